@@ -1,0 +1,30 @@
+#include "base/host.h"
+
+#include <ctime>
+#include <fstream>
+
+#include <fmt/format.h>
+
+namespace fairlead {
+
+const std::string& boot_id() {
+  static const std::string id = [] {
+    std::string line;
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::getline(file, line);
+    return line;
+  }();
+  return id;
+}
+
+long long unix_time() { return static_cast<long long>(std::time(nullptr)); }
+
+std::string rfc3339(long long unix_seconds) {
+  const auto seconds = static_cast<std::time_t>(unix_seconds);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+}  // namespace fairlead

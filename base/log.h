@@ -1,0 +1,45 @@
+// A small structured logger: an event text and key/value pairs, on stderr only (stdout belongs to the protocols).
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace fairlead::log {
+
+enum class Level { kDebug, kInfo, kWarn, kError };
+enum class Format { kText, kJson };
+
+struct Field {
+  template <class T>
+  Field(std::string_view field_name, const T& field_value)
+      : name(field_name), value(fmt::format("{}", field_value)) {}
+  std::string name;
+  std::string value;
+};
+
+// Process-wide and set once at start, before threads. Default: text, warnings and errors only (command line and
+// exec'd plugins); the daemon sets kInfo.
+void configure(Level threshold, Format format);
+bool enabled(Level level);
+
+// Thread-safe: one write(2) per line. Text values with spaces or control characters are quoted and escaped.
+void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
+
+inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::kDebug)) write(Level::kDebug, event, fields);
+}
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::kInfo)) write(Level::kInfo, event, fields);
+}
+inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::kWarn)) write(Level::kWarn, event, fields);
+}
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::kError)) write(Level::kError, event, fields);
+}
+
+}  // namespace fairlead::log

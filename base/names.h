@@ -1,0 +1,36 @@
+// Names that users choose. A value of these types can only exist if it is valid (parse, don't validate).
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace fairlead {
+
+// One strong string type per kind of name. Rules:
+//   NetworkName, VolumeName  ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 128 bytes (volumes: at least 2, as Docker's)
+//   ContainerId              the same characters, at most 255 bytes (CNI spec 1.1.0, CNI_CONTAINERID)
+//   IfName                   1 to 15 bytes, no '/', ':', white space or control character, not "." or ".."
+//                            (net/core/dev.c, dev_valid_name)
+template <class Tag>
+class Name {
+ public:
+  Name() = default;  // empty: "none yet" in a record that is being built; never the result of parse
+  static Result<Name> parse(std::string_view text);
+  const std::string& str() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  auto operator<=>(const Name&) const = default;
+
+ private:
+  explicit Name(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+
+using NetworkName = Name<struct NetworkNameTag>;
+using VolumeName = Name<struct VolumeNameTag>;
+using ContainerId = Name<struct ContainerIdTag>;
+using IfName = Name<struct IfNameTag>;
+
+}  // namespace fairlead

@@ -1,0 +1,85 @@
+#include "base/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/unique_fd.h"
+
+namespace fairlead {
+
+namespace {
+
+constexpr std::size_t kMostOut = 1 << 20, kMostErr = 64 << 10;
+
+struct Pipe {
+  UniqueFd read_end, write_end;
+};
+
+Result<Pipe> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno(errno, "create a pipe");
+  return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+// Reads what is there; returns false at end of file.
+bool drain(int fd, std::string& into, std::size_t most) {
+  std::array<char, 4096> buffer{};
+  const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+  if (got <= 0) return got < 0 && errno == EINTR;
+  if (into.size() < most) into.append(buffer.data(), std::min(static_cast<std::size_t>(got), most - into.size()));
+  return true;
+}
+
+int wait_for(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+Result<ProcessResult> run_process(std::span<const std::string> argv, std::chrono::milliseconds deadline) {
+  TRY(auto out, make_pipe());
+  TRY(auto err, make_pipe());
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, out.write_end.get(), 1);
+  posix_spawn_file_actions_adddup2(&actions, err.write_end.get(), 2);
+  std::vector<char*> raw;
+  for (const std::string& word : argv) raw.push_back(const_cast<char*>(word.c_str()));
+  raw.push_back(nullptr);
+  pid_t pid = 0;
+  const int spawned = ::posix_spawnp(&pid, raw[0], &actions, nullptr, raw.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (spawned != 0) return fail_errno(spawned, fmt::format("run {}", argv[0]));
+  out.write_end.reset();
+  err.write_end.reset();
+
+  ProcessResult result;
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  std::array<pollfd, 2> fds{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
+  while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    const int ready = left.count() <= 0 ? 0 : ::poll(fds.data(), fds.size(), static_cast<int>(left.count()));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) {
+      ::kill(pid, SIGKILL);
+      wait_for(pid);
+      return fail(Code::kUnavailable, "run {}: no answer within {} ms", argv[0], deadline.count());
+    }
+    if (fds[0].revents != 0 && !drain(fds[0].fd, result.out, kMostOut)) fds[0].fd = -1;
+    if (fds[1].revents != 0 && !drain(fds[1].fd, result.err, kMostErr)) fds[1].fd = -1;
+  }
+  result.exit_code = wait_for(pid);
+  return result;
+}
+
+}  // namespace fairlead

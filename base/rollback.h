@@ -1,0 +1,33 @@
+// Rollback: undo steps that run in reverse when a verb fails half way.
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace fairlead {
+
+// Each step that changed something pushes its undo. Unless `commit` is called, the destructor runs them in reverse
+// and goes on after errors (an undo reports its own failure; it must not throw).
+class Rollback {
+ public:
+  Rollback() = default;
+  Rollback(const Rollback&) = delete;
+  Rollback& operator=(const Rollback&) = delete;
+  ~Rollback() { undo(); }
+
+  void push(std::function<void()> step) { steps_.push_back(std::move(step)); }
+  void commit() { steps_.clear(); }
+  void undo() {
+    while (!steps_.empty()) {
+      auto step = std::move(steps_.back());
+      steps_.pop_back();
+      step();
+    }
+  }
+
+ private:
+  std::vector<std::function<void()>> steps_;
+};
+
+}  // namespace fairlead

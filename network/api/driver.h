@@ -1,0 +1,58 @@
+// Driver: how one kind of network is made in the kernel. A driver acts and reports; it never writes the store.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/rollback.h"
+#include "network/api/types.h"
+
+namespace fairlead::network {
+
+// What the driver chose and the service remembers in the Network record.
+struct NetworkLinks {
+  IfName bridge;
+  bool foreign_bridge = false;
+  MacAddress bridge_mac;
+  unsigned mtu = 1500;
+};
+
+struct EndpointLinks {
+  MacAddress host_mac;
+  IfName container_ifname;
+  MacAddress container_mac;
+  unsigned mtu = 1500;
+};
+
+enum class Liveness {
+  kAlive,
+  kGone,     // the container's namespace or the link is gone
+  kWaiting,  // the link is made, but the runtime has not taken it into a container yet
+};
+
+// Called under the lock of the network, from any thread.
+class Driver {
+ public:
+  virtual ~Driver() = default;
+
+  // Refuses what this driver or this kernel cannot do, before anything is stored. Touches nothing.
+  virtual Status validate(const NetworkSpec& spec) const = 0;
+  // Decides on names, MAC and MTU of a new network. Touches nothing.
+  virtual Result<NetworkLinks> plan(const Network& network) = 0;
+  // Makes the network's links and addresses, or mends what is missing of them. Idempotent.
+  virtual Status ensure(const Network& network, Rollback& undo) = 0;
+  // Takes them away, if Fairlead made them. Succeeds when they are gone.
+  virtual Status remove(const Network& network) = 0;
+
+  // Makes the endpoint's link. The network's own links are made first when they are missing.
+  virtual Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint, const Placement& placement,
+                                       Rollback& undo) = 0;
+  // Takes the link away; returns as soon as it can no longer be seen or used. Succeeds when it is gone.
+  virtual Status detach(const Network& network, const Endpoint& endpoint) = 0;
+  virtual Status check(const Network& network, const Endpoint& endpoint, int netns_fd, std::string_view ifname) = 0;
+  virtual Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) = 0;
+  // Switches what an endpoint with published ports needs on its link (a bridge's hairpin mode).
+  virtual Status set_published(const Network& network, const Endpoint& endpoint, bool published) = 0;
+};
+
+}  // namespace fairlead::network

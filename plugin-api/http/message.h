@@ -1,0 +1,36 @@
+// HTTP requests and responses as plain values, so that adapters and their tests need no HTTP library.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace fairlead::http {
+
+// Who is at the other end of the Unix socket (SO_PEERCRED).
+struct Peer {
+  int pid = 0;
+  unsigned uid = 0, gid = 0;
+};
+
+struct Request {
+  std::string method;                        // "POST"
+  std::string path;                          // decoded? no: the target up to '?', as sent
+  std::map<std::string, std::string> query;  // percent-decoded
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
+  Peer peer;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::map<std::string, std::string> headers;
+};
+
+// Called on a worker thread, many at a time. Must not throw; what it throws becomes a 500 and a log line.
+using Handler = std::function<Response(const Request&)>;
+
+}  // namespace fairlead::http
