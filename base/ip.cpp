@@ -91,11 +91,21 @@ std::optional<IpAddress> IpAddress::plus(std::uint64_t offset) const {
 
 std::uint64_t IpAddress::distance_to(const IpAddress& other) const {
   if (other.family_ != family_ || other < *this) return 0;
-  unsigned __int128 from = 0, to = 0;
-  for (const std::uint8_t byte : bytes()) from = (from << 8) | byte;
-  for (const std::uint8_t byte : other.bytes()) to = (to << 8) | byte;
-  const unsigned __int128 distance = to - from;
-  return distance > UINT64_MAX ? UINT64_MAX : static_cast<std::uint64_t>(distance);
+  const std::size_t size = bytes().size();
+  std::uint64_t distance = 0;
+  bool saturated = false;
+  int borrow = 0;
+  std::array<int, 16> digits{};
+  for (std::size_t i = size; i-- > 0;) {
+    const int difference = int{other.bytes_[i]} - int{bytes_[i]} - borrow;
+    borrow = difference < 0 ? 1 : 0;
+    digits[i] = difference + borrow * 256;
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    if (size - i > 8) saturated = saturated || digits[i] != 0;
+    else distance = (distance << 8) | static_cast<std::uint64_t>(digits[i]);
+  }
+  return saturated ? UINT64_MAX : distance;
 }
 
 Result<Cidr> Cidr::parse(std::string_view text) {

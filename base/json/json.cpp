@@ -1,0 +1,197 @@
+#include "base/json/json.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace fairlead::json {
+
+namespace {
+
+constexpr int kMostLevels = 64;
+
+// nlohmann's parser keeps its own stack, but printing and comparing recurse: bound the depth before parsing.
+bool too_deep(std::string_view text) {
+  int level = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      else if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++level > kMostLevels) return true;
+    } else if (c == '}' || c == ']') {
+      --level;
+    }
+  }
+  return false;
+}
+
+// Collects the position of the first error instead of throwing it.
+class ErrorPosition : public nlohmann::json_sax<Json> {
+ public:
+  std::size_t position = 0;
+  std::string text;
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(std::size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t at, const std::string& token, const Json::exception&) override {
+    position = at;
+    text = token;
+    return false;
+  }
+};
+
+bool same_key(std::string_view a, std::string_view b, Keys keys) {
+  if (keys == Keys::kExact) return a == b;
+  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+}
+
+}  // namespace
+
+Result<Json> parse(std::string_view text) {
+  if (too_deep(text)) return fail(Code::kInvalid, "the JSON is nested deeper than {} levels", kMostLevels);
+  Json value = Json::parse(text, nullptr, false);
+  if (!value.is_discarded()) return value;
+  ErrorPosition error;
+  Json::sax_parse(text, &error);
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return fail(Code::kInvalid, "the JSON is empty");
+  return fail(Code::kInvalid, "the text is not valid JSON (at byte {} of {})", error.position, text.size());
+}
+
+std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump_pretty(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace); }
+
+Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
+  if (!value.is_object())
+    return fail(Code::kInvalid, "{} must be a JSON object, not {}", path.empty() ? "the document" : "field " + path, value.type_name());
+  return Object(&value, std::move(path), keys);
+}
+
+const Json* Object::find(std::string_view key) const {
+  if (const auto exact = value_->find(std::string(key)); exact != value_->end()) return exact->is_null() ? nullptr : &*exact;
+  if (keys_ == Keys::kExact) return nullptr;
+  for (auto it = value_->begin(); it != value_->end(); ++it)
+    if (same_key(it.key(), key, keys_)) return it->is_null() ? nullptr : &*it;
+  return nullptr;
+}
+
+std::string Object::path_of(std::string_view key) const { return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key); }
+
+tl::unexpected<Error> Object::wrong(std::string_view key, std::string_view expected) const {
+  const Json* value = find(key);
+  if (value == nullptr) return fail(Code::kInvalid, "field {} is missing", path_of(key));
+  return fail(Code::kInvalid, "field {} must be {}, not {}", path_of(key), expected, value->type_name());
+}
+
+Result<std::string> Object::string(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr || !value->is_string()) return wrong(key, "a string");
+  return value->get<std::string>();
+}
+
+Result<std::int64_t> Object::integer(std::string_view key, std::int64_t least, std::int64_t most) const {
+  const Json* value = find(key);
+  if (value == nullptr || !value->is_number_integer()) return wrong(key, "an integer");
+  const bool too_big = value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX;
+  const std::int64_t number = too_big ? INT64_MAX : value->get<std::int64_t>();
+  if (too_big || number < least || number > most)
+    return fail(Code::kInvalid, "field {} must be {} to {}, not {}", path_of(key), least, most, value->dump());
+  return number;
+}
+
+Result<Object> Object::object(std::string_view key) const {
+  const Json* value = find(key);
+  if (value == nullptr) return wrong(key, "an object");
+  return of(*value, path_of(key), keys_);
+}
+
+Result<std::string> Object::string_or(std::string_view key, std::string fallback) const {
+  if (find(key) == nullptr) return fallback;
+  return string(key);
+}
+
+Result<std::int64_t> Object::integer_or(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t fallback) const {
+  if (find(key) == nullptr) return fallback;
+  return integer(key, least, most);
+}
+
+Result<bool> Object::bool_or(std::string_view key, bool fallback) const {
+  const Json* value = find(key);
+  if (value == nullptr) return fallback;
+  if (value->is_boolean()) return value->get<bool>();
+  if (value->is_string()) {
+    const auto& text = value->get_ref<const std::string&>();
+    if (same_key(text, "true", Keys::kAnyCase)) return true;
+    if (same_key(text, "false", Keys::kAnyCase)) return false;
+  }
+  return wrong(key, "true or false");
+}
+
+Result<std::optional<Object>> Object::object_or_none(std::string_view key) const {
+  if (find(key) == nullptr) return std::optional<Object>();
+  TRY(auto found, object(key));
+  return std::optional<Object>(std::move(found));
+}
+
+Result<std::vector<std::string>> Object::strings_or_empty(std::string_view key) const {
+  std::vector<std::string> strings;
+  const Json* value = find(key);
+  if (value == nullptr) return strings;
+  if (!value->is_array()) return wrong(key, "an array of strings");
+  for (const Json& element : *value) {
+    if (!element.is_string())
+      return fail(Code::kInvalid, "field {}[{}] must be a string, not {}", path_of(key), strings.size(), element.type_name());
+    strings.push_back(element.get<std::string>());
+  }
+  return strings;
+}
+
+Result<std::vector<Object>> Object::objects_or_empty(std::string_view key) const {
+  std::vector<Object> objects;
+  const Json* value = find(key);
+  if (value == nullptr) return objects;
+  if (!value->is_array()) return wrong(key, "an array of objects");
+  for (const Json& element : *value) {
+    TRY(auto object, of(element, fmt::format("{}[{}]", path_of(key), objects.size()), keys_));
+    objects.push_back(std::move(object));
+  }
+  return objects;
+}
+
+Result<std::map<std::string, std::string>> Object::string_map_or_empty(std::string_view key) const {
+  std::map<std::string, std::string> strings;
+  const Json* value = find(key);
+  if (value == nullptr) return strings;
+  if (!value->is_object()) return wrong(key, "an object of strings");
+  for (auto it = value->begin(); it != value->end(); ++it) {
+    if (it->is_string()) strings[it.key()] = it->get<std::string>();
+    else if (it->is_number() || it->is_boolean()) strings[it.key()] = it->dump();
+    else return fail(Code::kInvalid, "field {}.{} must be a string, not {}", path_of(key), it.key(), it->type_name());
+  }
+  return strings;
+}
+
+Status Object::only(std::initializer_list<std::string_view> known) const {
+  for (auto it = value_->begin(); it != value_->end(); ++it) {
+    const bool found = std::ranges::any_of(known, [&](std::string_view key) { return same_key(key, it.key(), keys_); });
+    if (found) continue;
+    const std::string closest = closest_word(it.key(), known.begin(), known.size());
+    return fail(Code::kInvalid, "field {} is not known{}", path_of(it.key()),
+                closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest));
+  }
+  return {};
+}
+
+}  // namespace fairlead::json
