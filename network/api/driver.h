@@ -1,7 +1,9 @@
 // Driver: how one kind of network is made in the kernel. A driver acts and reports; it never writes the store.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/rollback.h"
@@ -51,8 +53,13 @@ class Driver {
   virtual Status detach(const Network& network, const Endpoint& endpoint) = 0;
   virtual Status check(const Network& network, const Endpoint& endpoint, int netns_fd, std::string_view ifname) = 0;
   virtual Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) = 0;
+  // Mends the link of a living endpoint after its network's links were made anew. Returns whether anything was changed.
+  virtual Result<bool> mend(const Network& network, const Endpoint& endpoint) = 0;
   // Switches what an endpoint with published ports needs on its link (a bridge's hairpin mode).
   virtual Status set_published(const Network& network, const Endpoint& endpoint, bool published) = 0;
 };
+
+// The drivers of this build, by mode. Wiring fills it (network/drivers/registry.h).
+using Drivers = std::map<std::string, std::unique_ptr<Driver>, std::less<>>;
 
 }  // namespace fairlead::network

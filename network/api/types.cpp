@@ -29,4 +29,29 @@ std::string endpoint_id(std::string_view container, std::string_view ifname) {
   return hash_hex(fmt::format("{}/{}", container, ifname), 32);
 }
 
+namespace {
+
+std::optional<IpAddress> gateway_for(const Endpoint& endpoint, Family family) {
+  for (const IpAddress& gateway : endpoint.gateways)
+    if (gateway.family() == family) return gateway;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Route> container_routes(const Endpoint& endpoint) {
+  std::vector<Route> routes;
+  for (const IpAddress& gateway : endpoint.gateways) {
+    const Cidr everything = Cidr::of(IpAddress::any(gateway.family()), 0);
+    const bool named = std::ranges::any_of(
+        endpoint.routes, [&](const Route& route) { return route.destination == everything; });
+    if (!named) routes.push_back({.destination = everything, .via = gateway});
+  }
+  for (Route route : endpoint.routes) {
+    if (!route.via) route.via = gateway_for(endpoint, route.destination.family());
+    routes.push_back(std::move(route));
+  }
+  return routes;
+}
+
 }  // namespace fairlead::network

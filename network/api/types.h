@@ -83,7 +83,7 @@ struct Subnet {
   std::optional<IpAddress> gateway;
   std::optional<Cidr> range;
   std::map<std::string, IpAddress> aux;
-  std::string pool_id;                 // empty when the runtime's allocator gives the addresses
+  std::string pool_id;                 // the pool that holds the subnet, so that no other network can take it
 
   bool operator==(const Subnet&) const = default;
 };
@@ -150,7 +150,7 @@ struct PublishedPort {
 
 struct Route {
   Cidr destination;
-  std::optional<IpAddress> via;        // nothing: on-link
+  std::optional<IpAddress> via;        // nothing: the endpoint's gateway of that family, or on-link without one
   std::optional<std::uint32_t> mtu, advmss, priority, table, scope;
 
   bool operator==(const Route&) const = default;
@@ -206,6 +206,10 @@ struct Endpoint {
 
   bool operator==(const Endpoint&) const = default;
 };
+
+// The routes of the container: a default route through each gateway, unless the endpoint's own routes say otherwise,
+// then the endpoint's own, with `via` filled in.
+std::vector<Route> container_routes(const Endpoint& endpoint);
 
 struct EndpointRef {
   NetworkRef network;

@@ -108,6 +108,9 @@ class Links {
   // Waits until the port passes packets: the GETLINK that runs the kernel's pending link watch work.
   virtual Status settle(int index) = 0;
   virtual Status set_port_flags(int index, PortFlags flags) = 0;
+  // Puts the link into the bridge `master` (0: takes it out) and up.
+  virtual Status set_master(int index, int master) = 0;
+  virtual Status remove_address(int index, const Cidr& address) = 0;  // gone already: succeeds
 
   // Takes the link out of use and deletes it. Returns when the kernel has announced that it is gone (about 1 ms), while
   // the RCU wait of the deletion (10-30 ms) goes on elsewhere: see LinkReaper. Gone already: succeeds.

@@ -1,0 +1,14 @@
+// The bridge driver: one Linux bridge per network, one veth pair per endpoint.
+#pragma once
+
+#include <memory>
+
+#include "network/api/driver.h"
+#include "network/kernel/links.h"
+
+namespace fairlead::network {
+
+// `links` must outlive the driver.
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links);
+
+}  // namespace fairlead::network
