@@ -1,0 +1,67 @@
+#include "network/kernel/netns.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <thread>
+
+#include "base/log.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+constexpr const char* kOwnNetns = "/proc/thread-self/ns/net";
+
+Result<UniqueFd> open_read_only(const char* path) {
+  UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, fmt::format("open network namespace {}", path));
+  return fd;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_netns(const std::string& path) {
+  TRY(UniqueFd fd, open_read_only(path.c_str()));
+  if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
+    return fail(Code::kNotFound,
+                "open network namespace {}: it is no network namespace (a file left behind?)", path);
+  return fd;
+}
+
+Result<UniqueFd> current_netns() { return open_read_only(kOwnNetns); }
+
+Result<NetnsId> netns_id(int netns_fd) {
+  struct stat status {};
+  if (::fstat(netns_fd, &status) != 0) return fail_errno(errno, "look at a network namespace");
+  return NetnsId{.device = status.st_dev, .inode = status.st_ino};
+}
+
+Status in_netns(int netns_fd, const std::function<Status()>& work) {
+  TRY(const UniqueFd home, current_netns());
+  if (::setns(netns_fd, CLONE_NEWNET) != 0) return fail_errno(errno, "enter a network namespace");
+  Status outcome = work();
+  if (::setns(home.get(), CLONE_NEWNET) != 0) {
+    log::error("cannot return to the network namespace of this thread", {{"errno", errno}});
+    std::abort();
+  }
+  return outcome;
+}
+
+Result<UniqueFd> new_netns() {
+  Result<UniqueFd> made = fail(Code::kInternal, "make a network namespace: the thread did not run");
+  std::thread([&made] {
+    if (::unshare(CLONE_NEWNET) != 0)
+      made = fail_errno(errno, "make a network namespace");
+    else
+      made = current_netns();
+  }).join();
+  return made;
+}
+
+}  // namespace fairlead::kernel

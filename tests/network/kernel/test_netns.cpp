@@ -1,0 +1,78 @@
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <fstream>
+
+#include "network/kernel/netns.h"
+
+namespace fairlead::kernel {
+namespace {
+
+class Netns : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto made = new_netns();
+    if (!made) GTEST_SKIP() << made.error().text;
+    netns_ = std::move(*made);
+  }
+  UniqueFd netns_;
+};
+
+NetnsId here() { return *netns_id(current_netns()->get()); }
+
+TEST_F(Netns, ANewOneIsAnother) { EXPECT_NE(*netns_id(netns_.get()), here()); }
+
+TEST_F(Netns, WorkRunsInsideAndTheThreadComesBack) {
+  const NetnsId before = here();
+  NetnsId inside;
+  ASSERT_TRUE(in_netns(netns_.get(), [&]() -> Status {
+    inside = here();
+    return {};
+  }));
+  EXPECT_EQ(inside, *netns_id(netns_.get()));
+  EXPECT_EQ(here(), before);
+}
+
+TEST_F(Netns, AFailureOfTheWorkIsPassedOnAndTheThreadComesBack) {
+  const NetnsId before = here();
+  const Status outcome =
+      in_netns(netns_.get(), [] { return Status(fail(Code::kExhausted, "no more")); });
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Code::kExhausted);
+  EXPECT_EQ(here(), before);
+}
+
+TEST_F(Netns, OpensByPath) {
+  auto opened = open_netns(fmt::format("/proc/self/fd/{}", netns_.get()));
+  ASSERT_TRUE(opened) << opened.error().text;
+  EXPECT_EQ(*netns_id(opened->get()), *netns_id(netns_.get()));
+}
+
+TEST(NetnsPath, AMissingPathIsNotFound) {
+  const auto opened = open_netns("/run/netns/fairlead-has-no-such-namespace");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kNotFound);
+}
+
+TEST(NetnsPath, AStaleFileIsNotFound) {
+  const std::string path = ::testing::TempDir() + "fairlead-stale-netns";
+  std::ofstream(path) << "";
+  const auto opened = open_netns(path);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kNotFound);
+  ::unlink(path.c_str());
+}
+
+TEST(NetnsPath, AnotherKindOfNamespaceIsNotFound) {
+  const auto opened = open_netns("/proc/self/ns/mnt");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Code::kNotFound);
+}
+
+TEST(NetnsPath, EnteringWhatIsNoNamespaceFails) {
+  EXPECT_FALSE(in_netns(-1, [] { return Status(); }));
+}
+
+}  // namespace
+}  // namespace fairlead::kernel
