@@ -1,0 +1,59 @@
+"""The test case that every end-to-end test builds on: a host for the class, and sentences about it."""
+
+import contextlib
+import unittest
+
+from support.e2e.docker import Docker
+from support.e2e.host import Host, have_fairlead
+from support.e2e.snapshot import Snapshot
+from support.e2e.waiting import eventually
+
+
+class HostCase(unittest.TestCase):
+    """One host for all tests of the class."""
+
+    needs_fairlead = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if cls.needs_fairlead and not have_fairlead():
+            raise unittest.SkipTest("no fairleadd in the folder of --bin")
+        cls.host = cls.enterClassContext(Host())
+
+    def assert_as_before(self, before, within=10.0):
+        """The host is as the snapshot says; some removals of the kernel and the runtimes take a moment."""
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: not before.difference(Snapshot(self.host)), "the host to be as before", within, 0.2)
+        self.assertEqual("", before.difference(Snapshot(self.host)))
+
+    @contextlib.contextmanager
+    def leaving_nothing(self):
+        """What runs inside must leave the host as it found it."""
+        before = Snapshot(self.host)
+        yield
+        self.assert_as_before(before)
+
+
+class FairleadCase(HostCase):
+    """A host on which fairleadd runs."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.fairleadd = cls.host.start_fairleadd()
+
+
+class DockerCase(FairleadCase):
+    """A host on which fairleadd and dockerd run; every test removes what it made."""
+
+    live_restore = False
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.docker = Docker(cls.host, cls.live_restore).start().load_image()
+
+    def tearDown(self):
+        self.docker.remove_everything()
+        super().tearDown()

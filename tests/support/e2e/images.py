@@ -1,0 +1,103 @@
+"""A container image without a registry: busybox, the answer server and a folder of seed data."""
+
+import functools
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+IMAGE = "docker.io/library/fairlead-e2e:1"
+SEED_FILE = "/seed/file"
+SEED_TEXT = "from the image\n"
+SEED_OWNER = 1234
+
+_HERE = Path(__file__).resolve().parent
+
+
+@functools.lru_cache(maxsize=None)
+def answer_server():
+    """The static answer server, compiled once for each process."""
+    folder = _scratch()
+    program = folder / "answer"
+    subprocess.run(["gcc", "-Os", "-static", "-o", str(program), str(_HERE / "answer.c")], check=True)
+    return program
+
+
+@functools.lru_cache(maxsize=None)
+def image_archive():
+    """A docker-archive with IMAGE in it, for docker load, podman load and ctr images import."""
+    layer = _root_filesystem()
+    digest = hashlib.sha256(layer).hexdigest()
+    config = json.dumps({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"], "ExposedPorts": {"80/tcp": {}, "53/udp": {}}},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]},
+        "history": [{"created_by": "fairlead"}],
+    }).encode()
+    config_name = hashlib.sha256(config).hexdigest() + ".json"
+    manifest = json.dumps([{"Config": config_name, "RepoTags": [IMAGE], "Layers": [digest + "/layer.tar"]}])
+    path = _scratch() / "image.tar"
+    with tarfile.open(path, "w") as archive:
+        _add_file(archive, config_name, config)
+        _add_file(archive, digest + "/layer.tar", layer)
+        _add_file(archive, "manifest.json", manifest.encode())
+    return path
+
+
+def root_filesystem(folder):
+    """Unpacks the image's root into `folder` (for runtimes that take a folder)."""
+    with tarfile.open(fileobj=io.BytesIO(_root_filesystem())) as archive:
+        archive.extractall(folder)
+
+
+@functools.lru_cache(maxsize=None)
+def _root_filesystem():
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "run", "www", "data"):
+            _add_folder(archive, folder)
+        _add_file(archive, "bin/busybox", Path("/bin/busybox").read_bytes(), 0o755)
+        _add_file(archive, "bin/answer", answer_server().read_bytes(), 0o755)
+        for applet in _applets():
+            _add_link(archive, "bin/" + applet, "busybox")
+        _add_file(archive, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\n")
+        _add_file(archive, "etc/group", b"root:x:0:\n")
+        _add_file(archive, "www/index.html", b"hello\n")
+        _add_folder(archive, "seed", owner=SEED_OWNER)
+        _add_file(archive, SEED_FILE[1:], SEED_TEXT.encode(), 0o640, SEED_OWNER)
+    return buffer.getvalue()
+
+
+def _applets():
+    listed = subprocess.run(["/bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout.split()
+    return [applet for applet in listed if applet != "busybox"]
+
+
+@functools.lru_cache(maxsize=None)
+def _scratch_folder():
+    return tempfile.TemporaryDirectory(prefix="fairlead-e2e-")
+
+
+def _scratch():
+    return Path(_scratch_folder().name)
+
+
+def _add_file(archive, name, data, mode=0o644, owner=0):
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.uid, info.gid = len(data), mode, owner, owner
+    archive.addfile(info, io.BytesIO(data))
+
+
+def _add_folder(archive, name, owner=0):
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, 0o755, owner, owner
+    archive.addfile(info)
+
+
+def _add_link(archive, name, target):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, target
+    archive.addfile(info)

@@ -1,0 +1,86 @@
+"""What there is on a host - links, addresses, rules, mounts, records, files - so that a test can say: as before."""
+
+import difflib
+import json
+import re
+
+from support.e2e.host import have_fairlead
+
+_COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
+_HANDLES = re.compile(r" # handle \d+")
+_LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
+_FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
+_VOLATILE = re.compile(r"state\.db(-wal|-shm)?$|\.log$|/locks?(/|$)|\.lock$|\.sock$|\.pid$")
+
+
+class Snapshot:
+    """The state of a host at one time, as one text of sections."""
+
+    def __init__(self, host):
+        self.sections = {
+            "nftables": _ruleset(host),
+            "links": _links(host),
+            "addresses": _ip_lines(host, "address"),
+            "routes": _ip_lines(host, "route", "show", "table", "all"),
+            "rules": _ip_lines(host, "rule"),
+            "traffic control": host.exec("tc", "qdisc", "show").out,
+            "mounts": _mounts(host),
+            "loop devices": host.exec("losetup", "--list", "--noheadings", "--output", "BACK-FILE").out,
+            "files": host.exec("find", *_FOLDERS, check=False).out,
+            "records": _records(host),
+        }
+        self.sections["files"] = "\n".join(sorted(
+            line for line in self.sections["files"].splitlines() if not _VOLATILE.search(line)))
+
+    def difference(self, later):
+        """The lines that differ, or an empty text."""
+        lines = []
+        for name, text in self.sections.items():
+            lines += difflib.unified_diff(text.splitlines(), later.sections[name].splitlines(), f"{name} before",
+                                          f"{name} after", lineterm="", n=1)
+        return "\n".join(lines)
+
+
+def _ruleset(host):
+    return _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
+
+
+def _links(host):
+    links = json.loads(host.exec("ip", "-json", "-details", "link").out)
+    return "\n".join(json.dumps({key: _settled(link, key) for key in _LINK_KEYS}, sort_keys=True) for link in
+                     sorted(links, key=lambda link: link["ifname"]))
+
+
+def _settled(link, key):
+    """What changes by itself on an idle host (a bridge's timers) is left out."""
+    if key == "linkinfo":
+        return link.get("linkinfo", {}).get("info_kind")
+    return link.get(key)
+
+
+def _ip_lines(host, *command):
+    lines = [line for family in ("-4", "-6") for line in host.exec("ip", family, "-oneline", *command).out.splitlines()]
+    kept = [re.sub(r"^\d+: | (valid|preferred)_lft \S+|\\|expires \S+| tentative", "", line).strip() for line in lines]
+    return "\n".join(sorted(line for line in kept if "fe80::" not in line and "ff00::/8" not in line))
+
+
+def _mounts(host):
+    """Mount point, root, type and source of every mount: the numbers change by themselves."""
+    mounts = []
+    for line in host.path("/proc/1/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        _, _, _, root, point, *_ = fields.split()
+        kind, source, *_ = rest.split()
+        mounts.append(f"{point} {root} {kind} {source}")
+    return "\n".join(sorted(mounts))
+
+
+def _records(host):
+    """Everything that Fairlead remembers, by its own command line."""
+    if not have_fairlead():
+        return ""
+    lines = []
+    for what in ("network", "endpoint", "port", "volume"):
+        output = host.fairlead(what, "ls", "--json")
+        lines += [what] + json.dumps(json.loads(output.out), indent=1, sort_keys=True).splitlines()
+    return "\n".join(lines)
