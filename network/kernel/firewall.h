@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,21 +20,39 @@ namespace fairlead::kernel {
 // of 4 bytes (net/netfilter/nf_tables_api.c); ports and protocol numbers in network order, interface names padded to 16.
 class ElementBytes {
  public:
+  ElementBytes& family(Family family);  // meta nfproto
   ElementBytes& proto(std::uint8_t number);
   ElementBytes& port(std::uint16_t number);
   ElementBytes& address(const IpAddress& address);
   ElementBytes& ifname(const IfName& name);
+  // As read from the kernel.
+  static ElementBytes of(std::span<const std::uint8_t> bytes, unsigned fields);
   std::span<const std::uint8_t> bytes() const { return bytes_; }
+  unsigned fields() const { return fields_; }  // more than one: a concatenation
+  bool empty() const { return bytes_.empty(); }
   bool operator==(const ElementBytes&) const = default;
 
  private:
+  ElementBytes& append(std::span<const std::uint8_t> field);
+
   std::vector<std::uint8_t> bytes_;
+  unsigned fields_ = 0;
+};
+
+// What a verdict map says. `chain` is the target of kGoto and kJump.
+struct Verdict {
+  enum class Kind { kAccept, kDrop, kReturn, kGoto, kJump };
+  Kind kind = Kind::kAccept;
+  std::string chain{};
+  bool operator==(const Verdict&) const = default;
 };
 
 struct Element {
   std::string set;                     // name of the set or map in the table
   ElementBytes key;
-  ElementBytes data;                   // empty for sets
+  ElementBytes data{};                 // empty for sets and verdict maps
+  ElementBytes key_end{};              // sets with intervals: the last key that is meant; empty: `key` alone
+  std::optional<Verdict> verdict{};    // verdict maps only
   bool operator==(const Element&) const = default;
 };
 
@@ -53,7 +71,8 @@ class Firewall {
   virtual Status run(std::string_view nft_text) = 0;
   // Adds and removes elements in one transaction, all or nothing (5 us each). Adding an element that is there with the
   // same data, or removing one that is not there, succeeds. kNotFound when the table or a set is missing: render it
-  // first. kExists when the key is there with other data.
+  // first. kExists when the key is there with other data, or overlaps another interval. Changes take effect in their
+  // order: a key may be removed and added with other data in one call.
   virtual Status apply(std::span<const ElementChange> changes) = 0;
   // Present contents of a set or map of the table, from the kernel.
   virtual Result<std::vector<Element>> elements(std::string_view set) = 0;
