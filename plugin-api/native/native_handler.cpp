@@ -1,0 +1,226 @@
+#include "plugin-api/native/native_handler.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "plugin-api/native/fields.h"
+#include "plugin-api/native/operations.h"
+
+namespace fairlead::native {
+
+namespace {
+
+// ---- the route table ----
+
+enum class Body { kNone, kJson };
+
+struct Route {
+  std::string_view method, pattern;
+  Body body;
+  std::string_view query;  // the one query parameter it knows, or empty
+  Operation run;
+};
+
+constexpr auto kRoutes = std::to_array<Route>({
+    {"GET", "/v1/networks", Body::kNone, "", list_networks},
+    {"POST", "/v1/networks", Body::kJson, "", create_network},
+    {"GET", "/v1/networks/{network}", Body::kNone, "", get_network},
+    {"DELETE", "/v1/networks/{network}", Body::kNone, "", delete_network},
+    {"GET", "/v1/endpoints", Body::kNone, "network", list_endpoints},
+    {"POST", "/v1/endpoints", Body::kJson, "", attach_endpoint},
+    {"GET", "/v1/endpoints/{network}/{endpoint}", Body::kNone, "", get_endpoint},
+    {"DELETE", "/v1/endpoints/{network}/{endpoint}", Body::kNone, "", delete_endpoint},
+    {"POST", "/v1/endpoints/{network}/{endpoint}/ports", Body::kJson, "", publish_ports},
+    {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", Body::kNone, "", unpublish_ports},
+    {"GET", "/v1/ports", Body::kNone, "", list_ports},
+    {"GET", "/v1/volumes", Body::kNone, "", list_volumes},
+    {"POST", "/v1/volumes", Body::kJson, "", create_volume},
+    {"GET", "/v1/volumes/{volume}", Body::kNone, "", get_volume},
+    {"DELETE", "/v1/volumes/{volume}", Body::kNone, "", delete_volume},
+    {"POST", "/v1/volumes/{volume}/mount", Body::kJson, "", mount_volume},
+    {"POST", "/v1/volumes/{volume}/unmount", Body::kJson, "", unmount_volume},
+    {"GET", "/v1/status", Body::kNone, "", get_status},
+    {"GET", "/v1/version", Body::kNone, "", get_version},
+    {"POST", "/v1/reconcile", Body::kNone, "", reconcile},
+});
+
+std::vector<std::string_view> split(std::string_view path) {
+  std::vector<std::string_view> segments;
+  for (std::size_t start = 1; start <= path.size();) {
+    const std::size_t end = std::min(path.find('/', start), path.size());
+    segments.push_back(path.substr(start, end - start));
+    start = end + 1;
+  }
+  return segments;
+}
+
+bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
+
+bool matches(std::string_view pattern, const std::vector<std::string_view>& path) {
+  return std::ranges::equal(split(pattern), path, [](std::string_view want, std::string_view have) {
+    return is_parameter(want) ? !have.empty() : want == have;
+  });
+}
+
+// ---- one request ----
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) return std::nullopt;
+    decoded += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return decoded;
+}
+
+// Names and ids are tokens everywhere in Fairlead: anything else can be refused before it is looked
+// up.
+Result<std::string> parse_parameter(std::string_view what, std::string_view segment) {
+  const auto decoded = segment.size() <= 1024 ? percent_decode(segment) : std::nullopt;
+  auto token =
+      decoded ? parse_label(*decoded) : fail(Code::kInvalid, "it is not a percent-encoded name");
+  if (!token) return fail(with_context(token.error(), fmt::format("{} in the path", what)));
+  return token;
+}
+
+Result<std::vector<std::string>> parse_parameters(const Route& route,
+                                                  const std::vector<std::string_view>& path) {
+  std::vector<std::string> parameters;
+  const auto pattern = split(route.pattern);
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (!is_parameter(pattern[i])) continue;
+    TRY(auto value, parse_parameter(pattern[i], path[i]));
+    parameters.push_back(std::move(value));
+  }
+  return parameters;
+}
+
+Result<std::map<std::string, std::string>> parse_query(
+    const Route& route, const std::map<std::string, std::string>& query) {
+  for (const auto& [key, value] : query) {
+    if (key.size() > 64 || key != route.query)
+      return fail(Code::kInvalid, "query parameter \"{}\" is not known{}", key.substr(0, 64),
+                  route.query.empty() ? "" : fmt::format("; did you mean \"{}\"?", route.query));
+    TRY_STATUS(parse_parameter("query parameter " + key, value).map([](const std::string&) {}));
+  }
+  return query;
+}
+
+Result<json::Json> parse_body(const Route& route, const std::string& text) {
+  if (route.body == Body::kNone && (text.empty() || route.method != "POST")) return json::Json();
+  TRY(auto body, json::parse(text));
+  if (route.body == Body::kJson) return body;
+  TRY(auto object, json::Object::of(body));
+  TRY_STATUS(only_known(object, {}));
+  return body;
+}
+
+Result<Answer> run(const Core& core, const Route& route, const std::vector<std::string_view>& path,
+                   const http::Request& request) {
+  Call call;
+  TRY(call.params, parse_parameters(route, path));
+  TRY(call.query, parse_query(route, request.query));
+  TRY(call.body, parse_body(route, request.body));
+  return route.run(core, call);
+}
+
+// ---- answers ----
+
+struct StatusRow {
+  Code code;
+  int status;
+  std::string_view title;
+};
+constexpr StatusRow kStatus[] = {
+    {Code::kInvalid, 400, "The request is not valid"},
+    {Code::kNotFound, 404, "There is no such object"},
+    {Code::kExists, 409, "It belongs to another object"},
+    {Code::kConflict, 409, "It is there with other properties"},
+    {Code::kInUse, 409, "It is in use"},
+    {Code::kExhausted, 507, "Nothing is left to give"},
+    {Code::kUnsupported, 501, "This host cannot do it"},
+    {Code::kUnavailable, 503, "Try again later"},
+    {Code::kIo, 500, "The kernel or the disk refused"},
+    {Code::kInternal, 500, "A bug in Fairlead"},
+};
+
+const StatusRow& status_row(Code code) {
+  const auto* row = std::ranges::find(kStatus, code, &StatusRow::code);
+  return row == std::end(kStatus) ? kStatus[std::size(kStatus) - 1] : *row;
+}
+
+http::Response problem(Error error, int status, std::string_view title) {
+  constexpr std::size_t kLongestDetail = 2048;  // it may repeat what the client sent
+  if (error.text.size() > kLongestDetail) error.text = error.text.substr(0, kLongestDetail) + "...";
+  http::Response response{
+      .status = status, .content_type = "application/problem+json", .body = {}, .headers = {}};
+  response.body = to_text(encode_problem(error, status, title));
+  return response;
+}
+
+http::Response respond(const Result<Answer>& answer) {
+  if (!answer)
+    return problem(answer.error(), http_status(answer.error().code),
+                   status_row(answer.error().code).title);
+  http::Response response{
+      .status = answer->status, .content_type = "application/json", .body = {}, .headers = {}};
+  if (!answer->body.is_null()) response.body = to_text(answer->body);
+  return response;
+}
+
+http::Response not_allowed(const std::vector<std::string_view>& methods) {
+  const std::string allow = fmt::format("{}", fmt::join(methods, ", "));
+  auto response = problem({Code::kUnsupported, 0, "this path answers " + allow + " only"}, 405,
+                          "The method is not allowed");
+  response.headers["Allow"] = allow;
+  return response;
+}
+
+http::Response dispatch(const Core& core, const http::Request& request) {
+  const auto path = split(request.path);
+  std::vector<std::string_view> methods;
+  for (const Route& route : kRoutes) {
+    if (!matches(route.pattern, path)) continue;
+    if (route.method == request.method) return respond(run(core, route, path, request));
+    methods.push_back(route.method);
+  }
+  if (!methods.empty()) return not_allowed(methods);
+  return respond(
+      fail(Code::kNotFound,
+           "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
+           "/v1/volumes, /v1/status, /v1/version and /v1/reconcile"));
+}
+
+}  // namespace
+
+int http_status(Code code) { return status_row(code).status; }
+
+std::vector<RouteInfo> route_table() {
+  std::vector<RouteInfo> table;
+  for (const Route& route : kRoutes) table.push_back({route.method, route.pattern, route.query});
+  return table;
+}
+
+http::Handler make_native_handler(network::NetworkService& networks, volume::VolumeService& volumes,
+                                  NetnsOpener open_netns, std::string version) {
+  auto core = std::make_shared<const Core>(
+      Core{networks, volumes, std::move(open_netns), std::move(version)});
+  return [core](const http::Request& request) { return dispatch(*core, request); };
+}
+
+}  // namespace fairlead::native

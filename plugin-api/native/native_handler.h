@@ -1,0 +1,39 @@
+// Fairlead's own API v1 over HTTP: any runtime that can speak JSON over a Unix socket gets networks
+// and volumes here. openapi.json describes every path; a test holds the two together.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+#include "network/api/service.h"
+#include "plugin-api/http/message.h"
+#include "volume/api/service.h"
+
+namespace fairlead::native {
+
+// Opens the network namespace at a path. Fails when the path is missing or is no network namespace.
+using NetnsOpener = std::function<Result<UniqueFd>(const std::string& path)>;
+
+// The handler of every path below /v1. Thread-safe when the services are; they must outlive it.
+//
+// Idempotent by name: a POST answers 201 when it made the object, 200 when the same was there
+// already, 409 when another one is. A DELETE answers 204, also for an endpoint that is gone; 404
+// for networks and volumes that are not there. Errors are problem documents (RFC 9457) with the
+// status of http_status().
+http::Handler make_native_handler(network::NetworkService& networks, volume::VolumeService& volumes,
+                                  NetnsOpener open_netns, std::string version);
+
+// The status that a failure is answered with.
+int http_status(Code code);
+
+// One row of the route table, for tests and documents: "POST", "/v1/networks", and the query
+// parameters it knows.
+struct RouteInfo {
+  std::string_view method, pattern, query;
+};
+std::vector<RouteInfo> route_table();
+
+}  // namespace fairlead::native

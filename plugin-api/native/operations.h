@@ -1,0 +1,63 @@
+// The verbs behind the routes: each takes a parsed call and returns a document. One function per
+// row of the table in native_handler.cpp.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json/json.h"
+#include "plugin-api/native/codec.h"
+#include "plugin-api/native/native_handler.h"
+
+namespace fairlead::native {
+
+struct Core {
+  network::NetworkService& networks;
+  volume::VolumeService& volumes;
+  NetnsOpener open_netns;
+  std::string version;
+};
+
+struct Call {
+  std::vector<std::string>
+      params;  // what stands for {…} in the pattern, in order; each a valid token
+  std::map<std::string, std::string> query;  // only parameters that the route knows
+  json::Json body;                           // null when the route takes none
+};
+
+struct Answer {
+  int status = 200;
+  Document body;  // null: no content
+};
+using Operation = Result<Answer> (*)(const Core&, const Call&);
+
+inline constexpr int kOk = 200, kCreated = 201, kNoContent = 204;
+inline int created_or_ok(bool existed) { return existed ? kOk : kCreated; }
+
+Result<Answer> list_networks(const Core& core, const Call& call);
+Result<Answer> create_network(const Core& core, const Call& call);
+Result<Answer> get_network(const Core& core, const Call& call);
+Result<Answer> delete_network(const Core& core, const Call& call);
+
+Result<Answer> list_endpoints(const Core& core, const Call& call);
+Result<Answer> attach_endpoint(const Core& core, const Call& call);
+Result<Answer> get_endpoint(const Core& core, const Call& call);
+Result<Answer> delete_endpoint(const Core& core, const Call& call);
+
+Result<Answer> list_ports(const Core& core, const Call& call);
+Result<Answer> publish_ports(const Core& core, const Call& call);
+Result<Answer> unpublish_ports(const Core& core, const Call& call);
+
+Result<Answer> list_volumes(const Core& core, const Call& call);
+Result<Answer> create_volume(const Core& core, const Call& call);
+Result<Answer> get_volume(const Core& core, const Call& call);
+Result<Answer> delete_volume(const Core& core, const Call& call);
+Result<Answer> mount_volume(const Core& core, const Call& call);
+Result<Answer> unmount_volume(const Core& core, const Call& call);
+
+Result<Answer> get_status(const Core& core, const Call& call);
+Result<Answer> get_version(const Core& core, const Call& call);
+Result<Answer> reconcile(const Core& core, const Call& call);
+
+}  // namespace fairlead::native

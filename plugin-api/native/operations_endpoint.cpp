@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "plugin-api/native/operations.h"
+
+namespace fairlead::native {
+
+using network::Endpoint;
+using network::EndpointRef;
+using network::PortSpec;
+using network::PublishedPort;
+
+namespace {
+
+EndpointRef ref_of(const Call& call) { return {{call.params[0]}, call.params[1]}; }
+
+EndpointView view_of(const Core& core, Endpoint endpoint) {
+  const auto network = core.networks.inspect_network({endpoint.network_id});
+  EndpointView view{std::move(endpoint), "", 0};
+  view.network = network ? network->name.str() : view.endpoint.network_id;
+  if (network) view.mtu = network->mtu;
+  return view;
+}
+
+// ---- is a repeated attach the same? ----
+
+bool serves(const PublishedPort& port, const PortSpec& wanted) {
+  const std::uint16_t last = wanted.host_port_end == 0 ? wanted.host_port : wanted.host_port_end;
+  const bool in_range =
+      wanted.host_port == 0 || (port.host_port >= wanted.host_port && port.host_port <= last);
+  return port.proto == wanted.proto && port.host_ip == wanted.host_ip &&
+         port.container_port == wanted.container_port && in_range;
+}
+
+bool same_ports(const std::vector<PublishedPort>& there, const std::vector<PortSpec>& wanted) {
+  return there.size() == wanted.size() && std::ranges::all_of(wanted, [&](const PortSpec& port) {
+           return std::ranges::any_of(
+               there, [&](const PublishedPort& published) { return serves(published, port); });
+         });
+}
+
+bool has_addresses(const Endpoint& endpoint, const std::vector<Cidr>& wanted) {
+  return std::ranges::all_of(wanted, [&](const Cidr& cidr) {
+    return std::ranges::any_of(endpoint.addresses,
+                               [&](const Cidr& own) { return own.address() == cidr.address(); });
+  });
+}
+
+// The first field in which the endpoint differs from what the request asks for, or empty.
+std::string_view difference(const Endpoint& there, const AttachRequest& request) {
+  const network::EndpointSpec& wanted = request.spec;
+  if (there.container != wanted.container) return "container";
+  if (there.runtime != wanted.runtime) return "runtime";
+  if (there.ifname != request.ifname.str()) return "ifname";
+  if (!has_addresses(there, wanted.addresses)) return "addresses";
+  if (wanted.mac && there.mac != wanted.mac) return "mac";
+  if (!same_ports(there.ports, wanted.ports)) return "ports";
+  if (there.aliases != wanted.aliases) return "aliases";
+  if (wanted.rates && there.rates != *wanted.rates) return "rates";
+  return there.routes != wanted.routes ? "routes" : "";
+}
+
+// The attach was refused because the endpoint is there. It may be a repetition of the call that
+// made it: then its answer is given again.
+Result<Endpoint> same_again(const Core& core, const AttachRequest& request, int netns_fd,
+                            const Error& refusal) {
+  const EndpointRef ref{request.spec.network, request.spec.id};
+  auto there = core.networks.inspect_endpoint(ref);
+  if (!there || !there->joined) return fail(refusal);
+  if (const auto field = difference(*there, request); !field.empty())
+    return fail(Code::kConflict,
+                "attach endpoint {}: it is there already with another value of {}; delete it first",
+                ref.id, field);
+  const network::Expectation expected{.netns_fd = netns_fd,
+                                      .ifname = request.ifname.str(),
+                                      .addresses = there->addresses,
+                                      .routes = {},
+                                      .mac = there->mac};
+  if (auto same = core.networks.check(ref, expected); !same)
+    return fail(
+        Code::kConflict,
+        "attach endpoint {}: it is there already, but not as it was made ({}); delete it first",
+        ref.id, same.error().text);
+  return std::move(*there);
+}
+
+Result<Endpoint> attach(const Core& core, const AttachRequest& request, bool& existed) {
+  TRY(auto netns, core.open_netns(*request.spec.netns_path));
+  auto attachment =
+      core.networks.attach(request.spec, network::IntoNetns{netns.get(), request.ifname});
+  if (attachment) return std::move(attachment->endpoint);
+  if (attachment.error().code != Code::kExists) return fail(attachment.error());
+  existed = true;
+  return same_again(core, request, netns.get(), attachment.error());
+}
+
+}  // namespace
+
+Result<Answer> attach_endpoint(const Core& core, const Call& call) {
+  TRY(auto request, decode_attach(call.body));
+  bool existed = false;
+  TRY(auto endpoint, attach(core, request, existed));
+  return Answer{created_or_ok(existed), encode_endpoint(view_of(core, std::move(endpoint)))};
+}
+
+Result<Answer> list_endpoints(const Core& core, const Call& call) {
+  const auto only = call.query.find("network");
+  TRY(auto endpoints, core.networks.list_endpoints({only == call.query.end() ? "" : only->second}));
+  TRY(auto networks, core.networks.list_networks());
+  std::map<std::string, const network::Network*> by_id;
+  for (const auto& usage : networks) by_id[usage.network.id] = &usage.network;
+  Document list = Document::array();
+  for (const Endpoint& endpoint : endpoints) {
+    const auto found = by_id.find(endpoint.network_id);
+    if (found == by_id.end())
+      list.push_back(encode_endpoint({endpoint, endpoint.network_id, 0}));
+    else
+      list.push_back(encode_endpoint({endpoint, found->second->name.str(), found->second->mtu}));
+  }
+  return Answer{kOk, {{"endpoints", std::move(list)}}};
+}
+
+Result<Answer> get_endpoint(const Core& core, const Call& call) {
+  TRY(auto endpoint, core.networks.inspect_endpoint(ref_of(call)));
+  return Answer{kOk, encode_endpoint(view_of(core, std::move(endpoint)))};
+}
+
+Result<Answer> delete_endpoint(const Core& core, const Call& call) {
+  TRY_STATUS(core.networks.remove_endpoint(ref_of(call)));
+  return Answer{kNoContent, {}};
+}
+
+Result<Answer> list_ports(const Core& core, const Call&) {
+  TRY(auto holders, core.networks.list_ports());
+  Document list = Document::array();
+  for (const network::PortHolder& holder : holders) list.push_back(encode_port_holder(holder));
+  return Answer{kOk, {{"ports", std::move(list)}}};
+}
+
+Result<Answer> publish_ports(const Core& core, const Call& call) {
+  TRY(auto wanted, decode_publish(call.body));
+  TRY(auto published, core.networks.publish(ref_of(call), wanted));
+  return Answer{kOk, {{"ports", encode_ports(published)}}};
+}
+
+Result<Answer> unpublish_ports(const Core& core, const Call& call) {
+  TRY_STATUS(core.networks.unpublish(ref_of(call)));
+  return Answer{kNoContent, {}};
+}
+
+}  // namespace fairlead::native

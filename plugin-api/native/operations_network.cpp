@@ -1,0 +1,48 @@
+#include "plugin-api/native/operations.h"
+
+namespace fairlead::native {
+
+Result<Answer> list_networks(const Core& core, const Call&) {
+  TRY(auto networks, core.networks.list_networks());
+  Document list = Document::array();
+  for (const auto& [network, endpoints] : networks)
+    list.push_back(encode_network(network, endpoints));
+  return Answer{kOk, {{"networks", std::move(list)}}};
+}
+
+Result<Answer> create_network(const Core& core, const Call& call) {
+  TRY(auto spec, decode_network_spec(call.body));
+  const auto before = core.networks.inspect_network({spec.name.str()});
+  const bool existed =
+      before && before->name == spec.name && before->phase == network::Phase::kReady;
+  TRY(auto network, core.networks.create_network(spec));
+  return Answer{created_or_ok(existed), encode_network(network)};
+}
+
+Result<Answer> get_network(const Core& core, const Call& call) {
+  TRY(auto network, core.networks.inspect_network({call.params[0]}));
+  return Answer{kOk, encode_network(network)};
+}
+
+Result<Answer> delete_network(const Core& core, const Call& call) {
+  TRY_STATUS(core.networks.remove_network({call.params[0]}));
+  return Answer{kNoContent, {}};
+}
+
+Result<Answer> get_status(const Core& core, const Call&) {
+  TRY(auto status, core.networks.status());
+  TRY(auto volumes, core.volumes.list());
+  return Answer{kOk, encode_status(status, volumes.size())};
+}
+
+Result<Answer> get_version(const Core& core, const Call&) {
+  return Answer{kOk, encode_version(core.version)};
+}
+
+Result<Answer> reconcile(const Core& core, const Call&) {
+  TRY(auto networks, core.networks.reconcile());
+  TRY(auto volumes, core.volumes.reconcile());
+  return Answer{kOk, encode_reconcile(networks, volumes)};
+}
+
+}  // namespace fairlead::native
