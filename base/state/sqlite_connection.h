@@ -1,0 +1,97 @@
+// SQLite behind owners and Results: a connection, its prepared statements and their runs. Nothing
+// here knows what is stored. Not thread-safe: one thread at a time may use a connection and
+// everything made from it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace fairlead::state {
+
+struct CloseConnection {
+  void operator()(sqlite3* connection) const;
+};
+struct FinalizeStatement {
+  void operator()(sqlite3_stmt* statement) const;
+};
+
+class Connection;
+
+// A statement that is prepared at its first use and kept. Must go before its connection does.
+class Statement {
+ public:
+  explicit Statement(const char* sql) : sql_(sql) {}
+
+ private:
+  friend class Connection;
+  const char* sql_;
+  std::unique_ptr<sqlite3_stmt, FinalizeStatement> prepared_;
+};
+
+// One run of a statement; the destructor resets it. Bound texts are borrowed until then.
+class Run {
+ public:
+  Run(Connection& connection, sqlite3_stmt* statement)
+      : connection_(&connection), statement_(statement) {}
+  Run(Run&& other) noexcept
+      : connection_(other.connection_), statement_(std::exchange(other.statement_, nullptr)) {}
+  Run& operator=(Run&&) = delete;
+  ~Run();
+
+  Run& bind(int index, std::string_view text);
+  Run& bind(int index, std::int64_t number);
+  // True: a row is there.
+  Result<bool> step();
+  std::string text(int column) const;
+  std::int64_t number(int column) const;  // NULL is 0
+  bool is_null(int column) const;
+
+ private:
+  Connection* connection_;
+  sqlite3_stmt* statement_;
+};
+
+class Connection {
+ public:
+  // What happens to the write-ahead log when the last connection of all processes closes.
+  enum class OnClose { kKeepLog, kMergeLog };
+
+  // Opens an existing file. Locks of other processes are waited for, up to `kMostWait`, then
+  // kUnavailable.
+  static Result<std::unique_ptr<Connection>> open(const std::string& path, OnClose on_close);
+
+  Status exec(const char* sql);
+  Result<Run> run(Statement& statement);
+  // Runs a statement that has nothing to bind and no rows.
+  Status run_once(Statement& statement);
+  // The first column of the first row.
+  Result<std::int64_t> number(const char* sql);
+  Result<std::string> text(const char* sql);
+
+  bool in_transaction() const;
+  int changes() const;  // rows that the last statement changed
+  // What went wrong in the last call, in the words of Fairlead: kExhausted for a full disk,
+  // kUnavailable for a lock that others hold, kIo otherwise. Names the file and what can be done.
+  Error last_error() const;
+  const std::string& path() const { return path_; }
+
+  static constexpr std::chrono::milliseconds kMostWait{5000};
+
+ private:
+  explicit Connection(std::string path) : path_(std::move(path)) {}
+  static int on_busy(void* self, int count);
+
+  std::string path_;
+  std::unique_ptr<sqlite3, CloseConnection> handle_;
+  std::chrono::steady_clock::time_point waiting_since_;
+};
+
+}  // namespace fairlead::state

@@ -1,0 +1,37 @@
+// The format of the state database: how it is made, recognised and brought up to date.
+//
+//   application_id  "FRLD": it is ours
+//   user_version    the format; tables of version 1:
+//
+//   record  key -> value, with the revision of the commit that wrote it
+//   change  the last commits, for watches and as the counter of revisions:
+//           id = revision * 65536 + position in the commit; a value of NULL is a deletion
+//
+// The revision is that of the newest change, so that a commit touches no page only to count. Every
+// revision has at least one change, and the oldest ones are deleted a few hundred at a time.
+// (Keeping old values in `record` and only keys in `change`, as etcd does, was rejected: each read
+// would have to look in two places.)
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "base/state/sqlite_connection.h"
+
+namespace fairlead::state {
+
+inline constexpr std::int64_t kFormatVersion = 1;
+inline constexpr std::int64_t kApplicationId = 0x46524c44;  // "FRLD"
+inline constexpr std::int64_t kChangesPerRevision = 65'536;
+
+// Makes an empty database at `path` (mode 0600) and its folder (0700, parents 0755) unless it is
+// there. Whoever finds the database finds a whole one: it is built beside and renamed. Several
+// processes may try at once.
+Status create_database(const std::string& path);
+
+// Brings an older format up to date. kIo when the file is not a database of Fairlead's,
+// kUnsupported when it was written by a newer Fairlead.
+Status check_format(Connection& connection);
+
+}  // namespace fairlead::state

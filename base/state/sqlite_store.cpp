@@ -1,0 +1,299 @@
+#include "base/state/sqlite_store.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/fault.h"
+#include "base/state/change_feed.h"
+#include "base/state/sqlite_connection.h"
+#include "base/state/sqlite_format.h"
+
+namespace fairlead::state {
+
+namespace {
+
+// A connection with its statements, used by one thread at a time.
+class Session {
+ public:
+  explicit Session(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
+  Result<std::optional<Record>> get(std::string_view key);
+  Result<std::vector<Record>> list(std::string_view prefix, std::string_view start_after,
+                                   std::size_t limit);
+  Result<std::int64_t> revision();
+  // The revision that all changes up to it are forgotten.
+  Result<std::int64_t> forgotten();
+  Result<CommitResult> commit(const Txn& txn, std::int64_t remembered);
+  Result<std::vector<CommitEvents>> commits_after(std::int64_t after);
+  // Differs from the last answer when another connection committed in between.
+  Result<std::int64_t> data_version();
+
+ private:
+  Status set_durability(Durability durability);
+  Status check(const std::vector<Precondition>& preconditions);
+  // Within a transaction. Returns the new revision, or the present one when nothing is changed.
+  Result<std::int64_t> apply(const Txn& txn);
+  Status put(const Put& put, std::int64_t revision, std::int64_t change_id);
+  Status forget(std::int64_t revision, std::int64_t remembered);
+  void roll_back();
+
+  std::unique_ptr<Connection> connection_;
+  std::optional<Durability> durability_;
+  Statement begin_{"BEGIN IMMEDIATE"};
+  Statement commit_{"COMMIT"};
+  Statement get_{"SELECT value, revision FROM record WHERE key = ?1"};
+  Statement list_from_{
+      "SELECT key, value, revision FROM record WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3"};
+  Statement list_after_{
+      "SELECT key, value, revision FROM record WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3"};
+  Statement revision_{"SELECT max(id) FROM change"};
+  Statement oldest_{"SELECT min(id) FROM change"};
+  Statement revision_of_{"SELECT revision FROM record WHERE key = ?1"};
+  Statement put_{
+      "INSERT INTO record(key, value, revision) VALUES(?1, ?2, ?3) "
+      "ON CONFLICT(key) DO UPDATE SET value = excluded.value, revision = excluded.revision"};
+  Statement delete_{"DELETE FROM record WHERE key = ?1"};
+  Statement note_put_{"INSERT INTO change(id, key, value) VALUES(?1, ?2, ?3)"};
+  Statement note_delete_{"INSERT INTO change(id, key) VALUES(?1, ?2)"};
+  Statement forget_{"DELETE FROM change WHERE id < ?1"};
+  Statement changes_{"SELECT id, key, value FROM change WHERE id >= ?1 ORDER BY id"};
+  Statement data_version_{"PRAGMA data_version"};
+};
+
+Result<std::optional<Record>> Session::get(std::string_view key) {
+  TRY(auto run, connection_->run(get_));
+  TRY(const bool found, run.bind(1, key).step());
+  if (!found) return std::optional<Record>();
+  return std::optional<Record>({std::string(key), run.text(0), run.number(1)});
+}
+
+Result<std::vector<Record>> Session::list(std::string_view prefix, std::string_view start_after,
+                                          std::size_t limit) {
+  const bool from_prefix = start_after < prefix;
+  std::string end = prefix_end(prefix);
+  if (end.empty()) end = "\x7f";  // behind every key
+  TRY(auto run, connection_->run(from_prefix ? list_from_ : list_after_));
+  run.bind(1, from_prefix ? prefix : start_after).bind(2, end);
+  run.bind(3, limit == 0 ? std::int64_t{-1} : static_cast<std::int64_t>(limit));
+  std::vector<Record> records;
+  while (true) {
+    TRY(const bool row, run.step());
+    if (!row) return records;
+    records.push_back({run.text(0), run.text(1), run.number(2)});
+  }
+}
+
+Result<std::int64_t> Session::revision() {
+  TRY(auto run, connection_->run(revision_));
+  TRY([[maybe_unused]] const bool row, run.step());
+  return run.number(0) / kChangesPerRevision;
+}
+
+Result<std::int64_t> Session::forgotten() {
+  TRY(auto run, connection_->run(oldest_));
+  TRY([[maybe_unused]] const bool row, run.step());
+  return run.is_null(0) ? 0 : run.number(0) / kChangesPerRevision - 1;
+}
+
+Result<std::int64_t> Session::data_version() {
+  TRY(auto run, connection_->run(data_version_));
+  TRY([[maybe_unused]] const bool row, run.step());
+  return run.number(0);
+}
+
+Result<std::vector<CommitEvents>> Session::commits_after(std::int64_t after) {
+  TRY(auto run, connection_->run(changes_));
+  run.bind(1, (after + 1) * kChangesPerRevision);
+  std::vector<CommitEvents> commits;
+  while (true) {
+    TRY(const bool row, run.step());
+    if (!row) return commits;
+    const std::int64_t revision = run.number(0) / kChangesPerRevision;
+    if (commits.empty() || commits.back().revision != revision) commits.push_back({revision, {}});
+    const auto kind = run.is_null(2) ? Event::Kind::kDelete : Event::Kind::kPut;
+    commits.back().events.push_back({kind, {run.text(1), run.text(2), revision}});
+  }
+}
+
+// SQLite runs this pragma while it is prepared, and not within a transaction.
+Status Session::set_durability(Durability durability) {
+  if (durability_ == durability) return {};
+  durability_.reset();
+  TRY_STATUS(connection_->exec(durability == Durability::kDurable ? "PRAGMA synchronous=FULL"
+                                                                  : "PRAGMA synchronous=NORMAL"));
+  durability_ = durability;
+  return {};
+}
+
+Status Session::check(const std::vector<Precondition>& preconditions) {
+  for (const Precondition& wanted : preconditions) {
+    TRY(auto run, connection_->run(revision_of_));
+    TRY(const bool found, run.bind(1, wanted.key).step());
+    const std::int64_t revision = found ? run.number(0) : kAbsent;
+    if (revision != wanted.revision) return fail(conflict(wanted, revision));
+  }
+  return {};
+}
+
+Status Session::put(const Put& put, std::int64_t revision, std::int64_t change_id) {
+  TRY(auto record, connection_->run(put_));
+  TRY([[maybe_unused]] const bool no_row,
+      record.bind(1, put.key).bind(2, put.value).bind(3, revision).step());
+  TRY(auto note, connection_->run(note_put_));
+  TRY([[maybe_unused]] const bool no_row_either,
+      note.bind(1, change_id).bind(2, put.key).bind(3, put.value).step());
+  return {};
+}
+
+Result<std::int64_t> Session::apply(const Txn& txn) {
+  TRY_STATUS(check(txn.preconditions));
+  TRY(const auto present, revision());
+  const std::int64_t first_id = (present + 1) * kChangesPerRevision;
+  std::int64_t id = first_id;
+  for (const Put& change : txn.puts) TRY_STATUS(put(change, present + 1, id++));
+  for (const std::string& key : txn.deletes) {
+    TRY(auto record, connection_->run(delete_));
+    TRY([[maybe_unused]] const bool no_row, record.bind(1, key).step());
+    if (connection_->changes() == 0) continue;
+    TRY(auto note, connection_->run(note_delete_));
+    TRY([[maybe_unused]] const bool no_row_either, note.bind(1, id++).bind(2, key).step());
+  }
+  return id == first_id ? present : present + 1;
+}
+
+// A few at a time is dearer than many at once: each time touches the oldest page.
+Status Session::forget(std::int64_t revision, std::int64_t remembered) {
+  if (revision % std::max<std::int64_t>(1, remembered / 16) != 0) return {};
+  TRY(auto run, connection_->run(forget_));
+  TRY([[maybe_unused]] const bool no_row,
+      run.bind(1, (revision - remembered + 1) * kChangesPerRevision).step());
+  return {};
+}
+
+// After a full disk or an I/O error SQLite may have done it already.
+void Session::roll_back() {
+  if (connection_->in_transaction()) static_cast<void>(connection_->exec("ROLLBACK"));
+}
+
+Result<CommitResult> Session::commit(const Txn& txn, std::int64_t remembered) {
+  TRY_STATUS(set_durability(txn.durability));
+  TRY_STATUS(connection_->run_once(begin_));
+  auto revision = apply(txn);
+  Status done;
+  if (revision) done = forget(*revision, remembered);
+  fault_point("state.commit.applied");
+  if (revision && done) done = connection_->run_once(commit_);
+  if (!revision || !done) roll_back();
+  if (!revision) return fail(revision.error());
+  if (!done) return fail(done.error());
+  return CommitResult{*revision};
+}
+
+// A session and the lock of its user.
+struct Seat {
+  std::mutex mutex;
+  std::optional<Session> session;
+};
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<Connection> connection)
+      : path_(std::move(path)), options_(options) {
+    writer_.session.emplace(std::move(connection));
+  }
+
+  Result<std::optional<Record>> get(std::string_view key) override {
+    return read([&](Session& session) { return session.get(key); });
+  }
+
+  Result<std::vector<Record>> list(std::string_view prefix, std::string_view start_after,
+                                   std::size_t limit) override {
+    return read([&](Session& session) { return session.list(prefix, start_after, limit); });
+  }
+
+  Result<std::int64_t> revision() override {
+    return read([](Session& session) { return session.revision(); });
+  }
+
+  Result<CommitResult> commit(const Txn& txn) override {
+    TRY_STATUS(validate(txn));
+    const std::scoped_lock hold(writer_.mutex);
+    TRY(auto done, writer_.session->commit(txn, options_.remembered));
+    signal_->notify();
+    return done;
+  }
+
+  Result<std::unique_ptr<Watch>> watch(
+      std::string_view prefix, std::int64_t after,
+      std::function<void(const std::vector<Event>&)> on_events) override;
+
+ private:
+  // Runs a read where it need not wait: beside a commit it gets a connection of its own, opened
+  // when first needed.
+  template <class Read>
+  auto read(Read reading) -> decltype(reading(std::declval<Session&>())) {
+    if (const std::unique_lock hold(writer_.mutex, std::try_to_lock); hold.owns_lock())
+      return reading(*writer_.session);
+    const std::scoped_lock hold(reader_.mutex);
+    if (!reader_.session) {
+      TRY(auto connection, Connection::open(path_, Connection::OnClose::kKeepLog));
+      reader_.session.emplace(std::move(connection));
+    }
+    return reading(*reader_.session);
+  }
+
+  std::string path_;
+  SqliteOptions options_;
+  Seat writer_;
+  Seat reader_;
+  std::shared_ptr<CommitSignal> signal_ = std::make_shared<CommitSignal>();
+};
+
+// The watch's own connection never writes, so its data version changes with every commit of anyone.
+class CommitReader {
+ public:
+  explicit CommitReader(std::unique_ptr<Connection> connection) : session_(std::move(connection)) {}
+
+  Result<std::int64_t> forgotten() { return session_.forgotten(); }
+
+  Result<std::vector<CommitEvents>> operator()(std::int64_t after) {
+    TRY(const auto version, session_.data_version());
+    if (version == version_) return std::vector<CommitEvents>();
+    TRY(auto commits, session_.commits_after(after));
+    version_ = version;
+    return commits;
+  }
+
+ private:
+  Session session_;
+  std::int64_t version_ = -1;
+};
+
+Result<std::unique_ptr<Watch>> SqliteStore::watch(
+    std::string_view prefix, std::int64_t after,
+    std::function<void(const std::vector<Event>&)> on_events) {
+  TRY(auto connection, Connection::open(path_, Connection::OnClose::kKeepLog));
+  auto reader = std::make_shared<CommitReader>(std::move(connection));
+  TRY(const auto forgotten, reader->forgotten());
+  if (after < forgotten)
+    return fail(
+        Code::kConflict,
+        "the changes after revision {} are forgotten (known are those after {}); list again", after,
+        forgotten);
+  return std::make_unique<FeedWatch>(
+      FeedWatch::Options{std::string(prefix), after, options_.watch_period}, signal_,
+      [reader](std::int64_t seen) { return (*reader)(seen); }, std::move(on_events));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, SqliteOptions options) {
+  if (::access(path.c_str(), F_OK) != 0) TRY_STATUS(create_database(path));
+  TRY(auto connection, Connection::open(path, Connection::OnClose::kKeepLog));
+  TRY_STATUS(check_format(*connection));
+  return std::make_unique<SqliteStore>(path, options, std::move(connection));
+}
+
+}  // namespace fairlead::state

@@ -1,0 +1,30 @@
+// The store in one SQLite database: the default. Daemon, exec'd plugins and command line have it
+// open at the same time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/state/store.h"
+#include "base/state/txn.h"
+
+namespace fairlead::state {
+
+struct SqliteOptions {
+  std::int64_t remembered = kRememberedCommits;  // for watches
+  std::chrono::milliseconds watch_period{
+      50};  // between a watch's looks for commits of other processes
+};
+
+// Opens the database, or makes it (mode 0600, its folder 0700). kIo: not a database of Fairlead's,
+// damaged, read-only or unreadable; kUnsupported: written by a newer Fairlead; kExhausted: no
+// space; kUnavailable: others hold its lock for longer than 5 s. A store must not be used across
+// fork(2).
+//
+// Commits of one process follow each other; reads go beside a commit on a connection of their own.
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
+                                                 SqliteOptions options = {});
+
+}  // namespace fairlead::state

@@ -1,0 +1,32 @@
+// The rules of keys and transactions that every store keeps in the same way.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/state/store.h"
+
+namespace fairlead::state {
+
+inline constexpr std::size_t kMostKeyBytes = 512;
+inline constexpr std::size_t kMostValueBytes = 1U << 20;
+inline constexpr std::size_t kMostChanges = 10'000;  // puts and deletes of one transaction
+
+// How many commits a store remembers for watches, unless told otherwise.
+inline constexpr std::int64_t kRememberedCommits = 4'096;
+
+// 1 to 512 bytes of printable ASCII.
+bool is_key(std::string_view text);
+
+// kInvalid, naming what is wrong, for a bad key, a value that is too long, too many changes, or a
+// key that is changed twice.
+Status validate(const Txn& txn);
+
+// The conflict of a precondition that does not hold: `found` is the key's revision, or kAbsent.
+Error conflict(const Precondition& wanted, std::int64_t found);
+
+// The first text behind all that begin with `prefix`; empty when there is none (list to the end).
+std::string prefix_end(std::string_view prefix);
+
+}  // namespace fairlead::state
