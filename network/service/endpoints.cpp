@@ -1,0 +1,298 @@
+// Endpoints: reserve, join, leave, remove, check, collect.
+#include <algorithm>
+#include <set>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "network/service/keys.h"
+#include "network/service/service_impl.h"
+
+namespace fairlead::network {
+
+namespace {
+
+std::string label(const Endpoint& endpoint) {
+  return (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12);
+}
+
+// The gateways that the container gets routes through: none on a network without a way out.
+std::vector<IpAddress> gateways_of(const Network& network) {
+  std::vector<IpAddress> gateways;
+  if (network.internal) return gateways;
+  for (const Subnet& subnet : network.subnets) {
+    const auto mode = subnet.subnet.is_v4() ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
+    if (subnet.gateway && mode != GatewayMode::kIsolated) gateways.push_back(*subnet.gateway);
+  }
+  return gateways;
+}
+
+std::optional<IpAddress> wanted_in(const EndpointSpec& spec, const Cidr& subnet) {
+  for (const Cidr& address : spec.addresses)
+    if (subnet.contains(address.address())) return address.address();
+  return std::nullopt;
+}
+
+std::vector<Cidr> ranges_in(const EndpointSpec& spec, const Cidr& subnet) {
+  std::vector<Cidr> ranges;
+  std::ranges::copy_if(spec.ranges, std::back_inserter(ranges), [&](const Cidr& range) { return subnet.contains(range); });
+  return ranges;
+}
+
+}  // namespace
+
+Status ServiceImpl::validate(const EndpointSpec& spec) const {
+  for (const Family family : {Family::kV4, Family::kV6})
+    if (std::ranges::count_if(spec.addresses, [&](const Cidr& address) { return address.family() == family; }) > 1)
+      return fail(Code::kInvalid, "an endpoint has at most one IPv{} address", static_cast<int>(family));
+  return {};
+}
+
+Result<Endpoint> ServiceImpl::draft(const Network& network, const EndpointSpec& spec) const {
+  Endpoint endpoint{.id = spec.id,
+                    .network_id = network.id,
+                    .container = spec.container,
+                    .runtime = spec.runtime,
+                    .gateways = gateways_of(network),
+                    .mac = spec.mac,
+                    .address_source = spec.address_source,
+                    .aliases = spec.aliases,
+                    .rates = spec.rates.value_or(network.options.rates),
+                    .routes = spec.routes,
+                    .netns_path = spec.netns_path.value_or(""),
+                    .boot_id = parts_.boot_id,
+                    .created = parts_.unix_time()};
+  TRY(endpoint.host_ifname, IfName::parse("flh" + hash_hex(network.id + "/" + spec.id, 12)));
+  return endpoint;
+}
+
+// Takes an address of each subnet, or the ones that the runtime's own allocator gave.
+Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint, unsigned attempt, state::Txn& txn) {
+  endpoint.addresses.clear();
+  if (spec.address_source == AddressSource::kRuntime) {
+    endpoint.addresses = spec.addresses;
+  } else if (network.address_source == AddressSource::kRuntime) {
+    return fail(Code::kUnsupported, "the addresses of network {} are given by its runtime's own allocator; make it with addresses "
+                "from Fairlead (docker network create -d fairlead --ipam-driver fairlead) to share it", network.name.str());
+  } else {
+    for (const Cidr& address : spec.addresses)
+      if (std::ranges::none_of(network.subnets, [&](const Subnet& subnet) { return subnet.subnet.contains(address.address()); }))
+        return fail(Code::kInvalid, "address {} is in no subnet of network {}", address.address().to_string(), network.name.str());
+    for (const Subnet& subnet : network.subnets) {
+      TRY(auto claim, ipam_.plan(subnet.subnet,
+                                 {.owner = spec.id, .wanted = wanted_in(spec, subnet.subnet), .ranges = ranges_in(spec, subnet.subnet)},
+                                 attempt));
+      claim.change.add_to(txn);
+      endpoint.addresses.push_back(claim.address);
+    }
+  }
+  if (!endpoint.mac && !endpoint.addresses.empty()) endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
+  if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);
+  return {};
+}
+
+// Commits the intent: addresses, ports and the record in one transaction.
+Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& spec, const Placement* placement) {
+  const Network& network = held.network;
+  if (network.internal && !spec.ports.empty())
+    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports", network.name.str());
+  TRY(auto endpoint, draft(network, spec));
+  const auto ports = with_default_addresses(network, spec.ports);
+  if (placement != nullptr)
+    if (const auto* inside = std::get_if<IntoNetns>(placement)) endpoint.ifname = inside->ifname.str();
+  if (placement == nullptr) endpoint.phase = Phase::kReady;
+  for (unsigned attempt = 0;; ++attempt) {
+    state::Txn txn;
+    TRY_STATUS(lease(network, spec, endpoint, attempt, txn));
+    TRY(endpoint.ports, claims_.plan({network.id, endpoint.id}, ports, {}, txn));
+    txn.preconditions.push_back({keys::endpoint(network.id, endpoint.id), state::kAbsent});
+    txn.puts.push_back({keys::endpoint(network.id, endpoint.id), encode(endpoint)});
+    const Status done = commit(std::move(txn));
+    if (done) return endpoint;
+    if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());
+  }
+}
+
+// A record under this id that is not a living endpoint is what a killed process left: it is cleared away.
+Status ServiceImpl::clear_leftover(Held& held, const std::string& id) {
+  TRY(auto stored, records_.endpoint(held.network.id, id));
+  if (!stored) return {};
+  const Endpoint& endpoint = stored->value;
+  const bool alive = endpoint.boot_id == parts_.boot_id && endpoint.phase == Phase::kReady;
+  if (alive)
+    return fail(Code::kExists, "endpoint {} exists on network {} already; remove it first", label(endpoint), held.network.name.str());
+  return discard(held, endpoint);
+}
+
+Result<Endpoint> ServiceImpl::create_endpoint(const EndpointSpec& spec) {
+  TRY_STATUS(validate(spec));
+  TRY(auto held, hold(spec.network));
+  TRY_STATUS(clear_leftover(held, spec.id));
+  return reserve_endpoint(held, spec, nullptr);
+}
+
+Result<Attachment> ServiceImpl::attach(const EndpointSpec& spec, const Placement& placement) {
+  TRY_STATUS(validate(spec));
+  TRY(auto held, hold(spec.network));
+  TRY_STATUS(clear_leftover(held, spec.id));
+  TRY(auto endpoint, reserve_endpoint(held, spec, &placement));
+  fault_point("endpoint.attach.intent");
+  return connect(held, std::move(endpoint), placement);
+}
+
+Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& placement) {
+  TRY(auto held, hold(ref.network));
+  TRY(auto stored, records_.endpoint(held.network.id, ref.id));
+  if (!stored) return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12), held.network.name.str());
+  if (stored->value.joined) return fail(Code::kExists, "endpoint {} is joined already", label(stored->value));
+  return connect(held, std::move(stored->value), placement);
+}
+
+// From the intent to the result: link, firewall, record. On failure nothing of the endpoint is left.
+Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Placement& placement) {
+  const auto make = [&]() -> Result<Attachment> {
+    Rollback undo;
+    TRY(auto links, held.driver->attach(held.network, endpoint, placement, undo));
+    fault_point("endpoint.attach.link");
+    TRY_STATUS(firewall_.ensure());
+    TRY_STATUS(firewall_.change_ports(held.network, Endpoint{}, endpoint));
+    fault_point("endpoint.attach.firewall");
+    undo.push([&] {
+      if (auto dropped = firewall_.drop_ports(held.network, {&endpoint, 1}); !dropped)
+        log::error("undo: publish ports", {{"error", dropped.error().text}});
+    });
+    forget_flows(endpoint, endpoint.ports);
+    endpoint.phase = Phase::kReady;
+    endpoint.joined = true;
+    TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
+    fault_point("endpoint.attach.ready");
+    undo.commit();
+    return Attachment{.endpoint = endpoint,
+                      .bridge = held.network.bridge,
+                      .bridge_mac = held.network.bridge_mac,
+                      .host_mac = links.host_mac,
+                      .container_ifname = links.container_ifname,
+                      .container_mac = links.container_mac,
+                      .mtu = links.mtu,
+                      .routes = container_routes(endpoint),
+                      .ifname_prefix = held.network.options.ifname_prefix};
+  };
+  auto made = make();
+  if (made) return made;
+  if (auto forgotten = forget_endpoint(held.network, endpoint); !forgotten)
+    log::error("undo: reserve endpoint", {{"error", forgotten.error().text}});
+  return fail(with_context(made.error(), fmt::format("attach {} to network {}", label(endpoint), held.network.name.str())));
+}
+
+Status ServiceImpl::take_down(Held& held, const Endpoint& endpoint) {
+  TRY_STATUS(firewall_.drop_ports(held.network, {&endpoint, 1}));
+  fault_point("endpoint.remove.firewall");
+  TRY_STATUS(held.driver->detach(held.network, endpoint));
+  fault_point("endpoint.remove.link");
+  forget_flows(endpoint, endpoint.ports);
+  return {};
+}
+
+// Gives back addresses and ports and drops the record, in one transaction.
+Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint) {
+  for (unsigned attempt = 0;; ++attempt) {
+    state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
+    TRY_STATUS(claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn).map([](const auto&) {}));
+    if (endpoint.address_source == AddressSource::kFairlead) {
+      for (const Cidr& address : endpoint.addresses) {
+        TRY(auto change, ipam_.release_plan(address.network(), address.address(), endpoint.id));
+        change.add_to(txn);
+      }
+    }
+    const Status done = commit(std::move(txn));
+    if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
+  }
+}
+
+Status ServiceImpl::discard(Held& held, const Endpoint& endpoint) {
+  TRY_STATUS(take_down(held, endpoint));
+  return forget_endpoint(held.network, endpoint);
+}
+
+Status ServiceImpl::leave(const EndpointRef& ref) {
+  auto held = hold(ref.network);
+  if (!held) return held.error().code == Code::kNotFound ? Status() : Status(fail(held.error()));
+  TRY(auto stored, records_.endpoint(held->network.id, ref.id));
+  if (!stored || !stored->value.joined) return {};
+  Endpoint endpoint = stored->value;
+  TRY_STATUS(take_down(*held, endpoint));
+  endpoint.joined = false;
+  endpoint.ports.clear();
+  for (unsigned attempt = 0;; ++attempt) {
+    state::Txn txn{.puts = {{keys::endpoint(held->network.id, endpoint.id), encode(endpoint)}}};
+    TRY_STATUS(claims_.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn).map([](const auto&) {}));
+    const Status done = commit(std::move(txn));
+    if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
+  }
+}
+
+Status ServiceImpl::remove_endpoint(const EndpointRef& ref) {
+  auto held = hold(ref.network);
+  if (!held) return held.error().code == Code::kNotFound ? Status() : Status(fail(held.error()));
+  TRY(auto stored, records_.endpoint(held->network.id, ref.id));
+  if (!stored) return {};
+  return remove_held(*held, std::move(stored->value));
+}
+
+Status ServiceImpl::remove_held(Held& held, Endpoint endpoint) {
+  endpoint.phase = Phase::kDeleting;
+  TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
+  fault_point("endpoint.remove.intent");
+  if (auto discarded = discard(held, endpoint); !discarded)
+    return fail(with_context(discarded.error(), fmt::format("remove endpoint {} of network {}", label(endpoint), held.network.name.str())));
+  fault_point("endpoint.remove.forgotten");
+  return {};
+}
+
+Result<Endpoint> ServiceImpl::inspect_endpoint(const EndpointRef& ref) {
+  TRY(auto id, records_.network_id(ref.network));
+  TRY(auto stored, records_.endpoint(id, ref.id));
+  if (!stored) return fail(Code::kNotFound, "endpoint {} does not exist on network {}; `fairlead endpoint ls` shows those that do", ref.id.substr(0, 64), ref.network.text);
+  return std::move(stored->value);
+}
+
+Result<std::vector<Endpoint>> ServiceImpl::list_endpoints(const NetworkRef& network) {
+  if (network.text.empty()) return records_.endpoints("");
+  TRY(auto id, records_.network_id(network));
+  return records_.endpoints(id);
+}
+
+Status ServiceImpl::check(const EndpointRef& ref, const Expectation& expected) {
+  TRY(auto held, hold(ref.network));
+  TRY(auto stored, records_.endpoint(held.network.id, ref.id));
+  if (!stored) return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12), held.network.name.str());
+  const Endpoint& endpoint = stored->value;
+  if (endpoint.boot_id != parts_.boot_id) return fail(Code::kConflict, "endpoint {} is of an earlier boot", label(endpoint));
+  if (endpoint.phase != Phase::kReady || !endpoint.joined) return fail(Code::kConflict, "endpoint {} is not attached", label(endpoint));
+  for (const Cidr& address : expected.addresses)
+    if (std::ranges::find(endpoint.addresses, address) == endpoint.addresses.end())
+      return fail(Code::kConflict, "address {} is not one of endpoint {}", address.to_string(), label(endpoint));
+  TRY_STATUS(held.driver->check(held.network, endpoint, expected.netns_fd, expected.ifname));
+  return firewall_.check_ports(held.network, endpoint);
+}
+
+Result<std::size_t> ServiceImpl::collect(const NetworkRef& network, const std::string& runtime, std::span<const ValidAttachment> valid) {
+  std::set<std::string> keep;
+  for (const ValidAttachment& attachment : valid) keep.insert(endpoint_id(attachment.container, attachment.ifname));
+  auto held = hold(network);
+  if (!held && held.error().code == Code::kNotFound) return std::size_t{0};
+  if (!held) return fail(held.error());
+  TRY(auto endpoints, records_.endpoints(held->network.id));
+  std::erase_if(endpoints, [&](const Endpoint& endpoint) { return endpoint.runtime != runtime || keep.contains(endpoint.id); });
+  TRY_STATUS(firewall_.drop_ports(held->network, endpoints));  // all at once
+  std::string failures;
+  std::size_t removed = 0;
+  for (const Endpoint& endpoint : endpoints) {
+    if (auto gone = remove_held(*held, endpoint); gone) ++removed;
+    else failures += (failures.empty() ? "" : "; ") + gone.error().text;
+  }
+  if (!failures.empty()) return fail(Code::kIo, "collect endpoints of network {}: {}", held->network.name.str(), failures);
+  return removed;
+}
+
+}  // namespace fairlead::network

@@ -1,0 +1,38 @@
+// Keeps the firewall's table at what the records say: elements for each change, the whole table when it is missing.
+#pragma once
+
+#include <span>
+
+#include "network/kernel/firewall.h"
+#include "network/service/record_store.h"
+
+namespace fairlead::network {
+
+// Thread-safe.
+class FirewallSync {
+ public:
+  FirewallSync(kernel::Firewall& firewall, RecordStore& records) : firewall_(firewall), records_(records) {}
+
+  Status admit(const Network& network);
+  Status dismiss(const Network& network);
+  // Elements for the ports that `after` has and `before` has not, and the reverse, in one transaction.
+  Status change_ports(const Network& network, const Endpoint& before, const Endpoint& after);
+  // The same for many endpoints that lose all their ports.
+  Status drop_ports(const Network& network, std::span<const Endpoint> endpoints);
+  // kConflict when the table is missing, or one of the endpoint's elements. Reads the maps: for CHECK, not for attach.
+  Status check_ports(const Network& network, const Endpoint& endpoint);
+  // Makes sure that the table is there, in this version.
+  Status ensure();
+  // Replaces the table by what the records say, in one transaction.
+  Status render();
+  // Takes the table away (the last network went).
+  Status withdraw();
+
+ private:
+  Status apply(std::span<const kernel::ElementChange> changes);
+
+  kernel::Firewall& firewall_;
+  RecordStore& records_;
+};
+
+}  // namespace fairlead::network

@@ -1,0 +1,38 @@
+// The one implementation of NetworkService and PoolService.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/lock.h"
+#include "base/state/store.h"
+#include "network/api/driver.h"
+#include "network/api/service.h"
+#include "network/kernel/conntrack.h"
+#include "network/kernel/firewall.h"
+#include "network/kernel/foreign_firewall.h"
+#include "network/kernel/links.h"
+#include "network/kernel/sockets.h"
+
+namespace fairlead::network {
+
+// What the service works with. All of it must outlive the service.
+struct ServiceParts {
+  state::Store& store;
+  NamedLocks& locks;
+  Drivers& drivers;
+  kernel::Links& links;
+  kernel::Firewall& firewall;
+  kernel::Conntrack& conntrack;
+  kernel::HostPorts& host_ports;
+  kernel::ForeignFirewall& foreign_firewall;
+  std::string boot_id;                    // base/host.h
+  std::function<long long()> unix_time;   // base/host.h
+};
+
+class CoreNetworkService : public NetworkService, public PoolService {};
+
+std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts);
+
+}  // namespace fairlead::network

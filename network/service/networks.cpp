@@ -1,0 +1,285 @@
+// Networks: create, remove, look up, bind.
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/host.h"
+#include "base/log.h"
+#include "network/api/options.h"
+#include "network/service/keys.h"
+#include "network/service/service_impl.h"
+
+namespace fairlead::network {
+
+namespace {
+
+// In words, what a repeated create asks for that the existing network is not; empty when it is the same.
+std::string difference(const Network& network, const NetworkSpec& spec) {
+  if (!spec.id.empty() && spec.id != network.id) return fmt::format("its id is {}", network.id.substr(0, 12));
+  if (to_map(network.options) != to_map(spec.options)) {
+    const auto have = to_map(network.options), want = to_map(spec.options);
+    for (const auto& [key, value] : want)
+      if (const auto it = have.find(key); it == have.end() || it->second != value)
+        return fmt::format("its option \"{}\" is {}, not \"{}\"", key, it == have.end() ? "not set" : "\"" + it->second + "\"", value);
+    for (const auto& [key, value] : have)
+      if (!want.contains(key)) return fmt::format("its option \"{}\" is \"{}\"", key, value);
+  }
+  if (network.internal != spec.internal) return network.internal ? "it is internal" : "it is not internal";
+  if (network.address_source != spec.address_source) return "its addresses come from another allocator";
+  for (const SubnetSpec& wanted : spec.subnets) {
+    if (!wanted.subnet) continue;
+    const auto match = std::ranges::find_if(network.subnets, [&](const Subnet& have) { return have.subnet == *wanted.subnet; });
+    if (match == network.subnets.end()) return fmt::format("it has no subnet {}", wanted.subnet->to_string());
+    if (wanted.gateway && wanted.gateway != match->gateway) return fmt::format("its gateway is not {}", wanted.gateway->to_string());
+    if (wanted.range && wanted.range != match->range) return fmt::format("its range is not {}", wanted.range->to_string());
+  }
+  if (spec.ipv6 && !network.has(Family::kV6)) return "it has no IPv6 subnet";
+  return {};
+}
+
+std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec) {
+  std::vector<SubnetSpec> subnets = spec.subnets;
+  const auto has = [&](Family family) {
+    return std::ranges::any_of(subnets, [&](const SubnetSpec& subnet) { return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family; });
+  };
+  if (subnets.empty()) subnets.push_back({.family = Family::kV4});
+  if (spec.ipv6 && !has(Family::kV6)) subnets.push_back({.family = Family::kV6});
+  return subnets;
+}
+
+Status validate_subnets(const std::vector<SubnetSpec>& subnets) {
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    const auto count = std::ranges::count_if(subnets, [&](const SubnetSpec& subnet) {
+      return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family;
+    });
+    if (count > 1)
+      return fail(Code::kUnsupported, "a network has at most one IPv{} subnet", static_cast<int>(family));
+  }
+  for (const SubnetSpec& spec : subnets) {
+    if (!spec.subnet) continue;
+    const Cidr& subnet = *spec.subnet;
+    if (subnet.network() != subnet) return fail(Code::kInvalid, "subnet {} has host bits set; did you mean {}?", subnet.to_string(), subnet.network().to_string());
+    if (subnet.size() < 4) return fail(Code::kInvalid, "subnet {} is too small: it needs room for a gateway and a container", subnet.to_string());
+    if (subnet.first().is_multicast() || subnet.first().is_loopback())
+      return fail(Code::kInvalid, "subnet {} cannot hold containers: it is multicast or loopback", subnet.to_string());
+    if (spec.gateway && !subnet.contains(*spec.gateway))
+      return fail(Code::kInvalid, "gateway {} is not in the subnet {}", spec.gateway->to_string(), subnet.to_string());
+    if (spec.range && !subnet.contains(*spec.range))
+      return fail(Code::kInvalid, "range {} is not in the subnet {}", spec.range->to_string(), subnet.to_string());
+    for (const auto& [name, address] : spec.aux)
+      if (!subnet.contains(address))
+        return fail(Code::kInvalid, "reserved address {}={} is not in the subnet {}", name, address.to_string(), subnet.to_string());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<Network>> ServiceImpl::existing(const NetworkSpec& spec) {
+  TRY(auto named, records_.id_at(keys::network_name(spec.name.str())));
+  std::string id = named.value_or(spec.id);
+  if (id.empty()) return std::optional<Network>();
+  TRY(auto record, parts_.store.get(keys::network(id)));
+  if (!record) return std::optional<Network>();
+  TRY(auto network, decode_network(record->value));
+  return std::optional(std::move(network));
+}
+
+Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
+  const std::string what = fmt::format("create network {}", spec.name.str());
+  TRY(auto guard, lock_networks());
+  TRY(auto present, existing(spec));
+  if (present && present->phase == Phase::kReady) {
+    const std::string other = difference(*present, spec);
+    if (other.empty()) return *present;
+    return fail(Code::kConflict, "{}: a network of that name exists, and {}; `fairlead network inspect {}` shows it", what, other, spec.name.str());
+  }
+  if (present) TRY_STATUS(purge_network(*present));  // left by a crash
+  auto created = begin_network(spec);
+  if (!created) return fail(with_context(created.error(), what));
+  log::info("network created", {{"name", spec.name.str()}, {"id", created->id.substr(0, 12)}, {"bridge", created->bridge.str()}});
+  admit_everywhere(nullptr);
+  return created;
+}
+
+Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
+  TRY(Driver * driver, driver_of(spec.options));
+  TRY_STATUS(driver->validate(spec));
+  TRY_STATUS(validate_subnets(wanted_subnets(spec)));
+  Network network{.id = spec.id.empty() ? random_hex(64) : spec.id,
+                  .name = spec.name,
+                  .options = spec.options,
+                  .internal = spec.internal,
+                  .address_source = spec.address_source,
+                  .labels = spec.labels,
+                  .created = parts_.unix_time()};
+  TRY(auto links, driver->plan(network));
+  network.bridge = links.bridge;
+  network.foreign_bridge = links.foreign_bridge;
+  network.bridge_mac = links.bridge_mac;
+  network.mtu = links.mtu;
+  TRY(auto networks, records_.networks());
+  for (const Network& other : networks)
+    if (other.bridge == network.bridge)
+      return fail(Code::kExists, "bridge {} belongs to network {}; choose another name with -o bridge=NAME", other.bridge.str(), other.name.str());
+  TRY_STATUS(commit({.preconditions = {{keys::network(network.id), state::kAbsent}, {keys::network_name(network.name.str()), state::kAbsent}},
+                     .puts = {{keys::network(network.id), encode(network)}, {keys::network_name(network.name.str()), encode_id(network.id)}},
+                     .durability = state::Durability::kDurable}));
+  fault_point("network.create.intent");
+  auto built = give_subnets(spec, network);
+  if (built) built = build_network(network, *driver);
+  if (built) return network;
+  if (auto purged = purge_network(network); !purged) log::error("undo: create network", {{"error", purged.error().text}});
+  return fail(built.error());
+}
+
+Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
+  std::vector<Cidr> occupied;
+  const auto subnets = wanted_subnets(spec);
+  if (std::ranges::any_of(subnets, [](const SubnetSpec& subnet) { return !subnet.subnet; })) {
+    TRY(occupied, parts_.links.occupied_subnets());
+  }
+  for (const SubnetSpec& subnet : subnets) {
+    TRY(auto given, give_subnet(subnet, network, occupied));
+    network.subnets.push_back(std::move(given));
+    fault_point("network.create.subnet");
+  }
+  return {};
+}
+
+Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& network, std::span<const Cidr> occupied) {
+  const PoolWish wish{.subnet = spec.subnet,
+                      .family = spec.subnet ? spec.subnet->family() : spec.family,
+                      .range = spec.range,
+                      .network = network.id,
+                      .owner = network.name.str()};
+  TRY(auto pool, ipam_.create_pool(wish, occupied));
+  Subnet subnet{.subnet = pool.subnet, .range = spec.range ? spec.range : pool.range, .aux = spec.aux, .pool_id = pool.subnet.to_string()};
+  subnet.gateway = spec.gateway ? spec.gateway : pool.gateway;
+  if (!subnet.gateway && network.address_source == AddressSource::kFairlead) subnet.gateway = subnet.subnet.first().plus(1);
+  TRY(auto use, ipam_.plan_use(pool.subnet, network.id, subnet.gateway));
+  state::Txn txn{.durability = state::Durability::kDurable};
+  use.add_to(txn);
+  TRY_STATUS(commit(std::move(txn)));
+  if (subnet.gateway) TRY_STATUS(reserve(pool.subnet, *subnet.gateway, AddressUse::kGateway, "gateway"));
+  for (const auto& [name, address] : subnet.aux) TRY_STATUS(reserve(pool.subnet, address, AddressUse::kReserved, "reserved " + name));
+  return subnet;
+}
+
+// The pool is this new network's alone: whoever holds the address is the runtime that asked for it a moment ago.
+Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressUse use, const std::string& owner) {
+  TRY(auto held, ipam_.find_lease(pool, address));
+  if (held && held->owner == owner) return {};
+  if (held) TRY_STATUS(ipam_.release(pool, address, ""));
+  return ipam_.allocate(pool, {.owner = owner, .use = use, .wanted = address}).map([](const Cidr&) {});
+}
+
+Status ServiceImpl::build_network(Network& network, Driver& driver) {
+  Rollback undo;
+  TRY_STATUS(driver.ensure(network, undo));
+  fault_point("network.create.links");
+  network.phase = Phase::kReady;
+  TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}}, .durability = state::Durability::kDurable}));
+  fault_point("network.create.ready");
+  if (auto admitted = firewall_.admit(network); !admitted) {
+    network.phase = Phase::kCreating;
+    return fail(admitted.error());
+  }
+  undo.commit();
+  return {};
+}
+
+Status ServiceImpl::remove_network(const NetworkRef& ref) {
+  TRY(auto networks_guard, lock_networks());
+  TRY(auto id, records_.network_id(ref));
+  TRY(auto guard, lock_network(id));
+  TRY(auto stored, records_.network({id}));
+  Network& network = stored.value;
+  TRY(auto endpoints, records_.endpoints(id));
+  std::erase_if(endpoints, [&](const Endpoint& endpoint) { return endpoint.boot_id != parts_.boot_id; });
+  if (!endpoints.empty()) {
+    std::vector<std::string> names;
+    for (const Endpoint& endpoint : endpoints)
+      names.push_back((endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12));
+    if (names.size() > 5) names.resize(5);
+    return fail(Code::kInUse, "remove network {}: {} endpoint{} use it ({}{}); remove them first, see `fairlead endpoint ls --network {}`",
+                network.name.str(), endpoints.size(), endpoints.size() == 1 ? "" : "s", fmt::join(names, ", "),
+                endpoints.size() > 5 ? ", ..." : "", network.name.str());
+  }
+  network.phase = Phase::kDeleting;
+  TRY_STATUS(commit({.preconditions = {{keys::network(id), stored.revision}},
+                     .puts = {{keys::network(id), encode(network)}},
+                     .durability = state::Durability::kDurable}));
+  fault_point("network.remove.intent");
+  if (auto purged = purge_network(network); !purged)
+    return fail(with_context(purged.error(), fmt::format("remove network {}", network.name.str())));
+  log::info("network removed", {{"name", network.name.str()}, {"id", id.substr(0, 12)}});
+  return {};
+}
+
+// Kernel first, then the pools, the names last: what is cut short can be found and done again.
+Status ServiceImpl::purge_network(const Network& network) {
+  TRY(Driver * driver, driver_of(network.options));
+  TRY(auto endpoints, records_.endpoints(network.id));
+  for (const Endpoint& endpoint : endpoints) {
+    TRY_STATUS(driver->detach(network, endpoint));
+    TRY_STATUS(forget_endpoint(network, endpoint));
+  }
+  TRY_STATUS(firewall_.dismiss(network));
+  fault_point("network.remove.firewall");
+  TRY_STATUS(driver->remove(network));
+  fault_point("network.remove.links");
+  TRY(auto pools, ipam_.list_pools());
+  for (const PoolRecord& pool : pools)
+    if (pool.network == network.id) TRY_STATUS(ipam_.remove_pool(pool.subnet));
+  fault_point("network.remove.pools");
+  state::Txn txn{.deletes = {keys::network(network.id)}, .durability = state::Durability::kDurable};
+  TRY(auto named, records_.id_at(keys::network_name(network.name.str())));
+  if (named == network.id) txn.deletes.push_back(keys::network_name(network.name.str()));
+  TRY(auto aliases, parts_.store.list(keys::kAliases));
+  for (const state::Record& record : aliases) {
+    TRY(auto id, decode_id(record.value));
+    if (id == network.id) txn.deletes.push_back(record.key);
+  }
+  TRY_STATUS(commit(std::move(txn)));
+  TRY(auto left, records_.networks());
+  if (!left.empty()) return {};
+  TRY_STATUS(firewall_.withdraw());
+  return parts_.foreign_firewall.withdraw();
+}
+
+Result<Network> ServiceImpl::inspect_network(const NetworkRef& ref) {
+  TRY(auto stored, records_.network(ref));
+  return std::move(stored.value);
+}
+
+Result<std::vector<NetworkUsage>> ServiceImpl::list_networks() {
+  std::vector<NetworkUsage> usages;
+  TRY(auto networks, records_.networks());
+  for (Network& network : networks) {
+    TRY(const std::size_t endpoints, records_.count(keys::endpoints_of(network.id)));
+    usages.push_back({std::move(network), endpoints});
+  }
+  return usages;
+}
+
+Result<Network> ServiceImpl::bind_network(const std::string& runtime_id, const NetworkName& name) {
+  TRY(auto guard, lock_networks());
+  TRY(auto stored, records_.network({name.str()}));
+  TRY(auto bound, records_.id_at(keys::alias(runtime_id)));
+  if (bound && *bound != stored.value.id)
+    return fail(Code::kConflict, "bind network {}: the runtime's network {} is bound to another one already", name.str(), runtime_id.substr(0, 12));
+  TRY_STATUS(commit({.puts = {{keys::alias(runtime_id), encode_id(stored.value.id)}}, .durability = state::Durability::kDurable}));
+  return std::move(stored.value);
+}
+
+Status ServiceImpl::unbind_network(const std::string& runtime_id) {
+  return commit({.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable});
+}
+
+Result<bool> ServiceImpl::is_bound(const std::string& runtime_id) {
+  TRY(auto bound, records_.id_at(keys::alias(runtime_id)));
+  return bound.has_value();
+}
+
+}  // namespace fairlead::network

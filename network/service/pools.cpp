@@ -1,0 +1,76 @@
+// Pools and addresses for runtimes that ask for them themselves (Docker's IpamDriver).
+#include <algorithm>
+
+#include "base/hash.h"
+#include "network/service/service_impl.h"
+
+namespace fairlead::network {
+
+namespace {
+
+const Subnet* subnet_of(const Network& network, Family family) {
+  const auto found = std::ranges::find_if(network.subnets, [&](const Subnet& subnet) { return subnet.subnet.family() == family; });
+  return found == network.subnets.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
+  const Family family = request.subnet ? request.subnet->family() : request.family;
+  if (request.join) {
+    TRY(auto stored, records_.network({request.join->str()}));
+    const Subnet* subnet = subnet_of(stored.value, family);
+    if (subnet == nullptr)
+      return fail(Code::kNotFound, "network {} has no IPv{} subnet", request.join->str(), static_cast<int>(family));
+    if (request.subnet && *request.subnet != subnet->subnet)
+      return fail(Code::kConflict, "network {} has the subnet {}, not {}", request.join->str(), subnet->subnet.to_string(), request.subnet->to_string());
+    return Pool{subnet->pool_id, subnet->subnet, subnet->range, subnet->gateway};
+  }
+  std::vector<Cidr> occupied;
+  if (!request.subnet) {
+    TRY(occupied, parts_.links.occupied_subnets());
+  }
+  TRY(auto pool, ipam_.create_pool({.subnet = request.subnet,
+                                    .family = family,
+                                    .prefix_length = request.prefix_length,
+                                    .range = request.range,
+                                    .owner = "docker"},
+                                   occupied));
+  return Pool{pool.subnet.to_string(), pool.subnet, pool.range, std::nullopt};
+}
+
+Status ServiceImpl::release_pool(const std::string& pool_id) {
+  const auto subnet = parse_pool_id(pool_id);
+  if (!subnet) return {};
+  TRY(auto pool, ipam_.find_pool(*subnet));
+  if (!pool || !pool->network.empty()) return {};  // a network's pool goes with the network
+  return ipam_.remove_pool(*subnet);
+}
+
+Result<Cidr> ServiceImpl::request_address(const std::string& pool_id, std::optional<IpAddress> wanted, AddressUse use) {
+  TRY(auto subnet, parse_pool_id(pool_id));
+  TRY(auto pool, ipam_.find_pool(subnet));
+  if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
+  if (use != AddressUse::kGateway)
+    return ipam_.allocate(subnet, {.owner = "docker " + random_hex(8), .use = use, .wanted = wanted});
+  const std::optional<IpAddress> gateway = pool->gateway ? pool->gateway : subnet.first().plus(1);
+  if (!wanted) wanted = gateway;
+  if (pool->gateway && *wanted != *pool->gateway)
+    return fail(Code::kConflict, "the gateway of {} is {}, not {}", pool_id, pool->gateway->to_string(), wanted->to_string());
+  return ipam_.allocate(subnet, {.owner = "gateway", .use = use, .wanted = wanted});
+}
+
+Status ServiceImpl::release_address(const std::string& pool_id, const IpAddress& address) {
+  const auto subnet = parse_pool_id(pool_id);
+  if (!subnet) return {};
+  TRY(auto pool, ipam_.find_pool(*subnet));
+  if (!pool) return {};
+  TRY(auto lease, ipam_.find_lease(*subnet, address));
+  if (!lease) return {};
+  // Docker gives the gateway and reserved addresses back before the network goes: they stay its own until then.
+  const bool networks_own = lease->use != AddressUse::kEndpoint && !pool->network.empty();
+  if (networks_own || (!lease->owner.starts_with("docker ") && lease->use == AddressUse::kEndpoint)) return {};
+  return ipam_.release(*subnet, address, "");
+}
+
+}  // namespace fairlead::network

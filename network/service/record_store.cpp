@@ -1,0 +1,93 @@
+#include "network/service/record_store.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "network/service/keys.h"
+
+namespace fairlead::network {
+
+namespace {
+
+// Keys hold printable ASCII only: anything else names nothing.
+bool can_be_key(const std::string& text) {
+  return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '/'; });
+}
+
+tl::unexpected<Error> no_such_network(const std::string& text) {
+  return fail(Code::kNotFound, "network \"{}\" does not exist; `fairlead network ls` shows those that do", text.substr(0, 64));
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> RecordStore::id_at(const std::string& key) {
+  TRY(auto record, store_.get(key));
+  if (!record) return std::optional<std::string>();
+  TRY(auto id, decode_id(record->value));
+  return std::optional<std::string>(std::move(id));
+}
+
+Result<std::string> RecordStore::by_prefix(const std::string& prefix) {
+  const bool hex = prefix.size() >= 3 && prefix.size() < 64 && std::ranges::all_of(prefix, [](unsigned char c) { return std::isxdigit(c) != 0; });
+  if (!hex) return no_such_network(prefix);
+  TRY(auto found, store_.list(keys::network(prefix), {}, 2));
+  if (found.empty()) return no_such_network(prefix);
+  if (found.size() > 1) return fail(Code::kInvalid, "network id \"{}\" is ambiguous: give more digits", prefix);
+  return found.front().key.substr(keys::kNetworks.size());
+}
+
+Result<std::string> RecordStore::network_id(const NetworkRef& ref) {
+  if (!can_be_key(ref.text)) return no_such_network(ref.text);
+  TRY(auto named, id_at(keys::network_name(ref.text)));
+  if (named) return *named;
+  TRY(auto aliased, id_at(keys::alias(ref.text)));
+  if (aliased) return *aliased;
+  TRY(auto exact, store_.get(keys::network(ref.text)));
+  if (exact) return ref.text;
+  return by_prefix(ref.text);
+}
+
+Result<Stored<Network>> RecordStore::network(const NetworkRef& ref) {
+  TRY(auto id, network_id(ref));
+  TRY(auto record, store_.get(keys::network(id)));
+  if (!record) return no_such_network(ref.text);
+  TRY(auto network, decode_network(record->value));
+  return Stored<Network>{std::move(network), record->revision};
+}
+
+Result<std::vector<Network>> RecordStore::networks() {
+  std::vector<Network> networks;
+  TRY(auto records, store_.list(keys::kNetworks));
+  for (const state::Record& record : records) {
+    TRY(auto network, decode_network(record.value));
+    networks.push_back(std::move(network));
+  }
+  std::ranges::sort(networks, {}, [](const Network& network) { return network.name.str(); });
+  return networks;
+}
+
+Result<std::optional<Stored<Endpoint>>> RecordStore::endpoint(const std::string& network_id, const std::string& id) {
+  if (!can_be_key(id) || id.size() > 128)
+    return fail(Code::kInvalid, "\"{}\" is not an endpoint id: use 1 to 128 letters, digits, '_', '.' or '-'", id.substr(0, 64));
+  TRY(auto record, store_.get(keys::endpoint(network_id, id)));
+  if (!record) return std::optional<Stored<Endpoint>>();
+  TRY(auto endpoint, decode_endpoint(record->value));
+  return std::optional(Stored<Endpoint>{std::move(endpoint), record->revision});
+}
+
+Result<std::vector<Endpoint>> RecordStore::endpoints(const std::string& network_id) {
+  std::vector<Endpoint> endpoints;
+  TRY(auto records, store_.list(network_id.empty() ? std::string(keys::kEndpoints) : keys::endpoints_of(network_id)));
+  for (const state::Record& record : records) {
+    TRY(auto endpoint, decode_endpoint(record.value));
+    endpoints.push_back(std::move(endpoint));
+  }
+  return endpoints;
+}
+
+Result<std::size_t> RecordStore::count(std::string_view prefix) {
+  TRY(auto records, store_.list(prefix));
+  return records.size();
+}
+
+}  // namespace fairlead::network

@@ -1,0 +1,45 @@
+// Typed reading of the store: names and ids to records.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/state/store.h"
+#include "network/api/types.h"
+#include "network/service/records.h"
+
+namespace fairlead::network {
+
+template <class T>
+struct Stored {
+  T value;
+  std::int64_t revision = 0;
+};
+
+// Thread-safe, as the store is. Nothing is cached: several processes write.
+class RecordStore {
+ public:
+  explicit RecordStore(state::Store& store) : store_(store) {}
+
+  // By id, runtime's id, name or unique prefix of an id. kNotFound says how to see what there is.
+  Result<Stored<Network>> network(const NetworkRef& ref);
+  Result<std::vector<Network>> networks();
+  // The id that `ref` leads to, without reading the record.
+  Result<std::string> network_id(const NetworkRef& ref);
+
+  Result<std::optional<Stored<Endpoint>>> endpoint(const std::string& network_id, const std::string& id);
+  // Of one network, or of all when `network_id` is empty.
+  Result<std::vector<Endpoint>> endpoints(const std::string& network_id);
+  Result<std::size_t> count(std::string_view prefix);
+
+  Result<std::optional<std::string>> id_at(const std::string& key);  // names and aliases
+  state::Store& raw() { return store_; }
+
+ private:
+  Result<std::string> by_prefix(const std::string& prefix);
+  state::Store& store_;
+};
+
+}  // namespace fairlead::network

@@ -1,0 +1,39 @@
+// The records of networks, endpoints and port claims as JSON text: pure, both ways. Unknown fields are kept out on
+// reading, missing ones get their defaults, so that an older record can be read.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "network/api/types.h"
+
+namespace fairlead::network {
+
+std::string encode(const Network& network);
+Result<Network> decode_network(std::string_view text);
+
+std::string encode(const Endpoint& endpoint);
+Result<Endpoint> decode_endpoint(std::string_view text);
+
+// Who has published one host port (see keys.h). A claim of another boot is void.
+struct PortClaim {
+  std::optional<IpAddress> host_ip;
+  std::string network_id, endpoint_id;
+  std::uint16_t container_port = 0;
+  std::string boot_id;
+
+  bool operator==(const PortClaim&) const = default;
+};
+std::string encode(const std::vector<PortClaim>& claims);
+Result<std::vector<PortClaim>> decode_claims(std::string_view text);
+
+// {"id": ...} of names and aliases.
+std::string encode_id(std::string_view id);
+Result<std::string> decode_id(std::string_view text);
+
+// {"port": n} of cursors.
+std::string encode_port(std::uint16_t port);
+Result<std::uint16_t> decode_port(std::string_view text);
+
+}  // namespace fairlead::network

@@ -1,0 +1,48 @@
+// Locks, lookups and commits that all verbs share.
+#include "network/api/options.h"
+#include "network/service/keys.h"
+#include "network/service/service_impl.h"
+
+namespace fairlead::network {
+
+ServiceImpl::ServiceImpl(ServiceParts parts)
+    : parts_(std::move(parts)),
+      records_(parts_.store),
+      ipam_(parts_.store, {.boot_id = parts_.boot_id, .ula_seed = ula_seed_of_host()}),
+      claims_(parts_.store, parts_.host_ports, parts_.boot_id),
+      firewall_(parts_.firewall, records_) {}
+
+Result<NamedLocks::Guard> ServiceImpl::lock_networks() { return parts_.locks.lock("networks", kLockDeadline); }
+
+Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id) {
+  return parts_.locks.lock("network-" + id, kLockDeadline);
+}
+
+Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {
+  const auto driver = parts_.drivers.find(options.mode);
+  if (driver != parts_.drivers.end()) return driver->second.get();
+  std::vector<std::string_view> known;
+  for (const auto& [mode, unused] : parts_.drivers) known.push_back(mode);
+  return fail(Code::kInvalid, "network mode \"{}\" is not known; known are: {}", options.mode, fmt::join(known, ", "));
+}
+
+Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
+  TRY(auto id, records_.network_id(ref));
+  TRY(auto guard, lock_network(id));
+  TRY(auto stored, records_.network({id}));
+  if (stored.value.phase != Phase::kReady)
+    return fail(Code::kUnavailable, "network {} is {}; try again, or remove it", stored.value.name.str(), to_string(stored.value.phase));
+  TRY(Driver * driver, driver_of(stored.value.options));
+  return Held{std::move(guard), std::move(stored.value), stored.revision, driver};
+}
+
+Status ServiceImpl::commit(state::Txn txn) {
+  TRY_STATUS(parts_.store.commit(txn).map([](const state::CommitResult&) {}));
+  return {};
+}
+
+std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts) {
+  return std::make_unique<ServiceImpl>(std::move(parts));
+}
+
+}  // namespace fairlead::network

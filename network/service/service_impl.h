@@ -1,0 +1,112 @@
+// The service's parts that its verbs share. The verbs are in networks.cpp, endpoints.cpp, ports.cpp, pools.cpp and
+// reconcile.cpp.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+
+#include "network/ipam/ipam.h"
+#include "network/service/firewall_sync.h"
+#include "network/service/network_service.h"
+#include "network/service/port_claims.h"
+#include "network/service/record_store.h"
+
+namespace fairlead::network {
+
+// A network under its lock, with its driver.
+struct Held {
+  NamedLocks::Guard guard;
+  Network network;
+  std::int64_t revision = 0;
+  Driver* driver = nullptr;
+};
+
+class ServiceImpl : public CoreNetworkService {
+ public:
+  explicit ServiceImpl(ServiceParts parts);
+
+  Result<Network> create_network(const NetworkSpec& spec) override;
+  Status remove_network(const NetworkRef& network) override;
+  Result<Network> inspect_network(const NetworkRef& network) override;
+  Result<std::vector<NetworkUsage>> list_networks() override;
+  Result<Network> bind_network(const std::string& runtime_id, const NetworkName& network) override;
+  Status unbind_network(const std::string& runtime_id) override;
+  Result<bool> is_bound(const std::string& runtime_id) override;
+
+  Result<Endpoint> create_endpoint(const EndpointSpec& spec) override;
+  Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement) override;
+  Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) override;
+  Status leave(const EndpointRef& endpoint) override;
+  Status remove_endpoint(const EndpointRef& endpoint) override;
+  Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint, std::span<const PortSpec> ports) override;
+  Status unpublish(const EndpointRef& endpoint) override;
+  Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) override;
+  Result<std::vector<Endpoint>> list_endpoints(const NetworkRef& network) override;
+  Result<std::vector<PortHolder>> list_ports() override;
+  Status check(const EndpointRef& endpoint, const Expectation& expected) override;
+  Result<std::size_t> collect(const NetworkRef& network, const std::string& runtime,
+                              std::span<const ValidAttachment> valid) override;
+  Result<ServiceStatus> status() override;
+  Result<ReconcileReport> reconcile() override;
+
+  Result<Pool> request_pool(const PoolRequest& request) override;
+  Status release_pool(const std::string& pool_id) override;
+  Result<Cidr> request_address(const std::string& pool_id, std::optional<IpAddress> wanted, AddressUse use) override;
+  Status release_address(const std::string& pool_id, const IpAddress& address) override;
+
+ private:
+  static constexpr std::chrono::milliseconds kLockDeadline{8000};
+  static constexpr unsigned kMostAttempts = 64;
+
+  Result<NamedLocks::Guard> lock_networks();           // creation and removal of networks
+  Result<NamedLocks::Guard> lock_network(const std::string& id);
+  Result<Held> hold(const NetworkRef& ref);            // lock, then read
+  Result<Driver*> driver_of(const NetworkOptions& options);
+  Status commit(state::Txn txn);
+
+  // networks.cpp
+  Result<std::optional<Network>> existing(const NetworkSpec& spec);
+  Result<Network> begin_network(const NetworkSpec& spec);
+  Status give_subnets(const NetworkSpec& spec, Network& network);
+  Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network, std::span<const Cidr> occupied);
+  Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use, const std::string& owner);
+  Status build_network(Network& network, Driver& driver);
+  Status purge_network(const Network& network);        // everything of it, in whatever state it is
+  Status finish_network(const Network& network, std::int64_t expected_revision);
+
+  // endpoints.cpp
+  Status validate(const EndpointSpec& spec) const;
+  Status clear_leftover(Held& held, const std::string& id);
+  Result<Endpoint> reserve_endpoint(Held& held, const EndpointSpec& spec, const Placement* placement);
+  Result<Endpoint> draft(const Network& network, const EndpointSpec& spec) const;
+  Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint, unsigned attempt, state::Txn& txn);
+  Result<Attachment> connect(Held& held, Endpoint endpoint, const Placement& placement);
+  Status take_down(Held& held, const Endpoint& endpoint);
+  Status discard(Held& held, const Endpoint& endpoint);  // take_down and forget
+  Status forget_endpoint(const Network& network, const Endpoint& endpoint);
+  Status remove_held(Held& held, Endpoint endpoint);
+
+  // ports.cpp
+  static std::vector<PortSpec> with_default_addresses(const Network& network, std::span<const PortSpec> ports);
+  Result<Endpoint> swap_ports(Held& held, const Stored<Endpoint>& before, std::span<const PortSpec> ports);
+  Status program_ports(Held& held, const Endpoint& before, const Endpoint& after);
+  void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
+
+  // reconcile.cpp
+  void tidy_network(const Network& network, ReconcileReport& report);
+  void tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report);
+  void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
+  void tidy_links(ReconcileReport& report);
+  void admit_everywhere(ReconcileReport* report);
+
+  ServiceParts parts_;
+  RecordStore records_;
+  Ipam ipam_;
+  PortClaims claims_;
+  FirewallSync firewall_;
+  std::mutex notes_guard_;
+  std::vector<std::string> notes_;  // what was done about other firewalls
+};
+
+}  // namespace fairlead::network
