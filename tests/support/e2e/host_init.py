@@ -78,6 +78,7 @@ def main():
     mount_own_changes()
     write_etc(name)
     run("mount", "--make-rshared", "/")  # as systemd has it, and runtimes expect it
+    run("mount", "--bind", "/run/netns", "/run/netns")  # what the first `ip netns add` does
     run("hostname", name)
     run("ip", "link", "set", "lo", "up")
     signal.signal(signal.SIGCHLD, reap)
