@@ -11,9 +11,10 @@ namespace fairlead::state {
 
 namespace {
 
-// Pages in the write-ahead log before a commit merges it into the database. The first process that
-// opens the database reads the whole log again (about 3 us a page), so an exec'd plugin pays for a
-// long one at each call; a merge costs two fsyncs, so a short one is paid for by the commits.
+// Pages in the write-ahead log at which a commit merges it into the database. Until then every
+// process that finds the database open nowhere reads the log again (about 1 us a page), so an
+// exec'd plugin pays for a long one at each call; a merge costs two fsyncs, so commits pay for a
+// short one.
 constexpr int kLogPages = 256;
 
 Error error_of(int code, int sys_errno, std::string_view message, const std::string& path) {
@@ -99,7 +100,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, On
   connection->handle_.reset(handle);
   if (code != SQLITE_OK) return fail(error_of(code, open_errno, sqlite3_errstr(code), path));
   sqlite3_busy_handler(handle, &Connection::on_busy, connection.get());
-  sqlite3_wal_autocheckpoint(handle, kLogPages);
+  sqlite3_wal_hook(handle, &Connection::on_commit, connection.get());
   if (on_close == OnClose::kKeepLog)
     sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -116,6 +117,18 @@ int Connection::on_busy(void* self, int count) {
   const int jitter = (static_cast<int>(::getpid()) * 31 + count * 17) % 50;
   std::this_thread::sleep_for(std::chrono::microseconds(std::min(20 + count * 10, 1000) + jitter));
   return 1;
+}
+
+// SQLite's own merge leaves the log's contents, and a process that opens the database anew does not
+// know that they are merged already: without the truncation each call of an exec'd plugin would
+// merge the same pages again. Waits for nobody: what readers still need stays in the log until the
+// next commit.
+int Connection::on_commit(void* self, sqlite3* handle, const char* database, int pages) {
+  if (pages < kLogPages) return SQLITE_OK;
+  sqlite3_busy_handler(handle, nullptr, nullptr);
+  sqlite3_wal_checkpoint_v2(handle, database, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_handler(handle, &Connection::on_busy, self);
+  return SQLITE_OK;
 }
 
 Status Connection::exec(const char* sql) {

@@ -88,6 +88,7 @@ class Connection {
  private:
   explicit Connection(std::string path) : path_(std::move(path)) {}
   static int on_busy(void* self, int count);
+  static int on_commit(void* self, sqlite3* handle, const char* database, int pages);
 
   std::string path_;
   std::unique_ptr<sqlite3, CloseConnection> handle_;
