@@ -1,0 +1,72 @@
+#include "plugin-api/bin/config.h"
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+
+#include "base/json/json.h"
+
+namespace fairlead {
+
+namespace {
+
+template <class T, std::size_t N>
+Result<T> choose(std::string_view key, std::string_view text, const std::array<std::pair<std::string_view, T>, N>& values) {
+  std::string known;
+  for (const auto& [name, value] : values) {
+    if (name == text) return value;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  return fail(Code::kInvalid, "{}: \"{}\" is not one of {}", key, text, known);
+}
+
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{{
+    {"debug", log::Level::kDebug}, {"info", log::Level::kInfo}, {"warn", log::Level::kWarn}, {"error", log::Level::kError}}};
+constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{{{"text", log::Format::kText}, {"json", log::Format::kJson}}};
+
+Status take_path(const json::Object& object, std::string_view key, std::string& into) {
+  TRY(auto path, object.string_or(key, into));
+  if (!path.empty() && path.front() != '/') return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
+  into = std::move(path);
+  return {};
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text, Config config) {
+  TRY(auto json, json::parse(text));
+  TRY(auto object, json::Object::of(json));
+  TRY_STATUS(object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group", "log_level", "log_format", "reconcile_seconds"}));
+  TRY_STATUS(take_path(object, "run_dir", config.paths.run_dir));
+  TRY_STATUS(take_path(object, "state_dir", config.paths.state_dir));
+  TRY_STATUS(take_path(object, "volume_dir", config.paths.volume_dir));
+  TRY_STATUS(take_path(object, "plugin_dir", config.paths.plugin_dir));
+  TRY(config.api_group, object.string_or("api_group", config.api_group));
+  TRY(auto level, object.string_or("log_level", ""));
+  if (!level.empty()) {
+    TRY(config.log_level, choose("log_level", level, kLevels));
+  }
+  TRY(auto format, object.string_or("log_format", ""));
+  if (!format.empty()) {
+    TRY(config.log_format, choose("log_format", format, kFormats));
+  }
+  TRY(auto seconds, object.integer_or("reconcile_seconds", 1, 86400, config.reconcile_seconds));
+  config.reconcile_seconds = static_cast<unsigned>(seconds);
+  return config;
+}
+
+Result<Config> read_config(const std::string& path, Presence presence, Config base) {
+  std::ifstream file(path);
+  if (!file) {
+    if (presence == Presence::kOptional && errno == ENOENT) return base;
+    return fail_errno(errno, fmt::format("read the configuration {}", path));
+  }
+  std::stringstream text;
+  text << file.rdbuf();
+  auto config = parse_config(text.str(), std::move(base));
+  if (!config) return fail(with_context(config.error(), fmt::format("configuration {}", path)));
+  return config;
+}
+
+}  // namespace fairlead

@@ -1,0 +1,39 @@
+// The daemon's configuration: /etc/fairlead/fairlead.json, flags over it.
+//
+//   {
+//     "run_dir": "/run/fairlead", "state_dir": "/var/lib/fairlead", "volume_dir": "...", "plugin_dir": "...",
+//     "api_group": "fairlead",          who may use the API socket besides root
+//     "log_level": "info",              debug, info, warn, error
+//     "log_format": "text",             text, json
+//     "reconcile_seconds": 60           how often everything is looked over; events are repaired at once
+//   }
+//
+// Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and reconcile_seconds
+// take effect at once, the others with the next start.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "plugin-api/bin/paths.h"
+
+namespace fairlead {
+
+struct Config {
+  Paths paths;
+  std::string api_group = "fairlead";
+  log::Level log_level = log::Level::kInfo;
+  log::Format log_format = log::Format::kText;
+  unsigned reconcile_seconds = 60;
+};
+
+// Over `base`, pure. kInvalid names the key.
+Result<Config> parse_config(std::string_view text, Config base);
+
+// Reads the file. A missing one is an error only when `required`.
+enum class Presence { kOptional, kRequired };
+Result<Config> read_config(const std::string& path, Presence presence, Config base);
+
+}  // namespace fairlead

@@ -1,0 +1,85 @@
+#include "plugin-api/bin/core.h"
+
+#include <unistd.h>
+
+#include <mutex>
+
+#include "base/host.h"
+#include "base/lock.h"
+#include "base/state/sqlite_store.h"
+#include "network/drivers/registry.h"
+#include "network/service/network_service.h"
+#include "volume/backends/registry.h"
+#include "volume/service/volume_service.h"
+
+namespace fairlead {
+
+namespace {
+
+class WiredCore : public Core {
+ public:
+  WiredCore(Paths paths, std::unique_ptr<state::Store> store, std::unique_ptr<kernel::Links> links,
+            std::unique_ptr<kernel::Firewall> firewall, std::unique_ptr<kernel::Conntrack> conntrack,
+            std::unique_ptr<kernel::HostPorts> host_ports)
+      : paths_(std::move(paths)),
+        store_(std::move(store)),
+        locks_(paths_.lock_dir()),
+        links_(std::move(links)),
+        firewall_(std::move(firewall)),
+        conntrack_(std::move(conntrack)),
+        host_ports_(std::move(host_ports)),
+        foreign_firewall_(kernel::make_foreign_firewall()),
+        drivers_(network::make_drivers(*links_)),
+        networks_(network::make_network_service({.store = *store_,
+                                                 .locks = locks_,
+                                                 .drivers = drivers_,
+                                                 .links = *links_,
+                                                 .firewall = *firewall_,
+                                                 .conntrack = *conntrack_,
+                                                 .host_ports = *host_ports_,
+                                                 .foreign_firewall = *foreign_firewall_,
+                                                 .boot_id = boot_id(),
+                                                 .unix_time = unix_time})) {}
+
+  network::NetworkService& networks() override { return *networks_; }
+  network::PoolService& pools() override { return *networks_; }
+  volume::VolumeService& volumes() override {
+    std::call_once(volumes_made_, [this] {
+      backends_ = volume::make_backends(paths_.volumes());
+      volumes_ = volume::make_volume_service(
+          {.store = *store_, .locks = locks_, .backends = backends_, .boot_id = boot_id(), .unix_time = unix_time});
+    });
+    return *volumes_;
+  }
+  void finish() override { links_->finish_removals(); }
+
+ private:
+  Paths paths_;
+  std::unique_ptr<state::Store> store_;
+  NamedLocks locks_;
+  std::unique_ptr<kernel::Links> links_;
+  std::unique_ptr<kernel::Firewall> firewall_;
+  std::unique_ptr<kernel::Conntrack> conntrack_;
+  std::unique_ptr<kernel::HostPorts> host_ports_;
+  std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
+  network::Drivers drivers_;
+  std::unique_ptr<network::CoreNetworkService> networks_;
+  std::once_flag volumes_made_;
+  volume::Backends backends_;
+  std::unique_ptr<volume::VolumeService> volumes_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode) {
+  if (geteuid() != 0) return fail(Code::kInvalid, "Fairlead needs root: run it with sudo");
+  const bool one_shot = mode == CoreMode::kOneShot;
+  TRY(auto store, state::open_sqlite_store(paths.database()));
+  TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess : kernel::RemovalMode::kThread));
+  TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
+  TRY(auto conntrack, kernel::open_conntrack());
+  TRY(auto host_ports, kernel::open_host_ports());
+  return std::make_unique<WiredCore>(paths, std::move(store), std::move(links), std::move(firewall), std::move(conntrack), std::move(host_ports));
+}
+
+}  // namespace fairlead

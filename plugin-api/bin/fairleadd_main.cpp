@@ -1,0 +1,200 @@
+// fairleadd: Docker's plugin socket, Fairlead's API socket, and the watch over the kernel. Runs in the foreground.
+#include <getopt.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "base/log.h"
+#include "network/kernel/monitor.h"
+#include "network/kernel/netns.h"
+#include "network/nat/nat.h"
+#include "plugin-api/bin/config.h"
+#include "plugin-api/bin/core.h"
+#include "plugin-api/bin/repair.h"
+#include "plugin-api/bin/version.h"
+#include "plugin-api/cni/cni_handler.h"
+#include "plugin-api/docker/docker_handler.h"
+#include "plugin-api/http/server.h"
+#include "plugin-api/native/native_handler.h"
+
+namespace fairlead {
+namespace {
+
+constexpr const char* kUsage = R"(fairleadd: networks and volumes for containers, as plugins for every runtime
+
+Usage: fairleadd [options]
+
+  --plugin-dir DIR    Docker's and Podman's socket goes here      (/run/docker/plugins)
+  --run-dir DIR       locks and the API socket                    (/run/fairlead)
+  --state-dir DIR     the state database                          (/var/lib/fairlead)
+  --volume-dir DIR    data of volumes                             (/var/lib/fairlead/volumes)
+  --config FILE       configuration                               (/etc/fairlead/fairlead.json)
+  --log-level LEVEL   debug, info, warn or error                  (info)
+  --log-format FORMAT text or json                                (text)
+  --version           print the version
+  --help              print this
+
+It stays in the foreground and logs to stderr. SIGTERM ends it; containers keep their networks and volumes.
+SIGHUP reads the configuration again.
+)";
+
+struct CommandLine {
+  std::string config_file = "/etc/fairlead/fairlead.json";
+  Presence config_presence = Presence::kOptional;
+  std::string overrides;  // flags as a configuration text, applied over the file
+};
+
+[[noreturn]] void leave(int code, const std::string& text) {
+  std::fputs(text.c_str(), code == 0 ? stdout : stderr);
+  std::exit(code);
+}
+
+CommandLine parse_flags(int argc, char** argv) {
+  const option options[] = {{"plugin-dir", required_argument, nullptr, 'p'}, {"run-dir", required_argument, nullptr, 'r'},
+                            {"state-dir", required_argument, nullptr, 's'},  {"volume-dir", required_argument, nullptr, 'v'},
+                            {"config", required_argument, nullptr, 'c'},     {"log-level", required_argument, nullptr, 'l'},
+                            {"log-format", required_argument, nullptr, 'f'}, {"version", no_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},             {nullptr, 0, nullptr, 0}};
+  CommandLine line;
+  std::string fields;
+  const auto set = [&](const char* key) { fields += fmt::format("{}\"{}\":\"{}\"", fields.empty() ? "" : ",", key, optarg); };
+  for (int flag = 0; (flag = getopt_long(argc, argv, "h", options, nullptr)) != -1;) {
+    switch (flag) {
+      case 'p': set("plugin_dir"); break;
+      case 'r': set("run_dir"); break;
+      case 's': set("state_dir"); break;
+      case 'v': set("volume_dir"); break;
+      case 'l': set("log_level"); break;
+      case 'f': set("log_format"); break;
+      case 'c': line.config_file = optarg; line.config_presence = Presence::kRequired; break;
+      case 'V': leave(0, fmt::format("fairleadd {}\n", kVersion));
+      case 'h': leave(0, kUsage);
+      default: leave(2, "try `fairleadd --help`\n");
+    }
+  }
+  if (optind < argc) leave(2, fmt::format("fairleadd: unexpected argument \"{}\"; try `fairleadd --help`\n", argv[optind]));
+  line.overrides = "{" + fields + "}";
+  return line;
+}
+
+Result<Config> load_config(const CommandLine& line) {
+  Config base;
+  base.paths = paths_from_environment();
+  TRY(auto config, read_config(line.config_file, line.config_presence, std::move(base)));
+  return parse_config(line.overrides, std::move(config));
+}
+
+cni::NetnsDoor netns_door() {
+  return {.open = kernel::open_netns, .is_own = [](int fd) {
+            const auto own = kernel::current_netns();
+            if (!own) return false;
+            const auto own_id = kernel::netns_id(own->get()), other_id = kernel::netns_id(fd);
+            return own_id && other_id && *own_id == *other_id;
+          }};
+}
+
+// The sockets: those that systemd passed, else our own.
+Result<std::vector<http::Listener>> open_listeners(const Config& config, const http::Handler& docker, const http::Handler& api) {
+  std::vector<http::Listener> listeners;
+  auto passed = http::passed_sockets();
+  const auto open = [&](const std::string& path, unsigned mode, const std::string& group, const http::Handler& handler) -> Status {
+    for (http::PassedSocket& socket : passed) {
+      if (socket.path != path) continue;
+      listeners.push_back({std::move(socket.socket), "", handler});
+      return {};
+    }
+    TRY(auto socket, http::listen_unix(path, mode, group));
+    listeners.push_back({std::move(socket), path, handler});
+    return {};
+  };
+  TRY_STATUS(open(config.paths.plugin_socket(), 0600, "", docker));
+  TRY_STATUS(open(config.paths.api_socket(), 0660, config.api_group, api));
+  return listeners;
+}
+
+void look_over(Core& core) {
+  if (auto report = core.networks().reconcile(); !report) log::error("reconcile networks", {{"error", report.error().text}});
+  if (auto report = core.volumes().reconcile(); !report) log::error("reconcile volumes", {{"error", report.error().text}});
+}
+
+// Signals arrive on a thread of their own: blocked everywhere else.
+class SignalThread {
+ public:
+  SignalThread(sigset_t set, std::function<void()> on_stop, std::function<void()> on_reload)
+      : thread_([set, on_stop = std::move(on_stop), on_reload = std::move(on_reload)] {
+          for (int number = 0; sigwait(&set, &number) == 0;) {
+            if (number == SIGUSR1) return;
+            if (number == SIGHUP) on_reload();
+            else on_stop();
+          }
+        }) {}
+  ~SignalThread() {
+    pthread_kill(thread_.native_handle(), SIGUSR1);
+    thread_.join();
+  }
+
+ private:
+  std::thread thread_;
+};
+
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+Status serve(const CommandLine& line, const Config& config) {
+  const sigset_t signals = block_signals();
+  TRY(auto core, open_core(config.paths, CoreMode::kDaemon));
+  const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
+  const auto native = native::make_native_handler(core->networks(), core->volumes(), kernel::open_netns, std::string(kVersion));
+  const auto door = netns_door();
+  const auto api = [&](const http::Request& request) {
+    if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), door);
+    return native(request);
+  };
+  // The sockets are there before the work of starting: requests wait in the backlog and are not refused.
+  TRY(auto listeners, open_listeners(config, docker, api));
+  TRY(auto server, http::make_server(std::move(listeners), {}));
+  look_over(*core);
+  Repairer repairer([&] { look_over(*core); }, std::chrono::seconds(config.reconcile_seconds));
+  TRY(auto monitor, kernel::start_monitor(std::string(nat::kTable), [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
+  const auto reload = [&] {
+    auto fresh = load_config(line);
+    if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
+    log::configure(fresh->log_level, fresh->log_format);
+    repairer.set_period(std::chrono::seconds(fresh->reconcile_seconds));
+    log::info("configuration read again");
+  };
+  SignalThread on_signals(signals, [&] { server->stop(); }, reload);
+  log::info("ready", {{"version", kVersion}, {"plugin_socket", config.paths.plugin_socket()}, {"api_socket", config.paths.api_socket()}});
+  server->run();
+  log::info("stopping");
+  monitor.reset();
+  core->finish();
+  return {};
+}
+
+int run(int argc, char** argv) {
+  const CommandLine line = parse_flags(argc, argv);
+  auto config = load_config(line);
+  if (!config) leave(1, fmt::format("fairleadd: {}\n", config.error().text));
+  if (geteuid() != 0) leave(1, "fairleadd: it needs root: run it with sudo\n");
+  log::configure(config->log_level, config->log_format);
+  const Status served = serve(line, *config);
+  if (served) return 0;
+  log::error("cannot run", {{"error", served.error().text}});
+  return 1;
+}
+
+}  // namespace
+}  // namespace fairlead
+
+int main(int argc, char** argv) { return fairlead::run(argc, argv); }

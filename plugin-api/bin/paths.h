@@ -1,0 +1,25 @@
+// Where this instance of Fairlead keeps things. Two instances on one machine differ only in these paths and in their
+// network namespace.
+#pragma once
+
+#include <string>
+
+namespace fairlead {
+
+struct Paths {
+  std::string run_dir = "/run/fairlead";          // FAIRLEAD_RUN_DIR, --run-dir: locks, sockets; gone after a reboot
+  std::string state_dir = "/var/lib/fairlead";    // FAIRLEAD_STATE_DIR, --state-dir: the store
+  std::string volume_dir;                         // --volume-dir; empty: <state_dir>/volumes
+  std::string plugin_dir = "/run/docker/plugins"; // --plugin-dir: Docker's and Podman's socket
+
+  std::string database() const { return state_dir + "/state.db"; }
+  std::string lock_dir() const { return run_dir + "/locks"; }
+  std::string api_socket() const { return run_dir + "/api.sock"; }
+  std::string plugin_socket() const { return plugin_dir + "/fairlead.sock"; }
+  std::string volumes() const { return volume_dir.empty() ? state_dir + "/volumes" : volume_dir; }
+};
+
+// The defaults, overridden by the environment.
+Paths paths_from_environment();
+
+}  // namespace fairlead

@@ -1,0 +1,41 @@
+// The daemon's watch over the kernel: what others break is mended within a second, and everything is looked over from
+// time to time.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "network/kernel/monitor.h"
+
+namespace fairlead {
+
+// Runs `look_over` on a thread of its own: soon after trouble was reported (once for a burst of events), and every
+// `period`. Stops when destroyed.
+class Repairer {
+ public:
+  Repairer(std::function<void()> look_over, std::chrono::seconds period);
+  ~Repairer();
+  Repairer(const Repairer&) = delete;
+  Repairer& operator=(const Repairer&) = delete;
+
+  // From any thread. Events that cannot be trouble are ignored.
+  void on_event(const kernel::KernelEvent& event);
+  void set_period(std::chrono::seconds period);
+
+ private:
+  void run();
+
+  std::function<void()> look_over_;
+  std::mutex guard_;
+  std::condition_variable wake_;
+  std::chrono::seconds period_;
+  bool wanted_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace fairlead
