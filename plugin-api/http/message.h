@@ -1,4 +1,5 @@
-// HTTP requests and responses as plain values, so that adapters and their tests need no HTTP library.
+// HTTP requests and responses as plain values, so that adapters and their tests need no HTTP
+// library.
 #pragma once
 
 #include <functional>
@@ -15,9 +16,9 @@ struct Peer {
 };
 
 struct Request {
-  std::string method;                        // "POST"
-  std::string path;                          // decoded? no: the target up to '?', as sent
-  std::map<std::string, std::string> query;  // percent-decoded
+  std::string method;                          // "POST"
+  std::string path;                            // decoded? no: the target up to '?', as sent
+  std::map<std::string, std::string> query;    // percent-decoded
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   Peer peer;
@@ -30,7 +31,8 @@ struct Response {
   std::map<std::string, std::string> headers;
 };
 
-// Called on a worker thread, many at a time. Must not throw; what it throws becomes a 500 and a log line.
+// Called on a worker thread, many at a time. Must not throw; what it throws becomes a 500 and a log
+// line.
 using Handler = std::function<Response(const Request&)>;
 
 }  // namespace fairlead::http

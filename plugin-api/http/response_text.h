@@ -1,0 +1,20 @@
+// A Response as the bytes that go out in one send.
+#pragma once
+
+#include <string>
+
+#include "plugin-api/http/message.h"
+
+namespace fairlead::http {
+
+enum class Connection { kKeep, kClose };
+enum class Body { kSend, kLeaveOut };  // a HEAD request is answered without the body
+
+// Header and body together. Control characters in header values become spaces, so that no value can
+// add a header.
+std::string to_text(const Response& response, Connection connection, Body body = Body::kSend);
+
+// "Not Found" for 404; "Unknown" for a status without a name.
+std::string_view reason_phrase(int status);
+
+}  // namespace fairlead::http

@@ -1,0 +1,225 @@
+#include "plugin-api/http/session.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include "base/log.h"
+#include "plugin-api/http/response_text.h"
+
+namespace fairlead::http {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::chrono::seconds kUnfinishedAtStop{1};
+
+// As much as the socket takes now: SIGPIPE never, waiting never. Less than all, or -1, with errno.
+ssize_t send_now(int fd, std::string_view text) {
+  while (true) {
+    const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0 || errno != EINTR) return sent;
+  }
+}
+
+Peer peer_of(int fd) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+    return Peer{.pid = 0, .uid = ~0U, .gid = ~0U};
+  return Peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+}
+
+Response error_response(int status, std::string_view text) {
+  Response response{
+      .status = status, .content_type = "application/json", .body = {}, .headers = {}};
+  response.body = fmt::format(R"({{"error":"{}"}})", text);
+  return response;
+}
+
+// The texts of exceptions go to the log only: they may hold anything.
+Response run(const Handler& handler, const Request& request) {
+  std::string cause = "an exception of unknown type";
+  try {
+    return handler(request);
+  } catch (const std::exception& error) {
+    cause = error.what();
+  } catch (...) {
+  }
+  log::error("a handler failed",
+             {{"method", request.method}, {"path", request.path}, {"cause", cause}});
+  return error_response(500, "internal error; the log has the details");
+}
+
+}  // namespace
+
+Session::Session(SessionHost& host, const Handler& handler, UniqueFd socket)
+    : host_(host),
+      handler_(handler),
+      socket_(host.io),
+      reader_({.header_bytes = host.limits.header_bytes, .body_bytes = host.limits.body_bytes}),
+      peer_(peer_of(socket.get())) {
+  socket_.assign(socket.release());
+}
+
+void Session::start() {
+  set_deadline(host_.limits.idle_time);
+  wait_readable();
+}
+
+void Session::set_deadline(std::chrono::milliseconds from_now) {
+  deadline_ = Clock::now() + from_now;
+  host_.check_no_later(deadline_);
+}
+
+void Session::wait_readable() {
+  socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (!error) self->receive();
+                     });
+}
+
+void Session::receive() {
+  if (phase_ != Phase::kReading && phase_ != Phase::kLingering) return;
+  const ssize_t got =
+      ::recv(socket_.native_handle(), host_.scratch.data(), host_.scratch.size(), MSG_DONTWAIT);
+  if (got > 0) return received({host_.scratch.data(), static_cast<std::size_t>(got)});
+  if (got == 0) return end_of_input();
+  if (errno == EAGAIN || errno == EINTR) return wait_readable();
+  close();
+}
+
+void Session::received(std::string_view bytes) {
+  if (phase_ == Phase::kLingering) return wait_readable();  // thrown away
+  const bool first = reader_.idle();
+  const RequestReader::State state = reader_.feed(bytes);
+  if (first && state != RequestReader::State::kComplete) set_deadline(host_.limits.header_time);
+  act_on(state);
+}
+
+void Session::act_on(RequestReader::State state) {
+  switch (state) {
+    case RequestReader::State::kContinue:
+      send_now(socket_.native_handle(), "HTTP/1.1 100 Continue\r\n\r\n");
+      return wait_readable();
+    case RequestReader::State::kMore:
+      return wait_readable();
+    case RequestReader::State::kComplete:
+      return handle(reader_.take());
+    case RequestReader::State::kRefused:
+      return refuse(reader_.refusal());
+  }
+}
+
+void Session::end_of_input() {
+  if (phase_ == Phase::kReading && !reader_.idle())
+    return refuse({400, "the request ended too early"});
+  close();
+}
+
+void Session::handle(Request request) {
+  phase_ = Phase::kHandling;
+  deadline_ = Clock::time_point::max();  // the core has its own
+  keep_ = reader_.keep_alive();
+  request.peer = peer_;
+  host_.workers.submit([self = shared_from_this(), request = std::move(request)] {
+    self->answer(run(self->handler_, request), request.method == "HEAD");
+  });
+}
+
+// On a worker's thread: while the phase is kHandling, nothing else touches the socket or what is
+// sent.
+void Session::answer(Response response, bool head_only) {
+  out_ = to_text(response, keep_ ? Connection::kKeep : Connection::kClose,
+                 head_only ? Body::kLeaveOut : Body::kSend);
+  const ssize_t sent = send_now(socket_.native_handle(), out_);
+  const bool broken = sent < 0 && errno != EAGAIN;
+  sent_ = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  asio::post(host_.io, [self = shared_from_this(), broken] {
+    if (self->phase_ != Phase::kHandling) return;
+    if (broken) return self->close();
+    self->phase_ = Phase::kSending;
+    if (self->sent_ == self->out_.size()) return self->answered();
+    self->set_deadline(self->host_.limits.header_time);
+    self->send_rest();
+  });
+}
+
+void Session::refuse(const Refusal& refusal) {
+  phase_ = Phase::kSending;
+  keep_ = false;
+  refused_ = true;
+  out_ = to_text(error_response(refusal.status, refusal.text), Connection::kClose);
+  sent_ = 0;
+  set_deadline(host_.limits.header_time);
+  send_rest();
+}
+
+void Session::send_rest() {
+  if (phase_ != Phase::kSending) return;
+  const ssize_t sent = send_now(socket_.native_handle(), std::string_view(out_).substr(sent_));
+  if (sent < 0 && errno != EAGAIN) return close();
+  if (sent > 0) sent_ += static_cast<std::size_t>(sent);
+  if (sent_ == out_.size()) return answered();
+  socket_.async_wait(asio::posix::stream_descriptor::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (!error) self->send_rest();
+                     });
+}
+
+void Session::answered() {
+  out_ = std::string();
+  if (refused_) return linger();
+  if (!keep_ || host_.stopping) return close();
+  phase_ = Phase::kReading;
+  if (reader_.idle()) return start();
+  set_deadline(host_.limits.header_time);
+  act_on(reader_.feed({}));
+}
+
+// Closing with unread input would cut off a client that is still sending; it is to read why it was
+// refused.
+void Session::linger() {
+  phase_ = Phase::kLingering;
+  set_deadline(kLingerTime);
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  wait_readable();
+}
+
+void Session::check_deadline(Clock::time_point now) {
+  if (now < deadline_) return;
+  if (phase_ != Phase::kReading || reader_.idle()) return close();
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+  refuse({408, "the request took too long to arrive"});
+}
+
+void Session::wind_up() {
+  if (phase_ == Phase::kLingering) return close();
+  if (phase_ != Phase::kReading) return;  // answered() closes it
+  if (reader_.idle()) {
+    const ssize_t got =
+        ::recv(socket_.native_handle(), host_.scratch.data(), host_.scratch.size(), MSG_DONTWAIT);
+    if (got <= 0) return close();
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+    received({host_.scratch.data(), static_cast<std::size_t>(got)});
+  }
+  if (phase_ == Phase::kReading) set_deadline(kUnfinishedAtStop);
+}
+
+void Session::close() {
+  if (phase_ == Phase::kClosed) return;
+  phase_ = Phase::kClosed;
+  deadline_ = Clock::time_point::max();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  host_.closed(shared_from_this());
+}
+
+}  // namespace fairlead::http
