@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test: as root, on Debian 12, from a fresh clone.
+#
+#   tests/run.sh                  everything
+#   tests/run.sh unit kernel ...  only these tiers: lint unit kernel conformance crash fuzz e2e
+#
+# The last line is "N passed, N failed, N skipped"; skips are printed with their reasons.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "tests/run.sh needs root: namespaces, mounts and nftables are tested for real. Try: sudo tests/run.sh" >&2
+  exit 1
+fi
+
+tiers=${*:-lint unit conformance kernel crash fuzz e2e}
+wants() { case " $tiers " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
+passed=0 failed=0 skipped=0
+skips=$(mktemp) failures=$(mktemp)
+trap 'rm -f "$skips" "$failures"' EXIT
+started=$(date +%s)
+say() { printf '\n== %s (%ss)\n' "$*" "$(($(date +%s) - started))"; }
+die() { echo "$*" >&2; exit 1; }
+
+lists=(packaging/build-packages.txt packaging/test-packages.txt)
+wants e2e && lists+=(tests/e2e/packages.txt)
+say "packages"
+packaging/install-packages.sh "${lists[@]}" || die "packages could not be installed"
+
+# Compiled tests run under AddressSanitizer and UBSan; the programs that meet real runtimes are the release build.
+say "build: release (programs)"
+cmake --preset release -DFAIRLEAD_TESTS=OFF -DFAIRLEAD_WERROR=ON >build-release.log 2>&1 || { cat build-release.log; die "configure failed"; }
+cmake --build --preset release >>build-release.log 2>&1 || { grep -E 'error|FAILED' -A5 build-release.log | head -60; die "build failed"; }
+rm -f build-release.log
+
+if wants unit || wants conformance || wants kernel || wants crash; then
+  say "build: asan (tests)"
+  cmake --preset asan >build-asan.log 2>&1 || { cat build-asan.log; die "configure failed"; }
+  cmake --build --preset asan >>build-asan.log 2>&1 || { grep -E 'error|FAILED' -A5 build-asan.log | head -60; die "build failed"; }
+  rm -f build-asan.log
+fi
+
+# ctest's JUnit file has the counts and the reasons for skips.
+run_ctest() { # tier
+  say "$1"
+  local xml="$root/build/asan/$1.xml"
+  rm -f "$xml"
+  (cd build/asan && ctest -L "^$1\$" -j2 --output-on-failure --no-tests=ignore --output-junit "$xml" >"ctest-$1.log" 2>&1)
+  python3 tests/support/count_junit.py "$xml" "$skips" "$failures" >counts.tmp || { tail -n 60 "build/asan/ctest-$1.log"; die "no results of tier $1"; }
+  read -r p f s <counts.tmp
+  rm -f counts.tmp
+  echo "$1: $p passed, $f failed, $s skipped"
+  [ "$f" -gt 0 ] && grep -vE '^ *[0-9]+/[0-9]+ Test .*Passed' "build/asan/ctest-$1.log" | tail -n 150
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+count() { # name, exit code of a check that is one test
+  if [ "$2" -eq 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "$1" >>"$failures"; fi
+}
+
+if wants lint; then
+  say "lint"
+  git ls-files '*.h' '*.cpp' | xargs -r clang-format-14 --dry-run -Werror
+  count "lint: clang-format" $?
+  tests/support/tidy.sh
+  count "lint: clang-tidy" $?
+fi
+for tier in unit conformance kernel crash; do wants "$tier" && run_ctest "$tier"; done
+
+if wants fuzz; then
+  say "fuzz (${FAIRLEAD_FUZZ_SECONDS:-5} s for each codec)"
+  if cmake --preset fuzz >build-fuzz.log 2>&1 && cmake --build --preset fuzz --target fuzzers >>build-fuzz.log 2>&1; then
+    rm -f build-fuzz.log
+    for fuzzer in build/fuzz/fuzz/fuzz_*; do
+      [ -x "$fuzzer" ] && [ -f "$fuzzer" ] || continue
+      name=$(basename "$fuzzer")
+      work=$(mktemp -d)
+      "$fuzzer" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$work/" "$work" >"$work.log" 2>&1
+      code=$?
+      [ $code -ne 0 ] && tail -n 40 "$work.log"
+      count "fuzz: $name" $code
+      rm -rf "$work" "$work.log"
+    done
+  else
+    grep -E 'error|FAILED' -A5 build-fuzz.log | head -40
+    rm -f build-fuzz.log
+    count "fuzz: build" 1
+  fi
+fi
+
+if wants e2e; then
+  say "e2e: real runtimes"
+  out=$(mktemp)
+  python3 tests/e2e/run.py --bin "$root/build/release/bin" 2>&1 | tee "$out"
+  read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$out" | tail -n 1) || true
+  if [ -z "${p:-}" ]; then p=0 f=1 s=0; fi
+  grep -E '^(FAIL|ERROR)' "$out" | head -40 >>"$failures"
+  grep -E '^SKIP' "$out" >>"$skips"
+  rm -f "$out"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+fi
+
+say "result"
+[ -s "$skips" ] && { echo "Skipped:"; sort "$skips" | uniq -c | sed 's/^/  /'; }
+[ -s "$failures" ] && { echo "Failed:"; sed 's/^/  /' "$failures"; }
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
