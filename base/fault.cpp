@@ -32,7 +32,8 @@ Plan read_plan() {
   }
   const auto colon = view.find(':');
   plan.name = view.substr(0, colon);
-  if (colon != std::string_view::npos) std::from_chars(view.data() + colon + 1, view.data() + view.size(), plan.passage);
+  if (colon != std::string_view::npos)
+    std::from_chars(view.data() + colon + 1, view.data() + view.size(), plan.passage);
   return plan;
 }
 
@@ -48,7 +49,8 @@ void append_line(const std::string& file, std::string_view name) {
 
 void fault_point(std::string_view name) {
   static const Plan plan = read_plan();
-  if (!plan.armed) [[likely]] return;
+  if (!plan.armed) [[likely]]
+    return;
   if (!plan.list_file.empty()) return append_line(plan.list_file, name);
   static std::atomic<int> passages{0};
   if (name == plan.name && ++passages == plan.passage) ::kill(::getpid(), SIGKILL);

@@ -1,8 +1,7 @@
 #include "base/hash.h"
 
-#include <sys/random.h>
-
 #include <fmt/format.h>
+#include <sys/random.h>
 
 namespace fairlead {
 
@@ -20,7 +19,8 @@ std::uint64_t fnv1a(std::string_view text, std::uint64_t seed) {
 }
 
 std::string hash_hex(std::string_view text, unsigned digits) {
-  return fmt::format("{:016x}{:016x}", fnv1a(text), fnv1a(text, 0x9e3779b97f4a7c15ULL)).substr(0, digits);
+  return fmt::format("{:016x}{:016x}", fnv1a(text), fnv1a(text, 0x9e3779b97f4a7c15ULL))
+      .substr(0, digits);
 }
 
 std::string random_hex(unsigned digits) {

@@ -1,9 +1,9 @@
 #include "base/host.h"
 
+#include <fmt/format.h>
+
 #include <ctime>
 #include <fstream>
-
-#include <fmt/format.h>
 
 namespace fairlead {
 
@@ -23,8 +23,8 @@ std::string rfc3339(long long unix_seconds) {
   const auto seconds = static_cast<std::time_t>(unix_seconds);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 }  // namespace fairlead

@@ -32,13 +32,15 @@ Result<IpAddress> IpAddress::parse(std::string_view text) {
       if (inet_pton(AF_INET6, buffer.data(), ip.bytes_.data()) == 1) return ip;
     }
   }
-  return fail(Code::kInvalid, "\"{}\" is not an IP address (like 10.1.0.2 or fd00::2)", text.substr(0, 64));
+  return fail(Code::kInvalid, "\"{}\" is not an IP address (like 10.1.0.2 or fd00::2)",
+              text.substr(0, 64));
 }
 
 IpAddress IpAddress::from_bytes(Family family, std::span<const std::uint8_t> bytes) {
   IpAddress ip;
   ip.family_ = family;
-  std::copy_n(bytes.begin(), std::min<std::size_t>(bytes.size(), width(family) / 8), ip.bytes_.begin());
+  std::copy_n(bytes.begin(), std::min<std::size_t>(bytes.size(), width(family) / 8),
+              ip.bytes_.begin());
   return ip;
 }
 
@@ -48,10 +50,13 @@ bool IpAddress::is_any() const {
 
 bool IpAddress::is_loopback() const {
   if (is_v4()) return bytes_[0] == 127;
-  return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto b) { return b == 0; });
+  return bytes_[15] == 1 &&
+         std::all_of(bytes_.begin(), bytes_.end() - 1, [](auto b) { return b == 0; });
 }
 
-bool IpAddress::is_multicast() const { return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff; }
+bool IpAddress::is_multicast() const {
+  return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
+}
 
 std::string IpAddress::to_string() const {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
@@ -66,7 +71,8 @@ std::string IpAddress::to_hex() const {
 }
 
 Result<IpAddress> IpAddress::from_hex(std::string_view hex) {
-  if (hex.size() != 8 && hex.size() != 32) return fail(Code::kInvalid, "\"{}\" is not an address in hex", hex);
+  if (hex.size() != 8 && hex.size() != 32)
+    return fail(Code::kInvalid, "\"{}\" is not an address in hex", hex);
   IpAddress ip;
   ip.family_ = hex.size() == 8 ? Family::kV4 : Family::kV6;
   for (std::size_t i = 0; i < hex.size(); i += 2) {
@@ -102,8 +108,10 @@ std::uint64_t IpAddress::distance_to(const IpAddress& other) const {
     digits[i] = difference + borrow * 256;
   }
   for (std::size_t i = 0; i < size; ++i) {
-    if (size - i > 8) saturated = saturated || digits[i] != 0;
-    else distance = (distance << 8) | static_cast<std::uint64_t>(digits[i]);
+    if (size - i > 8)
+      saturated = saturated || digits[i] != 0;
+    else
+      distance = (distance << 8) | static_cast<std::uint64_t>(digits[i]);
   }
   return saturated ? UINT64_MAX : distance;
 }
@@ -111,20 +119,25 @@ std::uint64_t IpAddress::distance_to(const IpAddress& other) const {
 Result<Cidr> Cidr::parse(std::string_view text) {
   const auto slash = text.find('/');
   if (slash == std::string_view::npos)
-    return fail(Code::kInvalid, "\"{}\" is not a subnet: the prefix length is missing (like 10.1.0.0/24)", text.substr(0, 64));
+    return fail(Code::kInvalid,
+                "\"{}\" is not a subnet: the prefix length is missing (like 10.1.0.0/24)",
+                text.substr(0, 64));
   TRY(auto address, IpAddress::parse(text.substr(0, slash)));
   const auto digits = text.substr(slash + 1);
   unsigned length = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty() || length > width(address.family()))
-    return fail(Code::kInvalid, "\"{}\" is not a subnet: the prefix length must be 0 to {}", text.substr(0, 64), width(address.family()));
+  if (error != std::errc{} || end != digits.data() + digits.size() || digits.empty() ||
+      length > width(address.family()))
+    return fail(Code::kInvalid, "\"{}\" is not a subnet: the prefix length must be 0 to {}",
+                text.substr(0, 64), width(address.family()));
   return of(address, length);
 }
 
 Result<Cidr> Cidr::parse_subnet(std::string_view text) {
   TRY(auto cidr, parse(text));
   if (cidr.network() != cidr)
-    return fail(Code::kInvalid, "\"{}\" has host bits set; did you mean {}?", text, cidr.network().to_string());
+    return fail(Code::kInvalid, "\"{}\" has host bits set; did you mean {}?", text,
+                cidr.network().to_string());
   return cidr;
 }
 
@@ -141,14 +154,18 @@ IpAddress with_host_bits(const IpAddress& address, unsigned prefix_length, bool 
   std::ranges::copy(address.bytes(), bytes.begin());
   for (unsigned bit = prefix_length; bit < width(address.family()); ++bit) {
     const auto mask = static_cast<std::uint8_t>(0x80U >> (bit % 8));
-    if (set) bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] | mask);
-    else bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] & ~mask);
+    if (set)
+      bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] | mask);
+    else
+      bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] & ~mask);
   }
   return IpAddress::from_bytes(address.family(), bytes);
 }
 }  // namespace
 
-Cidr Cidr::network() const { return of(with_host_bits(address_, prefix_length_, false), prefix_length_); }
+Cidr Cidr::network() const {
+  return of(with_host_bits(address_, prefix_length_, false), prefix_length_);
+}
 IpAddress Cidr::last() const { return with_host_bits(address_, prefix_length_, true); }
 
 bool Cidr::contains(const IpAddress& address) const {
@@ -166,7 +183,9 @@ std::uint64_t Cidr::size() const {
   return host_bits >= 64 ? UINT64_MAX : std::uint64_t{1} << host_bits;
 }
 
-std::string Cidr::to_string() const { return fmt::format("{}/{}", address_.to_string(), prefix_length_); }
+std::string Cidr::to_string() const {
+  return fmt::format("{}/{}", address_.to_string(), prefix_length_);
+}
 
 Result<MacAddress> MacAddress::parse(std::string_view text) {
   std::array<std::uint8_t, 6> bytes{};
@@ -176,16 +195,21 @@ Result<MacAddress> MacAddress::parse(std::string_view text) {
     good = high >= 0 && low >= 0 && (i == 5 || text[i * 3 + 2] == ':' || text[i * 3 + 2] == '-');
     if (good) bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
-  if (!good) return fail(Code::kInvalid, "\"{}\" is not a MAC address (like 02:42:ac:11:00:02)", text.substr(0, 64));
+  if (!good)
+    return fail(Code::kInvalid, "\"{}\" is not a MAC address (like 02:42:ac:11:00:02)",
+                text.substr(0, 64));
   return from_bytes(bytes);
 }
 
 Result<MacAddress> MacAddress::from_bytes(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() != 6) return fail(Code::kInvalid, "a MAC address has 6 bytes, not {}", bytes.size());
+  if (bytes.size() != 6)
+    return fail(Code::kInvalid, "a MAC address has 6 bytes, not {}", bytes.size());
   MacAddress mac;
   std::ranges::copy(bytes, mac.bytes_.begin());
   if ((mac.bytes_[0] & 1) != 0 || mac == MacAddress())
-    return fail(Code::kInvalid, "{} cannot be an interface's MAC address: it must be unicast and not zero", mac.to_string());
+    return fail(Code::kInvalid,
+                "{} cannot be an interface's MAC address: it must be unicast and not zero",
+                mac.to_string());
   return mac;
 }
 
@@ -194,9 +218,14 @@ MacAddress MacAddress::for_ip(const IpAddress& ip) {
   if (ip.is_v4()) {
     mac.bytes_ = {0x02, 0xfa, ip.bytes()[0], ip.bytes()[1], ip.bytes()[2], ip.bytes()[3]};
   } else {
-    const std::uint64_t h = fnv1a(std::string_view(reinterpret_cast<const char*>(ip.bytes().data()), 16));
-    mac.bytes_ = {0x06, 0xfa, static_cast<std::uint8_t>(h >> 24), static_cast<std::uint8_t>(h >> 16),
-                  static_cast<std::uint8_t>(h >> 8), static_cast<std::uint8_t>(h)};
+    const std::uint64_t h =
+        fnv1a(std::string_view(reinterpret_cast<const char*>(ip.bytes().data()), 16));
+    mac.bytes_ = {0x06,
+                  0xfa,
+                  static_cast<std::uint8_t>(h >> 24),
+                  static_cast<std::uint8_t>(h >> 16),
+                  static_cast<std::uint8_t>(h >> 8),
+                  static_cast<std::uint8_t>(h)};
   }
   return mac;
 }
@@ -204,14 +233,18 @@ MacAddress MacAddress::for_ip(const IpAddress& ip) {
 MacAddress MacAddress::from_hash(std::string_view text) {
   const std::uint64_t h = fnv1a(text);
   MacAddress mac;
-  mac.bytes_ = {0x0a, 0xfa, static_cast<std::uint8_t>(h >> 24), static_cast<std::uint8_t>(h >> 16),
-                static_cast<std::uint8_t>(h >> 8), static_cast<std::uint8_t>(h)};
+  mac.bytes_ = {0x0a,
+                0xfa,
+                static_cast<std::uint8_t>(h >> 24),
+                static_cast<std::uint8_t>(h >> 16),
+                static_cast<std::uint8_t>(h >> 8),
+                static_cast<std::uint8_t>(h)};
   return mac;
 }
 
 std::string MacAddress::to_string() const {
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes_[0], bytes_[1], bytes_[2], bytes_[3],
-                     bytes_[4], bytes_[5]);
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes_[0], bytes_[1], bytes_[2],
+                     bytes_[3], bytes_[4], bytes_[5]);
 }
 
 }  // namespace fairlead

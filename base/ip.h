@@ -1,4 +1,5 @@
-// Values of the network: addresses, prefixes and MAC addresses. Parse once at the border; a value is always valid.
+// Values of the network: addresses, prefixes and MAC addresses. Parse once at the border; a value
+// is always valid.
 #pragma once
 
 #include <array>
@@ -15,7 +16,8 @@ namespace fairlead {
 
 enum class Family : std::uint8_t { kV4 = 4, kV6 = 6 };
 
-// An IPv4 or IPv6 address; 16 bytes in network order, of which IPv4 uses the first 4. Orders by family, then numerically.
+// An IPv4 or IPv6 address; 16 bytes in network order, of which IPv4 uses the first 4. Orders by
+// family, then numerically.
 class IpAddress {
  public:
   IpAddress() = default;  // 0.0.0.0
@@ -31,13 +33,15 @@ class IpAddress {
   bool is_loopback() const;  // 127.0.0.0/8, ::1
   bool is_multicast() const;
   std::string to_string() const;
-  // Fixed-width lower-case hex (8 or 32 digits): the form used in store keys, because it sorts numerically.
+  // Fixed-width lower-case hex (8 or 32 digits): the form used in store keys, because it sorts
+  // numerically.
   std::string to_hex() const;
   static Result<IpAddress> from_hex(std::string_view hex);
 
   // The address `offset` after this one, or nothing when it leaves the address family's range.
   std::optional<IpAddress> plus(std::uint64_t offset) const;
-  // How far `other` lies behind this address, saturated at 2^64-1; 0 when it lies before it. Same family only.
+  // How far `other` lies behind this address, saturated at 2^64-1; 0 when it lies before it. Same
+  // family only.
   std::uint64_t distance_to(const IpAddress& other) const;
 
   std::strong_ordering operator<=>(const IpAddress&) const = default;
@@ -47,8 +51,8 @@ class IpAddress {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// A prefix together with the address it was written with ("10.1.0.5/24"): a subnet when host bits are zero, an
-// interface address otherwise.
+// A prefix together with the address it was written with ("10.1.0.5/24"): a subnet when host bits
+// are zero, an interface address otherwise.
 class Cidr {
  public:
   Cidr() = default;  // 0.0.0.0/0
@@ -61,9 +65,9 @@ class Cidr {
   unsigned prefix_length() const { return prefix_length_; }
   Family family() const { return address_.family(); }
   bool is_v4() const { return address_.is_v4(); }
-  Cidr network() const;          // host bits cleared
+  Cidr network() const;  // host bits cleared
   IpAddress first() const { return network().address_; }
-  IpAddress last() const;        // host bits set
+  IpAddress last() const;  // host bits set
   bool contains(const IpAddress& address) const;
   bool contains(const Cidr& other) const;
   bool overlaps(const Cidr& other) const;
@@ -85,8 +89,9 @@ class MacAddress {
   // "02:42:ac:11:00:02", also with '-', any case. Multicast and all-zero addresses are refused.
   static Result<MacAddress> parse(std::string_view text);
   static Result<MacAddress> from_bytes(std::span<const std::uint8_t> bytes);
-  // The locally administered unicast address that belongs to `ip` (02:fa + IPv4, or 06:fa + a hash of IPv6): a
-  // container that gets an address again is known under the same MAC, so no neighbour has to be told.
+  // The locally administered unicast address that belongs to `ip` (02:fa + IPv4, or 06:fa + a hash
+  // of IPv6): a container that gets an address again is known under the same MAC, so no neighbour
+  // has to be told.
   static MacAddress for_ip(const IpAddress& ip);
   // A locally administered unicast address derived from `text` (a bridge's own, fixed MAC).
   static MacAddress from_hash(std::string_view text);

@@ -9,7 +9,8 @@
 
 namespace fairlead {
 
-Result<NamedLocks::Guard> NamedLocks::lock(const std::string& name, std::chrono::milliseconds deadline) {
+Result<NamedLocks::Guard> NamedLocks::lock(const std::string& name,
+                                           std::chrono::milliseconds deadline) {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + deadline;
   std::shared_ptr<std::timed_mutex> mutex;
@@ -18,10 +19,12 @@ Result<NamedLocks::Guard> NamedLocks::lock(const std::string& name, std::chrono:
     auto& known = mutexes_[name];
     mutex = known.lock();
     if (!mutex) known = mutex = std::make_shared<std::timed_mutex>();
-    if (mutexes_.size() > 4096) std::erase_if(mutexes_, [](const auto& entry) { return entry.second.expired(); });
+    if (mutexes_.size() > 4096)
+      std::erase_if(mutexes_, [](const auto& entry) { return entry.second.expired(); });
   }
   std::unique_lock<std::timed_mutex> local(*mutex, std::defer_lock);
-  if (!local.try_lock_until(end)) return fail(Code::kUnavailable, "{} is busy with another request; try again", name);
+  if (!local.try_lock_until(end))
+    return fail(Code::kUnavailable, "{} is busy with another request; try again", name);
 
   const std::string path = fmt::format("{}/{}", folder_, name);
   UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -34,8 +37,10 @@ Result<NamedLocks::Guard> NamedLocks::lock(const std::string& name, std::chrono:
   }
   if (!file) return fail_errno(errno, fmt::format("open the lock {}", path));
   for (auto pause = std::chrono::microseconds(100); ::flock(file.get(), LOCK_EX | LOCK_NB) != 0;) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, fmt::format("lock {}", path));
-    if (Clock::now() >= end) return fail(Code::kUnavailable, "{} is busy with another process; try again", name);
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      return fail_errno(errno, fmt::format("lock {}", path));
+    if (Clock::now() >= end)
+      return fail(Code::kUnavailable, "{} is busy with another process; try again", name);
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::microseconds(4000));
   }

@@ -14,7 +14,8 @@ namespace fairlead {
 
 class NamedLocks {
  public:
-  // Lock files live in `folder` (made when missing, 0700); they stay there, empty, until the next boot.
+  // Lock files live in `folder` (made when missing, 0700); they stay there, empty, until the next
+  // boot.
   explicit NamedLocks(std::string folder) : folder_(std::move(folder)) {}
 
   class Guard {
@@ -24,15 +25,16 @@ class NamedLocks {
 
    private:
     friend class NamedLocks;
-    Guard(std::shared_ptr<std::timed_mutex> mutex, std::unique_lock<std::timed_mutex> lock, UniqueFd file)
+    Guard(std::shared_ptr<std::timed_mutex> mutex, std::unique_lock<std::timed_mutex> lock,
+          UniqueFd file)
         : mutex_(std::move(mutex)), lock_(std::move(lock)), file_(std::move(file)) {}
     std::shared_ptr<std::timed_mutex> mutex_;
     std::unique_lock<std::timed_mutex> lock_;
     UniqueFd file_;  // closing it releases the flock(2)
   };
 
-  // Waits at most `deadline`, then kUnavailable "... is busy". `name` must be an id ([0-9a-zA-Z_.-]). Released by the
-  // guard's destructor, and by the kernel when the process dies.
+  // Waits at most `deadline`, then kUnavailable "... is busy". `name` must be an id
+  // ([0-9a-zA-Z_.-]). Released by the guard's destructor, and by the kernel when the process dies.
   Result<Guard> lock(const std::string& name, std::chrono::milliseconds deadline);
 
  private:

@@ -1,12 +1,13 @@
-// A small structured logger: an event text and key/value pairs, on stderr only (stdout belongs to the protocols).
+// A small structured logger: an event text and key/value pairs, on stderr only (stdout belongs to
+// the protocols).
 #pragma once
+
+#include <fmt/format.h>
 
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace fairlead::log {
 
@@ -21,12 +22,13 @@ struct Field {
   std::string value;
 };
 
-// Process-wide and set once at start, before threads. Default: text, warnings and errors only (command line and
-// exec'd plugins); the daemon sets kInfo.
+// Process-wide and set once at start, before threads. Default: text, warnings and errors only
+// (command line and exec'd plugins); the daemon sets kInfo.
 void configure(Level threshold, Format format);
 bool enabled(Level level);
 
-// Thread-safe: one write(2) per line. Text values with spaces or control characters are quoted and escaped.
+// Thread-safe: one write(2) per line. Text values with spaces or control characters are quoted and
+// escaped.
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {

@@ -10,18 +10,24 @@ namespace {
 // What a bad name looks like on a terminal: control bytes masked, cut to a readable length.
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, 48));
-  std::ranges::replace_if(shown, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  std::ranges::replace_if(
+      shown, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   if (text.size() > 48) shown += fmt::format("... ({} bytes)", text.size());
   return shown;
 }
 
 bool word_char(unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-'; }
 
-Status check_word(std::string_view kind, std::string_view text, std::size_t least, std::size_t most) {
+Status check_word(std::string_view kind, std::string_view text, std::size_t least,
+                  std::size_t most) {
   if (text.size() < least || text.size() > most)
-    return fail(Code::kInvalid, "\"{}\" is not a {} name: it must have {} to {} characters", printable(text), kind, least, most);
-  if (std::isalnum(static_cast<unsigned char>(text[0])) == 0 || !std::ranges::all_of(text, word_char))
-    return fail(Code::kInvalid, "\"{}\" is not a {} name: it must begin with a letter or digit, and hold only letters, digits, '_', '.' and '-'",
+    return fail(Code::kInvalid, "\"{}\" is not a {} name: it must have {} to {} characters",
+                printable(text), kind, least, most);
+  if (std::isalnum(static_cast<unsigned char>(text[0])) == 0 ||
+      !std::ranges::all_of(text, word_char))
+    return fail(Code::kInvalid,
+                "\"{}\" is not a {} name: it must begin with a letter or digit, and hold only "
+                "letters, digits, '_', '.' and '-'",
                 printable(text), kind);
   return {};
 }
@@ -49,8 +55,12 @@ Result<ContainerId> ContainerId::parse(std::string_view text) {
 template <>
 Result<IfName> IfName::parse(std::string_view text) {
   const auto bad = [](unsigned char c) { return c == '/' || c == ':' || c <= 0x20 || c == 0x7f; };
-  if (text.empty() || text.size() > 15 || text == "." || text == ".." || std::ranges::any_of(text, bad))
-    return fail(Code::kInvalid, "\"{}\" is not an interface name: it must have 1 to 15 characters, without '/', ':' or spaces", printable(text));
+  if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
+      std::ranges::any_of(text, bad))
+    return fail(Code::kInvalid,
+                "\"{}\" is not an interface name: it must have 1 to 15 characters, without '/', "
+                "':' or spaces",
+                printable(text));
   return IfName(std::string(text));
 }
 

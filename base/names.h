@@ -1,4 +1,5 @@
-// Names that users choose. A value of these types can only exist if it is valid (parse, don't validate).
+// Names that users choose. A value of these types can only exist if it is valid (parse, don't
+// validate).
 #pragma once
 
 #include <compare>
@@ -10,9 +11,10 @@
 namespace fairlead {
 
 // One strong string type per kind of name. Rules:
-//   NetworkName, VolumeName  ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 128 bytes (volumes: at least 2, as Docker's)
-//   ContainerId              the same characters, at most 255 bytes (CNI spec 1.1.0, CNI_CONTAINERID)
-//   IfName                   1 to 15 bytes, no '/', ':', white space or control character, not "." or ".."
+//   NetworkName, VolumeName  ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 128 bytes (volumes: at least 2,
+//   as Docker's) ContainerId              the same characters, at most 255 bytes (CNI spec 1.1.0,
+//   CNI_CONTAINERID) IfName                   1 to 15 bytes, no '/', ':', white space or control
+//   character, not "." or ".."
 //                            (net/core/dev.c, dev_valid_name)
 template <class Tag>
 class Name {

@@ -32,7 +32,8 @@ bool drain(int fd, std::string& into, std::size_t most) {
   std::array<char, 4096> buffer{};
   const ssize_t got = ::read(fd, buffer.data(), buffer.size());
   if (got <= 0) return got < 0 && errno == EINTR;
-  if (into.size() < most) into.append(buffer.data(), std::min(static_cast<std::size_t>(got), most - into.size()));
+  if (into.size() < most)
+    into.append(buffer.data(), std::min(static_cast<std::size_t>(got), most - into.size()));
   return true;
 }
 
@@ -45,7 +46,8 @@ int wait_for(pid_t pid) {
 
 }  // namespace
 
-Result<ProcessResult> run_process(std::span<const std::string> argv, std::chrono::milliseconds deadline) {
+Result<ProcessResult> run_process(std::span<const std::string> argv,
+                                  std::chrono::milliseconds deadline) {
   TRY(auto out, make_pipe());
   TRY(auto err, make_pipe());
   posix_spawn_file_actions_t actions;
@@ -67,8 +69,10 @@ Result<ProcessResult> run_process(std::span<const std::string> argv, std::chrono
   const auto end = std::chrono::steady_clock::now() + deadline;
   std::array<pollfd, 2> fds{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
   while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-    const int ready = left.count() <= 0 ? 0 : ::poll(fds.data(), fds.size(), static_cast<int>(left.count()));
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    const int ready =
+        left.count() <= 0 ? 0 : ::poll(fds.data(), fds.size(), static_cast<int>(left.count()));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) {
       ::kill(pid, SIGKILL);

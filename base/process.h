@@ -16,8 +16,9 @@ struct ProcessResult {
   std::string err;     // stderr, at most 64 KiB
 };
 
-// Runs argv[0] (looked up in PATH) with an empty stdin and waits. Past the deadline the child is killed and
-// kUnavailable returned; kNotFound when there is no such program. Thread-safe.
-Result<ProcessResult> run_process(std::span<const std::string> argv, std::chrono::milliseconds deadline);
+// Runs argv[0] (looked up in PATH) with an empty stdin and waits. Past the deadline the child is
+// killed and kUnavailable returned; kNotFound when there is no such program. Thread-safe.
+Result<ProcessResult> run_process(std::span<const std::string> argv,
+                                  std::chrono::milliseconds deadline);
 
 }  // namespace fairlead

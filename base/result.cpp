@@ -8,16 +8,26 @@ namespace fairlead {
 
 std::string_view to_string(Code code) {
   switch (code) {
-    case Code::kInvalid: return "invalid";
-    case Code::kNotFound: return "not_found";
-    case Code::kExists: return "exists";
-    case Code::kConflict: return "conflict";
-    case Code::kInUse: return "in_use";
-    case Code::kExhausted: return "exhausted";
-    case Code::kUnsupported: return "unsupported";
-    case Code::kUnavailable: return "unavailable";
-    case Code::kIo: return "io";
-    case Code::kInternal: return "internal";
+    case Code::kInvalid:
+      return "invalid";
+    case Code::kNotFound:
+      return "not_found";
+    case Code::kExists:
+      return "exists";
+    case Code::kConflict:
+      return "conflict";
+    case Code::kInUse:
+      return "in_use";
+    case Code::kExhausted:
+      return "exhausted";
+    case Code::kUnsupported:
+      return "unsupported";
+    case Code::kUnavailable:
+      return "unavailable";
+    case Code::kIo:
+      return "io";
+    case Code::kInternal:
+      return "internal";
   }
   return "internal";
 }
@@ -25,20 +35,49 @@ std::string_view to_string(Code code) {
 namespace {
 Code code_of_errno(int sys_errno) {
   switch (sys_errno) {
-    case ENOENT: case ENODEV: case ENXIO: case ESRCH: case EADDRNOTAVAIL: return Code::kNotFound;
-    case EEXIST: return Code::kExists;
-    case EBUSY: case ENOTEMPTY: case EADDRINUSE: return Code::kInUse;
-    case EINVAL: case ENAMETOOLONG: case ERANGE: case ELOOP: case EXDEV: return Code::kInvalid;
-    case EOPNOTSUPP: case ENOSYS: case EAFNOSUPPORT: case EPROTONOSUPPORT: return Code::kUnsupported;
-    case ENOSPC: case EXFULL: case EDQUOT: case EMFILE: case ENFILE: return Code::kExhausted;
-    case EAGAIN: case EINTR: case ETIMEDOUT: case ECONNREFUSED: return Code::kUnavailable;
-    default: return Code::kIo;
+    case ENOENT:
+    case ENODEV:
+    case ENXIO:
+    case ESRCH:
+    case EADDRNOTAVAIL:
+      return Code::kNotFound;
+    case EEXIST:
+      return Code::kExists;
+    case EBUSY:
+    case ENOTEMPTY:
+    case EADDRINUSE:
+      return Code::kInUse;
+    case EINVAL:
+    case ENAMETOOLONG:
+    case ERANGE:
+    case ELOOP:
+    case EXDEV:
+      return Code::kInvalid;
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT:
+      return Code::kUnsupported;
+    case ENOSPC:
+    case EXFULL:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+      return Code::kExhausted;
+    case EAGAIN:
+    case EINTR:
+    case ETIMEDOUT:
+    case ECONNREFUSED:
+      return Code::kUnavailable;
+    default:
+      return Code::kIo;
   }
 }
 }  // namespace
 
 Error sys_error(int sys_errno, std::string_view what) {
-  return {code_of_errno(sys_errno), sys_errno, fmt::format("{}: {}", what, std::strerror(sys_errno))};
+  return {code_of_errno(sys_errno), sys_errno,
+          fmt::format("{}: {}", what, std::strerror(sys_errno))};
 }
 
 Error with_context(Error error, std::string_view context) {
@@ -46,7 +85,8 @@ Error with_context(Error error, std::string_view context) {
   return error;
 }
 
-std::string closest_word(std::string_view word, const std::string_view* candidates, std::size_t count) {
+std::string closest_word(std::string_view word, const std::string_view* candidates,
+                         std::size_t count) {
   std::string best;
   std::size_t best_distance = word.size() / 3 + 2;
   for (std::size_t k = 0; k < count; ++k) {

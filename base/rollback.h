@@ -7,8 +7,8 @@
 
 namespace fairlead {
 
-// Each step that changed something pushes its undo. Unless `commit` is called, the destructor runs them in reverse
-// and goes on after errors (an undo reports its own failure; it must not throw).
+// Each step that changed something pushes its undo. Unless `commit` is called, the destructor runs
+// them in reverse and goes on after errors (an undo reports its own failure; it must not throw).
 class Rollback {
  public:
   Rollback() = default;

@@ -9,15 +9,18 @@ namespace {
 
 constexpr int kMostLevels = 64;
 
-// nlohmann's parser keeps its own stack, but printing and comparing recurse: bound the depth before parsing.
+// nlohmann's parser keeps its own stack, but printing and comparing recurse: bound the depth before
+// parsing.
 bool too_deep(std::string_view text) {
   int level = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = false;
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
@@ -55,44 +58,57 @@ class ErrorPosition : public nlohmann::json_sax<Json> {
 
 bool same_key(std::string_view a, std::string_view b, Keys keys) {
   if (keys == Keys::kExact) return a == b;
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 }  // namespace
 
 Result<Json> parse(std::string_view text) {
-  if (too_deep(text)) return fail(Code::kInvalid, "the JSON is nested deeper than {} levels", kMostLevels);
+  if (too_deep(text))
+    return fail(Code::kInvalid, "the JSON is nested deeper than {} levels", kMostLevels);
   Json value = Json::parse(text, nullptr, false);
   if (!value.is_discarded()) return value;
   ErrorPosition error;
   Json::sax_parse(text, &error);
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return fail(Code::kInvalid, "the JSON is empty");
-  return fail(Code::kInvalid, "the text is not valid JSON (at byte {} of {})", error.position, text.size());
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return fail(Code::kInvalid, "the JSON is empty");
+  return fail(Code::kInvalid, "the text is not valid JSON (at byte {} of {})", error.position,
+              text.size());
 }
 
-std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-std::string dump_pretty(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+std::string dump_pretty(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace);
+}
 
 Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
   if (!value.is_object())
-    return fail(Code::kInvalid, "{} must be a JSON object, not {}", path.empty() ? "the document" : "field " + path, value.type_name());
+    return fail(Code::kInvalid, "{} must be a JSON object, not {}",
+                path.empty() ? "the document" : "field " + path, value.type_name());
   return Object(&value, std::move(path), keys);
 }
 
 const Json* Object::find(std::string_view key) const {
-  if (const auto exact = value_->find(std::string(key)); exact != value_->end()) return exact->is_null() ? nullptr : &*exact;
+  if (const auto exact = value_->find(std::string(key)); exact != value_->end())
+    return exact->is_null() ? nullptr : &*exact;
   if (keys_ == Keys::kExact) return nullptr;
   for (auto it = value_->begin(); it != value_->end(); ++it)
     if (same_key(it.key(), key, keys_)) return it->is_null() ? nullptr : &*it;
   return nullptr;
 }
 
-std::string Object::path_of(std::string_view key) const { return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key); }
+std::string Object::path_of(std::string_view key) const {
+  return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+}
 
 tl::unexpected<Error> Object::wrong(std::string_view key, std::string_view expected) const {
   const Json* value = find(key);
   if (value == nullptr) return fail(Code::kInvalid, "field {} is missing", path_of(key));
-  return fail(Code::kInvalid, "field {} must be {}, not {}", path_of(key), expected, value->type_name());
+  return fail(Code::kInvalid, "field {} must be {}, not {}", path_of(key), expected,
+              value->type_name());
 }
 
 Result<std::string> Object::string(std::string_view key) const {
@@ -101,13 +117,15 @@ Result<std::string> Object::string(std::string_view key) const {
   return value->get<std::string>();
 }
 
-Result<std::int64_t> Object::integer(std::string_view key, std::int64_t least, std::int64_t most) const {
+Result<std::int64_t> Object::integer(std::string_view key, std::int64_t least,
+                                     std::int64_t most) const {
   const Json* value = find(key);
   if (value == nullptr || !value->is_number_integer()) return wrong(key, "an integer");
   const bool too_big = value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX;
   const std::int64_t number = too_big ? INT64_MAX : value->get<std::int64_t>();
   if (too_big || number < least || number > most)
-    return fail(Code::kInvalid, "field {} must be {} to {}, not {}", path_of(key), least, most, value->dump());
+    return fail(Code::kInvalid, "field {} must be {} to {}, not {}", path_of(key), least, most,
+                value->dump());
   return number;
 }
 
@@ -122,7 +140,8 @@ Result<std::string> Object::string_or(std::string_view key, std::string fallback
   return string(key);
 }
 
-Result<std::int64_t> Object::integer_or(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t fallback) const {
+Result<std::int64_t> Object::integer_or(std::string_view key, std::int64_t least, std::int64_t most,
+                                        std::int64_t fallback) const {
   if (find(key) == nullptr) return fallback;
   return integer(key, least, most);
 }
@@ -152,7 +171,8 @@ Result<std::vector<std::string>> Object::strings_or_empty(std::string_view key) 
   if (!value->is_array()) return wrong(key, "an array of strings");
   for (const Json& element : *value) {
     if (!element.is_string())
-      return fail(Code::kInvalid, "field {}[{}] must be a string, not {}", path_of(key), strings.size(), element.type_name());
+      return fail(Code::kInvalid, "field {}[{}] must be a string, not {}", path_of(key),
+                  strings.size(), element.type_name());
     strings.push_back(element.get<std::string>());
   }
   return strings;
@@ -176,16 +196,21 @@ Result<std::map<std::string, std::string>> Object::string_map_or_empty(std::stri
   if (value == nullptr) return strings;
   if (!value->is_object()) return wrong(key, "an object of strings");
   for (auto it = value->begin(); it != value->end(); ++it) {
-    if (it->is_string()) strings[it.key()] = it->get<std::string>();
-    else if (it->is_number() || it->is_boolean()) strings[it.key()] = it->dump();
-    else return fail(Code::kInvalid, "field {}.{} must be a string, not {}", path_of(key), it.key(), it->type_name());
+    if (it->is_string())
+      strings[it.key()] = it->get<std::string>();
+    else if (it->is_number() || it->is_boolean())
+      strings[it.key()] = it->dump();
+    else
+      return fail(Code::kInvalid, "field {}.{} must be a string, not {}", path_of(key), it.key(),
+                  it->type_name());
   }
   return strings;
 }
 
 Status Object::only(std::initializer_list<std::string_view> known) const {
   for (auto it = value_->begin(); it != value_->end(); ++it) {
-    const bool found = std::ranges::any_of(known, [&](std::string_view key) { return same_key(key, it.key(), keys_); });
+    const bool found = std::ranges::any_of(
+        known, [&](std::string_view key) { return same_key(key, it.key(), keys_); });
     if (found) continue;
     const std::string closest = closest_word(it.key(), known.begin(), known.size());
     return fail(Code::kInvalid, "field {} is not known{}", path_of(it.key()),

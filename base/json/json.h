@@ -1,16 +1,16 @@
-// JSON at the borders: parsed without exceptions and within limits, read by helpers that name the missing or wrong field.
-// The only place besides record codecs and protocol codecs that includes nlohmann's json.hpp.
+// JSON at the borders: parsed without exceptions and within limits, read by helpers that name the
+// missing or wrong field. The only place besides record codecs and protocol codecs that includes
+// nlohmann's json.hpp.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "base/result.h"
 
@@ -18,7 +18,8 @@ namespace fairlead::json {
 
 using Json = nlohmann::json;
 
-// kInvalid with the position when `text` is not one JSON value, is nested deeper than 64 levels, or is not UTF-8.
+// kInvalid with the position when `text` is not one JSON value, is nested deeper than 64 levels, or
+// is not UTF-8.
 Result<Json> parse(std::string_view text);
 
 // Compact text; bytes that are not UTF-8 are replaced, so that it never fails.
@@ -30,8 +31,8 @@ enum class Keys {
   kAnyCase,  // as Go's encoding/json: CNI's capability values arrive capitalised
 };
 
-// A view of a JSON object that knows its place in the document ("plugins[0].ipam"). Absent and null are the same.
-// Borrowed: the document must outlive the view.
+// A view of a JSON object that knows its place in the document ("plugins[0].ipam"). Absent and null
+// are the same. Borrowed: the document must outlive the view.
 class Object {
  public:
   // kInvalid when `value` is not an object. `path` is empty for the document itself.
@@ -48,7 +49,8 @@ class Object {
 
   // Optional fields: the fallback when absent; a wrong type is still an error.
   Result<std::string> string_or(std::string_view key, std::string fallback) const;
-  Result<std::int64_t> integer_or(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t fallback) const;
+  Result<std::int64_t> integer_or(std::string_view key, std::int64_t least, std::int64_t most,
+                                  std::int64_t fallback) const;
   Result<bool> bool_or(std::string_view key, bool fallback) const;  // also "true" and "false" (CNI)
   Result<std::optional<Object>> object_or_none(std::string_view key) const;
   Result<std::vector<std::string>> strings_or_empty(std::string_view key) const;
@@ -61,7 +63,8 @@ class Object {
   Status only(std::initializer_list<std::string_view> known) const;
 
  private:
-  Object(const Json* value, std::string path, Keys keys) : value_(value), path_(std::move(path)), keys_(keys) {}
+  Object(const Json* value, std::string path, Keys keys)
+      : value_(value), path_(std::move(path)), keys_(keys) {}
   tl::unexpected<Error> wrong(std::string_view key, std::string_view expected) const;
 
   const Json* value_;

@@ -1,4 +1,5 @@
-// Driver: how one kind of network is made in the kernel. A driver acts and reports; it never writes the store.
+// Driver: how one kind of network is made in the kernel. A driver acts and reports; it never writes
+// the store.
 #pragma once
 
 #include <map>
@@ -47,16 +48,20 @@ class Driver {
   virtual Status remove(const Network& network) = 0;
 
   // Makes the endpoint's link. The network's own links are made first when they are missing.
-  virtual Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint, const Placement& placement,
-                                       Rollback& undo) = 0;
-  // Takes the link away; returns as soon as it can no longer be seen or used. Succeeds when it is gone.
+  virtual Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint,
+                                       const Placement& placement, Rollback& undo) = 0;
+  // Takes the link away; returns as soon as it can no longer be seen or used. Succeeds when it is
+  // gone.
   virtual Status detach(const Network& network, const Endpoint& endpoint) = 0;
-  virtual Status check(const Network& network, const Endpoint& endpoint, int netns_fd, std::string_view ifname) = 0;
+  virtual Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
+                       std::string_view ifname) = 0;
   virtual Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) = 0;
-  // Mends the link of a living endpoint after its network's links were made anew. Returns whether anything was changed.
+  // Mends the link of a living endpoint after its network's links were made anew. Returns whether
+  // anything was changed.
   virtual Result<bool> mend(const Network& network, const Endpoint& endpoint) = 0;
   // Switches what an endpoint with published ports needs on its link (a bridge's hairpin mode).
-  virtual Status set_published(const Network& network, const Endpoint& endpoint, bool published) = 0;
+  virtual Status set_published(const Network& network, const Endpoint& endpoint,
+                               bool published) = 0;
 };
 
 // The drivers of this build, by mode. Wiring fills it (network/drivers/registry.h).

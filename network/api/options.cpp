@@ -32,9 +32,11 @@ Result<std::uint64_t> parse_rate(std::string_view text) {
 }
 
 Result<GatewayMode> parse_gateway_mode(std::string_view text) {
-  for (const GatewayMode mode : {GatewayMode::kNat, GatewayMode::kNatUnprotected, GatewayMode::kRouted, GatewayMode::kIsolated})
+  for (const GatewayMode mode : {GatewayMode::kNat, GatewayMode::kNatUnprotected,
+                                 GatewayMode::kRouted, GatewayMode::kIsolated})
     if (text == to_string(mode)) return mode;
-  return fail(Code::kInvalid, "\"{}\" is not a gateway mode; use nat, nat-unprotected, routed or isolated", text);
+  return fail(Code::kInvalid,
+              "\"{}\" is not a gateway mode; use nat, nat-unprotected, routed or isolated", text);
 }
 
 Result<unsigned> parse_mtu(std::string_view text) {
@@ -45,7 +47,8 @@ Result<unsigned> parse_mtu(std::string_view text) {
   return mtu;
 }
 
-// An address of either family goes to the field of its family (Docker's host_binding_ipv4 takes both).
+// An address of either family goes to the field of its family (Docker's host_binding_ipv4 takes
+// both).
 Status set_host_ip(NetworkOptions& options, std::string_view text) {
   TRY(auto ip, IpAddress::parse(text));
   (ip.is_v4() ? options.host_ip_v4 : options.host_ip_v6) = ip;
@@ -73,7 +76,9 @@ Status set_mode(NetworkOptions& options, std::string_view text) {
 
 Status set_prefix(NetworkOptions& options, std::string_view text) {
   TRY_STATUS(IfName::parse(std::string(text) + "0").map([](const IfName&) {}));
-  if (text.size() > 12) return fail(Code::kInvalid, "\"{}\" is too long for an interface prefix: at most 12 characters", text);
+  if (text.size() > 12)
+    return fail(Code::kInvalid, "\"{}\" is too long for an interface prefix: at most 12 characters",
+                text);
   options.ifname_prefix = text;
   return {};
 }
@@ -90,10 +95,12 @@ Status set_rate_out(NetworkOptions& options, std::string_view text) {
 
 constexpr auto kRows = std::to_array<Row>({
     {"mode", "", set_mode},
-    {"bridge", "com.docker.network.bridge.name", set_field<&NetworkOptions::bridge, &IfName::parse>},
+    {"bridge", "com.docker.network.bridge.name",
+     set_field<&NetworkOptions::bridge, &IfName::parse>},
     {"mtu", "com.docker.network.driver.mtu", set_field<&NetworkOptions::mtu, parse_mtu>},
     {"icc", "com.docker.network.bridge.enable_icc", set_field<&NetworkOptions::icc, parse_bool>},
-    {"masquerade", "com.docker.network.bridge.enable_ip_masquerade", set_field<&NetworkOptions::masquerade, parse_bool>},
+    {"masquerade", "com.docker.network.bridge.enable_ip_masquerade",
+     set_field<&NetworkOptions::masquerade, parse_bool>},
     {"gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv4",
      set_field<&NetworkOptions::gateway_mode_v4, parse_gateway_mode>},
     {"gateway_mode_ipv6", "com.docker.network.bridge.gateway_mode_ipv6",
@@ -120,22 +127,28 @@ std::string unknown_option(const std::string& key) {
     if (!row.docker.empty()) names.push_back(row.docker);
   }
   const std::string closest = closest_word(key, names.data(), names.size());
-  if (!closest.empty()) return fmt::format("unknown network option \"{}\"; did you mean \"{}\"?", key, closest);
-  return fmt::format("unknown network option \"{}\"; known are {}", key, fmt::join(option_names(), ", "));
+  if (!closest.empty())
+    return fmt::format("unknown network option \"{}\"; did you mean \"{}\"?", key, closest);
+  return fmt::format("unknown network option \"{}\"; known are {}", key,
+                     fmt::join(option_names(), ", "));
 }
 
 }  // namespace
 
 Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options) {
   NetworkOptions parsed;
-  std::map<std::string_view, std::pair<std::string, std::string>> seen;  // row -> key and value as written
+  std::map<std::string_view, std::pair<std::string, std::string>>
+      seen;  // row -> key and value as written
   for (const auto& [key, value] : options) {
     const Row* row = find_row(key);
     if (row == nullptr) return fail(Error{Code::kInvalid, 0, unknown_option(key)});
     const auto [before, fresh] = seen.try_emplace(row->name, key, value);
     if (!fresh && before->second.second != value)
-      return fail(Code::kInvalid, "network options \"{}\" and \"{}\" are the same option with two values", before->second.first, key);
-    if (auto set = row->set(parsed, value); !set) return fail(with_context(set.error(), fmt::format("network option \"{}\"", key)));
+      return fail(Code::kInvalid,
+                  "network options \"{}\" and \"{}\" are the same option with two values",
+                  before->second.first, key);
+    if (auto set = row->set(parsed, value); !set)
+      return fail(with_context(set.error(), fmt::format("network option \"{}\"", key)));
   }
   return parsed;
 }
@@ -149,8 +162,10 @@ std::map<std::string, std::string> to_map(const NetworkOptions& options) {
   if (options.mtu) map["mtu"] = std::to_string(*options.mtu);
   if (options.icc != defaults.icc) map["icc"] = yes_no(options.icc);
   if (options.masquerade != defaults.masquerade) map["masquerade"] = yes_no(options.masquerade);
-  if (options.gateway_mode_v4 != defaults.gateway_mode_v4) map["gateway_mode_ipv4"] = to_string(options.gateway_mode_v4);
-  if (options.gateway_mode_v6 != defaults.gateway_mode_v6) map["gateway_mode_ipv6"] = to_string(options.gateway_mode_v6);
+  if (options.gateway_mode_v4 != defaults.gateway_mode_v4)
+    map["gateway_mode_ipv4"] = to_string(options.gateway_mode_v4);
+  if (options.gateway_mode_v6 != defaults.gateway_mode_v6)
+    map["gateway_mode_ipv6"] = to_string(options.gateway_mode_v6);
   if (options.host_ip_v4) map["host_ip"] = options.host_ip_v4->to_string();
   if (options.host_ip_v6) map["host_ip6"] = options.host_ip_v6->to_string();
   if (options.ifname_prefix != defaults.ifname_prefix) map["ifname_prefix"] = options.ifname_prefix;
@@ -169,19 +184,26 @@ std::vector<std::string> option_names() {
 
 std::string_view to_string(GatewayMode mode) {
   switch (mode) {
-    case GatewayMode::kNat: return "nat";
-    case GatewayMode::kNatUnprotected: return "nat-unprotected";
-    case GatewayMode::kRouted: return "routed";
-    case GatewayMode::kIsolated: return "isolated";
+    case GatewayMode::kNat:
+      return "nat";
+    case GatewayMode::kNatUnprotected:
+      return "nat-unprotected";
+    case GatewayMode::kRouted:
+      return "routed";
+    case GatewayMode::kIsolated:
+      return "isolated";
   }
   return "nat";
 }
 
 std::string_view to_string(Phase phase) {
   switch (phase) {
-    case Phase::kCreating: return "creating";
-    case Phase::kReady: return "ready";
-    case Phase::kDeleting: return "deleting";
+    case Phase::kCreating:
+      return "creating";
+    case Phase::kReady:
+      return "ready";
+    case Phase::kDeleting:
+      return "deleting";
   }
   return "ready";
 }

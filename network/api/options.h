@@ -9,12 +9,14 @@
 
 namespace fairlead::network {
 
-// Accepts Fairlead's names and Docker's ("mtu" and "com.docker.network.driver.mtu"); the same option under two names
-// with two values is refused. An unknown key is kInvalid and names the closest known one. Booleans as strconv.ParseBool
-// reads them (1 t true TRUE 0 f false FALSE ...); rates take bits per second with k, m, g suffixes (powers of 1000).
+// Accepts Fairlead's names and Docker's ("mtu" and "com.docker.network.driver.mtu"); the same
+// option under two names with two values is refused. An unknown key is kInvalid and names the
+// closest known one. Booleans as strconv.ParseBool reads them (1 t true TRUE 0 f false FALSE ...);
+// rates take bits per second with k, m, g suffixes (powers of 1000).
 Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options);
 
-// The inverse, with Fairlead's names and without defaults: what `inspect` shows and `create -o` takes again.
+// The inverse, with Fairlead's names and without defaults: what `inspect` shows and `create -o`
+// takes again.
 std::map<std::string, std::string> to_map(const NetworkOptions& options);
 
 // Fairlead's names of all options, for help texts and completions.

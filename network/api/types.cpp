@@ -10,19 +10,24 @@ namespace fairlead::network {
 
 std::string_view to_string(Proto proto) {
   switch (proto) {
-    case Proto::kTcp: return "tcp";
-    case Proto::kUdp: return "udp";
-    case Proto::kSctp: return "sctp";
+    case Proto::kTcp:
+      return "tcp";
+    case Proto::kUdp:
+      return "udp";
+    case Proto::kSctp:
+      return "sctp";
   }
   return "tcp";
 }
 
 Result<Proto> parse_proto(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   for (const Proto proto : {Proto::kTcp, Proto::kUdp, Proto::kSctp})
     if (lower == to_string(proto)) return proto;
-  return fail(Code::kInvalid, "\"{}\" is not a protocol of a published port; use tcp, udp or sctp", text.substr(0, 32));
+  return fail(Code::kInvalid, "\"{}\" is not a protocol of a published port; use tcp, udp or sctp",
+              text.substr(0, 32));
 }
 
 std::string endpoint_id(std::string_view container, std::string_view ifname) {

@@ -1,4 +1,5 @@
-// The values of Fairlead's networks: what protocols are translated to and from. No JSON, no kernel, no store here.
+// The values of Fairlead's networks: what protocols are translated to and from. No JSON, no kernel,
+// no store here.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace fairlead::network {
 
-// ---- options (design: the same under every protocol; parsed by options.h) -------------------------------------------
+// ---- options (design: the same under every protocol; parsed by options.h)
+// -------------------------------------------
 
 enum class GatewayMode {
   kNat,             // masquerade out, published ports in, nothing else in
@@ -23,39 +25,41 @@ enum class GatewayMode {
 };
 
 struct Rates {
-  std::uint64_t in_bits = 0;   // towards the container, bits per second; 0 = unlimited
-  std::uint64_t out_bits = 0;  // from the container
-  std::uint64_t in_burst_bits = 0;   // 0 = a sane default for the rate
+  std::uint64_t in_bits = 0;        // towards the container, bits per second; 0 = unlimited
+  std::uint64_t out_bits = 0;       // from the container
+  std::uint64_t in_burst_bits = 0;  // 0 = a sane default for the rate
   std::uint64_t out_burst_bits = 0;
 
   bool operator==(const Rates&) const = default;
 };
 
 struct NetworkOptions {
-  std::string mode = "bridge";         // names the driver in the registry
-  std::optional<IfName> bridge;        // default: "fl-" + the first 12 digits of the network's id
-  std::optional<unsigned> mtu;         // bytes, 68 to 65535; default: that of the default route's interface
-  bool icc = true;                     // containers of the network may talk to each other
+  std::string mode = "bridge";   // names the driver in the registry
+  std::optional<IfName> bridge;  // default: "fl-" + the first 12 digits of the network's id
+  std::optional<unsigned>
+      mtu;          // bytes, 68 to 65535; default: that of the default route's interface
+  bool icc = true;  // containers of the network may talk to each other
   bool masquerade = true;
   GatewayMode gateway_mode_v4 = GatewayMode::kNat;
   GatewayMode gateway_mode_v6 = GatewayMode::kNat;
   std::optional<IpAddress> host_ip_v4;  // default host address of published ports
   std::optional<IpAddress> host_ip_v6;
   std::string ifname_prefix = "eth";
-  std::optional<IfName> parent;        // macvlan, ipvlan
-  std::optional<NetworkName> join;     // option "network": the existing Fairlead network to join
-  Rates rates;                         // of each endpoint
+  std::optional<IfName> parent;     // macvlan, ipvlan
+  std::optional<NetworkName> join;  // option "network": the existing Fairlead network to join
+  Rates rates;                      // of each endpoint
 
   bool operator==(const NetworkOptions&) const = default;
 };
 
-// ---- networks -----------------------------------------------------------------------------------------------------
+// ---- networks
+// -----------------------------------------------------------------------------------------------------
 
 struct SubnetSpec {
   Family family = Family::kV4;
-  std::optional<Cidr> subnet;          // nothing: Fairlead chooses a free one
-  std::optional<Cidr> range;           // addresses are given out of it only; inside `subnet`
-  std::optional<IpAddress> gateway;    // default: the first address
+  std::optional<Cidr> subnet;            // nothing: Fairlead chooses a free one
+  std::optional<Cidr> range;             // addresses are given out of it only; inside `subnet`
+  std::optional<IpAddress> gateway;      // default: the first address
   std::map<std::string, IpAddress> aux;  // reserved by name, never given out
 
   bool operator==(const SubnetSpec&) const = default;
@@ -69,11 +73,11 @@ enum class AddressSource {
 
 struct NetworkSpec {
   NetworkName name;
-  std::string id;                      // 64 hex digits given by the runtime (Docker), or empty: chosen at random
+  std::string id;  // 64 hex digits given by the runtime (Docker), or empty: chosen at random
   NetworkOptions options;
-  std::vector<SubnetSpec> subnets;     // empty: one IPv4 subnet (and one IPv6, if `ipv6`)
+  std::vector<SubnetSpec> subnets;  // empty: one IPv4 subnet (and one IPv6, if `ipv6`)
   bool ipv6 = false;
-  bool internal = false;               // no way out, no published ports
+  bool internal = false;  // no way out, no published ports
   AddressSource address_source = AddressSource::kFairlead;
   std::map<std::string, std::string> labels;
 };
@@ -83,7 +87,7 @@ struct Subnet {
   std::optional<IpAddress> gateway;
   std::optional<Cidr> range;
   std::map<std::string, IpAddress> aux;
-  std::string pool_id;                 // the pool that holds the subnet, so that no other network can take it
+  std::string pool_id;  // the pool that holds the subnet, so that no other network can take it
 
   bool operator==(const Subnet&) const = default;
 };
@@ -100,10 +104,10 @@ struct Network {
   AddressSource address_source = AddressSource::kFairlead;
   std::map<std::string, std::string> labels;
   Phase phase = Phase::kCreating;
-  long long created = 0;               // Unix seconds
+  long long created = 0;  // Unix seconds
   // Chosen at creation, so that they are the same after a reboot:
   IfName bridge;
-  bool foreign_bridge = false;         // it was there before: joined, never configured away, never deleted
+  bool foreign_bridge = false;  // it was there before: joined, never configured away, never deleted
   MacAddress bridge_mac;
   unsigned mtu = 1500;
 
@@ -115,33 +119,36 @@ struct Network {
   bool operator==(const Network&) const = default;
 };
 
-// A network as a caller names it: its name, its id, a runtime's id bound to it, or (command line) a unique prefix of
-// an id of at least 3 digits.
+// A network as a caller names it: its name, its id, a runtime's id bound to it, or (command line) a
+// unique prefix of an id of at least 3 digits.
 struct NetworkRef {
   std::string text;
 };
 
-// ---- endpoints ----------------------------------------------------------------------------------------------------
+// ---- endpoints
+// ----------------------------------------------------------------------------------------------------
 
 enum class Proto : std::uint8_t { kTcp = 6, kUdp = 17, kSctp = 132 };  // IANA protocol numbers
 std::string_view to_string(Proto proto);
 Result<Proto> parse_proto(std::string_view text);  // "tcp", "udp", "sctp", any case
 
-// A request to publish container ports. host_port..host_port_end is a range to choose ONE free port from
-// (Docker's -p 7000-7005:70); 0 = choose from the ephemeral range. A range to a range is several PortSpecs.
+// A request to publish container ports. host_port..host_port_end is a range to choose ONE free port
+// from (Docker's -p 7000-7005:70); 0 = choose from the ephemeral range. A range to a range is
+// several PortSpecs.
 struct PortSpec {
   Proto proto = Proto::kTcp;
-  std::optional<IpAddress> host_ip;    // nothing: every address of both families; 0.0.0.0 / ::: every one of its family
+  std::optional<IpAddress>
+      host_ip;  // nothing: every address of both families; 0.0.0.0 / ::: every one of its family
   std::uint16_t host_port = 0;
-  std::uint16_t host_port_end = 0;     // 0 or host_port: exactly host_port
-  std::uint16_t container_port = 0;    // 1 to 65535
+  std::uint16_t host_port_end = 0;   // 0 or host_port: exactly host_port
+  std::uint16_t container_port = 0;  // 1 to 65535
 
   bool operator==(const PortSpec&) const = default;
 };
 
 struct PublishedPort {
   Proto proto = Proto::kTcp;
-  std::optional<IpAddress> host_ip;    // as in PortSpec
+  std::optional<IpAddress> host_ip;  // as in PortSpec
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
 
@@ -150,7 +157,8 @@ struct PublishedPort {
 
 struct Route {
   Cidr destination;
-  std::optional<IpAddress> via;        // nothing: the endpoint's gateway of that family, or on-link without one
+  std::optional<IpAddress>
+      via;  // nothing: the endpoint's gateway of that family, or on-link without one
   std::optional<std::uint32_t> mtu, advmss, priority, table, scope;
 
   bool operator==(const Route&) const = default;
@@ -163,24 +171,27 @@ struct Dns {
   bool operator==(const Dns&) const = default;
 };
 
-// An endpoint is found again by (network, id). Runtimes that have no endpoint ids derive one: endpoint_id() below.
+// An endpoint is found again by (network, id). Runtimes that have no endpoint ids derive one:
+// endpoint_id() below.
 struct EndpointSpec {
   NetworkRef network;
-  std::string id;                      // 1 to 128 characters of [0-9a-zA-Z_.-]
-  std::string container;               // the runtime's id of the container, when it says so
-  std::string runtime;                 // "docker", "cni", "podman", "api"
-  std::vector<Cidr> addresses;         // at most one a family. kFairlead: wanted ones (the prefix length is ignored)
+  std::string id;         // 1 to 128 characters of [0-9a-zA-Z_.-]
+  std::string container;  // the runtime's id of the container, when it says so
+  std::string runtime;    // "docker", "cni", "podman", "api"
+  std::vector<Cidr>
+      addresses;  // at most one a family. kFairlead: wanted ones (the prefix length is ignored)
   AddressSource address_source = AddressSource::kFairlead;
-  std::optional<MacAddress> mac;       // default: MacAddress::for_ip of the first address
+  std::optional<MacAddress> mac;  // default: MacAddress::for_ip of the first address
   std::vector<PortSpec> ports;
   std::vector<std::string> aliases;
-  std::vector<Cidr> ranges;            // CNI ipRanges: give out of these only, when not empty
-  std::optional<Rates> rates;          // default: the network's
-  std::vector<Route> routes;           // in addition to the default route
+  std::vector<Cidr> ranges;               // CNI ipRanges: give out of these only, when not empty
+  std::optional<Rates> rates;             // default: the network's
+  std::vector<Route> routes;              // in addition to the default route
   std::optional<std::string> netns_path;  // remembered for `endpoint ls` and liveness
 };
 
-// The id of the endpoint of (container, interface), for protocols without endpoint ids: 32 hex digits.
+// The id of the endpoint of (container, interface), for protocols without endpoint ids: 32 hex
+// digits.
 std::string endpoint_id(std::string_view container, std::string_view ifname);
 
 struct Endpoint {
@@ -188,27 +199,27 @@ struct Endpoint {
   std::string network_id;
   std::string container;
   std::string runtime;
-  std::vector<Cidr> addresses;         // with the subnet's prefix length
-  std::vector<IpAddress> gateways;     // at most one a family
+  std::vector<Cidr> addresses;      // with the subnet's prefix length
+  std::vector<IpAddress> gateways;  // at most one a family
   std::optional<MacAddress> mac;
   IfName host_ifname;
-  std::string ifname;                  // in the container; empty until joined, or when the runtime names it
+  std::string ifname;  // in the container; empty until joined, or when the runtime names it
   AddressSource address_source = AddressSource::kFairlead;
   std::vector<PublishedPort> ports;
   std::vector<std::string> aliases;
   Rates rates;
   std::vector<Route> routes;
   std::string netns_path;
-  std::string boot_id;                 // of another boot: void
+  std::string boot_id;  // of another boot: void
   Phase phase = Phase::kCreating;
-  bool joined = false;                 // links exist
+  bool joined = false;  // links exist
   long long created = 0;
 
   bool operator==(const Endpoint&) const = default;
 };
 
-// The routes of the container: a default route through each gateway, unless the endpoint's own routes say otherwise,
-// then the endpoint's own, with `via` filled in.
+// The routes of the container: a default route through each gateway, unless the endpoint's own
+// routes say otherwise, then the endpoint's own, with `via` filled in.
 std::vector<Route> container_routes(const Endpoint& endpoint);
 
 struct EndpointRef {
@@ -217,9 +228,9 @@ struct EndpointRef {
 };
 
 // Where the container's side of the link goes: differences between protocols are values.
-struct LeaveInHost {};                 // the runtime moves it itself (Docker)
+struct LeaveInHost {};  // the runtime moves it itself (Docker)
 struct IntoNetns {
-  int fd = -1;                         // borrowed, of the container's network namespace
+  int fd = -1;  // borrowed, of the container's network namespace
   IfName ifname;
 };
 using Placement = std::variant<LeaveInHost, IntoNetns>;
@@ -230,10 +241,10 @@ struct Attachment {
   IfName bridge;
   MacAddress bridge_mac;
   MacAddress host_mac;
-  IfName container_ifname;             // LeaveInHost: its present name in the host's namespace
+  IfName container_ifname;  // LeaveInHost: its present name in the host's namespace
   MacAddress container_mac;
   unsigned mtu = 1500;
-  std::vector<Route> routes;           // default routes and the spec's own
+  std::vector<Route> routes;  // default routes and the spec's own
   std::string ifname_prefix;
 };
 

@@ -10,9 +10,12 @@ namespace fairlead::network {
 
 namespace {
 
-std::string alias_of(const Network& network) { return fmt::format("fairlead {}", network.name.str()); }
+std::string alias_of(const Network& network) {
+  return fmt::format("fairlead {}", network.name.str());
+}
 
-// The gateway addresses that the bridge carries. An isolated family has none (Docker's gateway mode "isolated").
+// The gateway addresses that the bridge carries. An isolated family has none (Docker's gateway mode
+// "isolated").
 std::vector<Cidr> bridge_addresses(const Network& network) {
   std::vector<Cidr> addresses;
   for (const Subnet& subnet : network.subnets) {
@@ -36,8 +39,9 @@ kernel::RouteSpec to_kernel(const Route& route) {
 
 // Does a neighbour that knew the address under the MAC derived from it have to be told?
 bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
-  return std::ranges::any_of(endpoint.addresses,
-                             [&](const Cidr& address) { return MacAddress::for_ip(address.address()) != mac; });
+  return std::ranges::any_of(endpoint.addresses, [&](const Cidr& address) {
+    return MacAddress::for_ip(address.address()) != mac;
+  });
 }
 
 class BridgeDriver : public Driver {
@@ -46,10 +50,14 @@ class BridgeDriver : public Driver {
 
   Status validate(const NetworkSpec& spec) const override {
     const auto& options = spec.options;
-    if (options.parent) return fail(Code::kInvalid, "option \"parent\" belongs to the modes macvlan and ipvlan, not to bridge");
-    const bool isolated = options.gateway_mode_v4 == GatewayMode::kIsolated || options.gateway_mode_v6 == GatewayMode::kIsolated;
+    if (options.parent)
+      return fail(Code::kInvalid,
+                  "option \"parent\" belongs to the modes macvlan and ipvlan, not to bridge");
+    const bool isolated = options.gateway_mode_v4 == GatewayMode::kIsolated ||
+                          options.gateway_mode_v6 == GatewayMode::kIsolated;
     if (isolated && !spec.internal)
-      return fail(Code::kInvalid, "gateway mode \"isolated\" needs an internal network (--internal)");
+      return fail(Code::kInvalid,
+                  "gateway mode \"isolated\" needs an internal network (--internal)");
     return {};
   }
 
@@ -79,7 +87,8 @@ class BridgeDriver : public Driver {
     TRY_STATUS(links_.ensure_bridge(spec, network.foreign_bridge).map([](const kernel::Link&) {}));
     if (!was_there)
       undo.push([this, name = network.bridge] {
-        if (auto gone = links_.remove(name); !gone) log::error("undo: remove bridge", {{"error", gone.error().text}});
+        if (auto gone = links_.remove(name); !gone)
+          log::error("undo: remove bridge", {{"error", gone.error().text}});
       });
     fault_point("bridge.ensure.made");
     return enable_forwarding(network);
@@ -89,12 +98,13 @@ class BridgeDriver : public Driver {
     if (!network.foreign_bridge) return links_.remove(network.bridge);
     const auto bridge = links_.find(network.bridge);
     if (!bridge) return {};
-    for (const Cidr& address : bridge_addresses(network)) TRY_STATUS(links_.remove_address(bridge->index, address));
+    for (const Cidr& address : bridge_addresses(network))
+      TRY_STATUS(links_.remove_address(bridge->index, address));
     return {};
   }
 
-  Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint, const Placement& placement,
-                               Rollback& undo) override {
+  Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint,
+                               const Placement& placement, Rollback& undo) override {
     TRY(auto bridge, bridge_link(network));
     const auto* inside = std::get_if<IntoNetns>(&placement);
     TRY(auto peer, peer_name(endpoint, inside));
@@ -106,7 +116,8 @@ class BridgeDriver : public Driver {
                           .master = bridge.index};
     TRY(auto veth, create_veth(spec));
     undo.push([this, name = endpoint.host_ifname] {
-      if (auto gone = links_.remove(name); !gone) log::error("undo: remove veth", {{"error", gone.error().text}});
+      if (auto gone = links_.remove(name); !gone)
+        log::error("undo: remove veth", {{"error", gone.error().text}});
     });
     fault_point("bridge.attach.veth");
     if (inside != nullptr) TRY_STATUS(configure(endpoint, *inside, veth));
@@ -130,11 +141,13 @@ class BridgeDriver : public Driver {
     return {};
   }
 
-  Status check(const Network& network, const Endpoint& endpoint, int netns_fd, std::string_view ifname) override {
+  Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
+               std::string_view ifname) override {
     TRY(auto bridge, links_.find(network.bridge));
     TRY(auto host, links_.find(endpoint.host_ifname));
     if (host.master != bridge.index)
-      return fail(Code::kConflict, "interface {} is not a port of bridge {}", host.name, bridge.name);
+      return fail(Code::kConflict, "interface {} is not a port of bridge {}", host.name,
+                  bridge.name);
     if (!host.up || !bridge.up)
       return fail(Code::kConflict, "interface {} is down", host.up ? bridge.name : host.name);
     if (netns_fd < 0) return {};
@@ -162,7 +175,8 @@ class BridgeDriver : public Driver {
 
   Status set_published(const Network& network, const Endpoint& endpoint, bool published) override {
     TRY(auto host, links_.find(endpoint.host_ifname));
-    return links_.set_port_flags(host.index, {.hairpin = published, .isolated = !network.options.icc});
+    return links_.set_port_flags(host.index,
+                                 {.hairpin = published, .isolated = !network.options.icc});
   }
 
  private:
@@ -172,10 +186,14 @@ class BridgeDriver : public Driver {
     return uplink ? std::min(uplink->mtu, 65535U) : 1500U;
   }
 
-  // A bridge that is there already is joined if the user named it, or is one that Fairlead made before a crash.
+  // A bridge that is there already is joined if the user named it, or is one that Fairlead made
+  // before a crash.
   static Status adopt(const kernel::Link& there, NetworkLinks& plan) {
     if (there.kind != "bridge")
-      return fail(Code::kExists, "interface {} exists and is not a bridge; choose another name with -o bridge=NAME", there.name);
+      return fail(
+          Code::kExists,
+          "interface {} exists and is not a bridge; choose another name with -o bridge=NAME",
+          there.name);
     plan.foreign_bridge = !there.alias.starts_with("fairlead ");
     if (plan.foreign_bridge) {
       plan.bridge_mac = there.mac;
@@ -189,7 +207,8 @@ class BridgeDriver : public Driver {
     for (const Family family : {Family::kV4, Family::kV6}) {
       if (!network.has(family)) continue;
       TRY(const bool changed, links_.enable_forwarding(family));
-      if (changed) log::info("forwarding switched on", {{"family", family == Family::kV4 ? "ipv4" : "ipv6"}});
+      if (changed)
+        log::info("forwarding switched on", {{"family", family == Family::kV4 ? "ipv4" : "ipv6"}});
     }
     return {};
   }
@@ -201,7 +220,8 @@ class BridgeDriver : public Driver {
     Rollback made;
     TRY_STATUS(ensure(network, made));
     made.commit();
-    log::warn("bridge made again", {{"bridge", network.bridge.str()}, {"network", network.name.str()}});
+    log::warn("bridge made again",
+              {{"bridge", network.bridge.str()}, {"network", network.name.str()}});
     return links_.find(network.bridge);
   }
 
@@ -210,12 +230,14 @@ class BridgeDriver : public Driver {
     return IfName::parse("flc" + endpoint.host_ifname.str().substr(3));
   }
 
-  // A host-side name that is taken belongs to this endpoint and was left by a crash: names are derived from ids.
+  // A host-side name that is taken belongs to this endpoint and was left by a crash: names are
+  // derived from ids.
   Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) {
     auto veth = links_.create_veth(spec);
     if (veth || veth.error().code != Code::kExists) return veth;
     if (!links_.find(spec.host_name))
-      return fail(Code::kExists, "interface {} exists already in the container", spec.peer_name.str());
+      return fail(Code::kExists, "interface {} exists already in the container",
+                  spec.peer_name.str());
     TRY_STATUS(links_.remove(spec.host_name));
     return links_.create_veth(spec);
   }
@@ -233,11 +255,13 @@ class BridgeDriver : public Driver {
   }
 
   Status apply_flags(const Network& network, const Endpoint& endpoint, int host_index) {
-    const kernel::PortFlags flags{.hairpin = !endpoint.ports.empty(), .isolated = !network.options.icc};
+    const kernel::PortFlags flags{.hairpin = !endpoint.ports.empty(),
+                                  .isolated = !network.options.icc};
     if (flags.hairpin || flags.isolated) TRY_STATUS(links_.set_port_flags(host_index, flags));
     const Rates& rates = endpoint.rates;
     if (rates.in_bits == 0 && rates.out_bits == 0) return {};
-    return links_.set_rates(host_index, rates.in_bits, rates.in_burst_bits, rates.out_bits, rates.out_burst_bits);
+    return links_.set_rates(host_index, rates.in_bits, rates.in_burst_bits, rates.out_bits,
+                            rates.out_burst_bits);
   }
 
   // Best effort: neighbours learn the address by themselves in the end.
@@ -245,20 +269,24 @@ class BridgeDriver : public Driver {
     if (!needs_announcement(endpoint, *endpoint.mac)) return;
     for (const Cidr& address : endpoint.addresses)
       if (auto told = links_.announce(bridge_index, address.address(), mac); !told)
-        log::warn("announce address", {{"address", address.to_string()}, {"error", told.error().text}});
+        log::warn("announce address",
+                  {{"address", address.to_string()}, {"error", told.error().text}});
   }
 
   static Status check_inside(const Endpoint& endpoint, const kernel::InterfaceView& view) {
-    if (!view.link.up) return fail(Code::kConflict, "interface {} of the container is down", view.link.name);
+    if (!view.link.up)
+      return fail(Code::kConflict, "interface {} of the container is down", view.link.name);
     for (const Cidr& address : endpoint.addresses)
       if (std::ranges::find(view.addresses, address) == view.addresses.end())
-        return fail(Code::kConflict, "interface {} of the container has lost the address {}", view.link.name, address.to_string());
+        return fail(Code::kConflict, "interface {} of the container has lost the address {}",
+                    view.link.name, address.to_string());
     for (const Route& route : container_routes(endpoint)) {
       const bool there = std::ranges::any_of(view.routes, [&](const kernel::RouteSpec& seen) {
         return seen.destination == route.destination && (!route.via || seen.via == route.via);
       });
       if (!there && !route.table)
-        return fail(Code::kConflict, "interface {} of the container has lost the route to {}", view.link.name, route.destination.to_string());
+        return fail(Code::kConflict, "interface {} of the container has lost the route to {}",
+                    view.link.name, route.destination.to_string());
     }
     return {};
   }
@@ -268,6 +296,8 @@ class BridgeDriver : public Driver {
 
 }  // namespace
 
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links) { return std::make_unique<BridgeDriver>(links); }
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links) {
+  return std::make_unique<BridgeDriver>(links);
+}
 
 }  // namespace fairlead::network

@@ -21,7 +21,8 @@ std::vector<IpAddress> gateways_of(const Network& network) {
   std::vector<IpAddress> gateways;
   if (network.internal) return gateways;
   for (const Subnet& subnet : network.subnets) {
-    const auto mode = subnet.subnet.is_v4() ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
+    const auto mode =
+        subnet.subnet.is_v4() ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
     if (subnet.gateway && mode != GatewayMode::kIsolated) gateways.push_back(*subnet.gateway);
   }
   return gateways;
@@ -35,7 +36,8 @@ std::optional<IpAddress> wanted_in(const EndpointSpec& spec, const Cidr& subnet)
 
 std::vector<Cidr> ranges_in(const EndpointSpec& spec, const Cidr& subnet) {
   std::vector<Cidr> ranges;
-  std::ranges::copy_if(spec.ranges, std::back_inserter(ranges), [&](const Cidr& range) { return subnet.contains(range); });
+  std::ranges::copy_if(spec.ranges, std::back_inserter(ranges),
+                       [&](const Cidr& range) { return subnet.contains(range); });
   return ranges;
 }
 
@@ -43,8 +45,10 @@ std::vector<Cidr> ranges_in(const EndpointSpec& spec, const Cidr& subnet) {
 
 Status ServiceImpl::validate(const EndpointSpec& spec) const {
   for (const Family family : {Family::kV4, Family::kV6})
-    if (std::ranges::count_if(spec.addresses, [&](const Cidr& address) { return address.family() == family; }) > 1)
-      return fail(Code::kInvalid, "an endpoint has at most one IPv{} address", static_cast<int>(family));
+    if (std::ranges::count_if(spec.addresses,
+                              [&](const Cidr& address) { return address.family() == family; }) > 1)
+      return fail(Code::kInvalid, "an endpoint has at most one IPv{} address",
+                  static_cast<int>(family));
   return {};
 }
 
@@ -67,39 +71,53 @@ Result<Endpoint> ServiceImpl::draft(const Network& network, const EndpointSpec& 
 }
 
 // Takes an address of each subnet, or the ones that the runtime's own allocator gave.
-Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint, unsigned attempt, state::Txn& txn) {
+Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
+                          unsigned attempt, state::Txn& txn) {
   endpoint.addresses.clear();
   if (spec.address_source == AddressSource::kRuntime) {
     endpoint.addresses = spec.addresses;
   } else if (network.address_source == AddressSource::kRuntime) {
-    return fail(Code::kUnsupported, "the addresses of network {} are given by its runtime's own allocator; make it with addresses "
-                "from Fairlead (docker network create -d fairlead --ipam-driver fairlead) to share it", network.name.str());
+    return fail(
+        Code::kUnsupported,
+        "the addresses of network {} are given by its runtime's own allocator; make it with "
+        "addresses "
+        "from Fairlead (docker network create -d fairlead --ipam-driver fairlead) to share it",
+        network.name.str());
   } else {
     for (const Cidr& address : spec.addresses)
-      if (std::ranges::none_of(network.subnets, [&](const Subnet& subnet) { return subnet.subnet.contains(address.address()); }))
-        return fail(Code::kInvalid, "address {} is in no subnet of network {}", address.address().to_string(), network.name.str());
+      if (std::ranges::none_of(network.subnets, [&](const Subnet& subnet) {
+            return subnet.subnet.contains(address.address());
+          }))
+        return fail(Code::kInvalid, "address {} is in no subnet of network {}",
+                    address.address().to_string(), network.name.str());
     for (const Subnet& subnet : network.subnets) {
       TRY(auto claim, ipam_.plan(subnet.subnet,
-                                 {.owner = spec.id, .wanted = wanted_in(spec, subnet.subnet), .ranges = ranges_in(spec, subnet.subnet)},
+                                 {.owner = spec.id,
+                                  .wanted = wanted_in(spec, subnet.subnet),
+                                  .ranges = ranges_in(spec, subnet.subnet)},
                                  attempt));
       claim.change.add_to(txn);
       endpoint.addresses.push_back(claim.address);
     }
   }
-  if (!endpoint.mac && !endpoint.addresses.empty()) endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
+  if (!endpoint.mac && !endpoint.addresses.empty())
+    endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
   if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);
   return {};
 }
 
 // Commits the intent: addresses, ports and the record in one transaction.
-Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& spec, const Placement* placement) {
+Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& spec,
+                                               const Placement* placement) {
   const Network& network = held.network;
   if (network.internal && !spec.ports.empty())
-    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports", network.name.str());
+    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
+                network.name.str());
   TRY(auto endpoint, draft(network, spec));
   const auto ports = with_default_addresses(network, spec.ports);
   if (placement != nullptr)
-    if (const auto* inside = std::get_if<IntoNetns>(placement)) endpoint.ifname = inside->ifname.str();
+    if (const auto* inside = std::get_if<IntoNetns>(placement))
+      endpoint.ifname = inside->ifname.str();
   if (placement == nullptr) endpoint.phase = Phase::kReady;
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
@@ -113,14 +131,16 @@ Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& s
   }
 }
 
-// A record under this id that is not a living endpoint is what a killed process left: it is cleared away.
+// A record under this id that is not a living endpoint is what a killed process left: it is cleared
+// away.
 Status ServiceImpl::clear_leftover(Held& held, const std::string& id) {
   TRY(auto stored, records_.endpoint(held.network.id, id));
   if (!stored) return {};
   const Endpoint& endpoint = stored->value;
   const bool alive = endpoint.boot_id == parts_.boot_id && endpoint.phase == Phase::kReady;
   if (alive)
-    return fail(Code::kExists, "endpoint {} exists on network {} already; remove it first", label(endpoint), held.network.name.str());
+    return fail(Code::kExists, "endpoint {} exists on network {} already; remove it first",
+                label(endpoint), held.network.name.str());
   return discard(held, endpoint);
 }
 
@@ -143,12 +163,16 @@ Result<Attachment> ServiceImpl::attach(const EndpointSpec& spec, const Placement
 Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& placement) {
   TRY(auto held, hold(ref.network));
   TRY(auto stored, records_.endpoint(held.network.id, ref.id));
-  if (!stored) return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12), held.network.name.str());
-  if (stored->value.joined) return fail(Code::kExists, "endpoint {} is joined already", label(stored->value));
+  if (!stored)
+    return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12),
+                held.network.name.str());
+  if (stored->value.joined)
+    return fail(Code::kExists, "endpoint {} is joined already", label(stored->value));
   return connect(held, std::move(stored->value), placement);
 }
 
-// From the intent to the result: link, firewall, record. On failure nothing of the endpoint is left.
+// From the intent to the result: link, firewall, record. On failure nothing of the endpoint is
+// left.
 Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
@@ -164,7 +188,8 @@ Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Pla
     forget_flows(endpoint, endpoint.ports);
     endpoint.phase = Phase::kReady;
     endpoint.joined = true;
-    TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
+    TRY_STATUS(
+        commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
     fault_point("endpoint.attach.ready");
     undo.commit();
     return Attachment{.endpoint = endpoint,
@@ -181,7 +206,8 @@ Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Pla
   if (made) return made;
   if (auto forgotten = forget_endpoint(held.network, endpoint); !forgotten)
     log::error("undo: reserve endpoint", {{"error", forgotten.error().text}});
-  return fail(with_context(made.error(), fmt::format("attach {} to network {}", label(endpoint), held.network.name.str())));
+  return fail(with_context(made.error(), fmt::format("attach {} to network {}", label(endpoint),
+                                                     held.network.name.str())));
 }
 
 Status ServiceImpl::take_down(Held& held, const Endpoint& endpoint) {
@@ -197,7 +223,8 @@ Status ServiceImpl::take_down(Held& held, const Endpoint& endpoint) {
 Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
-    TRY_STATUS(claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn).map([](const auto&) {}));
+    TRY_STATUS(
+        claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn).map([](const auto&) {}));
     if (endpoint.address_source == AddressSource::kFairlead) {
       for (const Cidr& address : endpoint.addresses) {
         TRY(auto change, ipam_.release_plan(address.network(), address.address(), endpoint.id));
@@ -225,7 +252,8 @@ Status ServiceImpl::leave(const EndpointRef& ref) {
   endpoint.ports.clear();
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.puts = {{keys::endpoint(held->network.id, endpoint.id), encode(endpoint)}}};
-    TRY_STATUS(claims_.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn).map([](const auto&) {}));
+    TRY_STATUS(claims_.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn)
+                   .map([](const auto&) {}));
     const Status done = commit(std::move(txn));
     if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
   }
@@ -244,7 +272,9 @@ Status ServiceImpl::remove_held(Held& held, Endpoint endpoint) {
   TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
   fault_point("endpoint.remove.intent");
   if (auto discarded = discard(held, endpoint); !discarded)
-    return fail(with_context(discarded.error(), fmt::format("remove endpoint {} of network {}", label(endpoint), held.network.name.str())));
+    return fail(with_context(
+        discarded.error(),
+        fmt::format("remove endpoint {} of network {}", label(endpoint), held.network.name.str())));
   fault_point("endpoint.remove.forgotten");
   return {};
 }
@@ -252,7 +282,11 @@ Status ServiceImpl::remove_held(Held& held, Endpoint endpoint) {
 Result<Endpoint> ServiceImpl::inspect_endpoint(const EndpointRef& ref) {
   TRY(auto id, records_.network_id(ref.network));
   TRY(auto stored, records_.endpoint(id, ref.id));
-  if (!stored) return fail(Code::kNotFound, "endpoint {} does not exist on network {}; `fairlead endpoint ls` shows those that do", ref.id.substr(0, 64), ref.network.text);
+  if (!stored)
+    return fail(
+        Code::kNotFound,
+        "endpoint {} does not exist on network {}; `fairlead endpoint ls` shows those that do",
+        ref.id.substr(0, 64), ref.network.text);
   return std::move(stored->value);
 }
 
@@ -265,33 +299,46 @@ Result<std::vector<Endpoint>> ServiceImpl::list_endpoints(const NetworkRef& netw
 Status ServiceImpl::check(const EndpointRef& ref, const Expectation& expected) {
   TRY(auto held, hold(ref.network));
   TRY(auto stored, records_.endpoint(held.network.id, ref.id));
-  if (!stored) return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12), held.network.name.str());
+  if (!stored)
+    return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12),
+                held.network.name.str());
   const Endpoint& endpoint = stored->value;
-  if (endpoint.boot_id != parts_.boot_id) return fail(Code::kConflict, "endpoint {} is of an earlier boot", label(endpoint));
-  if (endpoint.phase != Phase::kReady || !endpoint.joined) return fail(Code::kConflict, "endpoint {} is not attached", label(endpoint));
+  if (endpoint.boot_id != parts_.boot_id)
+    return fail(Code::kConflict, "endpoint {} is of an earlier boot", label(endpoint));
+  if (endpoint.phase != Phase::kReady || !endpoint.joined)
+    return fail(Code::kConflict, "endpoint {} is not attached", label(endpoint));
   for (const Cidr& address : expected.addresses)
     if (std::ranges::find(endpoint.addresses, address) == endpoint.addresses.end())
-      return fail(Code::kConflict, "address {} is not one of endpoint {}", address.to_string(), label(endpoint));
+      return fail(Code::kConflict, "address {} is not one of endpoint {}", address.to_string(),
+                  label(endpoint));
   TRY_STATUS(held.driver->check(held.network, endpoint, expected.netns_fd, expected.ifname));
   return firewall_.check_ports(held.network, endpoint);
 }
 
-Result<std::size_t> ServiceImpl::collect(const NetworkRef& network, const std::string& runtime, std::span<const ValidAttachment> valid) {
+Result<std::size_t> ServiceImpl::collect(const NetworkRef& network, const std::string& runtime,
+                                         std::span<const ValidAttachment> valid) {
   std::set<std::string> keep;
-  for (const ValidAttachment& attachment : valid) keep.insert(endpoint_id(attachment.container, attachment.ifname));
+  for (const ValidAttachment& attachment : valid)
+    keep.insert(endpoint_id(attachment.container, attachment.ifname));
   auto held = hold(network);
   if (!held && held.error().code == Code::kNotFound) return std::size_t{0};
   if (!held) return fail(held.error());
   TRY(auto endpoints, records_.endpoints(held->network.id));
-  std::erase_if(endpoints, [&](const Endpoint& endpoint) { return endpoint.runtime != runtime || keep.contains(endpoint.id); });
+  std::erase_if(endpoints, [&](const Endpoint& endpoint) {
+    return endpoint.runtime != runtime || keep.contains(endpoint.id);
+  });
   TRY_STATUS(firewall_.drop_ports(held->network, endpoints));  // all at once
   std::string failures;
   std::size_t removed = 0;
   for (const Endpoint& endpoint : endpoints) {
-    if (auto gone = remove_held(*held, endpoint); gone) ++removed;
-    else failures += (failures.empty() ? "" : "; ") + gone.error().text;
+    if (auto gone = remove_held(*held, endpoint); gone)
+      ++removed;
+    else
+      failures += (failures.empty() ? "" : "; ") + gone.error().text;
   }
-  if (!failures.empty()) return fail(Code::kIo, "collect endpoints of network {}: {}", held->network.name.str(), failures);
+  if (!failures.empty())
+    return fail(Code::kIo, "collect endpoints of network {}: {}", held->network.name.str(),
+                failures);
   return removed;
 }
 

@@ -12,7 +12,9 @@ namespace {
 
 using Changes = std::vector<kernel::ElementChange>;
 
-void append(Changes& changes, Changes more) { changes.insert(changes.end(), more.begin(), more.end()); }
+void append(Changes& changes, Changes more) {
+  changes.insert(changes.end(), more.begin(), more.end());
+}
 
 bool has_port(const Endpoint& endpoint, const PublishedPort& port) {
   return std::ranges::find(endpoint.ports, port) != endpoint.ports.end();
@@ -38,10 +40,12 @@ Status FirewallSync::dismiss(const Network& network) {
   return apply(nat::dismiss_network(nat::nat_network(network)));
 }
 
-Status FirewallSync::change_ports(const Network& network, const Endpoint& before, const Endpoint& after) {
+Status FirewallSync::change_ports(const Network& network, const Endpoint& before,
+                                  const Endpoint& after) {
   Changes changes;
   for (const PublishedPort& port : before.ports)
-    if (!has_port(after, port)) append(changes, nat::unpublish(nat::nat_port(network, before, port)));
+    if (!has_port(after, port))
+      append(changes, nat::unpublish(nat::nat_port(network, before, port)));
   for (const PublishedPort& port : after.ports)
     if (!has_port(before, port)) append(changes, nat::publish(nat::nat_port(network, after, port)));
   if (changes.empty()) return {};
@@ -51,25 +55,32 @@ Status FirewallSync::change_ports(const Network& network, const Endpoint& before
 Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint> endpoints) {
   Changes changes;
   for (const Endpoint& endpoint : endpoints)
-    for (const PublishedPort& port : endpoint.ports) append(changes, nat::unpublish(nat::nat_port(network, endpoint, port)));
+    for (const PublishedPort& port : endpoint.ports)
+      append(changes, nat::unpublish(nat::nat_port(network, endpoint, port)));
   if (changes.empty()) return {};
   const Status done = firewall_.apply(changes);
-  if (!done && done.error().code == Code::kNotFound) return {};  // the whole table is gone: nothing to drop
+  if (!done && done.error().code == Code::kNotFound)
+    return {};  // the whole table is gone: nothing to drop
   return done;
 }
 
 Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoint) {
   TRY(const bool there, firewall_.present(nat::version()));
-  if (!there) return fail(Code::kConflict, "the firewall table is missing; `fairlead reconcile` makes it again");
+  if (!there)
+    return fail(Code::kConflict,
+                "the firewall table is missing; `fairlead reconcile` makes it again");
   std::map<std::string, std::vector<kernel::Element>> sets;
   for (const PublishedPort& port : endpoint.ports) {
-    for (const kernel::ElementChange& change : nat::publish(nat::nat_port(network, endpoint, port))) {
+    for (const kernel::ElementChange& change :
+         nat::publish(nat::nat_port(network, endpoint, port))) {
       const auto [set, fresh] = sets.try_emplace(change.element.set);
       if (fresh) {
         TRY(set->second, firewall_.elements(change.element.set));
       }
       if (std::ranges::find(set->second, change.element) == set->second.end())
-        return fail(Code::kConflict, "port {}/{} is not published any more; `fairlead reconcile` mends it", port.host_port, to_string(port.proto));
+        return fail(Code::kConflict,
+                    "port {}/{} is not published any more; `fairlead reconcile` mends it",
+                    port.host_port, to_string(port.proto));
     }
   }
   return {};
@@ -90,7 +101,8 @@ Status FirewallSync::render() {
     networks.push_back(nat::nat_network(network));
     TRY(auto endpoints, records_.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints)
-      for (const PublishedPort& port : endpoint.ports) ports.push_back(nat::nat_port(network, endpoint, port));
+      for (const PublishedPort& port : endpoint.ports)
+        ports.push_back(nat::nat_port(network, endpoint, port));
   }
   return firewall_.run(nat::render(networks, ports));
 }

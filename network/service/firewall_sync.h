@@ -1,4 +1,5 @@
-// Keeps the firewall's table at what the records say: elements for each change, the whole table when it is missing.
+// Keeps the firewall's table at what the records say: elements for each change, the whole table
+// when it is missing.
 #pragma once
 
 #include <span>
@@ -11,15 +12,18 @@ namespace fairlead::network {
 // Thread-safe.
 class FirewallSync {
  public:
-  FirewallSync(kernel::Firewall& firewall, RecordStore& records) : firewall_(firewall), records_(records) {}
+  FirewallSync(kernel::Firewall& firewall, RecordStore& records)
+      : firewall_(firewall), records_(records) {}
 
   Status admit(const Network& network);
   Status dismiss(const Network& network);
-  // Elements for the ports that `after` has and `before` has not, and the reverse, in one transaction.
+  // Elements for the ports that `after` has and `before` has not, and the reverse, in one
+  // transaction.
   Status change_ports(const Network& network, const Endpoint& before, const Endpoint& after);
   // The same for many endpoints that lose all their ports.
   Status drop_ports(const Network& network, std::span<const Endpoint> endpoints);
-  // kConflict when the table is missing, or one of the endpoint's elements. Reads the maps: for CHECK, not for attach.
+  // kConflict when the table is missing, or one of the endpoint's elements. Reads the maps: for
+  // CHECK, not for attach.
   Status check_ports(const Network& network, const Endpoint& endpoint);
   // Makes sure that the table is there, in this version.
   Status ensure();

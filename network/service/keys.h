@@ -4,9 +4,11 @@
 //   network-name/<name>                {"id"}: makes names unique
 //   network-alias/<runtime id>         {"id"}: a runtime's id bound to a network of another runtime
 //   endpoint/<network id>/<id>         the endpoint
-//   port/<proto>/<host port>           {"claims":[...]}: who has published it, on which host addresses; 5 digits, so that
-//                                      keys sort. One key for all addresses of a port, because 0.0.0.0 overlaps each of them:
-//                                      two claims race on one revision. (A key per address was rejected: no single
+//   port/<proto>/<host port>           {"claims":[...]}: who has published it, on which host
+//   addresses; 5 digits, so that
+//                                      keys sort. One key for all addresses of a port, because
+//                                      0.0.0.0 overlaps each of them: two claims race on one
+//                                      revision. (A key per address was rejected: no single
 //                                      precondition covers "this address and any".)
 //   port-cursor/<proto>                {"port"}: the last one chosen from the ephemeral range
 //   pool/..., lease/..., cursor/...    see network/ipam
@@ -25,13 +27,23 @@ inline constexpr std::string_view kPorts = "port/";
 inline constexpr std::string_view kAliases = "network-alias/";
 
 inline std::string network(std::string_view id) { return fmt::format("network/{}", id); }
-inline std::string network_name(std::string_view name) { return fmt::format("network-name/{}", name); }
-inline std::string alias(std::string_view runtime_id) { return fmt::format("network-alias/{}", runtime_id); }
-inline std::string endpoints_of(std::string_view network_id) { return fmt::format("endpoint/{}/", network_id); }
+inline std::string network_name(std::string_view name) {
+  return fmt::format("network-name/{}", name);
+}
+inline std::string alias(std::string_view runtime_id) {
+  return fmt::format("network-alias/{}", runtime_id);
+}
+inline std::string endpoints_of(std::string_view network_id) {
+  return fmt::format("endpoint/{}/", network_id);
+}
 inline std::string endpoint(std::string_view network_id, std::string_view id) {
   return fmt::format("endpoint/{}/{}", network_id, id);
 }
-inline std::string port(Proto proto, unsigned number) { return fmt::format("port/{}/{:05}", to_string(proto), number); }
-inline std::string port_cursor(Proto proto) { return fmt::format("port-cursor/{}", to_string(proto)); }
+inline std::string port(Proto proto, unsigned number) {
+  return fmt::format("port/{}/{:05}", to_string(proto), number);
+}
+inline std::string port_cursor(Proto proto) {
+  return fmt::format("port-cursor/{}", to_string(proto));
+}
 
 }  // namespace fairlead::network::keys

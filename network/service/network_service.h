@@ -27,8 +27,8 @@ struct ServiceParts {
   kernel::Conntrack& conntrack;
   kernel::HostPorts& host_ports;
   kernel::ForeignFirewall& foreign_firewall;
-  std::string boot_id;                    // base/host.h
-  std::function<long long()> unix_time;   // base/host.h
+  std::string boot_id;                   // base/host.h
+  std::function<long long()> unix_time;  // base/host.h
 };
 
 class CoreNetworkService : public NetworkService, public PoolService {};

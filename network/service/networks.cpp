@@ -13,25 +13,34 @@ namespace fairlead::network {
 
 namespace {
 
-// In words, what a repeated create asks for that the existing network is not; empty when it is the same.
+// In words, what a repeated create asks for that the existing network is not; empty when it is the
+// same.
 std::string difference(const Network& network, const NetworkSpec& spec) {
-  if (!spec.id.empty() && spec.id != network.id) return fmt::format("its id is {}", network.id.substr(0, 12));
+  if (!spec.id.empty() && spec.id != network.id)
+    return fmt::format("its id is {}", network.id.substr(0, 12));
   if (to_map(network.options) != to_map(spec.options)) {
     const auto have = to_map(network.options), want = to_map(spec.options);
     for (const auto& [key, value] : want)
       if (const auto it = have.find(key); it == have.end() || it->second != value)
-        return fmt::format("its option \"{}\" is {}, not \"{}\"", key, it == have.end() ? "not set" : "\"" + it->second + "\"", value);
+        return fmt::format("its option \"{}\" is {}, not \"{}\"", key,
+                           it == have.end() ? "not set" : "\"" + it->second + "\"", value);
     for (const auto& [key, value] : have)
       if (!want.contains(key)) return fmt::format("its option \"{}\" is \"{}\"", key, value);
   }
-  if (network.internal != spec.internal) return network.internal ? "it is internal" : "it is not internal";
-  if (network.address_source != spec.address_source) return "its addresses come from another allocator";
+  if (network.internal != spec.internal)
+    return network.internal ? "it is internal" : "it is not internal";
+  if (network.address_source != spec.address_source)
+    return "its addresses come from another allocator";
   for (const SubnetSpec& wanted : spec.subnets) {
     if (!wanted.subnet) continue;
-    const auto match = std::ranges::find_if(network.subnets, [&](const Subnet& have) { return have.subnet == *wanted.subnet; });
-    if (match == network.subnets.end()) return fmt::format("it has no subnet {}", wanted.subnet->to_string());
-    if (wanted.gateway && wanted.gateway != match->gateway) return fmt::format("its gateway is not {}", wanted.gateway->to_string());
-    if (wanted.range && wanted.range != match->range) return fmt::format("its range is not {}", wanted.range->to_string());
+    const auto match = std::ranges::find_if(
+        network.subnets, [&](const Subnet& have) { return have.subnet == *wanted.subnet; });
+    if (match == network.subnets.end())
+      return fmt::format("it has no subnet {}", wanted.subnet->to_string());
+    if (wanted.gateway && wanted.gateway != match->gateway)
+      return fmt::format("its gateway is not {}", wanted.gateway->to_string());
+    if (wanted.range && wanted.range != match->range)
+      return fmt::format("its range is not {}", wanted.range->to_string());
   }
   if (spec.ipv6 && !network.has(Family::kV6)) return "it has no IPv6 subnet";
   return {};
@@ -40,7 +49,9 @@ std::string difference(const Network& network, const NetworkSpec& spec) {
 std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec) {
   std::vector<SubnetSpec> subnets = spec.subnets;
   const auto has = [&](Family family) {
-    return std::ranges::any_of(subnets, [&](const SubnetSpec& subnet) { return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family; });
+    return std::ranges::any_of(subnets, [&](const SubnetSpec& subnet) {
+      return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family;
+    });
   };
   if (subnets.empty()) subnets.push_back({.family = Family::kV4});
   if (spec.ipv6 && !has(Family::kV6)) subnets.push_back({.family = Family::kV6});
@@ -53,22 +64,32 @@ Status validate_subnets(const std::vector<SubnetSpec>& subnets) {
       return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family;
     });
     if (count > 1)
-      return fail(Code::kUnsupported, "a network has at most one IPv{} subnet", static_cast<int>(family));
+      return fail(Code::kUnsupported, "a network has at most one IPv{} subnet",
+                  static_cast<int>(family));
   }
   for (const SubnetSpec& spec : subnets) {
     if (!spec.subnet) continue;
     const Cidr& subnet = *spec.subnet;
-    if (subnet.network() != subnet) return fail(Code::kInvalid, "subnet {} has host bits set; did you mean {}?", subnet.to_string(), subnet.network().to_string());
-    if (subnet.size() < 4) return fail(Code::kInvalid, "subnet {} is too small: it needs room for a gateway and a container", subnet.to_string());
+    if (subnet.network() != subnet)
+      return fail(Code::kInvalid, "subnet {} has host bits set; did you mean {}?",
+                  subnet.to_string(), subnet.network().to_string());
+    if (subnet.size() < 4)
+      return fail(Code::kInvalid,
+                  "subnet {} is too small: it needs room for a gateway and a container",
+                  subnet.to_string());
     if (subnet.first().is_multicast() || subnet.first().is_loopback())
-      return fail(Code::kInvalid, "subnet {} cannot hold containers: it is multicast or loopback", subnet.to_string());
+      return fail(Code::kInvalid, "subnet {} cannot hold containers: it is multicast or loopback",
+                  subnet.to_string());
     if (spec.gateway && !subnet.contains(*spec.gateway))
-      return fail(Code::kInvalid, "gateway {} is not in the subnet {}", spec.gateway->to_string(), subnet.to_string());
+      return fail(Code::kInvalid, "gateway {} is not in the subnet {}", spec.gateway->to_string(),
+                  subnet.to_string());
     if (spec.range && !subnet.contains(*spec.range))
-      return fail(Code::kInvalid, "range {} is not in the subnet {}", spec.range->to_string(), subnet.to_string());
+      return fail(Code::kInvalid, "range {} is not in the subnet {}", spec.range->to_string(),
+                  subnet.to_string());
     for (const auto& [name, address] : spec.aux)
       if (!subnet.contains(address))
-        return fail(Code::kInvalid, "reserved address {}={} is not in the subnet {}", name, address.to_string(), subnet.to_string());
+        return fail(Code::kInvalid, "reserved address {}={} is not in the subnet {}", name,
+                    address.to_string(), subnet.to_string());
   }
   return {};
 }
@@ -92,12 +113,16 @@ Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
   if (present && present->phase == Phase::kReady) {
     const std::string other = difference(*present, spec);
     if (other.empty()) return *present;
-    return fail(Code::kConflict, "{}: a network of that name exists, and {}; `fairlead network inspect {}` shows it", what, other, spec.name.str());
+    return fail(Code::kConflict,
+                "{}: a network of that name exists, and {}; `fairlead network inspect {}` shows it",
+                what, other, spec.name.str());
   }
   if (present) TRY_STATUS(purge_network(*present));  // left by a crash
   auto created = begin_network(spec);
   if (!created) return fail(with_context(created.error(), what));
-  log::info("network created", {{"name", spec.name.str()}, {"id", created->id.substr(0, 12)}, {"bridge", created->bridge.str()}});
+  log::info("network created", {{"name", spec.name.str()},
+                                {"id", created->id.substr(0, 12)},
+                                {"bridge", created->bridge.str()}});
   admit_everywhere(nullptr);
   return created;
 }
@@ -121,15 +146,20 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
   TRY(auto networks, records_.networks());
   for (const Network& other : networks)
     if (other.bridge == network.bridge)
-      return fail(Code::kExists, "bridge {} belongs to network {}; choose another name with -o bridge=NAME", other.bridge.str(), other.name.str());
-  TRY_STATUS(commit({.preconditions = {{keys::network(network.id), state::kAbsent}, {keys::network_name(network.name.str()), state::kAbsent}},
-                     .puts = {{keys::network(network.id), encode(network)}, {keys::network_name(network.name.str()), encode_id(network.id)}},
+      return fail(Code::kExists,
+                  "bridge {} belongs to network {}; choose another name with -o bridge=NAME",
+                  other.bridge.str(), other.name.str());
+  TRY_STATUS(commit({.preconditions = {{keys::network(network.id), state::kAbsent},
+                                       {keys::network_name(network.name.str()), state::kAbsent}},
+                     .puts = {{keys::network(network.id), encode(network)},
+                              {keys::network_name(network.name.str()), encode_id(network.id)}},
                      .durability = state::Durability::kDurable}));
   fault_point("network.create.intent");
   auto built = give_subnets(spec, network);
   if (built) built = build_network(network, *driver);
   if (built) return network;
-  if (auto purged = purge_network(network); !purged) log::error("undo: create network", {{"error", purged.error().text}});
+  if (auto purged = purge_network(network); !purged)
+    log::error("undo: create network", {{"error", purged.error().text}});
   return fail(built.error());
 }
 
@@ -147,31 +177,41 @@ Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
   return {};
 }
 
-Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& network, std::span<const Cidr> occupied) {
+Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& network,
+                                        std::span<const Cidr> occupied) {
   const PoolWish wish{.subnet = spec.subnet,
                       .family = spec.subnet ? spec.subnet->family() : spec.family,
                       .range = spec.range,
                       .network = network.id,
                       .owner = network.name.str()};
   TRY(auto pool, ipam_.create_pool(wish, occupied));
-  Subnet subnet{.subnet = pool.subnet, .range = spec.range ? spec.range : pool.range, .aux = spec.aux, .pool_id = pool.subnet.to_string()};
+  Subnet subnet{.subnet = pool.subnet,
+                .range = spec.range ? spec.range : pool.range,
+                .aux = spec.aux,
+                .pool_id = pool.subnet.to_string()};
   subnet.gateway = spec.gateway ? spec.gateway : pool.gateway;
-  if (!subnet.gateway && network.address_source == AddressSource::kFairlead) subnet.gateway = subnet.subnet.first().plus(1);
+  if (!subnet.gateway && network.address_source == AddressSource::kFairlead)
+    subnet.gateway = subnet.subnet.first().plus(1);
   TRY(auto use, ipam_.plan_use(pool.subnet, network.id, subnet.gateway));
   state::Txn txn{.durability = state::Durability::kDurable};
   use.add_to(txn);
   TRY_STATUS(commit(std::move(txn)));
-  if (subnet.gateway) TRY_STATUS(reserve(pool.subnet, *subnet.gateway, AddressUse::kGateway, "gateway"));
-  for (const auto& [name, address] : subnet.aux) TRY_STATUS(reserve(pool.subnet, address, AddressUse::kReserved, "reserved " + name));
+  if (subnet.gateway)
+    TRY_STATUS(reserve(pool.subnet, *subnet.gateway, AddressUse::kGateway, "gateway"));
+  for (const auto& [name, address] : subnet.aux)
+    TRY_STATUS(reserve(pool.subnet, address, AddressUse::kReserved, "reserved " + name));
   return subnet;
 }
 
-// The pool is this new network's alone: whoever holds the address is the runtime that asked for it a moment ago.
-Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressUse use, const std::string& owner) {
+// The pool is this new network's alone: whoever holds the address is the runtime that asked for it
+// a moment ago.
+Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
+                            const std::string& owner) {
   TRY(auto held, ipam_.find_lease(pool, address));
   if (held && held->owner == owner) return {};
   if (held) TRY_STATUS(ipam_.release(pool, address, ""));
-  return ipam_.allocate(pool, {.owner = owner, .use = use, .wanted = address}).map([](const Cidr&) {});
+  return ipam_.allocate(pool, {.owner = owner, .use = use, .wanted = address}).map([](const Cidr&) {
+  });
 }
 
 Status ServiceImpl::build_network(Network& network, Driver& driver) {
@@ -179,7 +219,8 @@ Status ServiceImpl::build_network(Network& network, Driver& driver) {
   TRY_STATUS(driver.ensure(network, undo));
   fault_point("network.create.links");
   network.phase = Phase::kReady;
-  TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}}, .durability = state::Durability::kDurable}));
+  TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}},
+                     .durability = state::Durability::kDurable}));
   fault_point("network.create.ready");
   if (auto admitted = firewall_.admit(network); !admitted) {
     network.phase = Phase::kCreating;
@@ -196,15 +237,19 @@ Status ServiceImpl::remove_network(const NetworkRef& ref) {
   TRY(auto stored, records_.network({id}));
   Network& network = stored.value;
   TRY(auto endpoints, records_.endpoints(id));
-  std::erase_if(endpoints, [&](const Endpoint& endpoint) { return endpoint.boot_id != parts_.boot_id; });
+  std::erase_if(endpoints,
+                [&](const Endpoint& endpoint) { return endpoint.boot_id != parts_.boot_id; });
   if (!endpoints.empty()) {
     std::vector<std::string> names;
     for (const Endpoint& endpoint : endpoints)
-      names.push_back((endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12));
+      names.push_back(
+          (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12));
     if (names.size() > 5) names.resize(5);
-    return fail(Code::kInUse, "remove network {}: {} endpoint{} use it ({}{}); remove them first, see `fairlead endpoint ls --network {}`",
-                network.name.str(), endpoints.size(), endpoints.size() == 1 ? "" : "s", fmt::join(names, ", "),
-                endpoints.size() > 5 ? ", ..." : "", network.name.str());
+    return fail(Code::kInUse,
+                "remove network {}: {} endpoint{} use it ({}{}); remove them first, see `fairlead "
+                "endpoint ls --network {}`",
+                network.name.str(), endpoints.size(), endpoints.size() == 1 ? "" : "s",
+                fmt::join(names, ", "), endpoints.size() > 5 ? ", ..." : "", network.name.str());
   }
   network.phase = Phase::kDeleting;
   TRY_STATUS(commit({.preconditions = {{keys::network(id), stored.revision}},
@@ -268,8 +313,11 @@ Result<Network> ServiceImpl::bind_network(const std::string& runtime_id, const N
   TRY(auto stored, records_.network({name.str()}));
   TRY(auto bound, records_.id_at(keys::alias(runtime_id)));
   if (bound && *bound != stored.value.id)
-    return fail(Code::kConflict, "bind network {}: the runtime's network {} is bound to another one already", name.str(), runtime_id.substr(0, 12));
-  TRY_STATUS(commit({.puts = {{keys::alias(runtime_id), encode_id(stored.value.id)}}, .durability = state::Durability::kDurable}));
+    return fail(Code::kConflict,
+                "bind network {}: the runtime's network {} is bound to another one already",
+                name.str(), runtime_id.substr(0, 12));
+  TRY_STATUS(commit({.puts = {{keys::alias(runtime_id), encode_id(stored.value.id)}},
+                     .durability = state::Durability::kDurable}));
   return std::move(stored.value);
 }
 

@@ -9,7 +9,8 @@ namespace fairlead::network {
 namespace {
 
 const Subnet* subnet_of(const Network& network, Family family) {
-  const auto found = std::ranges::find_if(network.subnets, [&](const Subnet& subnet) { return subnet.subnet.family() == family; });
+  const auto found = std::ranges::find_if(
+      network.subnets, [&](const Subnet& subnet) { return subnet.subnet.family() == family; });
   return found == network.subnets.end() ? nullptr : &*found;
 }
 
@@ -21,9 +22,11 @@ Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
     TRY(auto stored, records_.network({request.join->str()}));
     const Subnet* subnet = subnet_of(stored.value, family);
     if (subnet == nullptr)
-      return fail(Code::kNotFound, "network {} has no IPv{} subnet", request.join->str(), static_cast<int>(family));
+      return fail(Code::kNotFound, "network {} has no IPv{} subnet", request.join->str(),
+                  static_cast<int>(family));
     if (request.subnet && *request.subnet != subnet->subnet)
-      return fail(Code::kConflict, "network {} has the subnet {}, not {}", request.join->str(), subnet->subnet.to_string(), request.subnet->to_string());
+      return fail(Code::kConflict, "network {} has the subnet {}, not {}", request.join->str(),
+                  subnet->subnet.to_string(), request.subnet->to_string());
     return Pool{subnet->pool_id, subnet->subnet, subnet->range, subnet->gateway};
   }
   std::vector<Cidr> occupied;
@@ -47,16 +50,19 @@ Status ServiceImpl::release_pool(const std::string& pool_id) {
   return ipam_.remove_pool(*subnet);
 }
 
-Result<Cidr> ServiceImpl::request_address(const std::string& pool_id, std::optional<IpAddress> wanted, AddressUse use) {
+Result<Cidr> ServiceImpl::request_address(const std::string& pool_id,
+                                          std::optional<IpAddress> wanted, AddressUse use) {
   TRY(auto subnet, parse_pool_id(pool_id));
   TRY(auto pool, ipam_.find_pool(subnet));
   if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
   if (use != AddressUse::kGateway)
-    return ipam_.allocate(subnet, {.owner = "docker " + random_hex(8), .use = use, .wanted = wanted});
+    return ipam_.allocate(subnet,
+                          {.owner = "docker " + random_hex(8), .use = use, .wanted = wanted});
   const std::optional<IpAddress> gateway = pool->gateway ? pool->gateway : subnet.first().plus(1);
   if (!wanted) wanted = gateway;
   if (pool->gateway && *wanted != *pool->gateway)
-    return fail(Code::kConflict, "the gateway of {} is {}, not {}", pool_id, pool->gateway->to_string(), wanted->to_string());
+    return fail(Code::kConflict, "the gateway of {} is {}, not {}", pool_id,
+                pool->gateway->to_string(), wanted->to_string());
   return ipam_.allocate(subnet, {.owner = "gateway", .use = use, .wanted = wanted});
 }
 
@@ -67,9 +73,11 @@ Status ServiceImpl::release_address(const std::string& pool_id, const IpAddress&
   if (!pool) return {};
   TRY(auto lease, ipam_.find_lease(*subnet, address));
   if (!lease) return {};
-  // Docker gives the gateway and reserved addresses back before the network goes: they stay its own until then.
+  // Docker gives the gateway and reserved addresses back before the network goes: they stay its own
+  // until then.
   const bool networks_own = lease->use != AddressUse::kEndpoint && !pool->network.empty();
-  if (networks_own || (!lease->owner.starts_with("docker ") && lease->use == AddressUse::kEndpoint)) return {};
+  if (networks_own || (!lease->owner.starts_with("docker ") && lease->use == AddressUse::kEndpoint))
+    return {};
   return ipam_.release(*subnet, address, "");
 }
 

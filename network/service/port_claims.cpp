@@ -35,7 +35,8 @@ class PortClaims::Plan {
   }
 
   Result<PublishedPort> take(const PortSpec& wanted) {
-    if (wanted.container_port == 0) return fail(Code::kInvalid, "publish a port: the container's port must be 1 to 65535");
+    if (wanted.container_port == 0)
+      return fail(Code::kInvalid, "publish a port: the container's port must be 1 to 65535");
     if (wanted.host_port == 0) return take_ephemeral(wanted);
     const unsigned last = std::max(wanted.host_port, wanted.host_port_end);
     Error error;
@@ -45,17 +46,21 @@ class PortClaims::Plan {
       error = taken.error();
     }
     if (last == wanted.host_port) return fail(std::move(error));
-    return fail(Code::kInUse, "publish a port: none of {}-{}/{} is free ({})", wanted.host_port, last, to_string(wanted.proto), error.text);
+    return fail(Code::kInUse, "publish a port: none of {}-{}/{} is free ({})", wanted.host_port,
+                last, to_string(wanted.proto), error.text);
   }
 
   void write_to(state::Txn& txn) const {
     for (const auto& [key, slot] : slots_) {
       if (!slot.changed) continue;
       txn.preconditions.push_back({key, slot.revision});
-      if (slot.claims.empty()) txn.deletes.push_back(key);
-      else txn.puts.push_back({key, encode(slot.claims)});
+      if (slot.claims.empty())
+        txn.deletes.push_back(key);
+      else
+        txn.puts.push_back({key, encode(slot.claims)});
     }
-    for (const auto& [proto, port] : cursors_) txn.puts.push_back({keys::port_cursor(proto), encode_port(port)});
+    for (const auto& [proto, port] : cursors_)
+      txn.puts.push_back({keys::port_cursor(proto), encode_port(port)});
   }
 
  private:
@@ -72,7 +77,8 @@ class PortClaims::Plan {
     if (record) {
       slot->second.revision = record->revision;
       TRY(slot->second.claims, decode_claims(record->value));
-      std::erase_if(slot->second.claims, [&](const PortClaim& claim) { return claim.boot_id != parent_.boot_id_; });
+      std::erase_if(slot->second.claims,
+                    [&](const PortClaim& claim) { return claim.boot_id != parent_.boot_id_; });
     }
     return &slot->second;
   }
@@ -82,21 +88,31 @@ class PortClaims::Plan {
     for (const PortClaim& claim : slot->claims) {
       if (!overlap(claim.host_ip, wanted.host_ip)) continue;
       if (is_ours(claim))
-        return fail(Code::kInUse, "publish port {}/{}: it is named twice", number, to_string(wanted.proto));
-      return fail(Code::kInUse, "publish port {}/{}: it is published already by endpoint {} of network {}; `fairlead port ls` shows all",
-                  number, to_string(wanted.proto), claim.endpoint_id.substr(0, 12), claim.network_id.substr(0, 12));
+        return fail(Code::kInUse, "publish port {}/{}: it is named twice", number,
+                    to_string(wanted.proto));
+      return fail(Code::kInUse,
+                  "publish port {}/{}: it is published already by endpoint {} of network {}; "
+                  "`fairlead port ls` shows all",
+                  number, to_string(wanted.proto), claim.endpoint_id.substr(0, 12),
+                  claim.network_id.substr(0, 12));
     }
     const PublishedPort port{wanted.proto, wanted.host_ip, number, wanted.container_port};
     if (!was_ours(port)) {
-      if (auto free = parent_.host_ports_.check_free(static_cast<std::uint8_t>(wanted.proto), wanted.host_ip, number); !free)
-        return fail(with_context(free.error(), fmt::format("publish port {}/{}", number, to_string(wanted.proto))));
+      if (auto free = parent_.host_ports_.check_free(static_cast<std::uint8_t>(wanted.proto),
+                                                     wanted.host_ip, number);
+          !free)
+        return fail(with_context(
+            free.error(), fmt::format("publish port {}/{}", number, to_string(wanted.proto))));
     }
-    slot->claims.push_back({wanted.host_ip, owner_.network_id, owner_.endpoint_id, wanted.container_port, parent_.boot_id_});
+    slot->claims.push_back({wanted.host_ip, owner_.network_id, owner_.endpoint_id,
+                            wanted.container_port, parent_.boot_id_});
     slot->changed = true;
     return port;
   }
 
-  bool was_ours(const PublishedPort& port) const { return std::ranges::find(freed_, port) != freed_.end(); }
+  bool was_ours(const PublishedPort& port) const {
+    return std::ranges::find(freed_, port) != freed_.end();
+  }
 
   // Next-fit through the ephemeral range, so that a port given up is not given out again at once.
   Result<PublishedPort> take_ephemeral(const PortSpec& wanted) {
@@ -110,7 +126,9 @@ class PortClaims::Plan {
       if (taken) cursors_[wanted.proto] = number;
       return taken;
     }
-    return fail(Code::kExhausted, "publish a port: every port of {}-{} is taken (net.ipv4.ip_local_port_range)", first, last);
+    return fail(Code::kExhausted,
+                "publish a port: every port of {}-{} is taken (net.ipv4.ip_local_port_range)",
+                first, last);
   }
 
   Result<std::uint16_t> cursor_of(Proto proto, std::uint16_t first, std::uint16_t last) {
@@ -128,8 +146,10 @@ class PortClaims::Plan {
   std::vector<PublishedPort> freed_;
 };
 
-Result<std::vector<PublishedPort>> PortClaims::plan(const PortOwner& owner, std::span<const PortSpec> wanted,
-                                                    std::span<const PublishedPort> before, state::Txn& txn) {
+Result<std::vector<PublishedPort>> PortClaims::plan(const PortOwner& owner,
+                                                    std::span<const PortSpec> wanted,
+                                                    std::span<const PublishedPort> before,
+                                                    state::Txn& txn) {
   Plan plan(*this, owner);
   for (const PublishedPort& port : before) TRY_STATUS(plan.give_up(port));
   std::vector<PublishedPort> published;

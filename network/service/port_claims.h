@@ -19,15 +19,16 @@ struct PortOwner {
   std::string network_id, endpoint_id;
 };
 
-// Plans changes of port keys and adds them to a transaction; the caller commits, and plans again on kConflict.
-// Thread-safe.
+// Plans changes of port keys and adds them to a transaction; the caller commits, and plans again on
+// kConflict. Thread-safe.
 class PortClaims {
  public:
   PortClaims(state::Store& store, kernel::HostPorts& host_ports, std::string boot_id)
       : store_(store), host_ports_(host_ports), boot_id_(std::move(boot_id)) {}
 
-  // Claims a host port for each of `wanted`, choosing one where the choice is left open, and gives up those of `before`
-  // that are not among them. kInUse names the holder of a port that is taken: another endpoint, or a socket of the host.
+  // Claims a host port for each of `wanted`, choosing one where the choice is left open, and gives
+  // up those of `before` that are not among them. kInUse names the holder of a port that is taken:
+  // another endpoint, or a socket of the host.
   Result<std::vector<PublishedPort>> plan(const PortOwner& owner, std::span<const PortSpec> wanted,
                                           std::span<const PublishedPort> before, state::Txn& txn);
 
@@ -40,7 +41,8 @@ class PortClaims {
   std::string boot_id_;
 };
 
-// Do two claims of one port exclude each other? An address overlaps itself, "any of its family" and "any".
+// Do two claims of one port exclude each other? An address overlaps itself, "any of its family" and
+// "any".
 bool overlap(const std::optional<IpAddress>& a, const std::optional<IpAddress>& b);
 
 }  // namespace fairlead::network

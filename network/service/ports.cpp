@@ -26,14 +26,16 @@ std::optional<IpAddress> address_of(const Endpoint& endpoint, Family family) {
 }  // namespace
 
 // A port without a host address takes the network's default ones.
-std::vector<PortSpec> ServiceImpl::with_default_addresses(const Network& network, std::span<const PortSpec> ports) {
+std::vector<PortSpec> ServiceImpl::with_default_addresses(const Network& network,
+                                                          std::span<const PortSpec> ports) {
   std::vector<PortSpec> complete;
   for (const PortSpec& port : ports) {
     const auto add = [&](const std::optional<IpAddress>& address) {
       complete.push_back(port);
       complete.back().host_ip = address;
     };
-    const bool defaults = !port.host_ip && (network.options.host_ip_v4 || network.options.host_ip_v6);
+    const bool defaults =
+        !port.host_ip && (network.options.host_ip_v4 || network.options.host_ip_v6);
     if (!defaults) add(port.host_ip);
     if (defaults && network.options.host_ip_v4) add(network.options.host_ip_v4);
     if (defaults && network.options.host_ip_v6) add(network.options.host_ip_v6);
@@ -41,12 +43,16 @@ std::vector<PortSpec> ServiceImpl::with_default_addresses(const Network& network
   return complete;
 }
 
-Result<std::vector<PublishedPort>> ServiceImpl::publish(const EndpointRef& ref, std::span<const PortSpec> ports) {
+Result<std::vector<PublishedPort>> ServiceImpl::publish(const EndpointRef& ref,
+                                                        std::span<const PortSpec> ports) {
   TRY(auto held, hold(ref.network));
   TRY(auto stored, records_.endpoint(held.network.id, ref.id));
-  if (!stored) return fail(Code::kNotFound, "publish ports: endpoint {} does not exist on network {}", ref.id.substr(0, 12), held.network.name.str());
+  if (!stored)
+    return fail(Code::kNotFound, "publish ports: endpoint {} does not exist on network {}",
+                ref.id.substr(0, 12), held.network.name.str());
   if (held.network.internal && !ports.empty())
-    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports", held.network.name.str());
+    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
+                held.network.name.str());
   TRY(auto after, swap_ports(held, *stored, ports));
   return after.ports;
 }
@@ -59,7 +65,8 @@ Status ServiceImpl::unpublish(const EndpointRef& ref) {
   return swap_ports(*held, *stored, {}).map([](const Endpoint&) {});
 }
 
-Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& before, std::span<const PortSpec> ports) {
+Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& before,
+                                         std::span<const PortSpec> ports) {
   const auto wanted = with_default_addresses(held.network, ports);
   const PortOwner owner{held.network.id, before.value.id};
   const std::string key = keys::endpoint(held.network.id, before.value.id);
@@ -77,7 +84,8 @@ Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& bef
   if (programmed) return after;
   state::Txn back{.puts = {{key, encode(before.value)}}};
   auto restored = claims_.plan(owner, as_specs(before.value.ports), after.ports, back);
-  if (!restored || !commit(std::move(back))) log::error("undo: publish ports", {{"endpoint", before.value.id}});
+  if (!restored || !commit(std::move(back)))
+    log::error("undo: publish ports", {{"endpoint", before.value.id}});
   return fail(with_context(programmed.error(), "publish ports"));
 }
 
@@ -93,7 +101,8 @@ Status ServiceImpl::program_ports(Held& held, const Endpoint& before, const Endp
   return {};
 }
 
-// Flows of UDP ports outlive the NAT they were made with: clients would talk to the old owner, or to nobody, for minutes.
+// Flows of UDP ports outlive the NAT they were made with: clients would talk to the old owner, or
+// to nobody, for minutes.
 void ServiceImpl::forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports) {
   std::vector<kernel::FlowFilter> filters;
   for (const PublishedPort& port : ports) {
@@ -104,7 +113,8 @@ void ServiceImpl::forget_flows(const Endpoint& endpoint, std::span<const Publish
   }
   if (filters.empty()) return;
   if (auto forgotten = parts_.conntrack.forget(filters); !forgotten)
-    log::warn("forget UDP flows", {{"endpoint", endpoint.id.substr(0, 12)}, {"error", forgotten.error().text}});
+    log::warn("forget UDP flows",
+              {{"endpoint", endpoint.id.substr(0, 12)}, {"error", forgotten.error().text}});
 }
 
 Result<std::vector<PortHolder>> ServiceImpl::list_ports() {
@@ -114,9 +124,14 @@ Result<std::vector<PortHolder>> ServiceImpl::list_ports() {
     TRY(auto endpoints, records_.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints) {
       for (const PublishedPort& port : endpoint.ports) {
-        PortHolder holder{.port = port, .network_id = network.id, .network_name = network.name.str(), .endpoint_id = endpoint.id, .container = endpoint.container};
+        PortHolder holder{.port = port,
+                          .network_id = network.id,
+                          .network_name = network.name.str(),
+                          .endpoint_id = endpoint.id,
+                          .container = endpoint.container};
         for (const Family family : {Family::kV4, Family::kV6})
-          if (const auto address = address_of(endpoint, family); address && (!port.host_ip || port.host_ip->family() == family))
+          if (const auto address = address_of(endpoint, family);
+              address && (!port.host_ip || port.host_ip->family() == family))
             holder.targets.push_back(*address);
         holders.push_back(std::move(holder));
       }

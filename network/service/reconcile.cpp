@@ -12,7 +12,8 @@ namespace fairlead::network {
 
 namespace {
 
-// How long the runtime may take to put a link that it left in the host's namespace into a container, seconds.
+// How long the runtime may take to put a link that it left in the host's namespace into a
+// container, seconds.
 constexpr long long kMoveTime = 60;
 
 void note(ReconcileReport& report, std::string action) {
@@ -40,7 +41,8 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
     if (there) TRY_STATUS(firewall_.withdraw());
     return report;
   }
-  if (auto rendered = firewall_.render(); !rendered) note_failure(report, "firewall table", rendered.error());
+  if (auto rendered = firewall_.render(); !rendered)
+    note_failure(report, "firewall table", rendered.error());
   admit_everywhere(&report);
   return report;
 }
@@ -55,15 +57,19 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   if (network.phase != Phase::kReady) {
     const Status purged = purge_network(network);
     if (!purged) return note_failure(report, what, purged.error());
-    return note(report, fmt::format("removed network {}, left in phase {}", network.name.str(), to_string(network.phase)));
+    return note(report, fmt::format("removed network {}, left in phase {}", network.name.str(),
+                                    to_string(network.phase)));
   }
   auto driver = driver_of(network.options);
   if (!driver) return note_failure(report, what, driver.error());
   const bool was_there = parts_.links.find(network.bridge).has_value();
   Rollback undo;
-  if (auto ensured = (*driver)->ensure(network, undo); !ensured) return note_failure(report, what, ensured.error());
+  if (auto ensured = (*driver)->ensure(network, undo); !ensured)
+    return note_failure(report, what, ensured.error());
   undo.commit();
-  if (!was_there) note(report, fmt::format("made bridge {} of network {} again", network.bridge.str(), network.name.str()));
+  if (!was_there)
+    note(report, fmt::format("made bridge {} of network {} again", network.bridge.str(),
+                             network.name.str()));
   auto endpoints = records_.endpoints(network.id);
   if (!endpoints) return note_failure(report, what, endpoints.error());
   Held held{std::move(*guard), network, stored->revision, *driver};
@@ -71,13 +77,15 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
 }
 
 void ServiceImpl::tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report) {
-  const std::string what = fmt::format("endpoint {} of network {}", endpoint.id.substr(0, 12), held.network.name.str());
+  const std::string what =
+      fmt::format("endpoint {} of network {}", endpoint.id.substr(0, 12), held.network.name.str());
   const auto drop = [&](std::string_view why) {
     if (auto gone = discard(held, endpoint); !gone) return note_failure(report, what, gone.error());
     note(report, fmt::format("removed {}: {}", what, why));
   };
   if (endpoint.boot_id != parts_.boot_id) return drop("it is of an earlier boot");
-  if (endpoint.phase != Phase::kReady) return drop(fmt::format("it was left in phase {}", to_string(endpoint.phase)));
+  if (endpoint.phase != Phase::kReady)
+    return drop(fmt::format("it was left in phase {}", to_string(endpoint.phase)));
   const bool old = parts_.unix_time() - endpoint.created > kMoveTime;
   if (!endpoint.joined) {
     if (old) drop("it was never joined");
@@ -99,17 +107,24 @@ void ServiceImpl::tidy_pools(const std::vector<Network>& networks, ReconcileRepo
   if (!pools) return note_failure(report, "address pools", pools.error());
   for (const PoolRecord& pool : *pools) {
     if (!pool.network.empty() && !ids.contains(pool.network)) {
-      if (auto gone = ipam_.remove_pool(pool.subnet); !gone) note_failure(report, pool.subnet.to_string(), gone.error());
-      else note(report, fmt::format("removed the pool {} of a network that is gone", pool.subnet.to_string()));
+      if (auto gone = ipam_.remove_pool(pool.subnet); !gone)
+        note_failure(report, pool.subnet.to_string(), gone.error());
+      else
+        note(report,
+             fmt::format("removed the pool {} of a network that is gone", pool.subnet.to_string()));
       continue;
     }
-    if (auto dropped = ipam_.drop_void_leases(pool.subnet); !dropped) note_failure(report, pool.subnet.to_string(), dropped.error());
-    else if (*dropped > 0) note(report, fmt::format("dropped {} leases of an earlier boot in {}", *dropped, pool.subnet.to_string()));
+    if (auto dropped = ipam_.drop_void_leases(pool.subnet); !dropped)
+      note_failure(report, pool.subnet.to_string(), dropped.error());
+    else if (*dropped > 0)
+      note(report, fmt::format("dropped {} leases of an earlier boot in {}", *dropped,
+                               pool.subnet.to_string()));
   }
 }
 
-// Links that carry our names and have no record: a store that was lost, or a crash of an older kind. The links are listed
-// before the records, and intents are committed before links are made: what has no record now is nobody's.
+// Links that carry our names and have no record: a store that was lost, or a crash of an older
+// kind. The links are listed before the records, and intents are committed before links are made:
+// what has no record now is nobody's.
 void ServiceImpl::tidy_links(ReconcileReport& report) {
   const auto links = parts_.links.list();
   if (!links) return note_failure(report, "links", links.error());
@@ -121,12 +136,15 @@ void ServiceImpl::tidy_links(ReconcileReport& report) {
   for (const Endpoint& endpoint : *endpoints) known.insert(endpoint.host_ifname.str());
   for (const kernel::Link& link : *links) {
     const bool veth = link.kind == "veth" && link.name.starts_with("flh") && link.name.size() == 15;
-    const bool bridge = link.kind == "bridge" && link.name.starts_with("fl-") && link.alias.starts_with("fairlead ");
+    const bool bridge = link.kind == "bridge" && link.name.starts_with("fl-") &&
+                        link.alias.starts_with("fairlead ");
     if ((!veth && !bridge) || known.contains(link.name)) continue;
     const auto name = IfName::parse(link.name);
     if (!name) continue;
-    if (auto gone = parts_.links.remove(*name); !gone) note_failure(report, link.name, gone.error());
-    else note(report, fmt::format("removed interface {}, which no record names", link.name));
+    if (auto gone = parts_.links.remove(*name); !gone)
+      note_failure(report, link.name, gone.error());
+    else
+      note(report, fmt::format("removed interface {}, which no record names", link.name));
   }
 }
 
@@ -145,7 +163,8 @@ void ServiceImpl::admit_everywhere(ReconcileReport* report) {
   }
   const std::scoped_lock hold_notes(notes_guard_);
   for (const std::string& line : *admitted)
-    if (std::ranges::find(notes_, line) == notes_.end()) log::info("other firewall", {{"action", line}});
+    if (std::ranges::find(notes_, line) == notes_.end())
+      log::info("other firewall", {{"action", line}});
   notes_ = std::move(*admitted);
 }
 
@@ -161,12 +180,17 @@ Result<ServiceStatus> ServiceImpl::status() {
   TRY(status.leases, records_.count("lease/"));
   for (const Network& network : networks) {
     if (network.phase != Phase::kReady)
-      status.problems.push_back(fmt::format("network {} is {}; `fairlead reconcile` finishes it", network.name.str(), to_string(network.phase)));
+      status.problems.push_back(fmt::format("network {} is {}; `fairlead reconcile` finishes it",
+                                            network.name.str(), to_string(network.phase)));
     else if (!parts_.links.find(network.bridge))
-      status.problems.push_back(fmt::format("bridge {} of network {} is missing; `fairlead reconcile` makes it again", network.bridge.str(), network.name.str()));
+      status.problems.push_back(
+          fmt::format("bridge {} of network {} is missing; `fairlead reconcile` makes it again",
+                      network.bridge.str(), network.name.str()));
   }
   TRY(const bool table, parts_.firewall.present(nat::version()));
-  if (!table && !networks.empty()) status.problems.emplace_back("the nftables table is missing; `fairlead reconcile` makes it again");
+  if (!table && !networks.empty())
+    status.problems.emplace_back(
+        "the nftables table is missing; `fairlead reconcile` makes it again");
   const std::scoped_lock hold_notes(notes_guard_);
   status.notes = notes_;
   return status;

@@ -11,11 +11,15 @@ namespace {
 
 // Keys hold printable ASCII only: anything else names nothing.
 bool can_be_key(const std::string& text) {
-  return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '/'; });
+  return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [](unsigned char c) {
+    return c > 0x20 && c < 0x7f && c != '/';
+  });
 }
 
 tl::unexpected<Error> no_such_network(const std::string& text) {
-  return fail(Code::kNotFound, "network \"{}\" does not exist; `fairlead network ls` shows those that do", text.substr(0, 64));
+  return fail(Code::kNotFound,
+              "network \"{}\" does not exist; `fairlead network ls` shows those that do",
+              text.substr(0, 64));
 }
 
 }  // namespace
@@ -28,11 +32,14 @@ Result<std::optional<std::string>> RecordStore::id_at(const std::string& key) {
 }
 
 Result<std::string> RecordStore::by_prefix(const std::string& prefix) {
-  const bool hex = prefix.size() >= 3 && prefix.size() < 64 && std::ranges::all_of(prefix, [](unsigned char c) { return std::isxdigit(c) != 0; });
+  const bool hex =
+      prefix.size() >= 3 && prefix.size() < 64 &&
+      std::ranges::all_of(prefix, [](unsigned char c) { return std::isxdigit(c) != 0; });
   if (!hex) return no_such_network(prefix);
   TRY(auto found, store_.list(keys::network(prefix), {}, 2));
   if (found.empty()) return no_such_network(prefix);
-  if (found.size() > 1) return fail(Code::kInvalid, "network id \"{}\" is ambiguous: give more digits", prefix);
+  if (found.size() > 1)
+    return fail(Code::kInvalid, "network id \"{}\" is ambiguous: give more digits", prefix);
   return found.front().key.substr(keys::kNetworks.size());
 }
 
@@ -66,9 +73,12 @@ Result<std::vector<Network>> RecordStore::networks() {
   return networks;
 }
 
-Result<std::optional<Stored<Endpoint>>> RecordStore::endpoint(const std::string& network_id, const std::string& id) {
+Result<std::optional<Stored<Endpoint>>> RecordStore::endpoint(const std::string& network_id,
+                                                              const std::string& id) {
   if (!can_be_key(id) || id.size() > 128)
-    return fail(Code::kInvalid, "\"{}\" is not an endpoint id: use 1 to 128 letters, digits, '_', '.' or '-'", id.substr(0, 64));
+    return fail(Code::kInvalid,
+                "\"{}\" is not an endpoint id: use 1 to 128 letters, digits, '_', '.' or '-'",
+                id.substr(0, 64));
   TRY(auto record, store_.get(keys::endpoint(network_id, id)));
   if (!record) return std::optional<Stored<Endpoint>>();
   TRY(auto endpoint, decode_endpoint(record->value));
@@ -77,7 +87,8 @@ Result<std::optional<Stored<Endpoint>>> RecordStore::endpoint(const std::string&
 
 Result<std::vector<Endpoint>> RecordStore::endpoints(const std::string& network_id) {
   std::vector<Endpoint> endpoints;
-  TRY(auto records, store_.list(network_id.empty() ? std::string(keys::kEndpoints) : keys::endpoints_of(network_id)));
+  TRY(auto records, store_.list(network_id.empty() ? std::string(keys::kEndpoints)
+                                                   : keys::endpoints_of(network_id)));
   for (const state::Record& record : records) {
     TRY(auto endpoint, decode_endpoint(record.value));
     endpoints.push_back(std::move(endpoint));

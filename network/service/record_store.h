@@ -29,7 +29,8 @@ class RecordStore {
   // The id that `ref` leads to, without reading the record.
   Result<std::string> network_id(const NetworkRef& ref);
 
-  Result<std::optional<Stored<Endpoint>>> endpoint(const std::string& network_id, const std::string& id);
+  Result<std::optional<Stored<Endpoint>>> endpoint(const std::string& network_id,
+                                                   const std::string& id);
   // Of one network, or of all when `network_id` is empty.
   Result<std::vector<Endpoint>> endpoints(const std::string& network_id);
   Result<std::size_t> count(std::string_view prefix);

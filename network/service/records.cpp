@@ -71,7 +71,10 @@ Result<Subnet> decode_subnet(const Object& object) {
 }
 
 Json encode_rates(const Rates& rates) {
-  return {{"in", rates.in_bits}, {"out", rates.out_bits}, {"in_burst", rates.in_burst_bits}, {"out_burst", rates.out_burst_bits}};
+  return {{"in", rates.in_bits},
+          {"out", rates.out_bits},
+          {"in_burst", rates.in_burst_bits},
+          {"out_burst", rates.out_burst_bits}};
 }
 
 Result<Rates> decode_rates(const Object& object) {
@@ -117,7 +120,9 @@ Result<Route> decode_route(const Object& object) {
 }
 
 Json encode_published(const PublishedPort& port) {
-  Json json{{"proto", to_string(port.proto)}, {"host_port", port.host_port}, {"container_port", port.container_port}};
+  Json json{{"proto", to_string(port.proto)},
+            {"host_port", port.host_port},
+            {"container_port", port.container_port}};
   if (port.host_ip) json["host_ip"] = port.host_ip->to_string();
   return json;
 }
@@ -138,7 +143,8 @@ Result<PublishedPort> decode_published(const Object& object) {
 }
 
 template <class T>
-Result<std::vector<T>> decode_each(const Object& object, std::string_view key, Result<T> (*decode)(const Object&)) {
+Result<std::vector<T>> decode_each(const Object& object, std::string_view key,
+                                   Result<T> (*decode)(const Object&)) {
   std::vector<T> values;
   TRY(auto elements, object.objects_or_empty(key));
   for (const Object& element : elements) {
@@ -152,7 +158,8 @@ Result<std::vector<T>> decode_each(const Object& object, std::string_view key, R
 template <class T>
 Result<T> as_damage(Result<T> result, std::string_view what) {
   if (result) return result;
-  Error error = with_context(result.error(), fmt::format("the {} record in the state database is damaged", what));
+  Error error = with_context(result.error(),
+                             fmt::format("the {} record in the state database is damaged", what));
   error.code = Code::kIo;
   return fail(std::move(error));
 }
@@ -289,7 +296,10 @@ Result<Endpoint> decode_endpoint(std::string_view text) {
 std::string encode(const std::vector<PortClaim>& claims) {
   Json json{{"claims", Json::array()}};
   for (const PortClaim& claim : claims) {
-    Json one{{"network", claim.network_id}, {"endpoint", claim.endpoint_id}, {"container_port", claim.container_port}, {"boot", claim.boot_id}};
+    Json one{{"network", claim.network_id},
+             {"endpoint", claim.endpoint_id},
+             {"container_port", claim.container_port},
+             {"boot", claim.boot_id}};
     if (claim.host_ip) one["host_ip"] = claim.host_ip->to_string();
     json["claims"].push_back(std::move(one));
   }

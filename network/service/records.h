@@ -1,5 +1,5 @@
-// The records of networks, endpoints and port claims as JSON text: pure, both ways. Unknown fields are kept out on
-// reading, missing ones get their defaults, so that an older record can be read.
+// The records of networks, endpoints and port claims as JSON text: pure, both ways. Unknown fields
+// are kept out on reading, missing ones get their defaults, so that an older record can be read.
 #pragma once
 
 #include <string>

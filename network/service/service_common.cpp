@@ -12,7 +12,9 @@ ServiceImpl::ServiceImpl(ServiceParts parts)
       claims_(parts_.store, parts_.host_ports, parts_.boot_id),
       firewall_(parts_.firewall, records_) {}
 
-Result<NamedLocks::Guard> ServiceImpl::lock_networks() { return parts_.locks.lock("networks", kLockDeadline); }
+Result<NamedLocks::Guard> ServiceImpl::lock_networks() {
+  return parts_.locks.lock("networks", kLockDeadline);
+}
 
 Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id) {
   return parts_.locks.lock("network-" + id, kLockDeadline);
@@ -23,7 +25,8 @@ Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {
   if (driver != parts_.drivers.end()) return driver->second.get();
   std::vector<std::string_view> known;
   for (const auto& [mode, unused] : parts_.drivers) known.push_back(mode);
-  return fail(Code::kInvalid, "network mode \"{}\" is not known; known are: {}", options.mode, fmt::join(known, ", "));
+  return fail(Code::kInvalid, "network mode \"{}\" is not known; known are: {}", options.mode,
+              fmt::join(known, ", "));
 }
 
 Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
@@ -31,7 +34,8 @@ Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
   TRY(auto guard, lock_network(id));
   TRY(auto stored, records_.network({id}));
   if (stored.value.phase != Phase::kReady)
-    return fail(Code::kUnavailable, "network {} is {}; try again, or remove it", stored.value.name.str(), to_string(stored.value.phase));
+    return fail(Code::kUnavailable, "network {} is {}; try again, or remove it",
+                stored.value.name.str(), to_string(stored.value.phase));
   TRY(Driver * driver, driver_of(stored.value.options));
   return Held{std::move(guard), std::move(stored.value), stored.revision, driver};
 }

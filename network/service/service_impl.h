@@ -1,5 +1,5 @@
-// The service's parts that its verbs share. The verbs are in networks.cpp, endpoints.cpp, ports.cpp, pools.cpp and
-// reconcile.cpp.
+// The service's parts that its verbs share. The verbs are in networks.cpp, endpoints.cpp,
+// ports.cpp, pools.cpp and reconcile.cpp.
 #pragma once
 
 #include <chrono>
@@ -39,7 +39,8 @@ class ServiceImpl : public CoreNetworkService {
   Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) override;
   Status leave(const EndpointRef& endpoint) override;
   Status remove_endpoint(const EndpointRef& endpoint) override;
-  Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint, std::span<const PortSpec> ports) override;
+  Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint,
+                                             std::span<const PortSpec> ports) override;
   Status unpublish(const EndpointRef& endpoint) override;
   Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) override;
   Result<std::vector<Endpoint>> list_endpoints(const NetworkRef& network) override;
@@ -52,16 +53,17 @@ class ServiceImpl : public CoreNetworkService {
 
   Result<Pool> request_pool(const PoolRequest& request) override;
   Status release_pool(const std::string& pool_id) override;
-  Result<Cidr> request_address(const std::string& pool_id, std::optional<IpAddress> wanted, AddressUse use) override;
+  Result<Cidr> request_address(const std::string& pool_id, std::optional<IpAddress> wanted,
+                               AddressUse use) override;
   Status release_address(const std::string& pool_id, const IpAddress& address) override;
 
  private:
   static constexpr std::chrono::milliseconds kLockDeadline{8000};
   static constexpr unsigned kMostAttempts = 64;
 
-  Result<NamedLocks::Guard> lock_networks();           // creation and removal of networks
+  Result<NamedLocks::Guard> lock_networks();  // creation and removal of networks
   Result<NamedLocks::Guard> lock_network(const std::string& id);
-  Result<Held> hold(const NetworkRef& ref);            // lock, then read
+  Result<Held> hold(const NetworkRef& ref);  // lock, then read
   Result<Driver*> driver_of(const NetworkOptions& options);
   Status commit(state::Txn txn);
 
@@ -69,18 +71,22 @@ class ServiceImpl : public CoreNetworkService {
   Result<std::optional<Network>> existing(const NetworkSpec& spec);
   Result<Network> begin_network(const NetworkSpec& spec);
   Status give_subnets(const NetworkSpec& spec, Network& network);
-  Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network, std::span<const Cidr> occupied);
-  Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use, const std::string& owner);
+  Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,
+                             std::span<const Cidr> occupied);
+  Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
+                 const std::string& owner);
   Status build_network(Network& network, Driver& driver);
-  Status purge_network(const Network& network);        // everything of it, in whatever state it is
+  Status purge_network(const Network& network);  // everything of it, in whatever state it is
   Status finish_network(const Network& network, std::int64_t expected_revision);
 
   // endpoints.cpp
   Status validate(const EndpointSpec& spec) const;
   Status clear_leftover(Held& held, const std::string& id);
-  Result<Endpoint> reserve_endpoint(Held& held, const EndpointSpec& spec, const Placement* placement);
+  Result<Endpoint> reserve_endpoint(Held& held, const EndpointSpec& spec,
+                                    const Placement* placement);
   Result<Endpoint> draft(const Network& network, const EndpointSpec& spec) const;
-  Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint, unsigned attempt, state::Txn& txn);
+  Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
+               unsigned attempt, state::Txn& txn);
   Result<Attachment> connect(Held& held, Endpoint endpoint, const Placement& placement);
   Status take_down(Held& held, const Endpoint& endpoint);
   Status discard(Held& held, const Endpoint& endpoint);  // take_down and forget
@@ -88,8 +94,10 @@ class ServiceImpl : public CoreNetworkService {
   Status remove_held(Held& held, Endpoint endpoint);
 
   // ports.cpp
-  static std::vector<PortSpec> with_default_addresses(const Network& network, std::span<const PortSpec> ports);
-  Result<Endpoint> swap_ports(Held& held, const Stored<Endpoint>& before, std::span<const PortSpec> ports);
+  static std::vector<PortSpec> with_default_addresses(const Network& network,
+                                                      std::span<const PortSpec> ports);
+  Result<Endpoint> swap_ports(Held& held, const Stored<Endpoint>& before,
+                              std::span<const PortSpec> ports);
   Status program_ports(Held& held, const Endpoint& before, const Endpoint& after);
   void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
 

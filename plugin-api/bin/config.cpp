@@ -12,7 +12,8 @@ namespace fairlead {
 namespace {
 
 template <class T, std::size_t N>
-Result<T> choose(std::string_view key, std::string_view text, const std::array<std::pair<std::string_view, T>, N>& values) {
+Result<T> choose(std::string_view key, std::string_view text,
+                 const std::array<std::pair<std::string_view, T>, N>& values) {
   std::string known;
   for (const auto& [name, value] : values) {
     if (name == text) return value;
@@ -21,13 +22,18 @@ Result<T> choose(std::string_view key, std::string_view text, const std::array<s
   return fail(Code::kInvalid, "{}: \"{}\" is not one of {}", key, text, known);
 }
 
-constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{{
-    {"debug", log::Level::kDebug}, {"info", log::Level::kInfo}, {"warn", log::Level::kWarn}, {"error", log::Level::kError}}};
-constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{{{"text", log::Format::kText}, {"json", log::Format::kJson}}};
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{
+    {{"debug", log::Level::kDebug},
+     {"info", log::Level::kInfo},
+     {"warn", log::Level::kWarn},
+     {"error", log::Level::kError}}};
+constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{
+    {{"text", log::Format::kText}, {"json", log::Format::kJson}}};
 
 Status take_path(const json::Object& object, std::string_view key, std::string& into) {
   TRY(auto path, object.string_or(key, into));
-  if (!path.empty() && path.front() != '/') return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
+  if (!path.empty() && path.front() != '/')
+    return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
   into = std::move(path);
   return {};
 }
@@ -37,7 +43,8 @@ Status take_path(const json::Object& object, std::string_view key, std::string& 
 Result<Config> parse_config(std::string_view text, Config config) {
   TRY(auto json, json::parse(text));
   TRY(auto object, json::Object::of(json));
-  TRY_STATUS(object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group", "log_level", "log_format", "reconcile_seconds"}));
+  TRY_STATUS(object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group",
+                          "log_level", "log_format", "reconcile_seconds"}));
   TRY_STATUS(take_path(object, "run_dir", config.paths.run_dir));
   TRY_STATUS(take_path(object, "state_dir", config.paths.state_dir));
   TRY_STATUS(take_path(object, "volume_dir", config.paths.volume_dir));

@@ -1,15 +1,15 @@
 // The daemon's configuration: /etc/fairlead/fairlead.json, flags over it.
 //
 //   {
-//     "run_dir": "/run/fairlead", "state_dir": "/var/lib/fairlead", "volume_dir": "...", "plugin_dir": "...",
-//     "api_group": "fairlead",          who may use the API socket besides root
-//     "log_level": "info",              debug, info, warn, error
-//     "log_format": "text",             text, json
-//     "reconcile_seconds": 60           how often everything is looked over; events are repaired at once
+//     "run_dir": "/run/fairlead", "state_dir": "/var/lib/fairlead", "volume_dir": "...",
+//     "plugin_dir": "...", "api_group": "fairlead",          who may use the API socket besides
+//     root "log_level": "info",              debug, info, warn, error "log_format": "text", text,
+//     json "reconcile_seconds": 60           how often everything is looked over; events are
+//     repaired at once
 //   }
 //
-// Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and reconcile_seconds
-// take effect at once, the others with the next start.
+// Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and
+// reconcile_seconds take effect at once, the others with the next start.
 #pragma once
 
 #include <string>

@@ -19,7 +19,8 @@ namespace {
 class WiredCore : public Core {
  public:
   WiredCore(Paths paths, std::unique_ptr<state::Store> store, std::unique_ptr<kernel::Links> links,
-            std::unique_ptr<kernel::Firewall> firewall, std::unique_ptr<kernel::Conntrack> conntrack,
+            std::unique_ptr<kernel::Firewall> firewall,
+            std::unique_ptr<kernel::Conntrack> conntrack,
             std::unique_ptr<kernel::HostPorts> host_ports)
       : paths_(std::move(paths)),
         store_(std::move(store)),
@@ -46,8 +47,11 @@ class WiredCore : public Core {
   volume::VolumeService& volumes() override {
     std::call_once(volumes_made_, [this] {
       backends_ = volume::make_backends(paths_.volumes());
-      volumes_ = volume::make_volume_service(
-          {.store = *store_, .locks = locks_, .backends = backends_, .boot_id = boot_id(), .unix_time = unix_time});
+      volumes_ = volume::make_volume_service({.store = *store_,
+                                              .locks = locks_,
+                                              .backends = backends_,
+                                              .boot_id = boot_id(),
+                                              .unix_time = unix_time});
     });
     return *volumes_;
   }
@@ -75,11 +79,13 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode) {
   if (geteuid() != 0) return fail(Code::kInvalid, "Fairlead needs root: run it with sudo");
   const bool one_shot = mode == CoreMode::kOneShot;
   TRY(auto store, state::open_sqlite_store(paths.database()));
-  TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess : kernel::RemovalMode::kThread));
+  TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess
+                                                      : kernel::RemovalMode::kThread));
   TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
-  return std::make_unique<WiredCore>(paths, std::move(store), std::move(links), std::move(firewall), std::move(conntrack), std::move(host_ports));
+  return std::make_unique<WiredCore>(paths, std::move(store), std::move(links), std::move(firewall),
+                                     std::move(conntrack), std::move(host_ports));
 }
 
 }  // namespace fairlead

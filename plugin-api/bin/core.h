@@ -11,7 +11,8 @@
 namespace fairlead {
 
 enum class CoreMode {
-  kOneShot,  // an exec'd plugin or the command line: what waits for the kernel is left to a child process
+  kOneShot,  // an exec'd plugin or the command line: what waits for the kernel is left to a child
+             // process
   kDaemon,   // lives on: reaper threads, kept sockets
 };
 
@@ -26,7 +27,8 @@ class Core {
   virtual void finish() = 0;
 };
 
-// Opens the store and the kernel's sockets in the network namespace of the calling thread. Needs root.
+// Opens the store and the kernel's sockets in the network namespace of the calling thread. Needs
+// root.
 Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode);
 
 }  // namespace fairlead

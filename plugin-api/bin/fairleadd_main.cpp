@@ -1,4 +1,5 @@
-// fairleadd: Docker's plugin socket, Fairlead's API socket, and the watch over the kernel. Runs in the foreground.
+// fairleadd: Docker's plugin socket, Fairlead's API socket, and the watch over the kernel. Runs in
+// the foreground.
 #include <getopt.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -24,7 +25,8 @@
 namespace fairlead {
 namespace {
 
-constexpr const char* kUsage = R"(fairleadd: networks and volumes for containers, as plugins for every runtime
+constexpr const char* kUsage =
+    R"(fairleadd: networks and volumes for containers, as plugins for every runtime
 
 Usage: fairleadd [options]
 
@@ -54,29 +56,56 @@ struct CommandLine {
 }
 
 CommandLine parse_flags(int argc, char** argv) {
-  const option options[] = {{"plugin-dir", required_argument, nullptr, 'p'}, {"run-dir", required_argument, nullptr, 'r'},
-                            {"state-dir", required_argument, nullptr, 's'},  {"volume-dir", required_argument, nullptr, 'v'},
-                            {"config", required_argument, nullptr, 'c'},     {"log-level", required_argument, nullptr, 'l'},
-                            {"log-format", required_argument, nullptr, 'f'}, {"version", no_argument, nullptr, 'V'},
-                            {"help", no_argument, nullptr, 'h'},             {nullptr, 0, nullptr, 0}};
+  const option options[] = {{"plugin-dir", required_argument, nullptr, 'p'},
+                            {"run-dir", required_argument, nullptr, 'r'},
+                            {"state-dir", required_argument, nullptr, 's'},
+                            {"volume-dir", required_argument, nullptr, 'v'},
+                            {"config", required_argument, nullptr, 'c'},
+                            {"log-level", required_argument, nullptr, 'l'},
+                            {"log-format", required_argument, nullptr, 'f'},
+                            {"version", no_argument, nullptr, 'V'},
+                            {"help", no_argument, nullptr, 'h'},
+                            {nullptr, 0, nullptr, 0}};
   CommandLine line;
   std::string fields;
-  const auto set = [&](const char* key) { fields += fmt::format("{}\"{}\":\"{}\"", fields.empty() ? "" : ",", key, optarg); };
+  const auto set = [&](const char* key) {
+    fields += fmt::format("{}\"{}\":\"{}\"", fields.empty() ? "" : ",", key, optarg);
+  };
   for (int flag = 0; (flag = getopt_long(argc, argv, "h", options, nullptr)) != -1;) {
     switch (flag) {
-      case 'p': set("plugin_dir"); break;
-      case 'r': set("run_dir"); break;
-      case 's': set("state_dir"); break;
-      case 'v': set("volume_dir"); break;
-      case 'l': set("log_level"); break;
-      case 'f': set("log_format"); break;
-      case 'c': line.config_file = optarg; line.config_presence = Presence::kRequired; break;
-      case 'V': leave(0, fmt::format("fairleadd {}\n", kVersion));
-      case 'h': leave(0, kUsage);
-      default: leave(2, "try `fairleadd --help`\n");
+      case 'p':
+        set("plugin_dir");
+        break;
+      case 'r':
+        set("run_dir");
+        break;
+      case 's':
+        set("state_dir");
+        break;
+      case 'v':
+        set("volume_dir");
+        break;
+      case 'l':
+        set("log_level");
+        break;
+      case 'f':
+        set("log_format");
+        break;
+      case 'c':
+        line.config_file = optarg;
+        line.config_presence = Presence::kRequired;
+        break;
+      case 'V':
+        leave(0, fmt::format("fairleadd {}\n", kVersion));
+      case 'h':
+        leave(0, kUsage);
+      default:
+        leave(2, "try `fairleadd --help`\n");
     }
   }
-  if (optind < argc) leave(2, fmt::format("fairleadd: unexpected argument \"{}\"; try `fairleadd --help`\n", argv[optind]));
+  if (optind < argc)
+    leave(2, fmt::format("fairleadd: unexpected argument \"{}\"; try `fairleadd --help`\n",
+                         argv[optind]));
   line.overrides = "{" + fields + "}";
   return line;
 }
@@ -98,10 +127,13 @@ cni::NetnsDoor netns_door() {
 }
 
 // The sockets: those that systemd passed, else our own.
-Result<std::vector<http::Listener>> open_listeners(const Config& config, const http::Handler& docker, const http::Handler& api) {
+Result<std::vector<http::Listener>> open_listeners(const Config& config,
+                                                   const http::Handler& docker,
+                                                   const http::Handler& api) {
   std::vector<http::Listener> listeners;
   auto passed = http::passed_sockets();
-  const auto open = [&](const std::string& path, unsigned mode, const std::string& group, const http::Handler& handler) -> Status {
+  const auto open = [&](const std::string& path, unsigned mode, const std::string& group,
+                        const http::Handler& handler) -> Status {
     for (http::PassedSocket& socket : passed) {
       if (socket.path != path) continue;
       listeners.push_back({std::move(socket.socket), "", handler});
@@ -117,8 +149,10 @@ Result<std::vector<http::Listener>> open_listeners(const Config& config, const h
 }
 
 void look_over(Core& core) {
-  if (auto report = core.networks().reconcile(); !report) log::error("reconcile networks", {{"error", report.error().text}});
-  if (auto report = core.volumes().reconcile(); !report) log::error("reconcile volumes", {{"error", report.error().text}});
+  if (auto report = core.networks().reconcile(); !report)
+    log::error("reconcile networks", {{"error", report.error().text}});
+  if (auto report = core.volumes().reconcile(); !report)
+    log::error("reconcile volumes", {{"error", report.error().text}});
 }
 
 // Signals arrive on a thread of their own: blocked everywhere else.
@@ -128,8 +162,10 @@ class SignalThread {
       : thread_([set, on_stop = std::move(on_stop), on_reload = std::move(on_reload)] {
           for (int number = 0; sigwait(&set, &number) == 0;) {
             if (number == SIGUSR1) return;
-            if (number == SIGHUP) on_reload();
-            else on_stop();
+            if (number == SIGHUP)
+              on_reload();
+            else
+              on_stop();
           }
         }) {}
   ~SignalThread() {
@@ -154,18 +190,22 @@ Status serve(const CommandLine& line, const Config& config) {
   const sigset_t signals = block_signals();
   TRY(auto core, open_core(config.paths, CoreMode::kDaemon));
   const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
-  const auto native = native::make_native_handler(core->networks(), core->volumes(), kernel::open_netns, std::string(kVersion));
+  const auto native = native::make_native_handler(core->networks(), core->volumes(),
+                                                  kernel::open_netns, std::string(kVersion));
   const auto door = netns_door();
   const auto api = [&](const http::Request& request) {
     if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), door);
     return native(request);
   };
-  // The sockets are there before the work of starting: requests wait in the backlog and are not refused.
+  // The sockets are there before the work of starting: requests wait in the backlog and are not
+  // refused.
   TRY(auto listeners, open_listeners(config, docker, api));
   TRY(auto server, http::make_server(std::move(listeners), {}));
   look_over(*core);
   Repairer repairer([&] { look_over(*core); }, std::chrono::seconds(config.reconcile_seconds));
-  TRY(auto monitor, kernel::start_monitor(std::string(nat::kTable), [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
+  TRY(auto monitor,
+      kernel::start_monitor(std::string(nat::kTable),
+                            [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
   const auto reload = [&] {
     auto fresh = load_config(line);
     if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
@@ -173,8 +213,11 @@ Status serve(const CommandLine& line, const Config& config) {
     repairer.set_period(std::chrono::seconds(fresh->reconcile_seconds));
     log::info("configuration read again");
   };
-  SignalThread on_signals(signals, [&] { server->stop(); }, reload);
-  log::info("ready", {{"version", kVersion}, {"plugin_socket", config.paths.plugin_socket()}, {"api_socket", config.paths.api_socket()}});
+  SignalThread on_signals(
+      signals, [&] { server->stop(); }, reload);
+  log::info("ready", {{"version", kVersion},
+                      {"plugin_socket", config.paths.plugin_socket()},
+                      {"api_socket", config.paths.api_socket()}});
   server->run();
   log::info("stopping");
   monitor.reset();

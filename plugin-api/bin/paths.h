@@ -1,5 +1,5 @@
-// Where this instance of Fairlead keeps things. Two instances on one machine differ only in these paths and in their
-// network namespace.
+// Where this instance of Fairlead keeps things. Two instances on one machine differ only in these
+// paths and in their network namespace.
 #pragma once
 
 #include <string>
@@ -7,10 +7,11 @@
 namespace fairlead {
 
 struct Paths {
-  std::string run_dir = "/run/fairlead";          // FAIRLEAD_RUN_DIR, --run-dir: locks, sockets; gone after a reboot
-  std::string state_dir = "/var/lib/fairlead";    // FAIRLEAD_STATE_DIR, --state-dir: the store
-  std::string volume_dir;                         // --volume-dir; empty: <state_dir>/volumes
-  std::string plugin_dir = "/run/docker/plugins"; // --plugin-dir: Docker's and Podman's socket
+  std::string run_dir =
+      "/run/fairlead";  // FAIRLEAD_RUN_DIR, --run-dir: locks, sockets; gone after a reboot
+  std::string state_dir = "/var/lib/fairlead";     // FAIRLEAD_STATE_DIR, --state-dir: the store
+  std::string volume_dir;                          // --volume-dir; empty: <state_dir>/volumes
+  std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
 
   std::string database() const { return state_dir + "/state.db"; }
   std::string lock_dir() const { return run_dir + "/locks"; }

@@ -3,7 +3,8 @@
 namespace fairlead {
 
 namespace {
-// Events come in bursts (a flush deletes many things): wait for the end of one, but repair within a second.
+// Events come in bursts (a flush deletes many things): wait for the end of one, but repair within a
+// second.
 constexpr std::chrono::milliseconds kSettle{150};
 }  // namespace
 
@@ -21,7 +22,8 @@ Repairer::~Repairer() {
 
 void Repairer::on_event(const kernel::KernelEvent& event) {
   using Kind = kernel::KernelEvent::Kind;
-  // Endpoints' links come and go all the time, by our own hand; those that a runtime lost are found in the next round.
+  // Endpoints' links come and go all the time, by our own hand; those that a runtime lost are found
+  // in the next round.
   const bool own_veth = event.name.starts_with("flh") || event.name.starts_with("flc");
   if (own_veth && event.kind != Kind::kOverrun) return;
   if (event.kind == Kind::kLinkChanged && event.name.starts_with("fl-")) return;
@@ -44,7 +46,9 @@ void Repairer::run() {
   std::unique_lock hold(guard_);
   auto last = std::chrono::steady_clock::now();
   while (!stopping_) {
-    wake_.wait_until(hold, last + period_, [&] { return wanted_ || stopping_ || std::chrono::steady_clock::now() >= last + period_; });
+    wake_.wait_until(hold, last + period_, [&] {
+      return wanted_ || stopping_ || std::chrono::steady_clock::now() >= last + period_;
+    });
     if (wanted_ && !stopping_) wake_.wait_for(hold, kSettle, [&] { return stopping_; });
     if (stopping_) return;
     if (!wanted_ && std::chrono::steady_clock::now() < last + period_) continue;

@@ -1,5 +1,5 @@
-// The daemon's watch over the kernel: what others break is mended within a second, and everything is looked over from
-// time to time.
+// The daemon's watch over the kernel: what others break is mended within a second, and everything
+// is looked over from time to time.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@
 
 namespace fairlead {
 
-// Runs `look_over` on a thread of its own: soon after trouble was reported (once for a burst of events), and every
-// `period`. Stops when destroyed.
+// Runs `look_over` on a thread of its own: soon after trouble was reported (once for a burst of
+// events), and every `period`. Stops when destroyed.
 class Repairer {
  public:
   Repairer(std::function<void()> look_over, std::chrono::seconds period);
