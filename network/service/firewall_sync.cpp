@@ -20,6 +20,16 @@ bool has_port(const Endpoint& endpoint, const PublishedPort& port) {
   return std::ranges::find(endpoint.ports, port) != endpoint.ports.end();
 }
 
+bool before(const kernel::Element& a, const kernel::Element& b) {
+  return std::ranges::lexicographical_compare(a.key.bytes(), b.key.bytes());
+}
+
+bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Element> want) {
+  std::ranges::sort(have, before);
+  std::ranges::sort(want, before);
+  return have == want;
+}
+
 }  // namespace
 
 Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
@@ -92,19 +102,49 @@ Status FirewallSync::ensure() {
   return render();
 }
 
-Status FirewallSync::render() {
+// What the table should hold.
+struct FirewallSync::Wanted {
   std::vector<nat::NatNetwork> networks;
   std::vector<nat::NatPort> ports;
+};
+
+Result<FirewallSync::Wanted> FirewallSync::wanted() {
+  Wanted wanted;
   TRY(auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;
-    networks.push_back(nat::nat_network(network));
+    wanted.networks.push_back(nat::nat_network(network));
     TRY(auto endpoints, records_.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints)
       for (const PublishedPort& port : endpoint.ports)
-        ports.push_back(nat::nat_port(network, endpoint, port));
+        wanted.ports.push_back(nat::nat_port(network, endpoint, port));
   }
-  return firewall_.run(nat::render(networks, ports));
+  return wanted;
+}
+
+Result<bool> FirewallSync::repair() {
+  TRY(const bool there, firewall_.present(nat::version()));
+  TRY(auto wanted, this->wanted());
+  std::map<std::string, std::vector<kernel::Element>> sets;
+  const auto collect = [&](const Changes& changes) {
+    for (const kernel::ElementChange& change : changes)
+      sets[change.element.set].push_back(change.element);
+  };
+  for (const nat::NatNetwork& network : wanted.networks) collect(nat::admit_network(network));
+  for (const nat::NatPort& port : wanted.ports) collect(nat::publish(port));
+  bool same = there;
+  for (auto set = sets.begin(); same && set != sets.end(); ++set) {
+    TRY(auto have, firewall_.elements(set->first));
+    same = same_elements(std::move(have), set->second);
+  }
+  if (same) return false;
+  TRY_STATUS(firewall_.run(nat::render(wanted.networks, wanted.ports)));
+  return true;
+}
+
+Status FirewallSync::render() {
+  TRY(auto wanted, this->wanted());
+  return firewall_.run(nat::render(wanted.networks, wanted.ports));
 }
 
 Status FirewallSync::withdraw() { return firewall_.run(nat::render_nothing()); }

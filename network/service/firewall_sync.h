@@ -27,12 +27,17 @@ class FirewallSync {
   Status check_ports(const Network& network, const Endpoint& endpoint);
   // Makes sure that the table is there, in this version.
   Status ensure();
+  // Looks whether the table has what the records say, and renders it if not. Returns whether it
+  // did.
+  Result<bool> repair();
   // Replaces the table by what the records say, in one transaction.
   Status render();
   // Takes the table away (the last network went).
   Status withdraw();
 
  private:
+  struct Wanted;
+  Result<Wanted> wanted();
   Status apply(std::span<const kernel::ElementChange> changes);
 
   kernel::Firewall& firewall_;

@@ -41,8 +41,10 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
     if (there) TRY_STATUS(firewall_.withdraw());
     return report;
   }
-  if (auto rendered = firewall_.render(); !rendered)
-    note_failure(report, "firewall table", rendered.error());
+  if (auto repaired = firewall_.repair(); !repaired)
+    note_failure(report, "firewall table", repaired.error());
+  else if (*repaired)
+    note(report, "rendered the firewall table again");
   admit_everywhere(&report);
   return report;
 }
