@@ -1,0 +1,47 @@
+// The command line for people: `fairlead network create shop`. It runs the core in its own process,
+// so that it works without the daemon too; everything it touches outside the core is injected.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "network/api/service.h"
+#include "volume/api/service.h"
+
+namespace fairlead::cli {
+
+// What the global options say; an empty path means the default (or what the environment says).
+struct CliSettings {
+  std::string state_dir, run_dir, volume_dir;
+};
+
+struct CliServices {
+  std::shared_ptr<network::NetworkService> networks;
+  std::shared_ptr<volume::VolumeService> volumes;
+};
+
+struct CliContext {
+  std::istream& in;
+  std::ostream& out;  // answers: names, tables, JSON
+  std::ostream& err;  // complaints
+  bool is_tty = false;
+  unsigned width = 0;  // columns of the terminal; 0: unlimited
+  unsigned uid = 0;    // effective user
+  long long now = 0;   // Unix seconds, for "3 hours ago"
+  std::string version;
+  // Opens the core; called at most once, and only by commands that need it.
+  std::function<Result<CliServices>(const CliSettings&)> open;
+};
+
+// Exit codes: done, failed (told on `err`), not understood (told on `err`).
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+
+// Runs one command. `args` without the program's name. Sets the log level once when asked to be
+// verbose.
+int run_cli(const std::vector<std::string>& args, const CliContext& context);
+
+}  // namespace fairlead::cli

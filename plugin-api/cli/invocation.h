@@ -1,0 +1,33 @@
+// The command line as one plain value: parse.cpp makes it, the commands read it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plugin-api/cli/cli.h"
+
+namespace fairlead::cli {
+
+struct Command;
+
+struct Invocation {
+  const Command* command = nullptr;
+  CliSettings settings;
+  unsigned verbose = 0;
+  bool json = false;
+  bool quiet = false;
+
+  std::vector<std::string> names;            // positional arguments
+  std::vector<std::string> options, labels;  // k=v, as written
+  std::vector<std::string> filters;          // name=...
+  std::string network;                       // of endpoints and ports
+  bool force = false;
+  bool no_trunc = false;
+
+  // network create
+  std::vector<std::string> subnets, ranges, gateways, aux_addresses;
+  std::string mode, file;
+  bool ipv6 = false, internal = false, dry_run = false;
+};
+
+}  // namespace fairlead::cli

@@ -1,0 +1,204 @@
+#include "plugin-api/cli/parse.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/text.h"
+
+namespace fairlead::cli {
+
+namespace {
+
+// ---- the parser ----
+
+// One value each time the option stands there: `-o a=b NAME` must not take the NAME.
+void add_repeated(CLI::App& app, const char* names, std::vector<std::string>& values,
+                  const char* type, const char* help) {
+  app.add_option(names, values, help)->type_name(type)->allow_extra_args(false);
+}
+
+void add_flag(CLI::App& app, const char* names, bool& value, const char* help) {
+  app.add_flag(names, value, help);
+}
+
+void add_text(CLI::App& app, const char* names, std::string& value, const char* type,
+              const char* help) {
+  app.add_option(names, value, help)->type_name(type);
+}
+
+void add_network_spec(CLI::App& app, Invocation& line) {
+  add_repeated(app, "--subnet", line.subnets, "CIDR",
+               "Subnet, like 10.89.0.0/24; default: a free one is chosen");
+  add_repeated(app, "--ip-range", line.ranges, "CIDR",
+               "Give addresses out of this part of the subnet only");
+  add_repeated(app, "--gateway", line.gateways, "IP",
+               "Gateway; default: the first address of the subnet");
+  add_repeated(app, "--aux-address", line.aux_addresses, "NAME=IP",
+               "An address that is never given out");
+  add_flag(app, "--ipv6", line.ipv6, "Give IPv6 addresses too");
+  add_flag(app, "--internal", line.internal, "No way out, and no published ports");
+  add_text(app, "-d,--driver,--mode", line.mode, "MODE",
+           "Kind of network: bridge (default), overlay, macvlan, ipvlan, routed");
+  add_text(app, "-f,--file", line.file, "FILE", "Take what inspect printed (- for stdin)");
+  add_flag(app, "--dry-run", line.dry_run,
+           "Print what would be asked for, as JSON, and change nothing");
+}
+
+void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
+  if (command.takes & (kName | kNames)) {
+    auto* names = app.add_option(std::string(command.argument), line.names)->type_name("");
+    command.takes& kNames ? names->required()->expected(1, 1 << 20) : names->expected(0, 1);
+  }
+  if (command.takes & kNetworkSpec) add_network_spec(app, line);
+  if (command.takes & kOptions) {
+    add_repeated(app, "-o,--opt", line.options, "K=V", "An option; several times");
+    add_repeated(app, "--label", line.labels, "K=V", "A label; several times");
+  }
+  if (command.takes & kForce)
+    add_flag(app, "-f,--force", line.force, "What does not exist is no error");
+  if (command.takes & kNoTrunc)
+    add_flag(app, "--no-trunc", line.no_trunc, "Do not shorten anything");
+  if (command.takes & kFilter)
+    add_repeated(app, "--filter", line.filters, "name=TEXT", "Only those whose name contains TEXT");
+  if (command.takes & kNetworkFilter)
+    add_text(app, "--network", line.network, "NETWORK", "Only those of this network");
+}
+
+void add_globals(CLI::App& app, Invocation& line, bool& version) {
+  add_flag(app, "--json", line.json, "Print JSON");
+  add_flag(app, "-q,--quiet", line.quiet, "Print names and ids only");
+  app.add_flag("-v,--verbose", line.verbose, "Tell each step on stderr; twice: everything");
+  add_text(app, "--state-dir", line.settings.state_dir, "DIR",
+           "Where the store is (/var/lib/fairlead)");
+  add_text(app, "--run-dir", line.settings.run_dir, "DIR",
+           "Where locks and sockets are (/run/fairlead)");
+  add_text(app, "--volume-dir", line.settings.volume_dir, "DIR",
+           "Where volumes are (/var/lib/fairlead/volumes)");
+  add_flag(app, "--version", version, "Show the version");
+}
+
+std::string footer_of(const Command& command) {
+  std::string footer = "Examples:\n  ";
+  for (const char c : command.examples) footer += c == '\n' ? "\n  " : std::string(1, c);
+  return footer + "\n\nGlobal options: fairlead --help";
+}
+
+struct Parser {
+  Invocation line;
+  bool version = false;
+  CLI::App app{"Networks and volumes for containers, whatever runs them", "fairlead"};
+
+  Parser() {
+    app.require_subcommand(0, 1);
+    add_globals(app, line, version);
+    app.footer("More: fairlead COMMAND --help");
+    for (const Group& group : groups()) {
+      CLI::App* sub = app.add_subcommand(std::string(group.name), std::string(group.summary));
+      sub->require_subcommand(0, 1)->fallthrough();
+    }
+    for (const Command& command : commands()) add_command(command);
+  }
+
+  void add_command(const Command& command) {
+    CLI::App* parent =
+        command.group.empty() ? &app : app.get_subcommand(std::string(command.group));
+    CLI::App* sub = parent->add_subcommand(std::string(command.name), std::string(command.summary));
+    sub->fallthrough()->footer(footer_of(command));
+    if (!command.alias.empty()) sub->alias(std::string(command.alias));
+    add_arguments(*sub, command, line);
+    sub->callback([this, &command] { line.command = &command; });
+  }
+};
+
+// ---- what is wrong with the line ----
+
+// The innermost command that the line names, and how it is called in full.
+struct Place {
+  CLI::App* app;
+  std::string name;
+};
+
+Place innermost(CLI::App& app) {
+  Place place{&app, "fairlead"};
+  while (true) {
+    const auto named = place.app->get_subcommands();
+    if (named.empty()) return place;
+    place = {named.front(), place.name + " " + named.front()->get_name()};
+  }
+}
+
+std::vector<std::string> option_words(const CLI::App* app) {
+  std::vector<std::string> words;
+  for (; app != nullptr; app = app->get_parent())
+    for (const CLI::Option* option : app->get_options()) {
+      for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+      for (const std::string& name : option->get_snames()) words.push_back("-" + name);
+    }
+  return words;
+}
+
+std::vector<std::string> command_words(const CLI::App* app) {
+  std::vector<std::string> words;
+  for (const CLI::App* sub : app->get_subcommands({})) words.push_back(sub->get_name());
+  return words;
+}
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& words) {
+  const std::vector<std::string_view> candidates(words.begin(), words.end());
+  const std::string closest =
+      word.size() <= 64 ? closest_word(word, candidates.data(), candidates.size()) : "";
+  return closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest);
+}
+
+// What CLI11 could not place: a word that is no command, an option that is none, or one name too
+// many.
+std::string describe(const Place& place, const std::string& word) {
+  const bool leaf = place.app->get_subcommands({}).empty();
+  const std::string shown = shorten(word, 64);
+  if (word.size() > 1 && word[0] == '-')
+    return fmt::format("unknown option \"{}\"{}", shown,
+                       did_you_mean(word.substr(0, word.find('=')), option_words(place.app)));
+  if (leaf) return fmt::format("unexpected argument \"{}\"", shown);
+  return fmt::format("unknown command \"{}\"{}", shown,
+                     did_you_mean(word, command_words(place.app)));
+}
+
+Stop misuse(const Place& place, const std::string& what) {
+  return {kUsage, fmt::format("fairlead: {}; see \"{} --help\"\n", printable(what), place.name)};
+}
+
+Stop explain(CLI::App& app, const std::string& message) {
+  const Place place = innermost(app);
+  for (const CLI::App* at = place.app; at != nullptr; at = at->get_parent())
+    if (const auto rest = at->remaining(); !rest.empty())
+      return misuse(place, describe(place, rest.front()));
+  return misuse(place, message);
+}
+
+}  // namespace
+
+std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>& args) {
+  Parser parser;
+  std::vector<std::string> words(args.rbegin(), args.rend());  // CLI11 takes them from the back
+  if (!args.empty() &&
+      args.front() == "help") {  // `fairlead help network` as in `docker help network`
+    words.pop_back();
+    words.insert(words.begin(), "--help");
+  }
+  try {
+    parser.app.parse(words);
+  } catch (const CLI::CallForHelp&) {
+    const Place place = innermost(parser.app);
+    return Stop{kDone, place.app->help(place.name)};
+  } catch (const CLI::ParseError& error) {
+    return explain(parser.app, error.what());
+  }
+  if (parser.line.command == nullptr && parser.version)
+    parser.line.command = &*std::ranges::find(commands(), "version", &Command::name);
+  if (parser.line.command != nullptr) return parser.line;
+  const Place place = innermost(parser.app);
+  return Stop{kUsage, place.app->help(place.name)};
+}
+
+}  // namespace fairlead::cli

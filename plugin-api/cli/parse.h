@@ -1,0 +1,20 @@
+// Words to an Invocation; the only place that includes CLI11 (it costs five seconds to compile).
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "plugin-api/cli/invocation.h"
+
+namespace fairlead::cli {
+
+// The line did not name a command to run: it asked for help, or was not understood.
+struct Stop {
+  int exit_code = kDone;
+  std::string text;  // for stdout when exit_code is kDone, else for stderr
+};
+
+std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>& args);
+
+}  // namespace fairlead::cli

@@ -1,0 +1,35 @@
+// Aligned columns under upper-case headers, without borders.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fairlead::cli {
+
+struct Column {
+  std::string_view header;
+  enum class Fit {
+    kKeep,
+    kShrink
+  } fit = Fit::kKeep;  // kShrink: may be shortened to fit the terminal
+};
+
+class Table {
+ public:
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // One cell for each column; made safe for a terminal; an empty cell is shown as "-".
+  void add(std::vector<std::string> cells);
+  // The lines, header first. `width` 0: as wide as it takes.
+  std::string render(unsigned width) const;
+
+ private:
+  std::vector<std::size_t> natural_widths() const;
+  std::vector<std::size_t> fitted_widths(unsigned width) const;
+
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace fairlead::cli

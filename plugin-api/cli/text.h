@@ -1,0 +1,39 @@
+// Values as people read them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "network/api/types.h"
+
+namespace fairlead::cli {
+
+// Safe on a terminal: control characters and bytes that are not UTF-8 as \xNN.
+std::string printable(std::string_view text);
+// How many columns it takes, one for each code point.
+std::size_t display_width(std::string_view text);
+// At most `most` columns; what is cut away is shown as "...".
+std::string shorten(std::string_view text, std::size_t most);
+// The first 12 digits of ids of Fairlead and Docker (32 or 64 hex digits); other text as it is.
+std::string short_id(std::string_view id);
+
+// "3 hours ago"; "-" for 0.
+std::string ago(long long then, long long now);
+// "10 GiB", "1.5 GiB"; "-" for nothing.
+std::string size_text(std::optional<std::uint64_t> bytes);
+// As Docker shows them: "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"; neighbours joined:
+// "0.0.0.0:8000-8003->80-83/tcp".
+std::string ports_text(std::vector<network::PublishedPort> ports);
+
+template <class Values>
+std::string joined(const Values& values, std::string_view separator = ", ") {
+  std::string text;
+  for (const auto& value : values)
+    text += (text.empty() ? "" : std::string(separator)) + value.to_string();
+  return text;
+}
+
+}  // namespace fairlead::cli
