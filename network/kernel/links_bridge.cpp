@@ -1,0 +1,99 @@
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+
+#include "network/kernel/links_messages.h"
+#include "network/kernel/links_netlink.h"
+#include "network/kernel/sysctl.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+// What differs between the bridge as it is and as it should be, as one change; nothing when nothing does.
+std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetails& present) {
+  const Link& link = present.link;
+  NetlinkMessage change = change_link(link.index, link.up ? LinkState::kKeep : LinkState::kUp);
+  bool differs = !link.up;
+  const auto when = [&differs](bool condition) {
+    differs = differs || condition;
+    return condition;
+  };
+  if (when(link.mac != spec.mac)) change.put(IFLA_ADDRESS, spec.mac.bytes());
+  if (when(link.mtu != spec.mtu)) change.put_u32(IFLA_MTU, spec.mtu);
+  if (when(link.alias != spec.alias)) change.put_text(IFLA_IFALIAS, spec.alias);
+  if (when(present.multicast_snooping.value_or(false))) {
+    const auto info = change.nest(IFLA_LINKINFO);
+    change.put_text(IFLA_INFO_KIND, "bridge");
+    const auto data = change.nest(IFLA_INFO_DATA);
+    change.put_u8(IFLA_BR_MCAST_SNOOPING, 0);
+  }
+  if (!differs) return std::nullopt;
+  return change;
+}
+
+// Settings that must be there before the bridge goes up, or it gets a link-local address.
+std::optional<NetlinkMessage> family_difference(const BridgeSpec& spec, const LinkDetails& present) {
+  FamilySettings settings;
+  if (!present.route_localnet.value_or(false)) settings.route_localnet = true;
+  settings.no_link_local = !spec.ipv6 && present.addr_gen_mode && *present.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
+  if (!settings.route_localnet && !settings.no_link_local) return std::nullopt;
+  NetlinkMessage change = change_link(present.link.index);
+  put_family_settings(change, settings);
+  return change;
+}
+
+std::vector<NetlinkStep> address_steps(const BridgeSpec& spec, int index) {
+  std::vector<NetlinkStep> steps;
+  for (const Cidr& address : spec.addresses)
+    steps.push_back({add_address(index, address),
+                     fmt::format("add address {} to {}", address.to_string(), spec.name.str()), EEXIST});
+  return steps;
+}
+
+}  // namespace
+
+Result<Link> NetlinkLinks::ensure_bridge(const BridgeSpec& spec, bool foreign) {
+  const std::string& name = spec.name.str();
+  auto present = get(get_link(spec.name), fmt::format("find bridge {}", name));
+  if (!present && (present.error().code != Code::kNotFound || foreign)) return fail(present.error());
+  if (!present) present = make_bridge(spec);
+  if (!present) return fail(present.error());
+  if (present->link.kind != "bridge")
+    return fail(Code::kExists, "make bridge {}: there is an interface of that name which is no bridge but {}; choose "
+                "another name", name, present->link.kind.empty() ? "a device" : present->link.kind);
+  if (foreign) {
+    TRY(const FoundLinks done, batch(address_steps(spec, present->link.index)));
+  } else {
+    TRY_STATUS(mend_bridge(spec, *present));
+  }
+  return find(present->link.index);
+}
+
+Result<LinkDetails> NetlinkLinks::make_bridge(const BridgeSpec& spec) {
+  const std::string what = fmt::format("make bridge {}", spec.name.str());
+  const Status made = request(create_bridge(spec), what);
+  // EEXIST: another process was faster.
+  if (!made && made.error().sys_errno != EEXIST) return fail(made.error());
+  return get(get_link(spec.name), what);
+}
+
+Status NetlinkLinks::mend_bridge(const BridgeSpec& spec, const LinkDetails& present) {
+  const std::string& name = spec.name.str();
+  std::vector<NetlinkStep> steps;
+  if (auto change = family_difference(spec, present))
+    steps.push_back({std::move(*change), fmt::format("set up the families of bridge {}", name), EAFNOSUPPORT});
+  if (auto change = difference(spec, present))
+    steps.push_back({std::move(*change), fmt::format("set up bridge {}", name)});
+  for (NetlinkStep& step : address_steps(spec, present.link.index)) steps.push_back(std::move(step));
+  // Before it goes up: a container must not tell the host where its routers are.
+  if (present.accept_ra.value_or(0) != 0) {
+    TRY_STATUS(in_host([&] { return write_sysctl(fmt::format("net/ipv6/conf/{}/accept_ra", name), "0"); }));
+  }
+  TRY(const FoundLinks done, batch(std::move(steps)));
+  return {};
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,103 @@
+// What the host's own network looks like, and what it must allow.
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <set>
+
+#include "network/kernel/links_messages.h"
+#include "network/kernel/links_netlink.h"
+#include "network/kernel/sysctl.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+// Link-local and multicast prefixes are on every link; no subnet of containers is ever chosen there.
+bool counts_as_occupied(const Cidr& network) {
+  if (network.prefix_length() == 0 || network.address().is_multicast() || network.address().is_loopback()) return false;
+  static const Cidr kLinkLocal6 = *Cidr::parse("fe80::/10");
+  return !kLinkLocal6.contains(network);
+}
+
+const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
+  const RouteDetails* best = nullptr;
+  for (const RouteDetails& each : routes) {
+    if (each.route.destination.prefix_length() != 0 || each.type != RTN_UNICAST || each.ifindex == 0) continue;
+    if (best == nullptr || each.route.priority.value_or(0) < best->route.priority.value_or(0)) best = &each;
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<std::vector<RouteDetails>> NetlinkLinks::routes(Family family) {
+  std::vector<RouteDetails> found;
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(socket_.dump(
+      dump_routes(family, 0), "list routes", [&] { found.clear(); },
+      [&](const MessageView& message) {
+        auto route = parse_route(message.payload);
+        if (route && route->route.table == RT_TABLE_MAIN) found.push_back(std::move(*route));
+      }));
+  return found;
+}
+
+Result<std::vector<Cidr>> NetlinkLinks::occupied_subnets() {
+  std::set<Cidr> occupied;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    TRY(const std::vector<RouteDetails> present, routes(family));
+    for (const RouteDetails& each : present) occupied.insert(each.route.destination.network());
+    const std::lock_guard lock(mutex_);
+    TRY_STATUS(socket_.dump(
+        dump_addresses(family, 0), "list addresses", [] {},
+        [&](const MessageView& message) {
+          if (const auto address = parse_address(message.payload)) occupied.insert(address->address.network());
+        }));
+  }
+  std::vector<Cidr> subnets;
+  std::ranges::copy_if(occupied, std::back_inserter(subnets), counts_as_occupied);
+  return subnets;
+}
+
+Result<std::optional<Link>> NetlinkLinks::default_route_link() {
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    TRY(const std::vector<RouteDetails> present, routes(family));
+    const RouteDetails* best = best_default(present);
+    if (best == nullptr) continue;
+    TRY(Link link, find(best->ifindex));
+    return std::optional(std::move(link));
+  }
+  return std::optional<Link>();
+}
+
+Result<bool> NetlinkLinks::enable_forwarding(Family family) {
+  const std::string setting = family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+  bool changed = false;
+  TRY_STATUS(in_host([&]() -> Status {
+    TRY(const std::string present, read_sysctl(setting));
+    if (present == "1") return {};
+    if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
+    changed = true;
+    return write_sysctl(setting, "1");
+  }));
+  return changed;
+}
+
+// A router ignores advertisements unless accept_ra is 2 (Documentation/networking/ip-sysctl.rst): the host would lose
+// its own default route some minutes later.
+Status NetlinkLinks::keep_router_advertisements() {
+  TRY(const std::vector<RouteDetails> present, routes(Family::kV6));
+  std::set<int> learning;
+  for (const RouteDetails& each : present)
+    if (each.protocol == RTPROT_RA && each.ifindex != 0) learning.insert(each.ifindex);
+  for (const int index : learning) {
+    TRY(const Link link, find(index));
+    const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", link.name);
+    TRY(const std::string accept, read_sysctl(setting));
+    if (accept == "1") TRY_STATUS(write_sysctl(setting, "2"));
+  }
+  return {};
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,46 @@
+// rtnetlink messages as values: what a verb wants becomes bytes here and nowhere else. Pure.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "network/kernel/netlink.h"
+
+namespace fairlead::kernel {
+
+// RTM_GETLINK of one link.
+NetlinkMessage get_link(const IfName& name);
+NetlinkMessage get_link(int index);
+// RTM_NEWLINK that changes the link `index`; `up` switches it on at the same time.
+enum class LinkState { kKeep, kUp, kDown };
+NetlinkMessage change_link(int index, LinkState state = LinkState::kKeep);
+NetlinkMessage delete_link(int index);
+
+NetlinkMessage create_bridge(const BridgeSpec& spec);
+NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state);
+NetlinkMessage create_ifb(const IfName& name);
+
+// Settings of IFLA_AF_SPEC (net/ipv4/devinet.c inet_set_link_af, net/ipv6/addrconf.c inet6_set_link_af): one message
+// where /proc/sys would take a file each.
+struct FamilySettings {
+  std::optional<bool> route_localnet;
+  std::optional<bool> arp_notify;
+  bool no_link_local = false;  // IN6_ADDR_GEN_MODE_NONE
+};
+void put_family_settings(NetlinkMessage& message, const FamilySettings& settings);
+
+// RTM_NEWADDR, without duplicate address detection; EEXIST when it is there.
+NetlinkMessage add_address(int index, const Cidr& address);
+// RTM_NEWROUTE through the link; EEXIST when there is one with that destination and priority.
+NetlinkMessage add_route(int index, const RouteSpec& route);
+NetlinkMessage delete_neighbour(int index, const IpAddress& address);
+
+// Dumps, restricted by the kernel (strict checking) where it can.
+NetlinkMessage dump_links();
+NetlinkMessage dump_addresses(Family family, int index);  // 0 = of all links
+NetlinkMessage dump_routes(Family family, int index);     // of the main table; 0 = of all links
+
+// fe80::/64 with the modified EUI-64 of `mac` (RFC 4291, appendix A).
+Cidr link_local_address(const MacAddress& mac);
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,86 @@
+// Links over rtnetlink. Its verbs are spread over links*.cpp by subject.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "network/kernel/links.h"
+#include "network/kernel/links_announce.h"
+#include "network/kernel/links_removal.h"
+#include "network/kernel/netlink.h"
+
+namespace fairlead::kernel {
+
+// The links named by requests that `batch` sends, as the kernel answered.
+using FoundLinks = std::vector<LinkDetails>;
+
+class NetlinkLinks final : public Links {
+ public:
+  NetlinkLinks(UniqueFd host_netns, NetlinkSocket socket, RemovalMode mode)
+      : host_netns_(std::move(host_netns)),
+        socket_(std::move(socket)),
+        mode_(mode),
+        announcer_(host_netns_.get()) {}
+
+  Result<Link> find(const IfName& name) override;
+  Result<Link> find(int index) override;
+  Result<std::vector<Link>> list() override;
+
+  Result<Link> ensure_bridge(const BridgeSpec& spec, bool foreign) override;
+  Result<Veth> create_veth(const VethSpec& spec) override;
+  Status configure_container(const ContainerSpec& spec) override;
+  Status settle(int index) override;
+  Status set_port_flags(int index, PortFlags flags) override;
+
+  Status remove(const IfName& name) override;
+  void finish_removals() override;
+
+  Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) override;
+  Status forget_neighbour(int link_index, const IpAddress& address) override;
+
+  Result<InterfaceView> inspect(int netns_fd, const IfName& name) override;
+
+  Result<std::vector<Cidr>> occupied_subnets() override;
+  Result<std::optional<Link>> default_route_link() override;
+  Result<bool> enable_forwarding(Family family) override;
+  Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits, std::uint64_t out_bits,
+                   std::uint64_t out_burst_bits) override;
+
+ private:
+  // On the host's socket, one caller at a time.
+  Status request(NetlinkMessage message, std::string_view what, const NetlinkSocket::OnMessage& on_message = {});
+  Result<FoundLinks> batch(std::vector<NetlinkStep> steps);
+  Result<LinkDetails> get(NetlinkMessage message, std::string_view what);
+  Result<std::vector<RouteDetails>> routes(Family family);
+  Status in_host(const std::function<Status()>& work);
+
+  Result<LinkDetails> make_bridge(const BridgeSpec& spec);
+  Status mend_bridge(const BridgeSpec& spec, const LinkDetails& present);
+  Status finish_veth(const VethSpec& spec, const Veth& veth);
+  // Lets the ports at the other ends of a container's interface pass packets.
+  Status settle_peer(const Link& container_link);
+  Status keep_router_advertisements();
+  Status limit_outgoing(const Link& link, std::uint64_t bits, std::uint64_t burst_bits);
+
+  // What remove() needs, made at its first use.
+  Status prepare_removal();
+  Status remove_links(const std::vector<Link>& links);
+  Status await_removal(const Link& link);
+
+  UniqueFd host_netns_;
+  std::mutex mutex_;  // guards socket_
+  NetlinkSocket socket_;
+  const RemovalMode mode_;
+  Announcer announcer_;
+  std::mutex removal_mutex_;  // guards the making of the two below
+  std::unique_ptr<DeletionWatch> watch_;
+  std::unique_ptr<LinkReaper> reaper_;
+};
+
+// Name of the ifb device that shapes what comes out of the link `host_name`; it goes when the link goes.
+IfName ifb_name(std::string_view host_name);
+
+}  // namespace fairlead::kernel

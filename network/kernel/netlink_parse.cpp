@@ -1,0 +1,245 @@
+#include "network/kernel/netlink_parse.h"
+
+#include <netinet/in.h>
+
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace fairlead::kernel {
+
+namespace {
+
+// A kernel struct that lies at the start of `bytes`; nothing when they are too few.
+template <class T>
+std::optional<T> read_struct(Bytes bytes) {
+  if (bytes.size() < sizeof(T)) return std::nullopt;
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+
+constexpr std::size_t aligned(std::size_t length) { return (length + 3) & ~std::size_t{3}; }
+
+// The bytes behind a fixed header of `length`, padded to the netlink alignment.
+Bytes behind(Bytes bytes, std::size_t length) {
+  return bytes.subspan(std::min(bytes.size(), aligned(length)));
+}
+
+std::optional<Family> family_of(std::uint8_t af) {
+  if (af == AF_INET) return Family::kV4;
+  if (af == AF_INET6) return Family::kV6;
+  return std::nullopt;
+}
+
+std::optional<IpAddress> read_address(Family family, Bytes bytes) {
+  if (bytes.size() != (family == Family::kV4 ? 4U : 16U)) return std::nullopt;
+  return IpAddress::from_bytes(family, bytes);
+}
+
+// Entry `index` of an array of 32-bit settings (IFLA_INET_CONF, IFLA_INET6_CONF).
+std::optional<std::uint32_t> array_entry(Bytes array, std::size_t index) {
+  if (array.size() / 4 <= index) return std::nullopt;
+  return read_struct<std::uint32_t>(array.subspan(index * 4));
+}
+
+void read_linkinfo(Bytes bytes, LinkDetails& details) {
+  for (const Attribute& info : Attributes(bytes)) {
+    if (info.type == IFLA_INFO_KIND) details.link.kind = info.text();
+    if (info.type == IFLA_INFO_DATA && details.link.kind == "bridge") {
+      if (const auto snooping = Attributes(info.data).find(IFLA_BR_MCAST_SNOOPING))
+        details.multicast_snooping = snooping->u8() != 0;
+    }
+  }
+}
+
+void read_af_spec(Bytes bytes, LinkDetails& details) {
+  for (const Attribute& family : Attributes(bytes)) {
+    for (const Attribute& setting : Attributes(family.data)) {
+      if (family.type == AF_INET && setting.type == IFLA_INET_CONF) {
+        if (const auto value = array_entry(setting.data, IPV4_DEVCONF_ROUTE_LOCALNET - 1))
+          details.route_localnet = *value != 0;
+      } else if (family.type == AF_INET6 && setting.type == IFLA_INET6_CONF) {
+        if (const auto value = array_entry(setting.data, DEVCONF_ACCEPT_RA))
+          details.accept_ra = static_cast<int>(*value);
+      } else if (family.type == AF_INET6 && setting.type == IFLA_INET6_ADDR_GEN_MODE) {
+        details.addr_gen_mode = setting.u8();
+      }
+    }
+  }
+}
+
+void read_link_attribute(const Attribute& attribute, LinkDetails& details) {
+  Link& link = details.link;
+  switch (attribute.type) {
+    case IFLA_IFNAME: link.name = attribute.text(); break;
+    case IFLA_MTU: link.mtu = attribute.u32(); break;
+    case IFLA_MASTER: link.master = attribute.i32(); break;
+    case IFLA_LINK: link.peer_index = attribute.i32(); break;
+    case IFLA_LINK_NETNSID: link.peer_elsewhere = true; break;
+    case IFLA_IFALIAS: link.alias = attribute.text(); break;
+    case IFLA_ADDRESS:
+      if (auto mac = MacAddress::from_bytes(attribute.data)) link.mac = *mac;
+      break;
+    case IFLA_LINKINFO: read_linkinfo(attribute.data, details); break;
+    case IFLA_AF_SPEC:
+      if (!details.bridge_port_event) read_af_spec(attribute.data, details);
+      break;
+    default: break;
+  }
+}
+
+void read_metrics(Bytes bytes, RouteSpec& route) {
+  for (const Attribute& metric : Attributes(bytes)) {
+    if (metric.type == RTAX_MTU) route.mtu = metric.u32();
+    if (metric.type == RTAX_ADVMSS) route.advmss = metric.u32();
+  }
+}
+
+// RTA_VIA: a next hop of another family than the route's (RFC 5549), behind a 16-bit family.
+std::optional<IpAddress> read_via(Bytes bytes) {
+  const auto af = read_struct<std::uint16_t>(bytes);
+  const auto family = af ? family_of(static_cast<std::uint8_t>(*af)) : std::nullopt;
+  if (!family) return std::nullopt;
+  return read_address(*family, bytes.subspan(2));
+}
+
+void read_first_nexthop(Bytes bytes, Family family, RouteDetails& details) {
+  const auto hop = read_struct<rtnexthop>(bytes);
+  if (!hop || hop->rtnh_len < sizeof(rtnexthop) || hop->rtnh_len > bytes.size()) return;
+  details.ifindex = hop->rtnh_ifindex;
+  for (const Attribute& attribute : Attributes(behind(bytes.first(hop->rtnh_len), sizeof(rtnexthop)))) {
+    if (attribute.type == RTA_GATEWAY) details.route.via = read_address(family, attribute.data);
+    if (attribute.type == RTA_VIA) details.route.via = read_via(attribute.data);
+  }
+}
+
+void read_route_attribute(const Attribute& attribute, Family family, RouteDetails& details) {
+  RouteSpec& route = details.route;
+  switch (attribute.type) {
+    case RTA_GATEWAY: route.via = read_address(family, attribute.data); break;
+    case RTA_VIA: route.via = read_via(attribute.data); break;
+    case RTA_OIF: details.ifindex = attribute.i32(); break;
+    case RTA_PRIORITY: route.priority = attribute.u32(); break;
+    case RTA_TABLE: route.table = attribute.u32(); break;
+    case RTA_METRICS: read_metrics(attribute.data, route); break;
+    case RTA_MULTIPATH: read_first_nexthop(attribute.data, family, details); break;
+    default: break;
+  }
+}
+
+}  // namespace
+
+std::uint8_t Attribute::u8() const { return read_struct<std::uint8_t>(data).value_or(0); }
+std::uint16_t Attribute::u16() const { return read_struct<std::uint16_t>(data).value_or(0); }
+std::uint32_t Attribute::u32() const { return read_struct<std::uint32_t>(data).value_or(0); }
+
+std::string_view Attribute::text() const {
+  const std::string_view all(reinterpret_cast<const char*>(data.data()), data.size());
+  return all.substr(0, all.find('\0'));
+}
+
+void Attributes::Iterator::read() {
+  const auto header = read_struct<nlattr>(rest_);
+  if (!header || header->nla_len < sizeof(nlattr) || header->nla_len > rest_.size()) {
+    rest_ = rest_.last(0);
+    return;
+  }
+  attribute_.type = header->nla_type & NLA_TYPE_MASK;
+  attribute_.data = rest_.subspan(sizeof(nlattr), header->nla_len - sizeof(nlattr));
+  step_ = std::min(rest_.size(), aligned(header->nla_len));
+}
+
+Attributes::Iterator& Attributes::Iterator::operator++() {
+  rest_ = rest_.subspan(step_);
+  read();
+  return *this;
+}
+
+std::optional<Attribute> Attributes::find(std::uint16_t type) const {
+  for (const Attribute& attribute : *this)
+    if (attribute.type == type) return attribute;
+  return std::nullopt;
+}
+
+std::optional<MessageView> take_message(Bytes& bytes) {
+  const auto header = read_struct<nlmsghdr>(bytes);
+  if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > bytes.size()) return std::nullopt;
+  MessageView message{.type = header->nlmsg_type,
+                      .flags = header->nlmsg_flags,
+                      .sequence = header->nlmsg_seq,
+                      .port = header->nlmsg_pid,
+                      .payload = bytes.subspan(sizeof(nlmsghdr), header->nlmsg_len - sizeof(nlmsghdr))};
+  bytes = behind(bytes, header->nlmsg_len);
+  return message;
+}
+
+std::optional<Ack> parse_ack(const MessageView& message) {
+  const auto error = read_struct<int>(message.payload);
+  if (!error || *error > 0 || *error < -4095) return std::nullopt;
+  Ack ack{.sys_errno = -*error, .text = {}};
+  if ((message.flags & NLM_F_ACK_TLVS) == 0) return ack;
+  std::size_t skipped = sizeof(int);
+  if (message.type == NLMSG_ERROR) {
+    const auto request = read_struct<nlmsghdr>(message.payload.subspan(sizeof(int)));
+    if (!request) return ack;
+    const bool capped = (message.flags & NLM_F_CAPPED) != 0 || *error == 0;
+    skipped += capped ? sizeof(nlmsghdr) : request->nlmsg_len;
+  }
+  if (const auto text = Attributes(behind(message.payload, skipped)).find(NLMSGERR_ATTR_MSG)) ack.text = text->text();
+  return ack;
+}
+
+std::optional<LinkDetails> parse_link(Bytes payload) {
+  const auto header = read_struct<ifinfomsg>(payload);
+  if (!header || header->ifi_index <= 0) return std::nullopt;
+  LinkDetails details;
+  details.link.index = header->ifi_index;
+  details.link.up = (header->ifi_flags & IFF_UP) != 0;
+  details.bridge_port_event = header->ifi_family == AF_BRIDGE;
+  for (const Attribute& attribute : Attributes(behind(payload, sizeof(ifinfomsg))))
+    read_link_attribute(attribute, details);
+  return details;
+}
+
+std::optional<AddressDetails> parse_address(Bytes payload) {
+  const auto header = read_struct<ifaddrmsg>(payload);
+  const auto family = header ? family_of(header->ifa_family) : std::nullopt;
+  if (!family) return std::nullopt;
+  std::optional<IpAddress> local, address;
+  for (const Attribute& attribute : Attributes(behind(payload, sizeof(ifaddrmsg)))) {
+    if (attribute.type == IFA_LOCAL) local = read_address(*family, attribute.data);
+    if (attribute.type == IFA_ADDRESS) address = read_address(*family, attribute.data);
+  }
+  // IFA_ADDRESS is the peer's address on point-to-point links; IFA_LOCAL is ours where it is given.
+  if (!local) local = address;
+  if (!local) return std::nullopt;
+  return AddressDetails{.ifindex = static_cast<int>(header->ifa_index),
+                        .address = Cidr::of(*local, header->ifa_prefixlen)};
+}
+
+std::optional<RouteDetails> parse_route(Bytes payload) {
+  const auto header = read_struct<rtmsg>(payload);
+  const auto family = header ? family_of(header->rtm_family) : std::nullopt;
+  if (!family) return std::nullopt;
+  RouteDetails details;
+  details.type = header->rtm_type;
+  details.protocol = header->rtm_protocol;
+  details.route.table = header->rtm_table;
+  details.route.scope = header->rtm_scope;
+  const Attributes attributes(behind(payload, sizeof(rtmsg)));
+  std::optional<IpAddress> destination = IpAddress::any(*family);
+  if (const auto given = attributes.find(RTA_DST)) destination = read_address(*family, given->data);
+  if (!destination) return std::nullopt;
+  details.route.destination = Cidr::of(*destination, header->rtm_dst_len);
+  for (const Attribute& attribute : attributes) read_route_attribute(attribute, *family, details);
+  return details;
+}
+
+}  // namespace fairlead::kernel
