@@ -24,7 +24,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -174,6 +174,13 @@ class Ipam {
 
  private:
   bool is_void(const LeaseRecord& lease) const;
+  Result<Claim> plan_wanted(const PoolRecord& pool, const AddressWish& wish);
+  // Overwrites the lease at `revision`.
+  Claim claim_of(const PoolRecord& pool, const AddressWish& wish, const IpAddress& address,
+                 std::int64_t revision) const;
+  // Deletes the leases that are `unwanted`, page by page. Returns how many.
+  Result<std::size_t> drop_leases(const Cidr& pool,
+                                  const std::function<bool(const LeaseRecord&)>& unwanted);
 
   state::Store& store_;
   IpamOptions options_;

@@ -1,0 +1,253 @@
+#include <random>
+
+#include "network/ipam/ipam.h"
+#include "network/ipam/ranges.h"
+#include "network/ipam/records.h"
+
+namespace fairlead::network {
+
+namespace {
+
+constexpr std::size_t kPage = 128;
+constexpr unsigned kMostAttempts = 64;
+
+// A place for a lease: the revision of the void lease that is overwritten, or kAbsent.
+struct FreePlace {
+  IpAddress address;
+  std::int64_t revision = state::kAbsent;
+};
+
+// Walks the leases of one piece of a pool in the order of their addresses, up to the first gap.
+class GapSearch {
+ public:
+  GapSearch(state::Store& store, const PoolRecord& pool, const std::string& boot_id)
+      : store_(store), pool_(pool), boot_id_(boot_id) {}
+
+  Result<std::optional<FreePlace>> first_free(const AddressRange& piece) {
+    TRY(const auto record, store_.get(records::lease_key(pool_.subnet, piece.first)));
+    if (piece.first != pool_.gateway) {
+      if (!record) return place(piece.first);
+      TRY(const auto lease, records::decode_lease(*record));
+      if (is_void(lease)) return place(piece.first, lease.revision);
+    }
+    return page_through(piece);
+  }
+
+ private:
+  bool is_void(const LeaseRecord& lease) const {
+    return !lease.boot_id.empty() && lease.boot_id != boot_id_;
+  }
+
+  static Result<std::optional<FreePlace>> place(const IpAddress& address,
+                                                std::int64_t revision = state::kAbsent) {
+    return std::optional<FreePlace>({address, revision});
+  }
+
+  // The first address of the piece is taken.
+  Result<std::optional<FreePlace>> page_through(const AddressRange& piece) {
+    std::string after = records::lease_key(pool_.subnet, piece.first);
+    const std::string prefix = records::lease_prefix(pool_.subnet);
+    auto next = piece.first.plus(1);
+    while (next && *next <= piece.last) {
+      TRY(const auto page, store_.list(prefix, after, kPage));
+      TRY(auto found, first_gap(page, next));
+      if (!found && page.size() < kPage && next) found = free_unless_gateway(next);
+      if (found && found->address <= piece.last) return found;
+      if (found || page.size() < kPage) break;
+      after = page.back().key;
+    }
+    return std::optional<FreePlace>();
+  }
+
+  // `next`: the first address that is not known to be taken; moves on. Nothing: the leases of this
+  // page have no gap.
+  Result<std::optional<FreePlace>> first_gap(const std::vector<state::Record>& page,
+                                             std::optional<IpAddress>& next) {
+    for (const state::Record& record : page) {
+      if (!next) break;
+      TRY(const auto lease, records::decode_lease(record));
+      if (*next < lease.address && *next == pool_.gateway) next = next->plus(1);
+      if (*next < lease.address) return place(*next);
+      if (is_void(lease) && *next != pool_.gateway) return place(*next, lease.revision);
+      next = next->plus(1);
+    }
+    return std::optional<FreePlace>();
+  }
+
+  // Behind the last lease everything is free.
+  std::optional<FreePlace> free_unless_gateway(std::optional<IpAddress> next) const {
+    if (*next == pool_.gateway) next = next->plus(1);
+    if (!next) return std::nullopt;
+    return FreePlace{*next};
+  }
+
+  state::Store& store_;
+  const PoolRecord& pool_;
+  const std::string& boot_id_;
+};
+
+std::uint64_t random_steps(unsigned attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const unsigned most = 4U << std::min(attempt, 6U);
+  return attempt == 0 ? 0 : std::uniform_int_distribution<std::uint64_t>(0, most)(random);
+}
+
+Result<PoolRecord> need_pool(Ipam& ipam, const Cidr& pool) {
+  TRY(const auto found, ipam.find_pool(pool));
+  if (found) return *found;
+  return fail(Code::kNotFound, "there is no address pool {}", pool.to_string());
+}
+
+std::vector<Cidr> ranges_of(const PoolRecord& pool, const AddressWish& wish) {
+  if (!wish.ranges.empty()) return wish.ranges;
+  return pool.range ? std::vector<Cidr>{*pool.range} : std::vector<Cidr>{};
+}
+
+Result<FreePlace> find_free(state::Store& store, const PoolRecord& pool, const AddressWish& wish,
+                            const std::string& boot_id, std::uint64_t steps) {
+  const auto inside = ranges_of(pool, wish);
+  TRY(const auto ranges, usable_ranges(pool.subnet, inside));
+  TRY(const auto cursor, store.get(records::cursor_key(pool.subnet, wish.ranges)));
+  std::optional<IpAddress> last;
+  if (cursor) {
+    TRY(last, records::decode_cursor(*cursor));
+  }
+  GapSearch search(store, pool, boot_id);
+  for (const AddressRange& piece : search_order(ranges, last, steps)) {
+    TRY(const auto found, search.first_free(piece));
+    if (found) return *found;
+  }
+  std::string within;
+  for (const Cidr& range : inside)
+    within += fmt::format("{}{}", within.empty() ? " in range " : ", ", range.to_string());
+  return fail(Code::kExhausted,
+              "no address of {}{} is free; remove containers that are not needed or use a network "
+              "with a larger subnet",
+              pool.subnet.to_string(), within);
+}
+
+Status check_wanted(const PoolRecord& pool, const IpAddress& wanted, AddressUse use) {
+  const Cidr& subnet = pool.subnet;
+  if (!subnet.contains(wanted))
+    return fail(Code::kInvalid, "address {} is not inside the subnet {}", wanted.to_string(),
+                subnet.to_string());
+  const AddressRange all = usable(subnet);
+  if (!all.contains(wanted))
+    return fail(Code::kInvalid, "address {} is the {} address of {}; use {} to {}",
+                wanted.to_string(), wanted < all.first ? "network" : "broadcast",
+                subnet.to_string(), all.first.to_string(), all.last.to_string());
+  if (use == AddressUse::kEndpoint && wanted == pool.gateway)
+    return fail(Code::kExists, "address {} of {} is the gateway", wanted.to_string(),
+                subnet.to_string());
+  return {};
+}
+
+}  // namespace
+
+bool Ipam::is_void(const LeaseRecord& lease) const {
+  return !lease.boot_id.empty() && lease.boot_id != options_.boot_id;
+}
+
+void Change::add_to(state::Txn& txn) const {
+  txn.preconditions.insert(txn.preconditions.end(), preconditions.begin(), preconditions.end());
+  txn.puts.insert(txn.puts.end(), puts.begin(), puts.end());
+  txn.deletes.insert(txn.deletes.end(), deletes.begin(), deletes.end());
+}
+
+Result<Claim> Ipam::plan(const Cidr& pool, const AddressWish& wish, unsigned attempt) {
+  if (wish.owner.empty())
+    return fail(Code::kInvalid, "an address of {} needs an owner", pool.to_string());
+  TRY(const auto record, need_pool(*this, pool));
+  if (wish.wanted) return plan_wanted(record, wish);
+  TRY(const auto place, find_free(store_, record, wish, options_.boot_id, random_steps(attempt)));
+  Claim claim = claim_of(record, wish, place.address, place.revision);
+  claim.change.puts.push_back({records::cursor_key(record.subnet, wish.ranges),
+                               records::encode_last(place.address.to_string())});
+  return claim;
+}
+
+Result<Claim> Ipam::plan_wanted(const PoolRecord& pool, const AddressWish& wish) {
+  TRY_STATUS(check_wanted(pool, *wish.wanted, wish.use));
+  const std::string key = records::lease_key(pool.subnet, *wish.wanted);
+  TRY(const auto record, store_.get(key));
+  if (!record) return claim_of(pool, wish, *wish.wanted, state::kAbsent);
+  TRY(const auto lease, records::decode_lease(*record));
+  if (is_void(lease)) return claim_of(pool, wish, *wish.wanted, lease.revision);
+  if (lease.owner != wish.owner)
+    return fail(Code::kExists, "address {} of {} is taken by {}", wish.wanted->to_string(),
+                pool.subnet.to_string(), lease.owner);
+  if (lease.use != wish.use) return claim_of(pool, wish, *wish.wanted, lease.revision);
+  return Claim{.address = Cidr::of(*wish.wanted, pool.subnet.prefix_length()),
+               .change = {.preconditions = {{key, lease.revision}}},
+               .held = true};
+}
+
+Claim Ipam::claim_of(const PoolRecord& pool, const AddressWish& wish, const IpAddress& address,
+                     std::int64_t revision) const {
+  const std::string key = records::lease_key(pool.subnet, address);
+  const std::string boot_id = wish.use == AddressUse::kEndpoint ? options_.boot_id : "";
+  Claim claim{.address = Cidr::of(address, pool.subnet.prefix_length())};
+  claim.change.preconditions = {{records::pool_key(pool.subnet), pool.revision}, {key, revision}};
+  claim.change.puts = {
+      {key, records::encode(LeaseRecord{address, wish.owner, wish.use, boot_id, 0})}};
+  return claim;
+}
+
+Result<Change> Ipam::release_plan(const Cidr& pool, const IpAddress& address,
+                                  std::string_view owner) {
+  const std::string key = records::lease_key(pool, address);
+  TRY(const auto record, store_.get(key));
+  if (!record) return Change{};
+  TRY(const auto lease, records::decode_lease(*record));
+  if (!owner.empty() && lease.owner != owner) return Change{};
+  return Change{.preconditions = {{key, record->revision}}, .deletes = {key}};
+}
+
+Result<Cidr> Ipam::allocate(const Cidr& pool, const AddressWish& wish) {
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto claim, plan(pool, wish, attempt));
+    if (claim.held) return claim.address;
+    state::Txn txn;
+    claim.change.add_to(txn);
+    if (wish.use != AddressUse::kEndpoint) txn.durability = state::Durability::kDurable;
+    const auto done = store_.commit(txn);
+    if (done) return claim.address;
+    if (done.error().code != Code::kConflict) return fail(done.error());
+  }
+  return fail(Code::kUnavailable, "allocate an address of {}: too many requests at once; try again",
+              pool.to_string());
+}
+
+Status Ipam::release(const Cidr& pool, const IpAddress& address, std::string_view owner) {
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto change, release_plan(pool, address, owner));
+    if (change.deletes.empty()) return {};
+    state::Txn txn;
+    change.add_to(txn);
+    const auto done = store_.commit(txn);
+    if (done) return {};
+    if (done.error().code != Code::kConflict) return fail(done.error());
+  }
+  return fail(Code::kUnavailable, "release {} of {}: it keeps changing; try again",
+              address.to_string(), pool.to_string());
+}
+
+Result<std::optional<LeaseRecord>> Ipam::find_lease(const Cidr& pool, const IpAddress& address) {
+  TRY(const auto record, store_.get(records::lease_key(pool, address)));
+  if (!record) return std::optional<LeaseRecord>();
+  TRY(auto lease, records::decode_lease(*record));
+  if (is_void(lease)) return std::optional<LeaseRecord>();
+  return std::optional<LeaseRecord>(std::move(lease));
+}
+
+Result<std::vector<LeaseRecord>> Ipam::list_leases(const Cidr& pool) {
+  TRY(const auto found, store_.list(records::lease_prefix(pool)));
+  std::vector<LeaseRecord> leases;
+  for (const state::Record& record : found) {
+    TRY(auto lease, records::decode_lease(record));
+    if (!is_void(lease)) leases.push_back(std::move(lease));
+  }
+  return leases;
+}
+
+}  // namespace fairlead::network

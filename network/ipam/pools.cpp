@@ -1,0 +1,237 @@
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+
+#include "base/fault.h"
+#include "network/ipam/ipam.h"
+#include "network/ipam/ranges.h"
+#include "network/ipam/records.h"
+#include "network/ipam/subnets.h"
+
+namespace fairlead::network {
+
+namespace {
+
+constexpr std::size_t kChunk = 128;
+constexpr unsigned kMostAttempts = 64;
+
+Status check_subnet(const Cidr& subnet) {
+  if (subnet.network() != subnet)
+    return fail(Code::kInvalid, "{} has host bits set; did you mean {}?", subnet.to_string(),
+                subnet.network().to_string());
+  const IpAddress& first = subnet.address();
+  if (first.is_loopback() || first.is_multicast() || first.is_any())
+    return fail(Code::kInvalid, "subnet {} cannot be given to containers: it is reserved",
+                subnet.to_string());
+  return {};
+}
+
+Status check_wish(const PoolWish& wish) {
+  if (!wish.subnet) {
+    if (wish.range)
+      return fail(Code::kInvalid, "a range ({}) needs a subnet", wish.range->to_string());
+    if (wish.gateway)
+      return fail(Code::kInvalid, "a gateway ({}) needs a subnet", wish.gateway->to_string());
+    return {};
+  }
+  TRY_STATUS(check_subnet(*wish.subnet));
+  if (wish.range) TRY_STATUS(usable_ranges(*wish.subnet, {*wish.range}).map([](const auto&) {}));
+  if (wish.gateway && !wish.subnet->contains(*wish.gateway))
+    return fail(Code::kInvalid, "the gateway {} is not inside the subnet {}",
+                wish.gateway->to_string(), wish.subnet->to_string());
+  return {};
+}
+
+Error held_by(const Cidr& subnet, const PoolRecord& holder) {
+  const std::string what =
+      subnet == holder.subnet ? "is" : fmt::format("overlaps {},", holder.subnet.to_string());
+  const std::string whose =
+      holder.network.empty()
+          ? fmt::format("a pool that no network uses yet{}",
+                        holder.owner.empty() ? "" : fmt::format(" (asked for by {})", holder.owner))
+          : fmt::format(
+                "the subnet of network {}{}", holder.owner.empty() ? holder.network : holder.owner,
+                holder.owner.empty() ? "" : fmt::format(" ({})", holder.network.substr(0, 12)));
+  return {Code::kExists, 0,
+          fmt::format("subnet {} {} {}; choose another one", subnet.to_string(), what, whose)};
+}
+
+// The same pool is granted again when no network uses it, or the one that asks.
+Result<PoolClaim> grant_again(const PoolRecord& pool, const PoolWish& wish) {
+  if (!pool.network.empty() && pool.network != wish.network)
+    return fail(held_by(pool.subnet, pool));
+  PoolRecord renewed{pool.subnet,  wish.range, wish.gateway,
+                     wish.network, wish.owner, pool.revision};
+  if (!wish.gateway && !wish.network.empty() && pool.network == wish.network)
+    renewed.gateway = pool.gateway;
+  PoolClaim claim{.pool = renewed, .held = true};
+  claim.change.preconditions = {{records::pool_key(pool.subnet), pool.revision}};
+  if (renewed != pool)
+    claim.change.puts = {{records::pool_key(pool.subnet), records::encode(renewed)}};
+  return claim;
+}
+
+PoolClaim grant_new(const PoolRecord& pool, std::int64_t guard_revision) {
+  const std::string key = records::pool_key(pool.subnet);
+  PoolClaim claim{.pool = pool};
+  claim.change.preconditions = {{key, state::kAbsent},
+                                {std::string(records::kPoolGuard), guard_revision}};
+  claim.change.puts = {
+      {key, records::encode(pool)},
+      {std::string(records::kPoolGuard), records::encode_last(pool.subnet.to_string())}};
+  return claim;
+}
+
+// Commits what `plan` returns, and plans again on conflicts.
+template <class Plan>
+auto commit_plan(state::Store& store, std::string_view action, Plan plan) -> decltype(plan()) {
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(auto planned, plan());
+    state::Txn txn{.durability = state::Durability::kDurable};
+    planned.change.add_to(txn);
+    const auto done = store.commit(txn);
+    if (done) {
+      if (!planned.change.puts.empty()) planned.pool.revision = done->revision;
+      return planned;
+    }
+    if (done.error().code != Code::kConflict) return fail(done.error());
+  }
+  return fail(Code::kUnavailable, "{}: too many requests at once; try again", action);
+}
+
+}  // namespace
+
+std::string ula_seed_of_host() {
+  std::string id;
+  std::ifstream file("/etc/machine-id");
+  std::getline(file, id);
+  if (!id.empty()) return id;
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+Result<Cidr> parse_pool_id(std::string_view id) {
+  auto pool = Cidr::parse_subnet(id);
+  if (!pool) return fail(with_context(pool.error(), "read the id of an address pool"));
+  return pool;
+}
+
+Result<PoolClaim> Ipam::plan_pool(const PoolWish& wish, std::span<const Cidr> occupied) {
+  TRY_STATUS(check_wish(wish));
+  // The guard is read first: a pool that is committed after this line and is not seen below changes
+  // it.
+  TRY(const auto guard, store_.get(records::kPoolGuard));
+  TRY(const auto pools, list_pools());
+  PoolRecord pool{
+      .range = wish.range, .gateway = wish.gateway, .network = wish.network, .owner = wish.owner};
+  if (wish.subnet) {
+    pool.subnet = *wish.subnet;
+    for (const PoolRecord& other : pools) {
+      if (other.subnet == pool.subnet) return grant_again(other, wish);
+      if (other.subnet.overlaps(pool.subnet)) return fail(held_by(pool.subnet, other));
+    }
+  } else {
+    std::vector<Cidr> taken(occupied.begin(), occupied.end());
+    for (const PoolRecord& other : pools) taken.push_back(other.subnet);
+    TRY(pool.subnet, choose_subnet(wish.family, wish.prefix_length, options_.ula_seed, taken));
+  }
+  return grant_new(pool, guard ? guard->revision : state::kAbsent);
+}
+
+Result<Change> Ipam::plan_use(const Cidr& pool, const std::string& network,
+                              std::optional<IpAddress> gateway) {
+  TRY(auto found, find_pool(pool));
+  if (!found) return fail(Code::kNotFound, "there is no address pool {}", pool.to_string());
+  if (!network.empty() && !found->network.empty() && found->network != network)
+    return fail(held_by(pool, *found));
+  const std::string key = records::pool_key(pool);
+  PoolRecord used = *found;
+  used.network = network;
+  if (gateway) used.gateway = gateway;
+  Change change{.preconditions = {{key, found->revision}}};
+  if (used != *found) change.puts = {{key, records::encode(used)}};
+  return change;
+}
+
+Result<Change> Ipam::remove_pool_plan(const Cidr& pool) {
+  TRY(const auto found, find_pool(pool));
+  if (!found) return Change{};
+  TRY_STATUS(drop_leases(pool, [](const LeaseRecord& lease) {
+               return lease.use == AddressUse::kEndpoint;
+             }).map([](std::size_t) {}));
+  const std::string key = records::pool_key(pool), cursor = records::cursor_key(pool, {});
+  Change change{.preconditions = {{key, found->revision}}, .deletes = {key, cursor}};
+  TRY(const auto cursors, store_.list(cursor + "/"));
+  for (const state::Record& record : cursors) change.deletes.push_back(record.key);
+  TRY(const auto leases, store_.list(records::lease_prefix(pool)));
+  for (const state::Record& record : leases) change.deletes.push_back(record.key);
+  return change;
+}
+
+Result<PoolRecord> Ipam::create_pool(const PoolWish& wish, std::span<const Cidr> occupied) {
+  TRY(auto claim,
+      commit_plan(store_, "create an address pool", [&] { return plan_pool(wish, occupied); }));
+  return claim.pool;
+}
+
+Status Ipam::remove_pool(const Cidr& pool) {
+  struct Removal {
+    Change change;
+    PoolRecord pool;
+  };
+  const auto plan = [&]() -> Result<Removal> {
+    TRY(auto change, remove_pool_plan(pool));
+    return Removal{std::move(change), {}};
+  };
+  return commit_plan(store_, fmt::format("remove the address pool {}", pool.to_string()), plan)
+      .map([](const Removal&) {});
+}
+
+Result<std::optional<PoolRecord>> Ipam::find_pool(const Cidr& pool) {
+  TRY(const auto record, store_.get(records::pool_key(pool)));
+  if (!record) return std::optional<PoolRecord>();
+  TRY(auto decoded, records::decode_pool(*record));
+  return std::optional<PoolRecord>(std::move(decoded));
+}
+
+Result<std::vector<PoolRecord>> Ipam::list_pools() {
+  TRY(const auto found, store_.list(records::kPoolPrefix));
+  std::vector<PoolRecord> pools;
+  for (const state::Record& record : found) {
+    TRY(auto pool, records::decode_pool(record));
+    pools.push_back(std::move(pool));
+  }
+  return pools;
+}
+
+Result<std::size_t> Ipam::drop_void_leases(const Cidr& pool) {
+  return drop_leases(pool, [this](const LeaseRecord& lease) { return is_void(lease); });
+}
+
+// A lease that changes meanwhile is left alone: it is somebody's.
+Result<std::size_t> Ipam::drop_leases(const Cidr& pool,
+                                      const std::function<bool(const LeaseRecord&)>& unwanted) {
+  const std::string prefix = records::lease_prefix(pool);
+  std::size_t dropped = 0;
+  for (std::string after;;) {
+    TRY(const auto page, store_.list(prefix, after, kChunk));
+    state::Txn txn;
+    for (const state::Record& record : page) {
+      TRY(const auto lease, records::decode_lease(record));
+      if (!unwanted(lease)) continue;
+      txn.preconditions.push_back({record.key, record.revision});
+      txn.deletes.push_back(record.key);
+    }
+    const auto done = txn.deletes.empty() ? Result<state::CommitResult>() : store_.commit(txn);
+    if (!done && done.error().code == Code::kConflict) continue;
+    if (!done) return fail(done.error());
+    dropped += txn.deletes.size();
+    if (page.size() < kChunk) return dropped;
+    after = page.back().key;
+    fault_point("ipam.leases.dropped");
+  }
+}
+
+}  // namespace fairlead::network

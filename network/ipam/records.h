@@ -1,0 +1,31 @@
+// Keys and JSON of the records that ipam.h describes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/state/store.h"
+#include "network/ipam/ipam.h"
+
+namespace fairlead::network::records {
+
+inline constexpr std::string_view kPoolPrefix = "pool/";
+inline constexpr std::string_view kPoolGuard = "pool-guard";
+
+std::string pool_key(const Cidr& pool);
+std::string lease_prefix(const Cidr& pool);
+std::string lease_key(const Cidr& pool, const IpAddress& address);
+// Requests with ranges of their own have cursors of their own: elsewhere they would start at the
+// beginning each time.
+std::string cursor_key(const Cidr& pool, const std::vector<Cidr>& ranges);
+
+std::string encode(const PoolRecord& pool);
+std::string encode(const LeaseRecord& lease);
+std::string encode_last(std::string_view last);  // of a cursor or the guard
+
+// kIo, naming the key, when a record cannot be read: somebody else wrote it.
+Result<PoolRecord> decode_pool(const state::Record& record);
+Result<LeaseRecord> decode_lease(const state::Record& record);
+Result<IpAddress> decode_cursor(const state::Record& record);
+
+}  // namespace fairlead::network::records
