@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "plugin-api/bin/cni_client_text.h"
+
 #ifndef FAIRLEAD_LIBEXECDIR
 #define FAIRLEAD_LIBEXECDIR "/usr/lib/fairlead"
 #endif
@@ -49,17 +51,19 @@ constexpr Variable kVariables[] = {
     {"CNI_NETNS_OVERRIDE=", "X-CNI-NETNS-OVERRIDE: "},
 };
 
-char** environment;
-char* const* arguments;
-Text command;  // CNI_COMMAND
+// The state of this one call. constinit: there is no start-up code that would run constructors.
+constinit char** environment = nullptr;
+constinit char* const* arguments = nullptr;
+constinit Text command;       // CNI_COMMAND
+constinit long deadline = 0;  // milliseconds of CLOCK_MONOTONIC
 
-char input[kMostInput + 1];
-std::size_t input_size = 0;
-bool input_read = false;
-char answer[kMostAnswer];
+constinit char input[kMostInput + 1] = {};
+constinit std::size_t input_size = 0;
+constinit bool input_read = false;
+constinit char answer[kMostAnswer] = {};
 
-Builder<kMostHeader> head;
-Builder<sizeof(sockaddr_un::sun_path)> socket_path;
+constinit Builder<kMostHeader> head;
+constinit Builder<sizeof(sockaddr_un::sun_path)> socket_path;
 
 Text variable(Text name_and_equals) {
   for (char** entry = environment; *entry != nullptr; ++entry)
@@ -79,30 +83,8 @@ void write_all(int fd, Text text) {
   }
 }
 
-// The configuration's version, as far as it can be told without a JSON reader: the first
-// "cniVersion":"<digits, dots>".
-Text version_of(Text config) {
-  const Text key = "\"cniVersion\"";
-  const std::size_t at = find(config, key);
-  if (at == kNowhere) return {};
-  Text rest = config.from(at + key.size);
-  const auto skip = [&](char wanted) {
-    while (!rest.empty() && (rest.data[0] == ' ' || rest.data[0] == '\n' || rest.data[0] == '\t' ||
-                             rest.data[0] == '\r'))
-      rest = rest.from(1);
-    if (rest.empty() || rest.data[0] != wanted) return false;
-    rest = rest.from(1);
-    return true;
-  };
-  if (!skip(':') || !skip('"')) return {};
-  std::size_t size = 0;
-  while (size < rest.size && size < 16 && (is_digit(rest.data[size]) || rest.data[size] == '.'))
-    ++size;
-  return size < rest.size && rest.data[size] == '"' ? Text(rest.data, size) : Text();
-}
-
 [[noreturn]] void fail(int code, Text before, Text object, Text after) {
-  static Builder<8192> message;
+  static constinit Builder<8192> message;
   message.add("{\"cniVersion\":\"");
   const Text version = version_of({input, input_size});
   message.add(version.empty() ? kVersions[6] : version);
@@ -159,7 +141,7 @@ void try_local(Text folder) {
 
 // The folder of this executable, links resolved.
 Text own_folder() {
-  static char path[4096];
+  static constinit char path[4096] = {};
   const long size =
       call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, static_cast<long>(sizeof path));
   std::size_t end = size > 0 ? static_cast<std::size_t>(size) : 0;
@@ -200,23 +182,222 @@ void add_versions(Builder<512>& out, Text quote, Text separator) {
   leave(0);
 }
 
-// {"cniVersion":"1.1.0"} as libcni writes it, nothing but white space around: the version, or
-// nothing.
-Text only_version(Text text) {
-  constexpr Text parts[] = {"{", "\"cniVersion\"", ":"};
-  const auto skip_space = [&] {
-    while (!text.empty() && (text.data[0] == ' ' || text.data[0] == '\n')) text = text.from(1);
-  };
-  for (const Text part : parts) {
-    skip_space();
-    if (!text.starts_with(part)) return {};
-    text = text.from(part.size);
+// VERSION asks about the program and needs nobody else; an unusual question is left to those who
+// read JSON.
+void answer_version() {
+  read_input();
+  const Text version = only_version({input, input_size});
+  if (version.empty()) return;
+  Builder<512> out;
+  out.add("{\"cniVersion\":\"");
+  out.add(version);
+  out.add("\",\"supportedVersions\":[");
+  add_versions(out, "\"", ",");
+  out.add("]}\n");
+  write_all(1, out.text());
+  leave(0);
+}
+
+// ---- the daemon
+
+long now() {
+  timespec time{};
+  call(SYS_clock_gettime, CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000 + time.tv_nsec / 1'000'000;
+}
+
+[[noreturn]] void fail_late() {
+  fail(kTryAgain, "fairleadd did not answer ", command, " in time; see its log, and try again");
+}
+
+// Waits until the socket is ready, at most until the deadline.
+void wait_for(int fd, short events) {
+  for (;;) {
+    const long left = deadline - now();
+    if (left <= 0) fail_late();
+    pollfd poll{fd, events, 0};
+    const timespec timeout{left / 1000, left % 1000 * 1'000'000};
+    if (call(SYS_ppoll, &poll, 1, &timeout, static_cast<const void*>(nullptr), 0) > 0) return;
   }
-  skip_space();
-  const Text version = version_of({text.data - 13, 0});
-  (void)version;
+}
+
+void add_environment() {
+  head.add(
+      "POST /v1/cni HTTP/1.1\r\nHost: fairlead\r\nConnection: close\r\nContent-Type: "
+      "application/json\r\n");
+  for (const Variable& entry : kVariables) {
+    const Text value = variable(entry.name);
+    if (value.empty()) continue;
+    if (!can_be_header(value)) run_local();
+    head.add(entry.header);
+    head.add(value);
+    head.add("\r\n");
+  }
+}
+
+void add_number_header(Text name, long number) {
+  head.add(name);
+  head.add_number(static_cast<unsigned long>(number));
+  head.add("\r\n");
+}
+
+// The container's namespace, opened here because only this process sees the runtime's mounts. It
+// stays open until the daemon has answered. O_NONBLOCK: the path may be anything, a FIFO too.
+void add_netns() {
+  const Text path = variable("CNI_NETNS=");
+  if (path.empty() || !(command == "ADD" || command == "CHECK")) return;
+  const long fd = call(SYS_openat, AT_FDCWD, path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return add_number_header("X-CNI-NETNS-ERROR: ", -fd);
+  add_number_header("X-CNI-NETNS-FD: ", fd);
+  struct statx container, own;
+  const bool known = call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &container) == 0 &&
+                     call(SYS_statx, AT_FDCWD, "/proc/self/ns/net", 0, STATX_INO, &own) == 0;
+  if (known && container.stx_ino == own.stx_ino && container.stx_dev_minor == own.stx_dev_minor &&
+      container.stx_dev_major == own.stx_dev_major)
+    add_number_header("X-CNI-SAME-NETNS: ", 1);
+}
+
+// Where there is no daemon, there is no way back from here.
+int connect_or_run_local() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const Text path = socket_path.text();
+  if (!socket_path.fits() || path.size >= sizeof address.sun_path) run_local();
+  for (std::size_t i = 0; i < path.size; ++i) address.sun_path[i] = path.data[i];
+  const long fd = call(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) fail(kTryAgain, "connect to fairleadd: no socket is left", "", "");
+  if (fd <= 2) fail(kIo, "stdin, stdout or stderr is closed", "", "");
+  const long left = deadline - now();
+  const timeval timeout{left / 1000, left % 1000 * 1000};
+  call(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+  const long result = call(SYS_connect, fd, &address, sizeof address);
+  if (result == -ENOENT || result == -ECONNREFUSED) {
+    call(SYS_close, fd);
+    run_local();
+  }
+  if (result == -EAGAIN) fail_late();
+  if (result != 0)
+    fail(kTryAgain, "connect to fairleadd at ", path,
+         ": refused; is this process root, or in the group fairlead?");
+  return static_cast<int>(fd);
+}
+
+// In one piece. An early answer (the body is too large) may stop it half way: then that is what is
+// read.
+void send_request(int fd) {
+  iovec parts[2] = {{const_cast<char*>(head.text().data), head.text().size}, {input, input_size}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  while (parts[0].iov_len + parts[1].iov_len != 0) {
+    const long sent = call(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+    if (sent == -EINTR) continue;
+    if (sent == -EAGAIN) fail_late();
+    if (sent <= 0) return;
+    auto left = static_cast<std::size_t>(sent);
+    for (iovec& part : parts) {
+      const std::size_t taken = left < part.iov_len ? left : part.iov_len;
+      part.iov_base = static_cast<char*>(part.iov_base) + taken;
+      part.iov_len -= taken;
+      left -= taken;
+    }
+  }
+}
+
+// ---- the answer
+
+// Reads until the answer is complete or the daemon is gone.
+Answer receive(int fd) {
+  std::size_t size = 0;
+  while (size < sizeof answer) {
+    wait_for(fd, POLLIN);
+    const long got = call(SYS_read, fd, answer + size, static_cast<long>(sizeof answer - size));
+    if (got == -EINTR) continue;
+    if (got <= 0) return {};
+    size += static_cast<std::size_t>(got);
+    if (const Answer parsed = parse_answer({answer, size}); parsed.complete) return parsed;
+  }
   return {};
+}
+
+// These come from a server that has not begun with the call: an older daemon, or one over a limit.
+bool was_turned_away(const Answer& parsed) {
+  const long status = parsed.status;
+  return parsed.complete && parsed.exit_code < 0 &&
+         (status == 404 || status == 405 || status == 413 || status == 431 || status == 503);
+}
+
+[[noreturn]] void finish(const Answer& parsed) {
+  if (parsed.complete && parsed.exit_code >= 0) {
+    write_all(1, parsed.body);
+    leave(static_cast<int>(parsed.exit_code));
+  }
+  // An ADD may be half done: the runtime's DEL undoes it. All other verbs can simply be done again.
+  if (command == "ADD" && !was_turned_away(parsed))
+    fail(kTryAgain, "fairleadd stopped before it had answered ADD; call DEL, and try again", "",
+         "");
+  run_local();
+}
+
+void set_up() {
+  command = variable("CNI_COMMAND=");
+  const long timeout = number_of(variable("FAIRLEAD_CNI_TIMEOUT_MS="), kDefaultTimeout);
+  deadline = now() + (timeout > 0 ? timeout : kDefaultTimeout);
+  const Text folder = variable("FAIRLEAD_RUN_DIR=");
+  socket_path.add(folder.empty() ? Text("/run/fairlead") : folder);
+  socket_path.add("/api.sock");
+}
+
+[[noreturn]] void run(char* const* argv, char** envp) {
+  arguments = argv;
+  environment = envp;
+  set_up();
+  if (command.empty()) say_what_this_is();
+  if (command == "VERSION") answer_version();
+  add_environment();
+  const int fd = connect_or_run_local();
+  add_netns();
+  read_input();
+  add_number_header("Content-Length: ", static_cast<long>(input_size));
+  head.add("\r\n");
+  if (!head.fits()) run_local();
+  send_request(fd);
+  finish(receive(fd));
 }
 
 }  // namespace
 }  // namespace client
+
+#ifdef FAIRLEAD_NOLIBC
+
+// The compiler calls these by itself.
+extern "C" {
+[[gnu::optimize("no-tree-loop-distribute-patterns")]] void* memcpy(void* to, const void* from,
+                                                                   std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i)
+    static_cast<char*>(to)[i] = static_cast<const char*>(from)[i];
+  return to;
+}
+[[gnu::optimize("no-tree-loop-distribute-patterns")]] void* memset(void* to, int value,
+                                                                   std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) static_cast<char*>(to)[i] = static_cast<char>(value);
+  return to;
+}
+
+// The stack as the kernel leaves it: argc, argv, 0, envp, 0.
+[[noreturn, gnu::used]] void client_start(long* stack) {
+  auto** const argv = reinterpret_cast<char**>(stack + 1);
+  client::run(argv, argv + *stack + 1);
+}
+}
+
+#ifdef __x86_64__
+asm(".globl _start\n_start:\n xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call "
+    "client_start\n");
+#else
+asm(".globl _start\n_start:\n mov x29, #0\n mov x30, #0\n mov x0, sp\n b client_start\n");
+#endif
+
+#else
+int main(int, char** argv, char** envp) { client::run(argv, envp); }
+#endif

@@ -1,0 +1,80 @@
+// fairlead-cni-local: one CNI call with the core in this process, for hosts where no daemon runs.
+// The thin client starts it; it can as well be installed as the plugin itself.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "network/kernel/netns.h"
+#include "plugin-api/bin/core.h"
+#include "plugin-api/cni/adapter.h"
+
+namespace fairlead {
+
+namespace {
+
+constexpr std::size_t kMostInput = 2 << 20;
+
+Result<std::string> read_input() {
+  std::string input;
+  std::string block(64 << 10, '\0');
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "read the configuration from stdin");
+    if (got == 0) return input;
+    input.append(block, 0, static_cast<std::size_t>(got));
+    if (input.size() > kMostInput)
+      return fail(Code::kInvalid, "the configuration on stdin is larger than 2 MiB");
+  }
+}
+
+bool is_own_netns(int fd) {
+  const auto own = kernel::current_netns();
+  if (!own) return false;
+  const auto own_id = kernel::netns_id(own->get()), id = kernel::netns_id(fd);
+  return own_id && id && *own_id == *id;
+}
+
+cni::Outcome run_call() {
+  cni::Call call{.environment = cni::read_environment(&std::getenv),
+                 .netns = {.open = kernel::open_netns, .is_own = is_own_netns}};
+  if (!call.environment.command.empty()) {
+    auto input = read_input();
+    if (!input) {
+      const bool too_large = input.error().code == Code::kInvalid;
+      return cni::refused(
+          {too_large ? cni::ErrorCode::kDecoding : cni::ErrorCode::kIo, input.error().text, ""},
+          "");
+    }
+    call.input = std::move(*input);
+  }
+  const cni::Prepared prepared = cni::prepare(call);
+  if (!prepared.request) return prepared.outcome;
+  auto core = open_core(paths_from_environment(), CoreMode::kOneShot);
+  if (!core) return cni::unavailable(*prepared.request, core.error());
+  return cni::perform(*prepared.request, call.netns, (*core)->networks());
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
+
+}  // namespace fairlead
+
+// Ends with _exit: the result is out, and what the kernel closes at the end of a process needs no
+// destructors.
+int main() {
+  const fairlead::cni::Outcome outcome = fairlead::run_call();
+  fairlead::write_all(STDERR_FILENO, outcome.err);
+  const bool written = fairlead::write_all(STDOUT_FILENO, outcome.out);
+  ::_exit(written ? outcome.exit_code : 1);
+}

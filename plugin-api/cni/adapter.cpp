@@ -1,0 +1,220 @@
+#include "plugin-api/cni/adapter.h"
+
+#include <algorithm>
+
+#include "base/fault.h"
+#include "plugin-api/cni/result.h"
+
+namespace fairlead::cni {
+
+namespace {
+
+using network::EndpointRef;
+using network::NetworkRef;
+using network::NetworkService;
+using network::Route;
+
+constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
+
+// What a verb prints on success.
+using Answer = Decoded<std::string>;
+
+NetworkRef network_ref(const Request& request) { return {request.network_name().str()}; }
+
+EndpointRef endpoint_ref(const Request& request) {
+  const Invocation& invocation = request.invocation;
+  return {network_ref(request),
+          network::endpoint_id(invocation.container.str(), invocation.ifname.str())};
+}
+
+Answer answer_of(const Status& status) {
+  if (status) return std::string();
+  return fail(failure_of(status.error()));
+}
+
+// ---- ADD
+
+Decoded<UniqueFd> open_container(const Request& request, const NetnsDoor& netns) {
+  const Invocation& invocation = request.invocation;
+  auto fd = netns.open(invocation.netns);
+  if (!fd)
+    return fail(Failure{ErrorCode::kNetns,
+                        fmt::format("CNI_NETNS cannot be used: {}", fd.error().text), ""});
+  if (!invocation.own_netns_allowed && netns.is_own(fd->get()))
+    return fail(Failure{ErrorCode::kNetns,
+                        fmt::format("CNI_NETNS \"{}\" is the network namespace of the plugin "
+                                    "itself; set CNI_NETNS_OVERRIDE=1 if that is meant",
+                                    invocation.netns),
+                        ""});
+  return std::move(*fd);
+}
+
+Failure cannot_make(const Request& request, const Error& error) {
+  Failure failure = failure_of(error);
+  if (error.code == Code::kConflict)
+    failure.details = fmt::format(
+        "to use the existing network as it is, write \"network\": \"{0}\" in the configuration; "
+        "to make it again, remove it first: fairlead network rm {0}",
+        request.name.str());
+  return failure;
+}
+
+Failure cannot_join(const Request& request, const Error& error) {
+  Failure failure = failure_of(error);
+  if (error.code == Code::kNotFound)
+    failure.details =
+        fmt::format("the network to join must exist; make it first: fairlead network create {}",
+                    request.join->str());
+  return failure;
+}
+
+Decoded<network::Network> find_network(const Request& request, NetworkService& service) {
+  if (request.join) {
+    auto network = service.inspect_network(network_ref(request));
+    if (!network) return fail(cannot_join(request, network.error()));
+    return std::move(*network);
+  }
+  auto network = service.create_network(request.network);
+  if (!network) return fail(cannot_make(request, network.error()));
+  return std::move(*network);
+}
+
+std::optional<IpAddress> gateway_of(const network::Network& network, Family family) {
+  for (const network::Subnet& subnet : network.subnets)
+    if (subnet.subnet.family() == family) return subnet.gateway;
+  return std::nullopt;
+}
+
+// The default route that every attachment to a network with a way out has anyway.
+bool is_plain_default(const Route& route, const network::Network& network) {
+  const Family family = route.destination.family();
+  const auto mode =
+      family == Family::kV4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
+  const auto gateway = gateway_of(network, family);
+  return !network.internal && mode != network::GatewayMode::kIsolated && gateway &&
+         route.destination.prefix_length() == 0 &&
+         route == Route{.destination = route.destination, .via = gateway};
+}
+
+// Routes without gateway lead through the network's own, as host-local has it.
+std::vector<Route> complete_routes(std::vector<Route> routes, const network::Network& network) {
+  for (Route& route : routes)
+    if (!route.via && route.scope != kScopeLink)
+      route.via = gateway_of(network, route.destination.family());
+  std::erase_if(routes, [&](const Route& route) { return is_plain_default(route, network); });
+  return routes;
+}
+
+Answer add(const Request& request, const NetnsDoor& netns, NetworkService& service) {
+  TRY(const UniqueFd container, open_container(request, netns));
+  TRY(const network::Network network, find_network(request, service));
+  fault_point("cni.add.network-made");
+  network::EndpointSpec spec = request.endpoint;
+  spec.routes = complete_routes(std::move(spec.routes), network);
+  const auto attachment =
+      service.attach(spec, network::IntoNetns{container.get(), request.invocation.ifname});
+  if (!attachment) return fail(failure_of(attachment.error()));
+  fault_point("cni.add.attached");
+  auto result = encode_result(*attachment, request.dns, request.invocation.netns, *request.version);
+  if (!result) (void)service.remove_endpoint(endpoint_ref(request));
+  return result;
+}
+
+// ---- the other verbs
+
+Answer del(const Request& request, NetworkService& service) {
+  const Status removed = service.remove_endpoint(endpoint_ref(request));
+  if (!removed && removed.error().code == Code::kNotFound) return std::string();
+  return answer_of(removed);
+}
+
+Answer check(const Request& request, const NetnsDoor& netns, NetworkService& service) {
+  TRY(const UniqueFd container, open_container(request, netns));
+  const network::Expectation expected{.netns_fd = container.get(),
+                                      .ifname = request.invocation.ifname.str(),
+                                      .addresses = request.previous.addresses,
+                                      .routes = request.previous.routes,
+                                      .mac = request.previous.mac};
+  return answer_of(service.check(endpoint_ref(request), expected));
+}
+
+Answer collect(const Request& request, NetworkService& service) {
+  if (!request.valid) return std::string();
+  const auto removed = service.collect(network_ref(request), request.runtime(), *request.valid);
+  if (removed || removed.error().code == Code::kNotFound) return std::string();
+  return fail(failure_of(removed.error()));
+}
+
+Answer status(const Request& request, NetworkService& service) {
+  const auto network = service.inspect_network(network_ref(request));
+  if (network) return std::string();
+  const bool missing = network.error().code == Code::kNotFound;
+  if (missing && !request.join) return std::string();  // the first ADD makes it
+  Failure failure = missing ? cannot_join(request, network.error()) : failure_of(network.error());
+  failure.code = ErrorCode::kNotAvailable;
+  return fail(std::move(failure));
+}
+
+Answer perform_verb(const Request& request, const NetnsDoor& netns, NetworkService& service) {
+  switch (request.invocation.verb) {
+    case Verb::kAdd:
+      return add(request, netns, service);
+    case Verb::kDel:
+      return del(request, service);
+    case Verb::kCheck:
+      return check(request, netns, service);
+    case Verb::kGc:
+      return collect(request, service);
+    case Verb::kStatus:
+      return status(request, service);
+    case Verb::kVersion:
+      return encode_versions(request.version_text);
+  }
+  return std::string();
+}
+
+Outcome outcome_of(const Answer& answer, const Version& version) {
+  if (answer) return {.out = *answer};
+  return {.exit_code = 1, .out = encode_failure(answer.error(), version.text)};
+}
+
+// What packagers and bug reports ask for: the plugin called by hand.
+Outcome about() {
+  std::vector<std::string_view> names;
+  for (const Version& version : versions()) names.push_back(version.text);
+  return {.err = fmt::format("CNI fairlead plugin {}\nCNI protocol versions supported: {}\n",
+                             FAIRLEAD_VERSION, fmt::join(names, ", "))};
+}
+
+}  // namespace
+
+Outcome refused(const Failure& failure, std::string_view input) {
+  return outcome_of(fail(failure), answer_version(input));
+}
+
+Prepared prepare(const Call& call) {
+  if (call.environment.command.empty()) return {.outcome = about()};
+  auto request = decode(call.environment, call.input);
+  if (!request) return {.outcome = outcome_of(fail(request.error()), answer_version(call.input))};
+  if (request->invocation.verb == Verb::kVersion)
+    return {.outcome = {.out = encode_versions(request->version_text)}};
+  return {.request = std::move(*request)};
+}
+
+Outcome perform(const Request& request, const NetnsDoor& netns, NetworkService& service) {
+  return outcome_of(perform_verb(request, netns, service), *request.version);
+}
+
+Outcome run(const Call& call, NetworkService& service) {
+  const Prepared prepared = prepare(call);
+  if (!prepared.request) return prepared.outcome;
+  return perform(*prepared.request, call.netns, service);
+}
+
+Outcome unavailable(const Request& request, const Error& error) {
+  Failure failure = failure_of(error);
+  if (request.invocation.verb == Verb::kStatus) failure.code = ErrorCode::kNotAvailable;
+  return outcome_of(fail(std::move(failure)), *request.version);
+}
+
+}  // namespace fairlead::cni

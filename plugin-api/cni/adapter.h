@@ -1,0 +1,65 @@
+// CNI's verbs over the NetworkService. The surroundings (environment, stdin, namespaces) are
+// injected; what goes to stdout and the exit code come back as a value, so that a test needs no
+// process.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+#include "network/api/service.h"
+#include "plugin-api/cni/codec.h"
+
+namespace fairlead::cni {
+
+// How network namespaces are reached: wiring gives network/kernel's functions, tests their own.
+struct NetnsDoor {
+  // Opens a path; kNotFound when there is none or it is no network namespace.
+  std::function<Result<UniqueFd>(const std::string& path)> open;
+  // Is this the namespace the plugin itself runs in?
+  std::function<bool(int fd)> is_own;
+};
+
+struct Call {
+  Environment environment;
+  std::string input;  // stdin
+  NetnsDoor netns;
+};
+
+struct Outcome {
+  int exit_code = 0;
+  std::string out;  // for stdout: JSON or nothing
+  std::string err;  // for stderr: text for people
+
+  bool operator==(const Outcome&) const = default;
+};
+
+// Does what the call says.
+//   ADD     opens the namespace first (kNetns when it is missing or the plugin's own), makes the
+//   network unless it
+//           exists, attaches. After a killed ADD the runtime calls DEL; a second ADD without one is
+//           kExists.
+//   DEL     succeeds whatever is missing: namespace, network, endpoint, prevResult.
+//   CHECK   compares prevResult with what is there.
+//   GC      frees what is not in the list of valid attachments; without a list it does nothing.
+//   STATUS  fails with kNotAvailable when the state cannot be read or the network to join does not
+//   exist.
+// Without CNI_COMMAND: the version, on stderr.
+Outcome run(const Call& call, network::NetworkService& service);
+
+// The two halves of run(), for a caller that opens the service only for calls that are well-formed.
+struct Prepared {
+  std::optional<Request> request;  // nothing: `outcome` is final
+  Outcome outcome;
+};
+Prepared prepare(const Call& call);
+Outcome perform(const Request& request, const NetnsDoor& netns, network::NetworkService& service);
+
+// The outcome of a call that failed before it could be prepared; `input` is what is known of stdin.
+Outcome refused(const Failure& failure, std::string_view input);
+
+// The outcome when the service itself cannot be opened.
+Outcome unavailable(const Request& request, const Error& error);
+
+}  // namespace fairlead::cni

@@ -1,0 +1,29 @@
+// The daemon's side of the hand-over: the thin client fairlead-cni sends a whole call as one HTTP
+// request.
+//
+//   POST /v1/cni HTTP/1.1
+//   X-CNI-COMMAND: ADD                  the CNI_* variables that are set
+//   X-CNI-NETNS: /run/netns/web
+//   X-CNI-NETNS-FD: 3                   the client has CNI_NETNS open under this number: it is
+//   opened in the client's
+//                                       mount namespace, which may not be the daemon's
+//   X-CNI-NETNS-ERROR: 2                or could not open it: errno
+//   X-CNI-SAME-NETNS: 1                 it is the client's own namespace
+//
+//   {stdin}
+//
+// The answer is a 200 with what belongs on stdout, and the exit code in X-CNI-Exit. Passing the
+// descriptor itself (SCM_RIGHTS) was rejected: the HTTP server does not read control messages, and
+// /proc needs no extra step.
+#pragma once
+
+#include "plugin-api/cni/adapter.h"
+#include "plugin-api/http/message.h"
+
+namespace fairlead::cni {
+
+// Thread-safe, as the service is. `netns` are the daemon's own functions.
+http::Response handle_cni(const http::Request& request, network::NetworkService& service,
+                          const NetnsDoor& netns);
+
+}  // namespace fairlead::cni

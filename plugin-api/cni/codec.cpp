@@ -1,0 +1,230 @@
+#include "plugin-api/cni/codec.h"
+
+#include <algorithm>
+
+#include "plugin-api/cni/settings.h"
+#include "plugin-api/cni/wishes.h"
+
+namespace fairlead::cni {
+
+namespace {
+
+using json::Json;
+using json::Object;
+
+Failure misconfigured(std::string message) {
+  return {ErrorCode::kConfiguration, std::move(message), ""};
+}
+
+// ---- what every verb reads
+
+std::string quoted_versions() {
+  std::vector<std::string> names;
+  for (const Version& version : versions()) names.push_back(fmt::format("\"{}\"", version.text));
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
+Decoded<const Version*> decode_version(const Object& config) {
+  TRY(const std::string text, at_stage(config.string_or("cniVersion", ""), ErrorCode::kDecoding));
+  if (const Version* version = find_version(text); version != nullptr) return version;
+  return fail(Failure{ErrorCode::kIncompatibleVersion, "incompatible CNI versions",
+                      fmt::format("config is \"{}\", plugin supports [{}]", text.substr(0, 64),
+                                  quoted_versions())});
+}
+
+Status allowed(Verb verb, const Version& version) {
+  const auto refuse = [&](std::string_view command, std::string_view since) {
+    return fail(Code::kUnsupported,
+                "config version does not allow {}: it is {}, {} needs at least {}", command,
+                version.text, command, since);
+  };
+  if (verb == Verb::kCheck && !version.checks) return refuse("CHECK", "0.4.0");
+  if (verb == Verb::kGc && !version.collects) return refuse("GC", "1.1.0");
+  if (verb == Verb::kStatus && !version.collects) return refuse("STATUS", "1.1.0");
+  return {};
+}
+
+Decoded<NetworkName> decode_name(const Object& config) {
+  TRY(const std::string name, at_stage(config.string_or("name", ""), ErrorCode::kDecoding));
+  if (name.empty())
+    return fail(misconfigured("the network name is missing: give the conflist a \"name\""));
+  return at_stage(NetworkName::parse(name), ErrorCode::kConfiguration);
+}
+
+// ---- ADD
+
+Status refuse_prev_result(const Object& config) {
+  if (config.find("prevResult") == nullptr) return {};
+  return fail(Code::kInvalid,
+              "fairlead makes the container's interface itself and cannot follow another plugin "
+              "(field prevResult is present); "
+              "put it first in the conflist's \"plugins\"");
+}
+
+// The ranges the runtime wishes for, and those of the configuration for the families it says
+// nothing about.
+std::vector<Cidr> combine(const std::vector<Cidr>& configured,
+                          const std::vector<AddressRange>& wished) {
+  std::vector<Cidr> ranges;
+  for (const AddressRange& range : wished) {
+    if (range.exact.empty()) ranges.push_back(*range.subnet.subnet);
+    ranges.insert(ranges.end(), range.exact.begin(), range.exact.end());
+  }
+  for (const Cidr& prefix : configured) {
+    const auto same_family = [&](const AddressRange& range) {
+      return range.subnet.family == prefix.family();
+    };
+    if (std::ranges::none_of(wished, same_family)) ranges.push_back(prefix);
+  }
+  return ranges;
+}
+
+// What the runtime says, part by part, over what the configuration says.
+network::Dns combine(network::Dns configured, const network::Dns& wished) {
+  if (!wished.nameservers.empty()) configured.nameservers = wished.nameservers;
+  if (!wished.search.empty()) configured.search = wished.search;
+  if (!wished.options.empty()) configured.options = wished.options;
+  if (!wished.domain.empty()) configured.domain = wished.domain;
+  return configured;
+}
+
+void fill_endpoint(Request& request, Settings& settings, Wishes wishes) {
+  network::EndpointSpec& endpoint = request.endpoint;
+  endpoint.network.text = request.network_name().str();
+  endpoint.id =
+      network::endpoint_id(request.invocation.container.str(), request.invocation.ifname.str());
+  endpoint.container = request.invocation.container.str();
+  endpoint.runtime = request.runtime();
+  endpoint.addresses = std::move(wishes.addresses);
+  endpoint.mac = wishes.mac;
+  endpoint.ports = std::move(wishes.ports);
+  endpoint.aliases = std::move(wishes.aliases);
+  endpoint.ranges = combine(settings.ranges, wishes.ranges);
+  endpoint.rates = wishes.rates;
+  endpoint.routes = std::move(settings.routes);
+  endpoint.netns_path = request.invocation.netns;
+}
+
+// A configuration without subnets leaves them to the runtime's ipRanges.
+void take_subnets(network::NetworkSpec& network, const std::vector<AddressRange>& wished) {
+  if (!network.subnets.empty()) return;
+  for (const AddressRange& range : wished)
+    network.subnets.push_back({.family = range.subnet.family,
+                               .subnet = range.subnet.subnet,
+                               .gateway = range.subnet.gateway});
+}
+
+Decoded<Settings> read_settings(Request& request, const Object& config) {
+  TRY(auto settings, decode_settings(config, request.name));
+  request.join = std::exchange(settings.network.options.join, std::nullopt);
+  return settings;
+}
+
+void fill_add(Request& request, Settings settings, Wishes wishes) {
+  request.dns = combine(std::move(settings.dns), wishes.dns);
+  take_subnets(settings.network, wishes.ranges);
+  fill_endpoint(request, settings, std::move(wishes));
+  request.network = std::move(settings.network);
+}
+
+Decoded<Request> decode_add(Request request, const Object& config, std::string_view cni_args) {
+  TRY_STATUS(at_stage(refuse_prev_result(config), ErrorCode::kConfiguration));
+  TRY(auto settings, read_settings(request, config));
+  TRY(auto wishes,
+      decode_wishes(config, cni_args, {request.name.str(), request.network_name().str()}));
+  fill_add(request, std::move(settings), std::move(wishes));
+  return request;
+}
+
+// ---- the other verbs
+
+Result<PrevResult> read_prev_result(const Object& config, std::string_view ifname) {
+  TRY(const auto result, config.object_or_none("prevResult"));
+  if (!result)
+    return fail(Code::kInvalid,
+                "field prevResult is missing: CHECK compares with the result of ADD");
+  return decode_prev_result(*result, ifname);
+}
+
+Result<std::optional<std::vector<network::ValidAttachment>>> read_valid(const Object& config) {
+  for (const std::string_view key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
+    if (config.find(key) == nullptr) continue;
+    TRY(const auto elements, config.objects_or_empty(key));
+    std::vector<network::ValidAttachment> valid;
+    for (const Object& element : elements) {
+      network::ValidAttachment attachment;
+      TRY(attachment.container, element.string("containerID"));
+      TRY(attachment.ifname, element.string("ifname"));
+      valid.push_back(std::move(attachment));
+    }
+    return std::optional(std::move(valid));
+  }
+  return std::optional<std::vector<network::ValidAttachment>>();
+}
+
+Result<Request> decode_known(Request request, const Object& config) {
+  TRY(request.join, decode_join(config));
+  if (request.invocation.verb == Verb::kCheck) {
+    TRY(request.previous, read_prev_result(config, request.invocation.ifname.str()));
+  }
+  if (request.invocation.verb == Verb::kGc) {
+    TRY(request.valid, read_valid(config));
+  }
+  return request;
+}
+
+Decoded<Request> decode_status(Request request, const Object& config) {
+  TRY(auto settings, read_settings(request, config));
+  request.network = std::move(settings.network);
+  return request;
+}
+
+// VERSION asks about this program and not about a network: whatever is on stdin, it is answered.
+Request decode_version_verb(Request request, std::string_view input) {
+  request.version = &answer_version(input);
+  request.version_text = request.version->text;
+  const auto document = json::parse(input);
+  if (!document || !document->is_object()) return request;
+  const auto config = Object::of(*document, "", json::Keys::kAnyCase);
+  const auto text = config->string_or("cniVersion", "");
+  if (text && !text->empty() && text->size() <= 64) request.version_text = *text;
+  return request;
+}
+
+Decoded<Request> decode_config(Request request, const Object& config, std::string_view cni_args) {
+  TRY(request.name, decode_name(config));
+  TRY(request.version, decode_version(config));
+  TRY_STATUS(at_stage(allowed(request.invocation.verb, *request.version),
+                      ErrorCode::kIncompatibleVersion));
+  switch (request.invocation.verb) {
+    case Verb::kAdd:
+      return decode_add(std::move(request), config, cni_args);
+    case Verb::kStatus:
+      return decode_status(std::move(request), config);
+    default:
+      return at_stage(decode_known(std::move(request), config), ErrorCode::kConfiguration);
+  }
+}
+
+}  // namespace
+
+Decoded<Request> decode(const Environment& environment, std::string_view input) {
+  Request request;
+  TRY(request.invocation, check_environment(environment));
+  if (request.invocation.verb == Verb::kVersion)
+    return decode_version_verb(std::move(request), input);
+  TRY(const Json document, at_stage(json::parse(input), ErrorCode::kDecoding));
+  TRY(const Object config,
+      at_stage(Object::of(document, "", json::Keys::kAnyCase), ErrorCode::kDecoding));
+  return decode_config(std::move(request), config, environment.args);
+}
+
+const Version& answer_version(std::string_view input) {
+  const auto document = json::parse(input);
+  if (!document || !document->is_object()) return newest_version();
+  const auto text = Object::of(*document, "", json::Keys::kAnyCase)->string_or("cniVersion", "");
+  const Version* version = text ? find_version(*text) : nullptr;
+  return version == nullptr ? newest_version() : *version;
+}
+
+}  // namespace fairlead::cni

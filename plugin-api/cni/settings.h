@@ -1,0 +1,46 @@
+// The plugin's part of a conflist: which network, and how to make it.
+//
+//   {"type":"fairlead", "network":"shop"}                        joins the Fairlead network "shop"
+//   {"type":"fairlead", "subnet":"10.1.0.0/24", "mtu":1400}      the network is the conflist's,
+//   made at the first ADD
+//   {"type":"fairlead", "isGateway":true, "ipMasq":true,         the words of the bridge and
+//   host-local plugins
+//    "ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.10"}]],
+//            "routes":[{"dst":"0.0.0.0/0"}]}}
+//
+// Keys are matched without regard to case, unknown ones are let through (libcni adds its own). A
+// key of the standard plugins that changes what a container may reach, and that Fairlead has no
+// counterpart for, is refused, not dropped.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/json/json.h"
+#include "network/api/types.h"
+#include "plugin-api/cni/failure.h"
+
+namespace fairlead::cni {
+
+struct Settings {
+  network::NetworkSpec
+      network;  // its options.join: the existing network to use, instead of making this one
+  std::vector<Cidr> ranges;  // where rangeStart and rangeEnd are not one prefix: give out of these
+  std::vector<network::Route>
+      routes;  // without gateway: that of the network, unless the scope is link
+  network::Dns dns;
+};
+
+// kConfiguration, or kUnsupportedField.
+Decoded<Settings> decode_settings(const json::Object& config, const NetworkName& name);
+
+// The existing network to join, alone: all that DEL, CHECK and GC need of the settings.
+Result<std::optional<NetworkName>> decode_join(const json::Object& config);
+
+// A "dns" section. The keys of the result (nameservers, domain, search, options).
+Result<network::Dns> decode_dns(const json::Object& object);
+
+// Elements of "routes": {"dst","gw","mtu","advmss","priority","table","scope"}.
+Result<std::vector<network::Route>> decode_routes(const json::Object& object, std::string_view key);
+
+}  // namespace fairlead::cni
