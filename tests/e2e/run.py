@@ -26,6 +26,8 @@ _print_lock = threading.Lock()
 def main():
     options = read_options()
     os.environ["FAIRLEAD_E2E_BIN"] = str(Path(options.bin).resolve())
+    if options.stand_in:
+        os.environ["FAIRLEAD_E2E_STAND_IN"] = "1"  # inherited by the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit handlers close the hosts
     if options.worker:
         sys.exit(run_module(options.worker, options.filters))
@@ -45,6 +47,8 @@ def read_options():
     parser.add_argument("-k", dest="filters", action="append", default=[], metavar="TEXT",
                         help="only tests whose name holds TEXT (again: or TEXT)")
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="test files at the same time (default 2)")
+    parser.add_argument("--stand-in", action="store_true",
+                        help="Docker's own drivers in Fairlead's place: proves the tests, not Fairlead")
     parser.add_argument("--list", action="store_true", help="print the tests and stop")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -169,7 +173,7 @@ class Lines(unittest.TestResult):
 
     def addSkip(self, test, reason):
         self.skipped_count += 1
-        self._line("skip", test, reason)
+        self._line("SKIP", test, reason)
 
     def _fail(self, test, err):
         self.failed += 1

@@ -43,7 +43,7 @@ class Bed(HostCase):
         docker.run("client", network="net")
         self.assertEqual("web", docker.ask("client", docker.address("web", "net"), 80).name)
         self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
-        self.assertEqual(docker.address("web", "net"), docker.resolves("client", "web"))
+        self.assertIn(docker.address("web", "net"), docker.resolves("client", "web"))
         docker.remove_everything()
         self.assert_as_before(before)
         docker.stop()

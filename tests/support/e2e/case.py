@@ -3,7 +3,7 @@
 import contextlib
 import unittest
 
-from support.e2e.docker import Docker
+from support.e2e.docker import Docker, stand_in
 from support.e2e.host import Host, have_fairlead
 from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import eventually
@@ -25,7 +25,9 @@ class HostCase(unittest.TestCase):
         """The host is as the snapshot says; some removals of the kernel and the runtimes take a moment."""
         with contextlib.suppress(AssertionError):
             eventually(lambda: not before.difference(Snapshot(self.host)), "the host to be as before", within, 0.2)
-        self.assertEqual("", before.difference(Snapshot(self.host)))
+        difference = before.difference(Snapshot(self.host))
+        if difference:
+            self.fail("not as before:\n" + difference)
 
     @contextlib.contextmanager
     def leaving_nothing(self):
@@ -41,13 +43,18 @@ class FairleadCase(HostCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.fairleadd = cls.host.start_fairleadd()
+        cls.fairleadd = cls.host.start_fairleadd() if have_fairlead() else None
+
+    def restart_fairleadd(self):
+        """Starts it again after its end."""
+        type(self).fairleadd = self.host.start_fairleadd()
 
 
 class DockerCase(FairleadCase):
     """A host on which fairleadd and dockerd run; every test removes what it made."""
 
     live_restore = False
+    needs_fairlead = not stand_in()
 
     @classmethod
     def setUpClass(cls):

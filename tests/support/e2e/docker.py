@@ -1,6 +1,7 @@
 """A real dockerd on a host, and the docker command line as verbs."""
 
 import json
+import os
 
 from support.e2e import images
 from support.e2e.host import CommandFailed
@@ -8,6 +9,15 @@ from support.e2e.waiting import eventually
 
 DOCKER = "/usr/bin/docker"  # of the same version as dockerd; one elsewhere on the PATH may be too new for it
 SOCKET = "/run/docker.sock"
+
+
+def stand_in():
+    """run.py --stand-in: Docker's own drivers in Fairlead's place, to prove the tests themselves."""
+    return bool(os.environ.get("FAIRLEAD_E2E_STAND_IN"))
+
+
+NETWORK_DRIVER, IPAM_DRIVER, VOLUME_DRIVER = (
+    ("bridge", "default", "local") if stand_in() else ("fairlead", "fairlead", "fairlead"))
 
 
 class Docker:
@@ -57,9 +67,13 @@ class Docker:
 
     # ---- networks -------------------------------------------------------------------------------------------------
 
-    def network(self, name, *options, driver="fairlead", ipam="fairlead"):
+    def network(self, name, *options, driver=NETWORK_DRIVER, ipam=IPAM_DRIVER):
         """docker network create; `ipam` is "fairlead", or "default" for Docker's own."""
         self("network", "create", "--driver", driver, "--ipam-driver", ipam, *options, name)
+        return name
+
+    def volume(self, name, *options):
+        self("volume", "create", "--driver", VOLUME_DRIVER, *options, name)
         return name
 
     def remove_network(self, *names):
@@ -129,10 +143,10 @@ class Docker:
         return self("exec", name, *command, check=check)
 
     def resolves(self, name, other):
-        """The address that container `name` gets for the name `other`, or None."""
+        """The addresses that container `name` gets for the name `other`."""
         out = self.exec(name, "nslookup", other, "127.0.0.11", check=False).out
-        found = [line.split(":", 1)[1].strip() for line in out.splitlines() if line.startswith("Address")]
-        return next((address.split()[-1] for address in found if "127.0.0.11" not in address), None)
+        found = [line.split(":", 1)[1].split()[-1] for line in out.splitlines() if line.startswith("Address")]
+        return {address for address in found if "127.0.0.11" not in address}
 
     def attachment(self, name, network):
         return self.inspect("container", name)["NetworkSettings"]["Networks"][network]

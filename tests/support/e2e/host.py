@@ -164,6 +164,18 @@ class Host:
     def fairlead_json(self, *arguments):
         return json.loads(self.fairlead(*arguments, "--json").out)
 
+    def networks(self):
+        return self.fairlead_json("network", "ls")
+
+    def endpoints(self):
+        return self.fairlead_json("endpoint", "ls")
+
+    def ports(self):
+        return self.fairlead_json("port", "ls")
+
+    def volumes(self):
+        return self.fairlead_json("volume", "ls")
+
     # ---- the outside ----------------------------------------------------------------------------------------------
 
     def outside_ip(self, *commands):
@@ -246,6 +258,10 @@ class Host:
         target.write_text(text)
         if mode is not None:
             target.chmod(mode)
+
+    def link(self, name):
+        """A link as `ip -json -details link` shows it."""
+        return json.loads(self.exec("ip", "-json", "-details", "link", "show", name).out)[0]
 
     def net_of(self, pid, label=None):
         """The network namespace of a process, by the host's own count of pids."""

@@ -42,7 +42,16 @@ class Snapshot:
 
 
 def _ruleset(host):
-    return _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
+    """All tables. dockerd puts its own rules in another order when it starts again: their order is left out."""
+    text = _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
+    tables = re.split(r"^(?=table )", text, flags=re.MULTILINE)
+    return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in tables)
+
+
+def _in_any_order(table):
+    head, *chains = re.split(r"^\t(?=chain )", table, flags=re.MULTILINE)
+    texts = ["\n".join(sorted(chain.splitlines())) for chain in chains]
+    return head + "\n".join(sorted(texts)) + "\n" if chains else table
 
 
 def _links(host):
@@ -55,12 +64,14 @@ def _settled(link, key):
     """What changes by itself on an idle host (a bridge's timers) is left out."""
     if key == "linkinfo":
         return link.get("linkinfo", {}).get("info_kind")
+    if key == "operstate" and link.get("linkinfo", {}).get("info_kind") == "bridge":
+        return None  # up until its first port has come and gone
     return link.get(key)
 
 
 def _ip_lines(host, *command):
     lines = [line for family in ("-4", "-6") for line in host.exec("ip", family, "-oneline", *command).out.splitlines()]
-    kept = [re.sub(r"^\d+: | (valid|preferred)_lft \S+|\\|expires \S+| tentative", "", line).strip() for line in lines]
+    kept = [re.sub(r"^\d+: | (valid|preferred)_lft \S+|\\|expires \S+| tentative| linkdown", "", line).strip() for line in lines]
     return "\n".join(sorted(line for line in kept if "fe80::" not in line and "ff00::/8" not in line))
 
 
