@@ -1,30 +1,81 @@
-// Backend: how one kind of volume is kept on disk. A backend acts and reports; it never writes the store.
+// Backend: how one kind of volume is kept on disk. A backend acts and reports; it never writes the
+// store.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "base/rollback.h"
+#include "volume/api/options.h"
 #include "volume/api/types.h"
 
 namespace fairlead::volume {
 
-// Called under the lock of the volume, from any thread.
+// Asked between the steps of long work: true = stop here; a later call goes on.
+using StopRequest = std::function<bool()>;
+
+enum class TrashState {
+  kEmptied,  // the data is gone
+  kLeft,     // stopped half way, or somebody still has it mounted: `sweep` will try again
+};
+
+// Called under the lock of the volume, from any thread; `purge` and `sweep` without a lock. Every
+// verb is idempotent.
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  // Refuses options that this backend or this host cannot honour, before anything is stored.
-  virtual Status validate(const VolumeSpec& spec) const = 0;
-  // Builds the data beside, then renames it into place: the rename is the commit. Idempotent.
+  // Refuses options that this backend or this host cannot honour, before anything is stored:
+  // kUnsupported with a hint.
+  virtual Status validate(const VolumeOptions& options) const = 0;
+  // Builds the data beside, then renames it into place: the rename is the commit. A volume that is
+  // there is kept.
   virtual Status create(const Volume& volume, Rollback& undo) = 0;
-  // Renames the data into the trash; the real removal comes later (empty_trash). Succeeds when it is gone.
+  // Removes what a create that did not finish left; the volume was never handed out. Succeeds when
+  // there is nothing.
+  virtual Status discard(const Volume& volume) = 0;
+  // Renames the data into the trash under `volume.deleted`. Succeeds when it is gone.
   virtual Status remove(const Volume& volume) = 0;
-  // Makes the data available and returns the absolute path of its `_data` folder. Idempotent.
+  // Removes for good what `remove` put into the trash; never while somebody has it mounted.
+  virtual Result<TrashState> purge(const Volume& volume, const StopRequest& stop) = 0;
+  // Where the data is, absolute, as far as that needs no mount(); else empty. Touches nothing: List
+  // calls it.
+  virtual std::string data_path(const Volume& volume) const = 0;
+  // Makes the data available and returns the absolute path of its `_data` folder.
   virtual Result<std::string> mount(const Volume& volume) = 0;
   virtual Status unmount(const Volume& volume) = 0;
-  // Who, in any mount namespace, has the volume's data mounted: a text for people, empty when nobody.
+  // Who, in any mount namespace, has the volume's data mounted: a text for people, empty when
+  // nobody.
   virtual Result<std::string> users(const Volume& volume) = 0;
+  // Trouble with the data is told in `health`, not as an error. `reason` is filled by the service.
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
+
+  // What is left by crashes: half-built data of ids that `is_known` denies is removed, trash whose
+  // `retain` is over at `now` (Unix seconds) is emptied, and data of a finished volume without a
+  // record is reported and left alone.
+  virtual ReconcileReport sweep(long long now,
+                                const std::function<Result<bool>(const std::string& id)>& is_known,
+                                const StopRequest& stop) = 0;
+};
+
+// The backends of this host, and which one a volume gets.
+class BackendRegistry {
+ public:
+  struct Choice {
+    std::string name;
+    Backend* backend = nullptr;
+    std::string reason;  // for people: why this one
+  };
+
+  virtual ~BackendRegistry() = default;
+
+  // By the options, or the default of this host. kUnsupported for a backend that is known but not
+  // available here, kInvalid with the closest name for any other.
+  virtual Result<Choice> choose(const VolumeOptions& options) = 0;
+  // The backend of an existing volume; the same errors.
+  virtual Result<Backend*> find(const std::string& name) = 0;
+  virtual std::vector<Backend*> all() = 0;
 };
 
 }  // namespace fairlead::volume

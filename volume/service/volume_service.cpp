@@ -1,0 +1,454 @@
+#include "volume/service/volume_service.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "volume/api/options.h"
+#include "volume/api/text.h"
+#include "volume/service/reaper.h"
+#include "volume/service/records.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLockDeadline = 4s;  // Podman gives up after 5
+constexpr auto kReconcileLockDeadline = 500ms;
+constexpr auto kPurgeAtOnce = 20ms;  // of a removal's own time; what takes longer is the reaper's
+constexpr std::size_t kMostLabels = 256, kLongestLabel = 4096;
+constexpr std::size_t kMostHints = 1024, kLongestClient = 256;
+
+// What a create asks for, checked.
+struct Wish {
+  VolumeName name;
+  VolumeOptions options;
+  std::map<std::string, std::string> labels;
+  BackendRegistry::Choice choice;
+};
+
+Status check_label(const std::string& key, const std::string& value) {
+  if (key.empty() || key.size() > kLongestLabel || value.size() > kLongestLabel)
+    return fail(Code::kInvalid, "label \"{}\" is empty or too long: at most {} bytes", shown(key),
+                kLongestLabel);
+  if (!is_plain_text(key) || !is_plain_text(value))
+    return fail(Code::kInvalid, "label \"{}\" holds control characters or is not UTF-8",
+                shown(key));
+  return {};
+}
+
+// Labels of the request and of label.<key> options together; the same one with two values is
+// refused.
+Result<std::map<std::string, std::string>> merge_labels(
+    const std::map<std::string, std::string>& of_request,
+    const std::map<std::string, std::string>& of_options) {
+  auto labels = of_request;
+  for (const auto& [key, value] : of_options)
+    if (const auto [there, fresh] = labels.try_emplace(key, value);
+        !fresh && there->second != value)
+      return fail(Code::kInvalid, "label \"{}\" is given twice, as {} and as {}", shown(key),
+                  shown(there->second), shown(value));
+  if (labels.size() > kMostLabels)
+    return fail(Code::kInvalid, "{} labels are too many: at most {}", labels.size(), kMostLabels);
+  for (const auto& [key, value] : labels) TRY_STATUS(check_label(key, value));
+  return labels;
+}
+
+// In what an existing volume differs from the wish; empty: in nothing. A wish without a backend
+// takes any.
+std::string difference_to(const Volume& volume, const Wish& wish) {
+  auto there = volume.options, asked = to_map(wish.options);
+  there["backend"] = volume.backend;
+  if (wish.options.backend.empty()) asked["backend"] = volume.backend;
+  for (const auto& [key, value] : volume.labels) there["label." + key] = value;
+  for (const auto& [key, value] : wish.labels) asked["label." + key] = value;
+  return difference(there, asked);
+}
+
+tl::unexpected<Error> no_such_volume(const VolumeName& name) {
+  return fail(Code::kNotFound, "volume \"{}\" does not exist", name.str());
+}
+
+std::vector<MountHint>::iterator find_hint(Volume& volume, const std::string& client,
+                                           const std::string& id) {
+  return std::ranges::find_if(
+      volume.mounts, [&](const MountHint& hint) { return hint.client == client && hint.id == id; });
+}
+
+Status check_hint(const std::string& client, const std::string& id) {
+  if (client.size() > kLongestClient || id.size() > kLongestClient || !is_plain_text(client) ||
+      !is_plain_text(id))
+    return fail(Code::kInvalid, "the id of a mount must be text of at most {} bytes",
+                kLongestClient);
+  return {};
+}
+
+// One mount more. Counts that a runtime never took back are forgotten, the oldest first.
+void count_up(Volume& volume, const std::string& client, const std::string& id) {
+  if (const auto hint = find_hint(volume, client, id); hint != volume.mounts.end()) {
+    if (hint->count < UINT32_MAX) ++hint->count;
+    return;
+  }
+  if (volume.mounts.size() >= kMostHints) volume.mounts.erase(volume.mounts.begin());
+  volume.mounts.push_back({client, id, 1});
+}
+
+class Service : public VolumeService {
+ public:
+  Service(state::Store& store, NamedLocks& locks, BackendRegistry& backends,
+          Surroundings surroundings)
+      : records_(store, surroundings.boot),
+        locks_(locks),
+        backends_(backends),
+        now_(std::move(surroundings.now)) {}
+
+  Result<Volume> create(const VolumeSpec& spec) override;
+  Status remove(const std::string& name) override;
+  Result<Volume> mount(const std::string& name, const std::string& client,
+                       const std::string& id) override;
+  Status unmount(const std::string& name, const std::string& client,
+                 const std::string& id) override;
+  Result<Volume> inspect(const std::string& name) override;
+  Result<std::vector<Volume>> list() override;
+  Result<VolumeStatus> status(const Volume& volume) override;
+  Result<ReconcileReport> reconcile() override;
+
+ private:
+  Result<NamedLocks::Guard> lock(const VolumeName& name, std::chrono::milliseconds deadline) {
+    return locks_.lock("volume-" + name.str(), deadline);
+  }
+  Result<Wish> check(const VolumeSpec& spec) const;
+  Result<Volume> build(const Wish& wish);
+  Result<std::optional<Stored>> ready(
+      const VolumeName& name);  // those of other phases do not exist for users
+  Volume with_path(Volume volume);
+  std::string reason_of(const Volume& volume);
+
+  Status begin_removal(Stored& stored, Backend& backend);
+  Status finish_removal(const Volume& volume, Backend& backend);
+  Status abandon(const Volume& volume);  // of a create that did not finish
+  void purge(const Volume& volume, Backend& backend);
+
+  void heal_all(ReconcileReport& report, const Records::Listing& listing);
+  Status heal(const Volume& seen, ReconcileReport& report);
+  void note_health(const Volume& volume, ReconcileReport& report);
+
+  Records records_;
+  NamedLocks& locks_;
+  BackendRegistry& backends_;
+  std::function<long long()> now_;
+  Reaper reaper_;
+};
+
+// --- create
+
+Result<Wish> Service::check(const VolumeSpec& spec) const {
+  if (spec.name.empty()) return fail(Code::kInvalid, "a volume needs a name");
+  Wish wish{.name = spec.name};
+  TRY(wish.options, parse_options(spec.options));
+  TRY(wish.labels, merge_labels(spec.labels, wish.options.labels));
+  TRY(wish.choice, backends_.choose(wish.options));
+  TRY_STATUS(wish.choice.backend->validate(wish.options));
+  return wish;
+}
+
+Result<Volume> Service::build(const Wish& wish) {
+  Volume volume{.id = random_hex(32),
+                .name = wish.name,
+                .backend = wish.choice.name,
+                .options = to_map(wish.options),
+                .labels = wish.labels,
+                .mountpoint = {},
+                .phase = Phase::kCreating,
+                .created = now_(),
+                .deleted = 0,
+                .mounts = {}};
+  TRY(auto stored, records_.add(volume));
+  fault_point("volume.create.intent");
+  Rollback undo;
+  undo.push([this, volume] {
+    if (auto gone = abandon(volume); !gone)
+      log::warn("a create that failed is left to reconcile",
+                {{"volume", volume.name.str()}, {"error", gone.error().text}});
+  });
+  TRY_STATUS(wish.choice.backend->create(volume, undo));
+  fault_point("volume.create.built");
+  stored.volume.phase = Phase::kReady;
+  TRY_STATUS(records_.put(stored, state::Durability::kDurable));
+  undo.commit();
+  fault_point("volume.create.ready");
+  return with_path(std::move(stored.volume));
+}
+
+Result<Volume> Service::create(const VolumeSpec& spec) {
+  const std::string context = fmt::format("create volume \"{}\"", spec.name.str());
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto wish, check(spec));
+    TRY(const auto guard, lock(spec.name, kLockDeadline));
+    TRY(auto there, records_.by_name(spec.name));
+    if (there && there->volume.phase == Phase::kReady) {
+      const std::string differs = difference_to(there->volume, wish);
+      if (!differs.empty())
+        return fail(Code::kConflict,
+                    "it exists with other options: {}; remove it first, or use another name",
+                    differs);
+      return with_path(std::move(there->volume));
+    }
+    if (there && there->volume.phase == Phase::kCreating) TRY_STATUS(abandon(there->volume));
+    if (there && there->volume.phase == Phase::kDeleting) {
+      TRY(Backend* const backend, backends_.find(there->volume.backend));
+      TRY_STATUS(finish_removal(there->volume, *backend));
+    }
+    return build(wish);
+  };
+  auto made = run();
+  if (!made) return fail(with_context(made.error(), context));
+  return made;
+}
+
+// --- remove
+
+Status Service::begin_removal(Stored& stored, Backend& backend) {
+  TRY(const auto users, backend.users(stored.volume));
+  if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
+  fault_point("volume.remove.checked");
+  stored.volume.phase = Phase::kDeleting;
+  stored.volume.deleted = now_();
+  stored.volume.mounts.clear();
+  TRY_STATUS(records_.put(stored, state::Durability::kDurable));
+  fault_point("volume.remove.intent");
+  return {};
+}
+
+// From here on nothing is refused: the intent is on the disk.
+Status Service::finish_removal(const Volume& volume, Backend& backend) {
+  TRY_STATUS(backend.remove(volume));
+  fault_point("volume.remove.trashed");
+  TRY_STATUS(records_.erase(volume));
+  fault_point("volume.remove.erased");
+  purge(volume, backend);
+  fault_point("volume.remove.purged");
+  return {};
+}
+
+void Service::purge(const Volume& volume, Backend& backend) {
+  const auto options = parse_options(volume.options);
+  if (!options || options->retain.count() != 0) return;
+  const auto end = std::chrono::steady_clock::now() + kPurgeAtOnce;
+  bool stopped = false;
+  const auto state = backend.purge(
+      volume, [&] { return stopped = stopped || std::chrono::steady_clock::now() >= end; });
+  if (!state)
+    log::warn("emptying the trash failed",
+              {{"volume", volume.name.str()}, {"error", state.error().text}});
+  else if (*state == TrashState::kLeft && stopped)
+    reaper_.take(backend, volume);
+}
+
+Status Service::abandon(const Volume& volume) {
+  TRY(Backend* const backend, backends_.find(volume.backend));
+  TRY_STATUS(backend->discard(volume));
+  fault_point("volume.abandon.discarded");
+  return records_.erase(volume);
+}
+
+Status Service::remove(const std::string& name) {
+  const auto run = [&]() -> Status {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto guard, lock(parsed, kLockDeadline));
+    TRY(auto stored, records_.by_name(parsed));
+    if (stored && stored->volume.phase == Phase::kCreating) {
+      TRY_STATUS(abandon(stored->volume));
+      stored.reset();
+    }
+    if (!stored) return no_such_volume(parsed);
+    TRY(Backend* const backend, backends_.find(stored->volume.backend));
+    if (stored->volume.phase == Phase::kReady) TRY_STATUS(begin_removal(*stored, *backend));
+    return finish_removal(stored->volume, *backend);
+  };
+  auto done = run();
+  if (!done)
+    return fail(with_context(done.error(), fmt::format("remove volume \"{}\"", shown(name))));
+  return {};
+}
+
+// --- mount and unmount
+
+Result<std::optional<Stored>> Service::ready(const VolumeName& name) {
+  TRY(auto stored, records_.by_name(name));
+  if (stored && stored->volume.phase != Phase::kReady) stored.reset();
+  return stored;
+}
+
+Result<Volume> Service::mount(const std::string& name, const std::string& client,
+                              const std::string& id) {
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY_STATUS(check_hint(client, id));
+    TRY(const auto guard, lock(parsed, kLockDeadline));
+    TRY(auto stored, ready(parsed));
+    if (!stored) return no_such_volume(parsed);
+    TRY(Backend* const backend, backends_.find(stored->volume.backend));
+    TRY(auto path, backend->mount(stored->volume));
+    fault_point("volume.mount.mounted");
+    const bool first = stored->volume.mounts.empty();
+    count_up(stored->volume, client, id);
+    if (auto counted = records_.put(*stored, state::Durability::kBoot); !counted) {
+      if (first) (void)backend->unmount(stored->volume);
+      return fail(counted.error());
+    }
+    fault_point("volume.mount.counted");
+    stored->volume.mountpoint = std::move(path);
+    return std::move(stored->volume);
+  };
+  auto mounted = run();
+  if (!mounted)
+    return fail(with_context(mounted.error(), fmt::format("mount volume \"{}\"", shown(name))));
+  return mounted;
+}
+
+Status Service::unmount(const std::string& name, const std::string& client, const std::string& id) {
+  const auto run = [&]() -> Status {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto guard, lock(parsed, kLockDeadline));
+    TRY(auto stored, ready(parsed));
+    if (!stored) return {};
+    const auto hint = find_hint(stored->volume, client, id);
+    if (hint == stored->volume.mounts.end()) return {};
+    if (--hint->count == 0) stored->volume.mounts.erase(hint);
+    if (stored->volume.mounts.empty()) {
+      TRY(Backend* const backend, backends_.find(stored->volume.backend));
+      TRY_STATUS(backend->unmount(stored->volume));
+    }
+    fault_point("volume.unmount.unmounted");
+    return records_.put(*stored, state::Durability::kBoot);
+  };
+  auto done = run();
+  if (!done)
+    return fail(with_context(done.error(), fmt::format("unmount volume \"{}\"", shown(name))));
+  return {};
+}
+
+// --- looking
+
+Volume Service::with_path(Volume volume) {
+  if (const auto backend = backends_.find(volume.backend))
+    volume.mountpoint = (*backend)->data_path(volume);
+  return volume;
+}
+
+Result<Volume> Service::inspect(const std::string& name) {
+  TRY(const auto parsed, VolumeName::parse(name));
+  TRY(auto stored, ready(parsed));
+  if (!stored) return no_such_volume(parsed);
+  return with_path(std::move(stored->volume));
+}
+
+Result<std::vector<Volume>> Service::list() {
+  TRY(auto listing, records_.all());
+  for (const std::string& trouble : listing.unreadable)
+    log::error("a volume is left out of the list", {{"error", trouble}});
+  std::vector<Volume> volumes;
+  for (Stored& stored : listing.volumes)
+    if (stored.volume.phase == Phase::kReady)
+      volumes.push_back(with_path(std::move(stored.volume)));
+  std::ranges::sort(volumes, {}, &Volume::name);
+  return volumes;
+}
+
+std::string Service::reason_of(const Volume& volume) {
+  const auto options = parse_options(volume.options);
+  const auto choice =
+      options ? backends_.choose(*options) : Result<BackendRegistry::Choice>(fail(options.error()));
+  if (choice && choice->name == volume.backend) return choice->reason;
+  return fmt::format("{} was chosen when it was created", volume.backend);
+}
+
+Result<VolumeStatus> Service::status(const Volume& volume) {
+  const auto look = [&]() -> Result<VolumeStatus> {
+    TRY(Backend* const backend, backends_.find(volume.backend));
+    return backend->status(volume);
+  };
+  auto status = look();
+  if (!status)
+    return VolumeStatus{.backend = volume.backend,
+                        .reason = {},
+                        .size = {},
+                        .used = {},
+                        .in_use = {},
+                        .health = status.error().text};
+  status->reason = reason_of(volume);
+  return status;
+}
+
+// --- reconcile
+
+// One volume, under its lock and read anew: what was seen without the lock may be over.
+Status Service::heal(const Volume& seen, ReconcileReport& report) {
+  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
+  TRY(auto stored, records_.by_id(seen.id));
+  if (!stored || stored->volume.name != seen.name) return {};
+  if (stored->volume.phase == Phase::kCreating) {
+    TRY_STATUS(abandon(stored->volume));
+    report.actions.push_back(
+        fmt::format("dropped volume \"{}\", whose creation did not finish", seen.name.str()));
+  } else if (stored->volume.phase == Phase::kDeleting) {
+    TRY(Backend* const backend, backends_.find(stored->volume.backend));
+    TRY_STATUS(finish_removal(stored->volume, *backend));
+    report.actions.push_back(fmt::format("finished the removal of volume \"{}\"", seen.name.str()));
+  } else if (stored->void_mounts) {
+    TRY_STATUS(records_.put(*stored, state::Durability::kBoot));
+    report.actions.push_back(fmt::format(
+        "dropped the mount counts of volume \"{}\" from before the reboot", seen.name.str()));
+  }
+  return {};
+}
+
+void Service::note_health(const Volume& volume, ReconcileReport& report) {
+  const auto state = status(volume);
+  if (state && state->health != "ok")
+    report.failures.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), state->health));
+}
+
+void Service::heal_all(ReconcileReport& report, const Records::Listing& listing) {
+  for (const Stored& stored : listing.volumes) {
+    const bool at_rest = stored.volume.phase == Phase::kReady && !stored.void_mounts;
+    const auto healed = at_rest ? Status() : heal(stored.volume, report);
+    if (!healed && healed.error().code != Code::kUnavailable)  // busy: somebody is at it
+      report.failures.push_back(
+          fmt::format("volume \"{}\": {}", stored.volume.name.str(), healed.error().text));
+    if (stored.volume.phase == Phase::kReady) note_health(stored.volume, report);
+    fault_point("volume.reconcile.volume");
+  }
+}
+
+Result<ReconcileReport> Service::reconcile() {
+  ReconcileReport report;
+  TRY(const auto listing, records_.all());
+  report.failures = listing.unreadable;
+  heal_all(report, listing);
+  const auto is_known = [this](const std::string& id) -> Result<bool> {
+    TRY(const auto stored, records_.by_id(id));
+    return stored.has_value();
+  };
+  for (Backend* const backend : backends_.all()) {
+    const auto swept = backend->sweep(now_(), is_known, {});
+    report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
+    report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
+  }
+  return report;
+}
+
+}  // namespace
+
+std::unique_ptr<VolumeService> make_volume_service(state::Store& store, NamedLocks& locks,
+                                                   BackendRegistry& backends,
+                                                   Surroundings surroundings) {
+  return std::make_unique<Service>(store, locks, backends, std::move(surroundings));
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,29 @@
+// The VolumeService over a store and the backends of this host.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/host.h"
+#include "base/lock.h"
+#include "base/state/store.h"
+#include "volume/api/backend.h"
+#include "volume/api/service.h"
+
+namespace fairlead::volume {
+
+// What tests replace.
+struct Surroundings {
+  std::function<long long()> now = unix_time;  // Unix seconds
+  std::string boot = boot_id();
+};
+
+// The keys in the store are described in records.h. The lock of a volume is "volume-<name>" in
+// `locks`. Everything borrowed must outlive the service. Its destructor stops the background
+// removal of data; the next reconcile goes on with it.
+std::unique_ptr<VolumeService> make_volume_service(state::Store& store, NamedLocks& locks,
+                                                   BackendRegistry& backends,
+                                                   Surroundings surroundings = {});
+
+}  // namespace fairlead::volume
