@@ -1,5 +1,6 @@
-// The nftables table `inet fairlead`: the kernel behind a narrow interface. Chains and rules are written rarely and as
-// text (libnftables); elements of sets and maps often, in binary batches (libnftnl over one kept socket).
+// The nftables table `inet fairlead`: the kernel behind a narrow interface. Chains and rules are
+// written rarely and as text (libnftables); elements of sets and maps often, in binary batches
+// (libnftnl over one kept socket).
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,9 @@
 
 namespace fairlead::kernel {
 
-// Key or data of an element as it lies in the kernel's registers: each field of a concatenation is padded to a multiple
-// of 4 bytes (net/netfilter/nf_tables_api.c); ports and protocol numbers in network order, interface names padded to 16.
+// Key or data of an element as it lies in the kernel's registers: each field of a concatenation is
+// padded to a multiple of 4 bytes (net/netfilter/nf_tables_api.c); ports and protocol numbers in
+// network order, interface names padded to 16.
 class ElementBytes {
  public:
   ElementBytes& family(Family family);  // meta nfproto
@@ -48,11 +50,11 @@ struct Verdict {
 };
 
 struct Element {
-  std::string set;                     // name of the set or map in the table
+  std::string set;  // name of the set or map in the table
   ElementBytes key;
-  ElementBytes data{};                 // empty for sets and verdict maps
-  ElementBytes key_end{};              // sets with intervals: the last key that is meant; empty: `key` alone
-  std::optional<Verdict> verdict{};    // verdict maps only
+  ElementBytes data{};     // empty for sets and verdict maps
+  ElementBytes key_end{};  // sets with intervals: the last key that is meant; empty: `key` alone
+  std::optional<Verdict> verdict{};  // verdict maps only
   bool operator==(const Element&) const = default;
 };
 
@@ -67,12 +69,14 @@ class Firewall {
  public:
   virtual ~Firewall() = default;
 
-  // Runs nft text as one transaction, all or nothing (libnftables; loaded at the first use). 0.2-1 ms.
+  // Runs nft text as one transaction, all or nothing (libnftables; loaded at the first use). 0.2-1
+  // ms.
   virtual Status run(std::string_view nft_text) = 0;
-  // Adds and removes elements in one transaction, all or nothing (5 us each). Adding an element that is there with the
-  // same data, or removing one that is not there, succeeds. kNotFound when the table or a set is missing: render it
-  // first. kExists when the key is there with other data, or overlaps another interval. Changes take effect in their
-  // order: a key may be removed and added with other data in one call.
+  // Adds and removes elements in one transaction, all or nothing (5 us each). Adding an element
+  // that is there with the same data, or removing one that is not there, succeeds. kNotFound when
+  // the table or a set is missing: render it first. kExists when the key is there with other data,
+  // or overlaps another interval. Changes take effect in their order: a key may be removed and
+  // added with other data in one call.
   virtual Status apply(std::span<const ElementChange> changes) = 0;
   // Present contents of a set or map of the table, from the kernel.
   virtual Result<std::vector<Element>> elements(std::string_view set) = 0;
@@ -82,8 +86,9 @@ class Firewall {
   virtual Result<std::string> list_text() = 0;
 };
 
-// The table is `inet <table>` in the network namespace of the calling thread at the time of this call. A deletion's
-// wait at closing time (4-14 ms) is passed to a child process when `detach_close` is set (exec'd plugins).
+// The table is `inet <table>` in the network namespace of the calling thread at the time of this
+// call. A deletion's wait at closing time (4-14 ms) is passed to a child process when
+// `detach_close` is set (exec'd plugins).
 Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close);
 
 }  // namespace fairlead::kernel

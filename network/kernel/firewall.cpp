@@ -1,0 +1,269 @@
+#include "network/kernel/firewall.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <optional>
+
+#include "network/kernel/firewall_batch.h"
+#include "network/kernel/firewall_parse.h"
+#include "network/kernel/firewall_socket.h"
+#include "network/kernel/firewall_text.h"
+#include "network/kernel/netns.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+constexpr int kMostAttempts = 5;
+
+// A change, or (count 0) the transaction as a whole, that the kernel refused.
+struct Refusal {
+  std::size_t first = 0, count = 0;
+  int error = 0;
+};
+
+class NftFirewall : public Firewall {
+ public:
+  NftFirewall(std::string table, bool detach_close, Removal removal, UniqueFd netns,
+              NetfilterSocket socket)
+      : table_(std::move(table)),
+        detach_close_(detach_close),
+        netns_(std::move(netns)),
+        socket_(std::move(socket)),
+        removal_(removal) {}
+
+  ~NftFirewall() override {
+    if (detach_close_ && destroyed_) hand_over_netfilter_sockets();
+  }
+
+  Status run(std::string_view nft_text) override;
+  Status apply(std::span<const ElementChange> changes) override;
+  Result<std::vector<Element>> elements(std::string_view set) override;
+  Result<bool> present(std::string_view table_comment) override;
+  Result<std::string> list_text() override;
+
+ private:
+  Result<std::string> run_text(std::string_view nft_text);
+  Result<std::vector<Refusal>> send(std::span<const ElementChange> changes, Grouping grouping);
+  Status apply_singly(std::vector<ElementChange> changes);
+  Result<bool> forgive(std::vector<ElementChange>& changes, const std::vector<Refusal>& refusals);
+  tl::unexpected<Error> refused(std::span<const ElementChange> changes,
+                                const Refusal& refusal) const;
+  Result<std::optional<std::vector<std::uint8_t>>> get(std::span<const std::uint8_t> request,
+                                                       std::uint32_t seq);
+  Result<SetShape> shape_of(std::string_view set);
+
+  const std::string table_;
+  const bool detach_close_;
+  const UniqueFd netns_;
+  std::mutex mutex_;
+  NetfilterSocket socket_;
+  std::optional<NftText> text_;
+  Removal removal_;
+  bool destroyed_ = false;  // something was deleted: closing will wait
+};
+
+// ---- text -----------------------------------------------------------------------------------
+
+Result<std::string> NftFirewall::run_text(std::string_view nft_text) {
+  std::string printed;
+  TRY_STATUS(in_netns(netns_.get(), [&]() -> Status {
+    if (!text_) {
+      TRY(auto opened, NftText::open());
+      text_ = std::move(opened);
+    }
+    TRY(printed, text_->run(nft_text));
+    return {};
+  }));
+  return printed;
+}
+
+Status NftFirewall::run(std::string_view nft_text) {
+  const std::lock_guard lock(mutex_);
+  destroyed_ = true;  // it may delete; who knows
+  if (auto printed = run_text(nft_text); !printed)
+    return fail(with_context(std::move(printed).error(),
+                             fmt::format("write firewall table inet {}", table_)));
+  return {};
+}
+
+Result<std::string> NftFirewall::list_text() {
+  const std::lock_guard lock(mutex_);
+  const std::uint32_t seq = socket_.next_seq();
+  TRY(const auto table, get(build_get_table(table_, seq), seq));
+  if (!table) return std::string();
+  auto printed = run_text(fmt::format("list table inet {}\n", table_));
+  if (!printed)
+    return fail(with_context(std::move(printed).error(),
+                             fmt::format("list firewall table inet {}", table_)));
+  return printed;
+}
+
+// ---- elements -------------------------------------------------------------------------------
+
+Status NftFirewall::apply(std::span<const ElementChange> changes) {
+  if (changes.empty()) return {};
+  const std::lock_guard lock(mutex_);
+  destroyed_ |= std::ranges::any_of(changes, [](const ElementChange& change) {
+    return change.kind == ElementChange::Kind::kRemove;
+  });
+  TRY(const auto refusals, send(changes, Grouping::kGrouped));
+  if (refusals.empty()) return {};
+  return apply_singly({changes.begin(), changes.end()});
+}
+
+// Sends one transaction. The kernel goes on after a message that fails, to report all that do, and
+// changes nothing.
+Result<std::vector<Refusal>> NftFirewall::send(std::span<const ElementChange> changes,
+                                               Grouping grouping) {
+  const Batch batch = build_batch(table_, changes, socket_.next_seq(), removal_, grouping);
+  socket_.advance_seq(batch.end);
+  TRY_STATUS(socket_.send(batch.bytes));
+  TRY(const Answers answers, socket_.receive());
+  std::vector<Refusal> refusals;
+  bool acknowledged = false;
+  for (const Reply& reply : answers.replies) {
+    if (reply.seq < batch.begin || reply.seq >= batch.end) continue;
+    acknowledged = true;
+    if (reply.error == 0) continue;
+    const auto message = std::ranges::find(batch.messages, reply.seq, &Batch::Message::seq);
+    if (message == batch.messages.end())
+      refusals.push_back({.error = reply.error});
+    else
+      refusals.push_back({.first = message->first, .count = message->count, .error = reply.error});
+  }
+  if (!acknowledged)
+    return fail(Code::kIo, "change firewall table inet {}: the kernel does not answer", table_);
+  return refusals;
+}
+
+// The slow way, for a transaction that was refused: finds out which changes are to blame. Removals
+// of what is not there are left out, on kernels that cannot pass over them by themselves.
+Status NftFirewall::apply_singly(std::vector<ElementChange> changes) {
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    if (changes.empty()) return {};
+    TRY(const auto refusals, send(changes, Grouping::kSingle));
+    if (refusals.empty()) return {};
+    TRY(const bool again, forgive(changes, refusals));
+    if (!again) return refused(changes, refusals.front());
+  }
+  return fail(Code::kUnavailable, "change firewall table inet {}: it changes too fast, try again",
+              table_);
+}
+
+// Is there something in `refusals` to be done otherwise, and nothing that is an error?
+Result<bool> NftFirewall::forgive(std::vector<ElementChange>& changes,
+                                  const std::vector<Refusal>& refusals) {
+  const auto is_removal = [&](const Refusal& refusal) {
+    return refusal.count == 1 && changes[refusal.first].kind == ElementChange::Kind::kRemove;
+  };
+  if (!std::ranges::all_of(refusals, is_removal)) return false;
+  if (removal_ == Removal::kDestroy) {
+    // An unknown message is EINVAL (nfnetlink_rcv_batch).
+    if (refusals.front().error != EINVAL) return false;
+    removal_ = Removal::kDelete;
+    return true;
+  }
+  for (const Refusal& refusal : refusals) {
+    if (refusal.error != ENOENT) return false;
+    TRY_STATUS(
+        shape_of(changes[refusal.first].element.set));  // the element is missing, not the set
+  }
+  // Refusals come in the order of the changes.
+  for (auto refusal = refusals.rbegin(); refusal != refusals.rend(); ++refusal)
+    changes.erase(changes.begin() + static_cast<std::ptrdiff_t>(refusal->first));
+  return true;
+}
+
+tl::unexpected<Error> NftFirewall::refused(std::span<const ElementChange> changes,
+                                           const Refusal& refusal) const {
+  if (refusal.count == 0)
+    return fail_errno(refusal.error, fmt::format("change firewall table inet {}", table_));
+  const std::string what = fmt::format("change set {} of firewall table inet {}",
+                                       changes[refusal.first].element.set, table_);
+  switch (refusal.error) {
+    case ENOENT:
+      return fail(
+          Error{Code::kNotFound, ENOENT, what + ": the table, the set or a chain is missing"});
+    case EEXIST:
+    case EBUSY:
+      return fail(Error{Code::kExists, refusal.error, what + ": the key is there with other data"});
+    case ENOTEMPTY:
+      return fail(Error{Code::kExists, ENOTEMPTY, what + ": the interval overlaps another one"});
+    default:
+      return fail_errno(refusal.error, what);
+  }
+}
+
+// ---- asking ---------------------------------------------------------------------------------
+
+// The answer to a request for one object, nothing when it is not there.
+Result<std::optional<std::vector<std::uint8_t>>> NftFirewall::get(
+    std::span<const std::uint8_t> request, std::uint32_t seq) {
+  TRY_STATUS(socket_.send(request));
+  TRY(const Answers answers, socket_.receive());
+  for (const Reply& reply : answers.replies) {
+    if (reply.seq == seq && reply.error == ENOENT) return std::nullopt;
+    if (reply.seq == seq && reply.error != 0)
+      return fail_errno(reply.error, fmt::format("read firewall table inet {}", table_));
+  }
+  if (answers.messages.empty())
+    return fail(Code::kIo, "read firewall table inet {}: the kernel does not answer", table_);
+  const auto message = answers.messages.front();
+  return std::vector<std::uint8_t>(message.begin(), message.end());
+}
+
+Result<SetShape> NftFirewall::shape_of(std::string_view set) {
+  const std::uint32_t seq = socket_.next_seq();
+  TRY(const auto answer, get(build_get_set(table_, set, seq), seq));
+  if (!answer)
+    return fail(
+        Error{Code::kNotFound, ENOENT,
+              fmt::format("read set {} of firewall table inet {}: it is not there", set, table_)});
+  return parse_set_shape(*answer);
+}
+
+Result<std::vector<Element>> NftFirewall::elements(std::string_view set) {
+  const std::lock_guard lock(mutex_);
+  TRY(const SetShape shape, shape_of(set));
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    std::vector<RawElement> raw;
+    const std::uint32_t seq = socket_.next_seq();
+    const auto status = socket_.dump(build_dump_elements(table_, set, seq), seq,
+                                     [&](std::span<const std::uint8_t> message) {
+                                       return parse_elements(message, set, shape, raw);
+                                     });
+    if (status) return join_intervals(std::move(raw), shape);
+    if (status.error().code != Code::kUnavailable)
+      return fail(with_context(status.error(),
+                               fmt::format("read set {} of firewall table inet {}", set, table_)));
+  }
+  return fail(Code::kUnavailable,
+              "read set {} of firewall table inet {}: it changes too fast, try again", set, table_);
+}
+
+Result<bool> NftFirewall::present(std::string_view table_comment) {
+  const std::lock_guard lock(mutex_);
+  const std::uint32_t seq = socket_.next_seq();
+  TRY(const auto answer, get(build_get_table(table_, seq), seq));
+  if (!answer) return false;
+  TRY(const std::string comment, parse_table_comment(*answer));
+  return comment == table_comment;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close,
+                                                    Removal removal) {
+  TRY(UniqueFd netns, current_netns());
+  TRY(NetfilterSocket socket, NetfilterSocket::open());
+  return std::unique_ptr<Firewall>(std::make_unique<NftFirewall>(
+      std::move(table), detach_close, removal, std::move(netns), std::move(socket)));
+}
+
+Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close) {
+  return open_nft_firewall(std::move(table), detach_close, Removal::kDestroy);
+}
+
+}  // namespace fairlead::kernel

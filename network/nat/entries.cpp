@@ -1,0 +1,187 @@
+#include "network/nat/entries.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace fairlead::nat {
+
+using kernel::ElementBytes;
+using kernel::Verdict;
+using network::GatewayMode;
+
+namespace {
+
+constexpr Family kFamilies[] = {Family::kV4, Family::kV6};
+
+struct TextOf {
+  std::string operator()(Family family) const { return family == Family::kV4 ? "ipv4" : "ipv6"; }
+  std::string operator()(network::Proto proto) const { return std::string(to_string(proto)); }
+  std::string operator()(std::uint16_t port) const { return std::to_string(port); }
+  std::string operator()(const IpAddress& address) const { return address.to_string(); }
+  std::string operator()(const Cidr& subnet) const { return subnet.to_string(); }
+  std::string operator()(const IfName& name) const { return fmt::format("\"{}\"", name.str()); }
+};
+
+std::string text_of(const std::vector<Field>& fields) {
+  std::vector<std::string> words;
+  for (const Field& field : fields) words.push_back(std::visit(TextOf{}, field));
+  return fmt::format("{}", fmt::join(words, " . "));
+}
+
+std::string text_of(const Verdict& verdict) {
+  switch (verdict.kind) {
+    case Verdict::Kind::kAccept:
+      return "accept";
+    case Verdict::Kind::kDrop:
+      return "drop";
+    case Verdict::Kind::kReturn:
+      return "return";
+    case Verdict::Kind::kGoto:
+      return "goto " + verdict.chain;
+    case Verdict::Kind::kJump:
+      return "jump " + verdict.chain;
+  }
+  return {};
+}
+
+enum class End { kFirst, kLast };
+
+struct AppendTo {
+  ElementBytes& bytes;
+  End end;
+  void operator()(Family family) const { bytes.family(family); }
+  void operator()(network::Proto proto) const { bytes.proto(static_cast<std::uint8_t>(proto)); }
+  void operator()(std::uint16_t port) const { bytes.port(port); }
+  void operator()(const IpAddress& address) const { bytes.address(address); }
+  void operator()(const Cidr& subnet) const {
+    bytes.address(end == End::kFirst ? subnet.first() : subnet.last());
+  }
+  void operator()(const IfName& name) const { bytes.ifname(name); }
+};
+
+ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
+  ElementBytes bytes;
+  for (const Field& field : fields) std::visit(AppendTo{bytes, end}, field);
+  return bytes;
+}
+
+bool has_interval(const std::vector<Field>& fields) {
+  return std::ranges::any_of(
+      fields, [](const Field& field) { return std::holds_alternative<Cidr>(field); });
+}
+
+std::string suffixed(std::string_view name, Family family) {
+  return fmt::format("{}_{}", name, family == Family::kV4 ? "v4" : "v6");
+}
+
+// ---- networks -------------------------------------------------------------------------------
+
+bool has(const NatNetwork& network, Family family) {
+  return std::ranges::any_of(network.subnets,
+                             [&](const Cidr& subnet) { return subnet.family() == family; });
+}
+
+// No traffic of this family passes between the network and anything but itself and the host.
+bool closed(const NatNetwork& network, Family family, GatewayMode mode) {
+  return network.internal || mode == GatewayMode::kIsolated || !has(network, family);
+}
+
+Verdict towards(GatewayMode mode) {
+  switch (mode) {
+    case GatewayMode::kNat:
+      return {.kind = Verdict::Kind::kGoto, .chain = "published_only"};
+    case GatewayMode::kNatUnprotected:
+      return {.kind = Verdict::Kind::kGoto, .chain = "unprotected"};
+    case GatewayMode::kRouted:
+      return {.kind = Verdict::Kind::kGoto, .chain = "routed_only"};
+    case GatewayMode::kIsolated:
+      break;
+  }
+  return {.kind = Verdict::Kind::kDrop};
+}
+
+void add_gateway(const NatNetwork& network, Family family, GatewayMode mode,
+                 std::vector<Entry>& entries) {
+  const bool shut = closed(network, family, mode);
+  if (shut) entries.push_back({.set = "closed", .key = {family, network.bridge}});
+  entries.push_back({.set = "towards",
+                     .key = {family, network.bridge},
+                     .verdict = shut ? Verdict{.kind = Verdict::Kind::kDrop} : towards(mode)});
+}
+
+void add_subnet(const NatNetwork& network, const Cidr& subnet, GatewayMode mode,
+                std::vector<Entry>& entries) {
+  if (closed(network, subnet.family(), mode) || mode == GatewayMode::kRouted) return;
+  entries.push_back({.set = suffixed("hairpin", subnet.family()), .key = {network.bridge, subnet}});
+  if (network.masquerade)
+    entries.push_back({.set = suffixed("masquerade", subnet.family()), .key = {subnet}});
+}
+
+// ---- ports ----------------------------------------------------------------------------------
+
+bool is_published_in(const NatPort& port, Family family) {
+  return !port.host_ip || port.host_ip->family() == family;
+}
+
+void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
+              std::vector<Entry>& entries) {
+  const Family family = target.family();
+  if (!is_published_in(port, family) || mode == GatewayMode::kIsolated) return;
+  if (mode == GatewayMode::kRouted) {
+    entries.push_back(
+        {.set = suffixed("routed", family), .key = {port.proto, target, port.container_port}});
+    return;
+  }
+  const bool any = !port.host_ip || port.host_ip->is_any();
+  Entry entry{.set = suffixed(any ? "published_any" : "published", family), .key = {port.proto}};
+  if (!any) entry.key.emplace_back(*port.host_ip);
+  entry.key.emplace_back(port.host_port);
+  entry.data = {target, port.container_port};
+  entries.push_back(std::move(entry));
+}
+
+}  // namespace
+
+std::string to_text(const Entry& entry) {
+  std::string text = text_of(entry.key);
+  if (entry.verdict) return text + " : " + text_of(*entry.verdict);
+  if (!entry.data.empty()) return text + " : " + text_of(entry.data);
+  return text;
+}
+
+kernel::Element to_element(const Entry& entry) {
+  kernel::Element element{.set = entry.set,
+                          .key = bytes_of(entry.key, End::kFirst),
+                          .data = bytes_of(entry.data, End::kFirst),
+                          .verdict = entry.verdict};
+  if (has_interval(entry.key)) element.key_end = bytes_of(entry.key, End::kLast);
+  return element;
+}
+
+std::vector<Entry> entries_of(const NatNetwork& network) {
+  const auto mode = [&](Family family) {
+    return family == Family::kV4 ? network.mode_v4 : network.mode_v6;
+  };
+  std::vector<Entry> entries;
+  entries.push_back({.set = "bridges", .key = {network.bridge}});
+  entries.push_back({.set = "same_bridge",
+                     .key = {network.bridge, network.bridge},
+                     .verdict = network.icc
+                                    ? Verdict{.kind = Verdict::Kind::kAccept}
+                                    : Verdict{.kind = Verdict::Kind::kGoto, .chain = "no_icc"}});
+  for (const Family family : kFamilies) add_gateway(network, family, mode(family), entries);
+  for (const Cidr& subnet : network.subnets)
+    add_subnet(network, subnet.network(), mode(subnet.family()), entries);
+  return entries;
+}
+
+std::vector<Entry> entries_of(const NatPort& port) {
+  std::vector<Entry> entries;
+  if (port.target_v4) add_port(port, *port.target_v4, port.mode_v4, entries);
+  if (port.target_v6) add_port(port, *port.target_v6, port.mode_v6, entries);
+  return entries;
+}
+
+}  // namespace fairlead::nat

@@ -1,0 +1,33 @@
+// One element of a set or map of the table as values, with its two encodings: nft text and the
+// kernel's registers.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/names.h"
+#include "network/api/types.h"
+#include "network/kernel/firewall.h"
+#include "network/nat/nat.h"
+
+namespace fairlead::nat {
+
+using Field = std::variant<Family, network::Proto, std::uint16_t, IpAddress, Cidr, IfName>;
+
+struct Entry {
+  std::string set;
+  std::vector<Field> key;
+  std::vector<Field> data{};  // empty for sets and verdict maps
+  std::optional<kernel::Verdict> verdict{};
+};
+
+std::string to_text(const Entry& entry);  // "tcp . 8080 : 10.1.0.2 . 80"
+kernel::Element to_element(const Entry& entry);
+
+// What a network and a port put into the table.
+std::vector<Entry> entries_of(const NatNetwork& network);
+std::vector<Entry> entries_of(const NatPort& port);
+
+}  // namespace fairlead::nat

@@ -1,0 +1,176 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <map>
+
+#include "base/hash.h"
+#include "network/nat/entries.h"
+#include "network/nat/nat.h"
+
+namespace fairlead::nat {
+
+namespace {
+
+struct SetDeclaration {
+  std::string_view kind, name, type;
+  std::string_view flags = {};
+};
+
+constexpr std::array kSets = {
+    // Our bridges.
+    SetDeclaration{"set", "bridges", "ifname"},
+    // (in, out), both the same bridge: may its containers talk to each other?
+    SetDeclaration{"map", "same_bridge", "ifname . ifname : verdict"},
+    // (family, in): what may not leave its network.
+    SetDeclaration{"set", "closed", "nf_proto . ifname"},
+    // (family, out): what may be reached in a network.
+    SetDeclaration{"map", "towards", "nf_proto . ifname : verdict"},
+    // Published ports on one address and on every address of the host.
+    SetDeclaration{"map", "published_v4",
+                   "inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service"},
+    SetDeclaration{"map", "published_v6",
+                   "inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service"},
+    SetDeclaration{"map", "published_any_v4",
+                   "inet_proto . inet_service : ipv4_addr . inet_service"},
+    SetDeclaration{"map", "published_any_v6",
+                   "inet_proto . inet_service : ipv6_addr . inet_service"},
+    // Published ports of networks without NAT: the container's own address.
+    SetDeclaration{"set", "routed_v4", "inet_proto . ipv4_addr . inet_service"},
+    SetDeclaration{"set", "routed_v6", "inet_proto . ipv6_addr . inet_service"},
+    // (out, source): published traffic that returns to the subnet it came from.
+    SetDeclaration{"set", "hairpin_v4", "ifname . ipv4_addr", "interval"},
+    SetDeclaration{"set", "hairpin_v6", "ifname . ipv6_addr", "interval"},
+    // Subnets that leave the host under the host's address.
+    SetDeclaration{"set", "masquerade_v4", "ipv4_addr", "interval"},
+    SetDeclaration{"set", "masquerade_v6", "ipv6_addr", "interval"},
+};
+
+// The rules, once for all networks. What the host does with other interfaces' traffic is left as it
+// is: every policy is accept, and an accept here ends this table's chain only.
+constexpr std::string_view kChains = R"(
+	# Bridges carry route_localnet=1 for ports published on 127.0.0.1: without this a container would reach the host's
+	# own loopback services, or speak under a loopback address.
+	chain guard {
+		type filter hook prerouting priority raw; policy accept;
+		iifname @bridges ip daddr 127.0.0.0/8 drop
+		iifname @bridges ip saddr 127.0.0.0/8 drop
+	}
+
+	# Loopback destinations on the wire are never ours to translate: real ones pass the output hook.
+	chain nat_prerouting {
+		type nat hook prerouting priority dstnat; policy accept;
+		ip daddr 127.0.0.0/8 return
+		ip6 daddr ::1 return
+		fib daddr type local goto publish
+	}
+
+	chain nat_output {
+		type nat hook output priority -100; policy accept;
+		fib daddr type local goto publish
+	}
+
+	chain publish {
+		dnat ip to meta l4proto . ip daddr . th dport map @published_v4
+		dnat ip to meta l4proto . th dport map @published_any_v4
+		dnat ip6 to meta l4proto . ip6 daddr . th dport map @published_v6
+		dnat ip6 to meta l4proto . th dport map @published_any_v6
+	}
+
+	# The client's address stays, except where the answer would not come back through the host: a container that speaks
+	# to its own subnet through a published port, and the host's loopback addresses.
+	chain nat_postrouting {
+		type nat hook postrouting priority srcnat; policy accept;
+		ct status dnat oifname . ip saddr @hairpin_v4 masquerade
+		ct status dnat oifname . ip6 saddr @hairpin_v6 masquerade
+		oifname @bridges ip saddr 127.0.0.0/8 masquerade
+		oifname @bridges ip6 saddr ::1 masquerade
+		oifname @bridges return
+		ip saddr @masquerade_v4 masquerade
+		ip6 saddr @masquerade_v6 masquerade
+	}
+
+	# Invalid packets of a masqueraded subnet would leave under their own address.
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		ct state established,related accept
+		iifname . oifname vmap @same_bridge
+		meta nfproto . iifname @closed drop
+		ct state invalid iifname @bridges ip saddr @masquerade_v4 drop
+		ct state invalid iifname @bridges ip6 saddr @masquerade_v6 drop
+		meta nfproto . oifname vmap @towards
+	}
+
+	chain no_icc {
+		ct status dnat accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+		drop
+	}
+
+	chain published_only {
+		ct status dnat accept
+		drop
+	}
+
+	chain unprotected {
+		ct status dnat accept
+		iifname @bridges drop
+		accept
+	}
+
+	chain routed_only {
+		ct status dnat accept
+		meta l4proto . ip daddr . th dport @routed_v4 accept
+		meta l4proto . ip6 daddr . th dport @routed_v6 accept
+		iifname @bridges drop
+		meta l4proto { icmp, ipv6-icmp } accept
+		drop
+	}
+)";
+
+using Elements = std::map<std::string, std::vector<std::string>, std::less<>>;
+
+void collect(const std::vector<Entry>& entries, Elements& into) {
+  for (const Entry& entry : entries) into[entry.set].push_back(to_text(entry));
+}
+
+std::string declare(const SetDeclaration& set, const Elements& elements) {
+  std::string text = fmt::format("\t{} {} {{\n\t\ttype {}\n", set.kind, set.name, set.type);
+  if (!set.flags.empty()) text += fmt::format("\t\tflags {}\n", set.flags);
+  if (const auto found = elements.find(set.name); found != elements.end())
+    text +=
+        fmt::format("\t\telements = {{\n\t\t\t{}\n\t\t}}\n", fmt::join(found->second, ",\n\t\t\t"));
+  return text + "\t}\n";
+}
+
+std::string body(const Elements& elements) {
+  std::string text;
+  for (const SetDeclaration& set : kSets) text += declare(set, elements);
+  return text.append(kChains);
+}
+
+std::string table_text(const Elements& elements, std::string_view table) {
+  return fmt::format("{}table inet {} {{\n\tcomment \"{}\"\n{}}}\n", render_nothing(table), table,
+                     version(), body(elements));
+}
+
+}  // namespace
+
+std::string version() { return "fairlead ruleset " + hash_hex(body({}), 12); }
+
+// Adding first makes the deletion succeed when there is no table.
+std::string render_nothing(std::string_view table) {
+  return fmt::format("add table inet {0}\ndelete table inet {0}\n", table);
+}
+
+std::string render_chains(std::string_view table) { return table_text({}, table); }
+
+std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
+                   std::string_view table) {
+  Elements elements;
+  for (const NatNetwork& network : networks) collect(entries_of(network), elements);
+  for (const NatPort& port : ports) collect(entries_of(port), elements);
+  return table_text(elements, table);
+}
+
+}  // namespace fairlead::nat

@@ -1,0 +1,338 @@
+#include "tests/support/fake_firewall.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "network/api/types.h"
+
+namespace fairlead::testing {
+
+using kernel::Element;
+using kernel::ElementBytes;
+using kernel::ElementChange;
+using kernel::Verdict;
+
+namespace {
+
+std::vector<std::uint8_t> key_of(const Element& element) {
+  return {element.key.bytes().begin(), element.key.bytes().end()};
+}
+
+std::vector<std::uint8_t> last_key_of(const Element& element) {
+  const auto bytes = element.key_end.empty() ? element.key.bytes() : element.key_end.bytes();
+  return {bytes.begin(), bytes.end()};
+}
+
+bool same_data(const Element& a, const Element& b) {
+  return a.data.bytes().size() == b.data.bytes().size() &&
+         std::ranges::equal(a.data.bytes(), b.data.bytes()) && a.verdict == b.verdict;
+}
+
+// In a concatenation every field has its own interval; only equal prefixes occur here, so that
+// bytes compare alike.
+bool overlap(const Element& a, const Element& b) {
+  return key_of(a) <= last_key_of(b) && key_of(b) <= last_key_of(a);
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+      // A line end separates statements.
+      if (c == '\n' && !words.empty() && words.back() != "\n") words.emplace_back("\n");
+      ++i;
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size());
+    } else if (c == '"') {
+      const std::size_t end = std::min(text.find('"', i + 1), text.size() - 1);
+      words.emplace_back(text.substr(i + 1, end - i - 1));
+      i = end + 1;
+    } else if (c == '{' || c == '}' || c == ',' || c == ';') {
+      words.emplace_back(1, c);
+      ++i;
+    } else {
+      const std::size_t end = std::min(text.find_first_of(" \t\n{},;\"", i), text.size());
+      words.emplace_back(text.substr(i, end - i));
+      i = end;
+    }
+  }
+  return words;
+}
+
+Verdict::Kind verdict_kind(const std::string& word) {
+  if (word == "accept") return Verdict::Kind::kAccept;
+  if (word == "return") return Verdict::Kind::kReturn;
+  if (word == "goto") return Verdict::Kind::kGoto;
+  if (word == "jump") return Verdict::Kind::kJump;
+  return Verdict::Kind::kDrop;
+}
+
+std::uint16_t number(const std::string& word) {
+  std::uint16_t value = 0;
+  std::from_chars(word.data(), word.data() + word.size(), value);
+  return value;
+}
+
+// Appends `word`, written as `type`, to `first`, and the last value it means to `last`.
+Status append(const std::string& type, const std::string& word, ElementBytes& first,
+              ElementBytes& last) {
+  if (type == "ifname") {
+    TRY(const IfName name, IfName::parse(word));
+    first.ifname(name);
+    last.ifname(name);
+  } else if (type == "nf_proto") {
+    first.family(word == "ipv6" ? Family::kV6 : Family::kV4);
+    last.family(word == "ipv6" ? Family::kV6 : Family::kV4);
+  } else if (type == "inet_proto") {
+    TRY(const network::Proto proto, network::parse_proto(word));
+    first.proto(static_cast<std::uint8_t>(proto));
+    last.proto(static_cast<std::uint8_t>(proto));
+  } else if (type == "inet_service") {
+    first.port(number(word));
+    last.port(number(word));
+  } else if (word.find('/') != std::string::npos) {
+    TRY(const Cidr subnet, Cidr::parse(word));
+    first.address(subnet.first());
+    last.address(subnet.last());
+  } else {
+    TRY(const IpAddress address, IpAddress::parse(word));
+    first.address(address);
+    last.address(address);
+  }
+  return {};
+}
+
+}  // namespace
+
+// Reads the text word by word into a copy of the state.
+class FakeFirewall::Reader {
+ public:
+  Reader(std::string_view text, const std::string& name)
+      : text_(text), words_(words_of(text)), name_(name) {}
+
+  Result<std::optional<Table>> read(std::optional<Table> table) {
+    while (at_ < words_.size()) {
+      if (skip("\n") || skip(";")) continue;
+      if (skip("add")) {
+        if (!names_our_table()) return fail(Code::kInvalid, "syntax error near add");
+        if (!table) table.emplace();
+      } else if (skip("delete")) {
+        if (!names_our_table()) return fail(Code::kInvalid, "syntax error near delete");
+        if (!table)
+          return fail(Code::kInvalid, "could not process rule: No such file or directory");
+        table.reset();
+      } else if (names_our_table() && skip("{")) {
+        if (!table) table.emplace();
+        table->text = std::string(text_);
+        TRY_STATUS(read_table(*table));
+      } else {
+        return fail(Code::kInvalid, "syntax error near {}",
+                    at_ < words_.size() ? words_[at_] : "the end");
+      }
+    }
+    return table;
+  }
+
+ private:
+  bool skip(std::string_view word) {
+    if (at_ >= words_.size() || words_[at_] != word) return false;
+    ++at_;
+    return true;
+  }
+  std::string next() { return at_ < words_.size() ? words_[at_++] : std::string(); }
+  bool names_our_table() { return skip("table") && skip("inet") && skip(name_); }
+
+  Status read_table(Table& table) {
+    while (!skip("}")) {
+      if (at_ >= words_.size()) return fail(Code::kInvalid, "syntax error, unexpected end of file");
+      if (skip("comment")) {
+        table.comment = next();
+      } else if (skip("set") || skip("map")) {
+        const std::string set_name = next();
+        Set& set = table.sets[set_name];
+        if (!skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
+        TRY_STATUS(read_set(set_name, set));
+      } else if (skip("chain")) {
+        table.chains.insert(next());
+        if (!skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
+        skip_block();
+      } else if (!skip("\n") && !skip(";")) {
+        return fail(Code::kInvalid, "syntax error near {}", next());
+      }
+    }
+    return {};
+  }
+
+  void skip_block() {
+    for (int depth = 1; depth > 0 && at_ < words_.size(); ++at_)
+      depth += words_[at_] == "{" ? 1 : words_[at_] == "}" ? -1 : 0;
+  }
+
+  Status read_set(const std::string& set_name, Set& set) {
+    while (!skip("}")) {
+      if (at_ >= words_.size()) return fail(Code::kInvalid, "syntax error, unexpected end of file");
+      if (skip("type")) {
+        read_types(set);
+      } else if (skip("elements")) {
+        if (!skip("=") || !skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
+        TRY_STATUS(read_elements(set_name, set));
+      } else {
+        ++at_;
+      }
+    }
+    return {};
+  }
+
+  void read_types(Set& set) {
+    std::vector<std::string>* types = &set.key_types;
+    while (!skip("\n") && !skip(";")) {
+      const std::string word = next();
+      if (word == ":")
+        types = &set.data_types;
+      else if (word != ".")
+        types->push_back(word);
+    }
+  }
+
+  Status read_elements(const std::string& set_name, Set& set) {
+    while (!skip("}")) {
+      if (skip("\n") || skip(",")) continue;
+      TRY(Element element, read_element(set));
+      element.set = set_name;
+      const auto key = key_of(element);
+      set.elements[key] = std::move(element);
+    }
+    return {};
+  }
+
+  Status read_fields(const std::vector<std::string>& types, ElementBytes& first, ElementBytes& last,
+                     bool& interval) {
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      if (i > 0 && !skip(".")) return fail(Code::kInvalid, "syntax error near {}", next());
+      const std::string word = next();
+      interval |= word.find('/') != std::string::npos;
+      TRY_STATUS(append(types[i], word, first, last));
+    }
+    return {};
+  }
+
+  Result<Element> read_element(const Set& set) {
+    Element element;
+    ElementBytes last, ignored;
+    bool interval = false, none = false;
+    TRY_STATUS(read_fields(set.key_types, element.key, last, interval));
+    if (interval) element.key_end = last;
+    if (set.data_types.empty()) return element;
+    if (!skip(":")) return fail(Code::kInvalid, "syntax error near {}", next());
+    if (set.data_types.front() != "verdict") {
+      TRY_STATUS(read_fields(set.data_types, element.data, ignored, none));
+      return element;
+    }
+    Verdict verdict{.kind = verdict_kind(next())};
+    if (verdict.kind == Verdict::Kind::kGoto || verdict.kind == Verdict::Kind::kJump)
+      verdict.chain = next();
+    element.verdict = verdict;
+    return element;
+  }
+
+  std::string_view text_;
+  std::vector<std::string> words_;
+  const std::string& name_;
+  std::size_t at_ = 0;
+};
+
+Status FakeFirewall::run(std::string_view nft_text) {
+  const std::lock_guard lock(mutex_);
+  if (failure_) return fail(*failure_);
+  texts_.emplace_back(nft_text);
+  TRY(auto state, Reader(nft_text, table_).read(state_));
+  state_ = std::move(state);
+  return {};
+}
+
+Status FakeFirewall::apply(std::span<const ElementChange> changes) {
+  if (changes.empty()) return {};
+  const std::lock_guard lock(mutex_);
+  if (failure_) return fail(*failure_);
+  ++transactions_;
+  if (!state_)
+    return fail(Code::kNotFound, "change firewall table inet {}: it is not there", table_);
+  Table next = *state_;
+  for (const ElementChange& one : changes) TRY_STATUS(change(next, one));
+  state_ = std::move(next);
+  return {};
+}
+
+Status FakeFirewall::change(Table& table, const ElementChange& change) {
+  const Element& element = change.element;
+  const auto set = table.sets.find(element.set);
+  if (set == table.sets.end())
+    return fail(Code::kNotFound, "change set {}: it is not there", element.set);
+  auto& elements = set->second.elements;
+  const auto there = elements.find(key_of(element));
+  const bool same_key =
+      there != elements.end() && last_key_of(there->second) == last_key_of(element);
+  if (change.kind == ElementChange::Kind::kRemove) {
+    if (same_key) elements.erase(there);
+    return {};
+  }
+  if (element.verdict && !element.verdict->chain.empty() &&
+      !table.chains.contains(element.verdict->chain))
+    return fail(Code::kNotFound, "change set {}: chain {} is missing", element.set,
+                element.verdict->chain);
+  if (same_key) {
+    if (same_data(there->second, element)) return {};
+    return fail(Code::kExists, "change set {}: the key is there with other data", element.set);
+  }
+  // What is there does not overlap, so that only the neighbours can.
+  const auto behind = elements.lower_bound(key_of(element));
+  if ((behind != elements.end() && overlap(element, behind->second)) ||
+      (behind != elements.begin() && overlap(element, std::prev(behind)->second)))
+    return fail(Code::kExists, "change set {}: the interval overlaps another one", element.set);
+  elements[key_of(element)] = element;
+  return {};
+}
+
+Result<std::vector<Element>> FakeFirewall::elements(std::string_view set) {
+  const std::lock_guard lock(mutex_);
+  if (!state_ || !state_->sets.contains(set))
+    return fail(Code::kNotFound, "read set {}: it is not there", set);
+  std::vector<Element> list;
+  for (const auto& [key, element] : state_->sets.find(set)->second.elements)
+    list.push_back(element);
+  return list;
+}
+
+Result<bool> FakeFirewall::present(std::string_view table_comment) {
+  const std::lock_guard lock(mutex_);
+  return state_ && state_->comment == table_comment;
+}
+
+Result<std::string> FakeFirewall::list_text() {
+  const std::lock_guard lock(mutex_);
+  return state_ ? state_->text : std::string();
+}
+
+std::vector<std::string> FakeFirewall::texts() const {
+  const std::lock_guard lock(mutex_);
+  return texts_;
+}
+
+std::size_t FakeFirewall::transactions() const {
+  const std::lock_guard lock(mutex_);
+  return transactions_;
+}
+
+void FakeFirewall::flush() {
+  const std::lock_guard lock(mutex_);
+  state_.reset();
+}
+
+void FakeFirewall::fail_with(std::optional<Error> error) {
+  const std::lock_guard lock(mutex_);
+  failure_ = std::move(error);
+}
+
+}  // namespace fairlead::testing

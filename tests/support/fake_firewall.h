@@ -1,0 +1,55 @@
+// A firewall in memory with the kernel's semantics for elements; the conformance suite runs over it
+// and the kernel. It reads of nft's language what Fairlead writes: tables with their comment, sets,
+// maps and elements, names of chains.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "network/kernel/firewall.h"
+
+namespace fairlead::testing {
+
+class FakeFirewall : public kernel::Firewall {
+ public:
+  explicit FakeFirewall(std::string table = "fairlead") : table_(std::move(table)) {}
+
+  Status run(std::string_view nft_text) override;
+  Status apply(std::span<const kernel::ElementChange> changes) override;
+  Result<std::vector<kernel::Element>> elements(std::string_view set) override;
+  Result<bool> present(std::string_view table_comment) override;
+  Result<std::string> list_text() override;
+
+  // ---- for tests ----
+  std::vector<std::string> texts() const;  // everything that was run, in order
+  std::size_t transactions() const;  // apply() calls that changed or would have changed something
+  void flush();                      // what `nft flush ruleset` does
+  void fail_with(std::optional<Error> error);  // every run() and apply() from now on, until nothing
+
+ private:
+  struct Set {
+    std::vector<std::string> key_types, data_types;
+    std::map<std::vector<std::uint8_t>, kernel::Element> elements;
+  };
+  struct Table {
+    std::string text, comment;
+    std::map<std::string, Set, std::less<>> sets;
+    std::set<std::string, std::less<>> chains;
+  };
+  class Reader;
+
+  static Status change(Table& table, const kernel::ElementChange& change);
+
+  const std::string table_;
+  mutable std::mutex mutex_;
+  std::optional<Table> state_;
+  std::vector<std::string> texts_;
+  std::size_t transactions_ = 0;
+  std::optional<Error> failure_;
+};
+
+}  // namespace fairlead::testing
