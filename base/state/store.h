@@ -60,6 +60,8 @@ struct Event {
   enum class Kind { kPut, kDelete };
   Kind kind = Kind::kPut;
   Record record;  // kDelete: the value is empty
+
+  bool operator==(const Event&) const = default;
 };
 
 // Stops the watch when destroyed; after that the callback is not running and will not run.

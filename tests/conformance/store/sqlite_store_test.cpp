@@ -1,0 +1,345 @@
+// What only the SQLite store promises: several processes, sudden deaths, formats, full and
+// read-only disks.
+#include "base/state/sqlite_store.h"
+
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <sqlite3.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "tests/conformance/store/stores.h"
+
+namespace fairlead::state {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SqliteStoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Store> open() {
+    auto opened = open_sqlite_store(path_);
+    EXPECT_TRUE(opened) << opened.error().text;
+    return opened ? std::move(*opened) : nullptr;
+  }
+  Error open_error() {
+    auto opened = open_sqlite_store(path_);
+    EXPECT_FALSE(opened) << "the database should have been refused";
+    return opened ? Error{} : opened.error();
+  }
+  void run_sql(const char* sql) {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &handle), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(handle, sql, nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(handle);
+    sqlite3_close(handle);
+  }
+  static unsigned mode_of(const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 0777 : 0;
+  }
+  // Runs `body` in a child process; its exit code is what `body` returns.
+  template <class Body>
+  static pid_t spawn(Body body) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(body());
+    return pid;
+  }
+  static int exit_code_of(pid_t pid) {
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  TempFolder folder_;
+  std::string path_ = folder_.path("state/state.db");
+};
+
+TEST_F(SqliteStoreTest, makes_its_folder_and_file_for_root_only) {
+  const auto store = open();
+  ASSERT_TRUE(store->commit({.puts = {{"k", "1"}}}));
+  EXPECT_EQ(mode_of(folder_.path("state")), 0700U);
+  for (const char* suffix : {"", "-wal", "-shm"})
+    EXPECT_EQ(mode_of(path_ + suffix), 0600U) << suffix;
+}
+
+TEST_F(SqliteStoreTest, keeps_what_was_committed) {
+  ASSERT_TRUE(open()->commit({.puts = {{"k", "1"}}, .durability = Durability::kDurable}));
+  ASSERT_TRUE(open()->commit({.puts = {{"l", "2"}}}));
+  const auto store = open();
+  EXPECT_EQ((**store->get("k")).value, "1");
+  EXPECT_EQ((**store->get("l")).revision, 2);
+  EXPECT_EQ(*store->revision(), 2);
+}
+
+TEST_F(SqliteStoreTest, many_openings_and_commits_keep_the_log_short) {
+  for (int i = 0; i < 400; ++i)
+    ASSERT_TRUE(open()->commit({.puts = {{fmt::format("k/{}", i), std::string(2000, 'x')}}}));
+  EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 2U << 20);
+  EXPECT_EQ(open()->list("k/")->size(), 400U);
+}
+
+TEST_F(SqliteStoreTest, processes_that_make_it_at_the_same_time_agree) {
+  std::vector<pid_t> children;
+  for (int i = 0; i < 8; ++i)
+    children.push_back(spawn([&, i] {
+      auto store = open_sqlite_store(path_);
+      return store && (*store)->commit({.puts = {{"by/" + std::to_string(i), "1"}}}) ? 0 : 1;
+    }));
+  for (const pid_t child : children) EXPECT_EQ(exit_code_of(child), 0);
+  EXPECT_EQ(open()->list("by/")->size(), 8U);
+}
+
+TEST_F(SqliteStoreTest, two_processes_lose_no_increment) {
+  constexpr int kTimes = 200;
+  const auto count_up = [&] {
+    auto opened = open_sqlite_store(path_);
+    if (!opened) return 1;
+    for (int done = 0; done < kTimes;) {
+      const auto found = (*opened)->get("counter");
+      if (!found) return 2;
+      const int count = *found ? std::stoi((*found)->value) : 0;
+      const auto committed =
+          (*opened)->commit({.preconditions = {{"counter", *found ? (*found)->revision : kAbsent}},
+                             .puts = {{"counter", std::to_string(count + 1)}}});
+      if (committed)
+        ++done;
+      else if (committed.error().code != Code::kConflict)
+        return 3;
+    }
+    return 0;
+  };
+  const pid_t one = spawn(count_up), two = spawn(count_up);
+  EXPECT_EQ(exit_code_of(one), 0);
+  EXPECT_EQ(exit_code_of(two), 0);
+  EXPECT_EQ((**open()->get("counter")).value, std::to_string(2 * kTimes));
+}
+
+TEST_F(SqliteStoreTest, a_commit_of_another_process_is_seen_and_watched) {
+  const auto store = open();
+  std::promise<std::string> reported;
+  const auto watch = store->watch("k", 0, [&](const std::vector<Event>& events) {
+    reported.set_value(events.front().record.value);
+  });
+  ASSERT_TRUE(watch);
+  const pid_t child = spawn([&] {
+    auto other = open_sqlite_store(path_);
+    return other && (*other)->commit({.puts = {{"k", "theirs"}}}) ? 0 : 1;
+  });
+  ASSERT_EQ(exit_code_of(child), 0);
+  EXPECT_EQ((**store->get("k")).value, "theirs");
+  auto report = reported.get_future();
+  ASSERT_EQ(report.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  EXPECT_EQ(report.get(), "theirs");
+}
+
+// Commits pairs until it is killed; a pair is always whole, and what was acknowledged is there.
+TEST_F(SqliteStoreTest, a_process_killed_while_it_commits_leaves_whole_commits) {
+  open();
+  for (int round = 0; round < 20; ++round) {
+    int acknowledged[2];
+    ASSERT_EQ(::pipe(acknowledged), 0);
+    const pid_t child = spawn([&] {
+      auto store = open_sqlite_store(path_);
+      if (!store) return 1;
+      for (int i = 1;; ++i) {
+        const std::string value = fmt::format("{}.{}", round, i);
+        if (!(*store)->commit(
+                {.puts = {{"pair/a", value}, {"pair/b", value}, {"n/" + value, "{}"}}}))
+          return 2;
+        if (::write(acknowledged[1], &i, sizeof i) != sizeof i) return 3;
+      }
+    });
+    std::this_thread::sleep_for(std::chrono::microseconds(3000 + round * 700));
+    ::kill(child, SIGKILL);
+    EXPECT_EQ(exit_code_of(child), 128 + SIGKILL);
+    ::close(acknowledged[1]);
+    int last = 0;
+    for (int i = 0; ::read(acknowledged[0], &i, sizeof i) == sizeof i;) last = i;
+    ::close(acknowledged[0]);
+
+    const auto store = open();
+    const auto pair = store->list("pair/");
+    ASSERT_TRUE(pair);
+    if (!pair->empty()) {
+      EXPECT_EQ((*pair)[0].value, (*pair)[1].value);
+    }
+    if (last > 0) {
+      EXPECT_TRUE(*store->get(fmt::format("n/{}.{}", round, last)))
+          << "an acknowledged commit is lost";
+    }
+    EXPECT_TRUE(store->commit({.puts = {{"after", "1"}}})) << "the dead process holds a lock";
+  }
+}
+
+// The program that writes one record, with a fault point armed.
+int write_with_fault(const std::string& path, const std::string& fault) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("FAIRLEAD_FAULT", fault.c_str(), 1);
+    ::execl(FAIRLEAD_STORE_WRITER, FAIRLEAD_STORE_WRITER, path.c_str(), "k", "theirs", nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST_F(SqliteStoreTest, a_process_killed_before_its_commit_ends_changes_nothing) {
+  ASSERT_TRUE(open()->commit({.puts = {{"k", "1"}}}));
+  EXPECT_EQ(write_with_fault(path_, "state.commit.applied"), 128 + SIGKILL);
+  const auto store = open();
+  EXPECT_EQ((**store->get("k")).value, "1");
+  EXPECT_EQ(*store->revision(), 1);
+  EXPECT_EQ(write_with_fault(path_, "none"), 0) << "the same call again succeeds";
+  EXPECT_EQ((**store->get("k")).value, "theirs");
+}
+
+TEST_F(SqliteStoreTest, a_process_killed_while_it_makes_the_database_leaves_none) {
+  EXPECT_EQ(write_with_fault(path_, "state.create.built"), 128 + SIGKILL);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  ASSERT_TRUE(open()->commit({.puts = {{"k", "1"}}}));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+}
+
+TEST_F(SqliteStoreTest, an_older_format_is_brought_up_to_date) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql("PRAGMA application_id=1179798596; PRAGMA journal_mode=WAL");
+  const auto store = open();
+  ASSERT_TRUE(store->commit({.puts = {{"k", "1"}}}));
+  EXPECT_EQ((**store->get("k")).value, "1");
+}
+
+TEST_F(SqliteStoreTest, a_newer_format_is_refused) {
+  open();
+  run_sql("PRAGMA user_version=99");
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Code::kUnsupported);
+  EXPECT_THAT(error.text, HasSubstr("newer Fairlead"));
+  EXPECT_THAT(error.text, HasSubstr("format 99"));
+}
+
+TEST_F(SqliteStoreTest, a_database_of_something_else_is_refused) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql("CREATE TABLE theirs(x)");
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Code::kIo);
+  EXPECT_THAT(error.text, HasSubstr("not a database of Fairlead's"));
+  EXPECT_THAT(error.text, HasSubstr(path_));
+}
+
+TEST_F(SqliteStoreTest, a_file_that_is_no_database_is_refused) {
+  std::filesystem::create_directories(folder_.path("state"));
+  std::ofstream(path_) << std::string(8192, 'j');
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Code::kIo);
+  EXPECT_THAT(error.text, HasSubstr("damaged or not a database"));
+  EXPECT_THAT(error.text, HasSubstr("move " + path_ + "* away"));
+}
+
+TEST_F(SqliteStoreTest, an_empty_file_is_refused) {
+  std::filesystem::create_directories(folder_.path("state"));
+  std::ofstream(path_).flush();
+  EXPECT_EQ(open_error().code, Code::kIo);
+}
+
+TEST_F(SqliteStoreTest, damage_inside_is_an_error_and_no_crash) {
+  {
+    const auto store = open();
+    for (int i = 0; i < 600; ++i)
+      ASSERT_TRUE(store->commit({.puts = {{fmt::format("k/{:04}", i), std::string(900, 'x')}}}));
+  }
+  run_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096);
+  file << std::string(64 * 4096, '\xa5');
+  file.close();
+  auto opened = open_sqlite_store(path_);
+  const auto listed =
+      opened ? (*opened)->list("k/") : Result<std::vector<Record>>(fail(opened.error()));
+  ASSERT_FALSE(listed);
+  EXPECT_EQ(listed.error().code, Code::kIo);
+  EXPECT_THAT(listed.error().text, HasSubstr("damaged"));
+}
+
+TEST_F(SqliteStoreTest, a_path_through_a_file_is_an_error) {
+  std::ofstream(folder_.path("state")) << "a file";
+  auto opened = open_sqlite_store(path_);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().text, HasSubstr("state folder"));
+}
+
+// Runs `body` in a child with a mount namespace of its own, on a small tmpfs. 77: not possible
+// here.
+constexpr int kCannot = 77;
+
+template <class Body>
+int on_small_disk(const std::string& folder, const char* size, Body body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool ready = ::unshare(CLONE_NEWNS) == 0 &&
+                       ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                       ::mount("fairlead-test", folder.c_str(), "tmpfs", 0, size) == 0;
+    ::_exit(ready ? body() : kCannot);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST_F(SqliteStoreTest, a_full_disk_is_exhausted_and_harms_nothing) {
+  const int outcome = on_small_disk(folder_.path(), "size=2m", [&] {
+    auto store = open_sqlite_store(path_);
+    if (!store) return 1;
+    if (!(*store)->commit({.puts = {{"first", "1"}}})) return 2;
+    Result<CommitResult> done;
+    int commits = 0;
+    for (; done && commits < 10'000; ++commits)
+      done = (*store)->commit({.puts = {{fmt::format("k/{}", commits), std::string(5000, 'x')}}});
+    if (done || done.error().code != Code::kExhausted) return 3;
+    if (done.error().text.find("full") == std::string::npos) return 4;
+    if ((*(*store)->get("first"))->value != "1") return 5;
+    return (*store)->list("k/")->size() == static_cast<std::size_t>(commits - 1) ? 0 : 6;
+  });
+  if (outcome == kCannot) GTEST_SKIP() << "needs the right to mount a tmpfs";
+  EXPECT_EQ(outcome, 0);
+}
+
+TEST_F(SqliteStoreTest, a_full_disk_leaves_no_half_made_database) {
+  const int outcome = on_small_disk(folder_.path(), "size=8k", [&] {
+    const auto store = open_sqlite_store(path_);
+    if (store) return 1;
+    if (store.error().code != Code::kExhausted) return 2;
+    return std::filesystem::exists(path_) || std::filesystem::exists(path_ + ".new") ? 3 : 0;
+  });
+  if (outcome == kCannot) GTEST_SKIP() << "needs the right to mount a tmpfs";
+  EXPECT_EQ(outcome, 0);
+}
+
+TEST_F(SqliteStoreTest, a_read_only_disk_is_said_clearly) {
+  const int outcome = on_small_disk(folder_.path(), "size=2m", [&] {
+    {
+      auto store = open_sqlite_store(path_);
+      if (!store || !(*store)->commit({.puts = {{"k", "1"}}})) return 1;
+    }
+    if (::mount("none", folder_.path().c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) != 0)
+      return kCannot;
+    auto store = open_sqlite_store(path_);
+    const auto done = store ? (*store)->commit({.puts = {{"k", "2"}}})
+                            : Result<CommitResult>(fail(store.error()));
+    if (done) return 2;
+    if (done.error().code != Code::kIo) return 3;
+    return done.error().text.find("read-only") != std::string::npos ? 0 : 4;
+  });
+  if (outcome == kCannot) GTEST_SKIP() << "needs the right to mount a tmpfs";
+  EXPECT_EQ(outcome, 0);
+}
+
+}  // namespace
+}  // namespace fairlead::state

@@ -1,0 +1,207 @@
+// What every store promises of watches.
+#include <gmock/gmock.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "tests/conformance/store/stores.h"
+
+namespace fairlead::state {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// Collects what a watch reports.
+class Reports {
+ public:
+  std::function<void(const std::vector<Event>&)> callback() {
+    return [this](const std::vector<Event>& events) {
+      {
+        const std::scoped_lock hold(mutex_);
+        for (const Event& event : events) events_.push_back(event);
+        sizes_.push_back(events.size());
+      }
+      changed_.notify_all();
+    };
+  }
+  // Waits for that many events, at most 10 s, and returns all there are.
+  std::vector<Event> wait_for(std::size_t count) {
+    std::unique_lock hold(mutex_);
+    changed_.wait_for(hold, std::chrono::seconds(10), [&] { return events_.size() >= count; });
+    return events_;
+  }
+  std::vector<std::size_t> sizes() {
+    const std::scoped_lock hold(mutex_);
+    return sizes_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Event> events_;
+  std::vector<std::size_t> sizes_;
+};
+
+std::vector<std::string> texts(const std::vector<Event>& events) {
+  std::vector<std::string> found;
+  for (const Event& event : events)
+    found.push_back((event.kind == Event::Kind::kPut ? "+" : "-") + event.record.key + "=" +
+                    event.record.value);
+  return found;
+}
+
+class WatchTest : public StoreTest {
+ protected:
+  std::unique_ptr<Watch> watch(std::string_view prefix, std::int64_t after, Reports& reports) {
+    auto started = store_->watch(prefix, after, reports.callback());
+    EXPECT_TRUE(started) << started.error().text;
+    return started ? std::move(*started) : nullptr;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Every, WatchTest, ::testing::ValuesIn(all_stores()), kind_name);
+
+TEST_P(WatchTest, reports_puts_and_deletes_in_order) {
+  Reports reports;
+  const auto running = watch("a/", 0, reports);
+  const auto first = put("a/1", "1");
+  put("a/1", "2");
+  const auto last = remove("a/1");
+  const auto events = reports.wait_for(3);
+  EXPECT_THAT(texts(events), ElementsAre("+a/1=1", "+a/1=2", "-a/1="));
+  EXPECT_EQ(events.front().record.revision, first);
+  EXPECT_EQ(events.back().record.revision, last);
+}
+
+TEST_P(WatchTest, reports_what_was_committed_before_it_began_but_after_its_revision) {
+  put("a/1", "old");
+  const auto seen = *store_->revision();
+  put("a/2", "new");
+  Reports reports;
+  const auto running = watch("a/", seen, reports);
+  EXPECT_THAT(texts(reports.wait_for(1)), ElementsAre("+a/2=new"));
+}
+
+TEST_P(WatchTest, reports_its_prefix_only) {
+  Reports reports;
+  const auto running = watch("a/", 0, reports);
+  put("b/1", "1");
+  put("a", "1");
+  ASSERT_TRUE(commit({.puts = {{"b/2", "1"}, {"a/1", "1"}}}));
+  put("a/end", "1");
+  EXPECT_THAT(texts(reports.wait_for(2)), ElementsAre("+a/1=1", "+a/end=1"));
+}
+
+TEST_P(WatchTest, the_empty_prefix_is_everything) {
+  Reports reports;
+  const auto running = watch("", 0, reports);
+  put("a", "1");
+  put("z/1", "2");
+  EXPECT_THAT(texts(reports.wait_for(2)), ElementsAre("+a=1", "+z/1=2"));
+}
+
+TEST_P(WatchTest, reports_commits_whole) {
+  Reports reports;
+  const auto running = watch("a/", 0, reports);
+  put("a/gone", "1");
+  ASSERT_TRUE(commit({.puts = {{"a/1", "1"}, {"a/2", "2"}}, .deletes = {"a/gone", "a/never"}}));
+  put("a/3", "3");
+  EXPECT_THAT(texts(reports.wait_for(5)),
+              ElementsAre("+a/gone=1", "+a/1=1", "+a/2=2", "-a/gone=", "+a/3=3"));
+  std::size_t total = 0;
+  std::vector<std::size_t> ends;
+  for (const std::size_t size : reports.sizes()) ends.push_back(total += size);
+  EXPECT_THAT(ends, ::testing::Each(::testing::AnyOf(1U, 4U, 5U))) << "a commit was cut";
+}
+
+TEST_P(WatchTest, conflicts_are_not_reported) {
+  Reports reports;
+  const auto running = watch("", 0, reports);
+  EXPECT_EQ(code_of(commit({.preconditions = {{"a", 7}}, .puts = {{"a", "1"}}})), Code::kConflict);
+  put("b", "1");
+  EXPECT_THAT(texts(reports.wait_for(1)), ElementsAre("+b=1"));
+}
+
+TEST_P(WatchTest, several_watches_see_the_same) {
+  Reports one, two;
+  const auto first = watch("a/", 0, one), second = watch("a/", 0, two);
+  put("a/1", "1");
+  EXPECT_EQ(one.wait_for(1), two.wait_for(1));
+}
+
+TEST_P(WatchTest, misses_nothing_while_threads_commit) {
+  constexpr int kThreads = 4, kEach = 100;
+  Reports reports;
+  const auto running = watch("n/", 0, reports);
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < kThreads; ++t)
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < kEach; ++i) put(fmt::format("n/{}/{}", t, i), std::to_string(i));
+      });
+  }
+  const auto events = reports.wait_for(kThreads * kEach);
+  ASSERT_EQ(events.size(), static_cast<std::size_t>(kThreads * kEach));
+  for (std::size_t i = 1; i < events.size(); ++i)
+    EXPECT_EQ(events[i].record.revision, events[i - 1].record.revision + 1);
+}
+
+TEST_P(WatchTest, a_stopped_watch_reports_no_more) {
+  Reports reports;
+  auto running = watch("", 0, reports);
+  put("a", "1");
+  reports.wait_for(1);
+  running.reset();
+  put("b", "1");
+  std::this_thread::sleep_for(milliseconds(150));
+  EXPECT_THAT(texts(reports.wait_for(0)), ElementsAre("+a=1"));
+}
+
+TEST_P(WatchTest, stopping_waits_for_the_callback) {
+  std::atomic<bool> within{false}, finished{false};
+  auto running = store_->watch("", 0, [&](const std::vector<Event>&) {
+    within = true;
+    std::this_thread::sleep_for(milliseconds(100));
+    finished = true;
+  });
+  ASSERT_TRUE(running);
+  put("a", "1");
+  while (!within) std::this_thread::yield();
+  running->reset();
+  EXPECT_TRUE(finished);
+}
+
+TEST_P(WatchTest, a_watch_that_has_nothing_to_report_stops_at_once) {
+  Reports reports;
+  auto running = watch("", 0, reports);
+  const auto before = std::chrono::steady_clock::now();
+  running.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+}
+
+TEST_P(WatchTest, a_revision_the_store_has_forgotten_is_a_conflict) {
+  reopen(/*remembered=*/16);
+  for (int i = 0; i < 100; ++i) put("k", std::to_string(i));
+  Reports reports;
+  const auto old = store_->watch("", 1, reports.callback());
+  ASSERT_FALSE(old);
+  EXPECT_EQ(old.error().code, Code::kConflict);
+
+  const auto fresh = watch("", *store_->revision() - 8, reports);
+  EXPECT_EQ(reports.wait_for(8).size(), 8U);
+}
+
+TEST_P(WatchTest, forgetting_changes_does_not_touch_records_and_revisions) {
+  reopen(/*remembered=*/4);
+  put("first", "1");
+  for (int i = 0; i < 50; ++i) put("k", std::to_string(i));
+  EXPECT_EQ(value_of("first"), "1");
+  EXPECT_EQ(revision_of("first"), 1);
+  EXPECT_EQ(*store_->revision(), 51);
+}
+
+}  // namespace
+}  // namespace fairlead::state
