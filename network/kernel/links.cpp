@@ -16,7 +16,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kRemovalDeadline{10};
-constexpr std::chrono::milliseconds kRemovalLook{250};  // how often a silent removal is looked after
+constexpr std::chrono::milliseconds kRemovalLook{
+    250};  // how often a silent removal is looked after
 
 void collect_links(FoundLinks& links, const MessageView& message) {
   if (message.type != RTM_NEWLINK) return;
@@ -24,15 +25,16 @@ void collect_links(FoundLinks& links, const MessageView& message) {
 }
 
 std::string describe(const VethSpec& spec) {
-  return fmt::format("create interface {} with its peer {}{}", spec.host_name.str(), spec.peer_name.str(),
-                     spec.peer_netns_fd >= 0 ? " in the container" : "");
+  return fmt::format("create interface {} with its peer {}{}", spec.host_name.str(),
+                     spec.peer_name.str(), spec.peer_netns_fd >= 0 ? " in the container" : "");
 }
 
 // The errors of a creation that users can do something about.
 Error creation_error(Error error, const VethSpec& spec) {
   if (error.sys_errno == EEXIST)
-    error.text += fmt::format(": the host has an interface {} already, or the container an interface {}",
-                              spec.host_name.str(), spec.peer_name.str());
+    error.text +=
+        fmt::format(": the host has an interface {} already, or the container an interface {}",
+                    spec.host_name.str(), spec.peer_name.str());
   if (error.sys_errno == EXFULL)
     error.text += ": a bridge takes at most 1023 ports; use a second network or mode=routed";
   return error;
@@ -46,7 +48,8 @@ Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode) {
   return std::make_unique<NetlinkLinks>(std::move(netns), std::move(socket), mode);
 }
 
-// ---- requests -------------------------------------------------------------------------------------------------------
+// ---- requests
+// -------------------------------------------------------------------------------------------------------
 
 Status NetlinkLinks::request(NetlinkMessage message, std::string_view what,
                              const NetlinkSocket::OnMessage& on_message) {
@@ -57,18 +60,22 @@ Status NetlinkLinks::request(NetlinkMessage message, std::string_view what,
 Result<FoundLinks> NetlinkLinks::batch(std::vector<NetlinkStep> steps) {
   FoundLinks found;
   const std::lock_guard lock(mutex_);
-  TRY_STATUS(socket_.batch(std::move(steps), [&](const MessageView& m) { collect_links(found, m); }));
+  TRY_STATUS(
+      socket_.batch(std::move(steps), [&](const MessageView& m) { collect_links(found, m); }));
   return found;
 }
 
 Result<LinkDetails> NetlinkLinks::get(NetlinkMessage message, std::string_view what) {
   FoundLinks found;
-  TRY_STATUS(request(std::move(message), what, [&](const MessageView& m) { collect_links(found, m); }));
+  TRY_STATUS(
+      request(std::move(message), what, [&](const MessageView& m) { collect_links(found, m); }));
   if (found.size() != 1) return fail(Code::kIo, "{}: the kernel's answer is no link", what);
   return found.front();
 }
 
-Status NetlinkLinks::in_host(const std::function<Status()>& work) { return in_netns(host_netns_.get(), work); }
+Status NetlinkLinks::in_host(const std::function<Status()>& work) {
+  return in_netns(host_netns_.get(), work);
+}
 
 Result<Link> NetlinkLinks::find(const IfName& name) {
   TRY(const LinkDetails found, get(get_link(name), fmt::format("find interface {}", name.str())));
@@ -84,7 +91,8 @@ Result<std::vector<Link>> NetlinkLinks::list() {
   FoundLinks found;
   const std::lock_guard lock(mutex_);
   TRY_STATUS(socket_.dump(
-      dump_links(), "list interfaces", [&] { found.clear(); }, [&](const MessageView& m) { collect_links(found, m); }));
+      dump_links(), "list interfaces", [&] { found.clear(); },
+      [&](const MessageView& m) { collect_links(found, m); }));
   std::vector<Link> links;
   for (LinkDetails& details : found) links.push_back(std::move(details.link));
   return links;
@@ -97,16 +105,20 @@ Status NetlinkLinks::settle(int index) {
   return {};
 }
 
-// ---- veth -----------------------------------------------------------------------------------------------------------
+// ---- veth
+// -----------------------------------------------------------------------------------------------------------
 
 Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
-  // A link-local address is made when the link goes up, so the setting against it must come in between.
+  // A link-local address is made when the link goes up, so the setting against it must come in
+  // between.
   const bool up_at_once = spec.host_up && spec.host_ipv6;
   FoundLinks made;
-  const auto created = request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep), describe(spec),
-                               [&](const MessageView& m) { collect_links(made, m); });
+  const auto created =
+      request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
+              describe(spec), [&](const MessageView& m) { collect_links(made, m); });
   if (!created) return fail(creation_error(created.error(), spec));
-  if (made.empty()) return fail(Code::kIo, "{}: the kernel did not say what it made", describe(spec));
+  if (made.empty())
+    return fail(Code::kIo, "{}: the kernel did not say what it made", describe(spec));
   fault_point("links.veth.created");
   const Link& host = made.front().link;
   const Veth veth{.host_index = host.index, .peer_index = host.peer_index, .host_mac = host.mac};
@@ -122,11 +134,12 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
   std::vector<NetlinkStep> steps;
   if (!spec.host_ipv6) {
     NetlinkMessage quiet = change_link(veth.host_index);
-    put_family_settings(quiet, {.route_localnet = {}, .arp_notify = {}, .no_link_local = true});
+    put_family_settings(quiet, {.no_link_local = true});
     // EAFNOSUPPORT: a kernel without IPv6 makes no link-local addresses either.
     steps.push_back({std::move(quiet), fmt::format("switch IPv6 off on {}", name), EAFNOSUPPORT});
     if (spec.host_up)
-      steps.push_back({change_link(veth.host_index, LinkState::kUp), fmt::format("switch {} on", name)});
+      steps.push_back(
+          {change_link(veth.host_index, LinkState::kUp), fmt::format("switch {} on", name)});
   }
   if (!spec.alias.empty()) {
     NetlinkMessage alias = change_link(veth.host_index);
@@ -145,12 +158,28 @@ Status NetlinkLinks::set_port_flags(int index, PortFlags flags) {
     const auto info = message.nest(IFLA_LINKINFO);
     message.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
     const auto data = message.nest(IFLA_INFO_SLAVE_DATA);
-    message.put_u8(IFLA_BRPORT_MODE, flags.hairpin ? 1 : 0).put_u8(IFLA_BRPORT_ISOLATED, flags.isolated ? 1 : 0);
+    message.put_u8(IFLA_BRPORT_MODE, flags.hairpin ? 1 : 0)
+        .put_u8(IFLA_BRPORT_ISOLATED, flags.isolated ? 1 : 0);
   }
   return request(std::move(message), fmt::format("set the flags of bridge port {}", index));
 }
 
-// ---- removal --------------------------------------------------------------------------------------------------------
+Status NetlinkLinks::set_master(int index, int master) {
+  NetlinkMessage message = change_link(index, LinkState::kUp);
+  message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
+  return request(std::move(message), fmt::format("make interface {} a port of {}", index, master));
+}
+
+Status NetlinkLinks::remove_address(int index, const Cidr& address) {
+  Status outcome =
+      request(delete_address(index, address),
+              fmt::format("remove address {} from interface {}", address.to_string(), index));
+  if (!outcome && outcome.error().sys_errno == EADDRNOTAVAIL) return {};
+  return outcome;
+}
+
+// ---- removal
+// --------------------------------------------------------------------------------------------------------
 
 Status NetlinkLinks::prepare_removal() {
   const std::lock_guard lock(removal_mutex_);
@@ -181,7 +210,9 @@ Status NetlinkLinks::remove_links(const std::vector<Link>& links) {
   if (links.empty()) return {};
   for (const Link& link : links)
     if (link.kind.empty())
-      return fail(Code::kUnsupported, "delete interface {}: it is a device of the machine, not a virtual one", link.name);
+      return fail(Code::kUnsupported,
+                  "delete interface {}: it is a device of the machine, not a virtual one",
+                  link.name);
   TRY_STATUS(prepare_removal());
   std::vector<int> indexes;
   for (const Link& link : links) {
@@ -202,15 +233,16 @@ Status NetlinkLinks::await_removal(const Link& link) {
   const auto deadline = Clock::now() + kRemovalDeadline;
   do {
     if (const auto fate = watch_->wait(link.index, Clock::now() + kRemovalLook)) {
-      if (!*fate) return fail(with_context(fate->error(), fmt::format("delete interface {}", link.name)));
+      if (!*fate)
+        return fail(with_context(fate->error(), fmt::format("delete interface {}", link.name)));
       return {};
     }
     if (const auto look = find(link.index); !look && look.error().code == Code::kNotFound)
       watch_->settle(link.index, {});
   } while (Clock::now() < deadline);
   watch_->forget(link.index);
-  return fail(Code::kUnavailable, "delete interface {}: the kernel has not done so within {} s", link.name,
-              kRemovalDeadline.count());
+  return fail(Code::kUnavailable, "delete interface {}: the kernel has not done so within {} s",
+              link.name, kRemovalDeadline.count());
 }
 
 void NetlinkLinks::finish_removals() {
@@ -222,7 +254,8 @@ void NetlinkLinks::finish_removals() {
   if (reaper != nullptr) reaper->finish();
 }
 
-// ---- neighbours -----------------------------------------------------------------------------------------------------
+// ---- neighbours
+// -----------------------------------------------------------------------------------------------------
 
 Status NetlinkLinks::announce(int bridge_index, const IpAddress& address, const MacAddress& mac) {
   TRY_STATUS(announcer_.send(bridge_index, announcement_frame(address, mac)));
@@ -230,8 +263,9 @@ Status NetlinkLinks::announce(int bridge_index, const IpAddress& address, const 
 }
 
 Status NetlinkLinks::forget_neighbour(int link_index, const IpAddress& address) {
-  Status outcome = request(delete_neighbour(link_index, address),
-                           fmt::format("forget neighbour {} on interface {}", address.to_string(), link_index));
+  Status outcome =
+      request(delete_neighbour(link_index, address),
+              fmt::format("forget neighbour {} on interface {}", address.to_string(), link_index));
   if (!outcome && outcome.error().sys_errno == ENOENT) return {};
   return outcome;
 }

@@ -22,8 +22,12 @@ namespace {
 
 using Frame = std::vector<std::uint8_t>;
 
-void append(Frame& frame, std::span<const std::uint8_t> bytes) { frame.insert(frame.end(), bytes.begin(), bytes.end()); }
-void append(Frame& frame, std::initializer_list<std::uint8_t> bytes) { frame.insert(frame.end(), bytes); }
+void append(Frame& frame, std::span<const std::uint8_t> bytes) {
+  frame.insert(frame.end(), bytes.begin(), bytes.end());
+}
+void append(Frame& frame, std::initializer_list<std::uint8_t> bytes) {
+  frame.insert(frame.end(), bytes);
+}
 void append_u16(Frame& frame, unsigned value) {
   append(frame, {static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value)});
 }
@@ -44,7 +48,8 @@ Frame arp_announcement(const IpAddress& address, const MacAddress& mac) {
 }
 
 // RFC 1071 over the pseudo header of RFC 8200, section 8.1.
-std::uint16_t icmp6_checksum(std::span<const std::uint8_t> source, std::span<const std::uint8_t> destination,
+std::uint16_t icmp6_checksum(std::span<const std::uint8_t> source,
+                             std::span<const std::uint8_t> destination,
                              std::span<const std::uint8_t> body) {
   std::uint32_t sum = static_cast<std::uint32_t>(body.size()) + IPPROTO_ICMPV6;
   for (const auto part : {source, destination, body})
@@ -54,7 +59,8 @@ std::uint16_t icmp6_checksum(std::span<const std::uint8_t> source, std::span<con
 }
 
 Frame neighbour_advertisement(const IpAddress& address, const MacAddress& mac) {
-  constexpr std::array<std::uint8_t, 16> kAllNodes{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  constexpr std::array<std::uint8_t, 16> kAllNodes{0xff, 0x02, 0, 0, 0, 0, 0, 0,
+                                                   0,    0,    0, 0, 0, 0, 0, 1};
   constexpr std::uint8_t kOverride = 0x20, kHopLimit = 255;
   Frame body{ND_NEIGHBOR_ADVERT, 0, 0, 0, kOverride, 0, 0, 0};
   append(body, address.bytes());

@@ -2,6 +2,7 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "network/kernel/links_messages.h"
@@ -12,7 +13,8 @@ namespace fairlead::kernel {
 
 namespace {
 
-// What differs between the bridge as it is and as it should be, as one change; nothing when nothing does.
+// What differs between the bridge as it is and as it should be, as one change; nothing when nothing
+// does.
 std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetails& present) {
   const Link& link = present.link;
   NetlinkMessage change = change_link(link.index, link.up ? LinkState::kKeep : LinkState::kUp);
@@ -35,10 +37,12 @@ std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetai
 }
 
 // Settings that must be there before the bridge goes up, or it gets a link-local address.
-std::optional<NetlinkMessage> family_difference(const BridgeSpec& spec, const LinkDetails& present) {
+std::optional<NetlinkMessage> family_difference(const BridgeSpec& spec,
+                                                const LinkDetails& present) {
   FamilySettings settings;
   if (!present.route_localnet.value_or(false)) settings.route_localnet = true;
-  settings.no_link_local = !spec.ipv6 && present.addr_gen_mode && *present.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
+  settings.no_link_local =
+      !spec.ipv6 && present.addr_gen_mode && *present.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
   if (!settings.route_localnet && !settings.no_link_local) return std::nullopt;
   NetlinkMessage change = change_link(present.link.index);
   put_family_settings(change, settings);
@@ -49,7 +53,8 @@ std::vector<NetlinkStep> address_steps(const BridgeSpec& spec, int index) {
   std::vector<NetlinkStep> steps;
   for (const Cidr& address : spec.addresses)
     steps.push_back({add_address(index, address),
-                     fmt::format("add address {} to {}", address.to_string(), spec.name.str()), EEXIST});
+                     fmt::format("add address {} to {}", address.to_string(), spec.name.str()),
+                     EEXIST});
   return steps;
 }
 
@@ -58,16 +63,24 @@ std::vector<NetlinkStep> address_steps(const BridgeSpec& spec, int index) {
 Result<Link> NetlinkLinks::ensure_bridge(const BridgeSpec& spec, bool foreign) {
   const std::string& name = spec.name.str();
   auto present = get(get_link(spec.name), fmt::format("find bridge {}", name));
-  if (!present && (present.error().code != Code::kNotFound || foreign)) return fail(present.error());
+  if (!present && (present.error().code != Code::kNotFound || foreign))
+    return fail(present.error());
   if (!present) present = make_bridge(spec);
   if (!present) return fail(present.error());
   if (present->link.kind != "bridge")
-    return fail(Code::kExists, "make bridge {}: there is an interface of that name which is no bridge but {}; choose "
-                "another name", name, present->link.kind.empty() ? "a device" : present->link.kind);
+    return fail(
+        Code::kExists,
+        "make bridge {}: there is an interface of that name which is no bridge but {}; choose "
+        "another name",
+        name, present->link.kind.empty() ? "a device" : present->link.kind);
   if (foreign) {
     TRY(const FoundLinks done, batch(address_steps(spec, present->link.index)));
   } else {
     TRY_STATUS(mend_bridge(spec, *present));
+  }
+  if (std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); })) {
+    const std::lock_guard lock(mutex_);
+    await_ipv6_addresses(socket_, spec.addresses);
   }
   return find(present->link.index);
 }
@@ -84,13 +97,16 @@ Status NetlinkLinks::mend_bridge(const BridgeSpec& spec, const LinkDetails& pres
   const std::string& name = spec.name.str();
   std::vector<NetlinkStep> steps;
   if (auto change = family_difference(spec, present))
-    steps.push_back({std::move(*change), fmt::format("set up the families of bridge {}", name), EAFNOSUPPORT});
+    steps.push_back(
+        {std::move(*change), fmt::format("set up the families of bridge {}", name), EAFNOSUPPORT});
   if (auto change = difference(spec, present))
     steps.push_back({std::move(*change), fmt::format("set up bridge {}", name)});
-  for (NetlinkStep& step : address_steps(spec, present.link.index)) steps.push_back(std::move(step));
+  for (NetlinkStep& step : address_steps(spec, present.link.index))
+    steps.push_back(std::move(step));
   // Before it goes up: a container must not tell the host where its routers are.
   if (present.accept_ra.value_or(0) != 0) {
-    TRY_STATUS(in_host([&] { return write_sysctl(fmt::format("net/ipv6/conf/{}/accept_ra", name), "0"); }));
+    TRY_STATUS(in_host(
+        [&] { return write_sysctl(fmt::format("net/ipv6/conf/{}/accept_ra", name), "0"); }));
   }
   TRY(const FoundLinks done, batch(std::move(steps)));
   return {};

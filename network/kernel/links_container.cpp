@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "base/fault.h"
 #include "network/kernel/links_messages.h"
@@ -21,8 +23,8 @@ bool has_ipv6(const ContainerSpec& spec) {
   return std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); });
 }
 
-// What IPv6 needs and netlink cannot set. Runs inside the namespace. The container's addresses are given, so nobody on
-// its network gets to add some by router advertisement.
+// What IPv6 needs and netlink cannot set. Runs inside the namespace. The container's addresses are
+// given, so nobody on its network gets to add some by router advertisement.
 Status set_ipv6_up(const ContainerSpec& spec) {
   const std::string conf = fmt::format("net/ipv6/conf/{}/", spec.name.str());
   TRY_STATUS(write_sysctl(conf + "disable_ipv6", "0"));
@@ -42,7 +44,8 @@ Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>
 
 Result<LinkDetails> get_in(NetlinkSocket& socket, NetlinkMessage message, std::string_view what) {
   std::optional<LinkDetails> found;
-  TRY_STATUS(socket.request(std::move(message), what, [&](const MessageView& m) { found = parse_link(m.payload); }));
+  TRY_STATUS(socket.request(std::move(message), what,
+                            [&](const MessageView& m) { found = parse_link(m.payload); }));
   if (!found) return fail(Code::kIo, "{}: the kernel's answer is no link", what);
   return *found;
 }
@@ -52,21 +55,22 @@ std::string describe(const RouteSpec& route, const std::string& name) {
                      route.via ? " via " + route.via->to_string() : "", name);
 }
 
-// Everything in order: nothing is sent before the link-local address is ours to choose, and routes come after the
-// addresses that make their gateways reachable.
-std::vector<NetlinkStep> container_steps(const ContainerSpec& spec, const std::optional<Cidr>& link_local) {
+// Everything in order: nothing is sent before the link-local address is ours to choose, and routes
+// come after the addresses that make their gateways reachable.
+std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
+                                         const std::optional<Cidr>& link_local) {
   const std::string& name = spec.name.str();
   std::vector<NetlinkStep> steps;
   steps.push_back({change_link(kLoopbackIndex, LinkState::kUp), "switch lo on"});
   NetlinkMessage settings = change_link(spec.ifindex);
-  put_family_settings(settings, {.route_localnet = {},
-                                 .arp_notify = spec.announce ? std::optional(true) : std::nullopt,
+  put_family_settings(settings, {.arp_notify = spec.announce ? std::optional(true) : std::nullopt,
                                  .no_link_local = true});
-  steps.push_back({std::move(settings), fmt::format("set up the families of {}", name), EAFNOSUPPORT});
+  steps.push_back(
+      {std::move(settings), fmt::format("set up the families of {}", name), EAFNOSUPPORT});
   steps.push_back({change_link(spec.ifindex, LinkState::kUp), fmt::format("switch {} on", name)});
   const auto add = [&](const Cidr& address) {
-    steps.push_back({add_address(spec.ifindex, address), fmt::format("add address {} to {}", address.to_string(), name),
-                     EEXIST});
+    steps.push_back({add_address(spec.ifindex, address),
+                     fmt::format("add address {} to {}", address.to_string(), name), EEXIST});
   };
   if (link_local) add(*link_local);
   std::ranges::for_each(spec.addresses, add);
@@ -76,12 +80,23 @@ std::vector<NetlinkStep> container_steps(const ContainerSpec& spec, const std::o
   return steps;
 }
 
-// Setting the address it has makes the kernel announce what is configured (arp_notify, ndisc_notify); before the ports
-// on the way forward, that is lost.
+// Setting the address it has makes the kernel announce what is configured (arp_notify,
+// ndisc_notify); before the ports on the way forward, that is lost.
 Status announce_again(NetlinkSocket& socket, const ContainerSpec& spec, const MacAddress& mac) {
   NetlinkMessage message = change_link(spec.ifindex);
   message.put(IFLA_ADDRESS, mac.bytes());
-  return socket.request(std::move(message), fmt::format("announce the addresses of {}", spec.name.str()));
+  return socket.request(std::move(message),
+                        fmt::format("announce the addresses of {}", spec.name.str()));
+}
+
+bool is_local(NetlinkSocket& socket, const IpAddress& address) {
+  bool local = false;
+  const Status asked =
+      socket.request(look_up_route(address), "look up a route", [&](const MessageView& message) {
+        const auto route = parse_route(message.payload);
+        local = route && route->type == RTN_LOCAL;
+      });
+  return asked && local;
 }
 
 std::optional<RouteSpec> route_of(const RouteDetails& details, int ifindex) {
@@ -113,7 +128,8 @@ Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
         dump_routes(family, ifindex), "list routes", [&] { found.clear(); },
         [&](const MessageView& message) {
           const auto details = parse_route(message.payload);
-          if (auto route = details ? route_of(*details, ifindex) : std::nullopt) found.push_back(*route);
+          if (auto route = details ? route_of(*details, ifindex) : std::nullopt)
+            found.push_back(*route);
         }));
     all.insert(all.end(), found.begin(), found.end());
   }
@@ -122,13 +138,25 @@ Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
 
 }  // namespace
 
+void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses) {
+  constexpr std::chrono::milliseconds kPatience{200};
+  constexpr std::chrono::microseconds kPause{50};
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (const Cidr& each : addresses) {
+    if (each.is_v4()) continue;
+    while (!is_local(socket, each.address()) && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(kPause);
+  }
+}
+
 Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
   const bool ipv6 = has_ipv6(spec);
   TRY(NetlinkSocket socket,
       open_socket_in(spec.netns_fd, [&] { return ipv6 ? set_ipv6_up(spec) : Status(); }));
   std::optional<Cidr> link_local;
   if (ipv6) {
-    TRY(const LinkDetails link, get_in(socket, get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
+    TRY(const LinkDetails link,
+        get_in(socket, get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
     link_local = link_local_address(link.link.mac);
   }
   Link configured;
@@ -137,6 +165,7 @@ Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
   }));
   fault_point("links.container.configured");
   TRY_STATUS(settle_peer(configured));
+  await_ipv6_addresses(socket, spec.addresses);
   if (spec.announce) TRY_STATUS(announce_again(socket, spec, configured.mac));
   return {};
 }
@@ -144,14 +173,16 @@ Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
 Status NetlinkLinks::settle_peer(const Link& container_link) {
   if (container_link.peer_index == 0) return {};
   // The peer may be in a third namespace; then there is nothing here to settle.
-  if (const auto peer = find(container_link.peer_index); peer && peer->kind == "veth" && peer->master != 0)
+  if (const auto peer = find(container_link.peer_index);
+      peer && peer->kind == "veth" && peer->master != 0)
     (void)find(peer->master);
   return {};
 }
 
 Result<InterfaceView> NetlinkLinks::inspect(int netns_fd, const IfName& name) {
   TRY(NetlinkSocket socket, open_socket_in(netns_fd, [] { return Status(); }));
-  TRY(const LinkDetails found, get_in(socket, get_link(name), fmt::format("find interface {}", name.str())));
+  TRY(const LinkDetails found,
+      get_in(socket, get_link(name), fmt::format("find interface {}", name.str())));
   InterfaceView view{.link = found.link, .addresses = {}, .routes = {}};
   TRY(view.addresses, addresses_of(socket, found.link.index));
   TRY(view.routes, routes_of(socket, found.link.index));

@@ -13,9 +13,12 @@ namespace fairlead::kernel {
 
 namespace {
 
-// Link-local and multicast prefixes are on every link; no subnet of containers is ever chosen there.
+// Link-local and multicast prefixes are on every link; no subnet of containers is ever chosen
+// there.
 bool counts_as_occupied(const Cidr& network) {
-  if (network.prefix_length() == 0 || network.address().is_multicast() || network.address().is_loopback()) return false;
+  if (network.prefix_length() == 0 || network.address().is_multicast() ||
+      network.address().is_loopback())
+    return false;
   static const Cidr kLinkLocal6 = *Cidr::parse("fe80::/10");
   return !kLinkLocal6.contains(network);
 }
@@ -23,8 +26,11 @@ bool counts_as_occupied(const Cidr& network) {
 const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
   const RouteDetails* best = nullptr;
   for (const RouteDetails& each : routes) {
-    if (each.route.destination.prefix_length() != 0 || each.type != RTN_UNICAST || each.ifindex == 0) continue;
-    if (best == nullptr || each.route.priority.value_or(0) < best->route.priority.value_or(0)) best = &each;
+    if (each.route.destination.prefix_length() != 0 || each.type != RTN_UNICAST ||
+        each.ifindex == 0)
+      continue;
+    if (best == nullptr || each.route.priority.value_or(0) < best->route.priority.value_or(0))
+      best = &each;
   }
   return best;
 }
@@ -52,7 +58,8 @@ Result<std::vector<Cidr>> NetlinkLinks::occupied_subnets() {
     TRY_STATUS(socket_.dump(
         dump_addresses(family, 0), "list addresses", [] {},
         [&](const MessageView& message) {
-          if (const auto address = parse_address(message.payload)) occupied.insert(address->address.network());
+          if (const auto address = parse_address(message.payload))
+            occupied.insert(address->address.network());
         }));
   }
   std::vector<Cidr> subnets;
@@ -72,20 +79,22 @@ Result<std::optional<Link>> NetlinkLinks::default_route_link() {
 }
 
 Result<bool> NetlinkLinks::enable_forwarding(Family family) {
-  const std::string setting = family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+  const std::string setting =
+      family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
   bool changed = false;
-  TRY_STATUS(in_host([&]() -> Status {
+  const Status done = in_host([&]() -> Status {
     TRY(const std::string present, read_sysctl(setting));
     if (present == "1") return {};
     if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
     changed = true;
     return write_sysctl(setting, "1");
-  }));
+  });
+  if (!done) return fail(done.error());
   return changed;
 }
 
-// A router ignores advertisements unless accept_ra is 2 (Documentation/networking/ip-sysctl.rst): the host would lose
-// its own default route some minutes later.
+// A router ignores advertisements unless accept_ra is 2 (Documentation/networking/ip-sysctl.rst):
+// the host would lose its own default route some minutes later.
 Status NetlinkLinks::keep_router_advertisements() {
   TRY(const std::vector<RouteDetails> present, routes(Family::kV6));
   std::set<int> learning;

@@ -1,13 +1,12 @@
 #include "network/kernel/links_messages.h"
 
-#include <netinet/in.h>
-
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <netinet/in.h>
 
 #include <array>
 
@@ -45,9 +44,12 @@ void put_queues(NetlinkMessage& message, unsigned queues) {
 
 void put_peer(NetlinkMessage& message, const VethSpec& spec) {
   const auto peer = message.nest(VETH_INFO_PEER);
-  message.put_struct(link_header(0)).put_text(IFLA_IFNAME, spec.peer_name.str()).put_u32(IFLA_MTU, spec.mtu);
+  message.put_struct(link_header(0))
+      .put_text(IFLA_IFNAME, spec.peer_name.str())
+      .put_u32(IFLA_MTU, spec.mtu);
   if (spec.peer_mac != MacAddress()) message.put(IFLA_ADDRESS, spec.peer_mac.bytes());
-  if (spec.peer_netns_fd >= 0) message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(spec.peer_netns_fd));
+  if (spec.peer_netns_fd >= 0)
+    message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(spec.peer_netns_fd));
   put_queues(message, spec.queues);
 }
 
@@ -69,6 +71,18 @@ void put_gateway(NetlinkMessage& message, const RouteSpec& route) {
   std::memcpy(via.data(), &af, sizeof(af));
   via.insert(via.end(), route.via->bytes().begin(), route.via->bytes().end());
   message.put(RTA_VIA, via);
+}
+
+NetlinkMessage address_message(std::uint16_t type, int flags, int index, const Cidr& address) {
+  static const Cidr kLinkLocal = Cidr::of(*IpAddress::parse("fe80::"), 10);
+  NetlinkMessage message(type, flags);
+  ifaddrmsg header{};
+  header.ifa_family = af_of(address.family());
+  header.ifa_prefixlen = static_cast<std::uint8_t>(address.prefix_length());
+  header.ifa_index = static_cast<std::uint32_t>(index);
+  header.ifa_scope = kLinkLocal.contains(address.address()) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  message.put_struct(header).put(IFA_LOCAL, address.address().bytes());
+  return message;
 }
 
 }  // namespace
@@ -129,7 +143,8 @@ void put_family_settings(NetlinkMessage& message, const FamilySettings& settings
   if (settings.route_localnet || settings.arp_notify) {
     const auto inet = message.nest(AF_INET);
     const auto conf = message.nest(IFLA_INET_CONF);
-    if (settings.route_localnet) message.put_u32(IPV4_DEVCONF_ROUTE_LOCALNET, *settings.route_localnet ? 1 : 0);
+    if (settings.route_localnet)
+      message.put_u32(IPV4_DEVCONF_ROUTE_LOCALNET, *settings.route_localnet ? 1 : 0);
     if (settings.arp_notify) message.put_u32(IPV4_DEVCONF_ARP_NOTIFY, *settings.arp_notify ? 1 : 0);
   }
   if (settings.no_link_local) {
@@ -139,20 +154,16 @@ void put_family_settings(NetlinkMessage& message, const FamilySettings& settings
 }
 
 NetlinkMessage add_address(int index, const Cidr& address) {
-  NetlinkMessage message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-  ifaddrmsg header{};
-  header.ifa_family = af_of(address.family());
-  header.ifa_prefixlen = static_cast<std::uint8_t>(address.prefix_length());
-  header.ifa_index = static_cast<std::uint32_t>(index);
-  const bool link_local = !address.is_v4() && address.address().bytes()[0] == 0xfe &&
-                          (address.address().bytes()[1] & 0xc0) == 0x80;
-  header.ifa_scope = link_local ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  message.put_struct(header)
-      .put(IFA_LOCAL, address.address().bytes())
-      .put(IFA_ADDRESS, address.address().bytes())
+  NetlinkMessage message = address_message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+  message.put(IFA_ADDRESS, address.address().bytes())
       .put_u32(IFA_FLAGS, address.is_v4() ? 0 : IFA_F_NODAD);
-  if (address.is_v4() && address.prefix_length() < 31) message.put(IFA_BROADCAST, address.last().bytes());
+  if (address.is_v4() && address.prefix_length() < 31)
+    message.put(IFA_BROADCAST, address.last().bytes());
   return message;
+}
+
+NetlinkMessage delete_address(int index, const Cidr& address) {
+  return address_message(RTM_DELADDR, 0, index, address);
 }
 
 NetlinkMessage add_route(int index, const RouteSpec& route) {
@@ -163,14 +174,25 @@ NetlinkMessage add_route(int index, const RouteSpec& route) {
   header.rtm_dst_len = static_cast<std::uint8_t>(route.destination.prefix_length());
   header.rtm_table = table < 256 ? static_cast<std::uint8_t>(table) : std::uint8_t{RT_TABLE_UNSPEC};
   header.rtm_protocol = RTPROT_STATIC;
-  header.rtm_scope = static_cast<std::uint8_t>(route.scope.value_or(route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK));
+  header.rtm_scope = static_cast<std::uint8_t>(
+      route.scope.value_or(route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK));
   header.rtm_type = RTN_UNICAST;
   message.put_struct(header);
-  if (route.destination.prefix_length() != 0) message.put(RTA_DST, route.destination.first().bytes());
+  if (route.destination.prefix_length() != 0)
+    message.put(RTA_DST, route.destination.first().bytes());
   message.put_u32(RTA_OIF, static_cast<std::uint32_t>(index)).put_u32(RTA_TABLE, table);
   put_gateway(message, route);
   if (route.priority) message.put_u32(RTA_PRIORITY, *route.priority);
   put_metrics(message, route);
+  return message;
+}
+
+NetlinkMessage look_up_route(const IpAddress& destination) {
+  NetlinkMessage message(RTM_GETROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = af_of(destination.family());
+  header.rtm_dst_len = static_cast<std::uint8_t>(destination.bytes().size() * 8);
+  message.put_struct(header).put(RTA_DST, destination.bytes());
   return message;
 }
 
@@ -206,8 +228,9 @@ NetlinkMessage dump_routes(Family family, int index) {
 
 Cidr link_local_address(const MacAddress& mac) {
   const auto m = mac.bytes();
-  const std::array<std::uint8_t, 16> bytes{0xfe, 0x80, 0,    0,    0,    0,    0, 0, static_cast<std::uint8_t>(m[0] ^ 2),
-                                           m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+  const std::array<std::uint8_t, 16> bytes{
+      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2),
+      m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
   return Cidr::of(IpAddress::from_bytes(Family::kV6, bytes), 64);
 }
 

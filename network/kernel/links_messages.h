@@ -20,8 +20,8 @@ NetlinkMessage create_bridge(const BridgeSpec& spec);
 NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state);
 NetlinkMessage create_ifb(const IfName& name);
 
-// Settings of IFLA_AF_SPEC (net/ipv4/devinet.c inet_set_link_af, net/ipv6/addrconf.c inet6_set_link_af): one message
-// where /proc/sys would take a file each.
+// Settings of IFLA_AF_SPEC (net/ipv4/devinet.c inet_set_link_af, net/ipv6/addrconf.c
+// inet6_set_link_af): one message where /proc/sys would take a file each.
 struct FamilySettings {
   std::optional<bool> route_localnet;
   std::optional<bool> arp_notify;
@@ -31,8 +31,12 @@ void put_family_settings(NetlinkMessage& message, const FamilySettings& settings
 
 // RTM_NEWADDR, without duplicate address detection; EEXIST when it is there.
 NetlinkMessage add_address(int index, const Cidr& address);
+// RTM_DELADDR; EADDRNOTAVAIL when it is not there.
+NetlinkMessage delete_address(int index, const Cidr& address);
 // RTM_NEWROUTE through the link; EEXIST when there is one with that destination and priority.
 NetlinkMessage add_route(int index, const RouteSpec& route);
+// RTM_GETROUTE: the route that a packet to this address takes.
+NetlinkMessage look_up_route(const IpAddress& destination);
 NetlinkMessage delete_neighbour(int index, const IpAddress& address);
 
 // Dumps, restricted by the kernel (strict checking) where it can.

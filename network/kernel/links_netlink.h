@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -34,6 +35,8 @@ class NetlinkLinks final : public Links {
   Status configure_container(const ContainerSpec& spec) override;
   Status settle(int index) override;
   Status set_port_flags(int index, PortFlags flags) override;
+  Status set_master(int index, int master) override;
+  Status remove_address(int index, const Cidr& address) override;
 
   Status remove(const IfName& name) override;
   void finish_removals() override;
@@ -46,12 +49,13 @@ class NetlinkLinks final : public Links {
   Result<std::vector<Cidr>> occupied_subnets() override;
   Result<std::optional<Link>> default_route_link() override;
   Result<bool> enable_forwarding(Family family) override;
-  Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits, std::uint64_t out_bits,
-                   std::uint64_t out_burst_bits) override;
+  Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
+                   std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 
  private:
   // On the host's socket, one caller at a time.
-  Status request(NetlinkMessage message, std::string_view what, const NetlinkSocket::OnMessage& on_message = {});
+  Status request(NetlinkMessage message, std::string_view what,
+                 const NetlinkSocket::OnMessage& on_message = {});
   Result<FoundLinks> batch(std::vector<NetlinkStep> steps);
   Result<LinkDetails> get(NetlinkMessage message, std::string_view what);
   Result<std::vector<RouteDetails>> routes(Family family);
@@ -80,7 +84,14 @@ class NetlinkLinks final : public Links {
   std::unique_ptr<LinkReaper> reaper_;
 };
 
-// Name of the ifb device that shapes what comes out of the link `host_name`; it goes when the link goes.
+// Waits until IPv6 addresses that were just added answer. The kernel only takes them in a work
+// queue, also those without duplicate address detection (net/ipv6/addrconf.c, addrconf_dad_work):
+// until then nobody finds their neighbour. Takes one request each when they are ready; gives up
+// waiting, without an error, after 200 ms.
+void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses);
+
+// Name of the ifb device that shapes what comes out of the link `host_name`; it goes when the link
+// goes.
 IfName ifb_name(std::string_view host_name);
 
 }  // namespace fairlead::kernel

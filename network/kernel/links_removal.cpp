@@ -21,9 +21,11 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kWatchBuffer = 4 << 20;
 constexpr std::size_t kMaxThreads = 16;  // each sits out one grace period at a time
-constexpr std::uint32_t kGroupBase = 0x666c0000;  // "fl": groups that links are put in to be deleted together
+constexpr std::uint32_t kGroupBase =
+    0x666c0000;  // "fl": groups that links are put in to be deleted together
 
-// Lets RTM_DELLINK pass, except what bridges tell about their ports (AF_BRIDGE). Loads are in network order.
+// Lets RTM_DELLINK pass, except what bridges tell about their ports (AF_BRIDGE). Loads are in
+// network order.
 Status only_deletions(int fd) {
   std::array<sock_filter, 6> code{{
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
@@ -39,11 +41,12 @@ Status only_deletions(int fd) {
   return {};
 }
 
-// ---- in this process ------------------------------------------------------------------------------------------------
+// ---- in this process
+// ------------------------------------------------------------------------------------------------
 
-// Threads, started as they are needed, each with a socket of its own. A thread takes all that waits: while every one
-// sits out a grace period, deletions gather and then share the next one (a group deletion costs 0.8 ms a link, against
-// 20-30 ms one by one).
+// Threads, started as they are needed, each with a socket of its own. A thread takes all that
+// waits: while every one sits out a grace period, deletions gather and then share the next one (a
+// group deletion costs 0.8 ms a link, against 20-30 ms one by one).
 class ThreadReaper final : public LinkReaper {
  public:
   ThreadReaper(int netns_fd, DeletionWatch& watch) : netns_fd_(netns_fd), watch_(watch) {}
@@ -138,7 +141,8 @@ class ThreadReaper final : public LinkReaper {
 
 }  // namespace
 
-// ---- DeletionWatch --------------------------------------------------------------------------------------------------
+// ---- DeletionWatch
+// --------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<DeletionWatch>> DeletionWatch::open() {
   TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
@@ -190,13 +194,15 @@ std::optional<Status> DeletionWatch::wait(int index, Clock::time_point deadline)
     lock.lock();
     reading_ = false;
     for (const int each : gone)
-      if (const auto awaited = fates_.find(each); awaited != fates_.end()) awaited->second = Status();
+      if (const auto awaited = fates_.find(each); awaited != fates_.end())
+        awaited->second = Status();
     changed_.notify_all();
   }
 }
 
 std::vector<int> DeletionWatch::read_events(Clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
   // In slices: a fate may also become known through settle().
   pollfd ready{.fd = socket_.fd(), .events = POLLIN, .revents = 0};
   (void)::poll(&ready, 1, static_cast<int>(std::clamp<long long>(left, 0, 20)));

@@ -1,12 +1,13 @@
-// Deleting links without waiting for the RCU grace period (10-30 ms) that the system call ends with: somebody else makes
-// the call, the caller waits for the kernel's RTM_DELLINK notification, after which names and addresses are free.
+// Deleting links without waiting for the RCU grace period (10-30 ms) that the system call ends
+// with: somebody else makes the call, the caller waits for the kernel's RTM_DELLINK notification,
+// after which names and addresses are free.
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <condition_variable>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -32,7 +33,8 @@ class DeletionWatch {
   void forget(int index);
 
  private:
-  // Reads one batch of events, waiting until the deadline at most; the indexes of links that are gone.
+  // Reads one batch of events, waiting until the deadline at most; the indexes of links that are
+  // gone.
   std::vector<int> read_events(std::chrono::steady_clock::time_point deadline);
 
   std::mutex mutex_;

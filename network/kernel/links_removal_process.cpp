@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/unique_fd.h"
 #include "network/kernel/links_messages.h"
 #include "network/kernel/links_removal.h"
 
@@ -36,8 +37,8 @@ void close_all_but(int first, int second) {
   ::syscall(SYS_close_range, high + 1, ~0U, 0U);
 }
 
-// The grandchild, with a memory of its own. Holds no descriptor of its parents: neither their stdio (a runtime waits
-// for the end of a plugin's output) nor their locks.
+// The grandchild, with a memory of its own. Holds no descriptor of its parents: neither their stdio
+// (a runtime waits for the end of a plugin's output) nor their locks.
 [[noreturn]] void do_errand(const Errand& errand) {
   close_all_but(errand.socket, errand.life_line);
   ::setsid();
@@ -45,11 +46,13 @@ void close_all_but(int first, int second) {
   ::_exit(0);
 }
 
-// The child, in the memory of its suspended parent (CLONE_VM | CLONE_VFORK): forks the grandchild, which init or a
-// subreaper inherits, so that no zombie is left. The system call itself, without the C library's fork handlers.
+// The child, in the memory of its suspended parent (CLONE_VM | CLONE_VFORK): forks the grandchild,
+// which init or a subreaper inherits, so that no zombie is left. The system call itself, without
+// the C library's fork handlers.
 int fork_grandchild(void* argument) {
   auto& errand = *static_cast<Errand*>(argument);
-  const long pid = ::syscall(SYS_clone, static_cast<unsigned long>(SIGCHLD), nullptr, nullptr, nullptr, nullptr);
+  const long pid =
+      ::syscall(SYS_clone, static_cast<unsigned long>(SIGCHLD), nullptr, nullptr, nullptr, nullptr);
   if (pid == 0) do_errand(errand);
   if (pid < 0) errand.report = errno;
   ::_exit(0);
@@ -57,7 +60,8 @@ int fork_grandchild(void* argument) {
 
 Status run_errand(Errand& errand) {
   alignas(16) std::array<std::uint8_t, 16384> stack;
-  const int child = ::clone(fork_grandchild, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK, &errand);
+  const int child =
+      ::clone(fork_grandchild, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK, &errand);
   if (child < 0) return fail_errno(errno, "start a process that deletes links");
   while (::waitpid(child, nullptr, __WALL) < 0 && errno == EINTR) {
   }

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t kBufferSize = 32768;  // what the kernel fills at most for one step of a dump
 constexpr int kDumpAttempts = 8;
-constexpr time_t kAnswerSeconds = 20;       // the kernel answers at once; a lost answer must not hang the caller
+constexpr time_t kAnswerSeconds =
+    20;  // the kernel answers at once; a lost answer must not hang the caller
 
 Error explained(const Ack& ack, std::string_view what) {
   Error error = sys_error(ack.sys_errno, what);
@@ -29,7 +30,8 @@ void switch_on(int fd, int option) {
 
 }  // namespace
 
-// ---- NetlinkMessage -------------------------------------------------------------------------------------------------
+// ---- NetlinkMessage
+// -------------------------------------------------------------------------------------------------
 
 NetlinkMessage::NetlinkMessage(std::uint16_t type, int flags) {
   bytes_.reserve(512);
@@ -47,7 +49,9 @@ nlmsghdr NetlinkMessage::header() const {
   return header;
 }
 
-void NetlinkMessage::set_header(const nlmsghdr& header) { std::memcpy(bytes_.data(), &header, sizeof(header)); }
+void NetlinkMessage::set_header(const nlmsghdr& header) {
+  std::memcpy(bytes_.data(), &header, sizeof(header));
+}
 
 void NetlinkMessage::append(Bytes data) {
   bytes_.insert(bytes_.end(), data.begin(), data.end());
@@ -64,7 +68,9 @@ NetlinkMessage& NetlinkMessage::put(int type, Bytes data) {
   return *this;
 }
 
-NetlinkMessage& NetlinkMessage::put_u8(int type, std::uint8_t value) { return put(type, {&value, 1}); }
+NetlinkMessage& NetlinkMessage::put_u8(int type, std::uint8_t value) {
+  return put(type, {&value, 1});
+}
 
 NetlinkMessage& NetlinkMessage::put_u32(int type, std::uint32_t value) {
   return put(type, {reinterpret_cast<const std::uint8_t*>(&value), sizeof(value)});
@@ -76,7 +82,8 @@ NetlinkMessage& NetlinkMessage::put_u64(int type, std::uint64_t value) {
 
 NetlinkMessage& NetlinkMessage::put_text(int type, std::string_view text) {
   const std::string terminated(text);
-  return put(type, {reinterpret_cast<const std::uint8_t*>(terminated.c_str()), terminated.size() + 1});
+  return put(type,
+             {reinterpret_cast<const std::uint8_t*>(terminated.c_str()), terminated.size() + 1});
 }
 
 void NetlinkMessage::add_flags(int flags) {
@@ -91,7 +98,8 @@ void NetlinkMessage::set_sequence(std::uint32_t sequence) {
   set_header(changed);
 }
 
-NetlinkMessage::Nest::Nest(NetlinkMessage& message, int type) : message_(message), start_(message.bytes_.size()) {
+NetlinkMessage::Nest::Nest(NetlinkMessage& message, int type)
+    : message_(message), start_(message.bytes_.size()) {
   message_.put(type, {});
 }
 
@@ -100,7 +108,8 @@ NetlinkMessage::Nest::~Nest() {
   std::memcpy(message_.bytes_.data() + start_, &length, sizeof(length));
 }
 
-// ---- NetlinkSocket --------------------------------------------------------------------------------------------------
+// ---- NetlinkSocket
+// --------------------------------------------------------------------------------------------------
 
 NetlinkSocket::NetlinkSocket(mnl_socket* socket) : socket_(socket), buffer_(kBufferSize) {}
 
@@ -108,7 +117,8 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   mnl_socket* raw = mnl_socket_open2(protocol, SOCK_CLOEXEC);
   if (raw == nullptr) return fail_errno(errno, "open a netlink socket");
   NetlinkSocket opened(raw);
-  if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) != 0) return fail_errno(errno, "bind a netlink socket");
+  if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) != 0)
+    return fail_errno(errno, "bind a netlink socket");
   switch_on(opened.fd(), NETLINK_EXT_ACK);
   switch_on(opened.fd(), NETLINK_CAP_ACK);
   switch_on(opened.fd(), NETLINK_GET_STRICT_CHK);
@@ -150,16 +160,19 @@ Result<Bytes> NetlinkSocket::receive(std::string_view what, bool wait) {
     if (length < 0 && errno == EINTR) continue;
     if (length < 0 && errno == EAGAIN && !wait) return Bytes();
     if (length < 0 && errno == ENOBUFS)
-      return fail(Error{Code::kUnavailable, ENOBUFS, fmt::format("{}: answers of the kernel were lost", what)});
+      return fail(Error{Code::kUnavailable, ENOBUFS,
+                        fmt::format("{}: answers of the kernel were lost", what)});
     if (length < 0) return fail_errno(errno, what);
     if (sender.nl_pid != 0) continue;  // from another process, not from the kernel
     if ((message.msg_flags & MSG_TRUNC) != 0)
-      return fail(Error{Code::kIo, EMSGSIZE, fmt::format("{}: the kernel's answer was cut off", what)});
+      return fail(
+          Error{Code::kIo, EMSGSIZE, fmt::format("{}: the kernel's answer was cut off", what)});
     return Bytes(buffer_.data(), static_cast<std::size_t>(length));
   }
 }
 
-Status NetlinkSocket::request(NetlinkMessage message, std::string_view what, const OnMessage& on_message) {
+Status NetlinkSocket::request(NetlinkMessage message, std::string_view what,
+                              const OnMessage& on_message) {
   std::vector<NetlinkStep> steps;
   steps.push_back({.message = std::move(message), .what = std::string(what), .tolerated = 0});
   return batch(std::move(steps), on_message);
@@ -168,7 +181,8 @@ Status NetlinkSocket::request(NetlinkMessage message, std::string_view what, con
 Status NetlinkSocket::batch(std::vector<NetlinkStep> steps, const OnMessage& on_message) {
   if (steps.empty()) return {};
   const std::uint32_t first = sequence_ + 1;
-  steps.back().message.add_flags(NLM_F_ACK);  // failures answer without it; the last one ends the wait
+  steps.back().message.add_flags(
+      NLM_F_ACK);  // failures answer without it; the last one ends the wait
   std::vector<std::uint8_t> all;
   for (NetlinkStep& step : steps) {
     step.message.set_sequence(++sequence_);
@@ -182,7 +196,8 @@ Status NetlinkSocket::batch(std::vector<NetlinkStep> steps, const OnMessage& on_
     TRY(Bytes bytes, receive(steps.front().what));
     while (const auto message = take_message(bytes)) {
       const std::uint32_t index = message->sequence - first;
-      if (message->port != port || index >= steps.size()) continue;  // of an earlier request, or an event
+      if (message->port != port || index >= steps.size())
+        continue;  // of an earlier request, or an event
       if (message->type != NLMSG_ERROR) {
         if (on_message) on_message(*message);
         continue;
@@ -199,7 +214,8 @@ Status NetlinkSocket::batch(std::vector<NetlinkStep> steps, const OnMessage& on_
   }
 }
 
-Result<bool> NetlinkSocket::dump_once(NetlinkMessage message, std::string_view what, const OnMessage& on_message) {
+Result<bool> NetlinkSocket::dump_once(NetlinkMessage message, std::string_view what,
+                                      const OnMessage& on_message) {
   message.add_flags(NLM_F_DUMP);
   message.set_sequence(++sequence_);
   TRY_STATUS(send(message.bytes(), what));
@@ -221,8 +237,8 @@ Result<bool> NetlinkSocket::dump_once(NetlinkMessage message, std::string_view w
   }
 }
 
-Status NetlinkSocket::dump(const NetlinkMessage& message, std::string_view what, const std::function<void()>& restart,
-                           const OnMessage& on_message) {
+Status NetlinkSocket::dump(const NetlinkMessage& message, std::string_view what,
+                           const std::function<void()>& restart, const OnMessage& on_message) {
   for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
     restart();
     TRY(const bool consistent, dump_once(message, what, on_message));

@@ -59,8 +59,8 @@ class NetlinkMessage {
   std::vector<std::uint8_t> bytes_;
 };
 
-// One message of a batch and what it is about, for its error ("add address 10.1.0.2/24 to eth0"). A failure with the
-// errno `tolerated` counts as success.
+// One message of a batch and what it is about, for its error ("add address 10.1.0.2/24 to eth0"). A
+// failure with the errno `tolerated` counts as success.
 struct NetlinkStep {
   NetlinkMessage message;
   std::string what;
@@ -72,7 +72,8 @@ class NetlinkSocket {
  public:
   using OnMessage = std::function<void(const MessageView&)>;
 
-  // In the network namespace of the calling thread, from then on usable by any thread. `protocol`: NETLINK_ROUTE, ...
+  // In the network namespace of the calling thread, from then on usable by any thread. `protocol`:
+  // NETLINK_ROUTE, ...
   static Result<NetlinkSocket> open(int protocol);
 
   int fd() const { return mnl_socket_get_fd(socket_.get()); }
@@ -80,19 +81,20 @@ class NetlinkSocket {
   // Bytes of messages that may wait; beyond the limit of the system, as root may.
   void set_receive_buffer(int bytes);
 
-  // Sends and waits for the kernel's ack. Replies and echoes are handed to `on_message` as they come. The error's text
-  // begins with `what` and ends with the kernel's own explanation.
+  // Sends and waits for the kernel's ack. Replies and echoes are handed to `on_message` as they
+  // come. The error's text begins with `what` and ends with the kernel's own explanation.
   Status request(NetlinkMessage message, std::string_view what, const OnMessage& on_message = {});
-  // All messages in one sendmsg. The kernel works on each of them whatever became of those before; the error is that
-  // of the first that failed.
+  // All messages in one sendmsg. The kernel works on each of them whatever became of those before;
+  // the error is that of the first that failed.
   Status batch(std::vector<NetlinkStep> steps, const OnMessage& on_message = {});
-  // Every object the kernel returns; started again (after `restart`) when they changed meanwhile (NLM_F_DUMP_INTR).
-  Status dump(const NetlinkMessage& message, std::string_view what, const std::function<void()>& restart,
-              const OnMessage& on_message);
+  // Every object the kernel returns; started again (after `restart`) when they changed meanwhile
+  // (NLM_F_DUMP_INTR).
+  Status dump(const NetlinkMessage& message, std::string_view what,
+              const std::function<void()>& restart, const OnMessage& on_message);
 
   Status send(Bytes bytes, std::string_view what);
-  // What is in the socket: one or more messages from the kernel, valid until the next call. Empty when `wait` is false
-  // and there is nothing. ENOBUFS (kUnavailable): messages were lost.
+  // What is in the socket: one or more messages from the kernel, valid until the next call. Empty
+  // when `wait` is false and there is nothing. ENOBUFS (kUnavailable): messages were lost.
   Result<Bytes> receive(std::string_view what, bool wait = true);
 
  private:
@@ -100,7 +102,8 @@ class NetlinkSocket {
     void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
   };
   explicit NetlinkSocket(mnl_socket* socket);
-  Result<bool> dump_once(NetlinkMessage message, std::string_view what, const OnMessage& on_message);
+  Result<bool> dump_once(NetlinkMessage message, std::string_view what,
+                         const OnMessage& on_message);
 
   std::unique_ptr<mnl_socket, Close> socket_;
   std::vector<std::uint8_t> buffer_;

@@ -1,12 +1,11 @@
 #include "network/kernel/netlink_parse.h"
 
-#include <netinet/in.h>
-
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -78,20 +77,35 @@ void read_af_spec(Bytes bytes, LinkDetails& details) {
 void read_link_attribute(const Attribute& attribute, LinkDetails& details) {
   Link& link = details.link;
   switch (attribute.type) {
-    case IFLA_IFNAME: link.name = attribute.text(); break;
-    case IFLA_MTU: link.mtu = attribute.u32(); break;
-    case IFLA_MASTER: link.master = attribute.i32(); break;
-    case IFLA_LINK: link.peer_index = attribute.i32(); break;
-    case IFLA_LINK_NETNSID: link.peer_elsewhere = true; break;
-    case IFLA_IFALIAS: link.alias = attribute.text(); break;
+    case IFLA_IFNAME:
+      link.name = attribute.text();
+      break;
+    case IFLA_MTU:
+      link.mtu = attribute.u32();
+      break;
+    case IFLA_MASTER:
+      link.master = attribute.i32();
+      break;
+    case IFLA_LINK:
+      link.peer_index = attribute.i32();
+      break;
+    case IFLA_LINK_NETNSID:
+      link.peer_elsewhere = true;
+      break;
+    case IFLA_IFALIAS:
+      link.alias = attribute.text();
+      break;
     case IFLA_ADDRESS:
       if (auto mac = MacAddress::from_bytes(attribute.data)) link.mac = *mac;
       break;
-    case IFLA_LINKINFO: read_linkinfo(attribute.data, details); break;
+    case IFLA_LINKINFO:
+      read_linkinfo(attribute.data, details);
+      break;
     case IFLA_AF_SPEC:
       if (!details.bridge_port_event) read_af_spec(attribute.data, details);
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
@@ -114,7 +128,8 @@ void read_first_nexthop(Bytes bytes, Family family, RouteDetails& details) {
   const auto hop = read_struct<rtnexthop>(bytes);
   if (!hop || hop->rtnh_len < sizeof(rtnexthop) || hop->rtnh_len > bytes.size()) return;
   details.ifindex = hop->rtnh_ifindex;
-  for (const Attribute& attribute : Attributes(behind(bytes.first(hop->rtnh_len), sizeof(rtnexthop)))) {
+  for (const Attribute& attribute :
+       Attributes(behind(bytes.first(hop->rtnh_len), sizeof(rtnexthop)))) {
     if (attribute.type == RTA_GATEWAY) details.route.via = read_address(family, attribute.data);
     if (attribute.type == RTA_VIA) details.route.via = read_via(attribute.data);
   }
@@ -123,14 +138,29 @@ void read_first_nexthop(Bytes bytes, Family family, RouteDetails& details) {
 void read_route_attribute(const Attribute& attribute, Family family, RouteDetails& details) {
   RouteSpec& route = details.route;
   switch (attribute.type) {
-    case RTA_GATEWAY: route.via = read_address(family, attribute.data); break;
-    case RTA_VIA: route.via = read_via(attribute.data); break;
-    case RTA_OIF: details.ifindex = attribute.i32(); break;
-    case RTA_PRIORITY: route.priority = attribute.u32(); break;
-    case RTA_TABLE: route.table = attribute.u32(); break;
-    case RTA_METRICS: read_metrics(attribute.data, route); break;
-    case RTA_MULTIPATH: read_first_nexthop(attribute.data, family, details); break;
-    default: break;
+    case RTA_GATEWAY:
+      route.via = read_address(family, attribute.data);
+      break;
+    case RTA_VIA:
+      route.via = read_via(attribute.data);
+      break;
+    case RTA_OIF:
+      details.ifindex = attribute.i32();
+      break;
+    case RTA_PRIORITY:
+      route.priority = attribute.u32();
+      break;
+    case RTA_TABLE:
+      route.table = attribute.u32();
+      break;
+    case RTA_METRICS:
+      read_metrics(attribute.data, route);
+      break;
+    case RTA_MULTIPATH:
+      read_first_nexthop(attribute.data, family, details);
+      break;
+    default:
+      break;
   }
 }
 
@@ -170,12 +200,14 @@ std::optional<Attribute> Attributes::find(std::uint16_t type) const {
 
 std::optional<MessageView> take_message(Bytes& bytes) {
   const auto header = read_struct<nlmsghdr>(bytes);
-  if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > bytes.size()) return std::nullopt;
-  MessageView message{.type = header->nlmsg_type,
-                      .flags = header->nlmsg_flags,
-                      .sequence = header->nlmsg_seq,
-                      .port = header->nlmsg_pid,
-                      .payload = bytes.subspan(sizeof(nlmsghdr), header->nlmsg_len - sizeof(nlmsghdr))};
+  if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > bytes.size())
+    return std::nullopt;
+  MessageView message{
+      .type = header->nlmsg_type,
+      .flags = header->nlmsg_flags,
+      .sequence = header->nlmsg_seq,
+      .port = header->nlmsg_pid,
+      .payload = bytes.subspan(sizeof(nlmsghdr), header->nlmsg_len - sizeof(nlmsghdr))};
   bytes = behind(bytes, header->nlmsg_len);
   return message;
 }
@@ -192,7 +224,8 @@ std::optional<Ack> parse_ack(const MessageView& message) {
     const bool capped = (message.flags & NLM_F_CAPPED) != 0 || *error == 0;
     skipped += capped ? sizeof(nlmsghdr) : request->nlmsg_len;
   }
-  if (const auto text = Attributes(behind(message.payload, skipped)).find(NLMSGERR_ATTR_MSG)) ack.text = text->text();
+  if (const auto text = Attributes(behind(message.payload, skipped)).find(NLMSGERR_ATTR_MSG))
+    ack.text = text->text();
   return ack;
 }
 

@@ -1,4 +1,5 @@
-// Netlink bytes to values: pure functions that never read outside of what they are given, whatever it holds.
+// Netlink bytes to values: pure functions that never read outside of what they are given, whatever
+// it holds.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace fairlead::kernel {
 
 using Bytes = std::span<const std::uint8_t>;
 
-// One attribute (struct nlattr): its type without the flag bits, and its payload. A payload that is too short for the
-// number asked for reads as 0.
+// One attribute (struct nlattr): its type without the flag bits, and its payload. A payload that is
+// too short for the number asked for reads as 0.
 struct Attribute {
   std::uint16_t type = 0;
   Bytes data;
@@ -65,7 +66,8 @@ struct MessageView {
 // Takes the first message off `bytes`; nothing at the end or when what follows is malformed.
 std::optional<MessageView> take_message(Bytes& bytes);
 
-// NLMSG_ERROR and NLMSG_DONE: the errno (0 for an ack, positive) and the kernel's own words (NLMSGERR_ATTR_MSG).
+// NLMSG_ERROR and NLMSG_DONE: the errno (0 for an ack, positive) and the kernel's own words
+// (NLMSGERR_ATTR_MSG).
 struct Ack {
   int sys_errno = 0;
   std::string text;
@@ -75,27 +77,27 @@ std::optional<Ack> parse_ack(const MessageView& message);
 // RTM_NEWLINK, RTM_DELLINK.
 struct LinkDetails {
   Link link;
-  bool bridge_port_event = false;              // sent by the bridge about one of its ports (AF_BRIDGE)
-  std::optional<bool> multicast_snooping;      // bridges
+  bool bridge_port_event = false;          // sent by the bridge about one of its ports (AF_BRIDGE)
+  std::optional<bool> multicast_snooping;  // bridges
   std::optional<bool> route_localnet;
   std::optional<int> accept_ra;
-  std::optional<std::uint8_t> addr_gen_mode;   // IN6_ADDR_GEN_MODE_*
+  std::optional<std::uint8_t> addr_gen_mode;  // IN6_ADDR_GEN_MODE_*
 };
 std::optional<LinkDetails> parse_link(Bytes payload);
 
 // RTM_NEWADDR.
 struct AddressDetails {
   int ifindex = 0;
-  Cidr address;                                // with host bits, as configured
+  Cidr address;  // with host bits, as configured
 };
 std::optional<AddressDetails> parse_address(Bytes payload);
 
 // RTM_NEWROUTE.
 struct RouteDetails {
   RouteSpec route;
-  int ifindex = 0;                             // of the first next hop; 0 = none
-  std::uint8_t type = 0;                       // RTN_*
-  std::uint8_t protocol = 0;                   // RTPROT_*
+  int ifindex = 0;            // of the first next hop; 0 = none
+  std::uint8_t type = 0;      // RTN_*
+  std::uint8_t protocol = 0;  // RTPROT_*
 };
 std::optional<RouteDetails> parse_route(Bytes payload);
 

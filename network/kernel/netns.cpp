@@ -30,7 +30,8 @@ Result<UniqueFd> open_netns(const std::string& path) {
   TRY(UniqueFd fd, open_read_only(path.c_str()));
   if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
     return fail(Code::kNotFound,
-                "open network namespace {}: it is no network namespace (a file left behind?)", path);
+                "open network namespace {}: it is no network namespace (a file left behind?)",
+                path);
   return fd;
 }
 

@@ -1,4 +1,5 @@
-// Kernel settings under /proc/sys. Those of net/ are of the network namespace of the calling thread.
+// Kernel settings under /proc/sys. Those of net/ are of the network namespace of the calling
+// thread.
 #pragma once
 
 #include <string>
@@ -8,8 +9,8 @@
 
 namespace fairlead::kernel {
 
-// `path` as in "net/ipv4/ip_forward"; white space at the end of the value is dropped. kNotFound when this kernel (or
-// this interface) has no such setting.
+// `path` as in "net/ipv4/ip_forward"; white space at the end of the value is dropped. kNotFound
+// when this kernel (or this interface) has no such setting.
 Result<std::string> read_sysctl(const std::string& path);
 Status write_sysctl(const std::string& path, std::string_view value);
 // Writes only when the value differs; returns whether it did.

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <thread>
@@ -24,7 +25,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
-// ---- socket addresses -----------------------------------------------------------------------------------------------
+// ---- socket addresses
+// -----------------------------------------------------------------------------------------------
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -54,11 +56,13 @@ SocketAddress socket_address(const IpAddress& address, std::uint16_t port) {
 IpAddress address_of(const SocketAddress& from) {
   if (from.storage.ss_family == AF_INET) {
     const auto& v4 = reinterpret_cast<const sockaddr_in&>(from.storage);
-    return IpAddress::from_bytes(Family::kV4, {reinterpret_cast<const std::uint8_t*>(&v4.sin_addr), 4});
+    return IpAddress::from_bytes(Family::kV4,
+                                 {reinterpret_cast<const std::uint8_t*>(&v4.sin_addr), 4});
   }
   const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from.storage);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&v6.sin6_addr);
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) return IpAddress::from_bytes(Family::kV4, {bytes + 12, 4});
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+    return IpAddress::from_bytes(Family::kV4, {bytes + 12, 4});
   return IpAddress::from_bytes(Family::kV6, {bytes, 16});
 }
 
@@ -74,19 +78,22 @@ bool wait_for(int fd, short events, Clock::time_point deadline) {
   return ::poll(&ready, 1, static_cast<int>(std::max<long long>(left, 0))) > 0;
 }
 
-// ---- services -------------------------------------------------------------------------------------------------------
+// ---- services
+// -------------------------------------------------------------------------------------------------------
 
 // The answer on the wire: "<server> <client address>\n".
 Result<Answer> parse_answer(std::string_view text) {
   const auto space = text.find(' ');
-  if (space == std::string_view::npos || !text.ends_with('\n')) return fail(Code::kIo, "no answer but \"{}\"", text);
+  if (space == std::string_view::npos || !text.ends_with('\n'))
+    return fail(Code::kIo, "no answer but \"{}\"", text);
   TRY(const IpAddress client, IpAddress::parse(text.substr(space + 1, text.size() - space - 2)));
   return Answer{.server = std::string(text.substr(0, space)), .client = client};
 }
 
 class SocketService : public Service {
  public:
-  SocketService(std::string name, UniqueFd socket) : name_(std::move(name)), socket_(std::move(socket)) {
+  SocketService(std::string name, UniqueFd socket)
+      : name_(std::move(name)), socket_(std::move(socket)) {
     stop_.reset(::eventfd(0, EFD_CLOEXEC));
   }
 
@@ -122,7 +129,10 @@ class SocketService : public Service {
 
 class TcpService final : public SocketService {
  public:
-  TcpService(std::string name, UniqueFd socket) : SocketService(std::move(name), std::move(socket)) { start(); }
+  TcpService(std::string name, UniqueFd socket)
+      : SocketService(std::move(name), std::move(socket)) {
+    start();
+  }
   ~TcpService() override { stop(); }
 
  private:
@@ -137,20 +147,25 @@ class TcpService final : public SocketService {
 
 class UdpService final : public SocketService {
  public:
-  UdpService(std::string name, UniqueFd socket) : SocketService(std::move(name), std::move(socket)) { start(); }
+  UdpService(std::string name, UniqueFd socket)
+      : SocketService(std::move(name), std::move(socket)) {
+    start();
+  }
   ~UdpService() override { stop(); }
 
  private:
   void serve() override {
     SocketAddress client;
     std::array<char, 16> question{};
-    if (::recvfrom(fd(), question.data(), question.size(), 0, client.get(), &client.length) < 0) return;
+    if (::recvfrom(fd(), question.data(), question.size(), 0, client.get(), &client.length) < 0)
+      return;
     const std::string text = answer(client);
     (void)::sendto(fd(), text.data(), text.size(), 0, client.get(), client.length);
   }
 };
 
-// ---- ping -----------------------------------------------------------------------------------------------------------
+// ---- ping
+// -----------------------------------------------------------------------------------------------------------
 
 constexpr std::uint16_t kPingSequence = 7;
 
@@ -180,17 +195,20 @@ bool is_reply(std::span<const std::uint8_t> packet, Family family, std::uint16_t
     packet = packet.subspan(std::min<std::size_t>(packet.size(), (packet[0] & 0xf) * 4U));
   }
   const int reply = family == Family::kV4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
-  return packet.size() >= 8 && packet[0] == reply && packet[4] == id >> 8 && packet[5] == (id & 0xff);
+  return packet.size() >= 8 && packet[0] == reply && packet[4] == id >> 8 &&
+         packet[5] == (id & 0xff);
 }
 
 std::optional<std::chrono::microseconds> ping_from_here(const IpAddress& to, Milliseconds timeout) {
   static std::uint16_t last_id = static_cast<std::uint16_t>(::getpid());
   const std::uint16_t id = ++last_id;
-  const UniqueFd socket = open_socket(to, SOCK_RAW, to.is_v4() ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
+  const UniqueFd socket =
+      open_socket(to, SOCK_RAW, to.is_v4() ? int{IPPROTO_ICMP} : int{IPPROTO_ICMPV6});
   SocketAddress target = socket_address(to, 0);
   const auto packet = echo_request(to.family(), id);
   const auto start = Clock::now();
-  if (::sendto(socket.get(), packet.data(), packet.size(), 0, target.get(), target.length) < 0) return std::nullopt;
+  if (::sendto(socket.get(), packet.data(), packet.size(), 0, target.get(), target.length) < 0)
+    return std::nullopt;
   while (wait_for(socket.get(), POLLIN, start + timeout)) {
     std::array<std::uint8_t, 256> answer{};
     const ssize_t length = ::recv(socket.get(), answer.data(), answer.size(), 0);
@@ -201,7 +219,8 @@ std::optional<std::chrono::microseconds> ping_from_here(const IpAddress& to, Mil
   return std::nullopt;
 }
 
-// ---- clients --------------------------------------------------------------------------------------------------------
+// ---- clients
+// --------------------------------------------------------------------------------------------------------
 
 Result<Answer> ask_from_here(const IpAddress& to, std::uint16_t port, Milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
@@ -240,7 +259,8 @@ Result<Answer> UdpClient::ask(Milliseconds timeout) {
   return parse_answer({text.data(), static_cast<std::size_t>(length)});
 }
 
-// ---- the world ------------------------------------------------------------------------------------------------------
+// ---- the world
+// ------------------------------------------------------------------------------------------------------
 
 void KernelFixture::SetUp() {
   home_ = must(kernel::current_netns());
@@ -259,31 +279,33 @@ void KernelFixture::SetUp() {
 void KernelFixture::TearDown() {
   if (links_) links_->finish_removals();
   links_.reset();
-  if (home_) must(Status(::setns(home_.get(), CLONE_NEWNET) == 0 ? Status() : fail_errno(errno, "go home")));
+  if (home_)
+    must(Status(::setns(home_.get(), CLONE_NEWNET) == 0 ? Status() : fail_errno(errno, "go home")));
   namespaces_.clear();
 }
 
 void KernelFixture::make_uplink() {
-  const kernel::Veth uplink = must(links_->create_veth({.host_name = ifname("uplink0"),
-                                                        .peer_name = ifname("eth0"),
-                                                        .peer_netns_fd = netns("outside"),
-                                                        .peer_mac = must(MacAddress::parse("02:00:cb:00:71:01")),
-                                                        .host_up = true,
-                                                        .host_ipv6 = true,
-                                                        .alias = {}}));
-  must(links_->configure_container({.netns_fd = netns("outside"),
-                                    .ifindex = uplink.peer_index,
-                                    .name = ifname("eth0"),
-                                    .addresses = {cidr("203.0.113.1/24"), cidr("2001:db8::1/64")},
-                                    .routes = {}}));
-  // The host's own end is configured like a container's: it is an interface with addresses and a way out.
+  const kernel::Veth uplink =
+      must(links_->create_veth({.host_name = ifname("uplink0"),
+                                .peer_name = ifname("eth0"),
+                                .peer_netns_fd = netns("outside"),
+                                .peer_mac = must(MacAddress::parse("02:00:cb:00:71:01")),
+                                .host_up = true,
+                                .host_ipv6 = true}));
+  must(
+      links_->configure_container({.netns_fd = netns("outside"),
+                                   .ifindex = uplink.peer_index,
+                                   .name = ifname("eth0"),
+                                   .addresses = {cidr("203.0.113.1/24"), cidr("2001:db8::1/64")}}));
+  // The host's own end is configured like a container's: it is an interface with addresses and a
+  // way out.
   must(links_->configure_container(
       {.netns_fd = netns("host"),
        .ifindex = uplink.host_index,
        .name = ifname("uplink0"),
        .addresses = {cidr("203.0.113.2/24"), cidr("2001:db8::2/64")},
-       .routes = {{.destination = cidr("0.0.0.0/0"), .via = ip("203.0.113.1"), .mtu = {}, .advmss = {}, .priority = {}, .table = {}, .scope = {}},
-                  {.destination = cidr("::/0"), .via = ip("2001:db8::1"), .mtu = {}, .advmss = {}, .priority = {}, .table = {}, .scope = {}}}}));
+       .routes = {{.destination = cidr("0.0.0.0/0"), .via = ip("203.0.113.1")},
+                  {.destination = cidr("::/0"), .via = ip("2001:db8::1")}}}));
 }
 
 int KernelFixture::netns(const std::string& name) {
@@ -305,8 +327,9 @@ void KernelFixture::in(const std::string& name, const std::function<void()>& wor
   }));
 }
 
-kernel::Link KernelFixture::add_bridge(const std::string& name, const std::vector<std::string>& cidrs) {
-  kernel::BridgeSpec spec{.name = ifname(name), .mac = MacAddress::from_hash(name), .addresses = {}, .alias = {}};
+kernel::Link KernelFixture::add_bridge(const std::string& name,
+                                       const std::vector<std::string>& cidrs) {
+  kernel::BridgeSpec spec{.name = ifname(name), .mac = MacAddress::from_hash(name)};
   for (const std::string& text : cidrs) {
     spec.addresses.push_back(cidr(text));
     spec.ipv6 = spec.ipv6 || !spec.addresses.back().is_v4();
@@ -316,15 +339,16 @@ kernel::Link KernelFixture::add_bridge(const std::string& name, const std::vecto
 }
 
 KernelFixture::Port KernelFixture::attach(const std::string& container, const std::string& bridge,
-                                          const std::vector<std::string>& cidrs, const std::string& name,
-                                          std::optional<MacAddress> mac) {
-  kernel::ContainerSpec spec{.netns_fd = netns(container), .name = ifname(name), .addresses = {}, .routes = {}};
+                                          const std::vector<std::string>& cidrs,
+                                          const std::string& name, std::optional<MacAddress> mac) {
+  kernel::ContainerSpec spec{.netns_fd = netns(container), .name = ifname(name)};
   for (const std::string& text : cidrs) spec.addresses.push_back(cidr(text));
   for (const Cidr& gateway : bridges_.at(bridge)) {
-    const bool wanted = std::ranges::any_of(spec.addresses, [&](const Cidr& a) { return a.family() == gateway.family(); });
+    const bool wanted = std::ranges::any_of(
+        spec.addresses, [&](const Cidr& a) { return a.family() == gateway.family(); });
     if (wanted)
-      spec.routes.push_back({.destination = Cidr::of(IpAddress::any(gateway.family()), 0), .via = gateway.address(),
-                             .mtu = {}, .advmss = {}, .priority = {}, .table = {}, .scope = {}});
+      spec.routes.push_back(
+          {.destination = Cidr::of(IpAddress::any(gateway.family()), 0), .via = gateway.address()});
   }
   Port port{.host_name = ifname(fmt::format("veth{}", next_port_++)),
             .mac = mac.value_or(MacAddress::for_ip(spec.addresses.at(0).address()))};
@@ -333,25 +357,25 @@ KernelFixture::Port KernelFixture::attach(const std::string& container, const st
                                                       .peer_name = spec.name,
                                                       .peer_netns_fd = spec.netns_fd,
                                                       .peer_mac = port.mac,
-                                                      .master = master.index,
-                                                      .alias = {}}));
+                                                      .master = master.index}));
   spec.ifindex = port.container_index = veth.peer_index;
   port.host_index = veth.host_index;
   must(links_->configure_container(spec));
   return port;
 }
 
-void KernelFixture::add_route(const std::string& name, const std::string& interface, const std::string& destination,
-                              const std::string& via) {
+void KernelFixture::add_route(const std::string& name, const std::string& interface,
+                              const std::string& destination, const std::string& via) {
   const auto view = must(links_->inspect(netns(name), ifname(interface)));
-  must(links_->configure_container({.netns_fd = netns(name),
-                                    .ifindex = view.link.index,
-                                    .name = ifname(interface),
-                                    .addresses = {},
-                                    .routes = {{.destination = cidr(destination), .via = ip(via), .mtu = {}, .advmss = {}, .priority = {}, .table = {}, .scope = {}}}}));
+  must(links_->configure_container(
+      {.netns_fd = netns(name),
+       .ifindex = view.link.index,
+       .name = ifname(interface),
+       .routes = {{.destination = cidr(destination), .via = ip(via)}}}));
 }
 
-void KernelFixture::set_sysctl(const std::string& name, const std::string& path, const std::string& value) {
+void KernelFixture::set_sysctl(const std::string& name, const std::string& path,
+                               const std::string& value) {
   in(name, [&] { must(kernel::write_sysctl(path, value)); });
 }
 
@@ -361,9 +385,11 @@ std::string KernelFixture::sysctl(const std::string& name, const std::string& pa
   return value;
 }
 
-// ---- traffic --------------------------------------------------------------------------------------------------------
+// ---- traffic
+// --------------------------------------------------------------------------------------------------------
 
-std::optional<std::chrono::microseconds> KernelFixture::ping(const std::string& from, const std::string& to,
+std::optional<std::chrono::microseconds> KernelFixture::ping(const std::string& from,
+                                                             const std::string& to,
                                                              Milliseconds timeout) {
   std::optional<std::chrono::microseconds> round_trip;
   in(from, [&] { round_trip = ping_from_here(ip(to), timeout); });
@@ -376,7 +402,8 @@ UniqueFd listening_socket(int type, const IpAddress& address, std::uint16_t port
   UniqueFd socket = open_socket(address, type);
   const int on = 1, off = 0;
   (void)::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (!address.is_v4()) (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+  if (!address.is_v4())
+    (void)::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
   SocketAddress own = socket_address(address, port);
   if (::bind(socket.get(), own.get(), own.length) != 0)
     throw std::runtime_error(fmt::format("bind to port {}: {}", port, std::strerror(errno)));
@@ -389,30 +416,37 @@ UniqueFd listening_socket(int type, const IpAddress& address, std::uint16_t port
 std::unique_ptr<Service> KernelFixture::serve_tcp(const std::string& where, std::uint16_t port,
                                                   const std::string& address) {
   UniqueFd socket;
-  in(where, [&] { socket = listening_socket(SOCK_STREAM, address.empty() ? IpAddress::any(Family::kV6) : ip(address), port); });
+  in(where, [&] {
+    socket = listening_socket(SOCK_STREAM,
+                              address.empty() ? IpAddress::any(Family::kV6) : ip(address), port);
+  });
   return std::make_unique<TcpService>(where, std::move(socket));
 }
 
 std::unique_ptr<Service> KernelFixture::serve_udp(const std::string& where, std::uint16_t port,
                                                   const std::string& address) {
   UniqueFd socket;
-  in(where, [&] { socket = listening_socket(SOCK_DGRAM, address.empty() ? IpAddress::any(Family::kV6) : ip(address), port); });
+  in(where, [&] {
+    socket = listening_socket(SOCK_DGRAM,
+                              address.empty() ? IpAddress::any(Family::kV6) : ip(address), port);
+  });
   return std::make_unique<UdpService>(where, std::move(socket));
 }
 
-Result<Answer> KernelFixture::ask_tcp(const std::string& from, const std::string& to, std::uint16_t port,
-                                      Milliseconds timeout) {
+Result<Answer> KernelFixture::ask_tcp(const std::string& from, const std::string& to,
+                                      std::uint16_t port, Milliseconds timeout) {
   Result<Answer> answer = fail(Code::kInternal, "not asked");
   in(from, [&] { answer = ask_from_here(ip(to), port, timeout); });
   return answer;
 }
 
-Result<Answer> KernelFixture::ask_udp(const std::string& from, const std::string& to, std::uint16_t port,
-                                      Milliseconds timeout) {
+Result<Answer> KernelFixture::ask_udp(const std::string& from, const std::string& to,
+                                      std::uint16_t port, Milliseconds timeout) {
   return udp_client(from, to, port).ask(timeout);
 }
 
-UdpClient KernelFixture::udp_client(const std::string& from, const std::string& to, std::uint16_t port) {
+UdpClient KernelFixture::udp_client(const std::string& from, const std::string& to,
+                                    std::uint16_t port) {
   UniqueFd socket;
   in(from, [&] {
     socket = open_socket(ip(to), SOCK_DGRAM);

@@ -3,10 +3,11 @@
 //   outside ── 203.0.113.0/24, 2001:db8::/64 ── host ── bridges ── containers
 //   .1, ::1  eth0                      uplink0  .2, ::2
 //
-// The thread of the test is *in* "host": whatever it opens (links, firewall, monitor, threads) works there. The host has
-// a default route to the outside; the outside knows no way back to container subnets, as the internet does not. In the
-// host, forwarding and br_netfilter's bridge-nf-call-* start switched off. A namespace is made at the first mention of
-// its name. Helpers that fail throw, which fails the test.
+// The thread of the test is *in* "host": whatever it opens (links, firewall, monitor, threads)
+// works there. The host has a default route to the outside; the outside knows no way back to
+// container subnets, as the internet does not. In the host, forwarding and br_netfilter's
+// bridge-nf-call-* start switched off. A namespace is made at the first mention of its name.
+// Helpers that fail throw, which fails the test.
 //
 //   class Nat : public KernelFixture {};
 //   TEST_F(Nat, PublishedPortAnswersFromOutside) {
@@ -48,7 +49,8 @@ IpAddress ip(const std::string& text);
 Cidr cidr(const std::string& text);
 IfName ifname(const std::string& text);
 
-// What a service of the fixture says to each client: its own name and the client's address as it saw it.
+// What a service of the fixture says to each client: its own name and the client's address as it
+// saw it.
 struct Answer {
   std::string server;
   IpAddress client;
@@ -82,7 +84,7 @@ class KernelFixture : public ::testing::Test {
     MacAddress mac;
   };
 
-  void SetUp() override;     // skips the test when namespaces cannot be made
+  void SetUp() override;  // skips the test when namespaces cannot be made
   void TearDown() override;
 
   kernel::Links& links() { return *links_; }  // of the host
@@ -91,10 +93,12 @@ class KernelFixture : public ::testing::Test {
 
   // A bridge of the host with these addresses.
   kernel::Link add_bridge(const std::string& name, const std::vector<std::string>& cidrs);
-  // A veth into the container's `ifname` with these addresses and a default route to the bridge's first address of the
-  // family. With IPv6 addresses the host's side stays without, as in the product.
-  Port attach(const std::string& container, const std::string& bridge, const std::vector<std::string>& cidrs,
-              const std::string& ifname = "eth0", std::optional<MacAddress> mac = {});
+  // A veth into the container's `ifname` with these addresses and a default route to the bridge's
+  // first address of the family. With IPv6 addresses the host's side stays without, as in the
+  // product.
+  Port attach(const std::string& container, const std::string& bridge,
+              const std::vector<std::string>& cidrs, const std::string& ifname = "eth0",
+              std::optional<MacAddress> mac = {});
   void add_route(const std::string& name, const std::string& ifname, const std::string& destination,
                  const std::string& via);
   void set_sysctl(const std::string& name, const std::string& path, const std::string& value);
@@ -105,8 +109,10 @@ class KernelFixture : public ::testing::Test {
                                                 std::chrono::milliseconds timeout = kTimeout);
 
   // Services answer with the name of their namespace. `address` empty: any, of both families.
-  std::unique_ptr<Service> serve_tcp(const std::string& where, std::uint16_t port, const std::string& address = "");
-  std::unique_ptr<Service> serve_udp(const std::string& where, std::uint16_t port, const std::string& address = "");
+  std::unique_ptr<Service> serve_tcp(const std::string& where, std::uint16_t port,
+                                     const std::string& address = "");
+  std::unique_ptr<Service> serve_udp(const std::string& where, std::uint16_t port,
+                                     const std::string& address = "");
   Result<Answer> ask_tcp(const std::string& from, const std::string& to, std::uint16_t port,
                          std::chrono::milliseconds timeout = kTimeout);
   Result<Answer> ask_udp(const std::string& from, const std::string& to, std::uint16_t port,

@@ -1,0 +1,469 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <thread>
+
+#include "network/kernel/links.h"
+#include "network/kernel/netns.h"
+#include "network/kernel/sysctl.h"
+#include "tests/support/kernel_fixture.h"
+
+namespace fairlead::testing {
+namespace {
+
+using kernel::ContainerSpec;
+using kernel::RouteSpec;
+using kernel::Veth;
+using kernel::VethSpec;
+
+class Links : public KernelFixture {
+ protected:
+  VethSpec veth_spec(const std::string& host_name, const std::string& container, int master = 0) {
+    return {.host_name = ifname(host_name),
+            .peer_name = ifname("eth0"),
+            .peer_netns_fd = netns(container),
+            .peer_mac = must(MacAddress::parse("02:fa:00:00:00:09")),
+            .master = master};
+  }
+};
+
+// ---- bridges
+// --------------------------------------------------------------------------------------------------------
+
+TEST_F(Links, ABridgeHasWhatWasAskedFor) {
+  const auto mac = MacAddress::from_hash("one");
+  const auto bridge =
+      must(links().ensure_bridge({.name = ifname("fl-one"),
+                                  .mac = mac,
+                                  .mtu = 1400,
+                                  .addresses = {cidr("10.1.0.1/24"), cidr("fd00:1::1/64")},
+                                  .ipv6 = true,
+                                  .alias = "fairlead network one"},
+                                 false));
+  EXPECT_EQ(bridge.kind, "bridge");
+  EXPECT_EQ(bridge.mac, mac);
+  EXPECT_EQ(bridge.mtu, 1400U);
+  EXPECT_TRUE(bridge.up);
+  EXPECT_EQ(bridge.alias, "fairlead network one");
+  EXPECT_EQ(sysctl("host", "net/ipv4/conf/fl-one/route_localnet"), "1");
+  EXPECT_EQ(sysctl("host", "net/ipv6/conf/fl-one/accept_ra"), "0");
+  const auto view = must(links().inspect(netns("host"), ifname("fl-one")));
+  const std::set<Cidr> addresses(view.addresses.begin(), view.addresses.end());
+  EXPECT_TRUE(addresses.contains(cidr("10.1.0.1/24")));
+  EXPECT_TRUE(addresses.contains(cidr("fd00:1::1/64")));
+}
+
+TEST_F(Links, AnIpv4BridgeAndItsPortsHaveNoIpv6Address) {
+  add_bridge("fl-one", {"10.1.0.1/24"});
+  const Port port = attach("web", "fl-one", {"10.1.0.2/24"});
+  for (const IfName& name : {ifname("fl-one"), port.host_name})
+    for (const Cidr& address : must(links().inspect(netns("host"), name)).addresses)
+      EXPECT_TRUE(address.is_v4()) << name.str() << " has " << address.to_string();
+  EXPECT_EQ(must(links().inspect(netns("web"), ifname("eth0"))).addresses,
+            std::vector{cidr("10.1.0.2/24")});
+}
+
+TEST_F(Links, WhatSomebodyChangedOnABridgeIsMended) {
+  kernel::BridgeSpec spec{.name = ifname("fl-one"),
+                          .mac = MacAddress::from_hash("one"),
+                          .mtu = 1450,
+                          .addresses = {cidr("10.1.0.1/24")},
+                          .alias = "one"};
+  const int index = must(links().ensure_bridge(spec, false)).index;
+  kernel::BridgeSpec other = spec;
+  other.mac = MacAddress::from_hash("two");
+  other.mtu = 1300;
+  other.alias = "two";
+  other.addresses = {cidr("10.9.0.1/24")};
+  must(links().ensure_bridge(other, false));
+  in("host", [] { must(kernel::write_sysctl("net/ipv4/conf/fl-one/route_localnet", "0")); });
+  in("host", [] { must(kernel::write_sysctl("net/ipv6/conf/fl-one/accept_ra", "1")); });
+
+  const auto mended = must(links().ensure_bridge(spec, false));
+  EXPECT_EQ(mended.index, index);
+  EXPECT_EQ(mended.mac, spec.mac);
+  EXPECT_EQ(mended.mtu, 1450U);
+  EXPECT_EQ(mended.alias, "one");
+  EXPECT_EQ(sysctl("host", "net/ipv4/conf/fl-one/route_localnet"), "1");
+  EXPECT_EQ(sysctl("host", "net/ipv6/conf/fl-one/accept_ra"), "0");
+  // Addresses of others are left alone.
+  EXPECT_EQ(must(links().inspect(netns("host"), ifname("fl-one"))).addresses.size(), 2U);
+}
+
+TEST_F(Links, AForeignBridgeOnlyGetsAddresses) {
+  add_bridge("br0", {"10.1.0.1/24"});
+  const auto before = must(links().find(ifname("br0")));
+  const auto after = must(links().ensure_bridge({.name = ifname("br0"),
+                                                 .mac = MacAddress::from_hash("other"),
+                                                 .mtu = 1300,
+                                                 .addresses = {cidr("10.2.0.1/24")},
+                                                 .alias = "other"},
+                                                true));
+  EXPECT_EQ(after.mac, before.mac);
+  EXPECT_EQ(after.mtu, before.mtu);
+  EXPECT_EQ(after.alias, before.alias);
+  EXPECT_EQ(must(links().inspect(netns("host"), ifname("br0"))).addresses.size(), 2U);
+}
+
+TEST_F(Links, ABridgeWithManyPortsKeepsItsMac) {
+  const auto mac = add_bridge("fl-one", {"10.1.0.1/24"}).mac;
+  for (int i = 2; i < 8; ++i)
+    attach(fmt::format("c{}", i), "fl-one", {fmt::format("10.1.0.{}/24", i)});
+  EXPECT_EQ(must(links().find(ifname("fl-one"))).mac, mac);
+}
+
+// ---- veth
+// -----------------------------------------------------------------------------------------------------------
+
+TEST_F(Links, AFailedCreationLeavesNothing) {
+  const auto bridge = add_bridge("fl-one", {"10.1.0.1/24"});
+  must(links().create_veth(veth_spec("veth0", "web", bridge.index)));
+  const auto count = must(links().list()).size();
+  // The name is taken in the container, then on the host; then there is no such bridge.
+  for (const VethSpec& spec : {veth_spec("veth1", "web"), veth_spec("veth0", "db")}) {
+    const auto made = links().create_veth(spec);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, Code::kExists) << made.error().text;
+  }
+  EXPECT_FALSE(links().create_veth(veth_spec("veth2", "db", 4242)));
+  EXPECT_EQ(must(links().list()).size(), count);
+  EXPECT_FALSE(links().inspect(netns("db"), ifname("eth0")));
+}
+
+TEST_F(Links, BothEndsMayStayOnTheHost) {
+  const Veth veth =
+      must(links().create_veth({.host_name = ifname("veth0"), .peer_name = ifname("peer0")}));
+  EXPECT_EQ(must(links().find(ifname("peer0"))).index, veth.peer_index);
+  EXPECT_EQ(must(links().find(veth.host_index)).peer_index, veth.peer_index);
+  EXPECT_FALSE(must(links().find(veth.host_index)).peer_elsewhere);
+}
+
+TEST_F(Links, PortFlagsAreSetAndCleared) {
+  const auto bridge = add_bridge("fl-one", {"10.1.0.1/24"});
+  const Veth veth = must(links().create_veth(veth_spec("veth0", "web", bridge.index)));
+  EXPECT_TRUE(links().set_port_flags(veth.host_index, {.hairpin = true, .isolated = true}));
+  EXPECT_TRUE(links().set_port_flags(veth.host_index, {}));
+  EXPECT_FALSE(links().set_port_flags(bridge.index, {.hairpin = true}));
+}
+
+TEST_F(Links, IsolatedPortsReachTheBridgeButNotEachOther) {
+  add_bridge("fl-one", {"10.1.0.1/24"});
+  const Port a = attach("a", "fl-one", {"10.1.0.2/24"});
+  const Port b = attach("b", "fl-one", {"10.1.0.3/24"});
+  EXPECT_TRUE(ping("a", "10.1.0.3"));
+  must(links().set_port_flags(a.host_index, {.isolated = true}));
+  must(links().set_port_flags(b.host_index, {.isolated = true}));
+  EXPECT_FALSE(ping("a", "10.1.0.3", std::chrono::milliseconds(150)));
+  EXPECT_TRUE(ping("a", "10.1.0.1"));
+}
+
+// ---- containers
+// -----------------------------------------------------------------------------------------------------
+
+TEST_F(Links, AContainerTalksToItsBridgeAndToOthersInBothFamilies) {
+  add_bridge("fl-one", {"10.1.0.1/24", "fd00:1::1/64"});
+  attach("a", "fl-one", {"10.1.0.2/24", "fd00:1::2/64"});
+  attach("b", "fl-one", {"10.1.0.3/24", "fd00:1::3/64"});
+  for (const char* to : {"10.1.0.1", "fd00:1::1", "10.1.0.3", "fd00:1::3", "127.0.0.1", "::1"})
+    EXPECT_TRUE(ping("a", to)) << to;
+}
+
+TEST_F(Links, RoutesHaveTheirSettings) {
+  const Veth veth = must(links().create_veth(veth_spec("veth0", "web")));
+  const std::vector<RouteSpec> routes{
+      {.destination = cidr("169.254.1.1/32")},
+      {.destination = cidr("0.0.0.0/0"), .via = ip("169.254.1.1"), .mtu = 1300, .priority = 7},
+      {.destination = cidr("192.0.2.0/24"), .via = ip("169.254.1.1"), .advmss = 900}};
+  must(links().configure_container({.netns_fd = netns("web"),
+                                    .ifindex = veth.peer_index,
+                                    .name = ifname("eth0"),
+                                    .addresses = {cidr("10.1.0.2/32")},
+                                    .routes = routes}));
+  const auto view = must(links().inspect(netns("web"), ifname("eth0")));
+  const auto find_route = [&](const Cidr& destination) {
+    for (const RouteSpec& route : view.routes)
+      if (route.destination == destination) return route;
+    return RouteSpec{};
+  };
+  EXPECT_EQ(find_route(cidr("0.0.0.0/0")).mtu, 1300U);
+  EXPECT_EQ(find_route(cidr("0.0.0.0/0")).priority, 7U);
+  EXPECT_EQ(find_route(cidr("0.0.0.0/0")).via, ip("169.254.1.1"));
+  EXPECT_EQ(find_route(cidr("192.0.2.0/24")).advmss, 900U);
+  EXPECT_FALSE(find_route(cidr("169.254.1.1/32")).via);
+}
+
+TEST_F(Links, TheFirstFailingStepIsNamed) {
+  const Veth veth = must(links().create_veth(veth_spec("veth0", "web")));
+  const auto configured = links().configure_container(
+      {.netns_fd = netns("web"),
+       .ifindex = veth.peer_index,
+       .name = ifname("eth0"),
+       .addresses = {cidr("10.1.0.2/24")},
+       .routes = {{.destination = cidr("0.0.0.0/0"), .via = ip("192.0.2.77")}}});
+  ASSERT_FALSE(configured);
+  EXPECT_TRUE(
+      configured.error().text.starts_with("add route 0.0.0.0/0 via 192.0.2.77 through eth0: "))
+      << configured.error().text;
+  // The kernel's own words.
+  EXPECT_NE(configured.error().text.find("gateway"), std::string::npos) << configured.error().text;
+}
+
+TEST_F(Links, ConfiguringTwiceIsTheSameAsOnce) {
+  add_bridge("fl-one", {"10.1.0.1/24", "fd00:1::1/64"});
+  const Port port = attach("a", "fl-one", {"10.1.0.2/24", "fd00:1::2/64"});
+  const ContainerSpec again{.netns_fd = netns("a"),
+                            .ifindex = port.container_index,
+                            .name = ifname("eth0"),
+                            .addresses = {cidr("10.1.0.2/24"), cidr("fd00:1::2/64")},
+                            .routes = {{.destination = cidr("0.0.0.0/0"), .via = ip("10.1.0.1")}}};
+  const auto before = must(links().inspect(netns("a"), ifname("eth0")));
+  EXPECT_TRUE(links().configure_container(again));
+  const auto after = must(links().inspect(netns("a"), ifname("eth0")));
+  EXPECT_EQ(after.addresses, before.addresses);
+  EXPECT_EQ(after.routes.size(), before.routes.size());
+}
+
+TEST_F(Links, Ipv6IsUsableAtOnceAlsoWhereItWasSwitchedOff) {
+  add_bridge("fl-one", {"fd00:1::1/64"});
+  in("a", [] { must(kernel::write_sysctl("net/ipv6/conf/default/disable_ipv6", "1")); });
+  attach("a", "fl-one", {"fd00:1::2/64"});
+  EXPECT_TRUE(ping("a", "fd00:1::1"));
+  EXPECT_EQ(sysctl("a", "net/ipv6/conf/eth0/accept_ra"), "0");
+}
+
+// The first packet of a new container: without the GETLINKs, one in ten is lost and waits for a
+// second.
+TEST_F(Links, NoFirstPacketIsLost) {
+  constexpr int kAttaches = 300;
+  add_bridge("fl-one", {"10.1.0.1/16"});
+  attach("peer", "fl-one", {"10.1.0.2/16"});
+  int lost = 0;
+  std::vector<std::chrono::microseconds> trips;
+  for (int i = 0; i < kAttaches; ++i) {
+    const std::string name = fmt::format("c{}", i);
+    netns(name);
+    attach(name, "fl-one", {fmt::format("10.1.1.{}/16", i % 250 + 1)});
+    const auto trip = ping(name, "10.1.0.2");
+    if (trip) trips.push_back(*trip);
+    lost += trip ? 0 : 1;
+    must(links().remove(ifname(fmt::format("veth{}", i + 1))));
+  }
+  std::ranges::sort(trips);
+  ASSERT_FALSE(trips.empty());
+  std::cout << "first ping of " << kAttaches << " attaches: lost " << lost << ", median "
+            << trips[trips.size() / 2].count() << " us\n";
+  EXPECT_EQ(lost, 0);
+}
+
+TEST_F(Links, TheFirstPortOfABridgeLosesNothingEither) {
+  int lost = 0;
+  for (int i = 0; i < 40; ++i) {
+    const std::string bridge = fmt::format("fl-{}", i), container = fmt::format("c{}", i);
+    add_bridge(bridge, {fmt::format("10.{}.0.1/24", i)});
+    attach(container, bridge, {fmt::format("10.{}.0.2/24", i)});
+    lost += ping(container, fmt::format("10.{}.0.1", i)) ? 0 : 1;
+  }
+  EXPECT_EQ(lost, 0);
+}
+
+// ---- announcements
+// --------------------------------------------------------------------------------------------------
+
+class Announcements : public Links {
+ protected:
+  // A container takes over the addresses of another one under a new MAC, while a neighbour knows
+  // the old one.
+  void take_over(const std::function<void(const Port&)>& announce) {
+    add_bridge("fl-one", {"10.1.0.1/24", "fd00:1::1/64"});
+    attach("peer", "fl-one", {"10.1.0.2/24", "fd00:1::2/64"});
+    const Port old =
+        attach("old", "fl-one", {"10.1.0.3/24", "fd00:1::3/64"}, "eth0", mac("02:00:00:00:00:01"));
+    for (const char* who : {"peer", "host"})
+      for (const char* to : {"10.1.0.3", "fd00:1::3"})
+        ASSERT_TRUE(ping(who, to)) << who << " " << to;
+    must(links().remove(old.host_name));
+    announce(
+        attach("new", "fl-one", {"10.1.0.3/24", "fd00:1::3/64"}, "eth0", mac("02:00:00:00:00:02")));
+  }
+  static MacAddress mac(const char* text) { return must(MacAddress::parse(text)); }
+  bool reached(const std::string& from) {
+    const auto short_time = std::chrono::milliseconds(200);
+    return ping(from, "10.1.0.3", short_time) && ping(from, "fd00:1::3", short_time);
+  }
+};
+
+TEST_F(Announcements, WithoutOneTheNeighbourTalksToTheOldMac) {
+  take_over([](const Port&) {});
+  EXPECT_FALSE(reached("peer"));
+}
+
+TEST_F(Announcements, FromTheHostMakeTheNewMacKnownAtOnce) {
+  take_over([this](const Port& port) {
+    const int bridge = must(links().find(ifname("fl-one"))).index;
+    for (const char* address : {"10.1.0.3", "fd00:1::3"})
+      must(links().announce(bridge, ip(address), port.mac));
+  });
+  EXPECT_TRUE(reached("peer"));
+  EXPECT_TRUE(reached("host"));
+}
+
+TEST_F(Announcements, FromTheContainerMakeTheNewMacKnownAtOnce) {
+  take_over([this](const Port& port) {
+    must(links().configure_container({.netns_fd = netns("new"),
+                                      .ifindex = port.container_index,
+                                      .name = ifname("eth0"),
+                                      .addresses = {cidr("10.1.0.3/24"), cidr("fd00:1::3/64")},
+                                      .announce = true}));
+  });
+  EXPECT_TRUE(reached("peer"));
+  EXPECT_TRUE(reached("host"));
+}
+
+TEST_F(Announcements, ANeighbourThatIsNotKnownIsForgottenAllTheSame) {
+  const int bridge = add_bridge("fl-one", {"10.1.0.1/24"}).index;
+  EXPECT_TRUE(links().forget_neighbour(bridge, ip("10.1.0.77")));
+  EXPECT_TRUE(links().forget_neighbour(bridge, ip("fd00:1::77")));
+}
+
+// ---- removal
+// --------------------------------------------------------------------------------------------------------
+
+class Removal : public Links, public ::testing::WithParamInterface<kernel::RemovalMode> {
+ protected:
+  void SetUp() override {
+    Links::SetUp();
+    if (!IsSkipped()) remover_ = must(kernel::open_netlink_links(GetParam()));
+  }
+  void TearDown() override {
+    remover_.reset();
+    Links::TearDown();
+  }
+  std::unique_ptr<kernel::Links> remover_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, Removal,
+                         ::testing::Values(kernel::RemovalMode::kThread,
+                                           kernel::RemovalMode::kProcess),
+                         [](const auto& mode) {
+                           return mode.param == kernel::RemovalMode::kThread ? "Thread" : "Process";
+                         });
+
+TEST_P(Removal, TheSameNamesAreFreeAtOnce) {
+  const auto bridge = add_bridge("fl-one", {"10.1.0.1/24"});
+  for (int i = 0; i < 30; ++i) {
+    must(links().create_veth(veth_spec("veth0", "web", bridge.index)));
+    must(remover_->remove(ifname("veth0")));
+    EXPECT_FALSE(links().find(ifname("veth0")));
+    EXPECT_FALSE(links().inspect(netns("web"), ifname("eth0")));
+  }
+}
+
+TEST_P(Removal, OfWhatIsNotThereSucceeds) { EXPECT_TRUE(remover_->remove(ifname("veth0"))); }
+
+TEST_P(Removal, OfALinkThatVanishesMeanwhileSucceeds) {
+  for (int i = 0; i < 10; ++i) {
+    must(links().create_veth(veth_spec("veth0", "web")));
+    std::thread other([this] { must(links().remove(ifname("veth0"))); });
+    EXPECT_TRUE(remover_->remove(ifname("veth0")));
+    other.join();
+  }
+}
+
+TEST_P(Removal, OfADeviceOfTheMachineIsRefused) {
+  const auto removed = remover_->remove(ifname("lo"));
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code, Code::kUnsupported);
+}
+
+TEST_P(Removal, ManyAtOnceFromManyThreads) {
+  constexpr int kThreads = 4, kEach = 15;
+  for (int i = 0; i < kThreads * kEach; ++i)
+    must(links().create_veth(
+        {.host_name = ifname(fmt::format("v{}", i)), .peer_name = ifname(fmt::format("p{}", i))}));
+  std::vector<std::thread> threads;
+  std::atomic<int> failures = 0;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = t * kEach; i < (t + 1) * kEach; ++i)
+        failures += remover_->remove(ifname(fmt::format("v{}", i))) ? 0 : 1;
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  for (const kernel::Link& link : must(links().list())) EXPECT_NE(link.name[0], 'v') << link.name;
+}
+
+TEST_P(Removal, LeavesNoProcessBehind) {
+  must(links().create_veth(veth_spec("veth0", "web")));
+  must(remover_->remove(ifname("veth0")));
+  remover_->finish_removals();
+  std::ifstream children(fmt::format("/proc/self/task/{}/children", ::gettid()));
+  std::string child;
+  EXPECT_FALSE(children >> child) << "process " << child;
+}
+
+TEST_P(Removal, WorksAgainAfterItWasFinished) {
+  for (int i = 0; i < 3; ++i) {
+    must(links().create_veth(veth_spec("veth0", "web")));
+    must(remover_->remove(ifname("veth0")));
+    remover_->finish_removals();
+  }
+}
+
+// The reader of a plugin's output must see its end when the plugin ends.
+TEST_P(Removal, HoldsNoDescriptorOfTheCaller) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  must(links().create_veth(veth_spec("veth0", "web")));
+  must(remover_->remove(ifname("veth0")));
+  ::close(ends[1]);
+  char none = 0;
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(::read(ends[0], &none, 1), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(5));
+  ::close(ends[0]);
+}
+
+// ---- rates
+// ----------------------------------------------------------------------------------------------------------
+
+class Rates : public Links {
+ protected:
+  // Megabits that arrive in a quarter of a second when `from` sends datagrams to `to` as fast as it
+  // can.
+  double measure(const std::string& from, const std::string& to_name, const std::string& to);
+};
+
+TEST_F(Rates, AreSetChangedAndTakenAway) {
+  add_bridge("fl-one", {"10.1.0.1/24"});
+  const Port port = attach("a", "fl-one", {"10.1.0.2/24"});
+  const auto limited = links().set_rates(port.host_index, 10'000'000, 0, 10'000'000, 0);
+  if (!limited && limited.error().code == Code::kUnsupported) GTEST_SKIP() << limited.error().text;
+  ASSERT_TRUE(limited) << limited.error().text;
+  const auto count = must(links().list()).size();
+  EXPECT_TRUE(ping("a", "10.1.0.1"));
+  must(links().set_rates(port.host_index, 20'000'000, 800'000, 20'000'000, 800'000));
+  EXPECT_EQ(must(links().list()).size(), count);
+  EXPECT_TRUE(ping("a", "10.1.0.1"));
+  must(links().set_rates(port.host_index, 0, 0, 0, 0));
+  must(links().set_rates(port.host_index, 0, 0, 0, 0));
+  EXPECT_EQ(must(links().list()).size(), count - 1);
+  EXPECT_TRUE(ping("a", "10.1.0.1"));
+}
+
+TEST_F(Rates, NothingIsLeftWhenTheLinkGoes) {
+  add_bridge("fl-one", {"10.1.0.1/24"});
+  const auto count = must(links().list()).size();
+  const Port port = attach("a", "fl-one", {"10.1.0.2/24"});
+  const auto limited = links().set_rates(port.host_index, 10'000'000, 0, 10'000'000, 0);
+  if (!limited && limited.error().code == Code::kUnsupported) GTEST_SKIP() << limited.error().text;
+  ASSERT_TRUE(limited) << limited.error().text;
+  must(links().remove(port.host_name));
+  EXPECT_EQ(must(links().list()).size(), count);
+}
+
+}  // namespace
+}  // namespace fairlead::testing
