@@ -47,11 +47,7 @@ class WiredCore : public Core {
   volume::VolumeService& volumes() override {
     std::call_once(volumes_made_, [this] {
       backends_ = volume::make_backends(paths_.volumes());
-      volumes_ = volume::make_volume_service({.store = *store_,
-                                              .locks = locks_,
-                                              .backends = backends_,
-                                              .boot_id = boot_id(),
-                                              .unix_time = unix_time});
+      volumes_ = volume::make_volume_service(*store_, locks_, *backends_);
     });
     return *volumes_;
   }
@@ -69,7 +65,7 @@ class WiredCore : public Core {
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> networks_;
   std::once_flag volumes_made_;
-  volume::Backends backends_;
+  std::unique_ptr<volume::BackendRegistry> backends_;
   std::unique_ptr<volume::VolumeService> volumes_;
 };
 

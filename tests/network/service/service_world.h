@@ -1,0 +1,123 @@
+// The whole network service over the real kernel, in a world of namespaces.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/hash.h"
+#include "base/host.h"
+#include "base/lock.h"
+#include "base/state/memory_store.h"
+#include "network/drivers/registry.h"
+#include "network/service/network_service.h"
+#include "tests/support/kernel_fixture.h"
+
+namespace fairlead::testing {
+
+// Other firewalls are a concern of their own (test_foreign_firewall): here there are none.
+class NoForeignFirewall : public kernel::ForeignFirewall {
+ public:
+  Result<std::vector<std::string>> admit(const std::vector<IfName>&) override {
+    return std::vector<std::string>();
+  }
+  Status withdraw() override { return {}; }
+};
+
+class ServiceWorld : public KernelFixture {
+ protected:
+  void SetUp() override {
+    KernelFixture::SetUp();
+    if (IsSkipped()) return;
+    folder_ = std::filesystem::temp_directory_path() / ("fairlead-test-" + random_hex(8));
+    store_ = state::make_memory_store();
+    locks_ = std::make_unique<NamedLocks>(folder_.string());
+    firewall_ = must(kernel::open_nft_firewall("fairlead", false));
+    conntrack_ = must(kernel::open_conntrack());
+    host_ports_ = must(kernel::open_host_ports());
+    drivers_ = network::make_drivers(links());
+    start_service();
+  }
+  void TearDown() override {
+    service_.reset();
+    drivers_.clear();
+    firewall_.reset();
+    KernelFixture::TearDown();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // A new service over the same store and kernel: a restarted daemon, or another process.
+  void start_service(const std::string& boot = boot_id()) {
+    service_ = network::make_network_service({.store = *store_,
+                                              .locks = *locks_,
+                                              .drivers = drivers_,
+                                              .links = links(),
+                                              .firewall = *firewall_,
+                                              .conntrack = *conntrack_,
+                                              .host_ports = *host_ports_,
+                                              .foreign_firewall = foreign_,
+                                              .boot_id = boot,
+                                              .unix_time = [this] { return now_; }});
+  }
+
+  network::NetworkSpec spec(const std::string& name, const std::string& subnet = "") {
+    network::NetworkSpec spec{.name = must(NetworkName::parse(name))};
+    if (!subnet.empty()) spec.subnets.push_back({.subnet = cidr(subnet)});
+    return spec;
+  }
+  network::Network create(const std::string& name, const std::string& subnet = "") {
+    return must(service_->create_network(spec(name, subnet)));
+  }
+  network::EndpointSpec endpoint(const std::string& net, const std::string& container) {
+    return {.network = {net},
+            .id = network::endpoint_id(container, "eth0"),
+            .container = container,
+            .runtime = "test"};
+  }
+  network::EndpointRef ref(const std::string& net, const std::string& container) {
+    return {{net}, network::endpoint_id(container, "eth0")};
+  }
+  // Attaches the namespace `container` with these ports ("8080:80", "53:53/udp").
+  Result<network::Attachment> attach_to(const std::string& net, const std::string& container,
+                                        std::vector<network::PortSpec> ports = {}) {
+    auto wanted = endpoint(net, container);
+    wanted.ports = std::move(ports);
+    return service_->attach(wanted, into(container));
+  }
+  network::IntoNetns into(const std::string& container, const std::string& name = "eth0") {
+    return {.fd = netns(container), .ifname = ifname(name)};
+  }
+  static network::PortSpec port(std::uint16_t host, std::uint16_t container,
+                                network::Proto proto = network::Proto::kTcp,
+                                const std::string& host_ip = "") {
+    network::PortSpec spec{.proto = proto, .host_port = host, .container_port = container};
+    if (!host_ip.empty()) spec.host_ip = ip(host_ip);
+    return spec;
+  }
+  static std::string address_of(const network::Attachment& attachment, std::size_t index = 0) {
+    return attachment.endpoint.addresses.at(index).address().to_string();
+  }
+  // Everything that records hold, as text: empty when nothing is left.
+  std::string leftovers() {
+    std::string text;
+    for (const state::Record& record : must(store_->list("")))
+      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("port-cursor"))
+        text += record.key + "\n";
+    for (const kernel::Link& link : must(links().list()))
+      if (link.name.starts_with("fl")) text += "link " + link.name + "\n";
+    return text + must(firewall_->list_text());
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<state::Store> store_;
+  std::unique_ptr<NamedLocks> locks_;
+  std::unique_ptr<kernel::Firewall> firewall_;
+  std::unique_ptr<kernel::Conntrack> conntrack_;
+  std::unique_ptr<kernel::HostPorts> host_ports_;
+  NoForeignFirewall foreign_;
+  network::Drivers drivers_;
+  std::unique_ptr<network::CoreNetworkService> service_;
+  long long now_ = 1'800'000'000;
+};
+
+}  // namespace fairlead::testing

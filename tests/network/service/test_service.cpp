@@ -1,0 +1,410 @@
+// The service's verbs, on the real kernel.
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "tests/network/service/service_world.h"
+
+namespace fairlead::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class NetworkVerbs : public ServiceWorld {};
+
+TEST_F(NetworkVerbs, CreatedNetworkHasABridgeWithItsGateway) {
+  const auto network = create("shop", "10.20.0.0/24");
+  const auto bridge = must(links().find(network.bridge));
+  EXPECT_EQ(bridge.kind, "bridge");
+  EXPECT_TRUE(bridge.up);
+  EXPECT_EQ(bridge.mac, network.bridge_mac);
+  EXPECT_EQ(network.subnets.at(0).gateway, ip("10.20.0.1"));
+}
+
+TEST_F(NetworkVerbs, CreatingItAgainIsTheSameAndOtherwiseSaysTheDifference) {
+  const auto first = create("shop", "10.20.0.0/24");
+  EXPECT_EQ(create("shop", "10.20.0.0/24"), first);
+  EXPECT_EQ(create("shop"), first);
+  const auto other = service_->create_network(spec("shop", "10.21.0.0/24"));
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Code::kConflict);
+  EXPECT_THAT(other.error().text, HasSubstr("it has no subnet 10.21.0.0/24"));
+  auto internal = spec("shop");
+  internal.internal = true;
+  EXPECT_THAT(service_->create_network(internal).error().text, HasSubstr("not internal"));
+}
+
+TEST_F(NetworkVerbs, OverlappingSubnetsAreRefusedWithTheHolder) {
+  create("shop", "10.20.0.0/24");
+  const auto other = service_->create_network(spec("lab", "10.20.0.128/25"));
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Code::kExists);
+  EXPECT_THAT(other.error().text, HasSubstr("10.20.0.0/24"));
+  EXPECT_EQ(must(service_->list_networks()).size(), 1U);
+}
+
+TEST_F(NetworkVerbs, ChosenSubnetsAvoidTheHostsRoutes) {
+  const auto first = create("a"), second = create("b");
+  EXPECT_FALSE(first.subnets.at(0).subnet.overlaps(second.subnets.at(0).subnet));
+  EXPECT_FALSE(first.subnets.at(0).subnet.overlaps(cidr("203.0.113.0/24")));
+}
+
+TEST_F(NetworkVerbs, BadSubnetsAreRefusedAndNothingIsLeft) {
+  for (const auto& [subnet, gateway, expected] :
+       {std::tuple{"10.20.0.0/31", "", "too small"},
+        {"127.0.0.0/8", "", "loopback"},
+        {"10.20.0.0/24", "10.21.0.1", "is not in the subnet"}}) {
+    auto wanted = spec("shop", subnet);
+    if (*gateway != '\0') wanted.subnets[0].gateway = ip(gateway);
+    const auto created = service_->create_network(wanted);
+    ASSERT_FALSE(created) << subnet;
+    EXPECT_THAT(created.error().text, HasSubstr(expected));
+  }
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(NetworkVerbs, RemovedNetworkLeavesNothing) {
+  create("shop", "10.20.0.0/24");
+  must(service_->remove_network({"shop"}));
+  EXPECT_EQ(leftovers(), "");
+  EXPECT_EQ(service_->remove_network({"shop"}).error().code, Code::kNotFound);
+}
+
+TEST_F(NetworkVerbs, NetworkInUseIsNotRemovedAndNamesItsUsers) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web"));
+  const Status removed = service_->remove_network({"shop"});
+  ASSERT_FALSE(removed);
+  EXPECT_EQ(removed.error().code, Code::kInUse);
+  EXPECT_THAT(removed.error().text, HasSubstr("(web)"));
+}
+
+TEST_F(NetworkVerbs, IdPrefixesAndBoundIdsAreReferences) {
+  const auto network = create("shop", "10.20.0.0/24");
+  EXPECT_EQ(must(service_->inspect_network({network.id.substr(0, 8)})).id, network.id);
+  must(service_->bind_network(std::string(64, 'd'), network.name));
+  EXPECT_EQ(must(service_->inspect_network({std::string(64, 'd')})).id, network.id);
+  EXPECT_TRUE(must(service_->is_bound(std::string(64, 'd'))));
+  must(service_->unbind_network(std::string(64, 'd')));
+  EXPECT_EQ(service_->inspect_network({std::string(64, 'd')}).error().code, Code::kNotFound);
+  EXPECT_EQ(service_->inspect_network({"../shop"}).error().code, Code::kNotFound);
+}
+
+TEST_F(NetworkVerbs, ForeignBridgeIsJoinedAndStays) {
+  add_bridge("br-mine", {});
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.options.bridge = ifname("br-mine");
+  must(service_->create_network(wanted));
+  must(attach_to("shop", "web"));
+  EXPECT_TRUE(ping("web", "10.20.0.1"));
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(service_->remove_network({"shop"}));
+  EXPECT_TRUE(links().find(ifname("br-mine")));
+  EXPECT_EQ(leftovers(), "");
+}
+
+class EndpointVerbs : public ServiceWorld {};
+
+TEST_F(EndpointVerbs, ContainersReachEachOtherTheHostAndTheOutside) {
+  create("shop", "10.20.0.0/24");
+  const auto web = must(attach_to("shop", "web")), db = must(attach_to("shop", "db"));
+  EXPECT_TRUE(ping("web", address_of(db)));
+  EXPECT_TRUE(ping("web", "10.20.0.1"));
+  EXPECT_TRUE(ping("db", "203.0.113.1"));
+  EXPECT_EQ(web.container_mac, MacAddress::for_ip(ip(address_of(web))));
+}
+
+TEST_F(EndpointVerbs, DualStackContainersReachTheOutsideOverBoth) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.ipv6 = true;
+  must(service_->create_network(wanted));
+  const auto web = must(attach_to("shop", "web"));
+  ASSERT_THAT(web.endpoint.addresses, SizeIs(2));
+  EXPECT_TRUE(ping("web", "203.0.113.1"));
+  EXPECT_TRUE(ping("web", "2001:db8::1"));
+}
+
+TEST_F(EndpointVerbs, InternalNetworkHasNoWayOut) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.internal = true;
+  must(service_->create_network(wanted));
+  const auto web = must(attach_to("shop", "web")), db = must(attach_to("shop", "db"));
+  EXPECT_TRUE(ping("web", address_of(db)));
+  EXPECT_FALSE(ping("web", "203.0.113.1"));
+  EXPECT_EQ(attach_to("shop", "api", {port(8080, 80)}).error().code, Code::kInvalid);
+}
+
+TEST_F(EndpointVerbs, PublishedPortAnswersFromEverywhere) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  must(attach_to("shop", "db"));
+  const auto server = serve_tcp("web", 80);
+  EXPECT_EQ(must(ask_tcp("outside", "203.0.113.2", 8080)).server, "web");
+  EXPECT_EQ(must(ask_tcp("host", "203.0.113.2", 8080)).server, "web");
+  EXPECT_EQ(must(ask_tcp("host", "127.0.0.1", 8080)).server, "web");
+  EXPECT_EQ(must(ask_tcp("db", "203.0.113.2", 8080)).server, "web");
+  EXPECT_EQ(must(ask_tcp("web", "203.0.113.2", 8080)).server, "web");
+}
+
+TEST_F(EndpointVerbs, RemovedEndpointGivesBackEverything) {
+  create("shop", "10.20.0.0/24");
+  const std::string before = leftovers();
+  must(attach_to("shop", "web", {port(8080, 80), port(53, 53, network::Proto::kUdp)}));
+  must(service_->remove_endpoint(ref("shop", "web")));
+  std::string after = leftovers();
+  after.erase(after.find("cursor/"),
+              after.find('\n', after.find("cursor/")) + 1 - after.find("cursor/"));
+  EXPECT_EQ(after, before);
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(service_->remove_endpoint(ref("nothing", "web")));
+}
+
+TEST_F(EndpointVerbs, AttachingTwiceIsRefusedAndTheFirstStays) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web"));
+  EXPECT_EQ(attach_to("shop", "web").error().code, Code::kExists);
+  EXPECT_TRUE(ping("web", "10.20.0.1"));
+}
+
+TEST_F(EndpointVerbs, FailedAttachLeavesNothing) {
+  create("shop", "10.20.0.0/24");
+  attach("web", must(service_->inspect_network({"shop"})).bridge.str(),
+         {});  // takes eth0 in the container
+  const std::string before = leftovers();
+  const auto failed = attach_to("shop", "web", {port(8080, 80)});
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().text, HasSubstr("eth0 exists already in the container"));
+  EXPECT_THAT(must(service_->list_endpoints({"shop"})), IsEmpty());
+  EXPECT_THAT(must(service_->list_ports()), IsEmpty());
+}
+
+TEST_F(EndpointVerbs, TakenPortsNameTheHolder) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  const auto second = attach_to("shop", "api", {port(8080, 80, network::Proto::kTcp, "127.0.0.1")});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::kInUse);
+  EXPECT_THAT(second.error().text, HasSubstr("published already"));
+  const auto listener = serve_tcp("host", 9000);
+  EXPECT_EQ(attach_to("shop", "api", {port(9000, 80)}).error().code, Code::kInUse);
+  must(attach_to("shop", "api", {port(8080, 80, network::Proto::kUdp)}));
+}
+
+TEST_F(EndpointVerbs, RangesAndEphemeralPortsAreChosen) {
+  create("shop", "10.20.0.0/24");
+  auto range = port(7000, 70);
+  range.host_port_end = 7001;
+  const auto a = must(attach_to("shop", "a", {range})), b = must(attach_to("shop", "b", {range}));
+  EXPECT_EQ(a.endpoint.ports.at(0).host_port, 7000);
+  EXPECT_EQ(b.endpoint.ports.at(0).host_port, 7001);
+  EXPECT_EQ(attach_to("shop", "c", {range}).error().code, Code::kInUse);
+  const auto chosen = must(attach_to("shop", "c", {port(0, 80)})).endpoint.ports.at(0).host_port;
+  EXPECT_GE(chosen, host_ports_->ephemeral_range().first);
+}
+
+TEST_F(EndpointVerbs, PublishReplacesAllOrNothing) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web"));
+  must(attach_to("shop", "other", {port(9090, 80)}));
+  const auto server = serve_tcp("web", 80);
+  const std::vector<network::PortSpec> first{port(8080, 80)}, second{port(8081, 80)},
+      bad{port(8082, 80), port(9090, 80)};
+  must(service_->publish(ref("shop", "web"), first));
+  EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8080));
+  must(service_->publish(ref("shop", "web"), second));
+  EXPECT_FALSE(ask_tcp("outside", "203.0.113.2", 8080));
+  EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8081));
+  EXPECT_EQ(service_->publish(ref("shop", "web"), bad).error().code, Code::kInUse);
+  EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8081));
+  EXPECT_FALSE(ask_tcp("outside", "203.0.113.2", 8082));
+  must(service_->unpublish(ref("shop", "web")));
+  EXPECT_FALSE(ask_tcp("outside", "203.0.113.2", 8081));
+}
+
+TEST_F(EndpointVerbs, DockersWayReservesJoinsLeavesAndRemoves) {
+  create("shop", "10.20.0.0/24");
+  auto wanted = endpoint("shop", "web");
+  wanted.address_source = network::AddressSource::kRuntime;
+  wanted.addresses = {cidr("10.20.0.77/24")};
+  const auto reserved = must(service_->create_endpoint(wanted));
+  EXPECT_EQ(reserved.mac, MacAddress::for_ip(ip("10.20.0.77")));
+  const auto joined = must(service_->join(ref("shop", "web"), network::LeaveInHost{}));
+  EXPECT_TRUE(links().find(joined.container_ifname));
+  EXPECT_EQ(joined.routes.at(0).via, ip("10.20.0.1"));
+  must(service_->leave(ref("shop", "web")));
+  EXPECT_FALSE(links().find(joined.container_ifname));
+  EXPECT_FALSE(must(service_->inspect_endpoint(ref("shop", "web"))).joined);
+  must(service_->leave(ref("shop", "web")));
+  must(service_->remove_endpoint(ref("shop", "web")));
+}
+
+TEST_F(EndpointVerbs, WantedAddressIsGivenOnce) {
+  create("shop", "10.20.0.0/24");
+  auto wanted = endpoint("shop", "web");
+  wanted.addresses = {cidr("10.20.0.50/32")};
+  EXPECT_EQ(address_of(must(service_->attach(wanted, into("web")))), "10.20.0.50");
+  auto second = endpoint("shop", "db");
+  second.addresses = wanted.addresses;
+  const auto refused = service_->attach(second, into("db"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kExists);
+  second.addresses = {cidr("10.99.0.1/32")};
+  EXPECT_EQ(service_->attach(second, into("db")).error().code, Code::kInvalid);
+}
+
+TEST_F(EndpointVerbs, IsolatedContainersReachTheOutsideButNotEachOther) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.options.icc = false;
+  must(service_->create_network(wanted));
+  must(attach_to("shop", "web"));
+  const auto db = must(attach_to("shop", "db"));
+  EXPECT_FALSE(ping("web", address_of(db)));
+  EXPECT_TRUE(ping("web", "203.0.113.1"));
+}
+
+TEST_F(EndpointVerbs, NetworksAreIsolatedFromEachOther) {
+  create("shop", "10.20.0.0/24");
+  create("lab", "10.21.0.0/24");
+  must(attach_to("shop", "web"));
+  const auto db = must(attach_to("lab", "db"));
+  EXPECT_FALSE(ping("web", address_of(db)));
+}
+
+TEST_F(EndpointVerbs, CheckFindsWhatIsMissing) {
+  create("shop", "10.20.0.0/24");
+  const auto web = must(attach_to("shop", "web", {port(8080, 80)}));
+  const network::Expectation expected{
+      .netns_fd = netns("web"), .ifname = "eth0", .addresses = web.endpoint.addresses};
+  must(service_->check(ref("shop", "web"), expected));
+  must(firewall_->run("flush map inet fairlead publish_any"));
+  EXPECT_THAT(service_->check(ref("shop", "web"), expected).error().text,
+              HasSubstr("8080/tcp is not published"));
+  must(service_->reconcile());
+  must(service_->check(ref("shop", "web"), expected));
+  must(links().remove(web.endpoint.host_ifname));
+  EXPECT_FALSE(service_->check(ref("shop", "web"), expected));
+}
+
+TEST_F(EndpointVerbs, CollectRemovesWhatIsNotValid) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "a", {port(8080, 80)}));
+  must(attach_to("shop", "b"));
+  must(attach_to("shop", "c", {port(8081, 80)}));
+  const std::vector<network::ValidAttachment> valid{{"b", "eth0"}};
+  EXPECT_EQ(must(service_->collect({"shop"}, "test", valid)), 2U);
+  EXPECT_THAT(must(service_->list_endpoints({"shop"})), SizeIs(1));
+  EXPECT_THAT(must(service_->list_ports()), IsEmpty());
+}
+
+TEST_F(EndpointVerbs, ManyThreadsAttachAtOnceWithoutSharingAnAddress) {
+  create("shop", "10.20.0.0/24");
+  constexpr int kCount = 24;
+  for (int i = 0; i < kCount; ++i) netns("c" + std::to_string(i));
+  std::vector<std::thread> threads;
+  std::vector<std::string> addresses(kCount);
+  for (int i = 0; i < kCount; ++i)
+    threads.emplace_back([&, i] {
+      addresses[static_cast<std::size_t>(i)] =
+          address_of(must(attach_to("shop", "c" + std::to_string(i))));
+    });
+  for (auto& thread : threads) thread.join();
+  std::ranges::sort(addresses);
+  EXPECT_EQ(std::ranges::adjacent_find(addresses), addresses.end());
+}
+
+class Reconcile : public ServiceWorld {};
+
+TEST_F(Reconcile, FlushedTableAndDeletedBridgeComeBack) {
+  const auto network = create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  const auto server = serve_tcp("web", 80);
+  must(firewall_->run("flush ruleset"));
+  must(links().remove(network.bridge));
+  EXPECT_FALSE(ask_tcp("outside", "203.0.113.2", 8080));
+  const auto report = must(service_->reconcile());
+  EXPECT_THAT(report.actions, SizeIs(3));
+  EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8080));
+  EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+}
+
+TEST_F(Reconcile, RecordsOfAnEarlierBootAreVoid) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  start_service("another-boot");
+  must(attach_to("shop", "db", {port(8080, 80)}));
+  must(service_->reconcile());
+  const auto endpoints = must(service_->list_endpoints({"shop"}));
+  ASSERT_THAT(endpoints, SizeIs(1));
+  EXPECT_EQ(endpoints[0].container, "db");
+}
+
+TEST_F(Reconcile, EndpointsWhoseContainerIsGoneAreCollected) {
+  create("shop", "10.20.0.0/24");
+  const auto web = must(attach_to("shop", "web", {port(8080, 80)}));
+  must(links().remove(web.endpoint.host_ifname));
+  must(service_->reconcile());
+  EXPECT_THAT(must(service_->list_endpoints({"shop"})), IsEmpty());
+  must(attach_to("shop", "db", {port(8080, 80)}));
+}
+
+TEST_F(Reconcile, LinksWithoutARecordAreRemoved) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web"));
+  store_ = state::make_memory_store();
+  start_service();
+  must(service_->reconcile());
+  EXPECT_EQ(leftovers(), "");
+}
+
+class Pools : public ServiceWorld {};
+
+TEST_F(Pools, DockersOrderOfCallsLeavesNothing) {
+  const auto pool = must(
+      service_->request_pool({.subnet = cidr("10.30.0.0/24"), .range = cidr("10.30.0.128/25")}));
+  const auto gateway = must(service_->request_address(pool.id, {}, network::AddressUse::kGateway));
+  EXPECT_EQ(gateway, cidr("10.30.0.1/24"));
+  must(service_->request_address(pool.id, ip("10.30.0.200"), network::AddressUse::kEndpoint));
+  auto wanted = spec("docker-1", "10.30.0.0/24");
+  wanted.subnets[0].gateway = ip("10.30.0.1");
+  wanted.subnets[0].aux["printer"] = ip("10.30.0.200");
+  must(service_->create_network(wanted));
+  const auto address = must(service_->request_address(pool.id, {}, network::AddressUse::kEndpoint));
+  EXPECT_TRUE(cidr("10.30.0.128/25").contains(address.address()));
+  EXPECT_EQ(service_->request_address(pool.id, address.address(), network::AddressUse::kEndpoint)
+                .error()
+                .code,
+            Code::kExists);
+  EXPECT_EQ(service_->request_address(pool.id, ip("10.30.0.200"), network::AddressUse::kEndpoint)
+                .error()
+                .code,
+            Code::kExists);
+  must(service_->release_address(pool.id, address.address()));
+  must(service_->release_address(pool.id, ip("10.30.0.200")));
+  must(service_->release_address(pool.id, ip("10.30.0.1")));
+  must(service_->release_pool(pool.id));
+  EXPECT_TRUE(service_->inspect_network({"docker-1"}));
+  must(service_->remove_network({"docker-1"}));
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(Pools, JoinedNetworkLendsItsPoolAndKeepsItsGateway) {
+  create("shop", "10.20.0.0/24");
+  const auto pool = must(service_->request_pool({.join = must(NetworkName::parse("shop"))}));
+  EXPECT_EQ(pool.subnet, cidr("10.20.0.0/24"));
+  EXPECT_EQ(must(service_->request_address(pool.id, {}, network::AddressUse::kGateway)),
+            cidr("10.20.0.1/24"));
+  const auto docker = must(service_->request_address(pool.id, {}, network::AddressUse::kEndpoint));
+  const auto web = must(attach_to("shop", "web"));
+  EXPECT_NE(docker.address().to_string(), address_of(web));
+  must(service_->release_address(pool.id, ip("10.20.0.1")));
+  must(service_->release_address(pool.id, ip(address_of(web))));  // not Docker's to release
+  must(service_->release_pool(pool.id));
+  auto second = endpoint("shop", "db");
+  second.addresses = {web.endpoint.addresses[0]};
+  EXPECT_EQ(service_->attach(second, into("db")).error().code, Code::kExists);
+}
+
+}  // namespace
+}  // namespace fairlead::testing
