@@ -50,8 +50,12 @@ def _ruleset(host):
 
 def _in_any_order(table):
     head, *chains = re.split(r"^\t(?=chain )", table, flags=re.MULTILINE)
-    texts = ["\n".join(sorted(chain.splitlines())) for chain in chains]
-    return head + "\n".join(sorted(texts)) + "\n" if chains else table
+    return head.strip() + "\n" + "".join(sorted(_chain_in_any_order(chain) for chain in chains))
+
+
+def _chain_in_any_order(chain):
+    name, *rules = [line for line in chain.splitlines() if line.strip(" \t}")]
+    return "\n".join([name] + sorted(rules)) + "\n"
 
 
 def _links(host):

@@ -1,0 +1,175 @@
+"""CNI by itself: versions, capabilities, CHECK, GC, STATUS, errors. With the daemon and without."""
+
+import json
+
+from support.e2e import cni
+from support.e2e.case import FairleadCase, HostCase
+from support.e2e.host import FURTHER_V4, HOST_V4
+from support.e2e.waiting import eventually
+
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+
+
+class Cni:
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cni.install_fairlead(cls.host)
+        cls.host.answer_outside("tcp/80")
+        eventually(lambda: cls.host.net.answers(FURTHER_V4, 80), "the outside server")
+
+    def setUp(self):
+        super().setUp()
+        self.containers = cni.Containers(self.host)
+
+    def tearDown(self):
+        for endpoint in self.host.endpoints():
+            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
+        for network in self.host.networks():
+            self.host.fairlead("network", "rm", network["name"])
+        self.containers.remove_all()
+        super().tearDown()
+
+    def network(self, subnet="10.70.0.0/24", name="net", **keys):
+        return cni.Network(self.host, cni.fairlead_conflist(name, subnet, **keys))
+
+    def test_every_version_is_answered_in_its_own_shape(self):
+        for number, version in enumerate(VERSIONS):
+            with self.subTest(version):
+                name = f"c{number}"
+                self.containers.make(name)
+                network = self.network(f"10.70.{number}.0/24", f"net{number}", version=version)
+                result = network.add(name)
+                self.assertEqual(version, result["cniVersion"])
+                self.assertEqual(version < "0.3", "ip4" in result)
+                self.assertEqual("0.3" <= version < "1", any("version" in ip for ip in result.get("ips", [])))
+                self.assertEqual(version >= "1.1", any("mtu" in link for link in result.get("interfaces", [])))
+                if version >= "0.4":
+                    network.check(name)
+                network.delete(name)
+
+    def test_version_lists_them_all(self):
+        answer = self.network().call("fairlead", "VERSION", {"cniVersion": "1.0.0"}, "", "", "")
+        self.assertEqual(list(VERSIONS), answer["supportedVersions"])
+
+    def test_a_container_reaches_the_outside_and_is_masqueraded(self):
+        self.containers.make("one")
+        self.network().add("one")
+        with self.containers.net("one") as namespace:
+            self.assertEqual(HOST_V4, namespace.ask(FURTHER_V4, 80).peer)
+
+    def test_addresses_and_mac_may_be_asked_for(self):
+        self.containers.make("one")
+        network = self.network(subnets=["10.70.0.0/24", "fd00:70::/64"], subnet=None)
+        result = network.add("one", ips=["10.70.0.99/24", "fd00:70::99/64"], mac="02:11:22:33:44:77")
+        self.assertEqual(("10.70.0.99", "fd00:70::99"), (cni.address_of(result), cni.address_of(result, 6)))
+        inside = next(link for link in result["interfaces"] if link.get("sandbox"))
+        self.assertEqual("02:11:22:33:44:77", inside["mac"].lower())
+
+    def test_ports_as_go_cni_writes_them_in_capitals(self):
+        self.containers.make("one")
+        network = self.network()
+        config = {"cniVersion": "1.0.0", "name": "net", "type": "fairlead", "subnet": "10.70.0.0/24",
+                  "runtimeConfig": {"portMappings": [{"HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp",
+                                                      "HostIP": ""}]}}
+        network.call("fairlead", "ADD", config, "one")
+        with self.containers.net("one") as namespace, namespace.listen("0.0.0.0", 80):
+            self.host.outside.connect(HOST_V4, 8080).close()
+        network.call("fairlead", "DEL", config, "one")
+
+    def test_a_second_add_is_an_error_and_a_second_del_is_not(self):
+        self.containers.make("one")
+        network = self.network()
+        network.add("one")
+        with self.assertRaises(cni.CniError):
+            network.add("one")
+        network.delete("one")
+        network.delete("one")
+        network.delete("never-there")
+
+    def test_del_without_the_namespace_and_without_the_result_leaves_nothing(self):
+        self.containers.make("first", "one")
+        network = self.network()
+        network.add("first")
+        with self.leaving_nothing():
+            network.add("one", ports=[(8080, 80), (5353, 53, "udp")])
+            network.delete("one", netns="", forget=True)
+        self.containers.remove("one")
+        self.containers.make("two")
+        with self.leaving_nothing():
+            network.add("two", ports=[(8080, 80)])
+            self.containers.remove("two")
+            network.delete("two", forget=True)
+            self.containers.make("two")
+
+    def test_check_finds_what_is_missing(self):
+        self.containers.make("one")
+        network = self.network()
+        network.add("one", ports=[(8080, 80)])
+        network.check("one")
+        self.host.exec("ip", "-netns", "one", "address", "flush", "dev", "eth0")
+        with self.assertRaises(cni.CniError):
+            network.check("one")
+
+    def test_gc_frees_what_is_no_longer_valid(self):
+        self.containers.make("keep", "lost1", "lost2")
+        network = self.network(version="1.1.0")
+        kept = network.add("keep", ports=[(8080, 80)])
+        network.add("lost1", ports=[(8081, 80)])
+        network.add("lost2")
+        network.collect([("keep", "eth0")])
+        self.assertEqual(["keep"], [endpoint["container"] for endpoint in self.host.endpoints()])
+        self.assertEqual({8080}, {port["host_port"] for port in self.host.ports()})
+        with self.containers.net("keep") as namespace:
+            self.assertIsNotNone(namespace.ping(kept["ips"][0]["gateway"]))
+
+    def test_status_is_ready(self):
+        self.network(version="1.1.0").status()
+
+    def test_errors_are_objects_with_code_and_message(self):
+        network = self.network()
+        self.containers.make("one")
+        good = {"cniVersion": "1.0.0", "name": "net", "type": "fairlead", "subnet": "10.70.0.0/24"}
+        for what, config, container, code in (
+                ("not JSON", "{", "one", 6),
+                ("empty", "", "one", 6),
+                ("unknown version", {**good, "cniVersion": "9.9.9"}, "one", 1),
+                ("bad name", {**good, "name": "../x"}, "one", 7),
+                ("bad subnet", {**good, "subnet": "10.70.0.0/99"}, "one", 7),
+                ("bad container", good, "../x", 4),
+                ("no container", good, "", 4),
+                ("deep", "[" * 100000, "one", 6)):
+            with self.subTest(what), self.assertRaises(cni.CniError) as caught:
+                network.call("fairlead", "ADD", config, container, netns="/run/netns/one")
+            with self.subTest(what):
+                self.assertEqual(code, caught.exception.code, str(caught.exception))
+                self.assertNotEqual("", caught.exception.message)
+        self.assertEqual([], self.host.endpoints())
+
+    def test_an_unknown_command_is_refused(self):
+        output = self.network().run("fairlead", "REMOVE", "{}", "one")
+        self.assertEqual(4, json.loads(output.out)["code"])
+
+    def test_a_port_that_is_taken_is_refused_and_leaves_nothing(self):
+        self.containers.make("one", "two")
+        network = self.network()
+        network.add("one", ports=[(8080, 80)])
+        with self.leaving_nothing():
+            with self.assertRaises(cni.CniError) as caught:
+                network.add("two", ports=[(8080, 80)])
+            self.assertIn("8080", caught.exception.message + caught.exception.details)
+
+    def test_a_network_of_the_command_line_is_joined_by_name(self):
+        self.host.fairlead("network", "create", "shop", "--subnet", "10.71.0.0/24")
+        self.containers.make("one")
+        network = self.network(None, "any", network="shop")
+        self.assertTrue(cni.address_of(network.add("one")).startswith("10.71.0."))
+        self.assertEqual(["shop"], [endpoint["network"] for endpoint in self.host.endpoints()])
+
+
+class WithTheDaemon(Cni, FairleadCase):
+    pass
+
+
+class WithoutADaemon(Cni, HostCase):
+    pass

@@ -1,0 +1,161 @@
+"""SIGKILL at every fault point of ADD and DEL, then DEL: nothing is left over."""
+
+import collections
+
+from support.e2e import cni
+from support.e2e.case import HostCase
+from support.e2e.host import HOST_V4
+from support.e2e.snapshot import Snapshot
+
+POINTS = "/run/host/fault-points"
+PORTS = [(8080, 80), (5353, 53, "udp"), (8081, 80, "tcp", "127.0.0.1")]
+
+
+class Crash(HostCase):
+    """fairlead-cni without a daemon: the process that dies is the one that did all of the work."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cni.install_fairlead(cls.host)
+        cls.network = cni.Network(cls.host, cni.fairlead_conflist(
+            "net", subnets=["10.90.0.0/24", "fd00:90::/64"]))
+        cls.containers = cni.Containers(cls.host)
+        cls.containers.make("first", "one")
+
+    def setUp(self):
+        super().setUp()
+        self.empty = Snapshot(self.host)  # no network yet
+
+    def tearDown(self):
+        self.network.delete("one", forget=True)
+        self.network.delete("first", forget=True)
+        self.host.fairlead("network", "rm", "net", check=False)
+        super().tearDown()
+
+    def points_of(self, verb):
+        """The fault points that the verb passes, as the names that make it die there: name:passage."""
+        self.host.path(POINTS).unlink(missing_ok=True)
+        verb(env={"FAIRLEAD_FAULT": f"list:{POINTS}"})
+        passed = collections.Counter()
+        points = []
+        for name in self.host.path(POINTS).read_text().split():
+            passed[name] += 1
+            points.append(f"{name}:{passed[name]}")
+        self.assertGreater(len(points), 3)
+        return points
+
+    def assert_dies(self, verb, point):
+        with self.assertRaises(cni.CniError) as caught:
+            verb(env={"FAIRLEAD_FAULT": point})
+        self.assertIsNone(caught.exception.code, "it answered, and did not die")
+
+    def add(self, env=None):
+        return self.network.add("one", ports=PORTS, env=env)
+
+    def delete(self, env=None):
+        self.network.delete("one", forget=True, env=env)
+
+    def test_the_first_add_killed_anywhere_leaves_nothing_after_del(self):
+        """The first ADD of a network also makes the network."""
+        points = self.points_of(self.add)
+        self.delete()
+        self.host.fairlead("network", "rm", "net")
+        for point in points:
+            with self.subTest(point):
+                self.assert_dies(self.add, point)
+                self.delete()
+                self.host.fairlead("network", "rm", "net", check=False)
+                self.assert_as_before(self.empty, within=2)
+
+    def test_an_add_killed_anywhere_leaves_nothing_after_del(self):
+        self.network.add("first")
+        before = Snapshot(self.host)
+        points = self.points_of(self.add)
+        self.delete()
+        for point in points:
+            with self.subTest(point):
+                self.assert_dies(self.add, point)
+                self.delete()
+                self.assert_as_before(before, within=2)
+
+    def test_an_add_killed_anywhere_succeeds_when_it_is_done_again_after_del(self):
+        self.network.add("first")
+        points = self.points_of(self.add)
+        self.delete()
+        for point in points:
+            with self.subTest(point):
+                self.assert_dies(self.add, point)
+                self.delete()
+                address = cni.address_of(self.add())
+                self.assert_works(address)
+                self.delete()
+
+    def assert_works(self, address):
+        with self.containers.net("one") as inside, self.containers.net("first") as other, \
+                inside.listen("0.0.0.0", 80):
+            self.assertIsNotNone(other.ping(address))
+            self.host.outside.connect(HOST_V4, 8080).close()
+
+    def test_a_del_killed_anywhere_is_finished_by_the_next(self):
+        self.network.add("first")
+        before = Snapshot(self.host)
+        self.add()
+        points = self.points_of(self.delete)
+        for point in points:
+            with self.subTest(point):
+                self.add()
+                self.assert_dies(self.delete, point)
+                self.delete()
+                self.assert_as_before(before, within=2)
+
+
+class CrashOfTheDaemon(HostCase):
+    """fairleadd dies in the middle of a CNI call; the runtime's DEL comes while it is away, or after it is back."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cni.install_fairlead(cls.host)
+        cls.network = cni.Network(cls.host, cni.fairlead_conflist("net", "10.91.0.0/24"))
+        cls.containers = cni.Containers(cls.host)
+        cls.containers.make("first", "one")
+        daemon = cls.host.start_fairleadd()
+        cls.network.add("first")
+        daemon.stop()
+
+    def points(self):
+        daemon = self.host.start_fairleadd(env={"FAIRLEAD_FAULT": f"list:{POINTS}"})
+        self.host.path(POINTS).unlink(missing_ok=True)
+        self.network.add("one", ports=PORTS)
+        names = list(dict.fromkeys(self.host.path(POINTS).read_text().split()))
+        self.network.delete("one")
+        daemon.stop()
+        self.assertGreater(len(names), 3)
+        return names
+
+    def test_del_without_the_daemon_leaves_nothing(self):
+        points = self.points()
+        before = Snapshot(self.host)
+        for point in points:
+            with self.subTest(point):
+                self.die_in_add(point)
+                self.network.delete("one", forget=True)
+                self.assert_as_before(before, within=2)
+
+    def test_the_next_daemon_and_del_leave_nothing(self):
+        points = self.points()
+        before = Snapshot(self.host)
+        for point in points:
+            with self.subTest(point):
+                self.die_in_add(point)
+                daemon = self.host.start_fairleadd()
+                self.network.delete("one", forget=True)
+                daemon.stop()
+                self.assert_as_before(before, within=2)
+
+    def die_in_add(self, point):
+        daemon = self.host.start_fairleadd(env={"FAIRLEAD_FAULT": point})
+        with self.assertRaises(cni.CniError):
+            self.network.add("one", ports=PORTS)
+        daemon.wait(5)

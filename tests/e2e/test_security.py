@@ -1,0 +1,88 @@
+"""What must not be reachable is not."""
+
+import contextlib
+
+from support.e2e.case import DockerCase
+from support.e2e.host import HOST_V4, HOST_V6
+from support.e2e.waiting import eventually
+
+
+class Loopback(DockerCase):
+    """The opening that lets the host reach published ports by 127.0.0.1 lets nobody else reach 127.0.0.1."""
+
+    def setUp(self):
+        super().setUp()
+        self.docker.network("net", "--subnet", "10.110.0.0/24", "--ipv6", "--subnet", "fd00:110::/64")
+
+    def test_a_container_does_not_reach_services_of_the_host_s_127_0_0_1(self):
+        with contextlib.closing(self.host.net.listen("127.0.0.1", 6379)), \
+                contextlib.closing(self.host.net.listen("::1", 6380)):
+            self.docker.run("web", "--publish", "127.0.0.1:8080:80", "--cap-add", "NET_ADMIN", network="net")
+            self.assertEqual("web", self.host.net.ask("127.0.0.1", 8080).name)
+            for address, port in ((HOST_V4, 6379), ("10.110.0.1", 6379), (HOST_V6, 6380), ("fd00:110::1", 6380)):
+                self.assertFalse(self.connects("web", address, port))
+            # A container that sends 127.0.0.1 to its gateway, with all it takes to do so.
+            self.docker.exec("web", "ip", "route", "add", "127.0.0.1/32", "via", "10.110.0.1", "dev", "eth0", "src",
+                             self.docker.address("web", "net"), check=False)
+            self.docker.exec("web", "ip", "address", "delete", "127.0.0.1/8", "dev", "lo")
+            self.docker.exec("web", "ip", "route", "add", "127.0.0.1/32", "via", "10.110.0.1", check=False)
+            self.assertFalse(self.connects("web", "127.0.0.1", 6379))
+
+    def connects(self, container, address, port):
+        try:
+            with self.docker.net(container) as namespace:
+                namespace.connect(address, port, timeout=0.7).close()
+            return True
+        except OSError:
+            return False
+
+    def test_a_port_published_on_127_0_0_1_is_not_reached_from_outside(self):
+        self.docker.run("web", "--publish", "127.0.0.1:8080:80", "--publish", "127.0.0.1:5353:53/udp", network="net",
+                        serve=("tcp/80", "udp/53"))
+        self.host.outside_ip("link set eth0 up")
+        self.assertFalse(self.host.outside.answers(HOST_V4, 8080))
+        self.assertFalse(self.host.outside.answers(HOST_V4, 5353, "udp"))
+        # An outside host that routes 127.0.0.1 over the wire.
+        self.host.exec("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1", namespace="outside")
+        self.host.outside_ip("address flush dev lo", f"route add 127.0.0.1/32 via {HOST_V4}")
+        try:
+            self.assertFalse(self.host.outside.answers("127.0.0.1", 8080))
+            self.assertFalse(self.host.outside.answers("127.0.0.1", 5353, "udp"))
+        finally:
+            self.host.outside_ip("route del 127.0.0.1/32", "address add 127.0.0.1/8 dev lo")
+
+    def test_a_port_published_on_127_0_0_1_is_not_reached_from_another_container_s_gateway(self):
+        self.docker.run("web", "--publish", "127.0.0.1:8080:80", network="net")
+        self.docker.network("other")
+        self.docker.run("client", network="other")
+        self.assertFalse(self.docker.answers("client", HOST_V4, 8080))
+        gateway = self.docker.default_route("client")
+        self.assertFalse(self.docker.answers("client", gateway, 8080))
+
+    def test_the_outside_does_not_reach_a_container_s_other_ports_by_its_published_one(self):
+        self.docker.run("web", "--publish", "8080:80", network="net", serve=("tcp/80-81",))
+        self.assertEqual(80, self.host.outside.ask(HOST_V4, 8080).own_port)
+        self.assertFalse(self.host.outside.answers(HOST_V4, 81, timeout=0.3))
+
+    def test_the_sockets_are_for_root(self):
+        shown = self.host.exec("stat", "-c", "%a %U", "/run/docker/plugins/fairlead.sock", "/run/fairlead/api.sock").out
+        self.assertEqual("600 root\n660 root\n", shown)
+
+    def test_state_is_for_root(self):
+        shown = self.host.exec("stat", "-c", "%a", "/var/lib/fairlead/state.db").out.strip()
+        self.assertEqual("0", shown[-1])
+
+
+class Spoofing(DockerCase):
+    def test_a_packet_from_outside_with_a_container_s_address_is_no_way_in(self):
+        self.docker.network("net", "--subnet", "10.111.0.0/24")
+        self.docker.run("web", "--ip", "10.111.0.9", network="net")
+        self.host.outside_ip(f"route replace 10.111.0.0/24 via {HOST_V4}")
+        eventually(lambda: self.docker.answers("web", "10.111.0.9", 80), "web")
+        with contextlib.suppress(OSError):
+            self.host.outside_ip("address add 10.111.0.200/32 dev eth0")
+        try:
+            with self.assertRaises(OSError):
+                self.host.outside.ask("10.111.0.9", 80, timeout=1, source=("10.111.0.200", 0))
+        finally:
+            self.host.outside_ip("address del 10.111.0.200/32 dev eth0")
