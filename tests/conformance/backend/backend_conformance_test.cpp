@@ -1,0 +1,274 @@
+// What every volume backend must do, the fake included. A new backend adds a world below.
+#include <gmock/gmock.h>
+
+#include "base/hash.h"
+#include "tests/support/fake_backend.h"
+#include "tests/volume/scratch.h"
+#include "volume/backends/dir.h"
+
+namespace fairlead::volume {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Holder;
+using ::testing::IsEmpty;
+using testing::Scratch;
+
+// A backend and what a test can do to it from outside.
+class World {
+ public:
+  virtual ~World() = default;
+  virtual Backend& backend() = 0;
+  virtual void hold(const Volume& volume) = 0;        // somebody mounts the data ...
+  virtual void let_go(const Volume& volume) = 0;      // ... and stops
+  virtual void lose(const Volume& volume) = 0;        // somebody deletes the data by hand
+  virtual void half_build(const Volume& volume) = 0;  // as a create that died
+  virtual bool is_empty() = 0;                        // nothing is left of any volume
+};
+
+class FakeWorld : public World {
+ public:
+  Backend& backend() override { return fake_; }
+  void hold(const Volume& volume) override { fake_.set_users(volume.id, "mounted by a test"); }
+  void let_go(const Volume& volume) override { fake_.set_users(volume.id, ""); }
+  void lose(const Volume& volume) override { fake_.lose(volume.id); }
+  void half_build(const Volume& volume) override { fake_.half_build(volume.id); }
+  bool is_empty() override { return fake_.leftovers() == 0; }
+
+ private:
+  fairlead::testing::FakeBackend fake_;
+};
+
+class DirWorld : public World {
+ public:
+  Backend& backend() override { return *backend_; }
+  void hold(const Volume& volume) override {
+    std::filesystem::create_directory(scratch_ / "target");
+    holder_ = std::make_unique<Holder>(backend_->data_path(volume), scratch_ / "target");
+    ASSERT_TRUE(holder_->mounted());
+  }
+  void let_go(const Volume&) override { holder_.reset(); }
+  void lose(const Volume& volume) override {
+    std::filesystem::remove_all(scratch_ / ("root/vol/" + volume.id));
+  }
+  void half_build(const Volume& volume) override {
+    std::filesystem::create_directories(scratch_ / ("root/tmp/" + volume.id + "/_data"));
+  }
+  bool is_empty() override {
+    for (const char* part : {"root/vol", "root/tmp", "root/trash"})
+      if (testing::is_there(scratch_ / part) && testing::entries_in(scratch_ / part) != 0)
+        return false;
+    return true;
+  }
+
+ private:
+  Scratch scratch_;
+  std::unique_ptr<Backend> backend_ = make_dir_backend(scratch_ / "root");
+  std::unique_ptr<Holder> holder_;
+};
+
+using MakeWorld = std::unique_ptr<World> (*)();
+struct Row {
+  const char* name;
+  MakeWorld make;
+};
+
+class BackendConformance : public ::testing::TestWithParam<Row> {
+ protected:
+  void SetUp() override {
+    if (!testing::is_root()) GTEST_SKIP() << "mounting needs root";
+    world = GetParam().make();
+  }
+  Backend& backend() { return world->backend(); }
+  static Volume a_volume(std::map<std::string, std::string> options = {}) {
+    return {.id = random_hex(32),
+            .name = VolumeName::parse("shop").value(),
+            .backend = "any",
+            .options = std::move(options),
+            .created = 1000};
+  }
+  Status create(const Volume& volume) {
+    Rollback undo;
+    TRY_STATUS(backend().create(volume, undo));
+    undo.commit();
+    return {};
+  }
+  Volume created(std::map<std::string, std::string> options = {}) {
+    Volume volume = a_volume(std::move(options));
+    const auto done = create(volume);
+    EXPECT_TRUE(done) << done.error().text;
+    volume.phase = Phase::kReady;
+    return volume;
+  }
+  Volume removed(Volume volume, long long now) {
+    volume.deleted = now;
+    const auto done = backend().remove(volume);
+    EXPECT_TRUE(done) << done.error().text;
+    return volume;
+  }
+  ReconcileReport sweep(long long now, const std::vector<std::string>& known = {}) {
+    const auto is_known = [&](const std::string& id) -> Result<bool> {
+      return std::ranges::find(known, id) != known.end();
+    };
+    return backend().sweep(now, is_known, {});
+  }
+  std::unique_ptr<World> world;
+};
+
+TEST_P(BackendConformance, AVolumeIsCreatedMountedUnmountedAndRemoved) {
+  const Volume volume = created();
+  const auto path = backend().mount(volume);
+  ASSERT_TRUE(path) << path.error().text;
+  EXPECT_EQ(path->front(), '/');
+  EXPECT_TRUE(path->ends_with("/_data"));
+  EXPECT_EQ(backend().mount(volume).value(), *path);
+  EXPECT_TRUE(backend().unmount(volume));
+  EXPECT_TRUE(backend().unmount(volume));
+  const Volume gone = removed(volume, 2000);
+  EXPECT_EQ(backend().purge(gone, {}).value(), TrashState::kEmptied);
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, VerbsAreIdempotent) {
+  const Volume volume = created();
+  EXPECT_TRUE(create(volume));
+  const Volume gone = removed(volume, 2000);
+  EXPECT_TRUE(backend().remove(gone));
+  EXPECT_EQ(backend().purge(gone, {}).value(), TrashState::kEmptied);
+  EXPECT_EQ(backend().purge(gone, {}).value(), TrashState::kEmptied);
+  EXPECT_TRUE(backend().discard(gone));
+}
+
+TEST_P(BackendConformance, RemovingWhatNeverWasSucceeds) {
+  const Volume volume = removed(a_volume(), 2000);
+  EXPECT_EQ(backend().purge(volume, {}).value(), TrashState::kEmptied);
+  EXPECT_TRUE(backend().discard(volume));
+  EXPECT_TRUE(backend().unmount(volume));
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, AnUndoneCreateLeavesNothing) {
+  {
+    Rollback undo;
+    ASSERT_TRUE(backend().create(a_volume(), undo));
+  }
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, WhatACreateLeftIsDiscardedOrBuiltAnew) {
+  const Volume half = a_volume();
+  world->half_build(half);
+  EXPECT_TRUE(backend().discard(half));
+  EXPECT_TRUE(world->is_empty());
+  world->half_build(half);
+  EXPECT_TRUE(create(half));
+  EXPECT_TRUE(backend().mount(half));
+}
+
+TEST_P(BackendConformance, UsersAreSeenUntilTheyLetGo) {
+  const Volume volume = created();
+  EXPECT_THAT(backend().users(volume).value(), IsEmpty());
+  world->hold(volume);
+  EXPECT_THAT(backend().users(volume).value(), HasSubstr("mounted"));
+  world->let_go(volume);
+  EXPECT_THAT(backend().users(volume).value(), IsEmpty());
+}
+
+TEST_P(BackendConformance, AMountCountOfTheRuntimeIsNoUser) {
+  const Volume volume = created();
+  ASSERT_TRUE(backend().mount(volume));
+  EXPECT_THAT(backend().users(volume).value(), IsEmpty());
+}
+
+TEST_P(BackendConformance, TrashIsNotEmptiedWhileItIsMounted) {
+  const Volume volume = created();
+  world->hold(volume);
+  const Volume gone = removed(volume, 2000);
+  EXPECT_EQ(backend().purge(gone, {}).value(), TrashState::kLeft);
+  sweep(3000);
+  EXPECT_FALSE(world->is_empty());
+  world->let_go(volume);
+  sweep(3000);
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, TrashIsKeptAsLongAsAskedFor) {
+  removed(created({{"retain", "1h"}}), 2000);
+  sweep(2000 + 3599);
+  EXPECT_FALSE(world->is_empty());
+  EXPECT_EQ(sweep(2000 + 3600).actions.size(), 1U);
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, AnInterruptedPurgeIsFinishedBySweep) {
+  const Volume gone = removed(created(), 2000);
+  EXPECT_EQ(backend().purge(gone, [] { return true; }).value(), TrashState::kLeft);
+  sweep(2000);
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, SweepRemovesTheHalfBuiltThatNobodyKnows) {
+  const Volume known = a_volume(), stray = a_volume();
+  world->half_build(known);
+  world->half_build(stray);
+  EXPECT_EQ(sweep(1000, {known.id}).actions.size(), 1U);
+  EXPECT_FALSE(world->is_empty());
+  EXPECT_TRUE(sweep(1000, {known.id}).actions.empty());
+  sweep(1000);
+  EXPECT_TRUE(world->is_empty());
+}
+
+TEST_P(BackendConformance, SweepLeavesDataWithoutARecordAndSaysSo) {
+  const Volume volume = created();
+  const auto report = sweep(1000);
+  EXPECT_TRUE(report.actions.empty());
+  ASSERT_EQ(report.failures.size(), 1U);
+  EXPECT_THAT(report.failures[0], HasSubstr(volume.id));
+  EXPECT_TRUE(backend().mount(volume));
+  EXPECT_TRUE(sweep(1000, {volume.id}).failures.empty());
+}
+
+TEST_P(BackendConformance, LostDataIsAnErrorNotAnEmptyVolume) {
+  const Volume volume = created();
+  EXPECT_EQ(backend().status(volume)->health, "ok");
+  world->lose(volume);
+  const auto mounted = backend().mount(volume);
+  ASSERT_FALSE(mounted);
+  EXPECT_NE(mounted.error().code, Code::kNotFound);  // the volume exists
+  EXPECT_THAT(mounted.error().text, HasSubstr("missing"));
+  EXPECT_THAT(backend().status(volume)->health, HasSubstr("missing"));
+  EXPECT_THAT(backend().users(volume).value(), IsEmpty());
+  EXPECT_TRUE(backend().remove(volume));
+}
+
+TEST_P(BackendConformance, StatusTellsWhetherItIsInUse) {
+  const Volume volume = created();
+  world->hold(volume);
+  EXPECT_EQ(backend().status(volume)->in_use, true);
+}
+
+TEST_P(BackendConformance, OptionsThatCannotBeHonouredAreRefused) {
+  EXPECT_TRUE(backend().validate({}));
+  EXPECT_EQ(backend().validate({.size = 1 << 30}).error().code, Code::kUnsupported);
+}
+
+TEST_P(BackendConformance, HundredVolumesLeaveNothing) {
+  for (int k = 0; k < 100; ++k) {
+    const Volume gone = removed(created(), 2000 + k);
+    EXPECT_EQ(backend().purge(gone, {}).value(), TrashState::kEmptied);
+  }
+  EXPECT_TRUE(world->is_empty());
+}
+
+template <class T>
+std::unique_ptr<World> make() {
+  return std::make_unique<T>();
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, BackendConformance,
+                         ::testing::Values(Row{"fake", make<FakeWorld>},
+                                           Row{"dir", make<DirWorld>}),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace fairlead::volume
