@@ -1,0 +1,33 @@
+#include "plugin-api/docker/codec_common.h"
+
+#include <algorithm>
+
+namespace fairlead::docker {
+
+namespace {
+
+bool is_id(std::string_view text) {
+  constexpr std::string_view legal =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-";
+  return !text.empty() && text.size() <= 128 &&
+         text.find_first_not_of(legal) == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<Nothing> decode_nothing(std::string_view) { return Nothing{}; }
+
+Result<std::string> id_field(const json::Object& object, std::string_view key) {
+  TRY(auto id, object.string(key));
+  if (!is_id(id))
+    return fail(Code::kInvalid,
+                "field {} must be an id: 1 to 128 of the characters 0-9 a-z A-Z _ . -",
+                object.path_of(key));
+  return id;
+}
+
+std::string encode_error(std::string_view text) {
+  return json::dump({{"Err", text}, {"Error", text}});
+}
+
+}  // namespace fairlead::docker

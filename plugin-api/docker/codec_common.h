@@ -1,0 +1,37 @@
+// What the three codecs of Docker's plugin protocol share. Sources: moby,
+// daemon/libnetwork/drivers/remote/api, daemon/libnetwork/ipams/remote/api, daemon/volume/drivers;
+// the same wire since 20.10.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json/json.h"
+#include "base/result.h"
+
+namespace fairlead::docker {
+
+// Names of the address spaces of Fairlead's IPAM: networks made with it carry them in their
+// IPAMData.
+inline constexpr std::string_view kLocalSpace = "fairlead-local";
+inline constexpr std::string_view kGlobalSpace = "fairlead-global";
+
+// A request without arguments; what its body holds is not looked at.
+struct Nothing {};
+Result<Nothing> decode_nothing(std::string_view body);
+
+// Reads a request's body, which must be one JSON object, with `read`.
+template <class Value>
+Result<Value> decode_with(std::string_view body, Result<Value> (*read)(const json::Object&)) {
+  TRY(const json::Json document, json::parse(body));
+  TRY(const json::Object root, json::Object::of(document));
+  return read(root);
+}
+
+// Required: 1 to 128 characters of [0-9a-zA-Z_.-], because ids become keys and parts of names.
+Result<std::string> id_field(const json::Object& object, std::string_view key);
+
+// {"Err":text,"Error":text}: NetworkDriver and VolumeDriver read the first, IpamDriver the second.
+std::string encode_error(std::string_view text);
+
+}  // namespace fairlead::docker

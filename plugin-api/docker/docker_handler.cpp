@@ -1,0 +1,260 @@
+#include "plugin-api/docker/docker_handler.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <tuple>
+
+#include "base/log.h"
+#include "plugin-api/docker/ipam_adapter.h"
+#include "plugin-api/docker/network_adapter.h"
+#include "plugin-api/docker/volume_adapter.h"
+
+namespace fairlead::docker {
+
+namespace {
+
+constexpr std::string_view kContentType = "application/vnd.docker.plugins.v1.2+json";
+
+using Adapters = std::tuple<NetworkAdapter, IpamAdapter, VolumeAdapter>;
+
+// One request on its way through a verb.
+struct Call {
+  std::string_view body;
+  std::string object;    // what it is about, short, for the log
+  bool decoded = false;  // a failure before this is the client's
+};
+
+// ---- what a request is about
+// -----------------------------------------------------------------------------------------
+
+std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
+
+template <class Request>
+std::string object_of(const Request& request) {
+  if constexpr (requires { request.endpoint_id; })
+    return short_id(request.network_id) + "/" + short_id(request.endpoint_id);
+  else if constexpr (requires { request.network_id; })
+    return short_id(request.network_id);
+  else if constexpr (requires { request.pool_id; })
+    return request.pool_id;
+  else if constexpr (requires { request.subnet; })
+    return request.subnet ? request.subnet->to_string() : "any pool";
+  else if constexpr (requires { request.name; })
+    return request.name.substr(0, 128);
+  else
+    return "";
+}
+
+// ---- verbs
+// -----------------------------------------------------------------------------------------------------------
+
+template <class Adapter, class Answer, class Request>
+Adapter adapter_type(Answer (Adapter::*)(const Request&));
+
+// Decode, act, encode: a verb whose answer is a value, or only that it is done.
+template <auto Decode, auto Act>
+Result<std::string> act(Adapters& adapters, Call& call) {
+  TRY(const auto request, Decode(call.body));
+  call.decoded = true;
+  call.object = object_of(request);
+  auto& adapter = std::get<decltype(adapter_type(Act))>(adapters);
+  if constexpr (std::is_same_v<decltype((adapter.*Act)(request)), Status>) {
+    TRY_STATUS((adapter.*Act)(request));
+    return std::string("{}");
+  } else {
+    TRY(const auto answer, (adapter.*Act)(request));
+    return encode(answer);
+  }
+}
+
+Result<std::string> activate(Adapters&, Call&) {
+  return std::string(R"({"Implements":["NetworkDriver","IpamDriver","VolumeDriver"]})");
+}
+
+Result<std::string> network_capabilities(Adapters&, Call&) {
+  return std::string(R"({"Scope":"local","ConnectivityScope":"local"})");
+}
+
+// Pools and leases are kept by Fairlead: Docker need not ask for them again when it starts.
+Result<std::string> ipam_capabilities(Adapters&, Call&) {
+  return std::string(R"({"RequiresMACAddress":false,"RequiresRequestReplay":false})");
+}
+
+Result<std::string> address_spaces(Adapters&, Call&) {
+  return fmt::format(R"({{"LocalDefaultAddressSpace":"{}","GlobalDefaultAddressSpace":"{}"}})",
+                     kLocalSpace, kGlobalSpace);
+}
+
+Result<std::string> volume_capabilities(Adapters&, Call&) {
+  return std::string(R"({"Capabilities":{"Scope":"local"}})");
+}
+
+// Nodes of a swarm come and go; a network of scope local has nothing to do then.
+Result<std::string> take_notice(Adapters&, Call&) { return std::string("{}"); }
+
+Result<std::string> refuse_swarm(Adapters&, Call& call) {
+  call.decoded = true;
+  return fail(
+      Code::kUnsupported,
+      "networks of swarm scope are not supported: Docker takes them from managed plugins only; "
+      "make the network on each host with docker network create -d fairlead --scope local");
+}
+
+// ---- the table
+// -------------------------------------------------------------------------------------------------------
+
+enum class Body { kNeeded, kNotLookedAt };
+enum class Effect { kReads, kChanges };
+
+struct Verb {
+  std::string_view name;
+  Body body;
+  Effect effect;
+  Result<std::string> (*run)(Adapters&, Call&);
+};
+
+using N = NetworkAdapter;
+using I = IpamAdapter;
+using V = VolumeAdapter;
+
+constexpr auto kVerbs = std::to_array<Verb>({
+    {"Plugin.Activate", Body::kNotLookedAt, Effect::kReads, activate},
+
+    {"NetworkDriver.GetCapabilities", Body::kNotLookedAt, Effect::kReads, network_capabilities},
+    {"NetworkDriver.CreateNetwork", Body::kNeeded, Effect::kChanges,
+     act<decode_create_network, &N::create_network>},
+    {"NetworkDriver.DeleteNetwork", Body::kNeeded, Effect::kChanges,
+     act<decode_network, &N::delete_network>},
+    {"NetworkDriver.CreateEndpoint", Body::kNeeded, Effect::kChanges,
+     act<decode_create_endpoint, &N::create_endpoint>},
+    {"NetworkDriver.DeleteEndpoint", Body::kNeeded, Effect::kChanges,
+     act<decode_endpoint, &N::delete_endpoint>},
+    {"NetworkDriver.EndpointOperInfo", Body::kNeeded, Effect::kReads,
+     act<decode_endpoint, &N::operational_info>},
+    {"NetworkDriver.Join", Body::kNeeded, Effect::kChanges, act<decode_endpoint, &N::join>},
+    {"NetworkDriver.Leave", Body::kNeeded, Effect::kChanges, act<decode_endpoint, &N::leave>},
+    {"NetworkDriver.ProgramExternalConnectivity", Body::kNeeded, Effect::kChanges,
+     act<decode_ports, &N::program>},
+    {"NetworkDriver.RevokeExternalConnectivity", Body::kNeeded, Effect::kChanges,
+     act<decode_endpoint, &N::revoke>},
+    {"NetworkDriver.DiscoverNew", Body::kNotLookedAt, Effect::kReads, take_notice},
+    {"NetworkDriver.DiscoverDelete", Body::kNotLookedAt, Effect::kReads, take_notice},
+    {"NetworkDriver.AllocateNetwork", Body::kNeeded, Effect::kChanges, refuse_swarm},
+    {"NetworkDriver.FreeNetwork", Body::kNeeded, Effect::kChanges, refuse_swarm},
+
+    {"IpamDriver.GetCapabilities", Body::kNotLookedAt, Effect::kReads, ipam_capabilities},
+    {"IpamDriver.GetDefaultAddressSpaces", Body::kNotLookedAt, Effect::kReads, address_spaces},
+    {"IpamDriver.RequestPool", Body::kNeeded, Effect::kChanges,
+     act<decode_request_pool, &I::request_pool>},
+    {"IpamDriver.ReleasePool", Body::kNeeded, Effect::kChanges, act<decode_pool, &I::release_pool>},
+    {"IpamDriver.RequestAddress", Body::kNeeded, Effect::kChanges,
+     act<decode_request_address, &I::request_address>},
+    {"IpamDriver.ReleaseAddress", Body::kNeeded, Effect::kChanges,
+     act<decode_release_address, &I::release_address>},
+
+    {"VolumeDriver.Capabilities", Body::kNotLookedAt, Effect::kReads, volume_capabilities},
+    {"VolumeDriver.Create", Body::kNeeded, Effect::kChanges, act<decode_create_volume, &V::create>},
+    {"VolumeDriver.Remove", Body::kNeeded, Effect::kChanges, act<decode_volume, &V::remove>},
+    {"VolumeDriver.Mount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::mount>},
+    {"VolumeDriver.Unmount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::unmount>},
+    {"VolumeDriver.Path", Body::kNeeded, Effect::kReads, act<decode_volume, &V::path>},
+    {"VolumeDriver.Get", Body::kNeeded, Effect::kReads, act<decode_volume, &V::get>},
+    {"VolumeDriver.List", Body::kNotLookedAt, Effect::kReads, act<decode_nothing, &V::list>},
+});
+
+// ---- answers
+// ---------------------------------------------------------------------------------------------------------
+
+http::Response answer(int status, std::string body) {
+  return {.status = status,
+          .content_type = std::string(kContentType),
+          .body = std::move(body),
+          .headers = {}};
+}
+
+http::Response refuse(int status, std::string_view text) {
+  return answer(status, encode_error(text));
+}
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+// A failed change is worth a line that stands out; a volume that a Get does not find is not.
+log::Level level_of(Effect effect, const http::Response& response) {
+  if (effect == Effect::kReads) return log::Level::kDebug;
+  return response.status == 200 ? log::Level::kInfo : log::Level::kWarn;
+}
+
+class DockerHandler {
+ public:
+  DockerHandler(network::NetworkService& networks, network::PoolService& pools,
+                volume::VolumeService& volumes)
+      : adapters_(NetworkAdapter(networks), IpamAdapter(pools), VolumeAdapter(volumes)) {}
+
+  http::Response handle(const http::Request& request) {
+    if (request.method != "POST") {
+      http::Response refused = refuse(405, "only POST is spoken here");
+      refused.headers["Allow"] = "POST";
+      return refused;
+    }
+    const std::string_view path = request.path;
+    const auto* verb = path.starts_with('/')
+                           ? std::ranges::find(kVerbs, path.substr(1), &Verb::name)
+                           : kVerbs.end();
+    if (verb == kVerbs.end()) {
+      log::debug("unknown docker method", {{"path", path.substr(0, 128)}});
+      return refuse(404, fmt::format("there is no method {}", path.substr(0, 128)));
+    }
+    return run(*verb, request.body);
+  }
+
+ private:
+  http::Response run(const Verb& verb, std::string_view body) {
+    const auto start = std::chrono::steady_clock::now();
+    Call call{.body = body, .object = {}};
+    std::string outcome = "ok";
+    const http::Response response = answer_to(verb, call, outcome);
+    const log::Level level = level_of(verb.effect, response);
+    if (log::enabled(level)) {
+      const std::chrono::duration<double, std::milli> took =
+          std::chrono::steady_clock::now() - start;
+      log::write(level, "docker",
+                 {{"id", ++requests_},
+                  {"verb", verb.name},
+                  {"object", call.object},
+                  {"outcome", outcome},
+                  {"ms", fmt::format("{:.2f}", took.count())}});
+    }
+    return response;
+  }
+
+  // dockerd repeats a request whose answer was lost with an empty body: that must never pass for
+  // "{}".
+  http::Response answer_to(const Verb& verb, Call& call, std::string& outcome) {
+    if (verb.body == Body::kNeeded && is_blank(call.body)) {
+      outcome = "empty request body";
+      return refuse(400, outcome);
+    }
+    auto done = verb.run(adapters_, call);
+    if (done) return answer(200, *std::move(done));
+    outcome = done.error().text;
+    return refuse(call.decoded ? 500 : 400, outcome);
+  }
+
+  Adapters adapters_;
+  std::atomic<std::uint64_t> requests_{0};
+};
+
+}  // namespace
+
+http::Handler make_docker_handler(network::NetworkService& networks, network::PoolService& pools,
+                                  volume::VolumeService& volumes) {
+  const auto handler = std::make_shared<DockerHandler>(networks, pools, volumes);
+  return [handler](const http::Request& request) { return handler->handle(request); };
+}
+
+}  // namespace fairlead::docker

@@ -1,0 +1,172 @@
+#include "plugin-api/docker/network_adapter.h"
+
+#include <algorithm>
+#include <array>
+
+#include "network/api/options.h"
+#include "plugin-api/docker/network_binding.h"
+
+namespace fairlead::docker {
+
+namespace {
+
+constexpr std::size_t kShortId = 12;
+
+network::EndpointRef ref_of(const EndpointRequest& request) {
+  return {{request.network_id}, request.endpoint_id};
+}
+
+// Unknown objects are what a delete wants to leave.
+Status or_gone(Status status) {
+  if (!status && status.error().code == Code::kNotFound) return {};
+  return status;
+}
+
+std::size_t count_of(const CreateNetworkRequest& request, Family family) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      request.pools, [&](const IpamData& pool) { return pool.subnet->family() == family; }));
+}
+
+// Docker's allocator moves on to a network's second subnet when the first is full; no plugin can
+// make it do so.
+Status check_pools(const CreateNetworkRequest& request, network::AddressSource source) {
+  if (source != network::AddressSource::kFairlead) return {};
+  for (const Family family : {Family::kV4, Family::kV6})
+    if (count_of(request, family) > 1)
+      return fail(
+          Code::kUnsupported,
+          "a network with addresses from Fairlead has one IPv{} subnet; leave the others out",
+          static_cast<int>(family));
+  return {};
+}
+
+Result<std::vector<network::SubnetSpec>> subnets_of(const CreateNetworkRequest& request) {
+  std::vector<network::SubnetSpec> subnets;
+  for (const IpamData& pool : request.pools)
+    subnets.push_back({.family = pool.subnet->family(),
+                       .subnet = pool.subnet,
+                       .range = std::nullopt,
+                       .gateway = pool.gateway,
+                       .aux = pool.aux});
+  if (!subnets.empty() || request.ipv4) return subnets;
+  if (!request.ipv6)
+    return fail(Code::kInvalid,
+                "a network needs IPv4 or IPv6; leave out --ipv4=false or add --ipv6");
+  subnets.push_back({.family = Family::kV6, .subnet = {}, .range = {}, .gateway = {}, .aux = {}});
+  return subnets;
+}
+
+Result<network::NetworkSpec> spec_of(const CreateNetworkRequest& request,
+                                     const network::NetworkOptions& options) {
+  network::NetworkSpec spec{.name = {}, .id = request.network_id, .options = options};
+  TRY(spec.name, NetworkName::parse("docker-" + request.network_id.substr(0, kShortId)));
+  TRY(spec.address_source, address_source_of(request));
+  TRY_STATUS(check_pools(request, spec.address_source));
+  TRY(spec.subnets, subnets_of(request));
+  spec.ipv6 = request.ipv6;
+  spec.internal = request.internal;
+  return spec;
+}
+
+// The options an endpoint may have of its own (docker network connect --driver-opt).
+Result<std::optional<network::Rates>> rates_of(const std::map<std::string, std::string>& options) {
+  constexpr std::array<std::string_view, 2> known{"rate_in", "rate_out"};
+  for (const auto& [key, value] : options) {
+    if (std::ranges::find(known, key) != known.end()) continue;
+    const std::string closest = closest_word(key, known.data(), known.size());
+    return fail(Code::kInvalid, "unknown endpoint option \"{}\"; {}", key,
+                closest.empty() ? "known are rate_in, rate_out"
+                                : fmt::format("did you mean \"{}\"?", closest));
+  }
+  if (options.empty()) return std::optional<network::Rates>();
+  TRY(const auto parsed, network::parse_options(options));
+  return std::optional<network::Rates>(parsed.rates);
+}
+
+// The gateway of the address's own subnet, when a network has several of one family.
+std::optional<IpAddress> gateway_of(const network::Endpoint& endpoint, Family family) {
+  std::optional<IpAddress> found;
+  for (const IpAddress& gateway : endpoint.gateways) {
+    if (gateway.family() != family) continue;
+    const bool near = std::ranges::any_of(
+        endpoint.addresses, [&](const Cidr& address) { return address.contains(gateway); });
+    if (near) return gateway;
+    if (!found) found = gateway;
+  }
+  return found;
+}
+
+bool is_default(const network::Route& route) { return route.destination.prefix_length() == 0; }
+
+}  // namespace
+
+Status NetworkAdapter::create_network(const CreateNetworkRequest& request) {
+  TRY(const auto options, network::parse_options(request.options));
+  if (options.join) return bind_to_existing(networks_, request, options);
+  TRY(const auto spec, spec_of(request, options));
+  TRY_STATUS(networks_.create_network(spec).map([](const network::Network&) {}));
+  return {};
+}
+
+Status NetworkAdapter::delete_network(const NetworkRequest& request) {
+  TRY(const bool bound, networks_.is_bound(request.network_id));
+  if (bound) return networks_.unbind_network(request.network_id);
+  return or_gone(networks_.remove_network({request.network_id}));
+}
+
+Result<CreatedInterface> NetworkAdapter::create_endpoint(const CreateEndpointRequest& request) {
+  const bool docker_decides = !request.addresses.empty();
+  network::EndpointSpec spec{.network = {request.network_id},
+                             .id = request.endpoint_id,
+                             .runtime = "docker",
+                             .addresses = request.addresses,
+                             .address_source = docker_decides ? network::AddressSource::kRuntime
+                                                              : network::AddressSource::kFairlead,
+                             .mac = request.mac};
+  TRY(spec.rates, rates_of(request.options));
+  TRY(const auto endpoint, networks_.create_endpoint(spec));
+  CreatedInterface created;
+  if (!docker_decides) created.addresses = endpoint.addresses;
+  if (!request.mac) created.mac = endpoint.mac;
+  return created;
+}
+
+Status NetworkAdapter::delete_endpoint(const EndpointRequest& request) {
+  return or_gone(networks_.remove_endpoint(ref_of(request)));
+}
+
+Result<Joined> NetworkAdapter::join(const EndpointRequest& request) {
+  TRY(const auto attachment, networks_.join(ref_of(request), network::LeaveInHost{}));
+  Joined joined{.source_name = attachment.container_ifname.str(),
+                .destination_prefix = attachment.ifname_prefix};
+  for (const Family family : {Family::kV4, Family::kV6})
+    if (const auto gateway = gateway_of(attachment.endpoint, family))
+      joined.gateways.push_back(*gateway);
+  std::ranges::copy_if(attachment.routes, std::back_inserter(joined.routes),
+                       [](const network::Route& route) { return !is_default(route); });
+  joined.disable_gateway_service = joined.gateways.empty();
+  return joined;
+}
+
+Status NetworkAdapter::leave(const EndpointRequest& request) {
+  return or_gone(networks_.leave(ref_of(request)));
+}
+
+Status NetworkAdapter::program(const PortsRequest& request) {
+  const network::EndpointRef endpoint{{request.network_id}, request.endpoint_id};
+  TRY_STATUS(networks_.publish(endpoint, request.ports).map([](const auto&) {}));
+  return {};
+}
+
+Status NetworkAdapter::revoke(const EndpointRequest& request) {
+  return or_gone(networks_.unpublish(ref_of(request)));
+}
+
+Result<OperationalInfo> NetworkAdapter::operational_info(const EndpointRequest& request) {
+  TRY(const auto endpoint, networks_.inspect_endpoint(ref_of(request)));
+  OperationalInfo info{.addresses = {}, .ports = endpoint.ports};
+  for (const Cidr& address : endpoint.addresses) info.addresses.push_back(address.address());
+  return info;
+}
+
+}  // namespace fairlead::docker

@@ -1,0 +1,30 @@
+// VolumeDriver in the words of VolumeService. Keeps no state.
+#pragma once
+
+#include <vector>
+
+#include "plugin-api/docker/codec_volume.h"
+#include "volume/api/service.h"
+
+namespace fairlead::docker {
+
+// One method per verb. Thread-safe. `volumes` must outlive the adapter. Podman speaks through it,
+// too: its mounts are those of the client "docker" under one constant id.
+class VolumeAdapter {
+ public:
+  explicit VolumeAdapter(volume::VolumeService& volumes) : volumes_(volumes) {}
+
+  Status create(const CreateVolumeRequest& request);
+  Status remove(const VolumeRequest& request);
+  Result<Mountpoint> mount(const MountRequest& request);
+  Status unmount(const MountRequest& request);
+  Result<Mountpoint> path(const VolumeRequest& request);
+  Result<InspectedVolume> get(const VolumeRequest& request);
+  // Without the status, which Docker does not show in lists.
+  Result<std::vector<volume::Volume>> list(const Nothing& request);
+
+ private:
+  volume::VolumeService& volumes_;
+};
+
+}  // namespace fairlead::docker
