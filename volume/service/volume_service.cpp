@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "volume/api/options.h"
 #include "volume/api/text.h"
+#include "volume/service/mount_hints.h"
 #include "volume/service/reaper.h"
 #include "volume/service/records.h"
+#include "volume/service/wish.h"
 
 namespace fairlead::volume {
 
@@ -20,81 +22,9 @@ using namespace std::chrono_literals;
 constexpr auto kLockDeadline = 4s;  // Podman gives up after 5
 constexpr auto kReconcileLockDeadline = 500ms;
 constexpr auto kPurgeAtOnce = 20ms;  // of a removal's own time; what takes longer is the reaper's
-constexpr std::size_t kMostLabels = 256, kLongestLabel = 4096;
-constexpr std::size_t kMostHints = 1024, kLongestClient = 256;
-
-// What a create asks for, checked.
-struct Wish {
-  VolumeName name;
-  VolumeOptions options;
-  std::map<std::string, std::string> labels;
-  BackendRegistry::Choice choice;
-};
-
-Status check_label(const std::string& key, const std::string& value) {
-  if (key.empty() || key.size() > kLongestLabel || value.size() > kLongestLabel)
-    return fail(Code::kInvalid, "label \"{}\" is empty or too long: at most {} bytes", shown(key),
-                kLongestLabel);
-  if (!is_plain_text(key) || !is_plain_text(value))
-    return fail(Code::kInvalid, "label \"{}\" holds control characters or is not UTF-8",
-                shown(key));
-  return {};
-}
-
-// Labels of the request and of label.<key> options together; the same one with two values is
-// refused.
-Result<std::map<std::string, std::string>> merge_labels(
-    const std::map<std::string, std::string>& of_request,
-    const std::map<std::string, std::string>& of_options) {
-  auto labels = of_request;
-  for (const auto& [key, value] : of_options)
-    if (const auto [there, fresh] = labels.try_emplace(key, value);
-        !fresh && there->second != value)
-      return fail(Code::kInvalid, "label \"{}\" is given twice, as {} and as {}", shown(key),
-                  shown(there->second), shown(value));
-  if (labels.size() > kMostLabels)
-    return fail(Code::kInvalid, "{} labels are too many: at most {}", labels.size(), kMostLabels);
-  for (const auto& [key, value] : labels) TRY_STATUS(check_label(key, value));
-  return labels;
-}
-
-// In what an existing volume differs from the wish; empty: in nothing. A wish without a backend
-// takes any.
-std::string difference_to(const Volume& volume, const Wish& wish) {
-  auto there = volume.options, asked = to_map(wish.options);
-  there["backend"] = volume.backend;
-  if (wish.options.backend.empty()) asked["backend"] = volume.backend;
-  for (const auto& [key, value] : volume.labels) there["label." + key] = value;
-  for (const auto& [key, value] : wish.labels) asked["label." + key] = value;
-  return difference(there, asked);
-}
 
 tl::unexpected<Error> no_such_volume(const VolumeName& name) {
   return fail(Code::kNotFound, "volume \"{}\" does not exist", name.str());
-}
-
-std::vector<MountHint>::iterator find_hint(Volume& volume, const std::string& client,
-                                           const std::string& id) {
-  return std::ranges::find_if(
-      volume.mounts, [&](const MountHint& hint) { return hint.client == client && hint.id == id; });
-}
-
-Status check_hint(const std::string& client, const std::string& id) {
-  if (client.size() > kLongestClient || id.size() > kLongestClient || !is_plain_text(client) ||
-      !is_plain_text(id))
-    return fail(Code::kInvalid, "the id of a mount must be text of at most {} bytes",
-                kLongestClient);
-  return {};
-}
-
-// One mount more. Counts that a runtime never took back are forgotten, the oldest first.
-void count_up(Volume& volume, const std::string& client, const std::string& id) {
-  if (const auto hint = find_hint(volume, client, id); hint != volume.mounts.end()) {
-    if (hint->count < UINT32_MAX) ++hint->count;
-    return;
-  }
-  if (volume.mounts.size() >= kMostHints) volume.mounts.erase(volume.mounts.begin());
-  volume.mounts.push_back({client, id, 1});
 }
 
 class Service : public VolumeService {
@@ -121,7 +51,6 @@ class Service : public VolumeService {
   Result<NamedLocks::Guard> lock(const VolumeName& name, std::chrono::milliseconds deadline) {
     return locks_.lock("volume-" + name.str(), deadline);
   }
-  Result<Wish> check(const VolumeSpec& spec) const;
   Result<Volume> build(const Wish& wish);
   Result<std::optional<Stored>> ready(
       const VolumeName& name);  // those of other phases do not exist for users
@@ -145,16 +74,6 @@ class Service : public VolumeService {
 };
 
 // --- create
-
-Result<Wish> Service::check(const VolumeSpec& spec) const {
-  if (spec.name.empty()) return fail(Code::kInvalid, "a volume needs a name");
-  Wish wish{.name = spec.name};
-  TRY(wish.options, parse_options(spec.options));
-  TRY(wish.labels, merge_labels(spec.labels, wish.options.labels));
-  TRY(wish.choice, backends_.choose(wish.options));
-  TRY_STATUS(wish.choice.backend->validate(wish.options));
-  return wish;
-}
 
 Result<Volume> Service::build(const Wish& wish) {
   Volume volume{.id = random_hex(32),
@@ -187,11 +106,11 @@ Result<Volume> Service::build(const Wish& wish) {
 Result<Volume> Service::create(const VolumeSpec& spec) {
   const std::string context = fmt::format("create volume \"{}\"", spec.name.str());
   const auto run = [&]() -> Result<Volume> {
-    TRY(const auto wish, check(spec));
+    TRY(const auto wish, check_wish(spec, backends_));
     TRY(const auto guard, lock(spec.name, kLockDeadline));
     TRY(auto there, records_.by_name(spec.name));
     if (there && there->volume.phase == Phase::kReady) {
-      const std::string differs = difference_to(there->volume, wish);
+      const std::string differs = difference(there->volume, wish);
       if (!differs.empty())
         return fail(Code::kConflict,
                     "it exists with other options: {}; remove it first, or use another name",
@@ -317,9 +236,7 @@ Status Service::unmount(const std::string& name, const std::string& client, cons
     TRY(const auto guard, lock(parsed, kLockDeadline));
     TRY(auto stored, ready(parsed));
     if (!stored) return {};
-    const auto hint = find_hint(stored->volume, client, id);
-    if (hint == stored->volume.mounts.end()) return {};
-    if (--hint->count == 0) stored->volume.mounts.erase(hint);
+    if (!count_down(stored->volume, client, id)) return {};
     if (stored->volume.mounts.empty()) {
       TRY(Backend* const backend, backends_.find(stored->volume.backend));
       TRY_STATUS(backend->unmount(stored->volume));
