@@ -116,7 +116,13 @@ Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
   const auto created =
       request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
               describe(spec), [&](const MessageView& m) { collect_links(made, m); });
-  if (!created) return fail(creation_error(created.error(), spec));
+  if (!created) {
+    // The kernel says EINVAL for a master that is not there (net/core/rtnetlink.c, do_set_master).
+    if (spec.master != 0 && created.error().sys_errno == EINVAL)
+      if (const auto bridge = find(spec.master); !bridge)
+        return fail(with_context(bridge.error(), describe(spec)));
+    return fail(creation_error(created.error(), spec));
+  }
   if (made.empty())
     return fail(Code::kIo, "{}: the kernel did not say what it made", describe(spec));
   fault_point("links.veth.created");

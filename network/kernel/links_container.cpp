@@ -99,12 +99,6 @@ bool is_local(NetlinkSocket& socket, const IpAddress& address) {
   return asked && local;
 }
 
-std::optional<RouteSpec> route_of(const RouteDetails& details, int ifindex) {
-  if (details.ifindex != ifindex || details.type != RTN_UNICAST) return std::nullopt;
-  if (details.route.table != RT_TABLE_MAIN) return std::nullopt;
-  return details.route;
-}
-
 Result<std::vector<Cidr>> addresses_of(NetlinkSocket& socket, int ifindex) {
   std::vector<Cidr> all;
   for (const Family family : {Family::kV4, Family::kV6}) {
@@ -123,15 +117,9 @@ Result<std::vector<Cidr>> addresses_of(NetlinkSocket& socket, int ifindex) {
 Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
   std::vector<RouteSpec> all;
   for (const Family family : {Family::kV4, Family::kV6}) {
-    std::vector<RouteSpec> found;
-    TRY_STATUS(socket.dump(
-        dump_routes(family, ifindex), "list routes", [&] { found.clear(); },
-        [&](const MessageView& message) {
-          const auto details = parse_route(message.payload);
-          if (auto route = details ? route_of(*details, ifindex) : std::nullopt)
-            found.push_back(*route);
-        }));
-    all.insert(all.end(), found.begin(), found.end());
+    TRY(const std::vector<RouteDetails> found, list_routes(socket, family, ifindex));
+    for (const RouteDetails& each : found)
+      if (each.ifindex == ifindex && each.type == RTN_UNICAST) all.push_back(each.route);
   }
   return all;
 }

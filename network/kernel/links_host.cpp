@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 #include "network/kernel/links_messages.h"
@@ -37,16 +38,22 @@ const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
 
 }  // namespace
 
-Result<std::vector<RouteDetails>> NetlinkLinks::routes(Family family) {
+Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex) {
   std::vector<RouteDetails> found;
-  const std::lock_guard lock(mutex_);
-  TRY_STATUS(socket_.dump(
-      dump_routes(family, 0), "list routes", [&] { found.clear(); },
+  const Status listed = socket.dump(
+      dump_routes(family, ifindex), "list routes", [&] { found.clear(); },
       [&](const MessageView& message) {
         auto route = parse_route(message.payload);
         if (route && route->route.table == RT_TABLE_MAIN) found.push_back(std::move(*route));
-      }));
+      });
+  // ENOENT: the main table is made with its first route.
+  if (!listed && listed.error().sys_errno != ENOENT) return fail(listed.error());
   return found;
+}
+
+Result<std::vector<RouteDetails>> NetlinkLinks::routes(Family family) {
+  const std::lock_guard lock(mutex_);
+  return list_routes(socket_, family, 0);
 }
 
 Result<std::vector<Cidr>> NetlinkLinks::occupied_subnets() {

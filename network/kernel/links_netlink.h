@@ -84,6 +84,9 @@ class NetlinkLinks final : public Links {
   std::unique_ptr<LinkReaper> reaper_;
 };
 
+// The routes of the main table through one link (0: all links).
+Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex);
+
 // Waits until IPv6 addresses that were just added answer. The kernel only takes them in a work
 // queue, also those without duplicate address detection (net/ipv6/addrconf.c, addrconf_dad_work):
 // until then nobody finds their neighbour. Takes one request each when they are ready; gives up

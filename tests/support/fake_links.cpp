@@ -1,0 +1,365 @@
+#include "tests/support/fake_links.h"
+
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "network/kernel/links_messages.h"
+#include "network/kernel/netns.h"
+
+namespace fairlead::testing {
+
+using kernel::Link;
+using kernel::RouteSpec;
+
+namespace {
+
+constexpr std::size_t kMaxPorts = 1023;  // BR_MAX_PORTS - 1, net/bridge/br_private.h
+
+tl::unexpected<Error> no_such_link() { return fail_errno(ENODEV, "find interface"); }
+
+}  // namespace
+
+FakeLinks::FakeLinks() { add(key_of(-1), {.name = "lo", .mtu = 65536, .up = true}); }
+
+// ---- for tests
+// ------------------------------------------------------------------------------------------------------
+
+void FakeLinks::fail_next(const std::string& verb, Error error) {
+  const std::lock_guard lock(mutex_);
+  failures_[verb] = std::move(error);
+}
+
+void FakeLinks::set_default_route(std::optional<std::string> link_name) {
+  const std::lock_guard lock(mutex_);
+  default_route_ = std::move(link_name);
+}
+
+void FakeLinks::occupy(const Cidr& subnet) {
+  const std::lock_guard lock(mutex_);
+  occupied_.push_back(subnet.network());
+}
+
+std::vector<FakeLinks::Announcement> FakeLinks::announcements() const {
+  const std::lock_guard lock(mutex_);
+  return announcements_;
+}
+
+kernel::PortFlags FakeLinks::port_flags(int index) const {
+  const std::lock_guard lock(mutex_);
+  for (const Device& each : devices_)
+    if (each.netns == key_of(-1) && each.link.index == index) return each.flags;
+  return {};
+}
+
+FakeLinks::Rates FakeLinks::rates(int index) const {
+  const std::lock_guard lock(mutex_);
+  for (const Device& each : devices_)
+    if (each.netns == key_of(-1) && each.link.index == index) return each.rates;
+  return {};
+}
+
+bool FakeLinks::forwards(Family family) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = forwarding_.find(family);
+  return found != forwarding_.end() && found->second;
+}
+
+int FakeLinks::calls(const std::string& verb) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = calls_.find(verb);
+  return found == calls_.end() ? 0 : found->second;
+}
+
+// ---- devices
+// --------------------------------------------------------------------------------------------------------
+
+FakeLinks::NetnsKey FakeLinks::key_of(int netns_fd) {
+  if (const auto id = kernel::netns_id(netns_fd)) return {id->device, id->inode};
+  return {0, static_cast<std::uint64_t>(static_cast<unsigned>(netns_fd))};
+}
+
+Status FakeLinks::enter(const std::string& verb) {
+  ++calls_[verb];
+  const auto ordered = failures_.find(verb);
+  if (ordered == failures_.end()) return {};
+  Error error = ordered->second;
+  failures_.erase(ordered);
+  return fail(std::move(error));
+}
+
+FakeLinks::Device* FakeLinks::device(const NetnsKey& netns, const std::string& name) {
+  for (Device& each : devices_)
+    if (each.netns == netns && each.link.name == name) return &each;
+  return nullptr;
+}
+
+FakeLinks::Device* FakeLinks::device(const NetnsKey& netns, int index) {
+  for (Device& each : devices_)
+    if (each.netns == netns && each.link.index == index) return &each;
+  return nullptr;
+}
+
+Result<FakeLinks::Device*> FakeLinks::host_device(int index) {
+  if (Device* found = device(key_of(-1), index)) return found;
+  return no_such_link();
+}
+
+int FakeLinks::next_index(const NetnsKey& netns) const {
+  int highest = netns == key_of(-1) ? 0 : 1;  // 1 is lo
+  for (const Device& each : devices_)
+    if (each.netns == netns) highest = std::max(highest, each.link.index);
+  return highest + 1;
+}
+
+int FakeLinks::add(const NetnsKey& netns, Link link) {
+  link.index = next_index(netns);
+  devices_.push_back({.netns = netns, .link = std::move(link)});
+  return devices_.back().link.index;
+}
+
+void FakeLinks::add_address(Device& device, const Cidr& address) {
+  if (std::ranges::find(device.addresses, address) != device.addresses.end()) return;
+  device.addresses.push_back(address);
+}
+
+bool FakeLinks::reachable(const Device& device, const IpAddress& gateway) const {
+  const auto covers = [&](const Cidr& subnet) { return subnet.network().contains(gateway); };
+  return std::ranges::any_of(device.addresses, covers) ||
+         std::ranges::any_of(device.routes,
+                             [&](const RouteSpec& r) { return !r.via && covers(r.destination); });
+}
+
+// ---- Links
+// ----------------------------------------------------------------------------------------------------------
+
+Result<Link> FakeLinks::find(const IfName& name) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("find"));
+  const Device* found = device(key_of(-1), name.str());
+  if (found == nullptr) return no_such_link();
+  return found->link;
+}
+
+Result<Link> FakeLinks::find(int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("find"));
+  TRY(const Device* found, host_device(index));
+  return found->link;
+}
+
+Result<std::vector<Link>> FakeLinks::list() {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("list"));
+  std::vector<Link> links;
+  for (const Device& each : devices_)
+    if (each.netns == key_of(-1)) links.push_back(each.link);
+  return links;
+}
+
+Result<Link> FakeLinks::ensure_bridge(const kernel::BridgeSpec& spec, bool foreign) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("ensure_bridge"));
+  Device* bridge = device(key_of(-1), spec.name.str());
+  if (bridge == nullptr && foreign) return no_such_link();
+  if (bridge == nullptr) {
+    const int index = add(key_of(-1), {.name = spec.name.str(), .kind = "bridge"});
+    bridge = device(key_of(-1), index);
+    if (spec.ipv6) add_address(*bridge, kernel::link_local_address(spec.mac));
+  }
+  if (bridge->link.kind != "bridge")
+    return fail(Code::kExists, "make bridge {}: it is no bridge", spec.name.str());
+  if (!foreign) {
+    bridge->link.mac = spec.mac;
+    bridge->link.mtu = spec.mtu;
+    bridge->link.alias = spec.alias;
+    bridge->link.up = true;
+  }
+  for (const Cidr& address : spec.addresses) add_address(*bridge, address);
+  return bridge->link;
+}
+
+Result<kernel::Veth> FakeLinks::create_veth(const kernel::VethSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("create_veth"));
+  const NetnsKey host = key_of(-1), peer_netns = key_of(spec.peer_netns_fd);
+  if (device(host, spec.host_name.str()) != nullptr ||
+      device(peer_netns, spec.peer_name.str()) != nullptr ||
+      (host == peer_netns && spec.host_name == spec.peer_name))
+    return fail_errno(EEXIST, "create interface");
+  if (spec.master != 0) {
+    TRY(const Device* bridge, host_device(spec.master));
+    if (bridge->link.kind != "bridge") return fail_errno(EOPNOTSUPP, "create interface");
+    const auto ports = std::ranges::count_if(
+        devices_, [&](const Device& d) { return d.netns == host && d.link.master == spec.master; });
+    if (static_cast<std::size_t>(ports) >= kMaxPorts) return fail_errno(EXFULL, "create interface");
+  }
+  const MacAddress host_mac = MacAddress::from_hash("host side of " + spec.host_name.str());
+  const MacAddress peer_mac =
+      spec.peer_mac != MacAddress() ? spec.peer_mac : MacAddress::from_hash(spec.peer_name.str());
+  const bool elsewhere = host != peer_netns;
+  const Link peer{.name = spec.peer_name.str(),
+                  .kind = "veth",
+                  .mac = peer_mac,
+                  .mtu = spec.mtu,
+                  .peer_elsewhere = elsewhere};
+  const int peer_index = add(peer_netns, peer);
+  const int host_index = add(host, {.name = spec.host_name.str(),
+                                    .kind = "veth",
+                                    .mac = host_mac,
+                                    .mtu = spec.mtu,
+                                    .up = spec.host_up,
+                                    .master = spec.master,
+                                    .peer_index = peer_index,
+                                    .peer_elsewhere = elsewhere,
+                                    .alias = spec.alias});
+  device(peer_netns, peer_index)->link.peer_index = host_index;
+  return kernel::Veth{.host_index = host_index, .peer_index = peer_index, .host_mac = host_mac};
+}
+
+Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("configure_container"));
+  Device* found = device(key_of(spec.netns_fd), spec.ifindex);
+  if (found == nullptr) return no_such_link();
+  found->link.up = true;
+  if (std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); }))
+    add_address(*found, kernel::link_local_address(found->link.mac));
+  for (const Cidr& address : spec.addresses) add_address(*found, address);
+  for (RouteSpec route : spec.routes) {
+    if (route.via && !reachable(*found, *route.via)) return fail_errno(ENETUNREACH, "add route");
+    route.table = route.table.value_or(RT_TABLE_MAIN);
+    const auto same = [&](const RouteSpec& r) {
+      return r.destination == route.destination && r.priority == route.priority;
+    };
+    if (std::ranges::none_of(found->routes, same)) found->routes.push_back(route);
+  }
+  return {};
+}
+
+Status FakeLinks::settle(int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("settle"));
+  TRY(const Device* found, host_device(index));
+  (void)found;
+  return {};
+}
+
+Status FakeLinks::set_port_flags(int index, kernel::PortFlags flags) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("set_port_flags"));
+  TRY(Device * found, host_device(index));
+  if (found->link.master == 0) return fail_errno(EINVAL, "set the flags of a bridge port");
+  found->flags = flags;
+  return {};
+}
+
+Status FakeLinks::set_master(int index, int master) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("set_master"));
+  TRY(Device * found, host_device(index));
+  if (master != 0) {
+    TRY(const Device* bridge, host_device(master));
+    if (bridge->link.kind != "bridge") return fail_errno(EOPNOTSUPP, "make a bridge port");
+  }
+  found->link.master = master;
+  found->link.up = true;
+  found->flags = {};
+  return {};
+}
+
+Status FakeLinks::remove_address(int index, const Cidr& address) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("remove_address"));
+  TRY(Device * found, host_device(index));
+  std::erase(found->addresses, address);
+  return {};
+}
+
+Status FakeLinks::remove(const IfName& name) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("remove"));
+  const Device* found = device(key_of(-1), name.str());
+  if (found == nullptr) return {};
+  if (found->link.kind.empty())
+    return fail(Code::kUnsupported, "delete interface {}: a device of the machine", name.str());
+  const Link link = found->link;
+  std::erase_if(devices_, [&](const Device& each) {
+    const bool itself = each.netns == key_of(-1) && each.link.index == link.index;
+    const bool its_peer = link.kind == "veth" && each.link.kind == "veth" &&
+                          each.link.index == link.peer_index && each.link.peer_index == link.index;
+    return itself || its_peer;
+  });
+  for (Device& each : devices_)
+    if (each.netns == key_of(-1) && each.link.master == link.index) each.link.master = 0;
+  return {};
+}
+
+Status FakeLinks::announce(int bridge_index, const IpAddress& address, const MacAddress& mac) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("announce"));
+  TRY(const Device* found, host_device(bridge_index));
+  announcements_.push_back({.bridge_index = found->link.index, .address = address, .mac = mac});
+  return {};
+}
+
+Status FakeLinks::forget_neighbour(int link_index, const IpAddress&) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("forget_neighbour"));
+  TRY(const Device* found, host_device(link_index));
+  (void)found;
+  return {};
+}
+
+Result<kernel::InterfaceView> FakeLinks::inspect(int netns_fd, const IfName& name) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("inspect"));
+  const Device* found = device(key_of(netns_fd), name.str());
+  if (found == nullptr) return no_such_link();
+  kernel::InterfaceView view{
+      .link = found->link, .addresses = found->addresses, .routes = found->routes};
+  for (const Cidr& address : found->addresses)  // what the kernel adds itself
+    if (address.network() != address)
+      view.routes.push_back({.destination = address.network(), .table = RT_TABLE_MAIN});
+  return view;
+}
+
+Result<std::vector<Cidr>> FakeLinks::occupied_subnets() {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("occupied_subnets"));
+  const Cidr link_local = *Cidr::parse("fe80::/10");
+  std::set<Cidr> subnets(occupied_.begin(), occupied_.end());
+  for (const Device& each : devices_)
+    if (each.netns == key_of(-1))
+      for (const Cidr& address : each.addresses)
+        if (!link_local.contains(address)) subnets.insert(address.network());
+  return std::vector<Cidr>(subnets.begin(), subnets.end());
+}
+
+Result<std::optional<Link>> FakeLinks::default_route_link() {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("default_route_link"));
+  if (!default_route_) return std::optional<Link>();
+  const Device* found = device(key_of(-1), *default_route_);
+  if (found == nullptr) return no_such_link();
+  return std::optional(found->link);
+}
+
+Result<bool> FakeLinks::enable_forwarding(Family family) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("enable_forwarding"));
+  return !std::exchange(forwarding_[family], true);
+}
+
+Status FakeLinks::set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
+                            std::uint64_t out_bits, std::uint64_t out_burst_bits) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("set_rates"));
+  TRY(Device * found, host_device(host_index));
+  found->rates = {in_bits, in_burst_bits, out_bits, out_burst_bits};
+  return {};
+}
+
+}  // namespace fairlead::testing

@@ -1,0 +1,93 @@
+// Links in memory, for tests of drivers and services without root. tests/conformance/links holds it
+// to what the kernel does.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "network/kernel/links.h"
+
+namespace fairlead::testing {
+
+// A namespace is known by the identity of its descriptor; -1, or any number that is no open
+// descriptor, stands for itself. -1 is the host.
+class FakeLinks : public kernel::Links {
+ public:
+  FakeLinks();
+
+  // The next call of the verb ("create_veth") fails with this error and changes nothing.
+  void fail_next(const std::string& verb, Error error);
+  void set_default_route(std::optional<std::string> link_name);
+  void occupy(const Cidr& subnet);
+
+  struct Announcement {
+    int bridge_index;
+    IpAddress address;
+    MacAddress mac;
+  };
+  struct Rates {
+    std::uint64_t in_bits = 0, in_burst_bits = 0, out_bits = 0, out_burst_bits = 0;
+  };
+  std::vector<Announcement> announcements() const;
+  kernel::PortFlags port_flags(int index) const;
+  Rates rates(int index) const;
+  bool forwards(Family family) const;
+  // Calls so far, by verb: what is said to be done without the kernel can be seen not to ask it.
+  int calls(const std::string& verb) const;
+
+  Result<kernel::Link> find(const IfName& name) override;
+  Result<kernel::Link> find(int index) override;
+  Result<std::vector<kernel::Link>> list() override;
+  Result<kernel::Link> ensure_bridge(const kernel::BridgeSpec& spec, bool foreign) override;
+  Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) override;
+  Status configure_container(const kernel::ContainerSpec& spec) override;
+  Status settle(int index) override;
+  Status set_port_flags(int index, kernel::PortFlags flags) override;
+  Status set_master(int index, int master) override;
+  Status remove_address(int index, const Cidr& address) override;
+  Status remove(const IfName& name) override;
+  void finish_removals() override {}
+  Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) override;
+  Status forget_neighbour(int link_index, const IpAddress& address) override;
+  Result<kernel::InterfaceView> inspect(int netns_fd, const IfName& name) override;
+  Result<std::vector<Cidr>> occupied_subnets() override;
+  Result<std::optional<kernel::Link>> default_route_link() override;
+  Result<bool> enable_forwarding(Family family) override;
+  Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
+                   std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
+
+ private:
+  using NetnsKey = std::pair<std::uint64_t, std::uint64_t>;
+  struct Device {
+    NetnsKey netns;
+    kernel::Link link;
+    std::vector<Cidr> addresses;
+    std::vector<kernel::RouteSpec> routes;
+    kernel::PortFlags flags;
+    Rates rates;
+  };
+
+  static NetnsKey key_of(int netns_fd);
+  Status enter(const std::string& verb);  // counts the call; the failure that was ordered
+  Device* device(const NetnsKey& netns, const std::string& name);
+  Device* device(const NetnsKey& netns, int index);
+  Result<Device*> host_device(int index);
+  int add(const NetnsKey& netns, kernel::Link link);
+  int next_index(const NetnsKey& netns) const;
+  void add_address(Device& device, const Cidr& address);
+  bool reachable(const Device& device, const IpAddress& gateway) const;
+
+  mutable std::mutex mutex_;
+  std::vector<Device> devices_;
+  std::map<std::string, Error> failures_;
+  std::map<std::string, int> calls_;
+  std::vector<Announcement> announcements_;
+  std::vector<Cidr> occupied_;
+  std::optional<std::string> default_route_;
+  std::map<Family, bool> forwarding_;
+};
+
+}  // namespace fairlead::testing
