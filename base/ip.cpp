@@ -85,13 +85,15 @@ Result<IpAddress> IpAddress::from_hex(std::string_view hex) {
 
 std::optional<IpAddress> IpAddress::plus(std::uint64_t offset) const {
   IpAddress sum = *this;
-  std::uint64_t carry = offset;
-  for (std::size_t i = bytes().size(); i-- > 0 && carry != 0;) {
-    carry += sum.bytes_[i];
+  std::uint64_t rest = offset;
+  unsigned carry = 0;
+  for (std::size_t i = bytes().size(); i-- > 0 && (rest != 0 || carry != 0);) {
+    carry += sum.bytes_[i] + static_cast<unsigned>(rest & 0xff);
     sum.bytes_[i] = static_cast<std::uint8_t>(carry & 0xff);
     carry >>= 8;
+    rest >>= 8;
   }
-  if (carry != 0) return std::nullopt;
+  if (rest != 0 || carry != 0) return std::nullopt;
   return sum;
 }
 

@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -55,6 +57,7 @@ Result<ProcessResult> run_process(std::span<const std::string> argv,
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out.write_end.get(), 1);
   posix_spawn_file_actions_adddup2(&actions, err.write_end.get(), 2);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   std::vector<char*> raw;
   for (const std::string& word : argv) raw.push_back(const_cast<char*>(word.c_str()));
   raw.push_back(nullptr);
@@ -67,8 +70,11 @@ Result<ProcessResult> run_process(std::span<const std::string> argv,
 
   ProcessResult result;
   const auto end = std::chrono::steady_clock::now() + deadline;
-  std::array<pollfd, 2> fds{{{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}}};
-  while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+  const UniqueFd exited(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  std::array<pollfd, 3> fds{{{out.read_end.get(), POLLIN, 0},
+                             {err.read_end.get(), POLLIN, 0},
+                             {exited.get(), POLLIN, 0}}};
+  while (fds[0].fd >= 0 || fds[1].fd >= 0 || fds[2].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         end - std::chrono::steady_clock::now());
     const int ready =
@@ -81,6 +87,7 @@ Result<ProcessResult> run_process(std::span<const std::string> argv,
     }
     if (fds[0].revents != 0 && !drain(fds[0].fd, result.out, kMostOut)) fds[0].fd = -1;
     if (fds[1].revents != 0 && !drain(fds[1].fd, result.err, kMostErr)) fds[1].fd = -1;
+    if (fds[2].revents != 0) fds[2].fd = -1;
   }
   result.exit_code = wait_for(pid);
   return result;

@@ -1,0 +1,148 @@
+#include "base/lock.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+namespace fairlead {
+namespace {
+
+using std::chrono::milliseconds;
+
+class LockTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = std::filesystem::temp_directory_path() / "fairlead-lock-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string folder() const { return folder_ / "run" / "locks"; }
+
+  // A process that holds the lock until it is killed. Returns when it has it.
+  pid_t process_that_holds(const std::string& name) {
+    std::array<int, 2> ready{};
+    EXPECT_EQ(::pipe(ready.data()), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      NamedLocks locks(folder());
+      const auto held = locks.lock(name, milliseconds(5000));
+      if (held && ::write(ready[1], "x", 1) == 1) ::pause();
+      ::_exit(1);
+    }
+    char byte = 0;
+    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    return child;
+  }
+  static void end(pid_t child) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(LockTest, makes_its_folder_for_root_only) {
+  NamedLocks locks(folder());
+  EXPECT_TRUE(locks.lock("network-a", milliseconds(100)));
+  struct stat status {};
+  ASSERT_EQ(::stat(folder().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700U);
+}
+
+TEST_F(LockTest, is_free_again_when_the_guard_goes) {
+  NamedLocks locks(folder());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(locks.lock("a", milliseconds(100)));
+}
+
+TEST_F(LockTest, two_names_do_not_wait_for_each_other) {
+  NamedLocks locks(folder());
+  const auto a = locks.lock("a", milliseconds(100));
+  const auto b = locks.lock("b", milliseconds(100));
+  EXPECT_TRUE(a && b);
+}
+
+TEST_F(LockTest, a_thread_that_waits_too_long_is_told_what_is_busy) {
+  NamedLocks locks(folder());
+  const auto held = locks.lock("network-a", milliseconds(100));
+  ASSERT_TRUE(held);
+  std::jthread([&] {
+    const auto refused = locks.lock("network-a", milliseconds(50));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kUnavailable);
+    EXPECT_NE(refused.error().text.find("network-a is busy"), std::string::npos);
+  }).join();
+}
+
+TEST_F(LockTest, threads_take_turns) {
+  NamedLocks locks(folder());
+  int unguarded = 0;
+  std::atomic<int> failures{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 50; ++i) {
+          const auto held = locks.lock("a", milliseconds(10'000));
+          if (held)
+            unguarded = unguarded + 1;
+          else
+            ++failures;
+        }
+      });
+  }
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(unguarded, 200);
+}
+
+TEST_F(LockTest, another_process_holds_it_too) {
+  const pid_t other = process_that_holds("a");
+  NamedLocks locks(folder());
+  const auto refused = locks.lock("a", milliseconds(50));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnavailable);
+  EXPECT_NE(refused.error().text.find("another process"), std::string::npos);
+  EXPECT_TRUE(locks.lock("b", milliseconds(50)));
+  end(other);
+}
+
+TEST_F(LockTest, a_killed_process_holds_it_no_more) {
+  const pid_t other = process_that_holds("a");
+  end(other);
+  NamedLocks locks(folder());
+  EXPECT_TRUE(locks.lock("a", milliseconds(1000)));
+}
+
+TEST_F(LockTest, whoever_waits_gets_it_when_the_other_process_ends) {
+  const pid_t other = process_that_holds("a");
+  NamedLocks locks(folder());
+  std::jthread killer([&] {
+    std::this_thread::sleep_for(milliseconds(50));
+    end(other);
+  });
+  EXPECT_TRUE(locks.lock("a", milliseconds(10'000)));
+}
+
+TEST_F(LockTest, a_guard_can_be_moved) {
+  NamedLocks locks(folder());
+  auto held = locks.lock("a", milliseconds(100));
+  ASSERT_TRUE(held);
+  std::optional<NamedLocks::Guard> elsewhere(std::move(*held));
+  std::jthread([&] { EXPECT_FALSE(locks.lock("a", milliseconds(20))); }).join();
+  elsewhere.reset();
+  EXPECT_TRUE(locks.lock("a", milliseconds(100)));
+}
+
+}  // namespace
+}  // namespace fairlead

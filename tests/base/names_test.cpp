@@ -1,0 +1,54 @@
+#include "base/names.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead {
+namespace {
+
+using std::string_literals::operator""s;
+
+TEST(NetworkName, accepts_what_docker_accepts) {
+  for (const auto& good : {"a"s, "shop"s, "Shop_1.x-y"s, "0"s, std::string(128, 'n')})
+    EXPECT_EQ(NetworkName::parse(good).value().str(), good);
+}
+
+TEST(NetworkName, refuses_what_could_be_a_path_an_option_or_a_terminal_trick) {
+  for (const auto& bad : {""s, "-x"s, "."s, ".."s, "_x"s, "a/b"s, "a b"s, "a\0b"s, "a\x1b[2J"s,
+                          "h\xc3\xa9"s, std::string(129, 'n')})
+    EXPECT_FALSE(NetworkName::parse(bad)) << bad;
+}
+
+TEST(NetworkName, a_bad_name_is_shown_masked_and_cut) {
+  const auto error = NetworkName::parse("\x1b[2J" + std::string(1000, 'x')).error();
+  EXPECT_EQ(error.text.find('\x1b'), std::string::npos);
+  EXPECT_LT(error.text.size(), 250U);
+  EXPECT_EQ(error.code, Code::kInvalid);
+}
+
+TEST(VolumeName, has_at_least_two_characters_as_dockers) {
+  EXPECT_FALSE(VolumeName::parse("a"));
+  EXPECT_TRUE(VolumeName::parse("ab"));
+}
+
+TEST(ContainerId, may_be_longer) {
+  EXPECT_TRUE(ContainerId::parse(std::string(255, 'c')));
+  EXPECT_FALSE(ContainerId::parse(std::string(256, 'c')));
+  EXPECT_FALSE(ContainerId::parse(""));
+}
+
+TEST(IfName, is_what_the_kernel_takes) {
+  for (const auto& good : {"eth0"s, "fl-12ab34cd56ef"s, "a.100"s, "0"s, "..."s, "a@b"s})
+    EXPECT_TRUE(IfName::parse(good)) << good;
+  for (const auto& bad :
+       {""s, "."s, ".."s, "a/b"s, "a:1"s, "a b"s, "a\tb"s, "a\nb"s, "sixteen-letters-"s, "a\0"s})
+    EXPECT_FALSE(IfName::parse(bad)) << bad;
+}
+
+TEST(Names, of_nothing_are_empty_and_compare_by_text) {
+  EXPECT_TRUE(NetworkName().empty());
+  EXPECT_EQ(NetworkName::parse("a").value(), NetworkName::parse("a").value());
+  EXPECT_LT(NetworkName::parse("a").value(), NetworkName::parse("b").value());
+}
+
+}  // namespace
+}  // namespace fairlead

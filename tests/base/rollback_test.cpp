@@ -1,0 +1,65 @@
+#include "base/rollback.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace fairlead {
+namespace {
+
+TEST(Rollback, undoes_in_reverse) {
+  std::string done;
+  {
+    Rollback undo;
+    for (const char step : {'a', 'b', 'c'}) undo.push([&done, step] { done += step; });
+  }
+  EXPECT_EQ(done, "cba");
+}
+
+TEST(Rollback, keeps_everything_after_a_commit) {
+  int undone = 0;
+  {
+    Rollback undo;
+    undo.push([&] { ++undone; });
+    undo.commit();
+  }
+  EXPECT_EQ(undone, 0);
+}
+
+TEST(Rollback, undoes_each_step_once) {
+  int undone = 0;
+  {
+    Rollback undo;
+    undo.push([&] { ++undone; });
+    undo.undo();
+    EXPECT_EQ(undone, 1);
+  }
+  EXPECT_EQ(undone, 1);
+}
+
+TEST(Rollback, steps_pushed_after_a_commit_count_again) {
+  std::string done;
+  {
+    Rollback undo;
+    undo.push([&] { done += 'a'; });
+    undo.commit();
+    undo.push([&] { done += 'b'; });
+  }
+  EXPECT_EQ(done, "b");
+}
+
+TEST(Rollback, an_undo_may_push_another) {
+  std::string done;
+  {
+    Rollback undo;
+    undo.push([&] { done += 'a'; });
+    undo.push([&] {
+      done += 'b';
+      undo.push([&] { done += 'c'; });
+    });
+  }
+  EXPECT_EQ(done, "bca");
+}
+
+}  // namespace
+}  // namespace fairlead
