@@ -62,6 +62,7 @@ struct ElementChange {
   enum class Kind { kAdd, kRemove };
   Kind kind = Kind::kAdd;
   Element element;
+  bool operator==(const ElementChange&) const = default;
 };
 
 // Thread-safe.

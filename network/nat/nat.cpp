@@ -1,6 +1,8 @@
 #include "network/nat/nat.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "network/nat/entries.h"
 
@@ -16,6 +18,17 @@ std::vector<ElementChange> changes(ElementChange::Kind kind, const T& thing) {
   for (const Entry& entry : entries_of(thing))
     list.push_back({.kind = kind, .element = to_element(entry)});
   return list;
+}
+
+// By what tells them apart.
+using Elements = std::map<std::string, kernel::Element>;
+
+Elements elements_of(std::span<const NatPort> ports) {
+  Elements all;
+  for (const NatPort& port : ports)
+    for (const Entry& entry : entries_of(port))
+      all.emplace(entry.set + " " + to_text(entry), to_element(entry));
+  return all;
 }
 
 std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family family) {
@@ -65,6 +78,19 @@ std::vector<ElementChange> publish(const NatPort& port) {
 
 std::vector<ElementChange> unpublish(const NatPort& port) {
   return changes(ElementChange::Kind::kRemove, port);
+}
+
+std::vector<ElementChange> change_ports(std::span<const NatPort> before,
+                                        std::span<const NatPort> after) {
+  std::vector<ElementChange> list;
+  const Elements had = elements_of(before), has = elements_of(after);
+  for (const auto& [identity, element] : had)
+    if (!has.contains(identity))
+      list.push_back({.kind = ElementChange::Kind::kRemove, .element = element});
+  for (const auto& [identity, element] : has)
+    if (!had.contains(identity))
+      list.push_back({.kind = ElementChange::Kind::kAdd, .element = element});
+  return list;
 }
 
 }  // namespace fairlead::nat

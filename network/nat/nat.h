@@ -70,5 +70,9 @@ std::vector<kernel::ElementChange> admit_network(const NatNetwork& network);
 std::vector<kernel::ElementChange> dismiss_network(const NatNetwork& network);
 std::vector<kernel::ElementChange> publish(const NatPort& port);
 std::vector<kernel::ElementChange> unpublish(const NatPort& port);
+// From one set of ports to another, removals first. Use this where ports may share an element: in a
+// routed network two host ports of one container port do, and the last one takes it away.
+std::vector<kernel::ElementChange> change_ports(std::span<const NatPort> before,
+                                                std::span<const NatPort> after);
 
 }  // namespace fairlead::nat

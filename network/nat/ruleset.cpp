@@ -3,6 +3,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 
 #include "base/hash.h"
 #include "network/nat/entries.h"
@@ -128,16 +129,21 @@ constexpr std::string_view kChains = R"(
 	}
 )";
 
-using Elements = std::map<std::string, std::vector<std::string>, std::less<>>;
+struct Elements {
+  std::map<std::string, std::vector<std::string>, std::less<>> of_set;
+  std::set<std::string> seen;  // ports of routed networks may share an element
+};
 
 void collect(const std::vector<Entry>& entries, Elements& into) {
-  for (const Entry& entry : entries) into[entry.set].push_back(to_text(entry));
+  for (const Entry& entry : entries)
+    if (std::string text = to_text(entry); into.seen.insert(entry.set + " " + text).second)
+      into.of_set[entry.set].push_back(std::move(text));
 }
 
 std::string declare(const SetDeclaration& set, const Elements& elements) {
   std::string text = fmt::format("\t{} {} {{\n\t\ttype {}\n", set.kind, set.name, set.type);
   if (!set.flags.empty()) text += fmt::format("\t\tflags {}\n", set.flags);
-  if (const auto found = elements.find(set.name); found != elements.end())
+  if (const auto found = elements.of_set.find(set.name); found != elements.of_set.end())
     text +=
         fmt::format("\t\telements = {{\n\t\t\t{}\n\t\t}}\n", fmt::join(found->second, ",\n\t\t\t"));
   return text + "\t}\n";

@@ -1,0 +1,99 @@
+#include "tests/network/nat/golden_cases.h"
+
+namespace fairlead::nat {
+
+using network::GatewayMode;
+using network::Proto;
+
+namespace {
+
+IpAddress ip(const char* text) { return *IpAddress::parse(text); }
+
+NatNetwork dual_stack(const char* bridge, const char* v4, const char* v6) {
+  return {.bridge = *IfName::parse(bridge), .subnets = {*Cidr::parse(v4), *Cidr::parse(v6)}};
+}
+
+NatNetwork shop() { return dual_stack("fl-shop", "10.1.0.0/24", "fd00:1::/64"); }
+
+NatPort web() {
+  return {.host_port = 8080,
+          .container_port = 80,
+          .target_v4 = ip("10.1.0.2"),
+          .target_v6 = ip("fd00:1::2")};
+}
+
+NatPort at(const char* host_ip, std::uint16_t host_port) {
+  NatPort port = web();
+  port.host_ip = ip(host_ip);
+  port.host_port = host_port;
+  return port;
+}
+
+GoldenCase internal() {
+  NatNetwork network = shop();
+  network.internal = true;
+  return {.name = "internal", .networks = {network}};
+}
+
+GoldenCase no_icc() {
+  NatNetwork network = shop();
+  network.icc = false;
+  return {.name = "no-icc", .networks = {network}, .ports = {web()}};
+}
+
+GoldenCase no_masquerade() {
+  NatNetwork network = shop();
+  network.masquerade = false;
+  return {.name = "no-masquerade", .networks = {network}, .ports = {web()}};
+}
+
+GoldenCase gateway_modes() {
+  NatNetwork routed = shop();
+  routed.mode_v4 = routed.mode_v6 = GatewayMode::kRouted;
+  NatNetwork mixed = dual_stack("fl-mixed", "10.2.0.0/24", "2001:db8:2::/64");
+  mixed.mode_v6 = GatewayMode::kRouted;
+  NatNetwork unprotected = dual_stack("fl-open", "10.3.0.0/24", "fd00:3::/64");
+  unprotected.mode_v4 = unprotected.mode_v6 = GatewayMode::kNatUnprotected;
+  NatNetwork isolated = dual_stack("fl-alone", "10.4.0.0/24", "fd00:4::/64");
+  isolated.mode_v4 = isolated.mode_v6 = GatewayMode::kIsolated;
+  isolated.internal = true;
+  NatPort of_routed = web();
+  of_routed.mode_v4 = of_routed.mode_v6 = GatewayMode::kRouted;
+  NatPort of_mixed = {.proto = Proto::kSctp,
+                      .host_port = 9000,
+                      .container_port = 90,
+                      .target_v4 = ip("10.2.0.2"),
+                      .target_v6 = ip("2001:db8:2::2"),
+                      .mode_v6 = GatewayMode::kRouted};
+  return {.name = "gateway-modes",
+          .networks = {routed, mixed, unprotected, isolated},
+          .ports = {of_routed, of_mixed}};
+}
+
+GoldenCase ports() {
+  NatPort dns = at("0.0.0.0", 53);
+  dns.proto = Proto::kUdp;
+  NatPort only_v4 = {.host_port = 443, .container_port = 8443, .target_v4 = ip("10.1.0.3")};
+  return {.name = "ports",
+          .networks = {shop()},
+          .ports = {web(), dns, at("::", 8081), at("192.0.2.1", 8082), at("2001:db8::1", 8082),
+                    at("127.0.0.1", 8083), at("::1", 8083), only_v4}};
+}
+
+GoldenCase single_stack() {
+  return {
+      .name = "single-stack",
+      .networks = {{.bridge = *IfName::parse("fl-four"), .subnets = {*Cidr::parse("10.5.0.0/16")}},
+                   {.bridge = *IfName::parse("br0"), .subnets = {*Cidr::parse("fd00:5::/48")}}}};
+}
+
+}  // namespace
+
+std::vector<GoldenCase> golden_cases() {
+  return {{.name = "empty"}, {.name = "dual-stack", .networks = {shop()}},
+          internal(),        no_icc(),
+          no_masquerade(),   gateway_modes(),
+          ports(),           single_stack()};
+}
+
+}  // namespace fairlead::nat

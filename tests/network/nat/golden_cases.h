@@ -1,0 +1,19 @@
+// The configurations whose rulesets are kept in tests/golden/nat, one file each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "network/nat/nat.h"
+
+namespace fairlead::nat {
+
+struct GoldenCase {
+  std::string name;  // of the file, without .nft
+  std::vector<NatNetwork> networks;
+  std::vector<NatPort> ports;
+};
+
+std::vector<GoldenCase> golden_cases();
+
+}  // namespace fairlead::nat

@@ -1,0 +1,172 @@
+// The ruleset as text, without a kernel. FAIRLEAD_UPDATE_GOLDEN=1 writes the golden files anew:
+// review their diff.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "tests/network/nat/golden_cases.h"
+
+namespace fairlead::nat {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string read(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// The version is a hash of the rest, which the file shows already.
+std::string without_version(std::string text) {
+  const std::string version_text = version();
+  if (const auto at = text.find(version_text); at != std::string::npos)
+    text.replace(at, version_text.size(), "VERSION");
+  return text;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// The lines where the texts differ, between what they have in common at the beginning and at the
+// end.
+std::string diff(const std::string& expected, const std::string& actual) {
+  auto want = lines_of(expected), have = lines_of(actual);
+  std::size_t first = 0;
+  while (first < want.size() && first < have.size() && want[first] == have[first]) ++first;
+  while (want.size() > first && have.size() > first && want.back() == have.back()) {
+    want.pop_back();
+    have.pop_back();
+  }
+  std::string text = "@@ line " + std::to_string(first + 1) + "\n";
+  for (std::size_t i = first; i < want.size(); ++i) text += "-" + want[i] + "\n";
+  for (std::size_t i = first; i < have.size(); ++i) text += "+" + have[i] + "\n";
+  return text;
+}
+
+class Golden : public ::testing::TestWithParam<GoldenCase> {};
+
+TEST_P(Golden, RulesetIsTheReviewedOne) {
+  const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/" + GetParam().name + ".nft";
+  const std::string rendered = without_version(render(GetParam().networks, GetParam().ports));
+  if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << rendered;
+  const std::string golden = read(path);
+  if (golden != rendered)
+    ADD_FAILURE() << path << " (FAIRLEAD_UPDATE_GOLDEN=1 writes it)\n" << diff(golden, rendered);
+}
+
+std::string test_name(const ::testing::TestParamInfo<GoldenCase>& golden) {
+  std::string name = golden.param.name;
+  std::erase(name, '-');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Golden, ::testing::ValuesIn(golden_cases()), test_name);
+
+TEST(Ruleset, TableNameIsAParameter) {
+  EXPECT_THAT(render_chains("other"), HasSubstr("table inet other {"));
+  EXPECT_THAT(render_chains("other"), Not(HasSubstr("inet fairlead {")));
+  EXPECT_EQ(render_nothing("other"), "add table inet other\ndelete table inet other\n");
+}
+
+TEST(Ruleset, VersionIsInTheTextAndTheSameWithAndWithoutElements) {
+  const auto cases = golden_cases();
+  for (const GoldenCase& golden : cases)
+    EXPECT_THAT(render(golden.networks, golden.ports), HasSubstr("comment \"" + version() + "\""));
+}
+
+TEST(Ruleset, ChainsAreTheSameWhateverTheNetworks) {
+  const auto chains = [](const std::string& text) { return text.substr(text.find("chain guard")); };
+  const auto cases = golden_cases();
+  for (const GoldenCase& golden : cases)
+    EXPECT_EQ(chains(render(golden.networks, golden.ports)), chains(render_chains()))
+        << golden.name;
+}
+
+TEST(Elements, WhatIsAdmittedIsDismissed) {
+  const auto cases = golden_cases();
+  for (const GoldenCase& golden : cases) {
+    for (const NatNetwork& network : golden.networks) {
+      const auto added = admit_network(network), removed = dismiss_network(network);
+      ASSERT_EQ(added.size(), removed.size());
+      for (std::size_t i = 0; i < added.size(); ++i) {
+        EXPECT_EQ(added[i].element, removed[i].element);
+        EXPECT_EQ(added[i].kind, kernel::ElementChange::Kind::kAdd);
+        EXPECT_EQ(removed[i].kind, kernel::ElementChange::Kind::kRemove);
+      }
+    }
+    for (const NatPort& port : golden.ports)
+      EXPECT_EQ(publish(port).size(), unpublish(port).size());
+  }
+}
+
+NatPort port_at(std::optional<IpAddress> host_ip) {
+  return {.host_ip = host_ip,
+          .host_port = 8080,
+          .container_port = 80,
+          .target_v4 = *IpAddress::parse("10.1.0.2"),
+          .target_v6 = *IpAddress::parse("fd00:1::2")};
+}
+
+std::vector<std::string> sets_of(const std::vector<kernel::ElementChange>& changes) {
+  std::vector<std::string> sets;
+  for (const auto& change : changes) sets.push_back(change.element.set);
+  return sets;
+}
+
+TEST(Elements, HostAddressDecidesOnFamilies) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(sets_of(publish(port_at({}))), ElementsAre("published_any_v4", "published_any_v6"));
+  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("0.0.0.0")))),
+              ElementsAre("published_any_v4"));
+  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("::")))), ElementsAre("published_any_v6"));
+  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("192.0.2.1")))),
+              ElementsAre("published_v4"));
+  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("::1")))), ElementsAre("published_v6"));
+}
+
+TEST(Elements, PortIsPublishedOnlyInFamiliesOfTheContainer) {
+  NatPort port = port_at(*IpAddress::parse("2001:db8::1"));
+  port.target_v6.reset();
+  EXPECT_TRUE(publish(port).empty());
+}
+
+TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
+  NatPort first = port_at({}), second = port_at({});
+  first.mode_v4 = second.mode_v4 = network::GatewayMode::kRouted;
+  first.target_v6.reset();
+  second.target_v6.reset();
+  second.host_port = 8081;
+  const std::vector<NatPort> both = {first, second}, one = {second};
+  EXPECT_EQ(change_ports({}, both).size(), 1U);
+  EXPECT_TRUE(change_ports(both, one).empty());
+  EXPECT_EQ(change_ports(one, {}), unpublish(second));
+  const std::string text = render({}, both);
+  EXPECT_EQ(text.find("tcp . 10.1.0.2 . 80"), text.rfind("tcp . 10.1.0.2 . 80"));
+}
+
+TEST(Elements, PortOfARecordTakesModesAndAddressesAlong) {
+  network::Network network;
+  network.options.gateway_mode_v6 = network::GatewayMode::kRouted;
+  network::Endpoint endpoint;
+  endpoint.addresses = {*Cidr::parse("fd00:1::2/64"), *Cidr::parse("10.1.0.2/24")};
+  const network::PublishedPort published{.host_port = 8080, .container_port = 80};
+  NatPort expected = port_at({});
+  expected.mode_v6 = network::GatewayMode::kRouted;
+  EXPECT_EQ(nat_port(network, endpoint, published), expected);
+
+  network.internal = true;
+  EXPECT_TRUE(publish(nat_port(network, endpoint, published)).empty());
+}
+
+}  // namespace
+}  // namespace fairlead::nat
