@@ -1,0 +1,158 @@
+// The arrows between the layers, and the proof that a wrong one is found.
+#include "tests/architecture/layers.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace fairlead::architecture {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(Architecture, every_include_of_the_sources_is_an_allowed_arrow) {
+  const Report report = check_layers(FAIRLEAD_SOURCE_FOLDER);
+  EXPECT_GT(report.files, 50U) << "were the sources found in " << FAIRLEAD_SOURCE_FOLDER << "?";
+  for (const Violation& violation : report.violations) ADD_FAILURE() << violation;
+}
+
+// A source tree of its own for each test.
+class PlantedTree : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = std::filesystem::temp_directory_path() / "fairlead-layers-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    root_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  void plant(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  // What is said about a file at `path` that includes `header` (with its quotes or brackets).
+  std::vector<Violation> including(const std::string& path, const std::string& header) {
+    plant(path, "#pragma once\n#include " + header + "\n");
+    auto found = check_layers(root_).violations;
+    std::filesystem::remove(root_ / path);
+    return found;
+  }
+
+  std::filesystem::path root_;
+};
+
+TEST_F(PlantedTree, an_empty_tree_has_no_violations) {
+  EXPECT_THAT(check_layers(root_).violations, IsEmpty());
+  EXPECT_EQ(check_layers(root_).files, 0U);
+}
+
+TEST_F(PlantedTree, a_bad_arrow_is_shown_with_file_line_and_reason) {
+  EXPECT_THAT(
+      including("network/api/types.h", "\"network/kernel/links.h\""),
+      ElementsAre(AllOf(HasSubstr("network/api/types.h:2: #include \"network/kernel/links.h\""),
+                        HasSubstr("network/api may not see network/kernel; it may see base"))));
+}
+
+struct Arrow {
+  const char* file;
+  const char* header;
+};
+
+TEST_F(PlantedTree, forbidden_arrows_are_found) {
+  for (const Arrow& arrow : std::vector<Arrow>{
+           {"base/log.cpp", "\"base/json/json.h\""},
+           {"base/log.cpp", "\"base/state/store.h\""},
+           {"base/log.cpp", "\"network/api/types.h\""},
+           {"base/json/json.h", "\"base/state/store.h\""},
+           {"network/api/types.h", "\"base/json/json.h\""},
+           {"network/api/types.h", "\"volume/api/types.h\""},
+           {"network/kernel/links.cpp", "\"network/api/types.h\""},
+           {"network/kernel/links.cpp", "\"base/state/store.h\""},
+           {"network/nat/nat.cpp", "\"network/kernel/links.h\""},
+           {"network/nat/nat.cpp", "\"base/json/json.h\""},
+           {"network/drivers/bridge.cpp", "\"base/state/store.h\""},
+           {"network/drivers/bridge.cpp", "\"network/ipam/ipam.h\""},
+           {"network/service/service.cpp", "\"network/drivers/bridge.h\""},
+           {"network/service/service.cpp", "\"volume/api/service.h\""},
+           {"network/ipam/ipam.cpp", "\"network/kernel/links.h\""},
+           {"volume/service/service.cpp", "\"volume/backends/dir.h\""},
+           {"volume/backends/dir.cpp", "\"base/state/store.h\""},
+           {"plugin-api/docker/adapter.cpp", "\"network/service/service.h\""},
+           {"plugin-api/docker/adapter.cpp", "\"network/kernel/netns.h\""},
+           {"plugin-api/docker/adapter.cpp", "\"plugin-api/cni/codec.h\""},
+           {"plugin-api/cni/adapter.cpp", "\"base/state/store.h\""},
+           {"plugin-api/http/server.cpp", "\"network/api/types.h\""},
+       })
+    EXPECT_EQ(including(arrow.file, arrow.header).size(), 1U)
+        << arrow.file << " includes " << arrow.header;
+}
+
+TEST_F(PlantedTree, allowed_arrows_are_not_complained_about) {
+  for (const Arrow& arrow : std::vector<Arrow>{
+           {"base/log.cpp", "\"base/log.h\""},
+           {"base/log.cpp", "<fmt/format.h>"},
+           {"base/result.h", "<tl/expected.hpp>"},
+           {"base/state/sqlite_store.cpp", "<sqlite3.h>"},
+           {"base/json/json.h", "<nlohmann/json.hpp>"},
+           {"network/kernel/route.cpp", "<libmnl/libmnl.h>"},
+           {"network/kernel/route.cpp", "<linux/rtnetlink.h>"},
+           {"network/nat/nat.cpp", "\"network/kernel/firewall.h\""},
+           {"network/service/service.cpp", "\"network/api/driver.h\""},
+           {"network/service/records.cpp", "\"base/json/json.h\""},
+           {"network/ipam/ipam.h", "\"base/state/store.h\""},
+           {"plugin-api/docker/adapter.h", "\"plugin-api/http/message.h\""},
+           {"plugin-api/http/server.cpp", "<boost/beast.hpp>"},
+           {"plugin-api/bin/wiring.cpp", "\"network/drivers/bridge.h\""},
+           {"plugin-api/bin/wiring.cpp", "\"base/state/sqlite_store.h\""},
+       })
+    EXPECT_THAT(including(arrow.file, arrow.header), IsEmpty())
+        << arrow.file << " includes " << arrow.header;
+}
+
+TEST_F(PlantedTree, each_library_has_one_owner) {
+  for (const Arrow& arrow : std::vector<Arrow>{
+           {"network/service/service.cpp", "<libmnl/libmnl.h>"},
+           {"network/nat/nat.cpp", "<nftables/libnftables.h>"},
+           {"network/drivers/bridge.cpp", "<netlink/route/link.h>"},
+           {"plugin-api/docker/adapter.cpp", "<boost/asio.hpp>"},
+           {"plugin-api/docker/codec.cpp", "<nlohmann/json.hpp>"},
+           {"plugin-api/native/codec.h", "<nlohmann/json_fwd.hpp>"},
+           {"network/ipam/ipam.cpp", "<sqlite3.h>"},
+           {"base/log.cpp", "\"sqlite3.h\""},
+           {"plugin-api/bin/main.cpp", "<CLI/CLI.hpp>"},
+       })
+    EXPECT_EQ(including(arrow.file, arrow.header).size(), 1U)
+        << arrow.file << " includes " << arrow.header;
+}
+
+TEST_F(PlantedTree, headers_are_named_from_the_root) {
+  EXPECT_THAT(including("base/log.cpp", "\"log.h\""), ElementsAre(HasSubstr("from the root")));
+  EXPECT_THAT(including("base/log.cpp", "\"../network/api/types.h\""),
+              ElementsAre(HasSubstr("from the root")));
+}
+
+TEST_F(PlantedTree, brackets_and_odd_blanks_do_not_hide_an_arrow) {
+  EXPECT_EQ(including("network/api/types.h", "<network/kernel/links.h>").size(), 1U);
+  plant("network/api/odd.h", "  #\tinclude   \"network/kernel/links.h\"  // why\n");
+  EXPECT_EQ(check_layers(root_).violations.size(), 1U);
+}
+
+TEST_F(PlantedTree, a_folder_without_a_layer_is_found) {
+  EXPECT_THAT(including("network/misc/x.h", "<string>"),
+              ElementsAre(HasSubstr("not in the table of layers")));
+}
+
+TEST_F(PlantedTree, every_bad_line_is_reported) {
+  plant("base/a.h",
+        "#include \"network/api/types.h\"\n#include <string>\n#include \"volume/api/types.h\"\n");
+  plant("base/b.cpp", "#include \"network/api/types.h\"\n");
+  EXPECT_EQ(check_layers(root_).violations.size(), 3U);
+  EXPECT_EQ(check_layers(root_).files, 2U);
+}
+
+}  // namespace
+}  // namespace fairlead::architecture
