@@ -23,19 +23,25 @@ EndpointView view_of(const Core& core, Endpoint endpoint) {
 
 // ---- is a repeated attach the same? ----
 
+// A port without a host address may have got those of the network's options.
 bool serves(const PublishedPort& port, const PortSpec& wanted) {
   const std::uint16_t last = wanted.host_port_end == 0 ? wanted.host_port : wanted.host_port_end;
   const bool in_range =
       wanted.host_port == 0 || (port.host_port >= wanted.host_port && port.host_port <= last);
-  return port.proto == wanted.proto && port.host_ip == wanted.host_ip &&
+  return port.proto == wanted.proto && (!wanted.host_ip || port.host_ip == wanted.host_ip) &&
          port.container_port == wanted.container_port && in_range;
 }
 
 bool same_ports(const std::vector<PublishedPort>& there, const std::vector<PortSpec>& wanted) {
-  return there.size() == wanted.size() && std::ranges::all_of(wanted, [&](const PortSpec& port) {
-           return std::ranges::any_of(
-               there, [&](const PublishedPort& published) { return serves(published, port); });
-         });
+  const auto is_served = [&](const PortSpec& spec) {
+    return std::ranges::any_of(there,
+                               [&](const PublishedPort& port) { return serves(port, spec); });
+  };
+  const auto is_wanted = [&](const PublishedPort& port) {
+    return std::ranges::any_of(wanted, [&](const PortSpec& spec) { return serves(port, spec); });
+  };
+  return there.size() >= wanted.size() && std::ranges::all_of(wanted, is_served) &&
+         std::ranges::all_of(there, is_wanted);
 }
 
 bool has_addresses(const Endpoint& endpoint, const std::vector<Cidr>& wanted) {

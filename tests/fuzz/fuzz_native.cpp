@@ -1,0 +1,191 @@
+// Fairlead's own API: any request gets an answer that is JSON (or nothing), and what a decoder
+// accepts survives the way there and back.
+//
+// Input: "METHOD /path?key=value\nbody"; without a newline it is the body of each decoder.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "network/api/options.h"
+#include "plugin-api/native/codec.h"
+#include "plugin-api/native/native_handler.h"
+
+namespace fairlead {
+namespace {
+
+void must(bool holds) {
+  if (!holds) std::abort();
+}
+
+// ---- services that answer with what they were asked ----
+
+class EchoNetworks : public network::NetworkService {
+ public:
+  Result<network::Network> create_network(const network::NetworkSpec& spec) override {
+    network::Network made{
+        .id = spec.id, .name = spec.name, .options = spec.options, .internal = spec.internal};
+    made.labels = spec.labels;
+    return made;
+  }
+  Status remove_network(const network::NetworkRef& ref) override { return refuse(ref.text); }
+  Result<network::Network> inspect_network(const network::NetworkRef& ref) override {
+    return fail(Code::kNotFound, "no {}", ref.text);
+  }
+  Result<std::vector<network::NetworkUsage>> list_networks() override {
+    return std::vector<network::NetworkUsage>();
+  }
+  Result<network::Network> bind_network(const std::string&, const NetworkName&) override {
+    return network::Network{};
+  }
+  Status unbind_network(const std::string&) override { return {}; }
+  Result<bool> is_bound(const std::string&) override { return false; }
+  Result<network::Endpoint> create_endpoint(const network::EndpointSpec&) override {
+    return network::Endpoint{};
+  }
+  Result<network::Attachment> join(const network::EndpointRef&,
+                                   const network::Placement&) override {
+    return network::Attachment{};
+  }
+  Result<network::Attachment> attach(const network::EndpointSpec& spec,
+                                     const network::Placement&) override {
+    network::Attachment made;
+    made.endpoint.id = spec.id;
+    made.endpoint.addresses = spec.addresses;
+    made.endpoint.aliases = spec.aliases;
+    return made;
+  }
+  Status leave(const network::EndpointRef&) override { return {}; }
+  Status remove_endpoint(const network::EndpointRef& ref) override { return refuse(ref.id); }
+  Result<std::vector<network::PublishedPort>> publish(
+      const network::EndpointRef&, std::span<const network::PortSpec> ports) override {
+    std::vector<network::PublishedPort> published;
+    for (const auto& port : ports)
+      published.push_back({port.proto, port.host_ip, port.host_port, port.container_port});
+    return published;
+  }
+  Status unpublish(const network::EndpointRef&) override { return {}; }
+  Result<network::Endpoint> inspect_endpoint(const network::EndpointRef& ref) override {
+    network::Endpoint found;
+    found.id = ref.id;
+    return found;
+  }
+  Result<std::vector<network::Endpoint>> list_endpoints(const network::NetworkRef& ref) override {
+    network::Endpoint found;
+    found.container = ref.text;
+    return std::vector{found};
+  }
+  Result<std::vector<network::PortHolder>> list_ports() override {
+    return std::vector<network::PortHolder>(1);
+  }
+  Status check(const network::EndpointRef&, const network::Expectation&) override { return {}; }
+  Result<std::size_t> collect(const network::NetworkRef&, const std::string&,
+                              std::span<const network::ValidAttachment>) override {
+    return std::size_t{0};
+  }
+  Result<network::ServiceStatus> status() override { return network::ServiceStatus{}; }
+  Result<network::ReconcileReport> reconcile() override { return network::ReconcileReport{}; }
+
+ private:
+  static Status refuse(const std::string& text) { return fail(Code::kInUse, "{} is in use", text); }
+};
+
+class EchoVolumes : public volume::VolumeService {
+ public:
+  Result<volume::Volume> create(const volume::VolumeSpec& spec) override {
+    volume::Volume made;
+    made.name = spec.name;
+    made.options = spec.options;
+    made.labels = spec.labels;
+    return made;
+  }
+  Status remove(const std::string&) override { return {}; }
+  Result<volume::Volume> mount(const std::string&, const std::string& client,
+                               const std::string& id) override {
+    volume::Volume mounted;
+    mounted.mounts = {{client, id, 1}};
+    return mounted;
+  }
+  Status unmount(const std::string&, const std::string&, const std::string&) override { return {}; }
+  Result<volume::Volume> inspect(const std::string& name) override {
+    return fail(Code::kNotFound, "no {}", name);
+  }
+  Result<std::vector<volume::Volume>> list() override { return std::vector<volume::Volume>(1); }
+  Result<volume::VolumeStatus> status(const volume::Volume&) override {
+    return volume::VolumeStatus{};
+  }
+  Result<volume::ReconcileReport> reconcile() override { return volume::ReconcileReport{}; }
+};
+
+// ---- what must hold ----
+
+json::Json again(const native::Document& document) {
+  auto parsed = json::parse(native::to_text(document));
+  must(parsed.has_value());
+  return std::move(*parsed);
+}
+
+void decode_each(const json::Json& body) {
+  if (const auto spec = native::decode_network_spec(body)) {
+    const auto twice = native::decode_network_spec(again(native::encode_network_spec(*spec)));
+    must(twice && twice->name == spec->name && twice->options == spec->options &&
+         twice->subnets == spec->subnets);
+    must(twice->id == spec->id && twice->labels == spec->labels);
+  }
+  if (const auto attach = native::decode_attach(body)) {
+    const auto twice = native::decode_attach(again(native::encode_attach(*attach)));
+    must(twice && twice->spec.id == attach->spec.id && twice->spec.ports == attach->spec.ports &&
+         twice->ifname == attach->ifname);
+    must(twice->spec.routes == attach->spec.routes && twice->spec.rates == attach->spec.rates);
+    must(twice->spec.addresses == attach->spec.addresses &&
+         twice->spec.netns_path == attach->spec.netns_path);
+  }
+  if (const auto spec = native::decode_volume_spec(body)) {
+    const auto twice = native::decode_volume_spec(again(native::encode_volume_spec(*spec)));
+    must(twice && twice->name == spec->name && twice->options == spec->options &&
+         twice->labels == spec->labels);
+  }
+  (void)native::decode_mount(body).has_value();
+  (void)native::decode_publish(body).has_value();
+}
+
+http::Request request_of(const std::string& head, const std::string& body) {
+  http::Request request;
+  const std::size_t space = head.find(' ');
+  request.method = head.substr(0, space);
+  const std::string target = space == std::string::npos ? "" : head.substr(space + 1);
+  const std::size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string::npos) {
+    const std::string pair = target.substr(question + 1);
+    const std::size_t equals = pair.find('=');
+    request.query[pair.substr(0, equals)] =
+        equals == std::string::npos ? "" : pair.substr(equals + 1);
+  }
+  request.body = body;
+  return request;
+}
+
+void answer(const http::Request& request) {
+  static EchoNetworks networks;
+  static EchoVolumes volumes;
+  static const http::Handler handler = native::make_native_handler(
+      networks, volumes, [](const std::string&) -> Result<UniqueFd> { return UniqueFd(); }, "0");
+  const http::Response response = handler(request);
+  must(response.status >= 200 && response.status < 600);
+  must((response.status == 204) == response.body.empty());
+  must(response.body.empty() || json::parse(response.body).has_value());
+}
+
+}  // namespace
+}  // namespace fairlead
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const std::size_t newline = text.find('\n');
+  if (newline == std::string::npos) {
+    if (const auto body = fairlead::json::parse(text)) fairlead::decode_each(*body);
+    return 0;
+  }
+  fairlead::answer(fairlead::request_of(text.substr(0, newline), text.substr(newline + 1)));
+  return 0;
+}

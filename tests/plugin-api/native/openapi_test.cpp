@@ -1,0 +1,241 @@
+// openapi.json and the handler say the same: each route is in both, and real answers fit the
+// schemas.
+#include <fstream>
+#include <set>
+
+#include "tests/plugin-api/native/api_fixture.h"
+#include "tests/plugin-api/native/schema_validator.h"
+
+namespace fairlead::testing {
+namespace {
+
+using json::Json;
+using ::testing::Return;
+
+const Json& openapi() {
+  static const Json document = [] {
+    std::ifstream file(FAIRLEAD_OPENAPI);
+    return Json::parse(file);
+  }();
+  return document;
+}
+
+std::string lower(std::string_view method) {
+  std::string text(method);
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+TEST(OpenApi, DescribesEveryRouteAndNoOther) {
+  std::set<std::string> described, routed;
+  for (auto path = openapi()["paths"].begin(); path != openapi()["paths"].end(); ++path)
+    for (auto operation = path->begin(); operation != path->end(); ++operation)
+      described.insert(operation.key() + " " + path.key());
+  for (const auto& route : native::route_table())
+    routed.insert(lower(route.method) + " " + std::string(route.pattern));
+  EXPECT_EQ(described, routed);
+}
+
+std::set<std::string> parameters(const Json& operation, const std::string& where) {
+  std::set<std::string> names;
+  for (const Json& parameter : operation.value("parameters", Json::array()))
+    if (parameter["in"] == where) names.insert(parameter["name"].get<std::string>());
+  return names;
+}
+
+TEST(OpenApi, DescribesTheParametersOfEveryRoute) {
+  for (const auto& route : native::route_table()) {
+    const Json& operation = openapi()["paths"][std::string(route.pattern)][lower(route.method)];
+    std::set<std::string> in_path;
+    const std::string pattern(route.pattern);
+    for (std::size_t at = pattern.find('{'); at != std::string::npos;
+         at = pattern.find('{', at + 1))
+      in_path.insert(pattern.substr(at + 1, pattern.find('}', at) - at - 1));
+    EXPECT_EQ(parameters(operation, "path"), in_path) << pattern;
+    const std::set<std::string> in_query = route.query.empty()
+                                               ? std::set<std::string>{}
+                                               : std::set<std::string>{std::string(route.query)};
+    EXPECT_EQ(parameters(operation, "query"), in_query) << pattern;
+  }
+}
+
+TEST(OpenApi, GivesEveryOperationAnIdOfItsOwn) {
+  std::set<std::string> ids;
+  for (const Json& path : openapi()["paths"])
+    for (const Json& operation : path)
+      EXPECT_TRUE(ids.insert(operation["operationId"].get<std::string>()).second)
+          << operation["operationId"];
+  EXPECT_EQ(ids.size(), native::route_table().size());
+}
+
+const char* const kNetworkBody =
+    R"({"name": "shop", "subnets": [{"subnet": "10.89.0.0/24", "gateway": "10.89.0.1"}], "state": {"x": 1}})";
+const char* const kAttachBody =
+    R"({"network": "shop", "container": "web", "pid": 42, "ports": [{"host_port": 8080, "container_port": 80}],
+  "aliases": ["www", "shop.local"], "mac": "02-FA-0A-59-00-82"})";
+const char* const kPublishBody =
+    R"({"ports": [{"container_port": 80, "host_ip": "::1", "host_port": 1, "host_port_end": 9, "protocol": "udp"}]})";
+
+struct Exchange {
+  std::string method, pattern, target, body;
+};
+
+// One that succeeds for each route.
+const std::vector<Exchange> kExchanges{
+    {"GET", "/v1/networks", "/v1/networks", ""},
+    {"POST", "/v1/networks", "/v1/networks", kNetworkBody},
+    {"GET", "/v1/networks/{network}", "/v1/networks/shop", ""},
+    {"DELETE", "/v1/networks/{network}", "/v1/networks/shop", ""},
+    {"GET", "/v1/endpoints", "/v1/endpoints?network=shop", ""},
+    {"POST", "/v1/endpoints", "/v1/endpoints", kAttachBody},
+    {"GET", "/v1/endpoints/{network}/{endpoint}", "/v1/endpoints/shop/e1", ""},
+    {"DELETE", "/v1/endpoints/{network}/{endpoint}", "/v1/endpoints/shop/e1", ""},
+    {"POST", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports",
+     kPublishBody},
+    {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports", ""},
+    {"GET", "/v1/ports", "/v1/ports", ""},
+    {"GET", "/v1/volumes", "/v1/volumes", ""},
+    {"POST", "/v1/volumes", "/v1/volumes",
+     R"({"name": "data", "options": {"size": "10g"}, "labels": {"team": "a"}})"},
+    {"GET", "/v1/volumes/{volume}", "/v1/volumes/data", ""},
+    {"DELETE", "/v1/volumes/{volume}", "/v1/volumes/data", ""},
+    {"POST", "/v1/volumes/{volume}/mount", "/v1/volumes/data/mount",
+     R"({"client": "mini", "id": "web"})"},
+    {"POST", "/v1/volumes/{volume}/unmount", "/v1/volumes/data/unmount", R"({"id": "web"})"},
+    {"GET", "/v1/status", "/v1/status", ""},
+    {"GET", "/v1/version", "/v1/version", ""},
+    {"POST", "/v1/reconcile", "/v1/reconcile", ""},
+};
+
+class OpenApiAnswers : public ApiTest {
+ protected:
+  OpenApiAnswers() {
+    network::Attachment made;
+    made.endpoint = web_endpoint();
+    ON_CALL(networks_, create_network).WillByDefault(Return(shop_network()));
+    ON_CALL(networks_, inspect_network).WillByDefault(Return(shop_network()));
+    ON_CALL(networks_, list_networks)
+        .WillByDefault(
+            Return(std::vector<network::NetworkUsage>{{shop_network(), 3}, {plain_network(), 0}}));
+    ON_CALL(networks_, attach).WillByDefault(Return(made));
+    ON_CALL(networks_, inspect_endpoint).WillByDefault(Return(web_endpoint()));
+    ON_CALL(networks_, list_endpoints)
+        .WillByDefault(Return(std::vector{web_endpoint(), waiting_endpoint()}));
+    ON_CALL(networks_, publish).WillByDefault(Return(web_endpoint().ports));
+    ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{web_port()}));
+    ON_CALL(networks_, status).WillByDefault(Return(troubled_status()));
+    ON_CALL(networks_, reconcile).WillByDefault(Return(network::ReconcileReport{{"a"}, {"b"}}));
+    ON_CALL(volumes_, create).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, inspect).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, mount).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, list).WillByDefault(Return(std::vector{data_volume()}));
+    ON_CALL(volumes_, status).WillByDefault(Return(data_status()));
+    ON_CALL(volumes_, reconcile).WillByDefault(Return(volume::ReconcileReport{{"a"}, {"b"}}));
+  }
+
+  static const Json& operation(const Exchange& exchange) {
+    return openapi()["paths"][exchange.pattern][lower(exchange.method)];
+  }
+
+  void expect_fits(const Exchange& exchange, const http::Response& response) {
+    const std::string name =
+        exchange.method + " " + exchange.pattern + " -> " + std::to_string(response.status);
+    const Json& responses = operation(exchange)["responses"];
+    ASSERT_TRUE(responses.contains(std::to_string(response.status))) << name;
+    const Json& described = validator_.resolve(responses[std::to_string(response.status)]);
+    if (!described.contains("content")) {
+      EXPECT_EQ(response.body, "") << name;
+      return;
+    }
+    ASSERT_TRUE(described["content"].contains(response.content_type))
+        << name << " " << response.content_type;
+    for (const auto& fault : validator_.violations(
+             described["content"][response.content_type]["schema"], parsed(response)))
+      ADD_FAILURE() << name << ": " << fault;
+  }
+
+  SchemaValidator validator_{openapi()};
+};
+
+TEST_F(OpenApiAnswers, FitTheirSchemas) {
+  std::set<std::string> covered;
+  for (const Exchange& exchange : kExchanges) {
+    const auto response = send(exchange.method, exchange.target, exchange.body);
+    EXPECT_LT(response.status, 300) << exchange.pattern << " " << response.body;
+    expect_fits(exchange, response);
+    covered.insert(exchange.method + " " + exchange.pattern);
+  }
+  EXPECT_EQ(covered.size(), native::route_table().size());
+}
+
+TEST_F(OpenApiAnswers, ToFailuresFitTheirSchemas) {
+  for (const Code code :
+       {Code::kInvalid, Code::kNotFound, Code::kExists, Code::kConflict, Code::kInUse,
+        Code::kExhausted, Code::kUnsupported, Code::kUnavailable, Code::kIo, Code::kInternal}) {
+    ON_CALL(networks_, list_networks).WillByDefault(Return(fail(code, "why")));
+    expect_fits(kExchanges[0], send("GET", "/v1/networks"));
+  }
+  expect_fits(kExchanges[0], send("PUT", "/v1/networks"));
+  expect_fits(kExchanges[1], send("POST", "/v1/networks", "{"));
+}
+
+TEST_F(OpenApiAnswers, CanFail) {
+  Json network = parsed(send("GET", "/v1/networks/shop"));
+  const Json schema = {{"$ref", "#/components/schemas/Network"}};
+  ASSERT_TRUE(validator_.violations(schema, network).empty());
+  network["state"]["mtu"] = "1400";
+  network["surprise"] = 1;
+  network.erase("labels");
+  EXPECT_EQ(validator_.violations(schema, network).size(), 3U);
+}
+
+// A property that the schema of an answer has and no answer carries is a lie of the document (or a
+// hole of the samples).
+TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
+  for (const Exchange& exchange : kExchanges)
+    expect_fits(exchange, send(exchange.method, exchange.target, exchange.body));
+  for (const std::string name :
+       {"Network", "NetworkState", "Endpoint", "EndpointState", "Port", "PortHolder", "Rates",
+        "Route", "Volume", "VolumeState", "MountHint", "Status", "Version"}) {
+    const std::string ref = "#/components/schemas/" + name;
+    const Json& schema = openapi()["components"]["schemas"][name];
+    for (auto property = schema["properties"].begin(); property != schema["properties"].end();
+         ++property)
+      EXPECT_TRUE(validator_.seen().contains(ref + "/" + property.key()))
+          << name << "." << property.key();
+  }
+}
+
+TEST_F(OpenApiAnswers, AreMadeFromRequestsThatFitTheirSchemas) {
+  for (const Exchange& exchange : kExchanges) {
+    const bool described = operation(exchange).contains("requestBody");
+    EXPECT_EQ(described, !exchange.body.empty()) << exchange.pattern;
+    if (!described) continue;
+    const Json& schema =
+        operation(exchange)["requestBody"]["content"]["application/json"]["schema"];
+    for (const auto& fault : validator_.violations(schema, Json::parse(exchange.body)))
+      ADD_FAILURE() << exchange.pattern << ": " << fault;
+  }
+}
+
+// What the schema of a request allows at its top level is what the decoder knows, and the reverse.
+TEST_F(OpenApiAnswers, KnowTheFieldsThatRequestsMayHave) {
+  for (const Exchange& exchange : kExchanges) {
+    if (exchange.body.empty()) continue;
+    const Json& schema = validator_.resolve(
+        operation(exchange)["requestBody"]["content"]["application/json"]["schema"]);
+    for (auto property = schema["properties"].begin(); property != schema["properties"].end();
+         ++property) {
+      const auto response =
+          send(exchange.method, exchange.target, Json{{property.key(), nullptr}}.dump());
+      EXPECT_EQ(response.body.find("is not known"), std::string::npos)
+          << exchange.pattern << " " << property.key();
+    }
+    EXPECT_NE(send(exchange.method, exchange.target, R"({"surprise": 1})")
+                  .body.find("field surprise is not known"),
+              std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::testing

@@ -1,0 +1,124 @@
+#include "tests/plugin-api/native/samples.h"
+
+#include "network/api/options.h"
+
+namespace fairlead::testing {
+
+IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+Cidr cidr(std::string_view text) { return Cidr::parse(text).value(); }
+MacAddress mac(std::string_view text) { return MacAddress::parse(text).value(); }
+
+network::Network shop_network() {
+  network::Network network;
+  network.id = kShopId;
+  network.name = NetworkName::parse("shop").value();
+  network.options =
+      network::parse_options({{"mtu", "1400"}, {"icc", "false"}, {"rate_in", "1000000"}}).value();
+  network.subnets = {{.subnet = cidr("10.89.0.0/24"),
+                      .gateway = ip("10.89.0.1"),
+                      .range = cidr("10.89.0.128/25"),
+                      .aux = {{"router", ip("10.89.0.5")}},
+                      .pool_id = "10.89.0.0/24"},
+                     {.subnet = cidr("fd89::/64"),
+                      .gateway = ip("fd89::1"),
+                      .range = {},
+                      .aux = {},
+                      .pool_id = "fd89::/64"}};
+  network.labels = {{"team", "a"}};
+  network.phase = network::Phase::kReady;
+  network.created = kCreated;
+  network.bridge = IfName::parse("fl-aaaaaaaaaaaa").value();
+  network.bridge_mac = mac("02:00:00:00:00:01");
+  network.mtu = 1400;
+  return network;
+}
+
+network::Network plain_network() {
+  network::Network network;
+  network.id = std::string(64, 'b');
+  network.name = NetworkName::parse("plain").value();
+  network.subnets = {
+      {.subnet = cidr("10.90.0.0/24"), .gateway = {}, .range = {}, .aux = {}, .pool_id = {}}};
+  network.internal = true;
+  network.address_source = network::AddressSource::kRuntime;
+  network.phase = network::Phase::kDeleting;
+  network.created = kCreated;
+  return network;
+}
+
+network::Endpoint web_endpoint() {
+  network::Endpoint endpoint;
+  endpoint.id = network::endpoint_id("web", "eth0");
+  endpoint.network_id = kShopId;
+  endpoint.container = "web";
+  endpoint.runtime = "api";
+  endpoint.addresses = {cidr("10.89.0.130/24"), cidr("fd89::2/64")};
+  endpoint.gateways = {ip("10.89.0.1"), ip("fd89::1")};
+  endpoint.mac = mac("02:fa:0a:59:00:82");
+  endpoint.host_ifname = IfName::parse("flh0123456789ab").value();
+  endpoint.ifname = "eth0";
+  endpoint.ports = {{network::Proto::kTcp, std::nullopt, 8080, 80},
+                    {network::Proto::kUdp, ip("127.0.0.1"), 53, 53}};
+  endpoint.aliases = {"www", "shop.local"};
+  endpoint.rates = {1'000'000, 2'000'000, 10, 20};
+  endpoint.routes = {{cidr("10.0.0.0/8"), ip("10.89.0.5"), 1300, 1260, 10, 254, 0}};
+  endpoint.netns_path = "/run/netns/web";
+  endpoint.boot_id = "boot";
+  endpoint.phase = network::Phase::kReady;
+  endpoint.joined = true;
+  endpoint.created = kCreated;
+  return endpoint;
+}
+
+network::Endpoint waiting_endpoint() {
+  network::Endpoint endpoint;
+  endpoint.id = std::string(64, 'e');
+  endpoint.network_id = std::string(64, 'b');
+  endpoint.container = std::string(64, 'c');
+  endpoint.runtime = "docker";
+  endpoint.addresses = {cidr("10.90.0.2/24")};
+  endpoint.address_source = network::AddressSource::kRuntime;
+  endpoint.phase = network::Phase::kReady;
+  endpoint.created = kCreated;
+  return endpoint;
+}
+
+network::PortHolder web_port() {
+  const network::Endpoint web = web_endpoint();
+  return {web.ports[1], kShopId, "shop", web.id, "web", {ip("10.89.0.130"), ip("fd89::2")}};
+}
+
+network::ServiceStatus troubled_status() {
+  return {.networks = 2,
+          .endpoints = 3,
+          .ports = 4,
+          .leases = 5,
+          .pools = 6,
+          .problems = {"bridge fl-aaaaaaaaaaaa is missing; run fairlead reconcile"},
+          .notes = {"put an accept rule into DOCKER-USER"}};
+}
+
+volume::Volume data_volume() {
+  volume::Volume volume;
+  volume.id = std::string(32, 'd');
+  volume.name = VolumeName::parse("data").value();
+  volume.backend = "image";
+  volume.options = {{"backend", "image"}, {"size", "10g"}};
+  volume.labels = {{"team", "a"}};
+  volume.mountpoint = "/var/lib/fairlead/volumes/" + volume.id + "/_data";
+  volume.phase = volume::Phase::kReady;
+  volume.created = kCreated;
+  volume.mounts = {{"api", "web", 2}};
+  return volume;
+}
+
+volume::VolumeStatus data_status() {
+  return {.backend = "image",
+          .reason = "asked for",
+          .size = 10ULL << 30,
+          .used = 3ULL << 29,
+          .in_use = true,
+          .health = "ok"};
+}
+
+}  // namespace fairlead::testing
