@@ -105,14 +105,21 @@ std::vector<Route> complete_routes(std::vector<Route> routes, const network::Net
   return routes;
 }
 
+// The network that routes are completed from; one to join is only looked at when there are routes.
+Decoded<network::Network> network_for(const Request& request, NetworkService& service) {
+  if (request.join && request.endpoint.routes.empty()) return network::Network();
+  return find_network(request, service);
+}
+
 Answer add(const Request& request, const NetnsDoor& netns, NetworkService& service) {
   TRY(const UniqueFd container, open_container(request, netns));
-  TRY(const network::Network network, find_network(request, service));
+  TRY(const network::Network network, network_for(request, service));
   fault_point("cni.add.network-made");
   network::EndpointSpec spec = request.endpoint;
   spec.routes = complete_routes(std::move(spec.routes), network);
-  const auto attachment =
-      service.attach(spec, network::IntoNetns{container.get(), request.invocation.ifname});
+  const network::IntoNetns placement{container.get(), request.invocation.ifname};
+  const auto attachment = service.attach(spec, placement);
+  if (!attachment && request.join) return fail(cannot_join(request, attachment.error()));
   if (!attachment) return fail(failure_of(attachment.error()));
   fault_point("cni.add.attached");
   auto result = encode_result(*attachment, request.dns, request.invocation.netns, *request.version);
@@ -189,7 +196,8 @@ Outcome about() {
 }  // namespace
 
 Outcome refused(const Failure& failure, std::string_view input) {
-  return outcome_of(fail(failure), answer_version(input));
+  const bool readable = failure.code != ErrorCode::kDecoding;
+  return outcome_of(fail(failure), readable ? answer_version(input) : newest_version());
 }
 
 Prepared prepare(const Call& call) {

@@ -1,0 +1,322 @@
+#include "plugin-api/cni/adapter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/plugin-api/cni/recording_service.h"
+
+namespace fairlead::cni {
+namespace {
+
+using ::testing::_;
+using testing::add_call;
+using ::testing::HasSubstr;
+using testing::MockNetworkService;
+using testing::RecordingService;
+using ::testing::Return;
+using ::testing::StrictMock;
+using testing::verb_call;
+
+json::Json answer_of(const Outcome& outcome) {
+  const auto answer = json::parse(outcome.out);
+  EXPECT_TRUE(answer) << outcome.out;
+  return answer ? *answer : json::Json();
+}
+
+void expect_failure(const Outcome& outcome, int code, const std::string& message) {
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(answer_of(outcome)["code"], code) << outcome.out;
+  EXPECT_THAT(answer_of(outcome)["msg"].get<std::string>(), HasSubstr(message));
+}
+
+Call in_netns(Call call, const std::string& path) {
+  call.environment.netns = path;
+  call.netns.is_own = [own = path == "/run/netns/own"](int) { return own; };
+  return call;
+}
+
+// ---- ADD
+
+TEST(Add, opens_the_namespace_before_it_makes_anything) {
+  StrictMock<MockNetworkService> untouched;
+  expect_failure(run(in_netns(add_call({}), "/run/netns/gone"), untouched), 8,
+                 "CNI_NETNS cannot be used");
+}
+
+TEST(Add, refuses_the_plugins_own_namespace_before_it_makes_anything) {
+  StrictMock<MockNetworkService> untouched;
+  expect_failure(run(in_netns(add_call({}), "/run/netns/own"), untouched), 8,
+                 "is the network namespace of the plugin itself");
+}
+
+TEST(Add, takes_the_plugins_own_namespace_when_told_so) {
+  RecordingService service;
+  Call call = in_netns(add_call({}), "/run/netns/own");
+  call.environment.netns_override = "1";
+  EXPECT_EQ(run(call, service).exit_code, 0);
+}
+
+TEST(Add, does_not_make_the_network_it_joins) {
+  RecordingService service;
+  service.has_network("blog", "10.60.0.0/24");
+  EXPECT_EQ(run(add_call({{"network", "blog"}, {"subnet", "10.1.0.0/24"}}), service).exit_code, 0);
+  EXPECT_EQ(service.call("create_network"), nullptr);
+  EXPECT_EQ((*service.call("attach"))["network"], "blog");
+}
+
+TEST(Add, says_how_to_make_the_network_it_should_join) {
+  RecordingService service;
+  const Outcome outcome = run(add_call({{"network", "blog"}}), service);
+  expect_failure(outcome, 103, "network blog does not exist");
+  EXPECT_EQ(answer_of(outcome)["details"],
+            "the network to join must exist; make it first: fairlead network create blog");
+}
+
+TEST(Add, names_the_difference_to_an_existing_network_of_the_name) {
+  RecordingService service;
+  EXPECT_CALL(service, create_network)
+      .WillOnce(Return(fail(Code::kConflict, "create network shop: its mtu is 1500, not 1400")));
+  const Outcome outcome = run(add_call({}), service);
+  expect_failure(outcome, 105, "its mtu is 1500, not 1400");
+  EXPECT_THAT(answer_of(outcome)["details"].get<std::string>(), HasSubstr("\"network\": \"shop\""));
+}
+
+struct Mapping {
+  Code code;
+  int cni;
+};
+class FailedAttach : public ::testing::TestWithParam<Mapping> {};
+
+TEST_P(FailedAttach, is_told_under_its_code) {
+  RecordingService service;
+  EXPECT_CALL(service, attach(_, _))
+      .WillOnce(Return(fail(GetParam().code, "attach web: the reason")));
+  expect_failure(run(add_call({}), service), GetParam().cni, "attach web: the reason");
+}
+INSTANTIATE_TEST_SUITE_P(
+    Codes, FailedAttach,
+    ::testing::Values(Mapping{Code::kInvalid, 7}, Mapping{Code::kNotFound, 103},
+                      Mapping{Code::kExists, 104}, Mapping{Code::kConflict, 105},
+                      Mapping{Code::kInUse, 101}, Mapping{Code::kExhausted, 102},
+                      Mapping{Code::kUnsupported, 106}, Mapping{Code::kUnavailable, 11},
+                      Mapping{Code::kIo, 5}, Mapping{Code::kInternal, 999}),
+    [](const auto& test) { return std::string(to_string(test.param.code)); });
+
+TEST(Add, routes_without_gateway_lead_through_that_of_the_network) {
+  RecordingService service;
+  run(add_call({{"subnet", "10.1.0.0/24"},
+                {"routes", {{{"dst", "10.9.0.0/16"}}, {{"dst", "10.8.0.0/16"}, {"scope", 253}}}}}),
+      service);
+  EXPECT_EQ((*service.call("attach"))["routes"],
+            json::Json::parse(
+                R"([{"dst":"10.9.0.0/16","via":"10.1.0.1"},{"dst":"10.8.0.0/16","scope":253}])"));
+}
+
+TEST(Add, the_default_route_that_comes_anyway_is_not_asked_for_twice) {
+  RecordingService service;
+  run(add_call({{"subnet", "10.1.0.0/24"}, {"routes", {{{"dst", "0.0.0.0/0"}}}}}), service);
+  EXPECT_FALSE(service.call("attach")->contains("routes"));
+}
+
+TEST(Add, a_default_route_through_a_router_of_ones_own_is_kept_where_the_network_has_no_gateway) {
+  RecordingService service;
+  run(add_call(
+          {{"subnet", "10.1.0.0/24"}, {"isGateway", false}, {"routes", {{{"dst", "0.0.0.0/0"}}}}}),
+      service);
+  EXPECT_EQ((*service.call("attach"))["routes"],
+            json::Json::parse(R"([{"dst":"0.0.0.0/0","via":"10.1.0.1"}])"));
+}
+
+TEST(Add, takes_the_attachment_back_when_the_version_cannot_tell_it) {
+  RecordingService service;
+  EXPECT_CALL(service, attach(_, _)).WillOnce(Return(network::Attachment{}));
+  expect_failure(run(add_call({{"cniVersion", "0.2.0"}}), service), 7, "must have an address");
+  EXPECT_NE(service.call("remove_endpoint"), nullptr);
+}
+
+TEST(Add, leaves_the_subnets_to_the_runtimes_ranges_when_there_are_none) {
+  RecordingService service;
+  run(add_call({{"runtimeConfig", {{"ipRanges", {{{{"subnet", "10.7.0.0/24"}}}}}}}}), service);
+  EXPECT_EQ((*service.call("create_network"))["subnets"],
+            json::Json::parse(R"([{"subnet":"10.7.0.0/24"}])"));
+}
+
+TEST(Add, the_runtimes_ranges_replace_those_of_their_family_only) {
+  RecordingService service;
+  run(add_call(
+          {{"subnets",
+            {{{"subnet", "10.1.0.0/24"}, {"rangeStart", "10.1.0.10"}, {"rangeEnd", "10.1.0.12"}},
+             {{"subnet", "fd00::/64"}, {"rangeStart", "fd00::10"}, {"rangeEnd", "fd00::12"}}}},
+           {"runtimeConfig",
+            {{"ipRanges",
+              {{{{"subnet", "10.1.0.0/24"},
+                 {"rangeStart", "10.1.0.64"},
+                 {"rangeEnd", "10.1.0.127"}}}}}}}}),
+      service);
+  EXPECT_EQ((*service.call("attach"))["ranges"],
+            json::Json::parse(R"(["10.1.0.64/26","fd00::10/127","fd00::12/128"])"));
+}
+
+// ---- DEL
+
+TEST(Del, succeeds_without_namespace_and_without_network) {
+  StrictMock<MockNetworkService> service;
+  EXPECT_CALL(service, remove_endpoint(_))
+      .WillOnce(Return(fail(Code::kNotFound, "network shop does not exist")));
+  EXPECT_EQ(run(in_netns(verb_call("DEL", {}), ""), service), Outcome{});
+}
+
+TEST(Del, does_not_read_what_it_does_not_need) {
+  RecordingService service;
+  const Outcome outcome = run(verb_call("DEL", {{"prevResult", "broken"},
+                                                {"ipam", {{"type", "whereabouts"}}},
+                                                {"vlan", 5},
+                                                {"runtimeConfig", 7},
+                                                {"options", {{"mtu", "x"}}}}),
+                              service);
+  EXPECT_EQ(outcome, Outcome{});
+}
+
+TEST(Del, finds_the_endpoint_that_add_made) {
+  RecordingService service;
+  run(add_call({}), service);
+  run(verb_call("DEL", {}), service);
+  EXPECT_EQ((*service.call("attach"))["id"], (*service.call("remove_endpoint"))["id"]);
+}
+
+TEST(Del, tells_real_failures) {
+  StrictMock<MockNetworkService> service;
+  EXPECT_CALL(service, remove_endpoint(_))
+      .WillOnce(Return(fail(Code::kUnavailable, "network shop is busy")));
+  expect_failure(run(verb_call("DEL", {}), service), 11, "busy");
+}
+
+// ---- CHECK, GC, STATUS, VERSION
+
+TEST(Check, needs_0_4_0_and_prev_result) {
+  StrictMock<MockNetworkService> untouched;
+  expect_failure(run(verb_call("CHECK", {{"cniVersion", "0.3.1"}}), untouched), 1,
+                 "config version does not allow CHECK");
+  expect_failure(run(verb_call("CHECK", {}), untouched), 7, "prevResult is missing");
+  expect_failure(run(verb_call("CHECK", {{"prevResult", {{"ips", 5}}}}), untouched), 7, "ips");
+}
+
+TEST(Check, tells_the_first_difference) {
+  RecordingService service;
+  EXPECT_CALL(service, check(_, _))
+      .WillOnce(Return(fail(Code::kConflict, "address 10.1.0.2/24 is missing on eth0")));
+  expect_failure(run(verb_call("CHECK", {{"prevResult", json::Json::object()}}), service), 105,
+                 "is missing on eth0");
+}
+
+TEST(Gc, needs_1_1_0) {
+  StrictMock<MockNetworkService> untouched;
+  expect_failure(run(verb_call("GC", {{"cniVersion", "1.0.0"}}), untouched), 1,
+                 "config version does not allow GC");
+}
+
+TEST(Gc, without_a_list_does_nothing) {
+  StrictMock<MockNetworkService> untouched;
+  EXPECT_EQ(run(verb_call("GC", {}), untouched), Outcome{});
+  EXPECT_EQ(run(verb_call("GC", {{"cni.dev/valid-attachments", nullptr}}), untouched), Outcome{});
+}
+
+TEST(Gc, with_an_empty_list_frees_all) {
+  RecordingService service;
+  EXPECT_EQ(run(verb_call("GC", {{"cni.dev/valid-attachments", json::Json::array()}}), service),
+            Outcome{});
+  EXPECT_EQ((*service.call("collect"))["valid"], json::Json::array());
+}
+
+TEST(Gc, refuses_a_list_it_cannot_read_rather_than_free_what_is_in_it) {
+  StrictMock<MockNetworkService> untouched;
+  expect_failure(
+      run(verb_call("GC", {{"cni.dev/valid-attachments", {{{"containerID", 5}}}}}), untouched), 7,
+      "containerID");
+  expect_failure(run(verb_call("GC", {{"cni.dev/valid-attachments", "x"}}), untouched), 7,
+                 "must be an array");
+}
+
+TEST(Gc, tells_what_could_not_be_freed) {
+  RecordingService service;
+  EXPECT_CALL(service, collect(_, _, _))
+      .WillOnce(Return(fail(Code::kIo, "remove endpoint a: ...; remove endpoint b: ...")));
+  expect_failure(
+      run(verb_call("GC", {{"cni.dev/valid-attachments", json::Json::array()}}), service), 5,
+      "remove endpoint b");
+}
+
+TEST(Status, is_ready_before_the_first_add) {
+  RecordingService service;
+  EXPECT_EQ(run(verb_call("STATUS", {}), service), Outcome{});
+}
+
+TEST(Status, is_not_available_while_the_network_to_join_is_missing) {
+  RecordingService service;
+  expect_failure(run(verb_call("STATUS", {{"network", "blog"}}), service), 50,
+                 "blog does not exist");
+}
+
+TEST(Status, is_not_available_when_the_state_cannot_be_read) {
+  RecordingService service;
+  EXPECT_CALL(service, inspect_network(_))
+      .WillOnce(Return(fail(Code::kIo, "read /var/lib/fairlead/state.db: disk I/O error")));
+  expect_failure(run(verb_call("STATUS", {}), service), 50, "disk I/O error");
+}
+
+TEST(Status, is_not_available_when_the_core_cannot_be_opened) {
+  const Prepared prepared = prepare(verb_call("STATUS", {}));
+  ASSERT_TRUE(prepared.request);
+  expect_failure(unavailable(*prepared.request, {Code::kIo, 0, "open state"}), 50, "open state");
+  const Prepared add = prepare(add_call({}));
+  ASSERT_TRUE(add.request);
+  expect_failure(unavailable(*add.request, {Code::kUnavailable, 0, "open state"}), 11,
+                 "open state");
+}
+
+TEST(VersionVerb, is_answered_whatever_is_on_stdin) {
+  StrictMock<MockNetworkService> untouched;
+  for (const char* input : {"", "{", "[]", "null", "{\"cniVersion\":7}", "{\"cniVersion\":\"\"}"}) {
+    const Outcome outcome = run(testing::call_of({{"CNI_COMMAND", "VERSION"}}, input), untouched);
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_EQ(answer_of(outcome)["supportedVersions"].size(), 7U) << input;
+  }
+}
+
+TEST(Run, without_a_command_says_what_it_is_on_stderr) {
+  StrictMock<MockNetworkService> untouched;
+  const Outcome outcome = run(testing::call_of(json::Json::object(), ""), untouched);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("CNI protocol versions supported: 0.1.0, 0.2.0"));
+}
+
+// ---- what is wrong with any verb
+
+TEST(Refused, wrong_names_and_versions_and_texts) {
+  StrictMock<MockNetworkService> untouched;
+  expect_failure(run(add_call({{"name", ""}}), untouched), 7, "network name is missing");
+  expect_failure(run(add_call({{"name", "a/b"}}), untouched), 7, "is not a network name");
+  expect_failure(run(add_call({{"name", 5}}), untouched), 6, "field name must be a string");
+  expect_failure(run(add_call({{"cniVersion", 5}}), untouched), 6,
+                 "field cniVersion must be a string");
+  expect_failure(run(add_call({{"cniVersion", "1.0"}}), untouched), 1, "incompatible CNI versions");
+  const auto with_input = [](const char* input) {
+    Call call = add_call({});
+    call.input = input;
+    return call;
+  };
+  for (const char* input : {"", "{", "[1]", "null", "5", "{\"name\":\"a\"} x"})
+    expect_failure(run(with_input(input), untouched), 6, "");
+}
+
+TEST(Refused, an_error_is_told_in_the_version_of_the_configuration) {
+  StrictMock<MockNetworkService> untouched;
+  EXPECT_EQ(
+      answer_of(run(add_call({{"cniVersion", "0.4.0"}, {"name", ""}}), untouched))["cniVersion"],
+      "0.4.0");
+  EXPECT_EQ(answer_of(run(add_call({{"cniVersion", "9.9.9"}}), untouched))["cniVersion"], "1.1.0");
+}
+
+}  // namespace
+}  // namespace fairlead::cni

@@ -1,0 +1,353 @@
+// The thin client as a process, against a fake daemon and a fake fairlead-cni-local. Both ways it
+// is built are tested.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/json/json.h"
+#include "plugin-api/cni/adapter.h"
+#include "tests/plugin-api/cni/client_process.h"
+#include "tests/plugin-api/cni/fake_daemon.h"
+#include "tests/plugin-api/cni/recording_service.h"
+
+namespace fairlead::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+const std::string kConfig = R"({"cniVersion":"1.0.0","name":"shop","type":"fairlead"})";
+
+class Client : public ::testing::TestWithParam<std::string> {
+ protected:
+  Client() {
+    // Says what it was given, so that a test sees that the call arrived whole.
+    folder_.add_script("fairlead-cni-local",
+                       "echo \"local $CNI_COMMAND $CNI_CONTAINERID $(cat | md5sum)\"\nexit 3\n");
+  }
+
+  Variables variables(const std::string& command) const {
+    return {{"CNI_COMMAND", command},
+            {"CNI_CONTAINERID", "web"},
+            {"CNI_NETNS", "/proc/self/ns/net"},
+            {"CNI_IFNAME", "eth0"},
+            {"CNI_ARGS", ""},
+            {"CNI_PATH", "/opt/cni/bin"},
+            {"FAIRLEAD_RUN_DIR", folder_.path()},
+            {"FAIRLEAD_LIBEXEC", folder_.path()},
+            {"PATH", "/usr/bin:/bin"}};
+  }
+  Finished run(const Variables& environment, const std::string& input = kConfig) {
+    return run_client(GetParam(), environment, input);
+  }
+  Finished run(const std::string& command) { return run(variables(command)); }
+
+  void expect_local(const Finished& finished, const std::string& input = kConfig) {
+    TemporaryFolder scratch;
+    scratch.add_script("sum", "md5sum");
+    EXPECT_EQ(finished.exit_code, 3) << finished.out;
+    EXPECT_THAT(finished.out, StartsWith("local "));
+    EXPECT_THAT(
+        finished.out,
+        HasSubstr(run_client(scratch.path() + "/sum", {{"PATH", "/usr/bin:/bin"}}, input).out));
+  }
+
+  static int code_of(const Finished& finished) {
+    const auto answer = json::parse(finished.out);
+    EXPECT_TRUE(answer) << finished.out;
+    return answer ? answer->value("code", -1) : -1;
+  }
+
+  TemporaryFolder folder_;
+};
+
+// ---- with a daemon
+
+TEST_P(Client, hands_the_call_over_and_prints_the_answer) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{\"cniVersion\":\"1.0.0\"}\n", 0));
+  const Finished finished = run("ADD");
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.out, "{\"cniVersion\":\"1.0.0\"}\n");
+  EXPECT_EQ(finished.err, "");
+  ASSERT_THAT(daemon.requests(), SizeIs(1));
+  EXPECT_EQ(daemon.requests()[0],
+            "POST /v1/cni HTTP/1.1\r\nHost: fairlead\r\nConnection: close\r\nContent-Type: "
+            "application/json\r\n"
+            "X-CNI-COMMAND: ADD\r\nX-CNI-CONTAINERID: web\r\nX-CNI-NETNS: "
+            "/proc/self/ns/net\r\nX-CNI-IFNAME: eth0\r\n"
+            "X-CNI-PATH: /opt/cni/bin\r\nX-CNI-NETNS-FD: 4\r\nX-CNI-SAME-NETNS: "
+            "1\r\nContent-Length: 54\r\n\r\n" +
+                kConfig);
+}
+
+TEST_P(Client, exits_with_the_code_it_is_told) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{\"code\":7}", 1));
+  const Finished finished = run("ADD");
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_EQ(finished.out, "{\"code\":7}");
+}
+
+TEST_P(Client, prints_nothing_when_the_answer_is_empty) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("", 0));
+  const Finished finished = run("DEL");
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.out, "");
+}
+
+TEST_P(Client, holds_the_namespace_open_for_the_daemon) {
+  std::string held;
+  FakeDaemon daemon(folder_.path(), [&](int connection, const std::string& request) {
+    held = held_by_peer(connection, request);
+    FakeDaemon::answer("{}", 0)(connection, request);
+  });
+  EXPECT_EQ(run("ADD").exit_code, 0);
+  EXPECT_THAT(held, StartsWith("net:["));
+}
+
+TEST_P(Client, knows_its_own_namespace_from_another_file) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
+  auto environment = variables("ADD");
+  environment["CNI_NETNS"] = "/proc/self/ns/mnt";
+  run(environment);
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-SAME-NETNS"), "");
+  EXPECT_NE(header_of(daemon.requests().at(0), "X-CNI-NETNS-FD"), "");
+}
+
+TEST_P(Client, says_why_it_cannot_open_the_namespace) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 1));
+  auto environment = variables("ADD");
+  environment["CNI_NETNS"] = "/run/netns/not-there";
+  run(environment);
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-ERROR"), "2");
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-FD"), "");
+}
+
+TEST_P(Client, does_not_hang_on_a_fifo_in_place_of_a_namespace) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 1));
+  auto environment = variables("ADD");
+  environment["CNI_NETNS"] = folder_.path() + "/fifo";
+  ASSERT_EQ(::mkfifo(environment["CNI_NETNS"].c_str(), 0600), 0);
+  EXPECT_EQ(run(environment).exit_code, 1);
+}
+
+TEST_P(Client, del_does_not_touch_the_namespace) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("", 0));
+  run("DEL");
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-FD"), "");
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-ERROR"), "");
+}
+
+TEST_P(Client, carries_two_megabytes_and_refuses_more) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
+  std::string most = R"({"cniVersion":"0.4.0","x":")";
+  most += std::string((2U << 20) - most.size() - 2, 'x') + "\"}";
+  ASSERT_EQ(most.size(), 2U << 20);
+  EXPECT_EQ(run(variables("ADD"), most).exit_code, 0);
+  EXPECT_THAT(daemon.requests().at(0), ::testing::EndsWith(most));
+  const Finished refused = run(variables("ADD"), most + " ");
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(code_of(refused), 6);
+  EXPECT_THAT(refused.out, HasSubstr("larger than 2 MiB"));
+}
+
+TEST_P(Client, waits_for_an_answer_in_pieces) {
+  FakeDaemon daemon(folder_.path(), [](int connection, const std::string&) {
+    for (const char* piece :
+         {"HTTP/1.1 200 OK\r\nX-CNI", "-Exit: 0\r\nContent-Le", "ngth: 4\r\n\r", "\nbo", "dy"}) {
+      send_all(connection, piece);
+      ::usleep(5'000);
+    }
+  });
+  EXPECT_EQ(run("ADD").out, "body");
+}
+
+TEST_P(Client, reads_an_answer_larger_than_the_sockets_buffer) {
+  const std::string body(800'000, 'x');
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer(body, 0));
+  EXPECT_EQ(run("ADD").out, body);
+}
+
+TEST_P(Client, gives_up_on_a_slow_daemon_at_its_deadline) {
+  FakeDaemon daemon(folder_.path(), [](int connection, const std::string&) {
+    char byte = 0;
+    while (::read(connection, &byte, 1) > 0) {
+    }
+  });
+  for (const char* command : {"ADD", "DEL"}) {
+    auto environment = variables(command);
+    environment["FAIRLEAD_CNI_TIMEOUT_MS"] = "50";
+    const Finished finished = run(environment);
+    EXPECT_EQ(finished.exit_code, 1);
+    EXPECT_EQ(code_of(finished), 11);
+    EXPECT_THAT(finished.out, HasSubstr(std::string("did not answer ") + command + " in time"));
+  }
+}
+
+// ---- a daemon that dies in the middle
+
+const char* const kPieces[] = {"", "HTTP/1.1 200 OK\r\nX-CNI-Exit: 0\r\n",
+                               "HTTP/1.1 200 OK\r\nX-CNI-Exit: 0\r\nContent-Length: 10\r\n\r\nbody",
+                               "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+                               "nonsense"};
+
+TEST_P(Client, fails_an_add_that_may_be_half_done) {
+  for (const char* piece : kPieces) {
+    TemporaryFolder folder;
+    FakeDaemon daemon(folder.path(), FakeDaemon::say(piece));
+    auto environment = variables("ADD");
+    environment["FAIRLEAD_RUN_DIR"] = folder.path();
+    const Finished finished = run(environment);
+    EXPECT_EQ(finished.exit_code, 1) << piece;
+    EXPECT_EQ(code_of(finished), 11) << piece;
+    EXPECT_EQ(json::parse(finished.out)->at("cniVersion"), "1.0.0");
+    EXPECT_THAT(finished.out, HasSubstr("stopped before it had answered ADD"));
+  }
+}
+
+TEST_P(Client, does_every_other_verb_itself_when_the_daemon_dies) {
+  for (const char* command : {"DEL", "CHECK", "GC", "STATUS"})
+    for (const char* piece : kPieces) {
+      TemporaryFolder folder;
+      FakeDaemon daemon(folder.path(), FakeDaemon::say(piece));
+      auto environment = variables(command);
+      environment["FAIRLEAD_RUN_DIR"] = folder.path();
+      expect_local(run(environment));
+    }
+}
+
+TEST_P(Client, survives_a_reset_connection) {
+  FakeDaemon daemon(folder_.path(), [](int connection, const std::string&) {
+    const linger hard{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(connection, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  });
+  expect_local(run("DEL"));
+}
+
+TEST_P(Client, is_not_killed_by_sigpipe_when_the_daemon_hangs_up_early) {
+  TemporaryFolder folder;
+  UniqueFd gone;
+  FakeDaemon daemon(folder.path(), [](int, const std::string&) {});
+  auto environment = variables("DEL");
+  environment["FAIRLEAD_RUN_DIR"] = folder.path();
+  const std::string large = "{\"name\":\"" + std::string(1 << 20, 'x') + "\"}";
+  expect_local(run(environment, large), large);
+}
+
+TEST_P(Client, does_itself_what_a_daemon_turns_away) {
+  for (const char* status : {"404 Not Found", "413 Payload Too Large",
+                             "431 Request Header Fields Too Large", "503 Service Unavailable"}) {
+    TemporaryFolder folder;
+    FakeDaemon daemon(folder.path(), FakeDaemon::say(std::string("HTTP/1.1 ") + status +
+                                                     "\r\nContent-Length: 2\r\n\r\n{}"));
+    auto environment = variables("ADD");
+    environment["FAIRLEAD_RUN_DIR"] = folder.path();
+    expect_local(run(environment));
+  }
+}
+
+// ---- without a daemon
+
+TEST_P(Client, does_without_a_daemon) {
+  for (const char* command : {"ADD", "DEL", "CHECK", "GC", "STATUS"}) expect_local(run(command));
+}
+
+TEST_P(Client, does_without_a_daemon_that_left_its_socket) {
+  { FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0)); }
+  ASSERT_TRUE(std::filesystem::exists(folder_.path() + "/api.sock"));
+  expect_local(run("ADD"));
+}
+
+TEST_P(Client, gives_stdin_on_unread_whatever_its_size) {
+  const std::string large(3 << 20, 'x');
+  expect_local(run(variables("ADD"), large), large);
+}
+
+TEST_P(Client, finds_local_beside_itself) {
+  std::filesystem::copy_file(GetParam(), folder_.path() + "/fairlead");
+  std::filesystem::create_directory(folder_.path() + "/links");
+  std::filesystem::create_symlink(folder_.path() + "/fairlead", folder_.path() + "/links/fairlead");
+  auto environment = variables("ADD");
+  environment.erase("FAIRLEAD_LIBEXEC");
+  expect_local(run_client(folder_.path() + "/links/fairlead", environment, kConfig));
+}
+
+TEST_P(Client, says_what_to_do_when_there_is_neither) {
+  auto environment = variables("ADD");
+  environment["FAIRLEAD_RUN_DIR"] = "/nowhere";
+  environment.erase("FAIRLEAD_LIBEXEC");
+  TemporaryFolder alone;
+  std::filesystem::copy_file(GetParam(), alone.path() + "/fairlead");
+  const Finished finished = run_client(alone.path() + "/fairlead", environment, kConfig);
+  if (std::filesystem::exists("/usr/lib/fairlead/fairlead-cni-local"))
+    GTEST_SKIP() << "fairlead-cni-local is installed on this machine";
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_EQ(code_of(finished), 11);
+  EXPECT_EQ(json::parse(finished.out)->at("cniVersion"), "1.0.0");
+  EXPECT_THAT(finished.out, HasSubstr("/nowhere/api.sock"));
+  EXPECT_THAT(finished.out, HasSubstr("start fairleadd"));
+}
+
+TEST_P(Client, leaves_what_a_header_cannot_carry_to_local) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
+  for (const std::string& value :
+       {std::string("a\r\nX-CNI-COMMAND: DEL"), std::string("a\tb"), std::string(" a"),
+        std::string("a "), std::string(20'000, 'a')}) {
+    auto environment = variables("ADD");
+    environment["CNI_ARGS"] = value;
+    expect_local(run(environment));
+  }
+  EXPECT_THAT(daemon.requests(), ::testing::Each(IsEmpty()));
+}
+
+TEST_P(Client, takes_a_run_folder_that_is_too_long_for_a_socket) {
+  auto environment = variables("ADD");
+  environment["FAIRLEAD_RUN_DIR"] = "/" + std::string(200, 'a');
+  expect_local(run(environment));
+}
+
+// ---- what it answers itself
+
+TEST_P(Client, answers_version_as_the_codec_does) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
+  for (const std::string input :
+       {R"({"cniVersion":"1.1.0"})", R"({"cniVersion":"0.4.0"})", R"({"cniVersion":"9.9.9"})"}) {
+    RecordingService service;
+    const Finished finished = run_client(
+        GetParam(), {{"CNI_COMMAND", "VERSION"}, {"FAIRLEAD_RUN_DIR", folder_.path()}}, input);
+    EXPECT_EQ(finished.exit_code, 0);
+    EXPECT_EQ(finished.out, cni::run(call_of({{"CNI_COMMAND", "VERSION"}}, input), service).out);
+  }
+  EXPECT_THAT(daemon.requests(), IsEmpty());
+}
+
+TEST_P(Client, leaves_an_unusual_question_for_the_version_to_others) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{\"said\":\"daemon\"}", 0));
+  EXPECT_EQ(run(variables("VERSION"), R"({"cniVersion":"1.1.0","x":1})").out,
+            "{\"said\":\"daemon\"}");
+}
+
+TEST_P(Client, without_a_command_says_what_it_is) {
+  RecordingService service;
+  const Finished finished = run_client(GetParam(), {{"CNI_COMMAND", ""}}, "");
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.out, "");
+  EXPECT_EQ(finished.err, cni::run(call_of(json::Json::object(), ""), service).err);
+}
+
+INSTANTIATE_TEST_SUITE_P(Built, Client, ::testing::Values(CLIENT, CLIENT_LIBC),
+                         [](const auto& test) {
+                           return test.param == CLIENT ? std::string("as_shipped")
+                                                       : std::string("with_libc");
+                         });
+
+}  // namespace
+}  // namespace fairlead::testing

@@ -1,0 +1,83 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "plugin-api/bin/cni_client_text.h"
+
+namespace client {
+namespace {
+
+Text text_of(const std::string& text) { return {text.data(), text.size()}; }
+std::string string_of(Text text) { return {text.data, text.size}; }
+
+TEST(ClientText, finds_the_version_of_a_configuration) {
+  const auto version = [](const std::string& text) { return string_of(version_of(text_of(text))); };
+  EXPECT_EQ(version(R"({"bridge":"b","cniVersion":"0.4.0","name":"x"})"), "0.4.0");
+  EXPECT_EQ(version("{ \"cniVersion\" :\n \"1.0.0\" }"), "1.0.0");
+  for (const char* none :
+       {"", "{}", R"({"cniVersion":7})", R"({"cniVersion":"1.0.0)", R"({"cniVersion":"1\"0"})",
+        R"({"cniVersion":"11111111111111111"})", "\"cniVersion\""})
+    EXPECT_EQ(version(none), "") << none;
+}
+
+TEST(ClientText, takes_a_question_for_the_version_only_when_that_is_all) {
+  const auto version = [](const std::string& text) {
+    return string_of(only_version(text_of(text)));
+  };
+  EXPECT_EQ(version(R"({"cniVersion":"1.1.0"})"), "1.1.0");
+  EXPECT_EQ(version(" {\n\t\"cniVersion\" : \"1.1.0\" }\n"), "1.1.0");
+  for (const char* other : {"", R"({"cniVersion":"1.1.0"}})", R"({"cniVersion":"1.1.0","a":1})",
+                            R"({"a":1,"cniVersion":"1.1.0"})", R"({"cniVersion":"x"})"})
+    EXPECT_EQ(version(other), "") << other;
+}
+
+TEST(ClientText, an_answer_is_complete_with_its_last_byte) {
+  const std::string whole =
+      "HTTP/1.1 200 OK\r\nServer: x\r\nx-cni-EXIT: 1\r\nContent-Length: 4\r\n\r\nbody";
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(parse_answer(text_of(whole.substr(0, size))).complete) << size;
+  const Answer answer = parse_answer(text_of(whole + "more"));
+  EXPECT_TRUE(answer.complete);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.exit_code, 1);
+  EXPECT_EQ(string_of(answer.body), "body");
+}
+
+TEST(ClientText, headers_are_found_at_the_start_of_a_line_only) {
+  const Answer answer =
+      parse_answer(text_of("HTTP/1.1 200 OK\r\nA: x-cni-exit: 7\r\nContent-Length: 0\r\n\r\n"));
+  EXPECT_TRUE(answer.complete);
+  EXPECT_EQ(answer.exit_code, -1);
+}
+
+TEST(ClientText, answers_without_a_sound_length_are_never_complete) {
+  for (const char* length : {"", "Content-Length: x\r\n", "Content-Length: -1\r\n",
+                             "Content-Length: 99999999999999999999\r\n"})
+    EXPECT_FALSE(
+        parse_answer(text_of(std::string("HTTP/1.1 200 OK\r\n") + length + "\r\n")).complete)
+        << length;
+}
+
+TEST(ClientText, values_that_http_would_change_are_not_sent) {
+  EXPECT_TRUE(can_be_header("/run/netns/web"));
+  EXPECT_TRUE(can_be_header("a b"));
+  for (const char* value : {" a", "a ", "a\nb", "a\rb", "\t", "a\x7f"})
+    EXPECT_FALSE(can_be_header(value)) << value;
+}
+
+TEST(ClientText, a_builder_does_not_overflow) {
+  Builder<8> builder;
+  builder.add("12345");
+  builder.add("6789");
+  EXPECT_FALSE(builder.fits());
+  EXPECT_EQ(string_of(builder.text()), "12345");
+}
+
+TEST(ClientText, json_is_escaped) {
+  Builder<64> builder;
+  builder.add_escaped("a\"b\\c\nd");
+  EXPECT_EQ(string_of(builder.text()), "a\\\"b\\\\cd");
+}
+
+}  // namespace
+}  // namespace client

@@ -1,0 +1,218 @@
+#include "tests/plugin-api/cni/recording_service.h"
+
+#include <fcntl.h>
+
+#include "network/api/options.h"
+
+namespace fairlead::testing {
+
+namespace {
+
+using json::Json;
+
+template <class List>
+Json texts(const List& list) {
+  Json array = Json::array();
+  for (const auto& element : list) array.push_back(element.to_string());
+  return array;
+}
+
+void put(Json& object, const char* key, Json value) {
+  if (!value.is_null() && value != false && !(value.is_structured() && value.empty()) &&
+      value != "")
+    object[key] = std::move(value);
+}
+
+Json describe(const network::SubnetSpec& subnet) {
+  Json object = Json::object();
+  if (subnet.subnet) object["subnet"] = subnet.subnet->to_string();
+  if (subnet.range) object["range"] = subnet.range->to_string();
+  if (subnet.gateway) object["gateway"] = subnet.gateway->to_string();
+  return object;
+}
+
+Json describe(const network::NetworkSpec& spec) {
+  Json object{{"name", spec.name.str()}};
+  put(object, "options", network::to_map(spec.options));
+  for (const auto& subnet : spec.subnets) object["subnets"].push_back(describe(subnet));
+  put(object, "ipv6", spec.ipv6);
+  put(object, "internal", spec.internal);
+  put(object, "labels", spec.labels);
+  return object;
+}
+
+Json describe(const network::PortSpec& port) {
+  Json object{{"proto", to_string(port.proto)},
+              {"host_port", port.host_port},
+              {"container_port", port.container_port}};
+  if (port.host_ip) object["host_ip"] = port.host_ip->to_string();
+  return object;
+}
+
+Json describe(const network::Route& route) {
+  Json object{{"dst", route.destination.to_string()}};
+  if (route.via) object["via"] = route.via->to_string();
+  if (route.mtu) object["mtu"] = *route.mtu;
+  if (route.priority) object["priority"] = *route.priority;
+  if (route.scope) object["scope"] = *route.scope;
+  return object;
+}
+
+Json describe(const network::Rates& rates) {
+  return {{"in_bits", rates.in_bits},
+          {"in_burst_bits", rates.in_burst_bits},
+          {"out_bits", rates.out_bits},
+          {"out_burst_bits", rates.out_burst_bits}};
+}
+
+Json describe(const network::EndpointSpec& spec) {
+  Json object{{"network", spec.network.text},
+              {"id", spec.id},
+              {"container", spec.container},
+              {"runtime", spec.runtime}};
+  put(object, "addresses", texts(spec.addresses));
+  if (spec.mac) object["mac"] = spec.mac->to_string();
+  for (const auto& port : spec.ports) object["ports"].push_back(describe(port));
+  put(object, "aliases", spec.aliases);
+  put(object, "ranges", texts(spec.ranges));
+  if (spec.rates) object["rates"] = describe(*spec.rates);
+  for (const auto& route : spec.routes) object["routes"].push_back(describe(route));
+  if (spec.netns_path) object["netns_path"] = *spec.netns_path;
+  return object;
+}
+
+Json describe(const network::EndpointRef& ref) {
+  return {{"network", ref.network.text}, {"id", ref.id}};
+}
+
+Json describe(const network::Expectation& expected) {
+  Json object{{"ifname", expected.ifname}};
+  put(object, "addresses", texts(expected.addresses));
+  for (const auto& route : expected.routes) object["routes"].push_back(describe(route));
+  if (expected.mac) object["mac"] = expected.mac->to_string();
+  return object;
+}
+
+network::Subnet make_subnet(const network::SubnetSpec& spec) {
+  const Cidr subnet = spec.subnet.value_or(
+      *Cidr::parse(spec.family == Family::kV4 ? "10.208.0.0/24" : "fd00:208::/64"));
+  return {.subnet = subnet,
+          .gateway = spec.gateway.value_or(*subnet.first().plus(1)),
+          .range = spec.range};
+}
+
+Cidr address_in(const network::Subnet& subnet, const network::EndpointSpec& spec) {
+  for (const Cidr& wanted : spec.addresses)
+    if (subnet.subnet.contains(wanted.address()))
+      return Cidr::of(wanted.address(), subnet.subnet.prefix_length());
+  return Cidr::of(*subnet.subnet.first().plus(2), subnet.subnet.prefix_length());
+}
+
+}  // namespace
+
+RecordingService::RecordingService() {
+  using ::testing::Invoke;
+  ON_CALL(*this, create_network).WillByDefault([this](const auto& spec) { return create(spec); });
+  ON_CALL(*this, inspect_network).WillByDefault([this](const auto& ref) { return inspect(ref); });
+  ON_CALL(*this, attach).WillByDefault([this](const auto& spec, const auto& placement) {
+    return attach_to(spec, placement);
+  });
+  ON_CALL(*this, remove_endpoint).WillByDefault([this](const auto& ref) {
+    calls.push_back({{"remove_endpoint", describe(ref)}});
+    return Status();
+  });
+  ON_CALL(*this, check).WillByDefault([this](const auto& ref, const auto& expected) {
+    calls.push_back({{"check", {{"endpoint", describe(ref)}, {"expected", describe(expected)}}}});
+    return Status();
+  });
+  ON_CALL(*this, collect).WillByDefault([this](const auto& ref, const auto& runtime, auto valid) {
+    Json list = Json::array();
+    for (const auto& attachment : valid)
+      list.push_back({{"container", attachment.container}, {"ifname", attachment.ifname}});
+    calls.push_back({{"collect", {{"network", ref.text}, {"runtime", runtime}, {"valid", list}}}});
+    return Result<std::size_t>(std::size_t{0});
+  });
+}
+
+void RecordingService::has_network(const std::string& name, const std::string& subnet) {
+  const network::SubnetSpec spec{.family = Cidr::parse(subnet)->family(),
+                                 .subnet = *Cidr::parse(subnet)};
+  networks[name] = {.name = *NetworkName::parse(name), .subnets = {make_subnet(spec)}};
+}
+
+const Json* RecordingService::call(const std::string& verb) const {
+  for (const Json& made : calls)
+    if (made.contains(verb)) return &made[verb];
+  return nullptr;
+}
+
+Result<network::Network> RecordingService::create(const network::NetworkSpec& spec) {
+  calls.push_back({{"create_network", describe(spec)}});
+  network::Network made{.name = spec.name, .options = spec.options, .internal = spec.internal};
+  for (const auto& subnet : spec.subnets) made.subnets.push_back(make_subnet(subnet));
+  if (made.subnets.empty()) made.subnets.push_back(make_subnet({}));
+  networks[spec.name.str()] = made;
+  return made;
+}
+
+Result<network::Network> RecordingService::inspect(const network::NetworkRef& ref) {
+  calls.push_back({{"inspect_network", ref.text}});
+  const auto found = networks.find(ref.text);
+  if (found == networks.end()) return fail(Code::kNotFound, "network {} does not exist", ref.text);
+  return found->second;
+}
+
+Result<network::Attachment> RecordingService::attach_to(const network::EndpointSpec& spec,
+                                                        const network::Placement& placement) {
+  calls.push_back({{"attach", describe(spec)}});
+  if (!networks.contains(spec.network.text))
+    return fail(Code::kNotFound, "network {} does not exist", spec.network.text);
+  const network::Network& net = networks[spec.network.text];
+  network::Attachment made{.bridge = *IfName::parse("fl-000000000001"),
+                           .bridge_mac = *MacAddress::parse("0a:fa:00:00:00:01"),
+                           .host_mac = *MacAddress::parse("0a:fa:00:00:00:02"),
+                           .container_ifname = std::get<network::IntoNetns>(placement).ifname,
+                           .mtu = net.options.mtu.value_or(1500)};
+  made.endpoint.host_ifname = *IfName::parse("flh000000000001");
+  for (const auto& subnet : net.subnets) {
+    made.endpoint.addresses.push_back(address_in(subnet, spec));
+    if (net.internal) continue;
+    made.endpoint.gateways.push_back(*subnet.gateway);
+    made.routes.push_back({.destination = Cidr::of(IpAddress::any(subnet.subnet.family()), 0),
+                           .via = subnet.gateway});
+  }
+  made.container_mac =
+      spec.mac.value_or(MacAddress::for_ip(made.endpoint.addresses.front().address()));
+  made.routes.insert(made.routes.end(), spec.routes.begin(), spec.routes.end());
+  return made;
+}
+
+cni::Call call_of(const Json& environment, std::string input) {
+  cni::Call call{.input = std::move(input)};
+  call.environment = cni::read_environment([&](const char* name) -> const char* {
+    return environment.contains(name) ? environment[name].get_ref<const std::string&>().c_str()
+                                      : nullptr;
+  });
+  call.netns.open = [](const std::string& path) -> Result<UniqueFd> {
+    if (path == "/run/netns/gone")
+      return fail(Code::kNotFound, "open network namespace {}: No such file or directory", path);
+    return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  };
+  call.netns.is_own = [own = call.environment.netns == "/run/netns/own"](int) { return own; };
+  return call;
+}
+
+cni::Call verb_call(const std::string& verb, Json config) {
+  if (!config.contains("name")) config["name"] = "shop";
+  if (!config.contains("cniVersion")) config["cniVersion"] = "1.1.0";
+  return call_of({{"CNI_COMMAND", verb},
+                  {"CNI_CONTAINERID", "web"},
+                  {"CNI_NETNS", "/run/netns/web"},
+                  {"CNI_IFNAME", "eth0"},
+                  {"CNI_PATH", "/opt/cni/bin"}},
+                 config.dump());
+}
+
+cni::Call add_call(Json config) { return verb_call("ADD", std::move(config)); }
+
+}  // namespace fairlead::testing

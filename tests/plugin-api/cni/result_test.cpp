@@ -1,0 +1,115 @@
+#include "plugin-api/cni/result.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json/json.h"
+#include "plugin-api/cni/prev_result.h"
+
+namespace fairlead::cni {
+namespace {
+
+network::Attachment attachment() {
+  network::Attachment made{.bridge = *IfName::parse("br0"),
+                           .bridge_mac = *MacAddress::parse("02:00:00:00:00:01"),
+                           .host_mac = *MacAddress::parse("02:00:00:00:00:02"),
+                           .container_ifname = *IfName::parse("eth0"),
+                           .container_mac = *MacAddress::parse("02:00:00:00:00:03"),
+                           .mtu = 1400};
+  made.endpoint.host_ifname = *IfName::parse("flh1");
+  made.endpoint.addresses = {*Cidr::parse("10.1.0.2/24"), *Cidr::parse("fd00::2/64")};
+  made.endpoint.gateways = {*IpAddress::parse("10.1.0.1")};
+  made.routes = {{.destination = *Cidr::parse("0.0.0.0/0"),
+                  .via = *IpAddress::parse("10.1.0.1"),
+                  .mtu = 1300,
+                  .table = 0}};
+  return made;
+}
+
+json::Json result_in(const char* version, const network::Attachment& made = attachment(),
+                     const network::Dns& dns = {}) {
+  const auto text = encode_result(made, dns, "/run/netns/web", *find_version(version));
+  EXPECT_TRUE(text);
+  return text ? *json::parse(*text) : json::Json();
+}
+
+TEST(Result, lists_bridge_host_end_and_container_end) {
+  const auto interfaces = result_in("1.0.0")["interfaces"];
+  EXPECT_EQ(
+      interfaces,
+      json::Json::parse(
+          R"([{"name":"br0","mac":"02:00:00:00:00:01"},{"name":"flh1","mac":"02:00:00:00:00:02"},
+      {"name":"eth0","mac":"02:00:00:00:00:03","sandbox":"/run/netns/web"}])"));
+}
+
+TEST(Result, points_the_addresses_at_the_containers_end_also_without_a_bridge) {
+  auto made = attachment();
+  made.bridge = {};
+  const auto result = result_in("1.0.0", made);
+  EXPECT_EQ(result["ips"][0]["interface"], 1);
+  EXPECT_EQ(result["interfaces"][1]["name"], "eth0");
+}
+
+TEST(Result, says_the_family_of_an_address_until_0_4_0_only) {
+  for (const char* version : {"0.3.0", "0.3.1", "0.4.0"}) {
+    EXPECT_EQ(result_in(version)["ips"][0]["version"], "4") << version;
+    EXPECT_EQ(result_in(version)["ips"][1]["version"], "6") << version;
+  }
+  for (const char* version : {"1.0.0", "1.1.0"})
+    EXPECT_FALSE(result_in(version)["ips"][0].contains("version")) << version;
+}
+
+TEST(Result, has_mtu_and_details_of_routes_since_1_1_0) {
+  EXPECT_EQ(result_in("1.1.0")["interfaces"][2]["mtu"], 1400);
+  EXPECT_EQ(result_in("1.1.0")["routes"][0],
+            json::Json::parse(R"({"dst":"0.0.0.0/0","gw":"10.1.0.1","mtu":1300,"table":0})"));
+  EXPECT_FALSE(result_in("1.0.0")["interfaces"][2].contains("mtu"));
+  EXPECT_EQ(result_in("1.0.0")["routes"][0],
+            json::Json::parse(R"({"dst":"0.0.0.0/0","gw":"10.1.0.1"})"));
+}
+
+TEST(Result, is_a_pair_of_families_before_0_3_0) {
+  EXPECT_EQ(
+      result_in("0.2.0"),
+      json::Json::parse(R"({"cniVersion":"0.2.0","ip4":{"ip":"10.1.0.2/24","gateway":"10.1.0.1",
+      "routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"}]},"ip6":{"ip":"fd00::2/64"}})"));
+}
+
+TEST(Result, without_an_address_cannot_be_told_before_0_3_0) {
+  auto made = attachment();
+  made.endpoint.addresses.clear();
+  const auto text = encode_result(made, {}, "/run/netns/web", *find_version("0.1.0"));
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, ErrorCode::kConfiguration);
+  EXPECT_FALSE(result_in("1.0.0", made).contains("ips"));
+}
+
+TEST(Result, leaves_empty_sections_out) {
+  EXPECT_FALSE(result_in("1.0.0").contains("dns"));
+  EXPECT_EQ(result_in("1.0.0", attachment(), {.nameservers = {"10.1.0.1"}})["dns"],
+            json::Json::parse(R"({"nameservers":["10.1.0.1"]})"));
+}
+
+TEST(Result, is_read_back_as_prev_result) {
+  for (const char* version : {"0.4.0", "1.0.0", "1.1.0"}) {
+    const json::Json result = result_in(version);
+    const auto previous = decode_prev_result(*json::Object::of(result), "eth0");
+    ASSERT_TRUE(previous);
+    EXPECT_EQ(previous->addresses, attachment().endpoint.addresses);
+    EXPECT_EQ(previous->mac, attachment().container_mac);
+    EXPECT_EQ(previous->routes.at(0).destination.to_string(), "0.0.0.0/0");
+  }
+}
+
+TEST(PrevResult, addresses_of_other_interfaces_are_not_the_containers) {
+  const auto document = json::Json::parse(
+      R"({"interfaces":[{"name":"eth0","sandbox":"/x","mac":"02:00:00:00:00:01"},{"name":"net1","sandbox":"/x"},{"name":"net1"}],
+      "ips":[{"address":"10.1.0.2/24","interface":0},{"address":"10.2.0.2/24","interface":1},{"address":"10.3.0.2/24"}]})");
+  const auto previous = decode_prev_result(*json::Object::of(document), "net1");
+  ASSERT_TRUE(previous);
+  EXPECT_EQ(previous->addresses,
+            (std::vector{*Cidr::parse("10.2.0.2/24"), *Cidr::parse("10.3.0.2/24")}));
+  EXPECT_FALSE(previous->mac);
+}
+
+}  // namespace
+}  // namespace fairlead::cni

@@ -1,0 +1,198 @@
+#include "plugin-api/cni/settings.h"
+
+#include <gtest/gtest.h>
+
+#include "plugin-api/cni/ranges.h"
+
+namespace fairlead::cni {
+namespace {
+
+using network::GatewayMode;
+
+Decoded<Settings> settings_of(const std::string& text) {
+  const auto document = json::parse(text);
+  EXPECT_TRUE(document) << text;
+  return decode_settings(*json::Object::of(*document, "", json::Keys::kAnyCase),
+                         *NetworkName::parse("shop"));
+}
+
+void expect_refused(const std::string& text, const std::string& message,
+                    ErrorCode code = ErrorCode::kConfiguration) {
+  const auto settings = settings_of(text);
+  ASSERT_FALSE(settings) << text;
+  EXPECT_EQ(settings.error().code, code) << text;
+  EXPECT_NE(settings.error().message.find(message), std::string::npos) << settings.error().message;
+}
+
+std::string joined(const std::vector<Cidr>& prefixes) {
+  std::string text;
+  for (const Cidr& prefix : prefixes) text += (text.empty() ? "" : " ") + prefix.to_string();
+  return text;
+}
+
+TEST(Settings, an_empty_configuration_has_gateway_and_masquerade) {
+  const auto settings = settings_of("{}");
+  ASSERT_TRUE(settings);
+  EXPECT_TRUE(settings->network.options.masquerade);
+  EXPECT_FALSE(settings->network.internal);
+  EXPECT_EQ(settings->network.options.gateway_mode_v4, GatewayMode::kNat);
+  EXPECT_TRUE(settings->network.subnets.empty());
+}
+
+TEST(Settings, gateway_and_masquerade_are_switched_off_in_the_bridge_plugins_words) {
+  EXPECT_FALSE(settings_of(R"({"ipMasq":false})")->network.options.masquerade);
+  const auto settings = settings_of(R"({"isGateway":false})");
+  EXPECT_EQ(settings->network.options.gateway_mode_v4, GatewayMode::kIsolated);
+  EXPECT_TRUE(settings->network.internal);
+  EXPECT_FALSE(settings_of(R"({"isGateway":false,"isDefaultGateway":true})")->network.internal);
+}
+
+TEST(Settings, keys_are_found_in_any_case) {
+  const auto settings = settings_of(
+      R"({"IPAM":{"Type":"host-local","Subnet":"10.1.0.0/24"},"MTU":1400,"IpMasq":"FALSE"})");
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->network.subnets.at(0).subnet->to_string(), "10.1.0.0/24");
+  EXPECT_EQ(settings->network.options.mtu, 1400U);
+  EXPECT_FALSE(settings->network.options.masquerade);
+}
+
+TEST(Settings, the_network_to_join_is_a_key_or_an_option) {
+  EXPECT_EQ(settings_of(R"({"network":"blog"})")->network.options.join->str(), "blog");
+  EXPECT_EQ(settings_of(R"({"options":{"network":"blog"}})")->network.options.join->str(), "blog");
+  expect_refused(R"({"network":"../x"})", "is not a network name");
+}
+
+TEST(Settings, one_option_with_two_values_is_refused) {
+  expect_refused(R"({"mtu":1400,"options":{"mtu":"1500"}})",
+                 "field mtu is \"1400\", but options.mtu is \"1500\"");
+  EXPECT_TRUE(settings_of(R"({"mtu":1400,"options":{"mtu":"1400"}})"));
+  EXPECT_TRUE(settings_of(R"({"mtu":0,"bridge":""})"));
+}
+
+TEST(Settings, dockers_words_are_options_too) {
+  EXPECT_FALSE(settings_of(R"({"options":{"com.docker.network.bridge.enable_icc":"false"}})")
+                   ->network.options.icc);
+}
+
+TEST(Settings, subnets_are_text_or_objects) {
+  const auto settings =
+      settings_of(R"({"subnets":["10.1.0.0/24",{"subnet":"fd00::/64","gateway":"fd00::fe"}]})");
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->network.subnets.at(0).subnet->to_string(), "10.1.0.0/24");
+  EXPECT_EQ(settings->network.subnets.at(1).gateway->to_string(), "fd00::fe");
+  EXPECT_EQ(settings->network.subnets.at(1).family, Family::kV6);
+}
+
+TEST(Settings, a_range_that_is_a_prefix_is_the_networks_range) {
+  const auto settings =
+      settings_of(R"({"subnet":"10.1.0.0/24","rangeStart":"10.1.0.128","rangeEnd":"10.1.0.255"})");
+  EXPECT_EQ(settings->network.subnets.at(0).range->to_string(), "10.1.0.128/25");
+  EXPECT_EQ(joined(settings->ranges), "");
+}
+
+TEST(Settings, any_other_range_is_given_out_exactly) {
+  const auto settings = settings_of(
+      R"({"ipam":{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.10","rangeEnd":"10.1.0.17"}})");
+  EXPECT_EQ(settings->network.subnets.at(0).range->to_string(), "10.1.0.0/27");
+  EXPECT_EQ(joined(settings->ranges), "10.1.0.10/31 10.1.0.12/30 10.1.0.16/31");
+}
+
+TEST(Settings, two_ranges_of_one_subnet_are_one_pool) {
+  const auto settings = settings_of(
+      R"({"ipam":{"ranges":[[{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.8","rangeEnd":"10.1.0.15"},
+      {"subnet":"10.1.0.0/24","rangeStart":"10.1.0.32","rangeEnd":"10.1.0.63"}]]}})");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->network.subnets.size(), 1U);
+  EXPECT_EQ(joined(settings->ranges), "10.1.0.8/29 10.1.0.32/27");
+}
+
+TEST(Settings, two_subnets_of_one_family_are_refused) {
+  expect_refused(R"({"subnets":["10.1.0.0/24","10.2.0.0/24"]})", "are of one family");
+}
+
+TEST(Settings, wrong_subnets_are_refused_by_name) {
+  expect_refused(R"({"subnet":"10.1.0.5/24"})", "field subnet: \"10.1.0.5/24\" has host bits set");
+  expect_refused(R"({"subnet":"10.1.0.0"})", "field subnet");
+  expect_refused(R"({"subnet":7})", "field subnet must be a string, not number");
+  expect_refused(R"({"subnets":"10.1.0.0/24"})", "field subnets must be an array");
+  expect_refused(R"({"subnets":[7]})", "field subnets[0]");
+  expect_refused(R"({"ipam":{"ranges":[{"subnet":"10.1.0.0/24"}]}})",
+                 "field ipam.ranges must hold arrays");
+  expect_refused(R"({"ipam":{"ranges":[[{}]]}})", "field ipam.ranges[0].subnet is missing");
+  expect_refused(R"({"ipam":{"subnet":"10.1.0.0/24","gateway":"10.2.0.1"}})",
+                 "field ipam.gateway: 10.2.0.1 is outside the subnet 10.1.0.0/24");
+  expect_refused(R"({"subnet":"10.1.0.0/24","rangeStart":"10.2.0.1"})", "outside the subnet");
+  expect_refused(R"({"subnet":"10.1.0.0/24","rangeStart":"10.1.0.9","rangeEnd":"10.1.0.8"})",
+                 "ends at 10.1.0.8, before it starts");
+}
+
+TEST(Settings, foreign_ipam_plugins_are_refused_with_a_hint) {
+  expect_refused(R"({"ipam":{"type":"dhcp"}})", "use \"host-local\"");
+  EXPECT_TRUE(settings_of(R"({"ipam":{}})"));
+  EXPECT_TRUE(settings_of(R"({"ipam":{"type":"fairlead"}})"));
+}
+
+TEST(Settings, what_cannot_be_done_is_refused_with_key_and_value) {
+  for (const char* key :
+       {"vlan", "macspoofchk", "promiscMode", "portIsolation", "disableContainerInterface"}) {
+    expect_refused(fmt::format(R"({{"{}":true}})", key), fmt::format("field {} is true", key),
+                   ErrorCode::kUnsupportedField);
+    EXPECT_TRUE(settings_of(fmt::format(R"({{"{}":false}})", key))) << key;
+  }
+  expect_refused(R"({"vlanTrunk":[{"id":5}]})", "field vlanTrunk is [{\"id\":5}]",
+                 ErrorCode::kUnsupportedField);
+  expect_refused(R"({"ipam":{"resolvConf":"/etc/resolv.conf"}})", "ipam.resolvConf",
+                 ErrorCode::kUnsupportedField);
+  EXPECT_TRUE(settings_of(R"({"vlan":0,"vlanTrunk":[]})"));
+}
+
+TEST(Settings, unknown_keys_are_let_through) {
+  EXPECT_TRUE(settings_of(
+      R"({"type":"fairlead","capabilities":{"ips":true},"forceAddress":true,"whatever":[1,{"a":2}]})"));
+}
+
+TEST(Settings, unknown_options_are_not) {
+  expect_refused(R"({"options":{"mtuu":"1"}})", "did you mean \"mtu\"?");
+}
+
+TEST(Settings, routes_carry_their_details) {
+  const auto settings = settings_of(
+      R"({"routes":[{"dst":"10.9.0.5/16","gw":"10.1.0.9","mtu":1300,"advmss":1200,"priority":5,"table":100,"scope":0}]})");
+  const network::Route& route = settings->routes.at(0);
+  EXPECT_EQ(route.destination.to_string(), "10.9.0.0/16");
+  EXPECT_EQ(route.via->to_string(), "10.1.0.9");
+  EXPECT_EQ(route.mtu, 1300U);
+  EXPECT_EQ(route.advmss, 1200U);
+  EXPECT_EQ(route.priority, 5U);
+  EXPECT_EQ(route.table, 100U);
+  EXPECT_EQ(route.scope, 0U);
+  expect_refused(R"({"routes":[{"gw":"10.1.0.9"}]})", "field routes[0].dst is missing");
+  expect_refused(R"({"routes":[{"dst":"10.9.0.0/16","gw":"x"}]})", "field routes[0].gw");
+  expect_refused(R"({"routes":[{"dst":"10.9.0.0/16","mtu":-1}]})", "field routes[0].mtu");
+}
+
+TEST(Settings, the_network_to_join_can_be_told_from_a_configuration_that_is_refused) {
+  const auto document = json::parse(R"({"network":"blog","options":{"mtu":[1]},"subnet":5})");
+  const auto join = decode_join(*json::Object::of(*document, "", json::Keys::kAnyCase));
+  ASSERT_TRUE(join);
+  EXPECT_EQ((*join)->str(), "blog");
+}
+
+TEST(Ranges, are_the_fewest_prefixes_that_hold_exactly_the_addresses) {
+  const auto between = [](const char* first, const char* last) {
+    return joined(prefixes_between(*IpAddress::parse(first), *IpAddress::parse(last)));
+  };
+  EXPECT_EQ(between("10.0.0.0", "10.0.0.255"), "10.0.0.0/24");
+  EXPECT_EQ(between("10.0.0.5", "10.0.0.5"), "10.0.0.5/32");
+  EXPECT_EQ(between("10.0.0.1", "10.0.0.2"), "10.0.0.1/32 10.0.0.2/32");
+  EXPECT_EQ(between("0.0.0.0", "255.255.255.255"), "0.0.0.0/0");
+  EXPECT_EQ(between("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "::/0");
+  EXPECT_EQ(between("fd00::10", "fd00::2f"), "fd00::10/124 fd00::20/124");
+  EXPECT_EQ(prefixes_between(*IpAddress::parse("::1"),
+                             *IpAddress::parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"))
+                .size(),
+            254U);
+}
+
+}  // namespace
+}  // namespace fairlead::cni
