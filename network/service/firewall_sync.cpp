@@ -34,8 +34,11 @@ bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Elemen
 
 Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
   const Status done = firewall_.apply(changes);
-  if (done || done.error().code != Code::kNotFound) return done;
-  log::warn("firewall table was missing: rendered again");
+  const bool astray =
+      !done && (done.error().code == Code::kNotFound || done.error().code == Code::kExists);
+  if (!astray) return done;
+  log::warn("firewall table was not as the records say: rendered again",
+            {{"cause", done.error().text}});
   return render();
 }
 

@@ -163,13 +163,23 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
   return fail(built.error());
 }
 
+// A route of the host inside a subnet would lead its packets astray. Wider routes (a VPN's, say)
+// are no matter: the longer prefix wins. A foreign bridge brings the route of its own addresses.
+static Status check_routes(const Network& network, const SubnetSpec& spec,
+                           std::span<const Cidr> occupied) {
+  if (!spec.subnet || network.foreign_bridge) return {};
+  for (const Cidr& route : occupied)
+    if (spec.subnet->contains(route))
+      return fail(Code::kExists,
+                  "subnet {} is in use on this host: it has a route to {}; choose another one",
+                  spec.subnet->to_string(), route.to_string());
+  return {};
+}
+
 Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
-  std::vector<Cidr> occupied;
-  const auto subnets = wanted_subnets(spec);
-  if (std::ranges::any_of(subnets, [](const SubnetSpec& subnet) { return !subnet.subnet; })) {
-    TRY(occupied, parts_.links.occupied_subnets());
-  }
-  for (const SubnetSpec& subnet : subnets) {
+  TRY(auto occupied, parts_.links.occupied_subnets());
+  for (const SubnetSpec& subnet : wanted_subnets(spec)) {
+    TRY_STATUS(check_routes(network, subnet, occupied));
     TRY(auto given, give_subnet(subnet, network, occupied));
     network.subnets.push_back(std::move(given));
     fault_point("network.create.subnet");
@@ -179,11 +189,15 @@ Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
 
 Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& network,
                                         std::span<const Cidr> occupied) {
-  const PoolWish wish{.subnet = spec.subnet,
-                      .family = spec.subnet ? spec.subnet->family() : spec.family,
-                      .range = spec.range,
-                      .network = network.id,
-                      .owner = network.name.str()};
+  PoolWish wish{.subnet = spec.subnet,
+                .family = spec.subnet ? spec.subnet->family() : spec.family,
+                .range = spec.range,
+                .network = network.id,
+                .owner = network.name.str()};
+  if (spec.subnet && !spec.range) {  // the range that the runtime asked for together with the pool
+    TRY(auto asked, ipam_.find_pool(*spec.subnet));
+    if (asked) wish.range = asked->range;
+  }
   TRY(auto pool, ipam_.create_pool(wish, occupied));
   Subnet subnet{.subnet = pool.subnet,
                 .range = spec.range ? spec.range : pool.range,

@@ -1,6 +1,7 @@
 // fairleadd: Docker's plugin socket, Fairlead's API socket, and the watch over the kernel. Runs in
 // the foreground.
 #include <getopt.h>
+#include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -126,6 +127,15 @@ cni::NetnsDoor netns_door() {
           }};
 }
 
+// The group of the API socket: root's own when the host has no such group.
+std::string api_group_of(const Config& config) {
+  if (config.api_group.empty() || getgrnam(config.api_group.c_str()) != nullptr)
+    return config.api_group;
+  log::info("no such group: the API socket is root's alone",
+            {{"group", config.api_group}, {"hint", "groupadd --system " + config.api_group}});
+  return {};
+}
+
 // The sockets: those that systemd passed, else our own.
 Result<std::vector<http::Listener>> open_listeners(const Config& config,
                                                    const http::Handler& docker,
@@ -144,7 +154,7 @@ Result<std::vector<http::Listener>> open_listeners(const Config& config,
     return {};
   };
   TRY_STATUS(open(config.paths.plugin_socket(), 0600, "", docker));
-  TRY_STATUS(open(config.paths.api_socket(), 0660, config.api_group, api));
+  TRY_STATUS(open(config.paths.api_socket(), 0660, api_group_of(config), api));
   return listeners;
 }
 

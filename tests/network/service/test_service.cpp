@@ -170,9 +170,8 @@ TEST_F(EndpointVerbs, AttachingTwiceIsRefusedAndTheFirstStays) {
 
 TEST_F(EndpointVerbs, FailedAttachLeavesNothing) {
   create("shop", "10.20.0.0/24");
-  attach("web", must(service_->inspect_network({"shop"})).bridge.str(),
-         {});  // takes eth0 in the container
-  const std::string before = leftovers();
+  must(links().create_veth(
+      {.host_name = ifname("other0"), .peer_name = ifname("eth0"), .peer_netns_fd = netns("web")}));
   const auto failed = attach_to("shop", "web", {port(8080, 80)});
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().text, HasSubstr("eth0 exists already in the container"));
@@ -278,7 +277,7 @@ TEST_F(EndpointVerbs, CheckFindsWhatIsMissing) {
   const network::Expectation expected{
       .netns_fd = netns("web"), .ifname = "eth0", .addresses = web.endpoint.addresses};
   must(service_->check(ref("shop", "web"), expected));
-  must(firewall_->run("flush map inet fairlead publish_any"));
+  must(firewall_->run("flush map inet fairlead published_any_v4"));
   EXPECT_THAT(service_->check(ref("shop", "web"), expected).error().text,
               HasSubstr("8080/tcp is not published"));
   must(service_->reconcile());
