@@ -118,6 +118,7 @@ Result<FirewallSync::Wanted> FirewallSync::wanted() {
     if (network.phase != Phase::kReady) continue;
     wanted.networks.push_back(nat::nat_network(network));
     TRY(auto endpoints, records_.endpoints(network.id));
+    std::erase_if(endpoints, [&](const Endpoint& each) { return each.boot_id != boot_id_; });
     for (const Endpoint& endpoint : endpoints)
       for (const PublishedPort& port : endpoint.ports)
         wanted.ports.push_back(nat::nat_port(network, endpoint, port));

@@ -12,8 +12,8 @@ namespace fairlead::network {
 // Thread-safe.
 class FirewallSync {
  public:
-  FirewallSync(kernel::Firewall& firewall, RecordStore& records)
-      : firewall_(firewall), records_(records) {}
+  FirewallSync(kernel::Firewall& firewall, RecordStore& records, std::string boot_id)
+      : firewall_(firewall), records_(records), boot_id_(std::move(boot_id)) {}
 
   Status admit(const Network& network);
   Status dismiss(const Network& network);
@@ -42,6 +42,7 @@ class FirewallSync {
 
   kernel::Firewall& firewall_;
   RecordStore& records_;
+  std::string boot_id_;  // endpoints of another boot are void
 };
 
 }  // namespace fairlead::network
