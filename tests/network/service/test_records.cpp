@@ -1,0 +1,92 @@
+// Records as JSON text, both ways, and damaged ones.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "network/service/records.h"
+
+namespace fairlead::network {
+namespace {
+
+template <class T>
+T get(Result<T> result) {
+  EXPECT_TRUE(result) << result.error().text;
+  return std::move(*result);
+}
+
+Network rich_network() {
+  Network network{.id = std::string(64, 'a'), .name = get(NetworkName::parse("shop"))};
+  network.options.mtu = 1400;
+  network.options.icc = false;
+  network.options.host_ip_v4 = get(IpAddress::parse("127.0.0.1"));
+  network.options.rates.in_bits = 1'000'000;
+  network.subnets.push_back({.subnet = get(Cidr::parse("10.1.0.0/24")),
+                             .gateway = get(IpAddress::parse("10.1.0.1")),
+                             .range = get(Cidr::parse("10.1.0.128/25")),
+                             .aux = {{"printer", get(IpAddress::parse("10.1.0.9"))}},
+                             .pool_id = "10.1.0.0/24"});
+  network.subnets.push_back({.subnet = get(Cidr::parse("fd00:1::/64"))});
+  network.internal = true;
+  network.address_source = AddressSource::kRuntime;
+  network.labels["team"] = "a \"b\"";
+  network.phase = Phase::kReady;
+  network.created = 1'800'000'000;
+  network.bridge = get(IfName::parse("fl-aaaaaaaaaaaa"));
+  network.foreign_bridge = true;
+  network.bridge_mac = MacAddress::from_hash("a");
+  network.mtu = 1400;
+  return network;
+}
+
+Endpoint rich_endpoint() {
+  Endpoint endpoint{
+      .id = "e1", .network_id = std::string(64, 'a'), .container = "web", .runtime = "cni"};
+  endpoint.addresses = {get(Cidr::parse("10.1.0.2/24")), get(Cidr::parse("fd00:1::2/64"))};
+  endpoint.gateways = {get(IpAddress::parse("10.1.0.1"))};
+  endpoint.mac = MacAddress::for_ip(endpoint.addresses[0].address());
+  endpoint.host_ifname = get(IfName::parse("flh012345678901"));
+  endpoint.ifname = "eth0";
+  endpoint.ports = {{Proto::kUdp, get(IpAddress::parse("::")), 53, 5353},
+                    {Proto::kTcp, {}, 8080, 80}};
+  endpoint.aliases = {"www"};
+  endpoint.rates.out_bits = 5;
+  endpoint.routes = {{.destination = get(Cidr::parse("10.9.0.0/16")),
+                      .via = get(IpAddress::parse("10.1.0.7")),
+                      .mtu = 1280,
+                      .table = 100,
+                      .scope = 0}};
+  endpoint.netns_path = "/run/netns/web";
+  endpoint.boot_id = "b";
+  endpoint.phase = Phase::kDeleting;
+  endpoint.joined = true;
+  endpoint.created = 7;
+  return endpoint;
+}
+
+TEST(Records, NetworkComesBackAsItWas) {
+  EXPECT_EQ(get(decode_network(encode(rich_network()))), rich_network());
+}
+
+TEST(Records, EndpointComesBackAsItWas) {
+  EXPECT_EQ(get(decode_endpoint(encode(rich_endpoint()))), rich_endpoint());
+}
+
+TEST(Records, ClaimsComeBackAsTheyWere) {
+  const std::vector<PortClaim> claims{{get(IpAddress::parse("127.0.0.1")), "n", "e", 80, "b"},
+                                      {{}, "n", "f", 81, "b"}};
+  EXPECT_EQ(get(decode_claims(encode(claims))), claims);
+}
+
+TEST(Records, DamageIsToldAsDamage) {
+  for (const char* text : {"{}", "[]", R"({"id":"x","name":"../x","phase":"ready"})", R"({"id":7})",
+                           R"({"id":"x","name":"a","phase":"sideways"})"}) {
+    const auto decoded = decode_network(text);
+    ASSERT_FALSE(decoded) << text;
+    EXPECT_EQ(decoded.error().code, Code::kIo) << text;
+    EXPECT_THAT(decoded.error().text, ::testing::HasSubstr("damaged"));
+  }
+  EXPECT_FALSE(decode_endpoint("{"));
+  EXPECT_FALSE(decode_claims(R"({"claims":[{"network":"n"}]})"));
+}
+
+}  // namespace
+}  // namespace fairlead::network
