@@ -16,8 +16,8 @@ using testing::is_there;
 using testing::Scratch;
 using testing::write_text;
 
-struct RemoveTreeTest : ::testing::Test {
-  Scratch scratch;
+struct RemoveTreeTest : ::testing::TestWithParam<testing::Where> {
+  Scratch scratch{GetParam()};
   Folder top = Folder::open(scratch.path()).value();
 
   static bool mark(const std::string& path, int marks) {
@@ -39,7 +39,7 @@ struct RemoveTreeTest : ::testing::Test {
   }
 };
 
-TEST_F(RemoveTreeTest, EverythingInItGoes) {
+TEST_P(RemoveTreeTest, EverythingInItGoes) {
   std::filesystem::create_directories(scratch / "x/a/b/c");
   write_text(scratch / "x/a/f", "text");
   ASSERT_EQ(::mkfifo((scratch / "x/fifo").c_str(), 0), 0);
@@ -47,9 +47,9 @@ TEST_F(RemoveTreeTest, EverythingInItGoes) {
   EXPECT_FALSE(is_there(scratch / "x"));
 }
 
-TEST_F(RemoveTreeTest, WhatIsGoneIsNoError) { EXPECT_TRUE(remove_tree(top, "x")); }
+TEST_P(RemoveTreeTest, WhatIsGoneIsNoError) { EXPECT_TRUE(remove_tree(top, "x")); }
 
-TEST_F(RemoveTreeTest, AFileAndALinkAreRemovedThemselves) {
+TEST_P(RemoveTreeTest, AFileAndALinkAreRemovedThemselves) {
   std::filesystem::create_directory(scratch / "kept");
   std::filesystem::create_symlink("kept", scratch / "x");
   ASSERT_TRUE(remove_tree(top, "x"));
@@ -59,7 +59,7 @@ TEST_F(RemoveTreeTest, AFileAndALinkAreRemovedThemselves) {
   EXPECT_FALSE(is_there(scratch / "x"));
 }
 
-TEST_F(RemoveTreeTest, LinksAreNotFollowed) {
+TEST_P(RemoveTreeTest, LinksAreNotFollowed) {
   std::filesystem::create_directories(scratch / "outside/sub");
   write_text(scratch / "outside/f", "kept");
   std::filesystem::create_directory(scratch / "x");
@@ -70,13 +70,13 @@ TEST_F(RemoveTreeTest, LinksAreNotFollowed) {
   EXPECT_TRUE(is_there(scratch / "outside/f"));
 }
 
-TEST_F(RemoveTreeTest, NamesThatLeadOutAreRefused) {
+TEST_P(RemoveTreeTest, NamesThatLeadOutAreRefused) {
   for (const char* name : {"", ".", "..", "../x", "a/b"})
     EXPECT_FALSE(remove_tree(top, name)) << name;
   EXPECT_TRUE(is_there(scratch.path()));
 }
 
-TEST_F(RemoveTreeTest, ADepthBeyondAnyPathNeedsFewDescriptors) {
+TEST_P(RemoveTreeTest, ADepthBeyondAnyPathNeedsFewDescriptors) {
   ASSERT_TRUE(top.make_folder("x", 0700));
   make_deep(top, "x", 800);
   ASSERT_TRUE(
@@ -91,7 +91,7 @@ TEST_F(RemoveTreeTest, ADepthBeyondAnyPathNeedsFewDescriptors) {
   EXPECT_FALSE(is_there(scratch / "x"));
 }
 
-TEST_F(RemoveTreeTest, FiveThousandFilesGo) {
+TEST_P(RemoveTreeTest, FiveThousandFilesGo) {
   std::filesystem::create_directories(scratch / "x/sub");
   for (int k = 0; k < 5000; ++k)
     write_text(scratch / fmt::format("x/{}{}", k % 2 == 0 ? "" : "sub/", k), "");
@@ -99,7 +99,7 @@ TEST_F(RemoveTreeTest, FiveThousandFilesGo) {
   EXPECT_FALSE(is_there(scratch / "x"));
 }
 
-TEST_F(RemoveTreeTest, ImmutableAndAppendOnlyOnesGo) {
+TEST_P(RemoveTreeTest, ImmutableAndAppendOnlyOnesGo) {
   std::filesystem::create_directories(scratch / "x/sub/inner");
   write_text(scratch / "x/sub/f", "text");
   write_text(scratch / "x/log", "text");
@@ -114,7 +114,7 @@ TEST_F(RemoveTreeTest, ImmutableAndAppendOnlyOnesGo) {
   EXPECT_FALSE(is_there(scratch / "x"));
 }
 
-TEST_F(RemoveTreeTest, StopsWhenAskedAndGoesOnLater) {
+TEST_P(RemoveTreeTest, StopsWhenAskedAndGoesOnLater) {
   std::filesystem::create_directory(scratch / "x");
   for (int k = 0; k < 100; ++k) write_text(scratch / fmt::format("x/{}", k), "");
   int asked = 0;
@@ -125,7 +125,7 @@ TEST_F(RemoveTreeTest, StopsWhenAskedAndGoesOnLater) {
   EXPECT_EQ(remove_tree(top, "x", {}).value(), Removal::kGone);
 }
 
-TEST_F(RemoveTreeTest, AMountBelowIsNotEntered) {
+TEST_P(RemoveTreeTest, AMountBelowIsNotEntered) {
   if (::unshare(CLONE_NEWNS) != 0) GTEST_SKIP() << "no mount namespace of its own";
   ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
   std::filesystem::create_directories(scratch / "x/sub/mounted");
@@ -146,7 +146,7 @@ TEST_F(RemoveTreeTest, AMountBelowIsNotEntered) {
 }
 
 // A thread swaps a folder in the tree for a link that leads out: nothing outside is touched.
-TEST_F(RemoveTreeTest, ALinkSwappedWhileRemovingIsNeverFollowed) {
+TEST_P(RemoveTreeTest, ALinkSwappedWhileRemovingIsNeverFollowed) {
   std::filesystem::create_directory(scratch / "outside");
   for (int k = 0; k < 20; ++k) write_text(scratch / fmt::format("outside/{}", k), "kept");
   for (int round = 0; round < 60; ++round) {
@@ -165,6 +165,12 @@ TEST_F(RemoveTreeTest, ALinkSwappedWhileRemovingIsNeverFollowed) {
     ASSERT_EQ(testing::entries_in(scratch / "outside"), 20U);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(On, RemoveTreeTest,
+                         ::testing::Values(testing::Where::kDisk, testing::Where::kMemory),
+                         [](const auto& where) {
+                           return where.param == testing::Where::kDisk ? "disk" : "memory";
+                         });
 
 }  // namespace
 }  // namespace fairlead::volume

@@ -1,0 +1,31 @@
+#include "volume/backends/volume_json.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::volume {
+namespace {
+
+TEST(VolumeJson, HoldsWhatARecordNeeds) {
+  const Volume volume{.id = "0123456789abcdef0123456789abcdef",
+                      .name = VolumeName::parse("shop").value(),
+                      .backend = "dir",
+                      .options = {{"uid", "7"}},
+                      .labels = {{"größe", "☃"}},
+                      .phase = Phase::kReady,
+                      .created = 1767225600};
+  EXPECT_EQ(parse_volume_json(to_volume_json(volume)).value(), volume);
+}
+
+TEST(VolumeJson, OtherTextsAreRefused) {
+  for (const char* text : {"", "{}", "[]", "null", R"({"format":1})",
+                           R"({"format":1,"id":"x","name":"../x","backend":"dir","created":1})",
+                           R"({"format":1,"id":5,"name":"shop","backend":"dir","created":1})"})
+    EXPECT_FALSE(parse_volume_json(text)) << text;
+}
+
+TEST(VolumeJson, ANewerFormatIsRefusedClearly) {
+  EXPECT_EQ(parse_volume_json(R"({"format":2})").error().code, Code::kUnsupported);
+}
+
+}  // namespace
+}  // namespace fairlead::volume

@@ -1,0 +1,37 @@
+#include "volume/service/mount_hints.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::volume {
+namespace {
+
+TEST(MountHints, AreAMultiset) {
+  Volume volume;
+  count_up(volume, "docker", "a");
+  count_up(volume, "docker", "a");
+  count_up(volume, "podman", "a");
+  EXPECT_EQ(volume.mounts, (std::vector<MountHint>{{"docker", "a", 2}, {"podman", "a", 1}}));
+  EXPECT_TRUE(count_down(volume, "docker", "a"));
+  EXPECT_TRUE(count_down(volume, "docker", "a"));
+  EXPECT_FALSE(count_down(volume, "docker", "a"));
+  EXPECT_FALSE(count_down(volume, "docker", "b"));
+  EXPECT_EQ(volume.mounts, (std::vector<MountHint>{{"podman", "a", 1}}));
+}
+
+TEST(MountHints, DoNotGrowWithoutEnd) {
+  Volume volume;
+  for (int k = 0; k < 5000; ++k) count_up(volume, "docker", std::to_string(k));
+  EXPECT_EQ(volume.mounts.size(), 1024U);
+  EXPECT_EQ(volume.mounts.back().id, "4999");
+}
+
+TEST(MountHints, TextsThatARecordCannotHoldAreRefused) {
+  EXPECT_TRUE(check_hint("docker", std::string(64, 'f')));
+  EXPECT_TRUE(check_hint("api", ""));
+  EXPECT_FALSE(check_hint("docker", std::string(65536, 'f')));
+  EXPECT_FALSE(check_hint("docker", std::string("a\0b", 3)));
+  EXPECT_FALSE(check_hint("\xff", "a"));
+}
+
+}  // namespace
+}  // namespace fairlead::volume
