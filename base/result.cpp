@@ -91,6 +91,10 @@ std::string closest_word(std::string_view word, const std::string_view* candidat
   std::size_t best_distance = word.size() / 3 + 2;
   for (std::size_t k = 0; k < count; ++k) {
     const std::string_view other = candidates[k];
+    // The distance is at least the difference in length: a hostile word of many kilobytes costs
+    // nothing.
+    if (std::max(word.size(), other.size()) - std::min(word.size(), other.size()) >= best_distance)
+      continue;
     std::vector<std::size_t> two_back, back(other.size() + 1), row(other.size() + 1);
     for (std::size_t j = 0; j <= other.size(); ++j) back[j] = j;
     for (std::size_t i = 1; i <= word.size(); ++i) {
