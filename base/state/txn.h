@@ -11,7 +11,7 @@ namespace fairlead::state {
 
 inline constexpr std::size_t kMostKeyBytes = 512;
 inline constexpr std::size_t kMostValueBytes = 1U << 20;
-inline constexpr std::size_t kMostChanges = 10'000;  // puts and deletes of one transaction
+inline constexpr std::size_t kMostChanges = 100'000;  // puts and deletes of one transaction
 
 // How many commits a store remembers for watches, unless told otherwise.
 inline constexpr std::int64_t kRememberedCommits = 4'096;

@@ -1,0 +1,119 @@
+// What one connect() through a published port takes, with 1, 1,000 and 10,000 ports published:
+// through Fairlead's maps, and through as many DNAT rules of iptables-nft. Prints medians in
+// microseconds. The client is in the "outside" namespace.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "base/process.h"
+#include "tests/network/service/service_world.h"
+
+namespace fairlead::testing {
+namespace {
+
+constexpr int kConnects = 2000;
+constexpr std::uint16_t kFirstPort = 20000;
+
+class ConnectTimer : public ServiceWorld {
+ protected:
+  static sockaddr_in address(const std::string& text, std::uint16_t port) {
+    sockaddr_in socket_address{};
+    socket_address.sin_family = AF_INET;
+    socket_address.sin_port = htons(port);
+    inet_pton(AF_INET, text.c_str(), &socket_address.sin_addr);
+    return socket_address;
+  }
+
+  // Accepts and closes, in the container, until told to stop.
+  void serve() {
+    in("web", [&] {
+      listener_.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const auto any = address("0.0.0.0", 80);
+      ASSERT_EQ(bind(listener_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+      ASSERT_EQ(listen(listener_.get(), 4096), 0);
+    });
+    server_ = std::thread([this] {
+      for (int fd = 0; (fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)) >= 0;)
+        close(fd);
+    });
+  }
+  void TearDown() override {
+    if (server_.joinable()) {
+      shutdown(listener_.get(), SHUT_RDWR);
+      server_.join();
+    }
+    ServiceWorld::TearDown();
+  }
+
+  double connect_micros(std::uint16_t port) {
+    std::vector<double> micros;
+    in("outside", [&] {
+      const auto target = address("203.0.113.2", port);
+      for (int i = 0; i < kConnects; ++i) {
+        const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const linger reset{1, 0};
+        setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        const auto start = std::chrono::steady_clock::now();
+        if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&target), sizeof target) != 0)
+          continue;
+        micros.push_back(
+            std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
+                .count());
+      }
+    });
+    if (micros.size() < kConnects * 9 / 10) return -1;
+    std::ranges::nth_element(micros, micros.begin() + static_cast<long>(micros.size() / 2));
+    return micros[micros.size() / 2];
+  }
+
+  void iptables_rules(int count) {
+    const std::string path = (folder_ / "rules").string();
+    {
+      std::ofstream file(path);
+      file << "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT "
+              "[0:0]\n:POSTROUTING ACCEPT [0:0]\n";
+      for (int i = 0; i < count; ++i)
+        file << "-A PREROUTING -p tcp --dport " << kFirstPort + i << " -j DNAT --to-destination "
+             << web_ << ":80\n";
+      file << "COMMIT\n";
+    }
+    const std::vector<std::string> argv{"sh", "-c", "iptables-nft-restore < " + path};
+    const auto ran = must(run_process(argv, std::chrono::seconds(60)));
+    if (ran.exit_code != 0) throw std::runtime_error(ran.err);
+  }
+
+  UniqueFd listener_;
+  std::thread server_;
+  std::string web_;
+};
+
+TEST_F(ConnectTimer, ThroughTheLastPort) {
+  std::filesystem::create_directories(folder_);
+  create("shop", "10.20.0.0/24");
+  web_ = address_of(must(attach_to("shop", "web")));
+  serve();
+  fmt::print("ports  fairlead_us  iptables_nft_us\n");
+  for (const int count : {1, 1000, 10000}) {
+    std::vector<network::PortSpec> ports;
+    for (int i = 0; i < count; ++i)
+      ports.push_back(port(static_cast<std::uint16_t>(kFirstPort + i), 80));
+    must(service_->publish(ref("shop", "web"), ports));
+    const auto last = static_cast<std::uint16_t>(kFirstPort + count - 1);
+    connect_micros(last);  // warm
+    const double ours = connect_micros(last);
+    must(service_->unpublish(ref("shop", "web")));
+    // The same with rules; our table lets what is DNATed pass.
+    iptables_rules(count);
+    const double theirs = connect_micros(last);
+    iptables_rules(0);
+    fmt::print("{:5}  {:11.1f}  {:15.1f}\n", count, ours, theirs);
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::testing
