@@ -54,8 +54,8 @@ TEST_F(Isolation, NeighboursTalkAndNetworksDoNot) {
   networks({}, {});
   EXPECT_TRUE(reaches("a1", "10.1.0.3", 80));
   EXPECT_TRUE(reaches("a1", "fd00:1::3", 80));
-  EXPECT_FALSE(reaches("a1", "10.2.0.2", 80));
-  EXPECT_FALSE(reaches("b1", "fd00:1::2", 80));
+  EXPECT_TRUE(is_kept_from("a1", "10.2.0.2", 80));
+  EXPECT_TRUE(is_kept_from("b1", "fd00:1::2", 80));
   EXPECT_TRUE(reaches("host", "10.1.0.2", 80));
   EXPECT_TRUE(reaches("host", "fd00:2::2", 80));
 }
@@ -65,7 +65,7 @@ TEST_F(Isolation, NeighboursTalkWhenBridgesCallIptables) {
   call_iptables_for_bridges();
   EXPECT_TRUE(reaches("a1", "10.1.0.3", 80));
   EXPECT_TRUE(reaches("a1", "fd00:1::3", 80));
-  EXPECT_FALSE(reaches("a1", "10.2.0.2", 80));
+  EXPECT_TRUE(is_kept_from("a1", "10.2.0.2", 80));
 }
 
 TEST_F(Isolation, TheOutsideSeesTheHostsAddressAndReachesNothingUnpublished) {
@@ -77,8 +77,8 @@ TEST_F(Isolation, TheOutsideSeesTheHostsAddressAndReachesNothingUnpublished) {
   EXPECT_TRUE(ping("a1", "2001:db8::1"));
   publish_a1(GatewayMode::kNat);
   EXPECT_TRUE(reaches("outside", "203.0.113.2", 8080));
-  EXPECT_FALSE(reaches("outside", "10.1.0.2", 80));
-  EXPECT_FALSE(reaches("outside", "fd00:1::2", 80));
+  EXPECT_TRUE(is_kept_from("outside", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("outside", "fd00:1::2", 80));
   EXPECT_FALSE(ping("outside", "10.1.0.2", std::chrono::milliseconds(150)));
 }
 
@@ -88,7 +88,7 @@ TEST_F(Isolation, WithoutMasqueradeTheOutsideSeesTheContainer) {
   EXPECT_EQ(must(ask_tcp("a1", "203.0.113.1", 80)).client, ip("10.1.0.2"));
   EXPECT_EQ(must(ask_tcp("a1", "2001:db8::1", 80)).client, ip("fd00:1::2"));
   EXPECT_EQ(must(ask_tcp("b1", "203.0.113.1", 80)).client, ip("203.0.113.2"));
-  EXPECT_FALSE(reaches("outside", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("outside", "10.1.0.2", 80));
 }
 
 TEST_F(Isolation, InternalNetworksTalkToThemselvesAndTheHostOnly) {
@@ -102,11 +102,11 @@ TEST_F(Isolation, InternalNetworksTalkToThemselvesAndTheHostOnly) {
   EXPECT_TRUE(reaches("a1", "10.1.0.1", 80));
   EXPECT_TRUE(reaches("host", "fd00:1::2", 80));
   for (const char* elsewhere : {"203.0.113.1", "2001:db8::1", "10.2.0.2", "fd00:2::2"}) {
-    EXPECT_FALSE(reaches("a1", elsewhere, 80)) << elsewhere;
+    EXPECT_TRUE(is_kept_from("a1", elsewhere, 80)) << elsewhere;
   }
-  EXPECT_FALSE(reaches("a1", "10.1.0.1", 8081));
-  EXPECT_FALSE(reaches("outside", "10.1.0.2", 80));
-  EXPECT_FALSE(reaches("b1", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("a1", "10.1.0.1", 8081));
+  EXPECT_TRUE(is_kept_from("outside", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("b1", "10.1.0.2", 80));
 }
 
 // Without the bridge's own isolation frames between ports pass below the ruleset: only br_netfilter
@@ -115,8 +115,8 @@ TEST_F(Isolation, WithoutIccNeighboursMeetOnlyThroughPublishedPorts) {
   networks({.icc = false}, {});
   call_iptables_for_bridges();
   publish_a1(GatewayMode::kNat);
-  EXPECT_FALSE(reaches("a2", "10.1.0.2", 80));
-  EXPECT_FALSE(reaches("a2", "fd00:1::2", 80));
+  EXPECT_TRUE(is_kept_from("a2", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("a2", "fd00:1::2", 80));
   EXPECT_TRUE(reaches("a2", "10.1.0.1", 8080));
   EXPECT_TRUE(reaches("a2", "fd00:1::1", 8080));
   EXPECT_TRUE(reaches("a2", "203.0.113.1", 80));
@@ -129,7 +129,7 @@ TEST_F(Isolation, WithoutIccIsolatedPortsStillMeetThroughPublishedPorts) {
     const auto link = must(links().find(testing::ifname(port)));
     must(links().set_port_flags(link.index, {.hairpin = true, .isolated = true}));
   }
-  EXPECT_FALSE(reaches("a2", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("a2", "10.1.0.2", 80));
   EXPECT_TRUE(reaches("a2", "10.1.0.1", 8080));
   EXPECT_TRUE(reaches("a2", "fd00:1::1", 8080));
 }
@@ -143,9 +143,9 @@ TEST_F(Isolation, RoutedNetworksAreReachedAtPublishedPortsWithoutNat) {
   EXPECT_TRUE(reaches("b1", "10.1.0.2", 80));
   EXPECT_TRUE(ping("outside", "10.1.0.2"));
   EXPECT_EQ(must(ask_tcp("a1", "203.0.113.1", 80)).client, ip("10.1.0.2"));
-  EXPECT_FALSE(reaches("outside", "10.1.0.3", 80));
-  EXPECT_FALSE(reaches("outside", "203.0.113.2", 8080));
-  EXPECT_FALSE(reaches("b1", "10.1.0.3", 80));
+  EXPECT_TRUE(is_kept_from("outside", "10.1.0.3", 80));
+  EXPECT_TRUE(is_kept_from("outside", "203.0.113.2", 8080));
+  EXPECT_TRUE(is_kept_from("b1", "10.1.0.3", 80));
 }
 
 TEST_F(Isolation, UnprotectedNetworksAreReachedFromOutsideButNotFromOtherNetworks) {
@@ -153,7 +153,7 @@ TEST_F(Isolation, UnprotectedNetworksAreReachedFromOutsideButNotFromOtherNetwork
   route_back();
   EXPECT_TRUE(reaches("outside", "10.1.0.3", 80));
   EXPECT_TRUE(reaches("outside", "fd00:1::3", 80));
-  EXPECT_FALSE(reaches("b1", "10.1.0.3", 80));
+  EXPECT_TRUE(is_kept_from("b1", "10.1.0.3", 80));
   EXPECT_EQ(must(ask_tcp("a1", "203.0.113.1", 80)).client, ip("203.0.113.2"));
   publish_a1(GatewayMode::kNatUnprotected);
   EXPECT_TRUE(reaches("outside", "203.0.113.2", 8080));
@@ -172,7 +172,7 @@ TEST_F(Isolation, OneFamilyOnlyMeansTheOtherIsShut) {
   add_route("outside", "eth0", "fd00:3::/64", "2001:db8::2");
   auto service = serve_tcp("outside", 80);
   EXPECT_TRUE(reaches("sly", "203.0.113.1", 80));
-  EXPECT_FALSE(reaches("sly", "2001:db8::1", 80));
+  EXPECT_TRUE(is_kept_from("sly", "2001:db8::1", 80));
 }
 
 TEST_F(Isolation, NetworkThatIsDismissedLeavesNoElement) {
@@ -196,7 +196,7 @@ TEST_F(Isolation, TrafficOfOthersIsNotTouched) {
   auto service = serve_tcp("guest", 80);
   EXPECT_EQ(must(ask_tcp("guest", "203.0.113.1", 80)).client, ip("172.30.0.2"));
   EXPECT_TRUE(reaches("outside", "172.30.0.2", 80));
-  EXPECT_FALSE(reaches("guest", "10.1.0.2", 80));
+  EXPECT_TRUE(is_kept_from("guest", "10.1.0.2", 80));
 }
 
 }  // namespace
