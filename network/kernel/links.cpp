@@ -48,8 +48,7 @@ Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode) {
   return std::make_unique<NetlinkLinks>(std::move(netns), std::move(socket), mode);
 }
 
-// ---- requests
-// -------------------------------------------------------------------------------------------------------
+// ---- requests -----------------------------------------------------------------------------------
 
 Status NetlinkLinks::request(NetlinkMessage message, std::string_view what,
                              const NetlinkSocket::OnMessage& on_message) {
@@ -105,8 +104,7 @@ Status NetlinkLinks::settle(int index) {
   return {};
 }
 
-// ---- veth
-// -----------------------------------------------------------------------------------------------------------
+// ---- veth ---------------------------------------------------------------------------------------
 
 Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
   // A link-local address is made when the link goes up, so the setting against it must come in
@@ -184,8 +182,7 @@ Status NetlinkLinks::remove_address(int index, const Cidr& address) {
   return outcome;
 }
 
-// ---- removal
-// --------------------------------------------------------------------------------------------------------
+// ---- removal ------------------------------------------------------------------------------------
 
 Status NetlinkLinks::prepare_removal() {
   const std::lock_guard lock(removal_mutex_);
@@ -260,8 +257,7 @@ void NetlinkLinks::finish_removals() {
   if (reaper != nullptr) reaper->finish();
 }
 
-// ---- neighbours
-// -----------------------------------------------------------------------------------------------------
+// ---- neighbours ---------------------------------------------------------------------------------
 
 Status NetlinkLinks::announce(int bridge_index, const IpAddress& address, const MacAddress& mac) {
   TRY_STATUS(announcer_.send(bridge_index, announcement_frame(address, mac)));

@@ -132,8 +132,9 @@ class Links {
   // Lets the host forward packets of the family. IPv6: interfaces that learn their routes from router advertisements
   // keep doing so (accept_ra=2). Returns whether anything was changed.
   virtual Result<bool> enable_forwarding(Family family) = 0;
-  // Limits of the link's traffic: `rate_in` towards the container (HTB/TBF on the host's side), `rate_out` from it
-  // (policing at ingress). 0 = none. Bits per second and bits.
+  // Limits of the link's traffic: `in` towards the container (a token bucket on the host's side), `out` from it (one on
+  // an ifb device that remove() takes away too). 0 = none; a burst of 0 is chosen. Bits per second and bits.
+  // kUnsupported when this kernel lacks a module for it.
   virtual Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits, std::uint64_t out_bits,
                            std::uint64_t out_burst_bits) = 0;
 };

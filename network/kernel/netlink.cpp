@@ -30,8 +30,7 @@ void switch_on(int fd, int option) {
 
 }  // namespace
 
-// ---- NetlinkMessage
-// -------------------------------------------------------------------------------------------------
+// ---- NetlinkMessage -----------------------------------------------------------------------------
 
 NetlinkMessage::NetlinkMessage(std::uint16_t type, int flags) {
   bytes_.reserve(512);
@@ -108,8 +107,7 @@ NetlinkMessage::Nest::~Nest() {
   std::memcpy(message_.bytes_.data() + start_, &length, sizeof(length));
 }
 
-// ---- NetlinkSocket
-// --------------------------------------------------------------------------------------------------
+// ---- NetlinkSocket ------------------------------------------------------------------------------
 
 NetlinkSocket::NetlinkSocket(mnl_socket* socket) : socket_(socket), buffer_(kBufferSize) {}
 

@@ -25,8 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
-// ---- socket addresses
-// -----------------------------------------------------------------------------------------------
+// ---- socket addresses ---------------------------------------------------------------------------
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -78,8 +77,7 @@ bool wait_for(int fd, short events, Clock::time_point deadline) {
   return ::poll(&ready, 1, static_cast<int>(std::max<long long>(left, 0))) > 0;
 }
 
-// ---- services
-// -------------------------------------------------------------------------------------------------------
+// ---- services -----------------------------------------------------------------------------------
 
 // The answer on the wire: "<server> <client address>\n".
 Result<Answer> parse_answer(std::string_view text) {
@@ -164,8 +162,7 @@ class UdpService final : public SocketService {
   }
 };
 
-// ---- ping
-// -----------------------------------------------------------------------------------------------------------
+// ---- ping ---------------------------------------------------------------------------------------
 
 constexpr std::uint16_t kPingSequence = 7;
 
@@ -219,8 +216,7 @@ std::optional<std::chrono::microseconds> ping_from_here(const IpAddress& to, Mil
   return std::nullopt;
 }
 
-// ---- clients
-// --------------------------------------------------------------------------------------------------------
+// ---- clients ------------------------------------------------------------------------------------
 
 Result<Answer> ask_from_here(const IpAddress& to, std::uint16_t port, Milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
@@ -250,6 +246,10 @@ IpAddress ip(const std::string& text) { return must(IpAddress::parse(text)); }
 Cidr cidr(const std::string& text) { return must(Cidr::parse(text)); }
 IfName ifname(const std::string& text) { return must(IfName::parse(text)); }
 
+void UdpClient::send(std::string_view datagram) {
+  (void)::send(fd_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT);
+}
+
 Result<Answer> UdpClient::ask(Milliseconds timeout) {
   if (::send(fd_.get(), "?", 1, 0) < 0) return fail_errno(errno, "send");
   if (!wait_for(fd_.get(), POLLIN, Clock::now() + timeout)) return fail_errno(ETIMEDOUT, "receive");
@@ -259,8 +259,7 @@ Result<Answer> UdpClient::ask(Milliseconds timeout) {
   return parse_answer({text.data(), static_cast<std::size_t>(length)});
 }
 
-// ---- the world
-// ------------------------------------------------------------------------------------------------------
+// ---- the world ----------------------------------------------------------------------------------
 
 void KernelFixture::SetUp() {
   home_ = must(kernel::current_netns());
@@ -385,8 +384,7 @@ std::string KernelFixture::sysctl(const std::string& name, const std::string& pa
   return value;
 }
 
-// ---- traffic
-// --------------------------------------------------------------------------------------------------------
+// ---- traffic ------------------------------------------------------------------------------------
 
 std::optional<std::chrono::microseconds> KernelFixture::ping(const std::string& from,
                                                              const std::string& to,

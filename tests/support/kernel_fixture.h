@@ -66,6 +66,7 @@ class Service {
 class UdpClient {
  public:
   explicit UdpClient(UniqueFd fd) : fd_(std::move(fd)) {}
+  void send(std::string_view datagram);  // whoever gets it
   Result<Answer> ask(std::chrono::milliseconds timeout = std::chrono::milliseconds(500));
 
  private:

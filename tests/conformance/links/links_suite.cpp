@@ -125,8 +125,7 @@ struct WorldNames {
 };
 TYPED_TEST_SUITE(LinksSuite, Worlds, WorldNames);
 
-// ---- finding
-// --------------------------------------------------------------------------------------------------------
+// ---- finding ------------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, WhatIsNotThereIsNotFound) {
   this->expect_code(this->links().find(ifname("nothing")), Code::kNotFound);
@@ -151,8 +150,7 @@ TYPED_TEST(LinksSuite, TheListHoldsWhatTheHostHasAndNothingElse) {
   EXPECT_EQ(names, (std::vector<std::string>{"fl-one", "lo", "veth0"}));
 }
 
-// ---- bridges
-// --------------------------------------------------------------------------------------------------------
+// ---- bridges ------------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, ABridgeIsAsSpecified) {
   const auto made = this->bridge();
@@ -210,8 +208,7 @@ TYPED_TEST(LinksSuite, AForeignBridgeMustBeThereAndOnlyGetsAddresses) {
   EXPECT_EQ(must(this->links().occupied_subnets()), std::vector{cidr("10.1.0.0/24")});
 }
 
-// ---- veth
-// -----------------------------------------------------------------------------------------------------------
+// ---- veth ---------------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, AVethJoinsTheBridgeAndTheContainer) {
   const auto master = this->bridge();
@@ -270,8 +267,7 @@ TYPED_TEST(LinksSuite, ABridgeTakes1023Ports) {
   this->expect_code(this->links().find(ifname("v")), Code::kNotFound);
 }
 
-// ---- containers
-// -----------------------------------------------------------------------------------------------------
+// ---- containers ---------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, AContainerHasItsAddressesAndRoutes) {
   const auto veth = must(this->links().create_veth(this->veth_spec("veth0")));
@@ -313,8 +309,7 @@ TYPED_TEST(LinksSuite, AContainerWithoutTheInterfaceIsNotFound) {
                     Code::kNotFound);
 }
 
-// ---- ports
-// ----------------------------------------------------------------------------------------------------------
+// ---- ports --------------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, ALinkJoinsAndLeavesABridge) {
   const auto master = this->bridge();
@@ -334,8 +329,7 @@ TYPED_TEST(LinksSuite, OnlyPortsHavePortFlags) {
   this->expect_code(this->links().set_port_flags(4711, {}), Code::kNotFound);
 }
 
-// ---- removal
-// --------------------------------------------------------------------------------------------------------
+// ---- removal ------------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, ARemovedVethIsGoneOnBothSidesAndItsNamesAreFree) {
   for (int i = 0; i < 3; ++i) {
@@ -361,8 +355,7 @@ TYPED_TEST(LinksSuite, PortsOutliveTheirBridge) {
   EXPECT_EQ(must(this->links().find(veth.host_index)).master, 0);
 }
 
-// ---- the host
-// -------------------------------------------------------------------------------------------------------
+// ---- the host -----------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, AnnouncementsNeedALink) {
   const int index = this->bridge().index;

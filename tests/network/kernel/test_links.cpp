@@ -1,16 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <fstream>
 #include <iostream>
 #include <set>
-#include <thread>
 
+#include "base/process.h"
 #include "network/kernel/links.h"
 #include "network/kernel/netns.h"
 #include "network/kernel/sysctl.h"
-#include "tests/support/kernel_fixture.h"
+#include "tests/network/kernel/links_fixture.h"
 
 namespace fairlead::testing {
 namespace {
@@ -20,19 +18,7 @@ using kernel::RouteSpec;
 using kernel::Veth;
 using kernel::VethSpec;
 
-class Links : public KernelFixture {
- protected:
-  VethSpec veth_spec(const std::string& host_name, const std::string& container, int master = 0) {
-    return {.host_name = ifname(host_name),
-            .peer_name = ifname("eth0"),
-            .peer_netns_fd = netns(container),
-            .peer_mac = must(MacAddress::parse("02:fa:00:00:00:09")),
-            .master = master};
-  }
-};
-
-// ---- bridges
-// --------------------------------------------------------------------------------------------------------
+// ---- bridges ------------------------------------------------------------------------------------
 
 TEST_F(Links, ABridgeHasWhatWasAskedFor) {
   const auto mac = MacAddress::from_hash("one");
@@ -116,8 +102,7 @@ TEST_F(Links, ABridgeWithManyPortsKeepsItsMac) {
   EXPECT_EQ(must(links().find(ifname("fl-one"))).mac, mac);
 }
 
-// ---- veth
-// -----------------------------------------------------------------------------------------------------------
+// ---- veth ---------------------------------------------------------------------------------------
 
 TEST_F(Links, AFailedCreationLeavesNothing) {
   const auto bridge = add_bridge("fl-one", {"10.1.0.1/24"});
@@ -161,8 +146,7 @@ TEST_F(Links, IsolatedPortsReachTheBridgeButNotEachOther) {
   EXPECT_TRUE(ping("a", "10.1.0.1"));
 }
 
-// ---- containers
-// -----------------------------------------------------------------------------------------------------
+// ---- containers ---------------------------------------------------------------------------------
 
 TEST_F(Links, AContainerTalksToItsBridgeAndToOthersInBothFamilies) {
   add_bridge("fl-one", {"10.1.0.1/24", "fd00:1::1/64"});
@@ -270,199 +254,65 @@ TEST_F(Links, TheFirstPortOfABridgeLosesNothingEither) {
   EXPECT_EQ(lost, 0);
 }
 
-// ---- announcements
-// --------------------------------------------------------------------------------------------------
-
-class Announcements : public Links {
- protected:
-  // A container takes over the addresses of another one under a new MAC, while a neighbour knows
-  // the old one.
-  void take_over(const std::function<void(const Port&)>& announce) {
-    add_bridge("fl-one", {"10.1.0.1/24", "fd00:1::1/64"});
-    attach("peer", "fl-one", {"10.1.0.2/24", "fd00:1::2/64"});
-    const Port old =
-        attach("old", "fl-one", {"10.1.0.3/24", "fd00:1::3/64"}, "eth0", mac("02:00:00:00:00:01"));
-    for (const char* who : {"peer", "host"})
-      for (const char* to : {"10.1.0.3", "fd00:1::3"})
-        ASSERT_TRUE(ping(who, to)) << who << " " << to;
-    must(links().remove(old.host_name));
-    announce(
-        attach("new", "fl-one", {"10.1.0.3/24", "fd00:1::3/64"}, "eth0", mac("02:00:00:00:00:02")));
+TEST_F(Links, NoFirstIpv6PacketIsLostInEitherDirection) {
+  add_bridge("fl-one", {"fd00:1::1/64"});
+  attach("peer", "fl-one", {"fd00:1::2/64"});
+  int lost = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = fmt::format("c{}", i);
+    const std::string address = fmt::format("fd00:1::1:{:x}", i + 1);
+    netns(name);
+    attach(name, "fl-one", {address + "/64"});
+    lost += (i % 2 == 0 ? ping(name, "fd00:1::2") : ping("peer", address)) ? 0 : 1;
+    must(links().remove(ifname(fmt::format("veth{}", i + 1))));
   }
-  static MacAddress mac(const char* text) { return must(MacAddress::parse(text)); }
-  bool reached(const std::string& from) {
-    const auto short_time = std::chrono::milliseconds(200);
-    return ping(from, "10.1.0.3", short_time) && ping(from, "fd00:1::3", short_time);
-  }
-};
-
-TEST_F(Announcements, WithoutOneTheNeighbourTalksToTheOldMac) {
-  take_over([](const Port&) {});
-  EXPECT_FALSE(reached("peer"));
+  EXPECT_EQ(lost, 0);
 }
 
-TEST_F(Announcements, FromTheHostMakeTheNewMacKnownAtOnce) {
-  take_over([this](const Port& port) {
-    const int bridge = must(links().find(ifname("fl-one"))).index;
-    for (const char* address : {"10.1.0.3", "fd00:1::3"})
-      must(links().announce(bridge, ip(address), port.mac));
-  });
-  EXPECT_TRUE(reached("peer"));
-  EXPECT_TRUE(reached("host"));
-}
+// ---- the host -----------------------------------------------------------------------------------
 
-TEST_F(Announcements, FromTheContainerMakeTheNewMacKnownAtOnce) {
-  take_over([this](const Port& port) {
-    must(links().configure_container({.netns_fd = netns("new"),
-                                      .ifindex = port.container_index,
-                                      .name = ifname("eth0"),
-                                      .addresses = {cidr("10.1.0.3/24"), cidr("fd00:1::3/64")},
-                                      .announce = true}));
-  });
-  EXPECT_TRUE(reached("peer"));
-  EXPECT_TRUE(reached("host"));
-}
-
-TEST_F(Announcements, ANeighbourThatIsNotKnownIsForgottenAllTheSame) {
-  const int bridge = add_bridge("fl-one", {"10.1.0.1/24"}).index;
-  EXPECT_TRUE(links().forget_neighbour(bridge, ip("10.1.0.77")));
-  EXPECT_TRUE(links().forget_neighbour(bridge, ip("fd00:1::77")));
-}
-
-// ---- removal
-// --------------------------------------------------------------------------------------------------------
-
-class Removal : public Links, public ::testing::WithParamInterface<kernel::RemovalMode> {
- protected:
-  void SetUp() override {
-    Links::SetUp();
-    if (!IsSkipped()) remover_ = must(kernel::open_netlink_links(GetParam()));
-  }
-  void TearDown() override {
-    remover_.reset();
-    Links::TearDown();
-  }
-  std::unique_ptr<kernel::Links> remover_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Modes, Removal,
-                         ::testing::Values(kernel::RemovalMode::kThread,
-                                           kernel::RemovalMode::kProcess),
-                         [](const auto& mode) {
-                           return mode.param == kernel::RemovalMode::kThread ? "Thread" : "Process";
-                         });
-
-TEST_P(Removal, TheSameNamesAreFreeAtOnce) {
-  const auto bridge = add_bridge("fl-one", {"10.1.0.1/24"});
-  for (int i = 0; i < 30; ++i) {
-    must(links().create_veth(veth_spec("veth0", "web", bridge.index)));
-    must(remover_->remove(ifname("veth0")));
-    EXPECT_FALSE(links().find(ifname("veth0")));
-    EXPECT_FALSE(links().inspect(netns("web"), ifname("eth0")));
-  }
-}
-
-TEST_P(Removal, OfWhatIsNotThereSucceeds) { EXPECT_TRUE(remover_->remove(ifname("veth0"))); }
-
-TEST_P(Removal, OfALinkThatVanishesMeanwhileSucceeds) {
-  for (int i = 0; i < 10; ++i) {
-    must(links().create_veth(veth_spec("veth0", "web")));
-    std::thread other([this] { must(links().remove(ifname("veth0"))); });
-    EXPECT_TRUE(remover_->remove(ifname("veth0")));
-    other.join();
-  }
-}
-
-TEST_P(Removal, OfADeviceOfTheMachineIsRefused) {
-  const auto removed = remover_->remove(ifname("lo"));
-  ASSERT_FALSE(removed);
-  EXPECT_EQ(removed.error().code, Code::kUnsupported);
-}
-
-TEST_P(Removal, ManyAtOnceFromManyThreads) {
-  constexpr int kThreads = 4, kEach = 15;
-  for (int i = 0; i < kThreads * kEach; ++i)
-    must(links().create_veth(
-        {.host_name = ifname(fmt::format("v{}", i)), .peer_name = ifname(fmt::format("p{}", i))}));
-  std::vector<std::thread> threads;
-  std::atomic<int> failures = 0;
-  for (int t = 0; t < kThreads; ++t)
-    threads.emplace_back([&, t] {
-      for (int i = t * kEach; i < (t + 1) * kEach; ++i)
-        failures += remover_->remove(ifname(fmt::format("v{}", i))) ? 0 : 1;
-    });
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(failures, 0);
-  for (const kernel::Link& link : must(links().list())) EXPECT_NE(link.name[0], 'v') << link.name;
-}
-
-TEST_P(Removal, LeavesNoProcessBehind) {
-  must(links().create_veth(veth_spec("veth0", "web")));
-  must(remover_->remove(ifname("veth0")));
-  remover_->finish_removals();
-  std::ifstream children(fmt::format("/proc/self/task/{}/children", ::gettid()));
-  std::string child;
-  EXPECT_FALSE(children >> child) << "process " << child;
-}
-
-TEST_P(Removal, WorksAgainAfterItWasFinished) {
-  for (int i = 0; i < 3; ++i) {
-    must(links().create_veth(veth_spec("veth0", "web")));
-    must(remover_->remove(ifname("veth0")));
-    remover_->finish_removals();
-  }
-}
-
-// The reader of a plugin's output must see its end when the plugin ends.
-TEST_P(Removal, HoldsNoDescriptorOfTheCaller) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(::pipe(ends.data()), 0);
-  must(links().create_veth(veth_spec("veth0", "web")));
-  must(remover_->remove(ifname("veth0")));
-  ::close(ends[1]);
-  char none = 0;
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(::read(ends[0], &none, 1), 0);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(5));
-  ::close(ends[0]);
-}
-
-// ---- rates
-// ----------------------------------------------------------------------------------------------------------
-
-class Rates : public Links {
- protected:
-  // Megabits that arrive in a quarter of a second when `from` sends datagrams to `to` as fast as it
-  // can.
-  double measure(const std::string& from, const std::string& to_name, const std::string& to);
-};
-
-TEST_F(Rates, AreSetChangedAndTakenAway) {
+TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
+  EXPECT_EQ(must(links().default_route_link()).value().name, "uplink0");
   add_bridge("fl-one", {"10.1.0.1/24"});
-  const Port port = attach("a", "fl-one", {"10.1.0.2/24"});
-  const auto limited = links().set_rates(port.host_index, 10'000'000, 0, 10'000'000, 0);
-  if (!limited && limited.error().code == Code::kUnsupported) GTEST_SKIP() << limited.error().text;
-  ASSERT_TRUE(limited) << limited.error().text;
-  const auto count = must(links().list()).size();
-  EXPECT_TRUE(ping("a", "10.1.0.1"));
-  must(links().set_rates(port.host_index, 20'000'000, 800'000, 20'000'000, 800'000));
-  EXPECT_EQ(must(links().list()).size(), count);
-  EXPECT_TRUE(ping("a", "10.1.0.1"));
-  must(links().set_rates(port.host_index, 0, 0, 0, 0));
-  must(links().set_rates(port.host_index, 0, 0, 0, 0));
-  EXPECT_EQ(must(links().list()).size(), count - 1);
-  EXPECT_TRUE(ping("a", "10.1.0.1"));
+  add_route("host", "uplink0", "198.51.100.0/24", "203.0.113.1");
+  const auto occupied = must(links().occupied_subnets());
+  EXPECT_EQ(std::set<Cidr>(occupied.begin(), occupied.end()),
+            (std::set<Cidr>{cidr("10.1.0.0/24"), cidr("198.51.100.0/24"), cidr("203.0.113.0/24"),
+                            cidr("2001:db8::/64")}));
 }
 
-TEST_F(Rates, NothingIsLeftWhenTheLinkGoes) {
+TEST_F(Links, TheDefaultRouteOfTheLowestMetricCounts) {
+  const Veth veth =
+      must(links().create_veth({.host_name = ifname("wlan0"), .peer_name = ifname("peer0")}));
+  const RouteSpec worse{.destination = cidr("0.0.0.0/0"), .via = ip("192.0.2.1"), .priority = 600};
+  must(links().configure_container({.netns_fd = netns("host"),
+                                    .ifindex = veth.host_index,
+                                    .name = ifname("wlan0"),
+                                    .addresses = {cidr("192.0.2.2/24")},
+                                    .routes = {worse}}));
+  EXPECT_EQ(must(links().default_route_link()).value().name, "uplink0");
+}
+
+TEST_F(Links, AHostThatLearnsItsRoutesByAdvertisementKeepsDoingSoAsARouter) {
+  add_bridge("br0", {"2001:db8:1::1/64"});
+  for (const char* name : {"uplink0", "br0"})
+    set_sysctl("host", fmt::format("net/ipv6/conf/{}/accept_ra", name), "1");
+  const std::vector<std::string> learn{"ip",  "-6",      "route", "add", "2001:db8:9::/64",
+                                       "dev", "uplink0", "proto", "ra"};
+  ASSERT_EQ(must(run_process(learn, std::chrono::seconds(10))).exit_code, 0);
+  EXPECT_TRUE(must(links().enable_forwarding(Family::kV6)));
+  EXPECT_EQ(sysctl("host", "net/ipv6/conf/all/forwarding"), "1");
+  EXPECT_EQ(sysctl("host", "net/ipv6/conf/uplink0/accept_ra"), "2");
+  EXPECT_EQ(sysctl("host", "net/ipv6/conf/br0/accept_ra"), "1");
+}
+
+TEST_F(Links, AForwardingHostRoutes) {
   add_bridge("fl-one", {"10.1.0.1/24"});
-  const auto count = must(links().list()).size();
-  const Port port = attach("a", "fl-one", {"10.1.0.2/24"});
-  const auto limited = links().set_rates(port.host_index, 10'000'000, 0, 10'000'000, 0);
-  if (!limited && limited.error().code == Code::kUnsupported) GTEST_SKIP() << limited.error().text;
-  ASSERT_TRUE(limited) << limited.error().text;
-  must(links().remove(port.host_name));
-  EXPECT_EQ(must(links().list()).size(), count);
+  attach("a", "fl-one", {"10.1.0.2/24"});
+  add_route("outside", "eth0", "10.1.0.0/24", "203.0.113.2");
+  EXPECT_FALSE(ping("a", "203.0.113.1", std::chrono::milliseconds(150)));
+  EXPECT_TRUE(must(links().enable_forwarding(Family::kV4)));
+  EXPECT_TRUE(ping("a", "203.0.113.1"));
 }
 
 }  // namespace
