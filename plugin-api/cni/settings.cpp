@@ -50,18 +50,8 @@ Result<bool> has_gateway(const json::Object& config) {
   return is_gateway || is_default_gateway;
 }
 
-// Looking for what an unknown option may have meant costs its length times that of all others.
-Status check_lengths(const std::map<std::string, std::string>& options) {
-  for (const auto& [name, value] : options)
-    if (name.size() > 128)
-      return fail(Code::kInvalid, "unknown network option \"{}...\" ({} bytes)", name.substr(0, 32),
-                  name.size());
-  return {};
-}
-
 Result<network::NetworkOptions> decode_options(const json::Object& config) {
   TRY(auto options, config.string_map_or_empty("options"));
-  TRY_STATUS(check_lengths(options));
   TRY_STATUS(add_text(config, "bridge", options));
   TRY_STATUS(add_text(config, "network", options));
   TRY_STATUS(add_mtu(config, options));
