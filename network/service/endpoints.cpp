@@ -243,7 +243,7 @@ Status ServiceImpl::discard(Held& held, const Endpoint& endpoint) {
 
 Status ServiceImpl::leave(const EndpointRef& ref) {
   auto held = hold(ref.network);
-  if (!held) return held.error().code == Code::kNotFound ? Status() : Status(fail(held.error()));
+  if (!held) return without_network(ref.network, held.error());
   TRY(auto stored, records_.endpoint(held->network.id, ref.id));
   if (!stored || !stored->value.joined) return {};
   Endpoint endpoint = stored->value;
@@ -259,9 +259,23 @@ Status ServiceImpl::leave(const EndpointRef& ref) {
   }
 }
 
+// Taking away what belongs to no network succeeds. A network that a killed process left half made,
+// or half removed, has no endpoints: the next call clears it away.
+Status ServiceImpl::without_network(const NetworkRef& ref, const Error& why) {
+  if (why.code == Code::kNotFound) return {};
+  const auto id = records_.network_id(ref);
+  if (!id) return fail(why);
+  const auto guard = lock_networks();
+  if (!guard) return fail(guard.error());
+  const auto stored = records_.network({*id});
+  if (!stored) return {};
+  if (stored->value.phase == Phase::kReady) return fail(why);
+  return purge_network(stored->value);
+}
+
 Status ServiceImpl::remove_endpoint(const EndpointRef& ref) {
   auto held = hold(ref.network);
-  if (!held) return held.error().code == Code::kNotFound ? Status() : Status(fail(held.error()));
+  if (!held) return without_network(ref.network, held.error());
   TRY(auto stored, records_.endpoint(held->network.id, ref.id));
   if (!stored) return {};
   return remove_held(*held, std::move(stored->value));
@@ -320,9 +334,8 @@ Result<std::size_t> ServiceImpl::collect(const NetworkRef& network, const std::s
   std::set<std::string> keep;
   for (const ValidAttachment& attachment : valid)
     keep.insert(endpoint_id(attachment.container, attachment.ifname));
-  auto held = hold(network);
-  if (!held && held.error().code == Code::kNotFound) return std::size_t{0};
-  if (!held) return fail(held.error());
+  TRY(auto held, hold_if_any(network));
+  if (!held) return std::size_t{0};
   TRY(auto endpoints, records_.endpoints(held->network.id));
   std::erase_if(endpoints, [&](const Endpoint& endpoint) {
     return endpoint.runtime != runtime || keep.contains(endpoint.id);

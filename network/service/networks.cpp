@@ -1,5 +1,6 @@
 // Networks: create, remove, look up, bind.
 #include <algorithm>
+#include <cctype>
 
 #include "base/fault.h"
 #include "base/hash.h"
@@ -12,6 +13,13 @@
 namespace fairlead::network {
 
 namespace {
+
+// A runtime's id becomes part of keys and of interface names.
+Status validate_id(const std::string& id) {
+  const auto hex = [](unsigned char c) { return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f'); };
+  if (id.empty() || (id.size() == 64 && std::ranges::all_of(id, hex))) return {};
+  return fail(Code::kInvalid, "a network's id must be 64 lower-case hex digits");
+}
 
 // In words, what a repeated create asks for that the existing network is not; empty when it is the
 // same.
@@ -107,6 +115,7 @@ Result<std::optional<Network>> ServiceImpl::existing(const NetworkSpec& spec) {
 }
 
 Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
+  TRY_STATUS(validate_id(spec.id));
   const std::string what = fmt::format("create network {}", spec.name.str());
   TRY(auto guard, lock_networks());
   TRY(auto present, existing(spec));

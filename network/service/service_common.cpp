@@ -40,6 +40,32 @@ Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
   return Held{std::move(guard), std::move(stored.value), stored.revision, driver};
 }
 
+Result<std::optional<Held>> ServiceImpl::hold_if_any(const NetworkRef& ref) {
+  auto held = hold(ref);
+  if (held) return std::optional(std::move(*held));
+  if (held.error().code == Code::kNotFound) return std::optional<Held>();
+  if (held.error().code == Code::kUnavailable) return hold_unfinished(ref);
+  return fail(held.error());
+}
+
+// Whoever creates or removes a network holds the lock of them all: one that is unfinished although
+// that lock is free was left so by a crash.
+Result<std::optional<Held>> ServiceImpl::hold_unfinished(const NetworkRef& ref) {
+  {
+    TRY(auto networks_guard, lock_networks());
+    auto stored = records_.network(ref);
+    if (!stored && stored.error().code == Code::kNotFound) return std::optional<Held>();
+    if (!stored) return fail(stored.error());
+    if (stored->value.phase != Phase::kReady) {
+      TRY(auto guard, lock_network(stored->value.id));
+      TRY_STATUS(purge_network(stored->value));
+      return std::optional<Held>();
+    }
+  }
+  TRY(auto held, hold(ref));
+  return std::optional(std::move(held));
+}
+
 Status ServiceImpl::commit(state::Txn txn) {
   TRY_STATUS(parts_.store.commit(txn).map([](const state::CommitResult&) {}));
   return {};

@@ -64,6 +64,10 @@ class ServiceImpl : public CoreNetworkService {
   Result<NamedLocks::Guard> lock_networks();  // creation and removal of networks
   Result<NamedLocks::Guard> lock_network(const std::string& id);
   Result<Held> hold(const NetworkRef& ref);  // lock, then read
+  // As hold, for verbs that take away: nothing where there is no such network. One that a crash
+  // left half made or half removed goes as a whole.
+  Result<std::optional<Held>> hold_if_any(const NetworkRef& ref);
+  Result<std::optional<Held>> hold_unfinished(const NetworkRef& ref);
   Result<Driver*> driver_of(const NetworkOptions& options);
   Status commit(state::Txn txn);
 
@@ -77,7 +81,6 @@ class ServiceImpl : public CoreNetworkService {
                  const std::string& owner);
   Status build_network(Network& network, Driver& driver);
   Status purge_network(const Network& network);  // everything of it, in whatever state it is
-  Status finish_network(const Network& network, std::int64_t expected_revision);
 
   // endpoints.cpp
   Status validate(const EndpointSpec& spec) const;
@@ -92,6 +95,7 @@ class ServiceImpl : public CoreNetworkService {
   Status discard(Held& held, const Endpoint& endpoint);  // take_down and forget
   Status forget_endpoint(const Network& network, const Endpoint& endpoint);
   Status remove_held(Held& held, Endpoint endpoint);
+  Status without_network(const NetworkRef& ref, const Error& why);
 
   // ports.cpp
   static std::vector<PortSpec> with_default_addresses(const Network& network,
