@@ -1,5 +1,6 @@
-// Links, addresses, routes and neighbours of the host's namespace and of containers: the kernel behind a narrow
-// interface. NetlinkLinks speaks rtnetlink over libmnl; tests/support has a fake; one conformance suite runs over both.
+// Links, addresses, routes and neighbours of the host's namespace and of containers: the kernel
+// behind a narrow interface. NetlinkLinks speaks rtnetlink over libmnl; tests/support has a fake;
+// one conformance suite runs over both.
 #pragma once
 
 #include <cstdint>
@@ -17,35 +18,35 @@ namespace fairlead::kernel {
 struct Link {
   int index = 0;
   std::string name;
-  std::string kind;                    // "veth", "bridge", ...; empty for physical ones
-  MacAddress mac;                      // zero for links without one
+  std::string kind;  // "veth", "bridge", ...; empty for physical ones
+  MacAddress mac;    // zero for links without one
   unsigned mtu = 0;
   bool up = false;
-  int master = 0;                      // ifindex, 0 = none
-  int peer_index = 0;                  // veth: IFLA_LINK
-  bool peer_elsewhere = false;         // veth: the peer is in another namespace (IFLA_LINK_NETNSID)
+  int master = 0;               // ifindex, 0 = none
+  int peer_index = 0;           // veth: IFLA_LINK
+  bool peer_elsewhere = false;  // veth: the peer is in another namespace (IFLA_LINK_NETNSID)
   std::string alias;
 };
 
 struct BridgeSpec {
   IfName name;
-  MacAddress mac;                      // fixed, so that it does not change with the ports
+  MacAddress mac;  // fixed, so that it does not change with the ports
   unsigned mtu = 1500;
-  std::vector<Cidr> addresses;         // missing ones are added; others are left alone
-  bool ipv6 = false;                   // false: no link-local address on the bridge
+  std::vector<Cidr> addresses;  // missing ones are added; others are left alone
+  bool ipv6 = false;            // false: no link-local address on the bridge
   std::string alias;
 };
 
 struct VethSpec {
   IfName host_name;
-  IfName peer_name;                    // in `peer_netns_fd`, or in the host's namespace
-  int peer_netns_fd = -1;              // borrowed; -1: the host's namespace
+  IfName peer_name;        // in `peer_netns_fd`, or in the host's namespace
+  int peer_netns_fd = -1;  // borrowed; -1: the host's namespace
   MacAddress peer_mac;
   unsigned mtu = 1500;
-  int master = 0;                      // ifindex of the bridge; 0 = none
+  int master = 0;  // ifindex of the bridge; 0 = none
   unsigned queues = 1;
   bool host_up = true;
-  bool host_ipv6 = false;              // false: no link-local address on the host's side
+  bool host_ipv6 = false;  // false: no link-local address on the host's side
   std::string alias;
 };
 
@@ -56,18 +57,18 @@ struct Veth {
 
 struct RouteSpec {
   Cidr destination;
-  std::optional<IpAddress> via;        // nothing: scope link
+  std::optional<IpAddress> via;  // nothing: scope link
   std::optional<std::uint32_t> mtu, advmss, priority, table, scope;
 };
 
 // The container's side: everything in one sendmsg, on a socket opened inside the namespace.
 struct ContainerSpec {
-  int netns_fd = -1;                   // borrowed
+  int netns_fd = -1;  // borrowed
   int ifindex = 0;
   IfName name;
-  std::vector<Cidr> addresses;         // IPv6 without duplicate address detection
-  std::vector<RouteSpec> routes;       // in order: on-link gateways before what goes through them
-  bool announce = false;               // gratuitous ARP / unsolicited NA once the link is up
+  std::vector<Cidr> addresses;    // IPv6 without duplicate address detection
+  std::vector<RouteSpec> routes;  // in order: on-link gateways before what goes through them
+  bool announce = false;          // gratuitous ARP / unsolicited NA once the link is up
 };
 
 struct PortFlags {
@@ -82,11 +83,11 @@ struct LinkAddress {
 struct InterfaceView {
   Link link;
   std::vector<Cidr> addresses;
-  std::vector<RouteSpec> routes;       // of the main table that leave through this link
+  std::vector<RouteSpec> routes;  // of the main table that leave through this link
 };
 
-// Thread-safe. Every verb waits for the kernel's answer; none execs a program. Errors carry the errno, and the
-// kernel's extended ack in words when it gives one.
+// Thread-safe. Every verb waits for the kernel's answer; none execs a program. Errors carry the
+// errno, and the kernel's extended ack in words when it gives one.
 class Links {
  public:
   virtual ~Links() = default;
@@ -97,55 +98,64 @@ class Links {
   // All links of the host's namespace (a dump: cold paths only).
   virtual Result<std::vector<Link>> list() = 0;
 
-  // Makes the bridge or mends it: MAC, MTU, up, addresses, accept_ra=0, no multicast snooping, route_localnet=1 (so
-  // that 127.0.0.1 publishing works). An existing link of another kind is kExists. `foreign`: only addresses are added.
+  // Makes the bridge or mends it: MAC, MTU, up, addresses, accept_ra=0, no multicast snooping,
+  // route_localnet=1 (so that 127.0.0.1 publishing works). An existing link of another kind is
+  // kExists. `foreign`: only addresses and route_localnet are added, and it is brought up.
   virtual Result<Link> ensure_bridge(const BridgeSpec& spec, bool foreign) = 0;
-  // One message: both ends, the peer already in its namespace, master, MTU, MAC, host side up. A failed call leaves
-  // nothing. kExists when a name is taken on either side, kExhausted when the bridge is full (1,023 ports). Ends with a
-  // GETLINK of the host's side and of the bridge, without which the first packets may be lost.
+  // One message: both ends, the peer already in its namespace, master, MTU, MAC, host side up. A
+  // failed call leaves nothing. kExists when a name is taken on either side, kExhausted when the
+  // bridge is full (1,023 ports). Ends with a GETLINK of the host's side and of the bridge, without
+  // which the first packets may be lost.
   virtual Result<Veth> create_veth(const VethSpec& spec) = 0;
   virtual Status configure_container(const ContainerSpec& spec) = 0;
-  // Waits until the port passes packets: the GETLINK that runs the kernel's pending link watch work.
+  // Waits until the port passes packets: the GETLINK that runs the kernel's pending link watch
+  // work.
   virtual Status settle(int index) = 0;
   virtual Status set_port_flags(int index, PortFlags flags) = 0;
   // Puts the link into the bridge `master` (0: takes it out) and up.
   virtual Status set_master(int index, int master) = 0;
   virtual Status remove_address(int index, const Cidr& address) = 0;  // gone already: succeeds
 
-  // Takes the link out of use and deletes it. Returns when the kernel has announced that it is gone (about 1 ms), while
-  // the RCU wait of the deletion (10-30 ms) goes on elsewhere: see LinkReaper. Gone already: succeeds.
+  // Takes the link out of use and deletes it. Returns when the kernel has announced that it is gone
+  // (about 1 ms), while the RCU wait of the deletion (10-30 ms) goes on elsewhere: see LinkReaper.
+  // Gone already: succeeds.
   virtual Status remove(const IfName& name) = 0;
   // Waits until nothing that remove() started is under way (shutdown, tests).
   virtual void finish_removals() = 0;
 
-  // Tells the neighbours on the bridge that `address` is at `mac` now, and forgets the host's own old entry.
+  // Tells the neighbours on the bridge that `address` is at `mac` now, and forgets the host's own
+  // old entry.
   virtual Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) = 0;
   virtual Status forget_neighbour(int link_index, const IpAddress& address) = 0;
 
   // What an interface inside a namespace looks like. kNotFound when there is no such interface.
   virtual Result<InterfaceView> inspect(int netns_fd, const IfName& name) = 0;
 
-  // Host routes and addresses that a new subnet must not overlap (main table, without default routes).
+  // Host routes and addresses that a new subnet must not overlap (main table, without default
+  // routes).
   virtual Result<std::vector<Cidr>> occupied_subnets() = 0;
-  // MTU of the interface of the default route (the IPv4 one, else the IPv6 one), nothing without a default route.
+  // MTU of the interface of the default route (the IPv4 one, else the IPv6 one), nothing without a
+  // default route.
   virtual Result<std::optional<Link>> default_route_link() = 0;
-  // Lets the host forward packets of the family. IPv6: interfaces that learn their routes from router advertisements
-  // keep doing so (accept_ra=2). Returns whether anything was changed.
+  // Lets the host forward packets of the family. IPv6: interfaces that learn their routes from
+  // router advertisements keep doing so (accept_ra=2). Returns whether anything was changed.
   virtual Result<bool> enable_forwarding(Family family) = 0;
-  // Limits of the link's traffic: `in` towards the container (a token bucket on the host's side), `out` from it (one on
-  // an ifb device that remove() takes away too). 0 = none; a burst of 0 is chosen. Bits per second and bits.
-  // kUnsupported when this kernel lacks a module for it.
-  virtual Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits, std::uint64_t out_bits,
-                           std::uint64_t out_burst_bits) = 0;
+  // Limits of the link's traffic: `in` towards the container (a token bucket on the host's side),
+  // `out` from it (one on an ifb device that remove() takes away too). 0 = none; a burst of 0 is
+  // chosen. Bits per second and bits. kUnsupported when this kernel lacks a module for it.
+  virtual Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
+                           std::uint64_t out_bits, std::uint64_t out_burst_bits) = 0;
 };
 
 // How the slow part of deletions is kept away from the caller.
 enum class RemovalMode {
   kThread,   // a reaper thread of this process, deleting in groups (the daemon)
-  kProcess,  // a child process that outlives the caller and holds none of its stdio (exec'd plugins, the command line)
+  kProcess,  // a child process that outlives the caller and holds none of its stdio (exec'd
+             // plugins, the command line)
 };
 
-// Works in the network namespace of the calling thread at the time of this call, from then on from any thread.
+// Works in the network namespace of the calling thread at the time of this call, from then on from
+// any thread.
 Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode);
 
 }  // namespace fairlead::kernel

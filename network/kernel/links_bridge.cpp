@@ -58,6 +58,23 @@ std::vector<NetlinkStep> address_steps(const BridgeSpec& spec, int index) {
   return steps;
 }
 
+// What a bridge of somebody else's needs to carry our containers: its own settings stay as they
+// are.
+std::vector<NetlinkStep> joining_steps(const BridgeSpec& spec, const LinkDetails& present) {
+  std::vector<NetlinkStep> steps;
+  if (!present.route_localnet.value_or(false)) {
+    NetlinkMessage change = change_link(present.link.index);
+    put_family_settings(change, {.route_localnet = true});
+    steps.push_back({std::move(change), fmt::format("set up bridge {}", spec.name.str())});
+  }
+  if (!present.link.up)
+    steps.push_back({change_link(present.link.index, LinkState::kUp),
+                     fmt::format("bring bridge {} up", spec.name.str())});
+  for (NetlinkStep& step : address_steps(spec, present.link.index))
+    steps.push_back(std::move(step));
+  return steps;
+}
+
 }  // namespace
 
 Result<Link> NetlinkLinks::ensure_bridge(const BridgeSpec& spec, bool foreign) {
@@ -74,7 +91,7 @@ Result<Link> NetlinkLinks::ensure_bridge(const BridgeSpec& spec, bool foreign) {
         "another name",
         name, present->link.kind.empty() ? "a device" : present->link.kind);
   if (foreign) {
-    TRY(const FoundLinks done, batch(address_steps(spec, present->link.index)));
+    TRY(const FoundLinks done, batch(joining_steps(spec, *present)));
   } else {
     TRY_STATUS(mend_bridge(spec, *present));
   }

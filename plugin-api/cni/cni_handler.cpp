@@ -75,6 +75,9 @@ http::Response handle_cni(const http::Request& request, network::NetworkService&
                           const NetnsDoor& netns) {
   auto environment = environment_of(request);
   if (!environment) return respond(refused(environment.error(), request.body));
+  if (environment->command.empty())
+    return respond(refused({ErrorCode::kEnvironment, "the header X-CNI-COMMAND is missing", ""},
+                           request.body));
   return respond(run({std::move(*environment), request.body, door_of(request, netns)}, service));
 }
 
