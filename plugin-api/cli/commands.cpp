@@ -51,8 +51,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"volume", "create", "", "Create a volume; without a NAME, one is made up", "NAME",
      kName | kOptions,
      "fairlead volume create data\n"
-     "fairlead volume create -o backend=image -o size=10g db\n"
-     "fairlead volume create -o from=db -o size=10g db-test",
+     "fairlead volume create -o uid=1000 -o gid=1000 -o mode=0750 home\n"
+     "fairlead volume create --label team=a db",
      volume_create},
     {"volume", "rm", "remove", "Remove volumes", "NAME", kNames | kForce,
      "fairlead volume rm data db\nfairlead volume rm -f maybe", volume_remove},

@@ -45,8 +45,9 @@ Table table_of(const Session& session, const std::vector<EndpointView>& endpoint
                {"CREATED"}});
   for (const auto& [endpoint, network, mtu] : endpoints)
     table.add({session.id_text(endpoint.id), network, session.id_text(endpoint.container),
-               endpoint.ifname, joined(endpoint.addresses), ports_text(endpoint.ports),
-               endpoint.runtime, ago(endpoint.created, session.context.now)});
+               endpoint.ifname, joined(endpoint.addresses),
+               ports_text(endpoint.ports, families_of(endpoint.addresses)), endpoint.runtime,
+               ago(endpoint.created, session.context.now)});
   return table;
 }
 
@@ -127,9 +128,9 @@ Status list_published(Session& session) {
   Table table(
       {{"PORT", kShrink}, {"TARGET", kShrink}, {"NETWORK", kShrink}, {"CONTAINER", kShrink}});
   for (const network::PortHolder& holder : holders) {
-    if (session.quiet()) session.print(ports_text({holder.port}));
-    table.add({ports_text({holder.port}), target_text(holder), holder.network_name,
-               session.id_text(holder.container)});
+    if (session.quiet()) session.print(ports_text({holder.port}, families_of(holder.targets)));
+    table.add({ports_text({holder.port}, families_of(holder.targets)), target_text(holder),
+               holder.network_name, session.id_text(holder.container)});
   }
   if (!session.quiet()) session.print(table);
   return {};

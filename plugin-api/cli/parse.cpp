@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "network/api/options.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/text.h"
+#include "volume/api/options.h"
 
 namespace fairlead::cli {
 
@@ -38,18 +40,17 @@ void add_network_spec(CLI::App& app, Invocation& line) {
                "An address that is never given out");
   add_flag(app, "--ipv6", line.ipv6, "Give IPv6 addresses too");
   add_flag(app, "--internal", line.internal, "No way out, and no published ports");
-  add_text(app, "-d,--driver,--mode", line.mode, "MODE",
-           "Kind of network: bridge (default), overlay, macvlan, ipvlan, routed");
+  add_text(app, "-d,--driver,--mode", line.mode, "MODE", "Kind of network; default: bridge");
   add_text(app, "-f,--file", line.file, "FILE", "Take what inspect printed (- for stdin)");
   add_flag(app, "--dry-run", line.dry_run,
            "Print what would be asked for, as JSON, and change nothing");
 }
 
 void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
-  if (command.takes & (kName | kNames)) {
-    auto* names = app.add_option(std::string(command.argument), line.names)->type_name("");
-    command.takes& kNames ? names->required()->expected(1, 1 << 20) : names->expected(0, 1);
-  }
+  const std::string argument(command.argument);
+  if (command.takes & kName)
+    app.add_option(argument, line.names)->expected(1)->allow_extra_args(false);
+  if (command.takes & kNames) app.add_option(argument, line.names)->required();
   if (command.takes & kNetworkSpec) add_network_spec(app, line);
   if (command.takes & kOptions) {
     add_repeated(app, "-o,--opt", line.options, "K=V", "An option; several times");
@@ -78,8 +79,40 @@ void add_globals(CLI::App& app, Invocation& line, bool& version) {
   add_flag(app, "--version", version, "Show the version");
 }
 
+// CLI11's own, but for a usage line that reads like Docker's: "Usage: fairlead network rm [OPTIONS]
+// NAME...".
+class HelpText : public CLI::Formatter {
+ public:
+  std::string make_description(const CLI::App* app) const override {
+    return app->get_description() + "\n\n";
+  }
+  std::string make_positionals(const CLI::App*) const override { return ""; }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = "Usage: " + name + " [OPTIONS]";
+    for (const CLI::Option* option :
+         app->get_options([](const CLI::Option* one) { return one->get_positional(); }))
+      usage += option->get_required() ? " " + option->get_name() + "..."
+                                      : " [" + option->get_name() + "]";
+    return usage + (app->get_subcommands({}).empty() ? "\n" : " COMMAND\n");
+  }
+};
+
+std::string known_options(const Command& command) {
+  if (!(command.takes & kOptions)) return "";
+  const auto names =
+      command.takes & kNetworkSpec ? network::option_names() : volume::option_names();
+  std::string text = "Options for -o (Docker's names of them are taken too):\n ";
+  std::size_t column = 0;
+  for (const std::string& name : names) {
+    if (column > 70) text += "\n ", column = 0;
+    text += " " + name;
+    column += name.size() + 1;
+  }
+  return text + "\n\n";
+}
+
 std::string footer_of(const Command& command) {
-  std::string footer = "Examples:\n  ";
+  std::string footer = known_options(command) + "Examples:\n  ";
   for (const char c : command.examples) footer += c == '\n' ? "\n  " : std::string(1, c);
   return footer + "\n\nGlobal options: fairlead --help";
 }
@@ -91,6 +124,8 @@ struct Parser {
 
   Parser() {
     app.require_subcommand(0, 1);
+    app.formatter(std::make_shared<HelpText>());
+    app.get_formatter()->label("Subcommands", "Commands");
     add_globals(app, line, version);
     app.footer("More: fairlead COMMAND --help");
     for (const Group& group : groups()) {
@@ -189,16 +224,14 @@ std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>
   try {
     parser.app.parse(words);
   } catch (const CLI::CallForHelp&) {
-    const Place place = innermost(parser.app);
-    return Stop{kDone, place.app->help(place.name)};
+    return Stop{kDone, parser.app.help()};
   } catch (const CLI::ParseError& error) {
     return explain(parser.app, error.what());
   }
   if (parser.line.command == nullptr && parser.version)
     parser.line.command = &*std::ranges::find(commands(), "version", &Command::name);
   if (parser.line.command != nullptr) return parser.line;
-  const Place place = innermost(parser.app);
-  return Stop{kUsage, place.app->help(place.name)};
+  return Stop{kUsage, parser.app.help()};
 }
 
 }  // namespace fairlead::cli

@@ -123,15 +123,15 @@ std::string size_text(std::optional<std::uint64_t> bytes) {
                      kUnits[unit]);
 }
 
-std::string ports_text(std::vector<network::PublishedPort> ports) {
+std::string ports_text(std::vector<network::PublishedPort> ports, Families reached) {
   std::ranges::sort(ports);
   std::string text;
+  const auto add = [&](const std::string& run) { text += (text.empty() ? "" : ", ") + run; };
   for (std::size_t i = 0; i < ports.size();) {
     unsigned count = 1;
     while (i + count < ports.size() && follows(ports[i + count], ports[i], count)) ++count;
-    if (!text.empty()) text += ", ";
-    text += run_text(ports[i], count, "0.0.0.0");
-    if (!ports[i].host_ip) text += ", " + run_text(ports[i], count, "[::]");
+    if (ports[i].host_ip || reached.v4 || !reached.v6) add(run_text(ports[i], count, "0.0.0.0"));
+    if (!ports[i].host_ip && reached.v6) add(run_text(ports[i], count, "[::]"));
     i += count;
   }
   return text;

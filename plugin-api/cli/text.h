@@ -24,9 +24,20 @@ std::string short_id(std::string_view id);
 std::string ago(long long then, long long now);
 // "10 GiB", "1.5 GiB"; "-" for nothing.
 std::string size_text(std::optional<std::uint64_t> bytes);
+// The families in which a container has an address: a port on "every address" leads there only.
+struct Families {
+  bool v4 = true, v6 = true;
+};
+template <class Values>  // of Cidr or IpAddress
+Families families_of(const Values& values) {
+  Families families{false, false};
+  for (const auto& value : values) (value.is_v4() ? families.v4 : families.v6) = true;
+  return families;
+}
+
 // As Docker shows them: "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"; neighbours joined:
 // "0.0.0.0:8000-8003->80-83/tcp".
-std::string ports_text(std::vector<network::PublishedPort> ports);
+std::string ports_text(std::vector<network::PublishedPort> ports, Families reached = {});
 
 template <class Values>
 std::string joined(const Values& values, std::string_view separator = ", ") {

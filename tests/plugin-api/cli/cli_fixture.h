@@ -1,0 +1,84 @@
+// The command line over mocked services: words in, exit code and both streams out.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "plugin-api/cli/cli.h"
+#include "tests/plugin-api/native/samples.h"
+#include "tests/support/mock_services.h"
+
+namespace fairlead::testing {
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  // Words are split at spaces; words with spaces go into the second argument.
+  Outcome run(const std::string& line, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words;
+    std::istringstream stream(line);
+    for (std::string word; stream >> word;) words.push_back(word);
+    words.insert(words.end(), more.begin(), more.end());
+    std::istringstream in(stdin_);
+    std::ostringstream out, err;
+    const cli::CliContext context{
+        .in = in,
+        .out = out,
+        .err = err,
+        .is_tty = width_ != 0,
+        .width = width_,
+        .uid = uid_,
+        .now = kCreated + 3 * 3600,
+        .version = "1.2.3",
+        .open = [this](const cli::CliSettings& settings) -> Result<cli::CliServices> {
+          ++opened_;
+          settings_ = settings;
+          if (broken_) return fail(*broken_);
+          return cli::CliServices{networks_, volumes_};
+        }};
+    const int exit_code = cli::run_cli(words, context);
+    return {exit_code, out.str(), err.str()};
+  }
+
+  void has_networks() {
+    ON_CALL(*networks_, list_networks)
+        .WillByDefault(::testing::Return(
+            std::vector<network::NetworkUsage>{{shop_network(), 2}, {plain_network(), 0}}));
+  }
+  void has_endpoints() {
+    has_networks();
+    ON_CALL(*networks_, list_endpoints)
+        .WillByDefault(::testing::Return(std::vector{web_endpoint(), waiting_endpoint()}));
+  }
+  void has_volumes() {
+    volume::Volume bare = data_volume();
+    bare.name = VolumeName::parse("bare").value();
+    bare.backend = "dir";
+    bare.phase = volume::Phase::kDeleting;
+    ON_CALL(*volumes_, list).WillByDefault(::testing::Return(std::vector{data_volume(), bare}));
+    ON_CALL(*volumes_, status)
+        .WillByDefault([](const volume::Volume& volume) -> Result<volume::VolumeStatus> {
+          if (volume.backend == "image") return data_status();
+          return volume::VolumeStatus{.backend = "dir", .health = "the folder is missing"};
+        });
+  }
+
+  std::shared_ptr<::testing::NiceMock<MockNetworkService>> networks_ =
+      std::make_shared<::testing::NiceMock<MockNetworkService>>();
+  std::shared_ptr<::testing::NiceMock<MockVolumeService>> volumes_ =
+      std::make_shared<::testing::NiceMock<MockVolumeService>>();
+  std::string stdin_;
+  unsigned width_ = 0, uid_ = 0;
+  int opened_ = 0;
+  cli::CliSettings settings_;
+  std::optional<Error> broken_;  // the core cannot be opened
+};
+
+}  // namespace fairlead::testing

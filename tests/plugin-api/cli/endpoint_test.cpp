@@ -1,0 +1,113 @@
+#include "tests/plugin-api/cli/cli_fixture.h"
+
+namespace fairlead::testing {
+namespace {
+
+using network::EndpointRef;
+using network::NetworkRef;
+using ::testing::AllOf;
+using ::testing::Field;
+using ::testing::Return;
+
+class EndpointCommand : public CliTest {
+ protected:
+  EndpointCommand() { has_endpoints(); }
+
+  // The id of the endpoint that `endpoint rm <text>` removes, or what it complains.
+  std::string removed_by(const std::string& text) {
+    std::string removed;
+    ON_CALL(*networks_, remove_endpoint).WillByDefault([&](const EndpointRef& ref) -> Status {
+      removed = ref.network.text + "/" + ref.id;
+      return {};
+    });
+    const Outcome outcome = run("endpoint rm " + text);
+    return outcome.exit_code == cli::kDone ? removed : outcome.err;
+  }
+
+  const std::string web_ = kShopId + "/" + web_endpoint().id;
+};
+
+TEST_F(EndpointCommand, EmptyListsHaveOnlyAHeader) {
+  EXPECT_CALL(*networks_, list_endpoints).WillRepeatedly(Return(std::vector<network::Endpoint>{}));
+  EXPECT_EQ(
+      run("endpoint ls").out,
+      "ENDPOINT ID   NETWORK   CONTAINER   INTERFACE   ADDRESSES   PORTS   RUNTIME   CREATED\n");
+  EXPECT_EQ(run("endpoint ls -q").out, "");
+  EXPECT_EQ(run("endpoint ls --json").out, "[]\n");
+}
+
+TEST_F(EndpointCommand, ListsThoseOfOneNetwork) {
+  EXPECT_CALL(*networks_, list_endpoints(Field(&NetworkRef::text, "shop")))
+      .WillOnce(Return(std::vector{web_endpoint()}));
+  EXPECT_EQ(run("endpoint ls -q --network shop").out,
+            "shop/" + web_endpoint().id.substr(0, 12) + "\n");
+}
+
+TEST_F(EndpointCommand, IsFoundByIdByItsBeginningAndByContainer) {
+  EXPECT_EQ(removed_by(web_endpoint().id), web_);
+  EXPECT_EQ(removed_by(web_endpoint().id.substr(0, 12)), web_);
+  EXPECT_EQ(removed_by("web"), web_);
+  EXPECT_EQ(removed_by("cccccccccccc"), waiting_endpoint().network_id + "/" + waiting_endpoint().id)
+      << "the short id of a container";
+}
+
+TEST_F(EndpointCommand, WhatListsPrintQuietlyIsFoundAgain) {
+  EXPECT_CALL(*networks_, list_endpoints(Field(&NetworkRef::text, "shop")))
+      .WillOnce(Return(std::vector{web_endpoint()}));
+  EXPECT_EQ(removed_by("shop/" + web_endpoint().id.substr(0, 12)), web_);
+}
+
+TEST_F(EndpointCommand, AShortBeginningIsNotEnough) {
+  EXPECT_EQ(removed_by("ee"),
+            "fairlead: remove endpoint ee: there is no such endpoint; \"fairlead endpoint ls\" "
+            "lists them\n");
+}
+
+TEST_F(EndpointCommand, AnAmbiguousNameIsRefusedWithTheCandidates) {
+  network::Endpoint second = web_endpoint();
+  second.id = std::string(32, 'f');
+  EXPECT_CALL(*networks_, list_endpoints)
+      .WillRepeatedly(Return(std::vector{web_endpoint(), second}));
+  EXPECT_EQ(removed_by("web"),
+            "fairlead: remove endpoint web: 2 endpoints are called so; say which: shop/" +
+                web_endpoint().id.substr(0, 12) + ", shop/ffffffffffff\n");
+}
+
+TEST_F(EndpointCommand, RemoveByForceIgnoresWhatIsMissing) {
+  EXPECT_EQ(run("endpoint rm gone").exit_code, cli::kFailed);
+  EXPECT_EQ(run("endpoint rm -f gone web").exit_code, cli::kDone);
+}
+
+TEST_F(EndpointCommand, InspectOfWhatIsMissingFails) {
+  const Outcome outcome = run("endpoint inspect gone");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.out, "[]\n");
+}
+
+class PortCommand : public CliTest {};
+
+TEST_F(PortCommand, EmptyListsHaveOnlyAHeader) {
+  EXPECT_EQ(run("port ls").out, "PORT   TARGET   NETWORK   CONTAINER\n");
+  EXPECT_EQ(run("port ls -q").out, "");
+}
+
+TEST_F(PortCommand, ListsThoseOfOneNetwork) {
+  network::PortHolder other = web_port();
+  other.network_name = "other";
+  other.network_id = std::string(64, 'f');
+  other.port.host_port = 54;
+  EXPECT_CALL(*networks_, list_ports).WillRepeatedly(Return(std::vector{web_port(), other}));
+  EXPECT_EQ(run("port ls -q").out, "127.0.0.1:53->53/udp\n127.0.0.1:54->53/udp\n");
+  EXPECT_EQ(run("port ls -q --network shop").out, "127.0.0.1:53->53/udp\n");
+  EXPECT_EQ(run("port ls -q --network ffff").out, "127.0.0.1:54->53/udp\n");
+}
+
+TEST_F(PortCommand, FailuresAreTold) {
+  EXPECT_CALL(*networks_, list_ports).WillOnce(Return(fail(Code::kIo, "the table is gone")));
+  const Outcome outcome = run("port ls");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.err, "fairlead: list ports: the table is gone\n");
+}
+
+}  // namespace
+}  // namespace fairlead::testing

@@ -1,0 +1,144 @@
+// What each command prints, as files in tests/golden/cli: the diff is the review.
+// FAIRLEAD_UPDATE_GOLDEN=1 writes them.
+#include <cstdlib>
+#include <fstream>
+
+#include "plugin-api/cli/commands.h"
+#include "tests/plugin-api/cli/cli_fixture.h"
+
+namespace fairlead::testing {
+namespace {
+
+using ::testing::Return;
+
+std::string golden_path(const std::string& name) {
+  return std::string(FAIRLEAD_GOLDEN_CLI) + "/" + name + ".txt";
+}
+
+void expect_golden(const std::string& name, const std::string& text) {
+  if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(golden_path(name)) << text;
+  std::ifstream file(golden_path(name));
+  ASSERT_TRUE(file) << golden_path(name) << " is missing; FAIRLEAD_UPDATE_GOLDEN=1 writes it";
+  std::stringstream wanted;
+  wanted << file.rdbuf();
+  EXPECT_EQ(text, wanted.str()) << name;
+}
+
+struct Case {
+  std::string name, line;
+  unsigned width = 0;
+};
+void PrintTo(const Case& one, std::ostream* out) { *out << one.line; }
+
+class Golden : public CliTest, public ::testing::WithParamInterface<Case> {
+ protected:
+  Golden() {
+    has_endpoints();
+    has_volumes();
+    ON_CALL(*networks_, inspect_network).WillByDefault(Return(shop_network()));
+    ON_CALL(*networks_, create_network).WillByDefault(Return(shop_network()));
+    ON_CALL(*networks_, list_ports).WillByDefault(Return(std::vector{web_port()}));
+    ON_CALL(*networks_, status).WillByDefault(Return(troubled_status()));
+    ON_CALL(*networks_, reconcile)
+        .WillByDefault(Return(network::ReconcileReport{{"made bridge fl-aaaaaaaaaaaa again"}, {}}));
+    ON_CALL(*volumes_, inspect).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, create).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, reconcile)
+        .WillByDefault(Return(volume::ReconcileReport{{"mounted data again"}, {}}));
+  }
+};
+
+TEST_P(Golden, IsPrinted) {
+  width_ = GetParam().width;
+  const Outcome outcome = run(GetParam().line);
+  EXPECT_EQ(outcome.exit_code, cli::kDone) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  expect_golden(GetParam().name, outcome.out);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Commands, Golden,
+    ::testing::Values(
+        Case{"network-ls", "network ls"}, Case{"network-ls-narrow", "network ls", 80},
+        Case{"network-ls-no-trunc", "network ls --no-trunc"},
+        Case{"network-ls-quiet", "network ls -q"}, Case{"network-ls-json", "network ls --json"},
+        Case{"network-inspect", "network inspect shop"},
+        Case{"network-create", "network create shop"},
+        Case{"network-create-json", "network create --json shop"},
+        Case{"network-create-dry-run",
+             "network create --dry-run --ipv6 --subnet 10.89.0.0/24 --gateway 10.89.0.1 --subnet "
+             "fd89::/64 "
+             "--ip-range 10.89.0.128/25 --aux-address router=10.89.0.5 -o mtu=1400 --label team=a "
+             "shop"},
+        Case{"network-rm", "network rm shop plain"}, Case{"endpoint-ls", "endpoint ls"},
+        Case{"endpoint-ls-narrow", "endpoint ls", 120}, Case{"endpoint-ls-quiet", "endpoint ls -q"},
+        Case{"endpoint-ls-json", "endpoint ls --json"},
+        Case{"endpoint-inspect", "endpoint inspect web"}, Case{"endpoint-rm", "endpoint rm web"},
+        Case{"port-ls", "port ls"}, Case{"port-ls-quiet", "port ls -q"},
+        Case{"port-ls-json", "port ls --json"}, Case{"volume-ls", "volume ls"},
+        Case{"volume-ls-quiet", "volume ls -q"}, Case{"volume-ls-json", "volume ls --json"},
+        Case{"volume-inspect", "volume inspect data"}, Case{"volume-create", "volume create data"},
+        Case{"volume-create-json", "volume create data --json"},
+        Case{"volume-rm", "volume rm data"}, Case{"status", "status"},
+        Case{"status-json", "status --json"}, Case{"reconcile", "reconcile"},
+        Case{"reconcile-json", "reconcile --json"}, Case{"version", "version"},
+        Case{"version-json", "version --json"}),
+    [](const auto& one) {
+      std::string name = one.param.name;
+      for (char& c : name)
+        if (c == '-') c = '_';
+      return name;
+    });
+
+using Help = CliTest;
+
+TEST_F(Help, OfTheProgramIsPrinted) { expect_golden("help", run("--help").out); }
+
+TEST_F(Help, OfEachCommandIsPrinted) {
+  for (const auto& group : cli::groups())
+    expect_golden("help-" + std::string(group.name), run(std::string(group.name) + " --help").out);
+  for (const auto& command : cli::commands()) {
+    const std::string line = fmt::format("{} {}", command.group, command.name);
+    const Outcome outcome = run(line + " --help");
+    EXPECT_EQ(outcome.exit_code, cli::kDone);
+    expect_golden(
+        fmt::format("help-{}{}{}", command.group, command.group.empty() ? "" : "-", command.name),
+        outcome.out);
+  }
+  EXPECT_EQ(opened_, 0);
+}
+
+// The options of each command, said once more here, so that none falls out of the help unseen.
+TEST_F(Help, TellsEveryOption) {
+  const std::map<std::string, std::vector<std::string>> options{
+      {"",
+       {"--json", "-q,--quiet", "-v,--verbose", "--state-dir", "--run-dir", "--volume-dir",
+        "--version", "-h,--help"}},
+      {"network ls", {"--no-trunc", "--filter"}},
+      {"network inspect", {"NAME"}},
+      {"network create",
+       {"NAME", "--subnet", "--ip-range", "--gateway", "--aux-address", "--ipv6", "--internal",
+        "-d,--driver,--mode", "-f,--file", "--dry-run", "-o,--opt", "--label"}},
+      {"network rm", {"NAME", "-f,--force"}},
+      {"endpoint ls", {"--no-trunc", "--network"}},
+      {"endpoint inspect", {"ENDPOINT"}},
+      {"endpoint rm", {"ENDPOINT", "-f,--force"}},
+      {"port ls", {"--no-trunc", "--network"}},
+      {"volume ls", {"--no-trunc", "--filter"}},
+      {"volume inspect", {"NAME"}},
+      {"volume create", {"NAME", "-o,--opt", "--label"}},
+      {"volume rm", {"NAME", "-f,--force"}},
+      {"status", {}},
+      {"reconcile", {}},
+      {"version", {}}};
+  EXPECT_EQ(options.size(), cli::commands().size() + 1);
+  for (const auto& [line, words] : options) {
+    const std::string help = run(line + " --help").out;
+    for (const std::string& word : words)
+      EXPECT_NE(help.find(word), std::string::npos) << line << " " << word << "\n" << help;
+    EXPECT_EQ(help.find("Examples:\n  ") == std::string::npos, line.empty()) << line;
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::testing

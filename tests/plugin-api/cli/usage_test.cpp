@@ -1,0 +1,174 @@
+// Lines that are not understood: exit code 2, one line on stderr, nothing touched.
+#include "tests/plugin-api/cli/cli_fixture.h"
+
+namespace fairlead::testing {
+namespace {
+
+struct Misuse {
+  std::string line, says;
+};
+void PrintTo(const Misuse& misuse, std::ostream* out) { *out << misuse.line; }
+
+class Usage : public CliTest, public ::testing::WithParamInterface<Misuse> {};
+
+TEST_P(Usage, IsExplained) {
+  const Outcome outcome = run(GetParam().line);
+  EXPECT_EQ(outcome.exit_code, cli::kUsage);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, GetParam().says + "\n");
+  EXPECT_EQ(opened_, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Lines, Usage,
+    ::testing::Values(
+        Misuse{
+            "netwrk ls",
+            R"(fairlead: unknown command "netwrk"; did you mean "network"?; see "fairlead --help")"},
+        Misuse{
+            "network lss",
+            R"(fairlead: unknown command "lss"; did you mean "ls"?; see "fairlead network --help")"},
+        Misuse{
+            "network crate shop",
+            R"(fairlead: unknown command "crate"; did you mean "create"?; see "fairlead network --help")"},
+        Misuse{"xyzzy", R"(fairlead: unknown command "xyzzy"; see "fairlead --help")"},
+        Misuse{
+            "network create --subnt 10.0.0.0/24 shop",
+            R"(fairlead: unknown option "--subnt"; did you mean "--subnet"?; see "fairlead network create --help")"},
+        Misuse{
+            "network ls --jsn",
+            R"(fairlead: unknown option "--jsn"; did you mean "--json"?; see "fairlead network ls --help")"},
+        Misuse{"network create shop web",
+               R"(fairlead: unexpected argument "web"; see "fairlead network create --help")"},
+        Misuse{"network ls shop",
+               R"(fairlead: unexpected argument "shop"; see "fairlead network ls --help")"},
+        Misuse{"network rm", R"(fairlead: NAME is required; see "fairlead network rm --help")"},
+        Misuse{"network create",
+               R"(fairlead: NAME of the network is missing; see "fairlead network create --help")"},
+        Misuse{
+            "network create --subnet",
+            R"(fairlead: --subnet: 1 required CIDR missing; see "fairlead network create --help")"},
+        Misuse{"network create a/b",
+               "fairlead: \"a/b\" is not a network name: it must begin with a letter or digit, and "
+               "hold only letters, digits, '_', '.' and "
+               "'-'; see \"fairlead network create --help\""},
+        Misuse{
+            "network create -o mut=1400 shop",
+            R"(fairlead: unknown network option "mut"; did you mean "mtu"?; see "fairlead network create --help")"},
+        Misuse{"network create -o mtu shop",
+               R"(fairlead: --opt "mtu" must be NAME=VALUE; see "fairlead network create --help")"},
+        Misuse{"network create -o mtu=1 -o mtu=2 shop",
+               R"(fairlead: --opt mtu is given twice; see "fairlead network create --help")"},
+        Misuse{
+            "network create -d bridge -o mode=overlay shop",
+            R"(fairlead: --driver bridge and -o mode=overlay exclude each other; see "fairlead network create --help")"},
+        Misuse{"network create --gateway 10.0.0.1 shop",
+               R"(fairlead: --gateway needs a --subnet; see "fairlead network create --help")"},
+        Misuse{
+            "network create --subnet 10.0.0.0/24 --gateway 10.0.1.1 shop",
+            R"(fairlead: --gateway 10.0.1.1 lies in no --subnet; see "fairlead network create --help")"},
+        Misuse{
+            "network create --subnet 10.0.0.0/24 --gateway 10.0.0.1 --gateway 10.0.0.2 shop",
+            R"(fairlead: --gateway: subnet 10.0.0.0/24 has two; see "fairlead network create --help")"},
+        Misuse{
+            "network create -f shop.json --internal",
+            R"(fairlead: --file excludes the options that describe a network; see "fairlead network create --help")"},
+        Misuse{
+            "network create -f /no/such/file",
+            R"(fairlead: read /no/such/file: No such file or directory; see "fairlead network create --help")"},
+        Misuse{
+            "network ls --filter label=a",
+            R"(fairlead: filter "label=a" is not known; use name=TEXT; see "fairlead network ls --help")"},
+        Misuse{
+            "volume ls --filter dangling=true",
+            R"(fairlead: filter "dangling=true" is not known; use name=TEXT; see "fairlead volume ls --help")"},
+        Misuse{"volume create x",
+               "fairlead: \"x\" is not a volume name: it must have 2 to 128 characters; see "
+               "\"fairlead volume create --help\""}));
+
+using Program = CliTest;
+
+TEST_F(Program, WithoutACommandShowsItsHelpAsAMistake) {
+  for (const std::string line : {"", "network"}) {
+    const Outcome outcome = run(line);
+    EXPECT_EQ(outcome.exit_code, cli::kUsage);
+    EXPECT_EQ(outcome.err, run(line + " --help").out);
+  }
+}
+
+TEST_F(Program, HelpIsAlsoACommand) {
+  EXPECT_EQ(run("help").out, run("--help").out);
+  EXPECT_EQ(run("help network create").out, run("network create --help").out);
+}
+
+TEST_F(Program, OddWordsAreShownSafely) {
+  const Outcome outcome = run("", {"\x1b[31mred"});
+  EXPECT_EQ(outcome.exit_code, cli::kUsage);
+  EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos);
+  EXPECT_NE(outcome.err.find("\\x1b[31mred"), std::string::npos);
+}
+
+TEST_F(Program, LongWordsAreShownShort) {
+  const Outcome outcome = run("", {std::string(1 << 20, 'x')});
+  EXPECT_EQ(outcome.exit_code, cli::kUsage);
+  EXPECT_LT(outcome.err.size(), 200U);
+}
+
+TEST_F(Program, NeedsRootOnlyForWhatTouchesTheHost) {
+  uid_ = 1000;
+  EXPECT_EQ(run("version").exit_code, cli::kDone);
+  EXPECT_EQ(run("--version").out, "fairlead 1.2.3\n");
+  EXPECT_EQ(run("network --help").exit_code, cli::kDone);
+  EXPECT_EQ(run("network create --dry-run shop").exit_code, cli::kDone);
+  for (const std::string line : {"network ls", "network rm shop", "network create shop",
+                                 "volume ls", "status", "reconcile"}) {
+    const Outcome outcome = run(line);
+    EXPECT_EQ(outcome.exit_code, cli::kFailed) << line;
+    EXPECT_EQ(outcome.err, "fairlead: fairlead needs root: run it with sudo\n") << line;
+  }
+  EXPECT_EQ(opened_, 0);
+}
+
+TEST_F(Program, SaysWhyTheCoreCannotBeOpened) {
+  broken_ = Error{Code::kIo, 0, "open /x/state.db: it is corrupt"};
+  const Outcome outcome = run("network rm a b");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.err, "fairlead: remove network: open /x/state.db: it is corrupt\n");
+  EXPECT_EQ(opened_, 1);
+}
+
+TEST_F(Program, TakesGlobalOptionsBeforeAndAfterTheCommand) {
+  run("--state-dir /s network ls --run-dir /r --volume-dir /v");
+  EXPECT_EQ(settings_.state_dir, "/s");
+  EXPECT_EQ(settings_.run_dir, "/r");
+  EXPECT_EQ(settings_.volume_dir, "/v");
+}
+
+TEST_F(Program, DockersWordsForCommandsWork) {
+  has_networks();
+  EXPECT_EQ(run("network list").out, run("network ls").out);
+  EXPECT_EQ(run("network remove shop").out, "shop\n");
+  EXPECT_EQ(run("volume remove data").out, "data\n");
+}
+
+TEST_F(Program, ANetworkMayBeCalledLikeACommand) {
+  using ::testing::Field;
+  EXPECT_CALL(*networks_, remove_network(Field(&network::NetworkRef::text, "volume")))
+      .WillOnce(::testing::Return(Status()));
+  EXPECT_CALL(*networks_, remove_network(Field(&network::NetworkRef::text, "rm")))
+      .WillOnce(::testing::Return(Status()));
+  EXPECT_EQ(run("network rm volume rm").exit_code, cli::kDone);
+}
+
+TEST_F(Program, AnOutputThatIsClosedIsAFailure) {
+  std::istringstream in;
+  std::ostringstream out, err;
+  out.setstate(std::ios::badbit);
+  const cli::CliContext context{
+      .in = in, .out = out, .err = err, .version = "1.2.3", .open = nullptr};
+  EXPECT_EQ(cli::run_cli({"version"}, context), cli::kFailed);
+  EXPECT_NE(err.str().find("closed or full"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace fairlead::testing
