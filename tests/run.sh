@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test: as root, on Debian 12, from a fresh clone.
 #
 #   tests/run.sh                  everything
-#   tests/run.sh unit kernel ...  only these tiers: lint unit kernel conformance crash fuzz e2e
+#   tests/run.sh unit kernel ...  only these tiers: lint tidy unit kernel conformance crash fuzz e2e (tidy: only when named)
 #
 # The last line is "N passed, N failed, N skipped"; skips are printed with their reasons.
 set -uo pipefail
@@ -63,6 +63,9 @@ if wants lint; then
   say "lint"
   git ls-files '*.h' '*.cpp' | xargs -r clang-format-14 --dry-run -Werror
   count "lint: clang-format" $?
+fi
+if wants tidy; then  # some seconds for each file: not part of every run
+  say "clang-tidy"
   tests/support/tidy.sh
   count "lint: clang-tidy" $?
 fi
