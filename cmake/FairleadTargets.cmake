@@ -16,7 +16,8 @@ endif()
 function(fairlead_options target)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-missing-field-initializers
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # false alarms in g++ 12 (GCC bug 105651)
+    # False alarms of g++ 12 about strings and optionals (GCC bugs 105651, 80635).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
     $<$<BOOL:${FAIRLEAD_WERROR}>:-Werror>)
   if(FAIRLEAD_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${FAIRLEAD_SANITIZE} -fno-omit-frame-pointer)
