@@ -1,217 +1,211 @@
 #include "network/kernel/foreign_firewall.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <fstream>
+#include <iterator>
+#include <mutex>
 #include <set>
+#include <sstream>
 
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/unique_fd.h"
+#include "network/kernel/foreign_firewall_rules.h"
 
 namespace fairlead::kernel {
 
 namespace {
 
-constexpr std::chrono::seconds kDeadline{10};
-constexpr std::string_view kComment = "fairlead";
+constexpr std::chrono::milliseconds kDeadline{10'000};
 
-// The four tables that another firewall may have its FORWARD chain in. Names of the tools; missing
-// ones are left out.
-constexpr std::array<std::string_view, 4> kTools{"iptables-nft", "iptables-legacy", "ip6tables-nft",
-                                                 "ip6tables-legacy"};
-
-using Rule = std::vector<std::string>;  // what stands behind -A CHAIN
-
-Result<ProcessResult> run(std::vector<std::string> argv) { return run_process(argv, kDeadline); }
-
-// The rules that let our bridges pass, in order. What goes from us to Docker's own bridges is left
-// to Docker's rules: they let in what Docker publishes, and nothing else.
-std::vector<Rule> wanted_rules(const std::vector<IfName>& bridges, const std::string& uplink) {
-  std::vector<std::string> patterns;
-  const auto ours = [](const IfName& bridge) { return bridge.str().starts_with("fl-"); };
-  if (std::ranges::any_of(bridges, ours)) patterns.emplace_back("fl-+");
-  for (const IfName& bridge : bridges)
-    if (!ours(bridge)) patterns.push_back(bridge.str());
-  std::vector<Rule> rules;
-  for (const std::string& pattern : patterns) {
-    rules.push_back({"-o", pattern, "-j", "ACCEPT"});
-    if (uplink.starts_with("br-")) rules.push_back({"-i", pattern, "-o", uplink, "-j", "ACCEPT"});
-    rules.push_back({"-i", pattern, "-o", "docker0", "-j", "RETURN"});
-    rules.push_back({"-i", pattern, "-o", "br-+", "-j", "RETURN"});
-    rules.push_back({"-i", pattern, "-j", "ACCEPT"});
-  }
-  return rules;
-}
-
-// What iptables -S prints for a rule of ours; the order of its words is fixed.
-std::string as_listed(const std::string& chain, const Rule& rule) {
-  std::string text = "-A " + chain;
-  for (std::size_t i = 0; i + 2 < rule.size(); i += 2) text += " " + rule[i] + " " + rule[i + 1];
-  return fmt::format("{} -m comment --comment {} -j {}", text, kComment, rule.back());
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t start = 0; start < text.size();) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    lines.push_back(text.substr(start, end - start));
-    start = end + 1;
-  }
-  return lines;
-}
-
-bool is_ours(const std::string& line) {
-  return line.find(fmt::format("--comment {} ", kComment)) != std::string::npos;
-}
-
-// One tool's view of the filter table.
-class Table {
- public:
-  static Result<Table> read(std::string_view tool) {
-    TRY(auto listed, run({std::string(tool), "-w", "5", "-S"}));
-    if (listed.exit_code != 0) return fail(Code::kIo, "{} -S: {}", tool, listed.err);
-    return Table(std::string(tool), lines_of(listed.out));
-  }
-
-  // Where rules have to stand for our traffic to pass: Docker's chain for users, else the top of a
-  // FORWARD chain that drops what it does not know. Nothing when nothing drops.
-  std::string chain() const {
-    if (has("-N DOCKER-USER")) return "DOCKER-USER";
-    return has("-P FORWARD DROP") ? "FORWARD" : "";
-  }
-
-  Status make(const std::string& chain, const std::vector<Rule>& rules) {
-    std::vector<std::string> want;
-    if (!chain.empty())
-      for (const Rule& rule : rules) want.push_back(as_listed(chain, rule));
-    if (want == own_lines()) return {};
-    TRY_STATUS(clear());
-    for (std::size_t i = 0; i < want.size(); ++i) {
-      std::vector<std::string> argv{tool_, "-w", "5", "-I", chain, std::to_string(i + 1)};
-      const Rule& rule = rules[i];
-      argv.insert(argv.end(), rule.begin(), rule.end() - 2);
-      for (const std::string_view word : {"-m", "comment", "--comment"}) argv.emplace_back(word);
-      argv.emplace_back(kComment);
-      argv.insert(argv.end(), rule.end() - 2, rule.end());
-      TRY_STATUS(succeed(std::move(argv)));
-    }
-    return {};
-  }
-
-  Status clear() {
-    for (const std::string& line : own_lines()) {
-      std::vector<std::string> argv{tool_, "-w", "5", "-D"};
-      for (std::size_t start = 3; start < line.size();) {  // behind "-A "
-        const std::size_t end = std::min(line.find(' ', start), line.size());
-        argv.push_back(line.substr(start, end - start));
-        start = end + 1;
-      }
-      TRY_STATUS(succeed(std::move(argv)));
-    }
-    return {};
-  }
-
-  std::vector<std::string> own_lines() const {
-    std::vector<std::string> own;
-    std::ranges::copy_if(lines_, std::back_inserter(own), is_ours);
-    return own;
-  }
-
- private:
-  Table(std::string tool, std::vector<std::string> lines)
-      : tool_(std::move(tool)), lines_(std::move(lines)) {}
-
-  bool has(std::string_view line) const { return std::ranges::find(lines_, line) != lines_.end(); }
-
-  static Status succeed(std::vector<std::string> argv) {
-    const std::string what = fmt::format("{}", fmt::join(argv, " "));
-    TRY(auto done, run(std::move(argv)));
-    if (done.exit_code != 0) return fail(Code::kIo, "{}: {}", what, done.err);
-    return {};
-  }
-
-  std::string tool_;
-  std::vector<std::string> lines_;
+// One iptables: a family, and the kernel's interface that it speaks. Where a distribution has one
+// variant only, that is called like the family's plain tool.
+struct Variant {
+  Family family;
+  const char* tool;
+  const char* plain_tool;
+  const char* legacy_tables;  // of iptables-legacy: the names of the tables that exist; asking the
+                              // tool would make one
+};
+constexpr std::array kVariants = {
+    Variant{Family::kV4, "iptables-nft", "iptables", nullptr},
+    Variant{Family::kV4, "iptables-legacy", "iptables", "ip_tables_names"},
+    Variant{Family::kV6, "ip6tables-nft", "ip6tables", nullptr},
+    Variant{Family::kV6, "ip6tables-legacy", "ip6tables", "ip6_tables_names"},
 };
 
-// The interface of the default route, from `ip route`'s own file: cold path, IPv4 only, empty when
-// there is none.
-std::string uplink_name() {
-  auto listed = run({"ip", "-4", "route", "show", "default"});
-  if (!listed || listed->exit_code != 0) return {};
-  const std::size_t at = listed->out.find(" dev ");
-  if (at == std::string::npos) return {};
-  const std::size_t start = at + 5;
-  return listed->out.substr(start, listed->out.find_first_of(" \n", start) - start);
+// /proc/net is the namespace of the process' first thread, this is that of the calling one.
+std::string proc_net(const std::string& name) {
+  std::ifstream file("/proc/thread-self/net/" + name);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
-class OtherFirewalls : public ForeignFirewall {
+bool is_in_use(const Variant& variant) {
+  return variant.legacy_tables == nullptr ||
+         proc_net(variant.legacy_tables).find("filter") != std::string::npos;
+}
+
+Result<std::string> run(std::vector<std::string> argv) {
+  TRY(const ProcessResult result, run_process(argv, kDeadline));
+  if (result.exit_code != 0)
+    return fail(Code::kIo, "run {}: {}", argv[0],
+                result.err.empty() ? result.out : result.err.substr(0, result.err.find('\n')));
+  return result.out;
+}
+
+// The variant's tool that is installed and its `-S`; kNotFound without one.
+struct Listing {
+  std::string tool;
+  FilterTable table;
+};
+Result<Listing> list(const Variant& variant) {
+  for (const char* tool : {variant.tool, variant.plain_tool}) {
+    auto text = run({tool, "-w", "-S"});
+    if (text) return Listing{.tool = tool, .table = parse_filter_table(*text)};
+    if (text.error().code != Code::kNotFound) return fail(std::move(text).error());
+  }
+  return fail(Code::kNotFound, "{} is not installed", variant.tool);
+}
+
+// iptables-restore reads a file; one without a name needs no clean-up.
+Status restore(const std::string& tool, const std::string& text) {
+  const UniqueFd file(::memfd_create("fairlead-iptables", MFD_CLOEXEC));
+  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail_errno(errno, "write rules for iptables-restore");
+  TRY_STATUS(run({tool + "-restore", "-w", "--noflush",
+                  fmt::format("/proc/{}/fd/{}", ::getpid(), file.get())}));
+  return {};
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// Traffic of interfaces in the zone "trusted" is accepted; the change is not permanent, firewalld
+// forgets it with its next start.
+class Firewalld {
+ public:
+  static bool runs() { return run({"firewall-cmd", "--state"}).has_value(); }
+  static Result<std::vector<std::string>> trusted() {
+    TRY(const std::string names, run({"firewall-cmd", "--zone=trusted", "--list-interfaces"}));
+    return words_of(names);
+  }
+  static Status trust(const std::string& name) { return change("--change-interface=" + name); }
+  static Status forget(const std::string& name) { return change("--remove-interface=" + name); }
+
+ private:
+  static Status change(const std::string& argument) {
+    TRY_STATUS(run({"firewall-cmd", "--zone=trusted", argument}));
+    return {};
+  }
+};
+
+// What cannot be done is said, and keeps nobody from the network: most hosts have only one of
+// these.
+void complain(const Error& error) {
+  if (error.code != Code::kNotFound)
+    log::warn("cannot change another firewall", {{"error", error.text}});
+}
+
+class HostFirewalls : public ForeignFirewall {
  public:
   Result<std::vector<std::string>> admit(const std::vector<IfName>& bridges) override {
-    std::vector<std::string> notes, failures;
-    const auto rules = wanted_rules(bridges, uplink_name());
-    for (const std::string_view tool : kTools) {
-      auto table = Table::read(tool);
-      if (!table) continue;  // no such tool, or a kernel without its tables
-      const std::string chain = bridges.empty() ? "" : table->chain();
-      if (auto made = table->make(chain, rules); !made)
-        failures.push_back(made.error().text);
-      else if (!chain.empty())
-        notes.push_back(fmt::format("{}: rules in {} let Fairlead's bridges pass", tool, chain));
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> notes;
+    const std::string uplink_v4 = default_interface_v4(proc_net("route"));
+    const std::string uplink_v6 = default_interface_v6(proc_net("ipv6_route"));
+    for (const Variant& variant : kVariants) {
+      auto note = admit_in(variant, bridges, variant.family == Family::kV4 ? uplink_v4 : uplink_v6);
+      if (!note)
+        complain(note.error());
+      else if (!note->empty())
+        notes.push_back(std::move(*note));
     }
-    trust(bridges, notes, failures);
-    if (!failures.empty())
-      return fail(Code::kIo, "let Fairlead's bridges pass another firewall: {}",
-                  fmt::join(failures, "; "));
+    if (Firewalld::runs()) {
+      auto note = admit_in_firewalld(bridges);
+      if (!note)
+        complain(note.error());
+      else
+        notes.push_back(std::move(*note));
+    }
     return notes;
   }
 
   Status withdraw() override {
-    Status result;
-    for (const std::string_view tool : kTools) {
-      auto table = Table::read(tool);
-      if (!table) continue;
-      if (auto cleared = table->clear(); !cleared) result = cleared;
-    }
-    std::vector<std::string> notes, failures;
-    trust({}, notes, failures);
-    if (!failures.empty())
-      return fail(Code::kIo, "withdraw from firewalld: {}", fmt::join(failures, "; "));
-    return result;
+    const std::lock_guard lock(mutex_);
+    Status outcome;
+    const auto remember = [&](const Error& error) {
+      if (outcome && error.code != Code::kNotFound) outcome = fail(error);
+    };
+    for (const Variant& variant : kVariants)
+      if (auto done = withdraw_from(variant); !done) remember(done.error());
+    if (Firewalld::runs())
+      if (auto done = withdraw_from_firewalld(); !done) remember(done.error());
+    return outcome;
   }
 
  private:
-  // firewalld: our bridges are in its zone "trusted" (at run time: its restart is a change of its
-  // tables, which is seen).
-  void trust(const std::vector<IfName>& bridges, std::vector<std::string>& notes,
-             std::vector<std::string>& failures) {
-    const auto state = run({"firewall-cmd", "--state"});
-    if (!state || state->exit_code != 0) return;
-    std::set<std::string> want;
-    for (const IfName& bridge : bridges) want.insert(bridge.str());
-    for (const std::string& bridge : want) change_zone("--add-interface=" + bridge, failures);
-    for (const std::string& bridge : trusted_)
-      if (!want.contains(bridge)) change_zone("--remove-interface=" + bridge, failures);
-    trusted_ = std::move(want);
-    if (!trusted_.empty())
-      notes.emplace_back("firewalld: Fairlead's bridges are in the zone trusted");
+  static Result<std::string> admit_in(const Variant& variant, const std::vector<IfName>& bridges,
+                                      const std::string& uplink) {
+    if (!is_in_use(variant)) return std::string();
+    TRY(const Listing listing, list(variant));
+    const auto wanted = wanted_rules(listing.table, bridges, uplink);
+    if (const std::string text = restore_text(listing.table, wanted); !text.empty()) {
+      TRY_STATUS(restore(listing.tool, text));
+      log::info("rules for another firewall written",
+                {{"tool", listing.tool}, {"rules", wanted.size()}});
+    }
+    if (wanted.empty()) return std::string();
+    return fmt::format(
+        "{}: {} rules at the top of {} let Fairlead's bridges pass, since FORWARD drops",
+        listing.tool, wanted.size(), wanted.front().chain);
   }
 
-  static void change_zone(const std::string& change, std::vector<std::string>& failures) {
-    const auto done = run({"firewall-cmd", "-q", "--zone=trusted", change});
-    if (!done)
-      failures.push_back(done.error().text);
-    else if (done->exit_code != 0 && done->exit_code != 11)
-      failures.push_back(done->err);  // 11: it is there already
+  static Status withdraw_from(const Variant& variant) {
+    if (!is_in_use(variant)) return {};
+    TRY(const Listing listing, list(variant));
+    const std::string text = restore_text(listing.table, {});
+    return text.empty() ? Status() : restore(listing.tool, text);
   }
 
-  std::set<std::string> trusted_;
+  Result<std::string> admit_in_firewalld(const std::vector<IfName>& bridges) {
+    TRY(const auto trusted, Firewalld::trusted());
+    std::string names;
+    for (const IfName& bridge : bridges) {
+      if (std::ranges::find(trusted, bridge.str()) == trusted.end())
+        TRY_STATUS(Firewalld::trust(bridge.str()));
+      trusted_.insert(bridge.str());
+      names += " " + bridge.str();
+    }
+    return fmt::format("firewalld: in zone trusted:{}", names);
+  }
+
+  Status withdraw_from_firewalld() {
+    TRY(const auto trusted, Firewalld::trusted());
+    for (const std::string& name : trusted)
+      if (name.starts_with("fl-") || trusted_.contains(name)) TRY_STATUS(Firewalld::forget(name));
+    trusted_.clear();
+    return {};
+  }
+
+  std::mutex mutex_;
+  std::set<std::string> trusted_;  // bridges whose names do not show that they are ours
 };
 
 }  // namespace
 
 std::unique_ptr<ForeignFirewall> make_foreign_firewall() {
-  return std::make_unique<OtherFirewalls>();
+  return std::make_unique<HostFirewalls>();
 }
 
 }  // namespace fairlead::kernel
