@@ -58,8 +58,8 @@ Result<std::vector<PublishedPort>> ServiceImpl::publish(const EndpointRef& ref,
 }
 
 Status ServiceImpl::unpublish(const EndpointRef& ref) {
-  auto held = hold(ref.network);
-  if (!held) return held.error().code == Code::kNotFound ? Status() : Status(fail(held.error()));
+  TRY(auto held, hold_if_any(ref.network));
+  if (!held) return {};
   TRY(auto stored, records_.endpoint(held->network.id, ref.id));
   if (!stored || stored->value.ports.empty()) return {};
   return swap_ports(*held, *stored, {}).map([](const Endpoint&) {});

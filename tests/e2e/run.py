@@ -134,11 +134,13 @@ def tests_of(suite):
 
 
 def sentence(test):
-    """test_docker_ports.Published.test_a_port_answers becomes "docker ports: a port answers"."""
-    parts = test.id().split(".")
+    """test_docker_ports.Forms.test_a_port_answers becomes "docker ports, Forms: a port answers"."""
+    name, _, parameters = test.id().partition(" ")
+    parts = name.split(".")
     if len(parts) < 3:
         return test.id()
-    return f"{parts[0].removeprefix('test_')}: {parts[-1].removeprefix('test_')}".replace("_", " ")
+    text = f"{parts[0].removeprefix('test_')}, {parts[-2]}: {parts[-1].removeprefix('test_')}".replace("_", " ")
+    return f"{text} {parameters}".rstrip()
 
 
 class Lines(unittest.TestResult):

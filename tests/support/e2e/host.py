@@ -121,6 +121,8 @@ class Host:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
         self._outside = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE)
         self.pid = int(self._init.stdout.readline() or 0)
+        # Mounts of the machine that this host only inherited: what others do to them is not the host's doing.
+        self.inherited_mounts = self._init.stdout.readline().split()
         if self._init.stdout.readline().strip() != "ready":
             raise CommandFailed("the host did not start")
         self.net = NetNs(f"/proc/{self.pid}/ns/net", "host")

@@ -1,7 +1,7 @@
 """Process 1 of a test host: makes its own /run, /etc, /var, /sys and waits; when it ends, all of the host ends.
 
-Started by host.py inside new network, mount, pid, uts and ipc namespaces. Says its pid as the outside sees it, then
-"ready". Ends when its standard input is closed, so a killed test run leaves no host behind.
+Started by host.py inside new network, mount, pid, uts and ipc namespaces. Says its pid as the outside sees it, the
+numbers of the mounts it inherited, and "ready". Ends when its standard input is closed, so a killed test run leaves no host behind.
 """
 
 import os
@@ -71,6 +71,8 @@ def reap(_signal, _frame):
 def main():
     name = sys.argv[1]
     print(os.readlink("/proc/self"), flush=True)  # the old /proc: the pid as the outside sees it
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        print(*(line.split()[0] for line in mounts), flush=True)
     run("mount", "--make-rprivate", "/")
     run("mount", "-t", "proc", "proc", "/proc")
     mount_own_run()

@@ -10,7 +10,7 @@ _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _HANDLES = re.compile(r" # handle \d+")
 _LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
 _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
-_VOLATILE = re.compile(r"state\.db(-wal|-shm)?$|\.log$|/locks?(/|$)|\.lock$|\.sock$|\.pid$")
+_VOLATILE = re.compile(r"state\.db(-wal|-shm)?$|\.log$|/run/fairlead$|/locks?(/|$)|\.lock$|\.sock$|\.pid$")
 
 
 class Snapshot:
@@ -84,9 +84,11 @@ def _mounts(host):
     mounts = []
     for line in host.path("/proc/1/mountinfo").read_text().splitlines():
         fields, _, rest = line.partition(" - ")
-        _, _, _, root, point, *_ = fields.split()
+        number, _, _, root, point, *_ = fields.split()
+        if number in host.inherited_mounts:
+            continue
         kind, source, *_ = rest.split()
-        mounts.append(f"{point} {root} {kind} {source}")
+        mounts.append(f"{point} {'' if kind == 'nsfs' else root} {kind} {source}")
     return "\n".join(sorted(mounts))
 
 
