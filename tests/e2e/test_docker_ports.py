@@ -49,10 +49,20 @@ class Forms(PortCase):
         self.docker.run("client", network="net")
         self.assertEqual(("web", OUTSIDE_V6), self._who(self.host.outside.ask(HOST_V6, 8080)))
         self.assertEqual(("web", OUTSIDE_V6), self._who(self.host.outside.ask(HOST_V6, 5353, "udp")))
-        for address in (HOST_V6, "::1"):
-            self.assertEqual("web", self.host.net.ask(address, 8080).name)
+        self.assertEqual("web", self.host.net.ask(HOST_V6, 8080).name)
         for container in ("client", "web"):
             self.assertEqual("web", self.docker.ask(container, HOST_V6, 8080).name)
+
+    def test_a_port_answers_on_the_hosts_own_ipv6_loopback(self):
+        if stand_in():
+            self.skipTest("Docker's bridge of 20.10 has no IPv6 port mapping without ip6tables")
+        # With br_netfilter the answer is translated back before the kernel's check of loopback addresses, which drops it.
+        self.host.exec("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=0")
+        try:
+            self.docker.run("web", "--publish", "8080:80", network="net")
+            self.assertEqual("web", self.host.net.ask("::1", 8080).name)
+        finally:
+            self.host.exec("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=1")
 
     @staticmethod
     def _who(answer):

@@ -82,15 +82,16 @@ class Volumes(DockerCase):
 class FairleadsVolumes(DockerCase):
     needs_fairlead = True
 
+    # /own is no folder of the image: the owner and mode of one that is would be copied into the empty volume by Docker.
     def test_options_decide_on_the_owner_and_the_mode(self):
         self.docker.volume("data", "--opt", "uid=1000", "--opt", "gid=1001", "--opt", "mode=2750")
-        self.docker.run("one", "--volume", "data:/data")
-        self.assertEqual("1000 1001 2750\n", self.docker.exec("one", "stat", "-c", "%u %g %a", "/data").out)
+        self.docker.run("one", "--volume", "data:/own")
+        self.assertEqual("1000 1001 2750\n", self.docker.exec("one", "stat", "-c", "%u %g %a", "/own").out)
 
     def test_docker_s_own_way_to_write_the_options(self):
         self.docker.volume("data", "--opt", "o=uid=1000,gid=1001,mode=0700")
-        self.docker.run("one", "--volume", "data:/data")
-        self.assertEqual("1000 1001 700\n", self.docker.exec("one", "stat", "-c", "%u %g %a", "/data").out)
+        self.docker.run("one", "--volume", "data:/own")
+        self.assertEqual("1000 1001 700\n", self.docker.exec("one", "stat", "-c", "%u %g %a", "/own").out)
 
     def test_inspect_shows_status_and_labels(self):
         self.docker.volume("data", "--label", "team=blue", "--opt", "backend=dir")
