@@ -37,14 +37,17 @@ const std::vector<Layer>& layers() {
         "base/json"}},
       {"volume/api", {"base"}},
       {"volume/kernel", {"base"}},
-      {"volume/backends", {"volume/api", "volume/kernel", "base"}},
+      // volume.json beside the data lets a lost database be made anew.
+      {"volume/backends", {"volume/api", "volume/kernel", "base", "base/json"}},
       {"volume/service", {"volume/api", "volume/kernel", "base", "base/state", "base/json"}},
       {"plugin-api/http", {"base"}},
       {"plugin-api/docker", protocol},
       {"plugin-api/cni", protocol},
       {"plugin-api/netavark", protocol},
       {"plugin-api/native", protocol},
-      {"plugin-api/cli", protocol},
+      // What the command line prints as JSON is what the API answers.
+      {"plugin-api/cli",
+       {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h"}},
       {"plugin-api/bin", {"base", "network", "volume", "plugin-api"}},
   };
   return table;

@@ -188,7 +188,8 @@ TEST_F(ServiceTest, HostileNamesAreRefusedEverywhere) {
 TEST_F(ServiceTest, ListIsSortedByName) {
   for (const char* name : {"zebra", "apple", "mango"}) ASSERT_TRUE(create(name));
   std::vector<std::string> names;
-  for (const Volume& volume : service->list().value()) names.push_back(volume.name.str());
+  const auto listed = service->list();
+  for (const Volume& volume : listed.value()) names.push_back(volume.name.str());
   EXPECT_EQ(names, (std::vector<std::string>{"apple", "mango", "zebra"}));
 }
 
