@@ -1,0 +1,25 @@
+// fmt's own definitions, compiled into the executable: Debian has no archive of fmt, and its shared
+// library would bring the shared libstdc++ with it, which costs more than everything else at the
+// start of the process. The list is that of fmt 9's src/format.cc; with another fmt the executable
+// links the shared library as usual.
+#include <fmt/core.h>
+
+#if FMT_VERSION / 10000 == 9
+
+#include <fmt/format-inl.h>
+
+FMT_BEGIN_NAMESPACE
+namespace detail {
+template FMT_API auto dragonbox::to_decimal(float x) noexcept -> dragonbox::decimal_fp<float>;
+template FMT_API auto dragonbox::to_decimal(double x) noexcept -> dragonbox::decimal_fp<double>;
+template FMT_API locale_ref::locale_ref(const std::locale& loc);
+template FMT_API auto locale_ref::get<std::locale>() const -> std::locale;
+template FMT_API auto thousands_sep_impl(locale_ref) -> thousands_sep_result<char>;
+template FMT_API auto decimal_point_impl(locale_ref) -> char;
+template FMT_API void buffer<char>::append(const char*, const char*);
+template FMT_API void vformat_to(buffer<char>&, string_view,
+                                 basic_format_args<FMT_BUFFER_CONTEXT(char)>, locale_ref);
+}  // namespace detail
+FMT_END_NAMESPACE
+
+#endif
