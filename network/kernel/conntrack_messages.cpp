@@ -5,9 +5,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
-#include <algorithm>
 #include <array>
-#include <cstring>
+
+#include "network/kernel/firewall_attributes.h"
 
 namespace fairlead::kernel {
 
@@ -69,38 +69,11 @@ void put_tuple(Request& request, std::uint16_t attribute, const FlowTuple& tuple
   });
 }
 
-// The attributes of a message or a nest, by number.
-using Attributes = std::array<const nlattr*, 32>;
-
-int keep(const nlattr* attribute, void* into) {
-  const std::uint16_t type = mnl_attr_get_type(attribute);
-  auto& attributes = *static_cast<Attributes*>(into);
-  if (type < attributes.size()) attributes[type] = attribute;
-  return MNL_CB_OK;
-}
-
-Attributes nested(const nlattr* nest) {
-  Attributes attributes{};
-  if (nest != nullptr) mnl_attr_parse_nested(nest, keep, &attributes);
-  return attributes;
-}
-
-template <class Number>
-std::optional<Number> number(const nlattr* attribute) {
-  Number value{};
-  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) < sizeof(value))
-    return std::nullopt;
-  std::memcpy(&value, mnl_attr_get_payload(attribute), sizeof(value));
-  return value;
-}
-
 std::optional<IpAddress> address(const nlattr* v4, const nlattr* v6) {
-  const nlattr* attribute = v4 != nullptr ? v4 : v6;
   const Family family = v4 != nullptr ? Family::kV4 : Family::kV6;
-  const std::size_t size = family == Family::kV4 ? 4 : 16;
-  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != size) return std::nullopt;
-  return IpAddress::from_bytes(
-      family, {static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)), size});
+  const auto bytes = payload(v4 != nullptr ? v4 : v6);
+  if (bytes.size() != (family == Family::kV4 ? 4U : 16U)) return std::nullopt;
+  return IpAddress::from_bytes(family, bytes);
 }
 
 std::optional<FlowTuple> tuple_of(const nlattr* nest) {
@@ -173,14 +146,9 @@ std::vector<std::uint8_t> build_delete_flow(const Flow& flow, std::uint32_t seq)
 }
 
 Result<Flow> parse_flow(std::span<const std::uint8_t> message) {
-  std::vector<std::uint32_t> copy((message.size() + 3) / 4);  // aligned
-  std::memcpy(copy.data(), message.data(), message.size());
-  const auto* header = reinterpret_cast<const nlmsghdr*>(copy.data());
-  if (message.size() < MNL_NLMSG_HDRLEN + sizeof(nfgenmsg) || header->nlmsg_len > message.size() ||
-      header->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(nfgenmsg))
-    return fail(Code::kIo, "read an entry of conntrack: it is cut short");
-  Attributes attributes{};
-  mnl_attr_parse(header, sizeof(nfgenmsg), keep, &attributes);
+  const auto aligned = AlignedMessage::of(message);
+  if (!aligned) return fail(Code::kIo, "read an entry of conntrack: it is cut short");
+  const Attributes attributes = aligned->attributes();
   const auto original = tuple_of(attributes[CTA_TUPLE_ORIG]),
              reply = tuple_of(attributes[CTA_TUPLE_REPLY]);
   if (!original || !reply)

@@ -1,17 +1,16 @@
 #include "network/kernel/firewall_parse.h"
 
-#include <libmnl/libmnl.h>
-#include <libnftnl/set.h>
-#include <libnftnl/table.h>
+#include <arpa/inet.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
-#include <memory>
+#include <compare>
+#include <optional>
 
+#include "network/kernel/firewall_attributes.h"
 #include "network/kernel/firewall_bytes.h"
 
 namespace fairlead::kernel {
@@ -21,43 +20,25 @@ namespace {
 constexpr unsigned kTypeBits =
     6;  // nft's TYPE_BITS: the share of one field in a concatenation's type number
 
-struct FreeSet {
-  void operator()(nftnl_set* set) const { nftnl_set_free(set); }
-  void operator()(nftnl_table* table) const { nftnl_table_free(table); }
-  void operator()(nftnl_set_elems_iter* iter) const { nftnl_set_elems_iter_destroy(iter); }
-};
-using NftnlSet = std::unique_ptr<nftnl_set, FreeSet>;
-using NftnlTable = std::unique_ptr<nftnl_table, FreeSet>;
-using NftnlElements = std::unique_ptr<nftnl_set_elems_iter, FreeSet>;
-
-// libnftnl wants writable, aligned memory; a span of the receive buffer is both, one of a test may
-// be neither.
-Result<std::vector<std::uint32_t>> copy_of(std::span<const std::uint8_t> message) {
-  std::vector<std::uint32_t> copy((message.size() + 3) / 4);
-  std::copy(message.begin(), message.end(), reinterpret_cast<std::uint8_t*>(copy.data()));
-  const auto* header = reinterpret_cast<const nlmsghdr*>(copy.data());
-  if (message.size() > INT32_MAX || !mnl_nlmsg_ok(header, static_cast<int>(message.size())) ||
-      header->nlmsg_len < MNL_NLMSG_HDRLEN + 4)
-    return fail(Code::kIo, "read an answer of nf_tables: it is cut short");
-  return copy;
+tl::unexpected<Error> damaged(std::string_view what) {
+  return fail(Code::kIo, "read an answer of nf_tables: {}", what);
 }
 
-std::span<const std::uint8_t> data_of(nftnl_set_elem* elem, std::uint16_t attribute) {
-  std::uint32_t size = 0;
-  const void* data = nftnl_set_elem_get(elem, attribute, &size);
-  if (data == nullptr) return {};
-  return {static_cast<const std::uint8_t*>(data), size};
+std::uint32_t number32(const nlattr* attribute) {
+  return ntohl(number<std::uint32_t>(attribute).value_or(0));
 }
 
-ElementBytes bytes_of(nftnl_set_elem* elem, std::uint16_t attribute, unsigned fields) {
-  if (!nftnl_set_elem_is_set(elem, attribute)) return {};
-  return ElementBytes::of(data_of(elem, attribute), fields);
+ElementBytes bytes_of(const nlattr* data, unsigned fields) {
+  const auto value = payload(nested(data)[NFTA_DATA_VALUE]);
+  return value.empty() ? ElementBytes() : ElementBytes::of(value, fields);
 }
 
-std::optional<Verdict> verdict_of(nftnl_set_elem* elem) {
-  if (!nftnl_set_elem_is_set(elem, NFTNL_SET_ELEM_VERDICT)) return std::nullopt;
-  Verdict verdict;
-  switch (static_cast<std::int32_t>(nftnl_set_elem_get_u32(elem, NFTNL_SET_ELEM_VERDICT))) {
+std::optional<Verdict> verdict_of(const nlattr* data) {
+  const nlattr* nest = nested(data)[NFTA_DATA_VERDICT];
+  if (nest == nullptr) return std::nullopt;
+  const Attributes attributes = nested(nest);
+  Verdict verdict{.chain = text(attributes[NFTA_VERDICT_CHAIN])};
+  switch (static_cast<std::int32_t>(number32(attributes[NFTA_VERDICT_CODE]))) {
     case NF_ACCEPT:
       verdict.kind = Verdict::Kind::kAccept;
       break;
@@ -74,20 +55,18 @@ std::optional<Verdict> verdict_of(nftnl_set_elem* elem) {
       verdict.kind = Verdict::Kind::kDrop;
       break;
   }
-  if (const char* chain = nftnl_set_elem_get_str(elem, NFTNL_SET_ELEM_CHAIN)) verdict.chain = chain;
   return verdict;
 }
 
-RawElement raw_of(nftnl_set_elem* elem, std::string_view set, const SetShape& shape) {
-  RawElement raw{.element = {.set = std::string(set),
-                             .key = bytes_of(elem, NFTNL_SET_ELEM_KEY, shape.key_fields),
-                             .data = bytes_of(elem, NFTNL_SET_ELEM_DATA, shape.data_fields),
-                             .key_end = bytes_of(elem, NFTNL_SET_ELEM_KEY_END, shape.key_fields),
-                             .verdict = verdict_of(elem)}};
-  if (nftnl_set_elem_is_set(elem, NFTNL_SET_ELEM_FLAGS))
-    raw.interval_end =
-        (nftnl_set_elem_get_u32(elem, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END) != 0;
-  return raw;
+RawElement raw_of(const nlattr* nest, std::string_view set, const SetShape& shape) {
+  const Attributes element = nested(nest);
+  return {
+      .element = {.set = std::string(set),
+                  .key = bytes_of(element[NFTA_SET_ELEM_KEY], shape.key_fields),
+                  .data = bytes_of(element[NFTA_SET_ELEM_DATA], shape.data_fields),
+                  .key_end = bytes_of(element[NFTA_SET_ELEM_KEY_END], shape.key_fields),
+                  .verdict = verdict_of(element[NFTA_SET_ELEM_DATA])},
+      .interval_end = (number32(element[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END) != 0};
 }
 
 unsigned fields_of(std::uint32_t type) {
@@ -127,15 +106,10 @@ Result<Answers> parse_answers(std::span<const std::uint8_t> bytes) {
 }
 
 Result<std::string> parse_table_comment(std::span<const std::uint8_t> message) {
-  TRY(const auto copy, copy_of(message));
-  const NftnlTable table(nftnl_table_alloc());
-  if (nftnl_table_nlmsg_parse(reinterpret_cast<const nlmsghdr*>(copy.data()), table.get()) < 0)
-    return fail(Code::kIo, "read an answer of nf_tables: it is no table");
-  std::uint32_t size = 0;
-  const auto* data = static_cast<const std::uint8_t*>(
-      nftnl_table_get_data(table.get(), NFTNL_TABLE_USERDATA, &size));
-  // Type, length and value of each entry: nftnl_udata_parse() trusts the lengths.
-  std::span<const std::uint8_t> rest(data, data == nullptr ? 0 : size);
+  const auto aligned = AlignedMessage::of(message);
+  if (!aligned) return damaged("a table is cut short");
+  // Entries of type, length and value (libnftnl/udata.h).
+  auto rest = payload(aligned->attributes()[NFTA_TABLE_USERDATA]);
   while (rest.size() >= 2 && rest.size() - 2 >= rest[1]) {
     const auto value = rest.subspan(2, rest[1]);
     if (rest[0] == NFTNL_UDATA_TABLE_COMMENT)
@@ -146,14 +120,13 @@ Result<std::string> parse_table_comment(std::span<const std::uint8_t> message) {
 }
 
 Result<SetShape> parse_set_shape(std::span<const std::uint8_t> message) {
-  TRY(const auto copy, copy_of(message));
-  const NftnlSet set(nftnl_set_alloc());
-  if (nftnl_set_nlmsg_parse(reinterpret_cast<const nlmsghdr*>(copy.data()), set.get()) < 0)
-    return fail(Code::kIo, "read an answer of nf_tables: it is no set");
-  SetShape shape{.key_fields = fields_of(nftnl_set_get_u32(set.get(), NFTNL_SET_KEY_TYPE))};
-  const std::uint32_t flags = nftnl_set_get_u32(set.get(), NFTNL_SET_FLAGS);
-  shape.interval = (flags & NFT_SET_INTERVAL) != 0;
-  const std::uint32_t data_type = nftnl_set_get_u32(set.get(), NFTNL_SET_DATA_TYPE);
+  const auto aligned = AlignedMessage::of(message);
+  if (!aligned) return damaged("a set is cut short");
+  const Attributes set = aligned->attributes();
+  const std::uint32_t flags = number32(set[NFTA_SET_FLAGS]),
+                      data_type = number32(set[NFTA_SET_DATA_TYPE]);
+  SetShape shape{.key_fields = fields_of(number32(set[NFTA_SET_KEY_TYPE])),
+                 .interval = (flags & NFT_SET_INTERVAL) != 0};
   if ((flags & NFT_SET_MAP) != 0 && data_type != NFT_DATA_VERDICT)
     shape.data_fields = fields_of(data_type);
   return shape;
@@ -161,13 +134,22 @@ Result<SetShape> parse_set_shape(std::span<const std::uint8_t> message) {
 
 Status parse_elements(std::span<const std::uint8_t> message, std::string_view set,
                       const SetShape& shape, std::vector<RawElement>& into) {
-  TRY(const auto copy, copy_of(message));
-  const NftnlSet parsed(nftnl_set_alloc());
-  if (nftnl_set_elems_nlmsg_parse(reinterpret_cast<const nlmsghdr*>(copy.data()), parsed.get()) < 0)
-    return fail(Code::kIo, "read an answer of nf_tables: these are no elements of a set");
-  const NftnlElements elements(nftnl_set_elems_iter_create(parsed.get()));
-  while (nftnl_set_elem* elem = nftnl_set_elems_iter_next(elements.get()))
-    into.push_back(raw_of(elem, set, shape));
+  const auto aligned = AlignedMessage::of(message);
+  if (!aligned) return damaged("elements of a set are cut short");
+  struct Sink {
+    std::string_view set;
+    const SetShape& shape;
+    std::vector<RawElement>& into;
+  } sink{set, shape, into};
+  if (const nlattr* list = aligned->attributes()[NFTA_SET_ELEM_LIST_ELEMENTS])
+    mnl_attr_parse_nested(
+        list,
+        [](const nlattr* nest, void* data) -> int {
+          auto& to = *static_cast<Sink*>(data);
+          to.into.push_back(raw_of(nest, to.set, to.shape));
+          return MNL_CB_OK;
+        },
+        &sink);
   return {};
 }
 

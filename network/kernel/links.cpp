@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kRemovalDeadline{10};
+constexpr std::chrono::seconds kRemovalDeadline{20};
 constexpr std::chrono::milliseconds kRemovalLook{
     250};  // how often a silent removal is looked after
 

@@ -29,7 +29,11 @@ struct Errand {
   int report;     // errno of a failed fork
 };
 
-void close_all_but(int first, int second) {
+// Not instrumented: these run in a child that shares its parent's memory, and with it the
+// sanitizer's books.
+#define FAIRLEAD_IN_CHILD [[gnu::no_sanitize("thread", "address")]]
+
+FAIRLEAD_IN_CHILD void close_all_but(int first, int second) {
   const auto low = static_cast<unsigned>(std::min(first, second));
   const auto high = static_cast<unsigned>(std::max(first, second));
   if (low > 0) ::syscall(SYS_close_range, 0U, low - 1, 0U);
@@ -39,7 +43,7 @@ void close_all_but(int first, int second) {
 
 // The grandchild, with a memory of its own. Holds no descriptor of its parents: neither their stdio
 // (a runtime waits for the end of a plugin's output) nor their locks.
-[[noreturn]] void do_errand(const Errand& errand) {
+FAIRLEAD_IN_CHILD [[noreturn]] void do_errand(const Errand& errand) {
   close_all_but(errand.socket, errand.life_line);
   ::setsid();
   ::send(errand.socket, errand.bytes, errand.length, 0);  // returns when the grace period is over
@@ -49,7 +53,7 @@ void close_all_but(int first, int second) {
 // The child, in the memory of its suspended parent (CLONE_VM | CLONE_VFORK): forks the grandchild,
 // which init or a subreaper inherits, so that no zombie is left. The system call itself, without
 // the C library's fork handlers.
-int fork_grandchild(void* argument) {
+FAIRLEAD_IN_CHILD int fork_grandchild(void* argument) {
   auto& errand = *static_cast<Errand*>(argument);
   const long pid =
       ::syscall(SYS_clone, static_cast<unsigned long>(SIGCHLD), nullptr, nullptr, nullptr, nullptr);

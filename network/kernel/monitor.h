@@ -1,4 +1,5 @@
-// Events of the kernel that Fairlead repairs: links that vanish, tables that are flushed, firewalls that appear.
+// Events of the kernel that Fairlead repairs: links that vanish, tables that are flushed, firewalls
+// that appear.
 #pragma once
 
 #include <functional>
@@ -21,11 +22,13 @@ struct KernelEvent {
   std::string name;
 };
 
-// Runs until destroyed; calls back from a thread of its own. Changes that this process makes are reported too.
+// Runs until destroyed; calls back from a thread of its own. Changes that this process makes are
+// reported too.
 class Monitor {
  public:
   virtual ~Monitor() = default;
 };
-Result<std::unique_ptr<Monitor>> start_monitor(std::string table, std::function<void(const KernelEvent&)> on_event);
+Result<std::unique_ptr<Monitor>> start_monitor(std::string table,
+                                               std::function<void(const KernelEvent&)> on_event);
 
 }  // namespace fairlead::kernel

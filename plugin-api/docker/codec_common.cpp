@@ -26,8 +26,15 @@ Result<std::string> id_field(const json::Object& object, std::string_view key) {
   return id;
 }
 
+std::string shortened(std::string_view text) {
+  constexpr std::size_t kMost = 1000;
+  if (text.size() <= kMost) return std::string(text);
+  return fmt::format("{}... ({} bytes)", text.substr(0, kMost), text.size());
+}
+
 std::string encode_error(std::string_view text) {
-  return json::dump({{"Err", text}, {"Error", text}});
+  const std::string told = shortened(text);
+  return json::dump({{"Err", told}, {"Error", told}});
 }
 
 }  // namespace fairlead::docker

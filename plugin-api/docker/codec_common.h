@@ -31,7 +31,11 @@ Result<Value> decode_with(std::string_view body, Result<Value> (*read)(const jso
 // Required: 1 to 128 characters of [0-9a-zA-Z_.-], because ids become keys and parts of names.
 Result<std::string> id_field(const json::Object& object, std::string_view key);
 
+// The text as far as it is fit for an answer or a log line: what a client sent at length is cut.
+std::string shortened(std::string_view text);
+
 // {"Err":text,"Error":text}: NetworkDriver and VolumeDriver read the first, IpamDriver the second.
+// Shortened.
 std::string encode_error(std::string_view text);
 
 }  // namespace fairlead::docker

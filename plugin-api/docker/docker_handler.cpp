@@ -241,7 +241,7 @@ class DockerHandler {
     }
     auto done = verb.run(adapters_, call);
     if (done) return answer(200, *std::move(done));
-    outcome = done.error().text;
+    outcome = shortened(done.error().text);
     return refuse(call.decoded ? 500 : 400, outcome);
   }
 

@@ -16,23 +16,29 @@ class MockNetworkService : public network::NetworkService {
   MOCK_METHOD(Status, remove_network, (const NetworkRef&), (override));
   MOCK_METHOD(Result<network::Network>, inspect_network, (const NetworkRef&), (override));
   MOCK_METHOD(Result<std::vector<network::NetworkUsage>>, list_networks, (), (override));
-  MOCK_METHOD(Result<network::Network>, bind_network, (const std::string&, const NetworkName&), (override));
+  MOCK_METHOD(Result<network::Network>, bind_network, (const std::string&, const NetworkName&),
+              (override));
   MOCK_METHOD(Status, unbind_network, (const std::string&), (override));
   MOCK_METHOD(Result<bool>, is_bound, (const std::string&), (override));
-  MOCK_METHOD(Result<network::Endpoint>, create_endpoint, (const network::EndpointSpec&), (override));
-  MOCK_METHOD(Result<network::Attachment>, join, (const EndpointRef&, const network::Placement&), (override));
-  MOCK_METHOD(Result<network::Attachment>, attach, (const network::EndpointSpec&, const network::Placement&), (override));
+  MOCK_METHOD(Result<network::Endpoint>, create_endpoint, (const network::EndpointSpec&),
+              (override));
+  MOCK_METHOD(Result<network::Attachment>, join, (const EndpointRef&, const network::Placement&),
+              (override));
+  MOCK_METHOD(Result<network::Attachment>, attach,
+              (const network::EndpointSpec&, const network::Placement&), (override));
   MOCK_METHOD(Status, leave, (const EndpointRef&), (override));
   MOCK_METHOD(Status, remove_endpoint, (const EndpointRef&), (override));
   MOCK_METHOD(Result<std::vector<network::PublishedPort>>, publish,
               (const EndpointRef&, std::span<const network::PortSpec>), (override));
   MOCK_METHOD(Status, unpublish, (const EndpointRef&), (override));
   MOCK_METHOD(Result<network::Endpoint>, inspect_endpoint, (const EndpointRef&), (override));
-  MOCK_METHOD(Result<std::vector<network::Endpoint>>, list_endpoints, (const NetworkRef&), (override));
+  MOCK_METHOD(Result<std::vector<network::Endpoint>>, list_endpoints, (const NetworkRef&),
+              (override));
   MOCK_METHOD(Result<std::vector<network::PortHolder>>, list_ports, (), (override));
   MOCK_METHOD(Status, check, (const EndpointRef&, const network::Expectation&), (override));
   MOCK_METHOD(Result<std::size_t>, collect,
-              (const NetworkRef&, const std::string&, std::span<const network::ValidAttachment>), (override));
+              (const NetworkRef&, const std::string&, std::span<const network::ValidAttachment>),
+              (override));
   MOCK_METHOD(Result<network::ServiceStatus>, status, (), (override));
   MOCK_METHOD(Result<network::ReconcileReport>, reconcile, (), (override));
 };
@@ -41,7 +47,8 @@ class MockPoolService : public network::PoolService {
  public:
   MOCK_METHOD(Result<network::Pool>, request_pool, (const network::PoolRequest&), (override));
   MOCK_METHOD(Status, release_pool, (const std::string&), (override));
-  MOCK_METHOD(Result<Cidr>, request_address, (const std::string&, std::optional<IpAddress>, network::AddressUse), (override));
+  MOCK_METHOD(Result<Cidr>, request_address,
+              (const std::string&, std::optional<IpAddress>, network::AddressUse), (override));
   MOCK_METHOD(Status, release_address, (const std::string&, const IpAddress&), (override));
 };
 
@@ -49,8 +56,10 @@ class MockVolumeService : public volume::VolumeService {
  public:
   MOCK_METHOD(Result<volume::Volume>, create, (const volume::VolumeSpec&), (override));
   MOCK_METHOD(Status, remove, (const std::string&), (override));
-  MOCK_METHOD(Result<volume::Volume>, mount, (const std::string&, const std::string&, const std::string&), (override));
-  MOCK_METHOD(Status, unmount, (const std::string&, const std::string&, const std::string&), (override));
+  MOCK_METHOD(Result<volume::Volume>, mount,
+              (const std::string&, const std::string&, const std::string&), (override));
+  MOCK_METHOD(Status, unmount, (const std::string&, const std::string&, const std::string&),
+              (override));
   MOCK_METHOD(Result<volume::Volume>, inspect, (const std::string&), (override));
   MOCK_METHOD(Result<std::vector<volume::Volume>>, list, (), (override));
   MOCK_METHOD(Result<volume::VolumeStatus>, status, (const volume::Volume&), (override));

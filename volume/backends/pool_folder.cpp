@@ -142,8 +142,7 @@ Status PoolFolder::to_trash(const std::string& id, long long deleted) const {
   const auto moved = vol->rename(id, trash, to_string({id, deleted}));
   if (!moved && moved.error().code != Code::kNotFound) return moved;
   fault_point("volume.trash.renamed");
-  TRY_STATUS(trash.sync());
-  return vol->sync();
+  return trash.sync();  // a rename is one act of the file system: vol/ is on the disk with it
 }
 
 Result<TrashState> PoolFolder::purge(const std::string& id, long long deleted,

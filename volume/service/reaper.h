@@ -1,7 +1,9 @@
-// Reaper: removes the data of large removed volumes behind the answer. What it does not get to is
-// found again in the trash by the next reconcile.
+// Reaper: removes the data of removed volumes behind the answer. What it does not get to is found
+// again in the trash by the next reconcile.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -14,7 +16,9 @@ namespace fairlead::volume {
 class Reaper {
  public:
   Reaper() = default;
-  ~Reaper();  // stops the work at the next file, and waits for that
+  // Goes on for at most 50 ms, so that the command line leaves no small volume behind; then stops
+  // at the next file.
+  ~Reaper();
 
   // Thread-safe. The backend must outlive the reaper. The thread starts with the first volume.
   void take(Backend& backend, Volume volume);
@@ -24,11 +28,14 @@ class Reaper {
     Backend* backend;
     Volume volume;
   };
-  void run(const std::stop_token& stop);
+  void run(const std::stop_token& ending);
+  bool is_over() const;
 
   std::mutex guard_;
   std::condition_variable_any more_;
   std::deque<Work> queue_;
+  std::atomic<std::chrono::steady_clock::time_point> end_{
+      std::chrono::steady_clock::time_point::max()};
   std::jthread thread_;
 };
 

@@ -21,7 +21,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kLockDeadline = 4s;  // Podman gives up after 5
 constexpr auto kReconcileLockDeadline = 500ms;
-constexpr auto kPurgeAtOnce = 20ms;  // of a removal's own time; what takes longer is the reaper's
 
 tl::unexpected<Error> no_such_volume(const VolumeName& name) {
   return fail(Code::kNotFound, "volume \"{}\" does not exist", name.str());
@@ -60,7 +59,6 @@ class Service : public VolumeService {
   Status begin_removal(Stored& stored, Backend& backend);
   Status finish_removal(const Volume& volume, Backend& backend);
   Status abandon(const Volume& volume);  // of a create that did not finish
-  void purge(const Volume& volume, Backend& backend);
 
   void heal_all(ReconcileReport& report, const Records::Listing& listing);
   Status heal(const Volume& seen, ReconcileReport& report);
@@ -149,23 +147,9 @@ Status Service::finish_removal(const Volume& volume, Backend& backend) {
   fault_point("volume.remove.trashed");
   TRY_STATUS(records_.erase(volume));
   fault_point("volume.remove.erased");
-  purge(volume, backend);
-  fault_point("volume.remove.purged");
-  return {};
-}
-
-void Service::purge(const Volume& volume, Backend& backend) {
   const auto options = parse_options(volume.options);
-  if (!options || options->retain.count() != 0) return;
-  const auto end = std::chrono::steady_clock::now() + kPurgeAtOnce;
-  bool stopped = false;
-  const auto state = backend.purge(
-      volume, [&] { return stopped = stopped || std::chrono::steady_clock::now() >= end; });
-  if (!state)
-    log::warn("emptying the trash failed",
-              {{"volume", volume.name.str()}, {"error", state.error().text}});
-  else if (*state == TrashState::kLeft && stopped)
-    reaper_.take(backend, volume);
+  if (options && options->retain.count() == 0) reaper_.take(backend, volume);
+  return {};
 }
 
 Status Service::abandon(const Volume& volume) {
@@ -180,11 +164,11 @@ Status Service::remove(const std::string& name) {
     TRY(const auto parsed, VolumeName::parse(name));
     TRY(const auto guard, lock(parsed, kLockDeadline));
     TRY(auto stored, records_.by_name(parsed));
-    if (stored && stored->volume.phase == Phase::kCreating) {
-      TRY_STATUS(abandon(stored->volume));
-      stored.reset();
-    }
     if (!stored) return no_such_volume(parsed);
+    if (stored->volume.phase == Phase::kCreating) {
+      TRY_STATUS(abandon(stored->volume));
+      return no_such_volume(parsed);
+    }
     TRY(Backend* const backend, backends_.find(stored->volume.backend));
     if (stored->volume.phase == Phase::kReady) TRY_STATUS(begin_removal(*stored, *backend));
     return finish_removal(stored->volume, *backend);
@@ -199,7 +183,7 @@ Status Service::remove(const std::string& name) {
 
 Result<std::optional<Stored>> Service::ready(const VolumeName& name) {
   TRY(auto stored, records_.by_name(name));
-  if (stored && stored->volume.phase != Phase::kReady) stored.reset();
+  if (!stored || stored->volume.phase != Phase::kReady) return std::nullopt;
   return stored;
 }
 

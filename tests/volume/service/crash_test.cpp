@@ -75,8 +75,8 @@ class CrashTest : public ::testing::TestWithParam<Case> {
   void SetUp() override {
     if (!testing::is_root()) GTEST_SKIP() << "owners need root";
   }
-  // A second passage of one point may be missing: on a slow disk the removal of data goes over to a
-  // thread, and back.
+  // A second passage of one point may be missing: reconcile and the thread that removes data behind
+  // the answer may both come to the same trash, or only one of them.
   static bool dies_at(const std::string& folder, const std::string& point) {
     const int code = run_child(folder, GetParam().verb, point, GetParam().retain);
     EXPECT_TRUE(code == kKilled || (code == 0 && !point.ends_with(":1"))) << code;
@@ -117,7 +117,7 @@ TEST_P(CrashTest, AReconcileHealsFirst) {
     {
       DiskService world(scratch.path());
       ASSERT_TRUE(world->reconcile());
-      expect_agreement(world, scratch.path(), testing::entries_in(scratch / "volumes/trash"));
+      expect_agreement(world, scratch.path(), std::nullopt);
     }
     const int again = run_child(scratch.path(), GetParam().verb, "", GetParam().retain);
     EXPECT_TRUE(again == 0 || (GetParam().verb == "remove" && again == 1)) << again;
@@ -176,8 +176,7 @@ TEST(CrashPoints, StandBetweenAllStepsOfCreateAndRemove) {
   EXPECT_EQ(names({.verb = "remove", .before = {"create"}}),
             (std::set<std::string>{"volume.remove.checked", "volume.remove.intent",
                                    "volume.trash.renamed", "volume.remove.trashed",
-                                   "volume.remove.erased", "volume.purge.begin",
-                                   "volume.remove.purged"}));
+                                   "volume.remove.erased", "volume.purge.begin"}));
 }
 
 }  // namespace

@@ -70,7 +70,11 @@ class FakeServiceTest : public ::testing::Test {
     return service->create(spec(name, std::move(options)));
   }
   std::size_t keys() { return store.list("", "", 0)->size(); }
-  bool is_clean() { return keys() == 0 && fake->leftovers() == 0; }
+  // Waits for the data that is removed behind the answer.
+  bool is_clean() {
+    for (int k = 0; k < 500 && fake->has_trash(); ++k) ::usleep(10000);
+    return keys() == 0 && fake->leftovers() == 0;
+  }
 
   long long now = 1767225600;
   Scratch scratch{Where::kMemory};

@@ -1,0 +1,85 @@
+// HTTP requests: any bytes, in any pieces. The pieces must not change what is understood, and what
+// is held back while a request is not complete stays within the limits.
+//
+// Input: the first byte is the size of the pieces, the rest is what a client sends.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugin-api/http/request_reader.h"
+#include "plugin-api/http/response_text.h"
+
+namespace fairlead::http {
+namespace {
+
+constexpr ReaderLimits kLimits{.header_bytes = 512, .body_bytes = 256};
+using State = RequestReader::State;
+
+void must(bool holds) {
+  if (!holds) std::abort();
+}
+
+struct Understood {
+  std::vector<Request> requests;
+  int refused_with = 0;
+};
+
+void check(const Request& request) {
+  must(request.body.size() <= kLimits.body_bytes);
+  must(request.path.find('?') == std::string::npos);
+  for (const auto& [name, value] : request.headers)
+    must(std::ranges::none_of(name, [](char c) { return c >= 'A' && c <= 'Z'; }));
+}
+
+Understood understand(std::string_view bytes, std::size_t piece) {
+  Understood understood;
+  RequestReader reader(kLimits);
+  while (!bytes.empty()) {
+    State state = reader.feed(bytes.substr(0, piece));
+    bytes.remove_prefix(std::min(piece, bytes.size()));
+    while (state == State::kComplete) {
+      understood.requests.push_back(reader.take());
+      check(understood.requests.back());
+      state = reader.feed({});
+    }
+    if (state == State::kRefused) {
+      understood.refused_with = reader.refusal().status;
+      return understood;
+    }
+  }
+  return understood;
+}
+
+bool same(const Request& a, const Request& b) {
+  return a.method == b.method && a.path == b.path && a.query == b.query && a.headers == b.headers &&
+         a.body == b.body;
+}
+
+// What a handler echoes from a request must not break the answer.
+void answer(const Request& request) {
+  const Response response{
+      .status = 200, .content_type = request.path, .body = request.body, .headers = request.query};
+  const std::string text = to_text(response, Connection::kKeep);
+  const std::size_t end = text.find("\r\n\r\n");
+  must(end != std::string::npos && text.substr(end + 4) == request.body);
+}
+
+}  // namespace
+}  // namespace fairlead::http
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace fairlead::http;
+  if (size < 2) return 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const Understood whole = understand(bytes, bytes.size());
+  const Understood pieces = understand(bytes, std::size_t{1} + data[0]);
+  must(whole.requests.size() == pieces.requests.size());
+  for (std::size_t i = 0; i < whole.requests.size(); ++i)
+    must(same(whole.requests[i], pieces.requests[i]));
+  must((whole.refused_with == 0) == (pieces.refused_with == 0));
+  for (const Request& request : whole.requests) answer(request);
+  return 0;
+}

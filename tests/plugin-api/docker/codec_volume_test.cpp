@@ -1,0 +1,51 @@
+#include "plugin-api/docker/codec_volume.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/plugin-api/docker/values.h"
+
+namespace fairlead::docker::testing {
+namespace {
+
+TEST(VolumeCodec, TakesOptionsNullOrAbsent) {
+  const CreateVolumeRequest plain{.name = "data", .options = {}};
+  EXPECT_EQ(decode_create_volume(R"({"Name":"data"})").value(), plain);
+  EXPECT_EQ(decode_create_volume(R"({"Name":"data","Opts":null})").value(), plain);
+  EXPECT_EQ(decode_create_volume(R"({"Name":"data","Opts":{"size":"1G","n":5}})").value().options,
+            (std::map<std::string, std::string>{{"n", "5"}, {"size", "1G"}}));
+}
+
+TEST(VolumeCodec, RefusesWhatIsMissingOrWrong) {
+  EXPECT_FALSE(decode_create_volume(R"({"Opts":{}})"));
+  EXPECT_FALSE(decode_create_volume(R"({"Name":"data","Opts":[]})"));
+  EXPECT_FALSE(decode_create_volume(R"({"Name":"data","Opts":{"a":["b"]}})"));
+  EXPECT_FALSE(decode_volume(R"({"Name":7})"));
+  EXPECT_FALSE(decode_mount(R"({"Name":"data"})"));
+  EXPECT_FALSE(decode_mount(R"({"Name":"data","ID":"../../etc"})"));
+}
+
+TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
+  const InspectedVolume inspected{.volume = data_volume("data"),
+                                  .status = {.backend = "image",
+                                             .reason = "size",
+                                             .size = 1024,
+                                             .used = 10,
+                                             .in_use = true,
+                                             .health = "ok"}};
+  EXPECT_EQ(
+      encode(inspected),
+      R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
+      R"("Name":"data","Status":{"backend":"image","health":"ok","in_use":true,"reason":"size","size":1024,"used":10}}})");
+}
+
+TEST(VolumeAnswers, LeaveOutATimeThatIsNotKnown) {
+  volume::Volume volume = data_volume("data");
+  volume.created = 0;
+  EXPECT_EQ(
+      encode(std::vector{volume}),
+      R"({"Err":"","Volumes":[{"Mountpoint":"/var/lib/fairlead/volumes/0123/_data","Name":"data"}]})");
+  EXPECT_EQ(encode(std::vector<volume::Volume>{}), R"({"Err":"","Volumes":[]})");
+}
+
+}  // namespace
+}  // namespace fairlead::docker::testing

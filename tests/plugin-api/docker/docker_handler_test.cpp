@@ -1,0 +1,119 @@
+#include "plugin-api/docker/docker_handler.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "tests/plugin-api/docker/docker_fixture.h"
+
+namespace fairlead::docker::testing {
+namespace {
+
+class DockerHandlerTest : public ::testing::Test {
+ protected:
+  Plugin plugin;
+};
+
+TEST_F(DockerHandlerTest, ActivatesAllThreeDriversWithoutABody) {
+  const http::Response response = plugin.call("Plugin.Activate", "");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/vnd.docker.plugins.v1.2+json");
+  EXPECT_EQ(response.body, R"({"Implements":["NetworkDriver","IpamDriver","VolumeDriver"]})");
+}
+
+TEST_F(DockerHandlerTest, TellsItsCapabilitiesWithAndWithoutABody) {
+  for (const char* body : {"", "{}", "null"}) {
+    EXPECT_EQ(plugin.call("NetworkDriver.GetCapabilities", body).body,
+              R"({"Scope":"local","ConnectivityScope":"local"})");
+    EXPECT_EQ(plugin.call("IpamDriver.GetCapabilities", body).body,
+              R"({"RequiresMACAddress":false,"RequiresRequestReplay":false})");
+    EXPECT_EQ(
+        plugin.call("IpamDriver.GetDefaultAddressSpaces", body).body,
+        R"({"LocalDefaultAddressSpace":"fairlead-local","GlobalDefaultAddressSpace":"fairlead-global"})");
+    EXPECT_EQ(plugin.call("VolumeDriver.Capabilities", body).body,
+              R"({"Capabilities":{"Scope":"local"}})");
+  }
+}
+
+TEST_F(DockerHandlerTest, ListsVolumesWithoutABodyAsPodmanAsks) {
+  EXPECT_EQ(plugin.call("VolumeDriver.List", "").status, 200);
+}
+
+TEST_F(DockerHandlerTest, RefusesAMethodThatItDoesNotKnow) {
+  for (const char* path : {"NetworkDriver.Nothing", "", "networkdriver.join", "NetworkDriver.Join/",
+                           "AuthZPlugin.AuthZReq"}) {
+    const http::Response response = plugin.call(path, "{}");
+    EXPECT_EQ(response.status, 404) << path;
+    EXPECT_EQ(
+        response.body,
+        fmt::format(R"({{"Err":"there is no method /{0}","Error":"there is no method /{0}"}})",
+                    path));
+  }
+}
+
+TEST_F(DockerHandlerTest, SpeaksOnlyPost) {
+  const http::Response response = plugin.handler({.method = "GET",
+                                                  .path = "/Plugin.Activate",
+                                                  .query = {},
+                                                  .headers = {},
+                                                  .body = "",
+                                                  .peer = {}});
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(response.headers.at("Allow"), "POST");
+}
+
+TEST_F(DockerHandlerTest, TellsAFailureUnderBothNames) {
+  ON_CALL(plugin.networks, create_network)
+      .WillByDefault(Return(fail(Error{Code::kExists, 0, "subnet \"a\" overlaps"})));
+  const http::Response response =
+      plugin.call("NetworkDriver.CreateNetwork", R"({"NetworkID":"n1"})");
+  EXPECT_EQ(response.status, 500);
+  EXPECT_EQ(response.body, R"({"Err":"subnet \"a\" overlaps","Error":"subnet \"a\" overlaps"})");
+}
+
+TEST_F(DockerHandlerTest, AnswersAMissingVolumeWithAFailureSoThatPodmanSeesIt) {
+  ON_CALL(plugin.volumes, inspect).WillByDefault(Return(none("there is no volume data")));
+  EXPECT_EQ(plugin.call("VolumeDriver.Get", R"({"Name":"data"})").status, 500);
+}
+
+TEST_F(DockerHandlerTest, RefusesNetworksOfASwarm) {
+  for (const char* verb : {"NetworkDriver.AllocateNetwork", "NetworkDriver.FreeNetwork"}) {
+    const http::Response response = plugin.call(verb, R"({"NetworkID":"n1"})");
+    EXPECT_EQ(response.status, 500);
+    EXPECT_NE(response.body.find("swarm scope"), std::string::npos);
+  }
+}
+
+TEST_F(DockerHandlerTest, TakesNoticeOfNodes) {
+  EXPECT_EQ(plugin
+                .call("NetworkDriver.DiscoverNew",
+                      R"({"DiscoveryType":1,"DiscoveryData":{"Address":"10.0.0.1","Self":true}})")
+                .body,
+            "{}");
+  EXPECT_EQ(plugin.call("NetworkDriver.DiscoverDelete", "{}").body, "{}");
+}
+
+TEST_F(DockerHandlerTest, AnswersEveryChangeWithAnObject) {
+  const std::string endpoint = R"({"NetworkID":"n1","EndpointID":"e1"})";
+  for (const char* verb :
+       {"DeleteEndpoint", "Leave", "RevokeExternalConnectivity", "ProgramExternalConnectivity"})
+    EXPECT_EQ(plugin.call("NetworkDriver." + std::string(verb), endpoint).body, "{}") << verb;
+  EXPECT_EQ(plugin.call("VolumeDriver.Remove", R"({"Name":"data"})").body, "{}");
+  EXPECT_EQ(plugin.call("IpamDriver.ReleasePool", R"({"PoolID":"10.1.0.0/24"})").body, "{}");
+}
+
+TEST_F(DockerHandlerTest, WritesOneLineForEachChange) {
+  fairlead::log::configure(fairlead::log::Level::kInfo, fairlead::log::Format::kText);
+  ::testing::internal::CaptureStderr();
+  plugin.call("NetworkDriver.Leave",
+              R"({"NetworkID":"6cdbabb366c67ec4","EndpointID":"6107a06f4186f0d0"})");
+  plugin.call("VolumeDriver.Get", R"({"Name":"data"})");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  fairlead::log::configure(fairlead::log::Level::kError, fairlead::log::Format::kText);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
+  EXPECT_NE(text.find("verb=NetworkDriver.Leave object=6cdbabb366c6/6107a06f4186 outcome=ok ms="),
+            std::string::npos)
+      << text;
+}
+
+}  // namespace
+}  // namespace fairlead::docker::testing

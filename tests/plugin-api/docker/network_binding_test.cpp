@@ -1,0 +1,100 @@
+#include "plugin-api/docker/network_binding.h"
+
+#include "plugin-api/docker/network_adapter.h"
+#include "tests/plugin-api/docker/docker_fixture.h"
+
+namespace fairlead::docker::testing {
+namespace {
+
+class NetworkBindingTest : public ::testing::Test {
+ protected:
+  // docker network create -d fairlead -o network=shop, with these pools
+  Status bind(std::vector<IpamData> pools, std::map<std::string, std::string> options = {},
+              bool internal = false) {
+    options["network"] = "shop";
+    return adapter.create_network({.network_id = "d1",
+                                   .options = std::move(options),
+                                   .internal = internal,
+                                   .pools = std::move(pools)});
+  }
+  void expect_refused(const Status& done, std::string_view reason) {
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::kConflict);
+    EXPECT_NE(done.error().text.find(reason), std::string::npos) << done.error().text;
+    EXPECT_NE(done.error().text.find("docker network create -d fairlead --ipam-driver fairlead "
+                                     "--ipam-opt network=shop -o network=shop"),
+              std::string::npos)
+        << done.error().text;
+  }
+
+  Plugin plugin;
+  NetworkAdapter adapter{plugin.networks};
+};
+
+TEST_F(NetworkBindingTest, BindsTheIdWhenThePoolsAreTheNetworks) {
+  EXPECT_CALL(plugin.networks, create_network).Times(0);
+  EXPECT_CALL(plugin.networks, bind_network("d1", network_name("shop"))).WillOnce(Return(shop()));
+  const Status done = bind({{"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.1"), {}}});
+  EXPECT_TRUE(done) << done.error().text;
+}
+
+TEST_F(NetworkBindingTest, BindsWithoutPoolsWhenFairleadGivesTheAddresses) {
+  EXPECT_CALL(plugin.networks, bind_network).WillOnce(Return(shop()));
+  EXPECT_TRUE(bind({}));
+}
+
+TEST_F(NetworkBindingTest, BindsToANetworkOfDockersOwnAddresses) {
+  network::Network docker_made = shop();
+  docker_made.address_source = network::AddressSource::kRuntime;
+  ON_CALL(plugin.networks, inspect_network).WillByDefault(Return(docker_made));
+  EXPECT_CALL(plugin.networks, bind_network).WillOnce(Return(docker_made));
+  EXPECT_TRUE(bind({{"LocalDefault", cidr("10.1.0.0/24"), ip("10.1.0.1"), {}}}));
+}
+
+TEST_F(NetworkBindingTest, RefusesASubnetThatIsNotTheNetworks) {
+  EXPECT_CALL(plugin.networks, bind_network).Times(0);
+  expect_refused(bind({{"LocalDefault", cidr("172.18.0.0/16"), ip("172.18.0.1"), {}}}),
+                 "the network has 10.1.0.0/24 and fd00:1::/64");
+}
+
+TEST_F(NetworkBindingTest, RefusesAGatewayThatIsNotTheNetworks) {
+  EXPECT_CALL(plugin.networks, bind_network).Times(0);
+  expect_refused(bind({{"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.254"), {}}}),
+                 "the gateway 10.1.0.254");
+}
+
+TEST_F(NetworkBindingTest, RefusesASecondAllocatorOverTheSameSubnet) {
+  EXPECT_CALL(plugin.networks, bind_network).Times(0);
+  expect_refused(bind({{"LocalDefault", cidr("10.1.0.0/24"), ip("10.1.0.1"), {}}}),
+                 "Docker's own allocator");
+}
+
+TEST_F(NetworkBindingTest, TellsHowToReachBothFamilies) {
+  const Status done = bind({{"LocalDefault", cidr("172.18.0.0/16"), {}, {}}});
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().text.ends_with(" --ipv6 shop")) << done.error().text;
+}
+
+TEST_F(NetworkBindingTest, TakesAnOptionThatTheNetworkHasAndRefusesOthers) {
+  network::Network small = shop();
+  small.options.mtu = 1400;
+  ON_CALL(plugin.networks, inspect_network).WillByDefault(Return(small));
+  EXPECT_TRUE(bind({}, {{"mtu", "1400"}}));
+  expect_refused(bind({}, {{"mtu", "1500"}}), "mtu=1500");
+  expect_refused(bind({}, {{"icc", "false"}}), "icc=false");
+}
+
+TEST_F(NetworkBindingTest, RefusesInternalForANetworkThatIsNot) {
+  expect_refused(bind({}, {}, true), "not internal");
+}
+
+TEST_F(NetworkBindingTest, NamesTheNetworkThatDoesNotExist) {
+  ON_CALL(plugin.networks, inspect_network).WillByDefault(Return(none("there is no network shop")));
+  const Status done = bind({});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::kNotFound);
+  EXPECT_EQ(done.error().text, "join network shop: there is no network shop");
+}
+
+}  // namespace
+}  // namespace fairlead::docker::testing
