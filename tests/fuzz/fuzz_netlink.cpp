@@ -1,0 +1,17 @@
+// rtnetlink messages: the same bytes as a stream of messages, each read as everything it could be.
+#include <cstdint>
+#include <span>
+
+#include "network/kernel/netlink_parse.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace fairlead::kernel;
+  std::span<const std::uint8_t> bytes(data, size);
+  while (const auto message = take_message(bytes)) {
+    (void)parse_ack(*message).has_value();
+    (void)parse_link(message->payload).has_value();
+    (void)parse_address(message->payload).has_value();
+    (void)parse_route(message->payload).has_value();
+  }
+  return 0;
+}
