@@ -1,5 +1,7 @@
 #include "plugin-api/docker/codec_ipam.h"
 
+#include <algorithm>
+
 namespace fairlead::docker {
 
 namespace {
@@ -63,11 +65,14 @@ Result<RequestPoolRequest> read_request_pool(const Object& root) {
   return request;
 }
 
-// Pool ids are Fairlead's own; a length is all that is asked of them here.
+// Pool ids are Fairlead's own: short texts without control characters.
 Result<std::string> pool_id_of(const Object& root) {
   TRY(auto id, root.string("PoolID"));
-  if (id.empty() || id.size() > 256)
-    return fail(Code::kInvalid, "field PoolID must have 1 to 256 bytes");
+  const bool control =
+      std::ranges::any_of(id, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (id.empty() || id.size() > 256 || control)
+    return fail(Code::kInvalid,
+                "field PoolID must have 1 to 256 bytes, none of them a control character");
   return id;
 }
 

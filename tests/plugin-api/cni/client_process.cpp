@@ -29,12 +29,17 @@ Pipe make_pipe() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-// The vectors outlive the fork; nothing is allocated in the child.
-[[noreturn]] void become(const std::string& program, const std::vector<std::string>& entries,
-                         int in, int out, int err) {
+// execve's view of the entries, which must outlive it.
+std::vector<char*> pointers_to(const std::vector<std::string>& entries) {
   std::vector<char*> environment;
   for (const std::string& entry : entries) environment.push_back(const_cast<char*>(entry.c_str()));
   environment.push_back(nullptr);
+  return environment;
+}
+
+// Nothing is allocated in the child.
+[[noreturn]] void become(const std::string& program, const std::vector<char*>& environment, int in,
+                         int out, int err) {
   std::array<char*, 2> arguments{const_cast<char*>(program.c_str()), nullptr};
   ::dup2(in, 0);
   ::dup2(out, 1);
@@ -71,10 +76,11 @@ Finished run_client(const std::string& program, const Variables& variables,
   ::signal(SIGPIPE, SIG_IGN);
   Pipe in = make_pipe(), out = make_pipe(), err = make_pipe();
   const auto entries = entries_of(variables);
+  const auto environment = pointers_to(entries);
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::signal(SIGPIPE, SIG_DFL);
-    become(program, entries, in.read_end.get(), out.write_end.get(), err.write_end.get());
+    become(program, environment, in.read_end.get(), out.write_end.get(), err.write_end.get());
   }
   in.read_end.reset();
   out.write_end.reset();
@@ -103,6 +109,7 @@ std::vector<double> measure(const std::string& program, const Variables& variabl
                             const std::string& input, int runs) {
   std::vector<double> microseconds;
   const auto entries = entries_of(variables);
+  const auto environment = pointers_to(entries);
   const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int i = 0; i < runs; ++i) {
     Pipe in = make_pipe();
@@ -112,7 +119,7 @@ std::vector<double> measure(const std::string& program, const Variables& variabl
     in.write_end.reset();
     const auto start = std::chrono::steady_clock::now();
     const pid_t pid = ::vfork();
-    if (pid == 0) become(program, entries, in.read_end.get(), nothing.get(), nothing.get());
+    if (pid == 0) become(program, environment, in.read_end.get(), nothing.get(), nothing.get());
     if (wait_for(pid) != 0) return {};
     microseconds.push_back(
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)

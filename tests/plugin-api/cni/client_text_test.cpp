@@ -36,7 +36,8 @@ TEST(ClientText, an_answer_is_complete_with_its_last_byte) {
       "HTTP/1.1 200 OK\r\nServer: x\r\nx-cni-EXIT: 1\r\nContent-Length: 4\r\n\r\nbody";
   for (std::size_t size = 0; size < whole.size(); ++size)
     EXPECT_FALSE(parse_answer(text_of(whole.substr(0, size))).complete) << size;
-  const Answer answer = parse_answer(text_of(whole + "more"));
+  const std::string longer = whole + "more";
+  const Answer answer = parse_answer(text_of(longer));
   EXPECT_TRUE(answer.complete);
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.exit_code, 1);
@@ -44,8 +45,8 @@ TEST(ClientText, an_answer_is_complete_with_its_last_byte) {
 }
 
 TEST(ClientText, headers_are_found_at_the_start_of_a_line_only) {
-  const Answer answer =
-      parse_answer(text_of("HTTP/1.1 200 OK\r\nA: x-cni-exit: 7\r\nContent-Length: 0\r\n\r\n"));
+  const std::string text = "HTTP/1.1 200 OK\r\nA: x-cni-exit: 7\r\nContent-Length: 0\r\n\r\n";
+  const Answer answer = parse_answer(text_of(text));
   EXPECT_TRUE(answer.complete);
   EXPECT_EQ(answer.exit_code, -1);
 }
