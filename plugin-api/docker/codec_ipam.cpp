@@ -1,6 +1,7 @@
 #include "plugin-api/docker/codec_ipam.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace fairlead::docker {
 
@@ -65,14 +66,17 @@ Result<RequestPoolRequest> read_request_pool(const Object& root) {
   return request;
 }
 
-// Pool ids are Fairlead's own: short texts without control characters.
+// Pool ids are Fairlead's own: they read like subnets. The characters of one are all that is asked
+// of them here.
 Result<std::string> pool_id_of(const Object& root) {
   TRY(auto id, root.string("PoolID"));
-  const bool control =
-      std::ranges::any_of(id, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-  if (id.empty() || id.size() > 256 || control)
-    return fail(Code::kInvalid,
-                "field PoolID must have 1 to 256 bytes, none of them a control character");
+  const auto fits = [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("._:/-").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (id.empty() || id.size() > 256 || !std::ranges::all_of(id, fits) ||
+      id.find("..") != std::string::npos)
+    return fail(Code::kInvalid, "field PoolID is not the id of an address pool");
   return id;
 }
 
