@@ -85,8 +85,8 @@ def _mounts(host):
     for line in host.path("/proc/1/mountinfo").read_text().splitlines():
         fields, _, rest = line.partition(" - ")
         number, _, _, root, point, *_ = fields.split()
-        if number in host.inherited_mounts:
-            continue
+        if number in host.inherited_mounts or point.startswith("/var/lib/containers/"):
+            continue  # Podman binds its image store onto itself at the first use and leaves it so
         kind, source, *_ = rest.split()
         mounts.append(f"{point} {'' if kind == 'nsfs' else root} {kind} {source}")
     return "\n".join(sorted(mounts))
