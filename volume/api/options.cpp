@@ -292,8 +292,8 @@ Result<VolumeOptions> Parser::parse(const std::map<std::string, std::string>& op
                 kMostOptions);
   for (const auto& [key, value] : options) TRY_STATUS(option(key, value));
   std::ranges::sort(parsed_.mount_options);
-  const auto twice = std::ranges::unique(parsed_.mount_options);
-  parsed_.mount_options.erase(twice.begin(), twice.end());
+  auto& words = parsed_.mount_options;
+  words.erase(std::unique(words.begin(), words.end()), words.end());
   TRY_STATUS(check_mount_options());
   TRY_STATUS(settle_type());
   return std::move(parsed_);

@@ -159,8 +159,9 @@ Result<FsPlace> MountScan::place_of(int fd) const {
 std::vector<MountUser> MountScan::users_of(const FsPlace& place) const {
   std::vector<MountUser> users;
   const auto by_root = [](const Seen& seen) { return order(seen.root); };
-  const auto same = std::ranges::equal_range(seen_, order(place), {}, by_root);
-  for (const Seen& seen : same) users.push_back(seen.user);
+  for (auto seen = std::ranges::lower_bound(seen_, order(place), {}, by_root);
+       seen != seen_.end() && order(seen->root) == order(place); ++seen)
+    users.push_back(seen->user);
   // Those beneath stand together, from "path/" on; between "path" and them may stand others
   // ("path-2").
   const FsPlace first{place.major, place.minor, place.path == "/" ? "/" : place.path + "/"};
