@@ -10,7 +10,8 @@ _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _HANDLES = re.compile(r" # handle \d+")
 _LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
 _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
-_VOLATILE = re.compile(r"state\.db(-wal|-shm)?$|\.log$|/run/fairlead$|/locks?(/|$)|\.lock$|\.sock$|\.pid$")
+_VOLATILE = re.compile(r"state\.db(-wal|-shm)?$|\.log$|/run/fairlead$|/locks?(/|$)|\.lock$|\.sock$|\.pid$"
+                       r"|/fairlead/volumes(/tmp|/trash|/vol)?$")  # the empty house of volumes stays
 
 
 class Snapshot:
@@ -75,6 +76,8 @@ def _settled(link, key):
 
 def _ip_lines(host, *command):
     lines = [line for family in ("-4", "-6") for line in host.exec("ip", family, "-oneline", *command).out.splitlines()]
+    # Forwarding stays on when the last network goes, as Docker leaves it; with it come IPv6's anycast addresses.
+    lines = [line for line in lines if not line.startswith("anycast ")]
     kept = [re.sub(r"^\d+: | (valid|preferred)_lft \S+|\\|expires \S+| tentative| linkdown", "", line).strip() for line in lines]
     return "\n".join(sorted(line for line in kept if "fe80::" not in line and "ff00::/8" not in line))
 
