@@ -79,6 +79,20 @@ fairlead() { "$bin/fairlead" "$@"; }
 export FAIRLEAD_RUN_DIR=$run_dir FAIRLEAD_STATE_DIR=$state_dir
 in_outside() { ip netns exec "$outside" "$@"; }
 
+# A dockerd of our own leaves FORWARD on DROP and chains of its own: the rules from before it come back.
+save_rules() {
+  nft list tables | sort >"$run_dir/tables.before"
+  iptables-save >"$run_dir/iptables.before"
+  ip6tables-save >"$run_dir/ip6tables.before"
+}
+restore_rules() {
+  [ -f "$run_dir/tables.before" ] || return 0
+  iptables-restore <"$run_dir/iptables.before"
+  ip6tables-restore <"$run_dir/ip6tables.before"
+  nft list tables | sort | comm -13 "$run_dir/tables.before" - | grep -E '^table ip6? (filter|nat|mangle|raw)$' |
+    sed 's/^/delete /' | nft -f -
+}
+
 clean() {
   set +e
   if [ -n "$docker_client" ] && d version >/dev/null 2>&1; then
@@ -97,6 +111,7 @@ clean() {
   fi
   ip netns del qs-cni 2>/dev/null
   stop_pid "$run_dir/fairleadd.pid"
+  restore_rules
   ip link del qs-uplink 2>/dev/null
   ip netns del "$outside" 2>/dev/null
   awk -v folder="$state_dir" '$2 ~ "^" folder {print $2}' /proc/mounts | sort -r | xargs -r umount -l 2>/dev/null
@@ -188,6 +203,7 @@ if [ $with_docker = yes ]; then
   if ! "$docker_client" version >/dev/null 2>&1; then
     say "No Docker daemon is running: starting one of our own."
     mkdir -p "$state_dir/docker"
+    save_rules
     dockerd -H "unix://$docker_socket" --data-root "$state_dir/docker" --exec-root "$run_dir/docker" --pidfile "$run_dir/dockerd.pid" \
       --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent /fairlead-quickstart --bridge none >"$state_dir/dockerd.log" 2>&1 </dev/null &
     if ! wait_for 40 d version; then tail -n 20 "$state_dir/dockerd.log"; exit 1; fi
