@@ -79,12 +79,14 @@ class Failures : public ::testing::Test {
   // Everything there is, as text. The next-fit cursors of addresses and ports may move.
   std::string world() {
     std::string text;
-    for (const auto& record : store_.list("", "", 0).value())
+    const auto records = store_.list("", "", 0);
+    for (const auto& record : *records)
       if (!record.key.starts_with("pool-guard") && !record.key.starts_with("port-cursor") &&
-          !record.key.starts_with("pool/"))
+          !record.key.starts_with("cursor/"))
         text += record.key + "\n";
-    for (const auto& link : links_.list().value()) text += "link " + link.name + "\n";
-    for (const char* set : {"published4", "published6", "published_any4", "published_any6"})
+    const auto links = links_.list();
+    for (const auto& link : *links) text += "link " + link.name + "\n";
+    for (const char* set : {"published_v4", "published_v6", "published_any_v4", "published_any_v6"})
       if (const auto elements = firewall_.elements(set))
         text += fmt::format("{} {}\n", set, elements->size());
     return text;
@@ -107,8 +109,9 @@ class Failures : public ::testing::Test {
           ASSERT_TRUE(undo());
           break;
         }
-        if (!done && when == FailingStore::When::kBefore)
+        if (!done && when == FailingStore::When::kBefore) {
           EXPECT_EQ(world(), before) << "commit " << nth;
+        }
         const auto again = verb();
         ASSERT_TRUE(again || again.error().code == Code::kExists) << again.error().text;
         ASSERT_TRUE(undo());
