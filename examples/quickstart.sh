@@ -82,8 +82,8 @@ in_outside() { ip netns exec "$outside" "$@"; }
 # A dockerd of our own leaves FORWARD on DROP and chains of its own: the rules from before it come back.
 save_rules() {
   nft list tables | sort >"$run_dir/tables.before"
-  iptables-save >"$run_dir/iptables.before"
-  ip6tables-save >"$run_dir/ip6tables.before"
+  iptables-save >"$run_dir/iptables.before" 2>/dev/null
+  ip6tables-save >"$run_dir/ip6tables.before" 2>/dev/null
 }
 restore_rules() {
   [ -f "$run_dir/tables.before" ] || return 0
