@@ -181,6 +181,7 @@ class UnixHttp(http.client.HTTPConnection):
 
 
 def docker_connects(_build, options):
+    from support.e2e import images
     from support.e2e.docker import Docker
     from support.e2e.host import Host
     with Host() as host:
@@ -223,14 +224,9 @@ def docker_connects(_build, options):
         for _ in range(max(3, options.runs // 10)):
             for name in starts:
                 begin = time.monotonic()
-                docker("run", "--rm", "--network", name, *ports, docker_image(), "true")
+                docker("run", "--rm", "--network", name, *ports, images.IMAGE, "true")
                 starts[name].append((time.monotonic() - begin) * 1000)
         line("docker run --rm with 100 ports", median(starts["ours"]), median(starts["theirs"]))
-
-
-def docker_image():
-    from support.e2e import images
-    return images.NAME
 
 
 # ---- programs that measure by themselves ----------------------------------------------------------------------------
