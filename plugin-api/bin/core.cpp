@@ -26,8 +26,8 @@ class WiredCore : public Core {
         store_(std::move(store)),
         locks_(paths_.lock_dir()),
         links_(std::move(links)),
-        firewall_(std::move(firewall)),
         conntrack_(std::move(conntrack)),
+        firewall_(std::move(firewall)),
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
         drivers_(network::make_drivers(*links_)),
@@ -58,8 +58,11 @@ class WiredCore : public Core {
   std::unique_ptr<state::Store> store_;
   NamedLocks locks_;
   std::unique_ptr<kernel::Links> links_;
-  std::unique_ptr<kernel::Firewall> firewall_;
+  // Before the firewall, so that it is destroyed after it: the close of any netfilter socket waits
+  // for what nf_tables has to destroy (nfnetlink's release), and a one-shot firewall hands them all
+  // over.
   std::unique_ptr<kernel::Conntrack> conntrack_;
+  std::unique_ptr<kernel::Firewall> firewall_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
   std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
   network::Drivers drivers_;
