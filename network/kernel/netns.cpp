@@ -45,6 +45,9 @@ Result<NetnsId> netns_id(int netns_fd) {
 
 Status in_netns(int netns_fd, const std::function<Status()>& work) {
   TRY(const UniqueFd home, current_netns());
+  TRY(const NetnsId here, netns_id(home.get()));
+  TRY(const NetnsId there, netns_id(netns_fd));
+  if (here == there) return work();
   if (::setns(netns_fd, CLONE_NEWNET) != 0) return fail_errno(errno, "enter a network namespace");
   Status outcome = work();
   if (::setns(home.get(), CLONE_NEWNET) != 0) {
