@@ -54,7 +54,7 @@ std::vector<Route> container_routes(const Endpoint& endpoint) {
   }
   for (Route route : endpoint.routes) {
     if (!route.via) route.via = gateway_for(endpoint, route.destination.family());
-    routes.push_back(std::move(route));
+    routes.push_back(route);
   }
   return routes;
 }
