@@ -164,7 +164,7 @@ std::vector<Element> join_intervals(std::vector<RawElement> raw, const SetShape&
     const auto order = std::lexicographical_compare_three_way(
         a.element.key.bytes().begin(), a.element.key.bytes().end(), b.element.key.bytes().begin(),
         b.element.key.bytes().end());
-    return order != 0 ? order < 0 : a.interval_end && !b.interval_end;
+    return std::is_eq(order) ? a.interval_end && !b.interval_end : std::is_lt(order);
   });
   bool open = false;
   for (RawElement& one : raw) {

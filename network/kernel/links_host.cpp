@@ -44,7 +44,7 @@ Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family fami
       dump_routes(family, ifindex), "list routes", [&] { found.clear(); },
       [&](const MessageView& message) {
         auto route = parse_route(message.payload);
-        if (route && route->route.table == RT_TABLE_MAIN) found.push_back(std::move(*route));
+        if (route && route->route.table == RT_TABLE_MAIN) found.push_back(*route);
       });
   // ENOENT: the main table is made with its first route.
   if (!listed && listed.error().sys_errno != ENOENT) return fail(listed.error());
