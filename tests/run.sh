@@ -86,7 +86,10 @@ if wants fuzz; then
       continue
     fi
     work=$(mktemp -d)
-    "$fuzzer" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$work/" "$work" >"$work.log" 2>&1
+    dictionary=()
+    [ -f "tests/fuzz/$name.dict" ] && dictionary=(-dict="tests/fuzz/$name.dict")
+    # A fixed seed: what a change meets here does not depend on luck. FAIRLEAD_FUZZ_SEED=0 takes another one each time.
+    "$fuzzer" "${dictionary[@]}" -seed="${FAIRLEAD_FUZZ_SEED:-1}" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$work/" "$work" >"$work.log" 2>&1
     code=$?
     [ $code -ne 0 ] && tail -n 40 "$work.log"
     count "fuzz: $name" $code

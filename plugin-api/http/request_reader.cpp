@@ -95,9 +95,10 @@ struct RequestReader::Parser {
 
   void restart() {
     parser.emplace();
-    parser->eager(true);
+    parser->eager(false);  // each put() ends with the header, or with a part of the body
     parser->header_limit(static_cast<std::uint32_t>(limits.header_bytes));
     parser->body_limit(limits.body_bytes);
+    header_size = 0;
     continue_said = false;
     started = false;
   }
@@ -108,13 +109,23 @@ struct RequestReader::Parser {
     return State::kRefused;
   }
 
+  // Beast asserts that a last chunk which it has seen in part comes back whole ("0\r\n\r\n"). Any
+  // chunked message that is not done has at least that much to come.
+  bool too_short_for_a_chunk(std::size_t size) const {
+    constexpr std::size_t kShortestLastChunk = 5;
+    return size < kShortestLastChunk && parser->is_header_done() && parser->chunked();
+  }
+
   // Gives the parser as much of `bytes` as it takes; returns how much that was.
   std::size_t put(std::string_view bytes, beast::error_code& error) {
     std::size_t used = 0;
     while (used < bytes.size() && !parser->is_done()) {
+      if (too_short_for_a_chunk(bytes.size() - used)) break;
+      const bool in_header = !parser->is_header_done();
       const std::size_t step =
           parser->put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), error);
       used += step;
+      if (in_header) header_size += step;
       if (error || step == 0) break;
     }
     return used;
@@ -122,13 +133,15 @@ struct RequestReader::Parser {
 
   State state_after(const beast::error_code& error) {
     if (error && error != BeastError::need_more) return refuse(refusal_of(error));
+    // Beast counts the first line or not, depending on how the bytes arrived.
+    if (header_size > limits.header_bytes) return refuse(refusal_of(BeastError::header_limit));
     if (parser->is_header_done() && parser->get().version() != 11 && parser->get().version() != 10)
       return refuse(refusal_of(BeastError::bad_version));
     if (parser->is_done()) return State::kComplete;
     // An unfinished line of the header, or of a chunk's, is all that may wait here.
-    if (waiting.size() > limits.header_bytes)
-      return refuse(parser->is_header_done() ? Refusal{400, "a chunk's header is too large"}
-                                             : refusal_of(BeastError::header_limit));
+    if (!parser->is_header_done() && header_size + waiting.size() > limits.header_bytes)
+      return refuse(refusal_of(BeastError::header_limit));
+    if (waiting.size() > limits.header_bytes) return refuse({400, "a chunk's header is too large"});
     if (!continue_said && parser->is_header_done() && expects_continue()) {
       continue_said = true;
       return State::kContinue;
@@ -142,7 +155,8 @@ struct RequestReader::Parser {
 
   ReaderLimits limits;
   std::optional<BeastParser> parser;
-  std::string waiting;  // arrived, but not taken by the parser
+  std::string waiting;          // arrived, but not taken by the parser
+  std::size_t header_size = 0;  // bytes of the header that the parser took
   Refusal refusal;
   bool continue_said = false;
   bool keep_alive = true;

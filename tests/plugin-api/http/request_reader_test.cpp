@@ -56,6 +56,18 @@ TEST(RequestReader, ReadsABodyInChunks) {
   EXPECT_EQ(r.take().body, "abcde");
 }
 
+// Beast asserts that a last chunk it has seen once comes back with 5 bytes at least.
+TEST(RequestReader, ReadsALastChunkThatArrivesByteByByte) {
+  for (const std::string body : {"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "00;a=b\r\nx: y\r\n\r\n"}) {
+    RequestReader r = reader();
+    ASSERT_EQ(r.feed("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), State::kMore);
+    for (std::size_t i = 0; i + 1 < body.size(); ++i)
+      ASSERT_EQ(r.feed(std::string_view(body).substr(i, 1)), State::kMore) << body << i;
+    ASSERT_EQ(r.feed(body.substr(body.size() - 1)), State::kComplete) << body;
+    EXPECT_EQ(r.take().body, body[0] == '3' ? "abc" : "");
+  }
+}
+
 TEST(RequestReader, SaysOnceThatTheClientWaitsForPermission) {
   RequestReader r = reader();
   ASSERT_EQ(r.feed("POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n"),
