@@ -47,6 +47,18 @@ Result<VolumeName> VolumeName::parse(std::string_view text) {
 }
 
 template <>
+Result<SnapshotName> SnapshotName::parse(std::string_view text) {
+  TRY_STATUS(check_word("snapshot", text, 1, 128));
+  return SnapshotName(std::string(text));
+}
+
+template <>
+Result<PoolName> PoolName::parse(std::string_view text) {
+  TRY_STATUS(check_word("pool", text, 1, 128));
+  return PoolName(std::string(text));
+}
+
+template <>
 Result<ContainerId> ContainerId::parse(std::string_view text) {
   TRY_STATUS(check_word("container", text, 1, 255));
   return ContainerId(std::string(text));

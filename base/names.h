@@ -12,7 +12,8 @@ namespace fairlead {
 
 // One strong string type per kind of name. Rules:
 //   NetworkName, VolumeName  ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 128 bytes (volumes: at least 2,
-//   as Docker's) ContainerId              the same characters, at most 255 bytes (CNI spec 1.1.0,
+//   as Docker's); SnapshotName, PoolName as volumes
+//   ContainerId              the same characters, at most 255 bytes (CNI spec 1.1.0,
 //   CNI_CONTAINERID) IfName                   1 to 15 bytes, no '/', ':', white space or control
 //   character, not "." or ".."
 //                            (net/core/dev.c, dev_valid_name)
@@ -32,6 +33,8 @@ class Name {
 
 using NetworkName = Name<struct NetworkNameTag>;
 using VolumeName = Name<struct VolumeNameTag>;
+using SnapshotName = Name<struct SnapshotNameTag>;
+using PoolName = Name<struct PoolNameTag>;  // of a pool of volumes
 using ContainerId = Name<struct ContainerIdTag>;
 using IfName = Name<struct IfNameTag>;
 

@@ -32,6 +32,7 @@ class FakeBackend : public volume::Backend {
 
   // --- Backend
 
+  std::string name() const override { return "fake"; }
   Status validate(const volume::VolumeOptions& options) const override;
   Status create(const volume::Volume& volume, Rollback& undo) override;
   Status discard(const volume::Volume& volume) override;

@@ -54,7 +54,28 @@ class MockPoolService : public network::PoolService {
 
 class MockVolumeService : public volume::VolumeService {
  public:
-  MOCK_METHOD(Result<volume::Volume>, create, (const volume::VolumeSpec&), (override));
+  using VolumeService::create;
+  MOCK_METHOD(Result<volume::Volume>, create, (const volume::VolumeSpec&, const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::Volume>, rename, (const std::string&, const std::string&), (override));
+  MOCK_METHOD(Result<volume::Volume>, set_labels,
+              (const std::string&, (const std::map<std::string, std::optional<std::string>>&)),
+              (override));
+  MOCK_METHOD(Result<volume::Volume>, resize, (const std::string&, std::uint64_t), (override));
+  MOCK_METHOD(Result<volume::Snapshot>, take_snapshot,
+              (const std::string&, const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Status, drop_snapshot, (const std::string&, const std::string&), (override));
+  MOCK_METHOD(Result<volume::Snapshot>, roll_back,
+              (const std::string&, const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::VolumeStatus>, usage, (const std::string&, const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::CheckReport>, check,
+              (const std::string&, bool, const volume::Progress&), (override));
+  MOCK_METHOD(Result<std::vector<volume::TrashedVolume>>, trash, (), (override));
+  MOCK_METHOD(Result<volume::Volume>, restore_from_trash, (const std::string&, const std::string&),
+              (override));
+  MOCK_METHOD(Result<std::size_t>, empty_trash, (const std::string&), (override));
+  MOCK_METHOD(Result<volume::ReconcileReport>, keep_schedules, (), (override));
   MOCK_METHOD(Status, remove, (const std::string&), (override));
   MOCK_METHOD(Result<volume::Volume>, mount,
               (const std::string&, const std::string&, const std::string&), (override));

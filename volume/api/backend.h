@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/rollback.h"
+#include "base/unique_fd.h"
 #include "volume/api/options.h"
 #include "volume/api/types.h"
 
@@ -25,6 +26,8 @@ enum class TrashState {
 class Backend {
  public:
   virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;  // "dir"
 
   // Refuses options that this backend or this host cannot honour, before anything is stored:
   // kUnsupported with a hint.
@@ -51,6 +54,40 @@ class Backend {
   // Trouble with the data is told in `health`, not as an error. `reason` is filled by the service.
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
 
+  // --- What not every kind of volume can do. The defaults answer kUnsupported and say what to use
+  // instead.
+
+  // The hard limit becomes `size` bytes, online where the file system can. kExhausted when it is
+  // below what is used; kUnsupported when this file system does not shrink, or grows only while
+  // nobody has it mounted (kInUse then).
+  virtual Status resize(const Volume& volume, std::uint64_t size);
+  // The content of this moment, as after a power cut: the file system in it is frozen meanwhile,
+  // for at most 2 s. One that is there is kept.
+  virtual Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                               const Progress& progress);
+  // Succeeds when there is none.
+  virtual Status drop_snapshot(const Volume& volume, const std::string& snapshot_id);
+  // The content becomes that of the snapshot, and what it was becomes the snapshot `kept`. kInUse
+  // while somebody has the volume mounted. Called again after a crash it finishes: with `kept` on
+  // the disk there is nothing to do.
+  virtual Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                           const Progress& progress);
+  // As create(), with the content of `source`, a volume of this backend: of now, or of its
+  // snapshot. Shares the blocks where the file system can, else copies. `volume.options` decides on
+  // limit and mount options; the owner and mode of the data stay those of the source.
+  virtual Status clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
+                       Rollback& undo, const Progress& progress);
+  // fsck or scrub; with `repair` what can be mended is. kInUse where that needs the volume to
+  // itself.
+  virtual Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress);
+  // The `_data` folder by descriptor, for archives; of a snapshot: read-only. What had to be
+  // mounted for it is mounted nowhere in the tree and gone with the descriptor.
+  virtual Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id);
+  // Bytes and inodes by asking the file system, or by a walk where there is no other way.
+  virtual Result<VolumeStatus> usage(const Volume& volume, const Progress& progress);
+  // The removed volume is in its place again. kNotFound when the trash was emptied.
+  virtual Status restore(const Volume& volume);
+
   // What is left by crashes: half-built data of ids that `is_known` denies is removed, trash whose
   // `retain` is over at `now` (Unix seconds) is emptied, and data of a finished volume without a
   // record is reported and left alone.
@@ -64,6 +101,7 @@ class BackendRegistry {
  public:
   struct Choice {
     std::string name;
+    std::string pool;  // empty: the volume folder itself
     Backend* backend = nullptr;
     std::string reason;  // for people: why this one
   };
@@ -75,6 +113,7 @@ class BackendRegistry {
   virtual Result<Choice> choose(const VolumeOptions& options) = 0;
   // The backend of an existing volume; the same errors.
   virtual Result<Backend*> find(const std::string& name) = 0;
+  virtual Result<Backend*> find(const Volume& volume) = 0;  // in its pool
   virtual std::vector<Backend*> all() = 0;
 };
 

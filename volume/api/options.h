@@ -14,6 +14,25 @@ namespace fairlead::volume {
 
 inline constexpr std::uint32_t kDefaultMode = 0755;
 
+enum class Access {
+  kShared,
+  kSingle,    // one container at a time
+  kReadOnly,  // mounted read-only for everybody
+};
+
+// One line of an idmapped mount, as in /proc/<pid>/uid_map: ids on the disk, ids that the mount
+// shows, how many.
+struct IdRange {
+  std::uint32_t disk = 0, shown = 0, count = 0;
+  bool operator==(const IdRange&) const = default;
+};
+
+// Snapshots that are made by themselves, and how many of each kind are kept: hourly:24,daily:7.
+struct Schedule {
+  unsigned hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0;
+  bool operator==(const Schedule&) const = default;
+};
+
 struct VolumeOptions {
   std::string backend;                // empty: the registry chooses
   std::optional<std::uint64_t> size;  // bytes, a hard limit
@@ -23,6 +42,18 @@ struct VolumeOptions {
       kDefaultMode;  // permission bits of the data folder, with setuid, setgid and sticky
   std::chrono::seconds retain{0};          // how long deleted data stays in the trash
   std::string type, device;                // as in Docker's local driver
+  std::string pool;                        // empty: the volume folder itself
+  std::string fstype;                      // of backend image: "ext4" (default) or "xfs"
+  std::string from_volume, from_snapshot;  // from=volume[@snapshot]; empty: a new volume
+  Access access = Access::kShared;
+  std::vector<IdRange> idmap;  // of uids and gids alike; empty: none
+  Schedule snapshots;
+  std::string compress;      // of backend btrfs: "zstd", "zstd:9", "lzo", "zlib", "off"
+  bool cow = true;           // of backend btrfs: false for databases, without checksums
+  bool discard = true;       // of backend image: deleted blocks go back to the disk below
+  std::string encrypt;       // "fscrypt", or empty
+  std::string keyfile;       // absolute path of the key of `encrypt`
+  std::string passwordfile;  // absolute path of the credentials of type=cifs
   std::vector<std::string> mount_options;  // of `o`, sorted, those that are no options of their own
   std::map<std::string, std::string> labels;  // from label.<key>=<value>
 

@@ -14,4 +14,46 @@ std::string_view to_string(Phase phase) {
   return "ready";
 }
 
+std::string_view to_string(SnapshotOrigin origin) {
+  switch (origin) {
+    case SnapshotOrigin::kUser:
+      return "user";
+    case SnapshotOrigin::kSchedule:
+      return "schedule";
+    case SnapshotOrigin::kRollback:
+      return "rollback";
+  }
+  return "user";
+}
+
+std::string_view to_string(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::kSnapshot:
+      return "snapshot";
+    case ChangeKind::kDropSnapshot:
+      return "drop-snapshot";
+    case ChangeKind::kRollback:
+      return "rollback";
+    case ChangeKind::kResize:
+      return "resize";
+  }
+  return "snapshot";
+}
+
+std::string_view to_string(JobState state) {
+  switch (state) {
+    case JobState::kRunning:
+      return "running";
+    case JobState::kDone:
+      return "done";
+    case JobState::kFailed:
+      return "failed";
+    case JobState::kStopped:
+      return "stopped";
+    case JobState::kInterrupted:
+      return "interrupted";
+  }
+  return "running";
+}
+
 }  // namespace fairlead::volume

@@ -44,6 +44,7 @@ class DirBackend : public Backend {
  public:
   explicit DirBackend(std::string root) : pool_(std::move(root)) {}
 
+  std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
   std::string data_path(const Volume& volume) const override { return pool_.data_path(volume.id); }

@@ -52,7 +52,7 @@ Result<Backend*> Backends::find(const std::string& name) {
 Result<BackendRegistry::Choice> Backends::choose(const VolumeOptions& options) {
   const std::string& name = options.backend.empty() ? default_ : options.backend;
   TRY(Backend* const backend, find(name));
-  return Choice{name, backend,
+  return Choice{name, options.pool, backend,
                 options.backend.empty() ? fmt::format("{} is the default of this host", name)
                                         : fmt::format("asked for with backend={}", name)};
 }

@@ -17,6 +17,7 @@ class Backends : public BackendRegistry {
 
   Result<Choice> choose(const VolumeOptions& options) override;
   Result<Backend*> find(const std::string& name) override;
+  Result<Backend*> find(const Volume& volume) override { return find(volume.backend); }
   std::vector<Backend*> all() override;
 
  private:

@@ -35,7 +35,8 @@ class Service : public VolumeService {
         backends_(backends),
         now_(std::move(surroundings.now)) {}
 
-  Result<Volume> create(const VolumeSpec& spec) override;
+  using VolumeService::create;
+  Result<Volume> create(const VolumeSpec& spec, const Progress& progress) override;
   Status remove(const std::string& name) override;
   Result<Volume> mount(const std::string& name, const std::string& client,
                        const std::string& id) override;
@@ -45,6 +46,32 @@ class Service : public VolumeService {
   Result<std::vector<Volume>> list() override;
   Result<VolumeStatus> status(const Volume& volume) override;
   Result<ReconcileReport> reconcile() override;
+
+  // To be written.
+  Result<Volume> rename(const std::string&, const std::string&) override { return missing(); }
+  Result<Volume> set_labels(const std::string&,
+                            const std::map<std::string, std::optional<std::string>>&) override {
+    return missing();
+  }
+  Result<Volume> resize(const std::string&, std::uint64_t) override { return missing(); }
+  Result<Snapshot> take_snapshot(const std::string&, const std::string&, const Progress&) override {
+    return missing();
+  }
+  Status drop_snapshot(const std::string&, const std::string&) override { return missing(); }
+  Result<Snapshot> roll_back(const std::string&, const std::string&, const Progress&) override {
+    return missing();
+  }
+  Result<VolumeStatus> usage(const std::string&, const Progress&) override { return missing(); }
+  Result<CheckReport> check(const std::string&, bool, const Progress&) override {
+    return missing();
+  }
+  Result<std::vector<TrashedVolume>> trash() override { return missing(); }
+  Result<Volume> restore_from_trash(const std::string&, const std::string&) override {
+    return missing();
+  }
+  Result<std::size_t> empty_trash(const std::string&) override { return missing(); }
+  Result<ReconcileReport> keep_schedules() override { return missing(); }
+  static tl::unexpected<Error> missing() { return fail(Code::kUnsupported, "not written yet"); }
 
  private:
   Result<NamedLocks::Guard> lock(const VolumeName& name, std::chrono::milliseconds deadline) {
@@ -77,13 +104,17 @@ Result<Volume> Service::build(const Wish& wish) {
   Volume volume{.id = random_hex(32),
                 .name = wish.name,
                 .backend = wish.choice.name,
+                .pool = wish.choice.pool,
                 .options = to_map(wish.options),
                 .labels = wish.labels,
                 .mountpoint = {},
                 .phase = Phase::kCreating,
                 .created = now_(),
                 .deleted = 0,
-                .mounts = {}};
+                .mounts = {},
+                .snapshots = {},
+                .change = {},
+                .backed_up = 0};
   TRY(auto stored, records_.add(volume));
   fault_point("volume.create.intent");
   Rollback undo;
@@ -101,7 +132,7 @@ Result<Volume> Service::build(const Wish& wish) {
   return with_path(std::move(stored.volume));
 }
 
-Result<Volume> Service::create(const VolumeSpec& spec) {
+Result<Volume> Service::create(const VolumeSpec& spec, const Progress&) {
   const std::string context = fmt::format("create volume \"{}\"", spec.name.str());
   const auto run = [&]() -> Result<Volume> {
     TRY(const auto wish, check_wish(spec, backends_));
@@ -117,7 +148,7 @@ Result<Volume> Service::create(const VolumeSpec& spec) {
     }
     if (there && there->volume.phase == Phase::kCreating) TRY_STATUS(abandon(there->volume));
     if (there && there->volume.phase == Phase::kDeleting) {
-      TRY(Backend* const backend, backends_.find(there->volume.backend));
+      TRY(Backend* const backend, backends_.find(there->volume));
       TRY_STATUS(finish_removal(there->volume, *backend));
     }
     return build(wish);
@@ -153,7 +184,7 @@ Status Service::finish_removal(const Volume& volume, Backend& backend) {
 }
 
 Status Service::abandon(const Volume& volume) {
-  TRY(Backend* const backend, backends_.find(volume.backend));
+  TRY(Backend* const backend, backends_.find(volume));
   TRY_STATUS(backend->discard(volume));
   fault_point("volume.abandon.discarded");
   return records_.erase(volume);
@@ -169,7 +200,7 @@ Status Service::remove(const std::string& name) {
       TRY_STATUS(abandon(stored->volume));
       return no_such_volume(parsed);
     }
-    TRY(Backend* const backend, backends_.find(stored->volume.backend));
+    TRY(Backend* const backend, backends_.find(stored->volume));
     if (stored->volume.phase == Phase::kReady) TRY_STATUS(begin_removal(*stored, *backend));
     return finish_removal(stored->volume, *backend);
   };
@@ -195,7 +226,7 @@ Result<Volume> Service::mount(const std::string& name, const std::string& client
     TRY(const auto guard, lock(parsed, kLockDeadline));
     TRY(auto stored, ready(parsed));
     if (!stored) return no_such_volume(parsed);
-    TRY(Backend* const backend, backends_.find(stored->volume.backend));
+    TRY(Backend* const backend, backends_.find(stored->volume));
     TRY(auto path, backend->mount(stored->volume));
     fault_point("volume.mount.mounted");
     const bool first = stored->volume.mounts.empty();
@@ -222,7 +253,7 @@ Status Service::unmount(const std::string& name, const std::string& client, cons
     if (!stored) return {};
     if (!count_down(stored->volume, client, id)) return {};
     if (stored->volume.mounts.empty()) {
-      TRY(Backend* const backend, backends_.find(stored->volume.backend));
+      TRY(Backend* const backend, backends_.find(stored->volume));
       TRY_STATUS(backend->unmount(stored->volume));
     }
     fault_point("volume.unmount.unmounted");
@@ -237,7 +268,7 @@ Status Service::unmount(const std::string& name, const std::string& client, cons
 // --- looking
 
 Volume Service::with_path(Volume volume) {
-  if (const auto backend = backends_.find(volume.backend))
+  if (const auto backend = backends_.find(volume))
     volume.mountpoint = (*backend)->data_path(volume);
   return volume;
 }
@@ -271,7 +302,7 @@ std::string Service::reason_of(const Volume& volume) {
 
 Result<VolumeStatus> Service::status(const Volume& volume) {
   const auto look = [&]() -> Result<VolumeStatus> {
-    TRY(Backend* const backend, backends_.find(volume.backend));
+    TRY(Backend* const backend, backends_.find(volume));
     return backend->status(volume);
   };
   auto status = look();
@@ -280,7 +311,10 @@ Result<VolumeStatus> Service::status(const Volume& volume) {
                         .reason = {},
                         .size = {},
                         .used = {},
+                        .inodes = {},
+                        .inodes_used = {},
                         .in_use = {},
+                        .users = {},
                         .health = status.error().text};
   status->reason = reason_of(volume);
   return status;
@@ -298,7 +332,7 @@ Status Service::heal(const Volume& seen, ReconcileReport& report) {
     report.actions.push_back(
         fmt::format("dropped volume \"{}\", whose creation did not finish", seen.name.str()));
   } else if (stored->volume.phase == Phase::kDeleting) {
-    TRY(Backend* const backend, backends_.find(stored->volume.backend));
+    TRY(Backend* const backend, backends_.find(stored->volume));
     TRY_STATUS(finish_removal(stored->volume, *backend));
     report.actions.push_back(fmt::format("finished the removal of volume \"{}\"", seen.name.str()));
   } else if (stored->void_mounts) {

@@ -1,0 +1,38 @@
+#include "volume/api/backend.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+tl::unexpected<Error> cannot(const Backend& backend, std::string_view verb) {
+  return fail(Code::kUnsupported,
+              "backend {} cannot {}; use backend=image, or a pool (fairlead pool create)",
+              backend.name(), verb);
+}
+
+}  // namespace
+
+Status Backend::resize(const Volume&, std::uint64_t) { return cannot(*this, "change a size"); }
+Status Backend::take_snapshot(const Volume&, const Snapshot&, const Progress&) {
+  return cannot(*this, "make snapshots");
+}
+Status Backend::drop_snapshot(const Volume&, const std::string&) { return {}; }
+Status Backend::roll_back(const Volume&, const Snapshot&, const Snapshot&, const Progress&) {
+  return cannot(*this, "go back to snapshots");
+}
+Status Backend::clone(const Volume&, const Volume&, const std::string&, Rollback&,
+                      const Progress&) {
+  return cannot(*this, "make clones");
+}
+Result<CheckReport> Backend::check(const Volume&, bool, const Progress&) {
+  return cannot(*this, "be checked");
+}
+Result<UniqueFd> Backend::open_data(const Volume&, const std::string&) {
+  return cannot(*this, "be read for an archive");
+}
+Result<VolumeStatus> Backend::usage(const Volume& volume, const Progress&) {
+  return status(volume);
+}
+Status Backend::restore(const Volume&) { return cannot(*this, "bring back removed volumes"); }
+
+}  // namespace fairlead::volume
