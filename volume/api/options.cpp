@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <span>
+#include <tuple>
 
+#include "base/names.h"
+#include "volume/api/option_values.h"
 #include "volume/api/text.h"
 
 namespace fairlead::volume {
@@ -13,34 +15,6 @@ namespace {
 
 constexpr std::size_t kMostOptions = 256, kLongestKey = 256, kLongestValue = 4096;
 constexpr std::string_view kLabelPrefix = "label.";
-
-// uid_t and gid_t without -1, which means "leave it" to chown(2).
-Result<std::uint32_t> parse_id(std::string_view text) {
-  std::uint32_t id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc{} || end != text.data() + text.size() || id == UINT32_MAX)
-    return fail(Code::kInvalid,
-                "\"{}\" is not a user or group id; write a number (names differ between host and "
-                "container)",
-                shown(text));
-  return id;
-}
-
-Result<std::uint32_t> parse_mode(std::string_view text) {
-  std::uint32_t mode = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (error != std::errc{} || end != text.data() + text.size() || mode > 07777)
-    return fail(Code::kInvalid, "\"{}\" is not a mode; write it in octal (like 0750)", shown(text));
-  return mode;
-}
-
-Result<std::uint64_t> parse_count(std::string_view text) {
-  std::uint64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end != text.data() + text.size() || count == 0)
-    return fail(Code::kInvalid, "\"{}\" is not a count; write a number above 0", shown(text));
-  return count;
-}
 
 template <auto Field, auto Parse>
 Status set_field(VolumeOptions& options, std::string_view text) {
@@ -62,14 +36,56 @@ Status set_size(VolumeOptions& options, std::string_view text) {
   return {};
 }
 
-// Checked and forgotten: "shared" is the default.
-Status set_access(VolumeOptions&, std::string_view text) {
-  if (text == "shared") return {};
-  if (text == "single" || text == "read-only")
-    return fail(Code::kUnsupported,
-                "this version of Fairlead has only access=shared; use the runtime's read-only "
-                "mount for readers");
+Status set_access(VolumeOptions& options, std::string_view text) {
+  for (const Access access : {Access::kShared, Access::kSingle, Access::kReadOnly})
+    if (text == to_string(access)) {
+      options.access = access;
+      return {};
+    }
   return fail(Code::kInvalid, "\"{}\" is none of shared, single, read-only", shown(text));
+}
+
+// access=read-only in other words. A map is read in the order of its keys: `access` came before.
+Status set_readonly(VolumeOptions& options, std::string_view text) {
+  TRY(const bool readonly, parse_switch(text));
+  if (readonly == (options.access == Access::kReadOnly)) return {};
+  if (options.access != Access::kShared)
+    return fail(Code::kInvalid, "it contradicts access={}; give one of them",
+                to_string(options.access));
+  options.access = Access::kReadOnly;
+  return {};
+}
+
+Status set_fstype(VolumeOptions& options, std::string_view text) {
+  if (text != "ext4" && text != "xfs")
+    return fail(Code::kInvalid,
+                "\"{}\" is neither ext4 nor xfs; a file system of another kind is mounted with "
+                "type= and device=",
+                shown(text));
+  options.fstype = text;
+  return {};
+}
+
+Status set_pool(VolumeOptions& options, std::string_view text) {
+  TRY(const auto name, PoolName::parse(text));
+  options.pool = name.str();
+  return {};
+}
+
+Status set_from(VolumeOptions& options, std::string_view text) {
+  TRY(const auto source, parse_source(text));
+  std::tie(options.from_volume, options.from_snapshot) = source;
+  return {};
+}
+
+Status set_encrypt(VolumeOptions& options, std::string_view text) {
+  if (text == "luks")
+    return fail(Code::kUnsupported,
+                "this version of Fairlead has no luks; use encrypt=fscrypt, or encrypt the disk "
+                "below the volume folder");
+  if (text != "fscrypt") return fail(Code::kInvalid, "\"{}\" is not fscrypt", shown(text));
+  options.encrypt = text;
+  return {};
 }
 
 struct Row {
@@ -83,10 +99,6 @@ struct Row {
 };
 
 using Options = VolumeOptions;
-constexpr std::string_view kSnapshotsHint = "this version of Fairlead has no snapshots and clones";
-constexpr std::string_view kImageHint =
-    "it belongs to backends that this version of Fairlead does not have";
-
 constexpr auto kRows = std::to_array<Row>({
     {"backend", false, set_text<&Options::backend>, [](const Options& o) { return o.backend; }, {}},
     {"size",
@@ -119,25 +131,61 @@ constexpr auto kRows = std::to_array<Row>({
      set_field<&Options::retain, parse_duration>,
      [](const Options& o) { return o.retain.count() != 0 ? format_duration(o.retain) : ""; },
      {}},
-    {"access", false, set_access, nullptr, {}},
+    {"access",
+     false,
+     set_access,
+     [](const Options& o) {
+       return o.access == Access::kShared ? "" : std::string(to_string(o.access));
+     },
+     {}},
+    {"readonly", false, set_readonly, nullptr, {}},
     {"type", false, set_text<&Options::type>, [](const Options& o) { return o.type; }, {}},
     {"device", false, set_text<&Options::device>, [](const Options& o) { return o.device; }, {}},
-    {"from", false, nullptr, nullptr, kSnapshotsHint},
-    {"snapshots", false, nullptr, nullptr, kSnapshotsHint},
-    {"fstype", false, nullptr, nullptr, kImageHint},
-    {"pool", false, nullptr, nullptr, kImageHint},
-    {"compress", false, nullptr, nullptr, kImageHint},
-    {"cow", false, nullptr, nullptr, kImageHint},
-    {"discard", false, nullptr, nullptr, kImageHint},
-    {"encrypt", false, nullptr, nullptr,
-     "this version of Fairlead does not encrypt; encrypt the disk below the volume folder"},
-    {"keyfile", false, nullptr, nullptr,
-     "this version of Fairlead does not encrypt; encrypt the disk below the volume folder"},
-    {"passwordfile", false, nullptr, nullptr,
-     "this version of Fairlead mounts no network file systems"},
-    {"idmap", false, nullptr, nullptr, "this version of Fairlead maps no ids; use uid= and gid="},
-    {"readonly", false, nullptr, nullptr,
-     "use the runtime's read-only mount (docker run -v name:/path:ro)"},
+    {"from",
+     false,
+     set_from,
+     [](const Options& o) {
+       return o.from_volume + (o.from_snapshot.empty() ? "" : "@" + o.from_snapshot);
+     },
+     {}},
+    {"snapshots",
+     false,
+     set_field<&Options::snapshots, parse_schedule>,
+     [](const Options& o) { return format_schedule(o.snapshots); },
+     {}},
+    {"fstype", false, set_fstype, [](const Options& o) { return o.fstype; }, {}},
+    {"pool", false, set_pool, [](const Options& o) { return o.pool; }, {}},
+    {"compress",
+     false,
+     set_field<&Options::compress, parse_compression>,
+     [](const Options& o) { return o.compress; },
+     {}},
+    {"cow",
+     false,
+     set_field<&Options::cow, parse_switch>,
+     [](const Options& o) { return std::string(o.cow ? "" : "false"); },
+     {}},
+    {"discard",
+     false,
+     set_field<&Options::discard, parse_switch>,
+     [](const Options& o) { return std::string(o.discard ? "" : "false"); },
+     {}},
+    {"idmap",
+     false,
+     set_field<&Options::idmap, parse_idmap>,
+     [](const Options& o) { return format_idmap(o.idmap); },
+     {}},
+    {"encrypt", false, set_encrypt, [](const Options& o) { return o.encrypt; }, {}},
+    {"keyfile",
+     false,
+     set_field<&Options::keyfile, parse_file_path>,
+     [](const Options& o) { return o.keyfile; },
+     {}},
+    {"passwordfile",
+     false,
+     set_field<&Options::passwordfile, parse_file_path>,
+     [](const Options& o) { return o.passwordfile; },
+     {}},
     {"trash", false, nullptr, nullptr, "use retain=, the time that deleted data is kept"},
 });
 
@@ -181,6 +229,7 @@ class Parser {
   Status label(std::string_view key, std::string_view value);
   Status check_mount_options() const;
   Status settle_type();
+  Status check_pairs() const;
 
   VolumeOptions parsed_;
   std::map<std::string_view, std::string> seen_;
@@ -286,6 +335,13 @@ Status Parser::settle_type() {
   return {};
 }
 
+// A key is named, never given: the runtimes keep options as plain text and show them.
+Status Parser::check_pairs() const {
+  if (parsed_.encrypt.empty() == parsed_.keyfile.empty()) return {};
+  return fail(Code::kInvalid, "volume options \"encrypt\" and \"keyfile\" go together; add {}",
+              parsed_.encrypt.empty() ? "encrypt=fscrypt" : "keyfile=<absolute path>");
+}
+
 Result<VolumeOptions> Parser::parse(const std::map<std::string, std::string>& options) {
   if (options.size() > kMostOptions)
     return fail(Code::kInvalid, "{} volume options are too many: at most {}", options.size(),
@@ -296,10 +352,23 @@ Result<VolumeOptions> Parser::parse(const std::map<std::string, std::string>& op
   words.erase(std::unique(words.begin(), words.end()), words.end());
   TRY_STATUS(check_mount_options());
   TRY_STATUS(settle_type());
+  TRY_STATUS(check_pairs());
   return std::move(parsed_);
 }
 
 }  // namespace
+
+std::string_view to_string(Access access) {
+  switch (access) {
+    case Access::kShared:
+      return "shared";
+    case Access::kSingle:
+      return "single";
+    case Access::kReadOnly:
+      return "read-only";
+  }
+  return "shared";
+}
 
 Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& options) {
   return Parser().parse(options);

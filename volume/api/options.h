@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,7 @@ enum class Access {
   kSingle,    // one container at a time
   kReadOnly,  // mounted read-only for everybody
 };
+std::string_view to_string(Access access);
 
 // One line of an idmapped mount, as in /proc/<pid>/uid_map: ids on the disk, ids that the mount
 // shows, how many.

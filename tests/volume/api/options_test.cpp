@@ -91,14 +91,84 @@ TEST(Options, AnUnknownOneNamesTheClosest) {
 }
 
 TEST(Options, KnownButUnavailableOnesSayWhatToDo) {
-  for (const char* key : {"from", "snapshots", "fstype", "pool", "encrypt", "idmap", "readonly",
-                          "trash", "compress"}) {
-    const auto error = refusal({{key, "x"}});
-    EXPECT_EQ(error.code, Code::kUnsupported) << key;
-    EXPECT_THAT(error.text, HasSubstr("not available: ")) << key;
-  }
-  EXPECT_EQ(refusal({{"access", "single"}}).code, Code::kUnsupported);
+  EXPECT_EQ(refusal({{"trash", "7d"}}).code, Code::kUnsupported);
+  EXPECT_THAT(refusal({{"trash", "7d"}}).text, HasSubstr("use retain="));
+  EXPECT_EQ(refusal({{"encrypt", "luks"}, {"keyfile", "/k"}}).code, Code::kUnsupported);
+}
+
+TEST(Options, AccessHasThreeWordsAndReadonlyIsOneOfThem) {
+  EXPECT_EQ(parsed({{"access", "single"}}).access, Access::kSingle);
+  EXPECT_EQ(to_map(parsed({{"readonly", "true"}})), (Map{{"access", "read-only"}}));
+  EXPECT_EQ(to_map(parsed({{"readonly", "true"}, {"access", "read-only"}})),
+            (Map{{"access", "read-only"}}));
+  EXPECT_EQ(to_map(parsed({{"readonly", "false"}, {"access", "shared"}})), Map{});
+  EXPECT_THAT(refusal({{"readonly", "true"}, {"access", "single"}}).text,
+              HasSubstr("contradicts access=single"));
+  EXPECT_THAT(refusal({{"readonly", "false"}, {"access", "read-only"}}).text,
+              HasSubstr("contradicts access=read-only"));
   EXPECT_EQ(refusal({{"access", "sngle"}}).code, Code::kInvalid);
+}
+
+TEST(Options, AnIdmapIsSortedAndMapsNoIdTwice) {
+  EXPECT_EQ(parsed({{"idmap", "0-100000-65536"}}).idmap,
+            (std::vector<IdRange>{{0, 100000, 65536}}));
+  EXPECT_EQ(to_map(parsed({{"idmap", "70000:200000:1,0:100000:65536"}})),
+            (Map{{"idmap", "0-100000-65536,70000-200000-1"}}));
+  for (const char* bad : {"", "0", "0-1", "0-1-0", "0-1-2-3", "0-1-2,", "a-b-c", "-1-0-5",
+                          "4294967295-0-1", "0-4294967290-6", "0-0-5,4-10-1", "0-0-5,10-4-1"})
+    EXPECT_EQ(refusal({{"idmap", bad}}).code, Code::kInvalid) << bad;
+  std::string many = "0-0-1";
+  for (int k = 1; k < 341; ++k) many += fmt::format(",{}-{}-1", k, k);
+  EXPECT_EQ(refusal({{"idmap", many}}).code, Code::kInvalid);
+}
+
+TEST(Options, AScheduleIsReadInAnyOrder) {
+  const auto options = parsed({{"snapshots", "daily:7,hourly:24"}});
+  EXPECT_EQ(options.snapshots, (Schedule{.hourly = 24, .daily = 7}));
+  EXPECT_EQ(to_map(options), (Map{{"snapshots", "hourly:24,daily:7"}}));
+  EXPECT_EQ(parsed({{"snapshots", "weekly:4,monthly:12,yearly:3"}}).snapshots,
+            (Schedule{.weekly = 4, .monthly = 12, .yearly = 3}));
+  for (const char* bad : {"", "hourly", "hourly:", "hourly:0", "hourly:1001", "minutely:5",
+                          "hourly:1,hourly:2", "hourly:1,", ":5", "hourly:-1"})
+    EXPECT_EQ(refusal({{"snapshots", bad}}).code, Code::kInvalid) << bad;
+}
+
+TEST(Options, ASourceIsAVolumeOrItsSnapshot) {
+  EXPECT_EQ(parsed({{"from", "shop"}}).from_volume, "shop");
+  EXPECT_EQ(to_map(parsed({{"from", "shop@monday"}})), (Map{{"from", "shop@monday"}}));
+  for (const char* bad : {"", "@x", "shop@", "../x", "shop@../x", "shop@a@b"})
+    EXPECT_EQ(refusal({{"from", bad}}).code, Code::kInvalid) << bad;
+}
+
+TEST(Options, ThoseOfBackendsAreChecked) {
+  const Map all{{"pool", "fast"},
+                {"fstype", "xfs"},
+                {"compress", "zstd:9"},
+                {"cow", "false"},
+                {"discard", "false"},
+                {"encrypt", "fscrypt"},
+                {"keyfile", "/etc/keys/shop"},
+                {"passwordfile", "/etc/cifs"}};
+  EXPECT_EQ(to_map(parsed(all)), all);
+  EXPECT_EQ(to_map(parsed({{"cow", "on"}, {"discard", "true"}})), Map{});
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{{"pool", "../x"},
+                                                        {"fstype", "ntfs"},
+                                                        {"compress", "zstd:16"},
+                                                        {"compress", "zlib:0"},
+                                                        {"compress", "lzo:1"},
+                                                        {"compress", ""},
+                                                        {"cow", "maybe"},
+                                                        {"keyfile", "key"},
+                                                        {"keyfile", "/etc/../key"},
+                                                        {"keyfile", "/etc/"},
+                                                        {"encrypt", "rot13"}})
+    EXPECT_THAT(refusal({{key, value}}).text, HasSubstr("\"" + key + "\"")) << key << value;
+}
+
+TEST(Options, AKeyAndItsEncryptionGoTogether) {
+  EXPECT_THAT(refusal({{"encrypt", "fscrypt"}}).text, HasSubstr("add keyfile="));
+  EXPECT_THAT(refusal({{"keyfile", "/k"}}).text, HasSubstr("add encrypt=fscrypt"));
 }
 
 TEST(Options, TheSameOneTwiceMustAgree) {

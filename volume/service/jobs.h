@@ -1,0 +1,116 @@
+// Long verbs as jobs: seen, stopped and started again from any process.
+//
+//   volume-job/<id>       {"verb":"clone","volume":"shop","arguments":{…},"state":"running",
+//                          "done":1048576,"total":4194304,"started":1767225600}
+//   volume-job-stop/<id>  {}   somebody asked it to stop
+//
+// The id is the time of its start and four random digits: "20260131-120000-3f9a". A job is alive
+// while its process holds the lock "volume.job-<id>": no process id is trusted, and a lock that can
+// be had is a job that was interrupted. (Volume names do not begin with a dot: no volume's lock is
+// meant by it.) Only its own process writes the first record, hence the second one.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/host.h"
+#include "base/lock.h"
+#include "base/state/store.h"
+#include "volume/api/service.h"
+
+namespace fairlead::volume {
+
+// The jobs in the store. Thread-safe; borrows the store and the locks.
+class JobRecords {
+ public:
+  JobRecords(state::Store& store, NamedLocks& locks, std::function<long long()> now = unix_time)
+      : store_(store), locks_(locks), now_(std::move(now)) {}
+
+  // Newest first, the dead ones as kInterrupted. Those that ended a week ago are forgotten on the
+  // way.
+  Result<std::vector<Job>> all();
+  Result<Job> find(const std::string& id);  // kNotFound
+  // The running one of this volume, if any.
+  std::optional<Job> running(const std::string& volume);
+  Status put(const Job& job);
+  Status erase(const std::string& id);
+  Status ask_to_stop(const std::string& id);
+  bool is_asked_to_stop(const std::string& id);
+  // Held by whoever runs the job.
+  Result<NamedLocks::Guard> claim(const std::string& id, std::chrono::milliseconds deadline);
+  std::string new_id() const;
+  long long now() const { return now_(); }
+
+ private:
+  bool is_alive(const std::string& id);
+
+  state::Store& store_;
+  NamedLocks& locks_;
+  std::function<long long()> now_;
+};
+
+// From when on a run stands in the store.
+enum class JobSeen {
+  kAtOnce,
+  kWhenLong,  // when it was told progress after half a second: most snapshots and clones never are
+};
+
+// One long verb while it runs, on the thread that runs it:
+//
+//   JobRun run(jobs, {.verb = "backup", .volume = "shop", .arguments = {{"to", folder}}},
+//   progress); return run.end(back_up_now(..., run.progress()));
+//
+// Without end() the job counts as failed. Trouble with the store is logged and never stops the
+// work.
+class JobRun {
+ public:
+  struct Task {
+    std::string verb, volume;
+    std::map<std::string, std::string> arguments;  // enough to start it again
+  };
+  // `outer` is told everything too, and may be empty.
+  JobRun(JobRecords& jobs, Task task, Progress outer, JobSeen seen = JobSeen::kAtOnce);
+  JobRun(const JobRun&) = delete;
+  ~JobRun();
+
+  // To be handed to the verb; valid as long as this. Writes at most twice a second, and stops the
+  // verb when somebody asked for it.
+  Progress progress();
+  template <class T>
+  Result<T> end(Result<T> result) {
+    end_with(result ? nullptr : &result.error());
+    return result;
+  }
+
+ private:
+  bool tell(std::uint64_t done, std::uint64_t total);
+  void appear();
+  void write();
+  void end_with(const Error* error);
+
+  JobRecords& jobs_;
+  Job job_;
+  Progress outer_;
+  std::optional<NamedLocks::Guard> alive_;
+  std::chrono::steady_clock::time_point begun_, written_;
+  bool visible_ = false, ended_ = false, stopped_ = false;
+};
+
+// Starts a job again from its arguments; the verb makes a JobRun of its own.
+using JobVerb = std::function<Status(const Job& job, const Progress& progress)>;
+
+// Those of the service: clone, snapshot, rollback, check.
+std::map<std::string, JobVerb> service_job_verbs(VolumeService& service);
+
+// `verbs`: what resume() can start again. Everything borrowed must outlive the result.
+std::unique_ptr<VolumeJobs> make_volume_jobs(state::Store& store, NamedLocks& locks,
+                                             std::map<std::string, JobVerb> verbs,
+                                             std::function<long long()> now = unix_time);
+
+}  // namespace fairlead::volume
