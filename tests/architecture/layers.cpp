@@ -59,7 +59,7 @@ struct Library {
   std::string_view header;  // how its headers begin
   std::string_view folder;
 };
-constexpr std::array<Library, 12> kLibraries{{{"libmnl/", "network/kernel"},
+constexpr std::array<Library, 14> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"libnftnl/", "network/kernel"},
                                               {"nftables/", "network/kernel"},
                                               {"libnetfilter_conntrack/", "network/kernel"},
@@ -68,7 +68,9 @@ constexpr std::array<Library, 12> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"sqlite3.h", "base/state"},
                                               {"CLI/", "plugin-api/cli"},
                                               {"nlohmann/", "base/json"},
-                                              {"archive.h", "volume"},
+                                              {"archive.h", "volume/kernel"},
+                                              {"archive_entry.h", "volume/kernel"},
+                                              {"zstd.h", "volume/kernel"},
                                               {"blkid/", "volume/kernel"},
                                               {"ldns/", "network/dns"}}};
 

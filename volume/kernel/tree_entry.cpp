@@ -1,0 +1,31 @@
+#include "volume/kernel/tree_entry.h"
+
+#include <algorithm>
+
+namespace fairlead::volume {
+
+bool is_kept_xattr(const std::string& name) {
+  return name.starts_with("user.") || name.starts_with("trusted.") ||
+         name == "security.capability" || name == kAccessAcl || name == kDefaultAcl;
+}
+
+int compare_paths(const std::string& left, const std::string& right) {
+  // '/' counts as the lowest byte: "a/b" stands before "a-b", as a walk meets them.
+  const auto weight = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
+  const std::size_t both = std::min(left.size(), right.size());
+  for (std::size_t k = 0; k < both; ++k)
+    if (left[k] != right[k]) return weight(left[k]) < weight(right[k]) ? -1 : 1;
+  if (left.size() == right.size()) return 0;
+  return left.size() < right.size() ? -1 : 1;
+}
+
+std::string printable(const std::string& path) {
+  constexpr std::size_t kMost = 200;
+  std::string text = path.substr(0, kMost);
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  // Bytes that are no ASCII stay as they are; the log and JSON mask what is not UTF-8.
+  return path.size() > kMost ? text + "..." : text;
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,348 @@
+#include "volume/kernel/tree_reader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "volume/kernel/folder.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::size_t kMostOpen = 64, kMostNotes = 100;
+constexpr std::size_t kLongestTarget = 1 << 16;
+
+struct CloseDir {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+std::optional<EntryKind> kind_of(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return EntryKind::kFile;
+    case S_IFDIR:
+      return EntryKind::kFolder;
+    case S_IFLNK:
+      return EntryKind::kSymlink;
+    case S_IFIFO:
+      return EntryKind::kFifo;
+    case S_IFCHR:
+    case S_IFBLK:
+      return EntryKind::kDevice;
+    case S_IFSOCK:
+      return EntryKind::kSocket;
+    default:
+      return std::nullopt;
+  }
+}
+
+FileTime time_of(const timespec& time) {
+  return {.seconds = time.tv_sec, .nanos = static_cast<std::uint32_t>(time.tv_nsec)};
+}
+
+void fill(TreeEntry& entry, const struct stat& info) {
+  entry.kind = kind_of(info.st_mode).value_or(EntryKind::kDevice);
+  entry.mode = info.st_mode & 07777;
+  entry.uid = info.st_uid;
+  entry.gid = info.st_gid;
+  entry.mtime = time_of(info.st_mtim);
+  entry.ctime = time_of(info.st_ctim);
+  entry.inode = info.st_ino;
+  entry.size = entry.kind == EntryKind::kFile ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+bool has_no_xattrs(int error) { return error == ENOTSUP || error == ENODATA; }
+
+// One value; nothing when it went away meanwhile. It may grow between the two calls.
+Result<std::optional<std::string>> read_xattr(int fd, const std::string& name) {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const ssize_t size = ::fgetxattr(fd, name.c_str(), nullptr, 0);
+    if (size < 0 && has_no_xattrs(errno)) return std::nullopt;
+    if (size < 0) return fail_errno(errno, fmt::format("read the attribute {}", printable(name)));
+    std::string value(static_cast<std::size_t>(size), '\0');
+    const ssize_t got = ::fgetxattr(fd, name.c_str(), value.data(), value.size());
+    if (got < 0 && errno == ERANGE) continue;
+    if (got < 0 && has_no_xattrs(errno)) return std::nullopt;
+    if (got < 0) return fail_errno(errno, fmt::format("read the attribute {}", printable(name)));
+    value.resize(static_cast<std::size_t>(got));
+    return value;
+  }
+  return fail(Code::kUnavailable, "read the attribute {}: it is changing", printable(name));
+}
+
+Status read_xattrs(int fd, std::map<std::string, std::string>& xattrs) {
+  std::string names(64 << 10, '\0');  // XATTR_LIST_MAX
+  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
+  if (size < 0 && has_no_xattrs(errno)) return {};
+  if (size < 0) return fail_errno(errno, "list the extended attributes");
+  names.resize(static_cast<std::size_t>(size));
+  for (std::size_t at = 0; at < names.size();) {
+    const std::string name(names.c_str() + at);
+    at += name.size() + 1;
+    if (!is_kept_xattr(name)) continue;
+    TRY(auto value, read_xattr(fd, name));
+    if (value) xattrs.emplace(name, std::move(*value));
+  }
+  return {};
+}
+
+Result<std::string> read_target(int parent, const std::string& name) {
+  std::string target(kLongestTarget, '\0');
+  const ssize_t size = ::readlinkat(parent, name.c_str(), target.data(), target.size());
+  if (size < 0) return fail_errno(errno, "read the link");
+  target.resize(static_cast<std::size_t>(size));
+  return target;
+}
+
+Result<std::vector<std::string>> names_in(int folder) {
+  UniqueFd again(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!again) return fail_errno(errno, "list");
+  const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(again.get()));
+  if (!dir) return fail_errno(errno, "list");
+  again.release();
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name(entry->d_name);
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return fail_errno(errno, "list");
+  std::ranges::sort(names);
+  return names;
+}
+
+struct Level {
+  UniqueFd fd;  // closed while far below
+  std::string path;
+  std::vector<std::string> names;
+  std::size_t next = 0;
+};
+
+// "a/b" and "c" -> "a/b/c".
+std::string join(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : folder + "/" + name;
+}
+
+// Opens the entry of this name without following it, whatever it has become.
+Result<UniqueFd> open_entry(int parent, const std::string& name, EntryKind kind) {
+  const int flags = kind == EntryKind::kFolder ? O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+                                               : O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  return open_beneath(parent, name, flags, RESOLVE_NO_XDEV);
+}
+
+class Walker {
+ public:
+  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes)
+      : top_(top), visit_(visit), notes_(notes) {}
+  Status run();
+
+ private:
+  friend class Cursor;
+  Status enter(int parent, const std::string& name, const std::string& path);
+  Status meet(const std::string& name);
+  bool is_foreign_mount(int parent, const std::string& name) const;
+  Result<bool> tell(TreeEntry entry, int parent, const std::string& name);
+  Status push(UniqueFd fd, std::string path);
+  Status reopen(Level& level);
+
+  int top_;
+  const std::function<Status(TreeCursor&)>& visit_;
+  WalkNotes& notes_;
+  std::vector<Level> levels_;
+  std::map<std::pair<dev_t, ino_t>, std::string>
+      linked_;  // files with several names: the first one
+};
+
+class Cursor : public TreeCursor {
+ public:
+  Cursor(TreeEntry seen, int parent, std::string name)
+      : seen_(std::move(seen)), parent_(parent), name_(std::move(name)) {}
+  const TreeEntry& seen() const override { return seen_; }
+  Result<TreeEntry> read(UniqueFd& file) override;
+
+ private:
+  TreeEntry seen_;
+  int parent_;
+  std::string name_;
+};
+
+// By the descriptor, so that all of it is of one and the same file.
+Result<TreeEntry> Cursor::read(UniqueFd& file) {
+  TreeEntry entry = seen_;
+  if (entry.kind == EntryKind::kSymlink) {
+    TRY(entry.target, read_target(parent_, name_));
+    return entry;
+  }
+  if (!entry.hard_link.empty()) return entry;
+  if (entry.kind != EntryKind::kFile && entry.kind != EntryKind::kFolder) return entry;
+  auto opened = open_entry(parent_, name_, entry.kind);
+  if (!opened && (opened.error().sys_errno == ELOOP || opened.error().sys_errno == ENOTDIR))
+    return fail(Code::kNotFound, "it was replaced meanwhile");
+  TRY(auto fd, std::move(opened));
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return fail_errno(errno, "stat");
+  if (kind_of(info.st_mode) != entry.kind)
+    return fail(Code::kNotFound, "it was replaced meanwhile");
+  fill(entry, info);
+  TRY_STATUS(read_xattrs(fd.get(), entry.xattrs));
+  if (entry.kind == EntryKind::kFile) file = std::move(fd);
+  return entry;
+}
+
+// False: it is gone, which is no error.
+Result<bool> Walker::tell(TreeEntry entry, int parent, const std::string& name) {
+  Cursor cursor(std::move(entry), parent, name);
+  const auto told = visit_(cursor);
+  if (told || told.error().code == Code::kNotFound) return told.has_value();
+  return fail(told.error());
+}
+
+Status Walker::push(UniqueFd fd, std::string path) {
+  auto names = names_in(fd.get());
+  if (!names) return fail(with_context(names.error(), printable(path)));
+  levels_.push_back({.fd = std::move(fd), .path = std::move(path), .names = std::move(*names)});
+  if (levels_.size() > kMostOpen) levels_[levels_.size() - 1 - kMostOpen].fd.reset();
+  return {};
+}
+
+// One component at a time: the path may be longer than the kernel takes at once.
+Status Walker::reopen(Level& level) {
+  UniqueFd at(::openat(top_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at) return fail_errno(errno, "open the folder again");
+  for (std::size_t from = 0; from < level.path.size();) {
+    const std::size_t slash = std::min(level.path.find('/', from), level.path.size());
+    TRY(at, open_entry(at.get(), level.path.substr(from, slash - from), EntryKind::kFolder));
+    from = slash + 1;
+  }
+  level.fd = std::move(at);
+  return {};
+}
+
+Status Walker::enter(int parent, const std::string& name, const std::string& path) {
+  auto fd = open_entry(parent, name, EntryKind::kFolder);
+  if (fd) return push(std::move(*fd), path);
+  const int cause = fd.error().sys_errno;
+  if (cause == ENOENT || cause == ENOTDIR || cause == ELOOP) return {};  // replaced meanwhile
+  return fail(with_context(fd.error(), printable(path)));
+}
+
+// A look without opening it.
+bool Walker::is_foreign_mount(int parent, const std::string& name) const {
+  const auto probe = open_beneath(parent, name, O_PATH | O_NOFOLLOW, RESOLVE_NO_XDEV);
+  return !probe && probe.error().sys_errno == EXDEV;
+}
+
+Status Walker::meet(const std::string& name) {
+  Level& level = levels_.back();
+  struct stat info {};
+  if (::fstatat(level.fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return {};
+    return fail_errno(errno, printable(join(level.path, name)));
+  }
+  TreeEntry entry;
+  entry.path = join(level.path, name);
+  fill(entry, info);
+  if (entry.kind == EntryKind::kDevice || entry.kind == EntryKind::kSocket) {
+    notes_.add(fmt::format("{} is a {}; it was left out", printable(entry.path),
+                           entry.kind == EntryKind::kDevice ? "device node" : "socket"));
+    return {};
+  }
+  if (is_foreign_mount(level.fd.get(), name)) {
+    notes_.add(fmt::format("something is mounted at {}; it was left out", printable(entry.path)));
+    return {};
+  }
+  const bool is_folder = entry.kind == EntryKind::kFolder;
+  const bool has_more_names = !is_folder && info.st_nlink > 1;
+  const std::pair<dev_t, ino_t> id{info.st_dev, info.st_ino};
+  if (const auto first = linked_.find(id); has_more_names && first != linked_.end())
+    entry.hard_link = first->second;
+  const std::string path = entry.path;
+  TRY(const bool told, tell(std::move(entry), level.fd.get(), name));
+  if (told && has_more_names) linked_.try_emplace(id, path);
+  return told && is_folder ? enter(level.fd.get(), name, path) : Status();
+}
+
+Status Walker::run() {
+  struct stat info {};
+  if (::fstat(top_, &info) != 0) return fail_errno(errno, "stat the folder");
+  TreeEntry top;
+  fill(top, info);
+  TRY([[maybe_unused]] const bool told, tell(std::move(top), top_, "."));
+  TRY_STATUS(enter(top_, ".", ""));
+  while (!levels_.empty()) {
+    Level& level = levels_.back();
+    if (level.next == level.names.size()) {
+      levels_.pop_back();
+      continue;
+    }
+    if (!level.fd) {
+      const auto again = reopen(level);
+      if (!again && again.error().sys_errno != ENOENT) return again;
+      if (!again) {  // the whole folder went away
+        levels_.pop_back();
+        continue;
+      }
+    }
+    const std::string name = level.names[level.next++];
+    TRY_STATUS(meet(name));
+  }
+  return {};
+}
+
+}  // namespace
+
+void WalkNotes::add(std::string line) {
+  ++left_out;
+  if (lines.size() < kMostNotes) lines.push_back(std::move(line));
+}
+
+Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes) {
+  return Walker(folder, visit, notes).run();
+}
+
+Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,
+                                                                         std::uint64_t size) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+  off_t at = 0;
+  const auto end = static_cast<off_t>(size);
+  while (at < end) {
+    const off_t data = ::lseek(file, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;  // holes only from here on
+    if (data < 0 && errno == EINVAL) return {{{0, size}}};
+    if (data < 0) return fail_errno(errno, "look for the holes of a file");
+    if (data >= end) break;
+    off_t hole = ::lseek(file, data, SEEK_HOLE);
+    if (hole < 0 || hole > end) hole = end;
+    ranges.emplace_back(static_cast<std::uint64_t>(data), static_cast<std::uint64_t>(hole - data));
+    at = hole;
+  }
+  return ranges;
+}
+
+Result<std::string> read_range(int file, std::uint64_t offset, std::size_t length) {
+  std::string bytes(length, '\0');
+  std::size_t done = 0;
+  while (done < length) {
+    const ssize_t got =
+        ::pread(file, bytes.data() + done, length - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "read");
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+}  // namespace fairlead::volume

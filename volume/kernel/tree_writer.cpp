@@ -1,0 +1,302 @@
+#include "volume/kernel/tree_writer.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "volume/kernel/folder.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::size_t kMostLevels = 64;        // open at once
+constexpr std::size_t kMostLater = 1'000'000;  // folders that wait for their times
+constexpr std::size_t kMostNotes = 100;
+
+// The components of a path; kInvalid where it would lead out.
+Result<std::vector<std::string>> components(const std::string& path) {
+  if (path.starts_with('/')) return fail(Code::kInvalid, "its name is absolute");
+  if (path.find('\0') != std::string::npos)
+    return fail(Code::kInvalid, "its name holds a NUL byte");
+  std::vector<std::string> parts;
+  for (std::size_t from = 0; from < path.size();) {
+    const std::size_t slash = std::min(path.find('/', from), path.size());
+    std::string part = path.substr(from, slash - from);
+    from = slash + 1;
+    if (part.empty() || part == ".") continue;
+    if (part == "..") return fail(Code::kInvalid, "its name leads out of the folder by \"..\"");
+    if (part.size() > NAME_MAX)
+      return fail(Code::kInvalid, "a part of its name is longer than {} bytes", NAME_MAX);
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+std::string joined(const std::vector<std::string>& parts, std::size_t count) {
+  return fmt::format(
+      "{}", fmt::join(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(count), "/"));
+}
+
+// Does a relative link at this depth (folders above it) lead above the top?
+bool climbs_out(const std::string& target, std::size_t depth) {
+  if (target.starts_with('/')) return false;
+  auto level = static_cast<std::ptrdiff_t>(depth);
+  for (std::size_t from = 0; from < target.size();) {
+    const std::size_t slash = std::min(target.find('/', from), target.size());
+    const std::string_view part(target.data() + from, slash - from);
+    from = slash + 1;
+    if (part.empty() || part == ".") continue;
+    level += part == ".." ? -1 : 1;
+    if (level < 0) return true;
+  }
+  return false;
+}
+
+timespec to_timespec(const FileTime& time) {
+  return {.tv_sec = time.seconds, .tv_nsec = static_cast<long>(time.nanos)};
+}
+
+// The access time is that of the content: archives carry no other.
+Status set_times(int fd, const FileTime& mtime) {
+  const timespec times[2] = {to_timespec(mtime), to_timespec(mtime)};
+  if (::futimens(fd, times) != 0) return fail_errno(errno, "set its time");
+  return {};
+}
+
+bool is_permission(int error) { return error == EPERM || error == EACCES || error == ENOTSUP; }
+
+}  // namespace
+
+TreeWriter::TreeWriter(int folder, Origin origin, TreeLimits limits)
+    : folder_(folder), origin_(origin), limits_(limits) {}
+
+void TreeWriter::note(std::string line) {
+  if (notes_.size() < kMostNotes) notes_.push_back(std::move(line));
+}
+
+Status TreeWriter::add(const TreeEntry& entry) {
+  TRY_STATUS(end_file());
+  if (++entries_ > limits_.entries)
+    return fail(Code::kExhausted, "entry \"{}\": the archive has more than {} entries",
+                printable(entry.path), limits_.entries);
+  auto added = add_checked(entry);
+  if (!added)
+    return fail(with_context(added.error(), fmt::format("entry \"{}\"", printable(entry.path))));
+  return added;
+}
+
+Status TreeWriter::add_checked(const TreeEntry& entry) {
+  TRY(const auto parts, components(entry.path));
+  if (entry.kind == EntryKind::kDevice)
+    return fail(Code::kInvalid, "it is a device node; a volume takes none");
+  if (entry.kind == EntryKind::kSocket) {
+    note(fmt::format("{} is a socket; it was left out", printable(entry.path)));
+    return {};
+  }
+  if (entry.kind == EntryKind::kFolder) return add_folder(entry, joined(parts, parts.size()));
+  if (parts.empty()) return fail(Code::kInvalid, "only a folder can be the top");
+  if (origin_ == Origin::kForeign && entry.kind == EntryKind::kSymlink &&
+      climbs_out(entry.target, parts.size() - 1))
+    return fail(Code::kInvalid, "it is a link to \"{}\", which leads out of the volume",
+                printable(entry.target));
+  TRY(const int parent, enter(joined(parts, parts.size() - 1), Missing::kMake));
+  TRY_STATUS(make_way(parent, parts.back()));
+  if (!entry.hard_link.empty()) return add_hard_link(entry.hard_link, parent, parts.back());
+  return add_leaf(entry, parent, parts.back());
+}
+
+// A folder below the parent; nothing else is walked through.
+Result<UniqueFd> TreeWriter::step(int parent, const std::string& name, Missing missing) {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  auto fd = open_beneath(parent, name, kFlags, RESOLVE_NO_XDEV);
+  if (!fd && fd.error().sys_errno == ENOENT && missing == Missing::kMake) {
+    if (::mkdirat(parent, name.c_str(), 0755) != 0 && errno != EEXIST)
+      return fail_errno(errno, fmt::format("make the folder \"{}\"", printable(name)));
+    fd = open_beneath(parent, name, kFlags, RESOLVE_NO_XDEV);
+  }
+  if (fd) return fd;
+  const int cause = fd.error().sys_errno;
+  if (cause == ELOOP || cause == ENOTDIR || cause == EXDEV)
+    return fail(Code::kInvalid, "its way leads through \"{}\", which is not a folder",
+                printable(name));
+  return fail(fd.error());
+}
+
+// The folder, borrowed until the next call. Entries come folder by folder: most of the way is open.
+Result<int> TreeWriter::enter(const std::string& folder, Missing missing) {
+  TRY(const auto parts, components(folder));
+  std::size_t same = 0;
+  while (same < parts.size() && same < levels_.size() && levels_[same].name == parts[same]) ++same;
+  while (same > 0 && !levels_[same - 1].fd) --same;  // closed, far above
+  levels_.resize(same);
+  for (std::size_t k = same; k < parts.size(); ++k) {
+    const int parent = levels_.empty() ? folder_ : levels_.back().fd.get();
+    TRY(auto fd, step(parent, parts[k], missing));
+    levels_.push_back({.name = parts[k], .fd = std::move(fd)});
+    if (levels_.size() > kMostLevels) levels_[levels_.size() - 1 - kMostLevels].fd.reset();
+  }
+  return levels_.empty() ? folder_ : levels_.back().fd.get();
+}
+
+// What an earlier entry left under this name goes, but for folders.
+Status TreeWriter::make_way(int parent, const std::string& name) {
+  if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
+  if (errno == EISDIR) return fail(Code::kInvalid, "a folder has this name already");
+  return fail_errno(errno, "replace what has this name already");
+}
+
+Status TreeWriter::set_xattrs(int fd, const TreeEntry& entry) {
+  for (const auto& [name, value] : entry.xattrs) {
+    if (!is_kept_xattr(name) || name == kDefaultAcl) continue;  // a default ACL: later
+    if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) continue;
+    if (!is_permission(errno)) return fail_errno(errno, fmt::format("set {}", printable(name)));
+    note(fmt::format("{}: the attribute {} could not be set here: {}", printable(entry.path),
+                     printable(name), std::strerror(errno)));
+  }
+  return {};
+}
+
+// Owner first: chown(2) takes setuid, setgid and capabilities off.
+Status TreeWriter::dress(int fd, const TreeEntry& entry) {
+  if (::fchown(fd, entry.uid, entry.gid) != 0)
+    return fail_errno(errno, fmt::format("give it to {}:{}", entry.uid, entry.gid));
+  if (::fchmod(fd, entry.mode & 07777) != 0)
+    return fail_errno(errno, fmt::format("set mode {:04o}", entry.mode & 07777));
+  return set_xattrs(fd, entry);
+}
+
+Status TreeWriter::add_folder(const TreeEntry& entry, const std::string& path) {
+  TRY(const int fd, enter(path, Missing::kMake));
+  TRY_STATUS(dress(fd, entry));
+  const auto acl = entry.xattrs.find(kDefaultAcl);
+  later_.push_back({.path = path,
+                    .mtime = entry.mtime,
+                    .default_acl = acl == entry.xattrs.end() ? std::string() : acl->second});
+  // So many folders must not take all memory: their times are set early, and entries that come to
+  // them afterwards change them.
+  return later_.size() < kMostLater ? Status() : end_folders();
+}
+
+Status TreeWriter::add_hard_link(const std::string& from, int parent, const std::string& name) {
+  TRY(const auto parts, components(from));
+  if (parts.empty()) return fail(Code::kInvalid, "it is a hard link to the top");
+  // The parent must stay open while the way to the other file is walked.
+  const UniqueFd here(::fcntl(parent, F_DUPFD_CLOEXEC, 0));
+  if (!here) return fail_errno(errno, "hold its folder");
+  auto there = enter(joined(parts, parts.size() - 1), Missing::kRefuse);
+  struct stat info {};
+  if (!there || ::fstatat(*there, parts.back().c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail(Code::kInvalid,
+                "it is a hard link to \"{}\", which is not in the archive before it",
+                printable(from));
+  if (S_ISDIR(info.st_mode))
+    return fail(Code::kInvalid, "it is a hard link to the folder \"{}\"", printable(from));
+  if (::linkat(*there, parts.back().c_str(), here.get(), name.c_str(), 0) != 0)
+    return fail_errno(errno, fmt::format("link it to \"{}\"", printable(from)));
+  return {};
+}
+
+Status TreeWriter::add_leaf(const TreeEntry& entry, int parent, const std::string& name) {
+  if (entry.kind == EntryKind::kSymlink) {
+    if (::symlinkat(entry.target.c_str(), parent, name.c_str()) != 0)
+      return fail_errno(errno, "make the link");
+    if (::fchownat(parent, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0)
+      return fail_errno(errno, "set the owner of the link");
+    const timespec times[2] = {to_timespec(entry.mtime), to_timespec(entry.mtime)};
+    if (::utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+      return fail_errno(errno, "set the time of the link");
+    return {};
+  }
+  if (entry.kind == EntryKind::kFifo) {
+    if (::mkfifoat(parent, name.c_str(), 0600) != 0) return fail_errno(errno, "make the FIFO");
+    // O_PATH: opening a FIFO would wait for the other end.
+    const UniqueFd handle(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    const std::string self = fmt::format("/proc/self/fd/{}", handle.get());
+    const timespec times[2] = {to_timespec(entry.mtime), to_timespec(entry.mtime)};
+    if (!handle || ::fchownat(handle.get(), "", entry.uid, entry.gid, AT_EMPTY_PATH) != 0 ||
+        ::chmod(self.c_str(), entry.mode & 07777) != 0 ||
+        ::utimensat(AT_FDCWD, self.c_str(), times, 0) != 0)
+      return fail_errno(errno, "set the owner of the FIFO");
+    return {};
+  }
+  if (entry.size > limits_.bytes && origin_ == Origin::kForeign)
+    return fail(Code::kExhausted, "it has {} bytes, more than the volume's limit of {}", entry.size,
+                limits_.bytes);
+  UniqueFd file(
+      ::openat(parent, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) return fail_errno(errno, "make the file");
+  open_.emplace(Open{.fd = std::move(file), .entry = entry});
+  return {};
+}
+
+Status TreeWriter::write(std::uint64_t offset, std::string_view bytes) {
+  if (!open_) return {};  // content of what takes none, a hard link's
+  const std::string name = printable(open_->entry.path);
+  if (offset > open_->entry.size || bytes.size() > open_->entry.size - offset)
+    return fail(Code::kInvalid, "entry \"{}\": it has more content than it says", name);
+  if (bytes.size() > limits_.bytes - std::min(written_, limits_.bytes))
+    return fail(Code::kExhausted, "entry \"{}\": the content is larger than the limit of {} bytes",
+                name, limits_.bytes);
+  written_ += bytes.size();
+  while (!bytes.empty()) {
+    const ssize_t put =
+        ::pwrite(open_->fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_errno(errno, fmt::format("entry \"{}\": write", name));
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+    offset += static_cast<std::uint64_t>(put);
+  }
+  return {};
+}
+
+Status TreeWriter::end_file() {
+  if (!open_) return {};
+  const Open file = std::move(*open_);
+  open_.reset();
+  const auto run = [&]() -> Status {
+    if (file.entry.size > static_cast<std::uint64_t>(INT64_MAX) ||
+        ::ftruncate(file.fd.get(), static_cast<off_t>(file.entry.size)) != 0)
+      return fail_errno(errno == 0 ? EFBIG : errno,
+                        fmt::format("make it {} bytes long", file.entry.size));
+    TRY_STATUS(dress(file.fd.get(), file.entry));
+    return set_times(file.fd.get(), file.entry.mtime);
+  };
+  errno = 0;
+  auto done = run();
+  if (!done)
+    return fail(
+        with_context(done.error(), fmt::format("entry \"{}\"", printable(file.entry.path))));
+  return done;
+}
+
+// From the last to the first: what is done below a folder may change its time.
+Status TreeWriter::end_folders() {
+  for (std::size_t k = later_.size(); k-- > 0;) {
+    const Later& later = later_[k];
+    TRY(const int fd, enter(later.path, Missing::kRefuse));
+    if (!later.default_acl.empty() &&
+        ::fsetxattr(fd, kDefaultAcl, later.default_acl.data(), later.default_acl.size(), 0) != 0)
+      note(fmt::format("{}: the default ACL could not be set here: {}", printable(later.path),
+                       std::strerror(errno)));
+    TRY_STATUS(set_times(fd, later.mtime));
+  }
+  later_.clear();
+  return {};
+}
+
+Status TreeWriter::finish() {
+  TRY_STATUS(end_file());
+  TRY_STATUS(end_folders());
+  levels_.clear();
+  if (::syncfs(folder_) != 0) return fail_errno(errno, "flush the volume");
+  return {};
+}
+
+}  // namespace fairlead::volume
