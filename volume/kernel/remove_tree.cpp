@@ -13,6 +13,8 @@
 #include <memory>
 #include <optional>
 
+#include "volume/kernel/btrfs.h"
+
 namespace fairlead::volume {
 
 namespace {
@@ -67,6 +69,15 @@ int unlink_entry(int folder, const char* name, int flags) {
   return ::unlinkat(folder, name, flags) == 0 || errno == ENOENT ? 0 : errno;
 }
 
+// A btrfs subvolume goes at once, however large. One that holds others (which is read-only,
+// perhaps: a snapshot) is made writable and emptied as a folder, which rmdir(2) takes at its end.
+bool destroy_subvolume(int folder, const std::string& name, int subvolume) {
+  if (!btrfs::is_subvolume(subvolume).value_or(false)) return false;
+  if (btrfs::destroy(folder, name)) return true;
+  (void)btrfs::set_read_only(subvolume, false);  // the first unlink tells when that failed
+  return false;
+}
+
 class TreeRemover {
  public:
   TreeRemover(const Folder& parent, std::string name, const std::function<bool()>& stop)
@@ -103,6 +114,7 @@ void TreeRemover::remember(int sys_errno, std::string_view action, const std::st
 void TreeRemover::enter(int folder, const std::string& name) {
   auto fd = open_beneath(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
   if (fd) {
+    if (destroy_subvolume(folder, name, fd->get())) return;
     std::unique_ptr<DIR, CloseDir> dir(::fdopendir(fd->get()));
     if (!dir) return remember(errno, "list", name);
     fd->release();
