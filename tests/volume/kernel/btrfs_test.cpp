@@ -52,7 +52,8 @@ TEST_F(BtrfsTest, ASubvolumeIsMadeKnownAndRemoved) {
 }
 
 TEST_F(BtrfsTest, NamesThatAreNoComponentReachNothing) {
-  for (const std::string name : {"", ".", "..", "a/b", std::string(300, 'x').c_str()}) {
+  for (const std::string& name : {std::string(), std::string("."), std::string(".."),
+                                  std::string("a/b"), std::string(300, 'x')}) {
     EXPECT_EQ(btrfs::create(top(), name).error().code, Code::kInvalid) << name;
     EXPECT_EQ(btrfs::destroy(top().fd(), name).error().code, Code::kInvalid) << name;
   }
