@@ -59,7 +59,7 @@ struct Library {
   std::string_view header;  // how its headers begin
   std::string_view folder;
 };
-constexpr std::array<Library, 14> kLibraries{{{"libmnl/", "network/kernel"},
+constexpr std::array<Library, 15> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"libnftnl/", "network/kernel"},
                                               {"nftables/", "network/kernel"},
                                               {"libnetfilter_conntrack/", "network/kernel"},
@@ -72,6 +72,7 @@ constexpr std::array<Library, 14> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"archive_entry.h", "volume/kernel"},
                                               {"zstd.h", "volume/kernel"},
                                               {"blkid/", "volume/kernel"},
+                                              {"xfs/", "volume/kernel"},
                                               {"ldns/", "network/dns"}}};
 
 bool is_below(std::string_view path, std::string_view folder) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <mutex>
 
 #include "base/fault.h"
 #include "volume/api/text.h"
@@ -18,27 +16,6 @@ constexpr std::size_t kUsersShown = 3;
 
 // What a plain folder is anyway.
 constexpr std::array<std::string_view, 5> kHarmless{"defaults", "dev", "exec", "rw", "suid"};
-
-// A look at the mount tables that is at most a second old: a list of a thousand volumes reads them
-// once.
-class RecentScan {
- public:
-  Result<std::shared_ptr<const MountScan>> get() {
-    using namespace std::chrono_literals;
-    const std::scoped_lock hold(guard_);
-    const auto now = std::chrono::steady_clock::now();
-    if (scan_ && now - taken_ < 1s) return scan_;
-    TRY(auto fresh, MountScan::take());
-    scan_ = std::make_shared<const MountScan>(std::move(fresh));
-    taken_ = now;
-    return scan_;
-  }
-
- private:
-  std::mutex guard_;
-  std::shared_ptr<const MountScan> scan_;
-  std::chrono::steady_clock::time_point taken_;
-};
 
 class DirBackend : public Backend {
  public:
@@ -57,6 +34,9 @@ class DirBackend : public Backend {
   Status unmount(const Volume&) override { return {}; }  // nothing was mounted
   Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
+  Status restore(const Volume& volume) override {
+    return pool_.from_trash(volume.id, volume.deleted);
+  }
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,
                         const StopRequest& stop) override {
@@ -68,7 +48,7 @@ class DirBackend : public Backend {
   Result<Folder> open_data(const Volume& volume) const;
 
   PoolFolder pool_;
-  RecentScan recent_;
+  RecentMountScan recent_;
 };
 
 Status DirBackend::validate(const VolumeOptions& options) const {

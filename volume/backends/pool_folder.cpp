@@ -1,5 +1,8 @@
 #include "volume/backends/pool_folder.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -7,6 +10,7 @@
 #include "base/fault.h"
 #include "volume/api/text.h"
 #include "volume/backends/volume_json.h"
+#include "volume/kernel/loop.h"
 #include "volume/kernel/remove_tree.h"
 
 namespace fairlead::volume {
@@ -41,6 +45,33 @@ Result<std::vector<MountUser>> users_of(const Folder& folder) {
   return scan.users_of(place);
 }
 
+bool shows(const BoundImage& bound, const struct stat& file) {
+  return bound.device == file.st_dev && bound.inode == file.st_ino;
+}
+
+// Whether a loop device shows an image in there, for whoever in whatever namespace. Removed all the
+// same, its space would be lost until the last of them is gone.
+Result<bool> holds_attached_image(const Folder& folder) {
+  std::vector<struct stat> images;
+  for (const char* place : {".", "snapshots"}) {
+    const auto part = folder.folder(place);
+    if (!part && part.error().code == Code::kNotFound) continue;
+    if (!part) return fail(part.error());
+    TRY(const auto names, part->names());
+    for (const std::string& name : names) {
+      struct stat info {};
+      if (name.ends_with(".img") &&
+          ::fstatat(part->fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
+        images.push_back(info);
+    }
+  }
+  if (images.empty()) return false;
+  TRY(const auto bound, bound_images());
+  return std::ranges::any_of(images, [&](const struct stat& image) {
+    return std::ranges::any_of(bound, [&](const BoundImage& one) { return shows(one, image); });
+  });
+}
+
 Result<TrashState> empty(const Folder& trash, const std::string& name, const StopRequest& stop) {
   const auto folder = trash.folder(name);
   if (!folder && folder.error().code == Code::kNotFound) return TrashState::kEmptied;
@@ -50,6 +81,8 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
     return TrashState::kEmptied;  // by somebody else, meanwhile
   if (!users) return fail(users.error());
   if (!users->empty()) return TrashState::kLeft;
+  TRY(const bool attached, holds_attached_image(*folder));
+  if (attached) return TrashState::kLeft;
   fault_point("volume.purge.begin");
   TRY(const auto removal, remove_tree(trash, name, stop));
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
@@ -143,6 +176,30 @@ Status PoolFolder::to_trash(const std::string& id, long long deleted) const {
   if (!moved && moved.error().code != Code::kNotFound) return moved;
   fault_point("volume.trash.renamed");
   return trash.sync();  // a rename is one act of the file system: vol/ is on the disk with it
+}
+
+Result<std::vector<std::string>> PoolFolder::volumes() const {
+  const auto vol = part("vol");
+  if (!vol && vol.error().code == Code::kNotFound) return std::vector<std::string>();
+  if (!vol) return fail(vol.error());
+  TRY(auto names, vol->names());
+  std::erase_if(names, [](const std::string& name) { return !is_volume_id(name); });
+  return names;
+}
+
+Status PoolFolder::from_trash(const std::string& id, long long deleted) const {
+  if (!is_volume_id(id)) return fail(Code::kInternal, "restore a volume: its id is malformed");
+  TRY_STATUS(prepare());
+  TRY(const auto trash, part("trash"));
+  TRY(const auto vol, part("vol"));
+  TRY(const bool in_trash, trash.has(to_string({id, deleted})));
+  TRY(const bool back, vol.has(id));
+  if (!in_trash && back) return {};
+  if (!in_trash)
+    return fail(Code::kNotFound, "restore a volume: its data is not in the trash any more");
+  TRY_STATUS(trash.rename(to_string({id, deleted}), vol, id));
+  fault_point("volume.trash.restored");
+  return vol.sync();
 }
 
 Result<TrashState> PoolFolder::purge(const std::string& id, long long deleted,

@@ -46,8 +46,14 @@ class PoolFolder {
   Result<bool> has(const std::string& id) const;
   Result<Folder> open(const std::string& id) const;  // vol/<id>; kNotFound when it is missing
 
+  // The ids in vol/; none when there is no such folder yet.
+  Result<std::vector<std::string>> volumes() const;
+
   // vol/<id> becomes trash/<id>.<deleted>. Succeeds when there is none.
   Status to_trash(const std::string& id, long long deleted) const;
+  // The way back. Succeeds when it is back already; kNotFound when the trash was emptied, kExists
+  // when another one is in its place.
+  Status from_trash(const std::string& id, long long deleted) const;
   Result<TrashState> purge(const std::string& id, long long deleted, const StopRequest& stop) const;
   // As Backend::sweep, for the volumes of the whole tree.
   ReconcileReport sweep(long long now,

@@ -61,22 +61,29 @@ void note_flags(Loop& loop, const loop_info64& info) {
   loop.direct = (info.lo_flags & static_cast<std::uint32_t>(LO_FLAGS_DIRECT_IO)) != 0;
 }
 
-// The loop if it shows the file. One that is being freed, or was meanwhile, is none.
-Result<std::optional<Loop>> loop_if_of(unsigned number, const struct stat& image) {
-  Loop loop{.number = number};
-  // For reading: udev probes a block device anew when a descriptor for writing is closed.
+struct Shown {
+  Loop loop;
+  BoundImage image;
+};
+
+// What a loop shows; nothing when it is being freed, or was meanwhile. Opened for reading: udev
+// probes a block device anew when a descriptor for writing is closed.
+Result<std::optional<Shown>> shown_by(unsigned number) {
+  Shown found{.loop = Loop{.number = number}, .image = {.loop = number}};
+  Loop& loop = found.loop;
   loop.fd = UniqueFd(::open(loop.path().c_str(), O_RDONLY | O_CLOEXEC));
   if (!loop.fd && (errno == ENOENT || errno == ENXIO || errno == ENODEV))
-    return std::optional<Loop>();
+    return std::optional<Shown>();
   if (!loop.fd) return fail_errno(errno, fmt::format("open {}", loop.path()));
   loop_info64 info{};
   if (::ioctl(loop.fd.get(), LOOP_GET_STATUS64, &info) != 0) {
-    if (errno == ENXIO) return std::optional<Loop>();
+    if (errno == ENXIO) return std::optional<Shown>();
     return fail_errno(errno, fmt::format("ask {} what it shows", loop.path()));
   }
-  if (info.lo_device != image.st_dev || info.lo_inode != image.st_ino) return std::optional<Loop>();
   note_flags(loop, info);
-  return std::optional<Loop>(std::move(loop));
+  found.image.device = info.lo_device;
+  found.image.inode = info.lo_inode;
+  return std::optional<Shown>(std::move(found));
 }
 
 Result<struct stat> stat_image(int image) {
@@ -143,10 +150,21 @@ Result<std::optional<Loop>> find_loop(int image) {
   TRY(const auto info, stat_image(image));
   TRY(const auto numbers, bound_loops());
   for (const unsigned number : numbers) {
-    TRY(auto loop, loop_if_of(number, info));
-    if (loop) return loop;
+    TRY(auto shown, shown_by(number));
+    if (shown && shown->image.device == info.st_dev && shown->image.inode == info.st_ino)
+      return std::optional<Loop>(std::move(shown->loop));
   }
   return std::optional<Loop>();
+}
+
+Result<std::vector<BoundImage>> bound_images() {
+  TRY(const auto numbers, bound_loops());
+  std::vector<BoundImage> found;
+  for (const unsigned number : numbers) {
+    TRY(const auto shown, shown_by(number));
+    if (shown) found.push_back(shown->image);
+  }
+  return found;
 }
 
 Result<Loop> bind_loop(int image, const LoopWish& wish) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -37,6 +38,14 @@ Result<bool> try_lock_image(int image);
 
 // The loop device that shows this file, if there is one.
 Result<std::optional<Loop>> find_loop(int image);
+
+// What every loop device of this kernel shows, for looks at many files at once.
+struct BoundImage {
+  unsigned loop = 0;
+  dev_t device = 0;  // of the file
+  ino_t inode = 0;
+};
+Result<std::vector<BoundImage>> bound_images();
 
 struct LoopWish {
   std::uint32_t block_size = 512;  // that of the file system in it, as its superblock says

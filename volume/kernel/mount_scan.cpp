@@ -182,4 +182,15 @@ Result<std::vector<std::string>> MountScan::mounted_inside(int fd) const {
   return inside;
 }
 
+Result<std::shared_ptr<const MountScan>> RecentMountScan::get() {
+  using namespace std::chrono_literals;
+  const std::scoped_lock hold(guard_);
+  const auto now = std::chrono::steady_clock::now();
+  if (scan_ && now - taken_ < 1s) return scan_;
+  TRY(auto fresh, MountScan::take());
+  scan_ = std::make_shared<const MountScan>(std::move(fresh));
+  taken_ = now;
+  return scan_;
+}
+
 }  // namespace fairlead::volume

@@ -4,8 +4,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -60,6 +62,18 @@ class MountScan {
 
   std::vector<MountEntry> own_;  // of the calling thread's namespace
   std::vector<Seen> seen_;       // sorted by root
+};
+
+// A look that is at most a second old: a list of a thousand volumes reads the tables once.
+// Thread-safe.
+class RecentMountScan {
+ public:
+  Result<std::shared_ptr<const MountScan>> get();
+
+ private:
+  std::mutex guard_;
+  std::shared_ptr<const MountScan> scan_;
+  std::chrono::steady_clock::time_point taken_;
 };
 
 }  // namespace fairlead::volume

@@ -1,0 +1,282 @@
+#include "volume/backends/image.h"
+
+#include <fcntl.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/fault.h"
+#include "volume/api/text.h"
+#include "volume/backends/image_tools.h"
+#include "volume/backends/image_verbs.h"
+#include "volume/kernel/freeze.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::string_view kBackend = "image";
+constexpr std::size_t kUsersShown = 3;
+
+// Words of o= that would take the safety away: a journal that is not played back, another device.
+constexpr std::array<std::string_view, 12> kRefusedWords{"noload",
+                                                         "norecovery",
+                                                         "loop",
+                                                         "offset",
+                                                         "sizelimit",
+                                                         "sb",
+                                                         "journal_path",
+                                                         "journal_dev",
+                                                         "logdev",
+                                                         "rtdev",
+                                                         "test_dummy_encryption",
+                                                         "nouuid"};
+
+class ImageBackend : public Backend {
+ public:
+  explicit ImageBackend(std::string root) : pool_(std::move(root)) {}
+
+  std::string name() const override { return std::string(kBackend); }
+  Status validate(const VolumeOptions& options) const override;
+  Status create(const Volume& volume, Rollback& undo) override;
+  Status discard(const Volume& volume) override;
+  Status remove(const Volume& volume) override;
+  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
+    return pool_.purge(volume.id, volume.deleted, stop);
+  }
+  std::string data_path(const Volume&) const override { return ""; }
+  Result<std::string> mount(const Volume& volume) override;
+  Status unmount(const Volume& volume) override;
+  Result<std::string> users(const Volume& volume) override;
+  Result<VolumeStatus> status(const Volume& volume) override;
+
+  Status resize(const Volume& volume, std::uint64_t size) override {
+    return resize_image(pool_, volume, size);
+  }
+  Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                       const Progress& progress) override {
+    return take_image_snapshot(pool_, volume, snapshot, progress);
+  }
+  Status drop_snapshot(const Volume& volume, const std::string& snapshot_id) override {
+    return drop_image_snapshot(pool_, volume, snapshot_id);
+  }
+  Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                   const Progress& progress) override {
+    return roll_back_image(pool_, volume, snapshot, kept, progress);
+  }
+  Status clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
+               Rollback& undo, const Progress& progress) override;
+  Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress) override {
+    return check_image(pool_, volume, repair, progress);
+  }
+  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override {
+    return open_image_data(pool_, volume, snapshot_id);
+  }
+  Status restore(const Volume& volume) override {
+    return pool_.from_trash(volume.id, volume.deleted);
+  }
+  ReconcileReport sweep(long long now,
+                        const std::function<Result<bool>(const std::string& id)>& is_known,
+                        const StopRequest& stop) override;
+
+ private:
+  std::string fs_path(const Volume& volume) const {
+    return fmt::format("{}/vol/{}/{}", pool_.root(), volume.id, kMountPoint);
+  }
+  Status mount_held(const ImageDisk& disk, const VolumeOptions& options);
+  Status fill_status(const Volume& volume, VolumeStatus& status);
+  void tidy(const std::string& id, ReconcileReport& report) const;
+
+  PoolFolder pool_;
+  IdMaps id_maps_;
+  RecentMountScan recent_;
+};
+
+Status ImageBackend::validate(const VolumeOptions& options) const {
+  if (!options.size && options.from_volume.empty())
+    return fail(Code::kInvalid,
+                "backend image needs the volume option \"size\": how large the file system is at "
+                "most, as size=10g; space is taken as it is written");
+  TRY_STATUS(check_image_wish(options));
+  if (!options.encrypt.empty())
+    return fail(Code::kUnsupported,
+                "volume option encrypt={} is not available with backend image in this version; "
+                "encrypt the disk below {}",
+                shown(options.encrypt), pool_.root());
+  if (!options.compress.empty() && options.compress != "off")
+    return fail(Code::kUnsupported,
+                "volume option compress is not available with backend image; use backend=btrfs");
+  for (const std::string& word : options.mount_options)
+    if (std::ranges::find(kRefusedWords, std::string_view(word).substr(0, word.find('='))) !=
+        kRefusedWords.end())
+      return fail(Code::kInvalid,
+                  "volume option o={} is not allowed with backend image: it could "
+                  "damage the file system; leave it out",
+                  shown(word));
+  if (::access("/dev/loop-control", F_OK) != 0)
+    return fail(Code::kUnsupported,
+                "backend image is not available here: this kernel has no loop devices; is the "
+                "module loop loaded?");
+  return {};
+}
+
+Status ImageBackend::create(const Volume& volume, Rollback& undo) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  undo.push([this, volume] { (void)discard(volume); });  // what stays is found by reconcile
+  return create_image(pool_, volume);
+}
+
+Status ImageBackend::clone(const Volume& volume, const Volume& source,
+                           const std::string& snapshot_id, Rollback& undo,
+                           const Progress& progress) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  undo.push([this, volume] { (void)discard(volume); });
+  return clone_image(pool_, volume, source, snapshot_id, progress);
+}
+
+Status ImageBackend::discard(const Volume& volume) {
+  if (const auto there = pool_.has(volume.id); there && *there) TRY_STATUS(unmount(volume));
+  return pool_.discard(volume.id);
+}
+
+Status ImageBackend::remove(const Volume& volume) {
+  if (const auto there = pool_.has(volume.id); !there || !*there)
+    return pool_.to_trash(volume.id, volume.deleted);
+  if (auto free = unmount(volume); !free && free.error().code == Code::kInUse)
+    return fail(
+        std::move(free).error());  // any other trouble does not keep a volume from the trash
+  return pool_.to_trash(volume.id, volume.deleted);
+}
+
+Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& options) {
+  TRY(const auto superblock, disk.verify());
+  TRY(const auto mount,
+      mount_image(disk.image(), superblock, mount_wish(superblock.type, options)));
+  std::vector<IdLine> lines;
+  for (const IdRange& range : options.idmap)
+    lines.push_back({range.disk, range.shown, range.count});
+  TRY_STATUS(id_maps_.apply(mount.get(), lines));
+  fault_point("volume.image.mounted");
+  if (::faccessat(mount.get(), "_data", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, fmt::format("find the folder _data in {}", disk.image_path()));
+  TRY_STATUS(attach(mount.get(), disk.folder().fd(), kMountPoint));
+  fault_point("volume.image.in-place");
+  return {};
+}
+
+Result<std::string> ImageBackend::mount(const Volume& volume) {
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
+  TRY(const bool mounted, disk.is_mounted());
+  if (!mounted) TRY_STATUS(mount_held(disk, options));
+  return fs_path(volume) + "/_data";
+}
+
+Status ImageBackend::unmount(const Volume& volume) {
+  const auto disk = ImageDisk::hold(pool_, volume.id);
+  if (!disk && disk.error().code == Code::kNotFound) return {};
+  if (!disk) return fail(disk.error());
+  return disk->unmount();
+}
+
+Result<std::string> ImageBackend::users(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  const auto image = open_image(*folder, kImageName, Open::kReadOnly);
+  if (!image && image.error().code == Code::kNotFound) return std::string();
+  if (!image) return fail(image.error());
+  TRY(const auto loop, find_loop(image->get()));
+  if (!loop) return std::string();
+  TRY(const auto scan, MountScan::take());
+  const auto users = image_users(scan, loop->device(), fs_path(volume));
+  std::vector<std::string> texts;
+  for (std::size_t k = 0; k < std::min(users.size(), kUsersShown); ++k)
+    texts.push_back(describe(users[k]));
+  if (users.size() > kUsersShown)
+    texts.push_back(fmt::format("{} more", users.size() - kUsersShown));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY(const auto image, open_image(folder, kImageName, Open::kReadOnly));
+  TRY(const auto size, size_of_file(image.get()));
+  status.size = size.length;
+  status.used = size.allocated;
+  TRY(const auto identity, read_identity(folder));
+  TRY(const auto superblock, verify_image(image.get(), identity));
+  if (superblock.has_errors)
+    status.health = "the file system is damaged; run a check (fairlead volume check)";
+  status.in_use = false;
+  TRY(const bool mounted, is_mount_point(folder.fd(), kMountPoint));
+  if (!mounted) return {};
+  TRY(const dev_t device, device_at(folder.fd(), kMountPoint));
+  TRY(const auto scan, recent_.get());
+  status.in_use = !image_users(*scan, device, fs_path(volume)).empty();
+  const UniqueFd fs(::openat(folder.fd(), kMountPoint, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct statfs info {};
+  if (!fs || ::fstatfs(fs.get(), &info) != 0) return fail_errno(errno, "look at a file system");
+  status.used = static_cast<std::uint64_t>(info.f_blocks - info.f_bfree) *
+                static_cast<std::uint64_t>(info.f_bsize);
+  status.inodes = info.f_files;
+  status.inodes_used = info.f_files - info.f_ffree;
+  return {};
+}
+
+Result<VolumeStatus> ImageBackend::status(const Volume& volume) {
+  VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
+  if (const auto filled = fill_status(volume, status); !filled) status.health = filled.error().text;
+  return status;
+}
+
+// What killed verbs left in a volume that nobody works on: a file system that is frozen, files that
+// were not finished.
+void ImageBackend::tidy(const std::string& id, ReconcileReport& report) const {
+  const auto disk = ImageDisk::try_hold(pool_, id);
+  if (!disk || !*disk) return;  // it is no image, or somebody works on it
+  const Folder& folder = (*disk)->folder();
+  if (const auto mounted = (*disk)->is_mounted(); mounted && *mounted) {
+    const UniqueFd fs(
+        ::openat(folder.fd(), kMountPoint, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (const auto thawed = thaw_left_over(fs.get()); thawed && *thawed)
+      report.actions.push_back(fmt::format("thawed the file system of volume {}", id));
+  }
+  const auto snapshots = folder.folder(kSnapshots);
+  for (const Folder* place : {&folder, snapshots ? &*snapshots : nullptr}) {
+    if (place == nullptr) continue;
+    const auto names = place->names();
+    if (!names) continue;
+    for (const std::string& name : *names)
+      if (name.ends_with(kPartEnding) && ::unlinkat(place->fd(), name.c_str(), 0) == 0)
+        report.actions.push_back(fmt::format("removed the unfinished {}/{}", place->path(), name));
+  }
+}
+
+ReconcileReport ImageBackend::sweep(
+    long long now, const std::function<Result<bool>(const std::string& id)>& is_known,
+    const StopRequest& stop) {
+  ReconcileReport report = pool_.sweep(now, is_known, stop);
+  const auto names = pool_.volumes();
+  if (!names) {
+    report.failures.push_back(fmt::format("sweep {}: {}", pool_.root(), names.error().text));
+    return report;
+  }
+  for (const std::string& id : *names) {
+    if (stop && stop()) break;
+    tidy(id, report);
+  }
+  return report;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_image_backend(std::string root) {
+  return std::make_unique<ImageBackend>(std::move(root));
+}
+
+}  // namespace fairlead::volume

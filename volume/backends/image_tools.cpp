@@ -1,0 +1,176 @@
+#include "volume/backends/image_tools.h"
+
+#include <algorithm>
+#include <array>
+
+#include "volume/api/text.h"
+#include "volume/kernel/run_tool.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kMiB = 1U << 20;
+constexpr auto kMkfsDeadline = 60s;
+constexpr auto kFsckDeadline = std::chrono::hours(6);  // of many terabytes
+
+struct Kind {
+  std::string_view type, package, mkfs;
+  std::uint64_t smallest;  // bytes; what mkfs accepts, with a journal
+};
+constexpr std::array<Kind, 2> kKinds{
+    {{"ext4", "e2fsprogs", "mkfs.ext4", 10 * kMiB}, {"xfs", "xfsprogs", "mkfs.xfs", 300 * kMiB}}};
+constexpr std::uint64_t kLargest = std::uint64_t{1} << 44;  // 16 TiB: a file of ext4 is no larger
+
+// 8-4-4-4-12, as the tools read it.
+std::string dashed(const std::string& uuid) {
+  return fmt::format("{}-{}-{}-{}-{}", uuid.substr(0, 8), uuid.substr(8, 4), uuid.substr(12, 4),
+                     uuid.substr(16, 4), uuid.substr(20, 12));
+}
+
+// MiB: mkfs gives a small image a journal of half its size otherwise.
+std::uint64_t journal_size(std::uint64_t size) {
+  return std::clamp<std::uint64_t>(size / kMiB / 32, 4, 64);
+}
+
+// The file is all zeros: nothing has to be written for the inode tables, now or by the kernel
+// later. No blocks are kept back for root: the limit is the same for every user of a container.
+std::vector<std::string> mkfs_ext4(const std::string& path, const std::string& uuid,
+                                   std::uint64_t size, const VolumeOptions& options) {
+  std::vector<std::string> argv{
+      "mkfs.ext4",
+      "-q",
+      "-F",
+      "-b",
+      std::to_string(kImageBlock),
+      "-m",
+      "0",
+      "-e",
+      "remount-ro",
+      "-U",
+      dashed(uuid),
+      "-O",
+      "metadata_csum,metadata_csum_seed,64bit",
+      "-J",
+      fmt::format("size={}", journal_size(size)),
+      "-E",
+      "nodiscard,lazy_itable_init=1,lazy_journal_init=1,assume_storage_prezeroed=1"};
+  if (options.inodes) argv.insert(argv.end(), {"-N", std::to_string(*options.inodes)});
+  argv.push_back(path);
+  return argv;
+}
+
+std::vector<std::string> mkfs_xfs(const std::string& path, const std::string& uuid) {
+  return {"mkfs.xfs", "-q",
+          "-f",       "-K",
+          "-s",       fmt::format("size={}", kImageBlock),
+          "-m",       fmt::format("uuid={}", dashed(uuid)),
+          path};
+}
+
+void add_lines(CheckReport& report, std::string_view text) {
+  constexpr std::size_t kMost = 200;
+  while (!text.empty() && report.findings.size() < kMost) {
+    const auto end = text.find('\n');
+    if (const auto line = text.substr(0, end); !line.empty())
+      report.findings.push_back(shown(line));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+// e2fsck(8): 0 clean, 1 and 2 mended, 4 errors are left; anything else did not run.
+Result<CheckReport> check_ext4(const std::string& path, bool repair) {
+  const auto run = [&](const char* how) {
+    return run_tool({.action = fmt::format("check the ext4 file system in {}", path),
+                     .argv = {"e2fsck", "-f", how, path},
+                     .deadline = kFsckDeadline,
+                     .package = "e2fsprogs",
+                     .accepted = {0, 1, 2, 4}});
+  };
+  TRY(auto result, run(repair ? "-p" : "-n"));
+  if (repair && result.exit_code == 4) {  // -p dares only what is safe; asked to repair, we go on
+    TRY(result, run("-y"));
+  }
+  CheckReport report{.clean = result.exit_code == 0 || (repair && result.exit_code < 4)};
+  if (result.exit_code != 0) add_lines(report, result.out);
+  return report;
+}
+
+// xfs_repair(8): with -n 1 says that there is damage; without, 0 says that it was mended.
+Result<CheckReport> check_xfs(const std::string& path, bool repair) {
+  std::vector<std::string> argv{"xfs_repair", "-f"};
+  if (!repair) argv.emplace_back("-n");
+  argv.push_back(path);
+  TRY(const auto result, run_tool({.action = fmt::format("check the xfs file system in {}", path),
+                                   .argv = std::move(argv),
+                                   .deadline = kFsckDeadline,
+                                   .package = "xfsprogs",
+                                   .accepted = {0, 1}}));
+  CheckReport report{.clean = result.exit_code == 0};
+  if (!report.clean) add_lines(report, result.err.empty() ? result.out : result.err);
+  return report;
+}
+
+}  // namespace
+
+std::string image_type(const VolumeOptions& options) {
+  return options.fstype.empty() ? "ext4" : options.fstype;
+}
+
+Status check_image_wish(const VolumeOptions& options) {
+  const std::string type = image_type(options);
+  const auto kind = std::ranges::find(kKinds, type, &Kind::type);
+  if (kind == kKinds.end())
+    return fail(Code::kInvalid, "volume option fstype={} is not known; use ext4 or xfs",
+                shown(type));
+  if (!has_tool(std::string(kind->mkfs)))
+    return fail(Code::kUnsupported,
+                "volume option fstype={} is not available here: there is no {}; install the "
+                "package {}",
+                type, kind->mkfs, kind->package);
+  if (options.size && (*options.size < kind->smallest || *options.size > kLargest))
+    return fail(Code::kInvalid, "volume option size={} is out of range: {} takes {} to {}",
+                format_size(*options.size), type, format_size(kind->smallest),
+                format_size(kLargest));
+  if (options.inodes && type == "xfs")
+    return fail(Code::kUnsupported,
+                "volume option inodes is not available with fstype=xfs: it makes them as they are "
+                "needed; leave it out");
+  return {};
+}
+
+Status make_filesystem(const std::string& path, const std::string& uuid, std::uint64_t size,
+                       const VolumeOptions& options) {
+  const bool ext4 = image_type(options) == "ext4";
+  return run_tool({.action = fmt::format("make an {} file system in {}", image_type(options), path),
+                   .argv = ext4 ? mkfs_ext4(path, uuid, size, options) : mkfs_xfs(path, uuid),
+                   .deadline = kMkfsDeadline,
+                   .package = ext4 ? "e2fsprogs" : "xfsprogs"})
+      .map([](const ProcessResult&) {});
+}
+
+Result<CheckReport> check_filesystem(const std::string& path, const std::string& type,
+                                     bool repair) {
+  return type == "xfs" ? check_xfs(path, repair) : check_ext4(path, repair);
+}
+
+Status resize_ext4(const std::string& path, std::uint64_t size) {
+  TRY(const auto checked, check_ext4(path, true));  // resize2fs asks for it
+  if (!checked.clean)
+    return fail(Code::kIo, "resize the ext4 file system in {}: it is damaged; check it first",
+                path);
+  const auto done = run_tool({.action = fmt::format("resize the ext4 file system in {}", path),
+                              .argv = {"resize2fs", path, fmt::format("{}K", size / 1024)},
+                              .deadline = kFsckDeadline,
+                              .package = "e2fsprogs"});
+  if (done) return {};
+  Error error = done.error();
+  const bool too_small = error.text.find("smaller than minimum") != std::string::npos ||
+                         error.text.find("Not enough space") != std::string::npos;
+  if (too_small) error.code = Code::kExhausted;
+  return fail(std::move(error));
+}
+
+}  // namespace fairlead::volume
