@@ -87,6 +87,7 @@ class ImageBackend : public Backend {
   std::string fs_path(const Volume& volume) const {
     return fmt::format("{}/vol/{}/{}", pool_.root(), volume.id, kMountPoint);
   }
+  Result<Folder> open_folder(const Volume& volume) const;
   Status mount_held(const ImageDisk& disk, const VolumeOptions& options);
   Status fill_status(const Volume& volume, VolumeStatus& status);
   void tidy(const std::string& id, ReconcileReport& report) const;
@@ -152,6 +153,16 @@ Status ImageBackend::remove(const Volume& volume) {
   return pool_.to_trash(volume.id, volume.deleted);
 }
 
+// The volume exists: a folder that is not there was lost, and is no kNotFound.
+Result<Folder> ImageBackend::open_folder(const Volume& volume) const {
+  auto folder = pool_.open(volume.id);
+  if (folder || folder.error().code != Code::kNotFound) return folder;
+  return fail(Code::kIo,
+              "the folder {}/vol/{} is missing: it was moved or deleted by hand; put it back, or "
+              "remove the volume",
+              pool_.root(), volume.id);
+}
+
 Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& options) {
   TRY(const auto superblock, disk.verify());
   TRY(const auto mount,
@@ -170,6 +181,7 @@ Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& opti
 
 Result<std::string> ImageBackend::mount(const Volume& volume) {
   TRY(const auto options, parse_options(volume.options));
+  TRY_STATUS(open_folder(volume).map([](const Folder&) {}));
   TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
   TRY(const bool mounted, disk.is_mounted());
   if (!mounted) TRY_STATUS(mount_held(disk, options));
@@ -203,7 +215,7 @@ Result<std::string> ImageBackend::users(const Volume& volume) {
 }
 
 Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
-  TRY(const auto folder, pool_.open(volume.id));
+  TRY(const auto folder, open_folder(volume));
   TRY(const auto image, open_image(folder, kImageName, Open::kReadOnly));
   TRY(const auto size, size_of_file(image.get()));
   status.size = size.length;

@@ -1,0 +1,157 @@
+#include "volume/kernel/image_file.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "tests/volume/loop_disk.h"
+
+namespace fairlead::volume {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::LoopDisk;
+using testing::Scratch;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+void fill(int fd, std::uint64_t offset, std::size_t length, char byte) {
+  const std::string data(length, byte);
+  ASSERT_EQ(::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)),
+            static_cast<ssize_t>(length));
+}
+
+std::string content(int fd) {
+  std::string text(size_of_file(fd)->length, '\0');
+  EXPECT_EQ(::pread(fd, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  return text;
+}
+
+struct ImageFileTest : ::testing::Test {
+  Scratch scratch;
+  Folder folder = Folder::open(scratch.path()).value();
+};
+
+TEST_F(ImageFileTest, ASparseFileTakesNoSpace) {
+  const auto file = make_sparse_file(folder, "disk", std::uint64_t{1} << 40);
+  ASSERT_TRUE(file) << file.error().text;
+  const auto size = size_of_file(file->get()).value();
+  EXPECT_EQ(size.length, std::uint64_t{1} << 40);
+  EXPECT_LT(size.allocated, kMiB);
+  EXPECT_EQ(make_sparse_file(folder, "disk", 1).error().code, Code::kExists);
+}
+
+TEST_F(ImageFileTest, OnlyRegularFilesAreImages) {
+  std::filesystem::create_directory(scratch / "folder");
+  std::filesystem::create_symlink("/etc/passwd", scratch / "link");
+  ASSERT_EQ(::mkfifo((scratch / "fifo").c_str(), 0600), 0);
+  for (const char* name : {"folder", "link", "fifo"})
+    EXPECT_FALSE(open_image(folder, name, Open::kReadOnly)) << name;
+}
+
+TEST_F(ImageFileTest, ACopyHasTheDataAndTheHoles) {
+  const auto from = make_sparse_file(folder, "from", 64 * kMiB).value();
+  fill(from.get(), 0, 5000, 'a');
+  fill(from.get(), 20 * kMiB, 3 * kMiB, 'b');
+  fill(from.get(), 64 * kMiB - 100, 100, 'c');
+  const auto to = make_sparse_file(folder, "to", 0).value();
+  const auto copied = copy_sparse(from.get(), to.get(), {});
+  ASSERT_TRUE(copied) << copied.error().text;
+  EXPECT_EQ(content(from.get()), content(to.get()));
+  EXPECT_LT(size_of_file(to.get())->allocated, 5 * kMiB);
+}
+
+TEST_F(ImageFileTest, ACopyEndsWhereItIsToldTo) {
+  const auto from = make_sparse_file(folder, "from", 64 * kMiB).value();
+  fill(from.get(), 0, 4 * kMiB, 'a');
+  const auto to = make_sparse_file(folder, "to", 0).value();
+  const auto copied = copy_sparse(from.get(), to.get(), [](std::uint64_t, std::uint64_t total) {
+    EXPECT_EQ(total, 4 * kMiB);
+    return false;
+  });
+  EXPECT_EQ(copied.error().code, Code::kUnavailable);
+}
+
+// On a file system that shares blocks.
+struct SharedBlocksTest : ::testing::TestWithParam<const char*> {
+  void SetUp() override {
+    disk.emplace(GetParam());
+    if (!disk->ok()) GTEST_SKIP() << disk->why();
+    folder.emplace(Folder::open(disk->path()).value());
+  }
+  UniqueFd share(const UniqueFd& from) {
+    UniqueFd to = make_sparse_file(*folder, "shared", 0).value();
+    const auto shared = share_blocks(from.get(), to.get());
+    EXPECT_TRUE(shared) << shared.error().text;
+    return to;
+  }
+  std::optional<LoopDisk> disk;
+  std::optional<Folder> folder;
+};
+
+TEST_P(SharedBlocksTest, SharingIsAProbeAndACopy) {
+  EXPECT_TRUE(can_share_blocks(*folder).value());
+  const auto from = make_sparse_file(*folder, "from", 8 * kMiB).value();
+  fill(from.get(), kMiB, kMiB, 'a');
+  const auto to = share(from);
+  EXPECT_EQ(content(from.get()), content(to.get()));
+}
+
+TEST_P(SharedBlocksTest, TheDifferenceIsWhatWasWrittenSince) {
+  const auto from = make_sparse_file(*folder, "from", 64 * kMiB).value();
+  for (std::uint64_t at = 0; at < 32 * kMiB; at += kMiB) fill(from.get(), at, kMiB, 'a');
+  const auto older = share(from);
+  EXPECT_THAT(changed_ranges(older.get(), from.get()).value(), IsEmpty());
+  fill(from.get(), 5 * kMiB, 8192, 'b');
+  fill(from.get(), 40 * kMiB, 4096, 'c');
+  const auto ranges = changed_ranges(older.get(), from.get());
+  ASSERT_TRUE(ranges) << ranges.error().text;
+  EXPECT_THAT(*ranges, ElementsAre(FileRange{5 * kMiB, 8192}, FileRange{40 * kMiB, 4096}));
+}
+
+TEST_P(SharedBlocksTest, EveryDifferenceOfRandomWritesIsFound) {
+  const auto from = make_sparse_file(*folder, "from", 32 * kMiB).value();
+  fill(from.get(), 0, 16 * kMiB, 'a');
+  const auto older = share(from);
+  std::mt19937 random(7);
+  for (int k = 0; k < 200; ++k) {
+    const std::uint64_t at = random() % (32 * kMiB - 65536);
+    if (k % 5 == 0)
+      ::fallocate(from.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
+                  30000);
+    else
+      fill(from.get(), at, 1 + random() % 20000, static_cast<char>('b' + k % 20));
+  }
+  ASSERT_TRUE(set_file_size(from.get(), 33 * kMiB));
+  const auto ranges = changed_ranges(older.get(), from.get());
+  ASSERT_TRUE(ranges) << ranges.error().text;
+  std::string before = content(older.get()), after = content(from.get());
+  before.resize(after.size());
+  std::uint64_t found = 0;
+  for (const FileRange& range : *ranges) {
+    after.copy(before.data() + range.offset, range.length, range.offset);
+    found += range.length;
+  }
+  EXPECT_EQ(before, after);
+  EXPECT_LT(found, 12 * kMiB);
+}
+
+INSTANTIATE_TEST_SUITE_P(On, SharedBlocksTest, ::testing::Values("xfs", "btrfs"),
+                         [](const auto& row) { return std::string(row.param); });
+
+TEST(SharedBlocks, AreNotToBeHadOnExt4) {
+  LoopDisk disk("ext4", "64M");
+  if (!disk.ok()) GTEST_SKIP() << disk.why();
+  const auto folder = Folder::open(disk.path()).value();
+  EXPECT_FALSE(can_share_blocks(folder).value());
+  const auto from = make_sparse_file(folder, "from", kMiB).value();
+  fill(from.get(), 0, 4096, 'a');
+  const auto to = make_sparse_file(folder, "to", 0).value();
+  EXPECT_EQ(share_blocks(from.get(), to.get()).error().code, Code::kUnsupported);
+}
+
+}  // namespace
+}  // namespace fairlead::volume
