@@ -1,20 +1,23 @@
 #include "tests/support/fake_backend.h"
 
+#include <thread>
+#include <utility>
+
 namespace fairlead::testing {
 
+using volume::Progress;
+using volume::Snapshot;
 using volume::TrashState;
 using volume::Volume;
-
-namespace {
-constexpr const char* kAfterCreate = "after-create";
-}
 
 void FakeBackend::fail_next(const std::string& verb, Error error, int times) {
   const std::scoped_lock hold(guard_);
   failures_.insert_or_assign(verb, std::pair(times, std::move(error)));
 }
 
-void FakeBackend::fail_after_create(Error error) { fail_next(kAfterCreate, std::move(error)); }
+void FakeBackend::fail_after(const std::string& verb, Error error) {
+  fail_next("after-" + verb, std::move(error));
+}
 
 void FakeBackend::set_users(const std::string& id, std::string text) {
   const std::scoped_lock hold(guard_);
@@ -51,6 +54,57 @@ int FakeBackend::mounts() const {
   return static_cast<int>(mounted_.size());
 }
 
+void FakeBackend::write(const std::string& id, std::string text) {
+  const std::scoped_lock hold(guard_);
+  built_.at(id).now.text = std::move(text);
+}
+
+std::string FakeBackend::read(const std::string& id) const {
+  const std::scoped_lock hold(guard_);
+  return built_.at(id).now.text;
+}
+
+std::set<std::string> FakeBackend::snapshots(const std::string& id) const {
+  const std::scoped_lock hold(guard_);
+  std::set<std::string> ids;
+  for (const auto& [snapshot, content] : built_.at(id).snapshots) ids.insert(snapshot);
+  return ids;
+}
+
+std::optional<std::uint64_t> FakeBackend::size(const std::string& id) const {
+  const std::scoped_lock hold(guard_);
+  return built_.at(id).now.size;
+}
+
+void FakeBackend::copy_slowly(int steps, std::chrono::milliseconds pause) {
+  const std::scoped_lock hold(guard_);
+  copy_steps_ = steps;
+  copy_pause_ = pause;
+}
+
+Status FakeBackend::take_late_failure(const std::string& verb) {
+  return take_failure("after-" + verb);
+}
+
+Result<FakeBackend::Data*> FakeBackend::find_data(const Volume& volume) {
+  const auto found = built_.find(volume.id);
+  if (found == built_.end())
+    return fail(Code::kIo, "the data folder of volume {} is missing", volume.id);
+  return &found->second;
+}
+
+Status FakeBackend::copy(const Progress& progress) {
+  std::unique_lock hold(guard_);
+  const auto steps = static_cast<std::uint64_t>(copy_steps_);
+  const auto pause = copy_pause_;
+  hold.unlock();
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    std::this_thread::sleep_for(pause);
+    if (progress && !progress(step + 1, steps)) return fail(Code::kUnavailable, "it was stopped");
+  }
+  return {};
+}
+
 Status FakeBackend::take_failure(const std::string& verb) {
   const auto planned = failures_.find(verb);
   if (planned == failures_.end() || planned->second.first == 0) return {};
@@ -59,9 +113,9 @@ Status FakeBackend::take_failure(const std::string& verb) {
 }
 
 Status FakeBackend::validate(const volume::VolumeOptions& options) const {
-  if (options.size)
+  if (options.inodes)
     return fail(Code::kUnsupported,
-                "volume option \"size\" is not available with the fake backend");
+                "volume option \"inodes\" is not available with the fake backend");
   return {};
 }
 
@@ -73,8 +127,9 @@ Status FakeBackend::create(const Volume& volume, Rollback& undo) {
     built_.erase(id);
   });
   building_.erase(volume.id);
-  built_.insert(volume.id);
-  return take_failure(kAfterCreate);
+  TRY(const auto options, volume::parse_options(volume.options));
+  built_.try_emplace(volume.id, Data{.now = {.text = {}, .size = options.size}, .snapshots = {}});
+  return take_late_failure("create");
 }
 
 Status FakeBackend::discard(const Volume& volume) {
@@ -89,10 +144,13 @@ Status FakeBackend::remove(const Volume& volume) {
   const std::scoped_lock hold(guard_);
   TRY_STATUS(take_failure("remove"));
   mounted_.erase(volume.id);
-  if (built_.erase(volume.id) == 0) return {};
+  const auto found = built_.find(volume.id);
+  if (found == built_.end()) return {};
   TRY(const auto options, volume::parse_options(volume.options));
-  trash_[{volume.id, volume.deleted}] = {volume.deleted + options.retain.count(), volume.id};
-  return {};
+  trash_[{volume.id, volume.deleted}] = {volume.deleted + options.retain.count(), volume.id,
+                                         std::move(found->second)};
+  built_.erase(found);
+  return take_late_failure("remove");
 }
 
 Result<TrashState> FakeBackend::purge(const Volume& volume, const volume::StopRequest& stop) {
@@ -138,6 +196,8 @@ Result<volume::VolumeStatus> FakeBackend::status(const Volume& volume) {
     status.in_use = !users_[volume.id].empty();
   else
     status.health = "the data folder is missing";
+  if (const auto found = built_.find(volume.id); found != built_.end())
+    status.size = found->second.now.size;
   return status;
 }
 
@@ -152,7 +212,7 @@ volume::ReconcileReport FakeBackend::sweep(
     report.actions.push_back("removed the half-built volume " + id);
     return true;
   });
-  for (const std::string& id : built_)
+  for (const auto& [id, data] : built_)
     if (const auto known = is_known(id); known && !*known)
       report.failures.push_back(id +
                                 " belongs to no volume that Fairlead knows; it was left alone");
@@ -162,6 +222,98 @@ volume::ReconcileReport FakeBackend::sweep(
     return true;
   });
   return report;
+}
+
+Status FakeBackend::resize(const Volume& volume, std::uint64_t size) {
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("resize"));
+  TRY(Data* const data, find_data(volume));
+  if (size < data->now.text.size())
+    return fail(Code::kExhausted, "{} bytes are used", data->now.text.size());
+  data->now.size = size;
+  return take_late_failure("resize");
+}
+
+Status FakeBackend::take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                                  const Progress& progress) {
+  TRY_STATUS(copy(progress));
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("snapshot"));
+  TRY(Data* const data, find_data(volume));
+  data->snapshots.try_emplace(snapshot.id, data->now);
+  return take_late_failure("snapshot");
+}
+
+Status FakeBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("drop"));
+  if (const auto found = built_.find(volume.id); found != built_.end())
+    found->second.snapshots.erase(snapshot_id);
+  return take_late_failure("drop");
+}
+
+Status FakeBackend::roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                              const Progress& progress) {
+  TRY_STATUS(copy(progress));
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("rollback"));
+  TRY(Data* const data, find_data(volume));
+  if (!users_[volume.id].empty()) return fail(Code::kInUse, "{}", users_[volume.id]);
+  if (data->snapshots.contains(kept.id)) return {};
+  const auto found = data->snapshots.find(snapshot.id);
+  if (found == data->snapshots.end())
+    return fail(Code::kNotFound, "snapshot {} is missing", snapshot.id);
+  const Content back = found->second;
+  data->snapshots.emplace(kept.id, std::exchange(data->now, back));
+  return take_late_failure("rollback");
+}
+
+Status FakeBackend::clone(const Volume& volume, const Volume& source,
+                          const std::string& snapshot_id, Rollback& undo,
+                          const Progress& progress) {
+  {
+    const std::scoped_lock hold(guard_);
+    TRY_STATUS(take_failure("clone"));
+    building_.insert(volume.id);
+  }
+  undo.push([this, id = volume.id] {
+    const std::scoped_lock undoing(guard_);
+    building_.erase(id);
+    built_.erase(id);
+  });
+  TRY_STATUS(copy(progress));
+  const std::scoped_lock hold(guard_);
+  TRY(Data* const data, find_data(source));
+  const auto snapshot = data->snapshots.find(snapshot_id);
+  if (!snapshot_id.empty() && snapshot == data->snapshots.end())
+    return fail(Code::kNotFound, "snapshot {} is missing", snapshot_id);
+  TRY(const auto options, volume::parse_options(volume.options));
+  Content content = snapshot_id.empty() ? data->now : snapshot->second;
+  content.size = options.size;
+  building_.erase(volume.id);
+  built_.try_emplace(volume.id, Data{.now = std::move(content), .snapshots = {}});
+  return take_late_failure("clone");
+}
+
+Result<volume::CheckReport> FakeBackend::check(const Volume& volume, bool,
+                                               const Progress& progress) {
+  TRY_STATUS(copy(progress));
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("check"));
+  TRY([[maybe_unused]] Data* const data, find_data(volume));
+  return volume::CheckReport{.clean = true, .findings = {}};
+}
+
+Status FakeBackend::restore(const Volume& volume) {
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("restore"));
+  if (built_.contains(volume.id)) return {};
+  const auto found = trash_.find({volume.id, volume.deleted});
+  if (found == trash_.end())
+    return fail(Code::kNotFound, "the trash of volume {} was emptied", volume.id);
+  built_.emplace(volume.id, std::move(found->second.data));
+  trash_.erase(found);
+  return take_late_failure("restore");
 }
 
 }  // namespace fairlead::testing

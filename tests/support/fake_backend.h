@@ -1,10 +1,12 @@
-// A volume backend in memory, for tests of the service: it keeps the contract of backend.h (the
-// conformance suite runs over it), can be told to fail at any verb, and says who "has mounted" a
-// volume.
+// A volume backend in memory, for tests of the service: it keeps the contract of backend.h, can be
+// told to fail before or after any verb and to copy slowly, and says who "has mounted" a volume.
+// The content of a volume is one text.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -19,8 +21,9 @@ class FakeBackend : public volume::Backend {
   // The next `times` calls of the verb ("create", "mount", ...) fail with `error` before they do
   // anything.
   void fail_next(const std::string& verb, Error error, int times = 1);
-  // The next create fails after its data is in place.
-  void fail_after_create(Error error);
+  // The next call of the verb fails after it has done all of its work.
+  void fail_after(const std::string& verb, Error error);
+  void fail_after_create(Error error) { fail_after("create", std::move(error)); }
   void set_users(const std::string& id, std::string text);
   void lose(const std::string& id);        // somebody deleted the data by hand
   void half_build(const std::string& id);  // as a create that died
@@ -28,7 +31,13 @@ class FakeBackend : public volume::Backend {
   std::size_t leftovers() const;
   bool has(const std::string& id) const;
   bool has_trash() const;
-  int mounts() const;  // mounted now
+  int mounts() const;                                   // mounted now
+  void write(const std::string& id, std::string text);  // the content of the volume
+  std::string read(const std::string& id) const;
+  std::set<std::string> snapshots(const std::string& id) const;  // ids of those on the "disk"
+  std::optional<std::uint64_t> size(const std::string& id) const;
+  // Clones, snapshots and checks tell progress that often and take that long for each time.
+  void copy_slowly(int steps, std::chrono::milliseconds pause);
 
   // --- Backend
 
@@ -47,19 +56,46 @@ class FakeBackend : public volume::Backend {
   volume::ReconcileReport sweep(long long now,
                                 const std::function<Result<bool>(const std::string& id)>& is_known,
                                 const volume::StopRequest& stop) override;
+  Status resize(const volume::Volume& volume, std::uint64_t size) override;
+  Status take_snapshot(const volume::Volume& volume, const volume::Snapshot& snapshot,
+                       const volume::Progress& progress) override;
+  Status drop_snapshot(const volume::Volume& volume, const std::string& snapshot_id) override;
+  Status roll_back(const volume::Volume& volume, const volume::Snapshot& snapshot,
+                   const volume::Snapshot& kept, const volume::Progress& progress) override;
+  Status clone(const volume::Volume& volume, const volume::Volume& source,
+               const std::string& snapshot_id, Rollback& undo,
+               const volume::Progress& progress) override;
+  Result<volume::CheckReport> check(const volume::Volume& volume, bool repair,
+                                    const volume::Progress& progress) override;
+  Status restore(const volume::Volume& volume) override;
 
  private:
+  struct Content {
+    std::string text;
+    std::optional<std::uint64_t> size;
+  };
+  struct Data {
+    Content now;
+    std::map<std::string, Content> snapshots;  // by id
+  };
   struct Trash {
     long long due = 0;
     std::string id;
+    Data data;
   };
-  Status take_failure(const std::string& verb);  // with the guard held
+  Status take_failure(const std::string& verb);           // with the guard held
+  Status take_late_failure(const std::string& verb);      // the same
+  Result<Data*> find_data(const volume::Volume& volume);  // the same
+  Status copy(const volume::Progress& progress);          // without the guard
 
   mutable std::mutex guard_;
   std::map<std::string, std::pair<int, Error>> failures_;
-  std::set<std::string> building_, built_, mounted_;
+  std::set<std::string> building_, mounted_;
+  std::map<std::string, Data> built_;
   std::map<std::pair<std::string, long long>, Trash> trash_;  // id and time of removal
   std::map<std::string, std::string> users_;
+  int copy_steps_ = 0;
+  std::chrono::milliseconds copy_pause_{0};
 };
 
 }  // namespace fairlead::testing

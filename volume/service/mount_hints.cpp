@@ -43,4 +43,9 @@ bool count_down(Volume& volume, const std::string& client, const std::string& id
   return true;
 }
 
+void drop_others(Volume& volume, const std::string& client, const std::string& id) {
+  std::erase_if(volume.mounts,
+                [&](const MountHint& hint) { return hint.client != client || hint.id != id; });
+}
+
 }  // namespace fairlead::volume

@@ -20,4 +20,7 @@ void count_up(Volume& volume, const std::string& client, const std::string& id);
 // One less; false when there was none.
 bool count_down(Volume& volume, const std::string& client, const std::string& id);
 
+// Forgets all but those of (client, id).
+void drop_others(Volume& volume, const std::string& client, const std::string& id);
+
 }  // namespace fairlead::volume

@@ -1,9 +1,16 @@
 // The record of a volume in the store: Volume to JSON text and back.
 //
 //   {"id":"3f…","name":"shop","backend":"dir","options":{"uid":"1000"},"labels":{},"phase":"ready","created":1767225600,
-//    "boot":"6c1f…","mounts":[{"client":"docker","id":"9a…","count":1}]}
+//    "boot":"6c1f…","mounts":[{"client":"docker","id":"9a…","count":1}],"counted":1767225700,
+//    "pool":"fast","former":"store","backed_up":1767225800,
+//    "snapshots":[{"id":"77…","name":"monday","origin":"user","created":1767225650,"size":1073741824}],
+//    "change":{"kind":"rollback","snapshot":{…},"kept":{…}}}
 //
-// `deleted` stands there in phase deleting. `boot` is the boot in which the mounts were counted.
+// `deleted` stands there in phase deleting, `boot` is the boot in which the mounts were counted,
+// and `counted` when that was last. `former`: its name before the last rename. All after "created"
+// may be missing: records of older versions have none of it.
+//
+// The record of a removed volume (volume-trash/<id>) is {"due":1767830400,"volume":{as above}}.
 #pragma once
 
 #include <string>
@@ -13,14 +20,26 @@
 
 namespace fairlead::volume {
 
-std::string to_record(const Volume& volume, const std::string& boot);
+// A volume as the store has it: with what is nobody's business outside of the service.
+struct Entry {
+  Volume volume;
+  long long counted = 0;  // Unix seconds of the last mount; 0: no mounts
+  std::string former;     // its name before the last rename, or empty
+
+  bool operator==(const Entry&) const = default;
+};
+
+std::string to_record(const Entry& entry, const std::string& boot);
 
 struct ParsedRecord {
-  Volume volume;             // without mounts of another boot: their mount namespaces are gone
+  Entry entry;               // without mounts of another boot: their mount namespaces are gone
   bool void_mounts = false;  // there were such
 };
 
 // kInternal when the text is not a record; `boot` is the present one.
 Result<ParsedRecord> parse_record(std::string_view text, const std::string& boot);
+
+std::string to_trash_record(const TrashedVolume& trashed);
+Result<TrashedVolume> parse_trash_record(std::string_view text);  // kInternal when it is none
 
 }  // namespace fairlead::volume

@@ -1,23 +1,42 @@
 #include "volume/service/records.h"
 
+#include <algorithm>
+
 #include "base/json/json.h"
-#include "volume/service/record.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::string_view kRecordPrefix = "volume/", kNamePrefix = "volume-name/";
+constexpr std::string_view kRecordPrefix = "volume/", kNamePrefix = "volume-name/",
+                           kTrashPrefix = "volume-trash/";
 
 std::string record_key(const std::string& id) { return fmt::format("{}{}", kRecordPrefix, id); }
 std::string name_key(const VolumeName& name) {
   return fmt::format("{}{}", kNamePrefix, name.str());
 }
 
+std::string trash_key(const std::string& id) { return fmt::format("{}{}", kTrashPrefix, id); }
+
+Result<TrashedVolume> parse_trashed(const state::Record& record) {
+  auto parsed = parse_trash_record(record.value);
+  if (!parsed) return fail(with_context(parsed.error(), record.key));
+  return parsed;
+}
+
+std::string text_of(const Stored& stored, const std::string& boot) {
+  return to_record({.volume = stored.volume, .counted = stored.counted, .former = stored.former},
+                   boot);
+}
+
 Result<Stored> parse_stored(const state::Record& record, const std::string& boot) {
   auto parsed = parse_record(record.value, boot);
   if (!parsed) return fail(with_context(parsed.error(), record.key));
-  return Stored{std::move(parsed->volume), record.revision, parsed->void_mounts};
+  return Stored{.volume = std::move(parsed->entry.volume),
+                .revision = record.revision,
+                .void_mounts = parsed->void_mounts,
+                .counted = parsed->entry.counted,
+                .former = std::move(parsed->entry.former)};
 }
 
 Result<std::string> parse_id(const state::Record& record) {
@@ -57,20 +76,22 @@ Result<Records::Listing> Records::all() {
 }
 
 Result<Stored> Records::add(const Volume& volume) {
+  Stored stored{.volume = volume, .revision = 0, .void_mounts = false, .counted = 0, .former = {}};
   TRY(const auto committed,
       store_.commit({.preconditions = {{name_key(volume.name), state::kAbsent},
                                        {record_key(volume.id), state::kAbsent}},
                      .puts = {{name_key(volume.name), json::dump(volume.id)},
-                              {record_key(volume.id), to_record(volume, boot_)}},
+                              {record_key(volume.id), text_of(stored, boot_)}},
                      .deletes = {},
                      .durability = state::Durability::kDurable}));
-  return Stored{volume, committed.revision, false};
+  stored.revision = committed.revision;
+  return stored;
 }
 
 Status Records::put(Stored& stored, state::Durability durability) {
   const std::string key = record_key(stored.volume.id);
   TRY(const auto committed, store_.commit({.preconditions = {{key, stored.revision}},
-                                           .puts = {{key, to_record(stored.volume, boot_)}},
+                                           .puts = {{key, text_of(stored, boot_)}},
                                            .deletes = {},
                                            .durability = durability}));
   stored.revision = committed.revision;
@@ -78,14 +99,79 @@ Status Records::put(Stored& stored, state::Durability durability) {
   return {};
 }
 
-Status Records::erase(const Volume& volume) {
-  TRY_STATUS(store_
-                 .commit({.preconditions = {},
-                          .puts = {},
-                          .deletes = {name_key(volume.name), record_key(volume.id)},
-                          .durability = state::Durability::kDurable})
-                 .map([](const state::CommitResult&) {}));
+Status Records::rename(Stored& stored, const VolumeName& to) {
+  Stored renamed = stored;
+  renamed.former = stored.volume.name.str();
+  renamed.volume.name = to;
+  const std::string key = record_key(stored.volume.id);
+  TRY(const auto committed,
+      store_.commit(
+          {.preconditions = {{key, stored.revision}, {name_key(to), state::kAbsent}},
+           .puts = {{key, text_of(renamed, boot_)}, {name_key(to), json::dump(stored.volume.id)}},
+           .deletes = {name_key(stored.volume.name)},
+           .durability = state::Durability::kDurable}));
+  renamed.revision = committed.revision;
+  renamed.void_mounts = false;
+  stored = std::move(renamed);
   return {};
+}
+
+Status Records::erase(const Volume& volume, const std::optional<TrashedVolume>& trashed) {
+  state::Txn txn{.preconditions = {},
+                 .puts = {},
+                 .deletes = {name_key(volume.name), record_key(volume.id)},
+                 .durability = state::Durability::kDurable};
+  if (trashed) txn.puts.push_back({trash_key(volume.id), to_trash_record(*trashed)});
+  return store_.commit(txn).map([](const state::CommitResult&) {});
+}
+
+Result<std::optional<TrashedVolume>> Records::trashed(const std::string& id) {
+  TRY(const auto record, store_.get(trash_key(id)));
+  if (!record) return std::nullopt;
+  TRY(auto parsed, parse_trashed(*record));
+  return parsed;
+}
+
+Result<Records::TrashListing> Records::all_trashed() {
+  TRY(const auto records, store_.list(kTrashPrefix));
+  TrashListing listing;
+  for (const state::Record& record : records) {
+    auto parsed = parse_trashed(record);
+    if (parsed)
+      listing.volumes.push_back(std::move(*parsed));
+    else
+      listing.unreadable.push_back(parsed.error().text);
+  }
+  std::ranges::stable_sort(listing.volumes, std::greater(), [](const TrashedVolume& trashed) {
+    return std::pair(trashed.volume.deleted, trashed.volume.id);
+  });
+  return listing;
+}
+
+Result<Stored> Records::take_from_trash(const Volume& volume, const VolumeName& former) {
+  Stored stored{
+      .volume = volume, .revision = 0, .void_mounts = false, .counted = 0, .former = former.str()};
+  TRY(const auto there, store_.get(trash_key(volume.id)));
+  if (!there) return fail(Code::kConflict, "volume {} is not in the trash any more", volume.id);
+  TRY(const auto committed,
+      store_.commit({.preconditions = {{trash_key(volume.id), there->revision},
+                                       {name_key(volume.name), state::kAbsent},
+                                       {record_key(volume.id), state::kAbsent}},
+                     .puts = {{name_key(volume.name), json::dump(volume.id)},
+                              {record_key(volume.id), text_of(stored, boot_)}},
+                     .deletes = {trash_key(volume.id)},
+                     .durability = state::Durability::kDurable}));
+  stored.revision = committed.revision;
+  return stored;
+}
+
+Status Records::erase_trashed(const std::string& id) {
+  return store_
+      .commit({.preconditions = {},
+               .puts = {},
+               .deletes = {trash_key(id)},
+               .durability = state::Durability::kDurable})
+      .map([](const state::CommitResult&) {});
 }
 
 }  // namespace fairlead::volume

@@ -2,9 +2,10 @@
 //
 //   volume/<id>           the record, see record.h
 //   volume-name/<name>    "<id>"
+//   volume-trash/<id>     the record of a removed volume whose data is kept for a while
 //
-// Both are written and deleted in one transaction, so that a name leads to its record or to
-// nothing.
+// The first two are written and deleted in one transaction, so that a name leads to its record or
+// to nothing. A volume has a record of one of the two kinds, never of both.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "base/state/store.h"
-#include "volume/api/types.h"
+#include "volume/service/record.h"
 
 namespace fairlead::volume {
 
@@ -21,6 +22,8 @@ struct Stored {
   Volume volume;
   std::int64_t revision = 0;
   bool void_mounts = false;
+  long long counted = 0;  // see record.h
+  std::string former;
 };
 
 // Thread-safe. Changes are made under the lock of the volume; the revision guards against those who
@@ -41,7 +44,21 @@ class Records {
   // kConflict when the name is taken.
   Result<Stored> add(const Volume& volume);
   Status put(Stored& stored, state::Durability durability);
-  Status erase(const Volume& volume);
+  // The volume under another name. kConflict when that is taken.
+  Status rename(Stored& stored, const VolumeName& to);
+  // The volume is gone; `trashed`, if any, takes its place.
+  Status erase(const Volume& volume, const std::optional<TrashedVolume>& trashed = {});
+
+  Result<std::optional<TrashedVolume>> trashed(const std::string& id);
+  struct TrashListing {
+    std::vector<TrashedVolume> volumes;  // newest first
+    std::vector<std::string> unreadable;
+  };
+  Result<TrashListing> all_trashed();
+  // A removed volume is a volume again, under the name in `volume`; `former` is that in the trash.
+  // kConflict when the name is taken, or the volume is not in the trash.
+  Result<Stored> take_from_trash(const Volume& volume, const VolumeName& former);
+  Status erase_trashed(const std::string& id);
 
  private:
   state::Store& store_;

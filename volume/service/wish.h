@@ -16,12 +16,23 @@ struct Wish {
   BackendRegistry::Choice choice;
 };
 
-// The errors of parse_options, of BackendRegistry::choose and of Backend::validate; kInvalid for
-// bad labels.
-Result<Wish> check_wish(const VolumeSpec& spec, BackendRegistry& backends);
+// kInvalid for a bad label.
+Status check_label(const std::string& key, const std::string& value);
+Status check_label_count(std::size_t count);
 
-// In what an existing volume differs from the wish; empty: in nothing. A wish without a backend
-// takes any.
+// Without a choice yet. The errors of parse_options; kInvalid for bad labels, and for what a clone
+// cannot be given because it is its source's.
+Result<Wish> read_wish(const VolumeSpec& spec);
+
+// The errors of BackendRegistry::choose and of Backend::validate.
+Status choose_backend(Wish& wish, BackendRegistry& backends);
+
+// The same for a clone: backend, pool, and the options that are a property of the data come from
+// the source where the wish does not name them. kUnsupported for another backend or pool.
+Status choose_as(Wish& wish, const Volume& source, BackendRegistry& backends);
+
+// In what an existing volume differs from the wish; empty: in nothing. A wish without a backend or
+// a pool takes any, and that of a clone takes what it did not name.
 std::string difference(const Volume& volume, const Wish& wish);
 
 }  // namespace fairlead::volume

@@ -5,36 +5,88 @@
 namespace fairlead::volume {
 namespace {
 
+Snapshot a_snapshot(const std::string& name) {
+  return {.id = "00000000000000000000000000000001",
+          .name = SnapshotName::parse(name).value(),
+          .origin = SnapshotOrigin::kSchedule,
+          .created = 1767225650,
+          .size = 1U << 30};
+}
+
 Volume a_volume() {
   return {.id = "0123456789abcdef0123456789abcdef",
           .name = VolumeName::parse("shop").value(),
           .backend = "dir",
+          .pool = "fast",
           .options = {{"uid", "7"}, {"retain", "1d"}},
           .labels = {{"a", "größe"}},
           .phase = Phase::kDeleting,
           .created = 1767225600,
           .deleted = 1767225700,
-          .mounts = {{"docker", "9a", 2}, {"podman", "", 1}}};
+          .mounts = {{"docker", "9a", 2}, {"podman", "", 1}},
+          .snapshots = {a_snapshot("monday"), a_snapshot("tuesday")},
+          .change = Change{.kind = ChangeKind::kRollback,
+                           .snapshot = a_snapshot("monday"),
+                           .kept = a_snapshot("before-monday"),
+                           .size = 0},
+          .backed_up = 1767225800};
 }
 
+Entry an_entry() { return {.volume = a_volume(), .counted = 1767225750, .former = "store"}; }
+
 TEST(VolumeRecord, IsReadBackUnchanged) {
-  const auto parsed = parse_record(to_record(a_volume(), "boot-1"), "boot-1");
+  const auto parsed = parse_record(to_record(an_entry(), "boot-1"), "boot-1");
   ASSERT_TRUE(parsed) << parsed.error().text;
-  EXPECT_EQ(parsed->volume, a_volume());
+  EXPECT_EQ(parsed->entry, an_entry());
   EXPECT_FALSE(parsed->void_mounts);
 }
 
+TEST(VolumeRecord, EveryChangeIsReadBackUnchanged) {
+  for (const Change& change :
+       {Change{.kind = ChangeKind::kSnapshot, .snapshot = a_snapshot("now"), .kept = {}},
+        Change{.kind = ChangeKind::kDropSnapshot, .snapshot = a_snapshot("now"), .kept = {}},
+        Change{.kind = ChangeKind::kResize, .snapshot = {}, .kept = {}, .size = 1ULL << 40}}) {
+    Entry entry = an_entry();
+    entry.volume.change = change;
+    const auto parsed = parse_record(to_record(entry, "boot-1"), "boot-1");
+    ASSERT_TRUE(parsed) << parsed.error().text;
+    EXPECT_EQ(parsed->entry, entry);
+  }
+}
+
+TEST(VolumeRecord, ThoseOfTheFirstVersionAreRead) {
+  const auto parsed = parse_record(
+      R"({"id":"x","name":"shop","backend":"dir","options":{"uid":"7"},"labels":{},"phase":"ready","created":5,"boot":"b","mounts":[{"client":"d","id":"x","count":2}]})",
+      "b");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->entry.volume.mounts, (std::vector<MountHint>{{"d", "x", 2}}));
+  EXPECT_TRUE(parsed->entry.volume.snapshots.empty());
+  EXPECT_FALSE(parsed->entry.volume.change);
+}
+
 TEST(VolumeRecord, MountsOfAnotherBootAreVoid) {
-  const auto parsed = parse_record(to_record(a_volume(), "boot-1"), "boot-2");
+  const auto parsed = parse_record(to_record(an_entry(), "boot-1"), "boot-2");
   ASSERT_TRUE(parsed);
-  EXPECT_TRUE(parsed->volume.mounts.empty());
+  EXPECT_TRUE(parsed->entry.volume.mounts.empty());
+  EXPECT_EQ(parsed->entry.counted, 0);
   EXPECT_TRUE(parsed->void_mounts);
 }
 
 TEST(VolumeRecord, WithoutMountsNoBootMatters) {
-  Volume volume = a_volume();
-  volume.mounts.clear();
-  EXPECT_FALSE(parse_record(to_record(volume, "boot-1"), "boot-2")->void_mounts);
+  Entry entry = an_entry();
+  entry.volume.mounts.clear();
+  EXPECT_FALSE(parse_record(to_record(entry, "boot-1"), "boot-2")->void_mounts);
+}
+
+TEST(TrashRecord, IsReadBackUnchanged) {
+  TrashedVolume trashed{.volume = a_volume(), .due = 1767312000};
+  trashed.volume.mounts.clear();
+  const auto parsed = parse_trash_record(to_trash_record(trashed));
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(parsed->volume, trashed.volume);
+  EXPECT_EQ(parsed->due, trashed.due);
+  for (const char* text : {"", "{}", R"({"due":1})", R"({"due":1,"volume":{}})"})
+    EXPECT_EQ(parse_trash_record(text).error().code, Code::kInternal);
 }
 
 TEST(VolumeRecord, OtherTextsAreInternalErrors) {
@@ -42,7 +94,10 @@ TEST(VolumeRecord, OtherTextsAreInternalErrors) {
       const char* text :
       {"", "{}", "[]", "1", R"({"id":"x","name":"s","backend":"dir","phase":"ready","created":1})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"melting","created":1})",
-       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"mounts":[{"client":"d","id":"x","count":0}]})"}) {
+       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"mounts":[{"client":"d","id":"x","count":0}]})",
+       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":{"kind":"rollback"}})",
+       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":{"kind":"melt"}})",
+       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"snapshots":[{"id":"y"}]})"}) {
     const auto parsed = parse_record(text, "b");
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Code::kInternal);

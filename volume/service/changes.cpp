@@ -1,0 +1,134 @@
+// A change of a ready volume: the intent is committed, the backend acts, the result is committed.
+// What a crash left open in between is finished here (resize, drop, rollback) or undone (a
+// snapshot, which nobody was told of).
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "volume/service/service_impl.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+void pass(ChangeKind kind, std::string_view step) {
+  fault_point(fmt::format("volume.{}.{}", to_string(kind), step));
+}
+
+// Any other error says that the backend refused before it did anything.
+bool may_be_half_done(const Error& error) {
+  return error.code == Code::kIo || error.code == Code::kInternal;
+}
+
+void conclude(Volume& volume, const Change& change) {
+  switch (change.kind) {
+    case ChangeKind::kSnapshot:
+      volume.snapshots.push_back(change.snapshot);
+      break;
+    case ChangeKind::kDropSnapshot:
+      std::erase_if(volume.snapshots,
+                    [&](const Snapshot& there) { return there.id == change.snapshot.id; });
+      break;
+    case ChangeKind::kRollback:
+      volume.snapshots.push_back(change.kept);
+      break;
+    case ChangeKind::kResize:
+      volume.options["size"] = format_size(change.size);
+      break;
+  }
+  std::ranges::stable_sort(volume.snapshots, {}, &Snapshot::created);
+}
+
+}  // namespace
+
+// A rollback brings back content, not the limit of that time; where a file system came back larger
+// than the volume is now, and it cannot be smaller, that is its limit.
+void Service::keep_size(Opened& opened, const Snapshot& snapshot) {
+  Volume& volume = opened.stored.volume;
+  const auto size = size_of(volume);
+  if (!size || !snapshot.size || *size == *snapshot.size) return;
+  const auto resized = opened.backend->resize(volume, *size);
+  if (resized) return;
+  volume.options["size"] = format_size(*snapshot.size);
+  log::warn("the size of a volume is that of the snapshot it went back to",
+            {{"volume", volume.name.str()},
+             {"size", format_size(*snapshot.size)},
+             {"error", resized.error().text}});
+}
+
+Status Service::act(Opened& opened, const Change& change, const Progress& progress) {
+  const Volume& volume = opened.stored.volume;
+  switch (change.kind) {
+    case ChangeKind::kSnapshot:
+      return opened.backend->take_snapshot(volume, change.snapshot, progress);
+    case ChangeKind::kDropSnapshot:
+      return opened.backend->drop_snapshot(volume, change.snapshot.id);
+    case ChangeKind::kRollback:
+      TRY_STATUS(opened.backend->roll_back(volume, change.snapshot, change.kept, progress));
+      keep_size(opened, change.snapshot);
+      return {};
+    case ChangeKind::kResize:
+      return opened.backend->resize(volume, change.size);
+  }
+  return {};
+}
+
+// After a failure of the backend. What cannot be taken back now is left to the next verb on the
+// volume, or to reconcile.
+void Service::take_back(Opened& opened, const Change& change, const Error& cause) {
+  const auto run = [&]() -> Status {
+    if (change.kind == ChangeKind::kSnapshot)
+      TRY_STATUS(opened.backend->drop_snapshot(opened.stored.volume, change.snapshot.id));
+    else if (may_be_half_done(cause))
+      return {};
+    opened.stored.volume.change.reset();
+    return records_.put(opened.stored, state::Durability::kDurable);
+  };
+  if (const auto done = run(); !done)
+    log::warn("a change that failed is left to reconcile",
+              {{"volume", opened.stored.volume.name.str()},
+               {"change", std::string(to_string(change.kind))},
+               {"error", done.error().text}});
+}
+
+Status Service::change(Opened& opened, const Change& change, const Progress& progress) {
+  opened.stored.volume.change = change;
+  TRY_STATUS(records_.put(opened.stored, state::Durability::kDurable));
+  pass(change.kind, "intent");
+  if (auto acted = act(opened, change, progress); !acted) {
+    take_back(opened, change, acted.error());
+    return acted;
+  }
+  pass(change.kind, "acted");
+  conclude(opened.stored.volume, change);
+  opened.stored.volume.change.reset();
+  TRY_STATUS(records_.put(opened.stored, state::Durability::kDurable));
+  pass(change.kind, "done");
+  return {};
+}
+
+// Idempotent verbs of the backend make this the same call again. What it refuses now (the volume is
+// mounted, the disk is full) was never acknowledged, and is given up.
+Status Service::settle(Opened& opened) {
+  Volume& volume = opened.stored.volume;
+  if (!volume.change) return {};
+  const Change change = *volume.change;
+  if (change.kind == ChangeKind::kSnapshot) {
+    TRY_STATUS(opened.backend->drop_snapshot(volume, change.snapshot.id));
+  } else if (const auto acted = act(opened, change, {}); acted) {
+    conclude(volume, change);
+  } else if (may_be_half_done(acted.error())) {
+    return fail(with_context(acted.error(), fmt::format("an earlier {} of it cannot be finished",
+                                                        to_string(change.kind))));
+  } else {
+    log::warn("a change that did not finish is given up",
+              {{"volume", volume.name.str()},
+               {"change", std::string(to_string(change.kind))},
+               {"error", acted.error().text}});
+  }
+  pass(change.kind, "settled");
+  volume.change.reset();
+  return records_.put(opened.stored, state::Durability::kDurable);
+}
+
+}  // namespace fairlead::volume

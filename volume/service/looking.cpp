@@ -1,0 +1,86 @@
+// What is there, and how it is.
+#include <algorithm>
+
+#include "base/log.h"
+#include "volume/service/service_impl.h"
+
+namespace fairlead::volume {
+
+Result<Volume> Service::inspect(const std::string& name) {
+  TRY(const auto parsed, VolumeName::parse(name));
+  TRY(auto stored, ready(parsed));
+  if (!stored) return no_such_volume(parsed);
+  return with_path(std::move(stored->volume));
+}
+
+Result<std::vector<Volume>> Service::list() {
+  TRY(auto listing, records_.all());
+  for (const std::string& trouble : listing.unreadable)
+    log::error("a volume is left out of the list", {{"error", trouble}});
+  std::vector<Volume> volumes;
+  for (Stored& stored : listing.volumes)
+    if (stored.volume.phase == Phase::kReady)
+      volumes.push_back(with_path(std::move(stored.volume)));
+  std::ranges::sort(volumes, {}, &Volume::name);
+  return volumes;
+}
+
+std::string Service::reason_of(const Volume& volume) {
+  const auto options = parse_options(volume.options);
+  if (options && !options->from_volume.empty())
+    return fmt::format("{} is that of \"{}\", which it was cloned from", volume.backend,
+                       options->from_volume);
+  const auto choice =
+      options ? backends_.choose(*options) : Result<BackendRegistry::Choice>(fail(options.error()));
+  if (choice && choice->name == volume.backend) return choice->reason;
+  return fmt::format("{} was chosen when it was created", volume.backend);
+}
+
+Result<VolumeStatus> Service::status(const Volume& volume) {
+  const auto look = [&]() -> Result<VolumeStatus> {
+    TRY(Backend* const backend, backends_.find(volume));
+    return backend->status(volume);
+  };
+  auto status = look();
+  if (!status)
+    return VolumeStatus{.backend = volume.backend,
+                        .reason = {},
+                        .size = {},
+                        .used = {},
+                        .inodes = {},
+                        .inodes_used = {},
+                        .in_use = {},
+                        .users = {},
+                        .health = status.error().text};
+  status->reason = reason_of(volume);
+  return status;
+}
+
+Result<VolumeStatus> Service::usage(const std::string& name, const Progress& progress) {
+  const auto run = [&]() -> Result<VolumeStatus> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto opened, open(parsed));
+    TRY(auto usage, opened.backend->usage(opened.stored.volume, progress));
+    usage.reason = reason_of(opened.stored.volume);
+    return usage;
+  };
+  return in_context(run(), "measure", name);
+}
+
+// Under the lock, because fsck needs the volume to itself.
+Result<CheckReport> Service::check(const std::string& name, bool repair, const Progress& progress) {
+  const auto run = [&]() -> Result<CheckReport> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto guard, lock(parsed));
+    TRY(const auto opened, settled(parsed));
+    TRY(const auto content, lock_content(opened.stored.volume, kReconcileLockDeadline));
+    JobRun job(
+        jobs_,
+        {.verb = "check", .volume = name, .arguments = {{"repair", repair ? "true" : "false"}}},
+        progress, JobSeen::kWhenLong);
+    return job.end(opened.backend->check(opened.stored.volume, repair, job.progress()));
+  };
+  return in_context(run(), "check", name);
+}
+
+}  // namespace fairlead::volume

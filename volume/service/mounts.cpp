@@ -1,0 +1,100 @@
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "volume/api/options.h"
+#include "volume/service/mount_hints.h"
+#include "volume/service/service_impl.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+// Between its Mount and the start of its container a runtime uses a volume without the kernel
+// knowing.
+constexpr long long kOnItsWay = 60;
+
+const MountHint* other_hint(const Volume& volume, const std::string& client,
+                            const std::string& id) {
+  const auto found = std::ranges::find_if(
+      volume.mounts, [&](const MountHint& hint) { return hint.client != client || hint.id != id; });
+  return found == volume.mounts.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+// access=single: one (client, id) at a time. A count that a runtime never took back does not keep
+// others away: the kernel is asked whether there is anybody.
+Status Service::check_single(const Opened& opened, const std::string& client,
+                             const std::string& id) {
+  const Volume& volume = opened.stored.volume;
+  TRY(const auto options, parse_options(volume.options));
+  const MountHint* const other = other_hint(volume, client, id);
+  if (options.access != Access::kSingle || other == nullptr) return {};
+  TRY(const auto users, opened.backend->users(volume));
+  if (users.empty() && now_() - opened.stored.counted >= kOnItsWay) return {};
+  return fail(Code::kInUse,
+              "its access is single, and {} uses it as {}{}; stop that first, or create volumes "
+              "with access=shared",
+              shown(other->client), other->id.empty() ? "its only mount" : shown(other->id),
+              users.empty() ? "" : fmt::format(" ({})", users));
+}
+
+// Only a rollback that cannot be finished is in the way: nobody may write to content that is about
+// to be replaced.
+Status Service::settle_for_mount(Opened& opened) {
+  if (!opened.stored.volume.change) return {};
+  const bool needed = opened.stored.volume.change->kind == ChangeKind::kRollback;
+  const auto done = settle(opened);
+  if (done || needed) return done;
+  log::warn("a volume is mounted with an unfinished change",
+            {{"volume", opened.stored.volume.name.str()}, {"error", done.error().text}});
+  return {};
+}
+
+Result<Volume> Service::mount(const std::string& name, const std::string& client,
+                              const std::string& id) {
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY_STATUS(check_hint(client, id));
+    TRY(const auto guard, lock(parsed));
+    TRY(auto opened, open(parsed));
+    TRY_STATUS(settle_for_mount(opened));
+    TRY_STATUS(check_single(opened, client, id));
+    Stored& stored = opened.stored;
+    TRY(auto path, opened.backend->mount(stored.volume));
+    fault_point("volume.mount.mounted");
+    const bool first = stored.volume.mounts.empty();
+    if (parse_options(stored.volume.options)->access == Access::kSingle)
+      drop_others(stored.volume, client, id);
+    count_up(stored.volume, client, id);
+    stored.counted = now_();
+    if (auto counted = records_.put(stored, state::Durability::kBoot); !counted) {
+      if (first) (void)opened.backend->unmount(stored.volume);
+      return fail(counted.error());
+    }
+    fault_point("volume.mount.counted");
+    stored.volume.mountpoint = std::move(path);
+    return std::move(stored.volume);
+  };
+  return in_context(run(), "mount", name);
+}
+
+Status Service::unmount(const std::string& name, const std::string& client, const std::string& id) {
+  const auto run = [&]() -> Status {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto guard, lock(parsed));
+    TRY(auto stored, ready(parsed));
+    if (!stored) return {};
+    if (!count_down(stored->volume, client, id)) return {};
+    if (stored->volume.mounts.empty()) {
+      TRY(Backend* const backend, backends_.find(stored->volume));
+      TRY_STATUS(backend->unmount(stored->volume));
+    }
+    fault_point("volume.unmount.unmounted");
+    return records_.put(*stored, state::Durability::kBoot);
+  };
+  return in_context(run(), "unmount", name);
+}
+
+}  // namespace fairlead::volume

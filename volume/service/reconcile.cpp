@@ -1,0 +1,113 @@
+#include "base/fault.h"
+#include "volume/service/service_impl.h"
+
+namespace fairlead::volume {
+
+Status Service::heal_change(Stored& stored, ReconcileReport& report) {
+  const Change change = *stored.volume.change;
+  TRY(Backend* const backend, backends_.find(stored.volume));
+  Opened opened{std::move(stored), backend};
+  TRY_STATUS(settle(opened));
+  report.actions.push_back(
+      fmt::format("{} of volume \"{}\"",
+                  change.kind == ChangeKind::kSnapshot
+                      ? std::string("undid an unfinished snapshot")
+                      : fmt::format("settled an unfinished {}", to_string(change.kind)),
+                  opened.stored.volume.name.str()));
+  return {};
+}
+
+// One volume, under its lock and read anew: what was seen without the lock may be over.
+Status Service::heal(const Volume& seen, ReconcileReport& report) {
+  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
+  TRY(auto stored, records_.by_id(seen.id));
+  if (!stored || stored->volume.name != seen.name) return {};
+  if (stored->volume.phase == Phase::kCreating) {
+    TRY_STATUS(abandon(stored->volume));
+    report.actions.push_back(
+        fmt::format("dropped volume \"{}\", whose creation did not finish", seen.name.str()));
+  } else if (stored->volume.phase == Phase::kDeleting) {
+    TRY_STATUS(clear_leftovers(*stored));
+    report.actions.push_back(fmt::format("finished the removal of volume \"{}\"", seen.name.str()));
+  } else {
+    if (stored->void_mounts) {
+      TRY_STATUS(records_.put(*stored, state::Durability::kBoot));
+      report.actions.push_back(fmt::format(
+          "dropped the mount counts of volume \"{}\" from before the reboot", seen.name.str()));
+    }
+    if (stored->volume.change) TRY_STATUS(heal_change(*stored, report));
+  }
+  return {};
+}
+
+// A volume that nobody counted and nobody uses need not stay mounted. The mounts of containers are
+// their own: they would outlive this.
+Status Service::let_rest(const Volume& seen) {
+  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
+  TRY(const auto stored, records_.by_id(seen.id));
+  if (!stored || stored->volume.phase != Phase::kReady || !stored->volume.mounts.empty()) return {};
+  TRY(Backend* const backend, backends_.find(stored->volume));
+  return backend->unmount(stored->volume);
+}
+
+void Service::look_after(const Volume& volume, ReconcileReport& report) {
+  const auto fails = [&](const std::string& text) {
+    report.failures.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), text));
+  };
+  const auto state = status(volume);
+  if (!state) return;  // it never fails
+  if (state->health != "ok") return fails(state->health);
+  if (!volume.mounts.empty() || state->in_use != false) return;
+  if (const auto rests = let_rest(volume); !rests && rests.error().code != Code::kUnavailable)
+    fails(rests.error().text);
+}
+
+void Service::heal_all(ReconcileReport& report, const Records::Listing& listing) {
+  for (const Stored& stored : listing.volumes) {
+    const bool at_rest =
+        stored.volume.phase == Phase::kReady && !stored.void_mounts && !stored.volume.change;
+    const auto healed = at_rest ? Status() : heal(stored.volume, report);
+    if (!healed && healed.error().code != Code::kUnavailable)  // busy: somebody is at it
+      report.failures.push_back(
+          fmt::format("volume \"{}\": {}", stored.volume.name.str(), healed.error().text));
+    if (stored.volume.phase == Phase::kReady) look_after(stored.volume, report);
+    fault_point("volume.reconcile.volume");
+  }
+}
+
+void Service::empty_due_trash(ReconcileReport& report) {
+  const auto listing = records_.all_trashed();
+  if (!listing) return report.failures.push_back(listing.error().text);
+  report.failures.insert(report.failures.end(), listing->unreadable.begin(),
+                         listing->unreadable.end());
+  for (const TrashedVolume& trashed : listing->volumes) {
+    if (trashed.due > now_()) continue;
+    const auto state = purge_trashed(trashed);
+    if (!state)
+      report.failures.push_back(fmt::format("empty the trash of volume \"{}\": {}",
+                                            trashed.volume.name.str(), state.error().text));
+    else if (*state == TrashState::kEmptied)
+      report.actions.push_back(fmt::format("emptied the trash of volume {}", trashed.volume.id));
+  }
+}
+
+Result<ReconcileReport> Service::reconcile() {
+  ReconcileReport report;
+  TRY(const auto listing, records_.all());
+  report.failures = listing.unreadable;
+  heal_all(report, listing);
+  empty_due_trash(report);
+  const auto is_known = [this](const std::string& id) -> Result<bool> {
+    TRY(const auto stored, records_.by_id(id));
+    return stored.has_value();
+  };
+  for (Backend* const backend : backends_.all()) {
+    const auto swept = backend->sweep(now_(), is_known, {});
+    report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
+    report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
+  }
+  (void)jobs_.all();  // forgets the old ones
+  return report;
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,118 @@
+#include "volume/service/schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <set>
+
+namespace fairlead::volume {
+
+namespace {
+
+using std::chrono::days;
+using std::chrono::floor;
+using std::chrono::seconds;
+using std::chrono::sys_days;
+using std::chrono::year_month_day;
+
+sys_days day_of(long long time) { return floor<days>(std::chrono::sys_seconds(seconds(time))); }
+
+year_month_day date_of(long long time) { return year_month_day(day_of(time)); }
+
+// Monday of 1970-W01 was three days before the epoch.
+long long week_of(long long time) {
+  const long long day = day_of(time).time_since_epoch().count() + 3;
+  return day >= 0 ? day / 7 : (day - 6) / 7;
+}
+
+std::string date_text(long long time) {
+  const auto date = date_of(time);
+  return fmt::format("{:04}-{:02}-{:02}", int{date.year()}, unsigned{date.month()},
+                     unsigned{date.day()});
+}
+
+// An ISO week belongs to the year of its Thursday.
+std::string week_text(long long time) {
+  const sys_days thursday{days(week_of(time) * 7)};
+  const auto year = year_month_day(thursday).year();
+  const auto first = sys_days(year / std::chrono::January / 1);
+  return fmt::format("{:04}-W{:02}", int{year}, (thursday - first).count() / 7 + 1);
+}
+
+struct Kind {
+  unsigned Schedule::*count;
+  long long (*period)(long long time);  // equal within one
+  std::string (*name)(long long time);
+};
+
+// The finest first.
+constexpr std::array<Kind, 5> kKinds{{
+    {&Schedule::hourly,
+     [](long long time) {
+       return static_cast<long long>(floor<std::chrono::hours>(seconds(time)).count());
+     },
+     [](long long time) {
+       return fmt::format("hourly-{}T{:02}", date_text(time),
+                          (time % 86400 + 86400) % 86400 / 3600);
+     }},
+    {&Schedule::daily,
+     [](long long time) { return static_cast<long long>(day_of(time).time_since_epoch().count()); },
+     [](long long time) { return "daily-" + date_text(time); }},
+    {&Schedule::weekly, week_of, [](long long time) { return "weekly-" + week_text(time); }},
+    {&Schedule::monthly,
+     [](long long time) {
+       const auto date = date_of(time);
+       return 12LL * int{date.year()} + unsigned{date.month()};
+     },
+     [](long long time) { return "monthly-" + date_text(time).substr(0, 7); }},
+    {&Schedule::yearly,
+     [](long long time) { return static_cast<long long>(int{date_of(time).year()}); },
+     [](long long time) { return "yearly-" + date_text(time).substr(0, 4); }},
+}};
+
+struct Scheduled {
+  std::string id;  // empty: the one that is about to be made
+  long long created = 0;
+};
+
+std::string due_name(const Schedule& schedule, const std::vector<Scheduled>& made, long long now) {
+  for (const Kind& kind : kKinds) {
+    const auto in_present = [&](const Scheduled& snapshot) {
+      return kind.period(snapshot.created) == kind.period(now);
+    };
+    if (schedule.*kind.count != 0 && std::ranges::none_of(made, in_present)) return kind.name(now);
+  }
+  return {};
+}
+
+// `made` is sorted, the newest first.
+void keep(const Kind& kind, unsigned count, const std::vector<Scheduled>& made,
+          std::set<std::string>& kept) {
+  std::set<long long> periods;
+  for (const Scheduled& snapshot : made) {
+    if (periods.size() >= count) return;
+    if (periods.insert(kind.period(snapshot.created)).second) kept.insert(snapshot.id);
+  }
+}
+
+}  // namespace
+
+SnapshotPlan plan_snapshots(const Schedule& schedule, const std::vector<Snapshot>& there,
+                            long long now) {
+  std::vector<Scheduled> made;
+  for (const Snapshot& snapshot : there)
+    if (snapshot.origin == SnapshotOrigin::kSchedule)
+      made.push_back({snapshot.id, snapshot.created});
+  SnapshotPlan plan{.make = due_name(schedule, made, now), .drop = {}};
+  if (!plan.make.empty()) made.push_back({{}, now});
+  std::ranges::stable_sort(made, std::greater(), &Scheduled::created);
+  std::set<std::string> kept;
+  for (const Kind& kind : kKinds) keep(kind, schedule.*kind.count, made, kept);
+  for (auto snapshot = made.rbegin(); snapshot != made.rend(); ++snapshot)
+    if (!snapshot->id.empty() && !kept.contains(snapshot->id)) plan.drop.push_back(snapshot->id);
+  return plan;
+}
+
+}  // namespace fairlead::volume

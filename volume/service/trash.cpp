@@ -1,0 +1,119 @@
+// Removed volumes whose data is kept for the time of `retain`.
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "volume/service/service_impl.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+tl::unexpected<Error> not_in_trash(const std::string& name_or_id) {
+  return fail(Code::kNotFound, "\"{}\" is not in the trash", shown(name_or_id));
+}
+
+}  // namespace
+
+Result<std::vector<TrashedVolume>> Service::trash() {
+  TRY(auto listing, records_.all_trashed());
+  for (const std::string& trouble : listing.unreadable)
+    log::error("a removed volume is left out of the list", {{"error", trouble}});
+  return std::move(listing.volumes);
+}
+
+// The one that is meant, or with an empty text all.
+Result<std::vector<TrashedVolume>> Service::find_trashed(const std::string& name_or_id) {
+  TRY(auto all, trash());
+  if (name_or_id.empty()) return all;
+  const auto found = std::ranges::find_if(all, [&](const TrashedVolume& trashed) {
+    return trashed.volume.id == name_or_id || trashed.volume.name.str() == name_or_id;
+  });
+  if (found == all.end()) return not_in_trash(name_or_id);
+  return std::vector{*found};
+}
+
+Result<NamedLocks::Guard> Service::lock_trash(const Volume& volume) {
+  return locks_.lock("volume.trash-" + volume.id, kLockDeadline);
+}
+
+// The record goes after the data: until then it can be found and emptied again.
+Result<TrashState> Service::purge_trashed(const TrashedVolume& trashed) {
+  const Volume& volume = trashed.volume;
+  TRY(const auto guard, lock_trash(volume));
+  TRY(const auto still, records_.trashed(volume.id));
+  if (!still) return TrashState::kEmptied;
+  TRY(Backend* const backend, backends_.find(volume));
+  TRY(const auto state, backend->purge(volume, {}));
+  fault_point("volume.trash.purged");
+  if (state == TrashState::kEmptied) TRY_STATUS(records_.erase_trashed(volume.id));
+  return state;
+}
+
+Result<std::size_t> Service::empty_trash(const std::string& name_or_id) {
+  const auto run = [&]() -> Result<std::size_t> {
+    TRY(const auto found, find_trashed(name_or_id));
+    std::size_t emptied = 0;
+    std::optional<Error> trouble;
+    for (const TrashedVolume& trashed : found) {
+      const auto state = purge_trashed(trashed);
+      if (state && *state == TrashState::kEmptied) ++emptied;
+      if (!state && !trouble) trouble = with_context(state.error(), trashed.volume.name.str());
+    }
+    if (trouble) return fail(*trouble);
+    if (!name_or_id.empty() && emptied == 0)
+      return fail(Code::kInUse, "somebody still has \"{}\" mounted", shown(name_or_id));
+    return emptied;
+  };
+  auto done = run();
+  if (!done) return fail(with_context(done.error(), "empty the trash"));
+  return done;
+}
+
+// First a volume that is being deleted, under its name: a crash from there on puts it back into the
+// trash.
+Result<Volume> Service::bring_back(const TrashedVolume& trashed, const VolumeName& name) {
+  Volume volume = trashed.volume;
+  volume.name = name;
+  volume.phase = Phase::kDeleting;
+  TRY(Backend* const backend, backends_.find(volume));
+  TRY(auto stored, records_.take_from_trash(volume, trashed.volume.name));
+  fault_point("volume.restore.intent");
+  if (const auto restored = backend->restore(volume); !restored) {
+    const bool gone = restored.error().code == Code::kNotFound;
+    const auto back = gone ? records_.erase(volume) : finish_removal(stored, *backend);
+    if (!back)
+      log::warn("a restore that failed is left to reconcile",
+                {{"volume", name.str()}, {"error", back.error().text}});
+    return fail(restored.error());
+  }
+  fault_point("volume.restore.restored");
+  stored.volume.phase = Phase::kReady;
+  stored.volume.deleted = 0;
+  stored.former.clear();
+  TRY_STATUS(records_.put(stored, state::Durability::kDurable));
+  fault_point("volume.restore.done");
+  return with_path(std::move(stored.volume));
+}
+
+Result<Volume> Service::restore_from_trash(const std::string& name_or_id, const std::string& as) {
+  const auto run = [&]() -> Result<Volume> {
+    if (name_or_id.empty()) return fail(Code::kInvalid, "which one? give its name or its id");
+    TRY(const auto found, find_trashed(name_or_id));
+    const Volume& wanted = found.front().volume;
+    TRY(const auto name, as.empty() ? Result<VolumeName>(wanted.name) : VolumeName::parse(as));
+    TRY(const auto guard, lock(name));
+    TRY(const auto trash_guard, lock_trash(wanted));
+    TRY(const auto trashed, records_.trashed(wanted.id));
+    if (!trashed || trashed->due <= now_()) return not_in_trash(name_or_id);
+    TRY(const auto taken, records_.by_name(name));
+    if (taken && taken->volume.phase == Phase::kReady)
+      return fail(Code::kExists,
+                  "volume \"{}\" exists already; restore it under another name (--as)", name.str());
+    if (taken) TRY_STATUS(clear_leftovers(*taken));
+    return bring_back(*trashed, name);
+  };
+  return in_context(run(), "restore", name_or_id);
+}
+
+}  // namespace fairlead::volume
