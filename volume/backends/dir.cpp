@@ -1,5 +1,7 @@
 #include "volume/backends/dir.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 
@@ -37,6 +39,7 @@ class DirBackend : public Backend {
   Status restore(const Volume& volume) override {
     return pool_.from_trash(volume.id, volume.deleted);
   }
+  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,
                         const StopRequest& stop) override {
@@ -91,6 +94,12 @@ Result<Folder> DirBackend::open_data(const Volume& volume) const {
                                   "put it back, or remove the volume",
                                   path)});
   return fail(with_context(data.error(), fmt::format("the data folder {} cannot be opened", path)));
+}
+
+Result<UniqueFd> DirBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
+  if (!snapshot_id.empty()) return Backend::open_data(volume, snapshot_id);
+  TRY(const auto data, open_data(volume));
+  return open_beneath(data.fd(), ".", O_RDONLY | O_DIRECTORY);
 }
 
 Result<std::string> DirBackend::mount(const Volume& volume) {

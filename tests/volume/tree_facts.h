@@ -1,0 +1,145 @@
+// Everything that can be seen of a tree of files, by other means than the code under test: two
+// trees are equal when their facts are.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/volume/scratch.h"
+#include "volume/kernel/tree_entry.h"
+
+namespace fairlead::volume::testing {
+
+inline std::map<std::string, std::string> xattrs_of(const std::string& path) {
+  std::string names(65536, '\0');
+  const auto size = ::llistxattr(path.c_str(), names.data(), names.size());
+  std::map<std::string, std::string> found;
+  for (std::size_t at = 0; size > 0 && at < static_cast<std::size_t>(size);) {
+    const std::string name(names.c_str() + at);
+    at += name.size() + 1;
+    std::string value(65536, '\0');
+    const auto got = ::lgetxattr(path.c_str(), name.c_str(), value.data(), value.size());
+    value.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    if (name != "security.selinux") found[name] = value;
+  }
+  return found;
+}
+
+// Path -> one line. Hard links are told by the first path of their file.
+inline std::map<std::string, std::string> facts_of(const std::string& top) {
+  std::vector<std::string> paths{""};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(top))
+    paths.push_back(entry.path().string().substr(top.size()));
+  std::ranges::sort(paths);
+  std::map<std::string, std::string> facts;
+  std::map<ino_t, std::string> first;
+  for (const std::string& path : paths) {
+    struct stat info {};
+    if (::lstat((top + path).c_str(), &info) != 0) continue;
+    std::string line = fmt::format("mode {:o} owner {}:{} time {}.{:09}", info.st_mode, info.st_uid,
+                                   info.st_gid, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    if (S_ISREG(info.st_mode))
+      line += fmt::format(" size {} hash {}", info.st_size,
+                          std::hash<std::string>()(read_text(top + path)));
+    if (S_ISLNK(info.st_mode)) line += " to " + std::filesystem::read_symlink(top + path).string();
+    if (!S_ISDIR(info.st_mode))
+      line += fmt::format(" links {} as {}", info.st_nlink,
+                          first.try_emplace(info.st_ino, path).first->second);
+    for (const auto& [name, value] : xattrs_of(top + path))
+      line += fmt::format(" {}={}", name, std::hash<std::string>()(value));
+    facts[path] = line;
+  }
+  return facts;
+}
+
+inline std::uint64_t blocks_of(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? static_cast<std::uint64_t>(info.st_blocks) * 512 : 0;
+}
+
+inline void set_mtime(const std::string& path, std::int64_t seconds, long nanos) {
+  const timespec times[2] = {{.tv_sec = seconds, .tv_nsec = nanos},
+                             {.tv_sec = seconds, .tv_nsec = nanos}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW), 0) << path;
+}
+
+// An ACL of user::rw-, user:1234:r--, group::r--, mask::r--, other::--- as the kernel keeps it.
+inline std::string some_acl() {
+  const auto line = [](unsigned tag, unsigned permissions, std::uint32_t id) {
+    std::string bytes{static_cast<char>(tag), 0, static_cast<char>(permissions), 0};
+    for (int k = 0; k < 4; ++k) bytes += static_cast<char>(id >> (8 * k) & 255);
+    return bytes;
+  };
+  return std::string("\2\0\0\0", 4) + line(1, 6, UINT32_MAX) + line(2, 4, 1234) +
+         line(4, 4, UINT32_MAX) + line(0x10, 4, UINT32_MAX) + line(0x20, 0, UINT32_MAX);
+}
+
+inline bool set_xattr(const std::string& path, const std::string& name, const std::string& value) {
+  return ::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0;
+}
+
+inline std::string noise(std::size_t size, unsigned seed) {
+  std::string bytes(size, '\0');
+  std::uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
+  for (char& c : bytes) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    c = static_cast<char>(state);
+  }
+  return bytes;
+}
+
+// A bit of everything that a volume may hold.
+inline void make_rich_tree(const std::string& top) {
+  namespace fs = std::filesystem;
+  fs::create_directories(top + "/a/b/c");
+  fs::create_directories(top + "/a-b");
+  fs::create_directories(top + "/empty");
+  write_text(top + "/a/text", "hello");
+  write_text(top + "/a-b/none", "");
+  write_text(top + "/a/b/large", noise(3'000'001, 1));
+  write_text(top + "/name with \n newline", "n");
+  write_text(top + "/\xc3\xa9t\xc3\xa9", "utf-8");
+  write_text(top + "/\xff\xfe raw", "no utf-8");
+  write_text(top + "/" + std::string(250, 'l'), "long");
+  fs::create_hard_link(top + "/a/text", top + "/z-second-name");
+  fs::create_symlink("../a/text", top + "/a/link");
+  fs::create_symlink("/etc/passwd", top + "/absolute");
+  fs::create_symlink("nowhere", top + "/dangling");
+  ASSERT_EQ(::mkfifo((top + "/fifo").c_str(), 0640), 0);
+  {
+    std::ofstream file(top + "/holes");
+    file.seekp(5 << 20);
+    file << "middle";
+    file.seekp(20 << 20);
+    file << "end";
+  }
+  fs::resize_file(top + "/holes", 30 << 20);
+  write_text(top + "/only-hole", "");
+  fs::resize_file(top + "/only-hole", 8 << 20);
+  ASSERT_EQ(::chown((top + "/a/text").c_str(), 1000, 2000), 0);
+  ASSERT_EQ(::lchown((top + "/dangling").c_str(), 5, 6), 0);
+  ASSERT_EQ(::chmod((top + "/a/text").c_str(), 06755), 0);
+  ASSERT_EQ(::chmod((top + "/empty").c_str(), 01777), 0);
+  ASSERT_EQ(::chmod((top + "/a/b").c_str(), 0), 0);
+  EXPECT_TRUE(set_xattr(top + "/a/b/large", "user.note", std::string("a\0b%\n", 5)));
+  EXPECT_TRUE(set_xattr(top + "/a", "user.folder", "yes"));
+  EXPECT_TRUE(set_xattr(top + "/a/b/large", "trusted.note", "t"));
+  EXPECT_TRUE(set_xattr(top + "/a/b/large", kAccessAcl, some_acl()));
+  EXPECT_TRUE(set_xattr(top + "/a-b", kDefaultAcl, some_acl()));
+  for (const char* path : {"/a/link", "/dangling", "/fifo", "/holes", "/a/b/large", "/a/b/c"})
+    set_mtime(top + path, 1'700'000'000, 123'456'789);
+  set_mtime(top + "/a/text", -1000, 5);
+  set_mtime(top + "/a", 1'600'000'000, 1);
+  ASSERT_EQ(::chmod(top.c_str(), 0751), 0);
+  ASSERT_EQ(::chown(top.c_str(), 7, 8), 0);
+  set_mtime(top, 1'500'000'000, 999'999'999);
+}
+
+}  // namespace fairlead::volume::testing

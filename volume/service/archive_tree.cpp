@@ -1,0 +1,114 @@
+#include "volume/service/archive_tree.h"
+
+#include <algorithm>
+
+#include "base/fault.h"
+#include "volume/service/teller.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::size_t kBlock = 256 << 10;
+
+class Exporter {
+ public:
+  Exporter(ArchiveWriter& writer, Teller& teller, ExportedTree& tree)
+      : writer_(writer), teller_(teller), tree_(tree) {}
+  Status visit(TreeCursor& cursor);
+
+ private:
+  Status copy(int file, const TreeEntry& entry,
+              const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges);
+  Status copy_range(int file, std::uint64_t from, std::uint64_t to, bool& is_short);
+
+  ArchiveWriter& writer_;
+  Teller& teller_;
+  ExportedTree& tree_;
+};
+
+Status Exporter::copy_range(int file, std::uint64_t from, std::uint64_t to, bool& is_short) {
+  while (from < to) {
+    TRY(const auto bytes, read_range(file, from, std::min<std::uint64_t>(kBlock, to - from)));
+    if (bytes.empty()) {
+      is_short = true;  // its header is written: zeros take the place of what is gone
+      return writer_.skip(to - from);
+    }
+    TRY_STATUS(writer_.write(bytes));
+    TRY_STATUS(teller_.add(bytes.size()));
+    from += bytes.size();
+  }
+  return {};
+}
+
+Status Exporter::copy(int file, const TreeEntry& entry,
+                      const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges) {
+  std::uint64_t at = 0;
+  bool is_short = false;
+  for (const auto& [offset, length] : ranges) {
+    TRY_STATUS(writer_.skip(offset - at));
+    at = offset + length;
+    auto copied = copy_range(file, offset, at, is_short);
+    if (!copied)
+      return fail(with_context(copied.error(), fmt::format("file \"{}\"", printable(entry.path))));
+  }
+  if (is_short)
+    tree_.notes.add(fmt::format("{} became shorter while it was read", printable(entry.path)));
+  return writer_.skip(entry.size - at);
+}
+
+Status Exporter::visit(TreeCursor& cursor) {
+  UniqueFd file;
+  TRY(const auto entry, cursor.read(file));
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+  if (file) {
+    TRY(ranges, data_ranges(file.get(), entry.size));
+  }
+  TRY_STATUS(writer_.add(entry, ranges));
+  if (file) {
+    TRY_STATUS(copy(file.get(), entry, ranges));
+    ++tree_.report.files;
+    tree_.report.bytes += entry.size;
+  }
+  fault_point("archive.export.entry");
+  return teller_.add(0);
+}
+
+}  // namespace
+
+Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress) {
+  TRY(auto writer, ArchiveWriter::open(to));
+  Teller teller(progress, total);
+  ExportedTree tree;
+  Exporter exporter(writer, teller, tree);
+  TRY_STATUS(walk_tree(
+      data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes));
+  TRY(const auto digest, writer.close());
+  tree.report.digest = to_hex(digest);
+  return tree;
+}
+
+Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Progress& progress) {
+  TRY(auto reader, ArchiveReader::open(from));
+  Teller teller(progress, total);
+  std::uint64_t told = 0;
+  const auto tell = [&] {
+    const std::uint64_t before = std::exchange(told, reader.consumed());
+    return teller.add(told - before);
+  };
+  for (;;) {
+    TRY(const auto entry, reader.next());
+    if (!entry) return writer.finish();
+    TRY_STATUS(writer.add(*entry));
+    for (;;) {
+      TRY(const auto block, reader.read());
+      if (!block) break;
+      TRY_STATUS(writer.write(block->offset, block->bytes));
+      TRY_STATUS(tell());
+    }
+    fault_point("archive.import.entry");
+    TRY_STATUS(tell());
+  }
+}
+
+}  // namespace fairlead::volume

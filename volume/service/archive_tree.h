@@ -1,0 +1,23 @@
+// A tree on the disk to an archive, and back.
+#pragma once
+
+#include "volume/api/service.h"
+#include "volume/kernel/archive.h"
+#include "volume/kernel/tree_reader.h"
+#include "volume/kernel/tree_writer.h"
+
+namespace fairlead::volume {
+
+struct ExportedTree {
+  ArchiveReport report;
+  WalkNotes notes;
+};
+
+// `data` and `to` are borrowed. The digest is that of the archive's bytes, as sha256sum(1) shows
+// it.
+Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress);
+
+// `from` is borrowed; `total` is the size of the archive, 0: not known.
+Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Progress& progress);
+
+}  // namespace fairlead::volume

@@ -1,0 +1,336 @@
+#include "volume/service/archives.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "volume/api/options.h"
+#include "volume/api/text.h"
+#include "volume/service/archive_tree.h"
+#include "volume/service/backup.h"
+#include "volume/service/new_volume.h"
+#include "volume/service/volume_source.h"
+#include "volume/service/wish.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLockDeadline = 4s;
+constexpr std::string_view kOption = "option.", kLabel = "label.";
+
+void log_notes(const std::vector<std::string>& notes, const std::string& verb,
+               const std::string& volume) {
+  for (const std::string& note : notes)
+    log::warn("left out of an archive", {{"verb", verb}, {"volume", volume}, {"what", note}});
+}
+
+// How much a descriptor still gives; 0: a pipe.
+std::uint64_t rest_of(int fd) {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  const off_t at = ::lseek(fd, 0, SEEK_CUR);
+  return at < 0 || at > info.st_size ? 0 : static_cast<std::uint64_t>(info.st_size - at);
+}
+
+TreeLimits limits_of(const VolumeOptions& options) {
+  TreeLimits limits;
+  limits.bytes = options.size.value_or(limits.bytes);
+  limits.entries = options.inodes.value_or(limits.entries);
+  return limits;
+}
+
+// What the user asked for the folder itself wins over what the archive says about it.
+Status dress_top(int data, const Volume& volume) {
+  TRY(const auto options, parse_options(volume.options));
+  const bool has_uid = volume.options.contains("uid"), has_gid = volume.options.contains("gid");
+  if ((has_uid || has_gid) && ::fchown(data, has_uid ? options.uid : static_cast<uid_t>(-1),
+                                       has_gid ? options.gid : static_cast<gid_t>(-1)) != 0)
+    return fail_errno(errno, "set the owner of the volume");
+  if (volume.options.contains("mode") && ::fchmod(data, options.mode) != 0)
+    return fail_errno(errno, "set the mode of the volume");
+  return {};
+}
+
+class Archives : public VolumeArchives {
+ public:
+  Archives(VolumeService& service, state::Store& store, NamedLocks& locks,
+           BackendRegistry& backends, Surroundings surroundings)
+      : service_(service),
+        records_(store, surroundings.boot),
+        locks_(locks),
+        backends_(backends),
+        now_(surroundings.now),
+        jobs_(store, locks, surroundings.now) {}
+
+  Result<ArchiveReport> export_to(const std::string& volume, int fd,
+                                  const Progress& progress) override;
+  Result<Volume> import_from(const VolumeSpec& spec, int fd, const Progress& progress) override;
+  Result<BackupInfo> back_up(const std::string& volume, const std::string& folder,
+                             const Progress& progress) override;
+  Result<std::vector<BackupInfo>> backups(const std::string& folder) override;
+  Result<Volume> restore(const VolumeSpec& spec, const std::string& folder,
+                         const std::string& backup, const Progress& progress) override;
+  Result<CheckReport> verify(const std::string& folder, const std::string& backup,
+                             const Progress& progress) override;
+
+ private:
+  using Writing = std::function<Status(TreeWriter&)>;
+
+  VolumeDoors doors() { return {service_, records_, locks_, backends_}; }
+  Result<Volume> make_volume(const VolumeSpec& spec, Origin origin, const Writing& write);
+  Status fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write);
+  Result<ArchiveReport> export_now(const std::string& volume, int fd, const Progress& progress);
+  Result<BackupInfo> back_up_now(const std::string& volume, const std::string& path,
+                                 const Progress& progress);
+  Result<Volume> restore_now(VolumeSpec spec, const std::string& path, const std::string& id,
+                             const Progress& progress);
+  Status note_backup(const Volume& volume, long long when);
+
+  VolumeService& service_;
+  Records records_;
+  NamedLocks& locks_;
+  BackendRegistry& backends_;
+  std::function<long long()> now_;
+  JobRecords jobs_;
+};
+
+template <class T>
+Result<T> in_context(Result<T> result, const std::string& context) {
+  if (!result) return fail(with_context(result.error(), context));
+  return result;
+}
+
+// --- making volumes
+
+Status Archives::fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write) {
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const auto data, backend.open_data(volume, {}));
+  TreeWriter writer(data.get(), origin, limits_of(options));
+  TRY_STATUS(write(writer));
+  TRY_STATUS(dress_top(data.get(), volume));
+  log_notes(writer.notes(), "fill", volume.name.str());
+  if (::syncfs(data.get()) != 0) return fail_errno(errno, "flush the volume");
+  return {};
+}
+
+Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, const Writing& write) {
+  TRY(const auto wish, check_wish(spec, backends_));
+  if (!wish.options.from_volume.empty())
+    return fail(Code::kInvalid, "option \"from\" makes a clone; leave it out here");
+  const auto is_there = [&]() -> Result<bool> {
+    TRY(const auto there, records_.by_name(spec.name));
+    if (there && there->volume.phase == Phase::kReady)
+      return fail(Code::kExists, "it exists; remove it first, or use another name");
+    return there.has_value();
+  };
+  // What an earlier call left unfinished goes first.
+  TRY(const bool leftover, is_there());
+  if (leftover) {
+    const auto gone = service_.remove(spec.name.str());
+    if (!gone && gone.error().code != Code::kNotFound) return fail(gone.error());
+  }
+  TRY(const auto guard, locks_.lock("volume-" + spec.name.str(), kLockDeadline));
+  TRY(const bool again, is_there());
+  if (again) return fail(Code::kUnavailable, "somebody else is making it; try again");
+  return make_filled_volume(records_, wish, now_(), [&](const Volume& volume, Backend& backend) {
+    return fill(volume, backend, origin, write);
+  });
+}
+
+Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const Progress& progress) {
+  JobRun job(jobs_, {.verb = "import", .volume = spec.name.str(), .arguments = {}}, progress);
+  auto made = make_volume(spec, Origin::kForeign, [&](TreeWriter& writer) {
+    return import_tree(fd, writer, rest_of(fd), job.progress());
+  });
+  return job.end(in_context(std::move(made), fmt::format("import volume \"{}\"", spec.name.str())));
+}
+
+// --- export
+
+Result<ArchiveReport> Archives::export_now(const std::string& volume, int fd,
+                                           const Progress& progress) {
+  TRY(const auto source, VolumeSource::open(doors(), volume));
+  if (!source.warning().empty())
+    log::warn("export of a live volume", {{"volume", volume}, {"why", source.warning()}});
+  TRY(auto tree, export_tree(source.data(), fd, source.used(), progress));
+  fault_point("archive.export.written");
+  log_notes(tree.notes.lines, "export", volume);
+  return std::move(tree.report);
+}
+
+Result<ArchiveReport> Archives::export_to(const std::string& volume, int fd,
+                                          const Progress& progress) {
+  JobRun job(jobs_, {.verb = "export", .volume = shown(volume), .arguments = {}}, progress);
+  return job.end(in_context(export_now(volume, fd, job.progress()),
+                            fmt::format("export volume \"{}\"", shown(volume))));
+}
+
+// --- backups
+
+Status Archives::note_backup(const Volume& volume, long long when) {
+  TRY(const auto guard, locks_.lock("volume-" + volume.name.str(), kLockDeadline));
+  TRY(auto stored, records_.by_id(volume.id));
+  if (!stored || stored->volume.phase != Phase::kReady) return {};
+  stored->volume.backed_up = when;
+  return records_.put(*stored, state::Durability::kDurable);
+}
+
+Result<BackupInfo> Archives::back_up_now(const std::string& volume, const std::string& path,
+                                         const Progress& progress) {
+  if (!path.starts_with('/'))
+    return fail(Code::kInvalid, "the backup folder \"{}\" must be an absolute path", shown(path));
+  TRY([[maybe_unused]] const auto there, service_.inspect(volume.substr(0, volume.find('@'))));
+  TRY(const auto folder, BackupFolder::prepare(path));
+  TRY(const auto source, VolumeSource::open(doors(), volume));
+  if (!source.warning().empty())
+    log::warn("backup of a live volume", {{"volume", volume}, {"why", source.warning()}});
+  TRY(auto result, run_backup(folder,
+                              {.volume = source.volume(),
+                               .data = source.data(),
+                               .started = source.taken(),
+                               .created = now_(),
+                               .total = source.used()},
+                              progress));
+  fault_point("backup.done");
+  log_notes(result.notes, "backup", volume);
+  if (const auto noted = note_backup(source.volume(), result.info.created); !noted)
+    log::warn("the time of a backup could not be noted",
+              {{"volume", volume}, {"error", noted.error().text}});
+  return std::move(result.info);
+}
+
+Result<BackupInfo> Archives::back_up(const std::string& volume, const std::string& folder,
+                                     const Progress& progress) {
+  JobRun job(jobs_, {.verb = "backup", .volume = shown(volume), .arguments = {{"folder", folder}}},
+             progress);
+  return job.end(in_context(back_up_now(volume, folder, job.progress()),
+                            fmt::format("back up volume \"{}\"", shown(volume))));
+}
+
+Result<std::vector<BackupInfo>> Archives::backups(const std::string& path) {
+  TRY(const auto folder, BackupFolder::open(path));
+  TRY(const auto listing, folder.list());
+  for (const std::string& line : listing.damaged)
+    log::warn("a backup is left out of the list", {{"folder", path}, {"error", line}});
+  std::vector<BackupInfo> infos;
+  for (const BackupSummary& summary : listing.backups) infos.push_back(summary.info);
+  return infos;
+}
+
+Result<BackupSummary> choose(const BackupFolder& folder, const std::string& id,
+                             const std::string& volume) {
+  TRY(const auto listing, folder.list());
+  for (auto summary = listing.backups.rbegin(); summary != listing.backups.rend(); ++summary)
+    if (id.empty() ? summary->info.volume == volume : summary->info.id == id) return *summary;
+  const std::string what = id.empty() ? fmt::format("no backup of volume \"{}\"", shown(volume))
+                                      : fmt::format("no backup \"{}\"", shown(id));
+  const std::string trouble =
+      listing.damaged.empty() ? std::string() : "; " + listing.damaged.front();
+  return fail(Code::kNotFound, "there is {} in {}{}", what, folder.path(), trouble);
+}
+
+Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
+                                     const std::string& id, const Progress& progress) {
+  TRY(const auto folder, BackupFolder::open(path));
+  TRY(const auto backup, choose(folder, id, spec.name.str()));
+  if (spec.options.empty()) {
+    spec.options = backup.options;
+    spec.options.erase("from");  // what it was a clone of is not needed: its content is here
+  }
+  if (spec.labels.empty()) spec.labels = backup.labels;
+  return make_volume(spec, Origin::kOwn, [&](TreeWriter& writer) {
+    return run_restore(folder, backup, writer, progress);
+  });
+}
+
+Result<Volume> Archives::restore(const VolumeSpec& spec, const std::string& folder,
+                                 const std::string& backup, const Progress& progress) {
+  std::map<std::string, std::string> arguments{{"folder", folder}, {"backup", backup}};
+  for (const auto& [key, value] : spec.options) arguments[std::string(kOption) + key] = value;
+  for (const auto& [key, value] : spec.labels) arguments[std::string(kLabel) + key] = value;
+  JobRun job(jobs_,
+             {.verb = "restore", .volume = spec.name.str(), .arguments = std::move(arguments)},
+             progress);
+  return job.end(in_context(restore_now(spec, folder, backup, job.progress()),
+                            fmt::format("restore volume \"{}\"", spec.name.str())));
+}
+
+Result<CheckReport> verify_now(const std::string& path, const std::string& id,
+                               const Progress& progress) {
+  TRY(const auto folder, BackupFolder::open(path));
+  TRY(const auto listing, folder.list());
+  if (id.empty()) {
+    TRY(auto report, run_verify(folder, listing.backups, progress));
+    report.findings.insert(report.findings.begin(), listing.damaged.begin(), listing.damaged.end());
+    report.clean = report.findings.empty();
+    return report;
+  }
+  TRY(const auto backup, choose(folder, id, {}));
+  return run_verify(folder, {backup}, progress);
+}
+
+Result<CheckReport> Archives::verify(const std::string& folder, const std::string& backup,
+                                     const Progress& progress) {
+  JobRun job(
+      jobs_,
+      {.verb = "verify", .volume = {}, .arguments = {{"folder", folder}, {"backup", backup}}},
+      progress);
+  return job.end(in_context(verify_now(folder, backup, job.progress()),
+                            fmt::format("verify the backups in {}", shown(folder))));
+}
+
+std::string argument(const Job& job, const std::string& key) {
+  const auto found = job.arguments.find(key);
+  return found == job.arguments.end() ? std::string() : found->second;
+}
+
+Status restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
+  VolumeSpec spec;
+  TRY(spec.name, VolumeName::parse(job.volume));
+  for (const auto& [key, value] : job.arguments) {
+    if (key.starts_with(kOption)) spec.options[key.substr(kOption.size())] = value;
+    if (key.starts_with(kLabel)) spec.labels[key.substr(kLabel.size())] = value;
+  }
+  return archives.restore(spec, argument(job, "folder"), argument(job, "backup"), progress)
+      .map([](const Volume&) {});
+}
+
+}  // namespace
+
+std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,
+                                                     NamedLocks& locks, BackendRegistry& backends,
+                                                     Surroundings surroundings) {
+  return std::make_unique<Archives>(service, store, locks, backends, std::move(surroundings));
+}
+
+std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
+  const auto from_a_pipe = [](const Job& job, const Progress&) -> Status {
+    return fail(Code::kUnsupported,
+                "{} reads or writes a file that only its caller has; give the command again",
+                job.verb);
+  };
+  return {{"export", from_a_pipe},
+          {"import", from_a_pipe},
+          {"backup",
+           [&archives](const Job& job, const Progress& progress) {
+             return archives.back_up(job.volume, argument(job, "folder"), progress)
+                 .map([](const BackupInfo&) {});
+           }},
+          {"restore",
+           [&archives](const Job& job, const Progress& progress) {
+             return restore_again(archives, job, progress);
+           }},
+          {"verify", [&archives](const Job& job, const Progress& progress) {
+             return archives.verify(argument(job, "folder"), argument(job, "backup"), progress)
+                 .map([](const CheckReport&) {});
+           }}};
+}
+
+}  // namespace fairlead::volume

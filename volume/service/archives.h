@@ -1,0 +1,30 @@
+// The way out of volumes and back in: tar archives and backup folders.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/lock.h"
+#include "base/state/store.h"
+#include "volume/api/backend.h"
+#include "volume/api/service.h"
+#include "volume/service/jobs.h"
+#include "volume/service/volume_service.h"
+
+namespace fairlead::volume {
+
+// Everything borrowed must outlive the result. What is read "of now" is read from a snapshot that
+// is made for it ("for-archive-…") and dropped at the end, where that costs no copy; one that a
+// killed process left is dropped by the next export or backup of the volume. Elsewhere the live
+// folder is read, and the log says so when somebody is using it. import and restore hold the lock
+// of the new volume's name, and the volume exists only when all of it is there. restore without
+// options takes those of the backed up volume.
+std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,
+                                                     NamedLocks& locks, BackendRegistry& backends,
+                                                     Surroundings surroundings = {});
+
+// For make_volume_jobs: those that need nothing but their arguments.
+std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives);
+
+}  // namespace fairlead::volume

@@ -1,0 +1,363 @@
+#include "volume/service/backup.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <set>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "volume/api/text.h"
+#include "volume/kernel/tree_reader.h"
+#include "volume/service/teller.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::size_t kBlock = 4096, kMostFindings = 100;
+constexpr std::uint64_t kPackEstimate = 16U << 20;  // packs are about so large
+
+// "20260131T120000Z-3f2a…": sorts by time, safe in any file system.
+std::string make_id(long long created, const std::vector<BackupSummary>& there) {
+  const auto text = [](long long seconds) {
+    const std::time_t time = seconds;
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    char buffer[32];
+    return std::string(buffer, std::strftime(buffer, sizeof buffer, "%Y%m%dT%H%M%SZ", &utc));
+  };
+  // A clock that went back, or two in one second: still the last one of the list.
+  std::string stamp = text(created);
+  while (!there.empty() && stamp <= there.back().info.id.substr(0, stamp.size()) &&
+         ++created < 253402300799)
+    stamp = text(created);
+  return fmt::format("{}-{}", stamp, random_hex(8));
+}
+
+// The index of the backup before, read in step with the walk: both are in the same order.
+class Before {
+ public:
+  static Result<Before> open(const BackupFolder& folder, const BackupSummary& summary) {
+    TRY(auto reader, IndexReader::open(folder.backups(), summary));
+    return Before(std::move(reader), summary.started);
+  }
+  // The entry of this path. An index that turns out damaged knows nothing more: all is read again.
+  const BackupEntry* find(const std::string& path) {
+    while (!over_ && (!entry_ || compare_paths(entry_->entry.path, path) < 0)) {
+      auto next = reader_.next();
+      over_ = !next || !*next;
+      if (!over_) entry_ = std::move(**next);
+    }
+    return !over_ && entry_->entry.path == path ? &*entry_ : nullptr;
+  }
+  const FileTime& started() const { return started_; }
+
+ private:
+  Before(IndexReader reader, FileTime started) : reader_(std::move(reader)), started_(started) {}
+  IndexReader reader_;
+  FileTime started_;
+  std::optional<BackupEntry> entry_;
+  bool over_ = false;
+};
+
+// The kernel's times have steps of some milliseconds, and a file that changed in the step in which
+// it was read looks as before. So only what was at rest a second before counts as seen.
+bool was_at_rest(const FileTime& ctime, const FileTime& started) {
+  return ctime < FileTime{.seconds = started.seconds - 1, .nanos = started.nanos};
+}
+
+bool is_unchanged(const TreeEntry& now, const BackupEntry& then, const FileTime& started) {
+  return now.kind == EntryKind::kFile && then.entry.kind == EntryKind::kFile &&
+         now.hard_link == then.entry.hard_link && now.inode == then.entry.inode && now.inode != 0 &&
+         now.size == then.entry.size && now.mtime == then.entry.mtime &&
+         now.ctime == then.entry.ctime && was_at_rest(now.ctime, started);
+}
+
+// --- back up
+
+class BackupRun {
+ public:
+  BackupRun(const BackupFolder& folder, const BackupRequest& request, const Progress& progress,
+            PieceStore store, IndexWriter index)
+      : folder_(folder),
+        request_(request),
+        teller_(progress, request.total),
+        store_(std::move(store)),
+        index_(std::move(index)) {}
+
+  Result<BackupResult> run(const BackupFolder::Listing& listing);
+
+ private:
+  Status visit(TreeCursor& cursor);
+  Status read_content(const UniqueFd& file, BackupEntry& entry);
+  Status read_piece(int file, std::uint64_t offset, std::uint64_t length, BackupEntry& entry);
+  Status keep(BackupEntry entry);
+  bool has_all(const std::vector<Piece>& pieces) const;
+  std::vector<Digest> needed_packs() const;
+
+  const BackupFolder& folder_;
+  const BackupRequest& request_;
+  Teller teller_;
+  PieceStore store_;
+  IndexWriter index_;
+  std::optional<Before> before_;
+  std::unordered_map<Digest, char, DigestHash> needed_;
+  WalkNotes notes_;
+  std::uint64_t bytes_ = 0, entries_ = 0;
+};
+
+bool BackupRun::has_all(const std::vector<Piece>& pieces) const {
+  return std::ranges::all_of(pieces, [&](const Piece& piece) { return store_.has(piece.digest); });
+}
+
+Status BackupRun::keep(BackupEntry entry) {
+  for (const Piece& piece : entry.pieces) needed_.try_emplace(piece.digest, 0);
+  bytes_ += entry.entry.size;
+  ++entries_;
+  return index_.add(entry);
+}
+
+Status BackupRun::read_piece(int file, std::uint64_t offset, std::uint64_t length,
+                             BackupEntry& entry) {
+  auto bytes = read_range(file, offset, length);
+  if (!bytes)
+    return fail(with_context(bytes.error(), fmt::format("file \"{}\"", shown(entry.entry.path))));
+  if (bytes->empty()) return {};  // it became shorter meanwhile
+  const Piece piece{.offset = offset,
+                    .length = static_cast<std::uint32_t>(bytes->size()),
+                    .digest = sha256(*bytes)};
+  TRY_STATUS(store_.put(piece.digest, *bytes));
+  entry.pieces.push_back(piece);
+  return teller_.add(bytes->size());
+}
+
+// Pieces lie at multiples of their size, from the first to the last byte of data in each: a change
+// moves nothing, and a hole is not read.
+Status BackupRun::read_content(const UniqueFd& file, BackupEntry& entry) {
+  const std::uint64_t size = entry.entry.size;
+  TRY(const auto ranges, data_ranges(file.get(), size));
+  std::uint64_t data = 0, from = 0, to = 0;
+  for (const auto& [offset, length] : ranges) {
+    data += length;
+    for (std::uint64_t at = offset; at < offset + length;) {
+      const std::uint64_t end = std::min(offset + length, (at / kPieceSize + 1) * kPieceSize);
+      if (to != 0 && at / kPieceSize != (to - 1) / kPieceSize) {
+        TRY_STATUS(read_piece(file.get(), from, to - from, entry));
+        to = 0;
+      }
+      if (to == 0) from = at;
+      to = end;
+      at = end;
+    }
+  }
+  if (to != 0) TRY_STATUS(read_piece(file.get(), from, to - from, entry));
+  entry.has_holes = data < size;
+  return {};
+}
+
+Status BackupRun::visit(TreeCursor& cursor) {
+  TRY_STATUS(teller_.add(0));
+  const TreeEntry& seen = cursor.seen();
+  const BackupEntry* const then = before_ ? before_->find(seen.path) : nullptr;
+  if (then != nullptr && is_unchanged(seen, *then, before_->started()) && has_all(then->pieces)) {
+    TRY_STATUS(teller_.add(seen.size));
+    return keep(*then);
+  }
+  UniqueFd file;
+  TRY(auto entry, cursor.read(file));
+  BackupEntry now{.entry = std::move(entry), .has_holes = false, .pieces = {}};
+  if (file) TRY_STATUS(read_content(file, now));
+  return keep(std::move(now));
+}
+
+std::vector<Digest> BackupRun::needed_packs() const {
+  std::set<Digest> packs;
+  for (const auto& [digest, unused] : needed_) packs.insert(store_.pack_of(digest));
+  return {packs.begin(), packs.end()};
+}
+
+Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
+  const auto last = std::find_if(
+      listing.backups.rbegin(), listing.backups.rend(),
+      [&](const BackupSummary& summary) { return summary.volume_id == request_.volume.id; });
+  const bool is_first = last == listing.backups.rend();
+  if (!is_first) {
+    TRY(auto before, Before::open(folder_, *last));
+    before_.emplace(std::move(before));
+  }
+  const auto walked = walk_tree(
+      request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_);
+  // Stopped or failed: what was read so far need not be stored again by the next one.
+  const auto flushed = store_.flush();
+  if (!walked) return fail(walked.error());
+  TRY_STATUS(flushed);
+  fault_point("backup.content.stored");
+  const std::uint64_t stored = store_.stored() + index_.size();
+  BackupSummary summary{.info = {.id = make_id(request_.created, listing.backups),
+                                 .volume = request_.volume.name.str(),
+                                 .created = request_.created,
+                                 .bytes = bytes_,
+                                 .stored = stored,
+                                 .incremental = !is_first},
+                        .volume_id = request_.volume.id,
+                        .backend = request_.volume.backend,
+                        .options = request_.volume.options,
+                        .labels = request_.volume.labels,
+                        .started = request_.started,
+                        .entries = entries_,
+                        .lines = {},
+                        .packs = needed_packs()};
+  TRY_STATUS(index_.publish(summary, folder_.tmp(), folder_.backups()));
+  BackupResult result{.info = summary.info, .notes = notes_.lines};
+  // The backup is there; what cannot be cleared away today is cleared away by the next one.
+  const auto gone = folder_.collect(store_);
+  if (gone && *gone > 0)
+    result.notes.push_back(
+        fmt::format("{} bytes of backups that did not finish were removed", *gone));
+  for (const std::string& line : store_.damaged())
+    result.notes.push_back(fmt::format("{}; verify tells what is affected", line));
+  return result;
+}
+
+// --- restore
+
+// Runs of zeros stay holes.
+Status write_sparse(TreeWriter& writer, std::uint64_t offset, std::string_view bytes) {
+  static const std::string kZeros(kBlock, '\0');
+  std::size_t from = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
+    const std::string_view block = bytes.substr(at, kBlock);
+    if (block != std::string_view(kZeros).substr(0, block.size())) continue;
+    if (at > from) TRY_STATUS(writer.write(offset + from, bytes.substr(from, at - from)));
+    from = at + block.size();
+  }
+  return from < bytes.size() ? writer.write(offset + from, bytes.substr(from)) : Status();
+}
+
+Status restore_entry(PieceStore& store, const BackupEntry& entry, TreeWriter& writer,
+                     Teller& teller) {
+  TRY_STATUS(writer.add(entry.entry));
+  for (const Piece& piece : entry.pieces) {
+    auto bytes = store.get(piece.digest);
+    if (bytes && bytes->size() != piece.length)
+      bytes = fail(Code::kInvalid, "a piece has another length");
+    if (!bytes)
+      return fail(Code::kInvalid,
+                  "file \"{}\" cannot be restored: {}; `verify` tells what else is affected",
+                  shown(entry.entry.path), bytes.error().text);
+    TRY_STATUS(entry.has_holes ? write_sparse(writer, piece.offset, *bytes)
+                               : writer.write(piece.offset, *bytes));
+    TRY_STATUS(teller.add(bytes->size()));
+  }
+  return teller.add(0);
+}
+
+// --- verify
+
+class Verifier {
+ public:
+  Verifier(const BackupFolder& folder, PieceStore& store, Teller& teller)
+      : folder_(folder), store_(store), teller_(teller) {}
+
+  Status check_packs(const std::set<Digest>& packs);
+  Status check_backup(const BackupSummary& backup);
+  CheckReport report();
+  void find(std::string line);
+
+ private:
+  Status check_entries(const BackupSummary& backup);
+
+  const BackupFolder& folder_;
+  PieceStore& store_;
+  Teller& teller_;
+  std::set<Digest> bad_;
+  std::vector<std::string> findings_;
+  std::size_t count_ = 0;
+};
+
+void Verifier::find(std::string line) {
+  if (++count_ <= kMostFindings) findings_.push_back(std::move(line));
+}
+
+Status Verifier::check_packs(const std::set<Digest>& packs) {
+  for (const Digest& pack : packs) {
+    const auto bad = store_.check_pack(pack);
+    if (!bad) {
+      find(fmt::format("pack {} cannot be read: {}", to_hex(pack), bad.error().text));
+    } else {
+      bad_.insert(bad->begin(), bad->end());
+      if (!bad->empty())
+        find(
+            fmt::format("pack {}.pack is damaged: {} pieces are lost; delete it, and the next "
+                        "backup stores again what the volume still has",
+                        to_hex(pack), bad->size()));
+    }
+    TRY_STATUS(teller_.add(kPackEstimate));
+  }
+  return {};
+}
+
+Status Verifier::check_entries(const BackupSummary& backup) {
+  TRY(auto reader, IndexReader::open(folder_.backups(), backup));
+  for (;;) {
+    TRY(const auto entry, reader.next());
+    if (!entry) return {};
+    const auto lost = std::ranges::count_if(entry->pieces, [&](const Piece& piece) {
+      return !store_.has(piece.digest) || bad_.contains(piece.digest);
+    });
+    if (lost > 0)
+      find(fmt::format("backup {}: file \"{}\" is damaged: {} of {} pieces are lost",
+                       backup.info.id, shown(entry->entry.path), lost, entry->pieces.size()));
+  }
+}
+
+Status Verifier::check_backup(const BackupSummary& backup) {
+  const auto checked = check_entries(backup);
+  if (!checked) find(fmt::format("backup {}: {}", backup.info.id, checked.error().text));
+  return teller_.add(0);
+}
+
+CheckReport Verifier::report() {
+  if (count_ > kMostFindings) findings_.push_back(fmt::format("{} more", count_ - kMostFindings));
+  return {.clean = count_ == 0, .findings = std::move(findings_)};
+}
+
+}  // namespace
+
+Result<BackupResult> run_backup(const BackupFolder& folder, const BackupRequest& request,
+                                const Progress& progress) {
+  TRY(const auto listing, folder.list());
+  TRY(auto store, folder.pieces());
+  TRY(auto index, IndexWriter::open(folder.tmp()));
+  return BackupRun(folder, request, progress, std::move(store), std::move(index)).run(listing);
+}
+
+Status run_restore(const BackupFolder& folder, const BackupSummary& backup, TreeWriter& writer,
+                   const Progress& progress) {
+  TRY(auto store, folder.pieces());
+  TRY(auto reader, IndexReader::open(folder.backups(), backup));
+  Teller teller(progress, backup.info.bytes);
+  for (;;) {
+    TRY(const auto entry, reader.next());
+    if (!entry) return writer.finish();
+    TRY_STATUS(restore_entry(store, *entry, writer, teller));
+    fault_point("backup.restore.entry");
+  }
+}
+
+Result<CheckReport> run_verify(const BackupFolder& folder,
+                               const std::vector<BackupSummary>& backups,
+                               const Progress& progress) {
+  TRY(auto store, folder.pieces());
+  std::set<Digest> packs;
+  for (const BackupSummary& backup : backups)
+    packs.insert(backup.packs.begin(), backup.packs.end());
+  Teller teller(progress, packs.size() * kPackEstimate);
+  Verifier verifier(folder, store, teller);
+  TRY_STATUS(verifier.check_packs(packs));
+  for (const BackupSummary& backup : backups) TRY_STATUS(verifier.check_backup(backup));
+  return verifier.report();
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,57 @@
+#include "volume/service/new_volume.h"
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+Volume volume_of(const Wish& wish, long long now) {
+  Volume volume;
+  volume.id = random_hex(32);
+  volume.name = wish.name;
+  volume.backend = wish.choice.name;
+  volume.pool = wish.choice.pool;
+  volume.options = to_map(wish.options);
+  volume.labels = wish.labels;
+  volume.phase = Phase::kCreating;
+  volume.created = now;
+  return volume;
+}
+
+void abandon(Records& records, Backend& backend, const Volume& volume) {
+  auto gone = backend.discard(volume);
+  if (gone) gone = records.erase(volume);
+  if (!gone)
+    log::warn("a volume that could not be filled is left to reconcile",
+              {{"volume", volume.name.str()}, {"error", gone.error().text}});
+}
+
+}  // namespace
+
+Result<Volume> make_filled_volume(Records& records, const Wish& wish, long long now,
+                                  const Fill& fill) {
+  Backend& backend = *wish.choice.backend;
+  TRY(auto stored, records.add(volume_of(wish, now)));
+  fault_point("volume.fill.intent");
+  Rollback undo;
+  undo.push([&, volume = stored.volume] { abandon(records, backend, volume); });
+  {
+    Rollback built;
+    TRY_STATUS(backend.create(stored.volume, built));
+    built.commit();  // from here on `abandon` takes it away
+  }
+  fault_point("volume.fill.built");
+  TRY_STATUS(fill(stored.volume, backend));
+  fault_point("volume.fill.filled");
+  stored.volume.phase = Phase::kReady;
+  TRY_STATUS(records.put(stored, state::Durability::kDurable));
+  undo.commit();
+  fault_point("volume.fill.ready");
+  stored.volume.mountpoint = backend.data_path(stored.volume);
+  return std::move(stored.volume);
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,115 @@
+#include "volume/service/volume_source.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "volume/api/text.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kOwnPrefix = "for-archive-";
+constexpr auto kLockDeadline = 4s;
+
+FileTime time_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return {.seconds = now.tv_sec, .nanos = static_cast<std::uint32_t>(now.tv_nsec)};
+}
+
+// A snapshot that shares its blocks tells no progress; one that would have to be copied does, and
+// is stopped at once: reading the original costs less.
+bool no_copy(std::uint64_t, std::uint64_t) { return false; }
+
+tl::unexpected<Error> no_such_snapshot(const Volume& volume, const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const Snapshot& snapshot : volume.snapshots) names.push_back(snapshot.name.str());
+  const std::string close = closest_word(name, names.data(), names.size());
+  return fail(Code::kNotFound, "volume \"{}\" has no snapshot \"{}\"{}", volume.name.str(),
+              shown(name), close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close));
+}
+
+}  // namespace
+
+Result<VolumeSource> VolumeSource::open(VolumeDoors doors, const std::string& text) {
+  const auto at = text.find('@');
+  TRY(auto volume, doors.service.inspect(text.substr(0, at)));
+  VolumeSource source(doors, std::move(volume));
+  TRY_STATUS(at == std::string::npos ? source.open_now()
+                                     : source.open_snapshot(text.substr(at + 1)));
+  if (const auto status = doors.service.status(source.volume_); status && status->used)
+    source.used_ = *status->used;
+  return source;
+}
+
+VolumeSource::~VolumeSource() {
+  if (!own_snapshot_) return;
+  data_.reset();
+  const auto dropped = doors_.service.drop_snapshot(volume_.name.str(), *own_snapshot_);
+  if (!dropped && dropped.error().code != Code::kNotFound)
+    log::warn("a snapshot for an archive is left to the next one",
+              {{"volume", volume_.name.str()},
+               {"snapshot", *own_snapshot_},
+               {"error", dropped.error().text}});
+}
+
+Status VolumeSource::drop_leftovers() {
+  for (const Snapshot& snapshot : volume_.snapshots)
+    if (snapshot.name.str().starts_with(kOwnPrefix))
+      TRY_STATUS(doors_.service.drop_snapshot(volume_.name.str(), snapshot.name.str()));
+  return {};
+}
+
+Status VolumeSource::open_now() {
+  TRY(auto turn, doors_.locks.lock("volume.archive-" + volume_.id, 500ms));
+  turn_ = std::move(turn);
+  TRY_STATUS(drop_leftovers());
+  taken_ = time_now();
+  // A folder's snapshot is always a copy.
+  std::string reason = "a plain folder has no snapshots that share its blocks";
+  if (volume_.backend != "dir") {
+    const std::string name = std::string(kOwnPrefix) + random_hex(16);
+    const auto snapshot = doors_.service.take_snapshot(volume_.name.str(), name, no_copy);
+    fault_point("archive.source.snapshot");
+    if (snapshot) {
+      own_snapshot_ = std::make_unique<const std::string>(name);
+      return open_data(snapshot->id);
+    }
+    reason = snapshot.error().text;
+  }
+  TRY_STATUS(open_data({}));
+  TRY(Backend* const backend, doors_.backends.find(volume_));
+  const auto users = backend->users(volume_);
+  if (!users || !users->empty())
+    warning_ = fmt::format("it is read while it is in use, and may change meanwhile: {}", reason);
+  return {};
+}
+
+Status VolumeSource::open_snapshot(const std::string& name) {
+  const auto found = std::ranges::find_if(
+      volume_.snapshots, [&](const Snapshot& snapshot) { return snapshot.name.str() == name; });
+  if (found == volume_.snapshots.end()) return no_such_snapshot(volume_, name);
+  taken_ = {.seconds = found->created, .nanos = 0};
+  return open_data(found->id);
+}
+
+// Under the lock of the volume, which is not held while reading: the descriptor keeps the content.
+Status VolumeSource::open_data(const std::string& snapshot_id) {
+  TRY(const auto guard, doors_.locks.lock("volume-" + volume_.name.str(), kLockDeadline));
+  TRY(const auto stored, doors_.records.by_id(volume_.id));
+  if (!stored || stored->volume.phase != Phase::kReady)
+    return fail(Code::kNotFound, "volume \"{}\" was removed meanwhile", volume_.name.str());
+  TRY(Backend* const backend, doors_.backends.find(stored->volume));
+  TRY(data_, backend->open_data(stored->volume, snapshot_id));
+  return {};
+}
+
+}  // namespace fairlead::volume
