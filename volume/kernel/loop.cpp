@@ -124,6 +124,14 @@ Result<std::optional<Loop>> try_bind(unsigned number, int image, const LoopWish&
   return std::optional<Loop>(std::move(loop));
 }
 
+// The loop device holds on to the open file that it is given: with ours it would hold our lock too.
+Result<UniqueFd> open_again(int image, const LoopWish& wish) {
+  UniqueFd file(::open(fmt::format("/proc/self/fd/{}", image).c_str(),
+                       (wish.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+  if (!file) return fail_errno(errno, "open an image once more");
+  return file;
+}
+
 }  // namespace
 
 dev_t Loop::device() const { return ::makedev(kLoopMajor, number); }
@@ -170,6 +178,7 @@ Result<std::vector<BoundImage>> bound_images() {
 Result<Loop> bind_loop(int image, const LoopWish& wish) {
   TRY(auto bound, find_loop(image));
   if (bound) return std::move(*bound);
+  TRY(const auto file, open_again(image, wish));
   const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
   if (!control && errno == ENOENT)
     return fail(Code::kUnsupported,
@@ -178,7 +187,7 @@ Result<Loop> bind_loop(int image, const LoopWish& wish) {
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
     const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) return fail_errno(errno, "find a free loop device");
-    TRY(auto loop, try_bind(static_cast<unsigned>(number), image, wish));
+    TRY(auto loop, try_bind(static_cast<unsigned>(number), file.get(), wish));
     if (loop) return std::move(*loop);
     std::this_thread::sleep_for(kFirstPause);
   }

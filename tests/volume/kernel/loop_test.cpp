@@ -82,7 +82,8 @@ TEST_F(LoopTest, TheLockIsOfTheOpenFileAndGoesWithIt) {
   ASSERT_TRUE(lock_image(one.get(), 1s));
   EXPECT_FALSE(try_lock_image(other.get()).value());
   EXPECT_EQ(lock_image(other.get(), 20ms).error().code, Code::kUnavailable);
-  one.reset();
+  const auto loop = bind_loop(one.get(), {}).value();
+  one.reset();  // the loop device stays, the lock does not
   EXPECT_TRUE(try_lock_image(other.get()).value());
 }
 

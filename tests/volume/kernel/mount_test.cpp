@@ -38,7 +38,8 @@ struct MountTest : ::testing::Test {
     folder.emplace(Folder::open(scratch.path()).value());
   }
   void TearDown() override {
-    if (folder) EXPECT_TRUE(unmount(folder->fd(), "fs"));
+    if (!folder) return;
+    EXPECT_TRUE(unmount(folder->fd(), "fs"));
   }
   std::string own_line() const {  // of mountinfo
     std::ifstream table("/proc/thread-self/mountinfo");
@@ -102,9 +103,11 @@ TEST_F(MountTest, ALinkInPlaceOfTheFolderIsNotFollowed) {
   std::filesystem::create_directory(scratch / "elsewhere");
   std::filesystem::remove(scratch / "fs");
   std::filesystem::create_directory_symlink(scratch / "elsewhere", scratch / "fs");
-  const auto mount = tmpfs();
-  EXPECT_FALSE(attach(mount->get(), folder->fd(), "fs"));
-  ASSERT_TRUE(attach(mount->get(), folder->fd(), "elsewhere"));
+  {
+    const auto mount = tmpfs();
+    EXPECT_FALSE(attach(mount->get(), folder->fd(), "fs"));
+    ASSERT_TRUE(attach(mount->get(), folder->fd(), "elsewhere"));
+  }
   (void)unmount(folder->fd(), "fs");
   EXPECT_TRUE(is_mount_point(folder->fd(), "elsewhere").value());
   EXPECT_TRUE(unmount(folder->fd(), "elsewhere"));
