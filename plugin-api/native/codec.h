@@ -81,6 +81,35 @@ struct MountRequest {
 };
 Result<MountRequest> decode_mount(const json::Json& document);
 
+// PATCH of a volume: what is absent stays as it is.
+struct VolumeChange {
+  std::optional<VolumeName> name;
+  std::map<std::string, std::optional<std::string>> labels;  // without a value: removed
+  std::optional<std::uint64_t> size;                         // bytes
+};
+Result<VolumeChange> decode_volume_change(const json::Json& document);
+
+// {"name": "monday", "state": {"volume": "data", "id": "5e...", "origin": "user", ...}}
+Document encode_snapshot(const VolumeName& volume, const volume::Snapshot& snapshot);
+Result<std::string> decode_snapshot(const json::Json& document);  // its name; empty: by the time
+Result<SnapshotName> decode_rollback(const json::Json& document);
+Result<bool> decode_check(const json::Json& document);  // repair?
+Document encode_check(const volume::CheckReport& report);
+Document encode_usage(const volume::VolumeStatus& usage);
+
+// ---- trash, pools, jobs, backups ----
+
+Document encode_trashed(const volume::TrashedVolume& trashed);
+Result<std::string> decode_trash_restore(const json::Json& document);  // the new name, or empty
+
+Document encode_pool(const volume::VolumePool& pool);
+Result<volume::PoolSpec> decode_pool_spec(const json::Json& document);
+Result<std::uint64_t> decode_pool_growth(const json::Json& document);  // 0: all of the device
+
+Document encode_job(const volume::Job& job);
+Document encode_backup(const volume::BackupInfo& backup);
+Document encode_archive(const volume::ArchiveReport& report);
+
 // ---- the rest ----
 
 Document encode_status(const network::ServiceStatus& status, std::size_t volumes);

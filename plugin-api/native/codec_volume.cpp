@@ -16,7 +16,10 @@ void add_status(Document& state, const volume::VolumeStatus& status) {
   if (!status.reason.empty()) state["reason"] = status.reason;
   if (status.size) state["size"] = *status.size;
   if (status.used) state["used"] = *status.used;
+  if (status.inodes) state["inodes"] = *status.inodes;
+  if (status.inodes_used) state["inodes_used"] = *status.inodes_used;
   if (status.in_use) state["in_use"] = *status.in_use;
+  if (!status.users.empty()) state["users"] = status.users;
   state["health"] = status.health;
 }
 
@@ -36,11 +39,16 @@ Document encode_volume_spec(const volume::VolumeSpec& spec) {
 Document encode_volume(const volume::Volume& volume,
                        const std::optional<volume::VolumeStatus>& status) {
   Document document = encode_volume_spec({volume.name, volume.options, volume.labels});
-  Document state = {
-      {"id", volume.id}, {"backend", volume.backend}, {"mountpoint", volume.mountpoint}};
+  Document state = {{"id", volume.id}, {"backend", volume.backend}};
+  if (!volume.pool.empty()) state["pool"] = volume.pool;
+  state["mountpoint"] = volume.mountpoint;
   state["phase"] = volume::to_string(volume.phase);
   state["created"] = rfc3339(volume.created);
   state["mounts"] = encode_hints(volume.mounts);
+  state["snapshots"] = Document::array();
+  for (const volume::Snapshot& snapshot : volume.snapshots)
+    state["snapshots"].push_back(encode_snapshot(volume.name, snapshot));
+  if (volume.backed_up > 0) state["last_backup"] = rfc3339(volume.backed_up);
   if (status) add_status(state, *status);
   document["state"] = std::move(state);
   return document;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
+
+#include "volume/api/text.h"
 
 namespace fairlead::native {
 
@@ -41,6 +44,14 @@ Result<std::map<std::string, std::string>> strings(const Object& object, std::st
                   object.path_of(key));
   }
   return map;
+}
+
+Result<std::optional<std::uint64_t>> size_or_none(const Object& object, std::string_view key) {
+  const json::Json* value = object.find(key);
+  if (value == nullptr) return std::optional<std::uint64_t>();
+  if (value->is_string()) return parsed_or_none<std::uint64_t>(object, key, volume::parse_size);
+  TRY(auto bytes, object.integer(key, 1, std::numeric_limits<std::int64_t>::max()));
+  return std::optional(static_cast<std::uint64_t>(bytes));
 }
 
 Result<std::string> parse_token(std::string_view text, std::size_t most) {

@@ -54,6 +54,9 @@ Result<std::vector<T>> parsed_list(const Object& object, std::string_view key,
 // A map of strings; keys are 1 to 256 bytes and neither keys nor values hold a NUL.
 Result<std::map<std::string, std::string>> strings(const Object& object, std::string_view key);
 
+// Bytes: a positive number, or a text as in options ("10g").
+Result<std::optional<std::uint64_t>> size_or_none(const Object& object, std::string_view key);
+
 // 1 to `most` characters of [0-9a-zA-Z_.-]: ids and names of other programs.
 Result<std::string> parse_token(std::string_view text, std::size_t most);
 Result<std::string> parse_id(std::string_view text);  // at most 128

@@ -14,7 +14,7 @@ namespace {
 
 // ---- the route table ----
 
-enum class Body { kNone, kJson };
+enum class Body { kNone, kJson, kOptional };
 
 struct Route {
   std::string_view method, pattern;
@@ -41,6 +41,25 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"DELETE", "/v1/volumes/{volume}", Body::kNone, "", delete_volume},
     {"POST", "/v1/volumes/{volume}/mount", Body::kJson, "", mount_volume},
     {"POST", "/v1/volumes/{volume}/unmount", Body::kJson, "", unmount_volume},
+    {"PATCH", "/v1/volumes/{volume}", Body::kJson, "", change_volume},
+    {"GET", "/v1/volumes/{volume}/usage", Body::kNone, "", get_usage},
+    {"POST", "/v1/volumes/{volume}/check", Body::kOptional, "", check_volume},
+    {"GET", "/v1/volumes/{volume}/snapshots", Body::kNone, "", list_snapshots_of},
+    {"POST", "/v1/volumes/{volume}/snapshots", Body::kOptional, "", create_snapshot},
+    {"DELETE", "/v1/volumes/{volume}/snapshots/{snapshot}", Body::kNone, "", delete_snapshot},
+    {"POST", "/v1/volumes/{volume}/rollback", Body::kJson, "", roll_back},
+    {"GET", "/v1/snapshots", Body::kNone, "", list_snapshots},
+    {"GET", "/v1/trash", Body::kNone, "", list_trash},
+    {"DELETE", "/v1/trash", Body::kNone, "", empty_trash},
+    {"POST", "/v1/trash/{trashed}/restore", Body::kOptional, "", restore_trashed},
+    {"DELETE", "/v1/trash/{trashed}", Body::kNone, "", delete_trashed},
+    {"GET", "/v1/volume-pools", Body::kNone, "", list_pools},
+    {"POST", "/v1/volume-pools", Body::kJson, "", create_pool},
+    {"GET", "/v1/volume-pools/{pool}", Body::kNone, "", get_pool},
+    {"PATCH", "/v1/volume-pools/{pool}", Body::kJson, "", grow_pool},
+    {"DELETE", "/v1/volume-pools/{pool}", Body::kNone, "", delete_pool},
+    {"GET", "/v1/jobs", Body::kNone, "", list_jobs},
+    {"POST", "/v1/jobs/{job}/stop", Body::kNone, "", stop_job},
     {"GET", "/v1/status", Body::kNone, "", get_status},
     {"GET", "/v1/version", Body::kNone, "", get_version},
     {"POST", "/v1/reconcile", Body::kNone, "", reconcile},
@@ -123,8 +142,9 @@ Result<std::map<std::string, std::string>> parse_query(
 
 Result<json::Json> parse_body(const Route& route, const std::string& text) {
   if (route.body == Body::kNone && (text.empty() || route.method != "POST")) return json::Json();
+  if (route.body == Body::kOptional && text.empty()) return json::Json(json::Json::object());
   TRY(auto body, json::parse(text));
-  if (route.body == Body::kJson) return body;
+  if (route.body != Body::kNone) return body;
   TRY(auto object, json::Object::of(body));
   TRY_STATUS(only_known(object, {}));
   return body;
@@ -203,7 +223,8 @@ http::Response dispatch(const Core& core, const http::Request& request) {
   return respond(
       fail(Code::kNotFound,
            "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
-           "/v1/volumes, /v1/status, /v1/version and /v1/reconcile"));
+           "/v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, /v1/status, "
+           "/v1/version and /v1/reconcile"));
 }
 
 }  // namespace
@@ -216,10 +237,8 @@ std::vector<RouteInfo> route_table() {
   return table;
 }
 
-http::Handler make_native_handler(network::NetworkService& networks, volume::VolumeService& volumes,
-                                  NetnsOpener open_netns, std::string version) {
-  auto core = std::make_shared<const Core>(
-      Core{networks, volumes, std::move(open_netns), std::move(version)});
+http::Handler make_native_handler(Services services) {
+  auto core = std::make_shared<const Core>(std::move(services));
   return [core](const http::Request& request) { return dispatch(*core, request); };
 }
 

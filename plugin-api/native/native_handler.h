@@ -2,6 +2,7 @@
 // and volumes here. openapi.json describes every path; a test holds the two together.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 #include <string>
@@ -17,14 +18,26 @@ namespace fairlead::native {
 // Opens the network namespace at a path. Fails when the path is missing or is no network namespace.
 using NetnsOpener = std::function<Result<UniqueFd>(const std::string& path)>;
 
+// What the API speaks for. References and functions must stay valid as long as the handler.
+struct Services {
+  network::NetworkService& networks;
+  volume::VolumeService& volumes;
+  volume::VolumePools& pools;
+  volume::VolumeJobs& jobs;
+  NetnsOpener open_netns;
+  std::string version;
+  // How long a verb that copies or reads a whole volume may keep its client waiting; then it is
+  // stopped, and the answer names the command that takes its time.
+  std::chrono::milliseconds patience = std::chrono::seconds(30);
+};
+
 // The handler of every path below /v1. Thread-safe when the services are; they must outlive it.
 //
 // Idempotent by name: a POST answers 201 when it made the object, 200 when the same was there
 // already, 409 when another one is. A DELETE answers 204, also for an endpoint that is gone; 404
-// for networks and volumes that are not there. Errors are problem documents (RFC 9457) with the
+// for anything else that is not there. Errors are problem documents (RFC 9457) with the
 // status of http_status().
-http::Handler make_native_handler(network::NetworkService& networks, volume::VolumeService& volumes,
-                                  NetnsOpener open_netns, std::string version);
+http::Handler make_native_handler(Services services);
 
 // The status that a failure is answered with.
 int http_status(Code code);

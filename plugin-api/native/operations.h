@@ -12,12 +12,7 @@
 
 namespace fairlead::native {
 
-struct Core {
-  network::NetworkService& networks;
-  volume::VolumeService& volumes;
-  NetnsOpener open_netns;
-  std::string version;
-};
+using Core = Services;
 
 struct Call {
   std::vector<std::string>
@@ -55,6 +50,30 @@ Result<Answer> get_volume(const Core& core, const Call& call);
 Result<Answer> delete_volume(const Core& core, const Call& call);
 Result<Answer> mount_volume(const Core& core, const Call& call);
 Result<Answer> unmount_volume(const Core& core, const Call& call);
+
+Result<Answer> change_volume(const Core& core, const Call& call);
+Result<Answer> get_usage(const Core& core, const Call& call);
+Result<Answer> check_volume(const Core& core, const Call& call);
+
+Result<Answer> list_snapshots(const Core& core, const Call& call);
+Result<Answer> list_snapshots_of(const Core& core, const Call& call);
+Result<Answer> create_snapshot(const Core& core, const Call& call);
+Result<Answer> delete_snapshot(const Core& core, const Call& call);
+Result<Answer> roll_back(const Core& core, const Call& call);
+
+Result<Answer> list_trash(const Core& core, const Call& call);
+Result<Answer> empty_trash(const Core& core, const Call& call);
+Result<Answer> restore_trashed(const Core& core, const Call& call);
+Result<Answer> delete_trashed(const Core& core, const Call& call);
+
+Result<Answer> list_pools(const Core& core, const Call& call);
+Result<Answer> create_pool(const Core& core, const Call& call);
+Result<Answer> get_pool(const Core& core, const Call& call);
+Result<Answer> grow_pool(const Core& core, const Call& call);
+Result<Answer> delete_pool(const Core& core, const Call& call);
+
+Result<Answer> list_jobs(const Core& core, const Call& call);
+Result<Answer> stop_job(const Core& core, const Call& call);
 
 Result<Answer> get_status(const Core& core, const Call& call);
 Result<Answer> get_version(const Core& core, const Call& call);

@@ -38,6 +38,24 @@ Result<Answer> delete_volume(const Core& core, const Call& call) {
   return Answer{kNoContent, {}};
 }
 
+// The size first: it may be refused, and a name and labels are not.
+Result<Answer> change_volume(const Core& core, const Call& call) {
+  TRY(auto change, decode_volume_change(call.body));
+  const std::string& name = call.params[0];
+  TRY(auto volume, core.volumes.inspect(name));
+  if (change.size) {
+    TRY(volume, core.volumes.resize(name, *change.size));
+  }
+  if (!change.labels.empty()) {
+    TRY(volume, core.volumes.set_labels(name, change.labels));
+  }
+  if (change.name && *change.name != volume.name) {
+    TRY(volume, core.volumes.rename(name, change.name->str()));
+  }
+  TRY(auto document, encode_with_status(core, volume));
+  return Answer{kOk, std::move(document)};
+}
+
 Result<Answer> mount_volume(const Core& core, const Call& call) {
   TRY(auto request, decode_mount(call.body));
   TRY(auto volume, core.volumes.mount(call.params[0], request.client, request.id));

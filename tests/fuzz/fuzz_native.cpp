@@ -91,7 +91,7 @@ class EchoNetworks : public network::NetworkService {
 
 class EchoVolumes : public volume::VolumeService {
  public:
-  Result<volume::Volume> create(const volume::VolumeSpec& spec) override {
+  Result<volume::Volume> create(const volume::VolumeSpec& spec, const volume::Progress&) override {
     volume::Volume made;
     made.name = spec.name;
     made.options = spec.options;
@@ -107,13 +107,85 @@ class EchoVolumes : public volume::VolumeService {
   }
   Status unmount(const std::string&, const std::string&, const std::string&) override { return {}; }
   Result<volume::Volume> inspect(const std::string& name) override {
-    return fail(Code::kNotFound, "no {}", name);
+    volume::Volume found;
+    auto parsed = VolumeName::parse(name);
+    if (!parsed) return fail(parsed.error());
+    found.name = *parsed;
+    return found;
   }
   Result<std::vector<volume::Volume>> list() override { return std::vector<volume::Volume>(1); }
   Result<volume::VolumeStatus> status(const volume::Volume&) override {
     return volume::VolumeStatus{};
   }
   Result<volume::ReconcileReport> reconcile() override { return volume::ReconcileReport{}; }
+  Result<volume::Volume> rename(const std::string&, const std::string& to) override {
+    return inspect(to);
+  }
+  Result<volume::Volume> set_labels(
+      const std::string& name, const std::map<std::string, std::optional<std::string>>&) override {
+    return inspect(name);
+  }
+  Result<volume::Volume> resize(const std::string& name, std::uint64_t) override {
+    return inspect(name);
+  }
+  Result<volume::Snapshot> take_snapshot(const std::string&, const std::string& snapshot,
+                                         const volume::Progress&) override {
+    volume::Snapshot taken;
+    if (auto name = SnapshotName::parse(snapshot)) taken.name = *name;
+    return taken;
+  }
+  Status drop_snapshot(const std::string&, const std::string&) override { return {}; }
+  Result<volume::Snapshot> roll_back(const std::string& name, const std::string& snapshot,
+                                     const volume::Progress& progress) override {
+    return take_snapshot(name, snapshot, progress);
+  }
+  Result<volume::VolumeStatus> usage(const std::string&, const volume::Progress&) override {
+    return volume::VolumeStatus{};
+  }
+  Result<volume::CheckReport> check(const std::string& name, bool,
+                                    const volume::Progress&) override {
+    return volume::CheckReport{false, {name}};
+  }
+  Result<std::vector<volume::TrashedVolume>> trash() override {
+    return std::vector<volume::TrashedVolume>(1);
+  }
+  Result<volume::Volume> restore_from_trash(const std::string& name,
+                                            const std::string& as) override {
+    return inspect(as.empty() ? name : as);
+  }
+  Result<std::size_t> empty_trash(const std::string& name) override { return name.size() % 2; }
+  Result<volume::ReconcileReport> keep_schedules() override { return volume::ReconcileReport{}; }
+};
+
+class EchoPools : public volume::VolumePools {
+ public:
+  Result<volume::VolumePool> create(const volume::PoolSpec& spec) override {
+    volume::VolumePool made;
+    made.name = spec.name;
+    made.fstype = spec.fstype;
+    made.device = spec.device;
+    made.size = spec.size.value_or(0);
+    return made;
+  }
+  Result<std::vector<volume::VolumePool>> list() override {
+    return std::vector<volume::VolumePool>(1);
+  }
+  Result<volume::VolumePool> inspect(const std::string&) override { return volume::VolumePool{}; }
+  Status remove(const std::string&) override { return {}; }
+  Result<volume::VolumePool> grow(const std::string&, std::uint64_t size) override {
+    volume::VolumePool grown;
+    grown.size = size;
+    return grown;
+  }
+};
+
+class EchoJobs : public volume::VolumeJobs {
+ public:
+  Result<std::vector<volume::Job>> list() override { return std::vector<volume::Job>(1); }
+  Status stop(const std::string& id) override { return fail(Code::kNotFound, "no job {}", id); }
+  Status resume(const std::string&, const volume::Progress&) override { return {}; }
+};
+}
 };
 
 // ---- what must hold ----
@@ -144,6 +216,13 @@ void decode_each(const json::Json& body) {
     must(twice && twice->name == spec->name && twice->options == spec->options &&
          twice->labels == spec->labels);
   }
+  if (const auto pool = native::decode_pool_spec(body))
+    must(native::decode_pool_spec(again(native::encode_pool(*EchoPools().create(*pool))))
+             .has_value());
+  (void)native::decode_volume_change(body).has_value();
+  (void)native::decode_snapshot(body).has_value();
+  (void)native::decode_rollback(body).has_value();
+  (void)native::decode_trash_restore(body).has_value();
   (void)native::decode_mount(body).has_value();
   (void)native::decode_publish(body).has_value();
 }
@@ -168,8 +247,15 @@ http::Request request_of(const std::string& head, const std::string& body) {
 void answer(const http::Request& request) {
   static EchoNetworks networks;
   static EchoVolumes volumes;
+  static EchoPools pools;
+  static EchoJobs jobs;
   static const http::Handler handler = native::make_native_handler(
-      networks, volumes, [](const std::string&) -> Result<UniqueFd> { return UniqueFd(); }, "0");
+      {.networks = networks,
+       .volumes = volumes,
+       .pools = pools,
+       .jobs = jobs,
+       .open_netns = [](const std::string&) -> Result<UniqueFd> { return UniqueFd(); },
+       .version = "0"});
   const http::Response response = handler(request);
   must(response.status >= 200 && response.status < 600);
   must((response.status == 204) == response.body.empty());

@@ -1,4 +1,4 @@
-// GoogleMock versions of the three doors of the core, for tests of protocol adapters.
+// GoogleMock versions of the doors of the core, for tests of protocol adapters.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -85,6 +85,39 @@ class MockVolumeService : public volume::VolumeService {
   MOCK_METHOD(Result<std::vector<volume::Volume>>, list, (), (override));
   MOCK_METHOD(Result<volume::VolumeStatus>, status, (const volume::Volume&), (override));
   MOCK_METHOD(Result<volume::ReconcileReport>, reconcile, (), (override));
+};
+
+class MockVolumePools : public volume::VolumePools {
+ public:
+  MOCK_METHOD(Result<volume::VolumePool>, create, (const volume::PoolSpec&), (override));
+  MOCK_METHOD(Result<std::vector<volume::VolumePool>>, list, (), (override));
+  MOCK_METHOD(Result<volume::VolumePool>, inspect, (const std::string&), (override));
+  MOCK_METHOD(Status, remove, (const std::string&), (override));
+  MOCK_METHOD(Result<volume::VolumePool>, grow, (const std::string&, std::uint64_t), (override));
+};
+
+class MockVolumeArchives : public volume::VolumeArchives {
+ public:
+  MOCK_METHOD(Result<volume::ArchiveReport>, export_to,
+              (const std::string&, int, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::Volume>, import_from,
+              (const volume::VolumeSpec&, int, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::BackupInfo>, back_up,
+              (const std::string&, const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<std::vector<volume::BackupInfo>>, backups, (const std::string&), (override));
+  MOCK_METHOD(Result<volume::Volume>, restore,
+              (const volume::VolumeSpec&, const std::string&, const std::string&,
+               const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::CheckReport>, verify,
+              (const std::string&, const std::string&, const volume::Progress&), (override));
+};
+
+class MockVolumeJobs : public volume::VolumeJobs {
+ public:
+  MOCK_METHOD(Result<std::vector<volume::Job>>, list, (), (override));
+  MOCK_METHOD(Status, stop, (const std::string&), (override));
+  MOCK_METHOD(Status, resume, (const std::string&, const volume::Progress&), (override));
 };
 
 }  // namespace fairlead::testing

@@ -45,16 +45,24 @@ class ApiTest : public ::testing::Test {
 
   ::testing::NiceMock<MockNetworkService> networks_;
   ::testing::NiceMock<MockVolumeService> volumes_;
+  ::testing::NiceMock<MockVolumePools> pools_;
+  ::testing::NiceMock<MockVolumeJobs> jobs_;
   std::vector<std::string> opened_;  // the paths of namespaces that were opened
-  http::Handler handler_ = native::make_native_handler(
-      networks_, volumes_,
-      [this](const std::string& path) -> Result<UniqueFd> {
-        opened_.push_back(path);
-        if (path == "/run/netns/gone")
-          return fail(Code::kNotFound, "open {}: it is no network namespace", path);
-        return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-      },
-      "1.2.3");
+  http::Handler handler_ = native::make_native_handler(services());
+
+  native::Services services() {
+    return {.networks = networks_,
+            .volumes = volumes_,
+            .pools = pools_,
+            .jobs = jobs_,
+            .open_netns = [this](const std::string& path) -> Result<UniqueFd> {
+              opened_.push_back(path);
+              if (path == "/run/netns/gone")
+                return fail(Code::kNotFound, "open {}: it is no network namespace", path);
+              return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+            },
+            .version = "1.2.3"};
+  }
 };
 
 }  // namespace fairlead::testing

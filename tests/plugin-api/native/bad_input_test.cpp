@@ -20,15 +20,20 @@ class BadInput : public ::testing::TestWithParam<Bad> {
  protected:
   StrictMock<MockNetworkService> networks_;
   StrictMock<MockVolumeService> volumes_;
+  StrictMock<MockVolumePools> pools_;
+  StrictMock<MockVolumeJobs> jobs_;
 };
 
 TEST_P(BadInput, IsRefused) {
-  const auto handler = native::make_native_handler(
-      networks_, volumes_,
-      [](const std::string&) -> Result<UniqueFd> {
-        return fail(Code::kInternal, "must not be opened");
-      },
-      "1");
+  const auto handler =
+      native::make_native_handler({.networks = networks_,
+                                   .volumes = volumes_,
+                                   .pools = pools_,
+                                   .jobs = jobs_,
+                                   .open_netns = [](const std::string&) -> Result<UniqueFd> {
+                                     return fail(Code::kInternal, "must not be opened");
+                                   },
+                                   .version = "1"});
   http::Request request;
   request.method = GetParam().method;
   request.path = GetParam().target.substr(0, GetParam().target.find('?'));
@@ -124,6 +129,22 @@ std::vector<Bad> bad_inputs() {
        R"({"network": "shop", "container": "web", "netns": "ns/a"})", 400, "absolute path"},
       {"NulInNetns", "POST", "/v1/endpoints",
        R"({"network": "shop", "container": "web", "netns": "/a\u0000b"})", 400, "absolute path"},
+      {"NothingToChange", "PATCH", "/v1/volumes/data", "{}", 400, "nothing to change"},
+      {"SizeZero", "PATCH", "/v1/volumes/data", R"({"size": 0})", 400, "field size must be 1 to"},
+      {"SizeIsNoSize", "PATCH", "/v1/volumes/data", R"({"size": "large"})", 400, "field size"},
+      {"LabelAsNumberList", "PATCH", "/v1/volumes/data", R"({"labels": {"a": [1]}})", 400,
+       "labels.a"},
+      {"PathAsNewName", "PATCH", "/v1/volumes/data", R"({"name": "../x"})", 400, "field name"},
+      {"SnapshotAsPath", "POST", "/v1/volumes/data/snapshots", R"({"name": "a/b"})", 400,
+       "field name"},
+      {"SnapshotInPath", "DELETE", "/v1/volumes/data/snapshots/..%2Fx", "", 400, "in the path"},
+      {"RollbackToNothing", "POST", "/v1/volumes/data/rollback", "{}", 400,
+       "field snapshot is missing"},
+      {"RepairAsWord", "POST", "/v1/volumes/data/check", R"({"repair": "perhaps"})", 400,
+       "field repair"},
+      {"PoolWithoutAName", "POST", "/v1/volume-pools", R"({"size": "1g"})", 400,
+       "field name is missing"},
+      {"TrashAsAPath", "POST", "/v1/trash/old/restore", R"({"as": "/etc"})", 400, "field as"},
       attach("NetnsAndPid", R"("pid": 7)", "exclude each other"),
       attach("SlashInId", R"("id": "a/b")", "field id"),
       attach("LongIfname", R"("ifname": "abcdefghijklmnop")", "field ifname"),

@@ -102,6 +102,30 @@ const std::vector<Exchange> kExchanges{
     {"POST", "/v1/volumes/{volume}/mount", "/v1/volumes/data/mount",
      R"({"client": "mini", "id": "web"})"},
     {"POST", "/v1/volumes/{volume}/unmount", "/v1/volumes/data/unmount", R"({"id": "web"})"},
+    {"PATCH", "/v1/volumes/{volume}", "/v1/volumes/data",
+     R"({"name": "shop", "labels": {"team": null, "tier": "b"}, "size": "20g"})"},
+    {"GET", "/v1/volumes/{volume}/usage", "/v1/volumes/data/usage", ""},
+    {"POST", "/v1/volumes/{volume}/check", "/v1/volumes/data/check", R"({"repair": true})"},
+    {"GET", "/v1/volumes/{volume}/snapshots", "/v1/volumes/data/snapshots", ""},
+    {"POST", "/v1/volumes/{volume}/snapshots", "/v1/volumes/data/snapshots",
+     R"({"name": "friday", "state": {"x": 1}})"},
+    {"DELETE", "/v1/volumes/{volume}/snapshots/{snapshot}", "/v1/volumes/data/snapshots/monday",
+     ""},
+    {"POST", "/v1/volumes/{volume}/rollback", "/v1/volumes/data/rollback",
+     R"({"snapshot": "monday"})"},
+    {"GET", "/v1/snapshots", "/v1/snapshots", ""},
+    {"GET", "/v1/trash", "/v1/trash", ""},
+    {"DELETE", "/v1/trash", "/v1/trash", ""},
+    {"POST", "/v1/trash/{trashed}/restore", "/v1/trash/old/restore", R"({"as": "again"})"},
+    {"DELETE", "/v1/trash/{trashed}", "/v1/trash/old", ""},
+    {"GET", "/v1/volume-pools", "/v1/volume-pools", ""},
+    {"POST", "/v1/volume-pools", "/v1/volume-pools",
+     R"({"name": "fast", "fstype": "xfs", "size": "20g", "device": "/dev/vdb", "overwrite": true})"},
+    {"GET", "/v1/volume-pools/{pool}", "/v1/volume-pools/fast", ""},
+    {"PATCH", "/v1/volume-pools/{pool}", "/v1/volume-pools/fast", R"({"size": 42949672960})"},
+    {"DELETE", "/v1/volume-pools/{pool}", "/v1/volume-pools/fast", ""},
+    {"GET", "/v1/jobs", "/v1/jobs", ""},
+    {"POST", "/v1/jobs/{job}/stop", "/v1/jobs/j1/stop", ""},
     {"GET", "/v1/status", "/v1/status", ""},
     {"GET", "/v1/version", "/v1/version", ""},
     {"POST", "/v1/reconcile", "/v1/reconcile", ""},
@@ -130,6 +154,22 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(volumes_, mount).WillByDefault(Return(data_volume()));
     ON_CALL(volumes_, list).WillByDefault(Return(std::vector{data_volume()}));
     ON_CALL(volumes_, status).WillByDefault(Return(data_status()));
+    ON_CALL(volumes_, rename).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, set_labels).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, resize).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, take_snapshot).WillByDefault(Return(monday_snapshot()));
+    ON_CALL(volumes_, drop_snapshot).WillByDefault(Return(Status()));
+    ON_CALL(volumes_, roll_back).WillByDefault(Return(monday_snapshot()));
+    ON_CALL(volumes_, usage).WillByDefault(Return(data_status()));
+    ON_CALL(volumes_, check).WillByDefault(Return(troubled_check()));
+    ON_CALL(volumes_, trash).WillByDefault(Return(std::vector{old_volume()}));
+    ON_CALL(volumes_, restore_from_trash).WillByDefault(Return(data_volume()));
+    ON_CALL(volumes_, empty_trash).WillByDefault(Return(std::size_t{1}));
+    ON_CALL(pools_, list).WillByDefault(Return(std::vector{fast_pool()}));
+    ON_CALL(pools_, create).WillByDefault(Return(fast_pool()));
+    ON_CALL(pools_, inspect).WillByDefault(Return(fast_pool()));
+    ON_CALL(pools_, grow).WillByDefault(Return(fast_pool()));
+    ON_CALL(jobs_, list).WillByDefault(Return(std::vector{failed_job()}));
     ON_CALL(volumes_, reconcile).WillByDefault(Return(volume::ReconcileReport{{"a"}, {"b"}}));
   }
 
@@ -195,8 +235,11 @@ TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
   for (const Exchange& exchange : kExchanges)
     expect_fits(exchange, send(exchange.method, exchange.target, exchange.body));
   for (const std::string name :
-       {"Network", "NetworkState", "Endpoint", "EndpointState", "Port", "PortHolder", "Rates",
-        "Route", "Volume", "VolumeState", "MountHint", "Status", "Version"}) {
+       {"Network",    "NetworkState",  "Endpoint",      "EndpointState", "Port",
+        "PortHolder", "Rates",         "Route",         "Volume",        "VolumeState",
+        "MountHint",  "Status",        "Version",       "VolumeUsage",   "CheckReport",
+        "Snapshot",   "SnapshotState", "TrashedVolume", "VolumePool",    "VolumePoolState",
+        "Job"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
     for (auto property = schema["properties"].begin(); property != schema["properties"].end();

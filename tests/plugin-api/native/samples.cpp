@@ -109,6 +109,9 @@ volume::Volume data_volume() {
   volume.phase = volume::Phase::kReady;
   volume.created = kCreated;
   volume.mounts = {{"api", "web", 2}};
+  volume.pool = "fast";
+  volume.snapshots = {monday_snapshot()};
+  volume.backed_up = kCreated + 3600;
   return volume;
 }
 
@@ -117,8 +120,67 @@ volume::VolumeStatus data_status() {
           .reason = "asked for",
           .size = 10ULL << 30,
           .used = 3ULL << 29,
+          .inodes = 655'360,
+          .inodes_used = 12,
           .in_use = true,
+          .users = "process 42 (web)",
           .health = "ok"};
+}
+
+volume::Snapshot monday_snapshot() {
+  return {.id = std::string(32, 'e'),
+          .name = SnapshotName::parse("monday").value(),
+          .origin = volume::SnapshotOrigin::kUser,
+          .created = kCreated + 60,
+          .size = 10ULL << 30};
+}
+
+volume::CheckReport troubled_check() {
+  return {.clean = false, .findings = {"inode 12 has no name: put into lost+found"}};
+}
+
+volume::TrashedVolume old_volume() {
+  volume::Volume volume = data_volume();
+  volume.id = std::string(32, 'f');
+  volume.name = VolumeName::parse("old").value();
+  volume.phase = volume::Phase::kDeleting;
+  volume.mounts.clear();
+  volume.deleted = kCreated + 7200;
+  return {.volume = volume, .due = kCreated + 7200 + 7 * 86400};
+}
+
+volume::VolumePool fast_pool() {
+  return {.name = PoolName::parse("fast").value(),
+          .id = std::string(32, '9'),
+          .fstype = "btrfs",
+          .device = "/dev/vdb",
+          .size = 40ULL << 30,
+          .used = 10ULL << 30,
+          .created = kCreated,
+          .health = "ok",
+          .volumes = 3};
+}
+
+volume::Job failed_job() {
+  return {.id = "20260101T000000-1",
+          .verb = "export",
+          .volume = "data",
+          .arguments = {{"file", "/srv/data.tar.zst"}},
+          .state = volume::JobState::kFailed,
+          .done = 1ULL << 30,
+          .total = 4ULL << 30,
+          .started = kCreated,
+          .ended = kCreated + 60,
+          .error = "write /srv/data.tar.zst: No space left on device"};
+}
+
+volume::BackupInfo data_backup() {
+  return {.id = "20260101T010000-1",
+          .volume = "data",
+          .created = kCreated + 3600,
+          .bytes = 4ULL << 30,
+          .stored = 40ULL << 20,
+          .incremental = true};
 }
 
 }  // namespace fairlead::testing

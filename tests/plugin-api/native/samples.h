@@ -21,5 +21,11 @@ network::PortHolder web_port();
 network::ServiceStatus troubled_status();
 volume::Volume data_volume();
 volume::VolumeStatus data_status();
+volume::Snapshot monday_snapshot();  // of data
+volume::CheckReport troubled_check();
+volume::TrashedVolume old_volume();
+volume::VolumePool fast_pool();
+volume::Job failed_job();
+volume::BackupInfo data_backup();
 
 }  // namespace fairlead::testing

@@ -1,0 +1,87 @@
+// Snapshots, and what reads or replaces the content of a volume.
+#include <algorithm>
+
+#include "plugin-api/native/operations.h"
+#include "plugin-api/native/patience.h"
+
+namespace fairlead::native {
+
+namespace {
+
+void add_snapshots(Document& list, const volume::Volume& volume) {
+  for (const volume::Snapshot& snapshot : volume.snapshots)
+    list.push_back(encode_snapshot(volume.name, snapshot));
+}
+
+const volume::Snapshot* find_snapshot(const volume::Volume& volume, const std::string& name) {
+  const auto found = std::ranges::find(volume.snapshots, name,
+                                       [](const volume::Snapshot& one) { return one.name.str(); });
+  return found == volume.snapshots.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Result<Answer> list_snapshots(const Core& core, const Call&) {
+  TRY(auto volumes, core.volumes.list());
+  Document list = Document::array();
+  for (const volume::Volume& volume : volumes) add_snapshots(list, volume);
+  return Answer{kOk, {{"snapshots", std::move(list)}}};
+}
+
+Result<Answer> list_snapshots_of(const Core& core, const Call& call) {
+  TRY(auto volume, core.volumes.inspect(call.params[0]));
+  Document list = Document::array();
+  add_snapshots(list, volume);
+  return Answer{kOk, {{"snapshots", std::move(list)}}};
+}
+
+// Idempotent by name, as every POST; a snapshot without a name is a new one each time.
+Result<Answer> create_snapshot(const Core& core, const Call& call) {
+  TRY(auto name, decode_snapshot(call.body));
+  TRY(auto volume, core.volumes.inspect(call.params[0]));
+  if (const auto* there = name.empty() ? nullptr : find_snapshot(volume, name))
+    return Answer{kOk, encode_snapshot(volume.name, *there)};
+  Patience patience(core.patience);
+  const auto taken = core.volumes.take_snapshot(call.params[0], name, patience.progress());
+  if (!taken)
+    return fail(patience.explain(
+        taken.error(), fmt::format("fairlead snapshot create {} {}", call.params[0], name)));
+  return Answer{kCreated, encode_snapshot(volume.name, *taken)};
+}
+
+Result<Answer> delete_snapshot(const Core& core, const Call& call) {
+  TRY_STATUS(core.volumes.drop_snapshot(call.params[0], call.params[1]));
+  return Answer{kNoContent, {}};
+}
+
+Result<Answer> roll_back(const Core& core, const Call& call) {
+  TRY(auto snapshot, decode_rollback(call.body));
+  TRY(auto volume, core.volumes.inspect(call.params[0]));
+  Patience patience(core.patience);
+  const auto kept = core.volumes.roll_back(call.params[0], snapshot.str(), patience.progress());
+  if (!kept)
+    return fail(patience.explain(kept.error(), fmt::format("fairlead volume rollback {} {}",
+                                                           call.params[0], snapshot.str())));
+  return Answer{kOk, encode_snapshot(volume.name, *kept)};
+}
+
+Result<Answer> get_usage(const Core& core, const Call& call) {
+  Patience patience(core.patience);
+  const auto usage = core.volumes.usage(call.params[0], patience.progress());
+  if (!usage)
+    return fail(patience.explain(usage.error(), "fairlead volume usage " + call.params[0]));
+  return Answer{kOk, encode_usage(*usage)};
+}
+
+Result<Answer> check_volume(const Core& core, const Call& call) {
+  TRY(auto repair, decode_check(call.body));
+  Patience patience(core.patience);
+  const auto report = core.volumes.check(call.params[0], repair, patience.progress());
+  if (!report)
+    return fail(patience.explain(
+        report.error(),
+        fmt::format("fairlead volume check {}{}", call.params[0], repair ? " --repair" : "")));
+  return Answer{kOk, encode_check(*report)};
+}
+
+}  // namespace fairlead::native
