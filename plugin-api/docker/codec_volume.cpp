@@ -35,12 +35,21 @@ Json volume_json(const volume::Volume& volume) {
   return json;
 }
 
-Json status_json(const volume::VolumeStatus& status) {
-  Json json{{"backend", status.backend}, {"health", status.health}};
-  if (!status.reason.empty()) json["reason"] = status.reason;
-  if (status.size) json["size"] = *status.size;
-  if (status.used) json["used"] = *status.used;
-  if (status.in_use) json["in_use"] = *status.in_use;
+// What `docker volume inspect` shows under Status. In Docker's spelling; sizes in bytes; what is
+// not known, or was never done, is absent.
+Json status_json(const volume::Volume& volume, const volume::VolumeStatus& status) {
+  Json json{{"Backend", status.backend}, {"Health", status.health}, {"Snapshots", Json::array()}};
+  for (const volume::Snapshot& snapshot : volume.snapshots)
+    json["Snapshots"].push_back(snapshot.name.str());
+  if (!volume.pool.empty()) json["Pool"] = volume.pool;
+  if (!status.reason.empty()) json["Reason"] = status.reason;
+  if (status.size) json["Size"] = *status.size;
+  if (status.used) json["Used"] = *status.used;
+  if (status.inodes) json["Inodes"] = *status.inodes;
+  if (status.inodes_used) json["InodesUsed"] = *status.inodes_used;
+  if (status.in_use) json["InUse"] = *status.in_use;
+  if (!status.users.empty()) json["Users"] = status.users;
+  if (volume.backed_up > 0) json["LastBackup"] = rfc3339(volume.backed_up);
   return json;
 }
 
@@ -60,7 +69,7 @@ std::string encode(const Mountpoint& mountpoint) {
 
 std::string encode(const InspectedVolume& inspected) {
   Json volume = volume_json(inspected.volume);
-  volume["Status"] = status_json(inspected.status);
+  volume["Status"] = status_json(inspected.volume, inspected.status);
   return json::dump({{"Volume", std::move(volume)}, {"Err", ""}});
 }
 

@@ -3,9 +3,9 @@
 //
 //   Create {"Name":"data","Opts":{"size":"1G"}}   Opts may be null or absent
 //   Mount  {"Name":"data","ID":"acb6..."}         Docker: one id per mount; Podman: one constant
-//   for all Get    {"Name":"data"} ->
-//   {"Volume":{"Name":"data","Mountpoint":"/...","CreatedAt":"2026-01-01T00:00:00Z",
-//                              "Status":{"backend":"dir"}},"Err":""}
+//   Get    {"Name":"data"} -> {"Volume":{"Name":"data","Mountpoint":"/...",
+//          "CreatedAt":"2026-01-01T00:00:00Z","Status":{"Backend":"dir","Health":"ok","Used":4096,
+//          "Snapshots":["monday"]}},"Err":""}
 #pragma once
 
 #include <map>

@@ -97,7 +97,7 @@ class FairleadsVolumes(DockerCase):
         self.docker.volume("data", "--label", "team=blue", "--opt", "backend=dir")
         shown = self.docker.inspect("volume", "data")
         self.assertEqual("fairlead", shown["Driver"])
-        self.assertEqual("dir", shown["Status"]["backend"])
+        self.assertEqual("dir", shown["Status"]["Backend"])
         self.assertEqual({"team": "blue"}, shown["Labels"])
         self.assertRegex(shown["CreatedAt"], r"^\d{4}-\d\d-\d\dT")
         self.assertTrue(self.host.path(shown["Mountpoint"]).is_dir())

@@ -24,18 +24,42 @@ TEST(VolumeCodec, RefusesWhatIsMissingOrWrong) {
   EXPECT_FALSE(decode_mount(R"({"Name":"data","ID":"../../etc"})"));
 }
 
+InspectedVolume full_volume() {
+  InspectedVolume inspected{.volume = data_volume("data"),
+                            .status = {.backend = "image",
+                                       .reason = "size",
+                                       .size = 1024,
+                                       .used = 10,
+                                       .inodes = 64,
+                                       .inodes_used = 11,
+                                       .in_use = true,
+                                       .users = "process 42 (web)",
+                                       .health = "ok"}};
+  inspected.volume.pool = "fast";
+  inspected.volume.backed_up = inspected.volume.created;
+  volume::Snapshot monday;
+  monday.name = SnapshotName::parse("monday").value();
+  inspected.volume.snapshots = {monday};
+  return inspected;
+}
+
 TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
-  const InspectedVolume inspected{.volume = data_volume("data"),
-                                  .status = {.backend = "image",
-                                             .reason = "size",
-                                             .size = 1024,
-                                             .used = 10,
-                                             .in_use = true,
-                                             .health = "ok"}};
   EXPECT_EQ(
-      encode(inspected),
+      encode(full_volume()),
       R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
-      R"("Name":"data","Status":{"backend":"image","health":"ok","in_use":true,"reason":"size","size":1024,"used":10}}})");
+      R"("Name":"data","Status":{"Backend":"image","Health":"ok","InUse":true,"Inodes":64,"InodesUsed":11,)"
+      R"("LastBackup":"2026-01-01T00:00:00Z","Pool":"fast","Reason":"size","Size":1024,"Snapshots":["monday"],)"
+      R"("Used":10,"Users":"process 42 (web)"
+}
+}
+})");
+}
+
+TEST(VolumeAnswers, LeaveOutOfTheStatusWhatIsNotKnown) {
+  const InspectedVolume bare{.volume = data_volume("data"),
+                             .status = {.backend = "dir", .health = "ok"}};
+  EXPECT_NE(encode(bare).find(R"("Status":{"Backend":"dir","Health":"ok","Snapshots":[]})"),
+            std::string::npos);
 }
 
 TEST(VolumeAnswers, LeaveOutATimeThatIsNotKnown) {
