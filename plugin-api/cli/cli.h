@@ -22,23 +22,32 @@ struct CliSettings {
 struct CliServices {
   std::shared_ptr<network::NetworkService> networks;
   std::shared_ptr<volume::VolumeService> volumes;
+  std::shared_ptr<volume::VolumePools> pools;
+  std::shared_ptr<volume::VolumeArchives> archives;
+  std::shared_ptr<volume::VolumeJobs> jobs;
 };
 
 struct CliContext {
   std::istream& in;
-  std::ostream& out;  // answers: names, tables, JSON
-  std::ostream& err;  // complaints
-  bool is_tty = false;
-  unsigned width = 0;  // columns of the terminal; 0: unlimited
-  unsigned uid = 0;    // effective user
-  long long now = 0;   // Unix seconds, for "3 hours ago"
+  std::ostream& out;    // answers: names, tables, JSON
+  std::ostream& err;    // complaints
+  bool is_tty = false;  // `out` is a terminal
+  bool in_is_tty = false, err_is_tty = false;
+  int in_fd = -1, out_fd = -1;  // of the same streams, for archives
+  unsigned width = 0;           // columns of the terminal; 0: unlimited
+  unsigned uid = 0;             // effective user
+  long long now = 0;            // Unix seconds, for "3 hours ago"
   std::string version;
+  // Has Ctrl-C been pressed? The first call begins to listen for it. Empty: it never is.
+  std::function<bool()> interrupted;
+  // Seconds of a clock that is never set back, for rates.
+  std::function<double()> clock;
   // Opens the core; called at most once, and only by commands that need it.
   std::function<Result<CliServices>(const CliSettings&)> open;
 };
 
-// Exit codes: done, failed (told on `err`), not understood (told on `err`).
-inline constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+// Exit codes: done, failed (told on `err`), not understood (told on `err`), stopped by Ctrl-C.
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
 // Runs one command. `args` without the program's name. Sets the log level once when asked to be
 // verbose.

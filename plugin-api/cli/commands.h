@@ -12,19 +12,26 @@ class Session;
 // Which arguments and options a command takes, or'ed together.
 enum Takes : unsigned {
   kNothing = 0,
-  kName = 1 << 0,   // one NAME, may be left out
-  kNames = 1 << 1,  // NAME...
-  kForce = 1 << 2,  // -f: what is missing is no error
+  kRepair = 1 << 0,  // --repair
+  kOutput = 1 << 1,  // -o FILE, of export
+  kForce = 1 << 2,   // -f: what is missing is no error
   kNoTrunc = 1 << 3,
   kFilter = 1 << 4,
   kNetworkFilter = 1 << 5,
   kNetworkSpec = 1 << 6,  // the options of network create
   kOptions = 1 << 7,      // -o k=v --label k=v
+  kPoolFilter = 1 << 8,   // --pool NAME
+  kTo = 1 << 9,           // --to DIR
+  kFrom = 1 << 10,        // --from DIR --backup ID
+  kAs = 1 << 11,          // --as NEW
+  kPoolSpec = 1 << 12,    // the options of pool create
+  kYes = 1 << 13,         // -f: do not ask
 };
 
-// `group` is "network" for `network ls`; empty for commands of their own.
+// `group` is "network" for `network ls`; empty for commands of their own. `arguments` reads as in
+// the help: "NAME", "[NAME]", "NAME...", "NAME NEW"; all go into Invocation::names, in order.
 struct Command {
-  std::string_view group, name, alias, summary, argument;
+  std::string_view group, name, alias, summary, arguments;
   unsigned takes;
   std::string_view examples;  // one a line
   int (*run)(Session&);       // returns an exit code
@@ -32,6 +39,8 @@ struct Command {
 
 struct Group {
   std::string_view name, summary;
+  std::string_view fallback = {};  // the command that the name alone stands for
+  std::string_view also_in = {};   // another group that has all of its commands, too
 };
 
 std::span<const Command> commands();
@@ -49,6 +58,33 @@ int volume_list(Session& session);
 int volume_inspect(Session& session);
 int volume_create(Session& session);
 int volume_remove(Session& session);
+int volume_rename(Session& session);
+int volume_resize(Session& session);
+int volume_label(Session& session);
+int volume_usage(Session& session);
+int volume_check(Session& session);
+int volume_clone(Session& session);
+int volume_rollback(Session& session);
+int volume_export(Session& session);
+int volume_import(Session& session);
+int volume_backup(Session& session);
+int volume_restore(Session& session);
+int backup_list(Session& session);
+int backup_verify(Session& session);
+int snapshot_create(Session& session);
+int snapshot_list(Session& session);
+int snapshot_remove(Session& session);
+int pool_create(Session& session);
+int pool_list(Session& session);
+int pool_inspect(Session& session);
+int pool_remove(Session& session);
+int pool_grow(Session& session);
+int trash_list(Session& session);
+int trash_restore(Session& session);
+int trash_empty(Session& session);
+int job_list(Session& session);
+int job_stop(Session& session);
+int job_resume(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);
 int show_version(Session& session);

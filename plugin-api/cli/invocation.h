@@ -24,6 +24,14 @@ struct Invocation {
   bool force = false;
   bool no_trunc = false;
 
+  // volumes
+  std::string pool;                            // of volume ls
+  std::string output;                          // of export
+  std::string to, from, backup;                // of backup and restore
+  std::string as;                              // of restore
+  std::string size, device, fstype = "btrfs";  // of pool create
+  bool repair = false, overwrite = false;
+
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses;
   std::string mode, file;

@@ -46,11 +46,52 @@ void add_network_spec(CLI::App& app, Invocation& line) {
            "Print what would be asked for, as JSON, and change nothing");
 }
 
+void add_pool_spec(CLI::App& app, Invocation& line) {
+  add_text(app, "--size", line.size, "SIZE", "In one file of that size, which is sparse");
+  add_text(app, "--device", line.device, "DEVICE", "On a block device, like /dev/sdb1");
+  add_text(app, "--fstype", line.fstype, "TYPE",
+           "btrfs (default: snapshots, limits, checksums) or xfs");
+  add_flag(app, "--overwrite", line.overwrite, "Also when the device holds something already");
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+// "NAME", "[NAME]", "NAME..." and "[NAME...]"; what is said of a part of a word ("NAME[@SNAPSHOT]")
+// is for the reader only.
+void add_positional(CLI::App& app, std::string word, Invocation& line) {
+  const bool optional = word.front() == '[';
+  if (optional) word = word.substr(1, word.size() - 2);
+  const bool many = word.ends_with("...");
+  if (many) word.resize(word.size() - 3);
+  auto* option = app.add_option_function<std::vector<std::string>>(
+      word, [&line](const std::vector<std::string>& given) {
+        line.names.insert(line.names.end(), given.begin(), given.end());
+      });
+  if (!many) option->expected(1)->allow_extra_args(false);
+  option->required(!optional);
+}
+
 void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
-  const std::string argument(command.argument);
-  if (command.takes & kName)
-    app.add_option(argument, line.names)->expected(1)->allow_extra_args(false);
-  if (command.takes & kNames) app.add_option(argument, line.names)->required();
+  for (const std::string& word : words_of(command.arguments)) add_positional(app, word, line);
+  if (command.takes & kPoolSpec) add_pool_spec(app, line);
+  if (command.takes & kOutput)
+    add_text(app, "-o,--output", line.output, "FILE", "Write there (- for stdout, the default)");
+  if (command.takes & kTo)
+    add_text(app, "--to", line.to, "DIR", "The folder of the backups; made when it is missing");
+  if (command.takes & kFrom) {
+    add_text(app, "--from", line.from, "DIR", "The folder of the backups");
+    add_text(app, "--backup", line.backup, "ID", "This one, as backup ls shows it");
+  }
+  if (command.takes & kAs) add_text(app, "--as", line.as, "NEW", "Under another name");
+  if (command.takes & kRepair) add_flag(app, "--repair", line.repair, "Mend what can be mended");
   if (command.takes & kNetworkSpec) add_network_spec(app, line);
   if (command.takes & kOptions) {
     add_repeated(app, "-o,--opt", line.options, "K=V", "An option; several times");
@@ -58,6 +99,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   }
   if (command.takes & kForce)
     add_flag(app, "-f,--force", line.force, "What does not exist is no error");
+  if (command.takes & kYes) add_flag(app, "-f,--force", line.force, "Do not ask");
+  if (command.takes & kPoolFilter)
+    add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
   if (command.takes & kNoTrunc)
     add_flag(app, "--no-trunc", line.no_trunc, "Do not shorten anything");
   if (command.takes & kFilter)
@@ -91,9 +135,14 @@ class HelpText : public CLI::Formatter {
     std::string usage = "Usage: " + name + " [OPTIONS]";
     for (const CLI::Option* option :
          app->get_options([](const CLI::Option* one) { return one->get_positional(); }))
-      usage += option->get_required() ? " " + option->get_name() + "..."
-                                      : " [" + option->get_name() + "]";
+      usage += usage_of(*option);
     return usage + (app->get_subcommands({}).empty() ? "\n" : " COMMAND\n");
+  }
+
+ private:
+  static std::string usage_of(const CLI::Option& option) {
+    const std::string word = option.get_name() + (option.get_expected_max() > 1 ? "..." : "");
+    return option.get_required() ? " " + word : " [" + word + "]";
   }
 };
 
@@ -132,12 +181,24 @@ struct Parser {
       CLI::App* sub = app.add_subcommand(std::string(group.name), std::string(group.summary));
       sub->require_subcommand(0, 1)->fallthrough();
     }
-    for (const Command& command : commands()) add_command(command);
+    for (const Command& command : commands())
+      add_command(command.group.empty() ? app : *app.get_subcommand(std::string(command.group)),
+                  command);
+    for (const Group& group : groups())
+      if (!group.also_in.empty()) add_again(group);
   }
 
-  void add_command(const Command& command) {
-    CLI::App* parent =
-        command.group.empty() ? &app : app.get_subcommand(std::string(command.group));
+  // `fairlead volume snapshot create` is `fairlead snapshot create`.
+  void add_again(const Group& group) {
+    CLI::App* sub = app.get_subcommand(std::string(group.also_in))
+                        ->add_subcommand(std::string(group.name), std::string(group.summary));
+    sub->require_subcommand(0, 1)->fallthrough();
+    for (const Command& command : commands())
+      if (command.group == group.name) add_command(*sub, command);
+  }
+
+  void add_command(CLI::App& place, const Command& command) {
+    CLI::App* parent = &place;
     CLI::App* sub = parent->add_subcommand(std::string(command.name), std::string(command.summary));
     sub->fallthrough()->footer(footer_of(command));
     if (!command.alias.empty()) sub->alias(std::string(command.alias));
@@ -211,6 +272,17 @@ Stop explain(CLI::App& app, const std::string& message) {
   return misuse(place, message);
 }
 
+// `fairlead jobs` is `fairlead jobs ls`.
+const Command* fallback_of(CLI::App& app) {
+  const std::string named = innermost(app).name;
+  for (const Group& group : groups())
+    if (!group.fallback.empty() && named == fmt::format("fairlead {}", group.name))
+      return &*std::ranges::find_if(commands(), [&](const Command& command) {
+        return command.group == group.name && command.name == group.fallback;
+      });
+  return nullptr;
+}
+
 }  // namespace
 
 std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>& args) {
@@ -228,6 +300,7 @@ std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>
   } catch (const CLI::ParseError& error) {
     return explain(parser.app, error.what());
   }
+  if (parser.line.command == nullptr) parser.line.command = fallback_of(parser.app);
   if (parser.line.command == nullptr && parser.version)
     parser.line.command = &*std::ranges::find(commands(), "version", &Command::name);
   if (parser.line.command != nullptr) return parser.line;

@@ -1,8 +1,9 @@
 #include "base/hash.h"
 #include "plugin-api/cli/commands.h"
-#include "plugin-api/cli/network_arguments.h"
+#include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
+#include "plugin-api/cli/volume_arguments.h"
 
 namespace fairlead::cli {
 
@@ -35,12 +36,14 @@ Table table_of(const Session& session, const std::vector<Row>& rows) {
                {"BACKEND"},
                {"SIZE"},
                {"USED"},
+               {"SNAPSHOTS"},
                {"IN USE"},
                {"HEALTH", kShrink},
                {"CREATED"}});
   for (const auto& [volume, status] : rows)
     table.add({volume.name.str(), volume.backend, size_text(status.size), size_text(status.used),
-               yes_no(status.in_use), status.health, age_text(volume, session.context.now)});
+               std::to_string(volume.snapshots.size()), yes_no(status.in_use), status.health,
+               age_text(volume, session.context.now)});
   return table;
 }
 
@@ -50,6 +53,7 @@ Result<std::vector<Row>> filtered(Session& session) {
   std::vector<Row> rows;
   for (Volume& volume : volumes) {
     if (!session.passes_filters(volume.name.str())) continue;
+    if (!session.line.pool.empty() && volume.pool != session.line.pool) continue;
     TRY(auto row, row_of(core, std::move(volume)));
     rows.push_back(std::move(row));
   }
@@ -71,21 +75,15 @@ Status list(Session& session) {
   return {};
 }
 
-Result<volume::VolumeSpec> spec_of(const Invocation& line) {
-  volume::VolumeSpec spec;
-  TRY(spec.name, VolumeName::parse(line.names.empty() ? random_hex(64) : line.names.front()));
-  TRY(spec.options, key_values(line.options, "--opt", Values::kRequired));
-  TRY(spec.labels, key_values(line.labels, "--label", Values::kOptional));
-  return spec;
-}
-
-Status create(Session& session, const volume::VolumeSpec& spec) {
+Status create(Session& session, LongVerb& verb, const volume::VolumeSpec& spec) {
   TRY(auto core, session.services());
-  TRY(auto volume, core.volumes->create(spec));
+  const auto volume = core.volumes->create(spec, verb.progress());
+  verb.clear_bar();
+  if (!volume) return fail(volume.error());
   if (session.line.json)
-    session.print_json(native::encode_volume(volume));
+    session.print_json(native::encode_volume(*volume));
   else if (!session.quiet())
-    session.print(volume.name.str());
+    session.print(volume->name.str());
   return {};
 }
 
@@ -101,8 +99,9 @@ int volume_inspect(Session& session) {
   const int exit_code =
       session.for_each_name("inspect volume", [&](const std::string& name) -> Status {
         TRY(auto core, session.services());
-        TRY(auto volume, core.volumes->inspect(name));
-        TRY(auto row, row_of(core, std::move(volume)));
+        auto volume = core.volumes->inspect(name);
+        if (!volume) return fail(suggest_volume(core, volume.error(), name));
+        TRY(auto row, row_of(core, std::move(*volume)));
         documents.push_back(native::encode_volume(row.volume, row.status));
         return {};
       });
@@ -111,15 +110,18 @@ int volume_inspect(Session& session) {
 }
 
 int volume_create(Session& session) {
-  const auto spec = spec_of(session.line);
+  const Invocation& line = session.line;
+  const auto spec = volume_spec_of(line, line.names.empty() ? random_hex(64) : line.names.front());
   if (!spec) return session.misused(spec.error());
-  return session.finish(fmt::format("create volume {}", spec->name.str()), create(session, *spec));
+  LongVerb verb(session, "create volume " + spec->name.str(), spec->name.str());
+  return verb.finish(create(session, verb, *spec));
 }
 
 int volume_remove(Session& session) {
   return session.for_each_name("remove volume", [&](const std::string& name) -> Status {
     TRY(auto core, session.services());
-    TRY_STATUS(core.volumes->remove(name));
+    if (auto removed = core.volumes->remove(name); !removed)
+      return fail(suggest_volume(core, removed.error(), name));
     if (!session.quiet()) session.print(name);
     return {};
   });

@@ -33,15 +33,21 @@ class CliTest : public ::testing::Test {
         .out = out,
         .err = err,
         .is_tty = width_ != 0,
+        .in_is_tty = in_is_tty_,
+        .err_is_tty = err_is_tty_,
+        .in_fd = in_fd_,
+        .out_fd = out_fd_,
         .width = width_,
         .uid = uid_,
         .now = kCreated + 3 * 3600,
         .version = "1.2.3",
+        .interrupted = [this] { return interrupted_; },
+        .clock = [this] { return clock_ += 1; },
         .open = [this](const cli::CliSettings& settings) -> Result<cli::CliServices> {
           ++opened_;
           settings_ = settings;
           if (broken_) return fail(*broken_);
-          return cli::CliServices{networks_, volumes_};
+          return cli::CliServices{networks_, volumes_, pools_, archives_, jobs_};
         }};
     const int exit_code = cli::run_cli(words, context);
     return {exit_code, out.str(), err.str()};
@@ -74,7 +80,16 @@ class CliTest : public ::testing::Test {
       std::make_shared<::testing::NiceMock<MockNetworkService>>();
   std::shared_ptr<::testing::NiceMock<MockVolumeService>> volumes_ =
       std::make_shared<::testing::NiceMock<MockVolumeService>>();
+  std::shared_ptr<::testing::NiceMock<MockVolumePools>> pools_ =
+      std::make_shared<::testing::NiceMock<MockVolumePools>>();
+  std::shared_ptr<::testing::NiceMock<MockVolumeArchives>> archives_ =
+      std::make_shared<::testing::NiceMock<MockVolumeArchives>>();
+  std::shared_ptr<::testing::NiceMock<MockVolumeJobs>> jobs_ =
+      std::make_shared<::testing::NiceMock<MockVolumeJobs>>();
   std::string stdin_;
+  bool in_is_tty_ = false, err_is_tty_ = false, interrupted_ = false;
+  int in_fd_ = -1, out_fd_ = -1;
+  double clock_ = 0;  // a second later at each look
   unsigned width_ = 0, uid_ = 0;
   int opened_ = 0;
   cli::CliSettings settings_;

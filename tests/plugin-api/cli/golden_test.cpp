@@ -43,6 +43,27 @@ class Golden : public CliTest, public ::testing::WithParamInterface<Case> {
         .WillByDefault(Return(network::ReconcileReport{{"made bridge fl-aaaaaaaaaaaa again"}, {}}));
     ON_CALL(*volumes_, inspect).WillByDefault(Return(data_volume()));
     ON_CALL(*volumes_, create).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, rename).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, resize).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, set_labels).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, usage).WillByDefault(Return(data_status()));
+    ON_CALL(*volumes_, check)
+        .WillByDefault(Return(volume::CheckReport{true, {"655360 inodes, 12 in use"}}));
+    ON_CALL(*volumes_, take_snapshot).WillByDefault(Return(monday_snapshot()));
+    ON_CALL(*volumes_, drop_snapshot).WillByDefault(Return(Status()));
+    ON_CALL(*volumes_, roll_back).WillByDefault(Return(monday_snapshot()));
+    ON_CALL(*volumes_, trash).WillByDefault(Return(std::vector{old_volume()}));
+    ON_CALL(*volumes_, restore_from_trash).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, empty_trash).WillByDefault(Return(std::size_t{1}));
+    ON_CALL(*pools_, list).WillByDefault(Return(std::vector{fast_pool()}));
+    ON_CALL(*pools_, inspect).WillByDefault(Return(fast_pool()));
+    ON_CALL(*pools_, create).WillByDefault(Return(fast_pool()));
+    ON_CALL(*pools_, grow).WillByDefault(Return(fast_pool()));
+    ON_CALL(*archives_, back_up).WillByDefault(Return(data_backup()));
+    ON_CALL(*archives_, backups).WillByDefault(Return(std::vector{data_backup()}));
+    ON_CALL(*archives_, restore).WillByDefault(Return(data_volume()));
+    ON_CALL(*archives_, verify).WillByDefault(Return(volume::CheckReport{true, {}}));
+    ON_CALL(*jobs_, list).WillByDefault(Return(std::vector{failed_job()}));
     ON_CALL(*volumes_, reconcile)
         .WillByDefault(Return(volume::ReconcileReport{{"mounted data again"}, {}}));
   }
@@ -79,7 +100,32 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"volume-ls-quiet", "volume ls -q"}, Case{"volume-ls-json", "volume ls --json"},
         Case{"volume-inspect", "volume inspect data"}, Case{"volume-create", "volume create data"},
         Case{"volume-create-json", "volume create data --json"},
-        Case{"volume-rm", "volume rm data"}, Case{"status", "status"},
+        Case{"volume-rm", "volume rm data"}, Case{"volume-rename", "volume rename shop data"},
+        Case{"volume-resize", "volume resize data +10g"},
+        Case{"volume-label", "volume label data team=a old-"},
+        Case{"volume-usage", "volume usage data"},
+        Case{"volume-usage-json", "volume usage data --json"},
+        Case{"volume-check", "volume check data"},
+        Case{"volume-check-json", "volume check data --json"},
+        Case{"volume-clone", "volume clone shop@monday data"},
+        Case{"volume-rollback", "volume rollback data@monday"},
+        Case{"volume-backup", "volume backup data --to /srv"},
+        Case{"volume-backup-json", "volume backup data --to /srv --json"},
+        Case{"volume-restore", "volume restore data --from /srv"},
+        Case{"backup-ls", "backup ls /srv"}, Case{"backup-ls-json", "backup ls /srv --json"},
+        Case{"backup-verify", "backup verify /srv"},
+        Case{"snapshot-create", "snapshot create data monday"},
+        Case{"snapshot-create-json", "volume snapshot create data --json"},
+        Case{"snapshot-ls", "snapshot ls"}, Case{"snapshot-ls-quiet", "snapshot ls -q"},
+        Case{"snapshot-ls-json", "snapshot ls data --json"},
+        Case{"snapshot-rm", "snapshot rm data@monday"}, Case{"pool-ls", "pool ls"},
+        Case{"pool-ls-quiet", "pool ls -q"}, Case{"pool-inspect", "pool inspect fast"},
+        Case{"pool-create", "pool create fast --size 20g"}, Case{"pool-grow", "pool grow fast 40g"},
+        Case{"pool-rm", "pool rm fast"}, Case{"trash-ls", "trash ls"},
+        Case{"trash-ls-quiet", "trash ls -q"}, Case{"trash-ls-json", "trash ls --json"},
+        Case{"trash-restore", "trash restore old --as data"}, Case{"trash-empty", "trash empty"},
+        Case{"jobs", "jobs"}, Case{"jobs-ls-quiet", "jobs ls -q"},
+        Case{"jobs-ls-json", "jobs ls --json"}, Case{"status", "status"},
         Case{"status-json", "status --json"}, Case{"reconcile", "reconcile"},
         Case{"reconcile-json", "reconcile --json"}, Case{"version", "version"},
         Case{"version-json", "version --json"}),
@@ -124,7 +170,34 @@ TEST_F(Help, TellsEveryOption) {
       {"endpoint inspect", {"ENDPOINT"}},
       {"endpoint rm", {"ENDPOINT", "-f,--force"}},
       {"port ls", {"--no-trunc", "--network"}},
-      {"volume ls", {"--no-trunc", "--filter"}},
+      {"volume ls", {"--no-trunc", "--filter", "--pool"}},
+      {"volume rename", {"NAME", "NEW"}},
+      {"volume resize", {"NAME", "SIZE"}},
+      {"volume label", {"NAME", "LABEL..."}},
+      {"volume usage", {"NAME..."}},
+      {"volume check", {"NAME", "--repair"}},
+      {"volume clone", {"SOURCE[@SNAPSHOT]", "NEW", "-o,--opt", "--label"}},
+      {"volume rollback", {"NAME[@SNAPSHOT]", "[SNAPSHOT]"}},
+      {"volume export", {"NAME[@SNAPSHOT]", "-o,--output"}},
+      {"volume import", {"NAME", "[FILE]", "-o,--opt", "--label"}},
+      {"volume backup", {"NAME", "--to"}},
+      {"volume restore", {"NAME", "--from", "--backup", "--as", "-o,--opt", "--label"}},
+      {"snapshot create", {"VOLUME[@SNAPSHOT]", "[SNAPSHOT]"}},
+      {"snapshot ls", {"[VOLUME]", "--no-trunc"}},
+      {"snapshot rm", {"VOLUME@SNAPSHOT...", "-f,--force"}},
+      {"backup ls", {"DIR", "--no-trunc"}},
+      {"backup verify", {"DIR", "[BACKUP]"}},
+      {"pool create", {"NAME", "--size", "--device", "--fstype", "--overwrite"}},
+      {"pool ls", {"--no-trunc"}},
+      {"pool inspect", {"NAME..."}},
+      {"pool rm", {"NAME...", "-f,--force"}},
+      {"pool grow", {"NAME", "[SIZE]"}},
+      {"trash ls", {"--no-trunc"}},
+      {"trash restore", {"NAME", "--as"}},
+      {"trash empty", {"[NAME...]", "-f,--force"}},
+      {"jobs ls", {"--no-trunc"}},
+      {"jobs stop", {"JOB..."}},
+      {"jobs resume", {"JOB"}},
       {"volume inspect", {"NAME"}},
       {"volume create", {"NAME", "-o,--opt", "--label"}},
       {"volume rm", {"NAME", "-f,--force"}},

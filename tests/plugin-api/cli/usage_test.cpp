@@ -42,6 +42,46 @@ INSTANTIATE_TEST_SUITE_P(
                R"(fairlead: unexpected argument "web"; see "fairlead network create --help")"},
         Misuse{"network ls shop",
                R"(fairlead: unexpected argument "shop"; see "fairlead network ls --help")"},
+        Misuse{"volume rename data",
+               R"(fairlead: NEW is required; see "fairlead volume rename --help")"},
+        Misuse{"volume resize data huge",
+               R"(fairlead: PARSE_SIZE; see "fairlead volume resize --help")"},
+        Misuse{
+            "volume label data team",
+            R"(fairlead: label "team" must be KEY=VALUE, or KEY- to take it away; see "fairlead volume label --help")"},
+        Misuse{"volume label data team=a team-",
+               R"(fairlead: label team is given twice; see "fairlead volume label --help")"},
+        Misuse{
+            "volume rollback data",
+            R"(fairlead: which snapshot of data? say data@SNAPSHOT; see "fairlead volume rollback --help")"},
+        Misuse{
+            "volume rollback data@monday tuesday",
+            R"(fairlead: the snapshot is named twice: "data@monday" and "tuesday"; see "fairlead volume rollback --help")"},
+        Misuse{
+            "volume clone -o from=b data new",
+            R"(fairlead: the source is named twice: -o from= is not needed; see "fairlead volume clone --help")"},
+        Misuse{"volume backup data",
+               R"(fairlead: --to DIR is missing; see "fairlead volume backup --help")"},
+        Misuse{"volume restore data",
+               R"(fairlead: --from DIR is missing; see "fairlead volume restore --help")"},
+        Misuse{
+            "snapshot rm data",
+            R"(fairlead: which snapshot of data? say data@SNAPSHOT; see "fairlead snapshot rm --help")"},
+        Misuse{
+            "volume snapshot crate data",
+            R"(fairlead: unknown command "crate"; did you mean "create"?; see "fairlead volume snapshot --help")"},
+        Misuse{
+            "pool create fast",
+            R"(fairlead: a pool needs --size (in a file) or --device, and not both; see "fairlead pool create --help")"},
+        Misuse{
+            "pool create fast --device sdb",
+            R"(fairlead: --device "sdb" must be an absolute path, like /dev/sdb1; see "fairlead pool create --help")"},
+        Misuse{
+            "pool create fast --size 1g --fstype zfs",
+            R"(fairlead: --fstype "zfs" must be btrfs or xfs; see "fairlead pool create --help")"},
+        Misuse{
+            "jobs resme j1",
+            R"(fairlead: unknown command "resme"; did you mean "resume"?; see "fairlead jobs --help")"},
         Misuse{"network rm", R"(fairlead: NAME is required; see "fairlead network rm --help")"},
         Misuse{"network create",
                R"(fairlead: NAME of the network is missing; see "fairlead network create --help")"},

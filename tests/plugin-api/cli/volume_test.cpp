@@ -10,12 +10,13 @@ class VolumeCommand : public CliTest {
  protected:
   VolumeSpec asked_for(const std::string& line) {
     VolumeSpec asked;
-    EXPECT_CALL(*volumes_, create).WillOnce([&](const VolumeSpec& spec) -> Result<volume::Volume> {
-      asked = spec;
-      volume::Volume made = data_volume();
-      made.name = spec.name;
-      return made;
-    });
+    EXPECT_CALL(*volumes_, create)
+        .WillOnce([&](const VolumeSpec& spec, const volume::Progress&) -> Result<volume::Volume> {
+          asked = spec;
+          volume::Volume made = data_volume();
+          made.name = spec.name;
+          return made;
+        });
     const Outcome outcome = run(line);
     EXPECT_EQ(outcome.exit_code, cli::kDone) << outcome.err;
     EXPECT_EQ(outcome.out, asked.name.str() + "\n");
@@ -25,7 +26,7 @@ class VolumeCommand : public CliTest {
 
 TEST_F(VolumeCommand, EmptyListsHaveOnlyAHeader) {
   EXPECT_EQ(run("volume ls").out,
-            "VOLUME NAME   BACKEND   SIZE   USED   IN USE   HEALTH   CREATED\n");
+            "VOLUME NAME   BACKEND   SIZE   USED   SNAPSHOTS   IN USE   HEALTH   CREATED\n");
   EXPECT_EQ(run("volume ls -q").out, "");
   EXPECT_EQ(run("volume ls --json").out, "[]\n");
 }
@@ -33,6 +34,20 @@ TEST_F(VolumeCommand, EmptyListsHaveOnlyAHeader) {
 TEST_F(VolumeCommand, ListsAreFilteredByName) {
   has_volumes();
   EXPECT_EQ(run("volume ls -q --filter name=dat").out, "data\n");
+}
+
+TEST_F(VolumeCommand, ListsAreFilteredByPool) {
+  has_volumes();
+  EXPECT_EQ(run("volume ls -q --pool fast").out, "data\nbare\n");
+  EXPECT_EQ(run("volume ls -q --pool slow").out, "");
+}
+
+TEST_F(VolumeCommand, NamesTheClosestVolumeWhenOneIsMissing) {
+  has_volumes();
+  EXPECT_CALL(*volumes_, inspect("dta"))
+      .WillOnce(Return(fail(Code::kNotFound, "there is no volume dta")));
+  EXPECT_EQ(run("volume inspect dta").err,
+            "fairlead: inspect volume dta: there is no volume dta; did you mean \"data\"?\n");
 }
 
 TEST_F(VolumeCommand, CreateTakesOptionsAndLabels) {

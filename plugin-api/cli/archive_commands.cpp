@@ -1,0 +1,235 @@
+// The way of volumes out and back in: export, import, backup, restore.
+#include <algorithm>
+#include <optional>
+#include <ostream>
+
+#include "plugin-api/cli/archive_file.h"
+#include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/long_verb.h"
+#include "plugin-api/cli/session.h"
+#include "plugin-api/cli/text.h"
+#include "plugin-api/cli/volume_arguments.h"
+
+namespace fairlead::cli {
+
+using native::Document;
+using volume::BackupInfo;
+
+namespace {
+
+bool is_standard_stream(const std::string& path) { return path.empty() || path == "-"; }
+
+// ---- export ----
+
+std::string report_text(const Session& session, const std::string& what,
+                        const volume::ArchiveReport& report) {
+  if (session.line.json) return native::to_pretty_text(native::encode_archive(report));
+  return fmt::format("{}: {} files, {}, sha256 {}", what, report.files, size_text(report.bytes),
+                     report.digest);
+}
+
+Status export_to(Session& session, LongVerb& verb, const VolumeRef& ref, int fd,
+                 std::optional<volume::ArchiveReport>& report) {
+  TRY(auto core, session.services());
+  auto written = core.archives->export_to(ref.text(), fd, verb.progress());
+  if (!written)
+    return fail(ref.snapshot.empty() ? suggest_volume(core, written.error(), ref.volume)
+                                     : suggest_snapshot(core, written.error(), ref));
+  report = std::move(*written);
+  return {};
+}
+
+// The archive is on stdout: what is said about it goes to stderr.
+Status export_to_stdout(Session& session, LongVerb& verb, const VolumeRef& ref) {
+  std::optional<volume::ArchiveReport> report;
+  TRY_STATUS(export_to(session, verb, ref, session.context.out_fd, report));
+  verb.clear_bar();
+  if (!session.quiet())
+    session.context.err << printable(report_text(session, ref.text(), *report)) << '\n';
+  return {};
+}
+
+Status export_to_file(Session& session, LongVerb& verb, const VolumeRef& ref,
+                      const std::string& path) {
+  TRY(auto file, OutputFile::open(path));
+  std::optional<volume::ArchiveReport> report;
+  TRY_STATUS(export_to(session, verb, ref, file.fd(), report));
+  TRY_STATUS(file.commit());
+  verb.clear_bar();
+  if (session.line.json)
+    session.print_json(native::encode_archive(*report));
+  else if (!session.quiet())
+    session.print(report_text(session, path, *report));
+  return {};
+}
+
+// ---- import and restore ----
+
+Status show_made(Session& session, LongVerb& verb, const Result<volume::Volume>& volume) {
+  verb.clear_bar();
+  if (!volume) return fail(volume.error());
+  if (session.line.json)
+    session.print_json(native::encode_volume(*volume));
+  else if (!session.quiet())
+    session.print(volume->name.str());
+  return {};
+}
+
+Status import_from(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
+                   const std::string& path) {
+  TRY(auto core, session.services());
+  if (is_standard_stream(path))
+    return show_made(session, verb,
+                     core.archives->import_from(spec, session.context.in_fd, verb.progress()));
+  TRY(auto file, open_input(path));
+  return show_made(session, verb, core.archives->import_from(spec, file.get(), verb.progress()));
+}
+
+std::string ids_text(const std::vector<BackupInfo>& backups) {
+  constexpr std::size_t kMost = 5;
+  std::string text;
+  for (std::size_t i = backups.size() - std::min(backups.size(), kMost); i < backups.size(); ++i)
+    text += (text.empty() ? "" : ", ") + backups[i].id;
+  return text;
+}
+
+// The id that is asked for, or that of the newest backup of the volume.
+Result<std::string> wanted_backup(const CliServices& core, const std::string& folder,
+                                  const std::string& volume, const std::string& id) {
+  TRY(auto backups, core.archives->backups(folder));
+  std::erase_if(backups, [&](const BackupInfo& one) { return one.volume != volume; });
+  std::ranges::sort(backups, {}, &BackupInfo::id);
+  if (backups.empty())
+    return fail(Code::kNotFound, "there is no backup of {} in {}; see: fairlead backup ls {}",
+                volume, folder, folder);
+  if (id.empty()) return backups.back().id;
+  if (std::ranges::find(backups, id, &BackupInfo::id) != backups.end()) return id;
+  return fail(Code::kNotFound, "there is no backup {} of {} in {}; the newest are {}", id, volume,
+              folder, ids_text(backups));
+}
+
+Status restore(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
+               const std::string& folder) {
+  TRY(auto core, session.services());
+  TRY(auto id, wanted_backup(core, folder, session.line.names[0], session.line.backup));
+  return show_made(session, verb, core.archives->restore(spec, folder, id, verb.progress()));
+}
+
+// ---- backup ----
+
+Status back_up(Session& session, LongVerb& verb, const std::string& name,
+               const std::string& folder) {
+  TRY(auto core, session.services());
+  const auto made = core.archives->back_up(name, folder, verb.progress());
+  verb.clear_bar();
+  if (!made) return fail(suggest_volume(core, made.error(), name));
+  if (session.line.json)
+    session.print_json(native::encode_backup(*made));
+  else if (session.quiet())
+    session.print(made->id);
+  else
+    session.print(fmt::format("{}: {} of {}, {} newly written", made->id, size_text(made->bytes),
+                              name, size_text(made->stored)));
+  return {};
+}
+
+void show_table(Session& session, const std::vector<BackupInfo>& backups) {
+  Table table({{"BACKUP ID"},
+               {"VOLUME NAME", Column::Fit::kShrink},
+               {"SIZE"},
+               {"WRITTEN"},
+               {"KIND"},
+               {"CREATED"}});
+  for (const BackupInfo& one : backups)
+    table.add({one.id, one.volume, size_text(one.bytes), size_text(one.stored),
+               one.incremental ? "incremental" : "full", ago(one.created, session.context.now)});
+  session.print(table);
+}
+
+Status list(Session& session, const std::string& folder) {
+  TRY(auto core, session.services());
+  TRY(auto backups, core.archives->backups(folder));
+  std::ranges::sort(backups, {}, &BackupInfo::id);
+  if (session.line.json) {
+    Document documents = Document::array();
+    for (const BackupInfo& one : backups) documents.push_back(native::encode_backup(one));
+    session.print_json(documents);
+  } else if (session.quiet()) {
+    for (const BackupInfo& one : backups) session.print(one.id);
+  } else {
+    show_table(session, backups);
+  }
+  return {};
+}
+
+Error invalid(std::string text) { return {Code::kInvalid, 0, std::move(text)}; }
+
+}  // namespace
+
+int volume_export(Session& session) {
+  const auto ref = volume_ref(session.line.names[0]);
+  if (!ref) return session.misused(ref.error());
+  const bool to_stdout = is_standard_stream(session.line.output);
+  if (to_stdout && session.context.is_tty)
+    return session.misused(
+        invalid("an archive is nothing for a terminal: give -o FILE, or pipe it somewhere"));
+  LongVerb verb(session, "export volume " + ref->text(), ref->volume);
+  return verb.finish(to_stdout ? export_to_stdout(session, verb, *ref)
+                               : export_to_file(session, verb, *ref, session.line.output));
+}
+
+int volume_import(Session& session) {
+  const auto spec = volume_spec_of(session.line, session.line.names[0]);
+  if (!spec) return session.misused(spec.error());
+  const std::string path = session.line.names.size() > 1 ? session.line.names[1] : "-";
+  if (is_standard_stream(path) && session.context.in_is_tty)
+    return session.misused(invalid("give the FILE of the archive, or pipe it in"));
+  LongVerb verb(session, "import volume " + spec->name.str(), spec->name.str());
+  return verb.finish(import_from(session, verb, *spec, path));
+}
+
+int volume_backup(Session& session) {
+  const std::string& name = session.line.names[0];
+  const auto folder = absolute_path(session.line.to, "--to DIR");
+  if (!folder) return session.misused(folder.error());
+  LongVerb verb(session, "back up volume " + name, name);
+  return verb.finish(back_up(session, verb, name, *folder));
+}
+
+int volume_restore(Session& session) {
+  const auto folder = absolute_path(session.line.from, "--from DIR");
+  if (!folder) return session.misused(folder.error());
+  const std::string& name = session.line.as.empty() ? session.line.names[0] : session.line.as;
+  const auto spec = volume_spec_of(session.line, name);
+  if (!spec) return session.misused(spec.error());
+  LongVerb verb(session, "restore volume " + session.line.names[0], spec->name.str());
+  return verb.finish(restore(session, verb, *spec, *folder));
+}
+
+int backup_list(Session& session) {
+  const auto folder = absolute_path(session.line.names[0], "DIR");
+  if (!folder) return session.misused(folder.error());
+  return session.finish("list backups", list(session, *folder));
+}
+
+int backup_verify(Session& session) {
+  const auto folder = absolute_path(session.line.names[0], "DIR");
+  if (!folder) return session.misused(folder.error());
+  const std::string id = session.line.names.size() > 1 ? session.line.names[1] : "";
+  LongVerb verb(session, "verify backup " + (id.empty() ? *folder : id), *folder);
+  const auto core = session.services();
+  if (!core) return verb.finish(fail(core.error()));
+  const auto report = core->archives->verify(*folder, id, verb.progress());
+  if (!report) return verb.finish(fail(report.error()));
+  verb.clear_bar();
+  if (session.line.json) {
+    session.print_json(native::encode_check(*report));
+  } else {
+    for (const std::string& finding : report->findings) session.print(finding);
+    if (!session.quiet())
+      session.print(report->clean ? "every digest is right" : "the backup is damaged");
+  }
+  return report->clean ? kDone : kFailed;
+}
+
+}  // namespace fairlead::cli

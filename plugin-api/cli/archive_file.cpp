@@ -1,0 +1,50 @@
+#include "plugin-api/cli/archive_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace fairlead::cli {
+
+Result<OutputFile> OutputFile::open(const std::string& path) {
+  struct stat there {};
+  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) return fail_errno(errno, "write " + path);
+    return OutputFile(path, "", std::move(fd));
+  }
+  const std::size_t name = path.rfind('/') + 1;  // npos + 1 is 0
+  std::string temporary = path.substr(0, name) + "." + path.substr(name) + ".XXXXXX";
+  UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "write " + path);
+  return OutputFile(path, std::move(temporary), std::move(fd));
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, "")),
+      fd_(std::move(other.fd_)) {}
+
+OutputFile::~OutputFile() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+Status OutputFile::commit() {
+  if (temporary_.empty()) return {};
+  if (fsync(fd_.get()) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    return fail_errno(errno, "write " + path_);
+  temporary_.clear();
+  return {};
+}
+
+Result<UniqueFd> open_input(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "read " + path);
+  return fd;
+}
+
+}  // namespace fairlead::cli

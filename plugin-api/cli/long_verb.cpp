@@ -1,0 +1,58 @@
+#include "plugin-api/cli/long_verb.h"
+
+#include <ostream>
+
+#include "plugin-api/cli/text.h"
+
+namespace fairlead::cli {
+
+namespace {
+constexpr unsigned kUsualWidth = 80;  // of a terminal that does not tell
+}
+
+LongVerb::LongVerb(Session& session, std::string action, std::string volume)
+    : session_(session), action_(std::move(action)), volume_(std::move(volume)) {
+  const CliContext& context = session.context;
+  if (context.err_is_tty && context.clock && !session.quiet())
+    bar_.emplace(action_, context.err, context.width == 0 ? kUsualWidth : context.width,
+                 context.clock);
+  if (context.interrupted) stopped_ = context.interrupted();
+}
+
+bool LongVerb::go_on(std::uint64_t done, std::uint64_t total) {
+  if (bar_) bar_->show(done, total);
+  if (session_.context.interrupted && session_.context.interrupted()) stopped_ = true;
+  return !stopped_;
+}
+
+volume::Progress LongVerb::progress() {
+  return [this](std::uint64_t done, std::uint64_t total) { return go_on(done, total); };
+}
+
+void LongVerb::clear_bar() {
+  if (bar_) bar_->clear();
+}
+
+// The job that this process began and that has just been stopped.
+std::string LongVerb::how_to_resume() {
+  const auto core = session_.services();
+  const auto jobs = core ? core->jobs->list() : Result<std::vector<volume::Job>>();
+  if (jobs)
+    for (const volume::Job& job : *jobs)
+      if (job.volume == volume_ && job.state == volume::JobState::kStopped &&
+          job.started >= session_.context.now)
+        return fmt::format("go on with: fairlead jobs resume {}", job.id);
+  return "nothing is left half done: run the same command again";
+}
+
+int LongVerb::finish(const Status& status) {
+  clear_bar();
+  if (status) return kDone;
+  if (!stopped_) return session_.failed(action_, status.error());
+  session_.context.err << "fairlead: "
+                       << printable(fmt::format("{}: stopped; {}", action_, how_to_resume()))
+                       << '\n';
+  return kInterrupted;
+}
+
+}  // namespace fairlead::cli

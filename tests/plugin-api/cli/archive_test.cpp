@@ -1,0 +1,158 @@
+// Archives and backups: where they are written to and read from.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/plugin-api/cli/cli_fixture.h"
+
+namespace fairlead::testing {
+namespace {
+
+using ::testing::_;
+using ::testing::Return;
+
+const volume::ArchiveReport kReport{.files = 3, .bytes = 5, .digest = "abc"};
+
+class Archive : public CliTest {
+ protected:
+  Archive() {
+    std::string pattern = ::testing::TempDir() + "archive.XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    ON_CALL(*archives_, export_to)
+        .WillByDefault([](const std::string&, int fd,
+                          const volume::Progress&) -> Result<volume::ArchiveReport> {
+          if (write(fd, "bytes", 5) != 5) return fail_errno(errno, "write");
+          return kReport;
+        });
+  }
+  ~Archive() override { std::filesystem::remove_all(folder_); }
+
+  std::string content(const std::string& name) const {
+    std::ifstream file(folder_ / name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::size_t files() const {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(folder_), {}));
+  }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(Archive, IsWrittenToAFile) {
+  const Outcome outcome = run("volume export data@monday -o " + path("a.tar.zst"));
+  EXPECT_EQ(outcome.exit_code, cli::kDone) << outcome.err;
+  EXPECT_EQ(outcome.out, path("a.tar.zst") + ": 3 files, 5 B, sha256 abc\n");
+  EXPECT_EQ(content("a.tar.zst"), "bytes");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(Archive, ThatFailsLeavesTheOldFileAndNothingElse) {
+  std::ofstream(folder_ / "a.tar.zst") << "old";
+  ON_CALL(*archives_, export_to)
+      .WillByDefault(
+          [](const std::string&, int fd, const volume::Progress&) -> Result<volume::ArchiveReport> {
+            if (write(fd, "half", 4) != 4) return fail_errno(errno, "write");
+            return fail(Code::kIo, "the disk is full");
+          });
+  EXPECT_EQ(run("volume export data -o " + path("a.tar.zst")).exit_code, cli::kFailed);
+  EXPECT_EQ(content("a.tar.zst"), "old");
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(Archive, GoesToAPipeWithItsSummaryOnStderr) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const UniqueFd in(ends[0]), out(ends[1]);
+  out_fd_ = out.get();
+  const Outcome outcome = run("volume export data");
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "data: 3 files, 5 B, sha256 abc\n");
+  char bytes[8];
+  EXPECT_EQ(read(in.get(), bytes, sizeof bytes), 5);
+}
+
+TEST_F(Archive, IsNotWrittenToATerminal) {
+  width_ = 80;
+  EXPECT_CALL(*archives_, export_to).Times(0);
+  const Outcome outcome = run("volume export data");
+  EXPECT_EQ(outcome.exit_code, cli::kUsage);
+  EXPECT_EQ(outcome.err,
+            "fairlead: an archive is nothing for a terminal: give -o FILE, or pipe it somewhere; "
+            "see \"fairlead volume export --help\"\n");
+}
+
+TEST_F(Archive, IsReadFromAFileOrFromStdin) {
+  std::ofstream(folder_ / "a.tar") << "tar";
+  EXPECT_CALL(*archives_, import_from)
+      .WillOnce([](const volume::VolumeSpec& spec, int fd, const volume::Progress&) {
+        char bytes[8];
+        EXPECT_EQ(read(fd, bytes, sizeof bytes), 3);
+        EXPECT_EQ(spec.options.at("size"), "1g");
+        return Result<volume::Volume>(data_volume());
+      })
+      .WillOnce(Return(data_volume()));
+  EXPECT_EQ(run("volume import -o size=1g data " + path("a.tar")).out, "data\n");
+  EXPECT_EQ(run("volume import data -").out, "data\n");
+}
+
+TEST_F(Archive, IsNotWaitedForOnATerminal) {
+  in_is_tty_ = true;
+  EXPECT_EQ(run("volume import data").exit_code, cli::kUsage);
+}
+
+TEST_F(Archive, ThatCannotBeReadIsSaidSo) {
+  EXPECT_EQ(
+      run("volume import data " + path("gone.tar")).err,
+      "fairlead: import volume data: read " + path("gone.tar") + ": No such file or directory\n");
+}
+
+class Backup : public CliTest {
+ protected:
+  Backup() {
+    volume::BackupInfo older = data_backup(), other = data_backup();
+    older.id = "20250101T010000-1";
+    other.id = "20270101T010000-1";
+    other.volume = "shop";
+    ON_CALL(*archives_, backups).WillByDefault(Return(std::vector{data_backup(), older, other}));
+  }
+};
+
+TEST_F(Backup, OfTheVolumeThatIsNewestIsRestored) {
+  EXPECT_CALL(*archives_, restore(_, "/srv", "20260101T010000-1", _))
+      .WillOnce([](const volume::VolumeSpec& spec, const std::string&, const std::string&,
+                   const volume::Progress&) {
+        EXPECT_EQ(spec.name.str(), "again");
+        return Result<volume::Volume>(data_volume());
+      });
+  EXPECT_EQ(run("volume restore data --from /srv --as again").exit_code, cli::kDone);
+}
+
+TEST_F(Backup, ThatIsNotThereIsToldWithThoseThatAre) {
+  EXPECT_CALL(*archives_, restore).Times(0);
+  EXPECT_EQ(run("volume restore data --from /srv --backup 2024").err,
+            "fairlead: restore volume data: there is no backup 2024 of data in /srv; the newest "
+            "are 20250101T010000-1, 20260101T010000-1\n");
+  EXPECT_EQ(run("volume restore dta --from /srv").err,
+            "fairlead: restore volume dta: there is no backup of dta in /srv; see: fairlead "
+            "backup ls /srv\n");
+}
+
+TEST_F(Backup, FoldersBecomeAbsolute) {
+  EXPECT_CALL(*archives_, back_up("data", std::filesystem::current_path().string() + "/here", _))
+      .WillOnce(Return(data_backup()));
+  EXPECT_EQ(run("volume backup data --to ./here").exit_code, cli::kDone);
+}
+
+TEST_F(Backup, ThatIsDamagedFailsTheVerify) {
+  EXPECT_CALL(*archives_, verify("/srv", "", _))
+      .WillOnce(Return(volume::CheckReport{false, {"chunk 7 of 20260101T010000-1 is damaged"}}));
+  const Outcome outcome = run("backup verify /srv");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.out, "chunk 7 of 20260101T010000-1 is damaged\nthe backup is damaged\n");
+}
+
+}  // namespace
+}  // namespace fairlead::testing
