@@ -2,6 +2,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 
@@ -27,12 +29,37 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
     last->finish();
     delete last;
   });
-  return cli::CliServices{{core, &core->networks()}, {core, &core->volumes()}};
+  return cli::CliServices{{core, &core->networks()},
+                          {core, &core->volumes()},
+                          {core, &core->volume_pools()},
+                          {core, &core->volume_archives()},
+                          {core, &core->volume_jobs()}};
 }
 
 unsigned terminal_width() {
   winsize size{};
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0) return size.ws_col;
+  return 0;
+}
+
+// Set by Ctrl-C, once a long verb has asked for it; the second one ends the process as ever.
+std::atomic<bool> stop_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+bool interrupted() {
+  static const bool listening = [] {
+    struct sigaction action {};
+    action.sa_handler = [](int) { stop_asked = true; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+    return true;
+  }();
+  return listening && stop_asked;
+}
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 int run(const std::vector<std::string>& args) {
@@ -41,10 +68,16 @@ int run(const std::vector<std::string>& args) {
                                 .out = std::cout,
                                 .err = std::cerr,
                                 .is_tty = isatty(STDOUT_FILENO) == 1,
+                                .in_is_tty = isatty(STDIN_FILENO) == 1,
+                                .err_is_tty = isatty(STDERR_FILENO) == 1,
+                                .in_fd = STDIN_FILENO,
+                                .out_fd = STDOUT_FILENO,
                                 .width = terminal_width(),
                                 .uid = geteuid(),
                                 .now = unix_time(),
                                 .version = std::string(kVersion),
+                                .interrupted = interrupted,
+                                .clock = steady_seconds,
                                 .open = open_services};
   return cli::run_cli(args, context);
 }

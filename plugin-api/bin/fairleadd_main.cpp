@@ -165,6 +165,18 @@ void look_over(Core& core) {
     log::error("reconcile volumes", {{"error", report.error().text}});
 }
 
+// Snapshots by schedule are made to the minute.
+constexpr std::chrono::seconds kSchedulePeriod{60};
+
+void keep_schedules(Core& core) {
+  const auto report = core.volumes().keep_schedules();
+  if (!report) return log::error("keep schedules", {{"error", report.error().text}});
+  for (const std::string& action : report->actions)
+    log::info("schedule kept", {{"action", action}});
+  for (const std::string& failure : report->failures)
+    log::warn("schedule not kept", {{"error", failure}});
+}
+
 // Signals arrive on a thread of their own: blocked everywhere else.
 class SignalThread {
  public:
@@ -200,8 +212,12 @@ Status serve(const CommandLine& line, const Config& config) {
   const sigset_t signals = block_signals();
   TRY(auto core, open_core(config.paths, CoreMode::kDaemon));
   const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
-  const auto native = native::make_native_handler(core->networks(), core->volumes(),
-                                                  kernel::open_netns, std::string(kVersion));
+  const auto native = native::make_native_handler({.networks = core->networks(),
+                                                   .volumes = core->volumes(),
+                                                   .pools = core->volume_pools(),
+                                                   .jobs = core->volume_jobs(),
+                                                   .open_netns = kernel::open_netns,
+                                                   .version = std::string(kVersion)});
   const auto door = netns_door();
   const auto api = [&](const http::Request& request) {
     if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), door);
@@ -213,6 +229,7 @@ Status serve(const CommandLine& line, const Config& config) {
   TRY(auto server, http::make_server(std::move(listeners), {}));
   look_over(*core);
   Repairer repairer([&] { look_over(*core); }, std::chrono::seconds(config.reconcile_seconds));
+  Repairer schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   TRY(auto monitor,
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));

@@ -48,6 +48,8 @@ std::string LongVerb::how_to_resume() {
 int LongVerb::finish(const Status& status) {
   clear_bar();
   if (status) return kDone;
+  // Ctrl-C reaches the tools that a verb runs, too: what they say then is not the reason.
+  if (session_.context.interrupted && session_.context.interrupted()) stopped_ = true;
   if (!stopped_) return session_.failed(action_, status.error());
   session_.context.err << "fairlead: "
                        << printable(fmt::format("{}: stopped; {}", action_, how_to_resume()))
