@@ -140,7 +140,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"jobs", "stop", "", "Stop jobs at their next safe point", "JOB...", kNothing,
      "fairlead jobs stop $(fairlead jobs -q)", job_stop},
     {"jobs", "resume", "", "Go on with a job that was stopped, failed or interrupted", "JOB",
-     kNothing, "fairlead jobs resume 20260131T120000-1", job_resume},
+     kNothing, "fairlead jobs resume 20260131-120000-3f9a", job_resume},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,

@@ -11,6 +11,8 @@ pids_limit = 0
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
+[engine.volume_plugins]
+fairlead = "/run/docker/plugins/fairlead.sock"
 [network]
 network_backend = "cni"
 cni_plugin_dirs = ["{cni.BIN_FOLDER}", "{cni.STANDARD_PLUGINS}"]

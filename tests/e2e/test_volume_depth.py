@@ -1,0 +1,418 @@
+"""Volumes in depth: size, growth, snapshots, clones, rollback, trash, pools, archives, and two runtimes at once."""
+
+import json
+import re
+
+from support.e2e import images
+from support.e2e.case import DockerCase
+from support.e2e.podman import Podman
+from support.e2e.waiting import eventually
+
+MIB = 1 << 20
+
+# Commits rows one by one and says how many are acknowledged, until it is killed.
+WRITER = """
+import os, sqlite3, sys
+database, counter = sys.argv[1:]
+connection = sqlite3.connect(database, isolation_level=None)
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("PRAGMA synchronous=FULL")
+connection.execute("CREATE TABLE rows (n INTEGER PRIMARY KEY, text BLOB)")
+for n in range(1, 10_000_000):
+    connection.execute("INSERT INTO rows VALUES (?, randomblob(2000))", (n,))
+    with open(counter + ".new", "w") as file:
+        file.write(str(n))
+    os.rename(counter + ".new", counter)
+"""
+
+# What a database holds, and whether it is whole: "ok 1234".
+READER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("PRAGMA integrity_check").fetchone()[0],
+      connection.execute("SELECT count(*) FROM rows").fetchone()[0])
+"""
+
+
+class DepthCase(DockerCase):
+    """Volumes whose content containers and the command line look at; nothing stays behind."""
+
+    needs_fairlead = True
+    pool = None  # name of the pool that `volume` puts them in
+
+    def tearDown(self):
+        super().tearDown()
+        self.host.fairlead("trash", "empty", "-f")
+
+    def volume(self, name, **options):
+        if self.pool:
+            options["pool"] = self.pool
+        words = [word for key, value in options.items() for word in ("--opt", f"{key.rstrip('_')}={value}")]
+        return self.docker.volume(name, *words)
+
+    def use(self, container, volume, *options):
+        """A container that sleeps and has the volume at /data."""
+        return self.docker.run(container, "--network", "none", "--volume", f"{volume}:/data", *options,
+                               command=("sleep", "3600"))
+
+    def write(self, container, text, file="/data/file"):
+        self.docker.exec(container, "sh", "-c", f"echo {text} > {file} && sync")
+
+    def read(self, container, file="/data/file"):
+        return self.docker.exec(container, "cat", file).out.strip()
+
+    def content(self, volume, file="file"):
+        """What a file of the volume holds, by a container of its own."""
+        self.use("reader", volume)
+        try:
+            return self.read("reader", f"/data/{file}")
+        finally:
+            self.docker.remove("reader")
+
+    def status(self, volume):
+        return self.docker.inspect("volume", volume)["Status"]
+
+    def fairlead(self, *words):
+        return self.host.fairlead(*words).out.strip()
+
+    def fairlead_fails(self, *words):
+        output = self.host.fairlead(*words, check=False)
+        self.assertNotEqual(0, output.code, f"fairlead {' '.join(words)} succeeded: {output.out}")
+        self.assertEqual(1, output.err.count("\n"), output.err)
+        return output.err
+
+    def fill(self, container, mib, file="/data/large"):
+        """Writes so much; whether there was room."""
+        said = self.docker.exec(container, "dd", "if=/dev/zero", f"of={file}", "bs=1M", f"count={mib}", check=False)
+        if said.code != 0:
+            self.assertIn("No space left on device", said.err)
+        return said.code == 0
+
+
+class Sizes(DepthCase):
+    def test_a_size_is_a_hard_limit_that_inspect_and_df_show(self):
+        self.volume("data", size="64m")
+        self.use("one", "data")
+        self.assertTrue(self.fill("one", 32))
+        self.assertFalse(self.fill("one", 80, "/data/more"))
+        status = self.status("data")
+        self.assertEqual(64 * MIB, status["Size"])
+        self.assertGreater(status["Used"], 32 * MIB)
+        self.assertIn(status["Backend"], ("image", "btrfs"))
+        self.assertTrue(status["Reason"])
+        self.assertEqual("ok", status["Health"])
+        blocks = int(self.docker.exec("one", "df", "-k", "/data").out.split()[-5])
+        self.assertLessEqual(blocks * 1024, 64 * MIB)
+        self.assertIn("64 MiB", self.fairlead("volume", "usage", "data"))
+
+    def test_growth_is_online_while_a_container_writes(self):
+        self.volume("data", size="320m", fstype="xfs")
+        self.use("one", "data")
+        self.docker("exec", "--detach", "one", "sh", "-c",
+                    "while true; do date >> /data/log; sync /data/log; done")
+        self.assertFalse(self.fill("one", 400))
+        self.docker.exec("one", "rm", "-f", "/data/large")
+        self.assertEqual("data: 640 MiB", self.fairlead("volume", "resize", "data", "+320m"))
+        self.assertTrue(self.fill("one", 400))
+        self.assertEqual(640 * MIB, self.status("data")["Size"])
+        before = self.docker.exec("one", "wc", "-l", "/data/log").out
+        eventually(lambda: self.docker.exec("one", "wc", "-l", "/data/log").out != before, "the writer to go on")
+
+    def test_ext4_grows_when_nobody_has_it_mounted(self):
+        self.volume("data", size="32m", fstype="ext4")
+        self.use("one", "data")
+        self.write("one", "kept")
+        self.docker.remove("one")
+        self.fairlead("volume", "resize", "data", "96m")
+        self.use("two", "data")
+        self.assertEqual("kept", self.read("two"))
+        self.assertTrue(self.fill("two", 64))
+
+    def test_what_is_used_cannot_be_taken_away(self):
+        self.volume("data", size="64m")
+        self.use("one", "data")
+        self.assertTrue(self.fill("one", 40))
+        self.docker.remove("one")
+        said = self.fairlead_fails("volume", "resize", "data", "16m")
+        self.assertIn("resize volume data", said)
+        self.assertEqual(64 * MIB, self.status("data")["Size"])
+
+    def test_the_owner_the_mode_and_the_inodes_are_as_asked(self):
+        self.volume("data", size="64m", uid="1000", gid="1001", mode="2750")
+        self.docker.run("one", "--network", "none", "--volume", "data:/own", command=("sleep", "3600"))
+        self.assertEqual("1000 1001 2750\n", self.docker.exec("one", "stat", "-c", "%u %g %a", "/own").out)
+        self.assertGreater(self.status("data")["Inodes"], 0)
+
+    def test_an_empty_sized_volume_gets_the_image_s_data(self):
+        self.volume("data", size="64m")
+        self.docker.run("one", "--network", "none", "--volume", "data:/seed", command=("sleep", "3600"))
+        self.assertEqual(images.SEED_TEXT, self.docker.exec("one", "cat", images.SEED_FILE).out)
+
+    def test_removed_means_that_nothing_is_left(self):
+        with self.leaving_nothing():
+            self.volume("data", size="64m")
+            self.use("one", "data")
+            self.docker.remove("one")
+            self.docker("volume", "rm", "data")
+
+
+class Errors(DepthCase):
+    def test_of_options_name_the_option_and_what_is_legal(self):
+        with self.leaving_nothing():
+            for options, hints in (({"size": "64q"}, ("size", "64q")), ({"size": "0"}, ("size",)),
+                                   ({"fstype": "ntfs"}, ("fstype", "ext4")), ({"pool": "nowhere"}, ("nowhere",)),
+                                   ({"from_": "nothing"}, ("nothing",)), ({"access": "alone"}, ("single",)),
+                                   ({"snapshots": "sometimes:3"}, ("snapshots", "hourly")),
+                                   ({"backend": "imgae", "size": "64m"}, ("imgae", "image")),
+                                   ({"retain": "soon"}, ("retain",)), ({"idmap": "0"}, ("idmap",))):
+                with self.subTest(str(options)):
+                    words = [word for key, value in options.items()
+                             for word in ("--opt", f"{key.rstrip('_')}={value}")]
+                    said = self.docker.fails("volume", "create", "--driver", "fairlead", *words, "data")
+                    for hint in hints:
+                        self.assertIn(hint, said)
+                    self.assertNotIn("internal", said.lower())
+
+    def test_of_the_same_volume_with_another_size_name_the_difference(self):
+        self.volume("data", size="64m")
+        said = self.docker.fails("volume", "create", "--driver", "fairlead", "--opt", "size=128m", "data")
+        self.assertIn("64m", said)
+        self.assertIn("128m", said)
+
+    def test_of_words_on_the_command_line_help(self):
+        self.volume("data", size="64m")
+        self.fairlead("snapshot", "create", "data", "monday")
+        self.assertIn('did you mean "monday"', self.fairlead_fails("volume", "rollback", "data", "mondy"))
+        self.assertIn('did you mean "data"', self.fairlead_fails("volume", "resize", "dta", "1g"))
+        self.assertIn("--help", self.fairlead_fails("volume", "resize", "data", "large"))
+
+    def test_of_a_second_container_on_a_single_volume(self):
+        self.volume("data", access="single")
+        self.use("one", "data")
+        said = self.docker.fails("run", "--rm", "--network", "none", "--volume", "data:/data", images.IMAGE, "true")
+        self.assertIn("single", said)
+        self.docker.remove("one")
+        self.use("two", "data")
+
+
+class Content:
+    """Snapshots and what is made of them; mixed in below, once for each way to keep volumes."""
+
+    size = "256m"
+
+    def test_a_database_survives_a_snapshot_under_write_load(self):
+        self.volume("data", size=self.size)
+        self.use("holder", "data")
+        mountpoint = self.docker.inspect("volume", "data")["Mountpoint"]
+        self.host.write("/run/host/writer.py", WRITER)
+        self.host.write("/run/host/reader.py", READER)
+        counter = self.host.path("/run/host/rows")
+        counter.unlink(missing_ok=True)
+        writer = self.host.start("/usr/bin/python3", "/run/host/writer.py", mountpoint + "/db", "/run/host/rows",
+                                 name="writer")
+        try:
+            for name in ("first", "second"):
+                before = self._rows(counter, more_than=50 if name == "first" else self._rows(counter, 0))
+                self.fairlead("snapshot", "create", f"data@{name}")
+                self.fairlead("volume", "clone", f"data@{name}", f"copy-{name}")
+                self._assert_whole(f"copy-{name}", before)
+        finally:
+            writer.kill()
+        self.assertIn("copy-first", self.fairlead("volume", "ls", "-q"))
+        report = json.loads(self.fairlead("volume", "check", "copy-first", "--json"))
+        self.assertTrue(report["clean"], report)
+
+    def _rows(self, counter, more_than):
+        def enough():
+            rows = int(counter.read_text())
+            return rows if rows > more_than else None
+        return eventually(enough, f"more than {more_than} rows", deadline=60)
+
+    def _assert_whole(self, volume, least):
+        """The database in a clone is whole and has each row that was acknowledged before the snapshot."""
+        self.use(f"with-{volume}", volume)
+        mountpoint = self.docker.inspect("volume", volume)["Mountpoint"]
+        said = self.host.exec("/usr/bin/python3", "/run/host/reader.py", mountpoint + "/db").out.split()
+        self.assertEqual("ok", said[0])
+        self.assertGreaterEqual(int(said[1]), least)
+        self.docker.remove(f"with-{volume}")
+
+    def test_a_clone_has_the_content_and_goes_its_own_way(self):
+        self.volume("data", size=self.size)
+        self.use("one", "data")
+        self.write("one", "old")
+        self.fairlead("snapshot", "create", "data", "monday")
+        self.write("one", "new")
+        self.volume("of-monday", from_="data@monday")
+        self.volume("of-now", from_="data")
+        self.assertEqual("old", self.content("of-monday"))
+        self.assertEqual("new", self.content("of-now"))
+        self.use("two", "of-now")
+        self.write("two", "newer")
+        self.assertEqual("new", self.read("one"))
+
+    def test_a_rollback_keeps_what_was_there(self):
+        self.volume("data", size=self.size)
+        self.use("one", "data")
+        self.write("one", "old")
+        self.fairlead("snapshot", "create", "data@monday")
+        self.write("one", "new")
+        self.assertIn("in use", self.fairlead_fails("volume", "rollback", "data@monday").replace("mounted", "in use"))
+        self.docker.remove("one")
+        kept = self.fairlead("volume", "rollback", "data@monday", "-q")
+        self.assertEqual("old", self.content("data"))
+        self.assertRegex(kept, r"^data@")
+        self.fairlead("volume", "rollback", kept)
+        self.assertEqual("new", self.content("data"))
+
+    def test_inspect_shows_the_snapshots_and_rm_takes_them_away(self):
+        self.volume("data", size=self.size)
+        for name in ("monday", "tuesday"):
+            self.fairlead("snapshot", "create", "data", name)
+        self.assertEqual(["monday", "tuesday"], self.status("data")["Snapshots"])
+        self.fairlead("snapshot", "rm", "data@monday")
+        self.assertEqual(["tuesday"], self.status("data")["Snapshots"])
+        self.assertEqual("data@tuesday", self.fairlead("snapshot", "ls", "-q", "data"))
+
+    def test_a_volume_goes_with_its_snapshots(self):
+        with self.leaving_nothing():
+            self.volume("data", size=self.size)
+            self.fairlead("snapshot", "create", "data", "monday")
+            self.docker("volume", "rm", "data")
+
+    def test_an_archive_makes_the_same_volume_again(self):
+        self.volume("data", size=self.size)
+        self.use("one", "data")
+        self.write("one", "kept")
+        self.docker.exec("one", "sh", "-c", "mkdir -m 2750 /data/in && ln -s ../file /data/in/link && "
+                                            "chown 1000:1001 /data/in && ln /data/file /data/in/hard")
+        self.fairlead("volume", "export", "data", "-o", "/run/host/data.tar.zst")
+        self.fairlead("volume", "import", "again", "/run/host/data.tar.zst")
+        self.use("two", "again")
+        self.assertEqual("kept", self.read("two", "/data/in/link"))
+        for form in ("%n %u %g %a", "%h"):
+            paths = ("/data/in", "/data/file")
+            self.assertEqual(self.docker.exec("one", "stat", "-c", form, *paths).out,
+                             self.docker.exec("two", "stat", "-c", form, *paths).out)
+
+    def test_a_backup_writes_what_changed_and_restores_any_of_them(self):
+        self.volume("data", size=self.size)
+        self.use("one", "data")
+        self.docker.exec("one", "dd", "if=/dev/urandom", "of=/data/large", "bs=1M", "count=40")
+        self.write("one", "old")
+        first = json.loads(self.fairlead("volume", "backup", "data", "--to", "/run/host/backup", "--json"))
+        self.write("one", "new")
+        second = json.loads(self.fairlead("volume", "backup", "data", "--to", "/run/host/backup", "--json"))
+        self.assertLess(second["stored"], first["stored"] / 4)
+        self.assertEqual([first["id"], second["id"]], self.fairlead("backup", "ls", "-q", "/run/host/backup").split())
+        self.fairlead("backup", "verify", "/run/host/backup")
+        self.fairlead("volume", "restore", "data", "--from", "/run/host/backup", "--backup", first["id"], "--as", "a1")
+        self.fairlead("volume", "restore", "data", "--from", "/run/host/backup", "--as", "a2")
+        self.assertEqual(["old", "new"], [self.content("a1"), self.content("a2")])
+        self.assertIn("LastBackup", self.status("data"))
+
+
+class OfImages(Content, DepthCase):
+    """On the host's own file system: images where a size is asked for."""
+
+
+class InAPool(Content, DepthCase):
+    """In a pool: btrfs in one file."""
+
+    pool = "fast"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.fairlead("pool", "create", "fast", "--size", "1g")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.fairlead("pool", "rm", "fast")
+        super().tearDownClass()
+
+    def test_a_pool_is_shown_and_not_removed_while_volumes_are_in_it(self):
+        self.volume("data", size="64m")
+        pool = json.loads(self.fairlead("pool", "inspect", "fast"))[0]
+        self.assertEqual(("btrfs", 1), (pool["fstype"], pool["state"]["volumes"]))
+        self.assertEqual("btrfs", self.status("data")["Backend"])
+        self.assertEqual("fast", self.status("data")["Pool"])
+        self.assertIn("fast", self.fairlead_fails("pool", "rm", "fast"))
+
+    def test_a_size_is_a_limit_in_a_pool_too(self):
+        self.volume("data", size="64m")
+        self.use("one", "data")
+        said = self.docker.exec("one", "sh", "-c", "dd if=/dev/zero of=/data/large bs=1M count=96 && sync", check=False)
+        self.assertNotEqual(0, said.code)
+        self.assertRegex(said.err, "No space left|quota exceeded|Quota exceeded")
+
+    def test_a_pool_grows(self):
+        self.fairlead("pool", "grow", "fast", "1200m")
+        self.assertGreaterEqual(json.loads(self.fairlead("pool", "inspect", "fast"))[0]["size"], 1200 * MIB)
+
+
+class Names(DepthCase):
+    def test_a_renamed_volume_keeps_its_content_and_its_users(self):
+        self.volume("data")
+        self.use("one", "data")
+        self.write("one", "kept")
+        self.fairlead("volume", "rename", "data", "other")
+        self.assertEqual("kept", self.read("one"))
+        self.docker.volume("other")
+        self.assertEqual("kept", self.content("other"))
+        self.docker.remove("one")
+
+    def test_a_removed_volume_comes_back_from_the_trash(self):
+        self.volume("data", retain="1h")
+        self.use("one", "data")
+        self.write("one", "kept")
+        self.docker.remove("one")
+        self.docker("volume", "rm", "data")
+        self.assertIn("no such volume", self.docker.fails("volume", "inspect", "data").lower())
+        self.assertRegex(self.fairlead("trash", "ls"), re.compile(r"\bdata\b"))
+        self.fairlead("trash", "restore", "data")
+        self.assertEqual("kept", self.content("data"))
+        self.assertEqual("[]", self.fairlead("trash", "ls", "--json"))
+
+    def test_labels_are_set_and_taken_away(self):
+        self.volume("data", **{"label.team": "blue"})
+        self.fairlead("volume", "label", "data", "team-", "tier=gold")
+        self.assertEqual({"tier": "gold"}, json.loads(self.fairlead("volume", "inspect", "data"))[0]["labels"])
+
+
+class TwoRuntimes(DepthCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.podman = Podman(cls.host).load_image()
+
+    def tearDown(self):
+        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman("volume", "rm", "--all", "--force")
+        super().tearDown()
+
+    def use_by_podman(self, container, volume):
+        self.podman("run", "--detach", "--name", container, "--network", "none", "--cgroup-parent", self.host.cgroup,
+                    "--volume", f"{volume}:/data", images.IMAGE, "sleep", "3600")
+
+    def test_docker_and_podman_write_to_one_volume_at_the_same_time(self):
+        self.volume("shared", size="64m")
+        self.use("one", "shared")
+        self.podman("volume", "create", "--driver", "fairlead", "--opt", "size=64m", "shared")
+        self.use_by_podman("two", "shared")
+        self.write("one", "by-docker", "/data/a")
+        self.podman("exec", "two", "sh", "-c", "echo by-podman > /data/b")
+        self.assertEqual("by-podman", self.read("one", "/data/b"))
+        self.assertEqual("by-docker", self.podman("exec", "two", "cat", "/data/a").out.strip())
+        self.docker.remove("one")
+        self.assertEqual("by-docker", self.podman("exec", "two", "cat", "/data/a").out.strip())
+        self.assertIn("in use", self.docker.fails("volume", "rm", "shared"))
+        self.podman("exec", "two", "sh", "-c", "echo still > /data/b")
+        self.podman("rm", "--force", "--time", "0", "two")
+        self.assertEqual("still", self.content("shared", "b"))
+
+    def test_podman_is_told_why_a_volume_cannot_be(self):
+        said = self.podman("volume", "create", "--driver", "fairlead", "--opt", "sise=1g", "data", check=False)
+        self.assertNotEqual(0, said.code)
+        self.assertIn("size", said.err)
+        self.assertNotIn("data", self.podman("volume", "ls", "--quiet").out.split())
