@@ -44,8 +44,9 @@ INSTANTIATE_TEST_SUITE_P(
                R"(fairlead: unexpected argument "shop"; see "fairlead network ls --help")"},
         Misuse{"volume rename data",
                R"(fairlead: NEW is required; see "fairlead volume rename --help")"},
-        Misuse{"volume resize data huge",
-               R"(fairlead: PARSE_SIZE; see "fairlead volume resize --help")"},
+        Misuse{
+            "volume resize data huge",
+            R"(fairlead: "huge" is not a size; write bytes or a number with k, m, g or t (like 10g); see "fairlead volume resize --help")"},
         Misuse{
             "volume label data team",
             R"(fairlead: label "team" must be KEY=VALUE, or KEY- to take it away; see "fairlead volume label --help")"},

@@ -33,7 +33,7 @@ InspectedVolume full_volume() {
                                        .inodes = 64,
                                        .inodes_used = 11,
                                        .in_use = true,
-                                       .users = "process 42 (web)",
+                                       .users = "process 42 of web",
                                        .health = "ok"}};
   inspected.volume.pool = "fast";
   inspected.volume.backed_up = inspected.volume.created;
@@ -49,7 +49,7 @@ TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
       R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
       R"("Name":"data","Status":{"Backend":"image","Health":"ok","InUse":true,"Inodes":64,"InodesUsed":11,)"
       R"("LastBackup":"2026-01-01T00:00:00Z","Pool":"fast","Reason":"size","Size":1024,"Snapshots":["monday"],)"
-      R"("Used":10,"Users":"process 42 (web)"
+      R"("Used":10,"Users":"process 42 of web"
 }
 }
 })");

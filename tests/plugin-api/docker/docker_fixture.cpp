@@ -74,9 +74,10 @@ void Plugin::answer_for_pools() {
 }
 void Plugin::answer_for_volumes() {
   ON_CALL(volumes, create)
-      .WillByDefault([](const volume::VolumeSpec& spec) -> Result<volume::Volume> {
-        return data_volume(spec.name.str());
-      });
+      .WillByDefault(
+          [](const volume::VolumeSpec& spec, const volume::Progress&) -> Result<volume::Volume> {
+            return data_volume(spec.name.str());
+          });
   ON_CALL(volumes, remove).WillByDefault(Return(Status()));
   ON_CALL(volumes, unmount).WillByDefault(Return(Status()));
   ON_CALL(volumes, mount)

@@ -123,7 +123,7 @@ volume::VolumeStatus data_status() {
           .inodes = 655'360,
           .inodes_used = 12,
           .in_use = true,
-          .users = "process 42 (web)",
+          .users = "process 42 of web",
           .health = "ok"};
 }
 
