@@ -121,9 +121,10 @@ Status Archives::fill(const Volume& volume, Backend& backend, Origin origin, con
 }
 
 Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, const Writing& write) {
-  TRY(const auto wish, check_wish(spec, backends_));
+  TRY(auto wish, read_wish(spec));
   if (!wish.options.from_volume.empty())
     return fail(Code::kInvalid, "option \"from\" makes a clone; leave it out here");
+  TRY_STATUS(choose_backend(wish, backends_));
   const auto is_there = [&]() -> Result<bool> {
     TRY(const auto there, records_.by_name(spec.name));
     if (there && there->volume.phase == Phase::kReady)
