@@ -1,38 +1,128 @@
 // One verb in a process of its own, to be killed at a fault point: volume_crash_child <folder>
-// <verb> [retain].
+// <verb> [<option>=<value>,...]. The options are those of `create`. Exit code: 0, 1 for not found,
+// 3 for exists, 4 for unsupported, 5 for any other error.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "base/state/sqlite_store.h"
-#include "volume/backends/registry.h"
+#include "tests/volume/service/crash_backends.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
 namespace {
 
-Status run(VolumeService& service, const std::string& verb, const std::string& retain) {
-  const auto nothing = [](const auto&) {};
-  if (verb == "create") {
-    TRY(const auto name, VolumeName::parse("shop"));
-    return service
-        .create({.name = name, .options = {{"uid", "7"}, {"retain", retain}}, .labels = {}})
-        .map(nothing);
+using Options = std::map<std::string, std::string>;
+
+constexpr std::uint64_t kLarger = 24U << 20;
+
+Options parse(const std::string& text) {
+  Options options;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto comma = std::min(text.find(',', at), text.size());
+    const std::string part = text.substr(at, comma - at);
+    if (const auto equals = part.find('='); equals != std::string::npos)
+      options[part.substr(0, equals)] = part.substr(equals + 1);
+    at = comma + 1;
   }
-  if (verb == "remove") return service.remove("shop");
-  if (verb == "mount") return service.mount("shop", "docker", "a").map(nothing);
-  if (verb == "unmount") return service.unmount("shop", "docker", "a");
-  if (verb == "reconcile") return service.reconcile().map(nothing);
-  return fail(Code::kInvalid, "unknown verb {}", verb);
+  return options;
 }
 
-int main_of(const std::string& folder, const std::string& verb, const std::string& retain) {
+constexpr auto kNothing = [](const auto&) {};
+bool go_on(std::uint64_t, std::uint64_t) { return true; }
+
+Status make(VolumeService& service, const std::string& name, const Options& options) {
+  TRY(const auto parsed, VolumeName::parse(name));
+  return service.create({.name = parsed, .options = options, .labels = {}}, go_on).map(kNothing);
+}
+
+// What a container does: mounts, writes, makes it last, goes.
+Status write_goods(VolumeService& service, const std::string& text) {
+  TRY(const auto volume, service.mount("shop", "test", "writer"));
+  const UniqueFd file(::open((volume.mountpoint + "/goods").c_str(),
+                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file) return fail_errno(errno, "open goods");
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::fsync(file.get()) != 0)
+    return fail_errno(errno, "write goods");
+  return service.unmount("shop", "test", "writer");
+}
+
+using Verb = std::function<Status(VolumeService&, const Options&)>;
+
+const std::map<std::string, Verb>& verbs() {
+  static const std::map<std::string, Verb> all{
+      {"create", [](VolumeService& s, const Options& o) { return make(s, "shop", o); }},
+      {"remove", [](VolumeService& s, const Options&) { return s.remove("shop"); }},
+      {"mount", [](VolumeService& s,
+                   const Options&) { return s.mount("shop", "docker", "a").map(kNothing); }},
+      {"unmount",
+       [](VolumeService& s, const Options&) { return s.unmount("shop", "docker", "a"); }},
+      {"reconcile", [](VolumeService& s, const Options&) { return s.reconcile().map(kNothing); }},
+      {"write-old", [](VolumeService& s, const Options&) { return write_goods(s, "old"); }},
+      {"write-new", [](VolumeService& s, const Options&) { return write_goods(s, "new"); }},
+      {"snapshot",
+       [](VolumeService& s, const Options&) {
+         return s.take_snapshot("shop", "monday", {}).map(kNothing);
+       }},
+      {"drop", [](VolumeService& s, const Options&) { return s.drop_snapshot("shop", "monday"); }},
+      {"rollback", [](VolumeService& s,
+                      const Options&) { return s.roll_back("shop", "monday", {}).map(kNothing); }},
+      {"resize",
+       [](VolumeService& s, const Options&) { return s.resize("shop", kLarger).map(kNothing); }},
+      {"clone",
+       [](VolumeService& s, const Options&) {
+         return make(s, "copy", {{"from", "shop"}});
+       }},
+      {"clone-snapshot",
+       [](VolumeService& s, const Options&) {
+         return make(s, "copy", {{"from", "shop@monday"}});
+       }},
+      {"rename",
+       [](VolumeService& s, const Options&) { return s.rename("shop", "bazaar").map(kNothing); }},
+      {"label",
+       [](VolumeService& s, const Options&) {
+         return s.set_labels("shop", {{"a", "1"}}).map(kNothing);
+       }},
+      {"restore",
+       [](VolumeService& s, const Options&) {
+         return s.restore_from_trash("shop", "bazaar").map(kNothing);
+       }},
+      {"empty", [](VolumeService& s, const Options&) { return s.empty_trash("").map(kNothing); }},
+      {"schedule",
+       [](VolumeService& s, const Options&) { return s.keep_schedules().map(kNothing); }},
+  };
+  return all;
+}
+
+int exit_code(Code code) {
+  switch (code) {
+    case Code::kNotFound:
+      return 1;
+    case Code::kExists:
+      return 3;
+    case Code::kUnsupported:
+      return 4;
+    default:
+      return 5;
+  }
+}
+
+int main_of(const std::string& folder, const std::string& verb, const std::string& options) {
+  const auto found = verbs().find(verb);
+  if (found == verbs().end()) return 2;
   auto store = state::open_sqlite_store(folder + "/state.db");
   if (!store) return std::fprintf(stderr, "%s\n", store.error().text.c_str()), 2;
   NamedLocks locks(folder + "/locks");
-  const auto backends = make_backends(folder + "/volumes");
+  const auto backends = testing::make_crash_backends(folder + "/volumes");
   const auto service = make_volume_service(**store, locks, *backends);
-  const auto done = run(*service, verb, retain);
-  if (!done) return std::fprintf(stderr, "%s\n", done.error().text.c_str()), 1;
+  const auto done = found->second(*service, parse(options));
+  if (!done)
+    return std::fprintf(stderr, "%s\n", done.error().text.c_str()), exit_code(done.error().code);
   return 0;
 }
 
@@ -41,5 +131,5 @@ int main_of(const std::string& folder, const std::string& verb, const std::strin
 
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
-  return fairlead::volume::main_of(argv[1], argv[2], argc > 3 ? argv[3] : "0");
+  return fairlead::volume::main_of(argv[1], argv[2], argc > 3 ? argv[3] : "");
 }

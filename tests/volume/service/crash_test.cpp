@@ -1,13 +1,9 @@
 // SIGKILL at every fault point of every verb: the same call again succeeds, nothing leaks, store
 // and disk agree.
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <fstream>
-#include <map>
 #include <set>
 
+#include "tests/volume/service/crash_process.h"
 #include "tests/volume/service/disk_world.h"
 
 namespace fairlead::volume {
@@ -18,23 +14,12 @@ using testing::expect_agreement;
 using testing::Scratch;
 using testing::Where;
 
-constexpr int kKilled = 128 + SIGKILL;
+using testing::kKilled;
+using testing::read_points;
 
-// Runs the child with FAIRLEAD_FAULT=<fault> and returns its exit code, 128 + signal when it was
-// killed.
 int run_child(const std::string& folder, const std::string& verb, const std::string& fault,
-              const std::string& retain = "0") {
-  std::vector<std::string> words{CRASH_CHILD, folder, verb, retain};
-  std::string variable = "FAIRLEAD_FAULT=" + fault;
-  std::vector<char*> argv, environment{variable.data(), nullptr};
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (::posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environment.data()) != 0)
-    return -1;
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+              const std::string& retain) {
+  return testing::run_child(folder, verb, fault, "uid=7,retain=" + retain);
 }
 
 // What is there before the verb, and what must be true when it succeeded after all.
@@ -62,12 +47,7 @@ std::vector<std::string> points_of(const Case& plan) {
   const Scratch scratch(Where::kMemory);
   prepare(plan, scratch.path());
   EXPECT_EQ(run_child(scratch.path(), plan.verb, "list:" + (scratch / "points"), plan.retain), 0);
-  std::vector<std::string> points;
-  std::map<std::string, int> passages;
-  std::ifstream file(scratch / "points");
-  for (std::string line; std::getline(file, line);)
-    points.push_back(fmt::format("{}:{}", line, ++passages[line]));
-  return points;
+  return read_points(scratch / "points");
 }
 
 class CrashTest : public ::testing::TestWithParam<Case> {

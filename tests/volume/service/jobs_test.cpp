@@ -1,0 +1,160 @@
+#include "volume/service/jobs.h"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "base/state/memory_store.h"
+#include "tests/volume/scratch.h"
+
+namespace fairlead::volume {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+class JobsTest : public ::testing::Test {
+ protected:
+  // As another process: it has locks of its own.
+  struct Process {
+    explicit Process(JobsTest& test)
+        : locks(test.scratch / "locks"),
+          records(*test.store, locks, [&test] { return test.now; }),
+          jobs(make_volume_jobs(*test.store, locks, test.verbs, [&test] { return test.now; })) {}
+    NamedLocks locks;
+    JobRecords records;
+    std::unique_ptr<VolumeJobs> jobs;
+  };
+  static JobRun::Task task() { return {"backup", "shop", {{"to", "/backups"}}}; }
+  Job only() {
+    const auto listed = second.jobs->list();
+    EXPECT_EQ(listed->size(), 1U);
+    return listed->empty() ? Job{} : listed->front();
+  }
+
+  long long now = 1769860800;
+  testing::Scratch scratch{testing::Where::kMemory};
+  std::unique_ptr<state::Store> store = state::make_memory_store();
+  std::vector<Job> resumed;
+  std::map<std::string, JobVerb> verbs{{"backup", [this](const Job& job, const Progress&) {
+                                          resumed.push_back(job);
+                                          return Status();
+                                        }}};
+  Process first{*this}, second{*this};
+};
+
+TEST_F(JobsTest, ARunIsSeenFromItsStartToItsEnd) {
+  JobRun run(first.records, task(), {});
+  EXPECT_EQ(only().state, JobState::kRunning);
+  EXPECT_EQ(only().arguments, task().arguments);
+  EXPECT_EQ(only().started, now);
+  EXPECT_THAT(only().id, ::testing::StartsWith("20260131-120000-"));
+  now += 5;
+  EXPECT_TRUE(run.end(Status()));
+  EXPECT_EQ(only().state, JobState::kDone);
+  EXPECT_EQ(only().ended, now);
+}
+
+TEST_F(JobsTest, ProgressIsWrittenNowAndThen) {
+  JobRun run(first.records, task(), {});
+  const auto tell = run.progress();
+  EXPECT_TRUE(tell(1, 10));
+  EXPECT_EQ(only().done, 0U);
+  std::this_thread::sleep_for(550ms);
+  EXPECT_TRUE(tell(5, 10));
+  EXPECT_EQ(only().done, 5U);
+  EXPECT_EQ(only().total, 10U);
+  EXPECT_TRUE(run.end(Status()));
+  EXPECT_EQ(only().done, 10U);
+}
+
+TEST_F(JobsTest, AShortOneIsNeverSeenUnlessItWantsToBe) {
+  {
+    JobRun run(first.records, task(), {}, JobSeen::kWhenLong);
+    EXPECT_TRUE(run.progress()(1, 10));
+    EXPECT_TRUE(run.end(Status()));
+  }
+  EXPECT_TRUE(second.jobs->list()->empty());
+  JobRun run(first.records, task(), {}, JobSeen::kWhenLong);
+  std::this_thread::sleep_for(550ms);
+  EXPECT_TRUE(run.progress()(1, 10));
+  EXPECT_EQ(only().state, JobState::kRunning);
+}
+
+TEST_F(JobsTest, AFailureIsKeptWithItsReason) {
+  JobRun run(first.records, task(), {});
+  EXPECT_FALSE(run.end(Status(fail(Code::kIo, "disk on fire"))));
+  EXPECT_EQ(only().state, JobState::kFailed);
+  EXPECT_EQ(only().error, "disk on fire");
+}
+
+TEST_F(JobsTest, AStopReachesTheOtherProcess) {
+  JobRun run(first.records, task(), {});
+  ASSERT_TRUE(second.jobs->stop(only().id));
+  std::this_thread::sleep_for(550ms);
+  EXPECT_FALSE(run.progress()(1, 10));
+  EXPECT_FALSE(run.end(Status(fail(Code::kUnavailable, "it was stopped"))));
+  EXPECT_EQ(only().state, JobState::kStopped);
+  EXPECT_EQ(second.jobs->stop(only().id).error().code, Code::kConflict);
+}
+
+TEST_F(JobsTest, TheOuterProgressStopsItToo) {
+  JobRun run(first.records, task(), [](std::uint64_t, std::uint64_t) { return false; });
+  EXPECT_FALSE(run.progress()(1, 10));
+  EXPECT_FALSE(run.end(Status(fail(Code::kUnavailable, "it was stopped"))));
+  EXPECT_EQ(only().state, JobState::kStopped);
+}
+
+TEST_F(JobsTest, UnknownIdsAreNotFound) {
+  for (const char* id : {"", "../x", "20260131-120000-ffff", "A", "a/b"}) {
+    EXPECT_EQ(second.jobs->stop(id).error().code, Code::kNotFound) << id;
+    EXPECT_EQ(second.jobs->resume(id, {}).error().code, Code::kNotFound) << id;
+  }
+}
+
+TEST_F(JobsTest, ARecordWithoutALockIsAnInterruptedJobThatCanBeResumed) {
+  ASSERT_TRUE(first.records.put({.id = "20260131-120000-abcd",
+                                 .verb = "backup",
+                                 .volume = "shop",
+                                 .arguments = task().arguments,
+                                 .started = now}));
+  EXPECT_EQ(only().state, JobState::kInterrupted);
+  ASSERT_TRUE(second.jobs->resume(only().id, {}));
+  ASSERT_EQ(resumed.size(), 1U);
+  EXPECT_EQ(resumed.front().arguments, task().arguments);
+  EXPECT_TRUE(second.jobs->list()->empty());
+}
+
+TEST_F(JobsTest, WhatRunsOrIsDoneIsNotResumed) {
+  JobRun run(first.records, task(), {});
+  EXPECT_EQ(second.jobs->resume(only().id, {}).error().code, Code::kConflict);
+  EXPECT_TRUE(run.end(Status()));
+  EXPECT_EQ(second.jobs->resume(only().id, {}).error().code, Code::kConflict);
+}
+
+TEST_F(JobsTest, AVerbThatNobodyKnowsSaysSo) {
+  {
+    JobRun run(first.records, {"melt", "shop", {}}, {});
+    EXPECT_FALSE(run.end(Status(fail(Code::kIo, "no"))));
+  }
+  EXPECT_THAT(second.jobs->resume(only().id, {}).error().text, HasSubstr("give the command again"));
+}
+
+TEST_F(JobsTest, TheyAreForgottenAfterAWeek) {
+  EXPECT_TRUE(JobRun(first.records, task(), {}).end(Status()));
+  now += 7 * 86400 - 1;
+  EXPECT_EQ(second.jobs->list()->size(), 1U);
+  now += 1;
+  EXPECT_TRUE(second.jobs->list()->empty());
+  EXPECT_TRUE(store->list("", "", 0)->empty());
+}
+
+TEST_F(JobsTest, AnUnreadableRecordHidesOnlyItself) {
+  ASSERT_TRUE(store->commit(
+      {.preconditions = {}, .puts = {{"volume-job/20260131-120000-0000", "{}"}}, .deletes = {}}));
+  JobRun run(first.records, task(), {});
+  EXPECT_EQ(only().verb, "backup");
+}
+
+}  // namespace
+}  // namespace fairlead::volume
