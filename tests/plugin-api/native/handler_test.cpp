@@ -160,7 +160,8 @@ TEST_F(Volumes, AreListedWithTheirStatus) {
 TEST_F(Volumes, ANewOneIsCreated) {
   EXPECT_CALL(volumes_, inspect("data")).WillOnce(Return(fail(Code::kNotFound, "no volume data")));
   EXPECT_CALL(volumes_, create(Field(&volume::VolumeSpec::options,
-                                     std::map<std::string, std::string>{{"size", "10g"}})))
+                                     std::map<std::string, std::string>{{"size", "10g"}}),
+                               ::testing::_))
       .WillOnce(Return(data_volume()));
   EXPECT_EQ(send("POST", "/v1/volumes", R"({"name": "data", "options": {"size": "10g"}})").status,
             201);
