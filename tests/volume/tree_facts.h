@@ -6,6 +6,7 @@
 #include <sys/xattr.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -32,6 +33,13 @@ inline std::map<std::string, std::string> xattrs_of(const std::string& path) {
   return found;
 }
 
+inline std::size_t hash_of(const std::string& path) {
+  std::ifstream file(path);
+  std::string text(std::filesystem::file_size(path), '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  return std::hash<std::string>()(text);
+}
+
 // Path -> one line. Hard links are told by the first path of their file.
 inline std::map<std::string, std::string> facts_of(const std::string& top) {
   std::vector<std::string> paths{""};
@@ -46,8 +54,7 @@ inline std::map<std::string, std::string> facts_of(const std::string& top) {
     std::string line = fmt::format("mode {:o} owner {}:{} time {}.{:09}", info.st_mode, info.st_uid,
                                    info.st_gid, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
     if (S_ISREG(info.st_mode))
-      line += fmt::format(" size {} hash {}", info.st_size,
-                          std::hash<std::string>()(read_text(top + path)));
+      line += fmt::format(" size {} hash {}", info.st_size, hash_of(top + path));
     if (S_ISLNK(info.st_mode)) line += " to " + std::filesystem::read_symlink(top + path).string();
     if (!S_ISDIR(info.st_mode))
       line += fmt::format(" links {} as {}", info.st_nlink,
@@ -86,12 +93,13 @@ inline bool set_xattr(const std::string& path, const std::string& name, const st
 }
 
 inline std::string noise(std::size_t size, unsigned seed) {
-  std::string bytes(size, '\0');
+  std::string bytes(size + 8, '\0');
   std::uint64_t state = seed * 0x9e3779b97f4a7c15ULL + 1;
-  for (char& c : bytes) {
+  for (std::size_t at = 0; at < size; at += sizeof state) {
     state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    c = static_cast<char>(state);
+    std::memcpy(bytes.data() + at, &state, sizeof state);
   }
+  bytes.resize(size);
   return bytes;
 }
 

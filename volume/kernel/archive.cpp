@@ -164,37 +164,36 @@ struct ArchiveWriter::State {
   struct Free {
     void operator()(archive* handle) const { archive_write_free(handle); }
   };
-  std::unique_ptr<archive, Free> handle;
   int fd = -1;
   Sha256 hash;
   std::string path;  // of the entry that is being written
-  Error error;       // of write(2), which libarchive would only number
+  // Of write(2). libarchive is not told: it leaks its buffers after a failure (3.6), and would only
+  // give us back a number.
+  std::optional<Error> error;
+  bool is_given_up = false;               // what is still to be written goes nowhere
+  std::unique_ptr<archive, Free> handle;  // the last: freeing it calls put()
 
   static la_ssize_t put(archive* handle, void* self, const void* bytes, std::size_t size);
   tl::unexpected<Error> failed(std::string_view action) const;
 };
 
-la_ssize_t ArchiveWriter::State::put(archive* handle, void* self, const void* bytes,
-                                     std::size_t size) {
+la_ssize_t ArchiveWriter::State::put(archive*, void* self, const void* bytes, std::size_t size) {
   auto* state = static_cast<State*>(self);
   const auto* at = static_cast<const char*>(bytes);
-  for (std::size_t done = 0; done < size;) {
+  for (std::size_t done = 0; done < size && !state->error && !state->is_given_up;) {
     const ssize_t put = ::write(state->fd, at + done, size - done);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) {
-      const int cause = errno;
-      archive_set_error(handle, cause, "write");
-      state->error = sys_error(cause, "write the archive");
-      return -1;
-    }
-    done += static_cast<std::size_t>(put);
+    if (put < 0)
+      state->error = sys_error(errno, "write the archive");
+    else
+      done += static_cast<std::size_t>(put);
   }
   state->hash.add({at, size});
   return static_cast<la_ssize_t>(size);
 }
 
 tl::unexpected<Error> ArchiveWriter::State::failed(std::string_view action) const {
-  if (!error.text.empty()) return fail(error);
+  if (error) return fail(*error);
   return fail(Code::kIo, "{} \"{}\": {}", action, printable(path), words_of(handle.get()));
 }
 
@@ -202,9 +201,8 @@ ArchiveWriter::ArchiveWriter(std::unique_ptr<State> state) : state_(std::move(st
 ArchiveWriter::ArchiveWriter(ArchiveWriter&&) noexcept = default;
 
 ArchiveWriter::~ArchiveWriter() {
-  // Without close() nothing more is written: free(3) alone would end the archive as if it were
-  // whole.
-  if (state_) archive_write_fail(state_->handle.get());
+  // Freeing it would end the archive as if it were whole.
+  if (state_) state_->is_given_up = true;
 }
 
 Result<ArchiveWriter> ArchiveWriter::open(int fd) {
@@ -242,14 +240,14 @@ Status ArchiveWriter::add(const TreeEntry& entry,
   }
   const int written = archive_write_header(state_->handle.get(), header.get());
   // A warning: the name is no UTF-8 and was written byte by byte.
-  if (written < ARCHIVE_WARN) return state_->failed("archive");
+  if (written < ARCHIVE_WARN || state_->error) return state_->failed("archive");
   return {};
 }
 
 Status ArchiveWriter::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto put = archive_write_data(state_->handle.get(), bytes.data(), bytes.size());
-    if (put <= 0) return state_->failed("archive");
+    if (put <= 0 || state_->error) return state_->failed("archive");
     bytes.remove_prefix(static_cast<std::size_t>(put));
   }
   return {};
@@ -267,7 +265,7 @@ Status ArchiveWriter::skip(std::uint64_t hole) {
 
 Result<Digest> ArchiveWriter::close() {
   const Utf8Locale locale;
-  if (archive_write_close(state_->handle.get()) != ARCHIVE_OK)
+  if (archive_write_close(state_->handle.get()) != ARCHIVE_OK || state_->error)
     return state_->failed("end the archive after");
   return state_->hash.finish();
 }

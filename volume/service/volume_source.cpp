@@ -53,6 +53,7 @@ Result<VolumeSource> VolumeSource::open(VolumeDoors doors, const std::string& te
 VolumeSource::~VolumeSource() {
   if (!own_snapshot_) return;
   data_.reset();
+  content_.reset();
   const auto dropped = doors_.service.drop_snapshot(volume_.name.str(), *own_snapshot_);
   if (!dropped && dropped.error().code != Code::kNotFound)
     log::warn("a snapshot for an archive is left to the next one",
@@ -101,12 +102,15 @@ Status VolumeSource::open_snapshot(const std::string& name) {
   return open_data(found->id);
 }
 
-// Under the lock of the volume, which is not held while reading: the descriptor keeps the content.
+// The lock of the volume is not held while reading, so that it can be mounted; that of its content
+// is.
 Status VolumeSource::open_data(const std::string& snapshot_id) {
   TRY(const auto guard, doors_.locks.lock("volume-" + volume_.name.str(), kLockDeadline));
   TRY(const auto stored, doors_.records.by_id(volume_.id));
   if (!stored || stored->volume.phase != Phase::kReady)
     return fail(Code::kNotFound, "volume \"{}\" was removed meanwhile", volume_.name.str());
+  TRY(auto content, doors_.locks.lock("volume.content-" + volume_.id, 500ms));
+  content_ = std::move(content);
   TRY(Backend* const backend, doors_.backends.find(stored->volume));
   TRY(data_, backend->open_data(stored->volume, snapshot_id));
   return {};

@@ -24,6 +24,7 @@ struct VolumeDoors {
 class VolumeSource {
  public:
   // "shop", or "shop@monday". See archives.h for where the content of now comes from.
+  // Meanwhile the volume is not removed, rolled back or resized, and loses no snapshot.
   static Result<VolumeSource> open(VolumeDoors doors, const std::string& text);
   VolumeSource(VolumeSource&&) = default;
   VolumeSource& operator=(VolumeSource&&) = delete;
@@ -47,6 +48,7 @@ class VolumeSource {
   Volume volume_;
   std::optional<NamedLocks::Guard> turn_;  // one at a time makes a snapshot of a volume for itself
   std::unique_ptr<const std::string> own_snapshot_;  // null where it was moved from
+  std::optional<NamedLocks::Guard> content_;         // nobody pulls the data from under us
   UniqueFd data_;
   FileTime taken_;
   std::uint64_t used_ = 0;

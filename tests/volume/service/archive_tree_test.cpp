@@ -10,6 +10,7 @@ namespace fairlead::volume {
 namespace {
 
 using testing::facts_of;
+using testing::hash_of;
 using testing::Scratch;
 using testing::write_text;
 
@@ -59,14 +60,14 @@ TEST_F(ArchiveTreeTest, HolesStayHoles) {
   EXPECT_EQ(testing::blocks_of(to + "/only-hole"), 0U);
 }
 
-TEST_F(ArchiveTreeTest, AHoleOfATerabyteCostsNothing) {
+TEST_F(ArchiveTreeTest, ALargeHoleCostsNothing) {
   write_text(from + "/huge", "begin");
-  std::filesystem::resize_file(from + "/huge", 1ULL << 36);
+  std::filesystem::resize_file(from + "/huge", 1ULL << 33);
   const auto packed = pack(archive);
   ASSERT_TRUE(packed) << packed.error().text;
   EXPECT_LT(std::filesystem::file_size(archive), 100'000U);
   ASSERT_TRUE(unpack());
-  EXPECT_EQ(std::filesystem::file_size(to + "/huge"), 1ULL << 36);
+  EXPECT_EQ(std::filesystem::file_size(to + "/huge"), 1ULL << 33);
   EXPECT_LT(testing::blocks_of(to + "/huge"), 1U << 20);
 }
 
@@ -82,8 +83,8 @@ TEST_F(ArchiveTreeTest, OtherTarProgramsReadIt) {
   testing::make_rich_tree(from);
   ASSERT_TRUE(pack(archive));
   run({"tar", "--xattrs", "--xattrs-include=user.*", "-C", to, "-xpf", archive});
-  EXPECT_EQ(testing::read_text(from + "/a/b/large"), testing::read_text(to + "/a/b/large"));
-  EXPECT_EQ(testing::read_text(from + "/holes"), testing::read_text(to + "/holes"));
+  EXPECT_EQ(hash_of(from + "/a/b/large"), hash_of(to + "/a/b/large"));
+  EXPECT_EQ(hash_of(from + "/holes"), hash_of(to + "/holes"));
   EXPECT_EQ(testing::read_text(to + "/\xc3\xa9t\xc3\xa9"), "utf-8");
 }
 
@@ -99,8 +100,8 @@ TEST_P(OtherTarTest, TheirArchivesAreRead) {
   run(argv);
   const auto unpacked = unpack();
   ASSERT_TRUE(unpacked) << unpacked.error().text;
-  EXPECT_EQ(testing::read_text(from + "/a/b/large"), testing::read_text(to + "/a/b/large"));
-  EXPECT_EQ(testing::read_text(from + "/holes"), testing::read_text(to + "/holes"));
+  EXPECT_EQ(hash_of(from + "/a/b/large"), hash_of(to + "/a/b/large"));
+  EXPECT_EQ(hash_of(from + "/holes"), hash_of(to + "/holes"));
   EXPECT_EQ(testing::read_text(to + "/\xc3\xa9t\xc3\xa9"), "utf-8");
   EXPECT_TRUE(std::filesystem::is_symlink(to + "/absolute"));
 }

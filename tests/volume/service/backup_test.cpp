@@ -117,13 +117,13 @@ TEST_F(BackupTest, WhatDidNotChangeIsNotRead) {
   expect_restored(list().back(), facts_of(from));
 }
 
-TEST_F(BackupTest, ALargeFileWithOnePercentChangedStoresLittle) {
-  write_text(from + "/image", noise(100 * kMega, 1));
+TEST_F(BackupTest, ALargeFileWithALittleChangedStoresLittle) {
+  write_text(from + "/image", noise(40 * kMega, 1));
   ASSERT_TRUE(back_up());
   {
     std::fstream file(from + "/image");
-    file.seekp(50 * kMega + 12345);
-    file << noise(kMega - 20000, 2);
+    file.seekp(20 * kMega + 12345);
+    file << noise(kMega / 2, 2);
   }
   const auto done = back_up();
   ASSERT_TRUE(done) << done.error().text;
@@ -173,6 +173,7 @@ TEST_F(BackupTest, AStoppedBackupLeavesNoneAndItsPiecesServeTheNext) {
 TEST_F(BackupTest, FlippedBitsAreFoundAndTheFilesNamed) {
   write_text(from + "/good", noise(2 * kMega, 1));
   ASSERT_TRUE(back_up());
+  const auto good = facts_of(from);
   write_text(from + "/bad", noise(2 * kMega, 2));
   ASSERT_TRUE(back_up());
   const auto newest = list().back();
@@ -193,11 +194,7 @@ TEST_F(BackupTest, FlippedBitsAreFoundAndTheFilesNamed) {
   const auto restored = restore(newest, scratch / "to");
   ASSERT_FALSE(restored);
   EXPECT_NE(restored.error().text.find("\"bad\""), std::string::npos) << restored.error().text;
-  expect_restored(oldest, [&] {
-    auto facts = facts_of(scratch / "to");  // only the first file and the folder
-    facts.erase("/bad");
-    return facts;
-  }());
+  expect_restored(oldest, good);
 }
 
 TEST_F(BackupTest, ALostPackIsFoundAndStoredAgain) {
