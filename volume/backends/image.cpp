@@ -144,12 +144,14 @@ Status ImageBackend::discard(const Volume& volume) {
   return pool_.discard(volume.id);
 }
 
+// Trouble with the image does not keep a volume from the trash; somebody at work in it does.
 Status ImageBackend::remove(const Volume& volume) {
-  if (const auto there = pool_.has(volume.id); !there || !*there)
-    return pool_.to_trash(volume.id, volume.deleted);
-  if (auto free = unmount(volume); !free && free.error().code == Code::kInUse)
-    return fail(
-        std::move(free).error());  // any other trouble does not keep a volume from the trash
+  const auto folder = pool_.open(volume.id);
+  if (!folder) return pool_.to_trash(volume.id, volume.deleted);
+  auto freed = unmount(volume);
+  if (!freed && freed.error().code != Code::kInUse)
+    freed = volume::unmount(folder->fd(), kMountPoint);
+  if (!freed) return freed;
   return pool_.to_trash(volume.id, volume.deleted);
 }
 
@@ -183,6 +185,7 @@ Result<std::string> ImageBackend::mount(const Volume& volume) {
   TRY(const auto options, parse_options(volume.options));
   TRY_STATUS(open_folder(volume).map([](const Folder&) {}));
   TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
+  TRY_STATUS(disk.folder().ensure_folder(kMountPoint, 0700).map([](const Folder&) {}));
   TRY(const bool mounted, disk.is_mounted());
   if (!mounted) TRY_STATUS(mount_held(disk, options));
   return fs_path(volume) + "/_data";
@@ -225,8 +228,8 @@ Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
   if (superblock.has_errors)
     status.health = "the file system is damaged; run a check (fairlead volume check)";
   status.in_use = false;
-  TRY(const bool mounted, is_mount_point(folder.fd(), kMountPoint));
-  if (!mounted) return {};
+  const auto mounted = is_mount_point(folder.fd(), kMountPoint);
+  if (!mounted || !*mounted) return {};
   TRY(const dev_t device, device_at(folder.fd(), kMountPoint));
   TRY(const auto scan, recent_.get());
   status.in_use = !image_users(*scan, device, fs_path(volume)).empty();

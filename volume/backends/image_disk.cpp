@@ -164,8 +164,9 @@ Result<std::optional<ImageDisk>> ImageDisk::try_hold(const PoolFolder& pool,
 }
 
 Result<bool> ImageDisk::is_mounted() const {
-  TRY(const bool something, is_mount_point(folder_.fd(), kMountPoint));
-  if (!something) return false;
+  const auto something = is_mount_point(folder_.fd(), kMountPoint);
+  if (!something && something.error().code != Code::kNotFound) return fail(something.error());
+  if (!something || !*something) return false;
   TRY(const dev_t device, device_at(folder_.fd(), kMountPoint));
   TRY(const auto own, loop());
   if (own && own->device() == device) return true;

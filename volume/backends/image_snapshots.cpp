@@ -75,7 +75,7 @@ Status take_image_snapshot(const PoolFolder& pool, const Volume& volume, const S
                            const Progress& progress) {
   TRY_STATUS(check_id(snapshot.id));
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
-  TRY(const auto snapshots, disk.folder().folder(kSnapshots));
+  TRY(const auto snapshots, disk.folder().ensure_folder(kSnapshots, 0700));
   TRY(const bool there, snapshots.has(image_of(snapshot.id)));
   if (there) return {};
   TRY(auto part, PartFile::make(snapshots, image_of(snapshot.id)));
@@ -108,7 +108,7 @@ Status roll_back_image(const PoolFolder& pool, const Volume& volume, const Snaps
   TRY_STATUS(check_id(snapshot.id));
   TRY_STATUS(check_id(kept.id));
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
-  TRY(const auto snapshots, disk.folder().folder(kSnapshots));
+  TRY(const auto snapshots, disk.folder().ensure_folder(kSnapshots, 0700));
   if (const auto there = open_image(snapshots, image_of(kept.id), Open::kReadOnly)) {
     TRY(const bool same, same_file(there->get(), disk.image()));
     if (!same) return {};
