@@ -216,7 +216,7 @@ int backup_verify(Session& session) {
   const auto folder = absolute_path(session.line.names[0], "DIR");
   if (!folder) return session.misused(folder.error());
   const std::string id = session.line.names.size() > 1 ? session.line.names[1] : "";
-  LongVerb verb(session, "verify backup " + (id.empty() ? *folder : id), *folder);
+  LongVerb verb(session, "verify backup " + (id.empty() ? *folder : id), "");
   const auto core = session.services();
   if (!core) return verb.finish(fail(core.error()));
   const auto report = core->archives->verify(*folder, id, verb.progress());

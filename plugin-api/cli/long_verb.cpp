@@ -7,8 +7,15 @@
 namespace fairlead::cli {
 
 namespace {
+
 constexpr unsigned kUsualWidth = 80;  // of a terminal that does not tell
+
+// Its file or pipe is its caller's: nobody else can go on with it.
+bool needs_its_caller(const volume::Job& job) {
+  return job.verb == "export" || job.verb == "import";
 }
+
+}  // namespace
 
 LongVerb::LongVerb(Session& session, std::string action, std::string volume)
     : session_(session), action_(std::move(action)), volume_(std::move(volume)) {
@@ -40,7 +47,7 @@ std::string LongVerb::how_to_resume() {
   if (jobs)
     for (const volume::Job& job : *jobs)
       if (job.volume == volume_ && job.state == volume::JobState::kStopped &&
-          job.started >= session_.context.now)
+          job.started >= session_.context.now && !needs_its_caller(job))
         return fmt::format("go on with: fairlead jobs resume {}", job.id);
   return "nothing is left half done: run the same command again";
 }

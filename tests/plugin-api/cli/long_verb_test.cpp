@@ -65,6 +65,15 @@ TEST_F(LongVerb, ThatLeavesNoJobIsSimplyRunAgain) {
             "command again\n");
 }
 
+TEST_F(LongVerb, WhoseFileIsItsOwnIsSimplyRunAgain) {
+  volume::Job exported = stopped_job(kNow);
+  exported.verb = "export";
+  stop_at_ = 0;
+  EXPECT_CALL(*jobs_, list).WillOnce(Return(std::vector{exported}));
+  EXPECT_NE(run("volume backup data --to /srv").err.find("run the same command again"),
+            std::string::npos);
+}
+
 TEST_F(LongVerb, ThatFailsByItselfTellsItsOwnReason) {
   ON_CALL(*archives_, back_up).WillByDefault(Return(fail(Code::kIo, "write /srv: disk full")));
   const Outcome outcome = run("volume backup data --to /srv");

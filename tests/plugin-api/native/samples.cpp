@@ -163,15 +163,15 @@ volume::VolumePool fast_pool() {
 
 volume::Job failed_job() {
   return {.id = "20260101T000000-1",
-          .verb = "export",
+          .verb = "backup",
           .volume = "data",
-          .arguments = {{"file", "/srv/data.tar.zst"}},
+          .arguments = {{"folder", "/srv/backup"}},
           .state = volume::JobState::kFailed,
           .done = 1ULL << 30,
           .total = 4ULL << 30,
           .started = kCreated,
           .ended = kCreated + 60,
-          .error = "write /srv/data.tar.zst: No space left on device"};
+          .error = "write /srv/backup: No space left on device"};
 }
 
 volume::BackupInfo data_backup() {
