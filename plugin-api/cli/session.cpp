@@ -10,7 +10,17 @@ namespace fairlead::cli {
 
 namespace {
 constexpr std::string_view kNameFilter = "name=";
+
+// The services tell their action themselves, with names in quotes: resize volume "data": ...
+bool tells(std::string_view text, std::string_view action) {
+  for (const char c : action) {
+    if (text.starts_with('"') && c != '"') text.remove_prefix(1);
+    if (!text.starts_with(c)) return false;
+    text.remove_prefix(1);
+  }
+  return true;
 }
+}  // namespace
 
 Result<CliServices> Session::services() {
   if (context.uid != 0) return fail(Code::kIo, "fairlead needs root: run it with sudo");
@@ -29,7 +39,7 @@ void Session::print_json(const native::Document& document) {
 }
 
 int Session::failed(std::string_view action, const Error& error) {
-  const bool told = error.text.starts_with(action) || context.uid != 0;
+  const bool told = tells(error.text, action) || context.uid != 0;
   context.err << "fairlead: "
               << printable(told ? error.text : fmt::format("{}: {}", action, error.text)) << '\n';
   return kFailed;

@@ -62,28 +62,40 @@ Status list(Session& session) {
   return {};
 }
 
+Status drop(Session& session, const VolumeRef& ref) {
+  TRY(auto core, session.services());
+  if (auto dropped = core.volumes->drop_snapshot(ref.volume, ref.snapshot); !dropped)
+    return fail(suggest_snapshot(core, dropped.error(), ref));
+  if (!session.quiet()) session.print(ref.text());
+  return {};
+}
+
 }  // namespace
 
 int snapshot_create(Session& session) {
   const auto ref = volume_ref(session.line.names);
   if (!ref) return session.misused(ref.error());
-  LongVerb verb(session, "take a snapshot of volume " + ref->volume, ref->volume);
+  LongVerb verb(session, "snapshot volume " + ref->volume, ref->volume);
   return verb.finish(take(session, verb, *ref));
 }
 
 int snapshot_list(Session& session) { return session.finish("list snapshots", list(session)); }
 
 int snapshot_remove(Session& session) {
-  for (const std::string& word : session.line.names)
-    if (auto ref = snapshot_ref({word}); !ref) return session.misused(ref.error());
-  return session.for_each_name("remove snapshot", [&](const std::string& word) -> Status {
-    TRY(auto core, session.services());
-    TRY(auto ref, snapshot_ref({word}));
-    if (auto dropped = core.volumes->drop_snapshot(ref.volume, ref.snapshot); !dropped)
-      return fail(suggest_snapshot(core, dropped.error(), ref));
-    if (!session.quiet()) session.print(word);
-    return {};
-  });
+  std::vector<VolumeRef> refs;
+  for (const std::string& word : session.line.names) {
+    auto ref = snapshot_ref({word});
+    if (!ref) return session.misused(ref.error());
+    refs.push_back(std::move(*ref));
+  }
+  int exit_code = kDone;
+  for (const VolumeRef& ref : refs) {
+    const Status dropped = drop(session, ref);
+    if (dropped || (session.line.force && dropped.error().code == Code::kNotFound)) continue;
+    exit_code = session.failed(
+        fmt::format("remove snapshot {} of volume {}", ref.snapshot, ref.volume), dropped.error());
+  }
+  return exit_code;
 }
 
 }  // namespace fairlead::cli

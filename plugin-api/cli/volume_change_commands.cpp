@@ -200,14 +200,16 @@ int volume_clone(Session& session) {
   if (!fresh && from->second != source->text())
     return session.misused(
         {Code::kInvalid, 0, "the source is named twice: -o from= is not needed"});
-  LongVerb verb(session, fmt::format("clone volume {}", source->text()), spec->name.str());
+  LongVerb verb(session, "create volume " + spec->name.str(), spec->name.str());
   return verb.finish(clone(session, verb, *source, *spec));
 }
 
 int volume_rollback(Session& session) {
   const auto ref = snapshot_ref(session.line.names);
   if (!ref) return session.misused(ref.error());
-  LongVerb verb(session, "roll back volume " + ref->volume, ref->volume);
+  LongVerb verb(session,
+                fmt::format("roll back to snapshot {} of volume {}", ref->snapshot, ref->volume),
+                ref->volume);
   return verb.finish(roll_back(session, verb, *ref));
 }
 

@@ -62,12 +62,20 @@ TEST_F(VolumeChange, NamesTheClosestSnapshotWhenOneIsMissing) {
   const auto missing = fail(Code::kNotFound, "volume data has no snapshot mondy");
   EXPECT_CALL(*volumes_, roll_back("data", "mondy", _)).WillOnce(Return(missing));
   EXPECT_EQ(run("volume rollback data mondy").err,
-            "fairlead: roll back volume data: volume data has no snapshot mondy; did you mean "
+            "fairlead: roll back to snapshot mondy of volume data: volume data has no snapshot "
+            "mondy; did you mean "
             "\"monday\"?\n");
   EXPECT_CALL(*volumes_, drop_snapshot("data", "mondy")).WillOnce(Return(missing));
-  EXPECT_EQ(run("snapshot rm data@mondy").err,
-            "fairlead: remove snapshot data@mondy: volume data has no snapshot mondy; did you "
-            "mean \"monday\"?\n");
+  EXPECT_EQ(
+      run("snapshot rm data@mondy").err,
+      "fairlead: remove snapshot mondy of volume data: volume data has no snapshot mondy; did you "
+      "mean \"monday\"?\n");
+}
+
+TEST_F(VolumeChange, AFailureThatTellsItsActionIsNotToldTwice) {
+  EXPECT_CALL(*volumes_, resize)
+      .WillOnce(Return(fail(Code::kInUse, "resize volume \"data\": it is mounted")));
+  EXPECT_EQ(run("volume resize data 20g").err, "fairlead: resize volume \"data\": it is mounted\n");
 }
 
 TEST_F(VolumeChange, ASnapshotTakesItsNameAsAWordOrBehindAnAt) {
