@@ -202,7 +202,7 @@ int volume_restore(Session& session) {
   const std::string& name = session.line.as.empty() ? session.line.names[0] : session.line.as;
   const auto spec = volume_spec_of(session.line, name);
   if (!spec) return session.misused(spec.error());
-  LongVerb verb(session, "restore volume " + session.line.names[0], spec->name.str());
+  LongVerb verb(session, "restore volume " + spec->name.str(), spec->name.str());
   return verb.finish(restore(session, verb, *spec, *folder));
 }
 
@@ -216,7 +216,7 @@ int backup_verify(Session& session) {
   const auto folder = absolute_path(session.line.names[0], "DIR");
   if (!folder) return session.misused(folder.error());
   const std::string id = session.line.names.size() > 1 ? session.line.names[1] : "";
-  LongVerb verb(session, "verify backup " + (id.empty() ? *folder : id), "");
+  LongVerb verb(session, "verify the backups in " + *folder, "");
   const auto core = session.services();
   if (!core) return verb.finish(fail(core.error()));
   const auto report = core->archives->verify(*folder, id, verb.progress());
