@@ -1,0 +1,55 @@
+// One verb of the archives in a process of its own, to be killed at a fault point:
+// archive_crash_child <folder> <verb>.
+#include <cstdio>
+
+#include "base/state/sqlite_store.h"
+#include "tests/volume/service/archive_world.h"
+
+namespace fairlead::volume {
+namespace {
+
+constexpr auto kNothing = [](const auto&) {};
+
+Status fill(testing::ArchiveWorld& world) {
+  TRY_STATUS(world.service->create(testing::ArchiveWorld::spec("shop")).map(kNothing));
+  TRY(const auto mounted, world.service->mount("shop", "test", "fill"));
+  std::filesystem::create_directories(mounted.mountpoint + "/a/b");
+  testing::write_text(mounted.mountpoint + "/a/one", "one");
+  testing::write_text(mounted.mountpoint + "/a/b/two", testing::noise(100'000, 2));
+  std::filesystem::create_symlink("one", mounted.mountpoint + "/a/link");
+  return world.service->unmount("shop", "test", "fill");
+}
+
+Status change(testing::ArchiveWorld& world) {
+  TRY(const auto mounted, world.service->mount("shop", "test", "change"));
+  testing::write_text(mounted.mountpoint + "/a/three", testing::noise(50'000, 3));
+  return world.service->unmount("shop", "test", "change");
+}
+
+Status run(testing::ArchiveWorld& world, const std::string& folder, const std::string& verb) {
+  const std::string file = folder + "/archive", backup = folder + "/backup";
+  if (verb == "fill") return fill(world);
+  if (verb == "change") return change(world);
+  if (verb == "export") return world.export_to("shop", file).map(kNothing);
+  if (verb == "import")
+    return world.import_from(testing::ArchiveWorld::spec("copy"), file).map(kNothing);
+  if (verb == "backup") return world.archives->back_up("shop", backup, {}).map(kNothing);
+  if (verb == "restore")
+    return world.archives
+        ->restore(testing::ArchiveWorld::spec("copy"), backup,
+                  world.archives->backups(backup).value().back().id, {})
+        .map(kNothing);
+  return fail(Code::kInvalid, "unknown verb {}", verb);
+}
+
+}  // namespace
+}  // namespace fairlead::volume
+
+int main(int argc, char** argv) {
+  if (argc < 3) return 2;
+  const std::string folder = argv[1];
+  fairlead::volume::testing::ArchiveWorld world(folder);
+  const auto done = fairlead::volume::run(world, folder, argv[2]);
+  if (!done) std::fprintf(stderr, "%s\n", done.error().text.c_str());
+  return done ? 0 : 1;
+}

@@ -1,0 +1,141 @@
+// SIGKILL at every fault point of the archives' verbs: the same call again succeeds, no half volume
+// is seen, and the backup folder is whole.
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <map>
+#include <set>
+
+#include "base/process.h"
+#include "tests/volume/service/archive_world.h"
+
+namespace fairlead::volume {
+namespace {
+
+using testing::ArchiveWorld;
+using testing::Scratch;
+using testing::Where;
+
+constexpr int kKilled = 128 + SIGKILL;
+
+int run_child(const std::string& folder, const std::string& verb, const std::string& fault = {}) {
+  std::vector<std::string> words{ARCHIVE_CRASH_CHILD, folder, verb};
+  std::string variable = "FAIRLEAD_FAULT=" + fault;
+  std::vector<char*> argv, environment{variable.data(), nullptr};
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_t pid = 0;
+  if (::posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environment.data()) != 0)
+    return -1;
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+struct Case {
+  std::string verb;
+  std::vector<std::string> before;
+};
+
+class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (!testing::is_root()) GTEST_SKIP() << "owners need root";
+  }
+  static void prepare(const std::string& folder) {
+    for (const std::string& verb : GetParam().before) ASSERT_EQ(run_child(folder, verb), 0) << verb;
+  }
+  // Each point once: the passages of one point differ in the entry only.
+  static std::set<std::string> points() {
+    const Scratch scratch(Where::kMemory);
+    prepare(scratch.path());
+    EXPECT_EQ(run_child(scratch.path(), GetParam().verb, "list:" + (scratch / "points")), 0);
+    std::set<std::string> found;
+    std::ifstream file(scratch / "points");
+    for (std::string line; std::getline(file, line);) found.insert(line);
+    return found;
+  }
+  static bool makes_a_volume() {
+    return GetParam().verb == "import" || GetParam().verb == "restore";
+  }
+
+  static void check(const std::string& folder) {
+    ArchiveWorld world(folder);
+    const auto report = world.service->reconcile();
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->failures.empty()) << report->failures.front();
+    EXPECT_EQ(testing::entries_in(folder + "/volumes/vol"), world.service->list()->size());
+    EXPECT_EQ(testing::entries_in(folder + "/volumes/tmp"), 0U);
+    if (world.service->inspect("copy")) {
+      EXPECT_EQ(world.facts("copy"), world.facts("shop"));
+    }
+    if (testing::is_there(folder + "/backup/backups")) {
+      const auto verified = world.archives->verify(folder + "/backup", "", {});
+      ASSERT_TRUE(verified) << verified.error().text;
+      EXPECT_TRUE(verified->clean) << verified->findings.front();
+    }
+  }
+};
+
+TEST_P(ArchiveCrashTest, KilledAnywhereTheSameCallAgainSucceeds) {
+  const auto all = points();
+  ASSERT_FALSE(all.empty());
+  for (const std::string& point : all) {
+    SCOPED_TRACE(point);
+    const Scratch scratch(Where::kMemory);
+    prepare(scratch.path());
+    ASSERT_EQ(run_child(scratch.path(), GetParam().verb, point), kKilled);
+    check(scratch.path());
+    const bool was_done = makes_a_volume() && ArchiveWorld(scratch.path()).service->inspect("copy");
+    EXPECT_EQ(run_child(scratch.path(), GetParam().verb), was_done ? 1 : 0);
+    check(scratch.path());
+    EXPECT_EQ(ArchiveWorld(scratch.path()).service->inspect("copy").has_value(), makes_a_volume());
+  }
+}
+
+TEST_P(ArchiveCrashTest, KilledAndCalledAgainWithoutAReconcile) {
+  for (const std::string& point : points()) {
+    SCOPED_TRACE(point);
+    const Scratch scratch(Where::kMemory);
+    prepare(scratch.path());
+    ASSERT_EQ(run_child(scratch.path(), GetParam().verb, point), kKilled);
+    const int again = run_child(scratch.path(), GetParam().verb);
+    EXPECT_TRUE(again == 0 || (again == 1 && makes_a_volume()));
+    check(scratch.path());
+    EXPECT_EQ(ArchiveWorld(scratch.path()).service->inspect("copy").has_value(), makes_a_volume());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Verbs, ArchiveCrashTest,
+                         ::testing::Values(Case{"export", {"fill"}},
+                                           Case{"import", {"fill", "export"}},
+                                           Case{"backup", {"fill"}},
+                                           Case{"restore", {"fill", "backup"}}),
+                         [](const auto& plan) { return plan.param.verb; });
+
+// What an unfinished backup stored is used or removed by the next one.
+TEST(ArchiveCrashBackupTest, AnIncrementalOneKilledAnywhereKeepsTheFirst) {
+  for (const char* point :
+       {"backup.folder.ready", "backup.pack.written", "backup.pack.renamed",
+        "backup.content.stored", "backup.index.written", "backup.index.renamed", "backup.done"}) {
+    SCOPED_TRACE(point);
+    const Scratch scratch(Where::kMemory);
+    for (const char* verb : {"fill", "backup", "change"})
+      ASSERT_EQ(run_child(scratch.path(), verb), 0) << verb;
+    ASSERT_EQ(run_child(scratch.path(), "backup", point), kKilled);
+    {
+      ArchiveWorld world(scratch.path());
+      EXPECT_TRUE(world.archives->verify(scratch / "backup", "", {})->clean);
+      EXPECT_GE(world.archives->backups(scratch / "backup")->size(), 1U);
+    }
+    ASSERT_EQ(run_child(scratch.path(), "backup"), 0);
+    ASSERT_EQ(run_child(scratch.path(), "restore"), 0);
+    ArchiveWorld world(scratch.path());
+    EXPECT_EQ(world.facts("copy"), world.facts("shop"));
+    EXPECT_EQ(testing::entries_in(scratch / "backup/tmp"), 0U);
+    EXPECT_EQ(testing::entries_in(scratch / "backup/packs"), 2U);
+  }
+}
+
+}  // namespace
+}  // namespace fairlead::volume

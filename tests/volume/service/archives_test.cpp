@@ -1,0 +1,174 @@
+// Export, import, backup and restore of real volumes.
+#include "tests/volume/service/archive_world.h"
+#include "tests/volume/tar_maker.h"
+
+namespace fairlead::volume {
+namespace {
+
+using testing::ArchiveWorld;
+using testing::Scratch;
+using testing::TarMaker;
+using testing::write_text;
+
+using Options = std::map<std::string, std::string>;
+
+// Backend and the options it needs.
+struct Kind {
+  std::string name;
+  Options options;
+};
+
+class ArchivesTest : public ::testing::TestWithParam<Kind> {
+ protected:
+  void SetUp() override {
+    if (!testing::is_root()) GTEST_SKIP() << "owners and mounts need root";
+    world = std::make_unique<ArchiveWorld>(scratch.path());
+    const auto made = world->service->create(ArchiveWorld::spec("shop", options()));
+    if (!made && made.error().code == Code::kUnsupported) GTEST_SKIP() << made.error().text;
+    ASSERT_TRUE(made) << made.error().text;
+    write([](const std::string& data) { testing::make_rich_tree(data); });
+  }
+  static Options options(Options more = {}) {
+    more.insert(GetParam().options.begin(), GetParam().options.end());
+    return more;
+  }
+  void write(const std::function<void(const std::string& data)>& change) {
+    const auto mounted = world->service->mount("shop", "test", "writer");
+    ASSERT_TRUE(mounted) << mounted.error().text;
+    change(mounted->mountpoint);
+    ASSERT_TRUE(world->service->unmount("shop", "test", "writer"));
+  }
+  bool has(const std::string& name) { return world->service->inspect(name).has_value(); }
+  void expect_nothing_left(std::size_t volumes) {
+    const auto report = world->service->reconcile();
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->actions.empty()) << report->actions.front();
+    EXPECT_TRUE(report->failures.empty()) << report->failures.front();
+    EXPECT_EQ(testing::entries_in(scratch / "volumes/vol"), volumes);
+    EXPECT_EQ(testing::entries_in(scratch / "volumes/tmp"), 0U);
+  }
+
+  Scratch scratch;
+  std::unique_ptr<ArchiveWorld> world;
+  std::string file = scratch / "archive.tar.zst", folder = scratch / "backup";
+};
+
+TEST_P(ArchivesTest, AnImportOfAnExportIsTheVolume) {
+  const auto exported = world->export_to("shop", file);
+  ASSERT_TRUE(exported) << exported.error().text;
+  EXPECT_GT(exported->files, 5U);
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_EQ(world->facts("copy"), world->facts("shop"));
+  expect_nothing_left(2);
+}
+
+TEST_P(ArchivesTest, ARestoreOfABackupIsTheVolume) {
+  const auto backup = world->archives->back_up("shop", folder, {});
+  ASSERT_TRUE(backup) << backup.error().text;
+  EXPECT_TRUE(world->archives->verify(folder, "", {})->clean);
+  EXPECT_GT(world->service->inspect("shop")->backed_up, 0);
+  const auto restored =
+      world->archives->restore(ArchiveWorld::spec("copy"), folder, backup->id, {});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->backend, GetParam().name);  // its options are those of the backup
+  EXPECT_EQ(world->facts("copy"), world->facts("shop"));
+  expect_nothing_left(2);
+}
+
+TEST_P(ArchivesTest, TheNewestBackupOfTheNameIsRestored) {
+  ASSERT_TRUE(world->archives->back_up("shop", folder, {}));
+  write([](const std::string& data) { write_text(data + "/new", "newest"); });
+  const auto second = world->archives->back_up("shop", folder, {});
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_TRUE(second->incremental);
+  EXPECT_LT(second->stored, 100'000U);
+  const auto facts = world->facts("shop");
+  EXPECT_EQ(world->archives->backups(folder)->size(), 2U);
+  ASSERT_TRUE(world->service->remove("shop"));
+  const auto restored = world->archives->restore(ArchiveWorld::spec("shop"), folder, "", {});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(world->facts("shop"), facts);
+}
+
+TEST_P(ArchivesTest, ASnapshotIsExportedAsItWas) {
+  const auto snapshot = world->service->take_snapshot("shop", "monday", {});
+  if (!snapshot && snapshot.error().code == Code::kUnsupported)
+    GTEST_SKIP() << snapshot.error().text;
+  ASSERT_TRUE(snapshot) << snapshot.error().text;
+  const auto facts = world->facts("shop");
+  write([](const std::string& data) { std::filesystem::remove_all(data + "/a"); });
+  const auto exported = world->export_to("shop@monday", file);
+  ASSERT_TRUE(exported) << exported.error().text;
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_EQ(world->facts("copy"), facts);
+  const auto unknown = world->export_to("shop@mondy", file);
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().text.find("monday"), std::string::npos) << unknown.error().text;
+}
+
+TEST_P(ArchivesTest, NoSnapshotOfOursStays) {
+  ASSERT_TRUE(world->export_to("shop", file));
+  ASSERT_TRUE(world->archives->back_up("shop", folder, {}));
+  EXPECT_TRUE(world->service->inspect("shop")->snapshots.empty());
+}
+
+TEST_P(ArchivesTest, AHostileArchiveLeavesNoVolume) {
+  write_text(file, TarMaker().file("good", "x").file("../evil", "x").bytes());
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+  ASSERT_FALSE(imported);
+  EXPECT_NE(imported.error().text.find("../evil"), std::string::npos) << imported.error().text;
+  EXPECT_FALSE(has("copy"));
+  expect_nothing_left(1);
+  write_text(file, TarMaker().file("good", "x").bytes());
+  EXPECT_TRUE(world->import_from(ArchiveWorld::spec("copy", options()), file));
+}
+
+TEST_P(ArchivesTest, AnImportThatIsStoppedLeavesNoVolume) {
+  ASSERT_TRUE(world->export_to("shop", file));
+  const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto imported =
+      world->archives->import_from(ArchiveWorld::spec("copy", options()), in.get(),
+                                   [](std::uint64_t, std::uint64_t) { return false; });
+  ASSERT_FALSE(imported);
+  EXPECT_EQ(imported.error().code, Code::kUnavailable) << imported.error().text;
+  EXPECT_FALSE(has("copy"));
+  expect_nothing_left(1);
+}
+
+TEST_P(ArchivesTest, AnExistingVolumeIsNotOverwritten) {
+  ASSERT_TRUE(world->export_to("shop", file));
+  const auto facts = world->facts("shop");
+  const auto imported = world->import_from(ArchiveWorld::spec("shop", options()), file);
+  ASSERT_FALSE(imported);
+  EXPECT_EQ(imported.error().code, Code::kExists) << imported.error().text;
+  EXPECT_EQ(world->facts("shop"), facts);
+}
+
+TEST_P(ArchivesTest, WhatIsAskedForTheFolderWinsOverTheArchive) {
+  ASSERT_TRUE(world->export_to("shop", file));
+  const auto imported = world->import_from(
+      ArchiveWorld::spec("copy", options({{"uid", "42"}, {"mode", "0700"}})), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  const std::string top = world->facts("copy").at("");
+  EXPECT_TRUE(top.starts_with("mode 40700 owner 42:8")) << top;
+}
+
+TEST_P(ArchivesTest, WhatDoesNotExistIsSaid) {
+  EXPECT_EQ(world->export_to("nothing", file).error().code, Code::kNotFound);
+  EXPECT_EQ(world->archives->back_up("nothing", folder, {}).error().code, Code::kNotFound);
+  EXPECT_FALSE(testing::is_there(folder));
+  ASSERT_TRUE(world->archives->back_up("shop", folder, {}));
+  EXPECT_EQ(world->archives->restore(ArchiveWorld::spec("copy"), folder, "", {}).error().code,
+            Code::kNotFound);
+  EXPECT_EQ(world->archives->verify(folder, "nothing", {}).error().code, Code::kNotFound);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, ArchivesTest,
+                         ::testing::Values(Kind{"dir", {{"backend", "dir"}}},
+                                           Kind{"image", {{"backend", "image"}, {"size", "64m"}}}),
+                         [](const auto& kind) { return kind.param.name; });
+
+}  // namespace
+}  // namespace fairlead::volume
