@@ -38,13 +38,25 @@ Status take_path(const json::Object& object, std::string_view key, std::string& 
   return {};
 }
 
+Status take_paths(const json::Object& object, std::string_view key,
+                  std::vector<std::string>& into) {
+  if (object.find(key) == nullptr) return {};
+  TRY(auto paths, object.strings_or_empty(key));
+  for (const std::string& path : paths)
+    if (path.empty() || path.front() != '/')
+      return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
+  into = std::move(paths);
+  return {};
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, Config config) {
   TRY(auto json, json::parse(text));
   TRY(auto object, json::Object::of(json));
   TRY_STATUS(object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group",
-                          "log_level", "log_format", "reconcile_seconds"}));
+                          "log_level", "log_format", "reconcile_seconds", "bind_roots"}));
+  TRY_STATUS(take_paths(object, "bind_roots", config.paths.bind_roots));
   TRY_STATUS(take_path(object, "run_dir", config.paths.run_dir));
   TRY_STATUS(take_path(object, "state_dir", config.paths.state_dir));
   TRY_STATUS(take_path(object, "volume_dir", config.paths.volume_dir));

@@ -1,15 +1,20 @@
 // The daemon's configuration: /etc/fairlead/fairlead.json, flags over it.
 //
 //   {
-//     "run_dir": "/run/fairlead", "state_dir": "/var/lib/fairlead", "volume_dir": "...",
-//     "plugin_dir": "...", "api_group": "fairlead",          who may use the API socket besides
-//     root "log_level": "info",              debug, info, warn, error "log_format": "text", text,
-//     json "reconcile_seconds": 60           how often everything is looked over; events are
-//     repaired at once
+//     "run_dir": "/run/fairlead",
+//     "state_dir": "/var/lib/fairlead",
+//     "volume_dir": "/var/lib/fairlead/volumes",
+//     "plugin_dir": "/run/docker/plugins",
+//     "bind_roots": ["/srv"],    the folders of the host that volumes may show; none without it
+//     "api_group": "fairlead",   who may use the API socket besides root
+//     "log_level": "info",       debug, info, warn, error
+//     "log_format": "text",      text, json
+//     "reconcile_seconds": 60    how often all is looked over; events are repaired at once
 //   }
 //
 // Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and
 // reconcile_seconds take effect at once, the others with the next start.
+// The command line takes "bind_roots" from it, and nothing else.
 #pragma once
 
 #include <string>
@@ -20,6 +25,8 @@
 #include "plugin-api/bin/paths.h"
 
 namespace fairlead {
+
+inline constexpr const char* kConfigFile = "/etc/fairlead/fairlead.json";
 
 struct Config {
   Paths paths;

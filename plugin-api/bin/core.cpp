@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <mutex>
 
 #include "base/host.h"
@@ -9,8 +10,6 @@
 #include "base/state/sqlite_store.h"
 #include "network/drivers/registry.h"
 #include "network/service/network_service.h"
-#include "volume/backends/registry.h"
-#include "volume/service/volume_service.h"
 
 namespace fairlead {
 
@@ -18,11 +17,12 @@ namespace {
 
 class WiredCore : public Core {
  public:
-  WiredCore(Paths paths, std::unique_ptr<state::Store> store, std::unique_ptr<kernel::Links> links,
-            std::unique_ptr<kernel::Firewall> firewall,
+  WiredCore(Paths paths, MakeVolumes make_volumes, std::unique_ptr<state::Store> store,
+            std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Firewall> firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
             std::unique_ptr<kernel::HostPorts> host_ports)
       : paths_(std::move(paths)),
+        make_volumes_(make_volumes),
         store_(std::move(store)),
         locks_(paths_.lock_dir()),
         links_(std::move(links)),
@@ -44,17 +44,21 @@ class WiredCore : public Core {
 
   network::NetworkService& networks() override { return *networks_; }
   network::PoolService& pools() override { return *networks_; }
-  volume::VolumeService& volumes() override {
-    std::call_once(volumes_made_, [this] {
-      backends_ = volume::make_backends(paths_.volumes());
-      volumes_ = volume::make_volume_service(*store_, locks_, *backends_);
-    });
-    return *volumes_;
-  }
+  volume::VolumeService& volumes() override { return made().volumes(); }
+  volume::VolumePools& volume_pools() override { return made().pools(); }
+  volume::VolumeArchives& volume_archives() override { return made().archives(); }
+  volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
   void finish() override { links_->finish_removals(); }
 
  private:
+  VolumeDoors& made() {
+    if (make_volumes_ == nullptr) std::abort();  // opened without them
+    std::call_once(volumes_made_, [this] { volumes_ = make_volumes_(paths_, *store_, locks_); });
+    return *volumes_;
+  }
+
   Paths paths_;
+  MakeVolumes make_volumes_;
   std::unique_ptr<state::Store> store_;
   NamedLocks locks_;
   std::unique_ptr<kernel::Links> links_;
@@ -68,13 +72,13 @@ class WiredCore : public Core {
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> networks_;
   std::once_flag volumes_made_;
-  std::unique_ptr<volume::BackendRegistry> backends_;
-  std::unique_ptr<volume::VolumeService> volumes_;
+  std::unique_ptr<VolumeDoors> volumes_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode) {
+Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
+                                        MakeVolumes make_volumes) {
   if (geteuid() != 0) return fail(Code::kInvalid, "Fairlead needs root: run it with sudo");
   const bool one_shot = mode == CoreMode::kOneShot;
   TRY(auto store, state::open_sqlite_store(paths.database()));
@@ -83,8 +87,9 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode) {
   TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
-  return std::make_unique<WiredCore>(paths, std::move(store), std::move(links), std::move(firewall),
-                                     std::move(conntrack), std::move(host_ports));
+  return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
+                                     std::move(firewall), std::move(conntrack),
+                                     std::move(host_ports));
 }
 
 }  // namespace fairlead

@@ -3,7 +3,9 @@
 
 #include <memory>
 
+#include "base/lock.h"
 #include "base/result.h"
+#include "base/state/store.h"
 #include "network/api/service.h"
 #include "plugin-api/bin/paths.h"
 #include "volume/api/service.h"
@@ -16,19 +18,35 @@ enum class CoreMode {
   kDaemon,   // lives on: reaper threads, kept sockets
 };
 
-// The three doors, open. The volume service is made at its first use.
+// The doors to volumes.
+class VolumeDoors {
+ public:
+  virtual ~VolumeDoors() = default;
+  virtual volume::VolumeService& volumes() = 0;
+  virtual volume::VolumePools& pools() = 0;
+  virtual volume::VolumeArchives& archives() = 0;
+  virtual volume::VolumeJobs& jobs() = 0;
+};
+// make_volumes() of volumes.h. Everything borrowed outlives the result.
+using MakeVolumes = std::unique_ptr<VolumeDoors> (*)(const Paths&, state::Store&, NamedLocks&);
+
+// The doors, open. Those to volumes are made at their first use.
 class Core {
  public:
   virtual ~Core() = default;
   virtual network::NetworkService& networks() = 0;
   virtual network::PoolService& pools() = 0;
   virtual volume::VolumeService& volumes() = 0;
+  virtual volume::VolumePools& volume_pools() = 0;
+  virtual volume::VolumeArchives& volume_archives() = 0;
+  virtual volume::VolumeJobs& volume_jobs() = 0;
   // Waits for what was started and is not finished yet (daemon shutdown).
   virtual void finish() = 0;
 };
 
 // Opens the store and the kernel's sockets in the network namespace of the calling thread. Needs
-// root.
-Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode);
+// root. Without `make_volumes` the doors to volumes must not be used.
+Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
+                                        MakeVolumes make_volumes = nullptr);
 
 }  // namespace fairlead

@@ -8,15 +8,19 @@
 #include <iostream>
 
 #include "base/host.h"
+#include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/version.h"
+#include "plugin-api/bin/volumes.h"
 #include "plugin-api/cli/cli.h"
 
 namespace fairlead {
 namespace {
 
-Paths paths_of(const cli::CliSettings& settings) {
+Result<Paths> paths_of(const cli::CliSettings& settings) {
   Paths paths = paths_from_environment();
+  TRY(const auto config, read_config(kConfigFile, Presence::kOptional, {}));
+  paths.bind_roots = config.paths.bind_roots;
   if (!settings.run_dir.empty()) paths.run_dir = settings.run_dir;
   if (!settings.state_dir.empty()) paths.state_dir = settings.state_dir;
   if (!settings.volume_dir.empty()) paths.volume_dir = settings.volume_dir;
@@ -24,7 +28,8 @@ Paths paths_of(const cli::CliSettings& settings) {
 }
 
 Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
-  TRY(auto opened, open_core(paths_of(settings), CoreMode::kOneShot));
+  TRY(const auto paths, paths_of(settings));
+  TRY(auto opened, open_core(paths, CoreMode::kOneShot, make_volumes));
   const std::shared_ptr<Core> core(opened.release(), [](Core* last) {
     last->finish();
     delete last;

@@ -18,6 +18,7 @@
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/version.h"
+#include "plugin-api/bin/volumes.h"
 #include "plugin-api/cni/cni_handler.h"
 #include "plugin-api/docker/docker_handler.h"
 #include "plugin-api/http/server.h"
@@ -46,7 +47,7 @@ SIGHUP reads the configuration again.
 )";
 
 struct CommandLine {
-  std::string config_file = "/etc/fairlead/fairlead.json";
+  std::string config_file = kConfigFile;
   Presence config_presence = Presence::kOptional;
   std::string overrides;  // flags as a configuration text, applied over the file
 };
@@ -161,6 +162,8 @@ Result<std::vector<http::Listener>> open_listeners(const Config& config,
 void look_over(Core& core) {
   if (auto report = core.networks().reconcile(); !report)
     log::error("reconcile networks", {{"error", report.error().text}});
+  for (const std::string& failure : core.volume_pools().reconcile().failures)
+    log::warn("reconcile pools", {{"error", failure}});
   if (auto report = core.volumes().reconcile(); !report)
     log::error("reconcile volumes", {{"error", report.error().text}});
 }
@@ -210,7 +213,7 @@ sigset_t block_signals() {
 
 Status serve(const CommandLine& line, const Config& config) {
   const sigset_t signals = block_signals();
-  TRY(auto core, open_core(config.paths, CoreMode::kDaemon));
+  TRY(auto core, open_core(config.paths, CoreMode::kDaemon, make_volumes));
   const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
   const auto native = native::make_native_handler({.networks = core->networks(),
                                                    .volumes = core->volumes(),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace fairlead {
 
@@ -11,6 +12,7 @@ struct Paths {
       "/run/fairlead";  // FAIRLEAD_RUN_DIR, --run-dir: locks, sockets; gone after a reboot
   std::string state_dir = "/var/lib/fairlead";     // FAIRLEAD_STATE_DIR, --state-dir: the store
   std::string volume_dir;                          // --volume-dir; empty: <state_dir>/volumes
+  std::vector<std::string> bind_roots;             // folders that volumes may show (backend=bind)
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
 
   std::string database() const { return state_dir + "/state.db"; }

@@ -114,6 +114,7 @@ class BackendRegistry {
   // The backend of an existing volume; the same errors.
   virtual Result<Backend*> find(const std::string& name) = 0;
   virtual Result<Backend*> find(const Volume& volume) = 0;  // in its pool
+  // Those whose sweep() together reaches every tree of volumes that is there: one for each tree.
   virtual std::vector<Backend*> all() = 0;
 };
 

@@ -84,6 +84,8 @@ class VolumePools {
   virtual Status remove(const std::string& name) = 0;
   // A larger file or device: the file system grows into it, online. `size` 0: all of the device.
   virtual Result<VolumePool> grow(const std::string& name, std::uint64_t size) = 0;
+  // Finishes or undoes what a crash left half done.
+  virtual ReconcileReport reconcile() { return {}; }
 };
 
 // What an export wrote, or a verify read.

@@ -2,22 +2,24 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
-#include <array>
-
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "volume/backends/copied_snapshots.h"
+#include "volume/backends/honour.h"
 #include "volume/backends/pool_folder.h"
+#include "volume/backends/users.h"
+#include "volume/backends/view.h"
+#include "volume/kernel/copy_tree.h"
 
 namespace fairlead::volume {
 
 namespace {
 
 constexpr std::string_view kBackend = "dir";
-constexpr std::size_t kUsersShown = 3;
 
-// What a plain folder is anyway.
-constexpr std::array<std::string_view, 5> kHarmless{"defaults", "dev", "exec", "rw", "suid"};
+const OwnMounts& own_mounts() {
+  static const OwnMounts kOwn{kViewMount};
+  return kOwn;
+}
 
 class DirBackend : public Backend {
  public:
@@ -26,20 +28,29 @@ class DirBackend : public Backend {
   std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
-  std::string data_path(const Volume& volume) const override { return pool_.data_path(volume.id); }
   Status discard(const Volume& volume) override { return pool_.discard(volume.id); }
-  Status remove(const Volume& volume) override { return pool_.to_trash(volume.id, volume.deleted); }
+  Status remove(const Volume& volume) override;
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
     return pool_.purge(volume.id, volume.deleted, stop);
   }
+  std::string data_path(const Volume& volume) const override;
   Result<std::string> mount(const Volume& volume) override;
-  Status unmount(const Volume&) override { return {}; }  // nothing was mounted
+  Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
+
+  Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                       const Progress& progress) override;
+  Status drop_snapshot(const Volume& volume, const std::string& snapshot_id) override;
+  Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                   const Progress& progress) override;
+  Status clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
+               Rollback& undo, const Progress& progress) override;
+  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
+  Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
   Status restore(const Volume& volume) override {
     return pool_.from_trash(volume.id, volume.deleted);
   }
-  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,
                         const StopRequest& stop) override {
@@ -48,25 +59,17 @@ class DirBackend : public Backend {
 
  private:
   Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
-  Result<Folder> open_data(const Volume& volume) const;
+  Result<Folder> data_of(const Volume& volume) const;
+  Status need_rest(const Volume& volume, std::string_view what);
 
   PoolFolder pool_;
   RecentMountScan recent_;
+  Views views_;
 };
 
 Status DirBackend::validate(const VolumeOptions& options) const {
-  if (options.size || options.inodes)
-    return fail(Code::kUnsupported,
-                "volume option \"{}\" is not available with backend dir: a folder has no limit of "
-                "its own; leave it out, or limit the disk below {}",
-                options.size ? "size" : "inodes", pool_.root());
-  for (const std::string& word : options.mount_options)
-    if (std::ranges::find(kHarmless, word) == kHarmless.end())
-      return fail(Code::kUnsupported,
-                  "volume option o={} is not available with backend dir: nothing is mounted; set "
-                  "it where the container mounts the volume",
-                  shown(word));
-  return {};
+  TRY_STATUS(refuse_others(kBackend, options, {"uid", "gid", "mode", "from", "idmap"}));
+  return Views::validate(kBackend, options);
 }
 
 Status DirBackend::create(const Volume& volume, Rollback& undo) {
@@ -83,7 +86,14 @@ Status DirBackend::create(const Volume& volume, Rollback& undo) {
   return pool_.publish(volume, building);
 }
 
-Result<Folder> DirBackend::open_data(const Volume& volume) const {
+Status DirBackend::remove(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.to_trash(volume.id, volume.deleted);
+}
+
+// --- the data
+
+Result<Folder> DirBackend::data_of(const Volume& volume) const {
   auto data = pool_.open(volume.id).and_then(
       [](const Folder& folder) { return tl::expected<Folder, Error>(folder.folder("_data")); });
   if (data) return std::move(*data);
@@ -96,29 +106,32 @@ Result<Folder> DirBackend::open_data(const Volume& volume) const {
   return fail(with_context(data.error(), fmt::format("the data folder {} cannot be opened", path)));
 }
 
-Result<UniqueFd> DirBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
-  if (!snapshot_id.empty()) return Backend::open_data(volume, snapshot_id);
-  TRY(const auto data, open_data(volume));
-  return open_beneath(data.fd(), ".", O_RDONLY | O_DIRECTORY);
+std::string DirBackend::data_path(const Volume& volume) const {
+  const auto options = parse_options(volume.options);
+  if (options && Views::needed(*options))
+    return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
+  return pool_.data_path(volume.id);
 }
 
 Result<std::string> DirBackend::mount(const Volume& volume) {
-  TRY([[maybe_unused]] const auto data, open_data(volume));
-  return pool_.data_path(volume.id);
+  TRY(const auto data, data_of(volume));
+  TRY(const auto options, parse_options(volume.options));
+  if (!Views::needed(options)) return pool_.data_path(volume.id);
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY_STATUS(views_.mount(folder, data.fd(), options));
+  return data_path(volume);
+}
+
+Status DirBackend::unmount(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return Views::unmount(*folder, Unmount::kLazy);
 }
 
 Result<std::string> DirBackend::users_in(const MountScan& scan, const Folder& folder) const {
   TRY(const auto place, scan.place_of(folder.fd()));
-  const auto users = scan.users_of(place);
-  std::vector<std::string> texts;
-  for (std::size_t k = 0; k < std::min(users.size(), kUsersShown); ++k)
-    texts.push_back(describe(users[k]));
-  if (users.size() > kUsersShown)
-    texts.push_back(fmt::format("{} more", users.size() - kUsersShown));
-  TRY(const auto inside, scan.mounted_inside(folder.fd()));
-  if (!inside.empty())
-    texts.push_back(fmt::format("something is mounted inside it at {}", inside.front()));
-  return fmt::format("{}", fmt::join(texts, ", "));
+  return users_text(scan, folder, {place}, own_mounts());
 }
 
 Result<std::string> DirBackend::users(const Volume& volume) {
@@ -131,7 +144,7 @@ Result<std::string> DirBackend::users(const Volume& volume) {
 
 Result<VolumeStatus> DirBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
-  const auto data = open_data(volume);
+  const auto data = data_of(volume);
   if (!data) {
     status.health = data.error().text;
     return status;
@@ -142,11 +155,82 @@ Result<VolumeStatus> DirBackend::status(const Volume& volume) {
     return users_in(*scan, folder);
   };
   const auto users = look();
-  if (users)
+  if (users) {
     status.in_use = !users->empty();
-  else
+    status.users = *users;
+  } else {
     status.health = users.error().text;
+  }
   return status;
+}
+
+Result<VolumeStatus> DirBackend::usage(const Volume& volume, const Progress& progress) {
+  TRY(auto status, status(volume));
+  TRY(const auto data, data_of(volume));
+  TRY(const auto size, measure_tree(data.fd(), [&](std::uint64_t bytes) {
+        return !progress || progress(bytes, 0);
+      }));
+  status.used = size.bytes;
+  status.inodes_used = size.inodes;
+  return status;
+}
+
+Result<UniqueFd> DirBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY(const auto data, snapshot_id.empty() ? data_of(volume) : copied::open(folder, snapshot_id));
+  return open_beneath(data.fd(), ".", O_RDONLY | O_DIRECTORY);
+}
+
+// --- copies
+
+Status DirBackend::need_rest(const Volume& volume, std::string_view what) {
+  TRY(const auto users, users(volume));
+  if (users.empty()) return {};
+  return fail(
+      Code::kInUse,
+      "{} of a volume of backend dir is a copy, made while nobody writes, and it is in use: "
+      "{}; stop what uses it, or use backend=image or btrfs",
+      what, users);
+}
+
+Status DirBackend::take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                                 const Progress& progress) {
+  TRY_STATUS(need_rest(volume, "a snapshot"));
+  TRY([[maybe_unused]] const auto data, data_of(volume));
+  TRY(const auto folder, pool_.open(volume.id));
+  return copied::take(folder, snapshot.id, progress);
+}
+
+Status DirBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return copied::drop(*folder, snapshot_id);
+}
+
+Status DirBackend::roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                             const Progress& progress) {
+  TRY_STATUS(need_rest(volume, "going back to a snapshot"));
+  TRY_STATUS(unmount(volume));  // the view shows the folder that is replaced
+  TRY(const auto folder, pool_.open(volume.id));
+  return copied::roll_back(folder, snapshot.id, kept.id, progress);
+}
+
+Status DirBackend::clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
+                         Rollback& undo, const Progress& progress) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  if (snapshot_id.empty()) TRY_STATUS(need_rest(source, "a clone"));
+  TRY(const auto from_folder, pool_.open(source.id));
+  TRY(const auto from,
+      snapshot_id.empty() ? data_of(source) : copied::open(from_folder, snapshot_id));
+  undo.push(
+      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
+  TRY(const auto building, pool_.begin(volume.id));
+  fault_point("volume.clone.begun");
+  TRY(const auto data, building.make_folder("_data", 0700));
+  TRY_STATUS(copy_data(from, data, progress));
+  fault_point("volume.clone.copied");
+  return pool_.publish(volume, building);
 }
 
 }  // namespace

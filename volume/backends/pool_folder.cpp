@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <optional>
 
@@ -72,6 +74,13 @@ Result<bool> holds_attached_image(const Folder& folder) {
   });
 }
 
+// Without its volume.json it is never restored: half of it may be gone.
+Status mark_as_going(const Folder& folder) {
+  if (::unlinkat(folder.fd(), kJsonName, 0) == 0) return folder.sync();
+  if (errno == ENOENT || errno == EISDIR) return {};
+  return fail_errno(errno, fmt::format("remove {}/{}", folder.path(), kJsonName));
+}
+
 Result<TrashState> empty(const Folder& trash, const std::string& name, const StopRequest& stop) {
   const auto folder = trash.folder(name);
   if (!folder && folder.error().code == Code::kNotFound) return TrashState::kEmptied;
@@ -84,6 +93,7 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   TRY(const bool attached, holds_attached_image(*folder));
   if (attached) return TrashState::kLeft;
   fault_point("volume.purge.begin");
+  TRY_STATUS(mark_as_going(*folder));
   TRY(const auto removal, remove_tree(trash, name, stop));
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
 }
@@ -197,6 +207,11 @@ Status PoolFolder::from_trash(const std::string& id, long long deleted) const {
   if (!in_trash && back) return {};
   if (!in_trash)
     return fail(Code::kNotFound, "restore a volume: its data is not in the trash any more");
+  TRY(const bool whole, trash.folder(to_string({id, deleted})).and_then([](const Folder& folder) {
+    return tl::expected<bool, Error>(folder.has(kJsonName));
+  }));
+  if (!whole)
+    return fail(Code::kNotFound, "restore a volume: the trash is being emptied, and its data goes");
   TRY_STATUS(trash.rename(to_string({id, deleted}), vol, id));
   fault_point("volume.trash.restored");
   return vol.sync();

@@ -3,8 +3,11 @@
 //   <root>/                     0711: containers of other users reach their data through it, nobody
 //   lists it
 //     vol/<id>/                 0700  a volume; <id> is made by us, never by a user
-//       _data/                        what is handed out
 //       volume.json                   see volume_json.h
+//       _data/                        what is handed out, or
+//       fs/_data/                     in a file system of its own (subvolume, mount), or
+//       mnt/_data/                    a second mount of it, with flags or an id map
+//       snapshots/<snapshot id>/
 //     tmp/<id>/                 0700  a volume that is being built
 //     trash/<id>.<unix time>/   0700  a removed volume, and when it was removed
 //
@@ -28,6 +31,7 @@ class PoolFolder {
   explicit PoolFolder(std::string root) : root_(std::move(root)) {}
 
   const std::string& root() const { return root_; }
+  std::string path_of(const std::string& id) const { return fmt::format("{}/vol/{}", root_, id); }
   std::string data_path(const std::string& id) const {
     return fmt::format("{}/vol/{}/_data", root_, id);
   }
@@ -51,8 +55,8 @@ class PoolFolder {
 
   // vol/<id> becomes trash/<id>.<deleted>. Succeeds when there is none.
   Status to_trash(const std::string& id, long long deleted) const;
-  // The way back. Succeeds when it is back already; kNotFound when the trash was emptied, kExists
-  // when another one is in its place.
+  // The way back. Succeeds when it is back already; kNotFound when the trash was emptied or this
+  // has begun, kExists when another one is in its place.
   Status from_trash(const std::string& id, long long deleted) const;
   Result<TrashState> purge(const std::string& id, long long deleted, const StopRequest& stop) const;
   // As Backend::sweep, for the volumes of the whole tree.

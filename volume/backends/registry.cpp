@@ -1,10 +1,20 @@
 #include "volume/backends/registry.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <algorithm>
 #include <array>
+#include <mutex>
+#include <optional>
 
 #include "volume/api/text.h"
+#include "volume/backends/bind.h"
+#include "volume/backends/btrfs.h"
 #include "volume/backends/dir.h"
+#include "volume/backends/image.h"
+#include "volume/backends/remote.h"
+#include "volume/backends/tmpfs.h"
 
 namespace fairlead::volume {
 
@@ -26,19 +36,30 @@ constexpr std::array<KnownBackend, 8> kKnown{{
     {"mount", "mount it on the host and bind it where the container mounts it"},
 }};
 
-}  // namespace
+using BackendMap = std::map<std::string, std::unique_ptr<Backend>>;
 
-void Backends::add(std::string name, std::unique_ptr<Backend> backend) {
-  if (default_.empty()) default_ = name;
-  backends_.insert_or_assign(std::move(name), std::move(backend));
+BackendMap backends_of_pool(const std::string& root) {
+  BackendMap map;
+  map.emplace("dir", make_dir_backend(root));
+  map.emplace("image", make_image_backend(root));
+  map.emplace("btrfs", make_btrfs_backend(root));
+  return map;
 }
 
-Result<Backend*> Backends::find(const std::string& name) {
-  if (const auto found = backends_.find(name); found != backends_.end()) return found->second.get();
+BackendMap backends_of_host(const BackendSettings& settings) {
+  const std::string& root = settings.volume_dir;
+  BackendMap map = backends_of_pool(root);
+  map.emplace("tmpfs", make_tmpfs_backend(root));
+  map.emplace("bind", make_bind_backend(root, settings.bind_roots));
+  for (const char* name : {"nfs", "cifs", "mount"})
+    map.emplace(name, make_remote_backend(name, root, settings.bind_roots));
+  return map;
+}
+
+tl::unexpected<Error> no_backend(const std::string& name) {
   const auto known = std::ranges::find(kKnown, name, &KnownBackend::name);
   if (known != kKnown.end())
-    return fail(Code::kUnsupported,
-                "volume backend \"{}\" is not available in this version of Fairlead; {}", name,
+    return fail(Code::kUnsupported, "volume backend \"{}\" is not available here; {}", name,
                 known->instead);
   std::vector<std::string_view> names;
   for (const KnownBackend& row : kKnown) names.push_back(row.name);
@@ -48,6 +69,161 @@ Result<Backend*> Backends::find(const std::string& name) {
               closest.empty() ? fmt::format("known are {}", fmt::join(names, ", "))
                               : fmt::format("did you mean \"{}\"?", closest));
 }
+
+Result<Backend*> find_in(const BackendMap& map, const std::string& name) {
+  if (const auto found = map.find(name); found != map.end()) return found->second.get();
+  return no_backend(name);
+}
+
+// --- what a file system can do
+
+struct FsKind {
+  long magic;
+  std::string_view name;
+};
+constexpr std::array<FsKind, 6> kFsKinds{{{EXT4_SUPER_MAGIC, "ext4"},
+                                          {XFS_SUPER_MAGIC, "xfs"},
+                                          {BTRFS_SUPER_MAGIC, "btrfs"},
+                                          {TMPFS_MAGIC, "tmpfs"},
+                                          {OVERLAYFS_SUPER_MAGIC, "overlayfs"},
+                                          {F2FS_SUPER_MAGIC, "f2fs"}}};
+
+// Of the folder, or where it will be made.
+std::string fs_of(std::string path) {
+  struct statfs info {};
+  while (::statfs(path.c_str(), &info) != 0) {
+    const auto slash = path.rfind('/');
+    if (path.empty() || slash == std::string::npos) return "an unknown file system";
+    path = slash == 0 ? "/" : path.substr(0, slash);
+    if (path == "/" && ::statfs("/", &info) != 0) return "an unknown file system";
+  }
+  const auto kind = std::ranges::find(kFsKinds, static_cast<long>(info.f_type), &FsKind::magic);
+  return kind == kFsKinds.end() ? fmt::format("a file system of type {:#x}", info.f_type)
+                                : std::string(kind->name);
+}
+
+// The option that only an image can honour here; empty: none.
+std::string_view image_wish(const VolumeOptions& options, bool on_btrfs) {
+  if (!options.fstype.empty()) return "fstype";
+  if (!options.encrypt.empty()) return "encrypt";
+  if (options.inodes) return "inodes";
+  if (!options.discard) return "discard";
+  if (on_btrfs) return {};
+  if (options.size) return "size";
+  if (options.snapshots != Schedule{}) return "snapshots";
+  return {};
+}
+
+struct Default {
+  std::string name, reason;
+};
+Default default_backend(const VolumeOptions& options, const std::string& place,
+                        const std::string& fs) {
+  const bool on_btrfs = fs == "btrfs";
+  const std::string_view wish = image_wish(options, on_btrfs);
+  if (!wish.empty())
+    return {"image", fmt::format("{} asks for an image: {} is on {}, which has that for no folder",
+                                 wish, place, fs)};
+  if (on_btrfs)
+    return {"btrfs", fmt::format("{} is on btrfs: limits, snapshots and clones at once", place)};
+  return {"dir", fmt::format("the default of this host: {} is on {}, and nothing asks for more "
+                             "than a folder",
+                             place, fs)};
+}
+
+class HostBackends : public BackendRegistry {
+ public:
+  HostBackends(BackendSettings settings, PoolSide pools)
+      : settings_(std::move(settings)), pools_(pools), here_(backends_of_host(settings_)) {}
+
+  Result<Choice> choose(const VolumeOptions& options) override;
+  Result<Backend*> find(const std::string& name) override { return find_in(here_, name); }
+  Result<Backend*> find(const Volume& volume) override;
+  std::vector<Backend*> all() override;
+
+ private:
+  struct Place {
+    const BackendMap* backends;
+    std::string root, text;  // "the volume folder", "pool fast"
+  };
+  struct OpenPool {
+    VolumePool pool;
+    BackendMap backends;
+  };
+  Result<Place> place_of(const std::string& pool);
+
+  BackendSettings settings_;
+  PoolSide pools_;
+  BackendMap here_;
+  std::mutex guard_;
+  std::map<std::string, OpenPool> open_;  // by id; those that were asked for
+};
+
+// Backends are never taken away again: somebody may be using them.
+Result<HostBackends::Place> HostBackends::place_of(const std::string& name) {
+  if (name.empty()) return Place{&here_, settings_.volume_dir, "the volume folder"};
+  if (pools_.catalog == nullptr || pools_.disks == nullptr)
+    return fail(Code::kUnsupported, "pool \"{}\": there are no pools here; leave pool= out",
+                shown(name));
+  TRY(const auto pool, pools_.catalog->find(name));
+  TRY(const auto root, pools_.disks->mount(pool));
+  const std::scoped_lock hold(guard_);
+  auto open = open_.find(pool.id);
+  if (open == open_.end())
+    open = open_.emplace(pool.id, OpenPool{pool, backends_of_pool(root)}).first;
+  return Place{&open->second.backends, root, fmt::format("pool {}", name)};
+}
+
+Result<BackendRegistry::Choice> HostBackends::choose(const VolumeOptions& options) {
+  TRY(const auto place, place_of(options.pool));
+  const std::string fs = fs_of(place.root);
+  if (options.backend.empty()) {
+    auto [name, reason] = default_backend(options, place.text, fs);
+    TRY(Backend* const backend, find_in(*place.backends, name));
+    return Choice{std::move(name), options.pool, backend, std::move(reason)};
+  }
+  const std::string& name = options.backend;
+  if (!options.pool.empty() && here_.contains(name) && !place.backends->contains(name))
+    return fail(Code::kInvalid, "backend {} keeps no data in a pool; leave pool={} out", name,
+                options.pool);
+  if (name == "btrfs" && fs != "btrfs")
+    return fail(Code::kUnsupported,
+                "backend btrfs is not available: {} is on {}; make a pool (fairlead pool create) "
+                "and use pool=<name>",
+                place.text, fs);
+  TRY(Backend* const backend, find_in(*place.backends, name));
+  std::string reason = fmt::format("asked for with backend={}", name);
+  if (name == "tmpfs") reason += "; it is memory: the data goes with the last unmount";
+  return Choice{name, options.pool, backend, std::move(reason)};
+}
+
+Result<Backend*> HostBackends::find(const Volume& volume) {
+  TRY(const auto place, place_of(volume.pool));
+  return find_in(*place.backends, volume.backend);
+}
+
+// An image's sweep is that of the tree, and looks after images besides. A pool that is not mounted
+// was not used since the boot: what is due in it waits for its first use.
+std::vector<Backend*> HostBackends::all() {
+  std::vector<Backend*> found{here_.at("image").get()};
+  if (pools_.catalog == nullptr || pools_.disks == nullptr) return found;
+  const auto finished = pools_.catalog->finished();
+  for (const VolumePool& pool : finished.value_or(std::vector<VolumePool>{})) {
+    if (!pools_.disks->is_mounted(pool).value_or(false)) continue;
+    const auto place = place_of(pool.name.str());
+    if (place) found.push_back(place->backends->at("image").get());
+  }
+  return found;
+}
+
+}  // namespace
+
+void Backends::add(std::string name, std::unique_ptr<Backend> backend) {
+  if (default_.empty()) default_ = name;
+  backends_.insert_or_assign(std::move(name), std::move(backend));
+}
+
+Result<Backend*> Backends::find(const std::string& name) { return find_in(backends_, name); }
 
 Result<BackendRegistry::Choice> Backends::choose(const VolumeOptions& options) {
   const std::string& name = options.backend.empty() ? default_ : options.backend;
@@ -63,10 +239,8 @@ std::vector<Backend*> Backends::all() {
   return found;
 }
 
-std::unique_ptr<BackendRegistry> make_backends(const std::string& volume_dir) {
-  auto backends = std::make_unique<Backends>();
-  backends->add("dir", make_dir_backend(volume_dir));
-  return backends;
+std::unique_ptr<BackendRegistry> make_backends(BackendSettings settings, PoolSide pools) {
+  return std::make_unique<HostBackends>(std::move(settings), pools);
 }
 
 }  // namespace fairlead::volume

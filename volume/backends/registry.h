@@ -1,15 +1,18 @@
 // The one list of volume backends: a new one is one file pair in this folder and one line in
-// make_backends.
+// backends_of_host or backends_of_pool.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "volume/api/backend.h"
+#include "volume/api/pools.h"
 
 namespace fairlead::volume {
 
+// A fixed set of backends, for tests of the service.
 class Backends : public BackendRegistry {
  public:
   // The first one added is the default.
@@ -25,9 +28,26 @@ class Backends : public BackendRegistry {
   std::string default_;
 };
 
-// The backends of this host. `volume_dir` is the absolute path of the volume folder
-// (/var/lib/fairlead/volumes); nothing on disk is touched yet. The result is thread-safe and must
-// outlive the service that uses it.
-std::unique_ptr<BackendRegistry> make_backends(const std::string& volume_dir);
+struct BackendSettings {
+  std::string volume_dir;               // absolute: /var/lib/fairlead/volumes
+  std::vector<std::string> bind_roots;  // absolute; see bind_roots.h
+};
+
+// Where pools are: both or neither (then a volume in a pool is kUnsupported).
+struct PoolSide {
+  PoolCatalog* catalog = nullptr;
+  PoolDisks* disks = nullptr;
+};
+
+// The backends of this host, in the volume folder and in its pools. Nothing on disk is touched yet;
+// a pool is mounted when a volume in it is looked for. Thread-safe. Must outlive the service that
+// uses it, and what is borrowed must outlive it.
+//
+// Without backend= the file system decides: btrfs where it is btrfs; else an image when a limit is
+// asked for (or what only an image has); else a folder.
+std::unique_ptr<BackendRegistry> make_backends(BackendSettings settings, PoolSide pools = {});
+inline std::unique_ptr<BackendRegistry> make_backends(const std::string& volume_dir) {
+  return make_backends(BackendSettings{volume_dir, {}});
+}
 
 }  // namespace fairlead::volume

@@ -52,20 +52,6 @@ Status set_option(int fs, const std::string& option, const std::string& what) {
   return fs_error(fs, errno, fmt::format("{}: option {}", what, option));
 }
 
-unsigned attributes_of(const MountFlags& flags) {
-  unsigned bits = 0;
-  if (flags.read_only) bits |= MOUNT_ATTR_RDONLY;
-  if (flags.nosuid) bits |= MOUNT_ATTR_NOSUID;
-  if (flags.nodev) bits |= MOUNT_ATTR_NODEV;
-  if (flags.noexec) bits |= MOUNT_ATTR_NOEXEC;
-  if (flags.nodiratime) bits |= MOUNT_ATTR_NODIRATIME;
-  if (flags.noatime)
-    bits |= MOUNT_ATTR_NOATIME;
-  else if (flags.strictatime)
-    bits |= MOUNT_ATTR_STRICTATIME;
-  return bits;
-}
-
 Status check_component(const std::string& name) {
   if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
     return fail(Code::kInvalid, "mount on \"{}\": it is not one component of a path", name);
@@ -113,6 +99,20 @@ Result<UniqueFd> make_user_namespace(const std::vector<IdLine>& lines) {
 
 }  // namespace
 
+unsigned mount_attributes(const MountFlags& flags) {
+  unsigned bits = 0;
+  if (flags.read_only) bits |= MOUNT_ATTR_RDONLY;
+  if (flags.nosuid) bits |= MOUNT_ATTR_NOSUID;
+  if (flags.nodev) bits |= MOUNT_ATTR_NODEV;
+  if (flags.noexec) bits |= MOUNT_ATTR_NOEXEC;
+  if (flags.nodiratime) bits |= MOUNT_ATTR_NODIRATIME;
+  if (flags.noatime)
+    bits |= MOUNT_ATTR_NOATIME;
+  else if (flags.strictatime)
+    bits |= MOUNT_ATTR_STRICTATIME;
+  return bits;
+}
+
 MountWords sort_mount_words(const std::vector<std::string>& words) {
   struct Word {
     std::string_view name;
@@ -158,7 +158,7 @@ Result<UniqueFd> make_mount(const NewMount& what) {
   for (const std::string& option : what.options) TRY_STATUS(set_option(fs.get(), option, action));
   if (::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
     return fs_error(fs.get(), errno, action);
-  UniqueFd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, attributes_of(what.flags)));
+  UniqueFd mount(::fsmount(fs.get(), FSMOUNT_CLOEXEC, mount_attributes(what.flags)));
   if (!mount) return fs_error(fs.get(), errno, action);
   return mount;
 }
@@ -174,7 +174,7 @@ Result<UniqueFd> clone_tree(int fd, Depth depth) {
 
 Status set_flags(int mount, const MountFlags& flags) {
   mount_attr attributes{};
-  attributes.attr_set = attributes_of(flags);
+  attributes.attr_set = mount_attributes(flags);
   attributes.attr_clr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                         MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR__ATIME;
   if (::mount_setattr(mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)

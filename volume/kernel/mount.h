@@ -28,6 +28,9 @@ struct MountFlags {
   bool operator==(const MountFlags&) const = default;
 };
 
+// As MOUNT_ATTR_ bits.
+unsigned mount_attributes(const MountFlags& flags);
+
 // The words of o= ("ro", "noexec", "suid", "data=journal") in order: those about the mount in
 // `flags`, the others, which the file system knows, in `rest`. "defaults" and "rw" are dropped.
 struct MountWords {

@@ -71,13 +71,6 @@ std::vector<pid_t> processes(DIR* proc) {
   return found;
 }
 
-Result<std::string> path_of(int fd) {
-  TRY(auto path, read_link(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd)));
-  if (path.ends_with(" (deleted)"))
-    return fail(Code::kIo, "find the mount of a folder: {} was removed", path);
-  return path;
-}
-
 bool is_beneath(std::string_view path, std::string_view folder) {
   if (folder == "/") return path.size() > 1;
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
@@ -100,6 +93,13 @@ std::string describe(const MountUser& user) {
   if (user.pid == 0) return fmt::format("mounted at {} on the host", user.mount_point);
   return fmt::format("mounted at {} by {} (pid {})", user.mount_point, command_of(user.pid),
                      user.pid);
+}
+
+Result<std::string> MountScan::path_of(int fd) {
+  TRY(auto path, read_link(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd)));
+  if (path.ends_with(" (deleted)"))
+    return fail(Code::kIo, "find the mount of a folder: {} was removed", path);
+  return path;
 }
 
 void MountScan::add(pid_t pid, std::vector<MountEntry> entries) {
@@ -191,6 +191,13 @@ Result<std::shared_ptr<const MountScan>> RecentMountScan::get() {
   scan_ = std::make_shared<const MountScan>(std::move(fresh));
   taken_ = now;
   return scan_;
+}
+
+std::optional<FsPlace> MountScan::mounted_at(const std::string& path) const {
+  const auto top = std::find_if(own_.rbegin(), own_.rend(),
+                                [&](const MountEntry& entry) { return entry.mount_point == path; });
+  if (top == own_.rend()) return std::nullopt;
+  return FsPlace{top->major, top->minor, top->root};
 }
 
 }  // namespace fairlead::volume

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,9 @@ class MountScan {
   // CAP_SYS_PTRACE more of them are read than needed.
   static Result<MountScan> take();
 
+  // The path of a folder that is held open, with every link resolved; kIo when it was removed.
+  static Result<std::string> path_of(int fd);
+
   // Where the folder `fd` lies, by the mount it was opened through.
   Result<FsPlace> place_of(int fd) const;
 
@@ -52,6 +56,9 @@ class MountScan {
 
   // Mount points of our own namespace beneath the folder `fd`: something is mounted inside.
   Result<std::vector<std::string>> mounted_inside(int fd) const;
+
+  // What is mounted at this path of our own namespace: the topmost one.
+  std::optional<FsPlace> mounted_at(const std::string& path) const;
 
  private:
   struct Seen {

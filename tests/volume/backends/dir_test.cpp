@@ -82,8 +82,9 @@ TEST_F(DirTest, LimitsAndMountOptionsAreRefusedWithAHint) {
   EXPECT_THAT(dir->validate({.size = 1}).error().text,
               AllOf(HasSubstr("\"size\""), HasSubstr("leave it out")));
   EXPECT_THAT(dir->validate({.inodes = 1}).error().text, HasSubstr("\"inodes\""));
-  EXPECT_THAT(dir->validate({.mount_options = {"noexec"}}).error().text, HasSubstr("o=noexec"));
-  EXPECT_TRUE(dir->validate({.mount_options = {"exec", "rw"}}));
+  EXPECT_THAT(dir->validate({.mount_options = {"data=journal"}}).error().text,
+              HasSubstr("o=data=journal"));
+  EXPECT_TRUE(dir->validate({.mount_options = {"exec", "noexec", "rw"}}));
 }
 
 TEST_F(DirTest, MissingDataIsNamedAndNotMadeAnew) {

@@ -1,0 +1,13 @@
+// The wiring of the volumes: every concrete type is named in volumes.cpp, and only there. Apart
+// from core.cpp, so that an executable for networks alone links none of it.
+#pragma once
+
+#include "plugin-api/bin/core.h"
+
+namespace fairlead {
+
+// For open_core(). Nothing is touched before a verb is called.
+std::unique_ptr<VolumeDoors> make_volumes(const Paths& paths, state::Store& store,
+                                          NamedLocks& locks);
+
+}  // namespace fairlead

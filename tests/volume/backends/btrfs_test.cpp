@@ -1,0 +1,248 @@
+#include "volume/backends/btrfs.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include "base/hash.h"
+#include "tests/volume/loop_disk.h"
+#include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_quota.h"
+
+namespace fairlead::volume {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::is_there;
+using testing::LoopDisk;
+using testing::read_text;
+using testing::write_text;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+struct BtrfsBackendTest : ::testing::Test {
+  void SetUp() override {
+    if (!disk.ok()) GTEST_SKIP() << disk.why();
+    backend = make_btrfs_backend(disk / "root");
+  }
+  static Volume a_volume(std::map<std::string, std::string> options = {}) {
+    return {.id = random_hex(32),
+            .name = VolumeName::parse("shop").value(),
+            .backend = "btrfs",
+            .options = std::move(options),
+            .phase = Phase::kReady,
+            .created = 1000};
+  }
+  Volume created(std::map<std::string, std::string> options = {}) {
+    Volume volume = a_volume(std::move(options));
+    Rollback undo;
+    const auto done = backend->create(volume, undo);
+    EXPECT_TRUE(done) << done.error().text;
+    undo.commit();
+    return volume;
+  }
+  Volume cloned(const Volume& source, const std::string& snapshot,
+                std::map<std::string, std::string> options = {}) {
+    Volume volume = a_volume(std::move(options));
+    Rollback undo;
+    const auto done = backend->clone(volume, source, snapshot, undo, {});
+    EXPECT_TRUE(done) << done.error().text;
+    undo.commit();
+    return volume;
+  }
+  static Snapshot a_snapshot() { return {.id = random_hex(32)}; }
+  std::string data(const Volume& volume, const std::string& name) {
+    return backend->data_path(volume) + "/" + name;
+  }
+  std::string at(const Volume& volume, const std::string& name) const {
+    return disk / fmt::format("root/vol/{}/{}", volume.id, name);
+  }
+  // 0, or the errno of the write that failed.
+  static int fill(const std::string& path, std::uint64_t bytes) {
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    std::string block(kMiB, '\0');
+    unsigned state = 1;  // noise: nothing to compress
+    for (char& c : block) c = static_cast<char>((state = state * 1103515245U + 12345U) >> 24);
+    for (std::uint64_t done = 0; done < bytes; done += kMiB)
+      if (::write(file.get(), block.data(), block.size()) < 0) return errno;
+    return ::fsync(file.get()) == 0 ? 0 : errno;
+  }
+
+  LoopDisk disk{"btrfs"};
+  std::unique_ptr<Backend> backend;
+};
+
+TEST_F(BtrfsBackendTest, AVolumeIsASubvolumeWithItsDataInside) {
+  const Volume volume = created({{"uid", "1000"}, {"mode", "0770"}});
+  const auto path = backend->mount(volume);
+  ASSERT_TRUE(path) << path.error().text;
+  struct stat info {};
+  ASSERT_EQ(::stat(path->c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 1000U);
+  EXPECT_EQ(info.st_mode & 07777U, 0770U);
+  EXPECT_TRUE(*btrfs::is_subvolume(Folder::open(at(volume, "fs"))->fd()));
+  EXPECT_EQ(testing::entries_in(*path), 0U);
+}
+
+TEST_F(BtrfsBackendTest, TheSizeIsAHardLimitThatGrowsAndShrinks) {
+  const Volume volume = created({{"size", "20m"}});
+  EXPECT_EQ(backend->status(volume)->size, 20 * kMiB);
+  EXPECT_EQ(fill(data(volume, "large"), 30 * kMiB), EDQUOT);
+  const auto usage = backend->usage(volume, {});
+  ASSERT_TRUE(usage);
+  EXPECT_GT(usage->used.value_or(0), 15 * kMiB);
+  EXPECT_EQ(backend->resize(volume, kMiB).error().code, Code::kExhausted);
+  ASSERT_TRUE(backend->resize(volume, 60 * kMiB));
+  EXPECT_EQ(fill(data(volume, "more"), 20 * kMiB), 0);
+  EXPECT_EQ(backend->status(volume)->size, 60 * kMiB);
+  EXPECT_EQ(backend->status(volume)->health, "ok");
+}
+
+TEST_F(BtrfsBackendTest, ACloneHasItsLimitFromTheStart) {
+  const Volume source = created({{"size", "100m"}});
+  ASSERT_EQ(fill(data(source, "large"), 10 * kMiB), 0);
+  const Volume clone = cloned(source, "", {{"size", "30m"}});
+  EXPECT_EQ(backend->status(clone)->size, 30 * kMiB);
+  EXPECT_EQ(fill(data(clone, "more"), 50 * kMiB), EDQUOT);
+  EXPECT_EQ(std::filesystem::file_size(data(clone, "large")), 10 * kMiB);
+  EXPECT_EQ(backend->status(source)->size, 100 * kMiB);
+}
+
+TEST_F(BtrfsBackendTest, SnapshotsAreReadOnlyAndStayWhenTheDataChanges) {
+  const Volume volume = created();
+  write_text(data(volume, "file"), "monday");
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  write_text(data(volume, "file"), "tuesday");
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));  // again: the same one
+  const std::string kept = at(volume, "snapshots/" + monday.id + "/_data/file");
+  EXPECT_EQ(read_text(kept), "monday");
+  EXPECT_LT(::open(kept.c_str(), O_WRONLY), 0);
+  EXPECT_EQ(errno, EROFS);
+  const Volume clone = cloned(volume, monday.id);
+  EXPECT_EQ(read_text(data(clone, "file")), "monday");
+  const auto opened = backend->open_data(volume, monday.id);
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(open_beneath(opened->get(), "file", O_RDONLY));
+  ASSERT_TRUE(backend->drop_snapshot(volume, monday.id));
+  ASSERT_TRUE(backend->drop_snapshot(volume, monday.id));
+  EXPECT_FALSE(is_there(kept));
+}
+
+TEST_F(BtrfsBackendTest, RollingBackKeepsWhatWasReplaced) {
+  const Volume volume = created({{"size", "50m"}});
+  write_text(data(volume, "file"), "monday");
+  const Snapshot monday = a_snapshot(), kept = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  write_text(data(volume, "file"), "tuesday");
+  const auto done = backend->roll_back(volume, monday, kept, {});
+  ASSERT_TRUE(done) << done.error().text;
+  ASSERT_TRUE(backend->roll_back(volume, monday, kept, {}));
+  EXPECT_EQ(read_text(data(volume, "file")), "monday");
+  EXPECT_EQ(read_text(at(volume, "snapshots/" + kept.id + "/_data/file")), "tuesday");
+  EXPECT_EQ(backend->status(volume)->size, 50 * kMiB);
+  EXPECT_FALSE(is_there(at(volume, "rolling")));
+  write_text(data(volume, "file"), "writable");
+  const Snapshot second = a_snapshot();
+  ASSERT_TRUE(backend->roll_back(volume, kept, second, {}));
+  EXPECT_EQ(read_text(data(volume, "file")), "tuesday");
+}
+
+TEST_F(BtrfsBackendTest, ARollBackThatDiedAfterTheExchangeIsFinished) {
+  const Volume volume = created();
+  write_text(data(volume, "file"), "monday");
+  const Snapshot monday = a_snapshot(), kept = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  write_text(data(volume, "file"), "tuesday");
+  ASSERT_TRUE(backend->roll_back(volume, monday, kept, {}));
+  // As the exchange left it: the old content is still called "rolling".
+  const auto folder = Folder::open(at(volume, "."));
+  const auto snapshots = Folder::open(at(volume, "snapshots"));
+  ASSERT_TRUE(btrfs::set_read_only(snapshots->folder(kept.id)->fd(), false));
+  ASSERT_TRUE(snapshots->rename(kept.id, *folder, "rolling"));
+  ASSERT_TRUE(backend->roll_back(volume, monday, kept, {}));
+  EXPECT_EQ(read_text(data(volume, "file")), "monday");
+  EXPECT_EQ(read_text(at(volume, "snapshots/" + kept.id + "/_data/file")), "tuesday");
+  EXPECT_TRUE(*btrfs::is_read_only(snapshots->folder(kept.id)->fd()));
+}
+
+TEST_F(BtrfsBackendTest, AVolumeInUseIsNotRolledBack) {
+  const Volume volume = created();
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  std::filesystem::create_directory(disk / "target");
+  const testing::Holder holder(backend->data_path(volume), disk / "target");
+  ASSERT_TRUE(holder.mounted());
+  const auto refused = backend->roll_back(volume, monday, a_snapshot(), {});
+  EXPECT_EQ(refused.error().code, Code::kInUse);
+  EXPECT_THAT(refused.error().text, HasSubstr("holder"));
+  EXPECT_TRUE(backend->take_snapshot(volume, a_snapshot(), {}));
+}
+
+TEST_F(BtrfsBackendTest, TrashIsRestoredWithItsSnapshotsOrGoesWithThem) {
+  Volume volume = created({{"size", "20m"}});
+  write_text(data(volume, "file"), "x");
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  volume.deleted = 2000;
+  ASSERT_TRUE(backend->remove(volume));
+  EXPECT_FALSE(is_there(at(volume, ".")));
+  ASSERT_TRUE(backend->restore(volume));
+  ASSERT_TRUE(backend->restore(volume));
+  EXPECT_EQ(read_text(data(volume, "file")), "x");
+  EXPECT_EQ(backend->status(volume)->size, 20 * kMiB);
+  ASSERT_TRUE(backend->remove(volume));
+  EXPECT_EQ(backend->purge(volume, {}).value(), TrashState::kEmptied);
+  EXPECT_EQ(testing::entries_in(disk / "root/trash"), 0U);
+  EXPECT_EQ(backend->restore(volume).error().code, Code::kNotFound);
+}
+
+TEST_F(BtrfsBackendTest, ReadOnlyAndMappedIdsAreASecondMount) {
+  const Volume volume = created({{"access", "read-only"}, {"idmap", "0-100000-65536"}});
+  const auto path = backend->mount(volume);
+  ASSERT_TRUE(path) << path.error().text;
+  EXPECT_EQ(*path, at(volume, "mnt/_data"));
+  struct stat info {};
+  ASSERT_EQ(::stat(path->c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 100000U);
+  EXPECT_LT(::open((*path + "/file").c_str(), O_WRONLY | O_CREAT, 0600), 0);
+  EXPECT_EQ(errno, EROFS);
+  EXPECT_EQ(*backend->users(volume), "");  // our own mount is nobody's use
+  EXPECT_EQ(*backend->mount(volume), *path);
+  ASSERT_TRUE(backend->unmount(volume));
+  ASSERT_TRUE(backend->unmount(volume));
+  EXPECT_EQ(testing::entries_in(at(volume, "mnt")), 1U);
+}
+
+TEST_F(BtrfsBackendTest, ACheckScrubsAndTellsHowFarItIs) {
+  const Volume volume = created();
+  ASSERT_EQ(fill(data(volume, "large"), 5 * kMiB), 0);
+  std::uint64_t total = 0;
+  const auto report = backend->check(
+      volume, false, [&](std::uint64_t, std::uint64_t of) { return total = of, true; });
+  ASSERT_TRUE(report) << report.error().text;
+  EXPECT_TRUE(report->clean);
+  EXPECT_GT(total, 5 * kMiB);
+}
+
+TEST_F(BtrfsBackendTest, WhatItCannotKeepIsRefused) {
+  EXPECT_TRUE(backend->validate({.size = 1, .compress = "zstd"}));
+  EXPECT_EQ(backend->validate({.inodes = 1}).error().code, Code::kUnsupported);
+  EXPECT_EQ(backend->validate({.compress = "rot13"}).error().code, Code::kInvalid);
+  EXPECT_THAT(backend->validate({.compress = "zstd:9"}).error().text, HasSubstr("no level"));
+  EXPECT_EQ(backend->validate({.compress = "zstd", .cow = false}).error().code, Code::kInvalid);
+  EXPECT_EQ(backend->validate({.fstype = "ext4"}).error().code, Code::kUnsupported);
+}
+
+TEST(BtrfsBackend, AFolderOnAnotherFileSystemIsRefusedWithAHint) {
+  if (!testing::is_root()) GTEST_SKIP() << "owners need root";
+  const testing::Scratch scratch(testing::Where::kMemory);
+  const auto backend = make_btrfs_backend(scratch / "root");
+  Rollback undo;
+  const auto made = backend->create({.id = random_hex(32)}, undo);
+  EXPECT_EQ(made.error().code, Code::kUnsupported);
+  EXPECT_THAT(made.error().text, HasSubstr("pool"));
+}
+
+}  // namespace
+}  // namespace fairlead::volume

@@ -1,0 +1,186 @@
+#include "volume/backends/bind.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/fault.h"
+#include "volume/api/text.h"
+#include "volume/backends/bind_roots.h"
+#include "volume/backends/honour.h"
+#include "volume/backends/pool_folder.h"
+#include "volume/backends/users.h"
+#include "volume/backends/view.h"
+#include "volume/kernel/copy_tree.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::string_view kBackend = "bind";
+
+class BindBackend : public Backend {
+ public:
+  BindBackend(std::string root, std::vector<std::string> bind_roots)
+      : pool_(std::move(root)), roots_(std::move(bind_roots)) {}
+
+  std::string name() const override { return std::string(kBackend); }
+  Status validate(const VolumeOptions& options) const override;
+  Status create(const Volume& volume, Rollback& undo) override;
+  Status discard(const Volume& volume) override;
+  Status remove(const Volume& volume) override;
+  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
+    return pool_.purge(volume.id, volume.deleted, stop);
+  }
+  std::string data_path(const Volume& volume) const override {
+    return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
+  }
+  Result<std::string> mount(const Volume& volume) override;
+  Status unmount(const Volume& volume) override;
+  Result<std::string> users(const Volume& volume) override;
+  Result<VolumeStatus> status(const Volume& volume) override;
+  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
+  Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
+  Status restore(const Volume& volume) override {
+    return pool_.from_trash(volume.id, volume.deleted);
+  }
+  ReconcileReport sweep(long long now,
+                        const std::function<Result<bool>(const std::string& id)>& is_known,
+                        const StopRequest& stop) override {
+    return pool_.sweep(now, is_known, stop);
+  }
+
+ private:
+  Result<UniqueFd> open_device(const VolumeOptions& options) const;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+
+  PoolFolder pool_;
+  BindRoots roots_;
+  RecentMountScan recent_;
+  Views views_;
+};
+
+Result<UniqueFd> BindBackend::open_device(const VolumeOptions& options) const {
+  TRY(auto device, roots_.open(options.device));
+  struct stat info {};
+  if (::fstat(device.get(), &info) != 0)
+    return fail_errno(errno, fmt::format("look at {}", shown(options.device)));
+  if (!S_ISDIR(info.st_mode))
+    return fail(Code::kInvalid, "volume option \"device\": {} is not a folder",
+                shown(options.device));
+  return device;
+}
+
+Status BindBackend::validate(const VolumeOptions& options) const {
+  TRY_STATUS(refuse_others(kBackend, options, {"type", "device", "idmap"}));
+  if (options.device.empty())
+    return fail(Code::kInvalid,
+                "backend bind needs volume option \"device\", the folder of the host");
+  TRY_STATUS(Views::validate(kBackend, options));
+  return open_device(options).map([](const UniqueFd&) {});
+}
+
+Status BindBackend::create(const Volume& volume, Rollback& undo) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  undo.push(
+      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
+  TRY(const auto building, pool_.begin(volume.id));
+  fault_point("volume.build.begun");
+  return pool_.publish(volume, building);
+}
+
+Status BindBackend::discard(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.discard(volume.id);
+}
+
+Status BindBackend::remove(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.to_trash(volume.id, volume.deleted);
+}
+
+Result<std::string> BindBackend::mount(const Volume& volume) {
+  auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound)
+    return fail(Code::kIo,
+                "its folder {} is missing: it was moved or deleted by hand; remove the volume",
+                pool_.path_of(volume.id));
+  if (!folder) return fail(folder.error());
+  TRY(const auto options, parse_options(volume.options));
+  auto device = open_device(options);
+  if (!device) {
+    Error error = device.error();
+    if (error.code == Code::kNotFound) error.code = Code::kIo;  // the volume exists
+    return fail(std::move(error));
+  }
+  const bool recursive =
+      std::ranges::find(options.mount_options, "rbind") != options.mount_options.end();
+  TRY_STATUS(views_.mount(*folder, device->get(), options,
+                          recursive ? Depth::kWithMountsBeneath : Depth::kOne));
+  return data_path(volume);
+}
+
+Status BindBackend::unmount(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return Views::unmount(*folder, Unmount::kLazy);
+}
+
+Result<std::string> BindBackend::users_in(const MountScan& scan, const Folder& folder) const {
+  TRY(const auto place, mounted_at(scan, folder, kViewMount));
+  return place ? strangers_text(scan, *place) : std::string();
+}
+
+Result<std::string> BindBackend::users(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  TRY(const auto scan, MountScan::take());
+  return users_in(scan, *folder);
+}
+
+Result<VolumeStatus> BindBackend::status(const Volume& volume) {
+  VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
+  const auto look = [&]() -> Status {
+    TRY(const auto options, parse_options(volume.options));
+    TRY([[maybe_unused]] const auto device, open_device(options));
+    TRY(const auto folder, pool_.open(volume.id));
+    TRY(const auto scan, recent_.get());
+    TRY(status.users, users_in(*scan, folder));
+    status.in_use = !status.users.empty();
+    return {};
+  };
+  if (const auto seen = look(); !seen)
+    status.health = seen.error().code == Code::kNotFound
+                        ? fmt::format("its folder is missing: {}", seen.error().text)
+                        : seen.error().text;
+  return status;
+}
+
+Result<UniqueFd> BindBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
+  if (!snapshot_id.empty()) return fail(Code::kNotFound, "backend bind has no snapshots");
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const auto device, open_device(options));
+  return open_beneath(device.get(), ".", O_RDONLY | O_DIRECTORY);
+}
+
+Result<VolumeStatus> BindBackend::usage(const Volume& volume, const Progress& progress) {
+  TRY(auto status, status(volume));
+  TRY(const auto data, open_data(volume, {}));
+  TRY(const auto size, measure_tree(data.get(), [&](std::uint64_t bytes) {
+        return !progress || progress(bytes, 0);
+      }));
+  status.used = size.bytes;
+  status.inodes_used = size.inodes;
+  return status;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_bind_backend(std::string root, std::vector<std::string> bind_roots) {
+  return std::make_unique<BindBackend>(std::move(root), std::move(bind_roots));
+}
+
+}  // namespace fairlead::volume

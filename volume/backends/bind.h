@@ -1,0 +1,17 @@
+// The backend `bind`: a folder of the host, beneath one of the folders that the configuration
+// allows. It is shown by a mount at vol/<id>/mnt/_data, through the descriptor that was checked.
+// The data is the host's: removing the volume keeps it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "volume/api/backend.h"
+
+namespace fairlead::volume {
+
+// `root` is the absolute path of a pool's tree (pool_folder.h), `bind_roots` as in bind_roots.h.
+std::unique_ptr<Backend> make_bind_backend(std::string root, std::vector<std::string> bind_roots);
+
+}  // namespace fairlead::volume

@@ -1,0 +1,64 @@
+#include "volume/backends/bind_roots.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "volume/api/text.h"
+#include "volume/kernel/folder.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+void drop_slashes(std::string& path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+}
+
+bool is_beneath(const std::string& path, const std::string& root) {
+  return root == "/"
+             ? path.size() > 1
+             : path.size() > root.size() + 1 && path.starts_with(root) && path[root.size()] == '/';
+}
+
+}  // namespace
+
+BindRoots::BindRoots(std::vector<std::string> roots) : roots_(std::move(roots)) {
+  std::ranges::for_each(roots_, drop_slashes);
+  std::ranges::sort(roots_, std::ranges::greater(), &std::string::size);  // the closest one first
+}
+
+Result<UniqueFd> BindRoots::open(const std::string& device) const {
+  if (device.empty() || device.front() != '/')
+    return fail(Code::kInvalid, "volume option \"device\": {} is not an absolute path",
+                shown(device));
+  std::string path = device;
+  drop_slashes(path);
+  if (roots_.empty())
+    return fail(
+        Code::kInvalid,
+        "volume option \"device\": {} is on this host, and no folder of it is allowed; list "
+        "those that are under \"bind_roots\" in fairlead.json",
+        shown(path));
+  const auto root =
+      std::ranges::find_if(roots_, [&](const std::string& r) { return is_beneath(path, r); });
+  if (root == roots_.end())
+    return fail(
+        Code::kInvalid,
+        "volume option \"device\": {} is beneath none of the folders that \"bind_roots\" in "
+        "fairlead.json allows: {}",
+        shown(path), fmt::join(roots_, ", "));
+  const UniqueFd top(::open(root->c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!top) return fail_errno(errno, fmt::format("open {} of \"bind_roots\"", *root));
+  auto found = open_beneath(top.get(), path.substr(*root == "/" ? 1 : root->size() + 1), O_PATH);
+  if (found) return found;
+  Error error = found.error();
+  error.text = fmt::format("volume option \"device\": open {}: {}", shown(path),
+                           error.code == Code::kInvalid
+                               ? "a symbolic link or \"..\" stands in the way; write the real path"
+                               : error.text);
+  return fail(std::move(error));
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,421 @@
+#include "volume/backends/btrfs.h"
+
+#include <fcntl.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/fault.h"
+#include "volume/backends/honour.h"
+#include "volume/backends/pool_folder.h"
+#include "volume/backends/users.h"
+#include "volume/backends/view.h"
+#include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_quota.h"
+#include "volume/kernel/copy_tree.h"
+#include "volume/kernel/remove_tree.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::string_view kBackend = "btrfs";
+constexpr const char* kFs = "fs";
+constexpr const char* kRolling = "rolling";  // the other content of a roll-back
+// On the top folder of a subvolume that a roll-back made: the snapshot that it is to leave behind.
+constexpr const char* kRollMark = "trusted.fairlead.kept";
+
+const OwnMounts& own_mounts() {
+  static const OwnMounts kOwn{kViewMount};
+  return kOwn;
+}
+
+Status check_id(const std::string& snapshot) {
+  if (is_volume_id(snapshot)) return {};
+  return fail(Code::kInternal, "the id of a snapshot is malformed");
+}
+
+Status check_compress(const std::string& text) {
+  constexpr std::array<std::string_view, 4> kKnown{"zstd", "lzo", "zlib", "off"};
+  if (text.empty() || std::ranges::find(kKnown, text) != kKnown.end()) return {};
+  if (text.find(':') != std::string::npos)
+    return fail(Code::kUnsupported,
+                "volume option \"compress\" takes no level: btrfs has one for a whole file system "
+                "only; mount that with compress={}, and write compress={} here",
+                text, text.substr(0, text.find(':')));
+  return fail(Code::kInvalid, "volume option \"compress\": {} is none of {}", text,
+              fmt::join(kKnown, ", "));
+}
+
+// As the subvolume is made or cloned: what is inherited by everything that is written later.
+Status set_properties(const Folder& data, const VolumeOptions& options) {
+  if (!options.compress.empty())
+    TRY_STATUS(
+        btrfs::set_compression(data.fd(), options.compress == "off" ? "none" : options.compress));
+  if (!options.cow) TRY_STATUS(btrfs::set_in_place(data.fd()));
+  return {};
+}
+
+// Nothing to do without a size: a snapshot brings no limit with simple quotas, and its source's
+// with the full ones, which is taken away then.
+Status set_size(const Folder& fs, const std::optional<std::uint64_t>& size) {
+  TRY(const auto kind, size ? btrfs::enable_quota(fs.fd()) : btrfs::quota_kind(fs.fd()));
+  if (kind == btrfs::QuotaKind::kNone) return {};
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(const auto now, btrfs::limit_of(fs.fd(), id));
+  if (now == size) return {};
+  return btrfs::set_limit(fs.fd(), id, size);
+}
+
+class BtrfsBackend : public Backend {
+ public:
+  explicit BtrfsBackend(std::string root) : pool_(std::move(root)) {}
+
+  std::string name() const override { return std::string(kBackend); }
+  Status validate(const VolumeOptions& options) const override;
+  Status create(const Volume& volume, Rollback& undo) override;
+  Status discard(const Volume& volume) override { return pool_.discard(volume.id); }
+  Status remove(const Volume& volume) override;
+  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
+    return pool_.purge(volume.id, volume.deleted, stop);
+  }
+  std::string data_path(const Volume& volume) const override;
+  Result<std::string> mount(const Volume& volume) override;
+  Status unmount(const Volume& volume) override;
+  Result<std::string> users(const Volume& volume) override;
+  Result<VolumeStatus> status(const Volume& volume) override;
+
+  Status resize(const Volume& volume, std::uint64_t size) override;
+  Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                       const Progress& progress) override;
+  Status drop_snapshot(const Volume& volume, const std::string& snapshot_id) override;
+  Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                   const Progress& progress) override;
+  Status clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
+               Rollback& undo, const Progress& progress) override;
+  Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress) override;
+  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
+  Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
+  Status restore(const Volume& volume) override {
+    return pool_.from_trash(volume.id, volume.deleted);
+  }
+  ReconcileReport sweep(long long now,
+                        const std::function<Result<bool>(const std::string& id)>& is_known,
+                        const StopRequest& stop) override {
+    return pool_.sweep(now, is_known, stop);
+  }
+
+ private:
+  Result<Folder> fs_of(const Volume& volume) const;
+  Result<Folder> data_of(const Volume& volume) const;
+  Result<Folder> snapshot_of(const Volume& volume, const std::string& snapshot_id) const;
+  Result<Folder> begin(const Volume& volume, Rollback& undo);
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+  Status build_next(const Folder& folder, const Volume& volume, const Folder& snapshot,
+                    const std::string& kept);
+
+  PoolFolder pool_;
+  RecentMountScan recent_;
+  Views views_;
+};
+
+Status BtrfsBackend::validate(const VolumeOptions& options) const {
+  TRY_STATUS(refuse_others(
+      kBackend, options,
+      {"size", "uid", "gid", "mode", "from", "idmap", "compress", "cow", "snapshots"}));
+  TRY_STATUS(check_compress(options.compress));
+  if (!options.cow && !options.compress.empty() && options.compress != "off")
+    return fail(Code::kInvalid,
+                "volume options compress={} and cow=false exclude each other: what is written in "
+                "place is not compressed",
+                options.compress);
+  return Views::validate(kBackend, options);
+}
+
+// --- making and removing
+
+Result<Folder> BtrfsBackend::begin(const Volume& volume, Rollback& undo) {
+  undo.push(
+      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
+  TRY(auto building, pool_.begin(volume.id));
+  fault_point("volume.build.begun");
+  TRY(const bool fits, btrfs::is_on(building.fd()));
+  if (!fits)
+    return fail(Code::kUnsupported,
+                "{} is not on btrfs; make a pool (fairlead pool create) and use pool=<name>",
+                pool_.root());
+  return building;
+}
+
+Status BtrfsBackend::create(const Volume& volume, Rollback& undo) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const auto building, begin(volume, undo));
+  TRY_STATUS(btrfs::create(building, kFs));
+  fault_point("volume.build.subvolume");
+  TRY(const auto fs, building.folder(kFs));
+  TRY_STATUS(set_size(fs, options.size));
+  fault_point("volume.build.limited");
+  TRY(const auto data, fs.make_folder("_data", 0700));
+  TRY_STATUS(set_properties(data, options));
+  TRY_STATUS(data.set_owner(options.uid, options.gid));
+  TRY_STATUS(data.set_mode(options.mode));  // after the owner: chown(2) takes setuid and setgid off
+  TRY_STATUS(data.sync());
+  return pool_.publish(volume, building);
+}
+
+Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
+                           const std::string& snapshot_id, Rollback& undo, const Progress&) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const auto from, snapshot_id.empty() ? fs_of(source) : snapshot_of(source, snapshot_id));
+  TRY(const auto building, begin(volume, undo));
+  TRY_STATUS(btrfs::snapshot(from.fd(), building, kFs, btrfs::Writable::kYes));
+  fault_point("volume.clone.copied");
+  TRY(const auto fs, building.folder(kFs));
+  TRY_STATUS(set_size(fs, options.size));  // before anybody can write
+  fault_point("volume.clone.limited");
+  TRY(const auto data, fs.folder("_data"));
+  TRY_STATUS(set_properties(data, options));
+  TRY_STATUS(data.sync());
+  return pool_.publish(volume, building);
+}
+
+Status BtrfsBackend::remove(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.to_trash(volume.id, volume.deleted);
+}
+
+// --- the data
+
+Result<Folder> BtrfsBackend::fs_of(const Volume& volume) const {
+  auto fs = pool_.open(volume.id).and_then(
+      [](const Folder& folder) { return tl::expected<Folder, Error>(folder.folder(kFs)); });
+  if (fs) return std::move(*fs);
+  const std::string path = fmt::format("{}/{}", pool_.path_of(volume.id), kFs);
+  if (fs.error().code == Code::kNotFound)
+    return fail(Error{Code::kIo, fs.error().sys_errno,
+                      fmt::format("the subvolume {} is missing: it was moved or deleted by hand; "
+                                  "put it back, or remove the volume",
+                                  path)});
+  return fail(with_context(fs.error(), fmt::format("the subvolume {} cannot be opened", path)));
+}
+
+Result<Folder> BtrfsBackend::data_of(const Volume& volume) const {
+  TRY(const auto fs, fs_of(volume));
+  auto data = fs.folder("_data");
+  if (data) return data;
+  Error error = with_context(data.error(), fmt::format("the data folder {}/_data is missing or "
+                                                       "cannot be opened",
+                                                       fs.path()));
+  if (error.code == Code::kNotFound) error.code = Code::kIo;
+  return fail(std::move(error));
+}
+
+Result<Folder> BtrfsBackend::snapshot_of(const Volume& volume,
+                                         const std::string& snapshot_id) const {
+  TRY_STATUS(check_id(snapshot_id));
+  TRY(const auto folder, pool_.open(volume.id));
+  return folder.folder("snapshots/" + snapshot_id);
+}
+
+std::string BtrfsBackend::data_path(const Volume& volume) const {
+  const auto options = parse_options(volume.options);
+  const bool view = options && Views::needed(*options);
+  return view ? fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount)
+              : fmt::format("{}/{}/_data", pool_.path_of(volume.id), kFs);
+}
+
+Result<std::string> BtrfsBackend::mount(const Volume& volume) {
+  TRY(const auto data, data_of(volume));
+  TRY(const auto options, parse_options(volume.options));
+  if (Views::needed(options)) {
+    TRY(const auto folder, pool_.open(volume.id));
+    TRY_STATUS(views_.mount(folder, data.fd(), options));
+  }
+  return data_path(volume);
+}
+
+Status BtrfsBackend::unmount(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return Views::unmount(*folder, Unmount::kLazy);
+}
+
+Result<std::string> BtrfsBackend::users_in(const MountScan& scan, const Folder& folder) const {
+  TRY(const auto place, scan.place_of(folder.fd()));
+  return users_text(scan, folder, {place}, own_mounts());
+}
+
+Result<std::string> BtrfsBackend::users(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  TRY(const auto scan, MountScan::take());
+  return users_in(scan, *folder);
+}
+
+Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
+  VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
+  const auto look = [&]() -> Status {
+    TRY([[maybe_unused]] const auto data, data_of(volume));
+    TRY(const auto fs, fs_of(volume));
+    TRY(const auto id, btrfs::id_of(fs.fd()));
+    TRY(status.size, btrfs::limit_of(fs.fd(), id));
+    TRY(status.used, btrfs::used_by(fs.fd(), id));
+    TRY(const auto scan, recent_.get());
+    TRY(const auto folder, pool_.open(volume.id));
+    TRY(status.users, users_in(*scan, folder));
+    status.in_use = !status.users.empty();
+    const auto wish = parse_options(volume.options);
+    if (wish && wish->size && !status.size)
+      status.health = "its limit is missing: quotas were switched off; set the size again";
+    return {};
+  };
+  if (const auto seen = look(); !seen) status.health = seen.error().text;
+  return status;
+}
+
+Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& progress) {
+  TRY(const auto fs, fs_of(volume));
+  TRY_STATUS(btrfs::flush(fs.fd()));  // quotas count what is committed
+  TRY(auto status, status(volume));
+  if (status.used) return status;
+  TRY(const auto data, data_of(volume));
+  TRY(const auto size, measure_tree(data.fd(), [&](std::uint64_t bytes) {
+        return !progress || progress(bytes, 0);
+      }));
+  status.used = size.bytes;
+  status.inodes_used = size.inodes;
+  return status;
+}
+
+Result<UniqueFd> BtrfsBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
+  TRY(const auto fs, snapshot_id.empty() ? fs_of(volume) : snapshot_of(volume, snapshot_id));
+  return open_beneath(fs.fd(), "_data", O_RDONLY | O_DIRECTORY);
+}
+
+// --- sizes, snapshots
+
+Status BtrfsBackend::resize(const Volume& volume, std::uint64_t size) {
+  TRY(const auto fs, fs_of(volume));
+  TRY_STATUS(btrfs::enable_quota(fs.fd()).map([](btrfs::QuotaKind) {}));
+  TRY_STATUS(btrfs::flush(fs.fd()));
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(const auto used, btrfs::used_by(fs.fd(), id));
+  if (used && *used > size)
+    return fail(Code::kExhausted,
+                "{} bytes are used, more than {}; delete some, or take a larger "
+                "size",
+                *used, size);
+  fault_point("volume.resize.checked");
+  return btrfs::set_limit(fs.fd(), id, size);
+}
+
+Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapshot,
+                                   const Progress&) {
+  TRY_STATUS(check_id(snapshot.id));
+  TRY(const auto fs, fs_of(volume));
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY(const auto snapshots, folder.ensure_folder("snapshots", 0700));
+  TRY(const bool there, snapshots.has(snapshot.id));
+  if (there) return {};
+  TRY_STATUS(btrfs::snapshot(fs.fd(), snapshots, snapshot.id, btrfs::Writable::kNo));
+  fault_point("volume.snapshot.made");
+  return {};
+}
+
+Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {
+  TRY_STATUS(check_id(snapshot_id));
+  const auto snapshots = pool_.open(volume.id).and_then(
+      [](const Folder& folder) { return tl::expected<Folder, Error>(folder.folder("snapshots")); });
+  if (!snapshots && snapshots.error().code == Code::kNotFound) return {};
+  if (!snapshots) return fail(snapshots.error());
+  return remove_tree(*snapshots, snapshot_id);
+}
+
+// Whether the exchange of a roll-back to leave `kept` behind has happened already.
+Result<bool> is_exchanged(const Folder& fs, const std::string& kept) {
+  std::array<char, 64> mark{};
+  const ssize_t length = ::fgetxattr(fs.fd(), kRollMark, mark.data(), mark.size());
+  if (length < 0 && errno == ENODATA) return false;
+  if (length < 0) return fail_errno(errno, fmt::format("read the mark of {}", fs.path()));
+  return std::string_view(mark.data(), static_cast<std::size_t>(length)) == kept;
+}
+
+Status BtrfsBackend::build_next(const Folder& folder, const Volume& volume, const Folder& snapshot,
+                                const std::string& kept) {
+  TRY(const auto old, folder.folder(kFs));
+  TRY(const auto old_id, btrfs::id_of(old.fd()));
+  TRY(auto size, btrfs::limit_of(old.fd(), old_id));
+  if (!size) {
+    TRY(const auto options, parse_options(volume.options));
+    size = options.size;
+  }
+  TRY_STATUS(remove_tree(folder, kRolling));
+  TRY_STATUS(btrfs::snapshot(snapshot.fd(), folder, kRolling, btrfs::Writable::kYes));
+  fault_point("volume.roll-back.copied");
+  TRY(const auto next, folder.folder(kRolling));
+  TRY_STATUS(set_size(next, size));
+  if (::fsetxattr(next.fd(), kRollMark, kept.data(), kept.size(), 0) != 0)
+    return fail_errno(errno, fmt::format("mark {}", next.path()));
+  TRY_STATUS(btrfs::flush(next.fd()));
+  fault_point("volume.roll-back.built");
+  TRY_STATUS(folder.exchange(kRolling, folder, kFs));
+  fault_point("volume.roll-back.exchanged");
+  return {};
+}
+
+Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
+                               const Progress&) {
+  TRY_STATUS(check_id(kept.id));
+  TRY(const auto users, users(volume));
+  if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
+  TRY_STATUS(unmount(volume));  // the view shows the folder that is replaced
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY(const auto snapshots, folder.ensure_folder("snapshots", 0700));
+  TRY(const bool moved, snapshots.has(kept.id));
+  if (!moved) {
+    TRY(const auto fs, fs_of(volume));
+    TRY(const bool exchanged, is_exchanged(fs, kept.id));
+    if (!exchanged) {
+      TRY(const auto source, snapshot_of(volume, snapshot.id));
+      TRY_STATUS(build_next(folder, volume, source, kept.id));
+    }
+    TRY_STATUS(folder.rename(kRolling, snapshots, kept.id));
+    fault_point("volume.roll-back.kept");
+  }
+  TRY(const auto old, snapshots.folder(kept.id));
+  TRY_STATUS(btrfs::set_read_only(old.fd(), true));
+  return btrfs::flush(old.fd());
+}
+
+// All of the file system: btrfs has no smaller scrub.
+Result<CheckReport> BtrfsBackend::check(const Volume& volume, bool repair,
+                                        const Progress& progress) {
+  TRY(const auto fs, fs_of(volume));
+  const auto mode = repair ? btrfs::ScrubMode::kRepair : btrfs::ScrubMode::kReadOnly;
+  TRY(const auto result, btrfs::scrub(fs.fd(), mode, progress));
+  CheckReport report{.clean = result.damaged == 0 && result.unrepairable == 0};
+  report.findings.push_back(
+      fmt::format("read {} bytes of the file system that holds the volume: {} damaged blocks",
+                  result.read_bytes, result.damaged));
+  if (result.unrepairable > 0)
+    report.findings.push_back(
+        fmt::format("{} of them have no second copy: restore those files from a backup (the "
+                    "kernel's log names them)",
+                    result.unrepairable));
+  return report;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_btrfs_backend(std::string root) {
+  return std::make_unique<BtrfsBackend>(std::move(root));
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,244 @@
+#include "volume/backends/remote.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/fault.h"
+#include "base/process.h"
+#include "volume/api/text.h"
+#include "volume/backends/bind_roots.h"
+#include "volume/backends/honour.h"
+#include "volume/backends/pool_folder.h"
+#include "volume/backends/users.h"
+#include "volume/backends/view.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kLargestPasswordFile = 4096;
+
+bool is_address(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  return ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), bytes.data()) == 1;
+}
+
+// By getent(1): a name service that hangs must not hang us, and getaddrinfo(3) cannot be stopped.
+Result<std::string> look_up(const std::string& host, std::chrono::milliseconds deadline) {
+  if (is_address(host)) return host;
+  if (host.starts_with('-'))
+    return fail(Code::kInvalid, "\"{}\" is not the name of a host", shown(host));
+  const std::vector<std::string> argv{"getent", "ahosts", host};
+  const auto answer = run_process(argv, deadline);
+  if (!answer) return fail(with_context(answer.error(), fmt::format("look up {}", shown(host))));
+  const std::string address = answer->out.substr(0, answer->out.find_first_of(" \n"));
+  if (answer->exit_code != 0 || !is_address(address))
+    return fail(Code::kUnavailable, "look up {}: no such host is known", shown(host));
+  return address;
+}
+
+// Root's own, or everybody could swap the password for another mount's.
+Result<std::string> read_credentials(const std::string& path) {
+  if (path.empty()) return std::string();
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file) return fail_errno(errno, fmt::format("open the password file {}", shown(path)));
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != 0 ||
+      (info.st_mode & 077U) != 0)
+    return fail(Code::kInvalid,
+                "volume option \"passwordfile\": {} must be a file of root that nobody else may "
+                "read (chmod 600)",
+                shown(path));
+  std::string text(kLargestPasswordFile, '\0');
+  const ssize_t got = ::read(file.get(), text.data(), text.size());
+  if (got < 0) return fail_errno(errno, fmt::format("read the password file {}", shown(path)));
+  text.resize(static_cast<std::size_t>(got));
+  return text;
+}
+
+class RemoteBackend : public Backend {
+ public:
+  RemoteBackend(std::string backend, std::string root, std::vector<std::string> bind_roots,
+                RemoteSurroundings surroundings)
+      : name_(std::move(backend)),
+        pool_(std::move(root)),
+        roots_(std::move(bind_roots)),
+        around_(std::move(surroundings)) {}
+
+  std::string name() const override { return name_; }
+  Status validate(const VolumeOptions& options) const override;
+  Status create(const Volume& volume, Rollback& undo) override;
+  Status discard(const Volume& volume) override;
+  Status remove(const Volume& volume) override;
+  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
+    return pool_.purge(volume.id, volume.deleted, stop);
+  }
+  std::string data_path(const Volume& volume) const override {
+    return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
+  }
+  Result<std::string> mount(const Volume& volume) override;
+  Status unmount(const Volume& volume) override;
+  Result<std::string> users(const Volume& volume) override;
+  Result<VolumeStatus> status(const Volume& volume) override;
+  Status restore(const Volume& volume) override {
+    return pool_.from_trash(volume.id, volume.deleted);
+  }
+  ReconcileReport sweep(long long now,
+                        const std::function<Result<bool>(const std::string& id)>& is_known,
+                        const StopRequest& stop) override {
+    return pool_.sweep(now, is_known, stop);
+  }
+
+ private:
+  Result<std::string> checked_device(const VolumeOptions& options) const;
+  Result<NewMount> plan(const VolumeOptions& options, Clock::time_point end) const;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+
+  std::string name_;
+  PoolFolder pool_;
+  BindRoots roots_;
+  RemoteSurroundings around_;
+  RecentMountScan recent_;
+};
+
+// The real path of a block device that is allowed.
+Result<std::string> RemoteBackend::checked_device(const VolumeOptions& options) const {
+  TRY(const auto device, roots_.open(options.device));
+  struct stat info {};
+  if (::fstat(device.get(), &info) != 0 || !S_ISBLK(info.st_mode))
+    return fail(Code::kInvalid, "volume option \"device\": {} is not a block device",
+                shown(options.device));
+  return MountScan::path_of(device.get());
+}
+
+Status RemoteBackend::validate(const VolumeOptions& options) const {
+  TRY_STATUS(refuse_others(name_, options, {"type", "device", "passwordfile"}));
+  const std::string type = remote_type(name_, options);
+  if (type.empty() || options.device.empty())
+    return fail(Code::kInvalid, "backend {} needs the volume options \"type\" and \"device\"",
+                name_);
+  const RemoteKind kind = remote_kind(type);
+  if (kind == RemoteKind::kOther)
+    return fail(Code::kUnsupported,
+                "volume option \"type\": {} is neither a network file system nor one of a block "
+                "device; mount it on the host, and use backend=bind",
+                shown(type));
+  if (!around_.can_mount(type))
+    return fail(Code::kUnsupported,
+                "volume option \"type\": this kernel has no file system {}; load its module, or "
+                "use a kernel that has it",
+                shown(type));
+  if (kind == RemoteKind::kDevice) return checked_device(options).map([](const std::string&) {});
+  if (options.device.starts_with('-') || options.device.find('\n') != std::string::npos)
+    return fail(Code::kInvalid, "volume option \"device\": {} is not a share",
+                shown(options.device));
+  return {};
+}
+
+Status RemoteBackend::create(const Volume& volume, Rollback& undo) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  undo.push(
+      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
+  TRY(const auto building, pool_.begin(volume.id));
+  fault_point("volume.build.begun");
+  TRY(const auto place, building.make_folder(kViewFolder, 0700));
+  TRY_STATUS(place.make_folder("_data", 0700).map([](const Folder&) {}));
+  return pool_.publish(volume, building);
+}
+
+Status RemoteBackend::discard(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.discard(volume.id);
+}
+
+Status RemoteBackend::remove(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.to_trash(volume.id, volume.deleted);
+}
+
+Result<NewMount> RemoteBackend::plan(const VolumeOptions& options, Clock::time_point end) const {
+  VolumeOptions checked = options;
+  if (remote_kind(remote_type(name_, options)) == RemoteKind::kDevice)
+    TRY(checked.device, checked_device(options));
+  TRY(const auto credentials, read_credentials(options.passwordfile));
+  const Resolve by_host = [&](const std::string& host) {
+    return look_up(host, std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()));
+  };
+  return remote_mount(name_, checked, credentials, around_.resolve ? around_.resolve : by_host);
+}
+
+// The path itself is never looked at: the mount table says whether something is there.
+Result<std::string> RemoteBackend::mount(const Volume& volume) {
+  const auto end = Clock::now() + around_.deadline;
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound)
+    return fail(Code::kIo,
+                "its folder {} is missing: it was moved or deleted by hand; remove the volume",
+                pool_.path_of(volume.id));
+  if (!folder) return fail(folder.error());
+  TRY(const auto scan, MountScan::take());
+  TRY(const auto there, mounted_at(scan, *folder, kViewMount));
+  if (there) return data_path(volume);
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const auto what, plan(options, end));
+  TRY(const auto point, open_beneath(folder->fd(), kViewMount, O_PATH | O_DIRECTORY));
+  fault_point("volume.remote.planned");
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+  TRY_STATUS(around_.mount(what, point.get(), std::max(left, std::chrono::milliseconds(1))));
+  fault_point("volume.remote.mounted");
+  return data_path(volume);
+}
+
+Status RemoteBackend::unmount(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return Views::unmount(*folder, Unmount::kLazy);
+}
+
+Result<std::string> RemoteBackend::users_in(const MountScan& scan, const Folder& folder) const {
+  TRY(const auto place, mounted_at(scan, folder, kViewMount));
+  return place ? strangers_text(scan, *place) : std::string();
+}
+
+Result<std::string> RemoteBackend::users(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  TRY(const auto scan, MountScan::take());
+  return users_in(scan, *folder);
+}
+
+Result<VolumeStatus> RemoteBackend::status(const Volume& volume) {
+  VolumeStatus status{.backend = name_, .health = "ok"};
+  const auto look = [&]() -> Status {
+    TRY(const auto folder, pool_.open(volume.id));
+    TRY(const auto scan, recent_.get());
+    TRY(status.users, users_in(*scan, folder));
+    status.in_use = !status.users.empty();
+    return {};
+  };
+  if (const auto seen = look(); !seen)
+    status.health = seen.error().code == Code::kNotFound
+                        ? fmt::format("its folder is missing: {}", seen.error().text)
+                        : seen.error().text;
+  return status;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_remote_backend(std::string backend, std::string root,
+                                             std::vector<std::string> bind_roots,
+                                             RemoteSurroundings surroundings) {
+  return std::make_unique<RemoteBackend>(std::move(backend), std::move(root), std::move(bind_roots),
+                                         std::move(surroundings));
+}
+
+}  // namespace fairlead::volume

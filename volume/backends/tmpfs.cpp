@@ -1,0 +1,214 @@
+#include "volume/backends/tmpfs.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+
+#include "base/fault.h"
+#include "volume/api/text.h"
+#include "volume/backends/honour.h"
+#include "volume/backends/pool_folder.h"
+#include "volume/backends/users.h"
+#include "volume/kernel/mount.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::string_view kBackend = "tmpfs";
+constexpr const char* kFs = "fs";
+constexpr mode_t kTopMode = 0711;  // above _data, which has the mode asked for
+
+// Of Podman, and of mount(8) for a file system that has no device.
+constexpr std::array<std::string_view, 4> kNothing{"async", "nocopy", "noquota", "relatime"};
+// What tmpfs(5) knows besides size, nr_inodes, mode, uid and gid, which have options of their own.
+constexpr std::array<std::string_view, 5> kKnown{"huge", "mpol", "noswap", "inode32", "inode64"};
+
+bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
+  return std::ranges::find(words, word.substr(0, word.find('='))) != words.end();
+}
+
+NewMount mount_of(const VolumeOptions& options) {
+  MountWords words = sort_mount_words(options.mount_options);
+  std::erase_if(words.rest, [](const std::string& word) { return is_one_of(word, kNothing); });
+  NewMount what{.type = "tmpfs", .source = "tmpfs", .options = std::move(words.rest)};
+  if (options.size) what.options.push_back(fmt::format("size={}", *options.size));
+  // The top folder and _data are two of them.
+  if (options.inodes) what.options.push_back(fmt::format("nr_inodes={}", *options.inodes + 1));
+  what.options.push_back(fmt::format("mode={:o}", kTopMode));
+  what.flags = words.flags;
+  what.flags.read_only = words.flags.read_only || options.access == Access::kReadOnly;
+  return what;
+}
+
+class TmpfsBackend : public Backend {
+ public:
+  explicit TmpfsBackend(std::string root) : pool_(std::move(root)) {}
+
+  std::string name() const override { return std::string(kBackend); }
+  Status validate(const VolumeOptions& options) const override;
+  Status create(const Volume& volume, Rollback& undo) override;
+  Status discard(const Volume& volume) override;
+  Status remove(const Volume& volume) override;
+  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
+    return pool_.purge(volume.id, volume.deleted, stop);
+  }
+  std::string data_path(const Volume& volume) const override {
+    return fmt::format("{}/{}/_data", pool_.path_of(volume.id), kFs);
+  }
+  Result<std::string> mount(const Volume& volume) override;
+  Status unmount(const Volume& volume) override;
+  Result<std::string> users(const Volume& volume) override;
+  Result<VolumeStatus> status(const Volume& volume) override;
+  Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
+  ReconcileReport sweep(long long now,
+                        const std::function<Result<bool>(const std::string& id)>& is_known,
+                        const StopRequest& stop) override {
+    return pool_.sweep(now, is_known, stop);
+  }
+
+ private:
+  Result<Folder> open(const Volume& volume) const;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+
+  PoolFolder pool_;
+  RecentMountScan recent_;
+};
+
+Status TmpfsBackend::validate(const VolumeOptions& options) const {
+  TRY_STATUS(
+      refuse_others(kBackend, options, {"size", "inodes", "uid", "gid", "mode", "type", "device"}));
+  for (const std::string& word : sort_mount_words(options.mount_options).rest)
+    if (!is_one_of(word, kNothing) && !is_one_of(word, kKnown))
+      return fail(Code::kUnsupported,
+                  "volume option o={} is unknown to tmpfs; it has size, inodes, "
+                  "mode, uid, gid, {}",
+                  shown(word), fmt::join(kKnown, ", "));
+  return {};
+}
+
+Status TmpfsBackend::create(const Volume& volume, Rollback& undo) {
+  if (const auto there = pool_.has(volume.id); there && *there) return {};
+  undo.push(
+      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
+  TRY(const auto building, pool_.begin(volume.id));
+  fault_point("volume.build.begun");
+  TRY_STATUS(building.make_folder(kFs, 0700).map([](const Folder&) {}));
+  return pool_.publish(volume, building);
+}
+
+Status TmpfsBackend::discard(const Volume& volume) {
+  TRY_STATUS(unmount(volume));
+  return pool_.discard(volume.id);
+}
+
+Result<Folder> TmpfsBackend::open(const Volume& volume) const {
+  auto folder = pool_.open(volume.id);
+  if (folder || folder.error().code != Code::kNotFound) return folder;
+  return fail(Code::kIo,
+              "its folder {} is missing: it was moved or deleted by hand; remove the "
+              "volume",
+              pool_.path_of(volume.id));
+}
+
+Result<std::string> TmpfsBackend::mount(const Volume& volume) {
+  TRY(const auto folder, open(volume));
+  TRY(const auto options, parse_options(volume.options));
+  TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
+  if (mounted) return data_path(volume);
+  NewMount what = mount_of(options);
+  const bool read_only = std::exchange(what.flags.read_only, false);
+  TRY(const auto mount, make_mount(what));
+  TRY(const auto top, Folder::open(fmt::format("/proc/self/fd/{}", mount.get())));
+  TRY(const auto data, top.make_folder("_data", 0700));
+  TRY_STATUS(data.set_owner(options.uid, options.gid));
+  TRY_STATUS(data.set_mode(options.mode));  // after the owner: chown(2) takes setuid and setgid off
+  if (read_only) {
+    what.flags.read_only = true;
+    TRY_STATUS(set_flags(mount.get(), what.flags));
+  }
+  fault_point("volume.tmpfs.made");
+  TRY_STATUS(attach(mount.get(), folder.fd(), kFs));
+  fault_point("volume.tmpfs.attached");
+  return data_path(volume);
+}
+
+// While a container lives on with a mount of its own (a lost Unmount, live-restore), ours stays:
+// without it the next container would meet another, empty memory.
+Status TmpfsBackend::unmount(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  TRY(const auto users, users(volume));
+  if (!users.empty()) return {};
+  return volume::unmount(folder->fd(), kFs, Unmount::kLazy);
+}
+
+Status TmpfsBackend::remove(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (folder) TRY_STATUS(volume::unmount(folder->fd(), kFs, Unmount::kLazy));
+  return pool_.to_trash(volume.id, volume.deleted);
+}
+
+Result<std::string> TmpfsBackend::users_in(const MountScan& scan, const Folder& folder) const {
+  static const OwnMounts kOwn{kFs};
+  TRY(const auto place, mounted_at(scan, folder, kFs));
+  return users_text(scan, folder, place ? std::vector{*place} : std::vector<FsPlace>{}, kOwn);
+}
+
+Result<std::string> TmpfsBackend::users(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  TRY(const auto scan, MountScan::take());
+  return users_in(scan, *folder);
+}
+
+void measure(const Folder& folder, VolumeStatus& status) {
+  struct statvfs info {};
+  const auto fs = folder.folder(kFs);
+  if (!fs || ::fstatvfs(fs->fd(), &info) != 0) return;
+  status.size = std::uint64_t{info.f_blocks} * info.f_frsize;
+  status.used = std::uint64_t{info.f_blocks - info.f_bfree} * info.f_frsize;
+  status.inodes = info.f_files;
+  status.inodes_used = info.f_files - info.f_ffree;
+}
+
+Result<VolumeStatus> TmpfsBackend::status(const Volume& volume) {
+  VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
+  const auto look = [&]() -> Status {
+    TRY(const auto folder, open(volume));
+    TRY(const auto options, parse_options(volume.options));
+    status.size = options.size;
+    status.inodes = options.inodes;
+    TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
+    if (mounted) measure(folder, status);
+    TRY(const auto scan, recent_.get());
+    TRY(status.users, users_in(*scan, folder));
+    status.in_use = !status.users.empty();
+    return {};
+  };
+  if (const auto seen = look(); !seen) status.health = seen.error().text;
+  return status;
+}
+
+Result<UniqueFd> TmpfsBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
+  if (!snapshot_id.empty()) return fail(Code::kNotFound, "backend tmpfs has no snapshots");
+  TRY(const auto folder, open(volume));
+  TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
+  if (!mounted)
+    return fail(Code::kNotFound, "it is memory, and nobody has it mounted: there is no data");
+  return open_beneath(folder.fd(), fmt::format("{}/_data", kFs), O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_tmpfs_backend(std::string root) {
+  return std::make_unique<TmpfsBackend>(std::move(root));
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,59 @@
+#include "volume/backends/users.h"
+
+#include <algorithm>
+#include <set>
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::size_t kUsersShown = 3;
+
+std::vector<std::string> describe_some(const std::vector<MountUser>& users) {
+  std::vector<std::string> texts;
+  for (std::size_t k = 0; k < std::min(users.size(), kUsersShown); ++k)
+    texts.push_back(describe(users[k]));
+  if (users.size() > kUsersShown)
+    texts.push_back(fmt::format("{} more", users.size() - kUsersShown));
+  return texts;
+}
+
+}  // namespace
+
+Result<std::string> users_text(const MountScan& scan, const Folder& volume,
+                               const std::vector<FsPlace>& places, const OwnMounts& own) {
+  TRY(const auto base, MountScan::path_of(volume.fd()));
+  const auto is_own = [&](const std::string& mount_point) {
+    return std::ranges::any_of(
+        own, [&](const std::string& name) { return mount_point == base + "/" + name; });
+  };
+  std::vector<MountUser> users;
+  for (const FsPlace& place : places)
+    for (MountUser& user : scan.users_of(place))
+      if (!is_own(user.mount_point)) users.push_back(std::move(user));
+  auto texts = describe_some(users);
+  TRY(const auto inside, scan.mounted_inside(volume.fd()));
+  const auto stranger = std::ranges::find_if_not(inside, is_own);
+  if (stranger != inside.end())
+    texts.push_back(fmt::format("something is mounted inside it at {}", *stranger));
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+std::string strangers_text(const MountScan& scan, const FsPlace& place) {
+  std::set<std::string> of_host;
+  const auto all = scan.users_of(place);
+  for (const MountUser& user : all)
+    if (user.pid == 0) of_host.insert(user.mount_point);
+  std::vector<MountUser> users;
+  for (const MountUser& user : all)
+    if (!of_host.contains(user.mount_point)) users.push_back(user);
+  return fmt::format("{}", fmt::join(describe_some(users), ", "));
+}
+
+Result<std::optional<FsPlace>> mounted_at(const MountScan& scan, const Folder& volume,
+                                          const std::string& name) {
+  TRY(const auto base, MountScan::path_of(volume.fd()));
+  return scan.mounted_at(base + "/" + name);
+}
+
+}  // namespace fairlead::volume

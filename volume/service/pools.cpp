@@ -1,0 +1,385 @@
+#include "volume/service/pools.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/json/json.h"
+#include "base/log.h"
+#include "volume/api/text.h"
+#include "volume/service/records.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kPrefix = "volume-pool/";
+constexpr auto kLockDeadline = 4s, kReconcileLockDeadline = 500ms;
+
+// Growing pools are in use as ready ones are; the other two do not exist for users.
+enum class PoolPhase { kCreating, kReady, kGrowing, kDeleting };
+constexpr std::array<std::pair<PoolPhase, std::string_view>, 4> kPhases{
+    {{PoolPhase::kCreating, "creating"},
+     {PoolPhase::kReady, "ready"},
+     {PoolPhase::kGrowing, "growing"},
+     {PoolPhase::kDeleting, "deleting"}}};
+
+std::string_view to_string(PoolPhase phase) {
+  return std::ranges::find(kPhases, phase, &std::pair<PoolPhase, std::string_view>::first)->second;
+}
+
+Result<PoolPhase> parse_phase(const std::string& text) {
+  const auto row =
+      std::ranges::find(kPhases, text, &std::pair<PoolPhase, std::string_view>::second);
+  if (row != kPhases.end()) return row->first;
+  return fail(Code::kInternal, "\"{}\" is not the phase of a pool", text);
+}
+
+std::string key_of(const PoolName& name) { return fmt::format("{}{}", kPrefix, name.str()); }
+
+tl::unexpected<Error> no_such_pool(const PoolName& name) {
+  return fail(Code::kNotFound,
+              "pool \"{}\" does not exist; fairlead pool ls shows those that do, and fairlead pool "
+              "create makes one",
+              name.str());
+}
+
+}  // namespace
+
+struct Pools::Stored {
+  VolumePool pool;
+  PoolPhase phase = PoolPhase::kCreating;
+  std::int64_t revision = 0;
+  bool is_there() const { return phase == PoolPhase::kReady || phase == PoolPhase::kGrowing; }
+
+  std::string text() const {
+    return json::dump({{"id", pool.id},
+                       {"fstype", pool.fstype},
+                       {"device", pool.device},
+                       {"size", pool.size},
+                       {"phase", to_string(phase)},
+                       {"created", pool.created}});
+  }
+
+  static Result<Stored> parse(const state::Record& record) {
+    Stored stored{.pool = {}, .phase = PoolPhase::kCreating, .revision = record.revision};
+    TRY(stored.pool.name, PoolName::parse(record.key.substr(kPrefix.size())));
+    TRY(const auto document, json::parse(record.value));
+    TRY(const auto fields, json::Object::of(document));
+    TRY(stored.pool.id, fields.string("id"));
+    TRY(stored.pool.fstype, fields.string("fstype"));
+    TRY(stored.pool.device, fields.string("device"));
+    TRY(const auto size, fields.integer("size", 0, INT64_MAX));
+    stored.pool.size = static_cast<std::uint64_t>(size);
+    TRY(stored.pool.created, fields.integer("created", 0, INT64_MAX));
+    TRY(const auto phase, fields.string("phase"));
+    TRY(stored.phase, parse_phase(phase));
+    return stored;
+  }
+};
+
+Pools::Pools(state::Store& store, NamedLocks& locks, PoolDisks& disks,
+             std::function<long long()> now)
+    : store_(store), locks_(locks), disks_(disks), now_(std::move(now)) {}
+
+// --- the records
+
+Result<NamedLocks::Guard> Pools::lock(const PoolName& name, std::chrono::milliseconds deadline) {
+  return locks_.lock("volume.pool-" + name.str(), deadline);
+}
+
+Result<std::optional<Pools::Stored>> Pools::load(const PoolName& name) {
+  TRY(const auto record, store_.get(key_of(name)));
+  if (!record) return std::nullopt;
+  auto stored = Stored::parse(*record);
+  if (!stored)
+    return fail(Code::kInternal, "the record {} cannot be read: {}", record->key,
+                stored.error().text);
+  return std::move(*stored);
+}
+
+Result<std::vector<Pools::Stored>> Pools::load_all(ReconcileReport& report) {
+  TRY(const auto records, store_.list(kPrefix));
+  std::vector<Stored> all;
+  for (const state::Record& record : records) {
+    auto stored = Stored::parse(record);
+    if (stored)
+      all.push_back(std::move(*stored));
+    else
+      report.failures.push_back(
+          fmt::format("the record {} cannot be read: {}", record.key, stored.error().text));
+  }
+  return all;
+}
+
+Result<Pools::Stored> Pools::ready(const PoolName& name) {
+  TRY(auto stored, load(name));
+  if (!stored || !stored->is_there()) return no_such_pool(name);
+  return std::move(*stored);
+}
+
+Status Pools::add(Stored& stored) {
+  const std::string key = key_of(stored.pool.name);
+  TRY(const auto committed, store_.commit({.preconditions = {{key, state::kAbsent}},
+                                           .puts = {{key, stored.text()}},
+                                           .deletes = {},
+                                           .durability = state::Durability::kDurable}));
+  stored.revision = committed.revision;
+  return {};
+}
+
+Status Pools::put(Stored& stored) {
+  const std::string key = key_of(stored.pool.name);
+  TRY(const auto committed, store_.commit({.preconditions = {{key, stored.revision}},
+                                           .puts = {{key, stored.text()}},
+                                           .deletes = {},
+                                           .durability = state::Durability::kDurable}));
+  stored.revision = committed.revision;
+  return {};
+}
+
+Status Pools::erase(const Stored& stored) {
+  return store_
+      .commit({.preconditions = {},
+               .puts = {},
+               .deletes = {key_of(stored.pool.name)},
+               .durability = state::Durability::kDurable})
+      .map([](const state::CommitResult&) {});
+}
+
+Result<std::size_t> Pools::volumes_in(const PoolName& name) {
+  TRY(const auto listing, Records(store_, boot_id()).all());
+  return static_cast<std::size_t>(std::ranges::count_if(
+      listing.volumes,
+      [&](const volume::Stored& stored) { return stored.volume.pool == name.str(); }));
+}
+
+VolumePool Pools::shown_pool(const Stored& stored) {
+  VolumePool pool = disks_.look_at(stored.pool);
+  const auto volumes = volumes_in(stored.pool.name);
+  if (volumes)
+    pool.volumes = *volumes;
+  else if (pool.health == "ok")
+    pool.health = volumes.error().text;
+  if (stored.phase == PoolPhase::kGrowing && pool.health == "ok")
+    pool.health = "it was being enlarged; do it again, or wait for the daemon";
+  return pool;
+}
+
+// --- verbs
+
+Result<VolumePool> Pools::build(const PoolSpec& spec) {
+  Stored stored{.pool = {.name = spec.name,
+                         .id = random_hex(32),
+                         .fstype = spec.fstype,
+                         .device = spec.device,
+                         .size = spec.size.value_or(0),
+                         .used = 0,
+                         .created = now_(),
+                         .health = {},
+                         .volumes = 0},
+                .phase = PoolPhase::kCreating,
+                .revision = 0};
+  TRY_STATUS(add(stored));
+  fault_point("volume.pool.intent");
+  if (auto made = disks_.make(stored.pool, stored.pool.size); !made) {
+    if (auto gone = finish_removal(stored); !gone)
+      log::warn("a pool that could not be made is left to reconcile",
+                {{"pool", spec.name.str()}, {"error", gone.error().text}});
+    return fail(made.error());
+  }
+  fault_point("volume.pool.made");
+  stored.phase = PoolPhase::kReady;
+  TRY_STATUS(put(stored));
+  fault_point("volume.pool.ready");
+  return shown_pool(stored);
+}
+
+Result<VolumePool> Pools::create(const PoolSpec& spec) {
+  const auto run = [&]() -> Result<VolumePool> {
+    if (spec.name.empty()) return fail(Code::kInvalid, "a pool needs a name");
+    if (spec.device.empty() == !spec.size)
+      return fail(Code::kInvalid, "a pool needs either a size (of its file) or a device");
+    TRY(const auto guard, lock(spec.name, kLockDeadline));
+    TRY(const auto there, load(spec.name));
+    if (there && there->is_there())
+      return fail(Code::kExists, "the name is taken by a pool of {} with the id {}",
+                  there->pool.fstype, there->pool.id);
+    if (there) TRY_STATUS(finish_removal(*there));  // of an earlier one that died half way
+    TRY_STATUS(disks_.validate(spec));
+    return build(spec);
+  };
+  auto made = run();
+  if (!made)
+    return fail(with_context(made.error(), fmt::format("create pool \"{}\"", spec.name.str())));
+  return made;
+}
+
+Result<std::vector<VolumePool>> Pools::finished() {
+  ReconcileReport unreadable;
+  TRY(const auto all, load_all(unreadable));
+  for (const std::string& trouble : unreadable.failures)
+    log::error("a pool is left out", {{"error", trouble}});
+  std::vector<VolumePool> pools;
+  for (const Stored& stored : all)
+    if (stored.is_there()) pools.push_back(stored.pool);
+  return pools;
+}
+
+Result<std::vector<VolumePool>> Pools::list() {
+  ReconcileReport unreadable;
+  TRY(const auto all, load_all(unreadable));
+  std::vector<VolumePool> pools;
+  for (const Stored& stored : all)
+    if (stored.is_there()) pools.push_back(shown_pool(stored));
+  return pools;
+}
+
+Result<VolumePool> Pools::inspect(const std::string& name) {
+  TRY(const auto parsed, PoolName::parse(name));
+  TRY(const auto stored, ready(parsed));
+  return shown_pool(stored);
+}
+
+Result<VolumePool> Pools::find(const std::string& name) {
+  TRY(const auto parsed, PoolName::parse(name));
+  TRY(auto stored, ready(parsed));
+  return std::move(stored.pool);
+}
+
+Status Pools::refuse_used(const Stored& stored) {
+  TRY(const auto volumes, volumes_in(stored.pool.name));
+  if (volumes > 0)
+    return fail(Code::kInUse, "it holds {} volume{}; remove them first", volumes,
+                volumes == 1 ? "" : "s");
+  TRY(const auto entries, disks_.entries_in(stored.pool));
+  if (entries > 0)
+    return fail(Code::kInUse,
+                "it holds the trash of removed volumes, or volumes without a record ({} folders); "
+                "empty the trash first (fairlead volume trash empty)",
+                entries);
+  return {};
+}
+
+// Of a pool that nobody can use any more, or never could.
+Status Pools::finish_removal(const Stored& stored) {
+  TRY_STATUS(disks_.discard(stored.pool));
+  fault_point("volume.pool.discarded");
+  return erase(stored);
+}
+
+Status Pools::remove(const std::string& name) {
+  const auto run = [&]() -> Status {
+    TRY(const auto parsed, PoolName::parse(name));
+    TRY(const auto guard, lock(parsed, kLockDeadline));
+    TRY(auto stored, load(parsed));
+    if (!stored) return no_such_pool(parsed);
+    const bool was_there = stored->is_there();
+    if (was_there) {
+      TRY_STATUS(refuse_used(*stored));
+      stored->phase = PoolPhase::kDeleting;
+      TRY_STATUS(put(*stored));
+      fault_point("volume.pool.deleting");
+      // A volume that was being made meanwhile: the pool stays.
+      if (auto empty = refuse_used(*stored); !empty) {
+        stored->phase = PoolPhase::kReady;
+        TRY_STATUS(put(*stored));
+        return empty;
+      }
+    }
+    TRY_STATUS(finish_removal(*stored));
+    return was_there ? Status() : Status(no_such_pool(parsed));
+  };
+  auto done = run();
+  if (!done)
+    return fail(with_context(done.error(), fmt::format("remove pool \"{}\"", shown(name))));
+  return {};
+}
+
+Status Pools::finish_growth(Stored& stored) {
+  TRY_STATUS(disks_.grow(stored.pool, stored.pool.size));
+  fault_point("volume.pool.grown");
+  stored.phase = PoolPhase::kReady;
+  return put(stored);
+}
+
+Result<VolumePool> Pools::grow(const std::string& name, std::uint64_t size) {
+  const auto run = [&]() -> Result<VolumePool> {
+    TRY(const auto parsed, PoolName::parse(name));
+    TRY(const auto guard, lock(parsed, kLockDeadline));
+    TRY(auto stored, ready(parsed));
+    if (stored.pool.device.empty() && size == 0)
+      return fail(Code::kInvalid, "it lies in a file: say how large it shall be");
+    if (!stored.pool.device.empty() && size != 0)
+      return fail(Code::kInvalid, "it takes all of its device; leave the size out");
+    if (size != 0 && size < stored.pool.size)
+      return fail(Code::kUnsupported, "it has {} already: a pool only grows",
+                  format_size(stored.pool.size));
+    stored.pool.size = size;
+    stored.phase = PoolPhase::kGrowing;
+    TRY_STATUS(put(stored));
+    fault_point("volume.pool.growing");
+    TRY_STATUS(finish_growth(stored));
+    return shown_pool(stored);
+  };
+  auto grown = run();
+  if (!grown)
+    return fail(with_context(grown.error(), fmt::format("grow pool \"{}\"", shown(name))));
+  return grown;
+}
+
+// --- reconcile
+
+// What was done, or nothing.
+Result<std::string> Pools::heal(const PoolName& name) {
+  TRY(const auto guard, lock(name, kReconcileLockDeadline));
+  TRY(auto stored, load(name));
+  if (!stored) return std::string();
+  switch (stored->phase) {
+    case PoolPhase::kReady:
+      return std::string();
+    case PoolPhase::kGrowing:
+      TRY_STATUS(finish_growth(*stored));
+      return fmt::format("finished enlarging pool \"{}\"", name.str());
+    case PoolPhase::kCreating:
+      TRY_STATUS(finish_removal(*stored));
+      return fmt::format("dropped pool \"{}\", whose creation did not finish", name.str());
+    case PoolPhase::kDeleting:
+      TRY_STATUS(finish_removal(*stored));
+      return fmt::format("finished the removal of pool \"{}\"", name.str());
+  }
+  return std::string();
+}
+
+ReconcileReport Pools::reconcile() {
+  ReconcileReport report;
+  const auto all = load_all(report);
+  if (!all) {
+    report.failures.push_back(all.error().text);
+    return report;
+  }
+  for (const Stored& stored : *all) {
+    const auto healed =
+        stored.phase == PoolPhase::kReady ? Result<std::string>("") : heal(stored.pool.name);
+    if (healed && !healed->empty()) report.actions.push_back(*healed);
+    if (!healed && healed.error().code != Code::kUnavailable)  // busy: somebody is at it
+      report.failures.push_back(
+          fmt::format("pool \"{}\": {}", stored.pool.name.str(), healed.error().text));
+  }
+  // Folders first, records afterwards: an intent is committed before its folder is made.
+  const auto swept = disks_.sweep([this](const std::string& id) -> Result<bool> {
+    ReconcileReport ignored;
+    TRY(const auto records, load_all(ignored));
+    if (!ignored.failures.empty()) return true;  // it may be the one that cannot be read
+    return std::ranges::any_of(records, [&](const Stored& stored) { return stored.pool.id == id; });
+  });
+  report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
+  report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
+  return report;
+}
+
+}  // namespace fairlead::volume

@@ -1,0 +1,64 @@
+// The pools in the store.
+//
+//   volume-pool/<name>  {"id":"3f…","fstype":"btrfs","device":"","size":21474836480,
+//                        "phase":"ready","created":1767225600}
+//
+// `size` is that of the file, and the one that is asked for in phase "growing". The lock of a pool
+// is "volume.pool-<name>" (names do not begin with a dot: no volume's lock is meant by it).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/host.h"
+#include "base/lock.h"
+#include "base/state/store.h"
+#include "volume/api/pools.h"
+#include "volume/api/service.h"
+
+namespace fairlead::volume {
+
+// Thread-safe. What a crash left half done is finished or undone by the next verb on that pool, or
+// by reconcile().
+class Pools : public VolumePools, public PoolCatalog {
+ public:
+  // Everything borrowed must outlive it.
+  Pools(state::Store& store, NamedLocks& locks, PoolDisks& disks,
+        std::function<long long()> now = unix_time);
+
+  Result<VolumePool> create(const PoolSpec& spec) override;
+  Result<std::vector<VolumePool>> list() override;
+  Result<VolumePool> inspect(const std::string& name) override;
+  Status remove(const std::string& name) override;
+  Result<VolumePool> grow(const std::string& name, std::uint64_t size) override;
+
+  Result<VolumePool> find(const std::string& name) override;
+  Result<std::vector<VolumePool>> finished() override;
+
+  ReconcileReport reconcile() override;
+
+ private:
+  struct Stored;
+  Result<NamedLocks::Guard> lock(const PoolName& name, std::chrono::milliseconds deadline);
+  Result<std::optional<Stored>> load(const PoolName& name);
+  Result<std::vector<Stored>> load_all(ReconcileReport& report);
+  Result<Stored> ready(const PoolName& name);
+  Status add(Stored& stored);
+  Status put(Stored& stored);
+  Status erase(const Stored& stored);
+  Result<std::size_t> volumes_in(const PoolName& name);
+  VolumePool shown_pool(const Stored& stored);
+  Result<VolumePool> build(const PoolSpec& spec);
+  Status refuse_used(const Stored& stored);
+  Status finish_removal(const Stored& stored);
+  Status finish_growth(Stored& stored);
+  Result<std::string> heal(const PoolName& name);
+
+  state::Store& store_;
+  NamedLocks& locks_;
+  PoolDisks& disks_;
+  std::function<long long()> now_;
+};
+
+}  // namespace fairlead::volume
