@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view kPrefix = "volume-pool/";
-constexpr auto kLockDeadline = 4s, kReconcileLockDeadline = 500ms;
+constexpr auto kLockDeadline = 4s;
+constexpr auto kReconcileLockDeadline = 500ms;
 
 // Growing pools are in use as ready ones are; the other two do not exist for users.
 enum class PoolPhase { kCreating, kReady, kGrowing, kDeleting };
