@@ -165,8 +165,9 @@ Status RemoteBackend::remove(const Volume& volume) {
 
 Result<NewMount> RemoteBackend::plan(const VolumeOptions& options, Clock::time_point end) const {
   VolumeOptions checked = options;
-  if (remote_kind(remote_type(name_, options)) == RemoteKind::kDevice)
+  if (remote_kind(remote_type(name_, options)) == RemoteKind::kDevice) {
     TRY(checked.device, checked_device(options));
+  }
   TRY(const auto credentials, read_credentials(options.passwordfile));
   const Resolve by_host = [&](const std::string& host) {
     return look_up(host, std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()));
