@@ -162,7 +162,7 @@ Result<TreeEntry> from_archive(archive_entry* from) {
 
 struct ArchiveWriter::State {
   struct Free {
-    void operator()(archive* handle) const { archive_write_free(handle); }
+    void operator()(archive* writer) const { archive_write_free(writer); }
   };
   int fd = -1;
   Sha256 hash;
@@ -274,7 +274,7 @@ Result<Digest> ArchiveWriter::close() {
 
 struct ArchiveReader::State {
   struct Free {
-    void operator()(archive* handle) const { archive_read_free(handle); }
+    void operator()(archive* reader) const { archive_read_free(reader); }
   };
   std::unique_ptr<archive, Free> handle;
   Source source;

@@ -10,8 +10,9 @@ namespace {
 
 constexpr auto kNothing = [](const auto&) {};
 
-Status fill(testing::ArchiveWorld& world) {
-  TRY_STATUS(world.service->create(testing::ArchiveWorld::spec("shop")).map(kNothing));
+Status fill(testing::ArchiveWorld& world, std::map<std::string, std::string> options = {}) {
+  TRY_STATUS(
+      world.service->create(testing::ArchiveWorld::spec("shop", std::move(options))).map(kNothing));
   TRY(const auto mounted, world.service->mount("shop", "test", "fill"));
   std::filesystem::create_directories(mounted.mountpoint + "/a/b");
   testing::write_text(mounted.mountpoint + "/a/one", "one");
@@ -29,6 +30,7 @@ Status change(testing::ArchiveWorld& world) {
 Status run(testing::ArchiveWorld& world, const std::string& folder, const std::string& verb) {
   const std::string file = folder + "/archive", backup = folder + "/backup";
   if (verb == "fill") return fill(world);
+  if (verb == "fill-image") return fill(world, {{"backend", "image"}, {"size", "64m"}});
   if (verb == "change") return change(world);
   if (verb == "export") return world.export_to("shop", file).map(kNothing);
   if (verb == "import")

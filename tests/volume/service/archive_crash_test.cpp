@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/process.h"
+#include "tests/volume/loop_disk.h"
 #include "tests/volume/service/archive_world.h"
 
 namespace fairlead::volume {
@@ -112,6 +113,43 @@ INSTANTIATE_TEST_SUITE_P(Verbs, ArchiveCrashTest,
                                            Case{"backup", {"fill"}},
                                            Case{"restore", {"fill", "backup"}}),
                          [](const auto& plan) { return plan.param.verb; });
+
+// Where blocks can be shared the content of now is read from a snapshot, also while it is in use.
+TEST(ArchiveSourceTest, ASnapshotThatAKilledExportLeftGoesWithTheNext) {
+  const testing::LoopDisk disk("xfs");
+  if (!disk.ok()) GTEST_SKIP() << disk.why();
+  ASSERT_EQ(run_child(disk.path(), "fill-image"), 0);
+  ArchiveWorld world(disk.path());
+  ASSERT_TRUE(world.service->mount("shop", "test", "user"));
+  ASSERT_EQ(run_child(disk.path(), "export", "archive.source.snapshot"), kKilled);
+  EXPECT_EQ(world.service->inspect("shop")->snapshots.size(), 1U);
+  EXPECT_EQ(run_child(disk.path(), "export"), 0);
+  EXPECT_TRUE(world.service->inspect("shop")->snapshots.empty());
+  EXPECT_EQ(run_child(disk.path(), "import"), 0);
+  EXPECT_EQ(world.facts("copy"), world.facts("shop"));
+  ASSERT_TRUE(world.service->unmount("shop", "test", "user"));
+}
+
+TEST(ArchiveSourceTest, AVolumeInUseIsBackedUpFromASnapshotAndIncrementally) {
+  const testing::LoopDisk disk("xfs");
+  if (!disk.ok()) GTEST_SKIP() << disk.why();
+  ASSERT_EQ(run_child(disk.path(), "fill-image"), 0);
+  ArchiveWorld world(disk.path());
+  const auto mounted = world.service->mount("shop", "test", "user");
+  ASSERT_TRUE(mounted) << mounted.error().text;
+  ASSERT_EQ(run_child(disk.path(), "backup"), 0);
+  ::usleep(1'500'000);  // what changed in the last second is read again
+  ASSERT_EQ(run_child(disk.path(), "backup"), 0);
+  testing::write_text(mounted->mountpoint + "/later", "later");
+  ASSERT_EQ(run_child(disk.path(), "backup"), 0);
+  const auto backups = world.archives->backups(disk / "backup").value();
+  ASSERT_EQ(backups.size(), 3U);
+  EXPECT_TRUE(backups[2].incremental);
+  EXPECT_LT(backups[2].stored, 10'000U);
+  ASSERT_EQ(run_child(disk.path(), "restore"), 0);
+  EXPECT_EQ(world.facts("copy"), world.facts("shop"));
+  ASSERT_TRUE(world.service->unmount("shop", "test", "user"));
+}
 
 // What an unfinished backup stored is used or removed by the next one.
 TEST(ArchiveCrashBackupTest, AnIncrementalOneKilledAnywhereKeepsTheFirst) {
