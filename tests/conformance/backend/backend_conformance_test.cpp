@@ -1,10 +1,13 @@
 // What every volume backend must do, the fake included. A new backend adds a world below.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "base/hash.h"
 #include "tests/support/fake_backend.h"
 #include "tests/volume/scratch.h"
 #include "volume/backends/dir.h"
+#include "volume/backends/image.h"
 
 namespace fairlead::volume {
 namespace {
@@ -24,6 +27,9 @@ class World {
   virtual void lose(const Volume& volume) = 0;        // somebody deletes the data by hand
   virtual void half_build(const Volume& volume) = 0;  // as a create that died
   virtual bool is_empty() = 0;                        // nothing is left of any volume
+  virtual std::map<std::string, std::string> usual_options() { return {}; }
+  virtual VolumeOptions refused_options() { return {.inodes = 1000}; }
+  virtual std::string why_not() { return ""; }  // for a skip
 };
 
 class FakeWorld : public World {
@@ -67,6 +73,51 @@ class DirWorld : public World {
   std::unique_ptr<Holder> holder_;
 };
 
+class ImageWorld : public World {
+ public:
+  Backend& backend() override { return *backend_; }
+  ~ImageWorld() override {
+    holder_.reset();
+    if (!testing::is_there(scratch_ / "root/vol")) return;
+    for (const auto& volume : std::filesystem::directory_iterator(scratch_ / "root/vol"))
+      ::umount2((volume.path() / "fs").c_str(), UMOUNT_NOFOLLOW);
+  }
+  void hold(const Volume& volume) override {
+    std::filesystem::create_directory(scratch_ / "target");
+    const auto path = backend_->mount(volume);
+    ASSERT_TRUE(path) << path.error().text;
+    holder_ = std::make_unique<Holder>(*path, scratch_ / "target");
+    ASSERT_TRUE(holder_->mounted());
+  }
+  // The process takes its copy of the mount along; its loop device is free a moment later.
+  void let_go(const Volume&) override {
+    holder_.reset();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  void lose(const Volume& volume) override {
+    std::filesystem::remove_all(scratch_ / ("root/vol/" + volume.id));
+  }
+  void half_build(const Volume& volume) override {
+    std::filesystem::create_directories(scratch_ / ("root/tmp/" + volume.id + "/fs"));
+  }
+  bool is_empty() override {
+    for (const char* part : {"root/vol", "root/tmp", "root/trash"})
+      if (testing::is_there(scratch_ / part) && testing::entries_in(scratch_ / part) != 0)
+        return false;
+    return true;
+  }
+  std::map<std::string, std::string> usual_options() override { return {{"size", "10m"}}; }
+  VolumeOptions refused_options() override { return {.size = 1 << 30, .encrypt = "fscrypt"}; }
+  std::string why_not() override {
+    return ::access("/dev/loop-control", F_OK) == 0 ? "" : "no loop devices";
+  }
+
+ private:
+  Scratch scratch_;
+  std::unique_ptr<Backend> backend_ = make_image_backend(scratch_ / "root");
+  std::unique_ptr<Holder> holder_;
+};
+
 using MakeWorld = std::unique_ptr<World> (*)();
 struct Row {
   const char* name;
@@ -78,9 +129,11 @@ class BackendConformance : public ::testing::TestWithParam<Row> {
   void SetUp() override {
     if (!testing::is_root()) GTEST_SKIP() << "mounting needs root";
     world = GetParam().make();
+    if (const auto why = world->why_not(); !why.empty()) GTEST_SKIP() << why;
   }
   Backend& backend() { return world->backend(); }
-  static Volume a_volume(std::map<std::string, std::string> options = {}) {
+  Volume a_volume(std::map<std::string, std::string> options = {}) {
+    options.merge(world->usual_options());
     return {.id = random_hex(32),
             .name = VolumeName::parse("shop").value(),
             .backend = "any",
@@ -248,8 +301,8 @@ TEST_P(BackendConformance, StatusTellsWhetherItIsInUse) {
 }
 
 TEST_P(BackendConformance, OptionsThatCannotBeHonouredAreRefused) {
-  EXPECT_TRUE(backend().validate({}));
-  EXPECT_EQ(backend().validate({.inodes = 1000}).error().code, Code::kUnsupported);
+  EXPECT_TRUE(backend().validate(parse_options(world->usual_options()).value()));
+  EXPECT_EQ(backend().validate(world->refused_options()).error().code, Code::kUnsupported);
 }
 
 TEST_P(BackendConformance, HundredVolumesLeaveNothing) {
@@ -266,8 +319,8 @@ std::unique_ptr<World> make() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, BackendConformance,
-                         ::testing::Values(Row{"fake", make<FakeWorld>},
-                                           Row{"dir", make<DirWorld>}),
+                         ::testing::Values(Row{"fake", make<FakeWorld>}, Row{"dir", make<DirWorld>},
+                                           Row{"image", make<ImageWorld>}),
                          [](const auto& row) { return row.param.name; });
 
 }  // namespace
