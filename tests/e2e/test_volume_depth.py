@@ -38,7 +38,7 @@ class DepthCase(DockerCase):
     """Volumes whose content containers and the command line look at; nothing stays behind."""
 
     needs_fairlead = True
-    pool = None  # name of the pool that `volume` puts them in
+    pool, backend = None, None  # where and as what `volume` makes them, when not by default
 
     def tearDown(self):
         super().tearDown()
@@ -47,6 +47,8 @@ class DepthCase(DockerCase):
     def volume(self, name, **options):
         if self.pool:
             options["pool"] = self.pool
+        if self.backend:
+            options["backend"] = self.backend
         words = [word for key, value in options.items() for word in ("--opt", f"{key.rstrip('_')}={value}")]
         return self.docker.volume(name, *words)
 
@@ -134,7 +136,7 @@ class Sizes(DepthCase):
         self.assertTrue(self.fill("one", 40))
         self.docker.remove("one")
         said = self.fairlead_fails("volume", "resize", "data", "16m")
-        self.assertIn("resize volume data", said)
+        self.assertIn('resize volume "data"', said)
         self.assertEqual(64 * MIB, self.status("data")["Size"])
 
     def test_the_owner_the_mode_and_the_inodes_are_as_asked(self):
@@ -174,8 +176,8 @@ class Errors(DepthCase):
                     self.assertNotIn("internal", said.lower())
 
     def test_of_the_same_volume_with_another_size_name_the_difference(self):
-        self.volume("data", size="64m")
-        said = self.docker.fails("volume", "create", "--driver", "fairlead", "--opt", "size=128m", "data")
+        self.volume("data", size="64m")  # Docker itself does not ask its plugin again (moby #16068)
+        said = self.fairlead_fails("volume", "create", "-o", "size=128m", "data")
         self.assertIn("64m", said)
         self.assertIn("128m", said)
 
@@ -290,10 +292,8 @@ class Content:
         self.fairlead("volume", "import", "again", "/run/host/data.tar.zst")
         self.use("two", "again")
         self.assertEqual("kept", self.read("two", "/data/in/link"))
-        for form in ("%n %u %g %a", "%h"):
-            paths = ("/data/in", "/data/file")
-            self.assertEqual(self.docker.exec("one", "stat", "-c", form, *paths).out,
-                             self.docker.exec("two", "stat", "-c", form, *paths).out)
+        for command in (("stat", "-c", "%n %u %g %a", "/data/in", "/data/file"), ("stat", "-c", "%h", "/data/file")):
+            self.assertEqual(self.docker.exec("one", *command).out, self.docker.exec("two", *command).out)
 
     def test_a_backup_writes_what_changed_and_restores_any_of_them(self):
         self.volume("data", size=self.size)
@@ -312,24 +312,49 @@ class Content:
         self.assertIn("LastBackup", self.status("data"))
 
 
-class OfImages(Content, DepthCase):
-    """On the host's own file system: images where a size is asked for."""
+class OfAPool(Content):
+    """In a pool that is one file."""
 
-
-class InAPool(Content, DepthCase):
-    """In a pool: btrfs in one file."""
-
-    pool = "fast"
+    fstype, room = "btrfs", "1g"
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.host.fairlead("pool", "create", "fast", "--size", "1g")
+        cls.host.fairlead("pool", "create", cls.pool, "--size", cls.room, "--fstype", cls.fstype)
 
     @classmethod
     def tearDownClass(cls):
-        cls.host.fairlead("pool", "rm", "fast")
+        cls.host.fairlead("trash", "empty", "-f")
+        cls.host.fairlead("pool", "rm", cls.pool)
         super().tearDownClass()
+
+
+class OfImages(OfAPool, DepthCase):
+    """Images in a pool of xfs, which lets their snapshots share blocks."""
+
+    pool, backend, fstype, room = "blocks", "image", "xfs", "3g"
+
+
+class OnTheHost(DepthCase):
+    """Images on the host's own file system, which shares no blocks: snapshots are copies."""
+
+    def test_a_snapshot_is_made_when_nobody_has_it_mounted(self):
+        self.volume("data", size="64m")
+        self.use("one", "data")
+        self.write("one", "old")
+        self.assertIn("fairlead pool create", self.fairlead_fails("snapshot", "create", "data", "monday"))
+        self.docker.remove("one")
+        self.fairlead("snapshot", "create", "data", "monday")
+        self.use("two", "data")
+        self.write("two", "new")
+        self.volume("of-monday", from_="data@monday")
+        self.assertEqual("old", self.content("of-monday"))
+
+
+class InAPool(OfAPool, DepthCase):
+    """Subvolumes in a pool of btrfs."""
+
+    pool = "fast"
 
     def test_a_pool_is_shown_and_not_removed_while_volumes_are_in_it(self):
         self.volume("data", size="64m")
@@ -352,15 +377,16 @@ class InAPool(Content, DepthCase):
 
 
 class Names(DepthCase):
-    def test_a_renamed_volume_keeps_its_content_and_its_users(self):
+    def test_a_renamed_volume_keeps_its_content(self):
         self.volume("data")
         self.use("one", "data")
         self.write("one", "kept")
+        self.assertIn("sleep", self.fairlead_fails("volume", "rename", "data", "other"))
+        self.docker.remove("one")
         self.fairlead("volume", "rename", "data", "other")
-        self.assertEqual("kept", self.read("one"))
         self.docker.volume("other")
         self.assertEqual("kept", self.content("other"))
-        self.docker.remove("one")
+        self.assertIn("no such volume", self.docker.fails("volume", "inspect", "data").lower())
 
     def test_a_removed_volume_comes_back_from_the_trash(self):
         self.volume("data", retain="1h")

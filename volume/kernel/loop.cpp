@@ -77,7 +77,9 @@ Result<std::optional<Shown>> shown_by(unsigned number) {
   if (!loop.fd) return fail_errno(errno, fmt::format("open {}", loop.path()));
   loop_info64 info{};
   if (::ioctl(loop.fd.get(), LOOP_GET_STATUS64, &info) != 0) {
-    if (errno == ENXIO) return std::optional<Shown>();
+    // EIO, ESTALE: somebody else's, on a file system that is dead (loop_get_status asks it for the
+    // file's attributes). Ours would not have been opened.
+    if (errno == ENXIO || errno == EIO || errno == ESTALE) return std::optional<Shown>();
     return fail_errno(errno, fmt::format("ask {} what it shows", loop.path()));
   }
   note_flags(loop, info);

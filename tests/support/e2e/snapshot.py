@@ -26,7 +26,7 @@ class Snapshot:
             "rules": _ip_lines(host, "rule"),
             "traffic control": host.exec("tc", "qdisc", "show").out,
             "mounts": _mounts(host),
-            "loop devices": host.exec("losetup", "--list", "--noheadings", "--output", "BACK-FILE").out,
+            "loop devices": _loop_devices(host),
             "files": host.exec("find", *_FOLDERS, check=False).out,
             "records": _records(host),
         }
@@ -80,6 +80,14 @@ def _ip_lines(host, *command):
     lines = [line for line in lines if not line.startswith("anycast ")]
     kept = [re.sub(r"^\d+: | (valid|preferred)_lft \S+|\\|expires \S+| tentative| linkdown", "", line).strip() for line in lines]
     return "\n".join(sorted(line for line in kept if "fe80::" not in line and "ff00::/8" not in line))
+
+
+def _loop_devices(host):
+    """Those whose file lies on a file system that only this host has: loop devices are shared by all hosts."""
+    rows = [row.split() for row in host.path("/proc/1/mountinfo").read_text().splitlines()]
+    own = {row[2] for row in rows if row[0] not in host.inherited_mounts}
+    shown = host.exec("losetup", "--list", "--noheadings", "--raw", "--output", "BACK-MAJ:MIN,BACK-FILE").out
+    return "\n".join(sorted(line.split(maxsplit=1)[1] for line in shown.splitlines() if line.split()[0] in own))
 
 
 def _mounts(host):
