@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -119,8 +120,16 @@ Result<std::string> RemoteBackend::checked_device(const VolumeOptions& options) 
 }
 
 Status RemoteBackend::validate(const VolumeOptions& options) const {
-  TRY_STATUS(refuse_others(name_, options, {"type", "device", "passwordfile"}));
   const std::string type = remote_type(name_, options);
+  if (takes_owner(type))
+    TRY_STATUS(refuse_others(name_, options, {"type", "device", "passwordfile", "uid", "gid"}));
+  else
+    TRY_STATUS(refuse_others(name_, options, {"type", "device", "passwordfile"}));
+  if (holds_secret(options))
+    return fail(
+        Code::kInvalid,
+        "volume option \"o\" holds a password, which runtimes keep and print; write it into "
+        "a file that only root may read, and name that with passwordfile=");
   if (type.empty() || options.device.empty())
     return fail(Code::kInvalid, "backend {} needs the volume options \"type\" and \"device\"",
                 name_);

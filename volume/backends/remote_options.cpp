@@ -88,7 +88,21 @@ Status add_credentials(std::vector<std::string>& words, std::string_view text) {
   return {};
 }
 
+// Of file systems that keep no owners of their own.
+void add_owner(std::vector<std::string>& words, const VolumeOptions& options) {
+  if (options.uid != 0) words.push_back(fmt::format("uid={}", options.uid));
+  if (options.gid != 0) words.push_back(fmt::format("gid={}", options.gid));
+}
+
 }  // namespace
+
+bool takes_owner(const std::string& type) {
+  return is_cifs(type) || type == "vfat" || type == "exfat" || type == "ntfs3";
+}
+
+bool holds_secret(const VolumeOptions& options) {
+  return has_any(options.mount_options, {"password", "pass", "password2"});
+}
 
 std::string host_of(const std::string& device) {
   if (device.starts_with("//")) return device.substr(2, device.find('/', 2) - 2);
@@ -124,6 +138,7 @@ Result<NewMount> remote_mount(const std::string& backend, const VolumeOptions& o
   if (is_nfs(what.type)) add_soft_defaults(what.options);
   if (is_nfs(what.type) || is_cifs(what.type))
     TRY_STATUS(set_address(what.options, options.device, resolve));
+  if (takes_owner(what.type)) add_owner(what.options, options);
   TRY_STATUS(add_credentials(what.options, credentials));
   return what;
 }

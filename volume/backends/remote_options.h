@@ -25,6 +25,12 @@ RemoteKind remote_kind(const std::string& type);
 // nfs for backend nfs, and so on; else `type`.
 std::string remote_type(const std::string& backend, const VolumeOptions& options);
 
+// Whether its files get their owner from uid= and gid=: it keeps none of its own.
+bool takes_owner(const std::string& type);
+
+// A password among the words of o=, which runtimes keep and print.
+bool holds_secret(const VolumeOptions& options);
+
 // As Docker's local driver: type, device and o=, with the host in addr= (or of the device) looked
 // up, since the kernel takes addresses only. nfs gets "softerr": a server that is gone ends calls
 // with an error instead of hanging containers; o=hard is kept. `credentials`: the text of

@@ -5,9 +5,12 @@
 
 #include "base/hash.h"
 #include "tests/support/fake_backend.h"
+#include "tests/volume/loop_disk.h"
 #include "tests/volume/scratch.h"
+#include "volume/backends/btrfs.h"
 #include "volume/backends/dir.h"
 #include "volume/backends/image.h"
+#include "volume/kernel/btrfs.h"
 
 namespace fairlead::volume {
 namespace {
@@ -115,6 +118,36 @@ class ImageWorld : public World {
  private:
   Scratch scratch_;
   std::unique_ptr<Backend> backend_ = make_image_backend(scratch_ / "root");
+  std::unique_ptr<Holder> holder_;
+};
+
+class BtrfsWorld : public World {
+ public:
+  std::string why_not() override { return disk_.ok() ? "" : disk_.why(); }
+  Backend& backend() override { return *backend_; }
+  void hold(const Volume& volume) override {
+    std::filesystem::create_directory(disk_ / "target");
+    holder_ = std::make_unique<Holder>(backend_->data_path(volume), disk_ / "target");
+    ASSERT_TRUE(holder_->mounted());
+  }
+  void let_go(const Volume&) override { holder_.reset(); }
+  void lose(const Volume& volume) override {
+    EXPECT_TRUE(remove_tree(*Folder::open(disk_ / "root/vol"), volume.id));
+  }
+  void half_build(const Volume& volume) override {
+    const std::string folder = disk_ / ("root/tmp/" + volume.id);
+    std::filesystem::create_directories(folder);
+    ASSERT_TRUE(btrfs::create(*Folder::open(folder), "fs"));
+  }
+  bool is_empty() override {
+    for (const char* part : {"root/vol", "root/tmp", "root/trash"})
+      if (testing::is_there(disk_ / part) && testing::entries_in(disk_ / part) != 0) return false;
+    return true;
+  }
+
+ private:
+  testing::LoopDisk disk_{"btrfs"};
+  std::unique_ptr<Backend> backend_ = make_btrfs_backend(disk_ / "root");
   std::unique_ptr<Holder> holder_;
 };
 
@@ -320,7 +353,8 @@ std::unique_ptr<World> make() {
 
 INSTANTIATE_TEST_SUITE_P(Backends, BackendConformance,
                          ::testing::Values(Row{"fake", make<FakeWorld>}, Row{"dir", make<DirWorld>},
-                                           Row{"image", make<ImageWorld>}),
+                                           Row{"image", make<ImageWorld>},
+                                           Row{"btrfs", make<BtrfsWorld>}),
                          [](const auto& row) { return row.param.name; });
 
 }  // namespace

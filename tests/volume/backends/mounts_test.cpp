@@ -226,6 +226,15 @@ TEST(RemoteOptions, CredentialsComeFromTheFileAndNotFromTheOptions) {
   EXPECT_FALSE(remote_mount("cifs", *options, "a\nb\n", known));
 }
 
+TEST(RemoteOptions, OwnersAreGivenToFileSystemsThatKeepNone) {
+  const auto options =
+      parse_options({{"type", "cifs"}, {"device", "//192.0.2.1/share"}, {"o", "uid=1000"}});
+  ASSERT_TRUE(options);
+  const Resolve same = [](const std::string& host) { return Result<std::string>(host); };
+  EXPECT_THAT(remote_mount("cifs", *options, "", same)->options,
+              AllOf(Contains("uid=1000"), Contains("addr=192.0.2.1")));
+}
+
 TEST(RemoteOptions, HostsOfDevices) {
   EXPECT_EQ(host_of("server:/export"), "server");
   EXPECT_EQ(host_of("[2001:db8::1]:/export"), "2001:db8::1");
@@ -306,6 +315,14 @@ TEST_F(RemoteTest, ABlockDeviceNeedsARootThatAllowsIt) {
   EXPECT_EQ(read_text(*path + "/file"), "x");
   remove(volume);
   EXPECT_EQ(read_text(disk / "file"), "x");
+}
+
+TEST_F(RemoteTest, APasswordInTheOptionsIsRefusedAndNotRepeated) {
+  backend = make_remote_backend("cifs", scratch / "root", {}, fake());
+  EXPECT_THAT(
+      refusal({{"type", "cifs"}, {"device", "//server/share"}, {"o", "username=me,password=abc"}})
+          .text,
+      AllOf(HasSubstr("passwordfile="), Not(HasSubstr("abc"))));
 }
 
 TEST_F(RemoteTest, APasswordFileThatOthersReadIsRefused) {
