@@ -214,7 +214,7 @@ class Content:
                                  name="writer")
         try:
             for name in ("first", "second"):
-                before = self._rows(counter, more_than=50 if name == "first" else self._rows(counter, 0))
+                before = self._rows(writer, counter, 50 if name == "first" else self._rows(writer, counter, 0))
                 self.fairlead("snapshot", "create", f"data@{name}")
                 self.fairlead("volume", "clone", f"data@{name}", f"copy-{name}")
                 self._assert_whole(f"copy-{name}", before)
@@ -224,9 +224,10 @@ class Content:
         report = json.loads(self.fairlead("volume", "check", "copy-first", "--json"))
         self.assertTrue(report["clean"], report)
 
-    def _rows(self, counter, more_than):
+    def _rows(self, writer, counter, more_than):
         def enough():
-            rows = int(counter.read_text())
+            self.assertTrue(writer.running(), writer.log())
+            rows = int(counter.read_text()) if counter.exists() else 0
             return rows if rows > more_than else None
         return eventually(enough, f"more than {more_than} rows", deadline=60)
 

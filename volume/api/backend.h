@@ -42,8 +42,7 @@ class Backend {
   virtual Status remove(const Volume& volume) = 0;
   // Removes for good what `remove` put into the trash; never while somebody has it mounted.
   virtual Result<TrashState> purge(const Volume& volume, const StopRequest& stop) = 0;
-  // Where the data is, absolute, as far as that needs no mount(); else empty. Touches nothing: List
-  // calls it.
+  // Where the data is, absolute, while it is mounted. Touches nothing: List calls it.
   virtual std::string data_path(const Volume& volume) const = 0;
   // Makes the data available and returns the absolute path of its `_data` folder.
   virtual Result<std::string> mount(const Volume& volume) = 0;

@@ -48,7 +48,9 @@ class ImageBackend : public Backend {
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
     return pool_.purge(volume.id, volume.deleted, stop);
   }
-  std::string data_path(const Volume&) const override { return ""; }
+  std::string data_path(const Volume& volume) const override {
+    return fs_path(volume) + "/_data";
+  }
   Result<std::string> mount(const Volume& volume) override;
   Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
@@ -188,7 +190,7 @@ Result<std::string> ImageBackend::mount(const Volume& volume) {
   TRY_STATUS(disk.folder().ensure_folder(kMountPoint, 0700).map([](const Folder&) {}));
   TRY(const bool mounted, disk.is_mounted());
   if (!mounted) TRY_STATUS(mount_held(disk, options));
-  return fs_path(volume) + "/_data";
+  return data_path(volume);
 }
 
 Status ImageBackend::unmount(const Volume& volume) {
