@@ -158,7 +158,7 @@ TEST_F(BindTest, NothingOutsideOfTheRootsIsShown) {
   std::filesystem::create_directory(scratch / "secret");
   std::filesystem::create_directory_symlink(scratch / "secret", scratch / "srv/way-out");
   write_text(scratch / "srv/file", "x");
-  for (const std::string device :
+  for (const std::string& device :
        {std::string("/etc"), scratch / "secret", scratch / "srv/../secret", scratch / "srv",
         scratch / "srv/way-out", scratch / "srv-other", scratch / "srv/file", std::string("srv")})
     EXPECT_EQ(refusal({{"type", "none"}, {"o", "bind"}, {"device", device}}).code, Code::kInvalid)
