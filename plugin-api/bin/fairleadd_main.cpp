@@ -23,6 +23,7 @@
 #include "plugin-api/docker/docker_handler.h"
 #include "plugin-api/http/server.h"
 #include "plugin-api/native/native_handler.h"
+#include "volume/kernel/freeze.h"
 
 namespace fairlead {
 namespace {
@@ -159,6 +160,14 @@ Result<std::vector<http::Listener>> open_listeners(const Config& config,
   return listeners;
 }
 
+// Writers on a file system that a killed snapshot left frozen hang and cannot be killed: first of
+// all, they go on.
+void thaw_left_overs(const Paths& paths) {
+  const auto thawed = volume::thaw_all_beneath(paths.volumes());
+  if (!thawed) return log::error("thaw volumes", {{"error", thawed.error().text}});
+  for (const std::string& place : *thawed) log::warn("a volume was left frozen", {{"path", place}});
+}
+
 void look_over(Core& core) {
   if (auto report = core.networks().reconcile(); !report)
     log::error("reconcile networks", {{"error", report.error().text}});
@@ -213,6 +222,7 @@ sigset_t block_signals() {
 
 Status serve(const CommandLine& line, const Config& config) {
   const sigset_t signals = block_signals();
+  thaw_left_overs(config.paths);
   TRY(auto core, open_core(config.paths, CoreMode::kDaemon, make_volumes));
   const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
   const auto native = native::make_native_handler({.networks = core->networks(),

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kBetweenDrawings = 0.1, kBetweenMeasures = 0.5;  // seconds
 constexpr double kWeight = 0.3;                                   // of the newest measure
-constexpr std::size_t kWidestBar = 30, kNarrowestBar = 8;
+constexpr std::size_t kWidestBar = 30, kNarrowestBar = 4;
 constexpr double kLongest = 100.0 * 24 * 3600;  // more is no forecast
 
 double part_of(const Moment& moment) {
