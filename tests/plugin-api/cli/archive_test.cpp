@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/unique_fd.h"
 #include "tests/plugin-api/cli/cli_fixture.h"
 
 namespace fairlead::testing {

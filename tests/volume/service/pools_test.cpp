@@ -219,7 +219,9 @@ class PoolCrashTest : public PoolsTest, public ::testing::WithParamInterface<Cra
  protected:
   std::vector<std::string> points() {
     const PoolScratch other;
-    if (GetParam().pool_before) EXPECT_EQ(run_child(other.path(), "create", ""), 0);
+    if (GetParam().pool_before) {
+      EXPECT_EQ(run_child(other.path(), "create", ""), 0);
+    }
     EXPECT_EQ(run_child(other.path(), GetParam().verb, "list:" + (other / "points")), 0);
     std::vector<std::string> found;
     std::map<std::string, int> passages;
@@ -248,7 +250,9 @@ TEST_P(PoolCrashTest, TheSameCallAgainSucceeds) {
   for (const std::string& point : all) {
     SCOPED_TRACE(point);
     const PoolScratch other;
-    if (GetParam().pool_before) ASSERT_EQ(run_child(other.path(), "create", ""), 0);
+    if (GetParam().pool_before) {
+      ASSERT_EQ(run_child(other.path(), "create", ""), 0);
+    }
     ASSERT_EQ(run_child(other.path(), GetParam().verb, point), kKilled);
     const int again = run_child(other.path(), GetParam().verb, "");
     // create: it may be there (kExists); remove: it may be gone.
@@ -261,7 +265,9 @@ TEST_P(PoolCrashTest, ReconcileAloneLeavesNothingHalfDone) {
   for (const std::string& point : points()) {
     SCOPED_TRACE(point);
     const PoolScratch other;
-    if (GetParam().pool_before) ASSERT_EQ(run_child(other.path(), "create", ""), 0);
+    if (GetParam().pool_before) {
+      ASSERT_EQ(run_child(other.path(), "create", ""), 0);
+    }
     ASSERT_EQ(run_child(other.path(), GetParam().verb, point), kKilled);
     PoolWorld after(other.path());
     const auto report = after.pools.reconcile();
