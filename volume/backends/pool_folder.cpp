@@ -207,9 +207,8 @@ Status PoolFolder::from_trash(const std::string& id, long long deleted) const {
   if (!in_trash && back) return {};
   if (!in_trash)
     return fail(Code::kNotFound, "restore a volume: its data is not in the trash any more");
-  TRY(const bool whole, trash.folder(to_string({id, deleted})).and_then([](const Folder& folder) {
-    return tl::expected<bool, Error>(folder.has(kJsonName));
-  }));
+  TRY(const auto folder, trash.folder(to_string({id, deleted})));
+  TRY(const bool whole, folder.has(kJsonName));
   if (!whole)
     return fail(Code::kNotFound, "restore a volume: the trash is being emptied, and its data goes");
   TRY_STATUS(trash.rename(to_string({id, deleted}), vol, id));
