@@ -83,6 +83,7 @@ void Service::empty_due_trash(ReconcileReport& report) {
   for (const TrashedVolume& trashed : listing->volumes) {
     if (trashed.due > now_()) continue;
     const auto state = purge_trashed(trashed);
+    if (!state && state.error().code == Code::kNotFound) continue;  // somebody else was at it
     if (!state)
       report.failures.push_back(fmt::format("empty the trash of volume \"{}\": {}",
                                             trashed.volume.name.str(), state.error().text));

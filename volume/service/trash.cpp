@@ -42,7 +42,7 @@ Result<TrashState> Service::purge_trashed(const TrashedVolume& trashed) {
   const Volume& volume = trashed.volume;
   TRY(const auto guard, lock_trash(volume));
   TRY(const auto still, records_.trashed(volume.id));
-  if (!still) return TrashState::kEmptied;
+  if (!still) return not_in_trash(volume.name.str());  // emptied or restored meanwhile
   TRY(Backend* const backend, backends_.find(volume));
   TRY(const auto state, backend->purge(volume, {}));
   fault_point("volume.trash.purged");
@@ -58,7 +58,9 @@ Result<std::size_t> Service::empty_trash(const std::string& name_or_id) {
     for (const TrashedVolume& trashed : found) {
       const auto state = purge_trashed(trashed);
       if (state && *state == TrashState::kEmptied) ++emptied;
-      if (!state && !trouble) trouble = with_context(state.error(), trashed.volume.name.str());
+      const bool overtaken = !state && state.error().code == Code::kNotFound && name_or_id.empty();
+      if (!state && !overtaken && !trouble)
+        trouble = with_context(state.error(), trashed.volume.name.str());
     }
     if (trouble) return fail(*trouble);
     if (!name_or_id.empty() && emptied == 0)
