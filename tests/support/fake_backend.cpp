@@ -159,6 +159,7 @@ Result<TrashState> FakeBackend::purge(const Volume& volume, const volume::StopRe
   const bool present = trash_.contains({volume.id, volume.deleted});
   if (present && (!users_[volume.id].empty() || (stop && stop()))) return TrashState::kLeft;
   trash_.erase({volume.id, volume.deleted});
+  TRY_STATUS(take_late_failure("purge"));
   return TrashState::kEmptied;
 }
 

@@ -165,6 +165,15 @@ Result<Stored> Records::take_from_trash(const Volume& volume, const VolumeName& 
   return stored;
 }
 
+Status Records::put_trashed(const TrashedVolume& trashed) {
+  return store_
+      .commit({.preconditions = {},
+               .puts = {{trash_key(trashed.volume.id), to_trash_record(trashed)}},
+               .deletes = {},
+               .durability = state::Durability::kDurable})
+      .map([](const state::CommitResult&) {});
+}
+
 Status Records::erase_trashed(const std::string& id) {
   return store_
       .commit({.preconditions = {},

@@ -58,6 +58,7 @@ class Records {
   // A removed volume is a volume again, under the name in `volume`; `former` is that in the trash.
   // kConflict when the name is taken, or the volume is not in the trash.
   Result<Stored> take_from_trash(const Volume& volume, const VolumeName& former);
+  Status put_trashed(const TrashedVolume& trashed);
   Status erase_trashed(const std::string& id);
 
  private:

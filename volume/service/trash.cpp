@@ -37,16 +37,24 @@ Result<NamedLocks::Guard> Service::lock_trash(const Volume& volume) {
   return locks_.lock("volume.trash-" + volume.id, kLockDeadline);
 }
 
-// The record goes after the data: until then it can be found and emptied again.
+// The intent is that its time is over: after a crash reconcile goes on with it. The record goes
+// after the data.
 Result<TrashState> Service::purge_trashed(const TrashedVolume& trashed) {
   const Volume& volume = trashed.volume;
   TRY(const auto guard, lock_trash(volume));
   TRY(const auto still, records_.trashed(volume.id));
   if (!still) return not_in_trash(volume.name.str());  // emptied or restored meanwhile
   TRY(Backend* const backend, backends_.find(volume));
+  TrashedVolume over = *still;
+  over.due = std::min(over.due, now_());
+  if (over.due != still->due) TRY_STATUS(records_.put_trashed(over));
+  fault_point("volume.empty.intent");
   TRY(const auto state, backend->purge(volume, {}));
-  fault_point("volume.trash.purged");
-  if (state == TrashState::kEmptied) TRY_STATUS(records_.erase_trashed(volume.id));
+  fault_point("volume.empty.purged");
+  if (state == TrashState::kEmptied)
+    TRY_STATUS(records_.erase_trashed(volume.id));
+  else if (over.due != still->due)
+    TRY_STATUS(records_.put_trashed(*still));  // somebody has it mounted: it keeps its time
   return state;
 }
 

@@ -43,12 +43,14 @@ Status make(VolumeService& service, const std::string& name, const Options& opti
 // What a container does: mounts, writes, makes it last, goes.
 Status write_goods(VolumeService& service, const std::string& text) {
   TRY(const auto volume, service.mount("shop", "test", "writer"));
-  const UniqueFd file(::open((volume.mountpoint + "/goods").c_str(),
-                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file) return fail_errno(errno, "open goods");
-  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      ::fsync(file.get()) != 0)
-    return fail_errno(errno, "write goods");
+  {
+    const UniqueFd file(::open((volume.mountpoint + "/goods").c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file) return fail_errno(errno, "open goods");
+    if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        ::fsync(file.get()) != 0)
+      return fail_errno(errno, "write goods");
+  }
   return service.unmount("shop", "test", "writer");
 }
 

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/mount.h>
 
-#include <chrono>
+#include <array>
 #include <filesystem>
 #include <set>
 
@@ -50,6 +50,15 @@ std::string options_of(const Plan& plan) {
   return text;
 }
 
+// The file behind a loop device; empty for any other, and for one that is being freed while we
+// look.
+std::string shown_by(const std::string& device) {
+  const UniqueFd file(::open((device + "/loop/backing_file").c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> text{};
+  const auto length = file ? ::read(file.get(), text.data(), text.size()) : -1;
+  return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : std::string();
+}
+
 // One machine: a folder, and what a process that looks at it sees.
 class Machine {
  public:
@@ -78,7 +87,7 @@ class Machine {
   std::vector<std::string> loops() const {
     std::vector<std::string> found;
     for (const auto& device : fs::directory_iterator("/sys/block")) {
-      const std::string file = read_text(device.path().string() + "/loop/backing_file");
+      const std::string file = shown_by(device.path().string());
       if (file.find(path()) != std::string::npos) found.push_back(file);
     }
     return found;
@@ -180,7 +189,8 @@ class DepthCrash : public ::testing::TestWithParam<Plan> {
     EXPECT_TRUE(GetParam().verb.again.contains(machine.run(GetParam().verb.verb)));
   }
   void expect_no_leaks(Machine& machine) const {
-    EXPECT_EQ(machine.run("unmount"), 0);  // of the cases where a container stays
+    for (int k = 0; k < 2; ++k)  // of the cases where a container stays, or was counted twice
+      EXPECT_EQ(machine.run("unmount"), 0);
     for (int k = 0; k < 300 && !machine.loops().empty(); ++k) ::usleep(10000);
     EXPECT_THAT(machine.loops(), IsEmpty());
     EXPECT_THAT(machine.mounts(), IsEmpty());
