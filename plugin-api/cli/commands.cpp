@@ -63,7 +63,7 @@ constexpr auto kCommands = std::to_array<Command>({
      volume_create},
     {"volume", "rm", "remove", "Remove volumes", "NAME...", kForce,
      "fairlead volume rm data db\nfairlead volume rm -f maybe", volume_remove},
-    {"volume", "rename", "mv", "Give a volume another name, also while it is in use", "NAME NEW",
+    {"volume", "rename", "mv", "Give a volume that nothing has mounted another name", "NAME NEW",
      kNothing, "fairlead volume rename data shop-data", volume_rename},
     {"volume", "resize", "grow", "Change the limit of a volume, online where it can", "NAME SIZE",
      kNothing, "fairlead volume resize data 20g\nfairlead volume resize data +5g", volume_resize},

@@ -60,7 +60,9 @@ class DepthConcurrency : public ::testing::Test {
   }
   // Who comes too late finds nothing, or finds it done; nothing else may go wrong.
   static void expect_allowed(const Status& done, const std::set<Code>& allowed) {
-    if (!done) EXPECT_TRUE(allowed.contains(done.error().code)) << done.error().text;
+    if (!done) {
+      EXPECT_TRUE(allowed.contains(done.error().code)) << done.error().text;
+    }
   }
   template <class T>
   static Status plain(const Result<T>& result) {
