@@ -177,7 +177,10 @@ TEST(VolumeCodec, ShowsTheWholeVolume) {
     "state": {"id": "dddddddddddddddddddddddddddddddd", "backend": "image",
               "mountpoint": "/var/lib/fairlead/volumes/dddddddddddddddddddddddddddddddd/_data", "phase": "ready",
               "created": "2026-01-01T00:00:00Z", "mounts": [{"client": "api", "id": "web", "count": 2}], "reason": "asked for",
-              "size": 10737418240, "used": 1610612736, "in_use": true, "health": "ok"}})"));
+              "size": 10737418240, "used": 1610612736, "inodes": 655360, "inodes_used": 12, "in_use": true,
+              "users": "process 42 of web", "health": "ok", "pool": "fast", "last_backup": "2026-01-01T01:00:00Z",
+              "snapshots": [{"name": "monday", "state": {"volume": "data", "id": "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+                             "origin": "user", "created": "2026-01-01T00:01:00Z", "size": 10737418240}}]}})"));
 }
 
 TEST(VolumeCodec, AMountIsOfTheApiUnlessSaid) {
