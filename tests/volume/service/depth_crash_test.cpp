@@ -43,6 +43,10 @@ struct Plan {
   Case verb;
 };
 
+void PrintTo(const Plan& plan, std::ostream* out) {
+  *out << plan.place.backend << ' ' << plan.verb.verb;
+}
+
 std::string options_of(const Plan& plan) {
   std::string text = "backend=" + plan.place.backend;
   for (const std::string& more : {plan.place.options, plan.verb.options})

@@ -215,6 +215,8 @@ struct CrashCase {
   bool pool_before = false, pool_after = false;
 };
 
+void PrintTo(const CrashCase& row, std::ostream* out) { *out << row.verb; }
+
 class PoolCrashTest : public PoolsTest, public ::testing::WithParamInterface<CrashCase> {
  protected:
   std::vector<std::string> points() {

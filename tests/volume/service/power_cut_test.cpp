@@ -1,0 +1,282 @@
+// The whole service on a disk whose power is cut at random moments under its verbs: the store, the
+// volumes of dir and image, and a folder of backups. What was acknowledged before the cut is there
+// afterwards; what was not is done or not done, and nothing between. FAIRLEAD_POWER_CUTS=<n> cuts
+// more often, FAIRLEAD_POWER_CUT_SEED=<n> in another order.
+#include "tests/support/power_cut.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <map>
+#include <ostream>
+#include <random>
+#include <set>
+
+#include "tests/volume/service/archive_world.h"
+
+namespace fairlead::volume {
+namespace {
+
+using fairlead::testing::PowerCut;
+using fairlead::testing::PowerCutDisk;
+using ::testing::AnyOf;
+using testing::ArchiveWorld;
+using testing::entries_in;
+using ::testing::Eq;
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+
+constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::size_t kMostVolumes = 4, kMostSnapshots = 3;
+
+unsigned number_of(const char* variable, unsigned otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+}
+
+// One volume as its user sees it.
+struct View {
+  std::string backend, text;  // of the file in it
+  std::uint64_t size = 0;
+  std::set<std::string> snapshots;
+
+  bool operator==(const View&) const = default;
+};
+using Views = std::map<std::string, View>;
+
+void PrintTo(const View& view, std::ostream* out) {
+  *out << fmt::format("{{{} \"{}\" {} MiB, {} snapshots}}", view.backend, view.text,
+                      view.size / kMiB, view.snapshots.size());
+}
+
+bool write_durably(const std::string& folder, const std::string& text) {
+  const UniqueFd above(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd file(
+      ::openat(above.get(), "file.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  return file &&
+         ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+         ::fsync(file.get()) == 0 &&
+         ::renameat(above.get(), "file.new", above.get(), "file") == 0 && ::fsync(above.get()) == 0;
+}
+
+class Machine {
+ public:
+  Machine(PowerCutDisk& disk, unsigned seed) : disk_(disk), random_(seed) { start(); }
+
+  // One verb with a cut at a random moment of it; then a reboot, a reconcile and a comparison.
+  void round() {
+    const std::string verb = choose();
+    SCOPED_TRACE(verb);
+    auto& usual = usual_[verb];
+    if (usual.count() == 0) usual = microseconds(20000);
+    Views after = views_;
+    PowerCut cut(disk_, microseconds(static_cast<long>(
+                            random_() % static_cast<unsigned>(1 + usual.count() * 5 / 4))));
+    const auto begin = Clock::now();
+    const bool done = run(verb, after);
+    const bool acknowledged = done && !cut.has_begun();
+    const auto took = std::chrono::duration_cast<microseconds>(Clock::now() - begin);
+    if (cut.call_off()) {
+      ++cuts_[verb];
+    } else {
+      EXPECT_TRUE(done) << "a failure without a cut: " << why_;
+      usual = (usual * 3 + took) / 4;
+    }
+    if (acknowledged && !backup_.empty()) backups_.insert(backup_);
+    world_.reset();
+    ASSERT_TRUE(disk_.restore());
+    start();
+    compare(acknowledged, after);
+  }
+  unsigned cuts() const {
+    unsigned sum = 0;
+    for (const auto& [verb, count] : cuts_) sum += count;
+    return sum;
+  }
+  const std::map<std::string, unsigned>& cuts_of_verbs() const { return cuts_; }
+
+ private:
+  void start() { world_ = std::make_unique<ArchiveWorld>(disk_.path()); }
+  VolumeService& service() { return *world_->service; }
+  std::string backup_folder() const { return disk_.path() + "/backup"; }
+
+  std::string choose() {
+    std::vector<std::string> verbs;
+    if (views_.size() < kMostVolumes) verbs.insert(verbs.end(), {"create", "create"});
+    if (!views_.empty()) {
+      name_ = std::next(views_.begin(), static_cast<long>(random_() % views_.size()))->first;
+      verbs.insert(verbs.end(), {"write", "write", "rename", "backup", "label"});
+      const View& view = views_.at(name_);
+      if (view.backend == "image") verbs.insert(verbs.end(), {"resize", "resize"});
+      if (view.snapshots.size() < kMostSnapshots)
+        verbs.insert(verbs.end(), {"snapshot", "snapshot"});
+      if (!view.snapshots.empty()) verbs.emplace_back("drop");
+      if (views_.size() < kMostVolumes) verbs.emplace_back("clone");
+      if (views_.size() > 1) verbs.emplace_back("remove");
+    }
+    return verbs[random_() % verbs.size()];
+  }
+  template <class Value>
+  bool ok(const Result<Value>& result) {
+    why_ = result ? "" : result.error().text;
+    return result.has_value();
+  }
+  std::string fresh() { return fmt::format("v{}", ++names_); }
+
+  // Does the verb; `after` becomes what its user may expect from then on.
+  bool run(const std::string& verb, Views& after) {
+    backup_.clear();
+    View& view = after[name_];
+    if (verb == "write") return write(view);
+    if (verb == "snapshot") {
+      const std::string snapshot = fresh();
+      view.snapshots.insert(snapshot);
+      return ok(service().take_snapshot(name_, snapshot, {}));
+    }
+    if (verb == "drop") {
+      const std::string snapshot = *view.snapshots.begin();
+      view.snapshots.erase(snapshot);
+      return ok(service().drop_snapshot(name_, snapshot));
+    }
+    if (verb == "resize") {
+      view.size = (24 + random_() % 4 * 8) * kMiB;
+      return ok(service().resize(name_, view.size));
+    }
+    if (verb == "label") return ok(service().set_labels(name_, {{"at", fresh()}}));
+    if (verb == "backup") return back_up();
+    if (verb == "rename") {
+      const std::string to = fresh();
+      after[to] = view;
+      after.erase(name_);
+      return ok(service().rename(name_, to));
+    }
+    if (verb == "remove") {
+      after.erase(name_);
+      return ok(service().remove(name_));
+    }
+    if (views_.empty()) after.erase(name_);
+    return verb == "clone" ? clone(after) : create(after);
+  }
+  bool create(Views& after) {
+    const std::string to = fresh();
+    const bool image = random_() % 2 == 0;
+    std::map<std::string, std::string> options{{"backend", image ? "image" : "dir"}};
+    if (image) options["size"] = "24m";
+    after[to] = {.backend = options["backend"], .size = image ? 24 * kMiB : 0};
+    return ok(service().create(ArchiveWorld::spec(to, options)));
+  }
+  bool clone(Views& after) {
+    const std::string to = fresh();
+    after[to] = after.at(name_);
+    after[to].snapshots.clear();
+    // A clone that takes long goes on behind the answer; with a progress it is waited for.
+    const Progress wait = [](std::uint64_t, std::uint64_t) { return true; };
+    return ok(service().create(ArchiveWorld::spec(to, {{"from", name_}}), wait));
+  }
+  bool write(View& view) {
+    const auto mounted = service().mount(name_, "test", "writer");
+    if (!ok(mounted)) return false;
+    view.text = fmt::format("text {}", ++names_);
+    const bool written = write_durably(mounted->mountpoint, view.text);
+    const bool unmounted = ok(service().unmount(name_, "test", "writer"));
+    return written && unmounted;
+  }
+  bool back_up() {
+    const auto info = world_->archives->back_up(name_, backup_folder(), {});
+    if (info) backup_ = info->id;
+    return ok(info);
+  }
+
+  void compare(bool acknowledged, const Views& after) {
+    const auto report = service().reconcile();
+    ASSERT_TRUE(report) << report.error().text;
+    for (const std::string& failure : report->failures) ADD_FAILURE() << failure;
+    const Views now = look();
+    if (acknowledged)
+      EXPECT_THAT(now, Eq(after));
+    else
+      EXPECT_THAT(now, AnyOf(Eq(views_), Eq(after)));
+    views_ = now;
+    compare_disk();
+    compare_backups();
+  }
+  Views look() {
+    Views now;
+    const auto volumes = service().list().value();
+    for (const Volume& volume : volumes) {
+      const std::string& name = volume.name.str();
+      View& view = now[name];
+      view.backend = volume.backend;
+      const auto status = service().status(volume);
+      EXPECT_EQ(status->health, "ok") << name;
+      view.size = volume.backend == "image" ? status->size.value_or(0) : 0;
+      for (const Snapshot& snapshot : volume.snapshots) view.snapshots.insert(snapshot.name.str());
+      const auto mounted = service().mount(name, "test", "reader");
+      EXPECT_TRUE(mounted) << mounted.error().text;
+      if (!mounted) continue;
+      view.text = testing::read_text(mounted->mountpoint + "/file");
+      EXPECT_TRUE(service().unmount(name, "test", "reader"));
+    }
+    return now;
+  }
+  void compare_disk() {
+    const std::string volumes = disk_.path() + "/volumes";
+    if (!testing::is_there(volumes + "/vol")) {
+      EXPECT_TRUE(views_.empty());
+      return;
+    }
+    for (int k = 0; k < 500 && entries_in(volumes + "/trash") > 0; ++k)
+      ::usleep(10000);  // removed behind the answer
+    EXPECT_EQ(entries_in(volumes + "/trash"), 0U);
+    EXPECT_EQ(entries_in(volumes + "/tmp"), 0U);
+    EXPECT_EQ(entries_in(volumes + "/vol"), views_.size());
+    EXPECT_EQ(world_->store->list("volume/")->size(), views_.size());
+    EXPECT_EQ(world_->store->list("volume-name/")->size(), views_.size());
+  }
+  void compare_backups() {
+    if (!testing::is_there(backup_folder())) {
+      EXPECT_TRUE(backups_.empty());
+      return;
+    }
+    const auto there = world_->archives->backups(backup_folder());
+    ASSERT_TRUE(there) << there.error().text;
+    std::set<std::string> ids;
+    for (const BackupInfo& info : *there) ids.insert(info.id);
+    for (const std::string& id : backups_) EXPECT_TRUE(ids.contains(id)) << "lost backup " << id;
+    if (ids.empty()) return;
+    const auto verified = world_->archives->verify(backup_folder(), "", {});
+    ASSERT_TRUE(verified) << verified.error().text;
+    EXPECT_TRUE(verified->clean) << ::testing::PrintToString(verified->findings);
+  }
+
+  PowerCutDisk& disk_;
+  std::mt19937 random_;
+  std::unique_ptr<ArchiveWorld> world_;
+  Views views_;                    // what is there
+  std::set<std::string> backups_;  // acknowledged ones
+  std::string name_, backup_, why_;
+  std::map<std::string, microseconds> usual_;
+  std::map<std::string, unsigned> cuts_;
+  unsigned names_ = 0;
+};
+
+void cut_again_and_again(const std::string& type, unsigned otherwise) {
+  PowerCutDisk disk(type, 1ULL << 30);
+  if (!disk.ok()) GTEST_SKIP() << disk.why();
+  const unsigned wanted = number_of("FAIRLEAD_POWER_CUTS", otherwise);
+  const unsigned seed = number_of("FAIRLEAD_POWER_CUT_SEED", 1);
+  Machine machine(disk, seed);
+  for (unsigned round = 0; machine.cuts() < wanted; ++round) {
+    SCOPED_TRACE(fmt::format("seed {}, round {}", seed, round));
+    machine.round();
+    if (::testing::Test::HasFailure()) break;
+  }
+  for (const auto& [verb, cuts] : machine.cuts_of_verbs())
+    ::testing::Test::RecordProperty("cuts_under_" + verb, static_cast<int>(cuts));
+}
+
+TEST(ServicePowerCut, StoreAndDiskAgreeOverXfs) { cut_again_and_again("xfs", 120); }
+TEST(ServicePowerCut, StoreAndDiskAgreeOverExt4) { cut_again_and_again("ext4", 120); }
+
+}  // namespace
+}  // namespace fairlead::volume
