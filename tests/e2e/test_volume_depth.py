@@ -1,7 +1,9 @@
 """Volumes in depth: size, growth, snapshots, clones, rollback, trash, pools, archives, and two runtimes at once."""
 
 import json
+import os
 import re
+import secrets
 
 from support.e2e import images
 from support.e2e.case import DockerCase
@@ -149,6 +151,22 @@ class Sizes(DepthCase):
         self.volume("data", size="64m")
         self.docker.run("one", "--network", "none", "--volume", "data:/seed", command=("sleep", "3600"))
         self.assertEqual(images.SEED_TEXT, self.docker.exec("one", "cat", images.SEED_FILE).out)
+
+    def test_an_encrypted_volume_shows_its_content_to_its_containers_only(self):
+        if not os.path.exists("/sys/fs/ext4/features/encryption"):
+            self.skipTest("this kernel has no fscrypt for ext4")
+        self.host.write("/run/host/key", secrets.token_hex(32))
+        self.host.path("/run/host/key").chmod(0o600)
+        self.volume("data", size="64m", encrypt="fscrypt", keyfile="/run/host/key")
+        self.use("one", "data")
+        self.write("one", "the-secret-of-the-shop")
+        image = self.docker.inspect("volume", "data")["Mountpoint"].removesuffix("fs/_data") + "disk.img"
+        self.docker.remove("one")
+        self.assertNotIn(b"the-secret-of-the-shop", self.host.path(image).read_bytes())
+        self.assertEqual("the-secret-of-the-shop", self.content("data"))
+        self.host.write("/run/host/key", secrets.token_hex(32))
+        said = self.docker.fails("run", "--rm", "--network", "none", "--volume", "data:/data", images.IMAGE, "true")
+        self.assertIn("another key", said)
 
     def test_removed_means_that_nothing_is_left(self):
         with self.leaving_nothing():

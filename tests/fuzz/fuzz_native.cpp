@@ -185,8 +185,6 @@ class EchoJobs : public volume::VolumeJobs {
   Status stop(const std::string& id) override { return fail(Code::kNotFound, "no job {}", id); }
   Status resume(const std::string&, const volume::Progress&) override { return {}; }
 };
-}
-};
 
 // ---- what must hold ----
 

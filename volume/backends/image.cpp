@@ -14,6 +14,7 @@
 #include "volume/backends/image_tools.h"
 #include "volume/backends/image_verbs.h"
 #include "volume/kernel/freeze.h"
+#include "volume/kernel/fscrypt.h"
 
 namespace fairlead::volume {
 
@@ -48,9 +49,7 @@ class ImageBackend : public Backend {
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
     return pool_.purge(volume.id, volume.deleted, stop);
   }
-  std::string data_path(const Volume& volume) const override {
-    return fs_path(volume) + "/_data";
-  }
+  std::string data_path(const Volume& volume) const override { return fs_path(volume) + "/_data"; }
   Result<std::string> mount(const Volume& volume) override;
   Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
@@ -105,11 +104,13 @@ Status ImageBackend::validate(const VolumeOptions& options) const {
                 "backend image needs the volume option \"size\": how large the file system is at "
                 "most, as size=10g; space is taken as it is written");
   TRY_STATUS(check_image_wish(options));
-  if (!options.encrypt.empty())
+  if (!options.encrypt.empty() && !kernel_has_fscrypt())
     return fail(Code::kUnsupported,
-                "volume option encrypt={} is not available with backend image in this version; "
+                "volume option encrypt is not available here: this kernel has no fscrypt for ext4; "
                 "encrypt the disk below {}",
-                shown(options.encrypt), pool_.root());
+                pool_.root());
+  if (!options.keyfile.empty())
+    TRY_STATUS(read_fscrypt_key(options.keyfile).map([](const std::string&) {}));
   if (!options.compress.empty() && options.compress != "off")
     return fail(Code::kUnsupported,
                 "volume option compress is not available with backend image; use backend=btrfs");
@@ -171,6 +172,7 @@ Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& opti
   TRY(const auto superblock, disk.verify());
   TRY(const auto mount,
       mount_image(disk.image(), superblock, mount_wish(superblock.type, options)));
+  TRY_STATUS(unlock_image(mount.get(), options));
   std::vector<IdLine> lines;
   for (const IdRange& range : options.idmap)
     lines.push_back({range.disk, range.shown, range.count});

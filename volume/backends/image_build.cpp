@@ -7,10 +7,18 @@
 #include "base/fault.h"
 #include "volume/backends/image_tools.h"
 #include "volume/backends/image_verbs.h"
+#include "volume/kernel/fscrypt.h"
 
 namespace fairlead::volume {
 
 namespace {
+
+Status encrypt_data(int data, const VolumeOptions& options) {
+  if (options.encrypt.empty()) return {};
+  TRY(const auto key, read_fscrypt_key(options.keyfile));
+  TRY(const auto id, add_fscrypt_key(data, key));
+  return encrypt_folder(data, id);
+}
 
 // The folder that is handed out, in the new file system: owner and mode as asked for, everything on
 // the disk.
@@ -18,6 +26,7 @@ Status make_data_folder(int mount, const VolumeOptions& options) {
   if (::mkdirat(mount, "_data", 0700) != 0) return fail_errno(errno, "make the folder _data");
   const UniqueFd data(::openat(mount, "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!data) return fail_errno(errno, "open the folder _data");
+  TRY_STATUS(encrypt_data(data.get(), options));
   if (::fchown(data.get(), options.uid, options.gid) != 0)
     return fail_errno(errno, fmt::format("give _data to {}:{}", options.uid, options.gid));
   // After the owner: chown(2) takes setuid and setgid off.

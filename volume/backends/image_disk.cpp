@@ -11,8 +11,10 @@
 #include <cerrno>
 
 #include "base/fault.h"
+#include "volume/api/text.h"
 #include "volume/backends/image_tools.h"
 #include "volume/kernel/freeze.h"
+#include "volume/kernel/fscrypt.h"
 
 namespace fairlead::volume {
 
@@ -108,6 +110,18 @@ Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount w
 
 // Without the log, which was empty when the snapshot was made: nothing is written, not even a
 // recovery.
+Status unlock_image(int mount, const VolumeOptions& options) {
+  if (options.encrypt.empty()) return {};
+  const UniqueFd data(::openat(mount, "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!data) return fail_errno(errno, "open the folder _data of an image");
+  TRY(const auto key, read_fscrypt_key(options.keyfile));
+  TRY(const auto id, add_fscrypt_key(data.get(), key));
+  const auto same = check_folder_key(data.get(), id);
+  if (same) return {};
+  return fail(same.error().code, "unlock with the key file {}: {}", shown(options.keyfile),
+              same.error().text);
+}
+
 Result<UniqueFd> mount_image_read_only(int image, const Superblock& superblock) {
   TRY(const auto loop, bind_loop(image, {.block_size = superblock.sector_size, .read_only = true}));
   NewMount wish{.type = superblock.type, .source = loop.path(), .read_only_fs = true};

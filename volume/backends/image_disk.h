@@ -37,6 +37,10 @@ Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount w
 // A snapshot's image, open for reading: what is written to it would be lost, so nothing is.
 Result<UniqueFd> mount_image_read_only(int image, const Superblock& superblock);
 
+// The key of an encrypted volume is given to its file system, which has it until it is unmounted.
+// Nothing to do without the option "encrypt". kConflict for the key of another volume.
+Status unlock_image(int mount, const VolumeOptions& options);
+
 // The log played back, by mounting it once where that is needed, and mounted nowhere afterwards: a
 // copy of the image is as good as an unmounted disk. kInUse when a loop device shows it.
 Status settle_image(int image, const Superblock& superblock);

@@ -142,6 +142,8 @@ Result<UniqueFd> open_image_data(const PoolFolder& pool, const Volume& volume,
     return mount_image(disk.image(), superblock, mount_wish(superblock.type, options));
   }();
   if (!mount) return fail(mount.error());
+  TRY(const auto wanted, parse_options(volume.options));
+  TRY_STATUS(unlock_image(mount->get(), wanted));
   UniqueFd data(::openat(mount->get(), "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!data) return fail_errno(errno, "open the folder _data of an image");
   return data;

@@ -52,7 +52,8 @@ std::vector<std::string> mkfs_ext4(const std::string& path, const std::string& u
       "-U",
       dashed(uuid),
       "-O",
-      "metadata_csum,metadata_csum_seed,64bit",
+      fmt::format("metadata_csum,metadata_csum_seed,64bit{}",
+                  options.encrypt.empty() ? "" : ",encrypt"),
       "-J",
       fmt::format("size={}", journal_size(size)),
       "-E",
@@ -134,6 +135,11 @@ Status check_image_wish(const VolumeOptions& options) {
     return fail(Code::kInvalid, "volume option size={} is out of range: {} takes {} to {}",
                 format_size(*options.size), type, format_size(kind->smallest),
                 format_size(kLargest));
+  if (!options.encrypt.empty() && type != "ext4")
+    return fail(Code::kUnsupported,
+                "volume option encrypt is not available with fstype={}; leave fstype out, or use "
+                "ext4",
+                type);
   if (options.inodes && type == "xfs")
     return fail(Code::kUnsupported,
                 "volume option inodes is not available with fstype=xfs: it makes them as they are "

@@ -95,6 +95,11 @@ class ImageWorld {
     const auto loop = find_loop(image->get()).value();
     return loop ? std::optional(loop->number) : std::nullopt;
   }
+  void await_no_loop(const Volume& volume) const {
+    for (int attempt = 0; attempt < 200 && loop_of(volume); ++attempt)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_FALSE(loop_of(volume)) << volume.id;
+  }
   bool fsck(const std::string& image) const {
     std::string magic(4, '\0');
     std::ifstream(image).read(magic.data(), 4);
@@ -102,12 +107,6 @@ class ImageWorld {
   }
 
  private:
-  void await_no_loop(const Volume& volume) const {
-    for (int attempt = 0; attempt < 200 && loop_of(volume); ++attempt)
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    EXPECT_FALSE(loop_of(volume)) << volume.id;
-  }
-
   Scratch scratch_;
   std::optional<LoopDisk> disk_;
   std::string root_, why_;

@@ -17,10 +17,12 @@ using testing::Scratch;
 using testing::write_text;
 
 TEST(MountWords, GoToTheMountOrToTheFileSystem) {
-  const auto words = sort_mount_words({"defaults", "dev", "ro", "noexec", "data=journal", "suid"});
+  const auto words = sort_mount_words({"defaults", "dev", "ro", "noexec", "data=journal", "suid",
+                                       "context=system_u:object_r:container_file_t:s0"});
   EXPECT_EQ(words.flags,
             (MountFlags{.read_only = true, .nosuid = false, .nodev = false, .noexec = true}));
-  EXPECT_THAT(words.rest, ElementsAre("data=journal"));
+  EXPECT_THAT(words.rest,
+              ElementsAre("data=journal", "context=system_u:object_r:container_file_t:s0"));
 }
 
 TEST(MountWords, SetuidAndDevicesAreOffUnlessLifted) {
