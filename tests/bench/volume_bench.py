@@ -108,6 +108,7 @@ class Bed:
         for point in reversed([row.split()[1] for row in mounts if row.split()[1].startswith(str(self.folder))]):
             subprocess.run(["umount", "-l", point], check=False)
         time.sleep(0.5)  # loop devices are let go behind the unmount
+        subprocess.run(["chattr", "-R", "-f", "-i", str(self.folder)], check=False)  # where pools were mounted
         shutil.rmtree(self.folder)
 
     def start(self, command, answers_at):
@@ -191,8 +192,9 @@ def snapshots(bed, options):
         for number in range(max(5, options.runs // 5)):
             taken.append(timed(bed.fairlead, "snapshot", "create", f"big-{fstype}", f"s{number}"))
             cloned.append(timed(bed.fairlead, "volume", "clone", f"big-{fstype}@s{number}", f"clone-{fstype}-{number}"))
-        copied = timed(lambda: subprocess.run(["cp", "-a", "--reflink=never", data, data.parent / "copy"], check=True))
-        shutil.rmtree(data.parent / "copy")
+        copy = next(place for place in data.parents if place.name == "vol").parent / "copy"  # on the same file system
+        copied = timed(lambda: subprocess.run(["cp", "-a", "--reflink=never", data, copy], check=True))
+        shutil.rmtree(copy)
         header("cp")
         line(f"snapshot of {options.gib} GiB in a pool of {fstype}, by the command line", statistics.median(taken), copied)
         line(f"clone of {options.gib} GiB in a pool of {fstype}, by the command line", statistics.median(cloned), copied)

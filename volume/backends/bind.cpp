@@ -8,8 +8,8 @@
 #include "base/fault.h"
 #include "volume/api/text.h"
 #include "volume/backends/bind_roots.h"
+#include "volume/backends/folder_backend.h"
 #include "volume/backends/honour.h"
-#include "volume/backends/pool_folder.h"
 #include "volume/backends/users.h"
 #include "volume/backends/view.h"
 #include "volume/kernel/copy_tree.h"
@@ -20,44 +20,27 @@ namespace {
 
 constexpr std::string_view kBackend = "bind";
 
-class BindBackend : public Backend {
+class BindBackend : public FolderBackend {
  public:
   BindBackend(std::string root, std::vector<std::string> bind_roots)
-      : pool_(std::move(root)), roots_(std::move(bind_roots)) {}
+      : FolderBackend(std::move(root)), roots_(std::move(bind_roots)) {}
 
   std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
-  Status discard(const Volume& volume) override;
-  Status remove(const Volume& volume) override;
-  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
-    return pool_.purge(volume.id, volume.deleted, stop);
-  }
   std::string data_path(const Volume& volume) const override {
     return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
   }
   Result<std::string> mount(const Volume& volume) override;
-  Status unmount(const Volume& volume) override;
-  Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
-  Status restore(const Volume& volume) override {
-    return pool_.from_trash(volume.id, volume.deleted);
-  }
-  ReconcileReport sweep(long long now,
-                        const std::function<Result<bool>(const std::string& id)>& is_known,
-                        const StopRequest& stop) override {
-    return pool_.sweep(now, is_known, stop);
-  }
 
  private:
   Result<UniqueFd> open_device(const VolumeOptions& options) const;
-  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
 
-  PoolFolder pool_;
   BindRoots roots_;
-  RecentMountScan recent_;
   Views views_;
 };
 
@@ -83,30 +66,12 @@ Status BindBackend::validate(const VolumeOptions& options) const {
 
 Status BindBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  undo.push(
-      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
-  TRY(const auto building, pool_.begin(volume.id));
-  fault_point("volume.build.begun");
+  TRY(const auto building, begin(volume, undo));
   return pool_.publish(volume, building);
 }
 
-Status BindBackend::discard(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.discard(volume.id);
-}
-
-Status BindBackend::remove(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.to_trash(volume.id, volume.deleted);
-}
-
 Result<std::string> BindBackend::mount(const Volume& volume) {
-  auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound)
-    return fail(Code::kIo,
-                "its folder {} is missing: it was moved or deleted by hand; remove the volume",
-                pool_.path_of(volume.id));
-  if (!folder) return fail(folder.error());
+  TRY(const auto folder, open_existing(volume));
   TRY(const auto options, parse_options(volume.options));
   auto device = open_device(options);
   if (!device) {
@@ -116,16 +81,9 @@ Result<std::string> BindBackend::mount(const Volume& volume) {
   }
   const bool recursive =
       std::ranges::find(options.mount_options, "rbind") != options.mount_options.end();
-  TRY_STATUS(views_.mount(*folder, device->get(), options,
+  TRY_STATUS(views_.mount(folder, device->get(), options,
                           recursive ? Depth::kWithMountsBeneath : Depth::kOne));
   return data_path(volume);
-}
-
-Status BindBackend::unmount(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return {};
-  if (!folder) return fail(folder.error());
-  return Views::unmount(*folder, Unmount::kLazy);
 }
 
 Result<std::string> BindBackend::users_in(const MountScan& scan, const Folder& folder) const {
@@ -133,29 +91,14 @@ Result<std::string> BindBackend::users_in(const MountScan& scan, const Folder& f
   return place ? strangers_text(scan, *place) : std::string();
 }
 
-Result<std::string> BindBackend::users(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return std::string();
-  if (!folder) return fail(folder.error());
-  TRY(const auto scan, MountScan::take());
-  return users_in(scan, *folder);
-}
-
 Result<VolumeStatus> BindBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
   const auto look = [&]() -> Status {
     TRY(const auto options, parse_options(volume.options));
     TRY([[maybe_unused]] const auto device, open_device(options));
-    TRY(const auto folder, pool_.open(volume.id));
-    TRY(const auto scan, recent_.get());
-    TRY(status.users, users_in(*scan, folder));
-    status.in_use = !status.users.empty();
-    return {};
+    return tell_users(volume, status);
   };
-  if (const auto seen = look(); !seen)
-    status.health = seen.error().code == Code::kNotFound
-                        ? fmt::format("its folder is missing: {}", seen.error().text)
-                        : seen.error().text;
+  if (const auto seen = look(); !seen) status.health = seen.error().text;
   return status;
 }
 

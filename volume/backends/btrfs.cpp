@@ -9,8 +9,8 @@
 #include <cerrno>
 
 #include "base/fault.h"
+#include "volume/backends/folder_backend.h"
 #include "volume/backends/honour.h"
-#include "volume/backends/pool_folder.h"
 #include "volume/backends/users.h"
 #include "volume/backends/view.h"
 #include "volume/kernel/btrfs.h"
@@ -70,22 +70,15 @@ Status set_size(const Folder& fs, const std::optional<std::uint64_t>& size) {
   return btrfs::set_limit(fs.fd(), id, size);
 }
 
-class BtrfsBackend : public Backend {
+class BtrfsBackend : public FolderBackend {
  public:
-  explicit BtrfsBackend(std::string root) : pool_(std::move(root)) {}
+  explicit BtrfsBackend(std::string root) : FolderBackend(std::move(root)) {}
 
   std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
-  Status discard(const Volume& volume) override { return pool_.discard(volume.id); }
-  Status remove(const Volume& volume) override;
-  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
-    return pool_.purge(volume.id, volume.deleted, stop);
-  }
   std::string data_path(const Volume& volume) const override;
   Result<std::string> mount(const Volume& volume) override;
-  Status unmount(const Volume& volume) override;
-  Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
 
   Status resize(const Volume& volume, std::uint64_t size) override;
@@ -99,26 +92,16 @@ class BtrfsBackend : public Backend {
   Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
-  Status restore(const Volume& volume) override {
-    return pool_.from_trash(volume.id, volume.deleted);
-  }
-  ReconcileReport sweep(long long now,
-                        const std::function<Result<bool>(const std::string& id)>& is_known,
-                        const StopRequest& stop) override {
-    return pool_.sweep(now, is_known, stop);
-  }
 
  private:
   Result<Folder> fs_of(const Volume& volume) const;
   Result<Folder> data_of(const Volume& volume) const;
   Result<Folder> snapshot_of(const Volume& volume, const std::string& snapshot_id) const;
-  Result<Folder> begin(const Volume& volume, Rollback& undo);
-  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+  Result<Folder> begin_on_btrfs(const Volume& volume, Rollback& undo);
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
   Status build_next(const Folder& folder, const Volume& volume, const Folder& snapshot,
                     const std::string& kept);
 
-  PoolFolder pool_;
-  RecentMountScan recent_;
   Views views_;
 };
 
@@ -137,11 +120,8 @@ Status BtrfsBackend::validate(const VolumeOptions& options) const {
 
 // --- making and removing
 
-Result<Folder> BtrfsBackend::begin(const Volume& volume, Rollback& undo) {
-  undo.push(
-      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
-  TRY(auto building, pool_.begin(volume.id));
-  fault_point("volume.build.begun");
+Result<Folder> BtrfsBackend::begin_on_btrfs(const Volume& volume, Rollback& undo) {
+  TRY(auto building, begin(volume, undo));
   TRY(const bool fits, btrfs::is_on(building.fd()));
   if (!fits)
     return fail(Code::kUnsupported,
@@ -153,7 +133,7 @@ Result<Folder> BtrfsBackend::begin(const Volume& volume, Rollback& undo) {
 Status BtrfsBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   TRY(const auto options, parse_options(volume.options));
-  TRY(const auto building, begin(volume, undo));
+  TRY(const auto building, begin_on_btrfs(volume, undo));
   TRY_STATUS(btrfs::create(building, kFs));
   fault_point("volume.build.subvolume");
   TRY(const auto fs, building.folder(kFs));
@@ -172,7 +152,7 @@ Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   TRY(const auto options, parse_options(volume.options));
   TRY(const auto from, snapshot_id.empty() ? fs_of(source) : snapshot_of(source, snapshot_id));
-  TRY(const auto building, begin(volume, undo));
+  TRY(const auto building, begin_on_btrfs(volume, undo));
   TRY_STATUS(btrfs::snapshot(from.fd(), building, kFs, btrfs::Writable::kYes));
   fault_point("volume.clone.copied");
   TRY(const auto fs, building.folder(kFs));
@@ -182,11 +162,6 @@ Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
   TRY_STATUS(set_properties(data, options));
   TRY_STATUS(data.sync());
   return pool_.publish(volume, building);
-}
-
-Status BtrfsBackend::remove(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.to_trash(volume.id, volume.deleted);
 }
 
 // --- the data
@@ -239,24 +214,9 @@ Result<std::string> BtrfsBackend::mount(const Volume& volume) {
   return data_path(volume);
 }
 
-Status BtrfsBackend::unmount(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return {};
-  if (!folder) return fail(folder.error());
-  return Views::unmount(*folder, Unmount::kLazy);
-}
-
 Result<std::string> BtrfsBackend::users_in(const MountScan& scan, const Folder& folder) const {
   TRY(const auto place, scan.place_of(folder.fd()));
   return users_text(scan, folder, {place}, own_mounts());
-}
-
-Result<std::string> BtrfsBackend::users(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return std::string();
-  if (!folder) return fail(folder.error());
-  TRY(const auto scan, MountScan::take());
-  return users_in(scan, *folder);
 }
 
 Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
@@ -267,10 +227,7 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
     TRY(const auto id, btrfs::id_of(fs.fd()));
     TRY(status.size, btrfs::limit_of(fs.fd(), id));
     TRY(status.used, btrfs::used_by(fs.fd(), id));
-    TRY(const auto scan, recent_.get());
-    TRY(const auto folder, pool_.open(volume.id));
-    TRY(status.users, users_in(*scan, folder));
-    status.in_use = !status.users.empty();
+    TRY_STATUS(tell_users(volume, status));
     const auto wish = parse_options(volume.options);
     if (wish && wish->size && !status.size)
       status.health = "its limit is missing: quotas were switched off; set the size again";

@@ -4,8 +4,8 @@
 
 #include "base/fault.h"
 #include "volume/backends/copied_snapshots.h"
+#include "volume/backends/folder_backend.h"
 #include "volume/backends/honour.h"
-#include "volume/backends/pool_folder.h"
 #include "volume/backends/users.h"
 #include "volume/backends/view.h"
 #include "volume/kernel/copy_tree.h"
@@ -21,22 +21,15 @@ const OwnMounts& own_mounts() {
   return kOwn;
 }
 
-class DirBackend : public Backend {
+class DirBackend : public FolderBackend {
  public:
-  explicit DirBackend(std::string root) : pool_(std::move(root)) {}
+  explicit DirBackend(std::string root) : FolderBackend(std::move(root)) {}
 
   std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
-  Status discard(const Volume& volume) override { return pool_.discard(volume.id); }
-  Status remove(const Volume& volume) override;
-  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
-    return pool_.purge(volume.id, volume.deleted, stop);
-  }
   std::string data_path(const Volume& volume) const override;
   Result<std::string> mount(const Volume& volume) override;
-  Status unmount(const Volume& volume) override;
-  Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
 
   Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
@@ -48,22 +41,12 @@ class DirBackend : public Backend {
                Rollback& undo, const Progress& progress) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
-  Status restore(const Volume& volume) override {
-    return pool_.from_trash(volume.id, volume.deleted);
-  }
-  ReconcileReport sweep(long long now,
-                        const std::function<Result<bool>(const std::string& id)>& is_known,
-                        const StopRequest& stop) override {
-    return pool_.sweep(now, is_known, stop);
-  }
 
  private:
-  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
   Result<Folder> data_of(const Volume& volume) const;
   Status need_rest(const Volume& volume, std::string_view what);
 
-  PoolFolder pool_;
-  RecentMountScan recent_;
   Views views_;
 };
 
@@ -75,20 +58,12 @@ Status DirBackend::validate(const VolumeOptions& options) const {
 Status DirBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   TRY(const auto options, parse_options(volume.options));
-  undo.push(
-      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
-  TRY(const auto building, pool_.begin(volume.id));
-  fault_point("volume.build.begun");
+  TRY(const auto building, begin(volume, undo));
   TRY(const auto data, building.make_folder("_data", 0700));
   TRY_STATUS(data.set_owner(options.uid, options.gid));
   TRY_STATUS(data.set_mode(options.mode));  // after the owner: chown(2) takes setuid and setgid off
   TRY_STATUS(data.sync());
   return pool_.publish(volume, building);
-}
-
-Status DirBackend::remove(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.to_trash(volume.id, volume.deleted);
 }
 
 // --- the data
@@ -122,24 +97,9 @@ Result<std::string> DirBackend::mount(const Volume& volume) {
   return data_path(volume);
 }
 
-Status DirBackend::unmount(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return {};
-  if (!folder) return fail(folder.error());
-  return Views::unmount(*folder, Unmount::kLazy);
-}
-
 Result<std::string> DirBackend::users_in(const MountScan& scan, const Folder& folder) const {
   TRY(const auto place, scan.place_of(folder.fd()));
   return users_text(scan, folder, {place}, own_mounts());
-}
-
-Result<std::string> DirBackend::users(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return std::string();
-  if (!folder) return fail(folder.error());
-  TRY(const auto scan, MountScan::take());
-  return users_in(scan, *folder);
 }
 
 Result<VolumeStatus> DirBackend::status(const Volume& volume) {
@@ -149,18 +109,7 @@ Result<VolumeStatus> DirBackend::status(const Volume& volume) {
     status.health = data.error().text;
     return status;
   }
-  const auto look = [&]() -> Result<std::string> {
-    TRY(const auto scan, recent_.get());
-    TRY(const auto folder, pool_.open(volume.id));
-    return users_in(*scan, folder);
-  };
-  const auto users = look();
-  if (users) {
-    status.in_use = !users->empty();
-    status.users = *users;
-  } else {
-    status.health = users.error().text;
-  }
+  if (const auto seen = tell_users(volume, status); !seen) status.health = seen.error().text;
   return status;
 }
 

@@ -12,8 +12,8 @@
 #include "base/process.h"
 #include "volume/api/text.h"
 #include "volume/backends/bind_roots.h"
+#include "volume/backends/folder_backend.h"
 #include "volume/backends/honour.h"
-#include "volume/backends/pool_folder.h"
 #include "volume/backends/users.h"
 #include "volume/backends/view.h"
 
@@ -64,49 +64,32 @@ Result<std::string> read_credentials(const std::string& path) {
   return text;
 }
 
-class RemoteBackend : public Backend {
+class RemoteBackend : public FolderBackend {
  public:
   RemoteBackend(std::string backend, std::string root, std::vector<std::string> bind_roots,
                 RemoteSurroundings surroundings)
-      : name_(std::move(backend)),
-        pool_(std::move(root)),
+      : FolderBackend(std::move(root)),
+        name_(std::move(backend)),
         roots_(std::move(bind_roots)),
         around_(std::move(surroundings)) {}
 
   std::string name() const override { return name_; }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
-  Status discard(const Volume& volume) override;
-  Status remove(const Volume& volume) override;
-  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
-    return pool_.purge(volume.id, volume.deleted, stop);
-  }
   std::string data_path(const Volume& volume) const override {
     return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
   }
   Result<std::string> mount(const Volume& volume) override;
-  Status unmount(const Volume& volume) override;
-  Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
-  Status restore(const Volume& volume) override {
-    return pool_.from_trash(volume.id, volume.deleted);
-  }
-  ReconcileReport sweep(long long now,
-                        const std::function<Result<bool>(const std::string& id)>& is_known,
-                        const StopRequest& stop) override {
-    return pool_.sweep(now, is_known, stop);
-  }
 
  private:
   Result<std::string> checked_device(const VolumeOptions& options) const;
   Result<NewMount> plan(const VolumeOptions& options, Clock::time_point end) const;
-  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
 
   std::string name_;
-  PoolFolder pool_;
   BindRoots roots_;
   RemoteSurroundings around_;
-  RecentMountScan recent_;
 };
 
 // The real path of a block device that is allowed.
@@ -153,23 +136,10 @@ Status RemoteBackend::validate(const VolumeOptions& options) const {
 
 Status RemoteBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  undo.push(
-      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
-  TRY(const auto building, pool_.begin(volume.id));
-  fault_point("volume.build.begun");
+  TRY(const auto building, begin(volume, undo));
   TRY(const auto place, building.make_folder(kViewFolder, 0700));
   TRY_STATUS(place.make_folder("_data", 0700).map([](const Folder&) {}));
   return pool_.publish(volume, building);
-}
-
-Status RemoteBackend::discard(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.discard(volume.id);
-}
-
-Status RemoteBackend::remove(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.to_trash(volume.id, volume.deleted);
 }
 
 Result<NewMount> RemoteBackend::plan(const VolumeOptions& options, Clock::time_point end) const {
@@ -187,18 +157,13 @@ Result<NewMount> RemoteBackend::plan(const VolumeOptions& options, Clock::time_p
 // The path itself is never looked at: the mount table says whether something is there.
 Result<std::string> RemoteBackend::mount(const Volume& volume) {
   const auto end = Clock::now() + around_.deadline;
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound)
-    return fail(Code::kIo,
-                "its folder {} is missing: it was moved or deleted by hand; remove the volume",
-                pool_.path_of(volume.id));
-  if (!folder) return fail(folder.error());
+  TRY(const auto folder, open_existing(volume));
   TRY(const auto scan, MountScan::take());
-  TRY(const auto there, mounted_at(scan, *folder, kViewMount));
+  TRY(const auto there, mounted_at(scan, folder, kViewMount));
   if (there) return data_path(volume);
   TRY(const auto options, parse_options(volume.options));
   TRY(const auto what, plan(options, end));
-  TRY(const auto point, open_beneath(folder->fd(), kViewMount, O_PATH | O_DIRECTORY));
+  TRY(const auto point, open_beneath(folder.fd(), kViewMount, O_PATH | O_DIRECTORY));
   fault_point("volume.remote.planned");
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
   TRY_STATUS(around_.mount(what, point.get(), std::max(left, std::chrono::milliseconds(1))));
@@ -206,39 +171,14 @@ Result<std::string> RemoteBackend::mount(const Volume& volume) {
   return data_path(volume);
 }
 
-Status RemoteBackend::unmount(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return {};
-  if (!folder) return fail(folder.error());
-  return Views::unmount(*folder, Unmount::kLazy);
-}
-
 Result<std::string> RemoteBackend::users_in(const MountScan& scan, const Folder& folder) const {
   TRY(const auto place, mounted_at(scan, folder, kViewMount));
   return place ? strangers_text(scan, *place) : std::string();
 }
 
-Result<std::string> RemoteBackend::users(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return std::string();
-  if (!folder) return fail(folder.error());
-  TRY(const auto scan, MountScan::take());
-  return users_in(scan, *folder);
-}
-
 Result<VolumeStatus> RemoteBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = name_, .health = "ok"};
-  const auto look = [&]() -> Status {
-    TRY(const auto folder, pool_.open(volume.id));
-    TRY(const auto scan, recent_.get());
-    TRY(status.users, users_in(*scan, folder));
-    status.in_use = !status.users.empty();
-    return {};
-  };
-  if (const auto seen = look(); !seen)
-    status.health = seen.error().code == Code::kNotFound
-                        ? fmt::format("its folder is missing: {}", seen.error().text)
-                        : seen.error().text;
+  if (const auto seen = tell_users(volume, status); !seen) status.health = seen.error().text;
   return status;
 }
 

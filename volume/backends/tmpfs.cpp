@@ -10,8 +10,8 @@
 
 #include "base/fault.h"
 #include "volume/api/text.h"
+#include "volume/backends/folder_backend.h"
 #include "volume/backends/honour.h"
-#include "volume/backends/pool_folder.h"
 #include "volume/backends/users.h"
 #include "volume/kernel/mount.h"
 
@@ -45,38 +45,26 @@ NewMount mount_of(const VolumeOptions& options) {
   return what;
 }
 
-class TmpfsBackend : public Backend {
+class TmpfsBackend : public FolderBackend {
  public:
-  explicit TmpfsBackend(std::string root) : pool_(std::move(root)) {}
+  explicit TmpfsBackend(std::string root) : FolderBackend(std::move(root)) {}
 
   std::string name() const override { return std::string(kBackend); }
   Status validate(const VolumeOptions& options) const override;
   Status create(const Volume& volume, Rollback& undo) override;
-  Status discard(const Volume& volume) override;
   Status remove(const Volume& volume) override;
-  Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override {
-    return pool_.purge(volume.id, volume.deleted, stop);
-  }
   std::string data_path(const Volume& volume) const override {
     return fmt::format("{}/{}/_data", pool_.path_of(volume.id), kFs);
   }
   Result<std::string> mount(const Volume& volume) override;
   Status unmount(const Volume& volume) override;
-  Result<std::string> users(const Volume& volume) override;
+  // What was in memory is gone: there is nothing to restore.
+  Status restore(const Volume& volume) override { return Backend::restore(volume); }
   Result<VolumeStatus> status(const Volume& volume) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
-  ReconcileReport sweep(long long now,
-                        const std::function<Result<bool>(const std::string& id)>& is_known,
-                        const StopRequest& stop) override {
-    return pool_.sweep(now, is_known, stop);
-  }
 
  private:
-  Result<Folder> open(const Volume& volume) const;
-  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const;
-
-  PoolFolder pool_;
-  RecentMountScan recent_;
+  Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
 };
 
 Status TmpfsBackend::validate(const VolumeOptions& options) const {
@@ -93,30 +81,13 @@ Status TmpfsBackend::validate(const VolumeOptions& options) const {
 
 Status TmpfsBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  undo.push(
-      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
-  TRY(const auto building, pool_.begin(volume.id));
-  fault_point("volume.build.begun");
+  TRY(const auto building, begin(volume, undo));
   TRY_STATUS(building.make_folder(kFs, 0700).map([](const Folder&) {}));
   return pool_.publish(volume, building);
 }
 
-Status TmpfsBackend::discard(const Volume& volume) {
-  TRY_STATUS(unmount(volume));
-  return pool_.discard(volume.id);
-}
-
-Result<Folder> TmpfsBackend::open(const Volume& volume) const {
-  auto folder = pool_.open(volume.id);
-  if (folder || folder.error().code != Code::kNotFound) return folder;
-  return fail(Code::kIo,
-              "its folder {} is missing: it was moved or deleted by hand; remove the "
-              "volume",
-              pool_.path_of(volume.id));
-}
-
 Result<std::string> TmpfsBackend::mount(const Volume& volume) {
-  TRY(const auto folder, open(volume));
+  TRY(const auto folder, open_existing(volume));
   TRY(const auto options, parse_options(volume.options));
   TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
   if (mounted) return data_path(volume);
@@ -160,14 +131,6 @@ Result<std::string> TmpfsBackend::users_in(const MountScan& scan, const Folder& 
   return users_text(scan, folder, place ? std::vector{*place} : std::vector<FsPlace>{}, kOwn);
 }
 
-Result<std::string> TmpfsBackend::users(const Volume& volume) {
-  const auto folder = pool_.open(volume.id);
-  if (!folder && folder.error().code == Code::kNotFound) return std::string();
-  if (!folder) return fail(folder.error());
-  TRY(const auto scan, MountScan::take());
-  return users_in(scan, *folder);
-}
-
 void measure(const Folder& folder, VolumeStatus& status) {
   struct statvfs info {};
   const auto fs = folder.folder(kFs);
@@ -181,16 +144,13 @@ void measure(const Folder& folder, VolumeStatus& status) {
 Result<VolumeStatus> TmpfsBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
   const auto look = [&]() -> Status {
-    TRY(const auto folder, open(volume));
+    TRY(const auto folder, open_existing(volume));
     TRY(const auto options, parse_options(volume.options));
     status.size = options.size;
     status.inodes = options.inodes;
     TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
     if (mounted) measure(folder, status);
-    TRY(const auto scan, recent_.get());
-    TRY(status.users, users_in(*scan, folder));
-    status.in_use = !status.users.empty();
-    return {};
+    return tell_users(volume, status);
   };
   if (const auto seen = look(); !seen) status.health = seen.error().text;
   return status;
@@ -198,7 +158,7 @@ Result<VolumeStatus> TmpfsBackend::status(const Volume& volume) {
 
 Result<UniqueFd> TmpfsBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
   if (!snapshot_id.empty()) return fail(Code::kNotFound, "backend tmpfs has no snapshots");
-  TRY(const auto folder, open(volume));
+  TRY(const auto folder, open_existing(volume));
   TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
   if (!mounted)
     return fail(Code::kNotFound, "it is memory, and nobody has it mounted: there is no data");

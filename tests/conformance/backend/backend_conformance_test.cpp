@@ -110,7 +110,7 @@ class ImageWorld : public World {
     return true;
   }
   std::map<std::string, std::string> usual_options() override { return {{"size", "10m"}}; }
-  VolumeOptions refused_options() override { return {.size = 1 << 30, .encrypt = "fscrypt"}; }
+  VolumeOptions refused_options() override { return {.size = 1 << 30, .compress = "zstd"}; }
   std::string why_not() override {
     return ::access("/dev/loop-control", F_OK) == 0 ? "" : "no loop devices";
   }
