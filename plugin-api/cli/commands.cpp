@@ -59,7 +59,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume create data\n"
      "fairlead volume create -o size=10g data\n"
      "fairlead volume create -o uid=1000 -o gid=1000 -o mode=0750 home\n"
-     "fairlead volume create -o snapshots=hourly:24,daily:7 --label team=a db",
+     "fairlead volume create -o size=10g -o snapshots=hourly:24,daily:7 --label team=a db",
      volume_create},
     {"volume", "rm", "remove", "Remove volumes", "NAME...", kForce,
      "fairlead volume rm data db\nfairlead volume rm -f maybe", volume_remove},
