@@ -96,7 +96,7 @@ class ImageWorld {
     return loop ? std::optional(loop->number) : std::nullopt;
   }
   void await_no_loop(const Volume& volume) const {
-    for (int attempt = 0; attempt < 200 && loop_of(volume); ++attempt)
+    for (int attempt = 0; attempt < 2000 && loop_of(volume); ++attempt)  // of 10 ms: a busy disk
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_FALSE(loop_of(volume)) << volume.id;
   }
