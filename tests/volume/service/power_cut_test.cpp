@@ -2,11 +2,18 @@
 // volumes of dir and image, and a folder of backups. What was acknowledged before the cut is there
 // afterwards; what was not is done or not done, and nothing between. FAIRLEAD_POWER_CUTS=<n> cuts
 // more often, FAIRLEAD_POWER_CUT_SEED=<n> in another order.
+//
+// Each verb runs in a process of its own: SQLite maps its index of the log, and a page of it that
+// cannot be read any more ends the process (SIGBUS), as the power cut would have.
 #include "tests/support/power_cut.h"
 
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
 
+#include <array>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <ostream>
 #include <random>
@@ -61,7 +68,7 @@ bool write_durably(const std::string& folder, const std::string& text) {
 
 class Machine {
  public:
-  Machine(PowerCutDisk& disk, unsigned seed) : disk_(disk), random_(seed) { start(); }
+  Machine(PowerCutDisk& disk, unsigned seed) : disk_(disk), random_(seed) {}
 
   // One verb with a cut at a random moment of it; then a reboot, a reconcile and a comparison.
   void round() {
@@ -69,24 +76,22 @@ class Machine {
     SCOPED_TRACE(verb);
     auto& usual = usual_[verb];
     if (usual.count() == 0) usual = microseconds(20000);
+    const microseconds moment(
+        static_cast<long>(random_() % static_cast<unsigned>(1 + usual.count() * 5 / 4)));
     Views after = views_;
-    PowerCut cut(disk_, microseconds(static_cast<long>(
-                            random_() % static_cast<unsigned>(1 + usual.count() * 5 / 4))));
-    const auto begin = Clock::now();
-    const bool done = run(verb, after);
-    const bool acknowledged = done && !cut.has_begun();
-    const auto took = std::chrono::duration_cast<microseconds>(Clock::now() - begin);
-    if (cut.call_off()) {
+    const Act act = plan(verb, after);
+    const Outcome outcome = in_child(act, moment);
+    if (outcome.was_cut) {
       ++cuts_[verb];
     } else {
-      EXPECT_TRUE(done) << "a failure without a cut: " << why_;
-      usual = (usual * 3 + took) / 4;
+      EXPECT_TRUE(outcome.done) << "a failure without a cut: " << outcome.text.data();
+      usual = (usual * 3 + outcome.took) / 4;
     }
-    if (acknowledged && !backup_.empty()) backups_.insert(backup_);
-    world_.reset();
+    if (outcome.acknowledged && verb == "backup") backups_.insert(outcome.text.data());
     ASSERT_TRUE(disk_.restore());
-    start();
-    compare(acknowledged, after);
+    world_ = std::make_unique<ArchiveWorld>(disk_.path());
+    compare(outcome.acknowledged, after);
+    world_.reset();
   }
   unsigned cuts() const {
     unsigned sum = 0;
@@ -96,7 +101,47 @@ class Machine {
   const std::map<std::string, unsigned>& cuts_of_verbs() const { return cuts_; }
 
  private:
-  void start() { world_ = std::make_unique<ArchiveWorld>(disk_.path()); }
+  // A verb: what it returned as text (the id of a backup), or why it failed.
+  using Act = std::function<Result<std::string>()>;
+  struct Outcome {
+    bool was_cut = true, done = false, acknowledged = false;
+    microseconds took{0};
+    std::array<char, 200> text{};
+  };
+  // A child that dies was cut: nobody heard its answer.
+  Outcome in_child(const Act& act, microseconds moment) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::signal(SIGBUS, SIG_DFL);  // AddressSanitizer's would make it look as a bug of ours
+      const Outcome outcome = cut_while(act, moment);
+      ::_exit(::write(ends[1], &outcome, sizeof outcome) == sizeof outcome ? 0 : 1);
+    }
+    ::close(ends[1]);
+    Outcome outcome;
+    const UniqueFd answer(ends[0]);
+    const bool told = ::read(answer.get(), &outcome, sizeof outcome) == sizeof outcome;
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (told) return outcome;
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << "it died of " << status;
+    return {};
+  }
+  Outcome cut_while(const Act& act, microseconds moment) {
+    world_ = std::make_unique<ArchiveWorld>(disk_.path());
+    Outcome outcome;
+    PowerCut cut(disk_, moment);
+    const auto begin = Clock::now();
+    const auto done = act();
+    outcome.done = done.has_value();
+    outcome.acknowledged = done && !cut.has_begun();
+    outcome.took = std::chrono::duration_cast<microseconds>(Clock::now() - begin);
+    outcome.was_cut = cut.call_off();
+    const std::string& text = done ? *done : done.error().text;
+    text.copy(outcome.text.data(), outcome.text.size() - 1);
+    return outcome;
+  }
   VolumeService& service() { return *world_->service; }
   std::string backup_folder() const { return disk_.path() + "/backup"; }
 
@@ -117,74 +162,76 @@ class Machine {
     return verbs[random_() % verbs.size()];
   }
   template <class Value>
-  bool ok(const Result<Value>& result) {
-    why_ = result ? "" : result.error().text;
-    return result.has_value();
+  static Result<std::string> plain(const Result<Value>& result) {
+    if (!result) return fail(result.error());
+    return std::string();
   }
   std::string fresh() { return fmt::format("v{}", ++names_); }
 
-  // Does the verb; `after` becomes what its user may expect from then on.
-  bool run(const std::string& verb, Views& after) {
-    backup_.clear();
+  // What the verb does; `after` becomes what its user may expect from then on.
+  Act plan(const std::string& verb, Views& after) {
+    if (verb == "create") return create(after);
+    if (verb == "clone") return clone(after);
     View& view = after[name_];
-    if (verb == "write") return write(view);
+    if (verb == "write") {
+      view.text = fmt::format("text {}", ++names_);
+      return [this, text = view.text] { return write(text); };
+    }
     if (verb == "snapshot") {
       const std::string snapshot = fresh();
       view.snapshots.insert(snapshot);
-      return ok(service().take_snapshot(name_, snapshot, {}));
+      return [=, this] { return plain(service().take_snapshot(name_, snapshot, {})); };
     }
     if (verb == "drop") {
       const std::string snapshot = *view.snapshots.begin();
       view.snapshots.erase(snapshot);
-      return ok(service().drop_snapshot(name_, snapshot));
+      return [=, this] { return plain(service().drop_snapshot(name_, snapshot)); };
     }
     if (verb == "resize") {
-      view.size = (24 + random_() % 4 * 8) * kMiB;
-      return ok(service().resize(name_, view.size));
+      const std::uint64_t size = (24 + random_() % 4 * 8) * kMiB;
+      view.size = size;
+      return [=, this] { return plain(service().resize(name_, size)); };
     }
-    if (verb == "label") return ok(service().set_labels(name_, {{"at", fresh()}}));
-    if (verb == "backup") return back_up();
     if (verb == "rename") {
       const std::string to = fresh();
       after[to] = view;
       after.erase(name_);
-      return ok(service().rename(name_, to));
+      return [=, this] { return plain(service().rename(name_, to)); };
     }
     if (verb == "remove") {
       after.erase(name_);
-      return ok(service().remove(name_));
+      return [this] { return plain(service().remove(name_)); };
     }
-    if (views_.empty()) after.erase(name_);
-    return verb == "clone" ? clone(after) : create(after);
+    if (verb == "label") return [this] { return plain(service().set_labels(name_, {{"a", "b"}})); };
+    return [this] {
+      return world_->archives->back_up(name_, backup_folder(), {}).map([](const BackupInfo& info) {
+        return info.id;
+      });
+    };
   }
-  bool create(Views& after) {
+  Act create(Views& after) {
     const std::string to = fresh();
     const bool image = random_() % 2 == 0;
     std::map<std::string, std::string> options{{"backend", image ? "image" : "dir"}};
     if (image) options["size"] = "24m";
     after[to] = {.backend = options["backend"], .size = image ? 24 * kMiB : 0};
-    return ok(service().create(ArchiveWorld::spec(to, options)));
+    return [=, this] { return plain(service().create(ArchiveWorld::spec(to, options))); };
   }
-  bool clone(Views& after) {
+  Act clone(Views& after) {
     const std::string to = fresh();
     after[to] = after.at(name_);
     after[to].snapshots.clear();
     // A clone that takes long goes on behind the answer; with a progress it is waited for.
     const Progress wait = [](std::uint64_t, std::uint64_t) { return true; };
-    return ok(service().create(ArchiveWorld::spec(to, {{"from", name_}}), wait));
+    return [=, this] {
+      return plain(service().create(ArchiveWorld::spec(to, {{"from", name_}}), wait));
+    };
   }
-  bool write(View& view) {
-    const auto mounted = service().mount(name_, "test", "writer");
-    if (!ok(mounted)) return false;
-    view.text = fmt::format("text {}", ++names_);
-    const bool written = write_durably(mounted->mountpoint, view.text);
-    const bool unmounted = ok(service().unmount(name_, "test", "writer"));
-    return written && unmounted;
-  }
-  bool back_up() {
-    const auto info = world_->archives->back_up(name_, backup_folder(), {});
-    if (info) backup_ = info->id;
-    return ok(info);
+  Result<std::string> write(const std::string& text) {
+    TRY(const auto mounted, service().mount(name_, "test", "writer"));
+    if (!write_durably(mounted.mountpoint, text)) return fail(Code::kIo, "write {}", text);
+    TRY_STATUS(service().unmount(name_, "test", "writer"));
+    return text;
   }
 
   void compare(bool acknowledged, const Views& after) {
@@ -254,7 +301,7 @@ class Machine {
   std::unique_ptr<ArchiveWorld> world_;
   Views views_;                    // what is there
   std::set<std::string> backups_;  // acknowledged ones
-  std::string name_, backup_, why_;
+  std::string name_;               // of the volume that the verb is about
   std::map<std::string, microseconds> usual_;
   std::map<std::string, unsigned> cuts_;
   unsigned names_ = 0;
