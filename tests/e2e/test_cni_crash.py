@@ -1,11 +1,13 @@
 """SIGKILL at every fault point of ADD and DEL, then DEL: nothing is left over."""
 
 import collections
+import time
 
 from support.e2e import cni
 from support.e2e.case import HostCase
 from support.e2e.host import HOST_V4
 from support.e2e.snapshot import Snapshot
+from support.e2e.waiting import eventually
 
 POINTS = "/run/host/fault-points"
 PORTS = [(8080, 80), (5353, 53, "udp"), (8081, 80, "tcp", "127.0.0.1")]
@@ -126,14 +128,27 @@ class CrashOfTheDaemon(HostCase):
         daemon.stop()
 
     def points(self):
-        daemon = self.host.start_fairleadd(env={"FAIRLEAD_FAULT": f"list:{POINTS}"})
         self.host.path(POINTS).unlink(missing_ok=True)
+        daemon = self.host.start_fairleadd(env={"FAIRLEAD_FAULT": f"list:{POINTS}"})
+        self.await_quiet()
+        self.host.path(POINTS).unlink()
         self.network.add("one", ports=PORTS)
         names = list(dict.fromkeys(self.host.path(POINTS).read_text().split()))
         self.network.delete("one")
         daemon.stop()
         self.assertGreater(len(names), 3)
         return names
+
+    def await_quiet(self):
+        """Until the daemon's reconcile of its start has passed its own points."""
+        file = self.host.path(POINTS)
+
+        def quiet():
+            size = file.stat().st_size if file.exists() else 0
+            time.sleep(1)
+            return size > 0 and size == file.stat().st_size
+
+        eventually(quiet, "the reconcile at the start to end", deadline=30)
 
     def test_del_without_the_daemon_leaves_nothing(self):
         points = self.points()
