@@ -45,6 +45,8 @@ class DepthCase(DockerCase):
     def tearDown(self):
         super().tearDown()
         self.host.fairlead("trash", "empty", "-f")
+        trash = self.host.path("/var/lib/fairlead/volumes/trash")
+        eventually(lambda: not trash.exists() or not any(trash.iterdir()), "what was removed to be gone", deadline=30)
 
     def volume(self, name, **options):
         if self.pool:

@@ -79,10 +79,21 @@ class NetNs:
 
     def ask(self, address, port, proto="tcp", timeout=3.0, source=None):
         """The Answer of the server at (address, port); OSError when there is none."""
-        with self.connect(address, port, proto, timeout, source) as connection:
+        with self._connect_to_server(address, port, proto, timeout, source) as connection:
             if proto == "udp":
                 connection.send(b"?")
             return Answer.parse(_read_line(connection))
+
+    def _connect_to_server(self, address, port, proto, timeout, source):
+        """A container that runs has started its server, which may not listen yet."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                return self.connect(address, port, proto, timeout, source)
+            except ConnectionRefusedError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
 
     def connect(self, address, port, proto="tcp", timeout=3.0, source=None):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
