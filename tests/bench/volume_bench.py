@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Volumes beside what people use today, on the disk below --folder, in one run.
 
-    tests/bench/volume_bench.py [--bin DIR] [--folder DIR] [--gib N] [--runs N] [verbs snapshot backup fio]
+    tests/bench/volume_bench.py [--bin DIR] [--folder DIR] [--gib N] [--runs N] [--seconds N] [verbs snapshot backup fio]
 
     verbs      create + mount + unmount + remove of dir and image; create + rm through Docker beside its local driver
     snapshot   snapshot and clone of a volume of N GiB beside cp
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("--folder", default="/var/tmp")
     parser.add_argument("--gib", type=int, default=10)
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--seconds", type=int, default=8, help="of each run of fio")
     parser.add_argument("parts", nargs="*")
     options = parser.parse_args()
     parts = {"verbs": verbs, "snapshot": snapshots, "backup": backups, "fio": fio}
@@ -247,15 +248,15 @@ def backups(bed, options):
 
 # ---- reading and writing ------------------------------------------------------------------------------------------------
 
-def fio_run(folder, *words):
-    done = subprocess.run(["fio", "--name=bench", f"--directory={folder}", "--output-format=json", "--runtime=8", "--time_based",
+def fio_run(folder, seconds, *words):
+    done = subprocess.run(["fio", "--name=bench", f"--directory={folder}", "--output-format=json", f"--runtime={seconds}", "--time_based",
                            *words], capture_output=True, text=True, check=True)
     for path in Path(folder).glob("bench*"):
         path.unlink()
     return json.loads(done.stdout)["jobs"][0]["write"]
 
 
-def fio(bed, _options):
+def fio(bed, options):
     bed.fairlead("pool", "create", "btrfs", "--size", "8g", "--fstype", "btrfs")
     host = bed.folder / "host"
     host.mkdir()
@@ -266,8 +267,8 @@ def fio(bed, _options):
     figures = {name: {"iops": [], "bw": []} for name in ("host", *folders)}
     for _ in range(3):  # by turns, so that all see the same machine
         for name, folder in (("host", host), *folders.items()):
-            figures[name]["iops"].append(fio_run(folder, *sync)["iops"])
-            figures[name]["bw"].append(fio_run(folder, *long)["bw"] / 1024)
+            figures[name]["iops"].append(fio_run(folder, options.seconds, *sync)["iops"])
+            figures[name]["bw"].append(fio_run(folder, options.seconds, *long)["bw"] / 1024)
     print(f"  {'':30} {'4k + fdatasync, writes a second':>34} {'1m writes, MiB a second':>26}")
     of_host = {what: statistics.median(figures["host"][what]) for what in ("iops", "bw")}
     for name, values in figures.items():
