@@ -249,6 +249,7 @@ def backups(bed, options):
 # ---- reading and writing ------------------------------------------------------------------------------------------------
 
 def fio_run(folder, seconds, *words):
+    os.sync()  # or this run pays for what the one before has written
     done = subprocess.run(["fio", "--name=bench", f"--directory={folder}", "--output-format=json", f"--runtime={seconds}", "--time_based",
                            *words], capture_output=True, text=True, check=True)
     for path in Path(folder).glob("bench*"):
