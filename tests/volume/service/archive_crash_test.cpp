@@ -1,7 +1,5 @@
 // SIGKILL at every fault point of the archives' verbs: the same call again succeeds, no half volume
 // is seen, and the backup folder is whole.
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include <map>
 #include <set>
@@ -9,6 +7,7 @@
 #include "base/process.h"
 #include "tests/volume/loop_disk.h"
 #include "tests/volume/service/archive_world.h"
+#include "tests/volume/service/crash_process.h"
 
 namespace fairlead::volume {
 namespace {
@@ -17,20 +16,10 @@ using testing::ArchiveWorld;
 using testing::Scratch;
 using testing::Where;
 
-constexpr int kKilled = 128 + SIGKILL;
+using testing::kKilled;
 
 int run_child(const std::string& folder, const std::string& verb, const std::string& fault = {}) {
-  std::vector<std::string> words{ARCHIVE_CRASH_CHILD, folder, verb};
-  std::string variable = "FAIRLEAD_FAULT=" + fault;
-  std::vector<char*> argv, environment{variable.data(), nullptr};
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (::posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environment.data()) != 0)
-    return -1;
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return testing::run_program({ARCHIVE_CRASH_CHILD, folder, verb}, fault);
 }
 
 struct Case {

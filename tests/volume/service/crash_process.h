@@ -1,4 +1,4 @@
-// Running volume_crash_child, and finding the points where it can be killed.
+// Running the programs that crash tests kill, and finding the points where they can be killed.
 #pragma once
 
 #include <spawn.h>
@@ -15,11 +15,9 @@ namespace fairlead::volume::testing {
 
 inline constexpr int kKilled = 128 + SIGKILL;
 
-// Runs the child with FAIRLEAD_FAULT=<fault> and returns its exit code, 128 + signal when it was
-// killed.
-inline int run_child(const std::string& folder, const std::string& verb, const std::string& fault,
-                     const std::string& options = "") {
-  std::vector<std::string> words{CRASH_CHILD, folder, verb, options};
+// Runs the program with FAIRLEAD_FAULT=<fault> and returns its exit code, 128 + signal when it was
+// killed, -1 when it could not be started.
+inline int run_program(std::vector<std::string> words, const std::string& fault) {
   std::string variable = "FAIRLEAD_FAULT=" + fault, path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
   std::vector<char*> argv, environment{variable.data(), path.data(), nullptr};
   for (std::string& word : words) argv.push_back(word.data());

@@ -19,7 +19,7 @@ using testing::read_points;
 
 int run_child(const std::string& folder, const std::string& verb, const std::string& fault,
               const std::string& retain) {
-  return testing::run_child(folder, verb, fault, "uid=7,retain=" + retain);
+  return testing::run_program({CRASH_CHILD, folder, verb, "uid=7,retain=" + retain}, fault);
 }
 
 // What is there before the verb, and what must be true when it succeeded after all.

@@ -21,7 +21,7 @@ using testing::entries_in;
 using ::testing::IsEmpty;
 using testing::kKilled;
 using testing::read_text;
-using testing::run_child;
+using testing::run_program;
 using testing::Scratch;
 using testing::Where;
 
@@ -70,7 +70,7 @@ class Machine {
   ~Machine() { unmount_all(); }
 
   int run(const std::string& verb, const std::string& fault = "") {
-    return run_child(scratch_.path(), verb, fault, options_of(plan_));
+    return run_program({CRASH_CHILD, scratch_.path(), verb, options_of(plan_)}, fault);
   }
   int prepare() {
     for (const std::string& verb : plan_.verb.before)

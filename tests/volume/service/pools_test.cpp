@@ -1,10 +1,7 @@
 #include <gmock/gmock.h>
-#include <spawn.h>
-#include <sys/wait.h>
-
-#include <map>
 
 #include "tests/volume/loop_disk.h"
+#include "tests/volume/service/crash_process.h"
 #include "tests/volume/service/pool_world.h"
 
 namespace fairlead::volume {
@@ -194,20 +191,10 @@ TEST_F(PoolsTest, AnotherDiskInItsPlaceIsRefused) {
 
 // --- killed at every fault point
 
-constexpr int kKilled = 128 + SIGKILL;
+using testing::kKilled;
 
 int run_child(const std::string& folder, const std::string& verb, const std::string& fault) {
-  std::vector<std::string> words{POOL_CHILD, folder, verb};
-  std::string variable = "FAIRLEAD_FAULT=" + fault, path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-  std::vector<char*> argv, environment{variable.data(), path.data(), nullptr};
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  pid_t pid = 0;
-  if (::posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), environment.data()) != 0)
-    return -1;
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return testing::run_program({POOL_CHILD, folder, verb}, fault);
 }
 
 struct CrashCase {
@@ -225,12 +212,7 @@ class PoolCrashTest : public PoolsTest, public ::testing::WithParamInterface<Cra
       EXPECT_EQ(run_child(other.path(), "create", ""), 0);
     }
     EXPECT_EQ(run_child(other.path(), GetParam().verb, "list:" + (other / "points")), 0);
-    std::vector<std::string> found;
-    std::map<std::string, int> passages;
-    std::ifstream file(other / "points");
-    for (std::string line; std::getline(file, line);)
-      found.push_back(fmt::format("{}:{}", line, ++passages[line]));
-    return found;
+    return testing::read_points(other / "points");
   }
   void check(const std::string& folder, bool pool_there) {
     PoolWorld after(folder);
