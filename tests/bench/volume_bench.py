@@ -34,7 +34,7 @@ def main():
     parser.add_argument("--folder", default="/var/tmp")
     parser.add_argument("--gib", type=int, default=10)
     parser.add_argument("--runs", type=int, default=50)
-    parser.add_argument("--seconds", type=int, default=8, help="of each run of fio")
+    parser.add_argument("--seconds", type=int, default=3, help="of each run of fio")
     parser.add_argument("parts", nargs="*")
     options = parser.parse_args()
     parts = {"verbs": verbs, "snapshot": snapshots, "backup": backups, "fio": fio}
@@ -248,12 +248,11 @@ def backups(bed, options):
 
 # ---- reading and writing ------------------------------------------------------------------------------------------------
 
-def fio_run(folder, seconds, *words):
+def fio_run(name, folder, seconds, *words):
+    """Into a file that stays: what is deleted goes back to the disk below, and the next run would wait for that."""
     os.sync()  # or this run pays for what the one before has written
-    done = subprocess.run(["fio", "--name=bench", f"--directory={folder}", "--output-format=json", f"--runtime={seconds}", "--time_based",
+    done = subprocess.run(["fio", f"--name={name}", f"--directory={folder}", "--output-format=json", f"--runtime={seconds}", "--time_based",
                            *words], capture_output=True, text=True, check=True)
-    for path in Path(folder).glob("bench*"):
-        path.unlink()
     return json.loads(done.stdout)["jobs"][0]["write"]
 
 
@@ -266,10 +265,13 @@ def fio(bed, options):
     sync = ("--rw=randwrite", "--bs=4k", "--size=256m", "--fdatasync=1", "--ioengine=psync")
     long = ("--rw=write", "--bs=1m", "--size=1g", "--direct=1", "--ioengine=libaio", "--iodepth=8")
     figures = {name: {"iops": [], "bw": []} for name in ("host", *folders)}
-    for _ in range(3):  # by turns, so that all see the same machine
+    for folder in (host, *folders.values()):
+        fio_run("database", folder, 1, *sync)
+        fio_run("long", folder, 1, *long)
+    for _ in range(9):  # by turns, so that all see the same machine
         for name, folder in (("host", host), *folders.items()):
-            figures[name]["iops"].append(fio_run(folder, options.seconds, *sync)["iops"])
-            figures[name]["bw"].append(fio_run(folder, options.seconds, *long)["bw"] / 1024)
+            figures[name]["iops"].append(fio_run("database", folder, options.seconds, *sync)["iops"])
+            figures[name]["bw"].append(fio_run("long", folder, options.seconds, *long)["bw"] / 1024)
     print(f"  {'':30} {'4k + fdatasync, writes a second':>34} {'1m writes, MiB a second':>26}")
     of_host = {what: statistics.median(figures["host"][what]) for what in ("iops", "bw")}
     for name, values in figures.items():
