@@ -121,9 +121,12 @@ Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
         return fail(with_context(bridge.error(), describe(spec)));
     return fail(creation_error(created.error(), spec));
   }
-  if (made.empty())
-    return fail(Code::kIo, "{}: the kernel did not say what it made", describe(spec));
   fault_point("links.veth.created");
+  // Before Linux 6.2 no new link was echoed (rtnl_newlink_create).
+  if (made.empty()) {
+    TRY(LinkDetails asked, get(get_link(spec.host_name), describe(spec)));
+    made.push_back(std::move(asked));
+  }
   const Link& host = made.front().link;
   const Veth veth{.host_index = host.index, .peer_index = host.peer_index, .host_mac = host.mac};
   if (const Status finished = finish_veth(spec, veth); !finished) {
