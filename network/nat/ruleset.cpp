@@ -124,7 +124,7 @@ constexpr std::string_view kChains = R"(
 		meta l4proto . ip daddr . th dport @routed_v4 accept
 		meta l4proto . ip6 daddr . th dport @routed_v6 accept
 		iifname @bridges drop
-		meta l4proto { icmp, ipv6-icmp } accept
+		meta l4proto { 1, 58 } accept
 		drop
 	}
 )";
