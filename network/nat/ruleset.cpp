@@ -124,6 +124,7 @@ constexpr std::string_view kChains = R"(
 		meta l4proto . ip daddr . th dport @routed_v4 accept
 		meta l4proto . ip6 daddr . th dport @routed_v6 accept
 		iifname @bridges drop
+		# ICMP and ICMPv6; their names need /etc/protocols.
 		meta l4proto { 1, 58 } accept
 		drop
 	}
