@@ -134,6 +134,9 @@ class EchoVolumes : public volume::VolumeService {
     if (auto name = SnapshotName::parse(snapshot)) taken.name = *name;
     return taken;
   }
+  Result<volume::Snapshot> take_archive_snapshot(const std::string& name) override {
+    return take_snapshot(name, "", {});
+  }
   Status drop_snapshot(const std::string&, const std::string&) override { return {}; }
   Result<volume::Snapshot> roll_back(const std::string& name, const std::string& snapshot,
                                      const volume::Progress& progress) override {

@@ -64,6 +64,7 @@ class MockVolumeService : public volume::VolumeService {
   MOCK_METHOD(Result<volume::Volume>, resize, (const std::string&, std::uint64_t), (override));
   MOCK_METHOD(Result<volume::Snapshot>, take_snapshot,
               (const std::string&, const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::Snapshot>, take_archive_snapshot, (const std::string&), (override));
   MOCK_METHOD(Status, drop_snapshot, (const std::string&, const std::string&), (override));
   MOCK_METHOD(Result<volume::Snapshot>, roll_back,
               (const std::string&, const std::string&, const volume::Progress&), (override));

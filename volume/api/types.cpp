@@ -22,6 +22,8 @@ std::string_view to_string(SnapshotOrigin origin) {
       return "schedule";
     case SnapshotOrigin::kRollback:
       return "rollback";
+    case SnapshotOrigin::kArchive:
+      return "archive";
   }
   return "user";
 }

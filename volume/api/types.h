@@ -30,8 +30,9 @@ struct MountHint {
   bool operator==(const MountHint&) const = default;
 };
 
-// Why a snapshot is there; retention removes only those that a schedule made.
-enum class SnapshotOrigin { kUser, kSchedule, kRollback };
+// Why a snapshot is there; retention removes only those that a schedule made. One of kArchive goes
+// with the export or backup that reads it.
+enum class SnapshotOrigin { kUser, kSchedule, kRollback, kArchive };
 std::string_view to_string(SnapshotOrigin origin);
 
 // The content of a volume at one moment, read-only. It belongs to its volume and goes with it.

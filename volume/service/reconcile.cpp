@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "base/fault.h"
+#include "volume/service/archive_snapshots.h"
 #include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
@@ -50,6 +53,25 @@ Status Service::let_rest(const Volume& seen) {
   return backend->unmount(stored->volume);
 }
 
+// What a killed export or backup held still; one that lives holds the lock.
+Status Service::drop_archive_leftovers(const Volume& seen, ReconcileReport& report) {
+  const auto is_left = [](const Snapshot& one) { return one.origin == SnapshotOrigin::kArchive; };
+  if (std::ranges::none_of(seen.snapshots, is_left)) return {};
+  TRY(const auto turn, locks_.lock(archive_lock_of(seen), std::chrono::milliseconds(0)));
+  TRY(const auto stored, records_.by_id(seen.id));
+  if (!stored || stored->volume.phase != Phase::kReady) return {};
+  const auto dropped = volume::drop_archive_leftovers(*this, stored->volume);
+  if (!dropped && (dropped.error().code == Code::kInUse || dropped.error().code == Code::kNotFound))
+    return {};  // another of its snapshots is being read, or it has another name by now
+  TRY_STATUS(dropped);
+  for (const std::string& snapshot : *dropped)
+    report.actions.push_back(
+        fmt::format("dropped snapshot \"{}\" of volume \"{}\", left by an "
+                    "export or backup that did not finish",
+                    snapshot, stored->volume.name.str()));
+  return {};
+}
+
 void Service::look_after(const Volume& volume, ReconcileReport& report) {
   const auto fails = [&](const std::string& text) {
     report.failures.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), text));
@@ -66,7 +88,8 @@ void Service::heal_all(ReconcileReport& report, const Records::Listing& listing)
   for (const Stored& stored : listing.volumes) {
     const bool at_rest =
         stored.volume.phase == Phase::kReady && !stored.void_mounts && !stored.volume.change;
-    const auto healed = at_rest ? Status() : heal(stored.volume, report);
+    auto healed = at_rest ? Status() : heal(stored.volume, report);
+    if (healed) healed = drop_archive_leftovers(stored.volume, report);
     if (!healed && healed.error().code != Code::kUnavailable)  // busy: somebody is at it
       report.failures.push_back(
           fmt::format("volume \"{}\": {}", stored.volume.name.str(), healed.error().text));

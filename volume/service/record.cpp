@@ -19,7 +19,7 @@ Result<Enum> parse_word(const std::string& text, const std::array<Enum, N>& valu
 
 constexpr std::array kPhases{Phase::kCreating, Phase::kReady, Phase::kDeleting};
 constexpr std::array kOrigins{SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
-                              SnapshotOrigin::kRollback};
+                              SnapshotOrigin::kRollback, SnapshotOrigin::kArchive};
 constexpr std::array kKinds{ChangeKind::kSnapshot, ChangeKind::kDropSnapshot, ChangeKind::kRollback,
                             ChangeKind::kResize};
 

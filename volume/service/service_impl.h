@@ -54,6 +54,7 @@ class Service : public VolumeService {
 
   Result<Snapshot> take_snapshot(const std::string& name, const std::string& snapshot,
                                  const Progress& progress) override;
+  Result<Snapshot> take_archive_snapshot(const std::string& name) override;
   Status drop_snapshot(const std::string& name, const std::string& snapshot) override;
   Result<Snapshot> roll_back(const std::string& name, const std::string& snapshot,
                              const Progress& progress) override;
@@ -130,6 +131,7 @@ class Service : public VolumeService {
   Status heal(const Volume& seen, ReconcileReport& report);
   Status heal_change(Stored& stored, ReconcileReport& report);
   Status let_rest(const Volume& seen);
+  Status drop_archive_leftovers(const Volume& seen, ReconcileReport& report);
   void look_after(const Volume& volume, ReconcileReport& report);
   void empty_due_trash(ReconcileReport& report);
   std::string reason_of(const Volume& volume);

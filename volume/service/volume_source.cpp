@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/fault.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "volume/api/text.h"
+#include "volume/service/archive_snapshots.h"
 
 namespace fairlead::volume {
 
@@ -16,7 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kOwnPrefix = "for-archive-";
 constexpr auto kLockDeadline = 4s;
 
 FileTime time_now() {
@@ -24,10 +23,6 @@ FileTime time_now() {
   ::clock_gettime(CLOCK_REALTIME, &now);
   return {.seconds = now.tv_sec, .nanos = static_cast<std::uint32_t>(now.tv_nsec)};
 }
-
-// A snapshot that shares its blocks tells no progress; one that would have to be copied does, and
-// is stopped at once: reading the original costs less.
-bool no_copy(std::uint64_t, std::uint64_t) { return false; }
 
 tl::unexpected<Error> no_such_snapshot(const Volume& volume, const std::string& name) {
   std::vector<std::string_view> names;
@@ -56,32 +51,23 @@ VolumeSource::~VolumeSource() {
   content_.reset();
   const auto dropped = doors_.service.drop_snapshot(volume_.name.str(), *own_snapshot_);
   if (!dropped && dropped.error().code != Code::kNotFound)
-    log::warn("a snapshot for an archive is left to the next one",
-              {{"volume", volume_.name.str()},
-               {"snapshot", *own_snapshot_},
-               {"error", dropped.error().text}});
-}
-
-Status VolumeSource::drop_leftovers() {
-  for (const Snapshot& snapshot : volume_.snapshots)
-    if (snapshot.name.str().starts_with(kOwnPrefix))
-      TRY_STATUS(doors_.service.drop_snapshot(volume_.name.str(), snapshot.name.str()));
-  return {};
+    log::warn("a snapshot for an archive is left to reconcile", {{"volume", volume_.name.str()},
+                                                                 {"snapshot", *own_snapshot_},
+                                                                 {"error", dropped.error().text}});
 }
 
 Status VolumeSource::open_now() {
-  TRY(auto turn, doors_.locks.lock("volume.archive-" + volume_.id, 500ms));
+  TRY(auto turn, doors_.locks.lock(archive_lock_of(volume_), 500ms));
   turn_ = std::move(turn);
-  TRY_STATUS(drop_leftovers());
+  TRY_STATUS(drop_archive_leftovers(doors_.service, volume_));
   taken_ = time_now();
   // A folder's snapshot is always a copy.
   std::string reason = "a plain folder has no snapshots that share its blocks";
   if (volume_.backend != "dir") {
-    const std::string name = std::string(kOwnPrefix) + random_hex(16);
-    const auto snapshot = doors_.service.take_snapshot(volume_.name.str(), name, no_copy);
+    const auto snapshot = doors_.service.take_archive_snapshot(volume_.name.str());
     fault_point("archive.source.snapshot");
     if (snapshot) {
-      own_snapshot_ = std::make_unique<const std::string>(name);
+      own_snapshot_ = std::make_unique<const std::string>(snapshot->name.str());
       return open_data(snapshot->id);
     }
     reason = snapshot.error().text;

@@ -42,7 +42,6 @@ class VolumeSource {
   Status open_now();
   Status open_snapshot(const std::string& name);
   Status open_data(const std::string& snapshot_id);
-  Status drop_leftovers();
 
   VolumeDoors doors_;
   Volume volume_;

@@ -1,5 +1,6 @@
 // SIGKILL at every fault point of the archives' verbs: the same call again succeeds, no half volume
 // is seen, and the backup folder is whole.
+#include <gmock/gmock.h>
 
 #include <map>
 #include <set>
@@ -13,6 +14,9 @@ namespace fairlead::volume {
 namespace {
 
 using testing::ArchiveWorld;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::Scratch;
 using testing::Where;
 
@@ -117,6 +121,33 @@ TEST(ArchiveSourceTest, ASnapshotThatAKilledExportLeftGoesWithTheNext) {
   EXPECT_EQ(run_child(disk.path(), "import"), 0);
   EXPECT_EQ(world.facts("copy"), world.facts("shop"));
   ASSERT_TRUE(world.service->unmount("shop", "test", "user"));
+}
+
+TEST(ArchiveSourceTest, ASnapshotThatAKilledExportLeftGoesWithAReconcile) {
+  const testing::LoopDisk disk("xfs");
+  if (!disk.ok()) GTEST_SKIP() << disk.why();
+  ASSERT_EQ(run_child(disk.path(), "fill-image"), 0);
+  ArchiveWorld world(disk.path());
+  // Whatever its name: one of the user's own stays.
+  ASSERT_TRUE(world.service->take_snapshot("shop", "for-archive-0123456789abcdef", {}));
+  ASSERT_EQ(run_child(disk.path(), "export", "archive.source.snapshot"), kKilled);
+  const auto left = world.service->inspect("shop")->snapshots;
+  ASSERT_EQ(left.size(), 2U);
+  EXPECT_EQ(left[1].origin, SnapshotOrigin::kArchive);
+  {
+    // Held: somebody is reading it.
+    const auto turn = world.locks.lock("volume.archive-" + world.service->inspect("shop")->id,
+                                       std::chrono::milliseconds(0));
+    ASSERT_TRUE(turn) << turn.error().text;
+    EXPECT_TRUE(world.service->reconcile()->actions.empty());
+    EXPECT_EQ(world.service->inspect("shop")->snapshots.size(), 2U);
+  }
+  const auto report = world.service->reconcile().value();
+  EXPECT_THAT(report.actions, ElementsAre(HasSubstr(left[1].name.str())));
+  EXPECT_THAT(report.failures, IsEmpty());
+  const auto snapshots = world.service->inspect("shop")->snapshots;
+  ASSERT_EQ(snapshots.size(), 1U);
+  EXPECT_EQ(snapshots[0], left[0]);
 }
 
 TEST(ArchiveSourceTest, AVolumeInUseIsBackedUpFromASnapshotAndIncrementally) {
