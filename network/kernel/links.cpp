@@ -161,13 +161,7 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
 
 Status NetlinkLinks::set_port_flags(int index, PortFlags flags) {
   NetlinkMessage message = change_link(index);
-  {
-    const auto info = message.nest(IFLA_LINKINFO);
-    message.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
-    const auto data = message.nest(IFLA_INFO_SLAVE_DATA);
-    message.put_u8(IFLA_BRPORT_MODE, flags.hairpin ? 1 : 0)
-        .put_u8(IFLA_BRPORT_ISOLATED, flags.isolated ? 1 : 0);
-  }
+  put_port_flags(message, flags);
   return request(std::move(message), fmt::format("set the flags of bridge port {}", index));
 }
 

@@ -71,9 +71,15 @@ struct ContainerSpec {
   bool announce = false;          // gratuitous ARP / unsolicited NA once the link is up
 };
 
+// Of a bridge port (IFLA_BRPORT_*). The last two are the kernel's defaults; the ports of a bridge
+// whose addresses are all known are without them.
 struct PortFlags {
   bool hairpin = false;
   bool isolated = false;
+  bool learning = true;  // MAC addresses from the packets that come in
+  bool flood = true;     // packets to unknown MAC addresses go out here
+
+  bool operator==(const PortFlags&) const = default;
 };
 
 struct LinkAddress {

@@ -32,12 +32,6 @@ NetlinkMessage get_link_without_counters(int index) {
   return message;
 }
 
-NetlinkMessage new_link(LinkState state) {
-  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO);
-  message.put_struct(link_header(0, state));
-  return message;
-}
-
 void put_queues(NetlinkMessage& message, unsigned queues) {
   message.put_u32(IFLA_NUM_TX_QUEUES, queues).put_u32(IFLA_NUM_RX_QUEUES, queues);
 }
@@ -107,6 +101,12 @@ NetlinkMessage delete_link(int index) {
   return message;
 }
 
+NetlinkMessage new_link(LinkState state) {
+  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO);
+  message.put_struct(link_header(0, state));
+  return message;
+}
+
 NetlinkMessage create_bridge(const BridgeSpec& spec) {
   NetlinkMessage message = new_link(LinkState::kKeep);
   message.put_text(IFLA_IFNAME, spec.name.str()).put(IFLA_ADDRESS, spec.mac.bytes());
@@ -151,6 +151,16 @@ void put_family_settings(NetlinkMessage& message, const FamilySettings& settings
     const auto inet6 = message.nest(AF_INET6);
     message.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
   }
+}
+
+void put_port_flags(NetlinkMessage& message, PortFlags flags) {
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
+  const auto data = message.nest(IFLA_INFO_SLAVE_DATA);
+  message.put_u8(IFLA_BRPORT_MODE, flags.hairpin ? 1 : 0)
+      .put_u8(IFLA_BRPORT_ISOLATED, flags.isolated ? 1 : 0)
+      .put_u8(IFLA_BRPORT_LEARNING, flags.learning ? 1 : 0)
+      .put_u8(IFLA_BRPORT_UNICAST_FLOOD, flags.flood ? 1 : 0);
 }
 
 NetlinkMessage add_address(int index, const Cidr& address) {

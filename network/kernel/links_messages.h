@@ -15,6 +15,9 @@ NetlinkMessage get_link(int index);
 enum class LinkState { kKeep, kUp, kDown };
 NetlinkMessage change_link(int index, LinkState state = LinkState::kKeep);
 NetlinkMessage delete_link(int index);
+// RTM_NEWLINK of a link that must not be there yet; echoed, so that its index is known. Name and
+// kind are to be put.
+NetlinkMessage new_link(LinkState state);
 
 NetlinkMessage create_bridge(const BridgeSpec& spec);
 NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state);
@@ -28,6 +31,9 @@ struct FamilySettings {
   bool no_link_local = false;  // IN6_ADDR_GEN_MODE_NONE
 };
 void put_family_settings(NetlinkMessage& message, const FamilySettings& settings);
+
+// IFLA_LINKINFO of a change to a bridge port.
+void put_port_flags(NetlinkMessage& message, PortFlags flags);
 
 // RTM_NEWADDR, without duplicate address detection; EEXIST when it is there.
 NetlinkMessage add_address(int index, const Cidr& address);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -16,12 +17,6 @@ constexpr int kDumpAttempts = 8;
 constexpr time_t kAnswerSeconds =
     20;  // the kernel answers at once; a lost answer must not hang the caller
 
-Error explained(const Ack& ack, std::string_view what) {
-  Error error = sys_error(ack.sys_errno, what);
-  if (!ack.text.empty()) error.text += fmt::format(" ({})", ack.text);
-  return error;
-}
-
 void switch_on(int fd, int option) {
   const int on = 1;
   // Each of these is a convenience: an older kernel without it only says less in its errors.
@@ -29,6 +24,12 @@ void switch_on(int fd, int option) {
 }
 
 }  // namespace
+
+Error explained(const Ack& ack, std::string_view what) {
+  Error error = sys_error(ack.sys_errno, what);
+  if (!ack.text.empty()) error.text += fmt::format(" ({})", ack.text);
+  return error;
+}
 
 // ---- NetlinkMessage -----------------------------------------------------------------------------
 
@@ -69,6 +70,12 @@ NetlinkMessage& NetlinkMessage::put(int type, Bytes data) {
 
 NetlinkMessage& NetlinkMessage::put_u8(int type, std::uint8_t value) {
   return put(type, {&value, 1});
+}
+
+NetlinkMessage& NetlinkMessage::put_be16(int type, std::uint16_t value) {
+  const std::array<std::uint8_t, 2> bytes{static_cast<std::uint8_t>(value >> 8),
+                                          static_cast<std::uint8_t>(value & 0xff)};
+  return put(type, bytes);
 }
 
 NetlinkMessage& NetlinkMessage::put_u32(int type, std::uint32_t value) {
@@ -177,37 +184,47 @@ Status NetlinkSocket::request(NetlinkMessage message, std::string_view what,
 }
 
 Status NetlinkSocket::batch(std::vector<NetlinkStep> steps, const OnMessage& on_message) {
-  if (steps.empty()) return {};
+  std::vector<NetlinkMessage> messages;
+  messages.reserve(steps.size());
+  for (NetlinkStep& step : steps) messages.push_back(std::move(step.message));
+  std::optional<Error> first_error;
+  const auto on_failure = [&](std::size_t index, const Ack& ack) {
+    if (ack.sys_errno != steps[index].tolerated && !first_error)
+      first_error = explained(ack, steps[index].what);
+  };
+  const std::string_view what = steps.empty() ? std::string_view() : steps.front().what;
+  TRY_STATUS(exchange(std::move(messages), what, on_failure, on_message));
+  if (first_error) return fail(*first_error);
+  return {};
+}
+
+Status NetlinkSocket::exchange(std::vector<NetlinkMessage> messages, std::string_view what,
+                               const OnFailure& on_failure, const OnMessage& on_message) {
+  if (messages.empty()) return {};
   const std::uint32_t first = sequence_ + 1;
-  steps.back().message.add_flags(
-      NLM_F_ACK);  // failures answer without it; the last one ends the wait
+  messages.back().add_flags(NLM_F_ACK);  // failures answer without it; the last one ends the wait
   std::vector<std::uint8_t> all;
-  for (NetlinkStep& step : steps) {
-    step.message.set_sequence(++sequence_);
-    all.insert(all.end(), step.message.bytes().begin(), step.message.bytes().end());
+  for (NetlinkMessage& message : messages) {
+    message.set_sequence(++sequence_);
+    all.insert(all.end(), message.bytes().begin(), message.bytes().end());
   }
-  TRY_STATUS(send(all, steps.front().what));
+  TRY_STATUS(send(all, what));
 
   const std::uint32_t port = mnl_socket_get_portid(socket_.get());
-  std::optional<Error> first_error;
   for (;;) {
-    TRY(Bytes bytes, receive(steps.front().what));
+    TRY(Bytes bytes, receive(what));
     while (const auto message = take_message(bytes)) {
       const std::uint32_t index = message->sequence - first;
-      if (message->port != port || index >= steps.size())
+      if (message->port != port || index >= messages.size())
         continue;  // of an earlier request, or an event
       if (message->type != NLMSG_ERROR) {
         if (on_message) on_message(*message);
         continue;
       }
       const auto ack = parse_ack(*message);
-      if (!ack) return fail(Code::kIo, "{}: the kernel's answer is malformed", steps[index].what);
-      if (ack->sys_errno != 0 && ack->sys_errno != steps[index].tolerated && !first_error)
-        first_error = explained(*ack, steps[index].what);
-      if (index + 1 == steps.size()) {
-        if (first_error) return fail(*first_error);
-        return {};
-      }
+      if (!ack) return fail(Code::kIo, "{}: the kernel's answer is malformed", what);
+      if (ack->sys_errno != 0) on_failure(index, *ack);
+      if (index + 1 == messages.size()) return {};
     }
   }
 }

@@ -29,6 +29,7 @@ class NetlinkMessage {
   }
   NetlinkMessage& put(int type, Bytes data);
   NetlinkMessage& put_u8(int type, std::uint8_t value);
+  NetlinkMessage& put_be16(int type, std::uint16_t value);  // in network order
   NetlinkMessage& put_u32(int type, std::uint32_t value);
   NetlinkMessage& put_u64(int type, std::uint64_t value);
   NetlinkMessage& put_text(int type, std::string_view text);  // with the final NUL
@@ -67,10 +68,15 @@ struct NetlinkStep {
   int tolerated = 0;
 };
 
+// What the kernel said to a request that failed, as an error that begins with `what`.
+Error explained(const Ack& ack, std::string_view what);
+
 // A bound netlink socket of one namespace. Not thread-safe: one request at a time.
 class NetlinkSocket {
  public:
   using OnMessage = std::function<void(const MessageView&)>;
+  // Told of each message that failed, by its place among those that were sent.
+  using OnFailure = std::function<void(std::size_t index, const Ack& ack)>;
 
   // In the network namespace of the calling thread, from then on usable by any thread. `protocol`:
   // NETLINK_ROUTE, ...
@@ -87,6 +93,11 @@ class NetlinkSocket {
   // All messages in one sendmsg. The kernel works on each of them whatever became of those before;
   // the error is that of the first that failed.
   Status batch(std::vector<NetlinkStep> steps, const OnMessage& on_message = {});
+  // The same, and every failure is told; none of them fails the call. An error of the call means
+  // that the socket failed, and that it is not known what became of the messages. Some hundreds of
+  // them at most: their failures have to fit into the receive buffer.
+  Status exchange(std::vector<NetlinkMessage> messages, std::string_view what,
+                  const OnFailure& on_failure, const OnMessage& on_message = {});
   // Every object the kernel returns; started again (after `restart`) when they changed meanwhile
   // (NLM_F_DUMP_INTR).
   Status dump(const NetlinkMessage& message, std::string_view what,

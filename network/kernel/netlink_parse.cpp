@@ -4,6 +4,7 @@
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
@@ -48,13 +49,82 @@ std::optional<std::uint32_t> array_entry(Bytes array, std::size_t index) {
   return read_struct<std::uint32_t>(array.subspan(index * 4));
 }
 
+std::uint16_t read_be16(Bytes bytes) {
+  return bytes.size() < 2 ? std::uint16_t{0} : static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]);
+}
+
+void read_vxlan_attribute(const Attribute& attribute, VxlanDetails& vxlan) {
+  switch (attribute.type) {
+    case IFLA_VXLAN_ID:
+      vxlan.vni = attribute.u32();
+      break;
+    case IFLA_VXLAN_PORT:
+      vxlan.port = read_be16(attribute.data);
+      break;
+    case IFLA_VXLAN_LOCAL:
+      vxlan.local = read_address(Family::kV4, attribute.data);
+      break;
+    case IFLA_VXLAN_LOCAL6:
+      vxlan.local = read_address(Family::kV6, attribute.data);
+      break;
+    case IFLA_VXLAN_TTL:
+      vxlan.ttl = attribute.u8();
+      break;
+    case IFLA_VXLAN_TOS:
+      vxlan.tos = attribute.u8();
+      break;
+    case IFLA_VXLAN_LEARNING:
+      vxlan.learning = attribute.u8() != 0;
+      break;
+    case IFLA_VXLAN_PROXY:
+      vxlan.proxy = attribute.u8() != 0;
+      break;
+    case IFLA_VXLAN_LINK:
+      vxlan.bound = attribute.u32() != 0;
+      break;
+    case IFLA_VXLAN_GROUP:
+    case IFLA_VXLAN_GROUP6:
+      vxlan.floods = true;
+      break;
+    case IFLA_VXLAN_COLLECT_METADATA:
+      vxlan.collects = attribute.u8() != 0;
+      break;
+    default:
+      break;
+  }
+}
+
+VxlanDetails read_vxlan(Bytes bytes) {
+  VxlanDetails vxlan;
+  for (const Attribute& attribute : Attributes(bytes)) read_vxlan_attribute(attribute, vxlan);
+  return vxlan;
+}
+
+PortFlags read_port_flags(Bytes bytes) {
+  PortFlags flags;
+  for (const Attribute& attribute : Attributes(bytes)) {
+    const bool on = attribute.u8() != 0;
+    if (attribute.type == IFLA_BRPORT_MODE) flags.hairpin = on;
+    if (attribute.type == IFLA_BRPORT_ISOLATED) flags.isolated = on;
+    if (attribute.type == IFLA_BRPORT_LEARNING) flags.learning = on;
+    if (attribute.type == IFLA_BRPORT_UNICAST_FLOOD) flags.flood = on;
+  }
+  return flags;
+}
+
 void read_linkinfo(Bytes bytes, LinkDetails& details) {
+  std::string_view master_kind;
   for (const Attribute& info : Attributes(bytes)) {
     if (info.type == IFLA_INFO_KIND) details.link.kind = info.text();
     if (info.type == IFLA_INFO_DATA && details.link.kind == "bridge") {
       if (const auto snooping = Attributes(info.data).find(IFLA_BR_MCAST_SNOOPING))
         details.multicast_snooping = snooping->u8() != 0;
     }
+    if (info.type == IFLA_INFO_DATA && details.link.kind == "vxlan")
+      details.vxlan = read_vxlan(info.data);
+    if (info.type == IFLA_INFO_SLAVE_KIND) master_kind = info.text();
+    if (info.type == IFLA_INFO_SLAVE_DATA && master_kind == "bridge")
+      details.port_flags = read_port_flags(info.data);
   }
 }
 
@@ -272,6 +342,23 @@ std::optional<RouteDetails> parse_route(Bytes payload) {
   if (!destination) return std::nullopt;
   details.route.destination = Cidr::of(*destination, header->rtm_dst_len);
   for (const Attribute& attribute : attributes) read_route_attribute(attribute, *family, details);
+  return details;
+}
+
+std::optional<NeighbourDetails> parse_neighbour(Bytes payload) {
+  const auto header = read_struct<ndmsg>(payload);
+  if (!header || header->ndm_ifindex <= 0) return std::nullopt;
+  NeighbourDetails details{.ifindex = header->ndm_ifindex,
+                           .family = header->ndm_family,
+                           .flags = header->ndm_flags,
+                           .state = header->ndm_state};
+  const Attributes attributes(behind(payload, sizeof(ndmsg)));
+  if (const auto ip = attributes.find(NDA_DST))
+    details.ip = read_address(ip->data.size() == 4 ? Family::kV4 : Family::kV6, ip->data);
+  if (const auto mac = attributes.find(NDA_LLADDR)) {
+    if (const auto parsed = MacAddress::from_bytes(mac->data)) details.mac = *parsed;
+    if (std::ranges::equal(mac->data, MacAddress().bytes())) details.mac = MacAddress();
+  }
   return details;
 }
 

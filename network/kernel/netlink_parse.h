@@ -74,9 +74,23 @@ struct Ack {
 };
 std::optional<Ack> parse_ack(const MessageView& message);
 
+// How a VXLAN device is configured (IFLA_VXLAN_*).
+struct VxlanDetails {
+  std::uint32_t vni = 0;
+  std::uint16_t port = 0;
+  std::optional<IpAddress> local;
+  std::uint8_t ttl = 0, tos = 0;
+  bool learning = false, proxy = false;
+  bool bound = false;     // to one interface of the underlay (IFLA_VXLAN_LINK)
+  bool floods = false;    // unknown and broadcast packets go to a default destination
+  bool collects = false;  // takes its VNI from the packets' metadata
+};
+
 // RTM_NEWLINK, RTM_DELLINK.
 struct LinkDetails {
   Link link;
+  std::optional<VxlanDetails> vxlan;
+  std::optional<PortFlags> port_flags;     // of bridge ports
   bool bridge_port_event = false;          // sent by the bridge about one of its ports (AF_BRIDGE)
   std::optional<bool> multicast_snooping;  // bridges
   std::optional<bool> route_localnet;
@@ -100,5 +114,17 @@ struct RouteDetails {
   std::uint8_t protocol = 0;  // RTPROT_*
 };
 std::optional<RouteDetails> parse_route(Bytes payload);
+
+// RTM_NEWNEIGH: a neighbour, or an entry of a forwarding database (AF_BRIDGE), where `ip` is the
+// remote host and the zero MAC stands for all that have no entry of their own.
+struct NeighbourDetails {
+  int ifindex = 0;
+  std::uint8_t family = 0;  // AF_INET, AF_INET6, AF_BRIDGE
+  std::uint8_t flags = 0;   // NTF_*
+  std::uint16_t state = 0;  // NUD_*
+  std::optional<IpAddress> ip;
+  std::optional<MacAddress> mac;  // nothing: none, or a multicast one
+};
+std::optional<NeighbourDetails> parse_neighbour(Bytes payload);
 
 }  // namespace fairlead::kernel

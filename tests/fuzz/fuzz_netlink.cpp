@@ -12,6 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)parse_link(message->payload).has_value();
     (void)parse_address(message->payload).has_value();
     (void)parse_route(message->payload).has_value();
+    (void)parse_neighbour(message->payload).has_value();
   }
   return 0;
 }

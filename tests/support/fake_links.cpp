@@ -41,6 +41,15 @@ void FakeLinks::occupy(const Cidr& subnet) {
   occupied_.push_back(subnet.network());
 }
 
+int FakeLinks::put(Link link) {
+  const std::lock_guard lock(mutex_);
+  Device* found = device(key_of(-1), link.name);
+  if (found == nullptr) return add(key_of(-1), std::move(link));
+  link.index = found->link.index;
+  found->link = std::move(link);
+  return found->link.index;
+}
+
 std::vector<FakeLinks::Announcement> FakeLinks::announcements() const {
   const std::lock_guard lock(mutex_);
   return announcements_;

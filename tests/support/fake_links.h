@@ -22,6 +22,8 @@ class FakeLinks : public kernel::Links {
   void fail_next(const std::string& verb, Error error);
   void set_default_route(std::optional<std::string> link_name);
   void occupy(const Cidr& subnet);
+  // A link of the host that somebody else made, or has changed: by its name. Returns its index.
+  int put(kernel::Link link);
 
   struct Announcement {
     int bridge_index;

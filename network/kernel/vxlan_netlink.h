@@ -1,0 +1,53 @@
+// Tunnels over rtnetlink: devices in vxlan.cpp, entries in vxlan_entries.cpp.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "network/kernel/netlink.h"
+#include "network/kernel/vxlan.h"
+#include "network/kernel/vxlan_plan.h"
+
+namespace fairlead::kernel {
+
+class NetlinkTunnels final : public Tunnels {
+ public:
+  NetlinkTunnels(NetlinkSocket devices, NetlinkSocket entries)
+      : devices_(std::move(devices)), entries_(std::move(entries)) {}
+
+  Result<Tunnel> ensure(const VxlanSpec& spec) override;
+  Status remove(const IfName& name) override;
+  Result<unsigned> underlay_mtu(const IpAddress& local) override;
+  Status pin(const IfName& port, const MacAddress& mac) override;
+  Result<EntryChanges> apply(const IfName& device, std::span<const RemoteEntry> to_set,
+                             std::span<const RemoteEntry> to_remove) override;
+  Result<std::vector<RemoteEntry>> dump(const IfName& device) override;
+  Result<EntryChanges> sync(const IfName& device, std::span<const RemoteEntry> wanted) override;
+
+ private:
+  Status request(NetlinkMessage message, std::string_view what,
+                 const NetlinkSocket::OnMessage& on_message = {});
+  // Nothing when there is no such link.
+  Result<std::optional<LinkDetails>> find(const IfName& name, std::string_view what);
+  Result<LinkDetails> make(const VxlanSpec& spec);
+  // Returns whether the kernel dropped entries of the device.
+  Result<bool> mend(const VxlanSpec& spec, const LinkDetails& present);
+  Error explain_taken_vni(const VxlanSpec& spec, Error error);
+  Result<std::optional<int>> interface_of(const IpAddress& address);
+
+  Result<int> index_of(const IfName& device);
+  Status carry_out(const IfName& device, int index, const EntryPlan& plan, EntryChanges& changes);
+  Status read_neighbours(int index, EntryTables& tables);
+  Status read_forwarding(int index, EntryTables& tables);
+  // Of these MACs only, however many entries the device has.
+  Status look_up_forwarding(int index, std::span<const RemoteEntry> entries, EntryTables& tables);
+  Result<EntryTables> read_tables(int index);
+
+  // One socket for devices and pins, so that they do not wait for a hundred thousand entries.
+  std::mutex devices_mutex_;
+  NetlinkSocket devices_;
+  std::mutex entries_mutex_;
+  NetlinkSocket entries_;
+};
+
+}  // namespace fairlead::kernel
