@@ -25,7 +25,8 @@ const std::vector<Layer>& layers() {
   static const std::vector<Layer> table{
       {"base", {}},
       {"base/json", {"base"}},
-      {"base/state", {"base", "base/json"}},
+      {"base/http_client", {"base"}},
+      {"base/state", {"base", "base/json", "base/http_client"}},
       {"network/api", {"base"}},
       {"network/kernel", {"base"}},
       {"network/ipam", {"network/api", "base", "base/state", "base/json"}},
@@ -53,18 +54,21 @@ const std::vector<Layer>& layers() {
   return table;
 }
 
-// Libraries that are known to one folder only. What is not listed (the standard library, the
-// kernel's and libc's headers, fmt, tl::expected) is free.
+// Libraries that are known to one folder only, or to those that are listed for it. What is not
+// listed (the standard library, the kernel's and libc's headers, fmt, tl::expected) is free.
 struct Library {
   std::string_view header;  // how its headers begin
   std::string_view folder;
 };
-constexpr std::array<Library, 15> kLibraries{{{"libmnl/", "network/kernel"},
+constexpr std::array<Library, 18> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"libnftnl/", "network/kernel"},
                                               {"nftables/", "network/kernel"},
                                               {"libnetfilter_conntrack/", "network/kernel"},
                                               {"netlink/", "network/kernel"},
                                               {"boost/", "plugin-api/http"},
+                                              {"boost/", "base/http_client"},
+                                              {"openssl/", "base/http_client"},
+                                              {"openssl/", "volume/kernel"},
                                               {"sqlite3.h", "base/state"},
                                               {"CLI/", "plugin-api/cli"},
                                               {"nlohmann/", "base/json"},
@@ -111,10 +115,15 @@ std::string why_not_own(const Layer& layer, std::string_view header) {
 }
 
 std::string why_not_library(std::string_view path, std::string_view header) {
-  for (const Library& library : kLibraries)
-    if (header.starts_with(library.header) && !is_below(path, library.folder))
-      return fmt::format("only {} may include {}", library.folder, library.header);
-  return "";
+  std::string folders;
+  std::string_view name;
+  for (const Library& library : kLibraries) {
+    if (!header.starts_with(library.header)) continue;
+    if (is_below(path, library.folder)) return "";
+    folders += (folders.empty() ? "" : " and ") + std::string(library.folder);
+    name = library.header;
+  }
+  return name.empty() ? "" : fmt::format("only {} may include {}", folders, name);
 }
 
 struct Include {

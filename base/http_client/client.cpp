@@ -1,0 +1,191 @@
+#include <boost/beast/http.hpp>
+
+#include "base/http_client/http_client.h"
+#include "base/http_client/wire.h"
+
+namespace fairlead::http_client {
+
+namespace http = beast::http;
+
+namespace {
+
+constexpr std::size_t kMostIdle = 8;
+constexpr std::uint32_t kMostHeader = 64U << 10;
+
+std::string why(const beast::error_code& error) {
+  if (error == beast::error::timeout) return "no answer in time";
+  if (error == http::error::end_of_stream || error == asio::error::eof)
+    return "the server closed the connection";
+  return error.message();
+}
+
+http::request<http::string_body> message(const Endpoint& endpoint, const Request& request) {
+  http::request<http::string_body> made(http::verb::post, request.path, 11);
+  const bool brackets = endpoint.host.find(':') != std::string::npos;
+  made.set(http::field::host,
+           (brackets ? "[" + endpoint.host + "]" : endpoint.host) + ":" + endpoint.port);
+  made.set(http::field::content_type, "application/json");
+  for (const auto& [name, value] : request.headers) made.set(name, value);
+  made.body() = request.body;
+  made.prepare_payload();
+  return made;
+}
+
+Status send(Wire& wire, const Endpoint& endpoint, const Request& request, Deadline deadline) {
+  auto sent = message(endpoint, request);
+  const auto error =
+      wire.run(deadline, [&](auto& stream, auto done) { http::async_write(stream, sent, done); });
+  if (!error) return {};
+  return fail(Code::kIo, "{}", why(error));
+}
+
+struct Received {
+  Answer answer;
+  bool keep_alive = false;
+};
+
+Result<Received> receive(Wire& wire, std::size_t most, Deadline deadline) {
+  http::response_parser<http::string_body> parser;
+  parser.header_limit(kMostHeader);
+  parser.body_limit(most);
+  const auto error = wire.run(deadline, [&](auto& stream, auto done) {
+    http::async_read(stream, wire.buffer(), parser, done);
+  });
+  if (error == http::error::body_limit)
+    return fail(Code::kExhausted, "the answer is longer than {} bytes", most);
+  if (error) return fail(Code::kIo, "{}", why(error));
+  auto& response = parser.get();
+  return Received{{static_cast<int>(response.result_int()), std::move(response.body())},
+                  response.keep_alive()};
+}
+
+}  // namespace
+
+Client::Client(Endpoint endpoint, TlsFiles tls, std::size_t most_answer)
+    : endpoint_(std::move(endpoint)), tls_(std::move(tls)), most_answer_(most_answer) {}
+Client::~Client() = default;
+
+std::unique_ptr<Wire> Client::take_idle() {
+  const std::scoped_lock hold(mutex_);
+  while (!idle_.empty()) {
+    auto wire = std::move(idle_.back());
+    idle_.pop_back();
+    if (wire->is_quiet()) return wire;
+  }
+  return nullptr;
+}
+
+void Client::keep(std::unique_ptr<Wire> wire) {
+  const std::scoped_lock hold(mutex_);
+  if (idle_.size() < kMostIdle) idle_.push_back(std::move(wire));
+}
+
+Result<Answer> Client::post(const Request& request, std::chrono::milliseconds timeout) {
+  const Deadline deadline = std::chrono::steady_clock::now() + timeout;
+  auto wire = take_idle();
+  if (wire == nullptr) {
+    TRY(wire, Wire::open(endpoint_, tls_, deadline));
+  }
+  TRY_STATUS(send(*wire, endpoint_, request, deadline));
+  TRY(auto received, receive(*wire, most_answer_, deadline));
+  if (received.keep_alive) keep(std::move(wire));
+  return std::move(received.answer);
+}
+
+// ---- LineStream ----
+
+class LineStream::Reader {
+ public:
+  Reader(std::unique_ptr<Wire> wire, std::stop_token stop)
+      : wire_(std::move(wire)), stop_(std::move(stop)), on_stop_(stop_, Interrupt{wire_.get()}) {
+    parser_.header_limit(kMostHeader);
+    parser_.body_limit(boost::none);
+  }
+
+  Status start(const Endpoint& endpoint, const Request& request, Deadline deadline) {
+    TRY_STATUS(send(*wire_, endpoint, request, deadline));
+    const auto error = wire_->run(deadline, [&](auto& stream, auto done) {
+      http::async_read_header(stream, wire_->buffer(), parser_, done);
+    });
+    if (error) return fail(Code::kIo, "{}", why(error));
+    return {};
+  }
+
+  int status() const { return static_cast<int>(parser_.get().result_int()); }
+
+  Result<std::optional<std::string>> next_line(std::chrono::milliseconds silence) {
+    while (true) {
+      if (auto line = take_line()) return line;
+      if (stop_.stop_requested()) return std::optional<std::string>();
+      if (parser_.is_done()) return take_rest();
+      if (text_.size() > kMostLine)
+        return fail(Code::kExhausted, "a line is longer than {} bytes", kMostLine);
+      TRY_STATUS(read_more(std::chrono::steady_clock::now() + silence));
+    }
+  }
+
+ private:
+  struct Interrupt {
+    Wire* wire;
+    void operator()() const { wire->interrupt(); }
+  };
+
+  std::optional<std::string> take_line() {
+    const std::size_t end = text_.find('\n', searched_);
+    searched_ = text_.size();
+    if (end == std::string::npos) return std::nullopt;
+    std::string line = text_.substr(0, end);
+    text_.erase(0, end + 1);
+    searched_ = 0;
+    return line;
+  }
+
+  std::optional<std::string> take_rest() {
+    if (text_.empty()) return std::nullopt;
+    searched_ = 0;
+    return std::exchange(text_, {});
+  }
+
+  Status read_more(Deadline deadline) {
+    auto& body = parser_.get().body();
+    body.data = piece_.data();
+    body.size = piece_.size();
+    const auto error = wire_->run(deadline, [&](auto& stream, auto done) {
+      http::async_read_some(stream, wire_->buffer(), parser_, done);
+    });
+    text_.append(piece_.data(), piece_.size() - body.size);
+    if (!error || error == http::error::need_buffer || stop_.stop_requested()) return {};
+    if (error == beast::error::timeout) return fail(Code::kIo, "the stream is silent");
+    return fail(Code::kIo, "{}", why(error));
+  }
+
+  std::unique_ptr<Wire> wire_;
+  std::stop_token stop_;
+  std::stop_callback<Interrupt> on_stop_;
+  http::response_parser<http::buffer_body> parser_;
+  std::array<char, 16U << 10> piece_{};
+  std::string text_;          // read and not given out
+  std::size_t searched_ = 0;  // bytes of it that have no line end
+};
+
+LineStream::LineStream(std::unique_ptr<Reader> reader) : reader_(std::move(reader)) {}
+LineStream::~LineStream() = default;
+
+Result<std::unique_ptr<LineStream>> LineStream::open(const Endpoint& endpoint, const TlsFiles& tls,
+                                                     const Request& request,
+                                                     std::chrono::milliseconds timeout,
+                                                     std::stop_token stop) {
+  const Deadline deadline = std::chrono::steady_clock::now() + timeout;
+  TRY(auto wire, Wire::open(endpoint, tls, deadline));
+  auto reader = std::make_unique<Reader>(std::move(wire), std::move(stop));
+  TRY_STATUS(reader->start(endpoint, request, deadline));
+  return std::unique_ptr<LineStream>(new LineStream(std::move(reader)));
+}
+
+int LineStream::status() const { return reader_->status(); }
+
+Result<std::optional<std::string>> LineStream::next_line(std::chrono::milliseconds silence) {
+  return reader_->next_line(silence);
+}
+
+}  // namespace fairlead::http_client
