@@ -33,7 +33,7 @@ void FeedWatch::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     auto commits = read_(options_.after);
     if (commits) {
-      deliver(stop, std::move(*commits));
+      if (!deliver(stop, std::move(*commits))) return;
     } else if (!failing) {
       log::error("watch.failed", {{"prefix", options_.prefix}, {"error", commits.error().text}});
     }
@@ -42,18 +42,22 @@ void FeedWatch::run(std::stop_token stop) {
   }
 }
 
-void FeedWatch::deliver(std::stop_token stop, std::vector<CommitEvents> commits) {
+bool FeedWatch::deliver(const std::stop_token& stop, std::vector<CommitEvents> commits) {
   for (CommitEvents& commit : commits) {
-    if (stop.stop_requested()) return;
-    if (commit.revision > options_.after + 1)
-      log::error("watch.lost",
-                 {{"prefix", options_.prefix}, {"commits", commit.revision - options_.after - 1}});
+    if (stop.stop_requested()) return false;
+    if (commit.revision > options_.after + 1) {
+      log::warn("watch.lost",
+                {{"prefix", options_.prefix}, {"commits", commit.revision - options_.after - 1}});
+      on_events_({{Event::Kind::kLost, {}}});
+      return false;
+    }
     options_.after = commit.revision;
     std::erase_if(commit.events, [&](const Event& event) {
       return !event.record.key.starts_with(options_.prefix);
     });
     if (!commit.events.empty()) on_events_(commit.events);
   }
+  return true;
 }
 
 }  // namespace fairlead::state

@@ -43,8 +43,8 @@ class CommitSignal {
 
 // Reads what is new, keeps what lies under `prefix`, and calls `on_events` once for each commit
 // that has any. When the store has forgotten commits that were not read yet (the callback blocked
-// for thousands of them), they are lost to this watch, and the log says so. Must not be destroyed
-// from within its own callback.
+// for thousands of them), the last event is kLost. Must not be destroyed from within its own
+// callback.
 class FeedWatch : public Watch {
  public:
   struct Options {
@@ -57,7 +57,8 @@ class FeedWatch : public Watch {
 
  private:
   void run(std::stop_token stop);
-  void deliver(std::stop_token stop, std::vector<CommitEvents> commits);
+  // False: the watch is over.
+  bool deliver(const std::stop_token& stop, std::vector<CommitEvents> commits);
 
   Options options_;
   std::shared_ptr<CommitSignal> signal_;

@@ -31,12 +31,19 @@ struct Memory {
   }
 };
 
-class MemoryStore : public Store {
+struct Lease {
+  std::chrono::seconds time_to_live;
+  std::chrono::steady_clock::time_point end;
+};
+
+class LeasedMemoryStore : public MemoryStore {
  public:
-  explicit MemoryStore(std::int64_t remembered) : remembered_(remembered) {}
+  LeasedMemoryStore(std::int64_t remembered, LeaseClock clock)
+      : remembered_(remembered), clock_(std::move(clock)) {}
 
   Result<std::optional<Record>> get(std::string_view key) override {
     const std::scoped_lock hold(memory_->mutex);
+    end_leases();
     const auto found = memory_->records.find(key);
     if (found == memory_->records.end()) return std::optional<Record>();
     return std::optional<Record>(found->second);
@@ -45,6 +52,7 @@ class MemoryStore : public Store {
   Result<std::vector<Record>> list(std::string_view prefix, std::string_view start_after,
                                    std::size_t limit) override {
     const std::scoped_lock hold(memory_->mutex);
+    end_leases();
     const auto& records = memory_->records;
     std::vector<Record> found;
     auto it =
@@ -59,9 +67,12 @@ class MemoryStore : public Store {
   Result<CommitResult> commit(const Txn& txn) override {
     TRY_STATUS(validate(txn));
     const std::scoped_lock hold(memory_->mutex);
+    end_leases();
     for (const Precondition& wanted : txn.preconditions)
       if (const auto found = memory_->revision_of(wanted.key); found != wanted.revision)
         return fail(conflict(wanted, found));
+    for (const Put& put : txn.puts)
+      if (put.lease != 0 && !leases_.contains(put.lease)) return fail(lease_is_gone(put.lease));
     apply(txn);
     return CommitResult{memory_->revision};
   }
@@ -89,20 +100,68 @@ class MemoryStore : public Store {
 
   Result<std::int64_t> revision() override {
     const std::scoped_lock hold(memory_->mutex);
+    end_leases();
     return memory_->revision;
   }
 
+  Result<LeaseId> grant(std::chrono::seconds time_to_live) override {
+    TRY_STATUS(validate_time_to_live(time_to_live));
+    const std::scoped_lock hold(memory_->mutex);
+    leases_[++last_lease_] = {time_to_live, clock_() + time_to_live};
+    return last_lease_;
+  }
+
+  Result<bool> beat(LeaseId lease) override {
+    const std::scoped_lock hold(memory_->mutex);
+    end_leases();
+    const auto found = leases_.find(lease);
+    if (found == leases_.end()) return false;
+    found->second.end = clock_() + found->second.time_to_live;
+    return true;
+  }
+
+  Status revoke(LeaseId lease) override {
+    expire(lease);
+    return {};
+  }
+
+  void expire(LeaseId lease) override {
+    const std::scoped_lock hold(memory_->mutex);
+    end_lease(lease);
+  }
+
  private:
+  // What follows needs the lock.
+  void end_leases() {
+    const auto now = clock_();
+    std::vector<LeaseId> due;
+    for (const auto& [id, lease] : leases_)
+      if (lease.end <= now) due.push_back(id);
+    for (const LeaseId id : due) end_lease(id);
+  }
+
+  void end_lease(LeaseId lease) {
+    leases_.erase(lease);
+    Txn away;
+    for (const auto& [key, owner] : owners_)
+      if (owner == lease) away.deletes.push_back(key);
+    apply(away);
+  }
+
   void apply(const Txn& txn) {
     CommitEvents done{.revision = memory_->revision + 1, .events = {}};
     for (const Put& put : txn.puts) {
       Record record{put.key, put.value, done.revision};
       memory_->records[put.key] = record;
+      owners_.erase(put.key);
+      if (put.lease != 0) owners_[put.key] = put.lease;
       done.events.push_back({Event::Kind::kPut, std::move(record)});
     }
-    for (const std::string& key : txn.deletes)
+    for (const std::string& key : txn.deletes) {
+      owners_.erase(key);
       if (memory_->records.erase(key) != 0)
         done.events.push_back({Event::Kind::kDelete, {key, "", done.revision}});
+    }
     if (done.events.empty()) return;
     memory_->revision = done.revision;
     memory_->commits.push_back(std::move(done));
@@ -111,14 +170,18 @@ class MemoryStore : public Store {
   }
 
   std::int64_t remembered_;
+  LeaseClock clock_;
   std::shared_ptr<Memory> memory_ = std::make_shared<Memory>();
   std::shared_ptr<CommitSignal> signal_ = std::make_shared<CommitSignal>();
+  std::map<LeaseId, Lease> leases_;
+  std::map<std::string, LeaseId> owners_;  // the lease of each record that has one
+  LeaseId last_lease_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Store> make_memory_store(std::int64_t remembered) {
-  return std::make_unique<MemoryStore>(remembered);
+std::unique_ptr<MemoryStore> make_memory_store(std::int64_t remembered, LeaseClock clock) {
+  return std::make_unique<LeasedMemoryStore>(remembered, std::move(clock));
 }
 
 }  // namespace fairlead::state

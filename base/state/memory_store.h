@@ -1,14 +1,28 @@
 // A store that lives and dies with the process, for tests.
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 
+#include "base/state/leases.h"
 #include "base/state/store.h"
 #include "base/state/txn.h"
 
 namespace fairlead::state {
 
+// With leases. They end when somebody uses the store after their time, as the clock has it.
+class MemoryStore : public Store, public Leases {
+ public:
+  // Ends a lease before its time, as if its holder had been silent.
+  virtual void expire(LeaseId lease) = 0;
+};
+
+using LeaseClock = std::function<std::chrono::steady_clock::time_point()>;
+
 // Remembers the last `remembered` commits for watches.
-std::unique_ptr<Store> make_memory_store(std::int64_t remembered = kRememberedCommits);
+std::unique_ptr<MemoryStore> make_memory_store(
+    std::int64_t remembered = kRememberedCommits,
+    LeaseClock clock = [] { return std::chrono::steady_clock::now(); });
 
 }  // namespace fairlead::state

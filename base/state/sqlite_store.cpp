@@ -197,6 +197,15 @@ struct Seat {
   std::optional<Session> session;
 };
 
+// A lease must end when its holder does not run, and nobody is there then to delete its records.
+Status refuse_leases(const Txn& txn) {
+  for (const Put& put : txn.puts)
+    if (put.lease != 0)
+      return fail(Code::kUnsupported,
+                  "{} cannot have a lease in the state database of one host; use etcd", put.key);
+  return {};
+}
+
 class SqliteStore : public Store {
  public:
   SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<Connection> connection)
@@ -219,6 +228,7 @@ class SqliteStore : public Store {
 
   Result<CommitResult> commit(const Txn& txn) override {
     TRY_STATUS(validate(txn));
+    TRY_STATUS(refuse_leases(txn));
     const std::scoped_lock hold(writer_.mutex);
     TRY(auto done, writer_.session->commit(txn, options_.remembered));
     signal_->notify();

@@ -35,6 +35,7 @@ struct Precondition {
 struct Put {
   std::string key;
   std::string value;
+  std::int64_t lease = 0;  // the record goes with this lease (leases.h); 0: it stays
 };
 
 // kDurable survives a power cut (networks, volumes, pools); kBoot may be lost with the last moments
@@ -43,7 +44,7 @@ struct Put {
 enum class Durability { kBoot, kDurable };
 
 // All or nothing. A key stands at most once in puts and deletes together. Deleting an absent key is
-// no error.
+// no error. etcd takes at most 127 preconditions, and 127 puts and deletes (etcd_store.h).
 struct Txn {
   std::vector<Precondition> preconditions;
   std::vector<Put> puts;
@@ -56,8 +57,13 @@ struct CommitResult {
       0;  // of this commit; a transaction without puts and deletes has the store's present one
 };
 
+// kLost comes alone, has an empty record and is the last event of its watch: the store has
+// forgotten changes that the watch had not seen (its callback took too long, or etcd was compacted
+// while it could not be reached). Drop the watch, list again, watch from there. (A second callback
+// was rejected: it could come between the events, and everyone who passes watches on would carry
+// two.)
 struct Event {
-  enum class Kind { kPut, kDelete };
+  enum class Kind { kPut, kDelete, kLost };
   Kind kind = Kind::kPut;
   Record record;  // kDelete: the value is empty
 
@@ -70,8 +76,9 @@ class Watch {
   virtual ~Watch() = default;
 };
 
-// Thread-safe. Several processes may hold the same store open (SQLite) and see each other's commits
-// at once.
+// Thread-safe. Several processes may hold the same store open (SQLite, etcd) and see each other's
+// commits at once. Where the store is another host's (etcd), every call may fail with kUnavailable
+// when nobody answers within its deadline.
 class Store {
  public:
   virtual ~Store() = default;
@@ -86,18 +93,21 @@ class Store {
                                            std::size_t limit = 0) = 0;
 
   // Applies the transaction. kConflict when a precondition does not hold (nothing was changed, the
-  // text names the key), kInvalid for a malformed transaction, kExhausted when the disk is full,
-  // kIo otherwise.
+  // text names the key), kInvalid for a malformed transaction, kNotFound for a lease that is gone,
+  // kUnsupported for a lease in a store without them (SQLite), kExhausted when the disk is full,
+  // kUnavailable when etcd did not answer (the text says when it is not known whether the change
+  // was made), kIo otherwise.
   virtual Result<CommitResult> commit(const Txn& txn) = 0;
 
   // Calls `on_events` from a thread of the store with every change under `prefix` after revision
   // `after`, in the order of revisions, commits whole. `after` older than what the store remembers
-  // is kConflict: list again, watch from there.
+  // is kConflict: list again, watch from there. The same, while the watch runs, is Event::kLost.
   virtual Result<std::unique_ptr<Watch>> watch(
       std::string_view prefix, std::int64_t after,
       std::function<void(const std::vector<Event>&)> on_events) = 0;
 
-  // The revision of the last commit.
+  // The revision of the last commit; 0 in a new store, except in etcd, which counts the commits of
+  // all who share it.
   virtual Result<std::int64_t> revision() = 0;
 };
 

@@ -52,6 +52,16 @@ Status validate(const Txn& txn) {
   return {};
 }
 
+Status validate_time_to_live(std::chrono::seconds time_to_live) {
+  if (time_to_live >= std::chrono::seconds(1) && time_to_live <= kLongestLease) return {};
+  return fail(Code::kInvalid, "a lease lasts 1 to {} seconds, not {}", kLongestLease.count(),
+              time_to_live.count());
+}
+
+Error lease_is_gone(LeaseId lease) {
+  return {Code::kNotFound, 0, fmt::format("lease {:x} is gone; grant another one", lease)};
+}
+
 Error conflict(const Precondition& wanted, std::int64_t found) {
   if (found == kAbsent)
     return {Code::kConflict, 0, fmt::format("{} was removed meanwhile", wanted.key)};

@@ -1,10 +1,12 @@
 // The rules of keys and transactions that every store keeps in the same way.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "base/state/leases.h"
 #include "base/state/store.h"
 
 namespace fairlead::state {
@@ -22,6 +24,12 @@ bool is_key(std::string_view text);
 // kInvalid, naming what is wrong, for a bad key, a value that is too long, too many changes, or a
 // key that is changed twice.
 Status validate(const Txn& txn);
+
+// kInvalid for a time that no lease may have.
+Status validate_time_to_live(std::chrono::seconds time_to_live);
+
+// The error of a put whose lease is gone.
+Error lease_is_gone(LeaseId lease);
 
 // The conflict of a precondition that does not hold: `found` is the key's revision, or kAbsent.
 Error conflict(const Precondition& wanted, std::int64_t found);
