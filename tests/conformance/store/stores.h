@@ -1,4 +1,4 @@
-// The stores that the suite runs over. A further one is added by one line in `all_stores`.
+// The stores that the suite runs over. A further one is added by one entry in `all_stores`.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/state/etcd_store.h"
 #include "base/state/memory_store.h"
 #include "base/state/sqlite_store.h"
+#include "tests/support/etcd_cluster.h"
 
 namespace fairlead::state {
 
@@ -35,22 +37,55 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
+// One server for all tests of a program, started when the first one needs it.
+inline fairlead::testing::EtcdCluster& shared_etcd() {
+  static fairlead::testing::EtcdCluster etcd({});
+  return etcd;
+}
+
+inline Result<std::unique_ptr<EtcdStore>> open_on_shared_etcd() {
+  return open_etcd_store({.endpoints = shared_etcd().endpoints(),
+                          .prefix = shared_etcd().new_prefix(),
+                          .call_timeout = std::chrono::seconds(10),
+                          .deadline = std::chrono::seconds(20)});
+}
+
 struct StoreKind {
   std::string name;
   // An empty store that remembers `remembered` commits for watches.
   std::function<Result<std::unique_ptr<Store>>(const TempFolder&, std::int64_t remembered)> open;
+  std::int64_t first_revision = 0;  // of a new store; -1: any
+  int most_changes = 1000;          // in one commit
+  // Has the store forget what it does not forget by itself: all before the revision.
+  std::function<void(std::int64_t revision)> forget = [](std::int64_t) {};
+  // Breaks the connections of watches, if there are any.
+  std::function<void()> cut_watches = [] {};
 };
 
 inline std::vector<StoreKind> all_stores() {
   return {
-      {"memory",
-       [](const TempFolder&, std::int64_t remembered) -> Result<std::unique_ptr<Store>> {
+      {.name = "memory",
+       .open = [](const TempFolder&, std::int64_t remembered) -> Result<std::unique_ptr<Store>> {
          return make_memory_store(remembered);
        }},
-      {"sqlite",
-       [](const TempFolder& folder, std::int64_t remembered) {
-         return open_sqlite_store(folder.path("state.db"), {.remembered = remembered});
-       }},
+      {.name = "sqlite",
+       .open =
+           [](const TempFolder& folder, std::int64_t remembered) {
+             return open_sqlite_store(folder.path("state.db"), {.remembered = remembered});
+           }},
+      {.name = "etcd",
+       .open = [](const TempFolder&, std::int64_t) -> Result<std::unique_ptr<Store>> {
+         return open_on_shared_etcd();
+       },
+       .first_revision = -1,
+       .most_changes = kMostEtcdChanges,
+       .forget = [](std::int64_t revision) { shared_etcd().compact(revision); },
+       .cut_watches =
+           [] {
+             shared_etcd().kill(0);
+             shared_etcd().start(0);
+             shared_etcd().wait_until_ready();
+           }},
   };
 }
 
@@ -63,6 +98,7 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
     auto opened = GetParam().open(*folder_, remembered);
     ASSERT_TRUE(opened) << opened.error().text;
     store_ = std::move(*opened);
+    start_ = *store_->revision();
   }
 
   // ---- verbs ----
@@ -102,6 +138,7 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
 
   std::optional<TempFolder> folder_;
   std::unique_ptr<Store> store_;
+  std::int64_t start_ = 0;  // the revision when the test began
 };
 
 inline std::string kind_name(const ::testing::TestParamInfo<StoreKind>& info) {

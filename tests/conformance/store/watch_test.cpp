@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -33,6 +34,13 @@ class Reports {
     changed_.wait_for(hold, std::chrono::seconds(10), [&] { return events_.size() >= count; });
     return events_;
   }
+  // Waits for the event that says that changes are lost, at most 20 s.
+  bool wait_for_lost() {
+    std::unique_lock hold(mutex_);
+    return changed_.wait_for(hold, std::chrono::seconds(20), [&] {
+      return !events_.empty() && events_.back().kind == Event::Kind::kLost;
+    });
+  }
   std::vector<std::size_t> sizes() {
     const std::scoped_lock hold(mutex_);
     return sizes_;
@@ -45,11 +53,15 @@ class Reports {
   std::vector<std::size_t> sizes_;
 };
 
+std::string sign(Event::Kind kind) {
+  if (kind == Event::Kind::kLost) return "lost";
+  return kind == Event::Kind::kPut ? "+" : "-";
+}
+
 std::vector<std::string> texts(const std::vector<Event>& events) {
   std::vector<std::string> found;
   for (const Event& event : events)
-    found.push_back((event.kind == Event::Kind::kPut ? "+" : "-") + event.record.key + "=" +
-                    event.record.value);
+    found.push_back(sign(event.kind) + event.record.key + "=" + event.record.value);
   return found;
 }
 
@@ -66,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(Every, WatchTest, ::testing::ValuesIn(all_stores()), ki
 
 TEST_P(WatchTest, reports_puts_and_deletes_in_order) {
   Reports reports;
-  const auto running = watch("a/", 0, reports);
+  const auto running = watch("a/", start_, reports);
   const auto first = put("a/1", "1");
   put("a/1", "2");
   const auto last = remove("a/1");
@@ -87,7 +99,7 @@ TEST_P(WatchTest, reports_what_was_committed_before_it_began_but_after_its_revis
 
 TEST_P(WatchTest, reports_its_prefix_only) {
   Reports reports;
-  const auto running = watch("a/", 0, reports);
+  const auto running = watch("a/", start_, reports);
   put("b/1", "1");
   put("a", "1");
   ASSERT_TRUE(commit({.puts = {{"b/2", "1"}, {"a/1", "1"}}}));
@@ -97,7 +109,7 @@ TEST_P(WatchTest, reports_its_prefix_only) {
 
 TEST_P(WatchTest, the_empty_prefix_is_everything) {
   Reports reports;
-  const auto running = watch("", 0, reports);
+  const auto running = watch("", start_, reports);
   put("a", "1");
   put("z/1", "2");
   EXPECT_THAT(texts(reports.wait_for(2)), ElementsAre("+a=1", "+z/1=2"));
@@ -105,7 +117,7 @@ TEST_P(WatchTest, the_empty_prefix_is_everything) {
 
 TEST_P(WatchTest, reports_commits_whole) {
   Reports reports;
-  const auto running = watch("a/", 0, reports);
+  const auto running = watch("a/", start_, reports);
   put("a/gone", "1");
   ASSERT_TRUE(commit({.puts = {{"a/1", "1"}, {"a/2", "2"}}, .deletes = {"a/gone", "a/never"}}));
   put("a/3", "3");
@@ -119,7 +131,7 @@ TEST_P(WatchTest, reports_commits_whole) {
 
 TEST_P(WatchTest, conflicts_are_not_reported) {
   Reports reports;
-  const auto running = watch("", 0, reports);
+  const auto running = watch("", start_, reports);
   EXPECT_EQ(code_of(commit({.preconditions = {{"a", 7}}, .puts = {{"a", "1"}}})), Code::kConflict);
   put("b", "1");
   EXPECT_THAT(texts(reports.wait_for(1)), ElementsAre("+b=1"));
@@ -127,7 +139,7 @@ TEST_P(WatchTest, conflicts_are_not_reported) {
 
 TEST_P(WatchTest, several_watches_see_the_same) {
   Reports one, two;
-  const auto first = watch("a/", 0, one), second = watch("a/", 0, two);
+  const auto first = watch("a/", start_, one), second = watch("a/", start_, two);
   put("a/1", "1");
   EXPECT_EQ(one.wait_for(1), two.wait_for(1));
 }
@@ -135,7 +147,7 @@ TEST_P(WatchTest, several_watches_see_the_same) {
 TEST_P(WatchTest, misses_nothing_while_threads_commit) {
   constexpr int kThreads = 4, kEach = 100;
   Reports reports;
-  const auto running = watch("n/", 0, reports);
+  const auto running = watch("n/", start_, reports);
   {
     std::vector<std::jthread> threads;
     for (int t = 0; t < kThreads; ++t)
@@ -151,7 +163,7 @@ TEST_P(WatchTest, misses_nothing_while_threads_commit) {
 
 TEST_P(WatchTest, a_stopped_watch_reports_no_more) {
   Reports reports;
-  auto running = watch("", 0, reports);
+  auto running = watch("", start_, reports);
   put("a", "1");
   reports.wait_for(1);
   running.reset();
@@ -162,7 +174,7 @@ TEST_P(WatchTest, a_stopped_watch_reports_no_more) {
 
 TEST_P(WatchTest, stopping_waits_for_the_callback) {
   std::atomic<bool> within{false}, finished{false};
-  auto running = store_->watch("", 0, [&](const std::vector<Event>&) {
+  auto running = store_->watch("", start_, [&](const std::vector<Event>&) {
     within = true;
     std::this_thread::sleep_for(milliseconds(100));
     finished = true;
@@ -176,7 +188,7 @@ TEST_P(WatchTest, stopping_waits_for_the_callback) {
 
 TEST_P(WatchTest, a_watch_that_has_nothing_to_report_stops_at_once) {
   Reports reports;
-  auto running = watch("", 0, reports);
+  auto running = watch("", start_, reports);
   const auto before = std::chrono::steady_clock::now();
   running.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
@@ -185,8 +197,9 @@ TEST_P(WatchTest, a_watch_that_has_nothing_to_report_stops_at_once) {
 TEST_P(WatchTest, a_revision_the_store_has_forgotten_is_a_conflict) {
   reopen(/*remembered=*/16);
   for (int i = 0; i < 100; ++i) put("k", std::to_string(i));
+  GetParam().forget(*store_->revision() - 16);
   Reports reports;
-  const auto old = store_->watch("", 1, reports.callback());
+  const auto old = store_->watch("", start_ + 1, reports.callback());
   ASSERT_FALSE(old);
   EXPECT_EQ(old.error().code, Code::kConflict);
 
@@ -194,13 +207,44 @@ TEST_P(WatchTest, a_revision_the_store_has_forgotten_is_a_conflict) {
   EXPECT_EQ(reports.wait_for(8).size(), 8U);
 }
 
+TEST_P(WatchTest, a_running_watch_that_missed_changes_is_told_last) {
+  constexpr std::int64_t kKept = 16;
+  reopen(/*remembered=*/kKept);
+  std::promise<void> go_on;
+  Reports reports;
+  auto report = reports.callback();
+  const auto running =
+      store_->watch("", start_, [&, first = true](const std::vector<Event>& events) mutable {
+        report(events);
+        if (std::exchange(first, false)) go_on.get_future().wait();
+      });
+  ASSERT_TRUE(running);
+  put("k", "first");
+  reports.wait_for(1);
+  GetParam().cut_watches();
+  constexpr int kCommits = 100;
+  for (int i = 0; i < kCommits; ++i) put("k", std::to_string(i));
+  GetParam().forget(*store_->revision() - kKept);
+  go_on.set_value();
+
+  ASSERT_TRUE(reports.wait_for_lost());
+  put("k", "later");
+  std::this_thread::sleep_for(milliseconds(300));
+  const auto events = reports.wait_for(0);
+  EXPECT_EQ(events.back(), (Event{Event::Kind::kLost, {}})) << "nothing comes after it";
+  EXPECT_EQ(reports.sizes().back(), 1U) << "it comes alone";
+  EXPECT_LT(events.size(), static_cast<std::size_t>(kCommits)) << "something was lost";
+}
+
 TEST_P(WatchTest, forgetting_changes_does_not_touch_records_and_revisions) {
   reopen(/*remembered=*/4);
-  put("first", "1");
-  for (int i = 0; i < 50; ++i) put("k", std::to_string(i));
+  const auto first = put("first", "1");
+  std::int64_t last = 0;
+  for (int i = 0; i < 50; ++i) last = put("k", std::to_string(i));
+  GetParam().forget(last - 4);
   EXPECT_EQ(value_of("first"), "1");
-  EXPECT_EQ(revision_of("first"), 1);
-  EXPECT_EQ(*store_->revision(), 51);
+  EXPECT_EQ(revision_of("first"), first);
+  EXPECT_EQ(*store_->revision(), last);
 }
 
 }  // namespace

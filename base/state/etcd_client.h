@@ -1,0 +1,98 @@
+// The members of an etcd cluster as one server: failover, deadlines, tokens.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/http_client/http_client.h"
+#include "base/state/etcd_config.h"
+#include "base/state/etcd_gateway.h"
+
+namespace fairlead::state::etcd {
+
+// One unary call. It may be sent several times and carried out more than once, even after it has
+// returned: whoever makes it sees to it that this does no harm.
+struct Call {
+  std::string_view path;
+  std::string body;
+  // Set by the client: an attempt that got no answer may have been carried out, or still will be.
+  bool unsure = false;
+};
+
+// What etcd said: an answer, or a refusal that another member would repeat.
+struct Reply {
+  bool refused = false;
+  bool is_too_long = false;  // refused by us: the answer is longer than what is held
+  std::string body;
+  Refusal refusal;
+};
+
+// The error of a refusal: "commit: etcd refused: ...". kExhausted for a database that is full,
+// kInvalid for a bad argument, kIo for a missing permission and all else.
+Error refusal_error(std::string_view action, const Refusal& refusal);
+
+// Thread-safe.
+class Client {
+ public:
+  // kInvalid for a malformed configuration. Asks nobody.
+  static Result<std::shared_ptr<Client>> make(const EtcdConfig& config);
+
+  // Asks one member after the other until one answers. kUnavailable past the deadline, with the
+  // endpoints and what was wrong with each.
+  Result<Reply> call(Call& call);
+
+  // Asks this member only, once.
+  Result<Reply> call_member(std::size_t member, const Call& call);
+
+  // An answer without an end, of the member.
+  struct Stream {
+    std::unique_ptr<http_client::LineStream> lines;
+    std::string token;  // that it was opened with
+  };
+  Result<Stream> open_stream(std::size_t member, const Call& call, const std::stop_token& stop);
+
+  // Has the next call authenticate, unless another thread has done so since `token` was given out.
+  void drop_token(const std::string& token);
+
+  std::size_t members() const { return members_.size(); }
+  std::string endpoint(std::size_t member) const { return members_[member]->endpoint().text(); }
+  // The member that answered last.
+  std::size_t current() const { return current_; }
+  const EtcdConfig& config() const { return config_; }
+
+ private:
+  // What came of one attempt.
+  struct Attempt {
+    enum class Kind { kAnswered, kTryAgain, kNewToken };
+    Kind kind = Kind::kTryAgain;
+    bool may_have_acted = false;
+    Reply reply;        // kAnswered
+    std::string cause;  // otherwise
+  };
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  explicit Client(EtcdConfig config) : config_(std::move(config)) {}
+  Attempt attempt(std::size_t member, const Call& call, Deadline deadline);
+  static Attempt judge(http_client::Answer answer);
+  static Attempt refused(Reply reply);
+  http_client::Request request(const Call& call, const std::string& token) const;
+  // The present token, or a new one from this member; empty without authentication.
+  Result<std::string> token(std::size_t member, Deadline deadline);
+  Result<std::string> authenticate(std::size_t member, Deadline deadline);
+  Error unanswered(const std::vector<std::string>& causes) const;
+
+  EtcdConfig config_;
+  http_client::TlsFiles tls_;
+  std::vector<std::unique_ptr<http_client::Client>> members_;
+  std::atomic<std::size_t> current_{0};
+  std::mutex token_mutex_;
+  std::string token_;
+  bool has_token_ = false;
+};
+
+}  // namespace fairlead::state::etcd

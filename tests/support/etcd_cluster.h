@@ -1,0 +1,84 @@
+// Real etcd on loopback, from Debian's etcd-server: one member or several, each a process that is
+// killed, stopped and started again by its pid. All is gone with the object.
+//
+//   EtcdCluster etcd({.members = 3});
+//   auto store = open_etcd_store({.endpoints = etcd.endpoints(), .prefix = etcd.new_prefix()});
+//   etcd.kill(etcd.leader());
+//
+// What fails throws, which fails the test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace fairlead::testing {
+
+// A folder that goes with the object.
+class EtcdFolder {
+ public:
+  EtcdFolder();
+  EtcdFolder(const EtcdFolder&) = delete;
+  EtcdFolder& operator=(const EtcdFolder&) = delete;
+  ~EtcdFolder();
+  std::string path(const std::string& name = "") const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class EtcdCluster {
+ public:
+  struct Options {
+    int members = 1;
+    std::string heartbeat = "20", election = "200";  // milliseconds; etcd's defaults: 100, 1000
+    std::string progress = "500ms";                  // of watches
+    // PEM files in this folder make the members ask clients for certificates: ca.pem, server.pem,
+    // server.key, client.pem, client.key.
+    std::string certificates;
+    std::vector<std::string> arguments = {};  // further ones
+  };
+  explicit EtcdCluster(Options options);
+  EtcdCluster(const EtcdCluster&) = delete;
+  EtcdCluster& operator=(const EtcdCluster&) = delete;
+  ~EtcdCluster();
+
+  std::vector<std::string> endpoints() const;
+  std::string endpoint(int member) const;
+  std::string new_prefix();  // that nobody used
+
+  void kill(int member);    // as a power cut
+  void pause(int member);   // says nothing, keeps its connections
+  void resume(int member);  // after pause
+  void start(int member);   // after kill, with its data; returns before it answers
+  // Waits until all members that run answer and have the same leader.
+  void wait_until_ready();
+  // Forgets what is before the revision.
+  void compact(std::int64_t revision);
+  int leader();  // waits for one
+  // An empty request is made of "{}". The body of the answer; throws unless it is a 200.
+  std::string post(int member, const std::string& path, const std::string& body);
+
+ private:
+  struct Member {
+    std::string name;
+    std::string client_url, peer_url;
+    pid_t pid = -1;
+    bool is_paused = false;
+  };
+  std::vector<std::string> arguments_of(const Member& member) const;
+  bool try_to_start();
+  bool is_dead(Member& member);
+  void end_all();
+  std::string log_of(const Member& member) const;
+
+  Options options_;
+  EtcdFolder folder_;
+  std::vector<Member> members_;
+  int prefixes_ = 0;
+};
+
+}  // namespace fairlead::testing
