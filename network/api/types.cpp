@@ -34,6 +34,10 @@ std::string endpoint_id(std::string_view container, std::string_view ifname) {
   return hash_hex(fmt::format("{}/{}", container, ifname), 32);
 }
 
+IfName overlay_device(const OverlayParams& overlay) {
+  return *IfName::parse(fmt::format("flx{:06x}", overlay.vni & 0xffffff));
+}
+
 namespace {
 
 std::optional<IpAddress> gateway_for(const Endpoint& endpoint, Family family) {

@@ -71,6 +71,20 @@ enum class AddressSource {
   kRuntime,   // the runtime's own allocator (Docker's default IPAM, Podman): taken as given
 };
 
+// What mode=overlay needs to know: a network that is the same on several hosts. The id of such a
+// network is the same on all of them too.
+struct OverlayParams {
+  std::uint32_t vni = 0;      // 1 to 2^24-1, of this network alone
+  std::uint16_t port = 4789;  // UDP, the same on all hosts
+  IpAddress local;            // of this host in the underlay
+  unsigned underlay_mtu = 0;  // the smallest of all hosts, in bytes; 0: that of this host
+
+  bool operator==(const OverlayParams&) const = default;
+};
+
+// The tunnel's device on every host: "flx" and the VNI in 6 hex digits.
+IfName overlay_device(const OverlayParams& overlay);
+
 struct NetworkSpec {
   NetworkName name;
   std::string id;  // 64 hex digits given by the runtime (Docker), or empty: chosen at random
@@ -80,6 +94,7 @@ struct NetworkSpec {
   bool internal = false;  // no way out, no published ports
   AddressSource address_source = AddressSource::kFairlead;
   std::map<std::string, std::string> labels;
+  std::optional<OverlayParams> overlay;  // of mode=overlay, and of no other
 };
 
 struct Subnet {
@@ -110,6 +125,7 @@ struct Network {
   bool foreign_bridge = false;  // it was there before: joined, never configured away, never deleted
   MacAddress bridge_mac;
   unsigned mtu = 1500;
+  std::optional<OverlayParams> overlay;
 
   bool has(Family family) const {
     for (const Subnet& subnet : subnets)

@@ -46,7 +46,7 @@ bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
 
 class BridgeDriver : public Driver {
  public:
-  explicit BridgeDriver(kernel::Links& links) : links_(links) {}
+  BridgeDriver(kernel::Links& links, kernel::PortFlags ports) : links_(links), ports_(ports) {}
 
   Status validate(const NetworkSpec& spec) const override {
     const auto& options = spec.options;
@@ -175,8 +175,7 @@ class BridgeDriver : public Driver {
 
   Status set_published(const Network& network, const Endpoint& endpoint, bool published) override {
     TRY(auto host, links_.find(endpoint.host_ifname));
-    return links_.set_port_flags(host.index,
-                                 {.hairpin = published, .isolated = !network.options.icc});
+    return links_.set_port_flags(host.index, port_flags(network, published));
   }
 
  private:
@@ -254,10 +253,16 @@ class BridgeDriver : public Driver {
     return {};
   }
 
+  kernel::PortFlags port_flags(const Network& network, bool published) const {
+    kernel::PortFlags flags = ports_;
+    flags.hairpin = published;
+    flags.isolated = !network.options.icc;
+    return flags;
+  }
+
   Status apply_flags(const Network& network, const Endpoint& endpoint, int host_index) {
-    const kernel::PortFlags flags{.hairpin = !endpoint.ports.empty(),
-                                  .isolated = !network.options.icc};
-    if (flags.hairpin || flags.isolated) TRY_STATUS(links_.set_port_flags(host_index, flags));
+    const kernel::PortFlags flags = port_flags(network, !endpoint.ports.empty());
+    if (flags != kernel::PortFlags()) TRY_STATUS(links_.set_port_flags(host_index, flags));
     const Rates& rates = endpoint.rates;
     if (rates.in_bits == 0 && rates.out_bits == 0) return {};
     return links_.set_rates(host_index, rates.in_bits, rates.in_burst_bits, rates.out_bits,
@@ -292,12 +297,13 @@ class BridgeDriver : public Driver {
   }
 
   kernel::Links& links_;
+  const kernel::PortFlags ports_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links) {
-  return std::make_unique<BridgeDriver>(links);
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports) {
+  return std::make_unique<BridgeDriver>(links, ports);
 }
 
 }  // namespace fairlead::network

@@ -8,7 +8,8 @@
 
 namespace fairlead::network {
 
-// `links` must outlive the driver.
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links);
+// `links` must outlive the driver. `ports`: what the port of every endpoint is like, apart from
+// hairpin and isolated, which follow from the network and the endpoint.
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports = {});
 
 }  // namespace fairlead::network

@@ -3,10 +3,11 @@
 
 #include "network/api/driver.h"
 #include "network/kernel/links.h"
+#include "network/kernel/vxlan.h"
 
 namespace fairlead::network {
 
-// `links` must outlive the drivers.
-Drivers make_drivers(kernel::Links& links);
+// `links` and `tunnels` must outlive the drivers.
+Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels);
 
 }  // namespace fairlead::network

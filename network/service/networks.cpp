@@ -39,6 +39,8 @@ std::string difference(const Network& network, const NetworkSpec& spec) {
     return network.internal ? "it is internal" : "it is not internal";
   if (network.address_source != spec.address_source)
     return "its addresses come from another allocator";
+  if (spec.overlay && network.overlay != spec.overlay)
+    return "its VNI, its port or its address in the underlay is another one";
   for (const SubnetSpec& wanted : spec.subnets) {
     if (!wanted.subnet) continue;
     const auto match = std::ranges::find_if(
@@ -146,7 +148,8 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
                   .internal = spec.internal,
                   .address_source = spec.address_source,
                   .labels = spec.labels,
-                  .created = parts_.unix_time()};
+                  .created = parts_.unix_time(),
+                  .overlay = spec.overlay};
   TRY(auto links, driver->plan(network));
   network.bridge = links.bridge;
   network.foreign_bridge = links.foreign_bridge;

@@ -70,6 +70,26 @@ Result<Subnet> decode_subnet(const Object& object) {
   return subnet;
 }
 
+Json encode_overlay(const OverlayParams& overlay) {
+  return {{"vni", overlay.vni},
+          {"port", overlay.port},
+          {"local", overlay.local.to_string()},
+          {"underlay_mtu", overlay.underlay_mtu}};
+}
+
+Result<OverlayParams> decode_overlay(const Object& object) {
+  OverlayParams overlay;
+  TRY(const auto vni, object.integer("vni", 1, (1 << 24) - 1));
+  TRY(const auto port, object.integer("port", 1, 65535));
+  TRY(const auto local, object.string("local"));
+  TRY(overlay.local, IpAddress::parse(local));
+  TRY(const auto mtu, object.integer_or("underlay_mtu", 0, UINT32_MAX, 0));
+  overlay.vni = static_cast<std::uint32_t>(vni);
+  overlay.port = static_cast<std::uint16_t>(port);
+  overlay.underlay_mtu = static_cast<unsigned>(mtu);
+  return overlay;
+}
+
 Json encode_rates(const Rates& rates) {
   return {{"in", rates.in_bits},
           {"out", rates.out_bits},
@@ -189,6 +209,10 @@ Result<Network> read_network(const Json& json) {
   TRY(network.foreign_bridge, object.bool_or("foreign_bridge", false));
   TRY(auto mtu, object.integer_or("mtu", 0, 65535, 1500));
   network.mtu = static_cast<unsigned>(mtu);
+  TRY(const auto overlay, object.object_or_none("overlay"));
+  if (overlay) {
+    TRY(network.overlay, decode_overlay(*overlay));
+  }
   return network;
 }
 
@@ -257,6 +281,7 @@ std::string encode(const Network& network) {
     json["bridge"] = network.bridge.str();
     json["bridge_mac"] = network.bridge_mac.to_string();
   }
+  if (network.overlay) json["overlay"] = encode_overlay(*network.overlay);
   return json::dump(json);
 }
 

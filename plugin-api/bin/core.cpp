@@ -18,7 +18,8 @@ namespace {
 class WiredCore : public Core {
  public:
   WiredCore(Paths paths, MakeVolumes make_volumes, std::unique_ptr<state::Store> store,
-            std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Firewall> firewall,
+            std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Tunnels> tunnels,
+            std::unique_ptr<kernel::Firewall> firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
             std::unique_ptr<kernel::HostPorts> host_ports)
       : paths_(std::move(paths)),
@@ -26,11 +27,12 @@ class WiredCore : public Core {
         store_(std::move(store)),
         locks_(paths_.lock_dir()),
         links_(std::move(links)),
+        tunnels_(std::move(tunnels)),
         conntrack_(std::move(conntrack)),
         firewall_(std::move(firewall)),
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
-        drivers_(network::make_drivers(*links_)),
+        drivers_(network::make_drivers(*links_, *tunnels_)),
         networks_(network::make_network_service({.store = *store_,
                                                  .locks = locks_,
                                                  .drivers = drivers_,
@@ -62,6 +64,7 @@ class WiredCore : public Core {
   std::unique_ptr<state::Store> store_;
   NamedLocks locks_;
   std::unique_ptr<kernel::Links> links_;
+  std::unique_ptr<kernel::Tunnels> tunnels_;
   // Before the firewall, so that it is destroyed after it: the close of any netfilter socket waits
   // for what nf_tables has to destroy (nfnetlink's release), and a one-shot firewall hands them all
   // over.
@@ -84,11 +87,12 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
   TRY(auto store, state::open_sqlite_store(paths.database()));
   TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess
                                                       : kernel::RemovalMode::kThread));
+  TRY(auto tunnels, kernel::open_netlink_tunnels());
   TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
-                                     std::move(firewall), std::move(conntrack),
+                                     std::move(tunnels), std::move(firewall), std::move(conntrack),
                                      std::move(host_ports));
 }
 

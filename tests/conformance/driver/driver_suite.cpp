@@ -17,12 +17,15 @@ class DriverSuite : public KernelFixture, public ::testing::WithParamInterface<c
   void SetUp() override {
     KernelFixture::SetUp();
     if (IsSkipped()) return;
-    drivers_ = network::make_drivers(links());
+    tunnels_ = must(kernel::open_netlink_tunnels());
+    drivers_ = network::make_drivers(links(), *tunnels_);
     network_ = {.id = std::string(64, 'a'),
                 .name = must(NetworkName::parse("shop")),
                 .subnets = {{.subnet = cidr("10.40.0.0/24"), .gateway = ip("10.40.0.1")}}};
     network_.options.mode = GetParam();
     network_.options.mtu = 1400;
+    if (network_.options.mode == "overlay")
+      network_.overlay = {.vni = 42, .local = ip("203.0.113.2")};
     const auto plan = must(driver().plan(network_));
     network_.bridge = plan.bridge;
     network_.bridge_mac = plan.bridge_mac;
@@ -30,6 +33,7 @@ class DriverSuite : public KernelFixture, public ::testing::WithParamInterface<c
   }
   void TearDown() override {
     drivers_.clear();
+    tunnels_.reset();
     KernelFixture::TearDown();
   }
   network::Driver& driver() { return *drivers_.at(GetParam()); }
@@ -55,6 +59,7 @@ class DriverSuite : public KernelFixture, public ::testing::WithParamInterface<c
     return made;
   }
 
+  std::unique_ptr<kernel::Tunnels> tunnels_;
   network::Drivers drivers_;
   Network network_;
 };
@@ -168,7 +173,7 @@ TEST_P(DriverSuite, MendBringsALivingEndpointBackAfterItsNetworksLinksWereLost) 
   EXPECT_TRUE(ping("a", "10.40.0.1"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Drivers, DriverSuite, ::testing::Values("bridge"),
+INSTANTIATE_TEST_SUITE_P(Drivers, DriverSuite, ::testing::Values("bridge", "overlay"),
                          [](const auto& each) { return std::string(each.param); });
 
 }  // namespace

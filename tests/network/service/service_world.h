@@ -35,12 +35,14 @@ class ServiceWorld : public KernelFixture {
     firewall_ = must(kernel::open_nft_firewall("fairlead", false));
     conntrack_ = must(kernel::open_conntrack());
     host_ports_ = must(kernel::open_host_ports());
-    drivers_ = network::make_drivers(links());
+    tunnels_ = must(kernel::open_netlink_tunnels());
+    drivers_ = network::make_drivers(links(), *tunnels_);
     start_service();
   }
   void TearDown() override {
     service_.reset();
     drivers_.clear();
+    tunnels_.reset();
     firewall_.reset();
     KernelFixture::TearDown();
     std::filesystem::remove_all(folder_);
@@ -115,6 +117,7 @@ class ServiceWorld : public KernelFixture {
   std::unique_ptr<kernel::Conntrack> conntrack_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
   NoForeignFirewall foreign_;
+  std::unique_ptr<kernel::Tunnels> tunnels_;
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> service_;
   long long now_ = 1'800'000'000;

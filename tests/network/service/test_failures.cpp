@@ -11,6 +11,7 @@
 #include "tests/support/failing_store.h"
 #include "tests/support/fake_firewall.h"
 #include "tests/support/fake_links.h"
+#include "tests/support/fake_tunnels.h"
 
 namespace fairlead::testing {
 namespace {
@@ -125,11 +126,12 @@ class Failures : public ::testing::Test {
   FailingStore store_;
   NamedLocks locks_{folder_.string()};
   FakeLinks links_;
+  FakeTunnels tunnels_{links_};
   FakeFirewall firewall_;
   NoConntrack conntrack_;
   AllPortsFree ports_;
   NoOtherFirewall foreign_;
-  network::Drivers drivers_ = network::make_drivers(links_);
+  network::Drivers drivers_ = network::make_drivers(links_, tunnels_);
   std::unique_ptr<network::CoreNetworkService> service_;
 };
 

@@ -66,6 +66,26 @@ TEST(Records, NetworkComesBackAsItWas) {
   EXPECT_EQ(get(decode_network(encode(rich_network()))), rich_network());
 }
 
+TEST(Records, AnOverlayComesBackAsItWas) {
+  Network network = rich_network();
+  network.options.mode = "overlay";
+  for (const char* local : {"192.0.2.1", "2001:db8::1"}) {
+    network.overlay = {
+        .vni = 0xabcdef, .port = 8472, .local = get(IpAddress::parse(local)), .underlay_mtu = 9000};
+    EXPECT_EQ(get(decode_network(encode(network))), network);
+  }
+}
+
+TEST(Records, AnOverlayWithoutItsNumbersIsDamage) {
+  const std::string good = R"({"id":"x","name":"a","phase":"ready","overlay":)";
+  EXPECT_TRUE(decode_network(good + R"({"vni":1,"port":4789,"local":"192.0.2.1"}})"));
+  for (const char* bad :
+       {R"({}})", R"({"vni":0,"port":4789,"local":"192.0.2.1"}})",
+        R"({"vni":16777216,"port":4789,"local":"192.0.2.1"}})",
+        R"({"vni":1,"port":0,"local":"192.0.2.1"}})", R"({"vni":1,"port":4789,"local":"here"}})"})
+    EXPECT_FALSE(decode_network(good + bad)) << bad;
+}
+
 TEST(Records, EndpointComesBackAsItWas) {
   EXPECT_EQ(get(decode_endpoint(encode(rich_endpoint()))), rich_endpoint());
 }

@@ -1,0 +1,197 @@
+#include "network/drivers/overlay.h"
+
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "network/drivers/bridge.h"
+
+namespace fairlead::network {
+
+namespace {
+
+constexpr unsigned kMinMtu4 = 68;    // RFC 791
+constexpr unsigned kMinMtu6 = 1280;  // RFC 8200; below it the kernel takes IPv6 off an interface
+constexpr unsigned kMaxMtu = 65535;
+constexpr std::uint32_t kMaxVni = (1U << 24) - 1;
+
+// The addresses of all containers are known: a port learns none, and what is for none of the local
+// containers goes to the tunnel and to no other port.
+constexpr kernel::PortFlags kContainerPort{.learning = false, .flood = false};
+
+Result<OverlayParams> params_of(const Network& network) {
+  if (network.overlay) return *network.overlay;
+  return fail(Code::kInternal, "network {} of mode overlay has no VNI", network.name.str());
+}
+
+bool wants_ipv6(const NetworkSpec& spec) {
+  return spec.ipv6 || std::ranges::any_of(spec.subnets, [](const SubnetSpec& subnet) {
+           return (subnet.subnet ? subnet.subnet->family() : subnet.family) == Family::kV6;
+         });
+}
+
+Status too_small_for_ipv6(unsigned mtu) {
+  return fail(Code::kInvalid, "an MTU of {} is too small for IPv6, which needs {}", mtu, kMinMtu6);
+}
+
+class OverlayDriver : public Driver {
+ public:
+  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels)
+      : links_(links), tunnels_(tunnels), bridge_(make_bridge_driver(links, kContainerPort)) {}
+
+  Status validate(const NetworkSpec& spec) const override {
+    TRY_STATUS(bridge_->validate(spec));
+    if (!spec.overlay)
+      return fail(Code::kInvalid,
+                  "mode \"overlay\" is for networks over several hosts, and this host knows of no "
+                  "others; use mode \"bridge\", or join a cluster");
+    const OverlayParams& params = *spec.overlay;
+    if (params.vni == 0 || params.vni > kMaxVni)
+      return fail(Code::kInvalid, "{} is no VNI; use 1 to {}", params.vni, kMaxVni);
+    if (params.port == 0) return fail(Code::kInvalid, "0 is no UDP port for a tunnel");
+    if (params.local.is_any() || params.local.is_multicast())
+      return fail(Code::kInvalid, "{} is not this host's address in the underlay",
+                  params.local.to_string());
+    if (wants_ipv6(spec) && spec.options.mtu && *spec.options.mtu < kMinMtu6)
+      return too_small_for_ipv6(*spec.options.mtu);
+    return {};
+  }
+
+  Result<NetworkLinks> plan(const Network& network) override {
+    TRY(const OverlayParams params, params_of(network));
+    TRY(const unsigned mtu, choose_mtu(network.options, params));
+    TRY(NetworkLinks plan, bridge_->plan(network));
+    if (plan.foreign_bridge)
+      return fail(Code::kExists,
+                  "bridge {} is not Fairlead's: an overlay needs one of its own; choose another "
+                  "name with -o bridge=NAME",
+                  plan.bridge.str());
+    plan.mtu = mtu;
+    return plan;
+  }
+
+  Status ensure(const Network& network, Rollback& undo) override {
+    TRY(const OverlayParams params, params_of(network));
+    if (network.has(Family::kV6) && network.mtu < kMinMtu6) return too_small_for_ipv6(network.mtu);
+    TRY_STATUS(bridge_->ensure(network, undo));
+    TRY(const kernel::Link bridge, links_.find(network.bridge));
+    const IfName device = overlay_device(params);
+    const bool was_there = links_.find(device).has_value();
+    TRY(const kernel::Tunnel tunnel, tunnels_.ensure(tunnel_spec(network, params, bridge.index)));
+    if (!was_there)
+      undo.push([this, device] {
+        if (auto gone = tunnels_.remove(device); !gone)
+          log::error("undo: remove tunnel", {{"error", gone.error().text}});
+      });
+    fault_point("overlay.ensure.made");
+    if (tunnel.fresh)
+      log::info("tunnel made", {{"device", device.str()},
+                                {"network", network.name.str()},
+                                {"local", params.local.to_string()}});
+    return {};
+  }
+
+  Status remove(const Network& network) override {
+    if (network.overlay) TRY_STATUS(tunnels_.remove(overlay_device(*network.overlay)));
+    fault_point("overlay.remove.tunnel");
+    return bridge_->remove(network);
+  }
+
+  Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint,
+                               const Placement& placement, Rollback& undo) override {
+    TRY_STATUS(make_missing_links(network));
+    TRY(EndpointLinks made, bridge_->attach(network, endpoint, placement, undo));
+    TRY_STATUS(tunnels_.pin(endpoint.host_ifname, made.container_mac));
+    fault_point("overlay.attach.pinned");
+    return made;
+  }
+
+  // What was pinned to the port goes with it.
+  Status detach(const Network& network, const Endpoint& endpoint) override {
+    return bridge_->detach(network, endpoint);
+  }
+
+  Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
+               std::string_view ifname) override {
+    TRY_STATUS(bridge_->check(network, endpoint, netns_fd, ifname));
+    TRY(const OverlayParams params, params_of(network));
+    TRY(const kernel::Link bridge, links_.find(network.bridge));
+    TRY(const kernel::Link tunnel, links_.find(overlay_device(params)));
+    if (tunnel.master != bridge.index)
+      return fail(Code::kConflict, "tunnel {} is not a port of bridge {}", tunnel.name,
+                  bridge.name);
+    if (!tunnel.up) return fail(Code::kConflict, "tunnel {} is down", tunnel.name);
+    return {};
+  }
+
+  Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) override {
+    return bridge_->liveness(network, endpoint);
+  }
+
+  Result<bool> mend(const Network& network, const Endpoint& endpoint) override {
+    TRY(const bool mended, bridge_->mend(network, endpoint));
+    if (endpoint.mac) TRY_STATUS(tunnels_.pin(endpoint.host_ifname, *endpoint.mac));
+    return mended;
+  }
+
+  Status set_published(const Network& network, const Endpoint& endpoint, bool published) override {
+    return bridge_->set_published(network, endpoint, published);
+  }
+
+ private:
+  Result<unsigned> choose_mtu(const NetworkOptions& options, const OverlayParams& params) {
+    TRY(unsigned underlay, tunnels_.underlay_mtu(params.local));
+    if (params.underlay_mtu != 0) underlay = std::min(underlay, params.underlay_mtu);
+    const unsigned overhead = kernel::vxlan_overhead(params.local.family());
+    if (underlay < overhead + kMinMtu4)
+      return fail(Code::kUnsupported, "an underlay with an MTU of {} has no room for a tunnel",
+                  underlay);
+    const unsigned largest = std::min(underlay, kMaxMtu) - overhead;
+    if (options.mtu && *options.mtu > largest)
+      return fail(Code::kInvalid,
+                  "option \"mtu\": {} bytes and {} of the tunnel do not fit into the underlay's "
+                  "{}; use at most {}",
+                  *options.mtu, overhead, underlay, largest);
+    return options.mtu.value_or(largest);
+  }
+
+  static kernel::VxlanSpec tunnel_spec(const Network& network, const OverlayParams& params,
+                                       int bridge_index) {
+    // Without communication between containers, those of other hosts are cut off as well.
+    return {.name = overlay_device(params),
+            .vni = params.vni,
+            .local = params.local,
+            .port = params.port,
+            .mtu = network.mtu,
+            .master = bridge_index,
+            .mac = MacAddress::from_hash("tunnel of " + network.id),
+            .isolated = !network.options.icc,
+            .alias = fmt::format("fairlead {}", network.name.str())};
+  }
+
+  // The bridge and the tunnel, made again when someone deleted them.
+  Status make_missing_links(const Network& network) {
+    TRY(const OverlayParams params, params_of(network));
+    const auto bridge = links_.find(network.bridge);
+    const auto tunnel = links_.find(overlay_device(params));
+    if (bridge && tunnel && tunnel->master == bridge->index && tunnel->up) return {};
+    Rollback made;
+    TRY_STATUS(ensure(network, made));
+    made.commit();
+    log::warn("links made again",
+              {{"bridge", network.bridge.str()}, {"network", network.name.str()}});
+    return {};
+  }
+
+  kernel::Links& links_;
+  kernel::Tunnels& tunnels_;
+  std::unique_ptr<Driver> bridge_;
+};
+
+}  // namespace
+
+std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels) {
+  return std::make_unique<OverlayDriver>(links, tunnels);
+}
+
+}  // namespace fairlead::network
