@@ -65,6 +65,8 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   auto driver = driver_of(network.options);
   if (!driver) return note_failure(report, what, driver.error());
   const bool was_there = parts_.links.find(network.bridge).has_value();
+  const bool had_tunnel =
+      !network.overlay || parts_.links.find(overlay_device(*network.overlay)).has_value();
   Rollback undo;
   if (auto ensured = (*driver)->ensure(network, undo); !ensured)
     return note_failure(report, what, ensured.error());
@@ -72,6 +74,9 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   if (!was_there)
     note(report, fmt::format("made bridge {} of network {} again", network.bridge.str(),
                              network.name.str()));
+  if (!had_tunnel)
+    note(report, fmt::format("made tunnel {} of network {} again",
+                             overlay_device(*network.overlay).str(), network.name.str()));
   auto endpoints = records_.endpoints(network.id);
   if (!endpoints) return note_failure(report, what, endpoints.error());
   Held held{std::move(*guard), network, stored->revision, *driver};
@@ -134,13 +139,18 @@ void ServiceImpl::tidy_links(ReconcileReport& report) {
   const auto networks = records_.networks();
   const auto endpoints = records_.endpoints("");
   if (!networks || !endpoints) return;
-  for (const Network& network : *networks) known.insert(network.bridge.str());
+  for (const Network& network : *networks) {
+    known.insert(network.bridge.str());
+    if (network.overlay) known.insert(overlay_device(*network.overlay).str());
+  }
   for (const Endpoint& endpoint : *endpoints) known.insert(endpoint.host_ifname.str());
   for (const kernel::Link& link : *links) {
     const bool veth = link.kind == "veth" && link.name.starts_with("flh") && link.name.size() == 15;
     const bool bridge = link.kind == "bridge" && link.name.starts_with("fl-") &&
                         link.alias.starts_with("fairlead ");
-    if ((!veth && !bridge) || known.contains(link.name)) continue;
+    const bool tunnel =
+        link.kind == "vxlan" && link.name.starts_with("flx") && link.alias.starts_with("fairlead ");
+    if ((!veth && !bridge && !tunnel) || known.contains(link.name)) continue;
     const auto name = IfName::parse(link.name);
     if (!name) continue;
     if (auto gone = parts_.links.remove(*name); !gone)

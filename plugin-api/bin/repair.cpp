@@ -26,7 +26,8 @@ void Repairer::on_event(const kernel::KernelEvent& event) {
   // in the next round.
   const bool own_veth = event.name.starts_with("flh") || event.name.starts_with("flc");
   if (own_veth && event.kind != Kind::kOverrun) return;
-  if (event.kind == Kind::kLinkChanged && event.name.starts_with("fl-")) return;
+  const bool own_link = event.name.starts_with("fl-") || event.name.starts_with("flx");
+  if (event.kind == Kind::kLinkChanged && own_link) return;
   {
     const std::scoped_lock hold(guard_);
     wanted_ = true;

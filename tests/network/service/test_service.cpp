@@ -148,6 +148,32 @@ TEST_F(EndpointVerbs, PublishedPortAnswersFromEverywhere) {
   EXPECT_EQ(must(ask_tcp("web", "203.0.113.2", 8080)).server, "web");
 }
 
+TEST_F(EndpointVerbs, AnOverlayPublishesPortsAndReachesTheOutsideAsABridgeDoes) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.options.mode = "overlay";
+  wanted.overlay = {.vni = 42, .local = ip("203.0.113.2")};
+  EXPECT_EQ(must(service_->create_network(wanted)).mtu, 1450U);
+  EXPECT_TRUE(service_->create_network(wanted));
+  auto other = wanted;
+  other.overlay->vni = 43;
+  EXPECT_EQ(service_->create_network(other).error().code, Code::kConflict);
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  const auto db = must(attach_to("shop", "db"));
+  const auto server = serve_tcp("web", 80);
+  for (const auto& [from, to] : {std::pair("outside", "203.0.113.2"),
+                                 {"host", "203.0.113.2"},
+                                 {"host", "127.0.0.1"},
+                                 {"db", "203.0.113.2"},
+                                 {"web", "203.0.113.2"}})
+    EXPECT_EQ(must(ask_tcp(from, to, 8080)).server, "web") << from << " to " << to;
+  EXPECT_TRUE(ping("web", address_of(db)));
+  EXPECT_TRUE(ping("db", "203.0.113.1"));
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(service_->remove_endpoint(ref("shop", "db")));
+  must(service_->remove_network({"shop"}));
+  EXPECT_EQ(leftovers(), "");
+}
+
 TEST_F(EndpointVerbs, RemovedEndpointGivesBackEverything) {
   create("shop", "10.20.0.0/24");
   const std::string before = leftovers();
@@ -351,6 +377,22 @@ TEST_F(Reconcile, EndpointsWhoseContainerIsGoneAreCollected) {
 TEST_F(Reconcile, LinksWithoutARecordAreRemoved) {
   create("shop", "10.20.0.0/24");
   must(attach_to("shop", "web"));
+  store_ = state::make_memory_store();
+  start_service();
+  must(service_->reconcile());
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(Reconcile, AnOverlaysLostTunnelComesBackAndAStrayOneGoes) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.options.mode = "overlay";
+  wanted.overlay = {.vni = 42, .local = ip("203.0.113.2")};
+  must(service_->create_network(wanted));
+  must(attach_to("shop", "web"));
+  must(links().remove(ifname("flx00002a")));
+  EXPECT_FALSE(must(service_->reconcile()).actions.empty());
+  EXPECT_TRUE(links().find(ifname("flx00002a")));
+  EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
   store_ = state::make_memory_store();
   start_service();
   must(service_->reconcile());
