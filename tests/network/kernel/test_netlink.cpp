@@ -2,9 +2,11 @@
 // it.
 #include <gtest/gtest.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
+#include <cstddef>
 #include <memory>
 #include <random>
 
@@ -12,6 +14,7 @@
 #include "network/kernel/links_messages.h"
 #include "network/kernel/monitor_parse.h"
 #include "network/kernel/netlink_parse.h"
+#include "network/kernel/vxlan_messages.h"
 
 namespace fairlead::kernel {
 namespace {
@@ -120,6 +123,67 @@ TEST(ParseRoute, ReadsAGatewayOfTheOtherFamily) {
   EXPECT_EQ(parse_route(only_message(add_route(7, route)).payload)->route.via, ip("fe80::1"));
 }
 
+TEST(ParseLink, ReadsWhatATunnelIsAskedToBe) {
+  for (const char* local : {"192.0.2.1", "2001:db8::1"}) {
+    const VxlanSpec spec{.name = ifname("flx00002a"),
+                         .vni = 0xabcdef,
+                         .local = ip(local),
+                         .port = 8472,
+                         .master = 9,
+                         .mac = MacAddress::from_hash("tunnel")};
+    NetlinkMessage message = create_vxlan(spec);
+    // The kernel gives every link an index; a request has none.
+    std::vector<std::uint8_t> payload(only_message(message).payload.begin(),
+                                      only_message(message).payload.end());
+    payload[offsetof(ifinfomsg, ifi_index)] = 7;
+    const auto details = parse_link(payload);
+    ASSERT_TRUE(details && details->vxlan);
+    EXPECT_EQ(details->link.mac, spec.mac);
+    EXPECT_EQ(details->link.master, 9);
+    EXPECT_EQ(details->vxlan->vni, spec.vni);
+    EXPECT_EQ(details->vxlan->port, 8472);
+    EXPECT_EQ(details->vxlan->local, spec.local);
+    EXPECT_TRUE(details->vxlan->proxy);
+    EXPECT_FALSE(details->vxlan->learning || details->vxlan->bound || details->vxlan->floods);
+  }
+}
+
+TEST(ParseNeighbour, ReadsEntriesOfBothKinds) {
+  const MacAddress mac = MacAddress::from_hash("web");
+  for (const char* address : {"192.0.2.7", "2001:db8::7"}) {
+    const auto forwarding =
+        parse_neighbour(only_message(set_forwarding(7, mac, ip(address))).payload);
+    ASSERT_TRUE(forwarding);
+    EXPECT_EQ(forwarding->family, AF_BRIDGE);
+    EXPECT_EQ(forwarding->flags, NTF_SELF);
+    EXPECT_EQ(forwarding->ip, ip(address));
+    EXPECT_EQ(forwarding->mac, mac);
+    const auto neighbour =
+        parse_neighbour(only_message(set_neighbour(7, ip(address), mac)).payload);
+    ASSERT_TRUE(neighbour);
+    EXPECT_EQ(neighbour->ifindex, 7);
+    EXPECT_EQ(neighbour->state, NUD_PERMANENT);
+    EXPECT_EQ(neighbour->ip, ip(address));
+    EXPECT_EQ(neighbour->mac, mac);
+  }
+}
+
+TEST(ParseNeighbour, TellsTheZeroMacFromNoneAndFromMulticast) {
+  const auto mac_of = [](std::vector<std::uint8_t> bytes) {
+    NetlinkMessage message(RTM_NEWNEIGH, 0);
+    ndmsg header{};
+    header.ndm_family = AF_BRIDGE;
+    header.ndm_ifindex = 7;
+    message.put_struct(header);
+    if (!bytes.empty()) message.put(NDA_LLADDR, bytes);
+    return parse_neighbour(only_message(message).payload)->mac;
+  };
+  EXPECT_EQ(mac_of({0, 0, 0, 0, 0, 0}), MacAddress());
+  EXPECT_EQ(mac_of({}), std::nullopt);
+  EXPECT_EQ(mac_of({1, 0, 0x5e, 0, 0, 1}), std::nullopt);
+  EXPECT_EQ(mac_of({0, 0, 0, 0}), std::nullopt);
+}
+
 TEST(ParseAck, ReadsTheKernelsWords) {
   NetlinkMessage message(NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS);
   message.put_struct(int{-22})
@@ -144,7 +208,10 @@ TEST(Parsers, StayWithinAnyBytes) {
       create_veth_pair({.host_name = ifname("veth0"), .peer_name = ifname("eth0")}, LinkState::kUp),
       create_bridge({.name = ifname("fl-one"), .mac = MacAddress::from_hash("one"), .alias = "x"}),
       add_address(1, cidr("fd00:1::2/64")),
-      add_route(3, {.destination = cidr("::/0"), .via = ip("fd00::1"), .mtu = 1})};
+      add_route(3, {.destination = cidr("::/0"), .via = ip("fd00::1"), .mtu = 1}),
+      create_vxlan({.name = ifname("flx00002a"), .vni = 42, .local = ip("2001:db8::1")}),
+      set_forwarding(3, MacAddress::from_hash("web"), ip("192.0.2.1")),
+      set_neighbour(3, ip("fd00:1::2"), MacAddress::from_hash("web"))};
   std::size_t understood = 0;
   for (int round = 0; round < 20000; ++round) {
     const Bytes seed = seeds[random() % seeds.size()].bytes();
@@ -158,6 +225,7 @@ TEST(Parsers, StayWithinAnyBytes) {
       understood += parse_link(message->payload).has_value();
       understood += parse_address(message->payload).has_value();
       understood += parse_route(message->payload).has_value();
+      understood += parse_neighbour(message->payload).has_value();
       understood += parse_ack(*message).has_value();
       understood +=
           link_event(*message).has_value() + table_event(*message, "fairlead").has_value();
@@ -166,6 +234,7 @@ TEST(Parsers, StayWithinAnyBytes) {
     (void)parse_link(all);
     (void)parse_address(all);
     (void)parse_route(all);
+    (void)parse_neighbour(all);
   }
   EXPECT_GT(understood, 100U);  // the mutations do get past the first check
 }
