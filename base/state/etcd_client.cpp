@@ -116,9 +116,11 @@ Result<Reply> Client::call(Call& call) {
     Attempt tried = attempt(member, call, deadline);
     if (tried.kind == Attempt::Kind::kAnswered) return std::move(tried.reply);
     call.unsure = call.unsure || tried.may_have_acted;
-    causes[member] = tried.cause;
+    // What the deadline has cut short says less than what was seen before.
+    const bool is_over = left_until(deadline) <= milliseconds(0);
+    if (!is_over || causes[member].empty()) causes[member] = tried.cause;
     if (tried.kind == Attempt::Kind::kNewToken && ++tokens <= kMostTokens) continue;
-    if (left_until(deadline) <= milliseconds(0)) return fail(unanswered(causes));
+    if (is_over) return fail(unanswered(causes));
     std::size_t expected = member;
     current_.compare_exchange_strong(expected, (member + 1) % members_.size());
     if (++failures % members_.size() != 0) continue;

@@ -1,0 +1,320 @@
+// The codec of etcd's JSON gateway. The gateway ignores what it does not know, so the exact bytes
+// of every request are held here; the answers are those of etcd 3.4.23, word for word.
+#include "base/state/etcd_gateway.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/json/json.h"
+
+namespace fairlead::state::etcd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::IsSubsetOf;
+
+TEST(Base64, is_the_standard_one_with_padding) {
+  const std::vector<std::pair<std::string, std::string>> known{{"", ""},
+                                                               {"f", "Zg=="},
+                                                               {"fo", "Zm8="},
+                                                               {"foo", "Zm9v"},
+                                                               {"foob", "Zm9vYg=="},
+                                                               {"fooba", "Zm9vYmE="},
+                                                               {"foobar", "Zm9vYmFy"},
+                                                               {"\xfb\xff\xfe", "+//+"}};
+  for (const auto& [bytes, text] : known) {
+    EXPECT_EQ(to_base64(bytes), text);
+    EXPECT_EQ(from_base64(text).value(), bytes);
+  }
+}
+
+TEST(Base64, keeps_every_byte) {
+  std::string all;
+  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
+  for (std::size_t cut = 0; cut < 3; ++cut)
+    EXPECT_EQ(from_base64(to_base64(all.substr(cut))).value(), all.substr(cut));
+}
+
+TEST(Base64, refuses_what_is_none) {
+  for (const char* text :
+       {"Zg", "Zg=", "Z===", "====", "Zm9v!", "Zm-_", "=Zm9", "Zg==Zm9v", "Zm 9"})
+    EXPECT_FALSE(from_base64(text)) << text;
+}
+
+// ---- requests ----
+
+TEST(Requests, range) {
+  EXPECT_EQ(encode(RangeRequest{.key = "/a"}), R"({"key":"L2E="})");
+  EXPECT_EQ(encode(RangeRequest{.key = "/a",
+                                .range_end = "/b",
+                                .limit = 10,
+                                .revision = 9'007'199'254'740'993,
+                                .keys_only = true}),
+            R"({"key":"L2E=","keys_only":true,"limit":"10","range_end":"L2I=",)"
+            R"("revision":"9007199254740993"})");
+}
+
+TEST(Requests, txn) {
+  const TxnRequest request{
+      .compare = {{"/a", 0}, {"/b", 41}},
+      .success = {PutRequest{"/a", "1", 77}, PutRequest{"/e", ""}, DeleteRequest{"/b"}},
+      .failure = {RangeRequest{.key = "/a", .keys_only = true}}};
+  EXPECT_EQ(encode(request),
+            R"({"compare":[{"key":"L2E=","result":"EQUAL","target":"MOD"},)"
+            R"({"key":"L2I=","mod_revision":"41","result":"EQUAL","target":"MOD"}],)"
+            R"("failure":[{"request_range":{"key":"L2E=","keys_only":true}}],)"
+            R"("success":[{"request_put":{"key":"L2E=","lease":"77","value":"MQ=="}},)"
+            R"({"request_put":{"key":"L2U="}},{"request_delete_range":{"key":"L2I="}}]})");
+  EXPECT_EQ(encode(TxnRequest{}), "{}");
+}
+
+TEST(Requests, watch) {
+  EXPECT_EQ(encode(WatchRequest{"/a/", "/a0", 8}),
+            R"({"create_request":{"key":"L2Ev","progress_notify":true,"range_end":"L2Ew",)"
+            R"("start_revision":"8"}})");
+}
+
+TEST(Requests, leases) {
+  EXPECT_EQ(encode(LeaseGrantRequest{15, 77}), R"({"ID":"77","TTL":"15"})");
+  EXPECT_EQ(encode(LeaseRevokeRequest{77}), R"({"ID":"77"})");
+  EXPECT_EQ(encode(LeaseBeatRequest{77}), R"({"ID":"77"})");
+}
+
+TEST(Requests, authenticate_and_status) {
+  EXPECT_EQ(encode(AuthenticateRequest{"host-1", "a\"b"}),
+            R"({"name":"host-1","password":"a\"b"})");
+  EXPECT_EQ(encode_status_request(), "{}");
+}
+
+void collect_names(const json::Json& value, std::set<std::string>& names) {
+  if (value.is_object())
+    for (auto it = value.begin(); it != value.end(); ++it) {
+      names.insert(it.key());
+      collect_names(it.value(), names);
+    }
+  if (value.is_array())
+    for (const auto& element : value) collect_names(element, names);
+}
+
+// rpc.proto of etcd 3.4: KV, Watch, Lease, Auth. A name that is not there would be ignored.
+TEST(Requests, have_no_name_that_etcd_does_not_know) {
+  const std::vector<std::string> known{"key",
+                                       "range_end",
+                                       "limit",
+                                       "revision",
+                                       "keys_only",
+                                       "compare",
+                                       "success",
+                                       "failure",
+                                       "result",
+                                       "target",
+                                       "mod_revision",
+                                       "request_range",
+                                       "request_put",
+                                       "request_delete_range",
+                                       "value",
+                                       "lease",
+                                       "create_request",
+                                       "start_revision",
+                                       "progress_notify",
+                                       "TTL",
+                                       "ID",
+                                       "name",
+                                       "password"};
+  const RangeRequest range{"k", "l", 1, 1, true};
+  std::set<std::string> names;
+  for (const std::string& text :
+       {encode(range),
+        encode(
+            TxnRequest{{{"k", 1}}, {PutRequest{"k", "v", 1}, DeleteRequest{"d"}, range}, {range}}),
+        encode(WatchRequest{"k", "l", 1}), encode(LeaseGrantRequest{1, 1}),
+        encode(LeaseRevokeRequest{1}), encode(LeaseBeatRequest{1}),
+        encode(AuthenticateRequest{"n", "p"}), encode_status_request()})
+    collect_names(json::parse(text).value(), names);
+  EXPECT_THAT(names, IsSubsetOf(known));
+  EXPECT_EQ(names.size(), known.size()) << "a field is not sent any more";
+}
+
+// ---- answers ----
+
+TEST(Answers, range) {
+  const auto answer = parse_range(
+      R"({"header":{"cluster_id":"324952591200643719","member_id":"3319814642761637952",)"
+      R"("revision":"5","raft_term":"2"},"kvs":[{"key":"YQ==","create_revision":"2",)"
+      R"("mod_revision":"5","version":"4","lease":"77"},{"key":"Yg==","create_revision":"3",)"
+      R"("mod_revision":"3","version":"1","value":"MQ=="}],"more":true,"count":"3"})");
+  ASSERT_TRUE(answer) << answer.error().text;
+  EXPECT_EQ(answer->revision, 5);
+  EXPECT_TRUE(answer->more);
+  EXPECT_THAT(answer->found, ElementsAre(KeyValue{"a", "", 5}, KeyValue{"b", "1", 3}));
+}
+
+TEST(Answers, range_that_found_nothing_has_no_fields) {
+  const auto answer = parse_range(R"({"header":{"revision":"5"}})");
+  ASSERT_TRUE(answer);
+  EXPECT_THAT(answer->found, IsEmpty());
+  EXPECT_FALSE(answer->more);
+}
+
+TEST(Answers, txn_that_succeeded) {
+  const auto answer = parse_txn(
+      R"({"header":{"revision":"2"},"succeeded":true,"responses":[{"response_put":{"header":)"
+      R"({"revision":"2"}}},{"response_delete_range":{"header":{"revision":"2"},"deleted":"1"}}]})");
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(answer->succeeded);
+  EXPECT_EQ(answer->revision, 2);
+  EXPECT_EQ(answer->found.size(), 2U);
+}
+
+TEST(Answers, txn_that_failed_says_so_by_leaving_a_field_out) {
+  const auto answer = parse_txn(
+      R"({"header":{"revision":"7"},"responses":[{"response_range":{"header":{"revision":"7"},)"
+      R"("kvs":[{"key":"YQ==","mod_revision":"6"}],"count":"1"}},{"response_range":{"header":)"
+      R"({"revision":"7"}}}]})");
+  ASSERT_TRUE(answer);
+  EXPECT_FALSE(answer->succeeded);
+  ASSERT_EQ(answer->found.size(), 2U);
+  EXPECT_THAT(answer->found[0], ElementsAre(KeyValue{"a", "", 6}));
+  EXPECT_THAT(answer->found[1], IsEmpty());
+}
+
+TEST(Answers, names_may_be_camel_case_and_numbers_plain) {
+  const auto answer =
+      parse_txn(R"({"header":{"clusterId":1,"revision":7},"responses":[{"responseRange":{"kvs":)"
+                R"([{"key":"YQ==","modRevision":6}]}}]})");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->revision, 7);
+  EXPECT_THAT(answer->found.at(0), ElementsAre(KeyValue{"a", "", 6}));
+}
+
+WatchAnswer watch_answer(std::string_view line) {
+  const auto parsed = parse_watch_line(line);
+  EXPECT_TRUE(parsed) << parsed.error().text;
+  if (!parsed || !std::holds_alternative<WatchAnswer>(*parsed)) return {};
+  return std::get<WatchAnswer>(*parsed);
+}
+
+TEST(WatchLines, created) {
+  const auto answer = watch_answer(
+      R"({"result":{"header":{"cluster_id":"324952591200643719","member_id":"33198146427",)"
+      R"("revision":"5","raft_term":"2"},"created":true}})");
+  EXPECT_TRUE(answer.created);
+  EXPECT_EQ(answer.cluster_id, "324952591200643719");
+  EXPECT_THAT(answer.events, IsEmpty());
+}
+
+TEST(WatchLines, events) {
+  const auto answer = watch_answer(
+      R"({"result":{"header":{"revision":"9"},"events":[{"kv":{"key":"YQ==","create_revision":"8",)"
+      R"("mod_revision":"8","version":"1","value":"MQ=="}},{"type":"DELETE","kv":{"key":"YQ==",)"
+      R"("mod_revision":"9"}}]}})");
+  EXPECT_EQ(answer.revision, 9);
+  EXPECT_THAT(answer.events, ElementsAre(WatchEvent{WatchEvent::Type::kPut, {"a", "1", 8}},
+                                         WatchEvent{WatchEvent::Type::kDelete, {"a", "", 9}}));
+}
+
+TEST(WatchLines, beat) {
+  const auto answer = watch_answer(R"({"result":{"header":{"revision":"9","raft_term":"2"}}})");
+  EXPECT_FALSE(answer.created || answer.canceled);
+  EXPECT_EQ(answer.revision, 9);
+}
+
+TEST(WatchLines, compacted) {
+  const auto answer = watch_answer(
+      R"({"result":{"header":{"cluster_id":"324952591200643719","raft_term":"2"},"canceled":true,)"
+      R"("compact_revision":"4"}})");
+  EXPECT_TRUE(answer.canceled);
+  EXPECT_EQ(answer.compact_revision, 4);
+}
+
+TEST(WatchLines, refused) {
+  const auto parsed = parse_watch_line(
+      R"({"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader",)"
+      R"("http_status":"Service Unavailable"}})");
+  ASSERT_TRUE(parsed);
+  const auto& refusal = std::get<Refusal>(*parsed);
+  EXPECT_EQ(refusal.code, 14);
+  EXPECT_EQ(refusal.text, "etcdserver: no leader");
+}
+
+TEST(WatchLines, an_event_of_a_kind_that_is_not_known_is_an_error) {
+  EXPECT_FALSE(parse_watch_line(R"({"result":{"events":[{"type":"MERGE","kv":{"key":"YQ=="}}]}})"));
+}
+
+TEST(Leases, granted_and_beaten_for) {
+  const auto granted = parse_lease_grant(R"({"header":{"revision":"1"},"ID":"77","TTL":"60"})");
+  ASSERT_TRUE(granted);
+  EXPECT_EQ(granted->id, 77);
+  EXPECT_EQ(granted->ttl, 60);
+  const auto beaten =
+      parse_lease_beat(R"({"result":{"header":{"revision":"1"},"ID":"77","TTL":"60"}})"
+                       "\n");
+  ASSERT_TRUE(beaten);
+  EXPECT_EQ(std::get<LeaseAnswer>(*beaten).ttl, 60);
+}
+
+TEST(Leases, one_that_is_gone_has_no_time) {
+  const auto beaten = parse_lease_beat(R"({"result":{"header":{"revision":"1"},"ID":"78"}})");
+  ASSERT_TRUE(beaten);
+  EXPECT_EQ(std::get<LeaseAnswer>(*beaten).ttl, 0);
+}
+
+TEST(Answers, status) {
+  const auto leader = parse_status(
+      R"({"header":{"member_id":"3319814642761637952","revision":"5"},"version":"3.4.23",)"
+      R"("leader":"3319814642761637952","raftTerm":"2"})");
+  ASSERT_TRUE(leader);
+  EXPECT_EQ(leader->leader_id, leader->member_id);
+  EXPECT_EQ(leader->version, "3.4.23");
+  EXPECT_EQ(parse_status(R"({"header":{"member_id":"12345678901234567890"}})")->leader_id, "");
+}
+
+TEST(Answers, authenticate) {
+  EXPECT_EQ(parse_authenticate(R"({"header":{},"token":"abc.7"})").value(), "abc.7");
+  EXPECT_FALSE(parse_authenticate(R"({"header":{}})"));
+}
+
+TEST(Answers, what_is_wrong_is_named) {
+  const std::vector<std::pair<std::string, std::string>> wrong{
+      {R"({"kvs":[{"key":"YQ=="},{"key":"Y"}]})", "kvs[1].key"},
+      {R"({"kvs":[{"key":"YQ==","mod_revision":"x"}]})", "kvs[0].mod_revision"},
+      {R"({"kvs":[{"key":"YQ==","mod_revision":18446744073709551615}]})", "mod_revision"},
+      {R"({"kvs":{}})", "kvs"},
+      {R"({"more":"yes"})", "more"},
+      {R"([])", "object"},
+      {R"({"header":)", "not valid JSON"}};
+  for (const auto& [text, part] : wrong) {
+    const auto answer = parse_range(text);
+    ASSERT_FALSE(answer) << text;
+    EXPECT_EQ(answer.error().code, Code::kInvalid);
+    EXPECT_THAT(answer.error().text, HasSubstr(part));
+  }
+}
+
+TEST(Refusals, are_found_in_any_shape) {
+  const std::vector<std::tuple<std::string, int, std::string>> shapes{
+      {R"({"error":"etcdserver: requested lease not found","message":"etcdserver: requested )"
+       R"(lease not found","code":5})",
+       5, "etcdserver: requested lease not found"},
+      {R"({"code":14,"message":"etcdserver: no leader","details":[]})", 14,
+       "etcdserver: no leader"},
+      {R"({"error":{"grpc_code":16,"message":"bad token"}})", 16, "bad token"},
+      {"upstream connect error\n", -1, "upstream connect error "},
+      {"[1]", -1, "[1]"},
+      {"", -1, ""}};
+  for (const auto& [text, code, message] : shapes) {
+    const Refusal refusal = parse_refusal(text);
+    EXPECT_EQ(refusal.code, code) << text;
+    EXPECT_EQ(refusal.text, message) << text;
+  }
+}
+
+TEST(Refusals, show_no_more_than_a_line_of_what_is_not_understood) {
+  EXPECT_EQ(parse_refusal(std::string(5000, '\x01')).text, std::string(200, ' '));
+}
+
+}  // namespace
+}  // namespace fairlead::state::etcd

@@ -1,0 +1,40 @@
+// A TCP proxy on loopback that loses requests or answers when it is told to.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace fairlead::testing {
+
+class LossyProxy {
+ public:
+  enum class Mode {
+    kPass,
+    kLoseRequests,  // takes them, and closes the connection
+    kLoseAnswers,   // passes requests on, waits for the answer, and closes the connection
+  };
+  // In front of http://127.0.0.1:<port>.
+  explicit LossyProxy(const std::string& url);
+  ~LossyProxy();
+
+  std::string url() const;
+  void set(Mode mode) { mode_ = mode; }
+  int lost() const { return lost_; }  // requests and answers
+
+ private:
+  void accept_all(const std::stop_token& stop);
+  void serve(const std::stop_token& stop, UniqueFd client);
+
+  int upstream_port_;
+  UniqueFd listener_;
+  std::atomic<Mode> mode_{Mode::kPass};
+  std::atomic<int> lost_{0};
+  std::vector<std::jthread> connections_;
+  std::jthread acceptor_;  // last: it ends before the list of connections goes
+};
+
+}  // namespace fairlead::testing
