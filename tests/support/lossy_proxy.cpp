@@ -77,6 +77,8 @@ void LossyProxy::serve(const std::stop_token& stop, UniqueFd client) {
     std::array<pollfd, 2> entries{pollfd{.fd = client.get(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = upstream.get(), .events = POLLIN, .revents = 0}};
     if (::poll(entries.data(), entries.size(), kLook) <= 0) continue;
+    if (entries[0].revents != 0 && mode_ == Mode::kHoldRequests)
+      return hold(stop, std::move(client), upstream.get());
     const bool loses_request = entries[0].revents != 0 && mode_ == Mode::kLoseRequests;
     const bool loses_answer = entries[1].revents != 0 && mode_ == Mode::kLoseAnswers;
     if (loses_request || loses_answer) {
@@ -86,6 +88,18 @@ void LossyProxy::serve(const std::stop_token& stop, UniqueFd client) {
     if (entries[0].revents != 0 && !pass(client.get(), upstream.get())) return;
     if (entries[1].revents != 0 && !pass(upstream.get(), client.get())) return;
   }
+}
+
+void LossyProxy::hold(const std::stop_token& stop, UniqueFd client, int upstream) {
+  std::array<char, 65536> request{};
+  const ssize_t size = ::recv(client.get(), request.data(), request.size(), 0);
+  if (size <= 0) return;
+  client.reset();
+  ++lost_;
+  while (mode_ != Mode::kPass && !stop.stop_requested()) ::poll(nullptr, 0, 1);
+  if (::send(upstream, request.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL) != size)
+    return;
+  if (::recv(upstream, request.data(), request.size(), 0) > 0) ++late_;
 }
 
 }  // namespace fairlead::testing

@@ -1,4 +1,4 @@
-// A TCP proxy on loopback that loses requests or answers when it is told to.
+// A TCP proxy on loopback that loses or delays requests or answers when it is told to.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@ class LossyProxy {
     kPass,
     kLoseRequests,  // takes them, and closes the connection
     kLoseAnswers,   // passes requests on, waits for the answer, and closes the connection
+    kHoldRequests,  // closes the connection, and passes the request on when the mode is kPass again
   };
   // In front of http://127.0.0.1:<port>.
   explicit LossyProxy(const std::string& url);
@@ -24,15 +25,18 @@ class LossyProxy {
   std::string url() const;
   void set(Mode mode) { mode_ = mode; }
   int lost() const { return lost_; }  // requests and answers
+  int late() const { return late_; }  // requests that were held and have been answered since
 
  private:
   void accept_all(const std::stop_token& stop);
   void serve(const std::stop_token& stop, UniqueFd client);
+  void hold(const std::stop_token& stop, UniqueFd client, int upstream);
 
   int upstream_port_;
   UniqueFd listener_;
   std::atomic<Mode> mode_{Mode::kPass};
   std::atomic<int> lost_{0};
+  std::atomic<int> late_{0};
   std::vector<std::jthread> connections_;
   std::jthread acceptor_;  // last: it ends before the list of connections goes
 };

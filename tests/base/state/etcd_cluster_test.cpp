@@ -157,22 +157,6 @@ TEST_F(ThreeMembers, a_member_that_says_nothing_is_left) {
   EXPECT_EQ(seen.wait_for(3), one_to(3));
 }
 
-// What a silent member has taken in, it does when it wakes up, long after it was done elsewhere.
-TEST_F(ThreeMembers, a_commit_that_a_silent_member_makes_late_is_not_made_twice) {
-  const int silent = follower();
-  const auto store = open(silent);
-  const auto other = open((silent + 1) % kMembers);
-  ASSERT_TRUE(store->commit({.puts = {{"warm", "1"}}}));
-  etcd_.pause(silent);
-  const auto done = store->commit({.puts = {{"k", "early"}}});
-  ASSERT_TRUE(done) << done.error().text;
-  ASSERT_TRUE(other->commit({.puts = {{"k", "late"}}}));
-  etcd_.resume(silent);
-  etcd_.wait_until_ready();
-  std::this_thread::sleep_for(500ms);
-  EXPECT_EQ((**other->get("k")).value, "late");
-}
-
 TEST_F(ThreeMembers, too_few_members_are_said_and_enough_again_are_used) {
   const auto store = open(0);
   const auto lease = *store->grant(20s);

@@ -52,6 +52,12 @@ class LostAnswers : public ::testing::Test {
     return found && *found ? (*found)->value : "<absent>";
   }
 
+  void let_late_ones_arrive(int count) {
+    proxy_.set(LossyProxy::Mode::kPass);
+    for (int i = 0; i < 1000 && proxy_.late() < count; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(proxy_.late(), count);
+  }
+
   std::string prefix_ = etcd().new_prefix();
   std::unique_ptr<EtcdStore> direct_ = open({.endpoints = {etcd().endpoint(0)}, .prefix = prefix_});
   LossyProxy proxy_{etcd().endpoint(0)};
@@ -100,6 +106,28 @@ TEST_F(LostAnswers, a_conflict_stays_one) {
   EXPECT_EQ(value_of("k"), "theirs");
   proxy_.set(LossyProxy::Mode::kPass);
   EXPECT_TRUE(store->commit({.puts = {{"k", "ours"}}})) << "the store goes on";
+}
+
+// What a member holds for seconds, or a new leader finds in its log.
+TEST_F(LostAnswers, a_request_that_arrives_late_is_not_made_again) {
+  const auto store = through_proxy();
+  proxy_.set(LossyProxy::Mode::kHoldRequests);
+  ASSERT_TRUE(store->commit({.puts = {{"k", "ours"}}}));
+  ASSERT_TRUE(direct_->commit({.puts = {{"k", "theirs"}}}));
+  let_late_ones_arrive(1);
+  EXPECT_EQ(value_of("k"), "theirs");
+}
+
+TEST_F(LostAnswers, what_was_called_a_conflict_is_not_made_later) {
+  const auto store = through_proxy();
+  ASSERT_TRUE(direct_->commit({.puts = {{"k", "theirs"}}}));
+  proxy_.set(LossyProxy::Mode::kHoldRequests);
+  const auto done = store->commit({.preconditions = {{"k", kAbsent}}, .puts = {{"k", "ours"}}});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::kConflict);
+  ASSERT_TRUE(direct_->commit({.deletes = {"k"}}));
+  let_late_ones_arrive(1);
+  EXPECT_EQ(value_of("k"), "<absent>");
 }
 
 TEST_F(LostAnswers, what_cannot_be_decided_is_said) {
