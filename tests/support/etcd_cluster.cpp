@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -39,7 +40,8 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
+// `netns`: -1 for the present one.
+pid_t spawn(const std::vector<std::string>& arguments, const std::string& log, int netns) {
   std::vector<char*> raw;
   for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);
@@ -48,15 +50,12 @@ pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
   if (pid != 0) return pid;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
+  if (netns >= 0 && ::setns(netns, CLONE_NEWNET) != 0) ::_exit(1);
   const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   ::dup2(file, STDOUT_FILENO);
   ::dup2(file, STDERR_FILENO);
   ::execvp(raw[0], raw.data());
   ::_exit(127);
-}
-
-std::string loopback(const char* scheme) {
-  return std::string(scheme) + "://127.0.0.1:" + std::to_string(free_port());
 }
 
 http_client::TlsFiles client_files(const std::string& folder) {
@@ -94,7 +93,7 @@ bool EtcdCluster::try_to_start() {
     const std::string name = "m" + std::to_string(i);
     std::filesystem::remove_all(folder_.path(name));
     members_.push_back(
-        {name, loopback(options_.certificates.empty() ? "http" : "https"), loopback("http")});
+        {name, new_url(i, options_.certificates.empty() ? "http" : "https"), new_url(i, "http")});
   }
   for (int i = 0; i < options_.members; ++i) start(i);
   try {
@@ -103,6 +102,13 @@ bool EtcdCluster::try_to_start() {
     return false;
   }
   return true;
+}
+
+std::string EtcdCluster::new_url(int member, const char* scheme) const {
+  const auto place = static_cast<std::size_t>(member);
+  const std::string address =
+      place < options_.places.size() ? options_.places[place].address : "127.0.0.1";
+  return std::string(scheme) + "://" + address + ":" + std::to_string(free_port());
 }
 
 std::vector<std::string> EtcdCluster::arguments_of(const Member& member) const {
@@ -128,13 +134,14 @@ std::vector<std::string> EtcdCluster::arguments_of(const Member& member) const {
         arguments.end(),
         {"--cert-file=" + folder + "/server.pem", "--key-file=" + folder + "/server.key",
          "--trusted-ca-file=" + folder + "/ca.pem", "--client-cert-auth"});
-  arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   return arguments;
 }
 
 void EtcdCluster::start(int member) {
-  Member& one = members_[static_cast<std::size_t>(member)];
-  one.pid = spawn(arguments_of(one), folder_.path(one.name + ".log"));
+  const auto place = static_cast<std::size_t>(member);
+  Member& one = members_[place];
+  one.pid = spawn(arguments_of(one), folder_.path(one.name + ".log"),
+                  place < options_.places.size() ? options_.places[place].netns : -1);
 }
 
 bool EtcdCluster::is_dead(Member& member) {

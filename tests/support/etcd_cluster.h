@@ -39,7 +39,13 @@ class EtcdCluster {
     // PEM files in this folder make the members ask clients for certificates: ca.pem, server.pem,
     // server.key, client.pem, client.key.
     std::string certificates;
-    std::vector<std::string> arguments = {};  // further ones
+    // Where each member runs, when not on loopback of here: its address and its network namespace
+    // (borrowed).
+    struct Place {
+      std::string address;
+      int netns = -1;
+    };
+    std::vector<Place> places = {};
   };
   explicit EtcdCluster(Options options);
   EtcdCluster(const EtcdCluster&) = delete;
@@ -70,6 +76,7 @@ class EtcdCluster {
     bool is_paused = false;
   };
   std::vector<std::string> arguments_of(const Member& member) const;
+  std::string new_url(int member, const char* scheme) const;
   bool try_to_start();
   bool is_dead(Member& member);
   void end_all();
