@@ -82,11 +82,12 @@ class Lab:
             self.run(name, "ping", "-c", "2", "-W", "2", self.target(name))
 
     def _connect(self, host):
-        prefix = UNDERLAY[self.family][1]
         self.ip("lab", f"link add p{host} type veth peer name eth0 netns {self.netns(f'h{host}')}",
                 f"link set p{host} master under up")
-        nodad = " nodad" if self.family == 6 else ""
-        self.ip(f"h{host}", f"addr add {self.local(host)}/{prefix} dev eth0{nodad}", "link set eth0 up")
+        for address, length in UNDERLAY.values():
+            nodad = " nodad" if ":" in address else ""
+            self.ip(f"h{host}", f"addr add {address}{host}/{length} dev eth0{nodad}")
+        self.ip(f"h{host}", "link set eth0 up")
 
     def _by_fairlead(self, host):
         other = 3 - host
@@ -104,7 +105,8 @@ class Lab:
         self.ip(f"m{host}", f"addr add 10.10.0.{host + 1}/24 dev eth0", "link set eth0 up")
 
     def target(self, name):
-        return {"c1": "10.9.0.3", "m1": "10.10.0.3", "h1": self.local(2)}[name]
+        # Always IPv4, which is what the tools of Debian 12 measure.
+        return {"c1": "10.9.0.3", "m1": "10.10.0.3", "h1": UNDERLAY[4][0] + "2"}[name]
 
 
 PATHS = {"Fairlead's overlay": ("c1", "c2"), "VXLAN by hand": ("m1", "m2"), "the underlay": ("h1", "h2")}
