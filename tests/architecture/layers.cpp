@@ -30,6 +30,9 @@ const std::vector<Layer>& layers() {
       {"network/api", {"base"}},
       {"network/kernel", {"base"}},
       {"network/ipam", {"network/api", "base", "base/state", "base/json"}},
+      // One choice of free subnets for networks of one host and of several.
+      {"network/cluster",
+       {"network/api", "network/ipam/subnets.h", "base", "base/state", "base/json"}},
       {"network/nat", {"network/api", "network/kernel/firewall.h", "base"}},
       {"network/drivers", {"network/api", "network/kernel", "base"}},
       {"network/dns", {"network/api", "network/kernel", "base"}},

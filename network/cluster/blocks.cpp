@@ -1,0 +1,158 @@
+// Claiming blocks.
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "network/cluster/addresses.h"
+#include "network/cluster/block_layout.h"
+#include "network/cluster/keys.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr unsigned kMostAttempts = 64;
+constexpr std::size_t kPage = 256;
+
+bool is_of(Family family, std::string_view hex) {
+  return hex.size() == (family == Family::kV4 ? 8U : 32U);
+}
+
+}  // namespace
+
+Status StoreAddresses::claim_block(const std::string& network_id, Family family) {
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto place, place_of(network_id, family));
+    TRY(const auto taken, taken_blocks(place));
+    const auto block = free_block(place.area, network_id + fence_.host_id(), taken);
+    if (!block)
+      return fail(
+          Code::kExhausted,
+          "no block of {} is free: the hosts have all {}; remove hosts that are gone, or use "
+          "a network with a larger subnet",
+          place.area.to_string(), block_count(place.area));
+    const auto claimed = try_claim(place, *block);
+    if (claimed && *claimed) return {};
+    if (!claimed && claimed.error().code != Code::kConflict) return fail(claimed.error());
+    TRY_STATUS(fence_.check());  // the conflict may be that this host was removed
+  }
+  return fail(Code::kUnavailable, "claim a block of addresses: too many hosts at once; try again");
+}
+
+// Those of all hosts, those this host is busy with, and those that hold nothing to give out.
+Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const Place& place) {
+  std::set<IpAddress> taken;
+  const auto add = [&](const std::vector<state::Record>& records) -> Status {
+    for (const state::Record& record : records) {
+      const auto hex = keys::last_part(record.key);
+      if (!is_of(place.area.family(), hex)) continue;
+      TRY(const auto base, IpAddress::from_hex(hex));
+      taken.insert(base);
+    }
+    return {};
+  };
+  TRY(const auto shared, shared_.list(keys::blocks_of(place.network_id)));
+  TRY_STATUS(add(shared));
+  TRY(const auto local, local_.list(keys::local_blocks_of(place.network_id)));
+  TRY_STATUS(add(local));
+  TRY(const auto guards, shared_.list(keys::pin_guards_of(place.network_id)));
+  for (const state::Record& record : guards) {  // only where single addresses were claimed
+    const auto hex = keys::last_part(record.key);
+    if (!is_of(place.area.family(), hex)) continue;
+    TRY(const auto base, IpAddress::from_hex(hex));
+    const Cidr block = block_of(place.area, base);
+    TRY(auto excluded, pinned_in(place.network_id, block));
+    std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
+    if (without(block, excluded).empty()) taken.insert(base);
+  }
+  return taken;
+}
+
+// The single addresses claimed inside the block.
+Result<std::vector<IpAddress>> StoreAddresses::pinned_in(const std::string& network_id,
+                                                         const Cidr& block) {
+  std::vector<IpAddress> pinned;
+  const std::string prefix = keys::addresses_of(network_id);
+  // The block's first key without its last digit: sorts before it and behind whatever comes before.
+  std::string after = keys::address(network_id, block.first());
+  after.pop_back();
+  for (;;) {
+    TRY(const auto page, shared_.list(prefix, after, kPage));
+    for (const state::Record& record : page) {
+      const auto hex = keys::last_part(record.key);
+      if (!is_of(block.family(), hex)) continue;
+      TRY(const auto address, IpAddress::from_hex(hex));
+      if (address > block.last()) return pinned;
+      if (block.contains(address)) pinned.push_back(address);
+    }
+    if (page.size() < kPage) return pinned;
+    after = page.back().key;
+  }
+}
+
+// kConflict: something changed meanwhile, plan again. Any other error leaves the journal's record
+// in the phase kClaiming: the claim may have been committed all the same.
+Result<bool> StoreAddresses::try_claim(const Place& place, const Cidr& block) {
+  const std::string guard_key = keys::pin_guard(place.network_id, block.first());
+  const std::string key = keys::block(place.network_id, block.first());
+  TRY(const auto guard, shared_.get(guard_key));  // before the list of what it guards
+  TRY(auto holes, pinned_in(place.network_id, block));
+  TRY(auto preconditions, fence_.of_life());
+  TRY(const auto epoch, fence_.epoch());
+  std::vector<IpAddress> excluded = holes;
+  std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
+  LocalBlock local{.block = block, .epoch = epoch, .ranges = without(block, excluded)};
+  TRY_STATUS(save(place.network_id, local));
+  fault_point("cluster.block.journalled");
+  preconditions.push_back({keys::network(place.network_id), place.revision});
+  preconditions.push_back({key, state::kAbsent});
+  preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
+  const auto done = shared_.commit(
+      {.preconditions = std::move(preconditions),
+       .puts = {{key, encode(BlockRecord{fence_.host_id(), epoch, std::move(holes)})}},
+       .durability = state::Durability::kDurable});
+  if (!done && done.error().code == Code::kConflict) {
+    // A store that repeats a commit whose answer was lost may find our own record in its way.
+    TRY(const bool ours, resolve(place.network_id, local));
+    if (ours) return true;
+  }
+  if (!done) return fail(done.error());
+  fault_point("cluster.block.claimed");
+  local.phase = ClaimPhase::kHeld;
+  const bool useful = !local.ranges.empty();
+  TRY_STATUS(save(place.network_id, std::move(local)));
+  log::info("cluster.block.claimed",
+            {{"network", place.network_id.substr(0, 12)}, {"block", block.to_string()}});
+  return useful;
+}
+
+Status StoreAddresses::resolve_claims(const std::string& network_id, Family family) {
+  TRY(const auto blocks, local_blocks(network_id, family));
+  for (const Block& block : blocks)
+    if (block.value.phase == ClaimPhase::kClaiming)
+      TRY_STATUS(resolve(network_id, block.value).map([](bool) {}));
+  return {};
+}
+
+// A claim whose end is not known: the shared store says whether it was committed.
+Result<bool> StoreAddresses::resolve(const std::string& network_id, const LocalBlock& block) {
+  const auto base = block.block.first();
+  TRY(const auto record, read<BlockRecord>(shared_, keys::block(network_id, base)));
+  const bool ours =
+      record && record->value.host_id == fence_.host_id() && record->value.epoch == block.epoch;
+  if (!ours) return drop(keys::local_block(network_id, base)).map([] { return false; });
+  TRY(const auto place, place_of(network_id, base.family()));
+  return adopt(place, block.block, record->value).map([] { return true; });
+}
+
+// A block that the shared store says is ours.
+Status StoreAddresses::adopt(const Place& place, const Cidr& block, const BlockRecord& record) {
+  std::vector<IpAddress> excluded = record.holes;
+  std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
+  return save(place.network_id, LocalBlock{.block = block,
+                                           .epoch = record.epoch,
+                                           .phase = ClaimPhase::kHeld,
+                                           .ranges = without(block, excluded)});
+}
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,101 @@
+#include "network/cluster/endpoints.h"
+
+#include <set>
+
+#include "network/cluster/keys.h"
+#include "network/cluster/sweep.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr unsigned kMostAttempts = 16;
+
+}  // namespace
+
+Result<std::int64_t> StoreEndpoints::network_revision(const std::string& network_id) {
+  TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
+  if (!network)
+    return fail(Code::kNotFound, "network {} was removed from the cluster",
+                network_id.substr(0, 12));
+  if (network->value.phase == NetworkPhase::kReady) return network->revision;
+  return fail(Code::kUnavailable, "network {} is being removed; try again",
+              network->value.network.name.str());
+}
+
+Status StoreEndpoints::publish(const SharedEndpoint& endpoint) {
+  return publish_changed(endpoint).map([](bool) {});
+}
+
+Result<bool> StoreEndpoints::publish_changed(const SharedEndpoint& endpoint) {
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    const auto done = try_publish(endpoint);
+    if (done || done.error().code != Code::kConflict) return done;
+    TRY_STATUS(fence_.check());  // the conflict may be that this host was removed
+  }
+  return fail(Code::kUnavailable, "publish endpoint {}: its records keep changing; try again",
+              endpoint.id.substr(0, 12));
+}
+
+Result<bool> StoreEndpoints::try_publish(SharedEndpoint endpoint) {
+  TRY(auto preconditions, fence_.of_record());
+  TRY(endpoint.epoch, fence_.epoch());
+  endpoint.host_id = fence_.host_id();
+  TRY(const auto network, network_revision(endpoint.network_id));
+  const std::string key = keys::endpoint(endpoint.network_id, endpoint.id);
+  TRY(const auto present, read<SharedEndpoint>(shared_, key));
+  if (present && present->value == endpoint) return false;
+  if (present && present->value.host_id != endpoint.host_id)
+    return fail(Code::kExists, "publish endpoint {}: host {} has one of that id",
+                endpoint.id.substr(0, 12), present->value.host_id.substr(0, 12));
+  preconditions.push_back({keys::network(endpoint.network_id), network});
+  preconditions.push_back({key, present ? present->revision : state::kAbsent});
+  return shared_
+      .commit({.preconditions = std::move(preconditions), .puts = {{key, encode(endpoint)}}})
+      .map([](const auto&) { return true; });
+}
+
+Status StoreEndpoints::withdraw(const std::string& network_id, const std::string& endpoint_id) {
+  const std::string key = keys::endpoint(network_id, endpoint_id);
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto present, read<SharedEndpoint>(shared_, key));
+    if (!present || present->value.host_id != fence_.host_id()) return {};
+    const auto done =
+        shared_.commit({.preconditions = {{key, present->revision}}, .deletes = {key}});
+    if (done || done.error().code != Code::kConflict) return done.map([](const auto&) {});
+  }
+  return fail(Code::kUnavailable, "withdraw endpoint {}: its record keeps changing; try again",
+              endpoint_id.substr(0, 12));
+}
+
+Result<std::size_t> StoreEndpoints::publish_all(const std::vector<SharedEndpoint>& endpoints) {
+  std::set<std::string> wanted;
+  for (const SharedEndpoint& endpoint : endpoints)
+    wanted.insert(keys::endpoint(endpoint.network_id, endpoint.id));
+  std::size_t changed = 0;
+  for (const SharedEndpoint& endpoint : endpoints) {
+    TRY(const bool written, publish_changed(endpoint));
+    if (written) ++changed;
+  }
+  TRY(const auto records, shared_.list(keys::kEndpoints));
+  for (const state::Record& record : records) {
+    if (wanted.contains(record.key)) continue;
+    TRY(const auto endpoint, decode<SharedEndpoint>(record));
+    if (endpoint.host_id != fence_.host_id()) continue;
+    TRY_STATUS(withdraw(endpoint.network_id, endpoint.id));
+    ++changed;
+  }
+  return changed;
+}
+
+Result<std::vector<SharedEndpoint>> StoreEndpoints::list(const std::string& network_id) {
+  TRY(const auto records, shared_.list(keys::endpoints_of(network_id)));
+  std::vector<SharedEndpoint> endpoints;
+  for (const state::Record& record : records) {
+    TRY(auto endpoint, decode<SharedEndpoint>(record));
+    endpoints.push_back(std::move(endpoint));
+  }
+  return endpoints;
+}
+
+}  // namespace fairlead::network::cluster

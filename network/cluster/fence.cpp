@@ -1,0 +1,98 @@
+#include "network/cluster/fence.h"
+
+#include "network/cluster/keys.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+Error removed(std::string_view host_id) {
+  return {
+      Code::kConflict, 0,
+      fmt::format("this host ({}) was removed from the cluster; its endpoints are void until it "
+                  "has joined again",
+                  host_id.substr(0, 12))};
+}
+
+}  // namespace
+
+bool is_unreachable(const Error& error) {
+  return error.code == Code::kUnavailable || error.code == Code::kIo;
+}
+
+Fence::Fence(state::Store& shared, state::Store& local, std::string host_id, Clock clock)
+    : shared_(shared), local_(local), host_id_(std::move(host_id)), clock_(std::move(clock)) {}
+
+Status Fence::check() {
+  {
+    const std::scoped_lock hold(guard_);
+    if (closed_) return fail(removed(host_id_));
+    if (proof_ && clock_.running() < proof_->at + kLiveSeconds) return {};
+  }
+  auto asked = ask();
+  if (asked || !is_unreachable(asked.error())) return asked;
+  return {};
+}
+
+Status Fence::ask() {
+  const auto before = clock_.running();
+  TRY(const auto own, epoch());
+  TRY(const auto host, read<HostRecord>(shared_, keys::host(host_id_)));
+  const std::scoped_lock hold(guard_);
+  if (!host || host->value.phase == HostPhase::kRemoved || host->value.epoch != own) {
+    closed_ = true;
+    return fail(removed(host_id_));
+  }
+  if (!proof_) proof_ = Proof{.epoch = own, .host_revision = host->revision};
+  proof_->at = std::max(proof_->at, before);
+  return {};
+}
+
+Result<std::vector<state::Precondition>> Fence::of_record() {
+  const std::scoped_lock hold(guard_);
+  if (closed_) return fail(removed(host_id_));
+  if (!proof_) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
+  return std::vector<state::Precondition>{{keys::host(host_id_), proof_->host_revision}};
+}
+
+Result<std::vector<state::Precondition>> Fence::of_life() {
+  TRY(auto wanted, of_record());
+  const std::scoped_lock hold(guard_);
+  if (proof_->live_revision == state::kAbsent)
+    return fail(Code::kUnavailable,
+                "this host's lease in the cluster has run out and is being renewed; try again");
+  wanted.push_back({keys::live(host_id_), proof_->live_revision});
+  return wanted;
+}
+
+Result<std::uint64_t> Fence::epoch() {
+  {
+    const std::scoped_lock hold(guard_);
+    if (proof_ && !closed_) return proof_->epoch;
+  }
+  TRY(const auto member, read<MemberRecord>(local_, keys::kMember));
+  return member ? member->value.epoch : 0;
+}
+
+void Fence::prove(const Proof& proof) {
+  const std::scoped_lock hold(guard_);
+  proof_ = proof;
+  closed_ = false;
+}
+
+void Fence::close() {
+  const std::scoped_lock hold(guard_);
+  closed_ = true;
+}
+
+void Fence::lose_life() {
+  const std::scoped_lock hold(guard_);
+  if (proof_) proof_->live_revision = state::kAbsent;
+}
+
+bool Fence::is_closed() {
+  const std::scoped_lock hold(guard_);
+  return closed_;
+}
+
+}  // namespace fairlead::network::cluster

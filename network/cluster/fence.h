@@ -1,0 +1,75 @@
+// What this host may rely on: its epoch, and until when that was proved. Everything that writes to
+// the shared store in the host's name takes its preconditions from here, and everything that gives
+// out addresses asks `check` first.
+//
+// Why addresses are safe: a block is owned through a key that no lease can delete. It goes away by
+// the owner's own act, or by `host rm`, which raises the host's epoch and deletes its live key
+// first, and the blocks only after the host had kFenceSeconds to see it. A host that is running
+// reads both keys every few seconds; one that was paused longer than kLiveSeconds finds its proof
+// too old and reads them before it gives out anything. Left is a host that runs, cannot reach the
+// store and is removed all the same: that is said where an operator asks for it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/state/store.h"
+#include "network/cluster/clock.h"
+#include "network/cluster/records.h"
+
+namespace fairlead::network::cluster {
+
+// How long a removed host's addresses are kept from others: kLiveSeconds, in which it may still act
+// on an old proof, and a margin for what it had begun then.
+inline constexpr long long kFenceSeconds = 20;
+
+bool is_unreachable(const Error& error);  // kUnavailable, kIo
+
+// Thread-safe. The stores must outlive it.
+class Fence {
+ public:
+  Fence(state::Store& shared, state::Store& local, std::string host_id, Clock clock);
+
+  const std::string& host_id() const { return host_id_; }
+  const Clock& clock() const { return clock_; }
+
+  // May this host act in its own name? kConflict when it was removed. When the proof is old, the
+  // shared store is asked; when that cannot be reached, the last word stands.
+  Status check();
+  // Preconditions that only hold while nobody removed this host: its record. kUnavailable when it
+  // has not joined.
+  Result<std::vector<state::Precondition>> of_record();
+  // The same and its live key, with this process' nonce.
+  Result<std::vector<state::Precondition>> of_life();
+  // Of this host; 0 before it ever joined.
+  Result<std::uint64_t> epoch();
+
+  // ---- for Membership
+
+  struct Proof {
+    std::uint64_t epoch = 0;
+    std::int64_t host_revision = state::kAbsent, live_revision = state::kAbsent;
+    std::chrono::milliseconds at{};  // the clock before the keys were read
+  };
+  void prove(const Proof& proof);
+  void close();  // this host was removed
+  void lose_life();
+  bool is_closed();
+
+ private:
+  Status ask();  // reads the host's record
+
+  state::Store& shared_;
+  state::Store& local_;
+  const std::string host_id_;
+  const Clock clock_;
+  std::mutex guard_;
+  std::optional<Proof> proof_;
+  bool closed_ = false;
+};
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,79 @@
+// `host rm`.
+#include "base/fault.h"
+#include "base/log.h"
+#include "network/cluster/keys.h"
+#include "network/cluster/membership.h"
+#include "network/cluster/sweep.h"
+
+namespace fairlead::network::cluster {
+
+Result<Stored<HostRecord>> StoreMembership::find_host(std::string_view host) {
+  TRY(const auto records, parts_.shared.list(keys::kHosts));
+  std::vector<Stored<HostRecord>> found;
+  for (const state::Record& record : records) {
+    TRY(auto value, decode<HostRecord>(record));
+    const bool is_it = value.facts.name == host || value.facts.id == host ||
+                       (host.size() >= 3 && value.facts.id.starts_with(host));
+    if (is_it) found.push_back({std::move(value), record.revision});
+  }
+  if (found.empty())
+    return fail(Code::kNotFound, "there is no host {} in the cluster; `fairlead host ls` shows all",
+                host);
+  if (found.size() > 1)
+    return fail(Code::kInvalid, "{} is the name of {} hosts; use the id: {} or {}", host,
+                found.size(), found[0].value.facts.id, found[1].value.facts.id);
+  return std::move(found[0]);
+}
+
+// One that saw its removal and has joined again gave back everything itself. For a while after, a
+// repeated call is taken for the end of that removal, not for another one.
+bool StoreMembership::came_back(const HostRecord& host) const {
+  constexpr long long kSameRemoval = 60;
+  return host.phase == HostPhase::kMember && host.free_after != 0 &&
+         fence_.clock().unix_time() < host.free_after + kSameRemoval;
+}
+
+// Raises the epoch and takes the life away, in one transaction: from here on the host cannot write,
+// and sees why. One that is removed already stays as it is: a removal that goes on.
+Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
+  if (host.value.phase == HostPhase::kRemoved) return host.value;
+  const std::string key = keys::host(host.value.facts.id),
+                    live_key = keys::live(host.value.facts.id);
+  TRY(const auto live, parts_.shared.get(live_key));
+  HostRecord removed = host.value;
+  removed.epoch += 1;
+  removed.phase = HostPhase::kRemoved;
+  removed.changed = fence_.clock().unix_time();
+  removed.free_after = removed.changed + kFenceSeconds;
+  state::Txn txn{
+      .preconditions = {{key, host.revision}, {live_key, live ? live->revision : state::kAbsent}},
+      .puts = {{key, encode(removed)}},
+      .durability = state::Durability::kDurable};
+  if (live) txn.deletes = {live_key};
+  TRY_STATUS(parts_.shared.commit(txn).map([](const auto&) {}));
+  log::warn("cluster.host.rm", {{"host", removed.facts.name}, {"epoch", removed.epoch}});
+  return removed;
+}
+
+Result<HostRemoval> StoreMembership::remove_host(std::string_view host) {
+  TRY(const auto found, find_host(host));
+  if (found.value.facts.id == parts_.facts.id && !fence_.is_closed())
+    return fail(Code::kInvalid,
+                "{} is this host: it leaves by stopping; run `fairlead host rm` on another one",
+                host);
+  if (came_back(found.value)) return HostRemoval{.complete = true};
+  TRY(const auto removed, fence_off(found));
+  fault_point("cluster.rm.fenced");
+  const auto is_void = [&](const std::string& host_id, std::uint64_t epoch) {
+    return host_id == removed.facts.id && epoch < removed.epoch;
+  };
+  HostRemoval removal;
+  TRY(removal.endpoints, sweep_endpoints(parts_.shared, is_void));
+  removal.retry_after = std::max(0LL, removed.free_after - fence_.clock().unix_time());
+  if (removal.retry_after > 0) return removal;
+  TRY(removal.addresses, sweep_addresses(parts_.shared, is_void));
+  removal.complete = true;
+  return removal;
+}
+
+}  // namespace fairlead::network::cluster

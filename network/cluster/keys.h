@@ -1,0 +1,108 @@
+// Where the cluster keeps its records. All values are JSON (records.h).
+//
+// In the shared store (below the cluster's own prefix, which the etcd store puts in front):
+//
+//   meta/cluster                 uuid, port, pools of addresses: made by the first host
+//   host/<hid>                   the host and its epoch; stays as a tombstone after `host rm`
+//   live/<hid>                   {boot, epoch, nonce}, under a lease: the host lives
+//   net/<nid>                    the network; its revision is a precondition of everything below it
+//   netname/<name>               {"id"}: makes names unique
+//   vni/<6 hex>                  {"id"}, or {"free_after"} for 10 minutes after a removal
+//   pool/<hex>-<length>          {"id","name"}: the subnet is that network's
+//   pool-guard                   changed by each new pool, so that of two creators that each see no
+//                                overlap only one commits
+//   blk/<nid>/<hex of first>     {host, epoch, holes}: the block is that host's alone
+//   pin-guard/<nid>/<hex>        changed by each claim of a single address inside that block, so
+//                                that no block is claimed past an address its claimer did not see
+//   ip/<nid>/<hex>               {endpoint, host, epoch}: this one address is that endpoint's
+//   ep/<nid>/<eid>               the endpoint, written by its host only
+//
+// In the local store of each host:
+//
+//   cluster/member               who this host is in the cluster: epoch, nonce of its live key
+//   cluster/block/<nid>/<hex>    a block that is being claimed, owned, or being given back
+//   cluster/address/<nid>/<hex>  a single address that is being claimed, held, or being given back
+//
+// Nothing but live/ hangs on a lease: what a missed beat deletes must cost nothing to lose.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/ip.h"
+
+namespace fairlead::network::cluster::keys {
+
+inline constexpr std::string_view kMeta = "meta/cluster";
+inline constexpr std::string_view kHosts = "host/";
+inline constexpr std::string_view kLives = "live/";
+inline constexpr std::string_view kNetworks = "net/";
+inline constexpr std::string_view kPools = "pool/";
+inline constexpr std::string_view kPoolGuard = "pool-guard";
+inline constexpr std::string_view kBlocks = "blk/";
+inline constexpr std::string_view kAddresses = "ip/";
+inline constexpr std::string_view kEndpoints = "ep/";
+
+inline std::string host(std::string_view id) { return fmt::format("host/{}", id); }
+inline std::string live(std::string_view id) { return fmt::format("live/{}", id); }
+inline std::string network(std::string_view id) { return fmt::format("net/{}", id); }
+inline std::string network_name(std::string_view name) { return fmt::format("netname/{}", name); }
+inline std::string vni(std::uint32_t number) { return fmt::format("vni/{:06x}", number); }
+inline std::string pool(const Cidr& subnet) {
+  return fmt::format("pool/{}-{}", subnet.first().to_hex(), subnet.prefix_length());
+}
+inline std::string blocks_of(std::string_view network_id) {
+  return fmt::format("blk/{}/", network_id);
+}
+inline std::string block(std::string_view network_id, const IpAddress& base) {
+  return fmt::format("blk/{}/{}", network_id, base.to_hex());
+}
+inline std::string pin_guards_of(std::string_view network_id) {
+  return fmt::format("pin-guard/{}/", network_id);
+}
+inline std::string pin_guard(std::string_view network_id, const IpAddress& base) {
+  return fmt::format("pin-guard/{}/{}", network_id, base.to_hex());
+}
+inline std::string addresses_of(std::string_view network_id) {
+  return fmt::format("ip/{}/", network_id);
+}
+inline std::string address(std::string_view network_id, const IpAddress& ip) {
+  return fmt::format("ip/{}/{}", network_id, ip.to_hex());
+}
+inline std::string endpoints_of(std::string_view network_id) {
+  return fmt::format("ep/{}/", network_id);
+}
+inline std::string endpoint(std::string_view network_id, std::string_view id) {
+  return fmt::format("ep/{}/{}", network_id, id);
+}
+
+inline constexpr std::string_view kMember = "cluster/member";
+inline constexpr std::string_view kLocalBlocks = "cluster/block/";
+inline constexpr std::string_view kLocalAddresses = "cluster/address/";
+
+inline std::string local_blocks_of(std::string_view network_id) {
+  return fmt::format("cluster/block/{}/", network_id);
+}
+inline std::string local_block(std::string_view network_id, const IpAddress& base) {
+  return fmt::format("cluster/block/{}/{}", network_id, base.to_hex());
+}
+inline std::string local_addresses_of(std::string_view network_id) {
+  return fmt::format("cluster/address/{}/", network_id);
+}
+inline std::string local_address(std::string_view network_id, const IpAddress& ip) {
+  return fmt::format("cluster/address/{}/{}", network_id, ip.to_hex());
+}
+
+// The part of a key behind its last slash, and the one before that: "blk/<nid>/<hex>".
+inline std::string_view last_part(std::string_view key) { return key.substr(key.rfind('/') + 1); }
+inline std::string_view network_part(std::string_view key) {
+  const auto end = key.rfind('/');
+  if (end == std::string_view::npos || end == 0) return {};
+  const auto begin = key.rfind('/', end - 1);
+  return begin == std::string_view::npos ? std::string_view()
+                                         : key.substr(begin + 1, end - begin - 1);
+}
+
+}  // namespace fairlead::network::cluster::keys

@@ -1,0 +1,70 @@
+// How a host takes part in the cluster.
+#pragma once
+
+#include <mutex>
+
+#include "base/state/leases.h"
+#include "network/cluster/fence.h"
+#include "network/cluster/host_table.h"
+
+namespace fairlead::network::cluster {
+
+struct MembershipParts {
+  state::Store& shared;
+  state::Store& local;
+  state::Leases& leases;
+  HostFacts facts;
+  std::string boot_id;  // of this boot: base/host.h
+};
+
+// The stores, the leases and the fence must outlive it.
+class StoreMembership : public Membership {
+ public:
+  StoreMembership(MembershipParts parts, Fence& fence);
+  ~StoreMembership() override;
+
+  Result<Standing> join() override;
+  Status join_again() override;
+  Result<Standing> keep_alive() override;
+  Status leave() override;
+  Result<std::vector<Host>> hosts() override;
+  Result<HostRemoval> remove_host(std::string_view host) override;
+  bool is_frozen() override;
+  void release_brake() override;
+  std::vector<std::string> problems() override;
+
+ private:
+  using StoredHost = std::optional<Stored<HostRecord>>;
+
+  HostTable::Now now() const;
+  Result<ClusterMeta> ensure_meta();
+  Result<MemberRecord> own_record();
+  static bool is_removed(const StoredHost& host, const MemberRecord& member);
+  Status enter(const StoredHost& host, MemberRecord member);
+  Result<std::int64_t> put_host(const StoredHost& host, const HostRecord& wanted);
+  Result<std::int64_t> make_live(MemberRecord& member);
+  Status save(const MemberRecord& member);
+  Result<Standing> removed();
+  Status drop_own(std::uint64_t epoch);  // what this host owned under lower epochs
+  Status follow_hosts();                 // list, then watch; again when a watch was lost
+  Status start_watches();
+  void on_events(const std::vector<state::Event>& events);
+
+  // host_removal.cpp
+  Result<Stored<HostRecord>> find_host(std::string_view host);
+  bool came_back(const HostRecord& host) const;
+  Result<HostRecord> fence_off(const Stored<HostRecord>& host);
+
+  MembershipParts parts_;
+  Fence& fence_;
+  std::mutex guard_;  // one verb at a time
+  std::string nonce_;
+  std::optional<state::LeaseId> lease_;
+
+  std::mutex table_guard_;
+  HostTable table_;
+  bool followed_ = false;                               // the watches run and have lost nothing
+  std::vector<std::unique_ptr<state::Watch>> watches_;  // last: they call into the table
+};
+
+}  // namespace fairlead::network::cluster

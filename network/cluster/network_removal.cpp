@@ -1,0 +1,129 @@
+// Removing a network that no host uses any more.
+//
+// The store has no precondition "no key begins with ...". So the removal changes the network's
+// record first, whose revision is a precondition of every endpoint, block and address of the
+// network: what was published before is seen by the list that follows, and nothing can be published
+// after. A removal that dies on the way is ended by the next one, or by the next creation.
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "network/cluster/keys.h"
+#include "network/cluster/networks.h"
+#include "network/cluster/sweep.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr unsigned kMostAttempts = 16;
+
+}  // namespace
+
+Result<std::vector<SharedEndpoint>> StoreNetworks::endpoints_of(const std::string& network_id) {
+  TRY(const auto records, shared_.list(keys::endpoints_of(network_id)));
+  std::vector<SharedEndpoint> endpoints;
+  for (const state::Record& record : records) {
+    TRY(auto endpoint, decode<SharedEndpoint>(record));
+    endpoints.push_back(std::move(endpoint));
+  }
+  return endpoints;
+}
+
+Error StoreNetworks::in_use(const SharedNetwork& network,
+                            const std::vector<SharedEndpoint>& endpoints) {
+  std::map<std::string, std::size_t> counts;
+  for (const SharedEndpoint& endpoint : endpoints) ++counts[endpoint.host_id];
+  std::vector<std::string> hosts;
+  for (const auto& [id, count] : counts) {
+    const auto host = read<HostRecord>(shared_, keys::host(id));
+    const bool named = host && *host;
+    hosts.push_back(
+        fmt::format("{} ({})", named ? (*host)->value.facts.name : id.substr(0, 12), count));
+    if (hosts.size() == 5 && counts.size() > 5) {
+      hosts.push_back("...");
+      break;
+    }
+  }
+  return {Code::kInUse, 0,
+          fmt::format("network {} has {} endpoint{} on host{} {}; remove them first",
+                      network.name.str(), endpoints.size(), endpoints.size() == 1 ? "" : "s",
+                      counts.size() == 1 ? "" : "s", fmt::join(hosts, ", "))};
+}
+
+Result<StoreNetworks::StoredNetwork> StoreNetworks::set_phase(const StoredNetwork& network,
+                                                              NetworkPhase phase) {
+  StoredNetwork changed = network;
+  changed.value.phase = phase;
+  const std::string key = keys::network(network.value.network.id);
+  TRY(const auto done, shared_.commit({.preconditions = {{key, network.revision}},
+                                       .puts = {{key, encode(changed.value)}},
+                                       .durability = state::Durability::kDurable}));
+  changed.revision = done.revision;
+  return changed;
+}
+
+Status StoreNetworks::leave(std::string_view network) {
+  TRY(const auto found, find(network));
+  if (!found) return {};
+  TRY(auto endpoints, endpoints_of(found->value.network.id));
+  std::erase_if(endpoints, [&](const SharedEndpoint& endpoint) {
+    return endpoint.host_id != fence_.host_id();
+  });
+  if (endpoints.empty()) return {};
+  return fail(with_context(in_use(found->value.network, endpoints),
+                           fmt::format("leave network {}", network)));
+}
+
+Status StoreNetworks::remove(std::string_view network) {
+  TRY_STATUS(fence_.of_record().map([](const auto&) {}));
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    const auto done = try_remove(network);
+    if (done) return done;
+    if (done.error().code != Code::kConflict)
+      return fail(with_context(done.error(), fmt::format("remove network {}", network)));
+  }
+  return fail(Code::kUnavailable, "remove network {}: its record keeps changing; try again",
+              network);
+}
+
+Status StoreNetworks::try_remove(std::string_view name) {
+  TRY(auto found, find(name));
+  if (!found) return {};
+  const SharedNetwork network = found->value.network;
+  if (found->value.phase == NetworkPhase::kReady) {
+    TRY(const auto endpoints, endpoints_of(network.id));
+    if (!endpoints.empty()) return fail(in_use(network, endpoints));
+    TRY(found, set_phase(*found, NetworkPhase::kDeleting));
+    fault_point("cluster.network.deleting");
+  }
+  TRY_STATUS(end_removal(*found));
+  log::info("cluster.network.removed", {{"name", network.name.str()}});
+  return {};
+}
+
+Status StoreNetworks::end_removal(const StoredNetwork& network) {
+  TRY(const auto endpoints, endpoints_of(network.value.network.id));
+  if (endpoints.empty()) return purge(network);
+  TRY_STATUS(set_phase(network, NetworkPhase::kReady).map([](const auto&) {}));
+  return fail(in_use(network.value.network, endpoints));
+}
+
+// What hangs on the network first, its names last.
+Status StoreNetworks::purge(const StoredNetwork& stored) {
+  const SharedNetwork& network = stored.value.network;
+  TRY_STATUS(sweep_prefix(shared_, keys::blocks_of(network.id)));
+  TRY_STATUS(sweep_prefix(shared_, keys::addresses_of(network.id)));
+  TRY_STATUS(sweep_prefix(shared_, keys::pin_guards_of(network.id)));
+  fault_point("cluster.network.swept");
+  const std::string key = keys::network(network.id), vni_key = keys::vni(network.vni);
+  const long long free_after = fence_.clock().unix_time() + kVniQuarantineSeconds;
+  state::Txn txn{.preconditions = {{key, stored.revision}},
+                 .puts = {{vni_key, encode(VniRecord{.free_after = free_after})}},
+                 .deletes = {key, keys::network_name(network.name.str())},
+                 .durability = state::Durability::kDurable};
+  for (const Subnet& subnet : network.subnets) txn.deletes.push_back(keys::pool(subnet.subnet));
+  return shared_.commit(txn).map([](const auto&) {});
+}
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,254 @@
+#include "network/cluster/networks.h"
+
+#include <algorithm>
+
+#include "base/fault.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/state/txn.h"
+#include "network/cluster/keys.h"
+#include "network/ipam/subnets.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr unsigned kMostAttempts = 32;
+constexpr unsigned kMostProbes = 1024;
+constexpr unsigned kLengthV4 = 20, kLengthV6 = 64;  // of a chosen subnet: room for blocks
+
+struct Pools {
+  std::int64_t guard_revision = state::kAbsent;
+  std::vector<Cidr> subnets;
+  std::vector<SharedPool> holders;
+};
+
+Result<Cidr> subnet_of_key(std::string_view key) {
+  const auto part = keys::last_part(key);
+  const auto dash = part.find('-');
+  if (dash == std::string_view::npos)
+    return fail(Code::kIo, "{} is not a key of an address pool", key);
+  TRY(const auto base, IpAddress::from_hex(part.substr(0, dash)));
+  return Cidr::parse_subnet(fmt::format("{}/{}", base.to_string(), part.substr(dash + 1)));
+}
+
+// The guard is read first: a pool that is committed after that and is not seen here changes it.
+Result<Pools> read_pools(state::Store& shared) {
+  Pools pools;
+  TRY(const auto guard, shared.get(keys::kPoolGuard));
+  if (guard) pools.guard_revision = guard->revision;
+  TRY(const auto records, shared.list(keys::kPools));
+  for (const state::Record& record : records) {
+    TRY(auto subnet, subnet_of_key(record.key));
+    TRY(auto holder, decode<SharedPool>(record));
+    pools.subnets.push_back(subnet);
+    pools.holders.push_back(std::move(holder));
+  }
+  return pools;
+}
+
+Status check_free(const Cidr& subnet, const Pools& pools, const std::vector<Cidr>& occupied) {
+  for (std::size_t i = 0; i < pools.subnets.size(); ++i)
+    if (pools.subnets[i].overlaps(subnet))
+      return fail(Code::kExists,
+                  "subnet {} overlaps {}, the subnet of network {}; choose another one",
+                  subnet.to_string(), pools.subnets[i].to_string(), pools.holders[i].name);
+  for (const Cidr& other : occupied)
+    if (subnet.contains(other))
+      return fail(Code::kExists,
+                  "subnet {} is in use on this host: it has {} already; choose another one",
+                  subnet.to_string(), other.to_string());
+  return {};
+}
+
+Result<Cidr> choose(Family family, const ClusterMeta& meta, std::vector<Cidr> taken) {
+  const bool v4 = family == Family::kV4;
+  const std::vector<Cidr> bases = v4 ? meta.pools : std::vector<Cidr>{ula_prefix(meta.uuid)};
+  for (const Cidr& base : bases)
+    if (base.family() == family)
+      if (const auto found = first_free_subnet(base, v4 ? kLengthV4 : kLengthV6, taken))
+        return *found;
+  return fail(Code::kExhausted,
+              "no free IPv{} subnet is left in the cluster's pools; remove networks that are not "
+              "needed, or give the network a subnet",
+              static_cast<int>(family));
+}
+
+Status check_occupied(const SharedNetwork& network, const std::vector<Cidr>& occupied) {
+  for (const Subnet& subnet : network.subnets)
+    for (const Cidr& other : occupied)
+      if (subnet.subnet.contains(other))
+        return fail(Code::kExists,
+                    "its subnet {} is in use on this host, which has {} already; remove that here, "
+                    "or use another network",
+                    subnet.subnet.to_string(), other.to_string());
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<StoreNetworks::StoredNetwork>> StoreNetworks::find(std::string_view network) {
+  std::string id(network);
+  if (NetworkName::parse(network)) {
+    TRY(const auto named, shared_.get(keys::network_name(network)));
+    if (named) {
+      TRY(id, decode_id(*named));
+    }
+  }
+  const std::string key = keys::network(id);
+  if (!state::is_key(key)) return std::optional<StoredNetwork>();
+  return read<NetworkRecord>(shared_, key);
+}
+
+Result<SharedNetwork> StoreNetworks::create_or_join(const NetworkSpec& spec,
+                                                    const std::vector<Cidr>& occupied) {
+  const std::string what = fmt::format("create network {}", spec.name.str());
+  if (auto valid = validate_subnets(wanted_subnets(spec)); !valid)
+    return fail(with_context(valid.error(), what));
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto present, find(spec.name.str()));
+    if (present && present->value.phase == NetworkPhase::kDeleting) {
+      const auto ended = end_removal(*present);
+      if (!ended && ended.error().code != Code::kInUse && ended.error().code != Code::kConflict)
+        return fail(with_context(ended.error(), what));
+      continue;
+    }
+    auto made = present ? joined(present->value.network, spec, occupied) : create(spec, occupied);
+    if (made) return made;
+    if (present || made.error().code != Code::kConflict)
+      return fail(with_context(made.error(), what));
+  }
+  return fail(Code::kUnavailable, "{}: too many hosts change networks at once; try again", what);
+}
+
+Result<SharedNetwork> StoreNetworks::joined(const SharedNetwork& network, const NetworkSpec& spec,
+                                            const std::vector<Cidr>& occupied) const {
+  if (const std::string other = difference(network, spec); !other.empty())
+    return fail(Code::kConflict,
+                "a network of that name exists, and {}; `fairlead network inspect {}` shows it",
+                other, network.name.str());
+  TRY_STATUS(check_occupied(network, occupied));
+  TRY_STATUS(check_underlay(network));
+  return network;
+}
+
+Status StoreNetworks::check_underlay(const SharedNetwork& network) const {
+  const unsigned needed = network.mtu + tunnel_overhead(facts_.vtep.family());
+  if (facts_.underlay_mtu >= needed) return {};
+  return fail(Code::kUnsupported,
+              "its MTU is {}, and needs {} on the network between the hosts, where this host has "
+              "{}; raise that, or make a network with -o mtu={}",
+              network.mtu, needed, facts_.underlay_mtu,
+              facts_.underlay_mtu - tunnel_overhead(facts_.vtep.family()));
+}
+
+Result<SharedNetwork> StoreNetworks::create(const NetworkSpec& spec,
+                                            const std::vector<Cidr>& occupied) {
+  SharedNetwork network{.id = spec.id.empty() ? random_hex(64) : spec.id,
+                        .name = spec.name,
+                        .options = shared_options(spec.options),
+                        .internal = spec.internal,
+                        .created = fence_.clock().unix_time()};
+  const std::string key = keys::network(network.id);
+  const std::string name_key = keys::network_name(network.name.str());
+  TRY(const auto same_id, read<NetworkRecord>(shared_, key));
+  if (same_id && same_id->value.network.name != spec.name)
+    return fail(Code::kExists, "its id {} belongs to network {}", network.id.substr(0, 12),
+                same_id->value.network.name.str());
+  TRY(network.mtu, give_mtu(spec));
+  TRY(auto member, fence_.of_record());
+  state::Txn txn{.preconditions = std::move(member), .durability = state::Durability::kDurable};
+  TRY_STATUS(give_subnets(spec, occupied, network, txn));
+  TRY_STATUS(give_vni(network, txn));
+  txn.preconditions.push_back({key, state::kAbsent});
+  txn.preconditions.push_back({name_key, state::kAbsent});
+  txn.puts.push_back({key, encode(NetworkRecord{network})});
+  txn.puts.push_back({name_key, encode_id(network.id)});
+  TRY_STATUS(shared_.commit(txn).map([](const auto&) {}));
+  log::info("cluster.network.created", {{"name", network.name.str()}, {"vni", network.vni}});
+  return network;
+}
+
+Status StoreNetworks::give_subnets(const NetworkSpec& spec, const std::vector<Cidr>& occupied,
+                                   SharedNetwork& network, state::Txn& txn) {
+  TRY(const auto meta, read<ClusterMeta>(shared_, keys::kMeta));
+  if (!meta) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
+  TRY(const auto pools, read_pools(shared_));
+  std::vector<Cidr> taken = pools.subnets;
+  taken.insert(taken.end(), occupied.begin(), occupied.end());
+  for (const SubnetSpec& wanted : wanted_subnets(spec)) {
+    Subnet subnet{.gateway = wanted.gateway, .aux = wanted.aux};
+    if (wanted.range) subnet.range = wanted.range->network();
+    if (wanted.subnet) {
+      TRY_STATUS(check_free(*wanted.subnet, pools, occupied));
+      subnet.subnet = *wanted.subnet;
+    } else {
+      TRY(subnet.subnet, choose(wanted.family, meta->value, taken));
+    }
+    if (!subnet.gateway) subnet.gateway = subnet.subnet.first().plus(1);
+    subnet.pool_id = subnet.subnet.to_string();
+    const std::string key = keys::pool(subnet.subnet);
+    txn.preconditions.push_back({key, state::kAbsent});
+    txn.puts.push_back({key, encode(SharedPool{network.id, network.name.str()})});
+    network.subnets.push_back(std::move(subnet));
+  }
+  txn.preconditions.push_back({std::string(keys::kPoolGuard), pools.guard_revision});
+  txn.puts.push_back({std::string(keys::kPoolGuard), encode_last(network.subnets.back().pool_id)});
+  return {};
+}
+
+Status StoreNetworks::give_vni(SharedNetwork& network, state::Txn& txn) {
+  VniProbe probe(network.id);
+  for (unsigned tries = 0; tries < kMostProbes; ++tries, probe.next()) {
+    const std::string key = keys::vni(probe.current());
+    TRY(const auto holder, read<VniRecord>(shared_, key));
+    const bool free = !holder || (holder->value.network_id.empty() &&
+                                  holder->value.free_after <= fence_.clock().unix_time());
+    if (!free) continue;
+    network.vni = probe.current();
+    txn.preconditions.push_back({key, holder ? holder->revision : state::kAbsent});
+    txn.puts.push_back({key, encode(VniRecord{.network_id = network.id})});
+    return {};
+  }
+  return fail(Code::kExhausted, "no free VNI was found in {} tries", kMostProbes);
+}
+
+// The narrowest underlay of all members counts: whoever joins later must not be narrower.
+Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
+  const auto inside = [](const HostFacts& facts) {
+    return facts.underlay_mtu - std::min(facts.underlay_mtu, tunnel_overhead(facts.vtep.family()));
+  };
+  unsigned most = inside(facts_);
+  std::string narrowest = facts_.name;
+  TRY(const auto records, shared_.list(keys::kHosts));
+  for (const state::Record& record : records) {
+    TRY(const auto host, decode<HostRecord>(record));
+    if (host.phase != HostPhase::kMember || inside(host.facts) >= most) continue;
+    most = inside(host.facts);
+    narrowest = host.facts.name;
+  }
+  if (!spec.options.mtu) return most;
+  if (*spec.options.mtu <= most) return *spec.options.mtu;
+  return fail(Code::kInvalid,
+              "an MTU of {} does not fit through the tunnels: host {} takes {} at most",
+              *spec.options.mtu, narrowest, most);
+}
+
+Result<SharedNetwork> StoreNetworks::inspect(std::string_view network) {
+  TRY(const auto found, find(network));
+  if (found) return found->value.network;
+  return fail(Code::kNotFound, "there is no network {} in the cluster", network);
+}
+
+Result<std::vector<SharedNetwork>> StoreNetworks::list() {
+  TRY(const auto records, shared_.list(keys::kNetworks));
+  std::vector<SharedNetwork> networks;
+  for (const state::Record& record : records) {
+    TRY(auto network, decode<NetworkRecord>(record));
+    networks.push_back(std::move(network.network));
+  }
+  std::ranges::sort(networks, {}, &SharedNetwork::name);
+  return networks;
+}
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,78 @@
+#include "network/cluster/sweep.h"
+
+#include "base/fault.h"
+#include "network/cluster/keys.h"
+#include "network/cluster/records.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr std::size_t kPage = 1000;
+
+using Unwanted = std::function<Result<bool>(const state::Record&)>;
+
+// A record that changed meanwhile is looked at again.
+Result<std::size_t> drop(state::Store& store, const std::vector<state::Record>& records,
+                         const Unwanted& unwanted) {
+  std::size_t dropped = 0;
+  for (std::size_t first = 0; first < records.size(); first += kMostChanges) {
+    state::Txn txn{.durability = state::Durability::kDurable};
+    for (std::size_t i = first; i < std::min(first + kMostChanges, records.size()); ++i) {
+      TRY(const bool goes, unwanted(records[i]));
+      if (!goes) continue;
+      txn.preconditions.push_back({records[i].key, records[i].revision});
+      txn.deletes.push_back(records[i].key);
+    }
+    if (txn.deletes.empty()) continue;
+    TRY_STATUS(store.commit(txn).map([](const auto&) {}));
+    dropped += txn.deletes.size();
+    fault_point("cluster.sweep.dropped");
+  }
+  return dropped;
+}
+
+Result<std::size_t> sweep(state::Store& store, std::string_view prefix, const Unwanted& unwanted) {
+  std::size_t dropped = 0;
+  for (std::string after;;) {
+    TRY(const auto page, store.list(prefix, after, kPage));
+    const auto done = drop(store, page, unwanted);
+    if (!done && done.error().code == Code::kConflict) continue;  // the same page, as it is now
+    if (!done) return fail(done.error());
+    dropped += *done;
+    if (page.size() < kPage) return dropped;
+    after = page.back().key;
+  }
+}
+
+template <class Value>
+Unwanted owned(const OwnedBy& unwanted) {
+  return [&unwanted](const state::Record& record) -> Result<bool> {
+    TRY(const auto value, decode<Value>(record));
+    return unwanted(value.host_id, value.epoch);
+  };
+}
+
+}  // namespace
+
+Result<std::size_t> sweep_endpoints(state::Store& shared, const OwnedBy& unwanted) {
+  return sweep(shared, keys::kEndpoints, owned<SharedEndpoint>(unwanted));
+}
+
+Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted) {
+  TRY(const auto blocks, sweep(shared, keys::kBlocks, owned<BlockRecord>(unwanted)));
+  TRY(const auto pins, sweep(shared, keys::kAddresses, owned<PinRecord>(unwanted)));
+  return blocks + pins;
+}
+
+Status sweep_prefix(state::Store& store, std::string_view prefix) {
+  const auto all = [](const state::Record&) -> Result<bool> { return true; };
+  return sweep(store, prefix, all).map([](std::size_t) {});
+}
+
+Status forget_local_claims(state::Store& local) {
+  TRY_STATUS(sweep_prefix(local, keys::kLocalBlocks));
+  return sweep_prefix(local, keys::kLocalAddresses);
+}
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,234 @@
+// Several hosts over one store in memory, with a clock that the test turns, leases that run out by
+// it, and a door for each host that can be shut or can die.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/state/memory_store.h"
+#include "network/cluster/cluster.h"
+#include "network/cluster/keys.h"
+#include "network/ipam/ipam.h"
+
+namespace fairlead::network::cluster {
+
+inline IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+inline Cidr cidr(std::string_view text) { return Cidr::parse(text).value(); }
+
+// The value itself, so that it can be gone through.
+template <class T>
+T must(Result<T> result) {
+  if (result) return std::move(*result);
+  ADD_FAILURE() << result.error().text;
+  return T();
+}
+
+// What all hosts have in common.
+struct World {
+  std::atomic<long long> seconds = 1'000;  // of every clock
+  std::unique_ptr<state::MemoryStore> store = state::make_memory_store(
+      state::kRememberedCommits,
+      [this] { return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds)); });
+
+  Clock clock() {
+    return {.running = [this] { return std::chrono::milliseconds(seconds * 1000); },
+            .unix_time = [this] { return 1'800'000'000 + seconds; }};
+  }
+  void pass(long long by) {
+    seconds += by;
+    EXPECT_TRUE(store->revision());  // leases end when the store is used
+  }
+};
+
+// Thrown where a process dies.
+struct Crash {};
+
+// When a process dies: at its n-th commit from now, before or after it was applied.
+struct Fate {
+  enum class When { kBefore, kAfter };
+  int commits_left = 0;  // 0: it lives on
+  When when = When::kBefore;
+
+  bool dies_now(When at) {
+    if (commits_left == 0 || when != at) return false;
+    return --commits_left == 0;
+  }
+};
+
+// A store as one process sees it.
+class Door : public state::Store, public state::Leases {
+ public:
+  Door(state::MemoryStore& store, Fate& fate) : store_(store), fate_(fate) {}
+
+  bool is_open = true;
+  // How many answers of commits are lost from now on: the change is made, the caller sees an error.
+  int lost_answers = 0;
+  int calls = 0;
+
+  Result<std::optional<state::Record>> get(std::string_view key) override {
+    TRY_STATUS(pass());
+    return store_.get(key);
+  }
+  Result<std::vector<state::Record>> list(std::string_view prefix, std::string_view start_after,
+                                          std::size_t limit) override {
+    TRY_STATUS(pass());
+    return store_.list(prefix, start_after, limit);
+  }
+  Result<state::CommitResult> commit(const state::Txn& txn) override {
+    TRY_STATUS(pass());
+    if (fate_.dies_now(Fate::When::kBefore)) throw Crash();
+    auto done = store_.commit(txn);
+    if (fate_.dies_now(Fate::When::kAfter)) throw Crash();
+    if (lost_answers == 0) return done;
+    --lost_answers;
+    return fail(Code::kUnavailable, "commit: no answer; it is not known whether it was made");
+  }
+  Result<std::unique_ptr<state::Watch>> watch(
+      std::string_view prefix, std::int64_t after,
+      std::function<void(const std::vector<state::Event>&)> on_events) override {
+    TRY_STATUS(pass());
+    return store_.watch(prefix, after, std::move(on_events));
+  }
+  Result<std::int64_t> revision() override {
+    TRY_STATUS(pass());
+    return store_.revision();
+  }
+
+  Result<state::LeaseId> grant(std::chrono::seconds time_to_live) override {
+    TRY_STATUS(pass());
+    return store_.grant(time_to_live);
+  }
+  Result<bool> beat(state::LeaseId id) override {
+    TRY_STATUS(pass());
+    return store_.beat(id);
+  }
+  Status revoke(state::LeaseId id) override {
+    TRY_STATUS(pass());
+    return store_.revoke(id);
+  }
+
+ private:
+  Status pass() {
+    ++calls;
+    if (is_open) return {};
+    return fail(Code::kUnavailable, "the store does not answer");
+  }
+
+  state::MemoryStore& store_;
+  Fate& fate_;
+};
+
+// A machine: its disk (the local store) outlives its processes.
+class Machine : public LeaseBook {
+ public:
+  Machine(World& world, std::string called, std::string id, std::string_view vtep,
+          unsigned underlay_mtu = 1500)
+      : name(std::move(called)),
+        facts{.id = std::move(id),
+              .name = name,
+              .vtep = ip(vtep),
+              .underlay_mtu = underlay_mtu,
+              .version = "0.1.0"},
+        world_(world) {
+    start();
+  }
+
+  // A new process; the one before is gone without a word.
+  void start() {
+    fate = {};
+    cluster.reset();
+    const bool open = !shared || shared->is_open;
+    shared = std::make_unique<Door>(*world_.store, fate);
+    shared->is_open = open;
+    local = std::make_unique<Door>(*disk_, fate);
+    cluster = std::make_unique<Cluster>(MembershipParts{*shared, *local, *shared, facts, boot},
+                                        world_.clock());
+  }
+  void reboot() {
+    boot = fmt::format("boot-{}", ++boots_);
+    start();
+  }
+  // Another machine with a copy of this one's disk.
+  void copy_disk_to(Machine& other) const {
+    state::Txn txn;
+    for (const state::Record& record : must(disk_->list("")))
+      txn.puts.push_back({record.key, record.value});
+    ASSERT_TRUE(other.disk_->commit(txn));
+  }
+
+  Membership& membership() { return cluster->membership(); }
+  Networks& networks() { return cluster->networks(); }
+  Addresses& addresses() { return cluster->addresses(); }
+  Endpoints& endpoints() { return cluster->endpoints(); }
+  Ipam ipam() { return Ipam(*local, {.boot_id = boot, .ula_seed = "a host"}); }
+
+  // What the service does for an attach: an offer, a lease in the local store.
+  Result<IpAddress> allocate(const SharedNetwork& network, const std::string& endpoint,
+                             Family family = Family::kV4, std::optional<IpAddress> wanted = {});
+  Status release(const SharedNetwork& network, const IpAddress& address,
+                 const std::string& endpoint);
+  Result<std::vector<IpAddress>> leased(const std::string& network_id, const Cidr& within) override;
+
+  const std::string name;
+  const HostFacts facts;
+  Fate fate;
+  std::string boot = "boot-0";
+  std::unique_ptr<Door> shared, local;
+  std::unique_ptr<Cluster> cluster;
+
+ private:
+  World& world_;
+  std::unique_ptr<state::MemoryStore> disk_ = state::make_memory_store();
+  int boots_ = 0;
+};
+
+class ClusterTest : public ::testing::Test {
+ protected:
+  Machine& machine(const std::string& name) {
+    auto& found = machines_[name];
+    if (!found) {
+      const auto number = machines_.size();
+      found = std::make_unique<Machine>(world_, name, fmt::format("{:032x}", number),
+                                        fmt::format("192.0.2.{}", number));
+    }
+    return *found;
+  }
+  Machine& joined(const std::string& name) {
+    Machine& one = machine(name);
+    const auto standing = one.membership().join();
+    EXPECT_TRUE(standing) << standing.error().text;
+    return one;
+  }
+  SharedNetwork make_network(Machine& host, const std::string& name, std::string_view subnet = {}) {
+    const auto made = host.networks().create_or_join(spec(name, subnet), {});
+    EXPECT_TRUE(made) << made.error().text;
+    return made ? *made : SharedNetwork{};
+  }
+  static NetworkSpec spec(const std::string& name, std::string_view subnet = {}) {
+    NetworkSpec wanted{.name = NetworkName::parse(name).value()};
+    wanted.options.mode = "overlay";
+    if (!subnet.empty()) wanted.subnets = {{.subnet = cidr(subnet)}};
+    return wanted;
+  }
+  static SharedEndpoint endpoint(const SharedNetwork& network, const std::string& id,
+                                 const IpAddress& address) {
+    return {.id = id,
+            .network_id = network.id,
+            .addresses = {address},
+            .mac = MacAddress::for_ip(address),
+            .container = "c-" + id,
+            .state = EndpointState::kReady};
+  }
+  std::size_t count(std::string_view prefix) { return world_.store->list(prefix)->size(); }
+
+  World world_;
+  std::map<std::string, std::unique_ptr<Machine>> machines_;
+};
+
+}  // namespace fairlead::network::cluster

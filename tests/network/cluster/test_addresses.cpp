@@ -1,0 +1,325 @@
+#include "network/cluster/block_layout.h"
+#include "tests/network/cluster/cluster_world.h"
+
+namespace fairlead::network::cluster {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(BlockLayout, blocks_follow_the_size_of_the_subnet) {
+  const auto length = [](const char* subnet) { return block_length(cidr(subnet)); };
+  EXPECT_EQ(length("10.0.0.0/8"), 26U);
+  EXPECT_EQ(length("10.0.0.0/18"), 26U);
+  EXPECT_EQ(length("10.0.0.0/19"), 28U);
+  EXPECT_EQ(length("10.0.0.0/22"), 28U);
+  EXPECT_FALSE(has_blocks(cidr("10.0.0.0/23")));
+  EXPECT_EQ(length("fd00::/64"), 80U);
+  EXPECT_EQ(length("fd00::/112"), 122U);
+  EXPECT_FALSE(has_blocks(cidr("fd00::/120")));
+  EXPECT_EQ(block_count(cidr("10.0.0.0/22")), 64U);
+  EXPECT_EQ(block_count(cidr("fd00::/64")), 65536U);
+}
+
+TEST(BlockLayout, excluded_addresses_are_in_no_range) {
+  const Cidr block = cidr("10.0.0.0/28");
+  const std::vector<IpAddress> excluded{ip("10.0.0.0"), ip("10.0.0.1"), ip("10.0.0.9")};
+  const auto ranges = without(block, excluded);
+  for (std::uint64_t i = 0; i < block.size(); ++i) {
+    const IpAddress address = *block.first().plus(i);
+    const bool given =
+        std::ranges::any_of(ranges, [&](const Cidr& r) { return r.contains(address); });
+    EXPECT_NE(given, std::ranges::count(excluded, address) > 0) << address.to_string();
+  }
+  EXPECT_THAT(without(block, {}), ElementsAre(block));
+  EXPECT_EQ(without(cidr("fd00::/80"), {ip("fd00::5")}).size(), 48U);
+}
+
+TEST(BlockLayout, every_block_is_found_once) {
+  const Cidr area = cidr("10.0.0.0/22");
+  std::set<IpAddress> taken;
+  while (const auto block = free_block(area, "seed", taken)) {
+    EXPECT_TRUE(area.contains(*block));
+    EXPECT_TRUE(taken.insert(block->first()).second);
+    ASSERT_LE(taken.size(), 64U);
+  }
+  EXPECT_EQ(taken.size(), 64U);
+}
+
+class AddressesTest : public ClusterTest {
+ protected:
+  std::string give(Machine& machine, const SharedNetwork& network, const std::string& endpoint_id,
+                   std::string_view wanted = {}, Family family = Family::kV4) {
+    const auto given =
+        machine.allocate(network, endpoint_id, family,
+                         wanted.empty() ? std::optional<IpAddress>() : std::optional(ip(wanted)));
+    if (given) return given->to_string();
+    refusal_ = given.error().text;
+    return std::string(to_string(given.error().code));
+  }
+  Cidr only_block(Machine& machine) {
+    const auto owned = machine.addresses().owned().value();
+    EXPECT_EQ(owned.size(), 1U);
+    return owned.empty() ? Cidr() : owned[0].block;
+  }
+  std::size_t blocks(Machine& machine) { return machine.addresses().owned()->size(); }
+
+  std::string refusal_;
+};
+
+TEST_F(AddressesTest, each_host_gives_out_of_its_own_block) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const auto one = a.allocate(net, "e1").value(), two = b.allocate(net, "e2").value();
+  EXPECT_TRUE(only_block(a).contains(one));
+  EXPECT_TRUE(only_block(b).contains(two));
+  EXPECT_FALSE(only_block(a).overlaps(only_block(b)));
+  EXPECT_EQ(only_block(a).prefix_length(), 28U);
+}
+
+TEST_F(AddressesTest, an_owned_block_works_without_the_store_also_after_a_restart) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.allocate(net, "e1"));
+  a.shared->is_open = false;
+  EXPECT_TRUE(a.allocate(net, "e2"));
+  world_.pass(3600);
+  a.start();
+  EXPECT_TRUE(a.allocate(net, "e3"));
+  EXPECT_EQ(give(a, net, "fixed", "10.9.15.7"), "unavailable");
+  SharedNetwork unknown = net;
+  unknown.id = std::string(64, '5');
+  EXPECT_EQ(a.addresses().offer({.network_id = unknown.id, .endpoint_id = "e"}).error().code,
+            Code::kUnavailable);
+}
+
+TEST_F(AddressesTest, an_allocation_in_an_owned_block_asks_the_store_nothing) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.allocate(net, "e1"));
+  const int before = a.shared->calls;
+  ASSERT_TRUE(a.allocate(net, "e2"));
+  EXPECT_EQ(a.shared->calls, before);
+}
+
+TEST_F(AddressesTest, the_next_block_is_claimed_when_the_first_is_nearly_full) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i)));
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(blocks(a), 1U) << "12 of 16 are 75 %";
+  ASSERT_TRUE(a.allocate(net, "e12"));
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(blocks(a), 2U);
+  a.shared->is_open = false;
+  for (int i = 13; i < 28; ++i)
+    EXPECT_TRUE(a.allocate(net, fmt::format("e{}", i))) << "out of both blocks";
+}
+
+TEST_F(AddressesTest, a_full_block_is_extended_at_once) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i)));
+  EXPECT_EQ(blocks(a), 3U);
+}
+
+TEST_F(AddressesTest, an_empty_block_is_given_back_after_ten_minutes) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const auto address = a.allocate(net, "e1").value();
+  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.release(net, address, "e1"));
+  ASSERT_TRUE(a.addresses().tend(a));
+  world_.pass(599);
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(blocks(a), 1U);
+  world_.pass(1);
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(blocks(a), 0U);
+  EXPECT_EQ(count("blk/"), 0U);
+}
+
+TEST_F(AddressesTest, a_block_in_use_is_never_given_back) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.allocate(net, "e1"));
+  for (int i = 0; i < 5; ++i) {
+    world_.pass(600);
+    ASSERT_TRUE(a.addresses().tend(a));
+  }
+  EXPECT_EQ(blocks(a), 1U);
+}
+
+// The offer is made while the block is ours, the lease is committed after it began to go.
+TEST_F(AddressesTest, a_lease_planned_before_a_block_went_is_not_committed) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const auto address = a.allocate(net, "e1").value();
+  ASSERT_TRUE(a.release(net, address, "e1"));
+  ASSERT_TRUE(a.addresses().tend(a));
+  world_.pass(600);
+  const auto offer = a.addresses().offer({.network_id = net.id, .endpoint_id = "e2"}).value();
+  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_THAT(offer.guards, ::testing::SizeIs(1));
+  const auto late = a.local->commit(
+      {.preconditions = {{offer.guards[0].key, offer.guards[0].revision}}, .puts = {{"x", "{}"}}});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::kConflict);
+}
+
+TEST_F(AddressesTest, an_outage_during_the_giving_back_is_no_obstacle) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const auto address = a.allocate(net, "e1").value();
+  ASSERT_TRUE(a.release(net, address, "e1"));
+  ASSERT_TRUE(a.addresses().tend(a));
+  world_.pass(600);
+  a.shared->is_open = false;
+  EXPECT_FALSE(a.addresses().tend(a));
+  EXPECT_EQ(give(a, net, "e2"), "unavailable") << "it is going: nothing is given out of it";
+  a.shared->is_open = true;
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(count("blk/"), 0U);
+}
+
+TEST_F(AddressesTest, small_subnets_are_claimed_address_by_address) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/29");
+  std::set<std::string> given;
+  for (int i = 0; i < 5; ++i)
+    EXPECT_TRUE(given.insert(give(i % 2 == 0 ? a : b, net, fmt::format("e{}", i))).second);
+  EXPECT_EQ(give(a, net, "e9"), "exhausted");
+  EXPECT_EQ(count("blk/"), 0U);
+  EXPECT_EQ(count("ip/"), 5U);
+  EXPECT_FALSE(given.contains("10.9.0.1")) << "the gateway";
+  a.shared->is_open = false;
+  EXPECT_EQ(give(a, net, "e8"), "unavailable");
+}
+
+TEST_F(AddressesTest, an_address_given_back_during_an_outage_is_free_after_it) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/30");
+  const auto only = a.allocate(net, "e1").value();
+  EXPECT_EQ(give(b, net, "e2"), "exhausted");
+  a.shared->is_open = false;
+  ASSERT_TRUE(a.release(net, only, "e1"));
+  EXPECT_EQ(give(b, net, "e2"), "exhausted");
+  a.shared->is_open = true;
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(give(b, net, "e2"), only.to_string());
+}
+
+TEST_F(AddressesTest, a_claim_whose_caller_died_is_given_back_after_a_minute) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/24");
+  ASSERT_TRUE(a.addresses().offer({.network_id = net.id, .endpoint_id = "e1"}));
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(count("ip/"), 1U);
+  world_.pass(60);
+  ASSERT_TRUE(a.addresses().tend(a));
+  EXPECT_EQ(count("ip/"), 0U);
+}
+
+TEST_F(AddressesTest, a_repeated_request_gets_the_same_single_address) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/24");
+  const AddressRequest request{.network_id = net.id, .endpoint_id = "e1"};
+  EXPECT_EQ(a.addresses().offer(request)->exact, a.addresses().offer(request)->exact);
+  EXPECT_EQ(count("ip/"), 1U);
+}
+
+TEST_F(AddressesTest, a_wanted_address_is_kept_out_of_the_block_claimed_over_it) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(b.allocate(net, "probe"));
+  const Cidr future = only_block(b);  // where b's search begins
+  ASSERT_TRUE(a.networks().remove("shop"));
+  Machine& c = joined("c");
+  auto again = spec("shop", "10.9.0.0/20");
+  again.id = net.id;
+  const auto shop = c.networks().create_or_join(again, {}).value();
+  ASSERT_TRUE(b.addresses().forget(net.id));
+  const std::string fixed = future.first().plus(5)->to_string();
+  EXPECT_EQ(give(a, shop, "fixed", fixed), fixed);
+  b.reboot();  // its old leases are void
+  world_.pass(16);
+  ASSERT_TRUE(b.membership().join());
+  std::set<std::string> given;
+  for (int i = 0; i < 15; ++i) given.insert(give(b, shop, fmt::format("e{}", i)));
+  EXPECT_EQ(only_block(b), future);
+  EXPECT_EQ(given.size(), 15U);
+  EXPECT_FALSE(given.contains(fixed));
+  ASSERT_TRUE(a.release(shop, ip(fixed), "fixed"));
+  ASSERT_TRUE(c.membership().keep_alive());
+  EXPECT_EQ(give(c, shop, "moved", fixed), fixed) << "a hole can be claimed again";
+}
+
+TEST_F(AddressesTest, a_wanted_address_in_ones_own_block_needs_no_store) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.allocate(net, "e1"));
+  const std::string wanted = only_block(a).first().plus(9)->to_string();
+  a.shared->is_open = false;
+  EXPECT_EQ(give(a, net, "fixed", wanted), wanted);
+  EXPECT_EQ(give(a, net, "again", wanted), "exists");
+  EXPECT_EQ(count("ip/"), 0U);
+}
+
+TEST_F(AddressesTest, a_wanted_address_in_anothers_block_is_refused_and_says_why) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.allocate(net, "e1"));
+  EXPECT_EQ(give(b, net, "fixed", only_block(a).first().plus(9)->to_string()), "exists");
+  EXPECT_THAT(refusal_, HasSubstr("host a gives out by itself"));
+}
+
+TEST_F(AddressesTest, addresses_outside_the_range_are_free_to_be_asked_for) {
+  Machine &a = joined("a"), &b = joined("b");
+  auto wanted = spec("shop", "10.9.0.0/20");
+  wanted.subnets[0].range = cidr("10.9.8.0/21");
+  const auto net = a.networks().create_or_join(wanted, {}).value();
+  EXPECT_TRUE(cidr("10.9.8.0/21").contains(a.allocate(net, "e1").value()));
+  EXPECT_EQ(give(b, net, "f1", "10.9.1.2"), "10.9.1.2");
+  EXPECT_EQ(give(a, net, "f2", "10.9.1.2"), "exists");
+  EXPECT_THAT(refusal_, HasSubstr("taken by endpoint f1"));
+  EXPECT_EQ(give(a, net, "f3", "10.9.0.1"), "exists");
+  EXPECT_EQ(give(a, net, "f4", "10.10.0.1"), "invalid");
+}
+
+TEST_F(AddressesTest, ipv6_blocks_work_the_same_way) {
+  Machine &a = joined("a"), &b = joined("b");
+  auto wanted = spec("shop", "10.9.0.0/24");
+  wanted.ipv6 = true;
+  const auto net = a.networks().create_or_join(wanted, {}).value();
+  const auto one = a.allocate(net, "e1", Family::kV6), two = b.allocate(net, "e2", Family::kV6);
+  ASSERT_TRUE(one && two);
+  EXPECT_EQ(only_block(a).prefix_length(), 80U);
+  EXPECT_TRUE(only_block(a).contains(*one));
+  EXPECT_FALSE(only_block(a).contains(*two));
+  a.shared->is_open = false;
+  EXPECT_TRUE(a.allocate(net, "e3", Family::kV6));
+}
+
+TEST_F(AddressesTest, a_claim_whose_answer_was_lost_is_found_again) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  a.shared->lost_answers = 1;
+  EXPECT_EQ(give(a, net, "e1"), "unavailable");
+  EXPECT_EQ(count("blk/"), 1U);
+  EXPECT_EQ(blocks(a), 0U);
+  EXPECT_TRUE(a.allocate(net, "e1"));
+  EXPECT_EQ(count("blk/"), 1U) << "the same block";
+}
+
+TEST_F(AddressesTest, when_all_blocks_have_owners_it_says_so) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/22");
+  for (int i = 0; i < 1022 - 1; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i))) << i;
+  EXPECT_EQ(give(a, net, "more"), "exhausted");
+  EXPECT_EQ(give(b, net, "e"), "exhausted");
+  EXPECT_THAT(refusal_, HasSubstr("the hosts have all 64"));
+}
+
+}  // namespace
+}  // namespace fairlead::network::cluster

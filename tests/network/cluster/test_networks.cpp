@@ -1,0 +1,254 @@
+#include <thread>
+
+#include "tests/network/cluster/cluster_world.h"
+
+namespace fairlead::network::cluster {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class NetworksTest : public ClusterTest {
+ protected:
+  static Code code(const Result<SharedNetwork>& result) {
+    return result ? Code::kInternal : result.error().code;
+  }
+};
+
+TEST_F(NetworksTest, the_second_host_joins_what_the_first_one_made) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto made = make_network(a, "shop");
+  EXPECT_EQ(made.mtu, 1450U);
+  EXPECT_EQ(made.options.at("mode"), "overlay");
+  EXPECT_GE(made.vni, 4096U);
+  EXPECT_EQ(made.subnets.at(0).subnet, cidr("10.224.0.0/20"));
+  EXPECT_EQ(made.subnets.at(0).gateway, ip("10.224.0.1"));
+  EXPECT_EQ(make_network(b, "shop"), made);
+  EXPECT_EQ(b.networks().inspect("shop").value(), made);
+  EXPECT_EQ(b.networks().inspect(made.id).value(), made);
+  EXPECT_EQ(b.networks().list()->size(), 1U);
+}
+
+TEST_F(NetworksTest, creation_is_one_transaction) {
+  Machine& a = joined("a");
+  const auto before = world_.store->revision().value();
+  make_network(a, "shop");
+  EXPECT_EQ(world_.store->revision().value(), before + 1);
+}
+
+TEST_F(NetworksTest, what_differs_is_named) {
+  Machine &a = joined("a"), &b = joined("b");
+  make_network(a, "shop", "10.9.0.0/20");
+  const auto refused = [&](const NetworkSpec& other) {
+    const auto made = b.networks().create_or_join(other, {});
+    EXPECT_EQ(code(made), Code::kConflict);
+    return made ? "" : made.error().text;
+  };
+  auto other = spec("shop", "10.9.0.0/20");
+  other.options.icc = false;
+  EXPECT_THAT(refused(other), HasSubstr("its option \"icc\" is not set, not \"false\""));
+  EXPECT_THAT(refused(spec("shop", "10.10.0.0/20")), HasSubstr("it has no subnet 10.10.0.0/20"));
+  other = spec("shop");
+  other.internal = true;
+  EXPECT_THAT(refused(other), HasSubstr("it is not internal"));
+  other = spec("shop");
+  other.ipv6 = true;
+  EXPECT_THAT(refused(other), HasSubstr("it has no IPv6 subnet"));
+  other = spec("shop", "10.9.0.0/20");
+  other.subnets[0].gateway = ip("10.9.0.9");
+  EXPECT_THAT(refused(other), HasSubstr("its gateway is 10.9.0.1, not 10.9.0.9"));
+  other = spec("shop");
+  other.options.mtu = 1400;
+  EXPECT_THAT(refused(other), HasSubstr("its MTU is 1450, not 1400"));
+  other = spec("shop", "10.9.0.0/20");
+  other.options.bridge = IfName::parse("br-mine").value();  // each host's own
+  EXPECT_TRUE(b.networks().create_or_join(other, {}));
+}
+
+TEST_F(NetworksTest, overlaps_name_the_holder_and_chosen_subnets_avoid_everybody) {
+  Machine& a = joined("a");
+  make_network(a, "shop", "10.9.0.0/20");
+  const auto overlap = a.networks().create_or_join(spec("lab", "10.9.8.0/24"), {});
+  EXPECT_EQ(code(overlap), Code::kExists);
+  EXPECT_THAT(overlap.error().text, HasSubstr("network shop"));
+  const auto occupied =
+      a.networks().create_or_join(spec("lab", "10.11.0.0/20"), {cidr("10.11.3.0/24")});
+  EXPECT_EQ(code(occupied), Code::kExists);
+  EXPECT_THAT(occupied.error().text, HasSubstr("10.11.3.0/24"));
+  const auto chosen = a.networks().create_or_join(spec("lab"), {cidr("10.224.0.0/16")});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->subnets[0].subnet, cidr("10.225.0.0/20"));
+  EXPECT_EQ(count("net/"), 2U) << "nothing is left of what was refused";
+  EXPECT_EQ(count("vni/"), 2U);
+}
+
+TEST_F(NetworksTest, a_host_that_has_the_subnet_otherwise_cannot_join) {
+  Machine &a = joined("a"), &b = joined("b");
+  make_network(a, "shop", "10.9.0.0/20");
+  const auto refused = b.networks().create_or_join(spec("shop"), {cidr("10.9.4.0/24")});
+  EXPECT_EQ(code(refused), Code::kExists);
+}
+
+TEST_F(NetworksTest, bad_subnets_are_refused_as_for_bridges) {
+  Machine& a = joined("a");
+  for (const char* bad : {"10.9.0.1/20", "10.9.0.0/31", "224.0.0.0/20", "127.0.0.0/20"})
+    EXPECT_EQ(code(a.networks().create_or_join(spec("shop", bad), {})), Code::kInvalid) << bad;
+  auto two = spec("shop", "10.9.0.0/20");
+  two.subnets.push_back({.subnet = cidr("10.10.0.0/20")});
+  EXPECT_EQ(code(a.networks().create_or_join(two, {})), Code::kUnsupported);
+  auto outside = spec("shop", "10.9.0.0/20");
+  outside.subnets[0].gateway = ip("10.10.0.1");
+  EXPECT_EQ(code(a.networks().create_or_join(outside, {})), Code::kInvalid);
+}
+
+TEST_F(NetworksTest, both_families_come_in_the_same_transaction) {
+  Machine& a = joined("a");
+  auto wanted = spec("shop");
+  wanted.ipv6 = true;
+  const auto before = world_.store->revision().value();
+  const auto made = a.networks().create_or_join(wanted, {});
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_EQ(world_.store->revision().value(), before + 1);
+  ASSERT_EQ(made->subnets.size(), 2U);
+  EXPECT_EQ(made->subnets[1].subnet.prefix_length(), 64U);
+  EXPECT_FALSE(made->subnets[1].subnet.is_v4());
+}
+
+TEST_F(NetworksTest, the_narrowest_host_decides_on_the_mtu_and_narrower_ones_cannot_join) {
+  Machine wide(world_, "wide", std::string(32, 'a'), "192.0.2.1", 9000);
+  Machine narrow(world_, "narrow", std::string(32, 'b'), "192.0.2.2", 1400);
+  ASSERT_TRUE(wide.membership().join());
+  const auto jumbo = wide.networks().create_or_join(spec("jumbo"), {});
+  EXPECT_EQ(jumbo.value().mtu, 8950U);
+  ASSERT_TRUE(narrow.membership().join());
+  EXPECT_EQ(wide.networks().create_or_join(spec("shop"), {})->mtu, 1350U);
+  const auto refused = narrow.networks().create_or_join(spec("jumbo"), {});
+  EXPECT_EQ(code(refused), Code::kUnsupported);
+  EXPECT_THAT(refused.error().text, HasSubstr("needs 9000"));
+  auto too_much = spec("lab");
+  too_much.options.mtu = 1500;
+  EXPECT_THAT(wide.networks().create_or_join(too_much, {}).error().text, HasSubstr("host narrow"));
+}
+
+TEST_F(NetworksTest, removal_is_refused_while_any_host_uses_it) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(b.endpoints().publish(endpoint(net, "e1", ip("10.9.0.5"))));
+  const auto refused = a.networks().remove("shop");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kInUse);
+  EXPECT_THAT(refused.error().text, HasSubstr("1 endpoint on host b (1)"));
+  EXPECT_TRUE(a.networks().leave("shop"));
+  EXPECT_EQ(b.networks().leave("shop").error().code, Code::kInUse);
+  ASSERT_TRUE(b.endpoints().withdraw(net.id, "e1"));
+  EXPECT_TRUE(b.networks().leave("shop"));
+  ASSERT_TRUE(a.networks().remove("shop"));
+  EXPECT_TRUE(a.networks().remove("shop")) << "again";
+  for (const char* prefix : {"net/", "netname/", "pool/", "blk/", "ip/", "ep/"})
+    EXPECT_EQ(count(prefix), 0U) << prefix;
+  EXPECT_EQ(b.networks().inspect("shop").error().code, Code::kNotFound);
+}
+
+TEST_F(NetworksTest, nothing_is_published_into_a_network_that_goes) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  a.fate = {1, Fate::When::kAfter};  // dies once the removal has begun
+  EXPECT_THROW((void)a.networks().remove("shop"), Crash);
+  const auto late = b.endpoints().publish(endpoint(net, "e1", ip("10.9.0.5")));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::kUnavailable);
+  EXPECT_EQ(b.allocate(net, "e1").error().code, Code::kUnavailable);
+  const auto again = make_network(b, "shop", "10.9.0.0/20");  // ends the removal first
+  EXPECT_NE(again.id, net.id);
+  EXPECT_EQ(count("net/"), 1U);
+  EXPECT_EQ(b.endpoints().publish(endpoint(net, "e1", ip("10.9.0.5"))).error().code,
+            Code::kNotFound);
+}
+
+TEST_F(NetworksTest, a_removal_that_died_does_not_take_what_came_before_it) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  a.fate = {1, Fate::When::kAfter};
+  EXPECT_THROW((void)a.networks().remove("shop"), Crash);
+  // As if it had been published between the look and the change.
+  ASSERT_TRUE(world_.store->commit(
+      {.puts = {{keys::endpoint(net.id, "e1"),
+                 encode(SharedEndpoint{.host_id = b.facts.id,
+                                       .epoch = 1,
+                                       .addresses = {ip("10.9.0.5")},
+                                       .mac = MacAddress::for_ip(ip("10.9.0.5"))})}}}));
+  EXPECT_EQ(b.networks().remove("shop").error().code, Code::kInUse);
+  EXPECT_EQ(make_network(b, "shop"), net) << "it is there, ready as before";
+  EXPECT_TRUE(b.endpoints().publish(endpoint(net, "e2", ip("10.9.0.6"))));
+}
+
+TEST_F(NetworksTest, a_vni_rests_after_a_removal) {
+  Machine& a = joined("a");
+  auto wanted = spec("shop");
+  wanted.id = std::string(64, '7');
+  const auto first = a.networks().create_or_join(wanted, {}).value();
+  ASSERT_TRUE(a.networks().remove("shop"));
+  const auto second = a.networks().create_or_join(wanted, {}).value();
+  EXPECT_EQ(second.vni, first.vni + 1) << "the next one that is free";
+  ASSERT_TRUE(a.networks().remove("shop"));
+  world_.pass(600);
+  EXPECT_EQ(a.networks().create_or_join(wanted, {}).value().vni, first.vni);
+}
+
+TEST_F(NetworksTest, vnis_are_never_below_4096_and_go_round) {
+  for (int i = 0; i < 1000; ++i) EXPECT_GE(VniProbe(std::to_string(i)).current(), 4096U);
+  VniProbe probe("x");
+  while (probe.current() != 0xffffff) probe.next();
+  probe.next();
+  EXPECT_EQ(probe.current(), 4096U);
+}
+
+TEST_F(NetworksTest, many_hosts_that_create_at_once_agree) {
+  constexpr int kHosts = 6, kNames = 5;
+  std::vector<Machine*> hosts;
+  for (int i = 0; i < kHosts; ++i) hosts.push_back(&joined(fmt::format("h{}", i)));
+  std::vector<std::vector<std::string>> ids(kHosts);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kHosts; ++i)
+      threads.emplace_back([&, i] {
+        for (int name = 0; name < kNames; ++name) {
+          const auto made = hosts[static_cast<std::size_t>(i)]->networks().create_or_join(
+              spec(fmt::format("net-{}", name)), {});
+          ids[static_cast<std::size_t>(i)].push_back(made ? made->id : made.error().text);
+        }
+      });
+  }
+  for (const auto& one : ids) EXPECT_EQ(one, ids[0]);
+  EXPECT_EQ(count("net/"), static_cast<std::size_t>(kNames));
+  std::vector<Cidr> subnets;
+  for (const SharedNetwork& net : must(hosts[0]->networks().list()))
+    for (const Cidr& other : subnets) EXPECT_FALSE(other.overlaps(net.subnets[0].subnet));
+}
+
+TEST_F(NetworksTest, a_removed_host_creates_nothing) {
+  Machine &a = joined("a"), &b = joined("b");
+  ASSERT_TRUE(a.membership().remove_host("b"));
+  EXPECT_FALSE(b.networks().create_or_join(spec("shop"), {}));
+  EXPECT_EQ(count("net/"), 0U);
+}
+
+TEST_F(NetworksTest, a_hosts_endpoints_become_exactly_what_it_says_they_are) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.endpoints().publish(endpoint(net, "other", ip("10.9.0.9"))));
+  ASSERT_TRUE(b.endpoints().publish(endpoint(net, "old", ip("10.9.0.5"))));
+  const auto stays = endpoint(net, "stays", ip("10.9.0.6")),
+             fresh = endpoint(net, "new", ip("10.9.0.7"));
+  ASSERT_TRUE(b.endpoints().publish(stays));
+  EXPECT_EQ(b.endpoints().publish_all({stays, fresh}).value(), 2U);
+  EXPECT_EQ(b.endpoints().publish_all({stays, fresh}).value(), 0U);
+  std::vector<std::string> ids;
+  for (const SharedEndpoint& one : must(b.endpoints().list(net.id))) ids.push_back(one.id);
+  EXPECT_THAT(ids, ::testing::ElementsAre("new", "other", "stays"));
+  EXPECT_EQ(b.endpoints().publish(endpoint(net, "other", ip("10.9.0.9"))).error().code,
+            Code::kExists);
+}
+
+}  // namespace
+}  // namespace fairlead::network::cluster
