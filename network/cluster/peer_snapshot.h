@@ -1,0 +1,25 @@
+// What the peers' table knew, on disk: a host that starts while the store cannot be reached goes on
+// with it, and one that starts otherwise needs only what changed since.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/state/store.h"
+
+namespace fairlead::network::cluster {
+
+// The records below one prefix of the shared store, as of a revision of the store.
+struct Snapshot {
+  std::int64_t revision = 0;
+  std::vector<state::Record> records;
+
+  bool operator==(const Snapshot&) const = default;
+};
+
+// Whole or not at all, 0600, on disk when this returns.
+Status write_snapshot(const std::string& path, const Snapshot& snapshot);
+// kNotFound when there is none, kIo when it is damaged (the caller lists anew).
+Result<Snapshot> read_snapshot(const std::string& path);
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,378 @@
+#include "network/cluster/peer_sync.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "network/cluster/keys.h"
+#include "network/cluster/peer_snapshot.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+// A record that cannot be read is one endpoint lost, not all of them.
+void skip(const Error& error) { log::error("cluster.peers.record", {{"error", error.text}}); }
+
+}  // namespace
+
+struct PeerSync::Scope {
+  enum class Phase { kResume, kList, kWatching };  // watch from the snapshot on; list, then watch
+  std::string network_id, prefix;
+  Phase phase = Phase::kList;
+  Time not_before{};  // after a failure
+  Time next_list{};
+  std::uint64_t watch_number = 0;
+  std::unique_ptr<state::Watch> watch;
+};
+
+PeerSync::PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers::Apply apply)
+    : shared_(shared),
+      options_(std::move(options)),
+      clock_(std::move(clock)),
+      apply_(std::move(apply)),
+      table_(options_.host_id) {
+  add_scope("");
+}
+
+PeerSync::~PeerSync() { scopes_.clear(); }  // the watches end before the queue goes
+
+void PeerSync::attach(const std::string& network_id) {
+  const std::scoped_lock hold(queue_guard_);
+  orders_.push_back({network_id, true});
+  queue_changed_.notify_all();
+}
+
+void PeerSync::detach(const std::string& network_id) {
+  const std::scoped_lock hold(queue_guard_);
+  orders_.push_back({network_id, false});
+  queue_changed_.notify_all();
+}
+
+std::vector<RemoteEntry> PeerSync::entries(const std::string& network_id) {
+  const std::scoped_lock hold(guard_);
+  return table_.entries(network_id);
+}
+
+PeerStatus PeerSync::status() {
+  const std::scoped_lock hold(guard_);
+  PeerStatus status = counters_;
+  status.networks = progress_.size() - 1;
+  status.hosts = table_.hosts().size();
+  status.entries = table_.entry_count();
+  status.missing = table_.missing();
+  return status;
+}
+
+std::size_t PeerSync::queued() {
+  const std::scoped_lock hold(queue_guard_);
+  return queue_.size() + orders_.size();
+}
+
+void PeerSync::wait(std::stop_token stop, std::chrono::milliseconds most) {
+  std::unique_lock hold(queue_guard_);
+  queue_changed_.wait_for(hold, std::move(stop), most,
+                          [&] { return !queue_.empty() || !orders_.empty(); });
+}
+
+std::chrono::milliseconds PeerSync::step() {
+  take_orders();
+  take_deliveries();
+  const Time now = clock_.running();
+  for (const auto& [network_id, scope] : scopes_) sync(*scope, now);
+  flush(clock_.running());
+  return until_due(clock_.running());
+}
+
+// ---- scopes
+
+void PeerSync::add_scope(const std::string& network_id) {
+  if (scopes_.contains(network_id)) return;
+  auto scope = std::make_unique<Scope>();
+  scope->network_id = network_id;
+  scope->prefix = network_id.empty() ? std::string(keys::kHosts) : keys::endpoints_of(network_id);
+  {
+    const std::scoped_lock hold(guard_);
+    progress_[network_id] = {};
+    if (!network_id.empty()) table_.attach(network_id);
+  }
+  adopt(*scope);
+  scopes_[network_id] = std::move(scope);
+}
+
+void PeerSync::drop_scope(const std::string& network_id) {
+  if (network_id.empty() || scopes_.erase(network_id) == 0) return;
+  const std::scoped_lock hold(guard_);
+  table_.detach(network_id);
+  progress_.erase(network_id);
+  if (!options_.folder.empty()) ::unlink(snapshot_path(network_id).c_str());
+}
+
+// The table as it was when this process' predecessor ended.
+void PeerSync::adopt(Scope& scope) {
+  if (options_.folder.empty()) return;
+  const auto snapshot = read_snapshot(snapshot_path(scope.network_id));
+  if (!snapshot && snapshot.error().code == Code::kNotFound) return;
+  Status put;
+  const std::scoped_lock hold(guard_);
+  if (snapshot)
+    for (const state::Record& record : snapshot->records)
+      if (auto done = put_record(scope.network_id, record); !done && put) put = std::move(done);
+  if (!snapshot || !put) {
+    log::warn("cluster.peers.snapshot",
+              {{"error", snapshot ? put.error().text : snapshot.error().text}});
+    return;  // what could be read stays; the list that follows corrects it
+  }
+  progress_[scope.network_id].revision = snapshot->revision;
+  scope.phase = Scope::Phase::kResume;
+}
+
+void PeerSync::take_orders() {
+  std::deque<Order> orders;
+  {
+    const std::scoped_lock hold(queue_guard_);
+    orders.swap(orders_);
+  }
+  for (const Order& order : orders)
+    order.attach ? add_scope(order.network_id) : drop_scope(order.network_id);
+}
+
+// ---- what watches say
+
+void PeerSync::take_deliveries() {
+  std::deque<Delivery> queue;
+  {
+    const std::scoped_lock hold(queue_guard_);
+    queue.swap(queue_);
+  }
+  if (queue.empty()) return;
+  std::map<std::uint64_t, Scope*> by_watch;
+  for (const auto& [network_id, scope] : scopes_) by_watch[scope->watch_number] = scope.get();
+  for (const Delivery& delivery : queue)
+    if (const auto found = by_watch.find(delivery.watch); found != by_watch.end())
+      take(*found->second, delivery);
+}
+
+void PeerSync::take(Scope& scope, const Delivery& delivery) {
+  const std::scoped_lock hold(guard_);
+  Progress& progress = progress_[scope.network_id];
+  for (const auto& [kind, record] : delivery.events) {
+    if (kind == state::Event::Kind::kLost) {
+      scope.phase = Scope::Phase::kList;
+      continue;
+    }
+    if (kind == state::Event::Kind::kDelete) {
+      drop_record(scope.network_id, record);
+    } else if (const auto put = put_record(scope.network_id, record); !put) {
+      skip(put.error());
+    }
+    progress.revision = std::max(progress.revision, record.revision);
+    progress.changed = true;
+  }
+}
+
+// Under guard_.
+Status PeerSync::put_record(const std::string& network_id, const state::Record& record) {
+  if (network_id.empty()) {
+    TRY(const auto host, decode<HostRecord>(record));
+    table_.set_host(host, record.revision);
+  } else {
+    TRY(const auto endpoint, decode<SharedEndpoint>(record));
+    table_.set_endpoint(endpoint, record.revision);
+  }
+  return {};
+}
+
+// Under guard_.
+void PeerSync::drop_record(const std::string& network_id, const state::Record& record) {
+  const std::string id(keys::last_part(record.key));
+  if (network_id.empty())
+    table_.drop_host(id, record.revision);
+  else
+    table_.drop_endpoint(network_id, id, record.revision);
+}
+
+// ---- lists and watches
+
+void PeerSync::sync(Scope& scope, Time now) {
+  if (now < scope.not_before) return;
+  Status done;
+  if (scope.phase == Scope::Phase::kResume) done = resume(scope, now);
+  if (scope.phase == Scope::Phase::kList ||
+      (scope.phase == Scope::Phase::kWatching && now >= scope.next_list))
+    done = list(scope, now);
+  if (done) return;
+  scope.not_before = now + options_.retry;
+  log::warn("cluster.peers.sync", {{"prefix", scope.prefix}, {"error", done.error().text}});
+}
+
+// From the snapshot's revision on, if the store remembers it. One that is behind it was restored
+// from a backup.
+Status PeerSync::resume(Scope& scope, Time now) {
+  std::int64_t after = 0;
+  {
+    const std::scoped_lock hold(guard_);
+    after = progress_[scope.network_id].revision;
+  }
+  TRY(const auto present, shared_.revision());
+  if (present < after) {
+    scope.phase = Scope::Phase::kList;
+    return {};
+  }
+  auto done = start_watch(scope, after);
+  scope.next_list = now + jittered(options_.full_lists);
+  if (done || done.error().code != Code::kConflict) return done;
+  scope.phase = Scope::Phase::kList;
+  return {};
+}
+
+Status PeerSync::start_watch(Scope& scope, std::int64_t after) {
+  scope.watch.reset();
+  scope.watch_number = next_watch_++;
+  const auto deliver = [this,
+                        number = scope.watch_number](const std::vector<state::Event>& events) {
+    const std::scoped_lock hold(queue_guard_);
+    queue_.push_back({number, events});
+    queue_changed_.notify_all();
+  };
+  TRY(scope.watch, shared_.watch(scope.prefix, after, deliver));
+  scope.phase = Scope::Phase::kWatching;
+  return {};
+}
+
+// The revision is read before the list: the watch may repeat what the list has, and misses nothing.
+Status PeerSync::list(Scope& scope, Time now) {
+  TRY(const auto revision, shared_.revision());
+  TRY(const auto records, shared_.list(scope.prefix));
+  replace(scope, now, revision, records);
+  if (scope.phase == Scope::Phase::kWatching) return {};
+  return start_watch(scope, revision);
+}
+
+void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
+                       const std::vector<state::Record>& records) {
+  const std::scoped_lock hold(guard_);
+  Progress& progress = progress_[scope.network_id];
+  if (revision < progress.revision) {
+    log::error("cluster.peers.rewound",
+               {{"prefix", scope.prefix}, {"had", progress.revision}, {"has", revision}});
+    table_.rewind(scope.network_id);
+    progress.revision = revision;
+  }
+  std::size_t missing = 0;
+  if (scope.network_id.empty()) {
+    for (const state::Record& record : records)
+      if (const auto put = put_record("", record); !put) skip(put.error());
+  } else {
+    std::vector<ListedEndpoint> listed;
+    listed.reserve(records.size());
+    for (const state::Record& record : records) {
+      auto endpoint = decode<SharedEndpoint>(record);
+      if (endpoint)
+        listed.push_back({std::move(*endpoint), record.revision});
+      else
+        skip(endpoint.error());
+    }
+    missing = table_.replace(scope.network_id, listed, revision, now);
+  }
+  progress.revision = std::max(progress.revision, revision);
+  progress.changed = true;
+  ++counters_.full_lists;
+  scope.next_list = now + (missing > 0 ? Time(kSecondLook) : jittered(options_.full_lists));
+}
+
+PeerSync::Time PeerSync::jittered(Time period) {
+  const auto quarter = period.count() / 4;
+  return period + Time(std::uniform_int_distribution<long long>(-quarter, quarter)(random_));
+}
+
+// ---- out
+
+void PeerSync::flush(Time now) {
+  std::size_t dirty = 0;
+  {
+    const std::scoped_lock hold(guard_);
+    dirty = table_.dirty();
+  }
+  if (dirty == 0) {
+    dirty_since_.reset();
+    return;
+  }
+  if (!dirty_since_) dirty_since_ = now;
+  const bool due = dirty >= options_.batch || now - *dirty_since_ >= options_.debounce;
+  if (!due || now < apply_not_before_) return;
+  while (apply_changes(now)) {
+  }
+  if (now >= apply_not_before_) dirty_since_.reset();
+}
+
+// Were there any, and could they be applied?
+bool PeerSync::apply_changes(Time now) {
+  PeerChanges changes;
+  {
+    const std::scoped_lock hold(guard_);
+    changes = table_.changes(options_.batch);
+  }
+  if (changes.network_id.empty()) return false;
+  const auto applied = apply_(changes);
+  const std::scoped_lock hold(guard_);
+  ++counters_.batches;
+  if (applied) {
+    table_.confirm(changes);
+    return true;
+  }
+  ++counters_.failures;
+  apply_not_before_ = now + options_.retry;
+  log::warn("cluster.peers.apply",
+            {{"network", changes.network_id.substr(0, 12)}, {"error", applied.error().text}});
+  return false;
+}
+
+PeerSync::Time PeerSync::until_due(Time now) {
+  Time next = now + options_.full_lists;
+  if (dirty_since_)
+    next = std::min(next, std::max(*dirty_since_ + options_.debounce, apply_not_before_));
+  for (const auto& [network_id, scope] : scopes_)
+    next = std::min(next, scope->phase == Scope::Phase::kWatching
+                              ? std::max(scope->next_list, scope->not_before)
+                              : scope->not_before);
+  return std::max(next - now, Time(1));
+}
+
+// ---- snapshots
+
+std::string PeerSync::snapshot_path(const std::string& network_id) const {
+  return fmt::format("{}/peers-{}", options_.folder, network_id.empty() ? "hosts" : network_id);
+}
+
+Status PeerSync::save_snapshots() {
+  if (options_.folder.empty()) return {};
+  std::map<std::string, Progress> changed;
+  {
+    const std::scoped_lock hold(guard_);
+    for (auto& [network_id, progress] : progress_)
+      if (std::exchange(progress.changed, false)) changed[network_id] = progress;
+  }
+  for (const auto& [network_id, before] : changed) {
+    Snapshot snapshot;
+    std::vector<ListedEndpoint> endpoints;
+    {
+      const std::scoped_lock hold(guard_);
+      const auto progress = progress_.find(network_id);
+      if (progress == progress_.end()) continue;  // detached meanwhile
+      snapshot.revision = progress->second.revision;
+      endpoints = table_.endpoints(network_id);
+      if (network_id.empty())
+        for (const auto& [host, revision] : table_.hosts())
+          snapshot.records.push_back({keys::host(host.facts.id), encode(host), revision});
+    }
+    for (const auto& [endpoint, revision] : endpoints)
+      snapshot.records.push_back(
+          {keys::endpoint(network_id, endpoint.id), encode(endpoint), revision});
+    TRY_STATUS(write_snapshot(snapshot_path(network_id), snapshot));
+  }
+  return {};
+}
+
+}  // namespace fairlead::network::cluster

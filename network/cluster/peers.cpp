@@ -1,0 +1,68 @@
+#include "network/cluster/peers.h"
+
+#include <thread>
+
+#include "base/log.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+class ThreadedPeers : public Peers {
+ public:
+  ThreadedPeers(state::Store& shared, PeerOptions options, Clock clock, Apply apply)
+      : period_(options.snapshots),
+        sync_(shared, std::move(options), std::move(clock), std::move(apply)),
+        writer_([this](std::stop_token stop) { write_snapshots(std::move(stop)); }),
+        agent_([this](std::stop_token stop) { run(std::move(stop)); }) {}
+
+  ~ThreadedPeers() override {
+    agent_.request_stop();
+    agent_.join();
+    writer_.request_stop();
+    writer_.join();
+    save();
+  }
+
+  Status attach(const std::string& network_id) override {
+    sync_.attach(network_id);
+    return {};
+  }
+  void detach(const std::string& network_id) override { sync_.detach(network_id); }
+  std::vector<RemoteEntry> entries(const std::string& network_id) override {
+    return sync_.entries(network_id);
+  }
+  PeerStatus status() override { return sync_.status(); }
+
+ private:
+  void run(std::stop_token stop) {
+    while (!stop.stop_requested()) sync_.wait(stop, sync_.step());
+  }
+  void write_snapshots(std::stop_token stop) {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock hold(mutex);
+    while (!stop.stop_requested()) {
+      stopped.wait_for(hold, stop, period_, [] { return false; });
+      if (!stop.stop_requested()) save();
+    }
+  }
+  void save() {
+    if (const auto saved = sync_.save_snapshots(); !saved)
+      log::warn("cluster.peers.snapshot", {{"error", saved.error().text}});
+  }
+
+  const std::chrono::milliseconds period_;
+  PeerSync sync_;
+  std::jthread writer_, agent_;
+};
+
+}  // namespace
+
+std::unique_ptr<Peers> make_peers(state::Store& shared, PeerOptions options, Clock clock,
+                                  Peers::Apply apply) {
+  return std::make_unique<ThreadedPeers>(shared, std::move(options), std::move(clock),
+                                         std::move(apply));
+}
+
+}  // namespace fairlead::network::cluster

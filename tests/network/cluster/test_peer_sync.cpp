@@ -1,0 +1,363 @@
+// The agent over a store in memory: lists, watches, losses, snapshots.
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "network/cluster/peer_snapshot.h"
+#include "network/cluster/peers.h"
+#include "tests/network/cluster/cluster_world.h"
+
+namespace fairlead::network::cluster {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// A store whose watches can be cut, in silence or not.
+class LossyStore : public state::Store {
+ public:
+  std::unique_ptr<state::Store> inner = state::make_memory_store();
+  std::atomic<bool> is_open = true;
+  std::atomic<bool> is_deaf = false;  // events are lost in silence
+  std::atomic<int> lists = 0;
+
+  Result<std::optional<state::Record>> get(std::string_view key) override {
+    return inner->get(key);
+  }
+  Result<std::vector<state::Record>> list(std::string_view prefix, std::string_view start_after,
+                                          std::size_t limit) override {
+    if (!is_open) return closed();
+    ++lists;
+    return inner->list(prefix, start_after, limit);
+  }
+  Result<state::CommitResult> commit(const state::Txn& txn) override { return inner->commit(txn); }
+  Result<std::unique_ptr<state::Watch>> watch(
+      std::string_view prefix, std::int64_t after,
+      std::function<void(const std::vector<state::Event>&)> on_events) override {
+    if (!is_open) return closed();
+    {
+      const std::scoped_lock hold(guard_);
+      callbacks_.push_back(on_events);
+    }
+    return inner->watch(prefix, after, [this, on_events](const auto& events) {
+      if (!is_deaf) on_events(events);
+    });
+  }
+  Result<std::int64_t> revision() override {
+    if (!is_open) return closed();
+    return inner->revision();
+  }
+  void say_lost() {
+    const std::scoped_lock hold(guard_);
+    for (const auto& callback : callbacks_) callback({{state::Event::Kind::kLost, {}}});
+    callbacks_.clear();
+  }
+
+ private:
+  static tl::unexpected<Error> closed() { return fail(Code::kUnavailable, "closed"); }
+  std::mutex guard_;
+  std::vector<std::function<void(const std::vector<state::Event>&)>> callbacks_;
+};
+
+class PeerSyncTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = std::filesystem::temp_directory_path() / "fairlead-peers-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    for (int i = 1; i <= 3; ++i) put_host(i);
+    start();
+  }
+  void TearDown() override {
+    sync_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void start() {
+    sync_.reset();
+    given_.clear();
+    sync_ = std::make_unique<PeerSync>(
+        store_, PeerOptions{.host_id = "h0", .folder = folder_},
+        Clock{.running = [this] { return now_; }, .unix_time = [] { return 0LL; }},
+        [this](const PeerChanges& changes) { return apply(changes); });
+    sync_->attach("net");
+  }
+  Status apply(const PeerChanges& changes) {
+    if (apply_fails_) return fail(Code::kIo, "no");
+    batches_.push_back(changes);
+    for (const RemoteEntry& entry : changes.to_remove) given_.erase(entry.ip);
+    for (const RemoteEntry& entry : changes.to_set) given_[entry.ip] = entry;
+    return {};
+  }
+  void put_host(int number) {
+    const HostRecord host{.facts = {.id = fmt::format("h{}", number),
+                                    .name = "n",
+                                    .vtep = ip(fmt::format("192.0.2.{}", number))}};
+    ASSERT_TRUE(store_.commit({.puts = {{keys::host(host.facts.id), encode(host)}}}));
+  }
+  void put(int number, int host = 1) {
+    const IpAddress address = *ip("10.9.0.0").plus(static_cast<std::uint64_t>(number));
+    const SharedEndpoint endpoint{.host_id = fmt::format("h{}", host),
+                                  .epoch = 1,
+                                  .addresses = {address},
+                                  .mac = MacAddress::for_ip(address)};
+    ASSERT_TRUE(store_.commit({.puts = {{key(number), encode(endpoint)}}}));
+  }
+  void drop(int number) { ASSERT_TRUE(store_.commit({.deletes = {key(number)}})); }
+  static std::string key(int number) { return keys::endpoint("net", fmt::format("e{}", number)); }
+
+  // Steps until that many entries are given, or for a second.
+  bool settles_at(std::size_t entries) {
+    for (int i = 0; i < 1000; ++i) {
+      sync_->step();
+      now_ += std::chrono::milliseconds(5);
+      if (given_.size() == entries && sync_->queued() == 0) {
+        sync_->step();
+        return given_.size() == entries;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+  void pass(long long seconds) {
+    now_ += std::chrono::seconds(seconds);
+    for (int i = 0; i < 3; ++i) {
+      sync_->step();
+      now_ += std::chrono::milliseconds(5);
+    }
+  }
+
+  std::string folder_;
+  LossyStore store_;
+  std::chrono::milliseconds now_{1'000'000};
+  std::map<IpAddress, RemoteEntry> given_;
+  std::vector<PeerChanges> batches_;
+  bool apply_fails_ = false;
+  std::unique_ptr<PeerSync> sync_;
+};
+
+TEST_F(PeerSyncTest, lists_what_is_there_and_follows_what_comes) {
+  put(1);
+  put(2, 2);
+  EXPECT_TRUE(settles_at(2));
+  EXPECT_EQ(given_.at(ip("10.9.0.2")).vtep, ip("192.0.2.2"));
+  put(3);
+  EXPECT_TRUE(settles_at(3));
+  drop(1);
+  EXPECT_TRUE(settles_at(2));
+  EXPECT_EQ(sync_->status().hosts, 3U);
+}
+
+TEST_F(PeerSyncTest, changes_wait_for_each_other_and_come_in_batches) {
+  for (int i = 0; i < 1100; ++i) put(i);
+  EXPECT_TRUE(settles_at(1100));
+  EXPECT_THAT(batches_, SizeIs(3));
+  batches_.clear();
+  sync_->step();
+  put(2000);
+  while (sync_->queued() == 0) std::this_thread::yield();
+  sync_->step();
+  put(2001);
+  while (sync_->queued() == 0) std::this_thread::yield();
+  sync_->step();
+  EXPECT_THAT(batches_, IsEmpty()) << "5 ms have not passed";
+  now_ += std::chrono::milliseconds(5);
+  sync_->step();
+  ASSERT_THAT(batches_, SizeIs(1));
+  EXPECT_THAT(batches_[0].to_set, SizeIs(2));
+}
+
+TEST_F(PeerSyncTest, a_lost_watch_is_made_up_for_and_nothing_is_given_twice) {
+  put(1);
+  put(2);
+  ASSERT_TRUE(settles_at(2));
+  batches_.clear();
+  store_.is_deaf = true;
+  put(3);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  store_.is_deaf = false;
+  store_.say_lost();
+  EXPECT_TRUE(settles_at(3));
+  ASSERT_THAT(batches_, SizeIs(1));
+  EXPECT_THAT(batches_[0].to_set, SizeIs(1)) << "only the difference";
+  put(4);
+  EXPECT_TRUE(settles_at(4)) << "and the new watch runs";
+}
+
+TEST_F(PeerSyncTest, a_deletion_that_was_lost_is_believed_at_the_second_look) {
+  put(1);
+  put(2);
+  ASSERT_TRUE(settles_at(2));
+  store_.is_deaf = true;
+  drop(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  store_.is_deaf = false;
+  store_.say_lost();
+  sync_->step();
+  EXPECT_THAT(given_, SizeIs(2));
+  EXPECT_EQ(sync_->status().missing, 1U);
+  pass(29);
+  EXPECT_THAT(given_, SizeIs(2));
+  pass(2);
+  EXPECT_THAT(given_, SizeIs(1));
+  EXPECT_EQ(sync_->status().missing, 0U);
+}
+
+TEST_F(PeerSyncTest, what_was_lost_in_silence_is_found_by_the_regular_list) {
+  put(1);
+  ASSERT_TRUE(settles_at(1));
+  store_.is_deaf = true;
+  put(2);
+  pass(200);
+  EXPECT_THAT(given_, SizeIs(1));
+  pass(200);
+  EXPECT_THAT(given_, SizeIs(2));
+}
+
+TEST_F(PeerSyncTest, an_outage_takes_nothing_away) {
+  put(1);
+  ASSERT_TRUE(settles_at(1));
+  store_.is_open = false;
+  store_.say_lost();
+  pass(10'000);
+  EXPECT_THAT(given_, SizeIs(1));
+  store_.is_open = true;
+  put(2);
+  pass(2);
+  EXPECT_THAT(given_, SizeIs(2));
+}
+
+TEST_F(PeerSyncTest, starts_from_its_snapshot_without_the_store) {
+  put(1);
+  put(2);
+  ASSERT_TRUE(settles_at(2));
+  ASSERT_TRUE(sync_->save_snapshots());
+  store_.is_open = false;
+  start();
+  EXPECT_TRUE(settles_at(2));
+  for (const PeerChanges& batch : batches_) EXPECT_THAT(batch.to_remove, IsEmpty());
+}
+
+TEST_F(PeerSyncTest, after_its_snapshot_it_needs_only_what_changed) {
+  put(1);
+  put(2);
+  ASSERT_TRUE(settles_at(2));
+  ASSERT_TRUE(sync_->save_snapshots());
+  sync_.reset();
+  drop(1);
+  put(3);
+  store_.lists = 0;
+  start();
+  put(4);
+  EXPECT_TRUE(settles_at(3));
+  EXPECT_EQ(store_.lists, 0);
+  EXPECT_FALSE(given_.contains(ip("10.9.0.1"))) << "its deletion was watched, not guessed";
+}
+
+TEST_F(PeerSyncTest, a_snapshot_that_is_too_old_leads_to_a_list_and_two_looks) {
+  store_.inner = state::make_memory_store(8);
+  for (int i = 1; i <= 3; ++i) put_host(i);
+  start();
+  put(1);
+  put(2);
+  ASSERT_TRUE(settles_at(2));
+  ASSERT_TRUE(sync_->save_snapshots());
+  sync_.reset();
+  drop(1);
+  for (int i = 10; i < 30; ++i) put(i);
+  start();
+  EXPECT_TRUE(settles_at(22)) << "the one that is gone is still there";
+  pass(31);
+  EXPECT_THAT(given_, SizeIs(21));
+}
+
+TEST_F(PeerSyncTest, a_damaged_snapshot_is_made_anew) {
+  put(1);
+  ASSERT_TRUE(settles_at(1));
+  ASSERT_TRUE(sync_->save_snapshots());
+  std::filesystem::resize_file(folder_ + "/peers-net", 20);
+  start();
+  EXPECT_TRUE(settles_at(1));
+}
+
+TEST_F(PeerSyncTest, a_store_that_was_put_back_is_followed) {
+  for (int i = 0; i < 10; ++i) put(i);
+  ASSERT_TRUE(settles_at(10));
+  ASSERT_TRUE(sync_->save_snapshots());
+  sync_.reset();
+  store_.inner = state::make_memory_store();  // from a backup: an earlier revision
+  for (int i = 1; i <= 3; ++i) put_host(i);
+  put(1, 2);
+  start();
+  EXPECT_TRUE(settles_at(10));
+  EXPECT_EQ(given_.at(ip("10.9.0.1")).vtep, ip("192.0.2.2"));
+  pass(31);
+  EXPECT_THAT(given_, SizeIs(1));
+}
+
+TEST_F(PeerSyncTest, what_cannot_be_applied_comes_again_a_second_later) {
+  apply_fails_ = true;
+  put(1);
+  pass(0);
+  pass(0);
+  EXPECT_THAT(given_, IsEmpty());
+  EXPECT_GE(sync_->status().failures, 1U);
+  const auto failures = sync_->status().failures;
+  apply_fails_ = false;
+  pass(0);
+  EXPECT_THAT(given_, IsEmpty()) << failures;
+  pass(1);
+  EXPECT_THAT(given_, SizeIs(1));
+}
+
+TEST_F(PeerSyncTest, one_record_that_cannot_be_read_is_not_the_end_of_the_others) {
+  put(1);
+  ASSERT_TRUE(store_.commit({.puts = {{key(2), "{broken"}}}));
+  EXPECT_TRUE(settles_at(1));
+  ASSERT_TRUE(store_.commit({.puts = {{key(3), "[]"}}}));
+  put(4);
+  EXPECT_TRUE(settles_at(2));
+}
+
+TEST_F(PeerSyncTest, attached_again_everything_is_given_again) {
+  put(1);
+  ASSERT_TRUE(settles_at(1));
+  sync_->detach("net");
+  sync_->attach("net");
+  given_.clear();
+  EXPECT_TRUE(settles_at(1));
+  sync_->detach("net");
+  sync_->step();
+  EXPECT_THAT(sync_->entries("net"), IsEmpty());
+  EXPECT_EQ(sync_->status().networks, 0U);
+}
+
+TEST_F(PeerSyncTest, on_its_own_thread_it_does_the_same) {
+  sync_.reset();
+  std::mutex guard;
+  std::set<IpAddress> set;
+  auto peers = make_peers(store_, {.host_id = "h0", .folder = folder_}, system_clock(),
+                          [&](const PeerChanges& changes) -> Status {
+                            const std::scoped_lock hold(guard);
+                            for (const auto& entry : changes.to_remove) set.erase(entry.ip);
+                            for (const auto& entry : changes.to_set) set.insert(entry.ip);
+                            return {};
+                          });
+  ASSERT_TRUE(peers->attach("net"));
+  for (int i = 0; i < 300; ++i) put(i);
+  for (int i = 0; i < 100; ++i) drop(i);
+  for (int i = 0; i < 5000 && peers->entries("net").size() != 200; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_THAT(peers->entries("net"), SizeIs(200));
+  peers.reset();
+  EXPECT_THAT(set, SizeIs(200));
+  EXPECT_THAT(read_snapshot(folder_ + "/peers-net")->records, SizeIs(200));
+}
+
+}  // namespace
+}  // namespace fairlead::network::cluster
