@@ -70,7 +70,7 @@ struct PeerTable::Network {
   std::unordered_map<IpAddress, Slot, HashIp> slots;
   std::unordered_map<MacAddress, std::vector<const Endpoint*>, HashMac> macs;
   std::unordered_set<IpAddress, HashIp> dirty;
-  std::size_t missing = 0;
+  std::size_t missing = 0, given = 0;
 };
 
 PeerTable::PeerTable(std::string own_host) : own_host_(std::move(own_host)) {}
@@ -270,8 +270,16 @@ PeerChanges PeerTable::changes(std::size_t most) {
 void PeerTable::confirm(const PeerChanges& changes) {
   Network* network = find(changes.network_id);
   if (network == nullptr) return;
-  for (const RemoteEntry& entry : changes.to_remove) network->slots[entry.ip].given.reset();
-  for (const RemoteEntry& entry : changes.to_set) network->slots[entry.ip].given = entry;
+  for (const RemoteEntry& entry : changes.to_remove) {
+    auto& given = network->slots[entry.ip].given;
+    if (given) --network->given;
+    given.reset();
+  }
+  for (const RemoteEntry& entry : changes.to_set) {
+    auto& given = network->slots[entry.ip].given;
+    if (!given) ++network->given;
+    given = entry;
+  }
 }
 
 std::vector<RemoteEntry> PeerTable::entries(const std::string& network_id) const {
@@ -315,8 +323,7 @@ std::size_t PeerTable::missing() const {
 
 std::size_t PeerTable::entry_count() const {
   std::size_t count = 0;
-  for (const auto& [id, network] : networks_)
-    for (const auto& [ip, slot] : network->slots) count += slot.given ? 1 : 0;
+  for (const auto& [id, network] : networks_) count += network->given;
   return count;
 }
 
