@@ -34,7 +34,7 @@ Status StoreAddresses::claim_block(const std::string& network_id, Family family)
     const auto claimed = try_claim(place, *block);
     if (claimed && *claimed) return {};
     if (!claimed && claimed.error().code != Code::kConflict) return fail(claimed.error());
-    TRY_STATUS(fence_.check());  // the conflict may be that this host was removed
+    TRY_STATUS(fence_.check_again());
   }
   return fail(Code::kUnavailable, "claim a block of addresses: too many hosts at once; try again");
 }

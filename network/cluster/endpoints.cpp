@@ -31,7 +31,7 @@ Result<bool> StoreEndpoints::publish_changed(const SharedEndpoint& endpoint) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     const auto done = try_publish(endpoint);
     if (done || done.error().code != Code::kConflict) return done;
-    TRY_STATUS(fence_.check());  // the conflict may be that this host was removed
+    TRY_STATUS(fence_.check_again());
   }
   return fail(Code::kUnavailable, "publish endpoint {}: its records keep changing; try again",
               endpoint.id.substr(0, 12));

@@ -40,6 +40,8 @@ class Fence {
   // May this host act in its own name? kConflict when it was removed. When the proof is old, the
   // shared store is asked; when that cannot be reached, the last word stands.
   Status check();
+  // The same, and asks in any case: after a conflict, which may be that this host was removed.
+  Status check_again();
   // Preconditions that only hold while nobody removed this host: its record. kUnavailable when it
   // has not joined.
   Result<std::vector<state::Precondition>> of_record();

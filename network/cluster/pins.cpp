@@ -45,7 +45,7 @@ Result<AddressOffer> StoreAddresses::pin(const Place& place, const AddressReques
     }
     if (pinned) return offer_owned(request);  // it lies in a block of ours
     if (pinned.error().code != Code::kConflict) return fail(pinned.error());
-    TRY_STATUS(fence_.check());
+    TRY_STATUS(fence_.check_again());
     TRY(present, place_of(request.network_id, request.family));
   }
   return fail(Code::kUnavailable, "claim address {}: too many hosts at once; try again",

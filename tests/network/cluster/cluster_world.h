@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,6 +71,8 @@ class Door : public state::Store, public state::Leases {
   // How many answers of commits are lost from now on: the change is made, the caller sees an error.
   int lost_answers = 0;
   int calls = 0;
+  // Happens once, between what was read for the next commit and that commit.
+  std::function<void()> meanwhile;
 
   Result<std::optional<state::Record>> get(std::string_view key) override {
     TRY_STATUS(pass());
@@ -82,6 +85,7 @@ class Door : public state::Store, public state::Leases {
   }
   Result<state::CommitResult> commit(const state::Txn& txn) override {
     TRY_STATUS(pass());
+    if (const auto happens = std::exchange(meanwhile, nullptr)) happens();
     if (fate_.dies_now(Fate::When::kBefore)) throw Crash();
     auto done = store_.commit(txn);
     if (fate_.dies_now(Fate::When::kAfter)) throw Crash();

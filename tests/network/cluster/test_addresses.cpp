@@ -255,6 +255,40 @@ TEST_F(AddressesTest, a_wanted_address_is_kept_out_of_the_block_claimed_over_it)
   EXPECT_EQ(give(c, shop, "moved", fixed), fixed) << "a hole can be claimed again";
 }
 
+// Both read before either writes.
+TEST_F(AddressesTest, a_block_is_not_claimed_past_an_address_claimed_meanwhile) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.facts.id, {});
+  const std::string fixed = block.first().plus(5)->to_string();
+  std::string given_meanwhile;
+  b.shared->meanwhile = [&] { given_meanwhile = give(a, net, "fixed", fixed); };
+  std::set<std::string> given;
+  for (int i = 0; i < 15; ++i) given.insert(give(b, net, fmt::format("e{}", i)));
+  EXPECT_EQ(given_meanwhile, fixed);
+  EXPECT_EQ(only_block(b), block);
+  EXPECT_EQ(given.size(), 15U);
+  EXPECT_FALSE(given.contains(fixed));
+}
+
+TEST_F(AddressesTest, an_address_is_not_claimed_in_a_block_claimed_meanwhile) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.facts.id, {});
+  a.shared->meanwhile = [&] { give(b, net, "e1"); };
+  EXPECT_EQ(give(a, net, "fixed", block.first().plus(5)->to_string()), "exists");
+  EXPECT_EQ(only_block(b), block);
+}
+
+TEST_F(AddressesTest, nothing_is_claimed_by_a_host_that_is_removed_meanwhile) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  b.shared->meanwhile = [&] { ASSERT_TRUE(a.membership().remove_host("b")); };
+  EXPECT_EQ(give(b, net, "e1"), "conflict");
+  b.shared->meanwhile = nullptr;
+  EXPECT_EQ(count("blk/") + count("ip/"), 0U);
+}
+
 TEST_F(AddressesTest, a_wanted_address_in_ones_own_block_needs_no_store) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");

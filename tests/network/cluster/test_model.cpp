@@ -17,7 +17,7 @@ constexpr std::array<Code, 4> kExpected{Code::kUnavailable, Code::kExhausted, Co
 class AddressModel : public ClusterTest, public ::testing::WithParamInterface<unsigned> {
  protected:
   static constexpr int kMachines = 6;
-  static constexpr int kAllocations = 2'500;  // of each of four seeds
+  static constexpr int kAllocations = 1'250;  // of each of eight seeds
 
   struct Use {
     int machine = 0;
@@ -58,14 +58,25 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     if (number(0, 3) == 0)
       of(i).fate = {number(1, 8), number(0, 1) == 0 ? Fate::When::kBefore : Fate::When::kAfter};
     if (number(0, 30) == 0) of(i).shared->lost_answers = 1;
+    if (!nested_ && number(0, 3) == 0) of(i).shared->meanwhile = [this, i] { another_acts(i); };
     try {
       work();
     } catch (const Crash&) {
       ++crashes_;
       restart(i);
     }
+    of(i).shared->meanwhile = nullptr;
     of(i).fate = {};
     of(i).shared->lost_answers = 0;
+  }
+
+  // Between what machine `i` has read and what it writes.
+  void another_acts(int i) {
+    const int other = number(0, kMachines - 1);
+    if (other == i || !runs(other)) return;
+    nested_ = true;
+    as(other, [&] { number(0, 2) == 0 ? step_release(other) : step_allocate(other); });
+    nested_ = false;
   }
 
   // What the service does at start: leases of endpoints that it has no record of are dropped.
@@ -260,20 +271,21 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   std::array<State, kMachines> states_;
   std::vector<SharedNetwork> networks_;
   std::map<IpAddress, Use> uses_;
+  bool nested_ = false;
   int endpoints_ = 0, allocations_ = 0, crashes_ = 0, removals_ = 0;
 };
 
 TEST_P(AddressModel, no_address_is_given_twice) {
   for (int i = 0; i < 60'000 && allocations_ < kAllocations && !HasFatalFailure(); ++i) step();
   EXPECT_GE(allocations_, kAllocations);
-  EXPECT_GT(crashes_, 100);
-  EXPECT_GT(removals_, 3);
+  EXPECT_GT(crashes_, 50);
+  EXPECT_GT(removals_, 1);
   RecordProperty("crashes", crashes_);
   RecordProperty("removals", removals_);
   if (!HasFatalFailure()) end_well();
 }
 
-INSTANTIATE_TEST_SUITE_P(Seed, AddressModel, ::testing::Range(1U, 5U),
+INSTANTIATE_TEST_SUITE_P(Seed, AddressModel, ::testing::Range(1U, 9U),
                          ::testing::PrintToStringParamName());
 
 }  // namespace
