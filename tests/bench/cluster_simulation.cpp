@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -104,6 +105,10 @@ class Sink {
 class Simulation {
  public:
   Simulation(int hosts, int endpoints) : hosts_(hosts), endpoints_(endpoints) {}
+  ~Simulation() {
+    peers_.reset();  // writes its snapshot
+    std::filesystem::remove_all(folder_);
+  }
 
   void run() {
     fmt::print("{} hosts with {} endpoints each, one network\n\n", hosts_, endpoints_);
