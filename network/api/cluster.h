@@ -147,10 +147,17 @@ class Networks {
   // By name or id. kNotFound.
   virtual Result<SharedNetwork> inspect(std::string_view network) = 0;
   virtual Result<std::vector<SharedNetwork>> list() = 0;
-  // This host has no endpoint on it any more: kInUse while it has. The network stays.
+  // This host has it no more: kInUse while it has endpoints on it. The last host to leave takes the
+  // network away. Unknown: succeeds.
   virtual Status leave(std::string_view network) = 0;
-  // kInUse while any host has an endpoint on it: the text names the hosts. Unknown: succeeds.
+  // This host has exactly the networks with these ids: joins and leaves what an outage or a crash
+  // cut short. Those that are gone from the cluster are returned.
+  virtual Result<std::vector<std::string>> keep(const std::vector<std::string>& ids) = 0;
+  // Takes it away for all hosts. kInUse while any host has an endpoint on it: the text names the
+  // hosts. Unknown: succeeds.
   virtual Status remove(std::string_view network) = 0;
+  // A subnet that create_or_join would choose now.
+  virtual Result<Cidr> free_subnet(Family family, const std::vector<Cidr>& occupied) = 0;
 };
 
 // ---- addresses
@@ -287,6 +294,10 @@ class Peers {
  public:
   // Called from that thread, one at a time. An error: the same changes come again a second later.
   using Apply = std::function<Status(const PeerChanges&)>;
+  // The same thread, all entries of a network: makes the link hold these and no others. An error:
+  // again a second later.
+  using Replace =
+      std::function<Status(const std::string& network_id, const std::vector<RemoteEntry>&)>;
 
   virtual ~Peers() = default;  // writes the snapshot; `apply` is not running and will not run after
 
@@ -294,7 +305,54 @@ class Peers {
   // Forgets the network; its entries are not removed one by one, the links go as a whole.
   virtual void detach(const std::string& network_id) = 0;
   virtual std::vector<RemoteEntry> entries(const std::string& network_id) = 0;
+  // Has `replace` called with all entries of the network, as soon as they are known completely: the
+  // link was made anew, or somebody may have touched it.
+  virtual void refresh(const std::string& network_id) = 0;
   virtual PeerStatus status() = 0;
+};
+
+// ---- this host
+// --------------------------------------------------------------------------------------------------------
+
+// What the service of this host asks of the cluster. Thread-safe.
+class Doors {
+ public:
+  virtual ~Doors() = default;
+  virtual Networks& networks() = 0;
+  virtual Addresses& addresses() = 0;
+  // How this host takes part in the tunnels of a network.
+  virtual OverlayParams params_of(const SharedNetwork& network) = 0;
+};
+
+struct StoreMember {
+  std::string endpoint;
+  std::string error;  // not empty: it did not answer, and the rest is not known
+  std::string version;
+  bool is_leader = false, has_leader = false;
+};
+
+struct ClusterStatus {
+  std::string cluster;  // its name
+  HostFacts host;       // this one
+  bool joined = false;
+  bool frozen = false;                           // Membership::is_frozen
+  std::vector<StoreMember> members;              // of the shared store
+  std::size_t alive = 0, suspect = 0, gone = 0;  // hosts
+  std::size_t networks = 0;                      // of the cluster
+  PeerStatus peers;                              // of the networks that this host has
+  std::size_t waiting = 0;            // endpoints that the others have not been told of yet
+  std::vector<std::string> problems;  // in words, with a hint; empty when all is well
+};
+
+// What people ask of the cluster. Thread-safe.
+class Control {
+ public:
+  virtual ~Control() = default;
+  // Answers although the shared store cannot be reached: `problems` says so then.
+  virtual ClusterStatus status() = 0;
+  virtual Result<std::vector<Host>> hosts() = 0;
+  virtual Result<HostRemoval> remove_host(std::string_view host) = 0;  // see Membership
+  virtual void thaw() = 0;                                             // Membership::release_brake
 };
 
 }  // namespace fairlead::network::cluster

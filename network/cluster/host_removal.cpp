@@ -72,6 +72,7 @@ Result<HostRemoval> StoreMembership::remove_host(std::string_view host) {
   removal.retry_after = std::max(0LL, removed.free_after - fence_.clock().unix_time());
   if (removal.retry_after > 0) return removal;
   TRY(removal.addresses, sweep_addresses(parts_.shared, is_void));
+  TRY_STATUS(sweep_joined(parts_.shared, removed.facts.id));
   removal.complete = true;
   return removal;
 }

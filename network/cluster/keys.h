@@ -8,6 +8,8 @@
 //   net/<nid>                    the network; its revision is a precondition of everything below it
 //   netname/<name>               {"id"}: makes names unique
 //   vni/<6 hex>                  {"id"}, or {"free_after"} for 10 minutes after a removal
+//   joined/<nid>/<hid>           {"id"}: that host has the network; the last one to leave takes it
+//                                away
 //   pool/<hex>-<length>          {"id","name"}: the subnet is that network's
 //   pool-guard                   changed by each new pool, so that of two creators that each see no
 //                                overlap only one commits
@@ -44,6 +46,7 @@ inline constexpr std::string_view kPoolGuard = "pool-guard";
 inline constexpr std::string_view kBlocks = "blk/";
 inline constexpr std::string_view kAddresses = "ip/";
 inline constexpr std::string_view kEndpoints = "ep/";
+inline constexpr std::string_view kJoined = "joined/";
 
 inline std::string host(std::string_view id) { return fmt::format("host/{}", id); }
 inline std::string live(std::string_view id) { return fmt::format("live/{}", id); }
@@ -70,6 +73,12 @@ inline std::string addresses_of(std::string_view network_id) {
 }
 inline std::string address(std::string_view network_id, const IpAddress& ip) {
   return fmt::format("ip/{}/{}", network_id, ip.to_hex());
+}
+inline std::string joined_of(std::string_view network_id) {
+  return fmt::format("joined/{}/", network_id);
+}
+inline std::string joined(std::string_view network_id, std::string_view host_id) {
+  return fmt::format("joined/{}/{}", network_id, host_id);
 }
 inline std::string endpoints_of(std::string_view network_id) {
   return fmt::format("ep/{}/", network_id);

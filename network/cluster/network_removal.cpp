@@ -66,13 +66,62 @@ Result<StoreNetworks::StoredNetwork> StoreNetworks::set_phase(const StoredNetwor
 Status StoreNetworks::leave(std::string_view network) {
   TRY(const auto found, find(network));
   if (!found) return {};
-  TRY(auto endpoints, endpoints_of(found->value.network.id));
+  const std::string& id = found->value.network.id;
+  TRY(auto endpoints, endpoints_of(id));
   std::erase_if(endpoints, [&](const SharedEndpoint& endpoint) {
     return endpoint.host_id != fence_.host_id();
   });
-  if (endpoints.empty()) return {};
-  return fail(with_context(in_use(found->value.network, endpoints),
-                           fmt::format("leave network {}", network)));
+  if (!endpoints.empty())
+    return fail(with_context(in_use(found->value.network, endpoints),
+                             fmt::format("leave network {}", network)));
+  TRY_STATUS(shared_
+                 .commit({.deletes = {keys::joined(id, fence_.host_id())},
+                          .durability = state::Durability::kDurable})
+                 .map([](const auto&) {}));
+  fault_point("cluster.network.left");
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto now, find(id));
+    if (!now) return {};
+    const auto done = remove_unjoined(*now);
+    if (done || done.error().code != Code::kConflict) return done;
+  }
+  return {};  // it keeps changing: somebody uses it
+}
+
+// Takes away what no host has. As with endpoints, the record is changed before the last look, so
+// that nobody can join behind it.
+Status StoreNetworks::remove_unjoined(const StoredNetwork& network) {
+  const std::string prefix = keys::joined_of(network.value.network.id);
+  TRY(const auto joined, shared_.list(prefix, {}, 1));
+  if (!joined.empty()) return {};
+  TRY(const auto endpoints, endpoints_of(network.value.network.id));
+  if (!endpoints.empty()) return {};  // of a host that was removed: they go with its removal
+  TRY(const auto deleting, set_phase(network, NetworkPhase::kDeleting));
+  fault_point("cluster.network.deleting");
+  TRY(const auto behind, shared_.list(prefix, {}, 1));
+  if (!behind.empty()) return set_phase(deleting, NetworkPhase::kReady).map([](const auto&) {});
+  const auto ended = end_removal(deleting);
+  if (!ended && ended.error().code != Code::kInUse) return ended;
+  if (ended) log::info("cluster.network.removed", {{"name", network.value.network.name.str()}});
+  return {};
+}
+
+Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::string>& ids) {
+  std::vector<std::string> gone;
+  for (const std::string& id : ids) {
+    TRY(const auto found, find(id));
+    if (!found || found->value.phase == NetworkPhase::kDeleting)
+      gone.push_back(id);
+    else
+      TRY_STATUS(joined(*found).map([](const auto&) {}));
+  }
+  TRY(const auto records, shared_.list(keys::kJoined));
+  for (const state::Record& record : records) {
+    const std::string id(keys::network_part(record.key));
+    if (keys::last_part(record.key) != fence_.host_id()) continue;
+    if (std::ranges::find(ids, id) == ids.end()) TRY_STATUS(leave(id));
+  }
+  return gone;
 }
 
 Status StoreNetworks::remove(std::string_view network) {
@@ -115,6 +164,7 @@ Status StoreNetworks::purge(const StoredNetwork& stored) {
   TRY_STATUS(sweep_prefix(shared_, keys::blocks_of(network.id)));
   TRY_STATUS(sweep_prefix(shared_, keys::addresses_of(network.id)));
   TRY_STATUS(sweep_prefix(shared_, keys::pin_guards_of(network.id)));
+  TRY_STATUS(sweep_prefix(shared_, keys::joined_of(network.id)));
   fault_point("cluster.network.swept");
   const std::string key = keys::network(network.id), vni_key = keys::vni(network.vni);
   const long long free_after = fence_.clock().unix_time() + kVniQuarantineSeconds;

@@ -113,22 +113,40 @@ Result<SharedNetwork> StoreNetworks::create_or_join(const NetworkSpec& spec,
         return fail(with_context(ended.error(), what));
       continue;
     }
-    auto made = present ? joined(present->value.network, spec, occupied) : create(spec, occupied);
+    if (present) {
+      if (auto fits = check_fits(present->value.network, spec, occupied); !fits)
+        return fail(with_context(fits.error(), what));
+    }
+    auto made = present ? joined(*present) : create(spec, occupied);
     if (made) return made;
-    if (present || made.error().code != Code::kConflict)
-      return fail(with_context(made.error(), what));
+    if (made.error().code != Code::kConflict) return fail(with_context(made.error(), what));
   }
   return fail(Code::kUnavailable, "{}: too many hosts change networks at once; try again", what);
 }
 
-Result<SharedNetwork> StoreNetworks::joined(const SharedNetwork& network, const NetworkSpec& spec,
-                                            const std::vector<Cidr>& occupied) const {
+Status StoreNetworks::check_fits(const SharedNetwork& network, const NetworkSpec& spec,
+                                 const std::vector<Cidr>& occupied) const {
   if (const std::string other = difference(network, spec); !other.empty())
     return fail(Code::kConflict,
                 "a network of that name exists, and {}; `fairlead network inspect {}` shows it",
                 other, network.name.str());
   TRY_STATUS(check_occupied(network, occupied));
-  TRY_STATUS(check_underlay(network));
+  return check_underlay(network);
+}
+
+// kConflict when the network is being removed, or this host was.
+Result<SharedNetwork> StoreNetworks::joined(const StoredNetwork& stored) {
+  const SharedNetwork& network = stored.value.network;
+  const std::string key = keys::joined(network.id, fence_.host_id());
+  TRY(const auto noted, shared_.get(key));
+  if (noted) return network;
+  TRY(auto member, fence_.of_record());
+  state::Txn txn{.preconditions = std::move(member),
+                 .puts = {{key, encode_id(fence_.host_id())}},
+                 .durability = state::Durability::kDurable};
+  txn.preconditions.push_back({keys::network(network.id), stored.revision});
+  txn.preconditions.push_back({key, state::kAbsent});
+  TRY_STATUS(shared_.commit(txn).map([](const auto&) {}));
   return network;
 }
 
@@ -164,6 +182,7 @@ Result<SharedNetwork> StoreNetworks::create(const NetworkSpec& spec,
   txn.preconditions.push_back({name_key, state::kAbsent});
   txn.puts.push_back({key, encode(NetworkRecord{network})});
   txn.puts.push_back({name_key, encode_id(network.id)});
+  txn.puts.push_back({keys::joined(network.id, fence_.host_id()), encode_id(fence_.host_id())});
   TRY_STATUS(shared_.commit(txn).map([](const auto&) {}));
   log::info("cluster.network.created", {{"name", network.name.str()}, {"vni", network.vni}});
   return network;
@@ -232,6 +251,15 @@ Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
   return fail(Code::kInvalid,
               "an MTU of {} does not fit through the tunnels: host {} takes {} at most",
               *spec.options.mtu, narrowest, most);
+}
+
+Result<Cidr> StoreNetworks::free_subnet(Family family, const std::vector<Cidr>& occupied) {
+  TRY(const auto meta, read<ClusterMeta>(shared_, keys::kMeta));
+  if (!meta) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
+  TRY(const auto pools, read_pools(shared_));
+  std::vector<Cidr> taken = pools.subnets;
+  taken.insert(taken.end(), occupied.begin(), occupied.end());
+  return choose(family, meta->value, taken);
 }
 
 Result<SharedNetwork> StoreNetworks::inspect(std::string_view network) {

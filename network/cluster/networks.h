@@ -44,14 +44,17 @@ class StoreNetworks : public Networks {
   Result<SharedNetwork> inspect(std::string_view network) override;
   Result<std::vector<SharedNetwork>> list() override;
   Status leave(std::string_view network) override;
+  Result<std::vector<std::string>> keep(const std::vector<std::string>& ids) override;
   Status remove(std::string_view network) override;
+  Result<Cidr> free_subnet(Family family, const std::vector<Cidr>& occupied) override;
 
  private:
   using StoredNetwork = Stored<NetworkRecord>;
 
   Result<std::optional<StoredNetwork>> find(std::string_view network);  // by name, then by id
-  Result<SharedNetwork> joined(const SharedNetwork& network, const NetworkSpec& spec,
-                               const std::vector<Cidr>& occupied) const;
+  Status check_fits(const SharedNetwork& network, const NetworkSpec& spec,
+                    const std::vector<Cidr>& occupied) const;
+  Result<SharedNetwork> joined(const StoredNetwork& network);
   Status check_underlay(const SharedNetwork& network) const;
   Result<SharedNetwork> create(const NetworkSpec& spec, const std::vector<Cidr>& occupied);
   Status give_subnets(const NetworkSpec& spec, const std::vector<Cidr>& occupied,
@@ -64,6 +67,7 @@ class StoreNetworks : public Networks {
   Error in_use(const SharedNetwork& network, const std::vector<SharedEndpoint>& endpoints);
   Result<StoredNetwork> set_phase(const StoredNetwork& network, NetworkPhase phase);
   Status try_remove(std::string_view name);
+  Status remove_unjoined(const StoredNetwork& network);
   Status end_removal(const StoredNetwork& network);  // kInUse, and ready again, with endpoints
   Status purge(const StoredNetwork& network);
 

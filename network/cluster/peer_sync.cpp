@@ -27,26 +27,26 @@ struct PeerSync::Scope {
   std::unique_ptr<state::Watch> watch;
 };
 
-PeerSync::PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers::Apply apply)
+PeerSync::PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers::Apply apply,
+                   Peers::Replace replace)
     : shared_(shared),
       options_(std::move(options)),
       clock_(std::move(clock)),
       apply_(std::move(apply)),
+      replace_(std::move(replace)),
       table_(options_.host_id) {
   add_scope("");
 }
 
 PeerSync::~PeerSync() { scopes_.clear(); }  // the watches end before the queue goes
 
-void PeerSync::attach(const std::string& network_id) {
-  const std::scoped_lock hold(queue_guard_);
-  orders_.push_back({network_id, true});
-  queue_changed_.notify_all();
-}
+void PeerSync::attach(const std::string& network_id) { order(network_id, Order::Kind::kAttach); }
+void PeerSync::detach(const std::string& network_id) { order(network_id, Order::Kind::kDetach); }
+void PeerSync::refresh(const std::string& network_id) { order(network_id, Order::Kind::kRefresh); }
 
-void PeerSync::detach(const std::string& network_id) {
+void PeerSync::order(const std::string& network_id, Order::Kind kind) {
   const std::scoped_lock hold(queue_guard_);
-  orders_.push_back({network_id, false});
+  orders_.push_back({network_id, kind});
   queue_changed_.notify_all();
 }
 
@@ -82,6 +82,7 @@ std::chrono::milliseconds PeerSync::step() {
   const Time now = clock_.running();
   for (const auto& [network_id, scope] : scopes_) sync(*scope, now);
   flush(clock_.running());
+  refresh_due(clock_.running());
   return until_due(clock_.running());
 }
 
@@ -134,8 +135,11 @@ void PeerSync::take_orders() {
     const std::scoped_lock hold(queue_guard_);
     orders.swap(orders_);
   }
-  for (const Order& order : orders)
-    order.attach ? add_scope(order.network_id) : drop_scope(order.network_id);
+  for (const Order& order : orders) {
+    if (order.kind == Order::Kind::kAttach) add_scope(order.network_id);
+    if (order.kind == Order::Kind::kDetach) drop_scope(order.network_id);
+    if (order.kind == Order::Kind::kRefresh) refreshes_.emplace(order.network_id, Time{});
+  }
 }
 
 // ---- what watches say
@@ -329,8 +333,49 @@ bool PeerSync::apply_changes(Time now) {
   return false;
 }
 
+// Is the table of the network what the store has, or about to be?
+bool PeerSync::is_followed(const std::string& network_id) const {
+  const auto follows = [&](const std::string& id) {
+    const auto found = scopes_.find(id);
+    return found != scopes_.end() && found->second->phase == Scope::Phase::kWatching;
+  };
+  return follows("") && follows(network_id);
+}
+
+// With nothing left to apply, what is confirmed is all there should be.
+void PeerSync::refresh_due(Time now) {
+  for (auto wish = refreshes_.begin(); wish != refreshes_.end();) {
+    auto& [network_id, not_before] = *wish;
+    if (!scopes_.contains(network_id)) {
+      wish = refreshes_.erase(wish);
+      continue;
+    }
+    std::vector<RemoteEntry> entries;
+    bool all_applied = false;
+    {
+      const std::scoped_lock hold(guard_);
+      all_applied = table_.dirty() == 0;
+      if (all_applied) entries = table_.entries(network_id);
+    }
+    if (!all_applied || now < not_before || !is_followed(network_id)) {
+      ++wish;
+      continue;
+    }
+    if (const auto replaced = replace_(network_id, entries); !replaced) {
+      log::warn("cluster.peers.refresh",
+                {{"network", network_id.substr(0, 12)}, {"error", replaced.error().text}});
+      not_before = now + options_.retry;
+      ++wish;
+      continue;
+    }
+    wish = refreshes_.erase(wish);
+  }
+}
+
 PeerSync::Time PeerSync::until_due(Time now) {
   Time next = now + options_.full_lists;
+  for (const auto& [network_id, not_before] : refreshes_)
+    next = std::min(next, std::max(not_before, now + options_.debounce));
   if (dirty_since_)
     next = std::min(next, std::max(*dirty_since_ + options_.debounce, apply_not_before_));
   for (const auto& [network_id, scope] : scopes_)

@@ -33,12 +33,14 @@ struct PeerOptions {
 
 class PeerSync {
  public:
-  PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers::Apply apply);
+  PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers::Apply apply,
+           Peers::Replace replace);
   ~PeerSync();
 
   // Thread-safe.
   void attach(const std::string& network_id);
   void detach(const std::string& network_id);
+  void refresh(const std::string& network_id);
   std::vector<RemoteEntry> entries(const std::string& network_id);
   PeerStatus status();
   Status save_snapshots();  // of what changed; one thread at a time
@@ -58,8 +60,9 @@ class PeerSync {
     std::vector<state::Event> events;
   };
   struct Order {
+    enum class Kind { kAttach, kDetach, kRefresh };
     std::string network_id;
-    bool attach = false;
+    Kind kind = Kind::kAttach;
   };
   // How far the table follows a scope. Guarded, because snapshots are written by another thread.
   struct Progress {
@@ -67,6 +70,7 @@ class PeerSync {
     bool changed = false;  // since the last snapshot
   };
 
+  void order(const std::string& network_id, Order::Kind kind);
   void add_scope(const std::string& network_id);  // empty: the hosts
   void drop_scope(const std::string& network_id);
   void adopt(Scope& scope);
@@ -83,6 +87,8 @@ class PeerSync {
                const std::vector<state::Record>& records);
   void flush(Time now);
   bool apply_changes(Time now);
+  bool is_followed(const std::string& network_id) const;
+  void refresh_due(Time now);
   Time jittered(Time period);
   Time until_due(Time now);
   std::string snapshot_path(const std::string& network_id) const;
@@ -91,12 +97,14 @@ class PeerSync {
   const PeerOptions options_;
   const Clock clock_;
   const Peers::Apply apply_;
+  const Peers::Replace replace_;
 
   // The stepping thread's own.
   std::map<std::string, std::unique_ptr<Scope>> scopes_;  // by network id
   std::uint64_t next_watch_ = 1;
   std::optional<Time> dirty_since_;
   Time apply_not_before_{};
+  std::map<std::string, Time> refreshes_;  // asked for, by network id; not before
   std::minstd_rand random_{std::random_device{}()};
 
   std::mutex guard_;

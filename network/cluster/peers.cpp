@@ -10,9 +10,10 @@ namespace {
 
 class ThreadedPeers : public Peers {
  public:
-  ThreadedPeers(state::Store& shared, PeerOptions options, Clock clock, Apply apply)
+  ThreadedPeers(state::Store& shared, PeerOptions options, Clock clock, Apply apply,
+                Replace replace)
       : period_(options.snapshots),
-        sync_(shared, std::move(options), std::move(clock), std::move(apply)),
+        sync_(shared, std::move(options), std::move(clock), std::move(apply), std::move(replace)),
         writer_([this](std::stop_token stop) { write_snapshots(std::move(stop)); }),
         agent_([this](std::stop_token stop) { run(std::move(stop)); }) {}
 
@@ -29,6 +30,7 @@ class ThreadedPeers : public Peers {
     return {};
   }
   void detach(const std::string& network_id) override { sync_.detach(network_id); }
+  void refresh(const std::string& network_id) override { sync_.refresh(network_id); }
   std::vector<RemoteEntry> entries(const std::string& network_id) override {
     return sync_.entries(network_id);
   }
@@ -60,9 +62,9 @@ class ThreadedPeers : public Peers {
 }  // namespace
 
 std::unique_ptr<Peers> make_peers(state::Store& shared, PeerOptions options, Clock clock,
-                                  Peers::Apply apply) {
+                                  Peers::Apply apply, Peers::Replace replace) {
   return std::make_unique<ThreadedPeers>(shared, std::move(options), std::move(clock),
-                                         std::move(apply));
+                                         std::move(apply), std::move(replace));
 }
 
 }  // namespace fairlead::network::cluster

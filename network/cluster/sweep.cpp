@@ -65,6 +65,13 @@ Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwante
   return blocks + pins;
 }
 
+Status sweep_joined(state::Store& shared, std::string_view host_id) {
+  const auto is_its = [&](const state::Record& record) -> Result<bool> {
+    return keys::last_part(record.key) == host_id;
+  };
+  return sweep(shared, keys::kJoined, is_its).map([](std::size_t) {});
+}
+
 Status sweep_prefix(state::Store& store, std::string_view prefix) {
   const auto all = [](const state::Record&) -> Result<bool> { return true; };
   return sweep(store, prefix, all).map([](std::size_t) {});

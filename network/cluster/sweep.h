@@ -20,6 +20,9 @@ using OwnedBy = std::function<bool(const std::string& host_id, std::uint64_t epo
 Result<std::size_t> sweep_endpoints(state::Store& shared, const OwnedBy& unwanted);
 Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted);  // blk/, ip/
 
+// The networks that the host has.
+Status sweep_joined(state::Store& shared, std::string_view host_id);
+
 // Everything below a prefix.
 Status sweep_prefix(state::Store& store, std::string_view prefix);
 

@@ -192,8 +192,10 @@ class Simulation {
     row("batches", fmt::format("{}", peers_->status().batches));
   }
   void start() {
-    peers_ = make_peers(*store_, {.host_id = host_id(0), .folder = folder_}, system_clock(),
-                        [this](const PeerChanges& changes) { return sink_.apply(changes); });
+    peers_ = make_peers(
+        *store_, {.host_id = host_id(0), .folder = folder_}, system_clock(),
+        [this](const PeerChanges& changes) { return sink_.apply(changes); },
+        [](const std::string&, const std::vector<RemoteEntry>&) -> Status { return {}; });
     must(peers_->attach(std::string(kNetwork)));
   }
 

@@ -5,6 +5,7 @@
 namespace fairlead::network::cluster {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -147,6 +148,48 @@ TEST_F(NetworksTest, removal_is_refused_while_any_host_uses_it) {
   for (const char* prefix : {"net/", "netname/", "pool/", "blk/", "ip/", "ep/"})
     EXPECT_EQ(count(prefix), 0U) << prefix;
   EXPECT_EQ(b.networks().inspect("shop").error().code, Code::kNotFound);
+}
+
+TEST_F(NetworksTest, the_last_host_that_leaves_takes_the_network_away) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(b.networks().create_or_join(spec("shop"), {}));
+  ASSERT_TRUE(b.networks().create_or_join(spec("shop"), {})) << "again";
+  EXPECT_EQ(count("joined/"), 2U);
+  ASSERT_TRUE(a.networks().leave(net.id));
+  EXPECT_TRUE(b.networks().inspect("shop")) << "b has it";
+  ASSERT_TRUE(a.networks().leave(net.id)) << "again";
+  EXPECT_TRUE(b.networks().inspect("shop"));
+  ASSERT_TRUE(b.networks().leave(net.id));
+  EXPECT_EQ(code(b.networks().inspect("shop")), Code::kNotFound);
+  for (const char* prefix : {"net/", "netname/", "pool/", "joined/"})
+    EXPECT_EQ(count(prefix), 0U) << prefix;
+}
+
+TEST_F(NetworksTest, a_host_has_exactly_the_networks_it_says_it_has) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto kept = make_network(a, "kept", "10.9.0.0/20");
+  const auto left = make_network(a, "left", "10.10.0.0/20");
+  ASSERT_TRUE(b.networks().create_or_join(spec("left"), {}));
+  const auto gone = b.networks().keep({kept.id, "0123456789ab"});
+  ASSERT_TRUE(gone) << gone.error().text;
+  EXPECT_THAT(*gone, ElementsAre("0123456789ab"));
+  EXPECT_EQ(count("joined/" + kept.id), 2U);
+  EXPECT_EQ(count("joined/" + left.id), 1U);
+  ASSERT_TRUE(a.networks().keep({}));
+  EXPECT_EQ(code(a.networks().inspect("left")), Code::kNotFound);
+  EXPECT_TRUE(a.networks().inspect("kept"));
+}
+
+TEST_F(NetworksTest, a_suggested_subnet_is_free) {
+  Machine& a = joined("a");
+  const auto first = a.networks().free_subnet(Family::kV4, {});
+  ASSERT_TRUE(first) << first.error().text;
+  const auto other = a.networks().free_subnet(Family::kV4, {*first});
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(first->overlaps(*other));
+  const auto net = make_network(a, "shop", first->to_string());
+  EXPECT_EQ(*a.networks().free_subnet(Family::kV4, {}), *other);
 }
 
 TEST_F(NetworksTest, nothing_is_published_into_a_network_that_goes) {

@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 // A store whose watches can be cut, in silence or not.
@@ -84,7 +85,12 @@ class PeerSyncTest : public ::testing::Test {
     sync_ = std::make_unique<PeerSync>(
         store_, PeerOptions{.host_id = "h0", .folder = folder_},
         Clock{.running = [this] { return now_; }, .unix_time = [] { return 0LL; }},
-        [this](const PeerChanges& changes) { return apply(changes); });
+        [this](const PeerChanges& changes) { return apply(changes); },
+        [this](const std::string& network_id, const std::vector<RemoteEntry>& entries) -> Status {
+          if (apply_fails_) return fail(Code::kIo, "no");
+          replaced_.emplace_back(network_id, entries.size());
+          return {};
+        });
     sync_->attach("net");
   }
   Status apply(const PeerChanges& changes) {
@@ -137,6 +143,7 @@ class PeerSyncTest : public ::testing::Test {
   std::chrono::milliseconds now_{1'000'000};
   std::map<IpAddress, RemoteEntry> given_;
   std::vector<PeerChanges> batches_;
+  std::vector<std::pair<std::string, std::size_t>> replaced_;
   bool apply_fails_ = false;
   std::unique_ptr<PeerSync> sync_;
 };
@@ -337,17 +344,43 @@ TEST_F(PeerSyncTest, attached_again_everything_is_given_again) {
   EXPECT_EQ(sync_->status().networks, 0U);
 }
 
+TEST_F(PeerSyncTest, a_link_that_was_made_anew_gets_all_entries_once_they_are_known) {
+  for (int i = 0; i < 3; ++i) put(i);
+  store_.is_open = false;
+  sync_->refresh("net");
+  pass(5);
+  EXPECT_THAT(replaced_, IsEmpty()) << "nothing is known: what the kernel has must stay";
+  store_.is_open = true;
+  ASSERT_TRUE(settles_at(3));
+  pass(1);
+  EXPECT_THAT(replaced_, ElementsAre(Pair("net", 3)));
+  pass(1);
+  EXPECT_THAT(replaced_, SizeIs(1)) << "once for each wish";
+
+  put(3);
+  ASSERT_TRUE(settles_at(4));
+  apply_fails_ = true;
+  sync_->refresh("net");
+  sync_->refresh("no such network");
+  pass(1);
+  apply_fails_ = false;
+  pass(2);
+  EXPECT_THAT(replaced_, ElementsAre(Pair("net", 3), Pair("net", 4)));
+}
+
 TEST_F(PeerSyncTest, on_its_own_thread_it_does_the_same) {
   sync_.reset();
   std::mutex guard;
   std::set<IpAddress> set;
-  auto peers = make_peers(store_, {.host_id = "h0", .folder = folder_}, system_clock(),
-                          [&](const PeerChanges& changes) -> Status {
-                            const std::scoped_lock hold(guard);
-                            for (const auto& entry : changes.to_remove) set.erase(entry.ip);
-                            for (const auto& entry : changes.to_set) set.insert(entry.ip);
-                            return {};
-                          });
+  auto peers = make_peers(
+      store_, {.host_id = "h0", .folder = folder_}, system_clock(),
+      [&](const PeerChanges& changes) -> Status {
+        const std::scoped_lock hold(guard);
+        for (const auto& entry : changes.to_remove) set.erase(entry.ip);
+        for (const auto& entry : changes.to_set) set.insert(entry.ip);
+        return {};
+      },
+      [](const std::string&, const std::vector<RemoteEntry>&) -> Status { return {}; });
   ASSERT_TRUE(peers->attach("net"));
   for (int i = 0; i < 300; ++i) put(i);
   for (int i = 0; i < 100; ++i) drop(i);
