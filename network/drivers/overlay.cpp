@@ -36,8 +36,11 @@ Status too_small_for_ipv6(unsigned mtu) {
 
 class OverlayDriver : public Driver {
  public:
-  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels)
-      : links_(links), tunnels_(tunnels), bridge_(make_bridge_driver(links, kContainerPort)) {}
+  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made)
+      : links_(links),
+        tunnels_(tunnels),
+        on_tunnel_made_(std::move(on_tunnel_made)),
+        bridge_(make_bridge_driver(links, kContainerPort)) {}
 
   Status validate(const NetworkSpec& spec) const override {
     TRY_STATUS(bridge_->validate(spec));
@@ -84,10 +87,11 @@ class OverlayDriver : public Driver {
           log::error("undo: remove tunnel", {{"error", gone.error().text}});
       });
     fault_point("overlay.ensure.made");
-    if (tunnel.fresh)
-      log::info("tunnel made", {{"device", device.str()},
-                                {"network", network.name.str()},
-                                {"local", params.local.to_string()}});
+    if (!tunnel.fresh) return {};
+    log::info("tunnel made", {{"device", device.str()},
+                              {"network", network.name.str()},
+                              {"local", params.local.to_string()}});
+    if (on_tunnel_made_) on_tunnel_made_(network.id);
     return {};
   }
 
@@ -185,13 +189,15 @@ class OverlayDriver : public Driver {
 
   kernel::Links& links_;
   kernel::Tunnels& tunnels_;
+  const OnTunnelMade on_tunnel_made_;
   std::unique_ptr<Driver> bridge_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels) {
-  return std::make_unique<OverlayDriver>(links, tunnels);
+std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels,
+                                            OnTunnelMade on_tunnel_made) {
+  return std::make_unique<OverlayDriver>(links, tunnels, std::move(on_tunnel_made));
 }
 
 }  // namespace fairlead::network

@@ -1,14 +1,13 @@
 #include "network/drivers/registry.h"
 
 #include "network/drivers/bridge.h"
-#include "network/drivers/overlay.h"
 
 namespace fairlead::network {
 
-Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels) {
+Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made) {
   Drivers drivers;
   drivers.emplace("bridge", make_bridge_driver(links));
-  drivers.emplace("overlay", make_overlay_driver(links, tunnels));
+  drivers.emplace("overlay", make_overlay_driver(links, tunnels, std::move(on_tunnel_made)));
   return drivers;
 }
 

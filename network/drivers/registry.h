@@ -2,12 +2,14 @@
 #pragma once
 
 #include "network/api/driver.h"
+#include "network/drivers/overlay.h"
 #include "network/kernel/links.h"
 #include "network/kernel/vxlan.h"
 
 namespace fairlead::network {
 
 // `links` and `tunnels` must outlive the drivers.
-Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels);
+Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels,
+                     OnTunnelMade on_tunnel_made = {});
 
 }  // namespace fairlead::network
