@@ -62,7 +62,9 @@ class NetworkService {
   virtual Result<std::vector<NetworkUsage>> list_networks() = 0;
 
   // Binds a runtime's id of a network to an existing Fairlead network (option "network"), and
-  // unbinds it. A runtime's id is then a valid NetworkRef. unbind of an unknown id succeeds.
+  // unbinds it. A runtime's id is then a valid NetworkRef. unbind of an unknown id succeeds. A
+  // network that was made for a runtime (kMadeForLabel) and is neither bound nor used any more
+  // goes.
   virtual Result<Network> bind_network(const std::string& runtime_id,
                                        const NetworkName& network) = 0;
   virtual Status unbind_network(const std::string& runtime_id) = 0;

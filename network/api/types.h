@@ -85,6 +85,10 @@ struct OverlayParams {
 // The tunnel's device on every host: "flx" and the VNI in 6 hex digits.
 IfName overlay_device(const OverlayParams& overlay);
 
+// A label: the runtime for which a network was made in order to be bound to (see bind_network).
+// Such a network goes with its last binding.
+inline constexpr const char* kMadeForLabel = "fairlead.made-for";
+
 struct NetworkSpec {
   NetworkName name;
   std::string id;  // 64 hex digits given by the runtime (Docker), or empty: chosen at random

@@ -91,11 +91,11 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
         return fail(Code::kInvalid, "address {} is in no subnet of network {}",
                     address.address().to_string(), network.name.str());
     for (const Subnet& subnet : network.subnets) {
-      TRY(auto claim, ipam_.plan(subnet.subnet,
-                                 {.owner = spec.id,
-                                  .wanted = wanted_in(spec, subnet.subnet),
-                                  .ranges = ranges_in(spec, subnet.subnet)},
-                                 attempt));
+      TRY(auto claim, plan_address(network, subnet.subnet,
+                                   {.owner = spec.id,
+                                    .wanted = wanted_in(spec, subnet.subnet),
+                                    .ranges = ranges_in(spec, subnet.subnet)},
+                                   attempt, txn));
       claim.change.add_to(txn);
       endpoint.addresses.push_back(claim.address);
     }
@@ -232,7 +232,10 @@ Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endp
       }
     }
     const Status done = commit(std::move(txn));
-    if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
+    if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
+    if (done && endpoint.address_source == AddressSource::kFairlead)
+      give_back(network, endpoint.addresses);
+    return done;
   }
 }
 

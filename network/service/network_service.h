@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "base/state/store.h"
+#include "network/api/cluster.h"
 #include "network/api/driver.h"
 #include "network/api/service.h"
 #include "network/kernel/conntrack.h"
@@ -29,6 +30,9 @@ struct ServiceParts {
   kernel::ForeignFirewall& foreign_firewall;
   std::string boot_id;                   // base/host.h
   std::function<long long()> unix_time;  // base/host.h
+  // Nothing: this process knows of no other hosts. Networks over several hosts can be used and
+  // removed then, and give out no addresses.
+  cluster::Doors* cluster = nullptr;
 };
 
 class CoreNetworkService : public NetworkService, public PoolService {};

@@ -129,7 +129,8 @@ Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
                 what, other, spec.name.str());
   }
   if (present) TRY_STATUS(purge_network(*present));  // left by a crash
-  auto created = begin_network(spec);
+  const bool shared = spec.options.mode == "overlay" && !spec.overlay;
+  auto created = shared ? create_shared(spec) : begin_network(spec);
   if (!created) return fail(with_context(created.error(), what));
   log::info("network created", {{"name", spec.name.str()},
                                 {"id", created->id.substr(0, 12)},
@@ -348,7 +349,21 @@ Result<Network> ServiceImpl::bind_network(const std::string& runtime_id, const N
 }
 
 Status ServiceImpl::unbind_network(const std::string& runtime_id) {
-  return commit({.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable});
+  TRY(const auto id, records_.id_at(keys::alias(runtime_id)));
+  TRY_STATUS(
+      commit({.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable}));
+  if (!id) return {};
+  fault_point("network.unbound");
+  const auto stored = records_.network({*id});
+  if (!stored || !stored->value.labels.contains(kMadeForLabel)) return {};
+  TRY(const auto aliases, parts_.store.list(keys::kAliases));
+  for (const state::Record& record : aliases) {
+    TRY(const auto bound, decode_id(record.value));
+    if (bound == *id) return {};
+  }
+  const Status removed = remove_network({*id});
+  if (!removed && removed.error().code == Code::kInUse) return {};  // by another runtime
+  return removed;
 }
 
 Result<bool> ServiceImpl::is_bound(const std::string& runtime_id) {

@@ -1,5 +1,6 @@
 // Pools and addresses for runtimes that ask for them themselves (Docker's IpamDriver).
 #include <algorithm>
+#include <array>
 
 #include "base/hash.h"
 #include "network/service/service_impl.h"
@@ -19,8 +20,11 @@ const Subnet* subnet_of(const Network& network, Family family) {
 Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
   const Family family = request.subnet ? request.subnet->family() : request.family;
   if (request.join) {
-    TRY(auto stored, records_.network({request.join->str()}));
-    const Subnet* subnet = subnet_of(stored.value, family);
+    auto stored = records_.network({request.join->str()});
+    if (!stored && stored.error().code == Code::kNotFound && parts_.cluster != nullptr)
+      return request_shared_pool(request);
+    if (!stored) return fail(stored.error());
+    const Subnet* subnet = subnet_of(stored->value, family);
     if (subnet == nullptr)
       return fail(Code::kNotFound, "network {} has no IPv{} subnet", request.join->str(),
                   static_cast<int>(family));
@@ -55,9 +59,13 @@ Result<Cidr> ServiceImpl::request_address(const std::string& pool_id,
   TRY(auto subnet, parse_pool_id(pool_id));
   TRY(auto pool, ipam_.find_pool(subnet));
   if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
-  if (use != AddressUse::kGateway)
-    return ipam_.allocate(subnet,
-                          {.owner = "docker " + random_hex(8), .use = use, .wanted = wanted});
+  if (use != AddressUse::kGateway) {
+    const AddressWish wish{.owner = "docker " + random_hex(8), .use = use, .wanted = wanted};
+    if (use != AddressUse::kEndpoint || pool->network.empty()) return ipam_.allocate(subnet, wish);
+    TRY(const auto stored, records_.network({pool->network}));
+    if (stored.value.overlay) return allocate_shared(stored.value, subnet, wish);
+    return ipam_.allocate(subnet, wish);
+  }
   const std::optional<IpAddress> gateway = pool->gateway ? pool->gateway : subnet.first().plus(1);
   if (!wanted) wanted = gateway;
   if (pool->gateway && *wanted != *pool->gateway)
@@ -78,7 +86,11 @@ Status ServiceImpl::release_address(const std::string& pool_id, const IpAddress&
   const bool networks_own = lease->use != AddressUse::kEndpoint && !pool->network.empty();
   if (networks_own || (!lease->owner.starts_with("docker ") && lease->use == AddressUse::kEndpoint))
     return {};
-  return ipam_.release(*subnet, address, "");
+  TRY_STATUS(ipam_.release(*subnet, address, ""));
+  if (pool->network.empty()) return {};
+  const auto stored = records_.network({pool->network});
+  if (stored) give_back(stored->value, std::array{Cidr::of(address, subnet->prefix_length())});
+  return {};
 }
 
 }  // namespace fairlead::network

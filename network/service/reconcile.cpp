@@ -64,6 +64,7 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   }
   auto driver = driver_of(network.options);
   if (!driver) return note_failure(report, what, driver.error());
+  if (auto moved = move_tunnel(*stored); !moved) return note_failure(report, what, moved.error());
   const bool was_there = parts_.links.find(network.bridge).has_value();
   const bool had_tunnel =
       !network.overlay || parts_.links.find(overlay_device(*network.overlay)).has_value();

@@ -1,5 +1,5 @@
 // The service's parts that its verbs share. The verbs are in networks.cpp, endpoints.cpp,
-// ports.cpp, pools.cpp and reconcile.cpp.
+// ports.cpp, pools.cpp, shared.cpp and reconcile.cpp.
 #pragma once
 
 #include <chrono>
@@ -81,6 +81,18 @@ class ServiceImpl : public CoreNetworkService {
                  const std::string& owner);
   Status build_network(Network& network, Driver& driver);
   Status purge_network(const Network& network);  // everything of it, in whatever state it is
+
+  // shared.cpp
+  Result<Network> create_shared(const NetworkSpec& spec);
+  Result<std::vector<Cidr>> occupied_here();
+  Result<Pool> request_shared_pool(const PoolRequest& request);
+  Result<Claim> plan_address(const Network& network, const Cidr& subnet, AddressWish wish,
+                             unsigned attempt, state::Txn& txn);
+  Result<Claim> plan_offered(const Network& network, const Cidr& subnet, AddressWish wish,
+                             unsigned attempt, state::Txn& txn);
+  Result<Cidr> allocate_shared(const Network& network, const Cidr& subnet, const AddressWish& wish);
+  void give_back(const Network& network, std::span<const Cidr> addresses);
+  Status move_tunnel(Stored<Network>& stored);
 
   // endpoints.cpp
   Status validate(const EndpointSpec& spec) const;

@@ -2,64 +2,19 @@
 // over links, a firewall and a store in memory that fail on demand.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "base/hash.h"
-#include "base/lock.h"
-#include "network/drivers/registry.h"
-#include "network/service/network_service.h"
-#include "tests/support/failing_store.h"
-#include "tests/support/fake_firewall.h"
-#include "tests/support/fake_links.h"
-#include "tests/support/fake_tunnels.h"
+#include "tests/support/fake_host.h"
 
 namespace fairlead::testing {
 namespace {
 
-class NoConntrack : public kernel::Conntrack {
- public:
-  Result<std::size_t> forget(std::span<const kernel::FlowFilter>) override { return 0U; }
-};
-
-class AllPortsFree : public kernel::HostPorts {
- public:
-  Status check_free(std::uint8_t, std::optional<IpAddress>, std::uint16_t) override { return {}; }
-  std::pair<std::uint16_t, std::uint16_t> ephemeral_range() override { return {32768, 60999}; }
-};
-
-class NoOtherFirewall : public kernel::ForeignFirewall {
- public:
-  Result<std::vector<std::string>> admit(const std::vector<IfName>&) override {
-    return std::vector<std::string>();
-  }
-  Status withdraw() override { return {}; }
-};
-
 class Failures : public ::testing::Test {
  protected:
-  static constexpr int kNetns = 1'000'000;  // no open descriptor: FakeLinks knows it by its number
-
-  Failures() {
-    service_ = network::make_network_service({.store = store_,
-                                              .locks = locks_,
-                                              .drivers = drivers_,
-                                              .links = links_,
-                                              .firewall = firewall_,
-                                              .conntrack = conntrack_,
-                                              .host_ports = ports_,
-                                              .foreign_firewall = foreign_,
-                                              .boot_id = "boot-1",
-                                              .unix_time = [] { return 1'800'000'000LL; }});
-  }
-  ~Failures() override {
-    service_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  Failures() { host_.open(); }
 
   Status create() {
     network::NetworkSpec spec{.name = NetworkName::parse("shop").value()};
     spec.subnets.push_back({.subnet = Cidr::parse("10.20.0.0/24").value()});
-    return service_->create_network(spec).map([](const auto&) {});
+    return host_.service->create_network(spec).map([](const auto&) {});
   }
   Status attach() {
     network::EndpointSpec spec{.network = {"shop"},
@@ -68,14 +23,15 @@ class Failures : public ::testing::Test {
                                .runtime = "test"};
     spec.ports.push_back({.host_port = 8080, .container_port = 80});
     spec.rates = network::Rates{.in_bits = 1'000'000, .out_bits = 1'000'000};
-    return service_
-        ->attach(spec, network::IntoNetns{.fd = kNetns, .ifname = IfName::parse("eth0").value()})
+    return host_.service
+        ->attach(spec, network::IntoNetns{.fd = FakeHost::kNetns,
+                                          .ifname = IfName::parse("eth0").value()})
         .map([](const auto&) {});
   }
   Status detach() {
-    return service_->remove_endpoint({{"shop"}, network::endpoint_id("web", "eth0")});
+    return host_.service->remove_endpoint({{"shop"}, network::endpoint_id("web", "eth0")});
   }
-  Status remove() { return service_->remove_network({"shop"}); }
+  Status remove() { return host_.service->remove_network({"shop"}); }
 
   // Everything there is, as text. The next-fit cursors of addresses and ports may move.
   std::string world() {
@@ -121,18 +77,10 @@ class Failures : public ::testing::Test {
       }
   }
 
-  std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / ("fairlead-test-" + random_hex(8));
-  FailingStore store_;
-  NamedLocks locks_{folder_.string()};
-  FakeLinks links_;
-  FakeTunnels tunnels_{links_};
-  FakeFirewall firewall_;
-  NoConntrack conntrack_;
-  AllPortsFree ports_;
-  NoOtherFirewall foreign_;
-  network::Drivers drivers_ = network::make_drivers(links_, tunnels_);
-  std::unique_ptr<network::CoreNetworkService> service_;
+  FakeHost host_;
+  FailingStore& store_ = host_.store;
+  FakeLinks& links_ = host_.links;
+  FakeFirewall& firewall_ = host_.firewall;
 };
 
 TEST_F(Failures, ANetworkWhoseBridgeFailsIsNotThere) {
@@ -204,7 +152,7 @@ TEST_F(Failures, ALinkThatCannotBeRemovedIsRemovedByTheNextDetach) {
   links_.fail_next("remove", {Code::kIo, EIO, "remove a link: input/output error"});
   (void)detach();
   ASSERT_TRUE(detach());
-  (void)service_->reconcile();
+  (void)host_.service->reconcile();
   EXPECT_EQ(world(), before);
 }
 

@@ -1,0 +1,78 @@
+// A host whose kernel is in memory, with the whole network service on it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/hash.h"
+#include "base/lock.h"
+#include "network/drivers/registry.h"
+#include "network/service/network_service.h"
+#include "tests/support/failing_store.h"
+#include "tests/support/fake_firewall.h"
+#include "tests/support/fake_links.h"
+#include "tests/support/fake_tunnels.h"
+
+namespace fairlead::testing {
+
+class NoConntrack : public kernel::Conntrack {
+ public:
+  Result<std::size_t> forget(std::span<const kernel::FlowFilter>) override { return 0U; }
+};
+
+class AllPortsFree : public kernel::HostPorts {
+ public:
+  Status check_free(std::uint8_t, std::optional<IpAddress>, std::uint16_t) override { return {}; }
+  std::pair<std::uint16_t, std::uint16_t> ephemeral_range() override { return {32768, 60999}; }
+};
+
+class NoOtherFirewall : public kernel::ForeignFirewall {
+ public:
+  Result<std::vector<std::string>> admit(const std::vector<IfName>&) override {
+    return std::vector<std::string>();
+  }
+  Status withdraw() override { return {}; }
+};
+
+class FakeHost {
+ public:
+  static constexpr int kNetns = 1'000'000;  // no open descriptor: FakeLinks knows it by its number
+
+  ~FakeHost() {
+    service.reset();
+    std::filesystem::remove_all(folder);
+  }
+
+  // Opens the service, again after a restart; `cluster` may be nothing.
+  void open(network::cluster::Doors* cluster = nullptr, network::OnTunnelMade on_tunnel_made = {}) {
+    service.reset();
+    drivers = network::make_drivers(links, tunnels, std::move(on_tunnel_made));
+    service = network::make_network_service({.store = store,
+                                             .locks = locks,
+                                             .drivers = drivers,
+                                             .links = links,
+                                             .firewall = firewall,
+                                             .conntrack = conntrack,
+                                             .host_ports = ports,
+                                             .foreign_firewall = foreign,
+                                             .boot_id = "boot-1",
+                                             .unix_time = [] { return 1'800'000'000LL; },
+                                             .cluster = cluster});
+  }
+
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("fairlead-test-" + random_hex(8));
+  FailingStore store;
+  NamedLocks locks{folder.string()};
+  FakeLinks links;
+  FakeTunnels tunnels{links};
+  FakeFirewall firewall;
+  NoConntrack conntrack;
+  AllPortsFree ports;
+  NoOtherFirewall foreign;
+  network::Drivers drivers;
+  std::unique_ptr<network::CoreNetworkService> service;
+};
+
+}  // namespace fairlead::testing
