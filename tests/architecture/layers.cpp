@@ -33,6 +33,11 @@ const std::vector<Layer>& layers() {
       // One choice of free subnets for networks of one host and of several.
       {"network/cluster",
        {"network/api", "network/ipam/subnets.h", "base", "base/state", "base/json"}},
+      // This host's part in the cluster: its own store on one side, the shared one and the tunnels
+      // on the other.
+      {"network/agent",
+       {"network/api", "network/cluster", "network/kernel/vxlan.h", "network/ipam", "base",
+        "base/state"}},
       {"network/nat", {"network/api", "network/kernel/firewall.h", "base"}},
       {"network/drivers", {"network/api", "network/kernel", "base"}},
       {"network/dns", {"network/api", "network/kernel", "base"}},

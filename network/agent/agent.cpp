@@ -1,0 +1,371 @@
+#include "network/agent/agent.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <thread>
+
+#include "base/log.h"
+#include "network/agent/publisher.h"
+#include "network/cluster/cluster.h"
+#include "network/cluster/peers.h"
+#include "network/ipam/ipam.h"
+
+namespace fairlead::network {
+
+namespace {
+
+using cluster::Host;
+using cluster::HostRemoval;
+using cluster::HostState;
+using cluster::PeerChanges;
+using cluster::SharedNetwork;
+using cluster::Standing;
+
+constexpr std::chrono::seconds kJoinRetry{1};
+// How often the kernel's entries are compared with what they should be. A dump of many is dear.
+constexpr std::chrono::seconds kCompare{60}, kCompareMany{600};
+constexpr std::size_t kMany = 10'000;
+// A process that was killed has left entries behind, of which some are new since its last snapshot:
+// they are compared once the watches have told of them.
+constexpr std::chrono::seconds kFirstCompare{30};
+
+// What the local allocator has given out.
+class Leases : public cluster::LeaseBook {
+ public:
+  Leases(NetworkService& service, state::Store& local, const std::string& boot_id)
+      : service_(service), ipam_(local, {.boot_id = boot_id, .ula_seed = {}}) {}
+
+  Result<std::vector<IpAddress>> leased(const std::string& network_id,
+                                        const Cidr& within) override {
+    TRY(const auto network, service_.inspect_network({network_id}));
+    std::vector<IpAddress> addresses;
+    for (const Subnet& subnet : network.subnets) {
+      if (!subnet.subnet.contains(within.first())) continue;
+      TRY(const auto leases, ipam_.list_leases(subnet.subnet));
+      for (const LeaseRecord& lease : leases)
+        if (lease.use == AddressUse::kEndpoint && within.contains(lease.address))
+          addresses.push_back(lease.address);
+    }
+    return addresses;
+  }
+
+ private:
+  NetworkService& service_;
+  Ipam ipam_;
+};
+
+kernel::RemoteEntry to_kernel(const cluster::RemoteEntry& entry) {
+  return {entry.ip, entry.mac, entry.vtep};
+}
+
+class HostAgent : public Agent {
+ public:
+  explicit HostAgent(AgentParts parts)
+      : parts_(std::move(parts)),
+        cluster_({.shared = parts_.shared,
+                  .local = parts_.local,
+                  .leases = parts_.leases,
+                  .facts = parts_.host,
+                  .boot_id = parts_.boot_id},
+                 cluster::system_clock()) {}
+  ~HostAgent() override { HostAgent::stop(); }
+
+  // ---- Doors
+  cluster::Networks& networks() override { return cluster_.networks(); }
+  cluster::Addresses& addresses() override { return cluster_.addresses(); }
+  OverlayParams params_of(const SharedNetwork& network) override {
+    const Family family = parts_.host.vtep.family();
+    return {.vni = network.vni,
+            .local = parts_.host.vtep,
+            .underlay_mtu = network.mtu + kernel::vxlan_overhead(family)};
+  }
+
+  // ---- Control
+  cluster::ClusterStatus status() override;
+  Result<std::vector<Host>> hosts() override { return cluster_.membership().hosts(); }
+  Result<HostRemoval> remove_host(std::string_view host) override {
+    return cluster_.membership().remove_host(host);
+  }
+  void thaw() override { cluster_.membership().release_brake(); }
+
+  void start(NetworkService& service) override;
+  void stop() override;
+  void on_tunnel_made(const std::string& network_id) override;
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // ---- membership
+  void take_part(std::stop_token stop);
+  Result<Standing> beat();
+  Status return_after_removal();
+  void note(std::string problem);
+
+  // ---- entries
+  void add(const Network& network);
+  void drop(const std::string& network_id);
+  std::optional<IfName> device_of(const std::string& network_id);
+  Status apply(const PeerChanges& changes);
+  Status replace(const std::string& network_id, const std::vector<cluster::RemoteEntry>& entries);
+  std::vector<kernel::RemoteEntry> reachable(const std::vector<cluster::RemoteEntry>& entries);
+  void compare_now_and_then(std::stop_token stop);
+
+  AgentParts parts_;
+  cluster::Cluster cluster_;
+  NetworkService* service_ = nullptr;
+  std::unique_ptr<Leases> leases_;
+  std::unique_ptr<cluster::Peers> peers_;
+  std::unique_ptr<Publisher> publisher_;
+
+  std::mutex guard_;
+  std::condition_variable_any changed_;
+  std::map<std::string, IfName> devices_;  // by network id
+  std::map<std::string, Time> compare_at_;
+  bool joined_ = false;
+  std::string problem_;  // of the membership
+
+  std::jthread member_, comparer_;
+};
+
+void HostAgent::start(NetworkService& service) {
+  service_ = &service;
+  leases_ = std::make_unique<Leases>(service, parts_.local, parts_.boot_id);
+  peers_ = cluster::make_peers(
+      parts_.shared, {.host_id = parts_.host.id, .folder = parts_.snapshots},
+      cluster::system_clock(), [this](const PeerChanges& changes) { return apply(changes); },
+      [this](const std::string& network_id, const auto& entries) {
+        return replace(network_id, entries);
+      });
+  publisher_ = std::make_unique<Publisher>(
+      PublisherParts{.local = parts_.local,
+                     .service = service,
+                     .networks = cluster_.networks(),
+                     .addresses = cluster_.addresses(),
+                     .endpoints = cluster_.endpoints(),
+                     .boot_id = parts_.boot_id,
+                     .on_network = [this](const Network& network) { add(network); },
+                     .on_network_gone = [this](const std::string& id) { drop(id); }});
+  member_ = std::jthread([this](std::stop_token stop) { take_part(std::move(stop)); });
+  comparer_ = std::jthread([this](std::stop_token stop) { compare_now_and_then(std::move(stop)); });
+}
+
+void HostAgent::stop() {
+  if (service_ == nullptr) return;
+  for (std::jthread* thread : {&member_, &comparer_}) {
+    thread->request_stop();
+    thread->join();
+  }
+  publisher_.reset();
+  peers_.reset();
+  if (auto left = cluster_.membership().leave(); !left)
+    log::warn("cluster.leave", {{"error", left.error().text}});
+  service_ = nullptr;
+}
+
+// ---- membership
+
+void HostAgent::take_part(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    const auto standing = beat();
+    if (standing) {
+      note("");
+      if (auto tended = cluster_.addresses().tend(*leases_); !tended)
+        log::warn("cluster.tend", {{"error", tended.error().text}});
+    } else {
+      note(standing.error().text);
+    }
+    std::unique_lock hold(guard_);
+    const std::chrono::milliseconds pause =
+        joined_ ? std::chrono::milliseconds(cluster::kBeatPeriod) : kJoinRetry;
+    changed_.wait_for(hold, stop, pause, [] { return false; });
+  }
+}
+
+Result<Standing> HostAgent::beat() {
+  bool joined = false;
+  {
+    const std::scoped_lock hold(guard_);
+    joined = joined_;
+  }
+  auto& membership = cluster_.membership();
+  TRY(const Standing standing, joined ? membership.keep_alive() : membership.join());
+  if (standing == Standing::kRemoved) TRY_STATUS(return_after_removal());
+  if (!joined || standing != Standing::kMember) publisher_->joined();
+  const std::scoped_lock hold(guard_);
+  joined_ = true;
+  return standing;
+}
+
+// Somebody said `host rm`: other hosts may have the addresses of the containers here.
+Status HostAgent::return_after_removal() {
+  publisher_->left();
+  {
+    const std::scoped_lock hold(guard_);
+    joined_ = false;
+  }
+  log::error("cluster.removed", {{"host", parts_.host.name}});
+  TRY(const auto usages, service_->list_networks());
+  for (const auto& [network, count] : usages) {
+    if (!network.overlay) continue;
+    TRY(const auto endpoints, service_->list_endpoints({network.id}));
+    for (const Endpoint& endpoint : endpoints) {
+      log::warn("cluster.cut off", {{"network", network.name.str()}, {"endpoint", endpoint.id}});
+      TRY_STATUS(service_->remove_endpoint({{network.id}, endpoint.id}));
+    }
+  }
+  return cluster_.membership().join_again();
+}
+
+void HostAgent::note(std::string problem) {
+  const std::scoped_lock hold(guard_);
+  if (problem != problem_ && !problem.empty()) log::warn("cluster.member", {{"error", problem}});
+  if (problem.empty() && !problem_.empty()) log::info("cluster.member", {{"is", "well again"}});
+  problem_ = std::move(problem);
+}
+
+cluster::ClusterStatus HostAgent::status() {
+  cluster::ClusterStatus status{.cluster = parts_.cluster, .host = parts_.host};
+  {
+    const std::scoped_lock hold(guard_);
+    status.joined = joined_;
+    if (!problem_.empty()) status.problems.push_back(problem_);
+  }
+  status.members = parts_.members();
+  if (peers_) status.peers = peers_->status();
+  if (publisher_) {
+    status.waiting = publisher_->waiting();
+    for (std::string& text : publisher_->problems()) status.problems.push_back(std::move(text));
+  }
+  for (const cluster::StoreMember& member : status.members)
+    if (!member.error.empty())
+      status.problems.push_back(
+          fmt::format("member {} of etcd does not answer: {}", member.endpoint, member.error));
+  const bool answers = std::ranges::any_of(
+      status.members, [](const auto& member) { return member.error.empty() && member.has_leader; });
+  if (!answers) return status;  // each question below would wait for its deadline
+  status.frozen = cluster_.membership().is_frozen();
+  for (std::string& text : cluster_.membership().problems())
+    status.problems.push_back(std::move(text));
+  if (const auto networks = cluster_.networks().list()) status.networks = networks->size();
+  if (const auto hosts = cluster_.membership().hosts())
+    for (const Host& host : *hosts)
+      ++(host.state == HostState::kAlive     ? status.alive
+         : host.state == HostState::kSuspect ? status.suspect
+                                             : status.gone);
+  return status;
+}
+
+// ---- entries
+
+void HostAgent::add(const Network& network) {
+  {
+    const std::scoped_lock hold(guard_);
+    devices_[network.id] = overlay_device(*network.overlay);
+    compare_at_.try_emplace(network.id, std::chrono::steady_clock::now() + kFirstCompare);
+    changed_.notify_all();
+  }
+  if (auto attached = peers_->attach(network.id); !attached)
+    log::error("cluster.attach", {{"error", attached.error().text}});
+}
+
+void HostAgent::drop(const std::string& network_id) {
+  peers_->detach(network_id);
+  const std::scoped_lock hold(guard_);
+  devices_.erase(network_id);
+  compare_at_.erase(network_id);
+}
+
+std::optional<IfName> HostAgent::device_of(const std::string& network_id) {
+  const std::scoped_lock hold(guard_);
+  const auto found = devices_.find(network_id);
+  if (found == devices_.end()) return std::nullopt;
+  return found->second;
+}
+
+// A host whose address in the underlay is of the other family cannot be reached through our tunnel.
+std::vector<kernel::RemoteEntry> HostAgent::reachable(
+    const std::vector<cluster::RemoteEntry>& entries) {
+  std::vector<kernel::RemoteEntry> reachable;
+  reachable.reserve(entries.size());
+  for (const cluster::RemoteEntry& entry : entries)
+    if (entry.vtep.family() == parts_.host.vtep.family()) reachable.push_back(to_kernel(entry));
+  return reachable;
+}
+
+namespace {
+
+// Without a device there is nothing to program: when it is made, all entries come again.
+Status outcome(Result<kernel::EntryChanges> changed) {
+  if (!changed) return changed.error().code == Code::kNotFound ? Status() : fail(changed.error());
+  if (changed->failures.empty()) return {};
+  return fail(changed->failures.front().error);
+}
+
+}  // namespace
+
+Status HostAgent::apply(const PeerChanges& changes) {
+  const auto device = device_of(changes.network_id);
+  if (!device) return {};
+  return outcome(
+      parts_.tunnels.apply(*device, reachable(changes.to_set), reachable(changes.to_remove)));
+}
+
+Status HostAgent::replace(const std::string& network_id,
+                          const std::vector<cluster::RemoteEntry>& entries) {
+  const auto device = device_of(network_id);
+  if (!device) return {};
+  auto changed = parts_.tunnels.sync(*device, reachable(entries));
+  if (changed && changed->set + changed->removed > 0)
+    log::info("cluster.entries mended",
+              {{"device", device->str()}, {"set", changed->set}, {"removed", changed->removed}});
+  return outcome(std::move(changed));
+}
+
+void HostAgent::on_tunnel_made(const std::string& network_id) {
+  const std::scoped_lock hold(guard_);
+  compare_at_[network_id] = {};
+  changed_.notify_all();
+}
+
+void HostAgent::compare_now_and_then(std::stop_token stop) {
+  std::unique_lock hold(guard_);
+  while (!stop.stop_requested()) {
+    const Time now = std::chrono::steady_clock::now();
+    Time next = now + kCompare;
+    std::vector<std::string> due;
+    for (auto& [id, at] : compare_at_) {
+      if (!devices_.contains(id)) continue;  // it is still being made
+      if (at <= now) {
+        due.push_back(id);
+        at = now + kCompare;
+      }
+      next = std::min(next, at);
+    }
+    hold.unlock();
+    for (const std::string& id : due) {
+      peers_->refresh(id);
+      const bool many = peers_->entries(id).size() > kMany;
+      const std::scoped_lock again(guard_);
+      if (many && compare_at_.contains(id)) compare_at_[id] = now + kCompareMany;
+    }
+    hold.lock();
+    changed_.wait_until(hold, stop, next, [&] {
+      return std::ranges::any_of(compare_at_, [&](const auto& entry) {
+        return entry.second == Time{} && devices_.contains(entry.first);
+      });
+    });
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Agent> make_agent(AgentParts parts) {
+  return std::make_unique<HostAgent>(std::move(parts));
+}
+
+}  // namespace fairlead::network

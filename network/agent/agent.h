@@ -1,0 +1,49 @@
+// This host's part in networks over several hosts, on threads of its own: it stays a member of the
+// cluster, tells the others about its endpoints, and programs theirs into the tunnels.
+//
+//   local store ── watch ──> what is dirty ──> Endpoints, Networks ──> shared store
+//   shared store ── Peers ──> Tunnels
+//
+// What the service commits in the local store is the only thing the agent goes by, whichever
+// process committed it. So nothing waits for the cluster, and what could not be told is told later.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/state/leases.h"
+#include "base/state/store.h"
+#include "network/api/cluster.h"
+#include "network/api/service.h"
+#include "network/kernel/vxlan.h"
+
+namespace fairlead::network {
+
+struct AgentParts {
+  state::Store& local;
+  state::Store& shared;
+  state::Leases& leases;
+  kernel::Tunnels& tunnels;
+  std::string cluster;      // its name, for people
+  cluster::HostFacts host;  // this one
+  std::string snapshots;    // an existing folder, for what is known of the peers
+  std::string boot_id;      // base/host.h
+  std::function<std::vector<cluster::StoreMember>()> members;  // of the shared store
+};
+
+class Agent : public cluster::Doors, public cluster::Control {
+ public:
+  // Begins to work. `service` works on the same local store, and must outlive stop().
+  virtual void start(NetworkService& service) = 0;
+  // Leaves the cluster in order, as far as the shared store can be reached. Its endpoints stay.
+  virtual void stop() = 0;
+  // From any thread: the network's tunnel was made anew, and holds no entries.
+  virtual void on_tunnel_made(const std::string& network_id) = 0;
+};
+
+// Everything in `parts` must outlive it. Asks nobody before it is started.
+std::unique_ptr<Agent> make_agent(AgentParts parts);
+
+}  // namespace fairlead::network

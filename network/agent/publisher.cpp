@@ -1,0 +1,272 @@
+#include "network/agent/publisher.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace fairlead::network {
+
+namespace {
+
+constexpr std::chrono::seconds kRetry{1};
+constexpr std::chrono::minutes kCompareAll{10};  // in case something was lost in silence
+
+bool nobody_answers(const Error& error) {
+  return error.code == Code::kUnavailable || error.code == Code::kIo;
+}
+
+// "endpoint/<network>/<endpoint>"
+std::optional<std::pair<std::string, std::string>> endpoint_of(std::string_view key) {
+  const auto first = key.find('/');
+  const auto second = key.find('/', first + 1);
+  if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
+  return std::pair(std::string(key.substr(first + 1, second - first - 1)),
+                   std::string(key.substr(second + 1)));
+}
+
+}  // namespace
+
+std::optional<cluster::SharedEndpoint> shared_endpoint(const Endpoint& endpoint,
+                                                       const std::string& boot_id) {
+  const bool there = endpoint.boot_id == boot_id && endpoint.phase == Phase::kReady &&
+                     endpoint.joined && endpoint.mac && !endpoint.addresses.empty();
+  if (!there) return std::nullopt;
+  cluster::SharedEndpoint shared{.id = endpoint.id,
+                                 .network_id = endpoint.network_id,
+                                 .addresses = {},
+                                 .mac = *endpoint.mac,
+                                 .container = endpoint.container,
+                                 .names = endpoint.aliases,
+                                 .state = cluster::EndpointState::kReady};
+  for (const Cidr& address : endpoint.addresses) shared.addresses.push_back(address.address());
+  return shared;
+}
+
+Publisher::Publisher(PublisherParts parts)
+    : parts_(std::move(parts)), thread_([this](std::stop_token stop) { run(std::move(stop)); }) {}
+
+Publisher::~Publisher() {
+  thread_.request_stop();
+  thread_.join();
+  watches_.clear();
+}
+
+void Publisher::joined() {
+  const std::scoped_lock hold(guard_);
+  joined_ = true;
+  kept_ = false;
+  all_dirty_ = true;
+  changed_.notify_all();
+}
+
+void Publisher::left() {
+  const std::scoped_lock hold(guard_);
+  joined_ = false;
+}
+
+std::size_t Publisher::waiting() {
+  const std::scoped_lock hold(guard_);
+  return dirty_.size();
+}
+
+std::vector<std::string> Publisher::problems() {
+  const std::scoped_lock hold(guard_);
+  std::vector<std::string> texts;
+  for (const auto& [about, text] : problems_) texts.push_back(text);
+  return texts;
+}
+
+// ---- what the local store says
+
+void Publisher::on_events(const std::vector<state::Event>& events) {
+  const std::scoped_lock hold(guard_);
+  for (const auto& [kind, record] : events) {
+    if (kind == state::Event::Kind::kLost) {
+      lost_ = true;
+    } else if (const auto key = endpoint_of(record.key);
+               key && record.key.starts_with("endpoint/")) {
+      dirty_.insert(*key);
+    } else {
+      networks_dirty_ = true;
+    }
+  }
+  changed_.notify_all();
+}
+
+// The watches begin before what is there is read: nothing is missed.
+Status Publisher::watch_local() {
+  watches_.clear();
+  TRY(const auto revision, parts_.local.revision());
+  for (const char* prefix : {"network/", "endpoint/"}) {
+    TRY(auto watch,
+        parts_.local.watch(prefix, revision, [this](const auto& events) { on_events(events); }));
+    watches_.push_back(std::move(watch));
+  }
+  const std::scoped_lock hold(guard_);
+  lost_ = false;
+  networks_dirty_ = true;
+  kept_ = false;
+  all_dirty_ = true;
+  return {};
+}
+
+bool Publisher::has_work() const {
+  return lost_ || networks_dirty_ || (joined_ && (!kept_ || all_dirty_ || !dirty_.empty()));
+}
+
+void Publisher::run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock hold(guard_);
+      changed_.wait_until(hold, stop, compared_ + kCompareAll, [this] { return has_work(); });
+      if (!has_work()) kept_ = false, all_dirty_ = true;
+    }
+    const Status done = work(stop);
+    tell("cluster", done);
+    if (done) continue;
+    std::unique_lock hold(guard_);
+    changed_.wait_for(hold, stop, kRetry, [] { return false; });
+  }
+}
+
+Status Publisher::work(const std::stop_token& stop) {
+  const auto take = [this](bool Publisher::*what) {
+    const std::scoped_lock hold(guard_);
+    return this->*what;
+  };
+  if (take(&Publisher::lost_)) TRY_STATUS(watch_local());
+  if (take(&Publisher::networks_dirty_)) TRY_STATUS(look_at_networks());
+  if (!take(&Publisher::joined_)) {
+    compared_ = std::chrono::steady_clock::now();
+    return {};
+  }
+  if (!take(&Publisher::kept_)) TRY_STATUS(keep_networks());
+  if (take(&Publisher::all_dirty_)) TRY_STATUS(publish_all());
+  while (!stop.stop_requested()) {
+    EndpointKey key;
+    {
+      const std::scoped_lock hold(guard_);
+      if (!joined_ || networks_dirty_ || dirty_.empty()) return {};
+      key = *dirty_.begin();
+    }
+    TRY_STATUS(publish(key));
+  }
+  return {};
+}
+
+void Publisher::tell(const std::string& what, const Status& status) {
+  const std::scoped_lock hold(guard_);
+  if (status) {
+    problems_.erase(what);
+    return;
+  }
+  std::string& text = problems_[what];
+  if (text != status.error().text) log::warn("cluster.publish", {{"error", status.error().text}});
+  text = status.error().text;
+}
+
+// ---- what the cluster is told
+
+Status Publisher::look_at_networks() {
+  {
+    const std::scoped_lock hold(guard_);
+    networks_dirty_ = false;
+  }
+  auto looked = compare_networks();
+  if (looked) return {};
+  const std::scoped_lock hold(guard_);
+  networks_dirty_ = true;
+  return looked;
+}
+
+Status Publisher::compare_networks() {
+  TRY(const auto usages, parts_.service.list_networks());
+  std::map<std::string, NetworkName> present;
+  for (const auto& [network, endpoints] : usages) {
+    if (!network.overlay || network.phase != Phase::kReady) continue;
+    present.emplace(network.id, network.name);
+    if (!networks_.contains(network.id)) parts_.on_network(network);
+  }
+  for (const auto& [id, name] : networks_)
+    if (!present.contains(id)) {
+      parts_.on_network_gone(id);
+      tell("network " + id, {});
+      tell("forget " + id, parts_.addresses.forget(id));
+    }
+  const std::scoped_lock hold(guard_);
+  if (present != networks_) kept_ = false;
+  networks_ = std::move(present);
+  return {};
+}
+
+Status Publisher::keep_networks() {
+  std::vector<std::string> ids;
+  for (const auto& [id, name] : networks_) ids.push_back(id);
+  TRY(const auto gone, parts_.networks.keep(ids));
+  gone_.clear();
+  gone_.insert(gone.begin(), gone.end());
+  for (const auto& [id, name] : networks_)
+    tell("network " + id,
+         gone_.contains(id)
+             ? Status(fail(Code::kNotFound,
+                           "network {} was removed from the cluster; remove it here too, with "
+                           "`fairlead network rm {}`",
+                           name.str(), name.str()))
+             : Status());
+  const std::scoped_lock hold(guard_);
+  kept_ = true;
+  return {};
+}
+
+Status Publisher::publish_all() {
+  {
+    const std::scoped_lock hold(guard_);
+    all_dirty_ = false;
+    dirty_.clear();
+  }
+  const auto done = [&]() -> Status {
+    TRY(const auto endpoints, parts_.service.list_endpoints({}));
+    std::vector<cluster::SharedEndpoint> shared;
+    for (const Endpoint& endpoint : endpoints)
+      if (networks_.contains(endpoint.network_id) && !gone_.contains(endpoint.network_id))
+        if (auto known = shared_endpoint(endpoint, parts_.boot_id))
+          shared.push_back(std::move(*known));
+    return parts_.endpoints.publish_all(shared).map([](std::size_t) {});
+  }();
+  if (done) {
+    compared_ = std::chrono::steady_clock::now();
+    return {};
+  }
+  const std::scoped_lock hold(guard_);
+  all_dirty_ = true;
+  return done;
+}
+
+// By what the store says now: the order of events does not matter, nor how often they come. What
+// changes meanwhile is noted again.
+Status Publisher::publish(const EndpointKey& key) {
+  {
+    const std::scoped_lock hold(guard_);
+    dirty_.erase(key);
+  }
+  const auto done = try_publish(key);
+  if (done) return {};
+  const std::scoped_lock hold(guard_);
+  dirty_.insert(key);
+  return done;
+}
+
+Status Publisher::try_publish(const EndpointKey& key) {
+  const auto& [network_id, id] = key;
+  if (!networks_.contains(network_id)) return {};
+  const auto endpoint = parts_.service.inspect_endpoint({{network_id}, id});
+  if (!endpoint && endpoint.error().code != Code::kNotFound) return fail(endpoint.error());
+  const auto shared = endpoint ? shared_endpoint(*endpoint, parts_.boot_id) : std::nullopt;
+  const Status told =
+      shared ? parts_.endpoints.publish(*shared) : parts_.endpoints.withdraw(network_id, id);
+  if (!told && nobody_answers(told.error())) return told;
+  tell("endpoint " + id, told);  // refused for good: told to people, and not again
+  return {};
+}
+
+}  // namespace fairlead::network

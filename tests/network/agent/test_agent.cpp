@@ -1,0 +1,320 @@
+// Whole hosts, with kernels in memory, over one shared store: what one attaches, the others can
+// reach.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/state/memory_store.h"
+#include "network/agent/agent.h"
+#include "tests/support/fake_host.h"
+
+namespace fairlead::network {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Cidr cidr(const std::string& text) { return Cidr::parse(text).value(); }
+IpAddress ip(const std::string& text) { return IpAddress::parse(text).value(); }
+
+// The shared store, as far away as the test says.
+class FarStore : public state::Store, public state::Leases {
+ public:
+  std::atomic<bool> is_reachable = true;
+
+  Result<std::optional<state::Record>> get(std::string_view key) override {
+    if (!is_reachable) return far();
+    return inner->get(key);
+  }
+  Result<std::vector<state::Record>> list(std::string_view prefix, std::string_view after,
+                                          std::size_t limit) override {
+    if (!is_reachable) return far();
+    return inner->list(prefix, after, limit);
+  }
+  Result<state::CommitResult> commit(const state::Txn& txn) override {
+    if (!is_reachable) return far();
+    return inner->commit(txn);
+  }
+  Result<std::unique_ptr<state::Watch>> watch(
+      std::string_view prefix, std::int64_t after,
+      std::function<void(const std::vector<state::Event>&)> on_events) override {
+    if (!is_reachable) return far();
+    return inner->watch(prefix, after, std::move(on_events));
+  }
+  Result<std::int64_t> revision() override {
+    if (!is_reachable) return far();
+    return inner->revision();
+  }
+  Result<state::LeaseId> grant(std::chrono::seconds ttl) override {
+    if (!is_reachable) return far();
+    return inner->grant(ttl);
+  }
+  Result<bool> beat(state::LeaseId lease) override {
+    if (!is_reachable) return far();
+    return inner->beat(lease);
+  }
+  Status revoke(state::LeaseId lease) override {
+    if (!is_reachable) return far();
+    return inner->revoke(lease);
+  }
+
+  std::unique_ptr<state::MemoryStore> inner = state::make_memory_store();
+
+ private:
+  static tl::unexpected<Error> far() { return fail(Code::kUnavailable, "nobody answers"); }
+};
+
+class TestHost {
+ public:
+  TestHost(FarStore& shared, int number) : number_(number), shared_(shared) {
+    local_ = ip(fmt::format("192.0.2.{}", number));
+    fake.tunnels.add_underlay(local_, 1500);
+    start();
+  }
+  ~TestHost() { stop(); }
+
+  void start() {
+    agent = make_agent({.local = fake.store,
+                        .shared = shared_,
+                        .leases = shared_,
+                        .tunnels = fake.tunnels,
+                        .cluster = "test",
+                        .host = {.id = fmt::format("{:032x}", number_),
+                                 .name = fmt::format("node{}", number_),
+                                 .vtep = local_,
+                                 .underlay_mtu = 1500},
+                        .boot_id = "boot-1",
+                        .members = [this] {
+                          return std::vector<cluster::StoreMember>{
+                              {.endpoint = "memory",
+                               .error = shared_.is_reachable ? "" : "far",
+                               .has_leader = true}};
+                        }});
+    fake.open(agent.get(), [this](const std::string& id) { agent->on_tunnel_made(id); });
+    agent->start(*fake.service);
+  }
+  void stop() {
+    if (agent) agent->stop();
+    fake.service.reset();
+    agent.reset();
+  }
+
+  Result<Network> make(const std::string& name, const std::string& subnet = "") {
+    NetworkSpec spec{.name = NetworkName::parse(name).value()};
+    spec.options.mode = "overlay";
+    if (!subnet.empty()) spec.subnets.push_back({.subnet = cidr(subnet)});
+    return fake.service->create_network(spec);
+  }
+  Result<Attachment> attach(const std::string& network, const std::string& container,
+                            const std::string& wanted = "") {
+    EndpointSpec spec{.network = {network},
+                      .id = endpoint_id(container, "eth0"),
+                      .container = container,
+                      .runtime = "test"};
+    if (!wanted.empty()) spec.addresses.push_back(cidr(wanted + "/32"));
+    return fake.service->attach(
+        spec, IntoNetns{.fd = testing_netns(), .ifname = IfName::parse("eth0").value()});
+  }
+  Status detach(const std::string& network, const std::string& container) {
+    return fake.service->remove_endpoint({{network}, endpoint_id(container, "eth0")});
+  }
+  // "10.9.0.2 -> 192.0.2.1" for each entry of the network's tunnel.
+  std::vector<std::string> entries(const std::string& network) {
+    const auto found = fake.service->inspect_network({network});
+    if (!found) return {};
+    std::vector<std::string> texts;
+    const auto dumped = fake.tunnels.dump(overlay_device(*found->overlay));
+    if (!dumped) return {dumped.error().text};
+    for (const auto& entry : *dumped)
+      texts.push_back(entry.ip.to_string() + " -> " + entry.vtep.to_string());
+    return texts;
+  }
+
+  ::fairlead::testing::FakeHost fake;
+  std::unique_ptr<Agent> agent;
+
+ private:
+  int testing_netns() { return ::fairlead::testing::FakeHost::kNetns + ++containers_; }
+
+  const int number_;
+  int containers_ = 0;
+  FarStore& shared_;
+  IpAddress local_;
+};
+
+template <class Condition>
+bool eventually(Condition condition, std::chrono::milliseconds within = std::chrono::seconds(10)) {
+  const auto end = std::chrono::steady_clock::now() + within;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+std::string address_of(const Attachment& attachment) {
+  return attachment.endpoint.addresses.at(0).address().to_string();
+}
+
+class AgentTest : public ::testing::Test {
+ protected:
+  AgentTest() {
+    for (const TestHost* host : {&a_, &b_})
+      EXPECT_TRUE(eventually([&] { return host->agent->status().joined; }));
+  }
+  FarStore shared_;
+  TestHost a_{shared_, 1}, b_{shared_, 2};
+};
+
+TEST_F(AgentTest, what_one_host_attaches_the_other_can_reach_until_it_is_detached) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  const auto web = a_.attach("shop", "web");
+  ASSERT_TRUE(web) << web.error().text;
+  const auto expected = address_of(*web) + " -> 192.0.2.1";
+  EXPECT_TRUE(eventually([&] { return b_.entries("shop") == std::vector{expected}; }));
+  EXPECT_THAT(a_.entries("shop"), IsEmpty()) << "its own are not remote";
+  const auto db = b_.attach("shop", "db");
+  ASSERT_TRUE(db) << db.error().text;
+  EXPECT_NE(address_of(*db), address_of(*web));
+  EXPECT_TRUE(eventually([&] { return a_.entries("shop").size() == 1; }));
+  ASSERT_TRUE(a_.detach("shop", "web"));
+  EXPECT_TRUE(eventually([&] { return b_.entries("shop").empty(); }));
+}
+
+TEST_F(AgentTest, a_network_is_the_same_on_all_hosts_and_goes_with_the_last) {
+  const auto made = a_.make("shop", "10.9.0.0/20");
+  ASSERT_TRUE(made) << made.error().text;
+  const auto joined = b_.make("shop");
+  ASSERT_TRUE(joined) << joined.error().text;
+  EXPECT_EQ(made->id, joined->id);
+  EXPECT_EQ(made->overlay->vni, joined->overlay->vni);
+  EXPECT_EQ(made->mtu, 1450U);
+  EXPECT_EQ(b_.make("shop")->id, made->id) << "again";
+  EXPECT_EQ(b_.make("shop", "10.10.0.0/20").error().code, Code::kConflict);
+  ASSERT_TRUE(a_.fake.service->remove_network({"shop"}));
+  ASSERT_TRUE(eventually([&] { return shared_.inner->list("joined/")->size() == 1; }));
+  EXPECT_EQ(shared_.inner->list("net/")->size(), 1U);
+  ASSERT_TRUE(b_.fake.service->remove_network({"shop"}));
+  EXPECT_TRUE(eventually([&] { return shared_.inner->list("net/")->empty(); }));
+}
+
+TEST_F(AgentTest, an_address_of_a_small_network_is_given_to_one_host_and_can_be_had_again) {
+  ASSERT_TRUE(a_.make("small", "10.9.0.0/24"));
+  ASSERT_TRUE(b_.make("small"));
+  ASSERT_TRUE(a_.attach("small", "web", "10.9.0.50"));
+  const auto refused = b_.attach("small", "other", "10.9.0.50");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kExists);
+  ASSERT_TRUE(a_.detach("small", "web"));
+  const auto given = b_.attach("small", "other", "10.9.0.50");
+  EXPECT_TRUE(given) << given.error().text;
+}
+
+TEST_F(AgentTest, without_the_shared_store_containers_start_and_the_others_are_told_later) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  ASSERT_TRUE(a_.attach("shop", "first"));  // brings a block
+  ASSERT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
+  shared_.is_reachable = false;
+  const auto second = a_.attach("shop", "second");
+  ASSERT_TRUE(second) << second.error().text;
+  ASSERT_TRUE(a_.detach("shop", "first"));
+  EXPECT_TRUE(eventually([&] { return !a_.agent->status().problems.empty(); }));
+  EXPECT_EQ(b_.entries("shop").size(), 1U);
+  shared_.is_reachable = true;
+  const auto expected = address_of(*second) + " -> 192.0.2.1";
+  EXPECT_TRUE(eventually([&] { return b_.entries("shop") == std::vector{expected}; }));
+  EXPECT_TRUE(eventually([&] { return a_.agent->status().problems.empty(); }));
+}
+
+TEST_F(AgentTest, a_tunnel_that_was_deleted_gets_its_entries_back) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  const auto here = b_.make("shop");
+  ASSERT_TRUE(here);
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
+  ASSERT_TRUE(b_.fake.tunnels.remove(overlay_device(*here->overlay)));
+  ASSERT_TRUE(b_.fake.service->reconcile());
+  EXPECT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
+}
+
+TEST_F(AgentTest, a_daemon_that_starts_again_goes_on_where_it_was) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
+  b_.stop();
+  ASSERT_TRUE(a_.attach("shop", "new"));
+  ASSERT_TRUE(a_.detach("shop", "web"));
+  b_.start();
+  ASSERT_TRUE(b_.attach("shop", "db")) << "at once, out of its own block or after joining";
+  EXPECT_TRUE(eventually([&] { return a_.entries("shop").size() == 1; }));
+  EXPECT_TRUE(eventually([&] {
+    const auto entries = b_.entries("shop");
+    return std::ranges::find(entries, "10.9.0.3 -> 192.0.2.1") != entries.end();
+  }));
+}
+
+TEST_F(AgentTest, a_host_that_was_removed_gives_up_its_containers_and_joins_anew) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  ASSERT_TRUE(b_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return a_.entries("shop").size() == 1; }));
+  const auto removal = a_.agent->remove_host("node2");
+  ASSERT_TRUE(removal) << removal.error().text;
+  EXPECT_TRUE(eventually([&] { return a_.entries("shop").empty(); }));
+  EXPECT_TRUE(eventually([&] { return b_.fake.service->list_endpoints({"shop"})->empty(); }));
+  ASSERT_TRUE(eventually([&] { return b_.agent->status().joined; }));
+  const auto again = b_.attach("shop", "web");
+  ASSERT_TRUE(again) << again.error().text;
+  EXPECT_TRUE(eventually([&] { return a_.entries("shop").size() == 1; }));
+}
+
+TEST_F(AgentTest, what_the_service_refuses_without_touching_anything) {
+  const auto refused = [&](const NetworkSpec& spec, std::string_view says) {
+    const auto made = a_.fake.service->create_network(spec);
+    ASSERT_FALSE(made);
+    EXPECT_THAT(made.error().text, HasSubstr(std::string(says)));
+    EXPECT_TRUE(shared_.inner->list("net/")->empty());
+  };
+  NetworkSpec spec{.name = NetworkName::parse("shop").value()};
+  spec.options.mode = "overlay";
+  spec.address_source = AddressSource::kRuntime;
+  refused(spec, "docker network create -d fairlead --ipam-driver fairlead --ipam-opt network=shop");
+  spec.address_source = AddressSource::kFairlead;
+  spec.options.mtu = 9000;
+  refused(spec, "9000");
+  ::fairlead::testing::FakeHost alone;
+  alone.open();
+  spec.options.mtu.reset();
+  const auto made = alone.service->create_network(spec);
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().text, HasSubstr("\"cluster\" in fairlead.json"));
+}
+
+TEST_F(AgentTest, docker_asks_for_the_pool_before_the_network) {
+  const auto name = NetworkName::parse("shop").value();
+  const auto pool = a_.fake.service->request_pool({.join = name});
+  ASSERT_TRUE(pool) << pool.error().text;
+  ASSERT_TRUE(a_.fake.service->request_address(pool->id, std::nullopt, AddressUse::kGateway));
+  ASSERT_TRUE(a_.make("shop", pool->subnet.to_string()));
+  const auto first =
+      a_.fake.service->request_address(pool->id, std::nullopt, AddressUse::kEndpoint);
+  ASSERT_TRUE(first) << first.error().text;
+  const auto same = b_.fake.service->request_pool({.join = name});
+  ASSERT_TRUE(same) << same.error().text;
+  EXPECT_EQ(same->subnet, pool->subnet);
+  EXPECT_EQ(same->gateway, pool->subnet.first().plus(1));
+  ASSERT_TRUE(b_.make("shop", same->subnet.to_string()));
+  const auto second =
+      b_.fake.service->request_address(same->id, std::nullopt, AddressUse::kEndpoint);
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_NE(first->address(), second->address());
+  EXPECT_TRUE(a_.fake.service->release_address(pool->id, first->address()));
+}
+
+}  // namespace
+}  // namespace fairlead::network
