@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/json/json.h"
+#include "base/names.h"
 
 namespace fairlead {
 
@@ -49,13 +50,41 @@ Status take_paths(const json::Object& object, std::string_view key,
   return {};
 }
 
+Result<ClusterConfig> parse_cluster(const json::Object& object) {
+  TRY_STATUS(object.only({"etcd", "name", "address", "host", "ca_file", "certificate_file",
+                          "key_file", "user", "password_file"}));
+  ClusterConfig cluster;
+  TRY(cluster.etcd.endpoints, object.strings_or_empty("etcd"));
+  if (cluster.etcd.endpoints.empty())
+    return fail(Code::kInvalid,
+                "cluster.etcd: name the members of etcd, as in [\"https://10.0.0.1:2379\"]");
+  TRY(const auto name, object.string_or("name", cluster.name));
+  const auto checked = NetworkName::parse(name);
+  if (!checked) return fail(with_context(checked.error(), "cluster.name"));
+  cluster.name = name;
+  cluster.etcd.prefix = fmt::format("/fairlead/v1/{}/", name);
+  TRY(cluster.address, object.string_or("address", ""));
+  TRY(cluster.host, object.string_or("host", ""));
+  TRY_STATUS(take_path(object, "ca_file", cluster.etcd.ca_file));
+  TRY_STATUS(take_path(object, "certificate_file", cluster.etcd.certificate_file));
+  TRY_STATUS(take_path(object, "key_file", cluster.etcd.key_file));
+  TRY(cluster.etcd.user, object.string_or("user", ""));
+  TRY_STATUS(take_path(object, "password_file", cluster.etcd.password_file));
+  return cluster;
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, Config config) {
   TRY(auto json, json::parse(text));
   TRY(auto object, json::Object::of(json));
-  TRY_STATUS(object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group",
-                          "log_level", "log_format", "reconcile_seconds", "bind_roots"}));
+  TRY_STATUS(
+      object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group", "log_level",
+                   "log_format", "reconcile_seconds", "bind_roots", "cluster"}));
+  TRY(const auto cluster, object.object_or_none("cluster"));
+  if (cluster) {
+    TRY(config.cluster, parse_cluster(*cluster));
+  }
   TRY_STATUS(take_paths(object, "bind_roots", config.paths.bind_roots));
   TRY_STATUS(take_path(object, "run_dir", config.paths.run_dir));
   TRY_STATUS(take_path(object, "state_dir", config.paths.state_dir));

@@ -9,7 +9,16 @@
 //     "api_group": "fairlead",   who may use the API socket besides root
 //     "log_level": "info",       debug, info, warn, error
 //     "log_format": "text",      text, json
-//     "reconcile_seconds": 60    how often all is looked over; events are repaired at once
+//     "reconcile_seconds": 60,   how often all is looked over; events are repaired at once
+//     "cluster": {               networks over several hosts; none without it
+//       "etcd": ["https://10.0.0.1:2379", ...],   the one to ask first at the front
+//       "name": "default",       of the cluster: several can share one etcd
+//       "address": "10.0.0.1",   of this host, where the others send its packets to; or the name of
+//                                an interface. Default: the address of the default route
+//       "host": "node1",         this host's name, for people. Default: that of the machine
+//       "ca_file": "", "certificate_file": "", "key_file": "",   PEM; read anew when they change
+//       "user": "", "password_file": ""
+//     }
 //   }
 //
 // Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and
@@ -17,16 +26,25 @@
 // The command line takes "bind_roots" from it, and nothing else.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/log.h"
 #include "base/result.h"
+#include "base/state/etcd_config.h"
 #include "plugin-api/bin/paths.h"
 
 namespace fairlead {
 
 inline constexpr const char* kConfigFile = "/etc/fairlead/fairlead.json";
+
+struct ClusterConfig {
+  std::string name = "default";
+  state::EtcdConfig etcd;
+  std::string address;  // or an interface; empty: that of the default route
+  std::string host;     // for people; empty: the machine's name
+};
 
 struct Config {
   Paths paths;
@@ -34,6 +52,7 @@ struct Config {
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   unsigned reconcile_seconds = 60;
+  std::optional<ClusterConfig> cluster;
 };
 
 // Over `base`, pure. kInvalid names the key.

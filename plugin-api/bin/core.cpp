@@ -21,7 +21,7 @@ class WiredCore : public Core {
             std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Tunnels> tunnels,
             std::unique_ptr<kernel::Firewall> firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
-            std::unique_ptr<kernel::HostPorts> host_ports)
+            std::unique_ptr<kernel::HostPorts> host_ports, std::unique_ptr<ClusterPart> cluster)
       : paths_(std::move(paths)),
         make_volumes_(make_volumes),
         store_(std::move(store)),
@@ -32,7 +32,8 @@ class WiredCore : public Core {
         firewall_(std::move(firewall)),
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
-        drivers_(network::make_drivers(*links_, *tunnels_)),
+        cluster_(std::move(cluster)),
+        drivers_(network::make_drivers(*links_, *tunnels_, on_tunnel_made())),
         networks_(network::make_network_service({.store = *store_,
                                                  .locks = locks_,
                                                  .drivers = drivers_,
@@ -42,7 +43,8 @@ class WiredCore : public Core {
                                                  .host_ports = *host_ports_,
                                                  .foreign_firewall = *foreign_firewall_,
                                                  .boot_id = boot_id(),
-                                                 .unix_time = unix_time})) {}
+                                                 .unix_time = unix_time,
+                                                 .cluster = WiredCore::cluster()})) {}
 
   network::NetworkService& networks() override { return *networks_; }
   network::PoolService& pools() override { return *networks_; }
@@ -50,6 +52,7 @@ class WiredCore : public Core {
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
+  network::Agent* cluster() override { return cluster_ ? &cluster_->agent() : nullptr; }
   void finish() override { links_->finish_removals(); }
 
  private:
@@ -57,6 +60,11 @@ class WiredCore : public Core {
     if (make_volumes_ == nullptr) std::abort();  // opened without them
     std::call_once(volumes_made_, [this] { volumes_ = make_volumes_(paths_, *store_, locks_); });
     return *volumes_;
+  }
+
+  network::OnTunnelMade on_tunnel_made() {
+    if (!cluster_) return {};
+    return [this](const std::string& network_id) { cluster_->agent().on_tunnel_made(network_id); };
   }
 
   Paths paths_;
@@ -72,6 +80,7 @@ class WiredCore : public Core {
   std::unique_ptr<kernel::Firewall> firewall_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
   std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
+  std::unique_ptr<ClusterPart> cluster_;
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> networks_;
   std::once_flag volumes_made_;
@@ -80,8 +89,8 @@ class WiredCore : public Core {
 
 }  // namespace
 
-Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
-                                        MakeVolumes make_volumes) {
+Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeVolumes make_volumes,
+                                        const MakeCluster& make_cluster) {
   if (geteuid() != 0) return fail(Code::kInvalid, "Fairlead needs root: run it with sudo");
   const bool one_shot = mode == CoreMode::kOneShot;
   TRY(auto store, state::open_sqlite_store(paths.database()));
@@ -91,9 +100,13 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
   TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
+  std::unique_ptr<ClusterPart> cluster;
+  if (make_cluster) {
+    TRY(cluster, make_cluster(*store, *tunnels));
+  }
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
                                      std::move(tunnels), std::move(firewall), std::move(conntrack),
-                                     std::move(host_ports));
+                                     std::move(host_ports), std::move(cluster));
 }
 
 }  // namespace fairlead

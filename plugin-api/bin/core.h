@@ -1,11 +1,13 @@
 // The wiring of the core: every concrete type is named in core.cpp, and only there.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "base/lock.h"
 #include "base/result.h"
 #include "base/state/store.h"
+#include "network/agent/agent.h"
 #include "network/api/service.h"
 #include "plugin-api/bin/paths.h"
 #include "volume/api/service.h"
@@ -30,6 +32,16 @@ class VolumeDoors {
 // make_volumes() of volumes.h. Everything borrowed outlives the result.
 using MakeVolumes = std::unique_ptr<VolumeDoors> (*)(const Paths&, state::Store&, NamedLocks&);
 
+// This host's part in a cluster, with what it works on.
+class ClusterPart {
+ public:
+  virtual ~ClusterPart() = default;
+  virtual network::Agent& agent() = 0;
+};
+// make_cluster() of cluster.h. Everything borrowed outlives the result.
+using MakeCluster =
+    std::function<Result<std::unique_ptr<ClusterPart>>(state::Store&, kernel::Tunnels&)>;
+
 // The doors, open. Those to volumes are made at their first use.
 class Core {
  public:
@@ -40,13 +52,16 @@ class Core {
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
+  virtual network::Agent* cluster() = 0;  // nothing: this host is in none
   // Waits for what was started and is not finished yet (daemon shutdown).
   virtual void finish() = 0;
 };
 
 // Opens the store and the kernel's sockets in the network namespace of the calling thread. Needs
-// root. Without `make_volumes` the doors to volumes must not be used.
+// root. Without `make_volumes` the doors to volumes must not be used. The cluster's agent is made
+// and not started.
 Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
-                                        MakeVolumes make_volumes = nullptr);
+                                        MakeVolumes make_volumes = nullptr,
+                                        const MakeCluster& make_cluster = {});
 
 }  // namespace fairlead

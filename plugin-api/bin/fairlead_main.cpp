@@ -13,6 +13,7 @@
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cli/cli.h"
+#include "plugin-api/http/client.h"
 
 namespace fairlead {
 namespace {
@@ -39,6 +40,42 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
                           {core, &core->volume_pools()},
                           {core, &core->volume_archives()},
                           {core, &core->volume_jobs()}};
+}
+
+// The failure that a problem document (RFC 9457) tells.
+Error error_of(const http::Response& response) {
+  Error error{Code::kInternal, 0, fmt::format("fairleadd answered {}", response.status)};
+  const auto document = json::parse(response.body);
+  if (!document) return error;
+  const auto object = json::Object::of(*document);
+  if (!object) return error;
+  error.text = object->string_or("detail", error.text).value_or(error.text);
+  const std::string code = object->string_or("code", "").value_or("");
+  for (const Code known :
+       {Code::kInvalid, Code::kNotFound, Code::kExists, Code::kConflict, Code::kInUse,
+        Code::kExhausted, Code::kUnsupported, Code::kUnavailable, Code::kIo})
+    if (to_string(known) == code) error.code = known;
+  return error;
+}
+
+// Longer than any verb of the cluster waits for etcd.
+constexpr std::chrono::seconds kPatience{60};
+
+Result<json::Json> ask_daemon(const cli::CliSettings& settings, std::string_view method,
+                              std::string_view path, const std::string& body) {
+  TRY(const auto paths, paths_of(settings));
+  http::Request request{.method = std::string(method), .path = std::string(path), .body = body};
+  if (!body.empty()) request.headers["content-type"] = "application/json";
+  const auto response = http::call(paths.api_socket(), request, kPatience);
+  if (!response &&
+      (response.error().code == Code::kNotFound || response.error().code == Code::kUnavailable))
+    return fail(Code::kUnavailable,
+                "only fairleadd speaks to other hosts, and it does not run ({}); start it",
+                response.error().text);
+  if (!response) return fail(response.error());
+  if (response->status >= 300) return fail(error_of(*response));
+  if (response->body.empty()) return json::Json();
+  return json::parse(response->body);
 }
 
 unsigned terminal_width() {
@@ -83,7 +120,8 @@ int run(const std::vector<std::string>& args) {
                                 .version = std::string(kVersion),
                                 .interrupted = interrupted,
                                 .clock = steady_seconds,
-                                .open = open_services};
+                                .open = open_services,
+                                .ask_daemon = ask_daemon};
   return cli::run_cli(args, context);
 }
 

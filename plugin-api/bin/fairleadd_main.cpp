@@ -14,6 +14,7 @@
 #include "network/kernel/monitor.h"
 #include "network/kernel/netns.h"
 #include "network/nat/nat.h"
+#include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/repair.h"
@@ -223,12 +224,15 @@ sigset_t block_signals() {
 Status serve(const CommandLine& line, const Config& config) {
   const sigset_t signals = block_signals();
   thaw_left_overs(config.paths);
-  TRY(auto core, open_core(config.paths, CoreMode::kDaemon, make_volumes));
+  TRY(auto core,
+      open_core(config.paths, CoreMode::kDaemon, make_volumes,
+                config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
   const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
   const auto native = native::make_native_handler({.networks = core->networks(),
                                                    .volumes = core->volumes(),
                                                    .pools = core->volume_pools(),
                                                    .jobs = core->volume_jobs(),
+                                                   .cluster = core->cluster(),
                                                    .open_netns = kernel::open_netns,
                                                    .version = std::string(kVersion)});
   const auto door = netns_door();
@@ -241,6 +245,7 @@ Status serve(const CommandLine& line, const Config& config) {
   TRY(auto listeners, open_listeners(config, docker, api));
   TRY(auto server, http::make_server(std::move(listeners), {}));
   look_over(*core);
+  if (core->cluster() != nullptr) core->cluster()->start(core->networks());
   Repairer repairer([&] { look_over(*core); }, std::chrono::seconds(config.reconcile_seconds));
   Repairer schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   TRY(auto monitor,
@@ -261,6 +266,7 @@ Status serve(const CommandLine& line, const Config& config) {
   server->run();
   log::info("stopping");
   monitor.reset();
+  if (core->cluster() != nullptr) core->cluster()->stop();
   core->finish();
   return {};
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json/json.h"
 #include "base/result.h"
 #include "network/api/service.h"
 #include "volume/api/service.h"
@@ -44,6 +45,11 @@ struct CliContext {
   std::function<double()> clock;
   // Opens the core; called at most once, and only by commands that need it.
   std::function<Result<CliServices>(const CliSettings&)> open;
+  // Asks fairleadd by its API: the document it answers with (null without one), or the failure that
+  // it tells. kUnavailable when it does not run.
+  std::function<Result<json::Json>(const CliSettings&, std::string_view method,
+                                   std::string_view path, const std::string& body)>
+      ask_daemon;
 };
 
 // Exit codes: done, failed (told on `err`), not understood (told on `err`), stopped by Ctrl-C.

@@ -16,6 +16,8 @@ constexpr auto kGroups = std::to_array<Group>({
     {"pool", "Make, show, grow and remove pools of volumes"},
     {"trash", "Show, restore and empty what removed volumes left"},
     {"jobs", "Show, stop and resume what runs long", "ls"},
+    {"host", "Show and remove the hosts that share networks"},
+    {"cluster", "Show how this host and the others share networks", "status"},
 });
 
 constexpr auto kCommands = std::to_array<Command>({
@@ -33,6 +35,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead network create --ipv6 --subnet 10.89.0.0/24 --subnet fd89::/64 -o mtu=1400 --label "
      "team=a shop\n"
      "fairlead network create --internal backend\n"
+     "fairlead network create -o mode=overlay shop\n"
      "fairlead network create -f shop.json",
      network_create},
     {"network", "rm", "remove", "Remove networks", "NAME...", kForce,
@@ -141,6 +144,14 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead jobs stop $(fairlead jobs -q)", job_stop},
     {"jobs", "resume", "", "Go on with a job that was stopped, failed or interrupted", "JOB",
      kNothing, "fairlead jobs resume 20260131-120000-3f9a", job_resume},
+    {"host", "ls", "list", "List the hosts that share networks", "", kNoTrunc,
+     "fairlead host ls\nfairlead host ls --json", host_list},
+    {"host", "rm", "remove", "Remove hosts that do not come back: others get their addresses",
+     "HOST...", kYes, "fairlead host rm node3\nfairlead host rm -f 3f9a01", host_remove},
+    {"cluster", "status", "", "Show the cluster, this host's part in it, and problems", "",
+     kNothing, "fairlead cluster status\nfairlead cluster --json", cluster_status},
+    {"cluster", "thaw", "", "Believe that hosts are gone although many vanished at once", "",
+     kNothing, "fairlead cluster thaw", cluster_thaw},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,

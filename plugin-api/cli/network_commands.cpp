@@ -119,7 +119,21 @@ Result<std::vector<NetworkSpec>> wanted_specs(Session& session) {
   return specs;
 }
 
+// Only the daemon speaks to the other hosts.
+Status create_shared(Session& session, const NetworkSpec& spec) {
+  TRY(const auto made, session.ask_daemon("POST", "/v1/networks",
+                                          native::to_text(native::encode_network_spec(spec))));
+  TRY(const auto object, json::Object::of(made));
+  TRY(const auto id, object.string("id"));
+  if (session.line.json)
+    session.print_json(Document(made));
+  else if (!session.quiet())
+    session.print(id);
+  return {};
+}
+
 Status create(Session& session, const NetworkSpec& spec) {
+  if (spec.options.mode == "overlay") return create_shared(session, spec);
   TRY(auto core, session.services());
   TRY(auto network, core.networks->create_network(spec));
   if (session.line.json)

@@ -28,6 +28,11 @@ Result<CliServices> Session::services() {
   return *services_;
 }
 
+Result<json::Json> Session::ask_daemon(std::string_view method, std::string_view path,
+                                       const std::string& body) {
+  return context.ask_daemon(line.settings, method, path, body);
+}
+
 void Session::print(std::string_view text) { context.out << printable(text) << '\n'; }
 
 void Session::print(const Table& table) {

@@ -23,6 +23,10 @@ class Session {
   // The core. Fails when the user is not root, or when it cannot be opened; that is told only once.
   Result<CliServices> services();
 
+  // The daemon: for what only it can do.
+  Result<json::Json> ask_daemon(std::string_view method, std::string_view path,
+                                const std::string& body = {});
+
   void print(std::string_view text);  // one line on stdout, safe for a terminal
   void print(const Table& table);
   void print_json(const native::Document& document);

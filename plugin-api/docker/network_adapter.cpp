@@ -98,10 +98,42 @@ std::optional<IpAddress> gateway_of(const network::Endpoint& endpoint, Family fa
 
 bool is_default(const network::Route& route) { return route.destination.prefix_length() == 0; }
 
+// The first `docker network create` on this host brings the network here, and the first of all
+// makes it.
+Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkRequest& request,
+                         network::NetworkOptions options) {
+  const NetworkName name = *options.join;
+  const auto present = networks.inspect_network({name.str()});
+  if (present) return false;
+  if (present.error().code != Code::kNotFound) return fail(present.error());
+  options.join.reset();
+  TRY(auto spec, spec_of(request, options));
+  spec.name = name;
+  spec.id.clear();
+  spec.labels[network::kMadeForLabel] = "docker";
+  TRY_STATUS(networks.create_network(spec).map([](const network::Network&) {}));
+  return true;
+}
+
+Status join_shared(network::NetworkService& networks, const CreateNetworkRequest& request,
+                   const network::NetworkOptions& options) {
+  if (!options.join)
+    return fail(
+        Code::kInvalid,
+        "Docker tells plugins no names, and a network over several hosts needs one that all "
+        "of them know; this works: docker network create -d fairlead --ipam-driver fairlead "
+        "--ipam-opt network=NAME -o mode=overlay -o network=NAME NAME");
+  TRY(const bool made, make_shared(networks, request, options));
+  Status bound = bind_to_existing(networks, request, options);
+  if (!bound && made) (void)networks.remove_network({options.join->str()});
+  return bound;
+}
+
 }  // namespace
 
 Status NetworkAdapter::create_network(const CreateNetworkRequest& request) {
   TRY(const auto options, network::parse_options(request.options));
+  if (options.mode == "overlay") return join_shared(networks_, request, options);
   if (options.join) return bind_to_existing(networks_, request, options);
   TRY(const auto spec, spec_of(request, options));
   TRY_STATUS(networks_.create_network(spec).map([](const network::Network&) {}));

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/json/json.h"
+#include "network/api/cluster.h"
 #include "network/api/service.h"
 #include "volume/api/service.h"
 
@@ -109,6 +110,13 @@ Result<std::uint64_t> decode_pool_growth(const json::Json& document);  // 0: all
 Document encode_job(const volume::Job& job);
 Document encode_backup(const volume::BackupInfo& backup);
 Document encode_archive(const volume::ArchiveReport& report);
+
+// ---- clusters ----
+
+Document encode_cluster(const network::cluster::ClusterStatus& status);
+Document encode_host(const network::cluster::Host& host);
+// {"complete": false, "retry_after": 20, "endpoints": 3, "addresses": 0}
+Document encode_host_removal(const network::cluster::HostRemoval& removal);
 
 // ---- the rest ----
 

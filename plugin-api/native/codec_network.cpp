@@ -81,6 +81,11 @@ Document encode_state(const network::Network& network, std::optional<std::size_t
     state["bridge_mac"] = network.bridge_mac.to_string();
   }
   state["mtu"] = network.mtu;
+  if (network.overlay)
+    state["overlay"] = {{"device", network::overlay_device(*network.overlay).str()},
+                        {"vni", network.overlay->vni},
+                        {"port", network.overlay->port},
+                        {"address", network.overlay->local.to_string()}};
   if (endpoints) state["endpoints"] = *endpoints;
   return state;
 }

@@ -60,6 +60,10 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"DELETE", "/v1/volume-pools/{pool}", Body::kNone, "", delete_pool},
     {"GET", "/v1/jobs", Body::kNone, "", list_jobs},
     {"POST", "/v1/jobs/{job}/stop", Body::kNone, "", stop_job},
+    {"GET", "/v1/cluster", Body::kNone, "", get_cluster},
+    {"POST", "/v1/cluster/thaw", Body::kNone, "", thaw_cluster},
+    {"GET", "/v1/hosts", Body::kNone, "", list_hosts},
+    {"DELETE", "/v1/hosts/{host}", Body::kNone, "", delete_host},
     {"GET", "/v1/status", Body::kNone, "", get_status},
     {"GET", "/v1/version", Body::kNone, "", get_version},
     {"POST", "/v1/reconcile", Body::kNone, "", reconcile},
@@ -220,11 +224,12 @@ http::Response dispatch(const Core& core, const http::Request& request) {
     methods.push_back(route.method);
   }
   if (!methods.empty()) return not_allowed(methods);
-  return respond(
-      fail(Code::kNotFound,
-           "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
-           "/v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, /v1/status, "
-           "/v1/version and /v1/reconcile"));
+  return respond(fail(
+      Code::kNotFound,
+      "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
+      "/v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, /v1/cluster, /v1/hosts, "
+      "/v1/status, "
+      "/v1/version and /v1/reconcile"));
 }
 
 }  // namespace

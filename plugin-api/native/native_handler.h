@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/unique_fd.h"
+#include "network/api/cluster.h"
 #include "network/api/service.h"
 #include "plugin-api/http/message.h"
 #include "volume/api/service.h"
@@ -24,6 +25,7 @@ struct Services {
   volume::VolumeService& volumes;
   volume::VolumePools& pools;
   volume::VolumeJobs& jobs;
+  network::cluster::Control* cluster = nullptr;  // nothing: this host is in no cluster
   NetnsOpener open_netns;
   std::string version;
   // How long a verb that copies or reads a whole volume may keep its client waiting; then it is

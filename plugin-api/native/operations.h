@@ -75,6 +75,11 @@ Result<Answer> delete_pool(const Core& core, const Call& call);
 Result<Answer> list_jobs(const Core& core, const Call& call);
 Result<Answer> stop_job(const Core& core, const Call& call);
 
+Result<Answer> get_cluster(const Core& core, const Call& call);
+Result<Answer> thaw_cluster(const Core& core, const Call& call);
+Result<Answer> list_hosts(const Core& core, const Call& call);
+Result<Answer> delete_host(const Core& core, const Call& call);
+
 Result<Answer> get_status(const Core& core, const Call& call);
 Result<Answer> get_version(const Core& core, const Call& call);
 Result<Answer> reconcile(const Core& core, const Call& call);

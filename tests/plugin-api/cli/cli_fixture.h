@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -48,6 +49,16 @@ class CliTest : public ::testing::Test {
           settings_ = settings;
           if (broken_) return fail(*broken_);
           return cli::CliServices{networks_, volumes_, pools_, archives_, jobs_};
+        },
+        .ask_daemon = [this](const cli::CliSettings&, std::string_view method,
+                             std::string_view path, const std::string& body) -> Result<json::Json> {
+          const std::string call = fmt::format("{} {}", method, path);
+          const auto found = answers_.find(call);
+          if (found == answers_.end()) return fail(Code::kUnavailable, "fairleadd does not run");
+          bodies_[call] = body;
+          const std::string answer = found->second.front();
+          if (found->second.size() > 1) found->second.erase(found->second.begin());
+          return json::parse(answer);
         }};
     const int exit_code = cli::run_cli(words, context);
     return {exit_code, out.str(), err.str()};
@@ -86,6 +97,9 @@ class CliTest : public ::testing::Test {
       std::make_shared<::testing::NiceMock<MockVolumeArchives>>();
   std::shared_ptr<::testing::NiceMock<MockVolumeJobs>> jobs_ =
       std::make_shared<::testing::NiceMock<MockVolumeJobs>>();
+  // What the daemon answers to "GET /v1/hosts", one after the other, and what it was sent.
+  std::map<std::string, std::vector<std::string>> answers_;
+  std::map<std::string, std::string> bodies_;
   std::string stdin_;
   bool in_is_tty_ = false, err_is_tty_ = false, interrupted_ = false;
   int in_fd_ = -1, out_fd_ = -1;

@@ -96,5 +96,49 @@ TEST_F(NetworkBindingTest, NamesTheNetworkThatDoesNotExist) {
   EXPECT_EQ(done.error().text, "join network shop: there is no network shop");
 }
 
+TEST_F(NetworkBindingTest, ANetworkOverSeveralHostsIsMadeByTheFirstThatNamesIt) {
+  network::Network made = shop();
+  made.options.mode = "overlay";
+  EXPECT_CALL(plugin.networks, inspect_network)
+      .WillOnce(Return(fail(Code::kNotFound, "network shop does not exist")))
+      .WillRepeatedly(Return(made));
+  network::NetworkSpec asked;
+  EXPECT_CALL(plugin.networks, create_network).WillOnce([&](const network::NetworkSpec& spec) {
+    asked = spec;
+    return made;
+  });
+  EXPECT_CALL(plugin.networks, bind_network("d1", network_name("shop"))).WillOnce(Return(made));
+  const Status done =
+      bind({{"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.1"), {}}}, {{"mode", "overlay"}});
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(asked.name, network_name("shop"));
+  EXPECT_TRUE(asked.id.empty()) << "it is the same on all hosts, and Docker's is not";
+  EXPECT_EQ(asked.options.mode, "overlay");
+  EXPECT_FALSE(asked.options.join);
+  EXPECT_EQ(asked.labels.at(network::kMadeForLabel), "docker");
+  EXPECT_EQ(asked.subnets.at(0).subnet, cidr("10.1.0.0/24"));
+}
+
+TEST_F(NetworkBindingTest, ANetworkOverSeveralHostsNeedsAName) {
+  EXPECT_CALL(plugin.networks, create_network).Times(0);
+  const Status done =
+      adapter.create_network({.network_id = "d1", .options = {{"mode", "overlay"}}});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::kInvalid);
+  EXPECT_NE(done.error().text.find("-o mode=overlay -o network=NAME NAME"), std::string::npos);
+}
+
+TEST_F(NetworkBindingTest, WhatCannotBeBoundIsNotLeftBehind) {
+  network::Network made = shop();
+  made.options.mode = "overlay";
+  EXPECT_CALL(plugin.networks, inspect_network)
+      .WillOnce(Return(fail(Code::kNotFound, "network shop does not exist")))
+      .WillRepeatedly(Return(made));
+  EXPECT_CALL(plugin.networks, create_network).WillOnce(Return(made));
+  EXPECT_CALL(plugin.networks, bind_network).WillOnce(Return(fail(Code::kConflict, "bound")));
+  EXPECT_CALL(plugin.networks, remove_network).WillOnce(Return(Status()));
+  EXPECT_FALSE(bind({}, {{"mode", "overlay"}}));
+}
+
 }  // namespace
 }  // namespace fairlead::docker::testing

@@ -1,0 +1,41 @@
+#include "plugin-api/native/operations.h"
+
+namespace fairlead::native {
+
+namespace {
+
+Result<network::cluster::Control*> cluster_of(const Core& core) {
+  if (core.cluster != nullptr) return core.cluster;
+  return fail(Code::kUnsupported,
+              "this host is in no cluster; name the members of etcd under \"cluster\" in "
+              "/etc/fairlead/fairlead.json and start fairleadd again");
+}
+
+}  // namespace
+
+Result<Answer> get_cluster(const Core& core, const Call&) {
+  TRY(auto* cluster, cluster_of(core));
+  return Answer{kOk, encode_cluster(cluster->status())};
+}
+
+Result<Answer> thaw_cluster(const Core& core, const Call&) {
+  TRY(auto* cluster, cluster_of(core));
+  cluster->thaw();
+  return Answer{kNoContent, {}};
+}
+
+Result<Answer> list_hosts(const Core& core, const Call&) {
+  TRY(auto* cluster, cluster_of(core));
+  TRY(const auto hosts, cluster->hosts());
+  Document list = Document::array();
+  for (const network::cluster::Host& host : hosts) list.push_back(encode_host(host));
+  return Answer{kOk, {{"hosts", std::move(list)}}};
+}
+
+Result<Answer> delete_host(const Core& core, const Call& call) {
+  TRY(auto* cluster, cluster_of(core));
+  TRY(const auto removal, cluster->remove_host(call.params[0]));
+  return Answer{kOk, encode_host_removal(removal)};
+}
+
+}  // namespace fairlead::native
