@@ -1,0 +1,265 @@
+"""Three hosts, each with fairleadd and dockerd, and an etcd of three members: one network over all of them."""
+
+import contextlib
+import re
+import threading
+import time
+import unittest
+
+from support.e2e.cluster import Cluster, address_of
+from support.e2e.docker import stand_in
+from support.e2e.host import have_fairlead
+from support.e2e.namespaces import Pinger
+from support.e2e.waiting import eventually
+
+
+class ClusterCase(unittest.TestCase):
+    """A cluster for the class, and a network "shop" on all of its hosts."""
+
+    docker = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not have_fairlead() or stand_in():
+            raise unittest.SkipTest("no fairleadd in the folder of --bin")
+        cls.cluster = cls.enterClassContext(Cluster(docker=cls.docker))
+        cls.nodes = cls.cluster.nodes
+
+    def join_all(self, name="shop", *options):
+        for node in self.nodes:
+            node.join(name, *options)
+
+    def tearDown(self):
+        for node in self.nodes:
+            if node.docker is not None:
+                node.docker.remove_everything()
+        super().tearDown()
+
+    def assert_all_reach_all(self, names, network="shop"):
+        for client, node in names.items():
+            for server, other in names.items():
+                if client == server:
+                    continue
+                for address in (other.docker.address(server, network), other.docker.address6(server, network)):
+                    if address:
+                        self.assertEqual(server, node.docker.ask(client, address, 80).name, f"{client} -> {address}")
+
+
+class FromDocker(ClusterCase):
+    def test_containers_on_three_hosts_reach_each_other_over_both_families_and_nothing_is_flooded(self):
+        self.join_all("shop", "--ipv6")
+        names = {f"web{node.number}": node for node in self.nodes}
+        for name, node in names.items():
+            node.docker.run(name, network="shop")
+        addresses = [node.docker.address(name, "shop") for name, node in names.items()]
+        self.assertEqual(3, len(set(addresses)), addresses)
+        one, two, three = self.nodes
+        eventually(lambda: all(len(node.remote_entries("shop")[0]) == 4 for node in self.nodes), "everybody to know everybody")
+        capture = three.host.start("tcpdump", "-n", "-i", "eth1", "-c", "1", "udp", "port", "4789", name="tcpdump")
+        eventually(lambda: "listening on" in capture.log(), "tcpdump to listen")
+        with contextlib.suppress(OSError):  # nobody has it: the question must not leave the host
+            one.docker.ask("web1", re.sub(r"\d+$", "250", addresses[0]), 80, timeout=0.5)
+        self.assertEqual("web2", one.docker.ask("web1", addresses[1], 80).name)
+        self.assertEqual("web1", two.docker.ask("web2", addresses[0], 80).name)
+        time.sleep(0.5)
+        self.assertTrue(capture.running(), "host 3 saw packets between hosts 1 and 2:\n" + capture.log())
+        capture.stop()
+        self.assert_all_reach_all(names)
+
+    def test_containers_get_out_and_ports_are_published_as_on_a_bridge_network(self):
+        self.join_all()
+        one, two = self.nodes[0], self.nodes[1]
+        one.docker.run("web", "--publish", "8080:80", network="shop")
+        self.assertEqual("web", two.host.net.ask(address_of(1), 8080).name)
+        one.host.answer_outside("tcp/80")
+        eventually(lambda: one.docker.ask("web", "203.0.113.1", 80), "the way out")
+
+    def test_docker_s_own_allocator_is_refused_with_the_command_that_works(self):
+        docker = self.nodes[0].docker
+        said = docker.fails("network", "create", "-d", "fairlead", "-o", "mode=overlay", "-o", "network=shop", "shop")
+        command = re.search(r"docker network create .*", said).group(0).rstrip('"')
+        self.assertIn("--ipam-driver fairlead", command)
+        docker(*command.split()[1:])
+        docker.run("web", network="shop")
+        self.assertEqual([], [line for line in docker("network", "ls", "-q", "--filter", "name=nothing").out.split()])
+
+    def test_without_a_name_the_error_says_which_option_is_missing(self):
+        said = self.nodes[0].docker.fails("network", "create", "-d", "fairlead", "--ipam-driver", "fairlead", "-o", "mode=overlay", "shop")
+        self.assertIn("-o network=NAME", said)
+
+    def test_a_fixed_address_is_given_once_in_the_whole_cluster(self):
+        for node in self.nodes:
+            node.join("small", *(("--subnet", "10.77.0.0/24") if node is self.nodes[0] else ()))
+        one, two = self.nodes[0], self.nodes[1]
+        one.docker.run("web", "--ip", "10.77.0.50", network="small")
+        said = two.docker.fails("run", "--rm", "--network", "small", "--ip", "10.77.0.50", "fairlead-e2e", "true")
+        self.assertIn("10.77.0.50", said)
+        one.docker.remove("web")
+        two.docker.run("web2", "--ip", "10.77.0.50", network="small")
+
+    def test_the_network_goes_with_the_last_host_that_leaves_it(self):
+        self.join_all()
+        one, two, three = self.nodes
+        for node in (one, two):
+            node.docker.remove_network("shop")
+        self.assertEqual([], one.host.networks())
+        eventually(lambda: three.status()["networks"] == 1, "the network to be there still")
+        three.docker.run("web", network="shop")
+        three.docker.remove("web")
+        three.docker.remove_network("shop")
+        eventually(lambda: three.status()["networks"] == 0, "the network to be gone from the cluster")
+        for node in self.nodes:
+            self.assertNotIn("flx", node.host.exec("ip", "-brief", "link").out)
+
+    def test_the_command_line_makes_a_network_that_docker_on_another_host_joins(self):
+        one, two = self.nodes[0], self.nodes[1]
+        one.host.fairlead("network", "create", "-o", "mode=overlay", "--subnet", "10.78.0.0/20", "shop")
+        two.join("shop")
+        two.docker.run("web", network="shop")
+        self.assertTrue(two.docker.address("web", "shop").startswith("10.78."))
+        self.assertEqual({"node1": "alive", "node2": "alive", "node3": "alive"}, one.hosts())
+        one.host.fairlead("network", "rm", "shop")
+
+
+class Faults(ClusterCase):
+    def setUp(self):
+        super().setUp()
+        self.join_all()
+        self.names = {f"web{node.number}": node for node in self.nodes}
+        for name, node in self.names.items():
+            node.docker.run(name, network="shop")
+        eventually(lambda: all(len(node.remote_entries("shop")[0]) == 2 for node in self.nodes), "everybody to know everybody")
+
+    @contextlib.contextmanager
+    def a_running_connection(self):
+        """From a container of host 1 to one of host 2: it must carry data all the time."""
+        one, two = self.nodes[0], self.nodes[1]
+        address = two.docker.address("web2", "shop")
+        lost, stop = [], threading.Event()
+        with one.docker.net("web1") as namespace, Pinger(namespace) as pinger:
+            def run():
+                while not stop.wait(0.05):
+                    if pinger.ping(address, 1.0) is None:
+                        lost.append(time.monotonic())
+            thread = threading.Thread(target=run)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+        self.assertEqual([], lost, "packets were lost meanwhile")
+
+    def assert_everybody_learns_of(self, name, node, within):
+        start = time.monotonic()
+        address = node.docker.address(name, "shop")
+        others = [other for other in self.nodes if other is not node]
+        eventually(lambda: all(address in other.remote_entries("shop")[0] for other in others), f"everybody to know {name}", within)
+        print(f"    everybody knew {name} after {time.monotonic() - start:.2f} s")
+
+    def test_kill_9_of_an_agent(self):
+        one = self.nodes[0]
+        with self.a_running_connection():
+            one.fairleadd.kill()
+            self.nodes[2].docker.run("new3", network="shop")
+            one.start_fairleadd()
+            self.assert_everybody_learns_of("new3", self.nodes[2], 15)
+            one.docker.run("new1", network="shop")
+            self.assert_everybody_learns_of("new1", one, 15)
+        self.assert_all_reach_all({**self.names, "new1": one, "new3": self.nodes[2]})
+
+    def test_kill_9_of_a_dockerd(self):
+        one = self.nodes[0]
+        one.docker.stop()  # a dockerd that dies takes its containers along without live-restore
+        eventually(lambda: self.nodes[1].docker.address("web2", "shop") in one.remote_entries("shop")[0], "the others to stay known")
+        one.docker.start()
+        one.docker("start", "web1")
+        self.assert_everybody_learns_of("web1", one, 15)
+        eventually(lambda: self.nodes[1].docker.ask("web2", one.docker.address("web1", "shop"), 80), "web1 to answer")
+
+    def test_kill_9_of_the_leader_of_etcd(self):
+        leader = self.cluster.etcd_leader()
+        with self.a_running_connection():
+            leader.etcd.kill()
+            self.nodes[0].docker.run("new", network="shop")
+            self.assert_everybody_learns_of("new", self.nodes[0], 15)
+            leader.start_etcd(fresh=False)
+        eventually(lambda: all(not member.get("error") for member in self.nodes[0].status()["etcd"]), "three members", 30, 0.5)
+
+    def test_a_host_that_cannot_reach_etcd_goes_on_and_tells_the_others_when_it_can(self):
+        one = self.nodes[0]
+        with self.a_running_connection():
+            one.cut_from(2379, 2380)
+            eventually(lambda: self.nodes[1].hosts()["node1"] == "suspect", "host 1 to be suspect", 40, 0.5)
+            one.docker.run("new", network="shop")  # out of the addresses that it owns
+            self.assertIn(self.nodes[0].docker.address("web1", "shop"), self.nodes[1].remote_entries("shop")[0],
+                          "a suspect host keeps its entries")
+            one.heal()
+            self.assert_everybody_learns_of("new", one, 40)
+            eventually(lambda: self.nodes[1].hosts()["node1"] == "alive", "host 1 to be alive", 20, 0.5)
+        self.assert_all_reach_all({**self.names, "new": one})
+
+    def test_etcd_cut_in_two(self):
+        alone = self.nodes[2]
+        with self.a_running_connection():
+            alone.cut_from(2380)
+            self.nodes[0].docker.run("new1", network="shop")
+            alone.docker.run("new3", network="shop")
+            self.assert_everybody_learns_of("new1", self.nodes[0], 40)
+            self.assert_everybody_learns_of("new3", alone, 40)
+            alone.heal()
+        self.assert_all_reach_all({**self.names, "new1": self.nodes[0], "new3": alone})
+
+    def test_what_others_delete_from_a_tunnel_is_put_back(self):
+        one = self.nodes[0]
+        device = one.tunnel("shop")
+        one.host.exec("ip", "link", "delete", device)
+        eventually(lambda: len(one.remote_entries("shop")[0]) == 2, "the tunnel to be there again", 10)
+        self.assert_all_reach_all(self.names)
+
+
+class AHostIsLost(ClusterCase):
+    def test_its_entries_stay_until_it_is_removed(self):
+        self.join_all()
+        one, two, three = self.nodes
+        for node in self.nodes:
+            node.docker.run(f"web{node.number}", network="shop")
+        address = three.docker.address("web3", "shop")
+        eventually(lambda: address in one.remote_entries("shop")[0], "host 1 to know web3")
+        said = one.host.fairlead("host", "rm", "node1", check=False)
+        self.assertIn("is this host", said.err)
+        three.host.close()
+        self.nodes.remove(three)
+        eventually(lambda: one.hosts()["node3"] == "suspect", "host 3 to be suspect", 60, 0.5)
+        self.assertIn(address, one.remote_entries("shop")[0])
+        two.host.fairlead("host", "rm", "node3")
+        eventually(lambda: address not in one.remote_entries("shop")[0], "web3 to be forgotten", 45, 0.5)
+        self.assertEqual("gone", one.hosts()["node3"])
+        self.assertEqual("web2", one.docker.ask("web1", two.docker.address("web2", "shop"), 80).name)
+
+
+class Latency(ClusterCase):
+    docker = False
+
+    def test_a_new_container_is_reachable_from_every_host_within_100_ms(self):
+        one, others = self.nodes[0], self.nodes[1:]
+        for node in self.nodes:
+            node.host.fairlead("network", "create", "-o", "mode=overlay", "shop")
+        for node in others:
+            node.attach("looker", "shop")
+        eventually(lambda: all(len(node.remote_entries("shop")[0]) == 1 for node in others), "the lookers to be known")
+        times = []
+        for count in range(40):
+            name = f"new{count}"
+            one.add_netns(name)
+            address = one.attach(name, "shop", there=True)
+            start = time.monotonic()
+            for node in others:
+                with node.host.named_net("looker") as namespace, Pinger(namespace) as pinger:
+                    while pinger.ping(address, 0.005) is None:
+                        self.assertLess(time.monotonic() - start, 5, f"{node.name} does not reach {address}")
+            times.append((time.monotonic() - start) * 1000)
+        times.sort()
+        print(f"    reachable from both others after p50 {times[len(times) // 2]:.1f} ms, worst of {len(times)} {times[-1]:.1f} ms")
+        self.assertLess(times[-1], 100)
