@@ -147,6 +147,7 @@ void HostAgent::start(NetworkService& service) {
                      .networks = cluster_.networks(),
                      .addresses = cluster_.addresses(),
                      .endpoints = cluster_.endpoints(),
+                     .host_id = parts_.host.id,
                      .boot_id = parts_.boot_id,
                      .on_network = [this](const Network& network) { add(network); },
                      .on_network_gone = [this](const std::string& id) { drop(id); }});

@@ -26,12 +26,17 @@ std::optional<std::pair<std::string, std::string>> endpoint_of(std::string_view 
 
 }  // namespace
 
+std::string shared_id(const std::string& host_id, const std::string& endpoint_id) {
+  return fmt::format("{}-{}", host_id.substr(0, 12), endpoint_id);
+}
+
 std::optional<cluster::SharedEndpoint> shared_endpoint(const Endpoint& endpoint,
+                                                       const std::string& host_id,
                                                        const std::string& boot_id) {
   const bool there = endpoint.boot_id == boot_id && endpoint.phase == Phase::kReady &&
                      endpoint.joined && endpoint.mac && !endpoint.addresses.empty();
   if (!there) return std::nullopt;
-  cluster::SharedEndpoint shared{.id = endpoint.id,
+  cluster::SharedEndpoint shared{.id = shared_id(host_id, endpoint.id),
                                  .network_id = endpoint.network_id,
                                  .addresses = {},
                                  .mac = *endpoint.mac,
@@ -229,7 +234,7 @@ Status Publisher::publish_all() {
     std::vector<cluster::SharedEndpoint> shared;
     for (const Endpoint& endpoint : endpoints)
       if (networks_.contains(endpoint.network_id) && !gone_.contains(endpoint.network_id))
-        if (auto known = shared_endpoint(endpoint, parts_.boot_id))
+        if (auto known = shared_endpoint(endpoint, parts_.host_id, parts_.boot_id))
           shared.push_back(std::move(*known));
     return parts_.endpoints.publish_all(shared).map([](std::size_t) {});
   }();
@@ -261,9 +266,10 @@ Status Publisher::try_publish(const EndpointKey& key) {
   if (!networks_.contains(network_id)) return {};
   const auto endpoint = parts_.service.inspect_endpoint({{network_id}, id});
   if (!endpoint && endpoint.error().code != Code::kNotFound) return fail(endpoint.error());
-  const auto shared = endpoint ? shared_endpoint(*endpoint, parts_.boot_id) : std::nullopt;
-  const Status told =
-      shared ? parts_.endpoints.publish(*shared) : parts_.endpoints.withdraw(network_id, id);
+  const auto shared =
+      endpoint ? shared_endpoint(*endpoint, parts_.host_id, parts_.boot_id) : std::nullopt;
+  const Status told = shared ? parts_.endpoints.publish(*shared)
+                             : parts_.endpoints.withdraw(network_id, shared_id(parts_.host_id, id));
   if (!told && nobody_answers(told.error())) return told;
   tell("endpoint " + id, told);  // refused for good: told to people, and not again
   return {};

@@ -26,7 +26,7 @@ struct PublisherParts {
   cluster::Networks& networks;
   cluster::Addresses& addresses;
   cluster::Endpoints& endpoints;
-  std::string boot_id;
+  std::string host_id, boot_id;
   // A network over several hosts came to this host, or went. From the publisher's thread.
   std::function<void(const Network&)> on_network;
   std::function<void(const std::string& network_id)> on_network_gone;
@@ -80,9 +80,14 @@ class Publisher {
   std::jthread thread_;  // last: it stops before the rest goes away
 };
 
+// The id under which the cluster knows an endpoint of a host: two hosts may have containers of one
+// name, and then their endpoints have one id.
+std::string shared_id(const std::string& host_id, const std::string& endpoint_id);
+
 // An endpoint as the other hosts see it; nothing when they have no business with it: it is not
 // joined, or of another boot.
 std::optional<cluster::SharedEndpoint> shared_endpoint(const Endpoint& endpoint,
+                                                       const std::string& host_id,
                                                        const std::string& boot_id);
 
 }  // namespace fairlead::network

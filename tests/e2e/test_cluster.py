@@ -9,6 +9,7 @@ import unittest
 from support.e2e.cluster import Cluster, address_of
 from support.e2e.docker import stand_in
 from support.e2e.host import have_fairlead
+from support.e2e.images import IMAGE
 from support.e2e.namespaces import Pinger
 from support.e2e.waiting import eventually
 
@@ -90,10 +91,10 @@ class FromDocker(ClusterCase):
 
     def test_a_fixed_address_is_given_once_in_the_whole_cluster(self):
         for node in self.nodes:
-            node.join("small", *(("--subnet", "10.77.0.0/24") if node is self.nodes[0] else ()))
+            node.join("small", "--subnet", "10.77.0.0/24")
         one, two = self.nodes[0], self.nodes[1]
         one.docker.run("web", "--ip", "10.77.0.50", network="small")
-        said = two.docker.fails("run", "--rm", "--network", "small", "--ip", "10.77.0.50", "fairlead-e2e", "true")
+        said = two.docker.fails("run", "--rm", "--network", "small", "--ip", "10.77.0.50", IMAGE, "true")
         self.assertIn("10.77.0.50", said)
         one.docker.remove("web")
         two.docker.run("web2", "--ip", "10.77.0.50", network="small")
@@ -171,12 +172,12 @@ class Faults(ClusterCase):
 
     def test_kill_9_of_a_dockerd(self):
         one = self.nodes[0]
-        one.docker.stop()  # a dockerd that dies takes its containers along without live-restore
-        eventually(lambda: self.nodes[1].docker.address("web2", "shop") in one.remote_entries("shop")[0], "the others to stay known")
-        one.docker.start()
-        one.docker("start", "web1")
-        self.assert_everybody_learns_of("web1", one, 15)
-        eventually(lambda: self.nodes[1].docker.ask("web2", one.docker.address("web1", "shop"), 80), "web1 to answer")
+        with self.a_running_connection():
+            one.docker.kill()
+            one.docker.start()
+            one.docker.run("new", network="shop")
+            self.assert_everybody_learns_of("new", one, 15)
+        self.assert_all_reach_all({**self.names, "new": one})
 
     def test_kill_9_of_the_leader_of_etcd(self):
         leader = self.cluster.etcd_leader()
@@ -250,16 +251,27 @@ class Latency(ClusterCase):
             node.attach("looker", "shop")
         eventually(lambda: all(len(node.remote_entries("shop")[0]) == 1 for node in others), "the lookers to be known")
         times = []
-        for count in range(40):
+        for count in range(60):
             name = f"new{count}"
             one.add_netns(name)
             address = one.attach(name, "shop", there=True)
             start = time.monotonic()
             for node in others:
+                self.wait_for_neighbour(node.host.net, address)
+                # The first question that a container asks: one asked before has to wait for its own repetition.
                 with node.host.named_net("looker") as namespace, Pinger(namespace) as pinger:
-                    while pinger.ping(address, 0.005) is None:
-                        self.assertLess(time.monotonic() - start, 5, f"{node.name} does not reach {address}")
+                    self.assertIsNotNone(pinger.ping(address, 1.0), f"{node.name} does not reach {address}")
             times.append((time.monotonic() - start) * 1000)
         times.sort()
-        print(f"    reachable from both others after p50 {times[len(times) // 2]:.1f} ms, worst of {len(times)} {times[-1]:.1f} ms")
+        print(f"    reachable from both others after p50 {times[len(times) // 2]:.1f} ms, p99 {times[-1]:.1f} ms (the worst of {len(times)})")
         self.assertLess(times[-1], 100)
+
+    def wait_for_neighbour(self, namespace, address):
+        end = time.monotonic() + 5
+        with namespace.entered():
+            while time.monotonic() < end:
+                with open("/proc/thread-self/net/arp", encoding="ascii") as neighbours:
+                    if any(line.split()[0] == address for line in neighbours):
+                        return
+                time.sleep(0.001)
+        self.fail(f"{address} did not become known")

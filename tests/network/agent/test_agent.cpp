@@ -184,6 +184,15 @@ TEST_F(AgentTest, what_one_host_attaches_the_other_can_reach_until_it_is_detache
   EXPECT_TRUE(eventually([&] { return b_.entries("shop").empty(); }));
 }
 
+TEST_F(AgentTest, two_hosts_may_have_containers_of_one_name) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(b_.attach("shop", "web"));
+  EXPECT_TRUE(
+      eventually([&] { return a_.entries("shop").size() == 1 && b_.entries("shop").size() == 1; }));
+}
+
 TEST_F(AgentTest, a_network_is_the_same_on_all_hosts_and_goes_with_the_last) {
   const auto made = a_.make("shop", "10.9.0.0/20");
   ASSERT_TRUE(made) << made.error().text;

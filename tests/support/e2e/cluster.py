@@ -180,12 +180,12 @@ class Node:
         text = answer.read()
         if answer.status >= 300:
             raise CommandFailed(f"attach {name}: {text.decode()}")
-        return json.loads(text)["state"]["addresses"][0].split("/")[0]
+        return json.loads(text)["addresses"][0].split("/")[0]
 
     # ---- Docker
 
     def start_docker(self):
-        self.docker = Docker(self.host).start().load_image()
+        self.docker = Docker(self.host, live_restore=True).start().load_image()
 
     def join(self, name, *options):
         """The command that the documentation has."""
