@@ -15,8 +15,8 @@ NetlinkMessage get_link(int index);
 enum class LinkState { kKeep, kUp, kDown };
 NetlinkMessage change_link(int index, LinkState state = LinkState::kKeep);
 NetlinkMessage delete_link(int index);
-// RTM_NEWLINK of a link that must not be there yet; echoed, so that its index is known. Name and
-// kind are to be put.
+// RTM_NEWLINK of a link that must not be there yet; echoed since Linux 6.2, so that its index is
+// known. Name and kind are to be put.
 NetlinkMessage new_link(LinkState state);
 
 NetlinkMessage create_bridge(const BridgeSpec& spec);
