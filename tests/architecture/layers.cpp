@@ -68,7 +68,7 @@ struct Library {
   std::string_view header;  // how its headers begin
   std::string_view folder;
 };
-constexpr std::array<Library, 18> kLibraries{{{"libmnl/", "network/kernel"},
+constexpr std::array<Library, 19> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"libnftnl/", "network/kernel"},
                                               {"nftables/", "network/kernel"},
                                               {"libnetfilter_conntrack/", "network/kernel"},
@@ -77,6 +77,8 @@ constexpr std::array<Library, 18> kLibraries{{{"libmnl/", "network/kernel"},
                                               {"boost/", "base/http_client"},
                                               {"openssl/", "base/http_client"},
                                               {"openssl/", "volume/kernel"},
+                                              // X25519, which the kernel has no call for.
+                                              {"openssl/", "network/kernel"},
                                               {"sqlite3.h", "base/state"},
                                               {"CLI/", "plugin-api/cli"},
                                               {"nlohmann/", "base/json"},

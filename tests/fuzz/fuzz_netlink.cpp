@@ -1,18 +1,23 @@
-// rtnetlink messages: the same bytes as a stream of messages, each read as everything it could be.
+// Messages of rtnetlink and of WireGuard's family: the same bytes as a stream of messages, each
+// read as everything it could be.
 #include <cstdint>
 #include <span>
 
 #include "network/kernel/netlink_parse.h"
+#include "network/kernel/wireguard_messages.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fairlead::kernel;
   std::span<const std::uint8_t> bytes(data, size);
+  DeviceDump dump;  // put together from all of them
   while (const auto message = take_message(bytes)) {
     (void)parse_ack(*message).has_value();
     (void)parse_link(message->payload).has_value();
     (void)parse_address(message->payload).has_value();
     (void)parse_route(message->payload).has_value();
     (void)parse_neighbour(message->payload).has_value();
+    (void)parse_family(message->payload, "wireguard").has_value();
+    (void)add_device_part(message->payload, dump);
   }
   return 0;
 }

@@ -1,0 +1,52 @@
+// SecureLinks over rtnetlink and generic netlink.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "base/unique_fd.h"
+#include "network/kernel/netlink.h"
+#include "network/kernel/wireguard.h"
+#include "network/kernel/wireguard_messages.h"
+
+namespace fairlead::kernel {
+
+class NetlinkSecureLinks final : public SecureLinks {
+ public:
+  NetlinkSecureLinks(NetlinkSocket route, NetlinkSocket generic, UniqueFd netns)
+      : route_(std::move(route)), generic_(std::move(generic)), netns_(std::move(netns)) {}
+
+  Status probe() override;
+  Result<SecureLink> ensure(const SecureLinkSpec& spec) override;
+  Status remove(const IfName& name) override;
+  Result<PeerChanges> set_peers(const IfName& device, std::span<const SecurePeer> wanted) override;
+  Result<SecureLinkState> dump(const IfName& device) override;
+
+ private:
+  Status ask_for_support();
+  Status request(NetlinkMessage message, std::string_view what,
+                 const NetlinkSocket::OnMessage& on_message = {});
+  // Nothing when there is no such link.
+  Result<std::optional<Link>> find(const IfName& name, std::string_view what);
+  Result<int> index_of(const IfName& device);
+  Result<Link> make(const SecureLinkSpec& spec);
+  Status mend(const SecureLinkSpec& spec, const Link& present);
+  Status mend_device(const SecureLinkSpec& spec, int index);
+  Status mend_link(const SecureLinkSpec& spec, const Link& present);
+  Status mend_addresses(const SecureLinkSpec& spec, int index);
+  Result<std::vector<Cidr>> addresses(int index);
+  Result<std::uint16_t> family();
+  Result<DeviceDump> read(const IfName& device, int index);
+
+  std::mutex route_mutex_;
+  NetlinkSocket route_;
+  std::mutex generic_mutex_;
+  NetlinkSocket generic_;
+  UniqueFd netns_;
+
+  std::mutex known_mutex_;
+  std::optional<Status> support_;        // once the kernel has said so
+  std::optional<std::uint16_t> family_;  // "wireguard"
+};
+
+}  // namespace fairlead::kernel
