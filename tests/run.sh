@@ -2,7 +2,8 @@
 # Installs what is missing, builds, and runs every test: as root, on Debian 12, from a fresh clone.
 #
 #   tests/run.sh                  everything
-#   tests/run.sh unit kernel ...  only these tiers: lint tidy unit kernel conformance crash fuzz e2e (tidy: only when named)
+#   tests/run.sh unit kernel ...  only these tiers: lint tidy unit kernel conformance crash fuzz e2e guest
+#                                 (tidy and guest: only when named)
 #
 # The last line is "N passed, N failed, N skipped"; skips are printed with their reasons.
 set -uo pipefail
@@ -34,7 +35,7 @@ cmake --preset release -DFAIRLEAD_TESTS=OFF >build-release.log 2>&1 || { cat bui
 cmake --build --preset release >>build-release.log 2>&1 || { grep -E 'error|FAILED' -A5 build-release.log | head -60; die "build failed"; }
 rm -f build-release.log
 
-if wants unit || wants conformance || wants kernel || wants crash; then
+if wants unit || wants conformance || wants kernel || wants crash || wants guest; then
   say "build: asan (tests)"
   cmake --preset asan >build-asan.log 2>&1 || { cat build-asan.log; die "configure failed"; }
   cmake --build --preset asan >>build-asan.log 2>&1 || { grep -E 'error|FAILED' -A5 build-asan.log | head -60; die "build failed"; }
@@ -95,6 +96,27 @@ if wants fuzz; then
     count "fuzz: $name" $code
     rm -rf "$work" "$work.log"
   done
+fi
+
+if wants guest; then  # a kernel in an emulated machine, for what this one lacks: a minute or two
+  say "guest: tests under another kernel"
+  rm -rf build/guest/results
+  out=$(mktemp)
+  tests/support/guest/run.sh -x build/guest/results 2>&1 | tee "$out"
+  code=${PIPESTATUS[0]}
+  if [ "$code" -eq 77 ]; then
+    skipped=$((skipped + 1))
+    echo "guest: $(tail -n 1 "$out")" >>"$skips"
+  else
+    [ "$code" -gt 1 ] && count "guest: exit code $code" 1
+    for xml in build/guest/results/*.xml; do
+      [ -f "$xml" ] || continue
+      read -r p f s < <(python3 tests/support/count_junit.py "$xml" "$skips" "$failures")
+      echo "guest, $(basename "$xml" .xml): $p passed, $f failed, $s skipped"
+      passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    done
+  fi
+  rm -f "$out"
 fi
 
 if wants e2e; then

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# run.sh [-x FOLDER]: the tests that need a kernel with WireGuard, of build/asan, under one that has it. Options and exit
+# code are those of boot.sh.
+set -uo pipefail
+cd "$(dirname "$0")/../../.."
+tests=build/asan/tests
+exec tests/support/guest/boot.sh -t "${FAIRLEAD_GUEST_SECONDS:-600}" "$@" \
+  "$tests/conformance_secure_links --gtest_filter=*Kernel*" \
+  "$tests/test_wireguard" \
+  "$tests/test_secure_overlay"
