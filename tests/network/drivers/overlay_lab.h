@@ -41,6 +41,9 @@ class OverlayLab : public KernelFixture {
     add_bridge("underlay", {"192.0.2.254/24", "2001:db8:99::254/64"});
     for (int k = 1; k <= 3; ++k) add_host(k, underlay, options);
   }
+  // What is to be done on a host that is on the underlay and has no network yet. Returns the
+  // address under which the tunnels of the others find it.
+  virtual IpAddress prepare(int, const IpAddress& underlay) { return underlay; }
   void TearDown() override {
     for (auto& [k, host] : hosts_) host.links->finish_removals();
     hosts_.clear();
@@ -97,8 +100,8 @@ class OverlayLab : public KernelFixture {
     Host& made = hosts_[k];
     made.name = fmt::format("h{}", k);
     const auto v4 = fmt::format("192.0.2.{}", k), v6 = fmt::format("2001:db8:99::{}", k);
-    made.local = ip(underlay == Family::kV4 ? v4 : v6);
     attach(made.name, "underlay", {v4 + "/24", v6 + "/64"});
+    made.local = prepare(k, ip(underlay == Family::kV4 ? v4 : v6));
     in(made.name, [&] {
       made.links = must(kernel::open_netlink_links(kernel::RemovalMode::kThread));
       made.tunnels = must(kernel::open_netlink_tunnels());

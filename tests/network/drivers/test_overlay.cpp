@@ -1,8 +1,5 @@
 // Packets between containers of three hosts, over an underlay of IPv4 and of IPv6.
 #include <gmock/gmock.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -14,53 +11,12 @@
 #include "network/kernel/links_messages.h"
 #include "network/kernel/vxlan_messages.h"
 #include "tests/network/drivers/overlay_lab.h"
+#include "tests/support/tap.h"
 
 namespace fairlead::testing {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Every frame that an interface sees from now on.
-class Tap {
- public:
-  explicit Tap(const char* interface) {
-    socket_.reset(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)));
-    sockaddr_ll address{};
-    address.sll_family = AF_PACKET;
-    address.sll_protocol = htons(ETH_P_ALL);
-    address.sll_ifindex = static_cast<int>(::if_nametoindex(interface));
-    const int size = 1 << 22;
-    (void)::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (!socket_ || ::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)))
-      throw std::runtime_error("open a packet socket");
-  }
-  std::vector<std::vector<std::uint8_t>> frames() {
-    std::vector<std::vector<std::uint8_t>> all;
-    std::vector<std::uint8_t> frame(65536);
-    for (;;) {
-      const ssize_t length = ::recv(socket_.get(), frame.data(), frame.size(), MSG_DONTWAIT);
-      if (length < 0) return all;
-      all.emplace_back(frame.begin(), frame.begin() + length);
-    }
-  }
-  // The sizes of the IP packets to UDP port 4789 among them.
-  std::vector<std::size_t> tunnelled() {
-    std::vector<std::size_t> sizes;
-    for (const auto& frame : frames())
-      if (is_tunnelled(frame)) sizes.push_back(frame.size() - ETH_HLEN);
-    return sizes;
-  }
-
- private:
-  static bool is_tunnelled(const std::vector<std::uint8_t>& frame) {
-    if (frame.size() < ETH_HLEN + 48) return false;
-    const std::uint8_t* packet = frame.data() + ETH_HLEN;
-    const bool v6 = packet[0] >> 4 == 6;
-    const std::uint8_t* udp = packet + (v6 ? 40 : 20);
-    return packet[v6 ? 6 : 9] == IPPROTO_UDP && (udp[2] << 8 | udp[3]) == 4789;
-  }
-  UniqueFd socket_;
-};
 
 class Overlay : public OverlayLab, public ::testing::WithParamInterface<Family> {
  protected:
