@@ -25,6 +25,7 @@ class ElementBytes {
   ElementBytes& family(Family family);  // meta nfproto
   ElementBytes& proto(std::uint8_t number);
   ElementBytes& port(std::uint16_t number);
+  ElementBytes& vni(std::uint32_t number);  // 24 bits of a VXLAN header
   ElementBytes& address(const IpAddress& address);
   ElementBytes& ifname(const IfName& name);
   // As read from the kernel.

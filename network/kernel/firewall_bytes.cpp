@@ -36,6 +36,12 @@ ElementBytes& ElementBytes::port(std::uint16_t number) {
   return append(field);
 }
 
+ElementBytes& ElementBytes::vni(std::uint32_t number) {
+  const std::array field{static_cast<std::uint8_t>(number >> 16),
+                         static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
+  return append(field);
+}
+
 ElementBytes& ElementBytes::address(const IpAddress& address) { return append(address.bytes()); }
 
 ElementBytes& ElementBytes::ifname(const IfName& name) {

@@ -19,6 +19,7 @@ struct TextOf {
   std::string operator()(Family family) const { return family == Family::kV4 ? "ipv4" : "ipv6"; }
   std::string operator()(network::Proto proto) const { return std::string(to_string(proto)); }
   std::string operator()(std::uint16_t port) const { return std::to_string(port); }
+  std::string operator()(Vni vni) const { return std::to_string(vni.number); }
   std::string operator()(const IpAddress& address) const { return address.to_string(); }
   std::string operator()(const Cidr& subnet) const { return subnet.to_string(); }
   std::string operator()(const IfName& name) const { return fmt::format("\"{}\"", name.str()); }
@@ -54,6 +55,7 @@ struct AppendTo {
   void operator()(Family family) const { bytes.family(family); }
   void operator()(network::Proto proto) const { bytes.proto(static_cast<std::uint8_t>(proto)); }
   void operator()(std::uint16_t port) const { bytes.port(port); }
+  void operator()(Vni vni) const { bytes.vni(vni.number); }
   void operator()(const IpAddress& address) const { bytes.address(address); }
   void operator()(const Cidr& subnet) const {
     bytes.address(end == End::kFirst ? subnet.first() : subnet.last());
@@ -181,6 +183,24 @@ std::vector<Entry> entries_of(const NatPort& port) {
   std::vector<Entry> entries;
   if (port.target_v4) add_port(port, *port.target_v4, port.mode_v4, entries);
   if (port.target_v6) add_port(port, *port.target_v6, port.mode_v6, entries);
+  return entries;
+}
+
+std::vector<Entry> entries_of(const NatUnderlay& underlay) {
+  std::vector<Entry> entries;
+  for (const NatTunnel& tunnel : underlay.tunnels) {
+    const std::vector<Field> key{tunnel.port, Vni{tunnel.vni}};
+    entries.push_back(
+        {.set = "tunnels",
+         .key = key,
+         .verdict = Verdict{.kind = Verdict::Kind::kGoto,
+                            .chain = tunnel.secure ? "secure_tunnel" : "plain_tunnel"}});
+    if (tunnel.secure) entries.push_back({.set = "secure_tunnels", .key = key});
+  }
+  for (const IpAddress& host : underlay.hosts)
+    entries.push_back({.set = suffixed("tunnel_hosts", host.family()), .key = {host}});
+  for (const IfName& link : underlay.secure_links)
+    entries.push_back({.set = "secure_links", .key = {link}});
   return entries;
 }
 

@@ -14,7 +14,11 @@
 
 namespace fairlead::nat {
 
-using Field = std::variant<Family, network::Proto, std::uint16_t, IpAddress, Cidr, IfName>;
+struct Vni {
+  std::uint32_t number = 0;
+};
+
+using Field = std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName>;
 
 struct Entry {
   std::string set;
@@ -26,8 +30,9 @@ struct Entry {
 std::string to_text(const Entry& entry);  // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
-// What a network and a port put into the table.
+// What a network, a port and the underlay put into the table.
 std::vector<Entry> entries_of(const NatNetwork& network);
 std::vector<Entry> entries_of(const NatPort& port);
+std::vector<Entry> entries_of(const NatUnderlay& underlay);
 
 }  // namespace fairlead::nat

@@ -23,12 +23,32 @@ std::vector<ElementChange> changes(ElementChange::Kind kind, const T& thing) {
 // By what tells them apart.
 using Elements = std::map<std::string, kernel::Element>;
 
+void collect(const std::vector<Entry>& entries, Elements& into) {
+  for (const Entry& entry : entries)
+    into.emplace(entry.set + " " + to_text(entry), to_element(entry));
+}
+
 Elements elements_of(std::span<const NatPort> ports) {
   Elements all;
-  for (const NatPort& port : ports)
-    for (const Entry& entry : entries_of(port))
-      all.emplace(entry.set + " " + to_text(entry), to_element(entry));
+  for (const NatPort& port : ports) collect(entries_of(port), all);
   return all;
+}
+
+Elements elements_of(const NatUnderlay& underlay) {
+  Elements all;
+  collect(entries_of(underlay), all);
+  return all;
+}
+
+std::vector<ElementChange> difference(const Elements& had, const Elements& has) {
+  std::vector<ElementChange> list;
+  for (const auto& [identity, element] : had)
+    if (!has.contains(identity))
+      list.push_back({.kind = ElementChange::Kind::kRemove, .element = element});
+  for (const auto& [identity, element] : has)
+    if (!had.contains(identity))
+      list.push_back({.kind = ElementChange::Kind::kAdd, .element = element});
+  return list;
 }
 
 std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family family) {
@@ -82,15 +102,19 @@ std::vector<ElementChange> unpublish(const NatPort& port) {
 
 std::vector<ElementChange> change_ports(std::span<const NatPort> before,
                                         std::span<const NatPort> after) {
-  std::vector<ElementChange> list;
-  const Elements had = elements_of(before), has = elements_of(after);
-  for (const auto& [identity, element] : had)
-    if (!has.contains(identity))
-      list.push_back({.kind = ElementChange::Kind::kRemove, .element = element});
-  for (const auto& [identity, element] : has)
-    if (!had.contains(identity))
-      list.push_back({.kind = ElementChange::Kind::kAdd, .element = element});
-  return list;
+  return difference(elements_of(before), elements_of(after));
+}
+
+std::vector<ElementChange> admit_underlay(const NatUnderlay& part) {
+  return changes(ElementChange::Kind::kAdd, part);
+}
+
+std::vector<ElementChange> dismiss_underlay(const NatUnderlay& part) {
+  return changes(ElementChange::Kind::kRemove, part);
+}
+
+std::vector<ElementChange> change_underlay(const NatUnderlay& before, const NatUnderlay& after) {
+  return difference(elements_of(before), elements_of(after));
 }
 
 }  // namespace fairlead::nat

@@ -47,6 +47,27 @@ struct NatPort {
   bool operator==(const NatPort&) const = default;
 };
 
+// What the firewall has to know of the device that joins a network with other hosts.
+struct NatTunnel {
+  std::uint32_t vni = 0;
+  std::uint16_t port = 4789;  // UDP
+  bool secure = false;        // only through a secure link, never in the clear
+
+  bool operator==(const NatTunnel&) const = default;
+};
+
+// The tunnels of this host, and from where packets of them are taken. The tunnels of others on the
+// same port (Docker's own overlay networks) have other VNIs and are left alone.
+struct NatUnderlay {
+  std::vector<NatTunnel> tunnels;
+  // The addresses of the other hosts as the tunnels know them: of a secure tunnel those inside of
+  // the secure link.
+  std::vector<IpAddress> hosts;
+  std::vector<IfName> secure_links;  // devices that encrypt
+
+  bool operator==(const NatUnderlay&) const = default;
+};
+
 // From the records of the service. A port of an internal network has no targets.
 NatNetwork nat_network(const network::Network& network);
 NatPort nat_port(const network::Network& network, const network::Endpoint& endpoint,
@@ -61,7 +82,7 @@ std::string version();
 // one transaction.
 std::string render_chains(std::string_view table = kTable);
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
-                   std::string_view table = kTable);
+                   const NatUnderlay& underlay = {}, std::string_view table = kTable);
 // The text that takes the table away, whether it is there or not.
 std::string render_nothing(std::string_view table = kTable);
 
@@ -74,5 +95,11 @@ std::vector<kernel::ElementChange> unpublish(const NatPort& port);
 // routed network two host ports of one container port do, and the last one takes it away.
 std::vector<kernel::ElementChange> change_ports(std::span<const NatPort> before,
                                                 std::span<const NatPort> after);
+// What comes or goes of the underlay. A tunnel is guarded from its admission on, so the hosts and
+// secure links that it needs come before it or with it.
+std::vector<kernel::ElementChange> admit_underlay(const NatUnderlay& part);
+std::vector<kernel::ElementChange> dismiss_underlay(const NatUnderlay& part);
+std::vector<kernel::ElementChange> change_underlay(const NatUnderlay& before,
+                                                   const NatUnderlay& after);
 
 }  // namespace fairlead::nat

@@ -16,6 +16,7 @@ namespace {
 struct SetDeclaration {
   std::string_view kind, name, type;
   std::string_view flags = {};
+  std::string_view keyword = "type";  // "typeof": expressions, for what has no name of a type
 };
 
 constexpr std::array kSets = {
@@ -45,6 +46,13 @@ constexpr std::array kSets = {
     // Subnets that leave the host under the host's address.
     SetDeclaration{"set", "masquerade_v4", "ipv4_addr", "interval"},
     SetDeclaration{"set", "masquerade_v6", "ipv6_addr", "interval"},
+    // (port, VNI) of our tunnels: the 24 bits 12 bytes behind the start of the UDP header.
+    SetDeclaration{"map", "tunnels", "udp dport . @th,96,24 : verdict", {}, "typeof"},
+    SetDeclaration{"set", "secure_tunnels", "udp dport . @th,96,24", {}, "typeof"},
+    // From where their packets are taken.
+    SetDeclaration{"set", "tunnel_hosts_v4", "ipv4_addr"},
+    SetDeclaration{"set", "tunnel_hosts_v6", "ipv6_addr"},
+    SetDeclaration{"set", "secure_links", "ifname"},
 };
 
 // The rules, once for all networks. What the host does with other interfaces' traffic is left as it
@@ -128,6 +136,29 @@ constexpr std::string_view kChains = R"(
 		meta l4proto { 1, 58 } accept
 		drop
 	}
+
+	# Packets of our tunnels are taken from the hosts of the cluster only, and those of encrypted networks only from the
+	# device that has decrypted them: a container, or whoever else reaches this host, cannot speak into a network.
+	chain tunnels_in {
+		type filter hook input priority filter; policy accept;
+		udp dport . @th,96,24 vmap @tunnels
+	}
+
+	chain secure_tunnel {
+		iifname != @secure_links drop
+		goto plain_tunnel
+	}
+
+	chain plain_tunnel {
+		ip saddr != @tunnel_hosts_v4 drop
+		ip6 saddr != @tunnel_hosts_v6 drop
+	}
+
+	# Without the device that encrypts, the route to another host would be the one to the outside.
+	chain tunnels_out {
+		type filter hook output priority filter; policy accept;
+		udp dport . @th,96,24 @secure_tunnels oifname != @secure_links drop
+	}
 )";
 
 struct Elements {
@@ -142,7 +173,8 @@ void collect(const std::vector<Entry>& entries, Elements& into) {
 }
 
 std::string declare(const SetDeclaration& set, const Elements& elements) {
-  std::string text = fmt::format("\t{} {} {{\n\t\ttype {}\n", set.kind, set.name, set.type);
+  std::string text =
+      fmt::format("\t{} {} {{\n\t\t{} {}\n", set.kind, set.name, set.keyword, set.type);
   if (!set.flags.empty()) text += fmt::format("\t\tflags {}\n", set.flags);
   if (const auto found = elements.of_set.find(set.name); found != elements.of_set.end())
     text +=
@@ -173,10 +205,11 @@ std::string render_nothing(std::string_view table) {
 std::string render_chains(std::string_view table) { return table_text({}, table); }
 
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
-                   std::string_view table) {
+                   const NatUnderlay& underlay, std::string_view table) {
   Elements elements;
   for (const NatNetwork& network : networks) collect(entries_of(network), elements);
   for (const NatPort& port : ports) collect(entries_of(port), elements);
+  collect(entries_of(underlay), elements);
   return table_text(elements, table);
 }
 

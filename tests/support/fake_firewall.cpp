@@ -69,8 +69,9 @@ Verdict::Kind verdict_kind(const std::string& word) {
   return Verdict::Kind::kDrop;
 }
 
-std::uint16_t number(const std::string& word) {
-  std::uint16_t value = 0;
+template <class T = std::uint16_t>
+T number(const std::string& word) {
+  T value = 0;
   std::from_chars(word.data(), word.data() + word.size(), value);
   return value;
 }
@@ -92,6 +93,9 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
   } else if (type == "inet_service") {
     first.port(number(word));
     last.port(number(word));
+  } else if (type == "vni") {
+    first.vni(number<std::uint32_t>(word));
+    last.vni(number<std::uint32_t>(word));
   } else if (word.find('/') != std::string::npos) {
     TRY(const Cidr subnet, Cidr::parse(word));
     first.address(subnet.first());
@@ -173,7 +177,7 @@ class FakeFirewall::Reader {
   Status read_set(const std::string& set_name, Set& set) {
     while (!skip("}")) {
       if (at_ >= words_.size()) return fail(Code::kInvalid, "syntax error, unexpected end of file");
-      if (skip("type")) {
+      if (skip("type") || skip("typeof")) {
         read_types(set);
       } else if (skip("elements")) {
         if (!skip("=") || !skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
@@ -189,10 +193,16 @@ class FakeFirewall::Reader {
     std::vector<std::string>* types = &set.key_types;
     while (!skip("\n") && !skip(";")) {
       const std::string word = next();
-      if (word == ":")
+      if (word == ":") {
         types = &set.data_types;
-      else if (word != ".")
+      } else if (word == "udp" && skip("dport")) {
+        types->push_back("inet_service");
+      } else if (word == "@th") {  // @th,96,24
+        for (int rest = 0; rest < 4; ++rest) next();
+        types->push_back("vni");
+      } else if (word != ".") {
         types->push_back(word);
+      }
     }
   }
 

@@ -87,13 +87,22 @@ GoldenCase single_stack() {
                    {.bridge = *IfName::parse("br0"), .subnets = {*Cidr::parse("fd00:5::/48")}}}};
 }
 
+GoldenCase tunnels() {
+  return {.name = "tunnels",
+          .networks = {shop()},
+          .underlay = {.tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .secure = true}},
+                       .hosts = {ip("192.0.2.2"), ip("192.0.2.3"), ip("fd5c::2")},
+                       .secure_links = {*IfName::parse("flwg0")}}};
+}
+
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
   return {{.name = "empty"}, {.name = "dual-stack", .networks = {shop()}},
           internal(),        no_icc(),
           no_masquerade(),   gateway_modes(),
-          ports(),           single_stack()};
+          ports(),           single_stack(),
+          tunnels()};
 }
 
 }  // namespace fairlead::nat

@@ -12,6 +12,7 @@ struct GoldenCase {
   std::string name;  // of the file, without .nft
   std::vector<NatNetwork> networks;
   std::vector<NatPort> ports;
+  NatUnderlay underlay{};
 };
 
 std::vector<GoldenCase> golden_cases();

@@ -57,7 +57,8 @@ class Golden : public ::testing::TestWithParam<GoldenCase> {};
 
 TEST_P(Golden, RulesetIsTheReviewedOne) {
   const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/" + GetParam().name + ".nft";
-  const std::string rendered = without_version(render(GetParam().networks, GetParam().ports));
+  const std::string rendered =
+      without_version(render(GetParam().networks, GetParam().ports, GetParam().underlay));
   if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << rendered;
   const std::string golden = read(path);
   if (golden != rendered)
@@ -81,14 +82,16 @@ TEST(Ruleset, TableNameIsAParameter) {
 TEST(Ruleset, VersionIsInTheTextAndTheSameWithAndWithoutElements) {
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases)
-    EXPECT_THAT(render(golden.networks, golden.ports), HasSubstr("comment \"" + version() + "\""));
+    EXPECT_THAT(render(golden.networks, golden.ports, golden.underlay),
+                HasSubstr("comment \"" + version() + "\""));
 }
 
 TEST(Ruleset, ChainsAreTheSameWhateverTheNetworks) {
   const auto chains = [](const std::string& text) { return text.substr(text.find("chain guard")); };
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases)
-    EXPECT_EQ(chains(render(golden.networks, golden.ports)), chains(render_chains()))
+    EXPECT_EQ(chains(render(golden.networks, golden.ports, golden.underlay)),
+              chains(render_chains()))
         << golden.name;
 }
 
@@ -106,6 +109,7 @@ TEST(Elements, WhatIsAdmittedIsDismissed) {
     }
     for (const NatPort& port : golden.ports)
       EXPECT_EQ(publish(port).size(), unpublish(port).size());
+    EXPECT_EQ(admit_underlay(golden.underlay).size(), dismiss_underlay(golden.underlay).size());
   }
 }
 
@@ -152,6 +156,44 @@ TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
   EXPECT_EQ(change_ports(one, {}), unpublish(second));
   const std::string text = render({}, both);
   EXPECT_EQ(text.find("tcp . 10.1.0.2 . 80"), text.rfind("tcp . 10.1.0.2 . 80"));
+}
+
+TEST(Elements, OfASecureTunnelAreOneMoreThanOfAPlainOne) {
+  using ::testing::ElementsAre;
+  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42}}})), ElementsAre("tunnels"));
+  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .secure = true}}})),
+              ElementsAre("tunnels", "secure_tunnels"));
+  EXPECT_THAT(sets_of(admit_underlay(
+                  {.hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")},
+                   .secure_links = {*IfName::parse("flwg0")}})),
+              ElementsAre("tunnel_hosts_v4", "tunnel_hosts_v6", "secure_links"));
+}
+
+TEST(Elements, AVniIsThreeBytesInNetworkOrder) {
+  const auto changes = admit_underlay({.tunnels = {{.vni = 0xabcdef, .port = 8472}}});
+  ASSERT_EQ(changes.size(), 1U);
+  const auto key = changes[0].element.key.bytes();
+  EXPECT_EQ(std::vector<std::uint8_t>(key.begin(), key.end()),
+            (std::vector<std::uint8_t>{0x21, 0x18, 0, 0, 0xab, 0xcd, 0xef, 0}));
+  EXPECT_EQ(changes[0].element.verdict->chain, "plain_tunnel");
+}
+
+TEST(Elements, OfTheUnderlayOnlyTheDifferenceChanges) {
+  const NatUnderlay before{.tunnels = {{.vni = 42}},
+                           .hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")}};
+  EXPECT_TRUE(change_underlay(before, before).empty());
+  NatUnderlay after = before;
+  after.hosts.erase(after.hosts.begin());
+  after.tunnels[0].secure = true;
+  const auto changes = change_underlay(before, after);
+  ASSERT_EQ(changes.size(), 4U);
+  // The verdict of a key changes: its element goes before it comes.
+  EXPECT_EQ(changes[0].element.set, "tunnel_hosts_v4");
+  EXPECT_EQ(changes[1].element.set, "tunnels");
+  EXPECT_EQ(changes[1].kind, kernel::ElementChange::Kind::kRemove);
+  EXPECT_EQ(changes[2].element.set, "secure_tunnels");
+  EXPECT_EQ(changes[3].element.set, "tunnels");
+  EXPECT_EQ(changes[3].kind, kernel::ElementChange::Kind::kAdd);
 }
 
 TEST(Elements, PortOfARecordTakesModesAndAddressesAlong) {

@@ -25,7 +25,8 @@ class GoldenInKernel : public ::testing::TestWithParam<GoldenCase> {
 
 TEST_P(GoldenInKernel, IsTakenReplacedAndRemoved) {
   for (int i = 0; i < 2; ++i) {
-    const Status rendered = firewall_->run(render(GetParam().networks, GetParam().ports));
+    const Status rendered =
+        firewall_->run(render(GetParam().networks, GetParam().ports, GetParam().underlay));
     ASSERT_TRUE(rendered) << rendered.error().text;
     EXPECT_TRUE(*firewall_->present(version()));
   }
@@ -36,12 +37,13 @@ TEST_P(GoldenInKernel, IsTakenReplacedAndRemoved) {
 }
 
 TEST_P(GoldenInKernel, DismissingEverythingLeavesEmptySets) {
-  ASSERT_TRUE(firewall_->run(render(GetParam().networks, GetParam().ports)));
+  ASSERT_TRUE(firewall_->run(render(GetParam().networks, GetParam().ports, GetParam().underlay)));
   std::vector<kernel::ElementChange> changes;
   for (const NatPort& port : GetParam().ports)
     for (auto& change : unpublish(port)) changes.push_back(std::move(change));
   for (const NatNetwork& network : GetParam().networks)
     for (auto& change : dismiss_network(network)) changes.push_back(std::move(change));
+  for (auto& change : dismiss_underlay(GetParam().underlay)) changes.push_back(std::move(change));
   const Status dismissed = firewall_->apply(changes);
   ASSERT_TRUE(dismissed) << dismissed.error().text;
   EXPECT_EQ(firewall_->list_text()->find("elements"), std::string::npos);
