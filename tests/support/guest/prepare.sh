@@ -32,6 +32,7 @@ cp "$(command -v busybox)" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
 ln -s ../bin/busybox "$root/sbin/modprobe"  # the kernel loads modules by this name
 install -m 0755 "$here/init" "$root/init"
+cp /etc/protocols "$root/etc/protocols"  # for nft
 mknod "$root/dev/console" c 5 1
 mknod "$root/dev/null" c 1 3
 
