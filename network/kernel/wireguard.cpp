@@ -118,7 +118,7 @@ Result<int> NetlinkSecureLinks::index_of(const IfName& device) {
 // ---- the kernel's support -----------------------------------------------------------------------
 
 Status NetlinkSecureLinks::probe() {
-  const std::lock_guard lock(known_mutex_);
+  const std::lock_guard lock(support_mutex_);
   if (support_) return *support_;
   Status answer = ask_for_support();
   if (answer || answer.error().code == Code::kUnsupported) support_ = answer;
@@ -140,17 +140,17 @@ Status NetlinkSecureLinks::ask_for_support() {
   return asked;
 }
 
+// Asked for each time: after the module was loaded anew the number may be another family's.
 Result<std::uint16_t> NetlinkSecureLinks::family() {
-  const std::lock_guard lock(known_mutex_);
-  if (family_) return *family_;
-  const std::lock_guard generic_lock(generic_mutex_);
+  std::optional<std::uint16_t> number;
+  const std::lock_guard lock(generic_mutex_);
   TRY_STATUS(generic_.request(look_up_family(WG_GENL_NAME), "find WireGuard's netlink family",
                               [&](const MessageView& message) {
                                 if (message.type == GENL_ID_CTRL)
-                                  family_ = parse_family(message.payload, WG_GENL_NAME);
+                                  number = parse_family(message.payload, WG_GENL_NAME);
                               }));
-  if (!family_) return fail(Code::kIo, "find WireGuard's netlink family: the answer is malformed");
-  return *family_;
+  if (!number) return fail(Code::kIo, "find WireGuard's netlink family: the answer is malformed");
+  return *number;
 }
 
 // ---- the device ---------------------------------------------------------------------------------

@@ -44,9 +44,8 @@ class NetlinkSecureLinks final : public SecureLinks {
   NetlinkSocket generic_;
   UniqueFd netns_;
 
-  std::mutex known_mutex_;
-  std::optional<Status> support_;        // once the kernel has said so
-  std::optional<std::uint16_t> family_;  // "wireguard"
+  std::mutex support_mutex_;
+  std::optional<Status> support_;  // once the kernel has said so
 };
 
 }  // namespace fairlead::kernel
