@@ -62,7 +62,7 @@ timeout --foreground -k 5 "$seconds" qemu-system-x86_64 -accel tcg,thread=multi 
   -append "console=ttyS0 quiet panic=-1 oops=panic nokaslr mitigations=off tsc=reliable no_timer_check rcupdate.rcu_expedited=1 cryptomgr.notests=1 audit=0" \
   -serial stdio -serial "file:$work/results" </dev/null >"$work/console" 2>&1 &
 machine=$!
-tail -s 0.2 -f --pid="$machine" "$work/console" | tr -d '\r'
+tail -s 0.2 -f --pid="$machine" "$work/console" | sed -u 's,\r$,,'
 wait "$machine"
 code=$?
 machine=
