@@ -100,7 +100,8 @@ Status StoreMembership::drop_own(std::uint64_t epoch) {
 }
 
 // The host's record first: from then on its epoch is a precondition of whatever it does. The local
-// record (make_live) after it: an epoch that the cluster does not know would mean "removed".
+// record (make_live) after it: an epoch that the cluster does not know would mean "removed". The
+// other hosts are not read here but by the first beat: what a join costs does not grow with them.
 Status StoreMembership::enter(const StoredHost& host, MemberRecord member) {
   if (member.epoch == 0) member.epoch = host ? host->value.epoch : 1;
   const auto before = fence_.clock().running();
@@ -112,7 +113,6 @@ Status StoreMembership::enter(const StoredHost& host, MemberRecord member) {
   fault_point("cluster.join.host");
   TRY(const auto live_revision, make_live(member));
   fence_.prove({member.epoch, host_revision, live_revision, before});
-  TRY_STATUS(follow_hosts());
   log::info("cluster.joined", {{"host", short_id(parts_.facts.id)}, {"epoch", member.epoch}});
   return {};
 }

@@ -71,17 +71,21 @@ class Door : public state::Store, public state::Leases {
   // How many answers of commits are lost from now on: the change is made, the caller sees an error.
   int lost_answers = 0;
   int calls = 0;
+  std::size_t records_read = 0;
   // Happens once, between what was read for the next commit and that commit.
   std::function<void()> meanwhile;
 
   Result<std::optional<state::Record>> get(std::string_view key) override {
     TRY_STATUS(pass());
+    ++records_read;
     return store_.get(key);
   }
   Result<std::vector<state::Record>> list(std::string_view prefix, std::string_view start_after,
                                           std::size_t limit) override {
     TRY_STATUS(pass());
-    return store_.list(prefix, start_after, limit);
+    auto found = store_.list(prefix, start_after, limit);
+    if (found) records_read += found->size();
+    return found;
   }
   Result<state::CommitResult> commit(const state::Txn& txn) override {
     TRY_STATUS(pass());

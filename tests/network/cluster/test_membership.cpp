@@ -1,3 +1,5 @@
+#include <thread>
+
 #include "tests/network/cluster/cluster_world.h"
 
 namespace fairlead::network::cluster {
@@ -30,6 +32,33 @@ TEST_F(MembershipTest, hosts_see_each_other_and_those_that_stop_beating) {
   EXPECT_EQ(b.membership().keep_alive().value(), Standing::kReturned);
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   EXPECT_EQ(b.membership().keep_alive().value(), Standing::kMember);
+}
+
+TEST_F(MembershipTest, a_join_reads_no_more_when_there_are_more_hosts) {
+  std::vector<std::pair<int, std::size_t>> costs;
+  for (int number = 1; number <= 1'000; ++number) {
+    Machine one(world_, fmt::format("node-{}", number), fmt::format("{:032x}", number),
+                "192.0.2.50");
+    ASSERT_TRUE(one.membership().join());
+    if (number == 10 || number == 1'000)
+      costs.emplace_back(one.shared->calls, one.shared->records_read);
+  }
+  EXPECT_EQ(costs[0], costs[1]);
+  EXPECT_THAT(costs[1].first, ::testing::Le(8)) << "calls of the shared store";
+}
+
+TEST_F(MembershipTest, the_others_are_known_from_the_first_beat_on) {
+  Machine &a = joined("a"), &b = joined("b"), &c = joined("c"), &d = joined("d");
+  EXPECT_FALSE(a.membership().is_frozen());
+  ASSERT_TRUE(a.membership().keep_alive());
+  const auto before = a.shared->records_read;
+  ASSERT_TRUE(a.membership().keep_alive());
+  EXPECT_EQ(a.shared->records_read - before, 2U) << "its own two: the others are watched";
+  for (Machine* one : {&b, &c, &d}) one->cluster.reset();
+  live_on(16, {&a});
+  for (int i = 0; i < 1000 && !a.membership().is_frozen(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(a.membership().is_frozen()) << "three of four vanished at once";
 }
 
 TEST_F(MembershipTest, leaving_is_not_failing) {
