@@ -15,7 +15,7 @@
 #include "base/state/memory_store.h"
 #include "network/cluster/cluster.h"
 #include "network/cluster/keys.h"
-#include "network/ipam/ipam.h"
+#include "tests/network/cluster/service_steps.h"
 
 namespace fairlead::network::cluster {
 
@@ -33,13 +33,37 @@ T must(Result<T> result) {
 // What all hosts have in common.
 struct World {
   std::atomic<long long> seconds = 1'000;  // of every clock
-  std::unique_ptr<state::MemoryStore> store = state::make_memory_store(
-      state::kRememberedCommits,
-      [this] { return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds)); });
+  std::unique_ptr<state::MemoryStore> store = new_store();
 
   Clock clock() {
     return {.running = [this] { return std::chrono::milliseconds(seconds * 1000); },
             .unix_time = [this] { return 1'800'000'000 + seconds; }};
+  }
+  std::unique_ptr<state::MemoryStore> new_store() {
+    return state::make_memory_store(state::kRememberedCommits, [this] {
+      return std::chrono::steady_clock::time_point(std::chrono::seconds(seconds));
+    });
+  }
+  struct Backup {
+    std::vector<state::Record> records;
+    std::int64_t revision = 0;
+  };
+  Backup back_up() { return {must(store->list("")), must(store->revision())}; }
+  // As etcd does: the same revisions, and leases that begin again.
+  void put_back(const Backup& backup) {
+    std::map<std::int64_t, state::Txn> commits;
+    auto fresh = new_store();
+    for (const state::Record& record : backup.records) {
+      const bool is_live = record.key.starts_with(keys::kLives);
+      commits[record.revision].puts.push_back(
+          {record.key, record.value, is_live ? must(fresh->grant(kLiveSeconds)) : 0});
+    }
+    for (std::int64_t revision = 1; revision <= backup.revision; ++revision) {
+      const auto found = commits.find(revision);
+      EXPECT_TRUE(fresh->commit(found != commits.end() ? found->second
+                                                       : state::Txn{.puts = {{"filler", "{}"}}}));
+    }
+    store = std::move(fresh);
   }
   void pass(long long by) {
     seconds += by;
@@ -65,7 +89,7 @@ struct Fate {
 // A store as one process sees it.
 class Door : public state::Store, public state::Leases {
  public:
-  Door(state::MemoryStore& store, Fate& fate) : store_(store), fate_(fate) {}
+  Door(std::unique_ptr<state::MemoryStore>& store, Fate& fate) : store_(store), fate_(fate) {}
 
   bool is_open = true;
   // How many answers of commits are lost from now on: the change is made, the caller sees an error.
@@ -78,12 +102,12 @@ class Door : public state::Store, public state::Leases {
   Result<std::optional<state::Record>> get(std::string_view key) override {
     TRY_STATUS(pass());
     ++records_read;
-    return store_.get(key);
+    return store_->get(key);
   }
   Result<std::vector<state::Record>> list(std::string_view prefix, std::string_view start_after,
                                           std::size_t limit) override {
     TRY_STATUS(pass());
-    auto found = store_.list(prefix, start_after, limit);
+    auto found = store_->list(prefix, start_after, limit);
     if (found) records_read += found->size();
     return found;
   }
@@ -91,7 +115,7 @@ class Door : public state::Store, public state::Leases {
     TRY_STATUS(pass());
     if (const auto happens = std::exchange(meanwhile, nullptr)) happens();
     if (fate_.dies_now(Fate::When::kBefore)) throw Crash();
-    auto done = store_.commit(txn);
+    auto done = store_->commit(txn);
     if (fate_.dies_now(Fate::When::kAfter)) throw Crash();
     if (lost_answers == 0) return done;
     --lost_answers;
@@ -101,24 +125,24 @@ class Door : public state::Store, public state::Leases {
       std::string_view prefix, std::int64_t after,
       std::function<void(const std::vector<state::Event>&)> on_events) override {
     TRY_STATUS(pass());
-    return store_.watch(prefix, after, std::move(on_events));
+    return store_->watch(prefix, after, std::move(on_events));
   }
   Result<std::int64_t> revision() override {
     TRY_STATUS(pass());
-    return store_.revision();
+    return store_->revision();
   }
 
   Result<state::LeaseId> grant(std::chrono::seconds time_to_live) override {
     TRY_STATUS(pass());
-    return store_.grant(time_to_live);
+    return store_->grant(time_to_live);
   }
   Result<bool> beat(state::LeaseId id) override {
     TRY_STATUS(pass());
-    return store_.beat(id);
+    return store_->beat(id);
   }
   Status revoke(state::LeaseId id) override {
     TRY_STATUS(pass());
-    return store_.revoke(id);
+    return store_->revoke(id);
   }
 
  private:
@@ -128,12 +152,12 @@ class Door : public state::Store, public state::Leases {
     return fail(Code::kUnavailable, "the store does not answer");
   }
 
-  state::MemoryStore& store_;
+  std::unique_ptr<state::MemoryStore>& store_;  // the one that is there now
   Fate& fate_;
 };
 
 // A machine: its disk (the local store) outlives its processes.
-class Machine : public LeaseBook {
+class Machine {
  public:
   Machine(World& world, std::string called, std::string id, std::string_view vtep,
           unsigned underlay_mtu = 1500)
@@ -150,13 +174,15 @@ class Machine : public LeaseBook {
   // A new process; the one before is gone without a word.
   void start() {
     fate = {};
+    service.reset();
     cluster.reset();
     const bool open = !shared || shared->is_open;
-    shared = std::make_unique<Door>(*world_.store, fate);
+    shared = std::make_unique<Door>(world_.store, fate);
     shared->is_open = open;
-    local = std::make_unique<Door>(*disk_, fate);
+    local = std::make_unique<Door>(disk_, fate);
     cluster = std::make_unique<Cluster>(MembershipParts{*shared, *local, *shared, facts, boot},
                                         world_.clock());
+    service = std::make_unique<ServiceSteps>(addresses(), *local, boot);
   }
   void reboot() {
     boot = fmt::format("boot-{}", ++boots_);
@@ -174,14 +200,16 @@ class Machine : public LeaseBook {
   Networks& networks() { return cluster->networks(); }
   Addresses& addresses() { return cluster->addresses(); }
   Endpoints& endpoints() { return cluster->endpoints(); }
-  Ipam ipam() { return Ipam(*local, {.boot_id = boot, .ula_seed = "a host"}); }
 
-  // What the service does for an attach: an offer, a lease in the local store.
   Result<IpAddress> allocate(const SharedNetwork& network, const std::string& endpoint,
-                             Family family = Family::kV4, std::optional<IpAddress> wanted = {});
+                             Family family = Family::kV4, std::optional<IpAddress> wanted = {}) {
+    return service->allocate(network, endpoint, family, wanted);
+  }
   Status release(const SharedNetwork& network, const IpAddress& address,
-                 const std::string& endpoint);
-  Result<std::vector<IpAddress>> leased(const std::string& network_id, const Cidr& within) override;
+                 const std::string& endpoint) {
+    return service->release(network, address, endpoint);
+  }
+  Status tend() { return addresses().tend(*service); }
 
   const std::string name;
   const HostFacts facts;
@@ -189,6 +217,7 @@ class Machine : public LeaseBook {
   std::string boot = "boot-0";
   std::unique_ptr<Door> shared, local;
   std::unique_ptr<Cluster> cluster;
+  std::unique_ptr<ServiceSteps> service;
 
  private:
   World& world_;

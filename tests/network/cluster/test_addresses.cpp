@@ -107,10 +107,10 @@ TEST_F(AddressesTest, the_next_block_is_claimed_when_the_first_is_nearly_full) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   for (int i = 0; i < 12; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i)));
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(blocks(a), 1U) << "12 of 16 are 75 %";
   ASSERT_TRUE(a.allocate(net, "e12"));
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(blocks(a), 2U);
   a.shared->is_open = false;
   for (int i = 13; i < 28; ++i)
@@ -128,14 +128,14 @@ TEST_F(AddressesTest, an_empty_block_is_given_back_after_ten_minutes) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   ASSERT_TRUE(a.release(net, address, "e1"));
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   world_.pass(599);
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(blocks(a), 1U);
   world_.pass(1);
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(blocks(a), 0U);
   EXPECT_EQ(count("blk/"), 0U);
 }
@@ -146,7 +146,7 @@ TEST_F(AddressesTest, a_block_in_use_is_never_given_back) {
   ASSERT_TRUE(a.allocate(net, "e1"));
   for (int i = 0; i < 5; ++i) {
     world_.pass(600);
-    ASSERT_TRUE(a.addresses().tend(a));
+    ASSERT_TRUE(a.tend());
   }
   EXPECT_EQ(blocks(a), 1U);
 }
@@ -157,10 +157,10 @@ TEST_F(AddressesTest, a_lease_planned_before_a_block_went_is_not_committed) {
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
   ASSERT_TRUE(a.release(net, address, "e1"));
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   world_.pass(600);
   const auto offer = a.addresses().offer({.network_id = net.id, .endpoint_id = "e2"}).value();
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   ASSERT_THAT(offer.guards, ::testing::SizeIs(1));
   const auto late = a.local->commit(
       {.preconditions = {{offer.guards[0].key, offer.guards[0].revision}}, .puts = {{"x", "{}"}}});
@@ -173,13 +173,13 @@ TEST_F(AddressesTest, an_outage_during_the_giving_back_is_no_obstacle) {
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
   ASSERT_TRUE(a.release(net, address, "e1"));
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   world_.pass(600);
   a.shared->is_open = false;
-  EXPECT_FALSE(a.addresses().tend(a));
+  EXPECT_FALSE(a.tend());
   EXPECT_EQ(give(a, net, "e2"), "unavailable") << "it is going: nothing is given out of it";
   a.shared->is_open = true;
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(count("blk/"), 0U);
 }
 
@@ -206,7 +206,7 @@ TEST_F(AddressesTest, an_address_given_back_during_an_outage_is_free_after_it) {
   ASSERT_TRUE(a.release(net, only, "e1"));
   EXPECT_EQ(give(b, net, "e2"), "exhausted");
   a.shared->is_open = true;
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(give(b, net, "e2"), only.to_string());
 }
 
@@ -214,10 +214,10 @@ TEST_F(AddressesTest, a_claim_whose_caller_died_is_given_back_after_a_minute) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/24");
   ASSERT_TRUE(a.addresses().offer({.network_id = net.id, .endpoint_id = "e1"}));
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(count("ip/"), 1U);
   world_.pass(60);
-  ASSERT_TRUE(a.addresses().tend(a));
+  ASSERT_TRUE(a.tend());
   EXPECT_EQ(count("ip/"), 0U);
 }
 
@@ -347,12 +347,23 @@ TEST_F(AddressesTest, a_claim_whose_answer_was_lost_is_found_again) {
 }
 
 TEST_F(AddressesTest, when_all_blocks_have_owners_it_says_so) {
-  Machine &a = joined("a"), &b = joined("b");
-  const auto net = make_network(a, "shop", "10.9.0.0/22");
-  for (int i = 0; i < 1022 - 1; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i))) << i;
-  EXPECT_EQ(give(a, net, "more"), "exhausted");
-  EXPECT_EQ(give(b, net, "e"), "exhausted");
+  constexpr int kHosts = 32;
+  const auto name = [](int i) { return fmt::format("h{:02}", i); };
+  Machine& late = joined("late");
+  const auto net = make_network(late, "shop", "10.9.0.0/22");
+  for (int i = 0; i < kHosts; ++i) {
+    Machine& host = joined(name(i));
+    for (int blocks = 0; blocks < 2; ++blocks)
+      ASSERT_TRUE(host.addresses().extend(net.id, Family::kV4));
+  }
+  EXPECT_EQ(give(late, net, "e"), "exhausted");
   EXPECT_THAT(refusal_, HasSubstr("the hosts have all 64"));
+  std::set<std::string> given;
+  for (int i = 0; i < kHosts; ++i)
+    for (std::string one;
+         (one = give(machine(name(i)), net, fmt::format("e{}", given.size()))) != "exhausted";)
+      ASSERT_TRUE(given.insert(one).second) << one;
+  EXPECT_EQ(given.size(), 1022U - 1) << "all but the gateway's";
 }
 
 }  // namespace
