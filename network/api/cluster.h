@@ -308,6 +308,14 @@ class Peers {
   // Has `replace` called with all entries of the network, as soon as they are known completely: the
   // link was made anew, or somebody may have touched it.
   virtual void refresh(const std::string& network_id) = 0;
+  // Is `entries` all there is? False until this process has listed the network and the hosts (or
+  // has taken up their snapshots and the watches behind them) and `apply` has taken what follows:
+  // before that, an entry in the kernel that is not in `entries` may be right and has to stay. An
+  // outage does not take it back. An empty id: the same of `hosts`.
+  virtual bool complete(const std::string& network_id) = 0;
+  // The other hosts that were not removed, whether they are heard of or not, ordered by id: whose
+  // packets are to be let in. PeerOptions::apply_hosts is told when they change.
+  virtual std::vector<HostFacts> hosts() = 0;
   virtual PeerStatus status() = 0;
 };
 

@@ -12,6 +12,9 @@ namespace fairlead::network::cluster {
 
 namespace {
 
+// So long after a watch was resumed, what it had missed is taken to be there.
+constexpr std::chrono::milliseconds kCatchUp{1'000};
+
 // A record that cannot be read is one endpoint lost, not all of them.
 void skip(const Error& error) { log::error("cluster.peers.record", {{"error", error.text}}); }
 
@@ -55,6 +58,17 @@ std::vector<RemoteEntry> PeerSync::entries(const std::string& network_id) {
   return table_.entries(network_id);
 }
 
+bool PeerSync::complete(const std::string& network_id) {
+  const std::scoped_lock hold(guard_);
+  const auto progress = progress_.find(network_id);
+  return progress != progress_.end() && progress->second.is_complete;
+}
+
+std::vector<HostFacts> PeerSync::hosts() {
+  const std::scoped_lock hold(guard_);
+  return table_.others();
+}
+
 PeerStatus PeerSync::status() {
   const std::scoped_lock hold(guard_);
   PeerStatus status = counters_;
@@ -80,8 +94,11 @@ std::chrono::milliseconds PeerSync::step() {
   take_orders();
   take_deliveries();
   const Time now = clock_.running();
+  look(now);
   for (const auto& [network_id, scope] : scopes_) sync(*scope, now);
+  flush_hosts(clock_.running());
   flush(clock_.running());
+  complete_scopes(clock_.running());
   refresh_due(clock_.running());
   return until_due(clock_.running());
 }
@@ -125,7 +142,9 @@ void PeerSync::adopt(Scope& scope) {
               {{"error", snapshot ? put.error().text : snapshot.error().text}});
     return;  // what could be read stays; the list that follows corrects it
   }
-  progress_[scope.network_id].revision = snapshot->revision;
+  Progress& progress = progress_[scope.network_id];
+  progress.revision = snapshot->revision;
+  progress.is_whole = true;
   scope.phase = Scope::Phase::kResume;
 }
 
@@ -181,6 +200,7 @@ Status PeerSync::put_record(const std::string& network_id, const state::Record& 
   if (network_id.empty()) {
     TRY(const auto host, decode<HostRecord>(record));
     table_.set_host(host, record.revision);
+    hosts_changed_ = true;
   } else {
     TRY(const auto endpoint, decode<SharedEndpoint>(record));
     table_.set_endpoint(endpoint, record.revision);
@@ -191,13 +211,29 @@ Status PeerSync::put_record(const std::string& network_id, const state::Record& 
 // Under guard_.
 void PeerSync::drop_record(const std::string& network_id, const state::Record& record) {
   const std::string id(keys::last_part(record.key));
-  if (network_id.empty())
-    table_.drop_host(id, record.revision);
-  else
-    table_.drop_endpoint(network_id, id, record.revision);
+  if (!network_id.empty()) return table_.drop_endpoint(network_id, id, record.revision);
+  table_.drop_host(id, record.revision);
+  hosts_changed_ = true;
 }
 
 // ---- lists and watches
+
+// A watch of a store that was put back waits in silence for revisions that are long in coming.
+void PeerSync::look(Time now) {
+  if (now < next_look_) return;
+  next_look_ = now + options_.looks;
+  std::int64_t seen = 0;
+  {
+    const std::scoped_lock hold(guard_);
+    for (const auto& [network_id, progress] : progress_) seen = std::max(seen, progress.revision);
+  }
+  const auto present = shared_.revision();
+  if (!present || *present >= seen) return;
+  for (const auto& [network_id, scope] : scopes_) {
+    scope->phase = Scope::Phase::kList;
+    scope->not_before = now;
+  }
+}
 
 void PeerSync::sync(Scope& scope, Time now) {
   if (now < scope.not_before) return;
@@ -226,6 +262,10 @@ Status PeerSync::resume(Scope& scope, Time now) {
   }
   auto done = start_watch(scope, after);
   scope.next_list = now + jittered(options_.full_lists);
+  if (done) {  // and what the watch has to tell comes soon
+    const std::scoped_lock hold(guard_);
+    progress_[scope.network_id].ready = now + kCatchUp;
+  }
   if (done || done.error().code != Code::kConflict) return done;
   scope.phase = Scope::Phase::kList;
   return {};
@@ -263,6 +303,7 @@ void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
                {{"prefix", scope.prefix}, {"had", progress.revision}, {"has", revision}});
     table_.rewind(scope.network_id);
     progress.revision = revision;
+    scope.phase = Scope::Phase::kList;  // its watch waits for revisions that are gone
   }
   std::size_t missing = 0;
   if (scope.network_id.empty()) {
@@ -282,6 +323,8 @@ void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
   }
   progress.revision = std::max(progress.revision, revision);
   progress.changed = true;
+  progress.is_whole = true;
+  progress.ready = now;
   ++counters_.full_lists;
   scope.next_list = now + (missing > 0 ? Time(kSecondLook) : jittered(options_.full_lists));
 }
@@ -292,6 +335,27 @@ PeerSync::Time PeerSync::jittered(Time period) {
 }
 
 // ---- out
+
+void PeerSync::flush_hosts(Time now) {
+  if (!options_.apply_hosts || now < hosts_not_before_) return;
+  std::vector<HostFacts> hosts;
+  {
+    const std::scoped_lock hold(guard_);
+    if (!progress_[""].is_whole || !std::exchange(hosts_changed_, false)) return;
+    hosts = table_.others();
+  }
+  if (hosts == given_hosts_) return;
+  const auto applied = options_.apply_hosts(hosts);
+  if (applied) {
+    given_hosts_ = std::move(hosts);
+    return;
+  }
+  hosts_not_before_ = now + options_.retry;
+  log::warn("cluster.peers.hosts", {{"error", applied.error().text}});
+  const std::scoped_lock hold(guard_);
+  ++counters_.failures;
+  hosts_changed_ = true;
+}
 
 void PeerSync::flush(Time now) {
   std::size_t dirty = 0;
@@ -333,13 +397,15 @@ bool PeerSync::apply_changes(Time now) {
   return false;
 }
 
-// Is the table of the network what the store has, or about to be?
-bool PeerSync::is_followed(const std::string& network_id) const {
-  const auto follows = [&](const std::string& id) {
-    const auto found = scopes_.find(id);
-    return found != scopes_.end() && found->second->phase == Scope::Phase::kWatching;
-  };
-  return follows("") && follows(network_id);
+// The hosts come first, and entries count only when the hosts behind them are known.
+void PeerSync::complete_scopes(Time now) {
+  const std::scoped_lock hold(guard_);
+  const Progress& hosts = progress_[""];
+  for (auto& [network_id, progress] : progress_) {
+    if (progress.is_complete || !progress.ready || now < *progress.ready) continue;
+    progress.is_complete = network_id.empty() ? !options_.apply_hosts || given_hosts_
+                                              : hosts.is_complete && table_.dirty(network_id) == 0;
+  }
 }
 
 // With nothing left to apply, what is confirmed is all there should be.
@@ -351,13 +417,13 @@ void PeerSync::refresh_due(Time now) {
       continue;
     }
     std::vector<RemoteEntry> entries;
-    bool all_applied = false;
+    bool is_all = false;
     {
       const std::scoped_lock hold(guard_);
-      all_applied = table_.dirty() == 0;
-      if (all_applied) entries = table_.entries(network_id);
+      is_all = progress_[network_id].is_complete && table_.dirty(network_id) == 0;
+      if (is_all) entries = table_.entries(network_id);
     }
-    if (!all_applied || now < not_before || !is_followed(network_id)) {
+    if (!is_all || now < not_before) {
       ++wish;
       continue;
     }
@@ -373,7 +439,7 @@ void PeerSync::refresh_due(Time now) {
 }
 
 PeerSync::Time PeerSync::until_due(Time now) {
-  Time next = now + options_.full_lists;
+  Time next = std::min(now + options_.full_lists, next_look_);
   for (const auto& [network_id, not_before] : refreshes_)
     next = std::min(next, std::max(not_before, now + options_.debounce));
   if (dirty_since_)
@@ -382,6 +448,12 @@ PeerSync::Time PeerSync::until_due(Time now) {
     next = std::min(next, scope->phase == Scope::Phase::kWatching
                               ? std::max(scope->next_list, scope->not_before)
                               : scope->not_before);
+  const std::scoped_lock hold(guard_);
+  if (options_.apply_hosts && hosts_changed_ && progress_[""].is_whole)
+    next = std::min(next, hosts_not_before_);
+  for (const auto& [network_id, progress] : progress_)
+    if (!progress.is_complete && progress.ready && *progress.ready > now)
+      next = std::min(next, *progress.ready);
   return std::max(next - now, Time(1));
 }
 

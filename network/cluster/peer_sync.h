@@ -5,7 +5,8 @@
 // A scope is a prefix with its watch: "host/", and "ep/<nid>/" of each attached network. It begins
 // with the snapshot on disk, if there is one, and watches from its revision; when the store has
 // forgotten that, or there is no snapshot, it lists and watches from there. What a watch lost is
-// listed again, and every so often everything is, in case something was lost in silence. Only
+// listed again, and every so often everything is, in case something was lost in silence. A store
+// whose revision went back was restored from a backup: everything is listed at once. Only
 // differences come out, and nothing is removed because of one list alone (peer_table.h).
 #pragma once
 
@@ -29,6 +30,10 @@ struct PeerOptions {
   std::chrono::milliseconds retry{1'000};  // after the store or `apply` failed
   std::chrono::milliseconds snapshots{30'000};
   std::chrono::milliseconds full_lists{300'000};  // a quarter more or less, by chance
+  std::chrono::milliseconds looks{10'000};        // whether the store's revision went back
+  // Told Peers::hosts() when they have changed, in the same thread as `apply` and before the
+  // entries behind them; after an error again a second later.
+  std::function<Status(const std::vector<HostFacts>&)> apply_hosts;
 };
 
 class PeerSync {
@@ -42,6 +47,8 @@ class PeerSync {
   void detach(const std::string& network_id);
   void refresh(const std::string& network_id);
   std::vector<RemoteEntry> entries(const std::string& network_id);
+  bool complete(const std::string& network_id);
+  std::vector<HostFacts> hosts();
   PeerStatus status();
   Status save_snapshots();  // of what changed; one thread at a time
   std::size_t queued();
@@ -67,7 +74,10 @@ class PeerSync {
   // How far the table follows a scope. Guarded, because snapshots are written by another thread.
   struct Progress {
     std::int64_t revision = 0;
-    bool changed = false;  // since the last snapshot
+    bool changed = false;       // since the last snapshot
+    bool is_whole = false;      // nothing is missing but what changed since a snapshot
+    std::optional<Time> ready;  // when what changed since will have come, too
+    bool is_complete = false;   // and has been given
   };
 
   void order(const std::string& network_id, Order::Kind kind);
@@ -79,15 +89,17 @@ class PeerSync {
   void take(Scope& scope, const Delivery& delivery);
   Status put_record(const std::string& network_id, const state::Record& record);
   void drop_record(const std::string& network_id, const state::Record& record);
+  void look(Time now);
   void sync(Scope& scope, Time now);
   Status resume(Scope& scope, Time now);
   Status start_watch(Scope& scope, std::int64_t after);
   Status list(Scope& scope, Time now);
   void replace(Scope& scope, Time now, std::int64_t revision,
                const std::vector<state::Record>& records);
+  void flush_hosts(Time now);
   void flush(Time now);
+  void complete_scopes(Time now);
   bool apply_changes(Time now);
-  bool is_followed(const std::string& network_id) const;
   void refresh_due(Time now);
   Time jittered(Time period);
   Time until_due(Time now);
@@ -103,7 +115,9 @@ class PeerSync {
   std::map<std::string, std::unique_ptr<Scope>> scopes_;  // by network id
   std::uint64_t next_watch_ = 1;
   std::optional<Time> dirty_since_;
-  Time apply_not_before_{};
+  Time apply_not_before_{}, hosts_not_before_{};
+  Time next_look_{};
+  std::optional<std::vector<HostFacts>> given_hosts_;
   std::map<std::string, Time> refreshes_;  // asked for, by network id; not before
   std::minstd_rand random_{std::random_device{}()};
 
@@ -111,6 +125,7 @@ class PeerSync {
   PeerTable table_;
   std::map<std::string, Progress> progress_;  // by network id
   PeerStatus counters_;
+  bool hosts_changed_ = true;  // since they were given
 
   std::mutex queue_guard_;
   std::condition_variable_any queue_changed_;

@@ -245,6 +245,11 @@ std::size_t PeerTable::dirty() const {
   return count;
 }
 
+std::size_t PeerTable::dirty(const std::string& network_id) const {
+  const auto network = networks_.find(network_id);
+  return network == networks_.end() ? 0 : network->second->dirty.size();
+}
+
 PeerChanges PeerTable::changes(std::size_t most) {
   for (const auto& [id, network] : networks_) {
     PeerChanges found{.network_id = id};
@@ -312,6 +317,15 @@ std::vector<std::pair<HostRecord, std::int64_t>> PeerTable::hosts() const {
   std::vector<std::pair<HostRecord, std::int64_t>> found;
   for (const auto& [id, one] : hosts_)
     if (one->known) found.emplace_back(one->record, one->revision);
+  return found;
+}
+
+std::vector<HostFacts> PeerTable::others() const {
+  std::vector<HostFacts> found;
+  for (const auto& [id, one] : hosts_)
+    if (one->known && one->record.phase != HostPhase::kRemoved && id != own_host_)
+      found.push_back(one->record.facts);
+  std::ranges::sort(found, {}, &HostFacts::id);
   return found;
 }
 

@@ -58,6 +58,7 @@ class PeerTable {
 
   // How many addresses may have changed since they were taken.
   std::size_t dirty() const;
+  std::size_t dirty(const std::string& network_id) const;
   // The changes of one network, at most `most`; an empty network id: there are none. They come
   // again until they are confirmed.
   PeerChanges changes(std::size_t most);
@@ -66,6 +67,7 @@ class PeerTable {
   std::vector<RemoteEntry> entries(const std::string& network_id) const;  // as confirmed, in order
   std::vector<ListedEndpoint> endpoints(const std::string& network_id) const;
   std::vector<std::pair<HostRecord, std::int64_t>> hosts() const;
+  std::vector<HostFacts> others() const;  // hosts that were not removed, ordered by id
   std::size_t missing() const;
   std::size_t entry_count() const;
 

@@ -34,6 +34,8 @@ class ThreadedPeers : public Peers {
   std::vector<RemoteEntry> entries(const std::string& network_id) override {
     return sync_.entries(network_id);
   }
+  bool complete(const std::string& network_id) override { return sync_.complete(network_id); }
+  std::vector<HostFacts> hosts() override { return sync_.hosts(); }
   PeerStatus status() override { return sync_.status(); }
 
  private:

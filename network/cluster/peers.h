@@ -7,8 +7,8 @@
 
 namespace fairlead::network::cluster {
 
-// The store must outlive it. `apply` and `replace` are called from one thread; snapshots are
-// written by another.
+// The store must outlive it. `apply`, `replace` and `apply_hosts` are called from one thread;
+// snapshots are written by another.
 std::unique_ptr<Peers> make_peers(state::Store& shared, PeerOptions options, Clock clock,
                                   Peers::Apply apply, Peers::Replace replace);
 

@@ -82,8 +82,12 @@ class PeerSyncTest : public ::testing::Test {
   void start() {
     sync_.reset();
     given_.clear();
+    given_hosts_.clear();
     sync_ = std::make_unique<PeerSync>(
-        store_, PeerOptions{.host_id = "h0", .folder = folder_},
+        store_,
+        PeerOptions{.host_id = "h0",
+                    .folder = folder_,
+                    .apply_hosts = [this](const auto& hosts) { return apply_hosts(hosts); }},
         Clock{.running = [this] { return now_; }, .unix_time = [] { return 0LL; }},
         [this](const PeerChanges& changes) { return apply(changes); },
         [this](const std::string& network_id, const std::vector<RemoteEntry>& entries) -> Status {
@@ -100,10 +104,19 @@ class PeerSyncTest : public ::testing::Test {
     for (const RemoteEntry& entry : changes.to_set) given_[entry.ip] = entry;
     return {};
   }
-  void put_host(int number) {
+  Status apply_hosts(const std::vector<HostFacts>& hosts) {
+    if (apply_fails_) return fail(Code::kIo, "no");
+    given_hosts_.emplace_back();
+    for (const HostFacts& host : hosts) given_hosts_.back().push_back(host.vtep.to_string());
+    entries_at_hosts_.push_back(given_.size());
+    return {};
+  }
+  void put_host(int number, HostPhase phase = HostPhase::kMember) {
     const HostRecord host{.facts = {.id = fmt::format("h{}", number),
                                     .name = "n",
-                                    .vtep = ip(fmt::format("192.0.2.{}", number))}};
+                                    .vtep = ip(fmt::format("192.0.2.{}", number))},
+                          .epoch = phase == HostPhase::kRemoved ? 2U : 1U,
+                          .phase = phase};
     ASSERT_TRUE(store_.commit({.puts = {{keys::host(host.facts.id), encode(host)}}}));
   }
   void put(int number, int host = 1) {
@@ -144,6 +157,8 @@ class PeerSyncTest : public ::testing::Test {
   std::map<IpAddress, RemoteEntry> given_;
   std::vector<PeerChanges> batches_;
   std::vector<std::pair<std::string, std::size_t>> replaced_;
+  std::vector<std::vector<std::string>> given_hosts_;
+  std::vector<std::size_t> entries_at_hosts_;  // how many were given before those hosts
   bool apply_fails_ = false;
   std::unique_ptr<PeerSync> sync_;
 };
@@ -368,6 +383,100 @@ TEST_F(PeerSyncTest, a_link_that_was_made_anew_gets_all_entries_once_they_are_kn
   EXPECT_THAT(replaced_, ElementsAre(Pair("net", 3), Pair("net", 4)));
 }
 
+TEST_F(PeerSyncTest, is_complete_only_when_all_that_was_listed_is_given) {
+  put(1);
+  EXPECT_FALSE(sync_->complete("net"));
+  apply_fails_ = true;
+  pass(0);
+  EXPECT_FALSE(sync_->complete("net")) << "listed, and not given";
+  apply_fails_ = false;
+  pass(2);
+  EXPECT_TRUE(sync_->complete("net"));
+  EXPECT_TRUE(sync_->complete(""));
+  EXPECT_FALSE(sync_->complete("another"));
+  store_.is_open = false;
+  store_.say_lost();
+  pass(1'000);
+  EXPECT_TRUE(sync_->complete("net")) << "an outage does not take it back";
+  sync_->detach("net");
+  sync_->attach("net");
+  pass(2);
+  EXPECT_FALSE(sync_->complete("net"));
+}
+
+TEST_F(PeerSyncTest, a_snapshot_alone_is_not_complete) {
+  put(1);
+  ASSERT_TRUE(settles_at(1));
+  ASSERT_TRUE(sync_->save_snapshots());
+  sync_.reset();
+  put(2);
+  store_.is_open = false;
+  start();
+  pass(100);
+  EXPECT_THAT(given_, SizeIs(1));
+  EXPECT_FALSE(sync_->complete("net"));
+  store_.is_open = true;
+  sync_->step();
+  now_ += std::chrono::milliseconds(999);
+  sync_->step();
+  EXPECT_FALSE(sync_->complete("net")) << "what came meanwhile is on its way";
+  EXPECT_TRUE(settles_at(2));
+  pass(1);
+  EXPECT_TRUE(sync_->complete("net"));
+}
+
+TEST_F(PeerSyncTest, hosts_are_given_when_they_change_and_before_their_entries) {
+  put(1);
+  EXPECT_TRUE(settles_at(1));
+  ASSERT_THAT(given_hosts_, ElementsAre(ElementsAre("192.0.2.1", "192.0.2.2", "192.0.2.3")));
+  EXPECT_EQ(entries_at_hosts_[0], 0U);
+  put_host(0);                    // itself
+  put_host(4, HostPhase::kLeft);  // its containers may still run
+  put(2, 4);
+  ASSERT_TRUE(settles_at(2));
+  ASSERT_THAT(given_hosts_, SizeIs(2));
+  EXPECT_THAT(given_hosts_[1], ElementsAre("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"));
+  EXPECT_EQ(entries_at_hosts_[1], 1U);
+  put_host(4, HostPhase::kRemoved);
+  ASSERT_TRUE(settles_at(1));
+  EXPECT_THAT(given_hosts_.back(), SizeIs(3));
+  EXPECT_THAT(sync_->hosts(), SizeIs(3));
+}
+
+TEST_F(PeerSyncTest, hosts_that_cannot_be_applied_come_again_a_second_later) {
+  apply_fails_ = true;
+  pass(0);
+  EXPECT_FALSE(sync_->complete(""));
+  apply_fails_ = false;
+  pass(0);
+  EXPECT_THAT(given_hosts_, IsEmpty());
+  pass(1);
+  EXPECT_THAT(given_hosts_, SizeIs(1));
+  EXPECT_TRUE(sync_->complete(""));
+}
+
+TEST_F(PeerSyncTest, hosts_are_known_from_the_snapshot_without_the_store) {
+  ASSERT_TRUE(settles_at(0));
+  ASSERT_TRUE(sync_->save_snapshots());
+  store_.is_open = false;
+  start();
+  pass(0);
+  ASSERT_THAT(given_hosts_, SizeIs(1));
+  EXPECT_THAT(given_hosts_[0], SizeIs(3));
+}
+
+TEST_F(PeerSyncTest, a_store_that_is_put_back_under_a_watch_is_seen_within_seconds) {
+  for (int i = 0; i < 10; ++i) put(i);
+  ASSERT_TRUE(settles_at(10));
+  store_.inner = state::make_memory_store();  // the watches of the old one say nothing any more
+  for (int i = 1; i <= 3; ++i) put_host(i);
+  put(1, 2);
+  pass(11);
+  EXPECT_EQ(given_.at(ip("10.9.0.1")).vtep, ip("192.0.2.2"));
+  put(50);
+  EXPECT_TRUE(settles_at(11)) << "and the new watches run";
+}
+
 TEST_F(PeerSyncTest, on_its_own_thread_it_does_the_same) {
   sync_.reset();
   std::mutex guard;
@@ -387,6 +496,10 @@ TEST_F(PeerSyncTest, on_its_own_thread_it_does_the_same) {
   for (int i = 0; i < 5000 && peers->entries("net").size() != 200; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_THAT(peers->entries("net"), SizeIs(200));
+  for (int i = 0; i < 5000 && !peers->complete("net"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(peers->complete("net"));
+  EXPECT_THAT(peers->hosts(), SizeIs(3));
   peers.reset();
   EXPECT_THAT(set, SizeIs(200));
   EXPECT_THAT(read_snapshot(folder_ + "/peers-net")->records, SizeIs(200));
