@@ -99,6 +99,7 @@ Status StoreAddresses::drop(std::string key) {
 Status StoreAddresses::forget(const std::string& network_id) {
   const std::scoped_lock hold(claims_);
   TRY_STATUS(sweep_prefix(local_, keys::local_blocks_of(network_id)));
+  TRY_STATUS(sweep_prefix(local_, keys::local_endpoints_of(network_id)));
   return sweep_prefix(local_, keys::local_addresses_of(network_id));
 }
 

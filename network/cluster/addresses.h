@@ -14,6 +14,7 @@
 //     committed any more that was planned before; it is seen to be empty; the shared record is
 //     deleted.
 //   - Claims carry the preconditions of the fence, for hosts that are removed (fence.h).
+//   - Nothing is claimed while the shared store may lack what others own (witness.h).
 //
 // An endpoint asked for an address that lies in another host's block is refused: only the owner
 // knows whether it is free, and nothing is borrowed.
@@ -86,14 +87,35 @@ class StoreAddresses : public Addresses {
   Status release_block(const std::string& network_id, LocalBlock block, LeaseBook& book);
   Status tend_single(const std::string& network_id, const LocalAddress& address, LeaseBook& book);
   Status audit();
+  bool is_unknown_own(const std::string& host_id, std::uint64_t of, std::uint64_t epoch);
   Status audit_block(const state::Record& record);
   Status audit_pin(const state::Record& record);
+
+  // restoration.cpp
+  using Conflicts = std::vector<std::string>;
+  Status restore(LeaseBook& book);
+  Result<std::optional<Place>> place_if_ready(const std::string& network_id, Family family);
+  Status restore_blocks(LeaseBook& book, Conflicts& conflicts);
+  Status restore_block(const std::string& network_id, LocalBlock block, LeaseBook& book,
+                       Conflicts& conflicts);
+  Status write_block(const Place& place, LocalBlock block, std::int64_t revision, LeaseBook& book,
+                     Conflicts& conflicts);
+  Status check_holes(const std::string& network_id, const Cidr& block,
+                     const std::vector<IpAddress>& holes, LeaseBook& book, Conflicts& conflicts);
+  Status write_anew(const state::Txn& txn);
+  Status lose_block(const std::string& network_id, LocalBlock block, const BlockRecord& owner,
+                    Conflicts& conflicts);
+  Status restore_singles(Conflicts& conflicts);
+  Status restore_single(const std::string& network_id, const LocalAddress& address,
+                        Conflicts& conflicts);
 
   state::Store& shared_;
   state::Store& local_;
   Fence& fence_;
   std::mutex claims_;  // one claim or release at a time; offers out of owned blocks do not wait
   bool audited_ = false;
+  std::optional<std::uint64_t> restored_for_;  // the doubt after which all was written anew
+  long long looked_ = 0;                       // Unix seconds
 };
 
 }  // namespace fairlead::network::cluster

@@ -21,6 +21,7 @@ bool is_of(Family family, std::string_view hex) {
 }  // namespace
 
 Status StoreAddresses::claim_block(const std::string& network_id, Family family) {
+  TRY_STATUS(fence_.witness().may_claim());
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto place, place_of(network_id, family));
     TRY(const auto taken, taken_blocks(place));

@@ -16,7 +16,7 @@ class Cluster {
         membership_(parts, fence_),
         networks_(parts.shared, fence_, parts.facts),
         addresses_(parts.shared, parts.local, fence_),
-        endpoints_(parts.shared, fence_) {}
+        endpoints_(parts.shared, parts.local, fence_) {}
 
   Membership& membership() { return membership_; }
   Networks& networks() { return networks_; }

@@ -30,6 +30,7 @@ Status StoreEndpoints::publish(const SharedEndpoint& endpoint) {
 Result<bool> StoreEndpoints::publish_changed(const SharedEndpoint& endpoint) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     const auto done = try_publish(endpoint);
+    if (done) TRY_STATUS(remember(endpoint));
     if (done || done.error().code != Code::kConflict) return done;
     TRY_STATUS(fence_.check_again());
   }
@@ -55,7 +56,18 @@ Result<bool> StoreEndpoints::try_publish(SharedEndpoint endpoint) {
       .map([](const auto&) { return true; });
 }
 
+Status StoreEndpoints::remember(const SharedEndpoint& endpoint) {
+  const std::string key = keys::local_endpoint(endpoint.network_id, endpoint.id);
+  const std::string text = encode(endpoint);
+  TRY(const auto present, local_.get(key));
+  if (present && present->value == text) return {};
+  return local_.commit({.puts = {{key, text}}}).map([](const auto&) {});
+}
+
 Status StoreEndpoints::withdraw(const std::string& network_id, const std::string& endpoint_id) {
+  const std::string local_key = keys::local_endpoint(network_id, endpoint_id);
+  TRY(const auto remembered, local_.get(local_key));
+  if (remembered) TRY_STATUS(local_.commit({.deletes = {local_key}}).map([](const auto&) {}));
   const std::string key = keys::endpoint(network_id, endpoint_id);
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto present, read<SharedEndpoint>(shared_, key));
@@ -69,9 +81,15 @@ Status StoreEndpoints::withdraw(const std::string& network_id, const std::string
 }
 
 Result<std::size_t> StoreEndpoints::publish_all(const std::vector<SharedEndpoint>& endpoints) {
-  std::set<std::string> wanted;
-  for (const SharedEndpoint& endpoint : endpoints)
+  std::set<std::string> wanted, remembered;
+  for (const SharedEndpoint& endpoint : endpoints) {
     wanted.insert(keys::endpoint(endpoint.network_id, endpoint.id));
+    remembered.insert(keys::local_endpoint(endpoint.network_id, endpoint.id));
+  }
+  TRY(const auto before, local_.list(keys::kLocalEndpoints));
+  for (const state::Record& record : before)
+    if (!remembered.contains(record.key))
+      TRY_STATUS(local_.commit({.deletes = {record.key}}).map([](const auto&) {}));
   std::size_t changed = 0;
   for (const SharedEndpoint& endpoint : endpoints) {
     TRY(const bool written, publish_changed(endpoint));
@@ -86,6 +104,31 @@ Result<std::size_t> StoreEndpoints::publish_all(const std::vector<SharedEndpoint
     ++changed;
   }
   return changed;
+}
+
+Status StoreEndpoints::restore(std::vector<std::string>& conflicts) {
+  TRY(const auto records, local_.list(keys::kLocalEndpoints));
+  for (const state::Record& record : records) {
+    TRY(const auto endpoint, decode<SharedEndpoint>(record));
+    const auto done = publish_changed(endpoint);
+    if (done) continue;
+    const Code code = done.error().code;
+    if (code == Code::kExists) conflicts.push_back(done.error().text);
+    if (code != Code::kExists && code != Code::kNotFound) return fail(done.error());
+  }
+  return fence_.witness().in_doubt() ? withdraw_strangers() : Status();
+}
+
+// Records of this host that it does not remember.
+Status StoreEndpoints::withdraw_strangers() {
+  TRY(const auto records, shared_.list(keys::kEndpoints));
+  for (const state::Record& record : records) {
+    TRY(const auto endpoint, decode<SharedEndpoint>(record));
+    if (endpoint.host_id != fence_.host_id()) continue;
+    TRY(const auto known, local_.get(keys::local_endpoint(endpoint.network_id, endpoint.id)));
+    if (!known) TRY_STATUS(withdraw(endpoint.network_id, endpoint.id));
+  }
+  return {};
 }
 
 Result<std::vector<SharedEndpoint>> StoreEndpoints::list(const std::string& network_id) {

@@ -20,8 +20,20 @@ bool is_unreachable(const Error& error) {
   return error.code == Code::kUnavailable || error.code == Code::kIo;
 }
 
+Word word_of(const std::optional<Stored<HostRecord>>& host, std::uint64_t epoch) {
+  if (epoch == 0) return Word::kMember;
+  if (!host || host->value.epoch < epoch) return Word::kForgotten;
+  if (host->value.epoch > epoch) return Word::kRemoved;
+  // Removed, and the epoch known here already: from before this host joined again.
+  return host->value.phase == HostPhase::kRemoved ? Word::kForgotten : Word::kMember;
+}
+
 Fence::Fence(state::Store& shared, state::Store& local, std::string host_id, Clock clock)
-    : shared_(shared), local_(local), host_id_(std::move(host_id)), clock_(std::move(clock)) {}
+    : shared_(shared),
+      local_(local),
+      host_id_(std::move(host_id)),
+      clock_(clock),
+      witness_(shared, local, std::move(clock)) {}
 
 Status Fence::check() {
   {
@@ -42,8 +54,13 @@ Status Fence::ask() {
   const auto before = clock_.running();
   TRY(const auto own, epoch());
   TRY(const auto host, read<HostRecord>(shared_, keys::host(host_id_)));
+  const Word word = word_of(host, own);
+  if (word == Word::kForgotten)
+    return fail(Code::kUnavailable,
+                "the shared store was put back to a state in which it does not know this host; it "
+                "is told at the next beat");
   const std::scoped_lock hold(guard_);
-  if (!host || host->value.phase == HostPhase::kRemoved || host->value.epoch != own) {
+  if (word == Word::kRemoved) {
     closed_ = true;
     return fail(removed(host_id_));
   }

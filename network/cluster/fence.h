@@ -20,6 +20,7 @@
 #include "base/state/store.h"
 #include "network/cluster/clock.h"
 #include "network/cluster/records.h"
+#include "network/cluster/witness.h"
 
 namespace fairlead::network::cluster {
 
@@ -29,6 +30,12 @@ inline constexpr long long kFenceSeconds = 20;
 
 bool is_unreachable(const Error& error);  // kUnavailable, kIo
 
+// What a host's record in the shared store says to that host. Records of hosts are never deleted
+// and their epochs only grow: a store that knows less than the host itself was put back to an
+// earlier state. `epoch`: as the host knows it; 0: it knows nothing.
+enum class Word { kMember, kRemoved, kForgotten };
+Word word_of(const std::optional<Stored<HostRecord>>& host, std::uint64_t epoch);
+
 // Thread-safe. The stores must outlive it.
 class Fence {
  public:
@@ -36,6 +43,7 @@ class Fence {
 
   const std::string& host_id() const { return host_id_; }
   const Clock& clock() const { return clock_; }
+  Witness& witness() { return witness_; }
 
   // May this host act in its own name? kConflict when it was removed. When the proof is old, the
   // shared store is asked; when that cannot be reached, the last word stands.
@@ -69,6 +77,7 @@ class Fence {
   state::Store& local_;
   const std::string host_id_;
   const Clock clock_;
+  Witness witness_;
   std::mutex guard_;
   std::optional<Proof> proof_;
   bool closed_ = false;

@@ -24,6 +24,8 @@
 //   cluster/member               who this host is in the cluster: epoch, nonce of its live key
 //   cluster/block/<nid>/<hex>    a block that is being claimed, owned, or being given back
 //   cluster/address/<nid>/<hex>  a single address that is being claimed, held, or being given back
+//   cluster/endpoint/<nid>/<eid> an endpoint as it was published
+//   cluster/seen                 the shared store's revision, and since when it is not believed
 //
 // Nothing but live/ hangs on a lease: what a missed beat deletes must cost nothing to lose.
 #pragma once
@@ -90,6 +92,8 @@ inline std::string endpoint(std::string_view network_id, std::string_view id) {
 inline constexpr std::string_view kMember = "cluster/member";
 inline constexpr std::string_view kLocalBlocks = "cluster/block/";
 inline constexpr std::string_view kLocalAddresses = "cluster/address/";
+inline constexpr std::string_view kLocalEndpoints = "cluster/endpoint/";
+inline constexpr std::string_view kSeen = "cluster/seen";
 
 inline std::string local_blocks_of(std::string_view network_id) {
   return fmt::format("cluster/block/{}/", network_id);
@@ -102,6 +106,13 @@ inline std::string local_addresses_of(std::string_view network_id) {
 }
 inline std::string local_address(std::string_view network_id, const IpAddress& ip) {
   return fmt::format("cluster/address/{}/{}", network_id, ip.to_hex());
+}
+
+inline std::string local_endpoints_of(std::string_view network_id) {
+  return fmt::format("cluster/endpoint/{}/", network_id);
+}
+inline std::string local_endpoint(std::string_view network_id, std::string_view id) {
+  return fmt::format("cluster/endpoint/{}/{}", network_id, id);
 }
 
 // The part of a key behind its last slash, and the one before that: "blk/<nid>/<hex>".

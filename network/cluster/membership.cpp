@@ -27,9 +27,16 @@ HostTable::Now StoreMembership::now() const {
   return {fence_.clock().running(), fence_.clock().unix_time()};
 }
 
-Result<ClusterMeta> StoreMembership::ensure_meta() {
+// A host that belongs to a cluster founds no other one in an empty store.
+Result<ClusterMeta> StoreMembership::ensure_meta(const MemberRecord& member) {
   TRY(const auto present, read<ClusterMeta>(parts_.shared, keys::kMeta));
   if (present) return present->value;
+  if (!member.cluster.empty())
+    return fail(
+        Code::kConflict,
+        "join the cluster: this host belongs to cluster {}, and the store holds none; check "
+        "the address of the store, restore its backup, or remove the state of this host",
+        short_id(member.cluster));
   ClusterMeta meta{.uuid = random_hex(32)};
   TRY(const auto pool, Cidr::parse_subnet(kDefaultPool));
   meta.pools = {pool};
@@ -49,12 +56,6 @@ Result<MemberRecord> StoreMembership::own_record() {
   return member ? member->value : MemberRecord{};
 }
 
-// An epoch of 0: the local state is new; what the cluster knows of this host is taken over.
-bool StoreMembership::is_removed(const StoredHost& host, const MemberRecord& member) {
-  if (member.epoch == 0) return false;
-  return !host || host->value.phase == HostPhase::kRemoved || host->value.epoch != member.epoch;
-}
-
 Result<Standing> StoreMembership::removed() {
   fence_.close();
   log::warn("cluster.host.removed", {{"host", short_id(parts_.facts.id)}});
@@ -63,8 +64,8 @@ Result<Standing> StoreMembership::removed() {
 
 Result<Standing> StoreMembership::join() {
   const std::scoped_lock hold(guard_);
-  TRY(const auto meta, ensure_meta());
   TRY(auto member, own_record());
+  TRY(const auto meta, ensure_meta(member));
   if (!member.cluster.empty() && member.cluster != meta.uuid)
     return fail(
         Code::kConflict,
@@ -72,16 +73,19 @@ Result<Standing> StoreMembership::join() {
         "check the address of the store, or remove the state of this host",
         short_id(member.cluster), short_id(meta.uuid));
   member.cluster = meta.uuid;
+  TRY_STATUS(fence_.witness().look());
   TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
-  if (is_removed(host, member)) return removed();
+  const Word word = word_of(host, member.epoch);
+  if (word == Word::kRemoved) return removed();
+  if (word == Word::kForgotten) fence_.witness().doubt("it does not know this host");
   TRY_STATUS(enter(host, member));
   return Standing::kMember;
 }
 
 Status StoreMembership::join_again() {
   const std::scoped_lock hold(guard_);
-  TRY(const auto meta, ensure_meta());
   TRY(auto member, own_record());
+  TRY(const auto meta, ensure_meta(member));
   TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
   member.cluster = meta.uuid;
   // A store that has forgotten this host: whatever it had there is gone as well.
@@ -135,12 +139,13 @@ Result<std::int64_t> StoreMembership::put_host(const StoredHost& host, const Hos
 }
 
 // Create-only with a nonce. What is there already may be this host's own last life, which a process
-// of the same boot takes over; anything else is somebody who lives under the same id.
+// of the same boot takes over; anything else is somebody who lives under the same id. (In a store
+// that was put back, a life of this boot may be one that was forgotten here.)
 Result<std::int64_t> StoreMembership::make_live(MemberRecord& member) {
   const std::string key = keys::live(parts_.facts.id);
   TRY(const auto present, read<LiveRecord>(parts_.shared, key));
-  const bool own =
-      present && present->value.nonce == member.nonce && present->value.boot_id == parts_.boot_id;
+  const bool own = present && present->value.boot_id == parts_.boot_id &&
+                   (present->value.nonce == member.nonce || fence_.witness().in_doubt());
   if (present && !own)
     return fail(Code::kConflict,
                 "join the cluster: host {} lives already, from boot {}; if this machine is a clone "
@@ -164,10 +169,17 @@ Result<std::int64_t> StoreMembership::make_live(MemberRecord& member) {
 Result<Standing> StoreMembership::keep_alive() {
   const std::scoped_lock hold(guard_);
   if (!lease_) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
+  TRY_STATUS(fence_.witness().look());
   const auto before = fence_.clock().running();
   TRY(auto member, own_record());
   TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
-  if (is_removed(host, member)) return removed();
+  const Word word = word_of(host, member.epoch);
+  if (word == Word::kRemoved) return removed();
+  if (word == Word::kForgotten) {
+    fence_.witness().doubt("it does not know this host");
+    TRY_STATUS(enter(host, member));
+    return Standing::kReturned;
+  }
   TRY(const auto live, read<LiveRecord>(parts_.shared, keys::live(parts_.facts.id)));
   TRY(const bool lease_lives, parts_.leases.beat(*lease_));
   if (live && lease_lives && live->value.nonce == nonce_) {
@@ -273,6 +285,7 @@ void StoreMembership::release_brake() {
 std::vector<std::string> StoreMembership::problems() {
   const std::scoped_lock hold(table_guard_);
   auto found = table_.problems(now());
+  for (std::string& problem : fence_.witness().problems()) found.push_back(std::move(problem));
   if (fence_.is_closed())
     found.insert(found.begin(),
                  "this host was removed from the cluster; its endpoints on shared networks are "

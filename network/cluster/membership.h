@@ -37,9 +37,8 @@ class StoreMembership : public Membership {
   using StoredHost = std::optional<Stored<HostRecord>>;
 
   HostTable::Now now() const;
-  Result<ClusterMeta> ensure_meta();
+  Result<ClusterMeta> ensure_meta(const MemberRecord& member);
   Result<MemberRecord> own_record();
-  static bool is_removed(const StoredHost& host, const MemberRecord& member);
   Status enter(const StoredHost& host, MemberRecord member);
   Result<std::int64_t> put_host(const StoredHost& host, const HostRecord& wanted);
   Result<std::int64_t> make_live(MemberRecord& member);

@@ -65,6 +65,7 @@ Result<bool> StoreAddresses::try_pin(const Place& place, const AddressRequest& r
     return fail(Code::kExists, "address {} is taken by endpoint {} on host {}", address.to_string(),
                 present->value.endpoint_id.substr(0, 12), present->value.host_id.substr(0, 12));
   if (present) return save(place.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+  TRY_STATUS(fence_.witness().may_claim());
   TRY(auto preconditions, fence_.of_life());
   state::Txn txn{.preconditions = std::move(preconditions),
                  .puts = {{key, encode(wanted)}},

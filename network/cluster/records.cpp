@@ -394,4 +394,20 @@ Result<LocalAddress> decode(const state::Record& record) {
   });
 }
 
+std::string encode(const SeenRecord& seen) {
+  Json json{{"revision", seen.revision}};
+  if (seen.doubt_since != 0) json["doubt_since"] = seen.doubt_since;
+  return json::dump(json);
+}
+
+template <>
+Result<SeenRecord> decode(const state::Record& record) {
+  return read_record(record, [](const Object& object) -> Result<SeenRecord> {
+    SeenRecord seen;
+    TRY(seen.revision, object.integer("revision", 0, INT64_MAX));
+    TRY(seen.doubt_since, seconds_of(object, "doubt_since"));
+    return seen;
+  });
+}
+
 }  // namespace fairlead::network::cluster

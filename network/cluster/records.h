@@ -119,6 +119,14 @@ struct LocalAddress {
   bool operator==(const LocalAddress&) const = default;
 };
 
+// What this host saw of the shared store (witness.h).
+struct SeenRecord {
+  std::int64_t revision = 0;
+  long long doubt_since = 0;  // Unix seconds; 0: all is well
+
+  bool operator==(const SeenRecord&) const = default;
+};
+
 std::string encode(const ClusterMeta& meta);
 std::string encode(const HostRecord& host);
 std::string encode(const LiveRecord& live);
@@ -131,6 +139,7 @@ std::string encode(const SharedEndpoint& endpoint);
 std::string encode(const MemberRecord& member);
 std::string encode(const LocalBlock& block);
 std::string encode(const LocalAddress& address);
+std::string encode(const SeenRecord& seen);
 std::string encode_id(std::string_view id);      // {"id"}: of names
 std::string encode_last(std::string_view last);  // {"last"}: of guards
 
@@ -163,6 +172,8 @@ template <>
 Result<LocalBlock> decode(const state::Record& record);
 template <>
 Result<LocalAddress> decode(const state::Record& record);
+template <>
+Result<SeenRecord> decode(const state::Record& record);
 Result<std::string> decode_id(const state::Record& record);
 
 // A record with its revision, as read.

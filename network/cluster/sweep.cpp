@@ -79,6 +79,7 @@ Status sweep_prefix(state::Store& store, std::string_view prefix) {
 
 Status forget_local_claims(state::Store& local) {
   TRY_STATUS(sweep_prefix(local, keys::kLocalBlocks));
+  TRY_STATUS(sweep_prefix(local, keys::kLocalEndpoints));
   return sweep_prefix(local, keys::kLocalAddresses);
 }
 

@@ -39,6 +39,7 @@ Status StoreAddresses::tend(LeaseBook& book) {
   const std::scoped_lock hold(claims_);
   TRY_STATUS(fence_.check());
   Outcome outcome;
+  outcome.add(restore(book));
   if (!audited_) outcome.add(audit());
   TRY(const auto blocks, local_.list(keys::kLocalBlocks));
   std::map<std::pair<std::string, Family>, Fill> fills;
@@ -49,7 +50,9 @@ Status StoreAddresses::tend(LeaseBook& book) {
     outcome.add(tend_block(network_id, std::move(block), book, fill));
   }
   for (const auto& [where, fill] : fills) {
-    if (fill.total == 0 || fill.used < part_of(fill.total, kClaimAtPercent)) continue;
+    if (fence_.witness().in_doubt() || fill.total == 0 ||
+        fill.used < part_of(fill.total, kClaimAtPercent))
+      continue;
     auto claimed = claim_block(where.first, where.second);
     if (!claimed && claimed.error().code == Code::kExhausted) continue;  // said when it matters
     outcome.add(std::move(claimed));
@@ -132,15 +135,29 @@ Status StoreAddresses::audit() {
   return {};
 }
 
-// Claimed, but the journal was lost or its record was dropped as failed: nothing was given out.
+// Those of an earlier life were deleted when this host joined again: they are back with the store.
+bool StoreAddresses::is_unknown_own(const std::string& host_id, std::uint64_t of,
+                                    std::uint64_t epoch) {
+  return host_id == fence_.host_id() &&
+         (of == epoch || (of < epoch && fence_.witness().in_doubt()));
+}
+
+// Claimed, but the journal was lost or its record was dropped as failed: nothing was given out. In
+// a store that was put back it may have been given back since, and be another host's by now.
 Status StoreAddresses::audit_block(const state::Record& record) {
   TRY(const auto block, decode<BlockRecord>(record));
   TRY(const auto epoch, fence_.epoch());
-  if (block.host_id != fence_.host_id() || block.epoch != epoch) return {};
+  if (!is_unknown_own(block.host_id, block.epoch, epoch)) return {};
   const std::string network_id(keys::network_part(record.key));
   TRY(const auto base, IpAddress::from_hex(keys::last_part(record.key)));
   TRY(const auto known, local_.get(keys::local_block(network_id, base)));
   if (known) return {};
+  if (fence_.witness().in_doubt())
+    return shared_
+        .commit({.preconditions = {{record.key, record.revision}},
+                 .deletes = {record.key},
+                 .durability = state::Durability::kDurable})
+        .map([](const auto&) {});
   TRY(const auto place, place_of(network_id, base.family()));
   return adopt(place, block_of(place.area, base), block);
 }
@@ -148,13 +165,13 @@ Status StoreAddresses::audit_block(const state::Record& record) {
 Status StoreAddresses::audit_pin(const state::Record& record) {
   TRY(const auto pin, decode<PinRecord>(record));
   TRY(const auto epoch, fence_.epoch());
-  if (pin.host_id != fence_.host_id() || pin.epoch != epoch) return {};
+  if (!is_unknown_own(pin.host_id, pin.epoch, epoch)) return {};
   const std::string network_id(keys::network_part(record.key));
   TRY(const auto address, IpAddress::from_hex(keys::last_part(record.key)));
   TRY(const auto known, local_.get(keys::local_address(network_id, address)));
   if (known) return {};
   return release_pin(network_id,
-                     {.address = address, .endpoint_id = pin.endpoint_id, .epoch = epoch});
+                     {.address = address, .endpoint_id = pin.endpoint_id, .epoch = pin.epoch});
 }
 
 }  // namespace fairlead::network::cluster

@@ -98,7 +98,8 @@ std::vector<state::Put> samples() {
       {keys::endpoint("ab12", "e1"), encode(endpoint())},
       {std::string(keys::kMember), encode(MemberRecord{"c1", 3, "0011", "b1"})},
       {keys::local_block("ab12", ip("10.224.8.0")), encode(local_block())},
-      {keys::local_address("ab12", ip("10.224.8.2")), encode(local_address())}};
+      {keys::local_address("ab12", ip("10.224.8.2")), encode(local_address())},
+      {std::string(keys::kSeen), encode(SeenRecord{4711, 1'800'000'000})}};
 }
 
 TEST(ClusterRecords, are_the_reviewed_bytes) {
@@ -134,6 +135,8 @@ TEST(ClusterRecords, read_back_what_was_written) {
   expect_same(std::string(keys::kMember), MemberRecord{"c1", 3, "0011", "b1"});
   expect_same(keys::local_block("ab12", ip("10.224.8.0")), local_block());
   expect_same(keys::local_address("ab12", ip("10.224.8.2")), local_address());
+  expect_same(std::string(keys::kSeen), SeenRecord{4711, 0});
+  expect_same(std::string(keys::kSeen), SeenRecord{4711, 1'800'000'000});
 }
 
 TEST(ClusterRecords, a_newer_hosts_extra_field_is_no_obstacle) {
