@@ -152,9 +152,17 @@ Status StoreAddresses::check_holes(const std::string& network_id, const Cidr& bl
   return {};
 }
 
+// One put. It is read back: the receipt that tells the etcd store whether a repeated commit was
+// made was put back as well, and may say so of one that was not. The next one is true.
 Status StoreAddresses::write_anew(const state::Txn& txn) {
   const auto done = shared_.commit(txn);
-  if (done || done.error().code != Code::kConflict) return done.map([](const auto&) {});
+  if (done) {
+    TRY(const auto written, shared_.get(txn.puts[0].key));
+    if (written && written->value == txn.puts[0].value) return {};
+    return fail(Code::kUnavailable, "write {} anew: it is not there; it is tried again",
+                txn.puts[0].key);
+  }
+  if (done.error().code != Code::kConflict) return fail(done.error());
   TRY_STATUS(fence_.check_again());
   return fail(Code::kUnavailable, "write the records of this host anew: {}; it is tried again",
               done.error().text);
