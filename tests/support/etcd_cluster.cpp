@@ -144,6 +144,18 @@ void EtcdCluster::start(int member) {
                   place < options_.places.size() ? options_.places[place].netns : -1);
 }
 
+void EtcdCluster::save_data() {
+  std::filesystem::remove_all(folder_.path("backup"));
+  std::filesystem::copy(folder_.path(members_.front().name), folder_.path("backup"),
+                        std::filesystem::copy_options::recursive);
+}
+
+void EtcdCluster::restore_data() {
+  std::filesystem::remove_all(folder_.path(members_.front().name));
+  std::filesystem::copy(folder_.path("backup"), folder_.path(members_.front().name),
+                        std::filesystem::copy_options::recursive);
+}
+
 bool EtcdCluster::is_dead(Member& member) {
   if (member.pid > 0 && ::waitpid(member.pid, nullptr, WNOHANG) == member.pid) member.pid = -1;
   return member.pid < 0;

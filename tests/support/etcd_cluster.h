@@ -60,6 +60,9 @@ class EtcdCluster {
   void pause(int member);   // says nothing, keeps its connections
   void resume(int member);  // after pause
   void start(int member);   // after kill, with its data; returns before it answers
+  // The data of a cluster of one member, which does not run: a backup, and back to it.
+  void save_data();
+  void restore_data();
   // Waits until all members that run answer and have the same leader.
   void wait_until_ready();
   // Forgets what is before the revision.
