@@ -220,7 +220,9 @@ Outcome GatewayStore::outcome_of(const Txn& txn, const Receipt& receipt,
   const bool has_receipt = !answer.found.empty() && !answer.found.back().empty();
   const std::int64_t found = has_receipt ? answer.found.back().front().mod_revision : kAbsent;
   if (found == receipt.revision) return {Outcome::Kind::kConflict, 0, conflict_of(txn, answer)};
-  if (found == kAbsent) return {Outcome::Kind::kReceiptGone, 0, {}};
+  // Revisions only grow, except in an etcd that was restored from a backup: then the receipt is of
+  // an earlier use.
+  if (found < receipt.revision) return {Outcome::Kind::kReceiptGone, 0, {}};
   return {Outcome::Kind::kApplied, found, {}};
 }
 
@@ -260,7 +262,9 @@ Result<Outcome> GatewayStore::fence(const Receipt& receipt, Outcome outcome) {
     return fail(Code::kUnavailable, "{}; it is not known whether the change was made",
                 answer.error().text);
   if (answer->succeeded) return outcome;
-  if (answer->found.empty() || answer->found.back().empty())
+  const bool is_lost = answer->found.empty() || answer->found.back().empty() ||
+                       answer->found.back().front().mod_revision < receipt.revision;
+  if (is_lost)
     return fail(Code::kUnavailable,
                 "commit: the receipt was lost; it is not known whether the change was made");
   const etcd::KeyValue& found = answer->found.back().front();

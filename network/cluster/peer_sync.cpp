@@ -15,6 +15,8 @@ namespace {
 // So long after a watch was resumed, what it had missed is taken to be there.
 constexpr std::chrono::milliseconds kCatchUp{1'000};
 
+constexpr std::chrono::milliseconds kNextLook{50};  // for what keeps a wish from being granted
+
 // A record that cannot be read is one endpoint lost, not all of them.
 void skip(const Error& error) { log::error("cluster.peers.record", {{"error", error.text}}); }
 
@@ -423,7 +425,8 @@ void PeerSync::refresh_due(Time now) {
       is_all = progress_[network_id].is_complete && table_.dirty(network_id) == 0;
       if (is_all) entries = table_.entries(network_id);
     }
-    if (!is_all || now < not_before) {
+    if (!is_all) not_before = std::max(not_before, now + kNextLook);
+    if (now < not_before) {
       ++wish;
       continue;
     }
@@ -441,7 +444,7 @@ void PeerSync::refresh_due(Time now) {
 PeerSync::Time PeerSync::until_due(Time now) {
   Time next = std::min(now + options_.full_lists, next_look_);
   for (const auto& [network_id, not_before] : refreshes_)
-    next = std::min(next, std::max(not_before, now + options_.debounce));
+    next = std::min(next, std::max(not_before, now + Time(1)));
   if (dirty_since_)
     next = std::min(next, std::max(*dirty_since_ + options_.debounce, apply_not_before_));
   for (const auto& [network_id, scope] : scopes_)
