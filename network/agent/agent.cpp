@@ -59,10 +59,6 @@ class Leases : public cluster::LeaseBook {
   Ipam ipam_;
 };
 
-kernel::RemoteEntry to_kernel(const cluster::RemoteEntry& entry) {
-  return {entry.ip, entry.mac, entry.vtep};
-}
-
 class HostAgent : public Agent {
  public:
   explicit HostAgent(AgentParts parts)
@@ -79,10 +75,11 @@ class HostAgent : public Agent {
   cluster::Networks& networks() override { return cluster_.networks(); }
   cluster::Addresses& addresses() override { return cluster_.addresses(); }
   OverlayParams params_of(const SharedNetwork& network) override {
-    const Family family = parts_.host.vtep.family();
+    const bool encrypted = parts_.host.secure && cluster::is_encrypted(network);
+    const IpAddress local = encrypted ? parts_.host.secure->address : parts_.host.vtep;
     return {.vni = network.vni,
-            .local = parts_.host.vtep,
-            .underlay_mtu = network.mtu + kernel::vxlan_overhead(family)};
+            .local = local,
+            .underlay_mtu = network.mtu + kernel::vxlan_overhead(local.family())};
   }
 
   // ---- Control
@@ -93,7 +90,7 @@ class HostAgent : public Agent {
   }
   void thaw() override { cluster_.membership().release_brake(); }
 
-  void start(NetworkService& service) override;
+  void start(NetworkService& service, cluster::UnderlayGuard& guard) override;
   void stop() override;
   void on_tunnel_made(const std::string& network_id) override;
 
@@ -109,22 +106,32 @@ class HostAgent : public Agent {
   // ---- entries
   void add(const Network& network);
   void drop(const std::string& network_id);
-  std::optional<IfName> device_of(const std::string& network_id);
+  struct Device {
+    IfName name;
+    bool encrypted = false;
+  };
+  std::optional<Device> device_of(const std::string& network_id);
+  Status apply_hosts(const std::vector<cluster::HostFacts>& hosts);
+  Status set_peers(const std::vector<cluster::HostFacts>& hosts);
+  void mend_secure_link();
   Status apply(const PeerChanges& changes);
   Status replace(const std::string& network_id, const std::vector<cluster::RemoteEntry>& entries);
-  std::vector<kernel::RemoteEntry> reachable(const std::vector<cluster::RemoteEntry>& entries);
+  std::vector<kernel::RemoteEntry> reachable(const Device& device,
+                                             const std::vector<cluster::RemoteEntry>& entries);
   void compare_now_and_then(std::stop_token stop);
 
   AgentParts parts_;
   cluster::Cluster cluster_;
   NetworkService* service_ = nullptr;
+  cluster::UnderlayGuard* underlay_ = nullptr;
   std::unique_ptr<Leases> leases_;
   std::unique_ptr<cluster::Peers> peers_;
   std::unique_ptr<Publisher> publisher_;
 
   std::mutex guard_;
   std::condition_variable_any changed_;
-  std::map<std::string, IfName> devices_;  // by network id
+  std::map<std::string, Device> devices_;  // by network id
+  std::map<IpAddress, IpAddress> secure_;  // of the other hosts: in the underlay -> inside
   std::map<std::string, Time> compare_at_;
   bool joined_ = false;
   std::string problem_;  // of the membership
@@ -132,11 +139,15 @@ class HostAgent : public Agent {
   std::jthread member_, comparer_;
 };
 
-void HostAgent::start(NetworkService& service) {
+void HostAgent::start(NetworkService& service, cluster::UnderlayGuard& guard) {
   service_ = &service;
+  underlay_ = &guard;
   leases_ = std::make_unique<Leases>(service, parts_.local, parts_.boot_id);
   peers_ = cluster::make_peers(
-      parts_.shared, {.host_id = parts_.host.id, .folder = parts_.snapshots},
+      parts_.shared,
+      {.host_id = parts_.host.id,
+       .folder = parts_.snapshots,
+       .apply_hosts = [this](const auto& hosts) { return apply_hosts(hosts); }},
       cluster::system_clock(), [this](const PeerChanges& changes) { return apply(changes); },
       [this](const std::string& network_id, const auto& entries) {
         return replace(network_id, entries);
@@ -266,7 +277,7 @@ cluster::ClusterStatus HostAgent::status() {
 void HostAgent::add(const Network& network) {
   {
     const std::scoped_lock hold(guard_);
-    devices_[network.id] = overlay_device(*network.overlay);
+    devices_[network.id] = {overlay_device(*network.overlay), network.options.encrypted};
     compare_at_.try_emplace(network.id, std::chrono::steady_clock::now() + kFirstCompare);
     changed_.notify_all();
   }
@@ -281,20 +292,85 @@ void HostAgent::drop(const std::string& network_id) {
   compare_at_.erase(network_id);
 }
 
-std::optional<IfName> HostAgent::device_of(const std::string& network_id) {
+std::optional<HostAgent::Device> HostAgent::device_of(const std::string& network_id) {
   const std::scoped_lock hold(guard_);
   const auto found = devices_.find(network_id);
   if (found == devices_.end()) return std::nullopt;
   return found->second;
 }
 
-// A host whose address in the underlay is of the other family cannot be reached through our tunnel.
+// Whom packets are taken from, and whom they are sent to in secret.
+Status HostAgent::apply_hosts(const std::vector<cluster::HostFacts>& hosts) {
+  std::vector<IpAddress> addresses;
+  std::map<IpAddress, IpAddress> secure;
+  for (const cluster::HostFacts& host : hosts) {
+    addresses.push_back(host.vtep);
+    if (!host.secure || !parts_.secure) continue;
+    addresses.push_back(host.secure->address);
+    secure.emplace(host.vtep, host.secure->address);
+  }
+  std::ranges::sort(addresses);
+  const auto twice = std::ranges::unique(addresses);
+  addresses.erase(twice.begin(), twice.end());
+  std::vector<IfName> links;
+  if (parts_.secure) links.push_back(parts_.secure->spec.name);
+  TRY_STATUS(underlay_->guard_underlay(addresses, links));
+  TRY_STATUS(set_peers(hosts));
+  const std::scoped_lock hold(guard_);
+  if (secure == secure_) return {};
+  secure_ = std::move(secure);
+  for (const auto& [id, device] : devices_)
+    if (device.encrypted) compare_at_[id] = {};
+  changed_.notify_all();
+  return {};
+}
+
+Status HostAgent::set_peers(const std::vector<cluster::HostFacts>& hosts) {
+  if (!parts_.secure) return {};
+  std::vector<kernel::SecurePeer> peers;
+  for (const cluster::HostFacts& host : hosts) {
+    if (!host.secure) continue;
+    auto key = kernel::PublicKey::parse(host.secure->key);
+    if (!key) {
+      log::error("cluster.peer", {{"host", host.name}, {"error", key.error().text}});
+      continue;
+    }
+    const unsigned whole = host.secure->address.is_v4() ? 32 : 128;
+    peers.push_back({.key = *key,
+                     .endpoint = kernel::UdpEndpoint{host.vtep, host.secure->port},
+                     .allowed_ips = {Cidr::of(host.secure->address, whole)}});
+  }
+  return parts_.secure->links.set_peers(parts_.secure->spec.name, peers)
+      .map([](const kernel::PeerChanges&) {});
+}
+
+// What others did to the device is undone.
+void HostAgent::mend_secure_link() {
+  if (!parts_.secure) return;
+  const auto ensured = parts_.secure->links.ensure(parts_.secure->spec);
+  if (!ensured) return log::error("cluster.secure link", {{"error", ensured.error().text}});
+  if (const Status set = set_peers(peers_->hosts()); !set)
+    log::error("cluster.secure link", {{"error", set.error().text}});
+}
+
+// A host that cannot be reached through the network's tunnel is left out: it has no address there,
+// or one of the other family. What is for it goes nowhere.
 std::vector<kernel::RemoteEntry> HostAgent::reachable(
-    const std::vector<cluster::RemoteEntry>& entries) {
+    const Device& device, const std::vector<cluster::RemoteEntry>& entries) {
   std::vector<kernel::RemoteEntry> reachable;
   reachable.reserve(entries.size());
-  for (const cluster::RemoteEntry& entry : entries)
-    if (entry.vtep.family() == parts_.host.vtep.family()) reachable.push_back(to_kernel(entry));
+  const std::scoped_lock hold(guard_);
+  for (const cluster::RemoteEntry& entry : entries) {
+    kernel::RemoteEntry known{entry.ip, entry.mac, entry.vtep};
+    if (device.encrypted) {
+      const auto inside = secure_.find(entry.vtep);
+      if (inside == secure_.end()) continue;
+      known.vtep = inside->second;
+    } else if (entry.vtep.family() != parts_.host.vtep.family()) {
+      continue;
+    }
+    reachable.push_back(known);
+  }
   return reachable;
 }
 
@@ -312,18 +388,19 @@ Status outcome(Result<kernel::EntryChanges> changed) {
 Status HostAgent::apply(const PeerChanges& changes) {
   const auto device = device_of(changes.network_id);
   if (!device) return {};
-  return outcome(
-      parts_.tunnels.apply(*device, reachable(changes.to_set), reachable(changes.to_remove)));
+  return outcome(parts_.tunnels.apply(device->name, reachable(*device, changes.to_set),
+                                      reachable(*device, changes.to_remove)));
 }
 
 Status HostAgent::replace(const std::string& network_id,
                           const std::vector<cluster::RemoteEntry>& entries) {
   const auto device = device_of(network_id);
   if (!device) return {};
-  auto changed = parts_.tunnels.sync(*device, reachable(entries));
+  auto changed = parts_.tunnels.sync(device->name, reachable(*device, entries));
   if (changed && changed->set + changed->removed > 0)
-    log::info("cluster.entries mended",
-              {{"device", device->str()}, {"set", changed->set}, {"removed", changed->removed}});
+    log::info(
+        "cluster.entries mended",
+        {{"device", device->name.str()}, {"set", changed->set}, {"removed", changed->removed}});
   return outcome(std::move(changed));
 }
 
@@ -335,9 +412,10 @@ void HostAgent::on_tunnel_made(const std::string& network_id) {
 
 void HostAgent::compare_now_and_then(std::stop_token stop) {
   std::unique_lock hold(guard_);
+  Time secure_at = std::chrono::steady_clock::now() + kFirstCompare;
   while (!stop.stop_requested()) {
     const Time now = std::chrono::steady_clock::now();
-    Time next = now + kCompare;
+    Time next = std::max(secure_at, now + std::chrono::milliseconds(1));
     std::vector<std::string> due;
     for (auto& [id, at] : compare_at_) {
       if (!devices_.contains(id)) continue;  // it is still being made
@@ -348,6 +426,10 @@ void HostAgent::compare_now_and_then(std::stop_token stop) {
       next = std::min(next, at);
     }
     hold.unlock();
+    if (now >= secure_at) {
+      mend_secure_link();
+      secure_at = now + kCompare;
+    }
     for (const std::string& id : due) {
       peers_->refresh(id);
       const bool many = peers_->entries(id).size() > kMany;

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,25 +19,33 @@
 #include "network/api/cluster.h"
 #include "network/api/service.h"
 #include "network/kernel/vxlan.h"
+#include "network/kernel/wireguard.h"
 
 namespace fairlead::network {
+
+// This host's encrypting device, which is there already.
+struct SecurePart {
+  kernel::SecureLinks& links;
+  kernel::SecureLinkSpec spec;
+};
 
 struct AgentParts {
   state::Store& local;
   state::Store& shared;
   state::Leases& leases;
   kernel::Tunnels& tunnels;
-  std::string cluster;      // its name, for people
-  cluster::HostFacts host;  // this one
-  std::string snapshots;    // an existing folder, for what is known of the peers
-  std::string boot_id;      // base/host.h
+  std::string cluster;               // its name, for people
+  cluster::HostFacts host;           // this one
+  std::optional<SecurePart> secure;  // nothing: this kernel cannot encrypt
+  std::string snapshots;             // an existing folder, for what is known of the peers
+  std::string boot_id;               // base/host.h
   std::function<std::vector<cluster::StoreMember>()> members;  // of the shared store
 };
 
 class Agent : public cluster::Doors, public cluster::Control {
  public:
-  // Begins to work. `service` works on the same local store, and must outlive stop().
-  virtual void start(NetworkService& service) = 0;
+  // Begins to work. `service` and `guard` work on the same local store, and must outlive stop().
+  virtual void start(NetworkService& service, cluster::UnderlayGuard& guard) = 0;
   // Leaves the cluster in order, as far as the shared store can be reached. Its endpoints stay.
   virtual void stop() = 0;
   // From any thread: the network's tunnel was made anew, and holds no entries.

@@ -36,6 +36,15 @@ namespace fairlead::network::cluster {
 inline constexpr std::chrono::seconds kBeatPeriod{5};
 inline constexpr std::chrono::seconds kLiveSeconds{15};  // without a beat, a host is suspect
 
+// How a host takes packets that nobody else can read: by WireGuard.
+struct SecureFacts {
+  std::string key;         // its public key, as `wg` writes it
+  std::uint16_t port = 0;  // UDP, on `vtep`
+  IpAddress address;       // inside
+
+  bool operator==(const SecureFacts&) const = default;
+};
+
 // What a host says about itself.
 struct HostFacts {
   std::string id;    // 32 hex digits, random, kept in the state folder: never an address
@@ -43,7 +52,8 @@ struct HostFacts {
   IpAddress vtep;    // where the other hosts send its packets to
   unsigned underlay_mtu = 1500;  // bytes, of the interface that has the vtep
   std::vector<std::string> capabilities;
-  std::string version;  // of Fairlead
+  std::optional<SecureFacts> secure;  // nothing: its kernel cannot
+  std::string version;                // of Fairlead
 
   bool operator==(const HostFacts&) const = default;
 };
@@ -350,6 +360,17 @@ struct ClusterStatus {
   PeerStatus peers;                              // of the networks that this host has
   std::size_t waiting = 0;            // endpoints that the others have not been told of yet
   std::vector<std::string> problems;  // in words, with a hint; empty when all is well
+};
+
+// What the firewall lets in between the hosts. Thread-safe.
+class UnderlayGuard {
+ public:
+  virtual ~UnderlayGuard() = default;
+  // Packets of tunnels are taken from these addresses and no others (of each host the one in the
+  // underlay and the one inside of its secure link), and those of encrypted networks come and go
+  // through `secure_links` only. Remembered, so that the table can be made again without asking.
+  virtual Status guard_underlay(const std::vector<IpAddress>& hosts,
+                                const std::vector<IfName>& secure_links) = 0;
 };
 
 // What people ask of the cluster. Thread-safe.

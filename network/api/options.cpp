@@ -83,6 +83,12 @@ Status set_prefix(NetworkOptions& options, std::string_view text) {
   return {};
 }
 
+// `docker network create -o encrypted`, as with Docker's own overlay networks, has no value.
+Status set_encrypted(NetworkOptions& options, std::string_view text) {
+  TRY(options.encrypted, parse_bool(text.empty() ? "true" : text));
+  return {};
+}
+
 Status set_rate_in(NetworkOptions& options, std::string_view text) {
   TRY(options.rates.in_bits, parse_rate(text));
   return {};
@@ -99,6 +105,7 @@ constexpr auto kRows = std::to_array<Row>({
      set_field<&NetworkOptions::bridge, &IfName::parse>},
     {"mtu", "com.docker.network.driver.mtu", set_field<&NetworkOptions::mtu, parse_mtu>},
     {"icc", "com.docker.network.bridge.enable_icc", set_field<&NetworkOptions::icc, parse_bool>},
+    {"encrypted", "", set_encrypted},
     {"masquerade", "com.docker.network.bridge.enable_ip_masquerade",
      set_field<&NetworkOptions::masquerade, parse_bool>},
     {"gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv4",
@@ -161,6 +168,7 @@ std::map<std::string, std::string> to_map(const NetworkOptions& options) {
   if (options.bridge) map["bridge"] = options.bridge->str();
   if (options.mtu) map["mtu"] = std::to_string(*options.mtu);
   if (options.icc != defaults.icc) map["icc"] = yes_no(options.icc);
+  if (options.encrypted) map["encrypted"] = "true";
   if (options.masquerade != defaults.masquerade) map["masquerade"] = yes_no(options.masquerade);
   if (options.gateway_mode_v4 != defaults.gateway_mode_v4)
     map["gateway_mode_ipv4"] = to_string(options.gateway_mode_v4);

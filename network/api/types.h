@@ -37,8 +37,9 @@ struct NetworkOptions {
   std::string mode = "bridge";   // names the driver in the registry
   std::optional<IfName> bridge;  // default: "fl-" + the first 12 digits of the network's id
   std::optional<unsigned>
-      mtu;          // bytes, 68 to 65535; default: that of the default route's interface
-  bool icc = true;  // containers of the network may talk to each other
+      mtu;                 // bytes, 68 to 65535; default: that of the default route's interface
+  bool icc = true;         // containers of the network may talk to each other
+  bool encrypted = false;  // mode=overlay: nothing leaves a host in the clear
   bool masquerade = true;
   GatewayMode gateway_mode_v4 = GatewayMode::kNat;
   GatewayMode gateway_mode_v6 = GatewayMode::kNat;

@@ -97,7 +97,15 @@ std::map<std::string, std::string> shared_options(const NetworkOptions& options)
   return shared;
 }
 
-unsigned tunnel_overhead(Family underlay) { return underlay == Family::kV4 ? 50 : 70; }
+unsigned tunnel_overhead(Family underlay, bool encrypted) {
+  if (encrypted) return (underlay == Family::kV4 ? 60 : 80) + 70;
+  return underlay == Family::kV4 ? 50 : 70;
+}
+
+bool is_encrypted(const SharedNetwork& network) {
+  const auto found = network.options.find("encrypted");
+  return found != network.options.end() && found->second == "true";
+}
 
 std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec) {
   std::vector<SubnetSpec> subnets = spec.subnets;

@@ -151,13 +151,23 @@ Result<SharedNetwork> StoreNetworks::joined(const StoredNetwork& stored) {
 }
 
 Status StoreNetworks::check_underlay(const SharedNetwork& network) const {
-  const unsigned needed = network.mtu + tunnel_overhead(facts_.vtep.family());
+  const bool encrypted = is_encrypted(network);
+  if (encrypted) TRY_STATUS(check_secure());
+  const unsigned overhead = tunnel_overhead(facts_.vtep.family(), encrypted);
+  const unsigned needed = network.mtu + overhead;
   if (facts_.underlay_mtu >= needed) return {};
   return fail(Code::kUnsupported,
               "its MTU is {}, and needs {} on the network between the hosts, where this host has "
               "{}; raise that, or make a network with -o mtu={}",
-              network.mtu, needed, facts_.underlay_mtu,
-              facts_.underlay_mtu - tunnel_overhead(facts_.vtep.family()));
+              network.mtu, needed, facts_.underlay_mtu, facts_.underlay_mtu - overhead);
+}
+
+// A host that cannot encrypt takes no part: never in the clear.
+Status StoreNetworks::check_secure() const {
+  if (facts_.secure) return {};
+  return fail(Code::kUnsupported,
+              "it is encrypted, and the kernel of this host has no WireGuard: load the module "
+              "(modprobe wireguard) and start fairleadd again, or leave out -o encrypted");
 }
 
 Result<SharedNetwork> StoreNetworks::create(const NetworkSpec& spec,
@@ -173,6 +183,7 @@ Result<SharedNetwork> StoreNetworks::create(const NetworkSpec& spec,
   if (same_id && same_id->value.network.name != spec.name)
     return fail(Code::kExists, "its id {} belongs to network {}", network.id.substr(0, 12),
                 same_id->value.network.name.str());
+  if (spec.options.encrypted) TRY_STATUS(check_secure());
   TRY(network.mtu, give_mtu(spec));
   TRY(auto member, fence_.of_record());
   state::Txn txn{.preconditions = std::move(member), .durability = state::Durability::kDurable};
@@ -234,15 +245,18 @@ Status StoreNetworks::give_vni(SharedNetwork& network, state::Txn& txn) {
 
 // The narrowest underlay of all members counts: whoever joins later must not be narrower.
 Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
-  const auto inside = [](const HostFacts& facts) {
-    return facts.underlay_mtu - std::min(facts.underlay_mtu, tunnel_overhead(facts.vtep.family()));
+  const bool encrypted = spec.options.encrypted;
+  const auto inside = [&](const HostFacts& facts) {
+    const unsigned overhead = tunnel_overhead(facts.vtep.family(), encrypted);
+    return facts.underlay_mtu - std::min(facts.underlay_mtu, overhead);
   };
   unsigned most = inside(facts_);
   std::string narrowest = facts_.name;
   TRY(const auto records, shared_.list(keys::kHosts));
   for (const state::Record& record : records) {
     TRY(const auto host, decode<HostRecord>(record));
-    if (host.phase != HostPhase::kMember || inside(host.facts) >= most) continue;
+    const bool can_join = host.phase == HostPhase::kMember && (!encrypted || host.facts.secure);
+    if (!can_join || inside(host.facts) >= most) continue;
     most = inside(host.facts);
     narrowest = host.facts.name;
   }

@@ -22,8 +22,10 @@ class VniProbe {
 // each host's own.
 std::map<std::string, std::string> shared_options(const NetworkOptions& options);
 
-// What a tunnel takes of the underlay's MTU: VXLAN over IPv4 or IPv6.
-unsigned tunnel_overhead(Family underlay);
+// What a tunnel takes of the underlay's MTU: VXLAN over IPv4 or IPv6, or over WireGuard, inside of
+// which hosts have addresses of IPv6.
+unsigned tunnel_overhead(Family underlay, bool encrypted);
+bool is_encrypted(const SharedNetwork& network);
 
 // In words, what the spec asks for that the network is not; empty when it is the same.
 std::string difference(const SharedNetwork& network, const NetworkSpec& spec);
@@ -54,6 +56,7 @@ class StoreNetworks : public Networks {
   Result<std::optional<StoredNetwork>> find(std::string_view network);  // by name, then by id
   Status check_fits(const SharedNetwork& network, const NetworkSpec& spec,
                     const std::vector<Cidr>& occupied) const;
+  Status check_secure() const;
   Result<SharedNetwork> joined(const StoredNetwork& network);
   Status check_underlay(const SharedNetwork& network) const;
   Result<SharedNetwork> create(const NetworkSpec& spec, const std::vector<Cidr>& occupied);

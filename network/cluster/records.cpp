@@ -94,6 +94,15 @@ Result<long long> seconds_of(const Object& object, std::string_view key) {
   return number;
 }
 
+Result<SecureFacts> read_secure(const Object& object) {
+  SecureFacts secure;
+  TRY(secure.key, object.string("key"));
+  TRY(const auto port, small_number(object, "port", 0));
+  secure.port = static_cast<std::uint16_t>(port);
+  TRY(secure.address, parsed(object, "address", &IpAddress::parse));
+  return secure;
+}
+
 Json encode_subnet(const Subnet& subnet) {
   Json json{{"subnet", subnet.subnet.to_string()}};
   if (subnet.gateway) json["gateway"] = subnet.gateway->to_string();
@@ -169,6 +178,10 @@ std::string encode(const HostRecord& host) {
             {"phase", word_of(kHostPhases, host.phase)},
             {"changed", host.changed}};
   if (!facts.capabilities.empty()) json["capabilities"] = facts.capabilities;
+  if (facts.secure)
+    json["secure"] = {{"key", facts.secure->key},
+                      {"port", facts.secure->port},
+                      {"address", facts.secure->address.to_string()}};
   if (host.free_after != 0) json["free_after"] = host.free_after;
   return json::dump(json);
 }
@@ -182,6 +195,10 @@ Result<HostRecord> decode(const state::Record& record) {
     TRY(host.facts.vtep, parsed(object, "vtep", &IpAddress::parse));
     TRY(host.facts.underlay_mtu, small_number(object, "underlay_mtu", 1500));
     TRY(host.facts.capabilities, object.strings_or_empty("capabilities"));
+    TRY(const auto secure, object.object_or_none("secure"));
+    if (secure) {
+      TRY(host.facts.secure, read_secure(*secure));
+    }
     TRY(host.facts.version, object.string_or("version", ""));
     TRY(host.epoch, epoch_of(object));
     TRY(host.phase, word_field(object, "phase", kHostPhases));

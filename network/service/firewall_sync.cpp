@@ -30,6 +30,19 @@ bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Elemen
   return have == want;
 }
 
+nat::NatUnderlay tunnel_of(const Network& network) {
+  if (!network.overlay) return {};
+  return {.tunnels = {{.vni = network.overlay->vni,
+                       .port = network.overlay->port,
+                       .secure = network.options.encrypted}},
+          .hosts = {},
+          .secure_links = {}};
+}
+
+nat::NatUnderlay underlay_of(const UnderlayRecord& record) {
+  return {.tunnels = {}, .hosts = record.hosts, .secure_links = record.secure_links};
+}
+
 }  // namespace
 
 Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
@@ -44,13 +57,23 @@ Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
 
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
-  return apply(nat::admit_network(nat::nat_network(network)));
+  Changes changes = nat::admit_network(nat::nat_network(network));
+  append(changes, nat::admit_underlay(tunnel_of(network)));
+  return apply(changes);
 }
 
 Status FirewallSync::dismiss(const Network& network) {
   TRY(const bool there, firewall_.present(nat::version()));
   if (!there) return {};
-  return apply(nat::dismiss_network(nat::nat_network(network)));
+  Changes changes = nat::dismiss_network(nat::nat_network(network));
+  append(changes, nat::dismiss_underlay(tunnel_of(network)));
+  return apply(changes);
+}
+
+Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
+  TRY(const bool there, firewall_.present(nat::version()));
+  if (!there) return {};  // it is rendered with the first network
+  return apply(nat::change_underlay(underlay_of(before), underlay_of(after)));
 }
 
 Status FirewallSync::change_ports(const Network& network, const Endpoint& before,
@@ -109,14 +132,19 @@ Status FirewallSync::ensure() {
 struct FirewallSync::Wanted {
   std::vector<nat::NatNetwork> networks;
   std::vector<nat::NatPort> ports;
+  nat::NatUnderlay underlay;
 };
 
 Result<FirewallSync::Wanted> FirewallSync::wanted() {
   Wanted wanted;
+  TRY(const auto underlay, records_.underlay());
+  wanted.underlay = underlay_of(underlay);
   TRY(auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;
     wanted.networks.push_back(nat::nat_network(network));
+    for (const nat::NatTunnel& tunnel : tunnel_of(network).tunnels)
+      wanted.underlay.tunnels.push_back(tunnel);
     TRY(auto endpoints, records_.endpoints(network.id));
     std::erase_if(endpoints, [&](const Endpoint& each) { return each.boot_id != boot_id_; });
     for (const Endpoint& endpoint : endpoints)
@@ -136,19 +164,20 @@ Result<bool> FirewallSync::repair() {
   };
   for (const nat::NatNetwork& network : wanted.networks) collect(nat::admit_network(network));
   for (const nat::NatPort& port : wanted.ports) collect(nat::publish(port));
+  collect(nat::admit_underlay(wanted.underlay));
   bool same = there;
   for (auto set = sets.begin(); same && set != sets.end(); ++set) {
     TRY(auto have, firewall_.elements(set->first));
     same = same_elements(std::move(have), set->second);
   }
   if (same) return false;
-  TRY_STATUS(firewall_.run(nat::render(wanted.networks, wanted.ports)));
+  TRY_STATUS(firewall_.run(nat::render(wanted.networks, wanted.ports, wanted.underlay)));
   return true;
 }
 
 Status FirewallSync::render() {
   TRY(auto wanted, this->wanted());
-  return firewall_.run(nat::render(wanted.networks, wanted.ports));
+  return firewall_.run(nat::render(wanted.networks, wanted.ports, wanted.underlay));
 }
 
 Status FirewallSync::withdraw() { return firewall_.run(nat::render_nothing()); }

@@ -17,6 +17,8 @@ class FirewallSync {
 
   Status admit(const Network& network);
   Status dismiss(const Network& network);
+  // Packets of tunnels are taken from other hosts than before.
+  Status change_underlay(const UnderlayRecord& before, const UnderlayRecord& after);
   // Elements for the ports that `after` has and `before` has not, and the reverse, in one
   // transaction.
   Status change_ports(const Network& network, const Endpoint& before, const Endpoint& after);

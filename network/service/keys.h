@@ -11,6 +11,8 @@
 //                                      revision. (A key per address was rejected: no single
 //                                      precondition covers "this address and any".)
 //   port-cursor/<proto>                {"port"}: the last one chosen from the ephemeral range
+//   underlay                           {"hosts","secure_links"}: from where packets of tunnels are
+//                                      taken
 //   pool/..., lease/..., cursor/...    see network/ipam
 #pragma once
 
@@ -25,6 +27,7 @@ inline constexpr std::string_view kNetworks = "network/";
 inline constexpr std::string_view kEndpoints = "endpoint/";
 inline constexpr std::string_view kPorts = "port/";
 inline constexpr std::string_view kAliases = "network-alias/";
+inline constexpr std::string_view kUnderlay = "underlay";
 
 inline std::string network(std::string_view id) { return fmt::format("network/{}", id); }
 inline std::string network_name(std::string_view name) {

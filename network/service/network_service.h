@@ -1,4 +1,4 @@
-// The one implementation of NetworkService and PoolService.
+// The one implementation of NetworkService, PoolService and cluster::UnderlayGuard.
 #pragma once
 
 #include <functional>
@@ -35,7 +35,9 @@ struct ServiceParts {
   cluster::Doors* cluster = nullptr;
 };
 
-class CoreNetworkService : public NetworkService, public PoolService {};
+class CoreNetworkService : public NetworkService,
+                           public PoolService,
+                           public cluster::UnderlayGuard {};
 
 std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts);
 

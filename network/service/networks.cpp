@@ -129,6 +129,11 @@ Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
                 what, other, spec.name.str());
   }
   if (present) TRY_STATUS(purge_network(*present));  // left by a crash
+  if (spec.options.encrypted && spec.options.mode != "overlay")
+    return fail(Code::kInvalid,
+                "{}: option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
+                "encrypted",
+                what);
   const bool shared = spec.options.mode == "overlay" && !spec.overlay;
   auto created = shared ? create_shared(spec) : begin_network(spec);
   if (!created) return fail(with_context(created.error(), what));

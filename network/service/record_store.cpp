@@ -101,4 +101,10 @@ Result<std::size_t> RecordStore::count(std::string_view prefix) {
   return records.size();
 }
 
+Result<UnderlayRecord> RecordStore::underlay() {
+  TRY(const auto record, store_.get(keys::kUnderlay));
+  if (!record) return UnderlayRecord();
+  return decode_underlay(record->value);
+}
+
 }  // namespace fairlead::network

@@ -34,6 +34,7 @@ class RecordStore {
   // Of one network, or of all when `network_id` is empty.
   Result<std::vector<Endpoint>> endpoints(const std::string& network_id);
   Result<std::size_t> count(std::string_view prefix);
+  Result<UnderlayRecord> underlay();  // empty when there is none
 
   Result<std::optional<std::string>> id_at(const std::string& key);  // names and aliases
   state::Store& raw() { return store_; }

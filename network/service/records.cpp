@@ -336,6 +336,30 @@ Result<std::vector<PortClaim>> decode_claims(std::string_view text) {
   return as_damage(read_claims(json), "port");
 }
 
+std::string encode(const UnderlayRecord& underlay) {
+  Json json{{"hosts", Json::array()}, {"secure_links", Json::array()}};
+  for (const IpAddress& host : underlay.hosts) json["hosts"].push_back(host.to_string());
+  for (const IfName& link : underlay.secure_links) json["secure_links"].push_back(link.str());
+  return json::dump(json);
+}
+
+Result<UnderlayRecord> decode_underlay(std::string_view text) {
+  TRY(const auto json, json::parse(text));
+  TRY(const auto object, Object::of(json));
+  TRY(const auto hosts, object.strings_or_empty("hosts"));
+  TRY(const auto links, object.strings_or_empty("secure_links"));
+  UnderlayRecord underlay;
+  for (const std::string& text_of_host : hosts) {
+    TRY(auto host, IpAddress::parse(text_of_host));
+    underlay.hosts.push_back(host);
+  }
+  for (const std::string& name : links) {
+    TRY(auto link, IfName::parse(name));
+    underlay.secure_links.push_back(std::move(link));
+  }
+  return underlay;
+}
+
 std::string encode_id(std::string_view id) { return json::dump(Json{{"id", id}}); }
 
 Result<std::string> decode_id(std::string_view text) {

@@ -28,6 +28,16 @@ struct PortClaim {
 std::string encode(const std::vector<PortClaim>& claims);
 Result<std::vector<PortClaim>> decode_claims(std::string_view text);
 
+// From where packets of tunnels are taken: cluster::UnderlayGuard.
+struct UnderlayRecord {
+  std::vector<IpAddress> hosts;
+  std::vector<IfName> secure_links;
+
+  bool operator==(const UnderlayRecord&) const = default;
+};
+std::string encode(const UnderlayRecord& underlay);
+Result<UnderlayRecord> decode_underlay(std::string_view text);
+
 // {"id": ...} of names and aliases.
 std::string encode_id(std::string_view id);
 Result<std::string> decode_id(std::string_view text);

@@ -57,6 +57,9 @@ class ServiceImpl : public CoreNetworkService {
                                AddressUse use) override;
   Status release_address(const std::string& pool_id, const IpAddress& address) override;
 
+  Status guard_underlay(const std::vector<IpAddress>& hosts,
+                        const std::vector<IfName>& secure_links) override;
+
  private:
   static constexpr std::chrono::milliseconds kLockDeadline{8000};
   static constexpr unsigned kMostAttempts = 64;

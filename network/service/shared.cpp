@@ -161,6 +161,19 @@ void ServiceImpl::give_back(const Network& network, std::span<const Cidr> addres
       log::warn("give back an address", {{"error", given.error().text}});
 }
 
+// The record first: whoever renders the table anew from now on renders this.
+Status ServiceImpl::guard_underlay(const std::vector<IpAddress>& hosts,
+                                   const std::vector<IfName>& secure_links) {
+  TRY(const auto guard, parts_.locks.lock("underlay", kLockDeadline));
+  TRY(const UnderlayRecord before, records_.underlay());
+  const UnderlayRecord after{hosts, secure_links};
+  if (before == after) return {};
+  TRY_STATUS(commit({.puts = {{std::string(keys::kUnderlay), encode(after)}},
+                     .durability = state::Durability::kDurable}));
+  fault_point("network.underlay.recorded");
+  return firewall_.change_underlay(before, after);
+}
+
 // This host has another address between the hosts than when the network was made.
 Status ServiceImpl::move_tunnel(Stored<Network>& stored) {
   Network& network = stored.value;

@@ -6,27 +6,43 @@
 #include <filesystem>
 
 #include "base/host.h"
+#include "base/log.h"
 #include "base/state/etcd_store.h"
 #include "network/cluster/host_id.h"
 #include "network/kernel/underlay.h"
+#include "network/kernel/wireguard.h"
+#include "network/kernel/wireguard_keyfile.h"
 #include "plugin-api/bin/version.h"
 
 namespace fairlead {
 
 namespace {
 
+// The device that encrypts, where the kernel can.
+struct Secure {
+  std::unique_ptr<kernel::SecureLinks> links;
+  std::optional<kernel::SecureLinkSpec> spec;
+
+  std::optional<network::SecurePart> part() const {
+    if (!spec) return std::nullopt;
+    return network::SecurePart{*links, *spec};
+  }
+};
+
 class EtcdCluster : public ClusterPart {
  public:
-  EtcdCluster(std::unique_ptr<state::EtcdStore> store, state::Store& local,
+  EtcdCluster(std::unique_ptr<state::EtcdStore> store, Secure secure, state::Store& local,
               kernel::Tunnels& tunnels, const std::string& name, network::cluster::HostFacts host,
               const std::string& snapshots)
       : store_(std::move(store)),
+        secure_(std::move(secure)),
         agent_(network::make_agent({.local = local,
                                     .shared = *store_,
                                     .leases = *store_,
                                     .tunnels = tunnels,
                                     .cluster = name,
                                     .host = std::move(host),
+                                    .secure = secure_.part(),
                                     .snapshots = snapshots,
                                     .boot_id = boot_id(),
                                     .members = [this] { return members(); }})) {}
@@ -46,8 +62,36 @@ class EtcdCluster : public ClusterPart {
   }
 
   std::unique_ptr<state::EtcdStore> store_;
+  Secure secure_;
   std::unique_ptr<network::Agent> agent_;
 };
+
+constexpr const char* kSecureLink = "flw0";
+
+// Encrypted networks are for hosts whose kernel has WireGuard: another one says so when it is to
+// join one, and takes part in all the others.
+Result<Secure> open_secure(const Paths& paths, const ClusterConfig& config,
+                           network::cluster::HostFacts& facts) {
+  Secure secure;
+  TRY(secure.links, kernel::open_netlink_secure_links());
+  const Status probed = secure.links->probe();
+  if (!probed && probed.error().code == Code::kUnsupported) {
+    log::info("no encrypted networks on this host", {{"cause", probed.error().text}});
+    return secure;
+  }
+  TRY_STATUS(probed);
+  kernel::SecureLinkSpec spec{.port = config.wireguard_port, .alias = "fairlead " + config.name};
+  TRY(spec.name, IfName::parse(kSecureLink));
+  TRY(spec.private_key, kernel::load_or_make_private_key(paths.state_dir));
+  TRY(const auto public_key, kernel::public_key_of(spec.private_key));
+  const Cidr address = kernel::secure_address("fairlead/" + config.name, facts.id);
+  spec.addresses = {address};
+  spec.mtu = facts.underlay_mtu - kernel::wireguard_overhead(facts.vtep.family());
+  TRY_STATUS(secure.links->ensure(spec).map([](const kernel::SecureLink&) {}));
+  facts.secure = {public_key.to_string(), spec.port, address.address()};
+  secure.spec = std::move(spec);
+  return secure;
+}
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -70,13 +114,14 @@ Result<network::cluster::HostFacts> facts_of(const Paths& paths, const ClusterCo
 Result<std::unique_ptr<ClusterPart>> open_cluster(const Paths& paths, const ClusterConfig& config,
                                                   state::Store& local, kernel::Tunnels& tunnels) {
   TRY(auto facts, facts_of(paths, config, tunnels));
+  TRY(auto secure, open_secure(paths, config, facts));
   TRY(auto store, state::open_etcd_store(config.etcd));
   const std::string snapshots = paths.state_dir + "/cluster";
   std::error_code failed;
   std::filesystem::create_directories(snapshots, failed);
   if (failed) return fail(Code::kIo, "make the folder {}: {}", snapshots, failed.message());
-  return std::make_unique<EtcdCluster>(std::move(store), local, tunnels, config.name,
-                                       std::move(facts), snapshots);
+  return std::make_unique<EtcdCluster>(std::move(store), std::move(secure), local, tunnels,
+                                       config.name, std::move(facts), snapshots);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ Status take_paths(const json::Object& object, std::string_view key,
 
 Result<ClusterConfig> parse_cluster(const json::Object& object) {
   TRY_STATUS(object.only({"etcd", "name", "address", "host", "ca_file", "certificate_file",
-                          "key_file", "user", "password_file"}));
+                          "key_file", "user", "password_file", "wireguard_port"}));
   ClusterConfig cluster;
   TRY(cluster.etcd.endpoints, object.strings_or_empty("etcd"));
   if (cluster.etcd.endpoints.empty())
@@ -70,6 +70,8 @@ Result<ClusterConfig> parse_cluster(const json::Object& object) {
   TRY_STATUS(take_path(object, "key_file", cluster.etcd.key_file));
   TRY(cluster.etcd.user, object.string_or("user", ""));
   TRY_STATUS(take_path(object, "password_file", cluster.etcd.password_file));
+  TRY(const auto port, object.integer_or("wireguard_port", 1, 65535, cluster.wireguard_port));
+  cluster.wireguard_port = static_cast<std::uint16_t>(port);
   return cluster;
 }
 

@@ -17,7 +17,8 @@
 //                                an interface. Default: the address of the default route
 //       "host": "node1",         this host's name, for people. Default: that of the machine
 //       "ca_file": "", "certificate_file": "", "key_file": "",   PEM; read anew when they change
-//       "user": "", "password_file": ""
+//       "user": "", "password_file": "",
+//       "wireguard_port": 51820  UDP, of encrypted networks
 //     }
 //   }
 //
@@ -26,6 +27,7 @@
 // The command line takes "bind_roots" from it, and nothing else.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +46,7 @@ struct ClusterConfig {
   state::EtcdConfig etcd;
   std::string address;  // or an interface; empty: that of the default route
   std::string host;     // for people; empty: the machine's name
+  std::uint16_t wireguard_port = 51820;
 };
 
 struct Config {

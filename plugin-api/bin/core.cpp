@@ -52,6 +52,7 @@ class WiredCore : public Core {
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
+  network::cluster::UnderlayGuard& underlay_guard() override { return *networks_; }
   network::Agent* cluster() override { return cluster_ ? &cluster_->agent() : nullptr; }
   void finish() override { links_->finish_removals(); }
 

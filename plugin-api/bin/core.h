@@ -53,6 +53,7 @@ class Core {
   virtual volume::VolumeArchives& volume_archives() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
   virtual network::Agent* cluster() = 0;  // nothing: this host is in none
+  virtual network::cluster::UnderlayGuard& underlay_guard() = 0;
   // Waits for what was started and is not finished yet (daemon shutdown).
   virtual void finish() = 0;
 };

@@ -245,7 +245,7 @@ Status serve(const CommandLine& line, const Config& config) {
   TRY(auto listeners, open_listeners(config, docker, api));
   TRY(auto server, http::make_server(std::move(listeners), {}));
   look_over(*core);
-  if (core->cluster() != nullptr) core->cluster()->start(core->networks());
+  if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   Repairer repairer([&] { look_over(*core); }, std::chrono::seconds(config.reconcile_seconds));
   Repairer schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   TRY(auto monitor,

@@ -36,8 +36,8 @@ const std::vector<Layer>& layers() {
       // This host's part in the cluster: its own store on one side, the shared one and the tunnels
       // on the other.
       {"network/agent",
-       {"network/api", "network/cluster", "network/kernel/vxlan.h", "network/ipam", "base",
-        "base/state"}},
+       {"network/api", "network/cluster", "network/kernel/vxlan.h", "network/kernel/wireguard.h",
+        "network/ipam", "base", "base/state"}},
       {"network/nat", {"network/api", "network/kernel/firewall.h", "base"}},
       {"network/drivers", {"network/api", "network/kernel", "base"}},
       {"network/dns", {"network/api", "network/kernel", "base"}},

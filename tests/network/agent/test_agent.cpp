@@ -8,6 +8,7 @@
 #include "base/state/memory_store.h"
 #include "network/agent/agent.h"
 #include "tests/support/fake_host.h"
+#include "tests/support/fake_secure_links.h"
 
 namespace fairlead::network {
 namespace {
@@ -68,7 +69,8 @@ class FarStore : public state::Store, public state::Leases {
 
 class TestHost {
  public:
-  TestHost(FarStore& shared, int number) : number_(number), shared_(shared) {
+  TestHost(FarStore& shared, int number, bool is_secure = true)
+      : number_(number), is_secure_(is_secure), shared_(shared) {
     local_ = ip(fmt::format("192.0.2.{}", number));
     fake.tunnels.add_underlay(local_, 1500);
     start();
@@ -76,15 +78,29 @@ class TestHost {
   ~TestHost() { stop(); }
 
   void start() {
+    cluster::HostFacts facts{.id = fmt::format("{:032x}", number_),
+                             .name = fmt::format("node{}", number_),
+                             .vtep = local_,
+                             .underlay_mtu = 1500};
+    std::optional<SecurePart> secure;
+    if (is_secure_) {
+      const std::vector<std::uint8_t> bytes(kernel::kKeySize, static_cast<std::uint8_t>(number_));
+      kernel::SecureLinkSpec spec{.name = IfName::parse("flw0").value(),
+                                  .private_key = kernel::PrivateKey::from_bytes(bytes).value(),
+                                  .addresses = {kernel::secure_address("test", facts.id)}};
+      EXPECT_TRUE(secure_links.ensure(spec));
+      fake.tunnels.add_underlay(spec.addresses[0].address(), 1440);
+      facts.secure = {secure_links.public_key(spec.private_key).to_string(), spec.port,
+                      spec.addresses[0].address()};
+      secure = SecurePart{secure_links, spec};
+    }
     agent = make_agent({.local = fake.store,
                         .shared = shared_,
                         .leases = shared_,
                         .tunnels = fake.tunnels,
                         .cluster = "test",
-                        .host = {.id = fmt::format("{:032x}", number_),
-                                 .name = fmt::format("node{}", number_),
-                                 .vtep = local_,
-                                 .underlay_mtu = 1500},
+                        .host = facts,
+                        .secure = secure,
                         .boot_id = "boot-1",
                         .members = [this] {
                           return std::vector<cluster::StoreMember>{
@@ -93,7 +109,7 @@ class TestHost {
                                .has_leader = true}};
                         }});
     fake.open(agent.get(), [this](const std::string& id) { agent->on_tunnel_made(id); });
-    agent->start(*fake.service);
+    agent->start(*fake.service, *fake.service);
   }
   void stop() {
     if (agent) agent->stop();
@@ -101,9 +117,11 @@ class TestHost {
     agent.reset();
   }
 
-  Result<Network> make(const std::string& name, const std::string& subnet = "") {
+  Result<Network> make(const std::string& name, const std::string& subnet = "",
+                       bool encrypted = false) {
     NetworkSpec spec{.name = NetworkName::parse(name).value()};
     spec.options.mode = "overlay";
+    spec.options.encrypted = encrypted;
     if (!subnet.empty()) spec.subnets.push_back({.subnet = cidr(subnet)});
     return fake.service->create_network(spec);
   }
@@ -116,6 +134,9 @@ class TestHost {
     if (!wanted.empty()) spec.addresses.push_back(cidr(wanted + "/32"));
     return fake.service->attach(
         spec, IntoNetns{.fd = testing_netns(), .ifname = IfName::parse("eth0").value()});
+  }
+  IpAddress secure_address() const {
+    return kernel::secure_address("test", fmt::format("{:032x}", number_)).address();
   }
   Status detach(const std::string& network, const std::string& container) {
     return fake.service->remove_endpoint({{network}, endpoint_id(container, "eth0")});
@@ -133,12 +154,14 @@ class TestHost {
   }
 
   ::fairlead::testing::FakeHost fake;
+  ::fairlead::testing::FakeSecureLinks secure_links{fake.links};
   std::unique_ptr<Agent> agent;
 
  private:
   int testing_netns() { return ::fairlead::testing::FakeHost::kNetns + ++containers_; }
 
   const int number_;
+  const bool is_secure_;
   int containers_ = 0;
   FarStore& shared_;
   IpAddress local_;
@@ -302,6 +325,59 @@ TEST_F(AgentTest, what_the_service_refuses_without_touching_anything) {
   const auto made = alone.service->create_network(spec);
   ASSERT_FALSE(made);
   EXPECT_THAT(made.error().text, HasSubstr("\"cluster\" in fairlead.json"));
+}
+
+TEST_F(AgentTest, an_encrypted_network_goes_from_secure_link_to_secure_link) {
+  const auto made = a_.make("vault", "10.9.0.0/20", true);
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_EQ(made->mtu, 1370U);
+  EXPECT_EQ(made->overlay->local, a_.secure_address());
+  ASSERT_TRUE(b_.make("vault", "", true));
+  EXPECT_EQ(b_.make("vault").error().code, Code::kConflict) << "not without -o encrypted";
+  ASSERT_TRUE(a_.make("plain", "10.10.0.0/20"));
+  ASSERT_TRUE(b_.make("plain"));
+  const auto web = a_.attach("vault", "web");
+  ASSERT_TRUE(web) << web.error().text;
+  const auto expected = address_of(*web) + " -> " + a_.secure_address().to_string();
+  EXPECT_TRUE(eventually([&] { return b_.entries("vault") == std::vector{expected}; }));
+  ASSERT_TRUE(a_.attach("plain", "open"));
+  EXPECT_TRUE(eventually([&] {
+    const auto entries = b_.entries("plain");
+    return entries.size() == 1 && entries[0].ends_with(" -> 192.0.2.1");
+  }));
+  const auto peers = b_.secure_links.dump(IfName::parse("flw0").value());
+  ASSERT_TRUE(peers);
+  ASSERT_EQ(peers->peers.size(), 1U);
+  EXPECT_EQ(peers->peers[0].peer.endpoint->to_string(), "192.0.2.1:51820");
+  ASSERT_TRUE(a_.detach("vault", "web"));
+  EXPECT_TRUE(eventually([&] { return b_.entries("vault").empty(); }));
+}
+
+TEST_F(AgentTest, a_host_that_cannot_encrypt_joins_no_encrypted_network) {
+  TestHost c(shared_, 3, false);
+  ASSERT_TRUE(eventually([&] { return c.agent->status().joined; }));
+  ASSERT_TRUE(a_.make("vault", "10.9.0.0/20", true));
+  const auto refused = c.make("vault", "", true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  EXPECT_THAT(refused.error().text, HasSubstr("modprobe wireguard"));
+  EXPECT_EQ(c.make("other", "10.10.0.0/20", true).error().code, Code::kUnsupported);
+  EXPECT_TRUE(c.make("plain", "10.11.0.0/20"));
+}
+
+TEST_F(AgentTest, packets_of_tunnels_are_taken_from_the_hosts_of_the_cluster_only) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  const auto guarded = [&](const std::string& set) {
+    const auto elements = a_.fake.firewall.elements(set);
+    return elements ? elements->size() : 0U;
+  };
+  EXPECT_TRUE(eventually([&] { return guarded("tunnel_hosts_v4") == 1; })) << "host b";
+  {
+    TestHost c(shared_, 3);
+    EXPECT_TRUE(eventually([&] { return guarded("tunnel_hosts_v4") == 2; }));
+  }
+  ASSERT_TRUE(a_.fake.service->reconcile());
+  EXPECT_EQ(guarded("tunnel_hosts_v4"), 2U) << "a host that left may still have containers";
 }
 
 TEST_F(AgentTest, docker_asks_for_the_pool_before_the_network) {
