@@ -55,6 +55,17 @@ Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
   return removed;
 }
 
+// Seconds until the removed host must have seen it, by the clock of this process that never jumps,
+// from when it first looked: those of two hosts may differ by hours.
+long long StoreMembership::still_to_wait(const HostRecord& removed) {
+  const auto now = fence_.clock().running();
+  const std::scoped_lock hold(removals_guard_);
+  const auto [seen, fresh] = removals_.try_emplace(removed.facts.id, removed.epoch, now);
+  if (!fresh && seen->second.first != removed.epoch) seen->second = {removed.epoch, now};
+  const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - seen->second.second);
+  return std::max(0LL, kFenceSeconds - static_cast<long long>(waited.count()));
+}
+
 Result<HostRemoval> StoreMembership::remove_host(std::string_view host) {
   TRY(const auto found, find_host(host));
   if (found.value.facts.id == parts_.facts.id && !fence_.is_closed())
@@ -69,7 +80,7 @@ Result<HostRemoval> StoreMembership::remove_host(std::string_view host) {
   };
   HostRemoval removal;
   TRY(removal.endpoints, sweep_endpoints(parts_.shared, is_void));
-  removal.retry_after = std::max(0LL, removed.free_after - fence_.clock().unix_time());
+  removal.retry_after = still_to_wait(removed);
   if (removal.retry_after > 0) return removal;
   TRY(removal.addresses, sweep_addresses(parts_.shared, is_void));
   TRY_STATUS(sweep_joined(parts_.shared, removed.facts.id));

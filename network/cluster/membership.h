@@ -1,7 +1,11 @@
 // How a host takes part in the cluster.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <mutex>
+#include <string>
+#include <utility>
 
 #include "base/state/leases.h"
 #include "network/cluster/fence.h"
@@ -53,12 +57,17 @@ class StoreMembership : public Membership {
   Result<Stored<HostRecord>> find_host(std::string_view host);
   bool came_back(const HostRecord& host) const;
   Result<HostRecord> fence_off(const Stored<HostRecord>& host);
+  long long still_to_wait(const HostRecord& removed);
 
   MembershipParts parts_;
   Fence& fence_;
   std::mutex guard_;  // one verb at a time
   std::string nonce_;
   std::optional<state::LeaseId> lease_;
+
+  std::mutex removals_guard_;
+  // By host: the epoch of its removal, and the running clock when this process first saw it.
+  std::map<std::string, std::pair<std::uint64_t, std::chrono::milliseconds>> removals_;
 
   std::mutex table_guard_;
   HostTable table_;

@@ -74,8 +74,10 @@ class SimulatedHost {
   }
 
   void follow() {
-    peers = make_peers(*shared, {.host_id = facts.id}, system_clock(),
-                       [this](const PeerChanges& changes) { return apply(changes); });
+    peers = make_peers(
+        *shared, {.host_id = facts.id}, system_clock(),
+        [this](const PeerChanges& changes) { return apply(changes); },
+        [](const std::string&, const auto&) -> Status { return {}; });
   }
   Status apply(const PeerChanges& changes) {
     const std::scoped_lock hold(kernel_guard_);

@@ -35,9 +35,10 @@ struct World {
   std::atomic<long long> seconds = 1'000;  // of every clock
   std::unique_ptr<state::MemoryStore> store = new_store();
 
-  Clock clock() {
+  // `wall`: how far the machine's clock on the wall is off, in seconds.
+  Clock clock(const std::atomic<long long>& wall) {
     return {.running = [this] { return std::chrono::milliseconds(seconds * 1000); },
-            .unix_time = [this] { return 1'800'000'000 + seconds; }};
+            .unix_time = [this, &wall] { return 1'800'000'000 + seconds + wall; }};
   }
   std::unique_ptr<state::MemoryStore> new_store() {
     return state::make_memory_store(state::kRememberedCommits, [this] {
@@ -171,6 +172,8 @@ class Machine {
     start();
   }
 
+  std::atomic<long long> wall = 0;  // seconds that its clock on the wall is off
+
   // A new process; the one before is gone without a word.
   void start() {
     fate = {};
@@ -181,7 +184,7 @@ class Machine {
     shared->is_open = open;
     local = std::make_unique<Door>(disk_, fate);
     cluster = std::make_unique<Cluster>(MembershipParts{*shared, *local, *shared, facts, boot},
-                                        world_.clock());
+                                        world_.clock(wall));
     service = std::make_unique<ServiceSteps>(addresses(), *local, boot);
   }
   void reboot() {
