@@ -27,6 +27,7 @@ using cluster::SharedNetwork;
 using cluster::Standing;
 
 constexpr std::chrono::seconds kJoinRetry{1};
+constexpr std::chrono::seconds kFirstJoin{3};  // how long a start waits for it
 // How often the kernel's entries are compared with what they should be. A dump of many is dear.
 constexpr std::chrono::seconds kCompare{60}, kCompareMany{600};
 constexpr std::size_t kMany = 10'000;
@@ -133,8 +134,8 @@ class HostAgent : public Agent {
   std::map<std::string, Device> devices_;  // by network id
   std::map<IpAddress, IpAddress> secure_;  // of the other hosts: in the underlay -> inside
   std::map<std::string, Time> compare_at_;
-  bool joined_ = false;
-  std::string problem_;  // of the membership
+  bool joined_ = false, tried_ = false;  // to join
+  std::string problem_;                  // of the membership
 
   std::jthread member_, comparer_;
 };
@@ -164,6 +165,8 @@ void HostAgent::start(NetworkService& service, cluster::UnderlayGuard& guard) {
                      .on_network_gone = [this](const std::string& id) { drop(id); }});
   member_ = std::jthread([this](std::stop_token stop) { take_part(std::move(stop)); });
   comparer_ = std::jthread([this](std::stop_token stop) { compare_now_and_then(std::move(stop)); });
+  std::unique_lock hold(guard_);
+  changed_.wait_for(hold, kFirstJoin, [this] { return tried_; });
 }
 
 void HostAgent::stop() {
@@ -192,6 +195,8 @@ void HostAgent::take_part(std::stop_token stop) {
       note(standing.error().text);
     }
     std::unique_lock hold(guard_);
+    tried_ = true;
+    changed_.notify_all();
     const std::chrono::milliseconds pause =
         joined_ ? std::chrono::milliseconds(cluster::kBeatPeriod) : kJoinRetry;
     changed_.wait_for(hold, stop, pause, [] { return false; });

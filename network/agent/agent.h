@@ -44,7 +44,9 @@ struct AgentParts {
 
 class Agent : public cluster::Doors, public cluster::Control {
  public:
-  // Begins to work. `service` and `guard` work on the same local store, and must outlive stop().
+  // Begins to work, and waits for the first attempt to join, some seconds at most: what asks for
+  // addresses right after finds a member of the cluster. `service` and `guard` work on the same
+  // local store, and must outlive stop().
   virtual void start(NetworkService& service, cluster::UnderlayGuard& guard) = 0;
   // Leaves the cluster in order, as far as the shared store can be reached. Its endpoints stay.
   virtual void stop() = 0;
