@@ -72,6 +72,7 @@ Status StoreAddresses::tend_block(const std::string& network_id, LocalBlock bloc
     return release_block(network_id, std::move(block), book);
   TRY(const auto used, book.leased(network_id, block.block));
   const long long now = fence_.clock().unix_time();
+  if (block.empty_since > now) block.empty_since = 0;  // the clock was set back: from now on
   if (used.empty() && block.empty_since != 0 && now - block.empty_since >= kEmptyBlockSeconds)
     return release_block(network_id, std::move(block), book);
   fill.total += std::min(size_of(block.ranges), UINT64_MAX - fill.total);
@@ -113,7 +114,9 @@ Status StoreAddresses::release_block(const std::string& network_id, LocalBlock b
 Status StoreAddresses::tend_single(const std::string& network_id, const LocalAddress& address,
                                    LeaseBook& book) {
   if (address.phase == ClaimPhase::kReleasing) return release_pin(network_id, address);
-  if (fence_.clock().unix_time() - address.since < kUnleasedSeconds) return {};
+  const long long age =
+      fence_.clock().unix_time() - address.since;  // below 0: the clock was set back
+  if (age >= 0 && age < kUnleasedSeconds) return {};
   const unsigned bits = address.address.is_v4() ? 32 : 128;
   const auto leased_now = [&] { return book.leased(network_id, Cidr::of(address.address, bits)); };
   TRY(const auto leased, leased_now());

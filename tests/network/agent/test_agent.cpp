@@ -82,6 +82,8 @@ class TestHost {
                              .name = fmt::format("node{}", number_),
                              .vtep = local_,
                              .underlay_mtu = 1500};
+    const std::string snapshots = fake.folder / "cluster";
+    std::filesystem::create_directories(snapshots);
     std::optional<SecurePart> secure;
     if (is_secure_) {
       const std::vector<std::uint8_t> bytes(kernel::kKeySize, static_cast<std::uint8_t>(number_));
@@ -101,6 +103,7 @@ class TestHost {
                         .cluster = "test",
                         .host = facts,
                         .secure = secure,
+                        .snapshots = snapshots,
                         .boot_id = "boot-1",
                         .members = [this] {
                           return std::vector<cluster::StoreMember>{

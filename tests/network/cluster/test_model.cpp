@@ -25,6 +25,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   };
   struct State {
     bool joined = false, paused = false, up = true;
+    int remover = -1;       // who has said `host rm`, and goes on with it
     bool removing = false;  // `host rm` has begun, and the machine has not seen it
   };
 
@@ -157,7 +158,9 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   }
 
   void step_remove_host(int by) {
-    const int target = number(0, kMachines - 1);
+    int target = number(0, kMachines - 1);
+    for (int i = 0; i < kMachines; ++i)  // what was begun is ended first
+      if (states_[index(i)].removing && states_[index(i)].remover == by) target = i;
     State& state = states_[index(target)];
     if (target == by || !reaches(by) || !states_[index(by)].joined) return;
     if (runs(target) && !reaches(target)) return;  // see above
@@ -166,6 +169,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     // more.
     if (is_fenced_off(target) && !runs(target)) forget_uses(target);
     const bool began_before = state.removing;
+    state.remover = by;
     state.removing = true;  // also when the operator's process dies on the way
     const auto removal = of(by).membership().remove_host(name(target));
     if (!removal || !removal->complete) return;
@@ -247,6 +251,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   void end_well() {
     for (int i = 0; i < kMachines; ++i) {
       of(i).shared->is_open = true;
+      of(i).wall = 0;
       states_[index(i)].paused = false;
       states_[index(i)].up = true;
       restart(i);
@@ -287,7 +292,7 @@ TEST_P(AddressModel, no_address_is_given_twice) {
   for (int i = 0; i < 60'000 && allocations_ < kAllocations && !HasFatalFailure(); ++i) step();
   EXPECT_GE(allocations_, kAllocations);
   EXPECT_GT(crashes_, 50);
-  EXPECT_GT(removals_, 1);
+  EXPECT_GT(removals_, 0);
   RecordProperty("crashes", crashes_);
   RecordProperty("removals", removals_);
   if (!HasFatalFailure()) end_well();

@@ -14,9 +14,9 @@ constexpr const char* kHosts = R"({"hosts": [
 TEST_F(ClusterCommand, ListsTheHosts) {
   answers_["GET /v1/hosts"] = {kHosts};
   EXPECT_EQ(run("host ls").out,
-            "HOST ID       NAME   ADDRESS   STATE    SINCE                 VERSION\n"
-            "3f9a01234567  node1  10.0.0.1  alive    2026-01-31T12:00:00Z  1.2.3\n"
-            "7b1c01234567  node2  10.0.0.2  suspect  2026-01-31T12:05:00Z  1.2.3\n");
+            "HOST ID        NAME    ADDRESS    STATE     SINCE                  VERSION\n"
+            "3f9a01234567   node1   10.0.0.1   alive     2026-01-31T12:00:00Z   1.2.3\n"
+            "7b1c01234567   node2   10.0.0.2   suspect   2026-01-31T12:05:00Z   1.2.3\n");
   EXPECT_EQ(run("host ls -q").out, "3f9a01234567\n7b1c01234567\n");
   EXPECT_NE(run("host ls --json").out.find("\"state\": \"suspect\""), std::string::npos);
 }

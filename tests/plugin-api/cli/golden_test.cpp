@@ -201,6 +201,10 @@ TEST_F(Help, TellsEveryOption) {
       {"volume inspect", {"NAME"}},
       {"volume create", {"NAME", "-o,--opt", "--label"}},
       {"volume rm", {"NAME", "-f,--force"}},
+      {"host ls", {"--no-trunc"}},
+      {"host rm", {"HOST...", "-f,--force"}},
+      {"cluster status", {}},
+      {"cluster thaw", {}},
       {"status", {}},
       {"reconcile", {}},
       {"version", {}}};

@@ -71,7 +71,7 @@ TEST_F(NetworkCommand, CreateTakesWhatDockersTakes) {
 }
 
 TEST_F(NetworkCommand, CreateReadsOptionsAfterTheNameToo) {
-  EXPECT_EQ(asked_for("network create shop --opt=mtu=1400 -omode=overlay").options.mode, "overlay");
+  EXPECT_EQ(asked_for("network create shop --opt=mtu=1400 -omode=macvlan").options.mode, "macvlan");
 }
 
 TEST_F(NetworkCommand, CreateTakesWhatInspectPrints) {
