@@ -16,18 +16,6 @@ bool is_too_many(std::size_t gone, std::size_t of) {
 
 }  // namespace
 
-std::string_view to_string(HostState state) {
-  switch (state) {
-    case HostState::kAlive:
-      return "alive";
-    case HostState::kSuspect:
-      return "suspect";
-    case HostState::kGone:
-      break;
-  }
-  return "gone";
-}
-
 bool HostTable::is_member(const Entry& entry) {
   return entry.known && entry.record.phase == HostPhase::kMember;
 }
