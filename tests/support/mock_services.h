@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "network/api/cluster.h"
 #include "network/api/service.h"
 #include "volume/api/service.h"
 
@@ -41,6 +42,14 @@ class MockNetworkService : public network::NetworkService {
               (override));
   MOCK_METHOD(Result<network::ServiceStatus>, status, (), (override));
   MOCK_METHOD(Result<network::ReconcileReport>, reconcile, (), (override));
+};
+
+class MockControl : public network::cluster::Control {
+ public:
+  MOCK_METHOD(network::cluster::ClusterStatus, status, (), (override));
+  MOCK_METHOD(Result<std::vector<network::cluster::Host>>, hosts, (), (override));
+  MOCK_METHOD(Result<network::cluster::HostRemoval>, remove_host, (std::string_view), (override));
+  MOCK_METHOD(void, thaw, (), (override));
 };
 
 class MockPoolService : public network::PoolService {

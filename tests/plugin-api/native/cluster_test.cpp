@@ -8,14 +8,6 @@ namespace {
 using namespace network::cluster;
 using ::testing::Return;
 
-class MockControl : public Control {
- public:
-  MOCK_METHOD(ClusterStatus, status, (), (override));
-  MOCK_METHOD(Result<std::vector<Host>>, hosts, (), (override));
-  MOCK_METHOD(Result<HostRemoval>, remove_host, (std::string_view), (override));
-  MOCK_METHOD(void, thaw, (), (override));
-};
-
 class ClusterApi : public ApiTest {
  protected:
   ClusterApi() {

@@ -126,6 +126,10 @@ const std::vector<Exchange> kExchanges{
     {"DELETE", "/v1/volume-pools/{pool}", "/v1/volume-pools/fast", ""},
     {"GET", "/v1/jobs", "/v1/jobs", ""},
     {"POST", "/v1/jobs/{job}/stop", "/v1/jobs/j1/stop", ""},
+    {"GET", "/v1/cluster", "/v1/cluster", ""},
+    {"POST", "/v1/cluster/thaw", "/v1/cluster/thaw", ""},
+    {"GET", "/v1/hosts", "/v1/hosts", ""},
+    {"DELETE", "/v1/hosts/{host}", "/v1/hosts/node3", ""},
     {"GET", "/v1/status", "/v1/status", ""},
     {"GET", "/v1/version", "/v1/version", ""},
     {"POST", "/v1/reconcile", "/v1/reconcile", ""},
@@ -137,7 +141,27 @@ class OpenApiAnswers : public ApiTest {
     network::Attachment made;
     made.endpoint = web_endpoint();
     ON_CALL(networks_, create_network).WillByDefault(Return(shop_network()));
-    ON_CALL(networks_, inspect_network).WillByDefault(Return(shop_network()));
+    network::Network shared = shop_network();
+    shared.overlay = {.vni = 4711, .local = IpAddress::parse("10.0.0.1").value()};
+    ON_CALL(networks_, inspect_network).WillByDefault(Return(shared));
+    network::cluster::HostFacts facts{.id = "3f9a0123456789abcdef0123456789ab",
+                                      .name = "node1",
+                                      .vtep = IpAddress::parse("10.0.0.1").value(),
+                                      .version = "1.2.3"};
+    ON_CALL(control_, hosts)
+        .WillByDefault(Return(std::vector<network::cluster::Host>{{.facts = facts, .epoch = 1}}));
+    ON_CALL(control_, remove_host)
+        .WillByDefault(Return(network::cluster::HostRemoval{.retry_after = 20}));
+    ON_CALL(control_, status)
+        .WillByDefault(Return(network::cluster::ClusterStatus{
+            .cluster = "east",
+            .host = facts,
+            .members = {{.endpoint = "a", .error = "refused"},
+                        {.endpoint = "b", .version = "3.5.33", .has_leader = true}},
+            .problems = {"a does not answer"}}));
+    auto parts = services();
+    parts.cluster = &control_;
+    handler_ = native::make_native_handler(parts);
     ON_CALL(networks_, list_networks)
         .WillByDefault(
             Return(std::vector<network::NetworkUsage>{{shop_network(), 3}, {plain_network(), 0}}));
@@ -194,6 +218,7 @@ class OpenApiAnswers : public ApiTest {
       ADD_FAILURE() << name << ": " << fault;
   }
 
+  ::testing::NiceMock<MockControl> control_;
   SchemaValidator validator_{openapi()};
 };
 
@@ -239,7 +264,7 @@ TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
         "PortHolder", "Rates",         "Route",         "Volume",        "VolumeState",
         "MountHint",  "Status",        "Version",       "VolumeUsage",   "CheckReport",
         "Snapshot",   "SnapshotState", "TrashedVolume", "VolumePool",    "VolumePoolState",
-        "Job"}) {
+        "Job",        "Host",          "HostRemoval",   "Cluster"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
     for (auto property = schema["properties"].begin(); property != schema["properties"].end();
