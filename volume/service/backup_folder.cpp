@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -100,18 +101,30 @@ Status check_marker(const Folder& top) {
   return {};
 }
 
+constexpr std::array kParts{"packs", "backups", "tmp"};
+
+// What a call that did not come to its end left.
+bool is_empty_part(const Folder& top, const std::string& name) {
+  if (std::ranges::find(kParts, name) == kParts.end()) return false;
+  const auto part = top.folder(name);
+  const auto names = part ? part->names() : Result<std::vector<std::string>>(fail(part.error()));
+  return names && names->empty();
+}
+
 // An empty folder becomes one; a folder with other things in it is somebody else's.
-Status mark(const Folder& top) {
-  TRY(const bool there, top.has(kMarker));
-  if (there) return check_marker(top);
+Status check_empty(const Folder& top) {
   TRY(const auto names, top.names());
   for (const std::string& name : names)
-    if (!name.starts_with("lock") && name != "lost+found")
+    if (!name.starts_with("lock") && name != "lost+found" && !is_empty_part(top, name))
       return fail(Code::kConflict,
                   "{} is not empty and not a backup folder: \"{}\" is in it; name an empty folder, "
                   "or a new one",
                   top.path(), shown(name));
-  // Beside and renamed: never a marker that is half written.
+  return {};
+}
+
+// Beside and renamed: never a marker that is half written.
+Status mark(const Folder& top) {
   const std::string building = "lock." + random_hex(8);
   TRY_STATUS(top.write_file(building, json::dump({{"format", kFormat}}) + "\n", 0600));
   if (::renameat(top.fd(), building.c_str(), top.fd(), kMarker) != 0)
@@ -245,11 +258,14 @@ Result<BackupFolder> BackupFolder::prepare(const std::string& path) {
   UniqueFd lock(::openat(top.fd(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!lock) return fail_errno(errno, fmt::format("open the lock of the backup folder {}", path));
   TRY_STATUS(lock_file(lock, LOCK_EX, path));
-  TRY_STATUS(mark(top));
+  TRY(const bool is_marked, top.has(kMarker));
+  TRY_STATUS(is_marked ? check_marker(top) : check_empty(top));
   TRY(auto packs, top.ensure_folder("packs", 0700));
   TRY(auto backups, top.ensure_folder("backups", 0700));
   TRY(auto tmp, top.ensure_folder("tmp", 0700));
   TRY_STATUS(top.sync());
+  fault_point("backup.folder.made");
+  if (!is_marked) TRY_STATUS(mark(top));  // last: a folder that says it is one is whole
   TRY_STATUS(empty_folder(tmp));
   fault_point("backup.folder.ready");
   return BackupFolder(std::move(lock), std::move(top), std::move(packs), std::move(backups),

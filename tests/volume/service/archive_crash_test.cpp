@@ -63,7 +63,7 @@ class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
     if (world.service->inspect("copy")) {
       EXPECT_EQ(world.facts("copy"), world.facts("shop"));
     }
-    if (testing::is_there(folder + "/backup/backups")) {
+    if (testing::is_there(folder + "/backup/fairlead-backup.json")) {
       const auto verified = world.archives->verify(folder + "/backup", "", {});
       ASSERT_TRUE(verified) << verified.error().text;
       EXPECT_TRUE(verified->clean) << verified->findings.front();
@@ -174,7 +174,7 @@ TEST(ArchiveSourceTest, AVolumeInUseIsBackedUpFromASnapshotAndIncrementally) {
 // What an unfinished backup stored is used or removed by the next one.
 TEST(ArchiveCrashBackupTest, AnIncrementalOneKilledAnywhereKeepsTheFirst) {
   for (const char* point :
-       {"backup.folder.ready", "backup.pack.written", "backup.pack.renamed",
+       {"backup.folder.made", "backup.folder.ready", "backup.pack.written", "backup.pack.renamed",
         "backup.content.stored", "backup.index.written", "backup.index.renamed", "backup.done"}) {
     SCOPED_TRACE(point);
     const Scratch scratch(Where::kMemory);

@@ -249,6 +249,24 @@ TEST_F(BackupTest, AFolderWithOtherThingsIsLeftAlone) {
   EXPECT_EQ(opened.error().code, Code::kInvalid);
 }
 
+TEST_F(BackupTest, AFolderThatWasHalfMadeIsMadeAnew) {
+  write_text(from + "/file", "x");
+  for (const char* part : {"/packs", "/tmp"})
+    std::filesystem::create_directories(repository + part);
+  EXPECT_EQ(BackupFolder::open(repository).error().code, Code::kInvalid);  // it is not one yet
+  ASSERT_TRUE(back_up());
+  EXPECT_TRUE(verify().clean);
+}
+
+TEST_F(BackupTest, AFolderWithOtherThingsUnderOurNamesIsLeftAlone) {
+  write_text(from + "/file", "x");
+  std::filesystem::create_directories(repository + "/backups");
+  write_text(repository + "/backups/diary", "mine");
+  const auto done = back_up();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::kConflict) << done.error().text;
+}
+
 TEST_F(BackupTest, OnlyOneWritesAtATime) {
   const auto first = BackupFolder::prepare(repository);
   ASSERT_TRUE(first);

@@ -281,7 +281,7 @@ class Machine {
     EXPECT_EQ(world_->store->list("volume-name/")->size(), views_.size());
   }
   void compare_backups() {
-    if (!testing::is_there(backup_folder())) {
+    if (!testing::is_there(backup_folder() + "/fairlead-backup.json")) {
       EXPECT_TRUE(backups_.empty());
       return;
     }
