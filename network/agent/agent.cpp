@@ -43,9 +43,11 @@ class Leases : public cluster::LeaseBook {
 
   Result<std::vector<IpAddress>> leased(const std::string& network_id,
                                         const Cidr& within) override {
-    TRY(const auto network, service_.inspect_network({network_id}));
     std::vector<IpAddress> addresses;
-    for (const Subnet& subnet : network.subnets) {
+    const auto network = service_.inspect_network({network_id});
+    if (!network && network.error().code == Code::kNotFound) return addresses;
+    TRY_STATUS(network);
+    for (const Subnet& subnet : network->subnets) {
       if (!subnet.subnet.contains(within.first())) continue;
       TRY(const auto leases, ipam_.list_leases(subnet.subnet));
       for (const LeaseRecord& lease : leases)

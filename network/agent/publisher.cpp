@@ -198,9 +198,19 @@ Status Publisher::compare_networks() {
       tell("network " + id, {});
       tell("forget " + id, parts_.addresses.forget(id));
     }
+  if (!looked_) TRY_STATUS(forget_strays(present));
+  looked_ = true;
   const std::scoped_lock hold(guard_);
   if (present != networks_) kept_ = false;
   networks_ = std::move(present);
+  return {};
+}
+
+// Of networks that went while nobody was there to say so.
+Status Publisher::forget_strays(const std::map<std::string, NetworkName>& present) {
+  TRY(const auto owned, parts_.addresses.owned());
+  for (const cluster::OwnedBlock& block : owned)
+    if (!present.contains(block.network_id)) TRY_STATUS(parts_.addresses.forget(block.network_id));
   return {};
 }
 

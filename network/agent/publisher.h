@@ -56,6 +56,7 @@ class Publisher {
   bool has_work() const;  // under guard_
   Status look_at_networks();
   Status compare_networks();
+  Status forget_strays(const std::map<std::string, NetworkName>& present);
   Status keep_networks();
   Status publish(const EndpointKey& key);
   Status try_publish(const EndpointKey& key);
@@ -67,6 +68,7 @@ class Publisher {
   // The publisher's thread's own.
   std::map<std::string, NetworkName> networks_;  // by id
   std::set<std::string> gone_;                   // of these, from the cluster
+  bool looked_ = false;                          // at all of them, once
   std::chrono::steady_clock::time_point compared_{};
 
   std::mutex guard_;

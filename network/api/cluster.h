@@ -235,7 +235,7 @@ class Addresses {
   // blocks that were empty for 10 minutes, ends what a crash or an outage cut short. Goes on after
   // errors and returns the first.
   virtual Status tend(LeaseBook& book) = 0;
-  // The network is gone: forgets its blocks here.
+  // This host has the network no more: the next `tend` gives back what it owns of it.
   virtual Status forget(const std::string& network_id) = 0;
   virtual Result<std::vector<OwnedBlock>> owned() = 0;
 };

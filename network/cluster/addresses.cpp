@@ -96,11 +96,22 @@ Status StoreAddresses::drop(std::string key) {
       .map([](const auto&) {});
 }
 
+// tend() gives them back, if nothing is leased out of them, and goes on when nobody answers.
 Status StoreAddresses::forget(const std::string& network_id) {
   const std::scoped_lock hold(claims_);
-  TRY_STATUS(sweep_prefix(local_, keys::local_blocks_of(network_id)));
-  TRY_STATUS(sweep_prefix(local_, keys::local_endpoints_of(network_id)));
-  return sweep_prefix(local_, keys::local_addresses_of(network_id));
+  TRY(const auto blocks, local_.list(keys::local_blocks_of(network_id)));
+  for (const state::Record& record : blocks) {
+    TRY(auto block, decode<LocalBlock>(record));
+    if (block.phase == ClaimPhase::kClaiming) continue;  // not known to be ours
+    block.phase = ClaimPhase::kReleasing;
+    TRY_STATUS(save(network_id, std::move(block)));
+  }
+  TRY(const auto addresses, local_.list(keys::local_addresses_of(network_id)));
+  for (const state::Record& record : addresses) {
+    TRY(const auto address, decode<LocalAddress>(record));
+    TRY_STATUS(save(network_id, address, ClaimPhase::kReleasing));
+  }
+  return sweep_prefix(local_, keys::local_endpoints_of(network_id));
 }
 
 Result<std::vector<OwnedBlock>> StoreAddresses::owned() {

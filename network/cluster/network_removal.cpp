@@ -64,9 +64,15 @@ Result<StoreNetworks::StoredNetwork> StoreNetworks::set_phase(const StoredNetwor
 }
 
 Status StoreNetworks::leave(std::string_view network) {
+  const std::scoped_lock hold(joining_);
+  return leave_now(network);
+}
+
+Status StoreNetworks::leave_now(std::string_view network) {
   TRY(const auto found, find(network));
   if (!found) return {};
   const std::string& id = found->value.network.id;
+  making_.erase(id);
   TRY(auto endpoints, endpoints_of(id));
   std::erase_if(endpoints, [&](const SharedEndpoint& endpoint) {
     return endpoint.host_id != fence_.host_id();
@@ -106,7 +112,9 @@ Status StoreNetworks::remove_unjoined(const StoredNetwork& network) {
   return {};
 }
 
+// A network that is being made here is joined before the host has a record of it: it is no stray.
 Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::string>& ids) {
+  const std::scoped_lock hold(joining_);
   std::vector<std::string> gone;
   for (const std::string& id : ids) {
     TRY(const auto found, find(id));
@@ -118,9 +126,10 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
   TRY(const auto records, shared_.list(keys::kJoined));
   for (const state::Record& record : records) {
     const std::string id(keys::network_part(record.key));
-    if (keys::last_part(record.key) != fence_.host_id()) continue;
-    if (std::ranges::find(ids, id) == ids.end()) TRY_STATUS(leave(id));
+    if (keys::last_part(record.key) != fence_.host_id() || making_.contains(id)) continue;
+    if (std::ranges::find(ids, id) == ids.end()) TRY_STATUS(leave_now(id));
   }
+  for (const std::string& id : ids) making_.erase(id);
   return gone;
 }
 

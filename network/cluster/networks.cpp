@@ -102,6 +102,14 @@ Result<std::optional<StoreNetworks::StoredNetwork>> StoreNetworks::find(std::str
 
 Result<SharedNetwork> StoreNetworks::create_or_join(const NetworkSpec& spec,
                                                     const std::vector<Cidr>& occupied) {
+  const std::scoped_lock hold(joining_);
+  auto network = find_or_create(spec, occupied);
+  if (network) making_.insert(network->id);
+  return network;
+}
+
+Result<SharedNetwork> StoreNetworks::find_or_create(const NetworkSpec& spec,
+                                                    const std::vector<Cidr>& occupied) {
   const std::string what = fmt::format("create network {}", spec.name.str());
   if (auto valid = validate_subnets(wanted_subnets(spec)); !valid)
     return fail(with_context(valid.error(), what));

@@ -1,6 +1,11 @@
 // Networks that all hosts share.
 #pragma once
 
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
 #include "network/cluster/fence.h"
 
 namespace fairlead::network::cluster {
@@ -59,6 +64,7 @@ class StoreNetworks : public Networks {
   Status check_secure() const;
   Result<SharedNetwork> joined(const StoredNetwork& network);
   Status check_underlay(const SharedNetwork& network) const;
+  Result<SharedNetwork> find_or_create(const NetworkSpec& spec, const std::vector<Cidr>& occupied);
   Result<SharedNetwork> create(const NetworkSpec& spec, const std::vector<Cidr>& occupied);
   Status give_subnets(const NetworkSpec& spec, const std::vector<Cidr>& occupied,
                       SharedNetwork& network, state::Txn& txn);
@@ -66,6 +72,7 @@ class StoreNetworks : public Networks {
   Result<unsigned> give_mtu(const NetworkSpec& spec);
 
   // network_removal.cpp
+  Status leave_now(std::string_view network);
   Result<std::vector<SharedEndpoint>> endpoints_of(const std::string& network_id);
   Error in_use(const SharedNetwork& network, const std::vector<SharedEndpoint>& endpoints);
   Result<StoredNetwork> set_phase(const StoredNetwork& network, NetworkPhase phase);
@@ -77,6 +84,8 @@ class StoreNetworks : public Networks {
   state::Store& shared_;
   Fence& fence_;
   const HostFacts facts_;
+  std::mutex joining_;            // nothing is joined while strays are looked for
+  std::set<std::string> making_;  // joined by this process; keep() was not told of them yet
 };
 
 }  // namespace fairlead::network::cluster

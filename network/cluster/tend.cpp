@@ -89,21 +89,22 @@ Status StoreAddresses::release_block(const std::string& network_id, LocalBlock b
   block.phase = ClaimPhase::kReleasing;
   TRY_STATUS(save(network_id, block));
   fault_point("cluster.block.releasing");
-  TRY(const auto used, book.leased(network_id, block.block));
-  if (!used.empty()) {
-    block.phase = ClaimPhase::kHeld;
-    block.empty_since = 0;
-    return save(network_id, std::move(block));
-  }
   const auto base = block.block.first();
   const std::string key = keys::block(network_id, base);
   TRY(const auto record, read<BlockRecord>(shared_, key));
-  if (record && record->value.host_id == fence_.host_id() && record->value.epoch == block.epoch)
+  if (record && record->value.host_id == fence_.host_id() && record->value.epoch == block.epoch) {
+    TRY(const auto used, book.leased(network_id, block.block));
+    if (!used.empty()) {
+      block.phase = ClaimPhase::kHeld;
+      block.empty_since = 0;
+      return save(network_id, std::move(block));
+    }
     TRY_STATUS(shared_
                    .commit({.preconditions = {{key, record->revision}},
                             .deletes = {key},
                             .durability = state::Durability::kDurable})
                    .map([](const auto&) {}));
+  }
   fault_point("cluster.block.released");
   log::info("cluster.block.released",
             {{"network", network_id.substr(0, 12)}, {"block", block.block.to_string()}});
@@ -113,14 +114,15 @@ Status StoreAddresses::release_block(const std::string& network_id, LocalBlock b
 // A claim without a lease: its caller died between the two, or has just not come to it.
 Status StoreAddresses::tend_single(const std::string& network_id, const LocalAddress& address,
                                    LeaseBook& book) {
-  if (address.phase == ClaimPhase::kReleasing) return release_pin(network_id, address);
   const long long age =
       fence_.clock().unix_time() - address.since;  // below 0: the clock was set back
-  if (age >= 0 && age < kUnleasedSeconds) return {};
+  const bool is_releasing = address.phase == ClaimPhase::kReleasing;
+  if (!is_releasing && age >= 0 && age < kUnleasedSeconds) return {};
   const unsigned bits = address.address.is_v4() ? 32 : 128;
   const auto leased_now = [&] { return book.leased(network_id, Cidr::of(address.address, bits)); };
   TRY(const auto leased, leased_now());
-  if (!leased.empty()) return {};
+  if (!leased.empty())
+    return is_releasing ? save(network_id, address, ClaimPhase::kHeld) : Status();
   TRY_STATUS(save(network_id, address, ClaimPhase::kReleasing));  // no lease can be committed now
   TRY(const auto leased_meanwhile, leased_now());
   if (!leased_meanwhile.empty()) return save(network_id, address, ClaimPhase::kHeld);

@@ -229,6 +229,30 @@ TEST_F(AddressesTest, a_repeated_request_gets_the_same_single_address) {
   EXPECT_EQ(count("ip/"), 1U);
 }
 
+TEST_F(AddressesTest, a_host_that_leaves_a_network_gives_back_what_it_owned_of_it) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  const std::string fixed = "10.9.15.7";
+  const auto any = b.allocate(net, "any").value();
+  ASSERT_EQ(give(b, net, "fixed", fixed), fixed);
+  ASSERT_TRUE(b.addresses().forget(net.id));
+  ASSERT_TRUE(b.tend());
+  EXPECT_EQ(count("blk/"), 1U) << "it is leased still";
+  EXPECT_EQ(count("ip/"), 1U);
+  EXPECT_EQ(blocks(b), 1U) << "and is b's as before";
+
+  ASSERT_TRUE(b.release(net, any, "any"));
+  ASSERT_TRUE(b.release(net, ip(fixed), "fixed"));
+  b.shared->is_open = false;
+  ASSERT_TRUE(b.addresses().forget(net.id));
+  EXPECT_FALSE(b.tend());
+  b.shared->is_open = true;
+  ASSERT_TRUE(b.tend());
+  EXPECT_EQ(count("blk/"), 0U);
+  EXPECT_EQ(count("ip/"), 0U);
+  EXPECT_EQ(must(b.local->list("cluster/block/", {}, 9)).size(), 0U);
+}
+
 TEST_F(AddressesTest, a_wanted_address_is_kept_out_of_the_block_claimed_over_it) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
@@ -240,6 +264,7 @@ TEST_F(AddressesTest, a_wanted_address_is_kept_out_of_the_block_claimed_over_it)
   again.id = net.id;
   const auto shop = c.networks().create_or_join(again, {}).value();
   ASSERT_TRUE(b.addresses().forget(net.id));
+  ASSERT_TRUE(b.tend());
   const std::string fixed = future.first().plus(5)->to_string();
   EXPECT_EQ(give(a, shop, "fixed", fixed), fixed);
   b.reboot();  // its old leases are void

@@ -175,7 +175,14 @@ TEST_F(NetworksTest, a_host_has_exactly_the_networks_it_says_it_has) {
   ASSERT_TRUE(gone) << gone.error().text;
   EXPECT_THAT(*gone, ElementsAre("0123456789ab"));
   EXPECT_EQ(count("joined/" + kept.id), 2U);
+  EXPECT_EQ(count("joined/" + left.id), 2U) << "b is about to make it";
+  ASSERT_TRUE(b.networks().keep({kept.id, left.id}));  // it has made it
+  ASSERT_TRUE(b.networks().keep({kept.id}));           // and removed it
   EXPECT_EQ(count("joined/" + left.id), 1U);
+  ASSERT_TRUE(a.networks().keep({}));
+  EXPECT_TRUE(a.networks().inspect("left"));
+  a.start();  // it died in the middle
+  ASSERT_TRUE(a.membership().join());
   ASSERT_TRUE(a.networks().keep({}));
   EXPECT_EQ(code(a.networks().inspect("left")), Code::kNotFound);
   EXPECT_TRUE(a.networks().inspect("kept"));

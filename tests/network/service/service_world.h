@@ -9,6 +9,8 @@
 #include "base/host.h"
 #include "base/lock.h"
 #include "base/state/memory_store.h"
+#include "network/cluster/clock.h"
+#include "network/cluster/cluster.h"
 #include "network/drivers/registry.h"
 #include "network/service/network_service.h"
 #include "tests/support/kernel_fixture.h"
@@ -22,6 +24,31 @@ class NoForeignFirewall : public kernel::ForeignFirewall {
     return std::vector<std::string>();
   }
   Status withdraw() override { return {}; }
+};
+
+// A cluster of which this host is the only one.
+class OneHostCluster : public network::cluster::Doors {
+ public:
+  OneHostCluster(state::Store& local, const std::string& boot)
+      : facts_{.id = std::string(32, 'a'), .name = "h1", .vtep = ip("203.0.113.2")},
+        cluster_({.shared = *shared_,
+                  .local = local,
+                  .leases = *shared_,
+                  .facts = facts_,
+                  .boot_id = boot},
+                 network::cluster::system_clock()) {
+    must(cluster_.membership().join());
+  }
+  network::cluster::Networks& networks() override { return cluster_.networks(); }
+  network::cluster::Addresses& addresses() override { return cluster_.addresses(); }
+  network::OverlayParams params_of(const network::cluster::SharedNetwork& network) override {
+    return {.vni = network.vni, .local = facts_.vtep};
+  }
+
+ private:
+  const network::cluster::HostFacts facts_;
+  std::unique_ptr<state::MemoryStore> shared_ = state::make_memory_store();
+  network::cluster::Cluster cluster_;
 };
 
 class ServiceWorld : public KernelFixture {
@@ -41,6 +68,7 @@ class ServiceWorld : public KernelFixture {
   }
   void TearDown() override {
     service_.reset();
+    cluster_.reset();
     drivers_.clear();
     tunnels_.reset();
     firewall_.reset();
@@ -59,7 +87,14 @@ class ServiceWorld : public KernelFixture {
                                               .host_ports = *host_ports_,
                                               .foreign_firewall = foreign_,
                                               .boot_id = boot,
-                                              .unix_time = [this] { return now_; }});
+                                              .unix_time = [this] { return now_; },
+                                              .cluster = cluster_.get()});
+  }
+
+  // From now on there are networks over several hosts.
+  void join_cluster() {
+    cluster_ = std::make_unique<OneHostCluster>(*store_, boot_id());
+    start_service();
   }
 
   network::NetworkSpec spec(const std::string& name, const std::string& subnet = "") {
@@ -103,7 +138,8 @@ class ServiceWorld : public KernelFixture {
   std::string leftovers() {
     std::string text;
     for (const state::Record& record : must(store_->list("")))
-      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("port-cursor"))
+      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("port-cursor") &&
+          !record.key.starts_with("cluster/"))
         text += record.key + "\n";
     for (const kernel::Link& link : must(links().list()))
       if (link.name.starts_with("fl")) text += "link " + link.name + "\n";
@@ -117,6 +153,7 @@ class ServiceWorld : public KernelFixture {
   std::unique_ptr<kernel::Conntrack> conntrack_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
   NoForeignFirewall foreign_;
+  std::unique_ptr<OneHostCluster> cluster_;
   std::unique_ptr<kernel::Tunnels> tunnels_;
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> service_;

@@ -149,13 +149,13 @@ TEST_F(EndpointVerbs, PublishedPortAnswersFromEverywhere) {
 }
 
 TEST_F(EndpointVerbs, AnOverlayPublishesPortsAndReachesTheOutsideAsABridgeDoes) {
+  join_cluster();
   auto wanted = spec("shop", "10.20.0.0/24");
   wanted.options.mode = "overlay";
-  wanted.overlay = {.vni = 42, .local = ip("203.0.113.2")};
   EXPECT_EQ(must(service_->create_network(wanted)).mtu, 1450U);
   EXPECT_TRUE(service_->create_network(wanted));
-  auto other = wanted;
-  other.overlay->vni = 43;
+  auto other = spec("shop", "10.21.0.0/24");
+  other.options.mode = "overlay";
   EXPECT_EQ(service_->create_network(other).error().code, Code::kConflict);
   must(attach_to("shop", "web", {port(8080, 80)}));
   const auto db = must(attach_to("shop", "db"));
@@ -384,15 +384,18 @@ TEST_F(Reconcile, LinksWithoutARecordAreRemoved) {
 }
 
 TEST_F(Reconcile, AnOverlaysLostTunnelComesBackAndAStrayOneGoes) {
+  join_cluster();
   auto wanted = spec("shop", "10.20.0.0/24");
   wanted.options.mode = "overlay";
-  wanted.overlay = {.vni = 42, .local = ip("203.0.113.2")};
-  must(service_->create_network(wanted));
+  const auto made = must(service_->create_network(wanted));
+  const IfName tunnel = network::overlay_device(*made.overlay);
   must(attach_to("shop", "web"));
-  must(links().remove(ifname("flx00002a")));
+  must(links().remove(tunnel));
   EXPECT_FALSE(must(service_->reconcile()).actions.empty());
-  EXPECT_TRUE(links().find(ifname("flx00002a")));
+  EXPECT_TRUE(links().find(tunnel));
   EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+  service_.reset();
+  cluster_.reset();
   store_ = state::make_memory_store();
   start_service();
   must(service_->reconcile());
