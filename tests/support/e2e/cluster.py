@@ -7,6 +7,8 @@
 Each host has its own fairleadd, its own dockerd when asked for, and runs one member of etcd.
 """
 
+import base64
+import contextlib
 import http.client
 import json
 import os
@@ -131,6 +133,14 @@ class Node:
             "--experimental-watch-progress-notify-interval", "5s", "--auto-compaction-retention", "1h", *tls,
             name="etcd")
 
+    def etcd_keys(self):
+        """All that the cluster remembers, by the gateway of this host's member."""
+        said = self.host.exec(
+            "curl", "--silent", "--fail", "--cacert", f"{CERTIFICATES}/ca.crt", "--cert", f"{CERTIFICATES}/client.crt",
+            "--key", f"{CERTIFICATES}/client.key", f"https://{address_of(self.number)}:2379/v3/kv/range",
+            "--data", json.dumps({"key": "AA==", "range_end": "AA==", "keys_only": True}))
+        return sorted(base64.b64decode(pair["key"]).decode() for pair in json.loads(said.out).get("kvs", []))
+
     # ---- fairleadd
 
     def configure(self, **keys):
@@ -140,9 +150,9 @@ class Node:
                    "certificate_file": f"{CERTIFICATES}/client.crt", "key_file": f"{CERTIFICATES}/client.key", **keys}
         self.host.write("/etc/fairlead/fairlead.json", json.dumps({"cluster": cluster}))
 
-    def start_fairleadd(self):
-        self.fairleadd = self.host.start_fairleadd()
-        eventually(lambda: self.status()["joined"], f"{self.name} to join", 30, 0.1)
+    def start_fairleadd(self, env=None):
+        self.fairleadd = self.host.start_fairleadd(env=env)
+        self.fairleadd.await_start(lambda: self.status()["joined"], f"{self.name} to join", 30)
 
     def status(self):
         return self.host.fairlead_json("cluster", "status")
@@ -169,18 +179,29 @@ class Node:
     def add_netns(self, name):
         self.host.exec("ip", "netns", "add", name)
 
-    def attach(self, name, network, there=False):
+    def attach(self, name, network, there=False, **wishes):
         """A namespace called `name`, on the network by Fairlead's own API; its IPv4 address."""
         if not there:
             self.add_netns(name)
-        connection = UnixHttp(self.host.path(API_SOCKET))
-        connection.request("POST", "/v1/endpoints", json.dumps(
-            {"network": network, "container": name, "netns": f"/run/netns/{name}"}), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read()
+        made = self.call("POST", "/v1/endpoints", {"network": network, "id": name, "container": name,
+                                                   "netns": f"/run/netns/{name}", **wishes})
+        return made["addresses"][0].split("/")[0]
+
+    def detach(self, name, network):
+        self.call("DELETE", f"/v1/endpoints/{network}/{name}")
+
+    def call(self, method, path, body=None):
+        """Fairlead's own API; CommandFailed with what it said."""
+        with contextlib.closing(UnixHttp(self.host.path(API_SOCKET))) as connection:
+            try:
+                connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                text = answer.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise CommandFailed(f"{method} {path}: {error}") from error
         if answer.status >= 300:
-            raise CommandFailed(f"attach {name}: {text.decode()}")
-        return json.loads(text)["addresses"][0].split("/")[0]
+            raise CommandFailed(f"{method} {path}: {text.decode()}")
+        return json.loads(text or "null")
 
     # ---- Docker
 

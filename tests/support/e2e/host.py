@@ -67,6 +67,12 @@ class Daemon:
     def running(self):
         return self._popen.poll() is None
 
+    def await_start(self, condition, what, deadline=10.0):
+        """As eventually(), and CommandFailed at once when the program ends."""
+        eventually(lambda: not self.running() or condition(), what, deadline)
+        if not self.running():
+            raise CommandFailed("it ended:\n" + self.log()[-3000:])
+
     def signal(self, number):
         if self.running():
             os.kill(self.pid, number)
@@ -151,12 +157,7 @@ class Host:
         """fairleadd with its default paths, which are this host's alone; returns when all its sockets answer."""
         daemon = self.start(bin_folder() / "fairleadd", *options, name="fairleadd", env=env)
 
-        def ready():
-            if not daemon.running():
-                raise CommandFailed("fairleadd ended:\n" + daemon.log()[-3000:])
-            return all(_accepts(self.path(socket)) for socket in FAIRLEAD_SOCKETS)
-
-        eventually(ready, "fairleadd to answer")
+        daemon.await_start(lambda: all(_accepts(self.path(socket)) for socket in FAIRLEAD_SOCKETS), "fairleadd to answer")
         return daemon
 
     def fairlead(self, *arguments, check=True, data=None, env=None):

@@ -11,7 +11,8 @@ _HANDLES = re.compile(r" # handle \d+")
 _LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
 _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
 _VOLATILE = re.compile(r"state\.db(-wal|-shm)?$|\.log$|/run/fairlead$|/locks?(/|$)|\.lock$|\.sock$|\.pid$"
-                       r"|/fairlead/volumes(/tmp|/trash|/vol)?$")  # the empty house of volumes stays
+                       r"|/fairlead/volumes(/tmp|/trash|/vol)?$"  # the empty house of volumes stays
+                       r"|/fairlead/cluster/peers-hosts$")
 
 
 class Snapshot:
