@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "network/api/options.h"
 #include "network/service/keys.h"
 #include "network/service/service_impl.h"
 
@@ -178,8 +179,11 @@ Status ServiceImpl::guard_underlay(const std::vector<IpAddress>& hosts,
 Status ServiceImpl::move_tunnel(Stored<Network>& stored) {
   Network& network = stored.value;
   if (!network.overlay || parts_.cluster == nullptr) return {};
-  const OverlayParams now = parts_.cluster->params_of(
-      {.id = network.id, .name = network.name, .vni = network.overlay->vni, .mtu = network.mtu});
+  const OverlayParams now = parts_.cluster->params_of({.id = network.id,
+                                                       .name = network.name,
+                                                       .vni = network.overlay->vni,
+                                                       .mtu = network.mtu,
+                                                       .options = to_map(network.options)});
   if (now.local == network.overlay->local) return {};
   log::warn("tunnel moved", {{"network", network.name.str()},
                              {"from", network.overlay->local.to_string()},

@@ -337,6 +337,9 @@ TEST_F(AgentTest, an_encrypted_network_goes_from_secure_link_to_secure_link) {
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_EQ(made->mtu, 1370U);
   EXPECT_EQ(made->overlay->local, a_.secure_address());
+  ASSERT_TRUE(a_.fake.service->reconcile());
+  EXPECT_EQ(a_.fake.service->inspect_network({"vault"})->overlay->local, a_.secure_address())
+      << "and stays there";
   ASSERT_TRUE(b_.make("vault", "", true));
   EXPECT_EQ(b_.make("vault").error().code, Code::kConflict) << "not without -o encrypted";
   ASSERT_TRUE(a_.make("plain", "10.10.0.0/20"));
