@@ -1,9 +1,6 @@
 #include "tests/support/etcd_cluster.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +15,7 @@
 #include "base/http_client/http_client.h"
 #include "base/state/etcd_store.h"
 #include "base/unique_fd.h"
+#include "tests/support/child_program.h"
 
 namespace fairlead::testing {
 
@@ -38,24 +36,6 @@ int free_port() {
       ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
     throw std::runtime_error("no free port on loopback");
   return ntohs(address.sin_port);
-}
-
-// `netns`: -1 for the present one.
-pid_t spawn(const std::vector<std::string>& arguments, const std::string& log, int netns) {
-  std::vector<char*> raw;
-  for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
-  raw.push_back(nullptr);
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid != 0) return pid;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);
-  if (netns >= 0 && ::setns(netns, CLONE_NEWNET) != 0) ::_exit(1);
-  const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::dup2(file, STDOUT_FILENO);
-  ::dup2(file, STDERR_FILENO);
-  ::execvp(raw[0], raw.data());
-  ::_exit(127);
 }
 
 http_client::TlsFiles client_files(const std::string& folder) {
@@ -140,8 +120,8 @@ std::vector<std::string> EtcdCluster::arguments_of(const Member& member) const {
 void EtcdCluster::start(int member) {
   const auto place = static_cast<std::size_t>(member);
   Member& one = members_[place];
-  one.pid = spawn(arguments_of(one), folder_.path(one.name + ".log"),
-                  place < options_.places.size() ? options_.places[place].netns : -1);
+  one.pid = start_program(arguments_of(one), folder_.path(one.name + ".log"),
+                          place < options_.places.size() ? options_.places[place].netns : -1);
 }
 
 void EtcdCluster::save_data() {

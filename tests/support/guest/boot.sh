@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# boot.sh [-t SECONDS] [-x FOLDER] PROGRAM...: runs test programs (GoogleTest; quoted together with their arguments) as root
+# boot.sh [-t SECONDS] [-x FOLDER] [-p PROGRAM]... PROGRAM...: runs test programs (GoogleTest; quoted together with their arguments) as root
 # under Debian's own kernel, in an emulated machine that has neither disk nor network. For what the kernel of this
-# machine lacks, such as WireGuard. -x: their results as FOLDER/<program>.xml. Exit code: the worst of the programs', 77
+# machine lacks, such as WireGuard. -x: their results as FOLDER/<program>.xml. -p: a program that the tests find in PATH. Exit code: the worst of the programs', 77
 # when it cannot be done here (the last line says why), 124 when it took too long, 125 when the guest did not work.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-seconds=300 results=
-while getopts t:x: option; do
+seconds=300 results= helpers=()
+while getopts t:x:p: option; do
   case $option in
     t) seconds=$OPTARG ;;
     x) results=$OPTARG ;;
+    p) helpers+=("$(command -v "$OPTARG")") || { echo "boot.sh: no program $OPTARG" >&2; exit 77; } ;;
     *) exit 2 ;;
   esac
 done
@@ -36,6 +37,10 @@ add_libraries() { # file
     install -D -m 0755 "$(readlink -f "$library")" "$work/root$library"
   done
 }
+for program in "${helpers[@]}"; do
+  install -D -m 0755 "$program" "$work/root/usr/bin/$(basename "$program")"
+  add_libraries "$program"
+done
 for line in "$@"; do
   program=${line%% *}
   name=$(basename "$program")

@@ -1,0 +1,17 @@
+// A program in the background of a test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace fairlead::testing {
+
+// arguments[0] is looked up in PATH; its output is appended to the file `log`. `netns` (borrowed):
+// -1 for that of the caller. It dies with the thread that called this. The caller waits for the
+// pid.
+pid_t start_program(const std::vector<std::string>& arguments, const std::string& log,
+                    int netns = -1);
+
+}  // namespace fairlead::testing
