@@ -1,6 +1,7 @@
 #include "base/state/etcd_store.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/state/etcd_client.h"
 #include "base/state/etcd_receipts.h"
@@ -17,9 +18,12 @@ using etcd::Receipt;
 using etcd::Reply;
 
 constexpr int kNotFound = 5, kOutOfRange = 11;  // gRPC's codes
-constexpr std::size_t kPage = 1000;             // records
-constexpr int kMostListings = 3;                // when compactions take the snapshot away
-constexpr char kBehindKeys = '\x7f';            // after every byte of a key
+// Records in an answer to a list. etcd counts all that are left for each answer, so that a long
+// list wants large ones; they grow as long as the answers come soon.
+constexpr std::size_t kPage = 1000, kLargestPage = 16'000;
+constexpr auto kSoon = std::chrono::milliseconds(200);
+constexpr int kMostListings = 3;      // when compactions take the snapshot away
+constexpr char kBehindKeys = '\x7f';  // after every byte of a key
 constexpr std::string_view kAppliedMark = "applied", kFencedMark = "fenced";
 
 bool is_compacted(const Reply& reply) {
@@ -138,20 +142,22 @@ Result<std::vector<Record>> GatewayStore::list(std::string_view prefix,
 
 Result<std::optional<std::vector<Record>>> GatewayStore::list_once(Range range, std::size_t limit) {
   std::vector<Record> records;
-  std::size_t page = kPage;
+  std::size_t page = kPage, largest = kLargestPage;
   for (std::int64_t revision = 0;;) {
     const std::size_t most = limit == 0 ? page : std::min(page, limit - records.size());
     Call call{etcd::kRangePath, encode(etcd::RangeRequest{.key = range.first,
                                                           .range_end = range.end,
                                                           .limit = static_cast<std::int64_t>(most),
                                                           .revision = revision})};
+    const auto asked = std::chrono::steady_clock::now();
     TRY(const Reply reply, client_->call(call));
     if (is_compacted(reply)) return std::optional<std::vector<Record>>();
     if (reply.is_too_long && page > 1) {
-      page = std::max<std::size_t>(page / 8, 1);
+      page = largest = std::max<std::size_t>(page / 8, 1);
       continue;
     }
     if (reply.refused) return fail(etcd::refusal_error("list " + range.first, reply.refusal));
+    const bool came_soon = std::chrono::steady_clock::now() - asked < kSoon;
     auto answer = etcd::parse_range(reply.body);
     if (!answer) return fail(garbled("list " + range.first, answer.error()));
     // An answer has the present revision, whatever was asked for.
@@ -159,6 +165,7 @@ Result<std::optional<std::vector<Record>>> GatewayStore::list_once(Range range, 
     for (etcd::KeyValue& found : answer->found) records.push_back(record_of(std::move(found)));
     if (!answer->more || answer->found.empty() || records.size() == limit) return records;
     range.first = with_root(records.back().key) + '\0';
+    page = std::min(came_soon ? page * 2 : std::max(page / 2, kPage), largest);
   }
 }
 

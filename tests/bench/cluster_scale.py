@@ -8,7 +8,6 @@ asserts nothing. See cluster_simulation.cpp for the same without etcd and kernel
 """
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -27,10 +26,9 @@ class Agent:
         self.node = cluster.nodes[0]
         self.host = self.node.host
         self._feeder = feeder
-        self.node.call("POST", "/v1/networks", {"name": NETWORK, "options": {"mode": "overlay"},
-                                                "subnets": [{"subnet": "10.0.0.0/12"}]})
-        inspected = json.loads(self.host.fairlead("network", "inspect", NETWORK).out)[0]["state"]
-        self.network_id, self.device = inspected["id"], inspected["overlay"]["device"]
+        made = self.node.call("POST", "/v1/networks", {"name": NETWORK, "options": {"mode": "overlay"},
+                                                       "subnets": [{"subnet": "10.0.0.0/12"}]})
+        self.network_id, self.device = made["id"], self.node.tunnel(NETWORK)
         self.node.attach("mine", NETWORK)  # its address is not one of those that are fed
 
     def feed(self, *words):

@@ -266,7 +266,7 @@ TEST(EtcdStore, the_largest_transaction_is_taken) {
 
 TEST(EtcdStore, a_list_of_several_pages_is_whole) {
   const auto store = open({.endpoints = etcd().endpoints(), .prefix = etcd().new_prefix()});
-  constexpr int kRecords = 2345;
+  constexpr int kRecords = 4567;  // pages grow
   for (int i = 0; i < kRecords;) {
     Txn txn;
     for (; i < kRecords && txn.puts.size() < kMostEtcdChanges; ++i)
