@@ -110,26 +110,20 @@ Result<SharedNetwork> StoreNetworks::create_or_join(const NetworkSpec& spec,
 
 Result<SharedNetwork> StoreNetworks::find_or_create(const NetworkSpec& spec,
                                                     const std::vector<Cidr>& occupied) {
-  const std::string what = fmt::format("create network {}", spec.name.str());
-  if (auto valid = validate_subnets(wanted_subnets(spec)); !valid)
-    return fail(with_context(valid.error(), what));
+  TRY_STATUS(validate_subnets(wanted_subnets(spec)));
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto present, find(spec.name.str()));
     if (present && present->value.phase == NetworkPhase::kDeleting) {
       const auto ended = end_removal(*present);
       if (!ended && ended.error().code != Code::kInUse && ended.error().code != Code::kConflict)
-        return fail(with_context(ended.error(), what));
+        return fail(ended.error());
       continue;
     }
-    if (present) {
-      if (auto fits = check_fits(present->value.network, spec, occupied); !fits)
-        return fail(with_context(fits.error(), what));
-    }
+    if (present) TRY_STATUS(check_fits(present->value.network, spec, occupied));
     auto made = present ? joined(*present) : create(spec, occupied);
-    if (made) return made;
-    if (made.error().code != Code::kConflict) return fail(with_context(made.error(), what));
+    if (made || made.error().code != Code::kConflict) return made;
   }
-  return fail(Code::kUnavailable, "{}: too many hosts change networks at once; try again", what);
+  return fail(Code::kUnavailable, "too many hosts change networks at once; try again");
 }
 
 Status StoreNetworks::check_fits(const SharedNetwork& network, const NetworkSpec& spec,

@@ -57,8 +57,10 @@ bool is_sure(Session& session, const std::string& host) {
 
 // The host must have had the time to see that it was removed, before others get its addresses.
 Status remove_host(Session& session, const std::string& host) {
+  const std::string path =
+      fmt::format("/v1/hosts/{}{}", host, session.line.force ? "?force=true" : "");
   for (bool told = false;; told = true) {
-    TRY(const Json answer, session.ask_daemon("DELETE", "/v1/hosts/" + host));
+    TRY(const Json answer, session.ask_daemon("DELETE", path));
     TRY(const auto object, Object::of(answer));
     TRY(const bool complete, object.bool_or("complete", false));
     if (complete) break;

@@ -147,7 +147,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"host", "ls", "list", "List the hosts that share networks", "", kNoTrunc,
      "fairlead host ls\nfairlead host ls --json", host_list},
     {"host", "rm", "remove", "Remove hosts that do not come back: others get their addresses",
-     "HOST...", kYes, "fairlead host rm node3\nfairlead host rm -f 3f9a01", host_remove},
+     "HOST...", kSure, "fairlead host rm node3\nfairlead host rm -f 3f9a01", host_remove},
     {"cluster", "status", "", "Show the cluster, this host's part in it, and problems", "",
      kNothing, "fairlead cluster status\nfairlead cluster --json", cluster_status},
     {"cluster", "thaw", "", "Believe that hosts are gone although many vanished at once", "",

@@ -26,6 +26,7 @@ enum Takes : unsigned {
   kAs = 1 << 11,          // --as NEW
   kPoolSpec = 1 << 12,    // the options of pool create
   kYes = 1 << 13,         // -f: do not ask
+  kSure = 1 << 14,        // -f: do not ask, and do it to a host that is alive
 };
 
 // `group` is "network" for `network ls`; empty for commands of their own. `arguments` reads as in

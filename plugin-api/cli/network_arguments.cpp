@@ -89,7 +89,10 @@ Result<NetworkSpec> network_spec_of(const Invocation& line) {
   NetworkSpec spec;
   if (line.names.empty()) return fail(Code::kInvalid, "NAME of the network is missing");
   TRY(spec.name, NetworkName::parse(line.names.front()));
-  TRY(auto options, key_values(line.options, "--opt", Values::kRequired));
+  auto words = line.options;
+  for (std::string& word : words)
+    if (word == "encrypted") word = "encrypted=true";  // as with Docker, it needs no value
+  TRY(auto options, key_values(words, "--opt", Values::kRequired));
   if (!line.mode.empty() && options.try_emplace("mode", line.mode).first->second != line.mode)
     return fail(Code::kInvalid, "--driver {} and -o mode={} exclude each other", line.mode,
                 options["mode"]);

@@ -100,6 +100,8 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kForce)
     add_flag(app, "-f,--force", line.force, "What does not exist is no error");
   if (command.takes & kYes) add_flag(app, "-f,--force", line.force, "Do not ask");
+  if (command.takes & kSure)
+    add_flag(app, "-f,--force", line.force, "Do not ask, and remove also what is alive");
   if (command.takes & kPoolFilter)
     add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
   if (command.takes & kNoTrunc)

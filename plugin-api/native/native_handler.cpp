@@ -63,7 +63,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"GET", "/v1/cluster", Body::kNone, "", get_cluster},
     {"POST", "/v1/cluster/thaw", Body::kNone, "", thaw_cluster},
     {"GET", "/v1/hosts", Body::kNone, "", list_hosts},
-    {"DELETE", "/v1/hosts/{host}", Body::kNone, "", delete_host},
+    {"DELETE", "/v1/hosts/{host}", Body::kNone, "force", delete_host},
     {"GET", "/v1/status", Body::kNone, "", get_status},
     {"GET", "/v1/version", Body::kNone, "", get_version},
     {"POST", "/v1/reconcile", Body::kNone, "", reconcile},

@@ -11,6 +11,20 @@ Result<network::cluster::Control*> cluster_of(const Core& core) {
               "/etc/fairlead/fairlead.json and start fairleadd again");
 }
 
+// Its containers would lose their networks at once. One that is not known is refused by what comes
+// next.
+Status check_not_alive(network::cluster::Control& cluster, const std::string& name) {
+  TRY(const auto hosts, cluster.hosts());
+  for (const network::cluster::Host& host : hosts)
+    if (host.state == network::cluster::HostState::kAlive &&
+        (host.facts.name == name || host.facts.id.starts_with(name)))
+      return fail(Code::kInUse,
+                  "host {} is alive; stop fairleadd there first, or force it, which takes the "
+                  "shared networks away from its containers",
+                  host.facts.name);
+  return {};
+}
+
 }  // namespace
 
 Result<Answer> get_cluster(const Core& core, const Call&) {
@@ -34,6 +48,12 @@ Result<Answer> list_hosts(const Core& core, const Call&) {
 
 Result<Answer> delete_host(const Core& core, const Call& call) {
   TRY(auto* cluster, cluster_of(core));
+  const auto forced = call.query.find("force");
+  if (forced != call.query.end() && forced->second != "true" && forced->second != "false")
+    return fail(Code::kInvalid, "query parameter force is true or false, not \"{}\"",
+                forced->second);
+  if (forced == call.query.end() || forced->second == "false")
+    TRY_STATUS(check_not_alive(*cluster, call.params[0]));
   TRY(const auto removal, cluster->remove_host(call.params[0]));
   return Answer{kOk, encode_host_removal(removal)};
 }

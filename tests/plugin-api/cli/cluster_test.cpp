@@ -64,7 +64,7 @@ TEST_F(ClusterCommand, AsksBeforeItRemovesAHost) {
   const Outcome outcome = run("host rm node3");
   EXPECT_EQ(outcome.exit_code, cli::kFailed);
   EXPECT_NE(outcome.err.find("both use them until it can"), std::string::npos);
-  answers_["DELETE /v1/hosts/node3"] = {R"({"complete": true})"};
+  answers_["DELETE /v1/hosts/node3?force=true"] = {R"({"complete": true})"};
   EXPECT_EQ(run("host rm -f node3").exit_code, cli::kDone);
 }
 
@@ -74,6 +74,13 @@ TEST_F(ClusterCommand, ANetworkOverSeveralHostsIsMadeByTheDaemon) {
   const Outcome outcome = run("network create -o mode=overlay shop");
   EXPECT_EQ(outcome.out, "0123456789ab\n") << outcome.err;
   EXPECT_NE(bodies_.at("POST /v1/networks").find("\"mode\":\"overlay\""), std::string::npos);
+}
+
+TEST_F(ClusterCommand, EncryptedNeedsNoValueAsWithDocker) {
+  answers_["POST /v1/networks"] = {R"({"id": "0123456789ab", "name": "shop"})"};
+  const Outcome outcome = run("network create -o mode=overlay -o encrypted shop");
+  EXPECT_EQ(outcome.exit_code, cli::kDone) << outcome.err;
+  EXPECT_NE(bodies_.at("POST /v1/networks").find("\"encrypted\":\"true\""), std::string::npos);
 }
 
 TEST_F(ClusterCommand, ThawTellsTheDaemon) {

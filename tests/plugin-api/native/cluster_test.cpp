@@ -55,6 +55,9 @@ TEST_F(ClusterApi, ShowsTheCluster) {
 }
 
 TEST_F(ClusterApi, RemovesAHost) {
+  ON_CALL(control_, hosts)
+      .WillByDefault(Return(std::vector<Host>{
+          {.facts = facts("node3"), .epoch = 1, .state = HostState::kSuspect, .since = 1}}));
   EXPECT_CALL(control_, remove_host(std::string_view("node3")))
       .WillOnce(Return(HostRemoval{.retry_after = 20, .endpoints = 3}))
       .WillOnce(Return(fail(Code::kNotFound, "there is no host node3 in the cluster")));
@@ -62,6 +65,19 @@ TEST_F(ClusterApi, RemovesAHost) {
   EXPECT_EQ(answer["complete"], false);
   EXPECT_EQ(answer["retry_after"], 20);
   expect_problem(send("DELETE", "/v1/hosts/node3"), 404, "not_found", "node3");
+}
+
+TEST_F(ClusterApi, AHostThatIsAliveIsNotRemovedUnlessItIsForced) {
+  ON_CALL(control_, hosts)
+      .WillByDefault(Return(std::vector<Host>{
+          {.facts = facts("node3"), .epoch = 1, .state = HostState::kAlive, .since = 1}}));
+  EXPECT_CALL(control_, remove_host).Times(0);
+  for (const char* path : {"/v1/hosts/node3", "/v1/hosts/node3?force=false"})
+    expect_problem(send("DELETE", path), 409, "in_use", "is alive");
+  expect_problem(send("DELETE", "/v1/hosts/node3?force=yes"), 400, "invalid", "true or false");
+  ::testing::Mock::VerifyAndClearExpectations(&control_);
+  EXPECT_CALL(control_, remove_host).WillOnce(Return(HostRemoval{.complete = true}));
+  EXPECT_EQ(send("DELETE", "/v1/hosts/node3?force=true").status, 200);
 }
 
 TEST_F(ClusterApi, Thaws) {
