@@ -133,12 +133,7 @@ Status StoreEndpoints::withdraw_strangers() {
 
 Result<std::vector<SharedEndpoint>> StoreEndpoints::list(const std::string& network_id) {
   TRY(const auto records, shared_.list(keys::endpoints_of(network_id)));
-  std::vector<SharedEndpoint> endpoints;
-  for (const state::Record& record : records) {
-    TRY(auto endpoint, decode<SharedEndpoint>(record));
-    endpoints.push_back(std::move(endpoint));
-  }
-  return endpoints;
+  return decode_all<SharedEndpoint>(records);
 }
 
 }  // namespace fairlead::network::cluster

@@ -22,12 +22,7 @@ constexpr unsigned kMostAttempts = 16;
 
 Result<std::vector<SharedEndpoint>> StoreNetworks::endpoints_of(const std::string& network_id) {
   TRY(const auto records, shared_.list(keys::endpoints_of(network_id)));
-  std::vector<SharedEndpoint> endpoints;
-  for (const state::Record& record : records) {
-    TRY(auto endpoint, decode<SharedEndpoint>(record));
-    endpoints.push_back(std::move(endpoint));
-  }
-  return endpoints;
+  return decode_all<SharedEndpoint>(records);
 }
 
 Error StoreNetworks::in_use(const SharedNetwork& network,

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/state/txn.h"
+#include "network/api/subnet_specs.h"
 #include "network/cluster/keys.h"
 #include "network/ipam/subnets.h"
 

@@ -35,11 +35,6 @@ bool is_encrypted(const SharedNetwork& network);
 // In words, what the spec asks for that the network is not; empty when it is the same.
 std::string difference(const SharedNetwork& network, const NetworkSpec& spec);
 
-// kInvalid for subnets that no network can have, as bridge networks refuse them.
-Status validate_subnets(const std::vector<SubnetSpec>& subnets);
-// One subnet a family: those of the spec, or the default ones.
-std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec);
-
 // The store and the fence must outlive it.
 class StoreNetworks : public Networks {
  public:

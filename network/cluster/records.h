@@ -176,6 +176,16 @@ template <>
 Result<SeenRecord> decode(const state::Record& record);
 Result<std::string> decode_id(const state::Record& record);
 
+template <class Value>
+Result<std::vector<Value>> decode_all(const std::vector<state::Record>& records) {
+  std::vector<Value> values;
+  for (const state::Record& record : records) {
+    TRY(auto value, decode<Value>(record));
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
 // A record with its revision, as read.
 template <class Value>
 struct Stored {

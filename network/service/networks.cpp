@@ -7,6 +7,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "network/api/options.h"
+#include "network/api/subnet_specs.h"
 #include "network/service/keys.h"
 #include "network/service/service_impl.h"
 
@@ -26,15 +27,8 @@ Status validate_id(const std::string& id) {
 std::string difference(const Network& network, const NetworkSpec& spec) {
   if (!spec.id.empty() && spec.id != network.id)
     return fmt::format("its id is {}", network.id.substr(0, 12));
-  if (to_map(network.options) != to_map(spec.options)) {
-    const auto have = to_map(network.options), want = to_map(spec.options);
-    for (const auto& [key, value] : want)
-      if (const auto it = have.find(key); it == have.end() || it->second != value)
-        return fmt::format("its option \"{}\" is {}, not \"{}\"", key,
-                           it == have.end() ? "not set" : "\"" + it->second + "\"", value);
-    for (const auto& [key, value] : have)
-      if (!want.contains(key)) return fmt::format("its option \"{}\" is \"{}\"", key, value);
-  }
+  if (auto other = option_difference(to_map(network.options), to_map(spec.options)); !other.empty())
+    return other;
   if (network.internal != spec.internal)
     return network.internal ? "it is internal" : "it is not internal";
   if (network.address_source != spec.address_source)
@@ -53,54 +47,6 @@ std::string difference(const Network& network, const NetworkSpec& spec) {
       return fmt::format("its range is not {}", wanted.range->to_string());
   }
   if (spec.ipv6 && !network.has(Family::kV6)) return "it has no IPv6 subnet";
-  return {};
-}
-
-std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec) {
-  std::vector<SubnetSpec> subnets = spec.subnets;
-  const auto has = [&](Family family) {
-    return std::ranges::any_of(subnets, [&](const SubnetSpec& subnet) {
-      return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family;
-    });
-  };
-  if (subnets.empty()) subnets.push_back({.family = Family::kV4});
-  if (spec.ipv6 && !has(Family::kV6)) subnets.push_back({.family = Family::kV6});
-  return subnets;
-}
-
-Status validate_subnets(const std::vector<SubnetSpec>& subnets) {
-  for (const Family family : {Family::kV4, Family::kV6}) {
-    const auto count = std::ranges::count_if(subnets, [&](const SubnetSpec& subnet) {
-      return (subnet.subnet ? subnet.subnet->family() : subnet.family) == family;
-    });
-    if (count > 1)
-      return fail(Code::kUnsupported, "a network has at most one IPv{} subnet",
-                  static_cast<int>(family));
-  }
-  for (const SubnetSpec& spec : subnets) {
-    if (!spec.subnet) continue;
-    const Cidr& subnet = *spec.subnet;
-    if (subnet.network() != subnet)
-      return fail(Code::kInvalid, "subnet {} has host bits set; did you mean {}?",
-                  subnet.to_string(), subnet.network().to_string());
-    if (subnet.size() < 4)
-      return fail(Code::kInvalid,
-                  "subnet {} is too small: it needs room for a gateway and a container",
-                  subnet.to_string());
-    if (subnet.first().is_multicast() || subnet.first().is_loopback())
-      return fail(Code::kInvalid, "subnet {} cannot hold containers: it is multicast or loopback",
-                  subnet.to_string());
-    if (spec.gateway && !subnet.contains(*spec.gateway))
-      return fail(Code::kInvalid, "gateway {} is not in the subnet {}", spec.gateway->to_string(),
-                  subnet.to_string());
-    if (spec.range && !subnet.contains(*spec.range))
-      return fail(Code::kInvalid, "range {} is not in the subnet {}", spec.range->to_string(),
-                  subnet.to_string());
-    for (const auto& [name, address] : spec.aux)
-      if (!subnet.contains(address))
-        return fail(Code::kInvalid, "reserved address {}={} is not in the subnet {}", name,
-                    address.to_string(), subnet.to_string());
-  }
   return {};
 }
 

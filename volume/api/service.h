@@ -50,8 +50,8 @@ class VolumeService {
   virtual Result<Snapshot> take_snapshot(const std::string& name, const std::string& snapshot,
                                          const Progress& progress) = 0;
   // The content of now, for an export or a backup to read; never a copy (kUnsupported). The caller
-  // holds the lock of archives for as long as it reads (service/archive_snapshots.h): reconcile drops
-  // what nobody holds.
+  // holds the lock of archives for as long as it reads (service/archive_snapshots.h): reconcile
+  // drops what nobody holds.
   virtual Result<Snapshot> take_archive_snapshot(const std::string& name) = 0;
   virtual Status drop_snapshot(const std::string& name, const std::string& snapshot) = 0;
   // The content becomes that of the snapshot; what it was is kept as the snapshot that is returned.
