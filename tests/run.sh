@@ -72,6 +72,20 @@ if wants tidy; then  # some seconds for each file: not part of every run
 fi
 for tier in unit conformance kernel crash; do wants "$tier" && run_ctest "$tier"; done
 
+# A fixed seed: what a change meets here does not depend on luck. FAIRLEAD_FUZZ_SEED=0 takes another one each time.
+fuzz() { # folder of outcomes, source
+  local name fuzzer=build/fuzz/fuzz/ corpus dictionary=()
+  name=$(basename "$2" .cpp)
+  fuzzer+=$name
+  [ -x "$fuzzer" ] || { echo "it does not build" >"$1/$name.log"; return; }
+  corpus=$1/$name
+  mkdir "$corpus"
+  [ -f "tests/fuzz/$name.dict" ] && dictionary=(-dict="tests/fuzz/$name.dict")
+  "$fuzzer" "${dictionary[@]}" -seed="${FAIRLEAD_FUZZ_SEED:-1}" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$corpus/" "$corpus" >"$corpus.log" 2>&1
+  echo $? >"$corpus.code"
+}
+export -f fuzz
+
 if wants fuzz; then
   say "fuzz (${FAIRLEAD_FUZZ_SECONDS:-5} s for each codec)"
   if cmake --preset fuzz >build-fuzz.log 2>&1 && cmake --build --preset fuzz --target fuzzers -- -k 0 >>build-fuzz.log 2>&1; then
@@ -79,23 +93,15 @@ if wants fuzz; then
   else
     grep -E 'error:|FAILED' build-fuzz.log | head -20
   fi
+  outcomes=$(mktemp -d)
+  printf '%s\n' tests/fuzz/fuzz_*.cpp | xargs -P "$(nproc)" -I{} bash -c 'fuzz "$@"' fuzz "$outcomes" {}
   for source in tests/fuzz/fuzz_*.cpp; do
     name=$(basename "$source" .cpp)
-    fuzzer=build/fuzz/fuzz/$name
-    if [ ! -x "$fuzzer" ]; then
-      count "fuzz: $name does not build" 1
-      continue
-    fi
-    work=$(mktemp -d)
-    dictionary=()
-    [ -f "tests/fuzz/$name.dict" ] && dictionary=(-dict="tests/fuzz/$name.dict")
-    # A fixed seed: what a change meets here does not depend on luck. FAIRLEAD_FUZZ_SEED=0 takes another one each time.
-    "$fuzzer" "${dictionary[@]}" -seed="${FAIRLEAD_FUZZ_SEED:-1}" -max_total_time="${FAIRLEAD_FUZZ_SECONDS:-5}" -rss_limit_mb=2048 -timeout=5 -artifact_prefix="$work/" "$work" >"$work.log" 2>&1
-    code=$?
-    [ $code -ne 0 ] && tail -n 40 "$work.log"
-    count "fuzz: $name" $code
-    rm -rf "$work" "$work.log"
+    code=$(cat "$outcomes/$name.code" 2>/dev/null || echo 1)
+    [ "$code" -ne 0 ] && tail -n 40 "$outcomes/$name.log"
+    count "fuzz: $name" "$code"
   done
+  rm -rf "$outcomes"
 fi
 
 if wants guest; then  # a kernel in an emulated machine, for what this one lacks: a minute or two
