@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/hash.h"
+#include "base/line_file.h"
 #include "base/unique_fd.h"
 
 namespace fairlead::network::cluster {
@@ -35,37 +36,13 @@ Result<std::string> read_id(const std::string& path) {
               path, kDigits);
 }
 
-Status sync_folder(const std::string& folder) {
-  const UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened || ::fsync(opened.get()) != 0) return fail_errno(errno, "sync " + folder);
-  return {};
-}
-
-// Whole or not at all: written beside, then linked to its name, which fails when it is taken.
-Status make_id(const std::string& folder, const std::string& path) {
-  const std::string beside = fmt::format("{}.{}", path, random_hex(8));
-  const std::string text = random_hex(kDigits) + "\n";
-  const UniqueFd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return fail_errno(errno, "make " + beside);
-  const bool written =
-      ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-      ::fsync(file.get()) == 0;
-  const int write_errno = errno;
-  const bool linked = written && (::link(beside.c_str(), path.c_str()) == 0 || errno == EEXIST);
-  const int link_errno = errno;
-  ::unlink(beside.c_str());
-  if (!written) return fail_errno(write_errno, "write " + beside);
-  if (!linked) return fail_errno(link_errno, "make " + path);
-  return sync_folder(folder);
-}
-
 }  // namespace
 
 Result<std::string> load_or_make_host_id(const std::string& folder) {
   const std::string path = folder + "/host-id";
   auto id = read_id(path);
   if (id || id.error().code != Code::kNotFound) return id;
-  TRY_STATUS(make_id(folder, path));
+  TRY_STATUS(make_line_file(folder, "host-id", random_hex(kDigits)));
   return read_id(path);
 }
 

@@ -9,7 +9,7 @@
 
 #include <memory>
 
-#include "base/hash.h"
+#include "base/line_file.h"
 #include "base/unique_fd.h"
 
 namespace fairlead::kernel {
@@ -58,31 +58,6 @@ Result<PrivateKey> read_key(const std::string& path) {
               path);
 }
 
-Status sync_folder(const std::string& folder) {
-  const UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!opened || ::fsync(opened.get()) != 0) return fail_errno(errno, "sync " + folder);
-  return {};
-}
-
-// Whole or not at all: written beside, then linked to its name, which fails when it is taken.
-Status write_key(const PrivateKey& key, const std::string& folder, const std::string& path) {
-  const std::string beside = fmt::format("{}.{}", path, random_hex(8));
-  SecretText content(key.reveal());
-  const UniqueFd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return fail_errno(errno, "make " + beside);
-  const std::string_view text = content.text;
-  const bool written =
-      ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-      ::write(file.get(), "\n", 1) == 1 && ::fsync(file.get()) == 0;
-  const int write_errno = errno;
-  const bool linked = written && (::link(beside.c_str(), path.c_str()) == 0 || errno == EEXIST);
-  const int link_errno = errno;
-  ::unlink(beside.c_str());
-  if (!written) return fail_errno(write_errno, "write " + beside);
-  if (!linked) return fail_errno(link_errno, "make " + path);
-  return sync_folder(folder);
-}
-
 }  // namespace
 
 Result<PrivateKey> make_private_key() {
@@ -114,7 +89,8 @@ Result<PrivateKey> load_or_make_private_key(const std::string& folder) {
   if (key || key.error().code != Code::kNotFound) return key;
   {
     TRY(const PrivateKey made, make_private_key());
-    TRY_STATUS(write_key(made, folder, path));
+    const SecretText content(made.reveal());
+    TRY_STATUS(make_line_file(folder, "wireguard.key", content.text));
   }
   return read_key(path);
 }
