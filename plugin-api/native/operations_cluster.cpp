@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "plugin-api/native/operations.h"
 
 namespace fairlead::native {
@@ -14,10 +16,13 @@ Result<network::cluster::Control*> cluster_of(const Core& core) {
 // Its containers would lose their networks at once. One that is not known is refused by what comes
 // next.
 Status check_not_alive(network::cluster::Control& cluster, const std::string& name) {
+  using network::cluster::Host;
   TRY(const auto hosts, cluster.hosts());
-  for (const network::cluster::Host& host : hosts)
+  const bool is_a_name =
+      std::ranges::any_of(hosts, [&](const Host& host) { return host.facts.name == name; });
+  for (const Host& host : hosts)
     if (host.state == network::cluster::HostState::kAlive &&
-        (host.facts.name == name || host.facts.id.starts_with(name)))
+        (is_a_name ? host.facts.name == name : host.facts.id.starts_with(name)))
       return fail(Code::kInUse,
                   "host {} is alive; stop fairleadd there first, or force it, which takes the "
                   "shared networks away from its containers",
