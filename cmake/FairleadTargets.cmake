@@ -25,7 +25,7 @@ function(fairlead_options target)
     target_link_options(${target} PRIVATE -fsanitize=${FAIRLEAD_SANITIZE})
   endif()
   if(FAIRLEAD_FUZZ)
-    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
 endfunction()
 

@@ -29,14 +29,15 @@ wants e2e && lists+=(tests/e2e/packages.txt)
 say "packages"
 packaging/install-packages.sh "${lists[@]}" || die "packages could not be installed"
 
-# Compiled tests run under AddressSanitizer and UBSan; the programs that meet real runtimes are the release build.
+# Compiled tests and fuzzers are one tree of clang's with AddressSanitizer and UBSan; the programs that meet real runtimes
+# are the release build of g++.
 say "build: release (programs)"
 cmake --preset release -DFAIRLEAD_TESTS=OFF >build-release.log 2>&1 || { cat build-release.log; die "configure failed"; }
 cmake --build --preset release >>build-release.log 2>&1 || { grep -E 'error|FAILED' -A5 build-release.log | head -60; die "build failed"; }
 rm -f build-release.log
 
-if wants unit || wants conformance || wants kernel || wants crash || wants guest; then
-  say "build: asan (tests)"
+if wants unit || wants conformance || wants kernel || wants crash || wants fuzz || wants guest; then
+  say "build: asan (tests, fuzzers)"
   cmake --preset asan >build-asan.log 2>&1 || { cat build-asan.log; die "configure failed"; }
   cmake --build --preset asan >>build-asan.log 2>&1 || { grep -E 'error|FAILED' -A5 build-asan.log | head -60; die "build failed"; }
   rm -f build-asan.log
@@ -74,7 +75,7 @@ for tier in unit conformance kernel crash; do wants "$tier" && run_ctest "$tier"
 
 # A fixed seed: what a change meets here does not depend on luck. FAIRLEAD_FUZZ_SEED=0 takes another one each time.
 fuzz() { # folder of outcomes, source
-  local name fuzzer=build/fuzz/fuzz/ corpus dictionary=()
+  local name fuzzer=build/asan/fuzz/ corpus dictionary=()
   name=$(basename "$2" .cpp)
   fuzzer+=$name
   [ -x "$fuzzer" ] || { echo "it does not build" >"$1/$name.log"; return; }
@@ -88,11 +89,6 @@ export -f fuzz
 
 if wants fuzz; then
   say "fuzz (${FAIRLEAD_FUZZ_SECONDS:-5} s for each codec)"
-  if cmake --preset fuzz >build-fuzz.log 2>&1 && cmake --build --preset fuzz --target fuzzers -- -k 0 >>build-fuzz.log 2>&1; then
-    rm -f build-fuzz.log
-  else
-    grep -E 'error:|FAILED' build-fuzz.log | head -20
-  fi
   outcomes=$(mktemp -d)
   printf '%s\n' tests/fuzz/fuzz_*.cpp | xargs -P "$(nproc)" -I{} bash -c 'fuzz "$@"' fuzz "$outcomes" {}
   for source in tests/fuzz/fuzz_*.cpp; do
