@@ -93,7 +93,8 @@ NetlinkMessage redirect_all(int index, int target) {
   header.tcm_info = TC_H_MAKE(kPriority << 16, htons(ETH_P_ALL));
   message.put_struct(header).put_text(TCA_KIND, "u32");
   const auto options = message.nest(TCA_OPTIONS);
-  tc_u32_sel selector{};
+  tc_u32_sel selector;  // ends in an array without a size, which ISO C++ cannot initialise
+  std::memset(&selector, 0, sizeof(selector));
   selector.flags = TC_U32_TERMINAL;
   selector.nkeys = 1;  // a key with an empty mask: everything
   std::array<std::uint8_t, sizeof(tc_u32_sel) + sizeof(tc_u32_key)> match{};

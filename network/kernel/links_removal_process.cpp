@@ -31,7 +31,7 @@ struct Errand {
 
 // Not instrumented: these run in a child that shares its parent's memory, and with it the
 // sanitizer's books.
-#define FAIRLEAD_IN_CHILD [[gnu::no_sanitize("thread", "address")]]
+#define FAIRLEAD_IN_CHILD __attribute__((no_sanitize("thread", "address")))
 
 FAIRLEAD_IN_CHILD void close_all_but(int first, int second) {
   const auto low = static_cast<unsigned>(std::min(first, second));
@@ -43,7 +43,7 @@ FAIRLEAD_IN_CHILD void close_all_but(int first, int second) {
 
 // The grandchild, with a memory of its own. Holds no descriptor of its parents: neither their stdio
 // (a runtime waits for the end of a plugin's output) nor their locks.
-FAIRLEAD_IN_CHILD [[noreturn]] void do_errand(const Errand& errand) {
+[[noreturn]] FAIRLEAD_IN_CHILD void do_errand(const Errand& errand) {
   close_all_but(errand.socket, errand.life_line);
   ::setsid();
   ::send(errand.socket, errand.bytes, errand.length, 0);  // returns when the grace period is over
