@@ -317,8 +317,7 @@ Status HostAgent::apply_hosts(const std::vector<cluster::HostFacts>& hosts) {
     secure.emplace(host.vtep, host.secure->address);
   }
   std::ranges::sort(addresses);
-  const auto twice = std::ranges::unique(addresses);
-  addresses.erase(twice.begin(), twice.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   std::vector<IfName> links;
   if (parts_.secure) links.push_back(parts_.secure->spec.name);
   TRY_STATUS(underlay_->guard_underlay(addresses, links));

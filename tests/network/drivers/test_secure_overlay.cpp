@@ -80,7 +80,7 @@ class SecureOverlay : public OverlayLab, public ::testing::WithParamInterface<Fa
     return made;
   }
   static bool holds(const Frame& frame, std::span<const std::uint8_t> bytes) {
-    return !std::ranges::search(frame, bytes).empty();
+    return std::search(frame.begin(), frame.end(), bytes.begin(), bytes.end()) != frame.end();
   }
 
   const IfName device_ = ifname("flwg0");
