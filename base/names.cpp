@@ -7,11 +7,12 @@ namespace fairlead {
 
 namespace {
 
-// What a bad name looks like on a terminal: control bytes masked, cut to a readable length.
+// What a bad name looks like on a terminal: control bytes and what is no ASCII masked, cut to a
+// readable length.
 std::string printable(std::string_view text) {
   std::string shown(text.substr(0, 48));
   std::ranges::replace_if(
-      shown, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+      shown, [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
   if (text.size() > 48) shown += fmt::format("... ({} bytes)", text.size());
   return shown;
 }
@@ -64,15 +65,25 @@ Result<ContainerId> ContainerId::parse(std::string_view text) {
   return ContainerId(std::string(text));
 }
 
+// The kernel takes more, but `"`, `*` and `\` end or widen a name in nftables' text, `+` widens it
+// in iptables, `%` makes the kernel choose a number, and "all" and "default" are the folders of
+// /proc/sys/net/ipv4/conf that stand for every interface.
 template <>
 Result<IfName> IfName::parse(std::string_view text) {
-  const auto bad = [](unsigned char c) { return c == '/' || c == ':' || c <= 0x20 || c == 0x7f; };
-  if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
-      std::ranges::any_of(text, bad))
+  const auto plain = [](unsigned char c) {
+    return word_char(c) || c == '@' || c == '=' || c == '~';
+  };
+  if (text.empty() || text.size() > 15 || text[0] == '-' || text == "." || text == ".." ||
+      !std::ranges::all_of(text, plain))
     return fail(Code::kInvalid,
-                "\"{}\" is not an interface name: it must have 1 to 15 characters, without '/', "
-                "':' or spaces",
+                "\"{}\" is not an interface name that can be used: it must have 1 to 15 letters, "
+                "digits, '_', '.', '-', '@', '=' or '~', and not begin with '-'",
                 printable(text));
+  if (text == "all" || text == "default")
+    return fail(Code::kInvalid,
+                "\"{}\" cannot be used as an interface name: the kernel's settings of every "
+                "interface go by it; choose another one",
+                text);
   return IfName(std::string(text));
 }
 

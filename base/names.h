@@ -13,10 +13,10 @@ namespace fairlead {
 // One strong string type per kind of name. Rules:
 //   NetworkName, VolumeName  ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 128 bytes (volumes: at least 2,
 //   as Docker's); SnapshotName, PoolName as volumes
-//   ContainerId              the same characters, at most 255 bytes (CNI spec 1.1.0,
-//   CNI_CONTAINERID) IfName                   1 to 15 bytes, no '/', ':', white space or control
-//   character, not "." or ".."
-//                            (net/core/dev.c, dev_valid_name)
+//   ContainerId              the same, at most 255 bytes (CNI spec 1.1.0, CNI_CONTAINERID)
+//   IfName                   1 to 15 letters, digits, '_', '.', '-', '@', '=' or '~', not beginning
+//                            with '-', and none of ".", "..", "all" and "default": what the kernel
+//                            takes (net/core/dev.c, dev_valid_name) and firewalls can name
 template <class Tag>
 class Name {
  public:

@@ -28,6 +28,13 @@ bool looks_like_dockers(std::string_view name) {
   return name.starts_with("docker") || name.starts_with("br-");
 }
 
+// What is no plain name (the last character may be iptables' own wildcard) would be several words,
+// or other interfaces, in a rule of ours.
+bool can_be_pasted(std::string_view name) {
+  if (name.ends_with('+')) name.remove_suffix(1);
+  return IfName::parse(name).has_value();
+}
+
 // The word behind `option`, unless it is negated.
 std::string_view option(const std::vector<std::string_view>& words, std::string_view name) {
   for (std::size_t i = 0; i + 1 < words.size(); ++i)
@@ -56,7 +63,7 @@ void read_rule(std::string_view line, const std::vector<std::string_view>& words
     table.forward_drops = true;
   if (chain == "FORWARD" && target == "DOCKER-USER") table.docker_user = true;
   const std::string_view out = option(words, "-o");
-  if (target == "DOCKER" && !out.empty() && !looks_like_dockers(out) &&
+  if (target == "DOCKER" && can_be_pasted(out) && !looks_like_dockers(out) &&
       std::ranges::find(table.docker_bridges, out) == table.docker_bridges.end())
     table.docker_bridges.emplace_back(out);
 }
@@ -109,7 +116,7 @@ std::vector<ForeignRule> wanted_rules(const FilterTable& table, std::span<const 
     for (const std::string& a : own)
       for (const std::string& b : own)
         if (looks_like_dockers(a) || looks_like_dockers(b)) rules.add(a, b, "ACCEPT");
-    if (looks_like_dockers(uplink))
+    if (looks_like_dockers(uplink) && IfName::parse(uplink))
       for (const std::string& a : own) rules.add_both_ways(uplink, a, "ACCEPT");
     for (const std::string& a : own) {
       for (const std::string_view docker : kDockerLinks) rules.add_both_ways(docker, a, "RETURN");

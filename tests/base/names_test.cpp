@@ -1,5 +1,6 @@
 #include "base/names.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace fairlead {
@@ -36,12 +37,26 @@ TEST(ContainerId, may_be_longer) {
   EXPECT_FALSE(ContainerId::parse(""));
 }
 
-TEST(IfName, is_what_the_kernel_takes) {
-  for (const auto& good : {"eth0"s, "fl-12ab34cd56ef"s, "a.100"s, "0"s, "..."s, "a@b"s})
+TEST(IfName, is_what_the_kernel_and_firewalls_take) {
+  for (const auto& good : {"eth0"s, "fl-12ab34cd56ef"s, "a.100"s, "0"s, "..."s, "a@b"s, "_x"s,
+                           "ALL"s, "all0"s, "default1"s})
     EXPECT_TRUE(IfName::parse(good)) << good;
   for (const auto& bad :
        {""s, "."s, ".."s, "a/b"s, "a:1"s, "a b"s, "a\tb"s, "a\nb"s, "sixteen-letters-"s, "a\0"s})
     EXPECT_FALSE(IfName::parse(bad)) << bad;
+}
+
+// Each would end the name in the text of a rule, widen it to other interfaces, or be another file
+// of /proc/sys.
+TEST(IfName, is_not_what_has_a_meaning_elsewhere) {
+  for (const char c : "\"*+%\\,;{}'`$!#&|<>()[]^?\x7f"s) {
+    const std::string inside = fmt::format("up{}0", c), behind = fmt::format("up{}", c);
+    EXPECT_FALSE(IfName::parse(inside)) << inside;
+    EXPECT_FALSE(IfName::parse(behind)) << behind;
+  }
+  for (const auto& bad : {"all"s, "default"s, "-i"s, "br\xc3\xa4"s, "br\xff"s, "br\r"s, "br\v"s})
+    EXPECT_FALSE(IfName::parse(bad)) << bad;
+  EXPECT_THAT(IfName::parse("up+").error().text, testing::HasSubstr("\"up+\""));
 }
 
 TEST(Names, of_nothing_are_empty_and_compare_by_text) {

@@ -59,6 +59,19 @@ std::vector<std::string> texts(const std::vector<ForeignRule>& rules) {
   return list;
 }
 
+// "docker+" is every interface of Docker's to iptables, and a quote begins a word.
+TEST(ForeignFirewallRules, OddNamesOfOthersAreNotPasted) {
+  const FilterTable table = parse_filter_table(
+      "-P FORWARD DROP\n-N DOCKER-USER\n-A FORWARD -j DOCKER-USER\n-A FORWARD -o a\"b -j DOCKER\n"
+      "-A FORWARD -o cust+ -j DOCKER\n");
+  EXPECT_THAT(table.docker_bridges, ElementsAre("cust+"));
+  const std::vector<IfName> bridges{name("fl-1")};
+  const auto plain = wanted_rules(table, bridges, "eth0");
+  for (const char* uplink : {"docker+", "docker\"x", "br-*"})
+    EXPECT_EQ(wanted_rules(table, bridges, uplink), plain) << uplink;
+  EXPECT_NE(wanted_rules(table, bridges, "docker7"), plain);
+}
+
 TEST(ForeignFirewallRules, DockersTableIsUnderstood) {
   const FilterTable table = parse_filter_table(kDocker);
   EXPECT_TRUE(table.forward_drops);
