@@ -1,10 +1,12 @@
 #include "network/kernel/netns.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -18,20 +20,28 @@ namespace {
 
 constexpr const char* kOwnNetns = "/proc/thread-self/ns/net";
 
+// The path is a caller's: nothing of it may wait (a FIFO for its writer), nor do something by being
+// opened (a device).
 Result<UniqueFd> open_read_only(const char* path) {
-  UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+  UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return fail_errno(errno, fmt::format("open network namespace {}", path));
   return fd;
+}
+
+tl::unexpected<Error> no_netns(const std::string& path) {
+  return fail(Code::kNotFound,
+              "open network namespace {}: it is no network namespace (a file left behind?)", path);
 }
 
 }  // namespace
 
 Result<UniqueFd> open_netns(const std::string& path) {
+  struct statfs on {};
+  if (::statfs(path.c_str(), &on) != 0)
+    return fail_errno(errno, fmt::format("open network namespace {}", path));
+  if (on.f_type != NSFS_MAGIC) return no_netns(path);
   TRY(UniqueFd fd, open_read_only(path.c_str()));
-  if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET)
-    return fail(Code::kNotFound,
-                "open network namespace {}: it is no network namespace (a file left behind?)",
-                path);
+  if (::ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) return no_netns(path);
   return fd;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -190,6 +191,18 @@ void keep_schedules(Core& core) {
     log::warn("schedule not kept", {{"error", failure}});
 }
 
+// A handler may hang (on the file system of a server that is gone, say), and must not keep the
+// daemon from ending: what it was about is finished or taken back by the next start, as after a
+// crash.
+void end_without_stragglers() {
+  constexpr std::chrono::seconds kPatience{20};
+  std::thread([kPatience] {
+    std::this_thread::sleep_for(kPatience);
+    log::error("stopped without the requests that are not answered yet");
+    ::_exit(1);
+  }).detach();
+}
+
 // Signals arrive on a thread of their own: blocked everywhere else.
 class SignalThread {
  public:
@@ -259,7 +272,12 @@ Status serve(const CommandLine& line, const Config& config) {
     log::info("configuration read again");
   };
   SignalThread on_signals(
-      signals, [&] { server->stop(); }, reload);
+      signals,
+      [&] {
+        end_without_stragglers();
+        server->stop();
+      },
+      reload);
   log::info("ready", {{"version", kVersion},
                       {"plugin_socket", config.paths.plugin_socket()},
                       {"api_socket", config.paths.api_socket()}});

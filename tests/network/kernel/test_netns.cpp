@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -61,6 +63,23 @@ TEST(NetnsPath, AStaleFileIsNotFound) {
   const auto opened = open_netns(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Code::kNotFound);
+  ::unlink(path.c_str());
+}
+
+// Opening one waits for a writer, for good.
+TEST(NetnsPath, AFifoAndADeviceAreNotFoundAtOnce) {
+  const std::string path = ::testing::TempDir() + "fairlead-fifo-netns";
+  ::unlink(path.c_str());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const std::string behind_link = path + "-link";
+  ::unlink(behind_link.c_str());
+  ASSERT_EQ(::symlink(path.c_str(), behind_link.c_str()), 0);
+  for (const std::string& each : {path, behind_link, std::string("/dev/null"), std::string("/")}) {
+    const auto opened = open_netns(each);
+    ASSERT_FALSE(opened) << each;
+    EXPECT_EQ(opened.error().code, Code::kNotFound) << each;
+  }
+  ::unlink(behind_link.c_str());
   ::unlink(path.c_str());
 }
 
