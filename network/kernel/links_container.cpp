@@ -24,9 +24,14 @@ bool has_ipv6(const ContainerSpec& spec) {
 }
 
 // What IPv6 needs and netlink cannot set. Runs inside the namespace. The container's addresses are
-// given, so nobody on its network gets to add some by router advertisement.
-Status set_ipv6_up(const ContainerSpec& spec) {
+// given, so nobody on its network gets to add some by router advertisement, nor to a container that
+// has none of IPv6 (which the kernel may lack altogether).
+Status set_up_ipv6(const ContainerSpec& spec) {
   const std::string conf = fmt::format("net/ipv6/conf/{}/", spec.name.str());
+  if (!has_ipv6(spec)) {
+    const Status deaf = write_sysctl(conf + "accept_ra", "0");
+    return deaf || deaf.error().code == Code::kNotFound ? Status() : deaf;
+  }
   TRY_STATUS(write_sysctl(conf + "disable_ipv6", "0"));
   TRY_STATUS(write_sysctl(conf + "accept_ra", "0"));
   if (spec.announce) TRY_STATUS(write_sysctl(conf + "ndisc_notify", "1"));
@@ -139,8 +144,7 @@ void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses
 
 Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
   const bool ipv6 = has_ipv6(spec);
-  TRY(NetlinkSocket socket,
-      open_socket_in(spec.netns_fd, [&] { return ipv6 ? set_ipv6_up(spec) : Status(); }));
+  TRY(NetlinkSocket socket, open_socket_in(spec.netns_fd, [&] { return set_up_ipv6(spec); }));
   std::optional<Cidr> link_local;
   if (ipv6) {
     TRY(const LinkDetails link,

@@ -1,9 +1,12 @@
 """What must not be reachable is not."""
 
 import contextlib
+import json
+from pathlib import Path
 
-from support.e2e.case import DockerCase
+from support.e2e.case import DockerCase, FairleadCase
 from support.e2e.host import HOST_V4, HOST_V6
+from support.e2e.namespaces import advertise_router
 from support.e2e.waiting import eventually
 
 
@@ -71,6 +74,40 @@ class Loopback(DockerCase):
     def test_state_is_for_root(self):
         shown = self.host.exec("stat", "-c", "%a", "/var/lib/fairlead/state.db").out.strip()
         self.assertEqual("0", shown[-1])
+
+
+class Advertisements(DockerCase):
+    """Docker moves the interface into the container itself, which takes its settings away."""
+
+    def test_an_ipv4_container_takes_no_router_advertisement_of_its_neighbour(self):
+        self.docker.network("net", "--subnet", "10.112.0.0/24")
+        self.docker.run("web", network="net")
+        self.docker.run("evil", network="net")
+        with self.docker.net("evil") as evil, self.docker.net("web") as web:
+            advertise_router(evil, "eth0", "2001:db8:bad::")
+            self.assertIsNotNone(evil.ping(self.docker.address("web", "net")))
+            with web.entered():
+                self.assertNotIn("20010db80bad", Path("/proc/thread-self/net/if_inet6").read_text())
+
+
+class Namespaces(FairleadCase):
+    """What a caller names as a container's network namespace may be anything."""
+
+    def attach(self, netns, container):
+        body = json.dumps({"network": "net", "container": container, "ifname": "eth0", "netns": netns})
+        return self.host.exec("curl", "-s", "-m", "20", "--unix-socket", "/run/fairlead/api.sock",
+                              "-H", "Content-Type: application/json", "-d", body, "http://x/v1/endpoints")
+
+    def test_a_fifo_is_refused_at_once_and_the_daemon_can_end(self):
+        self.host.fairlead("network", "create", "net")
+        self.host.exec("mkfifo", "/run/host/fifo")
+        for number in range(9):  # more than there are workers
+            answer = json.loads(self.attach("/run/host/fifo", f"c{number}").out)
+            self.assertIn("no network namespace", json.dumps(answer))
+        self.assertEqual([], self.host.endpoints())
+        self.host.fairlead("network", "rm", "net")
+        self.fairleadd.stop()
+        self.restart_fairleadd()
 
 
 class Spoofing(DockerCase):

@@ -1,6 +1,8 @@
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <set>
 
@@ -17,6 +19,28 @@ using kernel::ContainerSpec;
 using kernel::RouteSpec;
 using kernel::Veth;
 using kernel::VethSpec;
+
+// Sends a router advertisement with this prefix (RFC 4861) from the namespace of the thread.
+void advertise_router(const std::string& ifname, const std::string& prefix) {
+  const unsigned index = ::if_nametoindex(ifname.c_str());
+  const UniqueFd socket(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6));
+  ASSERT_TRUE(socket);
+  // The kernel fills the checksum in; the source has to be link-local, and the link has none.
+  const int on = 1, hops = 255;
+  ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+  ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+  sockaddr_in6 from{.sin6_family = AF_INET6, .sin6_scope_id = index}, to = from;
+  ::inet_pton(AF_INET6, "fe80::bad", &from.sin6_addr);
+  ::inet_pton(AF_INET6, "ff02::1", &to.sin6_addr);
+  std::array<std::uint8_t, 48> packet{134, 0, 0, 0, 64, 0, 7, 8};
+  const std::array<std::uint8_t, 12> option{3, 4, 64, 0xc0, 0, 1, 0, 0, 0, 1, 0, 0};
+  std::ranges::copy(option, packet.begin() + 16);
+  ::inet_pton(AF_INET6, prefix.c_str(), packet.data() + 32);
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&from), sizeof(from)), 0);
+  ASSERT_EQ(::sendto(socket.get(), packet.data(), packet.size(), 0,
+                     reinterpret_cast<sockaddr*>(&to), sizeof(to)),
+            static_cast<ssize_t>(packet.size()));
+}
 
 // ---- bridges ------------------------------------------------------------------------------------
 
@@ -217,6 +241,24 @@ TEST_F(Links, Ipv6IsUsableAtOnceAlsoWhereItWasSwitchedOff) {
   attach("a", "fl-one", {"fd00:1::2/64"});
   EXPECT_TRUE(ping("a", "fd00:1::1"));
   EXPECT_EQ(sysctl("a", "net/ipv6/conf/eth0/accept_ra"), "0");
+}
+
+// CVE-2020-10749: an advertisement would give it an address and a default route through whoever
+// sends it.
+TEST_F(Links, AContainerWithoutIpv6TakesNoRouterAdvertisement) {
+  add_bridge("fl-one", {"10.1.0.1/24"});
+  attach("web", "fl-one", {"10.1.0.2/24"});
+  attach("evil", "fl-one", {"10.1.0.3/24"});
+  EXPECT_EQ(sysctl("web", "net/ipv6/conf/eth0/accept_ra"), "0");
+  in("evil", [&] { advertise_router("eth0", "2001:db8:bad::"); });
+  ASSERT_TRUE(ping("evil", "10.1.0.2"));  // the advertisement went before this
+  EXPECT_EQ(must(links().inspect(netns("web"), ifname("eth0"))).addresses,
+            std::vector{cidr("10.1.0.2/24")});
+  // The control: the same packet is one that a kernel takes.
+  set_sysctl("web", "net/ipv6/conf/eth0/accept_ra", "1");
+  in("evil", [&] { advertise_router("eth0", "2001:db8:bad::"); });
+  ASSERT_TRUE(ping("evil", "10.1.0.2"));
+  EXPECT_EQ(must(links().inspect(netns("web"), ifname("eth0"))).addresses.size(), 2U);
 }
 
 // The first packet of a new container: without the GETLINKs, one in ten is lost and waits for a

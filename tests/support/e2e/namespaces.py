@@ -134,6 +134,25 @@ class NetNs:
             return pinger.ping(address, timeout)
 
 
+def advertise_router(namespace, ifname, prefix):
+    """Sends one router advertisement (RFC 4861) to all nodes on the link: a /64 and a default route through the sender."""
+    packet = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with packet:
+        packet.bind((ifname, 0))
+        mac = packet.getsockname()[4]
+        source = b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+        target = socket.inet_pton(socket.AF_INET6, "ff02::1")
+        message = struct.pack("!BBHBBH2IBBBB3I", 134, 0, 0, 64, 0, 1800, 0, 0, 3, 4, 64, 0xC0, 86400, 14400, 0)
+        message += socket.inet_pton(socket.AF_INET6, prefix) + b"\x01\x01" + mac
+        words = source + target + struct.pack("!2I", len(message), 58) + message
+        total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+        while total >> 16:
+            total = (total & 0xFFFF) + (total >> 16)
+        message = message[:2] + struct.pack("!H", ~total & 0xFFFF) + message[4:]
+        packet.send(b"\x33\x33\0\0\0\x01" + mac + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(message), 58, 255)
+                    + source + target + message)
+
+
 class Pinger:
     """A raw ICMP socket, made beforehand, so that a ping costs one sendto and one recvfrom."""
 
