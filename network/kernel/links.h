@@ -92,6 +92,13 @@ struct InterfaceView {
   std::vector<RouteSpec> routes;  // of the main table that leave through this link
 };
 
+// What the host's packets take another way to than to a new network.
+struct HostSubnets {
+  std::vector<Cidr> connected;  // of its addresses, and of routes of the main table to a link
+  std::vector<Cidr> routed;     // routes of the main table through gateways
+  std::vector<Cidr> elsewhere;  // routes of other tables, which rules may lead to (a VPN's)
+};
+
 // Thread-safe. Every verb waits for the kernel's answer; none execs a program. Errors carry the
 // errno, and the kernel's extended ack in words when it gives one.
 class Links {
@@ -137,9 +144,11 @@ class Links {
   // What an interface inside a namespace looks like. kNotFound when there is no such interface.
   virtual Result<InterfaceView> inspect(int netns_fd, const IfName& name) = 0;
 
-  // Host routes and addresses that a new subnet must not overlap (main table, without default
-  // routes).
-  virtual Result<std::vector<Cidr>> occupied_subnets() = 0;
+  // Without default routes, and those that a VPN cuts them into (0.0.0.0/1, 2000::/3): what is
+  // wider than /8 (IPv4) or /16 (IPv6) says where the rest of the world is.
+  virtual Result<HostSubnets> host_subnets() = 0;
+  // All of them in order, each once: what a chosen subnet must not overlap.
+  Result<std::vector<Cidr>> occupied_subnets();
   // MTU of the interface of the default route (the IPv4 one, else the IPv6 one), nothing without a
   // default route.
   virtual Result<std::optional<Link>> default_route_link() = 0;

@@ -14,10 +14,16 @@ namespace fairlead::kernel {
 
 namespace {
 
+// Wider than any network: a default route, or a part of one (VPNs that take all traffic have
+// 0.0.0.0/1 and 128.0.0.0/1, or what is left of it when some networks are cut out).
+bool leads_everywhere(const Cidr& network) {
+  return network.prefix_length() < (network.is_v4() ? 8U : 16U);
+}
+
 // Link-local and multicast prefixes are on every link; no subnet of containers is ever chosen
 // there.
 bool counts_as_occupied(const Cidr& network) {
-  if (network.prefix_length() == 0 || network.address().is_multicast() ||
+  if (leads_everywhere(network) || network.address().is_multicast() ||
       network.address().is_loopback())
     return false;
   static const Cidr kLinkLocal6 = *Cidr::parse("fe80::/10");
@@ -38,13 +44,15 @@ const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
 
 }  // namespace
 
-Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex) {
+Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
+                                              std::uint32_t table) {
   std::vector<RouteDetails> found;
   const Status listed = socket.dump(
-      dump_routes(family, ifindex), "list routes", [&] { found.clear(); },
+      dump_routes(family, ifindex, table), "list routes", [&] { found.clear(); },
       [&](const MessageView& message) {
         auto route = parse_route(message.payload);
-        if (route && route->route.table == RT_TABLE_MAIN) found.push_back(*route);
+        if (route && (table == RT_TABLE_UNSPEC || route->route.table == table))
+          found.push_back(*route);
       });
   // ENOENT: the main table is made with its first route.
   if (!listed && listed.error().sys_errno != ENOENT) return fail(listed.error());
@@ -56,21 +64,37 @@ Result<std::vector<RouteDetails>> NetlinkLinks::routes(Family family) {
   return list_routes(socket_, family, 0);
 }
 
-Result<std::vector<Cidr>> NetlinkLinks::occupied_subnets() {
-  std::set<Cidr> occupied;
+Result<std::vector<Cidr>> Links::occupied_subnets() {
+  TRY(const HostSubnets subnets, host_subnets());
+  std::set<Cidr> all;
+  for (const auto& some : {subnets.connected, subnets.routed, subnets.elsewhere})
+    all.insert(some.begin(), some.end());
+  return std::vector<Cidr>(all.begin(), all.end());
+}
+
+Result<HostSubnets> NetlinkLinks::host_subnets() {
+  HostSubnets subnets;
+  const auto add = [](std::vector<Cidr>& to, const Cidr& network) {
+    if (counts_as_occupied(network)) to.push_back(network);
+  };
+  const std::lock_guard lock(mutex_);
   for (const Family family : {Family::kV4, Family::kV6}) {
-    TRY(const std::vector<RouteDetails> present, routes(family));
-    for (const RouteDetails& each : present) occupied.insert(each.route.destination.network());
-    const std::lock_guard lock(mutex_);
+    TRY(const auto present, list_routes(socket_, family, 0, RT_TABLE_UNSPEC));
+    for (const RouteDetails& each : present) {
+      const Cidr network = each.route.destination.network();
+      const bool to_link = each.type == RTN_UNICAST && !each.route.via;
+      if (each.route.table == RT_TABLE_MAIN)
+        add(to_link ? subnets.connected : subnets.routed, network);
+      else if (each.route.table != RT_TABLE_LOCAL)
+        add(subnets.elsewhere, network);
+    }
     TRY_STATUS(socket_.dump(
         dump_addresses(family, 0), "list addresses", [] {},
         [&](const MessageView& message) {
           if (const auto address = parse_address(message.payload))
-            occupied.insert(address->address.network());
+            add(subnets.connected, address->address.network());
         }));
   }
-  std::vector<Cidr> subnets;
-  std::ranges::copy_if(occupied, std::back_inserter(subnets), counts_as_occupied);
   return subnets;
 }
 

@@ -226,12 +226,12 @@ NetlinkMessage dump_addresses(Family family, int index) {
   return message;
 }
 
-NetlinkMessage dump_routes(Family family, int index) {
+NetlinkMessage dump_routes(Family family, int index, std::uint32_t table) {
   NetlinkMessage message(RTM_GETROUTE, 0);
   rtmsg header{};
   header.rtm_family = af_of(family);
-  header.rtm_table = RT_TABLE_MAIN;
   message.put_struct(header);
+  if (table != RT_TABLE_UNSPEC) message.put_u32(RTA_TABLE, table);
   if (index != 0) message.put_u32(RTA_OIF, static_cast<std::uint32_t>(index));
   return message;
 }

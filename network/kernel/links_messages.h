@@ -48,7 +48,8 @@ NetlinkMessage delete_neighbour(int index, const IpAddress& address);
 // Dumps, restricted by the kernel (strict checking) where it can.
 NetlinkMessage dump_links();
 NetlinkMessage dump_addresses(Family family, int index);  // 0 = of all links
-NetlinkMessage dump_routes(Family family, int index);     // of the main table; 0 = of all links
+// Of one table, or of all (RT_TABLE_UNSPEC).
+NetlinkMessage dump_routes(Family family, int index, std::uint32_t table);
 
 // fe80::/64 with the modified EUI-64 of `mac` (RFC 4291, appendix A).
 Cidr link_local_address(const MacAddress& mac);

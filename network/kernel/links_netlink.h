@@ -1,6 +1,8 @@
 // Links over rtnetlink. Its verbs are spread over links*.cpp by subject.
 #pragma once
 
+#include <linux/rtnetlink.h>
+
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -46,7 +48,7 @@ class NetlinkLinks final : public Links {
 
   Result<InterfaceView> inspect(int netns_fd, const IfName& name) override;
 
-  Result<std::vector<Cidr>> occupied_subnets() override;
+  Result<HostSubnets> host_subnets() override;
   Result<std::optional<Link>> default_route_link() override;
   Result<bool> enable_forwarding(Family family) override;
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
@@ -84,8 +86,9 @@ class NetlinkLinks final : public Links {
   std::unique_ptr<LinkReaper> reaper_;
 };
 
-// The routes of the main table through one link (0: all links).
-Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex);
+// The routes of one table, or of all (RT_TABLE_UNSPEC), through one link (0: all links).
+Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
+                                              std::uint32_t table = RT_TABLE_MAIN);
 
 // Waits until IPv6 addresses that were just added answer. The kernel only takes them in a work
 // queue, also those without duplicate address detection (net/ipv6/addrconf.c, addrconf_dad_work):

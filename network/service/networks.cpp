@@ -127,23 +127,36 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
   return fail(built.error());
 }
 
-// A route of the host inside a subnet would lead its packets astray. Wider routes (a VPN's, say)
-// are no matter: the longer prefix wins. A foreign bridge brings the route of its own addresses.
-static Status check_routes(const Network& network, const SubnetSpec& spec,
-                           std::span<const Cidr> occupied) {
-  if (!spec.subnet || network.foreign_bridge) return {};
-  for (const Cidr& route : occupied)
-    if (spec.subnet->contains(route))
+// A route of the host inside a subnet would lead its packets astray, and a subnet inside a network
+// that the host is on would cut it off from a part of that. Wider routes through gateways (a VPN's,
+// say) are no matter: the longer prefix wins. What overlaps another pool is told by its pool.
+Status ServiceImpl::check_routes(const SubnetSpec& spec) {
+  if (!spec.subnet) return {};
+  const Cidr& subnet = *spec.subnet;
+  TRY(const auto host, parts_.links.host_subnets());
+  for (const auto* routes : {&host.connected, &host.routed})
+    for (const Cidr& route : *routes)
+      if (subnet.contains(route))
+        return fail(Code::kExists,
+                    "subnet {} is in use on this host: it has a route to {}; choose another one",
+                    subnet.to_string(), route.to_string());
+  for (const Cidr& route : host.connected) {
+    if (!route.contains(subnet)) continue;
+    TRY(const auto pool, ipam_.find_pool(route));
+    if (!pool)
       return fail(Code::kExists,
-                  "subnet {} is in use on this host: it has a route to {}; choose another one",
-                  spec.subnet->to_string(), route.to_string());
+                  "subnet {} is in use on this host: it is inside {}, which the host is connected "
+                  "to; choose another one",
+                  subnet.to_string(), route.to_string());
+  }
   return {};
 }
 
 Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
   TRY(auto occupied, parts_.links.occupied_subnets());
   for (const SubnetSpec& subnet : wanted_subnets(spec)) {
-    TRY_STATUS(check_routes(network, subnet, occupied));
+    // A foreign bridge brings the route of its own addresses.
+    if (!network.foreign_bridge) TRY_STATUS(check_routes(subnet));
     TRY(auto given, give_subnet(subnet, network, occupied));
     network.subnets.push_back(std::move(given));
     fault_point("network.create.subnet");

@@ -77,6 +77,7 @@ class ServiceImpl : public CoreNetworkService {
   // networks.cpp
   Result<std::optional<Network>> existing(const NetworkSpec& spec);
   Result<Network> begin_network(const NetworkSpec& spec);
+  Status check_routes(const SubnetSpec& spec);
   Status give_subnets(const NetworkSpec& spec, Network& network);
   Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,
                              std::span<const Cidr> occupied);

@@ -60,6 +60,7 @@ Result<Network> ServiceImpl::create_shared(const NetworkSpec& spec) {
                 "create -d fairlead --ipam-driver fairlead --ipam-opt network={0} -o mode=overlay "
                 "-o network={0} {0}",
                 spec.name.str());
+  for (const SubnetSpec& subnet : spec.subnets) TRY_STATUS(check_routes(subnet));
   TRY(const auto occupied, occupied_here());
   TRY(const auto shared, parts_.cluster->networks().create_or_join(spec, occupied));
   fault_point("network.create.shared");

@@ -332,16 +332,16 @@ Result<kernel::InterfaceView> FakeLinks::inspect(int netns_fd, const IfName& nam
   return view;
 }
 
-Result<std::vector<Cidr>> FakeLinks::occupied_subnets() {
+Result<kernel::HostSubnets> FakeLinks::host_subnets() {
   const std::lock_guard lock(mutex_);
-  TRY_STATUS(enter("occupied_subnets"));
+  TRY_STATUS(enter("host_subnets"));
   const Cidr link_local = *Cidr::parse("fe80::/10");
-  std::set<Cidr> subnets(occupied_.begin(), occupied_.end());
+  kernel::HostSubnets subnets{.connected = {}, .routed = occupied_, .elsewhere = {}};
   for (const Device& each : devices_)
     if (each.netns == key_of(-1))
       for (const Cidr& address : each.addresses)
-        if (!link_local.contains(address)) subnets.insert(address.network());
-  return std::vector<Cidr>(subnets.begin(), subnets.end());
+        if (!link_local.contains(address)) subnets.connected.push_back(address.network());
+  return subnets;
 }
 
 Result<std::optional<Link>> FakeLinks::default_route_link() {

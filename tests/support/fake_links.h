@@ -55,7 +55,7 @@ class FakeLinks : public kernel::Links {
   Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) override;
   Status forget_neighbour(int link_index, const IpAddress& address) override;
   Result<kernel::InterfaceView> inspect(int netns_fd, const IfName& name) override;
-  Result<std::vector<Cidr>> occupied_subnets() override;
+  Result<kernel::HostSubnets> host_subnets() override;
   Result<std::optional<kernel::Link>> default_route_link() override;
   Result<bool> enable_forwarding(Family family) override;
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,

@@ -323,6 +323,37 @@ TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
                             cidr("2001:db8::/64")}));
 }
 
+TEST_F(Links, ARouteThatTakesAllTrafficOccupiesNothing) {
+  add_bridge("br0", {"fd00:1::1/64"});
+  for (const char* wide : {"0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/7"})
+    add_route("host", "uplink0", wide, "203.0.113.1");
+  for (const char* wide : {"::/1", "8000::/1", "2000::/3", "fc00::/7"})
+    add_route("host", "br0", wide, "fd00:1::2");
+  add_route("host", "uplink0", "10.0.0.0/8", "203.0.113.1");
+  add_route("host", "br0", "fd12::/16", "fd00:1::2");
+  const auto subnets = must(links().host_subnets());
+  EXPECT_EQ(std::set<Cidr>(subnets.routed.begin(), subnets.routed.end()),
+            (std::set<Cidr>{cidr("10.0.0.0/8"), cidr("fd12::/16")}));
+  EXPECT_EQ(std::set<Cidr>(subnets.connected.begin(), subnets.connected.end()),
+            (std::set<Cidr>{cidr("203.0.113.0/24"), cidr("2001:db8::/64"), cidr("fd00:1::/64")}));
+}
+
+// wg-quick and Tailscale keep their routes in tables of their own, and rules lead there.
+TEST_F(Links, RoutesOfOtherTablesAreOccupiedAsWell) {
+  const RouteSpec other{.destination = cidr("10.77.0.0/24"), .table = 52};
+  const Veth veth =
+      must(links().create_veth({.host_name = ifname("vpn0"), .peer_name = ifname("peer0")}));
+  must(links().configure_container({.netns_fd = netns("host"),
+                                    .ifindex = veth.host_index,
+                                    .name = ifname("vpn0"),
+                                    .addresses = {cidr("192.0.2.2/32")},
+                                    .routes = {other}}));
+  const auto subnets = must(links().host_subnets());
+  EXPECT_EQ(subnets.elsewhere, std::vector{cidr("10.77.0.0/24")});
+  const auto all = must(links().occupied_subnets());
+  EXPECT_NE(std::ranges::find(all, cidr("10.77.0.0/24")), all.end());
+}
+
 TEST_F(Links, TheDefaultRouteOfTheLowestMetricCounts) {
   const Veth veth =
       must(links().create_veth({.host_name = ifname("wlan0"), .peer_name = ifname("peer0")}));

@@ -51,6 +51,35 @@ TEST_F(NetworkVerbs, ChosenSubnetsAvoidTheHostsRoutes) {
   EXPECT_FALSE(first.subnets.at(0).subnet.overlaps(cidr("203.0.113.0/24")));
 }
 
+// The longer prefix would win, and cut the host off from its neighbours of those addresses.
+TEST_F(NetworkVerbs, ASubnetInsideANetworkOfTheHostIsRefused) {
+  add_bridge("lan0", {"198.18.0.1/16", "fd77::1/48"});
+  for (const char* inside :
+       {"198.18.0.0/24", "198.18.0.0/16", "198.18.77.0/24", "203.0.113.128/25"})
+    EXPECT_EQ(service_->create_network(spec("shop", inside)).error().code, Code::kExists) << inside;
+  auto dual = spec("shop", "10.20.0.0/24");
+  dual.subnets.push_back({.family = Family::kV6, .subnet = cidr("fd77::/64")});
+  const auto refused = service_->create_network(dual);
+  EXPECT_EQ(refused.error().code, Code::kExists);
+  EXPECT_THAT(refused.error().text, HasSubstr("inside fd77::/48"));
+  EXPECT_EQ(leftovers(), "");
+  // A wide route through a gateway is no matter.
+  add_route("host", "uplink0", "10.0.0.0/8", "203.0.113.1");
+  create("shop", "10.20.0.0/24");
+  EXPECT_THAT(service_->create_network(spec("other", "10.20.0.0/25")).error().text,
+              HasSubstr("the subnet of network shop"));
+}
+
+TEST_F(NetworkVerbs, AVpnForAllTrafficLeavesRoomForNetworks) {
+  for (const char* half : {"0.0.0.0/1", "128.0.0.0/1"})
+    add_route("host", "uplink0", half, "203.0.113.1");
+  for (const char* half : {"::/1", "8000::/1"}) add_route("host", "uplink0", half, "2001:db8::1");
+  auto wanted = spec("shop");
+  wanted.ipv6 = true;
+  EXPECT_THAT(must(service_->create_network(wanted)).subnets, SizeIs(2));
+  must(service_->request_pool({}));
+}
+
 TEST_F(NetworkVerbs, BadSubnetsAreRefusedAndNothingIsLeft) {
   for (const auto& [subnet, gateway, expected] :
        {std::tuple{"10.20.0.0/31", "", "too small"},
