@@ -128,9 +128,12 @@ struct Network {
   // Chosen at creation, so that they are the same after a reboot:
   IfName bridge;
   bool foreign_bridge = false;  // it was there before: joined, never configured away, never deleted
-  MacAddress bridge_mac;
+  MacAddress bridge_mac;  // its present one: a foreign bridge keeps that from the first use on
   unsigned mtu = 1500;
   std::optional<OverlayParams> overlay;
+  // Of a foreign bridge; void in another boot:
+  std::string bridge_boot;       // the boot in which its MAC was last told to stay
+  bool localnet_opened = false;  // Fairlead switched its route_localnet on, and has to put it back
 
   bool has(Family family) const {
     for (const Subnet& subnet : subnets)

@@ -25,6 +25,7 @@ struct Link {
   int master = 0;               // ifindex, 0 = none
   int peer_index = 0;           // veth: IFLA_LINK
   bool peer_elsewhere = false;  // veth: the peer is in another namespace (IFLA_LINK_NETNSID)
+  bool route_localnet = false;  // takes and sends packets of 127.0.0.0/8 (ip-sysctl.rst)
   std::string alias;
 };
 
@@ -111,14 +112,24 @@ class Links {
   // All links of the host's namespace (a dump: cold paths only).
   virtual Result<std::vector<Link>> list() = 0;
 
-  // Makes the bridge or mends it: MAC, MTU, up, addresses, accept_ra=0, no multicast snooping,
-  // route_localnet=1 (so that 127.0.0.1 publishing works). An existing link of another kind is
-  // kExists. `foreign`: only addresses and route_localnet are added, and it is brought up.
+  // Makes the bridge or mends it: MAC, MTU, up, addresses, accept_ra=0, no multicast snooping. An
+  // existing link of another kind is kExists. `foreign`: only addresses are added, and it is
+  // brought up.
   virtual Result<Link> ensure_bridge(const BridgeSpec& spec, bool foreign) = 0;
-  // One message: both ends, the peer already in its namespace, master, MTU, MAC, host side up. A
-  // failed call leaves nothing. kExists when a name is taken on either side, kExhausted when the
-  // bridge is full (1,023 ports). Ends with a GETLINK of the host's side and of the bridge, without
-  // which the first packets may be lost.
+  // Whether the link takes and sends packets of 127.0.0.0/8: a port published there needs it, both
+  // for the client's packet, which leaves through the bridge before its source is translated, and
+  // for the answer, whose destination is translated before it is routed. Whoever else is on the
+  // link reaches the host's loopback services then, unless the firewall keeps him out.
+  virtual Status set_route_localnet(int index, bool on) = 0;
+  // Gives the link the address that it has (or another one): from then on a bridge keeps it, where
+  // it would take the lowest of its ports' otherwise (net/bridge/br_stp_if.c,
+  // br_stp_recalculate_bridge_id), and no udev rule changes it.
+  virtual Status set_mac(int index, const MacAddress& mac) = 0;
+  // One message: both ends, the peer already in its namespace, master, MTU, host side up, both MACs
+  // (the host's side gets one derived from its name: one that the kernel chose is changed by udev's
+  // MACAddressPolicy=persistent). A failed call leaves nothing. kExists when a name is taken on
+  // either side, kExhausted when the bridge is full (1,023 ports). Ends with a GETLINK of the
+  // host's side and of the bridge, without which the first packets may be lost.
   virtual Result<Veth> create_veth(const VethSpec& spec) = 0;
   virtual Status configure_container(const ContainerSpec& spec) = 0;
   // Waits until the port passes packets: the GETLINK that runs the kernel's pending link watch

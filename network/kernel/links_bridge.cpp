@@ -39,13 +39,11 @@ std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetai
 // Settings that must be there before the bridge goes up, or it gets a link-local address.
 std::optional<NetlinkMessage> family_difference(const BridgeSpec& spec,
                                                 const LinkDetails& present) {
-  FamilySettings settings;
-  if (!present.route_localnet.value_or(false)) settings.route_localnet = true;
-  settings.no_link_local =
-      !spec.ipv6 && present.addr_gen_mode && *present.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
-  if (!settings.route_localnet && !settings.no_link_local) return std::nullopt;
+  const bool quiet =
+      spec.ipv6 || !present.addr_gen_mode || *present.addr_gen_mode == IN6_ADDR_GEN_MODE_NONE;
+  if (quiet) return std::nullopt;
   NetlinkMessage change = change_link(present.link.index);
-  put_family_settings(change, settings);
+  put_family_settings(change, {.no_link_local = true});
   return change;
 }
 
@@ -62,11 +60,6 @@ std::vector<NetlinkStep> address_steps(const BridgeSpec& spec, int index) {
 // are.
 std::vector<NetlinkStep> joining_steps(const BridgeSpec& spec, const LinkDetails& present) {
   std::vector<NetlinkStep> steps;
-  if (!present.route_localnet.value_or(false)) {
-    NetlinkMessage change = change_link(present.link.index);
-    put_family_settings(change, {.route_localnet = true});
-    steps.push_back({std::move(change), fmt::format("set up bridge {}", spec.name.str())});
-  }
   if (!present.link.up)
     steps.push_back({change_link(present.link.index, LinkState::kUp),
                      fmt::format("bring bridge {} up", spec.name.str())});
@@ -100,6 +93,20 @@ Result<Link> NetlinkLinks::ensure_bridge(const BridgeSpec& spec, bool foreign) {
     await_ipv6_addresses(socket_, spec.addresses);
   }
   return find(present->link.index);
+}
+
+Status NetlinkLinks::set_route_localnet(int index, bool on) {
+  NetlinkMessage change = change_link(index);
+  put_family_settings(change, {.route_localnet = on});
+  return request(std::move(change),
+                 fmt::format("switch route_localnet {} on interface {}", on ? "on" : "off", index));
+}
+
+Status NetlinkLinks::set_mac(int index, const MacAddress& mac) {
+  NetlinkMessage change = change_link(index);
+  change.put(IFLA_ADDRESS, mac.bytes());
+  return request(std::move(change),
+                 fmt::format("give interface {} the address {}", index, mac.to_string()));
 }
 
 Result<LinkDetails> NetlinkLinks::make_bridge(const BridgeSpec& spec) {

@@ -81,6 +81,10 @@ NetlinkMessage address_message(std::uint16_t type, int flags, int index, const C
 
 }  // namespace
 
+MacAddress host_side_mac(const IfName& name) {
+  return MacAddress::from_hash("host side of " + name.str());
+}
+
 NetlinkMessage get_link(const IfName& name) {
   NetlinkMessage message = get_link_without_counters(0);
   message.put_text(IFLA_IFNAME, name.str());
@@ -119,7 +123,9 @@ NetlinkMessage create_bridge(const BridgeSpec& spec) {
 
 NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state) {
   NetlinkMessage message = new_link(host_state);
-  message.put_text(IFLA_IFNAME, spec.host_name.str()).put_u32(IFLA_MTU, spec.mtu);
+  message.put_text(IFLA_IFNAME, spec.host_name.str())
+      .put(IFLA_ADDRESS, host_side_mac(spec.host_name).bytes())
+      .put_u32(IFLA_MTU, spec.mtu);
   if (spec.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
   put_queues(message, spec.queues);
   const auto info = message.nest(IFLA_LINKINFO);
@@ -131,7 +137,7 @@ NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state) {
 
 NetlinkMessage create_ifb(const IfName& name) {
   NetlinkMessage message = new_link(LinkState::kKeep);
-  message.put_text(IFLA_IFNAME, name.str());
+  message.put_text(IFLA_IFNAME, name.str()).put(IFLA_ADDRESS, host_side_mac(name).bytes());
   put_queues(message, 1);
   const auto info = message.nest(IFLA_LINKINFO);
   message.put_text(IFLA_INFO_KIND, "ifb");

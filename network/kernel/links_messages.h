@@ -8,6 +8,9 @@
 
 namespace fairlead::kernel {
 
+// Of the host's side of a container's interface, and of what shapes its traffic.
+MacAddress host_side_mac(const IfName& name);
+
 // RTM_GETLINK of one link.
 NetlinkMessage get_link(const IfName& name);
 NetlinkMessage get_link(int index);

@@ -33,6 +33,8 @@ class NetlinkLinks final : public Links {
   Result<std::vector<Link>> list() override;
 
   Result<Link> ensure_bridge(const BridgeSpec& spec, bool foreign) override;
+  Status set_route_localnet(int index, bool on) override;
+  Status set_mac(int index, const MacAddress& mac) override;
   Result<Veth> create_veth(const VethSpec& spec) override;
   Status configure_container(const ContainerSpec& spec) override;
   Status settle(int index) override;

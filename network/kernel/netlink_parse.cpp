@@ -133,7 +133,7 @@ void read_af_spec(Bytes bytes, LinkDetails& details) {
     for (const Attribute& setting : Attributes(family.data)) {
       if (family.type == AF_INET && setting.type == IFLA_INET_CONF) {
         if (const auto value = array_entry(setting.data, IPV4_DEVCONF_ROUTE_LOCALNET - 1))
-          details.route_localnet = *value != 0;
+          details.link.route_localnet = *value != 0;
       } else if (family.type == AF_INET6 && setting.type == IFLA_INET6_CONF) {
         if (const auto value = array_entry(setting.data, DEVCONF_ACCEPT_RA))
           details.accept_ra = static_cast<int>(*value);

@@ -176,9 +176,15 @@ Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& pl
 Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
+    TRY_STATUS(firewall_.ensure());  // no link is live without its rules
+    TRY_STATUS(ready_bridge(held));
     TRY(auto links, held.driver->attach(held.network, endpoint, placement, undo));
     fault_point("endpoint.attach.link");
-    TRY_STATUS(firewall_.ensure());
+    TRY_STATUS(open_loopback(held.network, endpoint));
+    undo.push([&] {
+      if (auto closed = close_loopback(held.network, endpoint, endpoint.id); !closed)
+        log::error("undo: publish ports", {{"error", closed.error().text}});
+    });
     TRY_STATUS(firewall_.change_ports(held.network, Endpoint{}, endpoint));
     fault_point("endpoint.attach.firewall");
     undo.push([&] {
@@ -212,6 +218,7 @@ Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Pla
 
 Status ServiceImpl::take_down(Held& held, const Endpoint& endpoint) {
   TRY_STATUS(firewall_.drop_ports(held.network, {&endpoint, 1}));
+  TRY_STATUS(close_loopback(held.network, endpoint, endpoint.id));
   fault_point("endpoint.remove.firewall");
   TRY_STATUS(held.driver->detach(held.network, endpoint));
   fault_point("endpoint.remove.link");

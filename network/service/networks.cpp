@@ -208,6 +208,7 @@ Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressU
 Status ServiceImpl::build_network(Network& network, Driver& driver) {
   Rollback undo;
   TRY_STATUS(driver.ensure(network, undo));
+  TRY_STATUS(keep_bridge_mac(network).map([](bool) {}));
   fault_point("network.create.links");
   network.phase = Phase::kReady;
   TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}},
@@ -261,6 +262,7 @@ Status ServiceImpl::purge_network(const Network& network) {
     TRY_STATUS(driver->detach(network, endpoint));
     TRY_STATUS(forget_endpoint(network, endpoint));
   }
+  TRY_STATUS(shut_loopback(network));
   TRY_STATUS(firewall_.dismiss(network));
   fault_point("network.remove.firewall");
   TRY_STATUS(driver->remove(network));

@@ -94,7 +94,9 @@ Status ServiceImpl::program_ports(Held& held, const Endpoint& before, const Endp
   TRY_STATUS(firewall_.ensure());
   if (before.ports.empty() != after.ports.empty())
     TRY_STATUS(held.driver->set_published(held.network, after, !after.ports.empty()));
+  TRY_STATUS(open_loopback(held.network, after));
   TRY_STATUS(firewall_.change_ports(held.network, before, after));
+  TRY_STATUS(close_loopback(held.network, before, ""));
   fault_point("endpoint.publish.firewall");
   forget_flows(before, before.ports);
   forget_flows(after, after.ports);

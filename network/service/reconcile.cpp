@@ -41,10 +41,13 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
     if (there) TRY_STATUS(firewall_.withdraw());
     return report;
   }
-  if (auto repaired = firewall_.repair(); !repaired)
+  const auto repaired = firewall_.repair();
+  if (!repaired)
     note_failure(report, "firewall table", repaired.error());
   else if (*repaired)
     note(report, "rendered the firewall table again");
+  if (repaired)
+    for (const Network& network : networks) tidy_loopback(network, report);
   admit_everywhere(&report);
   return report;
 }
@@ -65,6 +68,10 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   auto driver = driver_of(network.options);
   if (!driver) return note_failure(report, what, driver.error());
   if (auto moved = move_tunnel(*stored); !moved) return note_failure(report, what, moved.error());
+  auto kept = keep_bridge_mac(stored->value);
+  if (!kept) return note_failure(report, what, kept.error());
+  if (*kept)
+    if (auto noted = store(network); !noted) return note_failure(report, what, noted.error());
   const bool was_there = parts_.links.find(network.bridge).has_value();
   const bool had_tunnel =
       !network.overlay || parts_.links.find(overlay_device(*network.overlay)).has_value();
@@ -106,6 +113,19 @@ void ServiceImpl::tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileR
   const auto mended = held.driver->mend(held.network, endpoint);
   if (!mended) return note_failure(report, what, mended.error());
   if (*mended) note(report, fmt::format("put {} back into the bridge", what));
+}
+
+void ServiceImpl::tidy_loopback(const Network& listed, ReconcileReport& report) {
+  const std::string what = fmt::format("network {}", listed.name.str());
+  auto guard = lock_network(listed.id);
+  if (!guard) return note_failure(report, what, guard.error());
+  auto stored = records_.network({listed.id});
+  if (!stored || stored->value.phase != Phase::kReady) return;
+  const auto mended = mend_loopback(stored->value);
+  if (!mended) return note_failure(report, what, mended.error());
+  if (*mended)
+    note(report, fmt::format("set route_localnet of bridge {} as its published ports need it",
+                             stored->value.bridge.str()));
 }
 
 void ServiceImpl::tidy_pools(const std::vector<Network>& networks, ReconcileReport& report) {

@@ -96,6 +96,18 @@ Result<std::vector<Endpoint>> RecordStore::endpoints(const std::string& network_
   return endpoints;
 }
 
+// Most endpoints have no ports, and their records no such key: what is not decoded costs nothing.
+Result<bool> RecordStore::any_publisher(const std::string& network_id,
+                                        const std::function<bool(const Endpoint&)>& fits) {
+  TRY(auto records, store_.list(keys::endpoints_of(network_id)));
+  for (const state::Record& record : records) {
+    if (record.value.find("\"ports\"") == std::string::npos) continue;
+    TRY(const auto endpoint, decode_endpoint(record.value));
+    if (fits(endpoint)) return true;
+  }
+  return false;
+}
+
 Result<std::size_t> RecordStore::count(std::string_view prefix) {
   TRY(auto records, store_.list(prefix));
   return records.size();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ class RecordStore {
                                                    const std::string& id);
   // Of one network, or of all when `network_id` is empty.
   Result<std::vector<Endpoint>> endpoints(const std::string& network_id);
+  // Is there an endpoint with published ports in the network that fits?
+  Result<bool> any_publisher(const std::string& network_id,
+                             const std::function<bool(const Endpoint&)>& fits);
   Result<std::size_t> count(std::string_view prefix);
   Result<UnderlayRecord> underlay();  // empty when there is none
 

@@ -209,6 +209,8 @@ Result<Network> read_network(const Json& json) {
   TRY(network.foreign_bridge, object.bool_or("foreign_bridge", false));
   TRY(auto mtu, object.integer_or("mtu", 0, 65535, 1500));
   network.mtu = static_cast<unsigned>(mtu);
+  TRY(network.bridge_boot, object.string_or("bridge_boot", ""));
+  TRY(network.localnet_opened, object.bool_or("localnet_opened", false));
   TRY(const auto overlay, object.object_or_none("overlay"));
   if (overlay) {
     TRY(network.overlay, decode_overlay(*overlay));
@@ -281,6 +283,8 @@ std::string encode(const Network& network) {
     json["bridge"] = network.bridge.str();
     json["bridge_mac"] = network.bridge_mac.to_string();
   }
+  if (!network.bridge_boot.empty()) json["bridge_boot"] = network.bridge_boot;
+  if (network.localnet_opened) json["localnet_opened"] = true;
   if (network.overlay) json["overlay"] = encode_overlay(*network.overlay);
   return json::dump(json);
 }

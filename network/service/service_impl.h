@@ -1,5 +1,5 @@
 // The service's parts that its verbs share. The verbs are in networks.cpp, endpoints.cpp,
-// ports.cpp, pools.cpp, shared.cpp and reconcile.cpp.
+// ports.cpp, pools.cpp, shared.cpp, host_bridge.cpp and reconcile.cpp.
 #pragma once
 
 #include <chrono>
@@ -121,9 +121,26 @@ class ServiceImpl : public CoreNetworkService {
   Status program_ports(Held& held, const Endpoint& before, const Endpoint& after);
   void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
 
+  // host_bridge.cpp
+  Status store(const Network& network);
+  // Tells a foreign bridge to keep its MAC, once in a boot and when it is another bridge. Returns
+  // whether that was so; the record is to be stored then.
+  Result<bool> keep_bridge_mac(Network& network);
+  Status ready_bridge(Held& held);  // for an endpoint
+  // route_localnet is on while an endpoint of the network needs it. It comes after the rules that
+  // keep neighbours out, and goes before them.
+  Status open_loopback(Network& network, const Endpoint& endpoint);
+  // After ports of `before` went, unless an endpoint needs it; the one `without` does no more.
+  Status close_loopback(Network& network, const Endpoint& before, const std::string& without);
+  Status shut_loopback(const Network& network);  // whoever needs it; the record stays as it is
+  Result<bool> mend_loopback(Network& network);  // returns whether it was otherwise
+  Result<bool> needs_loopback(const Network& network, const std::string& without);
+  bool may_shut_loopback(const Network& network) const;
+
   // reconcile.cpp
   void tidy_network(const Network& network, ReconcileReport& report);
   void tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report);
+  void tidy_loopback(const Network& network, ReconcileReport& report);
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_links(ReconcileReport& report);
   void admit_everywhere(ReconcileReport* report);

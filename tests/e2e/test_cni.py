@@ -5,6 +5,7 @@ import json
 from support.e2e import cni
 from support.e2e.case import FairleadCase, HostCase
 from support.e2e.host import FURTHER_V4, HOST_V4
+from support.e2e.namespaces import advertise_router
 from support.e2e.waiting import eventually
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -76,6 +77,65 @@ class Cni:
         with self.containers.net("one") as namespace, namespace.listen("0.0.0.0", 80):
             self.host.outside.connect(HOST_V4, 8080).close()
         network.call("fairlead", "DEL", config, "one")
+
+    def test_an_ipv4_container_takes_no_router_advertisement_of_its_neighbour(self):
+        self.containers.make("one", "evil")
+        network = self.network()
+        address = cni.address_of(network.add("one"))
+        network.add("evil")
+        with self.containers.net("evil") as evil:
+            advertise_router(evil, "eth0", "2001:db8:bad::")
+            self.assertIsNotNone(evil.ping(address))  # what was sent before has arrived
+            shown = self.host.exec("ip", "-netns", "one", "-6", "address", "show", "dev", "eth0").out
+            self.assertNotIn("2001:db8:bad", shown)
+            self.assertEqual("", self.host.exec("ip", "-netns", "one", "-6", "route", "show", "default").out)
+            # The control: the packet is one that a kernel takes.
+            self.host.exec("ip", "netns", "exec", "one", "sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=1")
+            advertise_router(evil, "eth0", "2001:db8:bad::")
+            eventually(lambda: "2001:db8:bad" in self.host.exec("ip", "-netns", "one", "-6", "address").out, "the address")
+
+    def test_a_bridge_of_somebody_else_s_keeps_its_mac_when_a_container_goes(self):
+        self.host.exec("ip", "link", "add", "mybr", "type", "bridge")
+        try:
+            network = self.network("10.91.0.0/24", bridge="mybr")
+            names = ["c1", "c2", "c3", "c4", "c5", "c6"]
+            self.containers.make("last", *names)
+            network.add("last")
+            mac = self.host.link("mybr")["address"]
+            for name in names:
+                shown = next(link for link in network.add(name)["interfaces"] if link["name"] == "mybr")
+                self.assertEqual(mac, shown["mac"].lower())
+            with self.containers.net("last") as namespace:
+                self.assertIsNotNone(namespace.ping("10.91.0.1"))
+                for name in names:
+                    network.delete(name)
+                    self.assertEqual(mac, self.host.link("mybr")["address"])
+                    self.assertIsNotNone(namespace.ping("10.91.0.1"))
+            network.delete("last")
+            self.assertEqual(mac, self.host.link("mybr")["address"])
+        finally:
+            self.host.exec("ip", "link", "del", "mybr")
+
+    def test_no_link_of_a_container_has_a_mac_that_udev_would_change(self):
+        self.containers.make("one")
+        self.network().add("one", ports=[(8080, 80)])
+        self.host.exec("mount", "-t", "sysfs", "sysfs", "/mnt")
+        try:
+            for link in self.host.path("/mnt/class/net").glob("fl*"):
+                self.assertEqual("3", (link / "addr_assign_type").read_text().strip(), link.name)
+        finally:
+            self.host.exec("umount", "/mnt")
+
+    def test_names_that_mean_something_to_a_firewall_are_refused(self):
+        self.containers.make("one")
+        for name in ('a"b', "up*", "up+", "a%d", "a\\b", "a;b", "all", "default"):
+            with self.subTest(name):
+                failed = self.host.fairlead("network", "create", "-o", f"bridge={name}", "odd", check=False)
+                self.assertNotEqual(0, failed.code)
+                self.assertIn("interface name", failed.err)
+                with self.assertRaises(cni.CniError):
+                    self.network().add("one", ifname=name)
+        self.assertEqual([], self.host.fairlead_json("endpoint", "ls"))
 
     def test_a_second_add_is_an_error_and_a_second_del_is_not(self):
         self.containers.make("one")

@@ -62,6 +62,13 @@ kernel::PortFlags FakeLinks::port_flags(int index) const {
   return {};
 }
 
+bool FakeLinks::keeps_mac(int index) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(devices_, [&](const Device& each) {
+    return each.netns == key_of(-1) && each.link.index == index && each.mac_is_set;
+  });
+}
+
 FakeLinks::Rates FakeLinks::rates(int index) const {
   const std::lock_guard lock(mutex_);
   for (const Device& each : devices_)
@@ -187,6 +194,23 @@ Result<Link> FakeLinks::ensure_bridge(const kernel::BridgeSpec& spec, bool forei
   return bridge->link;
 }
 
+Status FakeLinks::set_route_localnet(int index, bool on) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("set_route_localnet"));
+  TRY(Device * found, host_device(index));
+  found->link.route_localnet = on;
+  return {};
+}
+
+Status FakeLinks::set_mac(int index, const MacAddress& mac) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("set_mac"));
+  TRY(Device * found, host_device(index));
+  found->link.mac = mac;
+  found->mac_is_set = true;
+  return {};
+}
+
 Result<kernel::Veth> FakeLinks::create_veth(const kernel::VethSpec& spec) {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("create_veth"));
@@ -202,7 +226,7 @@ Result<kernel::Veth> FakeLinks::create_veth(const kernel::VethSpec& spec) {
         devices_, [&](const Device& d) { return d.netns == host && d.link.master == spec.master; });
     if (static_cast<std::size_t>(ports) >= kMaxPorts) return fail_errno(EXFULL, "create interface");
   }
-  const MacAddress host_mac = MacAddress::from_hash("host side of " + spec.host_name.str());
+  const MacAddress host_mac = kernel::host_side_mac(spec.host_name);
   const MacAddress peer_mac =
       spec.peer_mac != MacAddress() ? spec.peer_mac : MacAddress::from_hash(spec.peer_name.str());
   const bool elsewhere = host != peer_netns;

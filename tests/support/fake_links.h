@@ -36,6 +36,7 @@ class FakeLinks : public kernel::Links {
   std::vector<Announcement> announcements() const;
   kernel::PortFlags port_flags(int index) const;
   Rates rates(int index) const;
+  bool keeps_mac(int index) const;  // set_mac() was called since the link was made
   bool forwards(Family family) const;
   // Calls so far, by verb: what is said to be done without the kernel can be seen not to ask it.
   int calls(const std::string& verb) const;
@@ -44,6 +45,8 @@ class FakeLinks : public kernel::Links {
   Result<kernel::Link> find(int index) override;
   Result<std::vector<kernel::Link>> list() override;
   Result<kernel::Link> ensure_bridge(const kernel::BridgeSpec& spec, bool foreign) override;
+  Status set_route_localnet(int index, bool on) override;
+  Status set_mac(int index, const MacAddress& mac) override;
   Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) override;
   Status configure_container(const kernel::ContainerSpec& spec) override;
   Status settle(int index) override;
@@ -70,6 +73,7 @@ class FakeLinks : public kernel::Links {
     std::vector<kernel::RouteSpec> routes;
     kernel::PortFlags flags;
     Rates rates;
+    bool mac_is_set = false;
   };
 
   static NetnsKey key_of(int netns_fd);

@@ -208,6 +208,25 @@ TYPED_TEST(LinksSuite, AForeignBridgeMustBeThereAndOnlyGetsAddresses) {
   EXPECT_EQ(must(this->links().occupied_subnets()), std::vector{cidr("10.1.0.0/24")});
 }
 
+TYPED_TEST(LinksSuite, RouteLocalnetIsOffUntilItIsSwitchedOn) {
+  const int index = this->bridge().index;
+  EXPECT_FALSE(must(this->links().find(index)).route_localnet);
+  must(this->links().set_route_localnet(index, true));
+  EXPECT_TRUE(must(this->links().find(index)).route_localnet);
+  EXPECT_TRUE(this->bridge().route_localnet) << "mending the bridge leaves it alone";
+  must(this->links().set_route_localnet(index, false));
+  EXPECT_FALSE(must(this->links().find(index)).route_localnet);
+  this->expect_code(this->links().set_route_localnet(4711, true), Code::kNotFound);
+}
+
+TYPED_TEST(LinksSuite, ABridgeTakesAMac) {
+  const int index = this->bridge().index;
+  const auto mac = MacAddress::from_hash("another");
+  must(this->links().set_mac(index, mac));
+  EXPECT_EQ(must(this->links().find(index)).mac, mac);
+  this->expect_code(this->links().set_mac(4711, mac), Code::kNotFound);
+}
+
 // ---- veth ---------------------------------------------------------------------------------------
 
 TYPED_TEST(LinksSuite, AVethJoinsTheBridgeAndTheContainer) {
@@ -220,6 +239,7 @@ TYPED_TEST(LinksSuite, AVethJoinsTheBridgeAndTheContainer) {
   EXPECT_EQ(host.kind, "veth");
   EXPECT_EQ(host.master, master.index);
   EXPECT_EQ(host.mac, veth.host_mac);
+  EXPECT_EQ(host.mac, MacAddress::from_hash("host side of veth0")) << "not one for udev to change";
   EXPECT_EQ(host.mtu, 1450U);
   EXPECT_EQ(host.alias, "of web");
   EXPECT_EQ(host.peer_index, veth.peer_index);

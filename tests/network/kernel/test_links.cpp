@@ -1,5 +1,8 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -59,7 +62,7 @@ TEST_F(Links, ABridgeHasWhatWasAskedFor) {
   EXPECT_EQ(bridge.mtu, 1400U);
   EXPECT_TRUE(bridge.up);
   EXPECT_EQ(bridge.alias, "fairlead network one");
-  EXPECT_EQ(sysctl("host", "net/ipv4/conf/fl-one/route_localnet"), "1");
+  EXPECT_EQ(sysctl("host", "net/ipv4/conf/fl-one/route_localnet"), "0");
   EXPECT_EQ(sysctl("host", "net/ipv6/conf/fl-one/accept_ra"), "0");
   const auto view = must(links().inspect(netns("host"), ifname("fl-one")));
   const std::set<Cidr> addresses(view.addresses.begin(), view.addresses.end());
@@ -90,7 +93,6 @@ TEST_F(Links, WhatSomebodyChangedOnABridgeIsMended) {
   other.alias = "two";
   other.addresses = {cidr("10.9.0.1/24")};
   must(links().ensure_bridge(other, false));
-  in("host", [] { must(kernel::write_sysctl("net/ipv4/conf/fl-one/route_localnet", "0")); });
   in("host", [] { must(kernel::write_sysctl("net/ipv6/conf/fl-one/accept_ra", "1")); });
 
   const auto mended = must(links().ensure_bridge(spec, false));
@@ -98,7 +100,6 @@ TEST_F(Links, WhatSomebodyChangedOnABridgeIsMended) {
   EXPECT_EQ(mended.mac, spec.mac);
   EXPECT_EQ(mended.mtu, 1450U);
   EXPECT_EQ(mended.alias, "one");
-  EXPECT_EQ(sysctl("host", "net/ipv4/conf/fl-one/route_localnet"), "1");
   EXPECT_EQ(sysctl("host", "net/ipv6/conf/fl-one/accept_ra"), "0");
   // Addresses of others are left alone.
   EXPECT_EQ(must(links().inspect(netns("host"), ifname("fl-one"))).addresses.size(), 2U);
@@ -117,6 +118,29 @@ TEST_F(Links, AForeignBridgeOnlyGetsAddresses) {
   EXPECT_EQ(after.mtu, before.mtu);
   EXPECT_EQ(after.alias, before.alias);
   EXPECT_EQ(must(links().inspect(netns("host"), ifname("br0"))).addresses.size(), 2U);
+}
+
+// The containers' gateway would change its MAC whenever the port that lent it goes.
+TEST_F(Links, ABridgeOfSomebodyElsesKeepsTheMacThatItIsTold) {
+  const auto ip_command = [](const std::vector<std::string>& words) {
+    std::vector<std::string> argv{"ip", "link"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    ASSERT_EQ(must(run_process(argv, std::chrono::seconds(10))).exit_code, 0);
+  };
+  const auto port = [&](const std::string& name, const std::string& mac) {
+    ip_command({"add", name, "address", mac, "type", "veth", "peer", "name", "p" + name});
+    ip_command({"set", name, "master", "br0", "up"});
+  };
+  ip_command({"add", "br0", "type", "bridge"});
+  port("v1", "02:00:00:00:00:55");
+  const auto inherited = must(links().find(ifname("br0")));
+  EXPECT_EQ(inherited.mac.to_string(), "02:00:00:00:00:55");
+  must(links().set_mac(inherited.index, inherited.mac));
+  port("v2", "02:00:00:00:00:11");
+  EXPECT_EQ(must(links().find(ifname("br0"))).mac, inherited.mac);
+  must(links().remove(ifname("v1")));
+  links().finish_removals();
+  EXPECT_EQ(must(links().find(ifname("br0"))).mac, inherited.mac);
 }
 
 TEST_F(Links, ABridgeWithManyPortsKeepsItsMac) {

@@ -79,9 +79,11 @@ class NatFixture : public testing::KernelFixture {
   }
 
  private:
-  // Answers to [::1] come back on the bridge, and IPv6 accepts a loopback destination only on an
-  // interface that has a route for it: what route_localnet is for IPv4.
+  // Answers to 127.0.0.1 and [::1] come back on the bridge. The service switches route_localnet on
+  // with the first port that needs it; IPv6 accepts a loopback destination only on an interface
+  // that has a route for it.
   void allow_loopback(const NatNetwork& network) {
+    set_sysctl("host", fmt::format("net/ipv4/conf/{}/route_localnet", network.bridge.str()), "1");
     for (const Cidr& subnet : network.subnets)
       if (!subnet.is_v4())
         in("host", [&] {

@@ -14,6 +14,7 @@ class Failures : public ::testing::Test {
   Status create() {
     network::NetworkSpec spec{.name = NetworkName::parse("shop").value()};
     spec.subnets.push_back({.subnet = Cidr::parse("10.20.0.0/24").value()});
+    if (!bridge_.empty()) spec.options.bridge = IfName::parse(bridge_).value();
     return host_.service->create_network(spec).map([](const auto&) {});
   }
   Status attach() {
@@ -42,7 +43,8 @@ class Failures : public ::testing::Test {
           !record.key.starts_with("cursor/"))
         text += record.key + "\n";
     const auto links = links_.list();
-    for (const auto& link : *links) text += "link " + link.name + "\n";
+    for (const auto& link : *links)
+      text += fmt::format("link {}{}\n", link.name, link.route_localnet ? " with 127.0.0.1" : "");
     for (const char* set : {"published_v4", "published_v6", "published_any_v4", "published_any_v6"})
       if (const auto elements = firewall_.elements(set))
         text += fmt::format("{} {}\n", set, elements->size());
@@ -81,6 +83,7 @@ class Failures : public ::testing::Test {
   FailingStore& store_ = host_.store;
   FakeLinks& links_ = host_.links;
   FakeFirewall& firewall_ = host_.firewall;
+  std::string bridge_;  // of somebody else's
 };
 
 TEST_F(Failures, ANetworkWhoseBridgeFailsIsNotThere) {
@@ -96,7 +99,8 @@ TEST_F(Failures, ANetworkWhoseBridgeFailsIsNotThere) {
 TEST_F(Failures, AnAttachWhoseLinkFailsLeavesNothing) {
   ASSERT_TRUE(create());
   const std::string before = world();
-  for (const char* verb : {"create_veth", "configure_container", "settle", "set_rates"}) {
+  for (const char* verb :
+       {"create_veth", "configure_container", "settle", "set_rates", "set_route_localnet"}) {
     links_.fail_next(verb, {Code::kIo, EIO, "netlink: input/output error"});
     const int calls = links_.calls(verb);
     const auto attached = attach();
@@ -141,6 +145,32 @@ TEST_F(Failures, ADetachIsFinishedByTheNextOne) {
       store_.heal();
       ASSERT_TRUE(detach());
       ASSERT_EQ(world(), before) << "commit " << nth;
+      if (!had_its_turn) break;
+    }
+}
+
+// Its neighbours would reach the host's 127.0.0.1 for good.
+TEST_F(Failures, ABridgeOfSomebodyElsesIsAsItWasWhateverFails) {
+  bridge_ = "br0";
+  const int index = links_.put(
+      {.name = bridge_, .kind = "bridge", .mac = MacAddress::from_hash("br0"), .up = true});
+  const std::string empty = world();
+  at_every_commit([this] { return create(); }, [this] { return remove(); });
+  ASSERT_TRUE(create());
+  EXPECT_TRUE(links_.keeps_mac(index));
+  at_every_commit([this] { return attach(); }, [this] { return detach(); });
+  for (const auto when : {FailingStore::When::kBefore, FailingStore::When::kAfter})
+    for (int nth = 1; nth < 50; ++nth) {
+      ASSERT_TRUE(attach());
+      ASSERT_TRUE(links_.find(index)->route_localnet);
+      store_.fail_commit(nth, when);
+      (void)detach();
+      const bool had_its_turn = !store_.is_waiting();
+      store_.heal();
+      ASSERT_TRUE(detach());
+      ASSERT_TRUE(remove());
+      ASSERT_EQ(world(), empty) << "commit " << nth;
+      ASSERT_TRUE(create());
       if (!had_its_turn) break;
     }
 }

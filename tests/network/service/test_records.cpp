@@ -33,6 +33,8 @@ Network rich_network() {
   network.bridge = get(IfName::parse("fl-aaaaaaaaaaaa"));
   network.foreign_bridge = true;
   network.bridge_mac = MacAddress::from_hash("a");
+  network.bridge_boot = "this boot";
+  network.localnet_opened = true;
   network.mtu = 1400;
   return network;
 }

@@ -134,6 +134,167 @@ TEST_F(NetworkVerbs, ForeignBridgeIsJoinedAndStays) {
   EXPECT_EQ(leftovers(), "");
 }
 
+// A bridge as an administrator makes it, without a MAC of its own: "br-mine".
+class ForeignBridge : public ServiceWorld {
+ protected:
+  void SetUp() override {
+    ServiceWorld::SetUp();
+    if (IsSkipped()) return;
+    run("ip link add br-mine type bridge && ip link set br-mine up");
+  }
+  static void run(const std::string& command) {
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  }
+  network::Network join(const std::string& subnet = "10.20.0.0/24") {
+    auto wanted = spec("shop", subnet);
+    wanted.options.bridge = ifname("br-mine");
+    return must(service_->create_network(wanted));
+  }
+  MacAddress mac() { return must(links().find(ifname("br-mine"))).mac; }
+  std::string localnet(const std::string& bridge = "br-mine") {
+    return sysctl("host", "net/ipv4/conf/" + bridge + "/route_localnet");
+  }
+};
+
+TEST_F(ForeignBridge, KeepsItsMacWhateverPortsComeAndGo) {
+  const auto network = join();
+  const MacAddress before = mac();
+  EXPECT_EQ(network.bridge_mac, before);
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    EXPECT_EQ(must(attach_to("shop", name)).bridge_mac, before);
+    EXPECT_EQ(mac(), before);
+  }
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    must(service_->remove_endpoint(ref("shop", name)));
+    EXPECT_EQ(mac(), before);
+  }
+  must(service_->remove_network({"shop"}));
+  EXPECT_EQ(mac(), before);
+}
+
+// The administrator's scripts make it in every boot, and no daemon looks after it.
+TEST_F(ForeignBridge, MadeAnewItHasItsAddressesAndKeepsItsNewMac) {
+  join();
+  run("ip link del br-mine && ip link add br-mine type bridge && ip link set br-mine up");
+  for (const std::string boot : {boot_id(), std::string("the next boot")}) {
+    start_service(boot);
+    const MacAddress fresh = mac();
+    const auto web = must(attach_to("shop", "web"));
+    EXPECT_EQ(web.bridge_mac, fresh);
+    EXPECT_EQ(mac(), fresh);
+    EXPECT_TRUE(ping("web", "10.20.0.1"));
+    EXPECT_EQ(must(service_->inspect_network({"shop"})).bridge_mac, fresh);
+    must(service_->remove_endpoint(ref("shop", "web")));
+    EXPECT_EQ(mac(), fresh);
+    run("ip addr flush dev br-mine");
+  }
+  EXPECT_TRUE(must(service_->reconcile()).failures.empty());
+}
+
+TEST_F(ForeignBridge, RouteLocalnetIsPutBack) {
+  join();
+  EXPECT_EQ(localnet(), "0");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  EXPECT_EQ(localnet(), "1");
+  start_service();  // what was switched on is known to the next process as well
+  must(service_->remove_endpoint(ref("shop", "web")));
+  EXPECT_EQ(localnet(), "0");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(service_->remove_network({"shop"}));
+  EXPECT_EQ(localnet(), "0");
+}
+
+TEST_F(ForeignBridge, RouteLocalnetOfItsOwnStays) {
+  set_sysctl("host", "net/ipv4/conf/br-mine/route_localnet", "1");
+  join();
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  must(service_->reconcile());
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(service_->remove_network({"shop"}));
+  EXPECT_EQ(localnet(), "1");
+}
+
+// CVE-2020-8558: the host's services on 127.0.0.1 believe that their clients are on the host.
+TEST_F(ForeignBridge, ItsNeighboursDoNotReachTheHostsLoopback) {
+  run("ip addr add 172.31.0.1/24 dev br-mine");
+  const auto veth =
+      must(links().create_veth({.host_name = ifname("lan0"),
+                                .peer_name = ifname("eth0"),
+                                .peer_netns_fd = netns("lan"),
+                                .master = must(links().find(ifname("br-mine"))).index}));
+  must(links().configure_container({.netns_fd = netns("lan"),
+                                    .ifindex = veth.peer_index,
+                                    .name = ifname("eth0"),
+                                    .addresses = {cidr("172.31.0.66/24")}}));
+  for (const char* each : {"all", "eth0"})
+    set_sysctl("lan", fmt::format("net/ipv4/conf/{}/route_localnet", each), "1");
+  in("lan", [] {
+    run("ip addr flush dev lo; ip route del table local local 127.0.0.0/8 dev lo 2>/dev/null; "
+        "ip route add 127.0.0.0/8 via 172.31.0.1 dev eth0 src 172.31.0.66");
+  });
+  const auto service = serve_udp("host", 9012, "127.0.0.1");
+  const auto arrives = [&] { return ask_udp("lan", "127.0.0.1", 9012).has_value(); };
+  EXPECT_FALSE(arrives());
+  join();
+  EXPECT_FALSE(arrives());
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  EXPECT_FALSE(arrives());
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(firewall_->run("flush ruleset"));  // and nobody who repairs it
+  EXPECT_FALSE(arrives());
+  must(service_->remove_network({"shop"}));
+  EXPECT_FALSE(arrives());
+  set_sysctl("host", "net/ipv4/conf/br-mine/route_localnet", "1");
+  EXPECT_TRUE(arrives()) << "the control";
+}
+
+class Loopback : public ForeignBridge {};
+
+TEST_F(Loopback, IsOpenOnlyWhileAPortAnswersThere) {
+  const std::string bridge = create("shop", "10.20.0.0/24").bridge.str();
+  must(attach_to("shop", "web"));
+  EXPECT_EQ(localnet(bridge), "0");
+  must(attach_to("shop", "db", {port(8080, 80)}));
+  must(attach_to("shop", "api", {port(8081, 80, network::Proto::kTcp, "127.0.0.1")}));
+  const auto db = serve_tcp("db", 80), api = serve_tcp("api", 80);
+  EXPECT_EQ(must(ask_tcp("host", "127.0.0.1", 8080)).server, "db");
+  EXPECT_EQ(must(ask_tcp("host", "127.0.0.1", 8081)).server, "api");
+  must(service_->remove_endpoint(ref("shop", "db")));
+  EXPECT_EQ(must(ask_tcp("host", "127.0.0.1", 8081)).server, "api");
+  must(service_->publish(ref("shop", "api"), std::vector{port(8082, 80)}));
+  EXPECT_EQ(must(ask_tcp("host", "127.0.0.1", 8082)).server, "api");
+  must(service_->unpublish(ref("shop", "api")));
+  EXPECT_EQ(localnet(bridge), "0");
+  must(service_->publish(ref("shop", "web"), std::vector{port(8083, 80)}));
+  EXPECT_EQ(localnet(bridge), "1");
+}
+
+TEST_F(Loopback, IsNotOpenedForPortsOfOtherAddresses) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.ipv6 = true;
+  const std::string bridge = must(service_->create_network(wanted)).bridge.str();
+  must(attach_to("shop", "web",
+                 {port(8080, 80, network::Proto::kTcp, "203.0.113.2"),
+                  port(8081, 80, network::Proto::kTcp, "::"),
+                  port(8082, 80, network::Proto::kTcp, "2001:db8::2")}));
+  EXPECT_EQ(localnet(bridge), "0");
+  must(attach_to("shop", "db", {port(8083, 80, network::Proto::kTcp, "0.0.0.0")}));
+  EXPECT_EQ(localnet(bridge), "1");
+}
+
+TEST_F(Loopback, ReconcileSetsItAsThePortsNeedIt) {
+  const std::string bridge = create("shop", "10.20.0.0/24").bridge.str();
+  set_sysctl("host", "net/ipv4/conf/" + bridge + "/route_localnet", "1");  // by an older version
+  EXPECT_THAT(must(service_->reconcile()).actions, SizeIs(1));
+  EXPECT_EQ(localnet(bridge), "0");
+  must(attach_to("shop", "web", {port(8080, 80)}));
+  set_sysctl("host", "net/ipv4/conf/" + bridge + "/route_localnet", "0");
+  EXPECT_THAT(must(service_->reconcile()).actions, SizeIs(1));
+  EXPECT_EQ(localnet(bridge), "1");
+  EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+}
+
 class EndpointVerbs : public ServiceWorld {};
 
 TEST_F(EndpointVerbs, ContainersReachEachOtherTheHostAndTheOutside) {
@@ -378,7 +539,7 @@ TEST_F(Reconcile, FlushedTableAndDeletedBridgeComeBack) {
   must(links().remove(network.bridge));
   EXPECT_FALSE(ask_tcp("outside", "203.0.113.2", 8080));
   const auto report = must(service_->reconcile());
-  EXPECT_THAT(report.actions, SizeIs(3));
+  EXPECT_THAT(report.actions, SizeIs(4));  // the bridge, its port, the table, route_localnet
   EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8080));
   EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
 }
