@@ -41,9 +41,16 @@ Result<IpAddress> address_of(std::string_view text) {
   return Cidr::parse(text).map([](const Cidr& cidr) { return cidr.address(); });
 }
 
-Result<std::optional<Cidr>> subnet_or_none(const Object& object) {
+// Of a pool that Docker took as 0.0.0.0/0 (see IpamAdapter::request_pool) the gateway tells the
+// subnet.
+Result<std::optional<Cidr>> subnet_or_none(const Object& object,
+                                           const std::optional<Cidr>& gateway) {
   TRY(const auto pool, cidr_or_none(object, "Pool"));
-  if (!pool || pool->prefix_length() == 0) return std::optional<Cidr>();
+  if (!pool) return std::optional<Cidr>();
+  if (pool->prefix_length() == 0) {
+    const bool tells = gateway && gateway->prefix_length() != 0;
+    return tells ? std::optional(gateway->network()) : std::nullopt;
+  }
   auto subnet = Cidr::parse_subnet(pool->to_string());
   if (!subnet) return wrong_field(object, "Pool", subnet.error());
   return std::optional<Cidr>(*subnet);
@@ -64,8 +71,8 @@ Result<std::map<std::string, IpAddress>> read_aux(const Object& object) {
 Result<IpamData> read_ipam(const Object& object) {
   IpamData data;
   TRY(data.address_space, object.string_or("AddressSpace", ""));
-  TRY(data.subnet, subnet_or_none(object));
   TRY(const auto gateway, cidr_or_none(object, "Gateway"));
+  TRY(data.subnet, subnet_or_none(object, gateway));
   if (gateway) data.gateway = gateway->address();
   TRY(data.aux, read_aux(object));
   return data;

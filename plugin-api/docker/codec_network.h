@@ -26,7 +26,8 @@
 
 namespace fairlead::docker {
 
-// One pool of a network. With --ipam-driver null Docker writes 0.0.0.0/0: then there is no subnet.
+// One pool of a network. With --ipam-driver null Docker writes 0.0.0.0/0 and no gateway: then there
+// is no subnet. With a gateway it is the gateway's.
 struct IpamData {
   std::string address_space;
   std::optional<Cidr> subnet;

@@ -193,7 +193,7 @@ class DockerHandler {
  public:
   DockerHandler(network::NetworkService& networks, network::PoolService& pools,
                 volume::VolumeService& volumes)
-      : adapters_(NetworkAdapter(networks), IpamAdapter(pools), VolumeAdapter(volumes)) {}
+      : adapters_(networks, pools, volumes) {}
 
   http::Response handle(const http::Request& request) {
     if (request.method != "POST") {

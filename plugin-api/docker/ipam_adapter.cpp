@@ -1,10 +1,15 @@
 #include "plugin-api/docker/ipam_adapter.h"
 
+#include <algorithm>
+
 namespace fairlead::docker {
 
 namespace {
 
 constexpr std::string_view kDockersOwn = "com.docker.network.";
+
+// More than dockerd refuses for good reasons, or than are asked for at the same time.
+constexpr std::ptrdiff_t kMostOffers = 64;
 
 Status check_space(const std::string& space) {
   if (space.empty() || space == kLocalSpace || space == kGlobalSpace) return {};
@@ -26,6 +31,20 @@ Result<std::optional<NetworkName>> network_to_join(
   return name;
 }
 
+std::string text_of(const RequestPoolRequest& request) {
+  const auto joined = request.options.find("network");
+  return fmt::format("IPv{} {}", static_cast<int>(request.family),
+                     joined == request.options.end() ? "" : joined->second);
+}
+
+tl::unexpected<Error> not_taken(const network::Pool& pool) {
+  return fail(Code::kConflict,
+              "request an address pool: Docker keeps asking for another one than {}, because a "
+              "route or a name server of this host is inside; with {}--subnet {} it takes it",
+              pool.subnet.to_string(), pool.subnet.is_v4() ? "" : "--ipv6 ",
+              pool.subnet.to_string());
+}
+
 Status or_gone(Status status) {
   if (!status && status.error().code == Code::kNotFound) return {};
   return status;
@@ -36,18 +55,52 @@ Status or_gone(Status status) {
 Result<network::Pool> IpamAdapter::request_pool(const RequestPoolRequest& request) {
   TRY_STATUS(check_space(request.address_space));
   TRY(auto join, network_to_join(request.options));
-  return pools_.request_pool({.subnet = request.subnet,
-                              .family = request.family,
-                              .prefix_length = request.prefix_length,
-                              .range = request.range,
-                              .join = std::move(join)});
+  TRY(auto pool, pools_.request_pool({.subnet = request.subnet,
+                                      .family = request.family,
+                                      .prefix_length = request.prefix_length,
+                                      .range = request.range,
+                                      .join = std::move(join)}));
+  if (request.subnet) return pool;
+  return offer(request, std::move(pool));
+}
+
+Result<network::Pool> IpamAdapter::offer(const RequestPoolRequest& request, network::Pool pool) {
+  const std::string text = text_of(request);
+  const std::lock_guard lock(mutex_);
+  const bool again = std::ranges::find(offers_, pool.id, &Offer::pool_id) != offers_.end();
+  if (std::ranges::count(offers_, text, &Offer::request) >= kMostOffers) {
+    std::erase_if(offers_, [&](const Offer& offer) { return offer.request == text; });
+    (void)pools_.release_pool(pool.id);
+    return not_taken(pool);
+  }
+  offers_.push_back({text, pool.id});
+  pool.gateway.reset();  // so that dockerd asks for it, which tells that it took the pool
+  if (again && pool.subnet.is_v4()) pool.subnet = Cidr();  // 0.0.0.0/0
+  return pool;
+}
+
+void IpamAdapter::taken(const std::string& pool_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(offers_, pool_id, &Offer::pool_id);
+  if (found == offers_.end()) return;
+  const std::string text = found->request;
+  std::erase_if(offers_, [&](const Offer& offer) { return offer.request == text; });
+}
+
+bool IpamAdapter::given_up(const std::string& pool_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(offers_, pool_id, &Offer::pool_id);
+  if (found != offers_.end()) offers_.erase(found);
+  return std::ranges::find(offers_, pool_id, &Offer::pool_id) == offers_.end();
 }
 
 Status IpamAdapter::release_pool(const PoolRequest& request) {
+  if (!given_up(request.pool_id)) return {};
   return or_gone(pools_.release_pool(request.pool_id));
 }
 
 Result<Cidr> IpamAdapter::request_address(const RequestAddressRequest& request) {
+  if (request.use == network::AddressUse::kGateway) taken(request.pool_id);
   return pools_.request_address(request.pool_id, request.address, request.use);
 }
 

@@ -22,6 +22,19 @@ std::string subnets_text(const Network& network) {
   return fmt::format("{}", fmt::join(texts, " and "));
 }
 
+// One subnet of each family is what the pool of a joined network can be.
+std::string subnet_options(const Network& network) {
+  std::string text;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    const auto found = std::ranges::find_if(network.subnets, [&](const network::Subnet& subnet) {
+      return subnet.subnet.family() == family;
+    });
+    if (found != network.subnets.end()) text += " --subnet " + found->subnet.to_string();
+  }
+  return text;
+}
+
+// With its subnets: so Docker shows them, and takes --ip.
 std::string working_command(const Network& network) {
   const std::string name = network.name.str();
   const std::string_view v4 = network.has(Family::kV4) ? "" : " --ipv4=false";
@@ -29,8 +42,8 @@ std::string working_command(const Network& network) {
   const std::string_view internal = network.internal ? " --internal" : "";
   return fmt::format(
       "docker network create -d fairlead --ipam-driver fairlead --ipam-opt network={} -o "
-      "network={}{}{}{} {}",
-      name, name, v4, v6, internal, name);
+      "network={}{}{}{}{} {}",
+      name, name, v4, v6, subnet_options(network), internal, name);
 }
 
 template <class... Args>

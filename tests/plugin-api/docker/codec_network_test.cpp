@@ -36,6 +36,19 @@ TEST(CreateNetworkCodec, LeavesOutPoolsThatAreNone) {
           .pools.empty());
 }
 
+TEST(CreateNetworkCodec, ReadsTheSubnetOfAPoolThatMayBeAnyFromItsGateway) {
+  const auto request = created(
+      R"(,"IPv4Data":[{"AddressSpace":"fairlead-local","Pool":"0.0.0.0/0","Gateway":"10.1.0.1/24"}],)"
+      R"("IPv6Data":[{"AddressSpace":"fairlead-local","Pool":"fd00:1::/64","Gateway":"fd00:1::1/64"}])");
+  const std::vector<IpamData> expected{
+      {"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.1"), {}},
+      {"fairlead-local", cidr("fd00:1::/64"), ip("fd00:1::1"), {}}};
+  EXPECT_EQ(request.pools, expected);
+  EXPECT_TRUE(created(R"(,"IPv4Data":[{"Pool":"0.0.0.0/0","Gateway":"0.0.0.0/0"}])").pools.empty());
+  EXPECT_TRUE(created(R"(,"IPv4Data":[{"Pool":"<nil>","Gateway":"10.1.0.1/24"}])").pools.empty());
+  refused(R"(,"IPv6Data":[{"Pool":"::/0","Gateway":"10.1.0.1/24"}])");
+}
+
 TEST(CreateNetworkCodec, ReadsPoolsWithGatewayAndReservedAddresses) {
   const auto request = created(
       R"(,"IPv4Data":[{"AddressSpace":"fairlead-local","Pool":"10.1.0.0/24","Gateway":"10.1.0.1/24",)"

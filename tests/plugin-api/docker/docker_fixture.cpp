@@ -58,8 +58,15 @@ void Plugin::answer_for_networks() {
 void Plugin::answer_for_pools() {
   ON_CALL(pools, request_pool)
       .WillByDefault([](const network::PoolRequest& request) -> Result<network::Pool> {
-        const Cidr any =
-            request.family == Family::kV4 ? cidr("10.88.0.0/24") : cidr("fd00:88::/64");
+        const bool v4 = request.family == Family::kV4;
+        if (request.join) {
+          const network::Subnet joined = shop().subnets.at(v4 ? 0 : 1);
+          return network::Pool{.id = joined.pool_id,
+                               .subnet = joined.subnet,
+                               .range = {},
+                               .gateway = joined.gateway};
+        }
+        const Cidr any = v4 ? cidr("10.88.0.0/24") : cidr("fd00:88::/64");
         const Cidr chosen = request.subnet.value_or(any);
         return network::Pool{
             .id = chosen.to_string(), .subnet = chosen, .range = request.range, .gateway = {}};

@@ -81,7 +81,8 @@ TEST_P(DockerGolden, RequestsOfARealRuntimeAreUnderstoodAndAnswered) {
 
 INSTANTIATE_TEST_SUITE_P(Captured, DockerGolden,
                          ::testing::Values("docker-20.10-no-gateway", "docker-20.10-gateway",
-                                           "docker-26.1", "docker-28.5", "podman-volume"),
+                                           "docker-26.1", "docker-28.5", "docker-20.10-join",
+                                           "docker-26.1-join", "docker-28.5-join", "podman-volume"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::ranges::replace_if(

@@ -72,7 +72,8 @@ TEST_F(NetworkBindingTest, RefusesASecondAllocatorOverTheSameSubnet) {
 TEST_F(NetworkBindingTest, TellsHowToReachBothFamilies) {
   const Status done = bind({{"LocalDefault", cidr("172.18.0.0/16"), {}, {}}});
   ASSERT_FALSE(done);
-  EXPECT_TRUE(done.error().text.ends_with(" --ipv6 shop")) << done.error().text;
+  EXPECT_TRUE(done.error().text.ends_with(" --ipv6 --subnet 10.1.0.0/24 --subnet fd00:1::/64 shop"))
+      << done.error().text;
 }
 
 TEST_F(NetworkBindingTest, TakesAnOptionThatTheNetworkHasAndRefusesOthers) {
