@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <tuple>
 
 #include "base/log.h"
@@ -189,6 +191,25 @@ log::Level level_of(Effect effect, const http::Response& response) {
   return response.status == 200 ? log::Level::kInfo : log::Level::kWarn;
 }
 
+constexpr std::uint64_t kWrittenRepetitions = 8;  // then the 16th, the 32nd ...
+
+// A runtime that asks the same over and over must not fill the disk.
+class Repetitions {
+ public:
+  // How often a line like this one came in a row.
+  std::uint64_t count(std::string line) {
+    const std::lock_guard lock(mutex_);
+    if (line != last_) times_ = 0;
+    last_ = std::move(line);
+    return ++times_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string last_;
+  std::uint64_t times_ = 0;
+};
+
 class DockerHandler {
  public:
   DockerHandler(network::NetworkService& networks, network::PoolService& pools,
@@ -222,14 +243,26 @@ class DockerHandler {
     if (log::enabled(level)) {
       const std::chrono::duration<double, std::milli> took =
           std::chrono::steady_clock::now() - start;
-      log::write(level, "docker",
-                 {{"id", ++requests_},
-                  {"verb", verb.name},
-                  {"object", call.object},
-                  {"outcome", outcome},
-                  {"ms", fmt::format("{:.2f}", took.count())}});
+      write_line(level, verb, call, std::move(outcome), fmt::format("{:.2f}", took.count()));
     }
     return response;
+  }
+
+  void write_line(log::Level level, const Verb& verb, const Call& call, std::string outcome,
+                  const std::string& milliseconds) {
+    const std::uint64_t id = ++requests_;
+    const std::uint64_t times =
+        repetitions_.count(fmt::format("{} {} {}", verb.name, call.object, outcome));
+    if (times > kWrittenRepetitions) {
+      if (!std::has_single_bit(times)) return;
+      outcome += fmt::format(", {} times in a row", times);
+    }
+    log::write(level, "docker",
+               {{"id", id},
+                {"verb", verb.name},
+                {"object", call.object},
+                {"outcome", outcome},
+                {"ms", milliseconds}});
   }
 
   // dockerd repeats a request whose answer was lost with an empty body: that must never pass for
@@ -247,6 +280,7 @@ class DockerHandler {
 
   Adapters adapters_;
   std::atomic<std::uint64_t> requests_{0};
+  Repetitions repetitions_;
 };
 
 }  // namespace

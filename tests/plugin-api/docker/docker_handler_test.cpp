@@ -115,5 +115,24 @@ TEST_F(DockerHandlerTest, WritesOneLineForEachChange) {
       << text;
 }
 
+TEST_F(DockerHandlerTest, CountsLinesThatRepeatThemselvesInsteadOfWritingThem) {
+  fairlead::log::configure(fairlead::log::Level::kInfo, fairlead::log::Format::kText);
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 1000; ++i)
+    plugin.call("IpamDriver.RequestPool", R"({"AddressSpace":"","Pool":"10.1.0.0/24","V6":false})");
+  plugin.call("IpamDriver.ReleasePool", R"({"PoolID":"10.1.0.0/24"})");
+  plugin.call("IpamDriver.RequestPool", R"({"AddressSpace":"","Pool":"10.1.0.0/24","V6":false})");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  fairlead::log::configure(fairlead::log::Level::kError, fairlead::log::Format::kText);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 8 + 6 + 2) << text;  // 16, 32, 64, 128, 256, 512
+  EXPECT_NE(text.find("id=512 verb=IpamDriver.RequestPool object=10.1.0.0/24 "
+                      "outcome=\"ok, 512 times in a row\""),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("id=1002 verb=IpamDriver.RequestPool object=10.1.0.0/24 outcome=ok ms="),
+            std::string::npos)
+      << text;
+}
+
 }  // namespace
 }  // namespace fairlead::docker::testing
