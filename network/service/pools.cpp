@@ -15,6 +15,15 @@ const Subnet* subnet_of(const Network& network, Family family) {
   return found == network.subnets.end() ? nullptr : &*found;
 }
 
+Status check_source(const Network& network) {
+  if (network.address_source == AddressSource::kFairlead) return {};
+  return fail(Code::kConflict,
+              "the addresses of network {} are given by its runtime's own allocator, which would "
+              "give the same ones once more; make it with addresses from Fairlead (docker network "
+              "create -d fairlead --ipam-driver fairlead) to share it",
+              network.name.str());
+}
+
 }  // namespace
 
 Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
@@ -24,6 +33,7 @@ Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
     if (!stored && stored.error().code == Code::kNotFound && parts_.cluster != nullptr)
       return request_shared_pool(request);
     if (!stored) return fail(stored.error());
+    TRY_STATUS(check_source(stored->value));
     const Subnet* subnet = subnet_of(stored->value, family);
     if (subnet == nullptr)
       return fail(Code::kNotFound, "network {} has no IPv{} subnet", request.join->str(),

@@ -640,5 +640,15 @@ TEST_F(Pools, JoinedNetworkLendsItsPoolAndKeepsItsGateway) {
   EXPECT_EQ(service_->attach(second, into("db")).error().code, Code::kExists);
 }
 
+TEST_F(Pools, NetworkWithAddressesOfItsRuntimeLendsNoPool) {
+  auto docker_s = spec("docker-1", "10.20.0.0/24");
+  docker_s.address_source = network::AddressSource::kRuntime;
+  must(service_->create_network(docker_s));
+  const auto pool = service_->request_pool({.join = must(NetworkName::parse("docker-1"))});
+  ASSERT_FALSE(pool);
+  EXPECT_EQ(pool.error().code, Code::kConflict);
+  EXPECT_NE(pool.error().text.find("make it with addresses from Fairlead"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace fairlead::testing
