@@ -59,7 +59,11 @@ class DockerCase(FairleadCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.docker = Docker(cls.host, cls.live_restore).start().load_image()
+        cls.docker = cls.make_docker().start().load_image()
+
+    @classmethod
+    def make_docker(cls):
+        return Docker(cls.host, cls.live_restore)
 
     def tearDown(self):
         self.docker.remove_everything()

@@ -23,6 +23,8 @@ NETWORK_DRIVER, IPAM_DRIVER, VOLUME_DRIVER = (
 class Docker:
     """dockerd with its default folders, which are this host's alone."""
 
+    command_prefix = daemon_prefix = ()  # what leads to docker and dockerd: see newer_docker.py
+
     def __init__(self, host, live_restore=False):
         self.host = host
         self._live_restore = live_restore
@@ -33,8 +35,8 @@ class Docker:
     def start(self):
         options = ["--live-restore"] if self._live_restore else []
         self.daemon = self.host.start(
-            "dockerd", "--host", "unix://" + SOCKET, "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent",
-            self.host.cgroup, *options, name="dockerd")
+            *self.daemon_prefix, "dockerd", "--host", "unix://" + SOCKET, "--exec-opt",
+            "native.cgroupdriver=cgroupfs", "--cgroup-parent", self.host.cgroup, *options, name="dockerd")
         eventually(self._ready, "dockerd to answer", deadline=60, pause=0.1)
         return self
 
@@ -56,7 +58,8 @@ class Docker:
         self.daemon.stop(60)
 
     def __call__(self, *arguments, check=True, data=None):
-        return self.host.exec(DOCKER, *arguments, check=check, data=data, env={"DOCKER_HOST": "unix://" + SOCKET})
+        return self.host.exec(*self.command_prefix, DOCKER, *arguments, check=check, data=data,
+                              env={"DOCKER_HOST": "unix://" + SOCKET})
 
     def fails(self, *arguments):
         """Runs a command that must fail, and returns what it said."""
