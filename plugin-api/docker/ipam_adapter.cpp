@@ -37,6 +37,12 @@ std::string text_of(const RequestPoolRequest& request) {
                      joined == request.options.end() ? "" : joined->second);
 }
 
+Error with_way_to_join(Error error) {
+  if (error.code == Code::kExists)
+    error.text += ", or join its network: --ipam-opt network=NAME -o network=NAME";
+  return error;
+}
+
 tl::unexpected<Error> not_taken(const network::Pool& pool) {
   return fail(Code::kConflict,
               "request an address pool: Docker keeps asking for another one than {}, because a "
@@ -55,13 +61,15 @@ Status or_gone(Status status) {
 Result<network::Pool> IpamAdapter::request_pool(const RequestPoolRequest& request) {
   TRY_STATUS(check_space(request.address_space));
   TRY(auto join, network_to_join(request.options));
-  TRY(auto pool, pools_.request_pool({.subnet = request.subnet,
-                                      .family = request.family,
-                                      .prefix_length = request.prefix_length,
-                                      .range = request.range,
-                                      .join = std::move(join)}));
+  const bool joins = join.has_value();
+  auto pool = pools_.request_pool({.subnet = request.subnet,
+                                   .family = request.family,
+                                   .prefix_length = request.prefix_length,
+                                   .range = request.range,
+                                   .join = std::move(join)});
+  if (!pool) return fail(joins ? pool.error() : with_way_to_join(pool.error()));
   if (request.subnet) return pool;
-  return offer(request, std::move(pool));
+  return offer(request, *std::move(pool));
 }
 
 Result<network::Pool> IpamAdapter::offer(const RequestPoolRequest& request, network::Pool pool) {

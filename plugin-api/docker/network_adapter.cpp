@@ -136,7 +136,8 @@ Status NetworkAdapter::create_network(const CreateNetworkRequest& request) {
   if (options.mode == "overlay") return join_shared(networks_, request, options);
   if (options.join) return bind_to_existing(networks_, request, options);
   TRY(const auto spec, spec_of(request, options));
-  TRY_STATUS(networks_.create_network(spec).map([](const network::Network&) {}));
+  if (auto created = networks_.create_network(spec); !created)
+    return fail(explained(networks_, request, std::move(created).error()));
   return {};
 }
 

@@ -106,4 +106,19 @@ Status bind_to_existing(network::NetworkService& networks, const CreateNetworkRe
   return {};
 }
 
+Error explained(network::NetworkService& networks, const CreateNetworkRequest& request,
+                Error error) {
+  if (error.code != Code::kExists) return error;
+  const auto listed = networks.list_networks();
+  if (!listed) return error;
+  for (const auto& [network, endpoints] : *listed)
+    for (const IpamData& pool : request.pools)
+      if (std::ranges::find(network.subnets, *pool.subnet, &network::Subnet::subnet) !=
+          network.subnets.end())
+        error.text =
+            fmt::format("subnet {} is that of network {}; this joins it: {}",
+                        pool.subnet->to_string(), network.name.str(), working_command(network));
+  return error;
+}
+
 }  // namespace fairlead::docker

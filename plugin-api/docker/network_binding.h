@@ -18,4 +18,9 @@ Result<network::AddressSource> address_source_of(const CreateNetworkRequest& req
 Status bind_to_existing(network::NetworkService& networks, const CreateNetworkRequest& request,
                         const network::NetworkOptions& options);
 
+// The error of a network that could not be created: when its subnet is that of a network that is
+// there already (--ipam-opt network=NAME without -o network=NAME), it says how to join that one.
+Error explained(network::NetworkService& networks, const CreateNetworkRequest& request,
+                Error error);
+
 }  // namespace fairlead::docker

@@ -170,13 +170,18 @@ class Joins:
         self.docker.remove_network("two")
         self.assertEqual("client", self.docker.ask("web", client[0], 80).name)
 
-    def test_docker_s_own_allocator_is_refused_with_the_command_that_works(self):
+    def test_half_of_the_command_is_refused_with_the_command_that_works(self):
         self.host.fairlead("network", "create", "--subnet", SUBNET, "--subnet", SUBNET6, "--ipv6", "shop")
-        said = self.docker.fails("network", "create", "-d", "fairlead", "-o", "network=shop", "shop")
-        command = re.search(r"docker network create .*", said).group(0).rstrip('"')
-        self.docker(*command.split()[1:])
-        address = self.run_in_docker("web", "shop")[0]
-        self.assertIn(ipaddress.ip_address(address), ipaddress.ip_network(SUBNET))
+        for half in (("-o", "network=shop"), ("--ipam-driver", "fairlead", "-o", "network=shop"),
+                     ("--ipam-driver", "fairlead", "--ipam-opt", "network=shop")):
+            with self.subTest(half):
+                said = self.docker.fails("network", "create", "-d", "fairlead", *half, "shop")
+                command = re.search(r"docker network create .*", said).group(0).rstrip('"')
+                self.docker(*command.split()[1:])
+                address = self.run_in_docker("web", "shop")[0]
+                self.assertIn(ipaddress.ip_address(address), ipaddress.ip_network(SUBNET))
+                self.docker.remove("web")
+                self.docker.remove_network("shop")
 
     def test_a_name_server_in_the_subnet_is_an_error_that_says_what_works(self):
         """dockerd compares IPv6 pools with the host's name servers, and would ask for ever."""

@@ -149,6 +149,21 @@ TEST_F(IpamAdapterTest, RefusesUnknownOptionsSpacesAndBadNames) {
   EXPECT_FALSE(adapter.request_pool({.address_space = "", .options = {{"network", "a/b"}}}));
 }
 
+TEST_F(IpamAdapterTest, TellsHowToJoinTheNetworkThatHasTheSubnet) {
+  ON_CALL(plugin.pools, request_pool)
+      .WillByDefault(Return(fail(Code::kExists, "subnet 10.1.0.0/24 is the subnet of shop")));
+  const auto pool = adapter.request_pool({.address_space = "fairlead-local",
+                                          .family = Family::kV4,
+                                          .subnet = cidr("10.1.0.0/24"),
+                                          .prefix_length = {},
+                                          .range = {},
+                                          .options = {}});
+  ASSERT_FALSE(pool);
+  EXPECT_EQ(pool.error().text,
+            "subnet 10.1.0.0/24 is the subnet of shop, or join its network: --ipam-opt "
+            "network=NAME -o network=NAME");
+}
+
 TEST_F(IpamAdapterTest, LetsDockersOwnOptionsPass) {
   EXPECT_TRUE(adapter.request_pool({.address_space = "fairlead-global",
                                     .options = {{"com.docker.network.ipam.serial", "true"}}}));

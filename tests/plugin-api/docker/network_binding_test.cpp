@@ -89,6 +89,25 @@ TEST_F(NetworkBindingTest, RefusesInternalForANetworkThatIsNot) {
   expect_refused(bind({}, {}, true), "not internal");
 }
 
+TEST_F(NetworkBindingTest, ThePoolOfANetworkWithoutItsNameIsAnErrorThatTellsHowToJoinIt) {
+  ON_CALL(plugin.networks, create_network)
+      .WillByDefault(Return(fail(Code::kExists, "subnet 10.1.0.0/24 is in use on this host")));
+  ON_CALL(plugin.networks, list_networks)
+      .WillByDefault(Return(std::vector<network::NetworkUsage>{{shop(), 0}}));
+  const auto create = [&](const char* subnet) {
+    const Status done =
+        adapter.create_network({.network_id = "d1",
+                                .options = {},
+                                .pools = {{"fairlead-local", cidr(subnet), std::nullopt, {}}}});
+    return done ? "created" : done.error().text;
+  };
+  EXPECT_EQ(create("10.1.0.0/24"),
+            "subnet 10.1.0.0/24 is that of network shop; this joins it: docker network create -d "
+            "fairlead --ipam-driver fairlead --ipam-opt network=shop -o network=shop --ipv6 "
+            "--subnet 10.1.0.0/24 --subnet fd00:1::/64 shop");
+  EXPECT_EQ(create("10.2.0.0/24"), "subnet 10.1.0.0/24 is in use on this host");
+}
+
 TEST_F(NetworkBindingTest, NamesTheNetworkThatDoesNotExist) {
   ON_CALL(plugin.networks, inspect_network).WillByDefault(Return(none("there is no network shop")));
   const Status done = bind({});
