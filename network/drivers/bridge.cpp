@@ -10,10 +10,6 @@ namespace fairlead::network {
 
 namespace {
 
-std::string alias_of(const Network& network) {
-  return fmt::format("fairlead {}", network.name.str());
-}
-
 // The gateway addresses that the bridge carries. An isolated family has none (Docker's gateway mode
 // "isolated").
 std::vector<Cidr> bridge_addresses(const Network& network) {
@@ -46,7 +42,8 @@ bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
 
 class BridgeDriver : public Driver {
  public:
-  BridgeDriver(kernel::Links& links, kernel::PortFlags ports) : links_(links), ports_(ports) {}
+  BridgeDriver(kernel::Links& links, kernel::PortFlags ports, StoreMark mark)
+      : links_(links), ports_(ports), mark_(std::move(mark)) {}
 
   Status validate(const NetworkSpec& spec) const override {
     const auto& options = spec.options;
@@ -83,7 +80,7 @@ class BridgeDriver : public Driver {
                             .mtu = network.mtu,
                             .addresses = bridge_addresses(network),
                             .ipv6 = network.has(Family::kV6),
-                            .alias = alias_of(network)};
+                            .alias = mark_.after("fairlead " + network.name.str())};
     TRY_STATUS(links_.ensure_bridge(spec, network.foreign_bridge).map([](const kernel::Link&) {}));
     if (!was_there)
       undo.push([this, name = network.bridge] {
@@ -298,12 +295,14 @@ class BridgeDriver : public Driver {
 
   kernel::Links& links_;
   const kernel::PortFlags ports_;
+  const StoreMark mark_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports) {
-  return std::make_unique<BridgeDriver>(links, ports);
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports,
+                                           StoreMark mark) {
+  return std::make_unique<BridgeDriver>(links, ports, std::move(mark));
 }
 
 }  // namespace fairlead::network

@@ -36,11 +36,13 @@ Status too_small_for_ipv6(unsigned mtu) {
 
 class OverlayDriver : public Driver {
  public:
-  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made)
+  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made,
+                StoreMark mark)
       : links_(links),
         tunnels_(tunnels),
         on_tunnel_made_(std::move(on_tunnel_made)),
-        bridge_(make_bridge_driver(links, kContainerPort)) {}
+        bridge_(make_bridge_driver(links, kContainerPort, mark)),
+        mark_(std::move(mark)) {}
 
   Status validate(const NetworkSpec& spec) const override {
     TRY_STATUS(bridge_->validate(spec));
@@ -159,8 +161,8 @@ class OverlayDriver : public Driver {
     return options.mtu.value_or(largest);
   }
 
-  static kernel::VxlanSpec tunnel_spec(const Network& network, const OverlayParams& params,
-                                       int bridge_index) {
+  kernel::VxlanSpec tunnel_spec(const Network& network, const OverlayParams& params,
+                                int bridge_index) const {
     // Without communication between containers, those of other hosts are cut off as well.
     return {.name = overlay_device(params),
             .vni = params.vni,
@@ -170,7 +172,7 @@ class OverlayDriver : public Driver {
             .master = bridge_index,
             .mac = MacAddress::from_hash("tunnel of " + network.id),
             .isolated = !network.options.icc,
-            .alias = fmt::format("fairlead {}", network.name.str())};
+            .alias = mark_.after("fairlead " + network.name.str())};
   }
 
   // The bridge and the tunnel, made again when someone deleted them.
@@ -191,13 +193,15 @@ class OverlayDriver : public Driver {
   kernel::Tunnels& tunnels_;
   const OnTunnelMade on_tunnel_made_;
   std::unique_ptr<Driver> bridge_;
+  const StoreMark mark_;
 };
 
 }  // namespace
 
 std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels,
-                                            OnTunnelMade on_tunnel_made) {
-  return std::make_unique<OverlayDriver>(links, tunnels, std::move(on_tunnel_made));
+                                            OnTunnelMade on_tunnel_made, StoreMark mark) {
+  return std::make_unique<OverlayDriver>(links, tunnels, std::move(on_tunnel_made),
+                                         std::move(mark));
 }
 
 }  // namespace fairlead::network

@@ -4,10 +4,12 @@
 
 namespace fairlead::network {
 
-Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made) {
+Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made,
+                     StoreMark mark) {
   Drivers drivers;
-  drivers.emplace("bridge", make_bridge_driver(links));
-  drivers.emplace("overlay", make_overlay_driver(links, tunnels, std::move(on_tunnel_made)));
+  drivers.emplace("bridge", make_bridge_driver(links, {}, mark));
+  drivers.emplace("overlay",
+                  make_overlay_driver(links, tunnels, std::move(on_tunnel_made), std::move(mark)));
   return drivers;
 }
 

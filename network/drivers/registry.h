@@ -8,8 +8,8 @@
 
 namespace fairlead::network {
 
-// `links` and `tunnels` must outlive the drivers.
+// `links` and `tunnels` must outlive the drivers. `mark`: whose the links are.
 Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels,
-                     OnTunnelMade on_tunnel_made = {});
+                     OnTunnelMade on_tunnel_made = {}, StoreMark mark = {});
 
 }  // namespace fairlead::network

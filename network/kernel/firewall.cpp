@@ -41,6 +41,7 @@ class NftFirewall : public Firewall {
   Status apply(std::span<const ElementChange> changes) override;
   Result<std::vector<Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
+  Result<std::optional<std::string>> comment() override;
   Result<std::string> list_text() override;
 
  private:
@@ -244,12 +245,17 @@ Result<std::vector<Element>> NftFirewall::elements(std::string_view set) {
 }
 
 Result<bool> NftFirewall::present(std::string_view table_comment) {
+  TRY(const auto have, comment());
+  return have == table_comment;
+}
+
+Result<std::optional<std::string>> NftFirewall::comment() {
   const std::lock_guard lock(mutex_);
   const std::uint32_t seq = socket_.next_seq();
   TRY(const auto answer, get(build_get_table(table_, seq), seq));
-  if (!answer) return false;
-  TRY(const std::string comment, parse_table_comment(*answer));
-  return comment == table_comment;
+  if (!answer) return std::optional<std::string>();
+  return parse_table_comment(*answer).map(
+      [](std::string text) { return std::optional(std::move(text)); });
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ class Firewall {
   virtual Result<std::vector<Element>> elements(std::string_view set) = 0;
   // Is the table there, with this comment (the version of the chains)?
   virtual Result<bool> present(std::string_view table_comment) = 0;
+  // The table's comment, empty when it has none; nothing when there is no table.
+  virtual Result<std::optional<std::string>> comment() = 0;
   // The whole table as `nft list table` prints it; empty when it is not there.
   virtual Result<std::string> list_text() = 0;
 };

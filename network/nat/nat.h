@@ -12,6 +12,7 @@
 
 #include "base/ip.h"
 #include "base/names.h"
+#include "network/api/store_mark.h"
 #include "network/api/types.h"
 #include "network/kernel/firewall.h"
 
@@ -77,12 +78,15 @@ NatPort nat_port(const network::Network& network, const network::Endpoint& endpo
 // elements. A table with another comment is of another version of Fairlead and has to be rendered
 // again.
 std::string version();
+// The comment of a table that belongs to this store.
+std::string table_comment(const network::StoreMark& mark);
 
 // The table without elements, and the table with all of them: nft text that replaces the table in
 // one transaction.
 std::string render_chains(std::string_view table = kTable);
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
-                   const NatUnderlay& underlay = {}, std::string_view table = kTable);
+                   const NatUnderlay& underlay = {}, std::string_view table = kTable,
+                   const network::StoreMark& mark = {});
 // The text that takes the table away, whether it is there or not.
 std::string render_nothing(std::string_view table = kTable);
 

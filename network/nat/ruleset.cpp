@@ -188,14 +188,17 @@ std::string body(const Elements& elements) {
   return text.append(kChains);
 }
 
-std::string table_text(const Elements& elements, std::string_view table) {
+std::string table_text(const Elements& elements, std::string_view table,
+                       const network::StoreMark& mark = {}) {
   return fmt::format("{}table inet {} {{\n\tcomment \"{}\"\n{}}}\n", render_nothing(table), table,
-                     version(), body(elements));
+                     table_comment(mark), body(elements));
 }
 
 }  // namespace
 
 std::string version() { return "fairlead ruleset " + hash_hex(body({}), 12); }
+
+std::string table_comment(const network::StoreMark& mark) { return mark.after(version()); }
 
 // Adding first makes the deletion succeed when there is no table.
 std::string render_nothing(std::string_view table) {
@@ -205,12 +208,13 @@ std::string render_nothing(std::string_view table) {
 std::string render_chains(std::string_view table) { return table_text({}, table); }
 
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
-                   const NatUnderlay& underlay, std::string_view table) {
+                   const NatUnderlay& underlay, std::string_view table,
+                   const network::StoreMark& mark) {
   Elements elements;
   for (const NatNetwork& network : networks) collect(entries_of(network), elements);
   for (const NatPort& port : ports) collect(entries_of(port), elements);
   collect(entries_of(underlay), elements);
-  return table_text(elements, table);
+  return table_text(elements, table, mark);
 }
 
 }  // namespace fairlead::nat

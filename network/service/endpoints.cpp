@@ -176,7 +176,7 @@ Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& pl
 Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
-    TRY_STATUS(firewall_.ensure());  // no link is live without its rules
+    TRY_STATUS(firewall_.ensure());  // the table is this store's, and no link is live without it
     TRY_STATUS(ready_bridge(held));
     TRY(auto links, held.driver->attach(held.network, endpoint, placement, undo));
     fault_point("endpoint.attach.link");

@@ -63,7 +63,7 @@ Status FirewallSync::admit(const Network& network) {
 }
 
 Status FirewallSync::dismiss(const Network& network) {
-  TRY(const bool there, firewall_.present(nat::version()));
+  TRY(const bool there, present());
   if (!there) return {};
   Changes changes = nat::dismiss_network(nat::nat_network(network));
   append(changes, nat::dismiss_underlay(tunnel_of(network)));
@@ -71,7 +71,7 @@ Status FirewallSync::dismiss(const Network& network) {
 }
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
-  TRY(const bool there, firewall_.present(nat::version()));
+  TRY(const bool there, present());
   if (!there) return {};  // it is rendered with the first network
   return apply(nat::change_underlay(underlay_of(before), underlay_of(after)));
 }
@@ -90,9 +90,11 @@ Status FirewallSync::change_ports(const Network& network, const Endpoint& before
 
 Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint> endpoints) {
   Changes changes;
-  for (const Endpoint& endpoint : endpoints)
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.boot_id != boot_id_) continue;  // by now the elements may be another store's
     for (const PublishedPort& port : endpoint.ports)
       append(changes, nat::unpublish(nat::nat_port(network, endpoint, port)));
+  }
   if (changes.empty()) return {};
   const Status done = firewall_.apply(changes);
   if (!done && done.error().code == Code::kNotFound)
@@ -101,7 +103,7 @@ Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint
 }
 
 Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoint) {
-  TRY(const bool there, firewall_.present(nat::version()));
+  TRY(const bool there, present());
   if (!there)
     return fail(Code::kConflict,
                 "the firewall table is missing; `fairlead reconcile` makes it again");
@@ -123,7 +125,7 @@ Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoin
 }
 
 Status FirewallSync::ensure() {
-  TRY(const bool there, firewall_.present(nat::version()));
+  TRY(const bool there, present());
   if (there) return {};
   return render();
 }
@@ -155,7 +157,7 @@ Result<FirewallSync::Wanted> FirewallSync::wanted() {
 }
 
 Result<bool> FirewallSync::repair() {
-  TRY(const bool there, firewall_.present(nat::version()));
+  TRY(const bool there, present());
   TRY(auto wanted, this->wanted());
   std::map<std::string, std::vector<kernel::Element>> sets;
   const auto collect = [&](const Changes& changes) {
@@ -171,15 +173,29 @@ Result<bool> FirewallSync::repair() {
     same = same_elements(std::move(have), set->second);
   }
   if (same) return false;
-  TRY_STATUS(firewall_.run(nat::render(wanted.networks, wanted.ports, wanted.underlay)));
+  TRY_STATUS(replace(wanted));
   return true;
 }
 
 Status FirewallSync::render() {
   TRY(auto wanted, this->wanted());
-  return firewall_.run(nat::render(wanted.networks, wanted.ports, wanted.underlay));
+  return replace(wanted);
 }
 
-Status FirewallSync::withdraw() { return firewall_.run(nat::render_nothing()); }
+Status FirewallSync::replace(const Wanted& wanted) {
+  TRY_STATUS(ownership_.claim());
+  return firewall_.run(
+      nat::render(wanted.networks, wanted.ports, wanted.underlay, nat::kTable, ownership_.mark()));
+}
+
+Status FirewallSync::withdraw() {
+  TRY(const auto comment, firewall_.comment());
+  if (!comment || ownership_.is_foreign(*comment)) return {};
+  return firewall_.run(nat::render_nothing());
+}
+
+Result<bool> FirewallSync::present() {
+  return firewall_.present(nat::table_comment(ownership_.mark()));
+}
 
 }  // namespace fairlead::network

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "network/kernel/firewall.h"
+#include "network/service/ownership.h"
 #include "network/service/record_store.h"
 
 namespace fairlead::network {
@@ -12,8 +13,12 @@ namespace fairlead::network {
 // Thread-safe.
 class FirewallSync {
  public:
-  FirewallSync(kernel::Firewall& firewall, RecordStore& records, std::string boot_id)
-      : firewall_(firewall), records_(records), boot_id_(std::move(boot_id)) {}
+  FirewallSync(kernel::Firewall& firewall, RecordStore& records, Ownership& ownership,
+               std::string boot_id)
+      : firewall_(firewall),
+        records_(records),
+        ownership_(ownership),
+        boot_id_(std::move(boot_id)) {}
 
   Status admit(const Network& network);
   Status dismiss(const Network& network);
@@ -32,18 +37,23 @@ class FirewallSync {
   // Looks whether the table has what the records say, and renders it if not. Returns whether it
   // did.
   Result<bool> repair();
-  // Replaces the table by what the records say, in one transaction.
+  // Replaces the table by what the records say, in one transaction. kInUse when it is another
+  // store's.
   Status render();
-  // Takes the table away (the last network went).
+  // Takes the table away (the last network went). One of another store stays.
   Status withdraw();
+  // Is the table there, in this version, and this store's?
+  Result<bool> present();
 
  private:
   struct Wanted;
   Result<Wanted> wanted();
+  Status replace(const Wanted& wanted);
   Status apply(std::span<const kernel::ElementChange> changes);
 
   kernel::Firewall& firewall_;
   RecordStore& records_;
+  Ownership& ownership_;
   std::string boot_id_;  // endpoints of another boot are void
 };
 

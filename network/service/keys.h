@@ -13,6 +13,7 @@
 //   port-cursor/<proto>                {"port"}: the last one chosen from the ephemeral range
 //   underlay                           {"hosts","secure_links"}: from where packets of tunnels are
 //                                      taken
+//   instance                           {"id"}: the store's own number, see ownership.h
 //   pool/..., lease/..., cursor/...    see network/ipam
 #pragma once
 
@@ -28,6 +29,7 @@ inline constexpr std::string_view kEndpoints = "endpoint/";
 inline constexpr std::string_view kPorts = "port/";
 inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
+inline constexpr std::string_view kInstance = "instance";
 
 inline std::string network(std::string_view id) { return fmt::format("network/{}", id); }
 inline std::string network_name(std::string_view name) {

@@ -10,6 +10,7 @@
 #include "network/api/cluster.h"
 #include "network/api/driver.h"
 #include "network/api/service.h"
+#include "network/api/store_mark.h"
 #include "network/kernel/conntrack.h"
 #include "network/kernel/firewall.h"
 #include "network/kernel/foreign_firewall.h"
@@ -33,6 +34,7 @@ struct ServiceParts {
   // Nothing: this process knows of no other hosts. Networks over several hosts can be used and
   // removed then, and give out no addresses.
   cluster::Doors* cluster = nullptr;
+  StoreMark mark{};  // of the store, on what is made in the kernel; empty: everything is its own
 };
 
 class CoreNetworkService : public NetworkService,

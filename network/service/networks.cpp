@@ -91,6 +91,7 @@ Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
 }
 
 Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
+  TRY_STATUS(ownership_.claim());
   TRY(Driver * driver, driver_of(spec.options));
   TRY_STATUS(driver->validate(spec));
   TRY_STATUS(validate_subnets(wanted_subnets(spec)));
@@ -282,6 +283,8 @@ Status ServiceImpl::purge_network(const Network& network) {
   TRY_STATUS(commit(std::move(txn)));
   TRY(auto left, records_.networks());
   if (!left.empty()) return {};
+  TRY(const auto other_owner, ownership_.other_owner());
+  if (other_owner) return {};
   TRY_STATUS(firewall_.withdraw());
   return parts_.foreign_firewall.withdraw();
 }

@@ -31,14 +31,14 @@ void note_failure(ReconcileReport& report, std::string_view what, const Error& e
 Result<ReconcileReport> ServiceImpl::reconcile() {
   ReconcileReport report;
   TRY(auto guard, lock_networks());
+  TRY_STATUS(ownership_.claim());
   TRY(auto networks, records_.networks());
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, records_.networks());
   tidy_pools(networks, report);
   tidy_links(report);
   if (networks.empty()) {
-    TRY(const bool there, parts_.firewall.present(nat::version()));
-    if (there) TRY_STATUS(firewall_.withdraw());
+    TRY_STATUS(firewall_.withdraw());
     return report;
   }
   const auto repaired = firewall_.repair();
@@ -152,10 +152,13 @@ void ServiceImpl::tidy_pools(const std::vector<Network>& networks, ReconcileRepo
 
 // Links that carry our names and have no record: a store that was lost, or a crash of an older
 // kind. The links are listed before the records, and intents are committed before links are made:
-// what has no record now is nobody's.
+// what has no record now is nobody's, unless it carries the mark of another store; with such links
+// about, those without a mark (of containers, and of older versions) may be its as well.
 void ServiceImpl::tidy_links(ReconcileReport& report) {
   const auto links = parts_.links.list();
   if (!links) return note_failure(report, "links", links.error());
+  const bool shared = std::ranges::any_of(
+      *links, [&](const kernel::Link& link) { return ownership_.is_foreign(link.alias); });
   std::set<std::string> known;
   const auto networks = records_.networks();
   const auto endpoints = records_.endpoints("");
@@ -172,6 +175,7 @@ void ServiceImpl::tidy_links(ReconcileReport& report) {
     const bool tunnel =
         link.kind == "vxlan" && link.name.starts_with("flx") && link.alias.starts_with("fairlead ");
     if ((!veth && !bridge && !tunnel) || known.contains(link.name)) continue;
+    if (shared && (ownership_.is_foreign(link.alias) || !find_mark(link.alias))) continue;
     const auto name = IfName::parse(link.name);
     if (!name) continue;
     if (auto gone = parts_.links.remove(*name); !gone)
@@ -220,8 +224,10 @@ Result<ServiceStatus> ServiceImpl::status() {
           fmt::format("bridge {} of network {} is missing; `fairlead reconcile` makes it again",
                       network.bridge.str(), network.name.str()));
   }
-  TRY(const bool table, parts_.firewall.present(nat::version()));
-  if (!table && !networks.empty())
+  TRY(const auto other_owner, ownership_.other_owner());
+  if (other_owner) status.problems.push_back(ownership_.refusal(*other_owner).text);
+  TRY(const bool table, firewall_.present());
+  if (!table && !networks.empty() && !other_owner)
     status.problems.emplace_back(
         "the nftables table is missing; `fairlead reconcile` makes it again");
   const std::scoped_lock hold_notes(notes_guard_);

@@ -10,7 +10,8 @@ ServiceImpl::ServiceImpl(ServiceParts parts)
       records_(parts_.store),
       ipam_(parts_.store, {.boot_id = parts_.boot_id, .ula_seed = ula_seed_of_host()}),
       claims_(parts_.store, parts_.host_ports, parts_.boot_id),
-      firewall_(parts_.firewall, records_, parts_.boot_id) {}
+      ownership_(parts_.links, parts_.firewall, parts_.mark),
+      firewall_(parts_.firewall, records_, ownership_, parts_.boot_id) {}
 
 Result<NamedLocks::Guard> ServiceImpl::lock_networks() {
   return parts_.locks.lock("networks", kLockDeadline);

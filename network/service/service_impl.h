@@ -9,6 +9,7 @@
 #include "network/ipam/ipam.h"
 #include "network/service/firewall_sync.h"
 #include "network/service/network_service.h"
+#include "network/service/ownership.h"
 #include "network/service/port_claims.h"
 #include "network/service/record_store.h"
 
@@ -149,6 +150,7 @@ class ServiceImpl : public CoreNetworkService {
   RecordStore records_;
   Ipam ipam_;
   PortClaims claims_;
+  Ownership ownership_;
   FirewallSync firewall_;
   std::mutex notes_guard_;
   std::vector<std::string> notes_;  // what was done about other firewalls

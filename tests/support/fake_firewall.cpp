@@ -320,6 +320,11 @@ Result<bool> FakeFirewall::present(std::string_view table_comment) {
   return state_ && state_->comment == table_comment;
 }
 
+Result<std::optional<std::string>> FakeFirewall::comment() {
+  const std::lock_guard lock(mutex_);
+  return state_ ? std::optional(state_->comment) : std::nullopt;
+}
+
 Result<std::string> FakeFirewall::list_text() {
   const std::lock_guard lock(mutex_);
   return state_ ? state_->text : std::string();

@@ -22,6 +22,7 @@ class FakeFirewall : public kernel::Firewall {
   Status apply(std::span<const kernel::ElementChange> changes) override;
   Result<std::vector<kernel::Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
+  Result<std::optional<std::string>> comment() override;
   Result<std::string> list_text() override;
 
   // ---- for tests ----

@@ -47,7 +47,7 @@ class FakeHost {
   // Opens the service, again after a restart; `cluster` may be nothing.
   void open(network::cluster::Doors* cluster = nullptr, network::OnTunnelMade on_tunnel_made = {}) {
     service.reset();
-    drivers = network::make_drivers(links, tunnels, std::move(on_tunnel_made));
+    drivers = network::make_drivers(links, tunnels, std::move(on_tunnel_made), mark);
     service = network::make_network_service({.store = store,
                                              .locks = locks,
                                              .drivers = drivers,
@@ -58,12 +58,14 @@ class FakeHost {
                                              .foreign_firewall = foreign,
                                              .boot_id = "boot-1",
                                              .unix_time = [] { return 1'800'000'000LL; },
-                                             .cluster = cluster});
+                                             .cluster = cluster,
+                                             .mark = mark});
   }
 
   std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("fairlead-test-" + random_hex(8));
   FailingStore store;
+  network::StoreMark mark;  // of the store, from the next open() on
   NamedLocks locks{folder.string()};
   FakeLinks links;
   FakeTunnels tunnels{links};
