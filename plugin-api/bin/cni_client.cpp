@@ -60,6 +60,7 @@ constinit long deadline = 0;  // milliseconds of CLOCK_MONOTONIC
 constinit char input[kMostInput + 1] = {};
 constinit std::size_t input_size = 0;
 constinit bool input_read = false;
+constinit bool has_own_config = false;
 constinit char answer[kMostAnswer] = {};
 
 constinit Builder<kMostHeader> head;
@@ -343,7 +344,10 @@ void set_up() {
   command = variable("CNI_COMMAND=");
   const long timeout = number_of(variable("FAIRLEAD_CNI_TIMEOUT_MS="), kDefaultTimeout);
   deadline = now() + (timeout > 0 ? timeout : kDefaultTimeout);
+  // The daemon of the host's configuration answers at the default place, whatever its folders are
+  // called. Another configuration is for those who read JSON.
   const Text folder = variable("FAIRLEAD_RUN_DIR=");
+  has_own_config = folder.empty() && !variable("FAIRLEAD_CONFIG=").empty();
   socket_path.add(folder.empty() ? Text("/run/fairlead") : folder);
   socket_path.add("/api.sock");
 }
@@ -354,6 +358,7 @@ void set_up() {
   set_up();
   if (command.empty()) say_what_this_is();
   if (command == "VERSION") answer_version();
+  if (has_own_config) run_local();
   add_environment();
   const int fd = connect_or_run_local();
   add_netns();

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "network/kernel/netns.h"
+#include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/cni/adapter.h"
 
@@ -51,7 +52,9 @@ cni::Outcome run_call() {
   }
   const cni::Prepared prepared = cni::prepare(call);
   if (!prepared.request) return prepared.outcome;
-  auto core = open_core(paths_from_environment(), CoreMode::kOneShot);
+  const auto config = load_config({}, &std::getenv);
+  if (!config) return cni::unavailable(*prepared.request, config.error());
+  auto core = open_core(config->paths, CoreMode::kOneShot);
   if (!core) return cni::unavailable(*prepared.request, core.error());
   return cni::perform(*prepared.request, call.netns, (*core)->networks());
 }

@@ -31,12 +31,29 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{
 constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{
     {{"text", log::Format::kText}, {"json", log::Format::kJson}}};
 
+// A file that may be missing from the configuration.
 Status take_path(const json::Object& object, std::string_view key, std::string& into) {
   TRY(auto path, object.string_or(key, into));
   if (!path.empty() && path.front() != '/')
     return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
   into = std::move(path);
   return {};
+}
+
+// `source`: the key, the variable or the flag.
+Status set_folder(std::string_view source, const std::optional<std::string>& path,
+                  std::string& into) {
+  if (!path) return {};
+  if (path->empty() || path->front() != '/')
+    return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", source, *path);
+  into = *path;
+  return {};
+}
+
+Status take_folder(const json::Object& object, std::string_view key, std::string& into) {
+  if (object.find(key) == nullptr) return {};
+  TRY(const auto path, object.string(key));
+  return set_folder(key, path, into);
 }
 
 Status take_paths(const json::Object& object, std::string_view key,
@@ -88,10 +105,10 @@ Result<Config> parse_config(std::string_view text, Config config) {
     TRY(config.cluster, parse_cluster(*cluster));
   }
   TRY_STATUS(take_paths(object, "bind_roots", config.paths.bind_roots));
-  TRY_STATUS(take_path(object, "run_dir", config.paths.run_dir));
-  TRY_STATUS(take_path(object, "state_dir", config.paths.state_dir));
+  TRY_STATUS(take_folder(object, "run_dir", config.paths.run_dir));
+  TRY_STATUS(take_folder(object, "state_dir", config.paths.state_dir));
   TRY_STATUS(take_path(object, "volume_dir", config.paths.volume_dir));
-  TRY_STATUS(take_path(object, "plugin_dir", config.paths.plugin_dir));
+  TRY_STATUS(take_folder(object, "plugin_dir", config.paths.plugin_dir));
   TRY(config.api_group, object.string_or("api_group", config.api_group));
   TRY(auto level, object.string_or("log_level", ""));
   if (!level.empty()) {
@@ -116,6 +133,42 @@ Result<Config> read_config(const std::string& path, Presence presence, Config ba
   text << file.rdbuf();
   auto config = parse_config(text.str(), std::move(base));
   if (!config) return fail(with_context(config.error(), fmt::format("configuration {}", path)));
+  return config;
+}
+
+namespace {
+
+Status apply_flags(const Flags& flags, Config& config) {
+  TRY_STATUS(set_folder("--run-dir", flags.run_dir, config.paths.run_dir));
+  TRY_STATUS(set_folder("--state-dir", flags.state_dir, config.paths.state_dir));
+  TRY_STATUS(set_folder("--volume-dir", flags.volume_dir, config.paths.volume_dir));
+  TRY_STATUS(set_folder("--plugin-dir", flags.plugin_dir, config.paths.plugin_dir));
+  if (flags.log_level) {
+    TRY(config.log_level, choose("--log-level", *flags.log_level, kLevels));
+  }
+  if (flags.log_format) {
+    TRY(config.log_format, choose("--log-format", *flags.log_format, kFormats));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Config> load_config(const Flags& flags, const GetVariable& variable) {
+  const auto said = [&](const char* name) -> std::optional<std::string> {
+    const char* value = variable(name);
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return value;
+  };
+  const auto file = flags.config ? flags.config : said("FAIRLEAD_CONFIG");
+  TRY(auto config, read_config(file.value_or(kConfigFile),
+                               file ? Presence::kRequired : Presence::kOptional, {}));
+  Paths& paths = config.paths;
+  for (const auto& [name, folder] : {std::pair("FAIRLEAD_RUN_DIR", &paths.run_dir),
+                                     std::pair("FAIRLEAD_STATE_DIR", &paths.state_dir),
+                                     std::pair("FAIRLEAD_VOLUME_DIR", &paths.volume_dir)})
+    TRY_STATUS(set_folder(name, said(name), *folder));
+  TRY_STATUS(apply_flags(flags, config));
   return config;
 }
 

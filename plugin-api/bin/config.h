@@ -1,4 +1,7 @@
-// The daemon's configuration: /etc/fairlead/fairlead.json, flags over it.
+// The configuration of all executables: /etc/fairlead/fairlead.json, the environment over it, flags
+// over that. The daemon, the command line and fairlead-cni-local load it with the same function, so
+// that they never disagree about the folders. (fairlead-cni reads no JSON: it finds the daemon at
+// the default place, see fairleadd_main.cpp.)
 //
 //   {
 //     "run_dir": "/run/fairlead",
@@ -24,10 +27,13 @@
 //
 // Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and
 // reconcile_seconds take effect at once, the others with the next start.
-// The command line takes "bind_roots" from it, and nothing else.
+//
+// Environment: FAIRLEAD_CONFIG (another file, which must be there), FAIRLEAD_RUN_DIR,
+// FAIRLEAD_STATE_DIR and FAIRLEAD_VOLUME_DIR. An empty variable counts as none.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,5 +70,16 @@ Result<Config> parse_config(std::string_view text, Config base);
 // Reads the file. A missing one is an error only when `required`.
 enum class Presence { kOptional, kRequired };
 Result<Config> read_config(const std::string& path, Presence presence, Config base);
+
+// What was said on a command line; nothing: the flag was not given.
+struct Flags {
+  std::optional<std::string> config;  // the file, which must be there
+  std::optional<std::string> run_dir, state_dir, volume_dir, plugin_dir, log_level, log_format;
+};
+using GetVariable = std::function<const char*(const char*)>;  // as std::getenv
+
+// The one loader: defaults, file, environment, flags. kInvalid names the key, the variable or the
+// flag.
+Result<Config> load_config(const Flags& flags, const GetVariable& variable);
 
 }  // namespace fairlead

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 
 #include "base/host.h"
@@ -10,6 +11,7 @@
 #include "base/state/sqlite_store.h"
 #include "network/drivers/registry.h"
 #include "network/service/network_service.h"
+#include "network/service/ownership.h"
 
 namespace fairlead {
 
@@ -21,7 +23,8 @@ class WiredCore : public Core {
             std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Tunnels> tunnels,
             std::unique_ptr<kernel::Firewall> firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
-            std::unique_ptr<kernel::HostPorts> host_ports, std::unique_ptr<ClusterPart> cluster)
+            std::unique_ptr<kernel::HostPorts> host_ports, std::unique_ptr<ClusterPart> cluster,
+            const network::StoreMark& mark)
       : paths_(std::move(paths)),
         make_volumes_(make_volumes),
         store_(std::move(store)),
@@ -33,7 +36,7 @@ class WiredCore : public Core {
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
         cluster_(std::move(cluster)),
-        drivers_(network::make_drivers(*links_, *tunnels_, on_tunnel_made())),
+        drivers_(network::make_drivers(*links_, *tunnels_, on_tunnel_made(), mark)),
         networks_(network::make_network_service({.store = *store_,
                                                  .locks = locks_,
                                                  .drivers = drivers_,
@@ -44,7 +47,8 @@ class WiredCore : public Core {
                                                  .foreign_firewall = *foreign_firewall_,
                                                  .boot_id = boot_id(),
                                                  .unix_time = unix_time,
-                                                 .cluster = WiredCore::cluster()})) {}
+                                                 .cluster = WiredCore::cluster(),
+                                                 .mark = mark})) {}
 
   network::NetworkService& networks() override { return *networks_; }
   network::PoolService& pools() override { return *networks_; }
@@ -88,6 +92,13 @@ class WiredCore : public Core {
   std::unique_ptr<VolumeDoors> volumes_;
 };
 
+// The folder is told by its one name, whatever links lead to it.
+Result<network::StoreMark> mark_of(state::Store& store, const Paths& paths) {
+  std::error_code error;
+  const auto folder = std::filesystem::canonical(paths.state_dir, error);
+  return network::load_store_mark(store, error ? paths.state_dir : folder.string());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeVolumes make_volumes,
@@ -101,13 +112,17 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
+  TRY(const auto mark, mark_of(*store, paths));
+  // A daemon does not begin beside another one with the same network: not with its own links
+  // either.
+  if (!one_shot) TRY_STATUS(network::Ownership(*links, *firewall, mark).claim());
   std::unique_ptr<ClusterPart> cluster;
   if (make_cluster) {
     TRY(cluster, make_cluster(*store, *tunnels));
   }
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
                                      std::move(tunnels), std::move(firewall), std::move(conntrack),
-                                     std::move(host_ports), std::move(cluster));
+                                     std::move(host_ports), std::move(cluster), mark);
 }
 
 }  // namespace fairlead

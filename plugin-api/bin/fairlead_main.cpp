@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include "base/host.h"
@@ -18,14 +19,17 @@
 namespace fairlead {
 namespace {
 
+std::optional<std::string> said(const std::string& option) {
+  return option.empty() ? std::nullopt : std::optional(option);
+}
+
 Result<Paths> paths_of(const cli::CliSettings& settings) {
-  Paths paths = paths_from_environment();
-  TRY(const auto config, read_config(kConfigFile, Presence::kOptional, {}));
-  paths.bind_roots = config.paths.bind_roots;
-  if (!settings.run_dir.empty()) paths.run_dir = settings.run_dir;
-  if (!settings.state_dir.empty()) paths.state_dir = settings.state_dir;
-  if (!settings.volume_dir.empty()) paths.volume_dir = settings.volume_dir;
-  return paths;
+  TRY(auto config, load_config({.config = said(settings.config),
+                                .run_dir = said(settings.run_dir),
+                                .state_dir = said(settings.state_dir),
+                                .volume_dir = said(settings.volume_dir)},
+                               &std::getenv));
+  return std::move(config.paths);
 }
 
 Result<cli::CliServices> open_services(const cli::CliSettings& settings) {

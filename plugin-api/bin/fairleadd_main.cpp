@@ -49,18 +49,12 @@ It stays in the foreground and logs to stderr. SIGTERM ends it; containers keep 
 SIGHUP reads the configuration again.
 )";
 
-struct CommandLine {
-  std::string config_file = kConfigFile;
-  Presence config_presence = Presence::kOptional;
-  std::string overrides;  // flags as a configuration text, applied over the file
-};
-
 [[noreturn]] void leave(int code, const std::string& text) {
   std::fputs(text.c_str(), code == 0 ? stdout : stderr);
   std::exit(code);
 }
 
-CommandLine parse_flags(int argc, char** argv) {
+Flags parse_flags(int argc, char** argv) {
   const option options[] = {{"plugin-dir", required_argument, nullptr, 'p'},
                             {"run-dir", required_argument, nullptr, 'r'},
                             {"state-dir", required_argument, nullptr, 's'},
@@ -71,34 +65,29 @@ CommandLine parse_flags(int argc, char** argv) {
                             {"version", no_argument, nullptr, 'V'},
                             {"help", no_argument, nullptr, 'h'},
                             {nullptr, 0, nullptr, 0}};
-  CommandLine line;
-  std::string fields;
-  const auto set = [&](const char* key) {
-    fields += fmt::format("{}\"{}\":\"{}\"", fields.empty() ? "" : ",", key, optarg);
-  };
+  Flags flags;
   for (int flag = 0; (flag = getopt_long(argc, argv, "h", options, nullptr)) != -1;) {
     switch (flag) {
       case 'p':
-        set("plugin_dir");
+        flags.plugin_dir = optarg;
         break;
       case 'r':
-        set("run_dir");
+        flags.run_dir = optarg;
         break;
       case 's':
-        set("state_dir");
+        flags.state_dir = optarg;
         break;
       case 'v':
-        set("volume_dir");
+        flags.volume_dir = optarg;
         break;
       case 'l':
-        set("log_level");
+        flags.log_level = optarg;
         break;
       case 'f':
-        set("log_format");
+        flags.log_format = optarg;
         break;
       case 'c':
-        line.config_file = optarg;
-        line.config_presence = Presence::kRequired;
+        flags.config = optarg;
         break;
       case 'V':
         leave(0, fmt::format("fairleadd {}\n", kVersion));
@@ -111,15 +100,7 @@ CommandLine parse_flags(int argc, char** argv) {
   if (optind < argc)
     leave(2, fmt::format("fairleadd: unexpected argument \"{}\"; try `fairleadd --help`\n",
                          argv[optind]));
-  line.overrides = "{" + fields + "}";
-  return line;
-}
-
-Result<Config> load_config(const CommandLine& line) {
-  Config base;
-  base.paths = paths_from_environment();
-  TRY(auto config, read_config(line.config_file, line.config_presence, std::move(base)));
-  return parse_config(line.overrides, std::move(config));
+  return flags;
 }
 
 cni::NetnsDoor netns_door() {
@@ -138,6 +119,15 @@ std::string api_group_of(const Config& config) {
   log::info("no such group: the API socket is root's alone",
             {{"group", config.api_group}, {"hint", "groupadd --system " + config.api_group}});
   return {};
+}
+
+// fairlead-cni reads no configuration: it asks at the default place. The daemon of the host's
+// configuration answers there too when that names another folder; one with a configuration, an
+// environment or flags of its own does not.
+bool answers_at_default_place(const Config& config) {
+  const auto host = read_config(kConfigFile, Presence::kOptional, {});
+  return host && host->paths.run_dir == config.paths.run_dir &&
+         host->paths.run_dir != Paths().run_dir;
 }
 
 // The sockets: those that systemd passed, else our own.
@@ -159,6 +149,9 @@ Result<std::vector<http::Listener>> open_listeners(const Config& config,
   };
   TRY_STATUS(open(config.paths.plugin_socket(), 0600, "", docker));
   TRY_STATUS(open(config.paths.api_socket(), 0660, api_group_of(config), api));
+  if (answers_at_default_place(config))
+    if (auto opened = open(Paths().api_socket(), 0660, api_group_of(config), api); !opened)
+      log::warn("fairlead-cni will not find this daemon", {{"error", opened.error().text}});
   return listeners;
 }
 
@@ -234,7 +227,7 @@ sigset_t block_signals() {
   return set;
 }
 
-Status serve(const CommandLine& line, const Config& config) {
+Status serve(const Flags& flags, const Config& config) {
   const sigset_t signals = block_signals();
   thaw_left_overs(config.paths);
   TRY(auto core,
@@ -265,7 +258,7 @@ Status serve(const CommandLine& line, const Config& config) {
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
   const auto reload = [&] {
-    auto fresh = load_config(line);
+    auto fresh = load_config(flags, &std::getenv);
     if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
     log::configure(fresh->log_level, fresh->log_format);
     repairer.set_period(std::chrono::seconds(fresh->reconcile_seconds));
@@ -290,12 +283,12 @@ Status serve(const CommandLine& line, const Config& config) {
 }
 
 int run(int argc, char** argv) {
-  const CommandLine line = parse_flags(argc, argv);
-  auto config = load_config(line);
+  const Flags flags = parse_flags(argc, argv);
+  auto config = load_config(flags, &std::getenv);
   if (!config) leave(1, fmt::format("fairleadd: {}\n", config.error().text));
   if (geteuid() != 0) leave(1, "fairleadd: it needs root: run it with sudo\n");
   log::configure(config->log_level, config->log_format);
-  const Status served = serve(line, *config);
+  const Status served = serve(flags, *config);
   if (served) return 0;
   log::error("cannot run", {{"error", served.error().text}});
   return 1;

@@ -1,5 +1,5 @@
 // Where this instance of Fairlead keeps things. Two instances on one machine differ only in these
-// paths and in their network namespace.
+// paths and in their network namespace. load_config() of config.h gives them, to all executables.
 #pragma once
 
 #include <string>
@@ -21,8 +21,5 @@ struct Paths {
   std::string plugin_socket() const { return plugin_dir + "/fairlead.sock"; }
   std::string volumes() const { return volume_dir.empty() ? state_dir + "/volumes" : volume_dir; }
 };
-
-// The defaults, overridden by the environment.
-Paths paths_from_environment();
 
 }  // namespace fairlead

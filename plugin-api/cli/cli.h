@@ -15,9 +15,9 @@
 
 namespace fairlead::cli {
 
-// What the global options say; an empty path means the default (or what the environment says).
+// What the global options say; an empty path means what the configuration says.
 struct CliSettings {
-  std::string state_dir, run_dir, volume_dir;
+  std::string config, state_dir, run_dir, volume_dir;
 };
 
 struct CliServices {

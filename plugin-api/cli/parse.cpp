@@ -116,6 +116,8 @@ void add_globals(CLI::App& app, Invocation& line, bool& version) {
   add_flag(app, "--json", line.json, "Print JSON");
   add_flag(app, "-q,--quiet", line.quiet, "Print names and ids only");
   app.add_flag("-v,--verbose", line.verbose, "Tell each step on stderr; twice: everything");
+  add_text(app, "--config", line.settings.config, "FILE",
+           "The configuration (/etc/fairlead/fairlead.json)");
   add_text(app, "--state-dir", line.settings.state_dir, "DIR",
            "Where the store is (/var/lib/fairlead)");
   add_text(app, "--run-dir", line.settings.run_dir, "DIR",

@@ -3,6 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "base/hash.h"
+
 namespace fairlead {
 namespace {
 
@@ -62,6 +68,86 @@ TEST(ConfigTest, what_cannot_work_is_refused_by_its_name) {
   EXPECT_THAT(refused(R"({"cluster": {"etcd": ["http://x"], "adress": "eth1"}})"),
               HasSubstr("address"));
   EXPECT_THAT(refused(R"({"clusters": {}})"), HasSubstr("cluster"));
+}
+
+// A configuration file, and an environment that names it.
+class LoaderTest : public ::testing::Test {
+ protected:
+  ~LoaderTest() override { std::filesystem::remove(file_); }
+
+  void write(std::string_view text) {
+    std::ofstream(file_) << text;
+    environment_["FAIRLEAD_CONFIG"] = file_;
+  }
+  Result<Config> load(const Flags& flags = {}) {
+    return load_config(flags, [this](const char* name) -> const char* {
+      const auto found = environment_.find(name);
+      return found == environment_.end() ? nullptr : found->second.c_str();
+    });
+  }
+  std::string refused(const Flags& flags = {}) {
+    const auto config = load(flags);
+    return config ? "" : config.error().text;
+  }
+
+  const std::string file_ =
+      std::filesystem::temp_directory_path() / ("fairlead-config-" + random_hex(8));
+  std::map<std::string, std::string> environment_;
+};
+
+TEST_F(LoaderTest, environment_goes_over_the_file_and_flags_over_both) {
+  write(R"({"run_dir": "/file/run", "state_dir": "/file/state", "volume_dir": "/file/volumes",
+            "plugin_dir": "/file/plugins", "bind_roots": ["/srv"], "log_level": "warn"})");
+  environment_["FAIRLEAD_STATE_DIR"] = "/environment/state";
+  environment_["FAIRLEAD_VOLUME_DIR"] = "/environment/volumes";
+  environment_["FAIRLEAD_RUN_DIR"] = "";
+  const auto config = load({.volume_dir = "/flag/volumes", .log_level = "debug"});
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->paths.run_dir, "/file/run");
+  EXPECT_EQ(config->paths.plugin_dir, "/file/plugins");
+  EXPECT_EQ(config->paths.state_dir, "/environment/state");
+  EXPECT_EQ(config->paths.volume_dir, "/flag/volumes");
+  EXPECT_THAT(config->paths.bind_roots, ElementsAre("/srv"));
+  EXPECT_EQ(config->log_level, log::Level::kDebug);
+}
+
+TEST_F(LoaderTest, a_flag_names_another_file_than_the_environment) {
+  write(R"({"state_dir": "/one"})");
+  EXPECT_THAT(refused({.config = file_ + ".missing"}), HasSubstr(file_ + ".missing"));
+  environment_["FAIRLEAD_CONFIG"] = "/nowhere/fairlead.json";
+  EXPECT_THAT(refused(), HasSubstr("/nowhere/fairlead.json"));
+  EXPECT_EQ(load({.config = file_})->paths.state_dir, "/one");
+}
+
+TEST_F(LoaderTest, a_flag_is_a_value_and_no_text_of_a_configuration) {
+  write("{}");
+  const auto quoted = load({.state_dir = R"(/a"b\)"});
+  ASSERT_TRUE(quoted) << quoted.error().text;
+  EXPECT_EQ(quoted->paths.state_dir, R"(/a"b\)");
+  const auto clever = load({.run_dir = R"(/x","log_level":"debug)"});
+  ASSERT_TRUE(clever) << clever.error().text;
+  EXPECT_EQ(clever->paths.run_dir, R"(/x","log_level":"debug)");
+  EXPECT_EQ(clever->log_level, log::Level::kInfo);
+}
+
+TEST_F(LoaderTest, what_cannot_be_is_refused_by_the_name_of_its_source) {
+  write("{}");
+  EXPECT_THAT(refused({.run_dir = "run"}), HasSubstr("--run-dir: \"run\" is not an absolute path"));
+  EXPECT_THAT(refused({.state_dir = ""}), HasSubstr("--state-dir"));
+  EXPECT_THAT(refused({.log_level = "loud"}), HasSubstr("--log-level: \"loud\" is not one of"));
+  EXPECT_THAT(refused({.log_format = "xml"}), HasSubstr("--log-format"));
+  environment_["FAIRLEAD_STATE_DIR"] = "state";
+  EXPECT_THAT(refused(), HasSubstr("FAIRLEAD_STATE_DIR: \"state\" is not an absolute path"));
+  environment_.erase("FAIRLEAD_STATE_DIR");
+  for (const char* key : {"run_dir", "state_dir", "plugin_dir"}) {
+    write(fmt::format(R"({{"{}": ""}})", key));
+    EXPECT_THAT(refused(), HasSubstr(key));
+  }
+  write(R"({"state_dirs": "/x"})");
+  EXPECT_THAT(refused(), ::testing::AllOf(HasSubstr(file_), HasSubstr("state_dirs"),
+                                          HasSubstr("did you mean")));
+  write("{");
+  EXPECT_THAT(refused(), HasSubstr(file_));
 }
 
 }  // namespace

@@ -158,8 +158,8 @@ TEST_F(Help, OfEachCommandIsPrinted) {
 TEST_F(Help, TellsEveryOption) {
   const std::map<std::string, std::vector<std::string>> options{
       {"",
-       {"--json", "-q,--quiet", "-v,--verbose", "--state-dir", "--run-dir", "--volume-dir",
-        "--version", "-h,--help"}},
+       {"--json", "-q,--quiet", "-v,--verbose", "--config", "--state-dir", "--run-dir",
+        "--volume-dir", "--version", "-h,--help"}},
       {"network ls", {"--no-trunc", "--filter"}},
       {"network inspect", {"NAME"}},
       {"network create",

@@ -179,7 +179,8 @@ TEST_F(Program, SaysWhyTheCoreCannotBeOpened) {
 }
 
 TEST_F(Program, TakesGlobalOptionsBeforeAndAfterTheCommand) {
-  run("--state-dir /s network ls --run-dir /r --volume-dir /v");
+  run("--state-dir /s network ls --run-dir /r --volume-dir /v --config /c");
+  EXPECT_EQ(settings_.config, "/c");
   EXPECT_EQ(settings_.state_dir, "/s");
   EXPECT_EQ(settings_.run_dir, "/r");
   EXPECT_EQ(settings_.volume_dir, "/v");

@@ -312,6 +312,16 @@ TEST_P(Client, leaves_what_a_header_cannot_carry_to_local) {
   EXPECT_THAT(daemon.requests(), ::testing::Each(IsEmpty()));
 }
 
+// It reads no JSON: another configuration than the host's is for those who do.
+TEST_P(Client, leaves_a_configuration_of_its_own_to_local) {
+  auto environment = variables("ADD");
+  environment["FAIRLEAD_CONFIG"] = "/etc/fairlead/other.json";
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
+  EXPECT_EQ(run(environment).exit_code, 0);  // the run folder is known
+  environment.erase("FAIRLEAD_RUN_DIR");
+  expect_local(run(environment));
+}
+
 TEST_P(Client, takes_a_run_folder_that_is_too_long_for_a_socket) {
   auto environment = variables("ADD");
   environment["FAIRLEAD_RUN_DIR"] = "/" + std::string(200, 'a');
