@@ -275,10 +275,12 @@ TEST_P(FirewallConformance, AMissingTableSetOrChainIsNotFound) {
 
 TEST_P(FirewallConformance, TheTableIsKnownByItsComment) {
   EXPECT_FALSE(*firewall().present("test 1"));
+  EXPECT_FALSE(*firewall().comment());
   EXPECT_EQ(*firewall().list_text(), "");
   write_table();
   EXPECT_TRUE(*firewall().present("test 1"));
   EXPECT_FALSE(*firewall().present("test 2"));
+  EXPECT_EQ(*firewall().comment(), "test 1");
   EXPECT_THAT(*firewall().list_text(), ::testing::HasSubstr("map ports"));
 }
 
