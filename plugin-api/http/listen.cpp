@@ -152,6 +152,15 @@ Result<UniqueFd> listen_unix(const std::string& path, unsigned mode, const std::
   return socket;
 }
 
+Status give_access(const std::string& path, unsigned mode, const std::string& group) {
+  TRY(const std::optional<gid_t> gid, find_group(group));
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0)
+    return fail_errno(errno, fmt::format("look at the socket {}", path));
+  if (!S_ISSOCK(info.st_mode)) return fail(Code::kInvalid, "{} is not a socket", path);
+  return set_access(path, mode, gid);
+}
+
 std::vector<PassedSocket> passed_sockets() {
   std::vector<PassedSocket> sockets;
   const auto pid = number_from("LISTEN_PID");

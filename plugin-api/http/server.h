@@ -32,6 +32,9 @@ struct Listener {
 // be empty.
 Result<UniqueFd> listen_unix(const std::string& path, unsigned mode, const std::string& group);
 
+// The same permissions for a socket that somebody else made at `path`.
+Status give_access(const std::string& path, unsigned mode, const std::string& group);
+
 // The sockets that systemd passed (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES; sd_listen_fds(3)), with
 // their paths.
 struct PassedSocket {

@@ -173,6 +173,7 @@ void Session::send_rest() {
 }
 
 void Session::answered() {
+  used_ = true;
   out_ = std::string();
   if (refused_) return linger();
   if (!keep_ || host_.stopping) return close();
@@ -205,10 +206,12 @@ void Session::wind_up() {
   if (reader_.idle()) {
     const ssize_t got =
         ::recv(socket_.native_handle(), host_.scratch.data(), host_.scratch.size(), MSG_DONTWAIT);
-    if (got <= 0) return close();
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
-    received({host_.scratch.data(), static_cast<std::size_t>(got)});
+    if (got == 0 || (got < 0 && used_)) return close();
+    if (got > 0) {
+      boost::system::error_code ignored;
+      socket_.cancel(ignored);
+      received({host_.scratch.data(), static_cast<std::size_t>(got)});
+    }
   }
   if (phase_ == Phase::kReading) set_deadline(kUnfinishedAtStop);
 }

@@ -43,7 +43,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Acts on a deadline that has passed: 408, or closes.
   void check_deadline(Clock::time_point now);
   Clock::time_point deadline() const { return deadline_; }
-  // Closes an idle connection; lets a request that has arrived be answered first.
+  // Closes an idle connection; lets a request that has arrived be answered first, and gives a new
+  // connection a second to bring its first one: its client would take the end for a refusal.
   void wind_up();
   void close();
 
@@ -73,6 +74,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string out_;       // what is being sent
   std::size_t sent_ = 0;  // how much of it
   bool keep_ = false;     // the connection, after this answer
+  bool used_ = false;     // a request was answered
   bool refused_ = false;  // the rest of the input is to be thrown away
 };
 

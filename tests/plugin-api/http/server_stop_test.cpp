@@ -22,6 +22,19 @@ TEST(HttpStop, AnswersTheRequestUnderWayAndClosesIdleConnections) {
   server.wait();
 }
 
+TEST(HttpStop, AnswersWhoHasConnectedAndNotAskedYet) {
+  RunningServer server(echo);
+  RawClient fresh = server.client();
+  RawClient used = server.client();
+  used.say(post("/a", "x"));
+  EXPECT_TRUE(used.hear_once()->ends_with("POST /a x"));  // so the one before it is accepted
+  server.server->stop();
+  EXPECT_EQ(used.hear_all(), "");
+  fresh.say(post("/b", "y"));
+  EXPECT_TRUE(fresh.hear_all().ends_with("POST /b y"));
+  server.wait();
+}
+
 TEST(HttpStop, RemovesItsSocketAndTakesNoMoreConnections) {
   RunningServer server(echo);
   server.stop();
