@@ -4,11 +4,13 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 #include "base/log.h"
@@ -18,6 +20,7 @@
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/notify.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
@@ -130,30 +133,71 @@ bool answers_at_default_place(const Config& config) {
          host->paths.run_dir != Paths().run_dir;
 }
 
-// The sockets: those that systemd passed, else our own.
-Result<std::vector<http::Listener>> open_listeners(const Config& config,
-                                                   const http::Handler& docker,
-                                                   const http::Handler& api) {
-  std::vector<http::Listener> listeners;
-  auto passed = http::passed_sockets();
-  const auto open = [&](const std::string& path, unsigned mode, const std::string& group,
-                        const http::Handler& handler) -> Status {
-    for (http::PassedSocket& socket : passed) {
-      if (socket.path != path) continue;
-      listeners.push_back({std::move(socket.socket), "", handler});
-      return {};
-    }
-    TRY(auto socket, http::listen_unix(path, mode, group));
-    listeners.push_back({std::move(socket), path, handler});
-    return {};
+// The sockets: those that systemd passed, and our own where it passed none. Passed ones are known
+// by their names and may be elsewhere. The API's group comes from the configuration, so that a unit
+// need not name it.
+class Listeners {
+ public:
+  Listeners(const Config& config, const http::Handler& docker, const http::Handler& api)
+      : plugin_{config.paths.plugin_socket(), 0600, "", docker},
+        api_{config.paths.api_socket(), 0660, api_group_of(config), api},
+        fixed_(answers_at_default_place(config)) {}
+
+  Result<std::vector<http::Listener>> open() && {
+    for (http::PassedSocket& passed : http::passed_sockets()) take(std::move(passed));
+    TRY_STATUS(serve(plugin_, plugin_.path));
+    TRY_STATUS(serve(api_, api_.path));
+    if (fixed_)
+      if (auto opened = serve(api_, Paths().api_socket()); !opened)
+        log::warn("fairlead-cni will not find this daemon", {{"error", opened.error().text}});
+    return std::move(listeners_);
+  }
+
+ private:
+  struct Kind {
+    std::string path;
+    unsigned mode;
+    std::string group;
+    const http::Handler& handler;
   };
-  TRY_STATUS(open(config.paths.plugin_socket(), 0600, "", docker));
-  TRY_STATUS(open(config.paths.api_socket(), 0660, api_group_of(config), api));
-  if (answers_at_default_place(config))
-    if (auto opened = open(Paths().api_socket(), 0660, api_group_of(config), api); !opened)
-      log::warn("fairlead-cni will not find this daemon", {{"error", opened.error().text}});
-  return listeners;
-}
+
+  static std::filesystem::path name_of(const std::string& path) {
+    return std::filesystem::path(path).filename();
+  }
+
+  // (std::filesystem::equivalent() does not compare sockets.)
+  static bool same_file(const std::string& one, const std::string& other) {
+    struct stat a {
+    }, b{};
+    return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+  }
+
+  void take(http::PassedSocket passed) {
+    const bool plugin = name_of(passed.path) == name_of(plugin_.path);
+    if (!plugin && name_of(passed.path) != name_of(api_.path))
+      return log::warn("ignoring a socket that systemd passed: its name is not known",
+                       {{"socket", passed.path}});
+    const Kind& kind = plugin ? plugin_ : api_;
+    if (auto given = http::give_access(passed.path, kind.mode, kind.group); !given)
+      log::warn("a passed socket keeps its permissions", {{"error", given.error().text}});
+    passed_.push_back(passed.path);
+    listeners_.push_back({std::move(passed.socket), "", kind.handler});
+  }
+
+  Status serve(const Kind& kind, const std::string& path) {
+    for (const std::string& other : passed_)
+      if (same_file(other, path)) return {};
+    TRY(auto socket, http::listen_unix(path, kind.mode, kind.group));
+    listeners_.push_back({std::move(socket), path, kind.handler});
+    return {};
+  }
+
+  const Kind plugin_, api_;
+  const bool fixed_;
+  std::vector<std::string> passed_;
+  std::vector<http::Listener> listeners_;
+};
 
 // Writers on a file system that a killed snapshot left frozen hang and cannot be killed: first of
 // all, they go on.
@@ -229,11 +273,13 @@ sigset_t block_signals() {
 
 Status serve(const Flags& flags, const Config& config) {
   const sigset_t signals = block_signals();
+  const Notifier notifier;
   thaw_left_overs(config.paths);
   TRY(auto core,
       open_core(config.paths, CoreMode::kDaemon, make_volumes,
                 config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
-  const auto docker = docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
+  const http::Handler docker =
+      docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
   const auto native = native::make_native_handler({.networks = core->networks(),
                                                    .volumes = core->volumes(),
                                                    .pools = core->volume_pools(),
@@ -242,13 +288,13 @@ Status serve(const Flags& flags, const Config& config) {
                                                    .open_netns = kernel::open_netns,
                                                    .version = std::string(kVersion)});
   const auto door = netns_door();
-  const auto api = [&](const http::Request& request) {
+  const http::Handler api = [&](const http::Request& request) {
     if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), door);
     return native(request);
   };
   // The sockets are there before the work of starting: requests wait in the backlog and are not
   // refused.
-  TRY(auto listeners, open_listeners(config, docker, api));
+  TRY(auto listeners, Listeners(config, docker, api).open());
   TRY(auto server, http::make_server(std::move(listeners), {}));
   look_over(*core);
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
@@ -257,12 +303,17 @@ Status serve(const Flags& flags, const Config& config) {
   TRY(auto monitor,
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
-  const auto reload = [&] {
+  const auto read_again = [&] {
     auto fresh = load_config(flags, &std::getenv);
     if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
     log::configure(fresh->log_level, fresh->log_format);
     repairer.set_period(std::chrono::seconds(fresh->reconcile_seconds));
     log::info("configuration read again");
+  };
+  const auto reload = [&] {
+    notifier.reloading();
+    read_again();
+    notifier.ready();
   };
   SignalThread on_signals(
       signals,
@@ -274,7 +325,9 @@ Status serve(const Flags& flags, const Config& config) {
   log::info("ready", {{"version", kVersion},
                       {"plugin_socket", config.paths.plugin_socket()},
                       {"api_socket", config.paths.api_socket()}});
+  notifier.ready();
   server->run();
+  notifier.stopping();
   log::info("stopping");
   monitor.reset();
   if (core->cluster() != nullptr) core->cluster()->stop();
