@@ -1,8 +1,10 @@
 # The CNI executables. The thin client is static and, where cni_client.h knows the processor, made without the C
 # library: it is started for every container. Sanitizers need one, so their builds link it as usual.
+set(FAIRLEAD_CLIENT_DEFINITIONS FAIRLEAD_VERSION="${PROJECT_VERSION}"
+  FAIRLEAD_LIBEXECDIR="${CMAKE_INSTALL_FULL_LIBEXECDIR}/fairlead")
 if(NOT FAIRLEAD_FUZZ)
   fairlead_program(fairlead_cni_client OUTPUT fairlead-cni SOURCES ${CMAKE_SOURCE_DIR}/plugin-api/bin/cni_client.cpp)
-  target_compile_definitions(fairlead_cni_client PRIVATE FAIRLEAD_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(fairlead_cni_client PRIVATE ${FAIRLEAD_CLIENT_DEFINITIONS})
   set_target_properties(fairlead_cni_client PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(fairlead_cni_client PRIVATE -Os -fno-exceptions -fno-rtti -fno-pie -fno-stack-protector
     -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections)
@@ -19,7 +21,7 @@ if(NOT FAIRLEAD_FUZZ)
 
   # The same through the C library: what other processors get. Built for the tests, which run both.
   fairlead_program(fairlead_cni_client_libc OUTPUT fairlead-cni-libc SOURCES ${CMAKE_SOURCE_DIR}/plugin-api/bin/cni_client.cpp)
-  target_compile_definitions(fairlead_cni_client_libc PRIVATE FAIRLEAD_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(fairlead_cni_client_libc PRIVATE ${FAIRLEAD_CLIENT_DEFINITIONS})
   set_target_properties(fairlead_cni_client_libc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_options(fairlead_cni_client_libc PRIVATE -Os -fno-exceptions -fno-rtti)
   if(NOT FAIRLEAD_SANITIZE)

@@ -20,8 +20,8 @@
 
 #include "plugin-api/bin/cni_client_text.h"
 
-#ifndef FAIRLEAD_LIBEXECDIR
-#define FAIRLEAD_LIBEXECDIR "/usr/lib/fairlead"
+#ifndef FAIRLEAD_LIBEXECDIR  // where the build installs it
+#define FAIRLEAD_LIBEXECDIR "/usr/libexec/fairlead"
 #endif
 
 namespace client {
@@ -34,6 +34,10 @@ constexpr std::size_t kMostAnswer = 1 << 20;
 constexpr long kDefaultTimeout = 55'000;  // milliseconds; runtimes give up after 60 s and more
 
 constexpr int kIo = 5, kDecoding = 6, kTryAgain = 11;  // CNI error codes
+
+// Where it may have been installed, this build's own place first.
+constexpr Text kLocalFolders[] = {FAIRLEAD_LIBEXECDIR, "/usr/libexec/fairlead",
+                                  "/usr/local/libexec/fairlead", "/usr/lib/fairlead"};
 
 constexpr Text kVersions[] = {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 
@@ -154,7 +158,7 @@ Text own_folder() {
   if (input_read) rewind_input();
   try_local(variable("FAIRLEAD_LIBEXEC="));
   try_local(own_folder());
-  try_local(FAIRLEAD_LIBEXECDIR);
+  for (const Text folder : kLocalFolders) try_local(folder);
   read_input();
   fail(kTryAgain, "fairleadd does not answer at ", socket_path.text(),
        ", and fairlead-cni-local was not found to do without it; start fairleadd, or install "

@@ -291,8 +291,9 @@ TEST_P(Client, says_what_to_do_when_there_is_neither) {
   TemporaryFolder alone;
   std::filesystem::copy_file(GetParam(), alone.path() + "/fairlead");
   const Finished finished = run_client(alone.path() + "/fairlead", environment, kConfig);
-  if (std::filesystem::exists("/usr/lib/fairlead/fairlead-cni-local"))
-    GTEST_SKIP() << "fairlead-cni-local is installed on this machine";
+  for (const char* folder : {"/usr/libexec", "/usr/local/libexec", "/usr/lib"})
+    if (std::filesystem::exists(std::string(folder) + "/fairlead/fairlead-cni-local"))
+      GTEST_SKIP() << "fairlead-cni-local is installed on this machine";
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_EQ(code_of(finished), 11);
   EXPECT_EQ(json::parse(finished.out)->at("cniVersion"), "1.0.0");

@@ -32,12 +32,12 @@ class Docker:
 
     # ---- the daemon -----------------------------------------------------------------------------------------------
 
-    def start(self):
+    def start(self, deadline=60):
         options = ["--live-restore"] if self._live_restore else []
         self.daemon = self.host.start(
             *self.daemon_prefix, "dockerd", "--host", "unix://" + SOCKET, "--exec-opt",
             "native.cgroupdriver=cgroupfs", "--cgroup-parent", self.host.cgroup, *options, name="dockerd")
-        eventually(self._ready, "dockerd to answer", deadline=60, pause=0.1)
+        eventually(self._ready, "dockerd to answer", deadline, pause=0.1)
         return self
 
     def _ready(self):

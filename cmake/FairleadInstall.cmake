@@ -1,0 +1,20 @@
+# cmake --install build/release [--prefix /usr], with DESTDIR as usual. Units are written at that time, so that they
+# name the prefix that was really chosen.
+if(FAIRLEAD_FUZZ)  # without the CNI executables
+  return()
+endif()
+set(FAIRLEAD_CNI_DIR /opt/cni/bin CACHE STRING "Where the runtimes look for CNI plugins (Debian 13's containerd: /usr/lib/cni)")
+set(FAIRLEAD_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix")
+
+install(TARGETS fairleadd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS fairlead RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS fairlead_cni_local RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/fairlead)
+install(PROGRAMS $<TARGET_FILE:fairlead_cni_client> DESTINATION ${FAIRLEAD_CNI_DIR} RENAME fairlead)
+install(FILES README.md LICENSE docs/starting.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY examples/cni DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES packaging/fairleadd.socket DESTINATION ${FAIRLEAD_UNIT_DIR})
+install(CODE "
+  set(FAIRLEAD_SBIN_DIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
+  set(FAIRLEAD_DOC_DIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
+  configure_file(\"${CMAKE_SOURCE_DIR}/packaging/fairleadd.service.in\" \"${CMAKE_BINARY_DIR}/fairleadd.service\" @ONLY)")
+install(FILES ${CMAKE_BINARY_DIR}/fairleadd.service DESTINATION ${FAIRLEAD_UNIT_DIR})
