@@ -12,6 +12,7 @@ tl::unexpected<Error> cannot(const Backend& backend, std::string_view verb) {
 
 }  // namespace
 
+Result<bool> Backend::mend(const Volume&) { return false; }
 Status Backend::resize(const Volume&, std::uint64_t) { return cannot(*this, "change a size"); }
 Status Backend::take_snapshot(const Volume&, const Snapshot&, const Progress&) {
   return cannot(*this, "make snapshots");

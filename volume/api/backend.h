@@ -50,8 +50,12 @@ class Backend {
   // Who, in any mount namespace, has the volume's data mounted: a text for people, empty when
   // nobody.
   virtual Result<std::string> users(const Volume& volume) = 0;
-  // Trouble with the data is told in `health`, not as an error. `reason` is filled by the service.
+  // Trouble with the data is told in `health`, not as an error. `reason`: what there is to add to
+  // why this backend was chosen, which the service tells.
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
+  // Ends trouble that can be ended without asking anybody, for reconcile, while status tells some:
+  // what an older version did otherwise, for one. False, and the default: there was nothing to do.
+  virtual Result<bool> mend(const Volume& volume);
 
   // --- What not every kind of volume can do. The defaults answer kUnsupported and say what to use
   // instead.

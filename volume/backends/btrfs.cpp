@@ -9,6 +9,8 @@
 #include <cerrno>
 
 #include "base/fault.h"
+#include "base/log.h"
+#include "volume/api/text.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/honour.h"
 #include "volume/backends/users.h"
@@ -23,6 +25,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::string_view kBackend = "btrfs";
+constexpr std::size_t kMostInner = 1000;  // subvolumes inside that are looked at
 constexpr const char* kFs = "fs";
 constexpr const char* kRolling = "rolling";  // the other content of a roll-back
 // On the top folder of a subvolume that a roll-back made: the snapshot that it is to leave behind.
@@ -59,15 +62,50 @@ Status set_properties(const Folder& data, const VolumeOptions& options) {
   return {};
 }
 
-// Nothing to do without a size: a snapshot brings no limit with simple quotas, and its source's
-// with the full ones, which is taken away then.
-Status set_size(const Folder& fs, const std::optional<std::uint64_t>& size) {
+// `fs` is in `folder`. Without a size: a snapshot brings no limit with simple quotas, and is
+// counted with what is made inside from now on; with the full ones it brings its source's, which is
+// taken away then.
+Status set_size(const Folder& folder, const Folder& fs, const std::optional<std::uint64_t>& size) {
   TRY(const auto kind, size ? btrfs::enable_quota(fs.fd()) : btrfs::quota_kind(fs.fd()));
   if (kind == btrfs::QuotaKind::kNone) return {};
   TRY(const auto id, btrfs::id_of(fs.fd()));
-  TRY(const auto now, btrfs::limit_of(fs.fd(), id));
-  if (now == size) return {};
-  return btrfs::set_limit(fs.fd(), id, size);
+  return btrfs::set_limit(folder.fd(), id, size);
+}
+
+// --- subvolumes that were made inside
+
+using InnerSubvolumes = std::vector<btrfs::InnerSubvolume>;
+
+Result<InnerSubvolumes> inner_of(const Folder& fs) {
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  return btrfs::inner_subvolumes(fs.fd(), id, kMostInner);
+}
+
+// "x", "docker/a" and 4 more: as those who are in the volume know them.
+std::string names_of(const InnerSubvolumes& inner) {
+  constexpr std::size_t kNamed = 3;
+  constexpr std::string_view kData = "_data/";
+  std::vector<std::string> names;
+  for (const btrfs::InnerSubvolume& one : inner) {
+    const bool below = one.path.starts_with(kData);
+    if (names.size() < kNamed)
+      names.push_back(
+          fmt::format("\"{}\"", shown(below ? one.path.substr(kData.size()) : one.path)));
+  }
+  const std::string text = fmt::format("{}", fmt::join(names, ", "));
+  if (inner.size() <= kNamed) return text;
+  return fmt::format("{} and {}{} more", text, inner.size() >= kMostInner ? "at least " : "",
+                     inner.size() - kNamed);
+}
+
+// `what` is made of a snapshot of btrfs, which takes along nothing that is in them.
+Status refuse_inner(const Folder& fs, std::string_view what) {
+  TRY(const auto inner, inner_of(fs));
+  if (inner.empty()) return {};
+  return fail(Code::kConflict,
+              "{} would leave out what is in the subvolumes made inside: {}; an export or a backup "
+              "takes them along; or remove them first (btrfs subvolume delete)",
+              what, names_of(inner));
 }
 
 class BtrfsBackend : public FolderBackend {
@@ -92,8 +130,10 @@ class BtrfsBackend : public FolderBackend {
   Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
+  Result<bool> mend(const Volume& volume) override;
 
  private:
+  Status look_inside(const Folder& fs, std::uint64_t id, VolumeStatus& status);
   Result<Folder> fs_of(const Volume& volume) const;
   Result<Folder> data_of(const Volume& volume) const;
   Result<Folder> snapshot_of(const Volume& volume, const std::string& snapshot_id) const;
@@ -137,7 +177,7 @@ Status BtrfsBackend::create(const Volume& volume, Rollback& undo) {
   TRY_STATUS(btrfs::create(building, kFs));
   fault_point("volume.build.subvolume");
   TRY(const auto fs, building.folder(kFs));
-  TRY_STATUS(set_size(fs, options.size));
+  TRY_STATUS(set_size(building, fs, options.size));
   fault_point("volume.build.limited");
   TRY(const auto data, fs.make_folder("_data", 0700));
   TRY_STATUS(set_properties(data, options));
@@ -152,11 +192,13 @@ Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   TRY(const auto options, parse_options(volume.options));
   TRY(const auto from, snapshot_id.empty() ? fs_of(source) : snapshot_of(source, snapshot_id));
+  TRY_STATUS(refuse_inner(from, "a clone"));
   TRY(const auto building, begin_on_btrfs(volume, undo));
   TRY_STATUS(btrfs::snapshot(from.fd(), building, kFs, btrfs::Writable::kYes));
+  TRY_STATUS(refuse_inner(from, "a clone"));  // made meanwhile
   fault_point("volume.clone.copied");
   TRY(const auto fs, building.folder(kFs));
-  TRY_STATUS(set_size(fs, options.size));  // before anybody can write
+  TRY_STATUS(set_size(building, fs, options.size));  // before anybody can write
   fault_point("volume.clone.limited");
   TRY(const auto data, fs.folder("_data"));
   TRY_STATUS(set_properties(data, options));
@@ -207,6 +249,9 @@ std::string BtrfsBackend::data_path(const Volume& volume) const {
 Result<std::string> BtrfsBackend::mount(const Volume& volume) {
   TRY(const auto data, data_of(volume));
   TRY(const auto options, parse_options(volume.options));
+  if (const auto mended = mend(volume); !mended)  // it works all the same, and status tells
+    log::warn("the limit of a volume does not hold for subvolumes inside it",
+              {{"volume", volume.name.str()}, {"error", mended.error().text}});
   if (Views::needed(options)) {
     TRY(const auto folder, pool_.open(volume.id));
     TRY_STATUS(views_.mount(folder, data.fd(), options));
@@ -219,6 +264,39 @@ Result<std::string> BtrfsBackend::users_in(const MountScan& scan, const Folder& 
   return users_text(scan, folder, {place}, own_mounts());
 }
 
+// What an older version limited alone, or what its maker took out of the limit, is under it then.
+Result<bool> BtrfsBackend::mend(const Volume& volume) {
+  TRY(const auto fs, fs_of(volume));
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(const bool some, btrfs::needs_joining(fs.fd(), id));
+  if (!some) return false;
+  TRY(const auto limit, btrfs::limit_of(fs.fd(), id));
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY_STATUS(btrfs::set_limit(folder.fd(), id, limit));
+  return true;
+}
+
+// What subvolumes inside do to the limit, and what they keep from working.
+Status BtrfsBackend::look_inside(const Folder& fs, std::uint64_t id, VolumeStatus& status) {
+  TRY(const auto kind, btrfs::quota_kind(fs.fd()));
+  if (status.size && kind == btrfs::QuotaKind::kFull)
+    status.reason =
+        "its limit does not hold for subvolumes that are made inside it: this file system has full "
+        "quotas, not simple ones (kernel 6.7)";
+  TRY(const bool loose, btrfs::needs_joining(fs.fd(), id));
+  TRY(const auto inner, inner_of(fs));
+  if (status.size && loose)
+    status.health =
+        "its limit does not hold for subvolumes inside it; mount it again, or run "
+        "fairlead reconcile";
+  else if (!inner.empty())
+    status.health = fmt::format(
+        "subvolumes were made inside: {}; snapshots, clones and rollback would leave them out and "
+        "are refused; export and backup take them along",
+        names_of(inner));
+  return {};
+}
+
 Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
   const auto look = [&]() -> Status {
@@ -229,9 +307,11 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
     TRY(status.used, btrfs::used_by(fs.fd(), id));
     TRY_STATUS(tell_users(volume, status));
     const auto wish = parse_options(volume.options);
-    if (wish && wish->size && !status.size)
+    if (wish && wish->size && !status.size) {
       status.health = "its limit is missing: quotas were switched off; set the size again";
-    return {};
+      return {};
+    }
+    return look_inside(fs, id, status);
   };
   if (const auto seen = look(); !seen) status.health = seen.error().text;
   return status;
@@ -270,7 +350,8 @@ Status BtrfsBackend::resize(const Volume& volume, std::uint64_t size) {
                 "size",
                 *used, size);
   fault_point("volume.resize.checked");
-  return btrfs::set_limit(fs.fd(), id, size);
+  TRY(const auto folder, pool_.open(volume.id));
+  return btrfs::set_limit(folder.fd(), id, size);
 }
 
 Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapshot,
@@ -281,9 +362,26 @@ Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapsho
   TRY(const auto snapshots, folder.ensure_folder("snapshots", 0700));
   TRY(const bool there, snapshots.has(snapshot.id));
   if (there) return {};
+  TRY_STATUS(refuse_inner(fs, "a snapshot"));
   TRY_STATUS(btrfs::snapshot(fs.fd(), snapshots, snapshot.id, btrfs::Writable::kNo));
   fault_point("volume.snapshot.made");
-  return {};
+  const auto whole = refuse_inner(fs, "a snapshot");  // made meanwhile
+  if (!whole) (void)remove_tree(snapshots, snapshot.id);
+  return whole;
+}
+
+// Older versions rolled back although there were subvolumes inside: they are in what was kept then,
+// and nowhere else.
+Status refuse_only_copy(const Folder& snapshots, const std::string& snapshot_id) {
+  const auto snapshot = snapshots.folder(snapshot_id);
+  if (!snapshot && snapshot.error().code == Code::kNotFound) return {};
+  if (!snapshot) return fail(snapshot.error());
+  TRY(const auto inner, inner_of(*snapshot));
+  if (inner.empty()) return {};
+  return fail(Code::kConflict,
+              "it has the only copy of what is in the subvolumes made inside: {}; export it, then "
+              "remove them (btrfs property set {} ro false; btrfs subvolume delete)",
+              names_of(inner), snapshot->path());
 }
 
 Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {
@@ -292,6 +390,7 @@ Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snap
       [](const Folder& folder) { return tl::expected<Folder, Error>(folder.folder("snapshots")); });
   if (!snapshots && snapshots.error().code == Code::kNotFound) return {};
   if (!snapshots) return fail(snapshots.error());
+  TRY_STATUS(refuse_only_copy(*snapshots, snapshot_id));
   return remove_tree(*snapshots, snapshot_id);
 }
 
@@ -317,7 +416,7 @@ Status BtrfsBackend::build_next(const Folder& folder, const Volume& volume, cons
   TRY_STATUS(btrfs::snapshot(snapshot.fd(), folder, kRolling, btrfs::Writable::kYes));
   fault_point("volume.roll-back.copied");
   TRY(const auto next, folder.folder(kRolling));
-  TRY_STATUS(set_size(next, size));
+  TRY_STATUS(set_size(folder, next, size));
   if (::fsetxattr(next.fd(), kRollMark, kept.data(), kept.size(), 0) != 0)
     return fail_errno(errno, fmt::format("mark {}", next.path()));
   TRY_STATUS(btrfs::flush(next.fd()));
@@ -341,12 +440,16 @@ Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, c
     TRY(const bool exchanged, is_exchanged(fs, kept.id));
     if (!exchanged) {
       TRY(const auto source, snapshot_of(volume, snapshot.id));
+      TRY_STATUS(refuse_inner(fs, "a rollback"));
+      TRY_STATUS(refuse_inner(source, "a rollback to that snapshot"));
       TRY_STATUS(build_next(folder, volume, source, kept.id));
     }
     TRY_STATUS(folder.rename(kRolling, snapshots, kept.id));
     fault_point("volume.roll-back.kept");
   }
   TRY(const auto old, snapshots.folder(kept.id));
+  TRY(const auto old_id, btrfs::id_of(old.fd()));
+  TRY_STATUS(btrfs::forget_limit(snapshots.fd(), old_id));  // a full one cannot be made read-only
   TRY_STATUS(btrfs::set_read_only(old.fd(), true));
   return btrfs::flush(old.fd());
 }

@@ -1,6 +1,8 @@
 #include "volume/kernel/btrfs.h"
 
+#include <endian.h>
 #include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -15,11 +17,14 @@
 #include <cstring>
 #include <future>
 
+#include "volume/kernel/btrfs_search.h"
+
 namespace fairlead::volume::btrfs {
 
 namespace {
 
 constexpr ino_t kSubvolumeInode = 256;  // BTRFS_FIRST_FREE_OBJECTID
+constexpr ino_t kHollowInode = 2;       // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID
 constexpr auto kScrubStep = std::chrono::milliseconds(100);
 
 // The names in the ioctls are fixed arrays; an ioctl with a name cut short would meet another file.
@@ -108,6 +113,47 @@ Result<std::uint64_t> id_of(int subvolume) {
     return fail_errno(errno, "ask for the id of a subvolume");
   return args.treeid;
 }
+
+// --- subvolumes inside of subvolumes
+
+namespace {
+
+// "a/b/", or nothing for the top folder.
+std::string path_of_folder(int fd, std::uint64_t subvolume, std::uint64_t inode) {
+  btrfs_ioctl_ino_lookup_args args{};
+  args.treeid = subvolume;
+  args.objectid = inode;
+  return ::ioctl(fd, BTRFS_IOC_INO_LOOKUP, &args) == 0 ? args.name : ".../";
+}
+
+Status add_children(int fd, std::uint64_t parent, const std::string& prefix, std::size_t most,
+                    std::vector<InnerSubvolume>& found) {
+  const ItemsOf children{
+      .tree = BTRFS_ROOT_TREE_OBJECTID, .object = parent, .type = BTRFS_ROOT_REF_KEY};
+  return each_item(fd, children, [&](std::uint64_t child, std::string_view bytes) {
+    btrfs_root_ref ref{};
+    if (found.size() >= most || bytes.size() < sizeof ref) return;
+    std::memcpy(&ref, bytes.data(), sizeof ref);
+    const std::string_view name = bytes.substr(sizeof ref, le16toh(ref.name_len));
+    const std::string folder = path_of_folder(fd, parent, le64toh(ref.dirid));
+    found.push_back({.id = child, .path = fmt::format("{}{}{}", prefix, folder, name)});
+  });
+}
+
+}  // namespace
+
+Result<std::vector<InnerSubvolume>> inner_subvolumes(int fd, std::uint64_t subvolume,
+                                                     std::size_t most) {
+  std::vector<InnerSubvolume> found;
+  TRY_STATUS(add_children(fd, subvolume, {}, most, found));
+  for (std::size_t next = 0; next < found.size() && found.size() < most; ++next) {
+    const InnerSubvolume outer = found[next];
+    TRY_STATUS(add_children(fd, outer.id, outer.path + "/", most, found));
+  }
+  return found;
+}
+
+bool is_hollow(ino_t inode) { return inode == kHollowInode; }
 
 Status flush(int fd) {
   if (::syncfs(fd) != 0) return fail_errno(errno, "flush a file system");

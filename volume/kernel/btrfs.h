@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "volume/kernel/folder.h"
@@ -23,12 +24,26 @@ Status create(const Folder& parent, const std::string& name);
 enum class Writable { kYes, kNo };
 // The content of the subvolume `source` at this moment, all that was written included, as a new
 // subvolume. It is there whole or not at all, also after a power cut. Subvolumes inside it are
-// empty folders in the snapshot.
+// empty folders in the snapshot (is_hollow).
 Status snapshot(int source, const Folder& parent, const std::string& name, Writable writable);
 
 // Removes the subvolume with its content at once; the space comes back a little later. kNotFound
 // when there is none, kInvalid when it is no subvolume, kConflict while it holds other subvolumes.
 Status destroy(int parent, const std::string& name);
+
+struct InnerSubvolume {
+  std::uint64_t id = 0;
+  std::string path;  // from the top folder of the outer one; ".../" for what is too deep to tell
+};
+// Those inside `subvolume` (its id_of) at any depth, `most` of them; `fd` lies on the same file
+// system. By the references that btrfs keeps, without a walk. Anybody who owns a folder can make
+// some (BTRFS_IOC_SUBVOL_CREATE needs no capability).
+Result<std::vector<InnerSubvolume>> inner_subvolumes(int fd, std::uint64_t subvolume,
+                                                     std::size_t most);
+
+// Whether a folder on btrfs with this inode number is what a snapshot shows in the place of a
+// subvolume: empty, and nothing can be made in it.
+bool is_hollow(ino_t inode);
 
 Status set_read_only(int subvolume, bool read_only);
 Result<bool> is_read_only(int subvolume);

@@ -5,9 +5,14 @@
 #include <linux/btrfs_tree.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
+
+#include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_search.h"
 
 namespace fairlead::volume::btrfs {
 
@@ -17,6 +22,15 @@ namespace {
 constexpr std::uint64_t kEnableSimple = 4;      // BTRFS_QUOTA_CTL_ENABLE_SIMPLE_QUOTA
 constexpr std::uint64_t kSimpleMode = 1 << 3;   // BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE
 constexpr std::uint64_t kNoLimit = UINT64_MAX;  // clears the one that was set
+constexpr std::size_t kAll = SIZE_MAX;
+
+// The qgroup 1/<id>; that of the subvolume alone, 0/<id>, is its id.
+std::uint64_t group_of(std::uint64_t subvolume) {
+  return std::uint64_t{1} << BTRFS_QGROUP_LEVEL_SHIFT | subvolume;
+}
+std::uint64_t subvolume_of(std::uint64_t group) {
+  return group & ((std::uint64_t{1} << BTRFS_QGROUP_LEVEL_SHIFT) - 1);
+}
 
 // One item of the quota tree by its exact key; nothing when there is no such item or no such tree.
 template <class Item>
@@ -77,30 +91,149 @@ Result<QuotaKind> enable_quota(int fd) {
   return now;
 }
 
-Status set_limit(int fd, std::uint64_t subvolume, std::optional<std::uint64_t> bytes) {
-  btrfs_ioctl_qgroup_limit_args args{};
-  args.qgroupid = subvolume;
-  args.lim.flags = BTRFS_QGROUP_LIMIT_MAX_RFER;
-  args.lim.max_rfer = bytes.value_or(kNoLimit);
-  if (::ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) != 0)
-    return fail_errno(errno, fmt::format("limit subvolume {}", subvolume));
-  TRY(const auto kept, limit_of(fd, subvolume));
-  if (kept != bytes)
-    return fail(Code::kIo, "limit subvolume {} to {} bytes: the kernel kept {}", subvolume,
-                bytes.value_or(0), kept.value_or(0));
+namespace {
+
+// --- groups
+
+Result<std::vector<std::uint64_t>> members_of(int fd, std::uint64_t group) {
+  std::vector<std::uint64_t> members;  // ascending
+  const ItemsOf relations{
+      .tree = BTRFS_QUOTA_TREE_OBJECTID, .object = group, .type = BTRFS_QGROUP_RELATION_KEY};
+  TRY_STATUS(each_item(fd, relations, [&](std::uint64_t member, std::string_view) {
+    if (member < group) members.push_back(member);  // each relation is there both ways
+  }));
+  return members;
+}
+
+bool has(const std::vector<std::uint64_t>& members, std::uint64_t one) {
+  return std::ranges::binary_search(members, one);
+}
+
+// What counts for the subvolume: its group, if there is one that it is in.
+Result<std::uint64_t> counting(int fd, std::uint64_t subvolume) {
+  TRY(const auto members, members_of(fd, group_of(subvolume)));
+  return has(members, subvolume) ? group_of(subvolume) : subvolume;
+}
+
+enum class Relation : std::uint64_t { kNone = 0, kMember = 1 };
+
+// 0 or the errno.
+int relate(int fd, std::uint64_t member, std::uint64_t group, Relation relation) {
+  btrfs_ioctl_qgroup_assign_args args{};
+  args.assign = static_cast<std::uint64_t>(relation);
+  args.src = member;
+  args.dst = group;
+  return ::ioctl(fd, BTRFS_IOC_QGROUP_ASSIGN, &args) < 0 ? errno : 0;
+}
+
+Status join(int fd, std::uint64_t subvolume, std::uint64_t group) {
+  const int failed = relate(fd, subvolume, group, Relation::kMember);
+  if (failed == 0 || failed == EEXIST) return {};
+  return fail_errno(failed, fmt::format("put subvolume {} under a limit", subvolume));
+}
+
+Status make_group(int fd, std::uint64_t subvolume) {
+  btrfs_ioctl_qgroup_create_args args{.create = 1, .qgroupid = group_of(subvolume)};
+  if (::ioctl(fd, BTRFS_IOC_QGROUP_CREATE, &args) == 0) return {};
+  if (errno != EEXIST) return fail_errno(errno, fmt::format("make the qgroup 1/{}", subvolume));
+  TRY(const auto members, members_of(fd, args.qgroupid));
+  if (members.empty() || has(members, subvolume)) return {};
+  return fail(Code::kConflict,
+              "the qgroup 1/{} of btrfs is in use for subvolume {}; remove it (btrfs qgroup "
+              "destroy), or choose another number for it",
+              subvolume, members.front());
+}
+
+// The subvolume before those inside it: what is made meanwhile joins by itself.
+Status gather(int fd, std::uint64_t subvolume) {
+  const std::uint64_t group = group_of(subvolume);
+  TRY(const auto members, members_of(fd, group));
+  if (!has(members, subvolume)) {
+    TRY_STATUS(make_group(fd, subvolume));
+    TRY_STATUS(join(fd, subvolume, group));
+  }
+  TRY(const auto inner, inner_subvolumes(fd, subvolume, kAll));
+  for (const InnerSubvolume& one : inner) {
+    if (has(members, one.id)) continue;
+    const auto joined = join(fd, one.id, group);
+    if (!joined && joined.error().sys_errno != EINVAL) return joined;  // EINVAL: gone meanwhile
+  }
   return {};
 }
 
-Result<std::optional<std::uint64_t>> limit_of(int fd, std::uint64_t subvolume) {
-  TRY(const auto item, find_item<btrfs_qgroup_limit_item>(fd, BTRFS_QGROUP_LIMIT_KEY, subvolume));
+// --- limits of a qgroup
+
+Result<std::optional<std::uint64_t>> limit_of_group(int fd, std::uint64_t group) {
+  TRY(const auto item, find_item<btrfs_qgroup_limit_item>(fd, BTRFS_QGROUP_LIMIT_KEY, group));
   if (!item || (le64toh(item->flags) & BTRFS_QGROUP_LIMIT_MAX_RFER) == 0) return std::nullopt;
   const std::uint64_t limit = le64toh(item->max_rfer);
   if (limit == 0 || limit == kNoLimit) return std::nullopt;
   return limit;
 }
 
+Status limit_group(int fd, std::uint64_t group, std::optional<std::uint64_t> bytes) {
+  TRY(const auto before, limit_of_group(fd, group));
+  if (before == bytes) return {};
+  btrfs_ioctl_qgroup_limit_args args{};
+  args.qgroupid = group;
+  args.lim.flags = BTRFS_QGROUP_LIMIT_MAX_RFER;
+  args.lim.max_rfer = bytes.value_or(kNoLimit);
+  const std::string what =
+      fmt::format("limit the qgroup {}/{}", btrfs_qgroup_level(group), subvolume_of(group));
+  if (::ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) != 0) return fail_errno(errno, what);
+  TRY(const auto kept, limit_of_group(fd, group));
+  if (kept != bytes)
+    return fail(Code::kIo, "{} to {} bytes: the kernel kept {}", what, bytes.value_or(0),
+                kept.value_or(0));
+  return {};
+}
+
+}  // namespace
+
+Status set_limit(int fd, std::uint64_t subvolume, std::optional<std::uint64_t> bytes) {
+  TRY(const QuotaKind kind, quota_kind(fd));
+  if (kind != QuotaKind::kSimple) return limit_group(fd, subvolume, bytes);
+  TRY_STATUS(gather(fd, subvolume));
+  TRY_STATUS(limit_group(fd, group_of(subvolume), bytes));
+  return limit_group(fd, subvolume, std::nullopt);  // the last: there is always one that holds
+}
+
+Result<std::optional<std::uint64_t>> limit_of(int fd, std::uint64_t subvolume) {
+  TRY(const std::uint64_t group, counting(fd, subvolume));
+  TRY(const auto limit, limit_of_group(fd, group));
+  if (limit || group == subvolume) return limit;
+  return limit_of_group(fd, subvolume);
+}
+
+Result<bool> needs_joining(int fd, std::uint64_t subvolume) {
+  TRY(const QuotaKind kind, quota_kind(fd));
+  if (kind != QuotaKind::kSimple) return false;
+  TRY(const auto members, members_of(fd, group_of(subvolume)));
+  TRY(const auto own, limit_of_group(fd, subvolume));
+  if (own || !has(members, subvolume)) return true;
+  TRY(const auto inner, inner_subvolumes(fd, subvolume, kAll));
+  return std::ranges::any_of(inner,
+                             [&](const InnerSubvolume& one) { return !has(members, one.id); });
+}
+
+Status forget_limit(int fd, std::uint64_t subvolume) {
+  TRY(const auto members, members_of(fd, group_of(subvolume)));
+  if (has(members, subvolume)) {
+    for (const std::uint64_t member : members) {
+      const int failed = relate(fd, member, group_of(subvolume), Relation::kNone);
+      if (failed != 0 && failed != ENOENT)
+        return fail_errno(failed, fmt::format("take subvolume {} out of a limit", member));
+    }
+    btrfs_ioctl_qgroup_create_args args{.create = 0, .qgroupid = group_of(subvolume)};
+    if (::ioctl(fd, BTRFS_IOC_QGROUP_CREATE, &args) != 0 && errno != ENOENT)
+      return fail_errno(errno, fmt::format("remove the qgroup 1/{}", subvolume));
+  }
+  return limit_group(fd, subvolume, std::nullopt);
+}
+
 Result<std::optional<std::uint64_t>> used_by(int fd, std::uint64_t subvolume) {
-  TRY(const auto item, find_item<btrfs_qgroup_info_item>(fd, BTRFS_QGROUP_INFO_KEY, subvolume));
+  TRY(const std::uint64_t group, counting(fd, subvolume));
+  TRY(const auto item, find_item<btrfs_qgroup_info_item>(fd, BTRFS_QGROUP_INFO_KEY, group));
   if (!item) return std::nullopt;
   return le64toh(item->rfer);
 }

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_quota.h"
 
 namespace fairlead::volume {
 
@@ -71,8 +72,10 @@ int unlink_entry(int folder, const char* name, int flags) {
 
 // A btrfs subvolume goes at once, however large. One that holds others (which is read-only,
 // perhaps: a snapshot) is made writable and emptied as a folder, which rmdir(2) takes at its end.
+// Its limit goes first: what is full loses no subvolumes.
 bool destroy_subvolume(int folder, const std::string& name, int subvolume) {
   if (!btrfs::is_subvolume(subvolume).value_or(false)) return false;
+  if (const auto id = btrfs::id_of(subvolume)) (void)btrfs::forget_limit(folder, *id);
   if (btrfs::destroy(folder, name)) return true;
   (void)btrfs::set_read_only(subvolume, false);  // the first unlink tells when that failed
   return false;

@@ -25,7 +25,12 @@ Result<std::vector<Volume>> Service::list() {
   return volumes;
 }
 
-std::string Service::reason_of(const Volume& volume) {
+std::string Service::reason_of(const Volume& volume, const std::string& remark) {
+  const std::string reason = choice_of(volume);
+  return remark.empty() ? reason : fmt::format("{}; {}", reason, remark);
+}
+
+std::string Service::choice_of(const Volume& volume) {
   const auto options = parse_options(volume.options);
   if (options && !options->from_volume.empty())
     return fmt::format("{} is that of \"{}\", which it was cloned from", volume.backend,
@@ -52,7 +57,7 @@ Result<VolumeStatus> Service::status(const Volume& volume) {
                         .in_use = {},
                         .users = {},
                         .health = status.error().text};
-  status->reason = reason_of(volume);
+  status->reason = reason_of(volume, status->reason);
   return status;
 }
 
@@ -61,7 +66,7 @@ Result<VolumeStatus> Service::usage(const std::string& name, const Progress& pro
     TRY(const auto parsed, VolumeName::parse(name));
     TRY(const auto opened, open(parsed));
     TRY(auto usage, opened.backend->usage(opened.stored.volume, progress));
-    usage.reason = reason_of(opened.stored.volume);
+    usage.reason = reason_of(opened.stored.volume, usage.reason);
     return usage;
   };
   return in_context(run(), "measure", name);

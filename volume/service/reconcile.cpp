@@ -72,12 +72,30 @@ Status Service::drop_archive_leftovers(const Volume& seen, ReconcileReport& repo
   return {};
 }
 
+Result<bool> Service::mend(const Volume& seen) {
+  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
+  TRY(const auto stored, records_.by_id(seen.id));
+  if (!stored || stored->volume.phase != Phase::kReady || stored->volume.change) return false;
+  TRY(Backend* const backend, backends_.find(stored->volume));
+  return backend->mend(stored->volume);
+}
+
 void Service::look_after(const Volume& volume, ReconcileReport& report) {
   const auto fails = [&](const std::string& text) {
     report.failures.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), text));
   };
-  const auto state = status(volume);
+  auto state = status(volume);
   if (!state) return;  // it never fails
+  if (state->health != "ok") {
+    const auto mended = mend(volume);
+    if (!mended && mended.error().code != Code::kUnavailable) fails(mended.error().text);
+    if (mended && *mended) {
+      report.actions.push_back(
+          fmt::format("mended volume \"{}\": {}", volume.name.str(), state->health));
+      state = status(volume);
+      if (!state) return;
+    }
+  }
   if (state->health != "ok") return fails(state->health);
   if (!volume.mounts.empty() || state->in_use != false) return;
   if (const auto rests = let_rest(volume); !rests && rests.error().code != Code::kUnavailable)

@@ -134,7 +134,10 @@ class Service : public VolumeService {
   Status drop_archive_leftovers(const Volume& seen, ReconcileReport& report);
   void look_after(const Volume& volume, ReconcileReport& report);
   void empty_due_trash(ReconcileReport& report);
-  std::string reason_of(const Volume& volume);
+  Result<bool> mend(const Volume& seen);
+  // Why it has this backend, and what the backend has to add.
+  std::string reason_of(const Volume& volume, const std::string& remark);
+  std::string choice_of(const Volume& volume);
 
   Records records_;
   JobRecords jobs_;

@@ -4,73 +4,20 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "base/hash.h"
-#include "tests/volume/loop_disk.h"
+#include "tests/volume/backends/btrfs_world.h"
 #include "volume/kernel/btrfs.h"
-#include "volume/kernel/btrfs_quota.h"
 
 namespace fairlead::volume {
 namespace {
 
 using ::testing::HasSubstr;
 using testing::is_there;
-using testing::LoopDisk;
 using testing::read_text;
 using testing::write_text;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
-struct BtrfsBackendTest : ::testing::Test {
-  void SetUp() override {
-    if (!disk.ok()) GTEST_SKIP() << disk.why();
-    backend = make_btrfs_backend(disk / "root");
-  }
-  static Volume a_volume(std::map<std::string, std::string> options = {}) {
-    return {.id = random_hex(32),
-            .name = VolumeName::parse("shop").value(),
-            .backend = "btrfs",
-            .options = std::move(options),
-            .phase = Phase::kReady,
-            .created = 1000};
-  }
-  Volume created(std::map<std::string, std::string> options = {}) {
-    Volume volume = a_volume(std::move(options));
-    Rollback undo;
-    const auto done = backend->create(volume, undo);
-    EXPECT_TRUE(done) << done.error().text;
-    undo.commit();
-    return volume;
-  }
-  Volume cloned(const Volume& source, const std::string& snapshot,
-                std::map<std::string, std::string> options = {}) {
-    Volume volume = a_volume(std::move(options));
-    Rollback undo;
-    const auto done = backend->clone(volume, source, snapshot, undo, {});
-    EXPECT_TRUE(done) << done.error().text;
-    undo.commit();
-    return volume;
-  }
-  static Snapshot a_snapshot() { return {.id = random_hex(32)}; }
-  std::string data(const Volume& volume, const std::string& name) {
-    return backend->data_path(volume) + "/" + name;
-  }
-  std::string at(const Volume& volume, const std::string& name) const {
-    return disk / fmt::format("root/vol/{}/{}", volume.id, name);
-  }
-  // 0, or the errno of the write that failed.
-  static int fill(const std::string& path, std::uint64_t bytes) {
-    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    std::string block(kMiB, '\0');
-    unsigned state = 1;  // noise: nothing to compress
-    for (char& c : block) c = static_cast<char>((state = state * 1103515245U + 12345U) >> 24);
-    for (std::uint64_t done = 0; done < bytes; done += kMiB)
-      if (::write(file.get(), block.data(), block.size()) < 0) return errno;
-    return ::fsync(file.get()) == 0 ? 0 : errno;
-  }
-
-  LoopDisk disk{"btrfs"};
-  std::unique_ptr<Backend> backend;
-};
+using BtrfsBackendTest = testing::BtrfsWorld;
 
 TEST_F(BtrfsBackendTest, AVolumeIsASubvolumeWithItsDataInside) {
   const Volume volume = created({{"uid", "1000"}, {"mode", "0770"}});

@@ -88,14 +88,14 @@ TEST_F(BtrfsTest, SimpleQuotasStopAWriterAtTheLimit) {
   EXPECT_EQ(*btrfs::enable_quota(one.fd()), *kind);
   const Folder two = subvolume("two");
   const auto id = *btrfs::id_of(two.fd());
-  const auto limited = btrfs::set_limit(two.fd(), id, 20 * kMiB);
+  const auto limited = btrfs::set_limit(top().fd(), id, 20 * kMiB);
   ASSERT_TRUE(limited) << limited.error().text;
   EXPECT_EQ(*btrfs::limit_of(two.fd(), id), 20 * kMiB);
   EXPECT_EQ(fill(disk / "two/large", 40 * kMiB), EDQUOT);
   ASSERT_TRUE(btrfs::flush(two.fd()));
   EXPECT_GT((*btrfs::used_by(two.fd(), id)).value_or(0), 15 * kMiB);
   EXPECT_LE((*btrfs::used_by(two.fd(), id)).value_or(0), 20 * kMiB);
-  ASSERT_TRUE(btrfs::set_limit(two.fd(), id, std::nullopt));
+  ASSERT_TRUE(btrfs::set_limit(top().fd(), id, std::nullopt));
   EXPECT_EQ(*btrfs::limit_of(two.fd(), id), std::nullopt);
   EXPECT_EQ(fill(disk / "two/more", 40 * kMiB), 0);
 }
