@@ -3,6 +3,7 @@
 
 #include "tests/volume/backends/btrfs_world.h"
 #include "tests/volume/inner_subvolumes.h"
+#include "volume/backends/dir.h"
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
 
@@ -175,6 +176,24 @@ TEST_F(BtrfsInnerTest, TheOnlyCopyIsNotDropped) {
   EXPECT_TRUE(open_beneath(opened->get(), "x/precious", O_RDONLY));
   remove_for_good(volume);
   EXPECT_EQ(testing::entries_in(disk / "root/trash"), 0U);
+}
+
+// Copies are made file by file there, and enter subvolumes as they enter folders.
+TEST_F(BtrfsInnerTest, AFolderOnBtrfsIsCopiedWithThem) {
+  const auto folders = make_dir_backend(disk / "root");
+  Volume volume = a_volume({{"uid", "1000"}});
+  volume.backend = "dir";
+  Rollback undo;
+  ASSERT_TRUE(folders->create(volume, undo));
+  const Snapshot monday = a_snapshot();
+  user_makes_subvolume(folders->data_path(volume), "x");
+  write_text(folders->data_path(volume) + "/x/precious", "here");
+  ASSERT_TRUE(folders->take_snapshot(volume, monday, {}));
+  EXPECT_EQ(read_text(at(volume, "snapshots/" + monday.id + "/_data/x/precious")), "here");
+  const auto done = folders->roll_back(volume, monday, a_snapshot(), {});
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(read_text(folders->data_path(volume) + "/x/precious"), "here");
+  undo.commit();
 }
 
 TEST_F(BtrfsInnerTest, TheLimitOfAnOlderVersionIsToldAndBroughtOver) {
