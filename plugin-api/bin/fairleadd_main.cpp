@@ -212,8 +212,10 @@ void look_over(Core& core) {
     log::error("reconcile networks", {{"error", report.error().text}});
   for (const std::string& failure : core.volume_pools().reconcile().failures)
     log::warn("reconcile pools", {{"error", failure}});
-  if (auto report = core.volumes().reconcile(); !report)
-    log::error("reconcile volumes", {{"error", report.error().text}});
+  const auto volumes = core.volumes().reconcile();
+  if (!volumes) return log::error("reconcile volumes", {{"error", volumes.error().text}});
+  for (const std::string& action : volumes->actions)
+    log::info("reconcile volumes", {{"action", action}});
 }
 
 // Snapshots by schedule are made to the minute.

@@ -2,6 +2,7 @@
 
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/session.h"
+#include "volume/api/health.h"
 
 namespace fairlead::cli {
 
@@ -18,6 +19,8 @@ Status status(Session& session) {
   TRY(auto core, session.services());
   TRY(auto told, core.networks->status());
   TRY(auto volumes, core.volumes->list());
+  const auto problems = volume::problems_of(*core.volumes, volumes);
+  told.problems.insert(told.problems.end(), problems.begin(), problems.end());
   if (session.line.json) {
     session.print_json(native::encode_status(told, volumes.size()));
     return {};

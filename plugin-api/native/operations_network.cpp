@@ -1,4 +1,5 @@
 #include "plugin-api/native/operations.h"
+#include "volume/api/health.h"
 
 namespace fairlead::native {
 
@@ -32,6 +33,8 @@ Result<Answer> delete_network(const Core& core, const Call& call) {
 Result<Answer> get_status(const Core& core, const Call&) {
   TRY(auto status, core.networks.status());
   TRY(auto volumes, core.volumes.list());
+  const auto problems = volume::problems_of(core.volumes, volumes);
+  status.problems.insert(status.problems.end(), problems.begin(), problems.end());
   return Answer{kOk, encode_status(status, volumes.size())};
 }
 

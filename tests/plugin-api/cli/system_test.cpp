@@ -13,6 +13,14 @@ TEST_F(SystemCommand, StatusOfAHealthyHostIsShort) {
       "networks    1\nendpoints   0\nports       0\nleases      0\npools       0\nvolumes     0\n");
 }
 
+TEST_F(SystemCommand, StatusTellsWhichVolumesAreNotWell) {
+  has_volumes();
+  EXPECT_CALL(*networks_, status).WillOnce(Return(network::ServiceStatus{}));
+  const std::string out = run("status").out;
+  EXPECT_THAT(out, ::testing::HasSubstr("Problems\n  volume \"bare\": the folder is missing\n"));
+  EXPECT_THAT(out, ::testing::Not(::testing::HasSubstr("volume \"data\"")));
+}
+
 TEST_F(SystemCommand, StatusSaysWhyItFailed) {
   EXPECT_CALL(*networks_, status).WillOnce(Return(fail(Code::kIo, "the store cannot be read")));
   const Outcome outcome = run("status");

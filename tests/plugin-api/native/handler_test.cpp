@@ -200,11 +200,15 @@ using System = ApiTest;
 
 TEST_F(System, StatusCountsAndComplains) {
   EXPECT_CALL(networks_, status).WillOnce(Return(troubled_status()));
-  EXPECT_CALL(volumes_, list).WillOnce(Return(std::vector{data_volume()}));
+  EXPECT_CALL(volumes_, list).WillOnce(Return(std::vector{data_volume(), data_volume()}));
+  EXPECT_CALL(volumes_, status)
+      .WillOnce(Return(data_status()))
+      .WillOnce(Return(volume::VolumeStatus{.health = "its folder is missing"}));
   const json::Json status = parsed(send("GET", "/v1/status"));
-  EXPECT_EQ(status["volumes"], 1);
+  EXPECT_EQ(status["volumes"], 2);
   EXPECT_EQ(status["leases"], 5);
-  EXPECT_EQ(status["problems"].size(), 1U);
+  EXPECT_EQ(status["problems"].size(), 2U);
+  EXPECT_EQ(status["problems"][1], "volume \"data\": its folder is missing");
 }
 
 TEST_F(System, TellsItsVersion) {

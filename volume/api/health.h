@@ -1,0 +1,14 @@
+// What `status` tells of volumes: those with which something is wrong.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "volume/api/service.h"
+
+namespace fairlead::volume {
+
+// One line for each of `volumes` that is not healthy.
+std::vector<std::string> problems_of(VolumeService& service, const std::vector<Volume>& volumes);
+
+}  // namespace fairlead::volume
