@@ -392,6 +392,26 @@ class InAPool(OfAPool, DepthCase):
         self.assertNotEqual(0, said.code)
         self.assertRegex(said.err, "No space left|quota exceeded|Quota exceeded")
 
+    def test_a_subvolume_inside_is_under_the_size_and_not_left_out_in_silence(self):
+        self.volume("data", size="64m")
+        self.use("one", "data")
+        inside = json.loads(self.fairlead("volume", "inspect", "data"))[0]["state"]["mountpoint"] + "/inner"
+        self.host.exec("btrfs", "subvolume", "create", inside)
+        said = self.docker.exec("one", "sh", "-c", "dd if=/dev/zero of=/data/inner/large bs=1M count=96 && sync", check=False)
+        self.assertRegex(said.err, "No space left|quota exceeded|Quota exceeded")
+        self.docker.exec("one", "rm", "/data/inner/large")
+        self.write("one", "kept", "/data/inner/file")
+        self.docker.remove("one")
+        self.assertIn('"inner"', self.fairlead_fails("snapshot", "create", "data"))
+        self.assertIn('"inner"', self.fairlead_fails("volume", "clone", "data", "copy"))
+        self.assertIn('"inner"', self.status("data")["Health"])
+        self.assertIn('"inner"', self.fairlead("status"))
+        self.fairlead("volume", "backup", "data", "--to", "/run/host/inner")
+        self.fairlead("volume", "restore", "data", "--from", "/run/host/inner", "--as", "copy")
+        self.assertEqual("kept", self.content("copy", "inner/file"))
+        self.host.exec("btrfs", "subvolume", "delete", inside)
+        self.fairlead("snapshot", "create", "data")
+
     def test_a_pool_grows(self):
         self.fairlead("pool", "grow", "fast", "1200m")
         self.assertGreaterEqual(json.loads(self.fairlead("pool", "inspect", "fast"))[0]["size"], 1200 * MIB)

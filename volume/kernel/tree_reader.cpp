@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 
+#include "volume/kernel/btrfs.h"
 #include "volume/kernel/folder.h"
 
 namespace fairlead::volume {
@@ -143,14 +144,15 @@ Result<UniqueFd> open_entry(int parent, const std::string& name, EntryKind kind)
 
 class Walker {
  public:
-  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes)
-      : top_(top), visit_(visit), notes_(notes) {}
+  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes, Hollow hollow)
+      : top_(top), visit_(visit), notes_(notes), hollow_(hollow) {}
   Status run();
 
  private:
   friend class Cursor;
   Status enter(int parent, const std::string& name, const std::string& path);
   Status meet(const std::string& name);
+  Status meet_hollow(const std::string& path);
   bool is_foreign_mount(int parent, const std::string& name) const;
   Result<bool> tell(TreeEntry entry, int parent, const std::string& name);
   Status push(UniqueFd fd, std::string path);
@@ -159,6 +161,8 @@ class Walker {
   int top_;
   const std::function<Status(TreeCursor&)>& visit_;
   WalkNotes& notes_;
+  Hollow hollow_;
+  bool on_btrfs_ = false;
   std::vector<Level> levels_;
   std::map<std::pair<dev_t, ino_t>, std::string>
       linked_;  // files with several names: the first one
@@ -243,6 +247,17 @@ bool Walker::is_foreign_mount(int parent, const std::string& name) const {
   return !probe && probe.error().sys_errno == EXDEV;
 }
 
+Status Walker::meet_hollow(const std::string& path) {
+  if (hollow_ == Hollow::kRefuse)
+    return fail(Code::kConflict,
+                "{} was a subvolume, and the snapshot has nothing of what was in it; clone the "
+                "snapshot, remove that empty folder, and take the clone",
+                printable(path));
+  notes_.add(fmt::format("{} was a subvolume when a snapshot was made: it is empty here",
+                         printable(path)));
+  return {};
+}
+
 Status Walker::meet(const std::string& name) {
   Level& level = levels_.back();
   struct stat info {};
@@ -263,6 +278,7 @@ Status Walker::meet(const std::string& name) {
     return {};
   }
   const bool is_folder = entry.kind == EntryKind::kFolder;
+  if (on_btrfs_ && is_folder && btrfs::is_hollow(info.st_ino)) TRY_STATUS(meet_hollow(entry.path));
   const bool has_more_names = !is_folder && info.st_nlink > 1;
   const std::pair<dev_t, ino_t> id{info.st_dev, info.st_ino};
   if (const auto first = linked_.find(id); has_more_names && first != linked_.end())
@@ -276,6 +292,7 @@ Status Walker::meet(const std::string& name) {
 Status Walker::run() {
   struct stat info {};
   if (::fstat(top_, &info) != 0) return fail_errno(errno, "stat the folder");
+  TRY(on_btrfs_, btrfs::is_on(top_));
   TreeEntry top;
   fill(top, info);
   TRY([[maybe_unused]] const bool told, tell(std::move(top), top_, "."));
@@ -307,8 +324,9 @@ void WalkNotes::add(std::string line) {
   if (lines.size() < kMostNotes) lines.push_back(std::move(line));
 }
 
-Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes) {
-  return Walker(folder, visit, notes).run();
+Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
+                 Hollow hollow) {
+  return Walker(folder, visit, notes, hollow).run();
 }
 
 Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,

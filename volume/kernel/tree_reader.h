@@ -29,11 +29,17 @@ struct WalkNotes {
   void add(std::string line);
 };
 
+// A snapshot of btrfs shows an empty folder where a subvolume was, and has nothing of what was in
+// it. To note that, or (kConflict) to end the walk.
+enum class Hollow { kNote, kRefuse };
+
 // Visits everything below the folder (and the folder itself first, with an empty path), in the
 // order of compare_paths, any depth with at most 70 descriptors. Symbolic links are not followed;
 // what is mounted below, sockets and device nodes are left out and noted; what vanishes while we
 // walk is left out in silence. A failure of the visitor ends the walk, but for kNotFound.
-Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes);
+// Subvolumes of btrfs are folders as others.
+Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
+                 Hollow hollow = Hollow::kNote);
 
 // The parts of a file that hold data, by SEEK_DATA and SEEK_HOLE: offset and length, ascending, cut
 // at `size`. Where the file system cannot say: all of it.

@@ -76,13 +76,14 @@ Status Exporter::visit(TreeCursor& cursor) {
 
 }  // namespace
 
-Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress) {
+Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
+                                 Hollow hollow) {
   TRY(auto writer, ArchiveWriter::open(to));
   Teller teller(progress, total);
   ExportedTree tree;
   Exporter exporter(writer, teller, tree);
   TRY_STATUS(walk_tree(
-      data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes));
+      data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes, hollow));
   TRY(const auto digest, writer.close());
   tree.report.digest = to_hex(digest);
   return tree;

@@ -15,7 +15,8 @@ struct ExportedTree {
 
 // `data` and `to` are borrowed. The digest is that of the archive's bytes, as sha256sum(1) shows
 // it.
-Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress);
+Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
+                                 Hollow hollow = Hollow::kNote);
 
 // `from` is borrowed; `total` is the size of the archive, 0: not known.
 Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Progress& progress);

@@ -160,7 +160,7 @@ Result<ArchiveReport> Archives::export_now(const std::string& volume, int fd,
   TRY(const auto source, VolumeSource::open(doors(), volume));
   if (!source.warning().empty())
     log::warn("export of a live volume", {{"volume", volume}, {"why", source.warning()}});
-  TRY(auto tree, export_tree(source.data(), fd, source.used(), progress));
+  TRY(auto tree, export_tree(source.data(), fd, source.used(), progress, source.hollow()));
   fault_point("archive.export.written");
   log_notes(tree.notes.lines, "export", volume);
   return std::move(tree.report);
@@ -197,7 +197,8 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const std::s
                                .data = source.data(),
                                .started = source.taken(),
                                .created = now_(),
-                               .total = source.used()},
+                               .total = source.used(),
+                               .hollow = source.hollow()},
                               progress));
   fault_point("backup.done");
   log_notes(result.notes, "backup", volume);

@@ -17,7 +17,8 @@ namespace fairlead::volume {
 // Everything borrowed must outlive the result. What is read "of now" is read from a snapshot that
 // is made for it ("for-archive-…") and dropped at the end, where that costs no copy; one that a
 // killed process left is dropped by reconcile, or by the next export or backup of the volume.
-// Elsewhere the live folder is read, and the log says so when somebody is using it. import and
+// Elsewhere, and where it would leave out what is in subvolumes (backends/btrfs.h), the live folder
+// is read, and the log says so when somebody is using it. import and
 // restore hold the lock of the new volume's name, and the volume exists only when all of it is
 // there. restore without options takes those of the backed up volume.
 std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,

@@ -187,7 +187,7 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
     before_.emplace(std::move(before));
   }
   const auto walked = walk_tree(
-      request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_);
+      request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_, request_.hollow);
   // Stopped or failed: what was read so far need not be stored again by the next one.
   const auto flushed = store_.flush();
   if (!walked) return fail(walked.error());

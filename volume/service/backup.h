@@ -2,6 +2,7 @@
 #pragma once
 
 #include "volume/api/types.h"
+#include "volume/kernel/tree_reader.h"
 #include "volume/kernel/tree_writer.h"
 #include "volume/service/backup_folder.h"
 
@@ -14,6 +15,7 @@ struct BackupRequest {
   FileTime started;         // before the snapshot, or before the first file is read
   long long created = 0;    // Unix seconds
   std::uint64_t total = 0;  // bytes, for the progress; 0: not known
+  Hollow hollow = Hollow::kNote;
 };
 
 struct BackupResult {

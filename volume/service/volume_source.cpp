@@ -85,6 +85,7 @@ Status VolumeSource::open_snapshot(const std::string& name) {
       volume_.snapshots, [&](const Snapshot& snapshot) { return snapshot.name.str() == name; });
   if (found == volume_.snapshots.end()) return no_such_snapshot(volume_, name);
   taken_ = {.seconds = found->created, .nanos = 0};
+  named_ = true;
   return open_data(found->id);
 }
 

@@ -10,6 +10,7 @@
 #include "volume/api/backend.h"
 #include "volume/api/service.h"
 #include "volume/kernel/tree_entry.h"
+#include "volume/kernel/tree_reader.h"
 #include "volume/service/records.h"
 
 namespace fairlead::volume {
@@ -33,7 +34,10 @@ class VolumeSource {
   const Volume& volume() const { return volume_; }
   int data() const { return data_.get(); }
   const FileTime& taken() const { return taken_; }  // nothing changed later is in it
-  std::uint64_t used() const { return used_; }      // bytes, 0: not known
+  // A snapshot that lacks something is not read as if it were whole. What there is now is: folders
+  // that came with a roll-back are empty.
+  Hollow hollow() const { return named_ ? Hollow::kRefuse : Hollow::kNote; }
+  std::uint64_t used() const { return used_; }  // bytes, 0: not known
   // Why it may change while it is read; empty: it cannot, or nobody uses it.
   const std::string& warning() const { return warning_; }
 
@@ -50,6 +54,7 @@ class VolumeSource {
   std::optional<NamedLocks::Guard> content_;         // nobody pulls the data from under us
   UniqueFd data_;
   FileTime taken_;
+  bool named_ = false;  // a snapshot by its name, and not what there is now
   std::uint64_t used_ = 0;
   std::string warning_;
 };
