@@ -26,6 +26,13 @@ Status check_source(const Network& network) {
 
 }  // namespace
 
+tl::unexpected<Error> no_subnet(const NetworkName& network, Family family) {
+  return fail(
+      Code::kNotFound, "network {} has no IPv{} subnet; Docker joins it {}", network.str(),
+      static_cast<int>(family),
+      family == Family::kV4 ? "with --ipv4=false --ipv6, from version 28 on" : "without --ipv6");
+}
+
 Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
   const Family family = request.subnet ? request.subnet->family() : request.family;
   if (request.join) {
@@ -35,9 +42,7 @@ Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
     if (!stored) return fail(stored.error());
     TRY_STATUS(check_source(stored->value));
     const Subnet* subnet = subnet_of(stored->value, family);
-    if (subnet == nullptr)
-      return fail(Code::kNotFound, "network {} has no IPv{} subnet", request.join->str(),
-                  static_cast<int>(family));
+    if (subnet == nullptr) return no_subnet(*request.join, family);
     if (request.subnet && *request.subnet != subnet->subnet)
       return fail(Code::kConflict, "network {} has the subnet {}, not {}", request.join->str(),
                   subnet->subnet.to_string(), request.subnet->to_string());

@@ -156,4 +156,7 @@ class ServiceImpl : public CoreNetworkService {
   std::vector<std::string> notes_;  // what was done about other firewalls
 };
 
+// A pool was asked for of a network that has none of that family.
+tl::unexpected<Error> no_subnet(const NetworkName& network, Family family);
+
 }  // namespace fairlead::network

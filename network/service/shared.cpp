@@ -87,9 +87,7 @@ Result<Pool> ServiceImpl::request_shared_pool(const PoolRequest& request) {
   if (!shared && shared.error().code != Code::kNotFound) return fail(shared.error());
   if (shared) {
     const Subnet* subnet = find_subnet(shared->subnets, family);
-    if (subnet == nullptr)
-      return fail(Code::kNotFound, "network {} has no IPv{} subnet", name,
-                  static_cast<int>(family));
+    if (subnet == nullptr) return no_subnet(*request.join, family);
     if (request.subnet && *request.subnet != subnet->subnet)
       return fail(Code::kConflict, "network {} has the subnet {}, not {}", name,
                   subnet->subnet.to_string(), request.subnet->to_string());

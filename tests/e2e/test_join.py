@@ -222,8 +222,18 @@ class Docker26(Joins, NewerDockerCase):
     suite = "trixie"
 
 
-class Docker28(Joins, NewerDockerCase):
+class Docker28OrNewer(Joins, NewerDockerCase):
     suite = "sid"
+
+    def test_a_network_of_ipv6_alone(self):
+        self.host.fairlead("network", "create", "--subnet", SUBNET6, "six")
+        said = self.docker.fails("network", "create", "--driver", "fairlead", "--ipam-driver", "fairlead", "--ipam-opt",
+                                 "network=six", "--opt", "network=six", "six")
+        self.assertIn("with --ipv4=false --ipv6", said)
+        join(self.docker, "six", "--ipv4=false", "--ipv6")
+        web, client = self.run_in_docker("web", "six"), self.run_in_docker("client", "six")
+        self.assertEqual([1, 1], [len(web), len(client)])
+        self.assertEqual("web", self.docker.ask("client", web[0], 80).name)
 
 
 class AllRuntimes(JoinCase):

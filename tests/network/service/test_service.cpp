@@ -640,6 +640,23 @@ TEST_F(Pools, JoinedNetworkLendsItsPoolAndKeepsItsGateway) {
   EXPECT_EQ(service_->attach(second, into("db")).error().code, Code::kExists);
 }
 
+TEST_F(Pools, NetworkOfOneFamilyTellsHowDockerJoinsIt) {
+  create("four", "10.20.0.0/24");
+  create("six", "fd00:20::/64");
+  const auto refused = [&](const char* network, Family family) {
+    const auto pool =
+        service_->request_pool({.family = family, .join = must(NetworkName::parse(network))});
+    return pool ? "given" : pool.error().text;
+  };
+  EXPECT_EQ(refused("four", Family::kV6),
+            "network four has no IPv6 subnet; Docker joins it without --ipv6");
+  EXPECT_EQ(
+      refused("six", Family::kV4),
+      "network six has no IPv4 subnet; Docker joins it with --ipv4=false --ipv6, from version "
+      "28 on");
+  EXPECT_EQ(refused("six", Family::kV6), "given");
+}
+
 TEST_F(Pools, NetworkWithAddressesOfItsRuntimeLendsNoPool) {
   auto docker_s = spec("docker-1", "10.20.0.0/24");
   docker_s.address_source = network::AddressSource::kRuntime;
