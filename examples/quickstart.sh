@@ -76,7 +76,7 @@ d() { if our_docker; then DOCKER_HOST=unix://$docker_socket "$docker_client" "$@
 # show, with `docker` as a person would type it
 show_docker() { printf '%s$ docker %s%s\n' "$bold" "$*" "$plain"; d "$@" 2>&1 | sed 's/^/   /'; return "${PIPESTATUS[0]}"; }
 fairlead() { "$bin/fairlead" "$@"; }
-export FAIRLEAD_RUN_DIR=$run_dir FAIRLEAD_STATE_DIR=$state_dir
+export FAIRLEAD_RUN_DIR=$run_dir FAIRLEAD_STATE_DIR=$state_dir FAIRLEAD_VOLUME_DIR=$state_dir/volumes
 in_outside() { ip netns exec "$outside" "$@"; }
 
 # A dockerd of our own leaves FORWARD on DROP and chains of its own: the rules from before it come back.
