@@ -1,5 +1,7 @@
 #include "network/kernel/firewall.h"
 
+#include <linux/netfilter/nf_tables.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
@@ -7,6 +9,7 @@
 
 #include "network/kernel/firewall_batch.h"
 #include "network/kernel/firewall_parse.h"
+#include "network/kernel/firewall_shape.h"
 #include "network/kernel/firewall_socket.h"
 #include "network/kernel/firewall_text.h"
 #include "network/kernel/netns.h"
@@ -42,6 +45,7 @@ class NftFirewall : public Firewall {
   Result<std::vector<Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
   Result<std::optional<std::string>> comment() override;
+  Result<std::string> difference(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
  private:
@@ -54,6 +58,7 @@ class NftFirewall : public Firewall {
   Result<std::optional<std::vector<std::uint8_t>>> get(std::span<const std::uint8_t> request,
                                                        std::uint32_t seq);
   Result<SetShape> shape_of(std::string_view set);
+  Status wish(std::string_view nft_text);
 
   const std::string table_;
   const bool detach_close_;
@@ -62,6 +67,8 @@ class NftFirewall : public Firewall {
   NetfilterSocket socket_;
   std::optional<NftText> text_;
   Removal removal_;
+  std::string wished_text_;  // what wished_ is the shape of
+  TableShape wished_;
   bool destroyed_ = false;  // something was deleted: closing will wait
 };
 
@@ -256,6 +263,56 @@ Result<std::optional<std::string>> NftFirewall::comment() {
   if (!answer) return std::optional<std::string>();
   return parse_table_comment(*answer).map(
       [](std::string text) { return std::optional(std::move(text)); });
+}
+
+// ---- the whole table ------------------------------------------------------------------------
+
+Status try_read_shape(NetfilterSocket& socket, std::string_view table, TableShape& shape) {
+  const auto add = [&](std::span<const std::uint8_t> message) {
+    return add_to_shape(message, table, shape);
+  };
+  for (const std::uint16_t type :
+       {NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSET}) {
+    const std::uint32_t seq = socket.next_seq();
+    TRY_STATUS(socket.dump(build_dump(type, table, seq), seq, add));
+  }
+  return {};
+}
+
+Result<TableShape> read_shape(NetfilterSocket& socket, std::string_view table) {
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TableShape shape;
+    const Status status = try_read_shape(socket, table, shape);
+    if (status) return shape;
+    if (status.error().code != Code::kUnavailable)
+      return fail(with_context(status.error(), fmt::format("read firewall table inet {}", table)));
+  }
+  return fail(Code::kUnavailable, "read firewall table inet {}: it changes too fast, try again",
+              table);
+}
+
+// The shape that the text makes, from a namespace where nothing else is.
+Status NftFirewall::wish(std::string_view nft_text) {
+  if (wished_text_ == nft_text) return {};
+  TRY(const UniqueFd netns, new_netns());
+  TRY_STATUS(in_netns(netns.get(), [&]() -> Status {
+    TRY(NftText text, NftText::open());
+    TRY_STATUS(text.run(nft_text).map([](const std::string&) {}));
+    TRY(NetfilterSocket socket, NetfilterSocket::open());
+    TRY(wished_, read_shape(socket, table_));
+    return {};
+  }));
+  wished_text_ = nft_text;
+  return {};
+}
+
+Result<std::string> NftFirewall::difference(std::string_view nft_text) {
+  const std::lock_guard lock(mutex_);
+  if (const Status wished = wish(nft_text); !wished)
+    return fail(with_context(wished.error(),
+                             fmt::format("write firewall table inet {} for comparison", table_)));
+  TRY(const TableShape have, read_shape(socket_, table_));
+  return first_difference(have, wished_);
 }
 
 }  // namespace

@@ -200,4 +200,12 @@ std::vector<std::uint8_t> build_dump_elements(std::string_view table, std::strin
   return build_get(NFT_MSG_GETSETELEM, NLM_F_DUMP, seq, names);
 }
 
+std::vector<std::uint8_t> build_dump(std::uint16_t type, std::string_view table,
+                                     std::uint32_t seq) {
+  static_assert(int{NFTA_CHAIN_TABLE} == int{NFTA_RULE_TABLE} &&
+                int{NFTA_CHAIN_TABLE} == int{NFTA_SET_TABLE});
+  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_CHAIN_TABLE, table}};
+  return build_get(type, NLM_F_DUMP, seq, names);
+}
+
 }  // namespace fairlead::kernel

@@ -42,6 +42,10 @@ std::vector<std::uint8_t> build_get_set(std::string_view table, std::string_view
 std::vector<std::uint8_t> build_dump_elements(std::string_view table, std::string_view set,
                                               std::uint32_t seq);
 
+// For all chains, rules or sets of the table (a dump): NFT_MSG_GETCHAIN, GETRULE, GETSET. Of chains
+// the kernel gives those of other tables too.
+std::vector<std::uint8_t> build_dump(std::uint16_t type, std::string_view table, std::uint32_t seq);
+
 // open_nft_firewall() with a say in how removals begin; kDestroy becomes kDelete by itself where
 // the kernel is older.
 Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close,

@@ -35,7 +35,7 @@ class NetlinkMonitor final : public Monitor {
       : links_(std::move(links)),
         tables_(std::move(tables)),
         stop_(std::move(stop)),
-        table_(std::move(table)),
+        table_events_(std::move(table)),
         on_event_(std::move(on_event)),
         thread_([this] { run(); }) {}
 
@@ -54,7 +54,7 @@ class NetlinkMonitor final : public Monitor {
       if (ready[0].revents != 0) return;
       if (ready[1].revents != 0) read(links_, [](const MessageView& m) { return link_event(m); });
       if (ready[2].revents != 0)
-        read(tables_, [this](const MessageView& m) { return table_event(m, table_); });
+        read(tables_, [this](const MessageView& m) { return table_events_.take(m); });
     }
   }
 
@@ -71,7 +71,7 @@ class NetlinkMonitor final : public Monitor {
 
   NetlinkSocket links_, tables_;
   UniqueFd stop_;
-  std::string table_;
+  TableEvents table_events_;
   std::function<void(const KernelEvent&)> on_event_;
   std::thread thread_;
 };

@@ -14,7 +14,7 @@ struct KernelEvent {
   enum class Kind {
     kLinkGone,       // `name`: a link was deleted (RTM_DELLINK)
     kLinkChanged,    // `name`: a bridge or fl* link appeared or went down
-    kTableGone,      // our table was deleted (NFT_MSG_DELTABLE), or one of its chains or sets
+    kTableChanged,   // another program has changed our table: anything in it, or all of it
     kFilterChanged,  // another table's chains changed: another firewall may have come or gone
     kOverrun,        // events were lost: look at everything
   };
@@ -22,8 +22,8 @@ struct KernelEvent {
   std::string name;
 };
 
-// Runs until destroyed; calls back from a thread of its own. Changes that this process makes are
-// reported too.
+// Runs until destroyed; calls back from a thread of its own. Changes of links that this process
+// makes are reported too.
 class Monitor {
  public:
   virtual ~Monitor() = default;

@@ -9,6 +9,8 @@
 #include <linux/rtnetlink.h>
 // clang-format on
 
+#include <utility>
+
 namespace fairlead::kernel {
 
 namespace {
@@ -16,10 +18,6 @@ namespace {
 std::string attribute_text(Bytes attributes, std::uint16_t type) {
   const auto found = Attributes(attributes).find(type);
   return found ? std::string(found->text()) : std::string();
-}
-
-bool is_deletion(int verb) {
-  return verb == NFT_MSG_DELTABLE || verb == NFT_MSG_DELCHAIN || verb == NFT_MSG_DELSET;
 }
 
 }  // namespace
@@ -35,21 +33,30 @@ std::optional<KernelEvent> link_event(const MessageView& message) {
   return KernelEvent{.kind = KernelEvent::Kind::kLinkChanged, .name = link.name};
 }
 
-// The table's name is the first attribute of all these objects (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
-// NFTA_SET_TABLE).
-std::optional<KernelEvent> table_event(const MessageView& message, std::string_view table) {
+// The table's name is the first attribute of all objects (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, ...,
+// NFTA_SET_ELEM_LIST_TABLE).
+std::optional<KernelEvent> TableEvents::take(const MessageView& message) {
   static_assert(int{NFTA_TABLE_NAME} == int{NFTA_CHAIN_TABLE} &&
-                int{NFTA_TABLE_NAME} == int{NFTA_SET_TABLE});
+                int{NFTA_TABLE_NAME} == int{NFTA_RULE_TABLE} &&
+                int{NFTA_TABLE_NAME} == int{NFTA_SET_TABLE} &&
+                int{NFTA_TABLE_NAME} == int{NFTA_SET_ELEM_LIST_TABLE});
   if (message.type >> 8 != NFNL_SUBSYS_NFTABLES || message.payload.size() < sizeof(nfgenmsg))
     return std::nullopt;
   const int verb = message.type & 0xff;
-  std::string name = attribute_text(message.payload.subspan(sizeof(nfgenmsg)), NFTA_TABLE_NAME);
-  const bool ours = message.payload[0] == NFPROTO_INET && name == table;
-  if (ours && is_deletion(verb))
-    return KernelEvent{.kind = KernelEvent::Kind::kTableGone, .name = std::move(name)};
+  const Bytes attributes = message.payload.subspan(sizeof(nfgenmsg));
+  if (verb == NFT_MSG_NEWGEN) {
+    const bool own = attribute_text(attributes, NFTA_GEN_PROC_NAME).starts_with(kOwnPrograms);
+    if (!std::exchange(changed_, false) || own) return std::nullopt;
+    return KernelEvent{.kind = KernelEvent::Kind::kTableChanged, .name = table_};
+  }
+  std::string name = attribute_text(attributes, NFTA_TABLE_NAME);
+  if (message.payload[0] == NFPROTO_INET && name == table_) {
+    changed_ = true;
+    return std::nullopt;
+  }
   const bool chain =
       verb == NFT_MSG_NEWCHAIN || verb == NFT_MSG_DELCHAIN || verb == NFT_MSG_DELTABLE;
-  if (ours || !chain) return std::nullopt;
+  if (!chain) return std::nullopt;
   return KernelEvent{.kind = KernelEvent::Kind::kFilterChanged, .name = std::move(name)};
 }
 

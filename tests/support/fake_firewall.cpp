@@ -119,14 +119,12 @@ class FakeFirewall::Reader {
   Result<std::optional<Table>> read(std::optional<Table> table) {
     while (at_ < words_.size()) {
       if (skip("\n") || skip(";")) continue;
-      if (skip("add")) {
-        if (!names_our_table()) return fail(Code::kInvalid, "syntax error near add");
-        if (!table) table.emplace();
+      if (skip("add") || skip("insert")) {
+        TRY_STATUS(read_addition(table));
       } else if (skip("delete")) {
-        if (!names_our_table()) return fail(Code::kInvalid, "syntax error near delete");
-        if (!table)
-          return fail(Code::kInvalid, "could not process rule: No such file or directory");
-        table.reset();
+        TRY_STATUS(read_deletion(table));
+      } else if (skip("flush")) {
+        TRY_STATUS(read_flush(table));
       } else if (names_our_table() && skip("{")) {
         if (!table) table.emplace();
         table->text = std::string(text_);
@@ -147,6 +145,70 @@ class FakeFirewall::Reader {
   }
   std::string next() { return at_ < words_.size() ? words_[at_++] : std::string(); }
   bool names_our_table() { return skip("table") && skip("inet") && skip(name_); }
+  std::string rest_of_line() {
+    std::string line;
+    while (at_ < words_.size() && !skip("\n")) line += next() + " ";
+    return line;
+  }
+  static tl::unexpected<Error> missing() {
+    return fail(Code::kInvalid, "could not process rule: No such file or directory");
+  }
+
+  // "chain inet fairlead forward": the word behind `kind` and the table.
+  std::optional<std::string> named(std::string_view kind) {
+    const std::size_t here = at_;
+    if (skip(kind) && skip("inet") && skip(name_)) return next();
+    at_ = here;
+    return std::nullopt;
+  }
+
+  Status read_addition(std::optional<Table>& table) {
+    if (names_our_table()) {
+      if (!table) table.emplace();
+      if (const std::string more = rest_of_line(); !more.empty()) table->flags = more;
+      return {};
+    }
+    if (!table) return missing();
+    if (const auto chain = named("rule")) {
+      if (!table->chains.contains(*chain)) return missing();
+      table->chains[*chain].push_back(rest_of_line());
+    } else if (const auto fresh = named("chain")) {
+      table->chains[*fresh].push_back(rest_of_line());
+    } else if (const auto set = named("set")) {
+      table->sets[*set].properties.push_back(rest_of_line());
+    } else {
+      return fail(Code::kInvalid, "syntax error near {}", next());
+    }
+    return {};
+  }
+
+  Status read_deletion(std::optional<Table>& table) {
+    if (!table) return missing();
+    if (names_our_table())
+      table.reset();
+    else if (const auto chain = named("chain"))
+      table->chains.erase(*chain);
+    else if (const auto set = named("set"))
+      table->sets.erase(*set);
+    else
+      return fail(Code::kInvalid, "syntax error near {}", next());
+    return {};
+  }
+
+  // Rules go; what says where the chain is stays.
+  Status read_flush(std::optional<Table>& table) {
+    if (!table) return missing();
+    const auto flush = [](Lines& chain) {
+      std::erase_if(chain, [](const std::string& line) { return !line.starts_with("type "); });
+    };
+    if (names_our_table())
+      for (auto& [name, lines] : table->chains) flush(lines);
+    else if (const auto chain = named("chain"))
+      flush(table->chains[*chain]);
+    else
+      return fail(Code::kInvalid, "syntax error near {}", next());
+    return {};
+  }
 
   Status read_table(Table& table) {
     while (!skip("}")) {
@@ -159,9 +221,9 @@ class FakeFirewall::Reader {
         if (!skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
         TRY_STATUS(read_set(set_name, set));
       } else if (skip("chain")) {
-        table.chains.insert(next());
+        Lines& lines = table.chains[next()];
         if (!skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
-        skip_block();
+        read_chain(lines);
       } else if (!skip("\n") && !skip(";")) {
         return fail(Code::kInvalid, "syntax error near {}", next());
       }
@@ -169,9 +231,16 @@ class FakeFirewall::Reader {
     return {};
   }
 
-  void skip_block() {
-    for (int depth = 1; depth > 0 && at_ < words_.size(); ++at_)
-      depth += words_[at_] == "{" ? 1 : words_[at_] == "}" ? -1 : 0;
+  void read_chain(Lines& lines) {
+    std::string line;
+    while (at_ < words_.size() && !skip("}")) {
+      if (!skip("\n")) {
+        line += next() + " ";
+        continue;
+      }
+      if (!line.empty()) lines.push_back(std::move(line));
+      line.clear();
+    }
   }
 
   Status read_set(const std::string& set_name, Set& set) {
@@ -190,6 +259,8 @@ class FakeFirewall::Reader {
   }
 
   void read_types(Set& set) {
+    for (std::size_t at = at_; at < words_.size() && words_[at] != "\n"; ++at)
+      set.properties.push_back(words_[at]);
     std::vector<std::string>* types = &set.key_types;
     while (!skip("\n") && !skip(";")) {
       const std::string word = next();
@@ -323,6 +394,30 @@ Result<bool> FakeFirewall::present(std::string_view table_comment) {
 Result<std::optional<std::string>> FakeFirewall::comment() {
   const std::lock_guard lock(mutex_);
   return state_ ? std::optional(state_->comment) : std::nullopt;
+}
+
+Result<std::string> FakeFirewall::difference(std::string_view nft_text) {
+  const std::lock_guard lock(mutex_);
+  TRY(const auto want, Reader(nft_text, table_).read(std::nullopt));
+  const auto& have = state_;
+  if (!want || !have) return std::string(want ? "missing table" : have ? "foreign table" : "");
+  if (have->comment != want->comment || have->flags != want->flags)
+    return std::string("altered flags and comment");
+  const auto compare = [](std::string_view kind, const auto& there, const auto& wished,
+                          const auto& same) -> std::string {
+    for (const auto& [name, part] : wished) {
+      const auto found = there.find(name);
+      if (found == there.end()) return fmt::format("missing {} {}", kind, name);
+      if (!same(found->second, part)) return fmt::format("altered {} {}", kind, name);
+    }
+    for (const auto& [name, part] : there)
+      if (!wished.contains(name)) return fmt::format("foreign {} {}", kind, name);
+    return {};
+  };
+  const std::string chains = compare("chain", have->chains, want->chains, std::equal_to<>());
+  if (!chains.empty()) return chains;
+  return compare("set", have->sets, want->sets,
+                 [](const Set& a, const Set& b) { return a.properties == b.properties; });
 }
 
 Result<std::string> FakeFirewall::list_text() {

@@ -1,12 +1,12 @@
 // A firewall in memory with the kernel's semantics for elements; the conformance suite runs over it
 // and the kernel. It reads of nft's language what Fairlead writes: tables with their comment, sets,
-// maps and elements, names of chains.
+// maps and elements, chains as lines; and what others do to a table with commands of one line: add,
+// insert, flush and delete chains, rules and sets.
 #pragma once
 
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +23,7 @@ class FakeFirewall : public kernel::Firewall {
   Result<std::vector<kernel::Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
   Result<std::optional<std::string>> comment() override;
+  Result<std::string> difference(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
   // ---- for tests ----
@@ -32,14 +33,16 @@ class FakeFirewall : public kernel::Firewall {
   void fail_with(std::optional<Error> error);  // every run() and apply() from now on, until nothing
 
  private:
+  using Lines = std::vector<std::string>;
   struct Set {
     std::vector<std::string> key_types, data_types;
+    Lines properties;
     std::map<std::vector<std::uint8_t>, kernel::Element> elements;
   };
   struct Table {
-    std::string text, comment;
+    std::string text, comment, flags;
     std::map<std::string, Set, std::less<>> sets;
-    std::set<std::string, std::less<>> chains;
+    std::map<std::string, Lines, std::less<>> chains;
   };
   class Reader;
 

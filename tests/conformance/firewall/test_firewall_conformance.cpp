@@ -381,6 +381,45 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
   EXPECT_TRUE(*firewall().present(nat::version()));
 }
 
+// Whatever is done to the table is a difference, and rendering takes it away.
+TEST_P(FirewallConformance, EveryAlterationOfTheTableIsADifference) {
+  const std::string wanted = nat::render_chains();
+  EXPECT_NE(*firewall().difference(wanted), "");
+  const nat::NatNetwork network{.bridge = ifname("fl-a"), .subnets = {*Cidr::parse("10.1.0.0/24")}};
+  const auto render = [&] { return firewall().run(nat::render({{network}}, {})); };
+  for (const char* alteration :
+       {"flush table inet fairlead\n", "flush chain inet fairlead forward\n",
+        "flush chain inet fairlead no_icc\n", "add rule inet fairlead forward accept\n",
+        "insert rule inet fairlead forward accept\n", "add chain inet fairlead evil\n",
+        "add chain inet fairlead evil { type filter hook input priority 0; policy accept; }\n",
+        "add chain inet fairlead forward { policy drop; }\n",
+        "add set inet fairlead evil { type ipv4_addr; }\n",
+        "add table inet fairlead { flags dormant; }\n", "delete table inet fairlead\n"}) {
+    ASSERT_TRUE(render());
+    EXPECT_EQ(*firewall().difference(wanted), "") << alteration;
+    const Status altered = firewall().run(alteration);
+    ASSERT_TRUE(altered) << alteration << altered.error().text;
+    EXPECT_NE(*firewall().difference(wanted), "") << alteration;
+  }
+  ASSERT_TRUE(render());
+  EXPECT_EQ(*firewall().difference(wanted), "");
+}
+
+TEST_P(FirewallConformance, ElementsAreNoDifference) {
+  ASSERT_TRUE(firewall().run(nat::render_chains()));
+  const nat::NatNetwork network{.bridge = ifname("fl-a"), .subnets = {*Cidr::parse("10.1.0.0/24")}};
+  ASSERT_TRUE(apply(firewall(), nat::admit_network(network)));
+  EXPECT_EQ(*firewall().difference(nat::render_chains()), "");
+  ASSERT_TRUE(apply(firewall(), nat::dismiss_network(network)));
+  EXPECT_EQ(*firewall().difference(nat::render_chains()), "");
+}
+
+TEST_P(FirewallConformance, ADifferenceIsNamed) {
+  ASSERT_TRUE(firewall().run(nat::render_chains()));
+  ASSERT_TRUE(firewall().run("add chain inet fairlead evil\n"));
+  EXPECT_EQ(*firewall().difference(nat::render_chains()), "foreign chain evil");
+}
+
 std::string name_of(const ::testing::TestParamInfo<Which>& which) {
   constexpr const char* kNames[] = {"Fake", "Kernel", "OlderKernel"};
   return kNames[static_cast<int>(which.param)];

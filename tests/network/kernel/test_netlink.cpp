@@ -213,6 +213,7 @@ TEST(Parsers, StayWithinAnyBytes) {
       set_forwarding(3, MacAddress::from_hash("web"), ip("192.0.2.1")),
       set_neighbour(3, ip("fd00:1::2"), MacAddress::from_hash("web"))};
   std::size_t understood = 0;
+  TableEvents table_events("fairlead");
   for (int round = 0; round < 20000; ++round) {
     const Bytes seed = seeds[random() % seeds.size()].bytes();
     const std::size_t size = random() % (seed.size() + 1);
@@ -227,8 +228,7 @@ TEST(Parsers, StayWithinAnyBytes) {
       understood += parse_route(message->payload).has_value();
       understood += parse_neighbour(message->payload).has_value();
       understood += parse_ack(*message).has_value();
-      understood +=
-          link_event(*message).has_value() + table_event(*message, "fairlead").has_value();
+      understood += link_event(*message).has_value() + table_events.take(*message).has_value();
     }
     const Bytes all(exact.get(), size);
     (void)parse_link(all);
