@@ -212,6 +212,7 @@ Result<Standing> HostAgent::beat() {
     joined = joined_;
   }
   auto& membership = cluster_.membership();
+  if (!joined) TRY_STATUS(underlay_->guard_tunnels());
   TRY(const Standing standing, joined ? membership.keep_alive() : membership.join());
   if (standing == Standing::kRemoved) TRY_STATUS(return_after_removal());
   if (!joined || standing != Standing::kMember) publisher_->joined();

@@ -366,6 +366,9 @@ struct ClusterStatus {
 class UnderlayGuard {
  public:
   virtual ~UnderlayGuard() = default;
+  // Before this host joins: from now on containers send nothing to the port of the tunnels, whether
+  // this host has the network or not. Once others take its packets, theirs would be taken as well.
+  virtual Status guard_tunnels() = 0;
   // Packets of tunnels are taken from these addresses and no others (of each host the one in the
   // underlay and the one inside of its secure link), and those of encrypted networks come and go
   // through `secure_links` only. Remembered, so that the table can be made again without asking.

@@ -201,6 +201,8 @@ std::vector<Entry> entries_of(const NatUnderlay& underlay) {
     entries.push_back({.set = suffixed("tunnel_hosts", host.family()), .key = {host}});
   for (const IfName& link : underlay.secure_links)
     entries.push_back({.set = "secure_links", .key = {link}});
+  for (const std::uint16_t port : underlay.ports)
+    entries.push_back({.set = "tunnel_ports", .key = {network::Proto::kUdp, port}});
   return entries;
 }
 

@@ -65,6 +65,9 @@ struct NatUnderlay {
   // the secure link.
   std::vector<IpAddress> hosts;
   std::vector<IfName> secure_links;  // devices that encrypt
+  // UDP, of the tunnels of all hosts: containers send nothing there, whether this host has the
+  // network or not. Empty where there is no cluster.
+  std::vector<std::uint16_t> ports = {};
 
   bool operator==(const NatUnderlay&) const = default;
 };
@@ -87,6 +90,8 @@ std::string render_chains(std::string_view table = kTable);
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
                    const NatUnderlay& underlay = {}, std::string_view table = kTable,
                    const network::StoreMark& mark = {});
+// Every set and map of the table, in the order of the text.
+std::vector<std::string_view> set_names();
 // The text that takes the table away, whether it is there or not.
 std::string render_nothing(std::string_view table = kTable);
 

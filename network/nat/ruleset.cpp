@@ -53,10 +53,13 @@ constexpr std::array kSets = {
     SetDeclaration{"set", "tunnel_hosts_v4", "ipv4_addr"},
     SetDeclaration{"set", "tunnel_hosts_v6", "ipv6_addr"},
     SetDeclaration{"set", "secure_links", "ifname"},
+    // Where the tunnels of the whole cluster end, ours and those of networks that are not here.
+    SetDeclaration{"set", "tunnel_ports", "inet_proto . inet_service"},
 };
 
 // The rules, once for all networks. What the host does with other interfaces' traffic is left as it
-// is: every policy is accept, and an accept here ends this table's chain only.
+// is: every policy is accept, and an accept here ends this table's chain only. No anonymous sets:
+// Firewall::difference() does not look into them.
 constexpr std::string_view kChains = R"(
 	# Bridges carry route_localnet=1 for ports published on 127.0.0.1: without this a container would reach the host's
 	# own loopback services, or speak under a loopback address.
@@ -99,9 +102,12 @@ constexpr std::string_view kChains = R"(
 		ip6 saddr @masquerade_v6 masquerade
 	}
 
-	# Invalid packets of a masqueraded subnet would leave under their own address.
+	# Invalid packets of a masqueraded subnet would leave under their own address. What containers send to tunnels is
+	# dropped before their flows are looked at: a flow may be older than the cluster, or begin at the other end.
 	chain forward {
 		type filter hook forward priority filter; policy accept;
+		iifname @bridges oifname @secure_links drop
+		iifname @bridges meta l4proto . th dport @tunnel_ports jump to_tunnel
 		ct state established,related accept
 		iifname . oifname vmap @same_bridge
 		meta nfproto . iifname @closed drop
@@ -112,7 +118,8 @@ constexpr std::string_view kChains = R"(
 
 	chain no_icc {
 		ct status dnat accept
-		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+		icmpv6 type nd-neighbor-solicit accept
+		icmpv6 type nd-neighbor-advert accept
 		drop
 	}
 
@@ -133,7 +140,17 @@ constexpr std::string_view kChains = R"(
 		meta l4proto . ip6 daddr . th dport @routed_v6 accept
 		iifname @bridges drop
 		# ICMP and ICMPv6; their names need /etc/protocols.
-		meta l4proto { 1, 58 } accept
+		meta l4proto 1 accept
+		meta l4proto 58 accept
+		drop
+	}
+
+	# Out of a bridge, to the port of the tunnels: masqueraded, or under a forged source, it would be this host that speaks
+	# into a network. It stays inside of the bridge, whatever its VNI, unless the bridge is itself the way to another host.
+	chain to_tunnel {
+		iifname . oifname vmap @same_bridge
+		ip saddr @tunnel_hosts_v4 fib saddr . iif oif exists return
+		ip6 saddr @tunnel_hosts_v6 fib saddr . iif oif exists return
 		drop
 	}
 
@@ -141,6 +158,7 @@ constexpr std::string_view kChains = R"(
 	# device that has decrypted them: a container, or whoever else reaches this host, cannot speak into a network.
 	chain tunnels_in {
 		type filter hook input priority filter; policy accept;
+		iifname @bridges meta l4proto . th dport @tunnel_ports jump to_tunnel
 		udp dport . @th,96,24 vmap @tunnels
 	}
 
@@ -199,6 +217,12 @@ std::string table_text(const Elements& elements, std::string_view table,
 std::string version() { return "fairlead ruleset " + hash_hex(body({}), 12); }
 
 std::string table_comment(const network::StoreMark& mark) { return mark.after(version()); }
+
+std::vector<std::string_view> set_names() {
+  std::vector<std::string_view> names;
+  for (const SetDeclaration& set : kSets) names.push_back(set.name);
+  return names;
+}
 
 // Adding first makes the deletion succeed when there is no table.
 std::string render_nothing(std::string_view table) {

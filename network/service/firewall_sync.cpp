@@ -40,7 +40,10 @@ nat::NatUnderlay tunnel_of(const Network& network) {
 }
 
 nat::NatUnderlay underlay_of(const UnderlayRecord& record) {
-  return {.tunnels = {}, .hosts = record.hosts, .secure_links = record.secure_links};
+  nat::NatUnderlay underlay{
+      .tunnels = {}, .hosts = record.hosts, .secure_links = record.secure_links};
+  if (record.port) underlay.ports.push_back(*record.port);
+  return underlay;
 }
 
 }  // namespace

@@ -344,6 +344,7 @@ std::string encode(const UnderlayRecord& underlay) {
   Json json{{"hosts", Json::array()}, {"secure_links", Json::array()}};
   for (const IpAddress& host : underlay.hosts) json["hosts"].push_back(host.to_string());
   for (const IfName& link : underlay.secure_links) json["secure_links"].push_back(link.str());
+  if (underlay.port) json["port"] = *underlay.port;
   return json::dump(json);
 }
 
@@ -352,7 +353,10 @@ Result<UnderlayRecord> decode_underlay(std::string_view text) {
   TRY(const auto object, Object::of(json));
   TRY(const auto hosts, object.strings_or_empty("hosts"));
   TRY(const auto links, object.strings_or_empty("secure_links"));
-  UnderlayRecord underlay;
+  // An older record has none, and is of a host in a cluster.
+  TRY(const auto port, object.integer_or("port", 1, 65535, OverlayParams().port));
+  UnderlayRecord underlay{
+      .hosts = {}, .secure_links = {}, .port = static_cast<std::uint16_t>(port)};
   for (const std::string& text_of_host : hosts) {
     TRY(auto host, IpAddress::parse(text_of_host));
     underlay.hosts.push_back(host);

@@ -2,6 +2,8 @@
 // are kept out on reading, missing ones get their defaults, so that an older record can be read.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,8 @@ Result<std::vector<PortClaim>> decode_claims(std::string_view text);
 struct UnderlayRecord {
   std::vector<IpAddress> hosts;
   std::vector<IfName> secure_links;
+  // UDP, of the tunnels. Nothing: this host was never in a cluster, and there is no record.
+  std::optional<std::uint16_t> port{};
 
   bool operator==(const UnderlayRecord&) const = default;
 };

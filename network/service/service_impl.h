@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -58,6 +59,7 @@ class ServiceImpl : public CoreNetworkService {
                                AddressUse use) override;
   Status release_address(const std::string& pool_id, const IpAddress& address) override;
 
+  Status guard_tunnels() override;
   Status guard_underlay(const std::vector<IpAddress>& hosts,
                         const std::vector<IfName>& secure_links) override;
 
@@ -98,6 +100,7 @@ class ServiceImpl : public CoreNetworkService {
   Result<Cidr> allocate_shared(const Network& network, const Cidr& subnet, const AddressWish& wish);
   void give_back(const Network& network, std::span<const Cidr> addresses);
   Status move_tunnel(Stored<Network>& stored);
+  Status change_underlay(const std::function<void(UnderlayRecord&)>& change);
 
   // endpoints.cpp
   Status validate(const EndpointSpec& spec) const;

@@ -161,12 +161,23 @@ void ServiceImpl::give_back(const Network& network, std::span<const Cidr> addres
       log::warn("give back an address", {{"error", given.error().text}});
 }
 
-// The record first: whoever renders the table anew from now on renders this.
+Status ServiceImpl::guard_tunnels() {
+  return change_underlay([](UnderlayRecord& record) { record.port = OverlayParams().port; });
+}
+
 Status ServiceImpl::guard_underlay(const std::vector<IpAddress>& hosts,
                                    const std::vector<IfName>& secure_links) {
+  return change_underlay([&](UnderlayRecord& record) {
+    record = {.hosts = hosts, .secure_links = secure_links, .port = OverlayParams().port};
+  });
+}
+
+// The record first: whoever renders the table anew from now on renders this.
+Status ServiceImpl::change_underlay(const std::function<void(UnderlayRecord&)>& change) {
   TRY(const auto guard, parts_.locks.lock("underlay", kLockDeadline));
   TRY(const UnderlayRecord before, records_.underlay());
-  const UnderlayRecord after{hosts, secure_links};
+  UnderlayRecord after = before;
+  change(after);
   if (before == after) return {};
   TRY_STATUS(commit({.puts = {{std::string(keys::kUnderlay), encode(after)}},
                      .durability = state::Durability::kDurable}));

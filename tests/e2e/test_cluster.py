@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import socket
 import threading
 import time
 import unittest
@@ -45,6 +46,38 @@ class ClusterCase(unittest.TestCase):
                 for address in (other.docker.address(server, network), other.docker.address6(server, network)):
                     if address:
                         self.assertEqual(server, node.docker.ask(client, address, 80).name, f"{client} -> {address}")
+
+
+class ContainersAndTunnels(ClusterCase):
+    """In a cluster without any network of several hosts: a container of a host's own network."""
+
+    docker = False
+
+    def test_a_container_sends_nothing_to_the_tunnels_of_its_host_and_of_others(self):
+        one = self.nodes[0]
+        one.host.fairlead("network", "create", "--subnet", "10.113.0.0/24", "--ipv6", "plain")
+        one.attach("web", "plain")
+        vxlan = bytes([8, 0, 0, 0, 0, 0, 42, 0]) + b"x" * 60
+        with one.host.named_net("web") as web:
+            for ipv6 in (False, True):
+                for target in self.nodes:
+                    for port, arrives in ((4790, True), (4789, False)):
+                        with self.subTest(target=target.number, ipv6=ipv6, port=port):
+                            address = address_of(target.number, ipv6)
+                            self.assertEqual(arrives, self.gets_through(web, target, address, port, vxlan, 10 if arrives else 1))
+        one.detach("web", "plain")
+        one.host.fairlead("network", "rm", "plain")
+
+    def gets_through(self, sender, node, address, port, datagram, patience):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with node.host.net.socket(family, socket.SOCK_DGRAM) as receiver:
+            receiver.bind((address, port))
+            receiver.settimeout(patience)
+            with sender.connect(address, port, "udp") as connection:
+                connection.send(datagram)
+            with contextlib.suppress(TimeoutError):
+                return receiver.recv(100) == datagram
+            return False
 
 
 class FromDocker(ClusterCase):

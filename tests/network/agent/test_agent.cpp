@@ -388,6 +388,17 @@ TEST_F(AgentTest, packets_of_tunnels_are_taken_from_the_hosts_of_the_cluster_onl
   EXPECT_EQ(guarded("tunnel_hosts_v4"), 2U) << "a host that left may still have containers";
 }
 
+TEST_F(AgentTest, containers_are_kept_from_the_tunnels_before_their_host_has_joined) {
+  shared_.is_reachable = false;
+  TestHost lonely(shared_, 3);
+  ASSERT_TRUE(lonely.fake.service->create_network({.name = NetworkName::parse("plain").value()}));
+  EXPECT_FALSE(lonely.agent->status().joined);
+  const auto ports = lonely.fake.firewall.elements("tunnel_ports");
+  ASSERT_TRUE(ports) << ports.error().text;
+  EXPECT_EQ(ports->size(), 1U);
+  shared_.is_reachable = true;
+}
+
 TEST_F(AgentTest, docker_asks_for_the_pool_before_the_network) {
   const auto name = NetworkName::parse("shop").value();
   const auto pool = a_.fake.service->request_pool({.join = name});

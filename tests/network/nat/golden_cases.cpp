@@ -92,7 +92,8 @@ GoldenCase tunnels() {
           .networks = {shop()},
           .underlay = {.tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .secure = true}},
                        .hosts = {ip("192.0.2.2"), ip("192.0.2.3"), ip("fd5c::2")},
-                       .secure_links = {*IfName::parse("flwg0")}}};
+                       .secure_links = {*IfName::parse("flwg0")},
+                       .ports = {4789}}};
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // again.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "network/kernel/firewall.h"
 #include "network/kernel/netns.h"
 #include "tests/network/nat/golden_cases.h"
@@ -9,7 +11,7 @@
 namespace fairlead::nat {
 namespace {
 
-class GoldenInKernel : public ::testing::TestWithParam<GoldenCase> {
+class RulesetInKernel : public ::testing::Test {
  protected:
   void SetUp() override {
     auto netns = kernel::new_netns();
@@ -22,6 +24,7 @@ class GoldenInKernel : public ::testing::TestWithParam<GoldenCase> {
   }
   std::unique_ptr<kernel::Firewall> firewall_;
 };
+class GoldenInKernel : public RulesetInKernel, public ::testing::WithParamInterface<GoldenCase> {};
 
 TEST_P(GoldenInKernel, IsTakenReplacedAndRemoved) {
   for (int i = 0; i < 2; ++i) {
@@ -47,6 +50,50 @@ TEST_P(GoldenInKernel, DismissingEverythingLeavesEmptySets) {
   const Status dismissed = firewall_->apply(changes);
   ASSERT_TRUE(dismissed) << dismissed.error().text;
   EXPECT_EQ(firewall_->list_text()->find("elements"), std::string::npos);
+}
+
+// Firewall::difference() looks at what a rule says, not into a set without a name that it uses.
+TEST_F(RulesetInKernel, HasNoAnonymousSets) {
+  ASSERT_TRUE(firewall_->run(render_chains()));
+  const std::string text = *firewall_->list_text();
+  std::istringstream chains(text.substr(text.find("\tchain guard")));
+  for (std::string line; std::getline(chains, line);)
+    if (line.find('{') != std::string::npos) EXPECT_TRUE(line.starts_with("\tchain ")) << line;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// Rules, hooks, policies, flags and types of sets: a table without one of them, or with another, is
+// not the table.
+TEST_F(RulesetInKernel, EveryLineCounts) {
+  const std::vector<std::string> lines = lines_of(render_chains());
+  std::size_t changed = 0;
+  for (std::size_t at = 0; at < lines.size(); ++at) {
+    std::string other = lines[at];
+    if (!other.starts_with("\t\t") || other.find('#') != std::string::npos) continue;
+    if (const auto policy = other.find("policy accept"); policy != std::string::npos)
+      other.replace(policy, 13, "policy drop");
+    else if (other.starts_with("\t\ttype ifname") || other.starts_with("\t\ttype nf_proto"))
+      other += "; timeout 1h";
+    else if (other.starts_with("\t\ttype"))
+      continue;  // each pair is for a rule of its own
+    else
+      other.clear();
+    std::string text;
+    for (std::size_t i = 0; i < lines.size(); ++i) text += (i == at ? other : lines[i]) + "\n";
+    const Status written = firewall_->run(text);
+    ASSERT_TRUE(written) << lines[at] << ": " << written.error().text;
+    EXPECT_NE(*firewall_->difference(render_chains()), "") << lines[at];
+    ++changed;
+  }
+  EXPECT_GT(changed, 50U);
+  ASSERT_TRUE(firewall_->run(render_chains()));
+  EXPECT_EQ(*firewall_->difference(render_chains()), "");
 }
 
 std::string test_name(const ::testing::TestParamInfo<GoldenCase>& golden) {

@@ -98,6 +98,14 @@ TEST(Records, ClaimsComeBackAsTheyWere) {
   EXPECT_EQ(get(decode_claims(encode(claims))), claims);
 }
 
+TEST(Records, TheUnderlayComesBackAsItWasAndAnOlderOneHasThePortOfAll) {
+  const UnderlayRecord underlay{.hosts = {get(IpAddress::parse("192.0.2.1"))},
+                                .secure_links = {get(IfName::parse("flw0"))},
+                                .port = 8472};
+  EXPECT_EQ(get(decode_underlay(encode(underlay))), underlay);
+  EXPECT_EQ(get(decode_underlay(R"({"hosts":["192.0.2.1"],"secure_links":[]})")).port, 4789);
+}
+
 TEST(Records, DamageIsToldAsDamage) {
   for (const char* text : {"{}", "[]", R"({"id":"x","name":"../x","phase":"ready"})", R"({"id":7})",
                            R"({"id":"x","name":"a","phase":"sideways"})"}) {
