@@ -86,7 +86,7 @@ std::string table_comment(const network::StoreMark& mark);
 
 // The table without elements, and the table with all of them: nft text that replaces the table in
 // one transaction.
-std::string render_chains(std::string_view table = kTable);
+std::string render_chains(std::string_view table = kTable, const network::StoreMark& mark = {});
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
                    const NatUnderlay& underlay = {}, std::string_view table = kTable,
                    const network::StoreMark& mark = {});

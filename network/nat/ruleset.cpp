@@ -229,7 +229,9 @@ std::string render_nothing(std::string_view table) {
   return fmt::format("add table inet {0}\ndelete table inet {0}\n", table);
 }
 
-std::string render_chains(std::string_view table) { return table_text({}, table); }
+std::string render_chains(std::string_view table, const network::StoreMark& mark) {
+  return table_text({}, table, mark);
+}
 
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
                    const NatUnderlay& underlay, std::string_view table,

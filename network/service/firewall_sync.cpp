@@ -24,9 +24,11 @@ bool before(const kernel::Element& a, const kernel::Element& b) {
   return std::ranges::lexicographical_compare(a.key.bytes(), b.key.bytes());
 }
 
+// Ports of routed networks may share an element, which the kernel has once.
 bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Element> want) {
   std::ranges::sort(have, before);
   std::ranges::sort(want, before);
+  want.erase(std::unique(want.begin(), want.end()), want.end());
   return have == want;
 }
 
@@ -110,6 +112,11 @@ Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoin
   if (!there)
     return fail(Code::kConflict,
                 "the firewall table is missing; `fairlead reconcile` makes it again");
+  TRY(const std::string altered, firewall_.difference(nat::render_chains()));
+  if (!altered.empty())
+    return fail(Code::kConflict,
+                "the firewall table is not as it was written: {}; `fairlead reconcile` mends it",
+                altered);
   std::map<std::string, std::vector<kernel::Element>> sets;
   for (const PublishedPort& port : endpoint.ports) {
     for (const kernel::ElementChange& change :
@@ -159,10 +166,14 @@ Result<FirewallSync::Wanted> FirewallSync::wanted() {
   return wanted;
 }
 
-Result<bool> FirewallSync::repair() {
+Result<std::string> FirewallSync::difference() {
   TRY(const bool there, present());
-  TRY(auto wanted, this->wanted());
-  std::map<std::string, std::vector<kernel::Element>> sets;
+  if (!there) return std::string("missing, or of another version");
+  TRY(std::string differs,
+      firewall_.difference(nat::render_chains(nat::kTable, ownership_.mark())));
+  if (!differs.empty()) return differs;
+  TRY(const auto wanted, this->wanted());
+  std::map<std::string, std::vector<kernel::Element>, std::less<>> sets;
   const auto collect = [&](const Changes& changes) {
     for (const kernel::ElementChange& change : changes)
       sets[change.element.set].push_back(change.element);
@@ -170,14 +181,19 @@ Result<bool> FirewallSync::repair() {
   for (const nat::NatNetwork& network : wanted.networks) collect(nat::admit_network(network));
   for (const nat::NatPort& port : wanted.ports) collect(nat::publish(port));
   collect(nat::admit_underlay(wanted.underlay));
-  bool same = there;
-  for (auto set = sets.begin(); same && set != sets.end(); ++set) {
-    TRY(auto have, firewall_.elements(set->first));
-    same = same_elements(std::move(have), set->second);
+  for (const std::string_view name : nat::set_names()) {
+    auto have = firewall_.elements(name);
+    if (!have && have.error().code != Code::kNotFound) return fail(have.error());
+    if (!have || !same_elements(std::move(*have), sets[std::string(name)]))
+      return fmt::format("altered elements of set {}", name);
   }
-  if (same) return false;
-  TRY_STATUS(replace(wanted));
-  return true;
+  return std::string();
+}
+
+Result<std::string> FirewallSync::repair() {
+  TRY(std::string differs, difference());
+  if (!differs.empty()) TRY_STATUS(render());
+  return differs;
 }
 
 Status FirewallSync::render() {

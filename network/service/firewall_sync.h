@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "network/kernel/firewall.h"
 #include "network/service/ownership.h"
@@ -29,14 +30,17 @@ class FirewallSync {
   Status change_ports(const Network& network, const Endpoint& before, const Endpoint& after);
   // The same for many endpoints that lose all their ports.
   Status drop_ports(const Network& network, std::span<const Endpoint> endpoints);
-  // kConflict when the table is missing, or one of the endpoint's elements. Reads the maps: for
-  // CHECK, not for attach.
+  // kConflict when the table is missing or altered, or lacks one of the endpoint's elements. Reads
+  // the table: for CHECK, not for attach.
   Status check_ports(const Network& network, const Endpoint& endpoint);
-  // Makes sure that the table is there, in this version.
+  // Makes sure that the table is there, in this version. Does not read what is in it: for attach.
   Status ensure();
-  // Looks whether the table has what the records say, and renders it if not. Returns whether it
-  // did.
-  Result<bool> repair();
+  // How the table differs from what the records say, in words ("altered rules of chain forward");
+  // empty when it does not. Everything is compared: 2 ms. What is being attached or detached at
+  // this moment may look like a difference.
+  Result<std::string> difference();
+  // The same, and renders the table if there is one.
+  Result<std::string> repair();
   // Replaces the table by what the records say, in one transaction. kInUse when it is another
   // store's.
   Status render();

@@ -16,6 +16,9 @@ namespace {
 // container, seconds.
 constexpr long long kMoveTime = 60;
 
+// How long an open table may wait for a network that somebody holds.
+constexpr std::chrono::milliseconds kMendDeadline{2000};
+
 void note(ReconcileReport& report, std::string action) {
   log::info("reconcile", {{"action", action}});
   report.actions.push_back(std::move(action));
@@ -33,6 +36,7 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   TRY(auto guard, lock_networks());
   TRY_STATUS(ownership_.claim());
   TRY(auto networks, records_.networks());
+  const bool whole = networks.empty() || mend_table(networks, report);  // first: it may be open
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, records_.networks());
   tidy_pools(networks, report);
@@ -41,15 +45,35 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
     TRY_STATUS(firewall_.withdraw());
     return report;
   }
-  const auto repaired = firewall_.repair();
-  if (!repaired)
-    note_failure(report, "firewall table", repaired.error());
-  else if (*repaired)
-    note(report, "rendered the firewall table again");
-  if (repaired)
+  if (whole)
     for (const Network& network : networks) tidy_loopback(network, report);
   admit_everywhere(&report);
   return report;
+}
+
+// Elements of what is being attached or detached at this moment look like a difference, and a table
+// rendered then would keep those of an endpoint that goes: what differs is looked at again while
+// nothing can change. A network that is held for long must not keep the table open. Returns whether
+// the table is as it should be.
+bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileReport& report) {
+  if (const auto differs = firewall_.difference(); differs && differs->empty()) return true;
+  std::vector<NamedLocks::Guard> guards;
+  for (const Network& network : networks) {
+    auto guard = lock_network(network.id, kMendDeadline);
+    if (!guard) break;
+    guards.push_back(std::move(*guard));
+  }
+  const auto mended = firewall_.repair();
+  if (!mended) {
+    note_failure(report, "firewall table", mended.error());
+    return false;
+  }
+  if (mended->empty()) return true;
+  note(report, fmt::format("rendered the firewall table again: {}", *mended));
+  const std::scoped_lock hold_notes(notes_guard_);
+  ++renderings_;
+  rendered_because_ = *mended;
+  return true;
 }
 
 void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
@@ -226,12 +250,22 @@ Result<ServiceStatus> ServiceImpl::status() {
   }
   TRY(const auto other_owner, ownership_.other_owner());
   if (other_owner) status.problems.push_back(ownership_.refusal(*other_owner).text);
-  TRY(const bool table, firewall_.present());
-  if (!table && !networks.empty() && !other_owner)
-    status.problems.emplace_back(
-        "the nftables table is missing; `fairlead reconcile` makes it again");
+  if (!networks.empty() && !other_owner) {
+    const auto differs = firewall_.difference();
+    if (!differs)
+      status.problems.push_back(differs.error().text);
+    else if (!differs->empty())
+      status.problems.push_back(
+          fmt::format("the nftables table is not as it was written: {}; `fairlead reconcile` "
+                      "renders it again",
+                      *differs));
+  }
   const std::scoped_lock hold_notes(notes_guard_);
   status.notes = notes_;
+  if (renderings_ > 0)
+    status.notes.push_back(
+        fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",
+                    renderings_, renderings_ == 1 ? "" : "s", rendered_because_));
   return status;
 }
 

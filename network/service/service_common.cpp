@@ -17,8 +17,9 @@ Result<NamedLocks::Guard> ServiceImpl::lock_networks() {
   return parts_.locks.lock("networks", kLockDeadline);
 }
 
-Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id) {
-  return parts_.locks.lock("network-" + id, kLockDeadline);
+Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id,
+                                                    std::chrono::milliseconds deadline) {
+  return parts_.locks.lock("network-" + id, deadline);
 }
 
 Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {

@@ -68,7 +68,8 @@ class ServiceImpl : public CoreNetworkService {
   static constexpr unsigned kMostAttempts = 64;
 
   Result<NamedLocks::Guard> lock_networks();  // creation and removal of networks
-  Result<NamedLocks::Guard> lock_network(const std::string& id);
+  Result<NamedLocks::Guard> lock_network(const std::string& id,
+                                         std::chrono::milliseconds deadline = kLockDeadline);
   Result<Held> hold(const NetworkRef& ref);  // lock, then read
   // As hold, for verbs that take away: nothing where there is no such network. One that a crash
   // left half made or half removed goes as a whole.
@@ -142,6 +143,7 @@ class ServiceImpl : public CoreNetworkService {
   bool may_shut_loopback(const Network& network) const;
 
   // reconcile.cpp
+  bool mend_table(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_network(const Network& network, ReconcileReport& report);
   void tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report);
   void tidy_loopback(const Network& network, ReconcileReport& report);
@@ -157,6 +159,8 @@ class ServiceImpl : public CoreNetworkService {
   FirewallSync firewall_;
   std::mutex notes_guard_;
   std::vector<std::string> notes_;  // what was done about other firewalls
+  std::size_t renderings_ = 0;      // of the firewall table, by reconcile
+  std::string rendered_because_;    // the last of them
 };
 
 // A pool was asked for of a network that has none of that family.

@@ -4,6 +4,7 @@ import contextlib
 import json
 from pathlib import Path
 
+from support.e2e import cni
 from support.e2e.case import DockerCase, FairleadCase
 from support.e2e.host import HOST_V4, HOST_V6
 from support.e2e.namespaces import advertise_router
@@ -123,3 +124,77 @@ class Spoofing(DockerCase):
                 self.host.outside.ask("10.111.0.9", 80, timeout=1, source=("10.111.0.200", 0))
         finally:
             self.host.outside_ip("address del 10.111.0.200/32 dev eth0")
+
+
+class AlteredTable(FairleadCase):
+    """What others do to the table `inet fairlead` is noticed, told and taken back, whatever it is."""
+
+    ALTERATIONS = (
+        "flush table inet fairlead",
+        "flush chain inet fairlead forward",
+        "insert rule inet fairlead forward accept",
+        "add rule inet fairlead published_only accept",
+        "add chain inet fairlead evil { type filter hook forward priority -10; policy accept; }",
+        "add chain inet fairlead tunnels_in { policy drop; }",
+        "add set inet fairlead evil { type ipv4_addr; }",
+        'add element inet fairlead bridges { "evil0" }',
+        "add element inet fairlead published_v6 { tcp . 2001:db8:2::1 . 4445 : fd68::2 . 80 }",
+        "flush map inet fairlead published_any_v4",
+        "flush set inet fairlead bridges",
+        "add table inet fairlead { flags dormant; }",
+        "delete table inet fairlead",
+        "flush ruleset",
+    )
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cni.install_fairlead(cls.host)
+        cls.containers = cni.Containers(cls.host)
+        cls.containers.make("web")
+        cls.network = cni.Network(cls.host, cni.fairlead_conflist("net", "10.112.0.0/24"))
+        cls.network.add("web", ports=[(8080, 80)])
+
+    def table(self):
+        return self.host.exec("nft", "--stateless", "list", "table", "inet", "fairlead", check=False).out
+
+    def test_is_mended_by_the_daemon_and_counted(self):
+        before = self.table()
+        for number, alteration in enumerate(self.ALTERATIONS, 1):
+            with self.subTest(alteration):
+                self.host.exec("nft", alteration)
+                eventually(lambda: self.table() == before, "the table to be mended", 20)
+                eventually(lambda number=number: f"rendered again {number} time" in self.host.fairlead("status").out,
+                           "status to count it", 20)
+        self.assertEqual(len(self.ALTERATIONS), self.fairleadd.log().count("rendered the firewall table again"))
+
+    def test_is_told_by_check_and_status_and_mended_by_reconcile_without_a_daemon(self):
+        self.assertEqual(0, self.fairleadd.stop())
+        before = self.table()
+        try:
+            for alteration in self.ALTERATIONS:
+                with self.subTest(alteration):
+                    self.assertNotIn("Problems", self.host.fairlead("status").out)
+                    self.network.check("web")
+                    self.host.exec("nft", alteration)
+                    self.assertIn("the nftables table is not as it was written", self.host.fairlead("status").out)
+                    self.assertIn("rendered the firewall table again", self.host.fairlead("reconcile").out)
+                    self.assertEqual(before, self.table())
+                    self.assertEqual("nothing to do\n", self.host.fairlead("reconcile").out)
+            self.host.exec("nft", "flush", "chain", "inet", "fairlead", "forward")
+            with self.assertRaisesRegex(cni.CniError, "rules of chain forward"):
+                self.network.check("web")
+        finally:
+            self.restart_fairleadd()
+        self.assertEqual(before, self.table())
+
+    def test_is_not_what_fairlead_itself_does(self):
+        renderings = self.fairleadd.log().count("rendered the firewall table again")
+        names = self.containers.make(*(f"c{number}" for number in range(20)))
+        for number, name in enumerate(names):
+            self.network.add(name, ports=[(9000 + number, 80)])
+        for name in names:
+            self.network.delete(name)
+        self.containers.remove(*names)
+        self.host.fairlead("reconcile")
+        self.assertEqual(renderings, self.fairleadd.log().count("rendered the firewall table again"))

@@ -16,6 +16,7 @@
 #include "network/kernel/firewall_batch.h"
 #include "network/kernel/firewall_bytes.h"
 #include "network/kernel/firewall_parse.h"
+#include "network/kernel/firewall_shape.h"
 #include "network/kernel/netns.h"
 
 namespace fairlead::kernel {
@@ -108,6 +109,8 @@ TEST(Answers, DamagedBytesAreSafe) {
       (void)parse_elements(message, "ports", {.key_fields = 2, .data_fields = 2}, elements);
       (void)parse_table_comment(message);
       (void)parse_set_shape(message);
+      TableShape shape;
+      (void)add_to_shape(message, "fairlead", shape);
     }
   };
   for (std::size_t size = 0; size < batch.bytes.size(); ++size)

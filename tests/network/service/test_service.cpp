@@ -1,6 +1,7 @@
 // The service's verbs, on the real kernel.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <thread>
 
 #include "tests/network/service/service_world.h"
@@ -8,8 +9,11 @@
 namespace fairlead::testing {
 namespace {
 
+using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 class NetworkVerbs : public ServiceWorld {};
@@ -542,6 +546,77 @@ TEST_F(Reconcile, FlushedTableAndDeletedBridgeComeBack) {
   EXPECT_THAT(report.actions, SizeIs(4));  // the bridge, its port, the table, route_localnet
   EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8080));
   EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+}
+
+// Rules, and elements of sets that should be empty as well.
+TEST_F(Reconcile, AnAlteredTableIsToldAndMended) {
+  create("shop", "10.20.0.0/24");
+  const auto web = must(attach_to("shop", "web", {port(8080, 80)}));
+  const network::Expectation expected{.netns_fd = netns("web"), .ifname = "eth0"};
+  for (const char* alteration :
+       {"flush chain inet fairlead forward", "flush table inet fairlead",
+        "insert rule inet fairlead forward accept",
+        "add chain inet fairlead forward { policy drop; }",
+        "add table inet fairlead { flags dormant; }",
+        "add element inet fairlead published_v6 { tcp . 2001:db8:2::1 . 4445 : fd68::2 . 80 }",
+        "add element inet fairlead bridges { \"evil0\" }", "flush set inet fairlead hairpin_v4"}) {
+    EXPECT_THAT(must(service_->status()).problems, IsEmpty()) << alteration;
+    must(firewall_->run(alteration));
+    EXPECT_THAT(must(service_->status()).problems, ElementsAre(HasSubstr("as it was written")))
+        << alteration;
+    EXPECT_THAT(must(service_->reconcile()).actions,
+                ElementsAre(HasSubstr("rendered the firewall table again: ")))
+        << alteration;
+    EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty()) << alteration;
+  }
+  EXPECT_THAT(must(service_->status()).notes, Contains(HasSubstr("rendered again 8 times")));
+  must(firewall_->run("insert rule inet fairlead forward accept"));
+  EXPECT_THAT(service_->check(ref("shop", "web"), expected).error().text,
+              HasSubstr("altered rules of chain forward"));
+}
+
+TEST_F(Reconcile, TwoHostPortsOfOneRoutedPortAreNoDifference) {
+  auto routed = spec("shop", "10.20.0.0/24");
+  routed.options.gateway_mode_v4 = network::GatewayMode::kRouted;
+  must(service_->create_network(routed));
+  must(attach_to("shop", "web", {port(8080, 80), port(8081, 80)}));
+  EXPECT_THAT(must(service_->status()).problems, IsEmpty());
+  EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+}
+
+// Somebody attaches while the table is looked at: neither a false alarm nor an element left behind.
+TEST_F(Reconcile, WhatComesAndGoesIsNoAlteration) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "stays"));
+  netns("guest");
+  std::atomic<bool> done = false;
+  std::thread others([&] {
+    for (int i = 0; i < 15; ++i) {
+      EXPECT_TRUE(attach_to("shop", "guest", {port(8080, 80)}));
+      EXPECT_TRUE(service_->remove_endpoint(ref("shop", "guest")));
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));  // whoever waits has its turn
+    }
+    done = true;
+  });
+  while (!done)
+    EXPECT_THAT(must(service_->reconcile()).actions, Not(Contains(HasSubstr("firewall table"))));
+  others.join();
+  EXPECT_THAT(must(firewall_->elements("published_any_v4")), IsEmpty());
+}
+
+// Before this host has any network of the cluster, and after the table was made anew.
+TEST_F(Reconcile, ThePortOfTheTunnelsIsGuardedInACluster) {
+  create("shop", "10.20.0.0/24");
+  EXPECT_THAT(must(firewall_->elements("tunnel_ports")), IsEmpty());
+  must(service_->guard_tunnels());
+  EXPECT_THAT(must(firewall_->elements("tunnel_ports")), SizeIs(1));
+  must(service_->guard_underlay({ip("192.0.2.7")}, {}));
+  must(service_->guard_tunnels());
+  EXPECT_THAT(must(firewall_->elements("tunnel_ports")), SizeIs(1));
+  EXPECT_THAT(must(firewall_->elements("tunnel_hosts_v4")), SizeIs(1));
+  must(firewall_->run("flush ruleset"));
+  must(service_->reconcile());
+  EXPECT_THAT(must(firewall_->elements("tunnel_ports")), SizeIs(1));
 }
 
 TEST_F(Reconcile, RecordsOfAnEarlierBootAreVoid) {
