@@ -2,6 +2,8 @@
 // to address pools.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +42,9 @@ struct ValidAttachment {
   std::string container, ifname;
 };
 
+// Held by who attaches or removes an endpoint, for as long as the call takes.
+using Turn = std::shared_ptr<const void>;
+
 // What one reconcile changed, for the log and for `fairlead reconcile`.
 struct ReconcileReport {
   std::vector<std::string> actions;  // "created bridge fl-12ab again", in order
@@ -69,6 +74,15 @@ class NetworkService {
                                        const NetworkName& network) = 0;
   virtual Status unbind_network(const std::string& runtime_id) = 0;
   virtual Result<bool> is_bound(const std::string& runtime_id) = 0;
+  // Sets addresses aside, by name, that the runtime has requested for something that is no endpoint
+  // of the network. They stay so until it releases them.
+  virtual Status reserve_addresses(const NetworkRef& network,
+                                   const std::map<std::string, IpAddress>& addresses) = 0;
+
+  // Calls about one endpoint that must not overtake each other, as an attach whose caller has given
+  // up and the removal that follows it, take turns: in all processes, each from its beginning to
+  // its end. No verb takes the turn by itself. kUnavailable when the one before takes too long.
+  virtual Result<Turn> take_turn(const std::string& endpoint_id) = 0;
 
   // Reserves an endpoint: addresses, MAC; no link yet and no ports. kExists when the id is there
   // with other properties.
@@ -136,11 +150,12 @@ class PoolService {
   virtual Result<Pool> request_pool(const PoolRequest& request) = 0;
   virtual Status release_pool(const std::string& pool_id) = 0;  // unknown: succeeds
   // `wanted`: exactly that address, inside the subnet but not necessarily inside the range; kExists
-  // when it is taken. The gateway may be asked for again and is then the same.
+  // when it is taken. The gateway may be asked for again and is then the same. An address for an
+  // endpoint is the endpoint's from create_endpoint on, which names it.
   virtual Result<Cidr> request_address(const std::string& pool_id, std::optional<IpAddress> wanted,
                                        AddressUse use) = 0;
-  virtual Status release_address(const std::string& pool_id,
-                                 const IpAddress& address) = 0;  // unknown: succeeds
+  // Unknown addresses succeed. That of an endpoint that is in use stays the endpoint's.
+  virtual Status release_address(const std::string& pool_id, const IpAddress& address) = 0;
 };
 
 }  // namespace fairlead::network

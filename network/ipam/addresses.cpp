@@ -189,7 +189,7 @@ Claim Ipam::claim_of(const PoolRecord& pool, const AddressWish& wish, const IpAd
   Claim claim{.address = Cidr::of(address, pool.subnet.prefix_length())};
   claim.change.preconditions = {{records::pool_key(pool.subnet), pool.revision}, {key, revision}};
   claim.change.puts = {
-      {key, records::encode(LeaseRecord{address, wish.owner, wish.use, boot_id, 0})}};
+      {key, records::encode(LeaseRecord{address, wish.owner, wish.use, boot_id, 0, wish.since})}};
   return claim;
 }
 
@@ -201,6 +201,16 @@ Result<Change> Ipam::release_plan(const Cidr& pool, const IpAddress& address,
   TRY(const auto lease, records::decode_lease(*record));
   if (!owner.empty() && lease.owner != owner) return Change{};
   return Change{.preconditions = {{key, record->revision}}, .deletes = {key}};
+}
+
+Change Ipam::release_plan(const Cidr& pool, const LeaseRecord& lease) {
+  const std::string key = records::lease_key(pool, lease.address);
+  return Change{.preconditions = {{key, lease.revision}}, .deletes = {key}};
+}
+
+Change Ipam::rewrite_plan(const Cidr& pool, const LeaseRecord& lease) {
+  const std::string key = records::lease_key(pool, lease.address);
+  return Change{.preconditions = {{key, lease.revision}}, .puts = {{key, records::encode(lease)}}};
 }
 
 Result<Cidr> Ipam::allocate(const Cidr& pool, const AddressWish& wish) {

@@ -11,7 +11,8 @@
 //   pool/0ad00000-24 {"subnet":"10.208.0.0/24","range":"10.208.0.128/25","gateway":"10.208.0.1",
 //                                 "network":"<id of the network that uses it>","owner":"<who asked,
 //                                 for people>"}
-//   lease/0ad00000-24/0ad00002   {"owner":"<endpoint>","use":"endpoint","boot":"<boot id>"}
+//   lease/0ad00000-24/0ad00002   {"owner":"<endpoint>","use":"endpoint","boot":"<boot id>",
+//                                 "since":<when the owner took it, Unix seconds>}
 //   cursor/0ad00000-24           {"last":"10.208.0.2"}   the address given last: the search goes on
 //   behind it cursor/0ad00000-24/<hash>    the same for requests that bring ranges of their own
 //   pool-guard                   {"last":"10.208.0.0/24"} changed by each new pool, so that of two
@@ -54,6 +55,7 @@ struct LeaseRecord {
   AddressUse use = AddressUse::kEndpoint;
   std::string boot_id;  // empty: survives reboots
   std::int64_t revision = 0;
+  long long since = 0;  // when the owner took it, Unix seconds; 0: an earlier version did not say
 
   bool operator==(const LeaseRecord&) const = default;
 };
@@ -97,6 +99,7 @@ struct AddressWish {
   std::optional<IpAddress>
       wanted;  // exactly this one, inside the subnet, not necessarily inside the ranges
   std::vector<Cidr> ranges;  // give out of these instead of the pool's range
+  long long since = 0;       // now, Unix seconds: remembered in the lease
 };
 
 struct IpamOptions {
@@ -130,6 +133,10 @@ class Ipam {
   // Gives an address back. Nothing to do (an empty change) when it is not leased, or leased to
   // another than `owner`; an empty owner releases whoever holds it.
   Result<Change> release_plan(const Cidr& pool, const IpAddress& address, std::string_view owner);
+
+  // Gives back the lease that was read, or writes it anew, unless it has changed since.
+  static Change release_plan(const Cidr& pool, const LeaseRecord& lease);
+  static Change rewrite_plan(const Cidr& pool, const LeaseRecord& lease);
 
   // The same, committed, planning again on conflicts. A gateway or reserved address is committed
   // durably.

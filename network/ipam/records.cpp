@@ -1,6 +1,7 @@
 #include "network/ipam/records.h"
 
 #include <array>
+#include <cstdint>
 
 #include "base/hash.h"
 #include "base/json/json.h"
@@ -62,6 +63,7 @@ Result<LeaseRecord> read_lease(const json::Object& object) {
   TRY(const auto use, object.string("use"));
   TRY(lease.use, parse_use(use));
   TRY(lease.boot_id, object.string_or("boot", ""));
+  TRY(lease.since, object.integer_or("since", 0, INT64_MAX, 0));
   return lease;
 }
 
@@ -109,6 +111,7 @@ std::string encode(const PoolRecord& pool) {
 std::string encode(const LeaseRecord& lease) {
   Json value{{"owner", lease.owner}, {"use", name_of(lease.use)}};
   if (!lease.boot_id.empty()) value["boot"] = lease.boot_id;
+  if (lease.since != 0) value["since"] = lease.since;
   return json::dump(value);
 }
 

@@ -76,6 +76,7 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
   endpoint.addresses.clear();
   if (spec.address_source == AddressSource::kRuntime) {
     endpoint.addresses = spec.addresses;
+    TRY_STATUS(take_over_leases(network, endpoint, attempt, txn));
   } else if (network.address_source == AddressSource::kRuntime) {
     return fail(
         Code::kUnsupported,
@@ -94,7 +95,8 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
       TRY(auto claim, plan_address(network, subnet.subnet,
                                    {.owner = spec.id,
                                     .wanted = wanted_in(spec, subnet.subnet),
-                                    .ranges = ranges_in(spec, subnet.subnet)},
+                                    .ranges = ranges_in(spec, subnet.subnet),
+                                    .since = parts_.unix_time()},
                                    attempt, txn));
       claim.change.add_to(txn);
       endpoint.addresses.push_back(claim.address);
@@ -109,12 +111,21 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
 // Commits the intent: addresses, ports and the record in one transaction.
 Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& spec,
                                                const Placement* placement) {
-  const Network& network = held.network;
-  if (network.internal && !spec.ports.empty())
+  if (held.network.internal && !spec.ports.empty())
     return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
-                network.name.str());
+                held.network.name.str());
+  const auto ports = with_default_addresses(held.network, spec.ports);
+  auto reserved = try_reserve(held, spec, ports, placement);
+  if (reserved) return reserved;
+  TRY(const bool freed, make_room(held, reserved.error(), ports));
+  return freed ? try_reserve(held, spec, ports, placement) : reserved;
+}
+
+Result<Endpoint> ServiceImpl::try_reserve(Held& held, const EndpointSpec& spec,
+                                          std::span<const PortSpec> ports,
+                                          const Placement* placement) {
+  const Network& network = held.network;
   TRY(auto endpoint, draft(network, spec));
-  const auto ports = with_default_addresses(network, spec.ports);
   if (placement != nullptr)
     if (const auto* inside = std::get_if<IntoNetns>(placement))
       endpoint.ifname = inside->ifname.str();
@@ -131,17 +142,17 @@ Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& s
   }
 }
 
-// A record under this id that is not a living endpoint is what a killed process left: it is cleared
-// away.
+// A record under this id that is not a living endpoint is what a killed process or a container that
+// is gone left: it is cleared away.
 Status ServiceImpl::clear_leftover(Held& held, const std::string& id) {
   TRY(auto stored, records_.endpoint(held.network.id, id));
   if (!stored) return {};
   const Endpoint& endpoint = stored->value;
-  const bool alive = endpoint.boot_id == parts_.boot_id && endpoint.phase == Phase::kReady;
-  if (alive)
+  TRY(const std::string reason, reason_to_drop(held.network, endpoint));
+  if (reason.empty())
     return fail(Code::kExists, "endpoint {} exists on network {} already; remove it first",
                 label(endpoint), held.network.name.str());
-  return discard(held, endpoint);
+  return discard(held, endpoint, Fate::kDead);
 }
 
 Result<Endpoint> ServiceImpl::create_endpoint(const EndpointSpec& spec) {
@@ -210,7 +221,7 @@ Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Pla
   };
   auto made = make();
   if (made) return made;
-  if (auto forgotten = forget_endpoint(held.network, endpoint); !forgotten)
+  if (auto forgotten = forget_endpoint(held.network, endpoint, Fate::kRemoved); !forgotten)
     log::error("undo: reserve endpoint", {{"error", forgotten.error().text}});
   return fail(with_context(made.error(), fmt::format("attach {} to network {}", label(endpoint),
                                                      held.network.name.str())));
@@ -227,33 +238,27 @@ Status ServiceImpl::take_down(Held& held, const Endpoint& endpoint) {
 }
 
 // Gives back addresses and ports and drops the record, in one transaction.
-Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint) {
+Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
     TRY_STATUS(
         claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn).map([](const auto&) {}));
-    if (endpoint.address_source == AddressSource::kFairlead) {
-      for (const Cidr& address : endpoint.addresses) {
-        TRY(auto change, ipam_.release_plan(address.network(), address.address(), endpoint.id));
-        change.add_to(txn);
-      }
-    }
+    TRY(const auto freed, give_up_leases(network, endpoint, fate, txn));
     const Status done = commit(std::move(txn));
     if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
-    if (done && endpoint.address_source == AddressSource::kFairlead)
-      give_back(network, endpoint.addresses);
+    if (done) give_back(network, freed);
     return done;
   }
 }
 
-Status ServiceImpl::discard(Held& held, const Endpoint& endpoint) {
+Status ServiceImpl::discard(Held& held, const Endpoint& endpoint, Fate fate) {
   TRY_STATUS(take_down(held, endpoint));
-  return forget_endpoint(held.network, endpoint);
+  return forget_endpoint(held.network, endpoint, fate);
 }
 
 Status ServiceImpl::leave(const EndpointRef& ref) {
-  auto held = hold(ref.network);
-  if (!held) return without_network(ref.network, held.error());
+  TRY(auto held, hold_if_any(ref.network));
+  if (!held) return {};
   TRY(auto stored, records_.endpoint(held->network.id, ref.id));
   if (!stored || !stored->value.joined) return {};
   Endpoint endpoint = stored->value;
@@ -269,23 +274,9 @@ Status ServiceImpl::leave(const EndpointRef& ref) {
   }
 }
 
-// Taking away what belongs to no network succeeds. A network that a killed process left half made,
-// or half removed, has no endpoints: the next call clears it away.
-Status ServiceImpl::without_network(const NetworkRef& ref, const Error& why) {
-  if (why.code == Code::kNotFound) return {};
-  const auto id = records_.network_id(ref);
-  if (!id) return fail(why);
-  const auto guard = lock_networks();
-  if (!guard) return fail(guard.error());
-  const auto stored = records_.network({*id});
-  if (!stored) return {};
-  if (stored->value.phase == Phase::kReady) return fail(why);
-  return purge_network(stored->value);
-}
-
 Status ServiceImpl::remove_endpoint(const EndpointRef& ref) {
-  auto held = hold(ref.network);
-  if (!held) return without_network(ref.network, held.error());
+  TRY(auto held, hold_if_any(ref.network));
+  if (!held) return {};
   TRY(auto stored, records_.endpoint(held->network.id, ref.id));
   if (!stored) return {};
   return remove_held(*held, std::move(stored->value));
@@ -295,7 +286,7 @@ Status ServiceImpl::remove_held(Held& held, Endpoint endpoint) {
   endpoint.phase = Phase::kDeleting;
   TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
   fault_point("endpoint.remove.intent");
-  if (auto discarded = discard(held, endpoint); !discarded)
+  if (auto discarded = discard(held, endpoint, Fate::kRemoved); !discarded)
     return fail(with_context(
         discarded.error(),
         fmt::format("remove endpoint {} of network {}", label(endpoint), held.network.name.str())));

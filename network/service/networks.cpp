@@ -261,7 +261,7 @@ Status ServiceImpl::purge_network(const Network& network) {
   TRY(auto endpoints, records_.endpoints(network.id));
   for (const Endpoint& endpoint : endpoints) {
     TRY_STATUS(driver->detach(network, endpoint));
-    TRY_STATUS(forget_endpoint(network, endpoint));
+    TRY_STATUS(forget_endpoint(network, endpoint, Fate::kDead));
   }
   TRY_STATUS(shut_loopback(network));
   TRY_STATUS(firewall_.dismiss(network));

@@ -1,8 +1,6 @@
 // Pools and addresses for runtimes that ask for them themselves (Docker's IpamDriver).
 #include <algorithm>
-#include <array>
 
-#include "base/hash.h"
 #include "network/service/service_impl.h"
 
 namespace fairlead::network {
@@ -74,13 +72,7 @@ Result<Cidr> ServiceImpl::request_address(const std::string& pool_id,
   TRY(auto subnet, parse_pool_id(pool_id));
   TRY(auto pool, ipam_.find_pool(subnet));
   if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
-  if (use != AddressUse::kGateway) {
-    const AddressWish wish{.owner = "docker " + random_hex(8), .use = use, .wanted = wanted};
-    if (use != AddressUse::kEndpoint || pool->network.empty()) return ipam_.allocate(subnet, wish);
-    TRY(const auto stored, records_.network({pool->network}));
-    if (stored.value.overlay) return allocate_shared(stored.value, subnet, wish);
-    return ipam_.allocate(subnet, wish);
-  }
+  if (use != AddressUse::kGateway) return request_for_container(*pool, wanted, use);
   const std::optional<IpAddress> gateway = pool->gateway ? pool->gateway : subnet.first().plus(1);
   if (!wanted) wanted = gateway;
   if (pool->gateway && *wanted != *pool->gateway)
@@ -94,18 +86,7 @@ Status ServiceImpl::release_address(const std::string& pool_id, const IpAddress&
   if (!subnet) return {};
   TRY(auto pool, ipam_.find_pool(*subnet));
   if (!pool) return {};
-  TRY(auto lease, ipam_.find_lease(*subnet, address));
-  if (!lease) return {};
-  // Docker gives the gateway and reserved addresses back before the network goes: they stay its own
-  // until then.
-  const bool networks_own = lease->use != AddressUse::kEndpoint && !pool->network.empty();
-  if (networks_own || (!lease->owner.starts_with("docker ") && lease->use == AddressUse::kEndpoint))
-    return {};
-  TRY_STATUS(ipam_.release(*subnet, address, ""));
-  if (pool->network.empty()) return {};
-  const auto stored = records_.network({pool->network});
-  if (stored) give_back(stored->value, std::array{Cidr::of(address, subnet->prefix_length())});
-  return {};
+  return release_lease(*pool, address);
 }
 
 }  // namespace fairlead::network

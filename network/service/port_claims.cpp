@@ -4,6 +4,7 @@
 #include <map>
 
 #include "network/service/keys.h"
+#include "network/service/record_store.h"
 
 namespace fairlead::network {
 
@@ -91,10 +92,9 @@ class PortClaims::Plan {
         return fail(Code::kInUse, "publish port {}/{}: it is named twice", number,
                     to_string(wanted.proto));
       return fail(Code::kInUse,
-                  "publish port {}/{}: it is published already by endpoint {} of network {}; "
-                  "`fairlead port ls` shows all",
-                  number, to_string(wanted.proto), claim.endpoint_id.substr(0, 12),
-                  claim.network_id.substr(0, 12));
+                  "publish port {}/{}: it is published already by {}; `fairlead port ls` shows all",
+                  number, to_string(wanted.proto),
+                  RecordStore(parent_.store_).describe(claim.network_id, claim.endpoint_id));
     }
     const PublishedPort port{wanted.proto, wanted.host_ip, number, wanted.container_port};
     if (!was_ours(port)) {
@@ -159,6 +159,71 @@ Result<std::vector<PublishedPort>> PortClaims::plan(const PortOwner& owner,
   }
   plan.write_to(txn);
   return published;
+}
+
+Result<std::vector<PortOwner>> PortClaims::holders(std::span<const PortSpec> wanted) {
+  std::vector<PortOwner> holders;
+  for (const PortSpec& spec : wanted) {
+    const unsigned last = std::max(spec.host_port, spec.host_port_end);
+    for (unsigned number = spec.host_port; number != 0 && number <= last; ++number) {
+      TRY(const auto record, store_.get(keys::port(spec.proto, number)));
+      if (!record) continue;
+      TRY(const auto claims, decode_claims(record->value));
+      for (const PortClaim& claim : claims)
+        if (claim.boot_id == boot_id_ && overlap(claim.host_ip, spec.host_ip))
+          holders.push_back({claim.network_id, claim.endpoint_id});
+    }
+  }
+  return holders;
+}
+
+// An endpoint and its claims are committed together.
+Result<bool> PortClaims::is_confirmed(const std::string& key, const PortClaim& claim) {
+  if (claim.boot_id != boot_id_) return false;
+  TRY(const auto endpoint, RecordStore(store_).endpoint(claim.network_id, claim.endpoint_id));
+  return endpoint && std::ranges::any_of(endpoint->value.ports, [&](const PublishedPort& port) {
+           return keys::port(port.proto, port.host_port) == key && port.host_ip == claim.host_ip;
+         });
+}
+
+// A claim that is read here has its endpoint, or has lost it by the time that is looked up: then
+// its key has changed too.
+Result<PortClaims::Strays> PortClaims::strays() {
+  Strays strays;
+  TRY(const auto records, store_.list(keys::kPorts));
+  for (const state::Record& record : records) {
+    TRY(const auto claims, decode_claims(record.value));
+    std::vector<PortClaim> confirmed;
+    for (const PortClaim& claim : claims) {
+      TRY(const bool holds, is_confirmed(record.key, claim));
+      if (holds) confirmed.push_back(claim);
+    }
+    if (confirmed.size() == claims.size()) continue;
+    TRY(const auto now, store_.get(record.key));
+    if (!now || now->revision != record.revision) continue;
+    strays.count += claims.size() - confirmed.size();
+    state::Txn cure{.preconditions = {{record.key, record.revision}}};
+    if (confirmed.empty())
+      cure.deletes.push_back(record.key);
+    else
+      cure.puts.push_back({record.key, encode(confirmed)});
+    strays.cures.push_back(std::move(cure));
+  }
+  return strays;
+}
+
+Result<std::size_t> PortClaims::count_strays() {
+  TRY(const auto found, strays());
+  return found.count;
+}
+
+Result<std::size_t> PortClaims::drop_strays() {
+  TRY(const auto found, strays());
+  for (const state::Txn& cure : found.cures) {
+    const auto done = store_.commit(cure);
+    if (!done && done.error().code != Code::kConflict) return fail(done.error());
+  }
+  return found.count;
 }
 
 }  // namespace fairlead::network

@@ -32,7 +32,21 @@ class PortClaims {
   Result<std::vector<PublishedPort>> plan(const PortOwner& owner, std::span<const PortSpec> wanted,
                                           std::span<const PublishedPort> before, state::Txn& txn);
 
+  // Who has claims that exclude one of `wanted`. Those of another boot are void.
+  Result<std::vector<PortOwner>> holders(std::span<const PortSpec> wanted);
+
+  // Claims that no endpoint's record confirms, of other boots too. Both return how many there are;
+  // one that changes meanwhile is left alone.
+  Result<std::size_t> count_strays();
+  Result<std::size_t> drop_strays();
+
  private:
+  struct Strays {
+    std::size_t count = 0;
+    std::vector<state::Txn> cures;  // one for each key
+  };
+  Result<Strays> strays();
+  Result<bool> is_confirmed(const std::string& key, const PortClaim& claim);
   struct Slot;
   class Plan;
 

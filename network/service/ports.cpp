@@ -71,9 +71,15 @@ Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& bef
   const PortOwner owner{held.network.id, before.value.id};
   const std::string key = keys::endpoint(held.network.id, before.value.id);
   Endpoint after = before.value;
+  bool made_room = false;
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
-    TRY(after.ports, claims_.plan(owner, wanted, before.value.ports, txn));
+    auto claimed = claims_.plan(owner, wanted, before.value.ports, txn);
+    if (!claimed && !made_room) {
+      TRY(made_room, make_room(held, claimed.error(), wanted));
+      if (made_room) continue;
+    }
+    TRY(after.ports, std::move(claimed));
     txn.puts.push_back({key, encode(after)});
     const Status done = commit(std::move(txn));
     if (done) break;

@@ -1,5 +1,6 @@
 // Reconcile: the kernel follows the store. And status, which looks at the same things.
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/log.h"
@@ -12,16 +13,30 @@ namespace fairlead::network {
 
 namespace {
 
-// How long the runtime may take to put a link that it left in the host's namespace into a
-// container, seconds.
-constexpr long long kMoveTime = 60;
-
 // How long an open table may wait for a network that somebody holds.
 constexpr std::chrono::milliseconds kMendDeadline{2000};
 
 void note(ReconcileReport& report, std::string action) {
   log::info("reconcile", {{"action", action}});
   report.actions.push_back(std::move(action));
+}
+
+std::string short_name_of(const Endpoint& endpoint) {
+  return (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12);
+}
+
+std::string name_of(const Network& network, const Endpoint& endpoint) {
+  return fmt::format("endpoint {} of network {}", short_name_of(endpoint), network.name.str());
+}
+
+// "addresses 10.0.0.2, 10.0.0.3": at most five by name.
+std::string listed(std::string_view one, std::string_view many, std::vector<std::string> names) {
+  constexpr std::size_t kMost = 5;
+  if (names.size() == 1) return fmt::format("{} {}", one, names.front());
+  const std::string more =
+      names.size() > kMost ? fmt::format(" and {} more", names.size() - kMost) : "";
+  names.resize(std::min(names.size(), kMost));
+  return fmt::format("{} {}{}", many, fmt::join(names, ", "), more);
 }
 
 void note_failure(ReconcileReport& report, std::string_view what, const Error& error) {
@@ -40,6 +55,7 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, records_.networks());
   tidy_pools(networks, report);
+  if (tidy_orphans(networks, report) > 0) TRY_STATUS(firewall_.render());
   tidy_links(report);
   if (networks.empty()) {
     TRY_STATUS(firewall_.withdraw());
@@ -113,27 +129,12 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   if (!endpoints) return note_failure(report, what, endpoints.error());
   Held held{std::move(*guard), network, stored->revision, *driver};
   for (const Endpoint& endpoint : *endpoints) tidy_endpoint(held, endpoint, report);
+  tidy_leases(held.network, report);
 }
 
 void ServiceImpl::tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report) {
-  const std::string what =
-      fmt::format("endpoint {} of network {}", endpoint.id.substr(0, 12), held.network.name.str());
-  const auto drop = [&](std::string_view why) {
-    if (auto gone = discard(held, endpoint); !gone) return note_failure(report, what, gone.error());
-    note(report, fmt::format("removed {}: {}", what, why));
-  };
-  if (endpoint.boot_id != parts_.boot_id) return drop("it is of an earlier boot");
-  if (endpoint.phase != Phase::kReady)
-    return drop(fmt::format("it was left in phase {}", to_string(endpoint.phase)));
-  const bool old = parts_.unix_time() - endpoint.created > kMoveTime;
-  if (!endpoint.joined) {
-    if (old) drop("it was never joined");
-    return;
-  }
-  const auto liveness = held.driver->liveness(held.network, endpoint);
-  if (!liveness) return note_failure(report, what, liveness.error());
-  if (*liveness == Liveness::kGone) return drop("its container is gone");
-  if (*liveness == Liveness::kWaiting && old) return drop("no container took its interface");
+  if (drop_if_dead(held, endpoint, report) || !endpoint.joined) return;
+  const std::string what = name_of(held.network, endpoint);
   const auto mended = held.driver->mend(held.network, endpoint);
   if (!mended) return note_failure(report, what, mended.error());
   if (*mended) note(report, fmt::format("put {} back into the bridge", what));
@@ -150,6 +151,140 @@ void ServiceImpl::tidy_loopback(const Network& listed, ReconcileReport& report) 
   if (*mended)
     note(report, fmt::format("set route_localnet of bridge {} as its published ports need it",
                              stored->value.bridge.str()));
+}
+
+// True also when it should have gone and could not.
+bool ServiceImpl::drop_if_dead(Held& held, const Endpoint& endpoint, ReconcileReport& report) {
+  const std::string what = name_of(held.network, endpoint);
+  const auto reason = reason_to_drop(held.network, endpoint);
+  if (reason && reason->empty()) return false;
+  const Status gone = reason ? discard(held, endpoint, Fate::kDead) : fail(reason.error());
+  if (gone)
+    note(report, fmt::format("removed {}: {}", what, *reason));
+  else
+    note_failure(report, what, gone.error());
+  return true;
+}
+
+// In words; empty while the endpoint is in use, or may come into use. Those who are at work on it
+// hold the lock of its network, and see an earlier phase than others do.
+Result<std::string> ServiceImpl::reason_to_drop(const Network& network, const Endpoint& endpoint) {
+  if (endpoint.boot_id != parts_.boot_id) return std::string("it is of an earlier boot");
+  if (endpoint.phase != Phase::kReady)
+    return fmt::format("it was left in phase {}", to_string(endpoint.phase));
+  const bool old = parts_.unix_time() - endpoint.created > kMoveTime;
+  if (!endpoint.joined) return std::string(old ? "it was never joined" : "");
+  TRY(Driver * driver, driver_of(network.options));
+  TRY(const auto liveness, driver->liveness(network, endpoint));
+  if (liveness == Liveness::kGone) return std::string("its container is gone");
+  if (liveness == Liveness::kWaiting && old) return std::string("no container took its interface");
+  return std::string();
+}
+
+// The clock may have been set back.
+bool ServiceImpl::is_old(long long since) const {
+  const long long now = parts_.unix_time();
+  return since > now || now - since > kMoveTime;
+}
+
+std::size_t ServiceImpl::tidy_leases(const Network& network, ReconcileReport& report) {
+  const std::string name = network.name.str();
+  const auto strays = stray_leases(network);
+  if (!strays) {
+    note_failure(report, "leases of network " + name, strays.error());
+    return 0;
+  }
+  std::size_t adopted = 0, freed = 0;
+  for (const auto& [each, endpoint_id] : strays->of_endpoints) {
+    state::Txn txn;
+    pass_on(each.pool, each.lease, endpoint_id).add_to(txn);
+    if (commit(std::move(txn))) ++adopted;
+  }
+  if (adopted > 0)
+    note(report,
+         fmt::format("gave {} leases of network {} to the endpoints that have the addresses",
+                     adopted, name));
+  for (const auto& [pool, lease] : strays->nobodys) {
+    state::Txn txn;
+    Ipam::release_plan(pool, lease).add_to(txn);
+    const Status done = commit(std::move(txn));
+    if (!done && done.error().code == Code::kConflict) continue;  // it is somebody's by now
+    if (!done) {
+      note_failure(report, lease.address.to_string(), done.error());
+      continue;
+    }
+    give_back(network, std::array{Cidr::of(lease.address, pool.prefix_length())});
+    note(report, fmt::format("freed address {} of network {}: no container has it",
+                             lease.address.to_string(), name));
+    ++freed;
+  }
+  return freed;
+}
+
+// Endpoints without a network and claims of ports without an endpoint: no crash leaves them, but an
+// earlier version or another program may have. Returns how many there were.
+std::size_t ServiceImpl::tidy_orphans(const std::vector<Network>& networks,
+                                      ReconcileReport& report) {
+  std::set<std::string> ids;
+  for (const Network& network : networks) ids.insert(network.id);
+  const auto endpoints = records_.endpoints("");
+  if (!endpoints) {
+    note_failure(report, "endpoints", endpoints.error());
+    return 0;
+  }
+  std::size_t orphans = 0;
+  for (const Endpoint& endpoint : *endpoints) {
+    if (ids.contains(endpoint.network_id)) continue;
+    const std::string what = fmt::format("endpoint {}", endpoint.id.substr(0, 12));
+    if (auto gone = commit({.deletes = {keys::endpoint(endpoint.network_id, endpoint.id)}}); !gone)
+      note_failure(report, what, gone.error());
+    else
+      note(report, fmt::format("removed {}: its network is gone", what));
+    ++orphans;
+  }
+  const auto dropped = claims_.drop_strays();
+  if (!dropped)
+    note_failure(report, "published ports", dropped.error());
+  else if (*dropped > 0)
+    note(report, fmt::format("freed {} host ports: no container publishes them", *dropped));
+  return orphans + dropped.value_or(0);
+}
+
+// What stands in the way of a request goes at once when it is nobody's, without the next reconcile:
+// where no daemon runs, there is none. Returns whether anything has gone.
+Result<bool> ServiceImpl::make_room(Held& held, const Error& refusal,
+                                    std::span<const PortSpec> ports) {
+  if (refusal.code == Code::kInUse) return make_room_at_ports(held, ports);
+  if (refusal.code != Code::kExists && refusal.code != Code::kExhausted) return false;
+  ReconcileReport report;
+  TRY(const auto endpoints, records_.endpoints(held.network.id));
+  for (const Endpoint& endpoint : endpoints) drop_if_dead(held, endpoint, report);
+  tidy_leases(held.network, report);
+  return !report.actions.empty();
+}
+
+Result<bool> ServiceImpl::make_room_at_ports(Held& held, std::span<const PortSpec> ports) {
+  ReconcileReport report;
+  bool orphaned = false;
+  const auto look_at = [&](Held& at, const std::string& endpoint_id) -> Status {
+    TRY(const auto stored, records_.endpoint(at.network.id, endpoint_id));
+    if (stored) drop_if_dead(at, stored->value, report);
+    orphaned |= !stored;
+    return {};
+  };
+  TRY(const auto holders, claims_.holders(ports));
+  for (const PortOwner& holder : holders) {
+    if (holder.network_id == held.network.id) {
+      TRY_STATUS(look_at(held, holder.endpoint_id));
+      continue;
+    }
+    auto other = hold_in_any_phase({holder.network_id}, kNestedDeadline);
+    orphaned |= !other && other.error().code == Code::kNotFound;
+    if (other) TRY_STATUS(look_at(*other, holder.endpoint_id));
+  }
+  if (!orphaned) return !report.actions.empty();
+  TRY(const auto dropped, claims_.drop_strays());
+  return dropped > 0 || !report.actions.empty();
 }
 
 void ServiceImpl::tidy_pools(const std::vector<Network>& networks, ReconcileReport& report) {
@@ -229,6 +364,36 @@ void ServiceImpl::admit_everywhere(ReconcileReport* report) {
   notes_ = std::move(*admitted);
 }
 
+// No lock is held: what seems to be nobody's may be on its way, and is looked at again.
+Status ServiceImpl::look_for_strays(const Network& network, ServiceStatus& status) {
+  std::vector<std::string> addresses, containers;
+  TRY(const auto strays, stray_leases(network));
+  for (const auto& [pool, lease] : strays.nobodys) {
+    TRY(const auto now, ipam_.find_lease(pool, lease.address));
+    if (now == lease) addresses.push_back(lease.address.to_string());
+  }
+  TRY(const auto endpoints, records_.endpoints(network.id));
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.phase != Phase::kReady) continue;
+    TRY(const auto reason, reason_to_drop(network, endpoint));
+    if (reason.empty()) continue;
+    TRY(const auto now, records_.endpoint(network.id, endpoint.id));
+    if (now && now->value == endpoint) containers.push_back(short_name_of(endpoint));
+  }
+  if (!addresses.empty())
+    status.problems.push_back(
+        fmt::format("no container has {} of network {}; `fairlead reconcile` frees {}",
+                    listed("address", "addresses", addresses), network.name.str(),
+                    addresses.size() == 1 ? "it" : "them"));
+  if (!containers.empty())
+    status.problems.push_back(
+        fmt::format("{} of network {} lost {}; `fairlead reconcile` removes {}",
+                    listed("endpoint", "endpoints", containers), network.name.str(),
+                    containers.size() == 1 ? "its container" : "their containers",
+                    containers.size() == 1 ? "it" : "them"));
+  return {};
+}
+
 Result<ServiceStatus> ServiceImpl::status() {
   ServiceStatus status;
   TRY(auto networks, records_.networks());
@@ -239,7 +404,13 @@ Result<ServiceStatus> ServiceImpl::status() {
   status.pools = pools.size();
   for (const Endpoint& endpoint : endpoints) status.ports += endpoint.ports.size();
   TRY(status.leases, records_.count("lease/"));
+  TRY(const auto stray_claims, claims_.count_strays());
+  if (stray_claims > 0)
+    status.problems.push_back(fmt::format(
+        "{} host ports are taken and no container publishes them; `fairlead reconcile` frees them",
+        stray_claims));
   for (const Network& network : networks) {
+    if (network.phase == Phase::kReady) TRY_STATUS(look_for_strays(network, status));
     if (network.phase != Phase::kReady)
       status.problems.push_back(fmt::format("network {} is {}; `fairlead reconcile` finishes it",
                                             network.name.str(), to_string(network.phase)));

@@ -108,6 +108,17 @@ Result<bool> RecordStore::any_publisher(const std::string& network_id,
   return false;
 }
 
+std::string RecordStore::describe(const std::string& network_id, const std::string& endpoint_id) {
+  const auto network = this->network({network_id});
+  const auto stored = endpoint(network_id, endpoint_id);
+  const Endpoint* known = stored && *stored ? &(*stored)->value : nullptr;
+  const bool has_container = known != nullptr && !known->container.empty();
+  return fmt::format("{} {} of network {}{}", has_container ? "container" : "endpoint",
+                     (has_container ? known->container : endpoint_id).substr(0, 12),
+                     network ? network->value.name.str() : network_id.substr(0, 12),
+                     known != nullptr ? fmt::format(" ({})", known->runtime) : "");
+}
+
 Result<std::size_t> RecordStore::count(std::string_view prefix) {
   TRY(auto records, store_.list(prefix));
   return records.size();

@@ -39,6 +39,9 @@ class RecordStore {
                              const std::function<bool(const Endpoint&)>& fits);
   Result<std::size_t> count(std::string_view prefix);
   Result<UnderlayRecord> underlay();  // empty when there is none
+  // An endpoint for people: "container web of network shop (cni)". Never fails: of what cannot be
+  // read it says the id.
+  std::string describe(const std::string& network_id, const std::string& endpoint_id);
 
   Result<std::optional<std::string>> id_at(const std::string& key);  // names and aliases
   state::Store& raw() { return store_; }

@@ -1,4 +1,5 @@
 // Locks, lookups and commits that all verbs share.
+#include "base/hash.h"
 #include "network/api/options.h"
 #include "network/service/keys.h"
 #include "network/service/service_impl.h"
@@ -22,6 +23,13 @@ Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id,
   return parts_.locks.lock("network-" + id, deadline);
 }
 
+// A fixed number of locks, because each is a file that stays: endpoints whose hashes agree wait for
+// each other.
+Result<Turn> ServiceImpl::take_turn(const std::string& endpoint_id) {
+  TRY(auto guard, parts_.locks.lock("endpoint-" + hash_hex(endpoint_id, 3), kRemovalDeadline));
+  return Turn(std::make_shared<const NamedLocks::Guard>(std::move(guard)));
+}
+
 Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {
   const auto driver = parts_.drivers.find(options.mode);
   if (driver != parts_.drivers.end()) return driver->second.get();
@@ -31,41 +39,49 @@ Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {
               fmt::join(known, ", "));
 }
 
-Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
+Result<Held> ServiceImpl::hold_in_any_phase(const NetworkRef& ref,
+                                            std::chrono::milliseconds deadline) {
   TRY(auto id, records_.network_id(ref));
-  TRY(auto guard, lock_network(id));
+  TRY(auto guard, lock_network(id, deadline));
   TRY(auto stored, records_.network({id}));
-  if (stored.value.phase != Phase::kReady)
-    return fail(Code::kUnavailable, "network {} is {}; try again, or remove it",
-                stored.value.name.str(), to_string(stored.value.phase));
   TRY(Driver * driver, driver_of(stored.value.options));
   return Held{std::move(guard), std::move(stored.value), stored.revision, driver};
 }
 
-Result<std::optional<Held>> ServiceImpl::hold_if_any(const NetworkRef& ref) {
-  auto held = hold(ref);
-  if (held) return std::optional(std::move(*held));
-  if (held.error().code == Code::kNotFound) return std::optional<Held>();
-  if (held.error().code == Code::kUnavailable) return hold_unfinished(ref);
-  return fail(held.error());
+Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
+  for (bool waited = false;; waited = true) {
+    {
+      TRY(auto held, hold_in_any_phase(ref, kLockDeadline));
+      if (held.network.phase == Phase::kReady) return held;
+      if (waited)
+        return fail(Code::kUnavailable, "network {} is {}; try again, or remove it",
+                    held.network.name.str(), to_string(held.network.phase));
+    }
+    // Whoever creates or removes a network holds the lock of them all until it is done.
+    TRY_STATUS(lock_networks().map([](const NamedLocks::Guard&) {}));
+  }
 }
 
-// Whoever creates or removes a network holds the lock of them all: one that is unfinished although
-// that lock is free was left so by a crash.
-Result<std::optional<Held>> ServiceImpl::hold_unfinished(const NetworkRef& ref) {
+Result<std::optional<Held>> ServiceImpl::hold_if_any(const NetworkRef& ref) {
   {
-    TRY(auto networks_guard, lock_networks());
-    auto stored = records_.network(ref);
-    if (!stored && stored.error().code == Code::kNotFound) return std::optional<Held>();
-    if (!stored) return fail(stored.error());
-    if (stored->value.phase != Phase::kReady) {
-      TRY(auto guard, lock_network(stored->value.id));
-      TRY_STATUS(purge_network(stored->value));
-      return std::optional<Held>();
-    }
+    auto held = hold_in_any_phase(ref, kRemovalDeadline);
+    if (!held && held.error().code == Code::kNotFound) return std::optional<Held>();
+    if (!held) return fail(held.error());
+    if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
   }
-  TRY(auto held, hold(ref));
-  return std::optional(std::move(held));
+  return hold_unfinished(ref);  // the lock of them all comes first
+}
+
+// One that is unfinished although the lock of all networks is free was left so by a crash.
+Result<std::optional<Held>> ServiceImpl::hold_unfinished(const NetworkRef& ref) {
+  const auto networks_guard = parts_.locks.lock("networks", kRemovalDeadline);
+  if (!networks_guard) return fail(networks_guard.error());
+  auto held = hold_in_any_phase(ref, kRemovalDeadline);
+  if (!held && held.error().code == Code::kNotFound) return std::optional<Held>();
+  if (!held) return fail(held.error());
+  if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
+  TRY_STATUS(purge_network(held->network));
+  return std::optional<Held>();
 }
 
 Status ServiceImpl::commit(state::Txn txn) {

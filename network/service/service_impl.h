@@ -35,6 +35,10 @@ class ServiceImpl : public CoreNetworkService {
   Result<Network> bind_network(const std::string& runtime_id, const NetworkName& network) override;
   Status unbind_network(const std::string& runtime_id) override;
   Result<bool> is_bound(const std::string& runtime_id) override;
+  Status reserve_addresses(const NetworkRef& network,
+                           const std::map<std::string, IpAddress>& addresses) override;
+
+  Result<Turn> take_turn(const std::string& endpoint_id) override;
 
   Result<Endpoint> create_endpoint(const EndpointSpec& spec) override;
   Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement) override;
@@ -65,12 +69,34 @@ class ServiceImpl : public CoreNetworkService {
 
  private:
   static constexpr std::chrono::milliseconds kLockDeadline{8000};
+  // Runtimes seldom repeat a removal: it waits longer than anything that it may have to wait for.
+  static constexpr std::chrono::milliseconds kRemovalDeadline{40'000};
+  // For a second network's lock: two that want each other's must not wait for long.
+  static constexpr std::chrono::milliseconds kNestedDeadline{500};
   static constexpr unsigned kMostAttempts = 64;
+  // How long a runtime may take between two calls about one container, seconds: until it has put a
+  // link into it, or has named the endpoint of an address.
+  static constexpr long long kMoveTime = 60;
+
+  // Why an endpoint goes: its runtime, or somebody in its place, has asked for it; or it is dead.
+  enum class Fate { kRemoved, kDead };
+  struct PoolLease {
+    Cidr pool;
+    LeaseRecord lease;
+  };
+  struct Strays {
+    // Of an earlier version, whose leases did not know their endpoints: with the endpoint's id.
+    std::vector<std::pair<PoolLease, std::string>> of_endpoints;
+    std::vector<PoolLease> nobodys;
+  };
 
   Result<NamedLocks::Guard> lock_networks();  // creation and removal of networks
   Result<NamedLocks::Guard> lock_network(const std::string& id,
                                          std::chrono::milliseconds deadline = kLockDeadline);
-  Result<Held> hold(const NetworkRef& ref);  // lock, then read
+  Result<Held> hold_in_any_phase(const NetworkRef& ref,
+                                 std::chrono::milliseconds deadline);  // lock, then read
+  // One that is being made is waited for, one that is being removed too.
+  Result<Held> hold(const NetworkRef& ref);
   // As hold, for verbs that take away: nothing where there is no such network. One that a crash
   // left half made or half removed goes as a whole.
   Result<std::optional<Held>> hold_if_any(const NetworkRef& ref);
@@ -98,7 +124,9 @@ class ServiceImpl : public CoreNetworkService {
                              unsigned attempt, state::Txn& txn);
   Result<Claim> plan_offered(const Network& network, const Cidr& subnet, AddressWish wish,
                              unsigned attempt, state::Txn& txn);
-  Result<Cidr> allocate_shared(const Network& network, const Cidr& subnet, const AddressWish& wish);
+  Result<Claim> plan_here(const Network& network, const Cidr& subnet, const AddressWish& wish,
+                          unsigned attempt);
+  Result<Cidr> allocate(const Network& network, const Cidr& subnet, const AddressWish& wish);
   void give_back(const Network& network, std::span<const Cidr> addresses);
   Status move_tunnel(Stored<Network>& stored);
   Status change_underlay(const std::function<void(UnderlayRecord&)>& change);
@@ -108,15 +136,31 @@ class ServiceImpl : public CoreNetworkService {
   Status clear_leftover(Held& held, const std::string& id);
   Result<Endpoint> reserve_endpoint(Held& held, const EndpointSpec& spec,
                                     const Placement* placement);
+  Result<Endpoint> try_reserve(Held& held, const EndpointSpec& spec,
+                               std::span<const PortSpec> ports, const Placement* placement);
   Result<Endpoint> draft(const Network& network, const EndpointSpec& spec) const;
   Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
   Result<Attachment> connect(Held& held, Endpoint endpoint, const Placement& placement);
   Status take_down(Held& held, const Endpoint& endpoint);
-  Status discard(Held& held, const Endpoint& endpoint);  // take_down and forget
-  Status forget_endpoint(const Network& network, const Endpoint& endpoint);
+  Status discard(Held& held, const Endpoint& endpoint, Fate fate);  // take_down and forget
+  Status forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate);
   Status remove_held(Held& held, Endpoint endpoint);
-  Status without_network(const NetworkRef& ref, const Error& why);
+
+  // leases.cpp
+  Result<Cidr> request_for_container(const PoolRecord& pool, std::optional<IpAddress> wanted,
+                                     AddressUse use);
+  Status release_lease(const PoolRecord& pool, const IpAddress& address);
+  Result<bool> is_kept(const PoolRecord& pool, const LeaseRecord& lease);
+  Change pass_on(const Cidr& pool, LeaseRecord lease, std::string owner) const;
+  Status take_over_leases(const Network& network, const Endpoint& endpoint, unsigned attempt,
+                          state::Txn& txn);
+  // Returns the addresses that are free once the transaction is committed.
+  Result<std::vector<Cidr>> give_up_leases(const Network& network, const Endpoint& endpoint,
+                                           Fate fate, state::Txn& txn);
+  Result<Strays> stray_leases(const Network& network);
+  bool is_old(long long since) const;
+  std::string holder_of(const Network& network, const Cidr& pool, const IpAddress& address);
 
   // ports.cpp
   static std::vector<PortSpec> with_default_addresses(const Network& network,
@@ -147,6 +191,13 @@ class ServiceImpl : public CoreNetworkService {
   void tidy_network(const Network& network, ReconcileReport& report);
   void tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report);
   void tidy_loopback(const Network& network, ReconcileReport& report);
+  bool drop_if_dead(Held& held, const Endpoint& endpoint, ReconcileReport& report);
+  Result<std::string> reason_to_drop(const Network& network, const Endpoint& endpoint);
+  Result<bool> make_room(Held& held, const Error& refusal, std::span<const PortSpec> ports);
+  Result<bool> make_room_at_ports(Held& held, std::span<const PortSpec> ports);
+  std::size_t tidy_leases(const Network& network, ReconcileReport& report);
+  std::size_t tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);
+  Status look_for_strays(const Network& network, ServiceStatus& status);
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_links(ReconcileReport& report);
   void admit_everywhere(ReconcileReport* report);

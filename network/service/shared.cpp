@@ -106,7 +106,7 @@ Result<Pool> ServiceImpl::request_shared_pool(const PoolRequest& request) {
 
 Result<Claim> ServiceImpl::plan_address(const Network& network, const Cidr& subnet,
                                         AddressWish wish, unsigned attempt, state::Txn& txn) {
-  if (!network.overlay) return ipam_.plan(subnet, wish, attempt);
+  if (!network.overlay) return plan_here(network, subnet, wish, attempt);
   if (parts_.cluster == nullptr) return no_cluster(network.name);
   if (!wish.ranges.empty())
     return fail(Code::kUnsupported,
@@ -132,7 +132,7 @@ Result<Claim> ServiceImpl::plan_offered(const Network& network, const Cidr& subn
     wish.wanted = offer.exact;
   else
     wish.ranges = std::move(offer.ranges);
-  TRY(auto claim, ipam_.plan(subnet, wish, attempt));
+  TRY(auto claim, plan_here(network, subnet, wish, attempt));
   for (const cluster::LocalGuard& guard : offer.guards) {
     const bool known = std::ranges::any_of(
         txn.preconditions, [&](const auto& present) { return present.key == guard.key; });
@@ -141,8 +141,19 @@ Result<Claim> ServiceImpl::plan_offered(const Network& network, const Cidr& subn
   return claim;
 }
 
-Result<Cidr> ServiceImpl::allocate_shared(const Network& network, const Cidr& subnet,
-                                          const AddressWish& wish) {
+// A refusal names who has the address.
+Result<Claim> ServiceImpl::plan_here(const Network& network, const Cidr& subnet,
+                                     const AddressWish& wish, unsigned attempt) {
+  auto claim = ipam_.plan(subnet, wish, attempt);
+  if (claim || claim.error().code != Code::kExists || !wish.wanted) return claim;
+  const std::string holder = holder_of(network, subnet, *wish.wanted);
+  if (holder.empty()) return claim;
+  return fail(Code::kExists, "address {} of {} is taken by {}", wish.wanted->to_string(),
+              subnet.to_string(), holder);
+}
+
+Result<Cidr> ServiceImpl::allocate(const Network& network, const Cidr& subnet,
+                                   const AddressWish& wish) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
     TRY(const auto claim, plan_address(network, subnet, wish, attempt, txn));

@@ -39,6 +39,11 @@ class EchoNetworks : public network::NetworkService {
   }
   Status unbind_network(const std::string&) override { return {}; }
   Result<bool> is_bound(const std::string&) override { return false; }
+  Status reserve_addresses(const network::NetworkRef&,
+                           const std::map<std::string, IpAddress>&) override {
+    return {};
+  }
+  Result<network::Turn> take_turn(const std::string&) override { return network::Turn(); }
   Result<network::Endpoint> create_endpoint(const network::EndpointSpec&) override {
     return network::Endpoint{};
   }

@@ -57,7 +57,7 @@ class FakeHost {
                                              .host_ports = ports,
                                              .foreign_firewall = foreign,
                                              .boot_id = "boot-1",
-                                             .unix_time = [] { return 1'800'000'000LL; },
+                                             .unix_time = [this] { return now; },
                                              .cluster = cluster,
                                              .mark = mark});
   }
@@ -75,6 +75,7 @@ class FakeHost {
   NoOtherFirewall foreign;
   network::Drivers drivers;
   std::unique_ptr<network::CoreNetworkService> service;
+  long long now = 1'800'000'000;
 };
 
 }  // namespace fairlead::testing

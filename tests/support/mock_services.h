@@ -21,6 +21,9 @@ class MockNetworkService : public network::NetworkService {
               (override));
   MOCK_METHOD(Status, unbind_network, (const std::string&), (override));
   MOCK_METHOD(Result<bool>, is_bound, (const std::string&), (override));
+  MOCK_METHOD(Status, reserve_addresses,
+              (const NetworkRef&, (const std::map<std::string, IpAddress>&)), (override));
+  MOCK_METHOD(Result<network::Turn>, take_turn, (const std::string&), (override));
   MOCK_METHOD(Result<network::Endpoint>, create_endpoint, (const network::EndpointSpec&),
               (override));
   MOCK_METHOD(Result<network::Attachment>, join, (const EndpointRef&, const network::Placement&),

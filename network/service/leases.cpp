@@ -1,0 +1,195 @@
+// Leases: whose each address of a network is.
+//
+// An address that a runtime asks for by itself (Docker's IpamDriver) goes through three hands. The
+// endpoint cannot have it from the beginning, because it is named later, and not to the end,
+// because the call that gives it back says the address and nothing else: were it another
+// container's by then, that one would lose it.
+//
+//   request_address   "docker <8 digits>": the runtime's own, for a container that is starting
+//   create_endpoint   the endpoint that names the address
+//   remove_endpoint   the runtime's own again, until release_address
+//
+// Nobody's are those that no endpoint has and that have been the runtime's own for too long: it was
+// killed in between, or could not reach us.
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/hash.h"
+#include "network/service/service_impl.h"
+
+namespace fairlead::network {
+
+namespace {
+
+constexpr std::string_view kRuntimesOwn = "docker ";
+
+bool is_runtimes_own(const LeaseRecord& lease) { return lease.owner.starts_with(kRuntimesOwn); }
+
+std::string runtimes_own() { return fmt::format("{}{}", kRuntimesOwn, random_hex(8)); }
+
+const Subnet* subnet_of(const Network& network, const IpAddress& address) {
+  const auto found = std::ranges::find_if(
+      network.subnets, [&](const Subnet& subnet) { return subnet.subnet.contains(address); });
+  return found == network.subnets.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+// ---- the runtime's calls
+
+Result<Cidr> ServiceImpl::request_for_container(const PoolRecord& pool,
+                                                std::optional<IpAddress> wanted, AddressUse use) {
+  const AddressWish wish{
+      .owner = runtimes_own(), .use = use, .wanted = wanted, .since = parts_.unix_time()};
+  if (use != AddressUse::kEndpoint || pool.network.empty())
+    return ipam_.allocate(pool.subnet, wish);
+  TRY(const auto stored, records_.network({pool.network}));
+  auto given = allocate(stored.value, pool.subnet, wish);
+  if (given) return given;
+  TRY(auto held, hold({pool.network}));
+  TRY(const bool freed, make_room(held, given.error(), {}));
+  return freed ? allocate(held.network, pool.subnet, wish) : given;
+}
+
+Status ServiceImpl::release_lease(const PoolRecord& pool, const IpAddress& address) {
+  for (unsigned attempt = 0;; ++attempt) {
+    TRY(const auto lease, ipam_.find_lease(pool.subnet, address));
+    if (!lease) return {};
+    TRY(const bool kept, is_kept(pool, *lease));
+    if (kept) return {};
+    state::Txn txn;
+    Ipam::release_plan(pool.subnet, *lease).add_to(txn);
+    const Status done = commit(std::move(txn));
+    if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
+    if (!done || pool.network.empty()) return done;
+    const auto stored = records_.network({pool.network});
+    if (stored)
+      give_back(stored->value, std::array{Cidr::of(address, pool.subnet.prefix_length())});
+    return {};
+  }
+}
+
+// Docker gives the gateway and reserved addresses back before the network goes: they stay its own
+// until then. That of an endpoint is not Docker's when it never was, and stays when the endpoint
+// lives: then Docker means an earlier container.
+Result<bool> ServiceImpl::is_kept(const PoolRecord& pool, const LeaseRecord& lease) {
+  if (is_runtimes_own(lease)) return false;
+  if (lease.use != AddressUse::kEndpoint || pool.network.empty()) return !pool.network.empty();
+  TRY(const auto endpoint, records_.endpoint(pool.network, lease.owner));
+  if (!endpoint) return false;
+  if (endpoint->value.address_source == AddressSource::kFairlead) return true;
+  TRY(const auto stored, records_.network({pool.network}));
+  TRY(const auto reason, reason_to_drop(stored.value, endpoint->value));
+  return reason.empty();
+}
+
+Status ServiceImpl::reserve_addresses(const NetworkRef& ref,
+                                      const std::map<std::string, IpAddress>& addresses) {
+  TRY(auto held, hold(ref));
+  for (const auto& [name, address] : addresses) {
+    const Subnet* subnet = subnet_of(held.network, address);
+    if (subnet == nullptr) continue;
+    TRY(auto lease, ipam_.find_lease(subnet->subnet, address));
+    if (!lease || lease->use != AddressUse::kEndpoint || !is_runtimes_own(*lease)) continue;
+    lease->owner = fmt::format("{}reserved {}", kRuntimesOwn, name);
+    lease->use = AddressUse::kReserved;
+    lease->boot_id.clear();
+    state::Txn txn{.durability = state::Durability::kDurable};
+    Ipam::rewrite_plan(subnet->subnet, *lease).add_to(txn);
+    TRY_STATUS(commit(std::move(txn)));
+  }
+  return {};
+}
+
+// ---- with the endpoint's record
+
+Change ServiceImpl::pass_on(const Cidr& pool, LeaseRecord lease, std::string owner) const {
+  lease.owner = std::move(owner);
+  lease.since = parts_.unix_time();
+  return Ipam::rewrite_plan(pool, lease);
+}
+
+Status ServiceImpl::take_over_leases(const Network& network, const Endpoint& endpoint,
+                                     unsigned attempt, state::Txn& txn) {
+  if (network.address_source == AddressSource::kRuntime) return {};
+  for (const Cidr& address : endpoint.addresses) {
+    const Subnet* subnet = subnet_of(network, address.address());
+    if (subnet == nullptr) continue;
+    TRY(const auto lease, ipam_.find_lease(subnet->subnet, address.address()));
+    if (lease && lease->use == AddressUse::kEndpoint && is_runtimes_own(*lease)) {
+      pass_on(subnet->subnet, *lease, endpoint.id).add_to(txn);
+      continue;
+    }
+    TRY(const auto claim,
+        plan_address(
+            network, subnet->subnet,
+            {.owner = endpoint.id, .wanted = address.address(), .since = parts_.unix_time()},
+            attempt, txn));
+    claim.change.add_to(txn);
+  }
+  return {};
+}
+
+Result<std::vector<Cidr>> ServiceImpl::give_up_leases(const Network& network,
+                                                      const Endpoint& endpoint, Fate fate,
+                                                      state::Txn& txn) {
+  std::vector<Cidr> freed;
+  const bool runtimes = endpoint.address_source == AddressSource::kRuntime;
+  if (runtimes && network.address_source == AddressSource::kRuntime) return freed;
+  for (const Cidr& address : endpoint.addresses) {
+    const Cidr pool = address.network();
+    if (runtimes && fate == Fate::kRemoved) {
+      TRY(const auto lease, ipam_.find_lease(pool, address.address()));
+      if (!lease || lease->use != AddressUse::kEndpoint) continue;
+      if (lease->owner == endpoint.id || is_runtimes_own(*lease))
+        pass_on(pool, *lease, runtimes_own()).add_to(txn);
+      continue;
+    }
+    TRY(const auto change, ipam_.release_plan(pool, address.address(), endpoint.id));
+    if (change.deletes.empty()) continue;
+    change.add_to(txn);
+    freed.push_back(address);
+  }
+  return freed;
+}
+
+// ---- whose nobody is
+
+// Leases before endpoints: a lease that is listed has its endpoint by then, or has lost it.
+Result<ServiceImpl::Strays> ServiceImpl::stray_leases(const Network& network) {
+  Strays strays;
+  if (network.address_source == AddressSource::kRuntime) return strays;
+  std::vector<PoolLease> leases;
+  for (const Subnet& subnet : network.subnets) {
+    TRY(auto found, ipam_.list_leases(subnet.subnet));
+    for (LeaseRecord& lease : found)
+      if (lease.use == AddressUse::kEndpoint) leases.push_back({subnet.subnet, std::move(lease)});
+  }
+  TRY(const auto endpoints, records_.endpoints(network.id));
+  std::map<IpAddress, const Endpoint*> holders;
+  for (const Endpoint& endpoint : endpoints)
+    for (const Cidr& address : endpoint.addresses) holders[address.address()] = &endpoint;
+  for (PoolLease& each : leases) {
+    const auto found = holders.find(each.lease.address);
+    const Endpoint* holder = found == holders.end() ? nullptr : found->second;
+    if (holder != nullptr && holder->id == each.lease.owner) continue;
+    if (holder != nullptr && is_runtimes_own(each.lease) && each.lease.since == 0)
+      strays.of_endpoints.push_back({std::move(each), holder->id});
+    else if (is_old(each.lease.since))
+      strays.nobodys.push_back(std::move(each));
+  }
+  return strays;
+}
+
+// ---- for people
+
+std::string ServiceImpl::holder_of(const Network& network, const Cidr& pool,
+                                   const IpAddress& address) {
+  const auto lease = ipam_.find_lease(pool, address);
+  if (!lease || !*lease || (*lease)->use != AddressUse::kEndpoint) return {};
+  if (is_runtimes_own(**lease)) return "Docker, for a container that is starting or has just gone";
+  return records_.describe(network.id, (*lease)->owner);
+}
+
+}  // namespace fairlead::network
