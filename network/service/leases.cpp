@@ -15,6 +15,7 @@
 #include <array>
 #include <map>
 
+#include "base/fault.h"
 #include "base/hash.h"
 #include "network/service/service_impl.h"
 
@@ -46,6 +47,7 @@ Result<Cidr> ServiceImpl::request_for_container(const PoolRecord& pool,
     return ipam_.allocate(pool.subnet, wish);
   TRY(const auto stored, records_.network({pool.network}));
   auto given = allocate(stored.value, pool.subnet, wish);
+  fault_point("pool.address.leased");
   if (given) return given;
   TRY(auto held, hold({pool.network}));
   TRY(const bool freed, make_room(held, given.error(), {}));

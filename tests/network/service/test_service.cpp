@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "network/cluster/keys.h"
 #include "tests/network/service/service_world.h"
 
 namespace fairlead::testing {
@@ -740,6 +741,34 @@ TEST_F(Pools, NetworkWithAddressesOfItsRuntimeLendsNoPool) {
   ASSERT_FALSE(pool);
   EXPECT_EQ(pool.error().code, Code::kConflict);
   EXPECT_NE(pool.error().text.find("make it with addresses from Fairlead"), std::string::npos);
+}
+
+TEST_F(Pools, AddressesOfAnOverlayGoBackToTheClusterWithTheirLease) {
+  join_cluster();
+  auto wanted =
+      spec("shop", "10.20.0.0/28");  // too small for blocks: each address is claimed alone
+  wanted.options.mode = "overlay";
+  must(service_->create_network(wanted));
+  const auto claimed = [&] {
+    return must(store_->list(network::cluster::keys::kLocalAddresses)).size();
+  };
+  const auto request = [&] {
+    return must(service_->request_address("10.20.0.0/28", {}, network::AddressUse::kEndpoint));
+  };
+  auto web = endpoint("shop", "web");
+  web.address_source = network::AddressSource::kRuntime;
+  web.addresses = {request()};
+  must(service_->create_endpoint(web));
+  must(service_->remove_endpoint(ref("shop", "web")));
+  EXPECT_EQ(claimed(), 1U);
+  must(service_->release_address("10.20.0.0/28", web.addresses[0].address()));
+  EXPECT_EQ(claimed(), 0U);
+  request();  // and then Docker forgets it
+  web.addresses = {request()};
+  must(service_->create_endpoint(web));  // never joined
+  now_ += 61;
+  must(service_->reconcile());
+  EXPECT_EQ(claimed(), 0U);
 }
 
 }  // namespace
