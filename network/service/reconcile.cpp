@@ -29,6 +29,10 @@ std::string name_of(const Network& network, const Endpoint& endpoint) {
   return fmt::format("endpoint {} of network {}", short_name_of(endpoint), network.name.str());
 }
 
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 // "addresses 10.0.0.2, 10.0.0.3": at most five by name.
 std::string listed(std::string_view one, std::string_view many, std::vector<std::string> names) {
   constexpr std::size_t kMost = 5;
@@ -201,9 +205,8 @@ std::size_t ServiceImpl::tidy_leases(const Network& network, ReconcileReport& re
     if (commit(std::move(txn))) ++adopted;
   }
   if (adopted > 0)
-    note(report,
-         fmt::format("gave {} leases of network {} to the endpoints that have the addresses",
-                     adopted, name));
+    note(report, fmt::format("gave {} of network {} to the endpoints that have the addresses",
+                             counted(adopted, "lease"), name));
   for (const auto& [pool, lease] : strays->nobodys) {
     state::Txn txn;
     Ipam::release_plan(pool, lease).add_to(txn);
@@ -246,7 +249,8 @@ std::size_t ServiceImpl::tidy_orphans(const std::vector<Network>& networks,
   if (!dropped)
     note_failure(report, "published ports", dropped.error());
   else if (*dropped > 0)
-    note(report, fmt::format("freed {} host ports: no container publishes them", *dropped));
+    note(report,
+         fmt::format("freed {} that no container publishes", counted(*dropped, "host port")));
   return orphans + dropped.value_or(0);
 }
 
@@ -406,9 +410,10 @@ Result<ServiceStatus> ServiceImpl::status() {
   TRY(status.leases, records_.count("lease/"));
   TRY(const auto stray_claims, claims_.count_strays());
   if (stray_claims > 0)
-    status.problems.push_back(fmt::format(
-        "{} host ports are taken and no container publishes them; `fairlead reconcile` frees them",
-        stray_claims));
+    status.problems.push_back(
+        fmt::format("no container publishes {} that {} taken; `fairlead reconcile` frees {}",
+                    counted(stray_claims, "host port"), stray_claims == 1 ? "is" : "are",
+                    stray_claims == 1 ? "it" : "them"));
   for (const Network& network : networks) {
     if (network.phase == Phase::kReady) TRY_STATUS(look_for_strays(network, status));
     if (network.phase != Phase::kReady)

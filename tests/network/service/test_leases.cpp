@@ -344,8 +344,9 @@ TEST_F(HostPorts, WithoutAnEndpointAreSaidAndFreed) {
   must(attach("one", "web", {port(8080)}));
   const auto claims = must(host_.store.get(network::keys::port(network::Proto::kTcp, 8080)));
   put(network::keys::port(network::Proto::kTcp, 8081), *json::parse(claims->value));
-  EXPECT_THAT(problems(), ElementsAre(HasSubstr("1 host ports are taken")));
-  EXPECT_THAT(reconcile(), ElementsAre(HasSubstr("freed 1 host ports")));
+  EXPECT_THAT(problems(),
+              ElementsAre(HasSubstr("no container publishes 1 host port that is taken")));
+  EXPECT_THAT(reconcile(), ElementsAre(HasSubstr("freed 1 host port that no container publishes")));
   EXPECT_THAT(problems(), IsEmpty());
   must(attach("one", "other", {port(8081)}));
   EXPECT_FALSE(attach("one", "third", {port(8080)}));
@@ -359,8 +360,9 @@ TEST_F(HostPorts, OfAnEndpointWhoseNetworkIsGoneAreFreedWithIt) {
            .commit(
                {.deletes = {network::keys::network(gone.id), network::keys::network_name("gone")}})
            .map([](const auto&) {}));
-  EXPECT_THAT(reconcile(), AllOf(Contains(HasSubstr("its network is gone")),
-                                 Contains(HasSubstr("freed 1 host ports"))));
+  EXPECT_THAT(reconcile(),
+              AllOf(Contains(HasSubstr("its network is gone")),
+                    Contains(HasSubstr("freed 1 host port that no container publishes"))));
   EXPECT_THAT(must(service().list_endpoints({""})), IsEmpty());
   EXPECT_THAT(reconcile(), IsEmpty());
   must(attach("one", "web", {port(8080)}));
