@@ -56,7 +56,7 @@ cni::Outcome run_call() {
   if (!config) return cni::unavailable(*prepared.request, config.error());
   auto core = open_core(config->paths, CoreMode::kOneShot);
   if (!core) return cni::unavailable(*prepared.request, core.error());
-  return cni::perform(*prepared.request, call.netns, (*core)->networks());
+  return cni::perform(*prepared.request, call, (*core)->networks());
 }
 
 bool write_all(int fd, std::string_view text) {

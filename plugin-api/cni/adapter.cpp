@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "plugin-api/cni/result.h"
 
 namespace fairlead::cni {
@@ -111,8 +112,31 @@ Decoded<network::Network> network_for(const Request& request, NetworkService& se
   return find_network(request, service);
 }
 
-Answer add(const Request& request, const NetnsDoor& netns, NetworkService& service) {
-  TRY(const UniqueFd container, open_container(request, netns));
+// Against whoever is at work on the same attachment.
+Decoded<network::Turn> take_turn(const Request& request, NetworkService& service) {
+  auto turn = service.take_turn(endpoint_ref(request).id);
+  if (!turn) return fail(failure_of(turn.error()));
+  return std::move(*turn);
+}
+
+tl::unexpected<Failure> nobody_waits() {
+  return fail(Failure{ErrorCode::kTryAgain, "the caller hung up: nothing was attached", ""});
+}
+
+void undo_add(const Request& request, NetworkService& service) {
+  const Status removed = service.remove_endpoint(endpoint_ref(request));
+  log::write(removed ? log::Level::kInfo : log::Level::kError, "cni: ADD undone",
+             {{"container", request.invocation.container.str()},
+              {"network", request.network_name().str()},
+              {"outcome", removed ? "ok" : removed.error().text}});
+}
+
+// Who hangs up is killed, and calls DEL next, or never again. That DEL comes after this call, or
+// this call finds here that it comes too late.
+Answer add(const Request& request, const Call& call, NetworkService& service) {
+  TRY(const UniqueFd container, open_container(request, call.netns));
+  TRY(const network::Turn turn, take_turn(request, service));
+  if (call.hung_up()) return nobody_waits();
   TRY(const network::Network network, network_for(request, service));
   fault_point("cni.add.network-made");
   network::EndpointSpec spec = request.endpoint;
@@ -122,14 +146,17 @@ Answer add(const Request& request, const NetnsDoor& netns, NetworkService& servi
   if (!attachment && request.join) return fail(cannot_join(request, attachment.error()));
   if (!attachment) return fail(failure_of(attachment.error()));
   fault_point("cni.add.attached");
-  auto result = encode_result(*attachment, request.dns, request.invocation.netns, *request.version);
-  if (!result) (void)service.remove_endpoint(endpoint_ref(request));
+  Answer result =
+      encode_result(*attachment, request.dns, request.invocation.netns, *request.version);
+  if (result && call.hung_up()) result = nobody_waits();
+  if (!result) undo_add(request, service);
   return result;
 }
 
 // ---- the other verbs
 
 Answer del(const Request& request, NetworkService& service) {
+  TRY(const network::Turn turn, take_turn(request, service));
   const Status removed = service.remove_endpoint(endpoint_ref(request));
   if (!removed && removed.error().code == Code::kNotFound) return std::string();
   return answer_of(removed);
@@ -162,14 +189,14 @@ Answer status(const Request& request, NetworkService& service) {
   return fail(std::move(failure));
 }
 
-Answer perform_verb(const Request& request, const NetnsDoor& netns, NetworkService& service) {
+Answer perform_verb(const Request& request, const Call& call, NetworkService& service) {
   switch (request.invocation.verb) {
     case Verb::kAdd:
-      return add(request, netns, service);
+      return add(request, call, service);
     case Verb::kDel:
       return del(request, service);
     case Verb::kCheck:
-      return check(request, netns, service);
+      return check(request, call.netns, service);
     case Verb::kGc:
       return collect(request, service);
     case Verb::kStatus:
@@ -209,14 +236,14 @@ Prepared prepare(const Call& call) {
   return {.request = std::move(*request)};
 }
 
-Outcome perform(const Request& request, const NetnsDoor& netns, NetworkService& service) {
-  return outcome_of(perform_verb(request, netns, service), *request.version);
+Outcome perform(const Request& request, const Call& call, NetworkService& service) {
+  return outcome_of(perform_verb(request, call, service), *request.version);
 }
 
 Outcome run(const Call& call, NetworkService& service) {
   const Prepared prepared = prepare(call);
   if (!prepared.request) return prepared.outcome;
-  return perform(*prepared.request, call.netns, service);
+  return perform(*prepared.request, call, service);
 }
 
 Outcome unavailable(const Request& request, const Error& error) {

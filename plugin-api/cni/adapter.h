@@ -25,6 +25,8 @@ struct Call {
   Environment environment;
   std::string input;  // stdin
   NetnsDoor netns;
+  // Has the caller given up, so that nobody will read the outcome?
+  std::function<bool()> hung_up = [] { return false; };
 };
 
 struct Outcome {
@@ -39,12 +41,12 @@ struct Outcome {
 //   ADD     opens the namespace first (kNetns when it is missing or the plugin's own), makes the
 //   network unless it
 //           exists, attaches. After a killed ADD the runtime calls DEL; a second ADD without one is
-//           kExists.
-//   DEL     succeeds whatever is missing: namespace, network, endpoint, prevResult.
-//   CHECK   compares prevResult with what is there.
-//   GC      frees what is not in the list of valid attachments; without a list it does nothing.
-//   STATUS  fails with kNotAvailable when the state cannot be read or the network to join does not
-//   exist.
+//           kExists. What was attached for a caller that has hung up meanwhile is undone.
+//   DEL     waits for an ADD of the same attachment that is under way; succeeds whatever is
+//   missing: namespace, network, endpoint, prevResult. CHECK   compares prevResult with what is
+//   there. GC      frees what is not in the list of valid attachments; without a list it does
+//   nothing. STATUS  fails with kNotAvailable when the state cannot be read or the network to join
+//   does not exist.
 // Without CNI_COMMAND: the version, on stderr.
 Outcome run(const Call& call, network::NetworkService& service);
 
@@ -54,7 +56,7 @@ struct Prepared {
   Outcome outcome;
 };
 Prepared prepare(const Call& call);
-Outcome perform(const Request& request, const NetnsDoor& netns, network::NetworkService& service);
+Outcome perform(const Request& request, const Call& call, network::NetworkService& service);
 
 // The outcome of a call that failed before it could be prepared; `input` is what is known of stdin.
 Outcome refused(const Failure& failure, std::string_view input);

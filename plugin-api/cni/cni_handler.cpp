@@ -78,7 +78,8 @@ http::Response handle_cni(const http::Request& request, network::NetworkService&
   if (environment->command.empty())
     return respond(refused({ErrorCode::kEnvironment, "the header X-CNI-COMMAND is missing", ""},
                            request.body));
-  return respond(run({std::move(*environment), request.body, door_of(request, netns)}, service));
+  return respond(run(
+      {std::move(*environment), request.body, door_of(request, netns), request.hung_up}, service));
 }
 
 }  // namespace fairlead::cni

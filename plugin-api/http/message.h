@@ -22,6 +22,9 @@ struct Request {
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   Peer peer;
+  // Has the client closed the connection? Then nobody will read the answer. May be asked for as
+  // long as the request is handled, from any thread.
+  std::function<bool()> hung_up = [] { return false; };
 };
 
 struct Response {

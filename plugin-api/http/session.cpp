@@ -1,5 +1,6 @@
 #include "plugin-api/http/session.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
@@ -33,6 +34,12 @@ Peer peer_of(int fd) {
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
     return Peer{.pid = 0, .uid = ~0U, .gid = ~0U};
   return Peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+}
+
+// A client that has only said that it will send no more (shutdown(2)) still reads.
+bool is_closed_by_peer(int fd) {
+  pollfd entry{.fd = fd, .events = 0, .revents = 0};
+  return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 Response error_response(int status, std::string_view text) {
@@ -127,6 +134,7 @@ void Session::handle(Request request) {
   deadline_ = Clock::time_point::max();  // the core has its own
   keep_ = reader_.keep_alive();
   request.peer = peer_;
+  request.hung_up = [fd = socket_.native_handle()] { return is_closed_by_peer(fd); };
   host_.workers.submit([self = shared_from_this(), request = std::move(request)] {
     self->answer(run(self->handler_, request), request.method == "HEAD");
   });

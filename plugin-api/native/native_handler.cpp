@@ -160,6 +160,7 @@ Result<Answer> run(const Core& core, const Route& route, const std::vector<std::
   TRY(call.params, parse_parameters(route, path));
   TRY(call.query, parse_query(route, request.query));
   TRY(call.body, parse_body(route, request.body));
+  call.hung_up = request.hung_up;
   return route.run(core, call);
 }
 

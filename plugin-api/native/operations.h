@@ -2,6 +2,7 @@
 // row of the table in native_handler.cpp.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct Call {
       params;  // what stands for {…} in the pattern, in order; each a valid token
   std::map<std::string, std::string> query;  // only parameters that the route knows
   json::Json body;                           // null when the route takes none
+  std::function<bool()> hung_up;             // has the client given up waiting for the answer?
 };
 
 struct Answer {

@@ -101,10 +101,19 @@ Result<Endpoint> attach(const Core& core, const AttachRequest& request, bool& ex
 
 }  // namespace
 
+// What was made for a client that has hung up meanwhile is undone: it does not know of it, and its
+// DELETE, if one comes, comes after this.
 Result<Answer> attach_endpoint(const Core& core, const Call& call) {
   TRY(auto request, decode_attach(call.body));
+  TRY(const auto turn, core.networks.take_turn(request.spec.id));
+  const auto nobody_waits = fail(Code::kUnavailable, "the client hung up: nothing was attached");
+  if (call.hung_up()) return nobody_waits;
   bool existed = false;
   TRY(auto endpoint, attach(core, request, existed));
+  if (!existed && call.hung_up()) {
+    TRY_STATUS(core.networks.remove_endpoint({request.spec.network, request.spec.id}));
+    return nobody_waits;
+  }
   return Answer{created_or_ok(existed), encode_endpoint(view_of(core, std::move(endpoint)))};
 }
 
@@ -131,6 +140,7 @@ Result<Answer> get_endpoint(const Core& core, const Call& call) {
 }
 
 Result<Answer> delete_endpoint(const Core& core, const Call& call) {
+  TRY(const auto turn, core.networks.take_turn(call.params[1]));
   TRY_STATUS(core.networks.remove_endpoint(ref_of(call)));
   return Answer{kNoContent, {}};
 }

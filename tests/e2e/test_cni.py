@@ -219,6 +219,15 @@ class Cni:
                 network.add("two", ports=[(8080, 80)])
             self.assertIn("8080", caught.exception.message + caught.exception.details)
 
+    def test_what_a_container_held_that_went_without_del_goes_to_who_asks_for_it(self):
+        one, other = self.network("10.70.0.0/24"), self.network("10.71.0.0/24", "other")
+        for number, network in enumerate((one, other, one)):
+            name = f"c{number}"
+            self.containers.make(name)
+            network.add(name, ports=[(8080, 80)], ips=["10.70.0.9"] if network is one else [])
+            self.containers.remove(name)
+        self.assertEqual(["c2"], [endpoint["container"] for endpoint in self.host.endpoints()])
+
     def test_a_network_of_the_command_line_is_joined_by_name(self):
         self.host.fairlead("network", "create", "shop", "--subnet", "10.71.0.0/24")
         self.containers.make("one")

@@ -1,10 +1,13 @@
 """SIGKILL at every fault point of ADD and DEL, then DEL: nothing is left over."""
 
 import collections
+import fcntl
+import json
+import threading
 import time
 
 from support.e2e import cni
-from support.e2e.case import HostCase
+from support.e2e.case import FairleadCase, HostCase
 from support.e2e.host import HOST_V4
 from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import eventually
@@ -175,3 +178,92 @@ class CrashOfTheDaemon(HostCase):
         with self.assertRaises(cni.CniError):
             self.network.add("one", ports=PORTS)
         daemon.wait(5)
+
+
+class CancelledAdds:
+    """A runtime kills the plugin in the middle of ADD and calls DEL: what fairleadd is still at work on goes too."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cni.install_fairlead(cls.host)
+
+    def setUp(self):
+        super().setUp()
+        self.containers = cni.Containers(self.host)
+
+    def tearDown(self):
+        self.containers.remove_all()
+        for endpoint in self.host.endpoints():
+            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
+        for network in self.host.networks():
+            self.host.fairlead("network", "rm", network["name"])
+        super().tearDown()
+
+    def network(self, number=0):
+        return cni.Network(self.host, cni.fairlead_conflist(f"net{number}", f"10.92.{number}.0/24"))
+
+    def add_killed_after(self, seconds, network, container):
+        """Whether it was killed: it may have been faster."""
+        plugin = network.conflist["plugins"][0]
+        config = json.dumps({**plugin, "cniVersion": "1.0.0", "name": network.name})
+        env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": container, "CNI_IFNAME": "eth0", "CNI_PATH": cni.BIN_FOLDER,
+               "CNI_NETNS": f"/run/netns/{container}"}
+        output = self.host.exec("timeout", "--signal=KILL", str(seconds), f"{cni.BIN_FOLDER}/fairlead", check=False,
+                                data=config, env=env)
+        return output.code != 0
+
+    def assert_nothing_is_left(self, *containers):
+        self.assertEqual([], self.host.endpoints())
+        for container in containers:
+            links = json.loads(self.host.exec("ip", "-json", "-netns", container, "link").out)
+            self.assertEqual(["lo"], [link["ifname"] for link in links], container)
+        self.assertEqual(len(self.host.networks()), self.host.fairlead_json("status")["leases"])  # the gateways'
+
+    def test_30_adds_killed_on_their_way_leave_nothing_after_del(self):
+        names = self.containers.make(*(f"c{number}" for number in range(30)))
+        killed = 0
+        for number, name in enumerate(names):
+            network = self.network(number)
+            killed += self.add_killed_after(0.001 * (number + 1), network, name)
+            network.delete(name, forget=True)
+        self.assertGreater(killed, 0)
+        self.assert_nothing_is_left(*names)
+
+    def test_a_del_waits_for_the_add_that_makes_the_network(self):
+        self.killed_while_the_network_is_made("fairlead")
+
+    def test_a_del_without_the_daemon_waits_for_it_too(self):
+        self.killed_while_the_network_is_made("fairlead-cni-local")
+
+    def killed_while_the_network_is_made(self, program):
+        self.containers.make("one")
+        network = self.network()
+        self.host.fairlead("network", "create", "first")  # there is a folder of locks from now on
+        failures = []
+
+        def delete():
+            try:
+                config = {"type": "fairlead", "cniVersion": "1.0.0", "name": network.name}
+                network.call(program, "DEL", config, "one")
+            except AssertionError as error:
+                failures.append(error)
+
+        with open(self.host.path("/run/fairlead/locks/networks"), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertTrue(self.add_killed_after(1, network, "one"))
+            removal = threading.Thread(target=delete)
+            removal.start()
+            removal.join(1)  # it may be through already: when the ADD had not begun
+        removal.join(60)
+        self.assertEqual([], failures)
+        self.host.fairlead("network", "rm", "first")
+        self.assert_nothing_is_left("one")
+
+
+class CancelledAddsWithTheDaemon(CancelledAdds, FairleadCase):
+    pass
+
+
+class CancelledAddsWithoutADaemon(CancelledAdds, HostCase):
+    pass

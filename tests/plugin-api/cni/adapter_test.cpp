@@ -102,6 +102,73 @@ INSTANTIATE_TEST_SUITE_P(
                       Mapping{Code::kIo, 5}, Mapping{Code::kInternal, 999}),
     [](const auto& test) { return std::string(to_string(test.param.code)); });
 
+// A caller that is there for the first `asked` times that the plugin looks.
+Call hanging_up_after(int asked) {
+  Call call = add_call({});
+  call.hung_up = [left = asked]() mutable { return left-- <= 0; };
+  return call;
+}
+
+TEST(Add, does_not_begin_for_a_caller_that_has_hung_up) {
+  RecordingService service;
+  expect_failure(run(hanging_up_after(0), service), 11, "the caller hung up");
+  EXPECT_EQ(service.calls, json::Json::array());
+}
+
+TEST(Add, is_undone_for_a_caller_that_hangs_up_meanwhile) {
+  RecordingService service;
+  expect_failure(run(hanging_up_after(1), service), 11, "the caller hung up");
+  EXPECT_EQ(service.call("remove_endpoint")->at("id"), service.call("attach")->at("id"));
+}
+
+// The turn that the mock hands out, and whether it is held now.
+class Turns {
+ public:
+  explicit Turns(RecordingService& service) {
+    ON_CALL(service, take_turn).WillByDefault([this](const std::string& id) {
+      ids.push_back(id);
+      auto turn = std::make_shared<const int>(0);
+      turn_ = turn;
+      return Result<network::Turn>(std::move(turn));
+    });
+  }
+  bool held() const { return !turn_.expired(); }
+  std::vector<std::string> ids;
+
+ private:
+  std::weak_ptr<const void> turn_;
+};
+
+TEST(Add, has_the_turn_from_the_network_to_the_end) {
+  RecordingService service;
+  Turns turns(service);
+  const auto held = [&] { EXPECT_TRUE(turns.held()); };
+  EXPECT_CALL(service, create_network).WillOnce(::testing::DoAll(held, Return(network::Network{})));
+  EXPECT_CALL(service, attach(_, _))
+      .WillOnce(::testing::DoAll(held, Return(fail(Code::kIo, "no"))));
+  run(add_call({}), service);
+  EXPECT_FALSE(turns.held());
+}
+
+TEST(Del, waits_for_its_turn_with_the_add) {
+  RecordingService service;
+  Turns turns(service);
+  EXPECT_CALL(service, remove_endpoint(_))
+      .WillOnce(::testing::DoAll([&] { EXPECT_TRUE(turns.held()); }, Return(Status())));
+  run(add_call({}), service);
+  EXPECT_EQ(run(verb_call("DEL", {}), service), Outcome{});
+  ASSERT_EQ(turns.ids.size(), 2U);
+  EXPECT_EQ(turns.ids[0], turns.ids[1]);
+  EXPECT_FALSE(turns.held());
+}
+
+TEST(Del, that_waits_in_vain_is_to_be_tried_again) {
+  RecordingService service;
+  EXPECT_CALL(service, take_turn).WillOnce(Return(fail(Code::kUnavailable, "web is busy")));
+  EXPECT_CALL(service, remove_endpoint(_)).Times(0);
+  expect_failure(run(verb_call("DEL", {}), service), 11, "web is busy");
+}
+
 TEST(Add, routes_without_gateway_lead_through_that_of_the_network) {
   RecordingService service;
   run(add_call({{"subnet", "10.1.0.0/24"},

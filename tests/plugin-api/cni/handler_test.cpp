@@ -45,6 +45,14 @@ TEST_F(Handler, opens_what_the_client_holds_open) {
   EXPECT_EQ(json::parse(response.body)->at("interfaces")[2]["sandbox"], "/run/netns/web");
 }
 
+TEST_F(Handler, undoes_an_add_whose_client_has_hung_up) {
+  auto request = request_of("ADD");
+  request.hung_up = [asked = 0]() mutable { return asked++ > 0; };
+  EXPECT_EQ(handle(request).headers.at("X-CNI-Exit"), "1");
+  EXPECT_NE(service_.call("attach"), nullptr);
+  EXPECT_NE(service_.call("remove_endpoint"), nullptr);
+}
+
 TEST_F(Handler, opens_the_path_itself_for_a_client_without_descriptors) {
   auto request = request_of("ADD");
   request.headers.erase("x-cni-netns-fd");

@@ -196,5 +196,39 @@ TEST(HttpServer, NeedsASocketToListenOn) {
   EXPECT_EQ(server.error().code, Code::kInvalid);
 }
 
+TEST(HttpServer, SaysToTheHandlerWhenTheClientHasHungUp) {
+  std::atomic<bool> inside{false}, gone{false}, done{false};
+  RunningServer server([&](const Request& request) {
+    inside = true;
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (!request.hung_up() && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(1ms);
+    gone = request.hung_up();
+    done = true;
+    return echo(request);
+  });
+  {
+    RawClient client = server.client();
+    client.say(post("/p", "x"));
+    while (!inside) std::this_thread::sleep_for(1ms);
+    EXPECT_FALSE(done);
+  }
+  while (!done) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(gone);
+}
+
+TEST(HttpServer, AClientThatOnlySendsNoMoreStillWaitsForItsAnswer) {
+  RunningServer server([](const Request& request) {
+    std::this_thread::sleep_for(20ms);
+    Response response = echo(request);
+    response.body = request.hung_up() ? "gone" : "there";
+    return response;
+  });
+  RawClient client = server.client();
+  client.say(post("/p", "x", "Connection: close\r\n"));
+  client.end();
+  EXPECT_TRUE(client.hear_all().ends_with("there"));
+}
+
 }  // namespace
 }  // namespace fairlead::http::testing

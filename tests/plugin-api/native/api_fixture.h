@@ -23,6 +23,7 @@ class ApiTest : public ::testing::Test {
       request.query[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
     }
     request.body = std::move(body);
+    request.hung_up = hung_up_;
     return handler_(request);
   }
 
@@ -47,6 +48,7 @@ class ApiTest : public ::testing::Test {
   ::testing::NiceMock<MockVolumeService> volumes_;
   ::testing::NiceMock<MockVolumePools> pools_;
   ::testing::NiceMock<MockVolumeJobs> jobs_;
+  std::function<bool()> hung_up_ = [] { return false; };
   std::vector<std::string> opened_;  // the paths of namespaces that were opened
   http::Handler handler_ = native::make_native_handler(services());
 

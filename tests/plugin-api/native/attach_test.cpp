@@ -97,6 +97,50 @@ TEST_F(Attach, OfTheSameAgainIsAnsweredTheSame) {
   EXPECT_EQ(parsed(response)["id"], web_endpoint().id);
 }
 
+TEST_F(Attach, IsNotBegunForAClientThatHasHungUp) {
+  hung_up_ = [] { return true; };
+  EXPECT_CALL(networks_, attach).Times(0);
+  expect_problem(send("POST", "/v1/endpoints", request()), 503, "unavailable", "hung up");
+}
+
+TEST_F(Attach, IsUndoneForAClientThatHangsUpMeanwhile) {
+  hung_up_ = [asked = 0]() mutable { return asked++ > 0; };
+  std::string id;
+  EXPECT_CALL(networks_, attach).WillOnce([&](const network::EndpointSpec& spec, const auto&) {
+    id = spec.id;
+    return Result<network::Attachment>(attachment());
+  });
+  EXPECT_CALL(networks_, remove_endpoint).WillOnce([&](const network::EndpointRef& ref) {
+    EXPECT_EQ(ref.id, id);
+    EXPECT_EQ(ref.network.text, "shop");
+    return Status();
+  });
+  expect_problem(send("POST", "/v1/endpoints", request()), 503, "unavailable", "hung up");
+}
+
+TEST_F(Attach, ThatWasThereBeforeStaysWhenTheClientHangsUp) {
+  hung_up_ = [asked = 0]() mutable { return asked++ > 0; };
+  is_there_already();
+  EXPECT_CALL(networks_, remove_endpoint).Times(0);
+  EXPECT_EQ(send("POST", "/v1/endpoints", request()).status, 200);
+}
+
+TEST_F(Attach, AndItsRemovalTakeTurns) {
+  const auto turn = std::make_shared<const int>(0);
+  std::vector<std::string> ids;
+  ON_CALL(networks_, take_turn).WillByDefault([&](const std::string& id) {
+    ids.push_back(id);
+    return Result<network::Turn>(turn);
+  });
+  const auto held = [&] { EXPECT_GT(turn.use_count(), 1); };
+  EXPECT_CALL(networks_, attach).WillOnce(::testing::DoAll(held, Return(attachment())));
+  EXPECT_CALL(networks_, remove_endpoint).WillOnce(::testing::DoAll(held, Return(Status())));
+  EXPECT_EQ(send("POST", "/v1/endpoints", request("id", "e1")).status, 201);
+  EXPECT_EQ(send("DELETE", "/v1/endpoints/shop/e1").status, 204);
+  EXPECT_EQ(ids, (std::vector<std::string>{"e1", "e1"}));
+  EXPECT_EQ(turn.use_count(), 1);
+}
+
 TEST_F(Attach, OfTheSameInADeadNamespaceIsAConflict) {
   is_there_already();
   EXPECT_CALL(networks_, check).WillOnce(Return(fail(Code::kConflict, "eth0 is missing")));
