@@ -115,6 +115,16 @@ Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkR
   return true;
 }
 
+// A network that Docker only binds is not told of its --aux-address when it is made.
+Status reserve_aux(network::NetworkService& networks, const CreateNetworkRequest& request) {
+  std::map<std::string, IpAddress> aux;
+  for (const IpamData& pool : request.pools) aux.insert(pool.aux.begin(), pool.aux.end());
+  if (aux.empty()) return {};
+  Status reserved = networks.reserve_addresses({request.network_id}, aux);
+  if (!reserved) (void)networks.unbind_network(request.network_id);
+  return reserved;
+}
+
 Status join_shared(network::NetworkService& networks, const CreateNetworkRequest& request,
                    const network::NetworkOptions& options) {
   if (!options.join)
@@ -133,8 +143,11 @@ Status join_shared(network::NetworkService& networks, const CreateNetworkRequest
 
 Status NetworkAdapter::create_network(const CreateNetworkRequest& request) {
   TRY(const auto options, network::parse_options(request.options));
-  if (options.mode == "overlay") return join_shared(networks_, request, options);
-  if (options.join) return bind_to_existing(networks_, request, options);
+  if (options.mode == "overlay" || options.join) {
+    TRY_STATUS(options.mode == "overlay" ? join_shared(networks_, request, options)
+                                         : bind_to_existing(networks_, request, options));
+    return reserve_aux(networks_, request);
+  }
   TRY(const auto spec, spec_of(request, options));
   if (auto created = networks_.create_network(spec); !created)
     return fail(explained(networks_, request, std::move(created).error()));

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from support.e2e import images
 from support.e2e.case import DockerCase
 from support.e2e.docker import stand_in
 from support.e2e.host import FURTHER_V4, HOST_V4
@@ -132,6 +133,60 @@ class FairleaddKilled(DockerCase):
         self.assertEqual("web", self.host.outside.ask(HOST_V4, 5353, "udp").name)
         self.assertEqual("web", self.host.net.ask("127.0.0.1", 8080).name)
         self.assertTrue(self.docker.ping("web", FURTHER_V4))
+
+
+class FairleaddAway(DockerCase):
+    """Containers that go while fairleadd is down, and addresses that it was giving out when it died."""
+
+    def setUp(self):
+        super().setUp()
+        self.docker.network("net", "--ipv6", "--subnet", "10.46.0.0/24", "--subnet", "fd00:46::/64")
+        self.leases = self.status()["leases"]
+
+    def status(self):
+        return self.host.fairlead_json("status")
+
+    def all_is_free(self):
+        """After a reconcile, as fairleadd makes it by itself every minute."""
+        self.host.fairlead("reconcile")
+        status = self.status()
+        return status["leases"] == self.leases and not status["problems"]
+
+    def test_addresses_of_containers_that_went_meanwhile_are_free_again(self):
+        fixed = ("--ip", "10.46.0.50", "--ip6", "fd00:46::50")
+        self.docker.run("fixed", *fixed, network="net")
+        self.docker.run("any", "--publish", "8080:80", network="net")
+        self.fairleadd.kill()
+        self.docker.remove("fixed", "any")
+        self.restart_fairleadd()
+        eventually(self.all_is_free, "the addresses to be free", 150, 1)
+        self.assertEqual([], self.host.endpoints())
+        self.docker.run("again", *fixed, "--publish", "8080:80", network="net")
+        self.docker.remove("again")
+        self.assertTrue(self.all_is_free())
+
+    def test_an_address_that_was_given_out_for_nothing_is_free_again(self):
+        self.fairleadd.kill()
+        type(self).fairleadd = self.host.start_fairleadd(env={"FAIRLEAD_FAULT": "pool.address.leased"})
+        said = self.docker.fails("run", "--detach", "--name", "web", "--network", "net", "--ip", "10.46.0.60",
+                                 images.IMAGE, "answer", "web", "tcp/80")
+        self.assertIn("RequestAddress", said)
+        self.restart_fairleadd()
+        self.docker.remove("web")
+        eventually(self.all_is_free, "the address to be free", 150, 1)
+        self.docker.run("web", "--ip", "10.46.0.60", network="net")
+
+    def test_both_daemons_killed_and_nothing_is_left_of_the_containers(self):
+        self.docker.run("web", "--ip", "10.46.0.70", "--ip6", "fd00:46::70", "--publish", "8080:80", network="net")
+        self.fairleadd.kill()
+        self.docker.kill()
+        self.restart_fairleadd()
+        self.docker.start()
+        self.docker("restart", "--time", "1", "web")
+        self.docker.wait_serving("web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.docker.remove("web")
+        eventually(self.all_is_free, "the addresses to be free", 150, 1)
 
 
 class DockerdKilled(DockerCase):

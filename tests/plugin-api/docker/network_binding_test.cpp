@@ -139,6 +139,18 @@ TEST_F(NetworkBindingTest, ANetworkOverSeveralHostsIsMadeByTheFirstThatNamesIt) 
   EXPECT_EQ(asked.subnets.at(0).subnet, cidr("10.1.0.0/24"));
 }
 
+TEST_F(NetworkBindingTest, SetsAsideWhatDockerReservedOnTheNetwork) {
+  const std::map<std::string, IpAddress> aux{{"printer", ip("10.1.0.9")}};
+  ON_CALL(plugin.networks, bind_network).WillByDefault(Return(shop()));
+  EXPECT_CALL(plugin.networks,
+              reserve_addresses(::testing::Field(&network::NetworkRef::text, "d1"), aux))
+      .WillOnce(Return(Status()))
+      .WillOnce(Return(fail(Code::kUnavailable, "shop is busy")));
+  EXPECT_TRUE(bind({{"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.1"), aux}}));
+  EXPECT_CALL(plugin.networks, unbind_network("d1")).WillOnce(Return(Status()));
+  EXPECT_FALSE(bind({{"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.1"), aux}}));
+}
+
 TEST_F(NetworkBindingTest, ANetworkOverSeveralHostsNeedsAName) {
   EXPECT_CALL(plugin.networks, create_network).Times(0);
   const Status done =
