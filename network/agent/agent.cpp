@@ -103,6 +103,7 @@ class HostAgent : public Agent {
   // ---- membership
   void take_part(std::stop_token stop);
   Result<Standing> beat();
+  void step_back();
   Status return_after_removal();
   void note(std::string problem);
 
@@ -213,7 +214,9 @@ Result<Standing> HostAgent::beat() {
   }
   auto& membership = cluster_.membership();
   if (!joined) TRY_STATUS(underlay_->guard_tunnels());
-  TRY(const Standing standing, joined ? membership.keep_alive() : membership.join());
+  const auto told = joined ? membership.keep_alive() : membership.join();
+  if (joined && !told && told.error().code == Code::kConflict) step_back();
+  TRY(const Standing standing, told);
   if (standing == Standing::kRemoved) TRY_STATUS(return_after_removal());
   if (!joined || standing != Standing::kMember) publisher_->joined();
   const std::scoped_lock hold(guard_);
@@ -221,13 +224,16 @@ Result<Standing> HostAgent::beat() {
   return standing;
 }
 
+// This process is not the host any more: it was removed, or another machine has its id.
+void HostAgent::step_back() {
+  publisher_->left();
+  const std::scoped_lock hold(guard_);
+  joined_ = false;
+}
+
 // Somebody said `host rm`: other hosts may have the addresses of the containers here.
 Status HostAgent::return_after_removal() {
-  publisher_->left();
-  {
-    const std::scoped_lock hold(guard_);
-    joined_ = false;
-  }
+  step_back();
   log::error("cluster.removed", {{"host", parts_.host.name}});
   TRY(const auto usages, service_->list_networks());
   for (const auto& [network, count] : usages) {

@@ -65,6 +65,7 @@ Status StoreEndpoints::remember(const SharedEndpoint& endpoint) {
 }
 
 Status StoreEndpoints::withdraw(const std::string& network_id, const std::string& endpoint_id) {
+  TRY_STATUS(fence_.may_write());
   const std::string local_key = keys::local_endpoint(network_id, endpoint_id);
   TRY(const auto remembered, local_.get(local_key));
   if (remembered) TRY_STATUS(local_.commit({.deletes = {local_key}}).map([](const auto&) {}));

@@ -39,6 +39,7 @@ Status Fence::check() {
   {
     const std::scoped_lock hold(guard_);
     if (closed_) return fail(removed(host_id_));
+    if (refusal_) return fail(*refusal_);
     if (proof_ && clock_.running() < proof_->at + kLiveSeconds) return {};
   }
   return check_again();
@@ -51,6 +52,7 @@ Status Fence::check_again() {
 }
 
 Status Fence::ask() {
+  TRY_STATUS(may_write());
   const auto before = clock_.running();
   TRY(const auto own, epoch());
   TRY(const auto host, read<HostRecord>(shared_, keys::host(host_id_)));
@@ -69,10 +71,17 @@ Status Fence::ask() {
   return {};
 }
 
+Status Fence::may_write() {
+  const std::scoped_lock hold(guard_);
+  return refusal_ ? Status(fail(*refusal_)) : Status();
+}
+
 Result<std::vector<state::Precondition>> Fence::of_record() {
   const std::scoped_lock hold(guard_);
   if (closed_) return fail(removed(host_id_));
-  if (!proof_) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
+  if (refusal_) return fail(*refusal_);
+  if (!proof_ || !joined_)
+    return fail(Code::kUnavailable, "this host has not joined the cluster yet");
   return std::vector<state::Precondition>{{keys::host(host_id_), proof_->host_revision}};
 }
 
@@ -98,6 +107,8 @@ Result<std::uint64_t> Fence::epoch() {
 void Fence::prove(const Proof& proof) {
   const std::scoped_lock hold(guard_);
   proof_ = proof;
+  refusal_.reset();
+  joined_ = true;
   closed_ = false;
 }
 
@@ -108,6 +119,13 @@ void Fence::close() {
 
 void Fence::lose_life() {
   const std::scoped_lock hold(guard_);
+  if (proof_) proof_->live_revision = state::kAbsent;
+}
+
+void Fence::refuse(Error why) {
+  const std::scoped_lock hold(guard_);
+  refusal_ = std::move(why);
+  joined_ = false;
   if (proof_) proof_->live_revision = state::kAbsent;
 }
 

@@ -45,13 +45,17 @@ class Fence {
   const Clock& clock() const { return clock_; }
   Witness& witness() { return witness_; }
 
-  // May this host act in its own name? kConflict when it was removed. When the proof is old, the
-  // shared store is asked; when that cannot be reached, the last word stands.
+  // May this host act in its own name? kConflict when it was removed, and while another machine
+  // lives under its id. When the proof is old, the shared store is asked; when that cannot be
+  // reached, the last word stands.
   Status check();
   // The same, and asks in any case: after a conflict, which may be that this host was removed.
   Status check_again();
+  // May this process change what the shared store says is this host's? Not while another machine
+  // lives under its id: then it would be that one's.
+  Status may_write();
   // Preconditions that only hold while nobody removed this host: its record. kUnavailable when it
-  // has not joined.
+  // has not joined, kConflict as check().
   Result<std::vector<state::Precondition>> of_record();
   // The same and its live key, with this process' nonce.
   Result<std::vector<state::Precondition>> of_life();
@@ -65,9 +69,11 @@ class Fence {
     std::int64_t host_revision = state::kAbsent, live_revision = state::kAbsent;
     std::chrono::milliseconds at{};  // the clock before the keys were read
   };
-  void prove(const Proof& proof);
-  void close();  // this host was removed
+  void prove(const Proof& proof);  // this process is the host
+  void close();                    // this host was removed
   void lose_life();
+  // Another machine lives under this host's id, as `why` says: until the next proof.
+  void refuse(Error why);
   bool is_closed();
 
  private:
@@ -80,6 +86,8 @@ class Fence {
   Witness witness_;
   std::mutex guard_;
   std::optional<Proof> proof_;
+  std::optional<Error> refusal_;
+  bool joined_ = false;  // Membership has proved it; what was merely read proves no right to write
   bool closed_ = false;
 };
 

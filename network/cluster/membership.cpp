@@ -14,7 +14,16 @@ constexpr unsigned kMostAttempts = 16;
 // Out of the way of the pools of single hosts (network/ipam) and of Docker's.
 constexpr std::string_view kDefaultPool = "10.224.0.0/12";
 
+// What may be left of a life that has ended: with etcd a lease begins anew with each new leader.
+constexpr auto kLastLife = 2 * kLiveSeconds;
+// How long a machine that wrote in the place of this host stays a problem.
+constexpr std::chrono::minutes kIntruderStays{10};
+
 std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
+
+std::string whereabouts(const HostFacts& facts) {
+  return fmt::format("{} at {}", facts.name, facts.vtep.to_string());
+}
 
 }  // namespace
 
@@ -56,6 +65,14 @@ Result<MemberRecord> StoreMembership::own_record() {
   return member ? member->value : MemberRecord{};
 }
 
+Result<StoreMembership::StoredHost> StoreMembership::host_record() {
+  return read<HostRecord>(parts_.shared, keys::host(parts_.facts.id));
+}
+
+Result<StoreMembership::StoredLive> StoreMembership::live_record() {
+  return read<LiveRecord>(parts_.shared, keys::live(parts_.facts.id));
+}
+
 Result<Standing> StoreMembership::removed() {
   fence_.close();
   log::warn("cluster.host.removed", {{"host", short_id(parts_.facts.id)}});
@@ -74,11 +91,13 @@ Result<Standing> StoreMembership::join() {
         short_id(member.cluster), short_id(meta.uuid));
   member.cluster = meta.uuid;
   TRY_STATUS(fence_.witness().look());
-  TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
+  TRY(const auto host, host_record());
+  TRY(const auto live, live_record());
   const Word word = word_of(host, member.epoch);
-  if (word == Word::kRemoved) return removed();
   if (word == Word::kForgotten) fence_.witness().doubt("it does not know this host");
-  TRY_STATUS(enter(host, member));
+  TRY_STATUS(check_life(host, live, member));  // before a clone takes itself for a removed host
+  if (word == Word::kRemoved) return removed();
+  TRY_STATUS(enter(host, live, member));
   return Standing::kMember;
 }
 
@@ -86,13 +105,15 @@ Status StoreMembership::join_again() {
   const std::scoped_lock hold(guard_);
   TRY(auto member, own_record());
   TRY(const auto meta, ensure_meta(member));
-  TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
+  TRY(const auto host, host_record());
+  TRY(const auto live, live_record());
+  TRY_STATUS(check_life(host, live, member));
   member.cluster = meta.uuid;
   // A store that has forgotten this host: whatever it had there is gone as well.
   member.epoch = host ? std::max(host->value.epoch, member.epoch) : member.epoch + 1;
   TRY_STATUS(forget_local_claims(parts_.local));
   TRY_STATUS(drop_own(member.epoch));
-  return enter(host, member);
+  return enter(host, live, member);
 }
 
 Status StoreMembership::drop_own(std::uint64_t epoch) {
@@ -103,21 +124,85 @@ Status StoreMembership::drop_own(std::uint64_t epoch) {
   return sweep_addresses(parts_.shared, is_own).map([](std::size_t) {});
 }
 
-// The host's record first: from then on its epoch is a precondition of whatever it does. The local
-// record (make_live) after it: an epoch that the cluster does not know would mean "removed". The
-// other hosts are not read here but by the first beat: what a join costs does not grow with them.
-Status StoreMembership::enter(const StoredHost& host, MemberRecord member) {
-  if (member.epoch == 0) member.epoch = host ? host->value.epoch : 1;
-  const auto before = fence_.clock().running();
-  HostRecord wanted{.facts = parts_.facts, .epoch = member.epoch};
+HostRecord StoreMembership::wanted_record(const StoredHost& host, std::uint64_t epoch) const {
+  HostRecord wanted{.facts = parts_.facts, .epoch = epoch};
   const bool changed = !host || host->value.phase != HostPhase::kMember;
   wanted.free_after = host ? host->value.free_after : 0;
   wanted.changed = changed ? fence_.clock().unix_time() : host->value.changed;
-  TRY(const auto host_revision, put_host(host, wanted));
+  return wanted;
+}
+
+// The live key there may be this host's own last life, which a process of the same boot takes over;
+// anything else is somebody who lives under the same id. A copied disk knows the nonce as well, and
+// machines that share a kernel share its boot: what tells them from this host is their address,
+// which stands in the record that was written together with the live key. (In a store that was put
+// back, a life of this boot may be one that was forgotten here.)
+Status StoreMembership::check_life(const StoredHost& host, const StoredLive& live,
+                                   const MemberRecord& member) {
+  if (!live || (!nonce_.empty() && live->value.nonce == nonce_)) {
+    refused_since_.reset();
+    return {};
+  }
+  const bool in_doubt = fence_.witness().in_doubt();
+  const bool is_known = live->value.nonce == member.nonce || in_doubt;
+  const bool is_here = !host || host->value.facts.vtep == parts_.facts.vtep;
+  if (live->value.boot_id == parts_.boot_id && is_known && is_here) return {};
+  const auto now = fence_.clock().running();
+  if (!refused_since_) refused_since_ = now;
+  const bool is_last_life = is_known && is_here && now - *refused_since_ < kLastLife;
+  const Error why{
+      Code::kConflict, 0,
+      fmt::format("join the cluster: {} {}{}, from boot {}; if this machine is a clone of another, "
+                  "delete host-id and the state database on the clone; after a restart this passes "
+                  "within {} s",
+                  is_last_life ? "a life of this host has not ended:"
+                               : "another machine uses this host's id:",
+                  short_id(parts_.facts.id), host ? ", " + whereabouts(host->value.facts) : "",
+                  short_id(live->value.boot_id), kLiveSeconds.count())};
+  if (!is_last_life) fence_.refuse(why);
+  return fail(why);
+}
+
+// The host's record and its live key in one transaction, which holds for both as they were read:
+// who is refused has written nothing. The nonce is in the local record before, so that the life is
+// known again by whoever comes next; the epoch after it, because one that the cluster does not know
+// would mean that the store was put back. The other hosts are not read here but by the first beat:
+// what a join costs does not grow with them.
+Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
+                              const MemberRecord& member) {
+  TRY_STATUS(check_life(host, live, member));
+  const auto before = fence_.clock().running();
+  MemberRecord entered = member;
+  if (entered.epoch == 0) entered.epoch = host ? host->value.epoch : 1;
+  entered.nonce = random_hex(16);
+  entered.boot_id = parts_.boot_id;
+  TRY(auto known, own_record());
+  known.nonce = entered.nonce;
+  known.boot_id = entered.boot_id;
+  TRY_STATUS(save(known));
+  fault_point("cluster.join.live");
+  TRY(const auto lease, parts_.leases.grant(kLiveSeconds));
+  const std::string key = keys::host(parts_.facts.id), live_key = keys::live(parts_.facts.id);
+  state::Txn txn{
+      .preconditions = {{key, host ? host->revision : state::kAbsent},
+                        {live_key, live ? live->revision : state::kAbsent}},
+      .puts = {{live_key, encode(LiveRecord{parts_.boot_id, entered.epoch, entered.nonce}), lease}},
+      .durability = state::Durability::kDurable};
+  const HostRecord wanted = wanted_record(host, entered.epoch);
+  const bool is_new = !host || host->value != wanted;
+  if (is_new) txn.puts.push_back({key, encode(wanted)});
+  const auto done = parts_.shared.commit(txn);
+  if (!done && done.error().code == Code::kConflict)
+    return fail(Code::kUnavailable, "join the cluster: the records of this host keep changing");
+  if (!done) return fail(done.error());
+  nonce_ = entered.nonce;
+  epoch_ = entered.epoch;
+  lease_ = lease;
+  refused_since_.reset();
   fault_point("cluster.join.host");
-  TRY(const auto live_revision, make_live(member));
-  fence_.prove({member.epoch, host_revision, live_revision, before});
-  log::info("cluster.joined", {{"host", short_id(parts_.facts.id)}, {"epoch", member.epoch}});
+  if (entered != known) TRY_STATUS(save(entered));
+  fence_.prove({entered.epoch, is_new ? done->revision : host->revision, done->revision, before});
+  log::info("cluster.joined", {{"host", short_id(parts_.facts.id)}, {"epoch", entered.epoch}});
   return {};
 }
 
@@ -128,42 +213,17 @@ Status StoreMembership::save(const MemberRecord& member) {
       .map([](const auto&) {});
 }
 
-Result<std::int64_t> StoreMembership::put_host(const StoredHost& host, const HostRecord& wanted) {
-  if (host && host->value == wanted) return host->revision;
-  const std::string key = keys::host(wanted.facts.id);
-  TRY(const auto done,
-      parts_.shared.commit({.preconditions = {{key, host ? host->revision : state::kAbsent}},
-                            .puts = {{key, encode(wanted)}},
-                            .durability = state::Durability::kDurable}));
-  return done.revision;
-}
-
-// Create-only with a nonce. What is there already may be this host's own last life, which a process
-// of the same boot takes over; anything else is somebody who lives under the same id. (In a store
-// that was put back, a life of this boot may be one that was forgotten here.)
-Result<std::int64_t> StoreMembership::make_live(MemberRecord& member) {
-  const std::string key = keys::live(parts_.facts.id);
-  TRY(const auto present, read<LiveRecord>(parts_.shared, key));
-  const bool own = present && present->value.boot_id == parts_.boot_id &&
-                   (present->value.nonce == member.nonce || fence_.witness().in_doubt());
-  if (present && !own)
-    return fail(Code::kConflict,
-                "join the cluster: host {} lives already, from boot {}; if this machine is a clone "
-                "of another, delete host-id and the state database on the clone; after a restart "
-                "this passes within {} s",
-                short_id(parts_.facts.id), short_id(present->value.boot_id), kLiveSeconds.count());
-  nonce_ = random_hex(16);
-  member.nonce = nonce_;
-  member.boot_id = parts_.boot_id;
-  TRY(lease_, parts_.leases.grant(kLiveSeconds));
-  state::Put put{key, encode(LiveRecord{parts_.boot_id, member.epoch, nonce_})};
-  put.lease = *lease_;
-  TRY_STATUS(save(member));
-  fault_point("cluster.join.live");
-  TRY(const auto done,
-      parts_.shared.commit(
-          {.preconditions = {{key, present ? present->revision : state::kAbsent}}, .puts = {put}}));
-  return done.revision;
+// What somebody else wrote in the place of this host's record.
+void StoreMembership::note_intruder(const HostRecord& record) {
+  std::string text = fmt::format(
+      "another machine uses this host's id: the record of {} in the cluster said {}{}, and was put "
+      "back; delete host-id and the state database on the clone",
+      short_id(parts_.facts.id), whereabouts(record.facts),
+      record.phase == HostPhase::kLeft ? ", which has left" : "");
+  log::error("cluster.host.intruder", {{"what", text}});
+  const std::scoped_lock hold(intruder_guard_);
+  intruder_ = std::move(text);
+  intruder_seen_ = fence_.clock().running();
 }
 
 Result<Standing> StoreMembership::keep_alive() {
@@ -171,39 +231,51 @@ Result<Standing> StoreMembership::keep_alive() {
   if (!lease_) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
   TRY_STATUS(fence_.witness().look());
   const auto before = fence_.clock().running();
-  TRY(auto member, own_record());
-  TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
+  TRY(const auto member, own_record());
+  TRY(const auto host, host_record());
   const Word word = word_of(host, member.epoch);
   if (word == Word::kRemoved) return removed();
-  if (word == Word::kForgotten) {
-    fence_.witness().doubt("it does not know this host");
-    TRY_STATUS(enter(host, member));
-    return Standing::kReturned;
-  }
-  TRY(const auto live, read<LiveRecord>(parts_.shared, keys::live(parts_.facts.id)));
+  if (word == Word::kForgotten) fence_.witness().doubt("it does not know this host");
+  TRY(const auto live, live_record());
   TRY(const bool lease_lives, parts_.leases.beat(*lease_));
-  if (live && lease_lives && live->value.nonce == nonce_) {
+  const bool lives = live && lease_lives && live->value.nonce == nonce_;
+  const bool is_said = word == Word::kMember && host && host->value.phase == HostPhase::kMember &&
+                       host->value.facts == parts_.facts;
+  if (lives && is_said) {
     fence_.prove({member.epoch, host->revision, live->revision, before});
     TRY_STATUS(follow_hosts());
     return Standing::kMember;
   }
-  fence_.lose_life();
-  TRY(const auto revision, make_live(member));
-  fence_.prove({member.epoch, host->revision, revision, before});
-  log::warn("cluster.lease.renewed", {{"host", short_id(parts_.facts.id)}});
+  if (!lives) fence_.lose_life();
+  TRY_STATUS(enter(host, live, member));
+  if (!lives) log::warn("cluster.lease.renewed", {{"host", short_id(parts_.facts.id)}});
+  // A store that was put back says what this host said once.
+  if (host && !is_said && !fence_.witness().in_doubt()) note_intruder(host->value);
   return Standing::kReturned;
+}
+
+// May this process say that the host has left? Not when another machine has taken its place.
+bool StoreMembership::may_leave(const StoredHost& host, const StoredLive& live) const {
+  if (!host || host->value.phase != HostPhase::kMember || host->value.epoch != epoch_) return false;
+  return live ? live->value.nonce == nonce_ : host->value.facts == parts_.facts;
 }
 
 Status StoreMembership::leave() {
   const std::scoped_lock hold(guard_);
   if (!lease_) return {};
+  const std::string key = keys::host(parts_.facts.id), live_key = keys::live(parts_.facts.id);
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto host, read<HostRecord>(parts_.shared, keys::host(parts_.facts.id)));
-    if (!host || host->value.phase != HostPhase::kMember) break;
+    TRY(const auto host, host_record());
+    TRY(const auto live, live_record());
+    if (!may_leave(host, live)) break;
     HostRecord left = host->value;
     left.phase = HostPhase::kLeft;
     left.changed = fence_.clock().unix_time();
-    const auto done = put_host(host, left);
+    const auto done =
+        parts_.shared.commit({.preconditions = {{key, host->revision},
+                                                {live_key, live ? live->revision : state::kAbsent}},
+                              .puts = {{key, encode(left)}},
+                              .durability = state::Durability::kDurable});
     if (done) break;
     if (done.error().code != Code::kConflict) return fail(done.error());
   }
@@ -286,6 +358,11 @@ std::vector<std::string> StoreMembership::problems() {
   const std::scoped_lock hold(table_guard_);
   auto found = table_.problems(now());
   for (std::string& problem : fence_.witness().problems()) found.push_back(std::move(problem));
+  {
+    const std::scoped_lock intruder(intruder_guard_);
+    if (!intruder_.empty() && fence_.clock().running() < intruder_seen_ + kIntruderStays)
+      found.push_back(intruder_);
+  }
   if (fence_.is_closed())
     found.insert(found.begin(),
                  "this host was removed from the cluster; its endpoints on shared networks are "

@@ -39,13 +39,18 @@ class StoreMembership : public Membership {
 
  private:
   using StoredHost = std::optional<Stored<HostRecord>>;
+  using StoredLive = std::optional<Stored<LiveRecord>>;
 
   HostTable::Now now() const;
   Result<ClusterMeta> ensure_meta(const MemberRecord& member);
   Result<MemberRecord> own_record();
-  Status enter(const StoredHost& host, MemberRecord member);
-  Result<std::int64_t> put_host(const StoredHost& host, const HostRecord& wanted);
-  Result<std::int64_t> make_live(MemberRecord& member);
+  Result<StoredHost> host_record();
+  Result<StoredLive> live_record();
+  Status enter(const StoredHost& host, const StoredLive& live, const MemberRecord& member);
+  Status check_life(const StoredHost& host, const StoredLive& live, const MemberRecord& member);
+  HostRecord wanted_record(const StoredHost& host, std::uint64_t epoch) const;
+  void note_intruder(const HostRecord& record);
+  bool may_leave(const StoredHost& host, const StoredLive& live) const;
   Status save(const MemberRecord& member);
   Result<Standing> removed();
   Status drop_own(std::uint64_t epoch);  // what this host owned under lower epochs
@@ -61,9 +66,15 @@ class StoreMembership : public Membership {
 
   MembershipParts parts_;
   Fence& fence_;
-  std::mutex guard_;  // one verb at a time
-  std::string nonce_;
-  std::optional<state::LeaseId> lease_;
+  std::mutex guard_;                     // one verb at a time
+  std::string nonce_;                    // of the live key that this process made
+  std::uint64_t epoch_ = 0;              // with it
+  std::optional<state::LeaseId> lease_;  // with it
+  std::optional<std::chrono::milliseconds> refused_since_;  // the running clock
+
+  std::mutex intruder_guard_;
+  std::string intruder_;  // whose record stood in the place of this host's; empty: nobody's
+  std::chrono::milliseconds intruder_seen_{};  // the running clock
 
   std::mutex removals_guard_;
   // By host: the epoch of its removal, and the running clock when this process first saw it.

@@ -64,6 +64,7 @@ Status StoreNetworks::leave(std::string_view network) {
 }
 
 Status StoreNetworks::leave_now(std::string_view network) {
+  TRY_STATUS(fence_.may_write());
   TRY(const auto found, find(network));
   if (!found) return {};
   const std::string& id = found->value.network.id;

@@ -156,6 +156,7 @@ Status StoreAddresses::give_back(const std::string& network_id, const IpAddress&
   TRY(const auto local, read<LocalAddress>(local_, key));
   if (!local) return {};  // of a block
   TRY_STATUS(save(network_id, local->value, ClaimPhase::kReleasing));
+  if (!fence_.of_record()) return {};  // tend() goes on once it has joined
   fault_point("cluster.address.releasing");
   const auto released = release_pin(network_id, local->value);
   if (!released && !is_unreachable(released.error())) return released;

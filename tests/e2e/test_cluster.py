@@ -273,6 +273,51 @@ class AHostIsLost(ClusterCase):
         self.assertEqual("web2", one.docker.ask("web1", two.docker.address("web2", "shop"), 80).name)
 
 
+class AClone(ClusterCase):
+    """Host 3 becomes a clone of host 1. All hosts here have one boot id: they share a kernel."""
+
+    docker = False
+
+    def test_a_refused_clone_takes_nothing_from_the_host_that_runs(self):
+        one, two, three = self.nodes
+        for node in (one, two):
+            node.host.fairlead("network", "create", "-o", "mode=overlay", "--subnet", "10.79.0.0/20", "shop")
+        web, client = one.attach("web", "shop"), two.attach("client", "shop")
+        eventually(lambda: web in two.remote_entries("shop")[0] and client in one.remote_entries("shop")[0], "both to know each other")
+        entries, host = two.remote_entries("shop"), self.record_of(two, "node1")
+        three.fairleadd.stop()
+        with two.host.named_net("client") as namespace, Pinger(namespace) as pinger:
+            for files in ("host-id", "*"):
+                with self.subTest(files=files):
+                    self.copy_state(one, three, files)
+                    three.fairleadd = three.host.start_fairleadd()
+                    eventually(lambda: any("if this machine is a clone" in text for text in three.status()["problems"]),
+                               "the clone to be refused", 30, 0.2)
+                    said = " ".join(three.status()["problems"])
+                    self.assertFalse(three.status()["joined"])
+                    self.assertIsNotNone(pinger.ping(web, 2.0))
+                    three.fairleadd.stop()
+                    new = one.attach(f"new-{len(files)}", "shop")
+                    eventually(lambda: new in two.remote_entries("shop")[0], "host 2 to know what host 1 says", 15)
+                    one.detach(f"new-{len(files)}", "shop")
+                    eventually(lambda: entries == two.remote_entries("shop"), "host 2 to know what it knew", 15)
+                    self.assertIsNotNone(pinger.ping(web, 2.0))
+                    self.assertEqual(host, self.record_of(two, "node1"))
+                    self.assertEqual(([], True), (one.status()["problems"], one.status()["joined"]))
+                    self.assertIn("another machine uses this host's id", said)
+                    self.assertIn("node1 at 192.168.90.1", said)
+
+    @staticmethod
+    def record_of(asked, name):
+        return next(host for host in asked.host.fairlead_json("host", "ls") if host["name"] == name)
+
+    @staticmethod
+    def copy_state(source, target, files):
+        target.host.exec("sh", "-c", "find /var/lib/fairlead -mindepth 1 -maxdepth 1 ! -name etcd -exec rm -rf {} +")
+        archive = source.host.exec("sh", "-c", f"cd /var/lib/fairlead && tar c --exclude=./etcd --exclude=etcd {files} | base64").out
+        target.host.exec("sh", "-c", "base64 -d | tar x -C /var/lib/fairlead", data=archive)
+
+
 class Latency(ClusterCase):
     docker = False
 

@@ -69,8 +69,9 @@ class FarStore : public state::Store, public state::Leases {
 
 class TestHost {
  public:
-  TestHost(FarStore& shared, int number, bool is_secure = true)
-      : number_(number), is_secure_(is_secure), shared_(shared) {
+  // `id`: of which host it says to be, when not of the one with its number.
+  TestHost(FarStore& shared, int number, bool is_secure = true, int id = 0)
+      : number_(number), id_(id == 0 ? number : id), is_secure_(is_secure), shared_(shared) {
     local_ = ip(fmt::format("192.0.2.{}", number));
     fake.tunnels.add_underlay(local_, 1500);
     start();
@@ -78,10 +79,8 @@ class TestHost {
   ~TestHost() { stop(); }
 
   void start() {
-    cluster::HostFacts facts{.id = fmt::format("{:0<32x}", number_),
-                             .name = fmt::format("node{}", number_),
-                             .vtep = local_,
-                             .underlay_mtu = 1500};
+    cluster::HostFacts facts{
+        .id = id(), .name = fmt::format("node{}", number_), .vtep = local_, .underlay_mtu = 1500};
     const std::string snapshots = fake.folder / "cluster";
     std::filesystem::create_directories(snapshots);
     std::optional<SecurePart> secure;
@@ -138,9 +137,8 @@ class TestHost {
     return fake.service->attach(
         spec, IntoNetns{.fd = testing_netns(), .ifname = IfName::parse("eth0").value()});
   }
-  IpAddress secure_address() const {
-    return kernel::secure_address("test", fmt::format("{:0<32x}", number_)).address();
-  }
+  std::string id() const { return fmt::format("{:0<32x}", id_); }
+  IpAddress secure_address() const { return kernel::secure_address("test", id()).address(); }
   Status detach(const std::string& network, const std::string& container) {
     return fake.service->remove_endpoint({{network}, endpoint_id(container, "eth0")});
   }
@@ -163,7 +161,7 @@ class TestHost {
  private:
   int testing_netns() { return ::fairlead::testing::FakeHost::kNetns + ++containers_; }
 
-  const int number_;
+  const int number_, id_;
   const bool is_secure_;
   int containers_ = 0;
   FarStore& shared_;
@@ -308,6 +306,56 @@ TEST_F(AgentTest, a_host_that_was_removed_gives_up_its_containers_and_joins_anew
   const auto again = b_.attach("shop", "web");
   ASSERT_TRUE(again) << again.error().text;
   EXPECT_TRUE(eventually([&] { return a_.entries("shop").size() == 1; }));
+}
+
+TEST_F(AgentTest, a_refused_clone_takes_nothing_away_while_it_runs_and_after) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  const auto web = a_.attach("shop", "web");
+  ASSERT_TRUE(web) << web.error().text;
+  const std::vector expected{address_of(*web) + " -> 192.0.2.1"};
+  ASSERT_TRUE(eventually([&] { return b_.entries("shop") == expected; }));
+  const auto everything = [&] {
+    std::map<std::string, std::int64_t> found;
+    const auto records = shared_.inner->list("");
+    for (const state::Record& record : *records) found[record.key] = record.revision;
+    return found;
+  };
+  const auto before = everything();
+  {
+    const TestHost clone(shared_, 9, true, 1);
+    EXPECT_FALSE(clone.agent->status().joined);
+    EXPECT_THAT(clone.agent->status().problems,
+                ::testing::Contains(HasSubstr("another machine uses this host's id")));
+    EXPECT_EQ(everything(), before);
+  }
+  EXPECT_EQ(everything(), before) << "after its orderly end";
+  EXPECT_EQ(b_.entries("shop"), expected);
+  const auto hosts = b_.agent->hosts();
+  ASSERT_TRUE(hosts) << hosts.error().text;
+  for (const cluster::Host& host : *hosts)
+    EXPECT_EQ(host.state, cluster::HostState::kAlive) << host.facts.name;
+  EXPECT_THAT(a_.agent->status().problems, IsEmpty());
+}
+
+TEST_F(AgentTest, a_host_whose_place_was_taken_says_so_until_it_has_it_back) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
+  const std::string live = "live/" + a_.id();
+  ASSERT_TRUE(shared_.inner->commit(
+      {.puts = {{live, R"({"boot":"another","epoch":1,"nonce":"another"})"}}}));
+  ASSERT_TRUE(eventually([&] { return !a_.agent->status().joined; }));
+  EXPECT_THAT(a_.agent->status().problems,
+              ::testing::Contains(HasSubstr("another machine uses this host's id")));
+  const auto refused = a_.attach("shop", "db");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().text, HasSubstr("another machine uses this host's id"));
+  ASSERT_TRUE(shared_.inner->commit({.deletes = {live}}));
+  ASSERT_TRUE(eventually([&] { return a_.agent->status().joined; }));
+  EXPECT_TRUE(a_.attach("shop", "db"));
+  EXPECT_TRUE(eventually([&] { return b_.entries("shop").size() == 2; }));
 }
 
 TEST_F(AgentTest, what_the_service_refuses_without_touching_anything) {

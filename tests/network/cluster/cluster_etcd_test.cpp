@@ -59,9 +59,10 @@ class Register {
 // One host: its stores, its control plane and what its kernel would hold.
 class SimulatedHost {
  public:
-  SimulatedHost(int number, const state::EtcdConfig& etcd, const EtcdFolder& folder)
+  // `id`: of which host it says to be, when not of the one with its number.
+  SimulatedHost(int number, const state::EtcdConfig& etcd, const EtcdFolder& folder, int id = 0)
       : name(fmt::format("h{}", number)),
-        facts{.id = fmt::format("{:032x}", number),
+        facts{.id = fmt::format("{:032x}", id == 0 ? number : id),
               .name = name,
               .vtep = IpAddress::parse(fmt::format("192.0.2.{}", number)).value()},
         shared(std::move(*state::open_etcd_store(etcd))),
@@ -322,6 +323,61 @@ TEST_F(ClusterOverEtcd, gives_no_address_twice_and_agrees_again_whatever_fails) 
       "right {} ms after that\n",
       given.taken(), in(healed, published), entries, kHosts, in(published, steady_clock::now()));
   EXPECT_GT(given.taken(), 2'000U);
+}
+
+TEST(ClonesOverEtcd, a_refused_one_changes_nothing_and_one_that_took_the_place_gives_it_back) {
+  EtcdCluster etcd({.members = 1});
+  const EtcdFolder folder;
+  const state::EtcdConfig config{
+      .endpoints = etcd.endpoints(), .prefix = etcd.new_prefix(), .progress_interval = 500ms};
+  SimulatedHost one(1, config, folder), third(2, config, folder), clone(9, config, folder, 1);
+  const auto everything = [&] {
+    std::map<std::string, std::int64_t> found;
+    const auto records = third.shared->list("");
+    EXPECT_TRUE(records) << records.error().text;
+    if (records)
+      for (const state::Record& record : *records) found[record.key] = record.revision;
+    return found;
+  };
+  for (SimulatedHost* host : {&one, &third})
+    insist([&] { return host->cluster.membership().join(); });
+  const auto network = one.cluster.networks().create_or_join(spec("shop", "10.9.0.0/20"), {});
+  ASSERT_TRUE(network) << network.error().text;
+  Register given;
+  for (int i = 0; i < 5; ++i) one.work(given, *network);
+  for (const auto& [id, running] : one.running)
+    insist([&, &endpoint = running.second] { return one.cluster.endpoints().publish(endpoint); });
+  ASSERT_TRUE(third.peers->attach(network->id));
+  insist([&]() -> Status {
+    if (third.kernel(network->id).size() == one.running.size()) return {};
+    return fail(Code::kUnavailable, "{} entries", third.kernel(network->id).size());
+  });
+  const auto entries = third.kernel(network->id);
+  const auto before = everything();
+
+  for (int i = 0; i < 3; ++i) {
+    const auto refused = clone.cluster.membership().join();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::kConflict);
+    EXPECT_EQ(one.cluster.membership().keep_alive().value(), Standing::kMember);
+  }
+  EXPECT_FALSE(clone.cluster.endpoints().publish_all({}));
+  EXPECT_TRUE(clone.cluster.membership().leave());
+  EXPECT_EQ(everything(), before);
+  EXPECT_EQ(third.kernel(network->id), entries);
+
+  ASSERT_TRUE(one.cluster.membership().leave());
+  insist([&] { return clone.cluster.membership().join(); });
+  const auto taken = everything();
+  EXPECT_EQ(one.cluster.membership().join().error().code, Code::kConflict);
+  EXPECT_TRUE(one.cluster.membership().leave());
+  EXPECT_EQ(everything(), taken);
+  ASSERT_TRUE(clone.cluster.membership().leave());
+  insist([&] { return one.cluster.membership().join(); });
+  const auto host = read<HostRecord>(*third.shared, keys::host(one.facts.id));
+  ASSERT_TRUE(host && *host);
+  EXPECT_EQ((*host)->value.facts, one.facts);
+  EXPECT_EQ((*host)->value.phase, HostPhase::kMember);
 }
 
 TEST(ClusterOverRestoredEtcd, everything_that_was_claimed_since_the_backup_is_there_again) {

@@ -215,7 +215,7 @@ class Machine {
   Status tend() { return addresses().tend(*service); }
 
   const std::string name;
-  const HostFacts facts;
+  HostFacts facts;  // of the processes that start from now on
   Fate fate;
   std::string boot = "boot-0";
   std::unique_ptr<Door> shared, local;
@@ -264,6 +264,17 @@ class ClusterTest : public ::testing::Test {
             .mac = MacAddress::for_ip(address),
             .container = "c-" + id,
             .state = EndpointState::kReady};
+  }
+  // Every record of the shared store as it is, with its revision: equal when nobody wrote anything.
+  std::vector<std::string> written() {
+    std::vector<std::string> all;
+    for (const state::Record& record : must(world_.store->list("")))
+      all.push_back(fmt::format("{} {} {}", record.key, record.revision, record.value));
+    return all;
+  }
+  HostRecord record_of(const Machine& host) {
+    const auto found = must(read<HostRecord>(*world_.store, keys::host(host.facts.id)));
+    return found ? found->value : HostRecord{};
   }
   std::size_t count(std::string_view prefix) { return world_.store->list(prefix)->size(); }
 
