@@ -99,9 +99,9 @@ Result<std::size_t> StoreEndpoints::publish_all(const std::vector<SharedEndpoint
   TRY(const auto records, shared_.list(keys::kEndpoints));
   for (const state::Record& record : records) {
     if (wanted.contains(record.key)) continue;
-    TRY(const auto endpoint, decode<SharedEndpoint>(record));
-    if (endpoint.host_id != fence_.host_id()) continue;
-    TRY_STATUS(withdraw(endpoint.network_id, endpoint.id));
+    const auto endpoint = decode<SharedEndpoint>(record);
+    if (!endpoint || endpoint->host_id != fence_.host_id()) continue;
+    TRY_STATUS(withdraw(endpoint->network_id, endpoint->id));
     ++changed;
   }
   return changed;
@@ -124,10 +124,10 @@ Status StoreEndpoints::restore(std::vector<std::string>& conflicts) {
 Status StoreEndpoints::withdraw_strangers() {
   TRY(const auto records, shared_.list(keys::kEndpoints));
   for (const state::Record& record : records) {
-    TRY(const auto endpoint, decode<SharedEndpoint>(record));
-    if (endpoint.host_id != fence_.host_id()) continue;
-    TRY(const auto known, local_.get(keys::local_endpoint(endpoint.network_id, endpoint.id)));
-    if (!known) TRY_STATUS(withdraw(endpoint.network_id, endpoint.id));
+    const auto endpoint = decode<SharedEndpoint>(record);
+    if (!endpoint || endpoint->host_id != fence_.host_id()) continue;
+    TRY(const auto known, local_.get(keys::local_endpoint(endpoint->network_id, endpoint->id)));
+    if (!known) TRY_STATUS(withdraw(endpoint->network_id, endpoint->id));
   }
   return {};
 }

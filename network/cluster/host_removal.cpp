@@ -11,10 +11,11 @@ Result<Stored<HostRecord>> StoreMembership::find_host(std::string_view host) {
   TRY(const auto records, parts_.shared.list(keys::kHosts));
   std::vector<Stored<HostRecord>> found;
   for (const state::Record& record : records) {
-    TRY(auto value, decode<HostRecord>(record));
-    const bool is_it = value.facts.name == host || value.facts.id == host ||
-                       (host.size() >= 3 && value.facts.id.starts_with(host));
-    if (is_it) found.push_back({std::move(value), record.revision});
+    auto value = decode<HostRecord>(record);
+    if (!value) continue;  // problems() says so
+    const bool is_it = value->facts.name == host || value->facts.id == host ||
+                       (host.size() >= 3 && value->facts.id.starts_with(host));
+    if (is_it) found.push_back({std::move(*value), record.revision});
   }
   if (found.empty())
     return fail(Code::kNotFound, "there is no host {} in the cluster; `fairlead host ls` shows all",

@@ -21,6 +21,19 @@ constexpr std::chrono::minutes kIntruderStays{10};
 
 std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
 
+// In words; nothing when the store cannot be reached, which is said elsewhere.
+std::vector<std::string> unreadable_hosts(state::Store& shared) {
+  std::vector<std::string> found;
+  const auto records = shared.list(keys::kHosts);
+  if (!records) return found;
+  for (const state::Record& record : *records)
+    if (const auto host = decode<HostRecord>(record); !host)
+      found.push_back(fmt::format(
+          "{}; that host is left out; delete the key, and the host writes it anew when it beats",
+          host.error().text));
+  return found;
+}
+
 std::string whereabouts(const HostFacts& facts) {
   return fmt::format("{} at {}", facts.name, facts.vtep.to_string());
 }
@@ -327,18 +340,18 @@ void StoreMembership::on_events(const std::vector<state::Event>& events) {
   }
 }
 
+// A record that cannot be read is one host lost, not all of them: problems() says which. A live key
+// counts by being there.
 Result<std::vector<Host>> StoreMembership::hosts() {
   TRY(const auto host_records, parts_.shared.list(keys::kHosts));
   TRY(const auto live_records, parts_.shared.list(keys::kLives));
   std::vector<HostRecord> hosts;
-  for (const state::Record& record : host_records) {
-    TRY(auto host, decode<HostRecord>(record));
-    hosts.push_back(std::move(host));
-  }
+  for (const state::Record& record : host_records)
+    if (auto host = decode<HostRecord>(record)) hosts.push_back(std::move(*host));
   std::map<std::string, LiveRecord> lives;
-  for (const state::Record& record : live_records) {
-    TRY(lives[std::string(keys::last_part(record.key))], decode<LiveRecord>(record));
-  }
+  for (const state::Record& record : live_records)
+    lives[std::string(keys::last_part(record.key))] =
+        decode<LiveRecord>(record).value_or(LiveRecord{});
   const std::scoped_lock hold(table_guard_);
   table_.replace(hosts, lives, now());
   return table_.hosts(now());
@@ -355,6 +368,7 @@ void StoreMembership::release_brake() {
 }
 
 std::vector<std::string> StoreMembership::problems() {
+  auto unreadable = unreadable_hosts(parts_.shared);
   const std::scoped_lock hold(table_guard_);
   auto found = table_.problems(now());
   for (std::string& problem : fence_.witness().problems()) found.push_back(std::move(problem));
@@ -363,6 +377,7 @@ std::vector<std::string> StoreMembership::problems() {
     if (!intruder_.empty() && fence_.clock().running() < intruder_seen_ + kIntruderStays)
       found.push_back(intruder_);
   }
+  for (std::string& problem : unreadable) found.push_back(std::move(problem));
   if (fence_.is_closed())
     found.insert(found.begin(),
                  "this host was removed from the cluster; its endpoints on shared networks are "

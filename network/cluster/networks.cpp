@@ -41,7 +41,8 @@ Result<Pools> read_pools(state::Store& shared) {
   TRY(const auto records, shared.list(keys::kPools));
   for (const state::Record& record : records) {
     TRY(auto subnet, subnet_of_key(record.key));
-    TRY(auto holder, decode<SharedPool>(record));
+    // One that cannot be read is taken all the same.
+    auto holder = decode<SharedPool>(record).value_or(SharedPool{.network_id = {}, .name = "?"});
     pools.subnets.push_back(subnet);
     pools.holders.push_back(std::move(holder));
   }
@@ -257,11 +258,12 @@ Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
   std::string narrowest = facts_.name;
   TRY(const auto records, shared_.list(keys::kHosts));
   for (const state::Record& record : records) {
-    TRY(const auto host, decode<HostRecord>(record));
-    const bool can_join = host.phase == HostPhase::kMember && (!encrypted || host.facts.secure);
-    if (!can_join || inside(host.facts) >= most) continue;
-    most = inside(host.facts);
-    narrowest = host.facts.name;
+    const auto host = decode<HostRecord>(record);
+    if (!host) continue;  // nobody sends it anything
+    const bool can_join = host->phase == HostPhase::kMember && (!encrypted || host->facts.secure);
+    if (!can_join || inside(host->facts) >= most) continue;
+    most = inside(host->facts);
+    narrowest = host->facts.name;
   }
   if (!spec.options.mtu) return most;
   if (*spec.options.mtu <= most) return *spec.options.mtu;
@@ -289,8 +291,8 @@ Result<std::vector<SharedNetwork>> StoreNetworks::list() {
   TRY(const auto records, shared_.list(keys::kNetworks));
   std::vector<SharedNetwork> networks;
   for (const state::Record& record : records) {
-    TRY(auto network, decode<NetworkRecord>(record));
-    networks.push_back(std::move(network.network));
+    auto network = decode<NetworkRecord>(record);
+    if (network) networks.push_back(std::move(network->network));
   }
   std::ranges::sort(networks, {}, &SharedNetwork::name);
   return networks;

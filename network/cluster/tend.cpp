@@ -150,9 +150,9 @@ bool StoreAddresses::is_unknown_own(const std::string& host_id, std::uint64_t of
 // Claimed, but the journal was lost or its record was dropped as failed: nothing was given out. In
 // a store that was put back it may have been given back since, and be another host's by now.
 Status StoreAddresses::audit_block(const state::Record& record) {
-  TRY(const auto block, decode<BlockRecord>(record));
+  const auto block = decode<BlockRecord>(record);
   TRY(const auto epoch, fence_.epoch());
-  if (!is_unknown_own(block.host_id, block.epoch, epoch)) return {};
+  if (!block || !is_unknown_own(block->host_id, block->epoch, epoch)) return {};
   const std::string network_id(keys::network_part(record.key));
   TRY(const auto base, IpAddress::from_hex(keys::last_part(record.key)));
   TRY(const auto known, local_.get(keys::local_block(network_id, base)));
@@ -164,19 +164,19 @@ Status StoreAddresses::audit_block(const state::Record& record) {
                  .durability = state::Durability::kDurable})
         .map([](const auto&) {});
   TRY(const auto place, place_of(network_id, base.family()));
-  return adopt(place, block_of(place.area, base), block);
+  return adopt(place, block_of(place.area, base), *block);
 }
 
 Status StoreAddresses::audit_pin(const state::Record& record) {
-  TRY(const auto pin, decode<PinRecord>(record));
+  const auto pin = decode<PinRecord>(record);
   TRY(const auto epoch, fence_.epoch());
-  if (!is_unknown_own(pin.host_id, pin.epoch, epoch)) return {};
+  if (!pin || !is_unknown_own(pin->host_id, pin->epoch, epoch)) return {};
   const std::string network_id(keys::network_part(record.key));
   TRY(const auto address, IpAddress::from_hex(keys::last_part(record.key)));
   TRY(const auto known, local_.get(keys::local_address(network_id, address)));
   if (known) return {};
   return release_pin(network_id,
-                     {.address = address, .endpoint_id = pin.endpoint_id, .epoch = pin.epoch});
+                     {.address = address, .endpoint_id = pin->endpoint_id, .epoch = pin->epoch});
 }
 
 }  // namespace fairlead::network::cluster

@@ -319,6 +319,37 @@ TEST_F(MembershipTest, a_store_that_was_put_back_accuses_nobody) {
   EXPECT_THAT(a.membership().problems(), Not(Contains(HasSubstr("another machine"))));
 }
 
+// ---- records that nobody can read
+
+TEST_F(MembershipTest, one_record_that_cannot_be_read_stops_no_other_host) {
+  Machine& a = joined("a");
+  joined("b");
+  const std::string damaged = keys::host(std::string(32, 'd'));
+  ASSERT_TRUE(world_.store->commit({.puts = {{damaged, "xx"}, {"pool/0a090000-20", "xx"}}}));
+  const std::string id(64, 'd');
+  ASSERT_TRUE(world_.store->commit({.puts = {{keys::live(std::string(32, 'd')), "xx"},
+                                             {keys::network(id), "xx"},
+                                             {keys::endpoint(id, "e"), "xx"},
+                                             {keys::block(id, ip("10.1.0.0")), "xx"},
+                                             {keys::address(id, ip("10.1.0.1")), "xx"}}}));
+  EXPECT_EQ(a.membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
+  EXPECT_EQ(must(a.membership().hosts()).size(), 2U);
+  EXPECT_THAT(a.membership().problems(), Contains(HasSubstr(damaged)));
+  const auto network = a.networks().create_or_join(spec("shop"), {});
+  ASSERT_TRUE(network) << network.error().text;
+  EXPECT_FALSE(a.networks().create_or_join(spec("other", "10.9.0.0/24"), {}))
+      << "a pool that cannot be read is taken";
+  EXPECT_EQ(must(a.networks().list()).size(), 1U);
+  EXPECT_TRUE(a.endpoints().publish_all({}));
+  EXPECT_TRUE(a.tend());
+  ASSERT_TRUE(a.membership().remove_host("b"));
+  live_on(20, {&a});
+  EXPECT_TRUE(must(a.membership().remove_host("b")).complete);
+  ASSERT_TRUE(world_.store->commit({.deletes = {damaged}}));
+  EXPECT_THAT(a.membership().problems(), IsEmpty());
+}
+
 TEST_F(MembershipTest, a_host_whose_own_record_was_deleted_writes_it_anew) {
   Machine& a = joined("a");
   const HostRecord right = record_of(a);
