@@ -78,7 +78,7 @@ struct Host {
 
 enum class Standing {
   kMember,    // as before
-  kReturned,  // member again: the lease had run out meanwhile, and nobody removed this host
+  kReturned,  // member again: the lease had run out, or others wrote this host's record meanwhile
   kRemoved,   // `host rm`: every endpoint of a shared network here is void, and the blocks are gone
 };
 
