@@ -106,17 +106,15 @@ std::string target_text(const network::PortHolder& holder) {
   return text;
 }
 
-bool on_network(const network::PortHolder& holder, const std::string& network) {
-  return network.empty() || holder.network_name == network ||
-         holder.network_id.starts_with(network);
-}
-
 Status list_published(Session& session) {
   TRY(auto core, session.services());
   TRY(auto holders, core.networks->list_ports());
-  std::erase_if(holders, [&](const network::PortHolder& holder) {
-    return !on_network(holder, session.line.network);
-  });
+  if (!session.line.network.empty()) {
+    TRY(const auto network, core.networks->inspect_network({session.line.network}));
+    std::erase_if(holders, [&](const network::PortHolder& holder) {
+      return holder.network_id != network.id;
+    });
+  }
   if (session.line.json) {
     Document documents = Document::array();
     for (const network::PortHolder& holder : holders)

@@ -49,11 +49,16 @@ Table table_of(const Session& session, const std::vector<Row>& rows) {
 
 Result<std::vector<Row>> filtered(Session& session) {
   TRY(auto core, session.services());
+  const std::string& pool = session.line.pool;
+  if (!pool.empty())
+    if (const auto known = core.pools->inspect(pool);
+        !known && known.error().code == Code::kNotFound)
+      return fail(known.error());
   TRY(auto volumes, core.volumes->list());
   std::vector<Row> rows;
   for (Volume& volume : volumes) {
     if (!session.passes_filters(volume.name.str())) continue;
-    if (!session.line.pool.empty() && volume.pool != session.line.pool) continue;
+    if (!pool.empty() && volume.pool != pool) continue;
     TRY(auto row, row_of(core, std::move(volume)));
     rows.push_back(std::move(row));
   }

@@ -97,9 +97,31 @@ TEST_F(PortCommand, ListsThoseOfOneNetwork) {
   other.network_id = std::string(64, 'f');
   other.port.host_port = 54;
   EXPECT_CALL(*networks_, list_ports).WillRepeatedly(Return(std::vector{web_port(), other}));
+  network::Network other_network = plain_network();
+  other_network.id = other.network_id;
+  ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, "shop")))
+      .WillByDefault(Return(shop_network()));
+  for (const char* name : {"ffff", "of-docker"})
+    ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, name)))
+        .WillByDefault(Return(other_network));
   EXPECT_EQ(run("port ls -q").out, "127.0.0.1:53->53/udp\n127.0.0.1:54->53/udp\n");
   EXPECT_EQ(run("port ls -q --network shop").out, "127.0.0.1:53->53/udp\n");
   EXPECT_EQ(run("port ls -q --network ffff").out, "127.0.0.1:54->53/udp\n");
+  EXPECT_EQ(run("port ls -q --network of-docker").out, "127.0.0.1:54->53/udp\n")
+      << "whatever the service knows the network by";
+}
+
+TEST_F(PortCommand, ANetworkThatIsNotThereIsNoEmptyList) {
+  EXPECT_CALL(*networks_, list_ports).WillRepeatedly(Return(std::vector{web_port()}));
+  EXPECT_CALL(*networks_, inspect_network(Field(&NetworkRef::text, "nosuch")))
+      .WillRepeatedly(Return(fail(Code::kNotFound, "network nosuch does not exist")));
+  for (const char* line : {"port ls --network nosuch", "port ls -q --network nosuch",
+                           "port ls --json --network nosuch"}) {
+    const Outcome outcome = run(line);
+    EXPECT_EQ(outcome.exit_code, cli::kFailed) << line;
+    EXPECT_EQ(outcome.err, "fairlead: list ports: network nosuch does not exist\n") << line;
+    EXPECT_EQ(outcome.out, "") << line;
+  }
 }
 
 TEST_F(PortCommand, FailuresAreTold) {

@@ -40,6 +40,12 @@ TEST_F(VolumeCommand, ListsAreFilteredByPool) {
   has_volumes();
   EXPECT_EQ(run("volume ls -q --pool fast").out, "data\nbare\n");
   EXPECT_EQ(run("volume ls -q --pool slow").out, "");
+  EXPECT_CALL(*pools_, inspect("nosuch"))
+      .WillRepeatedly(Return(fail(Code::kNotFound, "pool nosuch does not exist")));
+  const Outcome unknown = run("volume ls --pool nosuch");
+  EXPECT_EQ(unknown.exit_code, cli::kFailed);
+  EXPECT_EQ(unknown.err, "fairlead: list volumes: pool nosuch does not exist\n");
+  EXPECT_EQ(unknown.out, "");
 }
 
 TEST_F(VolumeCommand, NamesTheClosestVolumeWhenOneIsMissing) {
