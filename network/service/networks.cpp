@@ -239,9 +239,11 @@ Status ServiceImpl::remove_network(const NetworkRef& ref) {
           (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12));
     if (names.size() > 5) names.resize(5);
     return fail(Code::kInUse,
-                "remove network {}: {} endpoint{} use it ({}{}); remove them first, see `fairlead "
-                "endpoint ls --network {}`",
-                network.name.str(), endpoints.size(), endpoints.size() == 1 ? "" : "s",
+                "remove network {}: {} it ({}{}); remove them first, see `fairlead endpoint ls "
+                "--network {}`",
+                network.name.str(),
+                endpoints.size() == 1 ? "1 endpoint uses"
+                                      : fmt::format("{} endpoints use", endpoints.size()),
                 fmt::join(names, ", "), endpoints.size() > 5 ? ", ..." : "", network.name.str());
   }
   network.phase = Phase::kDeleting;

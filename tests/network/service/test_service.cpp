@@ -112,7 +112,9 @@ TEST_F(NetworkVerbs, NetworkInUseIsNotRemovedAndNamesItsUsers) {
   const Status removed = service_->remove_network({"shop"});
   ASSERT_FALSE(removed);
   EXPECT_EQ(removed.error().code, Code::kInUse);
-  EXPECT_THAT(removed.error().text, HasSubstr("(web)"));
+  EXPECT_THAT(removed.error().text, HasSubstr("1 endpoint uses it (web)"));
+  must(attach_to("shop", "db"));
+  EXPECT_THAT(service_->remove_network({"shop"}).error().text, HasSubstr("2 endpoints use it ("));
 }
 
 TEST_F(NetworkVerbs, IdPrefixesAndBoundIdsAreReferences) {
