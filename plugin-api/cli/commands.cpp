@@ -38,7 +38,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead network create -o mode=overlay shop\n"
      "fairlead network create -f shop.json",
      network_create},
-    {"network", "rm", "remove", "Remove networks", "NAME...", kForce,
+    {"network", "rm", "remove", "Remove networks", "NAME...", kForceAll,
      "fairlead network rm shop backend\nfairlead network rm -f maybe", network_remove},
     {"endpoint", "ls", "list", "List the endpoints", "", kNoTrunc | kNetworkFilter,
      "fairlead endpoint ls\nfairlead endpoint ls --network shop", endpoint_list},
@@ -47,7 +47,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "inspect web",
      endpoint_inspect},
     {"endpoint", "rm", "remove", "Detach containers: interface, addresses and ports", "ENDPOINT...",
-     kForce,
+     kForceAll,
      "fairlead endpoint rm shop/3f2a9c\nfairlead endpoint rm $(fairlead endpoint ls -q --network "
      "shop)",
      endpoint_remove},

@@ -27,6 +27,7 @@ enum Takes : unsigned {
   kPoolSpec = 1 << 12,    // the options of pool create
   kYes = 1 << 13,         // -f: do not ask
   kSure = 1 << 14,        // -f: do not ask, and do it to a host that is alive
+  kForceAll = 1 << 15,    // -f: as kForce, and what Docker made goes as well
 };
 
 // `group` is "network" for `network ls`; empty for commands of their own. `arguments` reads as in

@@ -7,6 +7,7 @@
 #include "plugin-api/cli/network_arguments.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
+#include "plugin-api/native/docker_objects.h"
 
 namespace fairlead::cli {
 
@@ -186,6 +187,8 @@ int network_create(Session& session) {
 int network_remove(Session& session) {
   return session.for_each_name("remove network", [&](const std::string& name) -> Status {
     TRY(auto core, session.services());
+    const auto network = core.networks->inspect_network({name});
+    if (network && !session.line.force) TRY_STATUS(native::check_not_dockers(*network));
     TRY_STATUS(core.networks->remove_network({name}));
     if (!session.quiet()) session.print(name);
     return {};

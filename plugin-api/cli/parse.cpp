@@ -99,6 +99,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   }
   if (command.takes & kForce)
     add_flag(app, "-f,--force", line.force, "What does not exist is no error");
+  if (command.takes & kForceAll)
+    add_flag(app, "-f,--force", line.force,
+             "What does not exist is no error; remove also what Docker made");
   if (command.takes & kYes) add_flag(app, "-f,--force", line.force, "Do not ask");
   if (command.takes & kSure)
     add_flag(app, "-f,--force", line.force, "Do not ask, and remove also what is alive");

@@ -31,6 +31,7 @@ using Operation = Result<Answer> (*)(const Core&, const Call&);
 
 inline constexpr int kOk = 200, kCreated = 201, kNoContent = 204;
 inline int created_or_ok(bool existed) { return existed ? kOk : kCreated; }
+Result<bool> is_forced(const Call& call);  // force=true
 
 Result<Answer> list_networks(const Core& core, const Call& call);
 Result<Answer> create_network(const Core& core, const Call& call);

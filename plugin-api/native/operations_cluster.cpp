@@ -53,12 +53,8 @@ Result<Answer> list_hosts(const Core& core, const Call&) {
 
 Result<Answer> delete_host(const Core& core, const Call& call) {
   TRY(auto* cluster, cluster_of(core));
-  const auto forced = call.query.find("force");
-  if (forced != call.query.end() && forced->second != "true" && forced->second != "false")
-    return fail(Code::kInvalid, "query parameter force is true or false, not \"{}\"",
-                forced->second);
-  if (forced == call.query.end() || forced->second == "false")
-    TRY_STATUS(check_not_alive(*cluster, call.params[0]));
+  TRY(const bool forced, is_forced(call));
+  if (!forced) TRY_STATUS(check_not_alive(*cluster, call.params[0]));
   TRY(const auto removal, cluster->remove_host(call.params[0]));
   return Answer{kOk, encode_host_removal(removal)};
 }

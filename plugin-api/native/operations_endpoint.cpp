@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "plugin-api/native/docker_objects.h"
 #include "plugin-api/native/operations.h"
 
 namespace fairlead::native {
@@ -141,7 +142,12 @@ Result<Answer> get_endpoint(const Core& core, const Call& call) {
 
 Result<Answer> delete_endpoint(const Core& core, const Call& call) {
   TRY(const auto turn, core.networks.take_turn(call.params[1]));
-  TRY_STATUS(core.networks.remove_endpoint(ref_of(call)));
+  TRY(const bool forced, is_forced(call));
+  const EndpointRef ref = ref_of(call);
+  const auto endpoint = core.networks.inspect_endpoint(ref);
+  const auto network = core.networks.inspect_network(ref.network);
+  if (endpoint && network && !forced) TRY_STATUS(check_not_dockers(*endpoint, *network));
+  TRY_STATUS(core.networks.remove_endpoint(ref));
   return Answer{kNoContent, {}};
 }
 

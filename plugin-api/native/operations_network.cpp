@@ -1,7 +1,15 @@
+#include "plugin-api/native/docker_objects.h"
 #include "plugin-api/native/operations.h"
 #include "volume/api/health.h"
 
 namespace fairlead::native {
+
+Result<bool> is_forced(const Call& call) {
+  const auto forced = call.query.find("force");
+  if (forced == call.query.end() || forced->second == "false") return false;
+  if (forced->second == "true") return true;
+  return fail(Code::kInvalid, "query parameter force is true or false, not \"{}\"", forced->second);
+}
 
 Result<Answer> list_networks(const Core& core, const Call&) {
   TRY(auto networks, core.networks.list_networks());
@@ -26,6 +34,9 @@ Result<Answer> get_network(const Core& core, const Call& call) {
 }
 
 Result<Answer> delete_network(const Core& core, const Call& call) {
+  TRY(const bool forced, is_forced(call));
+  const auto network = core.networks.inspect_network({call.params[0]});
+  if (network && !forced) TRY_STATUS(check_not_dockers(*network));
   TRY_STATUS(core.networks.remove_network({call.params[0]}));
   return Answer{kNoContent, {}};
 }

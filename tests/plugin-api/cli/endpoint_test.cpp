@@ -47,7 +47,8 @@ TEST_F(EndpointCommand, IsFoundByIdByItsBeginningAndByContainer) {
   EXPECT_EQ(removed_by(web_endpoint().id), web_);
   EXPECT_EQ(removed_by(web_endpoint().id.substr(0, 12)), web_);
   EXPECT_EQ(removed_by("web"), web_);
-  EXPECT_EQ(removed_by("cccccccccccc"), waiting_endpoint().network_id + "/" + waiting_endpoint().id)
+  EXPECT_EQ(removed_by("-f cccccccccccc"),
+            waiting_endpoint().network_id + "/" + waiting_endpoint().id)
       << "the short id of a container";
 }
 
@@ -76,6 +77,28 @@ TEST_F(EndpointCommand, AnAmbiguousNameIsRefusedWithTheCandidates) {
 TEST_F(EndpointCommand, RemoveByForceIgnoresWhatIsMissing) {
   EXPECT_EQ(run("endpoint rm gone").exit_code, cli::kFailed);
   EXPECT_EQ(run("endpoint rm -f gone web").exit_code, cli::kDone);
+}
+
+TEST_F(EndpointCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
+  network::Network dockers = plain_network();
+  dockers.id = waiting_endpoint().network_id;
+  dockers.name = NetworkName::parse("docker-" + dockers.id.substr(0, 12)).value();
+  ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, dockers.id)))
+      .WillByDefault(Return(dockers));
+  EXPECT_EQ(removed_by("cccccccccccc"),
+            "fairlead: remove endpoint cccccccccccc: endpoint eeeeeeeeeeee on network "
+            "docker-bbbbbbbbbbbb was made by Docker, whose container would lose its network; "
+            "remove it with `docker network disconnect -f bbbbbbbbbbbb CONTAINER` or `docker rm -f "
+            "CONTAINER` (`docker network inspect bbbbbbbbbbbb` names the container), or by "
+            "force\n");
+  ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, dockers.id)))
+      .WillByDefault(Return(shop_network()));
+  EXPECT_THAT(removed_by("cccccccccccc"),
+              ::testing::HasSubstr("docker network disconnect -f shop CONTAINER"))
+      << "on a network that Docker joined";
+  EXPECT_EQ(removed_by("-f cccccccccccc"),
+            waiting_endpoint().network_id + "/" + waiting_endpoint().id);
+  EXPECT_EQ(removed_by("web"), web_);
 }
 
 TEST_F(EndpointCommand, InspectOfWhatIsMissingFails) {

@@ -10,6 +10,7 @@ namespace {
 using network::NetworkRef;
 using network::NetworkSpec;
 using ::testing::Field;
+using ::testing::HasSubstr;
 using ::testing::Return;
 
 class NetworkCommand : public CliTest {
@@ -176,6 +177,28 @@ TEST_F(NetworkRemove, ByForceIgnoresOnlyWhatIsMissing) {
   EXPECT_EQ(run("network rm -f gone shop").exit_code, cli::kDone);
   EXPECT_EQ(run("network rm -f gone").err, "");
   EXPECT_EQ(run("network rm -f busy").exit_code, cli::kFailed);
+}
+
+TEST_F(NetworkCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
+  network::Network unnamed = plain_network(), named = shop_network(), other = shop_network();
+  unnamed.name = NetworkName::parse("docker-" + unnamed.id.substr(0, 12)).value();
+  named.labels[network::kMadeForLabel] = "docker";
+  other.name = NetworkName::parse("docker-mine").value();
+  for (const network::Network& one : {unnamed, named, other})
+    ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, one.name.str())))
+        .WillByDefault(Return(one));
+  EXPECT_CALL(*networks_, remove_network).Times(0);
+  const Outcome refused = run("network rm docker-bbbbbbbbbbbb shop");
+  EXPECT_EQ(refused.exit_code, cli::kFailed);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.err, HasSubstr("fairlead: remove network docker-bbbbbbbbbbbb: network "
+                                     "docker-bbbbbbbbbbbb was made by Docker"));
+  EXPECT_THAT(refused.err, HasSubstr("`docker network rm bbbbbbbbbbbb`"));
+  EXPECT_THAT(refused.err, HasSubstr("`docker network rm shop`"));
+  ::testing::Mock::VerifyAndClearExpectations(networks_.get());
+  EXPECT_CALL(*networks_, remove_network).Times(3).WillRepeatedly(Return(Status()));
+  EXPECT_EQ(run("network rm docker-mine").exit_code, cli::kDone) << "it is only called so";
+  EXPECT_EQ(run("network rm -f docker-bbbbbbbbbbbb shop").exit_code, cli::kDone);
 }
 
 TEST_F(NetworkRemove, ShowsOddNamesSafely) {

@@ -90,6 +90,20 @@ TEST_F(Networks, OneInUseStays) {
   expect_problem(send("DELETE", "/v1/networks/shop"), 409, "in_use", "web uses it");
 }
 
+TEST_F(Networks, ThoseOfDockerAreRemovedByForceOnly) {
+  network::Network dockers = plain_network();
+  dockers.name = NetworkName::parse("docker-" + dockers.id.substr(0, 12)).value();
+  EXPECT_CALL(networks_, inspect_network).WillRepeatedly(Return(dockers));
+  EXPECT_CALL(networks_, remove_network).Times(0);
+  for (const char* query : {"", "?force=false"})
+    expect_problem(send("DELETE", std::string("/v1/networks/docker-bbbbbbbbbbbb") + query), 409,
+                   "in_use", "`docker network rm bbbbbbbbbbbb`");
+  expect_problem(send("DELETE", "/v1/networks/shop?force=yes"), 400, "invalid", "true or false");
+  ::testing::Mock::VerifyAndClearExpectations(&networks_);
+  EXPECT_CALL(networks_, remove_network).WillOnce(Return(Status()));
+  EXPECT_EQ(send("DELETE", "/v1/networks/docker-bbbbbbbbbbbb?force=true").status, 204);
+}
+
 using Endpoints = ApiTest;
 
 TEST_F(Endpoints, AreListedWithTheNamesOfTheirNetworks) {
@@ -120,6 +134,25 @@ TEST_F(Endpoints, OneIsShown) {
 
 TEST_F(Endpoints, OneIsDetached) {
   EXPECT_CALL(networks_, remove_endpoint(endpoint_named("shop", "e1"))).WillOnce(Return(Status()));
+  EXPECT_EQ(send("DELETE", "/v1/endpoints/shop/e1").status, 204);
+}
+
+TEST_F(Endpoints, ThoseOfDockerAreRemovedByForceOnly) {
+  EXPECT_CALL(networks_, inspect_endpoint).WillRepeatedly(Return(waiting_endpoint()));
+  EXPECT_CALL(networks_, inspect_network).WillRepeatedly(Return(shop_network()));
+  EXPECT_CALL(networks_, remove_endpoint).Times(0);
+  expect_problem(send("DELETE", "/v1/endpoints/shop/e1"), 409, "in_use",
+                 "`docker network disconnect -f shop CONTAINER`");
+  expect_problem(send("DELETE", "/v1/endpoints/shop/e1?force=1"), 400, "invalid", "true or false");
+  ::testing::Mock::VerifyAndClearExpectations(&networks_);
+  EXPECT_CALL(networks_, remove_endpoint).WillOnce(Return(Status()));
+  EXPECT_EQ(send("DELETE", "/v1/endpoints/shop/e1?force=true").status, 204);
+}
+
+TEST_F(Endpoints, OneThatIsGoneIsNoError) {
+  EXPECT_CALL(networks_, inspect_endpoint).WillRepeatedly(Return(fail(kGone)));
+  EXPECT_CALL(networks_, inspect_network).WillRepeatedly(Return(fail(kGone)));
+  EXPECT_CALL(networks_, remove_endpoint).WillOnce(Return(Status()));
   EXPECT_EQ(send("DELETE", "/v1/endpoints/shop/e1").status, 204);
 }
 

@@ -1,0 +1,42 @@
+#include "plugin-api/native/docker_objects.h"
+
+#include <optional>
+
+namespace fairlead::native {
+
+namespace {
+
+constexpr std::string_view kDocker = "docker";
+
+// How Docker's commands call the network; nothing when Docker did not make it. It tells plugins no
+// names, so that one without a name of its own is called after Docker's id, which it has as well.
+std::optional<std::string> name_in_docker(const network::Network& network) {
+  const std::string id = network.id.substr(0, 12);
+  if (network.name.str() == fmt::format("{}-{}", kDocker, id)) return id;
+  const auto made_for = network.labels.find(network::kMadeForLabel);
+  if (made_for != network.labels.end() && made_for->second == kDocker) return network.name.str();
+  return std::nullopt;
+}
+
+}  // namespace
+
+Status check_not_dockers(const network::Network& network) {
+  const auto name = name_in_docker(network);
+  if (!name) return {};
+  return fail(Code::kInUse,
+              "network {} was made by Docker, which would go on using it; remove it with `docker "
+              "network rm {}` (`docker network ls` shows what Docker calls it), or by force",
+              network.name.str(), *name);
+}
+
+Status check_not_dockers(const network::Endpoint& endpoint, const network::Network& network) {
+  if (endpoint.runtime != kDocker) return {};
+  const std::string name = name_in_docker(network).value_or(network.name.str());
+  return fail(Code::kInUse,
+              "endpoint {} on network {} was made by Docker, whose container would lose its "
+              "network; remove it with `docker network disconnect -f {} CONTAINER` or `docker rm "
+              "-f CONTAINER` (`docker network inspect {}` names the container), or by force",
+              endpoint.id.substr(0, 12), network.name.str(), name, name);
+}
+
+}  // namespace fairlead::native
