@@ -264,7 +264,7 @@ TEST_F(ClusterOverEtcd, gives_no_address_twice_and_agrees_again_whatever_fails) 
     insist([&] { return host.cluster.membership().join(); });
     for (const auto& [name, subnet] :
          {std::pair("large", "10.9.0.0/19"), std::pair("small", "10.9.240.0/24")})
-      insist([&] {
+      insist([&, &name = name, &subnet = subnet] {
         auto made = host.cluster.networks().create_or_join(spec(name, subnet), {});
         const std::scoped_lock hold(guard);
         if (made) seen[name].push_back(*made);
