@@ -119,6 +119,10 @@ int Connection::on_busy(void* self, int count) {
   return 1;
 }
 
+void Connection::merge_log() {
+  sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+}
+
 // SQLite's own merge leaves the log's contents, and a process that opens the database anew does not
 // know that they are merged already: without the truncation each call of an exec'd plugin would
 // merge the same pages again. Waits for nobody: what readers still need stays in the log until the

@@ -76,6 +76,10 @@ class Connection {
   Result<std::int64_t> number(const char* sql);
   Result<std::string> text(const char* sql);
 
+  // Merges the write-ahead log into the database and lets the next commit write over it from its
+  // beginning: makes room on a full disk. What readers or a lack of space prevent stays in the log.
+  void merge_log();
+
   bool in_transaction() const;
   int changes() const;  // rows that the last statement changed
   // What went wrong in the last call, in the words of Fairlead: kExhausted for a full disk,

@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "base/fault.h"
 #include "base/state/change_feed.h"
+#include "base/state/reserve.h"
 #include "base/state/sqlite_connection.h"
 #include "base/state/sqlite_format.h"
 
@@ -26,6 +29,10 @@ class Session {
   // The revision that all changes up to it are forgotten.
   Result<std::int64_t> forgotten();
   Result<CommitResult> commit(const Txn& txn, std::int64_t remembered);
+  // Whether it adds no record.
+  Result<bool> adds_nothing(const Txn& txn);
+  // Lets the log begin anew.
+  void merge_log() { connection_->merge_log(); }
   Result<std::vector<CommitEvents>> commits_after(std::int64_t after);
   // Differs from the last answer when another connection committed in between.
   Result<std::int64_t> data_version();
@@ -191,6 +198,14 @@ Result<CommitResult> Session::commit(const Txn& txn, std::int64_t remembered) {
   return CommitResult{*revision};
 }
 
+Result<bool> Session::adds_nothing(const Txn& txn) {
+  for (const Put& put : txn.puts) {
+    TRY(const auto present, get(put.key));
+    if (!present) return false;
+  }
+  return true;
+}
+
 // A session and the lock of its user.
 struct Seat {
   std::mutex mutex;
@@ -209,8 +224,10 @@ Status refuse_leases(const Txn& txn) {
 class SqliteStore : public Store {
  public:
   SqliteStore(std::string path, SqliteOptions options, std::unique_ptr<Connection> connection)
-      : path_(std::move(path)), options_(options) {
+      : path_(std::move(path)), options_(options), reserve_(path_) {
     writer_.session.emplace(std::move(connection));
+    if (options_.reserve_period.count() > 0)
+      keeper_ = std::jthread([this](const std::stop_token& stop) { keep_reserve(stop); });
   }
 
   Result<std::optional<Record>> get(std::string_view key) override {
@@ -230,7 +247,10 @@ class SqliteStore : public Store {
     TRY_STATUS(validate(txn));
     TRY_STATUS(refuse_leases(txn));
     const std::scoped_lock hold(writer_.mutex);
-    TRY(auto done, writer_.session->commit(txn, options_.remembered));
+    auto done = writer_.session->commit(txn, options_.remembered);
+    if (!done && done.error().code == Code::kExhausted) done = commit_on_full_disk(txn, done);
+    if (!done) return done;
+    reserve_.fill();
     signal_->notify();
     return done;
   }
@@ -254,11 +274,36 @@ class SqliteStore : public Store {
     return reading(*reader_.session);
   }
 
+  // What the log held already is merged before each piece of the reserve is given up: mostly the
+  // room of the log itself is enough. A piece may go to somebody else who waits for room.
+  Result<CommitResult> commit_on_full_disk(const Txn& txn, Result<CommitResult> done) {
+    Session& session = *writer_.session;
+    TRY(const bool frees, txn.deletes.empty() ? session.adds_nothing(txn) : Result<bool>(true));
+    if (!frees) return done;
+    do {
+      session.merge_log();
+      done = session.commit(txn, options_.remembered);
+    } while (!done && done.error().code == Code::kExhausted && reserve_.give());
+    return done;
+  }
+
+  void keep_reserve(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock hold(mutex);
+    while (!stop.stop_requested()) {
+      reserve_.fill();
+      wake.wait_for(hold, stop, options_.reserve_period, [] { return false; });
+    }
+  }
+
   std::string path_;
   SqliteOptions options_;
+  Reserve reserve_;
   Seat writer_;
   Seat reader_;
   std::shared_ptr<CommitSignal> signal_ = std::make_shared<CommitSignal>();
+  std::jthread keeper_;
 };
 
 // The watch's own connection never writes, so its data version changes with every commit of anyone.
@@ -297,13 +342,25 @@ Result<std::unique_ptr<Watch>> SqliteStore::watch(
       [reader](std::int64_t seen) { return (*reader)(seen); }, std::move(on_events));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, SqliteOptions options) {
-  if (::access(path.c_str(), F_OK) != 0) TRY_STATUS(create_database(path));
+Result<std::unique_ptr<Connection>> open_checked(const std::string& path) {
   TRY(auto connection, Connection::open(path, Connection::OnClose::kKeepLog));
   TRY_STATUS(check_format(*connection));
-  return std::make_unique<SqliteStore>(path, options, std::move(connection));
+  return connection;
+}
+
+}  // namespace
+
+// The index of the log is made anew by the first process that opens the database, and that takes 32
+// KiB.
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, SqliteOptions options) {
+  if (::access(path.c_str(), F_OK) != 0) TRY_STATUS(create_database(path));
+  const Reserve reserve(path);
+  auto connection = open_checked(path);
+  while (!connection && connection.error().code == Code::kExhausted && reserve.give())
+    connection = open_checked(path);
+  if (!connection) return fail(connection.error());
+  reserve.fill();
+  return std::make_unique<SqliteStore>(path, options, std::move(*connection));
 }
 
 }  // namespace fairlead::state

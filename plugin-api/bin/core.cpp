@@ -17,6 +17,8 @@ namespace fairlead {
 
 namespace {
 
+constexpr std::chrono::seconds kReservePeriod{1};
+
 class WiredCore : public Core {
  public:
   WiredCore(Paths paths, MakeVolumes make_volumes, std::unique_ptr<state::Store> store,
@@ -105,7 +107,9 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
                                         const MakeCluster& make_cluster) {
   if (geteuid() != 0) return fail(Code::kInvalid, "Fairlead needs root: run it with sudo");
   const bool one_shot = mode == CoreMode::kOneShot;
-  TRY(auto store, state::open_sqlite_store(paths.database()));
+  state::SqliteOptions options;
+  if (!one_shot) options.reserve_period = kReservePeriod;
+  TRY(auto store, state::open_sqlite_store(paths.database(), options));
   TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess
                                                       : kernel::RemovalMode::kThread));
   TRY(auto tunnels, kernel::open_netlink_tunnels());

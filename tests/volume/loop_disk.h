@@ -25,7 +25,9 @@ inline bool run(const std::vector<std::string>& argv) {
 // with why().
 class LoopDisk {
  public:
-  explicit LoopDisk(const std::string& type, const std::string& size = "512M") {
+  explicit LoopDisk(const std::string& type, const std::string& size = "512M",
+                    Where where = Where::kDisk)
+      : scratch_(where) {
     if (!is_root()) {
       why_ = "mounting needs root";
       return;
