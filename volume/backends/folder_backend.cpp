@@ -12,7 +12,7 @@ Status FolderBackend::discard(const Volume& volume) {
 
 Status FolderBackend::remove(const Volume& volume) {
   TRY_STATUS(unmount(volume));
-  return pool_.to_trash(volume.id, volume.deleted);
+  return pool_.to_trash(volume);
 }
 
 Result<TrashState> FolderBackend::purge(const Volume& volume, const StopRequest& stop) {

@@ -150,12 +150,12 @@ Status ImageBackend::discard(const Volume& volume) {
 // Trouble with the image does not keep a volume from the trash; somebody at work in it does.
 Status ImageBackend::remove(const Volume& volume) {
   const auto folder = pool_.open(volume.id);
-  if (!folder) return pool_.to_trash(volume.id, volume.deleted);
+  if (!folder) return pool_.to_trash(volume);
   auto freed = unmount(volume);
   if (!freed && freed.error().code != Code::kInUse)
     freed = volume::unmount(folder->fd(), kMountPoint);
   if (!freed) return freed;
-  return pool_.to_trash(volume.id, volume.deleted);
+  return pool_.to_trash(volume);
 }
 
 // The volume exists: a folder that is not there was lost, and is no kNotFound.

@@ -98,6 +98,15 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
 }
 
+// `cause`: why it does not get into the trash.
+Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cause) {
+  TRY(const auto options, parse_options(volume.options));
+  if (options.retain.count() > 0) return fail(cause);
+  TRY(const auto state, empty(vol, volume.id, {}));
+  if (state != TrashState::kEmptied) return fail(cause);
+  return vol.sync();
+}
+
 // When the data may go: its time of removal and what volume.json says it is to be kept for.
 Result<long long> due_time(const Folder& trash, const std::string& name, long long deleted) {
   TRY(const auto text, trash.read_file(fmt::format("{}/{}", name, kJsonName), kLargestJson));
@@ -176,13 +185,15 @@ Result<Folder> PoolFolder::open(const std::string& id) const {
   return vol.folder(id);
 }
 
-Status PoolFolder::to_trash(const std::string& id, long long deleted) const {
+Status PoolFolder::to_trash(const Volume& volume) const {
   const auto vol = part("vol");
   if (!vol && vol.error().code == Code::kNotFound) return {};
   if (!vol) return fail(vol.error());
   TRY_STATUS(prepare());
   TRY(const auto trash, part("trash"));
-  const auto moved = vol->rename(id, trash, to_string({id, deleted}));
+  const auto moved = vol->rename(volume.id, trash, to_string({volume.id, volume.deleted}));
+  if (!moved && moved.error().code == Code::kExhausted)
+    return remove_in_place(*vol, volume, moved.error());
   if (!moved && moved.error().code != Code::kNotFound) return moved;
   fault_point("volume.trash.renamed");
   return trash.sync();  // a rename is one act of the file system: vol/ is on the disk with it

@@ -53,8 +53,9 @@ class PoolFolder {
   // The ids in vol/; none when there is no such folder yet.
   Result<std::vector<std::string>> volumes() const;
 
-  // vol/<id> becomes trash/<id>.<deleted>. Succeeds when there is none.
-  Status to_trash(const std::string& id, long long deleted) const;
+  // vol/<id> becomes trash/<id>.<deleted>. Succeeds when there is none. Where a full disk has no
+  // room for the name, a volume that is not to be kept is removed at once.
+  Status to_trash(const Volume& volume) const;
   // The way back. Succeeds when it is back already; kNotFound when the trash was emptied or this
   // has begun, kExists when another one is in its place.
   Status from_trash(const std::string& id, long long deleted) const;

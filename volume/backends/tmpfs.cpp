@@ -122,7 +122,7 @@ Status TmpfsBackend::unmount(const Volume& volume) {
 Status TmpfsBackend::remove(const Volume& volume) {
   const auto folder = pool_.open(volume.id);
   if (folder) TRY_STATUS(volume::unmount(folder->fd(), kFs, Unmount::kLazy));
-  return pool_.to_trash(volume.id, volume.deleted);
+  return pool_.to_trash(volume);
 }
 
 Result<std::string> TmpfsBackend::users_in(const MountScan& scan, const Folder& folder) const {
