@@ -21,6 +21,13 @@ const MountHint* other_hint(const Volume& volume, const std::string& client,
   return found == volume.mounts.end() ? nullptr : &*found;
 }
 
+// Counts are hints, and no reason to leave a volume unmounted, or mounted, where the disk is full.
+bool may_go_uncounted(const Volume& volume, const Error& error) {
+  if (error.code != Code::kExhausted) return false;
+  log::warn("a mount is not counted", {{"volume", volume.name.str()}, {"error", error.text}});
+  return true;
+}
+
 }  // namespace
 
 // access=single: one (client, id) at a time. A count that a runtime never took back does not keep
@@ -65,11 +72,12 @@ Result<Volume> Service::mount(const std::string& name, const std::string& client
     TRY(auto path, opened.backend->mount(stored.volume));
     fault_point("volume.mount.mounted");
     const bool first = stored.volume.mounts.empty();
-    if (parse_options(stored.volume.options)->access == Access::kSingle)
-      drop_others(stored.volume, client, id);
+    const bool single = parse_options(stored.volume.options)->access == Access::kSingle;
+    if (single) drop_others(stored.volume, client, id);
     count_up(stored.volume, client, id);
     stored.counted = now_();
-    if (auto counted = records_.put(stored, state::Durability::kBoot); !counted) {
+    auto counted = records_.put(stored, state::Durability::kBoot);
+    if (!counted && (single || !may_go_uncounted(stored.volume, counted.error()))) {
       if (first) (void)opened.backend->unmount(stored.volume);
       return fail(counted.error());
     }
@@ -86,13 +94,16 @@ Status Service::unmount(const std::string& name, const std::string& client, cons
     TRY(const auto guard, lock(parsed));
     TRY(auto stored, ready(parsed));
     if (!stored) return {};
-    if (!count_down(stored->volume, client, id)) return {};
+    const bool counted = count_down(stored->volume, client, id);
     if (stored->volume.mounts.empty()) {
       TRY(Backend* const backend, backends_.find(stored->volume));
       TRY_STATUS(backend->unmount(stored->volume));
     }
     fault_point("volume.unmount.unmounted");
-    return records_.put(*stored, state::Durability::kBoot);
+    if (!counted) return {};
+    const auto done = records_.put(*stored, state::Durability::kBoot);
+    if (!done && may_go_uncounted(stored->volume, done.error())) return {};
+    return done;
   };
   return in_context(run(), "unmount", name);
 }

@@ -72,14 +72,30 @@ TEST_P(CommitFails, InRemove) {
   }
 }
 
+// The failure is that of a full disk, and the count decides nothing.
 TEST_P(CommitFails, InMountAndUnmount) {
   ASSERT_TRUE(create("shop"));
   store.fail_commit(1, GetParam());
-  EXPECT_FALSE(service->mount("shop", "docker", "a"));
+  EXPECT_TRUE(service->mount("shop", "docker", "a"));
+  EXPECT_EQ(fake->mounts(), 1);
+  EXPECT_TRUE(service->unmount("shop", "docker", "a"));
   EXPECT_EQ(fake->mounts(), 0);
   ASSERT_TRUE(service->mount("shop", "docker", "a"));
   store.fail_commit(1, GetParam());
-  EXPECT_FALSE(service->unmount("shop", "docker", "a"));
+  EXPECT_TRUE(service->unmount("shop", "docker", "a"));
+  EXPECT_EQ(fake->mounts(), 0);
+  EXPECT_TRUE(service->unmount("shop", "docker", "a"));
+  EXPECT_TRUE(service->remove("shop"));
+  EXPECT_TRUE(is_clean());
+}
+
+// That one user keeps the others away is what the count is for here.
+TEST_P(CommitFails, InAMountThatIsToBeTheOnlyOne) {
+  ASSERT_TRUE(create("shop", {{"access", "single"}}));
+  store.fail_commit(1, GetParam());
+  EXPECT_EQ(service->mount("shop", "docker", "a").error().code, Code::kExhausted);
+  EXPECT_EQ(fake->mounts(), 0);
+  EXPECT_TRUE(service->mount("shop", "docker", "a"));
   EXPECT_TRUE(service->unmount("shop", "docker", "a"));
   EXPECT_TRUE(service->remove("shop"));
   EXPECT_TRUE(is_clean());

@@ -1,0 +1,108 @@
+// A disk that is full below state and volumes: everything that makes room, and everything that only
+// looks, goes on; what needs more fails and leaves nothing.
+#include <gtest/gtest.h>
+
+#include "base/unique_fd.h"
+#include "tests/volume/loop_disk.h"
+#include "tests/volume/service/disk_world.h"
+
+namespace fairlead::volume {
+namespace {
+
+using testing::DiskService;
+using testing::LoopDisk;
+
+class FullDiskTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (!disk_.ok()) GTEST_SKIP() << disk_.why();
+    restart();
+  }
+  void restart() {
+    world_.reset();
+    world_.emplace(disk_.path());
+  }
+  DiskService& world() { return *world_; }
+  Result<Volume> create(const std::string& name, std::map<std::string, std::string> options = {}) {
+    return world().create(name, std::move(options));
+  }
+  // A container writes into its volume until nothing fits any more.
+  void fill(const std::string& volume) {
+    const auto mounted = world()->mount(volume, "docker", "writer");
+    ASSERT_TRUE(mounted) << mounted.error().text;
+    for (int k = 0; k < 4; ++k) {
+      const UniqueFd file(::open((mounted->mountpoint + "/data").c_str(),
+                                 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+      ASSERT_TRUE(file) << std::strerror(errno);
+      for (const std::size_t size : {1U << 20, 1U << 12, 1U}) {
+        const std::string bytes(size, 'x');
+        while (::write(file.get(), bytes.data(), bytes.size()) > 0) {
+        }
+        ::syncfs(file.get());
+      }
+    }
+  }
+  static void expect_done(const Status& done) { EXPECT_TRUE(done) << done.error().text; }
+
+  LoopDisk disk_{GetParam(), GetParam() == "xfs" ? "300M" : "128M", testing::Where::kMemory};
+  std::optional<DiskService> world_;
+};
+
+TEST_P(FullDiskTest, WhatIsThereIsMountedUnmountedAndRemoved) {
+  for (int round = 0; round < 3; ++round) {
+    for (const char* name : {"full", "other", "snapped"}) ASSERT_TRUE(create(name)) << name;
+    ASSERT_TRUE(create("kept", {{"retain", "1h"}}));
+    expect_done(world()->remove("kept"));
+    ASSERT_TRUE(world()->take_snapshot("snapped", "first", {}));
+    fill("full");
+    const auto mounted = world()->mount("other", "docker", "a");
+    EXPECT_TRUE(mounted) << mounted.error().text;
+    expect_done(world()->unmount("other", "docker", "a"));
+    expect_done(world()->unmount("full", "docker", "writer"));
+    if (round == 1) restart();
+    expect_done(world()->drop_snapshot("snapped", "first"));
+    const auto emptied = world()->empty_trash("kept");
+    EXPECT_TRUE(emptied) << emptied.error().text;
+    for (const char* name : {"other", "snapped", "full"}) expect_done(world()->remove(name));
+    ASSERT_TRUE(world()->reconcile());
+    testing::expect_agreement(world(), disk_.path());
+    ASSERT_TRUE(create("again"));
+    expect_done(world()->remove("again"));
+  }
+}
+
+TEST_P(FullDiskTest, ACreateFailsAndLeavesNothing) {
+  ASSERT_TRUE(create("full"));
+  fill("full");
+  Result<Volume> made;
+  int count = 0;
+  for (; made && count < 2000; ++count) made = create(fmt::format("new{}", count));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::kExhausted) << made.error().text;
+  EXPECT_EQ(world()->list()->size(), static_cast<std::size_t>(count));
+  for (const Volume& volume : *world()->list())
+    if (volume.name.str() != "full") expect_done(world()->remove(volume.name.str()));
+  expect_done(world()->unmount("full", "docker", "writer"));
+  expect_done(world()->remove("full"));
+  testing::expect_agreement(world(), disk_.path());
+}
+
+// More names than one block of the trash's folder has room for.
+TEST_P(FullDiskTest, HundredsOfVolumesAreRemoved) {
+  for (int k = 0; k < 200; ++k) ASSERT_TRUE(create(fmt::format("small{}", k)));
+  ASSERT_TRUE(create("full"));
+  fill("full");
+  for (int k = 0; k < 200; ++k) {
+    const auto removed = world()->remove(fmt::format("small{}", k));
+    ASSERT_TRUE(removed) << k << ": " << removed.error().text;
+  }
+  expect_done(world()->unmount("full", "docker", "writer"));
+  expect_done(world()->remove("full"));
+  testing::expect_agreement(world(), disk_.path());
+}
+
+INSTANTIATE_TEST_SUITE_P(On, FullDiskTest, ::testing::Values("ext4", "xfs", "btrfs"),
+                         [](const auto& type) { return type.param; });
+
+}  // namespace
+}  // namespace fairlead::volume
