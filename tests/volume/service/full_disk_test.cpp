@@ -79,8 +79,9 @@ TEST_P(FullDiskTest, ACreateFailsAndLeavesNothing) {
   for (; made && count < 2000; ++count) made = create(fmt::format("new{}", count));
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, Code::kExhausted) << made.error().text;
-  EXPECT_EQ(world()->list()->size(), static_cast<std::size_t>(count));
-  for (const Volume& volume : *world()->list())
+  const auto volumes = world()->list().value();
+  EXPECT_EQ(volumes.size(), static_cast<std::size_t>(count));
+  for (const Volume& volume : volumes)
     if (volume.name.str() != "full") expect_done(world()->remove(volume.name.str()));
   expect_done(world()->unmount("full", "docker", "writer"));
   expect_done(world()->remove("full"));
