@@ -51,11 +51,11 @@ Result<std::uint64_t> parse_footer(std::string_view footer, std::uint64_t room) 
 }
 
 Result<BackupSummary> read_summary(const Folder& backups, const std::string& id) {
-  TRY(const auto file, open_beneath(backups.fd(), index_name(id), O_RDONLY | O_NOFOLLOW));
+  TRY(const auto file, open_backup_file(backups, index_name(id)));
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return fail_errno(errno, "read it");
   const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (!S_ISREG(info.st_mode) || size < kFooter) return fail(Code::kInvalid, "it is cut off");
+  if (size < kFooter) return fail(Code::kInvalid, "it is cut off");
   TRY(const auto footer, read_range(file.get(), size - kFooter, kFooter));
   TRY(const auto length, parse_footer(footer, size - kFooter));
   TRY(const auto packed, read_range(file.get(), size - kFooter - length, length));
@@ -184,7 +184,7 @@ Status IndexWriter::publish(BackupSummary summary, const Folder& tmp, const Fold
 // --- IndexReader
 
 Result<IndexReader> IndexReader::open(const Folder& backups, const BackupSummary& summary) {
-  auto file = open_beneath(backups.fd(), index_name(summary.info.id), O_RDONLY | O_NOFOLLOW);
+  auto file = open_backup_file(backups, index_name(summary.info.id));
   if (!file)
     return fail(with_context(file.error(), fmt::format("the index of backup {}", summary.info.id)));
   return IndexReader(std::move(*file), summary.lines);
@@ -244,7 +244,7 @@ Result<BackupFolder> BackupFolder::open(const std::string& path) {
   TRY(auto top, Folder::open(path));
   TRY_STATUS(check_marker(top));
   // A copy on a read-only medium has no writers to keep out.
-  auto lock = open_beneath(top.fd(), "lock", O_RDONLY | O_NOFOLLOW);
+  auto lock = open_backup_file(top, "lock");
   if (lock) TRY_STATUS(lock_file(*lock, LOCK_SH, path));
   TRY(auto packs, top.folder("packs"));
   TRY(auto backups, top.folder("backups"));

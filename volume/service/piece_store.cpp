@@ -82,6 +82,14 @@ Result<std::vector<PackedPiece>> read_list(int file, const std::string& name) {
 
 }  // namespace
 
+Result<UniqueFd> open_backup_file(const Folder& folder, const std::string& name) {
+  TRY(auto file, open_beneath(folder.fd(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode))
+    return fail(Code::kInvalid, "open {}/{}: it is not a regular file", folder.path(), name);
+  return file;
+}
+
 std::size_t DigestHash::operator()(const Digest& digest) const {
   std::size_t first = 0;  // as well spread as any hash of it
   std::memcpy(&first, digest.data(), sizeof first);
@@ -129,7 +137,7 @@ Result<PieceStore> PieceStore::open(Folder packs, Folder tmp) {
 }
 
 Status PieceStore::load(const std::string& name, const Digest& digest) {
-  TRY(const auto file, open_beneath(folder_.fd(), name, O_RDONLY | O_NOFOLLOW));
+  TRY(const auto file, open_backup_file(folder_, name));
   const auto pack = static_cast<std::uint32_t>(packs_.size());
   packs_.push_back(digest);  // a damaged one too, so that it can be checked and removed
   TRY(const auto pieces, read_list(file.get(), name));
@@ -175,7 +183,7 @@ Status PieceStore::flush() {
 }
 
 Result<UniqueFd> PieceStore::open_pack(std::uint32_t pack) {
-  return open_beneath(folder_.fd(), file_name(packs_[pack]), O_RDONLY | O_NOFOLLOW);
+  return open_backup_file(folder_, file_name(packs_[pack]));
 }
 
 Result<std::string> PieceStore::unpack(std::string_view stored, const PackedPiece& piece) {

@@ -39,6 +39,10 @@ Result<std::vector<PackedPiece>> parse_pack_list(std::string_view pack_end,
                                                  std::uint64_t pack_size);
 std::size_t pack_list_size(std::uint32_t pieces);  // of the list and what follows it
 
+// A file of a backup folder, for reading; kInvalid when it is no regular file. Waits for nobody: a
+// FIFO in its place would, until somebody writes into it.
+Result<UniqueFd> open_backup_file(const Folder& folder, const std::string& name);
+
 // Not thread-safe; the lock of the backup folder is the caller's.
 class PieceStore {
  public:

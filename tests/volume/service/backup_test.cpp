@@ -207,6 +207,28 @@ TEST_F(BackupTest, ALostPackIsFoundAndStoredAgain) {
   EXPECT_TRUE(verify().clean);  // the same bytes: the older one is whole again
 }
 
+// Who opens one waits for its writer.
+TEST_F(BackupTest, APipeInThePlaceOfAFileIsNotWaitedFor) {
+  write_text(from + "/file", noise(2 * kMega, 1));
+  ASSERT_TRUE(back_up());
+  const auto backup = list().back();
+  const std::string pack = repository + "/packs/" + to_hex(backup.packs.front()) + ".pack";
+  std::filesystem::remove(pack);
+  ASSERT_EQ(::mkfifo(pack.c_str(), 0600), 0);
+  const auto report = verify();
+  EXPECT_FALSE(report.clean);
+  const std::string findings = fmt::format("{}", fmt::join(report.findings, "\n"));
+  EXPECT_NE(findings.find("not a regular file"), std::string::npos) << findings;
+  EXPECT_FALSE(restore(backup, scratch / "to"));
+  const std::string index = repository + "/backups/" + backup.info.id + ".index";
+  std::filesystem::remove(index);
+  ASSERT_EQ(::mkfifo(index.c_str(), 0600), 0);
+  EXPECT_EQ(BackupFolder::open(repository)->list()->damaged.size(), 1U);
+  std::filesystem::remove(repository + "/lock");
+  ASSERT_EQ(::mkfifo((repository + "/lock").c_str(), 0600), 0);
+  EXPECT_TRUE(BackupFolder::open(repository));
+}
+
 TEST_F(BackupTest, AnIndexThatIsCutOrChangedIsSaid) {
   testing::make_rich_tree(from);
   const auto done = back_up();
