@@ -76,13 +76,15 @@ Status show_made(Session& session, LongVerb& verb, const Result<volume::Volume>&
 }
 
 Status import_from(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
-                   const std::string& path) {
+                   const std::string& path, const std::string& sha256) {
   TRY(auto core, session.services());
   if (is_standard_stream(path))
-    return show_made(session, verb,
-                     core.archives->import_from(spec, session.context.in_fd, verb.progress()));
+    return show_made(
+        session, verb,
+        core.archives->import_from(spec, session.context.in_fd, sha256, verb.progress()));
   TRY(auto file, open_input(path));
-  return show_made(session, verb, core.archives->import_from(spec, file.get(), verb.progress()));
+  return show_made(session, verb,
+                   core.archives->import_from(spec, file.get(), sha256, verb.progress()));
 }
 
 std::string ids_text(const std::vector<BackupInfo>& backups) {
@@ -164,6 +166,18 @@ Status list(Session& session, const std::string& folder) {
 
 Error invalid(std::string text) { return {Code::kInvalid, 0, std::move(text)}; }
 
+// 64 hex digits in lower case, or nothing.
+Result<std::string> digest_of(std::string text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::ranges::transform(text, text.begin(), [](char c) {
+    return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  if (text.empty() || (text.size() == 64 && text.find_first_not_of(kDigits) == text.npos))
+    return text;
+  return fail(Code::kInvalid, "--sha256 {}: it must have 64 hex digits, as export prints them",
+              text);
+}
+
 }  // namespace
 
 int volume_export(Session& session) {
@@ -184,8 +198,10 @@ int volume_import(Session& session) {
   const std::string path = session.line.names.size() > 1 ? session.line.names[1] : "-";
   if (is_standard_stream(path) && session.context.in_is_tty)
     return session.misused(invalid("give the FILE of the archive, or pipe it in"));
+  const auto digest = digest_of(session.line.sha256);
+  if (!digest) return session.misused(digest.error());
   LongVerb verb(session, "import volume " + spec->name.str(), spec->name.str());
-  return verb.finish(import_from(session, verb, *spec, path));
+  return verb.finish(import_from(session, verb, *spec, path, *digest));
 }
 
 int volume_backup(Session& session) {

@@ -91,7 +91,7 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume export data@monday | ssh backup 'cat > data.tar.zst'",
      volume_export},
     {"volume", "import", "", "Make a volume from an archive (tar; gzip, xz, zstd)", "NAME [FILE]",
-     kOptions,
+     kOptions | kDigest,
      "fairlead volume import data data.tar.zst\n"
      "ssh backup cat data.tar.zst | fairlead volume import -o size=10g data -",
      volume_import},

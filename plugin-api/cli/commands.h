@@ -28,6 +28,7 @@ enum Takes : unsigned {
   kYes = 1 << 13,         // -f: do not ask
   kSure = 1 << 14,        // -f: do not ask, and do it to a host that is alive
   kForceAll = 1 << 15,    // -f: as kForce, and what Docker made goes as well
+  kDigest = 1 << 16,      // --sha256 HEX, of import
 };
 
 // `group` is "network" for `network ls`; empty for commands of their own. `arguments` reads as in

@@ -27,6 +27,7 @@ struct Invocation {
   // volumes
   std::string pool;                            // of volume ls
   std::string output;                          // of export
+  std::string sha256;                          // of import
   std::string to, from, backup;                // of backup and restore
   std::string as;                              // of restore
   std::string size, device, fstype = "btrfs";  // of pool create

@@ -84,6 +84,8 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kPoolSpec) add_pool_spec(app, line);
   if (command.takes & kOutput)
     add_text(app, "-o,--output", line.output, "FILE", "Write there (- for stdout, the default)");
+  if (command.takes & kDigest)
+    add_text(app, "--sha256", line.sha256, "HEX", "Only an archive with this digest");
   if (command.takes & kTo)
     add_text(app, "--to", line.to, "DIR", "The folder of the backups; made when it is missing");
   if (command.takes & kFrom) {

@@ -114,7 +114,8 @@ class MockVolumeArchives : public volume::VolumeArchives {
   MOCK_METHOD(Result<volume::ArchiveReport>, export_to,
               (const std::string&, int, const volume::Progress&), (override));
   MOCK_METHOD(Result<volume::Volume>, import_from,
-              (const volume::VolumeSpec&, int, const volume::Progress&), (override));
+              (const volume::VolumeSpec&, int, const std::string&, const volume::Progress&),
+              (override));
   MOCK_METHOD(Result<volume::BackupInfo>, back_up,
               (const std::string&, const std::string&, const volume::Progress&), (override));
   MOCK_METHOD(Result<std::vector<volume::BackupInfo>>, backups, (const std::string&), (override));

@@ -115,8 +115,10 @@ class VolumeArchives {
   virtual Result<ArchiveReport> export_to(const std::string& volume, int fd,
                                           const Progress& progress) = 0;
   // Makes the volume and fills it; whatever libarchive reads (tar, with gzip, xz or zstd). Entries
-  // that would lead out of the folder are refused, and nothing is left then.
-  virtual Result<Volume> import_from(const VolumeSpec& spec, int fd, const Progress& progress) = 0;
+  // that would lead out of the folder are refused, and so is an archive that is damaged or whose
+  // SHA-256 is another one than `sha256` (64 digits; empty: any); nothing is left then.
+  virtual Result<Volume> import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
+                                     const Progress& progress) = 0;
 
   // Into a folder that can be copied anywhere; only what changed since the last backup there is
   // written.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "volume/kernel/archive_acl.h"
+#include "volume/kernel/zstd.h"
 
 namespace fairlead::volume {
 
@@ -165,6 +166,7 @@ struct ArchiveWriter::State {
     void operator()(archive* writer) const { archive_write_free(writer); }
   };
   int fd = -1;
+  ZstdWriter zstd;
   Sha256 hash;
   std::string path;  // of the entry that is being written
   // Of write(2). libarchive is not told: it leaks its buffers after a failure (3.6), and would only
@@ -174,22 +176,27 @@ struct ArchiveWriter::State {
   std::unique_ptr<archive, Free> handle;  // the last: freeing it calls put()
 
   static la_ssize_t put(archive* handle, void* self, const void* bytes, std::size_t size);
+  void write(std::string_view packed);
   tl::unexpected<Error> failed(std::string_view action) const;
 };
 
 la_ssize_t ArchiveWriter::State::put(archive*, void* self, const void* bytes, std::size_t size) {
   auto* state = static_cast<State*>(self);
-  const auto* at = static_cast<const char*>(bytes);
-  for (std::size_t done = 0; done < size && !state->error && !state->is_given_up;) {
-    const ssize_t put = ::write(state->fd, at + done, size - done);
+  if (!state->error && !state->is_given_up)
+    state->write(state->zstd.add({static_cast<const char*>(bytes), size}));
+  return static_cast<la_ssize_t>(size);
+}
+
+void ArchiveWriter::State::write(std::string_view packed) {
+  hash.add(packed);
+  while (!packed.empty() && !error) {
+    const ssize_t put = ::write(fd, packed.data(), packed.size());
     if (put < 0 && errno == EINTR) continue;
     if (put < 0)
-      state->error = sys_error(errno, "write the archive");
+      error = sys_error(errno, "write the archive");
     else
-      done += static_cast<std::size_t>(put);
+      packed.remove_prefix(static_cast<std::size_t>(put));
   }
-  state->hash.add({at, size});
-  return static_cast<la_ssize_t>(size);
 }
 
 tl::unexpected<Error> ArchiveWriter::State::failed(std::string_view action) const {
@@ -214,7 +221,6 @@ Result<ArchiveWriter> ArchiveWriter::open(int fd) {
   if (handle == nullptr) throw std::bad_alloc();
   // The last block is not filled up, so that a pipe and a file get the same.
   if (archive_write_set_format_pax(handle) != ARCHIVE_OK ||
-      archive_write_add_filter_zstd(handle) != ARCHIVE_OK ||
       archive_write_set_bytes_per_block(handle, static_cast<int>(kBlock)) != ARCHIVE_OK ||
       archive_write_set_bytes_in_last_block(handle, 1) != ARCHIVE_OK ||
       archive_write_open2(handle, state.get(), nullptr, State::put, nullptr, nullptr) != ARCHIVE_OK)
@@ -265,8 +271,9 @@ Status ArchiveWriter::skip(std::uint64_t hole) {
 
 Result<Digest> ArchiveWriter::close() {
   const Utf8Locale locale;
-  if (archive_write_close(state_->handle.get()) != ARCHIVE_OK || state_->error)
-    return state_->failed("end the archive after");
+  const bool ended = archive_write_close(state_->handle.get()) == ARCHIVE_OK;
+  if (ended && !state_->error) state_->write(state_->zstd.finish());
+  if (!ended || state_->error) return state_->failed("end the archive after");
   return state_->hash.finish();
 }
 

@@ -1,6 +1,9 @@
 #include "volume/service/archive_tree.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "base/fault.h"
 #include "volume/service/teller.h"
@@ -74,6 +77,41 @@ Status Exporter::visit(TreeCursor& cursor) {
   return teller_.add(0);
 }
 
+// A descriptor and the digest of what it gave.
+class HashedInput {
+ public:
+  explicit HashedInput(int fd) : fd_(fd), buffer_(kBlock, '\0') {}
+
+  Result<std::string_view> next() {
+    for (;;) {
+      const ssize_t got = ::read(fd_, buffer_.data(), buffer_.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return fail_errno(errno, "read the archive");
+      const std::string_view bytes(buffer_.data(), static_cast<std::size_t>(got));
+      hash_.add(bytes);
+      return bytes;
+    }
+  }
+
+  // Reads what stands behind the archive too.
+  Status compare(const std::string& wanted) {
+    for (;;) {
+      TRY(const auto rest, next());
+      if (rest.empty()) break;
+    }
+    const std::string found = to_hex(hash_.finish());
+    if (found == wanted) return {};
+    return fail(Code::kInvalid,
+                "the archive was changed, or is another one: its sha256 is {}, not {}", found,
+                wanted);
+  }
+
+ private:
+  int fd_;
+  std::string buffer_;
+  Sha256 hash_;
+};
+
 }  // namespace
 
 Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
@@ -89,8 +127,10 @@ Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Pr
   return tree;
 }
 
-Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Progress& progress) {
-  TRY(auto reader, ArchiveReader::open(from));
+Status import_tree(int from, const std::string& sha256, TreeWriter& writer, std::uint64_t total,
+                   const Progress& progress) {
+  HashedInput input(from);
+  TRY(auto reader, ArchiveReader::open([&] { return input.next(); }));
   Teller teller(progress, total);
   std::uint64_t told = 0;
   const auto tell = [&] {
@@ -99,7 +139,7 @@ Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Prog
   };
   for (;;) {
     TRY(const auto entry, reader.next());
-    if (!entry) return writer.finish();
+    if (!entry) break;
     TRY_STATUS(writer.add(*entry));
     for (;;) {
       TRY(const auto block, reader.read());
@@ -110,6 +150,8 @@ Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Prog
     fault_point("archive.import.entry");
     TRY_STATUS(tell());
   }
+  if (!sha256.empty()) TRY_STATUS(input.compare(sha256));
+  return writer.finish();
 }
 
 }  // namespace fairlead::volume

@@ -18,7 +18,10 @@ struct ExportedTree {
 Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
                                  Hollow hollow = Hollow::kNote);
 
-// `from` is borrowed; `total` is the size of the archive, 0: not known.
-Status import_tree(int from, TreeWriter& writer, std::uint64_t total, const Progress& progress);
+// `from` is borrowed; `sha256` is what the digest of all that it gives must be, in lower case, or
+// empty; `total` is the size of the archive, 0: not known. kInvalid for a damaged archive, and for
+// another digest; only then is known what the content is worth.
+Status import_tree(int from, const std::string& sha256, TreeWriter& writer, std::uint64_t total,
+                   const Progress& progress);
 
 }  // namespace fairlead::volume

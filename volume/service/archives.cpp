@@ -71,7 +71,8 @@ class Archives : public VolumeArchives {
 
   Result<ArchiveReport> export_to(const std::string& volume, int fd,
                                   const Progress& progress) override;
-  Result<Volume> import_from(const VolumeSpec& spec, int fd, const Progress& progress) override;
+  Result<Volume> import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
+                             const Progress& progress) override;
   Result<BackupInfo> back_up(const std::string& volume, const std::string& folder,
                              const Progress& progress) override;
   Result<std::vector<BackupInfo>> backups(const std::string& folder) override;
@@ -145,10 +146,11 @@ Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, cons
   });
 }
 
-Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const Progress& progress) {
+Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
+                                     const Progress& progress) {
   JobRun job(jobs_, {.verb = "import", .volume = spec.name.str(), .arguments = {}}, progress);
   auto made = make_volume(spec, Origin::kForeign, [&](TreeWriter& writer) {
-    return import_tree(fd, writer, rest_of(fd), job.progress());
+    return import_tree(fd, sha256, writer, rest_of(fd), job.progress());
   });
   return job.end(in_context(std::move(made), fmt::format("import volume \"{}\"", spec.name.str())));
 }
@@ -268,6 +270,8 @@ Result<CheckReport> verify_now(const std::string& path, const std::string& id,
                                const Progress& progress) {
   TRY(const auto folder, BackupFolder::open(path));
   TRY(const auto listing, folder.list());
+  if (listing.backups.empty() && listing.damaged.empty())
+    return fail(Code::kNotFound, "there is no backup in {}", folder.path());
   if (id.empty()) {
     TRY(auto report, run_verify(folder, listing.backups, progress));
     report.findings.insert(report.findings.begin(), listing.damaged.begin(), listing.damaged.end());

@@ -1,4 +1,6 @@
 // Archives and backups: where they are written to and read from.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -88,15 +90,53 @@ TEST_F(Archive, IsNotWrittenToATerminal) {
 TEST_F(Archive, IsReadFromAFileOrFromStdin) {
   std::ofstream(folder_ / "a.tar") << "tar";
   EXPECT_CALL(*archives_, import_from)
-      .WillOnce([](const volume::VolumeSpec& spec, int fd, const volume::Progress&) {
+      .WillOnce([](const volume::VolumeSpec& spec, int fd, const std::string& sha256,
+                   const volume::Progress&) {
         char bytes[8];
         EXPECT_EQ(read(fd, bytes, sizeof bytes), 3);
+        EXPECT_EQ(sha256, "");
         EXPECT_EQ(spec.options.at("size"), "1g");
         return Result<volume::Volume>(data_volume());
       })
       .WillOnce(Return(data_volume()));
   EXPECT_EQ(run("volume import -o size=1g data " + path("a.tar")).out, "data\n");
   EXPECT_EQ(run("volume import data -").out, "data\n");
+}
+
+TEST_F(Archive, IsComparedWithADigest) {
+  const std::string digest(64, 'a');
+  EXPECT_CALL(*archives_, import_from(_, _, digest, _)).WillOnce(Return(data_volume()));
+  EXPECT_EQ(run("volume import data --sha256 " + std::string(64, 'A') + " -").out, "data\n");
+  for (const std::string& bad : {std::string(63, 'a'), std::string(64, 'g')}) {
+    const Outcome outcome = run("volume import data --sha256 " + bad + " -");
+    EXPECT_EQ(outcome.exit_code, cli::kUsage);
+    EXPECT_NE(outcome.err.find("--sha256 " + bad + ": it must have 64 hex digits"),
+              std::string::npos)
+        << outcome.err;
+  }
+}
+
+TEST_F(Archive, IsNotReadFromAPipeThatNobodyWrites) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_CALL(*archives_, import_from).Times(0);
+  const Outcome outcome = run("volume import data " + path("pipe"));
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_NE(outcome.err.find("it is a named pipe"), std::string::npos) << outcome.err;
+}
+
+TEST_F(Archive, IsReadFromAPipeThatIsOpenAlready) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const UniqueFd in(ends[0]), out(ends[1]);
+  ASSERT_EQ(write(out.get(), "tar", 3), 3);
+  EXPECT_CALL(*archives_, import_from)
+      .WillOnce([](const volume::VolumeSpec&, int fd, const std::string&, const volume::Progress&) {
+        char bytes[8];
+        EXPECT_EQ(read(fd, bytes, sizeof bytes), 3);
+        EXPECT_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+        return Result<volume::Volume>(data_volume());
+      });
+  EXPECT_EQ(run("volume import data /dev/fd/" + std::to_string(in.get())).out, "data\n");
 }
 
 TEST_F(Archive, IsNotWaitedForOnATerminal) {

@@ -32,7 +32,7 @@ struct ArchiveTreeTest : ::testing::Test {
     const auto folder = Folder::open(to);
     const UniqueFd in(::open(archive.c_str(), O_RDONLY | O_CLOEXEC));
     TreeWriter writer(folder->fd(), Origin::kForeign, limits);
-    return import_tree(in.get(), writer, 0, {});
+    return import_tree(in.get(), {}, writer, 0, {});
   }
   static std::string run(const std::vector<std::string>& argv) {
     const auto result = run_process(argv, std::chrono::seconds(60));

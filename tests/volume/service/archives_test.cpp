@@ -1,4 +1,8 @@
 // Export, import, backup and restore of real volumes.
+#include <zstd.h>
+
+#include <random>
+
 #include "tests/volume/service/archive_world.h"
 #include "tests/volume/tar_maker.h"
 
@@ -125,11 +129,73 @@ TEST_P(ArchivesTest, AHostileArchiveLeavesNoVolume) {
   EXPECT_TRUE(world->import_from(ArchiveWorld::spec("copy", options()), file));
 }
 
+// Of data that does not pack, where no rule of the compression is broken by another byte.
+TEST_P(ArchivesTest, AnyChangedByteOfAnArchiveIsFoundBeforeTheVolumeIsThere) {
+  write([](const std::string& data) {
+    std::mt19937 random(7);
+    std::string noise(600'000, '\0');
+    for (char& byte : noise) byte = static_cast<char>(random());
+    write_text(data + "/noise", noise);
+  });
+  ASSERT_TRUE(world->export_to("shop", file));
+  const std::string whole = testing::read_text(file);
+  std::vector<std::size_t> places{whole.size() - 1, whole.size() - 4, whole.size() - 6};
+  for (std::size_t at = 1000; at < whole.size(); at += whole.size() / 12) places.push_back(at);
+  for (const std::size_t at : places) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 0x10);
+    write_text(file, changed);
+    const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+    ASSERT_FALSE(imported) << at;
+    EXPECT_EQ(imported.error().code, Code::kInvalid) << imported.error().text;
+    EXPECT_NE(imported.error().text.find("damaged"), std::string::npos) << imported.error().text;
+    EXPECT_FALSE(has("copy"));
+  }
+  for (const std::size_t size : {whole.size() - 1, whole.size() - 5, whole.size() / 2}) {
+    write_text(file, whole.substr(0, size));
+    EXPECT_FALSE(world->import_from(ArchiveWorld::spec("copy", options()), file)) << size;
+    EXPECT_FALSE(has("copy"));
+  }
+  expect_nothing_left(1);
+  write_text(file, whole);
+  EXPECT_TRUE(world->import_from(ArchiveWorld::spec("copy", options()), file));
+}
+
+TEST_P(ArchivesTest, AnArchiveIsComparedWithTheDigestOfItsExport) {
+  const auto exported = world->export_to("shop", file);
+  ASSERT_TRUE(exported) << exported.error().text;
+  const auto other =
+      world->import_from(ArchiveWorld::spec("copy", options()), file, std::string(64, '0'));
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Code::kInvalid);
+  EXPECT_NE(other.error().text.find(exported->digest), std::string::npos) << other.error().text;
+  EXPECT_FALSE(has("copy"));
+  expect_nothing_left(1);
+  const std::string whole = testing::read_text(file);
+  write_text(file, whole + std::string(1'000'000, '\0'));  // behind the end counts too
+  EXPECT_FALSE(world->import_from(ArchiveWorld::spec("copy", options()), file, exported->digest));
+  write_text(file, whole);
+  const auto imported =
+      world->import_from(ArchiveWorld::spec("copy", options()), file, exported->digest);
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_EQ(world->facts("copy"), world->facts("shop"));
+}
+
+TEST_P(ArchivesTest, AnArchiveWithoutAChecksumIsRead) {  // of an older version
+  const std::string tar = TarMaker().file("good", "text").bytes();
+  std::string packed(ZSTD_compressBound(tar.size()), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), tar.data(), tar.size(), 3));
+  write_text(file, packed);
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_NE(world->facts("copy").find("/good"), world->facts("copy").end());
+}
+
 TEST_P(ArchivesTest, AnImportThatIsStoppedLeavesNoVolume) {
   ASSERT_TRUE(world->export_to("shop", file));
   const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   const auto imported =
-      world->archives->import_from(ArchiveWorld::spec("copy", options()), in.get(),
+      world->archives->import_from(ArchiveWorld::spec("copy", options()), in.get(), {},
                                    [](std::uint64_t, std::uint64_t) { return false; });
   ASSERT_FALSE(imported);
   EXPECT_EQ(imported.error().code, Code::kUnavailable) << imported.error().text;
@@ -163,6 +229,12 @@ TEST_P(ArchivesTest, WhatDoesNotExistIsSaid) {
   EXPECT_EQ(world->archives->restore(ArchiveWorld::spec("copy"), folder, "", {}).error().code,
             Code::kNotFound);
   EXPECT_EQ(world->archives->verify(folder, "nothing", {}).error().code, Code::kNotFound);
+  std::filesystem::remove_all(folder + "/backups");
+  std::filesystem::create_directory(folder + "/backups");
+  const auto none = world->archives->verify(folder, "", {});
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().text.find("there is no backup in " + folder), std::string::npos)
+      << none.error().text;
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, ArchivesTest,

@@ -35,7 +35,7 @@ struct HostileArchiveTest : ::testing::Test {
     const UniqueFd in(::open((scratch / "archive").c_str(), O_RDONLY | O_CLOEXEC));
     const auto folder = Folder::open(data);
     TreeWriter writer(folder->fd(), Origin::kForeign, limits);
-    return import_tree(in.get(), writer, 0, {});
+    return import_tree(in.get(), {}, writer, 0, {});
   }
   void expect_refused(const TarMaker& tar, const std::string& word, TreeLimits limits = {},
                       Code code = Code::kInvalid) {
