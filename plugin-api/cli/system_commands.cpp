@@ -53,8 +53,9 @@ Result<int> reconcile(Session& session) {
   if (session.line.json) {
     session.print_json(native::encode_reconcile(networks, volumes));
   } else {
-    const bool some = print_report(session, networks) | print_report(session, volumes);
-    if (!some && !session.quiet()) session.print("nothing to do");
+    const bool of_networks = print_report(session, networks);
+    const bool of_volumes = print_report(session, volumes);
+    if (!of_networks && !of_volumes && !session.quiet()) session.print("nothing to do");
   }
   return networks.failures.empty() && volumes.failures.empty() ? kDone : kFailed;
 }
