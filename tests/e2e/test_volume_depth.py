@@ -45,8 +45,8 @@ class DepthCase(DockerCase):
     def tearDown(self):
         super().tearDown()
         self.host.fairlead("trash", "empty", "-f")
-        trash = self.host.path("/var/lib/fairlead/volumes/trash")
-        eventually(lambda: not trash.exists() or not any(trash.iterdir()), "what was removed to be gone", deadline=30)
+        find = ("find", "/var/lib/fairlead/volumes", "-maxdepth", "5", "-path", "*/trash/*")  # those of pools too
+        eventually(lambda: not self.host.exec(*find, check=False).out, "what was removed to be gone", deadline=90)
 
     def volume(self, name, **options):
         if self.pool:
