@@ -183,7 +183,7 @@ TEST_F(ForeignBridge, KeepsItsMacWhateverPortsComeAndGo) {
 TEST_F(ForeignBridge, MadeAnewItHasItsAddressesAndKeepsItsNewMac) {
   join();
   run("ip link del br-mine && ip link add br-mine type bridge && ip link set br-mine up");
-  for (const std::string boot : {boot_id(), std::string("the next boot")}) {
+  for (const std::string& boot : {boot_id(), std::string("the next boot")}) {
     start_service(boot);
     const MacAddress fresh = mac();
     const auto web = must(attach_to("shop", "web"));
