@@ -1,7 +1,10 @@
 // Reconcile: the kernel follows the store. And status, which looks at the same things.
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <filesystem>
 #include <set>
+#include <thread>
 
 #include "base/log.h"
 #include "network/api/options.h"
@@ -254,6 +257,17 @@ std::size_t ServiceImpl::tidy_orphans(const std::vector<Network>& networks,
   return orphans + dropped.value_or(0);
 }
 
+// The kernel takes the interfaces of a namespace whose last user has gone only by and by. A path
+// that is seen no more is a hint, and no proof: it may lie in another mount namespace.
+void ServiceImpl::await_vanishing(const Endpoint& endpoint,
+                                  std::chrono::steady_clock::time_point end) {
+  std::error_code unreadable;
+  if (endpoint.netns_path.empty() || std::filesystem::exists(endpoint.netns_path, unreadable))
+    return;
+  while (parts_.links.find(endpoint.host_ifname) && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
 // What stands in the way of a request goes at once when it is nobody's, without the next reconcile:
 // where no daemon runs, there is none. Returns whether anything has gone.
 Result<bool> ServiceImpl::make_room(Held& held, const Error& refusal,
@@ -261,8 +275,12 @@ Result<bool> ServiceImpl::make_room(Held& held, const Error& refusal,
   if (refusal.code == Code::kInUse) return make_room_at_ports(held, ports);
   if (refusal.code != Code::kExists && refusal.code != Code::kExhausted) return false;
   ReconcileReport report;
+  const auto end = std::chrono::steady_clock::now() + kVanishingTime;
   TRY(const auto endpoints, records_.endpoints(held.network.id));
-  for (const Endpoint& endpoint : endpoints) drop_if_dead(held, endpoint, report);
+  for (const Endpoint& endpoint : endpoints) {
+    await_vanishing(endpoint, end);
+    drop_if_dead(held, endpoint, report);
+  }
   tidy_leases(held.network, report);
   return !report.actions.empty();
 }
@@ -270,9 +288,13 @@ Result<bool> ServiceImpl::make_room(Held& held, const Error& refusal,
 Result<bool> ServiceImpl::make_room_at_ports(Held& held, std::span<const PortSpec> ports) {
   ReconcileReport report;
   bool orphaned = false;
+  const auto end = std::chrono::steady_clock::now() + kVanishingTime;
   const auto look_at = [&](Held& at, const std::string& endpoint_id) -> Status {
     TRY(const auto stored, records_.endpoint(at.network.id, endpoint_id));
-    if (stored) drop_if_dead(at, stored->value, report);
+    if (stored) {
+      await_vanishing(stored->value, end);
+      drop_if_dead(at, stored->value, report);
+    }
     orphaned |= !stored;
     return {};
   };

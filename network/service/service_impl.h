@@ -73,6 +73,7 @@ class ServiceImpl : public CoreNetworkService {
   static constexpr std::chrono::milliseconds kRemovalDeadline{40'000};
   // For a second network's lock: two that want each other's must not wait for long.
   static constexpr std::chrono::milliseconds kNestedDeadline{500};
+  static constexpr std::chrono::milliseconds kVanishingTime{2000};
   static constexpr unsigned kMostAttempts = 64;
   // How long a runtime may take between two calls about one container, seconds: until it has put a
   // link into it, or has named the endpoint of an address.
@@ -193,6 +194,7 @@ class ServiceImpl : public CoreNetworkService {
   void tidy_loopback(const Network& network, ReconcileReport& report);
   bool drop_if_dead(Held& held, const Endpoint& endpoint, ReconcileReport& report);
   Result<std::string> reason_to_drop(const Network& network, const Endpoint& endpoint);
+  void await_vanishing(const Endpoint& endpoint, std::chrono::steady_clock::time_point end);
   Result<bool> make_room(Held& held, const Error& refusal, std::span<const PortSpec> ports);
   Result<bool> make_room_at_ports(Held& held, std::span<const PortSpec> ports);
   std::size_t tidy_leases(const Network& network, ReconcileReport& report);

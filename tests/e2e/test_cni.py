@@ -226,6 +226,7 @@ class Cni:
             self.containers.make(name)
             network.add(name, ports=[(8080, 80)], ips=["10.70.0.9"] if network is one else [])
             self.containers.remove(name)
+            eventually(lambda: '"flh' not in self.host.exec("ip", "-json", "link").out, "the namespace to be gone")
         self.assertEqual(["c2"], [endpoint["container"] for endpoint in self.host.endpoints()])
 
     def test_a_network_of_the_command_line_is_joined_by_name(self):
