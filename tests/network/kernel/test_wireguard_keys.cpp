@@ -163,7 +163,7 @@ TEST_F(KeyFile, WhatIsNoKeyIsNotGuessedAt) {
 
 TEST_F(KeyFile, AKeyThatOthersMayReadIsRefused) {
   const std::string key = make_private_key()->reveal();
-  for (const mode_t mode : {0640, 0604, 0660}) {
+  for (const mode_t mode : {0640U, 0604U, 0660U}) {
     write(key + "\n", mode);
     const auto refused = load_or_make_private_key(folder_);
     ASSERT_FALSE(refused);
