@@ -29,7 +29,7 @@ struct ImageEncryptTest : ::testing::Test {
   }
   void write_key(const std::string& name, char byte, std::size_t size) {
     std::string key(size, byte);
-    for (std::size_t k = 0; k < size; ++k) key[k] = static_cast<char>(key[k] + k % 13);
+    for (int k = 0; char& each : key) each = static_cast<char>(each + k++ % 13);
     write_text(keys / name, key);
     ASSERT_EQ(::chmod((keys / name).c_str(), 0600), 0);
   }
