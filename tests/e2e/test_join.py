@@ -59,7 +59,7 @@ class Namespaces:
 
     def remove_all(self):
         for endpoint in self.host.endpoints():
-            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
+            self.host.fairlead("endpoint", "rm", "-f", endpoint["network"], endpoint["id"], check=False)
         self._namespaces.remove_all()
 
     def _serve(self, name, addresses):
@@ -94,7 +94,7 @@ class JoinCase(DockerCase):
         super().tearDown()
         self.others.remove_all()
         for network in self.host.networks():
-            self.host.fairlead("network", "rm", network["name"])
+            self.host.fairlead("network", "rm", "-f", network["name"])
 
     def assert_all_reach_all(self, nets, addresses):
         """`nets`: {name: namespace}; `addresses`: {name: [address...]}."""
@@ -312,7 +312,7 @@ class AllRuntimes(JoinCase):
                 for runtime in order:
                     leave[runtime]()
                 self.others.remove_all()
-                self.host.fairlead("network", "rm", made, check=order[0] == "docker")  # it stayed for the others
+                self.host.fairlead("network", "rm", "-f", made, check=order[0] == "docker")  # it stayed for the others
 
     def test_the_addresses_of_a_small_network_are_given_once_until_none_is_left(self):
         self.host.fairlead("network", "create", "--subnet", "10.72.0.0/28", "small")

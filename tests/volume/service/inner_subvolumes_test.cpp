@@ -76,7 +76,7 @@ TEST_F(InnerSubvolumesTest, ExportsAndBackupsTakeThemAlong) {
   const auto out = exported("shop");
   ASSERT_TRUE(out) << out.error().text;
   const UniqueFd in(::open(archive.c_str(), O_RDONLY | O_CLOEXEC));
-  const auto imported = archives->import_from(spec("imported"), in.get(), {});
+  const auto imported = archives->import_from(spec("imported"), in.get(), "", {});
   ASSERT_TRUE(imported) << imported.error().text;
   EXPECT_EQ(read_text(imported->mountpoint + "/x/precious"), "here");
   const auto backup = archives->back_up("shop", backups, {});
