@@ -112,7 +112,7 @@ Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoin
   if (!there)
     return fail(Code::kConflict,
                 "the firewall table is missing; `fairlead reconcile` makes it again");
-  TRY(const std::string altered, firewall_.difference(nat::render_chains()));
+  TRY(const std::string altered, altered_chains());
   if (!altered.empty())
     return fail(Code::kConflict,
                 "the firewall table is not as it was written: {}; `fairlead reconcile` mends it",
@@ -166,11 +166,15 @@ Result<FirewallSync::Wanted> FirewallSync::wanted() {
   return wanted;
 }
 
+// Everything but the elements of sets.
+Result<std::string> FirewallSync::altered_chains() {
+  return firewall_.difference(nat::render_chains(nat::kTable, ownership_.mark()));
+}
+
 Result<std::string> FirewallSync::difference() {
   TRY(const bool there, present());
   if (!there) return std::string("missing, or of another version");
-  TRY(std::string differs,
-      firewall_.difference(nat::render_chains(nat::kTable, ownership_.mark())));
+  TRY(std::string differs, altered_chains());
   if (!differs.empty()) return differs;
   TRY(const auto wanted, this->wanted());
   std::map<std::string, std::vector<kernel::Element>, std::less<>> sets;

@@ -51,6 +51,7 @@ class FirewallSync {
 
  private:
   struct Wanted;
+  Result<std::string> altered_chains();
   Result<Wanted> wanted();
   Status replace(const Wanted& wanted);
   Status apply(std::span<const kernel::ElementChange> changes);

@@ -54,9 +54,10 @@ const std::vector<Layer>& layers() {
       {"plugin-api/cni", protocol},
       {"plugin-api/netavark", protocol},
       {"plugin-api/native", protocol},
-      // What the command line prints as JSON is what the API answers.
+      // What the command line prints as JSON is what the API answers, and both refuse the same.
       {"plugin-api/cli",
-       {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h"}},
+       {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h",
+        "plugin-api/native/docker_objects.h"}},
       {"plugin-api/bin", {"base", "network", "volume", "plugin-api"}},
   };
   return table;

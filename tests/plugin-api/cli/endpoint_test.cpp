@@ -85,12 +85,13 @@ TEST_F(EndpointCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
   dockers.name = NetworkName::parse("docker-" + dockers.id.substr(0, 12)).value();
   ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, dockers.id)))
       .WillByDefault(Return(dockers));
-  EXPECT_EQ(removed_by("cccccccccccc"),
-            "fairlead: remove endpoint cccccccccccc: endpoint eeeeeeeeeeee on network "
-            "docker-bbbbbbbbbbbb was made by Docker, whose container would lose its network; "
-            "remove it with `docker network disconnect -f bbbbbbbbbbbb CONTAINER` or `docker rm -f "
-            "CONTAINER` (`docker network inspect bbbbbbbbbbbb` names the container), or by "
-            "force\n");
+  EXPECT_EQ(
+      removed_by("cccccccccccc"),
+      "fairlead: remove endpoint cccccccccccc: endpoint eeeeeeeeeeee on network "
+      "docker-bbbbbbbbbbbb was made by Docker, whose container would lose its network; "
+      "remove it with `docker network disconnect -f bbbbbbbbbbbb CONTAINER` or `docker rm -f "
+      "CONTAINER` (`docker network inspect bbbbbbbbbbbb` names the container); -f (force=true) "
+      "removes one that Docker does not know any more\n");
   ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, dockers.id)))
       .WillByDefault(Return(shop_network()));
   EXPECT_THAT(removed_by("cccccccccccc"),

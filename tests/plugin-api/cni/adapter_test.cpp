@@ -228,6 +228,7 @@ TEST(Add, the_runtimes_ranges_replace_those_of_their_family_only) {
 
 TEST(Del, succeeds_without_namespace_and_without_network) {
   StrictMock<MockNetworkService> service;
+  EXPECT_CALL(service, take_turn).WillOnce(Return(network::Turn()));
   EXPECT_CALL(service, remove_endpoint(_))
       .WillOnce(Return(fail(Code::kNotFound, "network shop does not exist")));
   EXPECT_EQ(run(in_netns(verb_call("DEL", {}), ""), service), Outcome{});
@@ -253,6 +254,7 @@ TEST(Del, finds_the_endpoint_that_add_made) {
 
 TEST(Del, tells_real_failures) {
   StrictMock<MockNetworkService> service;
+  EXPECT_CALL(service, take_turn).WillOnce(Return(network::Turn()));
   EXPECT_CALL(service, remove_endpoint(_))
       .WillOnce(Return(fail(Code::kUnavailable, "network shop is busy")));
   expect_failure(run(verb_call("DEL", {}), service), 11, "busy");
