@@ -189,7 +189,7 @@ class AlteredTable(FairleadCase):
                 self.network.check("web")
         finally:
             self.restart_fairleadd()
-        self.assertEqual(before, self.table())
+        eventually(lambda: self.table() == before, "the daemon's first look to mend the table", 20)
 
     def test_is_not_what_fairlead_itself_does(self):
         renderings = self.fairleadd.log().count("rendered the firewall table again")
