@@ -151,7 +151,8 @@ class Node:
         self.host.write("/etc/fairlead/fairlead.json", json.dumps({"cluster": cluster}))
 
     def start_fairleadd(self, env=None):
-        self.fairleadd = self.host.start_fairleadd(env=env)
+        self.fairleadd = self.host.launch_fairleadd(env=env)
+        self.host.await_fairleadd(self.fairleadd)
         self.fairleadd.await_start(lambda: self.status()["joined"], f"{self.name} to join", 30)
 
     def status(self):

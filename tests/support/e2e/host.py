@@ -155,8 +155,13 @@ class Host:
 
     def start_fairleadd(self, *options, env=None):
         """fairleadd with its default paths, which are this host's alone; returns when all its sockets answer."""
-        daemon = self.start(bin_folder() / "fairleadd", *options, name="fairleadd", env=env)
+        return self.await_fairleadd(self.launch_fairleadd(*options, env=env))
 
+    def launch_fairleadd(self, *options, env=None):
+        """As start_fairleadd(), for one that may end before it answers."""
+        return self.start(bin_folder() / "fairleadd", *options, name="fairleadd", env=env)
+
+    def await_fairleadd(self, daemon):
         daemon.await_start(lambda: all(_accepts(self.path(socket)) for socket in FAIRLEAD_SOCKETS), "fairleadd to answer")
         return daemon
 
