@@ -1,9 +1,7 @@
 // Whose the objects in the kernel are: each store marks what is made for it, so that another store
-// on the same host leaves it alone.
-//
-//   bridge, tunnel   alias of the link:      fairlead shop store 1f2e3d4c/9a8b7c6d
-//   /var/lib/fairlead nftables table   comment of the table:   fairlead ruleset ... store
-//   1f2e3d4c/9a8b7c6d /var/...
+// on the same host leaves it alone. A mark is "store 1f2e3d4c/9a8b7c6d /var/lib/fairlead", and is
+// the end of the alias of a bridge or tunnel ("fairlead shop store ...") and of the comment of the
+// nftables table ("fairlead ruleset ... store ...").
 //
 // The first number is the store's own, the second one stands for its folder, and the folder is for
 // people: it is cut to what has room. (A mark at each container's link was rejected: it would cost
