@@ -43,11 +43,11 @@ std::size_t loops_on(dev_t device) {
 }  // namespace
 
 PowerCutDisk::PowerCutDisk(const std::string& type, std::uint64_t size) : type_(type) {
-  if (!volume::testing::is_root() || ::unshare(CLONE_NEWNS) != 0)
+  if (!volume::testing::is_root() || !volume::testing::enter_own_mount_namespace())
     why_ = "no mount namespace of its own";
   else if (!volume::kernel_lists_filesystem(type))
     why_ = "the kernel has no " + type;
-  else if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 || !make(type, size))
+  else if (!make(type, size))
     why_ = "the disk could not be made";
 }
 

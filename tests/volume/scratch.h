@@ -12,10 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "volume/kernel/remove_tree.h"
 
@@ -32,15 +35,23 @@ class Scratch {
     if (where == Where::kMemory && ::access("/dev/shm", W_OK) == 0) path_ = "/dev/shm";
     path_ += "/fairlead-volume-XXXXXX";
     if (::mkdtemp(path_.data()) == nullptr) std::abort();
+    all().push_back(path_);
   }
   Scratch(const Scratch&) = delete;
   ~Scratch() {
+    std::erase(all(), path_);
     const auto slash = path_.rfind('/');
     const auto parent = Folder::open(path_.substr(0, slash));
     EXPECT_TRUE(parent && remove_tree(*parent, path_.substr(slash + 1)));
   }
   const std::string& path() const { return path_; }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+  // The folders that this process has now.
+  static std::vector<std::string>& all() {
+    static std::vector<std::string> paths;
+    return paths;
+  }
 
  private:
   std::string path_;
@@ -65,6 +76,28 @@ inline std::size_t entries_in(const std::string& path) {
 }
 
 inline bool is_root() { return ::geteuid() == 0; }
+
+// Whether the calling thread is in a mount namespace of its own now. A new namespace has copies of
+// all mounts, and a copy keeps the loop device of a test that runs meanwhile busy: what is mounted
+// in the scratch folders of other processes is detached here.
+inline bool enter_own_mount_namespace() {
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return false;
+  std::vector<std::string> others;
+  std::ifstream table("/proc/thread-self/mountinfo");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);  // proc(5): id, parent, device, root, mount point
+    std::array<std::string, 5> field;
+    for (auto& one : field) fields >> one;
+    const auto within = [&](const std::string& path) { return field[4].starts_with(path + "/"); };
+    if (field[4].find("/fairlead-volume-") != std::string::npos &&
+        std::ranges::none_of(Scratch::all(), within))
+      others.push_back(field[4]);
+  }
+  std::ranges::reverse(others);  // those mounted last first
+  for (const auto& mount_point : others) ::umount2(mount_point.c_str(), MNT_DETACH);
+  return true;
+}
 
 // A process in a mount namespace of its own that has `source` bound at `target`, until let go.
 class Holder {
@@ -100,8 +133,7 @@ class Holder {
                                 int stay) {
     ::prctl(PR_SET_NAME, "holder");
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const bool done = ::unshare(CLONE_NEWNS) == 0 &&
-                      ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+    const bool done = enter_own_mount_namespace() &&
                       ::mount(source.c_str(), target.c_str(), nullptr, MS_BIND, nullptr) == 0;
     const char answer = done ? 'y' : 'n';
     char end = 0;

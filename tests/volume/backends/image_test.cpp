@@ -214,8 +214,7 @@ TEST_F(ImageTest, TwoHostsAndManyThreadsEndWithOneLoop) {
 TEST_F(ImageTest, AHostOfItsOwnMountNamespaceSharesTheLoopAndTheData) {
   const Volume volume = world.mounted();
   std::thread host([&] {
-    ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
-    ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    ASSERT_TRUE(testing::enter_own_mount_namespace());
     ASSERT_EQ(::umount2(world.at(volume, "fs").c_str(), 0), 0);
     const auto another = make_image_backend(world.root());
     const auto done = another->mount(volume);

@@ -17,8 +17,7 @@ using testing::Scratch;
 // In a mount namespace of its own, over a file system of its own.
 struct MountScanTest : ::testing::Test {
   void SetUp() override {
-    if (::unshare(CLONE_NEWNS) != 0) GTEST_SKIP() << "no mount namespace of its own";
-    ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    if (!testing::enter_own_mount_namespace()) GTEST_SKIP() << "no mount namespace of its own";
     std::filesystem::create_directories(scratch / "root/vol/x/_data/sub");
     std::filesystem::create_directories(scratch / "root/vol/x-2");
     std::filesystem::create_directory(scratch / "target");

@@ -33,9 +33,8 @@ TEST(MountWords, SetuidAndDevicesAreOffUnlessLifted) {
 // In a mount namespace of its own: what a failed test leaves goes with its process.
 struct MountTest : ::testing::Test {
   void SetUp() override {
-    if (!testing::is_root() || ::unshare(CLONE_NEWNS) != 0)
+    if (!testing::is_root() || !testing::enter_own_mount_namespace())
       GTEST_SKIP() << "no mount namespace of its own";
-    ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
     std::filesystem::create_directory(scratch / "fs");
     folder.emplace(Folder::open(scratch.path()).value());
   }

@@ -126,8 +126,7 @@ TEST_P(RemoveTreeTest, StopsWhenAskedAndGoesOnLater) {
 }
 
 TEST_P(RemoveTreeTest, AMountBelowIsNotEntered) {
-  if (::unshare(CLONE_NEWNS) != 0) GTEST_SKIP() << "no mount namespace of its own";
-  ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  if (!testing::enter_own_mount_namespace()) GTEST_SKIP() << "no mount namespace of its own";
   std::filesystem::create_directories(scratch / "x/sub/mounted");
   std::filesystem::create_directory(scratch / "outside");
   write_text(scratch / "outside/f", "kept");

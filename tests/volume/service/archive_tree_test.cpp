@@ -142,8 +142,7 @@ TEST_F(ArchiveTreeTest, DepthBeyondAnyPathNeedsFewDescriptors) {
 TEST_F(ArchiveTreeTest, DevicesSocketsAndMountsAreLeftOutAndSaid) {
   write_text(from + "/kept", "k");
   const bool has_device = ::mknod((from + "/null").c_str(), S_IFCHR | 0600, 259) == 0;
-  if (::unshare(CLONE_NEWNS) != 0) GTEST_SKIP() << "no mount namespace of its own";
-  ASSERT_EQ(::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  if (!testing::enter_own_mount_namespace()) GTEST_SKIP() << "no mount namespace of its own";
   std::filesystem::create_directory(from + "/mounted");
   ASSERT_EQ(::mount("/etc", (from + "/mounted").c_str(), nullptr, MS_BIND, nullptr), 0);
   const auto packed = pack(archive);
