@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -13,7 +14,6 @@
 #include <thread>
 
 #include "base/http_client/http_client.h"
-#include "base/state/etcd_store.h"
 #include "base/unique_fd.h"
 #include "tests/support/child_program.h"
 
@@ -141,17 +141,22 @@ bool EtcdCluster::is_dead(Member& member) {
   return member.pid < 0;
 }
 
-void EtcdCluster::wait_until_ready() {
-  auto store =
-      state::open_etcd_store({.endpoints = endpoints(),
-                              .ca_file = client_files(options_.certificates).ca,
-                              .certificate_file = client_files(options_.certificates).certificate,
-                              .key_file = client_files(options_.certificates).key});
+std::unique_ptr<state::EtcdStore> EtcdCluster::open() const {
+  const http_client::TlsFiles files = client_files(options_.certificates);
+  auto store = state::open_etcd_store({.endpoints = endpoints(),
+                                       .ca_file = files.ca,
+                                       .certificate_file = files.certificate,
+                                       .key_file = files.key});
   if (!store) throw std::runtime_error(store.error().text);
+  return std::move(*store);
+}
+
+void EtcdCluster::wait_until_ready() {
+  const auto store = open();
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < until) {
     int ready = 0, leaders = 0, running = 0;
-    for (const state::MemberStatus& status : (*store)->members()) {
+    for (const state::MemberStatus& status : store->members()) {
       ready += status.has_leader ? 1 : 0;
       leaders += status.is_leader ? 1 : 0;
     }
@@ -164,20 +169,25 @@ void EtcdCluster::wait_until_ready() {
 }
 
 int EtcdCluster::leader() {
-  const http_client::TlsFiles files = client_files(options_.certificates);
-  auto store = state::open_etcd_store({.endpoints = endpoints(),
-                                       .ca_file = files.ca,
-                                       .certificate_file = files.certificate,
-                                       .key_file = files.key});
-  if (!store) throw std::runtime_error(store.error().text);
+  const auto store = open();
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < until) {
-    const auto all = (*store)->members();
+    const auto all = store->members();
     for (std::size_t i = 0; i < all.size(); ++i)
       if (all[i].is_leader) return static_cast<int>(i);
     std::this_thread::sleep_for(20ms);
   }
   throw std::runtime_error("etcd has no leader");
+}
+
+void EtcdCluster::wait_until_leaderless() {
+  const auto store = open();
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < until) {
+    if (std::ranges::none_of(store->members(), &state::MemberStatus::has_leader)) return;
+    std::this_thread::sleep_for(20ms);
+  }
+  throw std::runtime_error("etcd still has a leader");
 }
 
 std::vector<std::string> EtcdCluster::endpoints() const {

@@ -12,8 +12,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "base/state/etcd_store.h"
 
 namespace fairlead::testing {
 
@@ -65,6 +68,8 @@ class EtcdCluster {
   void restore_data();
   // Waits until all members that run answer and have the same leader.
   void wait_until_ready();
+  // Waits until no member that answers has a leader.
+  void wait_until_leaderless();
   // Forgets what is before the revision.
   void compact(std::int64_t revision);
   int leader();  // waits for one
@@ -84,6 +89,7 @@ class EtcdCluster {
   bool is_dead(Member& member);
   void end_all();
   std::string log_of(const Member& member) const;
+  std::unique_ptr<state::EtcdStore> open() const;  // over all members
 
   Options options_;
   EtcdFolder folder_;

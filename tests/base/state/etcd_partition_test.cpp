@@ -91,7 +91,7 @@ TEST_F(CutOff, a_watch_on_a_leader_that_lost_the_others_goes_on_elsewhere) {
     const auto done = by_leader->commit({.puts = {{"n", expected.back()}}});
     ASSERT_TRUE(done) << done.error().text;
   }
-  EXPECT_LT(steady_clock::now() - cut, 8s) << "writes go on elsewhere";
+  EXPECT_LT(steady_clock::now() - cut, 20s) << "writes go on elsewhere";
   for (int i = 0; i < 1500 && count() < expected.size(); ++i) std::this_thread::sleep_for(10ms);
   {
     const std::scoped_lock hold(mutex);

@@ -293,7 +293,9 @@ TEST_F(ClusterOverEtcd, gives_no_address_twice_and_agrees_again_whatever_fails) 
         for (; !stop.stop_requested(); std::this_thread::sleep_for(250ms)) one->live();
       });
     }
-    for (int round = 0; round < 3; ++round) everything_goes_wrong();
+    // Three times, and more often where hosts are slow.
+    for (int round = 0; round < 3 || (round < 20 && given.taken() <= 2'000U); ++round)
+      everything_goes_wrong();
   }
   etcd_.wait_until_ready();
   const auto healed = steady_clock::now();

@@ -75,6 +75,12 @@ class RawClient {
     return buffer;
   }
 
+  // Reads nothing; false when the server has not closed the connection in time.
+  bool await_close(std::chrono::milliseconds patience = 30s) {
+    pollfd entry{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&entry, 1, static_cast<int>(patience.count())) == 1;
+  }
+
   // Everything until the server closes the connection; fails the test when it does not.
   std::string hear_all(std::chrono::milliseconds patience = 10s) {
     std::string all;

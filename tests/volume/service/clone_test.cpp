@@ -1,6 +1,8 @@
 // Clones: at once, behind the answer, and stopped half way.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <future>
 #include <thread>
 
 #include "tests/volume/service/world.h"
@@ -118,9 +120,7 @@ TEST_F(CloneTest, ASlowOneGoesOnBehindTheAnswer) {
 
 TEST_F(CloneTest, AServiceThatEndsLeavesNoHalfCopy) {
   fake->copy_slowly(1000, 10ms);
-  std::thread caller([&] { EXPECT_FALSE(create("copy", {{"from", "shop"}})); });
-  std::this_thread::sleep_for(200ms);
-  caller.join();
+  EXPECT_FALSE(create("copy", {{"from", "shop"}}));
   restart();
   EXPECT_EQ(store.list("volume/", "", 0)->size(), 1U);
   EXPECT_EQ(fake->leftovers(), 1U);
@@ -149,30 +149,32 @@ TEST_F(CloneTest, ASnapshotIsCopiedWhileItsVolumeIsMounted) {
 TEST(Copies, AFailureIsToldOnceAndThenTriedAgain) {
   Copies copies;
   int runs = 0;
-  const auto work = [&](const Progress&) -> Result<Volume> {
+  std::promise<void> go;
+  const auto work = [&, started = go.get_future().share()](const Progress&) -> Result<Volume> {
     ++runs;
-    std::this_thread::sleep_for(50ms);
+    started.wait();
     return fail(Code::kIo, "input/output error");
   };
   EXPECT_EQ(copies.wait_for("a", "w", work, 1ms).error().code, Code::kUnavailable);
   EXPECT_EQ(copies.wait_for("a", "other", work, 1ms).error().code, Code::kUnavailable);
-  std::this_thread::sleep_for(200ms);
-  EXPECT_EQ(copies.wait_for("a", "w", work, 1s).error().code, Code::kIo);
+  go.set_value();
+  EXPECT_EQ(copies.wait_for("a", "w", work, 30s).error().code, Code::kIo);
   EXPECT_EQ(runs, 1);
-  EXPECT_EQ(copies.wait_for("a", "w", work, 1s).error().code, Code::kIo);
+  EXPECT_EQ(copies.wait_for("a", "w", work, 30s).error().code, Code::kIo);
   EXPECT_EQ(runs, 2);
 }
 
 TEST(Copies, ASuccessNobodyTookIsNotToldLater) {
   Copies copies;
-  int runs = 0;
+  std::atomic<int> runs = 0;
   const auto work = [&](const Progress&) -> Result<Volume> {
     std::this_thread::sleep_for(20ms);
     return Volume{.id = std::to_string(++runs)};
   };
   EXPECT_FALSE(copies.wait_for("a", "w", work, 1ms));
-  std::this_thread::sleep_for(100ms);
-  EXPECT_EQ(copies.wait_for("a", "w", work, 1s)->id, "2");
+  while (runs == 0) std::this_thread::sleep_for(1ms);
+  std::this_thread::sleep_for(100ms);  // it is put down behind the work's back
+  EXPECT_EQ(copies.wait_for("a", "w", work, 30s)->id, "2");
 }
 
 }  // namespace
