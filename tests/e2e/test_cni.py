@@ -3,7 +3,7 @@
 import json
 
 from support.e2e import cni
-from support.e2e.case import FairleadCase, HostCase
+from support.e2e.case import CniCalls, FairleadCase, HostCase
 from support.e2e.host import FURTHER_V4, HOST_V4
 from support.e2e.namespaces import advertise_router
 from support.e2e.waiting import eventually
@@ -11,24 +11,15 @@ from support.e2e.waiting import eventually
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 
 
-class Cni:
+class Cni(CniCalls):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cni.install_fairlead(cls.host)
         cls.host.answer_outside("tcp/80")
         eventually(lambda: cls.host.net.answers(FURTHER_V4, 80), "the outside server")
 
-    def setUp(self):
-        super().setUp()
-        self.containers = cni.Containers(self.host)
-
     def tearDown(self):
-        for endpoint in self.host.endpoints():
-            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
-        for network in self.host.networks():
-            self.host.fairlead("network", "rm", network["name"])
-        self.containers.remove_all()
+        self.remove_networks()
         super().tearDown()
 
     def network(self, subnet="10.70.0.0/24", name="net", **keys):

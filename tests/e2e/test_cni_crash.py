@@ -7,7 +7,7 @@ import threading
 import time
 
 from support.e2e import cni
-from support.e2e.case import FairleadCase, HostCase
+from support.e2e.case import CniCalls, FairleadCase, HostCase
 from support.e2e.host import HOST_V4
 from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import eventually
@@ -180,24 +180,12 @@ class CrashOfTheDaemon(HostCase):
         daemon.wait(5)
 
 
-class CancelledAdds:
+class CancelledAdds(CniCalls):
     """A runtime kills the plugin in the middle of ADD and calls DEL: what fairleadd is still at work on goes too."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cni.install_fairlead(cls.host)
-
-    def setUp(self):
-        super().setUp()
-        self.containers = cni.Containers(self.host)
 
     def tearDown(self):
         self.containers.remove_all()
-        for endpoint in self.host.endpoints():
-            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
-        for network in self.host.networks():
-            self.host.fairlead("network", "rm", network["name"])
+        self.remove_networks()
         super().tearDown()
 
     def network(self, number=0):

@@ -5,7 +5,7 @@ import concurrent.futures
 import itertools
 
 from support.e2e import cni
-from support.e2e.case import FairleadCase, HostCase
+from support.e2e.case import CniCalls, FairleadCase, HostCase
 from support.e2e.host import HOST_V4
 
 AT_ONCE = 24
@@ -18,27 +18,10 @@ def at_once(function, items):
         return list(pool.map(lambda item: function(*item), items))
 
 
-class Stress:
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cni.install_fairlead(cls.host)
-
-    def setUp(self):
-        super().setUp()
-        self.containers = cni.Containers(self.host)
-
-    def tearDown(self):
-        self.containers.remove_all()
-        super().tearDown()
-
+class Stress(CniCalls):
     def assert_distinct(self, results):
         counts = collections.Counter(cni.address_of(result) for result in results)
         self.assertEqual({}, {address: count for address, count in counts.items() if count > 1})
-
-    def remove_networks(self):
-        for network in self.host.networks():
-            self.host.fairlead("network", "rm", network["name"])
 
     def test_24_containers_come_and_go_on_one_network_at_once(self):
         names = self.containers.make(*(f"c{number}" for number in range(AT_ONCE)))

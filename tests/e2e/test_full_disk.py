@@ -6,7 +6,7 @@ import os
 import socket
 
 from support.e2e import cni
-from support.e2e.case import FairleadCase
+from support.e2e.case import CniCalls, FairleadCase
 from support.e2e.host import PLUGIN_SOCKET
 from support.e2e.waiting import eventually
 
@@ -15,7 +15,7 @@ POOL = "10.61.0.0/24"
 NETWORK = "c" * 64
 
 
-class FullDisk(FairleadCase):
+class FullDisk(CniCalls, FairleadCase):
     @classmethod
     def setUpClass(cls):
         super(FairleadCase, cls).setUpClass()
@@ -25,14 +25,6 @@ class FullDisk(FairleadCase):
         cls.host.exec("mount", "-o", "loop", "/run/host/disk.img", STATE)
         cls.fairleadd = cls.host.start_fairleadd()
         cni.install_fairlead(cls.host)
-
-    def setUp(self):
-        super().setUp()
-        self.containers = cni.Containers(self.host)
-
-    def tearDown(self):
-        self.containers.remove_all()
-        super().tearDown()
 
     # ---- verbs ----------------------------------------------------------------------------------------------------
 

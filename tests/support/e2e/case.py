@@ -3,6 +3,7 @@
 import contextlib
 import unittest
 
+from support.e2e import cni
 from support.e2e.docker import Docker, stand_in
 from support.e2e.host import Host, have_fairlead
 from support.e2e.snapshot import Snapshot
@@ -48,6 +49,30 @@ class FairleadCase(HostCase):
     def restart_fairleadd(self):
         """Starts it again after its end."""
         type(self).fairleadd = self.host.start_fairleadd()
+
+
+class CniCalls:
+    """Beside a HostCase: Fairlead's CNI plugin on the host, and network namespaces that stand for containers."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cni.install_fairlead(cls.host)
+
+    def setUp(self):
+        super().setUp()
+        self.containers = cni.Containers(self.host)
+
+    def tearDown(self):
+        self.containers.remove_all()
+        super().tearDown()
+
+    def remove_networks(self):
+        """With the endpoints that are still on them."""
+        for endpoint in self.host.endpoints():
+            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
+        for network in self.host.networks():
+            self.host.fairlead("network", "rm", network["name"])
 
 
 class DockerCase(FairleadCase):
