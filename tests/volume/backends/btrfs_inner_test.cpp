@@ -35,7 +35,7 @@ struct BtrfsInnerTest : testing::BtrfsWorld {
   }
   Status try_clone(const Volume& source, const std::string& snapshot) {
     Rollback undo;
-    return backend->clone(a_volume(), source, snapshot, undo, {});
+    return backend->clone(testing::a_volume("btrfs"), source, snapshot, undo, {});
   }
   bool has_simple_quotas() const {
     const auto top = Folder::open(disk.path());
@@ -181,7 +181,7 @@ TEST_F(BtrfsInnerTest, TheOnlyCopyIsNotDropped) {
 // Copies are made file by file there, and enter subvolumes as they enter folders.
 TEST_F(BtrfsInnerTest, AFolderOnBtrfsIsCopiedWithThem) {
   const auto folders = make_dir_backend(disk / "root");
-  Volume volume = a_volume({{"uid", "1000"}});
+  Volume volume = testing::a_volume("btrfs", {{"uid", "1000"}});
   volume.backend = "dir";
   Rollback undo;
   ASSERT_TRUE(folders->create(volume, undo));

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "base/hash.h"
+#include "tests/volume/backends/a_volume.h"
 #include "tests/volume/loop_disk.h"
 #include "volume/backends/btrfs.h"
 
@@ -18,25 +18,12 @@ struct BtrfsWorld : ::testing::Test {
     if (!disk.ok()) GTEST_SKIP() << disk.why();
     backend = make_btrfs_backend(disk / "root");
   }
-  static Volume a_volume(std::map<std::string, std::string> options = {}) {
-    return {.id = random_hex(32),
-            .name = VolumeName::parse("shop").value(),
-            .backend = "btrfs",
-            .options = std::move(options),
-            .phase = Phase::kReady,
-            .created = 1000};
-  }
   Volume created(std::map<std::string, std::string> options = {}) {
-    Volume volume = a_volume(std::move(options));
-    Rollback undo;
-    const auto done = backend->create(volume, undo);
-    EXPECT_TRUE(done) << done.error().text;
-    undo.commit();
-    return volume;
+    return made_by(*backend, a_volume("btrfs", std::move(options)));
   }
   Volume cloned(const Volume& source, const std::string& snapshot,
                 std::map<std::string, std::string> options = {}) {
-    Volume volume = a_volume(std::move(options));
+    Volume volume = a_volume("btrfs", std::move(options));
     Rollback undo;
     const auto done = backend->clone(volume, source, snapshot, undo, {});
     EXPECT_TRUE(done) << done.error().text;

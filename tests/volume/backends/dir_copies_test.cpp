@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "base/hash.h"
+#include "tests/volume/backends/a_volume.h"
 #include "tests/volume/scratch.h"
 #include "volume/backends/dir.h"
 
@@ -21,20 +21,10 @@ struct DirCopiesTest : ::testing::Test {
     if (!testing::is_root()) GTEST_SKIP() << "owners need root";
   }
   static Volume a_volume(std::map<std::string, std::string> options = {}) {
-    return {.id = random_hex(32),
-            .name = VolumeName::parse("shop").value(),
-            .backend = "dir",
-            .options = std::move(options),
-            .phase = Phase::kReady,
-            .created = 1000};
+    return testing::a_volume("dir", std::move(options));
   }
   Volume created(std::map<std::string, std::string> options = {}) {
-    Volume volume = a_volume(std::move(options));
-    Rollback undo;
-    const auto done = dir->create(volume, undo);
-    EXPECT_TRUE(done) << done.error().text;
-    undo.commit();
-    return volume;
+    return testing::made_by(*dir, a_volume(std::move(options)));
   }
   static Snapshot a_snapshot() { return {.id = random_hex(32)}; }
   std::string at(const Volume& volume, const std::string& name) const {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
-#include "base/hash.h"
+#include "tests/volume/backends/a_volume.h"
 #include "tests/volume/scratch.h"
 #include "volume/backends/volume_json.h"
 
@@ -22,17 +22,7 @@ struct DirTest : ::testing::Test {
     if (!testing::is_root()) GTEST_SKIP() << "owners need root";
   }
   Volume created(std::map<std::string, std::string> options = {}) {
-    Volume volume{.id = random_hex(32),
-                  .name = VolumeName::parse("shop").value(),
-                  .backend = "dir",
-                  .options = std::move(options),
-                  .phase = Phase::kReady,
-                  .created = 1000};
-    Rollback undo;
-    const auto done = dir->create(volume, undo);
-    EXPECT_TRUE(done) << done.error().text;
-    undo.commit();
-    return volume;
+    return testing::made_by(*dir, testing::a_volume("dir", std::move(options)));
   }
   std::string at(const Volume& volume, const std::string& name) const {
     return scratch / ("root/vol/" + volume.id + "/" + name);

@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "tests/support/power_cut.h"
+#include "tests/volume/backends/a_volume.h"
 #include "volume/backends/image.h"
 
 namespace fairlead::volume {
@@ -118,12 +119,7 @@ class Machine {
   }
 
   Volume a_volume(std::uint64_t size) {
-    return {.id = random_hex(32),
-            .name = VolumeName::parse("shop").value(),
-            .backend = "image",
-            .options = {{"size", fmt::format("{}m", size / kMiB)}},
-            .phase = Phase::kReady,
-            .created = 1000};
+    return testing::a_volume("image", {{"size", fmt::format("{}m", size / kMiB)}});
   }
   // Somebody has heard that it was done.
   bool acknowledged(const Status& done) const { return done && !cut_->has_begun(); }

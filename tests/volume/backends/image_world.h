@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "base/hash.h"
+#include "tests/volume/backends/a_volume.h"
 #include "tests/volume/loop_disk.h"
 #include "volume/backends/image.h"
 #include "volume/kernel/image_file.h"
@@ -55,21 +55,10 @@ class ImageWorld {
 
   Volume a_volume(std::map<std::string, std::string> options = {}) {
     options.try_emplace("size", "32m");
-    made_.push_back({.id = random_hex(32),
-                     .name = VolumeName::parse("shop").value(),
-                     .backend = "image",
-                     .options = std::move(options),
-                     .phase = Phase::kReady,
-                     .created = 1000});
-    return made_.back();
+    return made_.emplace_back(testing::a_volume("image", std::move(options)));
   }
   Volume created(std::map<std::string, std::string> options = {}) {
-    const Volume volume = a_volume(std::move(options));
-    Rollback undo;
-    const auto done = backend_->create(volume, undo);
-    EXPECT_TRUE(done) << done.error().text;
-    if (done) undo.commit();
-    return volume;
+    return made_by(*backend_, a_volume(std::move(options)));
   }
   Volume mounted(std::map<std::string, std::string> options = {}) {
     const Volume volume = created(std::move(options));

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "base/hash.h"
+#include "tests/volume/backends/a_volume.h"
 #include "tests/volume/loop_disk.h"
 #include "volume/backends/bind.h"
 #include "volume/backends/remote.h"
@@ -33,17 +33,7 @@ struct MountsTest : ::testing::Test {
     EXPECT_TRUE(parsed);
     const auto fits = backend->validate(*parsed);
     EXPECT_TRUE(fits) << fits.error().text;
-    Volume volume{.id = random_hex(32),
-                  .name = VolumeName::parse("shop").value(),
-                  .backend = backend->name(),
-                  .options = std::move(options),
-                  .phase = Phase::kReady,
-                  .created = 1000};
-    Rollback undo;
-    const auto done = backend->create(volume, undo);
-    EXPECT_TRUE(done) << done.error().text;
-    undo.commit();
-    return volume;
+    return testing::made_by(*backend, testing::a_volume(backend->name(), std::move(options)));
   }
   void remove(Volume volume) {
     volume.deleted = 2000;
