@@ -334,8 +334,10 @@ Result<ArchiveReader> ArchiveReader::open(Source source) {
   for (const auto filter : kFilters)
     if (filter(handle) != ARCHIVE_OK)
       return fail(Code::kUnsupported, "this libarchive lacks a compression: {}", words_of(handle));
+  // To the end of the stream, past the blocks of zeros that end a tar: only there compressions say
+  // whether the checksum of the content is right.
   if (archive_read_support_format_tar(handle) != ARCHIVE_OK ||
-      archive_read_set_option(handle, "tar", "read_concatenated_archives", nullptr) < ARCHIVE_WARN)
+      archive_read_set_option(handle, "tar", "read_concatenated_archives", "1") < ARCHIVE_WARN)
     return fail(Code::kUnsupported, "read archives: {}", words_of(handle));
   if (archive_read_open(handle, state.get(), nullptr, State::get, nullptr) != ARCHIVE_OK)
     return state->failed();

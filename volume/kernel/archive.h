@@ -41,7 +41,8 @@ class ArchiveWriter {
 };
 
 // Reads every tar (v7, ustar, GNU, pax), plain or compressed with gzip, bzip2, xz, lzma, zstd, lz4
-// or compress. Nothing is looked up on the host, no program is started. Not thread-safe.
+// or compress, and several in one stream. Nothing is looked up on the host, no program is started.
+// Not thread-safe.
 class ArchiveReader {
  public:
   // `source` gives the next bytes, empty at the end; they stay valid until it is called again.

@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#include <random>
+
 #include "base/process.h"
 #include "tests/volume/tree_facts.h"
 
@@ -49,6 +51,24 @@ TEST_F(ArchiveTreeTest, EverythingComesBackAsItWas) {
   const auto unpacked = unpack();
   ASSERT_TRUE(unpacked) << unpacked.error().text;
   EXPECT_EQ(facts_of(from), facts_of(to));
+}
+
+// libarchive hands out what it has decompressed in parts of 128 KiB: also when the end of the tar
+// is at the beginning of the last part, the checksum behind it is compared.
+TEST_F(ArchiveTreeTest, AChangedByteIsFoundWhateverTheLength) {
+  constexpr std::size_t kPart = 128 << 10, kBlock = 512;
+  constexpr std::size_t kFirst = kPart - 32 * kBlock;  // with the headers, parts end from here on
+  std::string noise(2 * kPart, '\0');
+  std::mt19937 random(7);
+  for (char& byte : noise) byte = static_cast<char>(random());
+  for (std::size_t more = kFirst; more < kPart; more += kBlock) {
+    write_text(from + "/noise", noise.substr(0, kPart + more));
+    ASSERT_TRUE(pack(archive));
+    std::string bytes = testing::read_text(archive);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
+    write_text(archive, bytes);
+    EXPECT_FALSE(unpack()) << more;
+  }
 }
 
 TEST_F(ArchiveTreeTest, HolesStayHoles) {
