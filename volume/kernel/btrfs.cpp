@@ -126,11 +126,13 @@ std::string path_of_folder(int fd, std::uint64_t subvolume, std::uint64_t inode)
   return ::ioctl(fd, BTRFS_IOC_INO_LOOKUP, &args) == 0 ? args.name : ".../";
 }
 
+ItemsOf children_of(std::uint64_t parent) {
+  return {.tree = BTRFS_ROOT_TREE_OBJECTID, .object = parent, .type = BTRFS_ROOT_REF_KEY};
+}
+
 Status add_children(int fd, std::uint64_t parent, const std::string& prefix, std::size_t most,
                     std::vector<InnerSubvolume>& found) {
-  const ItemsOf children{
-      .tree = BTRFS_ROOT_TREE_OBJECTID, .object = parent, .type = BTRFS_ROOT_REF_KEY};
-  return each_item(fd, children, [&](std::uint64_t child, std::string_view bytes) {
+  return each_item(fd, children_of(parent), [&](std::uint64_t child, std::string_view bytes) {
     btrfs_root_ref ref{};
     if (found.size() >= most || bytes.size() < sizeof ref) return;
     std::memcpy(&ref, bytes.data(), sizeof ref);
@@ -150,6 +152,17 @@ Result<std::vector<InnerSubvolume>> inner_subvolumes(int fd, std::uint64_t subvo
     const InnerSubvolume outer = found[next];
     TRY_STATUS(add_children(fd, outer.id, outer.path + "/", most, found));
   }
+  return found;
+}
+
+Result<std::vector<std::uint64_t>> inner_ids(int fd, std::uint64_t subvolume) {
+  std::vector<std::uint64_t> found;
+  const auto add_children_of = [&](std::uint64_t parent) {
+    return each_item(fd, children_of(parent),
+                     [&](std::uint64_t child, std::string_view) { found.push_back(child); });
+  };
+  TRY_STATUS(add_children_of(subvolume));
+  for (std::size_t next = 0; next < found.size(); ++next) TRY_STATUS(add_children_of(found[next]));
   return found;
 }
 

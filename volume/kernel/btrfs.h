@@ -40,6 +40,8 @@ struct InnerSubvolume {
 // some (BTRFS_IOC_SUBVOL_CREATE needs no capability).
 Result<std::vector<InnerSubvolume>> inner_subvolumes(int fd, std::uint64_t subvolume,
                                                      std::size_t most);
+// The numbers of all of them, for a fraction of the time: a container may have made very many.
+Result<std::vector<std::uint64_t>> inner_ids(int fd, std::uint64_t subvolume);
 
 // Whether a folder on btrfs with this inode number is what a snapshot shows in the place of a
 // subvolume: empty, and nothing can be made in it.

@@ -22,7 +22,6 @@ namespace {
 constexpr std::uint64_t kEnableSimple = 4;      // BTRFS_QUOTA_CTL_ENABLE_SIMPLE_QUOTA
 constexpr std::uint64_t kSimpleMode = 1 << 3;   // BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE
 constexpr std::uint64_t kNoLimit = UINT64_MAX;  // clears the one that was set
-constexpr std::size_t kAll = SIZE_MAX;
 
 // The qgroup 1/<id>; that of the subvolume alone, 0/<id>, is its id.
 std::uint64_t group_of(std::uint64_t subvolume) {
@@ -152,10 +151,10 @@ Status gather(int fd, std::uint64_t subvolume) {
     TRY_STATUS(make_group(fd, subvolume));
     TRY_STATUS(join(fd, subvolume, group));
   }
-  TRY(const auto inner, inner_subvolumes(fd, subvolume, kAll));
-  for (const InnerSubvolume& one : inner) {
-    if (has(members, one.id)) continue;
-    const auto joined = join(fd, one.id, group);
+  TRY(const auto inner, inner_ids(fd, subvolume));
+  for (const std::uint64_t one : inner) {
+    if (has(members, one)) continue;
+    const auto joined = join(fd, one, group);
     if (!joined && joined.error().sys_errno != EINVAL) return joined;  // EINVAL: gone meanwhile
   }
   return {};
@@ -211,9 +210,8 @@ Result<bool> needs_joining(int fd, std::uint64_t subvolume) {
   TRY(const auto members, members_of(fd, group_of(subvolume)));
   TRY(const auto own, limit_of_group(fd, subvolume));
   if (own || !has(members, subvolume)) return true;
-  TRY(const auto inner, inner_subvolumes(fd, subvolume, kAll));
-  return std::ranges::any_of(inner,
-                             [&](const InnerSubvolume& one) { return !has(members, one.id); });
+  TRY(const auto inner, inner_ids(fd, subvolume));
+  return std::ranges::any_of(inner, [&](std::uint64_t one) { return !has(members, one); });
 }
 
 Status forget_limit(int fd, std::uint64_t subvolume) {
