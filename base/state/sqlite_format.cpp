@@ -105,6 +105,8 @@ Status create_database(const std::string& path) {
     remove_leftovers(fresh);
     return built;
   }
+  // A log without its database is of one that somebody removed; SQLite would play it into this one.
+  remove_leftovers(path);
   make_log_in_place(path);
   fault_point("state.create.built");
   if (::rename(fresh.c_str(), path.c_str()) != 0)

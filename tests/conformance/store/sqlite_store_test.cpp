@@ -78,6 +78,18 @@ TEST_F(SqliteStoreTest, keeps_what_was_committed) {
   EXPECT_EQ(*store->revision(), 2);
 }
 
+TEST_F(SqliteStoreTest, a_log_whose_database_was_removed_is_not_played_into_the_next) {
+  for (int i = 0; i < 50; ++i)
+    ASSERT_TRUE(open()->commit({.puts = {{fmt::format("old/{}", i), std::string(2000, 'x')}}}));
+  ASSERT_GT(std::filesystem::file_size(path_ + "-wal"), 0U);
+  ASSERT_TRUE(std::filesystem::remove(path_));
+  const auto store = open();
+  ASSERT_TRUE(store);
+  EXPECT_TRUE(store->list("")->empty());
+  EXPECT_TRUE(store->commit({.puts = {{"new", "1"}}, .durability = Durability::kDurable}));
+  EXPECT_EQ(open()->list("")->size(), 1U);
+}
+
 TEST_F(SqliteStoreTest, many_openings_and_commits_keep_the_log_short) {
   for (int i = 0; i < 400; ++i)
     ASSERT_TRUE(open()->commit({.puts = {{fmt::format("k/{}", i), std::string(2000, 'x')}}}));
