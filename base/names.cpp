@@ -87,4 +87,12 @@ Result<IfName> IfName::parse(std::string_view text) {
   return IfName(std::string(text));
 }
 
+Result<IfName> stored_ifname(std::string_view text) {
+  const auto bad = [](unsigned char c) { return c == '/' || c == ':' || c <= 0x20 || c == 0x7f; };
+  if (text.empty() || text.size() > 15 || text == "." || text == ".." ||
+      std::ranges::any_of(text, bad))
+    return fail(Code::kInvalid, "\"{}\" is no interface name of the kernel's", printable(text));
+  return IfName(std::string(text));
+}
+
 }  // namespace fairlead

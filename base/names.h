@@ -16,7 +16,16 @@ namespace fairlead {
 //   ContainerId              the same, at most 255 bytes (CNI spec 1.1.0, CNI_CONTAINERID)
 //   IfName                   1 to 15 letters, digits, '_', '.', '-', '@', '=' or '~', not beginning
 //                            with '-', and none of ".", "..", "all" and "default": what the kernel
-//                            takes (net/core/dev.c, dev_valid_name) and firewalls can name
+//                            takes (net/core/dev.c, dev_valid_name) and firewalls can name;
+//                            stored_ifname() takes what the kernel does
+template <class Tag>
+class Name;
+using IfName = Name<struct IfNameTag>;
+
+// A name that an earlier version wrote down when it still took every name of the kernel's: it must
+// stay readable, so that what is called so can be used and removed.
+Result<IfName> stored_ifname(std::string_view text);
+
 template <class Tag>
 class Name {
  public:
@@ -27,6 +36,7 @@ class Name {
   auto operator<=>(const Name&) const = default;
 
  private:
+  friend Result<IfName> stored_ifname(std::string_view text);
   explicit Name(std::string text) : text_(std::move(text)) {}
   std::string text_;
 };
@@ -36,6 +46,5 @@ using VolumeName = Name<struct VolumeNameTag>;
 using SnapshotName = Name<struct SnapshotNameTag>;
 using PoolName = Name<struct PoolNameTag>;  // of a pool of volumes
 using ContainerId = Name<struct ContainerIdTag>;
-using IfName = Name<struct IfNameTag>;
 
 }  // namespace fairlead

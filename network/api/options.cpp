@@ -55,10 +55,13 @@ Status set_host_ip(NetworkOptions& options, std::string_view text) {
   return {};
 }
 
+using Setter = Status (*)(NetworkOptions&, std::string_view);
+
 struct Row {
   std::string_view name;
   std::string_view docker;  // the same option in Docker's words, or empty
-  Status (*set)(NetworkOptions&, std::string_view);
+  Setter set;
+  Setter set_stored = set;  // from a record
 };
 
 template <auto Field, auto Parse>
@@ -74,8 +77,9 @@ Status set_mode(NetworkOptions& options, std::string_view text) {
   return {};
 }
 
+template <auto Parse>
 Status set_prefix(NetworkOptions& options, std::string_view text) {
-  TRY_STATUS(IfName::parse(std::string(text) + "0").map([](const IfName&) {}));
+  TRY_STATUS(Parse(std::string(text) + "0").map([](const IfName&) {}));
   if (text.size() > 12)
     return fail(Code::kInvalid, "\"{}\" is too long for an interface prefix: at most 12 characters",
                 text);
@@ -101,8 +105,8 @@ Status set_rate_out(NetworkOptions& options, std::string_view text) {
 
 constexpr auto kRows = std::to_array<Row>({
     {"mode", "", set_mode},
-    {"bridge", "com.docker.network.bridge.name",
-     set_field<&NetworkOptions::bridge, &IfName::parse>},
+    {"bridge", "com.docker.network.bridge.name", set_field<&NetworkOptions::bridge, &IfName::parse>,
+     set_field<&NetworkOptions::bridge, &stored_ifname>},
     {"mtu", "com.docker.network.driver.mtu", set_field<&NetworkOptions::mtu, parse_mtu>},
     {"icc", "com.docker.network.bridge.enable_icc", set_field<&NetworkOptions::icc, parse_bool>},
     {"encrypted", "", set_encrypted},
@@ -114,8 +118,10 @@ constexpr auto kRows = std::to_array<Row>({
      set_field<&NetworkOptions::gateway_mode_v6, parse_gateway_mode>},
     {"host_ip", "com.docker.network.bridge.host_binding_ipv4", set_host_ip},
     {"host_ip6", "com.docker.network.bridge.host_binding_ipv6", set_host_ip},
-    {"ifname_prefix", "com.docker.network.container_iface_prefix", set_prefix},
-    {"parent", "", set_field<&NetworkOptions::parent, &IfName::parse>},
+    {"ifname_prefix", "com.docker.network.container_iface_prefix", set_prefix<&IfName::parse>,
+     set_prefix<&stored_ifname>},
+    {"parent", "", set_field<&NetworkOptions::parent, &IfName::parse>,
+     set_field<&NetworkOptions::parent, &stored_ifname>},
     {"network", "", set_field<&NetworkOptions::join, &NetworkName::parse>},
     {"rate_in", "", set_rate_in},
     {"rate_out", "", set_rate_out},
@@ -140,9 +146,8 @@ std::string unknown_option(const std::string& key) {
                      fmt::join(option_names(), ", "));
 }
 
-}  // namespace
-
-Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options) {
+Result<NetworkOptions> parse_with(Setter Row::*set,
+                                  const std::map<std::string, std::string>& options) {
   NetworkOptions parsed;
   std::map<std::string_view, std::pair<std::string, std::string>>
       seen;  // row -> key and value as written
@@ -154,10 +159,20 @@ Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& o
       return fail(Code::kInvalid,
                   "network options \"{}\" and \"{}\" are the same option with two values",
                   before->second.first, key);
-    if (auto set = row->set(parsed, value); !set)
-      return fail(with_context(set.error(), fmt::format("network option \"{}\"", key)));
+    if (auto done = (row->*set)(parsed, value); !done)
+      return fail(with_context(done.error(), fmt::format("network option \"{}\"", key)));
   }
   return parsed;
+}
+
+}  // namespace
+
+Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options) {
+  return parse_with(&Row::set, options);
+}
+
+Result<NetworkOptions> stored_options(const std::map<std::string, std::string>& options) {
+  return parse_with(&Row::set_stored, options);
 }
 
 std::map<std::string, std::string> to_map(const NetworkOptions& options) {

@@ -14,6 +14,8 @@ namespace fairlead::network {
 // closest known one. Booleans as strconv.ParseBool reads them (1 t true TRUE 0 f false FALSE ...);
 // rates take bits per second with k, m, g suffixes (powers of 1000).
 Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options);
+// Those of a record: with names of interfaces that earlier versions took (stored_ifname).
+Result<NetworkOptions> stored_options(const std::map<std::string, std::string>& options);
 
 // The inverse, with Fairlead's names and without defaults: what `inspect` shows and `create -o`
 // takes again.

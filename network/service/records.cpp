@@ -191,7 +191,7 @@ Result<Network> read_network(const Json& json) {
   TRY(auto name, object.string("name"));
   TRY(network.name, NetworkName::parse(name));
   TRY(auto options, object.string_map_or_empty("options"));
-  TRY(network.options, parse_options(options));
+  TRY(network.options, stored_options(options));
   TRY(network.subnets, decode_each(object, "subnets", decode_subnet));
   TRY(network.internal, object.bool_or("internal", false));
   TRY(const bool runtime_addresses, object.bool_or("runtime_addresses", false));
@@ -202,7 +202,7 @@ Result<Network> read_network(const Json& json) {
   TRY(network.created, object.integer_or("created", 0, INT64_MAX, 0));
   TRY(auto bridge, object.string_or("bridge", ""));
   if (!bridge.empty()) {
-    TRY(network.bridge, IfName::parse(bridge));
+    TRY(network.bridge, stored_ifname(bridge));
     TRY(auto mac, object.string("bridge_mac"));
     TRY(network.bridge_mac, MacAddress::parse(mac));
   }
@@ -362,7 +362,7 @@ Result<UnderlayRecord> decode_underlay(std::string_view text) {
     underlay.hosts.push_back(host);
   }
   for (const std::string& name : links) {
-    TRY(auto link, IfName::parse(name));
+    TRY(auto link, stored_ifname(name));
     underlay.secure_links.push_back(std::move(link));
   }
   return underlay;

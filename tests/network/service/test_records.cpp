@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "network/api/options.h"
 #include "network/service/records.h"
 
 namespace fairlead::network {
@@ -66,6 +67,25 @@ Endpoint rich_endpoint() {
 
 TEST(Records, NetworkComesBackAsItWas) {
   EXPECT_EQ(get(decode_network(encode(rich_network()))), rich_network());
+}
+
+// Earlier versions took every name of the kernel's; such a network can be used and removed.
+TEST(Records, NamesOfInterfacesThatAreRefusedTodayCanBeRead) {
+  for (const char* old_name : {"br+lan", "a\\\"b", "x*", "50%", "-br"}) {
+    Network network = rich_network();
+    network.options.bridge = network.bridge;
+    network.options.ifname_prefix = "prefix";
+    std::string text = encode(network);
+    for (std::size_t at = 0; (at = text.find("fl-aaaaaaaaaaaa", at)) != std::string::npos;)
+      text.replace(at, 15, old_name);
+    text.replace(text.find("prefix\"", text.find("ifname_prefix") + 14), 6, "a+");
+    const auto decoded = decode_network(text);
+    ASSERT_TRUE(decoded) << decoded.error().text;
+    EXPECT_EQ(decoded->options.bridge, decoded->bridge);
+    EXPECT_EQ(encode(*decoded), text);
+  }
+  EXPECT_FALSE(parse_options({{"bridge", "br+lan"}}));
+  EXPECT_FALSE(parse_options({{"ifname_prefix", "a+"}}));
 }
 
 TEST(Records, AnOverlayComesBackAsItWas) {
