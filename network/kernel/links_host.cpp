@@ -82,7 +82,9 @@ Result<HostSubnets> NetlinkLinks::host_subnets() {
     TRY(const auto present, list_routes(socket_, family, 0, RT_TABLE_UNSPEC));
     for (const RouteDetails& each : present) {
       const Cidr network = each.route.destination.network();
-      const bool to_link = each.type == RTN_UNICAST && !each.route.via;
+      // Routes to a link that somebody set lead to a VPN's peers, as often as not.
+      const bool to_link =
+          each.type == RTN_UNICAST && !each.route.via && each.protocol == RTPROT_KERNEL;
       if (each.route.table == RT_TABLE_MAIN)
         add(to_link ? subnets.connected : subnets.routed, network);
       else if (each.route.table != RT_TABLE_LOCAL)

@@ -362,6 +362,15 @@ TEST_F(Links, ARouteThatTakesAllTrafficOccupiesNothing) {
             (std::set<Cidr>{cidr("203.0.113.0/24"), cidr("2001:db8::/64"), cidr("fd00:1::/64")}));
 }
 
+// `wg-quick` with AllowedIPs: a network inside is as good as inside any other wide route.
+TEST_F(Links, ARouteToALinkThatSomebodySetIsNoConnectedNetwork) {
+  const std::vector<std::string> vpn{"ip", "route", "add", "10.64.0.0/10", "dev", "uplink0"};
+  ASSERT_EQ(must(run_process(vpn, std::chrono::seconds(10))).exit_code, 0);
+  const auto subnets = must(links().host_subnets());
+  EXPECT_EQ(subnets.routed, std::vector{cidr("10.64.0.0/10")});
+  EXPECT_EQ(std::ranges::count(subnets.connected, cidr("10.64.0.0/10")), 0);
+}
+
 // wg-quick and Tailscale keep their routes in tables of their own, and rules lead there.
 TEST_F(Links, RoutesOfOtherTablesAreOccupiedAsWell) {
   const RouteSpec other{.destination = cidr("10.77.0.0/24"), .table = 52};
