@@ -295,13 +295,14 @@ Result<TableShape> read_shape(NetfilterSocket& socket, std::string_view table) {
 Status NftFirewall::wish(std::string_view nft_text) {
   if (wished_text_ == nft_text) return {};
   TRY(const UniqueFd netns, new_netns());
-  TRY_STATUS(in_netns(netns.get(), [&]() -> Status {
+  const auto make_and_read = [&]() -> Status {
     TRY(NftText text, NftText::open());
     TRY_STATUS(text.run(nft_text).map([](const std::string&) {}));
     TRY(NetfilterSocket socket, NetfilterSocket::open());
     TRY(wished_, read_shape(socket, table_));
     return {};
-  }));
+  };
+  TRY_STATUS(in_netns(netns.get(), make_and_read));
   wished_text_ = nft_text;
   return {};
 }
