@@ -151,7 +151,8 @@ class PoolService {
   virtual Status release_pool(const std::string& pool_id) = 0;  // unknown: succeeds
   // `wanted`: exactly that address, inside the subnet but not necessarily inside the range; kExists
   // when it is taken. The gateway may be asked for again and is then the same. An address for an
-  // endpoint is the endpoint's from create_endpoint on, which names it.
+  // endpoint is the endpoint's from create_endpoint on, which names it; in the pool of a network it
+  // is nobody's without one, and free after a minute.
   virtual Result<Cidr> request_address(const std::string& pool_id, std::optional<IpAddress> wanted,
                                        AddressUse use) = 0;
   // Unknown addresses succeed. That of an endpoint that is in use stays the endpoint's.

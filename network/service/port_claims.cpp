@@ -78,8 +78,9 @@ class PortClaims::Plan {
     if (record) {
       slot->second.revision = record->revision;
       TRY(slot->second.claims, decode_claims(record->value));
-      std::erase_if(slot->second.claims,
-                    [&](const PortClaim& claim) { return claim.boot_id != parent_.boot_id_; });
+      slot->second.changed = std::erase_if(slot->second.claims, [&](const PortClaim& claim) {
+                               return claim.boot_id != parent_.boot_id_;
+                             }) > 0;
     }
     return &slot->second;
   }
@@ -190,6 +191,8 @@ Result<bool> PortClaims::is_confirmed(const std::string& key, const PortClaim& c
 // its key has changed too.
 Result<PortClaims::Strays> PortClaims::strays() {
   Strays strays;
+  // One of an earlier boot goes as well, but keeps nobody from the port.
+  const auto is_of_now = [&](const PortClaim& claim) { return claim.boot_id == boot_id_; };
   TRY(const auto records, store_.list(keys::kPorts));
   for (const state::Record& record : records) {
     TRY(const auto claims, decode_claims(record.value));
@@ -201,7 +204,8 @@ Result<PortClaims::Strays> PortClaims::strays() {
     if (confirmed.size() == claims.size()) continue;
     TRY(const auto now, store_.get(record.key));
     if (!now || now->revision != record.revision) continue;
-    strays.count += claims.size() - confirmed.size();
+    strays.count +=
+        static_cast<std::size_t>(std::ranges::count_if(claims, is_of_now)) - confirmed.size();
     state::Txn cure{.preconditions = {{record.key, record.revision}}};
     if (confirmed.empty())
       cure.deletes.push_back(record.key);

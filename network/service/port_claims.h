@@ -35,8 +35,9 @@ class PortClaims {
   // Who has claims that exclude one of `wanted`. Those of another boot are void.
   Result<std::vector<PortOwner>> holders(std::span<const PortSpec> wanted);
 
-  // Claims that no endpoint's record confirms, of other boots too. Both return how many there are;
-  // one that changes meanwhile is left alone.
+  // Claims that no endpoint's record confirms. Both return how many of this boot there are (those
+  // of an earlier one keep nobody from the port, and are dropped as well); one that changes
+  // meanwhile is left alone.
   Result<std::size_t> count_strays();
   Result<std::size_t> drop_strays();
 

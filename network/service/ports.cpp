@@ -90,7 +90,7 @@ Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& bef
   if (programmed) return after;
   state::Txn back{.puts = {{key, encode(before.value)}}};
   auto restored = claims_.plan(owner, as_specs(before.value.ports), after.ports, back);
-  if (!restored || !commit(std::move(back)))
+  if (!restored || !commit(std::move(back)) || !close_loopback(held.network, after, ""))
     log::error("undo: publish ports", {{"endpoint", before.value.id}});
   return fail(with_context(programmed.error(), "publish ports"));
 }

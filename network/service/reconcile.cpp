@@ -18,6 +18,9 @@ namespace {
 
 // How long an open table may wait for a network that somebody holds.
 constexpr std::chrono::milliseconds kMendDeadline{2000};
+// Before status calls the table altered.
+constexpr int kMoreLooks = 3;
+constexpr std::chrono::milliseconds kBetweenLooks{20};
 
 void note(ReconcileReport& report, std::string action) {
   log::info("reconcile", {{"action", action}});
@@ -62,7 +65,7 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, records_.networks());
   tidy_pools(networks, report);
-  if (tidy_orphans(networks, report) > 0) TRY_STATUS(firewall_.render());
+  tidy_orphans(networks, report);
   tidy_links(report);
   if (networks.empty()) {
     TRY_STATUS(firewall_.withdraw());
@@ -76,16 +79,23 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
 
 // Elements of what is being attached or detached at this moment look like a difference, and a table
 // rendered then would keep those of an endpoint that goes: what differs is looked at again while
-// nothing can change. A network that is held for long must not keep the table open. Returns whether
-// the table is as it should be.
+// nothing can change. A network that is held for long must not keep the table open: it may lack
+// what has changed there meanwhile, until the next round. Returns whether the table is as it should
+// be.
 bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileReport& report) {
   if (const auto differs = firewall_.difference(); differs && differs->empty()) return true;
   std::vector<NamedLocks::Guard> guards;
-  for (const Network& network : networks) {
-    auto guard = lock_network(network.id, kMendDeadline);
-    if (!guard) break;
-    guards.push_back(std::move(*guard));
-  }
+  const auto end = std::chrono::steady_clock::now() + kMendDeadline;
+  const auto hold = [&](Result<NamedLocks::Guard> guard) {
+    if (guard) guards.push_back(std::move(*guard));
+  };
+  const auto rest = [&] {
+    return std::max(std::chrono::milliseconds(0),
+                    std::chrono::duration_cast<std::chrono::milliseconds>(
+                        end - std::chrono::steady_clock::now()));
+  };
+  for (const Network& network : networks) hold(lock_network(network.id, rest()));
+  hold(lock_underlay(rest()));
   const auto mended = firewall_.repair();
   if (!mended) {
     note_failure(report, "firewall table", mended.error());
@@ -229,16 +239,12 @@ std::size_t ServiceImpl::tidy_leases(const Network& network, ReconcileReport& re
 
 // Endpoints without a network and claims of ports without an endpoint: no crash leaves them, but an
 // earlier version or another program may have. Returns how many there were.
-std::size_t ServiceImpl::tidy_orphans(const std::vector<Network>& networks,
-                                      ReconcileReport& report) {
+// They have no elements in the table: that is made of the endpoints of networks.
+void ServiceImpl::tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report) {
   std::set<std::string> ids;
   for (const Network& network : networks) ids.insert(network.id);
   const auto endpoints = records_.endpoints("");
-  if (!endpoints) {
-    note_failure(report, "endpoints", endpoints.error());
-    return 0;
-  }
-  std::size_t orphans = 0;
+  if (!endpoints) return note_failure(report, "endpoints", endpoints.error());
   for (const Endpoint& endpoint : *endpoints) {
     if (ids.contains(endpoint.network_id)) continue;
     const std::string what = fmt::format("endpoint {}", endpoint.id.substr(0, 12));
@@ -246,7 +252,6 @@ std::size_t ServiceImpl::tidy_orphans(const std::vector<Network>& networks,
       note_failure(report, what, gone.error());
     else
       note(report, fmt::format("removed {}: its network is gone", what));
-    ++orphans;
   }
   const auto dropped = claims_.drop_strays();
   if (!dropped)
@@ -254,7 +259,6 @@ std::size_t ServiceImpl::tidy_orphans(const std::vector<Network>& networks,
   else if (*dropped > 0)
     note(report,
          fmt::format("freed {} that no container publishes", counted(*dropped, "host port")));
-  return orphans + dropped.value_or(0);
 }
 
 // The kernel takes the interfaces of a namespace whose last user has gone only by and by. A path
@@ -449,7 +453,12 @@ Result<ServiceStatus> ServiceImpl::status() {
   TRY(const auto other_owner, ownership_.other_owner());
   if (other_owner) status.problems.push_back(ownership_.refusal(*other_owner).text);
   if (!networks.empty() && !other_owner) {
-    const auto differs = firewall_.difference();
+    auto differs = firewall_.difference();
+    // What is being attached or detached at this moment differs for some milliseconds.
+    for (int again = 0; again < kMoreLooks && differs && !differs->empty(); ++again) {
+      std::this_thread::sleep_for(kBetweenLooks);
+      differs = firewall_.difference();
+    }
     if (!differs)
       status.problems.push_back(differs.error().text);
     else if (!differs->empty())

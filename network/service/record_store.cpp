@@ -97,15 +97,21 @@ Result<std::vector<Endpoint>> RecordStore::endpoints(const std::string& network_
 }
 
 // Most endpoints have no ports, and their records no such key: what is not decoded costs nothing.
+// In pages: where many publish, the first page has one.
 Result<bool> RecordStore::any_publisher(const std::string& network_id,
                                         const std::function<bool(const Endpoint&)>& fits) {
-  TRY(auto records, store_.list(keys::endpoints_of(network_id)));
-  for (const state::Record& record : records) {
-    if (record.value.find("\"ports\"") == std::string::npos) continue;
-    TRY(const auto endpoint, decode_endpoint(record.value));
-    if (fits(endpoint)) return true;
+  constexpr std::size_t kPage = 64;
+  std::string last;
+  for (;;) {
+    TRY(const auto records, store_.list(keys::endpoints_of(network_id), last, kPage));
+    for (const state::Record& record : records) {
+      if (record.value.find("\"ports\"") == std::string::npos) continue;
+      TRY(const auto endpoint, decode_endpoint(record.value));
+      if (fits(endpoint)) return true;
+    }
+    if (records.size() < kPage) return false;
+    last = records.back().key;
   }
-  return false;
 }
 
 std::string RecordStore::describe(const std::string& network_id, const std::string& endpoint_id) {

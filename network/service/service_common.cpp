@@ -23,6 +23,10 @@ Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id,
   return parts_.locks.lock("network-" + id, deadline);
 }
 
+Result<NamedLocks::Guard> ServiceImpl::lock_underlay(std::chrono::milliseconds deadline) {
+  return parts_.locks.lock("underlay", deadline);
+}
+
 // A fixed number of locks, because each is a file that stays: endpoints whose hashes agree wait for
 // each other.
 Result<Turn> ServiceImpl::take_turn(const std::string& endpoint_id) {

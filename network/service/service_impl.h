@@ -92,6 +92,7 @@ class ServiceImpl : public CoreNetworkService {
   };
 
   Result<NamedLocks::Guard> lock_networks();  // creation and removal of networks
+  Result<NamedLocks::Guard> lock_underlay(std::chrono::milliseconds deadline = kLockDeadline);
   Result<NamedLocks::Guard> lock_network(const std::string& id,
                                          std::chrono::milliseconds deadline = kLockDeadline);
   Result<Held> hold_in_any_phase(const NetworkRef& ref,
@@ -198,7 +199,7 @@ class ServiceImpl : public CoreNetworkService {
   Result<bool> make_room(Held& held, const Error& refusal, std::span<const PortSpec> ports);
   Result<bool> make_room_at_ports(Held& held, std::span<const PortSpec> ports);
   std::size_t tidy_leases(const Network& network, ReconcileReport& report);
-  std::size_t tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);
+  void tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);
   Status look_for_strays(const Network& network, ServiceStatus& status);
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_links(ReconcileReport& report);

@@ -185,7 +185,7 @@ Status ServiceImpl::guard_underlay(const std::vector<IpAddress>& hosts,
 
 // The record first: whoever renders the table anew from now on renders this.
 Status ServiceImpl::change_underlay(const std::function<void(UnderlayRecord&)>& change) {
-  TRY(const auto guard, parts_.locks.lock("underlay", kLockDeadline));
+  TRY(const auto guard, lock_underlay());
   TRY(const UnderlayRecord before, records_.underlay());
   UnderlayRecord after = before;
   change(after);

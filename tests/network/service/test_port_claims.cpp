@@ -91,6 +91,18 @@ TEST_F(PortClaimsTest, ClaimsOfAnotherBootAreVoid) {
   EXPECT_TRUE(store->commit(txn));
 }
 
+TEST_F(PortClaimsTest, ClaimsOfAnotherBootGoWithTheirEndpointAndAreNoStrays) {
+  const auto before = *claim("a", {spec(80), spec(81)});
+  PortClaims after_reboot(*store, sockets, "next-boot");
+  EXPECT_EQ(after_reboot.count_strays().value(), 0U);
+  state::Txn txn;
+  ASSERT_TRUE(after_reboot.plan({"net", "a"}, {}, std::vector{before[0]}, txn));
+  ASSERT_TRUE(store->commit(txn));
+  EXPECT_EQ(store->list("port/")->size(), 1U);
+  EXPECT_EQ(after_reboot.drop_strays().value(), 0U);
+  EXPECT_TRUE(store->list("port/")->empty());
+}
+
 TEST_F(PortClaimsTest, TwoPlansForOnePortCannotBothCommit) {
   state::Txn first, second;
   ASSERT_TRUE(claims.plan({"net", "a"}, std::vector{spec(80)}, {}, first));
