@@ -187,8 +187,8 @@ int network_create(Session& session) {
 int network_remove(Session& session) {
   return session.for_each_name("remove network", [&](const std::string& name) -> Status {
     TRY(auto core, session.services());
-    const auto network = core.networks->inspect_network({name});
-    if (network && !session.line.force) TRY_STATUS(native::check_not_dockers(*network));
+    if (!session.line.force)
+      TRY_STATUS(native::check_not_dockers(*core.networks, network::NetworkRef{name}));
     TRY_STATUS(core.networks->remove_network({name}));
     if (!session.quiet()) session.print(name);
     return {};

@@ -18,29 +18,41 @@ std::optional<std::string> name_in_docker(const network::Network& network) {
   return std::nullopt;
 }
 
+template <class Value>
+Status unless_gone(const Result<Value>& found) {
+  if (found.error().code == Code::kNotFound) return {};
+  return fail(found.error());
+}
+
 }  // namespace
 
-Status check_not_dockers(const network::Network& network) {
-  const auto name = name_in_docker(network);
+Status check_not_dockers(network::NetworkService& networks, const network::NetworkRef& ref) {
+  const auto network = networks.inspect_network(ref);
+  if (!network) return unless_gone(network);
+  const auto name = name_in_docker(*network);
   if (!name) return {};
   return fail(
       Code::kInUse,
       "network {} was made by Docker, which would go on using it; remove it with `docker "
       "network rm {}` (`docker network ls` shows what Docker calls it); -f (force=true) removes "
       "one that Docker does not know any more",
-      network.name.str(), *name);
+      network->name.str(), *name);
 }
 
-Status check_not_dockers(const network::Endpoint& endpoint, const network::Network& network) {
-  if (endpoint.runtime != kDocker) return {};
-  const std::string name = name_in_docker(network).value_or(network.name.str());
+Status check_not_dockers(network::NetworkService& networks, const network::EndpointRef& ref) {
+  const auto endpoint = networks.inspect_endpoint(ref);
+  if (!endpoint) return unless_gone(endpoint);
+  if (endpoint->runtime != kDocker) return {};
+  const auto network = networks.inspect_network(ref.network);
+  if (!network) return unless_gone(network);
+  const std::string name = name_in_docker(*network).value_or(network->name.str());
   return fail(
       Code::kInUse,
       "endpoint {} on network {} was made by Docker, whose container would lose its "
       "network; remove it with `docker network disconnect -f {} CONTAINER` or `docker rm "
       "-f CONTAINER` (`docker network inspect {}` names the container); -f (force=true) removes "
       "one that Docker does not know any more",
-      endpoint.id.substr(0, 12), network.name.str(), name, name);
+      endpoint->id.substr(0, 12), network->name.str(), name, name);
 }
 
 }  // namespace fairlead::native

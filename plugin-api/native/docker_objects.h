@@ -2,13 +2,13 @@
 // here, each `docker run` fails until somebody removes Docker's half as well.
 #pragma once
 
-#include "network/api/types.h"
+#include "network/api/service.h"
 
 namespace fairlead::native {
 
 // May it be removed without Docker's knowledge? kInUse names the docker command that does it right.
-Status check_not_dockers(const network::Network& network);
-// `network`: the endpoint's.
-Status check_not_dockers(const network::Endpoint& endpoint, const network::Network& network);
+// What is not there may be: its removal says so.
+Status check_not_dockers(network::NetworkService& networks, const network::NetworkRef& ref);
+Status check_not_dockers(network::NetworkService& networks, const network::EndpointRef& ref);
 
 }  // namespace fairlead::native

@@ -144,9 +144,7 @@ Result<Answer> delete_endpoint(const Core& core, const Call& call) {
   TRY(const auto turn, core.networks.take_turn(call.params[1]));
   TRY(const bool forced, is_forced(call));
   const EndpointRef ref = ref_of(call);
-  const auto endpoint = core.networks.inspect_endpoint(ref);
-  const auto network = core.networks.inspect_network(ref.network);
-  if (endpoint && network && !forced) TRY_STATUS(check_not_dockers(*endpoint, *network));
+  if (!forced) TRY_STATUS(check_not_dockers(core.networks, ref));
   TRY_STATUS(core.networks.remove_endpoint(ref));
   return Answer{kNoContent, {}};
 }

@@ -35,9 +35,9 @@ Result<Answer> get_network(const Core& core, const Call& call) {
 
 Result<Answer> delete_network(const Core& core, const Call& call) {
   TRY(const bool forced, is_forced(call));
-  const auto network = core.networks.inspect_network({call.params[0]});
-  if (network && !forced) TRY_STATUS(check_not_dockers(*network));
-  TRY_STATUS(core.networks.remove_network({call.params[0]}));
+  const network::NetworkRef ref{call.params[0]};
+  if (!forced) TRY_STATUS(check_not_dockers(core.networks, ref));
+  TRY_STATUS(core.networks.remove_network(ref));
   return Answer{kNoContent, {}};
 }
 
