@@ -155,9 +155,8 @@ int endpoint_remove(Session& session) {
   return session.for_each_name("remove endpoint", [&](const std::string& name) -> Status {
     TRY(auto view, find_endpoint(session, name));
     TRY(auto core, session.services());
-    const network::EndpointRef ref{{view.endpoint.network_id}, view.endpoint.id};
-    if (!session.line.force) TRY_STATUS(native::check_not_dockers(*core.networks, ref));
-    TRY_STATUS(core.networks->remove_endpoint(ref));
+    if (!session.line.force) TRY_STATUS(native::check_not_dockers(*core.networks, view.endpoint));
+    TRY_STATUS(core.networks->remove_endpoint({{view.endpoint.network_id}, view.endpoint.id}));
     if (!session.quiet()) session.print(name);
     return {};
   });

@@ -42,8 +42,12 @@ Status check_not_dockers(network::NetworkService& networks, const network::Netwo
 Status check_not_dockers(network::NetworkService& networks, const network::EndpointRef& ref) {
   const auto endpoint = networks.inspect_endpoint(ref);
   if (!endpoint) return unless_gone(endpoint);
-  if (endpoint->runtime != kDocker) return {};
-  const auto network = networks.inspect_network(ref.network);
+  return check_not_dockers(networks, *endpoint);
+}
+
+Status check_not_dockers(network::NetworkService& networks, const network::Endpoint& endpoint) {
+  if (endpoint.runtime != kDocker) return {};
+  const auto network = networks.inspect_network({endpoint.network_id});
   if (!network) return unless_gone(network);
   const std::string name = name_in_docker(*network).value_or(network->name.str());
   return fail(
@@ -52,7 +56,7 @@ Status check_not_dockers(network::NetworkService& networks, const network::Endpo
       "network; remove it with `docker network disconnect -f {} CONTAINER` or `docker rm "
       "-f CONTAINER` (`docker network inspect {}` names the container); -f (force=true) removes "
       "one that Docker does not know any more",
-      endpoint->id.substr(0, 12), network->name.str(), name, name);
+      endpoint.id.substr(0, 12), network->name.str(), name, name);
 }
 
 }  // namespace fairlead::native

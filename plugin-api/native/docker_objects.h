@@ -10,5 +10,6 @@ namespace fairlead::native {
 // What is not there may be: its removal says so.
 Status check_not_dockers(network::NetworkService& networks, const network::NetworkRef& ref);
 Status check_not_dockers(network::NetworkService& networks, const network::EndpointRef& ref);
+Status check_not_dockers(network::NetworkService& networks, const network::Endpoint& endpoint);
 
 }  // namespace fairlead::native

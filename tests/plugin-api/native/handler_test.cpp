@@ -104,6 +104,13 @@ TEST_F(Networks, ThoseOfDockerAreRemovedByForceOnly) {
   EXPECT_EQ(send("DELETE", "/v1/networks/docker-bbbbbbbbbbbb?force=true").status, 204);
 }
 
+TEST_F(Networks, OneThatCannotBeLookedUpIsNotRemoved) {
+  EXPECT_CALL(networks_, inspect_network)
+      .WillOnce(Return(fail(Code::kUnavailable, "the database is busy")));
+  EXPECT_CALL(networks_, remove_network).Times(0);
+  expect_problem(send("DELETE", "/v1/networks/shop"), 503, "unavailable", "busy");
+}
+
 using Endpoints = ApiTest;
 
 TEST_F(Endpoints, AreListedWithTheNamesOfTheirNetworks) {
