@@ -22,11 +22,15 @@ class Failures : public ::testing::Test {
                                .id = network::endpoint_id("web", "eth0"),
                                .container = "web",
                                .runtime = "test"};
-    spec.ports.push_back({.host_port = 8080, .container_port = 80});
+    if (is_published_) spec.ports = ports_;
     spec.rates = network::Rates{.in_bits = 1'000'000, .out_bits = 1'000'000};
     return host_.service
         ->attach(spec, network::IntoNetns{.fd = FakeHost::kNetns,
                                           .ifname = IfName::parse("eth0").value()})
+        .map([](const auto&) {});
+  }
+  Status publish() {
+    return host_.service->publish({{"shop"}, network::endpoint_id("web", "eth0")}, ports_)
         .map([](const auto&) {});
   }
   Status detach() {
@@ -84,6 +88,8 @@ class Failures : public ::testing::Test {
   FakeLinks& links_ = host_.links;
   FakeFirewall& firewall_ = host_.firewall;
   std::string bridge_;  // of somebody else's
+  bool is_published_ = true;
+  const std::vector<network::PortSpec> ports_{{.host_port = 8080, .container_port = 80}};
 };
 
 TEST_F(Failures, ANetworkWhoseBridgeFailsIsNotThere) {
@@ -173,6 +179,23 @@ TEST_F(Failures, ABridgeOfSomebodyElsesIsAsItWasWhateverFails) {
       ASSERT_TRUE(create());
       if (!had_its_turn) break;
     }
+}
+
+TEST_F(Failures, APortThatCannotBePublishedLeavesNothingOpen) {
+  bridge_ = "br0";
+  const int index = links_.put(
+      {.name = bridge_, .kind = "bridge", .mac = MacAddress::from_hash("br0"), .up = true});
+  ASSERT_TRUE(create());
+  is_published_ = false;
+  ASSERT_TRUE(attach());
+  const std::string before = world();
+  firewall_.fail_with(Error{Code::kIo, EIO, "nftables: input/output error"});
+  EXPECT_FALSE(publish());
+  firewall_.fail_with(std::nullopt);
+  EXPECT_FALSE(links_.find(index)->route_localnet);
+  EXPECT_EQ(world(), before);
+  EXPECT_TRUE(publish());
+  EXPECT_TRUE(links_.find(index)->route_localnet);
 }
 
 TEST_F(Failures, ALinkThatCannotBeRemovedIsRemovedByTheNextDetach) {
