@@ -52,7 +52,7 @@ PowerCutDisk::PowerCutDisk(const std::string& type, std::uint64_t size) : type_(
 }
 
 PowerCutDisk::~PowerCutDisk() {
-  if (!ok()) return;
+  if (!ok() || is_broken_) return;
   EXPECT_TRUE(unmount_all());
 }
 
@@ -119,7 +119,20 @@ bool PowerCutDisk::unmount_all() {
 bool PowerCutDisk::restore() {
   const bool unmounted = unmount_all();
   EXPECT_TRUE(unmounted) << "something still has the disk open";
-  return unmounted && mount();
+  if (!unmounted) return false;
+  check();
+  return is_broken_ || mount();
+}
+
+void PowerCutDisk::check() {
+  if (type_ != "ext4") return;  // xfs repairs itself when it is mounted, or refuses
+  constexpr int kErrorsLeft = 4;
+  const std::vector<std::string> argv{"e2fsck", "-fp", loop_->path()};
+  const auto checked = run_process(argv, 60s);
+  if (checked && checked->exit_code < kErrorsLeft) return;
+  fmt::print("the disk did not outlive the cut: {}\n",
+             checked ? checked->out + checked->err : checked.error().text);
+  is_broken_ = true;
 }
 
 PowerCut::PowerCut(PowerCutDisk& disk, std::chrono::microseconds after) {
