@@ -92,7 +92,7 @@ Result<Answer> Client::post(const Request& request, std::chrono::milliseconds ti
   return std::move(received.answer);
 }
 
-// ---- LineStream ----
+// ---- LineStream
 
 class LineStream::Reader {
  public:

@@ -69,7 +69,7 @@ Result<std::string> from_base64(std::string_view text) {
   return bytes;
 }
 
-// ---- requests ----
+// ---- requests
 
 namespace {
 
@@ -185,7 +185,7 @@ std::string encode(const AuthenticateRequest& request) {
 
 std::string encode_status_request() { return "{}"; }
 
-// ---- answers ----
+// ---- answers
 
 namespace {
 

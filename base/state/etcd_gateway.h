@@ -39,7 +39,7 @@ std::string to_base64(std::string_view bytes);
 // kInvalid when the text is not padded standard base64.
 Result<std::string> from_base64(std::string_view text);
 
-// ---- requests ----
+// ---- requests
 
 struct RangeRequest {
   std::string key;
@@ -97,7 +97,7 @@ std::string encode(const LeaseBeatRequest& request);
 std::string encode(const AuthenticateRequest& request);
 std::string encode_status_request();
 
-// ---- answers: kInvalid, naming the field, when the text is not one ----
+// ---- answers: kInvalid, naming the field, when the text is not one
 
 struct KeyValue {
   std::string key;

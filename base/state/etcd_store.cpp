@@ -178,7 +178,7 @@ Result<std::int64_t> GatewayStore::revision() {
   return answer->revision;
 }
 
-// ---- commit ----
+// ---- commit
 
 etcd::TxnRequest GatewayStore::request_of(const Txn& txn) const {
   etcd::TxnRequest request;
@@ -308,7 +308,7 @@ Result<CommitResult> GatewayStore::commit(const Txn& txn) {
   }
 }
 
-// ---- watch ----
+// ---- watch
 
 Result<std::unique_ptr<Watch>> GatewayStore::watch(
     std::string_view prefix, std::int64_t after,
@@ -329,7 +329,7 @@ Result<std::unique_ptr<Watch>> GatewayStore::watch(
       std::move(on_events));
 }
 
-// ---- leases ----
+// ---- leases
 
 Result<bool> GatewayStore::beat(LeaseId lease) {
   const std::string action = fmt::format("beat for lease {:x}", lease);
@@ -351,7 +351,7 @@ Status GatewayStore::revoke(LeaseId lease) {
   return fail(etcd::refusal_error(fmt::format("revoke lease {:x}", lease), reply.refusal));
 }
 
-// ---- members ----
+// ---- members
 
 MemberStatus member_status(Client& client, std::size_t member) {
   MemberStatus status{.endpoint = client.endpoint(member)};

@@ -31,7 +31,6 @@
 namespace fairlead::network::cluster {
 
 // ---- hosts
-// --------------------------------------------------------------------------------------------------------
 
 inline constexpr std::chrono::seconds kBeatPeriod{5};
 inline constexpr std::chrono::seconds kLiveSeconds{15};  // without a beat, a host is suspect
@@ -127,7 +126,6 @@ class Membership {
 };
 
 // ---- networks
-// -----------------------------------------------------------------------------------------------------
 
 struct SharedNetwork {
   std::string id;  // 64 hex digits, the same on all hosts
@@ -171,7 +169,6 @@ class Networks {
 };
 
 // ---- addresses
-// ----------------------------------------------------------------------------------------------------
 
 struct AddressRequest {
   std::string network_id;
@@ -241,7 +238,6 @@ class Addresses {
 };
 
 // ---- endpoints
-// ----------------------------------------------------------------------------------------------------
 
 enum class EndpointState { kStarting, kReady, kDraining };
 std::string_view to_string(EndpointState state);
@@ -276,7 +272,6 @@ class Endpoints {
 };
 
 // ---- peers
-// --------------------------------------------------------------------------------------------------------
 
 // Packets to `ip` (and to `mac`) go to the host at `vtep`.
 struct RemoteEntry {
@@ -330,7 +325,6 @@ class Peers {
 };
 
 // ---- this host
-// --------------------------------------------------------------------------------------------------------
 
 // What the service of this host asks of the cluster. Thread-safe.
 class Doors {

@@ -14,8 +14,7 @@
 
 namespace fairlead::network {
 
-// ---- options (design: the same under every protocol; parsed by options.h)
-// -------------------------------------------
+// ---- options (the same under every protocol; parsed by options.h)
 
 enum class GatewayMode {
   kNat,             // masquerade out, published ports in, nothing else in
@@ -54,7 +53,6 @@ struct NetworkOptions {
 };
 
 // ---- networks
-// -----------------------------------------------------------------------------------------------------
 
 struct SubnetSpec {
   Family family = Family::kV4;
@@ -150,7 +148,6 @@ struct NetworkRef {
 };
 
 // ---- endpoints
-// ----------------------------------------------------------------------------------------------------
 
 enum class Proto : std::uint8_t { kTcp = 6, kUdp = 17, kSctp = 132 };  // IANA protocol numbers
 std::string_view to_string(Proto proto);

@@ -8,16 +8,16 @@
 // Keys (a pool's key is the hex of its first address and its prefix length, so that keys sort as
 // addresses do):
 //
-//   pool/0ad00000-24 {"subnet":"10.208.0.0/24","range":"10.208.0.128/25","gateway":"10.208.0.1",
-//                                 "network":"<id of the network that uses it>","owner":"<who asked,
-//                                 for people>"}
+//   pool/0ad00000-24             {"subnet":"10.208.0.0/24","range":"10.208.0.128/25",
+//                                 "gateway":"10.208.0.1","network":"<id of the network that uses it>",
+//                                 "owner":"<who asked, for people>"}
 //   lease/0ad00000-24/0ad00002   {"owner":"<endpoint>","use":"endpoint","boot":"<boot id>",
 //                                 "since":<when the owner took it, Unix seconds>}
-//   cursor/0ad00000-24           {"last":"10.208.0.2"}   the address given last: the search goes on
-//   behind it cursor/0ad00000-24/<hash>    the same for requests that bring ranges of their own
-//   pool-guard                   {"last":"10.208.0.0/24"} changed by each new pool, so that of two
-//   creators that each
-//                                 see no overlap only one commits
+//   cursor/0ad00000-24           {"last":"10.208.0.2"}: the address given last; the search goes on
+//                                behind it
+//   cursor/0ad00000-24/<hash>    the same for requests that bring ranges of their own
+//   pool-guard                   {"last":"10.208.0.0/24"}: changed by each new pool, so that of two
+//                                creators that each see no overlap only one commits
 //
 // A lease of another boot is void: free, and overwritten in place. An empty boot id survives
 // reboots (gateways and reserved addresses). A bitmap per pool was rejected: every allocation would
@@ -120,7 +120,6 @@ class Ipam {
   Ipam(state::Store& store, IpamOptions options) : store_(store), options_(std::move(options)) {}
 
   // ---- addresses
-  // ----------------------------------------------------------------------------------------------------
 
   // Finds an address. `attempt` counts the conflicts the caller had with this request: above 0 the
   // search starts a few random steps further, so that many at once spread out. kNotFound: no such
@@ -144,7 +143,6 @@ class Ipam {
   Status release(const Cidr& pool, const IpAddress& address, std::string_view owner);
 
   // ---- pools
-  // --------------------------------------------------------------------------------------------------------
 
   // A pool that overlaps no other, and, when chosen, none of `occupied`. An explicit subnet that is
   // a pool already is granted again when no network uses it, or `wish.network` does. kExists names
@@ -167,7 +165,6 @@ class Ipam {
   Status remove_pool(const Cidr& pool);
 
   // ---- cold paths
-  // ---------------------------------------------------------------------------------------------------
 
   Result<std::optional<PoolRecord>> find_pool(const Cidr& pool);
   Result<std::vector<PoolRecord>> list_pools();

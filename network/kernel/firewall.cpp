@@ -72,7 +72,7 @@ class NftFirewall : public Firewall {
   bool destroyed_ = false;  // something was deleted: closing will wait
 };
 
-// ---- text -----------------------------------------------------------------------------------
+// ---- text
 
 Result<std::string> NftFirewall::run_text(std::string_view nft_text) {
   std::string printed;
@@ -108,7 +108,7 @@ Result<std::string> NftFirewall::list_text() {
   return printed;
 }
 
-// ---- elements -------------------------------------------------------------------------------
+// ---- elements
 
 Status NftFirewall::apply(std::span<const ElementChange> changes) {
   if (changes.empty()) return {};
@@ -204,7 +204,7 @@ tl::unexpected<Error> NftFirewall::refused(std::span<const ElementChange> change
   }
 }
 
-// ---- asking ---------------------------------------------------------------------------------
+// ---- asking
 
 // The answer to a request for one object, nothing when it is not there.
 Result<std::optional<std::vector<std::uint8_t>>> NftFirewall::get(
@@ -265,7 +265,7 @@ Result<std::optional<std::string>> NftFirewall::comment() {
       [](std::string text) { return std::optional(std::move(text)); });
 }
 
-// ---- the whole table ------------------------------------------------------------------------
+// ---- the whole table
 
 Status try_read_shape(NetfilterSocket& socket, std::string_view table, TableShape& shape) {
   const auto add = [&](std::span<const std::uint8_t> message) {

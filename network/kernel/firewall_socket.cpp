@@ -97,7 +97,7 @@ Status NetfilterSocket::dump(
   return {};
 }
 
-// ---- closing without waiting ----------------------------------------------------------------
+// ---- closing without waiting
 
 namespace {
 

@@ -4,9 +4,10 @@
 // bridge of another name, D for docker+, br-+ and every other bridge that Docker's own rules name:
 //
 //   -i D -o P -j RETURN      Docker decides on its own containers' traffic to ours (its internal
-//   networks stay internal) -i P -o D -j RETURN      and on ours to them: they are no more
-//   reachable than from anywhere else -o P -j ACCEPT           the rest is filtered by our own
-//   table -i P -j ACCEPT
+//                            networks stay internal)
+//   -i P -o D -j RETURN      and on ours to them: they are no more reachable than from anywhere else
+//   -o P -j ACCEPT           the rest is filtered by our own table
+//   -i P -j ACCEPT
 //
 // Where FORWARD just drops: the last two, at its top. Every rule carries the comment "fairlead".
 #pragma once

@@ -48,7 +48,7 @@ Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode) {
   return std::make_unique<NetlinkLinks>(std::move(netns), std::move(socket), mode);
 }
 
-// ---- requests -----------------------------------------------------------------------------------
+// ---- requests
 
 Status NetlinkLinks::request(NetlinkMessage message, std::string_view what,
                              const NetlinkSocket::OnMessage& on_message) {
@@ -104,7 +104,7 @@ Status NetlinkLinks::settle(int index) {
   return {};
 }
 
-// ---- veth ---------------------------------------------------------------------------------------
+// ---- veth
 
 Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
   // A link-local address is made when the link goes up, so the setting against it must come in
@@ -179,7 +179,7 @@ Status NetlinkLinks::remove_address(int index, const Cidr& address) {
   return outcome;
 }
 
-// ---- removal ------------------------------------------------------------------------------------
+// ---- removal
 
 Status NetlinkLinks::prepare_removal() {
   const std::lock_guard lock(removal_mutex_);
@@ -254,7 +254,7 @@ void NetlinkLinks::finish_removals() {
   if (reaper != nullptr) reaper->finish();
 }
 
-// ---- neighbours ---------------------------------------------------------------------------------
+// ---- neighbours
 
 Status NetlinkLinks::announce(int bridge_index, const IpAddress& address, const MacAddress& mac) {
   TRY_STATUS(announcer_.send(bridge_index, announcement_frame(address, mac)));

@@ -41,7 +41,7 @@ Status only_deletions(int fd) {
   return {};
 }
 
-// ---- in this process ----------------------------------------------------------------------------
+// ---- in this process
 
 // Threads, started as they are needed, each with a socket of its own. A thread takes all that
 // waits: while every one sits out a grace period, deletions gather and then share the next one (a
@@ -140,7 +140,7 @@ class ThreadReaper final : public LinkReaper {
 
 }  // namespace
 
-// ---- DeletionWatch ------------------------------------------------------------------------------
+// ---- DeletionWatch
 
 Result<std::unique_ptr<DeletionWatch>> DeletionWatch::open() {
   TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));

@@ -31,7 +31,7 @@ Error explained(const Ack& ack, std::string_view what) {
   return error;
 }
 
-// ---- NetlinkMessage -----------------------------------------------------------------------------
+// ---- NetlinkMessage
 
 NetlinkMessage::NetlinkMessage(std::uint16_t type, int flags) {
   bytes_.reserve(512);
@@ -114,7 +114,7 @@ NetlinkMessage::Nest::~Nest() {
   std::memcpy(message_.bytes_.data() + start_, &length, sizeof(length));
 }
 
-// ---- NetlinkSocket ------------------------------------------------------------------------------
+// ---- NetlinkSocket
 
 NetlinkSocket::NetlinkSocket(mnl_socket* socket) : socket_(socket), buffer_(kBufferSize) {}
 

@@ -42,7 +42,7 @@ std::string proto_name(std::uint8_t proto) {
   return fmt::format("protocol {}", proto);
 }
 
-// ---- who holds a port ---------------------------------------------------------------------------
+// ---- who holds a port
 
 // Owner of an open socket, by its inode: "nginx (pid 812)". Empty when no process shows it (kernel
 // sockets, other pid namespaces).
@@ -136,7 +136,7 @@ std::string find_owner(const Endpoint& wanted) {
   return owner;
 }
 
-// ---- binding ------------------------------------------------------------------------------------
+// ---- binding
 
 // 0, or the errno of a bind(2) to the endpoint. SO_REUSEADDR lets TCP ignore connections that only
 // linger; with UDP it would let two sockets share the port.

@@ -2,14 +2,12 @@
 // containers of the other hosts. NetlinkTunnels speaks rtnetlink over libmnl; tests/support has a
 // fake; one conformance suite runs over both.
 //
-//   container ─ veth ─ bridge ─ VXLAN device ══ underlay ══ VXLAN device ─ bridge ─ veth ─
-//   container
+//   container ─ veth ─ bridge ─ VXLAN device ══ underlay ══ VXLAN device ─ bridge ─ veth ─ container
 //
 // Nothing is learned from packets and nothing is flooded to other hosts. For each remote address
 // the device holds two entries, and no packet to an address without them leaves the host:
 //   neighbour   ip -> mac     the device answers ARP and neighbour solicitations out of these, on
-//                             behalf of the other host (drivers/net/vxlan, arp_reduce,
-//                             neigh_reduce)
+//                             behalf of the other host (drivers/net/vxlan, arp_reduce, neigh_reduce)
 //   forwarding  mac -> vtep   the host to which packets for that MAC are sent (vxlan_find_mac)
 #pragma once
 

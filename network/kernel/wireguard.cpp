@@ -115,7 +115,7 @@ Result<int> NetlinkSecureLinks::index_of(const IfName& device) {
   return present->index;
 }
 
-// ---- the kernel's support -----------------------------------------------------------------------
+// ---- the kernel's support
 
 Status NetlinkSecureLinks::probe() {
   const std::lock_guard lock(support_mutex_);
@@ -153,7 +153,7 @@ Result<std::uint16_t> NetlinkSecureLinks::family() {
   return *number;
 }
 
-// ---- the device ---------------------------------------------------------------------------------
+// ---- the device
 
 Result<SecureLink> NetlinkSecureLinks::ensure(const SecureLinkSpec& spec) {
   TRY_STATUS(validate(spec));
@@ -255,7 +255,7 @@ Status NetlinkSecureLinks::remove(const IfName& name) {
   return gone;
 }
 
-// ---- peers --------------------------------------------------------------------------------------
+// ---- peers
 
 Result<DeviceDump> NetlinkSecureLinks::read(const IfName& device, int index) {
   const std::string what = fmt::format("read secure link {}", device.str());

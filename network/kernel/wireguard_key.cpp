@@ -56,7 +56,7 @@ std::optional<KeyBytes> first_bytes(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
-// ---- PublicKey ----------------------------------------------------------------------------------
+// ---- PublicKey
 
 Result<PublicKey> PublicKey::parse(std::string_view text) {
   const auto bytes = from_base64(text);
@@ -76,7 +76,7 @@ Result<PublicKey> PublicKey::from_bytes(std::span<const std::uint8_t> bytes) {
 
 std::string PublicKey::to_string() const { return to_base64(bytes_); }
 
-// ---- PrivateKey ---------------------------------------------------------------------------------
+// ---- PrivateKey
 
 PrivateKey::~PrivateKey() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
 

@@ -105,7 +105,7 @@ std::size_t fitting(std::span<const PeerStep> steps) {
   return count;
 }
 
-// ---- dumps --------------------------------------------------------------------------------------
+// ---- dumps
 
 template <class T>
 std::optional<T> read_struct(Bytes bytes) {

@@ -78,7 +78,7 @@ std::string suffixed(std::string_view name, Family family) {
   return fmt::format("{}_{}", name, family == Family::kV4 ? "v4" : "v6");
 }
 
-// ---- networks -------------------------------------------------------------------------------
+// ---- networks
 
 bool has(const NatNetwork& network, Family family) {
   return std::ranges::any_of(network.subnets,
@@ -121,7 +121,7 @@ void add_subnet(const NatNetwork& network, const Cidr& subnet, GatewayMode mode,
     entries.push_back({.set = suffixed("masquerade", subnet.family()), .key = {subnet}});
 }
 
-// ---- ports ----------------------------------------------------------------------------------
+// ---- ports
 
 bool is_published_in(const NatPort& port, Family family) {
   return !port.host_ip || port.host_ip->family() == family;

@@ -5,11 +5,11 @@
 //   network-alias/<runtime id>         {"id"}: a runtime's id bound to a network of another runtime
 //   endpoint/<network id>/<id>         the endpoint
 //   port/<proto>/<host port>           {"claims":[...]}: who has published it, on which host
-//   addresses; 5 digits, so that
-//                                      keys sort. One key for all addresses of a port, because
-//                                      0.0.0.0 overlaps each of them: two claims race on one
-//                                      revision. (A key per address was rejected: no single
-//                                      precondition covers "this address and any".)
+//                                      addresses; 5 digits, so that keys sort. One key for
+//                                      all addresses of a port, because 0.0.0.0 overlaps each of
+//                                      them: two claims race on one revision. (A key per address
+//                                      was rejected: no single precondition covers "this address
+//                                      and any".)
 //   port-cursor/<proto>                {"port"}: the last one chosen from the ephemeral range
 //   underlay                           {"hosts","secure_links"}: from where packets of tunnels are
 //                                      taken

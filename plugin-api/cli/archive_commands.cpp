@@ -19,7 +19,7 @@ namespace {
 
 bool is_standard_stream(const std::string& path) { return path.empty() || path == "-"; }
 
-// ---- export ----
+// ---- export
 
 std::string report_text(const Session& session, const std::string& what,
                         const volume::ArchiveReport& report) {
@@ -63,7 +63,7 @@ Status export_to_file(Session& session, LongVerb& verb, const VolumeRef& ref,
   return {};
 }
 
-// ---- import and restore ----
+// ---- import and restore
 
 Status show_made(Session& session, LongVerb& verb, const Result<volume::Volume>& volume) {
   verb.clear_bar();
@@ -117,7 +117,7 @@ Status restore(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
   return show_made(session, verb, core.archives->restore(spec, folder, id, verb.progress()));
 }
 
-// ---- backup ----
+// ---- backup
 
 Status back_up(Session& session, LongVerb& verb, const std::string& name,
                const std::string& folder) {

@@ -67,7 +67,7 @@ Status list(Session& session) {
   return {};
 }
 
-// ---- which endpoint is meant ----
+// ---- which endpoint is meant
 
 constexpr std::size_t kShortestPrefix = 3;
 
@@ -97,7 +97,7 @@ Result<EndpointView> find_endpoint(Session& session, const std::string& text) {
   return fail(Code::kInvalid, "{} endpoints are called so; say which: {}", all.size(), candidates);
 }
 
-// ---- ports ----
+// ---- ports
 
 std::string target_text(const network::PortHolder& holder) {
   std::string text;

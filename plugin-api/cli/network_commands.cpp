@@ -65,7 +65,7 @@ Status list(Session& session) {
   return {};
 }
 
-// ---- create ----
+// ---- create
 
 Result<std::string> read_all(std::istream& in, const std::string& name) {
   constexpr std::size_t kMost = 1 << 20;

@@ -12,7 +12,7 @@ namespace fairlead::cli {
 
 namespace {
 
-// ---- the parser ----
+// ---- the parser
 
 // One value each time the option stands there: `-o a=b NAME` must not take the NAME.
 void add_repeated(CLI::App& app, const char* names, std::vector<std::string>& values,
@@ -216,7 +216,7 @@ struct Parser {
   }
 };
 
-// ---- what is wrong with the line ----
+// ---- what is wrong with the line
 
 // The innermost command that the line names, and how it is called in full.
 struct Place {

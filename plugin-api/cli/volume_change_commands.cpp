@@ -59,7 +59,7 @@ Status label(Session& session, const std::string& name,
   return {};
 }
 
-// ---- usage ----
+// ---- usage
 
 std::string percent_text(const VolumeStatus& status) {
   if (!status.size || !status.used || *status.size == 0) return "-";
@@ -107,7 +107,7 @@ int measure(Session& session, const std::string& name, std::vector<Measured>& al
   return verb.finish({});
 }
 
-// ---- check ----
+// ---- check
 
 void show_report(Session& session, const std::string& name, const volume::CheckReport& report) {
   if (session.line.json) return session.print_json(native::encode_check(report));
@@ -116,7 +116,7 @@ void show_report(Session& session, const std::string& name, const volume::CheckR
     session.print(fmt::format("{}: {}", name, report.clean ? "clean" : "not clean"));
 }
 
-// ---- clone and rollback ----
+// ---- clone and rollback
 
 Status clone(Session& session, LongVerb& verb, const VolumeRef& source,
              const volume::VolumeSpec& spec) {

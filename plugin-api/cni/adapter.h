@@ -39,21 +39,18 @@ struct Outcome {
 
 // Does what the call says.
 //
-// ADD opens the namespace first (kNetns when it is missing or the plugin's own), makes the network
-// unless it exists, attaches. After a killed ADD the runtime calls DEL; a second ADD without one is
-// kExists. What was attached for a caller that has hung up meanwhile is undone.
+//   ADD      opens the namespace first (kNetns when it is missing or the plugin's own), makes the
+//            network unless it exists, attaches. After a killed ADD the runtime calls DEL; a second
+//            ADD without one is kExists. What was attached for a caller that has hung up meanwhile
+//            is undone.
+//   DEL      waits for an ADD of the same attachment that is under way; it succeeds whatever is
+//            missing: namespace, network, endpoint, prevResult.
+//   CHECK    compares prevResult with what is there.
+//   GC       frees what is not in the list of valid attachments; without a list it does nothing.
+//   STATUS   fails with kNotAvailable when the state cannot be read or the network to join does not
+//            exist.
 //
-// DEL waits for an ADD of the same attachment that is under way; it succeeds whatever is missing:
-// namespace, network, endpoint, prevResult.
-//
-// CHECK compares prevResult with what is there.
-//
-// GC frees what is not in the list of valid attachments; without a list it does nothing.
-//
-// STATUS fails with kNotAvailable when the state cannot be read or the network to join does not
-// exist.
-//
-// Without CNI_COMMAND: the version, on stderr.
+// Without CNI_COMMAND it prints the version on stderr.
 Outcome run(const Call& call, network::NetworkService& service);
 
 // The two halves of run(), for a caller that opens the service only for calls that are well-formed.

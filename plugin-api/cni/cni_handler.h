@@ -5,8 +5,8 @@
 //   X-CNI-COMMAND: ADD                  the CNI_* variables that are set
 //   X-CNI-NETNS: /run/netns/web
 //   X-CNI-NETNS-FD: 3                   the client has CNI_NETNS open under this number: it is
-//   opened in the client's
-//                                       mount namespace, which may not be the daemon's
+//                                       opened in the client's mount namespace, which may not be
+//                                       the daemon's
 //   X-CNI-NETNS-ERROR: 2                or could not open it: errno
 //   X-CNI-SAME-NETNS: 1                 it is the client's own namespace
 //

@@ -1,10 +1,11 @@
 // The plugin's part of a conflist: which network, and how to make it.
 //
-//   {"type":"fairlead", "network":"shop"}                        joins the Fairlead network "shop"
-//   {"type":"fairlead", "subnet":"10.1.0.0/24", "mtu":1400}      the network is the conflist's,
-//   made at the first ADD
-//   {"type":"fairlead", "isGateway":true, "ipMasq":true,         the words of the bridge and
-//   host-local plugins
+// joins the Fairlead network "shop":
+//   {"type":"fairlead", "network":"shop"}
+// the network is the conflist's, made at the first ADD:
+//   {"type":"fairlead", "subnet":"10.1.0.0/24", "mtu":1400}
+// the words of the bridge and host-local plugins:
+//   {"type":"fairlead", "isGateway":true, "ipMasq":true,
 //    "ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.10"}]],
 //            "routes":[{"dst":"0.0.0.0/0"}]}}
 //

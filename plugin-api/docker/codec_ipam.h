@@ -1,11 +1,11 @@
 // IpamDriver on the wire: bodies to values, values to bodies. Pure; fuzzed. What Docker sends:
 //
 //   RequestPool    {"AddressSpace":"fairlead-local","Pool":"10.1.0.0/24","SubPool":"10.1.0.128/25",
-//                   "Options":{"network":"shop"},"V6":false}         Pool "" = any; "0.0.0.0/24" =
-//                   any of that size
+//                   "Options":{"network":"shop"},"V6":false}
+//                   Pool "" = any; "0.0.0.0/24" = any of that size
 //   RequestAddress {"PoolID":"10.1.0.0/24","Address":"10.1.0.1",
-//                   "Options":{"RequestAddressType":"com.docker.network.gateway"}}   Address "" =
-//                   any
+//                   "Options":{"RequestAddressType":"com.docker.network.gateway"}}
+//                   Address "" = any
 //   ReleaseAddress {"PoolID":"10.1.0.0/24","Address":"10.1.0.7"}
 #pragma once
 

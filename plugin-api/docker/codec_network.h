@@ -1,18 +1,18 @@
 // NetworkDriver on the wire: bodies to values, values to bodies. Pure; fuzzed. What Docker sends
 // (29.x, shortened):
 //
-//   CreateNetwork  {"NetworkID":"6cdb...","Options":{"com.docker.network.generic":{"mtu":"1400"},
-//                   "com.docker.network.enable_ipv4":true,"com.docker.network.enable_ipv6":false},
-//                   "IPv4Data":[{"AddressSpace":"fairlead-local","Pool":"10.1.0.0/24","Gateway":"10.1.0.1/24",
-//                   "AuxAddresses":{"router":"10.1.0.5/24"}}],"IPv6Data":[]}
-//   CreateEndpoint
-//   {"NetworkID":"6cdb...","EndpointID":"6107...","Interface":{"Address":"10.1.0.7/24",
-//                   "AddressIPv6":"","MacAddress":""},"Options":{"rate_in":"10m"}}
-//   Join
-//   {"NetworkID":"6cdb...","EndpointID":"6107...","SandboxKey":"/var/run/docker/netns/635f","Options":{}}
-//   Program...
-//   {"NetworkID":"6cdb...","EndpointID":"6107...","Options":{"com.docker.network.portmap":
-//                   [{"Proto":6,"IP":"","Port":80,"HostIP":"","HostPort":8080,"HostPortEnd":8080}]}}
+//   CreateNetwork   {"NetworkID":"6cdb...","Options":{"com.docker.network.generic":{"mtu":"1400"},
+//                    "com.docker.network.enable_ipv4":true,"com.docker.network.enable_ipv6":false},
+//                    "IPv4Data":[{"AddressSpace":"fairlead-local","Pool":"10.1.0.0/24",
+//                    "Gateway":"10.1.0.1/24","AuxAddresses":{"router":"10.1.0.5/24"}}],"IPv6Data":[]}
+//   CreateEndpoint  {"NetworkID":"6cdb...","EndpointID":"6107...",
+//                    "Interface":{"Address":"10.1.0.7/24","AddressIPv6":"","MacAddress":""},
+//                    "Options":{"rate_in":"10m"}}
+//   Join            {"NetworkID":"6cdb...","EndpointID":"6107...",
+//                    "SandboxKey":"/var/run/docker/netns/635f","Options":{}}
+//   Program...      {"NetworkID":"6cdb...","EndpointID":"6107...","Options":
+//                    {"com.docker.network.portmap":[{"Proto":6,"IP":"","Port":80,"HostIP":"",
+//                    "HostPort":8080,"HostPortEnd":8080}]}}
 #pragma once
 
 #include <map>

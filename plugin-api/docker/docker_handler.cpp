@@ -30,7 +30,6 @@ struct Call {
 };
 
 // ---- what a request is about
-// -----------------------------------------------------------------------------------------
 
 std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
 
@@ -51,7 +50,6 @@ std::string object_of(const Request& request) {
 }
 
 // ---- verbs
-// -----------------------------------------------------------------------------------------------------------
 
 template <class Adapter, class Answer, class Request>
 Adapter adapter_type(Answer (Adapter::*)(const Request&));
@@ -106,7 +104,6 @@ Result<std::string> refuse_swarm(Adapters&, Call& call) {
 }
 
 // ---- the table
-// -------------------------------------------------------------------------------------------------------
 
 enum class Body { kNeeded, kNotLookedAt };
 enum class Effect { kReads, kChanges };
@@ -168,7 +165,6 @@ constexpr auto kVerbs = std::to_array<Verb>({
 });
 
 // ---- answers
-// ---------------------------------------------------------------------------------------------------------
 
 http::Response answer(int status, std::string body) {
   return {.status = status,

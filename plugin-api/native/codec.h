@@ -6,10 +6,10 @@
 // sent again, and `inspect` output can be fed to `create -f`. (Rejected: a flat object whose
 // read-only fields are refused; every client would have to strip it.)
 //
-//   {"name": "shop", "id": "3f...", "options": {"mtu": "1400"}, "subnets": [{"subnet":
-//   "10.89.0.0/24",
-//    "gateway": "10.89.0.1"}], "ipv6": false, "internal": false, "address_source": "fairlead",
-//    "labels": {}, "state": {"phase": "ready", "bridge": "fl-3f...", ...}}
+//   {"name": "shop", "id": "3f...", "options": {"mtu": "1400"},
+//    "subnets": [{"subnet": "10.89.0.0/24", "gateway": "10.89.0.1"}],
+//    "ipv6": false, "internal": false, "address_source": "fairlead", "labels": {},
+//    "state": {"phase": "ready", "bridge": "fl-3f...", ...}}
 //
 // Every decoder refuses unknown fields with a suggestion; its errors are kInvalid and name the
 // field. The documents are described by openapi.json beside this file.
@@ -33,7 +33,7 @@ using Document = nlohmann::ordered_json;  // fields stay in the order in which p
 std::string to_text(const Document& document);
 std::string to_pretty_text(const Document& document);
 
-// ---- networks ----
+// ---- networks
 
 network::NetworkSpec spec_of(const network::Network& network);
 Document encode_network_spec(const network::NetworkSpec& spec);
@@ -42,7 +42,7 @@ Document encode_network(const network::Network& network,
                         std::optional<std::size_t> endpoints = std::nullopt);
 Result<network::NetworkSpec> decode_network_spec(const json::Json& document);
 
-// ---- endpoints ----
+// ---- endpoints
 
 // An endpoint together with what a reader wants to know of its network.
 struct EndpointView {
@@ -61,7 +61,7 @@ struct AttachRequest {
 Document encode_attach(const AttachRequest& request);
 Result<AttachRequest> decode_attach(const json::Json& document);
 
-// ---- ports ----
+// ---- ports
 
 Document encode_port(const network::PublishedPort& port);
 Document encode_port_holder(const network::PortHolder& holder);
@@ -69,7 +69,7 @@ Document encode_ports(const std::vector<network::PublishedPort>& ports);
 Result<std::vector<network::PortSpec>> decode_publish(
     const json::Json& document);  // {"ports": [...]}
 
-// ---- volumes ----
+// ---- volumes
 
 Document encode_volume_spec(const volume::VolumeSpec& spec);
 Document encode_volume(const volume::Volume& volume,
@@ -98,7 +98,7 @@ Result<bool> decode_check(const json::Json& document);  // repair?
 Document encode_check(const volume::CheckReport& report);
 Document encode_usage(const volume::VolumeStatus& usage);
 
-// ---- trash, pools, jobs, backups ----
+// ---- trash, pools, jobs, backups
 
 Document encode_trashed(const volume::TrashedVolume& trashed);
 Result<std::string> decode_trash_restore(const json::Json& document);  // the new name, or empty
@@ -111,14 +111,14 @@ Document encode_job(const volume::Job& job);
 Document encode_backup(const volume::BackupInfo& backup);
 Document encode_archive(const volume::ArchiveReport& report);
 
-// ---- clusters ----
+// ---- clusters
 
 Document encode_cluster(const network::cluster::ClusterStatus& status);
 Document encode_host(const network::cluster::Host& host);
 // {"complete": false, "retry_after": 20, "endpoints": 3, "addresses": 0}
 Document encode_host_removal(const network::cluster::HostRemoval& removal);
 
-// ---- the rest ----
+// ---- the rest
 
 Document encode_status(const network::ServiceStatus& status, std::size_t volumes);
 Document encode_reconcile(const network::ReconcileReport& network,

@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kMost32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::int64_t kMost64 = std::numeric_limits<std::int64_t>::max();
 
-// ---- rates and routes ----
+// ---- rates and routes
 
 Result<std::uint64_t> decode_bits(const Object& rates, std::string_view key) {
   TRY(auto bits, rates.integer_or(key, 0, kMost64, 0));
@@ -69,7 +69,7 @@ Result<Route> decode_route(const Object& object) {
   return route;
 }
 
-// ---- ports ----
+// ---- ports
 
 Document encode_port_spec(const PortSpec& port) {
   Document document = {{"protocol", to_string(port.proto)}};
@@ -113,7 +113,7 @@ Result<std::vector<PortSpec>> decode_ports(const Object& object) {
   return ports;
 }
 
-// ---- attach ----
+// ---- attach
 
 Result<std::string> parse_netns_path(std::string_view text) {
   if (text.empty() || text[0] != '/' || text.size() > 4095 ||

@@ -12,7 +12,7 @@ namespace fairlead::native {
 
 namespace {
 
-// ---- the route table ----
+// ---- the route table
 
 enum class Body { kNone, kJson, kOptional };
 
@@ -87,7 +87,7 @@ bool matches(std::string_view pattern, const std::vector<std::string_view>& path
   });
 }
 
-// ---- one request ----
+// ---- one request
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -164,7 +164,7 @@ Result<Answer> run(const Core& core, const Route& route, const std::vector<std::
   return route.run(core, call);
 }
 
-// ---- answers ----
+// ---- answers
 
 struct StatusRow {
   Code code;

@@ -22,7 +22,7 @@ EndpointView view_of(const Core& core, Endpoint endpoint) {
   return view;
 }
 
-// ---- is a repeated attach the same? ----
+// ---- is a repeated attach the same?
 
 // A port without a host address may have got those of the network's options.
 bool serves(const PublishedPort& port, const PortSpec& wanted) {

@@ -17,7 +17,7 @@ void must(bool holds) {
   if (!holds) std::abort();
 }
 
-// ---- services that answer with what they were asked ----
+// ---- services that answer with what they were asked
 
 class EchoNetworks : public network::NetworkService {
  public:
@@ -194,7 +194,7 @@ class EchoJobs : public volume::VolumeJobs {
   Status resume(const std::string&, const volume::Progress&) override { return {}; }
 };
 
-// ---- what must hold ----
+// ---- what must hold
 
 json::Json again(const native::Document& document) {
   auto parsed = json::parse(native::to_text(document));

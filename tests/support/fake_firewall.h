@@ -26,7 +26,7 @@ class FakeFirewall : public kernel::Firewall {
   Result<std::string> difference(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
-  // ---- for tests ----
+  // ---- for tests
   std::vector<std::string> texts() const;  // everything that was run, in order
   std::size_t transactions() const;  // apply() calls that changed or would have changed something
   void flush();                      // what `nft flush ruleset` does

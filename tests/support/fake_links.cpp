@@ -24,7 +24,7 @@ tl::unexpected<Error> no_such_link() { return fail_errno(ENODEV, "find interface
 
 FakeLinks::FakeLinks() { add(key_of(-1), {.name = "lo", .mtu = 65536, .up = true}); }
 
-// ---- for tests ----------------------------------------------------------------------------------
+// ---- for tests
 
 void FakeLinks::fail_next(const std::string& verb, Error error) {
   const std::lock_guard lock(mutex_);
@@ -88,7 +88,7 @@ int FakeLinks::calls(const std::string& verb) const {
   return found == calls_.end() ? 0 : found->second;
 }
 
-// ---- devices ------------------------------------------------------------------------------------
+// ---- devices
 
 FakeLinks::NetnsKey FakeLinks::key_of(int netns_fd) {
   if (const auto id = kernel::netns_id(netns_fd)) return {id->device, id->inode};
@@ -146,7 +146,7 @@ bool FakeLinks::reachable(const Device& device, const IpAddress& gateway) const 
                              [&](const RouteSpec& r) { return !r.via && covers(r.destination); });
 }
 
-// ---- Links --------------------------------------------------------------------------------------
+// ---- Links
 
 Result<Link> FakeLinks::find(const IfName& name) {
   const std::lock_guard lock(mutex_);

@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
-// ---- socket addresses ---------------------------------------------------------------------------
+// ---- socket addresses
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -77,7 +77,7 @@ bool wait_for(int fd, short events, Clock::time_point deadline) {
   return ::poll(&ready, 1, static_cast<int>(std::max<long long>(left, 0))) > 0;
 }
 
-// ---- services -----------------------------------------------------------------------------------
+// ---- services
 
 // The answer on the wire: "<server> <client address>\n".
 Result<Answer> parse_answer(std::string_view text) {
@@ -162,7 +162,7 @@ class UdpService final : public SocketService {
   }
 };
 
-// ---- ping ---------------------------------------------------------------------------------------
+// ---- ping
 
 constexpr std::uint16_t kPingSequence = 7;
 
@@ -216,7 +216,7 @@ std::optional<std::chrono::microseconds> ping_from_here(const IpAddress& to, Mil
   return std::nullopt;
 }
 
-// ---- clients ------------------------------------------------------------------------------------
+// ---- clients
 
 Result<Answer> ask_from_here(const IpAddress& to, std::uint16_t port, Milliseconds timeout) {
   const auto deadline = Clock::now() + timeout;
@@ -259,7 +259,7 @@ Result<Answer> UdpClient::ask(Milliseconds timeout) {
   return parse_answer({text.data(), static_cast<std::size_t>(length)});
 }
 
-// ---- the world ----------------------------------------------------------------------------------
+// ---- the world
 
 void KernelFixture::SetUp() {
   home_ = must(kernel::current_netns());
@@ -384,7 +384,7 @@ std::string KernelFixture::sysctl(const std::string& name, const std::string& pa
   return value;
 }
 
-// ---- traffic ------------------------------------------------------------------------------------
+// ---- traffic
 
 std::optional<std::chrono::microseconds> KernelFixture::ping(const std::string& from,
                                                              const std::string& to,

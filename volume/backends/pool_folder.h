@@ -1,7 +1,7 @@
 // PoolFolder: the tree in which volumes are kept, whatever builds their data.
 //
-//   <root>/                     0711: containers of other users reach their data through it, nobody
-//   lists it
+//   <root>/                     0711  containers of other users reach their data through it,
+//                                     nobody lists it
 //     vol/<id>/                 0700  a volume; <id> is made by us, never by a user
 //       volume.json                   see volume_json.h
 //       _data/                        what is handed out, or

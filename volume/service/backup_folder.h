@@ -4,8 +4,7 @@
 //   lock                     flock(2): many readers, or one writer
 //   packs/                   see piece_store.h
 //   backups/<id>.index       zstd frame of the lines, zstd frame of the summary, and a skippable
-//   frame
-//                            (RFC 8878, 3.1.2) of 8 bytes: the size of the summary's frame
+//                            frame (RFC 8878, 3.1.2) of 8 bytes: the size of the summary's frame
 //   tmp/                     what is being written; a writer empties it first
 //
 // A backup is there from the rename of its index on. Each index stands alone: one backup may be

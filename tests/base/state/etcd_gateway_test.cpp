@@ -44,7 +44,7 @@ TEST(Base64, refuses_what_is_none) {
     EXPECT_FALSE(from_base64(text)) << text;
 }
 
-// ---- requests ----
+// ---- requests
 
 TEST(Requests, range) {
   EXPECT_EQ(encode(RangeRequest{.key = "/a"}), R"({"key":"L2E="})");
@@ -138,7 +138,7 @@ TEST(Requests, have_no_name_that_etcd_does_not_know) {
   EXPECT_EQ(names.size(), known.size()) << "a field is not sent any more";
 }
 
-// ---- answers ----
+// ---- answers
 
 TEST(Answers, range) {
   const auto answer = parse_range(

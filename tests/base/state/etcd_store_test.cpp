@@ -34,7 +34,7 @@ std::unique_ptr<EtcdStore> open(const EtcdConfig& config) {
   return std::move(*store);
 }
 
-// ---- answers that get lost ----
+// ---- answers that get lost
 
 class LostAnswers : public ::testing::Test {
  protected:
@@ -204,7 +204,7 @@ TEST_F(LostAnswers, a_watch_whose_stream_breaks_misses_and_repeats_nothing) {
   EXPECT_GT(proxy_.lost(), 0);
 }
 
-// ---- nobody answers ----
+// ---- nobody answers
 
 TEST(EtcdStore, says_who_does_not_answer_and_why) {
   const auto store = open({.endpoints = {"http://127.0.0.1:1", "http://[::1]:2"},
@@ -233,7 +233,7 @@ TEST(EtcdStore, a_name_that_nobody_knows_is_an_error_in_time) {
   EXPECT_THAT(found.error().text, HasSubstr("etcd.invalid"));
 }
 
-// ---- limits ----
+// ---- limits
 
 TEST(EtcdStore, a_transaction_that_etcd_would_not_take_is_refused) {
   const auto store = open({.endpoints = etcd().endpoints(), .prefix = etcd().new_prefix()});
@@ -317,7 +317,7 @@ TEST(EtcdStore, tells_of_its_members) {
   EXPECT_NE(members[1].error, "");
 }
 
-// ---- certificates and users ----
+// ---- certificates and users
 
 void run(const std::vector<std::string>& words) {
   const auto done = run_process(words, 30s);

@@ -125,7 +125,7 @@ struct WorldNames {
 };
 TYPED_TEST_SUITE(LinksSuite, Worlds, WorldNames);
 
-// ---- finding ------------------------------------------------------------------------------------
+// ---- finding
 
 TYPED_TEST(LinksSuite, WhatIsNotThereIsNotFound) {
   this->expect_code(this->links().find(ifname("nothing")), Code::kNotFound);
@@ -150,7 +150,7 @@ TYPED_TEST(LinksSuite, TheListHoldsWhatTheHostHasAndNothingElse) {
   EXPECT_EQ(names, (std::vector<std::string>{"fl-one", "lo", "veth0"}));
 }
 
-// ---- bridges ------------------------------------------------------------------------------------
+// ---- bridges
 
 TYPED_TEST(LinksSuite, ABridgeIsAsSpecified) {
   const auto made = this->bridge();
@@ -227,7 +227,7 @@ TYPED_TEST(LinksSuite, ABridgeTakesAMac) {
   this->expect_code(this->links().set_mac(4711, mac), Code::kNotFound);
 }
 
-// ---- veth ---------------------------------------------------------------------------------------
+// ---- veth
 
 TYPED_TEST(LinksSuite, AVethJoinsTheBridgeAndTheContainer) {
   const auto master = this->bridge();
@@ -287,7 +287,7 @@ TYPED_TEST(LinksSuite, ABridgeTakes1023Ports) {
   this->expect_code(this->links().find(ifname("v")), Code::kNotFound);
 }
 
-// ---- containers ---------------------------------------------------------------------------------
+// ---- containers
 
 TYPED_TEST(LinksSuite, AContainerHasItsAddressesAndRoutes) {
   const auto veth = must(this->links().create_veth(this->veth_spec("veth0")));
@@ -329,7 +329,7 @@ TYPED_TEST(LinksSuite, AContainerWithoutTheInterfaceIsNotFound) {
                     Code::kNotFound);
 }
 
-// ---- ports --------------------------------------------------------------------------------------
+// ---- ports
 
 TYPED_TEST(LinksSuite, ALinkJoinsAndLeavesABridge) {
   const auto master = this->bridge();
@@ -349,7 +349,7 @@ TYPED_TEST(LinksSuite, OnlyPortsHavePortFlags) {
   this->expect_code(this->links().set_port_flags(4711, {}), Code::kNotFound);
 }
 
-// ---- removal ------------------------------------------------------------------------------------
+// ---- removal
 
 TYPED_TEST(LinksSuite, ARemovedVethIsGoneOnBothSidesAndItsNamesAreFree) {
   for (int i = 0; i < 3; ++i) {
@@ -375,7 +375,7 @@ TYPED_TEST(LinksSuite, PortsOutliveTheirBridge) {
   EXPECT_EQ(must(this->links().find(veth.host_index)).master, 0);
 }
 
-// ---- the host -----------------------------------------------------------------------------------
+// ---- the host
 
 TYPED_TEST(LinksSuite, AnnouncementsNeedALink) {
   const int index = this->bridge().index;

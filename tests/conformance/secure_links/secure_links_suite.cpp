@@ -138,7 +138,7 @@ struct WorldNames {
 };
 TYPED_TEST_SUITE(SecureLinksSuite, Worlds, WorldNames);
 
-// ---- devices ------------------------------------------------------------------------------------
+// ---- devices
 
 TYPED_TEST(SecureLinksSuite, ProbingLeavesNothing) {
   const auto before = must(this->links().list()).size();
@@ -256,7 +256,7 @@ TYPED_TEST(SecureLinksSuite, RemoveTakesItAndSucceedsAgain) {
   EXPECT_THAT(this->peers(), IsEmpty());
 }
 
-// ---- peers --------------------------------------------------------------------------------------
+// ---- peers
 
 TYPED_TEST(SecureLinksSuite, PeersOfBothFamiliesAreSetAndRemoved) {
   this->ensure();

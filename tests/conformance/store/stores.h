@@ -101,7 +101,7 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
     start_ = *store_->revision();
   }
 
-  // ---- verbs ----
+  // ---- verbs
 
   Result<CommitResult> commit(Txn txn) { return store_->commit(txn); }
   std::int64_t put(const std::string& key, const std::string& value) {

@@ -147,7 +147,7 @@ struct WorldNames {
 };
 TYPED_TEST_SUITE(TunnelsSuite, Worlds, WorldNames);
 
-// ---- devices ------------------------------------------------------------------------------------
+// ---- devices
 
 TYPED_TEST(TunnelsSuite, EnsureMakesAPortOfTheBridge) {
   for (const char* local : {"192.0.2.1", "2001:db8:99::1"}) {
@@ -287,7 +287,7 @@ TYPED_TEST(TunnelsSuite, OnlyPortsOfBridgesHavePins) {
   must(this->tunnels().pin(ifname("veth0"), mac));
 }
 
-// ---- entries ------------------------------------------------------------------------------------
+// ---- entries
 
 TYPED_TEST(TunnelsSuite, EntriesOfBothFamiliesAreSetAndRemoved) {
   must(this->tunnels().ensure(this->spec()));

@@ -152,7 +152,7 @@ TEST_P(SecureOverlay, WithoutTheDeviceNothingLeaves) {
   EXPECT_TRUE(wire->tunnelled().empty());
 }
 
-// ---- the guard ----------------------------------------------------------------------------------
+// ---- the guard
 
 class GuardedOverlay : public SecureOverlay {
  protected:

@@ -37,7 +37,7 @@ std::vector<std::uint8_t> bytes_of(const ElementBytes& element) {
   return {element.bytes().begin(), element.bytes().end()};
 }
 
-// ---- bytes ----------------------------------------------------------------------------------
+// ---- bytes
 
 TEST(ElementBytes, FieldsArePaddedToRegisters) {
   EXPECT_THAT(bytes_of(ElementBytes().proto(6).port(8080).address(ip("10.1.0.2"))),
@@ -139,7 +139,7 @@ TEST(Answers, ErrorsAreRead) {
   EXPECT_EQ(answers->replies[0].error, ENOENT);
 }
 
-// ---- the kernel -----------------------------------------------------------------------------
+// ---- the kernel
 
 constexpr std::string_view kTableText = R"(
 table inet fairlead {

@@ -166,7 +166,7 @@ TEST(ForeignFirewallRules, DefaultInterfaceIsReadFromProc) {
   EXPECT_EQ(default_interface_v6("garbage\n"), "");
 }
 
-// ---- with the real tools --------------------------------------------------------------------
+// ---- with the real tools
 
 // Networks of ours (fl-one, odd0) and one of "Docker" (docker0), with an iptables variant in
 // between.
@@ -333,7 +333,7 @@ TEST_P(OtherFirewall, MissingToolsKeepNobodyFromTheNetwork) {
 INSTANTIATE_TEST_SUITE_P(Iptables, OtherFirewall, ::testing::Values("nft", "legacy"),
                          [](const auto& variant) { return std::string(variant.param); });
 
-// ---- firewalld ------------------------------------------------------------------------------
+// ---- firewalld
 
 // A firewall-cmd that keeps the trusted zone in a file: the daemon itself wants the host's D-Bus.
 class FirewalldTest : public ::testing::Test {

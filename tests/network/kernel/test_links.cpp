@@ -45,7 +45,7 @@ void advertise_router(const std::string& ifname, const std::string& prefix) {
             static_cast<ssize_t>(packet.size()));
 }
 
-// ---- bridges ------------------------------------------------------------------------------------
+// ---- bridges
 
 TEST_F(Links, ABridgeHasWhatWasAskedFor) {
   const auto mac = MacAddress::from_hash("one");
@@ -150,7 +150,7 @@ TEST_F(Links, ABridgeWithManyPortsKeepsItsMac) {
   EXPECT_EQ(must(links().find(ifname("fl-one"))).mac, mac);
 }
 
-// ---- veth ---------------------------------------------------------------------------------------
+// ---- veth
 
 TEST_F(Links, AFailedCreationLeavesNothing) {
   const auto bridge = add_bridge("fl-one", {"10.1.0.1/24"});
@@ -194,7 +194,7 @@ TEST_F(Links, IsolatedPortsReachTheBridgeButNotEachOther) {
   EXPECT_TRUE(ping("a", "10.1.0.1"));
 }
 
-// ---- containers ---------------------------------------------------------------------------------
+// ---- containers
 
 TEST_F(Links, AContainerTalksToItsBridgeAndToOthersInBothFamilies) {
   add_bridge("fl-one", {"10.1.0.1/24", "fd00:1::1/64"});
@@ -335,7 +335,7 @@ TEST_F(Links, NoFirstIpv6PacketIsLostInEitherDirection) {
   EXPECT_EQ(lost, 0);
 }
 
-// ---- the host -----------------------------------------------------------------------------------
+// ---- the host
 
 TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
   EXPECT_EQ(must(links().default_route_link()).value().name, "uplink0");

@@ -92,7 +92,7 @@ TEST(WireguardKey, EachOneMadeIsAnother) {
   EXPECT_EQ(known.size(), 50U);
 }
 
-// ---- the file -----------------------------------------------------------------------------------
+// ---- the file
 
 class KeyFile : public ::testing::Test {
  protected:
@@ -181,7 +181,7 @@ TEST_F(KeyFile, NoLinkIsFollowedAndNoFolderRead) {
   EXPECT_FALSE(load_or_make_private_key(folder_ + "/nothing"));
 }
 
-// ---- addresses ----------------------------------------------------------------------------------
+// ---- addresses
 
 TEST(SecureAddress, FollowsFromTheIds) {
   const Cidr one = secure_address("shop", std::string(32, 'a'));

@@ -57,7 +57,7 @@ PeerPlan plan(const std::vector<SecurePeer>& present, const std::vector<SecurePe
   return made ? *made : PeerPlan{};
 }
 
-// ---- plans --------------------------------------------------------------------------------------
+// ---- plans
 
 TEST(PeerPlan, NothingIsSentOfPeersThatAreAsTheyShouldBe) {
   const auto made = plan({peer(2), peer(3)}, {peer(3), peer(2)});
@@ -121,7 +121,7 @@ TEST(PeerPlan, TooManyAddressesAreRefused) {
   EXPECT_TRUE(plan_peers(held({}), std::vector{many}));
 }
 
-// ---- bytes --------------------------------------------------------------------------------------
+// ---- bytes
 
 TEST(WireguardMessages, ADeviceIsMadeDownAndOfTheKind) {
   SecureLinkSpec spec{.name = *IfName::parse("flwg0"), .mtu = 1420, .alias = "fairlead"};
@@ -212,7 +212,7 @@ TEST(WireguardMessages, ManyPeersAreSplit) {
   for (const auto& each : dump.state.peers) EXPECT_EQ(each.peer.allowed_ips.size(), kMaxAllowedIps);
 }
 
-// ---- dumps --------------------------------------------------------------------------------------
+// ---- dumps
 
 TEST(ParseDevice, ReadsWhatWasSet) {
   DeviceDump dump;

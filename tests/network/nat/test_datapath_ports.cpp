@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Way{Proto::kUdp, Family::kV4, false}, Way{Proto::kUdp, Family::kV6, true}),
     name_of);
 
-// ---- host addresses -------------------------------------------------------------------------
+// ---- host addresses
 
 class HostAddress : public NatFixture {
  protected:
