@@ -58,11 +58,9 @@ function(fairlead_test name)
     PROPERTIES LABELS ${ARG_TIER} TIMEOUT 120 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 
-# fairlead_folders(a b ...): the folders below this one that hold a CMakeLists.txt.
+# fairlead_folders(a b ...): add_subdirectory for each.
 function(fairlead_folders)
   foreach(folder ${ARGN})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
-      add_subdirectory(${folder})
-    endif()
+    add_subdirectory(${folder})
   endforeach()
 endfunction()

@@ -3,7 +3,7 @@
 set(FAIRLEAD_CLIENT_DEFINITIONS FAIRLEAD_VERSION="${PROJECT_VERSION}"
   FAIRLEAD_LIBEXECDIR="${CMAKE_INSTALL_FULL_LIBEXECDIR}/fairlead")
 if(NOT FAIRLEAD_FUZZ)
-  fairlead_program(fairlead_cni_client OUTPUT fairlead-cni SOURCES ${CMAKE_SOURCE_DIR}/plugin-api/bin/cni_client.cpp)
+  fairlead_program(fairlead_cni_client OUTPUT fairlead-cni SOURCES cni_client.cpp)
   target_compile_definitions(fairlead_cni_client PRIVATE ${FAIRLEAD_CLIENT_DEFINITIONS})
   set_target_properties(fairlead_cni_client PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(fairlead_cni_client PRIVATE -Os -fno-exceptions -fno-rtti -fno-pie -fno-stack-protector
@@ -20,7 +20,7 @@ if(NOT FAIRLEAD_FUZZ)
   endif()
 
   # The same through the C library: what other processors get. Built for the tests, which run both.
-  fairlead_program(fairlead_cni_client_libc OUTPUT fairlead-cni-libc SOURCES ${CMAKE_SOURCE_DIR}/plugin-api/bin/cni_client.cpp)
+  fairlead_program(fairlead_cni_client_libc OUTPUT fairlead-cni-libc SOURCES cni_client.cpp)
   target_compile_definitions(fairlead_cni_client_libc PRIVATE ${FAIRLEAD_CLIENT_DEFINITIONS})
   set_target_properties(fairlead_cni_client_libc PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_options(fairlead_cni_client_libc PRIVATE -Os -fno-exceptions -fno-rtti)
@@ -38,7 +38,7 @@ function(fairlead_start_quickly target)
   if(FAIRLEAD_SANITIZE)
     return()
   endif()
-  target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/plugin-api/bin/cni_local_fmt.cpp)
+  target_sources(${target} PRIVATE cni_local_fmt.cpp)
   target_link_libraries(${target} PRIVATE fmt::fmt)
   target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc)
   # Before the shared libraries, which then have nothing left to give (--as-needed).
@@ -53,6 +53,6 @@ endfunction()
 # The whole core in one executable.
 if(NOT FAIRLEAD_FUZZ AND TARGET fairlead_core)
   fairlead_program(fairlead_cni_local OUTPUT fairlead-cni-local
-    SOURCES ${CMAKE_SOURCE_DIR}/plugin-api/bin/cni_local_main.cpp LINK fairlead_cni fairlead_core)
+    SOURCES cni_local_main.cpp LINK fairlead_cni fairlead_core)
   fairlead_start_quickly(fairlead_cni_local)
 endif()

@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(Architecture, every_include_of_the_sources_is_an_allowed_arrow) {
+TEST(Architecture, EveryIncludeOfTheSourcesIsAnAllowedArrow) {
   const Report report = check_layers(FAIRLEAD_SOURCE_FOLDER);
   EXPECT_GT(report.files, 50U) << "were the sources found in " << FAIRLEAD_SOURCE_FOLDER << "?";
   for (const Violation& violation : report.violations) ADD_FAILURE() << violation;
@@ -45,12 +45,12 @@ class PlantedTree : public ::testing::Test {
   std::filesystem::path root_;
 };
 
-TEST_F(PlantedTree, an_empty_tree_has_no_violations) {
+TEST_F(PlantedTree, AnEmptyTreeHasNoViolations) {
   EXPECT_THAT(check_layers(root_).violations, IsEmpty());
   EXPECT_EQ(check_layers(root_).files, 0U);
 }
 
-TEST_F(PlantedTree, a_bad_arrow_is_shown_with_file_line_and_reason) {
+TEST_F(PlantedTree, ABadArrowIsShownWithFileLineAndReason) {
   EXPECT_THAT(
       including("network/api/types.h", "\"network/kernel/links.h\""),
       ElementsAre(AllOf(HasSubstr("network/api/types.h:2: #include \"network/kernel/links.h\""),
@@ -62,7 +62,7 @@ struct Arrow {
   const char* header;
 };
 
-TEST_F(PlantedTree, forbidden_arrows_are_found) {
+TEST_F(PlantedTree, ForbiddenArrowsAreFound) {
   for (const Arrow& arrow : std::vector<Arrow>{
            {"base/log.cpp", "\"base/json/json.h\""},
            {"base/log.cpp", "\"base/state/store.h\""},
@@ -92,7 +92,7 @@ TEST_F(PlantedTree, forbidden_arrows_are_found) {
         << arrow.file << " includes " << arrow.header;
 }
 
-TEST_F(PlantedTree, allowed_arrows_are_not_complained_about) {
+TEST_F(PlantedTree, AllowedArrowsAreNotComplainedAbout) {
   for (const Arrow& arrow : std::vector<Arrow>{
            {"base/log.cpp", "\"base/log.h\""},
            {"base/log.cpp", "<fmt/format.h>"},
@@ -116,7 +116,7 @@ TEST_F(PlantedTree, allowed_arrows_are_not_complained_about) {
         << arrow.file << " includes " << arrow.header;
 }
 
-TEST_F(PlantedTree, each_library_has_one_owner) {
+TEST_F(PlantedTree, EachLibraryHasOneOwner) {
   for (const Arrow& arrow : std::vector<Arrow>{
            {"network/service/service.cpp", "<libmnl/libmnl.h>"},
            {"network/nat/nat.cpp", "<nftables/libnftables.h>"},
@@ -134,24 +134,24 @@ TEST_F(PlantedTree, each_library_has_one_owner) {
         << arrow.file << " includes " << arrow.header;
 }
 
-TEST_F(PlantedTree, headers_are_named_from_the_root) {
+TEST_F(PlantedTree, HeadersAreNamedFromTheRoot) {
   EXPECT_THAT(including("base/log.cpp", "\"log.h\""), ElementsAre(HasSubstr("from the root")));
   EXPECT_THAT(including("base/log.cpp", "\"../network/api/types.h\""),
               ElementsAre(HasSubstr("from the root")));
 }
 
-TEST_F(PlantedTree, brackets_and_odd_blanks_do_not_hide_an_arrow) {
+TEST_F(PlantedTree, BracketsAndOddBlanksDoNotHideAnArrow) {
   EXPECT_EQ(including("network/api/types.h", "<network/kernel/links.h>").size(), 1U);
   plant("network/api/odd.h", "  #\tinclude   \"network/kernel/links.h\"  // why\n");
   EXPECT_EQ(check_layers(root_).violations.size(), 1U);
 }
 
-TEST_F(PlantedTree, a_folder_without_a_layer_is_found) {
+TEST_F(PlantedTree, AFolderWithoutALayerIsFound) {
   EXPECT_THAT(including("network/misc/x.h", "<string>"),
               ElementsAre(HasSubstr("not in the table of layers")));
 }
 
-TEST_F(PlantedTree, every_bad_line_is_reported) {
+TEST_F(PlantedTree, EveryBadLineIsReported) {
   plant("base/a.h",
         "#include \"network/api/types.h\"\n#include <string>\n#include \"volume/api/types.h\"\n");
   plant("base/b.cpp", "#include \"network/api/types.h\"\n");

@@ -8,13 +8,13 @@ namespace {
 Cidr cidr(std::string_view text) { return Cidr::parse(text).value(); }
 IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 
-TEST(Cidr, keeps_the_address_it_was_written_with) {
+TEST(Cidr, KeepsTheAddressItWasWrittenWith) {
   EXPECT_EQ(cidr("10.1.0.5/24").to_string(), "10.1.0.5/24");
   EXPECT_EQ(cidr("10.1.0.5/24").network(), cidr("10.1.0.0/24"));
   EXPECT_EQ(cidr("FD00::5/64").network().to_string(), "fd00::/64");
 }
 
-TEST(Cidr, what_is_not_a_prefix_is_refused) {
+TEST(Cidr, WhatIsNotAPrefixIsRefused) {
   for (const char* bad :
        {"", "/", "10.1.0.0", "10.1.0.0/", "10.1.0.0/33", "10.1.0.0/-1", "10.1.0.0/+1",
         "10.1.0.0/2 4", "10.1.0.0/24 ", "10.1.0.0/24/24", "10.1.0.0/0x8",
@@ -22,14 +22,14 @@ TEST(Cidr, what_is_not_a_prefix_is_refused) {
     EXPECT_FALSE(Cidr::parse(bad)) << bad;
 }
 
-TEST(Cidr, errors_say_what_is_legal) {
+TEST(Cidr, ErrorsSayWhatIsLegal) {
   EXPECT_NE(Cidr::parse("10.1.0.0/33").error().text.find("0 to 32"), std::string::npos);
   EXPECT_NE(Cidr::parse("fd00::/129").error().text.find("0 to 128"), std::string::npos);
   EXPECT_NE(Cidr::parse("10.1.0.0").error().text.find("prefix length is missing"),
             std::string::npos);
 }
 
-TEST(Cidr, a_subnet_has_no_host_bits_and_the_error_says_what_it_would_be) {
+TEST(Cidr, ASubnetHasNoHostBitsAndTheErrorSaysWhatItWouldBe) {
   EXPECT_TRUE(Cidr::parse_subnet("10.1.0.0/24"));
   EXPECT_TRUE(Cidr::parse_subnet("10.1.0.7/32"));
   const auto refused = Cidr::parse_subnet("10.1.0.5/24");
@@ -37,7 +37,7 @@ TEST(Cidr, a_subnet_has_no_host_bits_and_the_error_says_what_it_would_be) {
   EXPECT_NE(refused.error().text.find("did you mean 10.1.0.0/24"), std::string::npos);
 }
 
-TEST(Cidr, has_a_first_and_a_last_address) {
+TEST(Cidr, HasAFirstAndALastAddress) {
   EXPECT_EQ(cidr("10.1.2.3/22").first(), ip("10.1.0.0"));
   EXPECT_EQ(cidr("10.1.2.3/22").last(), ip("10.1.3.255"));
   EXPECT_EQ(cidr("0.0.0.0/0").last(), ip("255.255.255.255"));
@@ -46,7 +46,7 @@ TEST(Cidr, has_a_first_and_a_last_address) {
   EXPECT_EQ(cidr("::/0").last(), ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
 }
 
-TEST(Cidr, contains_the_addresses_of_its_subnet) {
+TEST(Cidr, ContainsTheAddressesOfItsSubnet) {
   EXPECT_TRUE(cidr("10.1.0.5/24").contains(ip("10.1.0.0")));
   EXPECT_TRUE(cidr("10.1.0.0/24").contains(ip("10.1.0.255")));
   EXPECT_FALSE(cidr("10.1.0.0/24").contains(ip("10.1.1.0")));
@@ -54,14 +54,14 @@ TEST(Cidr, contains_the_addresses_of_its_subnet) {
   EXPECT_FALSE(cidr("0.0.0.0/0").contains(ip("::1")));
 }
 
-TEST(Cidr, contains_smaller_subnets_and_itself) {
+TEST(Cidr, ContainsSmallerSubnetsAndItself) {
   EXPECT_TRUE(cidr("10.1.0.0/16").contains(cidr("10.1.3.0/24")));
   EXPECT_TRUE(cidr("10.1.0.0/16").contains(cidr("10.1.0.0/16")));
   EXPECT_FALSE(cidr("10.1.3.0/24").contains(cidr("10.1.0.0/16")));
   EXPECT_FALSE(cidr("10.1.0.0/16").contains(cidr("10.2.0.0/24")));
 }
 
-TEST(Cidr, overlaps_whichever_is_larger) {
+TEST(Cidr, OverlapsWhicheverIsLarger) {
   EXPECT_TRUE(cidr("10.1.0.0/16").overlaps(cidr("10.1.3.0/24")));
   EXPECT_TRUE(cidr("10.1.3.0/24").overlaps(cidr("10.1.0.0/16")));
   EXPECT_TRUE(cidr("10.1.3.9/24").overlaps(cidr("10.1.3.0/25"))) << "host bits do not matter";
@@ -70,7 +70,7 @@ TEST(Cidr, overlaps_whichever_is_larger) {
   EXPECT_FALSE(cidr("0.0.0.0/0").overlaps(cidr("::/0")));
 }
 
-TEST(Cidr, size_is_saturated) {
+TEST(Cidr, SizeIsSaturated) {
   EXPECT_EQ(cidr("10.1.0.0/24").size(), 256U);
   EXPECT_EQ(cidr("10.1.0.0/32").size(), 1U);
   EXPECT_EQ(cidr("0.0.0.0/0").size(), std::uint64_t{1} << 32);
@@ -79,7 +79,7 @@ TEST(Cidr, size_is_saturated) {
   EXPECT_EQ(cidr("::/0").size(), UINT64_MAX);
 }
 
-TEST(Cidr, made_of_an_address_has_at_most_its_width) {
+TEST(Cidr, MadeOfAnAddressHasAtMostItsWidth) {
   EXPECT_EQ(Cidr::of(ip("10.1.0.5"), 24), cidr("10.1.0.5/24"));
   EXPECT_EQ(Cidr::of(ip("10.1.0.5"), 128), cidr("10.1.0.5/32"));
 }

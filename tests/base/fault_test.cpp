@@ -22,27 +22,27 @@ ProcessResult pass(const std::string& fault, std::vector<std::string> names) {
   return done ? *done : ProcessResult{};
 }
 
-TEST(Fault, does_nothing_when_it_is_not_asked_to) {
+TEST(Fault, DoesNothingWhenItIsNotAskedTo) {
   const auto done = pass("", {"a", "b"});
   EXPECT_EQ(done.exit_code, 0);
   EXPECT_EQ(done.out, "..");
 }
 
-TEST(Fault, kills_at_the_named_point_only) {
+TEST(Fault, KillsAtTheNamedPointOnly) {
   const auto done = pass("b", {"a", "b", "c"});
   EXPECT_EQ(done.exit_code, 128 + 9);
   EXPECT_EQ(done.out, ".");
   EXPECT_EQ(pass("z", {"a", "b"}).exit_code, 0);
 }
 
-TEST(Fault, kills_at_the_nth_passage) {
+TEST(Fault, KillsAtTheNthPassage) {
   const auto done = pass("a:3", {"a", "b", "a", "a", "a"});
   EXPECT_EQ(done.exit_code, 128 + 9);
   EXPECT_EQ(done.out, "...");
   EXPECT_EQ(pass("a:3", {"a", "a"}).exit_code, 0);
 }
 
-TEST(Fault, lists_the_points_that_are_passed) {
+TEST(Fault, ListsThePointsThatArePassed) {
   std::string file = std::filesystem::temp_directory_path() / "fairlead-fault-XXXXXX";
   ::close(::mkstemp(file.data()));
   EXPECT_EQ(pass("list:" + file, {"a.one", "b.two", "a.one"}).exit_code, 0);

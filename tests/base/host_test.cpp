@@ -5,18 +5,18 @@
 namespace fairlead {
 namespace {
 
-TEST(Host, the_boot_id_is_a_uuid_that_stays) {
+TEST(Host, TheBootIdIsAUuidThatStays) {
   EXPECT_EQ(boot_id().size(), 36U);
   EXPECT_EQ(boot_id(), boot_id());
 }
 
-TEST(Host, times_are_printed_as_rfc_3339_in_utc) {
+TEST(Host, TimesArePrintedAsRfc3339InUtc) {
   EXPECT_EQ(rfc3339(0), "1970-01-01T00:00:00Z");
   EXPECT_EQ(rfc3339(1769860800), "2026-01-31T12:00:00Z");
   EXPECT_EQ(rfc3339(951782400), "2000-02-29T00:00:00Z");
 }
 
-TEST(Host, the_time_goes_on) { EXPECT_GE(unix_time(), 1'760'000'000); }
+TEST(Host, TheTimeGoesOn) { EXPECT_GE(unix_time(), 1'760'000'000); }
 
 }  // namespace
 }  // namespace fairlead

@@ -10,14 +10,14 @@ namespace {
 
 IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 
-TEST(IpAddress, is_printed_in_its_shortest_form) {
+TEST(IpAddress, IsPrintedInItsShortestForm) {
   EXPECT_EQ(ip("10.1.0.2").to_string(), "10.1.0.2");
   EXPECT_EQ(ip("FD00:0:0::0002").to_string(), "fd00::2");
   EXPECT_EQ(ip("::").to_string(), "::");
   EXPECT_EQ(ip("::ffff:10.1.0.2").to_string(), "::ffff:10.1.0.2");
 }
 
-TEST(IpAddress, what_is_not_an_address_is_refused) {
+TEST(IpAddress, WhatIsNotAnAddressIsRefused) {
   using std::string_literals::operator""s;
   for (const std::string& bad :
        {""s, "10.1.0"s, "10.1.0.256"s, "10.1.0.2 "s, " 10.1.0.2"s, "10.1.0.2/24"s, "010.1.0.2"s,
@@ -26,13 +26,13 @@ TEST(IpAddress, what_is_not_an_address_is_refused) {
     EXPECT_FALSE(IpAddress::parse(bad)) << bad;
 }
 
-TEST(IpAddress, the_error_shows_the_bad_text_but_not_all_of_a_long_one) {
+TEST(IpAddress, TheErrorShowsTheBadTextButNotAllOfALongOne) {
   const auto error = IpAddress::parse(std::string(500, 'x')).error();
   EXPECT_EQ(error.code, Code::kInvalid);
   EXPECT_LT(error.text.size(), 150U);
 }
 
-TEST(IpAddress, knows_its_kind) {
+TEST(IpAddress, KnowsItsKind) {
   EXPECT_TRUE(ip("0.0.0.0").is_any());
   EXPECT_TRUE(ip("::").is_any());
   EXPECT_FALSE(ip("::1").is_any());
@@ -47,7 +47,7 @@ TEST(IpAddress, knows_its_kind) {
   EXPECT_FALSE(ip("fe80::1").is_multicast());
 }
 
-TEST(IpAddress, orders_by_family_then_by_number) {
+TEST(IpAddress, OrdersByFamilyThenByNumber) {
   std::vector<IpAddress> all{ip("fd00::1"), ip("10.0.0.10"), ip("::"), ip("10.0.0.9"),
                              ip("255.255.255.255")};
   std::ranges::sort(all);
@@ -58,7 +58,7 @@ TEST(IpAddress, orders_by_family_then_by_number) {
   EXPECT_NE(ip("0.0.0.0"), ip("::"));
 }
 
-TEST(IpAddress, hex_goes_there_and_back_and_sorts_as_numbers_do) {
+TEST(IpAddress, HexGoesThereAndBackAndSortsAsNumbersDo) {
   EXPECT_EQ(ip("10.1.0.2").to_hex(), "0a010002");
   EXPECT_EQ(ip("fd00::2").to_hex(), "fd000000000000000000000000000002");
   for (const char* text : {"10.1.0.2", "255.255.255.255", "0.0.0.0", "fd00::2", "::"})
@@ -68,7 +68,7 @@ TEST(IpAddress, hex_goes_there_and_back_and_sorts_as_numbers_do) {
     EXPECT_FALSE(IpAddress::from_hex(bad));
 }
 
-TEST(IpAddress, addition_carries_over_bytes) {
+TEST(IpAddress, AdditionCarriesOverBytes) {
   EXPECT_EQ(ip("10.0.0.255").plus(1), ip("10.0.1.0"));
   EXPECT_EQ(ip("10.0.0.0").plus(0), ip("10.0.0.0"));
   EXPECT_EQ(ip("10.0.0.0").plus(65536), ip("10.1.0.0"));
@@ -78,14 +78,14 @@ TEST(IpAddress, addition_carries_over_bytes) {
   EXPECT_EQ(ip("::ffff").plus(UINT64_MAX), ip("::1:0:0:0:fffe"));
 }
 
-TEST(IpAddress, addition_beyond_the_last_address_is_nothing) {
+TEST(IpAddress, AdditionBeyondTheLastAddressIsNothing) {
   EXPECT_FALSE(ip("255.255.255.255").plus(1));
   EXPECT_FALSE(ip("10.0.0.0").plus(UINT64_MAX));
   EXPECT_FALSE(ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff").plus(1));
   EXPECT_TRUE(ip("255.255.255.254").plus(1));
 }
 
-TEST(IpAddress, distance_is_the_inverse_of_addition) {
+TEST(IpAddress, DistanceIsTheInverseOfAddition) {
   EXPECT_EQ(ip("10.0.0.0").distance_to(ip("10.0.1.0")), 256U);
   EXPECT_EQ(ip("10.0.0.9").distance_to(ip("10.0.0.9")), 0U);
   EXPECT_EQ(ip("0.0.0.0").distance_to(ip("255.255.255.255")), UINT32_MAX);
@@ -94,19 +94,19 @@ TEST(IpAddress, distance_is_the_inverse_of_addition) {
     EXPECT_EQ(ip("10.3.2.250").distance_to(*ip("10.3.2.250").plus(offset)), offset);
 }
 
-TEST(IpAddress, distance_backwards_or_to_the_other_family_is_nothing) {
+TEST(IpAddress, DistanceBackwardsOrToTheOtherFamilyIsNothing) {
   EXPECT_EQ(ip("10.0.0.9").distance_to(ip("10.0.0.8")), 0U);
   EXPECT_EQ(ip("10.0.0.9").distance_to(ip("fd00::")), 0U);
 }
 
-TEST(IpAddress, distance_is_saturated) {
+TEST(IpAddress, DistanceIsSaturated) {
   EXPECT_EQ(ip("::").distance_to(ip("0:0:0:1::")), UINT64_MAX);
   EXPECT_EQ(ip("::1").distance_to(ip("0:0:0:1::")), UINT64_MAX);
   EXPECT_EQ(ip("::2").distance_to(ip("0:0:0:1::")), UINT64_MAX - 1);
   EXPECT_EQ(ip("::").distance_to(ip("ffff::")), UINT64_MAX);
 }
 
-TEST(IpAddress, takes_the_bytes_of_its_family) {
+TEST(IpAddress, TakesTheBytesOfItsFamily) {
   const std::array<std::uint8_t, 4> four{10, 1, 0, 2};
   EXPECT_EQ(IpAddress::from_bytes(Family::kV4, four), ip("10.1.0.2"));
   EXPECT_EQ(IpAddress::from_bytes(Family::kV4, {}), ip("0.0.0.0"));

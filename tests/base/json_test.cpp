@@ -31,25 +31,25 @@ std::string error_of(const Result<T>& result) {
   return result.error().text;
 }
 
-TEST(JsonParse, reads_any_value) {
+TEST(JsonParse, ReadsAnyValue) {
   EXPECT_EQ(parse(R"({"a":[1,null,true,"x"]})").value()["a"].size(), 4U);
   EXPECT_EQ(parse(" 7 ").value(), 7);
   EXPECT_TRUE(parse("null").value().is_null());
 }
 
-TEST(JsonParse, refuses_what_is_not_one_value_and_says_where) {
+TEST(JsonParse, RefusesWhatIsNotOneValueAndSaysWhere) {
   for (const char* bad : {"{", "[1,]", "{\"a\":}", "{'a':1}", "{\"a\":1}x", "1 2", "nul", "\"a",
                           "{\"a\" 1}", "NaN", "01", "\"\t\"", "/*x*/1"})
     EXPECT_THAT(error_of(parse(bad)), HasSubstr("not valid JSON (at byte")) << bad;
   EXPECT_THAT(error_of(parse(R"({"a":1,"b":x})")), HasSubstr("at byte 12 of 13"));
 }
 
-TEST(JsonParse, an_empty_text_is_said_to_be_empty) {
+TEST(JsonParse, AnEmptyTextIsSaidToBeEmpty) {
   for (const char* empty : {"", " ", "\n\t "})
     EXPECT_EQ(error_of(parse(empty)), "the JSON is empty");
 }
 
-TEST(JsonParse, bytes_that_are_not_utf8_are_refused) {
+TEST(JsonParse, BytesThatAreNotUtf8AreRefused) {
   for (const char* bad :
        {"\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "{\"\xfe\":1}"})
     EXPECT_FALSE(parse(bad));
@@ -61,7 +61,7 @@ std::string nested(int levels) {
          std::string(static_cast<std::size_t>(levels), ']');
 }
 
-TEST(JsonParse, the_depth_has_a_limit) {
+TEST(JsonParse, TheDepthHasALimit) {
   EXPECT_TRUE(parse(nested(64)));
   EXPECT_THAT(error_of(parse(nested(65))), HasSubstr("64 levels"));
   EXPECT_FALSE(parse(std::string(1'000'000, '[')));
@@ -70,26 +70,26 @@ TEST(JsonParse, the_depth_has_a_limit) {
   EXPECT_THAT(error_of(parse(objects)), HasSubstr("64 levels"));
 }
 
-TEST(JsonParse, brackets_in_strings_are_no_depth) {
+TEST(JsonParse, BracketsInStringsAreNoDepth) {
   EXPECT_TRUE(parse("\"" + std::string(100, '[') + "\""));
   EXPECT_TRUE(parse("\"\\\"" + std::string(100, '{') + "\""));
   EXPECT_FALSE(parse("[\"\\\\\"," + nested(64) + "]"))
       << "the string ends behind an escaped backslash";
 }
 
-TEST(JsonDump, is_compact_and_never_fails) {
+TEST(JsonDump, IsCompactAndNeverFails) {
   EXPECT_EQ(dump(Json{{"a", 1}}), R"({"a":1})");
   EXPECT_EQ(dump(Json("a\xff")), "\"a\xef\xbf\xbd\"");
   EXPECT_EQ(dump_pretty(Json{{"a", 1}}), "{\n  \"a\": 1\n}");
 }
 
-TEST(JsonObject, must_be_one) {
+TEST(JsonObject, MustBeOne) {
   const Json array = parse("[1]").value();
   EXPECT_EQ(error_of(Object::of(array)), "the document must be a JSON object, not array");
   EXPECT_EQ(error_of(Object::of(array, "ipam")), "field ipam must be a JSON object, not array");
 }
 
-TEST(JsonObject, absent_and_null_are_the_same) {
+TEST(JsonObject, AbsentAndNullAreTheSame) {
   const Document document(R"({"null":null,"x":1})");
   EXPECT_EQ(document->find("null"), nullptr);
   EXPECT_EQ(document->find("absent"), nullptr);
@@ -98,7 +98,7 @@ TEST(JsonObject, absent_and_null_are_the_same) {
   EXPECT_EQ(error_of(document->string("absent")), "field absent is missing");
 }
 
-TEST(JsonString, is_read_or_refused_by_name) {
+TEST(JsonString, IsReadOrRefusedByName) {
   const Document document(R"({"s":"text","empty":"","n":1})");
   EXPECT_EQ(document->string("s").value(), "text");
   EXPECT_EQ(document->string("empty").value(), "");
@@ -108,7 +108,7 @@ TEST(JsonString, is_read_or_refused_by_name) {
   EXPECT_EQ(error_of(document->string_or("n", "else")), "field n must be a string, not number");
 }
 
-TEST(JsonInteger, has_bounds) {
+TEST(JsonInteger, HasBounds) {
   const Document document(
       R"({"n":7,"low":-1,"f":1.5,"whole":2.0,"s":"7","b":true,"huge":18446744073709551615,"big":9223372036854775807})");
   EXPECT_EQ(document->integer("n", 0, 10).value(), 7);
@@ -127,7 +127,7 @@ TEST(JsonInteger, has_bounds) {
   EXPECT_FALSE(document->integer_or("s", 0, 1, 42));
 }
 
-TEST(JsonBool, is_also_read_from_text_as_cni_writes_it) {
+TEST(JsonBool, IsAlsoReadFromTextAsCniWritesIt) {
   const Document document(R"({"t":true,"f":false,"ts":"True","fs":"false","x":"yes","n":1})");
   EXPECT_TRUE(document->bool_or("t", false).value());
   EXPECT_FALSE(document->bool_or("f", true).value());
@@ -138,7 +138,7 @@ TEST(JsonBool, is_also_read_from_text_as_cni_writes_it) {
   EXPECT_FALSE(document->bool_or("n", true));
 }
 
-TEST(JsonNested, fields_are_named_with_their_path) {
+TEST(JsonNested, FieldsAreNamedWithTheirPath) {
   const Document document(R"({"ipam":{"ranges":[{"subnet":1}]},"list":[1]})");
   const auto ipam = document->object("ipam");
   ASSERT_TRUE(ipam);
@@ -151,14 +151,14 @@ TEST(JsonNested, fields_are_named_with_their_path) {
   EXPECT_EQ(error_of(document->object("absent")), "field absent is missing");
 }
 
-TEST(JsonNested, an_object_may_be_absent) {
+TEST(JsonNested, AnObjectMayBeAbsent) {
   const Document document(R"({"o":{},"n":1})");
   EXPECT_TRUE(document->object_or_none("o").value());
   EXPECT_FALSE(document->object_or_none("absent").value());
   EXPECT_FALSE(document->object_or_none("n"));
 }
 
-TEST(JsonArrays, of_strings) {
+TEST(JsonArrays, OfStrings) {
   const Document document(R"({"a":["x","y"],"mixed":["x",1],"s":"x","empty":[]})");
   EXPECT_THAT(document->strings_or_empty("a").value(), ElementsAre("x", "y"));
   EXPECT_THAT(document->strings_or_empty("empty").value(), IsEmpty());
@@ -169,7 +169,7 @@ TEST(JsonArrays, of_strings) {
               HasSubstr("field s must be an array of strings"));
 }
 
-TEST(JsonArrays, of_objects) {
+TEST(JsonArrays, OfObjects) {
   const Document document(R"({"a":[{"x":"1"},{"x":"2"}],"mixed":[{},1],"o":{}})");
   const auto objects = document->objects_or_empty("a");
   ASSERT_TRUE(objects);
@@ -182,7 +182,7 @@ TEST(JsonArrays, of_objects) {
               HasSubstr("field o must be an array of objects"));
 }
 
-TEST(JsonMap, takes_scalars_as_text) {
+TEST(JsonMap, TakesScalarsAsText) {
   const Document document(R"({"m":{"s":"x","n":1500,"b":true,"neg":-1},"bad":{"a":[1]},"s":"x"})");
   EXPECT_THAT(document->string_map_or_empty("m").value(),
               ElementsAre(Pair("b", "true"), Pair("n", "1500"), Pair("neg", "-1"), Pair("s", "x")));
@@ -192,7 +192,7 @@ TEST(JsonMap, takes_scalars_as_text) {
   EXPECT_FALSE(document->string_map_or_empty("s"));
 }
 
-TEST(JsonKeys, may_be_matched_without_regard_to_case) {
+TEST(JsonKeys, MayBeMatchedWithoutRegardToCase) {
   const Document document(R"({"HostPort":8080,"Inner":{"Name":"x"}})", Keys::kAnyCase);
   EXPECT_EQ(document->integer("hostPort", 1, 65535).value(), 8080);
   EXPECT_EQ(document->object("inner").value().string("NAME").value(), "x");
@@ -200,17 +200,17 @@ TEST(JsonKeys, may_be_matched_without_regard_to_case) {
   EXPECT_TRUE(document->only({"hostport", "inner"}));
 }
 
-TEST(JsonKeys, the_exact_one_wins) {
+TEST(JsonKeys, TheExactOneWins) {
   const Document document(R"({"Name":"loose","name":"exact"})", Keys::kAnyCase);
   EXPECT_EQ(document->string("name").value(), "exact");
 }
 
-TEST(JsonKeys, are_exact_unless_said_otherwise) {
+TEST(JsonKeys, AreExactUnlessSaidOtherwise) {
   const Document document(R"({"HostPort":8080})");
   EXPECT_EQ(document->find("hostPort"), nullptr);
 }
 
-TEST(JsonOnly, unknown_keys_are_refused_with_a_suggestion) {
+TEST(JsonOnly, UnknownKeysAreRefusedWithASuggestion) {
   const Document document(R"({"log_levle":"info","o":{"x":1}})");
   const auto refused = document->only({"log_level", "o"});
   ASSERT_FALSE(refused);

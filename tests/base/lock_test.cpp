@@ -53,7 +53,7 @@ class LockTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
-TEST_F(LockTest, makes_its_folder_for_root_only) {
+TEST_F(LockTest, MakesItsFolderForRootOnly) {
   NamedLocks locks(folder());
   EXPECT_TRUE(locks.lock("network-a", milliseconds(100)));
   struct stat status {};
@@ -61,19 +61,19 @@ TEST_F(LockTest, makes_its_folder_for_root_only) {
   EXPECT_EQ(status.st_mode & 0777, 0700U);
 }
 
-TEST_F(LockTest, is_free_again_when_the_guard_goes) {
+TEST_F(LockTest, IsFreeAgainWhenTheGuardGoes) {
   NamedLocks locks(folder());
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(locks.lock("a", milliseconds(100)));
 }
 
-TEST_F(LockTest, two_names_do_not_wait_for_each_other) {
+TEST_F(LockTest, TwoNamesDoNotWaitForEachOther) {
   NamedLocks locks(folder());
   const auto a = locks.lock("a", milliseconds(100));
   const auto b = locks.lock("b", milliseconds(100));
   EXPECT_TRUE(a && b);
 }
 
-TEST_F(LockTest, a_thread_that_waits_too_long_is_told_what_is_busy) {
+TEST_F(LockTest, AThreadThatWaitsTooLongIsToldWhatIsBusy) {
   NamedLocks locks(folder());
   const auto held = locks.lock("network-a", milliseconds(100));
   ASSERT_TRUE(held);
@@ -85,7 +85,7 @@ TEST_F(LockTest, a_thread_that_waits_too_long_is_told_what_is_busy) {
   }).join();
 }
 
-TEST_F(LockTest, threads_take_turns) {
+TEST_F(LockTest, ThreadsTakeTurns) {
   NamedLocks locks(folder());
   int unguarded = 0;
   std::atomic<int> failures{0};
@@ -106,7 +106,7 @@ TEST_F(LockTest, threads_take_turns) {
   EXPECT_EQ(unguarded, 200);
 }
 
-TEST_F(LockTest, another_process_holds_it_too) {
+TEST_F(LockTest, AnotherProcessHoldsItToo) {
   const pid_t other = process_that_holds("a");
   NamedLocks locks(folder());
   const auto refused = locks.lock("a", milliseconds(50));
@@ -117,14 +117,14 @@ TEST_F(LockTest, another_process_holds_it_too) {
   end(other);
 }
 
-TEST_F(LockTest, a_killed_process_holds_it_no_more) {
+TEST_F(LockTest, AKilledProcessHoldsItNoMore) {
   const pid_t other = process_that_holds("a");
   end(other);
   NamedLocks locks(folder());
   EXPECT_TRUE(locks.lock("a", milliseconds(1000)));
 }
 
-TEST_F(LockTest, whoever_waits_gets_it_when_the_other_process_ends) {
+TEST_F(LockTest, WhoeverWaitsGetsItWhenTheOtherProcessEnds) {
   const pid_t other = process_that_holds("a");
   NamedLocks locks(folder());
   std::jthread killer([&] {
@@ -134,7 +134,7 @@ TEST_F(LockTest, whoever_waits_gets_it_when_the_other_process_ends) {
   EXPECT_TRUE(locks.lock("a", milliseconds(10'000)));
 }
 
-TEST_F(LockTest, a_guard_can_be_moved) {
+TEST_F(LockTest, AGuardCanBeMoved) {
   NamedLocks locks(folder());
   auto held = locks.lock("a", milliseconds(100));
   ASSERT_TRUE(held);

@@ -22,7 +22,7 @@ class LogTest : public ::testing::Test {
   }
 };
 
-TEST_F(LogTest, a_line_is_time_level_event_and_fields) {
+TEST_F(LogTest, ALineIsTimeLevelEventAndFields) {
   const auto line = written([] {
     log::warn("network.created", {{"name", "shop"}, {"mtu", 1500}});
   });
@@ -30,7 +30,7 @@ TEST_F(LogTest, a_line_is_time_level_event_and_fields) {
       line, MatchesRegex("....-..-..T..:..:..\\....Z warn  network.created name=shop mtu=1500\n"));
 }
 
-TEST_F(LogTest, says_nothing_below_its_threshold) {
+TEST_F(LogTest, SaysNothingBelowItsThreshold) {
   EXPECT_EQ(written([] { log::info("x"); }), "");
   EXPECT_EQ(written([] { log::debug("x"); }), "");
   EXPECT_NE(written([] { log::error("x"); }), "");
@@ -38,13 +38,13 @@ TEST_F(LogTest, says_nothing_below_its_threshold) {
   EXPECT_NE(written([] { log::debug("x"); }), "");
 }
 
-TEST_F(LogTest, nothing_goes_to_stdout) {
+TEST_F(LogTest, NothingGoesToStdout) {
   ::testing::internal::CaptureStdout();
   written([] { log::error("x"); });
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
 }
 
-TEST_F(LogTest, values_that_would_be_ambiguous_are_quoted) {
+TEST_F(LogTest, ValuesThatWouldBeAmbiguousAreQuoted) {
   const auto line = written([] {
     log::warn(
         "x",
@@ -54,13 +54,13 @@ TEST_F(LogTest, values_that_would_be_ambiguous_are_quoted) {
               EndsWith("x space=\"a b\" quote=\"a\\\"b\" equals=\"a=b\" empty=\"\" plain=a\\b\n"));
 }
 
-TEST_F(LogTest, a_value_cannot_forge_a_line_or_drive_a_terminal) {
+TEST_F(LogTest, AValueCannotForgeALineOrDriveATerminal) {
   const auto line = written([] { log::warn("x", {{"v", "a\n2026 error fake\x1b[2J\x7f"}}); });
   EXPECT_EQ(std::ranges::count(line, '\n'), 1);
   EXPECT_THAT(line, HasSubstr("v=\"a\\n2026 error fake\\u001b[2J\\u007f\""));
 }
 
-TEST_F(LogTest, json_lines_are_json) {
+TEST_F(LogTest, JsonLinesAreJson) {
   log::configure(log::Level::kWarn, log::Format::kJson);
   const auto line = written([] { log::warn("net\"x", {{"name", "a\n\"b\\"}, {"count", 3}}); });
   EXPECT_THAT(line, MatchesRegex("\\{\"time\":\".*\",\"level\":\"warn\",.*\\}\n"));

@@ -14,7 +14,7 @@ Result<ProcessResult> run(std::vector<std::string> words,
   return run_process(words, deadline);
 }
 
-TEST(Process, gives_back_output_errors_and_exit_code) {
+TEST(Process, GivesBackOutputErrorsAndExitCode) {
   const auto done = run({"sh", "-c", "echo out; echo err >&2; exit 3"});
   ASSERT_TRUE(done);
   EXPECT_EQ(done->out, "out\n");
@@ -22,27 +22,27 @@ TEST(Process, gives_back_output_errors_and_exit_code) {
   EXPECT_EQ(done->exit_code, 3);
 }
 
-TEST(Process, words_are_not_seen_by_a_shell) {
+TEST(Process, WordsAreNotSeenByAShell) {
   const auto done = run({"printf", "%s|", "a b", "$(id)", "*", ""});
   ASSERT_TRUE(done);
   EXPECT_EQ(done->out, "a b|$(id)|*||");
 }
 
-TEST(Process, stdin_is_empty) {
+TEST(Process, StdinIsEmpty) {
   const auto done = run({"cat"});
   ASSERT_TRUE(done);
   EXPECT_EQ(done->out, "");
   EXPECT_EQ(done->exit_code, 0);
 }
 
-TEST(Process, a_program_that_is_not_there_is_not_found) {
+TEST(Process, AProgramThatIsNotThereIsNotFound) {
   const auto done = run({"fairlead-no-such-program"});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Code::kNotFound);
   EXPECT_NE(done.error().text.find("fairlead-no-such-program"), std::string::npos);
 }
 
-TEST(Process, past_the_deadline_it_is_killed) {
+TEST(Process, PastTheDeadlineItIsKilled) {
   const auto began = std::chrono::steady_clock::now();
   const auto done = run({"sleep", "30"}, milliseconds(100));
   ASSERT_FALSE(done);
@@ -50,7 +50,7 @@ TEST(Process, past_the_deadline_it_is_killed) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
 }
 
-TEST(Process, a_program_that_closes_its_output_and_stays_is_killed_at_the_deadline_too) {
+TEST(Process, AProgramThatClosesItsOutputAndStaysIsKilledAtTheDeadlineToo) {
   const auto began = std::chrono::steady_clock::now();
   const auto done = run({"sh", "-c", "exec >&- 2>&-; sleep 30"}, milliseconds(200));
   ASSERT_FALSE(done);
@@ -58,13 +58,13 @@ TEST(Process, a_program_that_closes_its_output_and_stays_is_killed_at_the_deadli
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
 }
 
-TEST(Process, a_signal_is_told_by_the_exit_code) {
+TEST(Process, ASignalIsToldByTheExitCode) {
   const auto done = run({"sh", "-c", "kill -TERM $$"});
   ASSERT_TRUE(done);
   EXPECT_EQ(done->exit_code, 128 + 15);
 }
 
-TEST(Process, a_flood_of_output_is_cut_and_does_not_block) {
+TEST(Process, AFloodOfOutputIsCutAndDoesNotBlock) {
   const auto done = run({"sh", "-c", "head -c 3000000 /dev/zero; head -c 300000 /dev/zero >&2"});
   ASSERT_TRUE(done);
   EXPECT_EQ(done->out.size(), 1U << 20);
@@ -72,13 +72,13 @@ TEST(Process, a_flood_of_output_is_cut_and_does_not_block) {
   EXPECT_EQ(done->exit_code, 0);
 }
 
-TEST(Process, descriptors_of_ours_are_not_passed_on) {
+TEST(Process, DescriptorsOfOursAreNotPassedOn) {
   const auto done = run({"sh", "-c", "ls /proc/self/fd | wc -l"});
   ASSERT_TRUE(done);
   EXPECT_LE(std::stoi(done->out), 4) << "stdin, stdout, stderr and that of ls itself";
 }
 
-TEST(Process, threads_may_run_programs_at_the_same_time) {
+TEST(Process, ThreadsMayRunProgramsAtTheSameTime) {
   std::vector<std::jthread> threads;
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([t] {

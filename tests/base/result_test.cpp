@@ -22,16 +22,16 @@ Status check(int number) {
   return {};
 }
 
-TEST(Result, try_binds_the_value) { EXPECT_EQ(quarter(12).value(), 3); }
+TEST(Result, TryBindsTheValue) { EXPECT_EQ(quarter(12).value(), 3); }
 
-TEST(Result, try_passes_the_error_up) {
+TEST(Result, TryPassesTheErrorUp) {
   EXPECT_EQ(quarter(7).error(), (Error{Code::kInvalid, 0, "7 is odd"}));
   EXPECT_EQ(quarter(6).error(), (Error{Code::kInvalid, 0, "3 is odd"}));
   EXPECT_TRUE(check(8));
   EXPECT_EQ(check(6).error().text, "3 is odd");
 }
 
-TEST(Result, try_moves_values_that_cannot_be_copied) {
+TEST(Result, TryMovesValuesThatCannotBeCopied) {
   const auto make = []() -> Result<std::unique_ptr<int>> { return std::make_unique<int>(7); };
   const auto use = [&]() -> Result<int> {
     TRY(const auto pointer, make());
@@ -45,7 +45,7 @@ struct ErrnoCode {
   Code code;
 };
 
-TEST(Error, the_code_follows_the_errno) {
+TEST(Error, TheCodeFollowsTheErrno) {
   constexpr std::array<ErrnoCode, 12> kTable{{{ENOENT, Code::kNotFound},
                                               {ENODEV, Code::kNotFound},
                                               {EEXIST, Code::kExists},
@@ -62,18 +62,18 @@ TEST(Error, the_code_follows_the_errno) {
     EXPECT_EQ(sys_error(row.sys_errno, "x").code, row.code) << std::strerror(row.sys_errno);
 }
 
-TEST(Error, a_system_error_says_what_was_tried_and_why_it_failed) {
+TEST(Error, ASystemErrorSaysWhatWasTriedAndWhyItFailed) {
   const Error error = sys_error(ENOENT, "open /run/x");
   EXPECT_EQ(error.text, "open /run/x: No such file or directory");
   EXPECT_EQ(error.sys_errno, ENOENT);
 }
 
-TEST(Error, context_is_put_in_front_and_the_rest_kept) {
+TEST(Error, ContextIsPutInFrontAndTheRestKept) {
   EXPECT_EQ(with_context({Code::kInUse, EBUSY, "it is busy"}, "remove network shop"),
             (Error{Code::kInUse, EBUSY, "remove network shop: it is busy"}));
 }
 
-TEST(Error, every_code_has_a_name_of_its_own) {
+TEST(Error, EveryCodeHasANameOfItsOwn) {
   constexpr std::array kAll{
       Code::kInvalid,   Code::kNotFound,    Code::kExists,      Code::kConflict, Code::kInUse,
       Code::kExhausted, Code::kUnsupported, Code::kUnavailable, Code::kIo,       Code::kInternal};
@@ -88,14 +88,14 @@ std::string closest(std::string_view word) {
   return closest_word(word, kWords.data(), kWords.size());
 }
 
-TEST(ClosestWord, finds_slips_of_the_finger) {
+TEST(ClosestWord, FindsSlipsOfTheFinger) {
   EXPECT_EQ(closest("brigde"), "bridge") << "two letters changed places";
   EXPECT_EQ(closest("masqurade"), "masquerade");
   EXPECT_EQ(closest("mut"), "mtu");
   EXPECT_EQ(closest("gateway_mode_ip4"), "gateway_mode_ipv4");
 }
 
-TEST(ClosestWord, does_not_guess_wildly) {
+TEST(ClosestWord, DoesNotGuessWildly) {
   EXPECT_EQ(closest("subnet"), "");
   EXPECT_EQ(closest("completely-different"), "");
   EXPECT_EQ(closest_word("x", nullptr, 0), "");

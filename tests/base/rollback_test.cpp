@@ -7,7 +7,7 @@
 namespace fairlead {
 namespace {
 
-TEST(Rollback, undoes_in_reverse) {
+TEST(Rollback, UndoesInReverse) {
   std::string done;
   {
     Rollback undo;
@@ -16,7 +16,7 @@ TEST(Rollback, undoes_in_reverse) {
   EXPECT_EQ(done, "cba");
 }
 
-TEST(Rollback, keeps_everything_after_a_commit) {
+TEST(Rollback, KeepsEverythingAfterACommit) {
   int undone = 0;
   {
     Rollback undo;
@@ -26,7 +26,7 @@ TEST(Rollback, keeps_everything_after_a_commit) {
   EXPECT_EQ(undone, 0);
 }
 
-TEST(Rollback, undoes_each_step_once) {
+TEST(Rollback, UndoesEachStepOnce) {
   int undone = 0;
   {
     Rollback undo;
@@ -37,7 +37,7 @@ TEST(Rollback, undoes_each_step_once) {
   EXPECT_EQ(undone, 1);
 }
 
-TEST(Rollback, steps_pushed_after_a_commit_count_again) {
+TEST(Rollback, StepsPushedAfterACommitCountAgain) {
   std::string done;
   {
     Rollback undo;
@@ -48,7 +48,7 @@ TEST(Rollback, steps_pushed_after_a_commit_count_again) {
   EXPECT_EQ(done, "b");
 }
 
-TEST(Rollback, an_undo_may_push_another) {
+TEST(Rollback, AnUndoMayPushAnother) {
   std::string done;
   {
     Rollback undo;

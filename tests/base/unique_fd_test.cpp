@@ -9,7 +9,7 @@ namespace {
 int open_null() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
-TEST(UniqueFd, closes_what_it_owns) {
+TEST(UniqueFd, ClosesWhatItOwns) {
   int fd = -1;
   {
     const UniqueFd owner(open_null());
@@ -19,7 +19,7 @@ TEST(UniqueFd, closes_what_it_owns) {
   EXPECT_FALSE(is_open(fd));
 }
 
-TEST(UniqueFd, moves_its_ownership) {
+TEST(UniqueFd, MovesItsOwnership) {
   UniqueFd first(open_null());
   const int fd = first.get();
   UniqueFd second(std::move(first));
@@ -32,7 +32,7 @@ TEST(UniqueFd, moves_its_ownership) {
   EXPECT_TRUE(is_open(fd));
 }
 
-TEST(UniqueFd, can_let_go) {
+TEST(UniqueFd, CanLetGo) {
   UniqueFd owner(open_null());
   const int fd = owner.release();
   EXPECT_FALSE(owner);
@@ -40,7 +40,7 @@ TEST(UniqueFd, can_let_go) {
   ::close(fd);
 }
 
-TEST(UniqueFd, descriptor_zero_is_one) {
+TEST(UniqueFd, DescriptorZeroIsOne) {
   EXPECT_FALSE(UniqueFd());
   UniqueFd zero(0);
   EXPECT_TRUE(zero);

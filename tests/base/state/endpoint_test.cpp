@@ -7,7 +7,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(Endpoint, is_read_and_written) {
+TEST(Endpoint, IsReadAndWritten) {
   const std::vector<std::pair<std::string, Endpoint>> known{
       {"http://127.0.0.1:2379", {Endpoint::Scheme::kHttp, "127.0.0.1", "2379"}},
       {"https://etcd-1.example:443", {Endpoint::Scheme::kHttps, "etcd-1.example", "443"}},
@@ -19,7 +19,7 @@ TEST(Endpoint, is_read_and_written) {
   EXPECT_EQ(Endpoint::parse("http://a:1/").value().text(), "http://a:1");
 }
 
-TEST(Endpoint, what_is_none_is_refused) {
+TEST(Endpoint, WhatIsNoneIsRefused) {
   for (const char* url :
        {"", "a:1", "ftp://a:1", "http://", "http://a", "http://a:", "http://a:0", "http://a:65536",
         "http://a:1x", "http://:1", "http://a b:1", "http://fd00::1:2379", "http://[fd00::1]",

@@ -108,7 +108,7 @@ class Writer {
   std::jthread thread_;
 };
 
-TEST_F(ThreeMembers, writes_go_on_soon_after_the_leader_is_killed_and_watches_see_each_once) {
+TEST_F(ThreeMembers, WritesGoOnSoonAfterTheLeaderIsKilledAndWatchesSeeEachOnce) {
   const int leader = etcd_.leader();
   const auto beside = open((leader + 1) % kMembers);
   const auto by_leader = open(leader);
@@ -134,7 +134,7 @@ TEST_F(ThreeMembers, writes_go_on_soon_after_the_leader_is_killed_and_watches_se
   EXPECT_EQ(by_leader_seen.wait_for(static_cast<std::size_t>(last)), one_to(last));
 }
 
-TEST_F(ThreeMembers, a_member_that_says_nothing_is_left) {
+TEST_F(ThreeMembers, AMemberThatSaysNothingIsLeft) {
   const int silent = follower();
   const auto store = open(silent);
   const auto writer = open((silent + 1) % kMembers);
@@ -157,7 +157,7 @@ TEST_F(ThreeMembers, a_member_that_says_nothing_is_left) {
   EXPECT_EQ(seen.wait_for(3), one_to(3));
 }
 
-TEST_F(ThreeMembers, too_few_members_are_said_and_enough_again_are_used) {
+TEST_F(ThreeMembers, TooFewMembersAreSaidAndEnoughAgainAreUsed) {
   const auto store = open(0);
   const auto lease = *store->grant(20s);
   ASSERT_TRUE(store->commit({.puts = {{"k", "1", lease}}}));
@@ -183,7 +183,7 @@ TEST_F(ThreeMembers, too_few_members_are_said_and_enough_again_are_used) {
   EXPECT_TRUE(again) << again.error().text;
 }
 
-TEST_F(ThreeMembers, a_lease_outlives_the_leader_and_ends_without_beats) {
+TEST_F(ThreeMembers, ALeaseOutlivesTheLeaderAndEndsWithoutBeats) {
   const int leader = etcd_.leader();
   const auto store = open((leader + 1) % kMembers);
   const auto lease = *store->grant(3s);
@@ -201,7 +201,7 @@ TEST_F(ThreeMembers, a_lease_outlives_the_leader_and_ends_without_beats) {
   EXPECT_FALSE(*store->beat(lease));
 }
 
-TEST_F(ThreeMembers, a_watch_that_was_away_during_a_compaction_is_told) {
+TEST_F(ThreeMembers, AWatchThatWasAwayDuringACompactionIsTold) {
   const int away = follower();
   const auto other = open((away + 1) % kMembers);
   auto only = open_etcd_store({.endpoints = {etcd_.endpoint(away)}, .prefix = prefix_});

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSubsetOf;
 
-TEST(Base64, is_the_standard_one_with_padding) {
+TEST(Base64, IsTheStandardOneWithPadding) {
   const std::vector<std::pair<std::string, std::string>> known{{"", ""},
                                                                {"f", "Zg=="},
                                                                {"fo", "Zm8="},
@@ -31,14 +31,14 @@ TEST(Base64, is_the_standard_one_with_padding) {
   }
 }
 
-TEST(Base64, keeps_every_byte) {
+TEST(Base64, KeepsEveryByte) {
   std::string all;
   for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
   for (std::size_t cut = 0; cut < 3; ++cut)
     EXPECT_EQ(from_base64(to_base64(all.substr(cut))).value(), all.substr(cut));
 }
 
-TEST(Base64, refuses_what_is_none) {
+TEST(Base64, RefusesWhatIsNone) {
   for (const char* text :
        {"Zg", "Zg=", "Z===", "====", "Zm9v!", "Zm-_", "=Zm9", "Zg==Zm9v", "Zm 9"})
     EXPECT_FALSE(from_base64(text)) << text;
@@ -46,7 +46,7 @@ TEST(Base64, refuses_what_is_none) {
 
 // ---- requests
 
-TEST(Requests, range) {
+TEST(Requests, Range) {
   EXPECT_EQ(encode(RangeRequest{.key = "/a"}), R"({"key":"L2E="})");
   EXPECT_EQ(encode(RangeRequest{.key = "/a",
                                 .range_end = "/b",
@@ -57,7 +57,7 @@ TEST(Requests, range) {
             R"("revision":"9007199254740993"})");
 }
 
-TEST(Requests, txn) {
+TEST(Requests, Txn) {
   const TxnRequest request{
       .compare = {{"/a", 0}, {"/b", 41}},
       .success = {PutRequest{"/a", "1", 77}, PutRequest{"/e", ""}, DeleteRequest{"/b"}},
@@ -71,19 +71,19 @@ TEST(Requests, txn) {
   EXPECT_EQ(encode(TxnRequest{}), "{}");
 }
 
-TEST(Requests, watch) {
+TEST(Requests, Watch) {
   EXPECT_EQ(encode(WatchRequest{"/a/", "/a0", 8}),
             R"({"create_request":{"key":"L2Ev","progress_notify":true,"range_end":"L2Ew",)"
             R"("start_revision":"8"}})");
 }
 
-TEST(Requests, leases) {
+TEST(Requests, Leases) {
   EXPECT_EQ(encode(LeaseGrantRequest{15, 77}), R"({"ID":"77","TTL":"15"})");
   EXPECT_EQ(encode(LeaseRevokeRequest{77}), R"({"ID":"77"})");
   EXPECT_EQ(encode(LeaseBeatRequest{77}), R"({"ID":"77"})");
 }
 
-TEST(Requests, authenticate_and_status) {
+TEST(Requests, AuthenticateAndStatus) {
   EXPECT_EQ(encode(AuthenticateRequest{"host-1", "a\"b"}),
             R"({"name":"host-1","password":"a\"b"})");
   EXPECT_EQ(encode_status_request(), "{}");
@@ -100,7 +100,7 @@ void collect_names(const json::Json& value, std::set<std::string>& names) {
 }
 
 // rpc.proto of etcd 3.4: KV, Watch, Lease, Auth. A name that is not there would be ignored.
-TEST(Requests, have_no_name_that_etcd_does_not_know) {
+TEST(Requests, HaveNoNameThatEtcdDoesNotKnow) {
   const std::vector<std::string> known{"key",
                                        "range_end",
                                        "limit",
@@ -140,7 +140,7 @@ TEST(Requests, have_no_name_that_etcd_does_not_know) {
 
 // ---- answers
 
-TEST(Answers, range) {
+TEST(Answers, Range) {
   const auto answer = parse_range(
       R"({"header":{"cluster_id":"324952591200643719","member_id":"3319814642761637952",)"
       R"("revision":"5","raft_term":"2"},"kvs":[{"key":"YQ==","create_revision":"2",)"
@@ -152,14 +152,14 @@ TEST(Answers, range) {
   EXPECT_THAT(answer->found, ElementsAre(KeyValue{"a", "", 5}, KeyValue{"b", "1", 3}));
 }
 
-TEST(Answers, range_that_found_nothing_has_no_fields) {
+TEST(Answers, RangeThatFoundNothingHasNoFields) {
   const auto answer = parse_range(R"({"header":{"revision":"5"}})");
   ASSERT_TRUE(answer);
   EXPECT_THAT(answer->found, IsEmpty());
   EXPECT_FALSE(answer->more);
 }
 
-TEST(Answers, txn_that_succeeded) {
+TEST(Answers, TxnThatSucceeded) {
   const auto answer = parse_txn(
       R"({"header":{"revision":"2"},"succeeded":true,"responses":[{"response_put":{"header":)"
       R"({"revision":"2"}}},{"response_delete_range":{"header":{"revision":"2"},"deleted":"1"}}]})");
@@ -169,7 +169,7 @@ TEST(Answers, txn_that_succeeded) {
   EXPECT_EQ(answer->found.size(), 2U);
 }
 
-TEST(Answers, txn_that_failed_says_so_by_leaving_a_field_out) {
+TEST(Answers, TxnThatFailedSaysSoByLeavingAFieldOut) {
   const auto answer = parse_txn(
       R"({"header":{"revision":"7"},"responses":[{"response_range":{"header":{"revision":"7"},)"
       R"("kvs":[{"key":"YQ==","mod_revision":"6"}],"count":"1"}},{"response_range":{"header":)"
@@ -181,7 +181,7 @@ TEST(Answers, txn_that_failed_says_so_by_leaving_a_field_out) {
   EXPECT_THAT(answer->found[1], IsEmpty());
 }
 
-TEST(Answers, names_may_be_camel_case_and_numbers_plain) {
+TEST(Answers, NamesMayBeCamelCaseAndNumbersPlain) {
   const auto answer =
       parse_txn(R"({"header":{"clusterId":1,"revision":7},"responses":[{"responseRange":{"kvs":)"
                 R"([{"key":"YQ==","modRevision":6}]}}]})");
@@ -197,7 +197,7 @@ WatchAnswer watch_answer(std::string_view line) {
   return std::get<WatchAnswer>(*parsed);
 }
 
-TEST(WatchLines, created) {
+TEST(WatchLines, Created) {
   const auto answer = watch_answer(
       R"({"result":{"header":{"cluster_id":"324952591200643719","member_id":"33198146427",)"
       R"("revision":"5","raft_term":"2"},"created":true}})");
@@ -206,7 +206,7 @@ TEST(WatchLines, created) {
   EXPECT_THAT(answer.events, IsEmpty());
 }
 
-TEST(WatchLines, events) {
+TEST(WatchLines, Events) {
   const auto answer = watch_answer(
       R"({"result":{"header":{"revision":"9"},"events":[{"kv":{"key":"YQ==","create_revision":"8",)"
       R"("mod_revision":"8","version":"1","value":"MQ=="}},{"type":"DELETE","kv":{"key":"YQ==",)"
@@ -216,13 +216,13 @@ TEST(WatchLines, events) {
                                          WatchEvent{WatchEvent::Type::kDelete, {"a", "", 9}}));
 }
 
-TEST(WatchLines, beat) {
+TEST(WatchLines, Beat) {
   const auto answer = watch_answer(R"({"result":{"header":{"revision":"9","raft_term":"2"}}})");
   EXPECT_FALSE(answer.created || answer.canceled);
   EXPECT_EQ(answer.revision, 9);
 }
 
-TEST(WatchLines, compacted) {
+TEST(WatchLines, Compacted) {
   const auto answer = watch_answer(
       R"({"result":{"header":{"cluster_id":"324952591200643719","raft_term":"2"},"canceled":true,)"
       R"("compact_revision":"4"}})");
@@ -230,7 +230,7 @@ TEST(WatchLines, compacted) {
   EXPECT_EQ(answer.compact_revision, 4);
 }
 
-TEST(WatchLines, refused) {
+TEST(WatchLines, Refused) {
   const auto parsed = parse_watch_line(
       R"({"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader",)"
       R"("http_status":"Service Unavailable"}})");
@@ -240,11 +240,11 @@ TEST(WatchLines, refused) {
   EXPECT_EQ(refusal.text, "etcdserver: no leader");
 }
 
-TEST(WatchLines, an_event_of_a_kind_that_is_not_known_is_an_error) {
+TEST(WatchLines, AnEventOfAKindThatIsNotKnownIsAnError) {
   EXPECT_FALSE(parse_watch_line(R"({"result":{"events":[{"type":"MERGE","kv":{"key":"YQ=="}}]}})"));
 }
 
-TEST(Leases, granted_and_beaten_for) {
+TEST(Leases, GrantedAndBeatenFor) {
   const auto granted = parse_lease_grant(R"({"header":{"revision":"1"},"ID":"77","TTL":"60"})");
   ASSERT_TRUE(granted);
   EXPECT_EQ(granted->id, 77);
@@ -256,13 +256,13 @@ TEST(Leases, granted_and_beaten_for) {
   EXPECT_EQ(std::get<LeaseAnswer>(*beaten).ttl, 60);
 }
 
-TEST(Leases, one_that_is_gone_has_no_time) {
+TEST(Leases, OneThatIsGoneHasNoTime) {
   const auto beaten = parse_lease_beat(R"({"result":{"header":{"revision":"1"},"ID":"78"}})");
   ASSERT_TRUE(beaten);
   EXPECT_EQ(std::get<LeaseAnswer>(*beaten).ttl, 0);
 }
 
-TEST(Answers, status) {
+TEST(Answers, Status) {
   const auto leader = parse_status(
       R"({"header":{"member_id":"3319814642761637952","revision":"5"},"version":"3.4.23",)"
       R"("leader":"3319814642761637952","raftTerm":"2"})");
@@ -272,12 +272,12 @@ TEST(Answers, status) {
   EXPECT_EQ(parse_status(R"({"header":{"member_id":"12345678901234567890"}})")->leader_id, "");
 }
 
-TEST(Answers, authenticate) {
+TEST(Answers, Authenticate) {
   EXPECT_EQ(parse_authenticate(R"({"header":{},"token":"abc.7"})").value(), "abc.7");
   EXPECT_FALSE(parse_authenticate(R"({"header":{}})"));
 }
 
-TEST(Answers, what_is_wrong_is_named) {
+TEST(Answers, WhatIsWrongIsNamed) {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {R"({"kvs":[{"key":"YQ=="},{"key":"Y"}]})", "kvs[1].key"},
       {R"({"kvs":[{"key":"YQ==","mod_revision":"x"}]})", "kvs[0].mod_revision"},
@@ -294,7 +294,7 @@ TEST(Answers, what_is_wrong_is_named) {
   }
 }
 
-TEST(Refusals, are_found_in_any_shape) {
+TEST(Refusals, AreFoundInAnyShape) {
   const std::vector<std::tuple<std::string, int, std::string>> shapes{
       {R"({"error":"etcdserver: requested lease not found","message":"etcdserver: requested )"
        R"(lease not found","code":5})",
@@ -312,7 +312,7 @@ TEST(Refusals, are_found_in_any_shape) {
   }
 }
 
-TEST(Refusals, show_no_more_than_a_line_of_what_is_not_understood) {
+TEST(Refusals, ShowNoMoreThanALineOfWhatIsNotUnderstood) {
   EXPECT_EQ(parse_refusal(std::string(5000, '\x01')).text, std::string(200, ' '));
 }
 

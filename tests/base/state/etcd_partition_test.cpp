@@ -63,7 +63,7 @@ class CutOff : public fairlead::testing::KernelFixture {
 };
 
 // Without the header that asks for a leader the watch would be silent until the cut is healed.
-TEST_F(CutOff, a_watch_on_a_leader_that_lost_the_others_goes_on_elsewhere) {
+TEST_F(CutOff, AWatchOnALeaderThatLostTheOthersGoesOnElsewhere) {
   const int leader = etcd_->leader();
   const auto by_leader = open(leader);
   const auto beside = open((leader + 1) % kMembers);

@@ -63,7 +63,7 @@ class LostAnswers : public ::testing::Test {
   LossyProxy proxy_{etcd().endpoint(0)};
 };
 
-TEST_F(LostAnswers, a_commit_that_was_made_is_found_to_be_so) {
+TEST_F(LostAnswers, ACommitThatWasMadeIsFoundToBeSo) {
   const auto store = through_proxy();
   const auto before = *direct_->revision();
   proxy_.set(LossyProxy::Mode::kLoseAnswers);
@@ -75,7 +75,7 @@ TEST_F(LostAnswers, a_commit_that_was_made_is_found_to_be_so) {
   EXPECT_EQ(*direct_->revision(), before + 1) << "it was made once";
 }
 
-TEST_F(LostAnswers, a_commit_without_preconditions_is_made_once_too) {
+TEST_F(LostAnswers, ACommitWithoutPreconditionsIsMadeOnceToo) {
   const auto store = through_proxy();
   const auto before = *direct_->revision();
   proxy_.set(LossyProxy::Mode::kLoseAnswers);
@@ -84,7 +84,7 @@ TEST_F(LostAnswers, a_commit_without_preconditions_is_made_once_too) {
   EXPECT_EQ(value_of("k"), "1");
 }
 
-TEST_F(LostAnswers, a_commit_that_was_not_made_is_made) {
+TEST_F(LostAnswers, ACommitThatWasNotMadeIsMade) {
   const auto store = through_proxy();
   proxy_.set(LossyProxy::Mode::kLoseRequests);
   ASSERT_TRUE(store->commit({.preconditions = {{"k", kAbsent}}, .puts = {{"k", "1"}}}));
@@ -92,7 +92,7 @@ TEST_F(LostAnswers, a_commit_that_was_not_made_is_made) {
   EXPECT_EQ(value_of("k"), "1");
 }
 
-TEST_F(LostAnswers, a_conflict_stays_one) {
+TEST_F(LostAnswers, AConflictStaysOne) {
   const auto store = through_proxy();
   ASSERT_TRUE(direct_->commit({.puts = {{"k", "theirs"}}}));
   for (const auto mode : {LossyProxy::Mode::kLoseAnswers, LossyProxy::Mode::kLoseRequests}) {
@@ -109,7 +109,7 @@ TEST_F(LostAnswers, a_conflict_stays_one) {
 }
 
 // What a member holds for seconds, or a new leader finds in its log.
-TEST_F(LostAnswers, a_request_that_arrives_late_is_not_made_again) {
+TEST_F(LostAnswers, ARequestThatArrivesLateIsNotMadeAgain) {
   const auto store = through_proxy();
   proxy_.set(LossyProxy::Mode::kHoldRequests);
   ASSERT_TRUE(store->commit({.puts = {{"k", "ours"}}}));
@@ -118,7 +118,7 @@ TEST_F(LostAnswers, a_request_that_arrives_late_is_not_made_again) {
   EXPECT_EQ(value_of("k"), "theirs");
 }
 
-TEST_F(LostAnswers, what_was_called_a_conflict_is_not_made_later) {
+TEST_F(LostAnswers, WhatWasCalledAConflictIsNotMadeLater) {
   const auto store = through_proxy();
   ASSERT_TRUE(direct_->commit({.puts = {{"k", "theirs"}}}));
   proxy_.set(LossyProxy::Mode::kHoldRequests);
@@ -130,7 +130,7 @@ TEST_F(LostAnswers, what_was_called_a_conflict_is_not_made_later) {
   EXPECT_EQ(value_of("k"), "<absent>");
 }
 
-TEST_F(LostAnswers, what_cannot_be_decided_is_said) {
+TEST_F(LostAnswers, WhatCannotBeDecidedIsSaid) {
   const auto store = through_proxy(/*second_way=*/false);
   proxy_.set(LossyProxy::Mode::kLoseAnswers);
   const auto done = store->commit({.puts = {{"k", "1"}}});
@@ -144,7 +144,7 @@ TEST_F(LostAnswers, what_cannot_be_decided_is_said) {
   EXPECT_EQ(value_of("k"), "2");
 }
 
-TEST_F(LostAnswers, increments_are_counted_once_each) {
+TEST_F(LostAnswers, IncrementsAreCountedOnceEach) {
   const auto store = through_proxy();
   constexpr int kTimes = 60;
   std::jthread weather([&](const std::stop_token& stop) {
@@ -167,7 +167,7 @@ TEST_F(LostAnswers, increments_are_counted_once_each) {
   EXPECT_EQ(value_of("counter"), std::to_string(kTimes));
 }
 
-TEST_F(LostAnswers, a_lease_is_granted_and_found_again) {
+TEST_F(LostAnswers, ALeaseIsGrantedAndFoundAgain) {
   const auto store = through_proxy();
   proxy_.set(LossyProxy::Mode::kLoseAnswers);
   const auto lease = store->grant(60s);
@@ -176,7 +176,7 @@ TEST_F(LostAnswers, a_lease_is_granted_and_found_again) {
   EXPECT_TRUE(*direct_->beat(*lease));
 }
 
-TEST_F(LostAnswers, a_watch_whose_stream_breaks_misses_and_repeats_nothing) {
+TEST_F(LostAnswers, AWatchWhoseStreamBreaksMissesAndRepeatsNothing) {
   const auto store = through_proxy();
   std::mutex mutex;
   std::vector<std::string> seen;
@@ -206,7 +206,7 @@ TEST_F(LostAnswers, a_watch_whose_stream_breaks_misses_and_repeats_nothing) {
 
 // ---- nobody answers
 
-TEST(EtcdStore, says_who_does_not_answer_and_why) {
+TEST(EtcdStore, SaysWhoDoesNotAnswerAndWhy) {
   const auto store = open({.endpoints = {"http://127.0.0.1:1", "http://[::1]:2"},
                            .call_timeout = 200ms,
                            .deadline = 700ms});
@@ -225,7 +225,7 @@ TEST(EtcdStore, says_who_does_not_answer_and_why) {
   EXPECT_THAT(store->members().front().error, HasSubstr("refused"));
 }
 
-TEST(EtcdStore, a_name_that_nobody_knows_is_an_error_in_time) {
+TEST(EtcdStore, ANameThatNobodyKnowsIsAnErrorInTime) {
   const auto store = open({.endpoints = {"http://etcd.invalid:2379"}, .deadline = 1000ms});
   const auto found = store->get("k");
   ASSERT_FALSE(found);
@@ -235,7 +235,7 @@ TEST(EtcdStore, a_name_that_nobody_knows_is_an_error_in_time) {
 
 // ---- limits
 
-TEST(EtcdStore, a_transaction_that_etcd_would_not_take_is_refused) {
+TEST(EtcdStore, ATransactionThatEtcdWouldNotTakeIsRefused) {
   const auto store = open({.endpoints = etcd().endpoints(), .prefix = etcd().new_prefix()});
   Txn many;
   for (std::size_t i = 0; i <= kMostEtcdChanges; ++i) many.deletes.push_back(std::to_string(i));
@@ -251,7 +251,7 @@ TEST(EtcdStore, a_transaction_that_etcd_would_not_take_is_refused) {
   }
 }
 
-TEST(EtcdStore, the_largest_transaction_is_taken) {
+TEST(EtcdStore, TheLargestTransactionIsTaken) {
   const auto store = open({.endpoints = etcd().endpoints(), .prefix = etcd().new_prefix()});
   Txn txn;
   for (std::size_t i = 0; i < kMostEtcdChanges; ++i) {
@@ -264,7 +264,7 @@ TEST(EtcdStore, the_largest_transaction_is_taken) {
   EXPECT_EQ(store->list("")->size(), kMostEtcdChanges);
 }
 
-TEST(EtcdStore, a_list_of_several_pages_is_whole) {
+TEST(EtcdStore, AListOfSeveralPagesIsWhole) {
   const auto store = open({.endpoints = etcd().endpoints(), .prefix = etcd().new_prefix()});
   constexpr int kRecords = 4567;  // pages grow
   for (int i = 0; i < kRecords;) {
@@ -281,7 +281,7 @@ TEST(EtcdStore, a_list_of_several_pages_is_whole) {
   EXPECT_EQ(store->list("k/", "k/00999", 1200)->back().key, "k/02199");
 }
 
-TEST(EtcdStore, clusters_beside_each_other_do_not_see_each_other) {
+TEST(EtcdStore, ClustersBesideEachOtherDoNotSeeEachOther) {
   const std::string prefix = etcd().new_prefix();
   const auto one = open({.endpoints = etcd().endpoints(), .prefix = prefix + "a/"});
   const auto two = open({.endpoints = etcd().endpoints(), .prefix = prefix + "ab/"});
@@ -291,7 +291,7 @@ TEST(EtcdStore, clusters_beside_each_other_do_not_see_each_other) {
   EXPECT_EQ(two->list("")->size(), 1U) << "receipts are not seen";
 }
 
-TEST(EtcdStore, a_wrong_configuration_is_named) {
+TEST(EtcdStore, AWrongConfigurationIsNamed) {
   const std::vector<std::pair<EtcdConfig, std::string>> wrong{
       {{}, "no endpoint"},
       {{.endpoints = {"127.0.0.1:2379"}}, "http://HOST:PORT"},
@@ -307,7 +307,7 @@ TEST(EtcdStore, a_wrong_configuration_is_named) {
   }
 }
 
-TEST(EtcdStore, tells_of_its_members) {
+TEST(EtcdStore, TellsOfItsMembers) {
   const auto store = open({.endpoints = {etcd().endpoint(0), "http://127.0.0.1:1"}});
   const auto members = store->members();
   ASSERT_EQ(members.size(), 2U);
@@ -400,14 +400,14 @@ class SecureEtcd : public ::testing::Test {
   std::unique_ptr<EtcdCluster> etcd_;
 };
 
-TEST_F(SecureEtcd, answers_a_client_with_a_certificate) {
+TEST_F(SecureEtcd, AnswersAClientWithACertificate) {
   const auto store = open(config());
   const auto done = store->commit({.puts = {{"k", "1"}}});
   ASSERT_TRUE(done) << done.error().text;
   EXPECT_EQ((**store->get("k")).value, "1");
 }
 
-TEST_F(SecureEtcd, is_not_trusted_with_another_ca_or_name_nor_trusts_another_client) {
+TEST_F(SecureEtcd, IsNotTrustedWithAnotherCaOrNameNorTrustsAnotherClient) {
   certificates_.make_ca("other");
   EtcdConfig wrong_ca = config();
   wrong_ca.ca_file = path("other.pem");
@@ -432,7 +432,7 @@ TEST_F(SecureEtcd, is_not_trusted_with_another_ca_or_name_nor_trusts_another_cli
   EXPECT_THAT(failure(no_file), HasSubstr("none.pem cannot be used"));
 }
 
-TEST_F(SecureEtcd, renewed_certificates_are_used_without_a_restart) {
+TEST_F(SecureEtcd, RenewedCertificatesAreUsedWithoutARestart) {
   EtcdConfig renewed = config();
   renewed.certificate_file = path("renewed.pem");
   renewed.key_file = path("renewed.key");
@@ -443,7 +443,7 @@ TEST_F(SecureEtcd, renewed_certificates_are_used_without_a_restart) {
   EXPECT_TRUE(found) << found.error().text;
 }
 
-TEST_F(SecureEtcd, knows_users_by_their_password) {
+TEST_F(SecureEtcd, KnowsUsersByTheirPassword) {
   add_user("host-1", "secret");
   write(path("password"), "secret\n");
   write(path("wrong"), "guess\n");
@@ -471,7 +471,7 @@ TEST_F(SecureEtcd, knows_users_by_their_password) {
   EXPECT_THAT(failure(with_user), HasSubstr("permission denied"));
 }
 
-TEST_F(SecureEtcd, a_member_that_forgot_the_token_is_given_another) {
+TEST_F(SecureEtcd, AMemberThatForgotTheTokenIsGivenAnother) {
   add_user("host-1", "secret");
   write(path("password"), "secret");
   EtcdConfig with_user = config();

@@ -75,14 +75,14 @@ INSTANTIATE_TEST_SUITE_P(Every, LeasesTest,
                                            LeasedKind{"etcd", leased_etcd}),
                          [](const auto& kind) { return kind.param.name; });
 
-TEST_P(LeasesTest, each_grant_is_another_lease) {
+TEST_P(LeasesTest, EachGrantIsAnotherLease) {
   const LeaseId one = grant(), two = grant();
   EXPECT_GT(one, 0);
   EXPECT_GT(two, 0);
   EXPECT_NE(one, two);
 }
 
-TEST_P(LeasesTest, a_revoked_lease_takes_its_records_and_no_others) {
+TEST_P(LeasesTest, ARevokedLeaseTakesItsRecordsAndNoOthers) {
   const LeaseId one = grant(), two = grant();
   ASSERT_TRUE(put("a", one));
   ASSERT_TRUE(put("b", two));
@@ -94,7 +94,7 @@ TEST_P(LeasesTest, a_revoked_lease_takes_its_records_and_no_others) {
   EXPECT_TRUE(beat(two));
 }
 
-TEST_P(LeasesTest, a_lease_that_nobody_beats_for_ends) {
+TEST_P(LeasesTest, ALeaseThatNobodyBeatsForEnds) {
   const LeaseId lease = grant(2);
   ASSERT_TRUE(put("live/a", lease));
   leased_.let_pass(seconds(1));
@@ -104,7 +104,7 @@ TEST_P(LeasesTest, a_lease_that_nobody_beats_for_ends) {
   EXPECT_FALSE(beat(lease));
 }
 
-TEST_P(LeasesTest, a_beat_lets_the_lease_last_for_its_whole_time_again) {
+TEST_P(LeasesTest, ABeatLetsTheLeaseLastForItsWholeTimeAgain) {
   const LeaseId lease = grant(3);
   ASSERT_TRUE(put("live/a", lease));
   for (int i = 0; i < 3; ++i) {
@@ -114,7 +114,7 @@ TEST_P(LeasesTest, a_beat_lets_the_lease_last_for_its_whole_time_again) {
   EXPECT_THAT(keys(), ElementsAre("live/a")) << "twice the time has passed";
 }
 
-TEST_P(LeasesTest, the_end_of_a_lease_is_one_commit_that_watches_see) {
+TEST_P(LeasesTest, TheEndOfALeaseIsOneCommitThatWatchesSee) {
   const LeaseId lease = grant();
   ASSERT_TRUE(leased_.store->commit({.puts = {{"live/a", "1", lease}, {"live/b", "1", lease}}}));
   std::promise<std::vector<Event>> reported;
@@ -130,7 +130,7 @@ TEST_P(LeasesTest, the_end_of_a_lease_is_one_commit_that_watches_see) {
   for (const Event& event : events) EXPECT_EQ(event.kind, Event::Kind::kDelete);
 }
 
-TEST_P(LeasesTest, a_record_belongs_to_the_lease_of_its_last_put) {
+TEST_P(LeasesTest, ARecordBelongsToTheLeaseOfItsLastPut) {
   const LeaseId one = grant(), two = grant();
   for (const char* key : {"freed", "moved", "kept"}) ASSERT_TRUE(put(key, one));
   ASSERT_TRUE(put("freed", 0));
@@ -141,7 +141,7 @@ TEST_P(LeasesTest, a_record_belongs_to_the_lease_of_its_last_put) {
   EXPECT_THAT(keys(), ElementsAre("freed"));
 }
 
-TEST_P(LeasesTest, a_record_that_was_deleted_and_made_again_has_no_lease) {
+TEST_P(LeasesTest, ARecordThatWasDeletedAndMadeAgainHasNoLease) {
   const LeaseId lease = grant();
   ASSERT_TRUE(put("a", lease));
   ASSERT_TRUE(leased_.store->commit({.deletes = {"a"}}));
@@ -150,7 +150,7 @@ TEST_P(LeasesTest, a_record_that_was_deleted_and_made_again_has_no_lease) {
   EXPECT_THAT(keys(), ElementsAre("a"));
 }
 
-TEST_P(LeasesTest, a_put_with_a_lease_that_is_gone_changes_nothing) {
+TEST_P(LeasesTest, APutWithALeaseThatIsGoneChangesNothing) {
   const LeaseId lease = grant();
   ASSERT_TRUE(leases().revoke(lease));
   const auto done = leased_.store->commit({.puts = {{"a", "1", lease}, {"b", "1"}}});
@@ -160,13 +160,13 @@ TEST_P(LeasesTest, a_put_with_a_lease_that_is_gone_changes_nothing) {
   EXPECT_THAT(keys(), IsEmpty());
 }
 
-TEST_P(LeasesTest, what_is_gone_can_be_revoked_again) {
+TEST_P(LeasesTest, WhatIsGoneCanBeRevokedAgain) {
   const LeaseId lease = grant();
   ASSERT_TRUE(leases().revoke(lease));
   EXPECT_TRUE(leases().revoke(lease));
 }
 
-TEST_P(LeasesTest, a_time_that_no_lease_has_is_refused) {
+TEST_P(LeasesTest, ATimeThatNoLeaseHasIsRefused) {
   for (const int time : {-1, 0, 9'000'001}) {
     const auto lease = leases().grant(seconds(time));
     ASSERT_FALSE(lease) << time;
@@ -174,7 +174,7 @@ TEST_P(LeasesTest, a_time_that_no_lease_has_is_refused) {
   }
 }
 
-TEST(MemoryLeases, can_be_ended_before_their_time) {
+TEST(MemoryLeases, CanBeEndedBeforeTheirTime) {
   const auto store = make_memory_store();
   const LeaseId lease = *store->grant(seconds(60));
   ASSERT_TRUE(store->commit({.puts = {{"live/a", "1", lease}}}));
@@ -183,7 +183,7 @@ TEST(MemoryLeases, can_be_ended_before_their_time) {
   EXPECT_FALSE(*store->beat(lease));
 }
 
-TEST(SqliteLeases, are_refused) {
+TEST(SqliteLeases, AreRefused) {
   const TempFolder folder;
   const auto store = open_sqlite_store(folder.path("state.db"));
   ASSERT_TRUE(store);

@@ -61,7 +61,7 @@ class SqliteStoreTest : public ::testing::Test {
   std::string path_ = folder_.path("state/state.db");
 };
 
-TEST_F(SqliteStoreTest, makes_its_folder_and_file_for_root_only) {
+TEST_F(SqliteStoreTest, MakesItsFolderAndFileForRootOnly) {
   const auto store = open();
   ASSERT_TRUE(store->commit({.puts = {{"k", "1"}}}));
   EXPECT_EQ(mode_of(folder_.path("state")), 0700U);
@@ -69,7 +69,7 @@ TEST_F(SqliteStoreTest, makes_its_folder_and_file_for_root_only) {
     EXPECT_EQ(mode_of(path_ + suffix), 0600U) << suffix;
 }
 
-TEST_F(SqliteStoreTest, keeps_what_was_committed) {
+TEST_F(SqliteStoreTest, KeepsWhatWasCommitted) {
   ASSERT_TRUE(open()->commit({.puts = {{"k", "1"}}, .durability = Durability::kDurable}));
   ASSERT_TRUE(open()->commit({.puts = {{"l", "2"}}}));
   const auto store = open();
@@ -78,7 +78,7 @@ TEST_F(SqliteStoreTest, keeps_what_was_committed) {
   EXPECT_EQ(*store->revision(), 2);
 }
 
-TEST_F(SqliteStoreTest, a_log_whose_database_was_removed_is_not_played_into_the_next) {
+TEST_F(SqliteStoreTest, ALogWhoseDatabaseWasRemovedIsNotPlayedIntoTheNext) {
   for (int i = 0; i < 50; ++i)
     ASSERT_TRUE(open()->commit({.puts = {{fmt::format("old/{}", i), std::string(2000, 'x')}}}));
   ASSERT_GT(std::filesystem::file_size(path_ + "-wal"), 0U);
@@ -90,14 +90,14 @@ TEST_F(SqliteStoreTest, a_log_whose_database_was_removed_is_not_played_into_the_
   EXPECT_EQ(open()->list("")->size(), 1U);
 }
 
-TEST_F(SqliteStoreTest, many_openings_and_commits_keep_the_log_short) {
+TEST_F(SqliteStoreTest, ManyOpeningsAndCommitsKeepTheLogShort) {
   for (int i = 0; i < 400; ++i)
     ASSERT_TRUE(open()->commit({.puts = {{fmt::format("k/{}", i), std::string(2000, 'x')}}}));
   EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 2U << 20);
   EXPECT_EQ(open()->list("k/")->size(), 400U);
 }
 
-TEST_F(SqliteStoreTest, processes_that_make_it_at_the_same_time_agree) {
+TEST_F(SqliteStoreTest, ProcessesThatMakeItAtTheSameTimeAgree) {
   std::vector<pid_t> children;
   for (int i = 0; i < 8; ++i)
     children.push_back(spawn([&, i] {
@@ -108,7 +108,7 @@ TEST_F(SqliteStoreTest, processes_that_make_it_at_the_same_time_agree) {
   EXPECT_EQ(open()->list("by/")->size(), 8U);
 }
 
-TEST_F(SqliteStoreTest, two_processes_lose_no_increment) {
+TEST_F(SqliteStoreTest, TwoProcessesLoseNoIncrement) {
   constexpr int kTimes = 200;
   const auto count_up = [&] {
     auto opened = open_sqlite_store(path_);
@@ -133,7 +133,7 @@ TEST_F(SqliteStoreTest, two_processes_lose_no_increment) {
   EXPECT_EQ((**open()->get("counter")).value, std::to_string(2 * kTimes));
 }
 
-TEST_F(SqliteStoreTest, a_commit_of_another_process_is_seen_and_watched) {
+TEST_F(SqliteStoreTest, ACommitOfAnotherProcessIsSeenAndWatched) {
   const auto store = open();
   std::promise<std::string> reported;
   const auto watch = store->watch("k", 0, [&](const std::vector<Event>& events) {
@@ -152,7 +152,7 @@ TEST_F(SqliteStoreTest, a_commit_of_another_process_is_seen_and_watched) {
 }
 
 // Commits pairs until it is killed; a pair is always whole, and what was acknowledged is there.
-TEST_F(SqliteStoreTest, a_process_killed_while_it_commits_leaves_whole_commits) {
+TEST_F(SqliteStoreTest, AProcessKilledWhileItCommitsLeavesWholeCommits) {
   open();
   for (int round = 0; round < 20; ++round) {
     int acknowledged[2];
@@ -203,7 +203,7 @@ int write_with_fault(const std::string& path, const std::string& fault) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-TEST_F(SqliteStoreTest, a_process_killed_before_its_commit_ends_changes_nothing) {
+TEST_F(SqliteStoreTest, AProcessKilledBeforeItsCommitEndsChangesNothing) {
   ASSERT_TRUE(open()->commit({.puts = {{"k", "1"}}}));
   EXPECT_EQ(write_with_fault(path_, "state.commit.applied"), 128 + SIGKILL);
   const auto store = open();
@@ -213,14 +213,14 @@ TEST_F(SqliteStoreTest, a_process_killed_before_its_commit_ends_changes_nothing)
   EXPECT_EQ((**store->get("k")).value, "theirs");
 }
 
-TEST_F(SqliteStoreTest, a_process_killed_while_it_makes_the_database_leaves_none) {
+TEST_F(SqliteStoreTest, AProcessKilledWhileItMakesTheDatabaseLeavesNone) {
   EXPECT_EQ(write_with_fault(path_, "state.create.built"), 128 + SIGKILL);
   EXPECT_FALSE(std::filesystem::exists(path_));
   ASSERT_TRUE(open()->commit({.puts = {{"k", "1"}}}));
   EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
 }
 
-TEST_F(SqliteStoreTest, an_older_format_is_brought_up_to_date) {
+TEST_F(SqliteStoreTest, AnOlderFormatIsBroughtUpToDate) {
   std::filesystem::create_directories(folder_.path("state"));
   run_sql("PRAGMA application_id=1179798596; PRAGMA journal_mode=WAL");
   const auto store = open();
@@ -228,7 +228,7 @@ TEST_F(SqliteStoreTest, an_older_format_is_brought_up_to_date) {
   EXPECT_EQ((**store->get("k")).value, "1");
 }
 
-TEST_F(SqliteStoreTest, a_newer_format_is_refused) {
+TEST_F(SqliteStoreTest, ANewerFormatIsRefused) {
   open();
   run_sql("PRAGMA user_version=99");
   const Error error = open_error();
@@ -237,7 +237,7 @@ TEST_F(SqliteStoreTest, a_newer_format_is_refused) {
   EXPECT_THAT(error.text, HasSubstr("format 99"));
 }
 
-TEST_F(SqliteStoreTest, a_database_of_something_else_is_refused) {
+TEST_F(SqliteStoreTest, ADatabaseOfSomethingElseIsRefused) {
   std::filesystem::create_directories(folder_.path("state"));
   run_sql("CREATE TABLE theirs(x)");
   const Error error = open_error();
@@ -246,7 +246,7 @@ TEST_F(SqliteStoreTest, a_database_of_something_else_is_refused) {
   EXPECT_THAT(error.text, HasSubstr(path_));
 }
 
-TEST_F(SqliteStoreTest, a_file_that_is_no_database_is_refused) {
+TEST_F(SqliteStoreTest, AFileThatIsNoDatabaseIsRefused) {
   std::filesystem::create_directories(folder_.path("state"));
   std::ofstream(path_) << std::string(8192, 'j');
   const Error error = open_error();
@@ -255,13 +255,13 @@ TEST_F(SqliteStoreTest, a_file_that_is_no_database_is_refused) {
   EXPECT_THAT(error.text, HasSubstr("move " + path_ + "* away"));
 }
 
-TEST_F(SqliteStoreTest, an_empty_file_is_refused) {
+TEST_F(SqliteStoreTest, AnEmptyFileIsRefused) {
   std::filesystem::create_directories(folder_.path("state"));
   std::ofstream(path_).flush();
   EXPECT_EQ(open_error().code, Code::kIo);
 }
 
-TEST_F(SqliteStoreTest, damage_inside_is_an_error_and_no_crash) {
+TEST_F(SqliteStoreTest, DamageInsideIsAnErrorAndNoCrash) {
   {
     const auto store = open();
     for (int i = 0; i < 600; ++i)
@@ -280,7 +280,7 @@ TEST_F(SqliteStoreTest, damage_inside_is_an_error_and_no_crash) {
   EXPECT_THAT(listed.error().text, HasSubstr("damaged"));
 }
 
-TEST_F(SqliteStoreTest, a_path_through_a_file_is_an_error) {
+TEST_F(SqliteStoreTest, APathThroughAFileIsAnError) {
   std::ofstream(folder_.path("state")) << "a file";
   auto opened = open_sqlite_store(path_);
   ASSERT_FALSE(opened);
@@ -305,7 +305,7 @@ int on_small_disk(const std::string& folder, const char* size, Body body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-TEST_F(SqliteStoreTest, a_full_disk_is_exhausted_and_harms_nothing) {
+TEST_F(SqliteStoreTest, AFullDiskIsExhaustedAndHarmsNothing) {
   const int outcome = on_small_disk(folder_.path(), "size=2m", [&] {
     auto store = open_sqlite_store(path_);
     if (!store) return 1;
@@ -323,7 +323,7 @@ TEST_F(SqliteStoreTest, a_full_disk_is_exhausted_and_harms_nothing) {
   EXPECT_EQ(outcome, 0);
 }
 
-TEST_F(SqliteStoreTest, a_full_disk_leaves_no_half_made_database) {
+TEST_F(SqliteStoreTest, AFullDiskLeavesNoHalfMadeDatabase) {
   const int outcome = on_small_disk(folder_.path(), "size=8k", [&] {
     const auto store = open_sqlite_store(path_);
     if (store) return 1;
@@ -334,7 +334,7 @@ TEST_F(SqliteStoreTest, a_full_disk_leaves_no_half_made_database) {
   EXPECT_EQ(outcome, 0);
 }
 
-TEST_F(SqliteStoreTest, a_read_only_disk_is_said_clearly) {
+TEST_F(SqliteStoreTest, AReadOnlyDiskIsSaidClearly) {
   const int outcome = on_small_disk(folder_.path(), "size=2m", [&] {
     {
       auto store = open_sqlite_store(path_);

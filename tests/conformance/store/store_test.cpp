@@ -14,7 +14,7 @@ using ::testing::IsEmpty;
 
 INSTANTIATE_TEST_SUITE_P(Every, StoreTest, ::testing::ValuesIn(all_stores()), kind_name);
 
-TEST_P(StoreTest, starts_empty) {
+TEST_P(StoreTest, StartsEmpty) {
   EXPECT_EQ(value_of("network/a"), "<absent>");
   EXPECT_THAT(keys(""), IsEmpty());
   if (GetParam().first_revision >= 0) {
@@ -22,14 +22,14 @@ TEST_P(StoreTest, starts_empty) {
   }
 }
 
-TEST_P(StoreTest, gives_back_what_was_put) {
+TEST_P(StoreTest, GivesBackWhatWasPut) {
   const auto revision = put("network/a", R"({"name":"a"})");
   const auto found = store_->get("network/a");
   ASSERT_TRUE(found && *found);
   EXPECT_EQ(**found, (Record{"network/a", R"({"name":"a"})", revision}));
 }
 
-TEST_P(StoreTest, keeps_values_byte_for_byte) {
+TEST_P(StoreTest, KeepsValuesByteForByte) {
   using std::string_literals::operator""s;
   for (const std::string& value : {""s, "\"h\xc3\xa9\""s, "a\0b"s, std::string(1U << 20, 'x')}) {
     put("k", value);
@@ -37,14 +37,14 @@ TEST_P(StoreTest, keeps_values_byte_for_byte) {
   }
 }
 
-TEST_P(StoreTest, a_put_replaces_the_value_and_the_revision) {
+TEST_P(StoreTest, APutReplacesTheValueAndTheRevision) {
   const auto first = put("k", "1"), second = put("k", "2");
   EXPECT_GT(second, first);
   EXPECT_EQ(value_of("k"), "2");
   EXPECT_EQ(revision_of("k"), second);
 }
 
-TEST_P(StoreTest, a_get_needs_the_whole_key) {
+TEST_P(StoreTest, AGetNeedsTheWholeKey) {
   put("network/ab", "1");
   EXPECT_EQ(value_of("network/a"), "<absent>");
   EXPECT_EQ(value_of("network/abc"), "<absent>");
@@ -52,7 +52,7 @@ TEST_P(StoreTest, a_get_needs_the_whole_key) {
   EXPECT_EQ(value_of(""), "<absent>");
 }
 
-TEST_P(StoreTest, lists_a_prefix_in_the_order_of_keys) {
+TEST_P(StoreTest, ListsAPrefixInTheOrderOfKeys) {
   for (const char* key : {"b/2", "a/10", "b/1", "a/9", "b", "c/1"}) put(key, "{}");
   EXPECT_THAT(keys("a/"), ElementsAre("a/10", "a/9"));
   EXPECT_THAT(keys("b"), ElementsAre("b", "b/1", "b/2"));
@@ -61,7 +61,7 @@ TEST_P(StoreTest, lists_a_prefix_in_the_order_of_keys) {
   EXPECT_THAT(keys(""), ElementsAre("a/10", "a/9", "b", "b/1", "b/2", "c/1"));
 }
 
-TEST_P(StoreTest, a_prefix_is_text_and_no_pattern) {
+TEST_P(StoreTest, APrefixIsTextAndNoPattern) {
   for (const char* key : {"a%b", "a_b", "axb", "a~", "a~~", "b"}) put(key, "{}");
   EXPECT_THAT(keys("a%"), ElementsAre("a%b"));
   EXPECT_THAT(keys("a_"), ElementsAre("a_b"));
@@ -70,14 +70,14 @@ TEST_P(StoreTest, a_prefix_is_text_and_no_pattern) {
   EXPECT_THAT(keys("\xff"), IsEmpty());
 }
 
-TEST_P(StoreTest, lists_at_most_the_limit) {
+TEST_P(StoreTest, ListsAtMostTheLimit) {
   for (const char* key : {"a/1", "a/2", "a/3"}) put(key, "{}");
   EXPECT_THAT(keys("a/", "", 1), ElementsAre("a/1"));
   EXPECT_THAT(keys("a/", "", 2), ElementsAre("a/1", "a/2"));
   EXPECT_THAT(keys("a/", "", 4), ElementsAre("a/1", "a/2", "a/3"));
 }
 
-TEST_P(StoreTest, goes_on_after_a_key_whether_it_exists_or_not) {
+TEST_P(StoreTest, GoesOnAfterAKeyWhetherItExistsOrNot) {
   for (const char* key : {"a/1", "a/2", "a/3", "b/1"}) put(key, "{}");
   EXPECT_THAT(keys("a/", "a/1"), ElementsAre("a/2", "a/3"));
   EXPECT_THAT(keys("a/", "a/15"), ElementsAre("a/2", "a/3"));
@@ -88,7 +88,7 @@ TEST_P(StoreTest, goes_on_after_a_key_whether_it_exists_or_not) {
   EXPECT_THAT(keys("a/", "a/"), ElementsAre("a/1", "a/2", "a/3")) << "the prefix itself";
 }
 
-TEST_P(StoreTest, pages_put_together_are_the_whole_list) {
+TEST_P(StoreTest, PagesPutTogetherAreTheWholeList) {
   for (int i = 0; i < 50; ++i) put(fmt::format("p/{:02}", i), "{}");
   std::vector<std::string> all;
   for (std::string after;;) {
@@ -100,7 +100,7 @@ TEST_P(StoreTest, pages_put_together_are_the_whole_list) {
   EXPECT_EQ(all, keys("p/"));
 }
 
-TEST_P(StoreTest, all_records_of_a_commit_have_its_revision) {
+TEST_P(StoreTest, AllRecordsOfACommitHaveItsRevision) {
   const auto done = commit({.puts = {{"a", "1"}, {"b", "2"}}});
   ASSERT_TRUE(done);
   EXPECT_EQ(revision_of("a"), done->revision);
@@ -108,19 +108,19 @@ TEST_P(StoreTest, all_records_of_a_commit_have_its_revision) {
   EXPECT_EQ(*store_->revision(), done->revision);
 }
 
-TEST_P(StoreTest, puts_and_deletes_of_a_commit_happen_together) {
+TEST_P(StoreTest, PutsAndDeletesOfACommitHappenTogether) {
   put("old", "1");
   ASSERT_TRUE(commit({.puts = {{"new", "1"}}, .deletes = {"old"}}));
   EXPECT_THAT(keys(""), ElementsAre("new"));
 }
 
-TEST_P(StoreTest, the_revision_a_record_has_is_a_precondition_that_holds) {
+TEST_P(StoreTest, TheRevisionARecordHasIsAPreconditionThatHolds) {
   const auto revision = put("k", "1");
   EXPECT_TRUE(commit({.preconditions = {{"k", revision}}, .puts = {{"k", "2"}}}));
   EXPECT_EQ(value_of("k"), "2");
 }
 
-TEST_P(StoreTest, an_older_revision_is_a_conflict_that_names_the_key) {
+TEST_P(StoreTest, AnOlderRevisionIsAConflictThatNamesTheKey) {
   const auto revision = put("network/k", "1");
   put("network/k", "2");
   const auto done =
@@ -130,14 +130,14 @@ TEST_P(StoreTest, an_older_revision_is_a_conflict_that_names_the_key) {
   EXPECT_EQ(value_of("network/k"), "2");
 }
 
-TEST_P(StoreTest, absence_can_be_required) {
+TEST_P(StoreTest, AbsenceCanBeRequired) {
   EXPECT_TRUE(commit({.preconditions = {{"k", kAbsent}}, .puts = {{"k", "1"}}}));
   EXPECT_EQ(code_of(commit({.preconditions = {{"k", kAbsent}}, .puts = {{"k", "2"}}})),
             Code::kConflict);
   EXPECT_EQ(value_of("k"), "1");
 }
 
-TEST_P(StoreTest, a_deleted_key_is_absent_again_and_has_no_old_revision) {
+TEST_P(StoreTest, ADeletedKeyIsAbsentAgainAndHasNoOldRevision) {
   const auto revision = put("k", "1");
   remove("k");
   EXPECT_EQ(code_of(commit({.preconditions = {{"k", revision}}, .puts = {{"k", "2"}}})),
@@ -146,13 +146,13 @@ TEST_P(StoreTest, a_deleted_key_is_absent_again_and_has_no_old_revision) {
   EXPECT_EQ(value_of("k"), "3");
 }
 
-TEST_P(StoreTest, a_key_made_again_never_has_a_revision_it_had_before) {
+TEST_P(StoreTest, AKeyMadeAgainNeverHasARevisionItHadBefore) {
   const auto first = put("k", "1");
   remove("k");
   EXPECT_GT(put("k", "1"), first);
 }
 
-TEST_P(StoreTest, preconditions_may_be_on_keys_that_are_not_changed) {
+TEST_P(StoreTest, PreconditionsMayBeOnKeysThatAreNotChanged) {
   const auto pool = put("pool/a", "{}");
   EXPECT_TRUE(commit({.preconditions = {{"pool/a", pool}}, .puts = {{"lease/a", "{}"}}}));
   remove("pool/a");
@@ -161,7 +161,7 @@ TEST_P(StoreTest, preconditions_may_be_on_keys_that_are_not_changed) {
   EXPECT_EQ(value_of("lease/b"), "<absent>");
 }
 
-TEST_P(StoreTest, a_conflict_changes_nothing) {
+TEST_P(StoreTest, AConflictChangesNothing) {
   put("kept", "1");
   const auto revision = *store_->revision();
   const auto done = commit({.preconditions = {{"absent", 1}},
@@ -173,14 +173,14 @@ TEST_P(StoreTest, a_conflict_changes_nothing) {
   EXPECT_EQ(*store_->revision(), revision);
 }
 
-TEST_P(StoreTest, deleting_what_is_absent_is_no_error) {
+TEST_P(StoreTest, DeletingWhatIsAbsentIsNoError) {
   EXPECT_TRUE(commit({.deletes = {"k"}}));
   put("k", "1");
   remove("k");
   EXPECT_TRUE(commit({.deletes = {"k"}}));
 }
 
-TEST_P(StoreTest, a_commit_that_changes_nothing_has_the_present_revision) {
+TEST_P(StoreTest, ACommitThatChangesNothingHasThePresentRevision) {
   const auto revision = put("k", "1");
   const auto checked = commit({.preconditions = {{"k", revision}}});
   ASSERT_TRUE(checked);
@@ -188,7 +188,7 @@ TEST_P(StoreTest, a_commit_that_changes_nothing_has_the_present_revision) {
   EXPECT_EQ(code_of(commit({.preconditions = {{"k", revision + 1}}})), Code::kConflict);
 }
 
-TEST_P(StoreTest, revisions_grow_with_every_commit) {
+TEST_P(StoreTest, RevisionsGrowWithEveryCommit) {
   std::int64_t last = 0;
   for (int i = 0; i < 20; ++i) {
     const auto revision =
@@ -199,7 +199,7 @@ TEST_P(StoreTest, revisions_grow_with_every_commit) {
   }
 }
 
-TEST_P(StoreTest, both_durabilities_commit) {
+TEST_P(StoreTest, BothDurabilitiesCommit) {
   for (const auto durability : {Durability::kDurable, Durability::kBoot, Durability::kDurable})
     ASSERT_TRUE(commit(
         {.puts = {{"k", std::to_string(static_cast<int>(durability))}}, .durability = durability}));
@@ -227,7 +227,7 @@ std::vector<Malformed> malformed() {
   };
 }
 
-TEST_P(StoreTest, malformed_transactions_are_refused_whole) {
+TEST_P(StoreTest, MalformedTransactionsAreRefusedWhole) {
   for (Malformed& one : malformed()) {
     one.txn.puts.push_back({"innocent", "1"});
     EXPECT_EQ(code_of(commit(one.txn)), Code::kInvalid) << one.what;
@@ -235,14 +235,14 @@ TEST_P(StoreTest, malformed_transactions_are_refused_whole) {
   }
 }
 
-TEST_P(StoreTest, the_longest_key_is_accepted) {
+TEST_P(StoreTest, TheLongestKeyIsAccepted) {
   const std::string key(512, '~');
   put(key, "1");
   EXPECT_EQ(value_of(key), "1");
   EXPECT_THAT(keys("~"), ElementsAre(key));
 }
 
-TEST_P(StoreTest, many_changes_commit_at_once) {
+TEST_P(StoreTest, ManyChangesCommitAtOnce) {
   const int changes = GetParam().most_changes;
   Txn txn;
   for (int i = 0; i < changes; ++i) txn.puts.push_back({fmt::format("k/{:04}", i), "{}"});
@@ -268,7 +268,7 @@ bool increment(Store& store, const std::string& key) {
   return false;
 }
 
-TEST_P(StoreTest, eight_threads_lose_no_increment) {
+TEST_P(StoreTest, EightThreadsLoseNoIncrement) {
   constexpr int kThreads = 8, kTimes = 50;
   std::atomic<int> done{0};
   {
@@ -282,7 +282,7 @@ TEST_P(StoreTest, eight_threads_lose_no_increment) {
   EXPECT_EQ(value_of("counter"), std::to_string(kThreads * kTimes));
 }
 
-TEST_P(StoreTest, a_list_is_one_snapshot_while_others_commit) {
+TEST_P(StoreTest, AListIsOneSnapshotWhileOthersCommit) {
   ASSERT_TRUE(commit({.puts = {{"pair/a", "0"}, {"pair/b", "0"}}}));
   std::jthread writer([&](std::stop_token stop) {
     for (int i = 1; !stop.stop_requested(); ++i)

@@ -76,7 +76,7 @@ class WatchTest : public StoreTest {
 
 INSTANTIATE_TEST_SUITE_P(Every, WatchTest, ::testing::ValuesIn(all_stores()), kind_name);
 
-TEST_P(WatchTest, reports_puts_and_deletes_in_order) {
+TEST_P(WatchTest, ReportsPutsAndDeletesInOrder) {
   Reports reports;
   const auto running = watch("a/", start_, reports);
   const auto first = put("a/1", "1");
@@ -88,7 +88,7 @@ TEST_P(WatchTest, reports_puts_and_deletes_in_order) {
   EXPECT_EQ(events.back().record.revision, last);
 }
 
-TEST_P(WatchTest, reports_what_was_committed_before_it_began_but_after_its_revision) {
+TEST_P(WatchTest, ReportsWhatWasCommittedBeforeItBeganButAfterItsRevision) {
   put("a/1", "old");
   const auto seen = *store_->revision();
   put("a/2", "new");
@@ -97,7 +97,7 @@ TEST_P(WatchTest, reports_what_was_committed_before_it_began_but_after_its_revis
   EXPECT_THAT(texts(reports.wait_for(1)), ElementsAre("+a/2=new"));
 }
 
-TEST_P(WatchTest, reports_its_prefix_only) {
+TEST_P(WatchTest, ReportsItsPrefixOnly) {
   Reports reports;
   const auto running = watch("a/", start_, reports);
   put("b/1", "1");
@@ -107,7 +107,7 @@ TEST_P(WatchTest, reports_its_prefix_only) {
   EXPECT_THAT(texts(reports.wait_for(2)), ElementsAre("+a/1=1", "+a/end=1"));
 }
 
-TEST_P(WatchTest, the_empty_prefix_is_everything) {
+TEST_P(WatchTest, TheEmptyPrefixIsEverything) {
   Reports reports;
   const auto running = watch("", start_, reports);
   put("a", "1");
@@ -115,7 +115,7 @@ TEST_P(WatchTest, the_empty_prefix_is_everything) {
   EXPECT_THAT(texts(reports.wait_for(2)), ElementsAre("+a=1", "+z/1=2"));
 }
 
-TEST_P(WatchTest, reports_commits_whole) {
+TEST_P(WatchTest, ReportsCommitsWhole) {
   Reports reports;
   const auto running = watch("a/", start_, reports);
   put("a/gone", "1");
@@ -129,7 +129,7 @@ TEST_P(WatchTest, reports_commits_whole) {
   EXPECT_THAT(ends, ::testing::Each(::testing::AnyOf(1U, 4U, 5U))) << "a commit was cut";
 }
 
-TEST_P(WatchTest, conflicts_are_not_reported) {
+TEST_P(WatchTest, ConflictsAreNotReported) {
   Reports reports;
   const auto running = watch("", start_, reports);
   EXPECT_EQ(code_of(commit({.preconditions = {{"a", 7}}, .puts = {{"a", "1"}}})), Code::kConflict);
@@ -137,14 +137,14 @@ TEST_P(WatchTest, conflicts_are_not_reported) {
   EXPECT_THAT(texts(reports.wait_for(1)), ElementsAre("+b=1"));
 }
 
-TEST_P(WatchTest, several_watches_see_the_same) {
+TEST_P(WatchTest, SeveralWatchesSeeTheSame) {
   Reports one, two;
   const auto first = watch("a/", start_, one), second = watch("a/", start_, two);
   put("a/1", "1");
   EXPECT_EQ(one.wait_for(1), two.wait_for(1));
 }
 
-TEST_P(WatchTest, misses_nothing_while_threads_commit) {
+TEST_P(WatchTest, MissesNothingWhileThreadsCommit) {
   constexpr int kThreads = 4, kEach = 100;
   Reports reports;
   const auto running = watch("n/", start_, reports);
@@ -161,7 +161,7 @@ TEST_P(WatchTest, misses_nothing_while_threads_commit) {
     EXPECT_EQ(events[i].record.revision, events[i - 1].record.revision + 1);
 }
 
-TEST_P(WatchTest, a_stopped_watch_reports_no_more) {
+TEST_P(WatchTest, AStoppedWatchReportsNoMore) {
   Reports reports;
   auto running = watch("", start_, reports);
   put("a", "1");
@@ -172,7 +172,7 @@ TEST_P(WatchTest, a_stopped_watch_reports_no_more) {
   EXPECT_THAT(texts(reports.wait_for(0)), ElementsAre("+a=1"));
 }
 
-TEST_P(WatchTest, stopping_waits_for_the_callback) {
+TEST_P(WatchTest, StoppingWaitsForTheCallback) {
   std::atomic<bool> within{false}, finished{false};
   auto running = store_->watch("", start_, [&](const std::vector<Event>&) {
     within = true;
@@ -186,7 +186,7 @@ TEST_P(WatchTest, stopping_waits_for_the_callback) {
   EXPECT_TRUE(finished);
 }
 
-TEST_P(WatchTest, a_watch_that_has_nothing_to_report_stops_at_once) {
+TEST_P(WatchTest, AWatchThatHasNothingToReportStopsAtOnce) {
   Reports reports;
   auto running = watch("", start_, reports);
   const auto before = std::chrono::steady_clock::now();
@@ -194,7 +194,7 @@ TEST_P(WatchTest, a_watch_that_has_nothing_to_report_stops_at_once) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
 }
 
-TEST_P(WatchTest, a_revision_the_store_has_forgotten_is_a_conflict) {
+TEST_P(WatchTest, ARevisionTheStoreHasForgottenIsAConflict) {
   reopen(/*remembered=*/16);
   for (int i = 0; i < 100; ++i) put("k", std::to_string(i));
   GetParam().forget(*store_->revision() - 16);
@@ -207,7 +207,7 @@ TEST_P(WatchTest, a_revision_the_store_has_forgotten_is_a_conflict) {
   EXPECT_EQ(reports.wait_for(8).size(), 8U);
 }
 
-TEST_P(WatchTest, a_running_watch_that_missed_changes_is_told_last) {
+TEST_P(WatchTest, ARunningWatchThatMissedChangesIsToldLast) {
   constexpr std::int64_t kKept = 16;
   reopen(/*remembered=*/kKept);
   std::promise<void> go_on;
@@ -236,7 +236,7 @@ TEST_P(WatchTest, a_running_watch_that_missed_changes_is_told_last) {
   EXPECT_LT(events.size(), static_cast<std::size_t>(kCommits)) << "something was lost";
 }
 
-TEST_P(WatchTest, forgetting_changes_does_not_touch_records_and_revisions) {
+TEST_P(WatchTest, ForgettingChangesDoesNotTouchRecordsAndRevisions) {
   reopen(/*remembered=*/4);
   const auto first = put("first", "1");
   std::int64_t last = 0;

@@ -257,7 +257,7 @@ NetworkSpec spec(const std::string& name, std::string_view subnet) {
   return wanted;
 }
 
-TEST_F(ClusterOverEtcd, gives_no_address_twice_and_agrees_again_whatever_fails) {
+TEST_F(ClusterOverEtcd, GivesNoAddressTwiceAndAgreesAgainWhateverFails) {
   std::mutex guard;
   std::map<std::string, std::vector<SharedNetwork>> seen;
   each([&](SimulatedHost& host) {
@@ -327,7 +327,7 @@ TEST_F(ClusterOverEtcd, gives_no_address_twice_and_agrees_again_whatever_fails) 
   EXPECT_GT(given.taken(), 2'000U);
 }
 
-TEST(ClonesOverEtcd, a_refused_one_changes_nothing_and_one_that_took_the_place_gives_it_back) {
+TEST(ClonesOverEtcd, ARefusedOneChangesNothingAndOneThatTookThePlaceGivesItBack) {
   EtcdCluster etcd({.members = 1});
   const EtcdFolder folder;
   const state::EtcdConfig config{
@@ -382,7 +382,7 @@ TEST(ClonesOverEtcd, a_refused_one_changes_nothing_and_one_that_took_the_place_g
   EXPECT_EQ((*host)->value.phase, HostPhase::kMember);
 }
 
-TEST(ClusterOverRestoredEtcd, everything_that_was_claimed_since_the_backup_is_there_again) {
+TEST(ClusterOverRestoredEtcd, EverythingThatWasClaimedSinceTheBackupIsThereAgain) {
   EtcdCluster etcd({.members = 1});
   const EtcdFolder folder;
   const state::EtcdConfig config{

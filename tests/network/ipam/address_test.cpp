@@ -10,13 +10,13 @@ using ::testing::IsEmpty;
 
 using AddressTest = IpamTest;
 
-TEST_F(AddressTest, are_given_in_order_with_the_prefix_length_of_the_pool) {
+TEST_F(AddressTest, AreGivenInOrderWithThePrefixLengthOfThePool) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.1/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.2/24");
 }
 
-TEST_F(AddressTest, the_gateway_of_the_pool_is_not_given_even_without_a_lease) {
+TEST_F(AddressTest, TheGatewayOfThePoolIsNotGivenEvenWithoutALease) {
   make_pool("10.1.0.0/29", "", "10.1.0.2");
   EXPECT_EQ(give("10.1.0.0/29"), "10.1.0.1/29");
   EXPECT_EQ(give("10.1.0.0/29"), "10.1.0.3/29");
@@ -25,21 +25,21 @@ TEST_F(AddressTest, the_gateway_of_the_pool_is_not_given_even_without_a_lease) {
   EXPECT_EQ(want("10.1.0.0/29", "10.1.0.2", "bridge", AddressUse::kGateway), "10.1.0.2/29");
 }
 
-TEST_F(AddressTest, an_address_that_came_back_is_not_given_again_at_once) {
+TEST_F(AddressTest, AnAddressThatCameBackIsNotGivenAgainAtOnce) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.1/24");
   take_back("10.1.0.0/24", "10.1.0.1");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.2/24");
 }
 
-TEST_F(AddressTest, the_search_comes_round_to_what_came_back) {
+TEST_F(AddressTest, TheSearchComesRoundToWhatCameBack) {
   make_pool("10.1.0.0/29");
   for (int i = 1; i <= 6; ++i) EXPECT_EQ(give("10.1.0.0/29"), fmt::format("10.1.0.{}/29", i));
   take_back("10.1.0.0/29", "10.1.0.4");
   EXPECT_EQ(give("10.1.0.0/29"), "10.1.0.4/29");
 }
 
-TEST_F(AddressTest, an_exhausted_pool_says_which_and_what_to_do) {
+TEST_F(AddressTest, AnExhaustedPoolSaysWhichAndWhatToDo) {
   make_pool("10.1.0.0/30");
   give("10.1.0.0/30");
   give("10.1.0.0/30");
@@ -48,7 +48,7 @@ TEST_F(AddressTest, an_exhausted_pool_says_which_and_what_to_do) {
   EXPECT_THAT(refusal_, HasSubstr("larger subnet"));
 }
 
-TEST_F(AddressTest, an_exhausted_range_is_named) {
+TEST_F(AddressTest, AnExhaustedRangeIsNamed) {
   make_pool("10.1.0.0/24", "10.1.0.8/31");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.8/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.9/24");
@@ -56,20 +56,20 @@ TEST_F(AddressTest, an_exhausted_range_is_named) {
   EXPECT_THAT(refusal_, HasSubstr("10.1.0.8/31"));
 }
 
-TEST_F(AddressTest, a_wanted_address_may_lie_outside_the_range) {
+TEST_F(AddressTest, AWantedAddressMayLieOutsideTheRange) {
   make_pool("10.1.0.0/24", "10.1.0.128/25");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.5"), "10.1.0.5/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.128/24");
 }
 
-TEST_F(AddressTest, a_wanted_address_outside_the_subnet_is_refused) {
+TEST_F(AddressTest, AWantedAddressOutsideTheSubnetIsRefused) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.1.5"), "invalid");
   EXPECT_THAT(refusal_, HasSubstr("10.1.0.0/24"));
   EXPECT_EQ(want("10.1.0.0/24", "fd00::5"), "invalid");
 }
 
-TEST_F(AddressTest, network_and_broadcast_addresses_cannot_be_had) {
+TEST_F(AddressTest, NetworkAndBroadcastAddressesCannotBeHad) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.0"), "invalid");
   EXPECT_THAT(refusal_, HasSubstr("network address"));
@@ -77,14 +77,14 @@ TEST_F(AddressTest, network_and_broadcast_addresses_cannot_be_had) {
   EXPECT_THAT(refusal_, HasSubstr("broadcast address"));
 }
 
-TEST_F(AddressTest, a_taken_address_names_its_owner) {
+TEST_F(AddressTest, ATakenAddressNamesItsOwner) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.5", "web"), "10.1.0.5/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.5", "db"), "exists");
   EXPECT_THAT(refusal_, HasSubstr("taken by web"));
 }
 
-TEST_F(AddressTest, the_same_owner_gets_the_same_wanted_address_again) {
+TEST_F(AddressTest, TheSameOwnerGetsTheSameWantedAddressAgain) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.5"), "10.1.0.5/24");
   const auto revision = *store_->revision();
@@ -95,32 +95,32 @@ TEST_F(AddressTest, the_same_owner_gets_the_same_wanted_address_again) {
   EXPECT_TRUE(claim->held);
 }
 
-TEST_F(AddressTest, a_wanted_address_is_skipped_by_the_search) {
+TEST_F(AddressTest, AWantedAddressIsSkippedByTheSearch) {
   make_pool("10.1.0.0/24");
   for (const char* taken : {"10.1.0.1", "10.1.0.2", "10.1.0.4"}) want("10.1.0.0/24", taken);
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.3/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.5/24");
 }
 
-TEST_F(AddressTest, the_search_pages_over_long_runs) {
+TEST_F(AddressTest, TheSearchPagesOverLongRuns) {
   make_pool("10.1.0.0/16", "", "10.1.1.45");
   for (int i = 1; i <= 300; ++i) want("10.1.0.0/16", fmt::format("10.1.{}.{}", i / 256, i % 256));
   EXPECT_EQ(give("10.1.0.0/16"), "10.1.1.46/16") << "256 + 44 are taken, then comes the gateway";
 }
 
-TEST_F(AddressTest, a_pool_that_does_not_exist_is_not_found) {
+TEST_F(AddressTest, APoolThatDoesNotExistIsNotFound) {
   EXPECT_EQ(give("10.1.0.0/24"), "not_found");
   EXPECT_THAT(refusal_, HasSubstr("10.1.0.0/24"));
   make_pool("10.1.0.0/24");
   EXPECT_EQ(give("10.1.0.0/25"), "not_found");
 }
 
-TEST_F(AddressTest, an_address_needs_an_owner) {
+TEST_F(AddressTest, AnAddressNeedsAnOwner) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(give_as("10.1.0.0/24", AddressWish{}), "invalid");
 }
 
-TEST_F(AddressTest, leases_of_another_boot_are_void) {
+TEST_F(AddressTest, LeasesOfAnotherBootAreVoid) {
   make_pool("10.1.0.0/30");
   EXPECT_EQ(give_as("10.1.0.0/30", {.owner = "old"}, "boot-1"), "10.1.0.1/30");
   EXPECT_EQ(give_as("10.1.0.0/30", {.owner = "old"}, "boot-1"), "10.1.0.2/30");
@@ -132,7 +132,7 @@ TEST_F(AddressTest, leases_of_another_boot_are_void) {
   EXPECT_EQ(give_as("10.1.0.0/30", {.owner = "new"}, "boot-2"), "exhausted");
 }
 
-TEST_F(AddressTest, gateways_and_reserved_addresses_survive_reboots) {
+TEST_F(AddressTest, GatewaysAndReservedAddressesSurviveReboots) {
   make_pool("10.1.0.0/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.1", "bridge", AddressUse::kGateway), "10.1.0.1/24");
   EXPECT_EQ(want("10.1.0.0/24", "10.1.0.2", "printer", AddressUse::kReserved), "10.1.0.2/24");
@@ -140,14 +140,14 @@ TEST_F(AddressTest, gateways_and_reserved_addresses_survive_reboots) {
   EXPECT_THAT(leases("10.1.0.0/24", "boot-2"), ElementsAre("10.1.0.1", "10.1.0.2"));
 }
 
-TEST_F(AddressTest, an_endpoints_address_can_become_the_same_owners_gateway) {
+TEST_F(AddressTest, AnEndpointsAddressCanBecomeTheSameOwnersGateway) {
   make_pool("10.1.0.0/24");
   want("10.1.0.0/24", "10.1.0.1", "bridge");
   want("10.1.0.0/24", "10.1.0.1", "bridge", AddressUse::kGateway);
   EXPECT_THAT(leases("10.1.0.0/24", "boot-2"), ElementsAre("10.1.0.1"));
 }
 
-TEST_F(AddressTest, void_leases_can_be_tidied_away) {
+TEST_F(AddressTest, VoidLeasesCanBeTidiedAway) {
   make_pool("10.1.0.0/16");
   for (int i = 0; i < 300; ++i) give_as("10.1.0.0/16", {.owner = "old"}, "boot-1");
   want("10.1.0.0/16", "10.1.200.1", "printer", AddressUse::kReserved);
@@ -157,7 +157,7 @@ TEST_F(AddressTest, void_leases_can_be_tidied_away) {
   EXPECT_EQ(store_->list("lease/")->size(), 2U);
 }
 
-TEST_F(AddressTest, only_the_owner_gives_back) {
+TEST_F(AddressTest, OnlyTheOwnerGivesBack) {
   make_pool("10.1.0.0/24");
   give("10.1.0.0/24", "web");
   take_back("10.1.0.0/24", "10.1.0.1", "somebody else");
@@ -167,7 +167,7 @@ TEST_F(AddressTest, only_the_owner_gives_back) {
   take_back("10.1.0.0/24", "10.1.0.1", "web");
 }
 
-TEST_F(AddressTest, ranges_of_the_request_replace_that_of_the_pool) {
+TEST_F(AddressTest, RangesOfTheRequestReplaceThatOfThePool) {
   make_pool("10.1.0.0/24", "10.1.0.128/25");
   const AddressWish wish{.owner = "web",
                          .ranges = {subnet("10.1.0.16/31"), subnet("10.1.0.32/31")}};
@@ -177,7 +177,7 @@ TEST_F(AddressTest, ranges_of_the_request_replace_that_of_the_pool) {
   EXPECT_THAT(refusal_, HasSubstr("10.1.0.16/31, 10.1.0.32/31"));
 }
 
-TEST_F(AddressTest, ranges_of_the_request_have_a_cursor_of_their_own) {
+TEST_F(AddressTest, RangesOfTheRequestHaveACursorOfTheirOwn) {
   make_pool("10.1.0.0/24");
   const AddressWish wish{.owner = "web", .ranges = {subnet("10.1.0.16/28")}};
   EXPECT_EQ(give_as("10.1.0.0/24", wish), "10.1.0.16/24");
@@ -187,7 +187,7 @@ TEST_F(AddressTest, ranges_of_the_request_have_a_cursor_of_their_own) {
   EXPECT_EQ(give_as("10.1.0.0/24", {.owner = "web", .ranges = {subnet("10.2.0.0/28")}}), "invalid");
 }
 
-TEST_F(AddressTest, small_subnets_give_what_they_have) {
+TEST_F(AddressTest, SmallSubnetsGiveWhatTheyHave) {
   make_pool("10.1.0.4/31");
   EXPECT_EQ(give("10.1.0.4/31"), "10.1.0.4/31");
   EXPECT_EQ(give("10.1.0.4/31"), "10.1.0.5/31");
@@ -201,7 +201,7 @@ TEST_F(AddressTest, small_subnets_give_what_they_have) {
   EXPECT_EQ(give("fd00::8/127"), "exhausted");
 }
 
-TEST_F(AddressTest, a_64_is_never_enumerated) {
+TEST_F(AddressTest, A64IsNeverEnumerated) {
   make_pool("fd00:1::/64", "", "fd00:1::1");
   EXPECT_EQ(give("fd00:1::/64"), "fd00:1::2/64");
   EXPECT_EQ(want("fd00:1::/64", "fd00:1::ffff:ffff:ffff:ffff"), "fd00:1::ffff:ffff:ffff:ffff/64");
@@ -209,14 +209,14 @@ TEST_F(AddressTest, a_64_is_never_enumerated) {
   EXPECT_EQ(want("fd00:1::/64", "fd00:1::"), "invalid");
 }
 
-TEST_F(AddressTest, the_last_address_there_is_does_not_wrap) {
+TEST_F(AddressTest, TheLastAddressThereIsDoesNotWrap) {
   make_pool("223.255.255.254/31");
   EXPECT_EQ(give("223.255.255.254/31"), "223.255.255.254/31");
   EXPECT_EQ(give("223.255.255.254/31"), "223.255.255.255/31");
   EXPECT_EQ(give("223.255.255.254/31"), "exhausted");
 }
 
-TEST_F(AddressTest, a_plan_is_void_when_somebody_was_faster) {
+TEST_F(AddressTest, APlanIsVoidWhenSomebodyWasFaster) {
   make_pool("10.1.0.0/24");
   const auto mine = ipam().plan(subnet("10.1.0.0/24"), {.owner = "web"});
   ASSERT_TRUE(mine);
@@ -229,7 +229,7 @@ TEST_F(AddressTest, a_plan_is_void_when_somebody_was_faster) {
   EXPECT_FALSE(*store_->get("endpoint/web"));
 }
 
-TEST_F(AddressTest, a_plan_is_void_when_the_pool_is_gone) {
+TEST_F(AddressTest, APlanIsVoidWhenThePoolIsGone) {
   make_pool("10.1.0.0/24");
   const auto mine = ipam().plan(subnet("10.1.0.0/24"), {.owner = "web"});
   ASSERT_TRUE(mine);
@@ -239,7 +239,7 @@ TEST_F(AddressTest, a_plan_is_void_when_the_pool_is_gone) {
   EXPECT_EQ(store_->commit(txn).error().code, Code::kConflict);
 }
 
-TEST_F(AddressTest, addresses_of_two_pools_and_the_endpoint_commit_together) {
+TEST_F(AddressTest, AddressesOfTwoPoolsAndTheEndpointCommitTogether) {
   make_pool("10.1.0.0/24");
   make_pool("fd00:1::/64");
   const auto v4 = ipam().plan(subnet("10.1.0.0/24"), {.owner = "web"});
@@ -253,14 +253,14 @@ TEST_F(AddressTest, addresses_of_two_pools_and_the_endpoint_commit_together) {
   EXPECT_THAT(leases("fd00:1::/64"), ElementsAre("fd00:1::1"));
 }
 
-TEST_F(AddressTest, a_record_of_somebody_else_is_an_error_that_names_the_key) {
+TEST_F(AddressTest, ARecordOfSomebodyElseIsAnErrorThatNamesTheKey) {
   make_pool("10.1.0.0/24");
   ASSERT_TRUE(store_->commit({.puts = {{"lease/0a010000-24/0a010001", "not json"}}}));
   EXPECT_EQ(give("10.1.0.0/24"), "io");
   EXPECT_THAT(refusal_, HasSubstr("lease/0a010000-24/0a010001"));
 }
 
-TEST_F(AddressTest, leases_tell_owner_and_use) {
+TEST_F(AddressTest, LeasesTellOwnerAndUse) {
   make_pool("10.1.0.0/24");
   want("10.1.0.0/24", "10.1.0.1", "bridge", AddressUse::kGateway);
   give("10.1.0.0/24", "web");

@@ -33,7 +33,7 @@ class ContentionTest : public IpamTest {
   std::filesystem::path folder_;
 };
 
-TEST_F(ContentionTest, sixteen_threads_empty_a_24_without_giving_an_address_twice) {
+TEST_F(ContentionTest, SixteenThreadsEmptyA24WithoutGivingAnAddressTwice) {
   make_pool("10.1.0.0/24", "", "10.1.0.1");
   std::mutex guard;
   std::set<IpAddress> given;
@@ -67,7 +67,7 @@ TEST_F(ContentionTest, sixteen_threads_empty_a_24_without_giving_an_address_twic
   EXPECT_EQ(leases("10.1.0.0/24").size(), 253U);
 }
 
-TEST_F(ContentionTest, eight_creators_get_pools_that_do_not_overlap) {
+TEST_F(ContentionTest, EightCreatorsGetPoolsThatDoNotOverlap) {
   std::mutex guard;
   std::vector<Cidr> pools;
   {
@@ -90,7 +90,7 @@ TEST_F(ContentionTest, eight_creators_get_pools_that_do_not_overlap) {
           << pools[a].to_string() << " and " << pools[b].to_string();
 }
 
-TEST_F(ContentionTest, the_ten_thousandth_address_costs_what_the_first_costs) {
+TEST_F(ContentionTest, TheTenThousandthAddressCostsWhatTheFirstCosts) {
   make_pool("10.1.0.0/16", "", "10.1.0.1");
   Ipam allocator = ipam();
   constexpr int kBlock = 1000;

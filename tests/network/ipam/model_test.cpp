@@ -95,7 +95,7 @@ class ModelTest : public IpamTest, public ::testing::WithParamInterface<unsigned
   int boots_ = 1;
 };
 
-TEST_P(ModelTest, random_operations_agree_with_the_model) {
+TEST_P(ModelTest, RandomOperationsAgreeWithTheModel) {
   SCOPED_TRACE(fmt::format("seed {}", GetParam()));
   for (int i = 0; i < 400 && !HasFatalFailure(); ++i) {
     const int kind = number(0, 99);

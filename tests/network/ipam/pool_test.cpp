@@ -32,32 +32,32 @@ class PoolTest : public IpamTest {
   }
 };
 
-TEST_F(PoolTest, are_chosen_one_behind_the_other) {
+TEST_F(PoolTest, AreChosenOneBehindTheOther) {
   EXPECT_EQ(create(PoolWish{}), "10.208.0.0/24");
   EXPECT_EQ(create(PoolWish{}), "10.208.1.0/24");
   EXPECT_THAT(pools(), ElementsAre("10.208.0.0/24", "10.208.1.0/24"));
 }
 
-TEST_F(PoolTest, are_chosen_beside_what_the_host_uses) {
+TEST_F(PoolTest, AreChosenBesideWhatTheHostUses) {
   EXPECT_EQ(create(PoolWish{}, {"10.208.0.0/23", "10.208.2.9/32"}), "10.208.3.0/24");
   EXPECT_EQ(create(PoolWish{}, {"10.208.0.0/12"}), "172.24.0.0/24");
   EXPECT_EQ(create(PoolWish{}, {"10.208.0.0/12", "172.16.0.0/12"}), "exhausted");
   EXPECT_THAT(refusal_, HasSubstr("10.208.0.0/12 and 172.24.0.0/13"));
 }
 
-TEST_F(PoolTest, are_chosen_beside_explicit_ones) {
+TEST_F(PoolTest, AreChosenBesideExplicitOnes) {
   EXPECT_EQ(create("10.208.0.128/25"), "10.208.0.128/25");
   EXPECT_EQ(create(PoolWish{}), "10.208.1.0/24");
 }
 
-TEST_F(PoolTest, a_size_wish_is_honoured) {
+TEST_F(PoolTest, ASizeWishIsHonoured) {
   EXPECT_EQ(create({.prefix_length = 28}), "10.208.0.0/28");
   EXPECT_EQ(create({.prefix_length = 16}), "10.209.0.0/16");
   EXPECT_EQ(create({.prefix_length = 28}), "10.208.0.16/28");
   EXPECT_EQ(create({.prefix_length = 33}), "invalid");
 }
 
-TEST_F(PoolTest, ipv6_ones_are_64s_of_the_hosts_own_prefix) {
+TEST_F(PoolTest, Ipv6OnesAre64sOfTheHostsOwnPrefix) {
   const std::string first = create({.family = Family::kV6}),
                     second = create({.family = Family::kV6});
   EXPECT_THAT(first, HasSubstr("fd"));
@@ -67,13 +67,13 @@ TEST_F(PoolTest, ipv6_ones_are_64s_of_the_hosts_own_prefix) {
   EXPECT_EQ(subnet(create({.family = Family::kV6, .prefix_length = 80})).prefix_length(), 80U);
 }
 
-TEST_F(PoolTest, that_no_network_uses_are_granted_again) {
+TEST_F(PoolTest, ThatNoNetworkUsesAreGrantedAgain) {
   EXPECT_EQ(create("10.1.0.0/24"), "10.1.0.0/24");
   EXPECT_EQ(create("10.1.0.0/24"), "10.1.0.0/24");
   EXPECT_THAT(pools(), ElementsAre("10.1.0.0/24"));
 }
 
-TEST_F(PoolTest, of_a_network_are_granted_to_that_network_only) {
+TEST_F(PoolTest, OfANetworkAreGrantedToThatNetworkOnly) {
   EXPECT_EQ(create("10.1.0.0/24", "n1"), "10.1.0.0/24");
   EXPECT_EQ(create("10.1.0.0/24", "n1"), "10.1.0.0/24");
   EXPECT_EQ(create("10.1.0.0/24", "n2"), "exists");
@@ -81,7 +81,7 @@ TEST_F(PoolTest, of_a_network_are_granted_to_that_network_only) {
   EXPECT_EQ(create("10.1.0.0/24"), "exists");
 }
 
-TEST_F(PoolTest, granted_again_take_over_the_new_wish) {
+TEST_F(PoolTest, GrantedAgainTakeOverTheNewWish) {
   create({.subnet = subnet("10.1.0.0/24"), .range = subnet("10.1.0.0/28")});
   create({.subnet = subnet("10.1.0.0/24"), .network = "n1"});
   const auto pool = ipam().find_pool(subnet("10.1.0.0/24"));
@@ -90,7 +90,7 @@ TEST_F(PoolTest, granted_again_take_over_the_new_wish) {
   EXPECT_FALSE((*pool)->range);
 }
 
-TEST_F(PoolTest, that_overlap_another_are_refused_with_its_name) {
+TEST_F(PoolTest, ThatOverlapAnotherAreRefusedWithItsName) {
   create("10.1.0.0/24", "n1");
   for (const char* overlapping : {"10.1.0.0/16", "10.1.0.0/25", "10.1.0.128/25", "10.0.0.0/8"}) {
     EXPECT_EQ(create(overlapping, "n2"), "exists") << overlapping;
@@ -99,13 +99,13 @@ TEST_F(PoolTest, that_overlap_another_are_refused_with_its_name) {
   EXPECT_EQ(create("10.1.1.0/24", "n2"), "10.1.1.0/24");
 }
 
-TEST_F(PoolTest, that_overlap_an_unused_one_are_refused_too) {
+TEST_F(PoolTest, ThatOverlapAnUnusedOneAreRefusedToo) {
   create({.subnet = subnet("10.1.0.0/24"), .owner = "docker"});
   EXPECT_EQ(create("10.1.0.0/16", "n2"), "exists");
   EXPECT_THAT(refusal_, HasSubstr("no network uses yet (asked for by docker)"));
 }
 
-TEST_F(PoolTest, impossible_ones_are_refused) {
+TEST_F(PoolTest, ImpossibleOnesAreRefused) {
   for (const char* reserved :
        {"127.0.0.0/24", "224.0.0.0/24", "0.0.0.0/0", "::/0", "ff02::/64", "::1/128"})
     EXPECT_EQ(create(reserved), "invalid") << reserved;
@@ -118,7 +118,7 @@ TEST_F(PoolTest, impossible_ones_are_refused) {
   EXPECT_THAT(pools(), IsEmpty());
 }
 
-TEST_F(PoolTest, keep_what_was_asked_for) {
+TEST_F(PoolTest, KeepWhatWasAskedFor) {
   const auto made = make_pool("10.1.0.0/24", "10.1.0.128/25", "10.1.0.1");
   const auto found = ipam().find_pool(subnet("10.1.0.0/24"));
   ASSERT_TRUE(found && *found);
@@ -128,7 +128,7 @@ TEST_F(PoolTest, keep_what_was_asked_for) {
   EXPECT_EQ((*found)->owner, "shop");
 }
 
-TEST_F(PoolTest, two_creators_that_overlap_cannot_both_commit) {
+TEST_F(PoolTest, TwoCreatorsThatOverlapCannotBothCommit) {
   const auto small = ipam().plan_pool({.subnet = subnet("10.1.0.0/24"), .network = "n1"});
   const auto large = ipam().plan_pool({.subnet = subnet("10.1.0.0/16"), .network = "n2"});
   ASSERT_TRUE(small && large);
@@ -141,7 +141,7 @@ TEST_F(PoolTest, two_creators_that_overlap_cannot_both_commit) {
   EXPECT_EQ(refused.error().code, Code::kConflict);
 }
 
-TEST_F(PoolTest, are_taken_into_use_and_given_up) {
+TEST_F(PoolTest, AreTakenIntoUseAndGivenUp) {
   create("10.1.0.0/24");
   const auto use = [&](const std::string& network) -> std::string {
     auto change = ipam().plan_use(subnet("10.1.0.0/24"), network, ip("10.1.0.1"));
@@ -158,7 +158,7 @@ TEST_F(PoolTest, are_taken_into_use_and_given_up) {
   EXPECT_EQ(ipam().plan_use(subnet("10.2.0.0/24"), "n1").error().code, Code::kNotFound);
 }
 
-TEST_F(PoolTest, are_removed_with_everything_of_theirs_and_nothing_else) {
+TEST_F(PoolTest, AreRemovedWithEverythingOfTheirsAndNothingElse) {
   make_pool("10.1.0.0/16");
   make_pool("10.2.0.0/16");
   for (int i = 0; i < 300; ++i) give("10.1.0.0/16");
@@ -172,7 +172,7 @@ TEST_F(PoolTest, are_removed_with_everything_of_theirs_and_nothing_else) {
   EXPECT_TRUE(ipam().remove_pool(subnet("10.1.0.0/16"))) << "removing what is gone succeeds";
 }
 
-TEST_F(PoolTest, a_prefix_of_the_key_is_another_pool) {
+TEST_F(PoolTest, APrefixOfTheKeyIsAnotherPool) {
   make_pool("10.0.0.0/24");
   make_pool("11.0.0.0/8");
   give("10.0.0.0/24");
@@ -181,7 +181,7 @@ TEST_F(PoolTest, a_prefix_of_the_key_is_another_pool) {
   EXPECT_THAT(leases("10.0.0.0/24"), ElementsAre("10.0.0.1"));
 }
 
-TEST_F(PoolTest, made_again_start_afresh) {
+TEST_F(PoolTest, MadeAgainStartAfresh) {
   make_pool("10.1.0.0/24");
   give("10.1.0.0/24");
   ASSERT_TRUE(ipam().remove_pool(subnet("10.1.0.0/24")));
@@ -189,13 +189,13 @@ TEST_F(PoolTest, made_again_start_afresh) {
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.1/24");
 }
 
-TEST(PoolId, is_the_text_of_the_subnet) {
+TEST(PoolId, IsTheTextOfTheSubnet) {
   EXPECT_EQ(parse_pool_id("10.1.0.0/24").value(), subnet("10.1.0.0/24"));
   for (const char* bad : {"", "10.1.0.0", "10.1.0.5/24", "pool"})
     EXPECT_FALSE(parse_pool_id(bad)) << bad;
 }
 
-TEST(UlaSeed, is_stable_and_not_empty) {
+TEST(UlaSeed, IsStableAndNotEmpty) {
   EXPECT_FALSE(ula_seed_of_host().empty());
   EXPECT_EQ(ula_seed_of_host(), ula_seed_of_host());
 }

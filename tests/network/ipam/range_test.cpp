@@ -19,31 +19,31 @@ std::vector<std::string> texts(const std::vector<AddressRange>& ranges) {
 }
 AddressRange range(std::string_view first, std::string_view last) { return {ip(first), ip(last)}; }
 
-TEST(Usable, network_and_broadcast_addresses_are_not_given) {
+TEST(Usable, NetworkAndBroadcastAddressesAreNotGiven) {
   EXPECT_EQ(text(usable(subnet("10.1.0.0/24"))), "10.1.0.1 - 10.1.0.254");
   EXPECT_EQ(text(usable(subnet("10.1.0.0/30"))), "10.1.0.1 - 10.1.0.2");
 }
 
-TEST(Usable, point_to_point_subnets_use_both_addresses_and_hosts_their_one) {
+TEST(Usable, PointToPointSubnetsUseBothAddressesAndHostsTheirOne) {
   EXPECT_EQ(text(usable(subnet("10.1.0.4/31"))), "10.1.0.4 - 10.1.0.5");
   EXPECT_EQ(text(usable(subnet("10.1.0.4/32"))), "10.1.0.4 - 10.1.0.4");
   EXPECT_EQ(text(usable(subnet("fd00::4/127"))), "fd00::4 - fd00::5");
   EXPECT_EQ(text(usable(subnet("fd00::4/128"))), "fd00::4 - fd00::4");
 }
 
-TEST(Usable, ipv6_has_no_broadcast_but_an_anycast_address) {
+TEST(Usable, Ipv6HasNoBroadcastButAnAnycastAddress) {
   EXPECT_EQ(text(usable(subnet("fd00::/64"))), "fd00::1 - fd00::ffff:ffff:ffff:ffff");
   EXPECT_EQ(text(usable(subnet("fd00::/126"))), "fd00::1 - fd00::3");
 }
 
-TEST(Ranges, are_cut_to_what_is_usable) {
+TEST(Ranges, AreCutToWhatIsUsable) {
   const auto found =
       usable_ranges(subnet("10.1.0.0/24"), {subnet("10.1.0.0/25"), subnet("10.1.0.128/25")});
   ASSERT_TRUE(found);
   EXPECT_THAT(texts(*found), ElementsAre("10.1.0.1 - 10.1.0.127", "10.1.0.128 - 10.1.0.254"));
 }
 
-TEST(Ranges, outside_the_subnet_are_refused) {
+TEST(Ranges, OutsideTheSubnetAreRefused) {
   const auto found = usable_ranges(subnet("10.1.0.0/24"), {subnet("10.2.0.0/25")});
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, Code::kInvalid);
@@ -53,18 +53,18 @@ TEST(Ranges, outside_the_subnet_are_refused) {
       << "only the broadcast address";
 }
 
-TEST(SearchOrder, begins_at_the_start_without_a_last_address) {
+TEST(SearchOrder, BeginsAtTheStartWithoutALastAddress) {
   const std::vector<AddressRange> all{range("10.0.0.1", "10.0.0.9")};
   EXPECT_EQ(search_order(all, std::nullopt, 0), all);
   EXPECT_EQ(search_order(all, ip("10.9.0.1"), 3), all) << "outside";
 }
 
-TEST(SearchOrder, goes_on_behind_the_last_address_and_round_once) {
+TEST(SearchOrder, GoesOnBehindTheLastAddressAndRoundOnce) {
   const auto order = search_order({range("10.0.0.1", "10.0.0.9")}, ip("10.0.0.4"), 0);
   EXPECT_THAT(texts(order), ElementsAre("10.0.0.5 - 10.0.0.9", "10.0.0.1 - 10.0.0.4"));
 }
 
-TEST(SearchOrder, visits_the_other_ranges_before_it_comes_round) {
+TEST(SearchOrder, VisitsTheOtherRangesBeforeItComesRound) {
   const std::vector<AddressRange> three{range("10.0.0.1", "10.0.0.2"),
                                         range("10.0.0.5", "10.0.0.8"),
                                         range("10.0.0.20", "10.0.0.20")};
@@ -75,7 +75,7 @@ TEST(SearchOrder, visits_the_other_ranges_before_it_comes_round) {
               ElementsAre("10.0.0.1 - 10.0.0.2", "10.0.0.5 - 10.0.0.8", "10.0.0.20 - 10.0.0.20"));
 }
 
-TEST(SearchOrder, steps_stay_inside_the_range_and_skip_nothing_for_good) {
+TEST(SearchOrder, StepsStayInsideTheRangeAndSkipNothingForGood) {
   for (std::uint64_t steps = 0; steps < 30; ++steps) {
     std::uint64_t covered = 0;
     for (const AddressRange& piece :
@@ -96,7 +96,7 @@ std::string first_free(std::string_view base, unsigned length,
   return found ? found->to_string() : "none";
 }
 
-TEST(FreeSubnet, is_the_first_that_overlaps_nothing) {
+TEST(FreeSubnet, IsTheFirstThatOverlapsNothing) {
   EXPECT_EQ(first_free("10.0.0.0/8", 24, {}), "10.0.0.0/24");
   EXPECT_EQ(first_free("10.0.0.0/8", 24, {"10.0.0.0/24"}), "10.0.1.0/24");
   EXPECT_EQ(first_free("10.0.0.0/8", 24, {"10.0.1.0/24"}), "10.0.0.0/24");
@@ -104,33 +104,33 @@ TEST(FreeSubnet, is_the_first_that_overlaps_nothing) {
             "10.0.4.0/24");
 }
 
-TEST(FreeSubnet, is_aligned_behind_what_is_smaller) {
+TEST(FreeSubnet, IsAlignedBehindWhatIsSmaller) {
   EXPECT_EQ(first_free("10.0.0.0/8", 16, {"10.0.5.0/24"}), "10.1.0.0/16");
   EXPECT_EQ(first_free("10.0.0.0/8", 30, {"10.0.0.0/32"}), "10.0.0.4/30");
 }
 
-TEST(FreeSubnet, what_is_nested_or_written_with_host_bits_counts_whole) {
+TEST(FreeSubnet, WhatIsNestedOrWrittenWithHostBitsCountsWhole) {
   EXPECT_EQ(first_free("10.0.0.0/8", 24, {"10.0.3.0/24", "10.0.0.0/16", "10.0.0.0/24"}),
             "10.1.0.0/24");
   EXPECT_EQ(first_free("10.0.0.0/8", 24, {"10.0.0.77/24"}), "10.0.1.0/24");
 }
 
-TEST(FreeSubnet, what_lies_outside_or_in_the_other_family_does_not_count) {
+TEST(FreeSubnet, WhatLiesOutsideOrInTheOtherFamilyDoesNotCount) {
   EXPECT_EQ(first_free("10.0.0.0/16", 24, {"10.1.0.0/24", "fd00::/8", "9.0.0.0/8"}), "10.0.0.0/24");
 }
 
-TEST(FreeSubnet, there_may_be_none) {
+TEST(FreeSubnet, ThereMayBeNone) {
   EXPECT_EQ(first_free("10.0.0.0/16", 24, {"10.0.0.0/8"}), "none");
   EXPECT_EQ(first_free("10.0.0.0/30", 31, {"10.0.0.0/31", "10.0.0.2/32"}), "none");
   EXPECT_EQ(first_free("255.255.255.0/24", 24, {"255.255.255.255/32"}), "none");
   EXPECT_EQ(first_free("10.0.0.0/16", 8, {}), "none");
 }
 
-TEST(FreeSubnet, works_in_ipv6) {
+TEST(FreeSubnet, WorksInIpv6) {
   EXPECT_EQ(first_free("fd00::/48", 64, {"fd00::/64", "fd00:0:0:1::/64"}), "fd00:0:0:2::/64");
 }
 
-TEST(Ula, is_a_48_of_the_local_prefix_that_depends_on_the_host) {
+TEST(Ula, IsA48OfTheLocalPrefixThatDependsOnTheHost) {
   const Cidr one = ula_prefix("a host"), other = ula_prefix("another host");
   EXPECT_EQ(one.prefix_length(), 48U);
   EXPECT_TRUE(subnet("fd00::/8").contains(one));
@@ -139,7 +139,7 @@ TEST(Ula, is_a_48_of_the_local_prefix_that_depends_on_the_host) {
   EXPECT_NE(one, other);
 }
 
-TEST(ChooseSubnet, sizes_nobody_can_have_are_refused_with_the_legal_ones) {
+TEST(ChooseSubnet, SizesNobodyCanHaveAreRefusedWithTheLegalOnes) {
   const auto tiny = choose_subnet(Family::kV4, 32, "h", {});
   ASSERT_FALSE(tiny);
   EXPECT_EQ(tiny.error().code, Code::kInvalid);

@@ -17,7 +17,7 @@
 
 namespace fairlead::testing {
 
-// Other firewalls are a concern of their own (test_foreign_firewall): here there are none.
+// Other firewalls are a concern of their own (foreign_firewall_test): here there are none.
 class NoForeignFirewall : public kernel::ForeignFirewall {
  public:
   Result<std::vector<std::string>> admit(const std::vector<IfName>&) override {

@@ -20,7 +20,7 @@ std::string refused(std::string_view text) {
   return config ? "" : config.error().text;
 }
 
-TEST(ConfigTest, what_is_not_said_stays_as_it_was) {
+TEST(ConfigTest, WhatIsNotSaidStaysAsItWas) {
   Config base;
   base.paths.run_dir = "/run/other";
   const auto config = parse_config("{}", base);
@@ -29,7 +29,7 @@ TEST(ConfigTest, what_is_not_said_stays_as_it_was) {
   EXPECT_FALSE(config->cluster);
 }
 
-TEST(ConfigTest, flags_over_a_file_leave_its_cluster_alone) {
+TEST(ConfigTest, FlagsOverAFileLeaveItsClusterAlone) {
   const auto file = parse_config(R"({"cluster": {"etcd": ["http://10.0.0.1:2379"]}})", {});
   ASSERT_TRUE(file) << file.error().text;
   const auto config = parse_config(R"({"log_level": "debug"})", *file);
@@ -37,7 +37,7 @@ TEST(ConfigTest, flags_over_a_file_leave_its_cluster_alone) {
   EXPECT_TRUE(config->cluster);
 }
 
-TEST(ConfigTest, a_cluster_is_read_whole) {
+TEST(ConfigTest, AClusterIsReadWhole) {
   const auto config = parse_config(R"({"cluster": {
       "etcd": ["https://10.0.0.1:2379", "https://10.0.0.2:2379"], "name": "east", "address": "eth1",
       "host": "node1", "ca_file": "/tls/ca.crt", "certificate_file": "/tls/client.crt",
@@ -58,7 +58,7 @@ TEST(ConfigTest, a_cluster_is_read_whole) {
   EXPECT_EQ(cluster.etcd.password_file, "/tls/password");
 }
 
-TEST(ConfigTest, what_cannot_work_is_refused_by_its_name) {
+TEST(ConfigTest, WhatCannotWorkIsRefusedByItsName) {
   EXPECT_THAT(refused(R"({"cluster": {}})"), HasSubstr("cluster.etcd"));
   EXPECT_THAT(refused(R"({"cluster": {"etcd": "http://x"}})"), HasSubstr("etcd"));
   EXPECT_THAT(refused(R"({"cluster": {"etcd": ["http://x"], "name": "a/b"}})"),
@@ -95,7 +95,7 @@ class LoaderTest : public ::testing::Test {
   std::map<std::string, std::string> environment_;
 };
 
-TEST_F(LoaderTest, environment_goes_over_the_file_and_flags_over_both) {
+TEST_F(LoaderTest, EnvironmentGoesOverTheFileAndFlagsOverBoth) {
   write(R"({"run_dir": "/file/run", "state_dir": "/file/state", "volume_dir": "/file/volumes",
             "plugin_dir": "/file/plugins", "bind_roots": ["/srv"], "log_level": "warn"})");
   environment_["FAIRLEAD_STATE_DIR"] = "/environment/state";
@@ -111,7 +111,7 @@ TEST_F(LoaderTest, environment_goes_over_the_file_and_flags_over_both) {
   EXPECT_EQ(config->log_level, log::Level::kDebug);
 }
 
-TEST_F(LoaderTest, a_flag_names_another_file_than_the_environment) {
+TEST_F(LoaderTest, AFlagNamesAnotherFileThanTheEnvironment) {
   write(R"({"state_dir": "/one"})");
   EXPECT_THAT(refused({.config = file_ + ".missing"}), HasSubstr(file_ + ".missing"));
   environment_["FAIRLEAD_CONFIG"] = "/nowhere/fairlead.json";
@@ -119,7 +119,7 @@ TEST_F(LoaderTest, a_flag_names_another_file_than_the_environment) {
   EXPECT_EQ(load({.config = file_})->paths.state_dir, "/one");
 }
 
-TEST_F(LoaderTest, a_flag_is_a_value_and_no_text_of_a_configuration) {
+TEST_F(LoaderTest, AFlagIsAValueAndNoTextOfAConfiguration) {
   write("{}");
   const auto quoted = load({.state_dir = R"(/a"b\)"});
   ASSERT_TRUE(quoted) << quoted.error().text;
@@ -130,7 +130,7 @@ TEST_F(LoaderTest, a_flag_is_a_value_and_no_text_of_a_configuration) {
   EXPECT_EQ(clever->log_level, log::Level::kInfo);
 }
 
-TEST_F(LoaderTest, what_cannot_be_is_refused_by_the_name_of_its_source) {
+TEST_F(LoaderTest, WhatCannotBeIsRefusedByTheNameOfItsSource) {
   write("{}");
   EXPECT_THAT(refused({.run_dir = "run"}), HasSubstr("--run-dir: \"run\" is not an absolute path"));
   EXPECT_THAT(refused({.state_dir = ""}), HasSubstr("--state-dir"));

@@ -37,26 +37,26 @@ Call in_netns(Call call, const std::string& path) {
 
 // ---- ADD
 
-TEST(Add, opens_the_namespace_before_it_makes_anything) {
+TEST(Add, OpensTheNamespaceBeforeItMakesAnything) {
   StrictMock<MockNetworkService> untouched;
   expect_failure(run(in_netns(add_call({}), "/run/netns/gone"), untouched), 8,
                  "CNI_NETNS cannot be used");
 }
 
-TEST(Add, refuses_the_plugins_own_namespace_before_it_makes_anything) {
+TEST(Add, RefusesThePluginsOwnNamespaceBeforeItMakesAnything) {
   StrictMock<MockNetworkService> untouched;
   expect_failure(run(in_netns(add_call({}), "/run/netns/own"), untouched), 8,
                  "is the network namespace of the plugin itself");
 }
 
-TEST(Add, takes_the_plugins_own_namespace_when_told_so) {
+TEST(Add, TakesThePluginsOwnNamespaceWhenToldSo) {
   RecordingService service;
   Call call = in_netns(add_call({}), "/run/netns/own");
   call.environment.netns_override = "1";
   EXPECT_EQ(run(call, service).exit_code, 0);
 }
 
-TEST(Add, does_not_make_the_network_it_joins) {
+TEST(Add, DoesNotMakeTheNetworkItJoins) {
   RecordingService service;
   service.has_network("blog", "10.60.0.0/24");
   EXPECT_EQ(run(add_call({{"network", "blog"}, {"subnet", "10.1.0.0/24"}}), service).exit_code, 0);
@@ -64,7 +64,7 @@ TEST(Add, does_not_make_the_network_it_joins) {
   EXPECT_EQ((*service.call("attach"))["network"], "blog");
 }
 
-TEST(Add, says_how_to_make_the_network_it_should_join) {
+TEST(Add, SaysHowToMakeTheNetworkItShouldJoin) {
   RecordingService service;
   const Outcome outcome = run(add_call({{"network", "blog"}}), service);
   expect_failure(outcome, 103, "network blog does not exist");
@@ -72,7 +72,7 @@ TEST(Add, says_how_to_make_the_network_it_should_join) {
             "the network to join must exist; make it first: fairlead network create blog");
 }
 
-TEST(Add, names_the_difference_to_an_existing_network_of_the_name) {
+TEST(Add, NamesTheDifferenceToAnExistingNetworkOfTheName) {
   RecordingService service;
   EXPECT_CALL(service, create_network)
       .WillOnce(Return(fail(Code::kConflict, "create network shop: its mtu is 1500, not 1400")));
@@ -87,7 +87,7 @@ struct Mapping {
 };
 class FailedAttach : public ::testing::TestWithParam<Mapping> {};
 
-TEST_P(FailedAttach, is_told_under_its_code) {
+TEST_P(FailedAttach, IsToldUnderItsCode) {
   RecordingService service;
   EXPECT_CALL(service, attach(_, _))
       .WillOnce(Return(fail(GetParam().code, "attach web: the reason")));
@@ -109,13 +109,13 @@ Call hanging_up_after(int asked) {
   return call;
 }
 
-TEST(Add, does_not_begin_for_a_caller_that_has_hung_up) {
+TEST(Add, DoesNotBeginForACallerThatHasHungUp) {
   RecordingService service;
   expect_failure(run(hanging_up_after(0), service), 11, "the caller hung up");
   EXPECT_EQ(service.calls, json::Json::array());
 }
 
-TEST(Add, is_undone_for_a_caller_that_hangs_up_meanwhile) {
+TEST(Add, IsUndoneForACallerThatHangsUpMeanwhile) {
   RecordingService service;
   expect_failure(run(hanging_up_after(1), service), 11, "the caller hung up");
   EXPECT_EQ(service.call("remove_endpoint")->at("id"), service.call("attach")->at("id"));
@@ -139,7 +139,7 @@ class Turns {
   std::weak_ptr<const void> turn_;
 };
 
-TEST(Add, has_the_turn_from_the_network_to_the_end) {
+TEST(Add, HasTheTurnFromTheNetworkToTheEnd) {
   RecordingService service;
   Turns turns(service);
   const auto held = [&] { EXPECT_TRUE(turns.held()); };
@@ -150,7 +150,7 @@ TEST(Add, has_the_turn_from_the_network_to_the_end) {
   EXPECT_FALSE(turns.held());
 }
 
-TEST(Del, waits_for_its_turn_with_the_add) {
+TEST(Del, WaitsForItsTurnWithTheAdd) {
   RecordingService service;
   Turns turns(service);
   EXPECT_CALL(service, remove_endpoint(_))
@@ -162,14 +162,14 @@ TEST(Del, waits_for_its_turn_with_the_add) {
   EXPECT_FALSE(turns.held());
 }
 
-TEST(Del, that_waits_in_vain_is_to_be_tried_again) {
+TEST(Del, ThatWaitsInVainIsToBeTriedAgain) {
   RecordingService service;
   EXPECT_CALL(service, take_turn).WillOnce(Return(fail(Code::kUnavailable, "web is busy")));
   EXPECT_CALL(service, remove_endpoint(_)).Times(0);
   expect_failure(run(verb_call("DEL", {}), service), 11, "web is busy");
 }
 
-TEST(Add, routes_without_gateway_lead_through_that_of_the_network) {
+TEST(Add, RoutesWithoutGatewayLeadThroughThatOfTheNetwork) {
   RecordingService service;
   run(add_call({{"subnet", "10.1.0.0/24"},
                 {"routes", {{{"dst", "10.9.0.0/16"}}, {{"dst", "10.8.0.0/16"}, {"scope", 253}}}}}),
@@ -179,13 +179,13 @@ TEST(Add, routes_without_gateway_lead_through_that_of_the_network) {
                 R"([{"dst":"10.9.0.0/16","via":"10.1.0.1"},{"dst":"10.8.0.0/16","scope":253}])"));
 }
 
-TEST(Add, the_default_route_that_comes_anyway_is_not_asked_for_twice) {
+TEST(Add, TheDefaultRouteThatComesAnywayIsNotAskedForTwice) {
   RecordingService service;
   run(add_call({{"subnet", "10.1.0.0/24"}, {"routes", {{{"dst", "0.0.0.0/0"}}}}}), service);
   EXPECT_FALSE(service.call("attach")->contains("routes"));
 }
 
-TEST(Add, a_default_route_through_a_router_of_ones_own_is_kept_where_the_network_has_no_gateway) {
+TEST(Add, ADefaultRouteThroughARouterOfOnesOwnIsKeptWhereTheNetworkHasNoGateway) {
   RecordingService service;
   run(add_call(
           {{"subnet", "10.1.0.0/24"}, {"isGateway", false}, {"routes", {{{"dst", "0.0.0.0/0"}}}}}),
@@ -194,21 +194,21 @@ TEST(Add, a_default_route_through_a_router_of_ones_own_is_kept_where_the_network
             json::Json::parse(R"([{"dst":"0.0.0.0/0","via":"10.1.0.1"}])"));
 }
 
-TEST(Add, takes_the_attachment_back_when_the_version_cannot_tell_it) {
+TEST(Add, TakesTheAttachmentBackWhenTheVersionCannotTellIt) {
   RecordingService service;
   EXPECT_CALL(service, attach(_, _)).WillOnce(Return(network::Attachment{}));
   expect_failure(run(add_call({{"cniVersion", "0.2.0"}}), service), 7, "must have an address");
   EXPECT_NE(service.call("remove_endpoint"), nullptr);
 }
 
-TEST(Add, leaves_the_subnets_to_the_runtimes_ranges_when_there_are_none) {
+TEST(Add, LeavesTheSubnetsToTheRuntimesRangesWhenThereAreNone) {
   RecordingService service;
   run(add_call({{"runtimeConfig", {{"ipRanges", {{{{"subnet", "10.7.0.0/24"}}}}}}}}), service);
   EXPECT_EQ((*service.call("create_network"))["subnets"],
             json::Json::parse(R"([{"subnet":"10.7.0.0/24"}])"));
 }
 
-TEST(Add, the_runtimes_ranges_replace_those_of_their_family_only) {
+TEST(Add, TheRuntimesRangesReplaceThoseOfTheirFamilyOnly) {
   RecordingService service;
   run(add_call(
           {{"subnets",
@@ -226,7 +226,7 @@ TEST(Add, the_runtimes_ranges_replace_those_of_their_family_only) {
 
 // ---- DEL
 
-TEST(Del, succeeds_without_namespace_and_without_network) {
+TEST(Del, SucceedsWithoutNamespaceAndWithoutNetwork) {
   StrictMock<MockNetworkService> service;
   EXPECT_CALL(service, take_turn).WillOnce(Return(network::Turn()));
   EXPECT_CALL(service, remove_endpoint(_))
@@ -234,7 +234,7 @@ TEST(Del, succeeds_without_namespace_and_without_network) {
   EXPECT_EQ(run(in_netns(verb_call("DEL", {}), ""), service), Outcome{});
 }
 
-TEST(Del, does_not_read_what_it_does_not_need) {
+TEST(Del, DoesNotReadWhatItDoesNotNeed) {
   RecordingService service;
   const Outcome outcome = run(verb_call("DEL", {{"prevResult", "broken"},
                                                 {"ipam", {{"type", "whereabouts"}}},
@@ -245,14 +245,14 @@ TEST(Del, does_not_read_what_it_does_not_need) {
   EXPECT_EQ(outcome, Outcome{});
 }
 
-TEST(Del, finds_the_endpoint_that_add_made) {
+TEST(Del, FindsTheEndpointThatAddMade) {
   RecordingService service;
   run(add_call({}), service);
   run(verb_call("DEL", {}), service);
   EXPECT_EQ((*service.call("attach"))["id"], (*service.call("remove_endpoint"))["id"]);
 }
 
-TEST(Del, tells_real_failures) {
+TEST(Del, TellsRealFailures) {
   StrictMock<MockNetworkService> service;
   EXPECT_CALL(service, take_turn).WillOnce(Return(network::Turn()));
   EXPECT_CALL(service, remove_endpoint(_))
@@ -262,7 +262,7 @@ TEST(Del, tells_real_failures) {
 
 // ---- CHECK, GC, STATUS, VERSION
 
-TEST(Check, needs_0_4_0_and_prev_result) {
+TEST(Check, Needs040AndPrevResult) {
   StrictMock<MockNetworkService> untouched;
   expect_failure(run(verb_call("CHECK", {{"cniVersion", "0.3.1"}}), untouched), 1,
                  "config version does not allow CHECK");
@@ -270,7 +270,7 @@ TEST(Check, needs_0_4_0_and_prev_result) {
   expect_failure(run(verb_call("CHECK", {{"prevResult", {{"ips", 5}}}}), untouched), 7, "ips");
 }
 
-TEST(Check, tells_the_first_difference) {
+TEST(Check, TellsTheFirstDifference) {
   RecordingService service;
   EXPECT_CALL(service, check(_, _))
       .WillOnce(Return(fail(Code::kConflict, "address 10.1.0.2/24 is missing on eth0")));
@@ -278,26 +278,26 @@ TEST(Check, tells_the_first_difference) {
                  "is missing on eth0");
 }
 
-TEST(Gc, needs_1_1_0) {
+TEST(Gc, Needs110) {
   StrictMock<MockNetworkService> untouched;
   expect_failure(run(verb_call("GC", {{"cniVersion", "1.0.0"}}), untouched), 1,
                  "config version does not allow GC");
 }
 
-TEST(Gc, without_a_list_does_nothing) {
+TEST(Gc, WithoutAListDoesNothing) {
   StrictMock<MockNetworkService> untouched;
   EXPECT_EQ(run(verb_call("GC", {}), untouched), Outcome{});
   EXPECT_EQ(run(verb_call("GC", {{"cni.dev/valid-attachments", nullptr}}), untouched), Outcome{});
 }
 
-TEST(Gc, with_an_empty_list_frees_all) {
+TEST(Gc, WithAnEmptyListFreesAll) {
   RecordingService service;
   EXPECT_EQ(run(verb_call("GC", {{"cni.dev/valid-attachments", json::Json::array()}}), service),
             Outcome{});
   EXPECT_EQ((*service.call("collect"))["valid"], json::Json::array());
 }
 
-TEST(Gc, refuses_a_list_it_cannot_read_rather_than_free_what_is_in_it) {
+TEST(Gc, RefusesAListItCannotReadRatherThanFreeWhatIsInIt) {
   StrictMock<MockNetworkService> untouched;
   expect_failure(
       run(verb_call("GC", {{"cni.dev/valid-attachments", {{{"containerID", 5}}}}}), untouched), 7,
@@ -306,7 +306,7 @@ TEST(Gc, refuses_a_list_it_cannot_read_rather_than_free_what_is_in_it) {
                  "must be an array");
 }
 
-TEST(Gc, tells_what_could_not_be_freed) {
+TEST(Gc, TellsWhatCouldNotBeFreed) {
   RecordingService service;
   EXPECT_CALL(service, collect(_, _, _))
       .WillOnce(Return(fail(Code::kIo, "remove endpoint a: ...; remove endpoint b: ...")));
@@ -315,25 +315,25 @@ TEST(Gc, tells_what_could_not_be_freed) {
       "remove endpoint b");
 }
 
-TEST(Status, is_ready_before_the_first_add) {
+TEST(Status, IsReadyBeforeTheFirstAdd) {
   RecordingService service;
   EXPECT_EQ(run(verb_call("STATUS", {}), service), Outcome{});
 }
 
-TEST(Status, is_not_available_while_the_network_to_join_is_missing) {
+TEST(Status, IsNotAvailableWhileTheNetworkToJoinIsMissing) {
   RecordingService service;
   expect_failure(run(verb_call("STATUS", {{"network", "blog"}}), service), 50,
                  "blog does not exist");
 }
 
-TEST(Status, is_not_available_when_the_state_cannot_be_read) {
+TEST(Status, IsNotAvailableWhenTheStateCannotBeRead) {
   RecordingService service;
   EXPECT_CALL(service, inspect_network(_))
       .WillOnce(Return(fail(Code::kIo, "read /var/lib/fairlead/state.db: disk I/O error")));
   expect_failure(run(verb_call("STATUS", {}), service), 50, "disk I/O error");
 }
 
-TEST(Status, is_not_available_when_the_core_cannot_be_opened) {
+TEST(Status, IsNotAvailableWhenTheCoreCannotBeOpened) {
   const Prepared prepared = prepare(verb_call("STATUS", {}));
   ASSERT_TRUE(prepared.request);
   expect_failure(unavailable(*prepared.request, {Code::kIo, 0, "open state"}), 50, "open state");
@@ -343,7 +343,7 @@ TEST(Status, is_not_available_when_the_core_cannot_be_opened) {
                  "open state");
 }
 
-TEST(VersionVerb, is_answered_whatever_is_on_stdin) {
+TEST(VersionVerb, IsAnsweredWhateverIsOnStdin) {
   StrictMock<MockNetworkService> untouched;
   for (const char* input : {"", "{", "[]", "null", "{\"cniVersion\":7}", "{\"cniVersion\":\"\"}"}) {
     const Outcome outcome = run(testing::call_of({{"CNI_COMMAND", "VERSION"}}, input), untouched);
@@ -352,7 +352,7 @@ TEST(VersionVerb, is_answered_whatever_is_on_stdin) {
   }
 }
 
-TEST(Run, without_a_command_says_what_it_is_on_stderr) {
+TEST(Run, WithoutACommandSaysWhatItIsOnStderr) {
   StrictMock<MockNetworkService> untouched;
   const Outcome outcome = run(testing::call_of(json::Json::object(), ""), untouched);
   EXPECT_EQ(outcome.exit_code, 0);
@@ -362,7 +362,7 @@ TEST(Run, without_a_command_says_what_it_is_on_stderr) {
 
 // ---- what is wrong with any verb
 
-TEST(Refused, wrong_names_and_versions_and_texts) {
+TEST(Refused, WrongNamesAndVersionsAndTexts) {
   StrictMock<MockNetworkService> untouched;
   expect_failure(run(add_call({{"name", ""}}), untouched), 7, "network name is missing");
   expect_failure(run(add_call({{"name", "a/b"}}), untouched), 7, "is not a network name");
@@ -379,7 +379,7 @@ TEST(Refused, wrong_names_and_versions_and_texts) {
     expect_failure(run(with_input(input), untouched), 6, "");
 }
 
-TEST(Refused, an_error_is_told_in_the_version_of_the_configuration) {
+TEST(Refused, AnErrorIsToldInTheVersionOfTheConfiguration) {
   StrictMock<MockNetworkService> untouched;
   EXPECT_EQ(
       answer_of(run(add_call({{"cniVersion", "0.4.0"}, {"name", ""}}), untouched))["cniVersion"],

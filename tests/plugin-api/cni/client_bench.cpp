@@ -10,7 +10,7 @@
 namespace fairlead::testing {
 namespace {
 
-TEST(ClientStart, beside_a_static_program_that_does_nothing) {
+TEST(ClientStart, BesideAStaticProgramThatDoesNothing) {
   constexpr int kRuns = 200;
   TemporaryFolder folder;
   FakeDaemon daemon(folder.path(), FakeDaemon::answer("{\"cniVersion\":\"1.0.0\"}\n", 0));

@@ -73,7 +73,7 @@ class Client : public ::testing::TestWithParam<std::string> {
 
 // ---- with a daemon
 
-TEST_P(Client, hands_the_call_over_and_prints_the_answer) {
+TEST_P(Client, HandsTheCallOverAndPrintsTheAnswer) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{\"cniVersion\":\"1.0.0\"}\n", 0));
   const Finished finished = run("ADD");
   EXPECT_EQ(finished.exit_code, 0);
@@ -93,21 +93,21 @@ TEST_P(Client, hands_the_call_over_and_prints_the_answer) {
                 kConfig);
 }
 
-TEST_P(Client, exits_with_the_code_it_is_told) {
+TEST_P(Client, ExitsWithTheCodeItIsTold) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{\"code\":7}", 1));
   const Finished finished = run("ADD");
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_EQ(finished.out, "{\"code\":7}");
 }
 
-TEST_P(Client, prints_nothing_when_the_answer_is_empty) {
+TEST_P(Client, PrintsNothingWhenTheAnswerIsEmpty) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("", 0));
   const Finished finished = run("DEL");
   EXPECT_EQ(finished.exit_code, 0);
   EXPECT_EQ(finished.out, "");
 }
 
-TEST_P(Client, holds_the_namespace_open_for_the_daemon) {
+TEST_P(Client, HoldsTheNamespaceOpenForTheDaemon) {
   std::string held;
   FakeDaemon daemon(folder_.path(), [&](int connection, const std::string& request) {
     held = held_by_peer(connection, request);
@@ -117,7 +117,7 @@ TEST_P(Client, holds_the_namespace_open_for_the_daemon) {
   EXPECT_THAT(held, StartsWith("net:["));
 }
 
-TEST_P(Client, knows_its_own_namespace_from_another_file) {
+TEST_P(Client, KnowsItsOwnNamespaceFromAnotherFile) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
   auto environment = variables("ADD");
   environment["CNI_NETNS"] = "/proc/self/ns/mnt";
@@ -126,7 +126,7 @@ TEST_P(Client, knows_its_own_namespace_from_another_file) {
   EXPECT_NE(header_of(daemon.requests().at(0), "X-CNI-NETNS-FD"), "");
 }
 
-TEST_P(Client, says_why_it_cannot_open_the_namespace) {
+TEST_P(Client, SaysWhyItCannotOpenTheNamespace) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 1));
   auto environment = variables("ADD");
   environment["CNI_NETNS"] = "/run/netns/not-there";
@@ -135,7 +135,7 @@ TEST_P(Client, says_why_it_cannot_open_the_namespace) {
   EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-FD"), "");
 }
 
-TEST_P(Client, does_not_hang_on_a_fifo_in_place_of_a_namespace) {
+TEST_P(Client, DoesNotHangOnAFifoInPlaceOfANamespace) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 1));
   auto environment = variables("ADD");
   environment["CNI_NETNS"] = folder_.path() + "/fifo";
@@ -143,14 +143,14 @@ TEST_P(Client, does_not_hang_on_a_fifo_in_place_of_a_namespace) {
   EXPECT_EQ(run(environment).exit_code, 1);
 }
 
-TEST_P(Client, del_does_not_touch_the_namespace) {
+TEST_P(Client, DelDoesNotTouchTheNamespace) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("", 0));
   run("DEL");
   EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-FD"), "");
   EXPECT_EQ(header_of(daemon.requests().at(0), "X-CNI-NETNS-ERROR"), "");
 }
 
-TEST_P(Client, carries_two_megabytes_and_refuses_more) {
+TEST_P(Client, CarriesTwoMegabytesAndRefusesMore) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
   std::string most = R"({"cniVersion":"0.4.0","x":")";
   most += std::string((2U << 20) - most.size() - 2, 'x') + "\"}";
@@ -163,7 +163,7 @@ TEST_P(Client, carries_two_megabytes_and_refuses_more) {
   EXPECT_THAT(refused.out, HasSubstr("larger than 2 MiB"));
 }
 
-TEST_P(Client, waits_for_an_answer_in_pieces) {
+TEST_P(Client, WaitsForAnAnswerInPieces) {
   FakeDaemon daemon(folder_.path(), [](int connection, const std::string&) {
     for (const char* piece :
          {"HTTP/1.1 200 OK\r\nX-CNI", "-Exit: 0\r\nContent-Le", "ngth: 4\r\n\r", "\nbo", "dy"}) {
@@ -174,13 +174,13 @@ TEST_P(Client, waits_for_an_answer_in_pieces) {
   EXPECT_EQ(run("ADD").out, "body");
 }
 
-TEST_P(Client, reads_an_answer_larger_than_the_sockets_buffer) {
+TEST_P(Client, ReadsAnAnswerLargerThanTheSocketsBuffer) {
   const std::string body(800'000, 'x');
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer(body, 0));
   EXPECT_EQ(run("ADD").out, body);
 }
 
-TEST_P(Client, gives_up_on_a_slow_daemon_at_its_deadline) {
+TEST_P(Client, GivesUpOnASlowDaemonAtItsDeadline) {
   FakeDaemon daemon(folder_.path(), [](int connection, const std::string&) {
     char byte = 0;
     while (::read(connection, &byte, 1) > 0) {
@@ -203,7 +203,7 @@ const char* const kPieces[] = {"", "HTTP/1.1 200 OK\r\nX-CNI-Exit: 0\r\n",
                                "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
                                "nonsense"};
 
-TEST_P(Client, fails_an_add_that_may_be_half_done) {
+TEST_P(Client, FailsAnAddThatMayBeHalfDone) {
   for (const char* piece : kPieces) {
     TemporaryFolder folder;
     FakeDaemon daemon(folder.path(), FakeDaemon::say(piece));
@@ -217,7 +217,7 @@ TEST_P(Client, fails_an_add_that_may_be_half_done) {
   }
 }
 
-TEST_P(Client, does_every_other_verb_itself_when_the_daemon_dies) {
+TEST_P(Client, DoesEveryOtherVerbItselfWhenTheDaemonDies) {
   for (const char* command : {"DEL", "CHECK", "GC", "STATUS"})
     for (const char* piece : kPieces) {
       TemporaryFolder folder;
@@ -228,7 +228,7 @@ TEST_P(Client, does_every_other_verb_itself_when_the_daemon_dies) {
     }
 }
 
-TEST_P(Client, survives_a_reset_connection) {
+TEST_P(Client, SurvivesAResetConnection) {
   FakeDaemon daemon(folder_.path(), [](int connection, const std::string&) {
     const linger hard{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(connection, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
@@ -236,7 +236,7 @@ TEST_P(Client, survives_a_reset_connection) {
   expect_local(run("DEL"));
 }
 
-TEST_P(Client, is_not_killed_by_sigpipe_when_the_daemon_hangs_up_early) {
+TEST_P(Client, IsNotKilledBySigpipeWhenTheDaemonHangsUpEarly) {
   TemporaryFolder folder;
   UniqueFd gone;
   FakeDaemon daemon(folder.path(), [](int, const std::string&) {});
@@ -246,7 +246,7 @@ TEST_P(Client, is_not_killed_by_sigpipe_when_the_daemon_hangs_up_early) {
   expect_local(run(environment, large), large);
 }
 
-TEST_P(Client, does_itself_what_a_daemon_turns_away) {
+TEST_P(Client, DoesItselfWhatADaemonTurnsAway) {
   for (const char* status : {"404 Not Found", "413 Payload Too Large",
                              "431 Request Header Fields Too Large", "503 Service Unavailable"}) {
     TemporaryFolder folder;
@@ -260,22 +260,22 @@ TEST_P(Client, does_itself_what_a_daemon_turns_away) {
 
 // ---- without a daemon
 
-TEST_P(Client, does_without_a_daemon) {
+TEST_P(Client, DoesWithoutADaemon) {
   for (const char* command : {"ADD", "DEL", "CHECK", "GC", "STATUS"}) expect_local(run(command));
 }
 
-TEST_P(Client, does_without_a_daemon_that_left_its_socket) {
+TEST_P(Client, DoesWithoutADaemonThatLeftItsSocket) {
   { FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0)); }
   ASSERT_TRUE(std::filesystem::exists(folder_.path() + "/api.sock"));
   expect_local(run("ADD"));
 }
 
-TEST_P(Client, gives_stdin_on_unread_whatever_its_size) {
+TEST_P(Client, GivesStdinOnUnreadWhateverItsSize) {
   const std::string large(3 << 20, 'x');
   expect_local(run(variables("ADD"), large), large);
 }
 
-TEST_P(Client, finds_local_beside_itself) {
+TEST_P(Client, FindsLocalBesideItself) {
   std::filesystem::copy_file(GetParam(), folder_.path() + "/fairlead");
   std::filesystem::create_directory(folder_.path() + "/links");
   std::filesystem::create_symlink(folder_.path() + "/fairlead", folder_.path() + "/links/fairlead");
@@ -284,7 +284,7 @@ TEST_P(Client, finds_local_beside_itself) {
   expect_local(run_client(folder_.path() + "/links/fairlead", environment, kConfig));
 }
 
-TEST_P(Client, says_what_to_do_when_there_is_neither) {
+TEST_P(Client, SaysWhatToDoWhenThereIsNeither) {
   auto environment = variables("ADD");
   environment["FAIRLEAD_RUN_DIR"] = "/nowhere";
   environment.erase("FAIRLEAD_LIBEXEC");
@@ -301,7 +301,7 @@ TEST_P(Client, says_what_to_do_when_there_is_neither) {
   EXPECT_THAT(finished.out, HasSubstr("start fairleadd"));
 }
 
-TEST_P(Client, leaves_what_a_header_cannot_carry_to_local) {
+TEST_P(Client, LeavesWhatAHeaderCannotCarryToLocal) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
   for (const std::string& value :
        {std::string("a\r\nX-CNI-COMMAND: DEL"), std::string("a\tb"), std::string(" a"),
@@ -314,7 +314,7 @@ TEST_P(Client, leaves_what_a_header_cannot_carry_to_local) {
 }
 
 // It reads no JSON: another configuration than the host's is for those who do.
-TEST_P(Client, leaves_a_configuration_of_its_own_to_local) {
+TEST_P(Client, LeavesAConfigurationOfItsOwnToLocal) {
   auto environment = variables("ADD");
   environment["FAIRLEAD_CONFIG"] = "/etc/fairlead/other.json";
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
@@ -323,7 +323,7 @@ TEST_P(Client, leaves_a_configuration_of_its_own_to_local) {
   expect_local(run(environment));
 }
 
-TEST_P(Client, takes_a_run_folder_that_is_too_long_for_a_socket) {
+TEST_P(Client, TakesARunFolderThatIsTooLongForASocket) {
   auto environment = variables("ADD");
   environment["FAIRLEAD_RUN_DIR"] = "/" + std::string(200, 'a');
   expect_local(run(environment));
@@ -331,7 +331,7 @@ TEST_P(Client, takes_a_run_folder_that_is_too_long_for_a_socket) {
 
 // ---- what it answers itself
 
-TEST_P(Client, answers_version_as_the_codec_does) {
+TEST_P(Client, AnswersVersionAsTheCodecDoes) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
   for (const std::string input :
        {R"({"cniVersion":"1.1.0"})", R"({"cniVersion":"0.4.0"})", R"({"cniVersion":"9.9.9"})"}) {
@@ -344,13 +344,13 @@ TEST_P(Client, answers_version_as_the_codec_does) {
   EXPECT_THAT(daemon.requests(), IsEmpty());
 }
 
-TEST_P(Client, leaves_an_unusual_question_for_the_version_to_others) {
+TEST_P(Client, LeavesAnUnusualQuestionForTheVersionToOthers) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{\"said\":\"daemon\"}", 0));
   EXPECT_EQ(run(variables("VERSION"), R"({"cniVersion":"1.1.0","x":1})").out,
             "{\"said\":\"daemon\"}");
 }
 
-TEST_P(Client, without_a_command_says_what_it_is) {
+TEST_P(Client, WithoutACommandSaysWhatItIs) {
   RecordingService service;
   const Finished finished = run_client(GetParam(), {{"CNI_COMMAND", ""}}, "");
   EXPECT_EQ(finished.exit_code, 0);

@@ -10,7 +10,7 @@ namespace {
 Text text_of(const std::string& text) { return {text.data(), text.size()}; }
 std::string string_of(Text text) { return {text.data, text.size}; }
 
-TEST(ClientText, finds_the_version_of_a_configuration) {
+TEST(ClientText, FindsTheVersionOfAConfiguration) {
   const auto version = [](const std::string& text) { return string_of(version_of(text_of(text))); };
   EXPECT_EQ(version(R"({"bridge":"b","cniVersion":"0.4.0","name":"x"})"), "0.4.0");
   EXPECT_EQ(version("{ \"cniVersion\" :\n \"1.0.0\" }"), "1.0.0");
@@ -20,7 +20,7 @@ TEST(ClientText, finds_the_version_of_a_configuration) {
     EXPECT_EQ(version(none), "") << none;
 }
 
-TEST(ClientText, takes_a_question_for_the_version_only_when_that_is_all) {
+TEST(ClientText, TakesAQuestionForTheVersionOnlyWhenThatIsAll) {
   const auto version = [](const std::string& text) {
     return string_of(only_version(text_of(text)));
   };
@@ -31,7 +31,7 @@ TEST(ClientText, takes_a_question_for_the_version_only_when_that_is_all) {
     EXPECT_EQ(version(other), "") << other;
 }
 
-TEST(ClientText, an_answer_is_complete_with_its_last_byte) {
+TEST(ClientText, AnAnswerIsCompleteWithItsLastByte) {
   const std::string whole =
       "HTTP/1.1 200 OK\r\nServer: x\r\nx-cni-EXIT: 1\r\nContent-Length: 4\r\n\r\nbody";
   for (std::size_t size = 0; size < whole.size(); ++size)
@@ -44,14 +44,14 @@ TEST(ClientText, an_answer_is_complete_with_its_last_byte) {
   EXPECT_EQ(string_of(answer.body), "body");
 }
 
-TEST(ClientText, headers_are_found_at_the_start_of_a_line_only) {
+TEST(ClientText, HeadersAreFoundAtTheStartOfALineOnly) {
   const std::string text = "HTTP/1.1 200 OK\r\nA: x-cni-exit: 7\r\nContent-Length: 0\r\n\r\n";
   const Answer answer = parse_answer(text_of(text));
   EXPECT_TRUE(answer.complete);
   EXPECT_EQ(answer.exit_code, -1);
 }
 
-TEST(ClientText, answers_without_a_sound_length_are_never_complete) {
+TEST(ClientText, AnswersWithoutASoundLengthAreNeverComplete) {
   for (const char* length : {"", "Content-Length: x\r\n", "Content-Length: -1\r\n",
                              "Content-Length: 99999999999999999999\r\n"})
     EXPECT_FALSE(
@@ -59,14 +59,14 @@ TEST(ClientText, answers_without_a_sound_length_are_never_complete) {
         << length;
 }
 
-TEST(ClientText, values_that_http_would_change_are_not_sent) {
+TEST(ClientText, ValuesThatHttpWouldChangeAreNotSent) {
   EXPECT_TRUE(can_be_header("/run/netns/web"));
   EXPECT_TRUE(can_be_header("a b"));
   for (const char* value : {" a", "a ", "a\nb", "a\rb", "\t", "a\x7f"})
     EXPECT_FALSE(can_be_header(value)) << value;
 }
 
-TEST(ClientText, a_builder_does_not_overflow) {
+TEST(ClientText, ABuilderDoesNotOverflow) {
   Builder<8> builder;
   builder.add("12345");
   builder.add("6789");
@@ -74,7 +74,7 @@ TEST(ClientText, a_builder_does_not_overflow) {
   EXPECT_EQ(string_of(builder.text()), "12345");
 }
 
-TEST(ClientText, json_is_escaped) {
+TEST(ClientText, JsonIsEscaped) {
   Builder<64> builder;
   builder.add_escaped("a\"b\\c\nd");
   EXPECT_EQ(string_of(builder.text()), "a\\\"b\\\\cd");

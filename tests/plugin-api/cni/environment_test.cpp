@@ -26,7 +26,7 @@ struct Missing {
 };
 class MissingVariables : public ::testing::TestWithParam<Missing> {};
 
-TEST_P(MissingVariables, are_named_in_one_message) {
+TEST_P(MissingVariables, AreNamedInOneMessage) {
   expect_refused({.command = GetParam().command},
                  "required env variables [" + GetParam().names + "] missing");
 }
@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Verbs, MissingVariables,
                            return test.param.command.empty() ? "none" : test.param.command;
                          });
 
-TEST(Environment, each_required_variable_is_missed_alone) {
+TEST(Environment, EachRequiredVariableIsMissedAlone) {
   const std::pair<std::string Environment::*, std::string> required[] = {
       {&Environment::container_id, "CNI_CONTAINERID"},
       {&Environment::netns, "CNI_NETNS"},
@@ -51,23 +51,23 @@ TEST(Environment, each_required_variable_is_missed_alone) {
   }
 }
 
-TEST(Environment, status_and_version_need_nothing) {
+TEST(Environment, StatusAndVersionNeedNothing) {
   EXPECT_TRUE(check_environment({.command = "STATUS"}));
   EXPECT_TRUE(check_environment({.command = "VERSION"}));
 }
 
-TEST(Environment, del_does_without_a_namespace) {
+TEST(Environment, DelDoesWithoutANamespace) {
   Environment environment = complete("DEL");
   environment.netns.clear();
   EXPECT_TRUE(check_environment(environment));
 }
 
-TEST(Environment, unknown_commands_are_named) {
+TEST(Environment, UnknownCommandsAreNamed) {
   expect_refused(complete("UPDATE"), "unknown CNI_COMMAND: UPDATE");
   expect_refused(complete("add"), "unknown CNI_COMMAND: add");
 }
 
-TEST(Environment, bad_container_ids_are_refused) {
+TEST(Environment, BadContainerIdsAreRefused) {
   for (const std::string& id : {std::string("-web"), std::string("a/b"), std::string("a b"),
                                 std::string("../x"), std::string(300, 'a')}) {
     Environment environment = complete("ADD");
@@ -76,7 +76,7 @@ TEST(Environment, bad_container_ids_are_refused) {
   }
 }
 
-TEST(Environment, bad_interface_names_are_refused) {
+TEST(Environment, BadInterfaceNamesAreRefused) {
   for (const std::string& name :
        {std::string("."), std::string(".."), std::string("a/b"), std::string("a:b"),
         std::string("a b"), std::string("a\nb"), std::string("sixteen-bytes-xx")}) {
@@ -86,7 +86,7 @@ TEST(Environment, bad_interface_names_are_refused) {
   }
 }
 
-TEST(Environment, namespace_paths_with_control_characters_are_refused) {
+TEST(Environment, NamespacePathsWithControlCharactersAreRefused) {
   Environment environment = complete("ADD");
   environment.netns = "/run/netns/a\r\nb";
   expect_refused(environment, "CNI_NETNS is not valid");
@@ -94,13 +94,13 @@ TEST(Environment, namespace_paths_with_control_characters_are_refused) {
   expect_refused(environment, "CNI_NETNS is not valid");
 }
 
-TEST(Environment, del_takes_any_namespace_path_because_it_does_not_use_it) {
+TEST(Environment, DelTakesAnyNamespacePathBecauseItDoesNotUseIt) {
   Environment environment = complete("DEL");
   environment.netns = std::string(5000, '/');
   EXPECT_TRUE(check_environment(environment));
 }
 
-TEST(Environment, the_override_is_a_boolean) {
+TEST(Environment, TheOverrideIsABoolean) {
   Environment environment = complete("ADD");
   for (const auto& [text, allowed] : {std::pair{"1", true},
                                       {"true", true},
@@ -113,7 +113,7 @@ TEST(Environment, the_override_is_a_boolean) {
   }
 }
 
-TEST(Environment, is_read_by_name) {
+TEST(Environment, IsReadByName) {
   const auto environment = read_environment(
       [](const char* name) { return std::string_view(name) == "CNI_IFNAME" ? "eth7" : nullptr; });
   EXPECT_EQ(environment.ifname, "eth7");

@@ -32,7 +32,7 @@ std::vector<std::string> cases() {
 
 class Golden : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(Golden, asks_the_core_and_answers_the_runtime_as_written_down) {
+TEST_P(Golden, AsksTheCoreAndAnswersTheRuntimeAsWrittenDown) {
   const std::filesystem::path folder = GOLDEN_FOLDER;
   const auto input = json::parse(read_file(folder / (GetParam() + ".input.json")));
   ASSERT_TRUE(input) << input.error().text;

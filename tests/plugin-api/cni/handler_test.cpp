@@ -37,7 +37,7 @@ class Handler : public ::testing::Test {
                   .is_own = [](int) { return false; }};
 };
 
-TEST_F(Handler, opens_what_the_client_holds_open) {
+TEST_F(Handler, OpensWhatTheClientHoldsOpen) {
   const auto response = handle(request_of("ADD"));
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.headers.at("X-CNI-Exit"), "0");
@@ -45,7 +45,7 @@ TEST_F(Handler, opens_what_the_client_holds_open) {
   EXPECT_EQ(json::parse(response.body)->at("interfaces")[2]["sandbox"], "/run/netns/web");
 }
 
-TEST_F(Handler, undoes_an_add_whose_client_has_hung_up) {
+TEST_F(Handler, UndoesAnAddWhoseClientHasHungUp) {
   auto request = request_of("ADD");
   request.hung_up = [asked = 0]() mutable { return asked++ > 0; };
   EXPECT_EQ(handle(request).headers.at("X-CNI-Exit"), "1");
@@ -53,14 +53,14 @@ TEST_F(Handler, undoes_an_add_whose_client_has_hung_up) {
   EXPECT_NE(service_.call("remove_endpoint"), nullptr);
 }
 
-TEST_F(Handler, opens_the_path_itself_for_a_client_without_descriptors) {
+TEST_F(Handler, OpensThePathItselfForAClientWithoutDescriptors) {
   auto request = request_of("ADD");
   request.headers.erase("x-cni-netns-fd");
   handle(request);
   EXPECT_EQ(opened_, "/run/netns/web");
 }
 
-TEST_F(Handler, tells_why_the_client_could_not_open_the_namespace) {
+TEST_F(Handler, TellsWhyTheClientCouldNotOpenTheNamespace) {
   auto request = request_of("ADD");
   request.headers.erase("x-cni-netns-fd");
   request.headers["x-cni-netns-error"] = "2";
@@ -71,7 +71,7 @@ TEST_F(Handler, tells_why_the_client_could_not_open_the_namespace) {
   EXPECT_EQ(json::parse(response.body)->at("code"), 8);
 }
 
-TEST_F(Handler, believes_the_client_that_the_namespace_is_its_own) {
+TEST_F(Handler, BelievesTheClientThatTheNamespaceIsItsOwn) {
   auto request = request_of("ADD");
   request.headers["x-cni-same-netns"] = "1";
   EXPECT_EQ(json::parse(handle(request).body)->at("code"), 8);
@@ -79,12 +79,12 @@ TEST_F(Handler, believes_the_client_that_the_namespace_is_its_own) {
   EXPECT_EQ(handle(request).headers.at("X-CNI-Exit"), "0");
 }
 
-TEST_F(Handler, looks_itself_whether_the_namespace_is_the_daemons) {
+TEST_F(Handler, LooksItselfWhetherTheNamespaceIsTheDaemons) {
   door_.is_own = [](int) { return true; };
   EXPECT_EQ(json::parse(handle(request_of("ADD")).body)->at("code"), 8);
 }
 
-TEST_F(Handler, refuses_descriptors_that_are_no_numbers) {
+TEST_F(Handler, RefusesDescriptorsThatAreNoNumbers) {
   for (const char* text : {"-1", "3/../../1", "x", "99999999999999"}) {
     auto request = request_of("ADD");
     request.headers["x-cni-netns-fd"] = text;
@@ -93,13 +93,13 @@ TEST_F(Handler, refuses_descriptors_that_are_no_numbers) {
   }
 }
 
-TEST_F(Handler, refuses_a_client_whose_process_it_cannot_see) {
+TEST_F(Handler, RefusesAClientWhoseProcessItCannotSee) {
   auto request = request_of("ADD");
   request.peer.pid = 0;
   EXPECT_THAT(handle(request).body, HasSubstr("not visible to the daemon"));
 }
 
-TEST_F(Handler, refuses_control_characters_in_headers) {
+TEST_F(Handler, RefusesControlCharactersInHeaders) {
   for (const char* name :
        {"x-cni-command", "x-cni-containerid", "x-cni-args", "x-cni-netns", "x-cni-path"}) {
     auto request = request_of("DEL");
@@ -110,7 +110,7 @@ TEST_F(Handler, refuses_control_characters_in_headers) {
   }
 }
 
-TEST_F(Handler, answers_a_verb_without_output_with_an_empty_body) {
+TEST_F(Handler, AnswersAVerbWithoutOutputWithAnEmptyBody) {
   const auto response = handle(request_of("DEL"));
   EXPECT_EQ(response.body, "");
   EXPECT_EQ(response.headers.at("X-CNI-Exit"), "0");

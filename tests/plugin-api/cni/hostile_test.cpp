@@ -32,26 +32,26 @@ std::string repeated(const std::string& text, std::size_t count) {
   return result;
 }
 
-TEST(Hostile, deep_nesting_is_refused) {
+TEST(Hostile, DeepNestingIsRefused) {
   expect_code(run_input(repeated("[", 1 << 20)), 6);
   expect_code(run_input(repeated("{\"a\":", 1 << 18)), 6);
   expect_code(run_input(R"({"name":"a","x":)" + repeated("[", 100) + repeated("]", 100) + "}"), 6);
 }
 
-TEST(Hostile, much_of_nothing_is_refused) {
+TEST(Hostile, MuchOfNothingIsRefused) {
   expect_code(run_input(std::string(2 << 20, ' ')), 6);
   expect_code(run_input(std::string(64 << 10, '\0')), 6);
   expect_code(run_input(std::string(64 << 10, '"')), 6);
   expect_code(run_input(std::string(64 << 10, '\xff')), 6);
 }
 
-TEST(Hostile, zero_bytes_are_refused) {
+TEST(Hostile, ZeroBytesAreRefused) {
   expect_code(run_input(std::string("{\"name\":\"a\0b\"}", 14)), 6);
   expect_code(run_input(R"({"name":"a\u0000b"})"), 7);
   expect_code(run_input(R"({"name":"a","bridge":"b\u0000c"})"), 7);
 }
 
-TEST(Hostile, names_of_64_kib_are_refused_with_short_messages) {
+TEST(Hostile, NamesOf64KibAreRefusedWithShortMessages) {
   const std::string huge(64 << 10, 'a');
   expect_code(run_input(json::Json{{"name", huge}}.dump()), 7);
   expect_code(run_input(json::Json{{"name", "a"}, {"cniVersion", huge}}.dump()), 1);
@@ -63,7 +63,7 @@ TEST(Hostile, names_of_64_kib_are_refused_with_short_messages) {
   expect_code(run_input(json::Json{{"name", "a"}, {"vlan", huge}}.dump()), 2);
 }
 
-TEST(Hostile, variables_of_64_kib_are_refused_with_short_messages) {
+TEST(Hostile, VariablesOf64KibAreRefusedWithShortMessages) {
   StrictMock<MockNetworkService> untouched;
   const std::string huge(64 << 10, 'a');
   for (const auto field : {&Environment::command, &Environment::container_id, &Environment::ifname,
@@ -78,7 +78,7 @@ TEST(Hostile, variables_of_64_kib_are_refused_with_short_messages) {
 }
 
 // Every key that is read, with every type that is wrong for it.
-TEST(Hostile, wrong_types_are_refused_everywhere) {
+TEST(Hostile, WrongTypesAreRefusedEverywhere) {
   const std::pair<const char*, std::vector<const char*>> wrong[] = {
       {"ipam", {"5", "\"x\"", "[]", "true"}},
       {"options", {"5", "\"x\"", "[]", R"({"mtu":[1]})"}},
@@ -107,7 +107,7 @@ TEST(Hostile, wrong_types_are_refused_everywhere) {
     }
 }
 
-TEST(Hostile, a_list_of_many_attachments_is_read) {
+TEST(Hostile, AListOfManyAttachmentsIsRead) {
   RecordingService service;
   json::Json list = json::Json::array();
   for (int i = 0; i < 2'000; ++i)

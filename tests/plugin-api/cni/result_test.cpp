@@ -32,7 +32,7 @@ json::Json result_in(const char* version, const network::Attachment& made = atta
   return text ? *json::parse(*text) : json::Json();
 }
 
-TEST(Result, lists_bridge_host_end_and_container_end) {
+TEST(Result, ListsBridgeHostEndAndContainerEnd) {
   const auto interfaces = result_in("1.0.0")["interfaces"];
   EXPECT_EQ(
       interfaces,
@@ -41,7 +41,7 @@ TEST(Result, lists_bridge_host_end_and_container_end) {
       {"name":"eth0","mac":"02:00:00:00:00:03","sandbox":"/run/netns/web"}])"));
 }
 
-TEST(Result, points_the_addresses_at_the_containers_end_also_without_a_bridge) {
+TEST(Result, PointsTheAddressesAtTheContainersEndAlsoWithoutABridge) {
   auto made = attachment();
   made.bridge = {};
   const auto result = result_in("1.0.0", made);
@@ -49,7 +49,7 @@ TEST(Result, points_the_addresses_at_the_containers_end_also_without_a_bridge) {
   EXPECT_EQ(result["interfaces"][1]["name"], "eth0");
 }
 
-TEST(Result, says_the_family_of_an_address_until_0_4_0_only) {
+TEST(Result, SaysTheFamilyOfAnAddressUntil040Only) {
   for (const char* version : {"0.3.0", "0.3.1", "0.4.0"}) {
     EXPECT_EQ(result_in(version)["ips"][0]["version"], "4") << version;
     EXPECT_EQ(result_in(version)["ips"][1]["version"], "6") << version;
@@ -58,7 +58,7 @@ TEST(Result, says_the_family_of_an_address_until_0_4_0_only) {
     EXPECT_FALSE(result_in(version)["ips"][0].contains("version")) << version;
 }
 
-TEST(Result, has_mtu_and_details_of_routes_since_1_1_0) {
+TEST(Result, HasMtuAndDetailsOfRoutesSince110) {
   EXPECT_EQ(result_in("1.1.0")["interfaces"][2]["mtu"], 1400);
   EXPECT_EQ(result_in("1.1.0")["routes"][0],
             json::Json::parse(R"({"dst":"0.0.0.0/0","gw":"10.1.0.1","mtu":1300,"table":0})"));
@@ -67,14 +67,14 @@ TEST(Result, has_mtu_and_details_of_routes_since_1_1_0) {
             json::Json::parse(R"({"dst":"0.0.0.0/0","gw":"10.1.0.1"})"));
 }
 
-TEST(Result, is_a_pair_of_families_before_0_3_0) {
+TEST(Result, IsAPairOfFamiliesBefore030) {
   EXPECT_EQ(
       result_in("0.2.0"),
       json::Json::parse(R"({"cniVersion":"0.2.0","ip4":{"ip":"10.1.0.2/24","gateway":"10.1.0.1",
       "routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"}]},"ip6":{"ip":"fd00::2/64"}})"));
 }
 
-TEST(Result, without_an_address_cannot_be_told_before_0_3_0) {
+TEST(Result, WithoutAnAddressCannotBeToldBefore030) {
   auto made = attachment();
   made.endpoint.addresses.clear();
   const auto text = encode_result(made, {}, "/run/netns/web", *find_version("0.1.0"));
@@ -83,13 +83,13 @@ TEST(Result, without_an_address_cannot_be_told_before_0_3_0) {
   EXPECT_FALSE(result_in("1.0.0", made).contains("ips"));
 }
 
-TEST(Result, leaves_empty_sections_out) {
+TEST(Result, LeavesEmptySectionsOut) {
   EXPECT_FALSE(result_in("1.0.0").contains("dns"));
   EXPECT_EQ(result_in("1.0.0", attachment(), {.nameservers = {"10.1.0.1"}})["dns"],
             json::Json::parse(R"({"nameservers":["10.1.0.1"]})"));
 }
 
-TEST(Result, is_read_back_as_prev_result) {
+TEST(Result, IsReadBackAsPrevResult) {
   for (const char* version : {"0.4.0", "1.0.0", "1.1.0"}) {
     const json::Json result = result_in(version);
     const auto previous = decode_prev_result(*json::Object::of(result), "eth0");
@@ -100,7 +100,7 @@ TEST(Result, is_read_back_as_prev_result) {
   }
 }
 
-TEST(PrevResult, addresses_of_other_interfaces_are_not_the_containers) {
+TEST(PrevResult, AddressesOfOtherInterfacesAreNotTheContainers) {
   const auto document = json::Json::parse(
       R"({"interfaces":[{"name":"eth0","sandbox":"/x","mac":"02:00:00:00:00:01"},{"name":"net1","sandbox":"/x"},{"name":"net1"}],
       "ips":[{"address":"10.1.0.2/24","interface":0},{"address":"10.2.0.2/24","interface":1},{"address":"10.3.0.2/24"}]})");

@@ -30,7 +30,7 @@ std::string joined(const std::vector<Cidr>& prefixes) {
   return text;
 }
 
-TEST(Settings, an_empty_configuration_has_gateway_and_masquerade) {
+TEST(Settings, AnEmptyConfigurationHasGatewayAndMasquerade) {
   const auto settings = settings_of("{}");
   ASSERT_TRUE(settings);
   EXPECT_TRUE(settings->network.options.masquerade);
@@ -39,7 +39,7 @@ TEST(Settings, an_empty_configuration_has_gateway_and_masquerade) {
   EXPECT_TRUE(settings->network.subnets.empty());
 }
 
-TEST(Settings, gateway_and_masquerade_are_switched_off_in_the_bridge_plugins_words) {
+TEST(Settings, GatewayAndMasqueradeAreSwitchedOffInTheBridgePluginsWords) {
   EXPECT_FALSE(settings_of(R"({"ipMasq":false})")->network.options.masquerade);
   const auto settings = settings_of(R"({"isGateway":false})");
   EXPECT_EQ(settings->network.options.gateway_mode_v4, GatewayMode::kIsolated);
@@ -47,7 +47,7 @@ TEST(Settings, gateway_and_masquerade_are_switched_off_in_the_bridge_plugins_wor
   EXPECT_FALSE(settings_of(R"({"isGateway":false,"isDefaultGateway":true})")->network.internal);
 }
 
-TEST(Settings, keys_are_found_in_any_case) {
+TEST(Settings, KeysAreFoundInAnyCase) {
   const auto settings = settings_of(
       R"({"IPAM":{"Type":"host-local","Subnet":"10.1.0.0/24"},"MTU":1400,"IpMasq":"FALSE"})");
   ASSERT_TRUE(settings);
@@ -56,25 +56,25 @@ TEST(Settings, keys_are_found_in_any_case) {
   EXPECT_FALSE(settings->network.options.masquerade);
 }
 
-TEST(Settings, the_network_to_join_is_a_key_or_an_option) {
+TEST(Settings, TheNetworkToJoinIsAKeyOrAnOption) {
   EXPECT_EQ(settings_of(R"({"network":"blog"})")->network.options.join->str(), "blog");
   EXPECT_EQ(settings_of(R"({"options":{"network":"blog"}})")->network.options.join->str(), "blog");
   expect_refused(R"({"network":"../x"})", "is not a network name");
 }
 
-TEST(Settings, one_option_with_two_values_is_refused) {
+TEST(Settings, OneOptionWithTwoValuesIsRefused) {
   expect_refused(R"({"mtu":1400,"options":{"mtu":"1500"}})",
                  "field mtu is \"1400\", but options.mtu is \"1500\"");
   EXPECT_TRUE(settings_of(R"({"mtu":1400,"options":{"mtu":"1400"}})"));
   EXPECT_TRUE(settings_of(R"({"mtu":0,"bridge":""})"));
 }
 
-TEST(Settings, dockers_words_are_options_too) {
+TEST(Settings, DockersWordsAreOptionsToo) {
   EXPECT_FALSE(settings_of(R"({"options":{"com.docker.network.bridge.enable_icc":"false"}})")
                    ->network.options.icc);
 }
 
-TEST(Settings, subnets_are_text_or_objects) {
+TEST(Settings, SubnetsAreTextOrObjects) {
   const auto settings =
       settings_of(R"({"subnets":["10.1.0.0/24",{"subnet":"fd00::/64","gateway":"fd00::fe"}]})");
   ASSERT_TRUE(settings);
@@ -83,21 +83,21 @@ TEST(Settings, subnets_are_text_or_objects) {
   EXPECT_EQ(settings->network.subnets.at(1).family, Family::kV6);
 }
 
-TEST(Settings, a_range_that_is_a_prefix_is_the_networks_range) {
+TEST(Settings, ARangeThatIsAPrefixIsTheNetworksRange) {
   const auto settings =
       settings_of(R"({"subnet":"10.1.0.0/24","rangeStart":"10.1.0.128","rangeEnd":"10.1.0.255"})");
   EXPECT_EQ(settings->network.subnets.at(0).range->to_string(), "10.1.0.128/25");
   EXPECT_EQ(joined(settings->ranges), "");
 }
 
-TEST(Settings, any_other_range_is_given_out_exactly) {
+TEST(Settings, AnyOtherRangeIsGivenOutExactly) {
   const auto settings = settings_of(
       R"({"ipam":{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.10","rangeEnd":"10.1.0.17"}})");
   EXPECT_EQ(settings->network.subnets.at(0).range->to_string(), "10.1.0.0/27");
   EXPECT_EQ(joined(settings->ranges), "10.1.0.10/31 10.1.0.12/30 10.1.0.16/31");
 }
 
-TEST(Settings, two_ranges_of_one_subnet_are_one_pool) {
+TEST(Settings, TwoRangesOfOneSubnetAreOnePool) {
   const auto settings = settings_of(
       R"({"ipam":{"ranges":[[{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.8","rangeEnd":"10.1.0.15"},
       {"subnet":"10.1.0.0/24","rangeStart":"10.1.0.32","rangeEnd":"10.1.0.63"}]]}})");
@@ -106,11 +106,11 @@ TEST(Settings, two_ranges_of_one_subnet_are_one_pool) {
   EXPECT_EQ(joined(settings->ranges), "10.1.0.8/29 10.1.0.32/27");
 }
 
-TEST(Settings, two_subnets_of_one_family_are_refused) {
+TEST(Settings, TwoSubnetsOfOneFamilyAreRefused) {
   expect_refused(R"({"subnets":["10.1.0.0/24","10.2.0.0/24"]})", "are of one family");
 }
 
-TEST(Settings, wrong_subnets_are_refused_by_name) {
+TEST(Settings, WrongSubnetsAreRefusedByName) {
   expect_refused(R"({"subnet":"10.1.0.5/24"})", "field subnet: \"10.1.0.5/24\" has host bits set");
   expect_refused(R"({"subnet":"10.1.0.0"})", "field subnet");
   expect_refused(R"({"subnet":7})", "field subnet must be a string, not number");
@@ -126,13 +126,13 @@ TEST(Settings, wrong_subnets_are_refused_by_name) {
                  "ends at 10.1.0.8, before it starts");
 }
 
-TEST(Settings, foreign_ipam_plugins_are_refused_with_a_hint) {
+TEST(Settings, ForeignIpamPluginsAreRefusedWithAHint) {
   expect_refused(R"({"ipam":{"type":"dhcp"}})", "use \"host-local\"");
   EXPECT_TRUE(settings_of(R"({"ipam":{}})"));
   EXPECT_TRUE(settings_of(R"({"ipam":{"type":"fairlead"}})"));
 }
 
-TEST(Settings, what_cannot_be_done_is_refused_with_key_and_value) {
+TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
   for (const char* key :
        {"vlan", "macspoofchk", "promiscMode", "portIsolation", "disableContainerInterface"}) {
     expect_refused(fmt::format(R"({{"{}":true}})", key), fmt::format("field {} is true", key),
@@ -146,16 +146,16 @@ TEST(Settings, what_cannot_be_done_is_refused_with_key_and_value) {
   EXPECT_TRUE(settings_of(R"({"vlan":0,"vlanTrunk":[]})"));
 }
 
-TEST(Settings, unknown_keys_are_let_through) {
+TEST(Settings, UnknownKeysAreLetThrough) {
   EXPECT_TRUE(settings_of(
       R"({"type":"fairlead","capabilities":{"ips":true},"forceAddress":true,"whatever":[1,{"a":2}]})"));
 }
 
-TEST(Settings, unknown_options_are_not) {
+TEST(Settings, UnknownOptionsAreNot) {
   expect_refused(R"({"options":{"mtuu":"1"}})", "did you mean \"mtu\"?");
 }
 
-TEST(Settings, routes_carry_their_details) {
+TEST(Settings, RoutesCarryTheirDetails) {
   const auto settings = settings_of(
       R"({"routes":[{"dst":"10.9.0.5/16","gw":"10.1.0.9","mtu":1300,"advmss":1200,"priority":5,"table":100,"scope":0}]})");
   const network::Route& route = settings->routes.at(0);
@@ -171,14 +171,14 @@ TEST(Settings, routes_carry_their_details) {
   expect_refused(R"({"routes":[{"dst":"10.9.0.0/16","mtu":-1}]})", "field routes[0].mtu");
 }
 
-TEST(Settings, the_network_to_join_can_be_told_from_a_configuration_that_is_refused) {
+TEST(Settings, TheNetworkToJoinCanBeToldFromAConfigurationThatIsRefused) {
   const auto document = json::parse(R"({"network":"blog","options":{"mtu":[1]},"subnet":5})");
   const auto join = decode_join(*json::Object::of(*document, "", json::Keys::kAnyCase));
   ASSERT_TRUE(join);
   EXPECT_EQ((*join)->str(), "blog");
 }
 
-TEST(Ranges, are_the_fewest_prefixes_that_hold_exactly_the_addresses) {
+TEST(Ranges, AreTheFewestPrefixesThatHoldExactlyTheAddresses) {
   const auto between = [](const char* first, const char* last) {
     return joined(prefixes_between(*IpAddress::parse(first), *IpAddress::parse(last)));
   };

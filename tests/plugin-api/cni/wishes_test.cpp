@@ -23,7 +23,7 @@ void expect_refused(const Decoded<Wishes>& wishes, const std::string& message,
   EXPECT_NE(wishes.error().message.find(message), std::string::npos) << wishes.error().message;
 }
 
-TEST(Wishes, ports_are_read_in_any_case) {
+TEST(Wishes, PortsAreReadInAnyCase) {
   for (
       const char* text :
       {R"({"portMappings":[{"HostPort":8080,"ContainerPort":80,"Protocol":"UDP","HostIP":"127.0.0.1"}]})",
@@ -38,14 +38,14 @@ TEST(Wishes, ports_are_read_in_any_case) {
   }
 }
 
-TEST(Wishes, a_port_without_protocol_is_tcp_and_without_address_on_all) {
+TEST(Wishes, APortWithoutProtocolIsTcpAndWithoutAddressOnAll) {
   const network::PortSpec expected{.host_port = 8080, .container_port = 80};
   EXPECT_EQ(
       runtime(R"({"portMappings":[{"hostPort":8080,"containerPort":80,"hostIP":""}]})")->ports,
       std::vector{expected});
 }
 
-TEST(Wishes, the_same_port_twice_is_one) {
+TEST(Wishes, TheSamePortTwiceIsOne) {
   EXPECT_EQ(
       runtime(
           R"({"portMappings":[{"hostPort":1,"containerPort":2},{"hostPort":1,"containerPort":2,"protocol":"tcp"}]})")
@@ -53,13 +53,13 @@ TEST(Wishes, the_same_port_twice_is_one) {
       1U);
 }
 
-TEST(Wishes, host_port_zero_is_no_port) {
+TEST(Wishes, HostPortZeroIsNoPort) {
   EXPECT_TRUE(
       runtime(R"({"portMappings":[{"hostPort":0,"containerPort":80},{"containerPort":81}]})")
           ->ports.empty());
 }
 
-TEST(Wishes, wrong_ports_are_refused) {
+TEST(Wishes, WrongPortsAreRefused) {
   expect_refused(runtime(R"({"portMappings":[{"hostPort":70000,"containerPort":80}]})"),
                  "runtimeConfig.portMappings[0].hostPort must be 0 to 65535");
   expect_refused(runtime(R"({"portMappings":[{"hostPort":-1,"containerPort":80}]})"), "hostPort");
@@ -76,18 +76,18 @@ TEST(Wishes, wrong_ports_are_refused) {
   expect_refused(runtime(R"({"portMappings":{}})"), "must be an array");
 }
 
-TEST(Wishes, addresses_come_with_or_without_prefix_length) {
+TEST(Wishes, AddressesComeWithOrWithoutPrefixLength) {
   const auto wishes = runtime(R"({"ips":["10.1.0.5/24","fd00::5"]})");
   EXPECT_EQ(wishes->addresses.at(0).to_string(), "10.1.0.5/24");
   EXPECT_EQ(wishes->addresses.at(1).address().to_string(), "fd00::5");
 }
 
-TEST(Wishes, two_addresses_of_one_family_are_refused_and_the_same_twice_is_one) {
+TEST(Wishes, TwoAddressesOfOneFamilyAreRefusedAndTheSameTwiceIsOne) {
   expect_refused(runtime(R"({"ips":["10.1.0.5","10.1.0.6"]})"), "are of one family");
   EXPECT_EQ(runtime(R"({"ips":["10.1.0.5","10.1.0.5/24"]})")->addresses.size(), 1U);
 }
 
-TEST(Wishes, runtime_config_goes_before_args_and_args_before_cni_args) {
+TEST(Wishes, RuntimeConfigGoesBeforeArgsAndArgsBeforeCniArgs) {
   const std::string args_cni = R"("args":{"cni":{"ips":["10.1.0.2"],"mac":"02:00:00:00:00:02"}})";
   const std::string cni_args = "IgnoreUnknown=1;IP=10.1.0.3;MAC=02:00:00:00:00:03";
   const auto all = wishes_of(
@@ -103,14 +103,14 @@ TEST(Wishes, runtime_config_goes_before_args_and_args_before_cni_args) {
   EXPECT_EQ(one->mac->to_string(), "02:00:00:00:00:03");
 }
 
-TEST(Wishes, empty_values_leave_the_word_to_the_next_source) {
+TEST(Wishes, EmptyValuesLeaveTheWordToTheNextSource) {
   const auto wishes =
       wishes_of(R"({"runtimeConfig":{"ips":[],"mac":""},"args":{"cni":{"ips":[""]}}})",
                 "IP=10.1.0.3,fd00::3;");
   EXPECT_EQ(wishes->addresses.size(), 2U);
 }
 
-TEST(Wishes, unknown_cni_args_are_ignored_and_broken_ones_refused) {
+TEST(Wishes, UnknownCniArgsAreIgnoredAndBrokenOnesRefused) {
   EXPECT_TRUE(wishes_of("{}", "K8S_POD_NAME=web;GATEWAY=10.1.0.1;FOO=a=b;"));
   expect_refused(wishes_of("{}", "IgnoreUnknown"), "\"IgnoreUnknown\" is not KEY=VALUE",
                  ErrorCode::kEnvironment);
@@ -118,12 +118,12 @@ TEST(Wishes, unknown_cni_args_are_ignored_and_broken_ones_refused) {
   expect_refused(wishes_of("{}", "MAC=nonsense"), "is not a MAC address");
 }
 
-TEST(Wishes, args_of_other_people_are_let_through) {
+TEST(Wishes, ArgsOfOtherPeopleAreLetThrough) {
   EXPECT_TRUE(wishes_of(R"({"args":"x"})"));
   EXPECT_TRUE(wishes_of(R"({"args":{"cni":7,"other":{}}})"));
 }
 
-TEST(Wishes, rates_reach_up_to_64_bits) {
+TEST(Wishes, RatesReachUpTo64Bits) {
   const auto wishes = runtime(
       R"({"bandwidth":{"ingressRate":18446744073709551615,"IngressBurst":4294967295,"egressRate":1000,"egressBurst":0}})");
   EXPECT_EQ(wishes->rates,
@@ -135,7 +135,7 @@ TEST(Wishes, rates_reach_up_to_64_bits) {
   expect_refused(runtime(R"({"bandwidth":[]})"), "must be a JSON object");
 }
 
-TEST(Wishes, aliases_are_a_list_or_sorted_by_network) {
+TEST(Wishes, AliasesAreAListOrSortedByNetwork) {
   EXPECT_EQ(runtime(R"({"aliases":["a","b"]})")->aliases, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(runtime(R"({"aliases":{"other":["x"],"shop":["a"]}})")->aliases,
             std::vector<std::string>{"a"});
@@ -144,7 +144,7 @@ TEST(Wishes, aliases_are_a_list_or_sorted_by_network) {
   expect_refused(runtime(R"({"aliases":[1]})"), "aliases[0] must be a string");
 }
 
-TEST(Wishes, ip_ranges_are_read_in_any_case) {
+TEST(Wishes, IpRangesAreReadInAnyCase) {
   const auto wishes = runtime(
       R"({"ipRanges":[[{"Subnet":"10.1.0.0/24","RangeStart":"10.1.0.128"}],[{"Subnet":"fd00::/64"}]]})");
   ASSERT_TRUE(wishes) << wishes.error().message;
@@ -153,7 +153,7 @@ TEST(Wishes, ip_ranges_are_read_in_any_case) {
   expect_refused(runtime(R"({"ipRanges":[{}]})"), "must hold arrays");
 }
 
-TEST(Wishes, dns_is_taken_in_the_capabilitys_words_and_in_the_results) {
+TEST(Wishes, DnsIsTakenInTheCapabilitysWordsAndInTheResults) {
   EXPECT_EQ(
       runtime(R"({"dns":{"Servers":["10.0.0.1"],"Searches":["a.test"],"Options":["ndots:2"]}})")
           ->dns,
@@ -162,7 +162,7 @@ TEST(Wishes, dns_is_taken_in_the_capabilitys_words_and_in_the_results) {
             std::vector<std::string>{"10.0.0.1"});
 }
 
-TEST(Wishes, unknown_capabilities_are_ignored) {
+TEST(Wishes, UnknownCapabilitiesAreIgnored) {
   EXPECT_TRUE(
       runtime(R"({"cgroupPath":"/x","deviceID":7,"io.kubernetes.cri.pod-annotations":{"a":"b"}})"));
   expect_refused(runtime("[]"), "field runtimeConfig must be a JSON object");

@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../../.."
 tests=build/asan/tests
 exec tests/support/guest/boot.sh -t "${FAIRLEAD_GUEST_SECONDS:-600}" -p etcd -p build/release/bin/fairleadd "$@" \
-  "$tests/conformance_secure_links --gtest_filter=*Kernel*" \
-  "$tests/test_wireguard" \
-  "$tests/test_secure_overlay" \
-  "$tests/test_secure_agents"
+  "$tests/secure_links_conformance --gtest_filter=*Kernel*" \
+  "$tests/wireguard_test" \
+  "$tests/secure_overlay_test" \
+  "$tests/secure_agents_test"

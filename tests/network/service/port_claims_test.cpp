@@ -1,11 +1,12 @@
 // Claims of host ports, over a store in memory and a host whose sockets are made up.
+#include "network/service/port_claims.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "base/state/memory_store.h"
-#include "network/service/port_claims.h"
 
 namespace fairlead::network {
 namespace {

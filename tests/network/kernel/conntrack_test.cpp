@@ -1,8 +1,9 @@
 // Real UDP flows, tracked by the kernel, forgotten by us.
+#include "network/kernel/conntrack.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "network/kernel/conntrack.h"
 #include "network/kernel/conntrack_messages.h"
 #include "network/kernel/firewall.h"
 #include "network/kernel/firewall_socket.h"

@@ -1,4 +1,6 @@
 // Who lives, who is suspect, and the brake. And the host's id.
+#include "network/cluster/host_table.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -9,7 +11,6 @@
 #include <thread>
 
 #include "network/cluster/host_id.h"
-#include "network/cluster/host_table.h"
 
 namespace fairlead::network::cluster {
 namespace {
@@ -48,7 +49,7 @@ class HostTableTest : public ::testing::Test {
   long long seconds_ = 100;
 };
 
-TEST_F(HostTableTest, a_host_without_its_live_key_is_suspect_since_then_and_alive_again_at_once) {
+TEST_F(HostTableTest, AHostWithoutItsLiveKeyIsSuspectSinceThenAndAliveAgainAtOnce) {
   add(2);
   EXPECT_THAT(states(), Each(HostState::kAlive));
   seconds_ = 200;
@@ -63,7 +64,7 @@ TEST_F(HostTableTest, a_host_without_its_live_key_is_suspect_since_then_and_aliv
   EXPECT_THAT(table_.problems(now()), IsEmpty());
 }
 
-TEST_F(HostTableTest, a_host_that_left_or_was_removed_is_gone_and_no_problem) {
+TEST_F(HostTableTest, AHostThatLeftOrWasRemovedIsGoneAndNoProblem) {
   add(3);
   table_.set_host(record(1, HostPhase::kLeft));
   table_.set_host(record(2, HostPhase::kRemoved));
@@ -72,7 +73,7 @@ TEST_F(HostTableTest, a_host_that_left_or_was_removed_is_gone_and_no_problem) {
   EXPECT_THAT(table_.problems(now()), IsEmpty());
 }
 
-TEST_F(HostTableTest, many_at_once_are_the_stores_fault_and_nobody_becomes_suspect) {
+TEST_F(HostTableTest, ManyAtOnceAreTheStoresFaultAndNobodyBecomesSuspect) {
   add(10);
   vanish(1, 3);
   EXPECT_FALSE(table_.is_frozen(now())) << "30 % are not more than 30 %";
@@ -87,14 +88,14 @@ TEST_F(HostTableTest, many_at_once_are_the_stores_fault_and_nobody_becomes_suspe
   EXPECT_EQ(std::ranges::count(states(), HostState::kSuspect), 3);
 }
 
-TEST_F(HostTableTest, two_of_three_do_not_pull_the_brake) {
+TEST_F(HostTableTest, TwoOfThreeDoNotPullTheBrake) {
   add(3);
   vanish(1, 2);
   EXPECT_FALSE(table_.is_frozen(now()));
   EXPECT_EQ(std::ranges::count(states(), HostState::kSuspect), 2);
 }
 
-TEST_F(HostTableTest, as_many_one_by_one_do_not_pull_the_brake) {
+TEST_F(HostTableTest, AsManyOneByOneDoNotPullTheBrake) {
   add(10);
   for (int i = 1; i <= 9; ++i) {
     seconds_ += 31;
@@ -103,7 +104,7 @@ TEST_F(HostTableTest, as_many_one_by_one_do_not_pull_the_brake) {
   }
 }
 
-TEST_F(HostTableTest, an_operator_lets_the_brake_go) {
+TEST_F(HostTableTest, AnOperatorLetsTheBrakeGo) {
   add(4);
   vanish(1, 4);
   ASSERT_TRUE(table_.is_frozen(now()));
@@ -112,7 +113,7 @@ TEST_F(HostTableTest, an_operator_lets_the_brake_go) {
   EXPECT_THAT(states(), Each(HostState::kSuspect));
 }
 
-TEST_F(HostTableTest, a_complete_list_is_what_counts) {
+TEST_F(HostTableTest, ACompleteListIsWhatCounts) {
   add(2);
   table_.replace({record(2), record(3)}, {{id(3), {}}}, now());
   EXPECT_THAT(states(), ElementsAre(HostState::kSuspect, HostState::kAlive));
@@ -129,7 +130,7 @@ class HostIdTest : public ::testing::Test {
   std::string folder_;
 };
 
-TEST_F(HostIdTest, is_made_once_and_for_the_owner_only) {
+TEST_F(HostIdTest, IsMadeOnceAndForTheOwnerOnly) {
   const auto made = load_or_make_host_id(folder_);
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_THAT(*made, SizeIs(32));
@@ -140,7 +141,7 @@ TEST_F(HostIdTest, is_made_once_and_for_the_owner_only) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "nothing beside";
 }
 
-TEST_F(HostIdTest, is_one_for_all_who_make_it_at_once) {
+TEST_F(HostIdTest, IsOneForAllWhoMakeItAtOnce) {
   std::vector<std::string> ids(8);
   {
     std::vector<std::jthread> threads;
@@ -151,7 +152,7 @@ TEST_F(HostIdTest, is_one_for_all_who_make_it_at_once) {
   EXPECT_THAT(ids[0], SizeIs(32));
 }
 
-TEST_F(HostIdTest, that_is_damaged_is_not_made_anew) {
+TEST_F(HostIdTest, ThatIsDamagedIsNotMadeAnew) {
   std::ofstream(folder_ + "/host-id") << "node-1\n";
   const auto read = load_or_make_host_id(folder_);
   ASSERT_FALSE(read);

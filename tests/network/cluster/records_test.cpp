@@ -1,4 +1,6 @@
 // Every record both ways, and its bytes: hosts of several versions read them.
+#include "network/cluster/records.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +9,6 @@
 #include <sstream>
 
 #include "network/cluster/keys.h"
-#include "network/cluster/records.h"
 
 namespace fairlead::network::cluster {
 namespace {
@@ -102,7 +103,7 @@ std::vector<state::Put> samples() {
       {std::string(keys::kSeen), encode(SeenRecord{4711, 1'800'000'000})}};
 }
 
-TEST(ClusterRecords, are_the_reviewed_bytes) {
+TEST(ClusterRecords, AreTheReviewedBytes) {
   std::string text;
   for (const state::Put& put : samples()) text += put.key + " " + put.value + "\n";
   const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/records.txt";
@@ -121,7 +122,7 @@ void expect_same(const std::string& key, const Value& value) {
   EXPECT_EQ(*read, value) << key;
 }
 
-TEST(ClusterRecords, read_back_what_was_written) {
+TEST(ClusterRecords, ReadBackWhatWasWritten) {
   expect_same(std::string(keys::kMeta), meta());
   expect_same(keys::host("aa11"), host());
   expect_same(keys::live("aa11"), LiveRecord{"b1", 3, "00112233"});
@@ -139,14 +140,14 @@ TEST(ClusterRecords, read_back_what_was_written) {
   expect_same(std::string(keys::kSeen), SeenRecord{4711, 1'800'000'000});
 }
 
-TEST(ClusterRecords, a_newer_hosts_extra_field_is_no_obstacle) {
+TEST(ClusterRecords, ANewerHostsExtraFieldIsNoObstacle) {
   const auto read = decode<LiveRecord>(
       {"live/aa11", R"({"boot":"b1","epoch":3,"nonce":"n","colour":"blue"})", 1});
   ASSERT_TRUE(read) << read.error().text;
   EXPECT_EQ(read->epoch, 3U);
 }
 
-TEST(ClusterRecords, damage_names_the_key_and_the_field) {
+TEST(ClusterRecords, DamageNamesTheKeyAndTheField) {
   const auto no_epoch = decode<HostRecord>({"host/aa11", R"({"name":"x","vtep":"192.0.2.1"})", 1});
   ASSERT_FALSE(no_epoch);
   EXPECT_EQ(no_epoch.error().code, Code::kIo);

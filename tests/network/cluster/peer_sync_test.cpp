@@ -163,7 +163,7 @@ class PeerSyncTest : public ::testing::Test {
   std::unique_ptr<PeerSync> sync_;
 };
 
-TEST_F(PeerSyncTest, lists_what_is_there_and_follows_what_comes) {
+TEST_F(PeerSyncTest, ListsWhatIsThereAndFollowsWhatComes) {
   put(1);
   put(2, 2);
   EXPECT_TRUE(settles_at(2));
@@ -175,7 +175,7 @@ TEST_F(PeerSyncTest, lists_what_is_there_and_follows_what_comes) {
   EXPECT_EQ(sync_->status().hosts, 3U);
 }
 
-TEST_F(PeerSyncTest, changes_wait_for_each_other_and_come_in_batches) {
+TEST_F(PeerSyncTest, ChangesWaitForEachOtherAndComeInBatches) {
   for (int i = 0; i < 1100; ++i) put(i);
   EXPECT_TRUE(settles_at(1100));
   EXPECT_THAT(batches_, SizeIs(3));
@@ -194,7 +194,7 @@ TEST_F(PeerSyncTest, changes_wait_for_each_other_and_come_in_batches) {
   EXPECT_THAT(batches_[0].to_set, SizeIs(2));
 }
 
-TEST_F(PeerSyncTest, a_lost_watch_is_made_up_for_and_nothing_is_given_twice) {
+TEST_F(PeerSyncTest, ALostWatchIsMadeUpForAndNothingIsGivenTwice) {
   put(1);
   put(2);
   ASSERT_TRUE(settles_at(2));
@@ -211,7 +211,7 @@ TEST_F(PeerSyncTest, a_lost_watch_is_made_up_for_and_nothing_is_given_twice) {
   EXPECT_TRUE(settles_at(4)) << "and the new watch runs";
 }
 
-TEST_F(PeerSyncTest, a_deletion_that_was_lost_is_believed_at_the_second_look) {
+TEST_F(PeerSyncTest, ADeletionThatWasLostIsBelievedAtTheSecondLook) {
   put(1);
   put(2);
   ASSERT_TRUE(settles_at(2));
@@ -230,7 +230,7 @@ TEST_F(PeerSyncTest, a_deletion_that_was_lost_is_believed_at_the_second_look) {
   EXPECT_EQ(sync_->status().missing, 0U);
 }
 
-TEST_F(PeerSyncTest, what_was_lost_in_silence_is_found_by_the_regular_list) {
+TEST_F(PeerSyncTest, WhatWasLostInSilenceIsFoundByTheRegularList) {
   put(1);
   ASSERT_TRUE(settles_at(1));
   store_.is_deaf = true;
@@ -241,7 +241,7 @@ TEST_F(PeerSyncTest, what_was_lost_in_silence_is_found_by_the_regular_list) {
   EXPECT_THAT(given_, SizeIs(2));
 }
 
-TEST_F(PeerSyncTest, an_outage_takes_nothing_away) {
+TEST_F(PeerSyncTest, AnOutageTakesNothingAway) {
   put(1);
   ASSERT_TRUE(settles_at(1));
   store_.is_open = false;
@@ -254,7 +254,7 @@ TEST_F(PeerSyncTest, an_outage_takes_nothing_away) {
   EXPECT_THAT(given_, SizeIs(2));
 }
 
-TEST_F(PeerSyncTest, starts_from_its_snapshot_without_the_store) {
+TEST_F(PeerSyncTest, StartsFromItsSnapshotWithoutTheStore) {
   put(1);
   put(2);
   ASSERT_TRUE(settles_at(2));
@@ -265,7 +265,7 @@ TEST_F(PeerSyncTest, starts_from_its_snapshot_without_the_store) {
   for (const PeerChanges& batch : batches_) EXPECT_THAT(batch.to_remove, IsEmpty());
 }
 
-TEST_F(PeerSyncTest, after_its_snapshot_it_needs_only_what_changed) {
+TEST_F(PeerSyncTest, AfterItsSnapshotItNeedsOnlyWhatChanged) {
   put(1);
   put(2);
   ASSERT_TRUE(settles_at(2));
@@ -281,7 +281,7 @@ TEST_F(PeerSyncTest, after_its_snapshot_it_needs_only_what_changed) {
   EXPECT_FALSE(given_.contains(ip("10.9.0.1"))) << "its deletion was watched, not guessed";
 }
 
-TEST_F(PeerSyncTest, a_snapshot_that_is_too_old_leads_to_a_list_and_two_looks) {
+TEST_F(PeerSyncTest, ASnapshotThatIsTooOldLeadsToAListAndTwoLooks) {
   store_.inner = state::make_memory_store(8);
   for (int i = 1; i <= 3; ++i) put_host(i);
   start();
@@ -298,7 +298,7 @@ TEST_F(PeerSyncTest, a_snapshot_that_is_too_old_leads_to_a_list_and_two_looks) {
   EXPECT_THAT(given_, SizeIs(21));
 }
 
-TEST_F(PeerSyncTest, a_damaged_snapshot_is_made_anew) {
+TEST_F(PeerSyncTest, ADamagedSnapshotIsMadeAnew) {
   put(1);
   ASSERT_TRUE(settles_at(1));
   ASSERT_TRUE(sync_->save_snapshots());
@@ -307,7 +307,7 @@ TEST_F(PeerSyncTest, a_damaged_snapshot_is_made_anew) {
   EXPECT_TRUE(settles_at(1));
 }
 
-TEST_F(PeerSyncTest, a_store_that_was_put_back_is_followed) {
+TEST_F(PeerSyncTest, AStoreThatWasPutBackIsFollowed) {
   for (int i = 0; i < 10; ++i) put(i);
   ASSERT_TRUE(settles_at(10));
   ASSERT_TRUE(sync_->save_snapshots());
@@ -322,7 +322,7 @@ TEST_F(PeerSyncTest, a_store_that_was_put_back_is_followed) {
   EXPECT_THAT(given_, SizeIs(1));
 }
 
-TEST_F(PeerSyncTest, what_cannot_be_applied_comes_again_a_second_later) {
+TEST_F(PeerSyncTest, WhatCannotBeAppliedComesAgainASecondLater) {
   apply_fails_ = true;
   put(1);
   pass(0);
@@ -337,7 +337,7 @@ TEST_F(PeerSyncTest, what_cannot_be_applied_comes_again_a_second_later) {
   EXPECT_THAT(given_, SizeIs(1));
 }
 
-TEST_F(PeerSyncTest, one_record_that_cannot_be_read_is_not_the_end_of_the_others) {
+TEST_F(PeerSyncTest, OneRecordThatCannotBeReadIsNotTheEndOfTheOthers) {
   put(1);
   ASSERT_TRUE(store_.commit({.puts = {{key(2), "{broken"}}}));
   EXPECT_TRUE(settles_at(1));
@@ -346,7 +346,7 @@ TEST_F(PeerSyncTest, one_record_that_cannot_be_read_is_not_the_end_of_the_others
   EXPECT_TRUE(settles_at(2));
 }
 
-TEST_F(PeerSyncTest, attached_again_everything_is_given_again) {
+TEST_F(PeerSyncTest, AttachedAgainEverythingIsGivenAgain) {
   put(1);
   ASSERT_TRUE(settles_at(1));
   sync_->detach("net");
@@ -359,7 +359,7 @@ TEST_F(PeerSyncTest, attached_again_everything_is_given_again) {
   EXPECT_EQ(sync_->status().networks, 0U);
 }
 
-TEST_F(PeerSyncTest, a_link_that_was_made_anew_gets_all_entries_once_they_are_known) {
+TEST_F(PeerSyncTest, ALinkThatWasMadeAnewGetsAllEntriesOnceTheyAreKnown) {
   for (int i = 0; i < 3; ++i) put(i);
   store_.is_open = false;
   sync_->refresh("net");
@@ -383,7 +383,7 @@ TEST_F(PeerSyncTest, a_link_that_was_made_anew_gets_all_entries_once_they_are_kn
   EXPECT_THAT(replaced_, ElementsAre(Pair("net", 3), Pair("net", 4)));
 }
 
-TEST_F(PeerSyncTest, is_complete_only_when_all_that_was_listed_is_given) {
+TEST_F(PeerSyncTest, IsCompleteOnlyWhenAllThatWasListedIsGiven) {
   put(1);
   EXPECT_FALSE(sync_->complete("net"));
   apply_fails_ = true;
@@ -404,7 +404,7 @@ TEST_F(PeerSyncTest, is_complete_only_when_all_that_was_listed_is_given) {
   EXPECT_FALSE(sync_->complete("net"));
 }
 
-TEST_F(PeerSyncTest, a_snapshot_alone_is_not_complete) {
+TEST_F(PeerSyncTest, ASnapshotAloneIsNotComplete) {
   put(1);
   ASSERT_TRUE(settles_at(1));
   ASSERT_TRUE(sync_->save_snapshots());
@@ -425,7 +425,7 @@ TEST_F(PeerSyncTest, a_snapshot_alone_is_not_complete) {
   EXPECT_TRUE(sync_->complete("net"));
 }
 
-TEST_F(PeerSyncTest, hosts_are_given_when_they_change_and_before_their_entries) {
+TEST_F(PeerSyncTest, HostsAreGivenWhenTheyChangeAndBeforeTheirEntries) {
   put(1);
   EXPECT_TRUE(settles_at(1));
   ASSERT_THAT(given_hosts_, ElementsAre(ElementsAre("192.0.2.1", "192.0.2.2", "192.0.2.3")));
@@ -443,7 +443,7 @@ TEST_F(PeerSyncTest, hosts_are_given_when_they_change_and_before_their_entries) 
   EXPECT_THAT(sync_->hosts(), SizeIs(3));
 }
 
-TEST_F(PeerSyncTest, hosts_that_cannot_be_applied_come_again_a_second_later) {
+TEST_F(PeerSyncTest, HostsThatCannotBeAppliedComeAgainASecondLater) {
   apply_fails_ = true;
   pass(0);
   EXPECT_FALSE(sync_->complete(""));
@@ -455,7 +455,7 @@ TEST_F(PeerSyncTest, hosts_that_cannot_be_applied_come_again_a_second_later) {
   EXPECT_TRUE(sync_->complete(""));
 }
 
-TEST_F(PeerSyncTest, hosts_are_known_from_the_snapshot_without_the_store) {
+TEST_F(PeerSyncTest, HostsAreKnownFromTheSnapshotWithoutTheStore) {
   ASSERT_TRUE(settles_at(0));
   ASSERT_TRUE(sync_->save_snapshots());
   store_.is_open = false;
@@ -465,7 +465,7 @@ TEST_F(PeerSyncTest, hosts_are_known_from_the_snapshot_without_the_store) {
   EXPECT_THAT(given_hosts_[0], SizeIs(3));
 }
 
-TEST_F(PeerSyncTest, a_store_that_is_put_back_under_a_watch_is_seen_within_seconds) {
+TEST_F(PeerSyncTest, AStoreThatIsPutBackUnderAWatchIsSeenWithinSeconds) {
   for (int i = 0; i < 10; ++i) put(i);
   ASSERT_TRUE(settles_at(10));
   store_.inner = state::make_memory_store();  // the watches of the old one say nothing any more
@@ -477,7 +477,7 @@ TEST_F(PeerSyncTest, a_store_that_is_put_back_under_a_watch_is_seen_within_secon
   EXPECT_TRUE(settles_at(11)) << "and the new watches run";
 }
 
-TEST_F(PeerSyncTest, on_its_own_thread_it_does_the_same) {
+TEST_F(PeerSyncTest, OnItsOwnThreadItDoesTheSame) {
   sync_.reset();
   std::mutex guard;
   std::set<IpAddress> set;

@@ -1,9 +1,10 @@
 // Two stores and one kernel: what the one made is never taken for a leftover by the other.
+#include "network/service/ownership.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "network/nat/nat.h"
-#include "network/service/ownership.h"
 #include "tests/support/fake_host.h"
 
 namespace fairlead::testing {
@@ -16,7 +17,7 @@ using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
-TEST(StoreMarkTest, is_found_at_the_end_of_what_carries_it) {
+TEST(StoreMarkTest, IsFoundAtTheEndOfWhatCarriesIt) {
   const StoreMark mark = store_mark("1f2e3d4c", "/var/lib/fairlead");
   EXPECT_EQ(find_mark(mark.after("fairlead shop")), mark);
   EXPECT_EQ(find_mark(mark.after("fairlead store")), mark);  // a network of that name
@@ -27,7 +28,7 @@ TEST(StoreMarkTest, is_found_at_the_end_of_what_carries_it) {
     EXPECT_FALSE(find_mark(text)) << text;
 }
 
-TEST(StoreMarkTest, has_room_in_a_comment_and_in_an_alias_whatever_the_folder_is_called) {
+TEST(StoreMarkTest, HasRoomInACommentAndInAnAliasWhateverTheFolderIsCalled) {
   const StoreMark mark =
       store_mark("1f2e3d4c", "/" + std::string(300, 'x') + "/a \"folder\" store \n\\");
   EXPECT_LE(nat::table_comment(mark).size(), 127U);  // NFTNL_UDATA_COMMENT_MAXLEN
@@ -36,7 +37,7 @@ TEST(StoreMarkTest, has_room_in_a_comment_and_in_an_alias_whatever_the_folder_is
   EXPECT_EQ(find_mark(mark.after("fairlead shop")), mark);
 }
 
-TEST(StoreMarkTest, a_moved_and_a_replaced_store_own_what_was_there_before) {
+TEST(StoreMarkTest, AMovedAndAReplacedStoreOwnWhatWasThereBefore) {
   const StoreMark mark = store_mark("1f2e3d4c", "/var/lib/fairlead");
   EXPECT_TRUE(mark.owns(store_mark("1f2e3d4c", "/srv/fairlead")));
   EXPECT_TRUE(mark.owns(store_mark("00000000", "/var/lib/fairlead")));
@@ -47,7 +48,7 @@ TEST(StoreMarkTest, a_moved_and_a_replaced_store_own_what_was_there_before) {
       store_mark("11111111", "/a" + long_end).owns(store_mark("22222222", "/b" + long_end)));
 }
 
-TEST(StoreMarkTest, the_number_is_made_once) {
+TEST(StoreMarkTest, TheNumberIsMadeOnce) {
   FailingStore store;
   const auto first = network::load_store_mark(store, "/a");
   ASSERT_TRUE(first) << first.error().text;
@@ -57,7 +58,7 @@ TEST(StoreMarkTest, the_number_is_made_once) {
 }
 
 // A full disk is not in the way of the verbs that make room.
-TEST(StoreMarkTest, a_store_that_cannot_be_written_is_known_by_its_folder) {
+TEST(StoreMarkTest, AStoreThatCannotBeWrittenIsKnownByItsFolder) {
   FailingStore store;
   store.fail_commit(1, FailingStore::When::kBefore);
   const auto mark = network::load_store_mark(store, "/a");
@@ -127,13 +128,13 @@ class TwoStores : public ::testing::Test {
   std::unique_ptr<network::CoreNetworkService> other_;
 };
 
-TEST_F(TwoStores, what_is_made_says_whose_it_is) {
+TEST_F(TwoStores, WhatIsMadeSaysWhoseItIs) {
   create(*host_.service, "shop", "10.20.0.0/24");
   EXPECT_THAT(kernel(), HasSubstr("fairlead shop store aaaaaaaa/"));
   EXPECT_THAT(*host_.firewall.comment().value(), EndsWith(host_.mark.text()));
 }
 
-TEST_F(TwoStores, the_other_one_is_refused_and_touches_nothing) {
+TEST_F(TwoStores, TheOtherOneIsRefusedAndTouchesNothing) {
   create(*host_.service, "shop", "10.20.0.0/24");
   ASSERT_TRUE(attach(*host_.service, "shop"));
   const std::string before = kernel();
@@ -148,7 +149,7 @@ TEST_F(TwoStores, the_other_one_is_refused_and_touches_nothing) {
   EXPECT_TRUE(host_.service->status()->problems.empty());
 }
 
-TEST_F(TwoStores, so_it_is_while_the_table_is_gone) {
+TEST_F(TwoStores, SoItIsWhileTheTableIsGone) {
   create(*host_.service, "shop", "10.20.0.0/24");
   host_.firewall.flush();
   const std::string before = kernel();
@@ -158,7 +159,7 @@ TEST_F(TwoStores, so_it_is_while_the_table_is_gone) {
   EXPECT_THAT(*host_.firewall.comment().value(), EndsWith(host_.mark.text()));
 }
 
-TEST_F(TwoStores, the_other_one_takes_over_when_nothing_is_left) {
+TEST_F(TwoStores, TheOtherOneTakesOverWhenNothingIsLeft) {
   create(*host_.service, "shop", "10.20.0.0/24");
   ASSERT_TRUE(host_.service->remove_network({"shop"}));
   EXPECT_TRUE(other_->reconcile());
@@ -167,7 +168,7 @@ TEST_F(TwoStores, the_other_one_takes_over_when_nothing_is_left) {
 }
 
 // After a reboot the kernel is empty, and both stores have records: the first one has the host.
-TEST_F(TwoStores, records_of_an_earlier_boot_do_not_touch_the_new_owner) {
+TEST_F(TwoStores, RecordsOfAnEarlierBootDoNotTouchTheNewOwner) {
   create(*other_, "lab", "10.21.0.0/24");
   ASSERT_TRUE(attach(*other_, "lab"));
   other_boot_ = "boot-2";
@@ -188,7 +189,7 @@ TEST_F(TwoStores, records_of_an_earlier_boot_do_not_touch_the_new_owner) {
   EXPECT_EQ(kernel(), before);
 }
 
-TEST_F(TwoStores, a_lost_store_is_replaced_by_the_next_one_in_its_folder) {
+TEST_F(TwoStores, ALostStoreIsReplacedByTheNextOneInItsFolder) {
   create(*host_.service, "shop", "10.20.0.0/24");
   other_ = open_other(store_mark("cccccccc", "/var/lib/fairlead"));
   const auto report = other_->reconcile();
@@ -198,7 +199,7 @@ TEST_F(TwoStores, a_lost_store_is_replaced_by_the_next_one_in_its_folder) {
 }
 
 // Of a version that made no marks: whoever has the records adopts them.
-TEST_F(TwoStores, what_has_no_mark_is_adopted_by_the_store_that_has_the_records) {
+TEST_F(TwoStores, WhatHasNoMarkIsAdoptedByTheStoreThatHasTheRecords) {
   const StoreMark mark = host_.mark;
   host_.mark = {};
   host_.open();
@@ -210,7 +211,7 @@ TEST_F(TwoStores, what_has_no_mark_is_adopted_by_the_store_that_has_the_records)
   EXPECT_THAT(*host_.firewall.comment().value(), EndsWith(mark.text()));
 }
 
-TEST_F(TwoStores, links_without_a_mark_stay_beside_those_of_another_store) {
+TEST_F(TwoStores, LinksWithoutAMarkStayBesideThoseOfAnotherStore) {
   create(*host_.service, "shop", "10.20.0.0/24");
   host_.links.put({.name = "flh0123456789ab", .kind = "veth"});
   host_.links.put({.name = "fl-old",
@@ -220,7 +221,7 @@ TEST_F(TwoStores, links_without_a_mark_stay_beside_those_of_another_store) {
   EXPECT_THAT(kernel(), AllOf(HasSubstr("flh0123456789ab"), HasSubstr("fl-old")));
 }
 
-TEST_F(TwoStores, alone_links_without_a_record_go) {
+TEST_F(TwoStores, AloneLinksWithoutARecordGo) {
   create(*host_.service, "shop", "10.20.0.0/24");
   host_.links.put({.name = "flh0123456789ab", .kind = "veth"});
   host_.links.put({.name = "fl-old", .kind = "bridge", .alias = "fairlead lab"});

@@ -1,3 +1,5 @@
+#include "network/kernel/netns.h"
+
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -5,8 +7,6 @@
 #include <unistd.h>
 
 #include <fstream>
-
-#include "network/kernel/netns.h"
 
 namespace fairlead::kernel {
 namespace {

@@ -8,7 +8,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(BlockLayout, blocks_follow_the_size_of_the_subnet) {
+TEST(BlockLayout, BlocksFollowTheSizeOfTheSubnet) {
   const auto length = [](const char* subnet) { return block_length(cidr(subnet)); };
   EXPECT_EQ(length("10.0.0.0/8"), 26U);
   EXPECT_EQ(length("10.0.0.0/18"), 26U);
@@ -22,7 +22,7 @@ TEST(BlockLayout, blocks_follow_the_size_of_the_subnet) {
   EXPECT_EQ(block_count(cidr("fd00::/64")), 65536U);
 }
 
-TEST(BlockLayout, excluded_addresses_are_in_no_range) {
+TEST(BlockLayout, ExcludedAddressesAreInNoRange) {
   const Cidr block = cidr("10.0.0.0/28");
   const std::vector<IpAddress> excluded{ip("10.0.0.0"), ip("10.0.0.1"), ip("10.0.0.9")};
   const auto ranges = without(block, excluded);
@@ -36,7 +36,7 @@ TEST(BlockLayout, excluded_addresses_are_in_no_range) {
   EXPECT_EQ(without(cidr("fd00::/80"), {ip("fd00::5")}).size(), 48U);
 }
 
-TEST(BlockLayout, every_block_is_found_once) {
+TEST(BlockLayout, EveryBlockIsFoundOnce) {
   const Cidr area = cidr("10.0.0.0/22");
   std::set<IpAddress> taken;
   while (const auto block = free_block(area, "seed", taken)) {
@@ -68,7 +68,7 @@ class AddressesTest : public ClusterTest {
   std::string refusal_;
 };
 
-TEST_F(AddressesTest, each_host_gives_out_of_its_own_block) {
+TEST_F(AddressesTest, EachHostGivesOutOfItsOwnBlock) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto one = a.allocate(net, "e1").value(), two = b.allocate(net, "e2").value();
@@ -78,7 +78,7 @@ TEST_F(AddressesTest, each_host_gives_out_of_its_own_block) {
   EXPECT_EQ(only_block(a).prefix_length(), 28U);
 }
 
-TEST_F(AddressesTest, an_owned_block_works_without_the_store_also_after_a_restart) {
+TEST_F(AddressesTest, AnOwnedBlockWorksWithoutTheStoreAlsoAfterARestart) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -94,7 +94,7 @@ TEST_F(AddressesTest, an_owned_block_works_without_the_store_also_after_a_restar
             Code::kUnavailable);
 }
 
-TEST_F(AddressesTest, an_allocation_in_an_owned_block_asks_the_store_nothing) {
+TEST_F(AddressesTest, AnAllocationInAnOwnedBlockAsksTheStoreNothing) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -103,7 +103,7 @@ TEST_F(AddressesTest, an_allocation_in_an_owned_block_asks_the_store_nothing) {
   EXPECT_EQ(a.shared->calls, before);
 }
 
-TEST_F(AddressesTest, the_next_block_is_claimed_when_the_first_is_nearly_full) {
+TEST_F(AddressesTest, TheNextBlockIsClaimedWhenTheFirstIsNearlyFull) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   for (int i = 0; i < 12; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i)));
@@ -117,14 +117,14 @@ TEST_F(AddressesTest, the_next_block_is_claimed_when_the_first_is_nearly_full) {
     EXPECT_TRUE(a.allocate(net, fmt::format("e{}", i))) << "out of both blocks";
 }
 
-TEST_F(AddressesTest, a_full_block_is_extended_at_once) {
+TEST_F(AddressesTest, AFullBlockIsExtendedAtOnce) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   for (int i = 0; i < 40; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i)));
   EXPECT_EQ(blocks(a), 3U);
 }
 
-TEST_F(AddressesTest, an_empty_block_is_given_back_after_ten_minutes) {
+TEST_F(AddressesTest, AnEmptyBlockIsGivenBackAfterTenMinutes) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
@@ -140,7 +140,7 @@ TEST_F(AddressesTest, an_empty_block_is_given_back_after_ten_minutes) {
   EXPECT_EQ(count("blk/"), 0U);
 }
 
-TEST_F(AddressesTest, a_block_in_use_is_never_given_back) {
+TEST_F(AddressesTest, ABlockInUseIsNeverGivenBack) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -152,7 +152,7 @@ TEST_F(AddressesTest, a_block_in_use_is_never_given_back) {
 }
 
 // The offer is made while the block is ours, the lease is committed after it began to go.
-TEST_F(AddressesTest, a_lease_planned_before_a_block_went_is_not_committed) {
+TEST_F(AddressesTest, ALeasePlannedBeforeABlockWentIsNotCommitted) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
@@ -168,7 +168,7 @@ TEST_F(AddressesTest, a_lease_planned_before_a_block_went_is_not_committed) {
   EXPECT_EQ(late.error().code, Code::kConflict);
 }
 
-TEST_F(AddressesTest, an_outage_during_the_giving_back_is_no_obstacle) {
+TEST_F(AddressesTest, AnOutageDuringTheGivingBackIsNoObstacle) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
@@ -183,7 +183,7 @@ TEST_F(AddressesTest, an_outage_during_the_giving_back_is_no_obstacle) {
   EXPECT_EQ(count("blk/"), 0U);
 }
 
-TEST_F(AddressesTest, small_subnets_are_claimed_address_by_address) {
+TEST_F(AddressesTest, SmallSubnetsAreClaimedAddressByAddress) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/29");
   std::set<std::string> given;
@@ -197,7 +197,7 @@ TEST_F(AddressesTest, small_subnets_are_claimed_address_by_address) {
   EXPECT_EQ(give(a, net, "e8"), "unavailable");
 }
 
-TEST_F(AddressesTest, an_address_given_back_during_an_outage_is_free_after_it) {
+TEST_F(AddressesTest, AnAddressGivenBackDuringAnOutageIsFreeAfterIt) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/30");
   const auto only = a.allocate(net, "e1").value();
@@ -210,7 +210,7 @@ TEST_F(AddressesTest, an_address_given_back_during_an_outage_is_free_after_it) {
   EXPECT_EQ(give(b, net, "e2"), only.to_string());
 }
 
-TEST_F(AddressesTest, a_claim_whose_caller_died_is_given_back_after_a_minute) {
+TEST_F(AddressesTest, AClaimWhoseCallerDiedIsGivenBackAfterAMinute) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/24");
   ASSERT_TRUE(a.addresses().offer({.network_id = net.id, .endpoint_id = "e1"}));
@@ -221,7 +221,7 @@ TEST_F(AddressesTest, a_claim_whose_caller_died_is_given_back_after_a_minute) {
   EXPECT_EQ(count("ip/"), 0U);
 }
 
-TEST_F(AddressesTest, a_repeated_request_gets_the_same_single_address) {
+TEST_F(AddressesTest, ARepeatedRequestGetsTheSameSingleAddress) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/24");
   const AddressRequest request{.network_id = net.id, .endpoint_id = "e1"};
@@ -229,7 +229,7 @@ TEST_F(AddressesTest, a_repeated_request_gets_the_same_single_address) {
   EXPECT_EQ(count("ip/"), 1U);
 }
 
-TEST_F(AddressesTest, a_host_that_leaves_a_network_gives_back_what_it_owned_of_it) {
+TEST_F(AddressesTest, AHostThatLeavesANetworkGivesBackWhatItOwnedOfIt) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const std::string fixed = "10.9.15.7";
@@ -253,7 +253,7 @@ TEST_F(AddressesTest, a_host_that_leaves_a_network_gives_back_what_it_owned_of_i
   EXPECT_EQ(must(b.local->list("cluster/block/", {}, 9)).size(), 0U);
 }
 
-TEST_F(AddressesTest, a_wanted_address_is_kept_out_of_the_block_claimed_over_it) {
+TEST_F(AddressesTest, AWantedAddressIsKeptOutOfTheBlockClaimedOverIt) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(b.allocate(net, "probe"));
@@ -281,7 +281,7 @@ TEST_F(AddressesTest, a_wanted_address_is_kept_out_of_the_block_claimed_over_it)
 }
 
 // Both read before either writes.
-TEST_F(AddressesTest, a_block_is_not_claimed_past_an_address_claimed_meanwhile) {
+TEST_F(AddressesTest, ABlockIsNotClaimedPastAnAddressClaimedMeanwhile) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.facts.id, {});
@@ -296,7 +296,7 @@ TEST_F(AddressesTest, a_block_is_not_claimed_past_an_address_claimed_meanwhile) 
   EXPECT_FALSE(given.contains(fixed));
 }
 
-TEST_F(AddressesTest, an_address_is_not_claimed_in_a_block_claimed_meanwhile) {
+TEST_F(AddressesTest, AnAddressIsNotClaimedInABlockClaimedMeanwhile) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.facts.id, {});
@@ -305,7 +305,7 @@ TEST_F(AddressesTest, an_address_is_not_claimed_in_a_block_claimed_meanwhile) {
   EXPECT_EQ(only_block(b), block);
 }
 
-TEST_F(AddressesTest, nothing_is_claimed_by_a_host_that_is_removed_meanwhile) {
+TEST_F(AddressesTest, NothingIsClaimedByAHostThatIsRemovedMeanwhile) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   b.shared->meanwhile = [&] { ASSERT_TRUE(a.membership().remove_host("b")); };
@@ -314,7 +314,7 @@ TEST_F(AddressesTest, nothing_is_claimed_by_a_host_that_is_removed_meanwhile) {
   EXPECT_EQ(count("blk/") + count("ip/"), 0U);
 }
 
-TEST_F(AddressesTest, a_wanted_address_in_ones_own_block_needs_no_store) {
+TEST_F(AddressesTest, AWantedAddressInOnesOwnBlockNeedsNoStore) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -325,7 +325,7 @@ TEST_F(AddressesTest, a_wanted_address_in_ones_own_block_needs_no_store) {
   EXPECT_EQ(count("ip/"), 0U);
 }
 
-TEST_F(AddressesTest, a_wanted_address_in_anothers_block_is_refused_and_says_why) {
+TEST_F(AddressesTest, AWantedAddressInAnothersBlockIsRefusedAndSaysWhy) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -333,7 +333,7 @@ TEST_F(AddressesTest, a_wanted_address_in_anothers_block_is_refused_and_says_why
   EXPECT_THAT(refusal_, HasSubstr("host a gives out by itself"));
 }
 
-TEST_F(AddressesTest, addresses_outside_the_range_are_free_to_be_asked_for) {
+TEST_F(AddressesTest, AddressesOutsideTheRangeAreFreeToBeAskedFor) {
   Machine &a = joined("a"), &b = joined("b");
   auto wanted = spec("shop", "10.9.0.0/20");
   wanted.subnets[0].range = cidr("10.9.8.0/21");
@@ -346,7 +346,7 @@ TEST_F(AddressesTest, addresses_outside_the_range_are_free_to_be_asked_for) {
   EXPECT_EQ(give(a, net, "f4", "10.10.0.1"), "invalid");
 }
 
-TEST_F(AddressesTest, ipv6_blocks_work_the_same_way) {
+TEST_F(AddressesTest, Ipv6BlocksWorkTheSameWay) {
   Machine &a = joined("a"), &b = joined("b");
   auto wanted = spec("shop", "10.9.0.0/24");
   wanted.ipv6 = true;
@@ -360,7 +360,7 @@ TEST_F(AddressesTest, ipv6_blocks_work_the_same_way) {
   EXPECT_TRUE(a.allocate(net, "e3", Family::kV6));
 }
 
-TEST_F(AddressesTest, a_claim_whose_answer_was_lost_is_found_again) {
+TEST_F(AddressesTest, AClaimWhoseAnswerWasLostIsFoundAgain) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   a.shared->lost_answers = 1;
@@ -371,7 +371,7 @@ TEST_F(AddressesTest, a_claim_whose_answer_was_lost_is_found_again) {
   EXPECT_EQ(count("blk/"), 1U) << "the same block";
 }
 
-TEST_F(AddressesTest, when_all_blocks_have_owners_it_says_so) {
+TEST_F(AddressesTest, WhenAllBlocksHaveOwnersItSaysSo) {
   constexpr int kHosts = 32;
   const auto name = [](int i) { return fmt::format("h{:02}", i); };
   Machine& late = joined("late");

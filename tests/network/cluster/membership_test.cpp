@@ -27,7 +27,7 @@ class MembershipTest : public ClusterTest {
   }
 };
 
-TEST_F(MembershipTest, hosts_see_each_other_and_those_that_stop_beating) {
+TEST_F(MembershipTest, HostsSeeEachOtherAndThoseThatStopBeating) {
   Machine &a = joined("a"), &b = joined("b");
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   live_on(16, {&a});
@@ -37,7 +37,7 @@ TEST_F(MembershipTest, hosts_see_each_other_and_those_that_stop_beating) {
   EXPECT_EQ(b.membership().keep_alive().value(), Standing::kMember);
 }
 
-TEST_F(MembershipTest, a_join_reads_no_more_when_there_are_more_hosts) {
+TEST_F(MembershipTest, AJoinReadsNoMoreWhenThereAreMoreHosts) {
   std::vector<std::pair<int, std::size_t>> costs;
   for (int number = 1; number <= 1'000; ++number) {
     Machine one(world_, fmt::format("node-{}", number), fmt::format("{:032x}", number),
@@ -50,7 +50,7 @@ TEST_F(MembershipTest, a_join_reads_no_more_when_there_are_more_hosts) {
   EXPECT_THAT(costs[1].first, ::testing::Le(8)) << "calls of the shared store";
 }
 
-TEST_F(MembershipTest, the_others_are_known_from_the_first_beat_on) {
+TEST_F(MembershipTest, TheOthersAreKnownFromTheFirstBeatOn) {
   Machine &a = joined("a"), &b = joined("b"), &c = joined("c"), &d = joined("d");
   EXPECT_FALSE(a.membership().is_frozen());
   ASSERT_TRUE(a.membership().keep_alive());
@@ -64,7 +64,7 @@ TEST_F(MembershipTest, the_others_are_known_from_the_first_beat_on) {
   EXPECT_TRUE(a.membership().is_frozen()) << "three of four vanished at once";
 }
 
-TEST_F(MembershipTest, leaving_is_not_failing) {
+TEST_F(MembershipTest, LeavingIsNotFailing) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(b.membership().leave());
   EXPECT_EQ(state_of(a, "b"), HostState::kGone);
@@ -72,14 +72,14 @@ TEST_F(MembershipTest, leaving_is_not_failing) {
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
 }
 
-TEST_F(MembershipTest, a_new_process_of_the_same_boot_takes_over_at_once) {
+TEST_F(MembershipTest, ANewProcessOfTheSameBootTakesOverAtOnce) {
   Machine& a = joined("a");
   a.start();
   EXPECT_EQ(a.membership().join().value(), Standing::kMember);
   EXPECT_EQ(a.membership().keep_alive().value(), Standing::kMember);
 }
 
-TEST_F(MembershipTest, after_a_reboot_the_last_life_runs_out_first) {
+TEST_F(MembershipTest, AfterARebootTheLastLifeRunsOutFirst) {
   Machine& a = joined("a");
   a.reboot();
   const auto early = a.membership().join();
@@ -90,7 +90,7 @@ TEST_F(MembershipTest, after_a_reboot_the_last_life_runs_out_first) {
   EXPECT_EQ(a.membership().join().value(), Standing::kMember);
 }
 
-TEST_F(MembershipTest, while_its_last_life_runs_out_a_host_gives_out_its_own_addresses) {
+TEST_F(MembershipTest, WhileItsLastLifeRunsOutAHostGivesOutItsOwnAddresses) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -100,7 +100,7 @@ TEST_F(MembershipTest, while_its_last_life_runs_out_a_host_gives_out_its_own_add
   EXPECT_FALSE(a.endpoints().publish(endpoint(net, "e2", ip("10.9.0.5")))) << "it has not joined";
 }
 
-TEST_F(MembershipTest, a_host_has_another_address_after_its_restart) {
+TEST_F(MembershipTest, AHostHasAnotherAddressAfterItsRestart) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(a.membership().leave());
   a.facts.vtep = ip("192.0.2.44");
@@ -156,7 +156,7 @@ class CloneTest : public MembershipTest, public ::testing::WithParamInterface<Co
   IpAddress address_, pinned_;
 };
 
-TEST_P(CloneTest, is_refused_and_writes_nothing_as_long_as_the_first_one_lives) {
+TEST_P(CloneTest, IsRefusedAndWritesNothingAsLongAsTheFirstOneLives) {
   const auto clone = clone_of(*a_);
   const auto before = written();
   for (int i = 0; i < 10; ++i) {
@@ -185,7 +185,7 @@ TEST_P(CloneTest, is_refused_and_writes_nothing_as_long_as_the_first_one_lives) 
 }
 
 // The clone came while the first one was down, or cut off.
-TEST_P(CloneTest, that_took_the_place_is_the_host_and_the_first_one_is_refused) {
+TEST_P(CloneTest, ThatTookThePlaceIsTheHostAndTheFirstOneIsRefused) {
   live_on(16, {b_});
   const auto clone = clone_of(*a_);
   ASSERT_TRUE(clone->membership().join());
@@ -203,7 +203,7 @@ TEST_P(CloneTest, that_took_the_place_is_the_host_and_the_first_one_is_refused) 
   EXPECT_EQ(clone->membership().keep_alive().value(), Standing::kMember);
 }
 
-TEST_P(CloneTest, that_goes_leaves_its_place_to_the_first_one) {
+TEST_P(CloneTest, ThatGoesLeavesItsPlaceToTheFirstOne) {
   for (const bool in_order : {true, false}) {
     live_on(16, {b_});
     const auto clone = clone_of(*a_);
@@ -222,7 +222,7 @@ TEST_P(CloneTest, that_goes_leaves_its_place_to_the_first_one) {
   }
 }
 
-TEST_P(CloneTest, and_the_first_one_do_not_join_at_the_same_moment) {
+TEST_P(CloneTest, AndTheFirstOneDoNotJoinAtTheSameMoment) {
   live_on(16, {b_});
   a_->reboot();
   const auto clone = clone_of(*a_);
@@ -241,7 +241,7 @@ INSTANTIATE_TEST_SUITE_P(Of, CloneTest,
                          [](const auto& one) { return one.param.name; });
 
 // With the address as well it cannot be told from this host after a reboot, until that is over.
-TEST_F(MembershipTest, a_clone_with_the_address_is_taken_for_the_last_life_for_a_while) {
+TEST_F(MembershipTest, ACloneWithTheAddressIsTakenForTheLastLifeForAWhile) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
@@ -258,7 +258,7 @@ TEST_F(MembershipTest, a_clone_with_the_address_is_taken_for_the_last_life_for_a
 
 // ---- somebody else wrote this host's record
 
-TEST_F(MembershipTest, what_others_wrote_in_a_hosts_place_is_put_back_and_said) {
+TEST_F(MembershipTest, WhatOthersWroteInAHostsPlaceIsPutBackAndSaid) {
   Machine &a = joined("a"), &b = joined("b");
   a.facts.secure = {"a key", 51820, ip("fd00::1")};
   a.start();
@@ -289,7 +289,7 @@ TEST_F(MembershipTest, what_others_wrote_in_a_hosts_place_is_put_back_and_said) 
   EXPECT_THAT(a.membership().problems(), IsEmpty());
 }
 
-TEST_F(MembershipTest, what_is_put_back_never_undoes_a_removal) {
+TEST_F(MembershipTest, WhatIsPutBackNeverUndoesARemoval) {
   Machine &a = joined("a"), &b = joined("b");
   HostRecord wrong = record_of(b);
   wrong.facts.vtep = ip("192.0.2.99");
@@ -304,7 +304,7 @@ TEST_F(MembershipTest, what_is_put_back_never_undoes_a_removal) {
   EXPECT_EQ(record_of(b).phase, HostPhase::kRemoved);
 }
 
-TEST_F(MembershipTest, a_store_that_was_put_back_accuses_nobody) {
+TEST_F(MembershipTest, AStoreThatWasPutBackAccusesNobody) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(a.membership().leave());
   const auto backup = world_.back_up();
@@ -321,7 +321,7 @@ TEST_F(MembershipTest, a_store_that_was_put_back_accuses_nobody) {
 
 // ---- records that nobody can read
 
-TEST_F(MembershipTest, one_record_that_cannot_be_read_stops_no_other_host) {
+TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
   Machine& a = joined("a");
   joined("b");
   const std::string damaged = keys::host(std::string(32, 'd'));
@@ -350,7 +350,7 @@ TEST_F(MembershipTest, one_record_that_cannot_be_read_stops_no_other_host) {
   EXPECT_THAT(a.membership().problems(), IsEmpty());
 }
 
-TEST_F(MembershipTest, a_host_whose_own_record_was_deleted_writes_it_anew) {
+TEST_F(MembershipTest, AHostWhoseOwnRecordWasDeletedWritesItAnew) {
   Machine& a = joined("a");
   const HostRecord right = record_of(a);
   ASSERT_TRUE(world_.store->commit({.deletes = {keys::host(a.facts.id)}}));
@@ -359,7 +359,7 @@ TEST_F(MembershipTest, a_host_whose_own_record_was_deleted_writes_it_anew) {
   EXPECT_EQ(record_of(a).epoch, right.epoch);
 }
 
-TEST_F(MembershipTest, another_cluster_is_refused) {
+TEST_F(MembershipTest, AnotherClusterIsRefused) {
   Machine& a = joined("a");
   ASSERT_TRUE(world_.store->commit(
       {.puts = {{std::string(keys::kMeta), encode(ClusterMeta{.uuid = "another"})}}}));
@@ -368,7 +368,7 @@ TEST_F(MembershipTest, another_cluster_is_refused) {
   EXPECT_THAT(refused.error().text, HasSubstr("another"));
 }
 
-TEST_F(MembershipTest, a_store_out_of_reach_removes_nobody) {
+TEST_F(MembershipTest, AStoreOutOfReachRemovesNobody) {
   Machine& a = joined("a");
   a.shared->is_open = false;
   const auto beat = a.membership().keep_alive();
@@ -379,7 +379,7 @@ TEST_F(MembershipTest, a_store_out_of_reach_removes_nobody) {
   EXPECT_EQ(a.membership().keep_alive().value(), Standing::kReturned);
 }
 
-TEST_F(MembershipTest, removal_takes_everything_but_not_before_the_host_can_have_seen_it) {
+TEST_F(MembershipTest, RemovalTakesEverythingButNotBeforeTheHostCanHaveSeenIt) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = b.allocate(net, "e1");
@@ -400,7 +400,7 @@ TEST_F(MembershipTest, removal_takes_everything_but_not_before_the_host_can_have
   EXPECT_EQ(count("blk/") + count("ep/"), 0U);
 }
 
-TEST_F(MembershipTest, a_zombie_is_told_and_joins_again_with_nothing) {
+TEST_F(MembershipTest, AZombieIsToldAndJoinsAgainWithNothing) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(b.allocate(net, "e1"));
@@ -419,7 +419,7 @@ TEST_F(MembershipTest, a_zombie_is_told_and_joins_again_with_nothing) {
   EXPECT_TRUE(b.allocate(net, "e2"));
 }
 
-TEST_F(MembershipTest, a_zombie_that_was_paused_asks_before_it_gives_out_anything) {
+TEST_F(MembershipTest, AZombieThatWasPausedAsksBeforeItGivesOutAnything) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(b.allocate(net, "e1"));
@@ -431,7 +431,7 @@ TEST_F(MembershipTest, a_zombie_that_was_paused_asks_before_it_gives_out_anythin
   EXPECT_EQ(refused.error().code, Code::kConflict);
 }
 
-TEST_F(MembershipTest, hosts_are_named_by_name_or_id_and_never_guessed) {
+TEST_F(MembershipTest, HostsAreNamedByNameOrIdAndNeverGuessed) {
   Machine &a = joined("a"), &b = joined("b");
   Machine namesake(world_, "b", std::string(32, 'f'), "192.0.2.77");
   ASSERT_TRUE(namesake.membership().join());
@@ -443,7 +443,7 @@ TEST_F(MembershipTest, hosts_are_named_by_name_or_id_and_never_guessed) {
 }
 
 // Dies at each commit of joining, before and after it, and is started again.
-TEST_F(MembershipTest, a_join_that_is_killed_anywhere_is_done_by_the_next) {
+TEST_F(MembershipTest, AJoinThatIsKilledAnywhereIsDoneByTheNext) {
   int died = 0;
   for (int at = 1; at < 8; ++at)
     for (const auto when : {Fate::When::kBefore, Fate::When::kAfter}) {

@@ -1,4 +1,6 @@
 // Tunnels as the kernel has them: what tests/conformance/tunnels cannot ask a fake.
+#include "network/kernel/vxlan.h"
+
 #include <gmock/gmock.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -10,7 +12,6 @@
 
 #include "network/kernel/links_messages.h"
 #include "network/kernel/netlink_parse.h"
-#include "network/kernel/vxlan.h"
 #include "network/kernel/vxlan_messages.h"
 #include "tests/support/kernel_fixture.h"
 

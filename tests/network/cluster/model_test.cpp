@@ -288,7 +288,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   int endpoints_ = 0, allocations_ = 0, crashes_ = 0, removals_ = 0;
 };
 
-TEST_P(AddressModel, no_address_is_given_twice) {
+TEST_P(AddressModel, NoAddressIsGivenTwice) {
   const auto goes_on = [&] { return allocations_ < kAllocations || removals_ == 0; };
   for (int i = 0; i < 60'000 && goes_on() && !HasFatalFailure(); ++i) step();
   EXPECT_GE(allocations_, kAllocations);

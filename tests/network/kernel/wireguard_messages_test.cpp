@@ -1,4 +1,6 @@
 // WireGuard's messages as bytes, and which of them are sent.
+#include "network/kernel/wireguard_messages.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/genetlink.h>
@@ -9,7 +11,6 @@
 #include <memory>
 #include <random>
 
-#include "network/kernel/wireguard_messages.h"
 #include "network/kernel/wireguard_plan.h"
 
 namespace fairlead::kernel {

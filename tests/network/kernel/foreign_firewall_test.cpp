@@ -1,4 +1,6 @@
 // Other firewalls: their listings as text, and real iptables of both kinds in namespaces.
+#include "network/kernel/foreign_firewall.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +9,6 @@
 #include <fstream>
 #include <iterator>
 
-#include "network/kernel/foreign_firewall.h"
 #include "network/kernel/foreign_firewall_rules.h"
 #include "tests/support/kernel_fixture.h"
 

@@ -16,7 +16,7 @@ class NetworksTest : public ClusterTest {
   }
 };
 
-TEST_F(NetworksTest, the_second_host_joins_what_the_first_one_made) {
+TEST_F(NetworksTest, TheSecondHostJoinsWhatTheFirstOneMade) {
   Machine &a = joined("a"), &b = joined("b");
   const auto made = make_network(a, "shop");
   EXPECT_EQ(made.mtu, 1450U);
@@ -30,14 +30,14 @@ TEST_F(NetworksTest, the_second_host_joins_what_the_first_one_made) {
   EXPECT_EQ(b.networks().list()->size(), 1U);
 }
 
-TEST_F(NetworksTest, creation_is_one_transaction) {
+TEST_F(NetworksTest, CreationIsOneTransaction) {
   Machine& a = joined("a");
   const auto before = world_.store->revision().value();
   make_network(a, "shop");
   EXPECT_EQ(world_.store->revision().value(), before + 1);
 }
 
-TEST_F(NetworksTest, what_differs_is_named) {
+TEST_F(NetworksTest, WhatDiffersIsNamed) {
   Machine &a = joined("a"), &b = joined("b");
   make_network(a, "shop", "10.9.0.0/20");
   const auto refused = [&](const NetworkSpec& other) {
@@ -66,7 +66,7 @@ TEST_F(NetworksTest, what_differs_is_named) {
   EXPECT_TRUE(b.networks().create_or_join(other, {}));
 }
 
-TEST_F(NetworksTest, overlaps_name_the_holder_and_chosen_subnets_avoid_everybody) {
+TEST_F(NetworksTest, OverlapsNameTheHolderAndChosenSubnetsAvoidEverybody) {
   Machine& a = joined("a");
   make_network(a, "shop", "10.9.0.0/20");
   const auto overlap = a.networks().create_or_join(spec("lab", "10.9.8.0/24"), {});
@@ -83,14 +83,14 @@ TEST_F(NetworksTest, overlaps_name_the_holder_and_chosen_subnets_avoid_everybody
   EXPECT_EQ(count("vni/"), 2U);
 }
 
-TEST_F(NetworksTest, a_host_that_has_the_subnet_otherwise_cannot_join) {
+TEST_F(NetworksTest, AHostThatHasTheSubnetOtherwiseCannotJoin) {
   Machine &a = joined("a"), &b = joined("b");
   make_network(a, "shop", "10.9.0.0/20");
   const auto refused = b.networks().create_or_join(spec("shop"), {cidr("10.9.4.0/24")});
   EXPECT_EQ(code(refused), Code::kExists);
 }
 
-TEST_F(NetworksTest, bad_subnets_are_refused_as_for_bridges) {
+TEST_F(NetworksTest, BadSubnetsAreRefusedAsForBridges) {
   Machine& a = joined("a");
   for (const char* bad : {"10.9.0.1/20", "10.9.0.0/31", "224.0.0.0/20", "127.0.0.0/20"})
     EXPECT_EQ(code(a.networks().create_or_join(spec("shop", bad), {})), Code::kInvalid) << bad;
@@ -102,7 +102,7 @@ TEST_F(NetworksTest, bad_subnets_are_refused_as_for_bridges) {
   EXPECT_EQ(code(a.networks().create_or_join(outside, {})), Code::kInvalid);
 }
 
-TEST_F(NetworksTest, both_families_come_in_the_same_transaction) {
+TEST_F(NetworksTest, BothFamiliesComeInTheSameTransaction) {
   Machine& a = joined("a");
   auto wanted = spec("shop");
   wanted.ipv6 = true;
@@ -115,7 +115,7 @@ TEST_F(NetworksTest, both_families_come_in_the_same_transaction) {
   EXPECT_FALSE(made->subnets[1].subnet.is_v4());
 }
 
-TEST_F(NetworksTest, the_narrowest_host_decides_on_the_mtu_and_narrower_ones_cannot_join) {
+TEST_F(NetworksTest, TheNarrowestHostDecidesOnTheMtuAndNarrowerOnesCannotJoin) {
   Machine wide(world_, "wide", std::string(32, 'a'), "192.0.2.1", 9000);
   Machine narrow(world_, "narrow", std::string(32, 'b'), "192.0.2.2", 1400);
   ASSERT_TRUE(wide.membership().join());
@@ -131,7 +131,7 @@ TEST_F(NetworksTest, the_narrowest_host_decides_on_the_mtu_and_narrower_ones_can
   EXPECT_THAT(wide.networks().create_or_join(too_much, {}).error().text, HasSubstr("host narrow"));
 }
 
-TEST_F(NetworksTest, removal_is_refused_while_any_host_uses_it) {
+TEST_F(NetworksTest, RemovalIsRefusedWhileAnyHostUsesIt) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(b.endpoints().publish(endpoint(net, "e1", ip("10.9.0.5"))));
@@ -150,7 +150,7 @@ TEST_F(NetworksTest, removal_is_refused_while_any_host_uses_it) {
   EXPECT_EQ(b.networks().inspect("shop").error().code, Code::kNotFound);
 }
 
-TEST_F(NetworksTest, the_last_host_that_leaves_takes_the_network_away) {
+TEST_F(NetworksTest, TheLastHostThatLeavesTakesTheNetworkAway) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(b.networks().create_or_join(spec("shop"), {}));
@@ -166,7 +166,7 @@ TEST_F(NetworksTest, the_last_host_that_leaves_takes_the_network_away) {
     EXPECT_EQ(count(prefix), 0U) << prefix;
 }
 
-TEST_F(NetworksTest, a_host_has_exactly_the_networks_it_says_it_has) {
+TEST_F(NetworksTest, AHostHasExactlyTheNetworksItSaysItHas) {
   Machine &a = joined("a"), &b = joined("b");
   const auto kept = make_network(a, "kept", "10.9.0.0/20");
   const auto left = make_network(a, "left", "10.10.0.0/20");
@@ -188,7 +188,7 @@ TEST_F(NetworksTest, a_host_has_exactly_the_networks_it_says_it_has) {
   EXPECT_TRUE(a.networks().inspect("kept"));
 }
 
-TEST_F(NetworksTest, a_suggested_subnet_is_free) {
+TEST_F(NetworksTest, ASuggestedSubnetIsFree) {
   Machine& a = joined("a");
   const auto first = a.networks().free_subnet(Family::kV4, {});
   ASSERT_TRUE(first) << first.error().text;
@@ -199,7 +199,7 @@ TEST_F(NetworksTest, a_suggested_subnet_is_free) {
   EXPECT_EQ(*a.networks().free_subnet(Family::kV4, {}), *other);
 }
 
-TEST_F(NetworksTest, nothing_is_published_into_a_network_that_goes) {
+TEST_F(NetworksTest, NothingIsPublishedIntoANetworkThatGoes) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   a.fate = {1, Fate::When::kAfter};  // dies once the removal has begun
@@ -215,7 +215,7 @@ TEST_F(NetworksTest, nothing_is_published_into_a_network_that_goes) {
             Code::kNotFound);
 }
 
-TEST_F(NetworksTest, a_removal_that_died_does_not_take_what_came_before_it) {
+TEST_F(NetworksTest, ARemovalThatDiedDoesNotTakeWhatCameBeforeIt) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   a.fate = {1, Fate::When::kAfter};
@@ -232,7 +232,7 @@ TEST_F(NetworksTest, a_removal_that_died_does_not_take_what_came_before_it) {
   EXPECT_TRUE(b.endpoints().publish(endpoint(net, "e2", ip("10.9.0.6"))));
 }
 
-TEST_F(NetworksTest, a_vni_rests_after_a_removal) {
+TEST_F(NetworksTest, AVniRestsAfterARemoval) {
   Machine& a = joined("a");
   auto wanted = spec("shop");
   wanted.id = std::string(64, '7');
@@ -245,7 +245,7 @@ TEST_F(NetworksTest, a_vni_rests_after_a_removal) {
   EXPECT_EQ(a.networks().create_or_join(wanted, {}).value().vni, first.vni);
 }
 
-TEST_F(NetworksTest, vnis_are_never_below_4096_and_go_round) {
+TEST_F(NetworksTest, VnisAreNeverBelow4096AndGoRound) {
   for (int i = 0; i < 1000; ++i) EXPECT_GE(VniProbe(std::to_string(i)).current(), 4096U);
   VniProbe probe("x");
   while (probe.current() != 0xffffff) probe.next();
@@ -253,7 +253,7 @@ TEST_F(NetworksTest, vnis_are_never_below_4096_and_go_round) {
   EXPECT_EQ(probe.current(), 4096U);
 }
 
-TEST_F(NetworksTest, many_hosts_that_create_at_once_agree) {
+TEST_F(NetworksTest, ManyHostsThatCreateAtOnceAgree) {
   constexpr int kHosts = 6, kNames = 5;
   std::vector<Machine*> hosts;
   for (int i = 0; i < kHosts; ++i) hosts.push_back(&joined(fmt::format("h{}", i)));
@@ -276,14 +276,14 @@ TEST_F(NetworksTest, many_hosts_that_create_at_once_agree) {
     for (const Cidr& other : subnets) EXPECT_FALSE(other.overlaps(net.subnets[0].subnet));
 }
 
-TEST_F(NetworksTest, a_removed_host_creates_nothing) {
+TEST_F(NetworksTest, ARemovedHostCreatesNothing) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(a.membership().remove_host("b"));
   EXPECT_FALSE(b.networks().create_or_join(spec("shop"), {}));
   EXPECT_EQ(count("net/"), 0U);
 }
 
-TEST_F(NetworksTest, a_hosts_endpoints_become_exactly_what_it_says_they_are) {
+TEST_F(NetworksTest, AHostsEndpointsBecomeExactlyWhatItSaysTheyAre) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.endpoints().publish(endpoint(net, "other", ip("10.9.0.9"))));

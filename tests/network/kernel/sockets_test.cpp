@@ -1,6 +1,7 @@
+#include "network/kernel/sockets.h"
+
 #include <gtest/gtest.h>
 
-#include "network/kernel/sockets.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace fairlead::testing {
@@ -37,7 +38,7 @@ TEST_F(Sockets, ATakenPortNamesItsHolder) {
   const Status status = check(kTcp, "", 8080);
   expect_in_use(status);
   EXPECT_EQ(status.error().text,
-            fmt::format("port 8080/tcp is in use by test_sockets (pid {})", ::getpid()));
+            fmt::format("port 8080/tcp is in use by sockets_test (pid {})", ::getpid()));
 }
 
 TEST_F(Sockets, AUdpSocketHoldsOnlyUdp) {

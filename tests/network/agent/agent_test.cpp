@@ -1,12 +1,13 @@
 // Whole hosts, with kernels in memory, over one shared store: what one attaches, the others can
 // reach.
+#include "network/agent/agent.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
 
 #include "base/state/memory_store.h"
-#include "network/agent/agent.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/fake_secure_links.h"
 
@@ -192,7 +193,7 @@ class AgentTest : public ::testing::Test {
   TestHost a_{shared_, 1}, b_{shared_, 2};
 };
 
-TEST_F(AgentTest, what_one_host_attaches_the_other_can_reach_until_it_is_detached) {
+TEST_F(AgentTest, WhatOneHostAttachesTheOtherCanReachUntilItIsDetached) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   const auto web = a_.attach("shop", "web");
@@ -208,7 +209,7 @@ TEST_F(AgentTest, what_one_host_attaches_the_other_can_reach_until_it_is_detache
   EXPECT_TRUE(eventually([&] { return b_.entries("shop").empty(); }));
 }
 
-TEST_F(AgentTest, two_hosts_may_have_containers_of_one_name) {
+TEST_F(AgentTest, TwoHostsMayHaveContainersOfOneName) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   ASSERT_TRUE(a_.attach("shop", "web"));
@@ -217,7 +218,7 @@ TEST_F(AgentTest, two_hosts_may_have_containers_of_one_name) {
       eventually([&] { return a_.entries("shop").size() == 1 && b_.entries("shop").size() == 1; }));
 }
 
-TEST_F(AgentTest, a_network_is_the_same_on_all_hosts_and_goes_with_the_last) {
+TEST_F(AgentTest, ANetworkIsTheSameOnAllHostsAndGoesWithTheLast) {
   const auto made = a_.make("shop", "10.9.0.0/20");
   ASSERT_TRUE(made) << made.error().text;
   const auto joined = b_.make("shop");
@@ -234,7 +235,7 @@ TEST_F(AgentTest, a_network_is_the_same_on_all_hosts_and_goes_with_the_last) {
   EXPECT_TRUE(eventually([&] { return shared_.inner->list("net/")->empty(); }));
 }
 
-TEST_F(AgentTest, an_address_of_a_small_network_is_given_to_one_host_and_can_be_had_again) {
+TEST_F(AgentTest, AnAddressOfASmallNetworkIsGivenToOneHostAndCanBeHadAgain) {
   ASSERT_TRUE(a_.make("small", "10.9.0.0/24"));
   ASSERT_TRUE(b_.make("small"));
   ASSERT_TRUE(a_.attach("small", "web", "10.9.0.50"));
@@ -246,7 +247,7 @@ TEST_F(AgentTest, an_address_of_a_small_network_is_given_to_one_host_and_can_be_
   EXPECT_TRUE(given) << given.error().text;
 }
 
-TEST_F(AgentTest, without_the_shared_store_containers_start_and_the_others_are_told_later) {
+TEST_F(AgentTest, WithoutTheSharedStoreContainersStartAndTheOthersAreToldLater) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   ASSERT_TRUE(a_.attach("shop", "first"));  // brings a block
@@ -263,7 +264,7 @@ TEST_F(AgentTest, without_the_shared_store_containers_start_and_the_others_are_t
   EXPECT_TRUE(eventually([&] { return a_.agent->status().problems.empty(); }));
 }
 
-TEST_F(AgentTest, a_tunnel_that_was_deleted_gets_its_entries_back) {
+TEST_F(AgentTest, ATunnelThatWasDeletedGetsItsEntriesBack) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   const auto here = b_.make("shop");
   ASSERT_TRUE(here);
@@ -274,7 +275,7 @@ TEST_F(AgentTest, a_tunnel_that_was_deleted_gets_its_entries_back) {
   EXPECT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
 }
 
-TEST_F(AgentTest, a_daemon_that_starts_again_goes_on_where_it_was) {
+TEST_F(AgentTest, ADaemonThatStartsAgainGoesOnWhereItWas) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   ASSERT_TRUE(a_.attach("shop", "web"));
@@ -293,7 +294,7 @@ TEST_F(AgentTest, a_daemon_that_starts_again_goes_on_where_it_was) {
   }));
 }
 
-TEST_F(AgentTest, a_host_that_was_removed_gives_up_its_containers_and_joins_anew) {
+TEST_F(AgentTest, AHostThatWasRemovedGivesUpItsContainersAndJoinsAnew) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   ASSERT_TRUE(b_.attach("shop", "web"));
@@ -308,7 +309,7 @@ TEST_F(AgentTest, a_host_that_was_removed_gives_up_its_containers_and_joins_anew
   EXPECT_TRUE(eventually([&] { return a_.entries("shop").size() == 1; }));
 }
 
-TEST_F(AgentTest, a_refused_clone_takes_nothing_away_while_it_runs_and_after) {
+TEST_F(AgentTest, ARefusedCloneTakesNothingAwayWhileItRunsAndAfter) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   const auto web = a_.attach("shop", "web");
@@ -338,7 +339,7 @@ TEST_F(AgentTest, a_refused_clone_takes_nothing_away_while_it_runs_and_after) {
   EXPECT_THAT(a_.agent->status().problems, IsEmpty());
 }
 
-TEST_F(AgentTest, a_host_whose_place_was_taken_says_so_until_it_has_it_back) {
+TEST_F(AgentTest, AHostWhosePlaceWasTakenSaysSoUntilItHasItBack) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   ASSERT_TRUE(b_.make("shop"));
   ASSERT_TRUE(a_.attach("shop", "web"));
@@ -358,7 +359,7 @@ TEST_F(AgentTest, a_host_whose_place_was_taken_says_so_until_it_has_it_back) {
   EXPECT_TRUE(eventually([&] { return b_.entries("shop").size() == 2; }));
 }
 
-TEST_F(AgentTest, what_the_service_refuses_without_touching_anything) {
+TEST_F(AgentTest, WhatTheServiceRefusesWithoutTouchingAnything) {
   const auto refused = [&](const NetworkSpec& spec, std::string_view says) {
     const auto made = a_.fake.service->create_network(spec);
     ASSERT_FALSE(made);
@@ -380,7 +381,7 @@ TEST_F(AgentTest, what_the_service_refuses_without_touching_anything) {
   EXPECT_THAT(made.error().text, HasSubstr("\"cluster\" in fairlead.json"));
 }
 
-TEST_F(AgentTest, an_encrypted_network_goes_from_secure_link_to_secure_link) {
+TEST_F(AgentTest, AnEncryptedNetworkGoesFromSecureLinkToSecureLink) {
   const auto made = a_.make("vault", "10.9.0.0/20", true);
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_EQ(made->mtu, 1370U);
@@ -409,7 +410,7 @@ TEST_F(AgentTest, an_encrypted_network_goes_from_secure_link_to_secure_link) {
   EXPECT_TRUE(eventually([&] { return b_.entries("vault").empty(); }));
 }
 
-TEST_F(AgentTest, a_host_that_cannot_encrypt_joins_no_encrypted_network) {
+TEST_F(AgentTest, AHostThatCannotEncryptJoinsNoEncryptedNetwork) {
   TestHost c(shared_, 3, false);
   ASSERT_TRUE(eventually([&] { return c.agent->status().joined; }));
   ASSERT_TRUE(a_.make("vault", "10.9.0.0/20", true));
@@ -421,7 +422,7 @@ TEST_F(AgentTest, a_host_that_cannot_encrypt_joins_no_encrypted_network) {
   EXPECT_TRUE(c.make("plain", "10.11.0.0/20"));
 }
 
-TEST_F(AgentTest, packets_of_tunnels_are_taken_from_the_hosts_of_the_cluster_only) {
+TEST_F(AgentTest, PacketsOfTunnelsAreTakenFromTheHostsOfTheClusterOnly) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   const auto guarded = [&](const std::string& set) {
     const auto elements = a_.fake.firewall.elements(set);
@@ -436,7 +437,7 @@ TEST_F(AgentTest, packets_of_tunnels_are_taken_from_the_hosts_of_the_cluster_onl
   EXPECT_EQ(guarded("tunnel_hosts_v4"), 2U) << "a host that left may still have containers";
 }
 
-TEST_F(AgentTest, containers_are_kept_from_the_tunnels_before_their_host_has_joined) {
+TEST_F(AgentTest, ContainersAreKeptFromTheTunnelsBeforeTheirHostHasJoined) {
   shared_.is_reachable = false;
   TestHost lonely(shared_, 3);
   ASSERT_TRUE(lonely.fake.service->create_network({.name = NetworkName::parse("plain").value()}));
@@ -447,7 +448,7 @@ TEST_F(AgentTest, containers_are_kept_from_the_tunnels_before_their_host_has_joi
   shared_.is_reachable = true;
 }
 
-TEST_F(AgentTest, docker_asks_for_the_pool_before_the_network) {
+TEST_F(AgentTest, DockerAsksForThePoolBeforeTheNetwork) {
   const auto name = NetworkName::parse("shop").value();
   const auto pool = a_.fake.service->request_pool({.join = name});
   ASSERT_TRUE(pool) << pool.error().text;

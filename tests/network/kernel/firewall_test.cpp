@@ -1,5 +1,7 @@
 // What only the kernel's firewall has: its bytes, its cost, and its way of closing. The verbs are
 // in the conformance suite.
+#include "network/kernel/firewall.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +15,6 @@
 #include <chrono>
 #include <cstdio>
 
-#include "network/kernel/firewall.h"
 #include "network/kernel/firewall_batch.h"
 #include "network/kernel/firewall_bytes.h"
 #include "network/kernel/firewall_parse.h"

@@ -1,5 +1,7 @@
 // WireGuard as the kernel has it: what tests/conformance/secure_links cannot ask a fake. Two hosts,
 // "host" and "outside", with an underlay between them.
+#include "network/kernel/wireguard.h"
+
 #include <gmock/gmock.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -7,7 +9,6 @@
 #include <thread>
 
 #include "network/kernel/links_messages.h"
-#include "network/kernel/wireguard.h"
 #include "network/kernel/wireguard_keyfile.h"
 #include "tests/support/kernel_fixture.h"
 

@@ -1,3 +1,5 @@
+#include "network/kernel/links.h"
+
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -10,7 +12,6 @@
 #include <set>
 
 #include "base/process.h"
-#include "network/kernel/links.h"
 #include "network/kernel/netns.h"
 #include "network/kernel/sysctl.h"
 #include "tests/network/kernel/links_fixture.h"

@@ -1,3 +1,5 @@
+#include "network/kernel/monitor.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,7 +8,6 @@
 #include <mutex>
 
 #include "base/process.h"
-#include "network/kernel/monitor.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace fairlead::testing {

@@ -52,7 +52,7 @@ class RestorationTest : public ClusterTest {
   SharedNetwork large_, small_;
 };
 
-TEST_F(RestorationTest, a_host_that_the_backup_does_not_know_writes_everything_anew) {
+TEST_F(RestorationTest, AHostThatTheBackupDoesNotKnowWritesEverythingAnew) {
   Machine& a = machine("a");
   run_container(a, large_, "a1");
   const auto backup = world_.back_up();
@@ -81,7 +81,7 @@ TEST_F(RestorationTest, a_host_that_the_backup_does_not_know_writes_everything_a
   EXPECT_TRUE(b.addresses().extend(large_.id, Family::kV4));
 }
 
-TEST_F(RestorationTest, a_claim_that_comes_before_the_next_beat_notices_as_well) {
+TEST_F(RestorationTest, AClaimThatComesBeforeTheNextBeatNoticesAsWell) {
   Machine &a = machine("a"), &b = joined("b");
   run_container(a, large_, "a1");
   const auto backup = world_.back_up();
@@ -94,7 +94,7 @@ TEST_F(RestorationTest, a_claim_that_comes_before_the_next_beat_notices_as_well)
   EXPECT_THAT(refused.error().text, HasSubstr("put back to an earlier state"));
 }
 
-TEST_F(RestorationTest, the_doubt_outlives_the_process) {
+TEST_F(RestorationTest, TheDoubtOutlivesTheProcess) {
   Machine &a = machine("a"), &b = joined("b");
   const auto backup = world_.back_up();
   run_container(b, large_, "b1");
@@ -112,7 +112,7 @@ TEST_F(RestorationTest, the_doubt_outlives_the_process) {
   EXPECT_THAT(problems(b), IsEmpty());
 }
 
-TEST_F(RestorationTest, a_host_that_was_down_notices_when_it_starts) {
+TEST_F(RestorationTest, AHostThatWasDownNoticesWhenItStarts) {
   Machine &a = machine("a"), &b = joined("b");
   const auto backup = world_.back_up();
   run_container(b, large_, "b1");
@@ -127,7 +127,7 @@ TEST_F(RestorationTest, a_host_that_was_down_notices_when_it_starts) {
   EXPECT_EQ(claims(), before);
 }
 
-TEST_F(RestorationTest, a_store_that_is_past_its_old_revision_is_found_out_by_a_missing_block) {
+TEST_F(RestorationTest, AStoreThatIsPastItsOldRevisionIsFoundOutByAMissingBlock) {
   Machine &a = machine("a"), &b = joined("b");
   const auto backup = world_.back_up();
   const IpAddress address = run_container(b, large_, "b1");
@@ -146,7 +146,7 @@ TEST_F(RestorationTest, a_store_that_is_past_its_old_revision_is_found_out_by_a_
   EXPECT_NE(b.allocate(large_, "b3").value(), address);
 }
 
-TEST_F(RestorationTest, what_others_have_by_now_stays_theirs_and_is_said) {
+TEST_F(RestorationTest, WhatOthersHaveByNowStaysTheirsAndIsSaid) {
   Machine& b = joined("b");
   const auto backup = world_.back_up();
   const IpAddress address = run_container(b, large_, "b1"), single = run_container(b, small_, "b2");
@@ -187,7 +187,7 @@ TEST_F(RestorationTest, what_others_have_by_now_stays_theirs_and_is_said) {
   EXPECT_EQ(read<PinRecord>(*world_.store, single_key)->value().value.host_id, c.facts.id);
 }
 
-TEST_F(RestorationTest, an_address_claimed_inside_the_block_meanwhile_becomes_a_hole) {
+TEST_F(RestorationTest, AnAddressClaimedInsideTheBlockMeanwhileBecomesAHole) {
   Machine &a = machine("a"), &b = joined("b");
   const auto backup = world_.back_up();
   const IpAddress used = run_container(b, large_, "b1");
@@ -208,7 +208,7 @@ TEST_F(RestorationTest, an_address_claimed_inside_the_block_meanwhile_becomes_a_
   EXPECT_EQ(b.addresses().owned()->size(), 1U);
 }
 
-TEST_F(RestorationTest, what_was_given_back_since_the_backup_is_deleted_again) {
+TEST_F(RestorationTest, WhatWasGivenBackSinceTheBackupIsDeletedAgain) {
   Machine &a = machine("a"), &b = joined("b");
   const IpAddress address = run_container(b, large_, "b1"), single = run_container(b, small_, "b2");
   live_on(5, {&a, &b});
@@ -225,7 +225,7 @@ TEST_F(RestorationTest, what_was_given_back_since_the_backup_is_deleted_again) {
   EXPECT_THAT(claims(), IsEmpty());
 }
 
-TEST_F(RestorationTest, a_removal_that_the_backup_knows_stands) {
+TEST_F(RestorationTest, ARemovalThatTheBackupKnowsStands) {
   Machine &a = machine("a"), &b = joined("b");
   run_container(b, large_, "b1");
   ASSERT_TRUE(a.membership().remove_host("b"));
@@ -236,7 +236,7 @@ TEST_F(RestorationTest, a_removal_that_the_backup_knows_stands) {
   EXPECT_EQ(b.membership().keep_alive().value(), Standing::kRemoved);
 }
 
-TEST_F(RestorationTest, a_host_that_joined_again_since_the_backup_keeps_its_new_life) {
+TEST_F(RestorationTest, AHostThatJoinedAgainSinceTheBackupKeepsItsNewLife) {
   Machine &a = machine("a"), &b = joined("b");
   run_container(b, large_, "b1");
   const auto backup = world_.back_up();
@@ -252,7 +252,7 @@ TEST_F(RestorationTest, a_host_that_joined_again_since_the_backup_keeps_its_new_
   EXPECT_EQ(read<HostRecord>(*world_.store, keys::host(b.facts.id))->value().value.epoch, 2U);
 }
 
-TEST_F(RestorationTest, a_network_that_the_backup_does_not_know_is_said) {
+TEST_F(RestorationTest, ANetworkThatTheBackupDoesNotKnowIsSaid) {
   Machine& a = machine("a");
   beat(a);
   const auto backup = world_.back_up();
@@ -265,7 +265,7 @@ TEST_F(RestorationTest, a_network_that_the_backup_does_not_know_is_said) {
               Contains(HasSubstr(net.id.substr(0, 12) + " is not in the shared store")));
 }
 
-TEST_F(RestorationTest, an_empty_store_is_no_new_cluster_for_a_host_that_belongs_to_one) {
+TEST_F(RestorationTest, AnEmptyStoreIsNoNewClusterForAHostThatBelongsToOne) {
   Machine& a = machine("a");
   a.start();
   world_.put_back({});
@@ -277,7 +277,7 @@ TEST_F(RestorationTest, an_empty_store_is_no_new_cluster_for_a_host_that_belongs
 }
 
 // Dies at each commit of noticing and writing anew, and is started again.
-TEST_F(RestorationTest, one_that_is_killed_anywhere_is_ended_by_the_next_process) {
+TEST_F(RestorationTest, OneThatIsKilledAnywhereIsEndedByTheNextProcess) {
   Machine& b = joined("b");
   const auto backup = world_.back_up();
   run_container(b, large_, "b1");

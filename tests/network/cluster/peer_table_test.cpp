@@ -1,11 +1,11 @@
 // The table alone, then against a model.
+#include "network/cluster/peer_table.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
 #include <set>
-
-#include "network/cluster/peer_table.h"
 
 namespace fairlead::network::cluster {
 namespace {
@@ -82,7 +82,7 @@ class PeerTableTest : public ::testing::Test {
   std::map<IpAddress, RemoteEntry> kernel_;
 };
 
-TEST_F(PeerTableTest, entries_come_and_go_with_endpoints_and_ones_own_are_none) {
+TEST_F(PeerTableTest, EntriesComeAndGoWithEndpointsAndOnesOwnAreNone) {
   set("e1", 1, 5);
   set("own", 0, 6);
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 1)));
@@ -90,12 +90,12 @@ TEST_F(PeerTableTest, entries_come_and_go_with_endpoints_and_ones_own_are_none) 
   EXPECT_THAT(kernel(), IsEmpty());
 }
 
-TEST_F(PeerTableTest, both_addresses_of_an_endpoint_have_entries) {
+TEST_F(PeerTableTest, BothAddressesOfAnEndpointHaveEntries) {
   table_.set_endpoint(endpoint("e1", 1, {ip(5), ip("fd00::5")}, mac(5)), ++revision_);
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 1), RemoteEntry{ip("fd00::5"), mac(5), vtep(1)}));
 }
 
-TEST_F(PeerTableTest, what_came_and_went_in_between_is_not_given_out) {
+TEST_F(PeerTableTest, WhatCameAndWentInBetweenIsNotGivenOut) {
   set("e1", 1, 5);
   drop("e1");
   const auto changes = take();
@@ -103,7 +103,7 @@ TEST_F(PeerTableTest, what_came_and_went_in_between_is_not_given_out) {
   EXPECT_THAT(changes.to_remove, IsEmpty());
 }
 
-TEST_F(PeerTableTest, of_two_with_one_address_the_last_written_counts_and_the_other_is_back_after) {
+TEST_F(PeerTableTest, OfTwoWithOneAddressTheLastWrittenCountsAndTheOtherIsBackAfter) {
   set("e1", 1, 5);
   set("e2", 2, 5);
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 2)));
@@ -112,7 +112,7 @@ TEST_F(PeerTableTest, of_two_with_one_address_the_last_written_counts_and_the_ot
 }
 
 // moby#50106: the delete of the old one took the new one's entries.
-TEST_F(PeerTableTest, the_loser_goes_without_a_trace) {
+TEST_F(PeerTableTest, TheLoserGoesWithoutATrace) {
   set("e1", 1, 5);
   set("e2", 2, 5);
   take();
@@ -123,7 +123,7 @@ TEST_F(PeerTableTest, the_loser_goes_without_a_trace) {
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 2)));
 }
 
-TEST_F(PeerTableTest, an_address_that_moves_is_set_and_not_removed) {
+TEST_F(PeerTableTest, AnAddressThatMovesIsSetAndNotRemoved) {
   set("e1", 1, 5);
   take();
   set("e2", 2, 5);
@@ -132,7 +132,7 @@ TEST_F(PeerTableTest, an_address_that_moves_is_set_and_not_removed) {
   EXPECT_THAT(changes.to_remove, IsEmpty());
 }
 
-TEST_F(PeerTableTest, of_two_with_one_mac_the_last_written_counts) {
+TEST_F(PeerTableTest, OfTwoWithOneMacTheLastWrittenCounts) {
   set("e1", 1, 5, 9);
   set("e2", 2, 6, 9);
   EXPECT_THAT(kernel(), ElementsAre(entry(6, 2, 9)));
@@ -140,7 +140,7 @@ TEST_F(PeerTableTest, of_two_with_one_mac_the_last_written_counts) {
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 1, 9)));
 }
 
-TEST_F(PeerTableTest, ones_own_later_endpoint_beats_a_remote_one) {
+TEST_F(PeerTableTest, OnesOwnLaterEndpointBeatsARemoteOne) {
   set("e1", 1, 5);
   take();
   set("own", 0, 5);
@@ -149,7 +149,7 @@ TEST_F(PeerTableTest, ones_own_later_endpoint_beats_a_remote_one) {
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 1)));
 }
 
-TEST_F(PeerTableTest, a_new_mac_removes_the_old_entry_as_well) {
+TEST_F(PeerTableTest, ANewMacRemovesTheOldEntryAsWell) {
   set("e1", 1, 5);
   take();
   set("e1", 1, 5, 9);
@@ -158,7 +158,7 @@ TEST_F(PeerTableTest, a_new_mac_removes_the_old_entry_as_well) {
   EXPECT_THAT(changes.to_remove, ElementsAre(entry(5, 1)));
 }
 
-TEST_F(PeerTableTest, a_hosts_new_vtep_moves_all_its_entries) {
+TEST_F(PeerTableTest, AHostsNewVtepMovesAllItsEntries) {
   set("e1", 1, 5);
   set("e2", 1, 6);
   set("e3", 2, 7);
@@ -169,14 +169,14 @@ TEST_F(PeerTableTest, a_hosts_new_vtep_moves_all_its_entries) {
   EXPECT_THAT(take().to_set, UnorderedElementsAre(entry(5, 77), entry(6, 77)));
 }
 
-TEST_F(PeerTableTest, endpoints_may_come_before_their_host) {
+TEST_F(PeerTableTest, EndpointsMayComeBeforeTheirHost) {
   table_.set_endpoint(endpoint("e1", 9, {ip(5)}, mac(5)), ++revision_);
   EXPECT_THAT(kernel(), IsEmpty());
   host(9);
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 9)));
 }
 
-TEST_F(PeerTableTest, a_removed_hosts_endpoints_are_void_at_once) {
+TEST_F(PeerTableTest, ARemovedHostsEndpointsAreVoidAtOnce) {
   set("e1", 1, 5);
   take();
   host(1, 2);
@@ -185,7 +185,7 @@ TEST_F(PeerTableTest, a_removed_hosts_endpoints_are_void_at_once) {
   EXPECT_THAT(kernel(), ElementsAre(entry(5, 1)));
 }
 
-TEST_F(PeerTableTest, what_a_watch_repeats_is_ignored) {
+TEST_F(PeerTableTest, WhatAWatchRepeatsIsIgnored) {
   set("e1", 1, 5);
   const auto old = revision_;
   set("e1", 2, 6);
@@ -195,7 +195,7 @@ TEST_F(PeerTableTest, what_a_watch_repeats_is_ignored) {
   EXPECT_THAT(kernel(), ElementsAre(entry(6, 2)));
 }
 
-TEST_F(PeerTableTest, what_a_list_lacks_goes_at_the_second_look) {
+TEST_F(PeerTableTest, WhatAListLacksGoesAtTheSecondLook) {
   set("e1", 1, 5);
   set("e2", 2, 6);
   take();
@@ -208,7 +208,7 @@ TEST_F(PeerTableTest, what_a_list_lacks_goes_at_the_second_look) {
   EXPECT_THAT(kernel(), ElementsAre(entry(6, 2)));
 }
 
-TEST_F(PeerTableTest, what_was_missing_and_is_back_starts_anew) {
+TEST_F(PeerTableTest, WhatWasMissingAndIsBackStartsAnew) {
   set("e1", 1, 5);
   const std::vector<ListedEndpoint> all{{endpoint("e1", 1, {ip(5)}, mac(5)), revision_}};
   EXPECT_EQ(list({}, 100), 1U);
@@ -218,12 +218,12 @@ TEST_F(PeerTableTest, what_was_missing_and_is_back_starts_anew) {
   EXPECT_EQ(kernel().size(), 1U);
 }
 
-TEST_F(PeerTableTest, what_is_newer_than_a_list_is_not_missing) {
+TEST_F(PeerTableTest, WhatIsNewerThanAListIsNotMissing) {
   set("e1", 1, 5);
   EXPECT_EQ(table_.replace("net", {}, revision_ - 1, std::chrono::seconds(100)), 0U);
 }
 
-TEST_F(PeerTableTest, a_failed_batch_comes_again) {
+TEST_F(PeerTableTest, AFailedBatchComesAgain) {
   set("e1", 1, 5);
   const auto first = table_.changes(512);
   EXPECT_THAT(first.to_set, ElementsAre(entry(5, 1)));
@@ -231,7 +231,7 @@ TEST_F(PeerTableTest, a_failed_batch_comes_again) {
   EXPECT_EQ(table_.entry_count(), 0U);
 }
 
-TEST_F(PeerTableTest, a_store_from_a_backup_is_believed) {
+TEST_F(PeerTableTest, AStoreFromABackupIsBelieved) {
   set("e1", 1, 5);
   take();
   table_.rewind("net");
@@ -239,7 +239,7 @@ TEST_F(PeerTableTest, a_store_from_a_backup_is_believed) {
   EXPECT_THAT(kernel(), ElementsAre(entry(6, 2)));
 }
 
-TEST_F(PeerTableTest, a_detached_network_leaves_nothing_and_the_others_alone) {
+TEST_F(PeerTableTest, ADetachedNetworkLeavesNothingAndTheOthersAlone) {
   table_.attach("other");
   auto elsewhere = endpoint("x", 1, {ip(5)}, mac(5));
   elsewhere.network_id = "other";
@@ -292,7 +292,7 @@ class PeerModel : public PeerTableTest, public ::testing::WithParamInterface<uns
       {"h0", 1}, {"h1", 1}, {"h2", 1}, {"h3", 1}, {"h4", 1}};
 };
 
-TEST_P(PeerModel, random_changes_agree_with_the_model) {
+TEST_P(PeerModel, RandomChangesAgreeWithTheModel) {
   std::mt19937 random(GetParam());
   const auto number = [&](int most) { return std::uniform_int_distribution<int>(0, most)(random); };
   for (int i = 0; i < 1500 && !HasFailure(); ++i) {

@@ -1,9 +1,10 @@
 // Records as JSON text, both ways, and damaged ones.
+#include "network/service/records.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "network/api/options.h"
-#include "network/service/records.h"
 
 namespace fairlead::network {
 namespace {
