@@ -1,7 +1,7 @@
 #include <boost/beast/http.hpp>
 
+#include "base/http_client/connection.h"
 #include "base/http_client/http_client.h"
-#include "base/http_client/wire.h"
 
 namespace fairlead::http_client {
 
@@ -19,7 +19,7 @@ std::string why(const beast::error_code& error) {
   return error.message();
 }
 
-http::request<http::string_body> message(const Endpoint& endpoint, const Request& request) {
+http::request<http::string_body> message(const ServerAddress& endpoint, const Request& request) {
   http::request<http::string_body> made(http::verb::post, request.path, 11);
   const bool brackets = endpoint.host.find(':') != std::string::npos;
   made.set(http::field::host,
@@ -31,25 +31,26 @@ http::request<http::string_body> message(const Endpoint& endpoint, const Request
   return made;
 }
 
-Status send(Wire& wire, const Endpoint& endpoint, const Request& request, Deadline deadline) {
+Status send(Connection& connection, const ServerAddress& endpoint, const Request& request,
+            Deadline deadline) {
   auto sent = message(endpoint, request);
-  const auto error =
-      wire.run(deadline, [&](auto& stream, auto done) { http::async_write(stream, sent, done); });
+  const auto error = connection.run(
+      deadline, [&](auto& stream, auto done) { http::async_write(stream, sent, done); });
   if (!error) return {};
   return fail(Code::kIo, "{}", why(error));
 }
 
 struct Received {
-  Answer answer;
+  Response response;
   bool keep_alive = false;
 };
 
-Result<Received> receive(Wire& wire, std::size_t most, Deadline deadline) {
+Result<Received> receive(Connection& connection, std::size_t most, Deadline deadline) {
   http::response_parser<http::string_body> parser;
   parser.header_limit(kMostHeader);
   parser.body_limit(most);
-  const auto error = wire.run(deadline, [&](auto& stream, auto done) {
-    http::async_read(stream, wire.buffer(), parser, done);
+  const auto error = connection.run(deadline, [&](auto& stream, auto done) {
+    http::async_read(stream, connection.buffer(), parser, done);
   });
   if (error == http::error::body_limit)
     return fail(Code::kExhausted, "the answer is longer than {} bytes", most);
@@ -61,51 +62,53 @@ Result<Received> receive(Wire& wire, std::size_t most, Deadline deadline) {
 
 }  // namespace
 
-Client::Client(Endpoint endpoint, TlsFiles tls, std::size_t most_answer)
+Client::Client(ServerAddress endpoint, TlsFiles tls, std::size_t most_answer)
     : endpoint_(std::move(endpoint)), tls_(std::move(tls)), most_answer_(most_answer) {}
 Client::~Client() = default;
 
-std::unique_ptr<Wire> Client::take_idle() {
+std::unique_ptr<Connection> Client::take_idle() {
   const std::scoped_lock hold(mutex_);
   while (!idle_.empty()) {
-    auto wire = std::move(idle_.back());
+    auto connection = std::move(idle_.back());
     idle_.pop_back();
-    if (wire->is_quiet()) return wire;
+    if (connection->is_quiet()) return connection;
   }
   return nullptr;
 }
 
-void Client::keep(std::unique_ptr<Wire> wire) {
+void Client::keep(std::unique_ptr<Connection> connection) {
   const std::scoped_lock hold(mutex_);
-  if (idle_.size() < kMostIdle) idle_.push_back(std::move(wire));
+  if (idle_.size() < kMostIdle) idle_.push_back(std::move(connection));
 }
 
-Result<Answer> Client::post(const Request& request, std::chrono::milliseconds timeout) {
+Result<Response> Client::post(const Request& request, std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
-  auto wire = take_idle();
-  if (wire == nullptr) {
-    TRY(wire, Wire::open(endpoint_, tls_, deadline));
+  auto connection = take_idle();
+  if (connection == nullptr) {
+    TRY(connection, Connection::open(endpoint_, tls_, deadline));
   }
-  TRY_STATUS(send(*wire, endpoint_, request, deadline));
-  TRY(auto received, receive(*wire, most_answer_, deadline));
-  if (received.keep_alive) keep(std::move(wire));
-  return std::move(received.answer);
+  TRY_STATUS(send(*connection, endpoint_, request, deadline));
+  TRY(auto received, receive(*connection, most_answer_, deadline));
+  if (received.keep_alive) keep(std::move(connection));
+  return std::move(received.response);
 }
 
 // ---- LineStream
 
 class LineStream::Reader {
  public:
-  Reader(std::unique_ptr<Wire> wire, std::stop_token stop)
-      : wire_(std::move(wire)), stop_(std::move(stop)), on_stop_(stop_, Interrupt{wire_.get()}) {
+  Reader(std::unique_ptr<Connection> connection, std::stop_token stop)
+      : connection_(std::move(connection)),
+        stop_(std::move(stop)),
+        on_stop_(stop_, Interrupt{connection_.get()}) {
     parser_.header_limit(kMostHeader);
     parser_.body_limit(boost::none);
   }
 
-  Status start(const Endpoint& endpoint, const Request& request, Deadline deadline) {
-    TRY_STATUS(send(*wire_, endpoint, request, deadline));
-    const auto error = wire_->run(deadline, [&](auto& stream, auto done) {
-      http::async_read_header(stream, wire_->buffer(), parser_, done);
+  Status start(const ServerAddress& endpoint, const Request& request, Deadline deadline) {
+    TRY_STATUS(send(*connection_, endpoint, request, deadline));
+    const auto error = connection_->run(deadline, [&](auto& stream, auto done) {
+      http::async_read_header(stream, connection_->buffer(), parser_, done);
     });
     if (error) return fail(Code::kIo, "{}", why(error));
     return {};
@@ -126,8 +129,8 @@ class LineStream::Reader {
 
  private:
   struct Interrupt {
-    Wire* wire;
-    void operator()() const { wire->interrupt(); }
+    Connection* connection;
+    void operator()() const { connection->interrupt(); }
   };
 
   std::optional<std::string> take_line() {
@@ -150,8 +153,8 @@ class LineStream::Reader {
     auto& body = parser_.get().body();
     body.data = piece_.data();
     body.size = piece_.size();
-    const auto error = wire_->run(deadline, [&](auto& stream, auto done) {
-      http::async_read_some(stream, wire_->buffer(), parser_, done);
+    const auto error = connection_->run(deadline, [&](auto& stream, auto done) {
+      http::async_read_some(stream, connection_->buffer(), parser_, done);
     });
     text_.append(piece_.data(), piece_.size() - body.size);
     if (!error || error == http::error::need_buffer || stop_.stop_requested()) return {};
@@ -159,7 +162,7 @@ class LineStream::Reader {
     return fail(Code::kIo, "{}", why(error));
   }
 
-  std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Connection> connection_;
   std::stop_token stop_;
   std::stop_callback<Interrupt> on_stop_;
   http::response_parser<http::buffer_body> parser_;
@@ -171,13 +174,13 @@ class LineStream::Reader {
 LineStream::LineStream(std::unique_ptr<Reader> reader) : reader_(std::move(reader)) {}
 LineStream::~LineStream() = default;
 
-Result<std::unique_ptr<LineStream>> LineStream::open(const Endpoint& endpoint, const TlsFiles& tls,
-                                                     const Request& request,
+Result<std::unique_ptr<LineStream>> LineStream::open(const ServerAddress& endpoint,
+                                                     const TlsFiles& tls, const Request& request,
                                                      std::chrono::milliseconds timeout,
                                                      std::stop_token stop) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
-  TRY(auto wire, Wire::open(endpoint, tls, deadline));
-  auto reader = std::make_unique<Reader>(std::move(wire), std::move(stop));
+  TRY(auto connection, Connection::open(endpoint, tls, deadline));
+  auto reader = std::make_unique<Reader>(std::move(connection), std::move(stop));
   TRY_STATUS(reader->start(endpoint, request, deadline));
   return std::unique_ptr<LineStream>(new LineStream(std::move(reader)));
 }

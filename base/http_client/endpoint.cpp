@@ -27,14 +27,14 @@ bool take(std::string_view& text, std::string_view start) {
 
 }  // namespace
 
-Result<Endpoint> Endpoint::parse(std::string_view url) {
+Result<ServerAddress> ServerAddress::parse(std::string_view url) {
   const auto wrong = [&] {
     return fail(Code::kInvalid,
                 "\"{}\" is not an endpoint: it must be http://HOST:PORT or https://HOST:PORT "
                 "(an IPv6 address in brackets)",
                 url.substr(0, 128));
   };
-  Endpoint endpoint;
+  ServerAddress endpoint;
   std::string_view rest = url;
   if (take(rest, "https://"))
     endpoint.scheme = Scheme::kHttps;
@@ -51,7 +51,7 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
   return endpoint;
 }
 
-std::string Endpoint::text() const {
+std::string ServerAddress::text() const {
   const bool brackets = host.find(':') != std::string::npos;
   return fmt::format("{}://{}{}{}:{}", scheme == Scheme::kHttps ? "https" : "http",
                      brackets ? "[" : "", host, brackets ? "]" : "", port);

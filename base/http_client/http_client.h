@@ -17,17 +17,17 @@
 
 namespace fairlead::http_client {
 
-struct Endpoint {
+struct ServerAddress {
   enum class Scheme { kHttp, kHttps };
   Scheme scheme = Scheme::kHttp;
   std::string host;  // a name or an address; an IPv6 address without brackets
   std::string port;  // 1 to 65535
 
   // "http://host:port" or "https://host:port"; a path of "/" may follow. kInvalid otherwise.
-  static Result<Endpoint> parse(std::string_view url);
+  static Result<ServerAddress> parse(std::string_view url);
   std::string text() const;  // what parse reads
 
-  bool operator==(const Endpoint&) const = default;
+  bool operator==(const ServerAddress&) const = default;
 };
 
 // Paths of PEM files, read anew for each connection, so that renewed ones are used without a
@@ -46,59 +46,59 @@ struct Request {
   std::string body;  // JSON
 };
 
-struct Answer {
+struct Response {
   int status = 0;
   std::string body;
 };
 
-class Wire;
+class Connection;
 
 // Sends requests to one server, over connections that are kept open between them. Thread-safe:
 // calls at the same time have a connection each. A kept connection that the server closed meanwhile
 // is noticed before it is used.
 //
 // Errors: kUnavailable when no connection was made (nothing was sent); kIo when the connection
-// broke or the time was over after that (the server may have acted); kExhausted when the answer is
+// broke or the time was over after that (the server may have acted); kExhausted when the response is
 // longer than `most_answer`; kInvalid for certificates that cannot be read.
 class Client {
  public:
   static constexpr std::size_t kMostAnswer = 64U << 20;
 
-  Client(Endpoint endpoint, TlsFiles tls, std::size_t most_answer = kMostAnswer);
+  Client(ServerAddress endpoint, TlsFiles tls, std::size_t most_answer = kMostAnswer);
   ~Client();
 
-  Result<Answer> post(const Request& request,
-                      std::chrono::milliseconds timeout = std::chrono::seconds(1));
-  const Endpoint& endpoint() const { return endpoint_; }
+  Result<Response> post(const Request& request,
+                        std::chrono::milliseconds timeout = std::chrono::seconds(1));
+  const ServerAddress& endpoint() const { return endpoint_; }
 
  private:
-  std::unique_ptr<Wire> take_idle();
-  void keep(std::unique_ptr<Wire> wire);
+  std::unique_ptr<Connection> take_idle();
+  void keep(std::unique_ptr<Connection> connection);
 
-  Endpoint endpoint_;
+  ServerAddress endpoint_;
   TlsFiles tls_;
   std::size_t most_answer_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Wire>> idle_;
+  std::vector<std::unique_ptr<Connection>> idle_;
 };
 
-// An answer without an end, read line by line. One thread reads; a stop request from any thread
+// An response without an end, read line by line. One thread reads; a stop request from any thread
 // ends a read that waits.
 class LineStream {
  public:
   static constexpr std::size_t kMostLine = 256U << 20;
 
-  // Sends the request and waits for the head of the answer, at most `timeout`. Errors as
-  // Client::post; an answer other than 200 is a stream too: its body is the first line.
-  static Result<std::unique_ptr<LineStream>> open(const Endpoint& endpoint, const TlsFiles& tls,
-                                                  const Request& request,
+  // Sends the request and waits for the head of the response, at most `timeout`. Errors as
+  // Client::post; an response other than 200 is a stream too: its body is the first line.
+  static Result<std::unique_ptr<LineStream>> open(const ServerAddress& endpoint,
+                                                  const TlsFiles& tls, const Request& request,
                                                   std::chrono::milliseconds timeout,
                                                   std::stop_token stop);
   ~LineStream();
 
   int status() const;
   // The next line without its end; what stands behind the last line end counts as a line. Nothing:
-  // the server ended the answer, or a stop was asked for. kIo: the connection broke or there were
+  // the server ended the response, or a stop was asked for. kIo: the connection broke or there were
   // no bytes for `silence`; kExhausted: a line is longer than `kMostLine`. After an error or the
   // end the stream is over.
   Result<std::optional<std::string>> next_line(std::chrono::milliseconds silence);

@@ -99,7 +99,7 @@ Result<std::shared_ptr<Client>> Client::make(const EtcdConfig& config) {
   std::shared_ptr<Client> client(new Client(config));
   client->tls_ = {config.ca_file, config.certificate_file, config.key_file};
   for (const std::string& url : config.endpoints) {
-    TRY(auto endpoint, http_client::Endpoint::parse(url));
+    TRY(auto endpoint, http_client::ServerAddress::parse(url));
     client->members_.push_back(
         std::make_unique<http_client::Client>(std::move(endpoint), client->tls_));
   }
@@ -146,8 +146,8 @@ Client::Attempt Client::attempt(std::size_t member, const Call& call, Deadline d
     tried.cause = used.error().text;
     return tried;
   }
-  const auto patience = std::clamp(left_until(deadline), milliseconds(1), config_.call_timeout);
-  auto answer = members_[member]->post(request(call, *used), patience);
+  const auto most_wait = std::clamp(left_until(deadline), milliseconds(1), config_.call_timeout);
+  auto answer = members_[member]->post(request(call, *used), most_wait);
   if (!answer && answer.error().code == Code::kExhausted)
     return refused({.is_too_long = true, .refusal = {kResourceExhausted, answer.error().text}});
   if (!answer) {
@@ -165,8 +165,8 @@ Client::Attempt Client::refused(Reply reply) {
   return {.kind = Attempt::Kind::kAnswered, .reply = std::move(reply)};
 }
 
-Client::Attempt Client::judge(http_client::Answer answer) {
-  // Streams that hold one answer, as of a beat, may say no with status 200.
+Client::Attempt Client::judge(http_client::Response answer) {
+  // Streams that hold one answer, as of a heartbeat, may say no with status 200.
   const bool is_answer = answer.status == 200 && !answer.body.starts_with(R"({"error")");
   if (is_answer)
     return {.kind = Attempt::Kind::kAnswered, .reply = {.body = std::move(answer.body)}};

@@ -78,7 +78,7 @@ class Client {
 
   explicit Client(EtcdConfig config) : config_(std::move(config)) {}
   Attempt attempt(std::size_t member, const Call& call, Deadline deadline);
-  static Attempt judge(http_client::Answer answer);
+  static Attempt judge(http_client::Response answer);
   static Attempt refused(Reply reply);
   http_client::Request request(const Call& call, const std::string& token) const;
   // The present token, or a new one from this member; empty without authentication.

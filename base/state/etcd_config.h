@@ -29,7 +29,7 @@ struct EtcdConfig {
 
   // How often the members tell idle watches that they are alive (etcd's
   // --experimental-watch-progress-notify-interval; its own default of 10 minutes is too long). A
-  // stream without a word for three times as long is replaced, once a first beat was seen. 0:
+  // stream without a word for three times as long is replaced, once a first heartbeat was seen. 0:
   // never.
   std::chrono::milliseconds progress_interval{5000};
 };

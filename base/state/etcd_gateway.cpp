@@ -418,7 +418,7 @@ Refusal parse_refusal(std::string_view text) {
 Result<StreamLine<WatchAnswer>> parse_watch_line(std::string_view line) {
   return stream_line<WatchAnswer>(line, watch_answer);
 }
-Result<StreamLine<LeaseAnswer>> parse_lease_beat(std::string_view text) {
+Result<StreamLine<LeaseAnswer>> parse_lease_heartbeat(std::string_view text) {
   return stream_line<LeaseAnswer>(text, lease_answer);
 }
 

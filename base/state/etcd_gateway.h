@@ -8,7 +8,7 @@
 //   {"header":{"revision":"7"},"succeeded":true,"responses":[{"response_put":{...}}]}
 //
 // Bytes are standard padded base64, numbers of 64 bits are strings, zero values are left out on
-// both sides: a compare of MOD without mod_revision means "does not exist", and a beat's answer
+// both sides: a compare of MOD without mod_revision means "does not exist", and a heartbeat's answer
 // without a TTL that the lease is gone.
 //
 // The gateway ignores fields that it does not know: "compares" instead of "compare" makes a
@@ -131,7 +131,7 @@ struct WatchAnswer {
   bool canceled = false;
   std::int64_t compact_revision = 0;  // not 0: the start of the watch is forgotten
   std::string cancel_reason;
-  std::vector<WatchEvent> events;  // none, and neither created nor canceled: a progress beat
+  std::vector<WatchEvent> events;  // none, and neither created nor canceled: a progress heartbeat
 };
 struct LeaseAnswer {
   std::int64_t id = 0;
@@ -165,6 +165,6 @@ Refusal parse_refusal(std::string_view text);
 template <class Answer>
 using StreamLine = std::variant<Answer, Refusal>;
 Result<StreamLine<WatchAnswer>> parse_watch_line(std::string_view line);
-Result<StreamLine<LeaseAnswer>> parse_lease_beat(std::string_view text);
+Result<StreamLine<LeaseAnswer>> parse_lease_heartbeat(std::string_view text);
 
 }  // namespace fairlead::state::etcd

@@ -78,7 +78,7 @@ class GatewayStore : public EtcdStore {
   Result<LeaseId> grant(std::chrono::seconds time_to_live) override {
     return etcd::grant_lease(*client_, time_to_live);
   }
-  Result<bool> beat(LeaseId lease) override;
+  Result<bool> heartbeat(LeaseId lease) override;
   Status revoke(LeaseId lease) override;
   std::vector<MemberStatus> members() override;
 
@@ -331,13 +331,13 @@ Result<std::unique_ptr<Watch>> GatewayStore::watch(
 
 // ---- leases
 
-Result<bool> GatewayStore::beat(LeaseId lease) {
+Result<bool> GatewayStore::heartbeat(LeaseId lease) {
   const std::string action = fmt::format("beat for lease {:x}", lease);
   Call call{etcd::kLeaseBeatPath, encode(etcd::LeaseBeatRequest{lease})};
   TRY(const Reply reply, client_->call(call));
   if (reply.refused && reply.refusal.code == kNotFound) return false;
   if (reply.refused) return fail(etcd::refusal_error(action, reply.refusal));
-  const auto answer = etcd::parse_lease_beat(reply.body);
+  const auto answer = etcd::parse_lease_heartbeat(reply.body);
   if (!answer) return fail(garbled(action, answer.error()));
   if (const auto* refusal = std::get_if<etcd::Refusal>(&*answer))
     return fail(etcd::refusal_error(action, *refusal));

@@ -15,9 +15,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{20};  // doubles while no member accepts the watch
 constexpr milliseconds kLongestPause{1000};
-constexpr int kMissedBeats = 3;
-// Without beats the kernel's probes notice a peer that is gone (http_client).
-constexpr milliseconds kNoBeats = std::chrono::hours(1);
+constexpr int kMissedHeartbeats = 3;
+// Without heartbeats the kernel's probes notice a peer that is gone (http_client).
+constexpr milliseconds kNoHeartbeats = std::chrono::hours(1);
 
 // Half of it to one and a half: hosts that lost the same member do not come back together.
 milliseconds spread(milliseconds pause) {
@@ -113,7 +113,7 @@ EtcdWatch::Next EtcdWatch::take(WatchAnswer answer, const std::string& token,
   if (!answer.events.empty())
     take_events(std::move(answer.events), stop);
   else if (!answer.created)
-    take_beat(answer.revision);
+    take_heartbeat(answer.revision);
   return Next::kReconnect;
 }
 
@@ -140,12 +140,12 @@ void EtcdWatch::take_events(std::vector<WatchEvent> events, const std::stop_toke
   }
 }
 
-// A beat says that all up to its revision was sent, which keeps an idle watch ahead of compactions.
-// Old versions of etcd have said so a little too early: only the beat before this one is believed.
-void EtcdWatch::take_beat(std::int64_t revision) {
-  has_beats_ = true;
-  options_.after = std::max(options_.after, last_beat_);
-  last_beat_ = revision;
+// A heartbeat says that all up to its revision was sent, which keeps an idle watch ahead of compactions.
+// Old versions of etcd have said so a little too early: only the heartbeat before this one is believed.
+void EtcdWatch::take_heartbeat(std::int64_t revision) {
+  has_heartbeats_ = true;
+  options_.after = std::max(options_.after, last_heartbeat_);
+  last_heartbeat_ = revision;
 }
 
 EtcdWatch::Next EtcdWatch::lose(std::string_view why) {
@@ -163,7 +163,7 @@ void EtcdWatch::note_failure(std::size_t member) {
 
 milliseconds EtcdWatch::most_silence() const {
   const milliseconds interval = client_->config().progress_interval;
-  return has_beats_ && interval.count() > 0 ? kMissedBeats * interval : kNoBeats;
+  return has_heartbeats_ && interval.count() > 0 ? kMissedHeartbeats * interval : kNoHeartbeats;
 }
 
 }  // namespace fairlead::state::etcd

@@ -34,7 +34,7 @@ class EtcdWatch : public Watch {
   Next follow(Client::Stream& stream, const std::stop_token& stop);
   Next take(WatchAnswer answer, const std::string& token, const std::stop_token& stop);
   void take_events(std::vector<WatchEvent> events, const std::stop_token& stop);
-  void take_beat(std::int64_t revision);
+  void take_heartbeat(std::int64_t revision);
   Next lose(std::string_view why);
   void note_failure(std::size_t member);
   std::chrono::milliseconds most_silence() const;
@@ -43,8 +43,8 @@ class EtcdWatch : public Watch {
   Options options_;
   std::function<void(const std::vector<Event>&)> on_events_;
   std::string cluster_id_;
-  std::int64_t last_beat_ = 0;  // revision of the beat before this one
-  bool has_beats_ = false;
+  std::int64_t last_heartbeat_ = 0;  // revision of the heartbeat before this one
+  bool has_heartbeats_ = false;
   bool is_open_ = false;     // the present stream was accepted
   bool is_failing_ = false;  // and the log says so already
   std::string failure_;      // why the last stream ended

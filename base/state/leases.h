@@ -1,4 +1,4 @@
-// Leases: records that go when nobody has beaten for them. A host that dies is noticed that way.
+// Leases: records that go when nobody has heartbeat for them. A host that dies is noticed that way.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,7 @@ class Leases {
   virtual Result<LeaseId> grant(std::chrono::seconds time_to_live) = 0;
 
   // Lets the lease last for its whole time from now. False: it is gone, and so are its records.
-  virtual Result<bool> beat(LeaseId lease) = 0;
+  virtual Result<bool> heartbeat(LeaseId lease) = 0;
 
   // Ends the lease now. One that is gone already is no error.
   virtual Status revoke(LeaseId lease) = 0;

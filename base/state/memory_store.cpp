@@ -111,7 +111,7 @@ class LeasedMemoryStore : public MemoryStore {
     return last_lease_;
   }
 
-  Result<bool> beat(LeaseId lease) override {
+  Result<bool> heartbeat(LeaseId lease) override {
     const std::scoped_lock hold(memory_->mutex);
     end_leases();
     const auto found = leases_.find(lease);

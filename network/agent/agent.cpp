@@ -22,9 +22,9 @@ namespace {
 using cluster::Host;
 using cluster::HostRemoval;
 using cluster::HostState;
+using cluster::MembershipState;
 using cluster::PeerChanges;
 using cluster::SharedNetwork;
-using cluster::Standing;
 
 constexpr std::chrono::seconds kJoinRetry{1};
 constexpr std::chrono::seconds kFirstJoin{3};  // how long a start waits for it
@@ -36,9 +36,9 @@ constexpr std::size_t kMany = 10'000;
 constexpr std::chrono::seconds kFirstCompare{30};
 
 // What the local allocator has given out.
-class Leases : public cluster::LeaseBook {
+class LeasesInUse : public cluster::LeaseBook {
  public:
-  Leases(NetworkService& service, state::Store& local, const std::string& boot_id)
+  LeasesInUse(NetworkService& service, state::Store& local, const std::string& boot_id)
       : service_(service), ipam_(local, {.boot_id = boot_id, .ula_seed = {}}) {}
 
   Result<std::vector<IpAddress>> leased(const std::string& network_id,
@@ -69,17 +69,17 @@ class HostAgent : public Agent {
         cluster_({.shared = parts_.shared,
                   .local = parts_.local,
                   .leases = parts_.leases,
-                  .facts = parts_.host,
+                  .info = parts_.host,
                   .boot_id = parts_.boot_id},
                  cluster::system_clock()) {}
   ~HostAgent() override { HostAgent::stop(); }
 
-  // ---- Doors
+  // ---- ClusterClient
   cluster::Networks& networks() override { return cluster_.networks(); }
   cluster::Addresses& addresses() override { return cluster_.addresses(); }
   OverlayParams params_of(const SharedNetwork& network) override {
-    const bool encrypted = parts_.host.secure && cluster::is_encrypted(network);
-    const IpAddress local = encrypted ? parts_.host.secure->address : parts_.host.vtep;
+    const bool encrypted = parts_.host.wireguard && cluster::is_encrypted(network);
+    const IpAddress local = encrypted ? parts_.host.wireguard->address : parts_.host.vtep;
     return {.vni = network.vni,
             .local = local,
             .underlay_mtu = network.mtu + kernel::vxlan_overhead(local.family())};
@@ -91,7 +91,7 @@ class HostAgent : public Agent {
   Result<HostRemoval> remove_host(std::string_view host) override {
     return cluster_.membership().remove_host(host);
   }
-  void thaw() override { cluster_.membership().release_brake(); }
+  void release_hold() override { cluster_.membership().release_hold(); }
 
   void start(NetworkService& service, cluster::UnderlayGuard& guard) override;
   void stop() override;
@@ -102,7 +102,7 @@ class HostAgent : public Agent {
 
   // ---- membership
   void take_part(std::stop_token stop);
-  Result<Standing> beat();
+  Result<MembershipState> heartbeat();
   void step_back();
   Status return_after_removal();
   void note(std::string problem);
@@ -115,9 +115,9 @@ class HostAgent : public Agent {
     bool encrypted = false;
   };
   std::optional<Device> device_of(const std::string& network_id);
-  Status apply_hosts(const std::vector<cluster::HostFacts>& hosts);
-  Status set_peers(const std::vector<cluster::HostFacts>& hosts);
-  void mend_secure_link();
+  Status apply_hosts(const std::vector<cluster::HostInfo>& hosts);
+  Status set_peers(const std::vector<cluster::HostInfo>& hosts);
+  void mend_wireguard_link();
   Status apply(const PeerChanges& changes);
   Status replace(const std::string& network_id, const std::vector<cluster::RemoteEntry>& entries);
   std::vector<kernel::RemoteEntry> reachable(const Device& device,
@@ -128,14 +128,14 @@ class HostAgent : public Agent {
   cluster::Cluster cluster_;
   NetworkService* service_ = nullptr;
   cluster::UnderlayGuard* underlay_ = nullptr;
-  std::unique_ptr<Leases> leases_;
+  std::unique_ptr<LeasesInUse> leases_;
   std::unique_ptr<cluster::Peers> peers_;
   std::unique_ptr<Publisher> publisher_;
 
   std::mutex guard_;
   std::condition_variable_any changed_;
-  std::map<std::string, Device> devices_;  // by network id
-  std::map<IpAddress, IpAddress> secure_;  // of the other hosts: in the underlay -> inside
+  std::map<std::string, Device> devices_;     // by network id
+  std::map<IpAddress, IpAddress> wireguard_;  // of the other hosts: in the underlay -> inside
   std::map<std::string, Time> compare_at_;
   bool joined_ = false, tried_ = false;  // to join
   std::string problem_;                  // of the membership
@@ -146,7 +146,7 @@ class HostAgent : public Agent {
 void HostAgent::start(NetworkService& service, cluster::UnderlayGuard& guard) {
   service_ = &service;
   underlay_ = &guard;
-  leases_ = std::make_unique<Leases>(service, parts_.local, parts_.boot_id);
+  leases_ = std::make_unique<LeasesInUse>(service, parts_.local, parts_.boot_id);
   peers_ = cluster::make_peers(
       parts_.shared,
       {.host_id = parts_.host.id,
@@ -189,24 +189,24 @@ void HostAgent::stop() {
 
 void HostAgent::take_part(std::stop_token stop) {
   while (!stop.stop_requested()) {
-    const auto standing = beat();
-    if (standing) {
+    const auto state = heartbeat();
+    if (state) {
       note("");
-      if (auto tended = cluster_.addresses().tend(*leases_); !tended)
-        log::warn("cluster.tend", {{"error", tended.error().text}});
+      if (auto maintained = cluster_.addresses().maintain(*leases_); !maintained)
+        log::warn("cluster.maintain", {{"error", maintained.error().text}});
     } else {
-      note(standing.error().text);
+      note(state.error().text);
     }
     std::unique_lock hold(guard_);
     tried_ = true;
     changed_.notify_all();
     const std::chrono::milliseconds pause =
-        joined_ ? std::chrono::milliseconds(cluster::kBeatPeriod) : kJoinRetry;
+        joined_ ? std::chrono::milliseconds(cluster::kHeartbeatPeriod) : kJoinRetry;
     changed_.wait_for(hold, stop, pause, [] { return false; });
   }
 }
 
-Result<Standing> HostAgent::beat() {
+Result<MembershipState> HostAgent::heartbeat() {
   bool joined = false;
   {
     const std::scoped_lock hold(guard_);
@@ -216,12 +216,12 @@ Result<Standing> HostAgent::beat() {
   if (!joined) TRY_STATUS(underlay_->guard_tunnels());
   const auto told = joined ? membership.keep_alive() : membership.join();
   if (joined && !told && told.error().code == Code::kConflict) step_back();
-  TRY(const Standing standing, told);
-  if (standing == Standing::kRemoved) TRY_STATUS(return_after_removal());
-  if (!joined || standing != Standing::kMember) publisher_->joined();
+  TRY(const MembershipState state, told);
+  if (state == MembershipState::kRemoved) TRY_STATUS(return_after_removal());
+  if (!joined || state != MembershipState::kMember) publisher_->joined();
   const std::scoped_lock hold(guard_);
   joined_ = true;
-  return standing;
+  return state;
 }
 
 // This process is not the host any more: it was removed, or another machine has its id.
@@ -274,7 +274,7 @@ cluster::ClusterStatus HostAgent::status() {
   const bool answers = std::ranges::any_of(
       status.members, [](const auto& member) { return member.error.empty() && member.has_leader; });
   if (!answers) return status;  // each question below would wait for its deadline
-  status.frozen = cluster_.membership().is_frozen();
+  status.is_holding = cluster_.membership().is_holding();
   for (std::string& text : cluster_.membership().problems())
     status.problems.push_back(std::move(text));
   if (const auto networks = cluster_.networks().list()) status.networks = networks->size();
@@ -314,56 +314,56 @@ std::optional<HostAgent::Device> HostAgent::device_of(const std::string& network
 }
 
 // Whom packets are taken from, and whom they are sent to in secret.
-Status HostAgent::apply_hosts(const std::vector<cluster::HostFacts>& hosts) {
+Status HostAgent::apply_hosts(const std::vector<cluster::HostInfo>& hosts) {
   std::vector<IpAddress> addresses;
-  std::map<IpAddress, IpAddress> secure;
-  for (const cluster::HostFacts& host : hosts) {
+  std::map<IpAddress, IpAddress> wireguard;
+  for (const cluster::HostInfo& host : hosts) {
     addresses.push_back(host.vtep);
-    if (!host.secure || !parts_.secure) continue;
-    addresses.push_back(host.secure->address);
-    secure.emplace(host.vtep, host.secure->address);
+    if (!host.wireguard || !parts_.wireguard) continue;
+    addresses.push_back(host.wireguard->address);
+    wireguard.emplace(host.vtep, host.wireguard->address);
   }
   std::ranges::sort(addresses);
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   std::vector<IfName> links;
-  if (parts_.secure) links.push_back(parts_.secure->spec.name);
+  if (parts_.wireguard) links.push_back(parts_.wireguard->spec.name);
   TRY_STATUS(underlay_->guard_underlay(addresses, links));
   TRY_STATUS(set_peers(hosts));
   const std::scoped_lock hold(guard_);
-  if (secure == secure_) return {};
-  secure_ = std::move(secure);
+  if (wireguard == wireguard_) return {};
+  wireguard_ = std::move(wireguard);
   for (const auto& [id, device] : devices_)
     if (device.encrypted) compare_at_[id] = {};
   changed_.notify_all();
   return {};
 }
 
-Status HostAgent::set_peers(const std::vector<cluster::HostFacts>& hosts) {
-  if (!parts_.secure) return {};
-  std::vector<kernel::SecurePeer> peers;
-  for (const cluster::HostFacts& host : hosts) {
-    if (!host.secure) continue;
-    auto key = kernel::PublicKey::parse(host.secure->key);
+Status HostAgent::set_peers(const std::vector<cluster::HostInfo>& hosts) {
+  if (!parts_.wireguard) return {};
+  std::vector<kernel::WireguardPeer> peers;
+  for (const cluster::HostInfo& host : hosts) {
+    if (!host.wireguard) continue;
+    auto key = kernel::PublicKey::parse(host.wireguard->key);
     if (!key) {
       log::error("cluster.peer", {{"host", host.name}, {"error", key.error().text}});
       continue;
     }
-    const unsigned whole = host.secure->address.is_v4() ? 32 : 128;
+    const unsigned whole = host.wireguard->address.is_v4() ? 32 : 128;
     peers.push_back({.key = *key,
-                     .endpoint = kernel::UdpEndpoint{host.vtep, host.secure->port},
-                     .allowed_ips = {Cidr::of(host.secure->address, whole)}});
+                     .endpoint = kernel::UdpEndpoint{host.vtep, host.wireguard->port},
+                     .allowed_ips = {Cidr::of(host.wireguard->address, whole)}});
   }
-  return parts_.secure->links.set_peers(parts_.secure->spec.name, peers)
-      .map([](const kernel::PeerChanges&) {});
+  return parts_.wireguard->links.set_peers(parts_.wireguard->spec.name, peers)
+      .map([](const kernel::WireguardPeerChanges&) {});
 }
 
 // What others did to the device is undone.
-void HostAgent::mend_secure_link() {
-  if (!parts_.secure) return;
-  const auto ensured = parts_.secure->links.ensure(parts_.secure->spec);
-  if (!ensured) return log::error("cluster.secure link", {{"error", ensured.error().text}});
+void HostAgent::mend_wireguard_link() {
+  if (!parts_.wireguard) return;
+  const auto ensured = parts_.wireguard->links.ensure(parts_.wireguard->spec);
+  if (!ensured) return log::error("cluster.wireguard link", {{"error", ensured.error().text}});
   if (const Status set = set_peers(peers_->hosts()); !set)
-    log::error("cluster.secure link", {{"error", set.error().text}});
+    log::error("cluster.wireguard link", {{"error", set.error().text}});
 }
 
 // A host that cannot be reached through the network's tunnel is left out: it has no address there,
@@ -376,8 +376,8 @@ std::vector<kernel::RemoteEntry> HostAgent::reachable(
   for (const cluster::RemoteEntry& entry : entries) {
     kernel::RemoteEntry known{entry.ip, entry.mac, entry.vtep};
     if (device.encrypted) {
-      const auto inside = secure_.find(entry.vtep);
-      if (inside == secure_.end()) continue;
+      const auto inside = wireguard_.find(entry.vtep);
+      if (inside == wireguard_.end()) continue;
       known.vtep = inside->second;
     } else if (entry.vtep.family() != parts_.host.vtep.family()) {
       continue;
@@ -425,10 +425,10 @@ void HostAgent::on_tunnel_made(const std::string& network_id) {
 
 void HostAgent::compare_now_and_then(std::stop_token stop) {
   std::unique_lock hold(guard_);
-  Time secure_at = std::chrono::steady_clock::now() + kFirstCompare;
+  Time links_due = std::chrono::steady_clock::now() + kFirstCompare;
   while (!stop.stop_requested()) {
     const Time now = std::chrono::steady_clock::now();
-    Time next = std::max(secure_at, now + std::chrono::milliseconds(1));
+    Time next = std::max(links_due, now + std::chrono::milliseconds(1));
     std::vector<std::string> due;
     for (auto& [id, at] : compare_at_) {
       if (!devices_.contains(id)) continue;  // it is still being made
@@ -439,9 +439,9 @@ void HostAgent::compare_now_and_then(std::stop_token stop) {
       next = std::min(next, at);
     }
     hold.unlock();
-    if (now >= secure_at) {
-      mend_secure_link();
-      secure_at = now + kCompare;
+    if (now >= links_due) {
+      mend_wireguard_link();
+      links_due = now + kCompare;
     }
     for (const std::string& id : due) {
       peers_->refresh(id);

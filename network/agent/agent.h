@@ -24,9 +24,9 @@
 namespace fairlead::network {
 
 // This host's encrypting device, which is there already.
-struct SecurePart {
-  kernel::SecureLinks& links;
-  kernel::SecureLinkSpec spec;
+struct WireguardPart {
+  kernel::WireguardLinks& links;
+  kernel::WireguardLinkSpec spec;
 };
 
 struct AgentParts {
@@ -34,15 +34,15 @@ struct AgentParts {
   state::Store& shared;
   state::Leases& leases;
   kernel::Tunnels& tunnels;
-  std::string cluster;               // its name, for people
-  cluster::HostFacts host;           // this one
-  std::optional<SecurePart> secure;  // nothing: this kernel cannot encrypt
-  std::string snapshots;             // an existing folder, for what is known of the peers
-  std::string boot_id;               // base/host.h
+  std::string cluster;                     // its name, for people
+  cluster::HostInfo host;                  // this one
+  std::optional<WireguardPart> wireguard;  // nothing: this kernel cannot encrypt
+  std::string snapshots;                   // an existing folder, for what is known of the peers
+  std::string boot_id;                     // base/host.h
   std::function<std::vector<cluster::StoreMember>()> members;  // of the shared store
 };
 
-class Agent : public cluster::Doors, public cluster::Control {
+class Agent : public cluster::ClusterClient, public cluster::Control {
  public:
   // Begins to work, and waits for the first attempt to join, some seconds at most: what asks for
   // addresses right after finds a member of the cluster. `service` and `guard` work on the same

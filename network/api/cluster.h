@@ -5,7 +5,7 @@
 //
 // What a caller does, in order:
 //
-//   Membership::join            at start, then keep_alive every kBeatPeriod from one thread. What
+//   Membership::join            at start, then keep_alive every kHeartbeatPeriod from one thread. What
 //                               answers kRemoved: take down every endpoint of shared networks, then
 //                               join_again.
 //   Networks::create_or_join    finds a network by name or makes it
@@ -32,29 +32,29 @@ namespace fairlead::network::cluster {
 
 // ---- hosts
 
-inline constexpr std::chrono::seconds kBeatPeriod{5};
-inline constexpr std::chrono::seconds kLiveSeconds{15};  // without a beat, a host is suspect
+inline constexpr std::chrono::seconds kHeartbeatPeriod{5};
+inline constexpr std::chrono::seconds kLiveSeconds{15};  // without a heartbeat, a host is suspect
 
 // How a host takes packets that nobody else can read: by WireGuard.
-struct SecureFacts {
+struct WireguardInfo {
   std::string key;         // its public key, as `wg` writes it
   std::uint16_t port = 0;  // UDP, on `vtep`
   IpAddress address;       // inside
 
-  bool operator==(const SecureFacts&) const = default;
+  bool operator==(const WireguardInfo&) const = default;
 };
 
 // What a host says about itself.
-struct HostFacts {
+struct HostInfo {
   std::string id;    // 32 hex digits, random, kept in the state folder: never an address
   std::string name;  // for people
   IpAddress vtep;    // where the other hosts send its packets to
   unsigned underlay_mtu = 1500;  // bytes, of the interface that has the vtep
   std::vector<std::string> capabilities;
-  std::optional<SecureFacts> secure;  // nothing: its kernel cannot
-  std::string version;                // of Fairlead
+  std::optional<WireguardInfo> wireguard;  // nothing: its kernel cannot
+  std::string version;                     // of Fairlead
 
-  bool operator==(const HostFacts&) const = default;
+  bool operator==(const HostInfo&) const = default;
 };
 
 enum class HostState {
@@ -65,7 +65,7 @@ enum class HostState {
 std::string_view to_string(HostState state);
 
 struct Host {
-  HostFacts facts;
+  HostInfo info;
   std::uint64_t epoch = 0;
   HostState state = HostState::kAlive;
   // Unix seconds: since when it is in this state, as far as this process saw it. An alive host, and
@@ -75,7 +75,7 @@ struct Host {
   bool operator==(const Host&) const = default;
 };
 
-enum class Standing {
+enum class MembershipState {
   kMember,    // as before
   kReturned,  // member again: the lease had run out, or others wrote this host's record meanwhile
   kRemoved,   // `host rm`: every endpoint of a shared network here is void, and the blocks are gone
@@ -101,11 +101,11 @@ class Membership {
   // cloned disk), or this one's own last life has not run out yet (a reboot within kLiveSeconds:
   // try again), and when the local state belongs to another cluster. Answers kRemoved, and has not
   // joined, when this host was removed while it was away.
-  virtual Result<Standing> join() = 0;
+  virtual Result<MembershipState> join() = 0;
   // After kRemoved, when no endpoint is left here: drops what this host owned and joins anew.
   virtual Status join_again() = 0;
-  // Every kBeatPeriod. kConflict as join.
-  virtual Result<Standing> keep_alive() = 0;
+  // Every kHeartbeatPeriod. kConflict as join.
+  virtual Result<MembershipState> keep_alive() = 0;
   // An orderly end: the host is gone for the others, and keeps its blocks. Not joined: succeeds.
   virtual Status leave() = 0;
 
@@ -118,9 +118,9 @@ class Membership {
 
   // More than 30 % of the hosts, and at least 3, vanished within 30 seconds: that is the store or
   // its network and not the hosts. Nobody becomes suspect until enough are back or
-  // `release_brake`.
-  virtual bool is_frozen() = 0;
-  virtual void release_brake() = 0;
+  // `release_hold`.
+  virtual bool is_holding() = 0;
+  virtual void release_hold() = 0;
   // In words, with a hint; empty when all is well.
   virtual std::vector<std::string> problems() = 0;
 };
@@ -192,7 +192,7 @@ struct AddressOffer {
   std::vector<LocalGuard> guards;  // preconditions of the local transaction that holds the lease
 };
 
-// What the local allocator has given out. Called from `tend`.
+// What the local allocator has given out. Called from `maintain`.
 class LeaseBook {
  public:
   virtual ~LeaseBook() = default;
@@ -225,14 +225,14 @@ class Addresses {
   // The ranges of an offer are full: claims one more block. Errors as `offer`.
   virtual Status extend(const std::string& network_id, Family family) = 0;
   // After the lease was taken out of the local store. Succeeds when the shared store cannot be
-  // reached (`tend` goes on), and for addresses of a block.
+  // reached (`maintain` goes on), and for addresses of a block.
   virtual Status give_back(const std::string& network_id, const IpAddress& address) = 0;
 
   // Every few seconds and after allocations: claims the next block where 80 % are used, gives back
   // blocks that were empty for 10 minutes, ends what a crash or an outage cut short. Goes on after
   // errors and returns the first.
-  virtual Status tend(LeaseBook& book) = 0;
-  // This host has the network no more: the next `tend` gives back what it owns of it.
+  virtual Status maintain(LeaseBook& book) = 0;
+  // This host has the network no more: the next `maintain` gives back what it owns of it.
   virtual Status forget(const std::string& network_id) = 0;
   virtual Result<std::vector<OwnedBlock>> owned() = 0;
 };
@@ -320,16 +320,16 @@ class Peers {
   virtual bool complete(const std::string& network_id) = 0;
   // The other hosts that were not removed, whether they are heard of or not, ordered by id: whose
   // packets are to be let in. PeerOptions::apply_hosts is told when they change.
-  virtual std::vector<HostFacts> hosts() = 0;
+  virtual std::vector<HostInfo> hosts() = 0;
   virtual PeerStatus status() = 0;
 };
 
 // ---- this host
 
 // What the service of this host asks of the cluster. Thread-safe.
-class Doors {
+class ClusterClient {
  public:
-  virtual ~Doors() = default;
+  virtual ~ClusterClient() = default;
   virtual Networks& networks() = 0;
   virtual Addresses& addresses() = 0;
   // How this host takes part in the tunnels of a network.
@@ -345,9 +345,9 @@ struct StoreMember {
 
 struct ClusterStatus {
   std::string cluster;  // its name
-  HostFacts host;       // this one
+  HostInfo host;        // this one
   bool joined = false;
-  bool frozen = false;                           // Membership::is_frozen
+  bool is_holding = false;                       // Membership::is_holding
   std::vector<StoreMember> members;              // of the shared store
   std::size_t alive = 0, suspect = 0, gone = 0;  // hosts
   std::size_t networks = 0;                      // of the cluster
@@ -364,10 +364,10 @@ class UnderlayGuard {
   // this host has the network or not. Once others take its packets, theirs would be taken as well.
   virtual Status guard_tunnels() = 0;
   // Packets of tunnels are taken from these addresses and no others (of each host the one in the
-  // underlay and the one inside of its secure link), and those of encrypted networks come and go
-  // through `secure_links` only. Remembered, so that the table can be made again without asking.
+  // underlay and the one inside of its wireguard link), and those of encrypted networks come and go
+  // through `wireguard_links` only. Remembered, so that the table can be made again without asking.
   virtual Status guard_underlay(const std::vector<IpAddress>& hosts,
-                                const std::vector<IfName>& secure_links) = 0;
+                                const std::vector<IfName>& wireguard_links) = 0;
 };
 
 // What people ask of the cluster. Thread-safe.
@@ -378,7 +378,7 @@ class Control {
   virtual ClusterStatus status() = 0;
   virtual Result<std::vector<Host>> hosts() = 0;
   virtual Result<HostRemoval> remove_host(std::string_view host) = 0;  // see Membership
-  virtual void thaw() = 0;                                             // Membership::release_brake
+  virtual void release_hold() = 0;                                     // Membership::release_hold
 };
 
 }  // namespace fairlead::network::cluster

@@ -125,7 +125,7 @@ class NetworkService {
 struct PoolRequest {
   std::optional<Cidr> subnet;  // nothing: choose a free one
   Family family = Family::kV4;
-  std::optional<unsigned> prefix_length;  // size wish, when `subnet` is not given
+  std::optional<unsigned> prefix_length;  // size request, when `subnet` is not given
   std::optional<Cidr> range;
   std::optional<NetworkName> join;  // option "network": the pool of that Fairlead network
 };

@@ -22,8 +22,8 @@ Result<AddressOffer> StoreAddresses::offer(const AddressRequest& request) {
   if (owned.exact || !owned.ranges.empty()) return owned;
   const std::scoped_lock hold(claims_);
   TRY(const auto place, place_of(request.network_id, request.family));
-  if (request.wanted) return pin(place, request, *request.wanted);
-  if (!has_blocks(place.area)) return pin_any(place, request);
+  if (request.wanted) return static_claim(place, request, *request.wanted);
+  if (!has_blocks(place.area)) return claim_any(place, request);
   TRY_STATUS(resolve_claims(request.network_id, request.family));
   TRY(owned, offer_owned(request));  // another thread may have claimed one meanwhile
   if (!owned.ranges.empty()) return owned;
@@ -58,8 +58,8 @@ Status StoreAddresses::extend(const std::string& network_id, Family family) {
   return claim_block(network_id, family);
 }
 
-Result<StoreAddresses::Place> StoreAddresses::place_of(const std::string& network_id,
-                                                       Family family) {
+Result<StoreAddresses::SubnetArea> StoreAddresses::place_of(const std::string& network_id,
+                                                            Family family) {
   TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
   if (!network)
     return fail(Code::kNotFound, "network {} was removed from the cluster",
@@ -69,7 +69,7 @@ Result<StoreAddresses::Place> StoreAddresses::place_of(const std::string& networ
     return fail(Code::kUnavailable, "network {} is being removed; try again", name);
   for (const Subnet& subnet : network->value.network.subnets)
     if (subnet.subnet.family() == family)
-      return Place{network_id, network->revision, subnet, allocation_area(subnet)};
+      return SubnetArea{network_id, network->revision, subnet, allocation_area(subnet)};
   return fail(Code::kInvalid, "network {} has no IPv{} subnet", name, static_cast<int>(family));
 }
 
@@ -96,7 +96,7 @@ Status StoreAddresses::drop(std::string key) {
       .map([](const auto&) {});
 }
 
-// tend() gives them back, if nothing is leased out of them, and goes on when nobody answers.
+// maintain() gives them back, if nothing is leased out of them, and goes on when nobody answers.
 Status StoreAddresses::forget(const std::string& network_id) {
   const std::scoped_lock hold(claims_);
   TRY(const auto blocks, local_.list(keys::local_blocks_of(network_id)));

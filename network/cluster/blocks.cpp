@@ -21,7 +21,7 @@ bool is_of(Family family, std::string_view hex) {
 }  // namespace
 
 Status StoreAddresses::claim_block(const std::string& network_id, Family family) {
-  TRY_STATUS(fence_.witness().may_claim());
+  TRY_STATUS(fence_.rollback_detector().may_claim());
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto place, place_of(network_id, family));
     TRY(const auto taken, taken_blocks(place));
@@ -41,7 +41,7 @@ Status StoreAddresses::claim_block(const std::string& network_id, Family family)
 }
 
 // Those of all hosts, those this host is busy with, and those that hold nothing to give out.
-Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const Place& place) {
+Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& place) {
   std::set<IpAddress> taken;
   const auto add = [&](const std::vector<state::Record>& records) -> Status {
     for (const state::Record& record : records) {
@@ -56,13 +56,13 @@ Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const Place& place) {
   TRY_STATUS(add(shared));
   TRY(const auto local, local_.list(keys::local_blocks_of(place.network_id)));
   TRY_STATUS(add(local));
-  TRY(const auto guards, shared_.list(keys::pin_guards_of(place.network_id)));
+  TRY(const auto guards, shared_.list(keys::claim_guards_of(place.network_id)));
   for (const state::Record& record : guards) {  // only where single addresses were claimed
     const auto hex = keys::last_part(record.key);
     if (!is_of(place.area.family(), hex)) continue;
     TRY(const auto base, IpAddress::from_hex(hex));
     const Cidr block = block_of(place.area, base);
-    TRY(auto excluded, pinned_in(place.network_id, block));
+    TRY(auto excluded, static_claims_in(place.network_id, block));
     std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
     if (without(block, excluded).empty()) taken.insert(base);
   }
@@ -70,9 +70,9 @@ Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const Place& place) {
 }
 
 // The single addresses claimed inside the block.
-Result<std::vector<IpAddress>> StoreAddresses::pinned_in(const std::string& network_id,
-                                                         const Cidr& block) {
-  std::vector<IpAddress> pinned;
+Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::string& network_id,
+                                                                const Cidr& block) {
+  std::vector<IpAddress> claimed;
   const std::string prefix = keys::addresses_of(network_id);
   // The block's first key without its last digit: sorts before it and behind whatever comes before.
   std::string after = keys::address(network_id, block.first());
@@ -83,21 +83,21 @@ Result<std::vector<IpAddress>> StoreAddresses::pinned_in(const std::string& netw
       const auto hex = keys::last_part(record.key);
       if (!is_of(block.family(), hex)) continue;
       TRY(const auto address, IpAddress::from_hex(hex));
-      if (address > block.last()) return pinned;
-      if (block.contains(address)) pinned.push_back(address);
+      if (address > block.last()) return claimed;
+      if (block.contains(address)) claimed.push_back(address);
     }
-    if (page.size() < kPage) return pinned;
+    if (page.size() < kPage) return claimed;
     after = page.back().key;
   }
 }
 
 // kConflict: something changed meanwhile, plan again. Any other error leaves the journal's record
 // in the phase kClaiming: the claim may have been committed all the same.
-Result<bool> StoreAddresses::try_claim(const Place& place, const Cidr& block) {
-  const std::string guard_key = keys::pin_guard(place.network_id, block.first());
+Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const Cidr& block) {
+  const std::string guard_key = keys::claim_guard(place.network_id, block.first());
   const std::string key = keys::block(place.network_id, block.first());
   TRY(const auto guard, shared_.get(guard_key));  // before the list of what it guards
-  TRY(auto holes, pinned_in(place.network_id, block));
+  TRY(auto holes, static_claims_in(place.network_id, block));
   TRY(auto preconditions, fence_.of_life());
   TRY(const auto epoch, fence_.epoch());
   std::vector<IpAddress> excluded = holes;
@@ -147,7 +147,8 @@ Result<bool> StoreAddresses::resolve(const std::string& network_id, const LocalB
 }
 
 // A block that the shared store says is ours.
-Status StoreAddresses::adopt(const Place& place, const Cidr& block, const BlockRecord& record) {
+Status StoreAddresses::adopt(const SubnetArea& place, const Cidr& block,
+                             const BlockRecord& record) {
   std::vector<IpAddress> excluded = record.holes;
   std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
   return save(place.network_id, LocalBlock{.block = block,

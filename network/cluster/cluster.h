@@ -12,9 +12,9 @@ namespace fairlead::network::cluster {
 class Cluster {
  public:
   Cluster(const MembershipParts& parts, Clock clock)
-      : fence_(parts.shared, parts.local, parts.facts.id, std::move(clock)),
+      : fence_(parts.shared, parts.local, parts.info.id, std::move(clock)),
         membership_(parts, fence_),
-        networks_(parts.shared, fence_, parts.facts),
+        networks_(parts.shared, fence_, parts.info),
         addresses_(parts.shared, parts.local, fence_),
         endpoints_(parts.shared, parts.local, fence_) {}
 

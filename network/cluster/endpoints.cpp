@@ -117,7 +117,7 @@ Status StoreEndpoints::restore(std::vector<std::string>& conflicts) {
     if (code == Code::kExists) conflicts.push_back(done.error().text);
     if (code != Code::kExists && code != Code::kNotFound) return fail(done.error());
   }
-  return fence_.witness().in_doubt() ? withdraw_strangers() : Status();
+  return fence_.rollback_detector().is_quarantined() ? withdraw_strangers() : Status();
 }
 
 // Records of this host that it does not remember.

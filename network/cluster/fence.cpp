@@ -33,7 +33,7 @@ Fence::Fence(state::Store& shared, state::Store& local, std::string host_id, Clo
       local_(local),
       host_id_(std::move(host_id)),
       clock_(clock),
-      witness_(shared, local, std::move(clock)) {}
+      rollback_detector_(shared, local, std::move(clock)) {}
 
 Status Fence::check() {
   {

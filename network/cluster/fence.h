@@ -20,7 +20,7 @@
 #include "base/state/store.h"
 #include "network/cluster/clock.h"
 #include "network/cluster/records.h"
-#include "network/cluster/witness.h"
+#include "network/cluster/store_rollback.h"
 
 namespace fairlead::network::cluster {
 
@@ -43,7 +43,7 @@ class Fence {
 
   const std::string& host_id() const { return host_id_; }
   const Clock& clock() const { return clock_; }
-  Witness& witness() { return witness_; }
+  StoreRollbackDetector& rollback_detector() { return rollback_detector_; }
 
   // May this host act in its own name? kConflict when it was removed, and while another machine
   // lives under its id. When the proof is old, the shared store is asked; when that cannot be
@@ -83,7 +83,7 @@ class Fence {
   state::Store& local_;
   const std::string host_id_;
   const Clock clock_;
-  Witness witness_;
+  StoreRollbackDetector rollback_detector_;
   std::mutex guard_;
   std::optional<Proof> proof_;
   std::optional<Error> refusal_;

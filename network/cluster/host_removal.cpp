@@ -13,8 +13,8 @@ Result<Stored<HostRecord>> StoreMembership::find_host(std::string_view host) {
   for (const state::Record& record : records) {
     auto value = decode<HostRecord>(record);
     if (!value) continue;  // problems() says so
-    const bool is_it = value->facts.name == host || value->facts.id == host ||
-                       (host.size() >= 3 && value->facts.id.starts_with(host));
+    const bool is_it = value->info.name == host || value->info.id == host ||
+                       (host.size() >= 3 && value->info.id.starts_with(host));
     if (is_it) found.push_back({std::move(*value), record.revision});
   }
   if (found.empty())
@@ -22,7 +22,7 @@ Result<Stored<HostRecord>> StoreMembership::find_host(std::string_view host) {
                 host);
   if (found.size() > 1)
     return fail(Code::kInvalid, "{} is the name of {} hosts; use the id: {} or {}", host,
-                found.size(), found[0].value.facts.id, found[1].value.facts.id);
+                found.size(), found[0].value.info.id, found[1].value.info.id);
   return std::move(found[0]);
 }
 
@@ -38,8 +38,7 @@ bool StoreMembership::came_back(const HostRecord& host) const {
 // and sees why. One that is removed already stays as it is: a removal that goes on.
 Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
   if (host.value.phase == HostPhase::kRemoved) return host.value;
-  const std::string key = keys::host(host.value.facts.id),
-                    live_key = keys::live(host.value.facts.id);
+  const std::string key = keys::host(host.value.info.id), live_key = keys::live(host.value.info.id);
   TRY(const auto live, parts_.shared.get(live_key));
   HostRecord removed = host.value;
   removed.epoch += 1;
@@ -52,7 +51,7 @@ Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
       .durability = state::Durability::kDurable};
   if (live) txn.deletes = {live_key};
   TRY_STATUS(parts_.shared.commit(txn).map([](const auto&) {}));
-  log::warn("cluster.host.rm", {{"host", removed.facts.name}, {"epoch", removed.epoch}});
+  log::warn("cluster.host.rm", {{"host", removed.info.name}, {"epoch", removed.epoch}});
   return removed;
 }
 
@@ -61,7 +60,7 @@ Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
 long long StoreMembership::still_to_wait(const HostRecord& removed) {
   const auto now = fence_.clock().running();
   const std::scoped_lock hold(removals_guard_);
-  const auto [seen, fresh] = removals_.try_emplace(removed.facts.id, removed.epoch, now);
+  const auto [seen, fresh] = removals_.try_emplace(removed.info.id, removed.epoch, now);
   if (!fresh && seen->second.first != removed.epoch) seen->second = {removed.epoch, now};
   const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - seen->second.second);
   return std::max(0LL, kFenceSeconds - static_cast<long long>(waited.count()));
@@ -69,7 +68,7 @@ long long StoreMembership::still_to_wait(const HostRecord& removed) {
 
 Result<HostRemoval> StoreMembership::remove_host(std::string_view host) {
   TRY(const auto found, find_host(host));
-  if (found.value.facts.id == parts_.facts.id && !fence_.is_closed())
+  if (found.value.info.id == parts_.info.id && !fence_.is_closed())
     return fail(Code::kInvalid,
                 "{} is this host: it leaves by stopping; run `fairlead host rm` on another one",
                 host);
@@ -77,14 +76,14 @@ Result<HostRemoval> StoreMembership::remove_host(std::string_view host) {
   TRY(const auto removed, fence_off(found));
   fault_point("cluster.rm.fenced");
   const auto is_void = [&](const std::string& host_id, std::uint64_t epoch) {
-    return host_id == removed.facts.id && epoch < removed.epoch;
+    return host_id == removed.info.id && epoch < removed.epoch;
   };
   HostRemoval removal;
   TRY(removal.endpoints, sweep_endpoints(parts_.shared, is_void));
   removal.retry_after = still_to_wait(removed);
   if (removal.retry_after > 0) return removal;
   TRY(removal.addresses, sweep_addresses(parts_.shared, is_void));
-  TRY_STATUS(sweep_joined(parts_.shared, removed.facts.id));
+  TRY_STATUS(sweep_joined(parts_.shared, removed.info.id));
   removal.complete = true;
   return removal;
 }

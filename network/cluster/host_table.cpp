@@ -21,7 +21,7 @@ bool HostTable::is_member(const Entry& entry) {
 }
 
 void HostTable::set_host(const HostRecord& record) {
-  Entry& entry = entries_[record.facts.id];
+  Entry& entry = entries_[record.info.id];
   entry.record = record;
   entry.known = true;
 }
@@ -40,7 +40,7 @@ void HostTable::replace(const std::vector<HostRecord>& hosts,
   std::map<std::string, bool> listed;
   for (const HostRecord& record : hosts) {
     set_host(record);
-    listed[record.facts.id] = true;
+    listed[record.info.id] = true;
   }
   std::erase_if(entries_, [&](const auto& entry) { return !listed.contains(entry.first); });
   for (auto& [id, entry] : entries_)
@@ -58,7 +58,7 @@ void HostTable::vanish(Entry& entry, Now now) {
     vanished_.pop_front();
   if (vanished_.empty()) alive_before_ = members() - missing() + 1;
   vanished_.push_back(now.running);
-  brake(now);
+  guard_mass_failure(now);
 }
 
 std::size_t HostTable::members() const {
@@ -72,30 +72,30 @@ std::size_t HostTable::missing() const {
 }
 
 // Engages on what vanished within the window; lets go when enough are back.
-void HostTable::brake(Now now) {
+void HostTable::guard_mass_failure(Now now) {
   while (!vanished_.empty() && vanished_.front() + kBrakeWindow < now.running)
     vanished_.pop_front();
-  if (!frozen_ && is_too_many(vanished_.size(), alive_before_)) {
-    frozen_ = true;
+  if (!holding_ && is_too_many(vanished_.size(), alive_before_)) {
+    holding_ = true;
     for (auto& [id, entry] : entries_)  // the first of them may have been called suspect already
       if (entry.state == HostState::kSuspect && entry.vanished_at + kBrakeWindow >= now.running)
         entry.state = HostState::kAlive;
   }
-  if (frozen_ && !is_too_many(missing(), members())) {
-    frozen_ = false;
+  if (holding_ && !is_too_many(missing(), members())) {
+    holding_ = false;
     vanished_.clear();
   }
 }
 
 void HostTable::settle(Now now) {
-  brake(now);
+  guard_mass_failure(now);
   for (auto& [id, entry] : entries_) {
     HostState state = entry.state;
     if (!is_member(entry))
       state = HostState::kGone;
     else if (entry.live)
       state = HostState::kAlive;
-    else if (!frozen_)
+    else if (!holding_)
       state = HostState::kSuspect;
     if (state == entry.state && entry.since != 0) continue;
     entry.state = state;
@@ -109,25 +109,25 @@ std::vector<Host> HostTable::hosts(Now now) {
   std::vector<Host> found;
   for (const auto& [id, entry] : entries_)
     if (entry.known)
-      found.push_back({entry.record.facts, entry.record.epoch, entry.state, entry.since});
-  std::ranges::stable_sort(found, {}, [](const Host& host) { return host.facts.name; });
+      found.push_back({entry.record.info, entry.record.epoch, entry.state, entry.since});
+  std::ranges::stable_sort(found, {}, [](const Host& host) { return host.info.name; });
   return found;
 }
 
-bool HostTable::is_frozen(Now now) {
+bool HostTable::is_holding(Now now) {
   settle(now);
-  return frozen_;
+  return holding_;
 }
 
-void HostTable::release_brake(Now now) {
+void HostTable::release_hold(Now now) {
   vanished_.clear();
-  frozen_ = false;
+  holding_ = false;
   settle(now);
 }
 
 std::vector<std::string> HostTable::problems(Now now) {
   std::vector<std::string> found;
-  if (is_frozen(now))
+  if (is_holding(now))
     found.push_back(fmt::format(
         "{} of {} hosts vanished from the cluster within {} seconds: that looks like the store or "
         "its network, so nothing of them is withdrawn; `fairlead cluster thaw` says they are down",
@@ -137,8 +137,8 @@ std::vector<std::string> HostTable::problems(Now now) {
       found.push_back(fmt::format(
           "host {} has not been heard of for {} s; if it does not come back, `fairlead host rm {}` "
           "frees its addresses",
-          entry.record.facts.name, std::max(0LL, now.unix_time - entry.since),
-          entry.record.facts.name));
+          entry.record.info.name, std::max(0LL, now.unix_time - entry.since),
+          entry.record.info.name));
   return found;
 }
 

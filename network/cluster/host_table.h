@@ -1,4 +1,4 @@
-// Which hosts live, as this process sees it over time, and the brake. Pure: times are given.
+// Which hosts live, as this process sees it over time, and the guard_mass_failure. Pure: times are given.
 #pragma once
 
 #include <chrono>
@@ -29,8 +29,8 @@ class HostTable {
 
   // Brings states up to date and returns all, ordered by name and id.
   std::vector<Host> hosts(Now now);
-  bool is_frozen(Now now);
-  void release_brake(Now now);
+  bool is_holding(Now now);
+  void release_hold(Now now);
   std::vector<std::string> problems(Now now);
 
  private:
@@ -44,8 +44,8 @@ class HostTable {
   };
 
   void vanish(Entry& entry, Now now);
-  void settle(Now now);  // the brake first, then the states
-  void brake(Now now);
+  void settle(Now now);  // the guard_mass_failure first, then the states
+  void guard_mass_failure(Now now);
   std::size_t missing() const;  // members without a live key
   std::size_t members() const;
   static bool is_member(const Entry& entry);
@@ -53,7 +53,7 @@ class HostTable {
   std::map<std::string, Entry> entries_;
   std::deque<std::chrono::milliseconds> vanished_;  // of the last 30 s
   std::size_t alive_before_ = 0;                    // when the first of these vanished
-  bool frozen_ = false;
+  bool holding_ = false;
 };
 
 }  // namespace fairlead::network::cluster

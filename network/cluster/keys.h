@@ -14,7 +14,7 @@
 //   pool-guard                   changed by each new pool, so that of two creators that each see no
 //                                overlap only one commits
 //   blk/<nid>/<hex of first>     {host, epoch, holes}: the block is that host's alone
-//   pin-guard/<nid>/<hex>        changed by each claim of a single address inside that block, so
+//   static_claim-guard/<nid>/<hex>        changed by each claim of a single address inside that block, so
 //                                that no block is claimed past an address its claimer did not see
 //   ip/<nid>/<hex>               {endpoint, host, epoch}: this one address is that endpoint's
 //   ep/<nid>/<eid>               the endpoint, written by its host only
@@ -27,7 +27,7 @@
 //   cluster/endpoint/<nid>/<eid> an endpoint as it was published
 //   cluster/seen                 the shared store's revision, and since when it is not believed
 //
-// Nothing but live/ hangs on a lease: what a missed beat deletes must cost nothing to lose.
+// Nothing but live/ hangs on a lease: what a missed heartbeat deletes must cost nothing to lose.
 #pragma once
 
 #include <fmt/format.h>
@@ -64,10 +64,10 @@ inline std::string blocks_of(std::string_view network_id) {
 inline std::string block(std::string_view network_id, const IpAddress& base) {
   return fmt::format("blk/{}/{}", network_id, base.to_hex());
 }
-inline std::string pin_guards_of(std::string_view network_id) {
+inline std::string claim_guards_of(std::string_view network_id) {
   return fmt::format("pin-guard/{}/", network_id);
 }
-inline std::string pin_guard(std::string_view network_id, const IpAddress& base) {
+inline std::string claim_guard(std::string_view network_id, const IpAddress& base) {
   return fmt::format("pin-guard/{}/{}", network_id, base.to_hex());
 }
 inline std::string addresses_of(std::string_view network_id) {

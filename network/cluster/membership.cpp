@@ -34,8 +34,8 @@ std::vector<std::string> unreadable_hosts(state::Store& shared) {
   return found;
 }
 
-std::string whereabouts(const HostFacts& facts) {
-  return fmt::format("{} at {}", facts.name, facts.vtep.to_string());
+std::string whereabouts(const HostInfo& info) {
+  return fmt::format("{} at {}", info.name, info.vtep.to_string());
 }
 
 }  // namespace
@@ -79,20 +79,20 @@ Result<MemberRecord> StoreMembership::own_record() {
 }
 
 Result<StoreMembership::StoredHost> StoreMembership::host_record() {
-  return read<HostRecord>(parts_.shared, keys::host(parts_.facts.id));
+  return read<HostRecord>(parts_.shared, keys::host(parts_.info.id));
 }
 
 Result<StoreMembership::StoredLive> StoreMembership::live_record() {
-  return read<LiveRecord>(parts_.shared, keys::live(parts_.facts.id));
+  return read<LiveRecord>(parts_.shared, keys::live(parts_.info.id));
 }
 
-Result<Standing> StoreMembership::removed() {
+Result<MembershipState> StoreMembership::removed() {
   fence_.close();
-  log::warn("cluster.host.removed", {{"host", short_id(parts_.facts.id)}});
-  return Standing::kRemoved;
+  log::warn("cluster.host.removed", {{"host", short_id(parts_.info.id)}});
+  return MembershipState::kRemoved;
 }
 
-Result<Standing> StoreMembership::join() {
+Result<MembershipState> StoreMembership::join() {
   const std::scoped_lock hold(guard_);
   TRY(auto member, own_record());
   TRY(const auto meta, ensure_meta(member));
@@ -103,15 +103,15 @@ Result<Standing> StoreMembership::join() {
         "check the address of the store, or remove the state of this host",
         short_id(member.cluster), short_id(meta.uuid));
   member.cluster = meta.uuid;
-  TRY_STATUS(fence_.witness().look());
+  TRY_STATUS(fence_.rollback_detector().look());
   TRY(const auto host, host_record());
   TRY(const auto live, live_record());
   const Word word = word_of(host, member.epoch);
-  if (word == Word::kForgotten) fence_.witness().doubt("it does not know this host");
+  if (word == Word::kForgotten) fence_.rollback_detector().quarantine("it does not know this host");
   TRY_STATUS(check_life(host, live, member));  // before a clone takes itself for a removed host
   if (word == Word::kRemoved) return removed();
   TRY_STATUS(enter(host, live, member));
-  return Standing::kMember;
+  return MembershipState::kMember;
 }
 
 Status StoreMembership::join_again() {
@@ -131,14 +131,14 @@ Status StoreMembership::join_again() {
 
 Status StoreMembership::drop_own(std::uint64_t epoch) {
   const auto is_own = [&](const std::string& host_id, std::uint64_t of) {
-    return host_id == parts_.facts.id && of < epoch;
+    return host_id == parts_.info.id && of < epoch;
   };
   TRY_STATUS(sweep_endpoints(parts_.shared, is_own).map([](std::size_t) {}));
   return sweep_addresses(parts_.shared, is_own).map([](std::size_t) {});
 }
 
 HostRecord StoreMembership::wanted_record(const StoredHost& host, std::uint64_t epoch) const {
-  HostRecord wanted{.facts = parts_.facts, .epoch = epoch};
+  HostRecord wanted{.info = parts_.info, .epoch = epoch};
   const bool changed = !host || host->value.phase != HostPhase::kMember;
   wanted.free_after = host ? host->value.free_after : 0;
   wanted.changed = changed ? fence_.clock().unix_time() : host->value.changed;
@@ -156,9 +156,9 @@ Status StoreMembership::check_life(const StoredHost& host, const StoredLive& liv
     refused_since_.reset();
     return {};
   }
-  const bool in_doubt = fence_.witness().in_doubt();
-  const bool is_known = live->value.nonce == member.nonce || in_doubt;
-  const bool is_here = !host || host->value.facts.vtep == parts_.facts.vtep;
+  const bool is_quarantined = fence_.rollback_detector().is_quarantined();
+  const bool is_known = live->value.nonce == member.nonce || is_quarantined;
+  const bool is_here = !host || host->value.info.vtep == parts_.info.vtep;
   if (live->value.boot_id == parts_.boot_id && is_known && is_here) return {};
   const auto now = fence_.clock().running();
   if (!refused_since_) refused_since_ = now;
@@ -170,7 +170,7 @@ Status StoreMembership::check_life(const StoredHost& host, const StoredLive& liv
                   "within {} s",
                   is_last_life ? "a life of this host has not ended:"
                                : "another machine uses this host's id:",
-                  short_id(parts_.facts.id), host ? ", " + whereabouts(host->value.facts) : "",
+                  short_id(parts_.info.id), host ? ", " + whereabouts(host->value.info) : "",
                   short_id(live->value.boot_id), kLiveSeconds.count())};
   if (!is_last_life) fence_.refuse(why);
   return fail(why);
@@ -179,7 +179,7 @@ Status StoreMembership::check_life(const StoredHost& host, const StoredLive& liv
 // The host's record and its live key in one transaction, which holds for both as they were read:
 // who is refused has written nothing. The nonce is in the local record before, so that the life is
 // known again by whoever comes next; the epoch after it, because one that the cluster does not know
-// would mean that the store was put back. The other hosts are not read here but by the first beat:
+// would mean that the store was put back. The other hosts are not read here but by the first heartbeat:
 // what a join costs does not grow with them.
 Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
                               const MemberRecord& member) {
@@ -195,7 +195,7 @@ Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
   TRY_STATUS(save(known));
   fault_point("cluster.join.live");
   TRY(const auto lease, parts_.leases.grant(kLiveSeconds));
-  const std::string key = keys::host(parts_.facts.id), live_key = keys::live(parts_.facts.id);
+  const std::string key = keys::host(parts_.info.id), live_key = keys::live(parts_.info.id);
   state::Txn txn{
       .preconditions = {{key, host ? host->revision : state::kAbsent},
                         {live_key, live ? live->revision : state::kAbsent}},
@@ -215,7 +215,7 @@ Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
   fault_point("cluster.join.host");
   if (entered != known) TRY_STATUS(save(entered));
   fence_.prove({entered.epoch, is_new ? done->revision : host->revision, done->revision, before});
-  log::info("cluster.joined", {{"host", short_id(parts_.facts.id)}, {"epoch", entered.epoch}});
+  log::info("cluster.joined", {{"host", short_id(parts_.info.id)}, {"epoch", entered.epoch}});
   return {};
 }
 
@@ -231,7 +231,7 @@ void StoreMembership::note_intruder(const HostRecord& record) {
   std::string text = fmt::format(
       "another machine uses this host's id: the record of {} in the cluster said {}{}, and was put "
       "back; delete host-id and the state database on the clone",
-      short_id(parts_.facts.id), whereabouts(record.facts),
+      short_id(parts_.info.id), whereabouts(record.info),
       record.phase == HostPhase::kLeft ? ", which has left" : "");
   log::error("cluster.host.intruder", {{"what", text}});
   const std::scoped_lock hold(intruder_guard_);
@@ -239,44 +239,44 @@ void StoreMembership::note_intruder(const HostRecord& record) {
   intruder_seen_ = fence_.clock().running();
 }
 
-Result<Standing> StoreMembership::keep_alive() {
+Result<MembershipState> StoreMembership::keep_alive() {
   const std::scoped_lock hold(guard_);
   if (!lease_) return fail(Code::kUnavailable, "this host has not joined the cluster yet");
-  TRY_STATUS(fence_.witness().look());
+  TRY_STATUS(fence_.rollback_detector().look());
   const auto before = fence_.clock().running();
   TRY(const auto member, own_record());
   TRY(const auto host, host_record());
   const Word word = word_of(host, member.epoch);
   if (word == Word::kRemoved) return removed();
-  if (word == Word::kForgotten) fence_.witness().doubt("it does not know this host");
+  if (word == Word::kForgotten) fence_.rollback_detector().quarantine("it does not know this host");
   TRY(const auto live, live_record());
-  TRY(const bool lease_lives, parts_.leases.beat(*lease_));
+  TRY(const bool lease_lives, parts_.leases.heartbeat(*lease_));
   const bool lives = live && lease_lives && live->value.nonce == nonce_;
   const bool is_said = word == Word::kMember && host && host->value.phase == HostPhase::kMember &&
-                       host->value.facts == parts_.facts;
+                       host->value.info == parts_.info;
   if (lives && is_said) {
     fence_.prove({member.epoch, host->revision, live->revision, before});
     TRY_STATUS(follow_hosts());
-    return Standing::kMember;
+    return MembershipState::kMember;
   }
   if (!lives) fence_.lose_life();
   TRY_STATUS(enter(host, live, member));
-  if (!lives) log::warn("cluster.lease.renewed", {{"host", short_id(parts_.facts.id)}});
+  if (!lives) log::warn("cluster.lease.renewed", {{"host", short_id(parts_.info.id)}});
   // A store that was put back says what this host said once.
-  if (host && !is_said && !fence_.witness().in_doubt()) note_intruder(host->value);
-  return Standing::kReturned;
+  if (host && !is_said && !fence_.rollback_detector().is_quarantined()) note_intruder(host->value);
+  return MembershipState::kReturned;
 }
 
 // May this process say that the host has left? Not when another machine has taken its place.
 bool StoreMembership::may_leave(const StoredHost& host, const StoredLive& live) const {
   if (!host || host->value.phase != HostPhase::kMember || host->value.epoch != epoch_) return false;
-  return live ? live->value.nonce == nonce_ : host->value.facts == parts_.facts;
+  return live ? live->value.nonce == nonce_ : host->value.info == parts_.info;
 }
 
 Status StoreMembership::leave() {
   const std::scoped_lock hold(guard_);
   if (!lease_) return {};
-  const std::string key = keys::host(parts_.facts.id), live_key = keys::live(parts_.facts.id);
+  const std::string key = keys::host(parts_.info.id), live_key = keys::live(parts_.info.id);
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto host, host_record());
     TRY(const auto live, live_record());
@@ -357,21 +357,22 @@ Result<std::vector<Host>> StoreMembership::hosts() {
   return table_.hosts(now());
 }
 
-bool StoreMembership::is_frozen() {
+bool StoreMembership::is_holding() {
   const std::scoped_lock hold(table_guard_);
-  return table_.is_frozen(now());
+  return table_.is_holding(now());
 }
 
-void StoreMembership::release_brake() {
+void StoreMembership::release_hold() {
   const std::scoped_lock hold(table_guard_);
-  table_.release_brake(now());
+  table_.release_hold(now());
 }
 
 std::vector<std::string> StoreMembership::problems() {
   auto unreadable = unreadable_hosts(parts_.shared);
   const std::scoped_lock hold(table_guard_);
   auto found = table_.problems(now());
-  for (std::string& problem : fence_.witness().problems()) found.push_back(std::move(problem));
+  for (std::string& problem : fence_.rollback_detector().problems())
+    found.push_back(std::move(problem));
   {
     const std::scoped_lock intruder(intruder_guard_);
     if (!intruder_.empty() && fence_.clock().running() < intruder_seen_ + kIntruderStays)

@@ -17,7 +17,7 @@ struct MembershipParts {
   state::Store& shared;
   state::Store& local;
   state::Leases& leases;
-  HostFacts facts;
+  HostInfo info;
   std::string boot_id;  // of this boot: base/host.h
 };
 
@@ -27,14 +27,14 @@ class StoreMembership : public Membership {
   StoreMembership(MembershipParts parts, Fence& fence);
   ~StoreMembership() override;
 
-  Result<Standing> join() override;
+  Result<MembershipState> join() override;
   Status join_again() override;
-  Result<Standing> keep_alive() override;
+  Result<MembershipState> keep_alive() override;
   Status leave() override;
   Result<std::vector<Host>> hosts() override;
   Result<HostRemoval> remove_host(std::string_view host) override;
-  bool is_frozen() override;
-  void release_brake() override;
+  bool is_holding() override;
+  void release_hold() override;
   std::vector<std::string> problems() override;
 
  private:
@@ -52,7 +52,7 @@ class StoreMembership : public Membership {
   void note_intruder(const HostRecord& record);
   bool may_leave(const StoredHost& host, const StoredLive& live) const;
   Status save(const MemberRecord& member);
-  Result<Standing> removed();
+  Result<MembershipState> removed();
   Status drop_own(std::uint64_t epoch);  // what this host owned under lower epochs
   Status follow_hosts();                 // list, then watch; again when a watch was lost
   Status start_watches();

@@ -34,7 +34,7 @@ Error StoreNetworks::in_use(const SharedNetwork& network,
     const auto host = read<HostRecord>(shared_, keys::host(id));
     const bool named = host && *host;
     hosts.push_back(
-        fmt::format("{} ({})", named ? (*host)->value.facts.name : id.substr(0, 12), count));
+        fmt::format("{} ({})", named ? (*host)->value.info.name : id.substr(0, 12), count));
     if (hosts.size() == 5 && counts.size() > 5) {
       hosts.push_back("...");
       break;
@@ -168,7 +168,7 @@ Status StoreNetworks::purge(const StoredNetwork& stored) {
   const SharedNetwork& network = stored.value.network;
   TRY_STATUS(sweep_prefix(shared_, keys::blocks_of(network.id)));
   TRY_STATUS(sweep_prefix(shared_, keys::addresses_of(network.id)));
-  TRY_STATUS(sweep_prefix(shared_, keys::pin_guards_of(network.id)));
+  TRY_STATUS(sweep_prefix(shared_, keys::claim_guards_of(network.id)));
   TRY_STATUS(sweep_prefix(shared_, keys::joined_of(network.id)));
   fault_point("cluster.network.swept");
   const std::string key = keys::network(network.id), vni_key = keys::vni(network.vni);

@@ -156,19 +156,19 @@ Result<SharedNetwork> StoreNetworks::joined(const StoredNetwork& stored) {
 
 Status StoreNetworks::check_underlay(const SharedNetwork& network) const {
   const bool encrypted = is_encrypted(network);
-  if (encrypted) TRY_STATUS(check_secure());
-  const unsigned overhead = tunnel_overhead(facts_.vtep.family(), encrypted);
+  if (encrypted) TRY_STATUS(check_wireguard());
+  const unsigned overhead = tunnel_overhead(info_.vtep.family(), encrypted);
   const unsigned needed = network.mtu + overhead;
-  if (facts_.underlay_mtu >= needed) return {};
+  if (info_.underlay_mtu >= needed) return {};
   return fail(Code::kUnsupported,
               "its MTU is {}, and needs {} on the network between the hosts, where this host has "
               "{}; raise that, or make a network with -o mtu={}",
-              network.mtu, needed, facts_.underlay_mtu, facts_.underlay_mtu - overhead);
+              network.mtu, needed, info_.underlay_mtu, info_.underlay_mtu - overhead);
 }
 
 // A host that cannot encrypt takes no part: never in the clear.
-Status StoreNetworks::check_secure() const {
-  if (facts_.secure) return {};
+Status StoreNetworks::check_wireguard() const {
+  if (info_.wireguard) return {};
   return fail(Code::kUnsupported,
               "it is encrypted, and the kernel of this host has no WireGuard: load the module "
               "(modprobe wireguard) and start fairleadd again, or leave out -o encrypted");
@@ -187,7 +187,7 @@ Result<SharedNetwork> StoreNetworks::create(const NetworkSpec& spec,
   if (same_id && same_id->value.network.name != spec.name)
     return fail(Code::kExists, "its id {} belongs to network {}", network.id.substr(0, 12),
                 same_id->value.network.name.str());
-  if (spec.options.encrypted) TRY_STATUS(check_secure());
+  if (spec.options.encrypted) TRY_STATUS(check_wireguard());
   TRY(network.mtu, give_mtu(spec));
   TRY(auto member, fence_.of_record());
   state::Txn txn{.preconditions = std::move(member), .durability = state::Durability::kDurable};
@@ -250,20 +250,20 @@ Status StoreNetworks::give_vni(SharedNetwork& network, state::Txn& txn) {
 // The narrowest underlay of all members counts: whoever joins later must not be narrower.
 Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
   const bool encrypted = spec.options.encrypted;
-  const auto inside = [&](const HostFacts& facts) {
-    const unsigned overhead = tunnel_overhead(facts.vtep.family(), encrypted);
-    return facts.underlay_mtu - std::min(facts.underlay_mtu, overhead);
+  const auto inside = [&](const HostInfo& info) {
+    const unsigned overhead = tunnel_overhead(info.vtep.family(), encrypted);
+    return info.underlay_mtu - std::min(info.underlay_mtu, overhead);
   };
-  unsigned most = inside(facts_);
-  std::string narrowest = facts_.name;
+  unsigned most = inside(info_);
+  std::string narrowest = info_.name;
   TRY(const auto records, shared_.list(keys::kHosts));
   for (const state::Record& record : records) {
     const auto host = decode<HostRecord>(record);
     if (!host) continue;  // nobody sends it anything
-    const bool can_join = host->phase == HostPhase::kMember && (!encrypted || host->facts.secure);
-    if (!can_join || inside(host->facts) >= most) continue;
-    most = inside(host->facts);
-    narrowest = host->facts.name;
+    const bool can_join = host->phase == HostPhase::kMember && (!encrypted || host->info.wireguard);
+    if (!can_join || inside(host->info) >= most) continue;
+    most = inside(host->info);
+    narrowest = host->info.name;
   }
   if (!spec.options.mtu) return most;
   if (*spec.options.mtu <= most) return *spec.options.mtu;

@@ -38,8 +38,8 @@ std::string difference(const SharedNetwork& network, const NetworkSpec& spec);
 // The store and the fence must outlive it.
 class StoreNetworks : public Networks {
  public:
-  StoreNetworks(state::Store& shared, Fence& fence, HostFacts facts)
-      : shared_(shared), fence_(fence), facts_(std::move(facts)) {}
+  StoreNetworks(state::Store& shared, Fence& fence, HostInfo info)
+      : shared_(shared), fence_(fence), info_(std::move(info)) {}
 
   Result<SharedNetwork> create_or_join(const NetworkSpec& spec,
                                        const std::vector<Cidr>& occupied) override;
@@ -56,7 +56,7 @@ class StoreNetworks : public Networks {
   Result<std::optional<StoredNetwork>> find(std::string_view network);  // by name, then by id
   Status check_fits(const SharedNetwork& network, const NetworkSpec& spec,
                     const std::vector<Cidr>& occupied) const;
-  Status check_secure() const;
+  Status check_wireguard() const;
   Result<SharedNetwork> joined(const StoredNetwork& network);
   Status check_underlay(const SharedNetwork& network) const;
   Result<SharedNetwork> find_or_create(const NetworkSpec& spec, const std::vector<Cidr>& occupied);
@@ -78,7 +78,7 @@ class StoreNetworks : public Networks {
 
   state::Store& shared_;
   Fence& fence_;
-  const HostFacts facts_;
+  const HostInfo info_;
   std::mutex joining_;            // nothing is joined while strays are looked for
   std::set<std::string> making_;  // joined by this process; keep() was not told of them yet
 };

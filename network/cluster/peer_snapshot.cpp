@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kEnd = "end";
 
-std::string text_of(const Snapshot& snapshot) {
+std::string text_of(const PeerSnapshot& snapshot) {
   std::string text = fmt::format("{}\n", snapshot.revision);
   for (const state::Record& record : snapshot.records)
     text += fmt::format("{} {} {}\n", record.key, record.revision, record.value);
@@ -46,7 +46,7 @@ bool read_line(const std::string& line, state::Record& record) {
 
 }  // namespace
 
-Status write_snapshot(const std::string& path, const Snapshot& snapshot) {
+Status write_snapshot(const std::string& path, const PeerSnapshot& snapshot) {
   const std::string beside = path + ".new";
   const UniqueFd file(
       ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -56,13 +56,13 @@ Status write_snapshot(const std::string& path, const Snapshot& snapshot) {
   return {};
 }
 
-Result<Snapshot> read_snapshot(const std::string& path) {
+Result<PeerSnapshot> read_snapshot(const std::string& path) {
   std::ifstream file(path);
   if (!file) return fail(Code::kNotFound, "there is no snapshot {}", path);
   const auto damaged = [&] {
     return fail(Code::kIo, "the snapshot {} is damaged; it is made anew from the store", path);
   };
-  Snapshot snapshot;
+  PeerSnapshot snapshot;
   std::string line;
   if (!std::getline(file, line) || !(std::istringstream(line) >> snapshot.revision))
     return damaged();

@@ -10,16 +10,16 @@
 namespace fairlead::network::cluster {
 
 // The records below one prefix of the shared store, as of a revision of the store.
-struct Snapshot {
+struct PeerSnapshot {
   std::int64_t revision = 0;
   std::vector<state::Record> records;
 
-  bool operator==(const Snapshot&) const = default;
+  bool operator==(const PeerSnapshot&) const = default;
 };
 
 // Whole or not at all, 0600, on disk when this returns.
-Status write_snapshot(const std::string& path, const Snapshot& snapshot);
+Status write_snapshot(const std::string& path, const PeerSnapshot& snapshot);
 // kNotFound when there is none, kIo when it is damaged (the caller lists anew).
-Result<Snapshot> read_snapshot(const std::string& path);
+Result<PeerSnapshot> read_snapshot(const std::string& path);
 
 }  // namespace fairlead::network::cluster

@@ -15,7 +15,7 @@ namespace {
 // So long after a watch was resumed, what it had missed is taken to be there.
 constexpr std::chrono::milliseconds kCatchUp{1'000};
 
-constexpr std::chrono::milliseconds kNextLook{50};  // for what keeps a wish from being granted
+constexpr std::chrono::milliseconds kNextLook{50};  // for what keeps a request from being granted
 
 // A record that cannot be read is one endpoint lost, not all of them.
 void skip(const Error& error) { log::error("cluster.peers.record", {{"error", error.text}}); }
@@ -23,9 +23,9 @@ void skip(const Error& error) { log::error("cluster.peers.record", {{"error", er
 }  // namespace
 
 struct PeerSync::Scope {
-  enum class Phase { kResume, kList, kWatching };  // watch from the snapshot on; list, then watch
+  enum class Stage { kResume, kList, kWatching };  // watch from the snapshot on; list, then watch
   std::string network_id, prefix;
-  Phase phase = Phase::kList;
+  Stage phase = Stage::kList;
   Time not_before{};  // after a failure
   Time next_list{};
   std::uint64_t watch_number = 0;
@@ -66,7 +66,7 @@ bool PeerSync::complete(const std::string& network_id) {
   return progress != progress_.end() && progress->second.is_complete;
 }
 
-std::vector<HostFacts> PeerSync::hosts() {
+std::vector<HostInfo> PeerSync::hosts() {
   const std::scoped_lock hold(guard_);
   return table_.others();
 }
@@ -147,7 +147,7 @@ void PeerSync::adopt(Scope& scope) {
   Progress& progress = progress_[scope.network_id];
   progress.revision = snapshot->revision;
   progress.is_whole = true;
-  scope.phase = Scope::Phase::kResume;
+  scope.phase = Scope::Stage::kResume;
 }
 
 void PeerSync::take_orders() {
@@ -184,7 +184,7 @@ void PeerSync::take(Scope& scope, const Delivery& delivery) {
   Progress& progress = progress_[scope.network_id];
   for (const auto& [kind, record] : delivery.events) {
     if (kind == state::Event::Kind::kLost) {
-      scope.phase = Scope::Phase::kList;
+      scope.phase = Scope::Stage::kList;
       continue;
     }
     if (kind == state::Event::Kind::kDelete) {
@@ -232,7 +232,7 @@ void PeerSync::look(Time now) {
   const auto present = shared_.revision();
   if (!present || *present >= seen) return;
   for (const auto& [network_id, scope] : scopes_) {
-    scope->phase = Scope::Phase::kList;
+    scope->phase = Scope::Stage::kList;
     scope->not_before = now;
   }
 }
@@ -240,9 +240,9 @@ void PeerSync::look(Time now) {
 void PeerSync::sync(Scope& scope, Time now) {
   if (now < scope.not_before) return;
   Status done;
-  if (scope.phase == Scope::Phase::kResume) done = resume(scope, now);
-  if (scope.phase == Scope::Phase::kList ||
-      (scope.phase == Scope::Phase::kWatching && now >= scope.next_list))
+  if (scope.phase == Scope::Stage::kResume) done = resume(scope, now);
+  if (scope.phase == Scope::Stage::kList ||
+      (scope.phase == Scope::Stage::kWatching && now >= scope.next_list))
     done = list(scope, now);
   if (done) return;
   scope.not_before = now + options_.retry;
@@ -259,7 +259,7 @@ Status PeerSync::resume(Scope& scope, Time now) {
   }
   TRY(const auto present, shared_.revision());
   if (present < after) {
-    scope.phase = Scope::Phase::kList;
+    scope.phase = Scope::Stage::kList;
     return {};
   }
   auto done = start_watch(scope, after);
@@ -269,7 +269,7 @@ Status PeerSync::resume(Scope& scope, Time now) {
     progress_[scope.network_id].ready = now + kCatchUp;
   }
   if (done || done.error().code != Code::kConflict) return done;
-  scope.phase = Scope::Phase::kList;
+  scope.phase = Scope::Stage::kList;
   return {};
 }
 
@@ -283,7 +283,7 @@ Status PeerSync::start_watch(Scope& scope, std::int64_t after) {
     queue_changed_.notify_all();
   };
   TRY(scope.watch, shared_.watch(scope.prefix, after, deliver));
-  scope.phase = Scope::Phase::kWatching;
+  scope.phase = Scope::Stage::kWatching;
   return {};
 }
 
@@ -292,7 +292,7 @@ Status PeerSync::list(Scope& scope, Time now) {
   TRY(const auto revision, shared_.revision());
   TRY(const auto records, shared_.list(scope.prefix));
   replace(scope, now, revision, records);
-  if (scope.phase == Scope::Phase::kWatching) return {};
+  if (scope.phase == Scope::Stage::kWatching) return {};
   return start_watch(scope, revision);
 }
 
@@ -305,7 +305,7 @@ void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
                {{"prefix", scope.prefix}, {"had", progress.revision}, {"has", revision}});
     table_.rewind(scope.network_id);
     progress.revision = revision;
-    scope.phase = Scope::Phase::kList;  // its watch waits for revisions that are gone
+    scope.phase = Scope::Stage::kList;  // its watch waits for revisions that are gone
   }
   std::size_t missing = 0;
   if (scope.network_id.empty()) {
@@ -340,7 +340,7 @@ PeerSync::Time PeerSync::jittered(Time period) {
 
 void PeerSync::flush_hosts(Time now) {
   if (!options_.apply_hosts || now < hosts_not_before_) return;
-  std::vector<HostFacts> hosts;
+  std::vector<HostInfo> hosts;
   {
     const std::scoped_lock hold(guard_);
     if (!progress_[""].is_whole || !std::exchange(hosts_changed_, false)) return;
@@ -412,10 +412,10 @@ void PeerSync::complete_scopes(Time now) {
 
 // With nothing left to apply, what is confirmed is all there should be.
 void PeerSync::refresh_due(Time now) {
-  for (auto wish = refreshes_.begin(); wish != refreshes_.end();) {
-    auto& [network_id, not_before] = *wish;
+  for (auto request = refreshes_.begin(); request != refreshes_.end();) {
+    auto& [network_id, not_before] = *request;
     if (!scopes_.contains(network_id)) {
-      wish = refreshes_.erase(wish);
+      request = refreshes_.erase(request);
       continue;
     }
     std::vector<RemoteEntry> entries;
@@ -427,17 +427,17 @@ void PeerSync::refresh_due(Time now) {
     }
     if (!is_all) not_before = std::max(not_before, now + kNextLook);
     if (now < not_before) {
-      ++wish;
+      ++request;
       continue;
     }
     if (const auto replaced = replace_(network_id, entries); !replaced) {
       log::warn("cluster.peers.refresh",
                 {{"network", network_id.substr(0, 12)}, {"error", replaced.error().text}});
       not_before = now + options_.retry;
-      ++wish;
+      ++request;
       continue;
     }
-    wish = refreshes_.erase(wish);
+    request = refreshes_.erase(request);
   }
 }
 
@@ -448,7 +448,7 @@ PeerSync::Time PeerSync::until_due(Time now) {
   if (dirty_since_)
     next = std::min(next, std::max(*dirty_since_ + options_.debounce, apply_not_before_));
   for (const auto& [network_id, scope] : scopes_)
-    next = std::min(next, scope->phase == Scope::Phase::kWatching
+    next = std::min(next, scope->phase == Scope::Stage::kWatching
                               ? std::max(scope->next_list, scope->not_before)
                               : scope->not_before);
   const std::scoped_lock hold(guard_);
@@ -475,7 +475,7 @@ Status PeerSync::save_snapshots() {
       if (std::exchange(progress.changed, false)) changed[network_id] = progress;
   }
   for (const auto& [network_id, before] : changed) {
-    Snapshot snapshot;
+    PeerSnapshot snapshot;
     std::vector<ListedEndpoint> endpoints;
     {
       const std::scoped_lock hold(guard_);
@@ -485,7 +485,7 @@ Status PeerSync::save_snapshots() {
       endpoints = table_.endpoints(network_id);
       if (network_id.empty())
         for (const auto& [host, revision] : table_.hosts())
-          snapshot.records.push_back({keys::host(host.facts.id), encode(host), revision});
+          snapshot.records.push_back({keys::host(host.info.id), encode(host), revision});
     }
     for (const auto& [endpoint, revision] : endpoints)
       snapshot.records.push_back(

@@ -33,7 +33,7 @@ struct PeerOptions {
   std::chrono::milliseconds looks{10'000};        // whether the store's revision went back
   // Told Peers::hosts() when they have changed, in the same thread as `apply` and before the
   // entries behind them; after an error again a second later.
-  std::function<Status(const std::vector<HostFacts>&)> apply_hosts;
+  std::function<Status(const std::vector<HostInfo>&)> apply_hosts;
 };
 
 class PeerSync {
@@ -48,7 +48,7 @@ class PeerSync {
   void refresh(const std::string& network_id);
   std::vector<RemoteEntry> entries(const std::string& network_id);
   bool complete(const std::string& network_id);
-  std::vector<HostFacts> hosts();
+  std::vector<HostInfo> hosts();
   PeerStatus status();
   Status save_snapshots();  // of what changed; one thread at a time
   std::size_t queued();
@@ -117,7 +117,7 @@ class PeerSync {
   std::optional<Time> dirty_since_;
   Time apply_not_before_{}, hosts_not_before_{};
   Time next_look_{};
-  std::optional<std::vector<HostFacts>> given_hosts_;
+  std::optional<std::vector<HostInfo>> given_hosts_;
   std::map<std::string, Time> refreshes_;  // asked for, by network id; not before
   std::minstd_rand random_{std::random_device{}()};
 

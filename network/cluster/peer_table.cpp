@@ -106,10 +106,10 @@ PeerTable::Host& PeerTable::host(const std::string& id) {
 }
 
 void PeerTable::set_host(const HostRecord& record, std::int64_t revision) {
-  Host& one = host(record.facts.id);
+  Host& one = host(record.info.id);
   if (one.known && revision <= one.revision) return;
   const bool same =
-      one.known && one.record.facts.vtep == record.facts.vtep && one.record.epoch == record.epoch;
+      one.known && one.record.info.vtep == record.info.vtep && one.record.epoch == record.epoch;
   one.record = record;
   one.revision = revision;
   one.known = true;
@@ -153,7 +153,7 @@ void PeerTable::set_endpoint(const SharedEndpoint& endpoint, std::int64_t revisi
   made->addresses = endpoint.addresses;
   made->mac = endpoint.mac;
   made->host = &host(endpoint.host_id);
-  if (made->host->record.facts.id.empty()) made->host->record.facts.id = endpoint.host_id;
+  if (made->host->record.info.id.empty()) made->host->record.info.id = endpoint.host_id;
   made->place = made->host->endpoints.size();
   made->epoch = endpoint.epoch;
   made->state = endpoint.state;
@@ -234,9 +234,9 @@ std::optional<RemoteEntry> PeerTable::wanted(const Network& network, const IpAdd
   const auto slot = network.slots.find(ip);
   if (slot == network.slots.end()) return std::nullopt;
   const Endpoint* winner = newest(slot->second.candidates);
-  if (winner == nullptr || winner->host->record.facts.id == own_host_) return std::nullopt;
+  if (winner == nullptr || winner->host->record.info.id == own_host_) return std::nullopt;
   if (newest(network.macs.at(winner->mac)) != winner) return std::nullopt;
-  return RemoteEntry{ip, winner->mac, winner->host->record.facts.vtep};
+  return RemoteEntry{ip, winner->mac, winner->host->record.info.vtep};
 }
 
 std::size_t PeerTable::dirty() const {
@@ -304,7 +304,7 @@ std::vector<ListedEndpoint> PeerTable::endpoints(const std::string& network_id) 
   for (const auto& [id, one] : network->second->endpoints)
     found.push_back({{.id = id,
                       .network_id = network_id,
-                      .host_id = one->host->record.facts.id,
+                      .host_id = one->host->record.info.id,
                       .epoch = one->epoch,
                       .addresses = one->addresses,
                       .mac = one->mac,
@@ -320,12 +320,12 @@ std::vector<std::pair<HostRecord, std::int64_t>> PeerTable::hosts() const {
   return found;
 }
 
-std::vector<HostFacts> PeerTable::others() const {
-  std::vector<HostFacts> found;
+std::vector<HostInfo> PeerTable::others() const {
+  std::vector<HostInfo> found;
   for (const auto& [id, one] : hosts_)
     if (one->known && one->record.phase != HostPhase::kRemoved && id != own_host_)
-      found.push_back(one->record.facts);
-  std::ranges::sort(found, {}, &HostFacts::id);
+      found.push_back(one->record.info);
+  std::ranges::sort(found, {}, &HostInfo::id);
   return found;
 }
 

@@ -67,7 +67,7 @@ class PeerTable {
   std::vector<RemoteEntry> entries(const std::string& network_id) const;  // as confirmed, in order
   std::vector<ListedEndpoint> endpoints(const std::string& network_id) const;
   std::vector<std::pair<HostRecord, std::int64_t>> hosts() const;
-  std::vector<HostFacts> others() const;  // hosts that were not removed, ordered by id
+  std::vector<HostInfo> others() const;  // hosts that were not removed, ordered by id
   std::size_t missing() const;
   std::size_t entry_count() const;
 

@@ -35,7 +35,7 @@ class ThreadedPeers : public Peers {
     return sync_.entries(network_id);
   }
   bool complete(const std::string& network_id) override { return sync_.complete(network_id); }
-  std::vector<HostFacts> hosts() override { return sync_.hosts(); }
+  std::vector<HostInfo> hosts() override { return sync_.hosts(); }
   PeerStatus status() override { return sync_.status(); }
 
  private:

@@ -94,13 +94,13 @@ Result<long long> seconds_of(const Object& object, std::string_view key) {
   return number;
 }
 
-Result<SecureFacts> read_secure(const Object& object) {
-  SecureFacts secure;
-  TRY(secure.key, object.string("key"));
+Result<WireguardInfo> read_wireguard(const Object& object) {
+  WireguardInfo wireguard;
+  TRY(wireguard.key, object.string("key"));
   TRY(const auto port, small_number(object, "port", 0));
-  secure.port = static_cast<std::uint16_t>(port);
-  TRY(secure.address, parsed(object, "address", &IpAddress::parse));
-  return secure;
+  wireguard.port = static_cast<std::uint16_t>(port);
+  TRY(wireguard.address, parsed(object, "address", &IpAddress::parse));
+  return wireguard;
 }
 
 Json encode_subnet(const Subnet& subnet) {
@@ -169,19 +169,19 @@ Result<ClusterMeta> decode(const state::Record& record) {
 }
 
 std::string encode(const HostRecord& host) {
-  const HostFacts& facts = host.facts;
-  Json json{{"name", facts.name},
-            {"vtep", facts.vtep.to_string()},
-            {"underlay_mtu", facts.underlay_mtu},
-            {"version", facts.version},
+  const HostInfo& info = host.info;
+  Json json{{"name", info.name},
+            {"vtep", info.vtep.to_string()},
+            {"underlay_mtu", info.underlay_mtu},
+            {"version", info.version},
             {"epoch", host.epoch},
             {"phase", word_of(kHostPhases, host.phase)},
             {"changed", host.changed}};
-  if (!facts.capabilities.empty()) json["capabilities"] = facts.capabilities;
-  if (facts.secure)
-    json["secure"] = {{"key", facts.secure->key},
-                      {"port", facts.secure->port},
-                      {"address", facts.secure->address.to_string()}};
+  if (!info.capabilities.empty()) json["capabilities"] = info.capabilities;
+  if (info.wireguard)
+    json["secure"] = {{"key", info.wireguard->key},
+                      {"port", info.wireguard->port},
+                      {"address", info.wireguard->address.to_string()}};
   if (host.free_after != 0) json["free_after"] = host.free_after;
   return json::dump(json);
 }
@@ -190,16 +190,16 @@ template <>
 Result<HostRecord> decode(const state::Record& record) {
   return read_record(record, [&](const Object& object) -> Result<HostRecord> {
     HostRecord host;
-    host.facts.id = keys::last_part(record.key);
-    TRY(host.facts.name, object.string("name"));
-    TRY(host.facts.vtep, parsed(object, "vtep", &IpAddress::parse));
-    TRY(host.facts.underlay_mtu, small_number(object, "underlay_mtu", 1500));
-    TRY(host.facts.capabilities, object.strings_or_empty("capabilities"));
-    TRY(const auto secure, object.object_or_none("secure"));
-    if (secure) {
-      TRY(host.facts.secure, read_secure(*secure));
+    host.info.id = keys::last_part(record.key);
+    TRY(host.info.name, object.string("name"));
+    TRY(host.info.vtep, parsed(object, "vtep", &IpAddress::parse));
+    TRY(host.info.underlay_mtu, small_number(object, "underlay_mtu", 1500));
+    TRY(host.info.capabilities, object.strings_or_empty("capabilities"));
+    TRY(const auto wireguard, object.object_or_none("secure"));
+    if (wireguard) {
+      TRY(host.info.wireguard, read_wireguard(*wireguard));
     }
-    TRY(host.facts.version, object.string_or("version", ""));
+    TRY(host.info.version, object.string_or("version", ""));
     TRY(host.epoch, epoch_of(object));
     TRY(host.phase, word_field(object, "phase", kHostPhases));
     TRY(host.changed, seconds_of(object, "changed"));
@@ -306,19 +306,20 @@ Result<BlockRecord> decode(const state::Record& record) {
   });
 }
 
-std::string encode(const PinRecord& pin) {
-  return json::dump(
-      Json{{"endpoint", pin.endpoint_id}, {"host", pin.host_id}, {"epoch", pin.epoch}});
+std::string encode(const StaticClaimRecord& static_claim) {
+  return json::dump(Json{{"endpoint", static_claim.endpoint_id},
+                         {"host", static_claim.host_id},
+                         {"epoch", static_claim.epoch}});
 }
 
 template <>
-Result<PinRecord> decode(const state::Record& record) {
-  return read_record(record, [](const Object& object) -> Result<PinRecord> {
-    PinRecord pin;
-    TRY(pin.endpoint_id, object.string("endpoint"));
-    TRY(pin.host_id, object.string("host"));
-    TRY(pin.epoch, epoch_of(object));
-    return pin;
+Result<StaticClaimRecord> decode(const state::Record& record) {
+  return read_record(record, [](const Object& object) -> Result<StaticClaimRecord> {
+    StaticClaimRecord static_claim;
+    TRY(static_claim.endpoint_id, object.string("endpoint"));
+    TRY(static_claim.host_id, object.string("host"));
+    TRY(static_claim.epoch, epoch_of(object));
+    return static_claim;
   });
 }
 
@@ -413,7 +414,7 @@ Result<LocalAddress> decode(const state::Record& record) {
 
 std::string encode(const SeenRecord& seen) {
   Json json{{"revision", seen.revision}};
-  if (seen.doubt_since != 0) json["doubt_since"] = seen.doubt_since;
+  if (seen.quarantined_since != 0) json["doubt_since"] = seen.quarantined_since;
   return json::dump(json);
 }
 
@@ -422,7 +423,7 @@ Result<SeenRecord> decode(const state::Record& record) {
   return read_record(record, [](const Object& object) -> Result<SeenRecord> {
     SeenRecord seen;
     TRY(seen.revision, object.integer("revision", 0, INT64_MAX));
-    TRY(seen.doubt_since, seconds_of(object, "doubt_since"));
+    TRY(seen.quarantined_since, seconds_of(object, "doubt_since"));
     return seen;
   });
 }

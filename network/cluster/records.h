@@ -24,7 +24,7 @@ struct ClusterMeta {
 enum class HostPhase { kMember, kLeft, kRemoved };
 
 struct HostRecord {
-  HostFacts facts;
+  HostInfo info;
   std::uint64_t epoch = 1;  // grows with each removal: what carries a lower one is void
   HostPhase phase = HostPhase::kMember;
   long long changed = 0;  // Unix seconds: of the last change of phase
@@ -76,11 +76,11 @@ struct BlockRecord {
   bool operator==(const BlockRecord&) const = default;
 };
 
-struct PinRecord {
+struct StaticClaimRecord {
   std::string endpoint_id, host_id;
   std::uint64_t epoch = 0;
 
-  bool operator==(const PinRecord&) const = default;
+  bool operator==(const StaticClaimRecord&) const = default;
 };
 
 // ---- of the local store
@@ -119,10 +119,10 @@ struct LocalAddress {
   bool operator==(const LocalAddress&) const = default;
 };
 
-// What this host saw of the shared store (witness.h).
+// What this host saw of the shared store (rollback_detector.h).
 struct SeenRecord {
   std::int64_t revision = 0;
-  long long doubt_since = 0;  // Unix seconds; 0: all is well
+  long long quarantined_since = 0;  // Unix seconds; 0: all is well
 
   bool operator==(const SeenRecord&) const = default;
 };
@@ -134,7 +134,7 @@ std::string encode(const NetworkRecord& network);
 std::string encode(const VniRecord& vni);
 std::string encode(const SharedPool& pool);
 std::string encode(const BlockRecord& block);
-std::string encode(const PinRecord& pin);
+std::string encode(const StaticClaimRecord& static_claim);
 std::string encode(const SharedEndpoint& endpoint);
 std::string encode(const MemberRecord& member);
 std::string encode(const LocalBlock& block);
@@ -163,7 +163,7 @@ Result<SharedPool> decode(const state::Record& record);
 template <>
 Result<BlockRecord> decode(const state::Record& record);
 template <>
-Result<PinRecord> decode(const state::Record& record);
+Result<StaticClaimRecord> decode(const state::Record& record);
 template <>
 Result<SharedEndpoint> decode(const state::Record& record);
 template <>

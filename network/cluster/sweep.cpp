@@ -61,8 +61,9 @@ Result<std::size_t> sweep_endpoints(state::Store& shared, const OwnedBy& unwante
 
 Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted) {
   TRY(const auto blocks, sweep(shared, keys::kBlocks, owned<BlockRecord>(unwanted)));
-  TRY(const auto pins, sweep(shared, keys::kAddresses, owned<PinRecord>(unwanted)));
-  return blocks + pins;
+  TRY(const auto static_claims,
+      sweep(shared, keys::kAddresses, owned<StaticClaimRecord>(unwanted)));
+  return blocks + static_claims;
 }
 
 Status sweep_joined(state::Store& shared, std::string_view host_id) {

@@ -98,16 +98,17 @@ Result<PoolRecord> need_pool(Ipam& ipam, const Cidr& pool) {
   return fail(Code::kNotFound, "there is no address pool {}", pool.to_string());
 }
 
-std::vector<Cidr> ranges_of(const PoolRecord& pool, const AddressWish& wish) {
-  if (!wish.ranges.empty()) return wish.ranges;
+std::vector<Cidr> ranges_of(const PoolRecord& pool, const AddressRequest& request) {
+  if (!request.ranges.empty()) return request.ranges;
   return pool.range ? std::vector<Cidr>{*pool.range} : std::vector<Cidr>{};
 }
 
-Result<FreePlace> find_free(state::Store& store, const PoolRecord& pool, const AddressWish& wish,
-                            const std::string& boot_id, std::uint64_t steps) {
-  const auto inside = ranges_of(pool, wish);
+Result<FreePlace> find_free(state::Store& store, const PoolRecord& pool,
+                            const AddressRequest& request, const std::string& boot_id,
+                            std::uint64_t steps) {
+  const auto inside = ranges_of(pool, request);
   TRY(const auto ranges, usable_ranges(pool.subnet, inside));
-  TRY(const auto cursor, store.get(records::cursor_key(pool.subnet, wish.ranges)));
+  TRY(const auto cursor, store.get(records::cursor_key(pool.subnet, request.ranges)));
   std::optional<IpAddress> last;
   if (cursor) {
     TRY(last, records::decode_cursor(*cursor));
@@ -154,42 +155,43 @@ void Change::add_to(state::Txn& txn) const {
   txn.deletes.insert(txn.deletes.end(), deletes.begin(), deletes.end());
 }
 
-Result<Claim> Ipam::plan(const Cidr& pool, const AddressWish& wish, unsigned attempt) {
-  if (wish.owner.empty())
+Result<Claim> Ipam::plan(const Cidr& pool, const AddressRequest& request, unsigned attempt) {
+  if (request.owner.empty())
     return fail(Code::kInvalid, "an address of {} needs an owner", pool.to_string());
   TRY(const auto record, need_pool(*this, pool));
-  if (wish.wanted) return plan_wanted(record, wish);
-  TRY(const auto place, find_free(store_, record, wish, options_.boot_id, random_steps(attempt)));
-  Claim claim = claim_of(record, wish, place.address, place.revision);
-  claim.change.puts.push_back({records::cursor_key(record.subnet, wish.ranges),
+  if (request.wanted) return plan_wanted(record, request);
+  TRY(const auto place,
+      find_free(store_, record, request, options_.boot_id, random_steps(attempt)));
+  Claim claim = claim_of(record, request, place.address, place.revision);
+  claim.change.puts.push_back({records::cursor_key(record.subnet, request.ranges),
                                records::encode_last(place.address.to_string())});
   return claim;
 }
 
-Result<Claim> Ipam::plan_wanted(const PoolRecord& pool, const AddressWish& wish) {
-  TRY_STATUS(check_wanted(pool, *wish.wanted, wish.use));
-  const std::string key = records::lease_key(pool.subnet, *wish.wanted);
+Result<Claim> Ipam::plan_wanted(const PoolRecord& pool, const AddressRequest& request) {
+  TRY_STATUS(check_wanted(pool, *request.wanted, request.use));
+  const std::string key = records::lease_key(pool.subnet, *request.wanted);
   TRY(const auto record, store_.get(key));
-  if (!record) return claim_of(pool, wish, *wish.wanted, state::kAbsent);
+  if (!record) return claim_of(pool, request, *request.wanted, state::kAbsent);
   TRY(const auto lease, records::decode_lease(*record));
-  if (is_void(lease)) return claim_of(pool, wish, *wish.wanted, lease.revision);
-  if (lease.owner != wish.owner)
-    return fail(Code::kExists, "address {} of {} is taken by {}", wish.wanted->to_string(),
+  if (is_void(lease)) return claim_of(pool, request, *request.wanted, lease.revision);
+  if (lease.owner != request.owner)
+    return fail(Code::kExists, "address {} of {} is taken by {}", request.wanted->to_string(),
                 pool.subnet.to_string(), lease.owner);
-  if (lease.use != wish.use) return claim_of(pool, wish, *wish.wanted, lease.revision);
-  return Claim{.address = Cidr::of(*wish.wanted, pool.subnet.prefix_length()),
+  if (lease.use != request.use) return claim_of(pool, request, *request.wanted, lease.revision);
+  return Claim{.address = Cidr::of(*request.wanted, pool.subnet.prefix_length()),
                .change = {.preconditions = {{key, lease.revision}}},
                .held = true};
 }
 
-Claim Ipam::claim_of(const PoolRecord& pool, const AddressWish& wish, const IpAddress& address,
-                     std::int64_t revision) const {
+Claim Ipam::claim_of(const PoolRecord& pool, const AddressRequest& request,
+                     const IpAddress& address, std::int64_t revision) const {
   const std::string key = records::lease_key(pool.subnet, address);
-  const std::string boot_id = wish.use == AddressUse::kEndpoint ? options_.boot_id : "";
+  const std::string boot_id = request.use == AddressUse::kEndpoint ? options_.boot_id : "";
   Claim claim{.address = Cidr::of(address, pool.subnet.prefix_length())};
   claim.change.preconditions = {{records::pool_key(pool.subnet), pool.revision}, {key, revision}};
-  claim.change.puts = {
-      {key, records::encode(LeaseRecord{address, wish.owner, wish.use, boot_id, 0, wish.since})}};
+  claim.change.puts = {{key, records::encode(LeaseRecord{address, request.owner, request.use,
+                                                         boot_id, 0, request.since})}};
   return claim;
 }
 
@@ -213,13 +215,13 @@ Change Ipam::rewrite_plan(const Cidr& pool, const LeaseRecord& lease) {
   return Change{.preconditions = {{key, lease.revision}}, .puts = {{key, records::encode(lease)}}};
 }
 
-Result<Cidr> Ipam::allocate(const Cidr& pool, const AddressWish& wish) {
+Result<Cidr> Ipam::allocate(const Cidr& pool, const AddressRequest& request) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto claim, plan(pool, wish, attempt));
+    TRY(const auto claim, plan(pool, request, attempt));
     if (claim.held) return claim.address;
     state::Txn txn;
     claim.change.add_to(txn);
-    if (wish.use != AddressUse::kEndpoint) txn.durability = state::Durability::kDurable;
+    if (request.use != AddressUse::kEndpoint) txn.durability = state::Durability::kDurable;
     const auto done = store_.commit(txn);
     if (done) return claim.address;
     if (done.error().code != Code::kConflict) return fail(done.error());

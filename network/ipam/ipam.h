@@ -62,7 +62,7 @@ struct LeaseRecord {
 
 // What a new pool should be. `occupied` prefixes (routes and name servers of the host) are given
 // beside it.
-struct PoolWish {
+struct NewPool {
   std::optional<Cidr> subnet;             // nothing: a free one is chosen
   Family family = Family::kV4;            // when chosen
   std::optional<unsigned> prefix_length;  // when chosen; default 24 (IPv4), 64 (IPv6)
@@ -93,7 +93,7 @@ struct PoolClaim {
   bool held = false;  // the same pool was there, unused or with the same network: granted again
 };
 
-struct AddressWish {
+struct AddressRequest {
   std::string owner;  // not empty; the same owner may ask for the same wanted address again
   AddressUse use = AddressUse::kEndpoint;
   std::optional<IpAddress>
@@ -127,7 +127,7 @@ class Ipam {
   // address, or a range is outside; kExists: the wanted one is taken (the text names the owner);
   // kExhausted. One transaction may hold one claim per pool without `wanted`. Cost: three reads,
   // and one page of leases for each 128 neighbours that are taken.
-  Result<Claim> plan(const Cidr& pool, const AddressWish& wish, unsigned attempt = 0);
+  Result<Claim> plan(const Cidr& pool, const AddressRequest& request, unsigned attempt = 0);
 
   // Gives an address back. Nothing to do (an empty change) when it is not leased, or leased to
   // another than `owner`; an empty owner releases whoever holds it.
@@ -139,17 +139,17 @@ class Ipam {
 
   // The same, committed, planning again on conflicts. A gateway or reserved address is committed
   // durably.
-  Result<Cidr> allocate(const Cidr& pool, const AddressWish& wish);
+  Result<Cidr> allocate(const Cidr& pool, const AddressRequest& request);
   Status release(const Cidr& pool, const IpAddress& address, std::string_view owner);
 
   // ---- pools
 
   // A pool that overlaps no other, and, when chosen, none of `occupied`. An explicit subnet that is
-  // a pool already is granted again when no network uses it, or `wish.network` does. kExists names
+  // a pool already is granted again when no network uses it, or `request.network` does. kExists names
   // the holder of an overlapping pool; kInvalid for a bad range, gateway or size; kExhausted when
   // no default pool is free. One transaction may hold one new pool: those of two families are
   // planned and committed one after the other.
-  Result<PoolClaim> plan_pool(const PoolWish& wish, std::span<const Cidr> occupied = {});
+  Result<PoolClaim> plan_pool(const NewPool& request, std::span<const Cidr> occupied = {});
   // Says which network uses the pool, from now on (empty: none). kNotFound; kExists when another
   // network uses it.
   Result<Change> plan_use(const Cidr& pool, const std::string& network,
@@ -161,7 +161,7 @@ class Ipam {
   Result<Change> remove_pool_plan(const Cidr& pool);
 
   // The same, committed (durably).
-  Result<PoolRecord> create_pool(const PoolWish& wish, std::span<const Cidr> occupied = {});
+  Result<PoolRecord> create_pool(const NewPool& request, std::span<const Cidr> occupied = {});
   Status remove_pool(const Cidr& pool);
 
   // ---- cold paths
@@ -178,9 +178,9 @@ class Ipam {
 
  private:
   bool is_void(const LeaseRecord& lease) const;
-  Result<Claim> plan_wanted(const PoolRecord& pool, const AddressWish& wish);
+  Result<Claim> plan_wanted(const PoolRecord& pool, const AddressRequest& request);
   // Overwrites the lease at `revision`.
-  Claim claim_of(const PoolRecord& pool, const AddressWish& wish, const IpAddress& address,
+  Claim claim_of(const PoolRecord& pool, const AddressRequest& request, const IpAddress& address,
                  std::int64_t revision) const;
   // Deletes the leases that are `unwanted`, page by page. Returns how many.
   Result<std::size_t> drop_leases(const Cidr& pool,

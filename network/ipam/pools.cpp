@@ -27,19 +27,20 @@ Status check_subnet(const Cidr& subnet) {
   return {};
 }
 
-Status check_wish(const PoolWish& wish) {
-  if (!wish.subnet) {
-    if (wish.range)
-      return fail(Code::kInvalid, "a range ({}) needs a subnet", wish.range->to_string());
-    if (wish.gateway)
-      return fail(Code::kInvalid, "a gateway ({}) needs a subnet", wish.gateway->to_string());
+Status check_request(const NewPool& request) {
+  if (!request.subnet) {
+    if (request.range)
+      return fail(Code::kInvalid, "a range ({}) needs a subnet", request.range->to_string());
+    if (request.gateway)
+      return fail(Code::kInvalid, "a gateway ({}) needs a subnet", request.gateway->to_string());
     return {};
   }
-  TRY_STATUS(check_subnet(*wish.subnet));
-  if (wish.range) TRY_STATUS(usable_ranges(*wish.subnet, {*wish.range}).map([](const auto&) {}));
-  if (wish.gateway && !wish.subnet->contains(*wish.gateway))
+  TRY_STATUS(check_subnet(*request.subnet));
+  if (request.range)
+    TRY_STATUS(usable_ranges(*request.subnet, {*request.range}).map([](const auto&) {}));
+  if (request.gateway && !request.subnet->contains(*request.gateway))
     return fail(Code::kInvalid, "the gateway {} is not inside the subnet {}",
-                wish.gateway->to_string(), wish.subnet->to_string());
+                request.gateway->to_string(), request.subnet->to_string());
   return {};
 }
 
@@ -58,12 +59,12 @@ Error held_by(const Cidr& subnet, const PoolRecord& holder) {
 }
 
 // The same pool is granted again when no network uses it, or the one that asks.
-Result<PoolClaim> grant_again(const PoolRecord& pool, const PoolWish& wish) {
-  if (!pool.network.empty() && pool.network != wish.network)
+Result<PoolClaim> grant_again(const PoolRecord& pool, const NewPool& request) {
+  if (!pool.network.empty() && pool.network != request.network)
     return fail(held_by(pool.subnet, pool));
-  PoolRecord renewed{pool.subnet,  wish.range, wish.gateway,
-                     wish.network, wish.owner, pool.revision};
-  if (!wish.gateway && !wish.network.empty() && pool.network == wish.network)
+  PoolRecord renewed{pool.subnet,     request.range, request.gateway,
+                     request.network, request.owner, pool.revision};
+  if (!request.gateway && !request.network.empty() && pool.network == request.network)
     renewed.gateway = pool.gateway;
   PoolClaim claim{.pool = renewed, .held = true};
   claim.change.preconditions = {{records::pool_key(pool.subnet), pool.revision}};
@@ -118,24 +119,27 @@ Result<Cidr> parse_pool_id(std::string_view id) {
   return pool;
 }
 
-Result<PoolClaim> Ipam::plan_pool(const PoolWish& wish, std::span<const Cidr> occupied) {
-  TRY_STATUS(check_wish(wish));
+Result<PoolClaim> Ipam::plan_pool(const NewPool& request, std::span<const Cidr> occupied) {
+  TRY_STATUS(check_request(request));
   // The guard is read first: a pool that is committed after this line and is not seen below changes
   // it.
   TRY(const auto guard, store_.get(records::kPoolGuard));
   TRY(const auto pools, list_pools());
-  PoolRecord pool{
-      .range = wish.range, .gateway = wish.gateway, .network = wish.network, .owner = wish.owner};
-  if (wish.subnet) {
-    pool.subnet = *wish.subnet;
+  PoolRecord pool{.range = request.range,
+                  .gateway = request.gateway,
+                  .network = request.network,
+                  .owner = request.owner};
+  if (request.subnet) {
+    pool.subnet = *request.subnet;
     for (const PoolRecord& other : pools) {
-      if (other.subnet == pool.subnet) return grant_again(other, wish);
+      if (other.subnet == pool.subnet) return grant_again(other, request);
       if (other.subnet.overlaps(pool.subnet)) return fail(held_by(pool.subnet, other));
     }
   } else {
     std::vector<Cidr> taken(occupied.begin(), occupied.end());
     for (const PoolRecord& other : pools) taken.push_back(other.subnet);
-    TRY(pool.subnet, choose_subnet(wish.family, wish.prefix_length, options_.ula_seed, taken));
+    TRY(pool.subnet,
+        choose_subnet(request.family, request.prefix_length, options_.ula_seed, taken));
   }
   return grant_new(pool, guard ? guard->revision : state::kAbsent);
 }
@@ -170,9 +174,9 @@ Result<Change> Ipam::remove_pool_plan(const Cidr& pool) {
   return change;
 }
 
-Result<PoolRecord> Ipam::create_pool(const PoolWish& wish, std::span<const Cidr> occupied) {
+Result<PoolRecord> Ipam::create_pool(const NewPool& request, std::span<const Cidr> occupied) {
   TRY(auto claim,
-      commit_plan(store_, "create an address pool", [&] { return plan_pool(wish, occupied); }));
+      commit_plan(store_, "create an address pool", [&] { return plan_pool(request, occupied); }));
   return claim.pool;
 }
 

@@ -58,7 +58,7 @@ class NftFirewall : public Firewall {
   Result<std::optional<std::vector<std::uint8_t>>> get(std::span<const std::uint8_t> request,
                                                        std::uint32_t seq);
   Result<SetShape> shape_of(std::string_view set);
-  Status wish(std::string_view nft_text);
+  Status request(std::string_view nft_text);
 
   const std::string table_;
   const bool detach_close_;
@@ -67,8 +67,8 @@ class NftFirewall : public Firewall {
   NetfilterSocket socket_;
   std::optional<NftText> text_;
   Removal removal_;
-  std::string wished_text_;  // what wished_ is the shape of
-  TableShape wished_;
+  std::string requested_text_;  // what requested_ is the shape of
+  TableShape requested_;
   bool destroyed_ = false;  // something was deleted: closing will wait
 };
 
@@ -292,28 +292,28 @@ Result<TableShape> read_shape(NetfilterSocket& socket, std::string_view table) {
 }
 
 // The shape that the text makes, from a namespace where nothing else is.
-Status NftFirewall::wish(std::string_view nft_text) {
-  if (wished_text_ == nft_text) return {};
+Status NftFirewall::request(std::string_view nft_text) {
+  if (requested_text_ == nft_text) return {};
   TRY(const UniqueFd netns, new_netns());
   const auto make_and_read = [&]() -> Status {
     TRY(NftText text, NftText::open());
     TRY_STATUS(text.run(nft_text).map([](const std::string&) {}));
     TRY(NetfilterSocket socket, NetfilterSocket::open());
-    TRY(wished_, read_shape(socket, table_));
+    TRY(requested_, read_shape(socket, table_));
     return {};
   };
   TRY_STATUS(in_netns(netns.get(), make_and_read));
-  wished_text_ = nft_text;
+  requested_text_ = nft_text;
   return {};
 }
 
 Result<std::string> NftFirewall::difference(std::string_view nft_text) {
   const std::lock_guard lock(mutex_);
-  if (const Status wished = wish(nft_text); !wished)
-    return fail(with_context(wished.error(),
+  if (const Status requested = request(nft_text); !requested)
+    return fail(with_context(requested.error(),
                              fmt::format("write firewall table inet {} for comparison", table_)));
   TRY(const TableShape have, read_shape(socket_, table_));
-  return first_difference(have, wished_);
+  return first_difference(have, requested_);
 }
 
 }  // namespace

@@ -132,9 +132,9 @@ Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
 }  // namespace
 
 void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses) {
-  constexpr std::chrono::milliseconds kPatience{200};
+  constexpr std::chrono::milliseconds kMostWait{200};
   constexpr std::chrono::microseconds kPause{50};
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
   for (const Cidr& each : addresses) {
     if (each.is_v4()) continue;
     while (!is_local(socket, each.address()) && std::chrono::steady_clock::now() < deadline)

@@ -29,7 +29,7 @@ namespace {
 constexpr std::pair<std::uint16_t, std::uint16_t> kDefaultRange{32768,
                                                                 60999};  // net/ipv4/af_inet.c
 
-struct Endpoint {
+struct SocketAddress {
   std::uint8_t proto;
   IpAddress address;
   std::uint16_t port;
@@ -116,7 +116,7 @@ std::optional<Holder> parse_holder(const MessageView& message, std::uint16_t por
 }
 
 // The process behind the socket that is in the way of `wanted`.
-std::string find_owner(const Endpoint& wanted) {
+std::string find_owner(const SocketAddress& wanted) {
   auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
   if (!socket) return {};
   std::string owner;
@@ -140,7 +140,7 @@ std::string find_owner(const Endpoint& wanted) {
 
 // 0, or the errno of a bind(2) to the endpoint. SO_REUSEADDR lets TCP ignore connections that only
 // linger; with UDP it would let two sockets share the port.
-Result<int> try_bind(const Endpoint& wanted) {
+Result<int> try_bind(const SocketAddress& wanted) {
   const int type = wanted.proto == IPPROTO_TCP   ? SOCK_STREAM
                    : wanted.proto == IPPROTO_UDP ? SOCK_DGRAM
                                                  : SOCK_SEQPACKET;
@@ -168,7 +168,7 @@ Result<int> try_bind(const Endpoint& wanted) {
                                                                                            : errno;
 }
 
-Status check_endpoint(const Endpoint& wanted) {
+Status check_endpoint(const SocketAddress& wanted) {
   TRY(const int error, try_bind(wanted));
   const std::string port = fmt::format("port {}/{}", wanted.port, proto_name(wanted.proto));
   switch (error) {

@@ -68,9 +68,9 @@ std::optional<IpAddress> of_default_route(int family, const char* nobody) {
 
 }  // namespace
 
-Result<IpAddress> underlay_address(std::string_view wish) {
-  if (const auto given = IpAddress::parse(wish)) return *given;
-  if (!wish.empty()) return of_interface(wish);
+Result<IpAddress> underlay_address(std::string_view request) {
+  if (const auto given = IpAddress::parse(request)) return *given;
+  if (!request.empty()) return of_interface(request);
   if (const auto v4 = of_default_route(AF_INET, "192.0.2.1")) return *v4;
   if (const auto v6 = of_default_route(AF_INET6, "2001:db8::1")) return *v6;
   return fail(Code::kNotFound,

@@ -30,7 +30,7 @@ bool is_link_local(const Cidr& address) {
   return kLinkLocal.contains(address.address());
 }
 
-DeviceChange device_difference(const SecureLinkSpec& spec, const DeviceDump& present) {
+DeviceChange device_difference(const WireguardLinkSpec& spec, const DeviceDump& present) {
   DeviceChange change;
   if (!(present.private_key == spec.private_key)) change.private_key = spec.private_key;
   if (present.state.port != spec.port) change.port = spec.port;
@@ -40,11 +40,11 @@ DeviceChange device_difference(const SecureLinkSpec& spec, const DeviceDump& pre
 
 // The connected route of an address comes with it, and is put back if somebody took it away. With
 // the kernel's own metric there is never a second one.
-NetlinkStep connected_route(const SecureLinkSpec& spec, int index, const Cidr& address) {
+NetlinkStep connected_route(const WireguardLinkSpec& spec, int index, const Cidr& address) {
   RouteSpec route{.destination = address.network()};
   if (!address.is_v4()) route.priority = kConnectedMetric6;
   return {add_route(index, route),
-          fmt::format("connect {} through secure link {}", address.network().to_string(),
+          fmt::format("connect {} through WireGuard link {}", address.network().to_string(),
                       spec.name.str()),
           EEXIST};
 }
@@ -53,26 +53,27 @@ bool has_whole_length(const Cidr& address) {
   return address.prefix_length() == address.address().bytes().size() * 8;
 }
 
-std::vector<NetlinkStep> address_steps(const SecureLinkSpec& spec, int index,
+std::vector<NetlinkStep> address_steps(const WireguardLinkSpec& spec, int index,
                                        const std::vector<Cidr>& present) {
   const std::string& name = spec.name.str();
   std::vector<NetlinkStep> steps;
   for (const Cidr& each : spec.addresses)
     if (std::ranges::find(present, each) == present.end())
       steps.push_back({add_address(index, each),
-                       fmt::format("add address {} to secure link {}", each.to_string(), name),
+                       fmt::format("add address {} to WireGuard link {}", each.to_string(), name),
                        EEXIST});
   for (const Cidr& each : present)
     if (!is_link_local(each) && std::ranges::find(spec.addresses, each) == spec.addresses.end())
-      steps.push_back({delete_address(index, each),
-                       fmt::format("take address {} from secure link {}", each.to_string(), name),
-                       EADDRNOTAVAIL});
+      steps.push_back(
+          {delete_address(index, each),
+           fmt::format("take address {} from WireGuard link {}", each.to_string(), name),
+           EADDRNOTAVAIL});
   for (const Cidr& each : spec.addresses)
     if (!has_whole_length(each)) steps.push_back(connected_route(spec, index, each));
   return steps;
 }
 
-Status explain_taken_port(const SecureLinkSpec& spec, Status done) {
+Status explain_taken_port(const WireguardLinkSpec& spec, Status done) {
   if (done || done.error().sys_errno != EADDRINUSE) return done;
   Error error = std::move(done).error();
   error.code = Code::kInUse;
@@ -82,21 +83,21 @@ Status explain_taken_port(const SecureLinkSpec& spec, Status done) {
 
 }  // namespace
 
-Result<std::unique_ptr<SecureLinks>> open_netlink_secure_links() {
+Result<std::unique_ptr<WireguardLinks>> open_netlink_wireguard_links() {
   TRY(NetlinkSocket route, NetlinkSocket::open(NETLINK_ROUTE));
   TRY(NetlinkSocket generic, NetlinkSocket::open(NETLINK_GENERIC));
   TRY(UniqueFd netns, current_netns());
-  return std::make_unique<NetlinkSecureLinks>(std::move(route), std::move(generic),
-                                              std::move(netns));
+  return std::make_unique<NetlinkWireguardLinks>(std::move(route), std::move(generic),
+                                                 std::move(netns));
 }
 
-Status NetlinkSecureLinks::request(NetlinkMessage message, std::string_view what,
-                                   const NetlinkSocket::OnMessage& on_message) {
+Status NetlinkWireguardLinks::request(NetlinkMessage message, std::string_view what,
+                                      const NetlinkSocket::OnMessage& on_message) {
   const std::lock_guard lock(route_mutex_);
   return route_.request(std::move(message), what, on_message);
 }
 
-Result<std::optional<Link>> NetlinkSecureLinks::find(const IfName& name, std::string_view what) {
+Result<std::optional<Link>> NetlinkWireguardLinks::find(const IfName& name, std::string_view what) {
   std::optional<Link> found;
   const Status asked = request(get_link(name), what, [&](const MessageView& message) {
     if (message.type != RTM_NEWLINK) return;
@@ -106,8 +107,8 @@ Result<std::optional<Link>> NetlinkSecureLinks::find(const IfName& name, std::st
   return found;
 }
 
-Result<int> NetlinkSecureLinks::index_of(const IfName& device) {
-  const std::string what = fmt::format("find secure link {}", device.str());
+Result<int> NetlinkWireguardLinks::index_of(const IfName& device) {
+  const std::string what = fmt::format("find WireGuard link {}", device.str());
   TRY(const std::optional<Link> present, find(device, what));
   if (!present) return fail_errno(ENODEV, what);
   if (present->kind != WG_GENL_NAME)
@@ -117,7 +118,7 @@ Result<int> NetlinkSecureLinks::index_of(const IfName& device) {
 
 // ---- the kernel's support
 
-Status NetlinkSecureLinks::probe() {
+Status NetlinkWireguardLinks::probe() {
   const std::lock_guard lock(support_mutex_);
   if (support_) return *support_;
   Status answer = ask_for_support();
@@ -125,7 +126,7 @@ Status NetlinkSecureLinks::probe() {
   return answer;
 }
 
-Status NetlinkSecureLinks::ask_for_support() {
+Status NetlinkWireguardLinks::ask_for_support() {
   int made = 0;
   const Status asked = request(create_impossible_wireguard(), "ask the kernel for WireGuard",
                                [&](const MessageView& message) {
@@ -141,7 +142,7 @@ Status NetlinkSecureLinks::ask_for_support() {
 }
 
 // Asked for each time: after the module was loaded anew the number may be another family's.
-Result<std::uint16_t> NetlinkSecureLinks::family() {
+Result<std::uint16_t> NetlinkWireguardLinks::family() {
   std::optional<std::uint16_t> number;
   const std::lock_guard lock(generic_mutex_);
   TRY_STATUS(generic_.request(look_up_family(WG_GENL_NAME), "find WireGuard's netlink family",
@@ -155,15 +156,16 @@ Result<std::uint16_t> NetlinkSecureLinks::family() {
 
 // ---- the device
 
-Result<SecureLink> NetlinkSecureLinks::ensure(const SecureLinkSpec& spec) {
+Result<WireguardLink> NetlinkWireguardLinks::ensure(const WireguardLinkSpec& spec) {
   TRY_STATUS(validate(spec));
   const std::string& name = spec.name.str();
-  TRY(std::optional<Link> present, find(spec.name, fmt::format("find secure link {}", name)));
+  TRY(std::optional<Link> present, find(spec.name, fmt::format("find WireGuard link {}", name)));
   if (present && present->kind != WG_GENL_NAME)
-    return fail(Code::kExists,
-                "make secure link {}: there is an interface of that name which is not WireGuard's "
-                "but {}",
-                name, present->kind.empty() ? "a device" : present->kind);
+    return fail(
+        Code::kExists,
+        "make WireGuard link {}: there is an interface of that name which is not WireGuard's "
+        "but {}",
+        name, present->kind.empty() ? "a device" : present->kind);
   const bool made = !present;
   if (made) {
     TRY_STATUS(probe());
@@ -174,11 +176,11 @@ Result<SecureLink> NetlinkSecureLinks::ensure(const SecureLinkSpec& spec) {
     if (made) (void)remove(spec.name);
     return fail(std::move(done).error());
   }
-  return SecureLink{.index = present->index, .fresh = made};
+  return WireguardLink{.index = present->index, .fresh = made};
 }
 
-Result<Link> NetlinkSecureLinks::make(const SecureLinkSpec& spec) {
-  const std::string what = fmt::format("make secure link {}", spec.name.str());
+Result<Link> NetlinkWireguardLinks::make(const WireguardLinkSpec& spec) {
+  const std::string what = fmt::format("make WireGuard link {}", spec.name.str());
   TRY_STATUS(request(create_wireguard(spec), what));
   TRY(const std::optional<Link> made, find(spec.name, what));
   if (!made || made->kind != WG_GENL_NAME)
@@ -187,7 +189,7 @@ Result<Link> NetlinkSecureLinks::make(const SecureLinkSpec& spec) {
 }
 
 // Addresses come last: their routes need a device that is up.
-Status NetlinkSecureLinks::mend(const SecureLinkSpec& spec, const Link& present) {
+Status NetlinkWireguardLinks::mend(const WireguardLinkSpec& spec, const Link& present) {
   TRY_STATUS(mend_device(spec, present.index));
   TRY_STATUS(mend_link(spec, present));
   Status done = mend_addresses(spec, present.index);
@@ -199,7 +201,7 @@ Status NetlinkSecureLinks::mend(const SecureLinkSpec& spec, const Link& present)
   return mend_addresses(spec, present.index);
 }
 
-Status NetlinkSecureLinks::mend_device(const SecureLinkSpec& spec, int index) {
+Status NetlinkWireguardLinks::mend_device(const WireguardLinkSpec& spec, int index) {
   TRY(const DeviceDump present, read(spec.name, index));
   const DeviceChange change = device_difference(spec, present);
   if (change.empty()) return {};
@@ -210,7 +212,7 @@ Status NetlinkSecureLinks::mend_device(const SecureLinkSpec& spec, int index) {
                              fmt::format("set up the keys and port of {}", spec.name.str())));
 }
 
-Status NetlinkSecureLinks::mend_link(const SecureLinkSpec& spec, const Link& present) {
+Status NetlinkWireguardLinks::mend_link(const WireguardLinkSpec& spec, const Link& present) {
   NetlinkMessage change =
       change_link(present.index, present.up ? LinkState::kKeep : LinkState::kUp);
   const bool resized = present.mtu != spec.mtu, renamed = present.alias != spec.alias;
@@ -219,16 +221,16 @@ Status NetlinkSecureLinks::mend_link(const SecureLinkSpec& spec, const Link& pre
   if (present.up && !resized && !renamed) return {};
   // The UDP sockets are opened when the device goes up (drivers/net/wireguard, wg_open).
   return explain_taken_port(
-      spec, request(std::move(change), fmt::format("set up secure link {}", spec.name.str())));
+      spec, request(std::move(change), fmt::format("set up WireGuard link {}", spec.name.str())));
 }
 
-Status NetlinkSecureLinks::mend_addresses(const SecureLinkSpec& spec, int index) {
+Status NetlinkWireguardLinks::mend_addresses(const WireguardLinkSpec& spec, int index) {
   TRY(const std::vector<Cidr> present, addresses(index));
   const std::lock_guard lock(route_mutex_);
   return route_.batch(address_steps(spec, index, present));
 }
 
-Result<std::vector<Cidr>> NetlinkSecureLinks::addresses(int index) {
+Result<std::vector<Cidr>> NetlinkWireguardLinks::addresses(int index) {
   std::vector<Cidr> found;
   const std::lock_guard lock(route_mutex_);
   for (const Family family : {Family::kV4, Family::kV6}) {
@@ -244,8 +246,8 @@ Result<std::vector<Cidr>> NetlinkSecureLinks::addresses(int index) {
   return found;
 }
 
-Status NetlinkSecureLinks::remove(const IfName& name) {
-  const std::string what = fmt::format("delete secure link {}", name.str());
+Status NetlinkWireguardLinks::remove(const IfName& name) {
+  const std::string what = fmt::format("delete WireGuard link {}", name.str());
   TRY(const std::optional<Link> present, find(name, what));
   if (!present) return {};
   if (present->kind != WG_GENL_NAME)
@@ -257,8 +259,8 @@ Status NetlinkSecureLinks::remove(const IfName& name) {
 
 // ---- peers
 
-Result<DeviceDump> NetlinkSecureLinks::read(const IfName& device, int index) {
-  const std::string what = fmt::format("read secure link {}", device.str());
+Result<DeviceDump> NetlinkWireguardLinks::read(const IfName& device, int index) {
+  const std::string what = fmt::format("read WireGuard link {}", device.str());
   TRY(const std::uint16_t number, family());
   DeviceDump dump;
   bool complete = true;
@@ -276,17 +278,17 @@ Result<DeviceDump> NetlinkSecureLinks::read(const IfName& device, int index) {
   return dump;
 }
 
-Result<SecureLinkState> NetlinkSecureLinks::dump(const IfName& device) {
+Result<WireguardLinkState> NetlinkWireguardLinks::dump(const IfName& device) {
   TRY(const int index, index_of(device));
   TRY(DeviceDump dump, read(device, index));
-  for (SecurePeerState& each : dump.state.peers) std::ranges::sort(each.peer.allowed_ips);
+  for (WireguardPeerState& each : dump.state.peers) std::ranges::sort(each.peer.allowed_ips);
   std::ranges::sort(dump.state.peers, {},
-                    [](const SecurePeerState& each) { return each.peer.key; });
+                    [](const WireguardPeerState& each) { return each.peer.key; });
   return std::move(dump.state);
 }
 
-Result<PeerChanges> NetlinkSecureLinks::set_peers(const IfName& device,
-                                                  std::span<const SecurePeer> wanted) {
+Result<WireguardPeerChanges> NetlinkWireguardLinks::set_peers(
+    const IfName& device, std::span<const WireguardPeer> wanted) {
   TRY(const int index, index_of(device));
   TRY(const DeviceDump held, read(device, index));
   TRY(const PeerPlan plan, plan_peers(held.state, wanted));
@@ -295,7 +297,7 @@ Result<PeerChanges> NetlinkSecureLinks::set_peers(const IfName& device,
     // One lock and one answer for each message: the kernel stops at the first peer that fails.
     const std::lock_guard lock(generic_mutex_);
     TRY_STATUS(generic_.request(std::move(message),
-                                fmt::format("change peers of secure link {}", device.str())));
+                                fmt::format("change peers of WireGuard link {}", device.str())));
   }
   return plan.changes;
 }

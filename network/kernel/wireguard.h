@@ -1,4 +1,4 @@
-// WireGuard devices as the encrypting underlay of overlay networks. NetlinkSecureLinks speaks
+// WireGuard devices as the encrypting underlay of overlay networks. NetlinkWireguardLinks speaks
 // rtnetlink and the generic netlink family "wireguard" over libmnl; tests/support has a fake; one
 // conformance suite runs over both.
 //
@@ -6,7 +6,7 @@
 //   local fd5c:…:a             192.0.2.1          192.0.2.2                      local fd5c:…:b
 //
 // Each host has one device with one address that follows from the ids of cluster and host
-// (secure_address), so that nobody has to give it out. The addresses of a cluster share a /64 that
+// (wireguard_address), so that nobody has to give it out. The addresses of a cluster share a /64 that
 // is connected through the device; an address of it that is no peer's leads nowhere, and nothing
 // leaves in the clear. A tunnel is encrypted when its `local` and the hosts of its entries are such
 // addresses: the containers' networks, addresses and entries know nothing of it.
@@ -36,10 +36,10 @@ constexpr unsigned wireguard_overhead(Family underlay) { return underlay == Fami
 
 // The host's address inside of the encrypted underlay, with the length of the cluster's prefix:
 // fd00::/8 (RFC 4193), 56 bits of the cluster's id, 64 bits of the host's. Of two of 1,000 hosts
-// with ids of their own the same with a probability of 2^-45; secure peers refuse such a pair.
-Cidr secure_address(std::string_view cluster_id, std::string_view host_id);
+// with ids of their own the same with a probability of 2^-45; WireGuard peers refuse such a pair.
+Cidr wireguard_address(std::string_view cluster_id, std::string_view host_id);
 
-struct SecureLinkSpec {
+struct WireguardLinkSpec {
   IfName name;
   PrivateKey private_key;
   std::uint16_t port = kWireguardPort;  // UDP, on every address of the host
@@ -48,7 +48,7 @@ struct SecureLinkSpec {
   std::string alias;
 };
 
-struct SecureLink {
+struct WireguardLink {
   int index = 0;
   bool fresh = false;  // it was made: it has no peers
 };
@@ -63,7 +63,7 @@ struct UdpEndpoint {
 };
 
 // Another host.
-struct SecurePeer {
+struct WireguardPeer {
   PublicKey key;
   // Nothing: it has to speak first.
   std::optional<UdpEndpoint> endpoint;
@@ -72,33 +72,33 @@ struct SecurePeer {
   std::vector<Cidr> allowed_ips;
   std::uint16_t keepalive = 0;  // seconds between packets that keep a NAT open; 0: none
 
-  bool operator==(const SecurePeer&) const = default;
+  bool operator==(const WireguardPeer&) const = default;
 };
 
-struct SecurePeerState {
-  SecurePeer peer;                       // allowed_ips in their order
+struct WireguardPeerState {
+  WireguardPeer peer;                    // allowed_ips in their order
   bool preshared = false;                // it has a preshared key, which is not ours
   std::int64_t last_handshake = 0;       // seconds since the epoch; 0: never
   std::uint64_t received = 0, sent = 0;  // bytes
 };
 
-struct SecureLinkState {
+struct WireguardLinkState {
   PublicKey key;
   std::uint16_t port = 0;
-  std::vector<SecurePeerState> peers;  // in the order of their keys
+  std::vector<WireguardPeerState> peers;  // in the order of their keys
 };
 
-struct PeerChanges {
+struct WireguardPeerChanges {
   std::size_t added = 0, changed = 0, removed = 0, unchanged = 0;
-  bool operator==(const PeerChanges&) const = default;
+  bool operator==(const WireguardPeerChanges&) const = default;
 };
 
 // Thread-safe. Every verb waits for the kernel's answer; none execs a program. No error holds a
 // private key. Two callers that change the peers of one device at the same time have to agree on
 // it.
-class SecureLinks {
+class WireguardLinks {
  public:
-  virtual ~SecureLinks() = default;
+  virtual ~WireguardLinks() = default;
 
   // Whether this kernel has WireGuard; loads its module. Leaves nothing, and the answer is kept.
   // kUnsupported: it has not.
@@ -106,7 +106,7 @@ class SecureLinks {
   // Makes the device or mends it: key, port, MTU, addresses, their routes, up. Its peers stay, and
   // their sessions, unless the key is another. kExists: the name is that of another kind of device.
   // kInUse: another program has the port. kUnsupported as in probe().
-  virtual Result<SecureLink> ensure(const SecureLinkSpec& spec) = 0;
+  virtual Result<WireguardLink> ensure(const WireguardLinkSpec& spec) = 0;
   // Gone already: succeeds. kExists: the device is not WireGuard's.
   virtual Status remove(const IfName& name) = 0;
 
@@ -115,14 +115,14 @@ class SecureLinks {
   // itself has moved is put back. An address moves from one peer to another without a gap.
   // After an error some of the changes may have been made; the same call again makes the rest.
   // kInvalid: a key or an address twice, an endpoint that is none, the device's own key.
-  virtual Result<PeerChanges> set_peers(const IfName& device,
-                                        std::span<const SecurePeer> wanted) = 0;
+  virtual Result<WireguardPeerChanges> set_peers(const IfName& device,
+                                                 std::span<const WireguardPeer> wanted) = 0;
   // kNotFound: no such device; kInvalid: it is not WireGuard's.
-  virtual Result<SecureLinkState> dump(const IfName& device) = 0;
+  virtual Result<WireguardLinkState> dump(const IfName& device) = 0;
 };
 
 // Works in the network namespace of the calling thread at the time of this call, from then on from
 // any thread. Succeeds without WireGuard: probe() says so.
-Result<std::unique_ptr<SecureLinks>> open_netlink_secure_links();
+Result<std::unique_ptr<WireguardLinks>> open_netlink_wireguard_links();
 
 }  // namespace fairlead::kernel

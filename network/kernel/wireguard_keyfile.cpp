@@ -30,14 +30,14 @@ struct SecretText {
 };
 
 Status check_owner_only(int fd, const std::string& path) {
-  struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return fail_errno(errno, "stat " + path);
-  if (!S_ISREG(facts.st_mode)) return fail(Code::kInvalid, "{} is no file", path);
-  if ((facts.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return fail_errno(errno, "stat " + path);
+  if (!S_ISREG(info.st_mode)) return fail(Code::kInvalid, "{} is no file", path);
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     return fail(Code::kInvalid,
                 "{} can be used by others than its owner (mode {:04o}), so the key in it is not "
                 "secret; delete it to have a new one made, or make it 0600 if you know better",
-                path, facts.st_mode & 07777U);
+                path, info.st_mode & 07777U);
   return {};
 }
 

@@ -158,7 +158,7 @@ bool read_allowed_ips(Bytes bytes, std::vector<Cidr>& into) {
   return complete;
 }
 
-bool read_peer_attribute(const Attribute& attribute, SecurePeerState& state) {
+bool read_peer_attribute(const Attribute& attribute, WireguardPeerState& state) {
   switch (attribute.type) {
     case WGPEER_A_PRESHARED_KEY:
       state.preshared = std::ranges::any_of(attribute.data, [](auto byte) { return byte != 0; });
@@ -186,7 +186,7 @@ bool read_peer_attribute(const Attribute& attribute, SecurePeerState& state) {
   return true;
 }
 
-bool read_peer(Bytes bytes, std::vector<SecurePeerState>& peers) {
+bool read_peer(Bytes bytes, std::vector<WireguardPeerState>& peers) {
   const Attributes attributes(bytes);
   const auto named = attributes.find(WGPEER_A_PUBLIC_KEY);
   const auto key = PublicKey::from_bytes(named ? named->data : Bytes());
@@ -228,7 +228,7 @@ bool read_device_attribute(const Attribute& attribute, DeviceDump& dump) {
 
 }  // namespace
 
-NetlinkMessage create_wireguard(const SecureLinkSpec& spec) {
+NetlinkMessage create_wireguard(const WireguardLinkSpec& spec) {
   NetlinkMessage message = new_link(LinkState::kKeep);
   message.put_text(IFLA_IFNAME, spec.name.str())
       .put_u32(IFLA_MTU, spec.mtu)

@@ -12,7 +12,7 @@
 namespace fairlead::kernel {
 
 // RTM_NEWLINK of the device, down.
-NetlinkMessage create_wireguard(const SecureLinkSpec& spec);
+NetlinkMessage create_wireguard(const WireguardLinkSpec& spec);
 // The same with an MTU that no device can have: EOPNOTSUPP where the kernel does not know the kind,
 // else EINVAL, and in both cases no device (net/core/rtnetlink.c, rtnl_create_link).
 NetlinkMessage create_impossible_wireguard();
@@ -41,7 +41,7 @@ NetlinkMessage get_device(std::uint16_t family, int index);
 // What parts of a dump say, put together. A peer or its addresses may be spread over several parts
 // in a row; peers are in the order of the kernel.
 struct DeviceDump {
-  SecureLinkState state;
+  WireguardLinkState state;
   PrivateKey private_key;
   std::uint32_t mark = 0;
 };

@@ -1,4 +1,4 @@
-// SecureLinks over rtnetlink and generic netlink.
+// WireguardLinks over rtnetlink and generic netlink.
 #pragma once
 
 #include <mutex>
@@ -11,16 +11,17 @@
 
 namespace fairlead::kernel {
 
-class NetlinkSecureLinks final : public SecureLinks {
+class NetlinkWireguardLinks final : public WireguardLinks {
  public:
-  NetlinkSecureLinks(NetlinkSocket route, NetlinkSocket generic, UniqueFd netns)
+  NetlinkWireguardLinks(NetlinkSocket route, NetlinkSocket generic, UniqueFd netns)
       : route_(std::move(route)), generic_(std::move(generic)), netns_(std::move(netns)) {}
 
   Status probe() override;
-  Result<SecureLink> ensure(const SecureLinkSpec& spec) override;
+  Result<WireguardLink> ensure(const WireguardLinkSpec& spec) override;
   Status remove(const IfName& name) override;
-  Result<PeerChanges> set_peers(const IfName& device, std::span<const SecurePeer> wanted) override;
-  Result<SecureLinkState> dump(const IfName& device) override;
+  Result<WireguardPeerChanges> set_peers(const IfName& device,
+                                         std::span<const WireguardPeer> wanted) override;
+  Result<WireguardLinkState> dump(const IfName& device) override;
 
  private:
   Status ask_for_support();
@@ -29,11 +30,11 @@ class NetlinkSecureLinks final : public SecureLinks {
   // Nothing when there is no such link.
   Result<std::optional<Link>> find(const IfName& name, std::string_view what);
   Result<int> index_of(const IfName& device);
-  Result<Link> make(const SecureLinkSpec& spec);
-  Status mend(const SecureLinkSpec& spec, const Link& present);
-  Status mend_device(const SecureLinkSpec& spec, int index);
-  Status mend_link(const SecureLinkSpec& spec, const Link& present);
-  Status mend_addresses(const SecureLinkSpec& spec, int index);
+  Result<Link> make(const WireguardLinkSpec& spec);
+  Status mend(const WireguardLinkSpec& spec, const Link& present);
+  Status mend_device(const WireguardLinkSpec& spec, int index);
+  Status mend_link(const WireguardLinkSpec& spec, const Link& present);
+  Status mend_addresses(const WireguardLinkSpec& spec, int index);
   Result<std::vector<Cidr>> addresses(int index);
   Result<std::uint16_t> family();
   Result<DeviceDump> read(const IfName& device, int index);

@@ -23,7 +23,7 @@ Addresses networks(std::span<const Cidr> addresses) {
   return {sorted.begin(), sorted.end()};
 }
 
-Status check_endpoint(const SecurePeer& peer) {
+Status check_endpoint(const WireguardPeer& peer) {
   if (!peer.endpoint) return {};
   const IpAddress& address = peer.endpoint->address;
   if (address.is_any() || address.is_multicast() || peer.endpoint->port == 0)
@@ -33,10 +33,10 @@ Status check_endpoint(const SecurePeer& peer) {
 }
 
 // The last one who wants an address would get it, and the others would be cut off in silence.
-Status check_peers(const SecureLinkState& held, std::span<const SecurePeer> wanted) {
+Status check_peers(const WireguardLinkState& held, std::span<const WireguardPeer> wanted) {
   std::set<PublicKey> keys;
   std::map<Cidr, PublicKey> owners;
-  for (const SecurePeer& peer : wanted) {
+  for (const WireguardPeer& peer : wanted) {
     const std::string name = peer.key.to_string();
     if (peer.key.empty()) return fail(Code::kInvalid, "a peer has no public key");
     if (peer.key == held.key) return fail(Code::kInvalid, "peer {}: is the device itself", name);
@@ -53,7 +53,7 @@ Status check_peers(const SecureLinkState& held, std::span<const SecurePeer> want
   return {};
 }
 
-PeerStep addition(const SecurePeer& peer) {
+PeerStep addition(const WireguardPeer& peer) {
   return {.verb = PeerStep::Verb::kAdd,
           .key = peer.key,
           .endpoint = peer.endpoint,
@@ -63,7 +63,7 @@ PeerStep addition(const SecurePeer& peer) {
 }
 
 // Nothing when the peer is as it should be.
-std::optional<PeerStep> difference(const SecurePeerState& held, const SecurePeer& wanted) {
+std::optional<PeerStep> difference(const WireguardPeerState& held, const WireguardPeer& wanted) {
   PeerStep step{.verb = PeerStep::Verb::kChange, .key = wanted.key};
   if (wanted.endpoint && held.peer.endpoint != wanted.endpoint) step.endpoint = wanted.endpoint;
   if (held.peer.keepalive != wanted.keepalive) step.keepalive = wanted.keepalive;
@@ -92,37 +92,37 @@ std::string UdpEndpoint::to_string() const {
                          : fmt::format("[{}]:{}", address.to_string(), port);
 }
 
-Cidr secure_address(std::string_view cluster_id, std::string_view host_id) {
+Cidr wireguard_address(std::string_view cluster_id, std::string_view host_id) {
   const std::string hex =
       "fd" + hash_hex(cluster_id, 14) + hash_hex(fmt::format("host {}", host_id), 16);
   return Cidr::of(*IpAddress::from_hex(hex), 64);
 }
 
-Status validate(const SecureLinkSpec& spec) {
+Status validate(const WireguardLinkSpec& spec) {
   const std::string& name = spec.name.str();
   if (spec.private_key.empty())
-    return fail(Code::kInvalid, "make secure link {}: there is no private key", name);
+    return fail(Code::kInvalid, "make WireGuard link {}: there is no private key", name);
   if (spec.port == 0)
-    return fail(Code::kInvalid, "make secure link {}: 0 is no port; use 1 to 65535", name);
+    return fail(Code::kInvalid, "make WireGuard link {}: 0 is no port; use 1 to 65535", name);
   unsigned smallest = kSmallestMtuV4;
   for (const Cidr& address : spec.addresses) {
     if (address.address().is_any() || address.address().is_multicast())
-      return fail(Code::kInvalid, "make secure link {}: {} is not an address of a host", name,
+      return fail(Code::kInvalid, "make WireGuard link {}: {} is not an address of a host", name,
                   address.to_string());
     if (!address.is_v4()) smallest = kSmallestMtuV6;
   }
   if (spec.mtu < smallest)
-    return fail(Code::kInvalid, "make secure link {}: its MTU of {} is too small; {} at least",
+    return fail(Code::kInvalid, "make WireGuard link {}: its MTU of {} is too small; {} at least",
                 name, spec.mtu, smallest);
   return {};
 }
 
-Result<PeerPlan> plan_peers(const SecureLinkState& held, std::span<const SecurePeer> wanted) {
+Result<PeerPlan> plan_peers(const WireguardLinkState& held, std::span<const WireguardPeer> wanted) {
   TRY_STATUS(check_peers(held, wanted));
-  std::map<PublicKey, const SecurePeerState*> present;
-  for (const SecurePeerState& each : held.peers) present[each.peer.key] = &each;
+  std::map<PublicKey, const WireguardPeerState*> present;
+  for (const WireguardPeerState& each : held.peers) present[each.peer.key] = &each;
   PeerPlan plan;
-  for (const SecurePeer& peer : wanted) {
+  for (const WireguardPeer& peer : wanted) {
     const auto found = present.find(peer.key);
     if (found == present.end()) {
       plan.steps.push_back(addition(peer));

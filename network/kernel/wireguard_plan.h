@@ -29,11 +29,11 @@ struct PeerPlan {
   // First those that give addresses, last the removals: an address that moves is taken from one
   // peer by giving it to the other.
   std::vector<PeerStep> steps;
-  PeerChanges changes;
+  WireguardPeerChanges changes;
 };
 
-// What SecureLinks says of kInvalid.
-Status validate(const SecureLinkSpec& spec);
-Result<PeerPlan> plan_peers(const SecureLinkState& held, std::span<const SecurePeer> wanted);
+// What WireguardLinks says of kInvalid.
+Status validate(const WireguardLinkSpec& spec);
+Result<PeerPlan> plan_peers(const WireguardLinkState& held, std::span<const WireguardPeer> wanted);
 
 }  // namespace fairlead::kernel

@@ -194,12 +194,12 @@ std::vector<Entry> entries_of(const NatUnderlay& underlay) {
         {.set = "tunnels",
          .key = key,
          .verdict = Verdict{.kind = Verdict::Kind::kGoto,
-                            .chain = tunnel.secure ? "secure_tunnel" : "plain_tunnel"}});
-    if (tunnel.secure) entries.push_back({.set = "secure_tunnels", .key = key});
+                            .chain = tunnel.encrypted ? "secure_tunnel" : "plain_tunnel"}});
+    if (tunnel.encrypted) entries.push_back({.set = "secure_tunnels", .key = key});
   }
   for (const IpAddress& host : underlay.hosts)
     entries.push_back({.set = suffixed("tunnel_hosts", host.family()), .key = {host}});
-  for (const IfName& link : underlay.secure_links)
+  for (const IfName& link : underlay.wireguard_links)
     entries.push_back({.set = "secure_links", .key = {link}});
   for (const std::uint16_t port : underlay.ports)
     entries.push_back({.set = "tunnel_ports", .key = {network::Proto::kUdp, port}});

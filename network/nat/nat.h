@@ -52,7 +52,7 @@ struct NatPort {
 struct NatTunnel {
   std::uint32_t vni = 0;
   std::uint16_t port = 4789;  // UDP
-  bool secure = false;        // only through a secure link, never in the clear
+  bool encrypted = false;     // only through a WireGuard link, never in the clear
 
   bool operator==(const NatTunnel&) const = default;
 };
@@ -61,10 +61,10 @@ struct NatTunnel {
 // same port (Docker's own overlay networks) have other VNIs and are left alone.
 struct NatUnderlay {
   std::vector<NatTunnel> tunnels;
-  // The addresses of the other hosts as the tunnels know them: of a secure tunnel those inside of
-  // the secure link.
+  // The addresses of the other hosts as the tunnels know them: of an encrypted tunnel those inside of
+  // the WireGuard link.
   std::vector<IpAddress> hosts;
-  std::vector<IfName> secure_links;  // devices that encrypt
+  std::vector<IfName> wireguard_links;  // devices that encrypt
   // UDP, of the tunnels of all hosts: containers send nothing there, whether this host has the
   // network or not. Empty where there is no cluster.
   std::vector<std::uint16_t> ports = {};
@@ -105,7 +105,7 @@ std::vector<kernel::ElementChange> unpublish(const NatPort& port);
 std::vector<kernel::ElementChange> change_ports(std::span<const NatPort> before,
                                                 std::span<const NatPort> after);
 // What comes or goes of the underlay. A tunnel is guarded from its admission on, so the hosts and
-// secure links that it needs come before it or with it.
+// WireGuard links that it needs come before it or with it.
 std::vector<kernel::ElementChange> admit_underlay(const NatUnderlay& part);
 std::vector<kernel::ElementChange> dismiss_underlay(const NatUnderlay& part);
 std::vector<kernel::ElementChange> change_underlay(const NatUnderlay& before,

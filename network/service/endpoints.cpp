@@ -109,7 +109,7 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
 }
 
 // Commits the intent: addresses, ports and the record in one transaction.
-Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& spec,
+Result<Endpoint> ServiceImpl::reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
                                                const Placement* placement) {
   if (held.network.internal && !spec.ports.empty())
     return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
@@ -121,7 +121,7 @@ Result<Endpoint> ServiceImpl::reserve_endpoint(Held& held, const EndpointSpec& s
   return freed ? try_reserve(held, spec, ports, placement) : reserved;
 }
 
-Result<Endpoint> ServiceImpl::try_reserve(Held& held, const EndpointSpec& spec,
+Result<Endpoint> ServiceImpl::try_reserve(LockedNetwork& held, const EndpointSpec& spec,
                                           std::span<const PortSpec> ports,
                                           const Placement* placement) {
   const Network& network = held.network;
@@ -144,7 +144,7 @@ Result<Endpoint> ServiceImpl::try_reserve(Held& held, const EndpointSpec& spec,
 
 // A record under this id that is not a living endpoint is what a killed process or a container that
 // is gone left: it is cleared away.
-Status ServiceImpl::clear_leftover(Held& held, const std::string& id) {
+Status ServiceImpl::clear_leftover(LockedNetwork& held, const std::string& id) {
   TRY(auto stored, records_.endpoint(held.network.id, id));
   if (!stored) return {};
   const Endpoint& endpoint = stored->value;
@@ -184,7 +184,8 @@ Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& pl
 
 // From the intent to the result: link, firewall, record. On failure nothing of the endpoint is
 // left.
-Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Placement& placement) {
+Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
+                                        const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
     TRY_STATUS(firewall_.ensure());  // the table is this store's, and no link is live without it
@@ -227,7 +228,7 @@ Result<Attachment> ServiceImpl::connect(Held& held, Endpoint endpoint, const Pla
                                                      held.network.name.str())));
 }
 
-Status ServiceImpl::take_down(Held& held, const Endpoint& endpoint) {
+Status ServiceImpl::take_down(LockedNetwork& held, const Endpoint& endpoint) {
   TRY_STATUS(firewall_.drop_ports(held.network, {&endpoint, 1}));
   TRY_STATUS(close_loopback(held.network, endpoint, endpoint.id));
   fault_point("endpoint.remove.firewall");
@@ -251,7 +252,7 @@ Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endp
   }
 }
 
-Status ServiceImpl::discard(Held& held, const Endpoint& endpoint, Fate fate) {
+Status ServiceImpl::discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate) {
   TRY_STATUS(take_down(held, endpoint));
   return forget_endpoint(held.network, endpoint, fate);
 }
@@ -282,7 +283,7 @@ Status ServiceImpl::remove_endpoint(const EndpointRef& ref) {
   return remove_held(*held, std::move(stored->value));
 }
 
-Status ServiceImpl::remove_held(Held& held, Endpoint endpoint) {
+Status ServiceImpl::remove_held(LockedNetwork& held, Endpoint endpoint) {
   endpoint.phase = Phase::kDeleting;
   TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
   fault_point("endpoint.remove.intent");

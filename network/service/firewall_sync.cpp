@@ -36,14 +36,14 @@ nat::NatUnderlay tunnel_of(const Network& network) {
   if (!network.overlay) return {};
   return {.tunnels = {{.vni = network.overlay->vni,
                        .port = network.overlay->port,
-                       .secure = network.options.encrypted}},
+                       .encrypted = network.options.encrypted}},
           .hosts = {},
-          .secure_links = {}};
+          .wireguard_links = {}};
 }
 
 nat::NatUnderlay underlay_of(const UnderlayRecord& record) {
   nat::NatUnderlay underlay{
-      .tunnels = {}, .hosts = record.hosts, .secure_links = record.secure_links};
+      .tunnels = {}, .hosts = record.hosts, .wireguard_links = record.wireguard_links};
   if (record.port) underlay.ports.push_back(*record.port);
   return underlay;
 }

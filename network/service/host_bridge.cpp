@@ -46,7 +46,7 @@ Result<bool> ServiceImpl::keep_bridge_mac(Network& network) {
   return true;
 }
 
-Status ServiceImpl::ready_bridge(Held& held) {
+Status ServiceImpl::ready_bridge(LockedNetwork& held) {
   TRY(const bool kept, keep_bridge_mac(held.network));
   if (!kept) return {};
   // The bridge was made anew, or the host started again: the network's addresses are gone as well.

@@ -41,17 +41,17 @@ const Subnet* subnet_of(const Network& network, const IpAddress& address) {
 
 Result<Cidr> ServiceImpl::request_for_container(const PoolRecord& pool,
                                                 std::optional<IpAddress> wanted, AddressUse use) {
-  const AddressWish wish{
+  const AddressRequest request{
       .owner = runtimes_own(), .use = use, .wanted = wanted, .since = parts_.unix_time()};
   if (use != AddressUse::kEndpoint || pool.network.empty())
-    return ipam_.allocate(pool.subnet, wish);
+    return ipam_.allocate(pool.subnet, request);
   TRY(const auto stored, records_.network({pool.network}));
-  auto given = allocate(stored.value, pool.subnet, wish);
+  auto given = allocate(stored.value, pool.subnet, request);
   fault_point("pool.address.leased");
   if (given) return given;
   TRY(auto held, hold({pool.network}));
   TRY(const bool freed, make_room(held, given.error(), {}));
-  return freed ? allocate(held.network, pool.subnet, wish) : given;
+  return freed ? allocate(held.network, pool.subnet, request) : given;
 }
 
 Status ServiceImpl::release_lease(const PoolRecord& pool, const IpAddress& address) {

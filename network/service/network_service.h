@@ -33,7 +33,7 @@ struct ServiceParts {
   std::function<long long()> unix_time;  // base/host.h
   // Nothing: this process knows of no other hosts. Networks over several hosts can be used and
   // removed then, and give out no addresses.
-  cluster::Doors* cluster = nullptr;
+  cluster::ClusterClient* cluster = nullptr;
   StoreMark mark{};  // of the store, on what is made in the kernel; empty: everything is its own
 };
 

@@ -167,16 +167,16 @@ Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
 
 Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& network,
                                         std::span<const Cidr> occupied) {
-  PoolWish wish{.subnet = spec.subnet,
-                .family = spec.subnet ? spec.subnet->family() : spec.family,
-                .range = spec.range,
-                .network = network.id,
-                .owner = network.name.str()};
+  NewPool request{.subnet = spec.subnet,
+                  .family = spec.subnet ? spec.subnet->family() : spec.family,
+                  .range = spec.range,
+                  .network = network.id,
+                  .owner = network.name.str()};
   if (spec.subnet && !spec.range) {  // the range that the runtime asked for together with the pool
     TRY(auto asked, ipam_.find_pool(*spec.subnet));
-    if (asked) wish.range = asked->range;
+    if (asked) request.range = asked->range;
   }
-  TRY(auto pool, ipam_.create_pool(wish, occupied));
+  TRY(auto pool, ipam_.create_pool(request, occupied));
   Subnet subnet{.subnet = pool.subnet,
                 .range = spec.range ? spec.range : pool.range,
                 .aux = spec.aux,

@@ -65,7 +65,7 @@ Status ServiceImpl::unpublish(const EndpointRef& ref) {
   return swap_ports(*held, *stored, {}).map([](const Endpoint&) {});
 }
 
-Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& before,
+Result<Endpoint> ServiceImpl::swap_ports(LockedNetwork& held, const Stored<Endpoint>& before,
                                          std::span<const PortSpec> ports) {
   const auto wanted = with_default_addresses(held.network, ports);
   const PortOwner owner{held.network.id, before.value.id};
@@ -95,7 +95,8 @@ Result<Endpoint> ServiceImpl::swap_ports(Held& held, const Stored<Endpoint>& bef
   return fail(with_context(programmed.error(), "publish ports"));
 }
 
-Status ServiceImpl::program_ports(Held& held, const Endpoint& before, const Endpoint& after) {
+Status ServiceImpl::program_ports(LockedNetwork& held, const Endpoint& before,
+                                  const Endpoint& after) {
   if (!after.joined) return {};
   TRY_STATUS(firewall_.ensure());
   if (before.ports.empty() != after.ports.empty())

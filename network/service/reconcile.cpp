@@ -144,12 +144,13 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
                              overlay_device(*network.overlay).str(), network.name.str()));
   auto endpoints = records_.endpoints(network.id);
   if (!endpoints) return note_failure(report, what, endpoints.error());
-  Held held{std::move(*guard), network, stored->revision, *driver};
+  LockedNetwork held{std::move(*guard), network, stored->revision, *driver};
   for (const Endpoint& endpoint : *endpoints) tidy_endpoint(held, endpoint, report);
   tidy_leases(held.network, report);
 }
 
-void ServiceImpl::tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report) {
+void ServiceImpl::tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint,
+                                ReconcileReport& report) {
   if (drop_if_dead(held, endpoint, report) || !endpoint.joined) return;
   const std::string what = name_of(held.network, endpoint);
   const auto mended = held.driver->mend(held.network, endpoint);
@@ -171,7 +172,8 @@ void ServiceImpl::tidy_loopback(const Network& listed, ReconcileReport& report) 
 }
 
 // True also when it should have gone and could not.
-bool ServiceImpl::drop_if_dead(Held& held, const Endpoint& endpoint, ReconcileReport& report) {
+bool ServiceImpl::drop_if_dead(LockedNetwork& held, const Endpoint& endpoint,
+                               ReconcileReport& report) {
   const std::string what = name_of(held.network, endpoint);
   const auto reason = reason_to_drop(held.network, endpoint);
   if (reason && reason->empty()) return false;
@@ -274,7 +276,7 @@ void ServiceImpl::await_vanishing(const Endpoint& endpoint,
 
 // What stands in the way of a request goes at once when it is nobody's, without the next reconcile:
 // where no daemon runs, there is none. Returns whether anything has gone.
-Result<bool> ServiceImpl::make_room(Held& held, const Error& refusal,
+Result<bool> ServiceImpl::make_room(LockedNetwork& held, const Error& refusal,
                                     std::span<const PortSpec> ports) {
   if (refusal.code == Code::kInUse) return make_room_at_ports(held, ports);
   if (refusal.code != Code::kExists && refusal.code != Code::kExhausted) return false;
@@ -289,11 +291,11 @@ Result<bool> ServiceImpl::make_room(Held& held, const Error& refusal,
   return !report.actions.empty();
 }
 
-Result<bool> ServiceImpl::make_room_at_ports(Held& held, std::span<const PortSpec> ports) {
+Result<bool> ServiceImpl::make_room_at_ports(LockedNetwork& held, std::span<const PortSpec> ports) {
   ReconcileReport report;
   bool orphaned = false;
   const auto end = std::chrono::steady_clock::now() + kVanishingTime;
-  const auto look_at = [&](Held& at, const std::string& endpoint_id) -> Status {
+  const auto look_at = [&](LockedNetwork& at, const std::string& endpoint_id) -> Status {
     TRY(const auto stored, records_.endpoint(at.network.id, endpoint_id));
     if (stored) {
       await_vanishing(stored->value, end);

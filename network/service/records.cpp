@@ -343,7 +343,7 @@ Result<std::vector<PortClaim>> decode_claims(std::string_view text) {
 std::string encode(const UnderlayRecord& underlay) {
   Json json{{"hosts", Json::array()}, {"secure_links", Json::array()}};
   for (const IpAddress& host : underlay.hosts) json["hosts"].push_back(host.to_string());
-  for (const IfName& link : underlay.secure_links) json["secure_links"].push_back(link.str());
+  for (const IfName& link : underlay.wireguard_links) json["secure_links"].push_back(link.str());
   if (underlay.port) json["port"] = *underlay.port;
   return json::dump(json);
 }
@@ -356,14 +356,14 @@ Result<UnderlayRecord> decode_underlay(std::string_view text) {
   // An older record has none, and is of a host in a cluster.
   TRY(const auto port, object.integer_or("port", 1, 65535, OverlayParams().port));
   UnderlayRecord underlay{
-      .hosts = {}, .secure_links = {}, .port = static_cast<std::uint16_t>(port)};
+      .hosts = {}, .wireguard_links = {}, .port = static_cast<std::uint16_t>(port)};
   for (const std::string& text_of_host : hosts) {
     TRY(auto host, IpAddress::parse(text_of_host));
     underlay.hosts.push_back(host);
   }
   for (const std::string& name : links) {
     TRY(auto link, stored_ifname(name));
-    underlay.secure_links.push_back(std::move(link));
+    underlay.wireguard_links.push_back(std::move(link));
   }
   return underlay;
 }

@@ -33,7 +33,7 @@ Result<std::vector<PortClaim>> decode_claims(std::string_view text);
 // From where packets of tunnels are taken: cluster::UnderlayGuard.
 struct UnderlayRecord {
   std::vector<IpAddress> hosts;
-  std::vector<IfName> secure_links;
+  std::vector<IfName> wireguard_links;
   // UDP, of the tunnels. Nothing: this host was never in a cluster, and there is no record.
   std::optional<std::uint16_t> port{};
 

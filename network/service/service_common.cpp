@@ -43,16 +43,16 @@ Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {
               fmt::join(known, ", "));
 }
 
-Result<Held> ServiceImpl::hold_in_any_phase(const NetworkRef& ref,
-                                            std::chrono::milliseconds deadline) {
+Result<LockedNetwork> ServiceImpl::hold_in_any_phase(const NetworkRef& ref,
+                                                     std::chrono::milliseconds deadline) {
   TRY(auto id, records_.network_id(ref));
   TRY(auto guard, lock_network(id, deadline));
   TRY(auto stored, records_.network({id}));
   TRY(Driver * driver, driver_of(stored.value.options));
-  return Held{std::move(guard), std::move(stored.value), stored.revision, driver};
+  return LockedNetwork{std::move(guard), std::move(stored.value), stored.revision, driver};
 }
 
-Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
+Result<LockedNetwork> ServiceImpl::hold(const NetworkRef& ref) {
   for (bool waited = false;; waited = true) {
     {
       TRY(auto held, hold_in_any_phase(ref, kLockDeadline));
@@ -66,10 +66,10 @@ Result<Held> ServiceImpl::hold(const NetworkRef& ref) {
   }
 }
 
-Result<std::optional<Held>> ServiceImpl::hold_if_any(const NetworkRef& ref) {
+Result<std::optional<LockedNetwork>> ServiceImpl::hold_if_any(const NetworkRef& ref) {
   {
     auto held = hold_in_any_phase(ref, kRemovalDeadline);
-    if (!held && held.error().code == Code::kNotFound) return std::optional<Held>();
+    if (!held && held.error().code == Code::kNotFound) return std::optional<LockedNetwork>();
     if (!held) return fail(held.error());
     if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
   }
@@ -77,15 +77,15 @@ Result<std::optional<Held>> ServiceImpl::hold_if_any(const NetworkRef& ref) {
 }
 
 // One that is unfinished although the lock of all networks is free was left so by a crash.
-Result<std::optional<Held>> ServiceImpl::hold_unfinished(const NetworkRef& ref) {
+Result<std::optional<LockedNetwork>> ServiceImpl::hold_unfinished(const NetworkRef& ref) {
   const auto networks_guard = parts_.locks.lock("networks", kRemovalDeadline);
   if (!networks_guard) return fail(networks_guard.error());
   auto held = hold_in_any_phase(ref, kRemovalDeadline);
-  if (!held && held.error().code == Code::kNotFound) return std::optional<Held>();
+  if (!held && held.error().code == Code::kNotFound) return std::optional<LockedNetwork>();
   if (!held) return fail(held.error());
   if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
   TRY_STATUS(purge_network(held->network));
-  return std::optional<Held>();
+  return std::optional<LockedNetwork>();
 }
 
 Status ServiceImpl::commit(state::Txn txn) {

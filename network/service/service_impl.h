@@ -17,7 +17,7 @@
 namespace fairlead::network {
 
 // A network under its lock, with its driver.
-struct Held {
+struct LockedNetwork {
   NamedLocks::Guard guard;
   Network network;
   std::int64_t revision = 0;
@@ -65,7 +65,7 @@ class ServiceImpl : public CoreNetworkService {
 
   Status guard_tunnels() override;
   Status guard_underlay(const std::vector<IpAddress>& hosts,
-                        const std::vector<IfName>& secure_links) override;
+                        const std::vector<IfName>& wireguard_links) override;
 
  private:
   static constexpr std::chrono::milliseconds kLockDeadline{8000};
@@ -95,14 +95,14 @@ class ServiceImpl : public CoreNetworkService {
   Result<NamedLocks::Guard> lock_underlay(std::chrono::milliseconds deadline = kLockDeadline);
   Result<NamedLocks::Guard> lock_network(const std::string& id,
                                          std::chrono::milliseconds deadline = kLockDeadline);
-  Result<Held> hold_in_any_phase(const NetworkRef& ref,
-                                 std::chrono::milliseconds deadline);  // lock, then read
+  Result<LockedNetwork> hold_in_any_phase(const NetworkRef& ref,
+                                          std::chrono::milliseconds deadline);  // lock, then read
   // One that is being made is waited for, one that is being removed too.
-  Result<Held> hold(const NetworkRef& ref);
+  Result<LockedNetwork> hold(const NetworkRef& ref);
   // As hold, for verbs that take away: nothing where there is no such network. One that a crash
   // left half made or half removed goes as a whole.
-  Result<std::optional<Held>> hold_if_any(const NetworkRef& ref);
-  Result<std::optional<Held>> hold_unfinished(const NetworkRef& ref);
+  Result<std::optional<LockedNetwork>> hold_if_any(const NetworkRef& ref);
+  Result<std::optional<LockedNetwork>> hold_unfinished(const NetworkRef& ref);
   Result<Driver*> driver_of(const NetworkOptions& options);
   Status commit(state::Txn txn);
 
@@ -122,32 +122,32 @@ class ServiceImpl : public CoreNetworkService {
   Result<Network> create_shared(const NetworkSpec& spec);
   Result<std::vector<Cidr>> occupied_here();
   Result<Pool> request_shared_pool(const PoolRequest& request);
-  Result<Claim> plan_address(const Network& network, const Cidr& subnet, AddressWish wish,
+  Result<Claim> plan_address(const Network& network, const Cidr& subnet, AddressRequest request,
                              unsigned attempt, state::Txn& txn);
-  Result<Claim> plan_offered(const Network& network, const Cidr& subnet, AddressWish wish,
+  Result<Claim> plan_offered(const Network& network, const Cidr& subnet, AddressRequest request,
                              unsigned attempt, state::Txn& txn);
-  Result<Claim> plan_here(const Network& network, const Cidr& subnet, const AddressWish& wish,
+  Result<Claim> plan_here(const Network& network, const Cidr& subnet, const AddressRequest& request,
                           unsigned attempt);
-  Result<Cidr> allocate(const Network& network, const Cidr& subnet, const AddressWish& wish);
+  Result<Cidr> allocate(const Network& network, const Cidr& subnet, const AddressRequest& request);
   void give_back(const Network& network, std::span<const Cidr> addresses);
   Status move_tunnel(Stored<Network>& stored);
   Status change_underlay(const std::function<void(UnderlayRecord&)>& change);
 
   // endpoints.cpp
   Status validate(const EndpointSpec& spec) const;
-  Status clear_leftover(Held& held, const std::string& id);
-  Result<Endpoint> reserve_endpoint(Held& held, const EndpointSpec& spec,
+  Status clear_leftover(LockedNetwork& held, const std::string& id);
+  Result<Endpoint> reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
                                     const Placement* placement);
-  Result<Endpoint> try_reserve(Held& held, const EndpointSpec& spec,
+  Result<Endpoint> try_reserve(LockedNetwork& held, const EndpointSpec& spec,
                                std::span<const PortSpec> ports, const Placement* placement);
   Result<Endpoint> draft(const Network& network, const EndpointSpec& spec) const;
   Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
-  Result<Attachment> connect(Held& held, Endpoint endpoint, const Placement& placement);
-  Status take_down(Held& held, const Endpoint& endpoint);
-  Status discard(Held& held, const Endpoint& endpoint, Fate fate);  // take_down and forget
+  Result<Attachment> connect(LockedNetwork& held, Endpoint endpoint, const Placement& placement);
+  Status take_down(LockedNetwork& held, const Endpoint& endpoint);
+  Status discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate);  // take_down and forget
   Status forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate);
-  Status remove_held(Held& held, Endpoint endpoint);
+  Status remove_held(LockedNetwork& held, Endpoint endpoint);
 
   // leases.cpp
   Result<Cidr> request_for_container(const PoolRecord& pool, std::optional<IpAddress> wanted,
@@ -167,9 +167,9 @@ class ServiceImpl : public CoreNetworkService {
   // ports.cpp
   static std::vector<PortSpec> with_default_addresses(const Network& network,
                                                       std::span<const PortSpec> ports);
-  Result<Endpoint> swap_ports(Held& held, const Stored<Endpoint>& before,
+  Result<Endpoint> swap_ports(LockedNetwork& held, const Stored<Endpoint>& before,
                               std::span<const PortSpec> ports);
-  Status program_ports(Held& held, const Endpoint& before, const Endpoint& after);
+  Status program_ports(LockedNetwork& held, const Endpoint& before, const Endpoint& after);
   void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
 
   // host_bridge.cpp
@@ -177,7 +177,7 @@ class ServiceImpl : public CoreNetworkService {
   // Tells a foreign bridge to keep its MAC, once in a boot and when it is another bridge. Returns
   // whether that was so; the record is to be stored then.
   Result<bool> keep_bridge_mac(Network& network);
-  Status ready_bridge(Held& held);  // for an endpoint
+  Status ready_bridge(LockedNetwork& held);  // for an endpoint
   // route_localnet is on while an endpoint of the network needs it. It comes after the rules that
   // keep neighbours out, and goes before them.
   Status open_loopback(Network& network, const Endpoint& endpoint);
@@ -191,13 +191,14 @@ class ServiceImpl : public CoreNetworkService {
   // reconcile.cpp
   bool mend_table(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_network(const Network& network, ReconcileReport& report);
-  void tidy_endpoint(Held& held, const Endpoint& endpoint, ReconcileReport& report);
+  void tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
   void tidy_loopback(const Network& network, ReconcileReport& report);
-  bool drop_if_dead(Held& held, const Endpoint& endpoint, ReconcileReport& report);
+  bool drop_if_dead(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
   Result<std::string> reason_to_drop(const Network& network, const Endpoint& endpoint);
   void await_vanishing(const Endpoint& endpoint, std::chrono::steady_clock::time_point end);
-  Result<bool> make_room(Held& held, const Error& refusal, std::span<const PortSpec> ports);
-  Result<bool> make_room_at_ports(Held& held, std::span<const PortSpec> ports);
+  Result<bool> make_room(LockedNetwork& held, const Error& refusal,
+                         std::span<const PortSpec> ports);
+  Result<bool> make_room_at_ports(LockedNetwork& held, std::span<const PortSpec> ports);
   std::size_t tidy_leases(const Network& network, ReconcileReport& report);
   void tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);
   Status look_for_strays(const Network& network, ServiceStatus& status);

@@ -82,7 +82,7 @@ Result<Network> ServiceImpl::create_shared(const NetworkSpec& spec) {
 Result<Pool> ServiceImpl::request_shared_pool(const PoolRequest& request) {
   const Family family = request.subnet ? request.subnet->family() : request.family;
   const std::string& name = request.join->str();
-  PoolWish wish{.subnet = request.subnet, .family = family, .range = request.range, .owner = name};
+  NewPool wanted{.subnet = request.subnet, .family = family, .range = request.range, .owner = name};
   const auto shared = parts_.cluster->networks().inspect(name);
   if (!shared && shared.error().code != Code::kNotFound) return fail(shared.error());
   if (shared) {
@@ -91,31 +91,31 @@ Result<Pool> ServiceImpl::request_shared_pool(const PoolRequest& request) {
     if (request.subnet && *request.subnet != subnet->subnet)
       return fail(Code::kConflict, "network {} has the subnet {}, not {}", name,
                   subnet->subnet.to_string(), request.subnet->to_string());
-    wish.subnet = subnet->subnet;
-    wish.range = subnet->range;
-    wish.gateway = subnet->gateway;
-  } else if (!wish.subnet) {
+    wanted.subnet = subnet->subnet;
+    wanted.range = subnet->range;
+    wanted.gateway = subnet->gateway;
+  } else if (!wanted.subnet) {
     TRY(const auto occupied, occupied_here());
-    TRY(wish.subnet, parts_.cluster->networks().free_subnet(family, occupied));
+    TRY(wanted.subnet, parts_.cluster->networks().free_subnet(family, occupied));
   }
-  TRY(const auto pool, ipam_.create_pool(wish));
-  return Pool{pool.subnet.to_string(), pool.subnet, pool.range, wish.gateway};
+  TRY(const auto pool, ipam_.create_pool(wanted));
+  return Pool{pool.subnet.to_string(), pool.subnet, pool.range, wanted.gateway};
 }
 
 // ---- addresses
 
 Result<Claim> ServiceImpl::plan_address(const Network& network, const Cidr& subnet,
-                                        AddressWish wish, unsigned attempt, state::Txn& txn) {
-  if (!network.overlay) return plan_here(network, subnet, wish, attempt);
+                                        AddressRequest request, unsigned attempt, state::Txn& txn) {
+  if (!network.overlay) return plan_here(network, subnet, request, attempt);
   if (parts_.cluster == nullptr) return no_cluster(network.name);
-  if (!wish.ranges.empty())
+  if (!request.ranges.empty())
     return fail(Code::kUnsupported,
                 "ranges of addresses are not for networks over several hosts: each host gives out "
                 "its own part of {}",
                 subnet.to_string());
   for (unsigned extensions = 0;; ++extensions) {
-    auto claim = plan_offered(network, subnet, wish, attempt, txn);
-    const bool full = !claim && claim.error().code == Code::kExhausted && !wish.wanted;
+    auto claim = plan_offered(network, subnet, request, attempt, txn);
+    const bool full = !claim && claim.error().code == Code::kExhausted && !request.wanted;
     if (!full || extensions >= kMostExtensions) return claim;
     TRY_STATUS(parts_.cluster->addresses().extend(network.id, subnet.family()));
   }
@@ -123,16 +123,16 @@ Result<Claim> ServiceImpl::plan_address(const Network& network, const Cidr& subn
 
 // Of the addresses that are this host's to give, and only as long as they are.
 Result<Claim> ServiceImpl::plan_offered(const Network& network, const Cidr& subnet,
-                                        AddressWish wish, unsigned attempt, state::Txn& txn) {
+                                        AddressRequest request, unsigned attempt, state::Txn& txn) {
   TRY(auto offer, parts_.cluster->addresses().offer({.network_id = network.id,
-                                                     .endpoint_id = wish.owner,
+                                                     .endpoint_id = request.owner,
                                                      .family = subnet.family(),
-                                                     .wanted = wish.wanted}));
+                                                     .wanted = request.wanted}));
   if (offer.exact)
-    wish.wanted = offer.exact;
+    request.wanted = offer.exact;
   else
-    wish.ranges = std::move(offer.ranges);
-  TRY(auto claim, plan_here(network, subnet, wish, attempt));
+    request.ranges = std::move(offer.ranges);
+  TRY(auto claim, plan_here(network, subnet, request, attempt));
   for (const cluster::LocalGuard& guard : offer.guards) {
     const bool known = std::ranges::any_of(
         txn.preconditions, [&](const auto& present) { return present.key == guard.key; });
@@ -143,20 +143,20 @@ Result<Claim> ServiceImpl::plan_offered(const Network& network, const Cidr& subn
 
 // A refusal names who has the address.
 Result<Claim> ServiceImpl::plan_here(const Network& network, const Cidr& subnet,
-                                     const AddressWish& wish, unsigned attempt) {
-  auto claim = ipam_.plan(subnet, wish, attempt);
-  if (claim || claim.error().code != Code::kExists || !wish.wanted) return claim;
-  const std::string holder = holder_of(network, subnet, *wish.wanted);
+                                     const AddressRequest& request, unsigned attempt) {
+  auto claim = ipam_.plan(subnet, request, attempt);
+  if (claim || claim.error().code != Code::kExists || !request.wanted) return claim;
+  const std::string holder = holder_of(network, subnet, *request.wanted);
   if (holder.empty()) return claim;
-  return fail(Code::kExists, "address {} of {} is taken by {}", wish.wanted->to_string(),
+  return fail(Code::kExists, "address {} of {} is taken by {}", request.wanted->to_string(),
               subnet.to_string(), holder);
 }
 
 Result<Cidr> ServiceImpl::allocate(const Network& network, const Cidr& subnet,
-                                   const AddressWish& wish) {
+                                   const AddressRequest& request) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
-    TRY(const auto claim, plan_address(network, subnet, wish, attempt, txn));
+    TRY(const auto claim, plan_address(network, subnet, request, attempt, txn));
     claim.change.add_to(txn);
     const Status done = commit(std::move(txn));
     if (done) return claim.address;
@@ -177,9 +177,9 @@ Status ServiceImpl::guard_tunnels() {
 }
 
 Status ServiceImpl::guard_underlay(const std::vector<IpAddress>& hosts,
-                                   const std::vector<IfName>& secure_links) {
+                                   const std::vector<IfName>& wireguard_links) {
   return change_underlay([&](UnderlayRecord& record) {
-    record = {.hosts = hosts, .secure_links = secure_links, .port = OverlayParams().port};
+    record = {.hosts = hosts, .wireguard_links = wireguard_links, .port = OverlayParams().port};
   });
 }
 

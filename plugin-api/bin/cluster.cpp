@@ -20,29 +20,29 @@ namespace {
 
 // The device that encrypts, where the kernel can.
 struct Secure {
-  std::unique_ptr<kernel::SecureLinks> links;
-  std::optional<kernel::SecureLinkSpec> spec;
+  std::unique_ptr<kernel::WireguardLinks> links;
+  std::optional<kernel::WireguardLinkSpec> spec;
 
-  std::optional<network::SecurePart> part() const {
+  std::optional<network::WireguardPart> part() const {
     if (!spec) return std::nullopt;
-    return network::SecurePart{*links, *spec};
+    return network::WireguardPart{*links, *spec};
   }
 };
 
 class EtcdCluster : public ClusterPart {
  public:
-  EtcdCluster(std::unique_ptr<state::EtcdStore> store, Secure secure, state::Store& local,
-              kernel::Tunnels& tunnels, const std::string& name, network::cluster::HostFacts host,
+  EtcdCluster(std::unique_ptr<state::EtcdStore> store, Secure wireguard, state::Store& local,
+              kernel::Tunnels& tunnels, const std::string& name, network::cluster::HostInfo host,
               const std::string& snapshots)
       : store_(std::move(store)),
-        secure_(std::move(secure)),
+        wireguard_(std::move(wireguard)),
         agent_(network::make_agent({.local = local,
                                     .shared = *store_,
                                     .leases = *store_,
                                     .tunnels = tunnels,
                                     .cluster = name,
                                     .host = std::move(host),
-                                    .secure = secure_.part(),
+                                    .wireguard = wireguard_.part(),
                                     .snapshots = snapshots,
                                     .boot_id = boot_id(),
                                     .members = [this] { return members(); }})) {}
@@ -62,7 +62,7 @@ class EtcdCluster : public ClusterPart {
   }
 
   std::unique_ptr<state::EtcdStore> store_;
-  Secure secure_;
+  Secure wireguard_;
   std::unique_ptr<network::Agent> agent_;
 };
 
@@ -71,26 +71,26 @@ constexpr const char* kSecureLink = "flw0";
 // Encrypted networks are for hosts whose kernel has WireGuard: another one says so when it is to
 // join one, and takes part in all the others.
 Result<Secure> open_secure(const Paths& paths, const ClusterConfig& config,
-                           network::cluster::HostFacts& facts) {
-  Secure secure;
-  TRY(secure.links, kernel::open_netlink_secure_links());
-  const Status probed = secure.links->probe();
+                           network::cluster::HostInfo& info) {
+  Secure wireguard;
+  TRY(wireguard.links, kernel::open_netlink_wireguard_links());
+  const Status probed = wireguard.links->probe();
   if (!probed && probed.error().code == Code::kUnsupported) {
     log::info("no encrypted networks on this host", {{"cause", probed.error().text}});
-    return secure;
+    return wireguard;
   }
   TRY_STATUS(probed);
-  kernel::SecureLinkSpec spec{.port = config.wireguard_port, .alias = "fairlead " + config.name};
+  kernel::WireguardLinkSpec spec{.port = config.wireguard_port, .alias = "fairlead " + config.name};
   TRY(spec.name, IfName::parse(kSecureLink));
   TRY(spec.private_key, kernel::load_or_make_private_key(paths.state_dir));
   TRY(const auto public_key, kernel::public_key_of(spec.private_key));
-  const Cidr address = kernel::secure_address("fairlead/" + config.name, facts.id);
+  const Cidr address = kernel::wireguard_address("fairlead/" + config.name, info.id);
   spec.addresses = {address};
-  spec.mtu = facts.underlay_mtu - kernel::wireguard_overhead(facts.vtep.family());
-  TRY_STATUS(secure.links->ensure(spec).map([](const kernel::SecureLink&) {}));
-  facts.secure = {public_key.to_string(), spec.port, address.address()};
-  secure.spec = std::move(spec);
-  return secure;
+  spec.mtu = info.underlay_mtu - kernel::wireguard_overhead(info.vtep.family());
+  TRY_STATUS(wireguard.links->ensure(spec).map([](const kernel::WireguardLink&) {}));
+  info.wireguard = {public_key.to_string(), spec.port, address.address()};
+  wireguard.spec = std::move(spec);
+  return wireguard;
 }
 
 std::string host_name() {
@@ -99,29 +99,29 @@ std::string host_name() {
   return name.data();
 }
 
-Result<network::cluster::HostFacts> facts_of(const Paths& paths, const ClusterConfig& config,
-                                             kernel::Tunnels& tunnels) {
-  network::cluster::HostFacts facts{.name = config.host.empty() ? host_name() : config.host,
-                                    .version = std::string(kVersion)};
-  TRY(facts.id, network::cluster::load_or_make_host_id(paths.state_dir));
+Result<network::cluster::HostInfo> info_of(const Paths& paths, const ClusterConfig& config,
+                                           kernel::Tunnels& tunnels) {
+  network::cluster::HostInfo info{.name = config.host.empty() ? host_name() : config.host,
+                                  .version = std::string(kVersion)};
+  TRY(info.id, network::cluster::load_or_make_host_id(paths.state_dir));
   auto vtep = kernel::underlay_address(config.address);
   if (!vtep) return fail(with_context(vtep.error(), "cluster.address"));
-  facts.vtep = *vtep;
-  TRY(facts.underlay_mtu, tunnels.underlay_mtu(facts.vtep));
-  return facts;
+  info.vtep = *vtep;
+  TRY(info.underlay_mtu, tunnels.underlay_mtu(info.vtep));
+  return info;
 }
 
 Result<std::unique_ptr<ClusterPart>> open_cluster(const Paths& paths, const ClusterConfig& config,
                                                   state::Store& local, kernel::Tunnels& tunnels) {
-  TRY(auto facts, facts_of(paths, config, tunnels));
-  TRY(auto secure, open_secure(paths, config, facts));
+  TRY(auto info, info_of(paths, config, tunnels));
+  TRY(auto wireguard, open_secure(paths, config, info));
   TRY(auto store, state::open_etcd_store(config.etcd));
   const std::string snapshots = paths.state_dir + "/cluster";
   std::error_code failed;
   std::filesystem::create_directories(snapshots, failed);
   if (failed) return fail(Code::kIo, "make the folder {}: {}", snapshots, failed.message());
-  return std::make_unique<EtcdCluster>(std::move(store), std::move(secure), local, tunnels,
-                                       config.name, std::move(facts), snapshots);
+  return std::make_unique<EtcdCluster>(std::move(store), std::move(wireguard), local, tunnels,
+                                       config.name, std::move(info), snapshots);
 }
 
 }  // namespace

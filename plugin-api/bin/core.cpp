@@ -63,7 +63,7 @@ class WiredCore : public Core {
   void finish() override { links_->finish_removals(); }
 
  private:
-  VolumeDoors& made() {
+  VolumeServices& made() {
     if (make_volumes_ == nullptr) std::abort();  // opened without them
     std::call_once(volumes_made_, [this] { volumes_ = make_volumes_(paths_, *store_, locks_); });
     return *volumes_;
@@ -91,7 +91,7 @@ class WiredCore : public Core {
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> networks_;
   std::once_flag volumes_made_;
-  std::unique_ptr<VolumeDoors> volumes_;
+  std::unique_ptr<VolumeServices> volumes_;
 };
 
 // The folder is told by its one name, whatever links lead to it.

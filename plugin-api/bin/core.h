@@ -21,16 +21,16 @@ enum class CoreMode {
 };
 
 // The doors to volumes.
-class VolumeDoors {
+class VolumeServices {
  public:
-  virtual ~VolumeDoors() = default;
+  virtual ~VolumeServices() = default;
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& pools() = 0;
   virtual volume::VolumeArchives& archives() = 0;
   virtual volume::VolumeJobs& jobs() = 0;
 };
 // make_volumes() of volumes.h. Everything borrowed outlives the result.
-using MakeVolumes = std::unique_ptr<VolumeDoors> (*)(const Paths&, state::Store&, NamedLocks&);
+using MakeVolumes = std::unique_ptr<VolumeServices> (*)(const Paths&, state::Store&, NamedLocks&);
 
 // This host's part in a cluster, with what it works on.
 class ClusterPart {

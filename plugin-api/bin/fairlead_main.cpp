@@ -63,14 +63,14 @@ Error error_of(const http::Response& response) {
 }
 
 // Longer than any verb of the cluster waits for etcd.
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kMostWait{60};
 
 Result<json::Json> ask_daemon(const cli::CliSettings& settings, std::string_view method,
                               std::string_view path, const std::string& body) {
   TRY(const auto paths, paths_of(settings));
   http::Request request{.method = std::string(method), .path = std::string(path), .body = body};
   if (!body.empty()) request.headers["content-type"] = "application/json";
-  const auto response = http::call(paths.api_socket(), request, kPatience);
+  const auto response = http::call(paths.api_socket(), request, kMostWait);
   if (!response &&
       (response.error().code == Code::kNotFound || response.error().code == Code::kUnavailable))
     return fail(Code::kUnavailable,

@@ -106,7 +106,7 @@ Flags parse_flags(int argc, char** argv) {
   return flags;
 }
 
-cni::NetnsDoor netns_door() {
+cni::NetnsOpener netns_opener() {
   return {.open = kernel::open_netns, .is_own = [](int fd) {
             const auto own = kernel::current_netns();
             if (!own) return false;
@@ -207,7 +207,7 @@ void thaw_left_overs(const Paths& paths) {
   for (const std::string& place : *thawed) log::warn("a volume was left frozen", {{"path", place}});
 }
 
-void look_over(Core& core) {
+void reconcile_all(Core& core) {
   if (auto report = core.networks().reconcile(); !report)
     log::error("reconcile networks", {{"error", report.error().text}});
   for (const std::string& failure : core.volume_pools().reconcile().failures)
@@ -234,9 +234,9 @@ void keep_schedules(Core& core) {
 // daemon from ending: what it was about is finished or taken back by the next start, as after a
 // crash.
 void end_without_stragglers() {
-  constexpr std::chrono::seconds kPatience{20};
-  std::thread([kPatience] {
-    std::this_thread::sleep_for(kPatience);
+  constexpr std::chrono::seconds kMostWait{20};
+  std::thread([kMostWait] {
+    std::this_thread::sleep_for(kMostWait);
     log::error("stopped without the requests that are not answered yet");
     ::_exit(1);
   }).detach();
@@ -289,18 +289,18 @@ Status serve(const Flags& flags, const Config& config) {
                                                    .cluster = core->cluster(),
                                                    .open_netns = kernel::open_netns,
                                                    .version = std::string(kVersion)});
-  const auto door = netns_door();
+  const auto opener = netns_opener();
   const http::Handler api = [&](const http::Request& request) {
-    if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), door);
+    if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), opener);
     return native(request);
   };
   // The sockets are there before the work of starting: requests wait in the backlog and are not
   // refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
   TRY(auto server, http::make_server(std::move(listeners), {}));
-  look_over(*core);
+  reconcile_all(*core);
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
-  Repairer repairer([&] { look_over(*core); }, std::chrono::seconds(config.reconcile_seconds));
+  Repairer repairer([&] { reconcile_all(*core); }, std::chrono::seconds(config.reconcile_seconds));
   Repairer schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   TRY(auto monitor,
       kernel::start_monitor(std::string(nat::kTable),

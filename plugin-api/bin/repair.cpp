@@ -8,8 +8,8 @@ namespace {
 constexpr std::chrono::milliseconds kSettle{150};
 }  // namespace
 
-Repairer::Repairer(std::function<void()> look_over, std::chrono::seconds period)
-    : look_over_(std::move(look_over)), period_(period), thread_([this] { run(); }) {}
+Repairer::Repairer(std::function<void()> reconcile_all, std::chrono::seconds period)
+    : reconcile_all_(std::move(reconcile_all)), period_(period), thread_([this] { run(); }) {}
 
 Repairer::~Repairer() {
   {
@@ -55,7 +55,7 @@ void Repairer::run() {
     if (!wanted_ && std::chrono::steady_clock::now() < last + period_) continue;
     wanted_ = false;
     hold.unlock();
-    look_over_();
+    reconcile_all_();
     hold.lock();
     last = std::chrono::steady_clock::now();
   }

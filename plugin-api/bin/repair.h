@@ -14,11 +14,11 @@
 
 namespace fairlead {
 
-// Runs `look_over` on a thread of its own: soon after trouble was reported (once for a burst of
+// Runs `reconcile_all` on a thread of its own: soon after trouble was reported (once for a burst of
 // events), and every `period`. Stops when destroyed.
 class Repairer {
  public:
-  Repairer(std::function<void()> look_over, std::chrono::seconds period);
+  Repairer(std::function<void()> reconcile_all, std::chrono::seconds period);
   ~Repairer();
   Repairer(const Repairer&) = delete;
   Repairer& operator=(const Repairer&) = delete;
@@ -30,7 +30,7 @@ class Repairer {
  private:
   void run();
 
-  std::function<void()> look_over_;
+  std::function<void()> reconcile_all_;
   std::mutex guard_;
   std::condition_variable wake_;
   std::chrono::seconds period_;

@@ -12,7 +12,7 @@ namespace fairlead {
 namespace {
 
 // From the disk up: each borrows from those before it.
-class WiredVolumes : public VolumeDoors {
+class WiredVolumes : public VolumeServices {
  public:
   WiredVolumes(const Paths& paths, state::Store& store, NamedLocks& locks)
       : disks_(volume::make_pool_disks(paths.volumes())),
@@ -45,8 +45,8 @@ class WiredVolumes : public VolumeDoors {
 
 }  // namespace
 
-std::unique_ptr<VolumeDoors> make_volumes(const Paths& paths, state::Store& store,
-                                          NamedLocks& locks) {
+std::unique_ptr<VolumeServices> make_volumes(const Paths& paths, state::Store& store,
+                                             NamedLocks& locks) {
   return std::make_unique<WiredVolumes>(paths, store, locks);
 }
 

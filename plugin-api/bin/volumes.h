@@ -7,7 +7,7 @@
 namespace fairlead {
 
 // For open_core(). Nothing is touched before a verb is called.
-std::unique_ptr<VolumeDoors> make_volumes(const Paths& paths, state::Store& store,
-                                          NamedLocks& locks);
+std::unique_ptr<VolumeServices> make_volumes(const Paths& paths, state::Store& store,
+                                             NamedLocks& locks);
 
 }  // namespace fairlead

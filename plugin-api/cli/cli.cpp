@@ -11,7 +11,7 @@ namespace fairlead::cli {
 
 int run_cli(const std::vector<std::string>& args, const CliContext& context) {
   const auto parsed = parse_command_line(args);
-  if (const auto* stop = std::get_if<Stop>(&parsed)) {
+  if (const auto* stop = std::get_if<EarlyExit>(&parsed)) {
     (stop->exit_code == kDone ? context.out : context.err) << stop->text;
     return stop->exit_code;
   }

@@ -94,7 +94,7 @@ Status show_cluster(Session& session) {
   TRY(const auto hosts, cluster.object("hosts"));
   TRY(const auto peers, cluster.object("peers"));
   TRY(const bool joined, cluster.bool_or("joined", false));
-  TRY(const bool frozen, cluster.bool_or("frozen", false));
+  TRY(const bool is_holding, cluster.bool_or("frozen", false));
   const auto count = [](const Object& of, std::string_view key) {
     return of.integer_or(key, 0, INT64_MAX, 0).value_or(0);
   };
@@ -105,11 +105,12 @@ Status show_cluster(Session& session) {
   row("this host",
       fmt::format("{} at {}, {}", host.string_or("name", "").value_or(""),
                   host.string_or("address", "").value_or(""), joined ? "joined" : "not joined"));
-  row("hosts", fmt::format("{} alive, {} suspect, {} gone{}", count(hosts, "alive"),
-                           count(hosts, "suspect"), count(hosts, "gone"),
-                           frozen ? "; frozen: too many vanished at once, see `fairlead cluster "
-                                    "thaw`"
-                                  : ""));
+  row("hosts",
+      fmt::format("{} alive, {} suspect, {} gone{}", count(hosts, "alive"), count(hosts, "suspect"),
+                  count(hosts, "gone"),
+                  is_holding ? "; frozen: too many vanished at once, see `fairlead cluster "
+                               "thaw`"
+                             : ""));
   row("networks",
       fmt::format("{}, {} of them here", count(cluster, "networks"), count(peers, "networks")));
   row("entries", fmt::format("{} of other hosts' containers", count(peers, "entries")));
@@ -125,7 +126,7 @@ Status show_cluster(Session& session) {
   return {};
 }
 
-Status thaw(Session& session) {
+Status release(Session& session) {
   return session.ask_daemon("POST", "/v1/cluster/thaw").map([](const Json&) {});
 }
 
@@ -144,6 +145,8 @@ int cluster_status(Session& session) {
   return session.finish("show the cluster", show_cluster(session));
 }
 
-int cluster_thaw(Session& session) { return session.finish("thaw the cluster", thaw(session)); }
+int cluster_release(Session& session) {
+  return session.finish("thaw the cluster", release(session));
+}
 
 }  // namespace fairlead::cli

@@ -151,7 +151,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"cluster", "status", "", "Show the cluster, this host's part in it, and problems", "",
      kNothing, "fairlead cluster status\nfairlead cluster --json", cluster_status},
     {"cluster", "thaw", "", "Believe that hosts are gone although many vanished at once", "",
-     kNothing, "fairlead cluster thaw", cluster_thaw},
+     kNothing, "fairlead cluster thaw", cluster_release},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,

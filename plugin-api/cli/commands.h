@@ -91,7 +91,7 @@ int job_resume(Session& session);
 int host_list(Session& session);
 int host_remove(Session& session);
 int cluster_status(Session& session);
-int cluster_thaw(Session& session);
+int cluster_release(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);
 int show_version(Session& session);

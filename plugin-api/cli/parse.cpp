@@ -219,13 +219,13 @@ struct Parser {
 // ---- what is wrong with the line
 
 // The innermost command that the line names, and how it is called in full.
-struct Place {
+struct WordPosition {
   CLI::App* app;
   std::string name;
 };
 
-Place innermost(CLI::App& app) {
-  Place place{&app, "fairlead"};
+WordPosition innermost(CLI::App& app) {
+  WordPosition place{&app, "fairlead"};
   while (true) {
     const auto named = place.app->get_subcommands();
     if (named.empty()) return place;
@@ -258,7 +258,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 // What CLI11 could not place: a word that is no command, an option that is none, or one name too
 // many.
-std::string describe(const Place& place, const std::string& word) {
+std::string describe(const WordPosition& place, const std::string& word) {
   const bool leaf = place.app->get_subcommands({}).empty();
   const std::string shown = shorten(word, 64);
   if (word.size() > 1 && word[0] == '-')
@@ -269,12 +269,12 @@ std::string describe(const Place& place, const std::string& word) {
                      did_you_mean(word, command_words(place.app)));
 }
 
-Stop misuse(const Place& place, const std::string& what) {
+EarlyExit misuse(const WordPosition& place, const std::string& what) {
   return {kUsage, fmt::format("fairlead: {}; see \"{} --help\"\n", printable(what), place.name)};
 }
 
-Stop explain(CLI::App& app, const std::string& message) {
-  const Place place = innermost(app);
+EarlyExit explain(CLI::App& app, const std::string& message) {
+  const WordPosition place = innermost(app);
   for (const CLI::App* at = place.app; at != nullptr; at = at->get_parent())
     if (const auto rest = at->remaining(); !rest.empty())
       return misuse(place, describe(place, rest.front()));
@@ -294,7 +294,7 @@ const Command* fallback_of(CLI::App& app) {
 
 }  // namespace
 
-std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>& args) {
+std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::string>& args) {
   Parser parser;
   std::vector<std::string> words(args.rbegin(), args.rend());  // CLI11 takes them from the back
   if (!args.empty() &&
@@ -305,7 +305,7 @@ std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>
   try {
     parser.app.parse(words);
   } catch (const CLI::CallForHelp&) {
-    return Stop{kDone, parser.app.help()};
+    return EarlyExit{kDone, parser.app.help()};
   } catch (const CLI::ParseError& error) {
     return explain(parser.app, error.what());
   }
@@ -313,7 +313,7 @@ std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>
   if (parser.line.command == nullptr && parser.version)
     parser.line.command = &*std::ranges::find(commands(), "version", &Command::name);
   if (parser.line.command != nullptr) return parser.line;
-  return Stop{kUsage, parser.app.help()};
+  return EarlyExit{kUsage, parser.app.help()};
 }
 
 }  // namespace fairlead::cli

@@ -10,11 +10,11 @@
 namespace fairlead::cli {
 
 // The line did not name a command to run: it asked for help, or was not understood.
-struct Stop {
+struct EarlyExit {
   int exit_code = kDone;
   std::string text;  // for stdout when exit_code is kDone, else for stderr
 };
 
-std::variant<Invocation, Stop> parse_command_line(const std::vector<std::string>& args);
+std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::string>& args);
 
 }  // namespace fairlead::cli

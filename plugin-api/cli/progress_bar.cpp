@@ -17,7 +17,7 @@ constexpr double kWeight = 0.3;                                   // of the newe
 constexpr std::size_t kWidestBar = 30, kNarrowestBar = 4;
 constexpr double kLongest = 100.0 * 24 * 3600;  // more is no forecast
 
-double part_of(const Moment& moment) {
+double part_of(const ProgressSample& moment) {
   return std::min(1.0, static_cast<double>(moment.done) / static_cast<double>(moment.total));
 }
 
@@ -29,12 +29,12 @@ std::string bar_text(double part, std::size_t columns) {
   return "[" + bar + "]";
 }
 
-std::string rate_text(const Moment& moment) {
+std::string rate_text(const ProgressSample& moment) {
   if (moment.rate < 1) return "";
   return fmt::format("   {}/s", size_text(static_cast<std::uint64_t>(moment.rate)));
 }
 
-std::string left_text(const Moment& moment) {
+std::string left_text(const ProgressSample& moment) {
   if (moment.rate < 1 || moment.done >= moment.total) return "";
   const double seconds = static_cast<double>(moment.total - moment.done) / moment.rate;
   return seconds > kLongest ? "" : fmt::format("   {} left", time_left(seconds));
@@ -51,7 +51,7 @@ std::string time_left(double seconds) {
   return fmt::format("{}s", all);
 }
 
-std::string progress_line(const std::string& title, const Moment& moment, unsigned width) {
+std::string progress_line(const std::string& title, const ProgressSample& moment, unsigned width) {
   if (moment.total == 0)
     return shorten(fmt::format("{}   {}{}", title, size_text(moment.done), rate_text(moment)),
                    width);

@@ -11,13 +11,13 @@
 namespace fairlead::cli {
 
 // One moment of a long verb.
-struct Moment {
+struct ProgressSample {
   std::uint64_t done = 0, total = 0;  // bytes; total 0: not known
   double rate = 0;                    // bytes a second; 0: not known yet
 };
 
 // At most `width` columns; what does not fit is left out, the bar first.
-std::string progress_line(const std::string& title, const Moment& moment, unsigned width);
+std::string progress_line(const std::string& title, const ProgressSample& moment, unsigned width);
 
 // "9s", "3m 05s", "2h 10m", "4d 3h".
 std::string time_left(double seconds);

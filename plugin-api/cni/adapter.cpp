@@ -35,7 +35,7 @@ Answer answer_of(const Status& status) {
 
 // ---- ADD
 
-Decoded<UniqueFd> open_container(const Request& request, const NetnsDoor& netns) {
+Decoded<UniqueFd> open_container(const Request& request, const NetnsOpener& netns) {
   const Invocation& invocation = request.invocation;
   auto fd = netns.open(invocation.netns);
   if (!fd)
@@ -162,7 +162,7 @@ Answer del(const Request& request, NetworkService& service) {
   return answer_of(removed);
 }
 
-Answer check(const Request& request, const NetnsDoor& netns, NetworkService& service) {
+Answer check(const Request& request, const NetnsOpener& netns, NetworkService& service) {
   TRY(const UniqueFd container, open_container(request, netns));
   const network::Expectation expected{.netns_fd = container.get(),
                                       .ifname = request.invocation.ifname.str(),

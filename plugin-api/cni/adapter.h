@@ -14,7 +14,7 @@
 namespace fairlead::cni {
 
 // How network namespaces are reached: wiring gives network/kernel's functions, tests their own.
-struct NetnsDoor {
+struct NetnsOpener {
   // Opens a path; kNotFound when there is none or it is no network namespace.
   std::function<Result<UniqueFd>(const std::string& path)> open;
   // Is this the namespace the plugin itself runs in?
@@ -24,7 +24,7 @@ struct NetnsDoor {
 struct Call {
   Environment environment;
   std::string input;  // stdin
-  NetnsDoor netns;
+  NetnsOpener netns;
   // Has the caller given up, so that nobody will read the outcome?
   std::function<bool()> hung_up = [] { return false; };
 };

@@ -35,7 +35,7 @@ std::optional<int> number_of(const std::string& text) {
 }
 
 // Opens what the client holds open.
-Result<UniqueFd> open_held(const http::Request& request, const NetnsDoor& netns,
+Result<UniqueFd> open_held(const http::Request& request, const NetnsOpener& netns,
                            const std::string& path) {
   const std::string held = header_or(request, "x-cni-netns-fd"),
                     refused = header_or(request, "x-cni-netns-error");
@@ -56,7 +56,7 @@ Result<UniqueFd> open_held(const http::Request& request, const NetnsDoor& netns,
   return opened;
 }
 
-NetnsDoor door_of(const http::Request& request, const NetnsDoor& netns) {
+NetnsOpener door_of(const http::Request& request, const NetnsOpener& netns) {
   const bool same = header_or(request, "x-cni-same-netns") == "1";
   return {.open = [&](const std::string& path) { return open_held(request, netns, path); },
           .is_own = [&netns, same](int fd) { return same || netns.is_own(fd); }};
@@ -72,7 +72,7 @@ http::Response respond(Outcome outcome) {
 }  // namespace
 
 http::Response handle_cni(const http::Request& request, network::NetworkService& service,
-                          const NetnsDoor& netns) {
+                          const NetnsOpener& netns) {
   auto environment = environment_of(request);
   if (!environment) return respond(refused(environment.error(), request.body));
   if (environment->command.empty())

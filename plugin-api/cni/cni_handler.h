@@ -24,6 +24,6 @@ namespace fairlead::cni {
 
 // Thread-safe, as the service is. `netns` are the daemon's own functions.
 http::Response handle_cni(const http::Request& request, network::NetworkService& service,
-                          const NetnsDoor& netns);
+                          const NetnsOpener& netns);
 
 }  // namespace fairlead::cni

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "plugin-api/cni/runtime_config.h"
 #include "plugin-api/cni/settings.h"
-#include "plugin-api/cni/wishes.h"
 
 namespace fairlead::cni {
 
@@ -61,12 +61,12 @@ Status refuse_prev_result(const Object& config) {
               "put it first in the conflist's \"plugins\"");
 }
 
-// The ranges the runtime wishes for, and those of the configuration for the families it says
+// The ranges the runtime runtime_config for, and those of the configuration for the families it says
 // nothing about.
 std::vector<Cidr> combine(const std::vector<Cidr>& configured,
-                          const std::vector<AddressRange>& wished) {
+                          const std::vector<AddressRange>& requested) {
   std::vector<Cidr> ranges;
-  for (const AddressRange& range : wished) {
+  for (const AddressRange& range : requested) {
     if (range.exact.empty()) ranges.push_back(*range.subnet.subnet);
     ranges.insert(ranges.end(), range.exact.begin(), range.exact.end());
   }
@@ -74,41 +74,41 @@ std::vector<Cidr> combine(const std::vector<Cidr>& configured,
     const auto same_family = [&](const AddressRange& range) {
       return range.subnet.family == prefix.family();
     };
-    if (std::ranges::none_of(wished, same_family)) ranges.push_back(prefix);
+    if (std::ranges::none_of(requested, same_family)) ranges.push_back(prefix);
   }
   return ranges;
 }
 
 // What the runtime says, part by part, over what the configuration says.
-network::Dns combine(network::Dns configured, const network::Dns& wished) {
-  if (!wished.nameservers.empty()) configured.nameservers = wished.nameservers;
-  if (!wished.search.empty()) configured.search = wished.search;
-  if (!wished.options.empty()) configured.options = wished.options;
-  if (!wished.domain.empty()) configured.domain = wished.domain;
+network::Dns combine(network::Dns configured, const network::Dns& requested) {
+  if (!requested.nameservers.empty()) configured.nameservers = requested.nameservers;
+  if (!requested.search.empty()) configured.search = requested.search;
+  if (!requested.options.empty()) configured.options = requested.options;
+  if (!requested.domain.empty()) configured.domain = requested.domain;
   return configured;
 }
 
-void fill_endpoint(Request& request, Settings& settings, Wishes wishes) {
+void fill_endpoint(Request& request, Settings& settings, RuntimeConfig runtime_config) {
   network::EndpointSpec& endpoint = request.endpoint;
   endpoint.network.text = request.network_name().str();
   endpoint.id =
       network::endpoint_id(request.invocation.container.str(), request.invocation.ifname.str());
   endpoint.container = request.invocation.container.str();
   endpoint.runtime = request.runtime();
-  endpoint.addresses = std::move(wishes.addresses);
-  endpoint.mac = wishes.mac;
-  endpoint.ports = std::move(wishes.ports);
-  endpoint.aliases = std::move(wishes.aliases);
-  endpoint.ranges = combine(settings.ranges, wishes.ranges);
-  endpoint.rates = wishes.rates;
+  endpoint.addresses = std::move(runtime_config.addresses);
+  endpoint.mac = runtime_config.mac;
+  endpoint.ports = std::move(runtime_config.ports);
+  endpoint.aliases = std::move(runtime_config.aliases);
+  endpoint.ranges = combine(settings.ranges, runtime_config.ranges);
+  endpoint.rates = runtime_config.rates;
   endpoint.routes = std::move(settings.routes);
   endpoint.netns_path = request.invocation.netns;
 }
 
 // A configuration without subnets leaves them to the runtime's ipRanges.
-void take_subnets(network::NetworkSpec& network, const std::vector<AddressRange>& wished) {
+void take_subnets(network::NetworkSpec& network, const std::vector<AddressRange>& requested) {
   if (!network.subnets.empty()) return;
-  for (const AddressRange& range : wished)
+  for (const AddressRange& range : requested)
     network.subnets.push_back({.family = range.subnet.family,
                                .subnet = range.subnet.subnet,
                                .gateway = range.subnet.gateway});
@@ -120,19 +120,19 @@ Decoded<Settings> read_settings(Request& request, const Object& config) {
   return settings;
 }
 
-void fill_add(Request& request, Settings settings, Wishes wishes) {
-  request.dns = combine(std::move(settings.dns), wishes.dns);
-  take_subnets(settings.network, wishes.ranges);
-  fill_endpoint(request, settings, std::move(wishes));
+void fill_add(Request& request, Settings settings, RuntimeConfig runtime_config) {
+  request.dns = combine(std::move(settings.dns), runtime_config.dns);
+  take_subnets(settings.network, runtime_config.ranges);
+  fill_endpoint(request, settings, std::move(runtime_config));
   request.network = std::move(settings.network);
 }
 
 Decoded<Request> decode_add(Request request, const Object& config, std::string_view cni_args) {
   TRY_STATUS(at_stage(refuse_prev_result(config), ErrorCode::kConfiguration));
   TRY(auto settings, read_settings(request, config));
-  TRY(auto wishes,
-      decode_wishes(config, cni_args, {request.name.str(), request.network_name().str()}));
-  fill_add(request, std::move(settings), std::move(wishes));
+  TRY(auto runtime_config,
+      decode_runtime_config(config, cni_args, {request.name.str(), request.network_name().str()}));
+  fill_add(request, std::move(settings), std::move(runtime_config));
   return request;
 }
 

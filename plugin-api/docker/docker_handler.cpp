@@ -93,7 +93,7 @@ Result<std::string> volume_capabilities(Adapters&, Call&) {
 }
 
 // Nodes of a swarm come and go; a network of scope local has nothing to do then.
-Result<std::string> take_notice(Adapters&, Call&) { return std::string("{}"); }
+Result<std::string> acknowledge(Adapters&, Call&) { return std::string("{}"); }
 
 Result<std::string> refuse_swarm(Adapters&, Call& call) {
   call.decoded = true;
@@ -139,8 +139,8 @@ constexpr auto kVerbs = std::to_array<Verb>({
      act<decode_ports, &N::program>},
     {"NetworkDriver.RevokeExternalConnectivity", Body::kNeeded, Effect::kChanges,
      act<decode_endpoint, &N::revoke>},
-    {"NetworkDriver.DiscoverNew", Body::kNotLookedAt, Effect::kReads, take_notice},
-    {"NetworkDriver.DiscoverDelete", Body::kNotLookedAt, Effect::kReads, take_notice},
+    {"NetworkDriver.DiscoverNew", Body::kNotLookedAt, Effect::kReads, acknowledge},
+    {"NetworkDriver.DiscoverDelete", Body::kNotLookedAt, Effect::kReads, acknowledge},
     {"NetworkDriver.AllocateNetwork", Body::kNeeded, Effect::kChanges, refuse_swarm},
     {"NetworkDriver.FreeNetwork", Body::kNeeded, Effect::kChanges, refuse_swarm},
 

@@ -36,28 +36,28 @@ class BeastServer : public Server {
 
  private:
   // A listening socket, waited for while there is room for connections.
-  struct Door {
-    Door(asio::io_context& io, Listener taken) : listener(std::move(taken)), socket(io) {}
+  struct Acceptor {
+    Acceptor(asio::io_context& io, Listener taken) : listener(std::move(taken)), socket(io) {}
     Listener listener;
     asio::posix::stream_descriptor socket;
     bool waiting = false;
   };
 
   bool full() const { return sessions_.size() >= host_.limits.connections; }
-  void open_doors();
-  void wait_at(Door& door);
-  void accept_at(Door& door);
+  void start_accepting();
+  void wait_at(Acceptor& acceptor);
+  void accept_at(Acceptor& acceptor);
   void pause_accepting(int error);
   void forget(const std::shared_ptr<Session>& session);
   void check_no_later(Clock::time_point when);
   void check_deadlines();
   void begin_stop();
-  void close_doors();
+  void close_acceptors();
   void end_when_idle();
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  std::vector<std::unique_ptr<Door>> doors_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_set<std::shared_ptr<Session>> sessions_;
   asio::steady_timer sweep_{io_};  // looks at the sessions' deadlines
   Clock::time_point sweep_at_ = Clock::time_point::max();
@@ -78,13 +78,13 @@ BeastServer::BeastServer(std::vector<Listener> listeners, Limits limits)
       workers_(limits.workers) {
   for (Listener& listener : listeners) {
     const int fd = listener.socket.release();
-    doors_.push_back(std::make_unique<Door>(io_, std::move(listener)));
-    doors_.back()->socket.assign(fd);
+    acceptors_.push_back(std::make_unique<Acceptor>(io_, std::move(listener)));
+    acceptors_.back()->socket.assign(fd);
   }
 }
 
 void BeastServer::run() {
-  open_doors();
+  start_accepting();
   io_.run();
 }
 
@@ -92,33 +92,33 @@ void BeastServer::stop() {
   asio::post(io_, [this] { begin_stop(); });
 }
 
-void BeastServer::open_doors() {
+void BeastServer::start_accepting() {
   if (host_.stopping || accepting_paused_ || full()) return;
-  for (const auto& door : doors_)
-    if (!door->waiting) wait_at(*door);
+  for (const auto& acceptor : acceptors_)
+    if (!acceptor->waiting) wait_at(*acceptor);
 }
 
-void BeastServer::wait_at(Door& door) {
-  door.waiting = true;
-  door.socket.async_wait(asio::posix::stream_descriptor::wait_read,
-                         [this, &door](const boost::system::error_code& error) {
-                           door.waiting = false;
-                           if (error || host_.stopping) return;
-                           accept_at(door);
-                           open_doors();
-                         });
+void BeastServer::wait_at(Acceptor& acceptor) {
+  acceptor.waiting = true;
+  acceptor.socket.async_wait(asio::posix::stream_descriptor::wait_read,
+                             [this, &acceptor](const boost::system::error_code& error) {
+                               acceptor.waiting = false;
+                               if (error || host_.stopping) return;
+                               accept_at(acceptor);
+                               start_accepting();
+                             });
 }
 
-void BeastServer::accept_at(Door& door) {
+void BeastServer::accept_at(Acceptor& acceptor) {
   while (!full()) {
     UniqueFd socket(
-        ::accept4(door.socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        ::accept4(acceptor.socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno != EAGAIN) pause_accepting(errno);
       return;
     }
-    auto session = std::make_shared<Session>(host_, door.listener.handler, std::move(socket));
+    auto session = std::make_shared<Session>(host_, acceptor.listener.handler, std::move(socket));
     sessions_.insert(session);
     session->start();
   }
@@ -130,13 +130,13 @@ void BeastServer::pause_accepting(int error) {
   accept_pause_.expires_after(kAcceptPause);
   accept_pause_.async_wait([this](const boost::system::error_code&) {
     accepting_paused_ = false;
-    open_doors();
+    start_accepting();
   });
 }
 
 void BeastServer::forget(const std::shared_ptr<Session>& session) {
   sessions_.erase(session);
-  open_doors();
+  start_accepting();
   end_when_idle();
 }
 
@@ -165,7 +165,7 @@ void BeastServer::check_deadlines() {
 
 void BeastServer::begin_stop() {
   if (std::exchange(host_.stopping, true)) return;
-  close_doors();
+  close_acceptors();
   const std::vector<std::shared_ptr<Session>> present(sessions_.begin(), sessions_.end());
   for (const auto& session : present) session->wind_up();
   stop_timer_.expires_after(kStopTime);
@@ -177,12 +177,12 @@ void BeastServer::begin_stop() {
   end_when_idle();
 }
 
-void BeastServer::close_doors() {
+void BeastServer::close_acceptors() {
   accept_pause_.cancel();
-  for (const auto& door : doors_) {
+  for (const auto& acceptor : acceptors_) {
     boost::system::error_code ignored;
-    door->socket.close(ignored);
-    if (!door->listener.path.empty()) ::unlink(door->listener.path.c_str());
+    acceptor->socket.close(ignored);
+    if (!acceptor->listener.path.empty()) ::unlink(acceptor->listener.path.c_str());
   }
 }
 

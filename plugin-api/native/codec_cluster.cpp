@@ -7,15 +7,15 @@ namespace fairlead::native {
 namespace {
 
 using network::cluster::ClusterStatus;
-using network::cluster::HostFacts;
+using network::cluster::HostInfo;
 using network::cluster::StoreMember;
 
-Document encode_facts(const HostFacts& facts) {
-  return {{"id", facts.id},
-          {"name", facts.name},
-          {"address", facts.vtep.to_string()},
-          {"underlay_mtu", facts.underlay_mtu},
-          {"version", facts.version}};
+Document encode_info(const HostInfo& info) {
+  return {{"id", info.id},
+          {"name", info.name},
+          {"address", info.vtep.to_string()},
+          {"underlay_mtu", info.underlay_mtu},
+          {"version", info.version}};
 }
 
 Document encode_member(const StoreMember& member) {
@@ -32,9 +32,9 @@ Document encode_cluster(const ClusterStatus& status) {
   Document members = Document::array();
   for (const StoreMember& member : status.members) members.push_back(encode_member(member));
   return {{"cluster", status.cluster},
-          {"host", encode_facts(status.host)},
+          {"host", encode_info(status.host)},
           {"joined", status.joined},
-          {"frozen", status.frozen},
+          {"frozen", status.is_holding},
           {"etcd", std::move(members)},
           {"hosts", {{"alive", status.alive}, {"suspect", status.suspect}, {"gone", status.gone}}},
           {"networks", status.networks},
@@ -50,7 +50,7 @@ Document encode_cluster(const ClusterStatus& status) {
 }
 
 Document encode_host(const network::cluster::Host& host) {
-  Document document = encode_facts(host.facts);
+  Document document = encode_info(host.info);
   document["state"] = std::string(to_string(host.state));
   document["since"] = rfc3339(host.since);
   document["epoch"] = host.epoch;

@@ -61,7 +61,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"GET", "/v1/jobs", Body::kNone, "", list_jobs},
     {"POST", "/v1/jobs/{job}/stop", Body::kNone, "", stop_job},
     {"GET", "/v1/cluster", Body::kNone, "", get_cluster},
-    {"POST", "/v1/cluster/thaw", Body::kNone, "", thaw_cluster},
+    {"POST", "/v1/cluster/thaw", Body::kNone, "", release_cluster},
     {"GET", "/v1/hosts", Body::kNone, "", list_hosts},
     {"DELETE", "/v1/hosts/{host}", Body::kNone, "force", delete_host},
     {"GET", "/v1/status", Body::kNone, "", get_status},

@@ -30,7 +30,7 @@ struct Services {
   std::string version;
   // How long a verb that copies or reads a whole volume may keep its client waiting; then it is
   // stopped, and the answer names the command that takes its time.
-  std::chrono::milliseconds patience = std::chrono::seconds(30);
+  std::chrono::milliseconds request_deadline = std::chrono::seconds(30);
 };
 
 // The handler of every path below /v1. Thread-safe when the services are; they must outlive it.

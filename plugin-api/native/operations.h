@@ -79,7 +79,7 @@ Result<Answer> list_jobs(const Core& core, const Call& call);
 Result<Answer> stop_job(const Core& core, const Call& call);
 
 Result<Answer> get_cluster(const Core& core, const Call& call);
-Result<Answer> thaw_cluster(const Core& core, const Call& call);
+Result<Answer> release_cluster(const Core& core, const Call& call);
 Result<Answer> list_hosts(const Core& core, const Call& call);
 Result<Answer> delete_host(const Core& core, const Call& call);
 

@@ -19,14 +19,14 @@ Status check_not_alive(network::cluster::Control& cluster, const std::string& na
   using network::cluster::Host;
   TRY(const auto hosts, cluster.hosts());
   const bool is_a_name =
-      std::ranges::any_of(hosts, [&](const Host& host) { return host.facts.name == name; });
+      std::ranges::any_of(hosts, [&](const Host& host) { return host.info.name == name; });
   for (const Host& host : hosts)
     if (host.state == network::cluster::HostState::kAlive &&
-        (is_a_name ? host.facts.name == name : host.facts.id.starts_with(name)))
+        (is_a_name ? host.info.name == name : host.info.id.starts_with(name)))
       return fail(Code::kInUse,
                   "host {} is alive; stop fairleadd there first, or force it, which takes the "
                   "shared networks away from its containers",
-                  host.facts.name);
+                  host.info.name);
   return {};
 }
 
@@ -37,9 +37,9 @@ Result<Answer> get_cluster(const Core& core, const Call&) {
   return Answer{kOk, encode_cluster(cluster->status())};
 }
 
-Result<Answer> thaw_cluster(const Core& core, const Call&) {
+Result<Answer> release_cluster(const Core& core, const Call&) {
   TRY(auto* cluster, cluster_of(core));
-  cluster->thaw();
+  cluster->release_hold();
   return Answer{kNoContent, {}};
 }
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "plugin-api/native/operations.h"
-#include "plugin-api/native/patience.h"
+#include "plugin-api/native/request_deadline.h"
 
 namespace fairlead::native {
 
@@ -41,10 +41,10 @@ Result<Answer> create_snapshot(const Core& core, const Call& call) {
   TRY(auto volume, core.volumes.inspect(call.params[0]));
   if (const auto* there = name.empty() ? nullptr : find_snapshot(volume, name))
     return Answer{kOk, encode_snapshot(volume.name, *there)};
-  Patience patience(core.patience);
-  const auto taken = core.volumes.take_snapshot(call.params[0], name, patience.progress());
+  RequestDeadline deadline(core.request_deadline);
+  const auto taken = core.volumes.take_snapshot(call.params[0], name, deadline.progress());
   if (!taken)
-    return fail(patience.explain(
+    return fail(deadline.explain(
         taken.error(), fmt::format("fairlead snapshot create {} {}", call.params[0], name)));
   return Answer{kCreated, encode_snapshot(volume.name, *taken)};
 }
@@ -57,28 +57,28 @@ Result<Answer> delete_snapshot(const Core& core, const Call& call) {
 Result<Answer> roll_back(const Core& core, const Call& call) {
   TRY(auto snapshot, decode_rollback(call.body));
   TRY(auto volume, core.volumes.inspect(call.params[0]));
-  Patience patience(core.patience);
-  const auto kept = core.volumes.roll_back(call.params[0], snapshot.str(), patience.progress());
+  RequestDeadline deadline(core.request_deadline);
+  const auto kept = core.volumes.roll_back(call.params[0], snapshot.str(), deadline.progress());
   if (!kept)
-    return fail(patience.explain(kept.error(), fmt::format("fairlead volume rollback {} {}",
+    return fail(deadline.explain(kept.error(), fmt::format("fairlead volume rollback {} {}",
                                                            call.params[0], snapshot.str())));
   return Answer{kOk, encode_snapshot(volume.name, *kept)};
 }
 
 Result<Answer> get_usage(const Core& core, const Call& call) {
-  Patience patience(core.patience);
-  const auto usage = core.volumes.usage(call.params[0], patience.progress());
+  RequestDeadline deadline(core.request_deadline);
+  const auto usage = core.volumes.usage(call.params[0], deadline.progress());
   if (!usage)
-    return fail(patience.explain(usage.error(), "fairlead volume usage " + call.params[0]));
+    return fail(deadline.explain(usage.error(), "fairlead volume usage " + call.params[0]));
   return Answer{kOk, encode_usage(*usage)};
 }
 
 Result<Answer> check_volume(const Core& core, const Call& call) {
   TRY(auto repair, decode_check(call.body));
-  Patience patience(core.patience);
-  const auto report = core.volumes.check(call.params[0], repair, patience.progress());
+  RequestDeadline deadline(core.request_deadline);
+  const auto report = core.volumes.check(call.params[0], repair, deadline.progress());
   if (!report)
-    return fail(patience.explain(
+    return fail(deadline.explain(
         report.error(),
         fmt::format("fairlead volume check {}{}", call.params[0], repair ? " --repair" : "")));
   return Answer{kOk, encode_check(*report)};

@@ -12,7 +12,10 @@ namespace {
 
 bool is_word_char(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         c == '.' || c == '-' || cvoid add_words(const std::filesystem::path& list, std::set<std::string>& words) {
+         c == '.' || c == '-' || c == '/';
+}
+
+void add_words(const std::filesystem::path& list, std::set<std::string>& words) {
   std::ifstream file(list);
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   for (auto at = text.begin(); at != text.end();) {

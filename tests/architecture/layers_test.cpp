@@ -107,7 +107,7 @@ TEST_F(PlantedTree, AllowedArrowsAreNotComplainedAbout) {
            {"network/ipam/ipam.h", "\"base/state/store.h\""},
            {"plugin-api/docker/adapter.h", "\"plugin-api/http/message.h\""},
            {"plugin-api/http/server.cpp", "<boost/beast.hpp>"},
-           {"base/http_client/wire.h", "<boost/beast.hpp>"},
+           {"base/http_client/connection.h", "<boost/beast.hpp>"},
            {"base/state/etcd_client.h", "\"base/http_client/http_client.h\""},
            {"plugin-api/bin/wiring.cpp", "\"network/drivers/bridge.h\""},
            {"plugin-api/bin/wiring.cpp", "\"base/state/sqlite_store.h\""},

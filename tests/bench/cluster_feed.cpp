@@ -40,7 +40,7 @@ class Feed {
 
   void fill(int hosts, int endpoints) {
     for (int host = 1; host <= hosts; ++host) {
-      state::Txn txn{.puts = {{keys::host(host_id(host)), encode(HostRecord{facts(host)})},
+      state::Txn txn{.puts = {{keys::host(host_id(host)), encode(HostRecord{info(host)})},
                               {keys::live(host_id(host)), encode(LiveRecord{"boot", 1, "a"})}}};
       for (int number = 1; number <= endpoints; ++number) put(txn, host, number);
       must(store_->commit(txn));
@@ -63,7 +63,7 @@ class Feed {
 
  private:
   static std::string host_id(int host) { return fmt::format("{:032x}", host); }
-  static HostFacts facts(int host) {
+  static HostInfo info(int host) {
     return {.id = host_id(host),
             .name = fmt::format("fed-{}", host),
             .vtep = *IpAddress::parse("172.16.0.0")->plus(static_cast<std::uint64_t>(host))};

@@ -162,19 +162,19 @@ class Simulation {
     row(fmt::format("join of the {}th host, median of {}", hosts_, kRounds),
         fmt::format("{:.0f} us, {:.2f} times", at_all, at_all / at_ten));
   }
-  static HostFacts facts(int host) {
+  static HostInfo info(int host) {
     return {.id = host_id(host), .name = fmt::format("node-{}", host), .vtep = vtep(host)};
   }
   static void put_host(state::Store& shared, int host) {
     must(shared
-             .commit({.puts = {{keys::host(host_id(host)), encode(HostRecord{facts(host)})},
+             .commit({.puts = {{keys::host(host_id(host)), encode(HostRecord{info(host)})},
                                {keys::live(host_id(host)), encode(LiveRecord{"boot", 1, "a"})}}})
              .map([](const auto&) {}));
   }
   // Leaves no trace.
   static double join_once(state::MemoryStore& shared, int host) {
     const auto own = state::make_memory_store();
-    Cluster cluster({shared, *own, shared, facts(host), "boot"}, system_clock());
+    Cluster cluster({shared, *own, shared, info(host), "boot"}, system_clock());
     const auto begin = Clock_::now();
     must(cluster.membership().join());
     const double took = Microseconds(Clock_::now() - begin).count();

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "volume/service/backup_index.h"
-#include "volume/service/piece_store.h"
+#include "volume/service/chunk_store.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fairlead::volume;
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto parsed = parse_entry(text.substr(0, line_end));
   if (!parsed) return 0;
   BackupEntry entry = parsed->entry;
-  if (line_end != std::string_view::npos) (void)parse_pieces(text.substr(line_end + 1), entry);
+  if (line_end != std::string_view::npos) (void)parse_chunks(text.substr(line_end + 1), entry);
   // What was accepted is written and read again to the same.
   const std::string lines = to_lines(entry);
   const auto again = parse_entry(std::string_view(lines).substr(0, lines.find('\n')));

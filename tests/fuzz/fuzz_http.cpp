@@ -1,9 +1,9 @@
-// HTTP requests: any bytes, in any pieces. The pieces must not change what is understood, and what
+// HTTP requests: any bytes, in any chunks. The chunks must not change what is understood, and what
 // is held back while a request is not complete stays within the limits. Only the moment of a
-// refusal may differ: Beast looks at a line that came in pieces once it has ended (basic_parser's
+// refusal may differ: Beast looks at a line that came in chunks once it has ended (basic_parser's
 // skip_).
 //
-// Input: the first byte is the size of the pieces, the rest is what a client sends.
+// Input: the first byte is the size of the chunks, the rest is what a client sends.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -37,11 +37,11 @@ void check(const Request& request) {
     must(std::ranges::none_of(name, [](char c) { return c >= 'A' && c <= 'Z'; }));
 }
 
-Understood understand(RequestReader& reader, std::string_view bytes, std::size_t piece) {
+Understood understand(RequestReader& reader, std::string_view bytes, std::size_t chunk) {
   Understood understood;
   while (!bytes.empty()) {
-    State state = reader.feed(bytes.substr(0, piece));
-    bytes.remove_prefix(std::min(piece, bytes.size()));
+    State state = reader.feed(bytes.substr(0, chunk));
+    bytes.remove_prefix(std::min(chunk, bytes.size()));
     while (state == State::kComplete) {
       understood.requests.push_back(reader.take());
       check(understood.requests.back());
@@ -79,17 +79,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   RequestReader at_once(kLimits);
   RequestReader bit_by_bit(kLimits);
   const Understood whole = understand(at_once, bytes, bytes.size());
-  const Understood pieces = understand(bit_by_bit, bytes, std::size_t{1} + data[0]);
+  const Understood chunks = understand(bit_by_bit, bytes, std::size_t{1} + data[0]);
   for (const Request& request : whole.requests) answer(request);
-  // A chunk's extension with an open quote is read again with each piece, and Beast counts the
+  // A chunk's extension with an open quote is read again with each chunk, and Beast counts the
   // chunk against the body's limit each time: refused too early, but nothing else.
   if (bytes.find('"') != std::string_view::npos) return 0;
-  must(whole.requests.size() == pieces.requests.size());
+  must(whole.requests.size() == chunks.requests.size());
   for (std::size_t i = 0; i < whole.requests.size(); ++i)
-    must(same(whole.requests[i], pieces.requests[i]));
+    must(same(whole.requests[i], chunks.requests[i]));
   const bool refused = whole.refused_with != 0;
-  if (pieces.refused_with != 0) must(refused);
-  if (refused && pieces.refused_with == 0)
+  if (chunks.refused_with != 0) must(refused);
+  if (refused && chunks.refused_with == 0)
     must(understand(bit_by_bit, kLineEnds, 2).refused_with != 0);
   return 0;
 }

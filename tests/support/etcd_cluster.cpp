@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 30s;  // with others on the machine
+constexpr auto kMostWait = 30s;  // with others on the machine
 
 // Free at this moment: somebody else may take it before etcd does, so starting is tried again.
 int free_port() {
@@ -153,7 +153,7 @@ std::unique_ptr<state::EtcdStore> EtcdCluster::open() const {
 
 void EtcdCluster::wait_until_ready() {
   const auto store = open();
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto until = std::chrono::steady_clock::now() + kMostWait;
   while (std::chrono::steady_clock::now() < until) {
     int ready = 0, leaders = 0, running = 0;
     for (const state::MemberStatus& status : store->members()) {
@@ -170,7 +170,7 @@ void EtcdCluster::wait_until_ready() {
 
 int EtcdCluster::leader() {
   const auto store = open();
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto until = std::chrono::steady_clock::now() + kMostWait;
   while (std::chrono::steady_clock::now() < until) {
     const auto all = store->members();
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -182,7 +182,7 @@ int EtcdCluster::leader() {
 
 void EtcdCluster::wait_until_leaderless() {
   const auto store = open();
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto until = std::chrono::steady_clock::now() + kMostWait;
   while (std::chrono::steady_clock::now() < until) {
     if (std::ranges::none_of(store->members(), &state::MemberStatus::has_leader)) return;
     std::this_thread::sleep_for(20ms);
@@ -230,7 +230,7 @@ void EtcdCluster::end_all() {
 }
 
 std::string EtcdCluster::post(int member, const std::string& path, const std::string& body) {
-  const auto endpoint = http_client::Endpoint::parse(this->endpoint(member));
+  const auto endpoint = http_client::ServerAddress::parse(this->endpoint(member));
   http_client::Client client(*endpoint, client_files(options_.certificates));
   const auto answer = client.post({path, {}, body}, 10s);
   if (!answer) throw std::runtime_error(path + ": " + answer.error().text);

@@ -403,15 +403,15 @@ Result<std::string> FakeFirewall::difference(std::string_view nft_text) {
   if (!want || !have) return std::string(want ? "missing table" : have ? "foreign table" : "");
   if (have->comment != want->comment || have->flags != want->flags)
     return std::string("altered flags and comment");
-  const auto compare = [](std::string_view kind, const auto& there, const auto& wished,
+  const auto compare = [](std::string_view kind, const auto& there, const auto& requested,
                           const auto& same) -> std::string {
-    for (const auto& [name, part] : wished) {
+    for (const auto& [name, part] : requested) {
       const auto found = there.find(name);
       if (found == there.end()) return fmt::format("missing {} {}", kind, name);
       if (!same(found->second, part)) return fmt::format("altered {} {}", kind, name);
     }
     for (const auto& [name, part] : there)
-      if (!wished.contains(name)) return fmt::format("foreign {} {}", kind, name);
+      if (!requested.contains(name)) return fmt::format("foreign {} {}", kind, name);
     return {};
   };
   const std::string chains = compare("chain", have->chains, want->chains, std::equal_to<>());

@@ -45,7 +45,8 @@ class FakeHost {
   }
 
   // Opens the service, again after a restart; `cluster` may be nothing.
-  void open(network::cluster::Doors* cluster = nullptr, network::OnTunnelMade on_tunnel_made = {}) {
+  void open(network::cluster::ClusterClient* cluster = nullptr,
+            network::OnTunnelMade on_tunnel_made = {}) {
     service.reset();
     drivers = network::make_drivers(links, tunnels, std::move(on_tunnel_made), mark);
     service = network::make_network_service({.store = store,

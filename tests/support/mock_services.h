@@ -52,7 +52,7 @@ class MockControl : public network::cluster::Control {
   MOCK_METHOD(network::cluster::ClusterStatus, status, (), (override));
   MOCK_METHOD(Result<std::vector<network::cluster::Host>>, hosts, (), (override));
   MOCK_METHOD(Result<network::cluster::HostRemoval>, remove_host, (std::string_view), (override));
-  MOCK_METHOD(void, thaw, (), (override));
+  MOCK_METHOD(void, release_hold, (), (override));
 };
 
 class MockPoolService : public network::PoolService {

@@ -69,7 +69,7 @@ struct VolumeOptions {
 // type=tmpfs, type=nfs and type=none with o=bind set `backend`.
 Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& options);
 
-// The inverse, without defaults and labels: equal for equal wishes, shown by `inspect`, and parsed
+// The inverse, without defaults and labels: equal for equal runtime_config, shown by `inspect`, and parsed
 // again to the same.
 std::map<std::string, std::string> to_map(const VolumeOptions& options);
 

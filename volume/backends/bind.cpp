@@ -9,9 +9,9 @@
 #include "volume/api/text.h"
 #include "volume/backends/bind_roots.h"
 #include "volume/backends/folder_backend.h"
-#include "volume/backends/honour.h"
+#include "volume/backends/mount_view.h"
+#include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
-#include "volume/backends/view.h"
 #include "volume/kernel/copy_tree.h"
 
 namespace fairlead::volume {
@@ -41,7 +41,7 @@ class BindBackend : public FolderBackend {
   Result<std::string> users_in(const MountScan& scan, const Folder& folder) const override;
 
   BindRoots roots_;
-  Views views_;
+  MountViews views_;
 };
 
 Result<UniqueFd> BindBackend::open_device(const VolumeOptions& options) const {
@@ -56,11 +56,11 @@ Result<UniqueFd> BindBackend::open_device(const VolumeOptions& options) const {
 }
 
 Status BindBackend::validate(const VolumeOptions& options) const {
-  TRY_STATUS(refuse_others(kBackend, options, {"type", "device", "idmap"}));
+  TRY_STATUS(refuse_unsupported(kBackend, options, {"type", "device", "idmap"}));
   if (options.device.empty())
     return fail(Code::kInvalid,
                 "backend bind needs volume option \"device\", the folder of the host");
-  TRY_STATUS(Views::validate(kBackend, options));
+  TRY_STATUS(MountViews::validate(kBackend, options));
   return open_device(options).map([](const UniqueFd&) {});
 }
 

@@ -11,7 +11,7 @@
 
 namespace fairlead::volume {
 
-// `root` is the absolute path of a pool's tree (pool_folder.h), `bind_roots` as in bind_roots.h.
+// `root` is the absolute path of a pool's tree (volume_tree.h), `bind_roots` as in bind_roots.h.
 std::unique_ptr<Backend> make_bind_backend(std::string root, std::vector<std::string> bind_roots);
 
 }  // namespace fairlead::volume

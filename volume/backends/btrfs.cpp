@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "volume/api/text.h"
 #include "volume/backends/folder_backend.h"
-#include "volume/backends/honour.h"
+#include "volume/backends/mount_view.h"
+#include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
-#include "volume/backends/view.h"
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
 #include "volume/kernel/copy_tree.h"
@@ -142,11 +142,11 @@ class BtrfsBackend : public FolderBackend {
   Status build_next(const Folder& folder, const Volume& volume, const Folder& snapshot,
                     const std::string& kept);
 
-  Views views_;
+  MountViews views_;
 };
 
 Status BtrfsBackend::validate(const VolumeOptions& options) const {
-  TRY_STATUS(refuse_others(
+  TRY_STATUS(refuse_unsupported(
       kBackend, options,
       {"size", "uid", "gid", "mode", "from", "idmap", "compress", "cow", "snapshots"}));
   TRY_STATUS(check_compress(options.compress));
@@ -155,7 +155,7 @@ Status BtrfsBackend::validate(const VolumeOptions& options) const {
                 "volume options compress={} and cow=false exclude each other: what is written in "
                 "place is not compressed",
                 options.compress);
-  return Views::validate(kBackend, options);
+  return MountViews::validate(kBackend, options);
 }
 
 // --- making and removing
@@ -241,7 +241,7 @@ Result<Folder> BtrfsBackend::snapshot_of(const Volume& volume,
 
 std::string BtrfsBackend::data_path(const Volume& volume) const {
   const auto options = parse_options(volume.options);
-  const bool view = options && Views::needed(*options);
+  const bool view = options && MountViews::needed(*options);
   return view ? fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount)
               : fmt::format("{}/{}/_data", pool_.path_of(volume.id), kFs);
 }
@@ -252,7 +252,7 @@ Result<std::string> BtrfsBackend::mount(const Volume& volume) {
   if (const auto mended = mend(volume); !mended)  // it works all the same, and status tells
     log::warn("the limit of a volume does not hold for subvolumes inside it",
               {{"volume", volume.name.str()}, {"error", mended.error().text}});
-  if (Views::needed(options)) {
+  if (MountViews::needed(options)) {
     TRY(const auto folder, pool_.open(volume.id));
     TRY_STATUS(views_.mount(folder, data.fd(), options));
   }
@@ -306,8 +306,8 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
     TRY(status.size, btrfs::limit_of(fs.fd(), id));
     TRY(status.used, btrfs::used_by(fs.fd(), id));
     TRY_STATUS(tell_users(volume, status));
-    const auto wish = parse_options(volume.options);
-    if (wish && wish->size && !status.size) {
+    const auto request = parse_options(volume.options);
+    if (request && request->size && !status.size) {
       status.health = "its limit is missing: quotas were switched off; set the size again";
       return {};
     }

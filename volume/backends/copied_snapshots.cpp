@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
-#include "volume/backends/pool_folder.h"
+#include "volume/backends/volume_tree.h"
 #include "volume/kernel/copy_tree.h"
 #include "volume/kernel/remove_tree.h"
 

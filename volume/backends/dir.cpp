@@ -5,9 +5,9 @@
 #include "base/fault.h"
 #include "volume/backends/copied_snapshots.h"
 #include "volume/backends/folder_backend.h"
-#include "volume/backends/honour.h"
+#include "volume/backends/mount_view.h"
+#include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
-#include "volume/backends/view.h"
 #include "volume/kernel/copy_tree.h"
 
 namespace fairlead::volume {
@@ -47,12 +47,12 @@ class DirBackend : public FolderBackend {
   Result<Folder> data_of(const Volume& volume) const;
   Status need_rest(const Volume& volume, std::string_view what);
 
-  Views views_;
+  MountViews views_;
 };
 
 Status DirBackend::validate(const VolumeOptions& options) const {
-  TRY_STATUS(refuse_others(kBackend, options, {"uid", "gid", "mode", "from", "idmap"}));
-  return Views::validate(kBackend, options);
+  TRY_STATUS(refuse_unsupported(kBackend, options, {"uid", "gid", "mode", "from", "idmap"}));
+  return MountViews::validate(kBackend, options);
 }
 
 Status DirBackend::create(const Volume& volume, Rollback& undo) {
@@ -83,7 +83,7 @@ Result<Folder> DirBackend::data_of(const Volume& volume) const {
 
 std::string DirBackend::data_path(const Volume& volume) const {
   const auto options = parse_options(volume.options);
-  if (options && Views::needed(*options))
+  if (options && MountViews::needed(*options))
     return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
   return pool_.data_path(volume.id);
 }
@@ -91,7 +91,7 @@ std::string DirBackend::data_path(const Volume& volume) const {
 Result<std::string> DirBackend::mount(const Volume& volume) {
   TRY(const auto data, data_of(volume));
   TRY(const auto options, parse_options(volume.options));
-  if (!Views::needed(options)) return pool_.data_path(volume.id);
+  if (!MountViews::needed(options)) return pool_.data_path(volume.id);
   TRY(const auto folder, pool_.open(volume.id));
   TRY_STATUS(views_.mount(folder, data.fd(), options));
   return data_path(volume);

@@ -1,7 +1,7 @@
 #include "volume/backends/folder_backend.h"
 
 #include "base/fault.h"
-#include "volume/backends/view.h"
+#include "volume/backends/mount_view.h"
 
 namespace fairlead::volume {
 
@@ -27,7 +27,7 @@ Status FolderBackend::unmount(const Volume& volume) {
   const auto folder = pool_.open(volume.id);
   if (!folder && folder.error().code == Code::kNotFound) return {};
   if (!folder) return fail(folder.error());
-  return Views::unmount(*folder, Unmount::kLazy);
+  return MountViews::unmount(*folder, Unmount::kLazy);
 }
 
 Result<std::string> FolderBackend::users(const Volume& volume) {

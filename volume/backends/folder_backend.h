@@ -1,4 +1,4 @@
-// What backends share whose volumes are folders of a PoolFolder: the life and the trash of such a
+// What backends share whose volumes are folders of a VolumeTree: the life and the trash of such a
 // folder, and who has its data mounted.
 #pragma once
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "volume/api/backend.h"
-#include "volume/backends/pool_folder.h"
+#include "volume/backends/volume_tree.h"
 #include "volume/kernel/mount_scan.h"
 
 namespace fairlead::volume {
@@ -20,7 +20,7 @@ class FolderBackend : public Backend {
   Status remove(const Volume& volume) override;
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override;
   Status restore(const Volume& volume) override;
-  // Takes the view away (view.h).
+  // Takes the view away (mount_view.h).
   Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
   ReconcileReport sweep(long long now,
@@ -37,7 +37,7 @@ class FolderBackend : public Backend {
   // From a scan that may be some moments old: for status.
   Status tell_users(const Volume& volume, VolumeStatus& status);
 
-  PoolFolder pool_;
+  VolumeTree pool_;
 
  private:
   RecentMountScan recent_;

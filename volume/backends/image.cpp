@@ -93,7 +93,7 @@ class ImageBackend : public Backend {
   Status fill_status(const Volume& volume, VolumeStatus& status);
   void tidy(const std::string& id, ReconcileReport& report) const;
 
-  PoolFolder pool_;
+  VolumeTree pool_;
   IdMaps id_maps_;
   RecentMountScan recent_;
 };
@@ -103,7 +103,7 @@ Status ImageBackend::validate(const VolumeOptions& options) const {
     return fail(Code::kInvalid,
                 "backend image needs the volume option \"size\": how large the file system is at "
                 "most, as size=10g; space is taken as it is written");
-  TRY_STATUS(check_image_wish(options));
+  TRY_STATUS(check_image_request(options));
   if (!options.encrypt.empty() && !kernel_has_fscrypt())
     return fail(Code::kUnsupported,
                 "volume option encrypt is not available here: this kernel has no fscrypt for ext4; "
@@ -171,7 +171,7 @@ Result<Folder> ImageBackend::open_folder(const Volume& volume) const {
 Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& options) {
   TRY(const auto superblock, disk.verify());
   TRY(const auto mount,
-      mount_image(disk.image(), superblock, mount_wish(superblock.type, options)));
+      mount_image(disk.image(), superblock, mount_request(superblock.type, options)));
   TRY_STATUS(unlock_image(mount.get(), options));
   std::vector<IdLine> lines;
   for (const IdRange& range : options.idmap)

@@ -1,7 +1,7 @@
 // The backend `image`: a file with ext4 or xfs in it, on a loop device. Its size is a hard limit,
 // exact to the block, on any host.
 //
-//   vol/<id>/                   (see pool_folder.h for what is around it)
+//   vol/<id>/                   (see volume_tree.h for what is around it)
 //     disk.img                  the file system, sparse; its size is the volume's
 //     disk.id                   "ext4 <uuid>": what must be in there, or it is not mounted
 //     fs/                       where it is mounted; `fs/_data` is what is handed out, so that

@@ -37,7 +37,7 @@ Status make_data_folder(int mount, const VolumeOptions& options) {
 }
 
 // The rest of what a volume's folder holds, then the rename that makes it one.
-Status finish(const PoolFolder& pool, const Volume& volume, const Folder& building,
+Status finish(const VolumeTree& pool, const Volume& volume, const Folder& building,
               const ImageIdentity& identity) {
   TRY_STATUS(write_identity(building, identity));
   TRY_STATUS(building.make_folder(kMountPoint, 0700).map([](const Folder&) {}));
@@ -46,7 +46,7 @@ Status finish(const PoolFolder& pool, const Volume& volume, const Folder& buildi
 }
 
 // What a clone is made from: a snapshot's image, or the source's own of this moment.
-Result<ImageIdentity> copy_source(const PoolFolder& pool, const Volume& source,
+Result<ImageIdentity> copy_source(const VolumeTree& pool, const Volume& source,
                                   const std::string& snapshot_id, int to,
                                   const Progress& progress) {
   if (snapshot_id.empty()) {
@@ -80,7 +80,7 @@ std::uint64_t whole_blocks(std::uint64_t size) {
   return (size + kImageBlock - 1) / kImageBlock * kImageBlock;
 }
 
-Status create_image(const PoolFolder& pool, const Volume& volume) {
+Status create_image(const VolumeTree& pool, const Volume& volume) {
   TRY(const auto options, parse_options(volume.options));
   if (!options.size) return fail(Code::kInternal, "make an image: it has no size");
   TRY(const auto building, pool.begin(volume.id));
@@ -92,7 +92,7 @@ Status create_image(const PoolFolder& pool, const Volume& volume) {
   fault_point("volume.image.formatted");
   const ImageIdentity identity{image_type(options), volume.id};
   TRY(const auto superblock, verify_image(image.get(), identity));
-  TRY(auto mount, mount_image(image.get(), superblock, mount_wish(identity.type, {})));
+  TRY(auto mount, mount_image(image.get(), superblock, mount_request(identity.type, {})));
   TRY_STATUS(make_data_folder(mount.get(), options));
   mount.reset();
   fault_point("volume.image.filled");
@@ -101,7 +101,7 @@ Status create_image(const PoolFolder& pool, const Volume& volume) {
   return finish(pool, volume, building, identity);
 }
 
-Status clone_image(const PoolFolder& pool, const Volume& volume, const Volume& source,
+Status clone_image(const VolumeTree& pool, const Volume& volume, const Volume& source,
                    const std::string& snapshot_id, const Progress& progress) {
   TRY(const auto options, parse_options(volume.options));
   TRY(const auto building, pool.begin(volume.id));

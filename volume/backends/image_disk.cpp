@@ -87,25 +87,25 @@ Result<Superblock> verify_image(int image, const ImageIdentity& identity) {
 }
 
 // xfs refuses a second file system with one UUID; clones keep that of their source.
-NewMount mount_wish(const std::string& type, const VolumeOptions& options) {
+NewMount mount_request(const std::string& type, const VolumeOptions& options) {
   MountWords words = sort_mount_words(options.mount_options);
-  NewMount wish{.type = type, .options = std::move(words.rest), .flags = words.flags};
-  if (options.access == Access::kReadOnly) wish.flags.read_only = true;
-  wish.read_only_fs = wish.flags.read_only;
-  if (options.discard) wish.options.emplace_back("discard");
-  if (type == "xfs") wish.options.emplace_back("nouuid");
-  return wish;
+  NewMount request{.type = type, .options = std::move(words.rest), .flags = words.flags};
+  if (options.access == Access::kReadOnly) request.flags.read_only = true;
+  request.read_only_fs = request.flags.read_only;
+  if (options.discard) request.options.emplace_back("discard");
+  if (type == "xfs") request.options.emplace_back("nouuid");
+  return request;
 }
 
-Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount wish) {
+Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount request) {
   TRY(const auto loop, bind_loop(image, {.block_size = superblock.sector_size}));
   fault_point("volume.image.attached");
-  wish.source = loop.path();
-  auto mount = make_mount(wish);
+  request.source = loop.path();
+  auto mount = make_mount(request);
   if (mount || mount.error().sys_errno != EBUSY) return mount;
   // It is mounted somewhere with the other of read-only and writable.
-  wish.read_only_fs = !wish.read_only_fs;
-  return make_mount(wish);
+  request.read_only_fs = !request.read_only_fs;
+  return make_mount(request);
 }
 
 // Without the log, which was empty when the snapshot was made: nothing is written, not even a
@@ -124,10 +124,10 @@ Status unlock_image(int mount, const VolumeOptions& options) {
 
 Result<UniqueFd> mount_image_read_only(int image, const Superblock& superblock) {
   TRY(const auto loop, bind_loop(image, {.block_size = superblock.sector_size, .read_only = true}));
-  NewMount wish{.type = superblock.type, .source = loop.path(), .read_only_fs = true};
-  wish.flags.read_only = true;
-  if (superblock.type == "xfs") wish.options = {"nouuid", "norecovery"};
-  return make_mount(wish);
+  NewMount request{.type = superblock.type, .source = loop.path(), .read_only_fs = true};
+  request.flags.read_only = true;
+  if (superblock.type == "xfs") request.options = {"nouuid", "norecovery"};
+  return make_mount(request);
 }
 
 Status await_release(int image) {
@@ -142,12 +142,12 @@ Status settle_image(int image, const Superblock& superblock) {
   TRY(const auto loop, find_loop(image));
   if (loop) return fail(Code::kInUse, "settle an image: {} shows it", loop->path());
   if (superblock.type == "ext4" && !superblock.needs_recovery) return {};
-  TRY(auto mount, mount_image(image, superblock, mount_wish(superblock.type, {})));
+  TRY(auto mount, mount_image(image, superblock, mount_request(superblock.type, {})));
   mount.reset();
   return await_release(image);
 }
 
-Result<std::optional<ImageDisk>> ImageDisk::open(const PoolFolder& pool, const std::string& id,
+Result<std::optional<ImageDisk>> ImageDisk::open(const VolumeTree& pool, const std::string& id,
                                                  std::chrono::milliseconds deadline) {
   for (int attempt = 0; attempt < kMostReplacements; ++attempt) {
     TRY(auto folder, pool.open(id));
@@ -167,12 +167,12 @@ Result<std::optional<ImageDisk>> ImageDisk::open(const PoolFolder& pool, const s
   return fail(Code::kUnavailable, "open an image: it is replaced again and again; try again");
 }
 
-Result<ImageDisk> ImageDisk::hold(const PoolFolder& pool, const std::string& id) {
+Result<ImageDisk> ImageDisk::hold(const VolumeTree& pool, const std::string& id) {
   TRY(auto disk, open(pool, id, kLockDeadline));
   return std::move(*disk);
 }
 
-Result<std::optional<ImageDisk>> ImageDisk::try_hold(const PoolFolder& pool,
+Result<std::optional<ImageDisk>> ImageDisk::try_hold(const VolumeTree& pool,
                                                      const std::string& id) {
   return open(pool, id, 0ms);
 }
@@ -216,7 +216,7 @@ Status share_or_copy(int from, int to, const Progress& progress) {
 
 // Everything is written first, so that the freeze has little left to write.
 Status ImageDisk::freeze_and_share(const Superblock& superblock, int to) const {
-  TRY(const auto mount, mount_image(image(), superblock, mount_wish(superblock.type, {})));
+  TRY(const auto mount, mount_image(image(), superblock, mount_request(superblock.type, {})));
   TRY(const auto root, root_of(mount.get()));
   if (::syncfs(root.get()) != 0) return fail_errno(errno, "flush a file system");
   TRY_STATUS(sync_file(image()));

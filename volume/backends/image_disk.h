@@ -5,7 +5,7 @@
 #include <string>
 
 #include "volume/api/backend.h"
-#include "volume/backends/pool_folder.h"
+#include "volume/backends/volume_tree.h"
 #include "volume/kernel/image_file.h"
 #include "volume/kernel/loop.h"
 #include "volume/kernel/mount.h"
@@ -29,11 +29,11 @@ Result<ImageIdentity> read_identity(const Folder& folder);
 Result<Superblock> verify_image(int image, const ImageIdentity& identity);
 
 // What make_mount() is asked for: from the options of the volume, or the plain defaults.
-NewMount mount_wish(const std::string& type, const VolumeOptions& options);
+NewMount mount_request(const std::string& type, const VolumeOptions& options);
 
 // A file system in an image as a detached mount; its loop device goes with it. The image is locked
 // by the caller, or is nobody else's. Where it is mounted already it is the same file system.
-Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount wish);
+Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount request);
 // A snapshot's image, open for reading: what is written to it would be lost, so nothing is.
 Result<UniqueFd> mount_image_read_only(int image, const Superblock& superblock);
 
@@ -50,9 +50,9 @@ class ImageDisk {
  public:
   // Waits for the image's lock. kNotFound for a volume that is not there; kIo, naming the file,
   // when only its image is missing.
-  static Result<ImageDisk> hold(const PoolFolder& pool, const std::string& id);
+  static Result<ImageDisk> hold(const VolumeTree& pool, const std::string& id);
   // The same without waiting: nothing when somebody else has it.
-  static Result<std::optional<ImageDisk>> try_hold(const PoolFolder& pool, const std::string& id);
+  static Result<std::optional<ImageDisk>> try_hold(const VolumeTree& pool, const std::string& id);
 
   const Folder& folder() const { return folder_; }
   int image() const { return image_.get(); }
@@ -74,7 +74,7 @@ class ImageDisk {
  private:
   ImageDisk(Folder folder, UniqueFd image, ImageIdentity identity)
       : folder_(std::move(folder)), image_(std::move(image)), identity_(std::move(identity)) {}
-  static Result<std::optional<ImageDisk>> open(const PoolFolder& pool, const std::string& id,
+  static Result<std::optional<ImageDisk>> open(const VolumeTree& pool, const std::string& id,
                                                std::chrono::milliseconds deadline);
   Status freeze_and_share(const Superblock& superblock, int to) const;
 

@@ -18,7 +18,7 @@ namespace {
 Status grow_by_kernel(int image, const Superblock& superblock, std::uint64_t size) {
   TRY(const auto bound, find_loop(image));
   if (bound) TRY_STATUS(update_capacity(*bound));
-  TRY(const auto mount, mount_image(image, superblock, mount_wish(superblock.type, {})));
+  TRY(const auto mount, mount_image(image, superblock, mount_request(superblock.type, {})));
   const UniqueFd root(::openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) return fail_errno(errno, "open the root of a mount");
   return grow_mounted(root.get(), superblock.type, size);
@@ -88,18 +88,18 @@ Status resize_private_image(int image, const std::string& path, const Superblock
   return set_file_size(image, size);
 }
 
-Status resize_image(const PoolFolder& pool, const Volume& volume, std::uint64_t size) {
+Status resize_image(const VolumeTree& pool, const Volume& volume, std::uint64_t size) {
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
   TRY(const auto superblock, disk.verify());
   TRY(const auto now, size_of_file(disk.image()));
   size = whole_blocks(size);
-  TRY_STATUS(check_image_wish({.size = size, .fstype = superblock.type}));
+  TRY_STATUS(check_image_request({.size = size, .fstype = superblock.type}));
   if (size < now.length) return shrink(disk, superblock, size);
   return grow(disk, superblock, now.length, size);
 }
 
 // While it is mounted, a copy of the moment is checked; that needs shared blocks.
-Result<CheckReport> check_image(const PoolFolder& pool, const Volume& volume, bool repair,
+Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bool repair,
                                 const Progress& progress) {
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
   TRY(const auto superblock, disk.verify());

@@ -64,14 +64,14 @@ Result<UniqueFd> mount_snapshot(const Folder& volume, const std::string& snapsho
   if (!superblock.needs_recovery) return mount_image_read_only(image.get(), superblock);
   TRY(const auto snapshots, volume.folder(kSnapshots));
   TRY(const auto copy, unnamed_copy(snapshots, image.get()));
-  NewMount wish = mount_wish(superblock.type, {});
-  wish.flags.read_only = true;
-  return mount_image(copy.get(), superblock, std::move(wish));
+  NewMount request = mount_request(superblock.type, {});
+  request.flags.read_only = true;
+  return mount_image(copy.get(), superblock, std::move(request));
 }
 
 }  // namespace
 
-Status take_image_snapshot(const PoolFolder& pool, const Volume& volume, const Snapshot& snapshot,
+Status take_image_snapshot(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                            const Progress& progress) {
   TRY_STATUS(check_id(snapshot.id));
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
@@ -84,7 +84,7 @@ Status take_image_snapshot(const PoolFolder& pool, const Volume& volume, const S
   return part.commit();
 }
 
-Status drop_image_snapshot(const PoolFolder& pool, const Volume& volume,
+Status drop_image_snapshot(const VolumeTree& pool, const Volume& volume,
                            const std::string& snapshot_id) {
   TRY_STATUS(check_id(snapshot_id));
   const auto folder = pool.open(volume.id);
@@ -103,7 +103,7 @@ Status drop_image_snapshot(const PoolFolder& pool, const Volume& volume,
 // A copy of the snapshot takes the place of the image by one rename; before that the image gets a
 // second name among the snapshots. Whatever a crash leaves is one of the two states, and the names
 // tell which.
-Status roll_back_image(const PoolFolder& pool, const Volume& volume, const Snapshot& snapshot,
+Status roll_back_image(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                        const Snapshot& kept, const Progress& progress) {
   TRY_STATUS(check_id(snapshot.id));
   TRY_STATUS(check_id(kept.id));
@@ -129,7 +129,7 @@ Status roll_back_image(const PoolFolder& pool, const Volume& volume, const Snaps
   return disk.replace_image(part.release());
 }
 
-Result<UniqueFd> open_image_data(const PoolFolder& pool, const Volume& volume,
+Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,
                                  const std::string& snapshot_id) {
   const auto mount = [&]() -> Result<UniqueFd> {
     if (!snapshot_id.empty()) {
@@ -139,7 +139,7 @@ Result<UniqueFd> open_image_data(const PoolFolder& pool, const Volume& volume,
     TRY(const auto options, parse_options(volume.options));
     TRY(const auto disk, ImageDisk::hold(pool, volume.id));
     TRY(const auto superblock, disk.verify());
-    return mount_image(disk.image(), superblock, mount_wish(superblock.type, options));
+    return mount_image(disk.image(), superblock, mount_request(superblock.type, options));
   }();
   if (!mount) return fail(mount.error());
   TRY(const auto wanted, parse_options(volume.options));

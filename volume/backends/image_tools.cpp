@@ -120,7 +120,7 @@ std::string image_type(const VolumeOptions& options) {
   return options.fstype.empty() ? "ext4" : options.fstype;
 }
 
-Status check_image_wish(const VolumeOptions& options) {
+Status check_image_request(const VolumeOptions& options) {
   const std::string type = image_type(options);
   const auto kind = std::ranges::find(kKinds, type, &Kind::type);
   if (kind == kKinds.end())

@@ -14,7 +14,7 @@ inline constexpr std::uint64_t kImageBlock = 4096;  // sizes are whole blocks
 
 // kInvalid for a type or a size that cannot be; kUnsupported with the package where its mkfs is
 // missing. Empty type: ext4.
-Status check_image_wish(const VolumeOptions& options);
+Status check_image_request(const VolumeOptions& options);
 std::string image_type(const VolumeOptions& options);  // "ext4", "xfs"
 
 // Fills the empty image with a file system of its whole size. `path` is absolute; `uuid` has 32 hex

@@ -8,23 +8,23 @@
 namespace fairlead::volume {
 
 // image_snapshots.cpp
-Status take_image_snapshot(const PoolFolder& pool, const Volume& volume, const Snapshot& snapshot,
+Status take_image_snapshot(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                            const Progress& progress);
-Status drop_image_snapshot(const PoolFolder& pool, const Volume& volume,
+Status drop_image_snapshot(const VolumeTree& pool, const Volume& volume,
                            const std::string& snapshot_id);
-Status roll_back_image(const PoolFolder& pool, const Volume& volume, const Snapshot& snapshot,
+Status roll_back_image(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                        const Snapshot& kept, const Progress& progress);
-Result<UniqueFd> open_image_data(const PoolFolder& pool, const Volume& volume,
+Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,
                                  const std::string& snapshot_id);
 
 // image_build.cpp
-Status create_image(const PoolFolder& pool, const Volume& volume);
-Status clone_image(const PoolFolder& pool, const Volume& volume, const Volume& source,
+Status create_image(const VolumeTree& pool, const Volume& volume);
+Status clone_image(const VolumeTree& pool, const Volume& volume, const Volume& source,
                    const std::string& snapshot_id, const Progress& progress);
 
 // image_resize.cpp
-Status resize_image(const PoolFolder& pool, const Volume& volume, std::uint64_t size);
-Result<CheckReport> check_image(const PoolFolder& pool, const Volume& volume, bool repair,
+Status resize_image(const VolumeTree& pool, const Volume& volume, std::uint64_t size);
+Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bool repair,
                                 const Progress& progress);
 // An image of nobody else, not in its place yet, takes `size` bytes, file and file system.
 Status resize_private_image(int image, const std::string& path, const Superblock& superblock,

@@ -14,7 +14,7 @@
 
 #include "base/fault.h"
 #include "volume/api/text.h"
-#include "volume/backends/pool_folder.h"
+#include "volume/backends/volume_tree.h"
 #include "volume/kernel/block_device.h"
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
@@ -173,7 +173,7 @@ Status Disks::prepare_tree(const VolumePool& pool) {
   TRY_STATUS(top.set_mode(kTopMode));
   if (pool.fstype == "btrfs")
     TRY_STATUS(btrfs::enable_quota(top.fd()).map([](btrfs::QuotaKind) {}));
-  TRY_STATUS(PoolFolder(root_of(pool)).prepare());
+  TRY_STATUS(VolumeTree(root_of(pool)).prepare());
   return btrfs::flush(top.fd());
 }
 

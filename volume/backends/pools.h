@@ -4,7 +4,7 @@
 //     <id>/                      0700
 //       pool.img                 0600, of a pool in a file: btrfs or xfs, its UUID is the pool's id
 //       fs/                      the mount point, immutable: nothing can be written beneath the
-//                                mount by mistake; what is in it: pool_folder.h
+//                                mount by mistake; what is in it: volume_tree.h
 //
 // A pool is mounted by its UUID: another disk that got the same name meanwhile is refused.
 #pragma once

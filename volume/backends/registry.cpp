@@ -103,7 +103,7 @@ std::string fs_of(std::string path) {
 }
 
 // The option that only an image can honour here; empty: none.
-std::string_view image_wish(const VolumeOptions& options, bool on_btrfs) {
+std::string_view image_request(const VolumeOptions& options, bool on_btrfs) {
   if (!options.fstype.empty()) return "fstype";
   if (!options.encrypt.empty()) return "encrypt";
   if (options.inodes) return "inodes";
@@ -120,10 +120,10 @@ struct Default {
 Default default_backend(const VolumeOptions& options, const std::string& place,
                         const std::string& fs) {
   const bool on_btrfs = fs == "btrfs";
-  const std::string_view wish = image_wish(options, on_btrfs);
-  if (!wish.empty())
+  const std::string_view request = image_request(options, on_btrfs);
+  if (!request.empty())
     return {"image", fmt::format("{} asks for an image: {} is on {}, which has that for no folder",
-                                 wish, place, fs)};
+                                 request, place, fs)};
   if (on_btrfs)
     return {"btrfs", fmt::format("{} is on btrfs: limits, snapshots and clones at once", place)};
   return {"dir", fmt::format("the default of this host: {} is on {}, and nothing asks for more "
@@ -142,7 +142,7 @@ class HostBackends : public BackendRegistry {
   std::vector<Backend*> all() override;
 
  private:
-  struct Place {
+  struct PoolChoice {
     const BackendMap* backends;
     std::string root, text;  // "the volume folder", "pool fast"
   };
@@ -150,7 +150,7 @@ class HostBackends : public BackendRegistry {
     VolumePool pool;
     BackendMap backends;
   };
-  Result<Place> place_of(const std::string& pool);
+  Result<PoolChoice> place_of(const std::string& pool);
 
   BackendSettings settings_;
   PoolSide pools_;
@@ -160,8 +160,8 @@ class HostBackends : public BackendRegistry {
 };
 
 // Backends are never taken away again: somebody may be using them.
-Result<HostBackends::Place> HostBackends::place_of(const std::string& name) {
-  if (name.empty()) return Place{&here_, settings_.volume_dir, "the volume folder"};
+Result<HostBackends::PoolChoice> HostBackends::place_of(const std::string& name) {
+  if (name.empty()) return PoolChoice{&here_, settings_.volume_dir, "the volume folder"};
   if (pools_.catalog == nullptr || pools_.disks == nullptr)
     return fail(Code::kUnsupported, "pool \"{}\": there are no pools here; leave pool= out",
                 shown(name));
@@ -171,7 +171,7 @@ Result<HostBackends::Place> HostBackends::place_of(const std::string& name) {
   auto open = open_.find(pool.id);
   if (open == open_.end())
     open = open_.emplace(pool.id, OpenPool{pool, backends_of_pool(root)}).first;
-  return Place{&open->second.backends, root, fmt::format("pool {}", name)};
+  return PoolChoice{&open->second.backends, root, fmt::format("pool {}", name)};
 }
 
 Result<BackendRegistry::Choice> HostBackends::choose(const VolumeOptions& options) {

@@ -13,9 +13,9 @@
 #include "volume/api/text.h"
 #include "volume/backends/bind_roots.h"
 #include "volume/backends/folder_backend.h"
-#include "volume/backends/honour.h"
+#include "volume/backends/mount_view.h"
+#include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
-#include "volume/backends/view.h"
 
 namespace fairlead::volume {
 
@@ -67,11 +67,11 @@ Result<std::string> read_credentials(const std::string& path) {
 class RemoteBackend : public FolderBackend {
  public:
   RemoteBackend(std::string backend, std::string root, std::vector<std::string> bind_roots,
-                RemoteSurroundings surroundings)
+                RemoteEnvironment environment)
       : FolderBackend(std::move(root)),
         name_(std::move(backend)),
         roots_(std::move(bind_roots)),
-        around_(std::move(surroundings)) {}
+        around_(std::move(environment)) {}
 
   std::string name() const override { return name_; }
   Status validate(const VolumeOptions& options) const override;
@@ -89,7 +89,7 @@ class RemoteBackend : public FolderBackend {
 
   std::string name_;
   BindRoots roots_;
-  RemoteSurroundings around_;
+  RemoteEnvironment around_;
 };
 
 // The real path of a block device that is allowed.
@@ -105,9 +105,10 @@ Result<std::string> RemoteBackend::checked_device(const VolumeOptions& options) 
 Status RemoteBackend::validate(const VolumeOptions& options) const {
   const std::string type = remote_type(name_, options);
   if (takes_owner(type))
-    TRY_STATUS(refuse_others(name_, options, {"type", "device", "passwordfile", "uid", "gid"}));
+    TRY_STATUS(
+        refuse_unsupported(name_, options, {"type", "device", "passwordfile", "uid", "gid"}));
   else
-    TRY_STATUS(refuse_others(name_, options, {"type", "device", "passwordfile"}));
+    TRY_STATUS(refuse_unsupported(name_, options, {"type", "device", "passwordfile"}));
   if (holds_secret(options))
     return fail(
         Code::kInvalid,
@@ -186,9 +187,9 @@ Result<VolumeStatus> RemoteBackend::status(const Volume& volume) {
 
 std::unique_ptr<Backend> make_remote_backend(std::string backend, std::string root,
                                              std::vector<std::string> bind_roots,
-                                             RemoteSurroundings surroundings) {
+                                             RemoteEnvironment environment) {
   return std::make_unique<RemoteBackend>(std::move(backend), std::move(root), std::move(bind_roots),
-                                         std::move(surroundings));
+                                         std::move(environment));
 }
 
 }  // namespace fairlead::volume

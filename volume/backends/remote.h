@@ -17,7 +17,7 @@
 namespace fairlead::volume {
 
 // What tests replace.
-struct RemoteSurroundings {
+struct RemoteEnvironment {
   std::chrono::milliseconds deadline{4000};  // Podman gives up after 5 s
   Resolve resolve;                           // empty: by the host's own name service
   std::function<bool(const std::string& type)> can_mount = volume::can_mount;
@@ -28,6 +28,6 @@ struct RemoteSurroundings {
 // `backend`: "nfs", "cifs" or "mount". Block devices are allowed beneath `bind_roots` only.
 std::unique_ptr<Backend> make_remote_backend(std::string backend, std::string root,
                                              std::vector<std::string> bind_roots,
-                                             RemoteSurroundings surroundings = {});
+                                             RemoteEnvironment environment = {});
 
 }  // namespace fairlead::volume

@@ -11,7 +11,7 @@
 #include "base/fault.h"
 #include "volume/api/text.h"
 #include "volume/backends/folder_backend.h"
-#include "volume/backends/honour.h"
+#include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
 #include "volume/kernel/mount.h"
 
@@ -68,8 +68,8 @@ class TmpfsBackend : public FolderBackend {
 };
 
 Status TmpfsBackend::validate(const VolumeOptions& options) const {
-  TRY_STATUS(
-      refuse_others(kBackend, options, {"size", "inodes", "uid", "gid", "mode", "type", "device"}));
+  TRY_STATUS(refuse_unsupported(kBackend, options,
+                                {"size", "inodes", "uid", "gid", "mode", "type", "device"}));
   for (const std::string& word : sort_mount_words(options.mount_options).rest)
     if (!is_one_of(word, kNothing) && !is_one_of(word, kKnown))
       return fail(Code::kUnsupported,

@@ -10,7 +10,7 @@
 
 namespace fairlead::volume {
 
-// `root` is the absolute path of a pool's tree (pool_folder.h); nothing is touched yet.
+// `root` is the absolute path of a pool's tree (volume_tree.h); nothing is touched yet.
 std::unique_ptr<Backend> make_tmpfs_backend(std::string root);
 
 }  // namespace fairlead::volume

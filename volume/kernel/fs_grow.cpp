@@ -27,11 +27,11 @@ Status grow_xfs(int fs, std::uint64_t size) {
   xfs_fsop_geom geometry{};
   if (::ioctl(fs, XFS_IOC_FSGEOMETRY, &geometry) != 0)
     return fail_errno(errno, "look at an xfs file system");
-  xfs_growfs_data wish{};
-  wish.newblocks = size / geometry.blocksize;
-  wish.imaxpct = geometry.imaxpct;
-  if (wish.newblocks <= geometry.datablocks) return {};
-  if (::ioctl(fs, XFS_IOC_FSGROWFSDATA, &wish) == 0) return {};
+  xfs_growfs_data request{};
+  request.newblocks = size / geometry.blocksize;
+  request.imaxpct = geometry.imaxpct;
+  if (request.newblocks <= geometry.datablocks) return {};
+  if (::ioctl(fs, XFS_IOC_FSGROWFSDATA, &request) == 0) return {};
   return fail_errno(errno, "grow a mounted xfs");
 }
 

@@ -49,14 +49,14 @@ Result<std::string> read_fscrypt_key(const std::string& path) {
 
 Result<FscryptKeyId> add_fscrypt_key(int folder, std::string_view key) {
   std::vector<std::uint64_t> room(1 + (sizeof(fscrypt_add_key_arg) + key.size()) / 8);
-  auto* wish = reinterpret_cast<fscrypt_add_key_arg*>(room.data());
-  wish->key_spec.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER;
-  wish->raw_size = static_cast<std::uint32_t>(key.size());
-  std::ranges::copy(key, reinterpret_cast<char*>(wish->raw));
-  const int done = ::ioctl(folder, FS_IOC_ADD_ENCRYPTION_KEY, wish);
+  auto* request = reinterpret_cast<fscrypt_add_key_arg*>(room.data());
+  request->key_spec.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER;
+  request->raw_size = static_cast<std::uint32_t>(key.size());
+  std::ranges::copy(key, reinterpret_cast<char*>(request->raw));
+  const int done = ::ioctl(folder, FS_IOC_ADD_ENCRYPTION_KEY, request);
   const int error = errno;
   FscryptKeyId id{};
-  std::ranges::copy(wish->key_spec.u.identifier, id.begin());
+  std::ranges::copy(request->key_spec.u.identifier, id.begin());
   ::explicit_bzero(room.data(), room.size() * sizeof(room[0]));
   if (done == 0) return id;
   if (is_unsupported(error))

@@ -22,9 +22,10 @@ constexpr unsigned kExtentsPerCall = 256;
 constexpr auto kTellEvery = std::chrono::milliseconds(100);
 
 // Calls the user's function about ten times a second.
-class Teller {
+class CopyReporter {
  public:
-  Teller(const CopyProgress& progress, std::uint64_t total) : progress_(progress), total_(total) {}
+  CopyReporter(const CopyProgress& progress, std::uint64_t total)
+      : progress_(progress), total_(total) {}
   Status add(std::uint64_t bytes) {
     done_ += bytes;
     const auto now = std::chrono::steady_clock::now();
@@ -64,7 +65,7 @@ Result<std::size_t> copy_by_hand(int from, int to, off_t at, std::vector<char>& 
 }
 
 Status copy_range(int from, int to, off_t at, off_t end, std::vector<char>& buffer,
-                  Teller& teller) {
+                  CopyReporter& reporter) {
   while (at < end) {
     const auto most = std::min(static_cast<std::size_t>(end - at), kCopyStep);
     std::size_t copied = 0;
@@ -77,7 +78,7 @@ Status copy_range(int from, int to, off_t at, off_t end, std::vector<char>& buff
     }
     if (copied == 0) return fail(Code::kIo, "copy an image: it became shorter meanwhile");
     at += static_cast<off_t>(copied);
-    TRY_STATUS(teller.add(copied));
+    TRY_STATUS(reporter.add(copied));
   }
   return {};
 }
@@ -236,7 +237,7 @@ Status copy_sparse(int from, int to, const CopyProgress& progress) {
   TRY(const auto size, size_of_file(from));
   if (::ftruncate(to, static_cast<off_t>(size.length)) != 0)
     return fail_errno(errno, "give a copy its size");
-  Teller teller(progress, std::min(size.length, size.allocated));
+  CopyReporter reporter(progress, std::min(size.length, size.allocated));
   std::vector<char> buffer;  // empty while the kernel copies
   const auto end = static_cast<off_t>(size.length);
   for (off_t at = 0; at < end;) {
@@ -245,7 +246,7 @@ Status copy_sparse(int from, int to, const CopyProgress& progress) {
     if (data < 0) return fail_errno(errno, "find the data of an image");
     const off_t hole = ::lseek(from, data, SEEK_HOLE);
     if (hole < 0) return fail_errno(errno, "find the holes of an image");
-    TRY_STATUS(copy_range(from, to, data, std::min(hole, end), buffer, teller));
+    TRY_STATUS(copy_range(from, to, data, std::min(hole, end), buffer, reporter));
     at = hole;
   }
   return {};

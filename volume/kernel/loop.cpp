@@ -96,27 +96,28 @@ Result<struct stat> stat_image(int image) {
 }
 
 // LOOP_CONFIGURE; the errno, or 0.
-int configure(int loop, int image, const LoopWish& wish, std::uint32_t flags) {
+int configure(int loop, int image, const LoopRequest& request, std::uint32_t flags) {
   loop_config config{};
   config.fd = static_cast<std::uint32_t>(image);
-  config.block_size = wish.block_size;
+  config.block_size = request.block_size;
   config.info.lo_flags = flags;
   return ::ioctl(loop, LOOP_CONFIGURE, &config) == 0 ? 0 : errno;
 }
 
 // With direct I/O if that can be; nothing when somebody else took this loop device first.
-Result<std::optional<Loop>> try_bind(unsigned number, int image, const LoopWish& wish) {
+Result<std::optional<Loop>> try_bind(unsigned number, int image, const LoopRequest& request) {
   Loop loop{.number = number};
   loop.fd = UniqueFd(::open(loop.path().c_str(), O_RDWR | O_CLOEXEC));
   if (!loop.fd && errno == ENOENT)
     return fail(Code::kUnsupported, "attach an image: there is no {}; is /dev a devtmpfs?",
                 loop.path());
   if (!loop.fd) return fail_errno(errno, fmt::format("open {}", loop.path()));
-  const std::uint32_t flags = static_cast<std::uint32_t>(LO_FLAGS_AUTOCLEAR) |
-                              (wish.read_only ? static_cast<std::uint32_t>(LO_FLAGS_READ_ONLY) : 0);
-  int error =
-      configure(loop.fd.get(), image, wish, flags | static_cast<std::uint32_t>(LO_FLAGS_DIRECT_IO));
-  if (error == EINVAL) error = configure(loop.fd.get(), image, wish, flags);
+  const std::uint32_t flags =
+      static_cast<std::uint32_t>(LO_FLAGS_AUTOCLEAR) |
+      (request.read_only ? static_cast<std::uint32_t>(LO_FLAGS_READ_ONLY) : 0);
+  int error = configure(loop.fd.get(), image, request,
+                        flags | static_cast<std::uint32_t>(LO_FLAGS_DIRECT_IO));
+  if (error == EINVAL) error = configure(loop.fd.get(), image, request, flags);
   if (error == EBUSY) return std::optional<Loop>();
   if (error != 0) return fail_errno(error, fmt::format("attach an image to {}", loop.path()));
   loop_info64 info{};
@@ -127,9 +128,9 @@ Result<std::optional<Loop>> try_bind(unsigned number, int image, const LoopWish&
 }
 
 // The loop device holds on to the open file that it is given: with ours it would hold our lock too.
-Result<UniqueFd> open_again(int image, const LoopWish& wish) {
+Result<UniqueFd> open_again(int image, const LoopRequest& request) {
   UniqueFd file(::open(fmt::format("/proc/self/fd/{}", image).c_str(),
-                       (wish.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
+                       (request.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
   if (!file) return fail_errno(errno, "open an image once more");
   return file;
 }
@@ -177,10 +178,10 @@ Result<std::vector<BoundImage>> bound_images() {
   return found;
 }
 
-Result<Loop> bind_loop(int image, const LoopWish& wish) {
+Result<Loop> bind_loop(int image, const LoopRequest& request) {
   TRY(auto bound, find_loop(image));
   if (bound) return std::move(*bound);
-  TRY(const auto file, open_again(image, wish));
+  TRY(const auto file, open_again(image, request));
   const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
   if (!control && errno == ENOENT)
     return fail(Code::kUnsupported,
@@ -189,7 +190,7 @@ Result<Loop> bind_loop(int image, const LoopWish& wish) {
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
     const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) return fail_errno(errno, "find a free loop device");
-    TRY(auto loop, try_bind(static_cast<unsigned>(number), file.get(), wish));
+    TRY(auto loop, try_bind(static_cast<unsigned>(number), file.get(), request));
     if (loop) return std::move(*loop);
     std::this_thread::sleep_for(kFirstPause);
   }

@@ -47,14 +47,14 @@ struct BoundImage {
 };
 Result<std::vector<BoundImage>> bound_images();
 
-struct LoopWish {
+struct LoopRequest {
   std::uint32_t block_size = 512;  // that of the file system in it, as its superblock says
   bool read_only = false;          // needed when `image` is open for reading only
 };
 // The loop device that shows the file already, else a new one. The caller holds lock_image(), or is
 // the only one who can know the file. A new one reads and writes past the page cache where the file
 // system below can.
-Result<Loop> bind_loop(int image, const LoopWish& wish);
+Result<Loop> bind_loop(int image, const LoopRequest& request);
 
 // The file has another size: so has the device.
 Status update_capacity(const Loop& loop);

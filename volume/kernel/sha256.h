@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) through OpenSSL: digests of archives and of the pieces of a backup.
+// SHA-256 (FIPS 180-4) through OpenSSL: digests of archives and of the chunks of a backup.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace fairlead::volume {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-// What was given piece by piece. Not thread-safe.
+// What was given chunk by chunk. Not thread-safe.
 class Sha256 {
  public:
   Sha256();

@@ -1,4 +1,4 @@
-// Zstandard (RFC 8878) through libzstd: pieces of known size, and streams.
+// Zstandard (RFC 8878) through libzstd: chunks of known size, and streams.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ class ZstdWriter {
 
   // A whole frame, with its size in the header.
   std::string pack(std::string_view plain);
-  // A frame in pieces: what can be written now of it.
+  // A frame in chunks: what can be written now of it.
   std::string add(std::string_view plain);
   std::string finish();
 
@@ -39,7 +39,7 @@ class ZstdReader {
   Result<std::string> unpack(std::string_view packed, std::size_t size);
   // A whole frame whose content has at most `most` bytes.
   Result<std::string> unpack_at_most(std::string_view packed, std::size_t most);
-  // A frame in pieces: appends at most `most` bytes to `plain`, takes what was read off the front
+  // A frame in chunks: appends at most `most` bytes to `plain`, takes what was read off the front
   // of `packed`, and is true when the frame ended.
   Result<bool> add(std::string_view& packed, std::string& plain, std::size_t most);
 

@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "base/fault.h"
-#include "volume/service/teller.h"
+#include "volume/service/progress_reporter.h"
 
 namespace fairlead::volume {
 
@@ -16,8 +16,8 @@ constexpr std::size_t kBlock = 256 << 10;
 
 class Exporter {
  public:
-  Exporter(ArchiveWriter& writer, Teller& teller, ExportedTree& tree)
-      : writer_(writer), teller_(teller), tree_(tree) {}
+  Exporter(ArchiveWriter& writer, ProgressReporter& reporter, ExportedTree& tree)
+      : writer_(writer), reporter_(reporter), tree_(tree) {}
   Status visit(TreeCursor& cursor);
 
  private:
@@ -26,7 +26,7 @@ class Exporter {
   Status copy_range(int file, std::uint64_t from, std::uint64_t to, bool& is_short);
 
   ArchiveWriter& writer_;
-  Teller& teller_;
+  ProgressReporter& reporter_;
   ExportedTree& tree_;
 };
 
@@ -38,7 +38,7 @@ Status Exporter::copy_range(int file, std::uint64_t from, std::uint64_t to, bool
       return writer_.skip(to - from);
     }
     TRY_STATUS(writer_.write(bytes));
-    TRY_STATUS(teller_.add(bytes.size()));
+    TRY_STATUS(reporter_.add(bytes.size()));
     from += bytes.size();
   }
   return {};
@@ -74,7 +74,7 @@ Status Exporter::visit(TreeCursor& cursor) {
     tree_.report.bytes += entry.size;
   }
   fault_point("archive.export.entry");
-  return teller_.add(0);
+  return reporter_.add(0);
 }
 
 // A descriptor and the digest of what it gave.
@@ -117,9 +117,9 @@ class HashedInput {
 Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
                                  Hollow hollow) {
   TRY(auto writer, ArchiveWriter::open(to));
-  Teller teller(progress, total);
+  ProgressReporter reporter(progress, total);
   ExportedTree tree;
-  Exporter exporter(writer, teller, tree);
+  Exporter exporter(writer, reporter, tree);
   TRY_STATUS(walk_tree(
       data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes, hollow));
   TRY(const auto digest, writer.close());
@@ -131,11 +131,11 @@ Status import_tree(int from, const std::string& sha256, TreeWriter& writer, std:
                    const Progress& progress) {
   HashedInput input(from);
   TRY(auto reader, ArchiveReader::open([&] { return input.next(); }));
-  Teller teller(progress, total);
+  ProgressReporter reporter(progress, total);
   std::uint64_t told = 0;
   const auto tell = [&] {
     const std::uint64_t before = std::exchange(told, reader.consumed());
-    return teller.add(told - before);
+    return reporter.add(told - before);
   };
   for (;;) {
     TRY(const auto entry, reader.next());

@@ -12,9 +12,9 @@
 #include "volume/api/text.h"
 #include "volume/service/archive_tree.h"
 #include "volume/service/backup.h"
+#include "volume/service/create_plan.h"
 #include "volume/service/new_volume.h"
 #include "volume/service/volume_source.h"
-#include "volume/service/wish.h"
 
 namespace fairlead::volume {
 
@@ -61,13 +61,13 @@ Status dress_top(int data, const Volume& volume) {
 class Archives : public VolumeArchives {
  public:
   Archives(VolumeService& service, state::Store& store, NamedLocks& locks,
-           BackendRegistry& backends, Surroundings surroundings)
+           BackendRegistry& backends, Environment environment)
       : service_(service),
-        records_(store, surroundings.boot),
+        records_(store, environment.boot),
         locks_(locks),
         backends_(backends),
-        now_(surroundings.now),
-        jobs_(store, locks, surroundings.now) {}
+        now_(environment.now),
+        jobs_(store, locks, environment.now) {}
 
   Result<ArchiveReport> export_to(const std::string& volume, int fd,
                                   const Progress& progress) override;
@@ -84,7 +84,7 @@ class Archives : public VolumeArchives {
  private:
   using Writing = std::function<Status(TreeWriter&)>;
 
-  VolumeDoors doors() { return {service_, records_, locks_, backends_}; }
+  ArchiveParts parts() { return {service_, records_, locks_, backends_}; }
   Result<Volume> make_volume(const VolumeSpec& spec, Origin origin, const Writing& write);
   Status fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write);
   Result<ArchiveReport> export_now(const std::string& volume, int fd, const Progress& progress);
@@ -122,10 +122,10 @@ Status Archives::fill(const Volume& volume, Backend& backend, Origin origin, con
 }
 
 Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, const Writing& write) {
-  TRY(auto wish, read_wish(spec));
-  if (!wish.options.from_volume.empty())
+  TRY(auto plan, plan_create(spec));
+  if (!plan.options.from_volume.empty())
     return fail(Code::kInvalid, "option \"from\" makes a clone; leave it out here");
-  TRY_STATUS(choose_backend(wish, backends_));
+  TRY_STATUS(choose_backend(plan, backends_));
   const auto is_there = [&]() -> Result<bool> {
     TRY(const auto there, records_.by_name(spec.name));
     if (there && there->volume.phase == Phase::kReady)
@@ -141,7 +141,7 @@ Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, cons
   TRY(const auto guard, locks_.lock("volume-" + spec.name.str(), kLockDeadline));
   TRY(const bool again, is_there());
   if (again) return fail(Code::kUnavailable, "somebody else is making it; try again");
-  return make_filled_volume(records_, wish, now_(), [&](const Volume& volume, Backend& backend) {
+  return make_filled_volume(records_, plan, now_(), [&](const Volume& volume, Backend& backend) {
     return fill(volume, backend, origin, write);
   });
 }
@@ -159,7 +159,7 @@ Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const std::
 
 Result<ArchiveReport> Archives::export_now(const std::string& volume, int fd,
                                            const Progress& progress) {
-  TRY(const auto source, VolumeSource::open(doors(), volume));
+  TRY(const auto source, VolumeSource::open(parts(), volume));
   if (!source.warning().empty())
     log::warn("export of a live volume", {{"volume", volume}, {"why", source.warning()}});
   TRY(auto tree, export_tree(source.data(), fd, source.used(), progress, source.hollow()));
@@ -191,7 +191,7 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const std::s
     return fail(Code::kInvalid, "the backup folder \"{}\" must be an absolute path", shown(path));
   TRY([[maybe_unused]] const auto there, service_.inspect(volume.substr(0, volume.find('@'))));
   TRY(const auto folder, BackupFolder::prepare(path));
-  TRY(const auto source, VolumeSource::open(doors(), volume));
+  TRY(const auto source, VolumeSource::open(parts(), volume));
   if (!source.warning().empty())
     log::warn("backup of a live volume", {{"volume", volume}, {"why", source.warning()}});
   TRY(auto result, run_backup(folder,
@@ -312,8 +312,8 @@ Status restore_again(VolumeArchives& archives, const Job& job, const Progress& p
 
 std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,
                                                      NamedLocks& locks, BackendRegistry& backends,
-                                                     Surroundings surroundings) {
-  return std::make_unique<Archives>(service, store, locks, backends, std::move(surroundings));
+                                                     Environment environment) {
+  return std::make_unique<Archives>(service, store, locks, backends, std::move(environment));
 }
 
 std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {

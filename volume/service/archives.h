@@ -23,7 +23,7 @@ namespace fairlead::volume {
 // there. restore without options takes those of the backed up volume.
 std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,
                                                      NamedLocks& locks, BackendRegistry& backends,
-                                                     Surroundings surroundings = {});
+                                                     Environment environment = {});
 
 // For make_volume_jobs: those that need nothing but their arguments.
 std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives);

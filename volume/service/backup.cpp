@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "volume/api/text.h"
 #include "volume/kernel/tree_reader.h"
-#include "volume/service/teller.h"
+#include "volume/service/progress_reporter.h"
 
 namespace fairlead::volume {
 
@@ -79,10 +79,10 @@ bool is_unchanged(const TreeEntry& now, const BackupEntry& then, const FileTime&
 class BackupRun {
  public:
   BackupRun(const BackupFolder& folder, const BackupRequest& request, const Progress& progress,
-            PieceStore store, IndexWriter index)
+            ChunkStore store, IndexWriter index)
       : folder_(folder),
         request_(request),
-        teller_(progress, request.total),
+        reporter_(progress, request.total),
         store_(std::move(store)),
         index_(std::move(index)) {}
 
@@ -91,15 +91,15 @@ class BackupRun {
  private:
   Status visit(TreeCursor& cursor);
   Status read_content(const UniqueFd& file, BackupEntry& entry);
-  Status read_piece(int file, std::uint64_t offset, std::uint64_t length, BackupEntry& entry);
+  Status read_chunk(int file, std::uint64_t offset, std::uint64_t length, BackupEntry& entry);
   Status keep(BackupEntry entry);
-  bool has_all(const std::vector<Piece>& pieces) const;
+  bool has_all(const std::vector<Chunk>& chunks) const;
   std::vector<Digest> needed_packs() const;
 
   const BackupFolder& folder_;
   const BackupRequest& request_;
-  Teller teller_;
-  PieceStore store_;
+  ProgressReporter reporter_;
+  ChunkStore store_;
   IndexWriter index_;
   std::optional<Before> before_;
   std::unordered_map<Digest, char, DigestHash> needed_;
@@ -107,32 +107,32 @@ class BackupRun {
   std::uint64_t bytes_ = 0, entries_ = 0;
 };
 
-bool BackupRun::has_all(const std::vector<Piece>& pieces) const {
-  return std::ranges::all_of(pieces, [&](const Piece& piece) { return store_.has(piece.digest); });
+bool BackupRun::has_all(const std::vector<Chunk>& chunks) const {
+  return std::ranges::all_of(chunks, [&](const Chunk& chunk) { return store_.has(chunk.digest); });
 }
 
 Status BackupRun::keep(BackupEntry entry) {
-  for (const Piece& piece : entry.pieces) needed_.try_emplace(piece.digest, 0);
+  for (const Chunk& chunk : entry.chunks) needed_.try_emplace(chunk.digest, 0);
   bytes_ += entry.entry.size;
   ++entries_;
   return index_.add(entry);
 }
 
-Status BackupRun::read_piece(int file, std::uint64_t offset, std::uint64_t length,
+Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t length,
                              BackupEntry& entry) {
   auto bytes = read_range(file, offset, length);
   if (!bytes)
     return fail(with_context(bytes.error(), fmt::format("file \"{}\"", shown(entry.entry.path))));
   if (bytes->empty()) return {};  // it became shorter meanwhile
-  const Piece piece{.offset = offset,
+  const Chunk chunk{.offset = offset,
                     .length = static_cast<std::uint32_t>(bytes->size()),
                     .digest = sha256(*bytes)};
-  TRY_STATUS(store_.put(piece.digest, *bytes));
-  entry.pieces.push_back(piece);
-  return teller_.add(bytes->size());
+  TRY_STATUS(store_.put(chunk.digest, *bytes));
+  entry.chunks.push_back(chunk);
+  return reporter_.add(bytes->size());
 }
 
-// Pieces lie at multiples of their size, from the first to the last byte of data in each: a change
+// Chunks lie at multiples of their size, from the first to the last byte of data in each: a change
 // moves nothing, and a hole is not read.
 Status BackupRun::read_content(const UniqueFd& file, BackupEntry& entry) {
   const std::uint64_t size = entry.entry.size;
@@ -141,9 +141,9 @@ Status BackupRun::read_content(const UniqueFd& file, BackupEntry& entry) {
   for (const auto& [offset, length] : ranges) {
     data += length;
     for (std::uint64_t at = offset; at < offset + length;) {
-      const std::uint64_t end = std::min(offset + length, (at / kPieceSize + 1) * kPieceSize);
-      if (to != 0 && at / kPieceSize != (to - 1) / kPieceSize) {
-        TRY_STATUS(read_piece(file.get(), from, to - from, entry));
+      const std::uint64_t end = std::min(offset + length, (at / kChunkSize + 1) * kChunkSize);
+      if (to != 0 && at / kChunkSize != (to - 1) / kChunkSize) {
+        TRY_STATUS(read_chunk(file.get(), from, to - from, entry));
         to = 0;
       }
       if (to == 0) from = at;
@@ -151,22 +151,22 @@ Status BackupRun::read_content(const UniqueFd& file, BackupEntry& entry) {
       at = end;
     }
   }
-  if (to != 0) TRY_STATUS(read_piece(file.get(), from, to - from, entry));
+  if (to != 0) TRY_STATUS(read_chunk(file.get(), from, to - from, entry));
   entry.has_holes = data < size;
   return {};
 }
 
 Status BackupRun::visit(TreeCursor& cursor) {
-  TRY_STATUS(teller_.add(0));
+  TRY_STATUS(reporter_.add(0));
   const TreeEntry& seen = cursor.seen();
   const BackupEntry* const then = before_ ? before_->find(seen.path) : nullptr;
-  if (then != nullptr && is_unchanged(seen, *then, before_->started()) && has_all(then->pieces)) {
-    TRY_STATUS(teller_.add(seen.size));
+  if (then != nullptr && is_unchanged(seen, *then, before_->started()) && has_all(then->chunks)) {
+    TRY_STATUS(reporter_.add(seen.size));
     return keep(*then);
   }
   UniqueFd file;
   TRY(auto entry, cursor.read(file));
-  BackupEntry now{.entry = std::move(entry), .has_holes = false, .pieces = {}};
+  BackupEntry now{.entry = std::move(entry), .has_holes = false, .chunks = {}};
   if (file) TRY_STATUS(read_content(file, now));
   return keep(std::move(now));
 }
@@ -235,30 +235,30 @@ Status write_sparse(TreeWriter& writer, std::uint64_t offset, std::string_view b
   return from < bytes.size() ? writer.write(offset + from, bytes.substr(from)) : Status();
 }
 
-Status restore_entry(PieceStore& store, const BackupEntry& entry, TreeWriter& writer,
-                     Teller& teller) {
+Status restore_entry(ChunkStore& store, const BackupEntry& entry, TreeWriter& writer,
+                     ProgressReporter& reporter) {
   TRY_STATUS(writer.add(entry.entry));
-  for (const Piece& piece : entry.pieces) {
-    auto bytes = store.get(piece.digest);
-    if (bytes && bytes->size() != piece.length)
+  for (const Chunk& chunk : entry.chunks) {
+    auto bytes = store.get(chunk.digest);
+    if (bytes && bytes->size() != chunk.length)
       bytes = fail(Code::kInvalid, "a piece has another length");
     if (!bytes)
       return fail(Code::kInvalid,
                   "file \"{}\" cannot be restored: {}; `verify` tells what else is affected",
                   shown(entry.entry.path), bytes.error().text);
-    TRY_STATUS(entry.has_holes ? write_sparse(writer, piece.offset, *bytes)
-                               : writer.write(piece.offset, *bytes));
-    TRY_STATUS(teller.add(bytes->size()));
+    TRY_STATUS(entry.has_holes ? write_sparse(writer, chunk.offset, *bytes)
+                               : writer.write(chunk.offset, *bytes));
+    TRY_STATUS(reporter.add(bytes->size()));
   }
-  return teller.add(0);
+  return reporter.add(0);
 }
 
 // --- verify
 
 class Verifier {
  public:
-  Verifier(const BackupFolder& folder, PieceStore& store, Teller& teller)
-      : folder_(folder), store_(store), teller_(teller) {}
+  Verifier(const BackupFolder& folder, ChunkStore& store, ProgressReporter& reporter)
+      : folder_(folder), store_(store), reporter_(reporter) {}
 
   Status check_packs(const std::set<Digest>& packs);
   Status check_backup(const BackupSummary& backup);
@@ -269,8 +269,8 @@ class Verifier {
   Status check_entries(const BackupSummary& backup);
 
   const BackupFolder& folder_;
-  PieceStore& store_;
-  Teller& teller_;
+  ChunkStore& store_;
+  ProgressReporter& reporter_;
   std::set<Digest> bad_;
   std::vector<std::string> findings_;
   std::size_t count_ = 0;
@@ -293,7 +293,7 @@ Status Verifier::check_packs(const std::set<Digest>& packs) {
                         "backup stores again what the volume still has",
                         to_hex(pack), bad->size()));
     }
-    TRY_STATUS(teller_.add(kPackEstimate));
+    TRY_STATUS(reporter_.add(kPackEstimate));
   }
   return {};
 }
@@ -303,19 +303,19 @@ Status Verifier::check_entries(const BackupSummary& backup) {
   for (;;) {
     TRY(const auto entry, reader.next());
     if (!entry) return {};
-    const auto lost = std::ranges::count_if(entry->pieces, [&](const Piece& piece) {
-      return !store_.has(piece.digest) || bad_.contains(piece.digest);
+    const auto lost = std::ranges::count_if(entry->chunks, [&](const Chunk& chunk) {
+      return !store_.has(chunk.digest) || bad_.contains(chunk.digest);
     });
     if (lost > 0)
       find(fmt::format("backup {}: file \"{}\" is damaged: {} of {} pieces are lost",
-                       backup.info.id, shown(entry->entry.path), lost, entry->pieces.size()));
+                       backup.info.id, shown(entry->entry.path), lost, entry->chunks.size()));
   }
 }
 
 Status Verifier::check_backup(const BackupSummary& backup) {
   const auto checked = check_entries(backup);
   if (!checked) find(fmt::format("backup {}: {}", backup.info.id, checked.error().text));
-  return teller_.add(0);
+  return reporter_.add(0);
 }
 
 CheckReport Verifier::report() {
@@ -328,20 +328,20 @@ CheckReport Verifier::report() {
 Result<BackupResult> run_backup(const BackupFolder& folder, const BackupRequest& request,
                                 const Progress& progress) {
   TRY(const auto listing, folder.list());
-  TRY(auto store, folder.pieces());
+  TRY(auto store, folder.chunks());
   TRY(auto index, IndexWriter::open(folder.tmp()));
   return BackupRun(folder, request, progress, std::move(store), std::move(index)).run(listing);
 }
 
 Status run_restore(const BackupFolder& folder, const BackupSummary& backup, TreeWriter& writer,
                    const Progress& progress) {
-  TRY(auto store, folder.pieces());
+  TRY(auto store, folder.chunks());
   TRY(auto reader, IndexReader::open(folder.backups(), backup));
-  Teller teller(progress, backup.info.bytes);
+  ProgressReporter reporter(progress, backup.info.bytes);
   for (;;) {
     TRY(const auto entry, reader.next());
     if (!entry) return writer.finish();
-    TRY_STATUS(restore_entry(store, *entry, writer, teller));
+    TRY_STATUS(restore_entry(store, *entry, writer, reporter));
     fault_point("backup.restore.entry");
   }
 }
@@ -349,12 +349,12 @@ Status run_restore(const BackupFolder& folder, const BackupSummary& backup, Tree
 Result<CheckReport> run_verify(const BackupFolder& folder,
                                const std::vector<BackupSummary>& backups,
                                const Progress& progress) {
-  TRY(auto store, folder.pieces());
+  TRY(auto store, folder.chunks());
   std::set<Digest> packs;
   for (const BackupSummary& backup : backups)
     packs.insert(backup.packs.begin(), backup.packs.end());
-  Teller teller(progress, packs.size() * kPackEstimate);
-  Verifier verifier(folder, store, teller);
+  ProgressReporter reporter(progress, packs.size() * kPackEstimate);
+  Verifier verifier(folder, store, reporter);
   TRY_STATUS(verifier.check_packs(packs));
   for (const BackupSummary& backup : backups) TRY_STATUS(verifier.check_backup(backup));
   return verifier.report();

@@ -24,17 +24,17 @@ struct BackupResult {
 };
 
 // Files that have the inode, size and times that the newest backup of this volume saw are not read;
-// of the others each piece that the folder has already is not stored again. When it is stopped,
+// of the others each chunk that the folder has already is not stored again. When it is stopped,
 // what was stored stays for the next one.
 Result<BackupResult> run_backup(const BackupFolder& folder, const BackupRequest& request,
                                 const Progress& progress);
 
-// Writes everything of the backup; kInvalid with the name of the file when a piece is missing or
+// Writes everything of the backup; kInvalid with the name of the file when a chunk is missing or
 // damaged.
 Status run_restore(const BackupFolder& folder, const BackupSummary& backup, TreeWriter& writer,
                    const Progress& progress);
 
-// Reads every piece of these backups.
+// Reads every chunk of these backups.
 Result<CheckReport> run_verify(const BackupFolder& folder,
                                const std::vector<BackupSummary>& backups, const Progress& progress);
 

@@ -228,12 +228,12 @@ Result<std::optional<BackupEntry>> IndexReader::next() {
     return std::nullopt;
   }
   TRY(auto parsed, parse_entry(*head));
-  while (parsed.entry.pieces.size() < parsed.pieces) {
+  while (parsed.entry.chunks.size() < parsed.chunks) {
     TRY(const auto more, line());
     if (!more) return fail(Code::kInvalid, "the index is cut off");
-    TRY_STATUS(parse_pieces(*more, parsed.entry));
+    TRY_STATUS(parse_chunks(*more, parsed.entry));
   }
-  if (parsed.entry.pieces.size() != parsed.pieces)
+  if (parsed.entry.chunks.size() != parsed.chunks)
     return fail(Code::kInvalid, "an entry of the index has more pieces than it says");
   return std::optional<BackupEntry>(std::move(parsed.entry));
 }
@@ -289,22 +289,22 @@ Result<BackupFolder::Listing> BackupFolder::list() const {
   return listing;
 }
 
-Result<PieceStore> BackupFolder::pieces() const {
+Result<ChunkStore> BackupFolder::chunks() const {
   TRY(auto packs, top_.folder("packs"));
   TRY(auto tmp, tmp_.folder("."));
-  return PieceStore::open(std::move(packs), std::move(tmp));
+  return ChunkStore::open(std::move(packs), std::move(tmp));
 }
 
-Result<std::uint64_t> BackupFolder::collect(PieceStore& pieces) const {
+Result<std::uint64_t> BackupFolder::collect(ChunkStore& chunks) const {
   TRY(const auto listing, list());
   if (!listing.damaged.empty()) return 0;  // who knows what it needs
   std::set<Digest> needed;
   for (const BackupSummary& summary : listing.backups)
     needed.insert(summary.packs.begin(), summary.packs.end());
   std::uint64_t gone = 0;
-  for (const Digest& pack : pieces.packs()) {
+  for (const Digest& pack : chunks.packs()) {
     if (needed.contains(pack)) continue;
-    TRY(const auto bytes, pieces.remove_pack(pack));
+    TRY(const auto bytes, chunks.remove_pack(pack));
     gone += bytes;
     fault_point("backup.pack.collected");
   }

@@ -2,7 +2,7 @@
 //
 //   fairlead-backup.json     {"format":1}
 //   lock                     flock(2): many readers, or one writer
-//   packs/                   see piece_store.h
+//   packs/                   see chunk_store.h
 //   backups/<id>.index       zstd frame of the lines, zstd frame of the summary, and a skippable
 //                            frame (RFC 8878, 3.1.2) of 8 bytes: the size of the summary's frame
 //   tmp/                     what is being written; a writer empties it first
@@ -20,7 +20,7 @@
 #include "volume/kernel/folder.h"
 #include "volume/kernel/zstd.h"
 #include "volume/service/backup_index.h"
-#include "volume/service/piece_store.h"
+#include "volume/service/chunk_store.h"
 
 namespace fairlead::volume {
 
@@ -79,10 +79,10 @@ class BackupFolder {
     std::vector<std::string> damaged;    // what is wrong with the others, one line each
   };
   Result<Listing> list() const;
-  Result<PieceStore> pieces() const;
+  Result<ChunkStore> chunks() const;
   // Removes the packs that no backup needs: bytes that are gone. Nothing while an index is
   // unreadable.
-  Result<std::uint64_t> collect(PieceStore& pieces) const;
+  Result<std::uint64_t> collect(ChunkStore& chunks) const;
   Status remove(const BackupSummary& backup) const;
 
   const Folder& backups() const { return backups_; }

@@ -87,17 +87,17 @@ Status parse_identity(const json::Object& fields, TreeEntry& entry) {
   return {};
 }
 
-Result<Piece> parse_piece(const json::Json& value) {
+Result<Chunk> parse_chunk(const json::Json& value) {
   if (!value.is_array() || value.size() != 3 || !value[0].is_number_unsigned() ||
       !value[1].is_number_unsigned())
     return fail(Code::kInvalid, "a piece must be offset, length and digest");
   const auto length = value[1].get<std::uint64_t>();
-  if (length == 0 || length > kPieceSize)
-    return fail(Code::kInvalid, "a piece has 1 to {} bytes", kPieceSize);
-  Piece piece{.offset = value[0].get<std::uint64_t>(),
+  if (length == 0 || length > kChunkSize)
+    return fail(Code::kInvalid, "a piece has 1 to {} bytes", kChunkSize);
+  Chunk chunk{.offset = value[0].get<std::uint64_t>(),
               .length = static_cast<std::uint32_t>(length)};
-  TRY(piece.digest, parse_digest(value[2]));
-  return piece;
+  TRY(chunk.digest, parse_digest(value[2]));
+  return chunk;
 }
 
 json::Json to_json(const TreeEntry& entry) {
@@ -154,14 +154,14 @@ Result<std::string> decode_bytes(const std::string& text) {
 std::string to_lines(const BackupEntry& entry) {
   json::Json head = to_json(entry.entry);
   if (entry.has_holes) head["z"] = 1;
-  if (!entry.pieces.empty()) head["d"] = entry.pieces.size();
+  if (!entry.chunks.empty()) head["d"] = entry.chunks.size();
   std::string text = json::dump(head) + "\n";
-  for (std::size_t from = 0; from < entry.pieces.size(); from += kMostPiecesInALine) {
+  for (std::size_t from = 0; from < entry.chunks.size(); from += kMostPiecesInALine) {
     json::Json line{{"d", json::Json::array()}};
-    const std::size_t end = std::min(from + kMostPiecesInALine, entry.pieces.size());
+    const std::size_t end = std::min(from + kMostPiecesInALine, entry.chunks.size());
     for (std::size_t k = from; k < end; ++k)
       line["d"].push_back(json::Json::array(
-          {entry.pieces[k].offset, entry.pieces[k].length, to_hex(entry.pieces[k].digest)}));
+          {entry.chunks[k].offset, entry.chunks[k].length, to_hex(entry.chunks[k].digest)}));
     text += json::dump(line) + "\n";
   }
   return text;
@@ -175,28 +175,28 @@ Result<ParsedLine> parse_entry(std::string_view line) {
   TRY_STATUS(parse_identity(fields, parsed.entry.entry));
   TRY(const auto holes, fields.integer_or("z", 0, 1, 0));
   parsed.entry.has_holes = holes == 1;
-  // Each piece has a byte at least.
-  TRY(const auto pieces,
+  // Each chunk has a byte at least.
+  TRY(const auto chunks,
       fields.integer_or("d", 0, static_cast<std::int64_t>(parsed.entry.entry.size), 0));
-  parsed.pieces = static_cast<std::uint64_t>(pieces);
+  parsed.chunks = static_cast<std::uint64_t>(chunks);
   return parsed;
 }
 
-Status parse_pieces(std::string_view line, BackupEntry& entry) {
+Status parse_chunks(std::string_view line, BackupEntry& entry) {
   TRY(const auto document, json::parse(line));
   TRY(const auto fields, json::Object::of(document));
   const json::Json* const list = fields.find("d");
   if (list == nullptr || !list->is_array() || list->empty() || list->size() > kMostPiecesInALine)
     return fail(Code::kInvalid, "a line of pieces is malformed");
   for (const json::Json& value : *list) {
-    TRY(const auto piece, parse_piece(value));
+    TRY(const auto chunk, parse_chunk(value));
     const std::uint64_t from =
-        entry.pieces.empty() ? 0 : entry.pieces.back().offset + entry.pieces.back().length;
-    if (piece.offset < from || piece.offset > entry.entry.size ||
-        piece.length > entry.entry.size - piece.offset)
+        entry.chunks.empty() ? 0 : entry.chunks.back().offset + entry.chunks.back().length;
+    if (chunk.offset < from || chunk.offset > entry.entry.size ||
+        chunk.length > entry.entry.size - chunk.offset)
       return fail(Code::kInvalid, "a piece of \"{}\" lies outside of its place",
                   shown(entry.entry.path));
-    entry.pieces.push_back(piece);
+    entry.chunks.push_back(chunk);
   }
   return {};
 }

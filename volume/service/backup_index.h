@@ -1,14 +1,14 @@
 // The index of a backup: text of JSON lines to values and back. Pure, and fuzzed: a backup folder
 // may come from anywhere.
 //
-// An entry, and its pieces (offset, length, SHA-256) on lines of their own after it, at most 4,096
+// An entry, and its chunks (offset, length, SHA-256) on lines of their own after it, at most 4,096
 // each:
 //   {"k":"file","p":"a/b","m":420,"u":0,"g":0,"t":[1767225600,5],"s":1048577,"i":12,"c":[1767225600,7],"d":2}
 //   {"d":[[0,1048576,"9f…"],[1048576,1,"3c…"]]}
 //
 // Keys: k kind, p path, m mode, u uid, g gid, t time of change of the content, s size, l target of
 // a link, h hard link to, x extended attributes, i inode, c time of change of the inode, d how many
-// pieces follow, z 1 where it has holes. Bytes that are no plain text stand as %XX.
+// chunks follow, z 1 where it has holes. Bytes that are no plain text stand as %XX.
 //
 // The summary, one line in a part of its own, so that a list of backups reads no index:
 //   {"format":1,"id":"…","volume":"shop","volume_id":"3f…",…,"lines":"<SHA-256 of the
@@ -27,34 +27,34 @@
 
 namespace fairlead::volume {
 
-inline constexpr std::size_t kPieceSize = 1 << 20;  // of content, but for the last one of a file
+inline constexpr std::size_t kChunkSize = 1 << 20;  // of content, but for the last one of a file
 inline constexpr std::size_t kLongestLine = 16U << 20;  // of an index
 inline constexpr std::size_t kMostPiecesInALine = 4096;
 
-struct Piece {
+struct Chunk {
   std::uint64_t offset = 0;
-  std::uint32_t length = 0;  // 1 to kPieceSize
+  std::uint32_t length = 0;  // 1 to kChunkSize
   Digest digest{};
-  bool operator==(const Piece&) const = default;
+  bool operator==(const Chunk&) const = default;
 };
 
 struct BackupEntry {
   TreeEntry entry;
   bool has_holes = false;
-  std::vector<Piece> pieces;  // ascending, not overlapping, within the size
+  std::vector<Chunk> chunks;  // ascending, not overlapping, within the size
   bool operator==(const BackupEntry&) const = default;
 };
 
-// The line of an entry without its pieces, and how many there are; each line ends with '\n'.
+// The line of an entry without its chunks, and how many there are; each line ends with '\n'.
 std::string to_lines(const BackupEntry& entry);
 
 struct ParsedLine {
-  BackupEntry entry;         // its pieces are on the next lines
-  std::uint64_t pieces = 0;  // how many
+  BackupEntry entry;         // its chunks are on the next lines
+  std::uint64_t chunks = 0;  // how many
 };
 Result<ParsedLine> parse_entry(std::string_view line);
 // Appends to `entry`; kInvalid when they overlap or lie outside of the file.
-Status parse_pieces(std::string_view line, BackupEntry& entry);
+Status parse_chunks(std::string_view line, BackupEntry& entry);
 
 struct BackupSummary {
   BackupInfo info;

@@ -43,7 +43,7 @@ void conclude(Volume& volume, const Change& change) {
 
 // A rollback brings back content, not the limit of that time; where a file system came back larger
 // than the volume is now, and it cannot be smaller, that is its limit.
-void Service::keep_size(Opened& opened, const Snapshot& snapshot) {
+void Service::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
   Volume& volume = opened.stored.volume;
   const auto size = size_of(volume);
   if (!size || !snapshot.size || *size == *snapshot.size) return;
@@ -56,7 +56,7 @@ void Service::keep_size(Opened& opened, const Snapshot& snapshot) {
              {"error", resized.error().text}});
 }
 
-Status Service::act(Opened& opened, const Change& change, const Progress& progress) {
+Status Service::act(OpenVolume& opened, const Change& change, const Progress& progress) {
   const Volume& volume = opened.stored.volume;
   switch (change.kind) {
     case ChangeKind::kSnapshot:
@@ -75,7 +75,7 @@ Status Service::act(Opened& opened, const Change& change, const Progress& progre
 
 // After a failure of the backend. What cannot be taken back now is left to the next verb on the
 // volume, or to reconcile.
-void Service::take_back(Opened& opened, const Change& change, const Error& cause) {
+void Service::take_back(OpenVolume& opened, const Change& change, const Error& cause) {
   const auto run = [&]() -> Status {
     if (change.kind == ChangeKind::kSnapshot)
       TRY_STATUS(opened.backend->drop_snapshot(opened.stored.volume, change.snapshot.id));
@@ -91,7 +91,7 @@ void Service::take_back(Opened& opened, const Change& change, const Error& cause
                {"error", done.error().text}});
 }
 
-Status Service::change(Opened& opened, const Change& change, const Progress& progress) {
+Status Service::change(OpenVolume& opened, const Change& change, const Progress& progress) {
   opened.stored.volume.change = change;
   TRY_STATUS(records_.put(opened.stored, state::Durability::kDurable));
   pass(change.kind, "intent");
@@ -109,7 +109,7 @@ Status Service::change(Opened& opened, const Change& change, const Progress& pro
 
 // Idempotent verbs of the backend make this the same call again. What it refuses now (the volume is
 // mounted, the disk is full) was never acknowledged, and is given up.
-Status Service::settle(Opened& opened) {
+Status Service::settle(OpenVolume& opened) {
   Volume& volume = opened.stored.volume;
   if (!volume.change) return {};
   const Change change = *volume.change;

@@ -8,17 +8,17 @@ namespace fairlead::volume {
 
 namespace {
 
-// The same text for equal wishes.
-std::string text_of(const Wish& wish) {
+// The same text for equal runtime_config.
+std::string text_of(const CreatePlan& plan) {
   std::string text;
-  for (const auto& [key, value] : to_map(wish.options)) text += key + '=' + value + '\n';
-  for (const auto& [key, value] : wish.labels) text += "label." + key + '=' + value + '\n';
+  for (const auto& [key, value] : to_map(plan.options)) text += key + '=' + value + '\n';
+  for (const auto& [key, value] : plan.labels) text += "label." + key + '=' + value + '\n';
   return text;
 }
 
-JobRun::Task clone_task(const Wish& wish) {
-  JobRun::Task task{.verb = "clone", .volume = wish.name.str(), .arguments = to_map(wish.options)};
-  for (const auto& [key, value] : wish.labels) task.arguments["label." + key] = value;
+JobRun::Task clone_task(const CreatePlan& plan) {
+  JobRun::Task task{.verb = "clone", .volume = plan.name.str(), .arguments = to_map(plan.options)};
+  for (const auto& [key, value] : plan.labels) task.arguments["label." + key] = value;
   return task;
 }
 
@@ -30,13 +30,13 @@ Result<std::string> snapshot_id(const Volume& source, const std::string& name) {
 
 }  // namespace
 
-Result<Volume> Service::build(const Wish& wish, const Maker& make) {
+Result<Volume> Service::build(const CreatePlan& plan, const Maker& make) {
   Volume volume{.id = random_hex(32),
-                .name = wish.name,
-                .backend = wish.choice.name,
-                .pool = wish.choice.pool,
-                .options = to_map(wish.options),
-                .labels = wish.labels,
+                .name = plan.name,
+                .backend = plan.choice.name,
+                .pool = plan.choice.pool,
+                .options = to_map(plan.options),
+                .labels = plan.labels,
                 .mountpoint = {},
                 .phase = Phase::kCreating,
                 .created = now_(),
@@ -53,7 +53,7 @@ Result<Volume> Service::build(const Wish& wish, const Maker& make) {
       log::warn("a create that failed is left to reconcile",
                 {{"volume", volume.name.str()}, {"error", gone.error().text}});
   });
-  TRY_STATUS(make(*wish.choice.backend, volume, undo));
+  TRY_STATUS(make(*plan.choice.backend, volume, undo));
   fault_point("volume.create.built");
   stored.volume.phase = Phase::kReady;
   TRY_STATUS(records_.put(stored, state::Durability::kDurable));
@@ -64,65 +64,65 @@ Result<Volume> Service::build(const Wish& wish, const Maker& make) {
 
 // The volume that is there already, under its lock; kConflict when it is not the one that is asked
 // for. What a crash left under the name is cleared away.
-Result<std::optional<Volume>> Service::existing(const Wish& wish) {
-  TRY(auto there, records_.by_name(wish.name));
+Result<std::optional<Volume>> Service::existing(const CreatePlan& plan) {
+  TRY(auto there, records_.by_name(plan.name));
   if (!there) return std::nullopt;
   if (there->volume.phase != Phase::kReady) {
     TRY_STATUS(clear_leftovers(*there));
     return std::nullopt;
   }
-  const std::string differs = difference(there->volume, wish);
+  const std::string differs = difference(there->volume, plan);
   if (!differs.empty())
     return fail(Code::kConflict,
                 "it exists with other options: {}; remove it first, or use another name", differs);
   return with_path(std::move(there->volume));
 }
 
-Result<Volume> Service::create_new(Wish wish) {
-  TRY_STATUS(choose_backend(wish, backends_));
-  TRY(const auto guard, lock(wish.name));
-  TRY(auto there, existing(wish));
+Result<Volume> Service::create_new(CreatePlan plan) {
+  TRY_STATUS(choose_backend(plan, backends_));
+  TRY(const auto guard, lock(plan.name));
+  TRY(auto there, existing(plan));
   if (there) return std::move(*there);
-  return build(wish, [](Backend& backend, const Volume& volume, Rollback& undo) {
+  return build(plan, [](Backend& backend, const Volume& volume, Rollback& undo) {
     return backend.create(volume, undo);
   });
 }
 
 // A snapshot does not change: while it is copied its volume may be mounted. The content of now is
 // copied under the lock of the source, which a mount has to wait for.
-Result<Volume> Service::clone(Wish wish, const Progress& progress) {
-  TRY(const auto source_name, VolumeName::parse(wish.options.from_volume));
-  TRY(auto guards, lock_both(wish.name, source_name));
-  TRY(auto there, existing(wish));
+Result<Volume> Service::clone(CreatePlan plan, const Progress& progress) {
+  TRY(const auto source_name, VolumeName::parse(plan.options.from_volume));
+  TRY(auto guards, lock_both(plan.name, source_name));
+  TRY(auto there, existing(plan));
   if (there) return std::move(*there);
   TRY(const auto source, settled(source_name));
-  TRY(const auto snapshot, snapshot_id(source.stored.volume, wish.options.from_snapshot));
-  TRY_STATUS(choose_as(wish, source.stored.volume, backends_));
+  TRY(const auto snapshot, snapshot_id(source.stored.volume, plan.options.from_snapshot));
+  TRY_STATUS(choose_as(plan, source.stored.volume, backends_));
   TRY(const auto content, lock_content(source.stored.volume, kLockDeadline));
   if (!snapshot.empty()) guards[1].reset();
-  JobRun run(jobs_, clone_task(wish), progress, JobSeen::kWhenLong);
-  return run.end(build(wish, [&](Backend& backend, const Volume& volume, Rollback& undo) {
+  JobRun run(jobs_, clone_task(plan), progress, JobSeen::kWhenLong);
+  return run.end(build(plan, [&](Backend& backend, const Volume& volume, Rollback& undo) {
     return backend.clone(volume, source.stored.volume, snapshot, undo, run.progress());
   }));
 }
 
 // For callers that cannot be told the progress: Docker and Podman.
-Result<Volume> Service::clone_behind(const Wish& wish) {
-  TRY(auto there, ready(wish.name));
+Result<Volume> Service::clone_behind(const CreatePlan& plan) {
+  TRY(auto there, ready(plan.name));
   if (there) {
-    const std::string differs = difference(there->volume, wish);
+    const std::string differs = difference(there->volume, plan);
     if (differs.empty()) return with_path(std::move(there->volume));
   }
-  return copies_.wait_for(
-      wish.name.str(), text_of(wish),
-      [this, wish](const Progress& progress) { return clone(wish, progress); }, kLockDeadline);
+  return clone_jobs_.wait_for(
+      plan.name.str(), text_of(plan),
+      [this, plan](const Progress& progress) { return clone(plan, progress); }, kLockDeadline);
 }
 
 Result<Volume> Service::create(const VolumeSpec& spec, const Progress& progress) {
   const auto run = [&]() -> Result<Volume> {
-    TRY(auto wish, read_wish(spec));
-    if (wish.options.from_volume.empty()) return create_new(std::move(wish));
-    return progress ? clone(std::move(wish), progress) : clone_behind(wish);
+    TRY(auto plan, plan_create(spec));
+    if (plan.options.from_volume.empty()) return create_new(std::move(plan));
+    return progress ? clone(std::move(plan), progress) : clone_behind(plan);
   };
   return in_context(run(), "create", spec.name.str());
 }

@@ -32,7 +32,7 @@ bool may_go_uncounted(const Volume& volume, const Error& error) {
 
 // access=single: one (client, id) at a time. A count that a runtime never took back does not keep
 // others away: the kernel is asked whether there is anybody.
-Status Service::check_single(const Opened& opened, const std::string& client,
+Status Service::check_single(const OpenVolume& opened, const std::string& client,
                              const std::string& id) {
   const Volume& volume = opened.stored.volume;
   TRY(const auto options, parse_options(volume.options));
@@ -49,7 +49,7 @@ Status Service::check_single(const Opened& opened, const std::string& client,
 
 // Only a rollback that cannot be finished is in the way: nobody may write to content that is about
 // to be replaced.
-Status Service::settle_for_mount(Opened& opened) {
+Status Service::settle_for_mount(OpenVolume& opened) {
   if (!opened.stored.volume.change) return {};
   const bool needed = opened.stored.volume.change->kind == ChangeKind::kRollback;
   const auto done = settle(opened);

@@ -8,14 +8,14 @@ namespace fairlead::volume {
 
 namespace {
 
-Volume volume_of(const Wish& wish, long long now) {
+Volume volume_of(const CreatePlan& plan, long long now) {
   Volume volume;
   volume.id = random_hex(32);
-  volume.name = wish.name;
-  volume.backend = wish.choice.name;
-  volume.pool = wish.choice.pool;
-  volume.options = to_map(wish.options);
-  volume.labels = wish.labels;
+  volume.name = plan.name;
+  volume.backend = plan.choice.name;
+  volume.pool = plan.choice.pool;
+  volume.options = to_map(plan.options);
+  volume.labels = plan.labels;
   volume.phase = Phase::kCreating;
   volume.created = now;
   return volume;
@@ -31,10 +31,10 @@ void abandon(Records& records, Backend& backend, const Volume& volume) {
 
 }  // namespace
 
-Result<Volume> make_filled_volume(Records& records, const Wish& wish, long long now,
+Result<Volume> make_filled_volume(Records& records, const CreatePlan& plan, long long now,
                                   const Fill& fill) {
-  Backend& backend = *wish.choice.backend;
-  TRY(auto stored, records.add(volume_of(wish, now)));
+  Backend& backend = *plan.choice.backend;
+  TRY(auto stored, records.add(volume_of(plan, now)));
   fault_point("volume.fill.intent");
   Rollback undo;
   undo.push([&, volume = stored.volume] { abandon(records, backend, volume); });

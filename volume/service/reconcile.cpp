@@ -9,7 +9,7 @@ namespace fairlead::volume {
 Status Service::heal_change(Stored& stored, ReconcileReport& report) {
   const Change change = *stored.volume.change;
   TRY(Backend* const backend, backends_.find(stored.volume));
-  Opened opened{std::move(stored), backend};
+  OpenVolume opened{std::move(stored), backend};
   TRY_STATUS(settle(opened));
   report.actions.push_back(
       fmt::format("{} of volume \"{}\"",
@@ -45,7 +45,7 @@ Status Service::heal(const Volume& seen, ReconcileReport& report) {
 
 // A volume that nobody counted and nobody uses need not stay mounted. The mounts of containers are
 // their own: they would outlive this.
-Status Service::let_rest(const Volume& seen) {
+Status Service::unmount_if_idle(const Volume& seen) {
   TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
   TRY(const auto stored, records_.by_id(seen.id));
   if (!stored || stored->volume.phase != Phase::kReady || !stored->volume.mounts.empty()) return {};
@@ -98,7 +98,8 @@ void Service::look_after(const Volume& volume, ReconcileReport& report) {
   }
   if (state->health != "ok") return fails(state->health);
   if (!volume.mounts.empty() || state->in_use != false) return;
-  if (const auto rests = let_rest(volume); !rests && rests.error().code != Code::kUnavailable)
+  if (const auto rests = unmount_if_idle(volume);
+      !rests && rests.error().code != Code::kUnavailable)
     fails(rests.error().text);
 }
 

@@ -65,14 +65,14 @@ Result<std::optional<Stored>> Service::ready(const VolumeName& name) {
   return stored;
 }
 
-Result<Service::Opened> Service::open(const VolumeName& name) {
+Result<Service::OpenVolume> Service::open(const VolumeName& name) {
   TRY(auto stored, ready(name));
   if (!stored) return no_such_volume(name);
   TRY(Backend* const backend, backends_.find(stored->volume));
-  return Opened{std::move(*stored), backend};
+  return OpenVolume{std::move(*stored), backend};
 }
 
-Result<Service::Opened> Service::settled(const VolumeName& name) {
+Result<Service::OpenVolume> Service::settled(const VolumeName& name) {
   TRY(auto opened, open(name));
   TRY_STATUS(settle(opened));
   return opened;

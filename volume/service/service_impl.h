@@ -1,5 +1,5 @@
 // The class behind make_volume_service. Its verbs stand in files by theme: create.cpp (and clones),
-// removal.cpp, mounts.cpp, naming.cpp, looking.cpp, snapshots.cpp, resize.cpp, trash.cpp,
+// removal.cpp, mounts.cpp, rename.cpp, query.cpp, snapshots.cpp, resize.cpp, trash.cpp,
 // schedules.cpp, reconcile.cpp; what they share in service_common.cpp and changes.cpp.
 #pragma once
 
@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "volume/api/text.h"
-#include "volume/service/copies.h"
+#include "volume/service/clone_jobs.h"
+#include "volume/service/create_plan.h"
 #include "volume/service/jobs.h"
 #include "volume/service/reaper.h"
 #include "volume/service/records.h"
 #include "volume/service/volume_service.h"
-#include "volume/service/wish.h"
 
 namespace fairlead::volume {
 
@@ -27,12 +27,12 @@ inline constexpr std::chrono::milliseconds kReconcileLockDeadline(500);
 class Service : public VolumeService {
  public:
   Service(state::Store& store, NamedLocks& locks, BackendRegistry& backends,
-          Surroundings surroundings)
-      : records_(store, surroundings.boot),
-        jobs_(store, locks, surroundings.now),
+          Environment environment)
+      : records_(store, environment.boot),
+        jobs_(store, locks, environment.now),
         locks_(locks),
         backends_(backends),
-        now_(std::move(surroundings.now)) {}
+        now_(std::move(environment.now)) {}
 
   using VolumeService::create;
   Result<Volume> create(const VolumeSpec& spec, const Progress& progress) override;
@@ -69,7 +69,7 @@ class Service : public VolumeService {
 
  private:
   using Guard = NamedLocks::Guard;
-  struct Opened {
+  struct OpenVolume {
     Stored stored;
     Backend* backend = nullptr;
   };
@@ -83,39 +83,39 @@ class Service : public VolumeService {
   Result<Guard> lock_content(const Volume& volume, std::chrono::milliseconds deadline);
   // Those of other phases do not exist for users.
   Result<std::optional<Stored>> ready(const VolumeName& name);
-  Result<Opened> open(const VolumeName& name);  // kNotFound; under its lock
+  Result<OpenVolume> open(const VolumeName& name);  // kNotFound; under its lock
   // The same without an open change: what a crash left is finished or undone first.
-  Result<Opened> settled(const VolumeName& name);
+  Result<OpenVolume> settled(const VolumeName& name);
   Volume with_path(Volume volume);
   std::string time_name(long long time) const;
 
   // --- changes.cpp
-  Status change(Opened& opened, const Change& change, const Progress& progress);
-  Status act(Opened& opened, const Change& change, const Progress& progress);
-  void take_back(Opened& opened, const Change& change, const Error& cause);
-  Status settle(Opened& opened);
-  void keep_size(Opened& opened, const Snapshot& snapshot);
+  Status change(OpenVolume& opened, const Change& change, const Progress& progress);
+  Status act(OpenVolume& opened, const Change& change, const Progress& progress);
+  void take_back(OpenVolume& opened, const Change& change, const Error& cause);
+  Status settle(OpenVolume& opened);
+  void keep_size(OpenVolume& opened, const Snapshot& snapshot);
 
   // --- create.cpp, removal.cpp
   using Maker = std::function<Status(Backend& backend, const Volume& volume, Rollback& undo)>;
-  Result<Volume> create_new(Wish wish);
-  Result<Volume> clone(Wish wish, const Progress& progress);
-  Result<Volume> clone_behind(const Wish& wish);
-  Result<std::optional<Volume>> existing(const Wish& wish);
-  Result<Volume> build(const Wish& wish, const Maker& make);
+  Result<Volume> create_new(CreatePlan plan);
+  Result<Volume> clone(CreatePlan plan, const Progress& progress);
+  Result<Volume> clone_behind(const CreatePlan& plan);
+  Result<std::optional<Volume>> existing(const CreatePlan& plan);
+  Result<Volume> build(const CreatePlan& plan, const Maker& make);
   Status clear_leftovers(const Stored& stored);  // of a create or a removal that did not finish
   Status begin_removal(Stored& stored, Backend& backend);
   Status finish_removal(const Stored& stored, Backend& backend);
   Status abandon(const Volume& volume);  // of a create that did not finish
 
   // --- mounts.cpp
-  Status check_single(const Opened& opened, const std::string& client, const std::string& id);
-  Status settle_for_mount(Opened& opened);
+  Status check_single(const OpenVolume& opened, const std::string& client, const std::string& id);
+  Status settle_for_mount(OpenVolume& opened);
 
   // --- snapshots.cpp
-  Result<Snapshot> take_under_lock(Opened& opened, const SnapshotName& name, SnapshotOrigin origin,
-                                   const Progress& progress);
-  Status drop_under_lock(Opened& opened, const Snapshot& snapshot);
+  Result<Snapshot> take_under_lock(OpenVolume& opened, const SnapshotName& name,
+                                   SnapshotOrigin origin, const Progress& progress);
+  Status drop_under_lock(OpenVolume& opened, const Snapshot& snapshot);
 
   // --- trash.cpp
   Result<std::vector<TrashedVolume>> find_trashed(const std::string& name_or_id);
@@ -130,7 +130,7 @@ class Service : public VolumeService {
   void heal_all(ReconcileReport& report, const Records::Listing& listing);
   Status heal(const Volume& seen, ReconcileReport& report);
   Status heal_change(Stored& stored, ReconcileReport& report);
-  Status let_rest(const Volume& seen);
+  Status unmount_if_idle(const Volume& seen);
   Status drop_archive_leftovers(const Volume& seen, ReconcileReport& report);
   void look_after(const Volume& volume, ReconcileReport& report);
   void empty_due_trash(ReconcileReport& report);
@@ -145,7 +145,7 @@ class Service : public VolumeService {
   BackendRegistry& backends_;
   std::function<long long()> now_;
   Reaper reaper_;
-  Copies copies_;  // the last member: its threads use all of the above
+  CloneJobs clone_jobs_;  // the last member: its threads use all of the above
 };
 
 tl::unexpected<Error> no_such_volume(const VolumeName& name);

@@ -35,7 +35,7 @@ Snapshot snapshot_of(const Volume& volume, const SnapshotName& name, SnapshotOri
 
 }  // namespace
 
-Result<Snapshot> Service::take_under_lock(Opened& opened, const SnapshotName& name,
+Result<Snapshot> Service::take_under_lock(OpenVolume& opened, const SnapshotName& name,
                                           SnapshotOrigin origin, const Progress& progress) {
   const Volume& volume = opened.stored.volume;
   if (volume.snapshots.size() >= kMostSnapshots)
@@ -82,7 +82,7 @@ Result<Snapshot> Service::take_archive_snapshot(const std::string& name) {
   return in_context(run(), "snapshot", name);
 }
 
-Status Service::drop_under_lock(Opened& opened, const Snapshot& snapshot) {
+Status Service::drop_under_lock(OpenVolume& opened, const Snapshot& snapshot) {
   TRY(const auto content, lock_content(opened.stored.volume, kReconcileLockDeadline));
   const Change dropped{
       .kind = ChangeKind::kDropSnapshot, .snapshot = snapshot, .kept = {}, .size = 0};

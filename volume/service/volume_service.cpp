@@ -6,8 +6,8 @@ namespace fairlead::volume {
 
 std::unique_ptr<VolumeService> make_volume_service(state::Store& store, NamedLocks& locks,
                                                    BackendRegistry& backends,
-                                                   Surroundings surroundings) {
-  return std::make_unique<Service>(store, locks, backends, std::move(surroundings));
+                                                   Environment environment) {
+  return std::make_unique<Service>(store, locks, backends, std::move(environment));
 }
 
 }  // namespace fairlead::volume

@@ -14,7 +14,7 @@
 namespace fairlead::volume {
 
 // What tests replace.
-struct Surroundings {
+struct Environment {
   std::function<long long()> now = unix_time;  // Unix seconds
   std::string boot = boot_id();
 };
@@ -24,6 +24,6 @@ struct Surroundings {
 // removal of data; the next reconcile goes on with it.
 std::unique_ptr<VolumeService> make_volume_service(state::Store& store, NamedLocks& locks,
                                                    BackendRegistry& backends,
-                                                   Surroundings surroundings = {});
+                                                   Environment environment = {});
 
 }  // namespace fairlead::volume

@@ -34,13 +34,13 @@ tl::unexpected<Error> no_such_snapshot(const Volume& volume, const std::string& 
 
 }  // namespace
 
-Result<VolumeSource> VolumeSource::open(VolumeDoors doors, const std::string& text) {
+Result<VolumeSource> VolumeSource::open(ArchiveParts parts, const std::string& text) {
   const auto at = text.find('@');
-  TRY(auto volume, doors.service.inspect(text.substr(0, at)));
-  VolumeSource source(doors, std::move(volume));
+  TRY(auto volume, parts.service.inspect(text.substr(0, at)));
+  VolumeSource source(parts, std::move(volume));
   TRY_STATUS(at == std::string::npos ? source.open_now()
                                      : source.open_snapshot(text.substr(at + 1)));
-  if (const auto status = doors.service.status(source.volume_); status && status->used)
+  if (const auto status = parts.service.status(source.volume_); status && status->used)
     source.used_ = *status->used;
   return source;
 }
@@ -49,7 +49,7 @@ VolumeSource::~VolumeSource() {
   if (!own_snapshot_) return;
   data_.reset();
   content_.reset();
-  const auto dropped = doors_.service.drop_snapshot(volume_.name.str(), *own_snapshot_);
+  const auto dropped = parts_.service.drop_snapshot(volume_.name.str(), *own_snapshot_);
   if (!dropped && dropped.error().code != Code::kNotFound)
     log::warn("a snapshot for an archive is left to reconcile", {{"volume", volume_.name.str()},
                                                                  {"snapshot", *own_snapshot_},
@@ -57,14 +57,14 @@ VolumeSource::~VolumeSource() {
 }
 
 Status VolumeSource::open_now() {
-  TRY(auto turn, doors_.locks.lock(archive_lock_of(volume_), 500ms));
+  TRY(auto turn, parts_.locks.lock(archive_lock_of(volume_), 500ms));
   turn_ = std::move(turn);
-  TRY_STATUS(drop_archive_leftovers(doors_.service, volume_));
+  TRY_STATUS(drop_archive_leftovers(parts_.service, volume_));
   taken_ = time_now();
   // A folder's snapshot is always a copy.
   std::string reason = "a plain folder has no snapshots that share its blocks";
   if (volume_.backend != "dir") {
-    const auto snapshot = doors_.service.take_archive_snapshot(volume_.name.str());
+    const auto snapshot = parts_.service.take_archive_snapshot(volume_.name.str());
     fault_point("archive.source.snapshot");
     if (snapshot) {
       own_snapshot_ = std::make_unique<const std::string>(snapshot->name.str());
@@ -73,7 +73,7 @@ Status VolumeSource::open_now() {
     reason = snapshot.error().text;
   }
   TRY_STATUS(open_data({}));
-  TRY(Backend* const backend, doors_.backends.find(volume_));
+  TRY(Backend* const backend, parts_.backends.find(volume_));
   const auto users = backend->users(volume_);
   if (!users || !users->empty())
     warning_ = fmt::format("it is read while it is in use, and may change meanwhile: {}", reason);
@@ -92,13 +92,13 @@ Status VolumeSource::open_snapshot(const std::string& name) {
 // The lock of the volume is not held while reading, so that it can be mounted; that of its content
 // is.
 Status VolumeSource::open_data(const std::string& snapshot_id) {
-  TRY(const auto guard, doors_.locks.lock("volume-" + volume_.name.str(), kLockDeadline));
-  TRY(const auto stored, doors_.records.by_id(volume_.id));
+  TRY(const auto guard, parts_.locks.lock("volume-" + volume_.name.str(), kLockDeadline));
+  TRY(const auto stored, parts_.records.by_id(volume_.id));
   if (!stored || stored->volume.phase != Phase::kReady)
     return fail(Code::kNotFound, "volume \"{}\" was removed meanwhile", volume_.name.str());
-  TRY(auto content, doors_.locks.lock("volume.content-" + volume_.id, 500ms));
+  TRY(auto content, parts_.locks.lock("volume.content-" + volume_.id, 500ms));
   content_ = std::move(content);
-  TRY(Backend* const backend, doors_.backends.find(stored->volume));
+  TRY(Backend* const backend, parts_.backends.find(stored->volume));
   TRY(data_, backend->open_data(stored->volume, snapshot_id));
   return {};
 }

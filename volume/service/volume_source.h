@@ -15,7 +15,7 @@
 
 namespace fairlead::volume {
 
-struct VolumeDoors {
+struct ArchiveParts {
   VolumeService& service;
   Records& records;
   NamedLocks& locks;
@@ -26,7 +26,7 @@ class VolumeSource {
  public:
   // "shop", or "shop@monday". See archives.h for where the content of now comes from.
   // Meanwhile the volume is not removed, rolled back or resized, and loses no snapshot.
-  static Result<VolumeSource> open(VolumeDoors doors, const std::string& text);
+  static Result<VolumeSource> open(ArchiveParts parts, const std::string& text);
   VolumeSource(VolumeSource&&) = default;
   VolumeSource& operator=(VolumeSource&&) = delete;
   ~VolumeSource();
@@ -42,12 +42,12 @@ class VolumeSource {
   const std::string& warning() const { return warning_; }
 
  private:
-  VolumeSource(VolumeDoors doors, Volume volume) : doors_(doors), volume_(std::move(volume)) {}
+  VolumeSource(ArchiveParts parts, Volume volume) : parts_(parts), volume_(std::move(volume)) {}
   Status open_now();
   Status open_snapshot(const std::string& name);
   Status open_data(const std::string& snapshot_id);
 
-  VolumeDoors doors_;
+  ArchiveParts parts_;
   Volume volume_;
   std::optional<NamedLocks::Guard> turn_;  // one at a time makes a snapshot of a volume for itself
   std::unique_ptr<const std::string> own_snapshot_;  // null where it was moved from

@@ -143,7 +143,8 @@ TEST_F(ThreeMembers, AMemberThatSaysNothingIsLeft) {
   ASSERT_TRUE(watch);
   ASSERT_TRUE(writer->commit({.puts = {{"n", "1"}}}));
   ASSERT_EQ(seen.wait_for(1), one_to(1));
-  std::this_thread::sleep_for(1200ms);  // the watch has heard two beats, and misses the next ones
+  std::this_thread::sleep_for(
+      1200ms);  // the watch has heard two heartbeats, and misses the next ones
 
   etcd_.pause(silent);
   const auto before = steady_clock::now();
@@ -174,7 +175,7 @@ TEST_F(ThreeMembers, TooFewMembersAreSaidAndEnoughAgainAreUsed) {
   EXPECT_EQ(done.error().code, Code::kUnavailable);
   EXPECT_THAT(done.error().text, HasSubstr(etcd_.endpoint(0)));
   EXPECT_LT(steady_clock::now() - before, 10s);
-  EXPECT_EQ((*impatient)->beat(lease).error().code, Code::kUnavailable)
+  EXPECT_EQ((*impatient)->heartbeat(lease).error().code, Code::kUnavailable)
       << "nobody knows that the lease is gone";
   etcd_.start(1);
   etcd_.start(2);
@@ -189,16 +190,16 @@ TEST_F(ThreeMembers, ALeaseOutlivesTheLeaderAndEndsWithoutBeats) {
   const auto lease = *store->grant(3s);
   ASSERT_TRUE(store->commit({.puts = {{"live/a", "1", lease}}}));
   etcd_.kill(leader);
-  const auto beaten = store->beat(lease);
-  ASSERT_TRUE(beaten) << beaten.error().text;
-  EXPECT_TRUE(*beaten);
+  const auto heartbeat = store->heartbeat(lease);
+  ASSERT_TRUE(heartbeat) << heartbeat.error().text;
+  EXPECT_TRUE(*heartbeat);
   EXPECT_TRUE(*store->get("live/a"));
 
   Seen seen;
   const auto watch = store->watch("live/", *store->revision(), seen.callback());
   ASSERT_TRUE(watch);
   EXPECT_EQ(seen.wait_for(1), std::vector<int>{-1}) << "deleted when nobody beats";
-  EXPECT_FALSE(*store->beat(lease));
+  EXPECT_FALSE(*store->heartbeat(lease));
 }
 
 TEST_F(ThreeMembers, AWatchThatWasAwayDuringACompactionIsTold) {

@@ -249,17 +249,18 @@ TEST(Leases, GrantedAndBeatenFor) {
   ASSERT_TRUE(granted);
   EXPECT_EQ(granted->id, 77);
   EXPECT_EQ(granted->ttl, 60);
-  const auto beaten =
-      parse_lease_beat(R"({"result":{"header":{"revision":"1"},"ID":"77","TTL":"60"}})"
-                       "\n");
-  ASSERT_TRUE(beaten);
-  EXPECT_EQ(std::get<LeaseAnswer>(*beaten).ttl, 60);
+  const auto heartbeat =
+      parse_lease_heartbeat(R"({"result":{"header":{"revision":"1"},"ID":"77","TTL":"60"}})"
+                            "\n");
+  ASSERT_TRUE(heartbeat);
+  EXPECT_EQ(std::get<LeaseAnswer>(*heartbeat).ttl, 60);
 }
 
 TEST(Leases, OneThatIsGoneHasNoTime) {
-  const auto beaten = parse_lease_beat(R"({"result":{"header":{"revision":"1"},"ID":"78"}})");
-  ASSERT_TRUE(beaten);
-  EXPECT_EQ(std::get<LeaseAnswer>(*beaten).ttl, 0);
+  const auto heartbeat =
+      parse_lease_heartbeat(R"({"result":{"header":{"revision":"1"},"ID":"78"}})");
+  ASSERT_TRUE(heartbeat);
+  EXPECT_EQ(std::get<LeaseAnswer>(*heartbeat).ttl, 0);
 }
 
 TEST(Answers, Status) {

@@ -173,7 +173,7 @@ TEST_F(LostAnswers, ALeaseIsGrantedAndFoundAgain) {
   const auto lease = store->grant(60s);
   ASSERT_TRUE(lease) << lease.error().text;
   EXPECT_EQ(proxy_.lost(), 1);
-  EXPECT_TRUE(*direct_->beat(*lease));
+  EXPECT_TRUE(*direct_->heartbeat(*lease));
 }
 
 TEST_F(LostAnswers, AWatchWhoseStreamBreaksMissesAndRepeatsNothing) {

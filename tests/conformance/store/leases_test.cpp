@@ -60,10 +60,10 @@ class LeasesTest : public ::testing::TestWithParam<LeasedKind> {
     for (const Record& record : *records) found.push_back(record.key);
     return found;
   }
-  bool beat(LeaseId lease) {
-    const auto beaten = leases().beat(lease);
-    EXPECT_TRUE(beaten) << beaten.error().text;
-    return beaten && *beaten;
+  bool heartbeat(LeaseId lease) {
+    const auto heartbeat = leases().heartbeat(lease);
+    EXPECT_TRUE(heartbeat) << heartbeat.error().text;
+    return heartbeat && *heartbeat;
   }
   Leases& leases() { return *leased_.leases; }
 
@@ -90,8 +90,8 @@ TEST_P(LeasesTest, ARevokedLeaseTakesItsRecordsAndNoOthers) {
   EXPECT_THAT(keys(), ElementsAre("a", "b", "c"));
   ASSERT_TRUE(leases().revoke(one));
   EXPECT_THAT(keys(), ElementsAre("b", "c"));
-  EXPECT_FALSE(beat(one));
-  EXPECT_TRUE(beat(two));
+  EXPECT_FALSE(heartbeat(one));
+  EXPECT_TRUE(heartbeat(two));
 }
 
 TEST_P(LeasesTest, ALeaseThatNobodyBeatsForEnds) {
@@ -101,7 +101,7 @@ TEST_P(LeasesTest, ALeaseThatNobodyBeatsForEnds) {
   EXPECT_THAT(keys(), ElementsAre("live/a")) << "too early";
   leased_.let_pass(seconds(3));
   EXPECT_THAT(keys(), IsEmpty());
-  EXPECT_FALSE(beat(lease));
+  EXPECT_FALSE(heartbeat(lease));
 }
 
 TEST_P(LeasesTest, ABeatLetsTheLeaseLastForItsWholeTimeAgain) {
@@ -109,7 +109,7 @@ TEST_P(LeasesTest, ABeatLetsTheLeaseLastForItsWholeTimeAgain) {
   ASSERT_TRUE(put("live/a", lease));
   for (int i = 0; i < 3; ++i) {
     leased_.let_pass(seconds(2));
-    EXPECT_TRUE(beat(lease));
+    EXPECT_TRUE(heartbeat(lease));
   }
   EXPECT_THAT(keys(), ElementsAre("live/a")) << "twice the time has passed";
 }
@@ -180,7 +180,7 @@ TEST(MemoryLeases, CanBeEndedBeforeTheirTime) {
   ASSERT_TRUE(store->commit({.puts = {{"live/a", "1", lease}}}));
   store->expire(lease);
   EXPECT_THAT(*store->list(""), IsEmpty());
-  EXPECT_FALSE(*store->beat(lease));
+  EXPECT_FALSE(*store->heartbeat(lease));
 }
 
 TEST(SqliteLeases, AreRefused) {

@@ -9,7 +9,7 @@
 
 #include "base/state/memory_store.h"
 #include "tests/support/fake_host.h"
-#include "tests/support/fake_secure_links.h"
+#include "tests/support/fake_wireguard_links.h"
 
 namespace fairlead::network {
 namespace {
@@ -53,9 +53,9 @@ class FarStore : public state::Store, public state::Leases {
     if (!is_reachable) return far();
     return inner->grant(ttl);
   }
-  Result<bool> beat(state::LeaseId lease) override {
+  Result<bool> heartbeat(state::LeaseId lease) override {
     if (!is_reachable) return far();
-    return inner->beat(lease);
+    return inner->heartbeat(lease);
   }
   Status revoke(state::LeaseId lease) override {
     if (!is_reachable) return far();
@@ -71,8 +71,8 @@ class FarStore : public state::Store, public state::Leases {
 class TestHost {
  public:
   // `id`: of which host it says to be, when not of the one with its number.
-  TestHost(FarStore& shared, int number, bool is_secure = true, int id = 0)
-      : number_(number), id_(id == 0 ? number : id), is_secure_(is_secure), shared_(shared) {
+  TestHost(FarStore& shared, int number, bool is_encrypted = true, int id = 0)
+      : number_(number), id_(id == 0 ? number : id), is_encrypted_(is_encrypted), shared_(shared) {
     local_ = ip(fmt::format("192.0.2.{}", number));
     fake.tunnels.add_underlay(local_, 1500);
     start();
@@ -80,29 +80,29 @@ class TestHost {
   ~TestHost() { stop(); }
 
   void start() {
-    cluster::HostFacts facts{
+    cluster::HostInfo info{
         .id = id(), .name = fmt::format("node{}", number_), .vtep = local_, .underlay_mtu = 1500};
     const std::string snapshots = fake.folder / "cluster";
     std::filesystem::create_directories(snapshots);
-    std::optional<SecurePart> secure;
-    if (is_secure_) {
+    std::optional<WireguardPart> wireguard;
+    if (is_encrypted_) {
       const std::vector<std::uint8_t> bytes(kernel::kKeySize, static_cast<std::uint8_t>(number_));
-      kernel::SecureLinkSpec spec{.name = IfName::parse("flw0").value(),
-                                  .private_key = kernel::PrivateKey::from_bytes(bytes).value(),
-                                  .addresses = {kernel::secure_address("test", facts.id)}};
-      EXPECT_TRUE(secure_links.ensure(spec));
+      kernel::WireguardLinkSpec spec{.name = IfName::parse("flw0").value(),
+                                     .private_key = kernel::PrivateKey::from_bytes(bytes).value(),
+                                     .addresses = {kernel::wireguard_address("test", info.id)}};
+      EXPECT_TRUE(wireguard_links.ensure(spec));
       fake.tunnels.add_underlay(spec.addresses[0].address(), 1440);
-      facts.secure = {secure_links.public_key(spec.private_key).to_string(), spec.port,
-                      spec.addresses[0].address()};
-      secure.emplace(SecurePart{secure_links, spec});
+      info.wireguard = {wireguard_links.public_key(spec.private_key).to_string(), spec.port,
+                        spec.addresses[0].address()};
+      wireguard.emplace(WireguardPart{wireguard_links, spec});
     }
     agent = make_agent({.local = fake.store,
                         .shared = shared_,
                         .leases = shared_,
                         .tunnels = fake.tunnels,
                         .cluster = "test",
-                        .host = facts,
-                        .secure = secure,
+                        .host = info,
+                        .wireguard = wireguard,
                         .snapshots = snapshots,
                         .boot_id = "boot-1",
                         .members = [this] {
@@ -139,7 +139,7 @@ class TestHost {
         spec, IntoNetns{.fd = testing_netns(), .ifname = IfName::parse("eth0").value()});
   }
   std::string id() const { return fmt::format("{:0<32x}", id_); }
-  IpAddress secure_address() const { return kernel::secure_address("test", id()).address(); }
+  IpAddress wireguard_address() const { return kernel::wireguard_address("test", id()).address(); }
   Status detach(const std::string& network, const std::string& container) {
     return fake.service->remove_endpoint({{network}, endpoint_id(container, "eth0")});
   }
@@ -156,14 +156,14 @@ class TestHost {
   }
 
   ::fairlead::testing::FakeHost fake;
-  ::fairlead::testing::FakeSecureLinks secure_links{fake.links};
+  ::fairlead::testing::FakeWireguardLinks wireguard_links{fake.links};
   std::unique_ptr<Agent> agent;
 
  private:
   int testing_netns() { return ::fairlead::testing::FakeHost::kNetns + ++containers_; }
 
   const int number_, id_;
-  const bool is_secure_;
+  const bool is_encrypted_;
   int containers_ = 0;
   FarStore& shared_;
   IpAddress local_;
@@ -335,7 +335,7 @@ TEST_F(AgentTest, ARefusedCloneTakesNothingAwayWhileItRunsAndAfter) {
   const auto hosts = b_.agent->hosts();
   ASSERT_TRUE(hosts) << hosts.error().text;
   for (const cluster::Host& host : *hosts)
-    EXPECT_EQ(host.state, cluster::HostState::kAlive) << host.facts.name;
+    EXPECT_EQ(host.state, cluster::HostState::kAlive) << host.info.name;
   EXPECT_THAT(a_.agent->status().problems, IsEmpty());
 }
 
@@ -385,9 +385,9 @@ TEST_F(AgentTest, AnEncryptedNetworkGoesFromSecureLinkToSecureLink) {
   const auto made = a_.make("vault", "10.9.0.0/20", true);
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_EQ(made->mtu, 1370U);
-  EXPECT_EQ(made->overlay->local, a_.secure_address());
+  EXPECT_EQ(made->overlay->local, a_.wireguard_address());
   ASSERT_TRUE(a_.fake.service->reconcile());
-  EXPECT_EQ(a_.fake.service->inspect_network({"vault"})->overlay->local, a_.secure_address())
+  EXPECT_EQ(a_.fake.service->inspect_network({"vault"})->overlay->local, a_.wireguard_address())
       << "and stays there";
   ASSERT_TRUE(b_.make("vault", "", true));
   EXPECT_EQ(b_.make("vault").error().code, Code::kConflict) << "not without -o encrypted";
@@ -395,14 +395,14 @@ TEST_F(AgentTest, AnEncryptedNetworkGoesFromSecureLinkToSecureLink) {
   ASSERT_TRUE(b_.make("plain"));
   const auto web = a_.attach("vault", "web");
   ASSERT_TRUE(web) << web.error().text;
-  const auto expected = address_of(*web) + " -> " + a_.secure_address().to_string();
+  const auto expected = address_of(*web) + " -> " + a_.wireguard_address().to_string();
   EXPECT_TRUE(eventually([&] { return b_.entries("vault") == std::vector{expected}; }));
   ASSERT_TRUE(a_.attach("plain", "open"));
   EXPECT_TRUE(eventually([&] {
     const auto entries = b_.entries("plain");
     return entries.size() == 1 && entries[0].ends_with(" -> 192.0.2.1");
   }));
-  const auto peers = b_.secure_links.dump(IfName::parse("flw0").value());
+  const auto peers = b_.wireguard_links.dump(IfName::parse("flw0").value());
   ASSERT_TRUE(peers);
   ASSERT_EQ(peers->peers.size(), 1U);
   EXPECT_EQ(peers->peers[0].peer.endpoint->to_string(), "192.0.2.1:51820");

@@ -107,10 +107,10 @@ TEST_F(AddressesTest, TheNextBlockIsClaimedWhenTheFirstIsNearlyFull) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   for (int i = 0; i < 12; ++i) ASSERT_TRUE(a.allocate(net, fmt::format("e{}", i)));
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(blocks(a), 1U) << "12 of 16 are 75 %";
   ASSERT_TRUE(a.allocate(net, "e12"));
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(blocks(a), 2U);
   a.shared->is_open = false;
   for (int i = 13; i < 28; ++i)
@@ -128,14 +128,14 @@ TEST_F(AddressesTest, AnEmptyBlockIsGivenBackAfterTenMinutes) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   ASSERT_TRUE(a.release(net, address, "e1"));
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   world_.pass(599);
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(blocks(a), 1U);
   world_.pass(1);
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(blocks(a), 0U);
   EXPECT_EQ(count("blk/"), 0U);
 }
@@ -146,7 +146,7 @@ TEST_F(AddressesTest, ABlockInUseIsNeverGivenBack) {
   ASSERT_TRUE(a.allocate(net, "e1"));
   for (int i = 0; i < 5; ++i) {
     world_.pass(600);
-    ASSERT_TRUE(a.tend());
+    ASSERT_TRUE(a.maintain());
   }
   EXPECT_EQ(blocks(a), 1U);
 }
@@ -157,10 +157,10 @@ TEST_F(AddressesTest, ALeasePlannedBeforeABlockWentIsNotCommitted) {
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
   ASSERT_TRUE(a.release(net, address, "e1"));
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   world_.pass(600);
   const auto offer = a.addresses().offer({.network_id = net.id, .endpoint_id = "e2"}).value();
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   ASSERT_THAT(offer.guards, ::testing::SizeIs(1));
   const auto late = a.local->commit(
       {.preconditions = {{offer.guards[0].key, offer.guards[0].revision}}, .puts = {{"x", "{}"}}});
@@ -173,13 +173,13 @@ TEST_F(AddressesTest, AnOutageDuringTheGivingBackIsNoObstacle) {
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   const auto address = a.allocate(net, "e1").value();
   ASSERT_TRUE(a.release(net, address, "e1"));
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   world_.pass(600);
   a.shared->is_open = false;
-  EXPECT_FALSE(a.tend());
+  EXPECT_FALSE(a.maintain());
   EXPECT_EQ(give(a, net, "e2"), "unavailable") << "it is going: nothing is given out of it";
   a.shared->is_open = true;
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(count("blk/"), 0U);
 }
 
@@ -206,7 +206,7 @@ TEST_F(AddressesTest, AnAddressGivenBackDuringAnOutageIsFreeAfterIt) {
   ASSERT_TRUE(a.release(net, only, "e1"));
   EXPECT_EQ(give(b, net, "e2"), "exhausted");
   a.shared->is_open = true;
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(give(b, net, "e2"), only.to_string());
 }
 
@@ -214,10 +214,10 @@ TEST_F(AddressesTest, AClaimWhoseCallerDiedIsGivenBackAfterAMinute) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/24");
   ASSERT_TRUE(a.addresses().offer({.network_id = net.id, .endpoint_id = "e1"}));
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(count("ip/"), 1U);
   world_.pass(60);
-  ASSERT_TRUE(a.tend());
+  ASSERT_TRUE(a.maintain());
   EXPECT_EQ(count("ip/"), 0U);
 }
 
@@ -236,7 +236,7 @@ TEST_F(AddressesTest, AHostThatLeavesANetworkGivesBackWhatItOwnedOfIt) {
   const auto any = b.allocate(net, "any").value();
   ASSERT_EQ(give(b, net, "fixed", fixed), fixed);
   ASSERT_TRUE(b.addresses().forget(net.id));
-  ASSERT_TRUE(b.tend());
+  ASSERT_TRUE(b.maintain());
   EXPECT_EQ(count("blk/"), 1U) << "it is leased still";
   EXPECT_EQ(count("ip/"), 1U);
   EXPECT_EQ(blocks(b), 1U) << "and is b's as before";
@@ -245,9 +245,9 @@ TEST_F(AddressesTest, AHostThatLeavesANetworkGivesBackWhatItOwnedOfIt) {
   ASSERT_TRUE(b.release(net, ip(fixed), "fixed"));
   b.shared->is_open = false;
   ASSERT_TRUE(b.addresses().forget(net.id));
-  EXPECT_FALSE(b.tend());
+  EXPECT_FALSE(b.maintain());
   b.shared->is_open = true;
-  ASSERT_TRUE(b.tend());
+  ASSERT_TRUE(b.maintain());
   EXPECT_EQ(count("blk/"), 0U);
   EXPECT_EQ(count("ip/"), 0U);
   EXPECT_EQ(must(b.local->list("cluster/block/", {}, 9)).size(), 0U);
@@ -264,7 +264,7 @@ TEST_F(AddressesTest, AWantedAddressIsKeptOutOfTheBlockClaimedOverIt) {
   again.id = net.id;
   const auto shop = c.networks().create_or_join(again, {}).value();
   ASSERT_TRUE(b.addresses().forget(net.id));
-  ASSERT_TRUE(b.tend());
+  ASSERT_TRUE(b.maintain());
   const std::string fixed = future.first().plus(5)->to_string();
   EXPECT_EQ(give(a, shop, "fixed", fixed), fixed);
   b.reboot();  // its old leases are void
@@ -284,7 +284,7 @@ TEST_F(AddressesTest, AWantedAddressIsKeptOutOfTheBlockClaimedOverIt) {
 TEST_F(AddressesTest, ABlockIsNotClaimedPastAnAddressClaimedMeanwhile) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
-  const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.facts.id, {});
+  const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.info.id, {});
   const std::string fixed = block.first().plus(5)->to_string();
   std::string given_meanwhile;
   b.shared->meanwhile = [&] { given_meanwhile = give(a, net, "fixed", fixed); };
@@ -299,7 +299,7 @@ TEST_F(AddressesTest, ABlockIsNotClaimedPastAnAddressClaimedMeanwhile) {
 TEST_F(AddressesTest, AnAddressIsNotClaimedInABlockClaimedMeanwhile) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
-  const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.facts.id, {});
+  const Cidr block = *free_block(cidr("10.9.0.0/20"), net.id + b.info.id, {});
   a.shared->meanwhile = [&] { give(b, net, "e1"); };
   EXPECT_EQ(give(a, net, "fixed", block.first().plus(5)->to_string()), "exists");
   EXPECT_EQ(only_block(b), block);

@@ -62,13 +62,13 @@ class SimulatedHost {
   // `id`: of which host it says to be, when not of the one with its number.
   SimulatedHost(int number, const state::EtcdConfig& etcd, const EtcdFolder& folder, int id = 0)
       : name(fmt::format("h{}", number)),
-        facts{.id = fmt::format("{:032x}", id == 0 ? number : id),
-              .name = name,
-              .vtep = IpAddress::parse(fmt::format("192.0.2.{}", number)).value()},
+        info{.id = fmt::format("{:032x}", id == 0 ? number : id),
+             .name = name,
+             .vtep = IpAddress::parse(fmt::format("192.0.2.{}", number)).value()},
         shared(std::move(*state::open_etcd_store(etcd))),
         local(number % 2 == 0 ? std::move(*state::open_sqlite_store(folder.path(name + ".db")))
                               : state::make_memory_store()),
-        cluster({*shared, *local, *shared, facts, "boot"}, system_clock()),
+        cluster({*shared, *local, *shared, info, "boot"}, system_clock()),
         service(cluster.addresses(), *local, "boot"),
         random_(static_cast<unsigned>(number)) {
     follow();
@@ -76,7 +76,7 @@ class SimulatedHost {
 
   void follow() {
     peers = make_peers(
-        *shared, {.host_id = facts.id}, system_clock(),
+        *shared, {.host_id = info.id}, system_clock(),
         [this](const PeerChanges& changes) { return apply(changes); },
         [](const std::string&, const auto&) -> Status { return {}; });
   }
@@ -116,15 +116,15 @@ class SimulatedHost {
       end_container(given, network);
   }
   void live() {
-    const auto standing = cluster.membership().keep_alive();
-    if (standing) {
-      EXPECT_NE(*standing, Standing::kRemoved) << name;
+    const auto answer = cluster.membership().keep_alive();
+    if (answer) {
+      EXPECT_NE(*answer, MembershipState::kRemoved) << name;
     }
-    (void)cluster.addresses().tend(service);
+    (void)cluster.addresses().maintain(service);
   }
 
   const std::string name;
-  const HostFacts facts;
+  const HostInfo info;
   const std::unique_ptr<state::EtcdStore> shared;
   const std::unique_ptr<state::Store> local;
   Cluster cluster;
@@ -237,7 +237,7 @@ class ClusterOverEtcd : public ::testing::Test {
       if (other->name == host.name) continue;
       for (const auto& [id, one] : other->running)
         if (one.first.id == network_id)
-          entries.push_back({one.second.addresses[0], one.second.mac, other->facts.vtep});
+          entries.push_back({one.second.addresses[0], one.second.mac, other->info.vtep});
     }
     std::ranges::sort(entries);
     return entries;
@@ -361,7 +361,7 @@ TEST(ClonesOverEtcd, ARefusedOneChangesNothingAndOneThatTookThePlaceGivesItBack)
     const auto refused = clone.cluster.membership().join();
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Code::kConflict);
-    EXPECT_EQ(one.cluster.membership().keep_alive().value(), Standing::kMember);
+    EXPECT_EQ(one.cluster.membership().keep_alive().value(), MembershipState::kMember);
   }
   EXPECT_FALSE(clone.cluster.endpoints().publish_all({}));
   EXPECT_TRUE(clone.cluster.membership().leave());
@@ -376,9 +376,9 @@ TEST(ClonesOverEtcd, ARefusedOneChangesNothingAndOneThatTookThePlaceGivesItBack)
   EXPECT_EQ(everything(), taken);
   ASSERT_TRUE(clone.cluster.membership().leave());
   insist([&] { return one.cluster.membership().join(); });
-  const auto host = read<HostRecord>(*third.shared, keys::host(one.facts.id));
+  const auto host = read<HostRecord>(*third.shared, keys::host(one.info.id));
   ASSERT_TRUE(host && *host);
-  EXPECT_EQ((*host)->value.facts, one.facts);
+  EXPECT_EQ((*host)->value.info, one.info);
   EXPECT_EQ((*host)->value.phase, HostPhase::kMember);
 }
 
@@ -413,7 +413,7 @@ TEST(ClusterOverRestoredEtcd, EverythingThatWasClaimedSinceTheBackupIsThereAgain
     return found;
   };
   for (SimulatedHost* host : {&one, &two})
-    insist([&] { return host->cluster.addresses().tend(host->service); });
+    insist([&] { return host->cluster.addresses().maintain(host->service); });
   const auto before = claims();
   ASSERT_GT(before.size(), 20U);
 
@@ -425,7 +425,7 @@ TEST(ClusterOverRestoredEtcd, EverythingThatWasClaimedSinceTheBackupIsThereAgain
   const auto begin = steady_clock::now();
   for (SimulatedHost* host : {&one, &two}) {
     insist([&] { return host->cluster.membership().keep_alive(); });
-    insist([&] { return host->cluster.addresses().tend(host->service); });
+    insist([&] { return host->cluster.addresses().maintain(host->service); });
     EXPECT_THAT(host->cluster.membership().problems(),
                 ::testing::ElementsAre(::testing::HasSubstr("put back to an earlier state")));
   }

@@ -88,9 +88,9 @@ struct Fate {
 };
 
 // A store as one process sees it.
-class Door : public state::Store, public state::Leases {
+class HostStores : public state::Store, public state::Leases {
  public:
-  Door(std::unique_ptr<state::MemoryStore>& store, Fate& fate) : store_(store), fate_(fate) {}
+  HostStores(std::unique_ptr<state::MemoryStore>& store, Fate& fate) : store_(store), fate_(fate) {}
 
   bool is_open = true;
   // How many answers of commits are lost from now on: the change is made, the caller sees an error.
@@ -137,9 +137,9 @@ class Door : public state::Store, public state::Leases {
     TRY_STATUS(pass());
     return store_->grant(time_to_live);
   }
-  Result<bool> beat(state::LeaseId id) override {
+  Result<bool> heartbeat(state::LeaseId id) override {
     TRY_STATUS(pass());
-    return store_->beat(id);
+    return store_->heartbeat(id);
   }
   Status revoke(state::LeaseId id) override {
     TRY_STATUS(pass());
@@ -163,11 +163,11 @@ class Machine {
   Machine(World& world, std::string called, std::string id, std::string_view vtep,
           unsigned underlay_mtu = 1500)
       : name(std::move(called)),
-        facts{.id = std::move(id),
-              .name = name,
-              .vtep = ip(vtep),
-              .underlay_mtu = underlay_mtu,
-              .version = "0.1.0"},
+        info{.id = std::move(id),
+             .name = name,
+             .vtep = ip(vtep),
+             .underlay_mtu = underlay_mtu,
+             .version = "0.1.0"},
         world_(world) {
     start();
   }
@@ -180,10 +180,10 @@ class Machine {
     service.reset();
     cluster.reset();
     const bool open = !shared || shared->is_open;
-    shared = std::make_unique<Door>(world_.store, fate);
+    shared = std::make_unique<HostStores>(world_.store, fate);
     shared->is_open = open;
-    local = std::make_unique<Door>(disk_, fate);
-    cluster = std::make_unique<Cluster>(MembershipParts{*shared, *local, *shared, facts, boot},
+    local = std::make_unique<HostStores>(disk_, fate);
+    cluster = std::make_unique<Cluster>(MembershipParts{*shared, *local, *shared, info, boot},
                                         world_.clock(wall));
     service = std::make_unique<ServiceSteps>(addresses(), *local, boot);
   }
@@ -212,13 +212,13 @@ class Machine {
                  const std::string& endpoint) {
     return service->release(network, address, endpoint);
   }
-  Status tend() { return addresses().tend(*service); }
+  Status maintain() { return addresses().maintain(*service); }
 
   const std::string name;
-  HostFacts facts;  // of the processes that start from now on
+  HostInfo info;  // of the processes that start from now on
   Fate fate;
   std::string boot = "boot-0";
-  std::unique_ptr<Door> shared, local;
+  std::unique_ptr<HostStores> shared, local;
   std::unique_ptr<Cluster> cluster;
   std::unique_ptr<ServiceSteps> service;
 
@@ -241,8 +241,8 @@ class ClusterTest : public ::testing::Test {
   }
   Machine& joined(const std::string& name) {
     Machine& one = machine(name);
-    const auto standing = one.membership().join();
-    EXPECT_TRUE(standing) << standing.error().text;
+    const auto answer = one.membership().join();
+    EXPECT_TRUE(answer) << answer.error().text;
     return one;
   }
   SharedNetwork make_network(Machine& host, const std::string& name, std::string_view subnet = {}) {
@@ -273,7 +273,7 @@ class ClusterTest : public ::testing::Test {
     return all;
   }
   HostRecord record_of(const Machine& host) {
-    const auto found = must(read<HostRecord>(*world_.store, keys::host(host.facts.id)));
+    const auto found = must(read<HostRecord>(*world_.store, keys::host(host.info.id)));
     return found ? found->value : HostRecord{};
   }
   std::size_t count(std::string_view prefix) { return world_.store->list(prefix)->size(); }

@@ -1,4 +1,4 @@
-// Who lives, who is suspect, and the brake. And the host's id.
+// Who lives, who is suspect, and the guard_mass_failure. And the host's id.
 #include "network/cluster/host_table.h"
 
 #include <gmock/gmock.h>
@@ -28,7 +28,7 @@ class HostTableTest : public ::testing::Test {
   }
   static std::string id(int number) { return fmt::format("{:032x}", number); }
   static HostRecord record(int number, HostPhase phase = HostPhase::kMember) {
-    return {.facts = {.id = id(number), .name = fmt::format("node-{:03}", number)}, .phase = phase};
+    return {.info = {.id = id(number), .name = fmt::format("node-{:03}", number)}, .phase = phase};
   }
   void add(int count) {
     for (int i = 1; i <= count; ++i) {
@@ -76,22 +76,22 @@ TEST_F(HostTableTest, AHostThatLeftOrWasRemovedIsGoneAndNoProblem) {
 TEST_F(HostTableTest, ManyAtOnceAreTheStoresFaultAndNobodyBecomesSuspect) {
   add(10);
   vanish(1, 3);
-  EXPECT_FALSE(table_.is_frozen(now())) << "30 % are not more than 30 %";
+  EXPECT_FALSE(table_.is_holding(now())) << "30 % are not more than 30 %";
   vanish(4, 4);
-  EXPECT_TRUE(table_.is_frozen(now()));
+  EXPECT_TRUE(table_.is_holding(now()));
   EXPECT_THAT(states(), Each(HostState::kAlive)) << "also the first three";
   EXPECT_THAT(table_.problems(now()), ElementsAre(HasSubstr("4 of 10 hosts vanished")));
   seconds_ += 3600;
-  EXPECT_TRUE(table_.is_frozen(now())) << "time alone does not bring them back";
+  EXPECT_TRUE(table_.is_holding(now())) << "time alone does not bring them back";
   table_.set_live(id(1), {});
-  EXPECT_FALSE(table_.is_frozen(now()));
+  EXPECT_FALSE(table_.is_holding(now()));
   EXPECT_EQ(std::ranges::count(states(), HostState::kSuspect), 3);
 }
 
 TEST_F(HostTableTest, TwoOfThreeDoNotPullTheBrake) {
   add(3);
   vanish(1, 2);
-  EXPECT_FALSE(table_.is_frozen(now()));
+  EXPECT_FALSE(table_.is_holding(now()));
   EXPECT_EQ(std::ranges::count(states(), HostState::kSuspect), 2);
 }
 
@@ -100,16 +100,16 @@ TEST_F(HostTableTest, AsManyOneByOneDoNotPullTheBrake) {
   for (int i = 1; i <= 9; ++i) {
     seconds_ += 31;
     vanish(i, i);
-    EXPECT_FALSE(table_.is_frozen(now())) << i;
+    EXPECT_FALSE(table_.is_holding(now())) << i;
   }
 }
 
 TEST_F(HostTableTest, AnOperatorLetsTheBrakeGo) {
   add(4);
   vanish(1, 4);
-  ASSERT_TRUE(table_.is_frozen(now()));
-  table_.release_brake(now());
-  EXPECT_FALSE(table_.is_frozen(now()));
+  ASSERT_TRUE(table_.is_holding(now()));
+  table_.release_hold(now());
+  EXPECT_FALSE(table_.is_holding(now()));
   EXPECT_THAT(states(), Each(HostState::kSuspect));
 }
 

@@ -14,11 +14,11 @@ class MembershipTest : public ClusterTest {
  protected:
   HostState state_of(Machine& asked, const std::string& name) {
     for (const Host& host : must(asked.membership().hosts()))
-      if (host.facts.name == name) return host.state;
+      if (host.info.name == name) return host.state;
     ADD_FAILURE() << "no host " << name;
     return HostState::kGone;
   }
-  // Every member beats, second by second.
+  // Every member heartbeats, second by second.
   void live_on(long long seconds, const std::vector<Machine*>& machines) {
     for (long long i = 0; i < seconds; ++i) {
       world_.pass(1);
@@ -32,9 +32,9 @@ TEST_F(MembershipTest, HostsSeeEachOtherAndThoseThatStopBeating) {
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   live_on(16, {&a});
   EXPECT_EQ(state_of(a, "b"), HostState::kSuspect);
-  EXPECT_EQ(b.membership().keep_alive().value(), Standing::kReturned);
+  EXPECT_EQ(b.membership().keep_alive().value(), MembershipState::kReturned);
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
-  EXPECT_EQ(b.membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(b.membership().keep_alive().value(), MembershipState::kMember);
 }
 
 TEST_F(MembershipTest, AJoinReadsNoMoreWhenThereAreMoreHosts) {
@@ -52,31 +52,31 @@ TEST_F(MembershipTest, AJoinReadsNoMoreWhenThereAreMoreHosts) {
 
 TEST_F(MembershipTest, TheOthersAreKnownFromTheFirstBeatOn) {
   Machine &a = joined("a"), &b = joined("b"), &c = joined("c"), &d = joined("d");
-  EXPECT_FALSE(a.membership().is_frozen());
+  EXPECT_FALSE(a.membership().is_holding());
   ASSERT_TRUE(a.membership().keep_alive());
   const auto before = a.shared->records_read;
   ASSERT_TRUE(a.membership().keep_alive());
   EXPECT_EQ(a.shared->records_read - before, 2U) << "its own two: the others are watched";
   for (Machine* one : {&b, &c, &d}) one->cluster.reset();
   live_on(16, {&a});
-  for (int i = 0; i < 1000 && !a.membership().is_frozen(); ++i)
+  for (int i = 0; i < 1000 && !a.membership().is_holding(); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_TRUE(a.membership().is_frozen()) << "three of four vanished at once";
+  EXPECT_TRUE(a.membership().is_holding()) << "three of four vanished at once";
 }
 
 TEST_F(MembershipTest, LeavingIsNotFailing) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(b.membership().leave());
   EXPECT_EQ(state_of(a, "b"), HostState::kGone);
-  EXPECT_EQ(b.membership().join().value(), Standing::kMember);
+  EXPECT_EQ(b.membership().join().value(), MembershipState::kMember);
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
 }
 
 TEST_F(MembershipTest, ANewProcessOfTheSameBootTakesOverAtOnce) {
   Machine& a = joined("a");
   a.start();
-  EXPECT_EQ(a.membership().join().value(), Standing::kMember);
-  EXPECT_EQ(a.membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(a.membership().join().value(), MembershipState::kMember);
+  EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kMember);
 }
 
 TEST_F(MembershipTest, AfterARebootTheLastLifeRunsOutFirst) {
@@ -87,7 +87,7 @@ TEST_F(MembershipTest, AfterARebootTheLastLifeRunsOutFirst) {
   EXPECT_EQ(early.error().code, Code::kConflict);
   EXPECT_THAT(early.error().text, HasSubstr("after a restart this passes within 15 s"));
   world_.pass(15);
-  EXPECT_EQ(a.membership().join().value(), Standing::kMember);
+  EXPECT_EQ(a.membership().join().value(), MembershipState::kMember);
 }
 
 TEST_F(MembershipTest, WhileItsLastLifeRunsOutAHostGivesOutItsOwnAddresses) {
@@ -103,16 +103,17 @@ TEST_F(MembershipTest, WhileItsLastLifeRunsOutAHostGivesOutItsOwnAddresses) {
 TEST_F(MembershipTest, AHostHasAnotherAddressAfterItsRestart) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(a.membership().leave());
-  a.facts.vtep = ip("192.0.2.44");
+  a.info.vtep = ip("192.0.2.44");
   a.start();
-  EXPECT_EQ(a.membership().join().value(), Standing::kMember) << "at once after an orderly end";
-  EXPECT_EQ(record_of(a).facts.vtep, ip("192.0.2.44"));
-  a.facts.vtep = ip("192.0.2.45");
+  EXPECT_EQ(a.membership().join().value(), MembershipState::kMember)
+      << "at once after an orderly end";
+  EXPECT_EQ(record_of(a).info.vtep, ip("192.0.2.44"));
+  a.info.vtep = ip("192.0.2.45");
   a.start();
   EXPECT_EQ(a.membership().join().error().code, Code::kConflict) << "a copy looks like that";
   live_on(15, {&b});
-  EXPECT_EQ(a.membership().join().value(), Standing::kMember);
-  EXPECT_EQ(record_of(a).facts.vtep, ip("192.0.2.45"));
+  EXPECT_EQ(a.membership().join().value(), MembershipState::kMember);
+  EXPECT_EQ(record_of(a).info.vtep, ip("192.0.2.45"));
   EXPECT_THAT(a.membership().problems(), IsEmpty());
 }
 
@@ -137,13 +138,13 @@ class CloneTest : public MembershipTest, public ::testing::WithParamInterface<Co
     live_on(5, {a_, b_});
   }
   std::unique_ptr<Machine> clone_of(Machine& original) {
-    auto clone = std::make_unique<Machine>(world_, "clone", original.facts.id, "192.0.2.99");
+    auto clone = std::make_unique<Machine>(world_, "clone", original.info.id, "192.0.2.99");
     if (GetParam().has_disk) original.copy_disk_to(*clone);
     clone->boot = GetParam().boot;
     clone->start();
     return clone;
   }
-  static void expect_refused(const Result<Standing>& answer, std::string_view holder) {
+  static void expect_refused(const Result<MembershipState>& answer, std::string_view holder) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, Code::kConflict);
     EXPECT_THAT(answer.error().text, HasSubstr("another machine uses this host's id"));
@@ -173,7 +174,7 @@ TEST_P(CloneTest, IsRefusedAndWritesNothingAsLongAsTheFirstOneLives) {
   EXPECT_FALSE(clone->networks().remove("small"));
   EXPECT_FALSE(clone->networks().create_or_join(spec("new"), {}));
   EXPECT_TRUE(clone->addresses().give_back(small_.id, pinned_)) << "said when it has joined";
-  EXPECT_FALSE(clone->tend());
+  EXPECT_FALSE(clone->maintain());
   EXPECT_FALSE(clone->membership().join_again());
   EXPECT_TRUE(clone->membership().leave());
   EXPECT_EQ(written(), before);
@@ -200,7 +201,7 @@ TEST_P(CloneTest, ThatTookThePlaceIsTheHostAndTheFirstOneIsRefused) {
   expect_refused(a_->membership().join(), "clone at 192.0.2.99");
   EXPECT_TRUE(a_->membership().leave());
   EXPECT_EQ(written(), before);
-  EXPECT_EQ(clone->membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(clone->membership().keep_alive().value(), MembershipState::kMember);
 }
 
 TEST_P(CloneTest, ThatGoesLeavesItsPlaceToTheFirstOne) {
@@ -213,8 +214,8 @@ TEST_P(CloneTest, ThatGoesLeavesItsPlaceToTheFirstOne) {
     if (!in_order) live_on(16, {b_});
     const auto back = a_->membership().keep_alive();
     ASSERT_TRUE(back) << back.error().text;
-    EXPECT_EQ(*back, Standing::kReturned);
-    EXPECT_EQ(record_of(*a_).facts, a_->facts);
+    EXPECT_EQ(*back, MembershipState::kReturned);
+    EXPECT_EQ(record_of(*a_).info, a_->info);
     EXPECT_EQ(state_of(*b_, "a"), HostState::kAlive);
     EXPECT_THAT(a_->membership().problems(), Contains(HasSubstr("another machine uses this host")));
     EXPECT_TRUE(a_->allocate(large_, fmt::format("after {}", in_order)));
@@ -228,9 +229,9 @@ TEST_P(CloneTest, AndTheFirstOneDoNotJoinAtTheSameMoment) {
   const auto clone = clone_of(*a_);
   clone->shared->meanwhile = [&] { ASSERT_TRUE(a_->membership().join()); };
   EXPECT_EQ(clone->membership().join().error().code, Code::kUnavailable);
-  EXPECT_EQ(record_of(*a_).facts, a_->facts);
+  EXPECT_EQ(record_of(*a_).info, a_->info);
   expect_refused(clone->membership().join(), "a at 192.0.2.1");
-  EXPECT_EQ(a_->membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(a_->membership().keep_alive().value(), MembershipState::kMember);
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, CloneTest,
@@ -245,7 +246,7 @@ TEST_F(MembershipTest, ACloneWithTheAddressIsTakenForTheLastLifeForAWhile) {
   Machine& a = joined("a");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(a.allocate(net, "e1"));
-  Machine clone(world_, "clone", a.facts.id, "192.0.2.1");
+  Machine clone(world_, "clone", a.info.id, "192.0.2.1");
   a.copy_disk_to(clone);
   clone.reboot();
   const auto before = written();
@@ -260,28 +261,28 @@ TEST_F(MembershipTest, ACloneWithTheAddressIsTakenForTheLastLifeForAWhile) {
 
 TEST_F(MembershipTest, WhatOthersWroteInAHostsPlaceIsPutBackAndSaid) {
   Machine &a = joined("a"), &b = joined("b");
-  a.facts.secure = {"a key", 51820, ip("fd00::1")};
+  a.info.wireguard = {"a key", 51820, ip("fd00::1")};
   a.start();
   ASSERT_TRUE(a.membership().join());
   ASSERT_TRUE(b.membership().keep_alive());
   const HostRecord right = record_of(a);
   std::vector<HostRecord> wrong(5, right);
-  wrong[0].facts.vtep = ip("192.0.2.99");
-  wrong[1].facts.name = "clone";
-  wrong[2].facts.secure->key = "another key";
-  wrong[3].facts.underlay_mtu = 9000;
+  wrong[0].info.vtep = ip("192.0.2.99");
+  wrong[1].info.name = "clone";
+  wrong[2].info.wireguard->key = "another key";
+  wrong[3].info.underlay_mtu = 9000;
   wrong[4].phase = HostPhase::kLeft;
   for (const HostRecord& record : wrong) {
-    ASSERT_TRUE(world_.store->commit({.puts = {{keys::host(a.facts.id), encode(record)}}}));
-    const auto beat = a.membership().keep_alive();
-    ASSERT_TRUE(beat) << beat.error().text;
-    EXPECT_EQ(*beat, Standing::kReturned) << "what depends on it is compared";
-    EXPECT_EQ(record_of(a).facts, right.facts);
+    ASSERT_TRUE(world_.store->commit({.puts = {{keys::host(a.info.id), encode(record)}}}));
+    const auto heartbeat = a.membership().keep_alive();
+    ASSERT_TRUE(heartbeat) << heartbeat.error().text;
+    EXPECT_EQ(*heartbeat, MembershipState::kReturned) << "what depends on it is compared";
+    EXPECT_EQ(record_of(a).info, right.info);
     EXPECT_EQ(record_of(a).phase, HostPhase::kMember);
     EXPECT_EQ(record_of(a).epoch, right.epoch);
     EXPECT_THAT(a.membership().problems(),
                 Contains(HasSubstr("another machine uses this host's id")));
-    EXPECT_EQ(a.membership().keep_alive().value(), Standing::kMember);
+    EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kMember);
     EXPECT_TRUE(a.networks().create_or_join(spec(fmt::format("n{}", world_.seconds++)), {}));
   }
   EXPECT_THAT(b.membership().problems(), IsEmpty());
@@ -292,13 +293,13 @@ TEST_F(MembershipTest, WhatOthersWroteInAHostsPlaceIsPutBackAndSaid) {
 TEST_F(MembershipTest, WhatIsPutBackNeverUndoesARemoval) {
   Machine &a = joined("a"), &b = joined("b");
   HostRecord wrong = record_of(b);
-  wrong.facts.vtep = ip("192.0.2.99");
-  ASSERT_TRUE(world_.store->commit({.puts = {{keys::host(b.facts.id), encode(wrong)}}}));
+  wrong.info.vtep = ip("192.0.2.99");
+  ASSERT_TRUE(world_.store->commit({.puts = {{keys::host(b.info.id), encode(wrong)}}}));
   b.shared->meanwhile = [&] { ASSERT_TRUE(a.membership().remove_host("b")); };
   EXPECT_EQ(b.membership().keep_alive().error().code, Code::kUnavailable);
   EXPECT_EQ(record_of(b).phase, HostPhase::kRemoved);
   EXPECT_EQ(record_of(b).epoch, wrong.epoch + 1);
-  EXPECT_EQ(b.membership().keep_alive().value(), Standing::kRemoved);
+  EXPECT_EQ(b.membership().keep_alive().value(), MembershipState::kRemoved);
   EXPECT_EQ(record_of(b).phase, HostPhase::kRemoved);
   EXPECT_TRUE(b.membership().leave());
   EXPECT_EQ(record_of(b).phase, HostPhase::kRemoved);
@@ -308,13 +309,13 @@ TEST_F(MembershipTest, AStoreThatWasPutBackAccusesNobody) {
   Machine &a = joined("a"), &b = joined("b");
   ASSERT_TRUE(a.membership().leave());
   const auto backup = world_.back_up();
-  a.facts.vtep = ip("192.0.2.44");
+  a.info.vtep = ip("192.0.2.44");
   a.start();
   ASSERT_TRUE(a.membership().join());
   live_on(5, {&a, &b});
   world_.put_back(backup);
   ASSERT_TRUE(a.membership().keep_alive());
-  EXPECT_EQ(record_of(a).facts.vtep, ip("192.0.2.44"));
+  EXPECT_EQ(record_of(a).info.vtep, ip("192.0.2.44"));
   EXPECT_EQ(record_of(a).phase, HostPhase::kMember);
   EXPECT_THAT(a.membership().problems(), Not(Contains(HasSubstr("another machine"))));
 }
@@ -332,7 +333,7 @@ TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
                                              {keys::endpoint(id, "e"), "xx"},
                                              {keys::block(id, ip("10.1.0.0")), "xx"},
                                              {keys::address(id, ip("10.1.0.1")), "xx"}}}));
-  EXPECT_EQ(a.membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kMember);
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   EXPECT_EQ(must(a.membership().hosts()).size(), 2U);
   EXPECT_THAT(a.membership().problems(), Contains(HasSubstr(damaged)));
@@ -342,7 +343,7 @@ TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
       << "a pool that cannot be read is taken";
   EXPECT_EQ(must(a.networks().list()).size(), 1U);
   EXPECT_TRUE(a.endpoints().publish_all({}));
-  EXPECT_TRUE(a.tend());
+  EXPECT_TRUE(a.maintain());
   ASSERT_TRUE(a.membership().remove_host("b"));
   live_on(20, {&a});
   EXPECT_TRUE(must(a.membership().remove_host("b")).complete);
@@ -353,9 +354,9 @@ TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
 TEST_F(MembershipTest, AHostWhoseOwnRecordWasDeletedWritesItAnew) {
   Machine& a = joined("a");
   const HostRecord right = record_of(a);
-  ASSERT_TRUE(world_.store->commit({.deletes = {keys::host(a.facts.id)}}));
-  EXPECT_EQ(a.membership().keep_alive().value(), Standing::kReturned);
-  EXPECT_EQ(record_of(a).facts, right.facts);
+  ASSERT_TRUE(world_.store->commit({.deletes = {keys::host(a.info.id)}}));
+  EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kReturned);
+  EXPECT_EQ(record_of(a).info, right.info);
   EXPECT_EQ(record_of(a).epoch, right.epoch);
 }
 
@@ -371,12 +372,12 @@ TEST_F(MembershipTest, AnotherClusterIsRefused) {
 TEST_F(MembershipTest, AStoreOutOfReachRemovesNobody) {
   Machine& a = joined("a");
   a.shared->is_open = false;
-  const auto beat = a.membership().keep_alive();
-  ASSERT_FALSE(beat);
-  EXPECT_EQ(beat.error().code, Code::kUnavailable);
+  const auto heartbeat = a.membership().keep_alive();
+  ASSERT_FALSE(heartbeat);
+  EXPECT_EQ(heartbeat.error().code, Code::kUnavailable);
   world_.pass(3600);
   a.shared->is_open = true;
-  EXPECT_EQ(a.membership().keep_alive().value(), Standing::kReturned);
+  EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kReturned);
 }
 
 TEST_F(MembershipTest, RemovalTakesEverythingButNotBeforeTheHostCanHaveSeenIt) {
@@ -405,7 +406,7 @@ TEST_F(MembershipTest, AZombieIsToldAndJoinsAgainWithNothing) {
   const auto net = make_network(a, "shop", "10.9.0.0/20");
   ASSERT_TRUE(b.allocate(net, "e1"));
   ASSERT_TRUE(a.membership().remove_host("b"));
-  EXPECT_EQ(b.membership().keep_alive().value(), Standing::kRemoved);
+  EXPECT_EQ(b.membership().keep_alive().value(), MembershipState::kRemoved);
   const auto refused = b.allocate(net, "e2");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kConflict);
@@ -439,7 +440,7 @@ TEST_F(MembershipTest, HostsAreNamedByNameOrIdAndNeverGuessed) {
   EXPECT_EQ(a.membership().remove_host("nobody").error().code, Code::kNotFound);
   EXPECT_EQ(a.membership().remove_host("a").error().code, Code::kInvalid) << "itself";
   EXPECT_TRUE(a.membership().remove_host("fff"));
-  EXPECT_EQ(b.membership().keep_alive().value(), Standing::kMember);
+  EXPECT_EQ(b.membership().keep_alive().value(), MembershipState::kMember);
 }
 
 // Dies at each commit of joining, before and after it, and is started again.
@@ -460,9 +461,9 @@ TEST_F(MembershipTest, AJoinThatIsKilledAnywhereIsDoneByTheNext) {
       world_.pass(16);
       const auto again = one.membership().join();
       ASSERT_TRUE(again) << at << ": " << again.error().text;
-      const auto beat = one.membership().keep_alive();
-      ASSERT_TRUE(beat) << at << ": " << beat.error().text;
-      EXPECT_EQ(*beat, Standing::kMember);
+      const auto heartbeat = one.membership().keep_alive();
+      ASSERT_TRUE(heartbeat) << at << ": " << heartbeat.error().text;
+      EXPECT_EQ(*heartbeat, MembershipState::kMember);
     }
   EXPECT_GE(died, 6);
 }

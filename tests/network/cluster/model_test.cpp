@@ -32,7 +32,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   void SetUp() override {
     random_.seed(GetParam());
     for (int i = 0; i < kMachines; ++i) machine(name(i));
-    for (int i = 0; i < kMachines; ++i) beat(i);
+    for (int i = 0; i < kMachines; ++i) heartbeat(i);
     auto wanted = spec("large", "10.9.0.0/22");
     wanted.ipv6 = true;
     wanted.id = std::string(64, 'a');  // where hosts look for blocks follows from it
@@ -89,18 +89,18 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
         for (const IpAddress& address : must(of(i).service->leased(net.id, subnet.subnet)))
           if (const auto use = uses_.find(address); use == uses_.end() || use->second.machine != i)
             drop_lease(i, net, address);
-    beat(i);
+    heartbeat(i);
   }
   void drop_lease(int i, const SharedNetwork& net, const IpAddress& address) {
     (void)of(i).release(net, address, "");
   }
 
-  void beat(int i) {
+  void heartbeat(int i) {
     if (!runs(i) || !reaches(i)) return;
     State& state = states_[index(i)];
-    auto standing = state.joined ? of(i).membership().keep_alive() : of(i).membership().join();
-    if (!standing) return;  // a life of its own that has not run out, an answer that was lost
-    if (*standing == Standing::kRemoved) {
+    auto answer = state.joined ? of(i).membership().keep_alive() : of(i).membership().join();
+    if (!answer) return;  // a life of its own that has not run out, an answer that was lost
+    if (*answer == MembershipState::kRemoved) {
       tear_down(i);
       if (!of(i).membership().join_again()) return;
     }
@@ -153,7 +153,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
   }
 
   bool is_fenced_off(int i) {
-    const auto host = read<HostRecord>(*world_.store, keys::host(of(i).facts.id));
+    const auto host = read<HostRecord>(*world_.store, keys::host(of(i).info.id));
     return host && *host && (*host)->value.phase == HostPhase::kRemoved;
   }
 
@@ -217,16 +217,18 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     }
   }
 
-  // The slowest beats that keep a host alive: in the same time less is done. Not while a removal
-  // goes on, which has to be seen although a beat fails.
+  // The slowest heartbeats that keep a host alive: in the same time less is done. Not while a removal
+  // goes on, which has to be seen although a heartbeat fails.
   static constexpr int kSlowBeat = 14;
-  int long_beat() const { return std::ranges::any_of(states_, &State::removing) ? 5 : kSlowBeat; }
-  // Time in steps of a beat: whoever runs and reaches the store sees its removal within one.
+  int long_heartbeat() const {
+    return std::ranges::any_of(states_, &State::removing) ? 5 : kSlowBeat;
+  }
+  // Time in steps of a heartbeat: whoever runs and reaches the store sees its removal within one.
   void pass(int steps, int seconds) {
     for (int step = 0; step < steps; ++step) {
       world_.pass(seconds);
       for (int i = 0; i < kMachines; ++i)
-        if (runs(i)) as(i, [&] { beat(i); });
+        if (runs(i)) as(i, [&] { heartbeat(i); });
     }
   }
 
@@ -234,7 +236,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     const int i = number(0, kMachines - 1);
     const int kind = number(0, 999);
     if (kind >= 990) return step_fate_of_machine(i);
-    if (kind > 985) return pass(number(1, 47), long_beat());
+    if (kind > 985) return pass(number(1, 47), long_heartbeat());
     if (kind >= 950) return pass(number(1, 4), 5);
     if (!runs(i)) return;
     if (kind < 480)
@@ -242,7 +244,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     else if (kind < 860)
       as(i, [&] { step_release(i); });
     else if (kind < 935)
-      as(i, [&] { (void)of(i).tend(); });
+      as(i, [&] { (void)of(i).maintain(); });
     else
       as(i, [&] { step_remove_host(i); });
   }
@@ -258,7 +260,7 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     }
     for (int round = 0; round < 6; ++round) {
       world_.pass(5);
-      for (int i = 0; i < kMachines; ++i) beat(i);
+      for (int i = 0; i < kMachines; ++i) heartbeat(i);
     }
     for (int i = 0; i < kMachines; ++i) ASSERT_TRUE(states_[index(i)].joined) << i;
     for (const auto& [address, use] : std::map(uses_))
@@ -267,13 +269,13 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
                                address, use.endpoint));
     for (int round = 0; round < 3; ++round) {
       for (int i = 0; i < kMachines; ++i) {
-        beat(i);
-        const auto tended = of(i).tend();
-        ASSERT_TRUE(tended) << tended.error().text;
+        heartbeat(i);
+        const auto maintained = of(i).maintain();
+        ASSERT_TRUE(maintained) << maintained.error().text;
       }
       for (long long passed = 0; passed <= kEmptyBlockSeconds; passed += kSlowBeat) {
         world_.pass(kSlowBeat);
-        for (int i = 0; i < kMachines; ++i) beat(i);
+        for (int i = 0; i < kMachines; ++i) heartbeat(i);
       }
     }
     EXPECT_EQ(count("blk/"), 0U);

@@ -223,7 +223,7 @@ TEST_F(NetworksTest, ARemovalThatDiedDoesNotTakeWhatCameBeforeIt) {
   // As if it had been published between the look and the change.
   ASSERT_TRUE(world_.store->commit(
       {.puts = {{keys::endpoint(net.id, "e1"),
-                 encode(SharedEndpoint{.host_id = b.facts.id,
+                 encode(SharedEndpoint{.host_id = b.info.id,
                                        .epoch = 1,
                                        .addresses = {ip("10.9.0.5")},
                                        .mac = MacAddress::for_ip(ip("10.9.0.5"))})}}}));

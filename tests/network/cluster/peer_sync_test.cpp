@@ -104,20 +104,20 @@ class PeerSyncTest : public ::testing::Test {
     for (const RemoteEntry& entry : changes.to_set) given_[entry.ip] = entry;
     return {};
   }
-  Status apply_hosts(const std::vector<HostFacts>& hosts) {
+  Status apply_hosts(const std::vector<HostInfo>& hosts) {
     if (apply_fails_) return fail(Code::kIo, "no");
     given_hosts_.emplace_back();
-    for (const HostFacts& host : hosts) given_hosts_.back().push_back(host.vtep.to_string());
+    for (const HostInfo& host : hosts) given_hosts_.back().push_back(host.vtep.to_string());
     entries_at_hosts_.push_back(given_.size());
     return {};
   }
   void put_host(int number, HostPhase phase = HostPhase::kMember) {
-    const HostRecord host{.facts = {.id = fmt::format("h{}", number),
-                                    .name = "n",
-                                    .vtep = ip(fmt::format("192.0.2.{}", number))},
+    const HostRecord host{.info = {.id = fmt::format("h{}", number),
+                                   .name = "n",
+                                   .vtep = ip(fmt::format("192.0.2.{}", number))},
                           .epoch = phase == HostPhase::kRemoved ? 2U : 1U,
                           .phase = phase};
-    ASSERT_TRUE(store_.commit({.puts = {{keys::host(host.facts.id), encode(host)}}}));
+    ASSERT_TRUE(store_.commit({.puts = {{keys::host(host.info.id), encode(host)}}}));
   }
   void put(int number, int host = 1) {
     const IpAddress address = *ip("10.9.0.0").plus(static_cast<std::uint64_t>(number));

@@ -27,7 +27,7 @@ class PeerTableTest : public ::testing::Test {
   }
 
   static HostRecord record(int number, std::uint64_t epoch = 1) {
-    return {.facts = {.id = fmt::format("h{}", number), .vtep = vtep(number)}, .epoch = epoch};
+    return {.info = {.id = fmt::format("h{}", number), .vtep = vtep(number)}, .epoch = epoch};
   }
   void host(int number, std::uint64_t epoch = 1) {
     table_.set_host(record(number, epoch), ++revision_);
@@ -164,7 +164,7 @@ TEST_F(PeerTableTest, AHostsNewVtepMovesAllItsEntries) {
   set("e3", 2, 7);
   take();
   HostRecord moved = record(1);
-  moved.facts.vtep = vtep(77);
+  moved.info.vtep = vtep(77);
   table_.set_host(moved, ++revision_);
   EXPECT_THAT(take().to_set, UnorderedElementsAre(entry(5, 77), entry(6, 77)));
 }
@@ -249,7 +249,7 @@ TEST_F(PeerTableTest, ADetachedNetworkLeavesNothingAndTheOthersAlone) {
   table_.detach("net");
   EXPECT_THAT(table_.entries("net"), IsEmpty());
   HostRecord moved = record(1);
-  moved.facts.vtep = vtep(77);
+  moved.info.vtep = vtep(77);
   table_.set_host(moved, ++revision_);
   const auto changes = table_.changes(512);
   EXPECT_EQ(changes.network_id, "other");

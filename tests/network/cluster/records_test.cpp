@@ -23,12 +23,12 @@ ClusterMeta meta() {
 }
 
 HostRecord host() {
-  return {.facts = {.id = "aa11",
-                    .name = "node-1",
-                    .vtep = ip("192.0.2.1"),
-                    .underlay_mtu = 9000,
-                    .capabilities = {"wireguard"},
-                    .version = "0.1.0"},
+  return {.info = {.id = "aa11",
+                   .name = "node-1",
+                   .vtep = ip("192.0.2.1"),
+                   .underlay_mtu = 9000,
+                   .capabilities = {"wireguard"},
+                   .version = "0.1.0"},
           .epoch = 3,
           .phase = HostPhase::kRemoved,
           .changed = 1'800'000'000,
@@ -94,8 +94,8 @@ std::vector<state::Put> samples() {
       {keys::pool(cidr("10.224.0.0/20")), encode(SharedPool{"ab12", "shop"})},
       {std::string(keys::kPoolGuard), encode_last("10.224.0.0/20")},
       {keys::block("ab12", ip("10.224.8.0")), encode(BlockRecord{"aa11", 3, {ip("10.224.8.3")}})},
-      {keys::pin_guard("ab12", ip("10.224.8.0")), encode_last("10.224.8.3")},
-      {keys::address("ab12", ip("10.224.8.3")), encode(PinRecord{"e1", "aa11", 3})},
+      {keys::claim_guard("ab12", ip("10.224.8.0")), encode_last("10.224.8.3")},
+      {keys::address("ab12", ip("10.224.8.3")), encode(StaticClaimRecord{"e1", "aa11", 3})},
       {keys::endpoint("ab12", "e1"), encode(endpoint())},
       {std::string(keys::kMember), encode(MemberRecord{"c1", 3, "0011", "b1"})},
       {keys::local_block("ab12", ip("10.224.8.0")), encode(local_block())},
@@ -131,7 +131,7 @@ TEST(ClusterRecords, ReadBackWhatWasWritten) {
   expect_same(keys::vni(4242), VniRecord{.free_after = 7});
   expect_same(keys::pool(cidr("10.224.0.0/20")), SharedPool{"ab12", "shop"});
   expect_same(keys::block("ab12", ip("10.224.8.0")), BlockRecord{"aa11", 3, {ip("10.224.8.3")}});
-  expect_same(keys::address("ab12", ip("10.224.8.3")), PinRecord{"e1", "aa11", 3});
+  expect_same(keys::address("ab12", ip("10.224.8.3")), StaticClaimRecord{"e1", "aa11", 3});
   expect_same(keys::endpoint("ab12", "e1"), endpoint());
   expect_same(std::string(keys::kMember), MemberRecord{"c1", 3, "0011", "b1"});
   expect_same(keys::local_block("ab12", ip("10.224.8.0")), local_block());

@@ -117,7 +117,7 @@ TEST_F(AddressTest, APoolThatDoesNotExistIsNotFound) {
 
 TEST_F(AddressTest, AnAddressNeedsAnOwner) {
   make_pool("10.1.0.0/24");
-  EXPECT_EQ(give_as("10.1.0.0/24", AddressWish{}), "invalid");
+  EXPECT_EQ(give_as("10.1.0.0/24", AddressRequest{}), "invalid");
 }
 
 TEST_F(AddressTest, LeasesOfAnotherBootAreVoid) {
@@ -169,21 +169,21 @@ TEST_F(AddressTest, OnlyTheOwnerGivesBack) {
 
 TEST_F(AddressTest, RangesOfTheRequestReplaceThatOfThePool) {
   make_pool("10.1.0.0/24", "10.1.0.128/25");
-  const AddressWish wish{.owner = "web",
-                         .ranges = {subnet("10.1.0.16/31"), subnet("10.1.0.32/31")}};
+  const AddressRequest request{.owner = "web",
+                               .ranges = {subnet("10.1.0.16/31"), subnet("10.1.0.32/31")}};
   for (const char* expected :
        {"10.1.0.16/24", "10.1.0.17/24", "10.1.0.32/24", "10.1.0.33/24", "exhausted"})
-    EXPECT_EQ(give_as("10.1.0.0/24", wish), expected);
+    EXPECT_EQ(give_as("10.1.0.0/24", request), expected);
   EXPECT_THAT(refusal_, HasSubstr("10.1.0.16/31, 10.1.0.32/31"));
 }
 
 TEST_F(AddressTest, RangesOfTheRequestHaveACursorOfTheirOwn) {
   make_pool("10.1.0.0/24");
-  const AddressWish wish{.owner = "web", .ranges = {subnet("10.1.0.16/28")}};
-  EXPECT_EQ(give_as("10.1.0.0/24", wish), "10.1.0.16/24");
+  const AddressRequest request{.owner = "web", .ranges = {subnet("10.1.0.16/28")}};
+  EXPECT_EQ(give_as("10.1.0.0/24", request), "10.1.0.16/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.1/24");
   take_back("10.1.0.0/24", "10.1.0.16");
-  EXPECT_EQ(give_as("10.1.0.0/24", wish), "10.1.0.17/24");
+  EXPECT_EQ(give_as("10.1.0.0/24", request), "10.1.0.17/24");
   EXPECT_EQ(give_as("10.1.0.0/24", {.owner = "web", .ranges = {subnet("10.2.0.0/28")}}), "invalid");
 }
 

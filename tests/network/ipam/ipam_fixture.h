@@ -24,17 +24,17 @@ class IpamTest : public ::testing::Test {
 
   PoolRecord make_pool(std::string_view text, std::string_view range = {},
                        std::string_view gateway = {}) {
-    PoolWish wish{.subnet = subnet(text), .owner = "shop"};
-    if (!range.empty()) wish.range = subnet(range);
-    if (!gateway.empty()) wish.gateway = ip(gateway);
-    auto made = ipam().create_pool(wish);
+    NewPool request{.subnet = subnet(text), .owner = "shop"};
+    if (!range.empty()) request.range = subnet(range);
+    if (!gateway.empty()) request.gateway = ip(gateway);
+    auto made = ipam().create_pool(request);
     EXPECT_TRUE(made) << made.error().text;
     return made ? *made : PoolRecord{};
   }
   // The address given, or the code of the refusal.
-  std::string give_as(std::string_view pool, const AddressWish& wish,
+  std::string give_as(std::string_view pool, const AddressRequest& request,
                       const std::string& boot = "boot-1") {
-    auto given = ipam(boot).allocate(subnet(pool), wish);
+    auto given = ipam(boot).allocate(subnet(pool), request);
     if (given) return given->to_string();
     refusal_ = given.error().text;
     return std::string(to_string(given.error().code));

@@ -10,10 +10,10 @@ using ::testing::IsEmpty;
 
 class PoolTest : public IpamTest {
  protected:
-  std::string create(const PoolWish& wish, std::vector<std::string_view> occupied = {}) {
+  std::string create(const NewPool& request, std::vector<std::string_view> occupied = {}) {
     std::vector<Cidr> cidrs;
     for (const auto one : occupied) cidrs.push_back(subnet(one));
-    auto made = ipam().create_pool(wish, cidrs);
+    auto made = ipam().create_pool(request, cidrs);
     if (made) return made->subnet.to_string();
     refusal_ = made.error().text;
     return std::string(to_string(made.error().code));
@@ -33,21 +33,21 @@ class PoolTest : public IpamTest {
 };
 
 TEST_F(PoolTest, AreChosenOneBehindTheOther) {
-  EXPECT_EQ(create(PoolWish{}), "10.208.0.0/24");
-  EXPECT_EQ(create(PoolWish{}), "10.208.1.0/24");
+  EXPECT_EQ(create(NewPool{}), "10.208.0.0/24");
+  EXPECT_EQ(create(NewPool{}), "10.208.1.0/24");
   EXPECT_THAT(pools(), ElementsAre("10.208.0.0/24", "10.208.1.0/24"));
 }
 
 TEST_F(PoolTest, AreChosenBesideWhatTheHostUses) {
-  EXPECT_EQ(create(PoolWish{}, {"10.208.0.0/23", "10.208.2.9/32"}), "10.208.3.0/24");
-  EXPECT_EQ(create(PoolWish{}, {"10.208.0.0/12"}), "172.24.0.0/24");
-  EXPECT_EQ(create(PoolWish{}, {"10.208.0.0/12", "172.16.0.0/12"}), "exhausted");
+  EXPECT_EQ(create(NewPool{}, {"10.208.0.0/23", "10.208.2.9/32"}), "10.208.3.0/24");
+  EXPECT_EQ(create(NewPool{}, {"10.208.0.0/12"}), "172.24.0.0/24");
+  EXPECT_EQ(create(NewPool{}, {"10.208.0.0/12", "172.16.0.0/12"}), "exhausted");
   EXPECT_THAT(refusal_, HasSubstr("10.208.0.0/12 and 172.24.0.0/13"));
 }
 
 TEST_F(PoolTest, AreChosenBesideExplicitOnes) {
   EXPECT_EQ(create("10.208.0.128/25"), "10.208.0.128/25");
-  EXPECT_EQ(create(PoolWish{}), "10.208.1.0/24");
+  EXPECT_EQ(create(NewPool{}), "10.208.1.0/24");
 }
 
 TEST_F(PoolTest, ASizeWishIsHonoured) {

@@ -34,9 +34,9 @@ class Monitor : public KernelFixture {
   }
   // Was there such an event, or does one come within a second?
   bool heard(Kind kind, const std::string& name,
-             std::chrono::milliseconds patience = std::chrono::seconds(1)) {
+             std::chrono::milliseconds most_wait = std::chrono::seconds(1)) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, patience, [&] {
+    return changed_.wait_for(lock, most_wait, [&] {
       return std::ranges::any_of(
           events_, [&](const KernelEvent& e) { return e.kind == kind && e.name == name; });
     });

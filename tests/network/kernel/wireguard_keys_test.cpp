@@ -128,9 +128,9 @@ TEST_F(KeyFile, IsMadeOnceAndForItsOwnerOnly) {
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_FALSE(made->empty());
   EXPECT_TRUE(*load_or_make_private_key(folder_) == *made);
-  struct stat facts {};
-  ASSERT_EQ(::stat(path().c_str(), &facts), 0);
-  EXPECT_EQ(facts.st_mode & 07777U, 0600U);
+  struct stat info {};
+  ASSERT_EQ(::stat(path().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777U, 0600U);
   EXPECT_EQ(content(), made->reveal() + "\n");
   EXPECT_EQ(files(), 1U);
 }
@@ -184,8 +184,8 @@ TEST_F(KeyFile, NoLinkIsFollowedAndNoFolderRead) {
 // ---- addresses
 
 TEST(SecureAddress, FollowsFromTheIds) {
-  const Cidr one = secure_address("shop", std::string(32, 'a'));
-  EXPECT_EQ(one, secure_address("shop", std::string(32, 'a')));
+  const Cidr one = wireguard_address("shop", std::string(32, 'a'));
+  EXPECT_EQ(one, wireguard_address("shop", std::string(32, 'a')));
   EXPECT_EQ(one.to_string(), "fdbd:4ab5:4586:fbfb:15fe:c18:fd08:fafe/64");
   EXPECT_TRUE(Cidr::parse("fd00::/8")->contains(one.address()));
   EXPECT_EQ(one.prefix_length(), 64U);
@@ -193,14 +193,14 @@ TEST(SecureAddress, FollowsFromTheIds) {
 
 TEST(SecureAddress, HostsOfAClusterShareAPrefixThatNoOtherHas) {
   std::set<Cidr> addresses;
-  const Cidr prefix = secure_address("shop", "0").network();
+  const Cidr prefix = wireguard_address("shop", "0").network();
   for (int host = 0; host < 10'000; ++host) {
-    const Cidr each = secure_address("shop", fmt::format("{:032x}", host));
+    const Cidr each = wireguard_address("shop", fmt::format("{:032x}", host));
     EXPECT_EQ(each.network(), prefix);
     addresses.insert(each);
   }
   EXPECT_EQ(addresses.size(), 10'000U);
-  EXPECT_NE(secure_address("other", "0").network(), prefix);
+  EXPECT_NE(wireguard_address("other", "0").network(), prefix);
 }
 
 }  // namespace

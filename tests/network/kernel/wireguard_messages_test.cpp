@@ -40,19 +40,19 @@ Bytes payload_of(const NetlinkMessage& message) {
   return view ? view->payload : Bytes();
 }
 
-SecurePeer peer(std::uint8_t n) {
+WireguardPeer peer(std::uint8_t n) {
   return {.key = key(n),
           .endpoint = UdpEndpoint{*ip("192.0.2.0").plus(n), 51820},
           .allowed_ips = {Cidr::of(*ip("fd5c::").plus(n), 128)}};
 }
 
-SecureLinkState held(const std::vector<SecurePeer>& peers) {
-  SecureLinkState state{.key = key(1), .port = 51820};
-  for (const SecurePeer& each : peers) state.peers.push_back({.peer = each});
+WireguardLinkState held(const std::vector<WireguardPeer>& peers) {
+  WireguardLinkState state{.key = key(1), .port = 51820};
+  for (const WireguardPeer& each : peers) state.peers.push_back({.peer = each});
   return state;
 }
 
-PeerPlan plan(const std::vector<SecurePeer>& present, const std::vector<SecurePeer>& wanted) {
+PeerPlan plan(const std::vector<WireguardPeer>& present, const std::vector<WireguardPeer>& wanted) {
   auto made = plan_peers(held(present), wanted);
   EXPECT_TRUE(made) << made.error().text;
   return made ? *made : PeerPlan{};
@@ -63,7 +63,7 @@ PeerPlan plan(const std::vector<SecurePeer>& present, const std::vector<SecurePe
 TEST(PeerPlan, NothingIsSentOfPeersThatAreAsTheyShouldBe) {
   const auto made = plan({peer(2), peer(3)}, {peer(3), peer(2)});
   EXPECT_THAT(made.steps, IsEmpty());
-  EXPECT_EQ(made.changes, (PeerChanges{.unchanged = 2}));
+  EXPECT_EQ(made.changes, (WireguardPeerChanges{.unchanged = 2}));
 }
 
 TEST(PeerPlan, OfAChangedPeerOnlyTheDifferenceIsSent) {
@@ -81,7 +81,7 @@ TEST(PeerPlan, OfAChangedPeerOnlyTheDifferenceIsSent) {
           PeerStep{.verb = Verb::kChange, .key = key(3), .keepalive = 25},
           PeerStep{.verb = Verb::kChange, .key = key(4), .allowed_ips = {cidr("10.0.0.4/32")}},
           PeerStep{.verb = Verb::kChange, .key = key(5), .replace_allowed_ips = true}));
-  EXPECT_EQ(made.changes, (PeerChanges{.changed = 4}));
+  EXPECT_EQ(made.changes, (WireguardPeerChanges{.changed = 4}));
 }
 
 TEST(PeerPlan, AnEndpointThatIsNotNamedIsThePeersOwn) {
@@ -91,7 +91,7 @@ TEST(PeerPlan, AnEndpointThatIsNotNamedIsThePeersOwn) {
 }
 
 TEST(PeerPlan, APresharedKeyOfSomebodyElsesIsDropped) {
-  SecureLinkState state = held({peer(2)});
+  WireguardLinkState state = held({peer(2)});
   state.peers.front().preshared = true;
   const auto made = plan_peers(state, std::vector{peer(2)});
   ASSERT_TRUE(made);
@@ -125,7 +125,7 @@ TEST(PeerPlan, TooManyAddressesAreRefused) {
 // ---- bytes
 
 TEST(WireguardMessages, ADeviceIsMadeDownAndOfTheKind) {
-  SecureLinkSpec spec{.name = *IfName::parse("flwg0"), .mtu = 1420, .alias = "fairlead"};
+  WireguardLinkSpec spec{.name = *IfName::parse("flwg0"), .mtu = 1420, .alias = "fairlead"};
   std::vector<std::uint8_t> payload;
   const NetlinkMessage message = create_wireguard(spec);
   payload.assign(payload_of(message).begin(), payload_of(message).end());
@@ -265,7 +265,7 @@ TEST(ParseDevice, ReadsWhatOnlyTheKernelWrites) {
   EXPECT_EQ(dump.state.key, key(1));
   EXPECT_EQ(dump.mark, 5U);
   ASSERT_EQ(dump.state.peers.size(), 1U);
-  const SecurePeerState& state = dump.state.peers[0];
+  const WireguardPeerState& state = dump.state.peers[0];
   EXPECT_TRUE(state.preshared);
   EXPECT_EQ(state.last_handshake, 1'700'000'000);
   EXPECT_EQ(state.received, 1'000'000'000'000U);
@@ -317,7 +317,7 @@ TEST(ParseFamily, IsThatOfTheName) {
 // Mutated messages in memory of exactly their size, so that a sanitizer sees each byte too many.
 TEST(ParseDevice, StaysWithinAnyBytes) {
   std::mt19937 random(1);
-  std::vector<SecurePeer> peers{peer(2), peer(3)};
+  std::vector<WireguardPeer> peers{peer(2), peer(3)};
   peers[0].allowed_ips.push_back(cidr("10.80.0.0/16"));
   const std::vector<NetlinkMessage> seeds{
       set_peers(kFamily, 7, plan({}, peers).steps).at(0),

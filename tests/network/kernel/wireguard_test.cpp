@@ -1,4 +1,4 @@
-// WireGuard as the kernel has it: what tests/conformance/secure_links cannot ask a fake. Two hosts,
+// WireGuard as the kernel has it: what tests/conformance/wireguard_links cannot ask a fake. Two hosts,
 // "host" and "outside", with an underlay between them.
 #include "network/kernel/wireguard.h"
 
@@ -16,13 +16,13 @@ namespace fairlead::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using kernel::PeerChanges;
-using kernel::SecurePeer;
 using kernel::UdpEndpoint;
+using kernel::WireguardPeer;
+using kernel::WireguardPeerChanges;
 using ::testing::HasSubstr;
 
 // An emulated machine takes its time for a handshake.
-constexpr auto kPatience = 5s;
+constexpr auto kMostWait = 5s;
 constexpr auto kSilence = 500ms;
 
 class Wireguard : public KernelFixture {
@@ -32,7 +32,7 @@ class Wireguard : public KernelFixture {
     std::vector<std::string> underlay;  // its addresses
     kernel::PrivateKey key;
     Cidr address;
-    std::unique_ptr<kernel::SecureLinks> secure;
+    std::unique_ptr<kernel::WireguardLinks> wireguard;
   };
 
   void SetUp() override {
@@ -40,29 +40,29 @@ class Wireguard : public KernelFixture {
     if (IsSkipped()) return;
     open(host_, "host", {"203.0.113.2", "2001:db8::2"});
     open(outside_, "outside", {"203.0.113.1", "2001:db8::1"});
-    if (const Status there = host_.secure->probe(); !there) GTEST_SKIP() << there.error().text;
+    if (const Status there = host_.wireguard->probe(); !there) GTEST_SKIP() << there.error().text;
     set_sysctl("host", "net/ipv6/conf/all/accept_dad", "0");
   }
   void TearDown() override {
-    host_.secure.reset();
-    outside_.secure.reset();
+    host_.wireguard.reset();
+    outside_.wireguard.reset();
     KernelFixture::TearDown();
   }
-  kernel::SecureLinkSpec spec(const Host& host) {
+  kernel::WireguardLinkSpec spec(const Host& host) {
     return {.name = device_,
             .private_key = host.key,
             .addresses = {host.address},
             .mtu = 1420,
             .alias = "fairlead secure"};
   }
-  kernel::SecureLink ensure(Host& host) { return must(host.secure->ensure(spec(host))); }
-  static SecurePeer peer(const Host& host, std::size_t family = 0) {
+  kernel::WireguardLink ensure(Host& host) { return must(host.wireguard->ensure(spec(host))); }
+  static WireguardPeer peer(const Host& host, std::size_t family = 0) {
     return {.key = must(kernel::public_key_of(host.key)),
             .endpoint = UdpEndpoint{ip(host.underlay[family]), kernel::kWireguardPort},
             .allowed_ips = {Cidr::of(host.address.address(), 128)}};
   }
-  PeerChanges set_peers(Host& host, const std::vector<SecurePeer>& peers) {
-    return must(host.secure->set_peers(device_, peers));
+  WireguardPeerChanges set_peers(Host& host, const std::vector<WireguardPeer>& peers) {
+    return must(host.wireguard->set_peers(device_, peers));
   }
   void connect(std::size_t family = 0) {
     ensure(host_);
@@ -70,11 +70,11 @@ class Wireguard : public KernelFixture {
     set_peers(host_, {peer(outside_, family)});
     set_peers(outside_, {peer(host_, family)});
   }
-  bool reaches(const Host& from, const Host& to, std::chrono::milliseconds patience = kPatience) {
-    return ping(from.netns, to.address.address().to_string(), patience).has_value();
+  bool reaches(const Host& from, const Host& to, std::chrono::milliseconds most_wait = kMostWait) {
+    return ping(from.netns, to.address.address().to_string(), most_wait).has_value();
   }
-  kernel::SecurePeerState only_peer(Host& host) {
-    return must(host.secure->dump(device_)).peers.at(0);
+  kernel::WireguardPeerState only_peer(Host& host) {
+    return must(host.wireguard->dump(device_)).peers.at(0);
   }
   void request(const std::string& where, kernel::NetlinkMessage message) {
     in(where, [&] {
@@ -91,8 +91,8 @@ class Wireguard : public KernelFixture {
     host.netns = name;
     host.underlay = std::move(underlay);
     host.key = must(kernel::make_private_key());
-    host.address = kernel::secure_address("shop", name);
-    in(name, [&] { host.secure = must(kernel::open_netlink_secure_links()); });
+    host.address = kernel::wireguard_address("shop", name);
+    in(name, [&] { host.wireguard = must(kernel::open_netlink_wireguard_links()); });
   }
 };
 
@@ -113,16 +113,17 @@ TEST_F(Wireguard, ASessionGoesOnWhileOthersComeAndGo) {
   ASSERT_TRUE(reaches(host_, outside_));
   const auto before = only_peer(host_);
   std::this_thread::sleep_for(1100ms);  // a new handshake would have another second
-  SecurePeer other = peer(outside_);
+  WireguardPeer other = peer(outside_);
   other.key = must(kernel::public_key_of(must(kernel::make_private_key())));
   other.allowed_ips = {cidr("fd5c::9/128")};
   ensure(host_);
-  EXPECT_EQ(set_peers(host_, {peer(outside_), other}), (PeerChanges{.added = 1, .unchanged = 1}));
+  EXPECT_EQ(set_peers(host_, {peer(outside_), other}),
+            (WireguardPeerChanges{.added = 1, .unchanged = 1}));
   auto wider = peer(outside_);
   wider.allowed_ips.push_back(cidr("fd5d::/64"));
-  EXPECT_EQ(set_peers(host_, {wider, other}), (PeerChanges{.changed = 1, .unchanged = 1}));
+  EXPECT_EQ(set_peers(host_, {wider, other}), (WireguardPeerChanges{.changed = 1, .unchanged = 1}));
   auto moved = peer(outside_, 1);
-  EXPECT_EQ(set_peers(host_, {moved}), (PeerChanges{.changed = 1, .removed = 1}));
+  EXPECT_EQ(set_peers(host_, {moved}), (WireguardPeerChanges{.changed = 1, .removed = 1}));
   EXPECT_TRUE(reaches(host_, outside_));
   const auto after = only_peer(host_);
   EXPECT_EQ(after.last_handshake, before.last_handshake);
@@ -132,7 +133,7 @@ TEST_F(Wireguard, ASessionGoesOnWhileOthersComeAndGo) {
 TEST_F(Wireguard, APeerThatWasRemovedIsCutOffAndCanComeBack) {
   connect();
   ASSERT_TRUE(reaches(host_, outside_));
-  EXPECT_EQ(set_peers(host_, {}), (PeerChanges{.removed = 1}));
+  EXPECT_EQ(set_peers(host_, {}), (WireguardPeerChanges{.removed = 1}));
   EXPECT_FALSE(reaches(host_, outside_, kSilence));
   EXPECT_FALSE(reaches(outside_, host_, kSilence));
   set_peers(host_, {peer(outside_)});
@@ -155,9 +156,9 @@ TEST_F(Wireguard, AnEndpointToWhichThePeerMovedIsPutBack) {
   set_peers(host_, {elsewhere});
   ASSERT_TRUE(reaches(outside_, host_));  // it speaks from where it is
   EXPECT_EQ(only_peer(host_).peer.endpoint, peer(outside_).endpoint);
-  EXPECT_EQ(set_peers(host_, {elsewhere}), (PeerChanges{.changed = 1}));
+  EXPECT_EQ(set_peers(host_, {elsewhere}), (WireguardPeerChanges{.changed = 1}));
   elsewhere.endpoint.reset();
-  EXPECT_EQ(set_peers(host_, {elsewhere}), (PeerChanges{.unchanged = 1}));
+  EXPECT_EQ(set_peers(host_, {elsewhere}), (WireguardPeerChanges{.unchanged = 1}));
 }
 
 TEST_F(Wireguard, WhatSomebodyChangedIsMended) {
@@ -211,13 +212,13 @@ TEST_F(Wireguard, AHostWithoutIpv6HasItOnThisDevice) {
 
 TEST_F(Wireguard, AnAddressOfNoPeerLeadsNowhere) {
   connect();
-  const auto nobody = kernel::secure_address("shop", "nobody").address().to_string();
+  const auto nobody = kernel::wireguard_address("shop", "nobody").address().to_string();
   EXPECT_FALSE(ping("host", nobody, kSilence));
 }
 
 TEST_F(Wireguard, AnotherProgramsUdpPortIsExplained) {
   const auto taken = serve_udp("host", kernel::kWireguardPort, "0.0.0.0");
-  const auto refused = host_.secure->ensure(spec(host_));
+  const auto refused = host_.wireguard->ensure(spec(host_));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kInUse);
   EXPECT_THAT(refused.error().text, HasSubstr("another program has UDP port 51820"));
@@ -226,7 +227,7 @@ TEST_F(Wireguard, AnotherProgramsUdpPortIsExplained) {
 
 TEST_F(Wireguard, AThousandPeersAreSetAndRemoved) {
   ensure(host_);
-  std::vector<SecurePeer> wanted;
+  std::vector<WireguardPeer> wanted;
   for (std::uint64_t n = 0; n < 1000; ++n)
     wanted.push_back({.key = must(kernel::PublicKey::from_bytes(
                           std::vector<std::uint8_t>({static_cast<std::uint8_t>(n),
@@ -263,11 +264,11 @@ TEST_F(Wireguard, AThousandPeersAreSetAndRemoved) {
                                                      7}))),
                       .endpoint = UdpEndpoint{*ip("10.0.0.0").plus(n + 1), 51820},
                       .allowed_ips = {Cidr::of(*ip("fd5c::").plus(n + 1), 128)}});
-  EXPECT_EQ(set_peers(host_, wanted), (PeerChanges{.added = 1000}));
-  EXPECT_EQ(set_peers(host_, wanted), (PeerChanges{.unchanged = 1000}));
+  EXPECT_EQ(set_peers(host_, wanted), (WireguardPeerChanges{.added = 1000}));
+  EXPECT_EQ(set_peers(host_, wanted), (WireguardPeerChanges{.unchanged = 1000}));
   wanted.erase(wanted.begin() + 500, wanted.end());
-  EXPECT_EQ(set_peers(host_, wanted), (PeerChanges{.removed = 500, .unchanged = 500}));
-  EXPECT_EQ(must(host_.secure->dump(device_)).peers.size(), 500U);
+  EXPECT_EQ(set_peers(host_, wanted), (WireguardPeerChanges{.removed = 500, .unchanged = 500}));
+  EXPECT_EQ(must(host_.wireguard->dump(device_)).peers.size(), 500U);
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Underlays, Tunnels, ::testing::Values(Family::kV4, Fami
                          });
 
 TEST_P(Tunnels, ThoseOfOthersAreLeftAlone) {
-  admit({.tunnels = {{.vni = 42}, {.vni = 43, .secure = true}},
+  admit({.tunnels = {{.vni = 42}, {.vni = 43, .wireguard = true}},
          .hosts = {ip("192.0.2.9"), ip("2001:db8::9")}});
   for (const std::uint32_t vni : {41U, 44U, 42U << 8, 0xffffffU}) {
     EXPECT_TRUE(arrives(vni)) << vni;
@@ -143,10 +143,10 @@ TEST_P(Tunnels, OursAreTakenFromTheHostsOfTheClusterOnly) {
 }
 
 TEST_P(Tunnels, EncryptedOnesComeAndGoThroughASecureLinkOnly) {
-  admit({.tunnels = {{.vni = 42, .secure = true}}, .hosts = {ip(outside())}});
+  admit({.tunnels = {{.vni = 42, .wireguard = true}}, .hosts = {ip(outside())}});
   EXPECT_FALSE(arrives(42));
   EXPECT_FALSE(leaves(42));
-  const NatUnderlay link{.secure_links = {ifname("uplink0")}};  // as if it were one
+  const NatUnderlay link{.wireguard_links = {ifname("uplink0")}};  // as if it were one
   admit(link);
   EXPECT_TRUE(arrives(42));
   EXPECT_TRUE(leaves(42));
@@ -159,7 +159,7 @@ TEST_P(Tunnels, EncryptedOnesComeAndGoThroughASecureLinkOnly) {
 
 TEST_P(Tunnels, ANetworkThatBecomesEncryptedIsSoAtOnce) {
   NatUnderlay before{.tunnels = {{.vni = 42}}, .hosts = {ip(outside())}}, after = before;
-  after.tunnels[0].secure = true;
+  after.tunnels[0].wireguard = true;
   admit(before);
   EXPECT_TRUE(leaves(42));
   must(firewall().apply(change_underlay(before, after)));
@@ -275,7 +275,7 @@ TEST_P(Containers, CannotAnswerIntoANetwork) {
 TEST_P(Containers, DoNotReachWhatIsBehindASecureLink) {
   const auto web = serve_udp("outside", 7000);
   EXPECT_TRUE(ask_udp("web", outside(), 7000));
-  admit({.secure_links = {ifname("uplink0")}});  // as if it were one
+  admit({.wireguard_links = {ifname("uplink0")}});  // as if it were one
   EXPECT_FALSE(ask_udp("web", outside(), 7000));
   EXPECT_TRUE(ask_udp("host", outside(), 7000));
 }

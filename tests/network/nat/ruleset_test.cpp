@@ -161,11 +161,11 @@ TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
 TEST(Elements, OfASecureTunnelAreOneMoreThanOfAPlainOne) {
   using ::testing::ElementsAre;
   EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42}}})), ElementsAre("tunnels"));
-  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .secure = true}}})),
+  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .wireguard = true}}})),
               ElementsAre("tunnels", "secure_tunnels"));
   EXPECT_THAT(sets_of(admit_underlay(
                   {.hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")},
-                   .secure_links = {*IfName::parse("flwg0")}})),
+                   .wireguard_links = {*IfName::parse("flwg0")}})),
               ElementsAre("tunnel_hosts_v4", "tunnel_hosts_v6", "secure_links"));
 }
 
@@ -184,7 +184,7 @@ TEST(Elements, OfTheUnderlayOnlyTheDifferenceChanges) {
   EXPECT_TRUE(change_underlay(before, before).empty());
   NatUnderlay after = before;
   after.hosts.erase(after.hosts.begin());
-  after.tunnels[0].secure = true;
+  after.tunnels[0].wireguard = true;
   const auto changes = change_underlay(before, after);
   ASSERT_EQ(changes.size(), 4U);
   // The verdict of a key changes: its element goes before it comes.

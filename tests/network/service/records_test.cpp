@@ -121,7 +121,7 @@ TEST(Records, ClaimsComeBackAsTheyWere) {
 
 TEST(Records, TheUnderlayComesBackAsItWasAndAnOlderOneHasThePortOfAll) {
   const UnderlayRecord underlay{.hosts = {get(IpAddress::parse("192.0.2.1"))},
-                                .secure_links = {get(IfName::parse("flw0"))},
+                                .wireguard_links = {get(IfName::parse("flw0"))},
                                 .port = 8472};
   EXPECT_EQ(get(decode_underlay(encode(underlay))), underlay);
   EXPECT_EQ(get(decode_underlay(R"({"hosts":["192.0.2.1"],"secure_links":[]})")).port, 4789);

@@ -27,14 +27,14 @@ class NoForeignFirewall : public kernel::ForeignFirewall {
 };
 
 // A cluster of which this host is the only one.
-class OneHostCluster : public network::cluster::Doors {
+class OneHostCluster : public network::cluster::ClusterClient {
  public:
   OneHostCluster(state::Store& local, const std::string& boot)
-      : facts_{.id = std::string(32, 'a'), .name = "h1", .vtep = ip("203.0.113.2")},
+      : info_{.id = std::string(32, 'a'), .name = "h1", .vtep = ip("203.0.113.2")},
         cluster_({.shared = *shared_,
                   .local = local,
                   .leases = *shared_,
-                  .facts = facts_,
+                  .info = info_,
                   .boot_id = boot},
                  network::cluster::system_clock()) {
     must(cluster_.membership().join());
@@ -42,11 +42,11 @@ class OneHostCluster : public network::cluster::Doors {
   network::cluster::Networks& networks() override { return cluster_.networks(); }
   network::cluster::Addresses& addresses() override { return cluster_.addresses(); }
   network::OverlayParams params_of(const network::cluster::SharedNetwork& network) override {
-    return {.vni = network.vni, .local = facts_.vtep};
+    return {.vni = network.vni, .local = info_.vtep};
   }
 
  private:
-  const network::cluster::HostFacts facts_;
+  const network::cluster::HostInfo info_;
   std::unique_ptr<state::MemoryStore> shared_ = state::make_memory_store();
   network::cluster::Cluster cluster_;
 };

@@ -25,16 +25,16 @@ class Handler : public ::testing::Test {
     return request;
   }
   http::Response handle(const http::Request& request) {
-    return handle_cni(request, service_, door_);
+    return handle_cni(request, service_, opener_);
   }
 
   RecordingService service_;
   std::string opened_;
-  NetnsDoor door_{.open = [this](const std::string& path) -> Result<UniqueFd> {
-                    opened_ = path;
-                    return UniqueFd();
-                  },
-                  .is_own = [](int) { return false; }};
+  NetnsOpener opener_{.open = [this](const std::string& path) -> Result<UniqueFd> {
+                        opened_ = path;
+                        return UniqueFd();
+                      },
+                      .is_own = [](int) { return false; }};
 };
 
 TEST_F(Handler, OpensWhatTheClientHoldsOpen) {
@@ -80,7 +80,7 @@ TEST_F(Handler, BelievesTheClientThatTheNamespaceIsItsOwn) {
 }
 
 TEST_F(Handler, LooksItselfWhetherTheNamespaceIsTheDaemons) {
-  door_.is_own = [](int) { return true; };
+  opener_.is_own = [](int) { return true; };
   EXPECT_EQ(json::parse(handle(request_of("ADD")).body)->at("code"), 8);
 }
 

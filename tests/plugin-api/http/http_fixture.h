@@ -66,9 +66,9 @@ class RawClient {
   void end() { ::shutdown(socket_.get(), SHUT_WR); }
 
   // What one read gives; empty at the end of the stream, nothing when the time is up.
-  std::optional<std::string> hear_once(std::chrono::milliseconds patience = 5s) {
+  std::optional<std::string> hear_once(std::chrono::milliseconds most_wait = 5s) {
     pollfd entry{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&entry, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
+    if (::poll(&entry, 1, static_cast<int>(most_wait.count())) <= 0) return std::nullopt;
     std::string buffer(1 << 20, '\0');
     const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     buffer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
@@ -76,16 +76,16 @@ class RawClient {
   }
 
   // Reads nothing; false when the server has not closed the connection in time.
-  bool await_close(std::chrono::milliseconds patience = 30s) {
+  bool await_close(std::chrono::milliseconds most_wait = 30s) {
     pollfd entry{.fd = socket_.get(), .events = POLLRDHUP, .revents = 0};
-    return ::poll(&entry, 1, static_cast<int>(patience.count())) == 1;
+    return ::poll(&entry, 1, static_cast<int>(most_wait.count())) == 1;
   }
 
   // Everything until the server closes the connection; fails the test when it does not.
-  std::string hear_all(std::chrono::milliseconds patience = 10s) {
+  std::string hear_all(std::chrono::milliseconds most_wait = 10s) {
     std::string all;
     while (true) {
-      const auto part = hear_once(patience);
+      const auto part = hear_once(most_wait);
       if (!part) {
         ADD_FAILURE() << "the server kept the connection open after: " << all;
         return all;

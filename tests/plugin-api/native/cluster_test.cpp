@@ -15,7 +15,7 @@ class ClusterApi : public ApiTest {
     parts.cluster = &control_;
     handler_ = native::make_native_handler(parts);
   }
-  HostFacts facts(const std::string& name) {
+  HostInfo info(const std::string& name) {
     return {.id = "3f9a0123456789abcdef0123456789ab",
             .name = name,
             .vtep = IpAddress::parse("10.0.0.1").value(),
@@ -32,7 +32,7 @@ TEST_F(ApiTest, AHostInNoClusterSaysHowToBeInOne) {
 TEST_F(ClusterApi, ShowsTheHosts) {
   EXPECT_CALL(control_, hosts)
       .WillOnce(Return(std::vector<Host>{
-          {.facts = facts("node1"), .epoch = 2, .state = HostState::kSuspect, .since = 1}}));
+          {.info = info("node1"), .epoch = 2, .state = HostState::kSuspect, .since = 1}}));
   const auto answer = parsed(send("GET", "/v1/hosts"));
   EXPECT_EQ(answer["hosts"][0]["name"], "node1");
   EXPECT_EQ(answer["hosts"][0]["state"], "suspect");
@@ -41,7 +41,7 @@ TEST_F(ClusterApi, ShowsTheHosts) {
 }
 
 TEST_F(ClusterApi, ShowsTheCluster) {
-  ClusterStatus status{.cluster = "east", .host = facts("node1"), .joined = true};
+  ClusterStatus status{.cluster = "east", .host = info("node1"), .joined = true};
   status.members = {{.endpoint = "a", .error = "refused"},
                     {.endpoint = "b", .version = "3.5.33", .is_leader = true, .has_leader = true}};
   status.problems = {"member a does not answer"};
@@ -57,7 +57,7 @@ TEST_F(ClusterApi, ShowsTheCluster) {
 TEST_F(ClusterApi, RemovesAHost) {
   ON_CALL(control_, hosts)
       .WillByDefault(Return(std::vector<Host>{
-          {.facts = facts("node3"), .epoch = 1, .state = HostState::kSuspect, .since = 1}}));
+          {.info = info("node3"), .epoch = 1, .state = HostState::kSuspect, .since = 1}}));
   EXPECT_CALL(control_, remove_host(std::string_view("node3")))
       .WillOnce(Return(HostRemoval{.retry_after = 20, .endpoints = 3}))
       .WillOnce(Return(fail(Code::kNotFound, "there is no host node3 in the cluster")));
@@ -70,7 +70,7 @@ TEST_F(ClusterApi, RemovesAHost) {
 TEST_F(ClusterApi, AHostThatIsAliveIsNotRemovedUnlessItIsForced) {
   ON_CALL(control_, hosts)
       .WillByDefault(Return(std::vector<Host>{
-          {.facts = facts("node3"), .epoch = 1, .state = HostState::kAlive, .since = 1}}));
+          {.info = info("node3"), .epoch = 1, .state = HostState::kAlive, .since = 1}}));
   EXPECT_CALL(control_, remove_host).Times(0);
   for (const char* path : {"/v1/hosts/node3", "/v1/hosts/node3?force=false"})
     expect_problem(send("DELETE", path), 409, "in_use", "is alive");
@@ -81,7 +81,7 @@ TEST_F(ClusterApi, AHostThatIsAliveIsNotRemovedUnlessItIsForced) {
 }
 
 TEST_F(ClusterApi, Thaws) {
-  EXPECT_CALL(control_, thaw);
+  EXPECT_CALL(control_, release_hold);
   EXPECT_EQ(send("POST", "/v1/cluster/thaw").status, 204);
 }
 

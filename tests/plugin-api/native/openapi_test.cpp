@@ -144,18 +144,18 @@ class OpenApiAnswers : public ApiTest {
     network::Network shared = shop_network();
     shared.overlay = {.vni = 4711, .local = IpAddress::parse("10.0.0.1").value()};
     ON_CALL(networks_, inspect_network).WillByDefault(Return(shared));
-    network::cluster::HostFacts facts{.id = "3f9a0123456789abcdef0123456789ab",
-                                      .name = "node1",
-                                      .vtep = IpAddress::parse("10.0.0.1").value(),
-                                      .version = "1.2.3"};
+    network::cluster::HostInfo info{.id = "3f9a0123456789abcdef0123456789ab",
+                                    .name = "node1",
+                                    .vtep = IpAddress::parse("10.0.0.1").value(),
+                                    .version = "1.2.3"};
     ON_CALL(control_, hosts)
-        .WillByDefault(Return(std::vector<network::cluster::Host>{{.facts = facts, .epoch = 1}}));
+        .WillByDefault(Return(std::vector<network::cluster::Host>{{.info = info, .epoch = 1}}));
     ON_CALL(control_, remove_host)
         .WillByDefault(Return(network::cluster::HostRemoval{.retry_after = 20}));
     ON_CALL(control_, status)
         .WillByDefault(Return(network::cluster::ClusterStatus{
             .cluster = "east",
-            .host = facts,
+            .host = info,
             .members = {{.endpoint = "a", .error = "refused"},
                         {.endpoint = "b", .version = "3.5.33", .has_leader = true}},
             .problems = {"a does not answer"}}));

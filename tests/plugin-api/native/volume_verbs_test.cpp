@@ -69,7 +69,7 @@ TEST_F(VolumeVerbs, ARollbackAnswersWhatWasKept) {
 
 TEST_F(VolumeVerbs, ThatTakeTooLongAreStoppedAndNameTheCommand) {
   native::Services impatient = services();
-  impatient.patience = std::chrono::milliseconds(0);
+  impatient.request_deadline = std::chrono::milliseconds(0);
   handler_ = native::make_native_handler(std::move(impatient));
   EXPECT_CALL(volumes_, check("data", true, _))
       .WillOnce([](const std::string&, bool,

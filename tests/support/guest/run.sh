@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../../.."
 tests=build/asan/tests
 exec tests/support/guest/boot.sh -t "${FAIRLEAD_GUEST_SECONDS:-600}" -p etcd -p build/release/bin/fairleadd "$@" \
-  "$tests/secure_links_conformance --gtest_filter=*Kernel*" \
+  "$tests/wireguard_links_conformance --gtest_filter=*Kernel*" \
   "$tests/wireguard_test" \
-  "$tests/secure_overlay_test" \
-  "$tests/secure_agents_test"
+  "$tests/encrypted_overlay_test" \
+  "$tests/encrypted_agents_test"

@@ -56,8 +56,8 @@ struct ImageEncryptTest : ::testing::Test {
         return true;
     }
   }
-  std::string refusal(const std::map<std::string, std::string>& wish) {
-    auto wanted = wish;
+  std::string refusal(const std::map<std::string, std::string>& request) {
+    auto wanted = request;
     wanted["size"] = "32m";
     const auto parsed = parse_options(wanted);
     if (!parsed) return parsed.error().text;

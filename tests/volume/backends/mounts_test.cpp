@@ -235,7 +235,7 @@ TEST(RemoteOptions, HostsOfDevices) {
 
 struct RemoteTest : MountsTest {
   // A kernel that has every file system, and a mount that is a tmpfs.
-  RemoteSurroundings fake() {
+  RemoteEnvironment fake() {
     return {.deadline = std::chrono::milliseconds(4000),
             .resolve = [](const std::string&) { return Result<std::string>("192.0.2.1"); },
             .can_mount = [](const std::string&) { return true; },

@@ -27,7 +27,7 @@ struct FreezeTest : ::testing::Test {
   void TearDown() override {
     if (fs) ::ioctl(fs.get(), FITHAW, 0);
   }
-  bool is_frozen() const {  // and thaws it
+  bool is_holding() const {  // and thaws it
     return ::ioctl(fs.get(), FITHAW, 0) == 0;
   }
   LoopDisk disk{"ext4", "64M"};
@@ -48,7 +48,7 @@ TEST_F(FreezeTest, WritersWaitUntilTheThaw) {
   EXPECT_TRUE(thawed) << thawed.error().text;
   writer.join();
   EXPECT_TRUE(written);
-  EXPECT_FALSE(is_frozen());
+  EXPECT_FALSE(is_holding());
 }
 
 TEST_F(FreezeTest, ItIsLetGoWhenItTakesTooLongAndThatIsTold) {
@@ -57,12 +57,12 @@ TEST_F(FreezeTest, ItIsLetGoWhenItTakesTooLongAndThatIsTold) {
   testing::write_text(disk / "file", "text");  // waits
   std::this_thread::sleep_for(20ms);
   EXPECT_EQ(frozen->thaw().error().code, Code::kUnavailable);
-  EXPECT_FALSE(is_frozen());
+  EXPECT_FALSE(is_holding());
 }
 
 TEST_F(FreezeTest, ItIsThawedWhenWeForget) {
   { ASSERT_TRUE(Frozen::freeze(fs.get())); }
-  EXPECT_FALSE(is_frozen());
+  EXPECT_FALSE(is_holding());
 }
 
 TEST_F(FreezeTest, ItIsThawedWhenTheFreezerIsKilled) {
@@ -80,13 +80,13 @@ TEST_F(FreezeTest, ItIsThawedWhenTheFreezerIsKilled) {
   ::close(ready[0]);
   ::waitpid(pid, nullptr, 0);
   testing::write_text(disk / "file", "text");  // would hang for ever
-  EXPECT_FALSE(is_frozen());
+  EXPECT_FALSE(is_holding());
 }
 
 TEST_F(FreezeTest, SomebodyElsesThawIsNoticed) {
   auto frozen = Frozen::freeze(fs.get());
   ASSERT_TRUE(frozen);
-  EXPECT_TRUE(is_frozen());
+  EXPECT_TRUE(is_holding());
   EXPECT_EQ(frozen->thaw().error().code, Code::kUnavailable);
 }
 
@@ -105,7 +105,7 @@ TEST_F(FreezeTest, WhatAKilledFreezerLeftIsThawedAtTheStart) {
   EXPECT_THAT(thaw_all_beneath(above).value(), IsEmpty());
   ASSERT_EQ(::ioctl(fs.get(), FIFREEZE, 0), 0);
   EXPECT_THAT(thaw_all_beneath(above).value(), ElementsAre(disk.path()));
-  EXPECT_FALSE(is_frozen());
+  EXPECT_FALSE(is_holding());
 }
 
 }  // namespace

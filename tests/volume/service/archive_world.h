@@ -30,10 +30,10 @@ struct ArchiveWorld {
     const UniqueFd out(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     return archives->export_to(volume, out.get(), {});
   }
-  Result<Volume> import_from(const VolumeSpec& wish, const std::string& file,
+  Result<Volume> import_from(const VolumeSpec& plan, const std::string& file,
                              const std::string& sha256 = {}) {
     const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    return archives->import_from(wish, in.get(), sha256, {});
+    return archives->import_from(plan, in.get(), sha256, {});
   }
   // The facts of a volume, mounted meanwhile.
   std::map<std::string, std::string> facts(const std::string& volume) {

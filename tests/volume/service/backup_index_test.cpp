@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "volume/service/piece_store.h"
+#include "volume/service/chunk_store.h"
 
 namespace fairlead::volume {
 namespace {
@@ -13,12 +13,12 @@ BackupEntry some_file() {
   file.entry = {.path = "a/b", .kind = EntryKind::kFile, .mode = 04755, .uid = 1, .gid = 2};
   file.entry.mtime = {.seconds = -5, .nanos = 999'999'999};
   file.entry.ctime = {.seconds = 1'767'225'600, .nanos = 7};
-  file.entry.size = 3 * kPieceSize + 1;
+  file.entry.size = 3 * kChunkSize + 1;
   file.entry.inode = 12;
   file.entry.xattrs["user.x"] = std::string("a\0b%\xff", 5);
   file.has_holes = true;
-  file.pieces = {{.offset = 0, .length = kPieceSize, .digest = sha256("one")},
-                 {.offset = 3 * kPieceSize, .length = 1, .digest = sha256("two")}};
+  file.chunks = {{.offset = 0, .length = kChunkSize, .digest = sha256("one")},
+                 {.offset = 3 * kChunkSize, .length = 1, .digest = sha256("two")}};
   return file;
 }
 
@@ -27,10 +27,10 @@ Result<BackupEntry> parse(const std::string& lines) {
   TRY(auto parsed, parse_entry(lines.substr(0, end)));
   for (std::size_t at = end + 1; at < lines.size();) {
     const std::size_t next = lines.find('\n', at);
-    TRY_STATUS(parse_pieces(lines.substr(at, next - at), parsed.entry));
+    TRY_STATUS(parse_chunks(lines.substr(at, next - at), parsed.entry));
     at = next + 1;
   }
-  if (parsed.pieces != parsed.entry.pieces.size()) return fail(Code::kInvalid, "pieces");
+  if (parsed.chunks != parsed.entry.chunks.size()) return fail(Code::kInvalid, "pieces");
   return std::move(parsed.entry);
 }
 
@@ -44,10 +44,10 @@ TEST(BackupIndexTest, AnEntryIsReadAsItWasWritten) {
 
 TEST(BackupIndexTest, ManyPiecesStandOnSeveralLines) {
   auto file = some_file();
-  file.pieces.clear();
-  file.entry.size = 10'000ULL * kPieceSize;
+  file.chunks.clear();
+  file.entry.size = 10'000ULL * kChunkSize;
   for (std::uint64_t k = 0; k < 10'000; ++k)
-    file.pieces.push_back({.offset = k * kPieceSize, .length = 5, .digest = sha256("x")});
+    file.chunks.push_back({.offset = k * kChunkSize, .length = 5, .digest = sha256("x")});
   EXPECT_EQ(parse(to_lines(file)).value(), file);
 }
 
@@ -69,7 +69,7 @@ TEST(BackupIndexTest, PiecesOutsideOfTheirFileAreRefused) {
         std::string("[]"), std::string("7")}) {
     BackupEntry file;
     file.entry.size = 10;
-    EXPECT_FALSE(parse_pieces("{\"d\":" + list + "}", file)) << list;
+    EXPECT_FALSE(parse_chunks("{\"d\":" + list + "}", file)) << list;
   }
 }
 

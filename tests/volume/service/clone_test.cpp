@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "tests/volume/service/world.h"
-#include "volume/service/copies.h"
+#include "volume/service/clone_jobs.h"
 #include "volume/service/jobs.h"
 
 namespace fairlead::volume {
@@ -146,8 +146,8 @@ TEST_F(CloneTest, ASnapshotIsCopiedWhileItsVolumeIsMounted) {
   EXPECT_TRUE(checked);
 }
 
-TEST(Copies, AFailureIsToldOnceAndThenTriedAgain) {
-  Copies copies;
+TEST(CloneJobs, AFailureIsToldOnceAndThenTriedAgain) {
+  CloneJobs copies;
   int runs = 0;
   std::promise<void> go;
   const auto work = [&, started = go.get_future().share()](const Progress&) -> Result<Volume> {
@@ -164,8 +164,8 @@ TEST(Copies, AFailureIsToldOnceAndThenTriedAgain) {
   EXPECT_EQ(runs, 2);
 }
 
-TEST(Copies, ASuccessNobodyTookIsNotToldLater) {
-  Copies copies;
+TEST(CloneJobs, ASuccessNobodyTookIsNotToldLater) {
+  CloneJobs copies;
   std::atomic<int> runs = 0;
   const auto work = [&](const Progress&) -> Result<Volume> {
     std::this_thread::sleep_for(20ms);

@@ -97,9 +97,9 @@ TEST_F(InnerSubvolumesTest, ASnapshotThatLacksThemIsNotTakenForTheWhole) {
   EXPECT_EQ(backup.error().code, Code::kConflict);
   EXPECT_THAT(*archives->backups(backups), IsEmpty());
   // As the text says.
-  auto wish = spec("clone");
-  wish.options = {{"from", "shop@old"}};
-  const auto clone = world->service->create(wish);
+  auto plan = spec("clone");
+  plan.options = {{"from", "shop@old"}};
+  const auto clone = world->service->create(plan);
   ASSERT_TRUE(clone) << clone.error().text;
   ASSERT_TRUE(std::filesystem::remove(clone->mountpoint + "/x"));
   EXPECT_TRUE(exported("clone"));
@@ -113,12 +113,12 @@ TEST_F(InnerSubvolumesTest, VerbsThatWouldLoseThemNameThem) {
   const Volume volume = made();
   ASSERT_TRUE(world->service->take_snapshot("shop", "before", {}));
   with_precious(volume);
-  auto wish = spec("clone");
-  wish.options = {{"from", "shop"}};
+  auto plan = spec("clone");
+  plan.options = {{"from", "shop"}};
   const auto refused = std::to_array<Status>({
       world->service->take_snapshot("shop", "now", {}).map([](const Snapshot&) {}),
       world->service->roll_back("shop", "before", {}).map([](const Snapshot&) {}),
-      world->service->create(wish).map([](const Volume&) {}),
+      world->service->create(plan).map([](const Volume&) {}),
   });
   for (const Status& one : refused) {
     ASSERT_FALSE(one);
@@ -131,7 +131,7 @@ TEST_F(InnerSubvolumesTest, VerbsThatWouldLoseThemNameThem) {
               ElementsAre(HasSubstr("\"x\"")));
   without_it(volume);
   EXPECT_TRUE(world->service->take_snapshot("shop", "now", {}));
-  EXPECT_TRUE(world->service->create(wish));
+  EXPECT_TRUE(world->service->create(plan));
   EXPECT_TRUE(world->service->roll_back("shop", "before", {}));
   EXPECT_THAT(problems_of(*world->service, *world->service->list()), IsEmpty());
 }

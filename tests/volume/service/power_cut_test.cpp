@@ -49,7 +49,7 @@ struct View {
 
   bool operator==(const View&) const = default;
 };
-using Views = std::map<std::string, View>;
+using MountViews = std::map<std::string, View>;
 
 void PrintTo(const View& view, std::ostream* out) {
   *out << fmt::format("{{{} \"{}\" {} MiB, {} snapshots}}", view.backend, view.text,
@@ -78,7 +78,7 @@ class Machine {
     if (usual.count() == 0) usual = microseconds(20000);
     const microseconds moment(
         static_cast<long>(random_() % static_cast<unsigned>(1 + usual.count() * 5 / 4)));
-    Views after = views_;
+    MountViews after = views_;
     const Act act = plan(verb, after);
     const Outcome outcome = in_child(act, moment);
     if (outcome.was_cut) {
@@ -170,7 +170,7 @@ class Machine {
   std::string fresh() { return fmt::format("v{}", ++names_); }
 
   // What the verb does; `after` becomes what its user may expect from then on.
-  Act plan(const std::string& verb, Views& after) {
+  Act plan(const std::string& verb, MountViews& after) {
     if (verb == "create") return create(after);
     if (verb == "clone") return clone(after);
     View& view = after[name_];
@@ -210,7 +210,7 @@ class Machine {
       });
     };
   }
-  Act create(Views& after) {
+  Act create(MountViews& after) {
     const std::string to = fresh();
     const bool image = random_() % 2 == 0;
     std::map<std::string, std::string> options{{"backend", image ? "image" : "dir"}};
@@ -218,7 +218,7 @@ class Machine {
     after[to] = {.backend = options["backend"], .size = image ? 24 * kMiB : 0};
     return [=, this] { return plain(service().create(ArchiveWorld::spec(to, options))); };
   }
-  Act clone(Views& after) {
+  Act clone(MountViews& after) {
     const std::string to = fresh();
     after[to] = after.at(name_);
     after[to].snapshots.clear();
@@ -235,11 +235,11 @@ class Machine {
     return text;
   }
 
-  void compare(bool acknowledged, const Views& after) {
+  void compare(bool acknowledged, const MountViews& after) {
     const auto report = service().reconcile();
     ASSERT_TRUE(report) << report.error().text;
     for (const std::string& failure : report->failures) ADD_FAILURE() << failure;
-    const Views now = look();
+    const MountViews now = look();
     if (acknowledged)
       EXPECT_THAT(now, Eq(after));
     else
@@ -248,8 +248,8 @@ class Machine {
     compare_disk();
     compare_backups();
   }
-  Views look() {
-    Views now;
+  MountViews look() {
+    MountViews now;
     const auto volumes = service().list().value();
     for (const Volume& volume : volumes) {
       const std::string& name = volume.name.str();
@@ -300,7 +300,7 @@ class Machine {
   PowerCutDisk& disk_;
   std::mt19937 random_;
   std::unique_ptr<ArchiveWorld> world_;
-  Views views_;                    // what is there
+  MountViews views_;               // what is there
   std::set<std::string> backups_;  // acknowledged ones
   std::string name_;               // of the volume that the verb is about
   std::map<std::string, microseconds> usual_;

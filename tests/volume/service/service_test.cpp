@@ -60,14 +60,14 @@ TEST_F(ServiceTest, NothingIsStoredForAWishThatCannotBeHonoured) {
 }
 
 TEST_F(ServiceTest, LabelsOfTheRequestAndOfOptionsAreOne) {
-  VolumeSpec wish = spec("shop", {{"label.a", "1"}});
-  wish.labels = {{"b", "2"}};
-  EXPECT_EQ(service->create(wish)->labels,
+  VolumeSpec plan = spec("shop", {{"label.a", "1"}});
+  plan.labels = {{"b", "2"}};
+  EXPECT_EQ(service->create(plan)->labels,
             (std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}}));
-  wish.labels = {{"a", "2"}};
-  EXPECT_THAT(service->create(wish).error().text, HasSubstr("given twice"));
-  wish.labels = {{"x", std::string("a\0", 2)}};
-  EXPECT_EQ(service->create(wish).error().code, Code::kInvalid);
+  plan.labels = {{"a", "2"}};
+  EXPECT_THAT(service->create(plan).error().text, HasSubstr("given twice"));
+  plan.labels = {{"x", std::string("a\0", 2)}};
+  EXPECT_EQ(service->create(plan).error().code, Code::kInvalid);
 }
 
 TEST_F(ServiceTest, RemoveLeavesNothing) {

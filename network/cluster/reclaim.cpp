@@ -1,0 +1,231 @@
+// Writing this host's claims anew into a shared store that was put back to an earlier state.
+//
+// Everything is created, never overwritten, under the preconditions of a first claim: what somebody
+// else has now stays theirs, and is said. A block that is lost to another host is given out of no
+// more; who has an address of it keeps it until an operator ends one of the two.
+#include <algorithm>
+
+#include "base/log.h"
+#include "network/cluster/addresses.h"
+#include "network/cluster/block_layout.h"
+#include "network/cluster/endpoints.h"
+#include "network/cluster/keys.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr long long kLookSeconds = 60;
+
+std::string both_use(const IpAddress& address, const StaticClaimRecord& other) {
+  return fmt::format(
+      "address {} is in use here, and endpoint {} on host {} has claimed it since the shared store "
+      "was put back; recreate one of the two containers",
+      address.to_string(), other.endpoint_id.substr(0, 12), other.host_id.substr(0, 12));
+}
+
+// The addresses of the block that are in no range: few, because each was left out by itself.
+std::vector<IpAddress> left_out(const LocalBlock& block) {
+  std::vector<IpAddress> found;
+  std::optional<IpAddress> next = block.block.first();
+  const auto up_to = [&](const IpAddress& end) {
+    for (; next && *next < end; next = next->plus(1)) found.push_back(*next);
+  };
+  for (const Cidr& range : block.ranges) {
+    up_to(range.first());
+    next = range.last().plus(1);
+  }
+  up_to(block.block.last());
+  if (next == block.block.last()) found.push_back(*next);
+  return found;
+}
+
+}  // namespace
+
+// Blocks are looked at now and then in any case, because a store whose revision went back may be
+// past the old one before anybody looks. The rest follows when something is wrong, and once after a
+// start.
+Status StoreAddresses::restore(LeaseBook& book) {
+  StoreRollbackDetector& rollback_detector = fence_.rollback_detector();
+  const auto quarantines = rollback_detector.quarantines();
+  const long long now = fence_.clock().unix_time();
+  const bool is_new = restored_for_ != quarantines;
+  if (!is_new && now - looked_ < kLookSeconds) return rollback_detector.settle();
+  const bool had_conflicts = rollback_detector.has_conflicts();
+  Conflicts conflicts;
+  TRY_STATUS(restore_blocks(book, conflicts));
+  if (is_new || had_conflicts || rollback_detector.quarantines() != quarantines) {
+    TRY_STATUS(restore_singles(conflicts));
+    TRY_STATUS(StoreEndpoints(shared_, local_, fence_).restore(conflicts));
+  }
+  if (rollback_detector.is_quarantined() && restored_for_ != rollback_detector.quarantines())
+    audited_ = false;
+  restored_for_ = rollback_detector.quarantines();
+  looked_ = now;
+  rollback_detector.restored(std::move(conflicts));
+  return rollback_detector.settle();
+}
+
+// Nothing: the network is gone, or is going.
+Result<std::optional<StoreAddresses::SubnetArea>> StoreAddresses::place_if_ready(
+    const std::string& network_id, Family family) {
+  TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
+  if (!network || network->value.phase != NetworkPhase::kReady) return std::optional<SubnetArea>();
+  TRY(auto place, place_of(network_id, family));
+  return std::optional(std::move(place));
+}
+
+Status StoreAddresses::restore_blocks(LeaseBook& book, Conflicts& conflicts) {
+  TRY(const auto epoch, fence_.epoch());
+  TRY(const auto records, local_.list(keys::kLocalBlocks));
+  for (const state::Record& record : records) {
+    TRY(auto block, decode<LocalBlock>(record));
+    if (block.phase != ClaimPhase::kHeld || block.epoch != epoch) continue;
+    TRY_STATUS(restore_block(std::string(keys::network_part(record.key)), std::move(block), book,
+                             conflicts));
+  }
+  return {};
+}
+
+Status StoreAddresses::restore_block(const std::string& network_id, LocalBlock block,
+                                     LeaseBook& book, Conflicts& conflicts) {
+  TRY(const auto present, read<BlockRecord>(shared_, keys::block(network_id, block.block.first())));
+  const bool ours = present && present->value.host_id == fence_.host_id();
+  if (ours && present->value.epoch == block.epoch)
+    return check_holes(network_id, block.block, present->value.holes, book, conflicts);
+  if (present && !ours) return lose_block(network_id, std::move(block), present->value, conflicts);
+  if (block.ranges.empty()) return {};  // lost before
+  TRY(const auto place, place_if_ready(network_id, block.block.family()));
+  if (!place && fence_.rollback_detector().is_quarantined())
+    conflicts.push_back(fmt::format(
+        "network {} is not in the shared store any more, and {} of it is this host's; create the "
+        "network again with the same subnet, or remove its containers",
+        network_id.substr(0, 12), block.block.to_string()));
+  if (!place) return {};
+  TRY_STATUS(fence_.check_again());
+  if (!fence_.rollback_detector().is_quarantined())
+    fence_.rollback_detector().quarantine(
+        fmt::format("{} of this host is not in it", block.block.to_string()));
+  return write_block(*place, std::move(block), present ? present->revision : state::kAbsent, book,
+                     conflicts);
+}
+
+// As try_claim. Single addresses that were claimed inside it meanwhile become holes.
+Status StoreAddresses::write_block(const SubnetArea& place, LocalBlock block, std::int64_t revision,
+                                   LeaseBook& book, Conflicts& conflicts) {
+  const IpAddress base = block.block.first();
+  const std::string key = keys::block(place.network_id, base),
+                    guard_key = keys::claim_guard(place.network_id, base);
+  TRY(const auto guard, shared_.get(guard_key));  // before the list of what it guards
+  TRY(const auto claimed, static_claims_in(place.network_id, block.block));
+  std::vector<IpAddress> holes = left_out(block);
+  for (const IpAddress& address : claimed)
+    if (std::ranges::find(holes, address) == holes.end()) holes.push_back(address);
+  block.ranges = without(block.block, holes);
+  const auto reserved = reserved_addresses(place.subnet);
+  std::erase_if(holes, [&](const IpAddress& address) {
+    return std::ranges::find(reserved, address) != reserved.end();
+  });
+  TRY(auto preconditions, fence_.of_life());
+  TRY_STATUS(save(place.network_id, block));  // what was planned in the new holes is not committed
+  preconditions.push_back({keys::network(place.network_id), place.revision});
+  preconditions.push_back({key, revision});
+  preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
+  TRY_STATUS(write_anew({.preconditions = std::move(preconditions),
+                         .puts = {{key, encode(BlockRecord{fence_.host_id(), block.epoch, holes})}},
+                         .durability = state::Durability::kDurable}));
+  log::info("cluster.block.restored",
+            {{"network", place.network_id.substr(0, 12)}, {"block", block.block.to_string()}});
+  return check_holes(place.network_id, block.block, holes, book, conflicts);
+}
+
+// Is an address that somebody else claimed by number in use here?
+Status StoreAddresses::check_holes(const std::string& network_id, const Cidr& block,
+                                   const std::vector<IpAddress>& holes, LeaseBook& book,
+                                   Conflicts& conflicts) {
+  if (holes.empty()) return {};
+  TRY(const auto used, book.leased(network_id, block));
+  for (const IpAddress& address : used) {
+    if (std::ranges::find(holes, address) == holes.end()) continue;
+    TRY(const auto static_claim,
+        read<StaticClaimRecord>(shared_, keys::address(network_id, address)));
+    if (static_claim && static_claim->value.host_id != fence_.host_id())
+      conflicts.push_back(both_use(address, static_claim->value));
+  }
+  return {};
+}
+
+// One put. It is read back: the receipt that tells the etcd store whether a repeated commit was
+// made was put back as well, and may say so of one that was not. The next one is true.
+Status StoreAddresses::write_anew(const state::Txn& txn) {
+  const auto done = shared_.commit(txn);
+  if (done) {
+    TRY(const auto written, shared_.get(txn.puts[0].key));
+    if (written && written->value == txn.puts[0].value) return {};
+    return fail(Code::kUnavailable, "write {} anew: it is not there; it is tried again",
+                txn.puts[0].key);
+  }
+  if (done.error().code != Code::kConflict) return fail(done.error());
+  TRY_STATUS(fence_.check_again());
+  return fail(Code::kUnavailable, "write the records of this host anew: {}; it is tried again",
+              done.error().text);
+}
+
+Status StoreAddresses::lose_block(const std::string& network_id, LocalBlock block,
+                                  const BlockRecord& owner, Conflicts& conflicts) {
+  const auto host = read<HostRecord>(shared_, keys::host(owner.host_id));
+  conflicts.push_back(fmt::format(
+      "block {} of network {} was this host's and is host {}'s since the shared store was put "
+      "back: "
+      "both may have given out the same addresses; recreate the containers here that have one",
+      block.block.to_string(), network_id.substr(0, 12),
+      host && *host ? (*host)->value.info.name : owner.host_id.substr(0, 12)));
+  if (block.ranges.empty()) return {};
+  block.ranges.clear();
+  return save(network_id, std::move(block));
+}
+
+Status StoreAddresses::restore_singles(Conflicts& conflicts) {
+  TRY(const auto epoch, fence_.epoch());
+  TRY(const auto records, local_.list(keys::kLocalAddresses));
+  for (const state::Record& record : records) {
+    TRY(const auto address, decode<LocalAddress>(record));
+    if (address.phase != ClaimPhase::kHeld || address.epoch != epoch) continue;
+    TRY_STATUS(restore_single(std::string(keys::network_part(record.key)), address, conflicts));
+  }
+  return {};
+}
+
+Status StoreAddresses::restore_single(const std::string& network_id, const LocalAddress& address,
+                                      Conflicts& conflicts) {
+  const std::string key = keys::address(network_id, address.address);
+  const StaticClaimRecord wanted{address.endpoint_id, fence_.host_id(), address.epoch};
+  TRY(const auto present, read<StaticClaimRecord>(shared_, key));
+  if (present && present->value == wanted) return {};
+  if (present && present->value.host_id != fence_.host_id()) {
+    conflicts.push_back(both_use(address.address, present->value));
+    return {};
+  }
+  TRY(const auto place, place_if_ready(network_id, address.address.family()));
+  if (!place) return {};
+  TRY(auto preconditions, fence_.of_life());
+  state::Txn txn{.preconditions = std::move(preconditions),
+                 .puts = {{key, encode(wanted)}},
+                 .durability = state::Durability::kDurable};
+  txn.preconditions.push_back({key, present ? present->revision : state::kAbsent});
+  txn.preconditions.push_back({keys::network(network_id), place->revision});
+  if (place->area.contains(address.address) && has_blocks(place->area)) {
+    const auto guarded = guard_claim(*place, address.address, txn);
+    if (!guarded && guarded.error().code == Code::kExists) {
+      conflicts.push_back(guarded.error().text);
+      return {};
+    }
+    if (!guarded) return guarded;
+  }
+  if (!fence_.rollback_detector().is_quarantined())
+    fence_.rollback_detector().quarantine(
+        fmt::format("{} of this host is not in it", address.address.to_string()));
+  return write_anew(txn);
+}
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,185 @@
+// Claiming single addresses: those of small subnets, and those asked for by number.
+#include <algorithm>
+#include <random>
+
+#include "base/fault.h"
+#include "network/cluster/addresses.h"
+#include "network/cluster/block_layout.h"
+#include "network/cluster/keys.h"
+
+namespace fairlead::network::cluster {
+
+namespace {
+
+constexpr unsigned kMostAttempts = 64;
+
+Status check_usable(const Subnet& subnet, const IpAddress& address) {
+  if (!subnet.subnet.contains(address))
+    return fail(Code::kInvalid, "address {} is not inside the subnet {}", address.to_string(),
+                subnet.subnet.to_string());
+  const auto reserved = reserved_addresses(subnet);
+  if (std::ranges::find(reserved, address) == reserved.end()) return {};
+  return fail(Code::kExists,
+              "address {} of {} is reserved: the gateway's, the network's or one set aside",
+              address.to_string(), subnet.subnet.to_string());
+}
+
+std::size_t random_below(std::size_t count) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
+}
+
+}  // namespace
+
+Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& place,
+                                                  const AddressRequest& request,
+                                                  const IpAddress& address) {
+  TRY_STATUS(check_usable(place.subnet, address));
+  SubnetArea present = place;
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    const auto claimed = try_claim(present, request, address);
+    if (claimed && *claimed) {
+      TRY(const auto local, local_.get(keys::local_address(place.network_id, address)));
+      AddressOffer offer{.exact = address};
+      if (local) offer.guards.push_back({local->key, local->revision});
+      return offer;
+    }
+    if (claimed) return offer_owned(request);  // it lies in a block of ours
+    if (claimed.error().code != Code::kConflict) return fail(claimed.error());
+    TRY_STATUS(fence_.check_again());
+    TRY(present, place_of(request.network_id, request.family));
+  }
+  return fail(Code::kUnavailable, "claim address {}: too many hosts at once; try again",
+              address.to_string());
+}
+
+// True: claimed for this endpoint, now or before. False: no claim is needed, the address lies in a
+// block that turned out to be ours.
+Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const AddressRequest& request,
+                                       const IpAddress& address) {
+  TRY(const auto epoch, fence_.epoch());
+  LocalAddress local{.address = address, .endpoint_id = request.endpoint_id, .epoch = epoch};
+  const std::string key = keys::address(place.network_id, address);
+  const StaticClaimRecord wanted{request.endpoint_id, fence_.host_id(), epoch};
+  TRY(const auto present, read<StaticClaimRecord>(shared_, key));
+  if (present && present->value != wanted)
+    return fail(Code::kExists, "address {} is taken by endpoint {} on host {}", address.to_string(),
+                present->value.endpoint_id.substr(0, 12), present->value.host_id.substr(0, 12));
+  if (present) return save(place.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+  TRY_STATUS(fence_.rollback_detector().may_claim());
+  TRY(auto preconditions, fence_.of_life());
+  state::Txn txn{.preconditions = std::move(preconditions),
+                 .puts = {{key, encode(wanted)}},
+                 .durability = state::Durability::kDurable};
+  txn.preconditions.push_back({key, state::kAbsent});
+  txn.preconditions.push_back({keys::network(place.network_id), place.revision});
+  if (place.area.contains(address) && has_blocks(place.area)) {
+    const Cidr block = block_of(place.area, address);
+    TRY(const auto owner, read<BlockRecord>(shared_, keys::block(place.network_id, block.first())));
+    if (owner && owner->value.host_id == fence_.host_id() && owner->value.epoch == epoch &&
+        std::ranges::find(owner->value.holes, address) == owner->value.holes.end())
+      return adopt(place, block, owner->value).map([] { return false; });
+    TRY_STATUS(guard_claim(place, address, txn));
+  }
+  TRY_STATUS(save(place.network_id, local, ClaimPhase::kClaiming));
+  fault_point("cluster.address.journalled");
+  const auto done = shared_.commit(txn);
+  if (!done && done.error().code == Code::kConflict)
+    TRY_STATUS(drop(keys::local_address(place.network_id, address)));
+  if (!done) return fail(done.error());
+  fault_point("cluster.address.claimed");
+  return save(place.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+}
+
+// What keeps the claim of a single address and of its block apart (addresses.h).
+Status StoreAddresses::guard_claim(const SubnetArea& place, const IpAddress& address,
+                                   state::Txn& txn) {
+  const Cidr block = block_of(place.area, address);
+  const std::string key = keys::block(place.network_id, block.first());
+  TRY(const auto owner, read<BlockRecord>(shared_, key));
+  txn.preconditions.push_back({key, owner ? owner->revision : state::kAbsent});
+  if (!owner) {
+    txn.puts.push_back(
+        {keys::claim_guard(place.network_id, block.first()), encode_last(address.to_string())});
+    return {};
+  }
+  const auto& holes = owner->value.holes;
+  if (std::ranges::find(holes, address) != holes.end()) return {};
+  const auto host = read<HostRecord>(shared_, keys::host(owner->value.host_id));
+  return fail(Code::kExists,
+              "address {} lies in {}, which host {} gives out by itself; start the container "
+              "there, choose another address, or give the network a range and choose one outside",
+              address.to_string(), block.to_string(),
+              host && *host ? (*host)->value.info.name : owner->value.host_id.substr(0, 12));
+}
+
+// In a subnet without blocks: one at random, so that an address is seldom reused at once and hosts
+// seldom meet.
+Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& place,
+                                               const AddressRequest& request) {
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto epoch, fence_.epoch());
+    TRY(const auto records, shared_.list(keys::addresses_of(place.network_id)));
+    const StaticClaimRecord own{request.endpoint_id, fence_.host_id(), epoch};
+    std::set<IpAddress> taken;
+    for (const state::Record& record : records) {
+      TRY(const auto address, IpAddress::from_hex(keys::last_part(record.key)));
+      if (!place.area.contains(address)) continue;
+      TRY(const auto holder, decode<StaticClaimRecord>(record));
+      if (holder == own) return static_claim(place, request, address);  // a repeated request
+      taken.insert(address);
+    }
+    for (const IpAddress& address : reserved_addresses(place.subnet)) taken.insert(address);
+    std::vector<IpAddress> free;
+    for (std::uint64_t i = 0; i < place.area.size(); ++i)
+      if (const auto address = place.area.first().plus(i); !taken.contains(*address))
+        free.push_back(*address);
+    if (free.empty()) break;
+    const auto claimed = static_claim(place, request, free[random_below(free.size())]);
+    if (claimed || claimed.error().code != Code::kExists) return claimed;
+  }
+  return fail(Code::kExhausted,
+              "no address of {} is free; remove containers that are not needed or use a network "
+              "with a larger subnet",
+              place.area.to_string());
+}
+
+Status StoreAddresses::save(const std::string& network_id, LocalAddress address, ClaimPhase phase) {
+  address.phase = phase;
+  address.since = fence_.clock().unix_time();
+  return local_
+      .commit({.puts = {{keys::local_address(network_id, address.address), encode(address)}},
+               .durability = state::Durability::kDurable})
+      .map([](const auto&) {});
+}
+
+Status StoreAddresses::give_back(const std::string& network_id, const IpAddress& address) {
+  const std::scoped_lock hold(claims_);
+  const std::string key = keys::local_address(network_id, address);
+  TRY(const auto local, read<LocalAddress>(local_, key));
+  if (!local) return {};  // of a block
+  TRY_STATUS(save(network_id, local->value, ClaimPhase::kReleasing));
+  if (!fence_.of_record()) return {};  // maintain() goes on once it has joined
+  fault_point("cluster.address.releasing");
+  const auto released = release_claim(network_id, local->value);
+  if (!released && !is_unreachable(released.error())) return released;
+  return {};
+}
+
+Status StoreAddresses::release_claim(const std::string& network_id, const LocalAddress& address) {
+  const std::string key = keys::address(network_id, address.address);
+  const StaticClaimRecord own{address.endpoint_id, fence_.host_id(), address.epoch};
+  for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
+    TRY(const auto present, read<StaticClaimRecord>(shared_, key));
+    if (!present || present->value != own) break;
+    const auto done = shared_.commit({.preconditions = {{key, present->revision}},
+                                      .deletes = {key},
+                                      .durability = state::Durability::kDurable});
+    if (done) break;
+    if (done.error().code != Code::kConflict) return fail(done.error());
+  }
+  fault_point("cluster.address.released");
+  return drop(keys::local_address(network_id, address.address));
+}
+
+}  // namespace fairlead::network::cluster

@@ -1,0 +1,312 @@
+#include "volume/backends/volume_tree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+
+#include "base/fault.h"
+#include "volume/api/text.h"
+#include "volume/backends/volume_json.h"
+#include "volume/kernel/loop.h"
+#include "volume/kernel/remove_tree.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr mode_t kRootMode = 0711, kPartMode = 0700;
+constexpr std::size_t kLargestJson = 1 << 20;
+constexpr const char* kJsonName = "volume.json";
+
+struct TrashName {
+  std::string id;
+  long long deleted = 0;
+};
+
+std::string to_string(const TrashName& name) { return fmt::format("{}.{}", name.id, name.deleted); }
+
+std::optional<TrashName> parse_trash_name(std::string_view text) {
+  const auto dot = text.find('.');
+  if (dot == std::string_view::npos || !is_volume_id(text.substr(0, dot))) return std::nullopt;
+  TrashName name{.id = std::string(text.substr(0, dot))};
+  const std::string_view time = text.substr(dot + 1);
+  const auto [end, error] = std::from_chars(time.data(), time.data() + time.size(), name.deleted);
+  if (error != std::errc{} || end != time.data() + time.size()) return std::nullopt;
+  return name;
+}
+
+// Those who have the folder mounted: its data must not be touched.
+Result<std::vector<MountUser>> users_of(const Folder& folder) {
+  TRY(const auto scan, MountScan::take());
+  TRY(const auto place, scan.place_of(folder.fd()));
+  return scan.users_of(place);
+}
+
+bool shows(const BoundImage& bound, const struct stat& file) {
+  return bound.device == file.st_dev && bound.inode == file.st_ino;
+}
+
+// Whether a loop device shows an image in there, for whoever in whatever namespace. Removed all the
+// same, its space would be lost until the last of them is gone.
+Result<bool> holds_attached_image(const Folder& folder) {
+  std::vector<struct stat> images;
+  for (const char* place : {".", "snapshots"}) {
+    const auto part = folder.folder(place);
+    if (!part && part.error().code == Code::kNotFound) continue;
+    if (!part) return fail(part.error());
+    TRY(const auto names, part->names());
+    for (const std::string& name : names) {
+      struct stat info {};
+      if (name.ends_with(".img") &&
+          ::fstatat(part->fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0)
+        images.push_back(info);
+    }
+  }
+  if (images.empty()) return false;
+  TRY(const auto bound, bound_images());
+  return std::ranges::any_of(images, [&](const struct stat& image) {
+    return std::ranges::any_of(bound, [&](const BoundImage& one) { return shows(one, image); });
+  });
+}
+
+// Without its volume.json it is never restored: half of it may be gone.
+Status mark_as_going(const Folder& folder) {
+  if (::unlinkat(folder.fd(), kJsonName, 0) == 0) return folder.sync();
+  if (errno == ENOENT || errno == EISDIR) return {};
+  return fail_errno(errno, fmt::format("remove {}/{}", folder.path(), kJsonName));
+}
+
+Result<TrashState> empty(const Folder& trash, const std::string& name, const StopRequest& stop) {
+  const auto folder = trash.folder(name);
+  if (!folder && folder.error().code == Code::kNotFound) return TrashState::kEmptied;
+  if (!folder) return fail(folder.error());
+  const auto users = users_of(*folder);
+  if (const auto still = trash.has(name); still && !*still)
+    return TrashState::kEmptied;  // by somebody else, meanwhile
+  if (!users) return fail(users.error());
+  if (!users->empty()) return TrashState::kLeft;
+  TRY(const bool attached, holds_attached_image(*folder));
+  if (attached) return TrashState::kLeft;
+  fault_point("volume.purge.begin");
+  TRY_STATUS(mark_as_going(*folder));
+  TRY(const auto removal, remove_tree(trash, name, stop));
+  return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
+}
+
+// `cause`: why it does not get into the trash.
+Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cause) {
+  TRY(const auto options, parse_options(volume.options));
+  if (options.retain.count() > 0) return fail(cause);
+  TRY(const auto state, empty(vol, volume.id, {}));
+  if (state != TrashState::kEmptied) return fail(cause);
+  return vol.sync();
+}
+
+// When the data may go: its time of removal and what volume.json says it is to be kept for.
+Result<long long> due_time(const Folder& trash, const std::string& name, long long deleted) {
+  TRY(const auto text, trash.read_file(fmt::format("{}/{}", name, kJsonName), kLargestJson));
+  TRY(const auto volume, parse_volume_json(text));
+  TRY(const auto options, parse_options(volume.options));
+  return deleted + options.retain.count();
+}
+
+// A folder that was being emptied when we died lost its volume.json early or late: its time was
+// over then.
+Result<bool> is_due(const Folder& trash, const std::string& name, long long deleted,
+                    long long now) {
+  const auto due = due_time(trash, name, deleted);
+  if (due) return *due <= now;
+  if (due.error().code == Code::kNotFound) return true;
+  return fail(due.error());
+}
+
+}  // namespace
+
+bool is_volume_id(std::string_view text) {
+  return text.size() == 32 && std::ranges::all_of(text, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+Status VolumeTree::prepare() const {
+  TRY(const auto root, Folder::ensure(root_, kRootMode));
+  for (const char* name : {"vol", "tmp", "trash"})
+    TRY_STATUS(root.ensure_folder(name, kPartMode).map([](const Folder&) {}));
+  return {};
+}
+
+Result<Folder> VolumeTree::part(const std::string& name) const {
+  TRY(const auto root, Folder::open(root_));
+  return root.folder(name);
+}
+
+Result<Folder> VolumeTree::begin(const std::string& id) const {
+  if (!is_volume_id(id)) return fail(Code::kInternal, "build a volume: its id is malformed");
+  TRY_STATUS(prepare());
+  TRY(const auto tmp, part("tmp"));
+  TRY_STATUS(remove_tree(tmp, id));
+  return tmp.make_folder(id, kPartMode);
+}
+
+Status VolumeTree::publish(const Volume& volume, const Folder& built) const {
+  TRY_STATUS(built.write_file(kJsonName, to_volume_json(volume), 0600));
+  TRY_STATUS(built.sync());
+  fault_point("volume.build.flushed");
+  TRY(const auto tmp, part("tmp"));
+  TRY(const auto vol, part("vol"));
+  TRY_STATUS(tmp.rename(volume.id, vol, volume.id));
+  fault_point("volume.build.renamed");
+  return vol.sync();
+}
+
+Status VolumeTree::discard(const std::string& id) const {
+  if (!is_volume_id(id)) return fail(Code::kInternal, "discard a volume: its id is malformed");
+  for (const char* name : {"tmp", "vol"}) {
+    const auto folder = part(name);
+    if (!folder && folder.error().code == Code::kNotFound) continue;
+    if (!folder) return fail(folder.error());
+    TRY_STATUS(remove_tree(*folder, id));
+  }
+  return {};
+}
+
+Result<bool> VolumeTree::has(const std::string& id) const {
+  TRY(const auto vol, part("vol"));
+  return vol.has(id);
+}
+
+Result<Folder> VolumeTree::open(const std::string& id) const {
+  TRY(const auto vol, part("vol"));
+  return vol.folder(id);
+}
+
+Status VolumeTree::to_trash(const Volume& volume) const {
+  const auto vol = part("vol");
+  if (!vol && vol.error().code == Code::kNotFound) return {};
+  if (!vol) return fail(vol.error());
+  TRY_STATUS(prepare());
+  TRY(const auto trash, part("trash"));
+  const auto moved = vol->rename(volume.id, trash, to_string({volume.id, volume.deleted}));
+  if (!moved && moved.error().code == Code::kExhausted)
+    return remove_in_place(*vol, volume, moved.error());
+  if (!moved && moved.error().code != Code::kNotFound) return moved;
+  fault_point("volume.trash.renamed");
+  return trash.sync();  // a rename is one act of the file system: vol/ is on the disk with it
+}
+
+Result<std::vector<std::string>> VolumeTree::volumes() const {
+  const auto vol = part("vol");
+  if (!vol && vol.error().code == Code::kNotFound) return std::vector<std::string>();
+  if (!vol) return fail(vol.error());
+  TRY(auto names, vol->names());
+  std::erase_if(names, [](const std::string& name) { return !is_volume_id(name); });
+  return names;
+}
+
+Status VolumeTree::from_trash(const std::string& id, long long deleted) const {
+  if (!is_volume_id(id)) return fail(Code::kInternal, "restore a volume: its id is malformed");
+  TRY_STATUS(prepare());
+  TRY(const auto trash, part("trash"));
+  TRY(const auto vol, part("vol"));
+  TRY(const bool in_trash, trash.has(to_string({id, deleted})));
+  TRY(const bool back, vol.has(id));
+  if (!in_trash && back) return {};
+  if (!in_trash)
+    return fail(Code::kNotFound, "restore a volume: its data is not in the trash any more");
+  TRY(const auto folder, trash.folder(to_string({id, deleted})));
+  TRY(const bool whole, folder.has(kJsonName));
+  if (!whole)
+    return fail(Code::kNotFound, "restore a volume: the trash is being emptied, and its data goes");
+  TRY_STATUS(trash.rename(to_string({id, deleted}), vol, id));
+  fault_point("volume.trash.restored");
+  return vol.sync();
+}
+
+Result<TrashState> VolumeTree::purge(const std::string& id, long long deleted,
+                                     const StopRequest& stop) const {
+  const auto trash = part("trash");
+  if (!trash && trash.error().code == Code::kNotFound) return TrashState::kEmptied;
+  if (!trash) return fail(trash.error());
+  return empty(*trash, to_string({id, deleted}), stop);
+}
+
+Status VolumeTree::sweep_tmp(const std::function<Result<bool>(const std::string&)>& is_known,
+                             const StopRequest& stop, ReconcileReport& report) const {
+  TRY(const auto tmp, part("tmp"));
+  TRY(const auto names, tmp.names());
+  for (const std::string& name : names) {
+    if (!is_volume_id(name)) {
+      report.failures.push_back(
+          fmt::format("{}/{} is not Fairlead's; it was left alone", tmp.path(), shown(name)));
+      continue;
+    }
+    // Listed first, asked afterwards: an intent is committed before its folder is made.
+    TRY(const bool known, is_known(name));
+    if (known) continue;
+    TRY(const auto removal, remove_tree(tmp, name, stop));
+    if (removal == Removal::kGone)
+      report.actions.push_back(fmt::format("removed the half-built volume {}", name));
+  }
+  return {};
+}
+
+Status VolumeTree::report_strays(const std::function<Result<bool>(const std::string&)>& is_known,
+                                 ReconcileReport& report) const {
+  TRY(const auto vol, part("vol"));
+  TRY(const auto names, vol.names());
+  for (const std::string& name : names) {
+    TRY(const bool known, is_known(name));
+    if (!known)
+      report.failures.push_back(
+          fmt::format("{}/{} belongs to no volume that Fairlead knows; it was left alone",
+                      vol.path(), shown(name)));
+  }
+  return {};
+}
+
+Status VolumeTree::sweep_trash(long long now, const StopRequest& stop,
+                               ReconcileReport& report) const {
+  TRY(const auto trash, part("trash"));
+  TRY(const auto names, trash.names());
+  for (const std::string& name : names) {
+    if (stop && stop()) return {};
+    const auto parsed = parse_trash_name(name);
+    const auto due = parsed ? is_due(trash, name, parsed->deleted, now)
+                            : Result<bool>(fail(Code::kInvalid, "it is not Fairlead's"));
+    if (!due)
+      report.failures.push_back(
+          fmt::format("{}/{} was left alone: {}", trash.path(), shown(name), due.error().text));
+    if (!due || !*due) continue;
+    const auto state = empty(trash, name, stop);
+    if (!state)
+      report.failures.push_back(
+          fmt::format("empty the trash of volume {}: {}", parsed->id, state.error().text));
+    else if (*state == TrashState::kEmptied)
+      report.actions.push_back(fmt::format("emptied the trash of volume {}", parsed->id));
+  }
+  return {};
+}
+
+ReconcileReport VolumeTree::sweep(
+    long long now, const std::function<Result<bool>(const std::string& id)>& is_known,
+    const StopRequest& stop) const {
+  ReconcileReport report;
+  const auto note = [&](const Status& done) {
+    if (!done) report.failures.push_back(fmt::format("sweep {}: {}", root_, done.error().text));
+  };
+  if (auto ready = prepare(); !ready) {
+    note(ready);
+    return report;
+  }
+  note(sweep_tmp(is_known, stop, report));
+  note(report_strays(is_known, report));
+  note(sweep_trash(now, stop, report));
+  return report;
+}
+
+}  // namespace fairlead::volume

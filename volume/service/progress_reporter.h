@@ -1,0 +1,26 @@
+// Telling how far a long verb is, about ten times a second, and hearing whether it shall go on.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "volume/api/types.h"
+
+namespace fairlead::volume {
+
+class ProgressReporter {
+ public:
+  ProgressReporter(const Progress& progress, std::uint64_t total)
+      : progress_(progress), total_(total) {}
+
+  // More bytes are done. kUnavailable when the work is to stop here.
+  Status add(std::uint64_t bytes);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Progress& progress_;
+  std::uint64_t done_ = 0, total_;
+  Clock::time_point told_ = Clock::time_point::min();
+};
+
+}  // namespace fairlead::volume
