@@ -5,11 +5,13 @@
 
 namespace fairlead::json {
 
+Result<Json> parse_within_limits(std::string_view text);  // value.cpp, where the library is
+
 namespace {
 
 constexpr int kMostLevels = 64;
 
-// nlohmann's parser keeps its own stack, but printing and comparing recurse: bound the depth before
+// The parser keeps its own stack, but printing and comparing recurse: bound the depth before
 // parsing.
 bool too_deep(std::string_view text) {
   int level = 0;
@@ -32,30 +34,6 @@ bool too_deep(std::string_view text) {
   return false;
 }
 
-// Collects the position of the first error instead of throwing it.
-class ErrorPosition : public nlohmann::json_sax<Json> {
- public:
-  std::size_t position = 0;
-  std::string text;
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return true; }
-  bool key(string_t&) override { return true; }
-  bool end_object() override { return true; }
-  bool start_array(std::size_t) override { return true; }
-  bool end_array() override { return true; }
-  bool parse_error(std::size_t at, const std::string& token, const Json::exception&) override {
-    position = at;
-    text = token;
-    return false;
-  }
-};
-
 bool same_key(std::string_view a, std::string_view b, Keys keys) {
   if (keys == Keys::kExact) return a == b;
   return std::ranges::equal(
@@ -67,22 +45,10 @@ bool same_key(std::string_view a, std::string_view b, Keys keys) {
 Result<Json> parse(std::string_view text) {
   if (too_deep(text))
     return fail(Code::kInvalid, "the JSON is nested deeper than {} levels", kMostLevels);
-  Json value = Json::parse(text, nullptr, false);
-  if (!value.is_discarded()) return value;
-  ErrorPosition error;
-  Json::sax_parse(text, &error);
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    return fail(Code::kInvalid, "the JSON is empty");
-  return fail(Code::kInvalid, "the text is not valid JSON (at byte {} of {})", error.position,
-              text.size());
+  return parse_within_limits(text);
 }
 
-std::string dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-std::string dump_pretty(const Json& value) {
-  return value.dump(2, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump(const Json& value) { return value.sorted_dump(); }
 
 Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
   if (!value.is_object())
@@ -92,11 +58,10 @@ Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
 }
 
 const Json* Object::find(std::string_view key) const {
-  if (const auto exact = value_->find(std::string(key)); exact != value_->end())
-    return exact->is_null() ? nullptr : &*exact;
+  if (const Json* exact = value_->find(key)) return exact->is_null() ? nullptr : exact;
   if (keys_ == Keys::kExact) return nullptr;
-  for (auto it = value_->begin(); it != value_->end(); ++it)
-    if (same_key(it.key(), key, keys_)) return it->is_null() ? nullptr : &*it;
+  for (const auto& [name, value] : value_->members())
+    if (same_key(name, key, keys_)) return value.is_null() ? nullptr : &value;
   return nullptr;
 }
 
@@ -151,7 +116,7 @@ Result<bool> Object::bool_or(std::string_view key, bool fallback) const {
   if (value == nullptr) return fallback;
   if (value->is_boolean()) return value->get<bool>();
   if (value->is_string()) {
-    const auto& text = value->get_ref<const std::string&>();
+    const auto& text = value->string();
     if (same_key(text, "true", Keys::kAnyCase)) return true;
     if (same_key(text, "false", Keys::kAnyCase)) return false;
   }
@@ -195,25 +160,26 @@ Result<std::map<std::string, std::string>> Object::string_map_or_empty(std::stri
   const Json* value = find(key);
   if (value == nullptr) return strings;
   if (!value->is_object()) return wrong(key, "an object of strings");
-  for (auto it = value->begin(); it != value->end(); ++it) {
-    if (it->is_string())
-      strings[it.key()] = it->get<std::string>();
-    else if (it->is_number() || it->is_boolean())
-      strings[it.key()] = it->dump();
+  for (const auto& [name, member] : value->members()) {
+    if (member.is_string())
+      strings[name] = member.string();
+    else if (member.is_number() || member.is_boolean())
+      strings[name] = member.dump();
     else
-      return fail(Code::kInvalid, "field {}.{} must be a string, not {}", path_of(key), it.key(),
-                  it->type_name());
+      return fail(Code::kInvalid, "field {}.{} must be a string, not {}", path_of(key), name,
+                  member.type_name());
   }
   return strings;
 }
 
 Status Object::only(std::initializer_list<std::string_view> known) const {
-  for (auto it = value_->begin(); it != value_->end(); ++it) {
+  for (const Json::Member& member : value_->members()) {
+    const std::string& name = member.key;
     const bool found = std::ranges::any_of(
-        known, [&](std::string_view key) { return same_key(key, it.key(), keys_); });
+        known, [&](std::string_view key) { return same_key(key, name, keys_); });
     if (found) continue;
-    const std::string closest = closest_word(it.key(), known.begin(), known.size());
-    return fail(Code::kInvalid, "field {} is not known{}", path_of(it.key()),
+    const std::string closest = closest_word(name, known.begin(), known.size());
+    return fail(Code::kInvalid, "field {} is not known{}", path_of(name),
                 closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest));
   }
   return {};

@@ -1,30 +1,27 @@
 // JSON at the borders: parsed without exceptions and within limits, read by helpers that name the
-// missing or wrong field. The only place besides record codecs and protocol codecs that includes
-// nlohmann's json.hpp.
+// missing or wrong field.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json/value.h"
 #include "base/result.h"
 
 namespace fairlead::json {
 
-using Json = nlohmann::json;
-
 // kInvalid with the position when `text` is not one JSON value, is nested deeper than 64 levels, or
-// is not UTF-8.
+// is not UTF-8. The members of objects come sorted by their keys; of two with the same key the last
+// one counts.
 Result<Json> parse(std::string_view text);
 
-// Compact text; bytes that are not UTF-8 are replaced, so that it never fails.
+// Json::sorted_dump: the form of records and of the plugin protocols.
 std::string dump(const Json& value);
-std::string dump_pretty(const Json& value);
 
 enum class Keys {
   kExact,

@@ -214,7 +214,7 @@ Result<std::int64_t> number(const Object& object, std::string_view name) {
       !(value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX))
     return value->get<std::int64_t>();
   if (value->is_string()) {
-    const auto& text = value->get_ref<const std::string&>();
+    const auto& text = value->string();
     std::int64_t parsed = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parsed);
     if (error == std::errc() && end == text.data() + text.size()) return parsed;

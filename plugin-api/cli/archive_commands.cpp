@@ -23,7 +23,7 @@ bool is_standard_stream(const std::string& path) { return path.empty() || path =
 
 std::string report_text(const Session& session, const std::string& what,
                         const volume::ArchiveReport& report) {
-  if (session.line.json) return native::to_pretty_text(native::encode_archive(report));
+  if (session.line.json) return native::encode_archive(report).dump(2);
   return fmt::format("{}: {} files, {}, sha256 {}", what, report.files, size_text(report.bytes),
                      report.digest);
 }

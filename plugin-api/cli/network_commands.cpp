@@ -122,8 +122,8 @@ Result<std::vector<NetworkSpec>> wanted_specs(Session& session) {
 
 // Only the daemon speaks to the other hosts.
 Status create_shared(Session& session, const NetworkSpec& spec) {
-  TRY(const auto made, session.ask_daemon("POST", "/v1/networks",
-                                          native::to_text(native::encode_network_spec(spec))));
+  TRY(const auto made,
+      session.ask_daemon("POST", "/v1/networks", native::encode_network_spec(spec).dump()));
   TRY(const auto object, json::Object::of(made));
   TRY(const auto id, object.string("id"));
   if (session.line.json)

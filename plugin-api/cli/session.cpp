@@ -40,7 +40,7 @@ void Session::print(const Table& table) {
 }
 
 void Session::print_json(const native::Document& document) {
-  context.out << native::to_pretty_text(document) << '\n';
+  context.out << document.dump(2) << '\n';
 }
 
 int Session::failed(std::string_view action, const Error& error) {

@@ -80,8 +80,10 @@ void show_usage(Session& session, const std::vector<Measured>& all) {
   if (session.line.json) {
     Document documents = Document::array();
     for (const auto& [name, usage] : all) {
-      documents.push_back({{"name", name}});
-      documents.back().update(native::encode_usage(usage));
+      Document document{{"name", name}};
+      for (const auto& [key, value] : native::encode_usage(usage).members())
+        document.add(key, value);
+      documents.push_back(std::move(document));
     }
     return session.print_json(documents);
   }

@@ -144,10 +144,8 @@ Status read_interface(const Object& interface, CreateEndpointRequest& request) {
 // The user's driver options stand beside Docker's own keys; they are always strings.
 std::map<std::string, std::string> driver_options(const Object& options) {
   std::map<std::string, std::string> texts;
-  const Json& raw = options.raw();
-  for (auto it = raw.begin(); it != raw.end(); ++it)
-    if (it->is_string() && !it.key().starts_with(kDockersOwn))
-      texts[it.key()] = it->get<std::string>();
+  for (const auto& [key, value] : options.raw().members())
+    if (value.is_string() && !key.starts_with(kDockersOwn)) texts[key] = value.string();
   return texts;
 }
 

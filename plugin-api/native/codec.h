@@ -27,11 +27,7 @@
 
 namespace fairlead::native {
 
-using Document = nlohmann::ordered_json;  // fields stay in the order in which people read them
-
-// Compact and indented text; bytes that are not UTF-8 are replaced, so that they never fail.
-std::string to_text(const Document& document);
-std::string to_pretty_text(const Document& document);
+using Document = json::Json;  // its fields stay in the order in which people read them
 
 // ---- networks
 

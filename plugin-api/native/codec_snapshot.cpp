@@ -12,11 +12,11 @@ Result<std::map<std::string, std::optional<std::string>>> label_changes(const Ob
   TRY(auto labels, object.object_or_none("labels"));
   if (!labels) return changes;
   json::Json set = json::Json::object();
-  for (auto it = labels->raw().begin(); it != labels->raw().end(); ++it)
-    if (it->is_null())
-      changes[it.key()] = std::nullopt;
+  for (const auto& [key, value] : labels->raw().members())
+    if (value.is_null())
+      changes[key] = std::nullopt;
     else
-      set["labels"][it.key()] = *it;
+      set["labels"][key] = value;
   TRY(auto rest, Object::of(set));
   TRY(auto values, strings(rest, "labels"));
   for (auto& [key, value] : values) changes[key] = std::move(value);

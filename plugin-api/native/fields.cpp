@@ -18,17 +18,10 @@ bool token_char(unsigned char c) {
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 }  // namespace
 
-std::string to_text(const Document& document) {
-  return document.dump(-1, ' ', false, Document::error_handler_t::replace);
-}
-std::string to_pretty_text(const Document& document) {
-  return document.dump(2, ' ', false, Document::error_handler_t::replace);
-}
-
 Status only_known(const Object& object, std::initializer_list<std::string_view> known) {
-  for (auto it = object.raw().begin(); it != object.raw().end(); ++it)
-    if (it.key().size() > kLongestField)
-      return fail(Code::kInvalid, "a field of {} bytes is not known; known are {}", it.key().size(),
+  for (const auto& [name, value] : object.raw().members())
+    if (name.size() > kLongestField)
+      return fail(Code::kInvalid, "a field of {} bytes is not known; known are {}", name.size(),
                   fmt::join(known, ", "));
   return object.only(known);
 }

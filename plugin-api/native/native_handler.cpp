@@ -194,7 +194,7 @@ http::Response problem(Error error, int status, std::string_view title) {
   if (error.text.size() > kLongestDetail) error.text = error.text.substr(0, kLongestDetail) + "...";
   http::Response response{
       .status = status, .content_type = "application/problem+json", .body = {}, .headers = {}};
-  response.body = to_text(encode_problem(error, status, title));
+  response.body = encode_problem(error, status, title).dump();
   return response;
 }
 
@@ -204,7 +204,7 @@ http::Response respond(const Result<Answer>& answer) {
                    status_row(answer.error().code).title);
   http::Response response{
       .status = answer->status, .content_type = "application/json", .body = {}, .headers = {}};
-  if (!answer->body.is_null()) response.body = to_text(answer->body);
+  if (!answer->body.is_null()) response.body = answer->body.dump();
   return response;
 }
 

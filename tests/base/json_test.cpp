@@ -80,7 +80,7 @@ TEST(JsonParse, BracketsInStringsAreNoDepth) {
 TEST(JsonDump, IsCompactAndNeverFails) {
   EXPECT_EQ(dump(Json{{"a", 1}}), R"({"a":1})");
   EXPECT_EQ(dump(Json("a\xff")), "\"a\xef\xbf\xbd\"");
-  EXPECT_EQ(dump_pretty(Json{{"a", 1}}), "{\n  \"a\": 1\n}");
+  EXPECT_EQ((Json{{"a", 1}}).dump(2), "{\n  \"a\": 1\n}");
 }
 
 TEST(JsonObject, MustBeOne) {

@@ -42,7 +42,7 @@ Chain read_chain(const char* path, const char* bin_dir) {
   text << file.rdbuf();
   auto list = json::parse(text.str());
   if (!list) die(list.error().text);
-  Chain chain{(*list)["name"], (*list)["cniVersion"], bin_dir, {}};
+  Chain chain{list->at("name").string(), list->at("cniVersion").string(), bin_dir, {}};
   for (const Json& plugin : (*list)["plugins"]) chain.plugins.push_back(plugin);
   return chain;
 }

@@ -197,7 +197,7 @@ class EchoJobs : public volume::VolumeJobs {
 // ---- what must hold
 
 json::Json again(const native::Document& document) {
-  auto parsed = json::parse(native::to_text(document));
+  auto parsed = json::parse(document.dump());
   must(parsed.has_value());
   return std::move(*parsed);
 }

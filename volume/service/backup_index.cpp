@@ -45,7 +45,7 @@ Result<FileTime> parse_time(const json::Object& fields, std::string_view key) {
 
 Result<Digest> parse_digest(const json::Json& value) {
   Digest digest{};
-  if (!value.is_string() || !parse_hex(value.get_ref<const std::string&>(), digest))
+  if (!value.is_string() || !parse_hex(value.string(), digest))
     return fail(Code::kInvalid, "a digest must be 64 hex digits");
   return digest;
 }

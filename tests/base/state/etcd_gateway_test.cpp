@@ -90,11 +90,10 @@ TEST(Requests, AuthenticateAndStatus) {
 }
 
 void collect_names(const json::Json& value, std::set<std::string>& names) {
-  if (value.is_object())
-    for (auto it = value.begin(); it != value.end(); ++it) {
-      names.insert(it.key());
-      collect_names(it.value(), names);
-    }
+  for (const auto& [name, member] : value.members()) {
+    names.insert(name);
+    collect_names(member, names);
+  }
   if (value.is_array())
     for (const auto& element : value) collect_names(element, names);
 }

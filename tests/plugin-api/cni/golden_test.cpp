@@ -49,7 +49,7 @@ TEST_P(Golden, AsksTheCoreAndAnswersTheRuntimeAsWrittenDown) {
     seen["stdout"] = *answer;
   }
   const auto golden = folder / (GetParam() + ".golden.json");
-  const std::string text = json::dump_pretty(seen) + "\n";
+  const std::string text = seen.sorted_dump(2) + "\n";
   if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(golden) << text;
   EXPECT_EQ(read_file(golden), text);
 }

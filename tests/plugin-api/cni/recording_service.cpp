@@ -18,9 +18,7 @@ Json texts(const List& list) {
 }
 
 void put(Json& object, const char* key, Json value) {
-  if (!value.is_null() && value != false && !(value.is_structured() && value.empty()) &&
-      value != "")
-    object[key] = std::move(value);
+  if (!value.empty() && value != false && value != "") object[key] = std::move(value);
 }
 
 Json describe(const network::SubnetSpec& subnet) {
@@ -190,8 +188,7 @@ Result<network::Attachment> RecordingService::attach_to(const network::EndpointS
 cni::Call call_of(const Json& environment, std::string input) {
   cni::Call call{.input = std::move(input)};
   call.environment = cni::read_environment([&](const char* name) -> const char* {
-    return environment.contains(name) ? environment[name].get_ref<const std::string&>().c_str()
-                                      : nullptr;
+    return environment.contains(name) ? environment[name].string().c_str() : nullptr;
   });
   call.netns.open = [](const std::string& path) -> Result<UniqueFd> {
     if (path == "/run/netns/gone")

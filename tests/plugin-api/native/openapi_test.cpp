@@ -15,7 +15,7 @@ using ::testing::Return;
 const Json& openapi() {
   static const Json document = [] {
     std::ifstream file(FAIRLEAD_OPENAPI);
-    return Json::parse(file);
+    return Json::parse(std::string{std::istreambuf_iterator<char>(file), {}});
   }();
   return document;
 }
@@ -28,9 +28,9 @@ std::string lower(std::string_view method) {
 
 TEST(OpenApi, DescribesEveryRouteAndNoOther) {
   std::set<std::string> described, routed;
-  for (auto path = openapi()["paths"].begin(); path != openapi()["paths"].end(); ++path)
-    for (auto operation = path->begin(); operation != path->end(); ++operation)
-      described.insert(operation.key() + " " + path.key());
+  for (const auto& [path, operations] : openapi()["paths"].members())
+    for (const auto& [method, operation] : operations.members())
+      described.insert(method + " " + path);
   for (const auto& route : native::route_table())
     routed.insert(lower(route.method) + " " + std::string(route.pattern));
   EXPECT_EQ(described, routed);
@@ -61,8 +61,8 @@ TEST(OpenApi, DescribesTheParametersOfEveryRoute) {
 
 TEST(OpenApi, GivesEveryOperationAnIdOfItsOwn) {
   std::set<std::string> ids;
-  for (const Json& path : openapi()["paths"])
-    for (const Json& operation : path)
+  for (const auto& [path, operations] : openapi()["paths"].members())
+    for (const auto& [method, operation] : operations.members())
       EXPECT_TRUE(ids.insert(operation["operationId"].get<std::string>()).second)
           << operation["operationId"];
   EXPECT_EQ(ids.size(), native::route_table().size());
@@ -267,10 +267,8 @@ TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
         "Job",        "Host",          "HostRemoval",   "Cluster"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
-    for (auto property = schema["properties"].begin(); property != schema["properties"].end();
-         ++property)
-      EXPECT_TRUE(validator_.seen().contains(ref + "/" + property.key()))
-          << name << "." << property.key();
+    for (const auto& [property, described] : schema["properties"].members())
+      EXPECT_TRUE(validator_.seen().contains(ref + "/" + property)) << name << "." << property;
   }
 }
 
@@ -292,12 +290,11 @@ TEST_F(OpenApiAnswers, KnowTheFieldsThatRequestsMayHave) {
     if (exchange.body.empty()) continue;
     const Json& schema = validator_.resolve(
         operation(exchange)["requestBody"]["content"]["application/json"]["schema"]);
-    for (auto property = schema["properties"].begin(); property != schema["properties"].end();
-         ++property) {
+    for (const auto& [property, described] : schema["properties"].members()) {
       const auto response =
-          send(exchange.method, exchange.target, Json{{property.key(), nullptr}}.dump());
+          send(exchange.method, exchange.target, Json{{property, nullptr}}.dump());
       EXPECT_EQ(response.body.find("is not known"), std::string::npos)
-          << exchange.pattern << " " << property.key();
+          << exchange.pattern << " " << property;
     }
     EXPECT_NE(send(exchange.method, exchange.target, R"({"surprise": 1})")
                   .body.find("field surprise is not known"),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <regex>
+#include <sstream>
 
 namespace fairlead::testing {
 
@@ -28,9 +29,12 @@ bool has_any_type(const Json& value, const Json& types) {
 }  // namespace
 
 const Json& SchemaValidator::resolve(const Json& schema) const {
-  const auto ref = schema.find("$ref");
-  if (ref == schema.end()) return schema;
-  return resolve(document_.at(Json::json_pointer(ref->get<std::string>().substr(1))));
+  const Json* ref = schema.find("$ref");  // "#/components/schemas/Network"
+  if (ref == nullptr) return schema;
+  const Json* place = &document_;
+  std::istringstream path(ref->string().substr(2));
+  for (std::string name; std::getline(path, name, '/');) place = &place->at(name);
+  return resolve(*place);
 }
 
 std::vector<std::string> SchemaValidator::violations(const Json& schema, const Json& value) {
@@ -43,8 +47,8 @@ void SchemaValidator::check(const Json& schema, const Json& value, const std::st
   const std::string before = owner_;
   if (schema.contains("$ref")) owner_ = schema["$ref"].get<std::string>();
   const Json& resolved = resolve(schema);
-  for (auto it = resolved.begin(); it != resolved.end(); ++it)
-    check_keyword(it.key(), *it, resolved, value, place);
+  for (const auto& [keyword, rule] : resolved.members())
+    check_keyword(keyword, rule, resolved, value, place);
   owner_ = before;
 }
 
@@ -80,11 +84,13 @@ void SchemaValidator::check_keyword(const std::string& keyword, const Json& rule
     if (value.is_string() && !std::regex_search(text, std::regex(rule.get<std::string>())))
       complain(place, "does not match " + rule.dump());
   } else if (keyword == "minLength" || keyword == "maxLength") {
-    const bool wrong = keyword == "minLength" ? text.size() < rule : text.size() > rule;
+    const bool wrong = keyword == "minLength" ? text.size() < rule.get<std::size_t>()
+                                              : text.size() > rule.get<std::size_t>();
     if (value.is_string() && wrong) complain(place, keyword + " " + rule.dump());
   } else if (keyword == "minimum" || keyword == "maximum") {
-    const bool wrong = keyword == "minimum" ? value < rule : value > rule;
-    if (value.is_number() && wrong) complain(place, keyword + " " + rule.dump());
+    const bool wrong = value.is_number() && (keyword == "minimum" ? value.real() < rule.real()
+                                                                  : value.real() > rule.real());
+    if (wrong) complain(place, keyword + " " + rule.dump());
   } else {
     complain(place, "this validator does not know the keyword " + keyword);
   }
@@ -94,13 +100,13 @@ void SchemaValidator::check_properties(const Json& schema, const Json& value,
                                        const std::string& place) {
   const Json properties = schema.value("properties", Json::object());
   const Json others = schema.value("additionalProperties", Json(true));
-  for (auto it = value.begin(); it != value.end(); ++it) {
-    const std::string at = place + "." + it.key();
-    if (properties.contains(it.key())) {
-      seen_.insert(owner_ + "/" + it.key());
-      check(properties[it.key()], *it, at);
+  for (const auto& [key, member] : value.members()) {
+    const std::string at = place + "." + key;
+    if (properties.contains(key)) {
+      seen_.insert(owner_ + "/" + key);
+      check(properties[key], member, at);
     } else if (others.is_object()) {
-      check(others, *it, at);
+      check(others, member, at);
     } else if (others == false) {
       complain(at, "is not known");
     }
