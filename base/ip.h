@@ -1,5 +1,5 @@
-// Values of the network: addresses, prefixes and MAC addresses. Parse once at the border; a value
-// is always valid.
+// Network values: addresses, prefixes and MAC addresses. They are parsed once, where they enter the
+// program; a value is always valid.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@ namespace fairlead {
 
 enum class Family : std::uint8_t { kV4 = 4, kV6 = 6 };
 
-// An IPv4 or IPv6 address; 16 bytes in network order, of which IPv4 uses the first 4. Orders by
-// family, then numerically.
+// An IPv4 or IPv6 address. It has 16 bytes in network order; IPv4 uses the first 4. Addresses are
+// ordered by family, then numerically.
 class IpAddress {
  public:
   IpAddress() = default;  // 0.0.0.0
@@ -38,10 +38,11 @@ class IpAddress {
   std::string to_hex() const;
   static Result<IpAddress> from_hex(std::string_view hex);
 
-  // The address `offset` after this one, or nothing when it leaves the address family's range.
+  // The address `offset` after this one; std::nullopt when that is past the last address of the
+  // family.
   std::optional<IpAddress> plus(std::uint64_t offset) const;
-  // How far `other` lies behind this address, saturated at 2^64-1; 0 when it lies before it. Same
-  // family only.
+  // How many addresses after this one `other` lies, at most 2^64-1; 0 when it lies before this one.
+  // Both must be of one family.
   std::uint64_t distance_to(const IpAddress& other) const;
 
   std::strong_ordering operator<=>(const IpAddress&) const = default;
@@ -57,7 +58,7 @@ class Cidr {
  public:
   Cidr() = default;  // 0.0.0.0/0
   static Result<Cidr> parse(std::string_view text);
-  // Host bits must be zero; the error says what the subnet would be.
+  // Accepts only a prefix whose host bits are zero; the error says what the subnet would be.
   static Result<Cidr> parse_subnet(std::string_view text);
   static Cidr of(const IpAddress& address, unsigned prefix_length);
 
@@ -71,7 +72,7 @@ class Cidr {
   bool contains(const IpAddress& address) const;
   bool contains(const Cidr& other) const;
   bool overlaps(const Cidr& other) const;
-  // Number of addresses, saturated at 2^64-1.
+  // The number of addresses, at most 2^64-1.
   std::uint64_t size() const;
   std::string to_string() const;
 
@@ -90,10 +91,11 @@ class MacAddress {
   static Result<MacAddress> parse(std::string_view text);
   static Result<MacAddress> from_bytes(std::span<const std::uint8_t> bytes);
   // The locally administered unicast address that belongs to `ip` (02:fa + IPv4, or 06:fa + a hash
-  // of IPv6): a container that gets an address again is known under the same MAC, so no neighbour
-  // has to be told.
+  // of IPv6): when an address is given to another container, it keeps its MAC, so no neighbour has
+  // to learn a new one.
   static MacAddress for_ip(const IpAddress& ip);
-  // A locally administered unicast address derived from `text` (a bridge's own, fixed MAC).
+  // A locally administered unicast address derived from `text` (used for the fixed MAC of a
+  // bridge).
   static MacAddress from_hash(std::string_view text);
 
   std::span<const std::uint8_t> bytes() const { return bytes_; }

@@ -1,4 +1,4 @@
-// A file of one line that is made once and stays: an identity, a key.
+// A file of one line that is made once and never changed, such as an identity or a key.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace fairlead {
 
-// Makes <folder>/<name> with the line and its '\n', for its owner only, whole or not at all, and
-// durably. One that is there stays as it is, and that is a success: of several processes at once
-// one makes it, and all read it afterwards.
+// Makes the file <folder>/<name> with the line and a '\n', mode 0600, completely or not at all, and
+// on disk when this returns. A file that already exists is left as it is, and the call succeeds:
+// when several processes call at once, one makes the file, and all read the same line afterwards.
 Status make_line_file(const std::string& folder, const std::string& name, std::string_view line);
 
 }  // namespace fairlead

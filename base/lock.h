@@ -14,8 +14,8 @@ namespace fairlead {
 
 class NamedLocks {
  public:
-  // Lock files live in `folder` (made when missing, 0700); they stay there, empty, until the next
-  // boot.
+  // Lock files are kept in `folder` (made with mode 0700 when missing). They are empty, and are not
+  // deleted.
   explicit NamedLocks(std::string folder) : folder_(std::move(folder)) {}
 
   class Guard {
@@ -33,8 +33,9 @@ class NamedLocks {
     UniqueFd file_;  // closing it releases the flock(2)
   };
 
-  // Waits at most `deadline`, then kUnavailable "... is busy". `name` must be an id
-  // ([0-9a-zA-Z_.-]). Released by the guard's destructor, and by the kernel when the process dies.
+  // Waits at most `deadline`; after that kUnavailable "... is busy". `name` must be an id
+  // ([0-9a-zA-Z_.-]). The lock is released by the guard's destructor, and by the kernel when the
+  // process dies.
   Result<Guard> lock(const std::string& name, std::chrono::milliseconds deadline);
 
  private:

@@ -22,8 +22,9 @@ struct Field {
   std::string value;
 };
 
-// Process-wide and set once at start, before threads. Default: text, warnings and errors only
-// (command line and exec'd plugins); the daemon sets kInfo.
+// Sets the logging of the whole process; to be called once at start, before any thread. Without a
+// call, warnings and errors are written as text (command line and exec'd plugins); the daemon sets
+// kInfo.
 void configure(Level threshold, Format format);
 bool enabled(Level level);
 

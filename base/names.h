@@ -22,8 +22,8 @@ template <class Tag>
 class Name;
 using IfName = Name<struct IfNameTag>;
 
-// A name that an earlier version wrote down when it still took every name of the kernel's: it must
-// stay readable, so that what is called so can be used and removed.
+// Reads a name from a record. Earlier versions accepted every name that the kernel accepts; such
+// names must stay readable, so that the links with these names can be used and removed.
 Result<IfName> stored_ifname(std::string_view text);
 
 template <class Tag>

@@ -1,4 +1,5 @@
-// Running another program: argv, never a shell; closed descriptors; a deadline.
+// Runs another program: from argv and never by a shell, with no inherited descriptors, and with a
+// deadline.
 #pragma once
 
 #include <chrono>
@@ -16,8 +17,8 @@ struct ProcessResult {
   std::string err;     // stderr, at most 64 KiB
 };
 
-// Runs argv[0] (looked up in PATH) with an empty stdin and waits. Past the deadline the child is
-// killed and kUnavailable returned; kNotFound when there is no such program. Thread-safe.
+// Runs argv[0] (looked up in PATH) with an empty stdin and waits. kUnavailable when the deadline
+// passes; the child is killed then. kNotFound when there is no such program. Thread-safe.
 Result<ProcessResult> run_process(std::span<const std::string> argv,
                                   std::chrono::milliseconds deadline);
 

@@ -7,8 +7,9 @@
 
 namespace fairlead {
 
-// Each step that changed something pushes its undo. Unless `commit` is called, the destructor runs
-// them in reverse and goes on after errors (an undo reports its own failure; it must not throw).
+// Each step that changed something pushes the function that undoes it. Unless `commit` is called,
+// the destructor runs these functions in reverse order. They must not throw; each reports its own
+// failure, and the next one runs all the same.
 class Rollback {
  public:
   Rollback() = default;

@@ -151,12 +151,12 @@ class LineStream::Reader {
 
   Status read_more(Deadline deadline) {
     auto& body = parser_.get().body();
-    body.data = piece_.data();
-    body.size = piece_.size();
+    body.data = buffer_.data();
+    body.size = buffer_.size();
     const auto error = connection_->run(deadline, [&](auto& stream, auto done) {
       http::async_read_some(stream, connection_->buffer(), parser_, done);
     });
-    text_.append(piece_.data(), piece_.size() - body.size);
+    text_.append(buffer_.data(), buffer_.size() - body.size);
     if (!error || error == http::error::need_buffer || stop_.stop_requested()) return {};
     if (error == beast::error::timeout) return fail(Code::kIo, "the stream is silent");
     return fail(Code::kIo, "{}", why(error));
@@ -166,7 +166,7 @@ class LineStream::Reader {
   std::stop_token stop_;
   std::stop_callback<Interrupt> on_stop_;
   http::response_parser<http::buffer_body> parser_;
-  std::array<char, 16U << 10> piece_{};
+  std::array<char, 16U << 10> buffer_{};
   std::string text_;          // read and not given out
   std::size_t searched_ = 0;  // bytes of it that have no line end
 };

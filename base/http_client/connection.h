@@ -1,4 +1,5 @@
-// One connection: TCP, with TLS above it or not. Beast and Asio stay behind it.
+// One connection over TCP, with or without TLS. Only this header and its users in the folder know
+// Beast and Asio.
 #pragma once
 
 #include <array>
@@ -20,15 +21,17 @@ namespace beast = boost::beast;
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-// Each connection has an io_context of its own, which runs only within a call: an operation that would
-// block is started, and the context runs until it has ended or its time is over. That is how a
-// synchronous call gets a deadline from Beast. One thread at a time, except for `interrupt`.
+// Each connection has an io_context of its own, which runs only within a call: the call starts an
+// asynchronous operation and runs the context until the operation has ended or its deadline has
+// passed. That is how a synchronous call gets a deadline from Beast. Only one thread at a time may
+// use a connection; `interrupt` may be called from any thread.
 class Connection {
  public:
   using Plain = beast::tcp_stream;
   using Tls = beast::ssl_stream<beast::tcp_stream>;
 
-  // Connects and, for https, shakes hands and checks the server's certificate and name.
+  // Connects. For https it also does the TLS handshake, which checks the server's certificate and
+  // name.
   static Result<std::unique_ptr<Connection>> open(const ServerAddress& endpoint,
                                                   const TlsFiles& tls, Deadline deadline);
 
@@ -49,10 +52,10 @@ class Connection {
     return outcome;
   }
 
-  // Closes the connection under an operation that waits. From any thread.
+  // Closes the connection, which ends an operation that is waiting. May be called from any thread.
   void interrupt();
-  // False when the server has closed a connection that nothing is expected from, or has sent
-  // something.
+  // Whether an idle connection may be used again: false when the server has closed it, or has sent
+  // something that nobody asked for.
   bool is_quiet();
 
   beast::flat_buffer& buffer() { return buffer_; }

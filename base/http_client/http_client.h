@@ -1,6 +1,5 @@
-// A small synchronous HTTP/1.1 client over TCP and TLS, for the store that lives on other hosts.
-// Every call has a deadline. (The protocols of runtimes are served and asked over Unix sockets by
-// plugin-api/http.)
+// A small synchronous HTTP/1.1 client over TCP and TLS, for a store on other hosts (etcd). Every
+// call has a deadline. (HTTP over Unix sockets, which the runtimes use, is in plugin-api/http.)
 #pragma once
 
 #include <chrono>
@@ -30,8 +29,9 @@ struct ServerAddress {
   bool operator==(const ServerAddress&) const = default;
 };
 
-// Paths of PEM files, read anew for each connection, so that renewed ones are used without a
-// restart. Empty: `ca` those of the system, `certificate` and `key` none.
+// Paths of PEM files. They are read anew for each connection, so that renewed files are used
+// without a restart. An empty `ca` means the certificates of the system; empty `certificate` and
+// `key` mean that the client shows none.
 struct TlsFiles {
   std::string ca;
   std::string certificate;
@@ -53,13 +53,13 @@ struct Response {
 
 class Connection;
 
-// Sends requests to one server, over connections that are kept open between them. Thread-safe:
-// calls at the same time have a connection each. A kept connection that the server closed meanwhile
-// is noticed before it is used.
+// Sends requests to one server, over connections that are kept open between requests. Thread-safe:
+// concurrent calls use a connection each. A kept connection that the server has closed meanwhile is
+// noticed before it is used.
 //
 // Errors: kUnavailable when no connection was made (nothing was sent); kIo when the connection
-// broke or the time was over after that (the server may have acted); kExhausted when the response is
-// longer than `most_answer`; kInvalid for certificates that cannot be read.
+// broke or the deadline passed after that (the server may have acted); kExhausted when the response
+// is longer than `most_answer`; kInvalid for certificates that cannot be read.
 class Client {
  public:
   static constexpr std::size_t kMostAnswer = 64U << 20;
@@ -82,14 +82,15 @@ class Client {
   std::vector<std::unique_ptr<Connection>> idle_;
 };
 
-// An response without an end, read line by line. One thread reads; a stop request from any thread
-// ends a read that waits.
+// A response without an end, read line by line. One thread reads; a stop request from any thread
+// ends a read that is waiting.
 class LineStream {
  public:
   static constexpr std::size_t kMostLine = 256U << 20;
 
-  // Sends the request and waits for the head of the response, at most `timeout`. Errors as
-  // Client::post; an response other than 200 is a stream too: its body is the first line.
+  // Sends the request and waits at most `timeout` for the head of the response. The errors are
+  // those of Client::post. A response with another status than 200 is a stream too: its first line
+  // is the body.
   static Result<std::unique_ptr<LineStream>> open(const ServerAddress& endpoint,
                                                   const TlsFiles& tls, const Request& request,
                                                   std::chrono::milliseconds timeout,
@@ -97,10 +98,10 @@ class LineStream {
   ~LineStream();
 
   int status() const;
-  // The next line without its end; what stands behind the last line end counts as a line. Nothing:
-  // the server ended the response, or a stop was asked for. kIo: the connection broke or there were
-  // no bytes for `silence`; kExhausted: a line is longer than `kMostLine`. After an error or the
-  // end the stream is over.
+  // The next line without its line end; bytes after the last line end count as a line. std::nullopt
+  // when the server ended the response or a stop was requested. kIo when the connection broke or no
+  // bytes came for `silence`; kExhausted when a line is longer than `kMostLine`. After an error or
+  // the end the stream must not be read again.
   Result<std::optional<std::string>> next_line(std::chrono::milliseconds silence);
 
  private:

@@ -1,5 +1,5 @@
-// How stores run watches: a thread for each, woken by commits of this process at once and looking
-// by itself for those of others.
+// How the stores run watches: each watch has a thread, which commits of this process wake at once
+// and which polls for the commits of other processes.
 #pragma once
 
 #include <chrono>
@@ -23,16 +23,15 @@ struct CommitEvents {
   std::vector<Event> events;
 };
 
-// The commits after a revision, in order. Thread-safe calls are not needed: only the watch's thread
-// calls it.
+// Reads the commits after a revision, in order. It is called from the watch's thread only.
 using ReadCommits = std::function<Result<std::vector<CommitEvents>>(std::int64_t after)>;
 
 // A counter that grows with each commit of this process.
 class CommitSignal {
  public:
   void notify();
-  // Waits until there was a commit since `seen`, `period` has passed or a stop is asked for.
-  // Updates `seen`.
+  // Waits until there is a commit after `seen`, `period` has passed or a stop is requested. Updates
+  // `seen`.
   void wait(std::stop_token stop, std::uint64_t& seen, std::chrono::milliseconds period);
 
  private:
@@ -41,30 +40,30 @@ class CommitSignal {
   std::uint64_t count_ = 0;
 };
 
-// Reads what is new, keeps what lies under `prefix`, and calls `on_events` once for each commit
-// that has any. When the store has forgotten commits that were not read yet (the callback blocked
-// for thousands of them), the last event is kLost. Must not be destroyed from within its own
-// callback.
+// Reads new commits, keeps the changes whose key begins with `prefix`, and calls `on_events` once
+// for each commit that has such changes. When the store has forgotten commits that were not read
+// yet (the callback blocked for thousands of them), the last event is kLost. Must not be destroyed
+// from within its own callback.
 class FeedWatch : public Watch {
  public:
   struct Options {
     std::string prefix;
     std::int64_t after = 0;
-    std::chrono::milliseconds period;  // between looks for commits of other processes
+    std::chrono::milliseconds period;  // how often it polls for commits of other processes
   };
   FeedWatch(Options options, std::shared_ptr<CommitSignal> signal, ReadCommits read,
             std::function<void(const std::vector<Event>&)> on_events);
 
  private:
   void run(std::stop_token stop);
-  // False: the watch is over.
+  // Returns false when the watch has ended.
   bool deliver(const std::stop_token& stop, std::vector<CommitEvents> commits);
 
   Options options_;
   std::shared_ptr<CommitSignal> signal_;
   ReadCommits read_;
   std::function<void(const std::vector<Event>&)> on_events_;
-  std::jthread thread_;  // last: it stops before the rest goes away
+  std::jthread thread_;  // the last member: it stops before the others are destroyed
 };
 
 }  // namespace fairlead::state

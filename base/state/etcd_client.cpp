@@ -20,7 +20,7 @@ using Time = std::chrono::steady_clock::time_point;
 constexpr milliseconds kFirstPause{25};  // after all members failed; doubles
 constexpr milliseconds kLongestPause{400};
 constexpr int kMostTokens = 2;        // that one call asks for
-constexpr int kPasswordPatience = 3;  // call timeouts that a check of the password may last
+constexpr int kPasswordTimeouts = 3;  // call timeouts that a check of the password may last
 
 constexpr int kInvalidArgument = 3, kTimedOut = 4, kPermissionDenied = 7, kResourceExhausted = 8,
               kUnavailableCode = 14, kUnauthenticated = 16, kUnknown = 2, kCanceled = 1;
@@ -212,7 +212,7 @@ Result<std::string> Client::authenticate(std::size_t member, Deadline deadline) 
   const Call call{kAuthenticatePath, encode(AuthenticateRequest{config_.user, password})};
   TRY(auto answer, members_[member]->post(request(call, ""),
                                           std::clamp(left_until(deadline), milliseconds(1),
-                                                     kPasswordPatience * config_.call_timeout)));
+                                                     kPasswordTimeouts * config_.call_timeout)));
   if (answer.status == 200) return parse_authenticate(answer.body);
   const Refusal refusal = parse_refusal(answer.body);
   if (contains(refusal.text, "authentication is not enabled")) {

@@ -1,4 +1,5 @@
-// The members of an etcd cluster as one server: failover, deadlines, tokens.
+// Makes the members of an etcd cluster look like one server: it does failover, deadlines and
+// tokens.
 #pragma once
 
 #include <atomic>
@@ -15,48 +16,49 @@
 
 namespace fairlead::state::etcd {
 
-// One unary call. It may be sent several times and carried out more than once, even after it has
-// returned: whoever makes it sees to it that this does no harm.
+// One unary call. It may be sent several times, and may be carried out more than once, even after
+// `call` has returned: the caller must make sure that this does no harm.
 struct Call {
   std::string_view path;
   std::string body;
-  // Set by the client: an attempt that got no answer may have been carried out, or still will be.
+  // Set by the client when an attempt got no answer: it may have been carried out, or may be later.
   bool unsure = false;
 };
 
-// What etcd said: an answer, or a refusal that another member would repeat.
+// What etcd answered: a result, or a refusal that every other member would repeat.
 struct Reply {
   bool refused = false;
-  bool is_too_long = false;  // refused by us: the answer is longer than what is held
+  bool is_too_long = false;  // refused by this client: the answer is longer than the limit
   std::string body;
   Refusal refusal;
 };
 
-// The error of a refusal: "commit: etcd refused: ...". kExhausted for a database that is full,
-// kInvalid for a bad argument, kIo for a missing permission and all else.
+// The error for a refusal: "commit: etcd refused: ...". kExhausted when etcd's database is full,
+// kInvalid for a bad argument, kIo for a missing permission and everything else.
 Error refusal_error(std::string_view action, const Refusal& refusal);
 
 // Thread-safe.
 class Client {
  public:
-  // kInvalid for a malformed configuration. Asks nobody.
+  // kInvalid for a malformed configuration. Sends nothing.
   static Result<std::shared_ptr<Client>> make(const EtcdConfig& config);
 
-  // Asks one member after the other until one answers. kUnavailable past the deadline, with the
-  // endpoints and what was wrong with each.
+  // Asks one member after the other until one answers. kUnavailable when the deadline passes; the
+  // text names each endpoint and what was wrong with it.
   Result<Reply> call(Call& call);
 
-  // Asks this member only, once.
+  // Asks this one member, once.
   Result<Reply> call_member(std::size_t member, const Call& call);
 
-  // An answer without an end, of the member.
+  // An answer without an end, from one member.
   struct Stream {
     std::unique_ptr<http_client::LineStream> lines;
-    std::string token;  // that it was opened with
+    std::string token;  // the token that it was opened with
   };
   Result<Stream> open_stream(std::size_t member, const Call& call, const std::stop_token& stop);
 
-  // Has the next call authenticate, unless another thread has done so since `token` was given out.
+  // Makes the next call authenticate again, unless another thread has done so since `token` was
+  // issued.
   void drop_token(const std::string& token);
 
   std::size_t members() const { return members_.size(); }
@@ -66,7 +68,7 @@ class Client {
   const EtcdConfig& config() const { return config_; }
 
  private:
-  // What came of one attempt.
+  // The outcome of one attempt.
   struct Attempt {
     enum class Kind { kAnswered, kTryAgain, kNewToken };
     Kind kind = Kind::kTryAgain;

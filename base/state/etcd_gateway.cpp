@@ -174,7 +174,7 @@ std::string encode(const LeaseGrantRequest& request) {
 }
 
 std::string encode(const LeaseRevokeRequest& request) { return encode_id(request.id); }
-std::string encode(const LeaseBeatRequest& request) { return encode_id(request.id); }
+std::string encode(const LeaseKeepAliveRequest& request) { return encode_id(request.id); }
 
 std::string encode(const AuthenticateRequest& request) {
   Json object = Json::object();
@@ -418,7 +418,7 @@ Refusal parse_refusal(std::string_view text) {
 Result<StreamLine<WatchAnswer>> parse_watch_line(std::string_view line) {
   return stream_line<WatchAnswer>(line, watch_answer);
 }
-Result<StreamLine<LeaseAnswer>> parse_lease_heartbeat(std::string_view text) {
+Result<StreamLine<LeaseAnswer>> parse_lease_keep_alive(std::string_view text) {
   return stream_line<LeaseAnswer>(text, lease_answer);
 }
 

@@ -1,5 +1,4 @@
-// The JSON gateway of etcd v3 as typed values: what is sent and what comes back. Pure functions, no
-// network.
+// The requests and answers of etcd v3's JSON gateway as typed values. Pure functions, no network.
 //
 //   POST /v3/kv/txn
 //   {"compare":[{"key":"L2E=","result":"EQUAL","target":"MOD"}],
@@ -8,12 +7,13 @@
 //   {"header":{"revision":"7"},"succeeded":true,"responses":[{"response_put":{...}}]}
 //
 // Bytes are standard padded base64, numbers of 64 bits are strings, zero values are left out on
-// both sides: a compare of MOD without mod_revision means "does not exist", and a heartbeat's answer
-// without a TTL that the lease is gone.
+// both sides: a compare of MOD without mod_revision means "does not exist", and an answer to a
+// keepalive without a TTL means that the lease is gone.
 //
-// The gateway ignores fields that it does not know: "compares" instead of "compare" makes a
-// transaction unconditional, and it succeeds. So requests are made from these structs only, and
-// golden tests hold every field name. (Free-form JSON at the call sites was rejected for that.)
+// The gateway ignores fields that it does not know: with "compares" instead of "compare" a
+// transaction is unconditional and succeeds. So requests are made from these structs only, and
+// golden tests check every field name. (Free-form JSON at the call sites was rejected for this
+// reason.)
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ inline constexpr std::string_view kTxnPath = "/v3/kv/txn";
 inline constexpr std::string_view kWatchPath = "/v3/watch";
 inline constexpr std::string_view kLeaseGrantPath = "/v3/lease/grant";
 inline constexpr std::string_view kLeaseRevokePath = "/v3/lease/revoke";
-inline constexpr std::string_view kLeaseBeatPath = "/v3/lease/keepalive";
+inline constexpr std::string_view kLeaseKeepAlivePath = "/v3/lease/keepalive";
 inline constexpr std::string_view kAuthenticatePath = "/v3/auth/authenticate";
 inline constexpr std::string_view kStatusPath = "/v3/maintenance/status";
 
@@ -58,7 +58,7 @@ struct DeleteRequest {
 };
 using Operation = std::variant<RangeRequest, PutRequest, DeleteRequest>;
 
-// "The key was last modified at this revision"; 0: it does not exist.
+// The condition "the key was last modified at this revision"; 0 means that the key does not exist.
 struct Compare {
   std::string key;
   std::int64_t mod_revision = 0;
@@ -71,7 +71,7 @@ struct TxnRequest {
 struct WatchRequest {
   std::string key;
   std::string range_end;
-  std::int64_t start_revision = 0;  // the first that is reported; 0: the next one
+  std::int64_t start_revision = 0;  // the first revision that is reported; 0: the next one
 };
 struct LeaseGrantRequest {
   std::int64_t ttl = 0;  // seconds
@@ -80,7 +80,7 @@ struct LeaseGrantRequest {
 struct LeaseRevokeRequest {
   std::int64_t id = 0;
 };
-struct LeaseBeatRequest {
+struct LeaseKeepAliveRequest {
   std::int64_t id = 0;
 };
 struct AuthenticateRequest {
@@ -93,11 +93,11 @@ std::string encode(const TxnRequest& request);
 std::string encode(const WatchRequest& request);  // with progress_notify
 std::string encode(const LeaseGrantRequest& request);
 std::string encode(const LeaseRevokeRequest& request);
-std::string encode(const LeaseBeatRequest& request);
+std::string encode(const LeaseKeepAliveRequest& request);
 std::string encode(const AuthenticateRequest& request);
 std::string encode_status_request();
 
-// ---- answers: kInvalid, naming the field, when the text is not one
+// ---- answers: the parsers return kInvalid and name the field when the text is not such an answer
 
 struct KeyValue {
   std::string key;
@@ -114,7 +114,7 @@ struct RangeAnswer {
 struct TxnAnswer {
   std::int64_t revision = 0;
   bool succeeded = false;
-  // What each operation of the branch found; puts and deletes find nothing.
+  // What each operation of the executed branch found; empty for puts and deletes.
   std::vector<std::vector<KeyValue>> found;
 };
 struct WatchEvent {
@@ -129,9 +129,9 @@ struct WatchAnswer {
   std::int64_t revision = 0;
   bool created = false;
   bool canceled = false;
-  std::int64_t compact_revision = 0;  // not 0: the start of the watch is forgotten
+  std::int64_t compact_revision = 0;  // not 0: etcd has compacted the watch's start
   std::string cancel_reason;
-  std::vector<WatchEvent> events;  // none, and neither created nor canceled: a progress heartbeat
+  std::vector<WatchEvent> events;  // empty, and neither created nor canceled: a progress heartbeat
 };
 struct LeaseAnswer {
   std::int64_t id = 0;
@@ -150,21 +150,22 @@ Result<LeaseAnswer> parse_lease_grant(std::string_view text);
 Result<std::string> parse_authenticate(std::string_view text);  // the token
 Result<StatusAnswer> parse_status(std::string_view text);
 
-// How etcd says no. `code` is gRPC's: 3 bad argument, 5 not found, 7 not allowed, 8 exhausted, 11
+// A refusal of etcd. `code` is gRPC's: 3 bad argument, 5 not found, 7 not allowed, 8 exhausted, 11
 // compacted, 14 unavailable, 16 bad token; -1 unknown.
 struct Refusal {
   int code = -1;
   std::string text;
 };
 
-// The refusal within any text: of a unary call {"error","message","code"}, of a stream
-// {"error":{"message","grpc_code"}}, of newer gateways {"code","message"}, or no JSON at all.
+// Finds the refusal in any text: {"error","message","code"} of a unary call,
+// {"error":{"message","grpc_code"}} of a stream, {"code","message"} of newer gateways, or text that
+// is not JSON.
 Refusal parse_refusal(std::string_view text);
 
 // A line of a stream is a result or a refusal.
 template <class Answer>
 using StreamLine = std::variant<Answer, Refusal>;
 Result<StreamLine<WatchAnswer>> parse_watch_line(std::string_view line);
-Result<StreamLine<LeaseAnswer>> parse_lease_heartbeat(std::string_view text);
+Result<StreamLine<LeaseAnswer>> parse_lease_keep_alive(std::string_view text);
 
 }  // namespace fairlead::state::etcd

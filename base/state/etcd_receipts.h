@@ -1,8 +1,8 @@
-// Receipts: how a commit to etcd happens exactly once although its answer may get lost.
+// Receipts: how a commit to etcd is applied exactly once although its answer may get lost.
 //
-// A transaction that got no answer may have been applied, may be applied later (a member holds it
-// for seconds, a new leader may find it in its log) or never. Reading the keys back does not decide
-// it: somebody else may have written over ours, or written the same.
+// A transaction that got no answer may have been applied, may be applied later (a member may hold
+// it for seconds, or a new leader may find it in its log), or never. Reading the keys back does not
+// decide which: somebody else may have overwritten our values, or written the same ones.
 //
 // So each commit also puts a receipt, a small key that only this store writes, and requires that
 // the receipt is still at the revision of its last use:
@@ -10,16 +10,16 @@
 //   compare  <preconditions>, receipt at 41      success  <puts, deletes>, put receipt
 //                                                 failure  get <keys of the preconditions>, receipt
 //
-// The same transaction can be sent again as often as one likes: at most one of them is applied. If
-// a repeated one fails and the receipt has moved, an earlier one was applied, at the receipt's
-// revision. Before a repeated one may be called a conflict, the receipt is moved once more (a
-// fence), so that what is still under way cannot be applied either.
+// So the same transaction can be sent any number of times: at most one of the copies is applied. If
+// a repetition fails and the receipt has another revision, an earlier copy was applied, at that
+// revision. Before a repetition is reported as a conflict, the receipt is written once more (a
+// fence), so that copies that are still on their way can no longer be applied.
 //
 // The cost is about a hundred bytes in the same write to disk, and no round trip. A receipt is used
-// by one commit at a time; there are as many as there were commits at the same time. They have a
-// lease that is renewed by taking another one, so those of a dead process go by themselves.
-// (Rejected: reading back and comparing, for the reasons above; a new key for each commit, which
-// somebody would have to delete.)
+// by one commit at a time; there are as many receipts as there were concurrent commits. They are
+// attached to a lease, which is replaced by a new one before it ends, so that etcd deletes the
+// receipts of a dead process. (Rejected: reading back and comparing, for the reasons above; a new
+// key for each commit, which somebody would have to delete.)
 #pragma once
 
 #include <memory>
@@ -32,12 +32,13 @@
 
 namespace fairlead::state::etcd {
 
-// Grants a lease of `time_to_live`; sent again, it does not grant two.
+// Grants a lease of `time_to_live`. The request names the lease's id, so that sending it again does
+// not grant a second one.
 Result<LeaseId> grant_lease(Client& client, std::chrono::seconds time_to_live);
 
 struct Receipt {
   std::string key;
-  std::int64_t revision = 0;  // of its last use; 0: none
+  std::int64_t revision = 0;  // of its last use; 0: not used yet
   LeaseId lease = 0;
 };
 
@@ -48,11 +49,12 @@ class Receipts {
   Receipts(std::shared_ptr<Client> client, std::string prefix)
       : client_(std::move(client)), prefix_(std::move(prefix)) {}
 
-  // A receipt that nobody uses. Fails when a lease is needed and etcd does not answer.
+  // Takes a receipt that no commit uses. Fails when a new lease is needed and etcd does not answer.
   Result<Receipt> take();
-  // Gives it back after a commit whose outcome is known. Others are dropped: their lease ends.
+  // Gives a receipt back after a commit whose outcome is known. A receipt whose commit had no known
+  // outcome is not given back; etcd deletes it when its lease ends.
   void give_back(Receipt receipt);
-  // The lease is gone, and so are all receipts.
+  // To be called when the lease is gone; its receipts are gone with it.
   void forget(LeaseId lease);
 
  private:

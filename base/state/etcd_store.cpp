@@ -333,11 +333,11 @@ Result<std::unique_ptr<Watch>> GatewayStore::watch(
 
 Result<bool> GatewayStore::heartbeat(LeaseId lease) {
   const std::string action = fmt::format("beat for lease {:x}", lease);
-  Call call{etcd::kLeaseBeatPath, encode(etcd::LeaseBeatRequest{lease})};
+  Call call{etcd::kLeaseKeepAlivePath, encode(etcd::LeaseKeepAliveRequest{lease})};
   TRY(const Reply reply, client_->call(call));
   if (reply.refused && reply.refusal.code == kNotFound) return false;
   if (reply.refused) return fail(etcd::refusal_error(action, reply.refusal));
-  const auto answer = etcd::parse_lease_heartbeat(reply.body);
+  const auto answer = etcd::parse_lease_keep_alive(reply.body);
   if (!answer) return fail(garbled(action, answer.error()));
   if (const auto* refusal = std::get_if<etcd::Refusal>(&*answer))
     return fail(etcd::refusal_error(action, *refusal));

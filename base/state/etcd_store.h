@@ -1,11 +1,12 @@
 // The store in etcd (v3, by its JSON gateway): for networks over several hosts.
 //
-// Our key "network/a" is "/fairlead/v1/<cluster>/network/a" there. Behind all of them, at the same
-// prefix and a byte that no key of ours has, are the receipts (etcd_receipts.h); a role with read
-// and write access to the prefix is enough.
+// The key "network/a" is "/fairlead/v1/<cluster>/network/a" in etcd. The receipts (etcd_receipts.h)
+// are sorted after all keys: they have the same prefix, followed by a byte that no key contains. A
+// role with read and write access to the prefix is enough.
 //
 // etcd 3.4 and newer. The members should run with --auto-compaction-retention (it decides how long
-// watches may be away) and --experimental-watch-progress-notify-interval=5s.
+// a watch may be disconnected without losing changes) and
+// --experimental-watch-progress-notify-interval=5s.
 #pragma once
 
 #include <memory>
@@ -19,32 +20,33 @@
 
 namespace fairlead::state {
 
-// etcd takes 128 operations in a transaction; one is the receipt.
+// etcd accepts 128 operations in a transaction; one of them is the receipt.
 inline constexpr std::size_t kMostEtcdChanges = 127;
-// Of the keys and values of a transaction together, below etcd's limit of a request.
+// The most bytes of all keys and values of a transaction together, chosen below etcd's limit for a
+// request.
 inline constexpr std::size_t kMostEtcdBytes = 1'400'000;
 
 struct MemberStatus {
   std::string endpoint;
-  std::string error;  // not empty: it did not answer, and the rest is not known
+  std::string error;  // not empty: it did not answer, and the fields below are not known
   std::string version;
   bool is_leader = false;
   bool has_leader = false;
   std::int64_t revision = 0;
 };
 
-// Reads are linearizable; a list is read in pages of one revision. A commit happens once or not at
-// all, whatever becomes of members and connections. All is durable (Txn::durability is ignored).
-// kInvalid: a transaction above the limits here.
+// Reads are linearizable; all pages of a list are read at one revision. A commit is applied once or
+// not at all, whatever happens to members and connections. Every commit is durable (Txn::durability
+// is ignored). kInvalid for a transaction above the limits given above.
 class EtcdStore : public Store, public Leases {
  public:
-  // Whether each member answers and has a leader, in the order of the configuration. Waits for a
-  // call timeout on each that is silent.
+  // Asks each member, in the order of the configuration, whether it answers and has a leader. Waits
+  // one call timeout for each member that does not answer.
   virtual std::vector<MemberStatus> members() = 0;
 };
 
-// kInvalid for a malformed configuration. Asks nobody: a daemon starts while etcd cannot be
-// reached.
+// kInvalid for a malformed configuration. Sends nothing, so that a daemon can start while etcd
+// cannot be reached.
 Result<std::unique_ptr<EtcdStore>> open_etcd_store(const EtcdConfig& config);
 
 }  // namespace fairlead::state

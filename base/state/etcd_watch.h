@@ -1,4 +1,5 @@
-// A watch of etcd: one stream at a time, followed from member to member.
+// A watch of etcd. It reads one stream at a time, and goes on at another member when the stream
+// breaks.
 #pragma once
 
 #include <functional>
@@ -12,14 +13,15 @@
 
 namespace fairlead::state::etcd {
 
-// Reports every commit after `after` once, whatever happens to members. Ends with kLost when they
-// have forgotten some of it, when a commit is longer than what can be held, or when the cluster is
-// another one (restored from a copy). Must not be destroyed from within its own callback.
+// Reports every commit after `after` once, whatever happens to members. Ends with kLost when etcd
+// has compacted commits that were not reported yet, when a commit is too long to be held, or when
+// the cluster was replaced by another one (restored from a copy). Must not be destroyed from within
+// its own callback.
 class EtcdWatch : public Watch {
  public:
   struct Options {
-    std::string root;  // is taken from the front of each key
-    std::string key;   // with the root
+    std::string root;  // is removed from the front of each reported key
+    std::string key;   // begins with the root
     std::string range_end;
     std::int64_t after = 0;
   };
@@ -46,9 +48,9 @@ class EtcdWatch : public Watch {
   std::int64_t last_heartbeat_ = 0;  // revision of the heartbeat before this one
   bool has_heartbeats_ = false;
   bool is_open_ = false;     // the present stream was accepted
-  bool is_failing_ = false;  // and the log says so already
+  bool is_failing_ = false;  // the failure has been logged
   std::string failure_;      // why the last stream ended
-  std::jthread thread_;      // last: it stops before the rest goes away
+  std::jthread thread_;      // the last member: it stops before the others are destroyed
 };
 
 }  // namespace fairlead::state::etcd

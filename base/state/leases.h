@@ -1,4 +1,5 @@
-// Leases: records that go when nobody has heartbeat for them. A host that dies is noticed that way.
+// Leases: records that the store deletes when their owner stops sending heartbeats. That is how the
+// death of a host is noticed.
 #pragma once
 
 #include <chrono>
@@ -11,25 +12,25 @@ namespace fairlead::state {
 using LeaseId = std::int64_t;  // never 0
 
 // A store deletes the records that were put with a lease (Put::lease) in one commit when the lease
-// ends. A record put again belongs to the lease of the last put only. Thread-safe.
+// ends. A record that is put again belongs to the lease of the last put only. Thread-safe.
 //
-// A lease lasts *at least* its time: with etcd it begins anew with each new leader, and does not
-// end while there is none.
+// A lease lasts *at least* its time: in etcd the time begins anew with each new leader, and a lease
+// does not end while there is no leader.
 class Leases {
  public:
   virtual ~Leases() = default;
 
   // kUnavailable when the store does not answer; kInvalid unless 1 <= time_to_live <= 9,000,000.
-  // etcd makes very short ones longer (some seconds).
+  // etcd lengthens very short leases to some seconds.
   virtual Result<LeaseId> grant(std::chrono::seconds time_to_live) = 0;
 
-  // Lets the lease last for its whole time from now. False: it is gone, and so are its records.
+  // Starts the lease's time anew. Returns false when the lease is gone, and its records with it.
   virtual Result<bool> heartbeat(LeaseId lease) = 0;
 
-  // Ends the lease now. One that is gone already is no error.
+  // Ends the lease now. Succeeds when it is gone already.
   virtual Status revoke(LeaseId lease) = 0;
 };
 
-inline constexpr std::chrono::seconds kLongestLease{9'000'000};  // of etcd
+inline constexpr std::chrono::seconds kLongestLease{9'000'000};  // etcd's limit
 
 }  // namespace fairlead::state

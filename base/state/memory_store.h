@@ -1,4 +1,4 @@
-// A store that lives and dies with the process, for tests.
+// A store in the memory of the process, for tests.
 #pragma once
 
 #include <chrono>
@@ -11,10 +11,11 @@
 
 namespace fairlead::state {
 
-// With leases. They end when somebody uses the store after their time, as the clock has it.
+// It has leases. A lease whose time has passed by the injected clock ends at the next use of the
+// store.
 class MemoryStore : public Store, public Leases {
  public:
-  // Ends a lease before its time, as if its holder had been silent.
+  // Ends a lease before its time, as if its holder had sent no heartbeats.
   virtual void expire(LeaseId lease) = 0;
 };
 

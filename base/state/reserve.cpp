@@ -14,31 +14,31 @@ namespace {
 bool has_room(int fd) {
   struct statvfs disk {};
   if (::fstatvfs(fd, &disk) != 0) return false;
-  return disk.f_bfree * disk.f_frsize >= 2UL * Reserve::kPiece;
+  return disk.f_bfree * disk.f_frsize >= 2UL * Reserve::kSlice;
 }
 
 }  // namespace
 
-// The last piece goes with the file, which needs less than cutting it does.
+// The last slice is freed by deleting the file, which needs less room than truncating it.
 bool Reserve::give() const {
   const UniqueFd file(::open(path_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
   struct stat info {};
   if (!file || ::fstat(file.get(), &info) != 0) return false;
-  const long rest = (info.st_size - 1) / kPiece * kPiece;
-  if (info.st_size > kPiece && ::ftruncate(file.get(), rest) == 0) return true;
+  const long rest = (info.st_size - 1) / kSlice * kSlice;
+  if (info.st_size > kSlice && ::ftruncate(file.get(), rest) == 0) return true;
   return ::unlink(path_.c_str()) == 0;
 }
 
-// Allocated from the beginning each time, which costs nothing where it is already: nobody's cut in
-// between leaves a hole.
+// It is allocated from the beginning each time, which costs nothing where there are blocks already:
+// so a truncation by another process in between leaves no hole.
 void Reserve::fill() const {
   struct stat info {};
   if (::lstat(path_.c_str(), &info) == 0 && info.st_size >= kBytes) [[likely]]
     return;
   const UniqueFd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file || ::fstat(file.get(), &info) != 0) return;
-  for (long size = info.st_size / kPiece * kPiece; size < kBytes && has_room(file.get());) {
-    size += kPiece;
+  for (long size = info.st_size / kSlice * kSlice; size < kBytes && has_room(file.get());) {
+    size += kSlice;
     if (::posix_fallocate(file.get(), 0, size) != 0) return;
   }
 }

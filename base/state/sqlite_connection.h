@@ -1,6 +1,6 @@
-// SQLite behind owners and Results: a connection, its prepared statements and their runs. Nothing
-// here knows what is stored. Not thread-safe: one thread at a time may use a connection and
-// everything made from it.
+// SQLite behind owning types and Results: a connection, its prepared statements and their runs.
+// This file does not know what is stored. Not thread-safe: one thread at a time may use a
+// connection and everything made from it.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,8 @@ struct FinalizeStatement {
 
 class Connection;
 
-// A statement that is prepared at its first use and kept. Must go before its connection does.
+// A statement that is prepared at its first use and then kept. It must be destroyed before its
+// connection.
 class Statement {
  public:
   explicit Statement(const char* sql) : sql_(sql) {}
@@ -48,7 +49,7 @@ class Run {
 
   Run& bind(int index, std::string_view text);
   Run& bind(int index, std::int64_t number);
-  // True: a row is there.
+  // Returns true when there is a row.
   Result<bool> step();
   std::string text(int column) const;
   std::int64_t number(int column) const;  // NULL is 0
@@ -64,8 +65,8 @@ class Connection {
   // What happens to the write-ahead log when the last connection of all processes closes.
   enum class OnClose { kKeepLog, kMergeLog };
 
-  // Opens an existing file. Locks of other processes are waited for, up to `kMostWait`, then
-  // kUnavailable.
+  // Opens an existing file. While another process holds a lock, calls wait up to `kMostWait` and
+  // then return kUnavailable.
   static Result<std::unique_ptr<Connection>> open(const std::string& path, OnClose on_close);
 
   Status exec(const char* sql);
@@ -76,14 +77,15 @@ class Connection {
   Result<std::int64_t> number(const char* sql);
   Result<std::string> text(const char* sql);
 
-  // Merges the write-ahead log into the database and lets the next commit write over it from its
-  // beginning: makes room on a full disk. What readers or a lack of space prevent stays in the log.
+  // Merges the write-ahead log into the database, so that the next commit overwrites the log from
+  // its beginning; this makes room on a full disk. Pages that cannot be merged, because of readers
+  // or a lack of space, stay in the log.
   void merge_log();
 
   bool in_transaction() const;
   int changes() const;  // rows that the last statement changed
-  // What went wrong in the last call, in the words of Fairlead: kExhausted for a full disk,
-  // kUnavailable for a lock that others hold, kIo otherwise. Names the file and what can be done.
+  // The error of the last call: kExhausted for a full disk, kUnavailable for a lock that others
+  // hold, kIo otherwise. The text names the file and what can be done.
   Error last_error() const;
   const std::string& path() const { return path_; }
 

@@ -7,10 +7,10 @@
 //   change  the last commits, for watches and as the counter of revisions:
 //           id = revision * 65536 + position in the commit; a value of NULL is a deletion
 //
-// The revision is that of the newest change, so that a commit touches no page only to count. Every
-// revision has at least one change, and the oldest ones are deleted a few hundred at a time.
-// (Keeping old values in `record` and only keys in `change`, as etcd does, was rejected: each read
-// would have to look in two places.)
+// The store's revision is the revision of the newest change, so that a commit writes no page for a
+// counter alone. Every revision has at least one change, and the oldest ones are deleted a few
+// hundred at a time. (Keeping old values in `record` and only keys in `change`, as etcd does, was
+// rejected: each read would have to look in two places.)
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,13 @@ inline constexpr std::int64_t kFormatVersion = 1;
 inline constexpr std::int64_t kApplicationId = 0x46524c44;  // "FRLD"
 inline constexpr std::int64_t kChangesPerRevision = 65'536;
 
-// Makes an empty database at `path` (mode 0600) and its folder (0700, parents 0755) unless it is
-// there. Whoever finds the database finds a whole one: it is built beside and renamed. Several
-// processes may try at once.
+// Makes an empty database at `path` (mode 0600) and its folder (0700, parents 0755) unless it
+// exists. The database is built under another name and then renamed, so that nobody finds half of
+// one. Several processes may call this at once.
 Status create_database(const std::string& path);
 
-// Brings an older format up to date. kIo when the file is not a database of Fairlead's,
-// kUnsupported when it was written by a newer Fairlead.
+// Brings an older format up to date. kIo when the file is not a Fairlead database, kUnsupported
+// when it was written by a newer Fairlead.
 Status check_format(Connection& connection);
 
 }  // namespace fairlead::state

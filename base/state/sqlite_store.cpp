@@ -274,8 +274,8 @@ class SqliteStore : public Store {
     return reading(*reader_.session);
   }
 
-  // What the log held already is merged before each piece of the reserve is given up: mostly the
-  // room of the log itself is enough. A piece may go to somebody else who waits for room.
+  // The log is merged before each slice of the reserve is freed, because the room in the log itself
+  // is mostly enough. The loop goes on because another process may take a freed slice.
   Result<CommitResult> commit_on_full_disk(const Txn& txn, Result<CommitResult> done) {
     Session& session = *writer_.session;
     TRY(const bool frees, txn.deletes.empty() ? session.adds_nothing(txn) : Result<bool>(true));

@@ -1,5 +1,5 @@
-// The store in one SQLite database: the default. Daemon, exec'd plugins and command line have it
-// open at the same time.
+// The store in one SQLite database: the default. The daemon, exec'd plugins and the command line
+// have it open at the same time.
 #pragma once
 
 #include <chrono>
@@ -13,23 +13,24 @@
 namespace fairlead::state {
 
 struct SqliteOptions {
-  std::int64_t remembered = kRememberedCommits;  // for watches
+  std::int64_t remembered = kRememberedCommits;  // commits that are kept for watches
   std::chrono::milliseconds watch_period{
-      50};  // between a watch's looks for commits of other processes
-  // 0: the reserve of space (reserve.h) is looked at when something is committed. A daemon looks
-  // every so often as well, because what makes room is not always a commit.
+      50};  // how often a watch polls for commits of other processes
+  // How often the reserve of disk space (reserve.h) is refilled. 0: only when something is
+  // committed. A daemon also refills it in between, because room is not only made by commits.
   std::chrono::milliseconds reserve_period{0};
 };
 
-// Opens the database, or makes it (mode 0600, its folder 0700). kIo: not a database of Fairlead's,
-// damaged, read-only or unreadable; kUnsupported: written by a newer Fairlead; kExhausted: no
-// space; kUnavailable: others hold its lock for longer than 5 s. A store must not be used across
-// fork(2).
+// Opens the database, or makes it (mode 0600, its folder 0700). kIo when it is not a Fairlead
+// database, damaged, read-only or unreadable; kUnsupported when it was written by a newer Fairlead;
+// kExhausted when there is no space; kUnavailable when others hold its lock for longer than 5 s. A
+// store must not be used across fork(2).
 //
-// On a full disk a transaction that deletes something, or writes only records that are there, draws
-// on the reserve; one that adds to them is kExhausted.
+// On a full disk a transaction that deletes something, or only overwrites existing records, uses
+// the reserve; one that adds records fails with kExhausted.
 //
-// Commits of one process follow each other; reads go beside a commit on a connection of their own.
+// The commits of one process run one after the other; reads run beside them, on a connection of
+// their own.
 Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
                                                  SqliteOptions options = {});
 

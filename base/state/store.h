@@ -1,6 +1,6 @@
-// The store: key -> JSON text with a revision. The shape is etcd's, so that memory (tests), SQLite
-// (default) and etcd (several hosts) are the same to the core; one conformance suite runs over all
-// of them.
+// The store: key -> JSON text with a revision. The interface follows etcd's, so that the core works
+// in the same way over memory (tests), SQLite (default) and etcd (several hosts); one conformance
+// suite tests all of them.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,12 @@ namespace fairlead::state {
 struct Record {
   std::string key;
   std::string value;
-  std::int64_t revision = 0;  // of the commit that wrote it; grows with every commit of the store
+  std::int64_t revision = 0;  // of the commit that wrote it; grows with every commit
 
   bool operator==(const Record&) const = default;
 };
 
-// "The key is at this revision"; kAbsent = "the key does not exist".
+// The condition "the key has this revision"; kAbsent means "the key does not exist".
 inline constexpr std::int64_t kAbsent = 0;
 struct Precondition {
   std::string key;
@@ -35,16 +35,17 @@ struct Precondition {
 struct Put {
   std::string key;
   std::string value;
-  std::int64_t lease = 0;  // the record goes with this lease (leases.h); 0: it stays
+  std::int64_t lease = 0;  // the record is deleted when this lease ends (leases.h); 0: no lease
 };
 
-// kDurable survives a power cut (networks, volumes, pools); kBoot may be lost with the last moments
-// before one (endpoints and leases of this boot, which are void after it), but never by the death
-// of a process.
+// A kDurable commit survives a power cut (networks, volumes, pools). A kBoot commit of the last
+// moments before a power cut may be lost (endpoints and address leases of this boot, which are void
+// after it anyway), but never by the death of a process.
 enum class Durability { kBoot, kDurable };
 
-// All or nothing. A key stands at most once in puts and deletes together. Deleting an absent key is
-// no error. etcd takes at most 127 preconditions, and 127 puts and deletes (etcd_store.h).
+// Is applied completely or not at all. A key occurs at most once in puts and deletes together.
+// Deleting an absent key is no error. etcd accepts at most 127 preconditions, and 127 puts and
+// deletes (etcd_store.h).
 struct Txn {
   std::vector<Precondition> preconditions;
   std::vector<Put> puts;
@@ -54,13 +55,13 @@ struct Txn {
 
 struct CommitResult {
   std::int64_t revision =
-      0;  // of this commit; a transaction without puts and deletes has the store's present one
+      0;  // of this commit; for a transaction without puts and deletes, the store's present one
 };
 
 // kLost comes alone, has an empty record and is the last event of its watch: the store has
 // forgotten changes that the watch had not seen (its callback took too long, or etcd was compacted
 // while it could not be reached). Drop the watch, list again, watch from there. (A second callback
-// was rejected: it could come between the events, and everyone who passes watches on would carry
+// was rejected: it could come between the events, and all code that passes a watch on would need
 // two.)
 struct Event {
   enum class Kind { kPut, kDelete, kLost };
@@ -70,44 +71,46 @@ struct Event {
   bool operator==(const Event&) const = default;
 };
 
-// Stops the watch when destroyed; after that the callback is not running and will not run.
+// Its destructor stops the watch; once it has returned, the callback is not running and will not
+// run again.
 class Watch {
  public:
   virtual ~Watch() = default;
 };
 
 // Thread-safe. Several processes may hold the same store open (SQLite, etcd) and see each other's
-// commits at once. Where the store is another host's (etcd), every call may fail with kUnavailable
-// when nobody answers within its deadline.
+// commits at once. When the store is on other hosts (etcd), every call may fail with kUnavailable
+// because nobody answers within its deadline.
 class Store {
  public:
   virtual ~Store() = default;
 
-  // The record, or nothing when there is none. kIo when the store cannot be read.
+  // std::nullopt when there is no such record. kIo when the store cannot be read.
   virtual Result<std::optional<Record>> get(std::string_view key) = 0;
 
-  // The records whose key begins with `prefix`, ordered by key, those after `start_after`
-  // (exclusive, may be empty), at most `limit` (0 = all). One consistent snapshot.
+  // The records whose key begins with `prefix` and lies after `start_after` (which may be empty),
+  // ordered by key, at most `limit` of them (0 = all). They are one consistent snapshot.
   virtual Result<std::vector<Record>> list(std::string_view prefix,
                                            std::string_view start_after = {},
                                            std::size_t limit = 0) = 0;
 
   // Applies the transaction. kConflict when a precondition does not hold (nothing was changed, the
   // text names the key), kInvalid for a malformed transaction, kNotFound for a lease that is gone,
-  // kUnsupported for a lease in a store without them (SQLite), kExhausted when the disk is full,
-  // kUnavailable when etcd did not answer (the text says when it is not known whether the change
-  // was made), kIo otherwise.
+  // kUnsupported for a lease in a store that has no leases (SQLite), kExhausted when the disk is
+  // full, kUnavailable when etcd did not answer (the text says when it is not known whether the
+  // change was made), kIo otherwise.
   virtual Result<CommitResult> commit(const Txn& txn) = 0;
 
   // Calls `on_events` from a thread of the store with every change under `prefix` after revision
-  // `after`, in the order of revisions, commits whole. `after` older than what the store remembers
-  // is kConflict: list again, watch from there. The same, while the watch runs, is Event::kLost.
+  // `after`, in the order of revisions; the changes of one commit come in one call. kConflict when
+  // the store no longer remembers the changes after `after`: list again and watch from there. When
+  // that happens while the watch runs, it gets Event::kLost.
   virtual Result<std::unique_ptr<Watch>> watch(
       std::string_view prefix, std::int64_t after,
       std::function<void(const std::vector<Event>&)> on_events) = 0;
 
-  // The revision of the last commit; 0 in a new store, except in etcd, which counts the commits of
-  // all who share it.
+  // The revision of the last commit; 0 in a new store, but not in etcd, which also counts the
+  // commits of everybody else who uses it.
   virtual Result<std::int64_t> revision() = 0;
 };
 

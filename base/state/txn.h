@@ -1,4 +1,4 @@
-// The rules of keys and transactions that every store keeps in the same way.
+// The rules for keys and transactions, which are the same in every store.
 #pragma once
 
 #include <chrono>
@@ -31,10 +31,11 @@ Status validate_time_to_live(std::chrono::seconds time_to_live);
 // The error of a put whose lease is gone.
 Error lease_is_gone(LeaseId lease);
 
-// The conflict of a precondition that does not hold: `found` is the key's revision, or kAbsent.
+// The error of a precondition that does not hold: `found` is the key's revision, or kAbsent.
 Error conflict(const Precondition& wanted, std::int64_t found);
 
-// The first text behind all that begin with `prefix`; empty when there is none (list to the end).
+// The smallest text that is greater than every text that begins with `prefix`; empty when there is
+// none (then a list goes to the end).
 std::string prefix_end(std::string_view prefix);
 
 }  // namespace fairlead::state

@@ -80,7 +80,7 @@ TEST(Requests, Watch) {
 TEST(Requests, Leases) {
   EXPECT_EQ(encode(LeaseGrantRequest{15, 77}), R"({"ID":"77","TTL":"15"})");
   EXPECT_EQ(encode(LeaseRevokeRequest{77}), R"({"ID":"77"})");
-  EXPECT_EQ(encode(LeaseBeatRequest{77}), R"({"ID":"77"})");
+  EXPECT_EQ(encode(LeaseKeepAliveRequest{77}), R"({"ID":"77"})");
 }
 
 TEST(Requests, AuthenticateAndStatus) {
@@ -130,7 +130,7 @@ TEST(Requests, HaveNoNameThatEtcdDoesNotKnow) {
         encode(
             TxnRequest{{{"k", 1}}, {PutRequest{"k", "v", 1}, DeleteRequest{"d"}, range}, {range}}),
         encode(WatchRequest{"k", "l", 1}), encode(LeaseGrantRequest{1, 1}),
-        encode(LeaseRevokeRequest{1}), encode(LeaseBeatRequest{1}),
+        encode(LeaseRevokeRequest{1}), encode(LeaseKeepAliveRequest{1}),
         encode(AuthenticateRequest{"n", "p"}), encode_status_request()})
     collect_names(json::parse(text).value(), names);
   EXPECT_THAT(names, IsSubsetOf(known));
@@ -215,7 +215,7 @@ TEST(WatchLines, Events) {
                                          WatchEvent{WatchEvent::Type::kDelete, {"a", "", 9}}));
 }
 
-TEST(WatchLines, Beat) {
+TEST(WatchLines, ProgressHeartbeat) {
   const auto answer = watch_answer(R"({"result":{"header":{"revision":"9","raft_term":"2"}}})");
   EXPECT_FALSE(answer.created || answer.canceled);
   EXPECT_EQ(answer.revision, 9);
@@ -249,15 +249,15 @@ TEST(Leases, GrantedAndBeatenFor) {
   EXPECT_EQ(granted->id, 77);
   EXPECT_EQ(granted->ttl, 60);
   const auto heartbeat =
-      parse_lease_heartbeat(R"({"result":{"header":{"revision":"1"},"ID":"77","TTL":"60"}})"
-                            "\n");
+      parse_lease_keep_alive(R"({"result":{"header":{"revision":"1"},"ID":"77","TTL":"60"}})"
+                             "\n");
   ASSERT_TRUE(heartbeat);
   EXPECT_EQ(std::get<LeaseAnswer>(*heartbeat).ttl, 60);
 }
 
 TEST(Leases, OneThatIsGoneHasNoTime) {
   const auto heartbeat =
-      parse_lease_heartbeat(R"({"result":{"header":{"revision":"1"},"ID":"78"}})");
+      parse_lease_keep_alive(R"({"result":{"header":{"revision":"1"},"ID":"78"}})");
   ASSERT_TRUE(heartbeat);
   EXPECT_EQ(std::get<LeaseAnswer>(*heartbeat).ttl, 0);
 }
