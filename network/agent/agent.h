@@ -1,11 +1,13 @@
-// This host's part in networks over several hosts, on threads of its own: it stays a member of the
-// cluster, tells the others about its endpoints, and programs theirs into the tunnels.
+// The agent does this host's part in networks over several hosts, on threads of its own: it keeps
+// the host a member of the cluster, tells the other hosts about its endpoints, and programs theirs
+// into the tunnels.
 //
 //   local store ── watch ──> what is dirty ──> Endpoints, Networks ──> shared store
 //   shared store ── Peers ──> Tunnels
 //
-// What the service commits in the local store is the only thing the agent goes by, whichever
-// process committed it. So nothing waits for the cluster, and what could not be told is told later.
+// The agent's only input is what the service commits in the local store, whichever process
+// committed it. So no call waits for the cluster, and what could not be published is published
+// later.
 #pragma once
 
 #include <functional>
@@ -23,7 +25,7 @@
 
 namespace fairlead::network {
 
-// This host's encrypting device, which is there already.
+// This host's WireGuard link. It must exist already.
 struct WireguardPart {
   kernel::WireguardLinks& links;
   kernel::WireguardLinkSpec spec;
@@ -34,27 +36,29 @@ struct AgentParts {
   state::Store& shared;
   state::Leases& leases;
   kernel::Tunnels& tunnels;
-  std::string cluster;                     // its name, for people
+  std::string cluster;                     // the cluster's name, for people
   cluster::HostInfo host;                  // this one
-  std::optional<WireguardPart> wireguard;  // nothing: this kernel cannot encrypt
-  std::string snapshots;                   // an existing folder, for what is known of the peers
+  std::optional<WireguardPart> wireguard;  // std::nullopt: this kernel cannot encrypt
+  std::string snapshots;                   // an existing folder, for snapshots of the peer table
   std::string boot_id;                     // base/host.h
   std::function<std::vector<cluster::StoreMember>()> members;  // of the shared store
 };
 
 class Agent : public cluster::ClusterClient, public cluster::Control {
  public:
-  // Begins to work, and waits for the first attempt to join, some seconds at most: what asks for
-  // addresses right after finds a member of the cluster. `service` and `guard` work on the same
-  // local store, and must outlive stop().
+  // Starts the threads, and waits some seconds at most for the first attempt to join, so that calls
+  // for addresses right after it find the host a member of the cluster. `service` and `guard` work
+  // on the same local store, and must stay alive until stop() returns.
   virtual void start(NetworkService& service, cluster::UnderlayGuard& guard) = 0;
-  // Leaves the cluster in order, as far as the shared store can be reached. Its endpoints stay.
+  // Leaves the cluster properly if the shared store can be reached. The host's endpoints stay.
   virtual void stop() = 0;
-  // From any thread: the network's tunnel was made anew, and holds no entries.
+  // To be called when the network's tunnel was made anew, and so holds no entries. May be called
+  // from any thread.
   virtual void on_tunnel_made(const std::string& network_id) = 0;
 };
 
-// Everything in `parts` must outlive it. Asks nobody before it is started.
+// Everything that `parts` refers to must outlive the agent. The agent sends nothing before it is
+// started.
 std::unique_ptr<Agent> make_agent(AgentParts parts);
 
 }  // namespace fairlead::network

@@ -27,21 +27,24 @@ struct PublisherParts {
   cluster::Addresses& addresses;
   cluster::Endpoints& endpoints;
   std::string host_id, boot_id;
-  // A network over several hosts came to this host, or went. From the publisher's thread.
+  // Called when this host got a network over several hosts, and when it lost one. They run on the
+  // publisher's thread.
   std::function<void(const Network&)> on_network;
   std::function<void(const std::string& network_id)> on_network_gone;
 };
 
-// Starts at once to look at the local store, and to talk to the cluster when told that this host
-// has joined. What fails because nobody answers is done again each second.
+// Reads the local store from its construction on, and publishes to the cluster once it is told that
+// this host has joined. What fails because the shared store does not answer is tried again each
+// second.
 class Publisher {
  public:
   explicit Publisher(PublisherParts parts);
   ~Publisher();
 
-  // The host has joined, or has come back: everything is compared.
+  // To be called when the host has joined, or is a member again: everything is compared with the
+  // shared store.
   void joined();
-  void left();  // until it has joined again, nothing is told
+  void left();  // nothing is published until joined() is called again
 
   std::size_t waiting();
   std::vector<std::string> problems();
@@ -65,10 +68,11 @@ class Publisher {
 
   PublisherParts parts_;
 
-  // The publisher's thread's own.
+  // These belong to the publisher's thread.
   std::map<std::string, NetworkName> networks_;  // by id
-  std::set<std::string> gone_;                   // of these, from the cluster
-  bool looked_ = false;                          // at all of them, once
+  // Ids in `networks_` that the cluster no longer has.
+  std::set<std::string> gone_;
+  bool looked_ = false;  // all networks have been read once
   std::chrono::steady_clock::time_point compared_{};
 
   std::mutex guard_;
@@ -76,18 +80,18 @@ class Publisher {
   bool joined_ = false;
   bool networks_dirty_ = true, kept_ = false, all_dirty_ = false, lost_ = true;
   std::set<EndpointKey> dirty_;
-  std::map<std::string, std::string> problems_;  // by what they are about
+  std::map<std::string, std::string> problems_;  // by the network or endpoint that they concern
 
   std::vector<std::unique_ptr<state::Watch>> watches_;
-  std::jthread thread_;  // last: it stops before the rest goes away
+  std::jthread thread_;  // the last member: it stops before the others are destroyed
 };
 
-// The id under which the cluster knows an endpoint of a host: two hosts may have containers of one
-// name, and then their endpoints have one id.
+// The id under which the cluster knows an endpoint. It contains the host, because two hosts may
+// have containers of the same name, whose endpoints have the same id.
 std::string shared_id(const std::string& host_id, const std::string& endpoint_id);
 
-// An endpoint as the other hosts see it; nothing when they have no business with it: it is not
-// joined, or of another boot.
+// The endpoint as the other hosts see it; std::nullopt when it is not published, because it is not
+// joined or is a record of another boot.
 std::optional<cluster::SharedEndpoint> shared_endpoint(const Endpoint& endpoint,
                                                        const std::string& host_id,
                                                        const std::string& boot_id);

@@ -1,7 +1,7 @@
-// The control plane of networks over several hosts: who takes part, which networks there are, which
-// host gives out which addresses, and behind which host each address is. Values and abstract
-// classes; network/cluster implements them over one store that all hosts share and the local store
-// of this host.
+// The control plane of networks over several hosts: which hosts are members, which networks there
+// are, which host gives out which addresses, and on which host each address is. These are values
+// and abstract classes; network/cluster implements them over one store that all hosts share and the
+// local store of this host.
 //
 // What a caller does, in order:
 //
@@ -12,8 +12,8 @@
 //   Addresses::offer            then commit a lease in the local store; publish it with Endpoints
 //   Peers::attach               from then on the callback is told the entries of the other hosts
 //
-// Two words used throughout: the *shared* store is the one of all hosts, the *local* store that of
-// this host.
+// Throughout, the *shared* store is the one store of all hosts, and the *local* store belongs to
+// this host alone.
 #pragma once
 
 #include <chrono>
@@ -35,23 +35,24 @@ namespace fairlead::network::cluster {
 inline constexpr std::chrono::seconds kHeartbeatPeriod{5};
 inline constexpr std::chrono::seconds kLiveSeconds{15};  // without a heartbeat, a host is suspect
 
-// How a host takes packets that nobody else can read: by WireGuard.
+// Where a host receives encrypted packets, by WireGuard.
 struct WireguardInfo {
   std::string key;         // its public key, as `wg` writes it
   std::uint16_t port = 0;  // UDP, on `vtep`
-  IpAddress address;       // inside
+  IpAddress address;       // of the host inside the WireGuard tunnel
 
   bool operator==(const WireguardInfo&) const = default;
 };
 
 // What a host says about itself.
 struct HostInfo {
-  std::string id;    // 32 hex digits, random, kept in the state folder: never an address
-  std::string name;  // for people
-  IpAddress vtep;    // where the other hosts send its packets to
+  // 32 hex digits, random, kept in the state folder: never derived from an address.
+  std::string id;
+  std::string name;              // for people
+  IpAddress vtep;                // the address to which the other hosts send its packets
   unsigned underlay_mtu = 1500;  // bytes, of the interface that has the vtep
   std::vector<std::string> capabilities;
-  std::optional<WireguardInfo> wireguard;  // nothing: its kernel cannot
+  std::optional<WireguardInfo> wireguard;  // std::nullopt: its kernel has no WireGuard
   std::string version;                     // of Fairlead
 
   bool operator==(const HostInfo&) const = default;
@@ -59,8 +60,8 @@ struct HostInfo {
 
 enum class HostState {
   kAlive,
-  kSuspect,  // not heard of; its entries, blocks and endpoints stay
-  kGone,     // it left, or it was removed
+  kSuspect,  // no heartbeat for a while; its entries, blocks and endpoints stay
+  kGone,     // it left the cluster, or was removed
 };
 std::string_view to_string(HostState state);
 
@@ -68,60 +69,66 @@ struct Host {
   HostInfo info;
   std::uint64_t epoch = 0;
   HostState state = HostState::kAlive;
-  // Unix seconds: since when it is in this state, as far as this process saw it. An alive host, and
-  // one that was suspect before this process looked first: since then.
+  // Unix seconds at which this process saw the host enter this state. For a host that was already
+  // in it when this process looked first: the time of that first look.
   long long since = 0;
 
   bool operator==(const Host&) const = default;
 };
 
 enum class MembershipState {
-  kMember,    // as before
-  kReturned,  // member again: the lease had run out, or others wrote this host's record meanwhile
-  kRemoved,   // `host rm`: every endpoint of a shared network here is void, and the blocks are gone
+  kMember,    // it is a member as before
+  kReturned,  // it is a member again: its lease had ended, or others had written this host's record
+  // By `host rm`: its endpoints on shared networks are void, its blocks are no longer its own.
+  kRemoved,
 };
 
-// Where a removal stands. It is done in several transactions, and again from the start by calling
-// again.
+// How far the removal of a host has come. It takes several transactions; calling again repeats it
+// from the start.
 struct HostRemoval {
   bool complete = false;
-  // Not complete: the host must have had the time to see that it was removed before others may have
-  // its addresses. Call again after this many seconds.
+  // When it is not complete, the number of seconds after which to call again: others may only get
+  // the host's addresses after the host has had the time to see that it was removed.
   long long retry_after = 0;
-  std::size_t endpoints = 0, addresses = 0;  // deleted by this call; addresses: blocks and singles
+  // Deleted by this call; addresses counts blocks and single addresses.
+  std::size_t endpoints = 0, addresses = 0;
 };
 
-// Thread-safe. Errors of the shared store come through as they are: kUnavailable and kIo mean "not
-// reached", and nothing was torn down because of that.
+// Thread-safe. Errors of the shared store are passed on unchanged: kUnavailable and kIo mean that
+// it was not reached; nothing is torn down because of that.
 class Membership {
  public:
   virtual ~Membership() = default;
 
-  // Registers this host. Idempotent. kConflict when another machine lives under the same host id (a
-  // cloned disk), or this one's own last life has not run out yet (a reboot within kLiveSeconds:
-  // try again), and when the local state belongs to another cluster. Answers kRemoved, and has not
-  // joined, when this host was removed while it was away.
+  // Registers this host. Idempotent. kConflict when another machine uses the same host id (a cloned
+  // disk), when the lease of this host's previous boot has not ended yet (after a reboot within
+  // kLiveSeconds: try again), and when the local state belongs to another cluster. Returns
+  // kRemoved, without joining, when this host was removed while it was away.
   virtual Result<MembershipState> join() = 0;
-  // After kRemoved, when no endpoint is left here: drops what this host owned and joins anew.
+  // To be called after kRemoved, when no endpoint is left on this host: drops what the host owned
+  // and joins anew.
   virtual Status join_again() = 0;
-  // Every kHeartbeatPeriod. kConflict as join.
+  // Sends a heartbeat; to be called every kHeartbeatPeriod. kConflict as for join.
   virtual Result<MembershipState> keep_alive() = 0;
-  // An orderly end: the host is gone for the others, and keeps its blocks. Not joined: succeeds.
+  // Leaves the cluster: the other hosts see the host as gone, and it keeps its blocks. Succeeds
+  // when it has not joined.
   virtual Status leave() = 0;
 
-  // Every host that ever joined and was not forgotten, ordered by name.
+  // Every host that ever joined, ordered by name.
   virtual Result<std::vector<Host>> hosts() = 0;
-  // `host rm`: for a machine that does not come back. `host` is a name, an id or a unique prefix of
-  // at least 3 digits; kNotFound, kInvalid when it is ambiguous. Never for a host that runs and
-  // cannot reach the store: until it can, both sides may use the same addresses.
+  // `host rm`, for a machine that does not come back. `host` is a name, an id or a unique prefix of
+  // an id of at least 3 digits. kNotFound when there is none, kInvalid when it is ambiguous. Must
+  // never be used for a host that runs but cannot reach the store: until it can, that host and
+  // others may use the same addresses.
   virtual Result<HostRemoval> remove_host(std::string_view host) = 0;
 
-  // More than 30 % of the hosts, and at least 3, vanished within 30 seconds: that is the store or
-  // its network and not the hosts. Nobody becomes suspect until enough are back or
+  // The mass-failure guard. It holds when more than 30 % of the hosts, and at least 3, vanished
+  // within 30 seconds: then the store or its network is assumed to have failed, and not the hosts.
+  // While it holds, no host becomes suspect; it is released when enough hosts are back, or by
   // `release_hold`.
   virtual bool is_holding() = 0;
   virtual void release_hold() = 0;
-  // In words, with a hint; empty when all is well.
+  // Sentences for people, each with a hint; empty when all is well.
   virtual std::vector<std::string> problems() = 0;
 };
 
@@ -133,7 +140,7 @@ struct SharedNetwork {
   std::uint32_t vni = 0;
   std::vector<Subnet> subnets;
   unsigned mtu = 1450;                         // bytes inside the tunnel
-  std::map<std::string, std::string> options;  // those that all hosts have to share
+  std::map<std::string, std::string> options;  // the options that must be the same on all hosts
   bool internal = false;
   long long created = 0;  // Unix seconds
 
@@ -145,24 +152,25 @@ class Networks {
  public:
   virtual ~Networks() = default;
 
-  // The network of that name, or a new one: one transaction, so that of two hosts that create at
-  // once one creates and one joins. `occupied`: subnets that this host uses otherwise; a chosen one
-  // avoids them, and kExists names one that lies in a wanted or existing network's way. kConflict
-  // says in what an existing network differs; kUnsupported when this host's underlay is too narrow
-  // for the network's MTU.
+  // Joins the network of that name, or makes it, in one transaction: when two hosts call at once,
+  // one creates the network and the other joins it. `occupied` holds subnets that this host uses
+  // otherwise: a chosen subnet avoids them, and kExists names one that overlaps a requested subnet
+  // or the existing network. kConflict says in what an existing network differs; kUnsupported when
+  // this host's underlay is too narrow for the network's MTU.
   virtual Result<SharedNetwork> create_or_join(const NetworkSpec& spec,
                                                const std::vector<Cidr>& occupied) = 0;
-  // By name or id. kNotFound.
+  // `network` is a name or an id. kNotFound when there is none.
   virtual Result<SharedNetwork> inspect(std::string_view network) = 0;
   virtual Result<std::vector<SharedNetwork>> list() = 0;
-  // This host has it no more: kInUse while it has endpoints on it. The last host to leave takes the
-  // network away. Unknown: succeeds.
+  // Records that this host no longer has the network. kInUse while it has endpoints on it. When the
+  // last host leaves, the network is removed. Succeeds for an unknown network.
   virtual Status leave(std::string_view network) = 0;
-  // This host has exactly the networks with these ids: joins and leaves what an outage or a crash
-  // cut short. Those that are gone from the cluster are returned.
+  // Tells the cluster that this host has exactly the networks with these ids; completes the joins
+  // and leaves that an outage or a crash interrupted. Returns the ids that the cluster no longer
+  // has.
   virtual Result<std::vector<std::string>> keep(const std::vector<std::string>& ids) = 0;
-  // Takes it away for all hosts. kInUse while any host has an endpoint on it: the text names the
-  // hosts. Unknown: succeeds.
+  // Removes the network from all hosts. kInUse while any host has an endpoint on it; the text names
+  // the hosts. Succeeds for an unknown network.
   virtual Status remove(std::string_view network) = 0;
   // A subnet that create_or_join would choose now.
   virtual Result<Cidr> free_subnet(Family family, const std::vector<Cidr>& occupied) = 0;
@@ -177,8 +185,9 @@ struct AddressRequest {
   std::optional<IpAddress> wanted;  // exactly this one
 };
 
-// A record of the local store that must still be at this revision when the lease is committed: a
-// block is given back only after its record was changed.
+// A record of the local store that must still be at this revision when the lease is committed. A
+// block is given back only after its record was changed, so no lease is committed out of a block
+// that is being given back.
 struct LocalGuard {
   std::string key;
   std::int64_t revision = 0;
@@ -187,12 +196,13 @@ struct LocalGuard {
 };
 
 struct AddressOffer {
-  std::vector<Cidr> ranges;        // give out any free address of these: they are this host's alone
-  std::optional<IpAddress> exact;  // or exactly this one; `ranges` is empty then
-  std::vector<LocalGuard> guards;  // preconditions of the local transaction that holds the lease
+  // Any free address of these may be given out: only this host uses them.
+  std::vector<Cidr> ranges;
+  std::optional<IpAddress> exact;  // only this address may be given out; `ranges` is empty then
+  std::vector<LocalGuard> guards;  // preconditions of the local transaction that commits the lease
 };
 
-// What the local allocator has given out. Called from `maintain`.
+// Says which addresses the local allocator has leased. Called from `maintain`.
 class LeaseBook {
  public:
   virtual ~LeaseBook() = default;
@@ -208,31 +218,35 @@ struct OwnedBlock {
   bool operator==(const OwnedBlock&) const = default;
 };
 
-// Which addresses this host may give out. A subnet of at least 1,024 addresses is cut into blocks
-// that one host owns for itself, so that its containers get addresses while the shared store cannot
-// be reached; of smaller subnets, and of addresses asked for by number, each one is claimed in the
-// shared store. Thread-safe.
+// Which addresses this host may give out. A subnet of at least 1,024 addresses is divided into
+// blocks, each of which one host owns alone, so that its containers get addresses while the shared
+// store cannot be reached. In smaller subnets every address is claimed in the shared store by
+// itself, and so is every address that a caller asks for explicitly (a static address claim).
+// Thread-safe.
 class Addresses {
  public:
   virtual ~Addresses() = default;
 
-  // Plans an address. Answers from owned blocks without the shared store when this host's standing
-  // was proved within kLiveSeconds, asks it otherwise, and goes on without an answer. kExists when
-  // a wanted address is taken or in another host's block (the text names it); kExhausted;
-  // kConflict when this host was removed; kUnavailable when the shared store is needed and cannot
-  // be reached.
+  // Plans an address. When this host's membership was proved within kLiveSeconds, it answers from
+  // owned blocks without the shared store. Otherwise it asks the shared store first, and uses the
+  // owned blocks all the same when that does not answer. kExists when a wanted address is taken or
+  // lies in another host's block (the text names the host); kExhausted when none is free; kConflict
+  // when this host was removed; kUnavailable when the shared store is needed and cannot be reached.
   virtual Result<AddressOffer> offer(const AddressRequest& request) = 0;
-  // The ranges of an offer are full: claims one more block. Errors as `offer`.
+  // Claims one more block, when the ranges of an offer are full. Errors as for `offer`.
   virtual Status extend(const std::string& network_id, Family family) = 0;
-  // After the lease was taken out of the local store. Succeeds when the shared store cannot be
-  // reached (`maintain` goes on), and for addresses of a block.
+  // Gives back a single address; to be called after its lease was deleted in the local store.
+  // Succeeds when the shared store cannot be reached (`maintain` completes it later), and for
+  // addresses of a block, where there is nothing to do.
   virtual Status give_back(const std::string& network_id, const IpAddress& address) = 0;
 
-  // Every few seconds and after allocations: claims the next block where 80 % are used, gives back
-  // blocks that were empty for 10 minutes, ends what a crash or an outage cut short. Goes on after
-  // errors and returns the first.
+  // Maintenance, to be called every few seconds and after allocations: claims the next block where
+  // 80 % of the addresses are used, gives back blocks that were empty for 10 minutes, and completes
+  // what a crash or an outage interrupted. After an error it goes on with the rest, and returns the
+  // first error.
   virtual Status maintain(LeaseBook& book) = 0;
-  // This host has the network no more: the next `maintain` gives back what it owns of it.
+  // To be called when this host no longer has the network: the next `maintain` gives back the
+  // addresses it owns in it.
   virtual Status forget(const std::string& network_id) = 0;
   virtual Result<std::vector<OwnedBlock>> owned() = 0;
 };
@@ -244,11 +258,12 @@ std::string_view to_string(EndpointState state);
 
 struct SharedEndpoint {
   std::string id, network_id;
-  std::string host_id;      // filled in by publish
-  std::uint64_t epoch = 0;  // filled in by publish; below its host's: void
+  std::string host_id;  // filled in by publish
+  // Filled in by publish; the record is void when it is below its host's epoch.
+  std::uint64_t epoch = 0;
   std::vector<IpAddress> addresses;
   MacAddress mac;
-  std::string container;           // its name, for people and DNS
+  std::string container;           // the container's name, for people and DNS
   std::vector<std::string> names;  // aliases
   EndpointState state = EndpointState::kStarting;
 
@@ -260,14 +275,15 @@ class Endpoints {
  public:
   virtual ~Endpoints() = default;
 
-  // Makes it known, or changes it. kNotFound when the network is gone, kUnavailable while it is
-  // being removed or this host has not joined, kExists when another host has that id.
+  // Publishes the endpoint, or changes what is published. kNotFound when the network is gone,
+  // kUnavailable while it is being removed or this host has not joined, kExists when another host
+  // has published an endpoint with that id.
   virtual Status publish(const SharedEndpoint& endpoint) = 0;
   virtual Status withdraw(const std::string& network_id, const std::string& endpoint_id) = 0;
-  // Makes the host's published endpoints exactly these: after a reboot, after an outage. Returns
-  // how many records were changed.
+  // Makes the host's published endpoints exactly these, after a reboot or an outage. Returns how
+  // many records were changed.
   virtual Result<std::size_t> publish_all(const std::vector<SharedEndpoint>& endpoints) = 0;
-  // Of all hosts.
+  // The published endpoints of all hosts.
   virtual Result<std::vector<SharedEndpoint>> list(const std::string& network_id) = 0;
 };
 
@@ -285,41 +301,45 @@ struct RemoteEntry {
 struct PeerChanges {
   std::string network_id;
   std::vector<RemoteEntry> to_set;     // replaces what was there for the same ip
-  std::vector<RemoteEntry> to_remove;  // as they were given to be set
+  std::vector<RemoteEntry> to_remove;  // exactly as they were in an earlier `to_set`
 };
 
 struct PeerStatus {
   std::size_t networks = 0, hosts = 0, entries = 0;
-  std::size_t missing = 0;  // absent from a complete list once: kept until the second look
+  // Entries absent from one complete list; kept until a second list confirms it.
+  std::size_t missing = 0;
   std::uint64_t full_lists = 0, batches = 0, failures = 0;
 };
 
 // Keeps the entries of the other hosts' endpoints up to date, on a thread of its own. Thread-safe.
 class Peers {
  public:
-  // Called from that thread, one at a time. An error: the same changes come again a second later.
+  // Called from that thread, one call at a time. After an error the same changes come again a
+  // second later.
   using Apply = std::function<Status(const PeerChanges&)>;
-  // The same thread, all entries of a network: makes the link hold these and no others. An error:
-  // again a second later.
+  // Called from the same thread with all entries of a network: must make the link hold these and no
+  // others. After an error it is called again a second later.
   using Replace =
       std::function<Status(const std::string& network_id, const std::vector<RemoteEntry>&)>;
 
-  virtual ~Peers() = default;  // writes the snapshot; `apply` is not running and will not run after
+  virtual ~Peers() = default;  // writes the snapshots; after it no callback is running or will run
 
   virtual Status attach(const std::string& network_id) = 0;
-  // Forgets the network; its entries are not removed one by one, the links go as a whole.
+  // Forgets the network. Its entries are not removed one by one, because its links are deleted as a
+  // whole.
   virtual void detach(const std::string& network_id) = 0;
   virtual std::vector<RemoteEntry> entries(const std::string& network_id) = 0;
-  // Has `replace` called with all entries of the network, as soon as they are known completely: the
-  // link was made anew, or somebody may have touched it.
+  // Has `replace` called with all entries of the network as soon as they are known completely. To
+  // be called when the link was made anew, or somebody may have changed it.
   virtual void refresh(const std::string& network_id) = 0;
-  // Is `entries` all there is? False until this process has listed the network and the hosts (or
-  // has taken up their snapshots and the watches behind them) and `apply` has taken what follows:
-  // before that, an entry in the kernel that is not in `entries` may be right and has to stay. An
-  // outage does not take it back. An empty id: the same of `hosts`.
+  // Whether `entries` is complete. It is not until this process has listed the network and the
+  // hosts (or has loaded their snapshots and resumed the watches from there) and `apply` has
+  // accepted the changes that follow from it. Before that, an entry in the kernel that is not in
+  // `entries` may be right and has to stay. Once complete, it stays so during an outage. With an
+  // empty id: whether `hosts` is complete.
   virtual bool complete(const std::string& network_id) = 0;
-  // The other hosts that were not removed, whether they are heard of or not, ordered by id: whose
-  // packets are to be let in. PeerOptions::apply_hosts is told when they change.
+  // The other hosts that were not removed, alive or suspect, ordered by id: the hosts whose packets
+  // are to be let in. PeerOptions::apply_hosts is called when they change.
   virtual std::vector<HostInfo> hosts() = 0;
   virtual PeerStatus status() = 0;
 };
@@ -332,19 +352,19 @@ class ClusterClient {
   virtual ~ClusterClient() = default;
   virtual Networks& networks() = 0;
   virtual Addresses& addresses() = 0;
-  // How this host takes part in the tunnels of a network.
+  // The parameters of this host's end of the tunnels of a network.
   virtual OverlayParams params_of(const SharedNetwork& network) = 0;
 };
 
 struct StoreMember {
   std::string endpoint;
-  std::string error;  // not empty: it did not answer, and the rest is not known
+  std::string error;  // not empty: it did not answer, and the fields below are not known
   std::string version;
   bool is_leader = false, has_leader = false;
 };
 
 struct ClusterStatus {
-  std::string cluster;  // its name
+  std::string cluster;  // the cluster's name
   HostInfo host;        // this one
   bool joined = false;
   bool is_holding = false;                       // Membership::is_holding
@@ -352,29 +372,31 @@ struct ClusterStatus {
   std::size_t alive = 0, suspect = 0, gone = 0;  // hosts
   std::size_t networks = 0;                      // of the cluster
   PeerStatus peers;                              // of the networks that this host has
-  std::size_t waiting = 0;            // endpoints that the others have not been told of yet
-  std::vector<std::string> problems;  // in words, with a hint; empty when all is well
+  std::size_t waiting = 0;                       // endpoints that are not published yet
+  std::vector<std::string> problems;             // sentences for people, each with a hint
 };
 
-// What the firewall lets in between the hosts. Thread-safe.
+// Controls which packets between the hosts the firewall lets through. Thread-safe.
 class UnderlayGuard {
  public:
   virtual ~UnderlayGuard() = default;
-  // Before this host joins: from now on containers send nothing to the port of the tunnels, whether
-  // this host has the network or not. Once others take its packets, theirs would be taken as well.
+  // To be called before this host joins: from then on containers cannot send anything to the UDP
+  // port of the tunnels, whether this host has the network or not. Otherwise the other hosts, which
+  // accept this host's tunnel packets, would accept those of its containers as well.
   virtual Status guard_tunnels() = 0;
-  // Packets of tunnels are taken from these addresses and no others (of each host the one in the
-  // underlay and the one inside of its wireguard link), and those of encrypted networks come and go
-  // through `wireguard_links` only. Remembered, so that the table can be made again without asking.
+  // Lets tunnel packets in from these addresses only (for each host its address in the underlay and
+  // the one inside its WireGuard tunnel), and lets packets of encrypted networks in and out through
+  // `wireguard_links` only. This is stored, so that the firewall table can be made again without
+  // asking the cluster.
   virtual Status guard_underlay(const std::vector<IpAddress>& hosts,
                                 const std::vector<IfName>& wireguard_links) = 0;
 };
 
-// What people ask of the cluster. Thread-safe.
+// What the command line asks of the cluster. Thread-safe.
 class Control {
  public:
   virtual ~Control() = default;
-  // Answers although the shared store cannot be reached: `problems` says so then.
+  // Also works while the shared store cannot be reached; `problems` says so then.
   virtual ClusterStatus status() = 0;
   virtual Result<std::vector<Host>> hosts() = 0;
   virtual Result<HostRemoval> remove_host(std::string_view host) = 0;  // see Membership

@@ -1,5 +1,5 @@
-// Driver: how one kind of network is made in the kernel. A driver acts and reports; it never writes
-// the store.
+// A Driver makes one kind of network in the kernel. It acts and reports, and never writes to the
+// store.
 #pragma once
 
 #include <map>
@@ -42,24 +42,25 @@ class Driver {
   virtual Status validate(const NetworkSpec& spec) const = 0;
   // Decides on names, MAC and MTU of a new network. Touches nothing.
   virtual Result<NetworkLinks> plan(const Network& network) = 0;
-  // Makes the network's links and addresses, or mends what is missing of them. Idempotent.
+  // Makes the network's links and addresses, or repairs what is missing. Idempotent.
   virtual Status ensure(const Network& network, Rollback& undo) = 0;
-  // Takes them away, if Fairlead made them. Succeeds when they are gone.
+  // Removes the links that Fairlead made. Succeeds when they are gone already.
   virtual Status remove(const Network& network) = 0;
 
   // Makes the endpoint's link. The network's own links are made first when they are missing.
   virtual Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint,
                                        const Placement& placement, Rollback& undo) = 0;
-  // Takes the link away; returns as soon as it can no longer be seen or used. Succeeds when it is
-  // gone.
+  // Removes the link; returns as soon as it can no longer be seen or used. Succeeds when it is gone
+  // already.
   virtual Status detach(const Network& network, const Endpoint& endpoint) = 0;
   virtual Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
                        std::string_view ifname) = 0;
   virtual Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) = 0;
-  // Mends the link of a living endpoint after its network's links were made anew. Returns whether
-  // anything was changed.
+  // Repairs the link of a living endpoint after its network's links were made anew. Returns whether
+  // it changed anything.
   virtual Result<bool> mend(const Network& network, const Endpoint& endpoint) = 0;
-  // Switches what an endpoint with published ports needs on its link (a bridge's hairpin mode).
+  // Switches on or off what an endpoint with published ports needs on its link (hairpin mode of a
+  // bridge port).
   virtual Status set_published(const Network& network, const Endpoint& endpoint,
                                bool published) = 0;
 };

@@ -1,4 +1,4 @@
-// Options of networks as users write them, under every protocol: text in, NetworkOptions out.
+// Options of networks as users write them in every protocol: text in, NetworkOptions out.
 #pragma once
 
 #include <map>
@@ -14,11 +14,12 @@ namespace fairlead::network {
 // closest known one. Booleans as strconv.ParseBool reads them (1 t true TRUE 0 f false FALSE ...);
 // rates take bits per second with k, m, g suffixes (powers of 1000).
 Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options);
-// Those of a record: with names of interfaces that earlier versions took (stored_ifname).
+// The same for the options of a record, which may hold interface names that only earlier versions
+// accepted (stored_ifname).
 Result<NetworkOptions> stored_options(const std::map<std::string, std::string>& options);
 
-// The inverse, with Fairlead's names and without defaults: what `inspect` shows and `create -o`
-// takes again.
+// The inverse, with Fairlead's names and without defaults: `inspect` shows this text, and `create
+// -o` accepts it again.
 std::map<std::string, std::string> to_map(const NetworkOptions& options);
 
 // Fairlead's names of all options, for help texts and completions.

@@ -1,5 +1,5 @@
-// NetworkService: the only door to networks, endpoints and published ports; PoolService: the door
-// to address pools.
+// NetworkService is the only interface to networks, endpoints and published ports; PoolService is
+// the one to address pools.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@ namespace fairlead::network {
 struct PortHolder {
   PublishedPort port;
   std::string network_id, network_name, endpoint_id, container;
-  std::vector<IpAddress> targets;  // the container's addresses the port leads to
+  std::vector<IpAddress> targets;  // the container's addresses to which the port leads
 };
 
 struct NetworkUsage {
@@ -29,9 +29,9 @@ struct ServiceStatus {
   std::vector<std::string> notes;     // what Fairlead did about other firewalls, forwarding, ...
 };
 
-// What CHECK compares with: nothing = do not compare.
+// What CHECK compares with; what is empty or std::nullopt is not compared.
 struct Expectation {
-  int netns_fd = -1;  // borrowed; -1: look at the host's side only
+  int netns_fd = -1;  // borrowed; -1: check the host's side only
   std::string ifname;
   std::vector<Cidr> addresses;
   std::vector<Route> routes;
@@ -42,7 +42,7 @@ struct ValidAttachment {
   std::string container, ifname;
 };
 
-// Held by who attaches or removes an endpoint, for as long as the call takes.
+// Held by a caller that attaches or removes an endpoint, for as long as its call takes.
 using Turn = std::shared_ptr<const void>;
 
 // What one reconcile changed, for the log and for `fairlead reconcile`.
@@ -58,7 +58,7 @@ class NetworkService {
  public:
   virtual ~NetworkService() = default;
 
-  // The same name (or id) with the same properties again succeeds; with others it is kConflict and
+  // Creating a network that exists succeeds when all properties are the same; otherwise kConflict
   // says which differ. kExists when the subnet overlaps another network's or a route of the host.
   virtual Result<Network> create_network(const NetworkSpec& spec) = 0;
   // kNotFound when there is none; kInUse while endpoints exist (the text names them).
@@ -67,35 +67,35 @@ class NetworkService {
   virtual Result<std::vector<NetworkUsage>> list_networks() = 0;
 
   // Binds a runtime's id of a network to an existing Fairlead network (option "network"), and
-  // unbinds it. A runtime's id is then a valid NetworkRef. unbind of an unknown id succeeds. A
-  // network that was made for a runtime (kMadeForLabel) and is neither bound nor used any more
-  // goes.
+  // unbinds it. A runtime's id is then a valid NetworkRef. Unbinding an unknown id succeeds. A
+  // network that was made for a runtime (kMadeForLabel) is removed when it is neither bound nor
+  // used any more.
   virtual Result<Network> bind_network(const std::string& runtime_id,
                                        const NetworkName& network) = 0;
   virtual Status unbind_network(const std::string& runtime_id) = 0;
   virtual Result<bool> is_bound(const std::string& runtime_id) = 0;
-  // Sets addresses aside, by name, that the runtime has requested for something that is no endpoint
-  // of the network. They stay so until it releases them.
+  // Reserves addresses, by name, that the runtime has requested for something that is not an
+  // endpoint of the network. They stay reserved until the runtime releases them.
   virtual Status reserve_addresses(const NetworkRef& network,
                                    const std::map<std::string, IpAddress>& addresses) = 0;
 
-  // Calls about one endpoint that must not overtake each other, as an attach whose caller has given
-  // up and the removal that follows it, take turns: in all processes, each from its beginning to
-  // its end. No verb takes the turn by itself. kUnavailable when the one before takes too long.
+  // Calls about one endpoint that must not overtake each other hold its turn from beginning to end,
+  // in all processes: for example an attach whose caller has given up, and the removal that follows
+  // it. No verb takes the turn by itself. kUnavailable when the call before takes too long.
   virtual Result<Turn> take_turn(const std::string& endpoint_id) = 0;
 
-  // Reserves an endpoint: addresses, MAC; no link yet and no ports. kExists when the id is there
-  // with other properties.
+  // Reserves an endpoint with its addresses and MAC, without a link or ports. kExists when the id
+  // is used with other properties.
   virtual Result<Endpoint> create_endpoint(const EndpointSpec& spec) = 0;
-  // Makes the endpoint's link. Joining what is joined already is kExists.
+  // Makes the endpoint's link. kExists when it is joined already.
   virtual Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement) = 0;
   // create_endpoint, join and publish in one go, with one intent, one firewall transaction and one
   // result.
   virtual Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) = 0;
-  // Takes away ports and link; the endpoint stays reserved. Unknown endpoints succeed.
+  // Removes ports and link; the endpoint stays reserved. Succeeds for unknown endpoints.
   virtual Status leave(const EndpointRef& endpoint) = 0;
-  // Takes away everything: ports, link, addresses (if Fairlead's), record. Unknown endpoints and
-  // networks succeed.
+  // Removes everything: ports, link, addresses (if they are Fairlead's) and record. Succeeds for
+  // unknown endpoints and networks.
   virtual Status remove_endpoint(const EndpointRef& endpoint) = 0;
 
   // Replaces the published ports of the endpoint by `ports`, all or nothing. kInUse when a host
@@ -109,7 +109,7 @@ class NetworkService {
   virtual Result<std::vector<Endpoint>> list_endpoints(const NetworkRef& network) = 0;
   virtual Result<std::vector<PortHolder>> list_ports() = 0;
 
-  // Is the endpoint as it was made? The first difference found is the error.
+  // Checks that the endpoint is as it was made. The error is the first difference found.
   virtual Status check(const EndpointRef& endpoint, const Expectation& expected) = 0;
   // Removes every endpoint of `runtime` on the network that is not in `valid`, and goes on after
   // errors (reported together). Returns how many were removed.
@@ -123,7 +123,7 @@ class NetworkService {
 };
 
 struct PoolRequest {
-  std::optional<Cidr> subnet;  // nothing: choose a free one
+  std::optional<Cidr> subnet;  // std::nullopt: choose a free one
   Family family = Family::kV4;
   std::optional<unsigned> prefix_length;  // size request, when `subnet` is not given
   std::optional<Cidr> range;
@@ -134,7 +134,7 @@ struct Pool {
   std::string id;  // stable, printable: the subnet's text
   Cidr subnet;
   std::optional<Cidr> range;
-  std::optional<IpAddress> gateway;  // of a joined network: already given
+  std::optional<IpAddress> gateway;  // of a joined network, which has one already
 };
 
 enum class AddressUse { kEndpoint, kGateway, kReserved };
@@ -149,13 +149,13 @@ class PoolService {
   // again (a retry).
   virtual Result<Pool> request_pool(const PoolRequest& request) = 0;
   virtual Status release_pool(const std::string& pool_id) = 0;  // unknown: succeeds
-  // `wanted`: exactly that address, inside the subnet but not necessarily inside the range; kExists
-  // when it is taken. The gateway may be asked for again and is then the same. An address for an
-  // endpoint is the endpoint's from create_endpoint on, which names it; in the pool of a network it
-  // is nobody's without one, and free after a minute.
+  // With `wanted`, gives exactly that address, which must be inside the subnet but not necessarily
+  // inside the range; kExists when it is taken. The gateway may be requested again and is then the
+  // same. An address for an endpoint belongs to the endpoint once create_endpoint has named it;
+  // until then it belongs to nobody, and in the pool of a network it is free again after a minute.
   virtual Result<Cidr> request_address(const std::string& pool_id, std::optional<IpAddress> wanted,
                                        AddressUse use) = 0;
-  // Unknown addresses succeed. That of an endpoint that is in use stays the endpoint's.
+  // Succeeds for unknown addresses. The address of an existing endpoint is not released.
   virtual Status release_address(const std::string& pool_id, const IpAddress& address) = 0;
 };
 

@@ -1,4 +1,5 @@
-// What a network may be asked to be: rules that hold for networks of one host and of several. Pure.
+// Rules for the specs of networks, which are the same for networks on one host and on several. Pure
+// functions.
 #pragma once
 
 #include <map>
@@ -9,13 +10,14 @@
 
 namespace fairlead::network {
 
-// One subnet a family: those of the spec, or the default ones.
+// At most one subnet of each family: the subnets of the spec, or the default ones.
 std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec);
 
 // kInvalid for subnets that no network can have, kUnsupported for two of one family.
 Status validate_subnets(const std::vector<SubnetSpec>& subnets);
 
-// In words, which option is another one than wanted; empty when all are the same.
+// A text for people that says which option differs from the wanted one; empty when all are the
+// same.
 std::string option_difference(const std::map<std::string, std::string>& have,
                               const std::map<std::string, std::string>& want);
 

@@ -1,5 +1,5 @@
-// The values of Fairlead's networks: what protocols are translated to and from. No JSON, no kernel,
-// no store here.
+// The values of Fairlead's networks, to and from which the protocols are translated. Nothing here
+// knows JSON, the kernel or the store.
 #pragma once
 
 #include <cstdint>
@@ -56,8 +56,8 @@ struct NetworkOptions {
 
 struct SubnetSpec {
   Family family = Family::kV4;
-  std::optional<Cidr> subnet;            // nothing: Fairlead chooses a free one
-  std::optional<Cidr> range;             // addresses are given out of it only; inside `subnet`
+  std::optional<Cidr> subnet;            // std::nullopt: Fairlead chooses a free one
+  std::optional<Cidr> range;             // inside `subnet`; only its addresses are given out
   std::optional<IpAddress> gateway;      // default: the first address
   std::map<std::string, IpAddress> aux;  // reserved by name, never given out
 
@@ -70,8 +70,8 @@ enum class AddressSource {
   kRuntime,   // the runtime's own allocator (Docker's default IPAM, Podman): taken as given
 };
 
-// What mode=overlay needs to know: a network that is the same on several hosts. The id of such a
-// network is the same on all of them too.
+// The parameters of mode=overlay, a network that is the same on several hosts. The id of such a
+// network is also the same on all of them.
 struct OverlayParams {
   std::uint32_t vni = 0;      // 1 to 2^24-1, of this network alone
   std::uint16_t port = 4789;  // UDP, the same on all hosts
@@ -85,7 +85,7 @@ struct OverlayParams {
 IfName overlay_device(const OverlayParams& overlay);
 
 // A label: the runtime for which a network was made in order to be bound to (see bind_network).
-// Such a network goes with its last binding.
+// Such a network is removed with its last binding.
 inline constexpr const char* kMadeForLabel = "fairlead.made-for";
 
 struct NetworkSpec {
@@ -94,10 +94,10 @@ struct NetworkSpec {
   NetworkOptions options;
   std::vector<SubnetSpec> subnets;  // empty: one IPv4 subnet (and one IPv6, if `ipv6`)
   bool ipv6 = false;
-  bool internal = false;  // no way out, no published ports
+  bool internal = false;  // no connections to the outside, no published ports
   AddressSource address_source = AddressSource::kFairlead;
   std::map<std::string, std::string> labels;
-  std::optional<OverlayParams> overlay;  // of mode=overlay, and of no other
+  std::optional<OverlayParams> overlay;  // only for mode=overlay
 };
 
 struct Subnet {
@@ -110,7 +110,8 @@ struct Subnet {
   bool operator==(const Subnet&) const = default;
 };
 
-// The life of a record. Reconcile finishes or undoes what it finds in the first and the last.
+// The phases in the life of a record. Reconcile undoes or finishes what it finds in kCreating or
+// kDeleting.
 enum class Phase { kCreating, kReady, kDeleting };
 
 struct Network {
@@ -123,14 +124,14 @@ struct Network {
   std::map<std::string, std::string> labels;
   Phase phase = Phase::kCreating;
   long long created = 0;  // Unix seconds
-  // Chosen at creation, so that they are the same after a reboot:
+  // These are chosen at creation, so that they are the same after a reboot:
   IfName bridge;
-  bool foreign_bridge = false;  // it was there before: joined, never configured away, never deleted
-  MacAddress bridge_mac;  // its present one: a foreign bridge keeps that from the first use on
+  bool foreign_bridge = false;  // it existed before: it is used, but never deleted
+  MacAddress bridge_mac;  // its present one; a foreign bridge keeps its MAC from the first use on
   unsigned mtu = 1500;
   std::optional<OverlayParams> overlay;
-  // Of a foreign bridge; void in another boot:
-  std::string bridge_boot;       // the boot in which its MAC was last told to stay
+  // For a foreign bridge; void after a reboot:
+  std::string bridge_boot;       // the boot in which its MAC was last fixed
   bool localnet_opened = false;  // Fairlead switched its route_localnet on, and has to put it back
 
   bool has(Family family) const {
@@ -159,7 +160,7 @@ Result<Proto> parse_proto(std::string_view text);  // "tcp", "udp", "sctp", any 
 struct PortSpec {
   Proto proto = Proto::kTcp;
   std::optional<IpAddress>
-      host_ip;  // nothing: every address of both families; 0.0.0.0 / ::: every one of its family
+      host_ip;  // std::nullopt: all addresses of both families; 0.0.0.0 or ::, all of its family
   std::uint16_t host_port = 0;
   std::uint16_t host_port_end = 0;   // 0 or host_port: exactly host_port
   std::uint16_t container_port = 0;  // 1 to 65535
@@ -179,7 +180,7 @@ struct PublishedPort {
 struct Route {
   Cidr destination;
   std::optional<IpAddress>
-      via;  // nothing: the endpoint's gateway of that family, or on-link without one
+      via;  // std::nullopt: the endpoint's gateway of that family; without one, on-link
   std::optional<std::uint32_t> mtu, advmss, priority, table, scope;
 
   bool operator==(const Route&) const = default;
@@ -200,12 +201,13 @@ struct EndpointSpec {
   std::string container;  // the runtime's id of the container, when it says so
   std::string runtime;    // "docker", "cni", "podman", "api"
   std::vector<Cidr>
-      addresses;  // at most one a family. kFairlead: wanted ones (the prefix length is ignored)
+      addresses;  // at most one of each family; kFairlead: wanted ones (prefix length ignored)
   AddressSource address_source = AddressSource::kFairlead;
   std::optional<MacAddress> mac;  // default: MacAddress::for_ip of the first address
   std::vector<PortSpec> ports;
   std::vector<std::string> aliases;
-  std::vector<Cidr> ranges;               // CNI ipRanges: give out of these only, when not empty
+  // CNI ipRanges: when not empty, only these addresses are given out.
+  std::vector<Cidr> ranges;
   std::optional<Rates> rates;             // default: the network's
   std::vector<Route> routes;              // in addition to the default route
   std::optional<std::string> netns_path;  // remembered for `endpoint ls` and liveness
@@ -221,7 +223,7 @@ struct Endpoint {
   std::string container;
   std::string runtime;
   std::vector<Cidr> addresses;      // with the subnet's prefix length
-  std::vector<IpAddress> gateways;  // at most one a family
+  std::vector<IpAddress> gateways;  // at most one of each family
   std::optional<MacAddress> mac;
   IfName host_ifname;
   std::string ifname;  // in the container; empty until joined, or when the runtime names it
@@ -231,7 +233,7 @@ struct Endpoint {
   Rates rates;
   std::vector<Route> routes;
   std::string netns_path;
-  std::string boot_id;  // of another boot: void
+  std::string boot_id;  // a record of another boot is void
   Phase phase = Phase::kCreating;
   bool joined = false;  // links exist
   long long created = 0;
@@ -239,8 +241,8 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
-// The routes of the container: a default route through each gateway, unless the endpoint's own
-// routes say otherwise, then the endpoint's own, with `via` filled in.
+// The routes of the container: first a default route through each gateway, unless the endpoint's
+// own routes contain one, then the endpoint's own routes with `via` filled in.
 std::vector<Route> container_routes(const Endpoint& endpoint);
 
 struct EndpointRef {
@@ -248,15 +250,16 @@ struct EndpointRef {
   std::string id;
 };
 
-// Where the container's side of the link goes: differences between protocols are values.
-struct LeaveInHost {};  // the runtime moves it itself (Docker)
+// Where the container's side of the link is moved. (A value, so that no code below the protocols
+// depends on which protocol it is.)
+struct LeaveInHost {};  // stays in the host's namespace: the runtime moves it itself (Docker)
 struct IntoNetns {
   int fd = -1;  // borrowed, of the container's network namespace
   IfName ifname;
 };
 using Placement = std::variant<LeaveInHost, IntoNetns>;
 
-// What an attach made: everything that any protocol's answer needs.
+// The result of an attach: everything that the answer of any protocol needs.
 struct Attachment {
   Endpoint endpoint;
   IfName bridge;
