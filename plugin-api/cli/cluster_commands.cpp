@@ -109,7 +109,7 @@ Status show_cluster(Session& session) {
       fmt::format("{} alive, {} suspect, {} gone{}", count(hosts, "alive"), count(hosts, "suspect"),
                   count(hosts, "gone"),
                   is_holding ? "; frozen: too many vanished at once, see `fairlead cluster "
-                               "thaw`"
+                               "release`"
                              : ""));
   row("networks",
       fmt::format("{}, {} of them here", count(cluster, "networks"), count(peers, "networks")));

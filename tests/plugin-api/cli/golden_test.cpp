@@ -204,7 +204,7 @@ TEST_F(Help, TellsEveryOption) {
       {"host ls", {"--no-trunc"}},
       {"host rm", {"HOST...", "-f,--force"}},
       {"cluster status", {}},
-      {"cluster thaw", {}},
+      {"cluster release", {}},
       {"status", {}},
       {"reconcile", {}},
       {"version", {}}};
