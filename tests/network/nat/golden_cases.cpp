@@ -90,7 +90,7 @@ GoldenCase single_stack() {
 GoldenCase tunnels() {
   return {.name = "tunnels",
           .networks = {shop()},
-          .underlay = {.tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .wireguard = true}},
+          .underlay = {.tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .encrypted = true}},
                        .hosts = {ip("192.0.2.2"), ip("192.0.2.3"), ip("fd5c::2")},
                        .wireguard_links = {*IfName::parse("flwg0")},
                        .ports = {4789}}};
