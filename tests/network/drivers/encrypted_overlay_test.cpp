@@ -162,7 +162,7 @@ class GuardedOverlay : public EncryptedOverlay {
     EncryptedOverlay::TearDown();
   }
   nat::NatUnderlay underlay(int k) {
-    nat::NatUnderlay all{.tunnels = {{.vni = 42, .wireguard = true}}, .wireguard_links = {device_}};
+    nat::NatUnderlay all{.tunnels = {{.vni = 42, .encrypted = true}}, .wireguard_links = {device_}};
     for (const auto& [other, member] : members_)
       if (other != k) all.hosts.push_back(member.address.address());
     return all;

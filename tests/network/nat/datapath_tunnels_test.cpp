@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(Underlays, Tunnels, ::testing::Values(Family::kV4, Fami
                          });
 
 TEST_P(Tunnels, ThoseOfOthersAreLeftAlone) {
-  admit({.tunnels = {{.vni = 42}, {.vni = 43, .wireguard = true}},
+  admit({.tunnels = {{.vni = 42}, {.vni = 43, .encrypted = true}},
          .hosts = {ip("192.0.2.9"), ip("2001:db8::9")}});
   for (const std::uint32_t vni : {41U, 44U, 42U << 8, 0xffffffU}) {
     EXPECT_TRUE(arrives(vni)) << vni;
@@ -143,7 +143,7 @@ TEST_P(Tunnels, OursAreTakenFromTheHostsOfTheClusterOnly) {
 }
 
 TEST_P(Tunnels, EncryptedOnesComeAndGoThroughASecureLinkOnly) {
-  admit({.tunnels = {{.vni = 42, .wireguard = true}}, .hosts = {ip(outside())}});
+  admit({.tunnels = {{.vni = 42, .encrypted = true}}, .hosts = {ip(outside())}});
   EXPECT_FALSE(arrives(42));
   EXPECT_FALSE(leaves(42));
   const NatUnderlay link{.wireguard_links = {ifname("uplink0")}};  // as if it were one
@@ -159,7 +159,7 @@ TEST_P(Tunnels, EncryptedOnesComeAndGoThroughASecureLinkOnly) {
 
 TEST_P(Tunnels, ANetworkThatBecomesEncryptedIsSoAtOnce) {
   NatUnderlay before{.tunnels = {{.vni = 42}}, .hosts = {ip(outside())}}, after = before;
-  after.tunnels[0].wireguard = true;
+  after.tunnels[0].encrypted = true;
   admit(before);
   EXPECT_TRUE(leaves(42));
   must(firewall().apply(change_underlay(before, after)));

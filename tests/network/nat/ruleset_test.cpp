@@ -161,7 +161,7 @@ TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
 TEST(Elements, OfASecureTunnelAreOneMoreThanOfAPlainOne) {
   using ::testing::ElementsAre;
   EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42}}})), ElementsAre("tunnels"));
-  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .wireguard = true}}})),
+  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .encrypted = true}}})),
               ElementsAre("tunnels", "secure_tunnels"));
   EXPECT_THAT(sets_of(admit_underlay(
                   {.hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")},
@@ -184,7 +184,7 @@ TEST(Elements, OfTheUnderlayOnlyTheDifferenceChanges) {
   EXPECT_TRUE(change_underlay(before, before).empty());
   NatUnderlay after = before;
   after.hosts.erase(after.hosts.begin());
-  after.tunnels[0].wireguard = true;
+  after.tunnels[0].encrypted = true;
   const auto changes = change_underlay(before, after);
   ASSERT_EQ(changes.size(), 4U);
   // The verdict of a key changes: its element goes before it comes.
