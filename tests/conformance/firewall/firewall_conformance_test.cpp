@@ -363,7 +363,7 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
     for (ElementChange& change : nat::publish(port)) changes.push_back(std::move(change));
 
   const nat::NatUnderlay underlay{
-      .tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .wireguard = true}},
+      .tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .encrypted = true}},
       .hosts = {ip("192.0.2.2"), ip("fd5c::2")},
       .wireguard_links = {ifname("flwg0")}};
   for (ElementChange& change : nat::admit_underlay(underlay)) changes.push_back(std::move(change));
