@@ -81,8 +81,8 @@ void show_usage(Session& session, const std::vector<Measured>& all) {
     Document documents = Document::array();
     for (const auto& [name, usage] : all) {
       Document document{{"name", name}};
-      for (const auto& [key, value] : native::encode_usage(usage).members())
-        document.add(key, value);
+      const Document figures = native::encode_usage(usage);
+      for (const auto& [key, value] : figures.members()) document.add(key, value);
       documents.push_back(std::move(document));
     }
     return session.print_json(documents);
