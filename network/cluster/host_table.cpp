@@ -130,7 +130,8 @@ std::vector<std::string> HostTable::problems(Now now) {
   if (is_holding(now))
     found.push_back(fmt::format(
         "{} of {} hosts vanished from the cluster within {} seconds: that looks like the store or "
-        "its network, so nothing of them is withdrawn; `fairlead cluster release` says they are down",
+        "its network, so nothing of them is withdrawn; `fairlead cluster release` says they are "
+        "down",
         missing(), members(), kBrakeWindow.count()));
   for (const auto& [id, entry] : entries_)
     if (entry.known && entry.state == HostState::kSuspect)
