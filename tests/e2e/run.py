@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests: real runtimes on hosts of their own, in namespaces. Needs root.
 
-    tests/e2e/run.py [--bin DIR] [-k TEXT]... [-j N] [--list] [--times]
+    tests/e2e/run.py [--bin DIR] [-k TEXT]... [-j N] [--list]
 
-Each class runs in a process of its own, -j of them at the same time; classes with the same `together` share a process, one
-after the other as they are written, and so may share what takes long to make. One line per test, then "N passed, N failed,
-N skipped". The exit code is 1 when a test failed or none was run.
+One line per test, then "N passed, N failed, N skipped". The exit code is 1 when a test failed or none was run.
 """
 
 import argparse
@@ -23,9 +21,6 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 _print_lock = threading.Lock()
-# What is begun first, so that all workers end at about the same time: seconds of classes (as --times prints them).
-SECONDS = {}
-USUAL = 10
 
 
 def main():
@@ -35,8 +30,7 @@ def main():
         os.environ["FAIRLEAD_E2E_STAND_IN"] = "1"  # inherited by the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit handlers close the hosts
     if options.worker:
-        module, *classes = options.worker.split(",")
-        sys.exit(run_classes(module, classes, options.filters))
+        sys.exit(run_module(options.worker, options.filters))
     if os.geteuid() != 0:
         sys.exit("the end-to-end tests make namespaces and start runtimes: run them as root")
     modules = sorted(path.stem for path in HERE.glob("test_*.py"))
@@ -52,26 +46,25 @@ def read_options():
     parser.add_argument("--bin", default=REPOSITORY / "build/release/bin", help="folder of Fairlead's executables")
     parser.add_argument("-k", dest="filters", action="append", default=[], metavar="TEXT",
                         help="only tests whose name holds TEXT (again: or TEXT)")
-    parser.add_argument("-j", dest="jobs", type=int, default=2, help="classes at the same time (default 2)")
+    parser.add_argument("-j", dest="jobs", type=int, default=2, help="test files at the same time (default 2)")
     parser.add_argument("--stand-in", action="store_true",
                         help="Docker's own drivers in Fairlead's place: proves the tests, not Fairlead")
     parser.add_argument("--list", action="store_true", help="print the tests and stop")
-    parser.add_argument("--times", action="store_true", help="also print how long each class took, with its host")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-# ---- all classes, in processes of their own -----------------------------------------------------------------------
+# ---- all modules, each in a process of its own --------------------------------------------------------------------
 
 def run_all(modules, options):
     totals = collections.Counter()
     processes = set()
     start = time.monotonic()
-    units = [unit for module in modules for unit in units_of(module, options.filters)]
-    units.sort(key=lambda unit: -sum(SECONDS.get(f"{unit[0]}.{name}", USUAL) for name in unit[1:]))
+    # The longest first, so that two workers end at about the same time.
+    modules = sorted(modules, key=lambda module: -len((HERE / f"{module}.py").read_text()))
     try:
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for counts in pool.map(lambda unit: run_in_process(unit, options, processes), units):
+            for counts in pool.map(lambda module: run_in_process(module, options, processes), modules):
                 totals.update(counts)
     except BaseException:
         for process in processes:
@@ -82,24 +75,12 @@ def run_all(modules, options):
     return 1 if totals["failed"] or not totals["passed"] + totals["skipped"] else 0
 
 
-def units_of(module, filters):
-    """Lists of a module's name and the names of classes that run in one process, in the order in which they are written."""
-    found = {type(test).__name__: type(test) for test in tests_of(load(module, filters))}
-    written = list(vars(sys.modules.get(module, unittest)))
-    units = {}
-    # (A module that cannot be loaded has one test, of a class of unittest's, which says why.)
-    for name in sorted(found, key=lambda name: written.index(name) if name in written else len(written)):
-        units.setdefault(getattr(found[name], "together", name), [module]).append(name)
-    return list(units.values())
-
-
-def run_in_process(unit, options, processes):
-    """Runs one unit and passes its lines on, a test's lines together; its counts."""
-    command = [sys.executable, __file__, "--bin", str(options.bin), "--worker", ",".join(unit)]
+def run_in_process(module, options, processes):
+    """Runs one module and passes its lines on, a test's lines together; its counts."""
+    command = [sys.executable, __file__, "--bin", str(options.bin), "--worker", module]
     for text in options.filters:
         command += ["-k", text]
     counts = None
-    start = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         processes.add(process)
         for line in process.stdout:
@@ -109,34 +90,39 @@ def run_in_process(unit, options, processes):
                 with _print_lock:
                     print(line, end="", flush=True)
     processes.discard(process)
-    if options.times:
-        with _print_lock:
-            print(f"     {time.monotonic() - start:6.2f} s  {unit[0]}: {', '.join(unit[1:])}, in all", flush=True)
     if counts is None:
-        print(f"FAIL   {' '.join(unit)} ended with {process.returncode} before its tests were done", flush=True)
+        print(f"FAIL   {module} ended with {process.returncode} before its tests were done", flush=True)
         return {"failed": 1}
     return counts
 
 
-# ---- one process ----------------------------------------------------------------------------------------------------
+# ---- one module -----------------------------------------------------------------------------------------------------
 
-def run_classes(module, classes, filters):
+def run_module(module, filters):
     result = Lines()
-    suite = load(module, filters)
-    of_classes = (unittest.TestSuite(test for test in tests_of(suite) if type(test).__name__ == name) for name in classes)
-    unittest.TestSuite(of_classes).run(result)
+    load(module, filters).run(result)
     print(f"@{result.passed} {result.failed} {result.skipped_count}", flush=True)
     return 0
 
 
 def load(module, filters):
     sys.path[:0] = [str(HERE.parent), str(HERE)]
-    suite = unittest.TestLoader().loadTestsFromName(module)
-    return unittest.TestSuite(test for test in tests_of(suite) if matches(test, filters))
+    loader = unittest.TestLoader()
+    suite = loader.loadTestsFromName(module)
+    if not filters:
+        return suite
+    return unittest.TestSuite(keep(suite, filters))
 
 
-def matches(test, filters):
-    return not filters or any(text in sentence(test) or text in test.id() for text in filters)
+def keep(suite, filters):
+    """The tests that match, in suites by class (so that set-ups for the class happen once)."""
+    for part in suite:
+        if isinstance(part, unittest.TestSuite):
+            kept = list(keep(part, filters))
+            if kept:
+                yield unittest.TestSuite(kept)
+        elif any(text in sentence(part) or text in part.id() for text in filters):
+            yield part
 
 
 def tests_of(suite):
