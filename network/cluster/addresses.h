@@ -6,7 +6,7 @@
 //     of only after that, and only by its owner, which journals it first (cluster/block/...).
 //   - A single address is claimed by creating ip/<nid>/<ip>, and only while its block is nobody's
 //     (precondition: no blk/ key) or lists it as a hole (precondition: that record unchanged).
-//   - The two meet in static_claim-guard/<nid>/<base>, which each claim of a single address changes and
+//   - The two meet in pin-guard/<nid>/<base>, which each claim of a single address changes and
 //     each claim of a block has as a precondition, read before the list of single addresses that
 //     become its holes. So a block's owner knows every single address that came before the block,
 //     and after the block none can come but into a hole.

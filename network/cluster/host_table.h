@@ -1,4 +1,4 @@
-// Which hosts live, as this process sees it over time, and the guard_mass_failure. Pure: times are given.
+// Which hosts live, as this process sees it over time, and the mass-failure guard. Pure: times are given.
 #pragma once
 
 #include <chrono>
@@ -44,7 +44,7 @@ class HostTable {
   };
 
   void vanish(Entry& entry, Now now);
-  void settle(Now now);  // the guard_mass_failure first, then the states
+  void settle(Now now);  // the mass-failure guard first, then the states
   void guard_mass_failure(Now now);
   std::size_t missing() const;  // members without a live key
   std::size_t members() const;

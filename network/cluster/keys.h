@@ -14,7 +14,7 @@
 //   pool-guard                   changed by each new pool, so that of two creators that each see no
 //                                overlap only one commits
 //   blk/<nid>/<hex of first>     {host, epoch, holes}: the block is that host's alone
-//   static_claim-guard/<nid>/<hex>        changed by each claim of a single address inside that block, so
+//   pin-guard/<nid>/<hex>        changed by each claim of a single address inside that block, so
 //                                that no block is claimed past an address its claimer did not see
 //   ip/<nid>/<hex>               {endpoint, host, epoch}: this one address is that endpoint's
 //   ep/<nid>/<eid>               the endpoint, written by its host only

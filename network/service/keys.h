@@ -11,7 +11,7 @@
 //                                      was rejected: no single precondition covers "this address
 //                                      and any".)
 //   port-cursor/<proto>                {"port"}: the last one chosen from the ephemeral range
-//   underlay                           {"hosts","wireguard_links"}: from where packets of tunnels are
+//   underlay                           {"hosts","secure_links"}: from where packets of tunnels are
 //                                      taken
 //   instance                           {"id"}: the store's own number, see ownership.h
 //   pool/..., lease/..., cursor/...    see network/ipam
