@@ -5,34 +5,7 @@
 
 namespace fairlead::json {
 
-Result<Json> parse_within_limits(std::string_view text);  // value.cpp, where the library is
-
 namespace {
-
-constexpr int kMostLevels = 64;
-
-// The parser keeps its own stack, but printing and comparing recurse: bound the depth before
-// parsing.
-bool too_deep(std::string_view text) {
-  int level = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++level > kMostLevels) return true;
-    } else if (c == '}' || c == ']') {
-      --level;
-    }
-  }
-  return false;
-}
 
 bool same_key(std::string_view a, std::string_view b, Keys keys) {
   if (keys == Keys::kExact) return a == b;
@@ -41,14 +14,6 @@ bool same_key(std::string_view a, std::string_view b, Keys keys) {
 }
 
 }  // namespace
-
-Result<Json> parse(std::string_view text) {
-  if (too_deep(text))
-    return fail(Code::kInvalid, "the JSON is nested deeper than {} levels", kMostLevels);
-  return parse_within_limits(text);
-}
-
-std::string dump(const Json& value) { return value.sorted_dump(); }
 
 Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
   if (!value.is_object())

@@ -1,5 +1,5 @@
-// One JSON value (RFC 8259), as a tree. nlohmann_json parses and escapes; its own tree is kept out of
-// this header, because every file that made one would compile it anew: 5 to 8 seconds each.
+// One JSON value (RFC 8259), as a tree. nlohmann_json parses and escapes; its own tree is kept out
+// of this header, because every file that made one would compile it anew: 5 to 8 seconds each.
 #pragma once
 
 #include <concepts>
@@ -116,7 +116,8 @@ class Json {
   void push_back(Json value);  // makes an array of null
 
   // The members of an object; of any other value none.
-  const Members& members() const;
+  const Members& members() const&;
+  const Members& members() && = delete;          // they would not outlive a loop over them
   const Json* find(std::string_view key) const;  // nullptr: there is none
   bool contains(std::string_view key) const { return find(key) != nullptr; }
   const Json& at(std::string_view key) const;          // std::out_of_range
@@ -137,8 +138,8 @@ class Json {
   // A member that is known to be new, without looking for it.
   void add(std::string key, Json value);
 
-  // Text without blanks, in the order of the members; `indent` > 0: on lines of their own, as people
-  // read it. Bytes that are not UTF-8 are replaced, so that it never fails.
+  // Text without blanks, in the order of the members; `indent` > 0: on lines of their own, as
+  // people read it. Bytes that are not UTF-8 are replaced, so that it never fails.
   std::string dump(int indent = 0) const;
   // The same with the members of each object sorted by their keys: the form of records and plugin
   // protocols, which two writers of the same value must agree on.
