@@ -20,7 +20,7 @@ Document encode_subnet(const SubnetSpec& subnet) {
     document["family"] = subnet.family == Family::kV4 ? "ipv4" : "ipv6";
   if (subnet.gateway) document["gateway"] = subnet.gateway->to_string();
   if (subnet.range) document["range"] = subnet.range->to_string();
-  if (!subnet.aux.empty()) document["aux"] = encode_string_map(texts_of(subnet.aux));
+  if (!subnet.aux.empty()) document["aux"] = texts_of(subnet.aux);
   return document;
 }
 
@@ -107,7 +107,7 @@ NetworkSpec spec_of(const network::Network& network) {
 Document encode_network_spec(const NetworkSpec& spec) {
   Document document = {{"name", spec.name.str()}};
   if (!spec.id.empty()) document["id"] = spec.id;
-  document["options"] = encode_string_map(network::to_map(spec.options));
+  document["options"] = network::to_map(spec.options);
   document["subnets"] = Document::array();
   for (const SubnetSpec& subnet : spec.subnets)
     document["subnets"].push_back(encode_subnet(subnet));
@@ -115,7 +115,7 @@ Document encode_network_spec(const NetworkSpec& spec) {
   document["internal"] = spec.internal;
   document["address_source"] =
       spec.address_source == AddressSource::kFairlead ? "fairlead" : "runtime";
-  document["labels"] = encode_string_map(spec.labels);
+  document["labels"] = spec.labels;
   return document;
 }
 

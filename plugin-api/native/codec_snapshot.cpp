@@ -11,12 +11,13 @@ Result<std::map<std::string, std::optional<std::string>>> label_changes(const Ob
   std::map<std::string, std::optional<std::string>> changes;
   TRY(auto labels, object.object_or_none("labels"));
   if (!labels) return changes;
-  json::Json set = json::Json::object();
+  json::Json given = json::Json::object();
   for (const auto& [key, value] : labels->raw().members())
     if (value.is_null())
       changes[key] = std::nullopt;
     else
-      set["labels"][key] = value;
+      given.add(key, value);
+  const json::Json set{{"labels", std::move(given)}};
   TRY(auto rest, Object::of(set));
   TRY(auto values, strings(rest, "labels"));
   for (auto& [key, value] : values) changes[key] = std::move(value);

@@ -53,7 +53,7 @@ Document encode_job(const volume::Job& job) {
   Document document = {{"id", job.id},
                        {"verb", job.verb},
                        {"volume", job.volume},
-                       {"arguments", encode_string_map(job.arguments)},
+                       {"arguments", job.arguments},
                        {"state", volume::to_string(job.state)},
                        {"done", job.done}};
   if (job.total > 0) document["total"] = job.total;

@@ -31,9 +31,7 @@ Document encode_report(const std::vector<std::string>& actions,
 }  // namespace
 
 Document encode_volume_spec(const volume::VolumeSpec& spec) {
-  return {{"name", spec.name.str()},
-          {"options", encode_string_map(spec.options)},
-          {"labels", encode_string_map(spec.labels)}};
+  return {{"name", spec.name.str()}, {"options", spec.options}, {"labels", spec.labels}};
 }
 
 Document encode_volume(const volume::Volume& volume,

@@ -63,10 +63,4 @@ std::map<std::string, std::string> texts_of(const std::map<std::string, IpAddres
   return texts;
 }
 
-Document encode_string_map(const std::map<std::string, std::string>& map) {
-  Document document = Document::object();
-  for (const auto& [key, value] : map) document[key] = value;
-  return document;
-}
-
 }  // namespace fairlead::native

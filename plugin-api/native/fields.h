@@ -73,7 +73,5 @@ std::vector<std::string> texts_of(const Values& values) {
 }
 
 Document encode_rates(const network::Rates& rates);
-Document encode_string_map(
-    const std::map<std::string, std::string>& map);  // an object also when empty
 
 }  // namespace fairlead::native
