@@ -159,7 +159,7 @@ class Host:
 
     def launch_fairleadd(self, *options, env=None):
         """As start_fairleadd(), for one that may end before it answers."""
-        return self.start(bin_folder() / "fairleadd", *options, name="fairleadd", env=env)
+        return self.start(bin_folder() / "fairleadd", *options, name="fairleadd", env=env, may_end=True)
 
     def await_fairleadd(self, daemon):
         daemon.await_start(lambda: all(_accepts(self.path(socket)) for socket in FAIRLEAD_SOCKETS), "fairleadd to answer")
@@ -244,14 +244,22 @@ class Host:
             raise CommandFailed(f"{' '.join(map(str, command))}\nexit code {output.code}\n{output.out}{output.err}")
         return output
 
-    def start(self, *command, name, env=None, namespace="host"):
-        """Starts a program in the background, its output in /run/host/<name>.log."""
+    def start(self, *command, name, env=None, namespace="host", may_end=False):
+        """Starts a program in the background, its output in /run/host/<name>.log.
+
+        One that may end at once is given back ended, without a pid; any other that does is CommandFailed.
+        """
         log = self.path(f"/run/host/{name}.log")
         with open(log, "ab") as file:
             # The daemon is a child of nsenter: its cgroup is left as it is, the runtime makes its own below.
             popen = subprocess.Popen(self._enter(namespace, command, env), stdin=subprocess.DEVNULL, stdout=file,
                                      stderr=file)
-        pid = eventually(lambda: _only_child(popen), f"{name} to start")
+        try:
+            pid = eventually(lambda: _only_child(popen), f"{name} to start")
+        except CommandFailed:
+            if not may_end:
+                raise
+            pid = None
         daemon = Daemon(self, popen, pid, log)
         self._daemons.append(daemon)
         return daemon
