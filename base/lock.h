@@ -14,8 +14,8 @@ namespace fairlead {
 
 class NamedLocks {
  public:
-  // Lock files are kept in `folder` (made with mode 0700 when missing). They are empty, and are not
-  // deleted.
+  // Lock files are kept in `folder` (made with mode 0700 when missing). They are empty, and stay
+  // there until the next boot.
   explicit NamedLocks(std::string folder) : folder_(std::move(folder)) {}
 
   class Guard {

@@ -1,5 +1,5 @@
-// One connection over TCP, with or without TLS. Only this header and its users in the folder know
-// Beast and Asio.
+// One connection over TCP, with or without TLS. Beast and Asio stay behind it: http_client.h does
+// not show them.
 #pragma once
 
 #include <array>

@@ -140,8 +140,9 @@ void EtcdWatch::take_events(std::vector<WatchEvent> events, const std::stop_toke
   }
 }
 
-// A heartbeat says that all up to its revision was sent, which keeps an idle watch ahead of compactions.
-// Old versions of etcd have said so a little too early: only the heartbeat before this one is believed.
+// A heartbeat says that all up to its revision was sent, which keeps an idle watch ahead of
+// compactions. Old versions of etcd have said so a little too early: only the heartbeat before this
+// one is believed.
 void EtcdWatch::take_heartbeat(std::int64_t revision) {
   has_heartbeats_ = true;
   options_.after = std::max(options_.after, last_heartbeat_);

@@ -361,9 +361,9 @@ Status HostAgent::set_peers(const std::vector<cluster::HostInfo>& hosts) {
 void HostAgent::mend_wireguard_link() {
   if (!parts_.wireguard) return;
   const auto ensured = parts_.wireguard->links.ensure(parts_.wireguard->spec);
-  if (!ensured) return log::error("cluster.wireguard link", {{"error", ensured.error().text}});
+  if (!ensured) return log::error("cluster.wireguard", {{"error", ensured.error().text}});
   if (const Status set = set_peers(peers_->hosts()); !set)
-    log::error("cluster.wireguard link", {{"error", set.error().text}});
+    log::error("cluster.wireguard", {{"error", set.error().text}});
 }
 
 // A host that cannot be reached through the network's tunnel is left out: it has no address there,

@@ -69,8 +69,9 @@ struct Host {
   HostInfo info;
   std::uint64_t epoch = 0;
   HostState state = HostState::kAlive;
-  // Unix seconds at which this process saw the host enter this state. For a host that was already
-  // in it when this process looked first: the time of that first look.
+  // Unix seconds at which the host entered this state. Alive or suspect: as this process saw it,
+  // and for a host that was in it when this process first looked, the time of that look. Gone: as
+  // its record says.
   long long since = 0;
 
   bool operator==(const Host&) const = default;

@@ -125,7 +125,7 @@ class NetworkService {
 struct PoolRequest {
   std::optional<Cidr> subnet;  // std::nullopt: choose a free one
   Family family = Family::kV4;
-  std::optional<unsigned> prefix_length;  // size request, when `subnet` is not given
+  std::optional<unsigned> prefix_length;  // the size that is asked for when `subnet` is not given
   std::optional<Cidr> range;
   std::optional<NetworkName> join;  // option "network": the pool of that Fairlead network
 };

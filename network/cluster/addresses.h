@@ -14,7 +14,7 @@
 //     committed any more that was planned before; it is seen to be empty; the shared record is
 //     deleted.
 //   - Claims carry the preconditions of the fence, for hosts that are removed (fence.h).
-//   - Nothing is claimed while the shared store may lack what others own (rollback_detector.h).
+//   - Nothing is claimed while the shared store may lack what others own (store_rollback.h).
 //
 // An endpoint asked for an address that lies in another host's block is refused: only the owner
 // knows whether it is free, and nothing is borrowed.
@@ -80,7 +80,7 @@ class StoreAddresses : public Addresses {
   Status save(const std::string& network_id, LocalAddress address, ClaimPhase phase);
   Status release_claim(const std::string& network_id, const LocalAddress& address);
 
-  // maintain.cpp
+  // maintenance.cpp
   struct Occupancy {
     std::uint64_t total = 0, used = 0;
   };

@@ -6,12 +6,12 @@ namespace fairlead::network::cluster {
 
 namespace {
 
-constexpr std::chrono::seconds kBrakeWindow{30};
-constexpr std::size_t kBrakeLeast = 3;
-constexpr std::size_t kBrakePercent = 30;
+constexpr std::chrono::seconds kMassFailureWindow{30};
+constexpr std::size_t kMassFailureLeast = 3;
+constexpr std::size_t kMassFailurePercent = 30;
 
 bool is_too_many(std::size_t gone, std::size_t of) {
-  return gone >= kBrakeLeast && gone * 100 > of * kBrakePercent;
+  return gone >= kMassFailureLeast && gone * 100 > of * kMassFailurePercent;
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ void HostTable::vanish(Entry& entry, Now now) {
   entry.live = false;
   entry.vanished_at = now.running;
   if (!is_member(entry)) return;  // it left in order
-  while (!vanished_.empty() && vanished_.front() + kBrakeWindow < now.running)
+  while (!vanished_.empty() && vanished_.front() + kMassFailureWindow < now.running)
     vanished_.pop_front();
   if (vanished_.empty()) alive_before_ = members() - missing() + 1;
   vanished_.push_back(now.running);
@@ -73,12 +73,13 @@ std::size_t HostTable::missing() const {
 
 // Engages on what vanished within the window; lets go when enough are back.
 void HostTable::guard_mass_failure(Now now) {
-  while (!vanished_.empty() && vanished_.front() + kBrakeWindow < now.running)
+  while (!vanished_.empty() && vanished_.front() + kMassFailureWindow < now.running)
     vanished_.pop_front();
   if (!holding_ && is_too_many(vanished_.size(), alive_before_)) {
     holding_ = true;
     for (auto& [id, entry] : entries_)  // the first of them may have been called suspect already
-      if (entry.state == HostState::kSuspect && entry.vanished_at + kBrakeWindow >= now.running)
+      if (entry.state == HostState::kSuspect &&
+          entry.vanished_at + kMassFailureWindow >= now.running)
         entry.state = HostState::kAlive;
   }
   if (holding_ && !is_too_many(missing(), members())) {
@@ -132,7 +133,7 @@ std::vector<std::string> HostTable::problems(Now now) {
         "{} of {} hosts vanished from the cluster within {} seconds: that looks like the store or "
         "its network, so nothing of them is withdrawn; `fairlead cluster release` says they are "
         "down",
-        missing(), members(), kBrakeWindow.count()));
+        missing(), members(), kMassFailureWindow.count()));
   for (const auto& [id, entry] : entries_)
     if (entry.known && entry.state == HostState::kSuspect)
       found.push_back(fmt::format(

@@ -1,4 +1,5 @@
-// Which hosts live, as this process sees it over time, and the mass-failure guard. Pure: times are given.
+// Which hosts live, as this process sees it over time, and the mass-failure guard. Pure: times are
+// given.
 #pragma once
 
 #include <chrono>

@@ -179,8 +179,8 @@ Status StoreMembership::check_life(const StoredHost& host, const StoredLive& liv
 // The host's record and its live key in one transaction, which holds for both as they were read:
 // who is refused has written nothing. The nonce is in the local record before, so that the life is
 // known again by whoever comes next; the epoch after it, because one that the cluster does not know
-// would mean that the store was put back. The other hosts are not read here but by the first heartbeat:
-// what a join costs does not grow with them.
+// would mean that the store was put back. The other hosts are not read here but by the first
+// heartbeat: what a join costs does not grow with them.
 Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
                               const MemberRecord& member) {
   TRY_STATUS(check_life(host, live, member));

@@ -119,7 +119,7 @@ struct LocalAddress {
   bool operator==(const LocalAddress&) const = default;
 };
 
-// What this host saw of the shared store (rollback_detector.h).
+// What this host saw of the shared store (store_rollback.h).
 struct SeenRecord {
   std::int64_t revision = 0;
   long long quarantined_since = 0;  // Unix seconds; 0: all is well

@@ -2,8 +2,8 @@
 // then what was written since is gone, also the claims of blocks and addresses that are in use.
 //
 // Seen by its revision, which only grows otherwise; by the record of this host, which is never
-// deleted and whose epoch only grows; and by the records of its blocks (reclaim.cpp). From then
-// on this host is in quarantine: it writes its own records there anew, and claims nothing new before
+// deleted and whose epoch only grows; and by the records of its blocks (reclaim.cpp). From then on
+// this host is in quarantine: it writes its own records there anew, and claims nothing new before
 // that is done and the others had the time to do the same.
 #pragma once
 

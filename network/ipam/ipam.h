@@ -145,9 +145,9 @@ class Ipam {
   // ---- pools
 
   // A pool that overlaps no other, and, when chosen, none of `occupied`. An explicit subnet that is
-  // a pool already is granted again when no network uses it, or `request.network` does. kExists names
-  // the holder of an overlapping pool; kInvalid for a bad range, gateway or size; kExhausted when
-  // no default pool is free. One transaction may hold one new pool: those of two families are
+  // a pool already is granted again when no network uses it, or `request.network` does. kExists
+  // names the holder of an overlapping pool; kInvalid for a bad range, gateway or size; kExhausted
+  // when no default pool is free. One transaction may hold one new pool: those of two families are
   // planned and committed one after the other.
   Result<PoolClaim> plan_pool(const NewPool& request, std::span<const Cidr> occupied = {});
   // Says which network uses the pool, from now on (empty: none). kNotFound; kExists when another

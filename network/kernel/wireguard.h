@@ -6,10 +6,10 @@
 //   local fd5c:…:a             192.0.2.1          192.0.2.2                      local fd5c:…:b
 //
 // Each host has one device with one address that follows from the ids of cluster and host
-// (wireguard_address), so that nobody has to give it out. The addresses of a cluster share a /64 that
-// is connected through the device; an address of it that is no peer's leads nowhere, and nothing
-// leaves in the clear. A tunnel is encrypted when its `local` and the hosts of its entries are such
-// addresses: the containers' networks, addresses and entries know nothing of it.
+// (wireguard_address), so that nobody has to give it out. The addresses of a cluster share a /64
+// that is connected through the device; an address of it that is no peer's leads nowhere, and
+// nothing leaves in the clear. A tunnel is encrypted when its `local` and the hosts of its entries
+// are such addresses: the containers' networks, addresses and entries know nothing of it.
 #pragma once
 
 #include <compare>

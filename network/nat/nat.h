@@ -61,8 +61,8 @@ struct NatTunnel {
 // same port (Docker's own overlay networks) have other VNIs and are left alone.
 struct NatUnderlay {
   std::vector<NatTunnel> tunnels;
-  // The addresses of the other hosts as the tunnels know them: of an encrypted tunnel those inside of
-  // the WireGuard link.
+  // The addresses of the other hosts as the tunnels know them: of an encrypted tunnel those inside
+  // of the WireGuard link.
   std::vector<IpAddress> hosts;
   std::vector<IfName> wireguard_links;  // devices that encrypt
   // UDP, of the tunnels of all hosts: containers send nothing there, whether this host has the

@@ -61,7 +61,7 @@ Status refuse_prev_result(const Object& config) {
               "put it first in the conflist's \"plugins\"");
 }
 
-// The ranges the runtime runtime_config for, and those of the configuration for the families it says
+// The ranges the runtime asks for, and those of the configuration for the families it says
 // nothing about.
 std::vector<Cidr> combine(const std::vector<Cidr>& configured,
                           const std::vector<AddressRange>& requested) {

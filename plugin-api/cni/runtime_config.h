@@ -1,4 +1,4 @@
-// What the runtime runtime_config for one attachment: capabilities (runtimeConfig), args.cni and CNI_ARGS,
+// What the runtime asks for one attachment: capabilities (runtimeConfig), args.cni and CNI_ARGS,
 // in this order of precedence (CNI CONVENTIONS.md). containerd, nerdctl and Nomad send the keys
 // capitalised.
 #pragma once

@@ -69,8 +69,8 @@ struct VolumeOptions {
 // type=tmpfs, type=nfs and type=none with o=bind set `backend`.
 Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& options);
 
-// The inverse, without defaults and labels: equal for equal runtime_config, shown by `inspect`, and parsed
-// again to the same.
+// The inverse, without defaults and labels: equal for options that ask for the same, shown by
+// `inspect`, and parsed again to the same.
 std::map<std::string, std::string> to_map(const VolumeOptions& options);
 
 // For people, the first thing in which two maps differ: "size is 1g, not 2g"; empty when they are

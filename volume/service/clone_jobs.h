@@ -1,5 +1,5 @@
-// CloneJobs: clones that take longer than a caller may wait. The copy goes on behind the answer, and
-// the same call again waits on.
+// CloneJobs: clones that take longer than a caller may wait. The copy goes on behind the answer,
+// and the same call again waits on.
 #pragma once
 
 #include <atomic>

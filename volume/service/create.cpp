@@ -8,7 +8,7 @@ namespace fairlead::volume {
 
 namespace {
 
-// The same text for equal runtime_config.
+// The same text for plans that ask for the same.
 std::string text_of(const CreatePlan& plan) {
   std::string text;
   for (const auto& [key, value] : to_map(plan.options)) text += key + '=' + value + '\n';

@@ -1,4 +1,4 @@
-// Who lives, who is suspect, and the guard_mass_failure. And the host's id.
+// Who lives, who is suspect, and the mass-failure guard. And the host's id.
 #include "network/cluster/host_table.h"
 
 #include <gmock/gmock.h>

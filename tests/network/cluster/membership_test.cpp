@@ -18,7 +18,7 @@ class MembershipTest : public ClusterTest {
     ADD_FAILURE() << "no host " << name;
     return HostState::kGone;
   }
-  // Every member heartbeats, second by second.
+  // Every member sends its heartbeat, second by second.
   void live_on(long long seconds, const std::vector<Machine*>& machines) {
     for (long long i = 0; i < seconds; ++i) {
       world_.pass(1);

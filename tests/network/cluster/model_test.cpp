@@ -217,8 +217,8 @@ class AddressModel : public ClusterTest, public ::testing::WithParamInterface<un
     }
   }
 
-  // The slowest heartbeats that keep a host alive: in the same time less is done. Not while a removal
-  // goes on, which has to be seen although a heartbeat fails.
+  // The slowest heartbeats that keep a host alive: in the same time less is done. Not while a
+  // removal goes on, which has to be seen although a heartbeat fails.
   static constexpr int kSlowBeat = 14;
   int long_heartbeat() const {
     return std::ranges::any_of(states_, &State::removing) ? 5 : kSlowBeat;

@@ -1,5 +1,5 @@
-// WireGuard as the kernel has it: what tests/conformance/wireguard_links cannot ask a fake. Two hosts,
-// "host" and "outside", with an underlay between them.
+// WireGuard as the kernel has it: what tests/conformance/wireguard_links cannot ask a fake. Two
+// hosts, "host" and "outside", with an underlay between them.
 #include "network/kernel/wireguard.h"
 
 #include <gmock/gmock.h>
