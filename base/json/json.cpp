@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
-namespace fairlead::json {
+#include "base/json/scalars.h"
 
-namespace {
+namespace fairlead::json {
 
 bool same_key(std::string_view a, std::string_view b, Keys keys) {
   if (keys == Keys::kExact) return a == b;
@@ -13,7 +13,41 @@ bool same_key(std::string_view a, std::string_view b, Keys keys) {
       a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-}  // namespace
+const Json* find_member(const Json& object, std::string_view key, Keys keys) {
+  if (const Json* exact = object.find(key)) return exact->is_null() ? nullptr : exact;
+  if (keys == Keys::kExact) return nullptr;
+  for (const auto& [name, value] : object.members())
+    if (same_key(name, key, keys)) return value.is_null() ? nullptr : &value;
+  return nullptr;
+}
+
+std::optional<bool> as_boolean(const Json& value) {
+  if (value.is_boolean()) return value.boolean();
+  if (!value.is_string()) return std::nullopt;
+  if (same_key(value.string(), "true", Keys::kAnyCase)) return true;
+  if (same_key(value.string(), "false", Keys::kAnyCase)) return false;
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> as_integer(const Json& value, std::int64_t least, std::int64_t most) {
+  if (value.is_number_unsigned() && value.unsigned_integer() > INT64_MAX) return std::nullopt;
+  const std::int64_t number = value.integer();
+  if (number < least || number > most) return std::nullopt;
+  return number;
+}
+
+std::optional<std::string> as_text(const Json& value) {
+  if (value.is_string()) return value.string();
+  if (value.is_number() || value.is_boolean()) return value.dump();
+  return std::nullopt;
+}
+
+tl::unexpected<Error> unknown_field(const std::string& path, std::string_view key,
+                                    std::span<const std::string_view> known) {
+  const std::string closest = closest_word(key, known.data(), known.size());
+  return fail(Code::kInvalid, "field {} is not known{}", path,
+              closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest));
+}
 
 Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
   if (!value.is_object())
@@ -22,13 +56,7 @@ Result<Object> Object::of(const Json& value, std::string path, Keys keys) {
   return Object(&value, std::move(path), keys);
 }
 
-const Json* Object::find(std::string_view key) const {
-  if (const Json* exact = value_->find(key)) return exact->is_null() ? nullptr : exact;
-  if (keys_ == Keys::kExact) return nullptr;
-  for (const auto& [name, value] : value_->members())
-    if (same_key(name, key, keys_)) return value.is_null() ? nullptr : &value;
-  return nullptr;
-}
+const Json* Object::find(std::string_view key) const { return find_member(*value_, key, keys_); }
 
 std::string Object::path_of(std::string_view key) const {
   return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
@@ -51,12 +79,11 @@ Result<std::int64_t> Object::integer(std::string_view key, std::int64_t least,
                                      std::int64_t most) const {
   const Json* value = find(key);
   if (value == nullptr || !value->is_number_integer()) return wrong(key, "an integer");
-  const bool too_big = value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX;
-  const std::int64_t number = too_big ? INT64_MAX : value->get<std::int64_t>();
-  if (too_big || number < least || number > most)
+  const auto number = as_integer(*value, least, most);
+  if (!number)
     return fail(Code::kInvalid, "field {} must be {} to {}, not {}", path_of(key), least, most,
                 value->dump());
-  return number;
+  return *number;
 }
 
 Result<Object> Object::object(std::string_view key) const {
@@ -79,12 +106,7 @@ Result<std::int64_t> Object::integer_or(std::string_view key, std::int64_t least
 Result<bool> Object::bool_or(std::string_view key, bool fallback) const {
   const Json* value = find(key);
   if (value == nullptr) return fallback;
-  if (value->is_boolean()) return value->get<bool>();
-  if (value->is_string()) {
-    const auto& text = value->string();
-    if (same_key(text, "true", Keys::kAnyCase)) return true;
-    if (same_key(text, "false", Keys::kAnyCase)) return false;
-  }
+  if (const auto boolean = as_boolean(*value)) return *boolean;
   return wrong(key, "true or false");
 }
 
@@ -126,13 +148,11 @@ Result<std::map<std::string, std::string>> Object::string_map_or_empty(std::stri
   if (value == nullptr) return strings;
   if (!value->is_object()) return wrong(key, "an object of strings");
   for (const auto& [name, member] : value->members()) {
-    if (member.is_string())
-      strings[name] = member.string();
-    else if (member.is_number() || member.is_boolean())
-      strings[name] = member.dump();
-    else
+    auto text = as_text(member);
+    if (!text)
       return fail(Code::kInvalid, "field {}.{} must be a string, not {}", path_of(key), name,
                   member.type_name());
+    strings[name] = std::move(*text);
   }
   return strings;
 }
@@ -143,9 +163,7 @@ Status Object::only(std::initializer_list<std::string_view> known) const {
     const bool found = std::ranges::any_of(
         known, [&](std::string_view key) { return same_key(key, name, keys_); });
     if (found) continue;
-    const std::string closest = closest_word(name, known.begin(), known.size());
-    return fail(Code::kInvalid, "field {} is not known{}", path_of(name),
-                closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest));
+    return unknown_field(path_of(name), name, {known.begin(), known.size()});
   }
   return {};
 }

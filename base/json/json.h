@@ -37,6 +37,8 @@ class Object {
 
   const Json* find(std::string_view key) const;  // nullptr: absent or null
   const Json& raw() const { return *value_; }
+  const std::string& path() const { return path_; }
+  Keys keys() const { return keys_; }
   std::string path_of(std::string_view key) const;
 
   // Required fields: kInvalid "field <path> is missing" / "field <path> must be a string".

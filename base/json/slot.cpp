@@ -1,0 +1,47 @@
+#include "base/json/slot.h"
+
+namespace fairlead::json {
+
+Slot::Slot(const Object& section, const Reading& reading)
+    : value_(&section.raw()), reading_(reading), key_(section.path()) {
+  reading_.keys = section.keys();
+}
+
+Slot Slot::member(std::string_view key, const Json* value) const {
+  Slot slot = *this;
+  slot.value_ = value;
+  slot.parent_ = this;
+  slot.key_ = key;
+  slot.index_ = kNoIndex;
+  return slot;
+}
+
+Slot Slot::element(std::size_t index, const Json& value) const {
+  Slot slot = member({}, &value);
+  slot.index_ = index;
+  return slot;
+}
+
+std::string Slot::path() const {
+  if (parent_ == nullptr) return std::string(key_);
+  std::string path = parent_->path();
+  if (index_ != kNoIndex) return path + fmt::format("[{}]", index_);
+  if (!path.empty()) path += '.';
+  return path.append(key_);
+}
+
+tl::unexpected<Error> Slot::missing() const {
+  return fail(Code::kInvalid, "field {} is missing", path());
+}
+
+tl::unexpected<Error> Slot::wrong(std::string_view expected) const {
+  const std::string where = path();
+  return fail(Code::kInvalid, "{} must be {}, not {}",
+              where.empty() ? "the document" : "field " + where, expected, value_->type_name());
+}
+
+Error Slot::located(Error error) const {
+  return with_context(std::move(error), fmt::format("field {}", path()));
+}
+
+}  // namespace fairlead::json
