@@ -80,6 +80,17 @@ Status read_object(const Slot& slot, std::span<const Field> table, void* into) {
   return {};
 }
 
+Result<std::map<std::string, std::string>> texts_by_name(const Slot& slot) {
+  if (!slot.value().is_object()) return slot.wrong("an object of strings");
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, member] : slot.value().members()) {
+    auto text = as_text(member);
+    if (!text) return slot.member(name, &member).wrong("a string");
+    texts[name] = std::move(*text);
+  }
+  return texts;
+}
+
 namespace detail {
 
 Result<std::string_view> read_text(const Slot& slot) {
@@ -110,14 +121,8 @@ Result<std::int64_t> read_integer(const AnyForm& form, const Slot& slot) {
 }
 
 Status read_strings_by_name(const AnyForm&, const Slot& slot, void* into) {
-  if (!slot.value().is_object()) return slot.wrong("an object of strings");
-  auto& texts = *static_cast<std::map<std::string, std::string>*>(into);
-  texts.clear();
-  for (const auto& [name, member] : slot.value().members()) {
-    auto text = as_text(member);
-    if (!text) return slot.member(name, &member).wrong("a string");
-    texts[name] = std::move(*text);
-  }
+  TRY(auto texts, texts_by_name(slot));
+  *static_cast<std::map<std::string, std::string>*>(into) = std::move(texts);
   return {};
 }
 

@@ -109,6 +109,9 @@ Result<T> read(const Json& document, const Fields<T, N>& table, Reading reading 
   return read(Slot(document, reading), table);
 }
 
+// For forms of one's own: an object whose values are strings, numbers or booleans, all as text.
+Result<std::map<std::string, std::string>> texts_by_name(const Slot& slot);
+
 // ---- forms
 
 namespace detail {
