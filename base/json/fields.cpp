@@ -8,18 +8,8 @@ namespace fairlead::json {
 
 namespace {
 
-constexpr std::string_view kGoNil = "<nil>";  // how Go prints a nil net.IPNet
 // A longer key is no slip of the finger: it is not compared with the known ones.
 constexpr std::size_t kLongestKey = 64;
-
-// The value of a member that counts as there.
-const Json* find_value(const Slot& object, std::string_view key) {
-  const Json* value = find_member(object.value(), key, object.reading().keys);
-  const bool is_blank = value != nullptr && object.reading().blank_is_absent &&
-                        value->is_string() &&
-                        (value->string().empty() || value->string() == kGoNil);
-  return is_blank ? nullptr : value;
-}
 
 Status refuse_unknown(const Slot& object, std::span<const Field> table) {
   for (const Json::Member& member : object.value().members()) {
@@ -40,7 +30,7 @@ Status refuse_unknown(const Slot& object, std::span<const Field> table) {
 
 Status read_field(const Field& field, const Slot& object, void* into) {
   if (field.member == nullptr) return {};  // not read
-  const Json* value = find_value(object, field.key);
+  const Json* value = object.find(field.key);
   const Slot slot = object.member(field.key, value);
   if (value != nullptr) return field.read(field, slot, field.member(into));
   if (field.presence == Presence::kRequired) return slot.missing();
@@ -73,6 +63,10 @@ Json write_object(const void* object, std::span<const Field> table) {
   return written;
 }
 
+void append(Json& object, Json more) {
+  for (const auto& [key, value] : more.members()) object.add(key, value);
+}
+
 Status read_object(const Slot& slot, std::span<const Field> table, void* into) {
   if (!slot.value().is_object()) return slot.wrong("a JSON object");
   if (slot.reading().refuse_unknown) TRY_STATUS(refuse_unknown(slot, table));
@@ -89,6 +83,15 @@ Result<std::map<std::string, std::string>> texts_by_name(const Slot& slot) {
     texts[name] = std::move(*text);
   }
   return texts;
+}
+
+Result<std::int64_t> integer(const Slot& slot, std::int64_t least, std::int64_t most) {
+  if (!slot.value().is_number_integer()) return slot.wrong("an integer");
+  const auto number = as_integer(slot.value(), least, most);
+  if (!number)
+    return fail(Code::kInvalid, "field {} must be {} to {}, not {}", slot.path(), least, most,
+                slot.value().dump());
+  return *number;
 }
 
 namespace detail {
@@ -109,15 +112,6 @@ Status read_bool(const AnyForm&, const Slot& slot, void* into) {
   if (!value) return slot.wrong("true or false");
   *static_cast<bool*>(into) = *value;
   return {};
-}
-
-Result<std::int64_t> read_integer(const AnyForm& form, const Slot& slot) {
-  if (!slot.value().is_number_integer()) return slot.wrong("an integer");
-  const auto number = as_integer(slot.value(), form.least, form.most);
-  if (!number)
-    return fail(Code::kInvalid, "field {} must be {} to {}, not {}", slot.path(), form.least,
-                form.most, slot.value().dump());
-  return *number;
 }
 
 Status read_strings_by_name(const AnyForm&, const Slot& slot, void* into) {

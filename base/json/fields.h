@@ -91,6 +91,9 @@ Json write(const T& object, const Fields<T, N>& table) {
   return write_object(&object, table.rows);
 }
 
+// Adds the members of one object after those of another; no key may be in both.
+void append(Json& object, Json more);
+
 // Reads into what is there: members of absent fields keep their values.
 template <class T, std::size_t N>
 Status read_into(const Slot& slot, const Fields<T, N>& table, T& object) {
@@ -109,8 +112,10 @@ Result<T> read(const Json& document, const Fields<T, N>& table, Reading reading 
   return read(Slot(document, reading), table);
 }
 
-// For forms of one's own: an object whose values are strings, numbers or booleans, all as text.
+// For forms of one's own: an object whose values are strings, numbers or booleans, all as text; and
+// a number without a fraction.
 Result<std::map<std::string, std::string>> texts_by_name(const Slot& slot);
+Result<std::int64_t> integer(const Slot& slot, std::int64_t least, std::int64_t most);
 
 // ---- forms
 
@@ -121,7 +126,6 @@ Status read_bool(const AnyForm& form, const Slot& slot, void* into);
 Status read_strings_by_name(const AnyForm& form, const Slot& slot, void* into);
 Status read_nested(const AnyForm& form, const Slot& slot, void* into);
 Json write_nested(const AnyForm& form, const void* value);
-Result<std::int64_t> read_integer(const AnyForm& form, const Slot& slot);
 Result<std::string_view> read_text(const Slot& slot);
 Status unknown_word(const Slot& slot, std::span<const std::string_view> known);
 
@@ -132,7 +136,7 @@ Json write_plain(const AnyForm&, const void* value) {
 
 template <class T>
 Status read_number(const AnyForm& form, const Slot& slot, void* into) {
-  auto number = read_integer(form, slot);
+  auto number = integer(slot, form.least, form.most);
   if (!number) return fail(std::move(number.error()));
   *static_cast<T*>(into) = static_cast<T>(*number);
   return {};
@@ -255,6 +259,15 @@ constexpr auto custom() {
   };
   return form;
 }
+template <class T, Json (*write)(const T&)>  // never read
+constexpr Form<T> written_by() {
+  Form<T> form;
+  form.read = [](const AnyForm&, const Slot&, void*) { return Status(); };
+  form.write = [](const AnyForm&, const void* value) -> Json {
+    return write(*static_cast<const T*>(value));
+  };
+  return form;
+}
 template <auto read>  // never written
 constexpr auto custom() {
   Form<typename detail::OwnReader<read>::Value> form;
@@ -326,7 +339,9 @@ struct Shape {
 template <class T, class Value>
 requires(!std::same_as<std::optional<T>, Value>) struct Shape<std::optional<T>, Value> {
   static Status read(const Field& field, const Slot& slot, void* into) {
-    return Shape<T, Value>::read(field, slot, &static_cast<std::optional<T>*>(into)->emplace());
+    auto& value = *static_cast<std::optional<T>*>(into);
+    value.reset();
+    return slot.value().is_null() ? Status() : Shape<T, Value>::read(field, slot, &value.emplace());
   }
   static Json write(const Field& field, const void* from) {
     const auto& value = *static_cast<const std::optional<T>*>(from);

@@ -1,6 +1,12 @@
 #include "base/json/slot.h"
 
+#include "base/json/scalars.h"
+
 namespace fairlead::json {
+
+namespace {
+constexpr std::string_view kGoNil = "<nil>";  // how Go prints a nil net.IPNet
+}
 
 Slot::Slot(const Object& section, const Reading& reading)
     : value_(&section.raw()), reading_(reading), key_(section.path()) {
@@ -20,6 +26,13 @@ Slot Slot::element(std::size_t index, const Json& value) const {
   Slot slot = member({}, &value);
   slot.index_ = index;
   return slot;
+}
+
+const Json* Slot::find(std::string_view key) const {
+  const Json* value = find_member(*value_, key, reading_.keys);
+  const bool is_blank = value != nullptr && reading_.blank_is_absent && value->is_string() &&
+                        (value->string().empty() || value->string() == kGoNil);
+  return is_blank ? nullptr : value;
 }
 
 std::string Slot::path() const {

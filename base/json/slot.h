@@ -31,6 +31,8 @@ class Slot {
   Slot element(std::size_t index, const Json& value) const;
 
   const Json& value() const { return *value_; }
+  // The value of a member that counts as there; nullptr otherwise.
+  const Json* find(std::string_view key) const;
   const Reading& reading() const { return reading_; }
   // "subnets[0].gateway"; empty for the document itself.
   std::string path() const;

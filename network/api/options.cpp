@@ -219,6 +219,10 @@ std::string_view to_string(GatewayMode mode) {
   return "nat";
 }
 
+std::string_view to_string(AddressSource source) {
+  return source == AddressSource::kFairlead ? "fairlead" : "runtime";
+}
+
 std::string_view to_string(Phase phase) {
   switch (phase) {
     case Phase::kCreating:

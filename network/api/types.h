@@ -69,6 +69,7 @@ enum class AddressSource {
   kFairlead,  // leases from Fairlead's pools
   kRuntime,   // the runtime's own allocator (Docker's default IPAM, Podman): taken as given
 };
+std::string_view to_string(AddressSource source);  // "fairlead", "runtime"
 
 // The parameters of mode=overlay, a network that is the same on several hosts. The id of such a
 // network is also the same on all of them.

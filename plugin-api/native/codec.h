@@ -59,7 +59,6 @@ Result<AttachRequest> decode_attach(const json::Json& document);
 
 // ---- ports
 
-Document encode_port(const network::PublishedPort& port);
 Document encode_port_holder(const network::PortHolder& holder);
 Document encode_ports(const std::vector<network::PublishedPort>& ports);
 Result<std::vector<network::PortSpec>> decode_publish(

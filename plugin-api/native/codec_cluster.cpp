@@ -1,67 +1,89 @@
 // Hosts and clusters as documents.
-#include "base/host.h"
-#include "plugin-api/native/codec.h"
+#include "plugin-api/native/forms.h"
 
 namespace fairlead::native {
 
-namespace {
-
+using json::fields;
+using json::Json;
+using json::object;
+using json::one_of;
+using json::required;
+using json::shown;
+using json::sparse;
 using network::cluster::ClusterStatus;
+using network::cluster::Host;
 using network::cluster::HostInfo;
+using network::cluster::HostRemoval;
+using network::cluster::HostState;
+using network::cluster::PeerStatus;
 using network::cluster::StoreMember;
 
-Document encode_info(const HostInfo& info) {
-  return {{"id", info.id},
-          {"name", info.name},
-          {"address", info.vtep.to_string()},
-          {"underlay_mtu", info.underlay_mtu},
-          {"version", info.version}};
-}
+namespace {
 
-Document encode_member(const StoreMember& member) {
-  if (!member.error.empty()) return {{"endpoint", member.endpoint}, {"error", member.error}};
-  return {{"endpoint", member.endpoint},
-          {"version", member.version},
-          {"leader", member.is_leader},
-          {"has_leader", member.has_leader}};
+constexpr auto kHostInfo =
+    fields(required<&HostInfo::id>("id"), required<&HostInfo::name>("name"),
+           required<&HostInfo::vtep>("address"), required<&HostInfo::underlay_mtu>("underlay_mtu"),
+           required<&HostInfo::version>("version"));
+
+constexpr auto kInfo = &Host::info;
+constexpr auto kHost =
+    fields(required<kInfo, &HostInfo::id>("id"), required<kInfo, &HostInfo::name>("name"),
+           required<kInfo, &HostInfo::vtep>("address"),
+           required<kInfo, &HostInfo::underlay_mtu>("underlay_mtu"),
+           required<kInfo, &HostInfo::version>("version"),
+           required<&Host::state>(
+               "state", one_of<HostState::kAlive, HostState::kSuspect, HostState::kGone>()),
+           required<&Host::since>("since", kTime), required<&Host::epoch>("epoch"));
+
+// Of a member of the store that did not answer nothing else is known.
+Json version_of(const StoreMember& member) {
+  return member.error.empty() ? Json(member.version) : Json();
 }
+Json leads(const StoreMember& member) {
+  return member.error.empty() ? Json(member.is_leader) : Json();
+}
+Json has_leader(const StoreMember& member) {
+  return member.error.empty() ? Json(member.has_leader) : Json();
+}
+constexpr auto kStoreMember =
+    fields(required<&StoreMember::endpoint>("endpoint"), sparse<&StoreMember::error>("error"),
+           shown<StoreMember, version_of>("version"), shown<StoreMember, leads>("leader"),
+           shown<StoreMember, has_leader>("has_leader"));
+
+constexpr auto kHostCounts =
+    fields(required<&ClusterStatus::alive>("alive"), required<&ClusterStatus::suspect>("suspect"),
+           required<&ClusterStatus::gone>("gone"));
+Json host_counts(const ClusterStatus& status) { return json::write(status, kHostCounts); }
+
+constexpr auto kPeers = fields(
+    required<&PeerStatus::networks>("networks"), required<&PeerStatus::hosts>("hosts"),
+    required<&PeerStatus::entries>("entries"), required<&PeerStatus::full_lists>("full_lists"),
+    required<&PeerStatus::batches>("batches"), required<&PeerStatus::failures>("failures"));
+
+constexpr auto kCluster = fields(
+    required<&ClusterStatus::cluster>("cluster"),
+    required<&ClusterStatus::host>("host", object(kHostInfo)),
+    required<&ClusterStatus::joined>("joined"), required<&ClusterStatus::is_holding>("frozen"),
+    required<&ClusterStatus::members>("etcd", object(kStoreMember)),
+    shown<ClusterStatus, host_counts>("hosts"), required<&ClusterStatus::networks>("networks"),
+    required<&ClusterStatus::peers>("peers", object(kPeers)),
+    required<&ClusterStatus::waiting>("waiting"), required<&ClusterStatus::problems>("problems"));
+
+constexpr auto kHostRemoval = fields(required<&HostRemoval::complete>("complete"),
+                                     required<&HostRemoval::retry_after>("retry_after"),
+                                     required<&HostRemoval::endpoints>("endpoints"),
+                                     required<&HostRemoval::addresses>("addresses"));
 
 }  // namespace
 
-Document encode_cluster(const ClusterStatus& status) {
-  Document members = Document::array();
-  for (const StoreMember& member : status.members) members.push_back(encode_member(member));
-  return {{"cluster", status.cluster},
-          {"host", encode_info(status.host)},
-          {"joined", status.joined},
-          {"frozen", status.is_holding},
-          {"etcd", std::move(members)},
-          {"hosts", {{"alive", status.alive}, {"suspect", status.suspect}, {"gone", status.gone}}},
-          {"networks", status.networks},
-          {"peers",
-           {{"networks", status.peers.networks},
-            {"hosts", status.peers.hosts},
-            {"entries", status.peers.entries},
-            {"full_lists", status.peers.full_lists},
-            {"batches", status.peers.batches},
-            {"failures", status.peers.failures}}},
-          {"waiting", status.waiting},
-          {"problems", status.problems}};
+Document encode_cluster(const ClusterStatus& status) { return json::write(status, kCluster); }
+Document encode_host(const Host& host) { return json::write(host, kHost); }
+Document encode_host_removal(const HostRemoval& removal) {
+  return json::write(removal, kHostRemoval);
 }
 
-Document encode_host(const network::cluster::Host& host) {
-  Document document = encode_info(host.info);
-  document["state"] = std::string(to_string(host.state));
-  document["since"] = rfc3339(host.since);
-  document["epoch"] = host.epoch;
-  return document;
-}
-
-Document encode_host_removal(const network::cluster::HostRemoval& removal) {
-  return {{"complete", removal.complete},
-          {"retry_after", removal.retry_after},
-          {"endpoints", removal.endpoints},
-          {"addresses", removal.addresses}};
+std::vector<DocumentTable> cluster_tables() {
+  return {{"Cluster", kCluster.rows}, {"Host", kHost.rows}, {"HostRemoval", kHostRemoval.rows}};
 }
 
 }  // namespace fairlead::native

@@ -2,27 +2,29 @@
 
 #include "base/host.h"
 #include "network/api/options.h"
-#include "plugin-api/native/fields.h"
+#include "plugin-api/native/forms.h"
 
 namespace fairlead::native {
 
+using json::defaulted;
+using json::fields;
+using json::Json;
+using json::object;
+using json::one_of;
+using json::required;
+using json::shown;
+using json::Slot;
+using json::sparse;
+using json::text;
 using network::AddressSource;
+using network::Network;
 using network::NetworkSpec;
+using network::OverlayParams;
 using network::SubnetSpec;
 
 namespace {
 
-Document encode_subnet(const SubnetSpec& subnet) {
-  Document document = Document::object();
-  if (subnet.subnet)
-    document["subnet"] = subnet.subnet->to_string();
-  else
-    document["family"] = subnet.family == Family::kV4 ? "ipv4" : "ipv6";
-  if (subnet.gateway) document["gateway"] = subnet.gateway->to_string();
-  if (subnet.range) document["range"] = subnet.range->to_string();
-  if (!subnet.aux.empty()) document["aux"] = texts_of(subnet.aux);
-  return document;
-}
+// ---- subnets
 
 Result<Family> parse_family(std::string_view text) {
   if (text == "ipv4") return Family::kV4;
@@ -30,11 +32,40 @@ Result<Family> parse_family(std::string_view text) {
   return fail(Code::kInvalid, "it must be ipv4 or ipv6");
 }
 
-Result<AddressSource> parse_source(std::string_view text) {
-  if (text == "fairlead") return AddressSource::kFairlead;
-  if (text == "runtime") return AddressSource::kRuntime;
-  return fail(Code::kInvalid, "it must be fairlead or runtime");
+// A subnet tells its family itself.
+Json family_without_subnet(const SubnetSpec& subnet) {
+  if (subnet.subnet) return {};
+  return subnet.family == Family::kV4 ? "ipv4" : "ipv6";
 }
+
+Status check_family(const Slot& slot, SubnetSpec& subnet) {
+  if (subnet.subnet) subnet.family = subnet.subnet->family();
+  const Json* value = slot.find("family");
+  if (value == nullptr) return {};
+  const Slot field = slot.member("family", value);
+  if (!value->is_string()) return field.wrong("a string");
+  auto family = parse_family(value->string());
+  if (!family) return fail(field.located(std::move(family.error())));
+  if (subnet.subnet && *family != subnet.family)
+    return fail(Code::kInvalid, "field {} does not fit the subnet {}", field.path(),
+                subnet.subnet->to_string());
+  subnet.family = *family;
+  return {};
+}
+
+Status check_subnet(const Slot& slot, void* value) {
+  auto& subnet = *static_cast<SubnetSpec*>(value);
+  for (const auto& [name, address] : subnet.aux)
+    TRY_STATUS(check_text(slot.member("aux", nullptr), name, {}));
+  return check_family(slot, subnet);
+}
+
+constexpr auto kSubnet = fields(
+    sparse<&SubnetSpec::subnet>("subnet", text<&Cidr::parse_subnet>()),
+    shown<SubnetSpec, family_without_subnet>("family"), sparse<&SubnetSpec::gateway>("gateway"),
+    sparse<&SubnetSpec::range>("range"), sparse<&SubnetSpec::aux>("aux"));
+
+// ---- what a client may POST
 
 // An id that a runtime gives: what Docker's ids look like, so that no id can be mistaken for a path
 // or an option.
@@ -46,53 +77,49 @@ Result<std::string> parse_network_id(std::string_view text) {
   return std::string(text);
 }
 
-Result<std::map<std::string, IpAddress>> decode_aux(const Object& subnet) {
-  TRY(auto texts, strings(subnet, "aux"));
-  std::map<std::string, IpAddress> addresses;
-  for (const auto& [name, text] : texts) {
-    auto address = IpAddress::parse(text);
-    if (!address) return fail(with_context(address.error(), "field " + subnet.path_of("aux")));
-    addresses[name] = *address;
-  }
-  return addresses;
+Result<network::NetworkOptions> read_options(const Slot& slot) {
+  TRY(const auto options, read_texts(slot));
+  return network::parse_options(options);
+}
+Json write_options(const network::NetworkOptions& options) { return network::to_map(options); }
+
+constexpr auto kSpec = fields(
+    required<&NetworkSpec::name>("name"), sparse<&NetworkSpec::id>("id", text<&parse_network_id>()),
+    defaulted<&NetworkSpec::options>("options", json::custom<&read_options, &write_options>()),
+    defaulted<&NetworkSpec::subnets>("subnets", object(kSubnet, check_subnet)),
+    defaulted<&NetworkSpec::ipv6>("ipv6"), defaulted<&NetworkSpec::internal>("internal"),
+    defaulted<&NetworkSpec::address_source>(
+        "address_source", one_of<AddressSource::kFairlead, AddressSource::kRuntime>()),
+    defaulted<&NetworkSpec::labels>("labels", kTexts), json::ignored<NetworkSpec>("state"));
+
+// ---- what Fairlead decided
+
+Json device_of(const OverlayParams& overlay) { return network::overlay_device(overlay).str(); }
+
+constexpr auto kOverlay =
+    fields(shown<OverlayParams, device_of>("device"), required<&OverlayParams::vni>("vni"),
+           required<&OverlayParams::port>("port"), required<&OverlayParams::local>("address"));
+
+Json foreign_bridge(const Network& network) {
+  return network.bridge.empty() ? Json() : Json(network.foreign_bridge);
 }
 
-Result<SubnetSpec> decode_subnet(const Object& object) {
-  TRY_STATUS(only_known(object, {"subnet", "family", "gateway", "range", "aux"}));
-  SubnetSpec subnet;
-  TRY(subnet.subnet, parsed_or_none(object, "subnet", Cidr::parse_subnet));
-  TRY(auto family, parsed_or_none(object, "family", parse_family));
-  if (subnet.subnet && family && *family != subnet.subnet->family())
-    return fail(Code::kInvalid, "field {} does not fit the subnet {}", object.path_of("family"),
-                subnet.subnet->to_string());
-  subnet.family = subnet.subnet ? subnet.subnet->family() : family.value_or(Family::kV4);
-  TRY(subnet.gateway, parsed_or_none(object, "gateway", IpAddress::parse));
-  TRY(subnet.range, parsed_or_none(object, "range", Cidr::parse));
-  TRY(subnet.aux, decode_aux(object));
-  return subnet;
-}
+constexpr auto kState = fields(
+    required<&Network::phase>(
+        "phase",
+        one_of<network::Phase::kCreating, network::Phase::kReady, network::Phase::kDeleting>()),
+    required<&Network::created>("created", kTime), sparse<&Network::bridge>("bridge"),
+    shown<Network, foreign_bridge>("foreign_bridge"), sparse<&Network::bridge_mac>("bridge_mac"),
+    required<&Network::mtu>("mtu"), sparse<&Network::overlay>("overlay", object(kOverlay)));
 
-Document encode_state(const network::Network& network, std::optional<std::size_t> endpoints) {
-  Document state = {{"phase", network::to_string(network.phase)},
-                    {"created", rfc3339(network.created)}};
-  if (!network.bridge.empty()) {
-    state["bridge"] = network.bridge.str();
-    state["foreign_bridge"] = network.foreign_bridge;
-    state["bridge_mac"] = network.bridge_mac.to_string();
-  }
-  state["mtu"] = network.mtu;
-  if (network.overlay)
-    state["overlay"] = {{"device", network::overlay_device(*network.overlay).str()},
-                        {"vni", network.overlay->vni},
-                        {"port", network.overlay->port},
-                        {"address", network.overlay->local.to_string()}};
-  if (endpoints) state["endpoints"] = *endpoints;
-  return state;
-}
+struct Usage {
+  std::optional<std::size_t> endpoints;
+};
+constexpr auto kUsage = fields(sparse<&Usage::endpoints>("endpoints"));
 
 }  // namespace
 
-NetworkSpec spec_of(const network::Network& network) {
+NetworkSpec spec_of(const Network& network) {
   NetworkSpec spec{.name = network.name, .id = network.id, .options = network.options};
   for (const network::Subnet& subnet : network.subnets)
     spec.subnets.push_back(
@@ -104,48 +131,25 @@ NetworkSpec spec_of(const network::Network& network) {
   return spec;
 }
 
-Document encode_network_spec(const NetworkSpec& spec) {
-  Document document = {{"name", spec.name.str()}};
-  if (!spec.id.empty()) document["id"] = spec.id;
-  document["options"] = network::to_map(spec.options);
-  document["subnets"] = Document::array();
-  for (const SubnetSpec& subnet : spec.subnets)
-    document["subnets"].push_back(encode_subnet(subnet));
-  document["ipv6"] = spec.ipv6;
-  document["internal"] = spec.internal;
-  document["address_source"] =
-      spec.address_source == AddressSource::kFairlead ? "fairlead" : "runtime";
-  document["labels"] = spec.labels;
-  return document;
-}
+Document encode_network_spec(const NetworkSpec& spec) { return json::write(spec, kSpec); }
 
-Document encode_network(const network::Network& network, std::optional<std::size_t> endpoints) {
+Document encode_network(const Network& network, std::optional<std::size_t> endpoints) {
   Document document = encode_network_spec(spec_of(network));
-  document["state"] = encode_state(network, endpoints);
+  Document state = json::write(network, kState);
+  json::append(state, json::write(Usage{endpoints}, kUsage));
+  document.add("state", std::move(state));
   return document;
 }
 
-Result<NetworkSpec> decode_network_spec(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"name", "id", "options", "subnets", "ipv6", "internal",
-                                 "address_source", "labels", "state"}));
-  NetworkSpec spec;
-  TRY(spec.name, parsed(object, "name", NetworkName::parse));
-  TRY(auto id, parsed_or_none(object, "id", parse_network_id));
-  spec.id = id.value_or("");
-  TRY(auto options, strings(object, "options"));
-  TRY(spec.options, network::parse_options(options));
-  TRY(auto subnets, object.objects_or_empty("subnets"));
-  for (const Object& element : subnets) {
-    TRY(auto subnet, decode_subnet(element));
-    spec.subnets.push_back(std::move(subnet));
-  }
-  TRY(spec.ipv6, object.bool_or("ipv6", false));
-  TRY(spec.internal, object.bool_or("internal", false));
-  TRY(auto source, parsed_or_none(object, "address_source", parse_source));
-  spec.address_source = source.value_or(AddressSource::kFairlead);
-  TRY(spec.labels, strings(object, "labels"));
-  return spec;
+Result<NetworkSpec> decode_network_spec(const Json& document) {
+  return json::read(document, kSpec, kStrict);
+}
+
+std::vector<DocumentTable> network_tables() {
+  return {{"Subnet", kSubnet.rows},
+          {"NetworkSpec", kSpec.rows},
+          {"NetworkState", kState.rows},
+          {"NetworkState", kUsage.rows}};
 }
 
 }  // namespace fairlead::native

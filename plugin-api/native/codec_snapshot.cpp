@@ -1,82 +1,120 @@
 // Snapshots and what is done to a volume's content, as JSON.
-#include "base/host.h"
-#include "plugin-api/native/fields.h"
+#include "plugin-api/native/forms.h"
 
 namespace fairlead::native {
+
+using json::defaulted;
+using json::fields;
+using json::Json;
+using json::one_of;
+using json::required;
+using json::Slot;
+using json::sparse;
+using volume::CheckReport;
+using volume::Snapshot;
+using volume::SnapshotOrigin;
+using volume::VolumeStatus;
 
 namespace {
 
 // Labels of a PATCH: null takes one away.
-Result<std::map<std::string, std::optional<std::string>>> label_changes(const Object& object) {
-  std::map<std::string, std::optional<std::string>> changes;
-  TRY(auto labels, object.object_or_none("labels"));
-  if (!labels) return changes;
-  json::Json given = json::Json::object();
-  for (const auto& [key, value] : labels->raw().members())
-    if (value.is_null())
-      changes[key] = std::nullopt;
-    else
-      given.add(key, value);
-  const json::Json set{{"labels", std::move(given)}};
-  TRY(auto rest, Object::of(set));
-  TRY(auto values, strings(rest, "labels"));
-  for (auto& [key, value] : values) changes[key] = std::move(value);
+using LabelChanges = std::map<std::string, std::optional<std::string>>;
+Result<LabelChanges> read_label_changes(const Slot& slot) {
+  if (!slot.value().is_object()) return slot.wrong("an object of strings");
+  LabelChanges changes;
+  for (const auto& [key, value] : slot.value().members()) {
+    auto text = json::as_text(value);
+    if (!text && !value.is_null()) return slot.member(key, &value).wrong("a string");
+    TRY_STATUS(check_text(slot, key, text.value_or("")));
+    changes[key] = std::move(text);
+  }
   return changes;
 }
 
+constexpr auto kChange =
+    fields(sparse<&VolumeChange::name>("name"),
+           sparse<&VolumeChange::labels>("labels", json::custom<&read_label_changes>()),
+           sparse<&VolumeChange::size>("size", kSize));
+
+// ---- snapshots
+
+struct SnapshotState {
+  std::string volume;  // its name
+  Snapshot snapshot;
+};
+constexpr auto kSnapshot = &SnapshotState::snapshot;
+constexpr auto kState =
+    fields(required<&SnapshotState::volume>("volume"), required<kSnapshot, &Snapshot::id>("id"),
+           required<kSnapshot, &Snapshot::origin>(
+               "origin", one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
+                                SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>()),
+           required<kSnapshot, &Snapshot::created>("created", kTime),
+           sparse<kSnapshot, &Snapshot::size>("size"));
+
+struct SnapshotSpec {
+  SnapshotName name;
+};
+constexpr auto kSpec =
+    fields(sparse<&SnapshotSpec::name>("name"), json::ignored<SnapshotSpec>("state"));
+
+struct RollbackRequest {
+  SnapshotName snapshot;
+};
+constexpr auto kRollback = fields(required<&RollbackRequest::snapshot>("snapshot"));
+
+// ---- checks and usage
+
+struct CheckRequest {
+  bool repair = false;
+};
+constexpr auto kCheckRequest = fields(defaulted<&CheckRequest::repair>("repair"));
+
+constexpr auto kCheckReport =
+    fields(required<&CheckReport::clean>("clean"), required<&CheckReport::findings>("findings"));
+
+constexpr auto kUsage = fields(
+    sparse<&VolumeStatus::size>("size"), sparse<&VolumeStatus::used>("used"),
+    sparse<&VolumeStatus::inodes>("inodes"), sparse<&VolumeStatus::inodes_used>("inodes_used"));
+
 }  // namespace
 
-Result<VolumeChange> decode_volume_change(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"name", "labels", "size"}));
-  VolumeChange change;
-  TRY(change.name, parsed_or_none(object, "name", VolumeName::parse));
-  TRY(change.labels, label_changes(object));
-  TRY(change.size, size_or_none(object, "size"));
+Result<VolumeChange> decode_volume_change(const Json& document) {
+  TRY(auto change, json::read(document, kChange, kStrict));
   if (!change.name && change.labels.empty() && !change.size)
     return fail(Code::kInvalid, "nothing to change: give name, labels or size");
   return change;
 }
 
-Document encode_snapshot(const VolumeName& volume, const volume::Snapshot& snapshot) {
-  Document state = {{"volume", volume.str()},
-                    {"id", snapshot.id},
-                    {"origin", volume::to_string(snapshot.origin)},
-                    {"created", rfc3339(snapshot.created)}};
-  if (snapshot.size) state["size"] = *snapshot.size;
-  return {{"name", snapshot.name.str()}, {"state", std::move(state)}};
-}
-
-Result<std::string> decode_snapshot(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"name", "state"}));
-  TRY(auto name, parsed_or_none(object, "name", SnapshotName::parse));
-  return name ? name->str() : std::string();
-}
-
-Result<SnapshotName> decode_rollback(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"snapshot"}));
-  return parsed(object, "snapshot", SnapshotName::parse);
-}
-
-Result<bool> decode_check(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"repair"}));
-  return object.bool_or("repair", false);
-}
-
-Document encode_check(const volume::CheckReport& report) {
-  return {{"clean", report.clean}, {"findings", report.findings}};
-}
-
-Document encode_usage(const volume::VolumeStatus& usage) {
-  Document document = Document::object();
-  if (usage.size) document["size"] = *usage.size;
-  if (usage.used) document["used"] = *usage.used;
-  if (usage.inodes) document["inodes"] = *usage.inodes;
-  if (usage.inodes_used) document["inodes_used"] = *usage.inodes_used;
+Document encode_snapshot(const VolumeName& volume, const Snapshot& snapshot) {
+  Document document = json::write(SnapshotSpec{snapshot.name}, kSpec);
+  document.add("state", json::write(SnapshotState{volume.str(), snapshot}, kState));
   return document;
+}
+
+Result<std::string> decode_snapshot(const Json& document) {
+  TRY(const auto spec, json::read(document, kSpec, kStrict));
+  return spec.name.str();
+}
+
+Result<SnapshotName> decode_rollback(const Json& document) {
+  TRY(auto request, json::read(document, kRollback, kStrict));
+  return std::move(request.snapshot);
+}
+
+Result<bool> decode_check(const Json& document) {
+  TRY(const auto request, json::read(document, kCheckRequest, kStrict));
+  return request.repair;
+}
+
+Document encode_check(const CheckReport& report) { return json::write(report, kCheckReport); }
+
+Document encode_usage(const VolumeStatus& usage) { return json::write(usage, kUsage); }
+
+std::vector<DocumentTable> snapshot_tables() {
+  return {{"VolumeChange", kChange.rows},       {"SnapshotSpec", kSpec.rows},
+          {"SnapshotState", kState.rows},       {"RollbackRequest", kRollback.rows},
+          {"CheckRequest", kCheckRequest.rows}, {"CheckReport", kCheckReport.rows},
+          {"VolumeUsage", kUsage.rows}};
 }
 
 }  // namespace fairlead::native

@@ -1,75 +1,117 @@
 // Trash, pools of volumes, jobs, backups and archives, as JSON.
-#include "base/host.h"
-#include "plugin-api/native/fields.h"
+#include "plugin-api/native/forms.h"
 
 namespace fairlead::native {
 
-Document encode_trashed(const volume::TrashedVolume& trashed) {
-  return {{"id", trashed.volume.id},
-          {"deleted", rfc3339(trashed.volume.deleted)},
-          {"due", rfc3339(trashed.due)},
-          {"volume", encode_volume(trashed.volume)}};
+using json::defaulted;
+using json::fields;
+using json::ignored;
+using json::Json;
+using json::one_of;
+using json::required;
+using json::shown;
+using json::sparse;
+using volume::ArchiveReport;
+using volume::BackupInfo;
+using volume::Job;
+using volume::JobState;
+using volume::PoolSpec;
+using volume::TrashedVolume;
+using volume::Volume;
+using volume::VolumePool;
+
+namespace {
+
+// ---- trash
+
+Json volume_of(const TrashedVolume& trashed) { return encode_volume(trashed.volume); }
+constexpr auto kTrashedVolume =
+    fields(required<&TrashedVolume::volume, &Volume::id>("id"),
+           required<&TrashedVolume::volume, &Volume::deleted>("deleted", kTime),
+           required<&TrashedVolume::due>("due", kTime), shown<TrashedVolume, volume_of>("volume"));
+
+struct TrashRestore {
+  VolumeName as;
+};
+constexpr auto kTrashRestore = fields(sparse<&TrashRestore::as>("as"));
+
+// ---- pools
+
+constexpr auto kPoolSpec =
+    fields(required<&PoolSpec::name>("name"), defaulted<&PoolSpec::fstype>("fstype"),
+           sparse<&PoolSpec::size>("size", kSize), sparse<&PoolSpec::device>("device"),
+           defaulted<&PoolSpec::overwrite>("overwrite"), ignored<PoolSpec>("state"));
+
+constexpr auto kPoolState = fields(
+    required<&VolumePool::id>("id"), required<&VolumePool::used>("used"),
+    required<&VolumePool::volumes>("volumes"), required<&VolumePool::created>("created", kTime),
+    required<&VolumePool::health>("health"));
+Json state_of(const VolumePool& pool) { return json::write(pool, kPoolState); }
+
+constexpr auto kPool =
+    fields(required<&VolumePool::name>("name"), required<&VolumePool::fstype>("fstype"),
+           sparse<&VolumePool::size>("size"), sparse<&VolumePool::device>("device"),
+           shown<VolumePool, state_of>("state"));
+
+struct PoolGrowth {
+  std::optional<std::uint64_t> size;
+};
+constexpr auto kPoolGrowth = fields(sparse<&PoolGrowth::size>("size", kSize));
+
+// ---- jobs, backups, archives
+
+constexpr auto kJob = fields(
+    required<&Job::id>("id"), required<&Job::verb>("verb"), required<&Job::volume>("volume"),
+    required<&Job::arguments>("arguments"),
+    required<&Job::state>("state", one_of<JobState::kRunning, JobState::kDone, JobState::kFailed,
+                                          JobState::kStopped, JobState::kInterrupted>()),
+    required<&Job::done>("done"), sparse<&Job::total>("total"),
+    required<&Job::started>("started", kTime), sparse<&Job::ended>("ended", kTime),
+    sparse<&Job::error>("error"));
+
+constexpr auto kBackup = fields(
+    required<&BackupInfo::id>("id"), required<&BackupInfo::volume>("volume"),
+    required<&BackupInfo::created>("created", kTime), required<&BackupInfo::bytes>("bytes"),
+    required<&BackupInfo::stored>("stored"), required<&BackupInfo::incremental>("incremental"));
+
+constexpr auto kArchive =
+    fields(required<&ArchiveReport::files>("files"), required<&ArchiveReport::bytes>("bytes"),
+           required<&ArchiveReport::digest>("digest"));
+
+}  // namespace
+
+Document encode_trashed(const TrashedVolume& trashed) {
+  return json::write(trashed, kTrashedVolume);
 }
 
-Result<std::string> decode_trash_restore(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"as"}));
-  TRY(auto name, parsed_or_none(object, "as", VolumeName::parse));
-  return name ? name->str() : std::string();
+Result<std::string> decode_trash_restore(const Json& document) {
+  TRY(const auto request, json::read(document, kTrashRestore, kStrict));
+  return request.as.str();
 }
 
-Document encode_pool(const volume::VolumePool& pool) {
-  Document document = {{"name", pool.name.str()}, {"fstype", pool.fstype}};
-  if (pool.size > 0) document["size"] = pool.size;
-  if (!pool.device.empty()) document["device"] = pool.device;
-  document["state"] = {{"id", pool.id},
-                       {"used", pool.used},
-                       {"volumes", pool.volumes},
-                       {"created", rfc3339(pool.created)},
-                       {"health", pool.health}};
-  return document;
+Document encode_pool(const VolumePool& pool) { return json::write(pool, kPool); }
+
+Result<PoolSpec> decode_pool_spec(const Json& document) {
+  return json::read(document, kPoolSpec, kStrict);
 }
 
-Result<volume::PoolSpec> decode_pool_spec(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"name", "fstype", "size", "device", "overwrite", "state"}));
-  volume::PoolSpec spec;
-  TRY(spec.name, parsed(object, "name", PoolName::parse));
-  TRY(spec.fstype, object.string_or("fstype", spec.fstype));
-  TRY(spec.size, size_or_none(object, "size"));
-  TRY(spec.device, object.string_or("device", ""));
-  TRY(spec.overwrite, object.bool_or("overwrite", false));
-  return spec;
+Result<std::uint64_t> decode_pool_growth(const Json& document) {
+  TRY(const auto growth, json::read(document, kPoolGrowth, kStrict));
+  return growth.size.value_or(0);
 }
 
-Result<std::uint64_t> decode_pool_growth(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"size"}));
-  TRY(auto size, size_or_none(object, "size"));
-  return size.value_or(0);
-}
+Document encode_job(const Job& job) { return json::write(job, kJob); }
+Document encode_backup(const BackupInfo& backup) { return json::write(backup, kBackup); }
+Document encode_archive(const ArchiveReport& report) { return json::write(report, kArchive); }
 
-Document encode_job(const volume::Job& job) {
-  Document document = {{"id", job.id},
-                       {"verb", job.verb},
-                       {"volume", job.volume},
-                       {"arguments", job.arguments},
-                       {"state", volume::to_string(job.state)},
-                       {"done", job.done}};
-  if (job.total > 0) document["total"] = job.total;
-  document["started"] = rfc3339(job.started);
-  if (job.ended > 0) document["ended"] = rfc3339(job.ended);
-  if (!job.error.empty()) document["error"] = job.error;
-  return document;
-}
-
-Document encode_backup(const volume::BackupInfo& backup) {
-  return {{"id", backup.id},       {"volume", backup.volume}, {"created", rfc3339(backup.created)},
-          {"bytes", backup.bytes}, {"stored", backup.stored}, {"incremental", backup.incremental}};
-}
-
-Document encode_archive(const volume::ArchiveReport& report) {
-  return {{"files", report.files}, {"bytes", report.bytes}, {"digest", report.digest}};
+std::vector<DocumentTable> storage_tables() {
+  return {{"TrashedVolume", kTrashedVolume.rows},
+          {"TrashRestoreRequest", kTrashRestore.rows},
+          {"VolumePoolSpec", kPoolSpec.rows},
+          {"VolumePoolState", kPoolState.rows},
+          {"VolumePool", kPool.rows},
+          {"VolumePoolGrowth", kPoolGrowth.rows},
+          {"Job", kJob.rows}};
 }
 
 }  // namespace fairlead::native

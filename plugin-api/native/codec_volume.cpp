@@ -1,27 +1,61 @@
-#include "base/host.h"
-#include "plugin-api/native/fields.h"
+#include "plugin-api/native/forms.h"
 
 namespace fairlead::native {
 
+using json::defaulted;
+using json::fields;
+using json::ignored;
+using json::Json;
+using json::object;
+using json::one_of;
+using json::required;
+using json::shown;
+using json::sparse;
+using volume::MountHint;
+using volume::Snapshot;
+using volume::Volume;
+using volume::VolumeSpec;
+using volume::VolumeStatus;
+
 namespace {
 
-Document encode_hints(const std::vector<volume::MountHint>& hints) {
-  Document list = Document::array();
-  for (const volume::MountHint& hint : hints)
-    list.push_back({{"client", hint.client}, {"id", hint.id}, {"count", hint.count}});
+constexpr auto kSpec =
+    fields(required<&VolumeSpec::name>("name"), defaulted<&VolumeSpec::options>("options", kTexts),
+           defaulted<&VolumeSpec::labels>("labels", kTexts), ignored<VolumeSpec>("state"));
+
+// ---- what Fairlead decided
+
+constexpr auto kMountHint =
+    fields(required<&MountHint::client>("client"), required<&MountHint::id>("id"),
+           required<&MountHint::count>("count"));
+
+Json snapshots_of(const Volume& volume) {
+  Json list = Json::array();
+  for (const Snapshot& snapshot : volume.snapshots)
+    list.push_back(encode_snapshot(volume.name, snapshot));
   return list;
 }
 
-void add_status(Document& state, const volume::VolumeStatus& status) {
-  if (!status.reason.empty()) state["reason"] = status.reason;
-  if (status.size) state["size"] = *status.size;
-  if (status.used) state["used"] = *status.used;
-  if (status.inodes) state["inodes"] = *status.inodes;
-  if (status.inodes_used) state["inodes_used"] = *status.inodes_used;
-  if (status.in_use) state["in_use"] = *status.in_use;
-  if (!status.users.empty()) state["users"] = status.users;
-  state["health"] = status.health;
-}
+constexpr auto kState = fields(
+    required<&Volume::id>("id"), required<&Volume::backend>("backend"),
+    sparse<&Volume::pool>("pool"), required<&Volume::mountpoint>("mountpoint"),
+    required<&Volume::phase>(
+        "phase",
+        one_of<volume::Phase::kCreating, volume::Phase::kReady, volume::Phase::kDeleting>()),
+    required<&Volume::created>("created", kTime),
+    required<&Volume::mounts>("mounts", object(kMountHint)),
+    shown<Volume, snapshots_of>("snapshots"), sparse<&Volume::backed_up>("last_backup", kTime));
+
+constexpr auto kStatus = fields(
+    sparse<&VolumeStatus::reason>("reason"), sparse<&VolumeStatus::size>("size"),
+    sparse<&VolumeStatus::used>("used"), sparse<&VolumeStatus::inodes>("inodes"),
+    sparse<&VolumeStatus::inodes_used>("inodes_used"), sparse<&VolumeStatus::in_use>("in_use"),
+    sparse<&VolumeStatus::users>("users"), required<&VolumeStatus::health>("health"));
+
+// ---- mounts
+
+constexpr auto kMount = fields(defaulted<&MountRequest::client>("client", kId),
+                               required<&MountRequest::id>("id", kLabel));
 
 Document encode_report(const std::vector<std::string>& actions,
                        const std::vector<std::string>& failures) {
@@ -30,46 +64,22 @@ Document encode_report(const std::vector<std::string>& actions,
 
 }  // namespace
 
-Document encode_volume_spec(const volume::VolumeSpec& spec) {
-  return {{"name", spec.name.str()}, {"options", spec.options}, {"labels", spec.labels}};
-}
+Document encode_volume_spec(const VolumeSpec& spec) { return json::write(spec, kSpec); }
 
-Document encode_volume(const volume::Volume& volume,
-                       const std::optional<volume::VolumeStatus>& status) {
+Document encode_volume(const Volume& volume, const std::optional<VolumeStatus>& status) {
   Document document = encode_volume_spec({volume.name, volume.options, volume.labels});
-  Document state = {{"id", volume.id}, {"backend", volume.backend}};
-  if (!volume.pool.empty()) state["pool"] = volume.pool;
-  state["mountpoint"] = volume.mountpoint;
-  state["phase"] = volume::to_string(volume.phase);
-  state["created"] = rfc3339(volume.created);
-  state["mounts"] = encode_hints(volume.mounts);
-  state["snapshots"] = Document::array();
-  for (const volume::Snapshot& snapshot : volume.snapshots)
-    state["snapshots"].push_back(encode_snapshot(volume.name, snapshot));
-  if (volume.backed_up > 0) state["last_backup"] = rfc3339(volume.backed_up);
-  if (status) add_status(state, *status);
-  document["state"] = std::move(state);
+  Document state = json::write(volume, kState);
+  if (status) json::append(state, json::write(*status, kStatus));
+  document.add("state", std::move(state));
   return document;
 }
 
-Result<volume::VolumeSpec> decode_volume_spec(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"name", "options", "labels", "state"}));
-  volume::VolumeSpec spec;
-  TRY(spec.name, parsed(object, "name", VolumeName::parse));
-  TRY(spec.options, strings(object, "options"));
-  TRY(spec.labels, strings(object, "labels"));
-  return spec;
+Result<VolumeSpec> decode_volume_spec(const Json& document) {
+  return json::read(document, kSpec, kStrict);
 }
 
-Result<MountRequest> decode_mount(const json::Json& document) {
-  TRY(auto object, Object::of(document));
-  TRY_STATUS(only_known(object, {"client", "id"}));
-  MountRequest request;
-  TRY(auto client, parsed_or_none(object, "client", parse_id));
-  request.client = client.value_or("api");
-  TRY(request.id, parsed(object, "id", parse_label));
-  return request;
+Result<MountRequest> decode_mount(const Json& document) {
+  return json::read(document, kMount, kStrict);
 }
 
 Document encode_status(const network::ServiceStatus& status, std::size_t volumes) {
@@ -92,6 +102,14 @@ Document encode_problem(const Error& error, int http_status, std::string_view ti
           {"status", http_status},
           {"detail", error.text},
           {"code", to_string(error.code)}};
+}
+
+std::vector<DocumentTable> volume_tables() {
+  return {{"VolumeSpec", kSpec.rows},
+          {"MountHint", kMountHint.rows},
+          {"VolumeState", kState.rows},
+          {"VolumeState", kStatus.rows},
+          {"MountRequest", kMount.rows}};
 }
 
 }  // namespace fairlead::native

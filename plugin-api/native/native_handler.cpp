@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "plugin-api/native/fields.h"
+#include "plugin-api/native/forms.h"
 #include "plugin-api/native/operations.h"
 
 namespace fairlead::native {
@@ -149,8 +149,7 @@ Result<json::Json> parse_body(const Route& route, const std::string& text) {
   if (route.body == Body::kOptional && text.empty()) return json::Json(json::Json::object());
   TRY(auto body, json::parse(text));
   if (route.body != Body::kNone) return body;
-  TRY(auto object, json::Object::of(body));
-  TRY_STATUS(only_known(object, {}));
+  TRY_STATUS(json::read_object(json::Slot(body, kStrict), {}, nullptr));
   return body;
 }
 

@@ -1,0 +1,56 @@
+// Forms of the codec's tables (base/json/fields.h): how values of the core look in the documents of
+// API v1.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json/fields.h"
+#include "base/json/scalars.h"
+#include "network/api/types.h"
+#include "plugin-api/native/codec.h"
+
+namespace fairlead::native {
+
+// How requests are read: a field that no table has is refused, with a suggestion.
+inline constexpr json::Reading kStrict{.refuse_unknown = true};
+
+// 1 to `most` characters of [0-9a-zA-Z_.-]: ids and names of other programs.
+Result<std::string> parse_token(std::string_view text, std::size_t most);
+Result<std::string> parse_id(std::string_view text);     // at most 128
+Result<std::string> parse_label(std::string_view text);  // at most 255: container, runtime, host
+inline constexpr auto kId = json::text<&parse_id>();
+inline constexpr auto kLabel = json::text<&parse_label>();
+
+// Options and labels: keys are 1 to 256 bytes, and neither keys nor values hold a NUL.
+using Texts = std::map<std::string, std::string>;
+Status check_text(const json::Slot& map, std::string_view key, std::string_view value);
+Result<Texts> read_texts(const json::Slot& slot);
+json::Json write_texts(const Texts& texts);
+inline constexpr auto kTexts = json::custom<&read_texts, &write_texts>();
+
+// Bytes: a positive number, or a text as in options ("10g").
+Result<std::uint64_t> read_size(const json::Slot& slot);
+json::Json write_size(const std::uint64_t& bytes);
+inline constexpr auto kSize = json::custom<&read_size, &write_size>();
+
+// Unix seconds as RFC 3339 has them; only in answers.
+json::Json write_time(const long long& seconds);
+inline constexpr auto kTime = json::written_by<long long, write_time>();
+
+// A table and the schema of openapi.json that describes it; a test compares the two. Several tables
+// may make up one schema.
+struct DocumentTable {
+  std::string_view schema;
+  std::span<const json::Field> table;
+};
+std::vector<DocumentTable> network_tables();
+std::vector<DocumentTable> endpoint_tables();
+std::vector<DocumentTable> volume_tables();
+std::vector<DocumentTable> snapshot_tables();
+std::vector<DocumentTable> storage_tables();
+std::vector<DocumentTable> cluster_tables();
+
+}  // namespace fairlead::native
