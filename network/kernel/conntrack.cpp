@@ -12,8 +12,8 @@ namespace fairlead::kernel {
 
 namespace {
 
-// Up to here one dump for each filter, compared by the kernel; above, one dump of everything for
-// all of them.
+// Up to this number of filters there is one dump for each, in which the kernel compares. With more
+// of them one dump of all entries is compared with all filters here.
 constexpr std::size_t kMostDumps = 8;
 constexpr int kMostAttempts = 3;
 constexpr std::size_t kDeletionsAtOnce = 64;
@@ -75,8 +75,8 @@ class NetlinkConntrack : public Conntrack {
         flows.push_back(flow);
       return {};
     };
-    // Entries that come and go while they are listed only matter when the kernel says that some
-    // were missed.
+    // Entries may come and go while they are listed. The dump is repeated only when the kernel
+    // reports that it may have missed some.
     for (int attempt = 0;; ++attempt) {
       const std::uint32_t seq = socket_.next_seq();
       const Status dumped = socket_.dump(build_dump_flows(family, asked, seq), seq, on_message);
@@ -87,7 +87,7 @@ class NetlinkConntrack : public Conntrack {
     }
   }
 
-  // An entry that is gone already was forgotten by somebody else.
+  // Deletes the entries. ENOENT means that an entry is already gone, and is not counted.
   Result<std::size_t> remove(std::span<const Flow> flows) {
     std::vector<std::uint8_t> requests;
     for (const Flow& flow : flows) {

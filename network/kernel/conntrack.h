@@ -1,5 +1,5 @@
-// Connection tracking entries: forgotten when a UDP port changes its owner, or clients talk to the
-// old one for minutes.
+// Connection tracking entries. The entries of a UDP port are deleted when the port changes its
+// owner; otherwise clients would go on talking to the old owner for minutes.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,13 @@ struct FlowFilter {
 class Conntrack {
  public:
   virtual ~Conntrack() = default;
-  // Deletes the entries that match any of the filters and returns how many. One walk through the
-  // table of the kernel for each filter (up to 8), or one for all. Thread-safe.
+  // Deletes the entries that match any of the filters and returns how many. The kernel's table is
+  // walked once for each filter, or, with more than 8 filters, once for all of them. Thread-safe.
   virtual Result<std::size_t> forget(std::span<const FlowFilter> filters) = 0;
 };
 
-// Works in the network namespace of the calling thread at the time of this call. Opening it loads
-// the kernel's module.
+// Works in the network namespace that the calling thread is in at the time of this call. Opening
+// the socket loads the kernel's netfilter netlink module when it is missing.
 Result<std::unique_ptr<Conntrack>> open_conntrack();
 
 }  // namespace fairlead::kernel

@@ -13,8 +13,8 @@ namespace fairlead::kernel {
 
 namespace {
 
-// The fields that CTA_FILTER compares; the kernel has them in net/netfilter/nf_internals.h and in
-// no uapi header.
+// The flags of CTA_FILTER for the fields to compare. The kernel defines them in
+// net/netfilter/nf_internals.h, and in no uapi header.
 constexpr std::uint32_t kFilterIpSource = 1 << 0;
 constexpr std::uint32_t kFilterIpDestination = 1 << 1;
 constexpr std::uint32_t kFilterProto = 1 << 3;
@@ -51,7 +51,8 @@ class Request {
   std::vector<std::uint8_t> take() { return {bytes_.begin(), bytes_.begin() + header_->nlmsg_len}; }
 
  private:
-  alignas(nlmsghdr) std::array<std::uint8_t, 512> bytes_{};  // no request here is half as long
+  // No request in this file is half as long.
+  alignas(nlmsghdr) std::array<std::uint8_t, 512> bytes_{};
   nlmsghdr* header_ = nullptr;
 };
 
@@ -103,8 +104,9 @@ bool matches(const Flow& flow, const FlowFilter& filter) {
 
 std::vector<std::uint8_t> build_dump_flows(Family family, const std::optional<FlowFilter>& filter,
                                            std::uint32_t seq) {
-  // IPv6 addresses are left to the caller: the kernel's comparison of them is inverted and sends
-  // every entry but the wanted ones (ctnetlink_filter_match_tuple, seen on 6.18).
+  // IPv6 addresses are not compared by the kernel but by the caller: the kernel's comparison of
+  // them is inverted, and sends every entry except the wanted ones (ctnetlink_filter_match_tuple,
+  // seen on Linux 6.18).
   Request request(IPCTNL_MSG_CT_GET, NLM_F_DUMP, family, seq);
   if (!filter) return request.take();
   std::uint32_t original = kFilterProto, reply = 0;

@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kMostAttempts = 5;
 
-// A change, or (count 0) the transaction as a whole, that the kernel refused.
+// The changes that the kernel refused with one error; count 0: it refused the transaction as a
+// whole.
 struct Refusal {
   std::size_t first = 0, count = 0;
   int error = 0;
@@ -67,9 +68,9 @@ class NftFirewall : public Firewall {
   NetfilterSocket socket_;
   std::optional<NftText> text_;
   Removal removal_;
-  std::string requested_text_;  // what requested_ is the shape of
+  std::string requested_text_;  // the text whose shape is requested_
   TableShape requested_;
-  bool destroyed_ = false;  // something was deleted: closing will wait
+  bool destroyed_ = false;  // something was deleted, so closing the sockets will wait
 };
 
 // ---- text
@@ -89,7 +90,7 @@ Result<std::string> NftFirewall::run_text(std::string_view nft_text) {
 
 Status NftFirewall::run(std::string_view nft_text) {
   const std::lock_guard lock(mutex_);
-  destroyed_ = true;  // it may delete; who knows
+  destroyed_ = true;  // the text may delete something
   if (auto printed = run_text(nft_text); !printed)
     return fail(with_context(std::move(printed).error(),
                              fmt::format("write firewall table inet {}", table_)));
@@ -121,8 +122,8 @@ Status NftFirewall::apply(std::span<const ElementChange> changes) {
   return apply_singly({changes.begin(), changes.end()});
 }
 
-// Sends one transaction. The kernel goes on after a message that fails, to report all that do, and
-// changes nothing.
+// Sends one transaction. After a message that fails the kernel goes on, so that it reports every
+// message that fails, and changes nothing.
 Result<std::vector<Refusal>> NftFirewall::send(std::span<const ElementChange> changes,
                                                Grouping grouping) {
   const Batch batch = build_batch(table_, changes, socket_.next_seq(), removal_, grouping);
@@ -146,8 +147,9 @@ Result<std::vector<Refusal>> NftFirewall::send(std::span<const ElementChange> ch
   return refusals;
 }
 
-// The slow way, for a transaction that was refused: finds out which changes are to blame. Removals
-// of what is not there are left out, on kernels that cannot pass over them by themselves.
+// Repeats a refused transaction with a message for each change, which is slower but tells which
+// changes fail. On kernels without kDestroy, removals of elements that do not exist are dropped
+// from the transaction.
 Status NftFirewall::apply_singly(std::vector<ElementChange> changes) {
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     if (changes.empty()) return {};
@@ -160,7 +162,8 @@ Status NftFirewall::apply_singly(std::vector<ElementChange> changes) {
               table_);
 }
 
-// Is there something in `refusals` to be done otherwise, and nothing that is an error?
+// Whether the transaction can be repeated without the refused changes, or with kDelete: true when
+// no refusal is a real error. Changes `changes` or `removal_` accordingly.
 Result<bool> NftFirewall::forgive(std::vector<ElementChange>& changes,
                                   const std::vector<Refusal>& refusals) {
   const auto is_removal = [&](const Refusal& refusal) {
@@ -168,15 +171,15 @@ Result<bool> NftFirewall::forgive(std::vector<ElementChange>& changes,
   };
   if (!std::ranges::all_of(refusals, is_removal)) return false;
   if (removal_ == Removal::kDestroy) {
-    // An unknown message is EINVAL (nfnetlink_rcv_batch).
+    // The kernel answers EINVAL to a message that it does not know (nfnetlink_rcv_batch).
     if (refusals.front().error != EINVAL) return false;
     removal_ = Removal::kDelete;
     return true;
   }
   for (const Refusal& refusal : refusals) {
     if (refusal.error != ENOENT) return false;
-    TRY_STATUS(
-        shape_of(changes[refusal.first].element.set));  // the element is missing, not the set
+    // Fails when not only the element is missing, but the set.
+    TRY_STATUS(shape_of(changes[refusal.first].element.set));
   }
   // Refusals come in the order of the changes.
   for (auto refusal = refusals.rbegin(); refusal != refusals.rend(); ++refusal)
@@ -206,7 +209,7 @@ tl::unexpected<Error> NftFirewall::refused(std::span<const ElementChange> change
 
 // ---- asking
 
-// The answer to a request for one object, nothing when it is not there.
+// The answer to a request for one object; std::nullopt when there is no such object.
 Result<std::optional<std::vector<std::uint8_t>>> NftFirewall::get(
     std::span<const std::uint8_t> request, std::uint32_t seq) {
   TRY_STATUS(socket_.send(request));
@@ -291,7 +294,8 @@ Result<TableShape> read_shape(NetfilterSocket& socket, std::string_view table) {
               table);
 }
 
-// The shape that the text makes, from a namespace where nothing else is.
+// Reads into requested_ the shape of the table that the text makes in a new, empty network
+// namespace.
 Status NftFirewall::request(std::string_view nft_text) {
   if (requested_text_ == nft_text) return {};
   TRY(const UniqueFd netns, new_netns());

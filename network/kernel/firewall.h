@@ -1,6 +1,6 @@
-// The nftables table `inet fairlead`: the kernel behind a narrow interface. Chains and rules are
-// written rarely and as text (libnftables); elements of sets and maps often, in binary batches
-// (libnftnl over one kept socket).
+// The nftables table `inet fairlead` in the kernel, behind a narrow interface. Chains and rules are
+// written rarely, as text through libnftables. Elements of sets and maps are written often, in
+// binary batches built with libnftnl and sent over one socket that is kept open.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@
 namespace fairlead::kernel {
 
 // Key or data of an element as it lies in the kernel's registers: each field of a concatenation is
-// padded to a multiple of 4 bytes (net/netfilter/nf_tables_api.c); ports and protocol numbers in
-// network order, interface names padded to 16.
+// padded to a multiple of 4 bytes (net/netfilter/nf_tables_api.c); ports are in network order, and
+// interface names are padded to 16 bytes.
 class ElementBytes {
  public:
   ElementBytes& family(Family family);  // meta nfproto
@@ -28,7 +28,7 @@ class ElementBytes {
   ElementBytes& vni(std::uint32_t number);  // 24 bits of a VXLAN header
   ElementBytes& address(const IpAddress& address);
   ElementBytes& ifname(const IfName& name);
-  // As read from the kernel.
+  // Takes the bytes as they were read from the kernel.
   static ElementBytes of(std::span<const std::uint8_t> bytes, unsigned fields);
   std::span<const std::uint8_t> bytes() const { return bytes_; }
   unsigned fields() const { return fields_; }  // more than one: a concatenation
@@ -42,7 +42,7 @@ class ElementBytes {
   unsigned fields_ = 0;
 };
 
-// What a verdict map says. `chain` is the target of kGoto and kJump.
+// The verdict of an element of a verdict map. `chain` is the target of kGoto and kJump.
 struct Verdict {
   enum class Kind { kAccept, kDrop, kReturn, kGoto, kJump };
   Kind kind = Kind::kAccept;
@@ -54,7 +54,7 @@ struct Element {
   std::string set;  // name of the set or map in the table
   ElementBytes key;
   ElementBytes data{};     // empty for sets and verdict maps
-  ElementBytes key_end{};  // sets with intervals: the last key that is meant; empty: `key` alone
+  ElementBytes key_end{};  // sets with intervals: the last key of the interval; empty: only `key`
   std::optional<Verdict> verdict{};  // verdict maps only
   bool operator==(const Element&) const = default;
 };
@@ -71,34 +71,35 @@ class Firewall {
  public:
   virtual ~Firewall() = default;
 
-  // Runs nft text as one transaction, all or nothing (libnftables; loaded at the first use). 0.2-1
-  // ms.
+  // Runs nft text as one transaction, all or nothing, through libnftables, which is loaded at the
+  // first use. Takes 0.2-1 ms.
   virtual Status run(std::string_view nft_text) = 0;
   // Adds and removes elements in one transaction, all or nothing (5 us each). Adding an element
-  // that is there with the same data, or removing one that is not there, succeeds. kNotFound when
-  // the table or a set is missing: render it first. kExists when the key is there with other data,
-  // or overlaps another interval. Changes take effect in their order: a key may be removed and
-  // added with other data in one call.
+  // that exists with the same data succeeds, and so does removing one that does not exist.
+  // kNotFound when the table or a set is missing; it has to be written with run() first. kExists
+  // when the key exists with other data, or overlaps another interval. Changes take effect in their
+  // order: a key may be removed and added with other data in one call.
   virtual Status apply(std::span<const ElementChange> changes) = 0;
-  // Present contents of a set or map of the table, from the kernel.
+  // The present elements of a set or map of the table, read from the kernel.
   virtual Result<std::vector<Element>> elements(std::string_view set) = 0;
-  // Is the table there, with this comment (the version of the chains)?
+  // Whether the table exists and has this comment (the version of the chains).
   virtual Result<bool> present(std::string_view table_comment) = 0;
-  // The table's comment, empty when it has none; nothing when there is no table.
+  // The table's comment, empty when it has none; std::nullopt when there is no table.
   virtual Result<std::optional<std::string>> comment() = 0;
-  // How the table differs from what `nft_text` makes of it, in words ("altered rules of chain
-  // forward"); empty when it does not. Everything counts but the elements of its sets: chains with
-  // hooks, priorities and policies, rules, sets, the table's flags and comment. The text is run in
-  // a namespace of its own, and both are compared as the kernel tells them: whatever this kernel
-  // and this libnftables make of a rule. 5-20 ms for the first time, then 1 ms.
+  // How the table differs from the table that `nft_text` makes, in words ("altered rules of chain
+  // forward"); empty when it does not differ. Everything is compared except the elements of sets:
+  // chains with hooks, priorities and policies, rules, sets, the table's flags and comment. The
+  // text is run in a new network namespace, and both tables are compared in the form in which the
+  // kernel lists them, so the way in which this kernel and this libnftables write a rule makes no
+  // difference. The first call with a text takes 5-20 ms, later ones 1 ms.
   virtual Result<std::string> difference(std::string_view nft_text) = 0;
-  // The whole table as `nft list table` prints it; empty when it is not there.
+  // The whole table as `nft list table` prints it; empty when there is no table.
   virtual Result<std::string> list_text() = 0;
 };
 
-// The table is `inet <table>` in the network namespace of the calling thread at the time of this
-// call. A deletion's wait at closing time (4-14 ms) is passed to a child process when
-// `detach_close` is set (exec'd plugins).
+// The table is `inet <table>` in the network namespace that the calling thread is in at the time of
+// this call. Closing the sockets after something was deleted waits for 4-14 ms; when `detach_close`
+// is set, a child process waits instead (exec'd plugins).
 Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close);
 
 }  // namespace fairlead::kernel

@@ -1,4 +1,4 @@
-// Attributes of a netfilter message by their number. Any bytes are safe to read.
+// The attributes of a netfilter message, by their type number. Any bytes are safe to read.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -15,8 +15,8 @@
 
 namespace fairlead::kernel {
 
-// Those of a message or of a nest; nullptr where one is missing. The last of several with one
-// number counts.
+// The attributes of a message or of a nest; nullptr where one is missing. When several have the
+// same type number, the last one counts.
 using Attributes = std::array<const nlattr*, 32>;
 
 inline int keep_attribute(const nlattr* attribute, void* into) {
@@ -32,7 +32,7 @@ inline Attributes nested(const nlattr* nest) {
   return attributes;
 }
 
-// A copy of the message, aligned, or nothing when it is cut short.
+// An aligned copy of the message; std::nullopt when the message is cut short.
 class AlignedMessage {
  public:
   static std::optional<AlignedMessage> of(std::span<const std::uint8_t> message) {
@@ -62,7 +62,8 @@ inline std::span<const std::uint8_t> payload(const nlattr* attribute) {
           mnl_attr_get_payload_len(attribute)};
 }
 
-// In the byte order in which it lies there.
+// The attribute's payload as a number, in the byte order of the message; std::nullopt when the
+// attribute is missing or too short.
 template <class Number>
 std::optional<Number> number(const nlattr* attribute) {
   const auto bytes = payload(attribute);

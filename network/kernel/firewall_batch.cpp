@@ -16,10 +16,11 @@ namespace fairlead::kernel {
 
 namespace {
 
-// linux/netfilter/nf_tables.h since Linux 6.3, which Debian 12's headers do not have.
+// NFT_MSG_DESTROYSETELEM of linux/netfilter/nf_tables.h since Linux 6.3; Debian 12's headers lack
+// it.
 constexpr std::uint16_t kDestroySetElem = 30;
 
-// NFTA_SET_ELEM_LIST_ELEMENTS is an attribute, so at most 65,535 bytes long.
+// NFTA_SET_ELEM_LIST_ELEMENTS is an attribute, and so at most 65,535 bytes long.
 constexpr std::size_t kMostElementBytes = 32 << 10;
 
 struct FreeSet {
@@ -27,7 +28,8 @@ struct FreeSet {
 };
 using NftnlSet = std::unique_ptr<nftnl_set, FreeSet>;
 
-// No less than the element's attributes take: one or two keys, data or verdict, flags, headers.
+// An upper bound of the bytes of the element's attributes: one or two keys, data or verdict, flags,
+// headers.
 std::size_t room_for(const Element& element) {
   const std::size_t chain = element.verdict ? element.verdict->chain.size() : 0;
   return 192 + 2 * element.key.bytes().size() + element.key_end.bytes().size() +

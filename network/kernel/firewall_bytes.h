@@ -7,7 +7,8 @@
 
 namespace fairlead::kernel {
 
-// The key behind and before this one, as numbers in network order; nothing at the end of the range.
+// The keys after and before this one, as numbers in network order; std::nullopt at the end of the
+// range.
 std::optional<ElementBytes> next_key(const ElementBytes& key);
 std::optional<ElementBytes> previous_key(const ElementBytes& key);
 

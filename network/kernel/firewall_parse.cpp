@@ -18,7 +18,7 @@ namespace fairlead::kernel {
 namespace {
 
 constexpr unsigned kTypeBits =
-    6;  // nft's TYPE_BITS: the share of one field in a concatenation's type number
+    6;  // nft's TYPE_BITS: the bits for one field in the type number of a concatenation
 
 tl::unexpected<Error> damaged(std::string_view what) {
   return fail(Code::kIo, "read an answer of nf_tables: {}", what);
@@ -159,7 +159,7 @@ std::vector<Element> join_intervals(std::vector<RawElement> raw, const SetShape&
     for (RawElement& one : raw) joined.push_back(std::move(one.element));
     return joined;
   }
-  // Where one interval ends and another begins at once, the end comes first.
+  // When an interval begins with the key at which another ends, the end comes first.
   std::ranges::sort(raw, [](const RawElement& a, const RawElement& b) {
     const auto order = std::lexicographical_compare_three_way(
         a.element.key.bytes().begin(), a.element.key.bytes().end(), b.element.key.bytes().begin(),
@@ -177,7 +177,7 @@ std::vector<Element> join_intervals(std::vector<RawElement> raw, const SetShape&
       open = true;
     }
   }
-  if (open)  // reaches to the end of the range
+  if (open)  // the last interval reaches to the end of the range
     joined.back().key_end = ElementBytes::of(
         std::vector<std::uint8_t>(joined.back().key.bytes().size(), 0xff), shape.key_fields);
   return joined;

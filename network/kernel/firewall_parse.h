@@ -1,4 +1,5 @@
-// What nf_tables answers, from bytes to values. Pure functions; any bytes are safe to read.
+// Turns the answers of nf_tables from bytes into values. Pure functions; any bytes are safe to
+// read.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,15 @@ struct Reply {
   int error = 0;
 };
 
-// What one recv(2) gave.
+// The messages that were received.
 struct Answers {
   std::vector<Reply> replies;
-  std::vector<std::span<const std::uint8_t>> messages;  // other messages with their headers; views
-  bool done = false;                                    // NLMSG_DONE: the end of a dump
-  bool interrupted = false;                             // NLM_F_DUMP_INTR: ask again
+  // Other messages with their headers, as views into the bytes.
+  std::vector<std::span<const std::uint8_t>> messages;
+  bool done = false;         // NLMSG_DONE: the end of a dump
+  bool interrupted = false;  // NLM_F_DUMP_INTR: the dump has to be repeated
 };
-// kIo when the bytes are no chain of netlink messages.
+// kIo when the bytes are not a sequence of netlink messages.
 Result<Answers> parse_answers(std::span<const std::uint8_t> bytes);
 
 // NFT_MSG_NEWTABLE: the comment that nft writes into the user data, empty when there is none.
@@ -36,11 +38,12 @@ struct SetShape {
   unsigned data_fields = 0;  // 0: a set, or a verdict map
   bool interval = false;
 };
-// NFT_MSG_NEWSET. The number of fields is what nft wrote into the type numbers (6 bits a field).
+// NFT_MSG_NEWSET. The number of fields follows from the type numbers that nft wrote (6 bits for
+// each field).
 Result<SetShape> parse_set_shape(std::span<const std::uint8_t> message);
 
-// An element as the kernel has it: an interval of one field is two of them, its first key and the
-// key behind its last.
+// An element as the kernel stores it. An interval of a key of one field is stored as two elements:
+// its first key, and the key after its last one (`interval_end`).
 struct RawElement {
   Element element;
   bool interval_end = false;
@@ -48,7 +51,7 @@ struct RawElement {
 // NFT_MSG_NEWSETELEM: appends the elements of the set to `into`.
 Status parse_elements(std::span<const std::uint8_t> message, std::string_view set,
                       const SetShape& shape, std::vector<RawElement>& into);
-// Puts the two parts of intervals together.
+// Makes one element of the two that the kernel stores for an interval.
 std::vector<Element> join_intervals(std::vector<RawElement> raw, const SetShape& shape);
 
 }  // namespace fairlead::kernel

@@ -11,7 +11,8 @@ namespace fairlead::kernel {
 
 namespace {
 
-// Each with its length, so that bytes cannot move from one to the next.
+// Appends the attributes, each with its length, so that different attributes never give the same
+// bytes.
 void append(std::string& part, const Attributes& attributes,
             std::initializer_list<std::uint16_t> types) {
   for (const std::uint16_t type : types) {

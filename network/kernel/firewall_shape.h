@@ -1,5 +1,5 @@
-// What a table does to packets, apart from the elements of its sets, as the kernel tells it. Pure
-// functions; any bytes are safe to read.
+// What a table does to packets, apart from the elements of its sets, in the form in which the
+// kernel lists it. Pure functions; any bytes are safe to read.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,14 @@
 
 namespace fairlead::kernel {
 
-// By what people call them ("chain forward", "rules of chain forward", "set bridges"), the bytes
-// that decide about packets. Not among them: handles, counters, numbers of users. Two tables of one
-// kernel do the same when their shapes are equal; those of two kernels cannot be compared.
+// The parts of a table by their names for people ("chain forward", "rules of chain forward", "set
+// bridges"), each with those bytes that decide about packets; handles, counters and numbers of
+// users are left out. Two tables of the same kernel do the same when their shapes are equal; the
+// shapes of two kernels cannot be compared.
 using TableShape = std::map<std::string, std::string>;
 
-// NFT_MSG_NEWTABLE, NEWCHAIN, NEWRULE (in their order) and NEWSET of the table; others are passed
-// over. Chains come before their rules.
+// Adds one message of the table: NFT_MSG_NEWTABLE, _NEWCHAIN, _NEWRULE (the rules of a chain in
+// their order) or _NEWSET. Other messages and other tables are ignored.
 Status add_to_shape(std::span<const std::uint8_t> message, std::string_view table,
                     TableShape& shape);
 

@@ -19,10 +19,11 @@ constexpr int kReceiveQueue = 4 << 20;
 
 void set_option(int fd, int option) {
   const int on = 1;
-  ::setsockopt(fd, SOL_NETLINK, option, &on, sizeof(on));  // an older kernel only says less
+  // An older kernel without the option only answers with less detail.
+  ::setsockopt(fd, SOL_NETLINK, option, &on, sizeof(on));
 }
 
-// The forced variants need CAP_NET_ADMIN in the initial user namespace, the others end at
+// The forced options need CAP_NET_ADMIN in the initial user namespace; the others are limited by
 // net.core.{r,w}mem_max.
 void set_buffer(int fd, int forced, int option, int size) {
   if (::setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) != 0)
@@ -114,13 +115,15 @@ bool is_netfilter_socket(int fd) {
          protocol == NETLINK_NETFILTER;
 }
 
-// Runs between fork and _exit of a process that may have threads: async-signal-safe calls only.
+// Runs in a child that was forked by a process that may have threads, so it makes async-signal-safe
+// calls only.
 [[noreturn]] void keep_sockets_until_gone(int parent_pidfd) {
   ::setsid();
   for (int fd = 0; fd < kMostDescriptors; ++fd)
     if (fd != parent_pidfd && !is_netfilter_socket(fd)) ::close(fd);
   ::syscall(SYS_close_range, kMostDescriptors, ~0U, 0);
-  // A pidfd becomes readable when the process has closed everything: the last close is then ours.
+  // A pidfd becomes readable when its process has closed everything. The last close, which waits,
+  // is then the one of this child.
   pollfd wait{.fd = parent_pidfd, .events = POLLIN, .revents = 0};
   ::poll(&wait, 1, kWaitForParent);
   ::_exit(0);
@@ -134,7 +137,7 @@ void hand_over_netfilter_sockets() {
   const pid_t child = ::fork();
   if (child < 0) return;
   if (child == 0) {
-    // The child of a child has nobody who would have to wait for it.
+    // This process need not wait for the child of its child.
     if (::fork() == 0) keep_sockets_until_gone(self.get());
     ::_exit(0);
   }

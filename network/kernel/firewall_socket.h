@@ -1,6 +1,6 @@
-// One kept NETLINK_NETFILTER socket. Opening is cheap; closing waits for whatever nf_tables still
-// has to destroy (4-14 ms after a deletion by anybody), which is why it is kept, and handed over at
-// the end of short-lived programs.
+// A NETLINK_NETFILTER socket that is kept open. Opening one is cheap, but closing it waits for
+// everything that nf_tables still has to destroy (4-14 ms after a deletion by any program). So the
+// socket is kept, and short-lived programs hand it over to a child process at their end.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,14 @@ class NetfilterSocket {
  public:
   static Result<NetfilterSocket> open();
 
-  // The kernel works on a request before sendmsg(2) returns, so that its answer can be read at
-  // once.
+  // The kernel handles the request before sendto(2) returns, so the answer can be read at once.
   Status send(std::span<const std::uint8_t> bytes);
-  // Every reply and message that is there now. The messages live until the next call.
+  // Every reply and message that is waiting in the socket. The messages are valid until the next
+  // call.
   Result<Answers> receive();
-  // Sends the request of a dump and gives each message to `on_message`. kUnavailable when the
-  // dumped objects changed meanwhile, so that something may be missing or twice: ask again.
+  // Sends the request of a dump and passes each message to `on_message`. kUnavailable when the
+  // dumped objects changed meanwhile, so that some may be missing or listed twice: the caller
+  // repeats the dump.
   Status dump(std::span<const std::uint8_t> request, std::uint32_t seq,
               const std::function<Status(std::span<const std::uint8_t>)>& on_message);
 
@@ -43,10 +44,10 @@ class NetfilterSocket {
   std::vector<std::uint8_t> buffer_;
 };
 
-// Forks a child that outlives this process, holds no descriptor but the netfilter sockets that are
-// open now (whoever opened them, libnftables included), and waits in our stead: closing them here
-// returns at once. The child goes when this process ends, or after a second. Does nothing when it
-// cannot fork: then closing takes longer.
+// Forks a child that outlives this process and keeps open only the netfilter sockets that are open
+// now, libnftables' own among them. The child then waits for the kernel in place of this process,
+// where closing the sockets returns at once. The child exits when this process has ended, or after
+// a second. Does nothing when it cannot fork; closing then takes longer.
 void hand_over_netfilter_sockets();
 
 }  // namespace fairlead::kernel

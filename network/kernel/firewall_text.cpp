@@ -9,7 +9,7 @@ namespace fairlead::kernel {
 
 namespace {
 
-// The calls of nftables/libnftables.h, found at run time.
+// The functions of nftables/libnftables.h, found at run time.
 struct Library {
   decltype(&nft_ctx_new) ctx_new = nullptr;
   decltype(&nft_ctx_free) ctx_free = nullptr;
@@ -27,7 +27,7 @@ void find(void* handle, const char* name, Function& into, std::string& problem) 
   if (into == nullptr) problem = name;
 }
 
-// Never unloaded: contexts may live as long as the process.
+// The library is never unloaded, because contexts may live as long as the process.
 Library load() {
   Library library;
   void* handle = ::dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -51,8 +51,8 @@ const Library& library() {
   return loaded;
 }
 
-// "/dev/stdin:1:1-2: Error: syntax error" and lines that show where: the message of the first line
-// is enough.
+// nft prints "/dev/stdin:1:1-2: Error: syntax error", and then lines that show the place. The
+// message of the first line is enough.
 std::string first_complaint(std::string_view text) {
   std::string line(text.substr(0, text.find('\n')));
   if (const auto at = line.find("Error: "); at != std::string::npos) line.erase(0, at + 7);

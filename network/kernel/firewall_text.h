@@ -1,5 +1,5 @@
-// nft text through libnftables, which is loaded when it is first needed: it costs a millisecond of
-// start time.
+// Runs nft text through libnftables. The library is loaded when it is first needed, because loading
+// it takes a millisecond of start time.
 #pragma once
 
 #include <memory>

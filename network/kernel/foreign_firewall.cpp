@@ -25,14 +25,15 @@ namespace {
 
 constexpr std::chrono::milliseconds kDeadline{10'000};
 
-// One iptables: a family, and the kernel's interface that it speaks. Where a distribution has one
-// variant only, that is called like the family's plain tool.
+// A variant of iptables, for one family and one of the kernel's interfaces. A distribution with
+// only one variant may install it under the name of the plain tool.
 struct Variant {
   Family family;
   const char* tool;
   const char* plain_tool;
-  const char* legacy_tables;  // of iptables-legacy: the names of the tables that exist; asking the
-                              // tool would make one
+  // For iptables-legacy, the file with the names of the tables that exist; listing them with the
+  // tool would make one.
+  const char* legacy_tables;
 };
 constexpr std::array kVariants = {
     Variant{Family::kV4, "iptables-nft", "iptables", nullptr},
@@ -41,7 +42,8 @@ constexpr std::array kVariants = {
     Variant{Family::kV6, "ip6tables-legacy", "ip6tables", "ip6_tables_names"},
 };
 
-// /proc/net is the namespace of the process' first thread, this is that of the calling one.
+// /proc/thread-self/net shows the network namespace of the calling thread; /proc/net shows that of
+// the process' first thread.
 std::string proc_net(const std::string& name) {
   std::ifstream file("/proc/thread-self/net/" + name);
   std::stringstream text;
@@ -62,7 +64,8 @@ Result<std::string> run(std::vector<std::string> argv) {
   return result.out;
 }
 
-// The variant's tool that is installed and its `-S`; kNotFound without one.
+// The installed tool of the variant, and the table that its option -S lists; kNotFound when none is
+// installed.
 struct Listing {
   std::string tool;
   FilterTable table;
@@ -76,7 +79,7 @@ Result<Listing> list(const Variant& variant) {
   return fail(Code::kNotFound, "{} is not installed", variant.tool);
 }
 
-// iptables-restore reads a file; one without a name needs no clean-up.
+// iptables-restore reads the text from a memfd, which needs no clean-up.
 Status restore(const std::string& tool, const std::string& text) {
   const UniqueFd file(::memfd_create("fairlead-iptables", MFD_CLOEXEC));
   if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
@@ -91,8 +94,8 @@ std::vector<std::string> words_of(const std::string& text) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
-// Traffic of interfaces in the zone "trusted" is accepted; the change is not permanent, firewalld
-// forgets it with its next start.
+// firewalld accepts all traffic of interfaces in its zone "trusted". The changes here are not
+// permanent: they last until firewalld starts again.
 class Firewalld {
  public:
   static bool runs() { return run({"firewall-cmd", "--state"}).has_value(); }
@@ -110,8 +113,8 @@ class Firewalld {
   }
 };
 
-// What cannot be done is said, and keeps nobody from the network: most hosts have only one of
-// these.
+// Logs that a firewall could not be changed; the others are changed nevertheless. kNotFound is not
+// logged, since most hosts have only one of these firewalls.
 void complain(const Error& error) {
   if (error.code != Code::kNotFound)
     log::warn("cannot change another firewall", {{"error", error.text}});
@@ -199,7 +202,8 @@ class HostFirewalls : public ForeignFirewall {
   }
 
   std::mutex mutex_;
-  std::set<std::string> trusted_;  // bridges whose names do not show that they are ours
+  // The bridges that admit() put into the zone, for those whose names do not begin with fl-.
+  std::set<std::string> trusted_;
 };
 
 }  // namespace

@@ -28,21 +28,21 @@ bool looks_like_dockers(std::string_view name) {
   return name.starts_with("docker") || name.starts_with("br-");
 }
 
-// What is no plain name (the last character may be iptables' own wildcard) would be several words,
-// or other interfaces, in a rule of ours.
+// Whether the name is one word that means only this interface when it is written into a rule. The
+// last character may be iptables' wildcard.
 bool can_be_pasted(std::string_view name) {
   if (name.ends_with('+')) name.remove_suffix(1);
   return IfName::parse(name).has_value();
 }
 
-// The word behind `option`, unless it is negated.
+// The word after the option `name`; empty when the option is missing or negated.
 std::string_view option(const std::vector<std::string_view>& words, std::string_view name) {
   for (std::size_t i = 0; i + 1 < words.size(); ++i)
     if (words[i] == name && (i == 0 || words[i - 1] != "!")) return words[i + 1];
   return {};
 }
 
-// Older versions quote every comment.
+// Older versions of iptables quote every comment.
 std::string without_quotes(std::string_view text) {
   std::string result(text);
   std::erase(result, '"');
@@ -94,7 +94,7 @@ class RuleList {
 
 FilterTable parse_filter_table(std::string_view iptables_s) {
   FilterTable table;
-  std::set<std::string_view> begun;  // chains that have a rule of somebody else
+  std::set<std::string_view> begun;  // the chains in which a rule of somebody else was read
   for (const std::string_view line : split(iptables_s, "\n")) {
     const auto words = split(line, " ");
     if (words.size() >= 3 && words[0] == "-P" && words[1] == "FORWARD" && words[2] == "DROP")
@@ -112,7 +112,7 @@ std::vector<ForeignRule> wanted_rules(const FilterTable& table, std::span<const 
     if (!bridge.str().starts_with("fl-")) own.push_back(bridge.str());
   RuleList rules(table.docker_user ? "DOCKER-USER" : "FORWARD");
   if (table.docker_user) {
-    // What only looks like Docker's: our own bridges of such names, and the way out.
+    // Fairlead's own bridges and the uplink may have names that look like Docker's.
     for (const std::string& a : own)
       for (const std::string& b : own)
         if (looks_like_dockers(a) || looks_like_dockers(b)) rules.add(a, b, "ACCEPT");
@@ -142,7 +142,7 @@ std::string restore_text(const FilterTable& table, const std::vector<ForeignRule
   return text + "COMMIT\n";
 }
 
-// Iface Destination Gateway Flags RefCnt Use Metric Mask ..., numbers in hex
+// The columns are: Iface Destination Gateway Flags RefCnt Use Metric Mask ..., numbers in hex.
 std::string default_interface_v4(std::string_view proc_net_route) {
   for (const std::string_view line : split(proc_net_route, "\n")) {
     const auto words = split(line, " \t");
@@ -152,7 +152,8 @@ std::string default_interface_v4(std::string_view proc_net_route) {
   return {};
 }
 
-// destination prefix-length source prefix-length next-hop metric refcnt use flags interface
+// The columns are: destination prefix-length source prefix-length next-hop metric refcnt use flags
+// interface.
 std::string default_interface_v6(std::string_view proc_net_ipv6_route) {
   for (const std::string_view line : split(proc_net_ipv6_route, "\n")) {
     const auto words = split(line, " \t");

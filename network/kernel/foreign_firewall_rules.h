@@ -1,7 +1,9 @@
-// What iptables(8) says and what it is to be told, as text. Pure functions.
+// Reads the rules that iptables(8) lists, and writes the rules that Fairlead needs, as text. Pure
+// functions.
 //
-// Where Docker filters (DOCKER-USER is in the way of forwarded packets), with P for fl-+ and each
-// bridge of another name, D for docker+, br-+ and every other bridge that Docker's own rules name:
+// Where Docker filters (forwarded packets pass through DOCKER-USER), these rules are wanted. P
+// stands for fl-+ and each of Fairlead's bridges with another name, D for docker+, br-+ and every
+// other bridge that Docker's own rules name:
 //
 //   -i D -o P -j RETURN      Docker decides on its own containers' traffic to ours (its internal
 //                            networks stay internal)
@@ -9,7 +11,8 @@
 //   -o P -j ACCEPT           the rest is filtered by our own table
 //   -i P -j ACCEPT
 //
-// Where FORWARD just drops: the last two, at its top. Every rule carries the comment "fairlead".
+// Where FORWARD drops without Docker, only the last two are wanted, at the top of FORWARD. Every
+// rule carries the comment "fairlead".
 #pragma once
 
 #include <span>
@@ -32,19 +35,19 @@ struct FilterTable {
   bool forward_drops = false;  // by its policy, or by a last rule without conditions
   bool docker_user = false;    // the chain exists and FORWARD jumps to it
   std::vector<std::string>
-      docker_bridges;  // that Docker's rules name and the usual patterns do not
+      docker_bridges;  // those that Docker's rules name and docker+ and br-+ do not match
   std::vector<ForeignRule> ours;
-  bool ours_on_top = true;  // no other rule stands before them in their chain
+  bool ours_on_top = true;  // no other rule comes before them in their chain
 };
 FilterTable parse_filter_table(std::string_view iptables_s);
 
-// None when nothing drops. `uplink`: the interface of the default route, which is no bridge of
-// Docker's even when it is called br-something; may be empty.
+// Empty when FORWARD does not drop. `uplink` is the interface of the default route, which is not a
+// bridge of Docker's even when its name begins with br-; may be empty.
 std::vector<ForeignRule> wanted_rules(const FilterTable& table, std::span<const IfName> bridges,
                                       std::string_view uplink);
 
-// Input of `iptables-restore --noflush`: one transaction from the rules that are there to the
-// wanted ones. Empty when there is nothing to do.
+// The input of `iptables-restore --noflush` that replaces the present rules with the wanted ones in
+// one transaction. Empty when there is nothing to change.
 std::string restore_text(const FilterTable& table, const std::vector<ForeignRule>& wanted);
 
 // The interface of the default route, from /proc/net/route and /proc/net/ipv6_route; empty when

@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kRemovalDeadline{20};
 constexpr std::chrono::milliseconds kRemovalLook{
-    250};  // how often a silent removal is looked after
+    250};  // how often a link is looked up whose removal has not been announced yet
 
 void collect_links(FoundLinks& links, const MessageView& message) {
   if (message.type != RTM_NEWLINK) return;
@@ -29,7 +29,7 @@ std::string describe(const VethSpec& spec) {
                      spec.peer_name.str(), spec.peer_netns_fd >= 0 ? " in the container" : "");
 }
 
-// The errors of a creation that users can do something about.
+// Adds to the errors of a creation what the user can do about them.
 Error creation_error(Error error, const VethSpec& spec) {
   if (error.sys_errno == EEXIST)
     error.text +=
@@ -107,22 +107,23 @@ Status NetlinkLinks::settle(int index) {
 // ---- veth
 
 Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
-  // A link-local address is made when the link goes up, so the setting against it must come in
-  // between.
+  // The kernel makes a link-local address when the link goes up, so the setting that prevents it
+  // must be made before that.
   const bool up_at_once = spec.host_up && spec.host_ipv6;
   FoundLinks made;
   const auto created =
       request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
               describe(spec), [&](const MessageView& m) { collect_links(made, m); });
   if (!created) {
-    // The kernel says EINVAL for a master that is not there (net/core/rtnetlink.c, do_set_master).
+    // The kernel answers EINVAL when the master does not exist (net/core/rtnetlink.c,
+    // do_set_master).
     if (spec.master != 0 && created.error().sys_errno == EINVAL)
       if (const auto bridge = find(spec.master); !bridge)
         return fail(with_context(bridge.error(), describe(spec)));
     return fail(creation_error(created.error(), spec));
   }
   fault_point("links.veth.created");
-  // Before Linux 6.2 no new link was echoed (rtnl_newlink_create).
+  // Kernels before Linux 6.2 do not echo new links (rtnl_newlink_create).
   if (made.empty()) {
     TRY(LinkDetails asked, get(get_link(spec.host_name), describe(spec)));
     made.push_back(std::move(asked));

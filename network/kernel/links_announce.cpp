@@ -47,7 +47,7 @@ Frame arp_announcement(const IpAddress& address, const MacAddress& mac) {
   return frame;
 }
 
-// RFC 1071 over the pseudo header of RFC 8200, section 8.1.
+// The checksum of RFC 1071 over the body and the pseudo header of RFC 8200, section 8.1.
 std::uint16_t icmp6_checksum(std::span<const std::uint8_t> source,
                              std::span<const std::uint8_t> destination,
                              std::span<const std::uint8_t> body) {
@@ -92,7 +92,8 @@ Status Announcer::send(int link_index, const std::vector<std::uint8_t>& frame) {
   const std::lock_guard lock(mutex_);
   if (!socket_) {
     TRY_STATUS(in_netns(netns_fd_, [this]() -> Status {
-      socket_.reset(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));  // protocol 0: hears nothing
+      // Protocol 0: receives nothing.
+      socket_.reset(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
       if (!socket_) return fail_errno(errno, "open a packet socket");
       return {};
     }));

@@ -11,13 +11,13 @@
 
 namespace fairlead::kernel {
 
-// The Ethernet frame that tells a link that `address` is at `mac`: an ARP announcement (RFC 5227,
-// section 2.3) or an unsolicited neighbour advertisement with the override flag (RFC 4861,
-// section 7.2.6). Pure.
+// The Ethernet frame that tells all hosts on a link that `address` is at `mac`: an ARP announcement
+// (RFC 5227, section 2.3) or an unsolicited neighbour advertisement with the override flag (RFC
+// 4861, section 7.2.6). Pure.
 std::vector<std::uint8_t> announcement_frame(const IpAddress& address, const MacAddress& mac);
 
-// Sends frames through one packet socket, opened at the first use and kept: closing one waits for a
-// grace period. Thread-safe.
+// Sends frames through one packet socket, which is opened at the first use and kept, because
+// closing one waits for an RCU grace period. Thread-safe.
 class Announcer {
  public:
   explicit Announcer(int netns_fd) : netns_fd_(netns_fd) {}

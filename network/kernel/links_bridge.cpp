@@ -13,8 +13,7 @@ namespace fairlead::kernel {
 
 namespace {
 
-// What differs between the bridge as it is and as it should be, as one change; nothing when nothing
-// does.
+// One message that makes the present bridge match the spec; std::nullopt when it matches.
 std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetails& present) {
   const Link& link = present.link;
   NetlinkMessage change = change_link(link.index, link.up ? LinkState::kKeep : LinkState::kUp);
@@ -36,7 +35,8 @@ std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetai
   return change;
 }
 
-// Settings that must be there before the bridge goes up, or it gets a link-local address.
+// The setting that keeps the bridge from getting a link-local address. It must be made before the
+// bridge goes up.
 std::optional<NetlinkMessage> family_difference(const BridgeSpec& spec,
                                                 const LinkDetails& present) {
   const bool quiet =
@@ -56,8 +56,8 @@ std::vector<NetlinkStep> address_steps(const BridgeSpec& spec, int index) {
   return steps;
 }
 
-// What a bridge of somebody else's needs to carry our containers: its own settings stay as they
-// are.
+// The changes of somebody else's bridge that let it carry Fairlead's containers. Its other settings
+// stay as they are.
 std::vector<NetlinkStep> joining_steps(const BridgeSpec& spec, const LinkDetails& present) {
   std::vector<NetlinkStep> steps;
   if (!present.link.up)
@@ -127,7 +127,8 @@ Status NetlinkLinks::mend_bridge(const BridgeSpec& spec, const LinkDetails& pres
     steps.push_back({std::move(*change), fmt::format("set up bridge {}", name)});
   for (NetlinkStep& step : address_steps(spec, present.link.index))
     steps.push_back(std::move(step));
-  // Before it goes up: a container must not tell the host where its routers are.
+  // Set before the bridge goes up, so that no container can set the host's routes by router
+  // advertisement.
   if (present.accept_ra.value_or(0) != 0) {
     TRY_STATUS(in_host(
         [&] { return write_sysctl(fmt::format("net/ipv6/conf/{}/accept_ra", name), "0"); }));

@@ -23,9 +23,9 @@ bool has_ipv6(const ContainerSpec& spec) {
   return std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); });
 }
 
-// What IPv6 needs and netlink cannot set. Runs inside the namespace. The container's addresses are
-// given, so nobody on its network gets to add some by router advertisement, nor to a container that
-// has none of IPv6 (which the kernel may lack altogether).
+// Makes those IPv6 settings that netlink cannot set. Runs inside the namespace. A container has the
+// addresses that it was given and no others, so router advertisements are not accepted, even in a
+// container without IPv6 addresses. The kernel may lack IPv6 altogether.
 Status set_up_ipv6(const ContainerSpec& spec) {
   const std::string conf = fmt::format("net/ipv6/conf/{}/", spec.name.str());
   if (!has_ipv6(spec)) {
@@ -60,8 +60,8 @@ std::string describe(const RouteSpec& route, const std::string& name) {
                      route.via ? " via " + route.via->to_string() : "", name);
 }
 
-// Everything in order: nothing is sent before the link-local address is ours to choose, and routes
-// come after the addresses that make their gateways reachable.
+// The order counts: the link goes up after the kernel was told not to make a link-local address,
+// and routes come after the addresses that make their gateways reachable.
 std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
                                          const std::optional<Cidr>& link_local) {
   const std::string& name = spec.name.str();
@@ -85,8 +85,9 @@ std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
   return steps;
 }
 
-// Setting the address it has makes the kernel announce what is configured (arp_notify,
-// ndisc_notify); before the ports on the way forward, that is lost.
+// Sets the MAC address that the link already has, which makes the kernel announce the configured
+// addresses (arp_notify, ndisc_notify). An announcement before the ports on the path forward
+// packets would be lost.
 Status announce_again(NetlinkSocket& socket, const ContainerSpec& spec, const MacAddress& mac) {
   NetlinkMessage message = change_link(spec.ifindex);
   message.put(IFLA_ADDRESS, mac.bytes());
@@ -164,7 +165,7 @@ Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
 
 Status NetlinkLinks::settle_peer(const Link& container_link) {
   if (container_link.peer_index == 0) return {};
-  // The peer may be in a third namespace; then there is nothing here to settle.
+  // The peer may be in a third namespace; then there is nothing to settle in this one.
   if (const auto peer = find(container_link.peer_index);
       peer && peer->kind == "veth" && peer->master != 0)
     (void)find(peer->master);

@@ -1,4 +1,4 @@
-// What the host's own network looks like, and what it must allow.
+// Reads the host's own subnets and routes, and enables forwarding.
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
@@ -14,14 +14,13 @@ namespace fairlead::kernel {
 
 namespace {
 
-// Wider than any network: a default route, or a part of one (VPNs that take all traffic have
-// 0.0.0.0/1 and 128.0.0.0/1, or what is left of it when some networks are cut out).
+// Whether the prefix is a default route or a part of one. VPNs that take all traffic have routes to
+// 0.0.0.0/1 and 128.0.0.0/1, or to smaller parts when some networks are excluded.
 bool leads_everywhere(const Cidr& network) {
   return network.prefix_length() < (network.is_v4() ? 8U : 16U);
 }
 
-// Link-local and multicast prefixes are on every link; no subnet of containers is ever chosen
-// there.
+// Link-local and multicast prefixes are on every link, and Fairlead never chooses a subnet there.
 bool counts_as_occupied(const Cidr& network) {
   if (leads_everywhere(network) || network.address().is_multicast() ||
       network.address().is_loopback())
@@ -54,7 +53,7 @@ Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family fami
         if (route && (table == RT_TABLE_UNSPEC || route->route.table == table))
           found.push_back(*route);
       });
-  // ENOENT: the main table is made with its first route.
+  // ENOENT: the table has no route yet, since the kernel makes the main table with its first route.
   if (!listed && listed.error().sys_errno != ENOENT) return fail(listed.error());
   return found;
 }
@@ -82,7 +81,8 @@ Result<HostSubnets> NetlinkLinks::host_subnets() {
     TRY(const auto present, list_routes(socket_, family, 0, RT_TABLE_UNSPEC));
     for (const RouteDetails& each : present) {
       const Cidr network = each.route.destination.network();
-      // Routes to a link that somebody set lead to a VPN's peers, as often as not.
+      // Routes to a link that the kernel did not make itself often lead to a VPN's peers, so they
+      // count as routed.
       const bool to_link =
           each.type == RTN_UNICAST && !each.route.via && each.protocol == RTPROT_KERNEL;
       if (each.route.table == RT_TABLE_MAIN)
@@ -126,8 +126,9 @@ Result<bool> NetlinkLinks::enable_forwarding(Family family) {
   return changed;
 }
 
-// A router ignores advertisements unless accept_ra is 2 (Documentation/networking/ip-sysctl.rst):
-// the host would lose its own default route some minutes later.
+// A host that forwards ignores router advertisements unless accept_ra is 2
+// (Documentation/networking/ip-sysctl.rst), and would lose its own default route some minutes
+// later.
 Status NetlinkLinks::keep_router_advertisements() {
   TRY(const std::vector<RouteDetails> present, routes(Family::kV6));
   std::set<int> learning;

@@ -1,4 +1,4 @@
-// Links over rtnetlink. Its verbs are spread over links*.cpp by subject.
+// Links over rtnetlink. The methods are implemented in links*.cpp, by subject.
 #pragma once
 
 #include <linux/rtnetlink.h>
@@ -17,7 +17,7 @@
 
 namespace fairlead::kernel {
 
-// The links named by requests that `batch` sends, as the kernel answered.
+// The links in the kernel's answers to the requests of a batch.
 using FoundLinks = std::vector<LinkDetails>;
 
 class NetlinkLinks final : public Links {
@@ -57,7 +57,7 @@ class NetlinkLinks final : public Links {
                    std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 
  private:
-  // On the host's socket, one caller at a time.
+  // These use the host's socket, one caller at a time.
   Status request(NetlinkMessage message, std::string_view what,
                  const NetlinkSocket::OnMessage& on_message = {});
   Result<FoundLinks> batch(std::vector<NetlinkStep> steps);
@@ -73,7 +73,7 @@ class NetlinkLinks final : public Links {
   Status keep_router_advertisements();
   Status limit_outgoing(const Link& link, std::uint64_t bits, std::uint64_t burst_bits);
 
-  // What remove() needs, made at its first use.
+  // Makes watch_ and reaper_ at the first removal.
   Status prepare_removal();
   Status remove_links(const std::vector<Link>& links);
   Status await_removal(const Link& link);
@@ -83,7 +83,7 @@ class NetlinkLinks final : public Links {
   NetlinkSocket socket_;
   const RemovalMode mode_;
   Announcer announcer_;
-  std::mutex removal_mutex_;  // guards the making of the two below
+  std::mutex removal_mutex_;  // held while watch_ and reaper_ are made
   std::unique_ptr<DeletionWatch> watch_;
   std::unique_ptr<LinkReaper> reaper_;
 };
@@ -92,14 +92,14 @@ class NetlinkLinks final : public Links {
 Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
                                               std::uint32_t table = RT_TABLE_MAIN);
 
-// Waits until IPv6 addresses that were just added answer. The kernel only takes them in a work
-// queue, also those without duplicate address detection (net/ipv6/addrconf.c, addrconf_dad_work):
-// until then nobody finds their neighbour. Takes one request each when they are ready; gives up
-// waiting, without an error, after 200 ms.
+// Waits until IPv6 addresses that were just added can be reached. The kernel puts them into use
+// from a work queue, even without duplicate address detection (net/ipv6/addrconf.c,
+// addrconf_dad_work), and does not answer neighbour solicitations for them before. Costs one
+// request for each address when all are ready; stops waiting after 200 ms, without an error.
 void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses);
 
-// Name of the ifb device that shapes what comes out of the link `host_name`; it goes when the link
-// goes.
+// The name of the ifb device that shapes the packets that come from the container behind the link
+// `host_name`. It is deleted together with the link.
 IfName ifb_name(std::string_view host_name);
 
 }  // namespace fairlead::kernel

@@ -1,6 +1,6 @@
-// Bandwidth limits: a token bucket on the host's side towards the container, and one on an ifb
-// device to which what comes from the container is redirected. Shaping rather than policing,
-// because TCP suffers less and because ifb is everywhere where the police action is.
+// Bandwidth limits: a token bucket on the host's side for packets to the container, and one on an
+// ifb device to which packets from the container are redirected. Traffic is shaped and not policed,
+// because TCP suffers less, and because every kernel that has the police action also has ifb.
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -22,10 +22,11 @@ namespace fairlead::kernel {
 namespace {
 
 constexpr std::uint64_t kBitsPerByte = 8;
-constexpr std::uint64_t kLeastBurst = 64 * 1024;  // bytes: one packet of segmentation offload
-constexpr std::uint64_t kBurstsPerSecond = 100;   // a burst holds 10 ms at full rate
+// Bytes: the size of one packet with segmentation offload.
+constexpr std::uint64_t kLeastBurst = 64 * 1024;
+constexpr std::uint64_t kBurstsPerSecond = 100;  // a burst holds 10 ms at full rate
 constexpr std::uint64_t kQueueTenthsOfSecond =
-    1;  // beyond the burst, at most 100 ms wait in the queue
+    1;  // besides the burst, the queue holds at most 100 ms at full rate
 
 tcmsg qdisc_header(int index, std::uint32_t parent, std::uint32_t handle) {
   tcmsg header{};
@@ -54,7 +55,7 @@ Bucket bucket(std::uint64_t bits, std::uint64_t burst_bits) {
           .queue = static_cast<std::uint32_t>(queue)};
 }
 
-// net/sched/sch_tbf.c: with TCA_TBF_BURST and a link layer set, no rate table is needed.
+// With TCA_TBF_BURST and a link layer set, no rate table is needed (net/sched/sch_tbf.c).
 NetlinkMessage token_bucket(int index, const Bucket& limit) {
   NetlinkMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
   message.put_struct(qdisc_header(index, TC_H_ROOT, TC_H_MAKE(1U << 16, 0)))
@@ -96,7 +97,7 @@ NetlinkMessage redirect_all(int index, int target) {
   tc_u32_sel selector;  // ends in an array without a size, which ISO C++ cannot initialise
   std::memset(&selector, 0, sizeof(selector));
   selector.flags = TC_U32_TERMINAL;
-  selector.nkeys = 1;  // a key with an empty mask: everything
+  selector.nkeys = 1;  // one key with an empty mask matches every packet
   std::array<std::uint8_t, sizeof(tc_u32_sel) + sizeof(tc_u32_key)> match{};
   std::memcpy(match.data(), &selector, sizeof(selector));
   message.put(TCA_U32_SEL, match);
@@ -136,14 +137,14 @@ Status NetlinkLinks::set_rates(int host_index, std::uint64_t in_bits, std::uint6
   const Status in = in_bits != 0
                         ? request(token_bucket(host_index, bucket(in_bits, in_burst_bits)), what)
                         : request(delete_root_qdisc(host_index), what);
-  // Without a queueing discipline of its own there is nothing to delete: ENOENT or EINVAL.
+  // A failed deletion is ignored: ENOENT or EINVAL mean that there was no queueing discipline.
   if (!in && in_bits != 0) return fail(unsupported(in.error()));
   if (out_bits != 0) {
     if (Status out = limit_outgoing(link, out_bits, out_burst_bits); !out)
       return fail(unsupported(out.error()));
     return {};
   }
-  (void)request(ingress_qdisc(host_index, RTM_DELQDISC, 0), what);  // there may be none
+  (void)request(ingress_qdisc(host_index, RTM_DELQDISC, 0), what);  // fails when there is none
   const auto ifb = find(ifb_name(link.name));
   return ifb ? remove_links({*ifb}) : Status();
 }
@@ -162,7 +163,8 @@ Status NetlinkLinks::limit_outgoing(const Link& link, std::uint64_t bits,
   steps.push_back({std::move(quiet), what, EAFNOSUPPORT});
   steps.push_back({change_link(ifb.index, LinkState::kUp), what});
   steps.push_back({token_bucket(ifb.index, bucket(bits, burst_bits)), what});
-  // Anew each time: the ifb may be another one than the filter that is there points to.
+  // The filter is made again each time, because a present filter may point to an ifb that no longer
+  // exists.
   steps.push_back({ingress_qdisc(link.index, RTM_DELQDISC, 0), what, ENOENT});
   steps.push_back({ingress_qdisc(link.index, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL), what});
   steps.push_back({redirect_all(link.index, ifb.index), what});

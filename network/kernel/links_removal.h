@@ -1,6 +1,6 @@
-// Deleting links without waiting for the RCU grace period (10-30 ms) that the system call ends
-// with: somebody else makes the call, the caller waits for the kernel's RTM_DELLINK notification,
-// after which names and addresses are free.
+// Deletes links without waiting for the RCU grace period (10-30 ms) at the end of the system call.
+// A thread or a process of its own makes the system call; the caller waits only for the kernel's
+// RTM_DELLINK notification, after which names and addresses are free.
 #pragma once
 
 #include <chrono>
@@ -17,24 +17,27 @@
 
 namespace fairlead::kernel {
 
-// Waits for links to be gone. Thread-safe: of the threads that wait, one reads the socket for all.
+// Waits until links are gone. Thread-safe: one of the waiting threads reads the socket for all of
+// them.
 class DeletionWatch {
  public:
   explicit DeletionWatch(NetlinkSocket socket) : socket_(std::move(socket)) {}
-  // A socket in the namespace of the calling thread that hears RTM_DELLINK and nothing else.
+  // Opens a socket in the network namespace of the calling thread that receives RTM_DELLINK only.
   static Result<std::unique_ptr<DeletionWatch>> open();
 
-  // From now on the fate of `index` is remembered; call before the deletion is started.
+  // From this call on the outcome of the deletion of `index` is recorded. To be called before the
+  // deletion is started.
   void expect(int index);
-  // Known otherwise: the link is gone, or cannot be deleted.
+  // Records an outcome that is known from elsewhere: the link is gone, or cannot be deleted. The
+  // first outcome counts.
   void settle(int index, Status fate);
-  // Waits for the link's fate and forgets it; nothing when the deadline passes first.
+  // Waits for the outcome and forgets it; std::nullopt when the deadline passes first.
   std::optional<Status> wait(int index, std::chrono::steady_clock::time_point deadline);
   void forget(int index);
 
  private:
-  // Reads one batch of events, waiting until the deadline at most; the indexes of links that are
-  // gone.
+  // Reads the events that have come, and waits for them at most until the deadline. Returns the
+  // indexes of links that are gone.
   std::vector<int> read_events(std::chrono::steady_clock::time_point deadline);
 
   std::mutex mutex_;
@@ -44,18 +47,19 @@ class DeletionWatch {
   std::map<int, std::optional<Status>> fates_;
 };
 
-// Starts deletions; their end is told to the watch.
+// Starts deletions. A thread reaper also records their outcome in the DeletionWatch.
 class LinkReaper {
  public:
   virtual ~LinkReaper() = default;
   virtual Status submit(const std::vector<int>& indexes) = 0;
-  // Waits until nothing that was submitted is under way.
+  // Waits until all submitted deletions have finished.
   virtual void finish() = 0;
 };
 
-// `netns_fd`: borrowed, of the namespace of the links; `watch` must outlive the reaper.
+// `netns_fd` is the network namespace of the links, and is borrowed. `watch` must outlive the
+// reaper.
 std::unique_ptr<LinkReaper> make_thread_reaper(int netns_fd, DeletionWatch& watch);
-// Works through a socket opened in the namespace of the calling thread.
+// Works in the network namespace that the calling thread is in at the time of this call.
 Result<std::unique_ptr<LinkReaper>> make_process_reaper();
 
 }  // namespace fairlead::kernel

@@ -20,17 +20,18 @@ namespace fairlead::kernel {
 
 namespace {
 
-// What the child needs, prepared before it is born: it may only make system calls.
+// Everything that the child needs. It is prepared before the child is made, which may only make
+// system calls.
 struct Errand {
   const std::uint8_t* bytes;
   std::size_t length;
   int socket;
-  int life_line;  // held open while the deletion is under way
+  int life_line;  // held open by the child until the deletion has finished
   int report;     // errno of a failed fork
 };
 
-// Not instrumented: these run in a child that shares its parent's memory, and with it the
-// sanitizer's books.
+// These functions run in a child that shares its parent's memory, and so the state of the
+// sanitizers; they must not be instrumented.
 #define FAIRLEAD_IN_CHILD __attribute__((no_sanitize("thread", "address")))
 
 FAIRLEAD_IN_CHILD void close_all_but(int first, int second) {
@@ -41,18 +42,18 @@ FAIRLEAD_IN_CHILD void close_all_but(int first, int second) {
   ::syscall(SYS_close_range, high + 1, ~0U, 0U);
 }
 
-// The grandchild, with a memory of its own. Holds no descriptor of its parents: neither their stdio
-// (a runtime waits for the end of a plugin's output) nor their locks.
+// Runs in the grandchild, which has its own memory. Closes its parents' descriptors: their stdio,
+// because a runtime waits for the end of a plugin's output, and their locks.
 [[noreturn]] FAIRLEAD_IN_CHILD void do_errand(const Errand& errand) {
   close_all_but(errand.socket, errand.life_line);
   ::setsid();
-  ::send(errand.socket, errand.bytes, errand.length, 0);  // returns when the grace period is over
+  ::send(errand.socket, errand.bytes, errand.length, 0);  // returns after the grace period
   ::_exit(0);
 }
 
-// The child, in the memory of its suspended parent (CLONE_VM | CLONE_VFORK): forks the grandchild,
-// which init or a subreaper inherits, so that no zombie is left. The system call itself, without
-// the C library's fork handlers.
+// Runs in the child, in the memory of its suspended parent (CLONE_VM | CLONE_VFORK). Forks the
+// grandchild, which init or a subreaper adopts, so that no zombie is left. Makes the system call
+// directly, so that the C library's fork handlers do not run.
 FAIRLEAD_IN_CHILD int fork_grandchild(void* argument) {
   auto& errand = *static_cast<Errand*>(argument);
   const long pid =
@@ -93,7 +94,8 @@ class ProcessReaper final : public LinkReaper {
     return run_errand(errand);
   }
 
-  // The reading end sees the end of the pipe when the last child has gone.
+  // read(2) returns at the end of the pipe, when the last child that holds the other end has
+  // exited.
   void finish() override {
     const std::lock_guard lock(mutex_);
     life_line_.reset();

@@ -19,7 +19,7 @@ namespace fairlead::kernel {
 
 namespace {
 
-constexpr int kReceiveBuffer = 8 << 20;  // some thousand events may wait while one is worked on
+constexpr int kReceiveBuffer = 8 << 20;  // room for some thousands of events while one is handled
 
 Result<NetlinkSocket> listen_to(int protocol, int group) {
   TRY(NetlinkSocket socket, NetlinkSocket::open(protocol));

@@ -1,5 +1,5 @@
-// Events of the kernel that Fairlead repairs: links that vanish, tables that are flushed, firewalls
-// that appear.
+// Events of the kernel after which Fairlead has something to repair: links that vanish, tables that
+// are flushed, firewalls that appear.
 #pragma once
 
 #include <functional>
@@ -14,16 +14,16 @@ struct KernelEvent {
   enum class Kind {
     kLinkGone,       // `name`: a link was deleted (RTM_DELLINK)
     kLinkChanged,    // `name`: a bridge or fl* link appeared or went down
-    kTableChanged,   // another program has changed our table: anything in it, or all of it
+    kTableChanged,   // another program has changed something in Fairlead's table, or deleted it
     kFilterChanged,  // another table's chains changed: another firewall may have come or gone
-    kOverrun,        // events were lost: look at everything
+    kOverrun,        // events were lost: everything has to be checked
   };
   Kind kind = Kind::kOverrun;
   std::string name;
 };
 
-// Runs until destroyed; calls back from a thread of its own. Changes of links that this process
-// makes are reported too.
+// Runs until it is destroyed, and calls `on_event` from its own thread. Changes of links that this
+// process makes are reported too.
 class Monitor {
  public:
   virtual ~Monitor() = default;

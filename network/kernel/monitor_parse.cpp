@@ -1,6 +1,6 @@
 #include "network/kernel/monitor_parse.h"
 
-// The C library first, or linux/netfilter.h defines the same names.
+// The C library's header has to come first, because linux/netfilter.h defines the same names.
 // clang-format off
 #include <netinet/in.h>
 #include <linux/netfilter.h>
@@ -33,8 +33,8 @@ std::optional<KernelEvent> link_event(const MessageView& message) {
   return KernelEvent{.kind = KernelEvent::Kind::kLinkChanged, .name = link.name};
 }
 
-// The table's name is the first attribute of all objects (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, ...,
-// NFTA_SET_ELEM_LIST_TABLE).
+// The table's name is the first attribute of all these objects (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
+// ..., NFTA_SET_ELEM_LIST_TABLE).
 std::optional<KernelEvent> TableEvents::take(const MessageView& message) {
   static_assert(int{NFTA_TABLE_NAME} == int{NFTA_CHAIN_TABLE} &&
                 int{NFTA_TABLE_NAME} == int{NFTA_RULE_TABLE} &&

@@ -1,4 +1,4 @@
-// What an event of the kernel means to Fairlead. Pure.
+// Turns messages of the kernel into events for Fairlead. Pure.
 #pragma once
 
 #include <optional>
@@ -10,24 +10,26 @@
 
 namespace fairlead::kernel {
 
-// RTNLGRP_LINK. Changes of links are told for bridges and for names that begin with "fl".
+// Reads a message of RTNLGRP_LINK. Changes are reported only of bridges and of links whose names
+// begin with "fl"; deletions are reported of every link.
 std::optional<KernelEvent> link_event(const MessageView& message);
-// NFNLGRP_NFTABLES: what was changed in a transaction comes first, and then NFT_MSG_NEWGEN, which
-// says who changed it. `table` is ours, in the family inet.
+// Reads the messages of NFNLGRP_NFTABLES. The changes of a transaction come first, and then
+// NFT_MSG_NEWGEN, which names the process that made them. `table` is Fairlead's table, in the
+// family inet.
 class TableEvents {
  public:
   explicit TableEvents(std::string table) : table_(std::move(table)) {}
 
-  // The programs of Fairlead change the table all the time, by elements at each attach: those whose
-  // name (/proc/<pid>/comm) begins like this are not reported. Not by process id: there are many of
-  // them, and namespaces number them otherwise.
+  // Fairlead's own programs change elements of the table at each attach. Changes by a process whose
+  // name (/proc/<pid>/comm) begins like this are not reported. Process ids would not do: there are
+  // many such processes, and other pid namespaces number them differently.
   static constexpr std::string_view kOwnPrograms = "fairlead";
 
   std::optional<KernelEvent> take(const MessageView& message);
 
  private:
   std::string table_;
-  bool changed_ = false;  // ours, in the transaction that is being told
+  bool changed_ = false;  // the current transaction has changed table_
 };
 
 }  // namespace fairlead::kernel

@@ -12,14 +12,14 @@ namespace fairlead::kernel {
 
 namespace {
 
-constexpr std::size_t kBufferSize = 32768;  // what the kernel fills at most for one step of a dump
+constexpr std::size_t kBufferSize = 32768;  // the most that the kernel sends in one step of a dump
 constexpr int kDumpAttempts = 8;
 constexpr time_t kAnswerSeconds =
     20;  // the kernel answers at once; a lost answer must not hang the caller
 
 void switch_on(int fd, int option) {
   const int on = 1;
-  // Each of these is a convenience: an older kernel without it only says less in its errors.
+  // Failures are ignored: an older kernel without the option only gives less detail in its errors.
   (void)::setsockopt(fd, SOL_NETLINK, option, &on, sizeof(on));
 }
 
@@ -202,7 +202,8 @@ Status NetlinkSocket::exchange(std::vector<NetlinkMessage> messages, std::string
                                const OnFailure& on_failure, const OnMessage& on_message) {
   if (messages.empty()) return {};
   const std::uint32_t first = sequence_ + 1;
-  messages.back().add_flags(NLM_F_ACK);  // failures answer without it; the last one ends the wait
+  // Failures are reported without it; the ack of the last message ends the wait.
+  messages.back().add_flags(NLM_F_ACK);
   std::vector<std::uint8_t> all;
   for (NetlinkMessage& message : messages) {
     message.set_sequence(++sequence_);
@@ -216,7 +217,7 @@ Status NetlinkSocket::exchange(std::vector<NetlinkMessage> messages, std::string
     while (const auto message = take_message(bytes)) {
       const std::uint32_t index = message->sequence - first;
       if (message->port != port || index >= messages.size())
-        continue;  // of an earlier request, or an event
+        continue;  // Answers an earlier request, or is an event.
       if (message->type != NLMSG_ERROR) {
         if (on_message) on_message(*message);
         continue;

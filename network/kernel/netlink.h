@@ -1,4 +1,4 @@
-// A thin layer over libmnl: messages are built, sent and answered; nothing is cached.
+// A thin layer over libmnl: it builds and sends messages, and reads the answers. Nothing is cached.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -18,10 +18,11 @@ namespace fairlead::kernel {
 // A netlink message under construction: header, family header, attributes.
 class NetlinkMessage {
  public:
-  // NLM_F_REQUEST is added.
+  // Adds NLM_F_REQUEST to `flags`.
   NetlinkMessage(std::uint16_t type, int flags);
 
-  // The family's fixed header (struct ifinfomsg, rtmsg, ...), or a struct at the start of a nest.
+  // Appends the family's fixed header (struct ifinfomsg, rtmsg, ...), or a struct at the start of a
+  // nest.
   template <class T>
   NetlinkMessage& put_struct(const T& value) {
     append({reinterpret_cast<const std::uint8_t*>(&value), sizeof(value)});
@@ -34,7 +35,7 @@ class NetlinkMessage {
   NetlinkMessage& put_u64(int type, std::uint64_t value);
   NetlinkMessage& put_text(int type, std::string_view text);  // with the final NUL
 
-  // Attributes put while the nest lives are inside of it.
+  // Attributes that are put during the lifetime of the object are inside the nest.
   class Nest {
    public:
     Nest(NetlinkMessage& message, int type);
@@ -60,7 +61,7 @@ class NetlinkMessage {
   std::vector<std::uint8_t> bytes_;
 };
 
-// One message of a batch and what it is about, for its error ("add address 10.1.0.2/24 to eth0"). A
+// One message of a batch, with a description for its error ("add address 10.1.0.2/24 to eth0"). A
 // failure with the errno `tolerated` counts as success.
 struct NetlinkStep {
   NetlinkMessage message;
@@ -68,44 +69,45 @@ struct NetlinkStep {
   int tolerated = 0;
 };
 
-// What the kernel said to a request that failed, as an error that begins with `what`.
+// The kernel's answer to a request that failed, as an error whose text begins with `what`.
 Error explained(const Ack& ack, std::string_view what);
 
 // A bound netlink socket of one namespace. Not thread-safe: one request at a time.
 class NetlinkSocket {
  public:
   using OnMessage = std::function<void(const MessageView&)>;
-  // Told of each message that failed, by its place among those that were sent.
+  // Called for each message that failed; `index` is its position among the messages that were sent.
   using OnFailure = std::function<void(std::size_t index, const Ack& ack)>;
 
-  // In the network namespace of the calling thread, from then on usable by any thread. `protocol`:
-  // NETLINK_ROUTE, ...
+  // Opens the socket in the network namespace of the calling thread; any thread may use it then.
+  // `protocol`: NETLINK_ROUTE, ...
   static Result<NetlinkSocket> open(int protocol);
 
   int fd() const { return mnl_socket_get_fd(socket_.get()); }
   Status join(int group);
-  // Bytes of messages that may wait; beyond the limit of the system, as root may.
+  // How many bytes of messages may wait in the socket. With CAP_NET_ADMIN this may exceed the limit
+  // of the system (net.core.rmem_max).
   void set_receive_buffer(int bytes);
 
-  // Sends and waits for the kernel's ack. Replies and echoes are handed to `on_message` as they
-  // come. The error's text begins with `what` and ends with the kernel's own explanation.
+  // Sends the message and waits for the kernel's ack. Replies and echoes are passed to `on_message`
+  // as they come. The error's text begins with `what` and ends with the kernel's own explanation.
   Status request(NetlinkMessage message, std::string_view what, const OnMessage& on_message = {});
-  // All messages in one sendmsg. The kernel works on each of them whatever became of those before;
-  // the error is that of the first that failed.
+  // Sends all messages at once. The kernel handles each message even when earlier ones failed; the
+  // error is that of the first message that failed.
   Status batch(std::vector<NetlinkStep> steps, const OnMessage& on_message = {});
-  // The same, and every failure is told; none of them fails the call. An error of the call means
-  // that the socket failed, and that it is not known what became of the messages. Some hundreds of
-  // them at most: their failures have to fit into the receive buffer.
+  // Like batch(), but every failure is passed to `on_failure`, and none makes the call fail. An
+  // error of the call means that the socket failed, and that the outcome of the messages is
+  // unknown. At most some hundreds of messages: their failures have to fit into the receive buffer.
   Status exchange(std::vector<NetlinkMessage> messages, std::string_view what,
                   const OnFailure& on_failure, const OnMessage& on_message = {});
-  // Every object the kernel returns; started again (after `restart`) when they changed meanwhile
-  // (NLM_F_DUMP_INTR).
+  // Passes every object of a dump to `on_message`. Calls `restart` before each attempt: a dump is
+  // repeated when the objects changed meanwhile (NLM_F_DUMP_INTR).
   Status dump(const NetlinkMessage& message, std::string_view what,
               const std::function<void()>& restart, const OnMessage& on_message);
 
   Status send(Bytes bytes, std::string_view what);
-  // What is in the socket: one or more messages from the kernel, valid until the next call. Empty
-  // when `wait` is false and there is nothing. ENOBUFS (kUnavailable): messages were lost.
+  // One datagram from the kernel with one or more messages, valid until the next call. Empty when
+  // `wait` is false and nothing is in the socket. kUnavailable (ENOBUFS) when messages were lost.
   Result<Bytes> receive(std::string_view what, bool wait = true);
 
  private:

@@ -16,7 +16,7 @@ namespace fairlead::kernel {
 
 namespace {
 
-// A kernel struct that lies at the start of `bytes`; nothing when they are too few.
+// The kernel struct at the start of `bytes`; std::nullopt when there are too few bytes.
 template <class T>
 std::optional<T> read_struct(Bytes bytes) {
   if (bytes.size() < sizeof(T)) return std::nullopt;
@@ -27,7 +27,7 @@ std::optional<T> read_struct(Bytes bytes) {
 
 constexpr std::size_t aligned(std::size_t length) { return (length + 3) & ~std::size_t{3}; }
 
-// The bytes behind a fixed header of `length`, padded to the netlink alignment.
+// The bytes after a fixed header of `length` bytes, which is padded to the netlink alignment.
 Bytes behind(Bytes bytes, std::size_t length) {
   return bytes.subspan(std::min(bytes.size(), aligned(length)));
 }
@@ -186,7 +186,8 @@ void read_metrics(Bytes bytes, RouteSpec& route) {
   }
 }
 
-// RTA_VIA: a next hop of another family than the route's (RFC 5549), behind a 16-bit family.
+// RTA_VIA: a next hop of another family than the route's (RFC 5549), after the family as a 16-bit
+// number.
 std::optional<IpAddress> read_via(Bytes bytes) {
   const auto af = read_struct<std::uint16_t>(bytes);
   const auto family = af ? family_of(static_cast<std::uint8_t>(*af)) : std::nullopt;
@@ -320,7 +321,8 @@ std::optional<AddressDetails> parse_address(Bytes payload) {
     if (attribute.type == IFA_LOCAL) local = read_address(*family, attribute.data);
     if (attribute.type == IFA_ADDRESS) address = read_address(*family, attribute.data);
   }
-  // IFA_ADDRESS is the peer's address on point-to-point links; IFA_LOCAL is ours where it is given.
+  // IFA_LOCAL is the link's own address. Without it IFA_ADDRESS is, which on point-to-point links
+  // is the address of the peer.
   if (!local) local = address;
   if (!local) return std::nullopt;
   return AddressDetails{.ifindex = static_cast<int>(header->ifa_index),

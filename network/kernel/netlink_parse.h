@@ -1,5 +1,4 @@
-// Netlink bytes to values: pure functions that never read outside of what they are given, whatever
-// it holds.
+// Turns netlink bytes into values. Pure functions; any bytes are safe to read.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +27,7 @@ struct Attribute {
   std::string_view text() const;  // up to the first NUL
 };
 
-// The attributes in `bytes`, for range-for; ends at the first malformed one.
+// The attributes in `bytes`, for range-for; iteration ends at the first malformed attribute.
 class Attributes {
  public:
   explicit Attributes(Bytes bytes) : bytes_(bytes) {}
@@ -56,18 +55,19 @@ class Attributes {
   Bytes bytes_;
 };
 
-// One message (struct nlmsghdr) and the bytes behind its header.
+// One message (struct nlmsghdr) and the bytes after its header.
 struct MessageView {
   std::uint16_t type = 0, flags = 0;
   std::uint32_t sequence = 0, port = 0;
   Bytes payload;
 };
 
-// Takes the first message off `bytes`; nothing at the end or when what follows is malformed.
+// Removes the first message from `bytes` and returns it; std::nullopt at the end, or when the next
+// message is malformed.
 std::optional<MessageView> take_message(Bytes& bytes);
 
-// NLMSG_ERROR and NLMSG_DONE: the errno (0 for an ack, positive) and the kernel's own words
-// (NLMSGERR_ATTR_MSG).
+// The content of NLMSG_ERROR and NLMSG_DONE: the errno (positive; 0 for an ack) and the kernel's
+// explanation (NLMSGERR_ATTR_MSG).
 struct Ack {
   int sys_errno = 0;
   std::string text;
@@ -81,9 +81,9 @@ struct VxlanDetails {
   std::optional<IpAddress> local;
   std::uint8_t ttl = 0, tos = 0;
   bool learning = false, proxy = false;
-  bool bound = false;     // to one interface of the underlay (IFLA_VXLAN_LINK)
-  bool floods = false;    // unknown and broadcast packets go to a default destination
-  bool collects = false;  // takes its VNI from the packets' metadata
+  bool bound = false;     // sends through one interface of the underlay only (IFLA_VXLAN_LINK)
+  bool floods = false;    // sends unknown and broadcast packets to a default destination
+  bool collects = false;  // takes the VNI from the packets' metadata
 };
 
 // RTM_NEWLINK, RTM_DELLINK.
@@ -114,15 +114,15 @@ struct RouteDetails {
 };
 std::optional<RouteDetails> parse_route(Bytes payload);
 
-// RTM_NEWNEIGH: a neighbour, or an entry of a forwarding database (AF_BRIDGE), where `ip` is the
-// remote host and the zero MAC stands for all that have no entry of their own.
+// RTM_NEWNEIGH: a neighbour, or an entry of a forwarding database (AF_BRIDGE). In the latter `ip`
+// is the remote VTEP, and the zero MAC is the entry for all MACs that have none.
 struct NeighbourDetails {
   int ifindex = 0;
   std::uint8_t family = 0;  // AF_INET, AF_INET6, AF_BRIDGE
   std::uint8_t flags = 0;   // NTF_*
   std::uint16_t state = 0;  // NUD_*
   std::optional<IpAddress> ip;
-  std::optional<MacAddress> mac;  // nothing: none, or a multicast one
+  std::optional<MacAddress> mac;  // std::nullopt: none, or a multicast address
 };
 std::optional<NeighbourDetails> parse_neighbour(Bytes payload);
 

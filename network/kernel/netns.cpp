@@ -20,8 +20,8 @@ namespace {
 
 constexpr const char* kOwnNetns = "/proc/thread-self/ns/net";
 
-// The path is a caller's: nothing of it may wait (a FIFO for its writer), nor do something by being
-// opened (a device).
+// The path comes from a caller. Opening it must not block, as a FIFO does until there is a writer,
+// and must have no effect, as with a device.
 Result<UniqueFd> open_read_only(const char* path) {
   UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return fail_errno(errno, fmt::format("open network namespace {}", path));

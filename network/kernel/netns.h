@@ -1,5 +1,4 @@
-// Network namespaces. Only this module ever calls setns(2), on a thread of its own or for the time
-// of one call.
+// Network namespaces. Only this file calls setns(2), for the time of one call.
 #pragma once
 
 #include <functional>
@@ -25,12 +24,13 @@ struct NetnsId {
 };
 Result<NetnsId> netns_id(int netns_fd);
 
-// Runs `work` inside the namespace: on this thread, which enters and returns (10-25 us; 3 us when
-// it is there already). Sockets opened in there stay bound to that namespace. When the return fails
-// the process is aborted: a thread in a foreign namespace is a bug that must not spread.
+// Runs `work` inside the namespace, on the calling thread, which enters it and returns (10-25 us; 3
+// us when the thread is already in the namespace). Sockets that `work` opens stay bound to the
+// namespace. When the thread cannot return, the process is aborted, because everything that the
+// thread did later would happen in the wrong namespace.
 Status in_netns(int netns_fd, const std::function<Status()>& work);
 
-// A fresh, empty network namespace that lives as long as the descriptor (tests, examples).
+// A new, empty network namespace, which exists as long as the descriptor is open.
 Result<UniqueFd> new_netns();
 
 }  // namespace fairlead::kernel

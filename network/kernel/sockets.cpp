@@ -44,8 +44,8 @@ std::string proto_name(std::uint8_t proto) {
 
 // ---- who holds a port
 
-// Owner of an open socket, by its inode: "nginx (pid 812)". Empty when no process shows it (kernel
-// sockets, other pid namespaces).
+// The process that holds an open socket, found by the socket's link text: "nginx (pid 812)". Empty
+// when the process does not hold it.
 std::string owner_in(const std::string& pid, const std::string& link_text) {
   const std::string folder = "/proc/" + pid + "/fd";
   const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
@@ -76,9 +76,9 @@ std::string owner_of(std::uint32_t inode) {
   return {};
 }
 
-// Sockets bound to the port: listening ones of TCP, all of UDP (net/ipv4/inet_diag.c). The port is
-// a filter of the kernel's dump by byte code: a socket passes when its source port is >= and <= the
-// port.
+// Dumps the sockets bound to the port: with TCP the listening ones, with UDP all
+// (net/ipv4/inet_diag.c). The kernel filters the dump with byte code, which passes a socket whose
+// source port is >= and <= the port.
 NetlinkMessage dump_sockets(std::uint8_t proto, std::uint8_t af, std::uint16_t port) {
   constexpr std::uint32_t kListen = 1U << 10, kClose = 1U << 7,
                           kEstablished = 1U << 1;  // include/net/tcp_states.h
@@ -115,7 +115,7 @@ std::optional<Holder> parse_holder(const MessageView& message, std::uint16_t por
   return Holder{.address = IpAddress::from_bytes(family, {bytes, 16}), .inode = body.idiag_inode};
 }
 
-// The process behind the socket that is in the way of `wanted`.
+// The process whose socket keeps `wanted` from being bound; empty when it cannot be found.
 std::string find_owner(const SocketAddress& wanted) {
   auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
   if (!socket) return {};
@@ -138,8 +138,8 @@ std::string find_owner(const SocketAddress& wanted) {
 
 // ---- binding
 
-// 0, or the errno of a bind(2) to the endpoint. SO_REUSEADDR lets TCP ignore connections that only
-// linger; with UDP it would let two sockets share the port.
+// 0, or the errno of a bind(2) to the address and port. With SO_REUSEADDR connections in TIME_WAIT
+// do not count for TCP; UDP must not have it, because it would let two sockets share the port.
 Result<int> try_bind(const SocketAddress& wanted) {
   const int type = wanted.proto == IPPROTO_TCP   ? SOCK_STREAM
                    : wanted.proto == IPPROTO_UDP ? SOCK_DGRAM
@@ -174,7 +174,7 @@ Status check_endpoint(const SocketAddress& wanted) {
   switch (error) {
     case 0:
       return {};
-    // No such family or protocol in this kernel: nothing can listen there.
+    // This kernel lacks the family or protocol, so nothing can listen there.
     case EAFNOSUPPORT:
     case EPROTONOSUPPORT:
     case ESOCKTNOSUPPORT:

@@ -1,4 +1,4 @@
-// Is a port of the host free? Asked of the kernel by binding to it.
+// Finds out whether a port of the host is free, by binding a socket to it.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,16 @@
 
 namespace fairlead::kernel {
 
-// kInUse when a socket of the host listens on (address, port), or on the port of any address; the
-// text names the process ("port 8080/tcp is in use by nginx (pid 812)") when it can be found.
-// `host_ip` nothing: both families. Works in the network namespace that was current at the first
-// call of the process' main thread (open_host_ports).
+// Works in the network namespace in which open_host_ports() was called.
 class HostPorts {
  public:
   virtual ~HostPorts() = default;
+  // kInUse when a socket of the host listens on (host_ip, port), or on the port of any address. The
+  // text names the process ("port 8080/tcp is in use by nginx (pid 812)") when it can be found.
+  // Without `host_ip` the port has to be free on any address of both families.
   virtual Status check_free(std::uint8_t proto, std::optional<IpAddress> host_ip,
                             std::uint16_t port) = 0;
-  // First and last port to choose from when the user leaves the choice
+  // The first and last port to choose from when the user names no port
   // (net.ipv4.ip_local_port_range).
   virtual std::pair<std::uint16_t, std::uint16_t> ephemeral_range() = 0;
 };

@@ -1,5 +1,5 @@
-// Kernel settings under /proc/sys. Those of net/ are of the network namespace of the calling
-// thread.
+// Kernel settings under /proc/sys. Settings under net/ belong to the network namespace of the
+// calling thread.
 #pragma once
 
 #include <string>

@@ -49,8 +49,8 @@ Result<IpAddress> of_interface(std::string_view name) {
   return fail(Code::kNotFound, "there is no interface {}, and it is no address either", name);
 }
 
-// A connected UDP socket sends nothing, and knows its source (RFC 5737 and RFC 3849: addresses that
-// are nobody's).
+// Connecting a UDP socket sends nothing, but chooses its source address. `nobody` is an address
+// that no host has (RFC 5737, RFC 3849).
 std::optional<IpAddress> of_default_route(int family, const char* nobody) {
   const UniqueFd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return std::nullopt;

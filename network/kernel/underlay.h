@@ -1,4 +1,4 @@
-// This host's own address in the network between the hosts.
+// This host's own address in the underlay, the network between the hosts.
 #pragma once
 
 #include <string_view>
@@ -9,9 +9,10 @@
 namespace fairlead::kernel {
 
 // `request` is an address, the name of an interface (its first global IPv4 address counts, else its
-// first global IPv6 address), or empty: the address that packets to the rest of the world leave
-// with. kNotFound says what to do. An address is taken as it is; whether this host has it is asked
-// by who uses it (Tunnels::underlay_mtu). Works in the network namespace of the calling thread.
+// first global IPv6 address), or empty for the address from which packets leave by the default
+// route. The text of kNotFound says what the user can do. An address is returned as it is; the
+// caller has to check that this host has it (Tunnels::underlay_mtu). Works in the network namespace
+// of the calling thread.
 Result<IpAddress> underlay_address(std::string_view request);
 
 }  // namespace fairlead::kernel

@@ -28,15 +28,15 @@ Status validate(const VxlanSpec& spec) {
   return {};
 }
 
-// What can only be chosen when the device is made. Another local address could be set, but packets
-// would keep the old source while the route of their entry is cached (struct vxlan_rdst,
-// dst_cache).
+// Compares the settings that can only be chosen when the device is made. The local address could be
+// changed later, but packets would keep the old source address as long as the route of their entry
+// is cached (struct vxlan_rdst, dst_cache).
 bool is_same_tunnel(const VxlanSpec& spec, const VxlanDetails& present) {
   return present.vni == spec.vni && present.port == spec.port && present.local == spec.local &&
          present.proxy && !present.bound && !present.floods && !present.collects;
 }
 
-// What differs of the link itself, as one change; nothing when nothing does.
+// One message that makes the link's own settings match the spec; std::nullopt when they match.
 std::optional<NetlinkMessage> link_difference(const VxlanSpec& spec, const Link& link) {
   NetlinkMessage change = change_link(link.index);
   bool differs = false;
@@ -70,7 +70,7 @@ std::vector<NetlinkStep> mending_steps(const VxlanSpec& spec, const LinkDetails&
   const std::string& name = spec.name.str();
   const int index = present.link.index;
   std::vector<NetlinkStep> steps;
-  // Before it goes up: a port of a bridge has no addresses.
+  // Set before the device goes up, because a port of a bridge has no addresses.
   if (present.addr_gen_mode && *present.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE) {
     NetlinkMessage quiet = change_link(index);
     put_family_settings(quiet, {.no_link_local = true});
@@ -156,8 +156,8 @@ Result<LinkDetails> NetlinkTunnels::make(const VxlanSpec& spec) {
   return *made;
 }
 
-// The kernel looks for VNIs among the devices that were made in this namespace, wherever they are
-// now (drivers/net/vxlan, vxlan_vni_in_use).
+// The kernel compares the VNI with those of all devices that were made in this namespace, even when
+// they have been moved to another one (drivers/net/vxlan, vxlan_vni_in_use).
 Error NetlinkTunnels::explain_taken_vni(const VxlanSpec& spec, Error error) {
   std::string holder;
   const std::lock_guard lock(devices_mutex_);

@@ -1,4 +1,4 @@
-// Remote entries: programmed in batches, read in dumps.
+// The entries of Tunnels for remote addresses. They are changed in batches, and read in dumps.
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -15,7 +15,7 @@ namespace fairlead::kernel {
 
 namespace {
 
-constexpr std::size_t kBatch = 200;  // messages in one send: more make it no faster
+constexpr std::size_t kBatch = 200;  // messages in one send; larger batches are not faster
 
 NetlinkMessage message_of(EntryVerb verb, int device, const RemoteEntry& entry) {
   switch (verb) {
@@ -55,7 +55,7 @@ bool is_deletion(EntryVerb verb) {
 void collect_forwarding(const MessageView& message, int device, EntryTables& tables) {
   if (message.type != RTM_NEWNEIGH) return;
   const auto entry = parse_neighbour(message.payload);
-  // What the bridge knows of the same port comes in the same dump, without NTF_SELF.
+  // The same dump has the bridge's own entries for this port, which are without NTF_SELF.
   if (!entry || entry->family != AF_BRIDGE || entry->ifindex != device || !entry->mac ||
       (entry->flags & NTF_SELF) == 0)
     return;
@@ -99,7 +99,7 @@ Status NetlinkTunnels::carry_out(const IfName& device, int index, const EntryPla
       changes.failures.push_back(
           {plan.entries[entry], explained(ack, describe(verb, device, plan.entries[entry]))});
     };
-    // One lock for each batch: others get their turn in between.
+    // The lock is taken for each batch, so that other callers get their turn in between.
     const std::lock_guard lock(entries_mutex_);
     TRY_STATUS(entries_.exchange(
         std::move(messages), fmt::format("change entries of tunnel {}", device.str()), on_failure));
@@ -119,7 +119,7 @@ Status NetlinkTunnels::read_neighbours(int index, EntryTables& tables) {
     const Status read = entries_.dump(
         dump_neighbours(family, index), "list neighbours", [&] { part.neighbours.clear(); },
         [&](const MessageView& message) { collect_neighbour(message, index, part); });
-    // A kernel without IPv6 has no table of it.
+    // A kernel without IPv6 has no IPv6 neighbour table.
     if (!read && read.error().sys_errno != EAFNOSUPPORT && read.error().sys_errno != EOPNOTSUPP)
       return read;
     tables.neighbours.merge(part.neighbours);

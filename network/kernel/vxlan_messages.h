@@ -1,4 +1,4 @@
-// rtnetlink messages of VXLAN devices and their entries, as values. Pure.
+// Builds the rtnetlink messages for VXLAN devices and their entries. Pure functions.
 #pragma once
 
 #include "network/kernel/netlink.h"
@@ -7,21 +7,25 @@
 namespace fairlead::kernel {
 
 inline constexpr std::uint8_t kVxlanTtl = 64;
-inline constexpr std::uint8_t kVxlanTosInherit = 1;  // drivers/net/vxlan: 1 = of the inner packet
+// Drivers/net/vxlan: 1 = the tos of the inner packet.
+inline constexpr std::uint8_t kVxlanTosInherit = 1;
 
 // RTM_NEWLINK of the device, already a port of its bridge and down.
 NetlinkMessage create_vxlan(const VxlanSpec& spec);
 // The attributes of a device that can be changed while it is there.
 void put_vxlan_settings(NetlinkMessage& message);
-// As a bridge port: no learning; what the bridge does not know goes out here.
+// The flags of the device as a bridge port: no learning, and packets to MACs that the bridge does
+// not know go out here.
 PortFlags tunnel_port_flags(const VxlanSpec& spec);
 
 // mac -> vtep in the device's own table (`bridge fdb replace ... self permanent`).
 NetlinkMessage set_forwarding(int device, const MacAddress& mac, const IpAddress& vtep);
-// ENOENT when it is not there. Without the vtep: whatever it is (vxlan_fdb_delete).
+// Names no vtep, and so deletes the entry whatever its vtep is (vxlan_fdb_delete). ENOENT when
+// there is no entry.
 NetlinkMessage delete_forwarding(int device, const MacAddress& mac);
 NetlinkMessage get_forwarding(int device, const MacAddress& mac);
-// ip -> mac (`ip neigh replace ... nud permanent`); links_messages.h has the deletion.
+// ip -> mac (`ip neigh replace ... nud permanent`); the deletion is delete_neighbour() in
+// links_messages.h.
 NetlinkMessage set_neighbour(int device, const IpAddress& ip, const MacAddress& mac);
 // mac -> port in the table of the port's bridge (`bridge fdb replace ... master static`).
 NetlinkMessage set_bridge_entry(int port, const MacAddress& mac);

@@ -1,4 +1,4 @@
-// Tunnels over rtnetlink: devices in vxlan.cpp, entries in vxlan_entries.cpp.
+// Tunnels over rtnetlink. vxlan.cpp has the devices, vxlan_entries.cpp the entries.
 #pragma once
 
 #include <mutex>
@@ -27,7 +27,7 @@ class NetlinkTunnels final : public Tunnels {
  private:
   Status request(NetlinkMessage message, std::string_view what,
                  const NetlinkSocket::OnMessage& on_message = {});
-  // Nothing when there is no such link.
+  // std::nullopt when there is no such link.
   Result<std::optional<LinkDetails>> find(const IfName& name, std::string_view what);
   Result<LinkDetails> make(const VxlanSpec& spec);
   // Returns whether the kernel dropped entries of the device.
@@ -39,11 +39,13 @@ class NetlinkTunnels final : public Tunnels {
   Status carry_out(const IfName& device, int index, const EntryPlan& plan, EntryChanges& changes);
   Status read_neighbours(int index, EntryTables& tables);
   Status read_forwarding(int index, EntryTables& tables);
-  // Of these MACs only, however many entries the device has.
+  // Reads the forwarding entries of the MACs of `entries` only, because a device may have very
+  // many.
   Status look_up_forwarding(int index, std::span<const RemoteEntry> entries, EntryTables& tables);
   Result<EntryTables> read_tables(int index);
 
-  // One socket for devices and pins, so that they do not wait for a hundred thousand entries.
+  // Devices and pin() have their own socket, so that they do not wait for a change of a hundred
+  // thousand entries.
   std::mutex devices_mutex_;
   NetlinkSocket devices_;
   std::mutex entries_mutex_;

@@ -6,7 +6,8 @@ namespace fairlead::kernel {
 
 namespace {
 
-// What is wanted, with one MAC for each address and one host for each MAC: the last one named wins.
+// The wanted tables, with one MAC for each address and one VTEP for each MAC. Of several entries
+// for one address or MAC the last one counts.
 struct Wanted {
   explicit Wanted(std::span<const RemoteEntry> entries) {
     std::map<IpAddress, const RemoteEntry*> last;
@@ -84,7 +85,7 @@ EntryPlan plan_set(std::span<const RemoteEntry> to_set) {
 
 EntryPlan plan_removal(EntryTables held, std::span<const RemoteEntry> to_remove) {
   EntryPlan plan;
-  std::map<MacAddress, std::size_t> users;  // how many addresses are found under a MAC
+  std::map<MacAddress, std::size_t> users;  // how many addresses have the MAC
   for (const auto& [ip, mac] : held.neighbours) ++users[mac];
   for (const RemoteEntry& gone : to_remove) {
     const auto forwarding = held.forwarding.find(gone.mac);

@@ -1,4 +1,5 @@
-// Which messages make a device hold what is wanted: pure, from what the kernel holds.
+// Computes the messages that make a device hold the wanted entries, from the entries that the
+// kernel holds. Pure functions.
 #pragma once
 
 #include <map>
@@ -12,7 +13,8 @@ namespace fairlead::kernel {
 // The two tables of a device, as the kernel holds them.
 struct EntryTables {
   std::map<IpAddress, MacAddress> neighbours;
-  std::map<MacAddress, IpAddress> forwarding;  // the zero MAC: where unknown packets are flooded to
+  // The zero MAC: the destination of packets to unknown MACs.
+  std::map<MacAddress, IpAddress> forwarding;
 };
 
 enum class EntryVerb { kSetForwarding, kSetNeighbour, kDeleteNeighbour, kDeleteForwarding };
@@ -23,20 +25,21 @@ struct EntryStep {
 };
 
 struct EntryPlan {
-  std::vector<RemoteEntry> entries;  // first those that are set, then those that are removed
-  std::size_t set = 0;               // how many of them are set
+  std::vector<RemoteEntry> entries;  // first those to set, then those to remove
+  std::size_t set = 0;               // how many of `entries` are to be set
   std::size_t unchanged = 0;
-  // In the order of the messages. An entry is forwarded before it is found, and no longer found
-  // before it is no longer forwarded: in between nobody is sent to an address that leads nowhere.
+  // In the order of the messages. The forwarding entry of an address is set before its neighbour
+  // entry, and deleted after it, so that the device never answers for an address to which it cannot
+  // forward.
   std::vector<EntryStep> steps;
 };
 
 EntryPlan plan_set(std::span<const RemoteEntry> to_set);
-// `held`: all neighbours, and of the forwarding entries at least those of the MACs to remove.
+// `held` has to contain all neighbours, and at least the forwarding entries of the MACs to remove.
 EntryPlan plan_removal(EntryTables held, std::span<const RemoteEntry> to_remove);
 EntryPlan plan_sync(const EntryTables& held, std::span<const RemoteEntry> wanted);
 
-// The entries that are complete.
+// The addresses that have both a neighbour entry and a forwarding entry.
 std::vector<RemoteEntry> complete_entries(const EntryTables& held);
 
 }  // namespace fairlead::kernel

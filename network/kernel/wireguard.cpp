@@ -23,7 +23,7 @@ constexpr std::string_view kUnsupportedText =
     "this kernel has no WireGuard, which encrypted networks need; load the module wireguard (Linux "
     "5.6 and newer have it) or make the network without encryption";
 constexpr std::uint32_t kConnectedMetric6 =
-    256;  // of the kernel's own routes (IP6_RT_PRIO_ADDRCONF)
+    256;  // metric of the kernel's own routes (IP6_RT_PRIO_ADDRCONF)
 
 bool is_link_local(const Cidr& address) {
   static const Cidr kLinkLocal = *Cidr::parse("fe80::/10");
@@ -38,8 +38,9 @@ DeviceChange device_difference(const WireguardLinkSpec& spec, const DeviceDump& 
   return change;
 }
 
-// The connected route of an address comes with it, and is put back if somebody took it away. With
-// the kernel's own metric there is never a second one.
+// The kernel makes the connected route of an address with the address. This step puts the route
+// back if somebody has deleted it; because it has the kernel's own metric there is never a second
+// one.
 NetlinkStep connected_route(const WireguardLinkSpec& spec, int index, const Cidr& address) {
   RouteSpec route{.destination = address.network()};
   if (!address.is_v4()) route.priority = kConnectedMetric6;
@@ -133,7 +134,8 @@ Status NetlinkWireguardLinks::ask_for_support() {
                                  if (const auto link = parse_link(message.payload))
                                    made = link->link.index;
                                });
-  // A module beside an older kernel, which did not look at the MTU yet.
+  // An older kernel with the module built separately does not check the MTU, and has made the
+  // device.
   if (asked && made != 0) return request(delete_link(made), "delete a device that was made to ask");
   if (asked || asked.error().sys_errno == EINVAL) return {};
   if (asked.error().sys_errno == EOPNOTSUPP)
@@ -141,7 +143,8 @@ Status NetlinkWireguardLinks::ask_for_support() {
   return asked;
 }
 
-// Asked for each time: after the module was loaded anew the number may be another family's.
+// The number is looked up each time, because it may belong to another family after the module was
+// loaded again.
 Result<std::uint16_t> NetlinkWireguardLinks::family() {
   std::optional<std::uint16_t> number;
   const std::lock_guard lock(generic_mutex_);
@@ -188,12 +191,13 @@ Result<Link> NetlinkWireguardLinks::make(const WireguardLinkSpec& spec) {
   return *made;
 }
 
-// Addresses come last: their routes need a device that is up.
+// Addresses come last, because their routes need a device that is up.
 Status NetlinkWireguardLinks::mend(const WireguardLinkSpec& spec, const Link& present) {
   TRY_STATUS(mend_device(spec, present.index));
   TRY_STATUS(mend_link(spec, present));
   Status done = mend_addresses(spec, present.index);
-  // The host's IPv6 is switched off: that of this device is not the host's to use.
+  // EACCES means that IPv6 is switched off on this host. It is switched on for this device only,
+  // which carries nothing but tunnels.
   if (done || done.error().sys_errno != EACCES) return done;
   TRY_STATUS(in_netns(netns_.get(), [&] {
     return write_sysctl(fmt::format("net/ipv6/conf/{}/disable_ipv6", spec.name.str()), "0");
@@ -294,7 +298,8 @@ Result<WireguardPeerChanges> NetlinkWireguardLinks::set_peers(
   TRY(const PeerPlan plan, plan_peers(held.state, wanted));
   TRY(const std::uint16_t number, family());
   for (NetlinkMessage& message : kernel::set_peers(number, index, plan.steps)) {
-    // One lock and one answer for each message: the kernel stops at the first peer that fails.
+    // Each message takes the lock and waits for its answer: the kernel stops at the first peer that
+    // fails.
     const std::lock_guard lock(generic_mutex_);
     TRY_STATUS(generic_.request(std::move(message),
                                 fmt::format("change peers of WireGuard link {}", device.str())));

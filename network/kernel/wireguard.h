@@ -1,15 +1,16 @@
-// WireGuard devices as the encrypting underlay of overlay networks. NetlinkWireguardLinks speaks
-// rtnetlink and the generic netlink family "wireguard" over libmnl; tests/support has a fake; one
-// conformance suite runs over both.
+// WireGuard devices as the encrypted underlay of overlay networks. NetlinkWireguardLinks speaks
+// rtnetlink and the generic netlink family "wireguard" over libmnl; tests/support has a fake, and
+// one conformance suite tests both.
 //
 //   VXLAN device ─ wg device ══ underlay, UDP of the wg port only ══ wg device ─ VXLAN device
 //   local fd5c:…:a             192.0.2.1          192.0.2.2                      local fd5c:…:b
 //
-// Each host has one device with one address that follows from the ids of cluster and host
-// (wireguard_address), so that nobody has to give it out. The addresses of a cluster share a /64
-// that is connected through the device; an address of it that is no peer's leads nowhere, and
-// nothing leaves in the clear. A tunnel is encrypted when its `local` and the hosts of its entries
-// are such addresses: the containers' networks, addresses and entries know nothing of it.
+// Each host has one device with one address, which is computed from the ids of the cluster and the
+// host (wireguard_address), so that nobody has to assign it. The addresses of a cluster share a /64
+// that is connected through the device. Packets to an address of the /64 that belongs to no peer
+// are dropped, so nothing leaves unencrypted. A tunnel is encrypted when its `local` and the VTEPs
+// of its entries are such addresses; nothing else about the containers' networks, addresses and
+// entries differs.
 #pragma once
 
 #include <compare>
@@ -28,32 +29,33 @@
 
 namespace fairlead::kernel {
 
-inline constexpr std::uint16_t kWireguardPort = 51820;  // UDP; by custom
+inline constexpr std::uint16_t kWireguardPort = 51820;  // UDP; WireGuard's usual port
 
-// What the device takes of the underlay's MTU, in bytes: the outer IP header (20 or 40), UDP (8),
-// and WireGuard's header and tag (16 + 16).
+// How much of the underlay's MTU the device takes, in bytes: the outer IP header (20 or 40), UDP
+// (8), and WireGuard's header and tag (16 + 16).
 constexpr unsigned wireguard_overhead(Family underlay) { return underlay == Family::kV4 ? 60 : 80; }
 
-// The host's address inside of the encrypted underlay, with the length of the cluster's prefix:
-// fd00::/8 (RFC 4193), 56 bits of the cluster's id, 64 bits of the host's. Of two of 1,000 hosts
-// with ids of their own the same with a probability of 2^-45; WireGuard peers refuse such a pair.
+// The host's address in the encrypted underlay, with the length of the cluster's prefix: fd00::/8
+// (RFC 4193), 56 bits of a hash of the cluster's id, 64 bits of a hash of the host's. The
+// probability that two of 1,000 hosts get the same address is 2^-45; set_peers() refuses such a
+// pair.
 Cidr wireguard_address(std::string_view cluster_id, std::string_view host_id);
 
 struct WireguardLinkSpec {
   IfName name;
   PrivateKey private_key;
   std::uint16_t port = kWireguardPort;  // UDP, on every address of the host
-  std::vector<Cidr> addresses;          // these and no others; their prefixes are connected
+  std::vector<Cidr> addresses;          // all addresses of the device; their prefixes are connected
   unsigned mtu = 1420;                  // bytes of an inner IP packet; see wireguard_overhead
   std::string alias;
 };
 
 struct WireguardLink {
   int index = 0;
-  bool fresh = false;  // it was made: it has no peers
+  bool fresh = false;  // the device was made by this call, so it has no peers
 };
 
-// Where a peer listens, in the underlay.
+// The address and UDP port in the underlay on which a peer listens.
 struct UdpEndpoint {
   IpAddress address;
   std::uint16_t port = 0;
@@ -65,10 +67,10 @@ struct UdpEndpoint {
 // Another host.
 struct WireguardPeer {
   PublicKey key;
-  // Nothing: it has to speak first.
+  // std::nullopt: unknown until the peer sends the first packet.
   std::optional<UdpEndpoint> endpoint;
-  // The inner addresses that are its own: packets to them go to it, and from it no others are
-  // taken. No two peers have the same.
+  // The peer's inner addresses. Packets to them are sent to the peer, and packets from the peer are
+  // accepted from these addresses only. No two peers may have the same address.
   std::vector<Cidr> allowed_ips;
   std::uint16_t keepalive = 0;  // seconds between packets that keep a NAT open; 0: none
 
@@ -76,8 +78,8 @@ struct WireguardPeer {
 };
 
 struct WireguardPeerState {
-  WireguardPeer peer;                    // allowed_ips in their order
-  bool preshared = false;                // it has a preshared key, which is not ours
+  WireguardPeer peer;                    // allowed_ips are sorted
+  bool preshared = false;                // it has a preshared key, which Fairlead never sets
   std::int64_t last_handshake = 0;       // seconds since the epoch; 0: never
   std::uint64_t received = 0, sent = 0;  // bytes
 };
@@ -85,7 +87,7 @@ struct WireguardPeerState {
 struct WireguardLinkState {
   PublicKey key;
   std::uint16_t port = 0;
-  std::vector<WireguardPeerState> peers;  // in the order of their keys
+  std::vector<WireguardPeerState> peers;  // sorted by their keys
 };
 
 struct WireguardPeerChanges {
@@ -93,36 +95,36 @@ struct WireguardPeerChanges {
   bool operator==(const WireguardPeerChanges&) const = default;
 };
 
-// Thread-safe. Every verb waits for the kernel's answer; none execs a program. No error holds a
-// private key. Two callers that change the peers of one device at the same time have to agree on
-// it.
+// Thread-safe. Every call waits for the kernel's answer; none execs a program. No error contains a
+// private key. Callers must not change the peers of one device at the same time.
 class WireguardLinks {
  public:
   virtual ~WireguardLinks() = default;
 
-  // Whether this kernel has WireGuard; loads its module. Leaves nothing, and the answer is kept.
-  // kUnsupported: it has not.
+  // Succeeds when this kernel has WireGuard, whose module it loads; kUnsupported when it has not.
+  // Leaves no device behind, and remembers the answer.
   virtual Status probe() = 0;
-  // Makes the device or mends it: key, port, MTU, addresses, their routes, up. Its peers stay, and
-  // their sessions, unless the key is another. kExists: the name is that of another kind of device.
-  // kInUse: another program has the port. kUnsupported as in probe().
+  // Makes the device, or corrects its key, port, MTU, addresses, their routes and its state (up).
+  // Its peers stay, and their sessions too unless the key changes. kExists when a device of another
+  // kind has the name, kInUse when another program has the port, kUnsupported as in probe().
   virtual Result<WireguardLink> ensure(const WireguardLinkSpec& spec) = 0;
-  // Gone already: succeeds. kExists: the device is not WireGuard's.
+  // Succeeds when the device is already gone. kExists when it is not a WireGuard device.
   virtual Status remove(const IfName& name) = 0;
 
-  // Makes the device have these peers and no others. Only differences are sent: the session of a
-  // peer that stays goes on, also when its endpoint changes, and an endpoint to which the peer
-  // itself has moved is put back. An address moves from one peer to another without a gap.
-  // After an error some of the changes may have been made; the same call again makes the rest.
-  // kInvalid: a key or an address twice, an endpoint that is none, the device's own key.
+  // Makes the device have these peers and no others. Only differences are sent. The session of a
+  // peer that stays goes on, even when its endpoint changes. When a peer has moved to another
+  // endpoint by itself, the wanted endpoint is set again. An address moves from one peer to another
+  // without a gap. After an error some of the changes may have been made; the same call again makes
+  // the rest. kInvalid when a key or an address occurs twice, an endpoint cannot be one, or a key
+  // is the device's own.
   virtual Result<WireguardPeerChanges> set_peers(const IfName& device,
                                                  std::span<const WireguardPeer> wanted) = 0;
-  // kNotFound: no such device; kInvalid: it is not WireGuard's.
+  // kNotFound when there is no such device, kInvalid when it is not a WireGuard device.
   virtual Result<WireguardLinkState> dump(const IfName& device) = 0;
 };
 
-// Works in the network namespace of the calling thread at the time of this call, from then on from
-// any thread. Succeeds without WireGuard: probe() says so.
+// Works in the network namespace that the calling thread is in at the time of this call; may then
+// be used from any thread. Succeeds even when the kernel has no WireGuard; probe() finds that out.
 Result<std::unique_ptr<WireguardLinks>> open_netlink_wireguard_links();
 
 }  // namespace fairlead::kernel

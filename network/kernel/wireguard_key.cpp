@@ -42,7 +42,8 @@ std::optional<KeyBytes> from_base64(std::string_view text) {
     bits -= kByteBits;
     *out++ = static_cast<std::uint8_t>(pending >> bits & 0xffU);
   }
-  // The last digit has two bits that belong to no byte: one key has one text.
+  // The last digit has two bits that belong to no byte. They must be 0, so that each key has only
+  // one text.
   if ((pending & 0x3U) != 0) return std::nullopt;
   return bytes;
 }
@@ -93,7 +94,8 @@ Result<PrivateKey> PrivateKey::from_bytes(std::span<const std::uint8_t> bytes) {
   PrivateKey key;
   key.bytes_ = *taken;
   ::explicit_bzero(taken->data(), taken->size());
-  if (key.empty()) return key;  // the kernel's way to say that there is none
+  // An all-zero key means that there is none, as in the kernel; it is not clamped.
+  if (key.empty()) return key;
   key.bytes_.front() &= 0xf8;
   key.bytes_.back() = static_cast<std::uint8_t>((key.bytes_.back() & 0x7f) | 0x40);
   return key;

@@ -20,7 +20,8 @@ struct FreeKey {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
 
-// Text that is wiped at the end of its life. Reserved once: a move of its bytes would leave copies.
+// Text that is wiped by the destructor. It is never enlarged, because moving its bytes would leave
+// a copy.
 struct SecretText {
   explicit SecretText(std::string from) : text(std::move(from)) {}
   ~SecretText() { ::explicit_bzero(text.data(), text.size()); }

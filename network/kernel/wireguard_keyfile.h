@@ -1,4 +1,4 @@
-// The secret of this host: made here, kept here.
+// Makes this host's private key, and keeps it in a file.
 #pragma once
 
 #include <string>
@@ -8,15 +8,16 @@
 
 namespace fairlead::kernel {
 
-// From getrandom(2).
+// A new key from getrandom(2).
 Result<PrivateKey> make_private_key();
-// X25519(key, 9) (RFC 7748, section 6.1). kInvalid: there is no key.
+// X25519(key, 9) (RFC 7748, section 6.1). kInvalid when the private key is empty.
 Result<PublicKey> public_key_of(const PrivateKey& key);
 
-// The key in <folder>/wireguard.key, which is text as `wg genkey` writes it. Made when the file is
-// not there: 0600, on disk before this returns. Two processes that make it at once agree on one.
-// kInvalid when the file holds something else, or others than its owner may use it: then the key
-// has to be taken for known, and whoever decides that it is not puts the mode right.
+// Reads the key in <folder>/wireguard.key, text as `wg genkey` writes it. When the file does not
+// exist it is made with mode 0600, and is on disk before this returns. Two processes that make it
+// at the same time get the same key. kInvalid when the file contains something else, or when
+// anybody but its owner may use it: the key may be known to others then, and a person has to delete
+// it or, knowing that it is not, to correct the mode.
 Result<PrivateKey> load_or_make_private_key(const std::string& folder);
 
 }  // namespace fairlead::kernel

@@ -16,10 +16,10 @@ namespace fairlead::kernel {
 namespace {
 
 constexpr std::uint32_t kImpossibleMtu = 0xffffffff;
-// Of addresses in one message: a nest is 64 KiB at most (struct nlattr).
+// The most addresses in one message: a nest has at most 64 KiB (struct nlattr).
 constexpr std::size_t kAllowedIpsInAMessage = 1024;
 
-// The family checks the flag (net/netlink, nla_parse_nested).
+// The generic netlink family requires the flag NLA_F_NESTED (net/netlink, nla_parse_nested).
 NetlinkMessage::Nest nest(NetlinkMessage& message, int type) {
   return message.nest(type | NLA_F_NESTED);
 }
@@ -76,7 +76,7 @@ void put_allowed_ip(NetlinkMessage& message, const Cidr& address) {
 std::uint32_t flags_of(const PeerStep& step) {
   std::uint32_t flags = 0;
   if (step.verb == PeerStep::Verb::kRemove) flags |= WGPEER_F_REMOVE_ME;
-  // One that went away meanwhile would come back as half a peer.
+  // Without this flag, changing a peer that was removed meanwhile would make an incomplete peer.
   if (step.verb == PeerStep::Verb::kChange) flags |= WGPEER_F_UPDATE_ONLY;
   if (step.replace_allowed_ips) flags |= WGPEER_F_REPLACE_ALLOWEDIPS;
   return flags;
@@ -94,7 +94,7 @@ void put_peer(NetlinkMessage& message, const PeerStep& step) {
   for (const Cidr& each : step.allowed_ips) put_allowed_ip(message, each);
 }
 
-// How many of the steps fit into one message; at least one.
+// How many of the steps fit into the next message; at least one.
 std::size_t fitting(std::span<const PeerStep> steps) {
   std::size_t count = 0, addresses = 0;
   for (const PeerStep& step : steps) {
@@ -115,7 +115,7 @@ std::optional<T> read_struct(Bytes bytes) {
   return value;
 }
 
-// The attributes behind the header of generic netlink; nothing when there is no such header.
+// The attributes after the header of generic netlink; std::nullopt when there is no such header.
 std::optional<Attributes> attributes_of(Bytes payload) {
   if (payload.size() < GENL_HDRLEN) return std::nullopt;
   return Attributes(payload.subspan(GENL_HDRLEN));
@@ -191,7 +191,7 @@ bool read_peer(Bytes bytes, std::vector<WireguardPeerState>& peers) {
   const auto named = attributes.find(WGPEER_A_PUBLIC_KEY);
   const auto key = PublicKey::from_bytes(named ? named->data : Bytes());
   if (!key) return false;
-  // The rest of one that did not fit into the part before has its key and more addresses.
+  // A peer that did not fit into the previous part continues here with its key and more addresses.
   if (peers.empty() || peers.back().peer.key != *key)
     peers.push_back({.peer = {.key = *key, .endpoint = {}, .allowed_ips = {}}});
   bool complete = true;

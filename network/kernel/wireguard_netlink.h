@@ -27,7 +27,7 @@ class NetlinkWireguardLinks final : public WireguardLinks {
   Status ask_for_support();
   Status request(NetlinkMessage message, std::string_view what,
                  const NetlinkSocket::OnMessage& on_message = {});
-  // Nothing when there is no such link.
+  // std::nullopt when there is no such link.
   Result<std::optional<Link>> find(const IfName& name, std::string_view what);
   Result<int> index_of(const IfName& device);
   Result<Link> make(const WireguardLinkSpec& spec);
@@ -46,7 +46,7 @@ class NetlinkWireguardLinks final : public WireguardLinks {
   UniqueFd netns_;
 
   std::mutex support_mutex_;
-  std::optional<Status> support_;  // once the kernel has said so
+  std::optional<Status> support_;  // the kernel's answer, once it is known
 };
 
 }  // namespace fairlead::kernel

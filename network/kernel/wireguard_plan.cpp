@@ -16,7 +16,8 @@ constexpr unsigned kSmallestMtuV4 = 68;    // RFC 791
 
 using Addresses = std::vector<Cidr>;
 
-// As the kernel holds them: without host bits, each once.
+// The addresses in the form in which the kernel holds them: without host bits, sorted, and each
+// once.
 Addresses networks(std::span<const Cidr> addresses) {
   std::set<Cidr> sorted;
   for (const Cidr& each : addresses) sorted.insert(each.network());
@@ -32,7 +33,7 @@ Status check_endpoint(const WireguardPeer& peer) {
   return {};
 }
 
-// The last one who wants an address would get it, and the others would be cut off in silence.
+// If two peers had the same address, the kernel would silently give it to the last one only.
 Status check_peers(const WireguardLinkState& held, std::span<const WireguardPeer> wanted) {
   std::set<PublicKey> keys;
   std::map<Cidr, PublicKey> owners;
@@ -62,7 +63,7 @@ PeerStep addition(const WireguardPeer& peer) {
           .allowed_ips = networks(peer.allowed_ips)};
 }
 
-// Nothing when the peer is as it should be.
+// std::nullopt when the peer is already as wanted.
 std::optional<PeerStep> difference(const WireguardPeerState& held, const WireguardPeer& wanted) {
   PeerStep step{.verb = PeerStep::Verb::kChange, .key = wanted.key};
   if (wanted.endpoint && held.peer.endpoint != wanted.endpoint) step.endpoint = wanted.endpoint;
@@ -79,7 +80,8 @@ std::optional<PeerStep> difference(const WireguardPeerState& held, const Wiregua
   return step;
 }
 
-// An address goes to its new peer before the old one is without it.
+// The order of the steps: an address is given to its new peer before it is removed from the old
+// one.
 int rank(const PeerStep& step) {
   if (step.verb == PeerStep::Verb::kRemove) return 2;
   return step.verb == PeerStep::Verb::kChange && step.replace_allowed_ips ? 1 : 0;
