@@ -78,8 +78,8 @@ std::optional<IpAddress> address(const nlattr* v4, const nlattr* v6) {
 }
 
 std::optional<FlowTuple> tuple_of(const nlattr* nest) {
-  const Attributes tuple = nested(nest);
-  const Attributes ip = nested(tuple[CTA_TUPLE_IP]), proto = nested(tuple[CTA_TUPLE_PROTO]);
+  const NftAttributes tuple = nested(nest);
+  const NftAttributes ip = nested(tuple[CTA_TUPLE_IP]), proto = nested(tuple[CTA_TUPLE_PROTO]);
   const auto source = address(ip[CTA_IP_V4_SRC], ip[CTA_IP_V6_SRC]);
   const auto destination = address(ip[CTA_IP_V4_DST], ip[CTA_IP_V6_DST]);
   const auto proto_number = number<std::uint8_t>(proto[CTA_PROTO_NUM]);
@@ -150,7 +150,7 @@ std::vector<std::uint8_t> build_delete_flow(const Flow& flow, std::uint32_t seq)
 Result<Flow> parse_flow(std::span<const std::uint8_t> message) {
   const auto aligned = AlignedMessage::of(message);
   if (!aligned) return fail(Code::kIo, "read an entry of conntrack: it is cut short");
-  const Attributes attributes = aligned->attributes();
+  const NftAttributes attributes = aligned->attributes();
   const auto original = tuple_of(attributes[CTA_TUPLE_ORIG]),
              reply = tuple_of(attributes[CTA_TUPLE_REPLY]);
   if (!original || !reply)

@@ -17,17 +17,17 @@ namespace fairlead::kernel {
 
 // The attributes of a message or of a nest; nullptr where one is missing. When several have the
 // same type number, the last one counts.
-using Attributes = std::array<const nlattr*, 32>;
+using NftAttributes = std::array<const nlattr*, 32>;
 
 inline int keep_attribute(const nlattr* attribute, void* into) {
-  auto& attributes = *static_cast<Attributes*>(into);
+  auto& attributes = *static_cast<NftAttributes*>(into);
   const std::uint16_t type = mnl_attr_get_type(attribute);
   if (type < attributes.size()) attributes[type] = attribute;
   return MNL_CB_OK;
 }
 
-inline Attributes nested(const nlattr* nest) {
-  Attributes attributes{};
+inline NftAttributes nested(const nlattr* nest) {
+  NftAttributes attributes{};
   if (nest != nullptr) mnl_attr_parse_nested(nest, keep_attribute, &attributes);
   return attributes;
 }
@@ -46,8 +46,8 @@ class AlignedMessage {
     return aligned;
   }
   const nlmsghdr* header() const { return reinterpret_cast<const nlmsghdr*>(words_.data()); }
-  Attributes attributes() const {
-    Attributes attributes{};
+  NftAttributes attributes() const {
+    NftAttributes attributes{};
     mnl_attr_parse(header(), sizeof(nfgenmsg), keep_attribute, &attributes);
     return attributes;
   }

@@ -36,7 +36,7 @@ ElementBytes bytes_of(const nlattr* data, unsigned fields) {
 std::optional<Verdict> verdict_of(const nlattr* data) {
   const nlattr* nest = nested(data)[NFTA_DATA_VERDICT];
   if (nest == nullptr) return std::nullopt;
-  const Attributes attributes = nested(nest);
+  const NftAttributes attributes = nested(nest);
   Verdict verdict{.chain = text(attributes[NFTA_VERDICT_CHAIN])};
   switch (static_cast<std::int32_t>(number32(attributes[NFTA_VERDICT_CODE]))) {
     case NF_ACCEPT:
@@ -59,7 +59,7 @@ std::optional<Verdict> verdict_of(const nlattr* data) {
 }
 
 RawElement raw_of(const nlattr* nest, std::string_view set, const SetShape& shape) {
-  const Attributes element = nested(nest);
+  const NftAttributes element = nested(nest);
   return {
       .element = {.set = std::string(set),
                   .key = bytes_of(element[NFTA_SET_ELEM_KEY], shape.key_fields),
@@ -122,7 +122,7 @@ Result<std::string> parse_table_comment(std::span<const std::uint8_t> message) {
 Result<SetShape> parse_set_shape(std::span<const std::uint8_t> message) {
   const auto aligned = AlignedMessage::of(message);
   if (!aligned) return damaged("a set is cut short");
-  const Attributes set = aligned->attributes();
+  const NftAttributes set = aligned->attributes();
   const std::uint32_t flags = number32(set[NFTA_SET_FLAGS]),
                       data_type = number32(set[NFTA_SET_DATA_TYPE]);
   SetShape shape{.key_fields = fields_of(number32(set[NFTA_SET_KEY_TYPE])),

@@ -13,7 +13,7 @@ namespace {
 
 // Appends the attributes, each with its length, so that different attributes never give the same
 // bytes.
-void append(std::string& part, const Attributes& attributes,
+void append(std::string& part, const NftAttributes& attributes,
             std::initializer_list<std::uint16_t> types) {
   for (const std::uint16_t type : types) {
     const auto bytes = payload(attributes[type]);
@@ -33,7 +33,7 @@ Status add_to_shape(std::span<const std::uint8_t> message, std::string_view tabl
   const auto aligned = AlignedMessage::of(message);
   if (!aligned)
     return fail(Code::kIo, "read an answer of nf_tables: a part of the table is cut short");
-  const Attributes part = aligned->attributes();
+  const NftAttributes part = aligned->attributes();
   if (text(part[NFTA_TABLE_NAME]) != table) return {};
   switch (aligned->header()->nlmsg_type & 0xff) {
     case NFT_MSG_NEWTABLE:
