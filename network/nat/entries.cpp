@@ -85,7 +85,8 @@ bool has(const NatNetwork& network, Family family) {
                              [&](const Cidr& subnet) { return subnet.family() == family; });
 }
 
-// No traffic of this family passes between the network and anything but itself and the host.
+// Whether traffic of this family may pass only within the network, and between the network and the
+// host.
 bool closed(const NatNetwork& network, Family family, GatewayMode mode) {
   return network.internal || mode == GatewayMode::kIsolated || !has(network, family);
 }

@@ -1,4 +1,4 @@
-// One element of a set or map of the table as values, with its two encodings: nft text and the
+// One element of a set or map of the table, and its two encodings: nft text, and the bytes of the
 // kernel's registers.
 #pragma once
 
@@ -30,7 +30,7 @@ struct Entry {
 std::string to_text(const Entry& entry);  // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
-// What a network, a port and the underlay put into the table.
+// The elements that a network, a published port and the underlay have in the table.
 std::vector<Entry> entries_of(const NatNetwork& network);
 std::vector<Entry> entries_of(const NatPort& port);
 std::vector<Entry> entries_of(const NatUnderlay& underlay);

@@ -20,7 +20,7 @@ std::vector<ElementChange> changes(ElementChange::Kind kind, const T& thing) {
   return list;
 }
 
-// By what tells them apart.
+// The elements of one state, by set and text; equal ones are contained once.
 using Elements = std::map<std::string, kernel::Element>;
 
 void collect(const std::vector<Entry>& entries, Elements& into) {

@@ -1,6 +1,6 @@
-// NAT and filtering of Fairlead's networks: pure functions from networks and published ports to
-// nftables. One table, written once; networks and ports that come and go are elements of its sets
-// and maps. Nothing here touches the kernel.
+// NAT and filtering for Fairlead's networks: pure functions that turn networks and published ports
+// into nftables rules and elements. There is one table, which is written once; networks and ports
+// are added and removed as elements of its sets and maps. Nothing here calls the kernel.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace fairlead::nat {
 
 inline constexpr std::string_view kTable = "fairlead";
 
-// What the firewall has to know of a network.
+// The properties of a network that matter to the firewall.
 struct NatNetwork {
   IfName bridge;
   std::vector<Cidr> subnets;
@@ -33,8 +33,8 @@ struct NatNetwork {
   bool operator==(const NatNetwork&) const = default;
 };
 
-// What the firewall has to know of a published port. Targets are the container's addresses; a
-// family without a target is not published. `host_ip` as in network::PublishedPort.
+// The properties of a published port that matter to the firewall. Targets are the container's
+// addresses; a family without a target is not published. `host_ip` as in network::PublishedPort.
 struct NatPort {
   network::Proto proto = network::Proto::kTcp;
   std::optional<IpAddress> host_ip;
@@ -48,64 +48,67 @@ struct NatPort {
   bool operator==(const NatPort&) const = default;
 };
 
-// What the firewall has to know of the device that joins a network with other hosts.
+// The properties of the VXLAN device of a network that matter to the firewall.
 struct NatTunnel {
   std::uint32_t vni = 0;
   std::uint16_t port = 4789;  // UDP
-  bool encrypted = false;     // only through a WireGuard link, never in the clear
+  bool encrypted = false;     // its packets pass only through a WireGuard link, never unencrypted
 
   bool operator==(const NatTunnel&) const = default;
 };
 
-// The tunnels of this host, and from where packets of them are taken. The tunnels of others on the
-// same port (Docker's own overlay networks) have other VNIs and are left alone.
+// The tunnels of this host, and the sources from which their packets are accepted. Tunnels of other
+// programs on the same port (Docker's own overlay networks) have other VNIs, and their packets are
+// not filtered.
 struct NatUnderlay {
   std::vector<NatTunnel> tunnels;
-  // The addresses of the other hosts as the tunnels know them: of an encrypted tunnel those inside
-  // of the WireGuard link.
+  // The addresses of the other hosts that the tunnels use as VTEPs; for encrypted tunnels these are
+  // the addresses inside the WireGuard link.
   std::vector<IpAddress> hosts;
-  std::vector<IfName> wireguard_links;  // devices that encrypt
-  // UDP, of the tunnels of all hosts: containers send nothing there, whether this host has the
-  // network or not. Empty where there is no cluster.
+  std::vector<IfName> wireguard_links;  // the devices that encrypt tunnels
+  // The UDP ports of the tunnels of all hosts. Containers may send nothing to them, whether this
+  // host has the network or not. Empty without a cluster.
   std::vector<std::uint16_t> ports = {};
 
   bool operator==(const NatUnderlay&) const = default;
 };
 
-// From the records of the service. A port of an internal network has no targets.
+// Make the values from the records of the service. A port of an internal network has no targets.
 NatNetwork nat_network(const network::Network& network);
 NatPort nat_port(const network::Network& network, const network::Endpoint& endpoint,
                  const network::PublishedPort& port);
 
-// The comment of the table: changes whenever the sets, chains or rules change, never with their
-// elements. A table with another comment is of another version of Fairlead and has to be rendered
-// again.
+// The version in the comment of the table. It differs whenever the sets, chains or rules differ,
+// and does not depend on elements. A table with another version was written by another version of
+// Fairlead, and has to be rendered again.
 std::string version();
-// The comment of a table that belongs to this store.
+// The whole comment of a table: the version, and the mark of the store to which the table belongs.
 std::string table_comment(const network::StoreMark& mark);
 
-// The table without elements, and the table with all of them: nft text that replaces the table in
-// one transaction.
+// The nft text that replaces the table in one transaction: without elements (render_chains), and
+// with all of them (render).
 std::string render_chains(std::string_view table = kTable, const network::StoreMark& mark = {});
 std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
                    const NatUnderlay& underlay = {}, std::string_view table = kTable,
                    const network::StoreMark& mark = {});
 // Every set and map of the table, in the order of the text.
 std::vector<std::string_view> set_names();
-// The text that takes the table away, whether it is there or not.
+// The text that deletes the table, and also succeeds when there is none.
 std::string render_nothing(std::string_view table = kTable);
 
-// Elements of one network or port that comes or goes, for Firewall::apply().
+// The changes of elements when one network or port is added or removed, for Firewall::apply().
 std::vector<kernel::ElementChange> admit_network(const NatNetwork& network);
 std::vector<kernel::ElementChange> dismiss_network(const NatNetwork& network);
 std::vector<kernel::ElementChange> publish(const NatPort& port);
 std::vector<kernel::ElementChange> unpublish(const NatPort& port);
-// From one set of ports to another, removals first. Use this where ports may share an element: in a
-// routed network two host ports of one container port do, and the last one takes it away.
+// The changes from one list of ports to another, removals first. Needed where ports may share an
+// element, as two host ports of one container port do in a routed network: the element is removed
+// only with the last of them.
 std::vector<kernel::ElementChange> change_ports(std::span<const NatPort> before,
                                                 std::span<const NatPort> after);
-// What comes or goes of the underlay. A tunnel is guarded from its admission on, so the hosts and
-// WireGuard links that it needs come before it or with it.
+// The changes of elements when parts of the underlay are added or removed. A tunnel's packets are
+// filtered from its admission on, so the hosts and WireGuard links that it needs have to be
+// admitted before it or together with it.
 std::vector<kernel::ElementChange> admit_underlay(const NatUnderlay& part);
 std::vector<kernel::ElementChange> dismiss_underlay(const NatUnderlay& part);
 std::vector<kernel::ElementChange> change_underlay(const NatUnderlay& before,

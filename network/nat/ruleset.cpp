@@ -16,17 +16,18 @@ namespace {
 struct SetDeclaration {
   std::string_view kind, name, type;
   std::string_view flags = {};
-  std::string_view keyword = "type";  // "typeof": expressions, for what has no name of a type
+  // "typeof": `type` has expressions, for fields without a named type.
+  std::string_view keyword = "type";
 };
 
 constexpr std::array kSets = {
-    // Our bridges.
+    // Fairlead's bridges.
     SetDeclaration{"set", "bridges", "ifname"},
-    // (in, out), both the same bridge: may its containers talk to each other?
+    // (in, out), both the same bridge: whether its containers may talk to each other.
     SetDeclaration{"map", "same_bridge", "ifname . ifname : verdict"},
-    // (family, in): what may not leave its network.
+    // (family, in): bridges whose traffic may not leave the network.
     SetDeclaration{"set", "closed", "nf_proto . ifname"},
-    // (family, out): what may be reached in a network.
+    // (family, out): which traffic from outside may reach the network.
     SetDeclaration{"map", "towards", "nf_proto . ifname : verdict"},
     // Published ports on one address and on every address of the host.
     SetDeclaration{"map", "published_v4",
@@ -37,29 +38,31 @@ constexpr std::array kSets = {
                    "inet_proto . inet_service : ipv4_addr . inet_service"},
     SetDeclaration{"map", "published_any_v6",
                    "inet_proto . inet_service : ipv6_addr . inet_service"},
-    // Published ports of networks without NAT: the container's own address.
+    // Published ports of networks without NAT, by the container's own address.
     SetDeclaration{"set", "routed_v4", "inet_proto . ipv4_addr . inet_service"},
     SetDeclaration{"set", "routed_v6", "inet_proto . ipv6_addr . inet_service"},
-    // (out, source): published traffic that returns to the subnet it came from.
+    // (out, source): traffic through published ports that goes back to the subnet it came from.
     SetDeclaration{"set", "hairpin_v4", "ifname . ipv4_addr", "interval"},
     SetDeclaration{"set", "hairpin_v6", "ifname . ipv6_addr", "interval"},
-    // Subnets that leave the host under the host's address.
+    // Subnets whose packets leave the host with the host's source address.
     SetDeclaration{"set", "masquerade_v4", "ipv4_addr", "interval"},
     SetDeclaration{"set", "masquerade_v6", "ipv6_addr", "interval"},
-    // (port, VNI) of our tunnels: the 24 bits 12 bytes behind the start of the UDP header.
+    // (port, VNI) of Fairlead's tunnels. The VNI is the 24 bits that begin 12 bytes after the start
+    // of the UDP header.
     SetDeclaration{"map", "tunnels", "udp dport . @th,96,24 : verdict", {}, "typeof"},
     SetDeclaration{"set", "secure_tunnels", "udp dport . @th,96,24", {}, "typeof"},
-    // From where their packets are taken.
+    // The hosts and links from which packets of tunnels are accepted.
     SetDeclaration{"set", "tunnel_hosts_v4", "ipv4_addr"},
     SetDeclaration{"set", "tunnel_hosts_v6", "ipv6_addr"},
     SetDeclaration{"set", "secure_links", "ifname"},
-    // Where the tunnels of the whole cluster end, ours and those of networks that are not here.
+    // The ports of all tunnels of the cluster, including those of networks that this host does not
+    // have.
     SetDeclaration{"set", "tunnel_ports", "inet_proto . inet_service"},
 };
 
-// The rules, once for all networks. What the host does with other interfaces' traffic is left as it
-// is: every policy is accept, and an accept here ends this table's chain only. No anonymous sets:
-// Firewall::difference() does not look into them.
+// The rules, which are the same for all networks. Traffic of other interfaces is not affected:
+// every policy is accept, and an accept here ends only the chain of this table. There are no
+// anonymous sets, because Firewall::difference() does not compare their elements.
 constexpr std::string_view kChains = R"(
 	# Bridges carry route_localnet=1 for ports published on 127.0.0.1: without this a container would reach the host's
 	# own loopback services, or speak under a loopback address.
@@ -181,7 +184,8 @@ constexpr std::string_view kChains = R"(
 
 struct Elements {
   std::map<std::string, std::vector<std::string>, std::less<>> of_set;
-  std::set<std::string> seen;  // ports of routed networks may share an element
+  // Set and text of each element, since ports of routed networks may share one.
+  std::set<std::string> seen;
 };
 
 void collect(const std::vector<Entry>& entries, Elements& into) {
@@ -224,7 +228,7 @@ std::vector<std::string_view> set_names() {
   return names;
 }
 
-// Adding first makes the deletion succeed when there is no table.
+// Adding the table first makes the deletion succeed when there is none.
 std::string render_nothing(std::string_view table) {
   return fmt::format("add table inet {0}\ndelete table inet {0}\n", table);
 }
