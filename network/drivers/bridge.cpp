@@ -33,7 +33,8 @@ kernel::RouteSpec to_kernel(const Route& route) {
           .scope = route.scope};
 }
 
-// Does a neighbour that knew the address under the MAC derived from it have to be told?
+// Whether neighbours have to be told the MAC address, because it is not the one that is derived
+// from the IP address, under which they may know it.
 bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
   return std::ranges::any_of(endpoint.addresses, [&](const Cidr& address) {
     return MacAddress::for_ip(address.address()) != mac;
@@ -129,7 +130,8 @@ class BridgeDriver : public Driver {
 
   Status detach(const Network& network, const Endpoint& endpoint) override {
     TRY_STATUS(links_.remove(endpoint.host_ifname));
-    // Whoever gets the address next has the MAC derived from it, unless he says so himself.
+    // The next endpoint with the address will have the MAC derived from it, unless that endpoint
+    // announces another one.
     if (endpoint.mac && !endpoint.addresses.empty() &&
         MacAddress::for_ip(endpoint.addresses.front().address()) != *endpoint.mac) {
       if (const auto bridge = links_.find(network.bridge))
@@ -182,8 +184,9 @@ class BridgeDriver : public Driver {
     return uplink ? std::min(uplink->mtu, 65535U) : 1500U;
   }
 
-  // A bridge that is there already is joined if the user named it, or is one that Fairlead made
-  // before a crash.
+  // An existing bridge is used if the user named it, or if Fairlead made it before a crash. One
+  // whose alias does not begin with "fairlead " belongs to somebody else, and keeps its MAC and
+  // MTU.
   static Status adopt(const kernel::Link& there, NetworkLinks& plan) {
     if (there.kind != "bridge")
       return fail(
@@ -209,7 +212,7 @@ class BridgeDriver : public Driver {
     return {};
   }
 
-  // The bridge, made again when someone deleted it.
+  // Finds the bridge, and makes it again when someone has deleted it.
   Result<kernel::Link> bridge_link(const Network& network) {
     auto bridge = links_.find(network.bridge);
     if (bridge || bridge.error().code != Code::kNotFound) return bridge;
@@ -226,8 +229,8 @@ class BridgeDriver : public Driver {
     return IfName::parse("flc" + endpoint.host_ifname.str().substr(3));
   }
 
-  // A host-side name that is taken belongs to this endpoint and was left by a crash: names are
-  // derived from ids.
+  // Names are derived from ids, so an interface that already has the host-side name belongs to this
+  // endpoint and was left by a crash. It is deleted.
   Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) {
     auto veth = links_.create_veth(spec);
     if (veth || veth.error().code != Code::kExists) return veth;
@@ -266,7 +269,7 @@ class BridgeDriver : public Driver {
                             rates.out_burst_bits);
   }
 
-  // Best effort: neighbours learn the address by themselves in the end.
+  // Failures are only logged: neighbours learn the new MAC by themselves in the end.
   void announce(int bridge_index, const Endpoint& endpoint, const MacAddress& mac) {
     if (!needs_announcement(endpoint, *endpoint.mac)) return;
     for (const Cidr& address : endpoint.addresses)

@@ -9,9 +9,9 @@
 
 namespace fairlead::network {
 
-// `links` must outlive the driver. `ports`: what the port of every endpoint is like, apart from
-// hairpin and isolated, which follow from the network and the endpoint. `mark`: whose the bridges
-// are.
+// `links` must outlive the driver. `ports` are the flags of every endpoint's bridge port, except
+// hairpin and isolated, which follow from the network and the endpoint. `mark` names the store to
+// which the bridges belong; it is written into their alias.
 std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports = {},
                                            StoreMark mark = {});
 

@@ -15,8 +15,8 @@ constexpr unsigned kMinMtu6 = 1280;  // RFC 8200; below it the kernel takes IPv6
 constexpr unsigned kMaxMtu = 65535;
 constexpr std::uint32_t kMaxVni = (1U << 24) - 1;
 
-// The addresses of all containers are known: a port learns none, and what is for none of the local
-// containers goes to the tunnel and to no other port.
+// The MAC addresses of all containers are known. So a container's port learns none, and packets for
+// no local container go to the tunnel and to no other port.
 constexpr kernel::PortFlags kContainerPort{.learning = false, .flood = false};
 
 Result<OverlayParams> params_of(const Network& network) {
@@ -112,7 +112,7 @@ class OverlayDriver : public Driver {
     return made;
   }
 
-  // What was pinned to the port goes with it.
+  // The kernel deletes the bridge's entry for the container's MAC together with the port.
   Status detach(const Network& network, const Endpoint& endpoint) override {
     return bridge_->detach(network, endpoint);
   }
@@ -163,7 +163,8 @@ class OverlayDriver : public Driver {
 
   kernel::VxlanSpec tunnel_spec(const Network& network, const OverlayParams& params,
                                 int bridge_index) const {
-    // Without communication between containers, those of other hosts are cut off as well.
+    // With icc off, containers of other hosts must not be reachable either, so the tunnel's port is
+    // isolated.
     return {.name = overlay_device(params),
             .vni = params.vni,
             .local = params.local,
@@ -175,7 +176,7 @@ class OverlayDriver : public Driver {
             .alias = mark_.after("fairlead " + network.name.str())};
   }
 
-  // The bridge and the tunnel, made again when someone deleted them.
+  // Makes the bridge and the tunnel again when someone has deleted them.
   Status make_missing_links(const Network& network) {
     TRY(const OverlayParams params, params_of(network));
     const auto bridge = links_.find(network.bridge);

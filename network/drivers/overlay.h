@@ -1,5 +1,5 @@
-// The overlay driver: a network that is the same on several hosts. On each of them it is a bridge
-// network, whose bridge has a VXLAN device as one more port (network/kernel/vxlan.h).
+// The overlay driver, for a network over several hosts. On each host it is a bridge network whose
+// bridge has a VXLAN device as an additional port (network/kernel/vxlan.h).
 #pragma once
 
 #include <functional>
@@ -13,14 +13,14 @@
 
 namespace fairlead::network {
 
-// Told the id of a network whose device was made, or made anew: it holds no entries. From within
-// the verb that made it.
+// Called with the id of a network whose VXLAN device was made, or made again, and so lacks entries.
+// The call comes from within the driver's method that made the device.
 using OnTunnelMade = std::function<void(const std::string& network_id)>;
 
-// `links` and `tunnels` must outlive the driver. The driver makes the device; the entries of the
-// remote containers are set by whoever knows them (Tunnels::apply, Tunnels::sync on
-// overlay_device()), and who that is is told when they have to be set again. `mark`: whose the
-// links are.
+// `links` and `tunnels` must outlive the driver. The driver makes the device, but not its entries
+// for remote containers: those are set by the agent, which knows them (Tunnels::apply and
+// Tunnels::sync on overlay_device()), and `on_tunnel_made` tells it when they have to be set again.
+// `mark` names the store to which the links belong; it is written into their alias.
 std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels,
                                             OnTunnelMade on_tunnel_made = {}, StoreMark mark = {});
 

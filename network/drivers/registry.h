@@ -1,4 +1,4 @@
-// Which drivers there are: one line each.
+// All drivers; each has one line in registry.cpp.
 #pragma once
 
 #include "network/api/driver.h"
@@ -8,7 +8,7 @@
 
 namespace fairlead::network {
 
-// `links` and `tunnels` must outlive the drivers. `mark`: whose the links are.
+// `links` and `tunnels` must outlive the drivers. `mark` names the store to which the links belong.
 Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels,
                      OnTunnelMade on_tunnel_made = {}, StoreMark mark = {});
 
