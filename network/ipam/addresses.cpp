@@ -11,26 +11,27 @@ namespace {
 constexpr std::size_t kPage = 128;
 constexpr unsigned kMostAttempts = 64;
 
-// A place for a lease: the revision of the void lease that is overwritten, or kAbsent.
+// A free address, with the revision of the void lease that is overwritten, or kAbsent when there is
+// none.
 struct FreePlace {
   IpAddress address;
   std::int64_t revision = state::kAbsent;
 };
 
-// Walks the leases of one piece of a pool in the order of their addresses, up to the first gap.
+// Goes through the leases of a range in the order of their addresses, up to the first gap.
 class GapSearch {
  public:
   GapSearch(state::Store& store, const PoolRecord& pool, const std::string& boot_id)
       : store_(store), pool_(pool), boot_id_(boot_id) {}
 
-  Result<std::optional<FreePlace>> first_free(const AddressRange& piece) {
-    TRY(const auto record, store_.get(records::lease_key(pool_.subnet, piece.first)));
-    if (piece.first != pool_.gateway) {
-      if (!record) return place(piece.first);
+  Result<std::optional<FreePlace>> first_free(const AddressRange& range) {
+    TRY(const auto record, store_.get(records::lease_key(pool_.subnet, range.first)));
+    if (range.first != pool_.gateway) {
+      if (!record) return place(range.first);
       TRY(const auto lease, records::decode_lease(*record));
-      if (is_void(lease)) return place(piece.first, lease.revision);
+      if (is_void(lease)) return place(range.first, lease.revision);
     }
-    return page_through(piece);
+    return page_through(range);
   }
 
  private:
@@ -43,24 +44,24 @@ class GapSearch {
     return std::optional<FreePlace>({address, revision});
   }
 
-  // The first address of the piece is taken.
-  Result<std::optional<FreePlace>> page_through(const AddressRange& piece) {
-    std::string after = records::lease_key(pool_.subnet, piece.first);
+  // Searches after the first address of the range, which is taken.
+  Result<std::optional<FreePlace>> page_through(const AddressRange& range) {
+    std::string after = records::lease_key(pool_.subnet, range.first);
     const std::string prefix = records::lease_prefix(pool_.subnet);
-    auto next = piece.first.plus(1);
-    while (next && *next <= piece.last) {
+    auto next = range.first.plus(1);
+    while (next && *next <= range.last) {
       TRY(const auto page, store_.list(prefix, after, kPage));
       TRY(auto found, first_gap(page, next));
       if (!found && page.size() < kPage && next) found = free_unless_gateway(next);
-      if (found && found->address <= piece.last) return found;
+      if (found && found->address <= range.last) return found;
       if (found || page.size() < kPage) break;
       after = page.back().key;
     }
     return std::optional<FreePlace>();
   }
 
-  // `next`: the first address that is not known to be taken; moves on. Nothing: the leases of this
-  // page have no gap.
+  // `next` is the first address that is not known to be taken, and is moved on. std::nullopt when
+  // the leases of this page have no gap.
   Result<std::optional<FreePlace>> first_gap(const std::vector<state::Record>& page,
                                              std::optional<IpAddress>& next) {
     for (const state::Record& record : page) {
@@ -74,7 +75,7 @@ class GapSearch {
     return std::optional<FreePlace>();
   }
 
-  // Behind the last lease everything is free.
+  // After the last lease every address is free except the gateway.
   std::optional<FreePlace> free_unless_gateway(std::optional<IpAddress> next) const {
     if (*next == pool_.gateway) next = next->plus(1);
     if (!next) return std::nullopt;
@@ -114,8 +115,8 @@ Result<FreePlace> find_free(state::Store& store, const PoolRecord& pool,
     TRY(last, records::decode_cursor(*cursor));
   }
   GapSearch search(store, pool, boot_id);
-  for (const AddressRange& piece : search_order(ranges, last, steps)) {
-    TRY(const auto found, search.first_free(piece));
+  for (const AddressRange& range : search_order(ranges, last, steps)) {
+    TRY(const auto found, search.first_free(range));
     if (found) return *found;
   }
   std::string within;

@@ -1,9 +1,9 @@
-// Pools and leases of addresses, over the store, by compare-and-set.
+// Address pools and leases, kept in the store and changed by compare-and-set.
 //
-// A call here plans: it says which preconditions and puts take an address, and the caller commits
-// them in one transaction together with the records the address is for. On kConflict the caller
-// plans again (see `allocate` for the loop). No call takes a lock, reads a clock or keeps anything
-// between calls, so several processes may work at once.
+// The calls only plan: plan() and the others return the preconditions and puts that take an
+// address, and the caller commits them in one transaction together with the records that need the
+// address. On kConflict the caller plans again, as `allocate` does. No call takes a lock, reads a
+// clock or keeps state between calls, so several processes may work at the same time.
 //
 // Keys (a pool's key is the hex of its first address and its prefix length, so that keys sort as
 // addresses do):
@@ -14,14 +14,14 @@
 //   lease/0ad00000-24/0ad00002   {"owner":"<endpoint>","use":"endpoint","boot":"<boot id>",
 //                                 "since":<when the owner took it, Unix seconds>}
 //   cursor/0ad00000-24           {"last":"10.208.0.2"}: the address given last; the search goes on
-//                                behind it
+//                                after it
 //   cursor/0ad00000-24/<hash>    the same for requests that bring ranges of their own
 //   pool-guard                   {"last":"10.208.0.0/24"}: changed by each new pool, so that of two
 //                                creators that each see no overlap only one commits
 //
-// A lease of another boot is void: free, and overwritten in place. An empty boot id survives
-// reboots (gateways and reserved addresses). A bitmap per pool was rejected: every allocation would
-// write the same key.
+// A lease of an earlier boot is void: its address is free, and the record is overwritten. A lease
+// with an empty boot id survives reboots (gateways and reserved addresses). There is no bitmap of a
+// pool's addresses, because every allocation would have to write the same key.
 #pragma once
 
 #include <cstdint>
@@ -40,11 +40,12 @@ namespace fairlead::network {
 
 struct PoolRecord {
   Cidr subnet;
-  std::optional<Cidr> range;         // addresses are given out of it only, unless one is wanted
-  std::optional<IpAddress> gateway;  // never given out
+  // Addresses are given out of it only, unless the request wants a certain one.
+  std::optional<Cidr> range;
+  std::optional<IpAddress> gateway;  // never given to an endpoint
   std::string network;               // id of the network that uses the pool; empty: none yet
   std::string owner;                 // for people: the network's name, "docker", ...
-  std::int64_t revision = 0;         // of the stored record
+  std::int64_t revision = 0;         // of the stored record; 0: not stored yet
 
   bool operator==(const PoolRecord&) const = default;
 };
@@ -55,17 +56,17 @@ struct LeaseRecord {
   AddressUse use = AddressUse::kEndpoint;
   std::string boot_id;  // empty: survives reboots
   std::int64_t revision = 0;
-  long long since = 0;  // when the owner took it, Unix seconds; 0: an earlier version did not say
+  // When the owner took it, Unix seconds; 0: written by a version that did not store it.
+  long long since = 0;
 
   bool operator==(const LeaseRecord&) const = default;
 };
 
-// What a new pool should be. `occupied` prefixes (routes and name servers of the host) are given
-// beside it.
+// A request for a new pool.
 struct NewPool {
-  std::optional<Cidr> subnet;             // nothing: a free one is chosen
-  Family family = Family::kV4;            // when chosen
-  std::optional<unsigned> prefix_length;  // when chosen; default 24 (IPv4), 64 (IPv6)
+  std::optional<Cidr> subnet;             // std::nullopt: a free one is chosen
+  Family family = Family::kV4;            // of a chosen subnet
+  std::optional<unsigned> prefix_length;  // of a chosen subnet; default 24 (IPv4), 64 (IPv6)
   std::optional<Cidr> range;              // needs `subnet`
   std::optional<IpAddress> gateway;
   std::string network;
@@ -82,85 +83,89 @@ struct Change {
 };
 
 struct Claim {
-  Cidr address;  // with the pool's prefix length
+  Cidr address;  // with the prefix length of the pool
   Change change;
-  bool held = false;  // the owner had it already: nothing but preconditions in `change`
+  bool held = false;  // the owner has the address already; `change` has only preconditions
 };
 
 struct PoolClaim {
   PoolRecord pool;
   Change change;
-  bool held = false;  // the same pool was there, unused or with the same network: granted again
+  bool held = false;  // the pool existed, unused or used by the same network, and is granted again
 };
 
 struct AddressRequest {
-  std::string owner;  // not empty; the same owner may ask for the same wanted address again
+  std::string owner;  // not empty; the same owner may request the same wanted address again
   AddressUse use = AddressUse::kEndpoint;
   std::optional<IpAddress>
-      wanted;  // exactly this one, inside the subnet, not necessarily inside the ranges
-  std::vector<Cidr> ranges;  // give out of these instead of the pool's range
-  long long since = 0;       // now, Unix seconds: remembered in the lease
+      // Exactly this address, which must be inside the subnet, and may be outside the ranges.
+      wanted;
+  std::vector<Cidr> ranges;  // addresses are taken from these instead of the pool's range
+  long long since = 0;       // the current time in Unix seconds, stored in the lease
 };
 
 struct IpamOptions {
   std::string boot_id;   // of this boot: base/host.h
-  std::string ula_seed;  // anything that is this host's own and stable: ula_seed_of_host()
+  std::string ula_seed;  // a stable text that only this host has: ula_seed_of_host()
 };
 
-// The machine id of this host, or its name where there is none.
+// The machine id of this host, or its name when it has none.
 std::string ula_seed_of_host();
 
-// A pool's id is its subnet's text. kInvalid when it is not one.
+// Reads the id of a pool, which is the text of its subnet. kInvalid when the text is not a subnet.
 Result<Cidr> parse_pool_id(std::string_view id);
 
-// Thread-safe, without state of its own; the store must outlive it. Every function may fail with
-// the store's errors.
+// Thread-safe, since the only state is in the store, which must outlive the object. Every function
+// may fail with the store's errors.
 class Ipam {
  public:
   Ipam(state::Store& store, IpamOptions options) : store_(store), options_(std::move(options)) {}
 
   // ---- addresses
 
-  // Finds an address. `attempt` counts the conflicts the caller had with this request: above 0 the
-  // search starts a few random steps further, so that many at once spread out. kNotFound: no such
-  // pool; kInvalid: the wanted address is outside the subnet or is its network or broadcast
-  // address, or a range is outside; kExists: the wanted one is taken (the text names the owner);
-  // kExhausted. One transaction may hold one claim per pool without `wanted`. Cost: three reads,
-  // and one page of leases for each 128 neighbours that are taken.
+  // Finds an address. `attempt` is the number of conflicts that the caller has had with this
+  // request; above 0 the search starts a few random addresses further, so that concurrent requests
+  // choose different ones. kNotFound when there is no such pool; kInvalid when the wanted address
+  // is outside the subnet or is its network or broadcast address, or when a range is outside the
+  // subnet; kExists when the wanted address is taken (the text names the owner); kExhausted when no
+  // address is free. A transaction may contain one claim without `wanted` for each pool. The search
+  // costs three reads, and one page of leases for each 128 taken addresses that it passes.
   Result<Claim> plan(const Cidr& pool, const AddressRequest& request, unsigned attempt = 0);
 
-  // Gives an address back. Nothing to do (an empty change) when it is not leased, or leased to
-  // another than `owner`; an empty owner releases whoever holds it.
+  // Gives an address back. The change is empty when the address is not leased, or is leased to
+  // another owner than `owner`. An empty `owner` releases it whoever holds it.
   Result<Change> release_plan(const Cidr& pool, const IpAddress& address, std::string_view owner);
 
-  // Gives back the lease that was read, or writes it anew, unless it has changed since.
+  // Gives back, or writes again, a lease that the caller has read. The change conflicts if the
+  // stored lease has changed since.
   static Change release_plan(const Cidr& pool, const LeaseRecord& lease);
   static Change rewrite_plan(const Cidr& pool, const LeaseRecord& lease);
 
-  // The same, committed, planning again on conflicts. A gateway or reserved address is committed
+  // Plan and commit, and plan again on conflicts. A gateway or reserved address is committed
   // durably.
   Result<Cidr> allocate(const Cidr& pool, const AddressRequest& request);
   Status release(const Cidr& pool, const IpAddress& address, std::string_view owner);
 
   // ---- pools
 
-  // A pool that overlaps no other, and, when chosen, none of `occupied`. An explicit subnet that is
-  // a pool already is granted again when no network uses it, or `request.network` does. kExists
-  // names the holder of an overlapping pool; kInvalid for a bad range, gateway or size; kExhausted
-  // when no default pool is free. One transaction may hold one new pool: those of two families are
-  // planned and committed one after the other.
+  // Plans a pool that overlaps no other one. A chosen subnet also overlaps none of `occupied`
+  // (routes and name servers of the host). A requested subnet that is a pool already is granted
+  // again when no network uses it, or when `request.network` does. kExists names the holder of an
+  // overlapping pool; kInvalid for a bad range, gateway or size; kExhausted when no default pool is
+  // free. A transaction may contain one new pool only, so the pools of two families are planned and
+  // committed one after the other.
   Result<PoolClaim> plan_pool(const NewPool& request, std::span<const Cidr> occupied = {});
-  // Says which network uses the pool, from now on (empty: none). kNotFound; kExists when another
-  // network uses it.
+  // Sets the network that uses the pool (empty: none) and, if given, the gateway. kNotFound when
+  // there is no such pool; kExists when another network uses it.
   Result<Change> plan_use(const Cidr& pool, const std::string& network,
                           std::optional<IpAddress> gateway = {});
-  // Takes a pool away with all its leases; nothing to do when there is none. The leases of
-  // endpoints, of which there may be many, are deleted by commits of its own beforehand; what the
-  // change holds is the pool, its cursors, its gateway and reserved leases. The caller has made
-  // sure that nobody uses it.
+  // Deletes a pool with all its leases; the change is empty when there is no such pool. The leases
+  // of endpoints, of which there may be many, are deleted by separate commits during this call. The
+  // change deletes the pool, its cursors, and the leases of its gateway and reserved addresses. The
+  // caller has to make sure that nobody uses the pool.
   Result<Change> remove_pool_plan(const Cidr& pool);
 
-  // The same, committed (durably).
+  // Plan and commit durably, and plan again on conflicts.
   Result<PoolRecord> create_pool(const NewPool& request, std::span<const Cidr> occupied = {});
   Status remove_pool(const Cidr& pool);
 
@@ -168,21 +173,22 @@ class Ipam {
 
   Result<std::optional<PoolRecord>> find_pool(const Cidr& pool);
   Result<std::vector<PoolRecord>> list_pools();
-  // The lease of one address; void ones are nothing.
+  // The lease of one address; std::nullopt when there is none, or only a void one.
   Result<std::optional<LeaseRecord>> find_lease(const Cidr& pool, const IpAddress& address);
-  // All leases that count, in order of addresses.
+  // All leases that are not void, in the order of their addresses.
   Result<std::vector<LeaseRecord>> list_leases(const Cidr& pool);
-  // Deletes the leases of earlier boots (they are free already; this only tidies). Returns how
-  // many.
+  // Deletes the leases of earlier boots, whose addresses are free already, to save space. Returns
+  // how many it deleted.
   Result<std::size_t> drop_void_leases(const Cidr& pool);
 
  private:
   bool is_void(const LeaseRecord& lease) const;
   Result<Claim> plan_wanted(const PoolRecord& pool, const AddressRequest& request);
-  // Overwrites the lease at `revision`.
+  // The claim of `address`, whose stored lease has `revision` (kAbsent: no lease) and is
+  // overwritten.
   Claim claim_of(const PoolRecord& pool, const AddressRequest& request, const IpAddress& address,
                  std::int64_t revision) const;
-  // Deletes the leases that are `unwanted`, page by page. Returns how many.
+  // Deletes the leases for which `unwanted` is true, page by page. Returns how many it deleted.
   Result<std::size_t> drop_leases(const Cidr& pool,
                                   const std::function<bool(const LeaseRecord&)>& unwanted);
 

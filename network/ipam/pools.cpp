@@ -58,7 +58,7 @@ Error held_by(const Cidr& subnet, const PoolRecord& holder) {
           fmt::format("subnet {} {} {}; choose another one", subnet.to_string(), what, whose)};
 }
 
-// The same pool is granted again when no network uses it, or the one that asks.
+// The same pool is granted again when no network uses it, or when the requesting network does.
 Result<PoolClaim> grant_again(const PoolRecord& pool, const NewPool& request) {
   if (!pool.network.empty() && pool.network != request.network)
     return fail(held_by(pool.subnet, pool));
@@ -121,8 +121,8 @@ Result<Cidr> parse_pool_id(std::string_view id) {
 
 Result<PoolClaim> Ipam::plan_pool(const NewPool& request, std::span<const Cidr> occupied) {
   TRY_STATUS(check_request(request));
-  // The guard is read first: a pool that is committed after this line and is not seen below changes
-  // it.
+  // The guard is read first. A pool that is committed after this line, and so may be missing in the
+  // list below, changes the guard, and the commit conflicts.
   TRY(const auto guard, store_.get(records::kPoolGuard));
   TRY(const auto pools, list_pools());
   PoolRecord pool{.range = request.range,
@@ -214,7 +214,8 @@ Result<std::size_t> Ipam::drop_void_leases(const Cidr& pool) {
   return drop_leases(pool, [this](const LeaseRecord& lease) { return is_void(lease); });
 }
 
-// A lease that changes meanwhile is left alone: it is somebody's.
+// When a lease changes meanwhile the commit conflicts and the page is read again, because the lease
+// may be somebody's by now.
 Result<std::size_t> Ipam::drop_leases(const Cidr& pool,
                                       const std::function<bool(const LeaseRecord&)>& unwanted) {
   const std::string prefix = records::lease_prefix(pool);

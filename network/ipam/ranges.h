@@ -8,7 +8,7 @@
 
 namespace fairlead::network {
 
-// From first to last, both included; first <= last.
+// The addresses from first to last, both included; first <= last.
 struct AddressRange {
   IpAddress first, last;
 
@@ -16,18 +16,20 @@ struct AddressRange {
   bool operator==(const AddressRange&) const = default;
 };
 
-// The addresses that an interface may have: without the network and broadcast address of an IPv4
-// subnet (but both of a /31, RFC 3021, and the one of a /32) and without the subnet-router anycast
-// address of an IPv6 one (RFC 4291 section 2.6.1; but both of a /127, RFC 6164).
+// The addresses that an interface may have. In an IPv4 subnet the network and broadcast addresses
+// are left out, but a /31 has both of its addresses (RFC 3021), and a /32 its only one. In an IPv6
+// subnet the subnet-router anycast address is left out (RFC 4291 section 2.6.1), but a /127 has
+// both of its addresses (RFC 6164).
 AddressRange usable(const Cidr& subnet);
 
-// The usable addresses inside `ranges`, as given; all of them when there are no ranges. kInvalid
-// when a range is not inside the subnet or holds no usable address.
+// The usable addresses inside `ranges`, in the order of the ranges; all usable addresses when there
+// are no ranges. kInvalid when a range is not inside the subnet or contains no usable address.
 Result<std::vector<AddressRange>> usable_ranges(const Cidr& subnet,
                                                 const std::vector<Cidr>& ranges);
 
-// The pieces to search, in order, so that the search begins `steps` addresses behind `last`, goes
-// round once and ends there. Nothing, or an address outside all ranges: from the beginning.
+// The ranges to search, in order. The search begins `steps` addresses after `last`, and covers
+// every range once. It begins with the first range when `last` is std::nullopt or outside all
+// ranges.
 std::vector<AddressRange> search_order(const std::vector<AddressRange>& ranges,
                                        const std::optional<IpAddress>& last, std::uint64_t steps);
 

@@ -15,8 +15,8 @@ inline constexpr std::string_view kPoolGuard = "pool-guard";
 std::string pool_key(const Cidr& pool);
 std::string lease_prefix(const Cidr& pool);
 std::string lease_key(const Cidr& pool, const IpAddress& address);
-// Requests with ranges of their own have cursors of their own: elsewhere they would start at the
-// beginning each time.
+// Requests with their own ranges have their own cursor: with the pool's cursor, which is mostly
+// outside those ranges, the search would start at the beginning each time.
 std::string cursor_key(const Cidr& pool, const std::vector<Cidr>& ranges);
 
 std::string encode(const PoolRecord& pool);

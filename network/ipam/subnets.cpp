@@ -17,7 +17,7 @@ std::vector<Cidr> default_bases(Family family, std::string_view ula_seed) {
   return {literal("10.208.0.0/12"), literal("172.24.0.0/13")};
 }
 
-// The first subnet of that size that begins at or behind `address`.
+// The first subnet of that size that begins at or after `address`.
 std::optional<Cidr> aligned_from(const IpAddress& address, unsigned prefix_length) {
   const Cidr around = Cidr::of(address, prefix_length).network();
   if (around.first() == address) return around;
@@ -38,7 +38,7 @@ std::optional<Cidr> first_free_subnet(const Cidr& base, unsigned prefix_length,
   Cidr candidate = Cidr::of(base.first(), prefix_length);
   for (const Cidr& one : sorted) {
     if (one.last() < candidate.first()) continue;
-    if (one.first() > candidate.last()) break;  // so do all that follow
+    if (one.first() > candidate.last()) break;  // the others begin later still
     const auto behind = one.last().plus(1);
     const auto next = behind ? aligned_from(*behind, prefix_length) : std::nullopt;
     if (!next || !base.contains(*next)) return std::nullopt;
