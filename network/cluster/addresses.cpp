@@ -25,13 +25,14 @@ Result<AddressOffer> StoreAddresses::offer(const AddressRequest& request) {
   if (request.wanted) return static_claim(place, request, *request.wanted);
   if (!has_blocks(place.area)) return claim_any(place, request);
   TRY_STATUS(resolve_claims(request.network_id, request.family));
-  TRY(owned, offer_owned(request));  // another thread may have claimed one meanwhile
+  TRY(owned, offer_owned(request));  // another thread may have claimed a block meanwhile
   if (!owned.ranges.empty()) return owned;
   TRY_STATUS(claim_block(request.network_id, request.family));
   return offer_owned(request);
 }
 
-// From the blocks that the local store says are ours: without the shared store.
+// Answers from the blocks that this host owns according to the local store, without the shared
+// store.
 Result<AddressOffer> StoreAddresses::offer_owned(const AddressRequest& request) {
   AddressOffer offer;
   TRY(const auto epoch, fence_.epoch());
@@ -96,13 +97,15 @@ Status StoreAddresses::drop(std::string key) {
       .map([](const auto&) {});
 }
 
-// maintain() gives them back, if nothing is leased out of them, and goes on when nobody answers.
+// maintain() gives the blocks and addresses back when nothing is leased out of them, and tries
+// again while the shared store does not answer.
 Status StoreAddresses::forget(const std::string& network_id) {
   const std::scoped_lock hold(claims_);
   TRY(const auto blocks, local_.list(keys::local_blocks_of(network_id)));
   for (const state::Record& record : blocks) {
     TRY(auto block, decode<LocalBlock>(record));
-    if (block.phase == ClaimPhase::kClaiming) continue;  // not known to be ours
+    // It is not known whether the claim succeeded.
+    if (block.phase == ClaimPhase::kClaiming) continue;
     block.phase = ClaimPhase::kReleasing;
     TRY_STATUS(save(network_id, std::move(block)));
   }

@@ -1,23 +1,27 @@
-// Which addresses this host may give out.
+// Claims blocks and single addresses for this host in the shared store.
 //
 // Why no address is given twice, in a network with blocks:
 //
-//   - A block is claimed by creating blk/<nid>/<base>: of two claimers one fails. It is given out
-//     of only after that, and only by its owner, which journals it first (cluster/block/...).
-//   - A single address is claimed by creating ip/<nid>/<ip>, and only while its block is nobody's
-//     (precondition: no blk/ key) or lists it as a hole (precondition: that record unchanged).
-//   - The two meet in pin-guard/<nid>/<base>, which each claim of a single address changes and
-//     each claim of a block has as a precondition, read before the list of single addresses that
-//     become its holes. So a block's owner knows every single address that came before the block,
-//     and after the block none can come but into a hole.
-//   - A block is given back in this order: its local record changes, so that no lease can be
-//     committed any more that was planned before; it is seen to be empty; the shared record is
+//   - A block is claimed by creating blk/<nid>/<base>: of two hosts that try, one fails. Addresses
+//     of the block are given out only after that, and only by its owner, which writes the claim
+//     into its journal first (cluster/block/...).
+//   - A single address is claimed by creating ip/<nid>/<ip>, and only while nobody owns its block
+//     (precondition: no blk/ key) or the block's record lists it as a hole (precondition: that
+//     record is unchanged).
+//   - Claims of both kinds exclude each other through pin-guard/<nid>/<base>. Each claim of a
+//     single address changes it. It is a precondition of each claim of a block, which reads it
+//     before it lists the single addresses that become the block's holes. So the owner of a block
+//     knows every single address that was claimed before the block, and after that only holes can
+//     be claimed singly.
+//   - A block is given back in this order: the local record is changed, so that no lease that was
+//     planned before can be committed any more; the block is seen to be empty; the shared record is
 //     deleted.
-//   - Claims carry the preconditions of the fence, for hosts that are removed (fence.h).
-//   - Nothing is claimed while the shared store may lack what others own (store_rollback.h).
+//   - Claims have the preconditions of the fence, so that a host that was removed cannot make any
+//     (fence.h).
+//   - Nothing is claimed while the shared store may lack claims of other hosts (store_rollback.h).
 //
-// An endpoint asked for an address that lies in another host's block is refused: only the owner
-// knows whether it is free, and nothing is borrowed.
+// A request for an address in another host's block is refused: only the owner knows whether the
+// address is free, and hosts do not borrow addresses from each other.
 #pragma once
 
 #include <mutex>
@@ -27,11 +31,12 @@
 
 namespace fairlead::network::cluster {
 
-inline constexpr long long kEmptyBlockSeconds = 600;  // so long a block is kept empty
-inline constexpr long long kUnleasedSeconds = 60;  // so long a single address waits for its lease
-inline constexpr std::uint64_t kClaimAtPercent = 80;  // of a host's blocks in use: claim the next
+inline constexpr long long kEmptyBlockSeconds = 600;  // how long an empty block is kept
+inline constexpr long long kUnleasedSeconds = 60;     // how long a single claim may have no lease
+// When so many percent of the addresses in a host's blocks are in use, the next block is claimed.
+inline constexpr std::uint64_t kClaimAtPercent = 80;
 
-// The stores and the fence must outlive it.
+// The stores and the fence must outlive the object.
 class StoreAddresses : public Addresses {
  public:
   StoreAddresses(state::Store& shared, state::Store& local, Fence& fence)
@@ -45,10 +50,10 @@ class StoreAddresses : public Addresses {
   Result<std::vector<OwnedBlock>> owned() override;
 
  private:
-  // A subnet of a network, as the shared store has it.
+  // A subnet of a network, as recorded in the shared store.
   struct SubnetArea {
     std::string network_id;
-    std::int64_t revision = state::kAbsent;  // of the network's record
+    std::int64_t revision = state::kAbsent;  // of the record of the network
     Subnet subnet;
     Cidr area;
   };
@@ -59,7 +64,7 @@ class StoreAddresses : public Addresses {
   Result<std::vector<Block>> local_blocks(const std::string& network_id, Family family);
   Result<AddressOffer> offer_owned(const AddressRequest& request);
   Status save(const std::string& network_id, LocalBlock block);
-  Status drop(std::string key);  // of the local store
+  Status drop(std::string key);  // deletes a key of the local store
 
   // blocks.cpp
   Status claim_block(const std::string& network_id, Family family);
@@ -67,7 +72,8 @@ class StoreAddresses : public Addresses {
   Result<std::vector<IpAddress>> static_claims_in(const std::string& network_id, const Cidr& block);
   Result<bool> try_claim(const SubnetArea& place, const Cidr& block);
   Status resolve_claims(const std::string& network_id, Family family);
-  Result<bool> resolve(const std::string& network_id, const LocalBlock& block);  // is it ours?
+  // Whether this host owns the block.
+  Result<bool> resolve(const std::string& network_id, const LocalBlock& block);
   Status adopt(const SubnetArea& place, const Cidr& block, const BlockRecord& record);
 
   // static_claims.cpp
@@ -115,10 +121,12 @@ class StoreAddresses : public Addresses {
   state::Store& shared_;
   state::Store& local_;
   Fence& fence_;
-  std::mutex claims_;  // one claim or release at a time; offers out of owned blocks do not wait
+  // Allows one claim or release at a time; offers from owned blocks do not wait for it.
+  std::mutex claims_;
   bool audited_ = false;
-  std::optional<std::uint64_t> restored_for_;  // the quarantine after which all was written anew
-  long long looked_ = 0;                       // Unix seconds
+  // The quarantine after which all claims were written again.
+  std::optional<std::uint64_t> restored_for_;
+  long long looked_ = 0;  // Unix seconds of the last look at the blocks
 };
 
 }  // namespace fairlead::network::cluster

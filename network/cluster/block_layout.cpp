@@ -8,10 +8,10 @@ namespace fairlead::network::cluster {
 
 namespace {
 
-constexpr unsigned kLeastBits = 10;     // /22: below, no blocks
-constexpr unsigned kLargeBits = 14;     // /18: from here, blocks of 64
-constexpr unsigned kHugeBits = 24;      // above, blocks grow with the area
-constexpr unsigned kMostHugeBits = 16;  // of the number of such blocks
+constexpr unsigned kLeastBits = 10;     // /22: smaller areas have no blocks
+constexpr unsigned kLargeBits = 14;     // /18: blocks of 64 addresses from here on
+constexpr unsigned kHugeBits = 24;      // in larger areas the blocks grow with the area
+constexpr unsigned kMostHugeBits = 16;  // there are 2^16 blocks in such an area
 
 unsigned width(const Cidr& cidr) { return cidr.is_v4() ? 32 : 128; }
 unsigned host_bits(const Cidr& cidr) { return width(cidr) - cidr.prefix_length(); }

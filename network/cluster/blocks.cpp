@@ -1,4 +1,4 @@
-// Claiming blocks.
+// Claims blocks.
 #include <algorithm>
 
 #include "base/fault.h"
@@ -40,7 +40,8 @@ Status StoreAddresses::claim_block(const std::string& network_id, Family family)
   return fail(Code::kUnavailable, "claim a block of addresses: too many hosts at once; try again");
 }
 
-// Those of all hosts, those this host is busy with, and those that hold nothing to give out.
+// The first addresses of the blocks that cannot be claimed: the blocks of all hosts, those in this
+// host's journal, and those that contain no address to give out.
 Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& place) {
   std::set<IpAddress> taken;
   const auto add = [&](const std::vector<state::Record>& records) -> Status {
@@ -57,7 +58,8 @@ Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& place
   TRY(const auto local, local_.list(keys::local_blocks_of(place.network_id)));
   TRY_STATUS(add(local));
   TRY(const auto guards, shared_.list(keys::claim_guards_of(place.network_id)));
-  for (const state::Record& record : guards) {  // only where single addresses were claimed
+  // A guard exists only where a single address was claimed.
+  for (const state::Record& record : guards) {
     const auto hex = keys::last_part(record.key);
     if (!is_of(place.area.family(), hex)) continue;
     TRY(const auto base, IpAddress::from_hex(hex));
@@ -74,7 +76,8 @@ Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::strin
                                                                 const Cidr& block) {
   std::vector<IpAddress> claimed;
   const std::string prefix = keys::addresses_of(network_id);
-  // The block's first key without its last digit: sorts before it and behind whatever comes before.
+  // The key of the block's first address without its last digit sorts before that key, and after
+  // the keys of all blocks before.
   std::string after = keys::address(network_id, block.first());
   after.pop_back();
   for (;;) {
@@ -91,12 +94,14 @@ Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::strin
   }
 }
 
-// kConflict: something changed meanwhile, plan again. Any other error leaves the journal's record
-// in the phase kClaiming: the claim may have been committed all the same.
+// Returns whether the block has an address to give out. kConflict when something changed meanwhile,
+// and the caller has to choose a block again. Any other error leaves the record in the journal in
+// the phase kClaiming, because the claim may have been committed nevertheless.
 Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const Cidr& block) {
   const std::string guard_key = keys::claim_guard(place.network_id, block.first());
   const std::string key = keys::block(place.network_id, block.first());
-  TRY(const auto guard, shared_.get(guard_key));  // before the list of what it guards
+  // Read before the list of the addresses that it guards.
+  TRY(const auto guard, shared_.get(guard_key));
   TRY(auto holes, static_claims_in(place.network_id, block));
   TRY(auto preconditions, fence_.of_life());
   TRY(const auto epoch, fence_.epoch());
@@ -113,7 +118,8 @@ Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const Cidr& bloc
        .puts = {{key, encode(BlockRecord{fence_.host_id(), epoch, std::move(holes)})}},
        .durability = state::Durability::kDurable});
   if (!done && done.error().code == Code::kConflict) {
-    // A store that repeats a commit whose answer was lost may find our own record in its way.
+    // When a store repeats a commit whose answer was lost, this host's own record may have caused
+    // the conflict.
     TRY(const bool ours, resolve(place.network_id, local));
     if (ours) return true;
   }
@@ -135,7 +141,7 @@ Status StoreAddresses::resolve_claims(const std::string& network_id, Family fami
   return {};
 }
 
-// A claim whose end is not known: the shared store says whether it was committed.
+// Finds out from the shared store whether a claim with an unknown outcome was committed.
 Result<bool> StoreAddresses::resolve(const std::string& network_id, const LocalBlock& block) {
   const auto base = block.block.first();
   TRY(const auto record, read<BlockRecord>(shared_, keys::block(network_id, base)));
@@ -146,7 +152,7 @@ Result<bool> StoreAddresses::resolve(const std::string& network_id, const LocalB
   return adopt(place, block.block, record->value).map([] { return true; });
 }
 
-// A block that the shared store says is ours.
+// Records a block in the journal that belongs to this host according to the shared store.
 Status StoreAddresses::adopt(const SubnetArea& place, const Cidr& block,
                              const BlockRecord& record) {
   std::vector<IpAddress> excluded = record.holes;

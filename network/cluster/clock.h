@@ -1,4 +1,4 @@
-// The two clocks of the control plane, injected so that tests turn them.
+// The two clocks of the control plane. They are passed in, so that tests can set them.
 #pragma once
 
 #include <chrono>
@@ -7,10 +7,10 @@
 namespace fairlead::network::cluster {
 
 struct Clock {
-  // Since some point in the past; never jumps, and counts the time the machine was suspended: what
-  // was proved before a pause must be seen to be old after it.
+  // The time since some point in the past. It never jumps, and includes the time in which the
+  // machine was suspended: what was proved before a suspension must count as old after it.
   std::function<std::chrono::milliseconds()> running;
-  // Unix seconds. Compared between hosts, with margins of minutes only.
+  // Unix seconds. Hosts compare each other's times only with margins of minutes.
   std::function<long long()> unix_time;
 };
 

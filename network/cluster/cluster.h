@@ -1,4 +1,4 @@
-// The wiring of the control plane on one host: its parts over one fence.
+// The parts of the control plane on one host, which share one fence.
 #pragma once
 
 #include "network/cluster/addresses.h"
@@ -8,7 +8,7 @@
 
 namespace fairlead::network::cluster {
 
-// The stores and the leases must outlive it. Makes no call before it is asked to.
+// The stores and the leases must outlive the object. It makes no call to them by itself.
 class Cluster {
  public:
   Cluster(const MembershipParts& parts, Clock clock)

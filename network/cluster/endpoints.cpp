@@ -120,7 +120,8 @@ Status StoreEndpoints::restore(std::vector<std::string>& conflicts) {
   return fence_.rollback_detector().is_quarantined() ? withdraw_strangers() : Status();
 }
 
-// Records of this host that it does not remember.
+// Withdraws the endpoints that are published in this host's name, but that this host has no record
+// of.
 Status StoreEndpoints::withdraw_strangers() {
   TRY(const auto records, shared_.list(keys::kEndpoints));
   for (const state::Record& record : records) {

@@ -1,11 +1,11 @@
-// What this host tells the others about its endpoints.
+// Publishes this host's endpoints to the other hosts.
 #pragma once
 
 #include "network/cluster/fence.h"
 
 namespace fairlead::network::cluster {
 
-// Has no state of its own. The stores and the fence must outlive it.
+// All state is in the stores, which must outlive the object, as must the fence.
 class StoreEndpoints : public Endpoints {
  public:
   StoreEndpoints(state::Store& shared, state::Store& local, Fence& fence)
@@ -16,14 +16,15 @@ class StoreEndpoints : public Endpoints {
   Result<std::size_t> publish_all(const std::vector<SharedEndpoint>& endpoints) override;
   Result<std::vector<SharedEndpoint>> list(const std::string& network_id) override;
 
-  // After the shared store was put back to an earlier state: makes what was published there anew,
-  // and deletes what was withdrawn since. `conflicts`: what others have now, in words.
+  // To be called after the shared store was put back to an earlier state: publishes again what this
+  // host had published, and deletes what it has withdrawn since. Adds to `conflicts`, in words,
+  // what belongs to other hosts now.
   Status restore(std::vector<std::string>& conflicts);
 
  private:
   Status remember(const SharedEndpoint& endpoint);
   Status withdraw_strangers();
-  Result<bool> publish_changed(const SharedEndpoint& endpoint);  // was anything written?
+  Result<bool> publish_changed(const SharedEndpoint& endpoint);  // whether anything was written
   Result<bool> try_publish(SharedEndpoint endpoint);
   Result<std::int64_t> network_revision(const std::string& network_id);
 

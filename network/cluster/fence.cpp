@@ -24,7 +24,8 @@ Word word_of(const std::optional<Stored<HostRecord>>& host, std::uint64_t epoch)
   if (epoch == 0) return Word::kMember;
   if (!host || host->value.epoch < epoch) return Word::kForgotten;
   if (host->value.epoch > epoch) return Word::kRemoved;
-  // Removed, and the epoch known here already: from before this host joined again.
+  // The record says that the host was removed, but with an epoch that the host already knows: it is
+  // from the time before the host joined again.
   return host->value.phase == HostPhase::kRemoved ? Word::kForgotten : Word::kMember;
 }
 

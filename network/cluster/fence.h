@@ -1,13 +1,14 @@
-// What this host may rely on: its epoch, and until when that was proved. Everything that writes to
-// the shared store in the host's name takes its preconditions from here, and everything that gives
-// out addresses asks `check` first.
+// Keeps this host's epoch, and when its membership was last proved. Everything that writes to the
+// shared store in the host's name takes its preconditions from here, and everything that gives out
+// addresses calls `check` first.
 //
-// Why addresses are safe: a block is owned through a key that no lease can delete. It goes away by
-// the owner's own act, or by `host rm`, which raises the host's epoch and deletes its live key
-// first, and the blocks only after the host had kFenceSeconds to see it. A host that is running
-// reads both keys every few seconds; one that was paused longer than kLiveSeconds finds its proof
-// too old and reads them before it gives out anything. Left is a host that runs, cannot reach the
-// store and is removed all the same: that is said where an operator asks for it.
+// Why no two hosts use the same address: a block is owned through a key that no lease can delete.
+// The key is deleted either by the owner, or by `host rm`. That first raises the host's epoch and
+// deletes its live key, and deletes the blocks only after the host had kFenceSeconds to see it. A
+// running host reads both keys every few seconds; a host that was suspended for longer than
+// kLiveSeconds finds its proof too old, and reads them before it gives out anything. One case
+// remains: a host that runs, cannot reach the store and is removed nevertheless. The documentation
+// of `host rm` warns of it (Membership::remove_host).
 #pragma once
 
 #include <chrono>
@@ -24,19 +25,19 @@
 
 namespace fairlead::network::cluster {
 
-// How long a removed host's addresses are kept from others: kLiveSeconds, in which it may still act
-// on an old proof, and a margin for what it had begun then.
+// How long other hosts do not get a removed host's addresses: kLiveSeconds, in which the host may
+// still act on an old proof, and a margin for operations that it began in that time.
 inline constexpr long long kFenceSeconds = 20;
 
 bool is_unreachable(const Error& error);  // kUnavailable, kIo
 
-// What a host's record in the shared store says to that host. Records of hosts are never deleted
-// and their epochs only grow: a store that knows less than the host itself was put back to an
-// earlier state. `epoch`: as the host knows it; 0: it knows nothing.
+// What a host is according to its own record in the shared store. Records of hosts are never
+// deleted and their epochs only grow, so a store that has no record or a lower epoch was put back
+// to an earlier state (kForgotten). `epoch` is the epoch that the host itself knows; 0: none.
 enum class Word { kMember, kRemoved, kForgotten };
 Word word_of(const std::optional<Stored<HostRecord>>& host, std::uint64_t epoch);
 
-// Thread-safe. The stores must outlive it.
+// Thread-safe. The stores must outlive the object.
 class Fence {
  public:
   Fence(state::Store& shared, state::Store& local, std::string host_id, Clock clock);
@@ -45,21 +46,23 @@ class Fence {
   const Clock& clock() const { return clock_; }
   StoreRollbackDetector& rollback_detector() { return rollback_detector_; }
 
-  // May this host act in its own name? kConflict when it was removed, and while another machine
-  // lives under its id. When the proof is old, the shared store is asked; when that cannot be
-  // reached, the last word stands.
+  // Succeeds when this host may act in its own name. kConflict when it was removed, and while
+  // another machine uses its id. When the proof is older than kLiveSeconds, the shared store is
+  // asked; when that cannot be reached, the last answer counts.
   Status check();
-  // The same, and asks in any case: after a conflict, which may be that this host was removed.
+  // Like check(), but always asks the shared store. To be called after a conflict, whose cause may
+  // be that this host was removed.
   Status check_again();
-  // May this process change what the shared store says is this host's? Not while another machine
-  // lives under its id: then it would be that one's.
+  // Succeeds when this process may change this host's records in the shared store. It may not while
+  // another machine uses the host's id, because the records would be that machine's.
   Status may_write();
-  // Preconditions that only hold while nobody removed this host: its record. kUnavailable when it
-  // has not joined, kConflict as check().
+  // The precondition that this host's record is unchanged, which holds only until somebody removes
+  // the host. kUnavailable when this host has not joined, kConflict as in check().
   Result<std::vector<state::Precondition>> of_record();
-  // The same and its live key, with this process' nonce.
+  // The same, and that the live key that this process made is unchanged. kUnavailable also while
+  // there is no such key.
   Result<std::vector<state::Precondition>> of_life();
-  // Of this host; 0 before it ever joined.
+  // The epoch of this host; 0 before it has ever joined.
   Result<std::uint64_t> epoch();
 
   // ---- for Membership
@@ -67,17 +70,18 @@ class Fence {
   struct Proof {
     std::uint64_t epoch = 0;
     std::int64_t host_revision = state::kAbsent, live_revision = state::kAbsent;
-    std::chrono::milliseconds at{};  // the clock before the keys were read
+    std::chrono::milliseconds at{};  // Clock::running() before the keys were read
   };
-  void prove(const Proof& proof);  // this process is the host
+  void prove(const Proof& proof);  // this process is the host, with these keys
   void close();                    // this host was removed
   void lose_life();
-  // Another machine lives under this host's id, as `why` says: until the next proof.
+  // Another machine uses this host's id. check() and the others fail with `why` until the next
+  // proof.
   void refuse(Error why);
   bool is_closed();
 
  private:
-  Status ask();  // reads the host's record
+  Status ask();  // reads this host's record in the shared store
 
   state::Store& shared_;
   state::Store& local_;
@@ -87,7 +91,9 @@ class Fence {
   std::mutex guard_;
   std::optional<Proof> proof_;
   std::optional<Error> refusal_;
-  bool joined_ = false;  // Membership has proved it; what was merely read proves no right to write
+  // Membership has proved it; a proof that ask() made from reading the record gives no right to
+  // write.
+  bool joined_ = false;
   bool closed_ = false;
 };
 

@@ -7,10 +7,10 @@
 
 namespace fairlead::network::cluster {
 
-// The 32 hex digits in <folder>/host-id, made at random (0600, on disk before this returns) when
-// the file is not there. Two processes that make it at once agree on one. kInvalid when the file
-// holds something else: it is not guessed at, because a new id would leave the old one's addresses
-// behind.
+// Reads the 32 hex digits in <folder>/host-id. When there is no such file it is made with a random
+// id and mode 0600, and is on disk before this returns. Two processes that make it at the same time
+// get the same id. kInvalid when the file contains something else: no new id is made then, because
+// the addresses of the old one would stay claimed.
 Result<std::string> load_or_make_host_id(const std::string& folder);
 
 }  // namespace fairlead::network::cluster

@@ -1,4 +1,4 @@
-// `host rm`.
+// Removes a host for good (`host rm`).
 #include "base/fault.h"
 #include "base/log.h"
 #include "network/cluster/keys.h"
@@ -12,7 +12,7 @@ Result<Stored<HostRecord>> StoreMembership::find_host(std::string_view host) {
   std::vector<Stored<HostRecord>> found;
   for (const state::Record& record : records) {
     auto value = decode<HostRecord>(record);
-    if (!value) continue;  // problems() says so
+    if (!value) continue;  // problems() reports it
     const bool is_it = value->info.name == host || value->info.id == host ||
                        (host.size() >= 3 && value->info.id.starts_with(host));
     if (is_it) found.push_back({std::move(*value), record.revision});
@@ -26,16 +26,18 @@ Result<Stored<HostRecord>> StoreMembership::find_host(std::string_view host) {
   return std::move(found[0]);
 }
 
-// One that saw its removal and has joined again gave back everything itself. For a while after, a
-// repeated call is taken for the end of that removal, not for another one.
+// Whether the host has seen its removal and joined again, and so has given back everything itself.
+// Until a minute after its addresses became free, a repeated call counts as the end of that
+// removal, and not as another one.
 bool StoreMembership::came_back(const HostRecord& host) const {
   constexpr long long kSameRemoval = 60;
   return host.phase == HostPhase::kMember && host.free_after != 0 &&
          fence_.clock().unix_time() < host.free_after + kSameRemoval;
 }
 
-// Raises the epoch and takes the life away, in one transaction: from here on the host cannot write,
-// and sees why. One that is removed already stays as it is: a removal that goes on.
+// Raises the host's epoch and deletes its live key, in one transaction. From then on the host
+// cannot write, and sees that it was removed. A host that is already removed stays as it is,
+// because the call continues that removal.
 Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
   if (host.value.phase == HostPhase::kRemoved) return host.value;
   const std::string key = keys::host(host.value.info.id), live_key = keys::live(host.value.info.id);
@@ -55,8 +57,9 @@ Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
   return removed;
 }
 
-// Seconds until the removed host must have seen it, by the clock of this process that never jumps,
-// from when it first looked: those of two hosts may differ by hours.
+// The seconds until the removed host must have seen its removal. They are counted from when this
+// process first saw the removal, by a clock that never jumps, because the wall clocks of two hosts
+// may differ by hours.
 long long StoreMembership::still_to_wait(const HostRecord& removed) {
   const auto now = fence_.clock().running();
   const std::scoped_lock hold(removals_guard_);

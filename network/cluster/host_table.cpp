@@ -53,7 +53,7 @@ void HostTable::vanish(Entry& entry, Now now) {
   if (!entry.live) return;
   entry.live = false;
   entry.vanished_at = now.running;
-  if (!is_member(entry)) return;  // it left in order
+  if (!is_member(entry)) return;  // it has left the cluster properly
   while (!vanished_.empty() && vanished_.front() + kMassFailureWindow < now.running)
     vanished_.pop_front();
   if (vanished_.empty()) alive_before_ = members() - missing() + 1;
@@ -71,13 +71,14 @@ std::size_t HostTable::missing() const {
       entries_, [](const auto& entry) { return is_member(entry.second) && !entry.second.live; }));
 }
 
-// Engages on what vanished within the window; lets go when enough are back.
+// The guard begins to hold when too many hosts vanished within the window, and ends when enough
+// hosts are back.
 void HostTable::guard_mass_failure(Now now) {
   while (!vanished_.empty() && vanished_.front() + kMassFailureWindow < now.running)
     vanished_.pop_front();
   if (!holding_ && is_too_many(vanished_.size(), alive_before_)) {
     holding_ = true;
-    for (auto& [id, entry] : entries_)  // the first of them may have been called suspect already
+    for (auto& [id, entry] : entries_)  // the first hosts that vanished may be suspect already
       if (entry.state == HostState::kSuspect &&
           entry.vanished_at + kMassFailureWindow >= now.running)
         entry.state = HostState::kAlive;

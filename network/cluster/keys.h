@@ -1,22 +1,22 @@
-// Where the cluster keeps its records. All values are JSON (records.h).
+// The keys under which the cluster keeps its records. All values are JSON (records.h).
 //
-// In the shared store (below the cluster's own prefix, which the etcd store puts in front):
+// In the shared store (the etcd store adds the cluster's prefix to each key):
 //
-//   meta/cluster                 uuid, port, pools of addresses: made by the first host
+//   meta/cluster                 uuid, port and address pools; made by the first host
 //   host/<hid>                   the host and its epoch; stays as a tombstone after `host rm`
-//   live/<hid>                   {boot, epoch, nonce}, under a lease: the host lives
+//   live/<hid>                   {boot, epoch, nonce}, bound to a lease: the host is alive
 //   net/<nid>                    the network; its revision is a precondition of everything below it
 //   netname/<name>               {"id"}: makes names unique
 //   vni/<6 hex>                  {"id"}, or {"free_after"} for 10 minutes after a removal
-//   joined/<nid>/<hid>           {"id"}: that host has the network; the last one to leave takes it
-//                                away
-//   pool/<hex>-<length>          {"id","name"}: the subnet is that network's
+//   joined/<nid>/<hid>           {"id"}: that host has the network; the last host to leave removes
+//                                the network
+//   pool/<hex>-<length>          {"id","name"}: the subnet belongs to that network
 //   pool-guard                   changed by each new pool, so that of two creators that each see no
 //                                overlap only one commits
-//   blk/<nid>/<hex of first>     {host, epoch, holes}: the block is that host's alone
+//   blk/<nid>/<hex of first>     {host, epoch, holes}: the block belongs to that host alone
 //   pin-guard/<nid>/<hex>        changed by each claim of a single address inside that block, so
-//                                that no block is claimed past an address its claimer did not see
-//   ip/<nid>/<hex>               {endpoint, host, epoch}: this one address is that endpoint's
+//                                that no block is claimed by a host that has not seen the claim
+//   ip/<nid>/<hex>               {endpoint, host, epoch}: this address belongs to that endpoint
 //   ep/<nid>/<eid>               the endpoint, written by its host only
 //
 // In the local store of each host:
@@ -25,9 +25,11 @@
 //   cluster/block/<nid>/<hex>    a block that is being claimed, owned, or being given back
 //   cluster/address/<nid>/<hex>  a single address that is being claimed, held, or being given back
 //   cluster/endpoint/<nid>/<eid> an endpoint as it was published
-//   cluster/seen                 the shared store's revision, and since when it is not believed
+//   cluster/seen                 the shared store's last revision, and since when this host is in
+//                                quarantine (store_rollback.h)
 //
-// Nothing but live/ hangs on a lease: what a missed heartbeat deletes must cost nothing to lose.
+// Only live/ keys are bound to a lease, because a missed heartbeat must not delete anything whose
+// loss matters.
 #pragma once
 
 #include <fmt/format.h>
@@ -115,7 +117,8 @@ inline std::string local_endpoint(std::string_view network_id, std::string_view 
   return fmt::format("cluster/endpoint/{}/{}", network_id, id);
 }
 
-// The part of a key behind its last slash, and the one before that: "blk/<nid>/<hex>".
+// The part of a key after its last slash, and the part before that slash (<hex> and <nid> of
+// "blk/<nid>/<hex>").
 inline std::string_view last_part(std::string_view key) { return key.substr(key.rfind('/') + 1); }
 inline std::string_view network_part(std::string_view key) {
   const auto end = key.rfind('/');

@@ -1,4 +1,4 @@
-// Keeping what this host owns in step with what it uses.
+// Claims and gives back addresses according to what this host uses.
 #include "base/fault.h"
 #include "base/log.h"
 #include "network/cluster/addresses.h"
@@ -16,12 +16,12 @@ std::uint64_t size_of(const std::vector<Cidr>& ranges) {
   return total;
 }
 
-// Rounded up, without an overflow.
+// `percent` of `total`, rounded up. Does not overflow.
 std::uint64_t part_of(std::uint64_t total, std::uint64_t percent) {
   return total / 100 * percent + (total % 100 * percent + 99) / 100;
 }
 
-// The first of several errors.
+// Keeps the first of several errors.
 class Outcome {
  public:
   void add(Status status) {
@@ -54,7 +54,8 @@ Status StoreAddresses::maintain(LeaseBook& book) {
         fill.used < part_of(fill.total, kClaimAtPercent))
       continue;
     auto claimed = claim_block(where.first, where.second);
-    if (!claimed && claimed.error().code == Code::kExhausted) continue;  // said when it matters
+    // An allocation that needs a block reports it.
+    if (!claimed && claimed.error().code == Code::kExhausted) continue;
     outcome.add(std::move(claimed));
   }
   TRY(const auto singles, local_.list(keys::kLocalAddresses));
@@ -72,7 +73,7 @@ Status StoreAddresses::maintain_block(const std::string& network_id, LocalBlock 
     return release_block(network_id, std::move(block), book);
   TRY(const auto used, book.leased(network_id, block.block));
   const long long now = fence_.clock().unix_time();
-  if (block.empty_since > now) block.empty_since = 0;  // the clock was set back: from now on
+  if (block.empty_since > now) block.empty_since = 0;  // the clock was set back: count from now on
   if (used.empty() && block.empty_since != 0 && now - block.empty_since >= kEmptyBlockSeconds)
     return release_block(network_id, std::move(block), book);
   fill.total += std::min(size_of(block.ranges), UINT64_MAX - fill.total);
@@ -82,8 +83,8 @@ Status StoreAddresses::maintain_block(const std::string& network_id, LocalBlock 
   return save(network_id, std::move(block));
 }
 
-// The local record first: a lease that was planned while the block was ours in full is not
-// committed any more. Only then is "empty" a fact.
+// The local record is changed first, after which no lease can be committed that was planned while
+// the block was held. Only then does it count that the block has no leases.
 Status StoreAddresses::release_block(const std::string& network_id, LocalBlock block,
                                      LeaseBook& book) {
   block.phase = ClaimPhase::kReleasing;
@@ -111,11 +112,12 @@ Status StoreAddresses::release_block(const std::string& network_id, LocalBlock b
   return drop(keys::local_block(network_id, base));
 }
 
-// A claim without a lease: its caller died between the two, or has just not come to it.
+// Gives back a claim without a lease, whose caller died before it made the lease. A caller that is
+// still running has kUnleasedSeconds to make it.
 Status StoreAddresses::maintain_single(const std::string& network_id, const LocalAddress& address,
                                        LeaseBook& book) {
   const long long age =
-      fence_.clock().unix_time() - address.since;  // below 0: the clock was set back
+      fence_.clock().unix_time() - address.since;  // negative when the clock was set back
   const bool is_releasing = address.phase == ClaimPhase::kReleasing;
   if (!is_releasing && age >= 0 && age < kUnleasedSeconds) return {};
   const unsigned bits = address.address.is_v4() ? 32 : 128;
@@ -123,13 +125,15 @@ Status StoreAddresses::maintain_single(const std::string& network_id, const Loca
   TRY(const auto leased, leased_now());
   if (!leased.empty())
     return is_releasing ? save(network_id, address, ClaimPhase::kHeld) : Status();
-  TRY_STATUS(save(network_id, address, ClaimPhase::kReleasing));  // no lease can be committed now
+  // From now on no lease can be committed.
+  TRY_STATUS(save(network_id, address, ClaimPhase::kReleasing));
   TRY(const auto leased_meanwhile, leased_now());
   if (!leased_meanwhile.empty()) return save(network_id, address, ClaimPhase::kHeld);
   return release_claim(network_id, address);
 }
 
-// Once after a start: what the shared store says is ours and the local one does not know.
+// Runs once after a start and after a quarantine has begun. Looks for blocks and addresses that
+// belong to this host according to the shared store, but are not in the journal.
 Status StoreAddresses::audit() {
   for (const std::string_view prefix : {keys::kBlocks, keys::kAddresses}) {
     TRY(const auto records, shared_.list(prefix));
@@ -140,15 +144,19 @@ Status StoreAddresses::audit() {
   return {};
 }
 
-// Those of an earlier life were deleted when this host joined again: they are back with the store.
+// Whether a record with epoch `of` belongs to this host, which has the epoch `epoch`. Records of
+// lower epochs were deleted when this host joined again; in quarantine they may be back, because
+// the store was put back.
 bool StoreAddresses::is_unknown_own(const std::string& host_id, std::uint64_t of,
                                     std::uint64_t epoch) {
   return host_id == fence_.host_id() &&
          (of == epoch || (of < epoch && fence_.rollback_detector().is_quarantined()));
 }
 
-// Claimed, but the journal was lost or its record was dropped as failed: nothing was given out. In
-// a store that was put back it may have been given back since, and be another host's by now.
+// The block was claimed, but the journal was lost, or its record was dropped because the claim
+// seemed to have failed. So no address of it was given out, and it can be adopted. In a store that
+// was put back, this host may have given the block back since, and another host may have it by now;
+// so it is deleted.
 Status StoreAddresses::audit_block(const state::Record& record) {
   const auto block = decode<BlockRecord>(record);
   TRY(const auto epoch, fence_.epoch());

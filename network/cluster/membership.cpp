@@ -11,17 +11,19 @@ namespace fairlead::network::cluster {
 namespace {
 
 constexpr unsigned kMostAttempts = 16;
-// Out of the way of the pools of single hosts (network/ipam) and of Docker's.
+// Does not overlap the default pools of single hosts (network/ipam) and of Docker.
 constexpr std::string_view kDefaultPool = "10.224.0.0/12";
 
-// What may be left of a life that has ended: with etcd a lease begins anew with each new leader.
+// How long the live key of a process that has ended may stay: in etcd each new leader starts the
+// time of a lease again.
 constexpr auto kLastLife = 2 * kLiveSeconds;
-// How long a machine that wrote in the place of this host stays a problem.
+// How long problems() reports that another machine has written this host's record.
 constexpr std::chrono::minutes kIntruderStays{10};
 
 std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
 
-// In words; nothing when the store cannot be reached, which is said elsewhere.
+// Host records that cannot be read, in words. Empty when the store cannot be reached, which is
+// reported elsewhere.
 std::vector<std::string> unreadable_hosts(state::Store& shared) {
   std::vector<std::string> found;
   const auto records = shared.list(keys::kHosts);
@@ -49,7 +51,8 @@ HostTable::Now StoreMembership::now() const {
   return {fence_.clock().running(), fence_.clock().unix_time()};
 }
 
-// A host that belongs to a cluster founds no other one in an empty store.
+// Reads the cluster's record, or makes it in an empty store. A host that already belongs to a
+// cluster makes no other one.
 Result<ClusterMeta> StoreMembership::ensure_meta(const MemberRecord& member) {
   TRY(const auto present, read<ClusterMeta>(parts_.shared, keys::kMeta));
   if (present) return present->value;
@@ -108,7 +111,8 @@ Result<MembershipState> StoreMembership::join() {
   TRY(const auto live, live_record());
   const Word word = word_of(host, member.epoch);
   if (word == Word::kForgotten) fence_.rollback_detector().quarantine("it does not know this host");
-  TRY_STATUS(check_life(host, live, member));  // before a clone takes itself for a removed host
+  // Before a clone could conclude that this host was removed.
+  TRY_STATUS(check_life(host, live, member));
   if (word == Word::kRemoved) return removed();
   TRY_STATUS(enter(host, live, member));
   return MembershipState::kMember;
@@ -122,7 +126,8 @@ Status StoreMembership::join_again() {
   TRY(const auto live, live_record());
   TRY_STATUS(check_life(host, live, member));
   member.cluster = meta.uuid;
-  // A store that has forgotten this host: whatever it had there is gone as well.
+  // When the store has no record of this host, everything else that this host had there is missing
+  // as well.
   member.epoch = host ? std::max(host->value.epoch, member.epoch) : member.epoch + 1;
   TRY_STATUS(forget_local_claims(parts_.local));
   TRY_STATUS(drop_own(member.epoch));
@@ -145,11 +150,12 @@ HostRecord StoreMembership::wanted_record(const StoredHost& host, std::uint64_t 
   return wanted;
 }
 
-// The live key there may be this host's own last life, which a process of the same boot takes over;
-// anything else is somebody who lives under the same id. A copied disk knows the nonce as well, and
-// machines that share a kernel share its boot: what tells them from this host is their address,
-// which stands in the record that was written together with the live key. (In a store that was put
-// back, a life of this boot may be one that was forgotten here.)
+// Succeeds when there is no live key of another machine. The present live key may be from an
+// earlier process of this host; a process of the same boot takes it over. Any other live key is
+// from another machine with the same host id. A copied disk contains the nonce as well, and
+// machines that share a kernel share its boot id. They differ from this host in their address,
+// which is in the record that was written together with the live key. (In a store that was put
+// back, a live key of this boot may have a nonce that this host no longer knows.)
 Status StoreMembership::check_life(const StoredHost& host, const StoredLive& live,
                                    const MemberRecord& member) {
   if (!live || (!nonce_.empty() && live->value.nonce == nonce_)) {
@@ -176,11 +182,12 @@ Status StoreMembership::check_life(const StoredHost& host, const StoredLive& liv
   return fail(why);
 }
 
-// The host's record and its live key in one transaction, which holds for both as they were read:
-// who is refused has written nothing. The nonce is in the local record before, so that the life is
-// known again by whoever comes next; the epoch after it, because one that the cluster does not know
-// would mean that the store was put back. The other hosts are not read here but by the first
-// heartbeat: what a join costs does not grow with them.
+// Writes the host's record and its live key in one transaction, on the condition that both are as
+// they were read, so a process that is refused has written nothing. The nonce is saved in the local
+// store before the transaction, so that the next process recognizes the live key. The epoch is
+// saved after it, because a local epoch that the cluster does not know would mean that the store
+// was put back. The other hosts are read by the first heartbeat and not here, so the cost of
+// joining does not grow with their number.
 Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
                               const MemberRecord& member) {
   TRY_STATUS(check_life(host, live, member));
@@ -226,7 +233,7 @@ Status StoreMembership::save(const MemberRecord& member) {
       .map([](const auto&) {});
 }
 
-// What somebody else wrote in the place of this host's record.
+// Logs and keeps, for problems(), what another machine wrote in place of this host's record.
 void StoreMembership::note_intruder(const HostRecord& record) {
   std::string text = fmt::format(
       "another machine uses this host's id: the record of {} in the cluster said {}{}, and was put "
@@ -262,12 +269,13 @@ Result<MembershipState> StoreMembership::keep_alive() {
   if (!lives) fence_.lose_life();
   TRY_STATUS(enter(host, live, member));
   if (!lives) log::warn("cluster.lease.renewed", {{"host", short_id(parts_.info.id)}});
-  // A store that was put back says what this host said once.
+  // In quarantine the record is an earlier one of this host itself, because the store was put back.
   if (host && !is_said && !fence_.rollback_detector().is_quarantined()) note_intruder(host->value);
   return MembershipState::kReturned;
 }
 
-// May this process say that the host has left? Not when another machine has taken its place.
+// Whether this process may record that the host has left. Not when another machine uses the host's
+// id.
 bool StoreMembership::may_leave(const StoredHost& host, const StoredLive& live) const {
   if (!host || host->value.phase != HostPhase::kMember || host->value.epoch != epoch_) return false;
   return live ? live->value.nonce == nonce_ : host->value.info == parts_.info;
@@ -340,8 +348,8 @@ void StoreMembership::on_events(const std::vector<state::Event>& events) {
   }
 }
 
-// A record that cannot be read is one host lost, not all of them: problems() says which. A live key
-// counts by being there.
+// A host whose record cannot be read is left out, and problems() reports it; the others are
+// returned. A live key counts even when its value cannot be read.
 Result<std::vector<Host>> StoreMembership::hosts() {
   TRY(const auto host_records, parts_.shared.list(keys::kHosts));
   TRY(const auto live_records, parts_.shared.list(keys::kLives));

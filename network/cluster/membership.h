@@ -1,4 +1,4 @@
-// How a host takes part in the cluster.
+// Membership over the shared store.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ struct MembershipParts {
   std::string boot_id;  // of this boot: base/host.h
 };
 
-// The stores, the leases and the fence must outlive it.
+// The stores, the leases and the fence must outlive the object.
 class StoreMembership : public Membership {
  public:
   StoreMembership(MembershipParts parts, Fence& fence);
@@ -53,8 +53,8 @@ class StoreMembership : public Membership {
   bool may_leave(const StoredHost& host, const StoredLive& live) const;
   Status save(const MemberRecord& member);
   Result<MembershipState> removed();
-  Status drop_own(std::uint64_t epoch);  // what this host owned under lower epochs
-  Status follow_hosts();                 // list, then watch; again when a watch was lost
+  Status drop_own(std::uint64_t epoch);  // deletes what this host owned under lower epochs
+  Status follow_hosts();  // lists the hosts and watches them; again when a watch was lost
   Status start_watches();
   void on_events(const std::vector<state::Event>& events);
 
@@ -66,24 +66,25 @@ class StoreMembership : public Membership {
 
   MembershipParts parts_;
   Fence& fence_;
-  std::mutex guard_;                     // one verb at a time
-  std::string nonce_;                    // of the live key that this process made
-  std::uint64_t epoch_ = 0;              // with it
-  std::optional<state::LeaseId> lease_;  // with it
-  std::optional<std::chrono::milliseconds> refused_since_;  // the running clock
+  std::mutex guard_;                     // one join, heartbeat or leave at a time
+  std::string nonce_;                    // nonce of the live key that this process made
+  std::uint64_t epoch_ = 0;              // of that live key
+  std::optional<state::LeaseId> lease_;  // of that live key
+  std::optional<std::chrono::milliseconds> refused_since_;  // by Clock::running
 
   std::mutex intruder_guard_;
-  std::string intruder_;  // whose record stood in the place of this host's; empty: nobody's
-  std::chrono::milliseconds intruder_seen_{};  // the running clock
+  std::string intruder_;  // whose record stood in place of this host's, in words; empty: none
+  std::chrono::milliseconds intruder_seen_{};  // by Clock::running
 
   std::mutex removals_guard_;
-  // By host: the epoch of its removal, and the running clock when this process first saw it.
+  // By host id: the epoch of the removal, and when this process first saw it, by Clock::running.
   std::map<std::string, std::pair<std::uint64_t, std::chrono::milliseconds>> removals_;
 
   std::mutex table_guard_;
   HostTable table_;
-  bool followed_ = false;                               // the watches run and have lost nothing
-  std::vector<std::unique_ptr<state::Watch>> watches_;  // last: they call into the table
+  bool followed_ = false;  // the watches run, and have lost no events
+  // The last member, because they call into the table.
+  std::vector<std::unique_ptr<state::Watch>> watches_;
 };
 
 }  // namespace fairlead::network::cluster

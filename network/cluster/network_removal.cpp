@@ -1,9 +1,10 @@
-// Removing a network that no host uses any more.
+// Removes networks that no host uses any more.
 //
-// The store has no precondition "no key begins with ...". So the removal changes the network's
-// record first, whose revision is a precondition of every endpoint, block and address of the
-// network: what was published before is seen by the list that follows, and nothing can be published
-// after. A removal that dies on the way is ended by the next one, or by the next creation.
+// The store has no precondition "no key begins with ...". So the removal first changes the
+// network's record, whose revision is a precondition of every write of an endpoint, block or
+// address of the network. The list that follows sees everything that was published before, and
+// nothing can be published after. A removal that is interrupted is completed by the next removal or
+// the next creation of the network.
 #include <algorithm>
 
 #include "base/fault.h"
@@ -87,17 +88,17 @@ Status StoreNetworks::leave_now(std::string_view network) {
     const auto done = remove_unjoined(*now);
     if (done || done.error().code != Code::kConflict) return done;
   }
-  return {};  // it keeps changing: somebody uses it
+  return {};  // it keeps changing, so somebody uses it
 }
 
-// Takes away what no host has. As with endpoints, the record is changed before the last look, so
-// that nobody can join behind it.
+// Removes the network if no host has it. The record is changed before joined/ is listed for the
+// last time, so that no host can join unseen.
 Status StoreNetworks::remove_unjoined(const StoredNetwork& network) {
   const std::string prefix = keys::joined_of(network.value.network.id);
   TRY(const auto joined, shared_.list(prefix, {}, 1));
   if (!joined.empty()) return {};
   TRY(const auto endpoints, endpoints_of(network.value.network.id));
-  if (!endpoints.empty()) return {};  // of a host that was removed: they go with its removal
+  if (!endpoints.empty()) return {};  // they are of a removed host, whose removal deletes them
   TRY(const auto deleting, set_phase(network, NetworkPhase::kDeleting));
   fault_point("cluster.network.deleting");
   TRY(const auto behind, shared_.list(prefix, {}, 1));
@@ -108,7 +109,8 @@ Status StoreNetworks::remove_unjoined(const StoredNetwork& network) {
   return {};
 }
 
-// A network that is being made here is joined before the host has a record of it: it is no stray.
+// A network that this host is making is joined before the local store has a record of it, so the
+// host must not leave it here (making_).
 Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::string>& ids) {
   const std::scoped_lock hold(joining_);
   std::vector<std::string> gone;
@@ -163,7 +165,7 @@ Status StoreNetworks::end_removal(const StoredNetwork& network) {
   return fail(in_use(network.value.network, endpoints));
 }
 
-// What hangs on the network first, its names last.
+// Deletes everything below the network first, and its own keys last.
 Status StoreNetworks::purge(const StoredNetwork& stored) {
   const SharedNetwork& network = stored.value.network;
   TRY_STATUS(sweep_prefix(shared_, keys::blocks_of(network.id)));

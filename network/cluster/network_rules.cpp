@@ -1,4 +1,5 @@
-// What a shared network may be, and when two are the same. Pure.
+// The rules of shared networks: VNIs, overheads, and which options have to be the same. Pure
+// functions.
 #include <algorithm>
 #include <array>
 
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t kFirstVni = 4096, kLastVni = 0xffffff;
 
-// Each host's own, and the MTU, which is a field of its own.
+// The options that belong to each host alone, and the MTU, for which SharedNetwork has a field.
 constexpr std::array<std::string_view, 7> kNotShared{
     "bridge", "mtu", "host_ip", "host_ip6", "ifname_prefix", "parent", "network"};
 
@@ -70,7 +71,8 @@ std::string difference(const SharedNetwork& network, const NetworkSpec& spec) {
   if (network.internal != spec.internal)
     return network.internal ? "it is internal" : "it is not internal";
   for (const SubnetSpec& wanted : wanted_subnets(spec)) {
-    if (spec.subnets.empty() && wanted.family == Family::kV4) continue;  // nothing was asked for
+    // The spec asks for no IPv4 subnet.
+    if (spec.subnets.empty() && wanted.family == Family::kV4) continue;
     if (auto other = subnet_difference(network, wanted); !other.empty()) return other;
   }
   return "";

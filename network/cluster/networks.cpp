@@ -16,7 +16,7 @@ namespace {
 
 constexpr unsigned kMostAttempts = 32;
 constexpr unsigned kMostProbes = 1024;
-constexpr unsigned kLengthV4 = 20, kLengthV6 = 64;  // of a chosen subnet: room for blocks
+constexpr unsigned kLengthV4 = 20, kLengthV6 = 64;  // of a chosen subnet, large enough for blocks
 
 struct Pools {
   std::int64_t guard_revision = state::kAbsent;
@@ -33,7 +33,8 @@ Result<Cidr> subnet_of_key(std::string_view key) {
   return Cidr::parse_subnet(fmt::format("{}/{}", base.to_string(), part.substr(dash + 1)));
 }
 
-// The guard is read first: a pool that is committed after that and is not seen here changes it.
+// The guard is read first. A pool that is committed after that, and so may be missing in the list,
+// changes the guard, and the commit conflicts.
 Result<Pools> read_pools(state::Store& shared) {
   Pools pools;
   TRY(const auto guard, shared.get(keys::kPoolGuard));
@@ -41,7 +42,7 @@ Result<Pools> read_pools(state::Store& shared) {
   TRY(const auto records, shared.list(keys::kPools));
   for (const state::Record& record : records) {
     TRY(auto subnet, subnet_of_key(record.key));
-    // One that cannot be read is taken all the same.
+    // A subnet whose record cannot be read is taken nevertheless.
     auto holder = decode<SharedPool>(record).value_or(SharedPool{.network_id = {}, .name = "?"});
     pools.subnets.push_back(subnet);
     pools.holders.push_back(std::move(holder));
@@ -138,7 +139,8 @@ Status StoreNetworks::check_fits(const SharedNetwork& network, const NetworkSpec
   return check_underlay(network);
 }
 
-// kConflict when the network is being removed, or this host was.
+// Joins the network, if this host has not joined it yet. kConflict when the network is being
+// removed, or this host was removed.
 Result<SharedNetwork> StoreNetworks::joined(const StoredNetwork& stored) {
   const SharedNetwork& network = stored.value.network;
   const std::string key = keys::joined(network.id, fence_.host_id());
@@ -166,7 +168,7 @@ Status StoreNetworks::check_underlay(const SharedNetwork& network) const {
               network.mtu, needed, info_.underlay_mtu, info_.underlay_mtu - overhead);
 }
 
-// A host that cannot encrypt takes no part: never in the clear.
+// A host that cannot encrypt cannot join an encrypted network; nothing is sent unencrypted.
 Status StoreNetworks::check_wireguard() const {
   if (info_.wireguard) return {};
   return fail(Code::kUnsupported,
@@ -247,7 +249,8 @@ Status StoreNetworks::give_vni(SharedNetwork& network, state::Txn& txn) {
   return fail(Code::kExhausted, "no free VNI was found in {} tries", kMostProbes);
 }
 
-// The narrowest underlay of all members counts: whoever joins later must not be narrower.
+// The smallest underlay MTU of all members counts. A host that joins later must not have a smaller
+// one.
 Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
   const bool encrypted = spec.options.encrypted;
   const auto inside = [&](const HostInfo& info) {
@@ -259,7 +262,7 @@ Result<unsigned> StoreNetworks::give_mtu(const NetworkSpec& spec) {
   TRY(const auto records, shared_.list(keys::kHosts));
   for (const state::Record& record : records) {
     const auto host = decode<HostRecord>(record);
-    if (!host) continue;  // nobody sends it anything
+    if (!host) continue;  // no host sends packets to it
     const bool can_join = host->phase == HostPhase::kMember && (!encrypted || host->info.wireguard);
     if (!can_join || inside(host->info) >= most) continue;
     most = inside(host->info);

@@ -1,4 +1,4 @@
-// Networks that all hosts share.
+// Networks over the shared store.
 #pragma once
 
 #include <mutex>
@@ -10,9 +10,11 @@
 
 namespace fairlead::network::cluster {
 
-inline constexpr long long kVniQuarantineSeconds = 600;  // a slow host may still have the link
+// A slow host may still have a device with the VNI.
+inline constexpr long long kVniQuarantineSeconds = 600;
 
-// The VNIs to try for a network, in order: spread by its id, from 4096 to 2^24 - 1 and round.
+// The VNIs to try for a network, in order. The search begins at a hash of the network's id, goes up
+// to 2^24 - 1, and continues at 4096.
 class VniProbe {
  public:
   explicit VniProbe(std::string_view network_id);
@@ -23,19 +25,20 @@ class VniProbe {
   std::uint32_t current_;
 };
 
-// The options that all hosts have to share; the others (names of links, addresses of the host) are
-// each host's own.
+// The options that must be the same on all hosts. Other options (names of links, addresses of the
+// host) belong to each host alone.
 std::map<std::string, std::string> shared_options(const NetworkOptions& options);
 
-// What a tunnel takes of the underlay's MTU: VXLAN over IPv4 or IPv6, or over WireGuard, inside of
-// which hosts have addresses of IPv6.
+// How much of the underlay's MTU a tunnel takes, in bytes: VXLAN over IPv4 or IPv6, or, encrypted,
+// VXLAN over IPv6 inside WireGuard.
 unsigned tunnel_overhead(Family underlay, bool encrypted);
 bool is_encrypted(const SharedNetwork& network);
 
-// In words, what the spec asks for that the network is not; empty when it is the same.
+// In words, the first difference between the network and what the spec asks for; empty when there
+// is none.
 std::string difference(const SharedNetwork& network, const NetworkSpec& spec);
 
-// The store and the fence must outlive it.
+// The store and the fence must outlive the object.
 class StoreNetworks : public Networks {
  public:
   StoreNetworks(state::Store& shared, Fence& fence, HostInfo info)
@@ -53,7 +56,8 @@ class StoreNetworks : public Networks {
  private:
   using StoredNetwork = Stored<NetworkRecord>;
 
-  Result<std::optional<StoredNetwork>> find(std::string_view network);  // by name, then by id
+  // Looks for a name first, and then for an id.
+  Result<std::optional<StoredNetwork>> find(std::string_view network);
   Status check_fits(const SharedNetwork& network, const NetworkSpec& spec,
                     const std::vector<Cidr>& occupied) const;
   Status check_wireguard() const;
@@ -73,14 +77,16 @@ class StoreNetworks : public Networks {
   Result<StoredNetwork> set_phase(const StoredNetwork& network, NetworkPhase phase);
   Status try_remove(std::string_view name);
   Status remove_unjoined(const StoredNetwork& network);
-  Status end_removal(const StoredNetwork& network);  // kInUse, and ready again, with endpoints
+  // With endpoints: kInUse, and it is ready again.
+  Status end_removal(const StoredNetwork& network);
   Status purge(const StoredNetwork& network);
 
   state::Store& shared_;
   Fence& fence_;
   const HostInfo info_;
-  std::mutex joining_;            // nothing is joined while strays are looked for
-  std::set<std::string> making_;  // joined by this process; keep() was not told of them yet
+  std::mutex joining_;  // held by joins, leaves and keep()
+  // Ids that this process has joined and that keep() has not been called with yet.
+  std::set<std::string> making_;
 };
 
 }  // namespace fairlead::network::cluster

@@ -10,8 +10,9 @@
 
 namespace fairlead::network::cluster {
 
-// One line each: the revision, then key, revision and value of a record. Keys and JSON hold no line
-// breaks; a last line of "end" says that nothing is missing.
+// The first line of the file is the revision. Each line after it is the key, revision and value of
+// a record; keys and JSON contain no line breaks. The last line is "end", which shows that nothing
+// is missing.
 namespace {
 
 constexpr std::string_view kEnd = "end";

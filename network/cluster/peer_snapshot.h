@@ -1,5 +1,5 @@
-// What the peers' table knew, on disk: a host that starts while the store cannot be reached goes on
-// with it, and one that starts otherwise needs only what changed since.
+// A copy of the peer table's records on disk. A host that starts while the store cannot be reached
+// goes on with it, and one that starts otherwise has to read only what has changed since.
 #pragma once
 
 #include <string>
@@ -17,9 +17,10 @@ struct PeerSnapshot {
   bool operator==(const PeerSnapshot&) const = default;
 };
 
-// Whole or not at all, 0600, on disk when this returns.
+// Replaces the file atomically, with mode 0600; the content is on disk when this returns.
 Status write_snapshot(const std::string& path, const PeerSnapshot& snapshot);
-// kNotFound when there is none, kIo when it is damaged (the caller lists anew).
+// kNotFound when there is none; kIo when it is damaged, and the caller has to list the records
+// again.
 Result<PeerSnapshot> read_snapshot(const std::string& path);
 
 }  // namespace fairlead::network::cluster

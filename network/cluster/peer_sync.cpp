@@ -12,18 +12,20 @@ namespace fairlead::network::cluster {
 
 namespace {
 
-// So long after a watch was resumed, what it had missed is taken to be there.
+// How long after a watch was resumed the events that it had missed count as received.
 constexpr std::chrono::milliseconds kCatchUp{1'000};
 
-constexpr std::chrono::milliseconds kNextLook{50};  // for what keeps a request from being granted
+// Before a refresh is tried again whose entries are not complete yet.
+constexpr std::chrono::milliseconds kNextLook{50};
 
-// A record that cannot be read is one endpoint lost, not all of them.
+// Logs a record that cannot be read. Only that record is left out.
 void skip(const Error& error) { log::error("cluster.peers.record", {{"error", error.text}}); }
 
 }  // namespace
 
 struct PeerSync::Scope {
-  enum class Stage { kResume, kList, kWatching };  // watch from the snapshot on; list, then watch
+  // KResume: watch from the snapshot's revision; kList: list, then watch.
+  enum class Stage { kResume, kList, kWatching };
   std::string network_id, prefix;
   Stage phase = Stage::kList;
   Time not_before{};  // after a failure
@@ -43,7 +45,7 @@ PeerSync::PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers
   add_scope("");
 }
 
-PeerSync::~PeerSync() { scopes_.clear(); }  // the watches end before the queue goes
+PeerSync::~PeerSync() { scopes_.clear(); }  // the watches end before the queue is destroyed
 
 void PeerSync::attach(const std::string& network_id) { order(network_id, Order::Kind::kAttach); }
 void PeerSync::detach(const std::string& network_id) { order(network_id, Order::Kind::kDetach); }
@@ -129,7 +131,7 @@ void PeerSync::drop_scope(const std::string& network_id) {
   if (!options_.folder.empty()) ::unlink(snapshot_path(network_id).c_str());
 }
 
-// The table as it was when this process' predecessor ended.
+// Loads the snapshot that an earlier process has written.
 void PeerSync::adopt(Scope& scope) {
   if (options_.folder.empty()) return;
   const auto snapshot = read_snapshot(snapshot_path(scope.network_id));
@@ -142,7 +144,7 @@ void PeerSync::adopt(Scope& scope) {
   if (!snapshot || !put) {
     log::warn("cluster.peers.snapshot",
               {{"error", snapshot ? put.error().text : snapshot.error().text}});
-    return;  // what could be read stays; the list that follows corrects it
+    return;  // What could be read stays in the table; the list that follows corrects it.
   }
   Progress& progress = progress_[scope.network_id];
   progress.revision = snapshot->revision;
@@ -220,7 +222,8 @@ void PeerSync::drop_record(const std::string& network_id, const state::Record& r
 
 // ---- lists and watches
 
-// A watch of a store that was put back waits in silence for revisions that are long in coming.
+// Detects that the store was put back: a watch would wait, without an error, until the store
+// reaches its revision again.
 void PeerSync::look(Time now) {
   if (now < next_look_) return;
   next_look_ = now + options_.looks;
@@ -249,8 +252,8 @@ void PeerSync::sync(Scope& scope, Time now) {
   log::warn("cluster.peers.sync", {{"prefix", scope.prefix}, {"error", done.error().text}});
 }
 
-// From the snapshot's revision on, if the store remembers it. One that is behind it was restored
-// from a backup.
+// Watches from the snapshot's revision, if the store still has it. A store with a lower revision
+// was restored from a backup.
 Status PeerSync::resume(Scope& scope, Time now) {
   std::int64_t after = 0;
   {
@@ -264,7 +267,7 @@ Status PeerSync::resume(Scope& scope, Time now) {
   }
   auto done = start_watch(scope, after);
   scope.next_list = now + jittered(options_.full_lists);
-  if (done) {  // and what the watch has to tell comes soon
+  if (done) {  // the missed events will come soon
     const std::scoped_lock hold(guard_);
     progress_[scope.network_id].ready = now + kCatchUp;
   }
@@ -287,7 +290,8 @@ Status PeerSync::start_watch(Scope& scope, std::int64_t after) {
   return {};
 }
 
-// The revision is read before the list: the watch may repeat what the list has, and misses nothing.
+// The revision is read before the list, so the watch misses nothing; it may repeat what the list
+// contains.
 Status PeerSync::list(Scope& scope, Time now) {
   TRY(const auto revision, shared_.revision());
   TRY(const auto records, shared_.list(scope.prefix));
@@ -305,7 +309,8 @@ void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
                {{"prefix", scope.prefix}, {"had", progress.revision}, {"has", revision}});
     table_.rewind(scope.network_id);
     progress.revision = revision;
-    scope.phase = Scope::Stage::kList;  // its watch waits for revisions that are gone
+    // Its watch waits for revisions that the store no longer has.
+    scope.phase = Scope::Stage::kList;
   }
   std::size_t missing = 0;
   if (scope.network_id.empty()) {
@@ -377,7 +382,7 @@ void PeerSync::flush(Time now) {
   if (now >= apply_not_before_) dirty_since_.reset();
 }
 
-// Were there any, and could they be applied?
+// Returns whether there were changes that could be applied.
 bool PeerSync::apply_changes(Time now) {
   PeerChanges changes;
   {
@@ -399,7 +404,8 @@ bool PeerSync::apply_changes(Time now) {
   return false;
 }
 
-// The hosts come first, and entries count only when the hosts behind them are known.
+// A network is complete only after the hosts are, because entries count only when their hosts are
+// known.
 void PeerSync::complete_scopes(Time now) {
   const std::scoped_lock hold(guard_);
   const Progress& hosts = progress_[""];
@@ -410,7 +416,7 @@ void PeerSync::complete_scopes(Time now) {
   }
 }
 
-// With nothing left to apply, what is confirmed is all there should be.
+// When nothing is left to apply, the confirmed entries are all entries of the network.
 void PeerSync::refresh_due(Time now) {
   for (auto request = refreshes_.begin(); request != refreshes_.end();) {
     auto& [network_id, not_before] = *request;
@@ -480,7 +486,7 @@ Status PeerSync::save_snapshots() {
     {
       const std::scoped_lock hold(guard_);
       const auto progress = progress_.find(network_id);
-      if (progress == progress_.end()) continue;  // detached meanwhile
+      if (progress == progress_.end()) continue;  // the network was detached meanwhile
       snapshot.revision = progress->second.revision;
       endpoints = table_.endpoints(network_id);
       if (network_id.empty())

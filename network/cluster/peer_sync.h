@@ -1,13 +1,15 @@
-// The agent's work without its threads.
+// Keeps the peer table in step with the shared store. This is the work of Peers without its
+// threads.
 //
 //   watch threads --events--> queue --step()--> table --differences--> apply
 //
-// A scope is a prefix with its watch: "host/", and "ep/<nid>/" of each attached network. It begins
-// with the snapshot on disk, if there is one, and watches from its revision; when the store has
-// forgotten that, or there is no snapshot, it lists and watches from there. What a watch lost is
-// listed again, and every so often everything is, in case something was lost in silence. A store
-// whose revision went back was restored from a backup: everything is listed at once. Only
-// differences come out, and nothing is removed because of one list alone (peer_table.h).
+// A scope is a key prefix with its watch: "host/", and "ep/<nid>/" for each attached network. A
+// scope begins with the snapshot on disk, if there is one, and watches from the snapshot's
+// revision. When there is no snapshot, or the store no longer has the revision, the scope lists its
+// prefix, and watches from the revision of the list. A scope whose watch has lost events is listed
+// again, and from time to time every scope is, in case events were lost unnoticed. A store whose
+// revision went back was restored from a backup, and everything is listed at once. Only differences
+// are passed to `apply`, and nothing is removed because of a single list (peer_table.h).
 #pragma once
 
 #include <condition_variable>
@@ -24,15 +26,18 @@ namespace fairlead::network::cluster {
 
 struct PeerOptions {
   std::string host_id;
-  std::string folder;  // of snapshots; empty: none
+  std::string folder;  // for snapshots; empty: no snapshots
   std::chrono::milliseconds debounce{5};
-  std::size_t batch = 512;                 // entries in one call of `apply`; so many do not wait
+  // Entries in one call of `apply`; so many changes do not wait for the debounce.
+  std::size_t batch = 512;
   std::chrono::milliseconds retry{1'000};  // after the store or `apply` failed
   std::chrono::milliseconds snapshots{30'000};
-  std::chrono::milliseconds full_lists{300'000};  // a quarter more or less, by chance
-  std::chrono::milliseconds looks{10'000};        // whether the store's revision went back
-  // Told Peers::hosts() when they have changed, in the same thread as `apply` and before the
-  // entries behind them; after an error again a second later.
+  // How often everything is listed; a random quarter more or less.
+  std::chrono::milliseconds full_lists{300'000};
+  // How often the store's revision is checked for having gone back.
+  std::chrono::milliseconds looks{10'000};
+  // Called with Peers::hosts() when they have changed, on the same thread as `apply`, and before
+  // the entries of new hosts. After an error it is called again after `retry`.
   std::function<Status(const std::vector<HostInfo>&)> apply_hosts;
 };
 
@@ -50,20 +55,20 @@ class PeerSync {
   bool complete(const std::string& network_id);
   std::vector<HostInfo> hosts();
   PeerStatus status();
-  Status save_snapshots();  // of what changed; one thread at a time
+  Status save_snapshots();  // of the scopes that have changed; one thread at a time
   std::size_t queued();
-  // Waits until something is queued, `most` has passed or a stop is asked for.
+  // Waits until something is queued, `most` has passed or a stop is requested.
   void wait(std::stop_token stop, std::chrono::milliseconds most);
 
-  // Does what is due and returns how long nothing more will be, unless something is queued. One
-  // thread at a time.
+  // Does everything that is due, and returns for how long nothing will be due unless something is
+  // queued. One thread at a time.
   std::chrono::milliseconds step();
 
  private:
   using Time = std::chrono::milliseconds;
   struct Scope;
   struct Delivery {
-    std::uint64_t watch = 0;  // its number: what an earlier watch still says does not count
+    std::uint64_t watch = 0;  // its number; deliveries of earlier watches are ignored
     std::vector<state::Event> events;
   };
   struct Order {
@@ -71,17 +76,19 @@ class PeerSync {
     std::string network_id;
     Kind kind = Kind::kAttach;
   };
-  // How far the table follows a scope. Guarded, because snapshots are written by another thread.
+  // How far the table has followed a scope. Under guard_, because another thread writes the
+  // snapshots.
   struct Progress {
     std::int64_t revision = 0;
-    bool changed = false;       // since the last snapshot
-    bool is_whole = false;      // nothing is missing but what changed since a snapshot
-    std::optional<Time> ready;  // when what changed since will have come, too
-    bool is_complete = false;   // and has been given
+    bool changed = false;   // since the last snapshot was written
+    bool is_whole = false;  // a list or a snapshot was loaded in full
+    // From when on the changes since the snapshot count as received, too.
+    std::optional<Time> ready;
+    bool is_complete = false;  // and everything has been applied
   };
 
   void order(const std::string& network_id, Order::Kind kind);
-  void add_scope(const std::string& network_id);  // empty: the hosts
+  void add_scope(const std::string& network_id);  // an empty id: the hosts
   void drop_scope(const std::string& network_id);
   void adopt(Scope& scope);
   void take_orders();
@@ -111,21 +118,22 @@ class PeerSync {
   const Peers::Apply apply_;
   const Peers::Replace replace_;
 
-  // The stepping thread's own.
+  // These belong to the thread that calls step().
   std::map<std::string, std::unique_ptr<Scope>> scopes_;  // by network id
   std::uint64_t next_watch_ = 1;
   std::optional<Time> dirty_since_;
   Time apply_not_before_{}, hosts_not_before_{};
   Time next_look_{};
   std::optional<std::vector<HostInfo>> given_hosts_;
-  std::map<std::string, Time> refreshes_;  // asked for, by network id; not before
+  // Requested refreshes: network id, and the time before which it is not tried.
+  std::map<std::string, Time> refreshes_;
   std::minstd_rand random_{std::random_device{}()};
 
   std::mutex guard_;
   PeerTable table_;
   std::map<std::string, Progress> progress_;  // by network id
   PeerStatus counters_;
-  bool hosts_changed_ = true;  // since they were given
+  bool hosts_changed_ = true;  // since `apply_hosts` was last called
 
   std::mutex queue_guard_;
   std::condition_variable_any queue_changed_;

@@ -36,7 +36,7 @@ void erase_one(std::vector<T>& values, T value) {
 struct PeerTable::Host {
   HostRecord record;
   std::int64_t revision = 0;
-  bool known = false;  // an endpoint's record may come before its host's
+  bool known = false;  // `record` was seen; an endpoint's record may come before its host's
   struct Of {
     Network* network;
     const Endpoint* endpoint;
@@ -50,7 +50,7 @@ struct PeerTable::Endpoint {
   std::vector<IpAddress> addresses;
   MacAddress mac;
   Host* host = nullptr;
-  std::size_t place = 0;  // in the host's list
+  std::size_t place = 0;  // index in the host's list
   std::uint64_t epoch = 0;
   EndpointState state = EndpointState::kStarting;
   std::int64_t revision = 0;
@@ -128,7 +128,7 @@ void PeerTable::touch_all(const Host& host) {
   for (const Host::Of& of : host.endpoints) touch(*of.network, *of.endpoint);
 }
 
-// Its addresses, and those of whoever shares its MAC.
+// Marks as dirty the addresses of the endpoint, and those of other endpoints with the same MAC.
 void PeerTable::touch(Network& network, const Endpoint& endpoint) {
   network.dirty.insert(endpoint.addresses.begin(), endpoint.addresses.end());
   const auto sharers = network.macs.find(endpoint.mac);
@@ -256,7 +256,7 @@ PeerChanges PeerTable::changes(std::size_t most) {
     for (auto it = network->dirty.begin(); it != network->dirty.end();) {
       const Slot& slot = network->slots[*it];
       const auto entry = wanted(*network, *it);
-      if (entry == slot.given) {  // it came and went
+      if (entry == slot.given) {  // it is again as it was given
         if (slot.candidates.empty()) network->slots.erase(*it);
         it = network->dirty.erase(it);
         continue;

@@ -1,11 +1,11 @@
-// Which address is behind which host: records of hosts and endpoints in, differences of entries
-// out. Pure: no thread, no store, no clock of its own.
+// Computes on which host each address is: it takes records of hosts and endpoints, and returns
+// differences of entries. Pure: it has no thread, store or clock.
 //
-// Of several endpoints with the same address the one whose record was written last counts, and of
-// several with the same MAC likewise; all hosts see the same revisions and agree. What this host
-// has itself takes part and yields no entry. When the winner goes, the next one is back. An
-// endpoint of a lower epoch than its host's is void. A host that is not heard of keeps its entries:
-// live keys are not looked at here.
+// Of several endpoints with the same address, or with the same MAC, the one whose record was
+// written last counts; all hosts see the same revisions, and so agree. This host's own endpoints
+// take part in this comparison, but have no entries. When the endpoint that counts is removed, the
+// next one takes its place. An endpoint with a lower epoch than its host is void. A host without a
+// heartbeat keeps its entries, since live keys are not considered here.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,8 @@
 
 namespace fairlead::network::cluster {
 
-// Seen absent from two complete lists at least this far apart: then it is believed.
+// An endpoint counts as removed when it is absent from two complete lists that are at least this
+// far apart.
 inline constexpr std::chrono::seconds kSecondLook{30};
 
 struct ListedEndpoint {
@@ -40,34 +41,36 @@ class PeerTable {
   void attach(const std::string& network_id);
   void detach(const std::string& network_id);
 
-  // What a watch says. A record older than what is known of its key is ignored: after a list the
-  // watch may repeat what the list has already.
+  // Events of a watch. A record older than the known one with the same key is ignored, because a
+  // watch that begins after a list may repeat what the list contained.
   void set_host(const HostRecord& host, std::int64_t revision);
   void drop_host(const std::string& host_id, std::int64_t revision);
   void set_endpoint(const SharedEndpoint& endpoint, std::int64_t revision);
   void drop_endpoint(const std::string& network_id, const std::string& id, std::int64_t revision);
 
-  // A complete list of a network's endpoints, taken at or after `revision`. What is known, is older
-  // and is not in it goes at the second look. Returns how many wait for that.
+  // A complete list of a network's endpoints, read at or after `revision`. A known endpoint that is
+  // not newer and not in the list is removed when a second list, at least kSecondLook later,
+  // confirms it. Returns how many endpoints wait for that.
   std::size_t replace(const std::string& network_id, const std::vector<ListedEndpoint>& listed,
                       std::int64_t revision, Time now);
 
-  // The store was put back to an earlier state, and its revisions begin again from there: whatever
-  // the next list says counts. An empty network id: the hosts.
+  // To be called when the store was put back to an earlier state, from which its revisions go on:
+  // the next list counts whatever its revisions are. An empty network id: the hosts.
   void rewind(const std::string& network_id);
 
-  // How many addresses may have changed since they were taken.
+  // The number of addresses whose entries may have changed since the last confirmed changes.
   std::size_t dirty() const;
   std::size_t dirty(const std::string& network_id) const;
-  // The changes of one network, at most `most`; an empty network id: there are none. They come
-  // again until they are confirmed.
+  // The changes of one network, at most `most`; with an empty network id when there are none. The
+  // same changes are returned again until they are confirmed.
   PeerChanges changes(std::size_t most);
   void confirm(const PeerChanges& changes);
 
-  std::vector<RemoteEntry> entries(const std::string& network_id) const;  // as confirmed, in order
+  // The confirmed ones, in order.
+  std::vector<RemoteEntry> entries(const std::string& network_id) const;
   std::vector<ListedEndpoint> endpoints(const std::string& network_id) const;
   std::vector<std::pair<HostRecord, std::int64_t>> hosts() const;
-  std::vector<HostInfo> others() const;  // hosts that were not removed, ordered by id
+  std::vector<HostInfo> others() const;  // other hosts that were not removed, ordered by id
   std::size_t missing() const;
   std::size_t entry_count() const;
 

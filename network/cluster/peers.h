@@ -1,4 +1,4 @@
-// The agent that keeps the peers' table in step with the shared store, on threads of its own.
+// Keeps the peer table in step with the shared store, on its own threads.
 #pragma once
 
 #include <memory>
@@ -7,8 +7,8 @@
 
 namespace fairlead::network::cluster {
 
-// The store must outlive it. `apply`, `replace` and `apply_hosts` are called from one thread;
-// snapshots are written by another.
+// The store must outlive the returned object. `apply`, `replace` and `apply_hosts` are called from
+// one thread; another thread writes the snapshots.
 std::unique_ptr<Peers> make_peers(state::Store& shared, PeerOptions options, Clock clock,
                                   Peers::Apply apply, Peers::Replace replace);
 

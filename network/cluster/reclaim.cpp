@@ -1,8 +1,9 @@
-// Writing this host's claims anew into a shared store that was put back to an earlier state.
+// Writes this host's claims again into a shared store that was put back to an earlier state.
 //
-// Everything is created, never overwritten, under the preconditions of a first claim: what somebody
-// else has now stays theirs, and is said. A block that is lost to another host is given out of no
-// more; who has an address of it keeps it until an operator ends one of the two.
+// Claims are created under the preconditions of a first claim, and never overwrite those of others:
+// what belongs to another host now stays with it, and is reported as a conflict. No more addresses
+// are given out of a block that another host has now; containers that have an address of it keep it
+// until an operator removes one of the two.
 #include <algorithm>
 
 #include "base/log.h"
@@ -24,7 +25,8 @@ std::string both_use(const IpAddress& address, const StaticClaimRecord& other) {
       address.to_string(), other.endpoint_id.substr(0, 12), other.host_id.substr(0, 12));
 }
 
-// The addresses of the block that are in no range: few, because each was left out by itself.
+// The addresses of the block that are in none of its ranges. There are few, because each was
+// excluded singly.
 std::vector<IpAddress> left_out(const LocalBlock& block) {
   std::vector<IpAddress> found;
   std::optional<IpAddress> next = block.block.first();
@@ -42,9 +44,9 @@ std::vector<IpAddress> left_out(const LocalBlock& block) {
 
 }  // namespace
 
-// Blocks are looked at now and then in any case, because a store whose revision went back may be
-// past the old one before anybody looks. The rest follows when something is wrong, and once after a
-// start.
+// Blocks are checked regularly, because the revision of a store that was put back may have passed
+// the old one before any host looks. Single addresses and endpoints are checked when something is
+// wrong, and once after a start.
 Status StoreAddresses::restore(LeaseBook& book) {
   StoreRollbackDetector& rollback_detector = fence_.rollback_detector();
   const auto quarantines = rollback_detector.quarantines();
@@ -66,7 +68,7 @@ Status StoreAddresses::restore(LeaseBook& book) {
   return rollback_detector.settle();
 }
 
-// Nothing: the network is gone, or is going.
+// std::nullopt when the network was removed or is being removed.
 Result<std::optional<StoreAddresses::SubnetArea>> StoreAddresses::place_if_ready(
     const std::string& network_id, Family family) {
   TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
@@ -94,7 +96,7 @@ Status StoreAddresses::restore_block(const std::string& network_id, LocalBlock b
   if (ours && present->value.epoch == block.epoch)
     return check_holes(network_id, block.block, present->value.holes, book, conflicts);
   if (present && !ours) return lose_block(network_id, std::move(block), present->value, conflicts);
-  if (block.ranges.empty()) return {};  // lost before
+  if (block.ranges.empty()) return {};  // the block was lost before
   TRY(const auto place, place_if_ready(network_id, block.block.family()));
   if (!place && fence_.rollback_detector().is_quarantined())
     conflicts.push_back(fmt::format(
@@ -110,13 +112,14 @@ Status StoreAddresses::restore_block(const std::string& network_id, LocalBlock b
                      conflicts);
 }
 
-// As try_claim. Single addresses that were claimed inside it meanwhile become holes.
+// Like try_claim(). Single addresses that were claimed in the block meanwhile become holes.
 Status StoreAddresses::write_block(const SubnetArea& place, LocalBlock block, std::int64_t revision,
                                    LeaseBook& book, Conflicts& conflicts) {
   const IpAddress base = block.block.first();
   const std::string key = keys::block(place.network_id, base),
                     guard_key = keys::claim_guard(place.network_id, base);
-  TRY(const auto guard, shared_.get(guard_key));  // before the list of what it guards
+  // Read before the list of the addresses that it guards.
+  TRY(const auto guard, shared_.get(guard_key));
   TRY(const auto claimed, static_claims_in(place.network_id, block.block));
   std::vector<IpAddress> holes = left_out(block);
   for (const IpAddress& address : claimed)
@@ -127,7 +130,8 @@ Status StoreAddresses::write_block(const SubnetArea& place, LocalBlock block, st
     return std::ranges::find(reserved, address) != reserved.end();
   });
   TRY(auto preconditions, fence_.of_life());
-  TRY_STATUS(save(place.network_id, block));  // what was planned in the new holes is not committed
+  // Leases that were planned in the new holes can no longer be committed.
+  TRY_STATUS(save(place.network_id, block));
   preconditions.push_back({keys::network(place.network_id), place.revision});
   preconditions.push_back({key, revision});
   preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
@@ -139,7 +143,7 @@ Status StoreAddresses::write_block(const SubnetArea& place, LocalBlock block, st
   return check_holes(place.network_id, block.block, holes, book, conflicts);
 }
 
-// Is an address that somebody else claimed by number in use here?
+// Reports the addresses that are leased here, although another host has claimed them singly.
 Status StoreAddresses::check_holes(const std::string& network_id, const Cidr& block,
                                    const std::vector<IpAddress>& holes, LeaseBook& book,
                                    Conflicts& conflicts) {
@@ -155,8 +159,9 @@ Status StoreAddresses::check_holes(const std::string& network_id, const Cidr& bl
   return {};
 }
 
-// One put. It is read back: the receipt that tells the etcd store whether a repeated commit was
-// made was put back as well, and may say so of one that was not. The next one is true.
+// Commits a transaction with one put, and reads the record back. The receipt by which the etcd
+// store decides whether a repeated commit was made was put back as well, and so may claim that this
+// commit was made although it was not. The receipt of the next commit is right.
 Status StoreAddresses::write_anew(const state::Txn& txn) {
   const auto done = shared_.commit(txn);
   if (done) {

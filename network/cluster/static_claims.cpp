@@ -1,4 +1,4 @@
-// Claiming single addresses: those of small subnets, and those asked for by number.
+// Claims single addresses: the addresses of small subnets, and addresses that were asked for.
 #include <algorithm>
 #include <random>
 
@@ -44,7 +44,7 @@ Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& place,
       if (local) offer.guards.push_back({local->key, local->revision});
       return offer;
     }
-    if (claimed) return offer_owned(request);  // it lies in a block of ours
+    if (claimed) return offer_owned(request);  // the address is in a block of this host
     if (claimed.error().code != Code::kConflict) return fail(claimed.error());
     TRY_STATUS(fence_.check_again());
     TRY(present, place_of(request.network_id, request.family));
@@ -53,8 +53,8 @@ Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& place,
               address.to_string());
 }
 
-// True: claimed for this endpoint, now or before. False: no claim is needed, the address lies in a
-// block that turned out to be ours.
+// True when the address is claimed for this endpoint, now or earlier. False when no claim is
+// needed, because the address is in a block that turned out to belong to this host.
 Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const AddressRequest& request,
                                        const IpAddress& address) {
   TRY(const auto epoch, fence_.epoch());
@@ -91,7 +91,8 @@ Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const AddressReq
   return save(place.network_id, local, ClaimPhase::kHeld).map([] { return true; });
 }
 
-// What keeps the claim of a single address and of its block apart (addresses.h).
+// Adds the precondition and put that make the claim of a single address and that of its block
+// exclude each other (addresses.h).
 Status StoreAddresses::guard_claim(const SubnetArea& place, const IpAddress& address,
                                    state::Txn& txn) {
   const Cidr block = block_of(place.area, address);
@@ -113,8 +114,8 @@ Status StoreAddresses::guard_claim(const SubnetArea& place, const IpAddress& add
               host && *host ? (*host)->value.info.name : owner->value.host_id.substr(0, 12));
 }
 
-// In a subnet without blocks: one at random, so that an address is seldom reused at once and hosts
-// seldom meet.
+// Claims a free address of a subnet without blocks. It is chosen at random, so that an address is
+// seldom reused soon and hosts seldom try the same one.
 Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& place,
                                                const AddressRequest& request) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
@@ -157,9 +158,9 @@ Status StoreAddresses::give_back(const std::string& network_id, const IpAddress&
   const std::scoped_lock hold(claims_);
   const std::string key = keys::local_address(network_id, address);
   TRY(const auto local, read<LocalAddress>(local_, key));
-  if (!local) return {};  // of a block
+  if (!local) return {};  // the address is in a block
   TRY_STATUS(save(network_id, local->value, ClaimPhase::kReleasing));
-  if (!fence_.of_record()) return {};  // maintain() goes on once it has joined
+  if (!fence_.of_record()) return {};  // maintain() completes it once this host has joined
   fault_point("cluster.address.releasing");
   const auto released = release_claim(network_id, local->value);
   if (!released && !is_unreachable(released.error())) return released;

@@ -23,7 +23,8 @@ Status StoreRollbackDetector::save() {
   });
 }
 
-// What was seen before the store is asked: another thread may see more meanwhile.
+// The known revision is read before the store is asked, because another thread may see a higher one
+// meanwhile.
 Status StoreRollbackDetector::compare() {
   TRY_STATUS(load());
   std::int64_t before = 0;
@@ -50,7 +51,7 @@ Status StoreRollbackDetector::look() {
 }
 
 void StoreRollbackDetector::quarantine(std::string_view reason) {
-  if (const auto loaded = load(); !loaded) return;  // seen again by the next look
+  if (const auto loaded = load(); !loaded) return;  // the next look() detects it again
   const std::scoped_lock hold(guard_);
   is_restored_ = false;
   ++quarantines_;

@@ -1,10 +1,11 @@
-// Is the shared store still the one that this host knew? It may have been restored from a backup:
-// then what was written since is gone, also the claims of blocks and addresses that are in use.
+// Detects that the shared store was put back to an earlier state, for example by restoring a
+// backup. Everything that was written since is missing then, including claims of blocks and
+// addresses that are in use.
 //
-// Seen by its revision, which only grows otherwise; by the record of this host, which is never
-// deleted and whose epoch only grows; and by the records of its blocks (reclaim.cpp). From then on
-// this host is in quarantine: it writes its own records there anew, and claims nothing new before
-// that is done and the others had the time to do the same.
+// It is detected by the store's revision, which otherwise only grows; by the record of this host,
+// which is never deleted and whose epoch only grows; and by the records of this host's blocks
+// (reclaim.cpp). This host is in quarantine from then on: it writes its own records again, and
+// claims nothing new until that is done and the other hosts had the time to do the same.
 #pragma once
 
 #include <mutex>
@@ -18,24 +19,26 @@
 
 namespace fairlead::network::cluster {
 
-// So long nothing new is claimed: every host that reaches the store has noticed within a heartbeat.
+// For how long nothing new is claimed. Every host that reaches the store notices within a
+// heartbeat.
 inline constexpr long long kSettleSeconds = 60;
 
-// Thread-safe. The stores must outlive it.
+// Thread-safe. The stores must outlive the object.
 class StoreRollbackDetector {
  public:
   StoreRollbackDetector(state::Store& shared, state::Store& local, Clock clock);
 
-  // Reads the store's revision and remembers it in the local store.
+  // Compares the store's revision with the last one, and saves it in the local store.
   Status look();
   void quarantine(std::string_view reason);
   bool is_quarantined();
-  std::uint64_t quarantines();  // how often it began in this process
-  // Looks, and is kUnavailable in quarantine.
+  std::uint64_t quarantines();  // how often a quarantine began in this process
+  // Compares the revision, and returns kUnavailable in quarantine.
   Status may_claim();
-  // All that this host owns was found or is written anew, but for these.
+  // To be called when everything that this host owns was found or written again, except
+  // `conflicts`.
   void restored(std::vector<std::string> conflicts);
-  // Ends the quarantine when it is time.
+  // Ends the quarantine if restored() was called and kSettleSeconds have passed.
   Status settle();
   bool has_conflicts();
   std::vector<std::string> problems();
@@ -43,7 +46,7 @@ class StoreRollbackDetector {
  private:
   Status load();
   Status compare();
-  Status save();  // with the lock
+  Status save();  // with guard_ held
 
   state::Store& shared_;
   state::Store& local_;
@@ -51,7 +54,7 @@ class StoreRollbackDetector {
   std::mutex guard_;
   std::optional<SeenRecord> seen_;
   std::uint64_t quarantines_ = 0;
-  bool is_restored_ = false;  // this process has done so since the quarantine began
+  bool is_restored_ = false;  // restored() was called since the quarantine began
   std::vector<std::string> conflicts_;
 };
 

@@ -12,7 +12,7 @@ constexpr std::size_t kPage = 1000;
 
 using Unwanted = std::function<Result<bool>(const state::Record&)>;
 
-// A record that changed meanwhile is looked at again.
+// kConflict when a record has changed meanwhile; the caller reads the page again.
 Result<std::size_t> drop(state::Store& store, const std::vector<state::Record>& records,
                          const Unwanted& unwanted) {
   std::size_t dropped = 0;
@@ -37,7 +37,7 @@ Result<std::size_t> sweep(state::Store& store, std::string_view prefix, const Un
   for (std::string after;;) {
     TRY(const auto page, store.list(prefix, after, kPage));
     const auto done = drop(store, page, unwanted);
-    if (!done && done.error().code == Code::kConflict) continue;  // the same page, as it is now
+    if (!done && done.error().code == Code::kConflict) continue;  // read the same page again
     if (!done) return fail(done.error());
     dropped += *done;
     if (page.size() < kPage) return dropped;
@@ -49,7 +49,7 @@ template <class Value>
 Unwanted owned(const OwnedBy& unwanted) {
   return [&unwanted](const state::Record& record) -> Result<bool> {
     const auto value = decode<Value>(record);
-    return value && unwanted(value->host_id, value->epoch);  // what cannot be read stays
+    return value && unwanted(value->host_id, value->epoch);  // a record that cannot be read stays
   };
 }
 

@@ -1,4 +1,4 @@
-// Deleting what hosts owned, in many small transactions that can be repeated.
+// Deletes what hosts owned, in many small transactions that can be repeated.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +9,24 @@
 
 namespace fairlead::network::cluster {
 
-// etcd takes 128 operations in a transaction.
+// etcd allows 128 operations in a transaction.
 inline constexpr std::size_t kMostChanges = 100;
 
-// Is what this host wrote in this epoch to be deleted?
+// Whether the records that this host wrote in this epoch are to be deleted.
 using OwnedBy = std::function<bool(const std::string& host_id, std::uint64_t epoch)>;
 
-// Each goes through all records of its kind, page by page, and deletes those that are unchanged
-// since they were read. Returns how many.
+// These go through all records of a kind, page by page, and delete the unwanted ones. A page on
+// which a record changes meanwhile is read again. They return how many records were deleted.
 Result<std::size_t> sweep_endpoints(state::Store& shared, const OwnedBy& unwanted);
 Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted);  // blk/, ip/
 
-// The networks that the host has.
+// Deletes the records of which networks the host has (joined/).
 Status sweep_joined(state::Store& shared, std::string_view host_id);
 
-// Everything below a prefix.
+// Deletes everything below a prefix.
 Status sweep_prefix(state::Store& store, std::string_view prefix);
 
-// What the local store remembers of blocks and addresses.
+// Deletes the journals of blocks, single addresses and published endpoints in the local store.
 Status forget_local_claims(state::Store& local);
 
 }  // namespace fairlead::network::cluster
