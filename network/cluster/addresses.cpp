@@ -21,9 +21,9 @@ Result<AddressOffer> StoreAddresses::offer(const AddressRequest& request) {
   TRY(auto owned, offer_owned(request));
   if (owned.exact || !owned.ranges.empty()) return owned;
   const std::scoped_lock hold(claims_);
-  TRY(const auto place, place_of(request.network_id, request.family));
-  if (request.wanted) return static_claim(place, request, *request.wanted);
-  if (!has_blocks(place.area)) return claim_any(place, request);
+  TRY(const auto subnet_area, subnet_area_of(request.network_id, request.family));
+  if (request.wanted) return static_claim(subnet_area, request, *request.wanted);
+  if (!has_blocks(subnet_area.area)) return claim_any(subnet_area, request);
   TRY_STATUS(resolve_claims(request.network_id, request.family));
   TRY(owned, offer_owned(request));  // another thread may have claimed a block meanwhile
   if (!owned.ranges.empty()) return owned;
@@ -53,14 +53,15 @@ Status StoreAddresses::extend(const std::string& network_id, Family family) {
   TRY_STATUS(fence_.check());
   const std::scoped_lock hold(claims_);
   TRY_STATUS(resolve_claims(network_id, family));
-  TRY(const auto place, place_of(network_id, family));
-  if (!has_blocks(place.area))
-    return fail(Code::kExhausted, "no address of {} is free", place.subnet.subnet.to_string());
+  TRY(const auto subnet_area, subnet_area_of(network_id, family));
+  if (!has_blocks(subnet_area.area))
+    return fail(Code::kExhausted, "no address of {} is free",
+                subnet_area.subnet.subnet.to_string());
   return claim_block(network_id, family);
 }
 
-Result<StoreAddresses::SubnetArea> StoreAddresses::place_of(const std::string& network_id,
-                                                            Family family) {
+Result<StoreAddresses::SubnetArea> StoreAddresses::subnet_area_of(const std::string& network_id,
+                                                                  Family family) {
   TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
   if (!network)
     return fail(Code::kNotFound, "network {} was removed from the cluster",

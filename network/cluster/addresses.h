@@ -60,7 +60,7 @@ class StoreAddresses : public Addresses {
   using Block = Stored<LocalBlock>;
   using Single = Stored<LocalAddress>;
 
-  Result<SubnetArea> place_of(const std::string& network_id, Family family);
+  Result<SubnetArea> subnet_area_of(const std::string& network_id, Family family);
   Result<std::vector<Block>> local_blocks(const std::string& network_id, Family family);
   Result<AddressOffer> offer_owned(const AddressRequest& request);
   Status save(const std::string& network_id, LocalBlock block);
@@ -68,21 +68,21 @@ class StoreAddresses : public Addresses {
 
   // blocks.cpp
   Status claim_block(const std::string& network_id, Family family);
-  Result<std::set<IpAddress>> taken_blocks(const SubnetArea& place);
+  Result<std::set<IpAddress>> taken_blocks(const SubnetArea& subnet_area);
   Result<std::vector<IpAddress>> static_claims_in(const std::string& network_id, const Cidr& block);
-  Result<bool> try_claim(const SubnetArea& place, const Cidr& block);
+  Result<bool> try_claim(const SubnetArea& subnet_area, const Cidr& block);
   Status resolve_claims(const std::string& network_id, Family family);
   // Whether this host owns the block.
   Result<bool> resolve(const std::string& network_id, const LocalBlock& block);
-  Status adopt(const SubnetArea& place, const Cidr& block, const BlockRecord& record);
+  Status adopt(const SubnetArea& subnet_area, const Cidr& block, const BlockRecord& record);
 
   // static_claims.cpp
-  Result<AddressOffer> static_claim(const SubnetArea& place, const AddressRequest& request,
+  Result<AddressOffer> static_claim(const SubnetArea& subnet_area, const AddressRequest& request,
                                     const IpAddress& address);
-  Result<bool> try_claim(const SubnetArea& place, const AddressRequest& request,
+  Result<bool> try_claim(const SubnetArea& subnet_area, const AddressRequest& request,
                          const IpAddress& address);
-  Status guard_claim(const SubnetArea& place, const IpAddress& address, state::Txn& txn);
-  Result<AddressOffer> claim_any(const SubnetArea& place, const AddressRequest& request);
+  Status guard_claim(const SubnetArea& subnet_area, const IpAddress& address, state::Txn& txn);
+  Result<AddressOffer> claim_any(const SubnetArea& subnet_area, const AddressRequest& request);
   Status save(const std::string& network_id, LocalAddress address, ClaimPhase phase);
   Status release_claim(const std::string& network_id, const LocalAddress& address);
 
@@ -103,11 +103,12 @@ class StoreAddresses : public Addresses {
   // reclaim.cpp
   using Conflicts = std::vector<std::string>;
   Status restore(LeaseBook& book);
-  Result<std::optional<SubnetArea>> place_if_ready(const std::string& network_id, Family family);
+  Result<std::optional<SubnetArea>> subnet_area_if_ready(const std::string& network_id,
+                                                         Family family);
   Status restore_blocks(LeaseBook& book, Conflicts& conflicts);
   Status restore_block(const std::string& network_id, LocalBlock block, LeaseBook& book,
                        Conflicts& conflicts);
-  Status write_block(const SubnetArea& place, LocalBlock block, std::int64_t revision,
+  Status write_block(const SubnetArea& subnet_area, LocalBlock block, std::int64_t revision,
                      LeaseBook& book, Conflicts& conflicts);
   Status check_holes(const std::string& network_id, const Cidr& block,
                      const std::vector<IpAddress>& holes, LeaseBook& book, Conflicts& conflicts);

@@ -23,16 +23,16 @@ bool is_of(Family family, std::string_view hex) {
 Status StoreAddresses::claim_block(const std::string& network_id, Family family) {
   TRY_STATUS(fence_.rollback_detector().may_claim());
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto place, place_of(network_id, family));
-    TRY(const auto taken, taken_blocks(place));
-    const auto block = free_block(place.area, network_id + fence_.host_id(), taken);
+    TRY(const auto subnet_area, subnet_area_of(network_id, family));
+    TRY(const auto taken, taken_blocks(subnet_area));
+    const auto block = free_block(subnet_area.area, network_id + fence_.host_id(), taken);
     if (!block)
       return fail(
           Code::kExhausted,
           "no block of {} is free: the hosts have all {}; remove hosts that are gone, or use "
           "a network with a larger subnet",
-          place.area.to_string(), block_count(place.area));
-    const auto claimed = try_claim(place, *block);
+          subnet_area.area.to_string(), block_count(subnet_area.area));
+    const auto claimed = try_claim(subnet_area, *block);
     if (claimed && *claimed) return {};
     if (!claimed && claimed.error().code != Code::kConflict) return fail(claimed.error());
     TRY_STATUS(fence_.check_again());
@@ -42,30 +42,30 @@ Status StoreAddresses::claim_block(const std::string& network_id, Family family)
 
 // The first addresses of the blocks that cannot be claimed: the blocks of all hosts, those in this
 // host's journal, and those that contain no address to give out.
-Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& place) {
+Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& subnet_area) {
   std::set<IpAddress> taken;
   const auto add = [&](const std::vector<state::Record>& records) -> Status {
     for (const state::Record& record : records) {
       const auto hex = keys::last_part(record.key);
-      if (!is_of(place.area.family(), hex)) continue;
+      if (!is_of(subnet_area.area.family(), hex)) continue;
       TRY(const auto base, IpAddress::from_hex(hex));
       taken.insert(base);
     }
     return {};
   };
-  TRY(const auto shared, shared_.list(keys::blocks_of(place.network_id)));
+  TRY(const auto shared, shared_.list(keys::blocks_of(subnet_area.network_id)));
   TRY_STATUS(add(shared));
-  TRY(const auto local, local_.list(keys::local_blocks_of(place.network_id)));
+  TRY(const auto local, local_.list(keys::local_blocks_of(subnet_area.network_id)));
   TRY_STATUS(add(local));
-  TRY(const auto guards, shared_.list(keys::claim_guards_of(place.network_id)));
+  TRY(const auto guards, shared_.list(keys::claim_guards_of(subnet_area.network_id)));
   // A guard exists only where a single address was claimed.
   for (const state::Record& record : guards) {
     const auto hex = keys::last_part(record.key);
-    if (!is_of(place.area.family(), hex)) continue;
+    if (!is_of(subnet_area.area.family(), hex)) continue;
     TRY(const auto base, IpAddress::from_hex(hex));
-    const Cidr block = block_of(place.area, base);
-    TRY(auto excluded, static_claims_in(place.network_id, block));
-    std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
+    const Cidr block = block_of(subnet_area.area, base);
+    TRY(auto excluded, static_claims_in(subnet_area.network_id, block));
+    std::ranges::copy(reserved_addresses(subnet_area.subnet), std::back_inserter(excluded));
     if (without(block, excluded).empty()) taken.insert(base);
   }
   return taken;
@@ -97,20 +97,20 @@ Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::strin
 // Returns whether the block has an address to give out. kConflict when something changed meanwhile,
 // and the caller has to choose a block again. Any other error leaves the record in the journal in
 // the phase kClaiming, because the claim may have been committed nevertheless.
-Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const Cidr& block) {
-  const std::string guard_key = keys::claim_guard(place.network_id, block.first());
-  const std::string key = keys::block(place.network_id, block.first());
+Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const Cidr& block) {
+  const std::string guard_key = keys::claim_guard(subnet_area.network_id, block.first());
+  const std::string key = keys::block(subnet_area.network_id, block.first());
   // Read before the list of the addresses that it guards.
   TRY(const auto guard, shared_.get(guard_key));
-  TRY(auto holes, static_claims_in(place.network_id, block));
+  TRY(auto holes, static_claims_in(subnet_area.network_id, block));
   TRY(auto preconditions, fence_.of_life());
   TRY(const auto epoch, fence_.epoch());
   std::vector<IpAddress> excluded = holes;
-  std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
+  std::ranges::copy(reserved_addresses(subnet_area.subnet), std::back_inserter(excluded));
   LocalBlock local{.block = block, .epoch = epoch, .ranges = without(block, excluded)};
-  TRY_STATUS(save(place.network_id, local));
+  TRY_STATUS(save(subnet_area.network_id, local));
   fault_point("cluster.block.journalled");
-  preconditions.push_back({keys::network(place.network_id), place.revision});
+  preconditions.push_back({keys::network(subnet_area.network_id), subnet_area.revision});
   preconditions.push_back({key, state::kAbsent});
   preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
   const auto done = shared_.commit(
@@ -120,16 +120,16 @@ Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const Cidr& bloc
   if (!done && done.error().code == Code::kConflict) {
     // When a store repeats a commit whose answer was lost, this host's own record may have caused
     // the conflict.
-    TRY(const bool ours, resolve(place.network_id, local));
+    TRY(const bool ours, resolve(subnet_area.network_id, local));
     if (ours) return true;
   }
   if (!done) return fail(done.error());
   fault_point("cluster.block.claimed");
   local.phase = ClaimPhase::kHeld;
   const bool useful = !local.ranges.empty();
-  TRY_STATUS(save(place.network_id, std::move(local)));
+  TRY_STATUS(save(subnet_area.network_id, std::move(local)));
   log::info("cluster.block.claimed",
-            {{"network", place.network_id.substr(0, 12)}, {"block", block.to_string()}});
+            {{"network", subnet_area.network_id.substr(0, 12)}, {"block", block.to_string()}});
   return useful;
 }
 
@@ -148,19 +148,19 @@ Result<bool> StoreAddresses::resolve(const std::string& network_id, const LocalB
   const bool ours =
       record && record->value.host_id == fence_.host_id() && record->value.epoch == block.epoch;
   if (!ours) return drop(keys::local_block(network_id, base)).map([] { return false; });
-  TRY(const auto place, place_of(network_id, base.family()));
-  return adopt(place, block.block, record->value).map([] { return true; });
+  TRY(const auto subnet_area, subnet_area_of(network_id, base.family()));
+  return adopt(subnet_area, block.block, record->value).map([] { return true; });
 }
 
 // Records a block in the journal that belongs to this host according to the shared store.
-Status StoreAddresses::adopt(const SubnetArea& place, const Cidr& block,
+Status StoreAddresses::adopt(const SubnetArea& subnet_area, const Cidr& block,
                              const BlockRecord& record) {
   std::vector<IpAddress> excluded = record.holes;
-  std::ranges::copy(reserved_addresses(place.subnet), std::back_inserter(excluded));
-  return save(place.network_id, LocalBlock{.block = block,
-                                           .epoch = record.epoch,
-                                           .phase = ClaimPhase::kHeld,
-                                           .ranges = without(block, excluded)});
+  std::ranges::copy(reserved_addresses(subnet_area.subnet), std::back_inserter(excluded));
+  return save(subnet_area.network_id, LocalBlock{.block = block,
+                                                 .epoch = record.epoch,
+                                                 .phase = ClaimPhase::kHeld,
+                                                 .ranges = without(block, excluded)});
 }
 
 }  // namespace fairlead::network::cluster

@@ -171,8 +171,8 @@ Status StoreAddresses::audit_block(const state::Record& record) {
                  .deletes = {record.key},
                  .durability = state::Durability::kDurable})
         .map([](const auto&) {});
-  TRY(const auto place, place_of(network_id, base.family()));
-  return adopt(place, block_of(place.area, base), *block);
+  TRY(const auto subnet_area, subnet_area_of(network_id, base.family()));
+  return adopt(subnet_area, block_of(subnet_area.area, base), *block);
 }
 
 Status StoreAddresses::audit_claim(const state::Record& record) {

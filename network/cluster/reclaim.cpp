@@ -69,12 +69,12 @@ Status StoreAddresses::restore(LeaseBook& book) {
 }
 
 // std::nullopt when the network was removed or is being removed.
-Result<std::optional<StoreAddresses::SubnetArea>> StoreAddresses::place_if_ready(
+Result<std::optional<StoreAddresses::SubnetArea>> StoreAddresses::subnet_area_if_ready(
     const std::string& network_id, Family family) {
   TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
   if (!network || network->value.phase != NetworkPhase::kReady) return std::optional<SubnetArea>();
-  TRY(auto place, place_of(network_id, family));
-  return std::optional(std::move(place));
+  TRY(auto subnet_area, subnet_area_of(network_id, family));
+  return std::optional(std::move(subnet_area));
 }
 
 Status StoreAddresses::restore_blocks(LeaseBook& book, Conflicts& conflicts) {
@@ -97,50 +97,50 @@ Status StoreAddresses::restore_block(const std::string& network_id, LocalBlock b
     return check_holes(network_id, block.block, present->value.holes, book, conflicts);
   if (present && !ours) return lose_block(network_id, std::move(block), present->value, conflicts);
   if (block.ranges.empty()) return {};  // the block was lost before
-  TRY(const auto place, place_if_ready(network_id, block.block.family()));
-  if (!place && fence_.rollback_detector().is_quarantined())
+  TRY(const auto subnet_area, subnet_area_if_ready(network_id, block.block.family()));
+  if (!subnet_area && fence_.rollback_detector().is_quarantined())
     conflicts.push_back(fmt::format(
         "network {} is not in the shared store any more, and {} of it is this host's; create the "
         "network again with the same subnet, or remove its containers",
         network_id.substr(0, 12), block.block.to_string()));
-  if (!place) return {};
+  if (!subnet_area) return {};
   TRY_STATUS(fence_.check_again());
   if (!fence_.rollback_detector().is_quarantined())
     fence_.rollback_detector().quarantine(
         fmt::format("{} of this host is not in it", block.block.to_string()));
-  return write_block(*place, std::move(block), present ? present->revision : state::kAbsent, book,
-                     conflicts);
+  return write_block(*subnet_area, std::move(block), present ? present->revision : state::kAbsent,
+                     book, conflicts);
 }
 
 // Like try_claim(). Single addresses that were claimed in the block meanwhile become holes.
-Status StoreAddresses::write_block(const SubnetArea& place, LocalBlock block, std::int64_t revision,
-                                   LeaseBook& book, Conflicts& conflicts) {
+Status StoreAddresses::write_block(const SubnetArea& subnet_area, LocalBlock block,
+                                   std::int64_t revision, LeaseBook& book, Conflicts& conflicts) {
   const IpAddress base = block.block.first();
-  const std::string key = keys::block(place.network_id, base),
-                    guard_key = keys::claim_guard(place.network_id, base);
+  const std::string key = keys::block(subnet_area.network_id, base),
+                    guard_key = keys::claim_guard(subnet_area.network_id, base);
   // Read before the list of the addresses that it guards.
   TRY(const auto guard, shared_.get(guard_key));
-  TRY(const auto claimed, static_claims_in(place.network_id, block.block));
+  TRY(const auto claimed, static_claims_in(subnet_area.network_id, block.block));
   std::vector<IpAddress> holes = left_out(block);
   for (const IpAddress& address : claimed)
     if (std::ranges::find(holes, address) == holes.end()) holes.push_back(address);
   block.ranges = without(block.block, holes);
-  const auto reserved = reserved_addresses(place.subnet);
+  const auto reserved = reserved_addresses(subnet_area.subnet);
   std::erase_if(holes, [&](const IpAddress& address) {
     return std::ranges::find(reserved, address) != reserved.end();
   });
   TRY(auto preconditions, fence_.of_life());
   // Leases that were planned in the new holes can no longer be committed.
-  TRY_STATUS(save(place.network_id, block));
-  preconditions.push_back({keys::network(place.network_id), place.revision});
+  TRY_STATUS(save(subnet_area.network_id, block));
+  preconditions.push_back({keys::network(subnet_area.network_id), subnet_area.revision});
   preconditions.push_back({key, revision});
   preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
   TRY_STATUS(write_anew({.preconditions = std::move(preconditions),
                          .puts = {{key, encode(BlockRecord{fence_.host_id(), block.epoch, holes})}},
                          .durability = state::Durability::kDurable}));
-  log::info("cluster.block.restored",
-            {{"network", place.network_id.substr(0, 12)}, {"block", block.block.to_string()}});
-  return check_holes(place.network_id, block.block, holes, book, conflicts);
+  log::info("cluster.block.restored", {{"network", subnet_area.network_id.substr(0, 12)},
+                                       {"block", block.block.to_string()}});
+  return check_holes(subnet_area.network_id, block.block, holes, book, conflicts);
 }
 
 // Reports the addresses that are leased here, although another host has claimed them singly.
@@ -211,16 +211,16 @@ Status StoreAddresses::restore_single(const std::string& network_id, const Local
     conflicts.push_back(both_use(address.address, present->value));
     return {};
   }
-  TRY(const auto place, place_if_ready(network_id, address.address.family()));
-  if (!place) return {};
+  TRY(const auto subnet_area, subnet_area_if_ready(network_id, address.address.family()));
+  if (!subnet_area) return {};
   TRY(auto preconditions, fence_.of_life());
   state::Txn txn{.preconditions = std::move(preconditions),
                  .puts = {{key, encode(wanted)}},
                  .durability = state::Durability::kDurable};
   txn.preconditions.push_back({key, present ? present->revision : state::kAbsent});
-  txn.preconditions.push_back({keys::network(network_id), place->revision});
-  if (place->area.contains(address.address) && has_blocks(place->area)) {
-    const auto guarded = guard_claim(*place, address.address, txn);
+  txn.preconditions.push_back({keys::network(network_id), subnet_area->revision});
+  if (subnet_area->area.contains(address.address) && has_blocks(subnet_area->area)) {
+    const auto guarded = guard_claim(*subnet_area, address.address, txn);
     if (!guarded && guarded.error().code == Code::kExists) {
       conflicts.push_back(guarded.error().text);
       return {};

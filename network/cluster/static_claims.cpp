@@ -31,15 +31,15 @@ std::size_t random_below(std::size_t count) {
 
 }  // namespace
 
-Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& place,
+Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& subnet_area,
                                                   const AddressRequest& request,
                                                   const IpAddress& address) {
-  TRY_STATUS(check_usable(place.subnet, address));
-  SubnetArea present = place;
+  TRY_STATUS(check_usable(subnet_area.subnet, address));
+  SubnetArea present = subnet_area;
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     const auto claimed = try_claim(present, request, address);
     if (claimed && *claimed) {
-      TRY(const auto local, local_.get(keys::local_address(place.network_id, address)));
+      TRY(const auto local, local_.get(keys::local_address(subnet_area.network_id, address)));
       AddressOffer offer{.exact = address};
       if (local) offer.guards.push_back({local->key, local->revision});
       return offer;
@@ -47,7 +47,7 @@ Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& place,
     if (claimed) return offer_owned(request);  // the address is in a block of this host
     if (claimed.error().code != Code::kConflict) return fail(claimed.error());
     TRY_STATUS(fence_.check_again());
-    TRY(present, place_of(request.network_id, request.family));
+    TRY(present, subnet_area_of(request.network_id, request.family));
   }
   return fail(Code::kUnavailable, "claim address {}: too many hosts at once; try again",
               address.to_string());
@@ -55,53 +55,55 @@ Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& place,
 
 // True when the address is claimed for this endpoint, now or earlier. False when no claim is
 // needed, because the address is in a block that turned out to belong to this host.
-Result<bool> StoreAddresses::try_claim(const SubnetArea& place, const AddressRequest& request,
+Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const AddressRequest& request,
                                        const IpAddress& address) {
   TRY(const auto epoch, fence_.epoch());
   LocalAddress local{.address = address, .endpoint_id = request.endpoint_id, .epoch = epoch};
-  const std::string key = keys::address(place.network_id, address);
+  const std::string key = keys::address(subnet_area.network_id, address);
   const StaticClaimRecord wanted{request.endpoint_id, fence_.host_id(), epoch};
   TRY(const auto present, read<StaticClaimRecord>(shared_, key));
   if (present && present->value != wanted)
     return fail(Code::kExists, "address {} is taken by endpoint {} on host {}", address.to_string(),
                 present->value.endpoint_id.substr(0, 12), present->value.host_id.substr(0, 12));
-  if (present) return save(place.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+  if (present)
+    return save(subnet_area.network_id, local, ClaimPhase::kHeld).map([] { return true; });
   TRY_STATUS(fence_.rollback_detector().may_claim());
   TRY(auto preconditions, fence_.of_life());
   state::Txn txn{.preconditions = std::move(preconditions),
                  .puts = {{key, encode(wanted)}},
                  .durability = state::Durability::kDurable};
   txn.preconditions.push_back({key, state::kAbsent});
-  txn.preconditions.push_back({keys::network(place.network_id), place.revision});
-  if (place.area.contains(address) && has_blocks(place.area)) {
-    const Cidr block = block_of(place.area, address);
-    TRY(const auto owner, read<BlockRecord>(shared_, keys::block(place.network_id, block.first())));
+  txn.preconditions.push_back({keys::network(subnet_area.network_id), subnet_area.revision});
+  if (subnet_area.area.contains(address) && has_blocks(subnet_area.area)) {
+    const Cidr block = block_of(subnet_area.area, address);
+    TRY(const auto owner,
+        read<BlockRecord>(shared_, keys::block(subnet_area.network_id, block.first())));
     if (owner && owner->value.host_id == fence_.host_id() && owner->value.epoch == epoch &&
         std::ranges::find(owner->value.holes, address) == owner->value.holes.end())
-      return adopt(place, block, owner->value).map([] { return false; });
-    TRY_STATUS(guard_claim(place, address, txn));
+      return adopt(subnet_area, block, owner->value).map([] { return false; });
+    TRY_STATUS(guard_claim(subnet_area, address, txn));
   }
-  TRY_STATUS(save(place.network_id, local, ClaimPhase::kClaiming));
+  TRY_STATUS(save(subnet_area.network_id, local, ClaimPhase::kClaiming));
   fault_point("cluster.address.journalled");
   const auto done = shared_.commit(txn);
   if (!done && done.error().code == Code::kConflict)
-    TRY_STATUS(drop(keys::local_address(place.network_id, address)));
+    TRY_STATUS(drop(keys::local_address(subnet_area.network_id, address)));
   if (!done) return fail(done.error());
   fault_point("cluster.address.claimed");
-  return save(place.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+  return save(subnet_area.network_id, local, ClaimPhase::kHeld).map([] { return true; });
 }
 
 // Adds the precondition and put that make the claim of a single address and that of its block
 // exclude each other (addresses.h).
-Status StoreAddresses::guard_claim(const SubnetArea& place, const IpAddress& address,
+Status StoreAddresses::guard_claim(const SubnetArea& subnet_area, const IpAddress& address,
                                    state::Txn& txn) {
-  const Cidr block = block_of(place.area, address);
-  const std::string key = keys::block(place.network_id, block.first());
+  const Cidr block = block_of(subnet_area.area, address);
+  const std::string key = keys::block(subnet_area.network_id, block.first());
   TRY(const auto owner, read<BlockRecord>(shared_, key));
   txn.preconditions.push_back({key, owner ? owner->revision : state::kAbsent});
   if (!owner) {
-    txn.puts.push_back(
-        {keys::claim_guard(place.network_id, block.first()), encode_last(address.to_string())});
+    txn.puts.push_back({keys::claim_guard(subnet_area.network_id, block.first()),
+                        encode_last(address.to_string())});
     return {};
   }
   const auto& holes = owner->value.holes;
@@ -116,33 +118,33 @@ Status StoreAddresses::guard_claim(const SubnetArea& place, const IpAddress& add
 
 // Claims a free address of a subnet without blocks. It is chosen at random, so that an address is
 // seldom reused soon and hosts seldom try the same one.
-Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& place,
+Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& subnet_area,
                                                const AddressRequest& request) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto epoch, fence_.epoch());
-    TRY(const auto records, shared_.list(keys::addresses_of(place.network_id)));
+    TRY(const auto records, shared_.list(keys::addresses_of(subnet_area.network_id)));
     const StaticClaimRecord own{request.endpoint_id, fence_.host_id(), epoch};
     std::set<IpAddress> taken;
     for (const state::Record& record : records) {
       TRY(const auto address, IpAddress::from_hex(keys::last_part(record.key)));
-      if (!place.area.contains(address)) continue;
+      if (!subnet_area.area.contains(address)) continue;
       TRY(const auto holder, decode<StaticClaimRecord>(record));
-      if (holder == own) return static_claim(place, request, address);  // a repeated request
+      if (holder == own) return static_claim(subnet_area, request, address);  // a repeated request
       taken.insert(address);
     }
-    for (const IpAddress& address : reserved_addresses(place.subnet)) taken.insert(address);
+    for (const IpAddress& address : reserved_addresses(subnet_area.subnet)) taken.insert(address);
     std::vector<IpAddress> free;
-    for (std::uint64_t i = 0; i < place.area.size(); ++i)
-      if (const auto address = place.area.first().plus(i); !taken.contains(*address))
+    for (std::uint64_t i = 0; i < subnet_area.area.size(); ++i)
+      if (const auto address = subnet_area.area.first().plus(i); !taken.contains(*address))
         free.push_back(*address);
     if (free.empty()) break;
-    const auto claimed = static_claim(place, request, free[random_below(free.size())]);
+    const auto claimed = static_claim(subnet_area, request, free[random_below(free.size())]);
     if (claimed || claimed.error().code != Code::kExists) return claimed;
   }
   return fail(Code::kExhausted,
               "no address of {} is free; remove containers that are not needed or use a network "
               "with a larger subnet",
-              place.area.to_string());
+              subnet_area.area.to_string());
 }
 
 Status StoreAddresses::save(const std::string& network_id, LocalAddress address, ClaimPhase phase) {
