@@ -20,13 +20,15 @@ bool is_unreachable(const Error& error) {
   return error.code == Code::kUnavailable || error.code == Code::kIo;
 }
 
-Word word_of(const std::optional<Stored<HostRecord>>& host, std::uint64_t epoch) {
-  if (epoch == 0) return Word::kMember;
-  if (!host || host->value.epoch < epoch) return Word::kForgotten;
-  if (host->value.epoch > epoch) return Word::kRemoved;
+RecordedMembership recorded_membership(const std::optional<Stored<HostRecord>>& host,
+                                       std::uint64_t epoch) {
+  if (epoch == 0) return RecordedMembership::kMember;
+  if (!host || host->value.epoch < epoch) return RecordedMembership::kForgotten;
+  if (host->value.epoch > epoch) return RecordedMembership::kRemoved;
   // The record says that the host was removed, but with an epoch that the host already knows: it is
   // from the time before the host joined again.
-  return host->value.phase == HostPhase::kRemoved ? Word::kForgotten : Word::kMember;
+  return host->value.phase == HostPhase::kRemoved ? RecordedMembership::kForgotten
+                                                  : RecordedMembership::kMember;
 }
 
 Fence::Fence(state::Store& shared, state::Store& local, std::string host_id, Clock clock)
@@ -57,13 +59,13 @@ Status Fence::ask() {
   const auto before = clock_.running();
   TRY(const auto own, epoch());
   TRY(const auto host, read<HostRecord>(shared_, keys::host(host_id_)));
-  const Word word = word_of(host, own);
-  if (word == Word::kForgotten)
+  const RecordedMembership recorded = recorded_membership(host, own);
+  if (recorded == RecordedMembership::kForgotten)
     return fail(Code::kUnavailable,
                 "the shared store was put back to a state in which it does not know this host; it "
                 "is told at the next beat");
   const std::scoped_lock hold(guard_);
-  if (word == Word::kRemoved) {
+  if (recorded == RecordedMembership::kRemoved) {
     closed_ = true;
     return fail(removed(host_id_));
   }

@@ -109,11 +109,12 @@ Result<MembershipState> StoreMembership::join() {
   TRY_STATUS(fence_.rollback_detector().look());
   TRY(const auto host, host_record());
   TRY(const auto live, live_record());
-  const Word word = word_of(host, member.epoch);
-  if (word == Word::kForgotten) fence_.rollback_detector().quarantine("it does not know this host");
+  const RecordedMembership recorded = recorded_membership(host, member.epoch);
+  if (recorded == RecordedMembership::kForgotten)
+    fence_.rollback_detector().quarantine("it does not know this host");
   // Before a clone could conclude that this host was removed.
   TRY_STATUS(check_life(host, live, member));
-  if (word == Word::kRemoved) return removed();
+  if (recorded == RecordedMembership::kRemoved) return removed();
   TRY_STATUS(enter(host, live, member));
   return MembershipState::kMember;
 }
@@ -253,14 +254,15 @@ Result<MembershipState> StoreMembership::keep_alive() {
   const auto before = fence_.clock().running();
   TRY(const auto member, own_record());
   TRY(const auto host, host_record());
-  const Word word = word_of(host, member.epoch);
-  if (word == Word::kRemoved) return removed();
-  if (word == Word::kForgotten) fence_.rollback_detector().quarantine("it does not know this host");
+  const RecordedMembership recorded = recorded_membership(host, member.epoch);
+  if (recorded == RecordedMembership::kRemoved) return removed();
+  if (recorded == RecordedMembership::kForgotten)
+    fence_.rollback_detector().quarantine("it does not know this host");
   TRY(const auto live, live_record());
   TRY(const bool lease_lives, parts_.leases.heartbeat(*lease_));
   const bool lives = live && lease_lives && live->value.nonce == nonce_;
-  const bool is_said = word == Word::kMember && host && host->value.phase == HostPhase::kMember &&
-                       host->value.info == parts_.info;
+  const bool is_said = recorded == RecordedMembership::kMember && host &&
+                       host->value.phase == HostPhase::kMember && host->value.info == parts_.info;
   if (lives && is_said) {
     fence_.prove({member.epoch, host->revision, live->revision, before});
     TRY_STATUS(follow_hosts());
