@@ -1,4 +1,4 @@
-// Endpoints: reserve, join, leave, remove, check, collect.
+// Endpoints: creating, attaching, joining, leaving, removing, checking and collecting them.
 #include <algorithm>
 #include <set>
 
@@ -16,7 +16,7 @@ std::string label(const Endpoint& endpoint) {
   return (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12);
 }
 
-// The gateways that the container gets routes through: none on a network without a way out.
+// The gateways through which the container gets routes; none on an internal network.
 std::vector<IpAddress> gateways_of(const Network& network) {
   std::vector<IpAddress> gateways;
   if (network.internal) return gateways;
@@ -70,7 +70,8 @@ Result<Endpoint> ServiceImpl::draft(const Network& network, const EndpointSpec& 
   return endpoint;
 }
 
-// Takes an address of each subnet, or the ones that the runtime's own allocator gave.
+// Leases an address in each subnet, or takes over the addresses that the runtime has requested or
+// its own allocator has given.
 Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
                           unsigned attempt, state::Txn& txn) {
   endpoint.addresses.clear();
@@ -108,7 +109,7 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
   return {};
 }
 
-// Commits the intent: addresses, ports and the record in one transaction.
+// Commits addresses, ports and the endpoint's record in one transaction, before any link is made.
 Result<Endpoint> ServiceImpl::reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
                                                const Placement* placement) {
   if (held.network.internal && !spec.ports.empty())
@@ -142,8 +143,8 @@ Result<Endpoint> ServiceImpl::try_reserve(LockedNetwork& held, const EndpointSpe
   }
 }
 
-// A record under this id that is not a living endpoint is what a killed process or a container that
-// is gone left: it is cleared away.
+// Removes a record with this id that a killed process, or a container that no longer exists, has
+// left. kExists when the endpoint is in use.
 Status ServiceImpl::clear_leftover(LockedNetwork& held, const std::string& id) {
   TRY(auto stored, records_.endpoint(held.network.id, id));
   if (!stored) return {};
@@ -182,13 +183,14 @@ Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& pl
   return connect(held, std::move(stored->value), placement);
 }
 
-// From the intent to the result: link, firewall, record. On failure nothing of the endpoint is
-// left.
+// Makes the link and the firewall elements of a reserved endpoint, and stores the record as ready.
+// After a failure nothing of the endpoint is left.
 Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
                                         const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
-    TRY_STATUS(firewall_.ensure());  // the table is this store's, and no link is live without it
+    // The table must be this store's, and must exist before the link does.
+    TRY_STATUS(firewall_.ensure());
     TRY_STATUS(ready_bridge(held));
     TRY(auto links, held.driver->attach(held.network, endpoint, placement, undo));
     fault_point("endpoint.attach.link");
@@ -238,7 +240,7 @@ Status ServiceImpl::take_down(LockedNetwork& held, const Endpoint& endpoint) {
   return {};
 }
 
-// Gives back addresses and ports and drops the record, in one transaction.
+// Gives back addresses and ports and deletes the record, in one transaction.
 Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
@@ -342,7 +344,7 @@ Result<std::size_t> ServiceImpl::collect(const NetworkRef& network, const std::s
   std::erase_if(endpoints, [&](const Endpoint& endpoint) {
     return endpoint.runtime != runtime || keep.contains(endpoint.id);
   });
-  TRY_STATUS(firewall_.drop_ports(held->network, endpoints));  // all at once
+  TRY_STATUS(firewall_.drop_ports(held->network, endpoints));  // in one transaction
   std::string failures;
   std::size_t removed = 0;
   for (const Endpoint& endpoint : endpoints) {

@@ -24,7 +24,7 @@ bool before(const kernel::Element& a, const kernel::Element& b) {
   return std::ranges::lexicographical_compare(a.key.bytes(), b.key.bytes());
 }
 
-// Ports of routed networks may share an element, which the kernel has once.
+// Ports of routed networks may share an element, which the kernel holds only once.
 bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Element> want) {
   std::ranges::sort(have, before);
   std::ranges::sort(want, before);
@@ -77,7 +77,7 @@ Status FirewallSync::dismiss(const Network& network) {
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
   TRY(const bool there, present());
-  if (!there) return {};  // it is rendered with the first network
+  if (!there) return {};  // the table is rendered with the first network
   return apply(nat::change_underlay(underlay_of(before), underlay_of(after)));
 }
 
@@ -96,14 +96,14 @@ Status FirewallSync::change_ports(const Network& network, const Endpoint& before
 Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint> endpoints) {
   Changes changes;
   for (const Endpoint& endpoint : endpoints) {
-    if (endpoint.boot_id != boot_id_) continue;  // by now the elements may be another store's
+    if (endpoint.boot_id != boot_id_) continue;  // the elements may belong to another store by now
     for (const PublishedPort& port : endpoint.ports)
       append(changes, nat::unpublish(nat::nat_port(network, endpoint, port)));
   }
   if (changes.empty()) return {};
   const Status done = firewall_.apply(changes);
   if (!done && done.error().code == Code::kNotFound)
-    return {};  // the whole table is gone: nothing to drop
+    return {};  // the whole table is gone, and with it the elements
   return done;
 }
 
@@ -140,7 +140,7 @@ Status FirewallSync::ensure() {
   return render();
 }
 
-// What the table should hold.
+// Everything that the table should contain.
 struct FirewallSync::Wanted {
   std::vector<nat::NatNetwork> networks;
   std::vector<nat::NatPort> ports;
@@ -166,7 +166,7 @@ Result<FirewallSync::Wanted> FirewallSync::wanted() {
   return wanted;
 }
 
-// Everything but the elements of sets.
+// Compares everything except the elements of sets.
 Result<std::string> FirewallSync::altered_chains() {
   return firewall_.difference(nat::render_chains(nat::kTable, ownership_.mark()));
 }

@@ -1,5 +1,5 @@
-// Keeps the firewall's table at what the records say: elements for each change, the whole table
-// when it is missing.
+// Keeps the firewall's table equal to what the records say. Changes are written as elements; the
+// whole table is written only when it is missing or altered.
 #pragma once
 
 #include <span>
@@ -23,30 +23,32 @@ class FirewallSync {
 
   Status admit(const Network& network);
   Status dismiss(const Network& network);
-  // Packets of tunnels are taken from other hosts than before.
+  // Changes from which hosts and links packets of tunnels are accepted.
   Status change_underlay(const UnderlayRecord& before, const UnderlayRecord& after);
-  // Elements for the ports that `after` has and `before` has not, and the reverse, in one
-  // transaction.
+  // In one transaction, removes the elements of the ports that only `before` has, and adds those of
+  // the ports that only `after` has.
   Status change_ports(const Network& network, const Endpoint& before, const Endpoint& after);
-  // The same for many endpoints that lose all their ports.
+  // Removes the elements of all ports of these endpoints. Endpoints of another boot are skipped,
+  // because the elements may belong to another store by now.
   Status drop_ports(const Network& network, std::span<const Endpoint> endpoints);
   // kConflict when the table is missing or altered, or lacks one of the endpoint's elements. Reads
-  // the table: for CHECK, not for attach.
+  // the table, and so is meant for CNI's CHECK and too slow for attach.
   Status check_ports(const Network& network, const Endpoint& endpoint);
-  // Makes sure that the table is there, in this version. Does not read what is in it: for attach.
+  // Renders the table unless it exists in this version. Does not read its content, so it is fast
+  // enough for attach.
   Status ensure();
   // How the table differs from what the records say, in words ("altered rules of chain forward");
-  // empty when it does not. Everything is compared: 2 ms. What is being attached or detached at
-  // this moment may look like a difference.
+  // empty when it does not. Everything is compared, which takes 2 ms. An endpoint that is being
+  // attached or detached at this moment may look like a difference.
   Result<std::string> difference();
-  // The same, and renders the table if there is one.
+  // Like difference(), and renders the table when there is a difference.
   Result<std::string> repair();
-  // Replaces the table by what the records say, in one transaction. kInUse when it is another
-  // store's.
+  // Replaces the table by what the records say, in one transaction. kInUse when it belongs to
+  // another store.
   Status render();
-  // Takes the table away (the last network went). One of another store stays.
+  // Deletes the table, after the last network was removed. A table of another store stays.
   Status withdraw();
-  // Is the table there, in this version, and this store's?
+  // Whether the table exists in this version, and belongs to this store.
   Result<bool> present();
 
  private:

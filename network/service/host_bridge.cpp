@@ -1,5 +1,5 @@
-// What networks change on bridges beyond their links, and put back: a MAC that stays on a bridge of
-// somebody else's, and route_localnet as long as ports are published on the host's 127.0.0.1.
+// Settings that networks change on bridges: the MAC of somebody else's bridge is fixed, and
+// route_localnet is on as long as ports are published on the host's 127.0.0.1.
 #include <algorithm>
 
 #include "base/fault.h"
@@ -11,7 +11,8 @@ namespace fairlead::network {
 
 namespace {
 
-// Does one of its ports answer on 127.0.0.1? Those of every address of the host do.
+// Whether one of the endpoint's ports is published on 127.0.0.1, which includes ports published on
+// every address of the host.
 bool answers_on_loopback(const Network& network, const Endpoint& endpoint) {
   const GatewayMode mode = network.options.gateway_mode_v4;
   if (network.internal || mode == GatewayMode::kIsolated || mode == GatewayMode::kRouted)
@@ -30,12 +31,12 @@ Status ServiceImpl::store(const Network& network) {
                  .durability = state::Durability::kDurable});
 }
 
-// Without a MAC that was given to it, a bridge takes the lowest one of its ports: the containers'
-// gateway would change its MAC when one of them goes.
+// A bridge whose MAC was not set takes the lowest MAC of its ports, so the MAC of the containers'
+// gateway would change when a container is removed.
 Result<bool> ServiceImpl::keep_bridge_mac(Network& network) {
   if (!network.foreign_bridge) return false;
   const auto bridge = parts_.links.find(network.bridge);
-  if (!bridge && bridge.error().code == Code::kNotFound) return false;  // its driver tells
+  if (!bridge && bridge.error().code == Code::kNotFound) return false;  // the driver reports it
   if (!bridge) return fail(bridge.error());
   const bool first = network.bridge_boot != parts_.boot_id;
   if (!first && bridge->mac == network.bridge_mac) return false;
@@ -49,7 +50,8 @@ Result<bool> ServiceImpl::keep_bridge_mac(Network& network) {
 Status ServiceImpl::ready_bridge(LockedNetwork& held) {
   TRY(const bool kept, keep_bridge_mac(held.network));
   if (!kept) return {};
-  // The bridge was made anew, or the host started again: the network's addresses are gone as well.
+  // The bridge was made again or the host was restarted, so the network's addresses are missing on
+  // it as well.
   Rollback made;
   TRY_STATUS(held.driver->ensure(held.network, made));
   made.commit();
@@ -61,8 +63,8 @@ bool ServiceImpl::may_shut_loopback(const Network& network) const {
          (network.localnet_opened && network.bridge_boot == parts_.boot_id);
 }
 
-// For a bridge of somebody else's the record comes first: whatever happens then, it is known whose
-// setting that is.
+// For somebody else's bridge the record is stored first, so that after a crash it is known that the
+// setting is Fairlead's.
 Status ServiceImpl::open_loopback(Network& network, const Endpoint& endpoint) {
   if (!answers_on_loopback(network, endpoint)) return {};
   TRY(const kernel::Link bridge, parts_.links.find(network.bridge));
@@ -108,7 +110,7 @@ Status ServiceImpl::shut_loopback(const Network& network) {
 
 Result<bool> ServiceImpl::mend_loopback(Network& network) {
   const auto bridge = parts_.links.find(network.bridge);
-  if (!bridge) return false;  // told elsewhere
+  if (!bridge) return false;  // a missing bridge is reported elsewhere
   TRY(const auto endpoints, records_.endpoints(network.id));
   for (const Endpoint& endpoint : endpoints) {
     if (!endpoint.joined || endpoint.boot_id != parts_.boot_id ||

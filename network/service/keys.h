@@ -1,4 +1,4 @@
-// Where the service keeps its records. All values are JSON (records.h).
+// The keys under which the service keeps its records. All values are JSON (records.h).
 //
 //   network/<id>                       the network; <id> has 64 hex digits
 //   network-name/<name>                {"id"}: makes names unique
@@ -10,9 +10,9 @@
 //                                      them: two claims race on one revision. (A key per address
 //                                      was rejected: no single precondition covers "this address
 //                                      and any".)
-//   port-cursor/<proto>                {"port"}: the last one chosen from the ephemeral range
-//   underlay                           {"hosts","secure_links"}: from where packets of tunnels are
-//                                      taken
+//   port-cursor/<proto>                {"port"}: the last port chosen from the ephemeral range
+//   underlay                           {"hosts","secure_links"}: the sources from which packets of
+//                                      tunnels are accepted
 //   instance                           {"id"}: the store's own number, see ownership.h
 //   pool/..., lease/..., cursor/...    see network/ipam
 #pragma once

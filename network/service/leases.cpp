@@ -1,16 +1,16 @@
-// Leases: whose each address of a network is.
+// The leases of a network's addresses, and who owns each of them.
 //
-// An address that a runtime asks for by itself (Docker's IpamDriver) goes through three hands. The
-// endpoint cannot have it from the beginning, because it is named later, and not to the end,
-// because the call that gives it back says the address and nothing else: were it another
-// container's by then, that one would lose it.
+// An address that a runtime requests itself (Docker's IpamDriver) changes its owner twice. The
+// endpoint cannot own it from the beginning, because it is named later. It cannot own it until the
+// end either, because the call that gives the address back names only the address: if another
+// container had the address by then, that container would lose it.
 //
 //   request_address   "docker <8 digits>": the runtime's own, for a container that is starting
 //   create_endpoint   the endpoint that names the address
 //   remove_endpoint   the runtime's own again, until release_address
 //
-// Nobody's are those that no endpoint has and that have been the runtime's own for too long: it was
-// killed in between, or could not reach us.
+// A stray lease is one that no endpoint has and that the runtime has owned for too long, because it
+// was killed between two calls or could not reach Fairlead.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -72,9 +72,10 @@ Status ServiceImpl::release_lease(const PoolRecord& pool, const IpAddress& addre
   }
 }
 
-// Docker gives the gateway and reserved addresses back before the network goes: they stay its own
-// until then. That of an endpoint is not Docker's when it never was, and stays when the endpoint
-// lives: then Docker means an earlier container.
+// Whether the lease stays although Docker gives the address back. Docker gives the gateway and
+// reserved addresses back before it removes the network; these leases stay until the network is
+// removed. The lease of an endpoint stays when its address was not requested by Docker, and while
+// the endpoint is alive, because Docker then means an earlier container.
 Result<bool> ServiceImpl::is_kept(const PoolRecord& pool, const LeaseRecord& lease) {
   if (is_runtimes_own(lease)) return false;
   if (lease.use != AddressUse::kEndpoint || pool.network.empty()) return !pool.network.empty();
@@ -104,7 +105,7 @@ Status ServiceImpl::reserve_addresses(const NetworkRef& ref,
   return {};
 }
 
-// ---- with the endpoint's record
+// ---- in one transaction with the endpoint's record
 
 Change ServiceImpl::pass_on(const Cidr& pool, LeaseRecord lease, std::string owner) const {
   lease.owner = std::move(owner);
@@ -156,9 +157,10 @@ Result<std::vector<Cidr>> ServiceImpl::give_up_leases(const Network& network,
   return freed;
 }
 
-// ---- whose nobody is
+// ---- strays
 
-// Leases before endpoints: a lease that is listed has its endpoint by then, or has lost it.
+// The leases are listed before the endpoints, so that each listed lease has its endpoint by then,
+// unless the endpoint was removed meanwhile.
 Result<ServiceImpl::Strays> ServiceImpl::stray_leases(const Network& network) {
   Strays strays;
   if (network.address_source == AddressSource::kRuntime) return strays;

@@ -19,7 +19,7 @@
 
 namespace fairlead::network {
 
-// What the service works with. All of it must outlive the service.
+// Everything that the service works with. All of it must outlive the service.
 struct ServiceParts {
   state::Store& store;
   NamedLocks& locks;
@@ -31,10 +31,11 @@ struct ServiceParts {
   kernel::ForeignFirewall& foreign_firewall;
   std::string boot_id;                   // base/host.h
   std::function<long long()> unix_time;  // base/host.h
-  // Nothing: this process knows of no other hosts. Networks over several hosts can be used and
-  // removed then, and give out no addresses.
+  // nullptr: this process knows of no other hosts. Networks over several hosts can be used and
+  // removed then, but give out no addresses.
   cluster::ClusterClient* cluster = nullptr;
-  StoreMark mark{};  // of the store, on what is made in the kernel; empty: everything is its own
+  // The store's mark on objects in the kernel; empty: all objects count as the store's own.
+  StoreMark mark{};
 };
 
 class CoreNetworkService : public NetworkService,

@@ -1,4 +1,4 @@
-// Networks: create, remove, look up, bind.
+// Networks: creating, removing, looking up and binding them.
 #include <algorithm>
 #include <cctype>
 
@@ -22,8 +22,8 @@ Status validate_id(const std::string& id) {
   return fail(Code::kInvalid, "a network's id must be 64 lower-case hex digits");
 }
 
-// In words, what a repeated create asks for that the existing network is not; empty when it is the
-// same.
+// In words, the first difference between the existing network and what a repeated create asks for;
+// empty when there is none.
 std::string difference(const Network& network, const NetworkSpec& spec) {
   if (!spec.id.empty() && spec.id != network.id)
     return fmt::format("its id is {}", network.id.substr(0, 12));
@@ -74,7 +74,7 @@ Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
                 "{}: a network of that name exists, and {}; `fairlead network inspect {}` shows it",
                 what, other, spec.name.str());
   }
-  if (present) TRY_STATUS(purge_network(*present));  // left by a crash
+  if (present) TRY_STATUS(purge_network(*present));  // a crash has left it unfinished
   if (spec.options.encrypted && spec.options.mode != "overlay")
     return fail(Code::kInvalid,
                 "{}: option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
@@ -128,9 +128,10 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
   return fail(built.error());
 }
 
-// A route of the host inside a subnet would lead its packets astray, and a subnet inside a network
-// that the host is on would cut it off from a part of that. Wider routes through gateways (a VPN's,
-// say) are no matter: the longer prefix wins. What overlaps another pool is told by its pool.
+// Refuses a subnet that contains a route of the host, which would take packets away from the
+// network, and a subnet inside a network to which the host is connected, because the host could no
+// longer reach that part of it. Wider routes through gateways (for example a VPN's) do no harm,
+// because the longer prefix wins. An overlap with another pool is reported by the pools.
 Status ServiceImpl::check_routes(const SubnetSpec& spec) {
   if (!spec.subnet) return {};
   const Cidr& subnet = *spec.subnet;
@@ -156,7 +157,7 @@ Status ServiceImpl::check_routes(const SubnetSpec& spec) {
 Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
   TRY(auto occupied, parts_.links.occupied_subnets());
   for (const SubnetSpec& subnet : wanted_subnets(spec)) {
-    // A foreign bridge brings the route of its own addresses.
+    // The addresses of a foreign bridge have a route inside the subnet, which is right.
     if (!network.foreign_bridge) TRY_STATUS(check_routes(subnet));
     TRY(auto given, give_subnet(subnet, network, occupied));
     network.subnets.push_back(std::move(given));
@@ -172,7 +173,7 @@ Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& n
                   .range = spec.range,
                   .network = network.id,
                   .owner = network.name.str()};
-  if (spec.subnet && !spec.range) {  // the range that the runtime asked for together with the pool
+  if (spec.subnet && !spec.range) {  // the range that the runtime requested together with the pool
     TRY(auto asked, ipam_.find_pool(*spec.subnet));
     if (asked) request.range = asked->range;
   }
@@ -195,8 +196,8 @@ Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& n
   return subnet;
 }
 
-// The pool is this new network's alone: whoever holds the address is the runtime that asked for it
-// a moment ago.
+// The pool belongs to this new network alone, so a present lease of the address can only be from
+// the runtime that has just requested it.
 Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
                             const std::string& owner) {
   TRY(auto held, ipam_.find_lease(pool, address));
@@ -257,7 +258,8 @@ Status ServiceImpl::remove_network(const NetworkRef& ref) {
   return {};
 }
 
-// Kernel first, then the pools, the names last: what is cut short can be found and done again.
+// Deletes the objects in the kernel first, then the pools, and the names last, so that an
+// interrupted removal is found and repeated.
 Status ServiceImpl::purge_network(const Network& network) {
   TRY(Driver * driver, driver_of(network.options));
   TRY(auto endpoints, records_.endpoints(network.id));
@@ -333,7 +335,7 @@ Status ServiceImpl::unbind_network(const std::string& runtime_id) {
     if (bound == *id) return {};
   }
   const Status removed = remove_network({*id});
-  if (!removed && removed.error().code == Code::kInUse) return {};  // by another runtime
+  if (!removed && removed.error().code == Code::kInUse) return {};  // another runtime uses it
   return removed;
 }
 

@@ -10,8 +10,9 @@ Result<StoreMark> load_store_mark(state::Store& store, const std::string& folder
   const std::string key(keys::kInstance);
   TRY(auto record, store.get(key));
   if (!record) {
-    // Of several processes at once one makes it, and all read it afterwards. A disk without room
-    // for it must not be in the way of what makes room: until then the folder tells stores apart.
+    // When several processes do this at the same time, one of them makes the number, and all read
+    // it afterwards. A full disk must not prevent removals, which make room on it; until the number
+    // can be stored, stores are told apart by their folders.
     const std::string fresh = random_hex(8);
     const auto made = store.commit({.preconditions = {{key, state::kAbsent}},
                                     .puts = {{key, encode_id(fresh)}},

@@ -1,4 +1,4 @@
-// Pools and addresses for runtimes that ask for them themselves (Docker's IpamDriver).
+// Pools and addresses for runtimes that request them (Docker's IpamDriver).
 #include <algorithm>
 
 #include "network/service/service_impl.h"
@@ -63,7 +63,8 @@ Status ServiceImpl::release_pool(const std::string& pool_id) {
   const auto subnet = parse_pool_id(pool_id);
   if (!subnet) return {};
   TRY(auto pool, ipam_.find_pool(*subnet));
-  if (!pool || !pool->network.empty()) return {};  // a network's pool goes with the network
+  // The pool of a network is removed with the network.
+  if (!pool || !pool->network.empty()) return {};
   return ipam_.remove_pool(*subnet);
 }
 

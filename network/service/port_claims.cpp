@@ -14,7 +14,7 @@ bool overlap(const std::optional<IpAddress>& a, const std::optional<IpAddress>& 
   return a->is_any() || b->is_any() || *a == *b;
 }
 
-// One key's claims, as read and as changed by the plan.
+// The claims of one key, with the revision that was read and the changes of the plan.
 struct PortClaims::Slot {
   std::string key;
   std::int64_t revision = state::kAbsent;
@@ -115,7 +115,8 @@ class PortClaims::Plan {
     return std::ranges::find(freed_, port) != freed_.end();
   }
 
-  // Next-fit through the ephemeral range, so that a port given up is not given out again at once.
+  // Next-fit through the ephemeral range, so that a port that was given up is not chosen again at
+  // once.
   Result<PublishedPort> take_ephemeral(const PortSpec& wanted) {
     const auto [first, last] = parent_.host_ports_.ephemeral_range();
     TRY(std::uint16_t start, cursor_of(wanted.proto, first, last));
@@ -178,7 +179,8 @@ Result<std::vector<PortOwner>> PortClaims::holders(std::span<const PortSpec> wan
   return holders;
 }
 
-// An endpoint and its claims are committed together.
+// Whether the endpoint of the claim has the port. An endpoint and its claims are committed in one
+// transaction.
 Result<bool> PortClaims::is_confirmed(const std::string& key, const PortClaim& claim) {
   if (claim.boot_id != boot_id_) return false;
   TRY(const auto endpoint, RecordStore(store_).endpoint(claim.network_id, claim.endpoint_id));
@@ -187,11 +189,12 @@ Result<bool> PortClaims::is_confirmed(const std::string& key, const PortClaim& c
          });
 }
 
-// A claim that is read here has its endpoint, or has lost it by the time that is looked up: then
-// its key has changed too.
+// When the endpoint of a claim is removed after the claim was read, the claim looks like a stray;
+// its key has changed too then, so the key is read again before the claim counts.
 Result<PortClaims::Strays> PortClaims::strays() {
   Strays strays;
-  // One of an earlier boot goes as well, but keeps nobody from the port.
+  // Claims of an earlier boot are dropped too, but not counted, because they do not keep anybody
+  // from the port.
   const auto is_of_now = [&](const PortClaim& claim) { return claim.boot_id == boot_id_; };
   TRY(const auto records, store_.list(keys::kPorts));
   for (const state::Record& record : records) {

@@ -1,4 +1,4 @@
-// Host ports: who has which, decided by compare-and-set on one key per (protocol, port).
+// Claims of host ports, by compare-and-set on one key for each (protocol, port).
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace fairlead::network {
 
-// Whose ports they are.
+// The endpoint that has a port.
 struct PortOwner {
   std::string network_id, endpoint_id;
 };
@@ -26,25 +26,25 @@ class PortClaims {
   PortClaims(state::Store& store, kernel::HostPorts& host_ports, std::string boot_id)
       : store_(store), host_ports_(host_ports), boot_id_(std::move(boot_id)) {}
 
-  // Claims a host port for each of `wanted`, choosing one where the choice is left open, and gives
-  // up those of `before` that are not among them. kInUse names the holder of a port that is taken:
-  // another endpoint, or a socket of the host.
+  // Claims a host port for each of `wanted`, choosing one where several or all are possible, and
+  // gives up those of `before` that are not among them. kInUse names the holder of a port that is
+  // taken: another endpoint, or a process with a socket on the host.
   Result<std::vector<PublishedPort>> plan(const PortOwner& owner, std::span<const PortSpec> wanted,
                                           std::span<const PublishedPort> before, state::Txn& txn);
 
-  // Who has claims that exclude one of `wanted`. Those of another boot are void.
+  // The owners of claims that exclude one of `wanted`. Claims of another boot are void.
   Result<std::vector<PortOwner>> holders(std::span<const PortSpec> wanted);
 
-  // Claims that no endpoint's record confirms. Both return how many of this boot there are (those
-  // of an earlier one keep nobody from the port, and are dropped as well); one that changes
-  // meanwhile is left alone.
+  // Stray claims are those that no endpoint's record confirms. Both calls return how many of this
+  // boot there are. Claims of an earlier boot do not keep anybody from the port, and are dropped
+  // without being counted. A key that changes meanwhile is left alone.
   Result<std::size_t> count_strays();
   Result<std::size_t> drop_strays();
 
  private:
   struct Strays {
     std::size_t count = 0;
-    std::vector<state::Txn> cures;  // one for each key
+    std::vector<state::Txn> cures;  // the transactions that drop them, one for each key
   };
   Result<Strays> strays();
   Result<bool> is_confirmed(const std::string& key, const PortClaim& claim);
@@ -56,8 +56,8 @@ class PortClaims {
   std::string boot_id_;
 };
 
-// Do two claims of one port exclude each other? An address overlaps itself, "any of its family" and
-// "any".
+// Whether two claims of the same port exclude each other. An address overlaps itself, the
+// any-address of its family, and std::nullopt.
 bool overlap(const std::optional<IpAddress>& a, const std::optional<IpAddress>& b);
 
 }  // namespace fairlead::network

@@ -1,4 +1,4 @@
-// Published ports of endpoints that exist, and who has which.
+// Publishes ports of existing endpoints, and lists all published ports.
 #include <algorithm>
 
 #include "base/fault.h"
@@ -25,7 +25,7 @@ std::optional<IpAddress> address_of(const Endpoint& endpoint, Family family) {
 
 }  // namespace
 
-// A port without a host address takes the network's default ones.
+// Gives ports without a host address the default addresses of the network, if it has any.
 std::vector<PortSpec> ServiceImpl::with_default_addresses(const Network& network,
                                                           std::span<const PortSpec> ports) {
   std::vector<PortSpec> complete;
@@ -110,8 +110,8 @@ Status ServiceImpl::program_ports(LockedNetwork& held, const Endpoint& before,
   return {};
 }
 
-// Flows of UDP ports outlive the NAT they were made with: clients would talk to the old owner, or
-// to nobody, for minutes.
+// Conntrack entries of UDP ports stay when the NAT rule is removed, so clients would send to the
+// old owner, or to nobody, for minutes.
 void ServiceImpl::forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports) {
   std::vector<kernel::FlowFilter> filters;
   for (const PublishedPort& port : ports) {

@@ -1,4 +1,4 @@
-// Reconcile: the kernel follows the store. And status, which looks at the same things.
+// reconcile() makes the kernel match the store, and status() reports the same differences.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -16,9 +16,9 @@ namespace fairlead::network {
 
 namespace {
 
-// How long an open table may wait for a network that somebody holds.
+// How long the repair of a table that may let packets through waits for the locks of networks.
 constexpr std::chrono::milliseconds kMendDeadline{2000};
-// Before status calls the table altered.
+// How often status() compares again before it reports the table as altered.
 constexpr int kMoreLooks = 3;
 constexpr std::chrono::milliseconds kBetweenLooks{20};
 
@@ -61,7 +61,8 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   TRY(auto guard, lock_networks());
   TRY_STATUS(ownership_.claim());
   TRY(auto networks, records_.networks());
-  const bool whole = networks.empty() || mend_table(networks, report);  // first: it may be open
+  // First, because it may let packets through.
+  const bool whole = networks.empty() || mend_table(networks, report);
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, records_.networks());
   tidy_pools(networks, report);
@@ -77,11 +78,11 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   return report;
 }
 
-// Elements of what is being attached or detached at this moment look like a difference, and a table
-// rendered then would keep those of an endpoint that goes: what differs is looked at again while
-// nothing can change. A network that is held for long must not keep the table open: it may lack
-// what has changed there meanwhile, until the next round. Returns whether the table is as it should
-// be.
+// Repairs the table. An endpoint that is being attached or detached at this moment looks like a
+// difference, and a table rendered then would keep the elements of an endpoint that is being
+// removed. So after a difference the table is compared again with the networks locked. A network
+// whose lock is held for long must not delay the repair; the table may then lack the latest changes
+// of that network until the next reconcile. Returns whether the table is right.
 bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileReport& report) {
   if (const auto differs = firewall_.difference(); differs && differs->empty()) return true;
   std::vector<NamedLocks::Guard> guards;
@@ -114,7 +115,7 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   auto guard = lock_network(listed.id);
   if (!guard) return note_failure(report, what, guard.error());
   auto stored = records_.network({listed.id});
-  if (!stored) return;  // removed meanwhile
+  if (!stored) return;  // the network was removed meanwhile
   const Network& network = stored->value;
   if (network.phase != Phase::kReady) {
     const Status purged = purge_network(network);
@@ -171,7 +172,7 @@ void ServiceImpl::tidy_loopback(const Network& listed, ReconcileReport& report) 
                              stored->value.bridge.str()));
 }
 
-// True also when it should have gone and could not.
+// Removes the endpoint if it is dead. Returns true also when the removal failed.
 bool ServiceImpl::drop_if_dead(LockedNetwork& held, const Endpoint& endpoint,
                                ReconcileReport& report) {
   const std::string what = name_of(held.network, endpoint);
@@ -185,8 +186,9 @@ bool ServiceImpl::drop_if_dead(LockedNetwork& held, const Endpoint& endpoint,
   return true;
 }
 
-// In words; empty while the endpoint is in use, or may come into use. Those who are at work on it
-// hold the lock of its network, and see an earlier phase than others do.
+// In words; empty while the endpoint is in use, or may still be joined. To be called with the
+// network's lock held: only the holder may change the endpoint, so another phase than kReady was
+// left by a crash.
 Result<std::string> ServiceImpl::reason_to_drop(const Network& network, const Endpoint& endpoint) {
   if (endpoint.boot_id != parts_.boot_id) return std::string("it is of an earlier boot");
   if (endpoint.phase != Phase::kReady)
@@ -200,7 +202,7 @@ Result<std::string> ServiceImpl::reason_to_drop(const Network& network, const En
   return std::string();
 }
 
-// The clock may have been set back.
+// A time in the future counts as old, because the clock may have been set back.
 bool ServiceImpl::is_old(long long since) const {
   const long long now = parts_.unix_time();
   return since > now || now - since > kMoveTime;
@@ -226,7 +228,8 @@ std::size_t ServiceImpl::tidy_leases(const Network& network, ReconcileReport& re
     state::Txn txn;
     Ipam::release_plan(pool, lease).add_to(txn);
     const Status done = commit(std::move(txn));
-    if (!done && done.error().code == Code::kConflict) continue;  // it is somebody's by now
+    // The lease has changed, so somebody has it by now.
+    if (!done && done.error().code == Code::kConflict) continue;
     if (!done) {
       note_failure(report, lease.address.to_string(), done.error());
       continue;
@@ -239,9 +242,9 @@ std::size_t ServiceImpl::tidy_leases(const Network& network, ReconcileReport& re
   return freed;
 }
 
-// Endpoints without a network and claims of ports without an endpoint: no crash leaves them, but an
-// earlier version or another program may have. Returns how many there were.
-// They have no elements in the table: that is made of the endpoints of networks.
+// Removes endpoints without a network, and claims of ports without an endpoint. No crash leaves
+// them, but an earlier version or another program may have. They have no elements in the table,
+// which is rendered from the endpoints of networks.
 void ServiceImpl::tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report) {
   std::set<std::string> ids;
   for (const Network& network : networks) ids.insert(network.id);
@@ -263,8 +266,9 @@ void ServiceImpl::tidy_orphans(const std::vector<Network>& networks, ReconcileRe
          fmt::format("freed {} that no container publishes", counted(*dropped, "host port")));
 }
 
-// The kernel takes the interfaces of a namespace whose last user has gone only by and by. A path
-// that is seen no more is a hint, and no proof: it may lie in another mount namespace.
+// Waits until the endpoint's link is gone, if the path of its network namespace is. The kernel
+// deletes the interfaces of a namespace some time after its last user has ended. A missing path
+// does not prove that the container is gone, because the path may be in another mount namespace.
 void ServiceImpl::await_vanishing(const Endpoint& endpoint,
                                   std::chrono::steady_clock::time_point end) {
   std::error_code unreadable;
@@ -274,8 +278,9 @@ void ServiceImpl::await_vanishing(const Endpoint& endpoint,
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
-// What stands in the way of a request goes at once when it is nobody's, without the next reconcile:
-// where no daemon runs, there is none. Returns whether anything has gone.
+// Removes dead endpoints and stray leases and claims that keep a request from succeeding. This does
+// not wait for the next reconcile, because without a daemon there is none. Returns whether anything
+// was removed.
 Result<bool> ServiceImpl::make_room(LockedNetwork& held, const Error& refusal,
                                     std::span<const PortSpec> ports) {
   if (refusal.code == Code::kInUse) return make_room_at_ports(held, ports);
@@ -341,10 +346,11 @@ void ServiceImpl::tidy_pools(const std::vector<Network>& networks, ReconcileRepo
   }
 }
 
-// Links that carry our names and have no record: a store that was lost, or a crash of an older
-// kind. The links are listed before the records, and intents are committed before links are made:
-// what has no record now is nobody's, unless it carries the mark of another store; with such links
-// about, those without a mark (of containers, and of older versions) may be its as well.
+// Removes links that have names of Fairlead's and no record, because the store was lost or an older
+// version crashed. The links are listed before the records, and records are committed before links
+// are made, so a link without a record belongs to nobody, unless it has the mark of another store.
+// When there are such links, links without a mark (of containers, and of older versions) may belong
+// to that store as well, and stay.
 void ServiceImpl::tidy_links(ReconcileReport& report) {
   const auto links = parts_.links.list();
   if (!links) return note_failure(report, "links", links.error());
@@ -376,7 +382,8 @@ void ServiceImpl::tidy_links(ReconcileReport& report) {
   }
 }
 
-// Lets our bridges pass other firewalls. Trouble there is told, and never fails the caller's work.
+// Lets the traffic of Fairlead's bridges pass other firewalls. Failures are logged and reported,
+// and never make the caller fail.
 void ServiceImpl::admit_everywhere(ReconcileReport* report) {
   std::vector<IfName> bridges;
   const auto networks = records_.networks();
@@ -396,7 +403,8 @@ void ServiceImpl::admit_everywhere(ReconcileReport* report) {
   notes_ = std::move(*admitted);
 }
 
-// No lock is held: what seems to be nobody's may be on its way, and is looked at again.
+// Reports stray leases and dead endpoints. No lock is held, so what looks like a stray may be about
+// to change; each record is read a second time, and counts only when it is unchanged.
 Status ServiceImpl::look_for_strays(const Network& network, ServiceStatus& status) {
   std::vector<std::string> addresses, containers;
   TRY(const auto strays, stray_leases(network));
@@ -456,7 +464,7 @@ Result<ServiceStatus> ServiceImpl::status() {
   if (other_owner) status.problems.push_back(ownership_.refusal(*other_owner).text);
   if (!networks.empty() && !other_owner) {
     auto differs = firewall_.difference();
-    // What is being attached or detached at this moment differs for some milliseconds.
+    // While an endpoint is being attached or detached, the table differs for some milliseconds.
     for (int again = 0; again < kMoreLooks && differs && !differs->empty(); ++again) {
       std::this_thread::sleep_for(kBetweenLooks);
       differs = firewall_.difference();

@@ -9,7 +9,7 @@ namespace fairlead::network {
 
 namespace {
 
-// Keys hold printable ASCII only: anything else names nothing.
+// Keys contain printable ASCII only, so other text cannot be the name or id of anything.
 bool can_be_key(const std::string& text) {
   return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [](unsigned char c) {
     return c > 0x20 && c < 0x7f && c != '/';
@@ -96,8 +96,9 @@ Result<std::vector<Endpoint>> RecordStore::endpoints(const std::string& network_
   return endpoints;
 }
 
-// Most endpoints have no ports, and their records no such key: what is not decoded costs nothing.
-// In pages: where many publish, the first page has one.
+// Most endpoints have no ports, and their records no such field; records without the field are not
+// decoded, which would take most of the time. The records are read in pages, because where many
+// endpoints publish ports the first page has one of them.
 Result<bool> RecordStore::any_publisher(const std::string& network_id,
                                         const std::function<bool(const Endpoint&)>& fits) {
   constexpr std::size_t kPage = 64;

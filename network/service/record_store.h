@@ -1,4 +1,4 @@
-// Typed reading of the store: names and ids to records.
+// Reads the service's records from the store, by names and ids.
 #pragma once
 
 #include <cstdint>
@@ -19,31 +19,32 @@ struct Stored {
   std::int64_t revision = 0;
 };
 
-// Thread-safe, as the store is. Nothing is cached: several processes write.
+// Thread-safe, as the store is. Nothing is cached, because several processes write.
 class RecordStore {
  public:
   explicit RecordStore(state::Store& store) : store_(store) {}
 
-  // By id, runtime's id, name or unique prefix of an id. kNotFound says how to see what there is.
+  // Finds a network by its name, a runtime's id, its id or a unique prefix of its id. The text of
+  // kNotFound says how to list the networks.
   Result<Stored<Network>> network(const NetworkRef& ref);
   Result<std::vector<Network>> networks();
-  // The id that `ref` leads to, without reading the record.
+  // The id that `ref` stands for, without reading the network's record.
   Result<std::string> network_id(const NetworkRef& ref);
 
   Result<std::optional<Stored<Endpoint>>> endpoint(const std::string& network_id,
                                                    const std::string& id);
   // Of one network, or of all when `network_id` is empty.
   Result<std::vector<Endpoint>> endpoints(const std::string& network_id);
-  // Is there an endpoint with published ports in the network that fits?
+  // Whether the network has an endpoint with published ports for which `fits` is true.
   Result<bool> any_publisher(const std::string& network_id,
                              const std::function<bool(const Endpoint&)>& fits);
   Result<std::size_t> count(std::string_view prefix);
-  Result<UnderlayRecord> underlay();  // empty when there is none
-  // An endpoint for people: "container web of network shop (cni)". Never fails: of what cannot be
-  // read it says the id.
+  Result<UnderlayRecord> underlay();  // an empty record when there is none
+  // An endpoint for people: "container web of network shop (cni)". Never fails: where a record
+  // cannot be read it gives the id.
   std::string describe(const std::string& network_id, const std::string& endpoint_id);
 
-  Result<std::optional<std::string>> id_at(const std::string& key);  // names and aliases
+  Result<std::optional<std::string>> id_at(const std::string& key);  // of names and aliases
   state::Store& raw() { return store_; }
 
  private:

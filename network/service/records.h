@@ -1,5 +1,6 @@
-// The records of networks, endpoints and port claims as JSON text: pure, both ways. Unknown fields
-// are kept out on reading, missing ones get their defaults, so that an older record can be read.
+// Writes records of networks, endpoints and port claims as JSON text, and reads them. Pure
+// functions. Unknown fields are ignored and missing ones get their defaults, so that records of
+// older versions can be read.
 #pragma once
 
 #include <cstdint>
@@ -30,11 +31,12 @@ struct PortClaim {
 std::string encode(const std::vector<PortClaim>& claims);
 Result<std::vector<PortClaim>> decode_claims(std::string_view text);
 
-// From where packets of tunnels are taken: cluster::UnderlayGuard.
+// The hosts and links from which packets of tunnels are accepted (cluster::UnderlayGuard).
 struct UnderlayRecord {
   std::vector<IpAddress> hosts;
   std::vector<IfName> wireguard_links;
-  // UDP, of the tunnels. Nothing: this host was never in a cluster, and there is no record.
+  // The UDP port of the tunnels. std::nullopt: this host was never in a cluster, and there is no
+  // record.
   std::optional<std::uint16_t> port{};
 
   bool operator==(const UnderlayRecord&) const = default;

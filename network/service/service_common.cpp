@@ -1,4 +1,4 @@
-// Locks, lookups and commits that all verbs share.
+// Locks, lookups and commits that all calls share.
 #include "base/hash.h"
 #include "network/api/options.h"
 #include "network/service/keys.h"
@@ -27,8 +27,8 @@ Result<NamedLocks::Guard> ServiceImpl::lock_underlay(std::chrono::milliseconds d
   return parts_.locks.lock("underlay", deadline);
 }
 
-// A fixed number of locks, because each is a file that stays: endpoints whose hashes agree wait for
-// each other.
+// There is a fixed number of locks, because each is a file that stays. Endpoints with the same hash
+// wait for each other.
 Result<Turn> ServiceImpl::take_turn(const std::string& endpoint_id) {
   TRY(auto guard, parts_.locks.lock("endpoint-" + hash_hex(endpoint_id, 3), kRemovalDeadline));
   return Turn(std::make_shared<const NamedLocks::Guard>(std::move(guard)));
@@ -61,7 +61,7 @@ Result<LockedNetwork> ServiceImpl::hold(const NetworkRef& ref) {
         return fail(Code::kUnavailable, "network {} is {}; try again, or remove it",
                     held.network.name.str(), to_string(held.network.phase));
     }
-    // Whoever creates or removes a network holds the lock of them all until it is done.
+    // A call that creates or removes a network holds the lock of all networks until it is done.
     TRY_STATUS(lock_networks().map([](const NamedLocks::Guard&) {}));
   }
 }
@@ -73,10 +73,10 @@ Result<std::optional<LockedNetwork>> ServiceImpl::hold_if_any(const NetworkRef& 
     if (!held) return fail(held.error());
     if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
   }
-  return hold_unfinished(ref);  // the lock of them all comes first
+  return hold_unfinished(ref);  // needs the lock of all networks, which has to be taken first
 }
 
-// One that is unfinished although the lock of all networks is free was left so by a crash.
+// A network that is unfinished although the lock of all networks was free was left by a crash.
 Result<std::optional<LockedNetwork>> ServiceImpl::hold_unfinished(const NetworkRef& ref) {
   const auto networks_guard = parts_.locks.lock("networks", kRemovalDeadline);
   if (!networks_guard) return fail(networks_guard.error());

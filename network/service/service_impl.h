@@ -1,5 +1,5 @@
-// The service's parts that its verbs share. The verbs are in networks.cpp, endpoints.cpp,
-// ports.cpp, pools.cpp, shared.cpp, host_bridge.cpp and reconcile.cpp.
+// The implementation of the service, which is spread over networks.cpp, endpoints.cpp, leases.cpp,
+// ports.cpp, pools.cpp, shared.cpp, host_bridge.cpp, reconcile.cpp and service_common.cpp.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace fairlead::network {
 
-// A network under its lock, with its driver.
+// A network whose lock is held, with its driver.
 struct LockedNetwork {
   NamedLocks::Guard guard;
   Network network;
@@ -69,38 +69,42 @@ class ServiceImpl : public CoreNetworkService {
 
  private:
   static constexpr std::chrono::milliseconds kLockDeadline{8000};
-  // Runtimes seldom repeat a removal: it waits longer than anything that it may have to wait for.
+  // Runtimes seldom repeat a removal, so it waits longer than any other operation takes.
   static constexpr std::chrono::milliseconds kRemovalDeadline{40'000};
-  // For a second network's lock: two that want each other's must not wait for long.
+  // For the lock of a second network: two calls that wait for each other's lock must not wait for
+  // long.
   static constexpr std::chrono::milliseconds kNestedDeadline{500};
   static constexpr std::chrono::milliseconds kVanishingTime{2000};
   static constexpr unsigned kMostAttempts = 64;
-  // How long a runtime may take between two calls about one container, seconds: until it has put a
-  // link into it, or has named the endpoint of an address.
+  // How many seconds a runtime may take between two calls for the same container: until it has put
+  // the link into the container, or has named the endpoint of an address.
   static constexpr long long kMoveTime = 60;
 
-  // Why an endpoint goes: its runtime, or somebody in its place, has asked for it; or it is dead.
+  // Why an endpoint is removed: because its runtime, or somebody in the runtime's place, has asked
+  // for it, or because it is dead.
   enum class Fate { kRemoved, kDead };
   struct PoolLease {
     Cidr pool;
     LeaseRecord lease;
   };
   struct Strays {
-    // Of an earlier version, whose leases did not know their endpoints: with the endpoint's id.
+    // Leases of an earlier version, which did not name their endpoints, each with the id of the
+    // endpoint that has the address.
     std::vector<std::pair<PoolLease, std::string>> of_endpoints;
     std::vector<PoolLease> nobodys;
   };
 
-  Result<NamedLocks::Guard> lock_networks();  // creation and removal of networks
+  Result<NamedLocks::Guard> lock_networks();  // for creating and removing networks
   Result<NamedLocks::Guard> lock_underlay(std::chrono::milliseconds deadline = kLockDeadline);
   Result<NamedLocks::Guard> lock_network(const std::string& id,
                                          std::chrono::milliseconds deadline = kLockDeadline);
   Result<LockedNetwork> hold_in_any_phase(const NetworkRef& ref,
-                                          std::chrono::milliseconds deadline);  // lock, then read
-  // One that is being made is waited for, one that is being removed too.
+                                          // Takes the lock, then reads the record.
+                                          std::chrono::milliseconds deadline);
+  // Waits while the network is being made or removed.
   Result<LockedNetwork> hold(const NetworkRef& ref);
-  // As hold, for verbs that take away: nothing where there is no such network. One that a crash
-  // left half made or half removed goes as a whole.
+  // Like hold(), for calls that remove something: std::nullopt when there is no such network. A
+  // network that a crash left half made or half removed is removed as a whole.
   Result<std::optional<LockedNetwork>> hold_if_any(const NetworkRef& ref);
   Result<std::optional<LockedNetwork>> hold_unfinished(const NetworkRef& ref);
   Result<Driver*> driver_of(const NetworkOptions& options);
@@ -116,7 +120,8 @@ class ServiceImpl : public CoreNetworkService {
   Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
                  const std::string& owner);
   Status build_network(Network& network, Driver& driver);
-  Status purge_network(const Network& network);  // everything of it, in whatever state it is
+  // Deletes everything of the network, whatever its phase is.
+  Status purge_network(const Network& network);
 
   // shared.cpp
   Result<Network> create_shared(const NetworkSpec& spec);
@@ -145,7 +150,8 @@ class ServiceImpl : public CoreNetworkService {
                unsigned attempt, state::Txn& txn);
   Result<Attachment> connect(LockedNetwork& held, Endpoint endpoint, const Placement& placement);
   Status take_down(LockedNetwork& held, const Endpoint& endpoint);
-  Status discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate);  // take_down and forget
+  // Take_down() and forget_endpoint()
+  Status discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate);
   Status forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate);
   Status remove_held(LockedNetwork& held, Endpoint endpoint);
 
@@ -157,7 +163,7 @@ class ServiceImpl : public CoreNetworkService {
   Change pass_on(const Cidr& pool, LeaseRecord lease, std::string owner) const;
   Status take_over_leases(const Network& network, const Endpoint& endpoint, unsigned attempt,
                           state::Txn& txn);
-  // Returns the addresses that are free once the transaction is committed.
+  // Returns the addresses that are free after the transaction was committed.
   Result<std::vector<Cidr>> give_up_leases(const Network& network, const Endpoint& endpoint,
                                            Fate fate, state::Txn& txn);
   Result<Strays> stray_leases(const Network& network);
@@ -174,17 +180,19 @@ class ServiceImpl : public CoreNetworkService {
 
   // host_bridge.cpp
   Status store(const Network& network);
-  // Tells a foreign bridge to keep its MAC, once in a boot and when it is another bridge. Returns
-  // whether that was so; the record is to be stored then.
+  // Makes a foreign bridge keep its MAC, once in each boot and when the bridge was made again.
+  // Returns whether that was done; the caller has to store the record then.
   Result<bool> keep_bridge_mac(Network& network);
-  Status ready_bridge(LockedNetwork& held);  // for an endpoint
-  // route_localnet is on while an endpoint of the network needs it. It comes after the rules that
-  // keep neighbours out, and goes before them.
+  Status ready_bridge(LockedNetwork& held);  // before an endpoint is attached
+  // route_localnet is on while an endpoint of the network needs it. It is switched on after the
+  // firewall rules that keep neighbours out were written, and off before they are deleted.
   Status open_loopback(Network& network, const Endpoint& endpoint);
-  // After ports of `before` went, unless an endpoint needs it; the one `without` does no more.
+  // To be called after ports of `before` were removed. Switches it off unless an endpoint other
+  // than `without` needs it.
   Status close_loopback(Network& network, const Endpoint& before, const std::string& without);
-  Status shut_loopback(const Network& network);  // whoever needs it; the record stays as it is
-  Result<bool> mend_loopback(Network& network);  // returns whether it was otherwise
+  // Even if an endpoint needs it; does not change the record.
+  Status shut_loopback(const Network& network);
+  Result<bool> mend_loopback(Network& network);  // returns whether it changed the setting
   Result<bool> needs_loopback(const Network& network, const std::string& without);
   bool may_shut_loopback(const Network& network) const;
 
@@ -213,12 +221,12 @@ class ServiceImpl : public CoreNetworkService {
   Ownership ownership_;
   FirewallSync firewall_;
   std::mutex notes_guard_;
-  std::vector<std::string> notes_;  // what was done about other firewalls
-  std::size_t renderings_ = 0;      // of the firewall table, by reconcile
-  std::string rendered_because_;    // the last of them
+  std::vector<std::string> notes_;  // what is in place in other firewalls, in words
+  std::size_t renderings_ = 0;      // how often reconcile has rendered the firewall table
+  std::string rendered_because_;    // the reason for the last rendering
 };
 
-// A pool was asked for of a network that has none of that family.
+// The error for a request for a pool of a network that has no subnet of that family.
 tl::unexpected<Error> no_subnet(const NetworkName& network, Family family);
 
 }  // namespace fairlead::network

@@ -1,4 +1,4 @@
-// Networks over several hosts: what the service asks of the cluster.
+// Networks over several hosts: the service's calls to the cluster.
 #include <algorithm>
 
 #include "base/fault.h"
@@ -37,8 +37,8 @@ const Subnet* find_subnet(const std::vector<Subnet>& subnets, Family family) {
 
 }  // namespace
 
-// What this host uses otherwise. A pool without a network is one that a runtime has asked for, in
-// order to make this very network, perhaps.
+// The subnets that this host uses for other purposes. Pools without a network are left out, because
+// a runtime may have requested such a pool in order to make this very network.
 Result<std::vector<Cidr>> ServiceImpl::occupied_here() {
   TRY(auto occupied, parts_.links.occupied_subnets());
   TRY(const auto pools, ipam_.list_pools());
@@ -77,8 +77,9 @@ Result<Network> ServiceImpl::create_shared(const NetworkSpec& spec) {
   return created;
 }
 
-// Docker asks for the pool before it says what the network is: one of the cluster's, or one that is
-// yet to be made. Of two hosts that make it at once, one is told to try again.
+// Docker requests the pool before it names the properties of the network, which may exist in the
+// cluster or not. When two hosts make the network at the same time, one of them is told to try
+// again.
 Result<Pool> ServiceImpl::request_shared_pool(const PoolRequest& request) {
   const Family family = request.subnet ? request.subnet->family() : request.family;
   const std::string& name = request.join->str();
@@ -121,7 +122,8 @@ Result<Claim> ServiceImpl::plan_address(const Network& network, const Cidr& subn
   }
 }
 
-// Of the addresses that are this host's to give, and only as long as they are.
+// Plans one of the addresses that this host may give out, on the condition that it still may when
+// the lease is committed.
 Result<Claim> ServiceImpl::plan_offered(const Network& network, const Cidr& subnet,
                                         AddressRequest request, unsigned attempt, state::Txn& txn) {
   TRY(auto offer, parts_.cluster->addresses().offer({.network_id = network.id,
@@ -141,7 +143,7 @@ Result<Claim> ServiceImpl::plan_offered(const Network& network, const Cidr& subn
   return claim;
 }
 
-// A refusal names who has the address.
+// Like Ipam::plan(), but kExists names the endpoint that has the address.
 Result<Claim> ServiceImpl::plan_here(const Network& network, const Cidr& subnet,
                                      const AddressRequest& request, unsigned attempt) {
   auto claim = ipam_.plan(subnet, request, attempt);
@@ -164,7 +166,7 @@ Result<Cidr> ServiceImpl::allocate(const Network& network, const Cidr& subnet,
   }
 }
 
-// Addresses of blocks stay this host's; those that were claimed one by one are the cluster's again.
+// Gives single addresses back to the cluster. Addresses of blocks stay with this host.
 void ServiceImpl::give_back(const Network& network, std::span<const Cidr> addresses) {
   if (!network.overlay || parts_.cluster == nullptr) return;
   for (const Cidr& address : addresses)
@@ -183,7 +185,8 @@ Status ServiceImpl::guard_underlay(const std::vector<IpAddress>& hosts,
   });
 }
 
-// The record first: whoever renders the table anew from now on renders this.
+// The record is stored first, so that a process that renders the table from then on renders the
+// change.
 Status ServiceImpl::change_underlay(const std::function<void(UnderlayRecord&)>& change) {
   TRY(const auto guard, lock_underlay());
   TRY(const UnderlayRecord before, records_.underlay());
@@ -196,7 +199,8 @@ Status ServiceImpl::change_underlay(const std::function<void(UnderlayRecord&)>& 
   return firewall_.change_underlay(before, after);
 }
 
-// This host has another address between the hosts than when the network was made.
+// Stores this host's present underlay address in the network's record, if it has changed since the
+// network was made.
 Status ServiceImpl::move_tunnel(Stored<Network>& stored) {
   Network& network = stored.value;
   if (!network.overlay || parts_.cluster == nullptr) return {};
