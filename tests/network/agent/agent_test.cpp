@@ -381,7 +381,7 @@ TEST_F(AgentTest, WhatTheServiceRefusesWithoutTouchingAnything) {
   EXPECT_THAT(made.error().text, HasSubstr("\"cluster\" in fairlead.json"));
 }
 
-TEST_F(AgentTest, AnEncryptedNetworkGoesFromSecureLinkToSecureLink) {
+TEST_F(AgentTest, AnEncryptedNetworkGoesFromWireguardLinkToWireguardLink) {
   const auto made = a_.make("vault", "10.9.0.0/20", true);
   ASSERT_TRUE(made) << made.error().text;
   EXPECT_EQ(made->mtu, 1370U);

@@ -32,7 +32,7 @@ std::string daemon_program() {
   return std::filesystem::exists(FAIRLEADD) ? FAIRLEADD : "fairleadd";
 }
 
-class SecureAgents : public KernelFixture {
+class EncryptedAgents : public KernelFixture {
  protected:
   void SetUp() override {
     KernelFixture::SetUp();
@@ -141,7 +141,7 @@ class SecureAgents : public KernelFixture {
   std::map<int, pid_t> daemons_;
 };
 
-TEST_F(SecureAgents, ContainersReachEachOtherThroughWireGuardOnly) {
+TEST_F(EncryptedAgents, ContainersReachEachOtherThroughWireGuardOnly) {
   const auto wire = tap("h2", "eth0");
   make_network(1);
   make_network(2);
@@ -154,7 +154,7 @@ TEST_F(SecureAgents, ContainersReachEachOtherThroughWireGuardOnly) {
   EXPECT_EQ(others, 0);
 }
 
-TEST_F(SecureAgents, ConnectionsOutliveAnAgentAndItsKeyStays) {
+TEST_F(EncryptedAgents, ConnectionsOutliveAnAgentAndItsKeyStays) {
   make_network(1);
   make_network(2);
   const auto a = run(1, "a"), b = run(2, "b");
@@ -166,7 +166,7 @@ TEST_F(SecureAgents, ConnectionsOutliveAnAgentAndItsKeyStays) {
   expect_reachable("b", a);
 }
 
-TEST_F(SecureAgents, WithoutTheDeviceNothingIsSentUntilItIsThereAgain) {
+TEST_F(EncryptedAgents, WithoutTheDeviceNothingIsSentUntilItIsThereAgain) {
   make_network(1);
   make_network(2);
   run(1, "a");

@@ -88,14 +88,14 @@ TEST_F(HostTableTest, ManyAtOnceAreTheStoresFaultAndNobodyBecomesSuspect) {
   EXPECT_EQ(std::ranges::count(states(), HostState::kSuspect), 3);
 }
 
-TEST_F(HostTableTest, TwoOfThreeDoNotPullTheBrake) {
+TEST_F(HostTableTest, TwoOfThreeAreNoMassFailure) {
   add(3);
   vanish(1, 2);
   EXPECT_FALSE(table_.is_holding(now()));
   EXPECT_EQ(std::ranges::count(states(), HostState::kSuspect), 2);
 }
 
-TEST_F(HostTableTest, AsManyOneByOneDoNotPullTheBrake) {
+TEST_F(HostTableTest, AsManyOneByOneAreNoMassFailure) {
   add(10);
   for (int i = 1; i <= 9; ++i) {
     seconds_ += 31;
@@ -104,7 +104,7 @@ TEST_F(HostTableTest, AsManyOneByOneDoNotPullTheBrake) {
   }
 }
 
-TEST_F(HostTableTest, AnOperatorLetsTheBrakeGo) {
+TEST_F(HostTableTest, AnOperatorReleasesTheHold) {
   add(4);
   vanish(1, 4);
   ASSERT_TRUE(table_.is_holding(now()));

@@ -27,7 +27,7 @@ class MembershipTest : public ClusterTest {
   }
 };
 
-TEST_F(MembershipTest, HostsSeeEachOtherAndThoseThatStopBeating) {
+TEST_F(MembershipTest, HostsSeeEachOtherAndThoseWhoseHeartbeatsStop) {
   Machine &a = joined("a"), &b = joined("b");
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   live_on(16, {&a});
@@ -50,7 +50,7 @@ TEST_F(MembershipTest, AJoinReadsNoMoreWhenThereAreMoreHosts) {
   EXPECT_THAT(costs[1].first, ::testing::Le(8)) << "calls of the shared store";
 }
 
-TEST_F(MembershipTest, TheOthersAreKnownFromTheFirstBeatOn) {
+TEST_F(MembershipTest, TheOthersAreKnownFromTheFirstHeartbeatOn) {
   Machine &a = joined("a"), &b = joined("b"), &c = joined("c"), &d = joined("d");
   EXPECT_FALSE(a.membership().is_holding());
   ASSERT_TRUE(a.membership().keep_alive());

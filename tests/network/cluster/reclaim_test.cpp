@@ -81,7 +81,7 @@ TEST_F(RestorationTest, AHostThatTheBackupDoesNotKnowWritesEverythingAnew) {
   EXPECT_TRUE(b.addresses().extend(large_.id, Family::kV4));
 }
 
-TEST_F(RestorationTest, AClaimThatComesBeforeTheNextBeatNoticesAsWell) {
+TEST_F(RestorationTest, AClaimThatComesBeforeTheNextHeartbeatNoticesAsWell) {
   Machine &a = machine("a"), &b = joined("b");
   run_container(a, large_, "a1");
   const auto backup = world_.back_up();
@@ -94,7 +94,7 @@ TEST_F(RestorationTest, AClaimThatComesBeforeTheNextBeatNoticesAsWell) {
   EXPECT_THAT(refused.error().text, HasSubstr("put back to an earlier state"));
 }
 
-TEST_F(RestorationTest, TheDoubtOutlivesTheProcess) {
+TEST_F(RestorationTest, TheQuarantineOutlivesTheProcess) {
   Machine &a = machine("a"), &b = joined("b");
   const auto backup = world_.back_up();
   run_container(b, large_, "b1");

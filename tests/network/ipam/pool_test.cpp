@@ -50,7 +50,7 @@ TEST_F(PoolTest, AreChosenBesideExplicitOnes) {
   EXPECT_EQ(create(NewPool{}), "10.208.1.0/24");
 }
 
-TEST_F(PoolTest, ASizeWishIsHonoured) {
+TEST_F(PoolTest, ARequestedSizeIsHonoured) {
   EXPECT_EQ(create({.prefix_length = 28}), "10.208.0.0/28");
   EXPECT_EQ(create({.prefix_length = 16}), "10.209.0.0/16");
   EXPECT_EQ(create({.prefix_length = 28}), "10.208.0.16/28");
@@ -81,7 +81,7 @@ TEST_F(PoolTest, OfANetworkAreGrantedToThatNetworkOnly) {
   EXPECT_EQ(create("10.1.0.0/24"), "exists");
 }
 
-TEST_F(PoolTest, GrantedAgainTakeOverTheNewWish) {
+TEST_F(PoolTest, GrantedAgainTakeOverTheNewRequest) {
   create({.subnet = subnet("10.1.0.0/24"), .range = subnet("10.1.0.0/28")});
   create({.subnet = subnet("10.1.0.0/24"), .network = "n1"});
   const auto pool = ipam().find_pool(subnet("10.1.0.0/24"));

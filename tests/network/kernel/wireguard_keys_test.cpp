@@ -183,7 +183,7 @@ TEST_F(KeyFile, NoLinkIsFollowedAndNoFolderRead) {
 
 // ---- addresses
 
-TEST(SecureAddress, FollowsFromTheIds) {
+TEST(WireguardAddress, FollowsFromTheIds) {
   const Cidr one = wireguard_address("shop", std::string(32, 'a'));
   EXPECT_EQ(one, wireguard_address("shop", std::string(32, 'a')));
   EXPECT_EQ(one.to_string(), "fdbd:4ab5:4586:fbfb:15fe:c18:fd08:fafe/64");
@@ -191,7 +191,7 @@ TEST(SecureAddress, FollowsFromTheIds) {
   EXPECT_EQ(one.prefix_length(), 64U);
 }
 
-TEST(SecureAddress, HostsOfAClusterShareAPrefixThatNoOtherHas) {
+TEST(WireguardAddress, HostsOfAClusterShareAPrefixThatNoOtherHas) {
   std::set<Cidr> addresses;
   const Cidr prefix = wireguard_address("shop", "0").network();
   for (int host = 0; host < 10'000; ++host) {

@@ -142,7 +142,7 @@ TEST_P(Tunnels, OursAreTakenFromTheHostsOfTheClusterOnly) {
   EXPECT_TRUE(arrives(42));
 }
 
-TEST_P(Tunnels, EncryptedOnesComeAndGoThroughASecureLinkOnly) {
+TEST_P(Tunnels, EncryptedOnesComeAndGoThroughAWireguardLinkOnly) {
   admit({.tunnels = {{.vni = 42, .encrypted = true}}, .hosts = {ip(outside())}});
   EXPECT_FALSE(arrives(42));
   EXPECT_FALSE(leaves(42));
@@ -272,7 +272,7 @@ TEST_P(Containers, CannotAnswerIntoANetwork) {
   EXPECT_TRUE(is_answered(4790));
 }
 
-TEST_P(Containers, DoNotReachWhatIsBehindASecureLink) {
+TEST_P(Containers, DoNotReachWhatIsBehindAWireguardLink) {
   const auto web = serve_udp("outside", 7000);
   EXPECT_TRUE(ask_udp("web", outside(), 7000));
   admit({.wireguard_links = {ifname("uplink0")}});  // as if it were one

@@ -158,7 +158,7 @@ TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
   EXPECT_EQ(text.find("tcp . 10.1.0.2 . 80"), text.rfind("tcp . 10.1.0.2 . 80"));
 }
 
-TEST(Elements, OfASecureTunnelAreOneMoreThanOfAPlainOne) {
+TEST(Elements, OfAnEncryptedTunnelAreOneMoreThanOfAPlainOne) {
   using ::testing::ElementsAre;
   EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42}}})), ElementsAre("tunnels"));
   EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .encrypted = true}}})),
