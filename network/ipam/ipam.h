@@ -133,7 +133,7 @@ class Ipam {
   Result<Claim> plan(const Cidr& pool, const AddressRequest& request, unsigned attempt = 0);
 
   // Gives an address back. The change is empty when the address is not leased, or is leased to
-  // another owner than `owner`. An empty `owner` releases it whoever holds it.
+  // another owner than `owner`. An empty `owner` stands for every owner.
   Result<Change> release_plan(const Cidr& pool, const IpAddress& address, std::string_view owner);
 
   // Gives back, or writes again, a lease that the caller has read. The change conflicts if the

@@ -44,8 +44,8 @@ std::string proto_name(std::uint8_t proto) {
 
 // ---- who holds a port
 
-// The process that holds an open socket, found by the socket's link text: "nginx (pid 812)". Empty
-// when the process does not hold it.
+// "nginx (pid 812)" when the process has a descriptor of the socket with that link text; otherwise
+// empty.
 std::string owner_in(const std::string& pid, const std::string& link_text) {
   const std::string folder = "/proc/" + pid + "/fd";
   const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
@@ -64,6 +64,8 @@ std::string owner_in(const std::string& pid, const std::string& link_text) {
   return {};
 }
 
+// The process that has the open socket with this inode. Empty when no process shows it (kernel
+// sockets, other pid namespaces).
 std::string owner_of(std::uint32_t inode) {
   const std::string link_text = fmt::format("socket:[{}]", inode);
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);

@@ -115,8 +115,8 @@ class WireguardLinks {
   // peer that stays goes on, even when its endpoint changes. When a peer has moved to another
   // endpoint by itself, the wanted endpoint is set again. An address moves from one peer to another
   // without a gap. After an error some of the changes may have been made; the same call again makes
-  // the rest. kInvalid when a key or an address occurs twice, an endpoint cannot be one, or a key
-  // is the device's own.
+  // the rest. kInvalid when a key is missing, is the device's own or occurs twice, when an address
+  // occurs twice or a peer has too many, or when nobody can listen on an endpoint.
   virtual Result<WireguardPeerChanges> set_peers(const IfName& device,
                                                  std::span<const WireguardPeer> wanted) = 0;
   // kNotFound when there is no such device, kInvalid when it is not a WireGuard device.

@@ -186,9 +186,9 @@ bool ServiceImpl::drop_if_dead(LockedNetwork& held, const Endpoint& endpoint,
   return true;
 }
 
-// In words; empty while the endpoint is in use, or may still be joined. To be called with the
-// network's lock held: only the holder may change the endpoint, so another phase than kReady was
-// left by a crash.
+// In words; empty while the endpoint is in use, or may still be joined. A process that works on an
+// endpoint holds the lock of its network. So with that lock held another phase than kReady was left
+// by a crash; without it, the phase may be that of a call in progress.
 Result<std::string> ServiceImpl::reason_to_drop(const Network& network, const Endpoint& endpoint) {
   if (endpoint.boot_id != parts_.boot_id) return std::string("it is of an earlier boot");
   if (endpoint.phase != Phase::kReady)
