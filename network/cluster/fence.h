@@ -33,7 +33,8 @@ bool is_unreachable(const Error& error);  // kUnavailable, kIo
 
 // What a host is according to its own record in the shared store. Records of hosts are never
 // deleted and their epochs only grow, so a store that has no record or a lower epoch was put back
-// to an earlier state (kForgotten). `epoch` is the epoch that the host itself knows; 0: none.
+// to an earlier state (kForgotten). `epoch` is the epoch that the host itself knows; 0, when it
+// knows none, is always kMember.
 enum class RecordedMembership { kMember, kRemoved, kForgotten };
 RecordedMembership recorded_membership(const std::optional<Stored<HostRecord>>& host,
                                        std::uint64_t epoch);

@@ -95,8 +95,8 @@ struct InterfaceView {
   std::vector<RouteSpec> routes;  // of the main table that leave through this link
 };
 
-// The subnets that the host's packets already have a route to, so that a new network must not use
-// them.
+// The subnets to which the host already has a route, which may conflict with the route to a new
+// network.
 struct HostSubnets {
   // Of the host's addresses, and of the kernel's own routes to a link in the main table.
   std::vector<Cidr> connected;
