@@ -1,4 +1,4 @@
-// Backend: how one kind of volume is kept on disk. A backend acts and reports; it never writes the
+// Backend: keeps one kind of volume on disk. A backend acts and reports; it never writes to the
 // store.
 #pragma once
 
@@ -13,111 +13,115 @@
 
 namespace fairlead::volume {
 
-// Asked between the steps of long work: true = stop here; a later call goes on.
+// Called between the steps of long work. True stops the work at this point; a later call continues
+// it.
 using StopRequest = std::function<bool()>;
 
 enum class TrashState {
   kEmptied,  // the data is gone
-  kLeft,     // stopped half way, or somebody still has it mounted: `sweep` will try again
+  kLeft,     // stopped early, or still mounted by somebody: `sweep` tries again
 };
 
-// Called under the lock of the volume, from any thread; `purge` and `sweep` without a lock. Every
-// verb is idempotent.
+// Called under the lock of the volume, from any thread; `purge` and `sweep` are called without a
+// lock. Every verb is idempotent.
 class Backend {
  public:
   virtual ~Backend() = default;
 
   virtual std::string name() const = 0;  // "dir"
 
-  // Refuses options that this backend or this host cannot honour, before anything is stored:
+  // Refuses, before anything is stored, options that this backend or this host cannot honour:
   // kUnsupported with a hint.
   virtual Status validate(const VolumeOptions& options) const = 0;
-  // Builds the data beside, then renames it into place: the rename is the commit. A volume that is
-  // there is kept.
+  // Builds the data in a temporary place and renames it to its final one; the rename is the commit.
+  // A volume that exists already is kept.
   virtual Status create(const Volume& volume, Rollback& undo) = 0;
-  // Removes what a create that did not finish left; the volume was never handed out. Succeeds when
-  // there is nothing.
+  // Removes what an unfinished create left; that volume was never handed out. Succeeds when nothing
+  // is left.
   virtual Status discard(const Volume& volume) = 0;
-  // Renames the data into the trash under `volume.deleted`. Succeeds when it is gone.
+  // Renames the data into the trash, under `volume.deleted`. Succeeds when the data is gone
+  // already.
   virtual Status remove(const Volume& volume) = 0;
-  // Removes for good what `remove` put into the trash; never while somebody has it mounted.
+  // Deletes for good what `remove` put into the trash; never while somebody has it mounted.
   virtual Result<TrashState> purge(const Volume& volume, const StopRequest& stop) = 0;
-  // Where the data is, absolute, while it is mounted. Touches nothing: List calls it.
+  // The absolute path of the data while it is mounted. Touches nothing, because List calls it.
   virtual std::string data_path(const Volume& volume) const = 0;
   // Makes the data available and returns the absolute path of its `_data` folder.
   virtual Result<std::string> mount(const Volume& volume) = 0;
   virtual Status unmount(const Volume& volume) = 0;
-  // Who, in any mount namespace, has the volume's data mounted: a text for people, empty when
-  // nobody.
+  // Describes, for people, who has the volume's data mounted in any mount namespace; empty when
+  // nobody has.
   virtual Result<std::string> users(const Volume& volume) = 0;
-  // Trouble with the data is told in `health`, not as an error. `reason`: what there is to add to
-  // why this backend was chosen, which the service tells.
+  // Reports trouble with the data in `health` instead of failing. `reason` holds only what this
+  // backend adds to the reason for its choice, which the service fills in.
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
-  // Ends trouble that can be ended without asking anybody, for reconcile, while status tells some:
-  // what an older version did otherwise, for one. False, and the default: there was nothing to do.
+  // Repairs what needs nobody's decision, such as data that an older version stored differently.
+  // Reconcile calls it when status() reports trouble. Returns whether it changed anything; by
+  // default nothing.
   virtual Result<bool> mend(const Volume& volume);
 
-  // --- What not every kind of volume can do. The defaults answer kUnsupported and say what to use
-  // instead.
+  // --- Verbs that not every kind of volume supports. By default they return kUnsupported with a
+  // hint on what to use instead.
 
-  // The hard limit becomes `size` bytes, online where the file system can. kExhausted when it is
-  // below what is used; kUnsupported when this file system does not shrink, or grows only while
-  // nobody has it mounted (kInUse then).
+  // Changes the hard limit to `size` bytes, online where the file system can. kExhausted when more
+  // than that is used; kUnsupported when this file system cannot shrink; kInUse when it can be
+  // resized only while nobody has it mounted, and somebody has.
   virtual Status resize(const Volume& volume, std::uint64_t size);
-  // The content of this moment, as after a power cut: the file system in it is frozen meanwhile,
-  // for at most 2 s. One that is there is kept.
+  // Keeps the content of this moment, consistent as after a power cut. A file system that has to be
+  // frozen for it is frozen for at most 2 s. A snapshot that exists already is kept.
   virtual Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
                                const Progress& progress);
-  // Succeeds when there is none.
+  // Succeeds when there is no such snapshot.
   virtual Status drop_snapshot(const Volume& volume, const std::string& snapshot_id);
-  // The content becomes that of the snapshot, and what it was becomes the snapshot `kept`. kInUse
-  // while somebody has the volume mounted. Called again after a crash it finishes: with `kept` on
-  // the disk there is nothing to do.
+  // Replaces the content by that of the snapshot, and keeps the replaced content as the snapshot
+  // `kept`. kInUse while somebody has the volume mounted. Called again after a crash it finishes
+  // the work, and changes nothing when the work was finished.
   virtual Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
                            const Progress& progress);
-  // As create(), with the content of `source`, a volume of this backend: of now, or of its
-  // snapshot. Shares the blocks where the file system can, else copies. `volume.options` decides on
-  // limit and mount options; the owner and mode of the data stay those of the source.
+  // As create(), with the content of `source`, a volume of this backend: its present content, or
+  // that of the snapshot. Shares blocks where the file system can, else copies. Limit and mount
+  // options come from `volume.options`; the data keeps the owner and mode it has in the source.
   virtual Status clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
                        Rollback& undo, const Progress& progress);
-  // fsck or scrub; with `repair` what can be mended is. kInUse where that needs the volume to
-  // itself.
+  // Runs fsck or a scrub; with `repair` it repairs what can be repaired. kInUse where the check
+  // needs the volume unmounted.
   virtual Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress);
-  // The `_data` folder by descriptor, for archives; of a snapshot: read-only. What had to be
-  // mounted for it is mounted nowhere in the tree and gone with the descriptor.
+  // Opens the `_data` folder for archives; that of a snapshot is read-only. A mount that is made
+  // for this is attached nowhere in the tree and ends with the descriptor.
   virtual Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id);
-  // Bytes and inodes by asking the file system, or by a walk where there is no other way.
+  // Counts bytes and inodes by asking the file system, or by walking the tree where there is no
+  // other way.
   virtual Result<VolumeStatus> usage(const Volume& volume, const Progress& progress);
-  // The removed volume is in its place again. kNotFound when the trash was emptied.
+  // Moves the removed volume back into its place. kNotFound when the trash was emptied.
   virtual Status restore(const Volume& volume);
 
-  // What is left by crashes: half-built data of ids that `is_known` denies is removed, trash whose
-  // `retain` is over at `now` (Unix seconds) is emptied, and data of a finished volume without a
-  // record is reported and left alone.
+  // Cleans up after crashes: removes half-built data of ids for which `is_known` returns false,
+  // empties trash whose `retain` is over at `now` (Unix seconds), and reports data of finished
+  // volumes that have no record, which it leaves alone.
   virtual ReconcileReport sweep(long long now,
                                 const std::function<Result<bool>(const std::string& id)>& is_known,
                                 const StopRequest& stop) = 0;
 };
 
-// The backends of this host, and which one a volume gets.
+// Knows the backends of this host and chooses one for a volume.
 class BackendRegistry {
  public:
   struct Choice {
     std::string name;
     std::string pool;  // empty: the volume folder itself
     Backend* backend = nullptr;
-    std::string reason;  // for people: why this one
+    std::string reason;  // for people: why this backend
   };
 
   virtual ~BackendRegistry() = default;
 
-  // By the options, or the default of this host. kUnsupported for a backend that is known but not
-  // available here, kInvalid with the closest name for any other.
+  // Chooses by the options, or takes the default of this host. kUnsupported for a backend that is
+  // known but not available here; kInvalid, with the closest name, for an unknown one.
   virtual Result<Choice> choose(const VolumeOptions& options) = 0;
-  // The backend of an existing volume; the same errors.
+  // The backend of an existing volume. Fails with the same errors as choose().
   virtual Result<Backend*> find(const std::string& name) = 0;
   virtual Result<Backend*> find(const Volume& volume) = 0;  // in its pool
-  // Those whose sweep() together reaches every tree of volumes that is there: one for each tree.
+  // One backend for each tree of volumes, so that their sweep() together covers every tree.
   virtual std::vector<Backend*> all() = 0;
 };
 

@@ -1,4 +1,4 @@
-// What `status` tells of volumes: those with which something is wrong.
+// Lists the volumes with which something is wrong, for `status`.
 #pragma once
 
 #include <string>

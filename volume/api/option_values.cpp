@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMostIdRanges = 340;
 constexpr unsigned kMostSnapshots = 1000;
 
-// All of `text` as a number, or nothing.
+// The number when all of `text` is one, else std::nullopt.
 template <class Number>
 std::optional<Number> whole_number(std::string_view text, int base = 10) {
   Number number = 0;
@@ -34,7 +34,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   }
 }
 
-// The last id, -1, means "leave it" to chown(2) and is never mapped.
+// The last id, -1, means "leave unchanged" to chown(2) and is never mapped.
 bool fits(std::uint32_t first, std::uint32_t count) {
   return count > 0 && std::uint64_t{first} + count <= UINT32_MAX;
 }
@@ -54,7 +54,7 @@ Result<IdRange> parse_id_range(std::string_view text) {
               shown(text));
 }
 
-// Whether two neighbours overlap, in order of one side of the map.
+// Whether two ranges overlap on the given side of the map.
 bool overlap(std::vector<IdRange> map, std::uint32_t IdRange::*side) {
   std::ranges::sort(map, {}, side);
   return std::ranges::adjacent_find(map, [&](const IdRange& first, const IdRange& second) {

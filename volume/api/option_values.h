@@ -1,5 +1,5 @@
-// The values of options that have a grammar of their own: text in, value out, and back. For
-// options.cpp; the grammars are described in options.h and in each error.
+// Parses and formats the values of options that have a grammar of their own, for options.cpp. The
+// grammars are described in options.h and in each error.
 #pragma once
 
 #include <string>
@@ -11,16 +11,16 @@
 
 namespace fairlead::volume {
 
-// "0-100000-65536,70000-200000-1", also with ':'. At most 340 lines, as the kernel takes
-// (user_namespaces(7)); no id may stand in two of them. The result is sorted.
+// "0-100000-65536,70000-200000-1", also with ':'. At most 340 lines, which is the kernel's limit
+// (user_namespaces(7)); no id may occur in two of them. The result is sorted.
 Result<std::vector<IdRange>> parse_idmap(std::string_view text);
 std::string format_idmap(const std::vector<IdRange>& map);
 
-// "hourly:24,daily:7"; each kind once, 1 to 1000 of it.
+// "hourly:24,daily:7": each kind at most once, with a count of 1 to 1000.
 Result<Schedule> parse_schedule(std::string_view text);
 std::string format_schedule(const Schedule& schedule);
 
-// "shop" or "shop@monday": the names of a volume and of its snapshot, the latter possibly empty.
+// "shop" or "shop@monday": the names of a volume and of its snapshot. The latter may be empty.
 Result<std::pair<std::string, std::string>> parse_source(std::string_view text);
 
 // "zstd", "zstd:1" to "zstd:15", "lzo", "zlib", "zlib:1" to "zlib:9", "off".

@@ -45,7 +45,8 @@ Status set_access(VolumeOptions& options, std::string_view text) {
   return fail(Code::kInvalid, "\"{}\" is none of shared, single, read-only", shown(text));
 }
 
-// access=read-only in other words. A map is read in the order of its keys: `access` came before.
+// readonly=true is another spelling of access=read-only. A map is read in the order of its keys, so
+// `access` was read before.
 Status set_readonly(VolumeOptions& options, std::string_view text) {
   TRY(const bool readonly, parse_switch(text));
   if (readonly == (options.access == Access::kReadOnly)) return {};
@@ -92,9 +93,10 @@ struct Row {
   std::string_view name;
   bool in_o = false;  // may also stand in `o`
   Status (*set)(VolumeOptions&,
-                std::string_view) = nullptr;  // nullptr: this version does not have it, see `hint`
+                // nullptr: this version does not have the option, see `hint`
+                std::string_view) = nullptr;
   std::string (*get)(const VolumeOptions&) =
-      nullptr;  // canonical text; nullptr: never in the canonical map
+      nullptr;  // gives the canonical text; nullptr: never in the canonical map
   std::string_view hint = {};
 };
 
@@ -215,8 +217,7 @@ tl::unexpected<Error> unknown_option(std::string_view key) {
               did_you_mean(key, names));
 }
 
-// One pass over a map of options; remembers what was said, to refuse the same option with two
-// values.
+// Parses one map of options. Remembers each value, to refuse the same option with two values.
 class Parser {
  public:
   Result<VolumeOptions> parse(const std::map<std::string, std::string>& options);
@@ -295,7 +296,8 @@ Status Parser::option(std::string_view key, std::string_view value) {
   return row == nullptr ? Status(unknown_option(key)) : set(*row, value);
 }
 
-// A file system's own options (nfsvers=4) are its affair; without a type every word must be known.
+// With a type, unknown words (nfsvers=4) are left to its file system; without one every word must
+// be known.
 Status Parser::check_mount_options() const {
   if (!parsed_.type.empty()) return {};
   std::vector<std::string_view> known(kMountOptions.begin(), kMountOptions.end());
@@ -319,7 +321,8 @@ std::string backend_of_type(const VolumeOptions& options) {
   return options.type.empty() ? "" : "mount";
 }
 
-// Docker's words for a backend become the backend; both at once must agree.
+// Translates Docker's type and device into a backend. When `backend` is given as well, the two must
+// agree.
 Status Parser::settle_type() {
   if (parsed_.type.empty() && !parsed_.device.empty())
     return fail(
@@ -335,7 +338,8 @@ Status Parser::settle_type() {
   return {};
 }
 
-// A key is named, never given: the runtimes keep options as plain text and show them.
+// The options name the file of a key and never hold the key, because runtimes keep options as plain
+// text and show them.
 Status Parser::check_pairs() const {
   if (parsed_.encrypt.empty() == parsed_.keyfile.empty()) return {};
   return fail(Code::kInvalid, "volume options \"encrypt\" and \"keyfile\" go together; add {}",

@@ -1,5 +1,5 @@
-// The doors to volumes: VolumeService (the volumes), VolumePools (where they lie), VolumeArchives
-// (their way out and back in).
+// The interfaces of volumes: VolumeService (the volumes), VolumePools (the file systems that hold
+// them), VolumeArchives (export, import, backup and restore) and VolumeJobs (long verbs).
 #pragma once
 
 #include <string>
@@ -10,51 +10,54 @@
 namespace fairlead::volume {
 
 // Thread-safe; several processes may work on the same state at once. Every verb is idempotent,
-// takes the lock of its volume, commits its intent first, and answers in far less than Podman's 5
-// s, but for those that take a Progress.
+// takes the lock of its volume and commits its intent first. All but those that take a Progress
+// return well within the 5 s after which Podman gives up.
 class VolumeService {
  public:
   virtual ~VolumeService() = default;
 
-  // The same name with the same options again succeeds; with others it is kConflict and names the
-  // difference. Unknown options are kInvalid and name the closest known one. With `from=` the
-  // content is that of another volume or of its snapshot. A copy that takes long goes on behind the
-  // answer where `progress` is empty: kUnavailable says how far it is, and the same call again says
-  // when it is there.
+  // Succeeds when the name exists with the same options; with other options it is kConflict and
+  // names the difference. Unknown options are kInvalid and name the closest known one. With `from=`
+  // the content is that of another volume or of its snapshot. When `progress` is empty, a long copy
+  // continues in the background: the call fails with kUnavailable and tells how far the copy is,
+  // and the same call made again succeeds once it is finished.
   virtual Result<Volume> create(const VolumeSpec& spec, const Progress& progress) = 0;
   Result<Volume> create(const VolumeSpec& spec) { return create(spec, {}); }
-  // kNotFound when there is none; kInUse while the kernel says that something has it mounted (the
-  // text says who).
+  // kNotFound when there is no such volume; kInUse, with a text that names the users, while the
+  // kernel reports that something has it mounted.
   virtual Status remove(const std::string& name) = 0;
-  // Makes the data available and returns it with `mountpoint` set. One call more of the same
-  // (client, id) counts one more. kInUse for a second one of access=single.
+  // Makes the data available and returns the volume with `mountpoint` set. Each further call with
+  // the same (client, id) is counted. kInUse when a volume with access=single is mounted by another
+  // (client, id).
   virtual Result<Volume> mount(const std::string& name, const std::string& client,
                                const std::string& id) = 0;
   virtual Status unmount(const std::string& name, const std::string& client,
-                         const std::string& id) = 0;  // unknown: succeeds
+                         const std::string& id) = 0;  // succeeds when unknown
   virtual Result<Volume> inspect(const std::string& name) = 0;
   virtual Result<std::vector<Volume>> list() = 0;
-  // Never fails for a known volume: trouble is told in `health`.
+  // Never fails for a known volume: trouble is reported in `health`.
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
   virtual Result<ReconcileReport> reconcile() = 0;
 
-  // Only the name changes: mounts and data stay where they are. kExists when `to` is taken.
+  // Changes only the name: mounts and data stay where they are. kExists when `to` is taken.
   virtual Result<Volume> rename(const std::string& name, const std::string& to) = 0;
-  // Sets labels, and removes those without a value.
+  // Sets the labels that have a value, and removes the others.
   virtual Result<Volume> set_labels(
       const std::string& name, const std::map<std::string, std::optional<std::string>>& labels) = 0;
-  // `size` in bytes; the errors of Backend::resize.
+  // `size` is in bytes. Fails with the errors of Backend::resize.
   virtual Result<Volume> resize(const std::string& name, std::uint64_t size) = 0;
 
-  // An empty snapshot name makes one of the time: "2026-01-31T12.00.00". kExists when it is taken.
+  // An empty snapshot name is replaced by one made of the time: "2026-01-31T12.00.00". kExists when
+  // the name is taken.
   virtual Result<Snapshot> take_snapshot(const std::string& name, const std::string& snapshot,
                                          const Progress& progress) = 0;
-  // The content of now, for an export or a backup to read; never a copy (kUnsupported). The caller
-  // holds the lock of archives for as long as it reads (service/archive_snapshots.h): reconcile
-  // drops what nobody holds.
+  // Takes a snapshot of the present content for an export or a backup to read; kUnsupported where
+  // that would need a copy. The caller holds the archive lock (service/archive_snapshots.h) for as
+  // long as it reads, because reconcile drops snapshots of this kind when that lock is free.
   virtual Result<Snapshot> take_archive_snapshot(const std::string& name) = 0;
   virtual Status drop_snapshot(const std::string& name, const std::string& snapshot) = 0;
-  // The content becomes that of the snapshot; what it was is kept as the snapshot that is returned.
+  // Replaces the content by that of the snapshot. The replaced content is kept as the snapshot that
+  // is returned.
   virtual Result<Snapshot> roll_back(const std::string& name, const std::string& snapshot,
                                      const Progress& progress) = 0;
   virtual Result<VolumeStatus> usage(const std::string& name, const Progress& progress) = 0;
@@ -62,37 +65,38 @@ class VolumeService {
                                     const Progress& progress) = 0;
 
   virtual Result<std::vector<TrashedVolume>> trash() = 0;
-  // By name (the one removed last) or by id; under its old name, or under `as`. kExists when that
-  // is taken.
+  // Restores by name (the one removed last) or by id, under its old name or under `as`. kExists
+  // when that name is taken.
   virtual Result<Volume> restore_from_trash(const std::string& name_or_id,
                                             const std::string& as) = 0;
-  // One, or with an empty text all; returns how many are gone. What somebody still has mounted
-  // stays.
+  // Empties the trash of one volume, or of all when the text is empty. Returns how many are gone;
+  // volumes that somebody still has mounted stay.
   virtual Result<std::size_t> empty_trash(const std::string& name_or_id) = 0;
 
-  // Makes the snapshots that schedules ask for at this time and removes those that they no longer
-  // keep. The daemon calls it about once a minute.
+  // Makes the snapshots that are due by their schedules and removes those that the schedules no
+  // longer keep. The daemon calls it about once a minute.
   virtual Result<ReconcileReport> keep_schedules() = 0;
 };
 
-// Thread-safe. Pools are mounted when something in them is first used.
+// Thread-safe. A pool is mounted when something in it is first used.
 class VolumePools {
  public:
   virtual ~VolumePools() = default;
-  // mkfs takes its time. kExists when the name is taken; kConflict for a device that holds
-  // something, unless `overwrite`.
+  // Runs mkfs, which may take long. kExists when the name is taken; kConflict for a device that is
+  // not empty, unless `overwrite` is set.
   virtual Result<VolumePool> create(const PoolSpec& spec) = 0;
   virtual Result<std::vector<VolumePool>> list() = 0;
   virtual Result<VolumePool> inspect(const std::string& name) = 0;
-  // kInUse while volumes (or their trash) are in it.
+  // kInUse while volumes, or trash of removed ones, are in it.
   virtual Status remove(const std::string& name) = 0;
-  // A larger file or device: the file system grows into it, online. `size` 0: all of the device.
+  // Grows the file, or uses the grown device, and the file system with it, online. `size` 0 means
+  // all of the device.
   virtual Result<VolumePool> grow(const std::string& name, std::uint64_t size) = 0;
   // Finishes or undoes what a crash left half done.
   virtual ReconcileReport reconcile() { return {}; }
 };
 
-// What an export wrote, or a verify read.
+// What an export wrote.
 struct ArchiveReport {
   std::uint64_t files = 0, bytes = 0;
   std::string digest;  // SHA-256 of the content, hex
@@ -106,43 +110,44 @@ struct BackupInfo {
   bool incremental = false;
 };
 
-// Long verbs; thread-safe. `fd` is borrowed. Paths are absolute.
+// Long verbs. Thread-safe. `fd` is borrowed. Paths are absolute.
 class VolumeArchives {
  public:
   virtual ~VolumeArchives() = default;
-  // tar (pax) with zstd, of a volume ("shop") or of a snapshot ("shop@monday"), with owners, modes,
-  // times, links, ACLs and extended attributes.
+  // Writes a tar (pax) compressed with zstd, of a volume ("shop") or of a snapshot ("shop@monday"),
+  // with owners, modes, times, links, ACLs and extended attributes.
   virtual Result<ArchiveReport> export_to(const std::string& volume, int fd,
                                           const Progress& progress) = 0;
-  // Makes the volume and fills it; whatever libarchive reads (tar, with gzip, xz or zstd). Entries
-  // that would lead out of the folder are refused, and so is an archive that is damaged or whose
-  // SHA-256 is another one than `sha256` (64 digits; empty: any); nothing is left then.
+  // Creates the volume and fills it from a tar, plain or compressed in any way that libarchive
+  // reads (gzip, xz, zstd and others). Refuses entries that would leave the folder, a damaged
+  // archive, and one whose SHA-256 is not `sha256` (64 digits; empty accepts any). Nothing is left
+  // after a failure.
   virtual Result<Volume> import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
                                      const Progress& progress) = 0;
 
-  // Into a folder that can be copied anywhere; only what changed since the last backup there is
-  // written.
+  // Writes a backup into a folder, which can be copied anywhere. Only what changed since the last
+  // backup in that folder is written.
   virtual Result<BackupInfo> back_up(const std::string& volume, const std::string& folder,
                                      const Progress& progress) = 0;
   virtual Result<std::vector<BackupInfo>> backups(const std::string& folder) = 0;
-  // `backup`: an id, or empty for the newest one of the volume named in the spec.
+  // `backup` is an id, or empty for the newest backup of the volume named in the spec.
   virtual Result<Volume> restore(const VolumeSpec& spec, const std::string& folder,
                                  const std::string& backup, const Progress& progress) = 0;
-  // Reads everything of one backup, or of all, and compares digests.
+  // Reads all content of one backup, or of all when `backup` is empty, and compares digests.
   virtual Result<CheckReport> verify(const std::string& folder, const std::string& backup,
                                      const Progress& progress) = 0;
 };
 
-// What runs long, in any process. Thread-safe.
+// Long verbs that run, or have ended, in any process. Thread-safe.
 class VolumeJobs {
  public:
   virtual ~VolumeJobs() = default;
   virtual Result<std::vector<Job>> list() = 0;  // newest first
-  // Asks it to stop at its next safe point; kNotFound when there is no such job, kConflict when it
-  // has ended.
+  // Asks the job to stop at its next safe point. kNotFound when there is no such job, kConflict
+  // when it has ended.
   virtual Status stop(const std::string& id) = 0;
-  // A stopped, failed or interrupted job again, with its arguments; what it had done already is not
-  // done twice where the verb can tell.
+  // Starts a stopped, failed or interrupted job again with the same arguments. Work that was done
+  // already is not repeated where the verb can tell.
   virtual Status resume(const std::string& id, const Progress& progress) = 0;
 };
 

@@ -16,7 +16,7 @@ struct Unit {
   std::uint64_t factor;
 };
 
-// Largest first, so that format finds the largest exact one.
+// Largest first, so that formatting finds the largest unit that is exact.
 constexpr std::array<Unit, 5> kSizeUnits{{{'p', 1ULL << 50},
                                           {'t', 1ULL << 40},
                                           {'g', 1ULL << 30},
@@ -32,7 +32,7 @@ std::uint64_t factor_of(std::span<const Unit> units, char letter) {
   return unit == units.end() ? 0 : unit->factor;
 }
 
-// Takes a run of digits off the front; nothing when there is none or it does not fit.
+// Takes a run of digits off the front. std::nullopt when there is none or the number does not fit.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -41,7 +41,8 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
   return number;
 }
 
-// ".5" of a unit, in bytes; takes it off the front.
+// Takes the fraction (".5") off the front. Returns its digits, with `divisor` set to their power of
+// ten.
 std::optional<std::uint64_t> take_fraction(std::string_view& text, std::uint64_t& divisor) {
   divisor = 1;
   if (!text.starts_with('.')) return 0;
@@ -53,7 +54,7 @@ std::optional<std::uint64_t> take_fraction(std::string_view& text, std::uint64_t
   return digits;
 }
 
-// What may follow the number: a unit letter, an "i", a "b", each optional.
+// Parses what may follow the number: a unit letter, an "i" and a "b", each optional.
 std::uint64_t unit_factor(std::string_view unit) {
   if (unit.starts_with(' ')) unit.remove_prefix(1);
   std::uint64_t factor = 1;
@@ -66,7 +67,7 @@ std::uint64_t unit_factor(std::string_view unit) {
   return unit.empty() ? factor : 0;
 }
 
-// The length of the UTF-8 sequence at the front, or 0 when it is not one.
+// The length of the UTF-8 sequence at the front, or 0 when there is no valid one.
 std::size_t sequence_length(std::string_view text) {
   const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
   const unsigned char lead = byte(0);

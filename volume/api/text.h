@@ -1,4 +1,5 @@
-// Texts that users write: sizes, durations, and how hostile ones are shown.
+// Parses and formats what users write: sizes and durations; and shows texts of unknown origin
+// safely.
 #pragma once
 
 #include <chrono>
@@ -10,11 +11,12 @@
 
 namespace fairlead::volume {
 
-// What a text looks like on a terminal and in a log: control bytes masked, cut to a readable
+// The text as it may appear on a terminal and in a log: control bytes masked, cut to a readable
 // length.
 std::string shown(std::string_view text);
 
-// UTF-8 (RFC 3629) without control characters: what a record can hold and give back unchanged.
+// Whether the text is UTF-8 (RFC 3629) without control characters, which a record can hold and
+// return unchanged.
 bool is_plain_text(std::string_view text);
 
 // Bytes, as Docker's RAMInBytes reads them: "512m", "1.5t", "10GiB"; base 1024, any case.

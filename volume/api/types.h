@@ -1,4 +1,4 @@
-// The values of Fairlead's volumes. No JSON, no kernel, no store here.
+// The values of Fairlead's volumes. They depend neither on JSON nor on the kernel or the store.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct VolumeSpec {
 enum class Phase { kCreating, kReady, kDeleting };
 std::string_view to_string(Phase phase);
 
-// A mount as a runtime counts it: Docker's (name, id) is a multiset, Podman's id is one constant
+// Mounts as a runtime counts them: Docker's (name, id) is a multiset, Podman's id is one constant
 // for all containers. Counts are hints; whether a volume is in use is asked of the kernel.
 struct MountHint {
   std::string client;  // "docker", "podman", "api", ...
@@ -30,12 +30,12 @@ struct MountHint {
   bool operator==(const MountHint&) const = default;
 };
 
-// Why a snapshot is there; retention removes only those that a schedule made. One of kArchive goes
-// with the export or backup that reads it.
+// Why a snapshot was made. Retention removes only those of kSchedule. One of kArchive is dropped
+// when the export or backup that reads it ends.
 enum class SnapshotOrigin { kUser, kSchedule, kRollback, kArchive };
 std::string_view to_string(SnapshotOrigin origin);
 
-// The content of a volume at one moment, read-only. It belongs to its volume and goes with it.
+// The read-only content of a volume at one moment. It belongs to its volume and is removed with it.
 struct Snapshot {
   std::string id;  // 32 hex digits; names it on the disk
   SnapshotName name;
@@ -45,68 +45,68 @@ struct Snapshot {
   bool operator==(const Snapshot&) const = default;
 };
 
-// A change of a ready volume that is committed before the backend acts. After a crash it is
-// finished or undone by the next verb on the volume, or by reconcile.
+// A change of a ready volume, committed before the backend acts. After a crash the next verb on the
+// volume, or reconcile, finishes or undoes it.
 enum class ChangeKind { kSnapshot, kDropSnapshot, kRollback, kResize };
 std::string_view to_string(ChangeKind kind);
 
 struct Change {
   ChangeKind kind = ChangeKind::kSnapshot;
-  Snapshot snapshot;       // that is made, dropped or gone back to
-  Snapshot kept;           // kRollback: what the replaced content becomes
+  Snapshot snapshot;       // the snapshot that is made, dropped or rolled back to
+  Snapshot kept;           // kRollback: holds the replaced content
   std::uint64_t size = 0;  // kResize: bytes
   bool operator==(const Change&) const = default;
 };
 
 struct Volume {
-  std::string id;  // 32 hex digits; names the folder. User strings never become paths.
+  std::string id;  // 32 hex digits; names the folder, because user strings never become paths
   VolumeName name;
   std::string backend;
-  std::string pool;                            // name of its pool; empty: the volume folder itself
+  std::string pool;                            // name of the pool; empty: the volume folder itself
   std::map<std::string, std::string> options;  // normalised, without defaults
   std::map<std::string, std::string> labels;
-  std::string mountpoint;  // absolute path of the data, valid while mounted (dir: always)
+  std::string mountpoint;  // absolute path of the data, valid while mounted (backend dir: always)
   Phase phase = Phase::kCreating;
   long long created = 0;  // Unix seconds
   long long deleted = 0;  // Unix seconds, in phase kDeleting; names the folder in the trash
   std::vector<MountHint> mounts;
   std::vector<Snapshot> snapshots;  // oldest first
   std::optional<Change> change;
-  long long backed_up = 0;  // Unix seconds of the last backup that ended well; 0: never
+  long long backed_up = 0;  // Unix seconds of the last successful backup; 0: never
 
   bool operator==(const Volume&) const = default;
 };
 
-// What `volume inspect` shows beyond the record, cheap enough for every List.
+// What `volume inspect` shows beyond the record. Cheap enough to be computed for every List.
 struct VolumeStatus {
   std::string backend;
   std::string reason;                 // why this backend was chosen
-  std::optional<std::uint64_t> size;  // bytes, the hard limit; nothing = none
-  std::optional<std::uint64_t> used;  // bytes; nothing = not known without a walk
+  std::optional<std::uint64_t> size;  // bytes, the hard limit; std::nullopt: none
+  std::optional<std::uint64_t> used;  // bytes; std::nullopt: not known without a walk
   std::optional<std::uint64_t> inodes, inodes_used;
-  std::optional<bool> in_use;  // as the kernel says
-  std::string users;           // who, for people; empty: nobody, or not known
+  std::optional<bool> in_use;  // as the kernel reports
+  std::string users;           // who uses it, for people; empty: nobody, or not known
   std::string health;          // "ok", or what is wrong
 };
 
-// Told by long verbs about ten times a second, on the thread of the verb: bytes done, and of how
-// many (0: not known). False stops the work at the next safe point: the verb fails with
-// kUnavailable and leaves nothing half done.
+// Called by long verbs about ten times a second, on the thread of the verb, with the bytes done and
+// the total (0: not known). Returning false stops the work at the next safe point: the verb fails
+// with kUnavailable and leaves nothing half done.
 using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
-// What a check of a volume found, one line each.
+// What a check of a volume found, one line for each finding.
 struct CheckReport {
   bool clean = false;
   std::vector<std::string> findings;
 };
 
-// What a delete left behind for the time of `retain`.
+// A removed volume whose data is kept for the time of `retain`.
 struct TrashedVolume {
-  Volume volume;      // as it was; `deleted` is set
-  long long due = 0;  // Unix seconds; then it is removed for good
+  Volume volume;      // as it was when removed; `deleted` is set
+  long long due = 0;  // Unix seconds after which the data is deleted for good
 };
 
-// A long verb that is running or has ended. Those that ended are kept for a week.
+// A long verb that is running or has ended. Ended jobs are kept for a week.
 enum class JobState { kRunning, kDone, kFailed, kStopped, kInterrupted };
 std::string_view to_string(JobState state);
 
@@ -114,34 +114,34 @@ struct Job {
   std::string id;    // sorts by the time of its start
   std::string verb;  // "export", "clone", ...
   std::string volume;
-  std::map<std::string, std::string> arguments;  // enough to start it again
+  std::map<std::string, std::string> arguments;  // enough to start the job again
   JobState state = JobState::kRunning;           // kInterrupted: its process has died
   std::uint64_t done = 0, total = 0;             // bytes; total 0: not known
   long long started = 0, ended = 0;              // Unix seconds
   std::string error;                             // of kFailed
 };
 
-// A place for volumes of its own: a file system that Fairlead made in one file or on a block
-// device. It can do what the host's own file system cannot (snapshots, limits).
+// A file system that Fairlead creates for volumes, in one file or on a block device. It can provide
+// what the host's own file system cannot (snapshots, limits).
 struct PoolSpec {
   PoolName name;
   std::string fstype = "btrfs";       // or "xfs"
-  std::optional<std::uint64_t> size;  // bytes of the file, sparse; needed without a device
-  std::string device;                 // a block device instead of a file, absolute
-  bool overwrite = false;             // of a device that holds something already
+  std::optional<std::uint64_t> size;  // bytes of the sparse file; needed without a device
+  std::string device;                 // absolute path of a block device to use instead of a file
+  bool overwrite = false;             // use a device that is not empty
 };
 
 struct VolumePool {
   PoolName name;
   std::string id;                    // 32 hex digits
-  std::string fstype, device;        // device: empty for one in a file
+  std::string fstype, device;        // device: empty when the pool is in a file
   std::uint64_t size = 0, used = 0;  // bytes; 0 while it is not mounted
   long long created = 0;             // Unix seconds
   std::string health;                // "ok", or what is wrong
-  std::size_t volumes = 0;           // how many are in it
+  std::size_t volumes = 0;           // number of volumes in it
 };
 
-// What a reconcile did, one line each, and what it could not do.
+// What a reconcile did and what it could not do, one line each.
 struct ReconcileReport {
   std::vector<std::string> actions, failures;
 };
