@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t kBlock = 256 << 10;
 
-// libarchive takes names for UTF-8 only where the thread's locale says so, and in "C" it replaces
-// what is no ASCII by '?'.
+// libarchive treats names as UTF-8 only where the thread's locale says so; in "C" it replaces
+// everything that is not ASCII by '?'.
 class Utf8Locale {
  public:
   Utf8Locale() : ours_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
@@ -143,7 +143,7 @@ Result<TreeEntry> from_archive(archive_entry* from) {
     return fail(Code::kInvalid, "entry \"{}\" is a link to nothing", printable(to.path));
   const auto uid = archive_entry_uid(from), gid = archive_entry_gid(from);
   const auto size = archive_entry_size(from);
-  // -1 as an id means "leave it" to chown(2).
+  // An id of -1 means "leave unchanged" to chown(2).
   if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX || size < 0)
     return fail(Code::kInvalid, "entry \"{}\" has an owner or a size that no file can have",
                 printable(to.path));
@@ -168,12 +168,12 @@ struct ArchiveWriter::State {
   int fd = -1;
   ZstdWriter zstd;
   Sha256 hash;
-  std::string path;  // of the entry that is being written
-  // Of write(2). libarchive is not told: it leaks its buffers after a failure (3.6), and would only
-  // give us back a number.
+  std::string path;  // path of the entry that is being written
+  // The error of write(2). libarchive is not told about it: it leaks its buffers after a failure
+  // (3.6) and could only return a number to us.
   std::optional<Error> error;
-  bool is_given_up = false;               // what is still to be written goes nowhere
-  std::unique_ptr<archive, Free> handle;  // the last: freeing it calls put()
+  bool is_given_up = false;               // drop everything that is still to be written
+  std::unique_ptr<archive, Free> handle;  // the last member, because freeing it calls put()
 
   static la_ssize_t put(archive* handle, void* self, const void* bytes, std::size_t size);
   void write(std::string_view packed);
@@ -208,7 +208,7 @@ ArchiveWriter::ArchiveWriter(std::unique_ptr<State> state) : state_(std::move(st
 ArchiveWriter::ArchiveWriter(ArchiveWriter&&) noexcept = default;
 
 ArchiveWriter::~ArchiveWriter() {
-  // Freeing it would end the archive as if it were whole.
+  // Freeing the handle would otherwise end the archive as if it were whole.
   if (state_) state_->is_given_up = true;
 }
 
@@ -219,7 +219,7 @@ Result<ArchiveWriter> ArchiveWriter::open(int fd) {
   state->fd = fd;
   archive* const handle = state->handle.get();
   if (handle == nullptr) throw std::bad_alloc();
-  // The last block is not filled up, so that a pipe and a file get the same.
+  // The last block is not padded, so that a pipe and a file get the same bytes.
   if (archive_write_set_format_pax(handle) != ARCHIVE_OK ||
       archive_write_set_bytes_per_block(handle, static_cast<int>(kBlock)) != ARCHIVE_OK ||
       archive_write_set_bytes_in_last_block(handle, 1) != ARCHIVE_OK ||
@@ -240,12 +240,12 @@ Status ArchiveWriter::add(const TreeEntry& entry,
     for (const auto& [offset, length] : ranges)
       archive_entry_sparse_add_entry(header.get(), static_cast<std::int64_t>(offset),
                                      static_cast<std::int64_t>(length));
-    // All of it is a hole: one empty range at its end says so.
+    // The whole file is a hole, which one empty range at its end tells.
     if (ranges.empty())
       archive_entry_sparse_add_entry(header.get(), static_cast<std::int64_t>(entry.size), 0);
   }
   const int written = archive_write_header(state_->handle.get(), header.get());
-  // A warning: the name is no UTF-8 and was written byte by byte.
+  // A warning means that the name is not UTF-8 and was written byte by byte.
   if (written < ARCHIVE_WARN || state_->error) return state_->failed("archive");
   return {};
 }
@@ -325,7 +325,8 @@ Result<ArchiveReader> ArchiveReader::open(Source source) {
   state->source = std::move(source);
   archive* const handle = state->handle.get();
   if (handle == nullptr) throw std::bad_alloc();
-  // Named one by one: "all" would run programs of the host for what libarchive cannot do itself.
+  // The filters are named one by one, because "all" would run programs of the host for what
+  // libarchive cannot decompress itself.
   constexpr std::array kFilters{
       archive_read_support_filter_gzip,    archive_read_support_filter_bzip2,
       archive_read_support_filter_xz,      archive_read_support_filter_lzma,
@@ -334,8 +335,8 @@ Result<ArchiveReader> ArchiveReader::open(Source source) {
   for (const auto filter : kFilters)
     if (filter(handle) != ARCHIVE_OK)
       return fail(Code::kUnsupported, "this libarchive lacks a compression: {}", words_of(handle));
-  // To the end of the stream, past the blocks of zeros that end a tar: only there compressions say
-  // whether the checksum of the content is right.
+  // Reads to the end of the stream, past the blocks of zeros that end a tar, because decompressors
+  // compare the checksum of the content only there.
   if (archive_read_support_format_tar(handle) != ARCHIVE_OK ||
       archive_read_set_option(handle, "tar", "read_concatenated_archives", "1") < ARCHIVE_WARN)
     return fail(Code::kUnsupported, "read archives: {}", words_of(handle));
@@ -363,7 +364,8 @@ Result<std::optional<TreeEntry>> ArchiveReader::next() {
   if (got == ARCHIVE_EOF) return std::nullopt;
   if (got < ARCHIVE_WARN) return state_->failed();
   if (got == ARCHIVE_WARN) {
-    // A name that was mangled would be another name; other warnings cost nothing of the content.
+    // A name that could not be converted would be another name. Other warnings lose nothing of the
+    // content.
     const std::string words = words_of(state_->handle.get());
     if (words.find("can't be converted") != std::string::npos)
       return fail(Code::kInvalid, "an entry after \"{}\": {}", printable(state_->path), words);

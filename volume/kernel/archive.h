@@ -1,5 +1,5 @@
-// Archives through libarchive: tar files to and from TreeEntry. This is the only place that knows
-// libarchive; what is on the disk is read by tree_reader.h and made by tree_writer.h.
+// Converts between tar archives and TreeEntry by libarchive. No other file uses libarchive;
+// tree_reader.h reads the disk and tree_writer.h writes to it.
 #pragma once
 
 #include <cstdint>
@@ -16,22 +16,23 @@
 namespace fairlead::volume {
 
 // Writes pax (POSIX.1-2001) in one zstd frame with a checksum of the content, which whoever unpacks
-// it compares at its end (libarchive's own zstd filter sets none). The same entries give the same
-// bytes: no time, host or user of the writer is in it. Not thread-safe.
+// the frame compares at its end (libarchive's own zstd filter writes no checksum). The same entries
+// give the same bytes, because the archive holds no time, host or user of its writer. Not
+// thread-safe.
 class ArchiveWriter {
  public:
-  // `fd` is borrowed and written from where it stands; it may be a pipe.
+  // `fd` is borrowed and written from its present position; it may be a pipe.
   static Result<ArchiveWriter> open(int fd);
   ArchiveWriter(ArchiveWriter&&) noexcept;
-  ~ArchiveWriter();  // without close(): an archive that is cut off
+  ~ArchiveWriter();  // without close() before: the archive is left cut off
 
-  // `ranges`: the parts of a file that hold data (offset, length), ascending. Content must follow
-  // by write(), all of it, holes by skip().
+  // `ranges` are the parts of a file that hold data (offset, length), ascending. The whole content
+  // has to follow, the data by write() and the holes by skip().
   Status add(const TreeEntry& entry,
              const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges = {});
   Status write(std::string_view bytes);
   Status skip(std::uint64_t hole);
-  // The end of the archive; SHA-256 of the file as it was written, as sha256sum(1) shows it.
+  // Ends the archive. Returns the SHA-256 of the file as it was written, as sha256sum(1) shows it.
   Result<Digest> close();
 
  private:
@@ -41,29 +42,32 @@ class ArchiveWriter {
 };
 
 // Reads every tar (v7, ustar, GNU, pax), plain or compressed with gzip, bzip2, xz, lzma, zstd, lz4
-// or compress, and several in one stream. Nothing is looked up on the host, no program is started.
-// Not thread-safe.
+// or compress, and several archives in one stream. Looks up nothing on the host and starts no
+// program. Not thread-safe.
 class ArchiveReader {
  public:
-  // `source` gives the next bytes, empty at the end; they stay valid until it is called again.
+  // `source` returns the next bytes, empty at the end. They have to stay valid until it is called
+  // again.
   using Source = std::function<Result<std::string_view>()>;
   static Result<ArchiveReader> open(Source source);
   static Result<ArchiveReader> open(int fd);  // borrowed; may be a pipe
   ArchiveReader(ArchiveReader&&) noexcept;
   ~ArchiveReader();
 
-  // Nothing at the end. The path is as it stands in the archive, so tree_writer.h must see it
-  // before the disk does. kInvalid when this is no archive or a damaged one.
+  // Returns the next entry, or std::nullopt at the end. Its path is as it stands in the archive and
+  // must be checked by tree_writer.h before it is used on the disk. kInvalid when this is no
+  // archive or a damaged one.
   Result<std::optional<TreeEntry>> next();
 
   struct Block {
     std::uint64_t offset = 0;
     std::string_view bytes;  // valid until the next call
   };
-  // The content of the file that next() returned, holes left out.
+  // The next block of the content of the file that next() returned, without its holes. std::nullopt
+  // at the end.
   Result<std::optional<Block>> read();
 
-  std::uint64_t consumed() const;  // bytes of the archive so far
+  std::uint64_t consumed() const;  // bytes of the archive read so far
 
  private:
   struct State;

@@ -45,7 +45,7 @@ bool parse(const std::string& xattr, std::vector<Line>& lines) {
 }
 
 std::string print(std::vector<Line> lines) {
-  // The order that the kernel demands: by tag, then by id.
+  // The kernel demands this order: by tag, then by id.
   std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
     return std::pair(a.tag, a.id) < std::pair(b.tag, b.id);
   });
@@ -86,7 +86,7 @@ bool add_acl(archive_entry* entry, int type, const std::string& xattr) {
 }
 
 std::string acl_of(archive_entry* entry, int type) {
-  // Three entries of an access ACL are the mode itself.
+  // An access ACL of three entries is the mode itself.
   const int count = archive_entry_acl_reset(entry, type);
   if (count <= (type == ARCHIVE_ENTRY_ACL_TYPE_ACCESS ? 3 : 0)) return {};
   std::vector<Line> lines;

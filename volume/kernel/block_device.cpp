@@ -31,7 +31,7 @@ Result<UniqueFd> open_device(const std::string& path, int flags) {
   return fd;
 }
 
-// Fewer bytes at the end of a small file are zeros.
+// Bytes beyond the end of a small file are zeros.
 template <std::size_t N>
 Status read_at(int fd, off_t offset, std::array<unsigned char, N>& bytes) {
   bytes.fill(0);

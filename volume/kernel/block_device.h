@@ -1,4 +1,4 @@
-// Block devices, and what the first bytes of one say is in it.
+// Block devices and the signatures in their first bytes.
 #pragma once
 
 #include <cstdint>
@@ -9,26 +9,27 @@
 
 namespace fairlead::volume {
 
-// Bytes. kInvalid when it is no block device.
+// Returns bytes. kInvalid when it is no block device.
 Result<std::uint64_t> size_of_device(const std::string& path);
 
-// kInUse while it is mounted, or in another device (RAID, LVM, loop); kInvalid for what is no block
-// device.
+// kInUse while the device is mounted or part of another device (RAID, LVM, loop); kInvalid when it
+// is no block device.
 Status check_unused(const std::string& path);
 
-// For people, what blkid(8) finds in it: "ext4", "a partition table (gpt)"; empty: nothing.
+// Describes for people what blkid(8) finds on the device: "ext4", "a partition table (gpt)". Empty
+// when it finds nothing.
 Result<std::string> content_of_device(const std::string& path);
 
-// The file system and its UUID, 32 lower-case hex digits.
+// A file system and its UUID, 32 lower-case hex digits.
 struct FsSignature {
   std::string type, uuid;
   bool operator==(const FsSignature&) const = default;
 };
-// Of btrfs and xfs, by their superblocks (btrfs: 64 KiB in, fsid at 0x20, magic at 0x40; xfs: magic
-// at 0, UUID at 32); nothing for any others. `fd` is of a file or a device.
+// Recognises btrfs and xfs by their superblocks (btrfs: 64 KiB in, fsid at 0x20, magic at 0x40;
+// xfs: magic at 0, UUID at 32); std::nullopt for anything else. `fd` is of a file or a device.
 Result<std::optional<FsSignature>> read_signature(int fd);
 
-// Takes the signatures off, so that nothing finds a file system in it any more.
+// Wipes all signatures, so that nothing finds a file system on the device any more.
 Status wipe_signatures(const std::string& path);
 
 }  // namespace fairlead::volume

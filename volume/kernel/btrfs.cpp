@@ -27,7 +27,7 @@ constexpr ino_t kSubvolumeInode = 256;  // BTRFS_FIRST_FREE_OBJECTID
 constexpr ino_t kHollowInode = 2;       // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID
 constexpr auto kScrubStep = std::chrono::milliseconds(100);
 
-// The names in the ioctls are fixed arrays; an ioctl with a name cut short would meet another file.
+// The names in the ioctls are fixed arrays. A name that was cut short would name another file.
 template <std::size_t N>
 Status fill_name(char (&into)[N], const std::string& name) {
   if (name.empty() || name.size() >= std::min<std::size_t>(N, 256) || name == "." || name == ".." ||
@@ -114,11 +114,11 @@ Result<std::uint64_t> id_of(int subvolume) {
   return args.treeid;
 }
 
-// --- subvolumes inside of subvolumes
+// --- subvolumes inside subvolumes
 
 namespace {
 
-// "a/b/", or nothing for the top folder.
+// "a/b/", or empty for the top folder.
 std::string path_of_folder(int fd, std::uint64_t subvolume, std::uint64_t inode) {
   btrfs_ioctl_ino_lookup_args args{};
   args.treeid = subvolume;
@@ -193,7 +193,7 @@ Status set_in_place(int folder) {
 
 namespace {
 
-// Calls `visit` with each device's number and what is used of it.
+// Calls `visit` with each device's number and the bytes used on it.
 Status each_device(int fd, const std::function<Status(std::uint64_t, std::uint64_t)>& visit) {
   btrfs_ioctl_fs_info_args info{};
   if (::ioctl(fd, BTRFS_IOC_FS_INFO, &info) != 0)
@@ -213,7 +213,8 @@ std::uint64_t bytes_of(const btrfs_scrub_progress& p) {
   return p.data_bytes_scrubbed + p.tree_bytes_scrubbed;
 }
 
-// The ioctl returns when the device is done; it runs on a thread of its own meanwhile.
+// The scrub of one device. It runs on a thread of its own, because the ioctl returns only when it
+// has ended.
 struct DeviceScrub {
   int fd;
   btrfs_ioctl_scrub_args args{};
@@ -238,7 +239,8 @@ Status scrub_device(int fd, std::uint64_t device, ScrubMode mode, const ScrubSte
   bool stopped = false;
   while (ended.wait_for(kScrubStep) != std::future_status::ready) {
     if (!stopped && step && !step(result.read_bytes + work.done())) stopped = true;
-    if (stopped) ::ioctl(fd, BTRFS_IOC_SCRUB_CANCEL);  // again until it ends: it may not have begun
+    // repeated until it ends, because it may not have begun
+    if (stopped) ::ioctl(fd, BTRFS_IOC_SCRUB_CANCEL);
   }
   const int failed = ended.get();
   if (stopped) return fail(Code::kUnavailable, "the scrub was stopped");

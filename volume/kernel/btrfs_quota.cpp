@@ -18,12 +18,13 @@ namespace fairlead::volume::btrfs {
 
 namespace {
 
-// Since kernel 6.7 (include/uapi/linux/btrfs.h, btrfs_tree.h); older headers lack them.
+// Since kernel 6.7 (include/uapi/linux/btrfs.h, btrfs_tree.h); older headers lack these two.
 constexpr std::uint64_t kEnableSimple = 4;      // BTRFS_QUOTA_CTL_ENABLE_SIMPLE_QUOTA
 constexpr std::uint64_t kSimpleMode = 1 << 3;   // BTRFS_QGROUP_STATUS_FLAG_SIMPLE_MODE
-constexpr std::uint64_t kNoLimit = UINT64_MAX;  // clears the one that was set
+constexpr std::uint64_t kNoLimit = UINT64_MAX;  // clears a limit
 
-// The qgroup 1/<id>; that of the subvolume alone, 0/<id>, is its id.
+// The number of the qgroup 1/<id>. The qgroup 0/<id>, of the subvolume alone, has the subvolume's
+// id as its number.
 std::uint64_t group_of(std::uint64_t subvolume) {
   return std::uint64_t{1} << BTRFS_QGROUP_LEVEL_SHIFT | subvolume;
 }
@@ -31,7 +32,8 @@ std::uint64_t subvolume_of(std::uint64_t group) {
   return group & ((std::uint64_t{1} << BTRFS_QGROUP_LEVEL_SHIFT) - 1);
 }
 
-// One item of the quota tree by its exact key; nothing when there is no such item or no such tree.
+// One item of the quota tree by its exact key; std::nullopt when there is no such item or no such
+// tree.
 template <class Item>
 Result<std::optional<Item>> find_item(int fd, std::uint32_t type, std::uint64_t offset) {
   btrfs_ioctl_search_args args{};
@@ -83,7 +85,7 @@ Result<QuotaKind> enable_quota(int fd) {
   TRY(const QuotaKind before, quota_kind(fd));
   if (before != QuotaKind::kNone) return before;
   if (auto done = switch_on(fd); !done && done.error().code != Code::kExists)
-    return fail(done.error());  // kExists: somebody else did, meanwhile
+    return fail(done.error());  // kExists: somebody else did so meanwhile
   TRY(const QuotaKind now, quota_kind(fd));
   if (now == QuotaKind::kNone)
     return fail(Code::kIo, "switch on btrfs quotas: the kernel said yes, and they are off");
@@ -99,7 +101,7 @@ Result<std::vector<std::uint64_t>> members_of(int fd, std::uint64_t group) {
   const ItemsOf relations{
       .tree = BTRFS_QUOTA_TREE_OBJECTID, .object = group, .type = BTRFS_QGROUP_RELATION_KEY};
   TRY_STATUS(each_item(fd, relations, [&](std::uint64_t member, std::string_view) {
-    if (member < group) members.push_back(member);  // each relation is there both ways
+    if (member < group) members.push_back(member);  // each relation is stored in both directions
   }));
   return members;
 }
@@ -108,7 +110,8 @@ bool has(const std::vector<std::uint64_t>& members, std::uint64_t one) {
   return std::ranges::binary_search(members, one);
 }
 
-// What counts for the subvolume: its group, if there is one that it is in.
+// The qgroup that counts for the subvolume: its group 1/<id> if the subvolume is a member, else
+// 0/<id>.
 Result<std::uint64_t> counting(int fd, std::uint64_t subvolume) {
   TRY(const auto members, members_of(fd, group_of(subvolume)));
   return has(members, subvolume) ? group_of(subvolume) : subvolume;
@@ -116,7 +119,7 @@ Result<std::uint64_t> counting(int fd, std::uint64_t subvolume) {
 
 enum class Relation : std::uint64_t { kNone = 0, kMember = 1 };
 
-// 0 or the errno.
+// Returns 0 or the errno.
 int relate(int fd, std::uint64_t member, std::uint64_t group, Relation relation) {
   btrfs_ioctl_qgroup_assign_args args{};
   args.assign = static_cast<std::uint64_t>(relation);
@@ -143,7 +146,8 @@ Status make_group(int fd, std::uint64_t subvolume) {
               subvolume, members.front());
 }
 
-// The subvolume before those inside it: what is made meanwhile joins by itself.
+// Puts the subvolume into the group before those inside it, because those created meanwhile then
+// join automatically.
 Status gather(int fd, std::uint64_t subvolume) {
   const std::uint64_t group = group_of(subvolume);
   TRY(const auto members, members_of(fd, group));
@@ -194,7 +198,7 @@ Status set_limit(int fd, std::uint64_t subvolume, std::optional<std::uint64_t> b
   if (kind != QuotaKind::kSimple) return limit_group(fd, subvolume, bytes);
   TRY_STATUS(gather(fd, subvolume));
   TRY_STATUS(limit_group(fd, group_of(subvolume), bytes));
-  return limit_group(fd, subvolume, std::nullopt);  // the last: there is always one that holds
+  return limit_group(fd, subvolume, std::nullopt);  // last, so that one of the limits always holds
 }
 
 Result<std::optional<std::uint64_t>> limit_of(int fd, std::uint64_t subvolume) {

@@ -1,4 +1,4 @@
-// The trees of btrfs, item by item (BTRFS_IOC_TREE_SEARCH; btrfs-dev docs, "On-disk format").
+// Reads the trees of btrfs item by item (BTRFS_IOC_TREE_SEARCH; btrfs-dev docs, "On-disk format").
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ struct ItemsOf {
 };
 using ItemVisitor = std::function<void(std::uint64_t offset, std::string_view bytes)>;
 
-// Calls `visit` for each item of this object and type, by rising offset. A tree that is not there
-// has none.
+// Calls `visit` for each item of this object and type, in the order of their offsets. Succeeds
+// without items when the tree does not exist.
 Status each_item(int fd, const ItemsOf& items, const ItemVisitor& visit);
 
 }  // namespace fairlead::volume::btrfs

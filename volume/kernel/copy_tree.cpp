@@ -40,8 +40,8 @@ Result<UniqueFd> open_folder(int root, const std::string& path) {
                     fmt::format("something is mounted inside at {}; unmount it first", path)});
 }
 
-// Where an entry is for the calls that take only paths. The folder is held by descriptor, and the
-// last component is not followed by those calls.
+// The path of an entry for calls that take only paths. The folder is named by its descriptor, and
+// those calls do not follow the last component.
 std::string proc_path(int folder, const std::string& name) {
   return fmt::format("/proc/self/fd/{}/{}", folder, name);
 }
@@ -52,7 +52,7 @@ Status copy_xattr(const std::string& from, const std::string& to, const char* na
   if (length < 0) return {};  // gone meanwhile
   if (::lsetxattr(to.c_str(), name, value.data(), static_cast<std::size_t>(length), 0) == 0)
     return {};
-  // What this file system does not keep, or a security module keeps for itself.
+  // Attributes that this file system does not keep, or that a security module sets itself.
   if (errno == EOPNOTSUPP || std::string_view(name).starts_with("security.selinux")) return {};
   return fail_errno(errno, fmt::format("copy the extended attribute {}", name));
 }
@@ -123,7 +123,7 @@ class TreeCopier {
 
  private:
   struct Entry {
-    int from, to;  // the folders that hold it
+    int from, to;  // the folders that hold the entry
     const std::string& folder;
     std::string name;
     struct stat info {};
@@ -145,7 +145,7 @@ class TreeCopier {
   std::uint64_t copied_ = 0;
   bool shares_blocks_ = true;
   std::vector<std::string> todo_{"."}, folders_;
-  std::map<Inode, std::string> linked_;  // where in the copy the first name of a file is
+  std::map<Inode, std::string> linked_;  // the path in the copy of the first name of a file
 };
 
 Result<bool> TreeCopier::make_hard_link(const Entry& entry) {
@@ -162,14 +162,15 @@ Status TreeCopier::copy_content(int from, int to) {
   if (shares_blocks_) {
     auto shared = share_blocks(from, to);
     if (shared || shared.error().code != Code::kUnsupported) return shared;
-    shares_blocks_ = false;  // asked once: the answer is that of the file system
+    shares_blocks_ = false;  // tried once, because it is the same for the whole file system
   }
   return copy_sparse(from, to, [&](std::uint64_t done, std::uint64_t) {
     return !keep_going_ || keep_going_(copied_ + done);
   });
 }
 
-// The file that is opened counts, whatever the name led to a moment ago.
+// Uses the metadata of the file that was opened, because the name may have led to another file a
+// moment ago.
 Status TreeCopier::make_file(Entry& entry) {
   TRY(const auto source,
       open_beneath(entry.from, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME));
@@ -201,7 +202,7 @@ Status TreeCopier::make(Entry& entry) {
   return {};
 }
 
-// The owner first: a change of it takes setuid and file capabilities off.
+// The owner is set first, because changing it clears setuid and file capabilities.
 Status TreeCopier::copy_attributes(const Entry& entry) {
   const char* name = entry.name.c_str();
   if (::fchownat(entry.to, name, entry.info.st_uid, entry.info.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
@@ -247,8 +248,8 @@ Status TreeCopier::copy_folder(const std::string& path) {
   });
 }
 
-// When all that lies in it is there: its times are its own again, and an ACL for new entries meets
-// none that we made.
+// Called when everything in the folder is copied, so that its times are kept and its default ACL is
+// not applied to entries that we create.
 Status TreeCopier::finish_folder(const std::string& path) {
   TRY(const auto from, open_folder(from_, path));
   TRY(const auto to, open_folder(to_, path));

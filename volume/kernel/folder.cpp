@@ -33,7 +33,7 @@ Status check_component(const std::string& name) {
   return {};
 }
 
-// fsync(2) or the like, repeated when a signal came.
+// Repeats fsync(2) and the like when a signal has interrupted them.
 template <class Call>
 int uninterrupted(Call call) {
   int result;

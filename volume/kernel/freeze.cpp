@@ -24,7 +24,7 @@ namespace fairlead::volume {
 
 namespace {
 
-// The watchdog's words to us: an errno of FIFREEZE (0: frozen), later one of FITHAW.
+// The watchdog's messages to us: first the errno of FIFREEZE (0: frozen), later that of FITHAW.
 using Word = int;
 constexpr Word kTimeWasOver = -1;
 
@@ -34,8 +34,8 @@ void say(int socket, Word word) {
   [[maybe_unused]] const auto sent = ::send(socket, &word, sizeof word, MSG_NOSIGNAL);
 }
 
-// Closes what the copy of our process has open, but for these two: our end of the pair among it, so
-// that our death is its end of file.
+// Closes everything that this copy of our process has open but the two descriptors. Our end of the
+// socket pair is closed too, so that our death is an end of file to the watchdog.
 void keep_only(int one, int other) {
   const unsigned low = static_cast<unsigned>(std::min(one, other));
   const unsigned high = static_cast<unsigned>(std::max(one, other));
@@ -44,8 +44,8 @@ void keep_only(int one, int other) {
   ::syscall(SYS_close_range, high + 1, ~0U, 0U);
 }
 
-// Runs in a copy of a threaded process: nothing but system calls. No signal ends it early: Ctrl-C
-// reaches the whole process group.
+// Runs in a copy of a process with several threads, so it makes only system calls. No signal ends
+// it early, because Ctrl-C is sent to the whole process group.
 [[noreturn]] void watch(int fs, int socket, int most_ms) {
   sigset_t all;
   ::sigfillset(&all);
@@ -88,7 +88,7 @@ Result<Frozen> Frozen::freeze(int fs, std::chrono::milliseconds most) {
   if (!own || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return fail_errno(errno, "freeze a file system");
   UniqueFd ours(ends[0]), theirs(ends[1]);
-  // As fork(2), without its handlers: they may wait for locks of other threads.
+  // As fork(2), but without its handlers, which may wait for locks of other threads.
   const long pid = ::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr);
   if (pid < 0) return fail_errno(errno, "start the watchdog of a freeze");
   if (pid == 0) watch(own.get(), theirs.get(), static_cast<int>(most.count()));
@@ -114,7 +114,7 @@ Status Frozen::thaw() {
   if (!watchdog_) return {};
   ::shutdown(watchdog_.get(), SHUT_WR);
   const auto answer = listen(watchdog_.get());
-  if (!answer) (void)thaw_errno(fs_.get());  // it was killed: then we do it
+  if (!answer) (void)thaw_errno(fs_.get());  // the watchdog was killed, so we thaw
   watchdog_.reset();
   reap(pid_);
   if (!answer) return fail(answer.error());

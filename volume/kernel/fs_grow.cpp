@@ -10,7 +10,7 @@ namespace fairlead::volume {
 
 namespace {
 
-// fs/ext4/ext4.h of the kernel; in no header for programs before Linux 6.5.
+// From fs/ext4/ext4.h of the kernel; user space headers have it since Linux 6.5 only.
 constexpr unsigned long kExt4ResizeFs = _IOW('f', 16, std::uint64_t);
 
 Status grow_ext4(int fs, std::uint64_t size) {

@@ -1,4 +1,4 @@
-// Growing a file system while it is mounted.
+// Grows a file system while it is mounted.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace fairlead::volume {
 
-// `fs`: a descriptor of any folder of it; `type` "ext4" or "xfs". It takes `size` bytes of its
-// device afterwards, in whole blocks; one that is as large already stays. kUnsupported when the
-// kernel does not let us: ext4 needs CAP_SYS_RESOURCE.
+// `fs` is a descriptor of any folder of the file system; `type` is "ext4" or "xfs". Afterwards it
+// takes `size` bytes of its device, in whole blocks; a file system that is as large already is left
+// as it is. kUnsupported when the kernel refuses: ext4 needs CAP_SYS_RESOURCE.
 Status grow_mounted(int fs, const std::string& type, std::uint64_t size);
 
 }  // namespace fairlead::volume

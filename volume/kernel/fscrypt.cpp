@@ -17,7 +17,7 @@ namespace fairlead::volume {
 namespace {
 
 static_assert(std::tuple_size_v<FscryptKeyId> == FSCRYPT_KEY_IDENTIFIER_SIZE);
-constexpr std::size_t kShortestKey = 32;  // AES-256-XTS asks for as much entropy
+constexpr std::size_t kShortestKey = 32;  // AES-256-XTS requires as much entropy
 
 bool is_unsupported(int error) { return error == ENOTTY || error == EOPNOTSUPP; }
 

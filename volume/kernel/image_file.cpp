@@ -16,7 +16,7 @@ namespace fairlead::volume {
 
 namespace {
 
-constexpr std::size_t kCopyStep = 16U << 20;  // one call; progress is told in between
+constexpr std::size_t kCopyStep = 16U << 20;  // bytes in one call; progress is reported in between
 constexpr std::size_t kBuffer = 1U << 20;
 constexpr unsigned kExtentsPerCall = 256;
 constexpr auto kTellEvery = std::chrono::milliseconds(100);
@@ -41,8 +41,8 @@ class CopyReporter {
   std::chrono::steady_clock::time_point told_;
 };
 
-// By the kernel, within one file system or where both sides can; the number of bytes, 0 where it
-// cannot.
+// Copies within the kernel, in one file system or where both can. Returns the number of bytes, 0
+// where it is not possible.
 Result<std::size_t> copy_in_kernel(int from, int to, off_t at, std::size_t most) {
   off_t in = at, out = at;
   const ssize_t copied = ::copy_file_range(from, &in, to, &out, most, 0);
@@ -83,17 +83,17 @@ Status copy_range(int from, int to, off_t at, off_t end, std::vector<char>& buff
   return {};
 }
 
-// An extent as FIEMAP tells it; equal physical places of equal logical ones are equal data.
+// An extent as FIEMAP reports it. Equal physical places at equal logical ones mean equal data.
 struct Extent {
   std::uint64_t logical = 0, length = 0, physical = 0;
   bool written = true;  // false: allocated, reads as zeros
   std::uint64_t end() const { return logical + length; }
 };
 
-// struct fiemap with room for its extents behind it.
+// A struct fiemap with room for its extents behind it.
 class ExtentQuery {
  public:
-  // Returns how many it found from `at` on, or -1 and errno.
+  // Returns how many extents it found from `at` on, or -1 with errno set.
   int ask(int fd, std::uint64_t at) {
     std::ranges::fill(room_, 0);
     fiemap& head = *reinterpret_cast<fiemap*>(room_.data());
@@ -147,7 +147,7 @@ void add_range(std::vector<FileRange>& ranges, std::uint64_t begin, std::uint64_
     ranges.push_back({begin, end - begin});
 }
 
-// The extent in which `at` lies, or nothing and in `until` the begin of the next one.
+// The extent in which `at` lies; or nullptr, with the begin of the next one in `until`.
 const Extent* extent_at(const std::vector<Extent>& extents, std::size_t& next, std::uint64_t at,
                         std::uint64_t& until) {
   while (next < extents.size() && extents[next].end() <= at) ++next;
@@ -209,7 +209,7 @@ Result<UniqueFd> open_image(const Folder& folder, const std::string& relative, O
 Result<FileSize> size_of_file(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return fail_errno(errno, "look at an image file");
-  constexpr std::uint64_t kBlock = 512;  // of st_blocks, whatever the file system
+  constexpr std::uint64_t kBlock = 512;  // the unit of st_blocks, whatever the file system
   return FileSize{static_cast<std::uint64_t>(info.st_size),
                   static_cast<std::uint64_t>(info.st_blocks) * kBlock};
 }
@@ -261,7 +261,7 @@ Result<bool> can_share_blocks(const Folder& folder) {
     if (errno == EOPNOTSUPP || errno == EISDIR) return false;
     return fail_errno(errno, fmt::format("make an unnamed file in {}", folder.path()));
   }
-  const std::string block(4096, 'x');  // an empty file could be shared anywhere
+  const std::string block(4096, 'x');  // not empty, because an empty file could be shared anywhere
   if (::write(from.get(), block.data(), block.size()) != static_cast<ssize_t>(block.size()))
     return fail_errno(errno, fmt::format("write into {}", folder.path()));
   const auto shared = share_blocks(from.get(), to.get());

@@ -1,5 +1,5 @@
-// Files that hold a file system: made sparse, shared by reflink, copied without their holes, and
-// compared by where their blocks lie.
+// Files that hold a file system: creating them sparse, sharing their blocks by reflink, copying
+// them without their holes, and comparing them by the places of their blocks.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@
 
 namespace fairlead::volume {
 
-// Bytes done and of how many; false stops.
+// Called with the bytes done and the total. Returning false stops the copy.
 using CopyProgress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
-// A new file of this size that takes no space yet, open for reading and writing, mode 0600. kExists
-// when the name is taken.
+// Creates a file of this size that takes no space yet, open for reading and writing, mode 0600.
+// kExists when the name is taken.
 Result<UniqueFd> make_sparse_file(const Folder& folder, const std::string& name,
                                   std::uint64_t size);
-// One that is there: a regular file and no link, open for reading and, unless `read_only`, writing.
+// Opens an existing image: a regular file, no link.
 enum class Open { kReadWrite, kReadOnly };
 Result<UniqueFd> open_image(const Folder& folder, const std::string& relative, Open how);
 
@@ -28,16 +28,16 @@ struct FileSize {
   std::uint64_t length = 0, allocated = 0;  // bytes
 };
 Result<FileSize> size_of_file(int fd);
-Status set_file_size(int fd, std::uint64_t size);  // and flushes it
+Status set_file_size(int fd, std::uint64_t size);  // flushes the file as well
 Status sync_file(int fd);
 
-// The blocks of `from` become those of the empty file `to` as well, whatever the size (FICLONE).
-// kUnsupported where this file system cannot share blocks.
+// Makes the empty file `to` share all blocks of `from`, whatever the size (FICLONE). kUnsupported
+// where this file system cannot share blocks.
 Status share_blocks(int from, int to);
-// The data of `from` copied to the empty file `to`, holes left out; not flushed. kUnavailable when
-// `progress` said stop.
+// Copies the data of `from` to the empty file `to`, leaving holes out. Does not flush. kUnavailable
+// when `progress` returned false.
 Status copy_sparse(int from, int to, const CopyProgress& progress);
-// Whether files of this folder can share blocks: tries it with two small ones that have no name.
+// Whether files of this folder can share blocks, which is tried with two small unnamed files.
 Result<bool> can_share_blocks(const Folder& folder);
 
 struct FileRange {
@@ -45,12 +45,12 @@ struct FileRange {
   bool operator==(const FileRange&) const = default;
 };
 
-// Where `newer` differs from `older`, a file that shared its blocks with it once and was not
-// written since: sorted ranges that touch nowhere, of the union of both lengths. Compares the
-// places on the disk (FIEMAP), so that its cost grows with the number of extents and not with the
-// data. What it finds may be larger than the difference (whole extents), never smaller.
-// kUnsupported where the file system does not say where the blocks lie (compressed or not yet
-// written): then compare the data.
+// Finds where `newer` differs from `older`, which once shared its blocks with it and was not
+// written since. Returns sorted ranges that do not touch, over the longer of the two. Compares the
+// places of the blocks on the disk (FIEMAP), so that its cost grows with the number of extents and
+// not with the data. The result may be larger than the difference (whole extents), never smaller.
+// kUnsupported where the file system does not report the places (compressed or not yet written):
+// the caller then has to compare the data.
 Result<std::vector<FileRange>> changed_ranges(int older, int newer);
 
 }  // namespace fairlead::volume

@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr int kMostTries = 64;  // others take free loop devices at the same time
+constexpr int kMostTries = 64;  // because others take free loop devices at the same time
 constexpr unsigned kLoopMajor = 7;
 constexpr milliseconds kFirstPause{1}, kLongestPause{16};
 
@@ -28,7 +28,8 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-// Calls `done` until it says true, at growing intervals; false when `deadline` has passed.
+// Calls `done` at growing intervals until it returns true. Returns false when `deadline` has
+// passed.
 template <class Done>
 Result<bool> poll_until(Clock::time_point deadline, Done done) {
   for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
@@ -39,7 +40,7 @@ Result<bool> poll_until(Clock::time_point deadline, Done done) {
   }
 }
 
-// Numbers of the loop devices that show something: only those have a backing_file.
+// The numbers of the loop devices that are bound: only those have a backing_file.
 Result<std::vector<unsigned>> bound_loops() {
   const std::unique_ptr<DIR, CloseDir> dir(::opendir("/sys/block"));
   if (!dir) return fail_errno(errno, "list /sys/block");
@@ -66,8 +67,9 @@ struct Shown {
   BoundImage image;
 };
 
-// What a loop shows; nothing when it is being freed, or was meanwhile. Opened for reading: udev
-// probes a block device anew when a descriptor for writing is closed.
+// What a loop device is bound to; std::nullopt when it is being freed or was freed meanwhile.
+// Opened for reading, because udev probes a block device anew when a descriptor for writing is
+// closed.
 Result<std::optional<Shown>> shown_by(unsigned number) {
   Shown found{.loop = Loop{.number = number}, .image = {.loop = number}};
   Loop& loop = found.loop;
@@ -77,8 +79,8 @@ Result<std::optional<Shown>> shown_by(unsigned number) {
   if (!loop.fd) return fail_errno(errno, fmt::format("open {}", loop.path()));
   loop_info64 info{};
   if (::ioctl(loop.fd.get(), LOOP_GET_STATUS64, &info) != 0) {
-    // EIO, ESTALE: somebody else's, on a file system that is dead (loop_get_status asks it for the
-    // file's attributes). Ours would not have been opened.
+    // EIO and ESTALE: a loop device of somebody else on a file system that is dead (loop_get_status
+    // asks it for the file's attributes). It cannot be ours, whose file could be opened.
     if (errno == ENXIO || errno == EIO || errno == ESTALE) return std::optional<Shown>();
     return fail_errno(errno, fmt::format("ask {} what it shows", loop.path()));
   }
@@ -95,7 +97,7 @@ Result<struct stat> stat_image(int image) {
   return info;
 }
 
-// LOOP_CONFIGURE; the errno, or 0.
+// Calls LOOP_CONFIGURE; returns 0 or the errno.
 int configure(int loop, int image, const LoopRequest& request, std::uint32_t flags) {
   loop_config config{};
   config.fd = static_cast<std::uint32_t>(image);
@@ -104,7 +106,8 @@ int configure(int loop, int image, const LoopRequest& request, std::uint32_t fla
   return ::ioctl(loop, LOOP_CONFIGURE, &config) == 0 ? 0 : errno;
 }
 
-// With direct I/O if that can be; nothing when somebody else took this loop device first.
+// Binds the loop device, with direct I/O if possible; std::nullopt when somebody else took this
+// device first.
 Result<std::optional<Loop>> try_bind(unsigned number, int image, const LoopRequest& request) {
   Loop loop{.number = number};
   loop.fd = UniqueFd(::open(loop.path().c_str(), O_RDWR | O_CLOEXEC));
@@ -127,7 +130,8 @@ Result<std::optional<Loop>> try_bind(unsigned number, int image, const LoopReque
   return std::optional<Loop>(std::move(loop));
 }
 
-// The loop device holds on to the open file that it is given: with ours it would hold our lock too.
+// The loop device keeps the open file that it is given. If it were given ours, it would keep our
+// lock as well.
 Result<UniqueFd> open_again(int image, const LoopRequest& request) {
   UniqueFd file(::open(fmt::format("/proc/self/fd/{}", image).c_str(),
                        (request.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));

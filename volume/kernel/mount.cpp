@@ -19,7 +19,8 @@ namespace fairlead::volume {
 
 namespace {
 
-// What the kernel wrote into the descriptor of fsopen(2), one message a read: "e ext4: text".
+// The messages that the kernel wrote into the descriptor of fsopen(2); each read returns one: "e
+// ext4: text".
 std::string kernel_words(int fs) {
   std::string words;
   std::array<char, 1024> message{};
@@ -58,8 +59,8 @@ Status check_component(const std::string& name) {
   return {};
 }
 
-// A process that does nothing but hold a new user namespace. Only calls that are safe after a fork
-// of a threaded process.
+// Starts a process that only holds a new user namespace. Makes only calls that are safe after the
+// fork of a process with several threads.
 pid_t hold_user_namespace() {
   const long pid =
       ::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
@@ -202,13 +203,14 @@ Status attach(int mount, int parent, const std::string& name) {
   return {};
 }
 
-// Through the descriptor of the folder above: one of the mount itself would keep it busy.
+// Unmounts by the descriptor of the folder above, because a descriptor of the mount itself would
+// keep it busy.
 Status unmount(int parent, const std::string& name, Unmount how) {
   TRY_STATUS(check_component(name));
   const std::string path = fmt::format("/proc/self/fd/{}/{}", parent, name);
   const int flags = UMOUNT_NOFOLLOW | (how == Unmount::kLazy ? MNT_DETACH : 0);
   if (::umount2(path.c_str(), flags) == 0) return {};
-  if (errno == EINVAL || errno == ENOENT) return {};  // not a mount point; not there
+  if (errno == EINVAL || errno == ENOENT) return {};  // not a mount point, or no such folder
   return fail_errno(errno, fmt::format("unmount {}", name));
 }
 

@@ -1,5 +1,5 @@
 // Mounting by descriptor: a file system or a folder becomes a detached mount, gets its properties,
-// and is attached where everybody sees it only then (fsopen(2), open_tree(2), mount_setattr(2),
+// and only then is attached where everybody sees it (fsopen(2), open_tree(2), mount_setattr(2),
 // move_mount(2)). No path of a stranger is ever followed.
 //
 //   TRY(auto mount, make_mount({.type = "tmpfs", .options = {"size=10m"}}));
@@ -28,11 +28,12 @@ struct MountFlags {
   bool operator==(const MountFlags&) const = default;
 };
 
-// As MOUNT_ATTR_ bits.
+// The flags as MOUNT_ATTR_ bits.
 unsigned mount_attributes(const MountFlags& flags);
 
-// The words of o= ("ro", "noexec", "suid", "data=journal") in order: those about the mount in
-// `flags`, the others, which the file system knows, in `rest`. "defaults" and "rw" are dropped.
+// Separates the words of o= ("ro", "noexec", "suid", "data=journal"), keeping their order: words
+// about the mount go into `flags`, the others, which are for the file system, into `rest`.
+// "defaults" and "rw" are dropped.
 struct MountWords {
   MountFlags flags;
   std::vector<std::string> rest;
@@ -40,61 +41,63 @@ struct MountWords {
 MountWords sort_mount_words(const std::vector<std::string>& words);
 
 struct NewMount {
-  std::string type;                  // "ext4"; never guessed
+  std::string type;                  // "ext4"; the kernel never guesses it
   std::string source;                // "/dev/loop3", "server:/export"; may be empty
   std::vector<std::string> options;  // of the file system: "noload", "size=10m"
   bool read_only_fs = false;         // the file system itself, not only this mount of it
   MountFlags flags;
 };
 
-// A file system as a detached mount; it goes with the descriptor unless attached. An error carries
-// the kernel's own words ("ext4: Unknown parameter 'bogus'"). kUnsupported when the kernel does not
-// know the type.
+// Creates a file system's mount, detached; it ends with the descriptor unless it is attached. An
+// error carries the kernel's own words ("ext4: Unknown parameter 'bogus'"). kUnsupported when the
+// kernel does not know the type.
 Result<UniqueFd> make_mount(const NewMount& what);
 
 enum class Depth { kOne, kWithMountsBeneath };
-// What is at the folder `fd`, as one more detached mount (a bind mount that is nowhere yet).
+// A further, detached mount of the folder `fd` (a bind mount that is attached nowhere yet).
 Result<UniqueFd> clone_tree(int fd, Depth depth = Depth::kOne);
 
-// Exactly these flags, for the one mount.
+// Sets exactly these flags, for this one mount.
 Status set_flags(int mount, const MountFlags& flags);
 
-// Puts a detached mount on the folder `name` beneath `parent` (one component, not a link) and makes
-// it private: what is mounted inside later goes to no other namespace. `mount` stays open and then
-// names the attached mount. Does not look whether something is mounted there already: see
-// is_mount_point().
+// Attaches a detached mount to the folder `name` beneath `parent` (one component, not a link) and
+// makes it private, so that mounts inside it do not propagate to other namespaces. `mount` stays
+// open and then is a descriptor of the attached mount. Does not check whether something is mounted
+// there already: see is_mount_point().
 Status attach(int mount, int parent, const std::string& name);
 
-// The same for a folder that is held open itself.
+// The same for a folder that is itself held open.
 Status attach_at(int mount, int folder);
 
 enum class Unmount {
   kPlain,  // kInUse (EBUSY) while somebody has a file open there, in our namespace
-  kLazy,   // gone from the tree at once; the rest when the last file is closed. Touches no server
+  kLazy,   // leaves the tree at once, ends when the last file is closed; touches no server
 };
-// Takes away what is mounted on `name` beneath `parent`: the topmost one. A link is not followed.
-// Succeeds when nothing is mounted there, or no such folder is.
+// Unmounts the topmost mount on `name` beneath `parent`. A link is not followed. Succeeds when
+// nothing is mounted there, or there is no such folder.
 Status unmount(int parent, const std::string& name, Unmount how = Unmount::kPlain);
 
 // kNotFound when there is no such folder.
 Result<bool> is_mount_point(int parent, const std::string& name);
-// The device of what a descriptor lies on, as mountinfo names it (for btrfs: see mount_scan.h).
+// The device of the file system of a descriptor, as mountinfo gives it (for btrfs see
+// mount_scan.h).
 Result<dev_t> device_of(int fd);
-// The same for `name` beneath `parent`: of what is mounted there.
+// The same for what is mounted on `name` beneath `parent`.
 Result<dev_t> device_at(int parent, const std::string& name);
 
-// One line of /proc/<pid>/uid_map for an idmapped mount: `disk` on the disk is seen as `shown`.
+// One line of /proc/<pid>/uid_map for an idmapped mount: the id `disk` on the disk is seen as
+// `shown`.
 struct IdLine {
   std::uint32_t disk = 0, shown = 0, count = 0;
   auto operator<=>(const IdLine&) const = default;
 };
 
-// Idmapped mounts. Keeps a user namespace for each map asked for: making one costs a process.
-// Thread-safe.
+// Idmapped mounts. Keeps a user namespace for each map that was used, because creating one needs a
+// process. Thread-safe.
 class IdMaps {
  public:
-  // For uids and gids alike, of a mount that is not attached yet. Empty: nothing to do.
-  // kUnsupported where the file system cannot.
+  // Applies the map to uids and gids alike, of a mount that is not attached yet. Does nothing when
+  // `lines` is empty. kUnsupported where the file system cannot be idmapped.
   Status apply(int mount, const std::vector<IdLine>& lines);
 
  private:
@@ -104,8 +107,8 @@ class IdMaps {
   std::map<std::vector<IdLine>, UniqueFd> known_;
 };
 
-// Whether /proc/filesystems lists the type. A module that is not loaded yet is not listed: what
-// make_mount() says is the truth, this is the cheap look before.
+// Whether /proc/filesystems lists the type. A module that is not loaded yet is not listed, so this
+// is only a cheap check; make_mount() decides.
 bool kernel_lists_filesystem(const std::string& type);
 
 }  // namespace fairlead::volume

@@ -22,7 +22,7 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-// A process, or its namespace, that went away while it was looked at.
+// The errors for a process, or its namespace, that went away while it was looked at.
 bool is_gone(int sys_errno) {
   return sys_errno == ENOENT || sys_errno == ESRCH || sys_errno == EINVAL;
 }
@@ -50,9 +50,9 @@ Result<std::string> read_link(int folder, const std::string& name) {
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-// The namespace of a process and its root folder: two processes with the same see the same mounts.
-// For our own namespace, where most processes are, the root folder is not asked: our own table is
-// read anyway.
+// The mount namespace of a process and its root folder: processes that have both in common see the
+// same mounts. For our own namespace, which most processes are in, the root folder is left out,
+// because our own table is read anyway.
 Result<std::string> view_of(int proc, const std::string& process, const std::string& own_space) {
   TRY(const auto space, read_link(proc, process + "/ns/mnt"));
   if (space == own_space) return space;
@@ -128,7 +128,8 @@ Result<MountScan> MountScan::take() {
     if (!text && is_gone(text.error().sys_errno)) continue;
     if (!text) return fail(text.error());
     const bool fresh =
-        views.insert(view ? *view : *text).second;  // a link that we may not read: by what it shows
+        // where the links cannot be read, tables are told apart by their content
+        views.insert(view ? *view : *text).second;
     if (fresh) scan.add(pid, parse_mountinfo(*text));
   }
   std::ranges::sort(scan.seen_, {}, [](const Seen& seen) { return order(seen.root); });
@@ -162,8 +163,8 @@ std::vector<MountUser> MountScan::users_of(const FsPlace& place) const {
   for (auto seen = std::ranges::lower_bound(seen_, order(place), {}, by_root);
        seen != seen_.end() && order(seen->root) == order(place); ++seen)
     users.push_back(seen->user);
-  // Those beneath stand together, from "path/" on; between "path" and them may stand others
-  // ("path-2").
+  // The places beneath are adjacent, from "path/" on; others ("path-2") may lie between "path" and
+  // them.
   const FsPlace first{place.major, place.minor, place.path == "/" ? "/" : place.path + "/"};
   for (auto seen = std::ranges::lower_bound(seen_, order(first), {}, by_root); seen != seen_.end();
        ++seen) {

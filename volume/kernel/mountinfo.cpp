@@ -28,7 +28,7 @@ bool read_device(std::string_view text, MountEntry& entry) {
          read_number(text.substr(colon + 1), entry.minor);
 }
 
-// Skips the optional fields ("shared:1 master:2"); false when the "-" that ends them does not come.
+// Skips the optional fields ("shared:1 master:2"); false when the "-" that ends them is missing.
 bool skip_optional(std::string_view& text) {
   while (!text.empty())
     if (take_word(text) == "-") return true;

@@ -1,5 +1,5 @@
-// Reading /proc/<pid>/mountinfo: a pure function from text to values
-// (Documentation/filesystems/proc.rst, section 3.5).
+// Parses /proc/<pid>/mountinfo, as a pure function (Documentation/filesystems/proc.rst, section
+// 3.5).
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 
 namespace fairlead::volume {
 
-// 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+// One line: 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 struct MountEntry {
   std::uint64_t id = 0, parent = 0;
   unsigned major = 0, minor = 0;
-  std::string root;  // the path in the file system that is mounted; without the "//deleted" of a
-                     // removed folder
+  // the path in its file system that is mounted; without the "//deleted" of a removed folder
+  std::string root;
   bool root_deleted = false;
   std::string mount_point;  // as seen from the root folder of the process
   std::string options;      // of this mount
@@ -24,14 +24,14 @@ struct MountEntry {
   bool operator==(const MountEntry&) const = default;
 };
 
-// Nothing when the line is not one of mountinfo. Octal escapes (\040) are decoded; any bytes are
-// allowed in paths.
+// std::nullopt when the line is not one of mountinfo. Octal escapes (\040) are decoded; paths may
+// hold any bytes.
 std::optional<MountEntry> parse_mount_line(std::string_view line);
 
-// Every line that can be read, in order; others are left out.
+// Parses every line that can be parsed, in order, and leaves out the others.
 std::vector<MountEntry> parse_mountinfo(std::string_view text);
 
-// "\040" and the like become their byte; a backslash that begins no three octal digits stays.
+// Decodes "\040" and the like; a backslash that is not followed by three octal digits stays.
 std::string decode_octal(std::string_view text);
 
 }  // namespace fairlead::volume

@@ -22,16 +22,17 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// What the child tells through the pipe: how far it came, and in the kernel's own words why not.
+// The child's answer through the pipe: the last step it reached, and the kernel's own words about a
+// failure.
 enum class Step : std::int32_t { kOpen, kOption, kCreate, kMount, kAttach, kDone };
 struct Answer {
   Step step = Step::kOpen;
   std::int32_t sys_errno = 0;
-  std::int32_t option = 0;  // kOption: which
+  std::int32_t option = 0;  // kOption: the index of the option
   std::array<char, 480> words{};
 };
 
-// All that the child needs, made before the fork: after it nothing may allocate.
+// Everything that the child needs, prepared before the fork because nothing may allocate after it.
 struct Order {
   const char* type;
   const char* source;  // nullptr: none
@@ -63,7 +64,8 @@ Order order_of(const NewMount& what, int folder, int pipe) {
 
 // --- in the child: only system calls
 
-// A lock file of ours in a process that hangs in the kernel would be held as long as that.
+// A process that hangs in the kernel would hold the lock files that it inherited from us just as
+// long.
 void close_all_but(int one, int other) {
   const unsigned low = static_cast<unsigned>(std::min(one, other));
   const unsigned high = static_cast<unsigned>(std::max(one, other));
@@ -112,7 +114,7 @@ void close_all_but(int one, int other) {
 
 // --- in the parent
 
-// True when the child answered.
+// Returns whether the child answered.
 bool wait_for_answer(int pipe, Clock::time_point end, Answer& answer) {
   for (;;) {
     const auto left =
@@ -158,7 +160,7 @@ Status verdict(const NewMount& what, const Order& order, const Answer& answer) {
 
 bool can_mount(const std::string& type) {
   if (kernel_lists_filesystem(type)) return true;
-  return UniqueFd(::fsopen(type.c_str(), FSOPEN_CLOEXEC)).get() >= 0;  // loads its module
+  return UniqueFd(::fsopen(type.c_str(), FSOPEN_CLOEXEC)).get() >= 0;  // fsopen(2) loads the module
 }
 
 Status mount_with_deadline(const NewMount& what, int folder, std::chrono::milliseconds deadline) {

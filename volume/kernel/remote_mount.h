@@ -1,5 +1,5 @@
-// Mounting what may never answer: in a process of its own, with a deadline. Nothing here touches a
-// path of the remote file system in the calling process.
+// Mounts file systems whose server may never answer, in a process of its own and with a deadline.
+// The calling process never touches a path of the remote file system.
 #pragma once
 
 #include <chrono>
@@ -10,13 +10,13 @@
 
 namespace fairlead::volume {
 
-// Whether the kernel has the file system, or can load it. Touches no server.
+// Whether the kernel has the file system or can load it. Contacts no server.
 bool can_mount(const std::string& type);
 
-// As make_mount() and attach_at(), on the folder that is held open (O_PATH will do). Past the
-// deadline the process is killed and kUnavailable returned; one that the kernel does not let die
-// yet is waited for on a thread, and holds none of our descriptors. Options of the form
-// "password=..." never stand in an error.
+// As make_mount() and attach_at(), on the folder that is held open (O_PATH is enough). Past the
+// deadline the process is killed and kUnavailable returned. A process that the kernel does not let
+// die yet is waited for on a thread, and holds none of our descriptors. Options of the form
+// "password=..." never appear in an error.
 Status mount_with_deadline(const NewMount& what, int folder, std::chrono::milliseconds deadline);
 
 }  // namespace fairlead::volume

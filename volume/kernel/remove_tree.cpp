@@ -21,7 +21,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::size_t kMostLevels = 64;
-constexpr int kMostRewinds = 8;  // of one folder into which somebody keeps writing
+constexpr int kMostRewinds = 8;  // of one folder, into which somebody keeps writing
 
 struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -31,13 +31,13 @@ struct Level {
   std::unique_ptr<DIR, CloseDir> dir;
   std::string name;  // in the level above
   int rewinds = 0;
-  bool again = false;  // entries were moved in while it was read
+  bool again = false;  // read it again: entries were moved in meanwhile
   int fd() const { return ::dirfd(dir.get()); }
 };
 
-// Takes the immutable and append-only marks off; false when there were none. O_PATH first: opening
-// a device or a FIFO for reading would have effects, and reopening through /proc/self/fd reaches
-// the very file that was looked at.
+// Clears the immutable and append-only marks; returns false when there were none. The entry is
+// opened by O_PATH first, because opening a device or a FIFO for reading would have effects;
+// reopening it through /proc/self/fd then reaches the same file that was checked.
 bool clear_marks(int folder, const char* name) {
   const UniqueFd handle(::openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat info {};
@@ -54,14 +54,15 @@ bool clear_marks(int folder, const char* name) {
   return ::ioctl(file.get(), FS_IOC_SETFLAGS, &marks) == 0;
 }
 
-// True when any of them had marks.
+// Returns whether any of the entries had marks.
 bool clear_marks_of(std::initializer_list<std::pair<int, const char*>> entries) {
   bool cleared = false;
   for (const auto& [folder, name] : entries) cleared = clear_marks(folder, name) || cleared;
   return cleared;
 }
 
-// 0 or the errno; a second attempt after marks were taken off the entry or its folder.
+// Returns 0 or the errno. Tries a second time after marks were cleared from the entry or its
+// folder.
 int unlink_entry(int folder, const char* name, int flags) {
   if (::unlinkat(folder, name, flags) == 0 || errno == ENOENT) return 0;
   const int first = errno;
@@ -70,14 +71,14 @@ int unlink_entry(int folder, const char* name, int flags) {
   return ::unlinkat(folder, name, flags) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-// A btrfs subvolume goes at once, however large. One that holds others (which is read-only,
-// perhaps: a snapshot) is made writable and emptied as a folder, which rmdir(2) takes at its end.
-// Its limit goes first: what is full loses no subvolumes.
+// A btrfs subvolume is removed at once, however large it is. One that holds others is made writable
+// (it may be a read-only snapshot) and emptied like a folder; rmdir(2) removes it at the end. The
+// limit is removed first, because a subvolume at its limit cannot be removed.
 bool destroy_subvolume(int folder, const std::string& name, int subvolume) {
   if (!btrfs::is_subvolume(subvolume).value_or(false)) return false;
   if (const auto id = btrfs::id_of(subvolume)) (void)btrfs::forget_limit(folder, *id);
   if (btrfs::destroy(folder, name)) return true;
-  (void)btrfs::set_read_only(subvolume, false);  // the first unlink tells when that failed
+  (void)btrfs::set_read_only(subvolume, false);  // if this fails, the first unlink fails too
   return false;
 }
 
@@ -113,7 +114,7 @@ void TreeRemover::remember(int sys_errno, std::string_view action, const std::st
   if (sys_errno == EXDEV) first_error_->code = Code::kInUse;
 }
 
-// A folder becomes the next level; whatever else it turns out to be is unlinked.
+// Opens a folder as the next level. Anything else that the name has become is unlinked.
 void TreeRemover::enter(int folder, const std::string& name) {
   auto fd = open_beneath(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
   if (fd) {
@@ -131,8 +132,8 @@ void TreeRemover::enter(int folder, const std::string& name) {
     remember(failed, "remove", name);
 }
 
-// Too deep for one descriptor per level: the folder moves up into the topmost one, which is read
-// again at its end.
+// The folder is too deep for one descriptor per level. It is moved up into the topmost folder,
+// which is read again at its end.
 void TreeRemover::lift(const std::string& name) {
   Level& top = levels_.front();
   const int from = levels_.back().fd();
@@ -164,7 +165,7 @@ void TreeRemover::handle(const dirent& entry) {
   if (failed != 0) remember(failed, "remove", name);
 }
 
-// The end of a folder: it goes, unless somebody wrote into it meanwhile.
+// Called at the end of a folder: removes it, unless somebody wrote into it meanwhile.
 void TreeRemover::leave() {
   Level& level = levels_.back();
   const bool again = std::exchange(level.again, false);

@@ -29,7 +29,7 @@ std::string find_program(const std::string& name) {
   return "";
 }
 
-// What a tool wrote, on one line: its end, where the cause stands.
+// The end of what a tool wrote, where the cause is, as one line.
 std::string one_line(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   if (text.size() > kMostWords) text = "..." + text.substr(text.size() - kMostWords);

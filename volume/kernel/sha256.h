@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) through OpenSSL: digests of archives and of the chunks of a backup.
+// SHA-256 (FIPS 180-4) by OpenSSL, for digests of archives and of the chunks of a backup.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace fairlead::volume {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-// What was given chunk by chunk. Not thread-safe.
+// Computes the digest of bytes that come in several calls. Not thread-safe.
 class Sha256 {
  public:
   Sha256();
@@ -21,7 +21,7 @@ class Sha256 {
   Sha256& operator=(Sha256&&) = default;
 
   void add(std::string_view bytes);
-  Digest finish();  // and begins anew
+  Digest finish();  // the next add() begins a new digest
 
  private:
   struct Free {
@@ -33,6 +33,6 @@ class Sha256 {
 Digest sha256(std::string_view bytes);
 
 std::string to_hex(const Digest& digest);               // 64 lower case digits
-bool parse_hex(std::string_view text, Digest& digest);  // false: not 64 such digits
+bool parse_hex(std::string_view text, Digest& digest);  // false: the text is not 64 such digits
 
 }  // namespace fairlead::volume

@@ -76,7 +76,7 @@ Result<Superblock> parse_xfs(Bytes xfs) {
   return found;
 }
 
-// The Castagnoli CRC as ext4 keeps it: seeded with all ones, not inverted at the end.
+// CRC-32C (Castagnoli) as ext4 stores it: seeded with all ones and not inverted at the end.
 std::uint32_t crc32c(Bytes bytes) {
   std::uint32_t crc = ~0U;
   for (const unsigned char byte : bytes) {

@@ -10,7 +10,7 @@ bool is_kept_xattr(const std::string& name) {
 }
 
 int compare_paths(const std::string& left, const std::string& right) {
-  // '/' counts as the lowest byte: "a/b" stands before "a-b", as a walk meets them.
+  // '/' counts as the lowest byte, so that "a/b" comes before "a-b", in the order of a walk.
   const auto weight = [](char c) { return c == '/' ? 0 : static_cast<unsigned char>(c); };
   const std::size_t both = std::min(left.size(), right.size());
   for (std::size_t k = 0; k < both; ++k)
@@ -24,7 +24,7 @@ std::string printable(const std::string& path) {
   std::string text = path.substr(0, kMost);
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  // Bytes that are no ASCII stay as they are; the log and JSON mask what is not UTF-8.
+  // Bytes that are not ASCII are kept; the log and JSON mask what is not UTF-8.
   return path.size() > kMost ? text + "..." : text;
 }
 

@@ -1,5 +1,5 @@
-// One entry of a tree of files, as archives and backups carry it: between the disk (tree_reader.h,
-// tree_writer.h) and the formats.
+// One entry of a tree of files, as archives and backups store it. It stands between the disk
+// (tree_reader.h, tree_writer.h) and the formats.
 #pragma once
 
 #include <sys/types.h>
@@ -26,11 +26,12 @@ struct TreeEntry {
   gid_t gid = 0;
   FileTime mtime;
   std::uint64_t size = 0;  // of a file
-  std::string target;      // of a symbolic link, as it stands
-  std::string hard_link;   // the path of an earlier entry that is the same file; empty: none
-  std::map<std::string, std::string> xattrs;  // those of is_kept_xattr(), ACLs among them
+  std::string target;      // of a symbolic link, unresolved
+  std::string hard_link;   // the path of an earlier entry that is the same file, or empty
+  // those for which is_kept_xattr() is true, ACLs among them
+  std::map<std::string, std::string> xattrs;
 
-  // What tells that a file was not changed since; not part of any archive.
+  // These tell that a file was not changed since; no archive holds them.
   std::uint64_t inode = 0;
   FileTime ctime;
 
@@ -40,15 +41,15 @@ struct TreeEntry {
 inline constexpr const char* kAccessAcl = "system.posix_acl_access";
 inline constexpr const char* kDefaultAcl = "system.posix_acl_default";
 
-// user.*, trusted.*, security.capability and the POSIX ACLs. Others belong to the host (security.
-// labels of its policy) or are not data.
+// True for user.*, trusted.*, security.capability and the POSIX ACLs. Others belong to the host
+// (security labels of its policy) or are not data.
 bool is_kept_xattr(const std::string& name);
 
-// The order in which tree_reader.h visits: a folder before what is in it, names by their bytes.
-// Negative, zero or positive.
+// Compares by the order in which tree_reader.h visits: a folder before what is in it, names by
+// their bytes. Returns a negative number, zero or a positive number.
 int compare_paths(const std::string& left, const std::string& right);
 
-// For messages: control bytes masked, cut to a readable length.
+// The path for messages: control bytes masked, cut to a readable length.
 std::string printable(const std::string& path);
 
 }  // namespace fairlead::volume

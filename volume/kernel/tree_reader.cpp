@@ -65,7 +65,8 @@ void fill(TreeEntry& entry, const struct stat& info) {
 
 bool has_no_xattrs(int error) { return error == ENOTSUP || error == ENODATA; }
 
-// One value; nothing when it went away meanwhile. It may grow between the two calls.
+// The value of one attribute; std::nullopt when it vanished meanwhile. It may grow between the two
+// calls, hence the loop.
 Result<std::optional<std::string>> read_xattr(int fd, const std::string& name) {
   for (int attempt = 0; attempt < 10; ++attempt) {
     const ssize_t size = ::fgetxattr(fd, name.c_str(), nullptr, 0);
@@ -124,7 +125,7 @@ Result<std::vector<std::string>> names_in(int folder) {
 }
 
 struct Level {
-  UniqueFd fd;  // closed while far below
+  UniqueFd fd;  // closed while the walk is far below
   std::string path;
   std::vector<std::string> names;
   std::size_t next = 0;
@@ -165,7 +166,7 @@ class Walker {
   bool on_btrfs_ = false;
   std::vector<Level> levels_;
   std::map<std::pair<dev_t, ino_t>, std::string>
-      linked_;  // files with several names: the first one
+      linked_;  // the first path of each file that has several
 };
 
 class Cursor : public TreeCursor {
@@ -181,7 +182,7 @@ class Cursor : public TreeCursor {
   std::string name_;
 };
 
-// By the descriptor, so that all of it is of one and the same file.
+// Everything is read by the descriptor, so that it is all of the same file.
 Result<TreeEntry> Cursor::read(UniqueFd& file) {
   TreeEntry entry = seen_;
   if (entry.kind == EntryKind::kSymlink) {
@@ -204,7 +205,7 @@ Result<TreeEntry> Cursor::read(UniqueFd& file) {
   return entry;
 }
 
-// False: it is gone, which is no error.
+// Calls the visitor. Returns false when the entry has vanished, which is no error.
 Result<bool> Walker::tell(TreeEntry entry, int parent, const std::string& name) {
   Cursor cursor(std::move(entry), parent, name);
   const auto told = visit_(cursor);
@@ -220,7 +221,7 @@ Status Walker::push(UniqueFd fd, std::string path) {
   return {};
 }
 
-// One component at a time: the path may be longer than the kernel takes at once.
+// Opens one component at a time, because the path may be longer than the kernel takes in one call.
 Status Walker::reopen(Level& level) {
   UniqueFd at(::openat(top_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at) return fail_errno(errno, "open the folder again");
@@ -241,7 +242,7 @@ Status Walker::enter(int parent, const std::string& name, const std::string& pat
   return fail(with_context(fd.error(), printable(path)));
 }
 
-// A look without opening it.
+// Checks without opening the entry for reading.
 bool Walker::is_foreign_mount(int parent, const std::string& name) const {
   const auto probe = open_beneath(parent, name, O_PATH | O_NOFOLLOW, RESOLVE_NO_XDEV);
   return !probe && probe.error().sys_errno == EXDEV;

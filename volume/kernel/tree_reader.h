@@ -1,4 +1,4 @@
-// Reading a tree that strangers filled and may still be changing, by descriptors only.
+// Reads a tree that strangers filled and may still be changing, by descriptors only.
 #pragma once
 
 #include <functional>
@@ -12,13 +12,13 @@
 
 namespace fairlead::volume {
 
-// What a visitor may ask about the entry it is at.
+// Gives a visitor the entry it was called for.
 class TreeCursor {
  public:
   virtual ~TreeCursor() = default;
-  // The metadata of lstat(2): all but `xattrs`, `target`.
+  // The metadata of lstat(2): everything except `xattrs` and `target`.
   virtual const TreeEntry& seen() const = 0;
-  // The whole entry. kNotFound when it is gone meanwhile; `file`, if it is one, is open for
+  // The whole entry. kNotFound when it has vanished meanwhile. For a file, `file` is open for
   // reading.
   virtual Result<TreeEntry> read(UniqueFd& file) = 0;
 };
@@ -29,20 +29,20 @@ struct WalkNotes {
   void add(std::string line);
 };
 
-// A snapshot of btrfs shows an empty folder where a subvolume was, and has nothing of what was in
-// it. To note that, or (kConflict) to end the walk.
+// A snapshot of btrfs has an empty folder where there was a subvolume, without any of its content.
+// Tells whether the walk notes that or ends with kConflict.
 enum class Hollow { kNote, kRefuse };
 
-// Visits everything below the folder (and the folder itself first, with an empty path), in the
-// order of compare_paths, any depth with at most 70 descriptors. Symbolic links are not followed;
-// what is mounted below, sockets and device nodes are left out and noted; what vanishes while we
-// walk is left out in silence. A failure of the visitor ends the walk, but for kNotFound.
-// Subvolumes of btrfs are folders as others.
+// Visits the folder itself (with an empty path) and then everything below it, in the order of
+// compare_paths, at any depth with at most 70 descriptors. Symbolic links are not followed. What is
+// mounted below, sockets and device nodes are left out and noted; what vanishes during the walk is
+// left out without a note. A failure of the visitor other than kNotFound ends the walk. Subvolumes
+// of btrfs are visited like folders.
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
                  Hollow hollow = Hollow::kNote);
 
-// The parts of a file that hold data, by SEEK_DATA and SEEK_HOLE: offset and length, ascending, cut
-// at `size`. Where the file system cannot say: all of it.
+// The parts of a file that hold data, by SEEK_DATA and SEEK_HOLE, as ascending (offset, length),
+// cut at `size`. The whole file where the file system cannot tell.
 Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,
                                                                          std::uint64_t size);
 

@@ -17,10 +17,10 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::size_t kMostLevels = 64;        // open at once
-constexpr std::size_t kMostLater = 1'000'000;  // folders that wait for their times
+constexpr std::size_t kMostLater = 1'000'000;  // folders whose times are still to be set
 constexpr std::size_t kMostNotes = 100;
 
-// The components of a path; kInvalid where it would lead out.
+// The components of a path; kInvalid when it would lead out of the folder.
 Result<std::vector<std::string>> components(const std::string& path) {
   if (path.starts_with('/')) return fail(Code::kInvalid, "its name is absolute");
   if (path.find('\0') != std::string::npos)
@@ -44,7 +44,7 @@ std::string joined(const std::vector<std::string>& parts, std::size_t count) {
       "{}", fmt::join(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(count), "/"));
 }
 
-// Does a relative link at this depth (folders above it) lead above the top?
+// Whether a relative link that has `depth` folders above it leads out of the top folder.
 bool climbs_out(const std::string& target, std::size_t depth) {
   if (target.starts_with('/')) return false;
   auto level = static_cast<std::ptrdiff_t>(depth);
@@ -63,7 +63,7 @@ timespec to_timespec(const FileTime& time) {
   return {.tv_sec = time.seconds, .tv_nsec = static_cast<long>(time.nanos)};
 }
 
-// The access time is that of the content: archives carry no other.
+// Sets the access time to that of the content, because archives hold no other.
 Status set_times(int fd, const FileTime& mtime) {
   const timespec times[2] = {to_timespec(mtime), to_timespec(mtime)};
   if (::futimens(fd, times) != 0) return fail_errno(errno, "set its time");
@@ -112,7 +112,7 @@ Status TreeWriter::add_checked(const TreeEntry& entry) {
   return add_leaf(entry, parent, parts.back());
 }
 
-// A folder below the parent; nothing else is walked through.
+// Opens a folder below the parent; nothing but a folder is entered.
 Result<UniqueFd> TreeWriter::step(int parent, const std::string& name, Missing missing) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
   auto fd = open_beneath(parent, name, kFlags, RESOLVE_NO_XDEV);
@@ -129,12 +129,13 @@ Result<UniqueFd> TreeWriter::step(int parent, const std::string& name, Missing m
   return fail(fd.error());
 }
 
-// The folder, borrowed until the next call. Entries come folder by folder: most of the way is open.
+// Opens the folder; the descriptor is borrowed until the next call. Entries come folder by folder,
+// so most of the path is open already.
 Result<int> TreeWriter::enter(const std::string& folder, Missing missing) {
   TRY(const auto parts, components(folder));
   std::size_t same = 0;
   while (same < parts.size() && same < levels_.size() && levels_[same].name == parts[same]) ++same;
-  while (same > 0 && !levels_[same - 1].fd) --same;  // closed, far above
+  while (same > 0 && !levels_[same - 1].fd) --same;  // closed, being far above
   levels_.resize(same);
   for (std::size_t k = same; k < parts.size(); ++k) {
     const int parent = levels_.empty() ? folder_ : levels_.back().fd.get();
@@ -145,7 +146,7 @@ Result<int> TreeWriter::enter(const std::string& folder, Missing missing) {
   return levels_.empty() ? folder_ : levels_.back().fd.get();
 }
 
-// What an earlier entry left under this name goes, but for folders.
+// Removes what an earlier entry left under this name, unless it is a folder.
 Status TreeWriter::make_way(int parent, const std::string& name) {
   if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno == EISDIR) return fail(Code::kInvalid, "a folder has this name already");
@@ -154,7 +155,7 @@ Status TreeWriter::make_way(int parent, const std::string& name) {
 
 Status TreeWriter::set_xattrs(int fd, const TreeEntry& entry) {
   for (const auto& [name, value] : entry.xattrs) {
-    if (!is_kept_xattr(name) || name == kDefaultAcl) continue;  // a default ACL: later
+    if (!is_kept_xattr(name) || name == kDefaultAcl) continue;  // a default ACL is set later
     if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) continue;
     if (!is_permission(errno)) return fail_errno(errno, fmt::format("set {}", printable(name)));
     note(fmt::format("{}: the attribute {} could not be set here: {}", printable(entry.path),
@@ -163,7 +164,7 @@ Status TreeWriter::set_xattrs(int fd, const TreeEntry& entry) {
   return {};
 }
 
-// Owner first: chown(2) takes setuid, setgid and capabilities off.
+// The owner is set first, because chown(2) clears setuid, setgid and capabilities.
 Status TreeWriter::dress(int fd, const TreeEntry& entry) {
   if (::fchown(fd, entry.uid, entry.gid) != 0)
     return fail_errno(errno, fmt::format("give it to {}:{}", entry.uid, entry.gid));
@@ -179,15 +180,15 @@ Status TreeWriter::add_folder(const TreeEntry& entry, const std::string& path) {
   later_.push_back({.path = path,
                     .mtime = entry.mtime,
                     .default_acl = acl == entry.xattrs.end() ? std::string() : acl->second});
-  // So many folders must not take all memory: their times are set early, and entries that come to
-  // them afterwards change them.
+  // So that very many folders do not use up memory, their times are set early. Entries that are
+  // added to them later change those times.
   return later_.size() < kMostLater ? Status() : end_folders();
 }
 
 Status TreeWriter::add_hard_link(const std::string& from, int parent, const std::string& name) {
   TRY(const auto parts, components(from));
   if (parts.empty()) return fail(Code::kInvalid, "it is a hard link to the top");
-  // The parent must stay open while the way to the other file is walked.
+  // The parent must stay open while the path of the other file is walked.
   const UniqueFd here(::fcntl(parent, F_DUPFD_CLOEXEC, 0));
   if (!here) return fail_errno(errno, "hold its folder");
   auto there = enter(joined(parts, parts.size() - 1), Missing::kRefuse);
@@ -216,7 +217,7 @@ Status TreeWriter::add_leaf(const TreeEntry& entry, int parent, const std::strin
   }
   if (entry.kind == EntryKind::kFifo) {
     if (::mkfifoat(parent, name.c_str(), 0600) != 0) return fail_errno(errno, "make the FIFO");
-    // O_PATH: opening a FIFO would wait for the other end.
+    // By O_PATH, because opening a FIFO would wait for its other end.
     const UniqueFd handle(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     const std::string self = fmt::format("/proc/self/fd/{}", handle.get());
     const timespec times[2] = {to_timespec(entry.mtime), to_timespec(entry.mtime)};
@@ -237,7 +238,7 @@ Status TreeWriter::add_leaf(const TreeEntry& entry, int parent, const std::strin
 }
 
 Status TreeWriter::write(std::uint64_t offset, std::string_view bytes) {
-  if (!open_) return {};  // content of what takes none, a hard link's
+  if (!open_) return {};  // content for an entry that takes none, such as a hard link
   const std::string name = printable(open_->entry.path);
   if (offset > open_->entry.size || bytes.size() > open_->entry.size - offset)
     return fail(Code::kInvalid, "entry \"{}\": it has more content than it says", name);
@@ -276,7 +277,7 @@ Status TreeWriter::end_file() {
   return done;
 }
 
-// From the last to the first: what is done below a folder may change its time.
+// From the last to the first, because what is done below a folder may change its time.
 Status TreeWriter::end_folders() {
   for (std::size_t k = later_.size(); k-- > 0;) {
     const Later& later = later_[k];

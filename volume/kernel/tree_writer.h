@@ -1,5 +1,5 @@
-// Filling a folder from an archive that a stranger may have made: nothing outside of it is ever
-// touched.
+// Fills a folder from an archive that a stranger may have made. Nothing outside of the folder is
+// ever touched.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@
 
 namespace fairlead::volume {
 
-// kForeign refuses symbolic links that climb out of the folder ("../../etc"), as Docker does.
-// Absolute ones are kept: they mean the container's root. kOwn is for what Fairlead itself read.
+// kForeign refuses relative symbolic links that lead out of the folder ("../../etc"), as Docker
+// does. Absolute links are kept, because they refer to the container's root. kOwn is for what
+// Fairlead itself has read.
 enum class Origin { kForeign, kOwn };
 
 struct TreeLimits {
@@ -25,9 +26,9 @@ struct TreeLimits {
 
 // Every step is relative to the descriptor of the folder and follows no symbolic link (openat2,
 // RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV), one component at a time, so that paths
-// may be of any length. Refused with kInvalid and the entry's name: absolute paths, "..", ways
-// through something that is no folder, hard links to what is not in the folder, device nodes.
-// kExhausted: beyond the limits. Sockets are skipped. An entry that comes twice replaces the
+// may be of any length. kInvalid, with the entry's name, for absolute paths, "..", paths through
+// something that is no folder, hard links to what is not in the folder, and device nodes.
+// kExhausted beyond the limits. Sockets are skipped. A later entry of the same name replaces the
 // earlier one. Not thread-safe.
 class TreeWriter {
  public:
@@ -35,7 +36,7 @@ class TreeWriter {
   TreeWriter(int folder, Origin origin, TreeLimits limits);
 
   Status add(const TreeEntry& entry);
-  // Content of the file that add() began, anywhere in it; what is never written stays a hole.
+  // Writes content of the file that add() began, at any offset. What is never written stays a hole.
   Status write(std::uint64_t offset, std::string_view bytes);
   // Ends the last file, sets the times and default ACLs of folders, and flushes everything to the
   // disk.
@@ -76,7 +77,7 @@ class TreeWriter {
   Origin origin_;
   TreeLimits limits_;
   std::uint64_t written_ = 0, entries_ = 0;
-  std::vector<Level> levels_;  // the folder of the last entry, from the top
+  std::vector<Level> levels_;  // from the top to the folder of the last entry
   std::vector<Later> later_;
   std::optional<Open> open_;
   std::vector<std::string> notes_;

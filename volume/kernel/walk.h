@@ -1,4 +1,4 @@
-// One folder's entries, for those who walk trees.
+// Lists the entries of one folder, for code that walks trees.
 #pragma once
 
 #include <dirent.h>
@@ -17,7 +17,8 @@ struct CloseDirectory {
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
-// Calls `visit` (const dirent&, returns Status) for each entry but "." and "..". Takes `fd`.
+// Calls `visit` (takes const dirent&, returns Status) for each entry but "." and "..". Takes over
+// `fd`.
 template <class Visit>
 Status each_entry(UniqueFd fd, const std::string& name, Visit visit) {
   const Directory dir(::fdopendir(fd.get()));

@@ -9,7 +9,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr int kLevel = 3;              // zstd's own default
-constexpr int kLargestWindowLog = 27;  // 128 MiB: no frame makes us take more memory
+constexpr int kLargestWindowLog = 27;  // 128 MiB: the most memory that a frame can make us take
 
 std::string compress(ZSTD_CCtx_s* context, std::string_view plain, ZSTD_EndDirective directive) {
   std::string packed;
@@ -20,7 +20,7 @@ std::string compress(ZSTD_CCtx_s* context, std::string_view plain, ZSTD_EndDirec
     ZSTD_outBuffer out{packed.data() + before, packed.size() - before, 0};
     left = ZSTD_compressStream2(context, &out, &in, directive);
     packed.resize(before + out.pos);
-    if (ZSTD_isError(left) != 0) throw std::bad_alloc();  // it fails for nothing else
+    if (ZSTD_isError(left) != 0) throw std::bad_alloc();  // the only possible cause
     if (directive == ZSTD_e_continue && in.pos == in.size) break;
   }
   return packed;
@@ -97,7 +97,7 @@ Result<bool> ZstdReader::add(std::string_view& packed, std::string& plain, std::
       return broken(left);
     }
     if (left == 0) return true;
-    if (out.pos == 0 && packed.empty()) return false;  // more input, please
+    if (out.pos == 0 && packed.empty()) return false;  // needs more input
   }
   return false;
 }

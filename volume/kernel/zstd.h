@@ -1,4 +1,4 @@
-// Zstandard (RFC 8878) through libzstd: chunks of known size, and streams.
+// Zstandard (RFC 8878) by libzstd: chunks of known size, and streams.
 #pragma once
 
 #include <memory>
@@ -13,14 +13,15 @@ struct ZSTD_DCtx_s;
 
 namespace fairlead::volume {
 
-// One frame after the other, with checksums. Not thread-safe; the contexts are used again.
+// Writes frames one after the other, with checksums. Not thread-safe: the context is reused.
 class ZstdWriter {
  public:
   ZstdWriter();
 
-  // A whole frame, with its size in the header.
+  // A whole frame, with the size of its content in the header.
   std::string pack(std::string_view plain);
-  // A frame in chunks: what can be written now of it.
+  // Compresses a frame piece by piece. Each call returns what can be written of the frame so far;
+  // finish() returns the rest.
   std::string add(std::string_view plain);
   std::string finish();
 
@@ -35,12 +36,12 @@ class ZstdReader {
  public:
   ZstdReader();
 
-  // A whole frame whose content has exactly `size` bytes; anything else is kInvalid.
+  // Unpacks a whole frame whose content has exactly `size` bytes; anything else is kInvalid.
   Result<std::string> unpack(std::string_view packed, std::size_t size);
-  // A whole frame whose content has at most `most` bytes.
+  // Unpacks a whole frame whose content has at most `most` bytes.
   Result<std::string> unpack_at_most(std::string_view packed, std::size_t most);
-  // A frame in chunks: appends at most `most` bytes to `plain`, takes what was read off the front
-  // of `packed`, and is true when the frame ended.
+  // Unpacks a frame piece by piece: appends at most `most` bytes to `plain` and removes what was
+  // read from the front of `packed`. Returns true when the frame has ended.
   Result<bool> add(std::string_view& packed, std::string& plain, std::size_t most);
 
  private:
