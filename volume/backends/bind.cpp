@@ -76,7 +76,7 @@ Result<std::string> BindBackend::mount(const Volume& volume) {
   auto device = open_device(options);
   if (!device) {
     Error error = device.error();
-    if (error.code == Code::kNotFound) error.code = Code::kIo;  // the volume exists
+    if (error.code == Code::kNotFound) error.code = Code::kIo;  // the volume itself exists
     return fail(std::move(error));
   }
   const bool recursive =

@@ -1,6 +1,6 @@
 // The backend `bind`: a folder of the host, beneath one of the folders that the configuration
-// allows. It is shown by a mount at vol/<id>/mnt/_data, through the descriptor that was checked.
-// The data is the host's: removing the volume keeps it.
+// allows. It is mounted at vol/<id>/mnt/_data, through the descriptor that was checked. The data
+// belongs to the host: removing the volume keeps it.
 #pragma once
 
 #include <memory>

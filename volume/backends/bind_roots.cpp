@@ -26,7 +26,8 @@ bool is_beneath(const std::string& path, const std::string& root) {
 
 BindRoots::BindRoots(std::vector<std::string> roots) : roots_(std::move(roots)) {
   std::ranges::for_each(roots_, drop_slashes);
-  std::ranges::sort(roots_, std::ranges::greater(), &std::string::size);  // the closest one first
+  // the innermost root first
+  std::ranges::sort(roots_, std::ranges::greater(), &std::string::size);
 }
 
 Result<UniqueFd> BindRoots::open(const std::string& device) const {

@@ -1,5 +1,5 @@
-// The folders of the host that volumes may show: what an administrator has listed as "bind_roots"
-// in fairlead.json, and nothing else.
+// The folders of the host that volumes may use: those that an administrator has listed as
+// "bind_roots" in fairlead.json, and nothing else.
 #pragma once
 
 #include <string>
@@ -10,15 +10,16 @@
 
 namespace fairlead::volume {
 
-// A value; thread-safe. The roots are opened anew by every call.
+// A value; thread-safe. Every call opens the roots anew.
 class BindRoots {
  public:
-  // Absolute paths. None: everything is refused.
+  // `roots` are absolute paths. When there is none, every device is refused.
   explicit BindRoots(std::vector<std::string> roots);
 
-  // `device`, an absolute path beneath one of the roots, as O_PATH: a folder, or a block device. No
-  // symbolic link and no ".." beneath the root is followed. kInvalid when it is not beneath a root
-  // (the text names the key of the configuration), kNotFound when it is not there.
+  // Opens `device`, an absolute path beneath one of the roots, as O_PATH: a folder or a block
+  // device. No symbolic link and no ".." beneath the root is followed. kInvalid when the path is
+  // not beneath a root (the text names the key of the configuration), kNotFound when it does not
+  // exist.
   Result<UniqueFd> open(const std::string& device) const;
 
  private:

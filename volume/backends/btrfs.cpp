@@ -25,10 +25,11 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::string_view kBackend = "btrfs";
-constexpr std::size_t kMostInner = 1000;  // subvolumes inside that are looked at
+constexpr std::size_t kMostInner = 1000;  // subvolumes inside that are looked at, at most
 constexpr const char* kFs = "fs";
-constexpr const char* kRolling = "rolling";  // the other content of a roll-back
-// On the top folder of a subvolume that a roll-back made: the snapshot that it is to leave behind.
+constexpr const char* kRolling = "rolling";  // holds the other content during a roll-back
+// An attribute of the top folder of a subvolume that a roll-back built: the id of the snapshot that
+// the roll-back is to leave behind.
 constexpr const char* kRollMark = "trusted.fairlead.kept";
 
 const OwnMounts& own_mounts() {
@@ -53,7 +54,8 @@ Status check_compress(const std::string& text) {
               fmt::join(kKnown, ", "));
 }
 
-// As the subvolume is made or cloned: what is inherited by everything that is written later.
+// Set when the subvolume is created or cloned, because everything written later inherits the
+// properties.
 Status set_properties(const Folder& data, const VolumeOptions& options) {
   if (!options.compress.empty())
     TRY_STATUS(
@@ -62,9 +64,9 @@ Status set_properties(const Folder& data, const VolumeOptions& options) {
   return {};
 }
 
-// `fs` is in `folder`. Without a size: a snapshot brings no limit with simple quotas, and is
-// counted with what is made inside from now on; with the full ones it brings its source's, which is
-// taken away then.
+// `fs` is the subvolume in `folder`. Called without a size too: with simple quotas a snapshot
+// starts without a limit, and joins a group so that what is created inside is counted; with full
+// quotas it inherits the limit of its source, which is removed.
 Status set_size(const Folder& folder, const Folder& fs, const std::optional<std::uint64_t>& size) {
   TRY(const auto kind, size ? btrfs::enable_quota(fs.fd()) : btrfs::quota_kind(fs.fd()));
   if (kind == btrfs::QuotaKind::kNone) return {};
@@ -72,7 +74,7 @@ Status set_size(const Folder& folder, const Folder& fs, const std::optional<std:
   return btrfs::set_limit(folder.fd(), id, size);
 }
 
-// --- subvolumes that were made inside
+// --- subvolumes that were created inside
 
 using InnerSubvolumes = std::vector<btrfs::InnerSubvolume>;
 
@@ -81,7 +83,7 @@ Result<InnerSubvolumes> inner_of(const Folder& fs) {
   return btrfs::inner_subvolumes(fs.fd(), id, kMostInner);
 }
 
-// "x", "docker/a" and 4 more: as those who are in the volume know them.
+// `"x", "docker/a" and 4 more`, with the names by which they are known inside the volume.
 std::string names_of(const InnerSubvolumes& inner) {
   constexpr std::size_t kNamed = 3;
   constexpr std::string_view kData = "_data/";
@@ -98,7 +100,8 @@ std::string names_of(const InnerSubvolumes& inner) {
                      inner.size() - kNamed);
 }
 
-// `what` is made of a snapshot of btrfs, which takes along nothing that is in them.
+// kConflict when there are subvolumes inside: `what` is made by a snapshot of btrfs, which does not
+// include them.
 Status refuse_inner(const Folder& fs, std::string_view what) {
   TRY(const auto inner, inner_of(fs));
   if (inner.empty()) return {};
@@ -158,7 +161,7 @@ Status BtrfsBackend::validate(const VolumeOptions& options) const {
   return MountViews::validate(kBackend, options);
 }
 
-// --- making and removing
+// --- creating and removing
 
 Result<Folder> BtrfsBackend::begin_on_btrfs(const Volume& volume, Rollback& undo) {
   TRY(auto building, begin(volume, undo));
@@ -182,7 +185,8 @@ Status BtrfsBackend::create(const Volume& volume, Rollback& undo) {
   TRY(const auto data, fs.make_folder("_data", 0700));
   TRY_STATUS(set_properties(data, options));
   TRY_STATUS(data.set_owner(options.uid, options.gid));
-  TRY_STATUS(data.set_mode(options.mode));  // after the owner: chown(2) takes setuid and setgid off
+  // after the owner, because chown(2) clears setuid and setgid
+  TRY_STATUS(data.set_mode(options.mode));
   TRY_STATUS(data.sync());
   return pool_.publish(volume, building);
 }
@@ -195,7 +199,7 @@ Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
   TRY_STATUS(refuse_inner(from, "a clone"));
   TRY(const auto building, begin_on_btrfs(volume, undo));
   TRY_STATUS(btrfs::snapshot(from.fd(), building, kFs, btrfs::Writable::kYes));
-  TRY_STATUS(refuse_inner(from, "a clone"));  // made meanwhile
+  TRY_STATUS(refuse_inner(from, "a clone"));  // again, for those created meanwhile
   fault_point("volume.clone.copied");
   TRY(const auto fs, building.folder(kFs));
   TRY_STATUS(set_size(building, fs, options.size));  // before anybody can write
@@ -249,7 +253,8 @@ std::string BtrfsBackend::data_path(const Volume& volume) const {
 Result<std::string> BtrfsBackend::mount(const Volume& volume) {
   TRY(const auto data, data_of(volume));
   TRY(const auto options, parse_options(volume.options));
-  if (const auto mended = mend(volume); !mended)  // it works all the same, and status tells
+  // the volume works all the same, and status() reports it
+  if (const auto mended = mend(volume); !mended)
     log::warn("the limit of a volume does not hold for subvolumes inside it",
               {{"volume", volume.name.str()}, {"error", mended.error().text}});
   if (MountViews::needed(options)) {
@@ -264,7 +269,8 @@ Result<std::string> BtrfsBackend::users_in(const MountScan& scan, const Folder& 
   return users_text(scan, folder, {place}, own_mounts());
 }
 
-// What an older version limited alone, or what its maker took out of the limit, is under it then.
+// Brings subvolumes under the limit that are not: those that an older version limited alone, or
+// whose creator took them out of it.
 Result<bool> BtrfsBackend::mend(const Volume& volume) {
   TRY(const auto fs, fs_of(volume));
   TRY(const auto id, btrfs::id_of(fs.fd()));
@@ -276,7 +282,7 @@ Result<bool> BtrfsBackend::mend(const Volume& volume) {
   return true;
 }
 
-// What subvolumes inside do to the limit, and what they keep from working.
+// Reports what subvolumes inside mean for the limit, and which verbs they prevent.
 Status BtrfsBackend::look_inside(const Folder& fs, std::uint64_t id, VolumeStatus& status) {
   TRY(const auto kind, btrfs::quota_kind(fs.fd()));
   if (status.size && kind == btrfs::QuotaKind::kFull)
@@ -319,7 +325,7 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
 
 Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& progress) {
   TRY(const auto fs, fs_of(volume));
-  TRY_STATUS(btrfs::flush(fs.fd()));  // quotas count what is committed
+  TRY_STATUS(btrfs::flush(fs.fd()));  // because quotas count only what is committed
   TRY(auto status, status(volume));
   if (status.used) return status;
   TRY(const auto data, data_of(volume));
@@ -365,13 +371,13 @@ Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapsho
   TRY_STATUS(refuse_inner(fs, "a snapshot"));
   TRY_STATUS(btrfs::snapshot(fs.fd(), snapshots, snapshot.id, btrfs::Writable::kNo));
   fault_point("volume.snapshot.made");
-  const auto whole = refuse_inner(fs, "a snapshot");  // made meanwhile
+  const auto whole = refuse_inner(fs, "a snapshot");  // again, for those created meanwhile
   if (!whole) (void)remove_tree(snapshots, snapshot.id);
   return whole;
 }
 
-// Older versions rolled back although there were subvolumes inside: they are in what was kept then,
-// and nowhere else.
+// kConflict when the snapshot has the only copy of a subvolume: older versions rolled back although
+// there were subvolumes inside, which then remained in the snapshot that was kept.
 Status refuse_only_copy(const Folder& snapshots, const std::string& snapshot_id) {
   const auto snapshot = snapshots.folder(snapshot_id);
   if (!snapshot && snapshot.error().code == Code::kNotFound) return {};
@@ -394,7 +400,7 @@ Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snap
   return remove_tree(*snapshots, snapshot_id);
 }
 
-// Whether the exchange of a roll-back to leave `kept` behind has happened already.
+// Whether the roll-back that leaves `kept` behind has exchanged the contents already.
 Result<bool> is_exchanged(const Folder& fs, const std::string& kept) {
   std::array<char, 64> mark{};
   const ssize_t length = ::fgetxattr(fs.fd(), kRollMark, mark.data(), mark.size());
@@ -431,7 +437,7 @@ Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, c
   TRY_STATUS(check_id(kept.id));
   TRY(const auto users, users(volume));
   if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
-  TRY_STATUS(unmount(volume));  // the view shows the folder that is replaced
+  TRY_STATUS(unmount(volume));  // because the view is a mount of the folder that is replaced
   TRY(const auto folder, pool_.open(volume.id));
   TRY(const auto snapshots, folder.ensure_folder("snapshots", 0700));
   TRY(const bool moved, snapshots.has(kept.id));
@@ -449,12 +455,13 @@ Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, c
   }
   TRY(const auto old, snapshots.folder(kept.id));
   TRY(const auto old_id, btrfs::id_of(old.fd()));
-  TRY_STATUS(btrfs::forget_limit(snapshots.fd(), old_id));  // a full one cannot be made read-only
+  // because a subvolume at its limit cannot be made read-only
+  TRY_STATUS(btrfs::forget_limit(snapshots.fd(), old_id));
   TRY_STATUS(btrfs::set_read_only(old.fd(), true));
   return btrfs::flush(old.fd());
 }
 
-// All of the file system: btrfs has no smaller scrub.
+// Scrubs the whole file system, because btrfs cannot scrub less.
 Result<CheckReport> BtrfsBackend::check(const Volume& volume, bool repair,
                                         const Progress& progress) {
   TRY(const auto fs, fs_of(volume));

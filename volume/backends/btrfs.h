@@ -1,15 +1,16 @@
 // The backend `btrfs`: vol/<id>/fs is a subvolume with `_data` in it. Snapshots are read-only
-// subvolumes vol/<id>/snapshots/<snapshot id>; snapshots and clones take milliseconds, whatever the
-// size. Needs its root on btrfs: the volume folder itself, or a pool.
+// subvolumes vol/<id>/snapshots/<snapshot id>. Snapshots and clones take milliseconds, whatever the
+// size. The root has to be on btrfs: the volume folder itself, or a pool.
 //
 // A size is a quota of the subvolume (btrfs_quota.h): writing past it fails with EDQUOT, and
-// statfs(2) shows the file system and not the limit. With simple quotas what a clone shares with
+// statfs(2) reports the file system, not the limit. With simple quotas, what a clone shares with
 // its source is charged to the source.
 //
-// Containers can make subvolumes inside their volume (Docker or Podman in a container, Ceph). With
-// simple quotas the limit holds for those too. A snapshot of btrfs shows them as empty folders: so
-// whatever is made of one (snapshots, clones, roll-backs) is refused with their names while there
-// are some, and so is dropping a snapshot that has the only copy. kConflict.
+// Containers can create subvolumes inside their volume (Docker or Podman in a container, Ceph).
+// With simple quotas the limit holds for those too. A snapshot of btrfs has only empty folders in
+// their place. Therefore snapshots, clones and roll-backs are refused (kConflict, with the names of
+// the subvolumes) while there are any, and so is dropping a snapshot that holds the only copy of
+// one.
 #pragma once
 
 #include <memory>
@@ -19,7 +20,7 @@
 
 namespace fairlead::volume {
 
-// `root` is the absolute path of a pool's tree (volume_tree.h); nothing is touched yet.
+// `root` is the absolute path of a pool's tree (volume_tree.h). Nothing is touched yet.
 std::unique_ptr<Backend> make_btrfs_backend(std::string root);
 
 }  // namespace fairlead::volume

@@ -15,7 +15,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr const char* kBuilding = "building";  // a snapshot that is being copied
-constexpr const char* kRolling = "rolling";    // the other content of a roll-back
+constexpr const char* kRolling = "rolling";    // holds the other content during a roll-back
 constexpr const char* kMade = "made";          // in kRolling: the inode number of the new _data
 
 Status check_id(const std::string& snapshot) {
@@ -35,7 +35,7 @@ Status flush_all(const Folder& folder) {
   return {};
 }
 
-// A new folder `name` in `volume` with a _data that is a copy of `data`, on the disk.
+// Makes a folder `name` in `volume` whose _data is a copy of `data`, flushed to the disk.
 Result<Folder> build(const Folder& volume, const std::string& name, const Folder& data,
                      const Progress& progress) {
   TRY_STATUS(remove_tree(volume, name));
@@ -45,7 +45,7 @@ Result<Folder> build(const Folder& volume, const std::string& name, const Folder
   return building;
 }
 
-// Whether the exchange of a roll-back that was interrupted has happened.
+// Whether an interrupted roll-back had exchanged the contents already.
 Result<bool> is_exchanged(const Folder& volume) {
   const auto made = volume.read_file(fmt::format("{}/{}", kRolling, kMade), 64);
   if (!made && made.error().code == Code::kNotFound) return false;  // not even built
@@ -97,7 +97,7 @@ Status take(const Folder& volume, const std::string& snapshot, const Progress& p
   if (there) return {};
   TRY(const auto data, volume.folder("_data"));
   if (auto built = build(volume, kBuilding, data, progress); !built) {
-    (void)remove_tree(volume, kBuilding);  // what stays is removed by the next one
+    (void)remove_tree(volume, kBuilding);  // the next snapshot removes what stays
     return fail(built.error());
   }
   fault_point("volume.snapshot.built");
@@ -112,7 +112,7 @@ Status drop(const Folder& volume, const std::string& snapshot) {
   const auto snapshots = volume.folder("snapshots");
   if (!snapshots && snapshots.error().code == Code::kNotFound) return {};
   if (!snapshots) return fail(snapshots.error());
-  // Out of sight first: half of a snapshot is none.
+  // It is renamed first, so that half a snapshot is never seen.
   TRY_STATUS(remove_tree(volume, "dropping"));
   const auto moved = snapshots->rename(snapshot, volume, "dropping");
   if (!moved && moved.error().code != Code::kNotFound) return moved;
@@ -128,7 +128,7 @@ Status roll_back(const Folder& volume, const std::string& snapshot, const std::s
   if (done) return {};
   TRY(const bool exchanged, is_exchanged(volume));
   if (auto ready = exchanged ? Status() : build_next(volume, snapshot, progress); !ready) {
-    (void)remove_tree(volume, kRolling);  // what stays is removed by the next one
+    (void)remove_tree(volume, kRolling);  // the next roll-back removes what stays
     return ready;
   }
   TRY_STATUS(volume.rename(kRolling, snapshots, kept));

@@ -1,5 +1,5 @@
-// Snapshots of a plain folder, by copying it: below vol/<id>/snapshots/<snapshot id>/_data. What
-// the file system can share (xfs, btrfs) is not copied.
+// Snapshots of a plain folder, made by copying it to vol/<id>/snapshots/<snapshot id>/_data. Blocks
+// are shared instead of copied where the file system can (xfs, btrfs).
 #pragma once
 
 #include <string>
@@ -9,18 +9,20 @@
 
 namespace fairlead::volume {
 
-// Fills the empty folder `to` with the content of `from` and flushes it; `progress` in bytes.
+// Fills the empty folder `to` with the content of `from` and flushes it. `progress` counts bytes.
 Status copy_data(const Folder& from, const Folder& to, const Progress& progress);
 
-// `volume` is the folder vol/<id>, at rest, under its lock.
+// `volume` is the folder vol/<id> of a volume that nobody has mounted. The caller holds the
+// volume's lock.
 namespace copied {
 
 Status take(const Folder& volume, const std::string& snapshot, const Progress& progress);
 Status drop(const Folder& volume, const std::string& snapshot);
-Result<Folder> open(const Folder& volume, const std::string& snapshot);  // its _data
+// the _data of the snapshot
+Result<Folder> open(const Folder& volume, const std::string& snapshot);
 
-// _data becomes a copy of the snapshot, and what it was becomes the snapshot `kept`. Called again
-// after a crash it finishes.
+// Replaces _data by a copy of the snapshot, and keeps the replaced folder as the snapshot `kept`.
+// Called again after a crash it finishes the work.
 Status roll_back(const Folder& volume, const std::string& snapshot, const std::string& kept,
                  const Progress& progress);
 

@@ -61,7 +61,8 @@ Status DirBackend::create(const Volume& volume, Rollback& undo) {
   TRY(const auto building, begin(volume, undo));
   TRY(const auto data, building.make_folder("_data", 0700));
   TRY_STATUS(data.set_owner(options.uid, options.gid));
-  TRY_STATUS(data.set_mode(options.mode));  // after the owner: chown(2) takes setuid and setgid off
+  // after the owner, because chown(2) clears setuid and setgid
+  TRY_STATUS(data.set_mode(options.mode));
   TRY_STATUS(data.sync());
   return pool_.publish(volume, building);
 }
@@ -160,7 +161,7 @@ Status DirBackend::drop_snapshot(const Volume& volume, const std::string& snapsh
 Status DirBackend::roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
                              const Progress& progress) {
   TRY_STATUS(need_rest(volume, "going back to a snapshot"));
-  TRY_STATUS(unmount(volume));  // the view shows the folder that is replaced
+  TRY_STATUS(unmount(volume));  // because the view is a mount of the folder that is replaced
   TRY(const auto folder, pool_.open(volume.id));
   return copied::roll_back(folder, snapshot.id, kept.id, progress);
 }
@@ -172,8 +173,7 @@ Status DirBackend::clone(const Volume& volume, const Volume& source, const std::
   TRY(const auto from_folder, pool_.open(source.id));
   TRY(const auto from,
       snapshot_id.empty() ? data_of(source) : copied::open(from_folder, snapshot_id));
-  undo.push(
-      [this, volume] { (void)pool_.discard(volume.id); });  // what stays is found by reconcile
+  undo.push([this, volume] { (void)pool_.discard(volume.id); });  // reconcile finds what stays
   TRY(const auto building, pool_.begin(volume.id));
   fault_point("volume.clone.begun");
   TRY(const auto data, building.make_folder("_data", 0700));

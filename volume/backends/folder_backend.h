@@ -1,5 +1,5 @@
-// What backends share whose volumes are folders of a VolumeTree: the life and the trash of such a
-// folder, and who has its data mounted.
+// Base of the backends whose volumes are folders of a VolumeTree: creating and removing such a
+// folder, its trash, and finding who has its data mounted.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ class FolderBackend : public Backend {
   Status remove(const Volume& volume) override;
   Result<TrashState> purge(const Volume& volume, const StopRequest& stop) override;
   Status restore(const Volume& volume) override;
-  // Takes the view away (mount_view.h).
+  // Unmounts the view (mount_view.h).
   Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
   ReconcileReport sweep(long long now,
@@ -28,13 +28,15 @@ class FolderBackend : public Backend {
                         const StopRequest& stop) override;
 
  protected:
-  // A new folder for the volume, under construction; what stays of it is found by reconcile.
+  // Creates a folder for the volume, under construction. What a crash leaves of it is found by
+  // reconcile.
   Result<Folder> begin(const Volume& volume, Rollback& undo);
-  // The volume exists: a folder that is not there was lost, and is no kNotFound.
+  // Opens the folder of a volume that has a record: a missing folder was lost, which is kIo and not
+  // kNotFound.
   Result<Folder> open_existing(const Volume& volume) const;
-  // Who has the data in this folder mounted, for people; empty: nobody.
+  // Describes for people who has the data in this folder mounted; empty when nobody has.
   virtual Result<std::string> users_in(const MountScan& scan, const Folder& folder) const = 0;
-  // From a scan that may be some moments old: for status.
+  // Fills in the users from a scan that may be some moments old. For status().
   Status tell_users(const Volume& volume, VolumeStatus& status);
 
   VolumeTree pool_;

@@ -23,7 +23,8 @@ namespace {
 constexpr std::string_view kBackend = "image";
 constexpr std::size_t kUsersShown = 3;
 
-// Words of o= that would take the safety away: a journal that is not played back, another device.
+// Words of o= that would bypass safety: they skip the playback of the journal, or name another
+// device.
 constexpr std::array<std::string_view, 12> kRefusedWords{"noload",
                                                          "norecovery",
                                                          "loop",
@@ -130,7 +131,7 @@ Status ImageBackend::validate(const VolumeOptions& options) const {
 
 Status ImageBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  undo.push([this, volume] { (void)discard(volume); });  // what stays is found by reconcile
+  undo.push([this, volume] { (void)discard(volume); });  // reconcile finds what stays
   return create_image(pool_, volume);
 }
 
@@ -147,7 +148,7 @@ Status ImageBackend::discard(const Volume& volume) {
   return pool_.discard(volume.id);
 }
 
-// Trouble with the image does not keep a volume from the trash; somebody at work in it does.
+// A damaged image does not keep a volume from being removed; somebody who is using it does.
 Status ImageBackend::remove(const Volume& volume) {
   const auto folder = pool_.open(volume.id);
   if (!folder) return pool_.to_trash(volume);
@@ -158,7 +159,8 @@ Status ImageBackend::remove(const Volume& volume) {
   return pool_.to_trash(volume);
 }
 
-// The volume exists: a folder that is not there was lost, and is no kNotFound.
+// Opens the folder of a volume that has a record: a missing folder was lost, which is kIo and not
+// kNotFound.
 Result<Folder> ImageBackend::open_folder(const Volume& volume) const {
   auto folder = pool_.open(volume.id);
   if (folder || folder.error().code != Code::kNotFound) return folder;
@@ -253,11 +255,11 @@ Result<VolumeStatus> ImageBackend::status(const Volume& volume) {
   return status;
 }
 
-// What killed verbs left in a volume that nobody works on: a file system that is frozen, files that
-// were not finished.
+// Removes what killed verbs left in a volume that nobody works on: thaws a frozen file system and
+// deletes unfinished files.
 void ImageBackend::tidy(const std::string& id, ReconcileReport& report) const {
   const auto disk = ImageDisk::try_hold(pool_, id);
-  if (!disk || !*disk) return;  // it is no image, or somebody works on it
+  if (!disk || !*disk) return;  // not an image, or somebody works on it
   const Folder& folder = (*disk)->folder();
   if (const auto mounted = (*disk)->is_mounted(); mounted && *mounted) {
     const UniqueFd fs(

@@ -20,8 +20,8 @@ Status encrypt_data(int data, const VolumeOptions& options) {
   return encrypt_folder(data, id);
 }
 
-// The folder that is handed out, in the new file system: owner and mode as asked for, everything on
-// the disk.
+// Creates the folder that is handed out in the new file system, with owner and mode, and flushes
+// everything to the disk.
 Status make_data_folder(int mount, const VolumeOptions& options) {
   if (::mkdirat(mount, "_data", 0700) != 0) return fail_errno(errno, "make the folder _data");
   const UniqueFd data(::openat(mount, "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -29,14 +29,14 @@ Status make_data_folder(int mount, const VolumeOptions& options) {
   TRY_STATUS(encrypt_data(data.get(), options));
   if (::fchown(data.get(), options.uid, options.gid) != 0)
     return fail_errno(errno, fmt::format("give _data to {}:{}", options.uid, options.gid));
-  // After the owner: chown(2) takes setuid and setgid off.
+  // After the owner, because chown(2) clears setuid and setgid.
   if (::fchmod(data.get(), options.mode) != 0)
     return fail_errno(errno, fmt::format("set mode {:04o} on _data", options.mode));
   if (::syncfs(data.get()) != 0) return fail_errno(errno, "flush a new file system");
   return {};
 }
 
-// The rest of what a volume's folder holds, then the rename that makes it one.
+// Completes the volume's folder and renames it into place.
 Status finish(const VolumeTree& pool, const Volume& volume, const Folder& building,
               const ImageIdentity& identity) {
   TRY_STATUS(write_identity(building, identity));
@@ -45,7 +45,7 @@ Status finish(const VolumeTree& pool, const Volume& volume, const Folder& buildi
   return pool.publish(volume, building);
 }
 
-// What a clone is made from: a snapshot's image, or the source's own of this moment.
+// Copies what a clone is made of: the image of a snapshot, or the present image of the source.
 Result<ImageIdentity> copy_source(const VolumeTree& pool, const Volume& source,
                                   const std::string& snapshot_id, int to,
                                   const Progress& progress) {
@@ -63,8 +63,8 @@ Result<ImageIdentity> copy_source(const VolumeTree& pool, const Volume& source,
   return identity;
 }
 
-// A clone is a file system of its own: another UUID where that is a matter of one block. An xfs
-// keeps its UUID, and is always mounted with nouuid.
+// Gives the clone a UUID of its own where that needs only one block. An xfs keeps its UUID, and is
+// always mounted with nouuid.
 Result<ImageIdentity> make_own(int image, ImageIdentity identity, const std::string& id) {
   if (identity.type != "ext4") return identity;
   TRY(const auto superblock, verify_image(image, identity));

@@ -22,12 +22,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLockDeadline = 3s;  // a runtime waits 5 s for its answer
+constexpr auto kLockDeadline = 3s;  // a runtime waits 5 s for an answer
 constexpr auto kReleaseDeadline = 3s;
 constexpr std::size_t kLongestIdentity = 100;
 constexpr int kMostReplacements = 16;
 
-// Whether the name still leads to the file that we have locked.
+// Whether the name still leads to the file that we hold.
 Result<bool> is_still(const Folder& folder, int image) {
   struct stat named {
   }, held{};
@@ -86,7 +86,8 @@ Result<Superblock> verify_image(int image, const ImageIdentity& identity) {
   return superblock;
 }
 
-// xfs refuses a second file system with one UUID; clones keep that of their source.
+// "nouuid", because xfs refuses a second file system with the same UUID, and clones keep the UUID
+// of their source.
 NewMount mount_request(const std::string& type, const VolumeOptions& options) {
   MountWords words = sort_mount_words(options.mount_options);
   NewMount request{.type = type, .options = std::move(words.rest), .flags = words.flags};
@@ -103,13 +104,11 @@ Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount r
   request.source = loop.path();
   auto mount = make_mount(request);
   if (mount || mount.error().sys_errno != EBUSY) return mount;
-  // It is mounted somewhere with the other of read-only and writable.
+  // It is mounted somewhere already, with the other choice of read-only and writable.
   request.read_only_fs = !request.read_only_fs;
   return make_mount(request);
 }
 
-// Without the log, which was empty when the snapshot was made: nothing is written, not even a
-// recovery.
 Status unlock_image(int mount, const VolumeOptions& options) {
   if (options.encrypt.empty()) return {};
   const UniqueFd data(::openat(mount, "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -122,6 +121,7 @@ Status unlock_image(int mount, const VolumeOptions& options) {
               same.error().text);
 }
 
+// The log, which was empty when the snapshot was made, is not used, so that nothing is written.
 Result<UniqueFd> mount_image_read_only(int image, const Superblock& superblock) {
   TRY(const auto loop, bind_loop(image, {.block_size = superblock.sector_size, .read_only = true}));
   NewMount request{.type = superblock.type, .source = loop.path(), .read_only_fs = true};
@@ -197,7 +197,8 @@ Status ImageDisk::unmount() const {
   }
   TRY(const bool released, wait_for_release(image(), 100ms));
   if (released) return {};
-  // Others keep it, in their own namespaces, as long as they like; else it is only slow.
+  // Others may keep it mounted in their namespaces for as long as they like. Otherwise the release
+  // is only slow.
   TRY(const auto still, loop());
   TRY(const auto scan, MountScan::take());
   if (!still) return {};
@@ -214,7 +215,7 @@ Status share_or_copy(int from, int to, const Progress& progress) {
   return sync_file(to);
 }
 
-// Everything is written first, so that the freeze has little left to write.
+// Everything is flushed first, so that the freeze has little left to write.
 Status ImageDisk::freeze_and_share(const Superblock& superblock, int to) const {
   TRY(const auto mount, mount_image(image(), superblock, mount_request(superblock.type, {})));
   TRY(const auto root, root_of(mount.get()));
@@ -258,7 +259,7 @@ std::vector<MountUser> image_users(const MountScan& scan, dev_t device,
 
 Result<PartFile> PartFile::make(const Folder& folder, const std::string& name) {
   const std::string part = name + std::string(kPartEnding);
-  ::unlinkat(folder.fd(), part.c_str(), 0);  // of a crash; the volume is locked
+  ::unlinkat(folder.fd(), part.c_str(), 0);  // left by a crash; the volume is locked
   TRY(auto fd, make_sparse_file(folder, part, 0));
   return PartFile(folder, name, std::move(fd));
 }

@@ -1,4 +1,4 @@
-// ImageDisk: one volume of backend image, held: its folder open, its image open and locked.
+// ImageDisk: one volume of backend image, with its folder open and its image open and locked.
 #pragma once
 
 #include <optional>
@@ -19,39 +19,42 @@ inline constexpr const char* kMountPoint = "fs";
 inline constexpr const char* kSnapshots = "snapshots";
 inline constexpr std::string_view kPartEnding = ".part";
 
-// What must be in an image; "ext4 0123…ef\n" in disk.id.
+// The file system that an image has to hold; stored as "ext4 0123…ef\n" in disk.id.
 struct ImageIdentity {
   std::string type, uuid;
 };
 Status write_identity(const Folder& folder, const ImageIdentity& identity);
 Result<ImageIdentity> read_identity(const Folder& folder);
-// kConflict when the image holds something else: it is not mounted then.
+// kConflict when the image holds something else, so that it is never mounted.
 Result<Superblock> verify_image(int image, const ImageIdentity& identity);
 
-// What make_mount() is asked for: from the options of the volume, or the plain defaults.
+// The request for make_mount(), by the options of the volume or by the defaults.
 NewMount mount_request(const std::string& type, const VolumeOptions& options);
 
-// A file system in an image as a detached mount; its loop device goes with it. The image is locked
-// by the caller, or is nobody else's. Where it is mounted already it is the same file system.
+// Mounts the file system in an image, detached; its loop device is freed when the mount ends. The
+// caller holds the image's lock, or is the only one who knows the image. When the file system is
+// mounted already this is a further mount of it.
 Result<UniqueFd> mount_image(int image, const Superblock& superblock, NewMount request);
-// A snapshot's image, open for reading: what is written to it would be lost, so nothing is.
+// Mounts the image of a snapshot, which is open for reading. Nothing is written to it, not even the
+// recovery of a log.
 Result<UniqueFd> mount_image_read_only(int image, const Superblock& superblock);
 
-// The key of an encrypted volume is given to its file system, which has it until it is unmounted.
-// Nothing to do without the option "encrypt". kConflict for the key of another volume.
+// Gives the key of an encrypted volume to its file system, which keeps it until it is unmounted.
+// Does nothing without the option "encrypt". kConflict when the key is that of another volume.
 Status unlock_image(int mount, const VolumeOptions& options);
 
-// The log played back, by mounting it once where that is needed, and mounted nowhere afterwards: a
-// copy of the image is as good as an unmounted disk. kInUse when a loop device shows it.
+// Has the log played back, by mounting the image once where that is needed. Afterwards it is
+// mounted nowhere, and a copy of it is as good as an unmounted disk. kInUse when a loop device is
+// bound to it.
 Status settle_image(int image, const Superblock& superblock);
 Status await_release(int image);
 
 class ImageDisk {
  public:
-  // Waits for the image's lock. kNotFound for a volume that is not there; kIo, naming the file,
-  // when only its image is missing.
+  // Waits for the image's lock. kNotFound when there is no such volume; kIo, naming the file, when
+  // only its image is missing.
   static Result<ImageDisk> hold(const VolumeTree& pool, const std::string& id);
-  // The same without waiting: nothing when somebody else has it.
+  // The same without waiting: std::nullopt when somebody else holds the lock.
   static Result<std::optional<ImageDisk>> try_hold(const VolumeTree& pool, const std::string& id);
 
   const Folder& folder() const { return folder_; }
@@ -61,14 +64,15 @@ class ImageDisk {
   Result<Superblock> verify() const { return verify_image(image(), identity_); }
 
   Result<std::optional<Loop>> loop() const { return find_loop(image()); }
-  // On fs/, in our namespace. kConflict when that is something else than this image.
+  // Whether the image is mounted on fs/ in our namespace. kConflict when something else is.
   Result<bool> is_mounted() const;
-  Status unmount() const;  // from fs/, and waits for the loop unless others have it mounted
+  // from fs/; waits until the loop device is free, unless others have it mounted
+  Status unmount() const;
 
-  // The content of this moment into the empty file `to`, flushed. What is mounted is frozen for it,
-  // and must be able to share blocks; else kUnsupported with a hint.
+  // Copies the content of this moment into the empty file `to` and flushes it. A mounted file
+  // system is frozen for it and must be able to share blocks; else kUnsupported with a hint.
   Status copy_moment(int to, const Progress& progress) const;
-  // Another file of this folder takes the place of the image.
+  // Puts the file `part` of this folder in the place of the image.
   Status replace_image(const std::string& part) const;
 
  private:
@@ -83,14 +87,16 @@ class ImageDisk {
   ImageIdentity identity_;
 };
 
-// The mounts of the loop device that are somebody's use: not our own one on `fs`, and not the
-// copies of it that other mount namespaces were made with.
+// The mounts of the loop device by which somebody uses it: all but our own mount on `fs` and the
+// copies of that mount which other mount namespaces were created with.
 std::vector<MountUser> image_users(const MountScan& scan, dev_t device, const std::string& fs_path);
 
-// `from` into the empty file `to`, flushed: shared where that can be, else copied.
+// Fills the empty file `to` with the content of `from` and flushes it. Blocks are shared where
+// possible, else copied.
 Status share_or_copy(int from, int to, const Progress& progress);
 
-// A file that is built beside and takes its name when it is whole; gone when not committed.
+// A file that is written under a temporary name and renamed when it is complete. It is removed if
+// it was not committed.
 class PartFile {
  public:
   static Result<PartFile> make(const Folder& folder, const std::string& name);
@@ -100,9 +106,9 @@ class PartFile {
 
   int fd() const { return fd_.get(); }
   std::string path() const { return fmt::format("{}/{}", folder_->path(), part()); }
-  // Flushes it and renames it; never over something that is there (kExists).
+  // Flushes the file and renames it. kExists when the name is taken; nothing is ever replaced.
   Status commit();
-  std::string release();  // its name so far; it is the caller's then
+  std::string release();  // returns its temporary name; the caller owns the file then
 
  private:
   PartFile(const Folder& folder, std::string name, UniqueFd fd)
@@ -111,7 +117,7 @@ class PartFile {
 
   const Folder* folder_;
   std::string name_;
-  UniqueFd fd_;  // empty: committed, or moved from
+  UniqueFd fd_;  // empty once committed, released or moved from
 };
 
 }  // namespace fairlead::volume

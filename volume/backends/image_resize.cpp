@@ -13,8 +13,8 @@ namespace fairlead::volume {
 
 namespace {
 
-// The file system takes the size that its file has already, while it is mounted: by us where it was
-// not. A journalled change of the kernel's, safe at any moment.
+// Grows the file system to the size that its file has already, while it is mounted; if it is not
+// mounted we mount it for that. The kernel's change is journalled and safe at any moment.
 Status grow_by_kernel(int image, const Superblock& superblock, std::uint64_t size) {
   TRY(const auto bound, find_loop(image));
   if (bound) TRY_STATUS(update_capacity(*bound));
@@ -25,13 +25,13 @@ Status grow_by_kernel(int image, const Superblock& superblock, std::uint64_t siz
 }
 
 Status shrink_back(int image, const Loop& loop, std::uint64_t size, Error why) {
-  (void)set_file_size(image, size);  // it stays larger otherwise, and nobody uses the rest
+  (void)set_file_size(image, size);  // if this fails it stays larger, and the rest is not used
   (void)update_capacity(loop);
   return fail(Code::kInUse, "{}; unmount the volume first: it grows then", why.text);
 }
 
-// resize2fs and the cut of the file work on a copy that takes the image's place by one rename:
-// killed half way, nothing has changed.
+// resize2fs and truncation work on a copy, which then takes the image's place by one rename. Killed
+// half way, nothing has changed.
 Status resize_copy(const ImageDisk& disk, std::uint64_t size) {
   TRY(const auto superblock, disk.verify());
   TRY_STATUS(settle_image(disk.image(), superblock));
@@ -66,7 +66,7 @@ Status shrink(const ImageDisk& disk, const Superblock& superblock, std::uint64_t
   if (loop)
     return fail(Code::kInUse, "make volume smaller: it is mounted; unmount it everywhere first");
   if (size >= superblock.size)
-    return set_file_size(disk.image(), size);  // it had only begun to grow
+    return set_file_size(disk.image(), size);  // an earlier growth had only enlarged the file
   return resize_copy(disk, size);
 }
 
@@ -98,7 +98,8 @@ Status resize_image(const VolumeTree& pool, const Volume& volume, std::uint64_t 
   return grow(disk, superblock, now.length, size);
 }
 
-// While it is mounted, a copy of the moment is checked; that needs shared blocks.
+// While the image is mounted, a copy of the present moment is checked, which needs a file system
+// that can share blocks.
 Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bool repair,
                                 const Progress& progress) {
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
@@ -107,7 +108,7 @@ Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bo
   if (loop && repair)
     return fail(Code::kInUse, "repair volume: it is mounted; unmount it everywhere first");
   if (!loop) {
-    // A file system so damaged that it cannot be mounted is what fsck is for.
+    // A file system that is too damaged to be mounted is just what fsck is for.
     const auto settled = settle_image(disk.image(), superblock);
     if (!settled && settled.error().code == Code::kInUse) return fail(settled.error());
     return check_filesystem(disk.image_path(), superblock.type, repair);

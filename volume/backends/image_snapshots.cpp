@@ -33,8 +33,8 @@ Result<bool> same_file(int one, int other) {
   return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-// The present content gets the name of the snapshot `kept` beside its own. True when that was done
-// before, and the image is another one since: then everything is done.
+// Gives the present image a second name, that of the snapshot `kept`. Returns true when that had
+// been done and the image was replaced since, so that the roll-back is complete.
 Result<bool> keep_present(const ImageDisk& disk, const Folder& snapshots,
                           const std::string& kept_id) {
   const std::string name = image_of(kept_id);
@@ -49,7 +49,7 @@ Result<bool> keep_present(const ImageDisk& disk, const Folder& snapshots,
   return false;
 }
 
-// A private copy whose log can be played back: for snapshots that were left by an older crash.
+// A private copy, whose log can be played back, of a snapshot that an older version left unclean.
 Result<UniqueFd> unnamed_copy(const Folder& snapshots, int image) {
   UniqueFd copy(::openat(snapshots.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!copy) return fail_errno(errno, fmt::format("make an unnamed file in {}", snapshots.path()));
@@ -101,8 +101,7 @@ Status drop_image_snapshot(const VolumeTree& pool, const Volume& volume,
 }
 
 // A copy of the snapshot takes the place of the image by one rename; before that the image gets a
-// second name among the snapshots. Whatever a crash leaves is one of the two states, and the names
-// tell which.
+// second name among the snapshots. After a crash the names tell which of the two steps were done.
 Status roll_back_image(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                        const Snapshot& kept, const Progress& progress) {
   TRY_STATUS(check_id(snapshot.id));

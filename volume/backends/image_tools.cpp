@@ -14,29 +14,30 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kMiB = 1U << 20;
 constexpr auto kMkfsDeadline = 60s;
-constexpr auto kFsckDeadline = std::chrono::hours(6);  // of many terabytes
+constexpr auto kFsckDeadline = std::chrono::hours(6);  // enough for many terabytes
 
 struct Kind {
   std::string_view type, package, mkfs;
-  std::uint64_t smallest;  // bytes; what mkfs accepts, with a journal
+  std::uint64_t smallest;  // bytes; the least that mkfs accepts, with a journal
 };
 constexpr std::array<Kind, 2> kKinds{
     {{"ext4", "e2fsprogs", "mkfs.ext4", 10 * kMiB}, {"xfs", "xfsprogs", "mkfs.xfs", 300 * kMiB}}};
-constexpr std::uint64_t kLargest = std::uint64_t{1} << 44;  // 16 TiB: a file of ext4 is no larger
+constexpr std::uint64_t kLargest = std::uint64_t{1} << 44;  // 16 TiB, the largest file on ext4
 
-// 8-4-4-4-12, as the tools read it.
+// As 8-4-4-4-12, the form that the tools read.
 std::string dashed(const std::string& uuid) {
   return fmt::format("{}-{}-{}-{}-{}", uuid.substr(0, 8), uuid.substr(8, 4), uuid.substr(12, 4),
                      uuid.substr(16, 4), uuid.substr(20, 12));
 }
 
-// MiB: mkfs gives a small image a journal of half its size otherwise.
+// In MiB. By default mkfs gives a small image a journal of half its size.
 std::uint64_t journal_size(std::uint64_t size) {
   return std::clamp<std::uint64_t>(size / kMiB / 32, 4, 64);
 }
 
-// The file is all zeros: nothing has to be written for the inode tables, now or by the kernel
-// later. No blocks are kept back for root: the limit is the same for every user of a container.
+// The file is all zeros, so the inode tables need not be written, neither now nor later by the
+// kernel. No blocks are reserved for root, so that the limit is the same for every user of a
+// container.
 std::vector<std::string> mkfs_ext4(const std::string& path, const std::string& uuid,
                                    std::uint64_t size, const VolumeOptions& options) {
   std::vector<std::string> argv{
@@ -81,7 +82,7 @@ void add_lines(CheckReport& report, std::string_view text) {
   }
 }
 
-// e2fsck(8): 0 clean, 1 and 2 mended, 4 errors are left; anything else did not run.
+// Exit codes of e2fsck(8): 0 clean, 1 and 2 repaired, 4 errors left; with any other it did not run.
 Result<CheckReport> check_ext4(const std::string& path, bool repair) {
   const auto run = [&](const char* how) {
     return run_tool({.action = fmt::format("check the ext4 file system in {}", path),
@@ -91,7 +92,8 @@ Result<CheckReport> check_ext4(const std::string& path, bool repair) {
                      .accepted = {0, 1, 2, 4}});
   };
   TRY(auto result, run(repair ? "-p" : "-n"));
-  if (repair && result.exit_code == 4) {  // -p dares only what is safe; asked to repair, we go on
+  // -p repairs only what is safe; when asked to repair, go on
+  if (repair && result.exit_code == 4) {
     TRY(result, run("-y"));
   }
   CheckReport report{.clean = result.exit_code == 0 || (repair && result.exit_code < 4)};
@@ -99,7 +101,7 @@ Result<CheckReport> check_ext4(const std::string& path, bool repair) {
   return report;
 }
 
-// xfs_repair(8): with -n 1 says that there is damage; without, 0 says that it was mended.
+// Exit codes of xfs_repair(8): with -n, 1 means damage; without -n, 0 means repaired.
 Result<CheckReport> check_xfs(const std::string& path, bool repair) {
   std::vector<std::string> argv{"xfs_repair", "-f"};
   if (!repair) argv.emplace_back("-n");
@@ -163,7 +165,7 @@ Result<CheckReport> check_filesystem(const std::string& path, const std::string&
 }
 
 Status resize_ext4(const std::string& path, std::uint64_t size) {
-  TRY(const auto checked, check_ext4(path, true));  // resize2fs asks for it
+  TRY(const auto checked, check_ext4(path, true));  // resize2fs requires it
   if (!checked.clean)
     return fail(Code::kIo, "resize the ext4 file system in {}: it is damaged; check it first",
                 path);

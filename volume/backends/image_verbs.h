@@ -1,5 +1,5 @@
-// What backend image does beyond its life cycle (image.cpp): the verbs of volume/api/backend.h with
-// the same contracts, one file for each theme.
+// The verbs of backend image beyond its life cycle (image.cpp), with the contracts of
+// volume/api/backend.h, in one file for each theme.
 #pragma once
 
 #include "volume/api/backend.h"
@@ -26,10 +26,11 @@ Status clone_image(const VolumeTree& pool, const Volume& volume, const Volume& s
 Status resize_image(const VolumeTree& pool, const Volume& volume, std::uint64_t size);
 Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bool repair,
                                 const Progress& progress);
-// An image of nobody else, not in its place yet, takes `size` bytes, file and file system.
+// Resizes file and file system to `size` bytes, of an image that nobody else uses and that is not
+// in its place yet.
 Status resize_private_image(int image, const std::string& path, const Superblock& superblock,
                             std::uint64_t size);
 
-std::uint64_t whole_blocks(std::uint64_t size);  // rounded up
+std::uint64_t whole_blocks(std::uint64_t size);  // rounds up
 
 }  // namespace fairlead::volume

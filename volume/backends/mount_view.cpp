@@ -10,11 +10,11 @@ namespace fairlead::volume {
 
 namespace {
 
-// Words that ask for nothing that a bind mount is not anyway, and Podman's own.
+// Words that a bind mount needs nothing for, and Podman's own.
 constexpr std::array<std::string_view, 6> kNothing{"async",   "bind",  "nocopy",
                                                    "noquota", "rbind", "relatime"};
 
-// nosuid and nodev are what a view has when it is needed for something else.
+// A view that is needed for another reason gets nosuid and nodev as well.
 MountFlags flags_of(const VolumeOptions& options) {
   MountFlags flags = sort_mount_words(options.mount_options).flags;
   flags.read_only = flags.read_only || options.access == Access::kReadOnly;

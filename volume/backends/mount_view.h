@@ -1,5 +1,5 @@
-// A second mount of a volume's data, for what a folder cannot be by itself: read-only, noexec, with
-// mapped ids. It stands at mnt/_data below the volume's folder.
+// A second mount of a volume's data, mounted on mnt/_data below the volume's folder, for what a
+// folder itself cannot be: read-only, noexec, or with mapped ids.
 #pragma once
 
 #include <string>
@@ -13,18 +13,18 @@ namespace fairlead::volume {
 inline constexpr const char* kViewFolder = "mnt";
 inline constexpr const char* kViewMount = "mnt/_data";  // below vol/<id>
 
-// Thread-safe; one volume at a time is the caller's affair.
+// Thread-safe, but the caller has to hold the volume's lock.
 class MountViews {
  public:
-  // Whether the options ask for one. Plain words as "rw" do not.
+  // Whether the options need such a mount. Words like "rw" do not.
   static bool needed(const VolumeOptions& options);
-  // Refuses words of o= that are no flags of a mount. kUnsupported.
+  // kUnsupported for words of o= that are no flags of a mount.
   static Status validate(std::string_view backend, const VolumeOptions& options);
 
-  // Mounts the folder `data` for this volume, unless it is there already.
+  // Mounts the folder `data` for this volume, unless that is done already.
   Status mount(const Folder& volume, int data, const VolumeOptions& options,
                Depth depth = Depth::kOne);
-  // Succeeds when there is none.
+  // Succeeds when nothing is mounted.
   static Status unmount(const Folder& volume, Unmount how = Unmount::kPlain);
 
  private:

@@ -1,5 +1,5 @@
-// What a backend does not have is refused before anything is stored: an option that is silently
-// ignored would be a promise broken.
+// Refuses options that a backend does not support before anything is stored, because an option that
+// is silently ignored would break a promise.
 #pragma once
 
 #include <initializer_list>
@@ -10,8 +10,8 @@
 
 namespace fairlead::volume {
 
-// kUnsupported for the first option that is set and not in `supported`, by its name ("size"), with
-// what to do instead. Words of o= are the backend's own affair. Those that the service keeps
+// kUnsupported for the first option that is set and not in `supported`, with its name ("size") and
+// what to do instead. Words of o= are left to the backend. Options that the service handles
 // (backend, pool, retain, access, labels) are always allowed.
 Status refuse_unsupported(std::string_view backend, const VolumeOptions& options,
                           std::initializer_list<std::string_view> supported);

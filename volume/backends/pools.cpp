@@ -42,7 +42,7 @@ constexpr auto kBusyDeadline = 4s;
 
 struct Kind {
   std::string_view fstype;
-  std::uint64_t smallest;  // bytes, as its mkfs says
+  std::uint64_t smallest;  // bytes; the least that its mkfs accepts
   std::string_view tool, package;
 };
 constexpr std::array<Kind, 2> kKinds{{{"btrfs", 128 << 20, "mkfs.btrfs", "btrfs-progs"},
@@ -54,14 +54,14 @@ Result<Kind> kind_of(const std::string& fstype) {
   return fail(Code::kInvalid, "a pool cannot be {}; it is btrfs (default) or xfs", shown(fstype));
 }
 
-// 8-4-4-4-12, as the tools take it.
+// As 8-4-4-4-12, the form that the tools take.
 std::string uuid_text(const std::string& id) {
   return fmt::format("{}-{}-{}-{}-{}", id.substr(0, 8), id.substr(8, 4), id.substr(12, 4),
                      id.substr(16, 4), id.substr(20));
 }
 
-// The mount point is never written to but by a mount. Where the file system below knows no such
-// mark it is left out.
+// Makes the mount point immutable, so that nothing can be written to it while nothing is mounted.
+// Does nothing where the file system below has no such mark.
 void set_immutable(const Folder& folder, bool immutable) {
   int marks = 0;
   if (::ioctl(folder.fd(), FS_IOC_GETFLAGS, &marks) != 0) return;
@@ -69,7 +69,8 @@ void set_immutable(const Folder& folder, bool immutable) {
   ::ioctl(folder.fd(), FS_IOC_SETFLAGS, &marks);
 }
 
-// Between processes and threads: one of them mounts. Held as long as the descriptor is open.
+// Excludes other processes and threads, so that only one mounts. Held as long as the descriptor is
+// open.
 Result<UniqueFd> lock_folder(const Folder& folder) {
   TRY(auto fd, open_beneath(folder.fd(), ".", O_RDONLY | O_DIRECTORY));
   const auto end = Clock::now() + kBusyDeadline;
@@ -118,7 +119,7 @@ class Disks : public PoolDisks {
   std::string volume_dir_;
 };
 
-// --- making
+// --- creating
 
 Status Disks::validate_device(const PoolSpec& spec) {
   if (spec.device.front() != '/')
@@ -167,7 +168,8 @@ Status Disks::format(const VolumePool& pool, const std::string& path) {
       .map([](const ProcessResult&) {});
 }
 
-// Volumes that are made from now on are counted from their first byte.
+// Quotas are enabled before there is any volume, so that every volume is counted from its first
+// byte.
 Status Disks::prepare_tree(const VolumePool& pool) {
   TRY(const auto top, Folder::open(root_of(pool)));
   TRY_STATUS(top.set_mode(kTopMode));
@@ -219,13 +221,13 @@ Result<UniqueFd> Disks::mount_device(const VolumePool& pool, const std::string& 
         "or is another disk there now?",
         path, pool.fstype, uuid_text(pool.id));
   NewMount what{.type = pool.fstype, .source = path};
-  // Blocks of removed volumes go back to the disk below.
+  // So that blocks of removed volumes are freed in the file system below.
   if (pool.device.empty())
     what.options.emplace_back(pool.fstype == "btrfs" ? "discard=async" : "discard");
   return make_mount(what);
 }
 
-// The loop device goes with the last mount of it, in whatever namespace.
+// The loop device is freed with its last mount, in whatever namespace.
 Result<UniqueFd> Disks::make_detached(const VolumePool& pool, const Folder& folder) {
   if (!pool.device.empty()) {
     const UniqueFd device(::open(pool.device.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -252,7 +254,7 @@ Result<std::string> Disks::mount(const VolumePool& pool) {
   };
   if (auto done = run(); !done) {
     Error error = with_context(done.error(), fmt::format("mount pool \"{}\"", pool.name.str()));
-    if (error.code == Code::kNotFound) error.code = Code::kIo;  // the pool exists
+    if (error.code == Code::kNotFound) error.code = Code::kIo;  // the pool itself exists
     return fail(std::move(error));
   }
   return root_of(pool);
@@ -265,8 +267,8 @@ Result<bool> Disks::is_mounted(const VolumePool& pool) {
   return is_mount_point(folder->fd(), kFs);
 }
 
-// umount(2) returns before the loop device is free, and the mount may be busy for a moment: a scan
-// of somebody holds a descriptor.
+// Waits, because umount(2) returns before the loop device is free, and the mount may be busy for a
+// moment while somebody's scan holds a descriptor.
 Status Disks::unmount_pool(const Folder& folder) {
   const auto end = Clock::now() + kBusyDeadline;
   for (;;) {
@@ -293,7 +295,7 @@ Status Disks::discard(const VolumePool& pool) {
     const UniqueFd device(::open(pool.device.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     const auto signature =
         device ? read_signature(device.get()) : Result<std::optional<FsSignature>>(std::nullopt);
-    // Another's signature stays: the disk was given to somebody else.
+    // A different signature is kept, because the disk was given to somebody else.
     if (signature && *signature == FsSignature{pool.fstype, pool.id}) {
       TRY_STATUS(check_unused(pool.device));
       TRY_STATUS(wipe_signatures(pool.device));
@@ -385,8 +387,8 @@ Status Disks::sweep_folders(const std::function<Result<bool>(const std::string& 
   for (const std::string& name : names) {
     TRY(const bool known, is_known(name));
     if (known) continue;
-    // Without a record nobody knows what is in it: a pool that was never finished has one until it
-    // is discarded.
+    // A folder without a record may hold anything, so it is kept. An unfinished pool has a record
+    // until it is discarded.
     report.failures.push_back(
         fmt::format("{}/{} belongs to no pool that Fairlead knows; it was left alone", all.path(),
                     shown(name)));

@@ -1,4 +1,4 @@
-// The file systems of pools: in a sparse file on a loop device, or on a block device.
+// The file systems of pools, in a sparse file on a loop device or on a block device.
 //
 //   <volume_dir>/pools/          0700
 //     <id>/                      0700
@@ -16,7 +16,7 @@
 
 namespace fairlead::volume {
 
-// `volume_dir` is the absolute path of the volume folder; nothing is touched yet.
+// `volume_dir` is the absolute path of the volume folder. Nothing is touched yet.
 std::unique_ptr<PoolDisks> make_pool_disks(std::string volume_dir);
 
 }  // namespace fairlead::volume

@@ -22,7 +22,7 @@ namespace {
 
 struct KnownBackend {
   std::string_view name;
-  std::string_view instead;  // what to do where it is not available
+  std::string_view instead;  // what to do instead where it is not available
 };
 
 constexpr std::array<KnownBackend, 8> kKnown{{
@@ -88,7 +88,7 @@ constexpr std::array<FsKind, 6> kFsKinds{{{EXT4_SUPER_MAGIC, "ext4"},
                                           {OVERLAYFS_SUPER_MAGIC, "overlayfs"},
                                           {F2FS_SUPER_MAGIC, "f2fs"}}};
 
-// Of the folder, or where it will be made.
+// The file system of the folder, or of the place where it will be created.
 std::string fs_of(std::string path) {
   struct statfs info {};
   while (::statfs(path.c_str(), &info) != 0) {
@@ -102,7 +102,7 @@ std::string fs_of(std::string path) {
                                 : std::string(kind->name);
 }
 
-// The option that only an image can honour here; empty: none.
+// The first option that only an image can honour here; empty when there is none.
 std::string_view image_request(const VolumeOptions& options, bool on_btrfs) {
   if (!options.fstype.empty()) return "fstype";
   if (!options.encrypt.empty()) return "encrypt";
@@ -156,10 +156,10 @@ class HostBackends : public BackendRegistry {
   PoolSide pools_;
   BackendMap here_;
   std::mutex guard_;
-  std::map<std::string, OpenPool> open_;  // by id; those that were asked for
+  std::map<std::string, OpenPool> open_;  // by id; those that were used
 };
 
-// Backends are never taken away again: somebody may be using them.
+// Entries are never removed, because somebody may be using their backends.
 Result<HostBackends::PoolChoice> HostBackends::place_of(const std::string& name) {
   if (name.empty()) return PoolChoice{&here_, settings_.volume_dir, "the volume folder"};
   if (pools_.catalog == nullptr || pools_.disks == nullptr)
@@ -202,8 +202,8 @@ Result<Backend*> HostBackends::find(const Volume& volume) {
   return find_in(*place.backends, volume.backend);
 }
 
-// An image's sweep is that of the tree, and looks after images besides. A pool that is not mounted
-// was not used since the boot: what is due in it waits for its first use.
+// The sweep of the image backend covers its whole tree and tidies images besides. A pool that is
+// not mounted was not used since the boot; what is due in it waits for its first use.
 std::vector<Backend*> HostBackends::all() {
   std::vector<Backend*> found{here_.at("image").get()};
   if (pools_.catalog == nullptr || pools_.disks == nullptr) return found;

@@ -1,4 +1,4 @@
-// The one list of volume backends: a new one is one file pair in this folder and one line in
+// The one list of volume backends. A new backend needs a pair of files in this folder and a line in
 // backends_of_host or backends_of_pool.
 #pragma once
 
@@ -33,7 +33,8 @@ struct BackendSettings {
   std::vector<std::string> bind_roots;  // absolute; see bind_roots.h
 };
 
-// Where pools are: both or neither (then a volume in a pool is kUnsupported).
+// The records and file systems of pools: both or neither. Without them a volume in a pool is
+// kUnsupported.
 struct PoolSide {
   PoolCatalog* catalog = nullptr;
   PoolDisks* disks = nullptr;
@@ -43,8 +44,8 @@ struct PoolSide {
 // a pool is mounted when a volume in it is looked for. Thread-safe. Must outlive the service that
 // uses it, and what is borrowed must outlive it.
 //
-// Without backend= the file system decides: btrfs where it is btrfs; else an image when a limit is
-// asked for (or what only an image has); else a folder.
+// Without backend= the file system decides: btrfs where it is btrfs; else image when a limit (or
+// something else that only an image has) is asked for; else dir.
 std::unique_ptr<BackendRegistry> make_backends(BackendSettings settings, PoolSide pools = {});
 inline std::unique_ptr<BackendRegistry> make_backends(const std::string& volume_dir) {
   return make_backends(BackendSettings{volume_dir, {}});

@@ -31,7 +31,7 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), bytes.data()) == 1;
 }
 
-// By getent(1): a name service that hangs must not hang us, and getaddrinfo(3) cannot be stopped.
+// Uses getent(1), because getaddrinfo(3) cannot be stopped when a name service hangs.
 Result<std::string> look_up(const std::string& host, std::chrono::milliseconds deadline) {
   if (is_address(host)) return host;
   if (host.starts_with('-'))
@@ -45,7 +45,8 @@ Result<std::string> look_up(const std::string& host, std::chrono::milliseconds d
   return address;
 }
 
-// Root's own, or everybody could swap the password for another mount's.
+// The file must belong to root and be closed to everybody else, who could otherwise exchange the
+// password for that of another mount.
 Result<std::string> read_credentials(const std::string& path) {
   if (path.empty()) return std::string();
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -155,7 +156,7 @@ Result<NewMount> RemoteBackend::plan(const VolumeOptions& options, Clock::time_p
   return remote_mount(name_, checked, credentials, around_.resolve ? around_.resolve : by_host);
 }
 
-// The path itself is never looked at: the mount table says whether something is there.
+// Never looks at the path itself: the mount table tells whether something is mounted.
 Result<std::string> RemoteBackend::mount(const Volume& volume) {
   const auto end = Clock::now() + around_.deadline;
   TRY(const auto folder, open_existing(volume));

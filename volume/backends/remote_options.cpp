@@ -35,7 +35,7 @@ void add_soft_defaults(std::vector<std::string>& words) {
   if (!has_any(words, {"retrans"})) words.emplace_back("retrans=2");
 }
 
-// addr=<name> becomes addr=<address>; without one the host of the device is looked up.
+// Replaces addr=<name> by addr=<address>. Without addr= the host of the device is looked up.
 Status set_address(std::vector<std::string>& words, const std::string& device,
                    const Resolve& resolve) {
   const auto given = std::ranges::find_if(words, [](const std::string& word) {
@@ -88,7 +88,7 @@ Status add_credentials(std::vector<std::string>& words, std::string_view text) {
   return {};
 }
 
-// Of file systems that keep no owners of their own.
+// For file systems that store no owners.
 void add_owner(std::vector<std::string>& words, const VolumeOptions& options) {
   if (options.uid != 0) words.push_back(fmt::format("uid={}", options.uid));
   if (options.gid != 0) words.push_back(fmt::format("gid={}", options.gid));

@@ -21,11 +21,12 @@ namespace {
 
 constexpr std::string_view kBackend = "tmpfs";
 constexpr const char* kFs = "fs";
-constexpr mode_t kTopMode = 0711;  // above _data, which has the mode asked for
+// of the folder above _data; _data has the mode that was asked for
+constexpr mode_t kTopMode = 0711;
 
-// Of Podman, and of mount(8) for a file system that has no device.
+// Words of Podman, and of mount(8), that mean nothing to a file system without a device.
 constexpr std::array<std::string_view, 4> kNothing{"async", "nocopy", "noquota", "relatime"};
-// What tmpfs(5) knows besides size, nr_inodes, mode, uid and gid, which have options of their own.
+// What tmpfs(5) takes besides size, nr_inodes, mode, uid and gid, which are options of their own.
 constexpr std::array<std::string_view, 5> kKnown{"huge", "mpol", "noswap", "inode32", "inode64"};
 
 bool is_one_of(std::string_view word, std::span<const std::string_view> words) {
@@ -37,7 +38,7 @@ NewMount mount_of(const VolumeOptions& options) {
   std::erase_if(words.rest, [](const std::string& word) { return is_one_of(word, kNothing); });
   NewMount what{.type = "tmpfs", .source = "tmpfs", .options = std::move(words.rest)};
   if (options.size) what.options.push_back(fmt::format("size={}", *options.size));
-  // The top folder and _data are two of them.
+  // The top folder and _data take an inode each; the limit counts only _data.
   if (options.inodes) what.options.push_back(fmt::format("nr_inodes={}", *options.inodes + 1));
   what.options.push_back(fmt::format("mode={:o}", kTopMode));
   what.flags = words.flags;
@@ -58,7 +59,7 @@ class TmpfsBackend : public FolderBackend {
   }
   Result<std::string> mount(const Volume& volume) override;
   Status unmount(const Volume& volume) override;
-  // What was in memory is gone: there is nothing to restore.
+  // The memory is gone, so there is nothing to restore.
   Status restore(const Volume& volume) override { return Backend::restore(volume); }
   Result<VolumeStatus> status(const Volume& volume) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
@@ -97,7 +98,8 @@ Result<std::string> TmpfsBackend::mount(const Volume& volume) {
   TRY(const auto top, Folder::open(fmt::format("/proc/self/fd/{}", mount.get())));
   TRY(const auto data, top.make_folder("_data", 0700));
   TRY_STATUS(data.set_owner(options.uid, options.gid));
-  TRY_STATUS(data.set_mode(options.mode));  // after the owner: chown(2) takes setuid and setgid off
+  // after the owner, because chown(2) clears setuid and setgid
+  TRY_STATUS(data.set_mode(options.mode));
   if (read_only) {
     what.flags.read_only = true;
     TRY_STATUS(set_flags(mount.get(), what.flags));
@@ -108,8 +110,8 @@ Result<std::string> TmpfsBackend::mount(const Volume& volume) {
   return data_path(volume);
 }
 
-// While a container lives on with a mount of its own (a lost Unmount, live-restore), ours stays:
-// without it the next container would meet another, empty memory.
+// Our mount stays while a container still has its own (a lost Unmount, live-restore), because
+// otherwise the next container would get another, empty file system.
 Status TmpfsBackend::unmount(const Volume& volume) {
   const auto folder = pool_.open(volume.id);
   if (!folder && folder.error().code == Code::kNotFound) return {};

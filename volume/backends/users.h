@@ -1,4 +1,4 @@
-// Who has a volume's data mounted, as a text for people; Fairlead's own mounts left out.
+// Describes for people who has a volume's data mounted, leaving out Fairlead's own mounts.
 #pragma once
 
 #include <optional>
@@ -10,23 +10,23 @@
 
 namespace fairlead::volume {
 
-// Where Fairlead itself mounts something, below the folder of a volume: "fs", "mnt/_data". The copy
-// of such a mount in another namespace stands at the same path (systemd makes them for its
-// services) and is nobody's use either.
+// Fairlead's own mounts, below the folder of a volume: "fs", "mnt/_data". A copy of such a mount in
+// another namespace is at the same path (systemd creates such copies for its services) and does not
+// count as a use either.
 using OwnMounts = std::vector<std::string>;
 
-// Those who have `places` or what lies beneath them mounted, and what is mounted inside `volume`,
-// the folder vol/<id>. Empty: nobody.
+// Lists who has `places`, or what lies beneath them, mounted, and what is mounted inside `volume`,
+// the folder vol/<id>. Empty when nobody has.
 Result<std::string> users_text(const MountScan& scan, const Folder& volume,
                                const std::vector<FsPlace>& places, const OwnMounts& own);
 
-// The same for a place that is not Fairlead's (a folder of the host, a share): where it stands in
-// our own namespace is the host's affair, and the copies of that in other namespaces too. What is
-// left are containers.
+// The same for a place that is not Fairlead's (a folder of the host, a share). Mounts of it in our
+// own namespace, and copies of those in other namespaces, belong to the host and do not count; what
+// remains are containers.
 std::string strangers_text(const MountScan& scan, const FsPlace& place);
 
-// What is mounted at `name` below the folder, in our own namespace; nothing when nothing is. Reads
-// the mount table and touches no file system.
+// What is mounted on `name` below the folder in our own namespace; std::nullopt when nothing is.
+// Reads the mount table and touches no file system.
 Result<std::optional<FsPlace>> mounted_at(const MountScan& scan, const Folder& volume,
                                           const std::string& name);
 

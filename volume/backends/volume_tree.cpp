@@ -40,7 +40,7 @@ std::optional<TrashName> parse_trash_name(std::string_view text) {
   return name;
 }
 
-// Those who have the folder mounted: its data must not be touched.
+// Who has the folder mounted; its data must not be touched then.
 Result<std::vector<MountUser>> users_of(const Folder& folder) {
   TRY(const auto scan, MountScan::take());
   TRY(const auto place, scan.place_of(folder.fd()));
@@ -51,8 +51,9 @@ bool shows(const BoundImage& bound, const struct stat& file) {
   return bound.device == file.st_dev && bound.inode == file.st_ino;
 }
 
-// Whether a loop device shows an image in there, for whoever in whatever namespace. Removed all the
-// same, its space would be lost until the last of them is gone.
+// Whether a loop device is bound to an image in the folder, for a mount in whatever namespace. If
+// the image were removed all the same, its space would be lost until the last of those mounts is
+// gone.
 Result<bool> holds_attached_image(const Folder& folder) {
   std::vector<struct stat> images;
   for (const char* place : {".", "snapshots"}) {
@@ -74,7 +75,7 @@ Result<bool> holds_attached_image(const Folder& folder) {
   });
 }
 
-// Without its volume.json it is never restored: half of it may be gone.
+// Removes volume.json, so that the volume is never restored: half of its data may be gone.
 Status mark_as_going(const Folder& folder) {
   if (::unlinkat(folder.fd(), kJsonName, 0) == 0) return folder.sync();
   if (errno == ENOENT || errno == EISDIR) return {};
@@ -87,7 +88,7 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   if (!folder) return fail(folder.error());
   const auto users = users_of(*folder);
   if (const auto still = trash.has(name); still && !*still)
-    return TrashState::kEmptied;  // by somebody else, meanwhile
+    return TrashState::kEmptied;  // somebody else did it meanwhile
   if (!users) return fail(users.error());
   if (!users->empty()) return TrashState::kLeft;
   TRY(const bool attached, holds_attached_image(*folder));
@@ -98,7 +99,7 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
 }
 
-// `cause`: why it does not get into the trash.
+// `cause` is the reason why the folder cannot be moved into the trash.
 Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cause) {
   TRY(const auto options, parse_options(volume.options));
   if (options.retain.count() > 0) return fail(cause);
@@ -107,7 +108,7 @@ Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cau
   return vol.sync();
 }
 
-// When the data may go: its time of removal and what volume.json says it is to be kept for.
+// The time of removal plus the `retain` of volume.json.
 Result<long long> due_time(const Folder& trash, const std::string& name, long long deleted) {
   TRY(const auto text, trash.read_file(fmt::format("{}/{}", name, kJsonName), kLargestJson));
   TRY(const auto volume, parse_volume_json(text));
@@ -115,8 +116,7 @@ Result<long long> due_time(const Folder& trash, const std::string& name, long lo
   return deleted + options.retain.count();
 }
 
-// A folder that was being emptied when we died lost its volume.json early or late: its time was
-// over then.
+// A folder whose emptying was interrupted may have lost its volume.json; its time was over then.
 Result<bool> is_due(const Folder& trash, const std::string& name, long long deleted,
                     long long now) {
   const auto due = due_time(trash, name, deleted);
@@ -196,7 +196,8 @@ Status VolumeTree::to_trash(const Volume& volume) const {
     return remove_in_place(*vol, volume, moved.error());
   if (!moved && moved.error().code != Code::kNotFound) return moved;
   fault_point("volume.trash.renamed");
-  return trash.sync();  // a rename is one act of the file system: vol/ is on the disk with it
+  // the rename is one change of the file system, so vol/ is on the disk with it
+  return trash.sync();
 }
 
 Result<std::vector<std::string>> VolumeTree::volumes() const {
@@ -245,7 +246,7 @@ Status VolumeTree::sweep_tmp(const std::function<Result<bool>(const std::string&
           fmt::format("{}/{} is not Fairlead's; it was left alone", tmp.path(), shown(name)));
       continue;
     }
-    // Listed first, asked afterwards: an intent is committed before its folder is made.
+    // Asked after listing, because an intent is committed before its folder is created.
     TRY(const bool known, is_known(name));
     if (known) continue;
     TRY(const auto removal, remove_tree(tmp, name, stop));

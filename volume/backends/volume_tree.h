@@ -11,9 +11,9 @@
 //     tmp/<id>/                 0700  a volume that is being built
 //     trash/<id>.<unix time>/   0700  a removed volume, and when it was removed
 //
-// A volume is built in tmp/, flushed, and renamed into vol/: it is there whole or not at all, also
-// after a power cut. Rejected: folders named as the volume, for people (a user string in a path;
-// and rename would move data).
+// A volume is built in tmp/, flushed, and renamed into vol/, so that it exists whole or not at all,
+// also after a power cut. Rejected: naming folders after volumes for people's sake, because user
+// strings would become paths and a rename would move data.
 #pragma once
 
 #include <string>
@@ -24,8 +24,7 @@
 
 namespace fairlead::volume {
 
-// Thread-safe. The root is opened anew by every call, so that a file system mounted there later is
-// seen.
+// Thread-safe. Every call opens the root anew, so that a file system mounted there later is seen.
 class VolumeTree {
  public:
   explicit VolumeTree(std::string root) : root_(std::move(root)) {}
@@ -36,13 +35,13 @@ class VolumeTree {
     return fmt::format("{}/vol/{}/_data", root_, id);
   }
 
-  // Makes what is missing of the tree. Idempotent.
+  // Creates what is missing of the tree. Idempotent.
   Status prepare() const;
 
-  // An empty tmp/<id>; what a crash left there is removed first.
+  // Creates an empty tmp/<id>, removing first what a crash left there.
   Result<Folder> begin(const std::string& id) const;
-  // Writes volume.json into what was built, flushes it and moves it to vol/<id>. kExists when that
-  // is taken.
+  // Writes volume.json into the built folder, flushes it and moves it to vol/<id>. kExists when
+  // that is taken.
   Status publish(const Volume& volume, const Folder& built) const;
   // Removes tmp/<id> and vol/<id>.
   Status discard(const std::string& id) const;
@@ -50,17 +49,17 @@ class VolumeTree {
   Result<bool> has(const std::string& id) const;
   Result<Folder> open(const std::string& id) const;  // vol/<id>; kNotFound when it is missing
 
-  // The ids in vol/; none when there is no such folder yet.
+  // The ids in vol/; empty when there is no such folder yet.
   Result<std::vector<std::string>> volumes() const;
 
-  // vol/<id> becomes trash/<id>.<deleted>. Succeeds when there is none. Where a full disk has no
-  // room for the name, a volume that is not to be kept is removed at once.
+  // Moves vol/<id> to trash/<id>.<deleted>. Succeeds when there is no vol/<id>. Where a full disk
+  // has no room for the new name, a volume without `retain` is removed at once.
   Status to_trash(const Volume& volume) const;
-  // The way back. Succeeds when it is back already; kNotFound when the trash was emptied or this
-  // has begun, kExists when another one is in its place.
+  // Moves it back. Succeeds when that was done already; kNotFound when the trash was emptied or its
+  // emptying has begun, kExists when another folder is in its place.
   Status from_trash(const std::string& id, long long deleted) const;
   Result<TrashState> purge(const std::string& id, long long deleted, const StopRequest& stop) const;
-  // As Backend::sweep, for the volumes of the whole tree.
+  // As Backend::sweep, for all volumes of the tree.
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,
                         const StopRequest& stop) const;
