@@ -39,7 +39,8 @@ class VolumeService {
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
   virtual Result<ReconcileReport> reconcile() = 0;
 
-  // Changes only the name: mounts and data stay where they are. kExists when `to` is taken.
+  // Changes only the name: mounts and data stay where they are. kExists when `to` is taken, kInUse
+  // while a mount that a runtime counted is in use.
   virtual Result<Volume> rename(const std::string& name, const std::string& to) = 0;
   // Sets the labels that have a value, and removes the others.
   virtual Result<Volume> set_labels(

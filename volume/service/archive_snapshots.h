@@ -1,4 +1,4 @@
-// The snapshots that exports and backups read from: they go with their reader.
+// The snapshots that exports and backups read from, and that are dropped when their reader ends.
 #pragma once
 
 #include <string>
@@ -8,10 +8,12 @@
 
 namespace fairlead::volume {
 
-// Of whoever reads the content of now; taken before the other locks of the volume.
+// The lock that is held by whoever reads the present content of the volume. It is taken before the
+// other locks of the volume.
 std::string archive_lock_of(const Volume& volume);
 
-// Under that lock: drops what a killed export or backup left, and returns the names.
+// Drops the snapshots that a killed export or backup left, and returns their names. The caller
+// holds that lock.
 Result<std::vector<std::string>> drop_archive_leftovers(VolumeService& service,
                                                         const Volume& volume);
 

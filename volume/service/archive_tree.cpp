@@ -34,7 +34,7 @@ Status Exporter::copy_range(int file, std::uint64_t from, std::uint64_t to, bool
   while (from < to) {
     TRY(const auto bytes, read_range(file, from, std::min<std::uint64_t>(kBlock, to - from)));
     if (bytes.empty()) {
-      is_short = true;  // its header is written: zeros take the place of what is gone
+      is_short = true;  // the header is written already, so zeros replace what is missing
       return writer_.skip(to - from);
     }
     TRY_STATUS(writer_.write(bytes));
@@ -77,7 +77,7 @@ Status Exporter::visit(TreeCursor& cursor) {
   return reporter_.add(0);
 }
 
-// A descriptor and the digest of what it gave.
+// Reads a descriptor and computes the digest of what it gave.
 class HashedInput {
  public:
   explicit HashedInput(int fd) : fd_(fd), buffer_(kBlock, '\0') {}
@@ -93,7 +93,7 @@ class HashedInput {
     }
   }
 
-  // Reads what stands behind the archive too.
+  // Also reads what follows the archive.
   Status compare(const std::string& wanted) {
     for (;;) {
       TRY(const auto rest, next());

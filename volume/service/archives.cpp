@@ -31,7 +31,7 @@ void log_notes(const std::vector<std::string>& notes, const std::string& verb,
     log::warn("left out of an archive", {{"verb", verb}, {"volume", volume}, {"what", note}});
 }
 
-// How much a descriptor still gives; 0: a pipe.
+// The bytes that a descriptor still gives; 0 for a pipe.
 std::uint64_t rest_of(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
@@ -46,7 +46,7 @@ TreeLimits limits_of(const VolumeOptions& options) {
   return limits;
 }
 
-// What the user asked for the folder itself wins over what the archive says about it.
+// Owner and mode that the user asked for take precedence over those in the archive.
 Status dress_top(int data, const Volume& volume) {
   TRY(const auto options, parse_options(volume.options));
   const bool has_uid = volume.options.contains("uid"), has_gid = volume.options.contains("gid");
@@ -108,7 +108,7 @@ Result<T> in_context(Result<T> result, const std::string& context) {
   return result;
 }
 
-// --- making volumes
+// --- creating volumes
 
 Status Archives::fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write) {
   TRY(const auto options, parse_options(volume.options));
@@ -132,7 +132,7 @@ Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, cons
       return fail(Code::kExists, "it exists; remove it first, or use another name");
     return there.has_value();
   };
-  // What an earlier call left unfinished goes first.
+  // Removes what an earlier call left unfinished.
   TRY(const bool leftover, is_there());
   if (leftover) {
     const auto gone = service_.remove(spec.name.str());
@@ -246,7 +246,7 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
   TRY(const auto backup, choose(folder, id, spec.name.str()));
   if (spec.options.empty()) {
     spec.options = backup.options;
-    spec.options.erase("from");  // what it was a clone of is not needed: its content is here
+    spec.options.erase("from");  // its content is in the backup, so it is no clone any more
   }
   if (spec.labels.empty()) spec.labels = backup.labels;
   return make_volume(spec, Origin::kOwn, [&](TreeWriter& writer) {

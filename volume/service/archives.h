@@ -1,4 +1,4 @@
-// The way out of volumes and back in: tar archives and backup folders.
+// Export and import of volumes as tar archives, and backup folders.
 #pragma once
 
 #include <map>
@@ -14,18 +14,18 @@
 
 namespace fairlead::volume {
 
-// Everything borrowed must outlive the result. What is read "of now" is read from a snapshot that
-// is made for it ("for-archive-…") and dropped at the end, where that costs no copy; one that a
-// killed process left is dropped by reconcile, or by the next export or backup of the volume.
-// Elsewhere, and where it would leave out what is in subvolumes (backends/btrfs.h), the live folder
-// is read, and the log says so when somebody is using it. import and
-// restore hold the lock of the new volume's name, and the volume exists only when all of it is
-// there. restore without options takes those of the backed up volume.
+// Everything borrowed must outlive the result. The present content of a volume is read from a
+// snapshot that is made for it ("for-archive-…") and dropped at the end, where that needs no copy;
+// one that a killed process left is dropped by reconcile, or by the next export or backup of the
+// volume. Otherwise, and where a snapshot would leave out what is in subvolumes (backends/btrfs.h),
+// the live folder is read, and the log says so when somebody is using it. import and restore hold
+// the lock of the new volume's name, and the volume exists only when all of it has been written.
+// restore without options uses those of the volume that was backed up.
 std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,
                                                      NamedLocks& locks, BackendRegistry& backends,
                                                      Environment environment = {});
 
-// For make_volume_jobs: those that need nothing but their arguments.
+// For make_volume_jobs: the verbs that need nothing but their arguments.
 std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives);
 
 }  // namespace fairlead::volume

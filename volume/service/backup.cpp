@@ -16,9 +16,9 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::size_t kBlock = 4096, kMostFindings = 100;
-constexpr std::uint64_t kPackEstimate = 16U << 20;  // packs are about so large
+constexpr std::uint64_t kPackEstimate = 16U << 20;  // about the size of a pack
 
-// "20260131T120000Z-3f2a…": sorts by time, safe in any file system.
+// "20260131T120000Z-3f2a…": sorts by time, and is a valid name in any file system.
 std::string make_id(long long created, const std::vector<BackupSummary>& there) {
   const auto text = [](long long seconds) {
     const std::time_t time = seconds;
@@ -27,7 +27,7 @@ std::string make_id(long long created, const std::vector<BackupSummary>& there) 
     char buffer[32];
     return std::string(buffer, std::strftime(buffer, sizeof buffer, "%Y%m%dT%H%M%SZ", &utc));
   };
-  // A clock that went back, or two in one second: still the last one of the list.
+  // The id sorts last even when the clock was set back, or for two backups in one second.
   std::string stamp = text(created);
   while (!there.empty() && stamp <= there.back().info.id.substr(0, stamp.size()) &&
          ++created < 253402300799)
@@ -35,14 +35,15 @@ std::string make_id(long long created, const std::vector<BackupSummary>& there) 
   return fmt::format("{}-{}", stamp, random_hex(8));
 }
 
-// The index of the backup before, read in step with the walk: both are in the same order.
+// The index of the previous backup, read in step with the walk, because both have the same order.
 class Before {
  public:
   static Result<Before> open(const BackupFolder& folder, const BackupSummary& summary) {
     TRY(auto reader, IndexReader::open(folder.backups(), summary));
     return Before(std::move(reader), summary.started);
   }
-  // The entry of this path. An index that turns out damaged knows nothing more: all is read again.
+  // The entry of this path, or nullptr. After damage in the index it always returns nullptr, so
+  // that everything is read again.
   const BackupEntry* find(const std::string& path) {
     while (!over_ && (!entry_ || compare_paths(entry_->entry.path, path) < 0)) {
       auto next = reader_.next();
@@ -61,8 +62,9 @@ class Before {
   bool over_ = false;
 };
 
-// The kernel's times have steps of some milliseconds, and a file that changed in the step in which
-// it was read looks as before. So only what was at rest a second before counts as seen.
+// The kernel's times advance in steps of some milliseconds, and a file that changed in the same
+// step in which it was read looks unchanged. So a file counts as seen only if it was last changed
+// more than a second before.
 bool was_at_rest(const FileTime& ctime, const FileTime& started) {
   return ctime < FileTime{.seconds = started.seconds - 1, .nanos = started.nanos};
 }
@@ -123,7 +125,7 @@ Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t lengt
   auto bytes = read_range(file, offset, length);
   if (!bytes)
     return fail(with_context(bytes.error(), fmt::format("file \"{}\"", shown(entry.entry.path))));
-  if (bytes->empty()) return {};  // it became shorter meanwhile
+  if (bytes->empty()) return {};  // the file became shorter meanwhile
   const Chunk chunk{.offset = offset,
                     .length = static_cast<std::uint32_t>(bytes->size()),
                     .digest = sha256(*bytes)};
@@ -132,8 +134,8 @@ Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t lengt
   return reporter_.add(bytes->size());
 }
 
-// Chunks lie at multiples of their size, from the first to the last byte of data in each: a change
-// moves nothing, and a hole is not read.
+// A chunk starts at a multiple of the chunk size and covers the data from its first to its last
+// byte, so that a change moves no other chunk and holes are not read.
 Status BackupRun::read_content(const UniqueFd& file, BackupEntry& entry) {
   const std::uint64_t size = entry.entry.size;
   TRY(const auto ranges, data_ranges(file.get(), size));
@@ -188,7 +190,8 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
   }
   const auto walked = walk_tree(
       request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_, request_.hollow);
-  // Stopped or failed: what was read so far need not be stored again by the next one.
+  // Flushes also after a stop or failure, so that the next backup need not store again what was
+  // read so far.
   const auto flushed = store_.flush();
   if (!walked) return fail(walked.error());
   TRY_STATUS(flushed);
@@ -210,7 +213,7 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
                         .packs = needed_packs()};
   TRY_STATUS(index_.publish(summary, folder_.tmp(), folder_.backups()));
   BackupResult result{.info = summary.info, .notes = notes_.lines};
-  // The backup is there; what cannot be cleared away today is cleared away by the next one.
+  // The backup is complete. What cannot be cleaned up now is cleaned up by the next one.
   const auto gone = folder_.collect(store_);
   if (gone && *gone > 0)
     result.notes.push_back(
@@ -222,7 +225,7 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
 
 // --- restore
 
-// Runs of zeros stay holes.
+// Leaves runs of zeros as holes.
 Status write_sparse(TreeWriter& writer, std::uint64_t offset, std::string_view bytes) {
   static const std::string kZeros(kBlock, '\0');
   std::size_t from = 0;

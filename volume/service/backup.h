@@ -1,4 +1,4 @@
-// Backups: a tree on the disk into a backup folder, and back out of it.
+// Backs up a tree on the disk into a backup folder, and restores it.
 #pragma once
 
 #include "volume/api/types.h"
@@ -8,11 +8,12 @@
 
 namespace fairlead::volume {
 
-// What is to be said in the summary, but for what the run itself counts.
+// What the summary of a backup holds, except for what the run itself counts.
 struct BackupRequest {
   const Volume& volume;
-  int data = -1;            // the `_data` folder, borrowed
-  FileTime started;         // before the snapshot, or before the first file is read
+  int data = -1;  // the `_data` folder, borrowed
+  // a time before the snapshot was taken, or before the first file was read
+  FileTime started;
   long long created = 0;    // Unix seconds
   std::uint64_t total = 0;  // bytes, for the progress; 0: not known
   Hollow hollow = Hollow::kNote;
@@ -20,16 +21,16 @@ struct BackupRequest {
 
 struct BackupResult {
   BackupInfo info;
-  std::vector<std::string> notes;  // what was left out, and why; what was cleared away
+  std::vector<std::string> notes;  // what was left out and why, and what was cleaned up
 };
 
-// Files that have the inode, size and times that the newest backup of this volume saw are not read;
-// of the others each chunk that the folder has already is not stored again. When it is stopped,
-// what was stored stays for the next one.
+// Files whose inode, size and times are as in the newest backup of this volume are not read. Of
+// other files, chunks that the folder has already are not stored again. When the backup is stopped,
+// what was stored so far stays for the next one.
 Result<BackupResult> run_backup(const BackupFolder& folder, const BackupRequest& request,
                                 const Progress& progress);
 
-// Writes everything of the backup; kInvalid with the name of the file when a chunk is missing or
+// Writes everything in the backup. kInvalid with the name of the file when a chunk is missing or
 // damaged.
 Status run_restore(const BackupFolder& folder, const BackupSummary& backup, TreeWriter& writer,
                    const Progress& progress);

@@ -66,7 +66,7 @@ Result<BackupSummary> read_summary(const Folder& backups, const std::string& id)
   return summary;
 }
 
-// Backups are told apart by names that are safe in any file system and in messages.
+// An id has to be a name that is safe in any file system and in messages.
 bool is_backup_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
@@ -103,7 +103,7 @@ Status check_marker(const Folder& top) {
 
 constexpr std::array kParts{"packs", "backups", "tmp"};
 
-// What a call that did not come to its end left.
+// Whether this is a folder of ours that an unfinished call left empty.
 bool is_empty_part(const Folder& top, const std::string& name) {
   if (std::ranges::find(kParts, name) == kParts.end()) return false;
   const auto part = top.folder(name);
@@ -111,7 +111,7 @@ bool is_empty_part(const Folder& top, const std::string& name) {
   return names && names->empty();
 }
 
-// An empty folder becomes one; a folder with other things in it is somebody else's.
+// An empty folder can become a backup folder. One that has other things in it is somebody else's.
 Status check_empty(const Folder& top) {
   TRY(const auto names, top.names());
   for (const std::string& name : names)
@@ -123,7 +123,7 @@ Status check_empty(const Folder& top) {
   return {};
 }
 
-// Beside and renamed: never a marker that is half written.
+// Written under another name and renamed, so that the marker is never half written.
 Status mark(const Folder& top) {
   const std::string building = "lock." + random_hex(8);
   TRY_STATUS(top.write_file(building, json::dump({{"format", kFormat}}) + "\n", 0600));
@@ -204,7 +204,7 @@ Status IndexReader::refill() {
   return {};
 }
 
-// Without its '\n'; nothing at the end of the frame.
+// The next line without its '\n'; std::nullopt at the end of the frame.
 Result<std::optional<std::string>> IndexReader::line() {
   for (;;) {
     const std::size_t end = plain_.find('\n', at_);
@@ -243,12 +243,12 @@ Result<std::optional<BackupEntry>> IndexReader::next() {
 Result<BackupFolder> BackupFolder::open(const std::string& path) {
   TRY(auto top, Folder::open(path));
   TRY_STATUS(check_marker(top));
-  // A copy on a read-only medium has no writers to keep out.
+  // A copy on a read-only medium may have no lock file, and no writers to exclude.
   auto lock = open_backup_file(top, "lock");
   if (lock) TRY_STATUS(lock_file(*lock, LOCK_SH, path));
   TRY(auto packs, top.folder("packs"));
   TRY(auto backups, top.folder("backups"));
-  TRY(auto tmp, top.folder("."));  // nothing is written
+  TRY(auto tmp, top.folder("."));  // a placeholder: nothing is written
   return BackupFolder(lock ? std::move(*lock) : UniqueFd(), std::move(top), std::move(packs),
                       std::move(backups), std::move(tmp));
 }
@@ -265,7 +265,7 @@ Result<BackupFolder> BackupFolder::prepare(const std::string& path) {
   TRY(auto tmp, top.ensure_folder("tmp", 0700));
   TRY_STATUS(top.sync());
   fault_point("backup.folder.made");
-  if (!is_marked) TRY_STATUS(mark(top));  // last: a folder that says it is one is whole
+  if (!is_marked) TRY_STATUS(mark(top));  // last, so that a folder with the marker is complete
   TRY_STATUS(empty_folder(tmp));
   fault_point("backup.folder.ready");
   return BackupFolder(std::move(lock), std::move(top), std::move(packs), std::move(backups),
@@ -297,7 +297,7 @@ Result<ChunkStore> BackupFolder::chunks() const {
 
 Result<std::uint64_t> BackupFolder::collect(ChunkStore& chunks) const {
   TRY(const auto listing, list());
-  if (!listing.damaged.empty()) return 0;  // who knows what it needs
+  if (!listing.damaged.empty()) return 0;  // nobody knows which packs those need
   std::set<Digest> needed;
   for (const BackupSummary& summary : listing.backups)
     needed.insert(summary.packs.begin(), summary.packs.end());

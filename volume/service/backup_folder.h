@@ -1,14 +1,14 @@
-// A backup folder on the disk: who may work in it, and the indexes of its backups.
+// A backup folder on the disk: its lock, and the indexes of its backups.
 //
 //   fairlead-backup.json     {"format":1}
 //   lock                     flock(2): many readers, or one writer
 //   packs/                   see chunk_store.h
 //   backups/<id>.index       zstd frame of the lines, zstd frame of the summary, and a skippable
 //                            frame (RFC 8878, 3.1.2) of 8 bytes: the size of the summary's frame
-//   tmp/                     what is being written; a writer empties it first
+//   tmp/                     files being written; a writer empties it first
 //
-// A backup is there from the rename of its index on. Each index stands alone: one backup may be
-// deleted without harm to the others.
+// A backup exists from the moment its index is renamed. Indexes do not depend on each other: a
+// backup may be deleted without harm to the others.
 #pragma once
 
 #include <optional>
@@ -29,7 +29,7 @@ class IndexWriter {
  public:
   static Result<IndexWriter> open(const Folder& tmp);
   Status add(const BackupEntry& entry);
-  // Ends it and renames it into place: from then on the backup is there.
+  // Completes the index and renames it into place; from then on the backup exists.
   Status publish(BackupSummary summary, const Folder& tmp, const Folder& backups);
   std::uint64_t size() const { return size_; }  // bytes so far
 
@@ -44,8 +44,8 @@ class IndexWriter {
   std::uint64_t size_ = 0;
 };
 
-// Reads an index from its beginning to its end, and tells damage: the digest of all lines is
-// compared at the end.
+// Reads an index from its beginning to its end. Damage is detected at the end, where the digest of
+// all lines is compared.
 class IndexReader {
  public:
   static Result<IndexReader> open(const Folder& backups, const BackupSummary& summary);
@@ -61,17 +61,17 @@ class IndexReader {
   ZstdReader zstd_;
   Sha256 hash_;
   std::string packed_, plain_;
-  std::size_t at_ = 0;  // in plain_
+  std::size_t at_ = 0;  // position in plain_
   std::uint64_t offset_ = 0;
   bool ended_ = false;
 };
 
 class BackupFolder {
  public:
-  // An existing one, for reading.
+  // Opens an existing folder for reading.
   static Result<BackupFolder> open(const std::string& path);
-  // For writing; made when there is nothing or an empty folder. kConflict for a folder with other
-  // things in it, kUnavailable while somebody else writes there.
+  // Opens a folder for writing, creating it when it is missing or empty. kConflict for a folder
+  // with other things in it, kUnavailable while somebody else writes to it.
   static Result<BackupFolder> prepare(const std::string& path);
 
   struct Listing {
@@ -80,8 +80,8 @@ class BackupFolder {
   };
   Result<Listing> list() const;
   Result<ChunkStore> chunks() const;
-  // Removes the packs that no backup needs: bytes that are gone. Nothing while an index is
-  // unreadable.
+  // Removes the packs that no backup needs and returns the bytes that were freed. Removes nothing
+  // while an index is unreadable.
   Result<std::uint64_t> collect(ChunkStore& chunks) const;
   Status remove(const BackupSummary& backup) const;
 

@@ -110,7 +110,7 @@ json::Json to_json(const TreeEntry& entry) {
     line["x"][encode_bytes(name)] = encode_bytes(value);
   if (entry.kind != EntryKind::kFile) return line;
   line["s"] = entry.size;
-  // Larger inode numbers than a signed one never come; such a file is read each time.
+  // Inode numbers beyond a signed integer do not occur; such a file would be read each time.
   line["i"] = entry.inode <= INT64_MAX ? entry.inode : 0;
   line["c"] = time_json(entry.ctime);
   return line;
@@ -175,7 +175,7 @@ Result<ParsedLine> parse_entry(std::string_view line) {
   TRY_STATUS(parse_identity(fields, parsed.entry.entry));
   TRY(const auto holes, fields.integer_or("z", 0, 1, 0));
   parsed.entry.has_holes = holes == 1;
-  // Each chunk has a byte at least.
+  // Each chunk has at least one byte, so there are at most as many chunks as bytes.
   TRY(const auto chunks,
       fields.integer_or("d", 0, static_cast<std::int64_t>(parsed.entry.entry.size), 0));
   parsed.chunks = static_cast<std::uint64_t>(chunks);

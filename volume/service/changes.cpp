@@ -1,6 +1,6 @@
-// A change of a ready volume: the intent is committed, the backend acts, the result is committed.
-// What a crash left open in between is finished here (resize, drop, rollback) or undone (a
-// snapshot, which nobody was told of).
+// Changes of a ready volume: the intent is committed, the backend acts, the result is committed. A
+// change that a crash left open in between is finished here (resize, drop, rollback) or undone (a
+// snapshot, which was reported to nobody).
 #include <algorithm>
 
 #include "base/fault.h"
@@ -15,7 +15,7 @@ void pass(ChangeKind kind, std::string_view step) {
   fault_point(fmt::format("volume.{}.{}", to_string(kind), step));
 }
 
-// Any other error says that the backend refused before it did anything.
+// Any other error means that the backend refused before it did anything.
 bool may_be_half_done(const Error& error) {
   return error.code == Code::kIo || error.code == Code::kInternal;
 }
@@ -41,8 +41,8 @@ void conclude(Volume& volume, const Change& change) {
 
 }  // namespace
 
-// A rollback brings back content, not the limit of that time; where a file system came back larger
-// than the volume is now, and it cannot be smaller, that is its limit.
+// A rollback brings back the content, not the limit of that time. Where the file system came back
+// larger than the volume's size and cannot shrink, its size becomes the limit.
 void Service::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
   Volume& volume = opened.stored.volume;
   const auto size = size_of(volume);
@@ -73,7 +73,7 @@ Status Service::act(OpenVolume& opened, const Change& change, const Progress& pr
   return {};
 }
 
-// After a failure of the backend. What cannot be taken back now is left to the next verb on the
+// Called after a failure of the backend. What cannot be undone now is left to the next verb on the
 // volume, or to reconcile.
 void Service::take_back(OpenVolume& opened, const Change& change, const Error& cause) {
   const auto run = [&]() -> Status {
@@ -107,8 +107,9 @@ Status Service::change(OpenVolume& opened, const Change& change, const Progress&
   return {};
 }
 
-// Idempotent verbs of the backend make this the same call again. What it refuses now (the volume is
-// mounted, the disk is full) was never acknowledged, and is given up.
+// Makes the interrupted call again, which is possible because the backend's verbs are idempotent.
+// If the backend refuses it now (the volume is mounted, the disk is full), the change is given up:
+// it was never acknowledged.
 Status Service::settle(OpenVolume& opened) {
   Volume& volume = opened.stored.volume;
   if (!volume.change) return {};

@@ -64,7 +64,7 @@ std::string to_list(const std::vector<PackedChunk>& chunks) {
 
 std::string file_name(const Digest& pack) { return to_hex(pack) + std::string(kEnding); }
 
-// The list of an open pack: its tail says how long it is.
+// The list of a pack; the end of the pack tells how long it is.
 Result<std::vector<PackedChunk>> read_list(int file, const std::string& name) {
   struct stat info {};
   if (::fstat(file, &info) != 0) return fail_errno(errno, fmt::format("read {}", name));
@@ -91,7 +91,7 @@ Result<UniqueFd> open_backup_file(const Folder& folder, const std::string& name)
 }
 
 std::size_t DigestHash::operator()(const Digest& digest) const {
-  std::size_t first = 0;  // as well spread as any hash of it
+  std::size_t first = 0;  // as well distributed as any hash of it
   std::memcpy(&first, digest.data(), sizeof first);
   return first;
 }
@@ -129,7 +129,7 @@ Result<ChunkStore> ChunkStore::open(Folder packs, Folder tmp) {
     Digest digest{};
     const std::size_t stem = name.size() - std::min(name.size(), kEnding.size());
     if (!name.ends_with(kEnding) || !parse_hex(std::string_view(name).substr(0, stem), digest))
-      continue;  // a stranger's
+      continue;  // not one of our files
     if (const auto loaded = store.load(name, digest); !loaded)
       store.damaged_.push_back(loaded.error().text);
   }
@@ -139,7 +139,7 @@ Result<ChunkStore> ChunkStore::open(Folder packs, Folder tmp) {
 Status ChunkStore::load(const std::string& name, const Digest& digest) {
   TRY(const auto file, open_backup_file(folder_, name));
   const auto pack = static_cast<std::uint32_t>(packs_.size());
-  packs_.push_back(digest);  // a damaged one too, so that it can be checked and removed
+  packs_.push_back(digest);  // a damaged pack too, so that it can be checked and removed
   TRY(const auto chunks, read_list(file.get(), name));
   for (const PackedChunk& chunk : chunks)
     places_.try_emplace(chunk.digest,
@@ -169,7 +169,8 @@ Status ChunkStore::flush() {
   const std::string building = random_hex(32), name = file_name(digest);
   TRY_STATUS(tmp_.write_file(building, open_bytes_, 0600));
   fault_point("backup.pack.written");
-  // Not NOREPLACE, which network file systems lack: a pack of this name has these bytes.
+  // Without RENAME_NOREPLACE, which network file systems lack: a pack of this name would have the
+  // same bytes.
   if (::renameat(tmp_.fd(), building.c_str(), folder_.fd(), name.c_str()) != 0)
     return fail_errno(errno, fmt::format("publish {}", name));
   TRY_STATUS(folder_.sync());
@@ -233,7 +234,7 @@ Result<std::vector<Digest>> ChunkStore::check_pack(const Digest& pack) {
         all.substr(std::min<std::size_t>(place.offset, all.size()), place.stored);
     if (!unpack(stored, {digest, place.offset, place.stored, place.length})) bad.push_back(digest);
   }
-  // The damage may be in the list alone, or in bytes between the chunks: nothing is lost then.
+  // Empty when only the list is damaged, or bytes between the chunks: no content is lost then.
   return bad;
 }
 

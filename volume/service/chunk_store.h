@@ -4,11 +4,12 @@
 //
 //   "FLPACK1\n"
 //   the chunks one after the other, each a zstd frame, or plain where that is not larger
-//   the list: per chunk 32 bytes SHA-256, then offset, stored length and length (each 32 bits,
-//   little-endian) how many (32 bits), SHA-256 of the list, "FLPACK1\n"
+//   the list: per chunk 32 bytes SHA-256, then offset, stored length and length (32 bits each,
+//             little-endian)
+//   the number of chunks (32 bits), SHA-256 of the list, "FLPACK1\n"
 //
-// A pack never changes, so a folder may be copied by any tool, also while a backup runs. Files with
-// a chunk each were rejected: a small file would cost an fsync(2).
+// A pack never changes, so a folder may be copied by any tool, also while a backup runs. Rejected:
+// a file for each chunk, because every small file would cost an fsync(2).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ struct DigestHash {
   std::size_t operator()(const Digest& digest) const;
 };
 
-// The list at the end of a pack; kInvalid when it is damaged. Pure, and fuzzed.
+// An item of the list at the end of a pack. Parsing is pure and fuzzed; kInvalid when the list is
+// damaged.
 struct PackedChunk {
   Digest digest{};
   std::uint32_t offset = 0, stored = 0, length = 0;
@@ -37,37 +39,36 @@ struct PackedChunk {
 };
 Result<std::vector<PackedChunk>> parse_pack_list(std::string_view pack_end,
                                                  std::uint64_t pack_size);
-std::size_t pack_list_size(std::uint32_t chunks);  // of the list and what follows it
+std::size_t pack_list_size(std::uint32_t chunks);  // bytes of the list and what follows it
 
-// A file of a backup folder, for reading; kInvalid when it is no regular file. Waits for nobody: a
-// FIFO in its place would, until somebody writes into it.
+// Opens a file of a backup folder for reading. kInvalid when it is no regular file. Never blocks,
+// not even on a FIFO in place of the file.
 Result<UniqueFd> open_backup_file(const Folder& folder, const std::string& name);
 
-// Not thread-safe; the lock of the backup folder is the caller's.
+// Not thread-safe. The caller holds the lock of the backup folder.
 class ChunkStore {
  public:
-  // Reads the lists of all packs. Packs with a damaged list are left out and told in `damaged`.
+  // Reads the lists of all packs. Packs with a damaged list are left out and reported in `damaged`.
   static Result<ChunkStore> open(Folder packs, Folder tmp);
 
   bool has(const Digest& digest) const { return places_.contains(digest); }
-  // Stores it unless it is there; on the disk with the next flush().
+  // Stores the chunk unless the store has it. It is on the disk after the next flush().
   Status put(const Digest& digest, std::string_view bytes);
-  // What was put is in packs under their final names, on the disk.
+  // Writes everything put so far into packs under their final names, flushed to the disk.
   Status flush();
-  // kNotFound: no pack holds it; kInvalid: it is damaged.
+  // kNotFound when no pack holds the chunk, kInvalid when it is damaged.
   Result<std::string> get(const Digest& digest);
 
-  // The pack that holds it; it must be there and flushed.
+  // The pack that holds the chunk, which must be in the store and flushed.
   const Digest& pack_of(const Digest& digest) const;
   const std::vector<Digest>& packs() const { return packs_; }
-  // The chunks of this pack that cannot be read any more; a pack that is as it was written has
-  // none.
+  // The chunks of this pack that cannot be read any more; empty when the pack is as it was written.
   Result<std::vector<Digest>> check_pack(const Digest& pack);
-  // Bytes that are gone.
+  // Returns the bytes that were freed.
   Result<std::uint64_t> remove_pack(const Digest& pack);
 
   const std::vector<std::string>& damaged() const { return damaged_; }
-  std::uint64_t stored() const { return stored_; }  // bytes of packs that were written here
+  std::uint64_t stored() const { return stored_; }  // bytes of the packs written by this object
 
  private:
   struct ChunkLocation {

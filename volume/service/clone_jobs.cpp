@@ -23,11 +23,11 @@ CloneJobs::~CloneJobs() {
     const std::scoped_lock hold(guard_);
     copies.swap(clone_jobs_);
   }
-  // Their threads are joined here.
+  // The threads are joined here.
 }
 
-// The thread touches nothing of `copy` after the guard is released: whoever took the result may
-// drop it then.
+// The thread does not touch `copy` after it has released the guard, because whoever took the result
+// may drop it then.
 std::shared_ptr<CloneJobs::Copy> CloneJobs::start(const std::string& plan, Work work) {
   auto copy = std::make_shared<Copy>();
   copy->plan = plan;
@@ -45,8 +45,8 @@ std::shared_ptr<CloneJobs::Copy> CloneJobs::start(const std::string& plan, Work 
   return copy;
 }
 
-// With the guard held. A result that nobody took: a failure is told once; a success is in the
-// store, or was removed since.
+// Called with the guard held. Of results that nobody took, a failure is returned once; a success is
+// in the store, or was removed since.
 std::shared_ptr<CloneJobs::Copy> CloneJobs::join_or_start(const std::string& name,
                                                           const std::string& plan, Work work) {
   auto& slot = clone_jobs_[name];

@@ -1,5 +1,5 @@
-// CloneJobs: clones that take longer than a caller may wait. The copy goes on behind the answer,
-// and the same call again waits on.
+// CloneJobs: clones that take longer than a caller can wait. The copy continues in the background,
+// and the same call made again continues to wait for it.
 #pragma once
 
 #include <atomic>
@@ -22,12 +22,13 @@ class CloneJobs {
   using Work = std::function<Result<Volume>(const Progress& progress)>;
 
   CloneJobs() = default;
-  // Stops them all; the work leaves nothing half done then.
+  // Stops all copies, which then leave nothing half done.
   ~CloneJobs();
 
-  // Starts `work`, or joins the copy of that name that was started for the same `plan`, and waits
-  // for its result at most `most_wait`; then kUnavailable says how far it is. A failure that nobody
-  // waited for is told to the next caller within a minute. Thread-safe.
+  // Starts `work`, or joins a copy of that name that was started for the same `plan`, and waits for
+  // its result at most `most_wait`; after that it fails with kUnavailable and tells how far the
+  // copy is. A failure that no caller was waiting for is returned to the next caller within a
+  // minute. Thread-safe.
   Result<Volume> wait_for(const std::string& name, const std::string& plan, Work work,
                           std::chrono::milliseconds most_wait);
 
@@ -37,7 +38,7 @@ class CloneJobs {
     std::atomic<std::uint64_t> done = 0, total = 0;
     std::optional<Result<Volume>> result;  // under `guard_`
     std::chrono::steady_clock::time_point ended;
-    std::jthread thread;  // the last member: joined before the rest goes
+    std::jthread thread;  // the last member: joined before the others are destroyed
   };
   std::shared_ptr<Copy> join_or_start(const std::string& name, const std::string& plan, Work work);
   std::shared_ptr<Copy> start(const std::string& plan, Work work);
@@ -48,7 +49,7 @@ class CloneJobs {
   std::map<std::string, std::shared_ptr<Copy>> clone_jobs_;  // by the name of the new volume
 };
 
-// "42 %", or "3 MiB so far" where the whole is not known.
+// "42 %", or "3 MiB so far" when the total is not known.
 std::string progress_text(std::uint64_t done, std::uint64_t total);
 
 }  // namespace fairlead::volume

@@ -8,7 +8,7 @@ namespace fairlead::volume {
 
 namespace {
 
-// The same text for plans that ask for the same.
+// Equal for plans that ask for the same.
 std::string text_of(const CreatePlan& plan) {
   std::string text;
   for (const auto& [key, value] : to_map(plan.options)) text += key + '=' + value + '\n';
@@ -62,8 +62,8 @@ Result<Volume> Service::build(const CreatePlan& plan, const Maker& make) {
   return with_path(std::move(stored.volume));
 }
 
-// The volume that is there already, under its lock; kConflict when it is not the one that is asked
-// for. What a crash left under the name is cleared away.
+// The existing volume of that name, which the caller has locked; kConflict when it differs from the
+// plan. Removes what a crash left under the name.
 Result<std::optional<Volume>> Service::existing(const CreatePlan& plan) {
   TRY(auto there, records_.by_name(plan.name));
   if (!there) return std::nullopt;
@@ -88,8 +88,8 @@ Result<Volume> Service::create_new(CreatePlan plan) {
   });
 }
 
-// A snapshot does not change: while it is copied its volume may be mounted. The content of now is
-// copied under the lock of the source, which a mount has to wait for.
+// A snapshot does not change, so its volume may be mounted while it is copied. The present content
+// is copied under the lock of the source, which a mount has to wait for.
 Result<Volume> Service::clone(CreatePlan plan, const Progress& progress) {
   TRY(const auto source_name, VolumeName::parse(plan.options.from_volume));
   TRY(auto guards, lock_both(plan.name, source_name));
@@ -106,7 +106,7 @@ Result<Volume> Service::clone(CreatePlan plan, const Progress& progress) {
   }));
 }
 
-// For callers that cannot be told the progress: Docker and Podman.
+// For callers that take no progress: Docker and Podman.
 Result<Volume> Service::clone_behind(const CreatePlan& plan) {
   TRY(auto there, ready(plan.name));
   if (there) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMostLabels = 256, kLongestLabel = 4096;
 
-// What a clone has as its source has it, unless it asks for something else.
+// Options that a clone takes from its source unless it names them.
 constexpr std::array<std::string_view, 7> kInherited{"size", "inodes",  "fstype", "compress",
                                                      "cow",  "encrypt", "keyfile"};
 
@@ -34,7 +34,7 @@ Status check_label_count(std::size_t count) {
 
 namespace {
 
-// Labels of the request and of label.<key> options together; the same one with two values is
+// Merges labels of the request and of label.<key> options; the same label with two values is
 // refused.
 Result<std::map<std::string, std::string>> merge_labels(
     const std::map<std::string, std::string>& of_request,
@@ -50,7 +50,7 @@ Result<std::map<std::string, std::string>> merge_labels(
   return labels;
 }
 
-// A clone's files belong to whom they belong in the source.
+// Refuses owner and mode, because the files of a clone have those that they have in the source.
 Status check_clone(const CreatePlan& plan) {
   const VolumeOptions& options = plan.options;
   if (options.from_volume.empty()) return {};

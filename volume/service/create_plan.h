@@ -1,4 +1,4 @@
-// What a create asks for, checked against everything that can be known before anything is stored.
+// What a create asks for, after every check that is possible before anything is stored.
 #pragma once
 
 #include <map>
@@ -20,19 +20,21 @@ struct CreatePlan {
 Status check_label(const std::string& key, const std::string& value);
 Status check_label_count(std::size_t count);
 
-// Without a choice yet. The errors of parse_options; kInvalid for bad labels, and for what a clone
-// cannot be given because it is its source's.
+// Parses and checks the request, without choosing a backend yet. Fails with the errors of
+// parse_options; kInvalid for bad labels, and for options that a clone takes from its source.
 Result<CreatePlan> plan_create(const VolumeSpec& spec);
 
-// The errors of BackendRegistry::choose and of Backend::validate.
+// Fails with the errors of BackendRegistry::choose and of Backend::validate.
 Status choose_backend(CreatePlan& plan, BackendRegistry& backends);
 
-// The same for a clone: backend, pool, and the options that are a property of the data come from
-// the source where the plan does not name them. kUnsupported for another backend or pool.
+// The same for a clone: backend, pool and the options that are properties of the data come from the
+// source where the plan does not name them. kUnsupported when the plan names another backend or
+// pool.
 Status choose_as(CreatePlan& plan, const Volume& source, BackendRegistry& backends);
 
-// In what an existing volume differs from the plan; empty: in nothing. A plan without a backend or
-// a pool takes any, and that of a clone takes what it did not name.
+// Describes how an existing volume differs from the plan; empty when it does not. A plan without a
+// backend or a pool accepts any, and the plan of a clone accepts anything for the options that it
+// did not name.
 std::string difference(const Volume& volume, const CreatePlan& plan);
 
 }  // namespace fairlead::volume

@@ -39,7 +39,8 @@ Status Jobs::stop(const std::string& id) {
   return {};
 }
 
-// The verb runs as a job of its own; the old one goes when that has ended, however it ended.
+// The verb runs as a job of its own. The old job is removed when that has ended, whatever the
+// result.
 Status Jobs::resume(const std::string& id, const Progress& progress) {
   const auto run = [&]() -> Status {
     TRY(const auto job, records_.find(id));
@@ -52,7 +53,7 @@ Status Jobs::resume(const std::string& id, const Progress& progress) {
                   shown(job.verb));
     TRY(const auto claimed, records_.claim(id, kClaimDeadline));
     auto done = verb->second(job, progress);
-    (void)records_.erase(id);  // or after a week
+    (void)records_.erase(id);  // if this fails, it is removed after a week
     return done;
   };
   auto done = run();
@@ -83,7 +84,7 @@ Progress JobRun::progress() {
   return [this](std::uint64_t done, std::uint64_t total) { return tell(done, total); };
 }
 
-// The lock first: a record without it would be an interrupted job.
+// The lock is taken first, because a record without it would be an interrupted job.
 void JobRun::appear() {
   auto claimed = jobs_.claim(job_.id, kClaimDeadline);
   if (claimed)

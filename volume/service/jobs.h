@@ -1,13 +1,14 @@
-// Long verbs as jobs: seen, stopped and started again from any process.
+// Long verbs as jobs, which any process can list, stop and start again.
 //
 //   volume-job/<id>       {"verb":"clone","volume":"shop","arguments":{…},"state":"running",
 //                          "done":1048576,"total":4194304,"started":1767225600}
-//   volume-job-stop/<id>  {}   somebody asked it to stop
+//   volume-job-stop/<id>  {}   somebody asked the job to stop
 //
-// The id is the time of its start and four random digits: "20260131-120000-3f9a". A job is alive
-// while its process holds the lock "volume.job-<id>": no process id is trusted, and a lock that can
-// be had is a job that was interrupted. (Volume names do not begin with a dot: no volume's lock is
-// meant by it.) Only its own process writes the first record, hence the second one.
+// The id is the time of the start and four random digits: "20260131-120000-3f9a". A job is alive
+// while its process holds the lock "volume.job-<id>": no process id is trusted, and when the lock
+// can be taken the job was interrupted. (Names of volumes do not begin with a dot, so this is no
+// volume's lock.) Only the job's own process writes the first record, which is why there is the
+// second one.
 #pragma once
 
 #include <chrono>
@@ -32,17 +33,17 @@ class JobRecords {
   JobRecords(state::Store& store, NamedLocks& locks, std::function<long long()> now = unix_time)
       : store_(store), locks_(locks), now_(std::move(now)) {}
 
-  // Newest first, the dead ones as kInterrupted. Those that ended a week ago are forgotten on the
-  // way.
+  // All jobs, newest first; those that died are kInterrupted. Also deletes jobs that ended a week
+  // ago.
   Result<std::vector<Job>> all();
   Result<Job> find(const std::string& id);  // kNotFound
-  // The running one of this volume, if any.
+  // The running job of this volume; std::nullopt when there is none.
   std::optional<Job> running(const std::string& volume);
   Status put(const Job& job);
   Status erase(const std::string& id);
   Status ask_to_stop(const std::string& id);
   bool is_asked_to_stop(const std::string& id);
-  // Held by whoever runs the job.
+  // Takes the lock that whoever runs the job holds.
   Result<NamedLocks::Guard> claim(const std::string& id, std::chrono::milliseconds deadline);
   std::string new_id() const;
   long long now() const { return now_(); }
@@ -55,16 +56,16 @@ class JobRecords {
   std::function<long long()> now_;
 };
 
-// From when on a run stands in the store.
+// When a job gets its record in the store.
 enum class JobSeen {
   kAtOnce,
-  kWhenLong,  // when it was told progress after half a second: most snapshots and clones never are
+  kWhenLong,  // after half a second with progress, which most snapshots and clones never reach
 };
 
 // One long verb while it runs, on the thread that runs it:
 //
-//   JobRun run(jobs, {.verb = "backup", .volume = "shop", .arguments = {{"to", folder}}},
-//   progress); return run.end(back_up_now(..., run.progress()));
+//   JobRun run(jobs, {.verb = "backup", .volume = "shop"}, progress);
+//   return run.end(back_up_now(..., run.progress()));
 //
 // Without end() the job counts as failed. Trouble with the store is logged and never stops the
 // work.
@@ -72,15 +73,15 @@ class JobRun {
  public:
   struct Task {
     std::string verb, volume;
-    std::map<std::string, std::string> arguments;  // enough to start it again
+    std::map<std::string, std::string> arguments;  // enough to start the job again
   };
-  // `outer` is told everything too, and may be empty.
+  // `outer` receives all progress too; it may be empty.
   JobRun(JobRecords& jobs, Task task, Progress outer, JobSeen seen = JobSeen::kAtOnce);
   JobRun(const JobRun&) = delete;
   ~JobRun();
 
-  // To be handed to the verb; valid as long as this. Writes at most twice a second, and stops the
-  // verb when somebody asked for it.
+  // The Progress to pass to the verb; valid as long as this object. It writes the record at most
+  // twice a second, and stops the verb when somebody asked for that.
   Progress progress();
   template <class T>
   Result<T> end(Result<T> result) {
@@ -102,13 +103,13 @@ class JobRun {
   bool visible_ = false, ended_ = false, stopped_ = false;
 };
 
-// Starts a job again from its arguments; the verb makes a JobRun of its own.
+// Starts a job again with its arguments. The verb makes a JobRun of its own.
 using JobVerb = std::function<Status(const Job& job, const Progress& progress)>;
 
-// Those of the service: clone, snapshot, rollback, check.
+// The verbs of the service: clone, snapshot, rollback, check.
 std::map<std::string, JobVerb> service_job_verbs(VolumeService& service);
 
-// `verbs`: what resume() can start again. Everything borrowed must outlive the result.
+// `verbs` are those that resume() can start again. Everything borrowed must outlive the result.
 std::unique_ptr<VolumeJobs> make_volume_jobs(state::Store& store, NamedLocks& locks,
                                              std::map<std::string, JobVerb> verbs,
                                              std::function<long long()> now = unix_time);

@@ -26,7 +26,6 @@ Status check_hint(const std::string& client, const std::string& id) {
   return {};
 }
 
-// One mount more. Counts that a runtime never took back are forgotten, the oldest first.
 void count_up(Volume& volume, const std::string& client, const std::string& id) {
   if (const auto hint = find_hint(volume, client, id); hint != volume.mounts.end()) {
     if (hint->count < UINT32_MAX) ++hint->count;

@@ -10,8 +10,8 @@ namespace fairlead::volume {
 
 namespace {
 
-// Between its Mount and the start of its container a runtime uses a volume without the kernel
-// knowing.
+// Seconds. Between its Mount and the start of the container a runtime uses a volume without the
+// kernel knowing.
 constexpr long long kOnItsWay = 60;
 
 const MountHint* other_hint(const Volume& volume, const std::string& client,
@@ -21,7 +21,7 @@ const MountHint* other_hint(const Volume& volume, const std::string& client,
   return found == volume.mounts.end() ? nullptr : &*found;
 }
 
-// Counts are hints, and no reason to leave a volume unmounted, or mounted, where the disk is full.
+// On a full disk a volume is mounted and unmounted without a count, because counts are hints only.
 bool may_go_uncounted(const Volume& volume, const Error& error) {
   if (error.code != Code::kExhausted) return false;
   log::warn("a mount is not counted", {{"volume", volume.name.str()}, {"error", error.text}});
@@ -30,8 +30,8 @@ bool may_go_uncounted(const Volume& volume, const Error& error) {
 
 }  // namespace
 
-// access=single: one (client, id) at a time. A count that a runtime never took back does not keep
-// others away: the kernel is asked whether there is anybody.
+// With access=single only one (client, id) may use the volume. A count that a runtime never took
+// back does not exclude others: the kernel is asked whether anybody uses the volume.
 Status Service::check_single(const OpenVolume& opened, const std::string& client,
                              const std::string& id) {
   const Volume& volume = opened.stored.volume;
@@ -47,8 +47,8 @@ Status Service::check_single(const OpenVolume& opened, const std::string& client
               users.empty() ? "" : fmt::format(" ({})", users));
 }
 
-// Only a rollback that cannot be finished is in the way: nobody may write to content that is about
-// to be replaced.
+// Only a rollback that cannot be finished prevents the mount, because nobody may write to content
+// that is about to be replaced.
 Status Service::settle_for_mount(OpenVolume& opened) {
   if (!opened.stored.volume.change) return {};
   const bool needed = opened.stored.volume.change->kind == ChangeKind::kRollback;

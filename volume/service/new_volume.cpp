@@ -41,7 +41,7 @@ Result<Volume> make_filled_volume(Records& records, const CreatePlan& plan, long
   {
     Rollback built;
     TRY_STATUS(backend.create(stored.volume, built));
-    built.commit();  // from here on `abandon` takes it away
+    built.commit();  // from here on `abandon` removes it
   }
   fault_point("volume.fill.built");
   TRY_STATUS(fill(stored.volume, backend));

@@ -1,4 +1,4 @@
-// A volume that gets its content before anybody can see it: import and restore.
+// Creates a volume that gets its content before anybody can see it, for import and restore.
 #pragma once
 
 #include <functional>
@@ -9,12 +9,13 @@
 
 namespace fairlead::volume {
 
-// Puts the content into the data of the volume, which is empty and belongs to nobody else yet.
+// Writes the content into the data of the volume, which is empty and which nobody else can use yet.
 using Fill = std::function<Status(const Volume& volume, Backend& backend)>;
 
-// Intent, data, content, and only then ready. The caller holds the lock of the name, which is free.
-// When anything fails nothing is left; when the process dies the volume is in phase kCreating,
-// which does not exist for users and is dropped by the next create, remove or reconcile.
+// Commits the intent, creates the data, writes the content, and only then makes the volume ready.
+// The caller holds the lock of the name, which is free. When anything fails nothing is left. When
+// the process dies the volume stays in phase kCreating, which does not exist for users and is
+// removed by the next create, remove or reconcile.
 Result<Volume> make_filled_volume(Records& records, const CreatePlan& plan, long long now,
                                   const Fill& fill);
 

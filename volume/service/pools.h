@@ -3,8 +3,8 @@
 //   volume-pool/<name>  {"id":"3f…","fstype":"btrfs","device":"","size":21474836480,
 //                        "phase":"ready","created":1767225600}
 //
-// `size` is that of the file, and the one that is asked for in phase "growing". The lock of a pool
-// is "volume.pool-<name>" (names do not begin with a dot: no volume's lock is meant by it).
+// `size` is the size of the file; in phase "growing" it is the requested size. The lock of a pool
+// is "volume.pool-<name>" (names of volumes do not begin with a dot, so this is no volume's lock).
 #pragma once
 
 #include <functional>
@@ -23,7 +23,7 @@ namespace fairlead::volume {
 // by reconcile().
 class Pools : public VolumePools, public PoolCatalog {
  public:
-  // Everything borrowed must outlive it.
+  // Everything borrowed must outlive this object.
   Pools(state::Store& store, NamedLocks& locks, PoolDisks& disks,
         std::function<long long()> now = unix_time);
 

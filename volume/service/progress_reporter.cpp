@@ -14,7 +14,7 @@ Status ProgressReporter::add(std::uint64_t bytes) {
   const auto now = Clock::now();
   if (told_ != Clock::time_point::min() && now - told_ < kPause) return {};
   told_ = now;
-  // A volume that grows meanwhile is never more than done.
+  // When the volume grows meanwhile, `done` is still never reported above `total`.
   if (progress_(total_ == 0 ? done_ : std::min(done_, total_), total_)) return {};
   return fail(Code::kUnavailable, "it was stopped");
 }

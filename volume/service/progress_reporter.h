@@ -1,4 +1,5 @@
-// Telling how far a long verb is, about ten times a second, and hearing whether it shall go on.
+// Reports the progress of a long verb about ten times a second, and passes on whether it shall
+// continue.
 #pragma once
 
 #include <chrono>
@@ -13,7 +14,7 @@ class ProgressReporter {
   ProgressReporter(const Progress& progress, std::uint64_t total)
       : progress_(progress), total_(total) {}
 
-  // More bytes are done. kUnavailable when the work is to stop here.
+  // Adds to the bytes done. kUnavailable when the work has to stop here.
   Status add(std::uint64_t bytes);
 
  private:

@@ -1,4 +1,4 @@
-// What is there, and how it is.
+// Lists volumes and reports their state.
 #include <algorithm>
 
 #include "base/log.h"

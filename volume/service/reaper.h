@@ -1,5 +1,5 @@
-// Reaper: removes the data of removed volumes behind the answer. What it does not get to is found
-// again in the trash by the next reconcile.
+// Reaper: deletes the data of removed volumes in the background. What it does not finish is found
+// in the trash by the next reconcile.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace fairlead::volume {
 class Reaper {
  public:
   Reaper() = default;
-  // Goes on for at most 50 ms, so that the command line leaves no small volume behind; then stops
+  // Continues for at most 50 ms, so that the command line leaves no small volume behind; then stops
   // at the next file.
   ~Reaper();
 

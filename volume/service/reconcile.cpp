@@ -20,7 +20,8 @@ Status Service::heal_change(Stored& stored, ReconcileReport& report) {
   return {};
 }
 
-// One volume, under its lock and read anew: what was seen without the lock may be over.
+// Heals one volume under its lock. The record is read again, because what was seen without the lock
+// may have changed.
 Status Service::heal(const Volume& seen, ReconcileReport& report) {
   TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
   TRY(auto stored, records_.by_id(seen.id));
@@ -43,8 +44,8 @@ Status Service::heal(const Volume& seen, ReconcileReport& report) {
   return {};
 }
 
-// A volume that nobody counted and nobody uses need not stay mounted. The mounts of containers are
-// their own: they would outlive this.
+// Unmounts a volume that no runtime has counted and nobody uses. Containers have mounts of their
+// own, which would outlive this.
 Status Service::unmount_if_idle(const Volume& seen) {
   TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
   TRY(const auto stored, records_.by_id(seen.id));
@@ -53,7 +54,7 @@ Status Service::unmount_if_idle(const Volume& seen) {
   return backend->unmount(stored->volume);
 }
 
-// What a killed export or backup held still; one that lives holds the lock.
+// Drops snapshots that a killed export or backup left. One that is alive holds the lock.
 Status Service::drop_archive_leftovers(const Volume& seen, ReconcileReport& report) {
   const auto is_left = [](const Snapshot& one) { return one.origin == SnapshotOrigin::kArchive; };
   if (std::ranges::none_of(seen.snapshots, is_left)) return {};
@@ -62,7 +63,7 @@ Status Service::drop_archive_leftovers(const Volume& seen, ReconcileReport& repo
   if (!stored || stored->volume.phase != Phase::kReady) return {};
   const auto dropped = volume::drop_archive_leftovers(*this, stored->volume);
   if (!dropped && (dropped.error().code == Code::kInUse || dropped.error().code == Code::kNotFound))
-    return {};  // another of its snapshots is being read, or it has another name by now
+    return {};  // another of the snapshots is being read, or the volume was renamed
   TRY_STATUS(dropped);
   for (const std::string& snapshot : *dropped)
     report.actions.push_back(
@@ -85,7 +86,7 @@ void Service::look_after(const Volume& volume, ReconcileReport& report) {
     report.failures.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), text));
   };
   auto state = status(volume);
-  if (!state) return;  // it never fails
+  if (!state) return;  // status() never fails
   if (state->health != "ok") {
     const auto mended = mend(volume);
     if (!mended && mended.error().code != Code::kUnavailable) fails(mended.error().text);
@@ -109,7 +110,8 @@ void Service::heal_all(ReconcileReport& report, const Records::Listing& listing)
         stored.volume.phase == Phase::kReady && !stored.void_mounts && !stored.volume.change;
     auto healed = at_rest ? Status() : heal(stored.volume, report);
     if (healed) healed = drop_archive_leftovers(stored.volume, report);
-    if (!healed && healed.error().code != Code::kUnavailable)  // busy: somebody is at it
+    // kUnavailable: somebody is working on it
+    if (!healed && healed.error().code != Code::kUnavailable)
       report.failures.push_back(
           fmt::format("volume \"{}\": {}", stored.volume.name.str(), healed.error().text));
     if (stored.volume.phase == Phase::kReady) look_after(stored.volume, report);
@@ -125,7 +127,8 @@ void Service::empty_due_trash(ReconcileReport& report) {
   for (const TrashedVolume& trashed : listing->volumes) {
     if (trashed.due > now_()) continue;
     const auto state = purge_trashed(trashed);
-    if (!state && state.error().code == Code::kNotFound) continue;  // somebody else was at it
+    // somebody else emptied or restored it
+    if (!state && state.error().code == Code::kNotFound) continue;
     if (!state)
       report.failures.push_back(fmt::format("empty the trash of volume \"{}\": {}",
                                             trashed.volume.name.str(), state.error().text));
@@ -149,7 +152,7 @@ Result<ReconcileReport> Service::reconcile() {
     report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
     report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
   }
-  (void)jobs_.all();  // forgets the old ones
+  (void)jobs_.all();  // deletes old jobs
   return report;
 }
 

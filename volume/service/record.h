@@ -6,9 +6,9 @@
 //    "snapshots":[{"id":"77…","name":"monday","origin":"user","created":1767225650,"size":1073741824}],
 //    "change":{"kind":"rollback","snapshot":{…},"kept":{…}}}
 //
-// `deleted` stands there in phase deleting, `boot` is the boot in which the mounts were counted,
-// and `counted` when that was last. `former`: its name before the last rename. All after "created"
-// may be missing: records of older versions have none of it.
+// `deleted` is present in phase deleting. `boot` is the boot in which the mounts were counted, and
+// `counted` the time of the last count. `former` is the volume's name before the last rename.
+// Everything after "created" may be missing, as in records of older versions.
 //
 // The record of a removed volume (volume-trash/<id>) is {"due":1767830400,"volume":{as above}}.
 #pragma once
@@ -20,11 +20,11 @@
 
 namespace fairlead::volume {
 
-// A volume as the store has it: with what is nobody's business outside of the service.
+// A volume as the store holds it, with the fields that only the service needs.
 struct Entry {
   Volume volume;
   long long counted = 0;  // Unix seconds of the last mount; 0: no mounts
-  std::string former;     // its name before the last rename, or empty
+  std::string former;     // name before the last rename, or empty
 
   bool operator==(const Entry&) const = default;
 };
@@ -33,10 +33,10 @@ std::string to_record(const Entry& entry, const std::string& boot);
 
 struct ParsedRecord {
   Entry entry;               // without mounts of another boot: their mount namespaces are gone
-  bool void_mounts = false;  // there were such
+  bool void_mounts = false;  // there were mounts of another boot
 };
 
-// kInternal when the text is not a record; `boot` is the present one.
+// kInternal when the text is not a record. `boot` is the present boot.
 Result<ParsedRecord> parse_record(std::string_view text, const std::string& boot);
 
 std::string to_trash_record(const TrashedVolume& trashed);

@@ -4,8 +4,8 @@
 //   volume-name/<name>    "<id>"
 //   volume-trash/<id>     the record of a removed volume whose data is kept for a while
 //
-// The first two are written and deleted in one transaction, so that a name leads to its record or
-// to nothing. A volume has a record of one of the two kinds, never of both.
+// The first two are written and deleted in one transaction, so that a name always leads to its
+// record. A volume has a record in volume/ or in volume-trash/, never in both.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct Stored {
   std::string former;
 };
 
-// Thread-safe. Changes are made under the lock of the volume; the revision guards against those who
-// have none.
+// Thread-safe. Changes are made under the lock of the volume; the revision protects against writers
+// that do not hold it.
 class Records {
  public:
   Records(state::Store& store, std::string boot) : store_(store), boot_(std::move(boot)) {}
@@ -44,9 +44,9 @@ class Records {
   // kConflict when the name is taken.
   Result<Stored> add(const Volume& volume);
   Status put(Stored& stored, state::Durability durability);
-  // The volume under another name. kConflict when that is taken.
+  // Gives the volume another name. kConflict when that is taken.
   Status rename(Stored& stored, const VolumeName& to);
-  // The volume is gone; `trashed`, if any, takes its place.
+  // Removes the volume; `trashed`, if given, is stored in its place.
   Status erase(const Volume& volume, const std::optional<TrashedVolume>& trashed = {});
 
   Result<std::optional<TrashedVolume>> trashed(const std::string& id);
@@ -55,8 +55,8 @@ class Records {
     std::vector<std::string> unreadable;
   };
   Result<TrashListing> all_trashed();
-  // A removed volume is a volume again, under the name in `volume`; `former` is that in the trash.
-  // kConflict when the name is taken, or the volume is not in the trash.
+  // Moves a removed volume from the trash back to the volumes, under the name in `volume`; `former`
+  // is its name in the trash. kConflict when the name is taken, or the volume is not in the trash.
   Result<Stored> take_from_trash(const Volume& volume, const VolumeName& former);
   Status put_trashed(const TrashedVolume& trashed);
   Status erase_trashed(const std::string& id);

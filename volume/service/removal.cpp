@@ -17,8 +17,8 @@ Status Service::begin_removal(Stored& stored, Backend& backend) {
   return {};
 }
 
-// From here on nothing is refused: the intent is on the disk. A restore under another name that did
-// not finish ends here too; in the trash the volume has its former name.
+// Refuses nothing, because the intent is on the disk. An unfinished restore under another name ends
+// here too; the volume gets its former name back in the trash.
 Status Service::finish_removal(const Stored& stored, Backend& backend) {
   const Volume& volume = stored.volume;
   TRY_STATUS(backend.remove(volume));

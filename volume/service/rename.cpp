@@ -1,10 +1,10 @@
-// Names and labels: the record changes, data and mounts stay where they are.
+// Changes names and labels: only the record changes, data and mounts stay where they are.
 #include "base/fault.h"
 #include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
-// A runtime that counted mounts will ask for them back under the old name.
+// Refused while a counted mount is in use, because the runtime will unmount by the old name.
 Result<Volume> Service::rename(const std::string& name, const std::string& to) {
   const auto run = [&]() -> Result<Volume> {
     TRY(const auto from_name, VolumeName::parse(name));
@@ -14,7 +14,7 @@ Result<Volume> Service::rename(const std::string& name, const std::string& to) {
     TRY(auto taken, records_.by_name(to_name));
     TRY(auto stored, ready(from_name));
     if (!stored && taken && taken->volume.phase == Phase::kReady && taken->former == name)
-      return with_path(std::move(taken->volume));  // the same call again, after a crash
+      return with_path(std::move(taken->volume));  // the same call made again after a crash
     if (!stored) return no_such_volume(from_name);
     if (taken && taken->volume.phase == Phase::kReady)
       return fail(Code::kExists, "volume \"{}\" exists already; choose another name",

@@ -21,7 +21,7 @@ sys_days day_of(long long time) { return floor<days>(std::chrono::sys_seconds(se
 
 year_month_day date_of(long long time) { return year_month_day(day_of(time)); }
 
-// Monday of 1970-W01 was three days before the epoch.
+// Week 0 begins on the Monday of 1970-W01, three days before the epoch.
 long long week_of(long long time) {
   const long long day = day_of(time).time_since_epoch().count() + 3;
   return day >= 0 ? day / 7 : (day - 6) / 7;
@@ -43,11 +43,11 @@ std::string week_text(long long time) {
 
 struct Kind {
   unsigned Schedule::*count;
-  long long (*period)(long long time);  // equal within one
+  long long (*period)(long long time);  // the number of the period that contains the time
   std::string (*name)(long long time);
 };
 
-// The finest first.
+// The finest kind first.
 constexpr std::array<Kind, 5> kKinds{{
     {&Schedule::hourly,
      [](long long time) {
@@ -73,7 +73,7 @@ constexpr std::array<Kind, 5> kKinds{{
 }};
 
 struct Scheduled {
-  std::string id;  // empty: the one that is about to be made
+  std::string id;  // empty for the snapshot that is about to be made
   long long created = 0;
 };
 

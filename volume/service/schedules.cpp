@@ -16,7 +16,8 @@ std::string free_schedule_name(const Volume& volume, const std::string& wanted) 
 
 }  // namespace
 
-// One volume, under its lock and read anew. The new one first: without it nothing old goes.
+// Follows the schedule of one volume under its lock; the record is read again. The new snapshot is
+// made first, because without it no old one is dropped.
 Status Service::follow_schedule(const Volume& seen, ReconcileReport& report) {
   TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
   TRY(auto opened, settled(seen.name));
@@ -49,7 +50,7 @@ Result<ReconcileReport> Service::keep_schedules() {
     if (volume.phase != Phase::kReady || !options || options->snapshots == Schedule{}) continue;
     if (plan_snapshots(options->snapshots, volume.snapshots, now_()) == SnapshotPlan{}) continue;
     const auto followed = follow_schedule(volume, report);
-    // Busy or gone: the next minute is soon enough.
+    // The volume is busy or was removed; in the first case the next minute is soon enough.
     if (!followed && followed.error().code != Code::kUnavailable &&
         followed.error().code != Code::kNotFound)
       report.failures.push_back(fmt::format("follow the schedule of volume \"{}\": {}",

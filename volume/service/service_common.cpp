@@ -21,7 +21,7 @@ std::optional<std::uint64_t> size_of(const Volume& volume) {
   return options ? options->size : std::nullopt;
 }
 
-// Who holds a lock for long is a job, and says how far it is.
+// A verb that holds the lock for long is a job, so that the error can tell how far it is.
 Result<NamedLocks::Guard> Service::lock(const VolumeName& name,
                                         std::chrono::milliseconds deadline) {
   auto guard = locks_.lock("volume-" + name.str(), deadline);
@@ -48,7 +48,7 @@ Result<std::array<std::optional<NamedLocks::Guard>, 2>> Service::lock_both(
   return guards;
 }
 
-// No volume's name begins with a dot, so that this is no volume's lock.
+// No volume's name begins with a dot, so this cannot be the lock of a volume.
 Result<NamedLocks::Guard> Service::lock_content(const Volume& volume,
                                                 std::chrono::milliseconds deadline) {
   auto guard = locks_.lock("volume.content-" + volume.id, deadline);
@@ -84,7 +84,7 @@ Volume Service::with_path(Volume volume) {
   return volume;
 }
 
-// "2026-01-31T12.00.00": sorts by time, and is a name (a colon is not).
+// "2026-01-31T12.00.00": sorts by time, and is a valid name (names may not hold a colon).
 std::string Service::time_name(long long time) const {
   const std::time_t moment = time;
   std::tm parts{};

@@ -1,6 +1,6 @@
-// The class behind make_volume_service. Its verbs stand in files by theme: create.cpp (and clones),
+// The class behind make_volume_service. Its verbs are in files by theme: create.cpp (and clones),
 // removal.cpp, mounts.cpp, rename.cpp, query.cpp, snapshots.cpp, resize.cpp, trash.cpp,
-// schedules.cpp, reconcile.cpp; what they share in service_common.cpp and changes.cpp.
+// schedules.cpp, reconcile.cpp. What they share is in service_common.cpp and changes.cpp.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@
 
 namespace fairlead::volume {
 
-inline constexpr std::chrono::seconds kLockDeadline(4);  // Podman gives up after 5
+inline constexpr std::chrono::seconds kLockDeadline(4);  // Podman gives up after 5 s
 inline constexpr std::chrono::milliseconds kReconcileLockDeadline(500);
 
 class Service : public VolumeService {
@@ -76,15 +76,16 @@ class Service : public VolumeService {
 
   // --- service_common.cpp
   Result<Guard> lock(const VolumeName& name, std::chrono::milliseconds deadline = kLockDeadline);
-  // Of both, in the order of their names; the first guard is that of `name`.
+  // Takes both locks, in the order of the names. The first guard is for `name`.
   Result<std::array<std::optional<Guard>, 2>> lock_both(const VolumeName& name,
                                                         const VolumeName& other);
-  // Held while a volume is read for long; what would pull the data from under the reader needs it.
+  // Taken by whoever reads a volume for long, and by every verb that would remove or replace the
+  // data meanwhile.
   Result<Guard> lock_content(const Volume& volume, std::chrono::milliseconds deadline);
-  // Those of other phases do not exist for users.
+  // Finds only volumes of phase kReady, because those of other phases do not exist for users.
   Result<std::optional<Stored>> ready(const VolumeName& name);
   Result<OpenVolume> open(const VolumeName& name);  // kNotFound; under its lock
-  // The same without an open change: what a crash left is finished or undone first.
+  // The same, but first finishes or undoes a change that a crash left open.
   Result<OpenVolume> settled(const VolumeName& name);
   Volume with_path(Volume volume);
   std::string time_name(long long time) const;
@@ -103,10 +104,10 @@ class Service : public VolumeService {
   Result<Volume> clone_behind(const CreatePlan& plan);
   Result<std::optional<Volume>> existing(const CreatePlan& plan);
   Result<Volume> build(const CreatePlan& plan, const Maker& make);
-  Status clear_leftovers(const Stored& stored);  // of a create or a removal that did not finish
+  Status clear_leftovers(const Stored& stored);  // what an unfinished create or removal left
   Status begin_removal(Stored& stored, Backend& backend);
   Status finish_removal(const Stored& stored, Backend& backend);
-  Status abandon(const Volume& volume);  // of a create that did not finish
+  Status abandon(const Volume& volume);  // undoes an unfinished create
 
   // --- mounts.cpp
   Status check_single(const OpenVolume& opened, const std::string& client, const std::string& id);
@@ -135,7 +136,7 @@ class Service : public VolumeService {
   void look_after(const Volume& volume, ReconcileReport& report);
   void empty_due_trash(ReconcileReport& report);
   Result<bool> mend(const Volume& seen);
-  // Why it has this backend, and what the backend has to add.
+  // Why the volume has its backend, with the backend's own remark added.
   std::string reason_of(const Volume& volume, const std::string& remark);
   std::string choice_of(const Volume& volume);
 
@@ -145,7 +146,7 @@ class Service : public VolumeService {
   BackendRegistry& backends_;
   std::function<long long()> now_;
   Reaper reaper_;
-  CloneJobs clone_jobs_;  // the last member: its threads use all of the above
+  CloneJobs clone_jobs_;  // the last member, because its threads use all others
 };
 
 tl::unexpected<Error> no_such_volume(const VolumeName& name);

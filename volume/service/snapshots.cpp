@@ -8,11 +8,11 @@ namespace fairlead::volume {
 
 namespace {
 
-// A record holds that many with ease; a file system gets slow before.
+// A record can hold many more; file systems get slow before that.
 constexpr std::size_t kMostSnapshots = 2048;
 constexpr std::size_t kLongestName = 128;
 
-// The name, or with "-2", "-3", ... where it is taken.
+// The wanted name, or with "-2", "-3", ... where it is taken.
 Result<SnapshotName> free_name(const Volume& volume, const std::string& wanted) {
   std::string name = wanted;
   for (int next = 2; find_snapshot(volume, name) != nullptr; ++next)
@@ -69,8 +69,8 @@ Result<Snapshot> Service::take_snapshot(const std::string& name, const std::stri
 }
 
 Result<Snapshot> Service::take_archive_snapshot(const std::string& name) {
-  // One that shares its blocks tells no progress; one that would have to be copied does, and is
-  // stopped at once: reading the original costs less.
+  // A backend that shares blocks reports no progress. One that would have to copy does, and is
+  // stopped by that at once: reading the original costs less than a copy.
   const Progress no_copy = [](std::uint64_t, std::uint64_t) { return false; };
   const auto run = [&]() -> Result<Snapshot> {
     TRY(const auto parsed, VolumeName::parse(name));

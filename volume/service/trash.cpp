@@ -22,7 +22,7 @@ Result<std::vector<TrashedVolume>> Service::trash() {
   return std::move(listing.volumes);
 }
 
-// The one that is meant, or with an empty text all.
+// The removed volume of that name or id, or all when the text is empty.
 Result<std::vector<TrashedVolume>> Service::find_trashed(const std::string& name_or_id) {
   TRY(auto all, trash());
   if (name_or_id.empty()) return all;
@@ -37,8 +37,8 @@ Result<NamedLocks::Guard> Service::lock_trash(const Volume& volume) {
   return locks_.lock("volume.trash-" + volume.id, kLockDeadline);
 }
 
-// The intent is that its time is over: after a crash reconcile goes on with it. The record goes
-// after the data.
+// The intent is a record whose time is over: after a crash reconcile continues with it. The record
+// is erased after the data.
 Result<TrashState> Service::purge_trashed(const TrashedVolume& trashed) {
   const Volume& volume = trashed.volume;
   TRY(const auto guard, lock_trash(volume));
@@ -54,7 +54,7 @@ Result<TrashState> Service::purge_trashed(const TrashedVolume& trashed) {
   if (state == TrashState::kEmptied)
     TRY_STATUS(records_.erase_trashed(volume.id));
   else if (over.due != still->due)
-    TRY_STATUS(records_.put_trashed(*still));  // somebody has it mounted: it keeps its time
+    TRY_STATUS(records_.put_trashed(*still));  // somebody has it mounted, so it keeps its time
   return state;
 }
 
@@ -80,8 +80,8 @@ Result<std::size_t> Service::empty_trash(const std::string& name_or_id) {
   return done;
 }
 
-// First a volume that is being deleted, under its name: a crash from there on puts it back into the
-// trash.
+// The intent is a volume in phase kDeleting under its new name: after a crash it is put back into
+// the trash.
 Result<Volume> Service::bring_back(const TrashedVolume& trashed, const VolumeName& name) {
   Volume volume = trashed.volume;
   volume.name = name;

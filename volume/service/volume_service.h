@@ -21,7 +21,7 @@ struct Environment {
 
 // The keys in the store are described in records.h. The lock of a volume is "volume-<name>" in
 // `locks`. Everything borrowed must outlive the service. Its destructor stops the background
-// removal of data; the next reconcile goes on with it.
+// removal of data; the next reconcile continues it.
 std::unique_ptr<VolumeService> make_volume_service(state::Store& store, NamedLocks& locks,
                                                    BackendRegistry& backends,
                                                    Environment environment = {});

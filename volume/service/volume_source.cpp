@@ -61,7 +61,7 @@ Status VolumeSource::open_now() {
   turn_ = std::move(turn);
   TRY_STATUS(drop_archive_leftovers(parts_.service, volume_));
   taken_ = time_now();
-  // A folder's snapshot is always a copy.
+  // A snapshot of a folder is always a copy.
   std::string reason = "a plain folder has no snapshots that share its blocks";
   if (volume_.backend != "dir") {
     const auto snapshot = parts_.service.take_archive_snapshot(volume_.name.str());
@@ -89,8 +89,8 @@ Status VolumeSource::open_snapshot(const std::string& name) {
   return open_data(found->id);
 }
 
-// The lock of the volume is not held while reading, so that it can be mounted; that of its content
-// is.
+// While reading only the lock of the content is held and not that of the volume, so that it can be
+// mounted.
 Status VolumeSource::open_data(const std::string& snapshot_id) {
   TRY(const auto guard, parts_.locks.lock("volume-" + volume_.name.str(), kLockDeadline));
   TRY(const auto stored, parts_.records.by_id(volume_.id));

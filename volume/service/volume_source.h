@@ -1,4 +1,4 @@
-// The content of a volume or of a snapshot, held still for reading where that is possible.
+// The content of a volume or of a snapshot, kept unchanged while it is read where that is possible.
 #pragma once
 
 #include <memory>
@@ -24,8 +24,9 @@ struct ArchiveParts {
 
 class VolumeSource {
  public:
-  // "shop", or "shop@monday". See archives.h for where the content of now comes from.
-  // Meanwhile the volume is not removed, rolled back or resized, and loses no snapshot.
+  // `text` is "shop" or "shop@monday". See archives.h for where the present content is read from.
+  // While this object lives the volume is not removed, rolled back or resized, and loses no
+  // snapshot.
   static Result<VolumeSource> open(ArchiveParts parts, const std::string& text);
   VolumeSource(VolumeSource&&) = default;
   VolumeSource& operator=(VolumeSource&&) = delete;
@@ -33,12 +34,12 @@ class VolumeSource {
 
   const Volume& volume() const { return volume_; }
   int data() const { return data_.get(); }
-  const FileTime& taken() const { return taken_; }  // nothing changed later is in it
-  // A snapshot that lacks something is not read as if it were whole. What there is now is: folders
-  // that came with a roll-back are empty.
+  const FileTime& taken() const { return taken_; }  // nothing that was changed later is in it
+  // A named snapshot that lacks the content of subvolumes is refused, because it would be taken for
+  // complete. For the present content an empty folder is only noted: it came with a roll-back.
   Hollow hollow() const { return named_ ? Hollow::kRefuse : Hollow::kNote; }
   std::uint64_t used() const { return used_; }  // bytes, 0: not known
-  // Why it may change while it is read; empty: it cannot, or nobody uses it.
+  // Why the content may change while it is read; empty when it cannot change, or nobody uses it.
   const std::string& warning() const { return warning_; }
 
  private:
@@ -49,12 +50,14 @@ class VolumeSource {
 
   ArchiveParts parts_;
   Volume volume_;
-  std::optional<NamedLocks::Guard> turn_;  // one at a time makes a snapshot of a volume for itself
-  std::unique_ptr<const std::string> own_snapshot_;  // null where it was moved from
-  std::optional<NamedLocks::Guard> content_;         // nobody pulls the data from under us
+  // only one reader at a time makes a snapshot of a volume for itself
+  std::optional<NamedLocks::Guard> turn_;
+  std::unique_ptr<const std::string> own_snapshot_;  // null once moved from
+  // keeps the data from being removed or replaced
+  std::optional<NamedLocks::Guard> content_;
   UniqueFd data_;
   FileTime taken_;
-  bool named_ = false;  // a snapshot by its name, and not what there is now
+  bool named_ = false;  // reads a snapshot that was named, not the present content
   std::uint64_t used_ = 0;
   std::string warning_;
 };
