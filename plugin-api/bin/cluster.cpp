@@ -18,8 +18,8 @@ namespace fairlead {
 
 namespace {
 
-// The device that encrypts, where the kernel can.
-struct Secure {
+// The WireGuard device of this host; without a spec when the kernel has no WireGuard.
+struct WireguardDevice {
   std::unique_ptr<kernel::WireguardLinks> links;
   std::optional<kernel::WireguardLinkSpec> spec;
 
@@ -31,9 +31,9 @@ struct Secure {
 
 class EtcdCluster : public ClusterPart {
  public:
-  EtcdCluster(std::unique_ptr<state::EtcdStore> store, Secure wireguard, state::Store& local,
-              kernel::Tunnels& tunnels, const std::string& name, network::cluster::HostInfo host,
-              const std::string& snapshots)
+  EtcdCluster(std::unique_ptr<state::EtcdStore> store, WireguardDevice wireguard,
+              state::Store& local, kernel::Tunnels& tunnels, const std::string& name,
+              network::cluster::HostInfo host, const std::string& snapshots)
       : store_(std::move(store)),
         wireguard_(std::move(wireguard)),
         agent_(network::make_agent({.local = local,
@@ -62,17 +62,17 @@ class EtcdCluster : public ClusterPart {
   }
 
   std::unique_ptr<state::EtcdStore> store_;
-  Secure wireguard_;
+  WireguardDevice wireguard_;
   std::unique_ptr<network::Agent> agent_;
 };
 
-constexpr const char* kSecureLink = "flw0";
+constexpr const char* kWireguardLink = "flw0";
 
-// Encrypted networks are for hosts whose kernel has WireGuard: another one says so when it is to
-// join one, and takes part in all the others.
-Result<Secure> open_secure(const Paths& paths, const ClusterConfig& config,
-                           network::cluster::HostInfo& info) {
-  Secure wireguard;
+// Encrypted networks need WireGuard in the kernel. A host without it refuses to join such a
+// network, and takes part in all others.
+Result<WireguardDevice> open_wireguard(const Paths& paths, const ClusterConfig& config,
+                                       network::cluster::HostInfo& info) {
+  WireguardDevice wireguard;
   TRY(wireguard.links, kernel::open_netlink_wireguard_links());
   const Status probed = wireguard.links->probe();
   if (!probed && probed.error().code == Code::kUnsupported) {
@@ -81,7 +81,7 @@ Result<Secure> open_secure(const Paths& paths, const ClusterConfig& config,
   }
   TRY_STATUS(probed);
   kernel::WireguardLinkSpec spec{.port = config.wireguard_port, .alias = "fairlead " + config.name};
-  TRY(spec.name, IfName::parse(kSecureLink));
+  TRY(spec.name, IfName::parse(kWireguardLink));
   TRY(spec.private_key, kernel::load_or_make_private_key(paths.state_dir));
   TRY(const auto public_key, kernel::public_key_of(spec.private_key));
   const Cidr address = kernel::wireguard_address("fairlead/" + config.name, info.id);
@@ -114,7 +114,7 @@ Result<network::cluster::HostInfo> info_of(const Paths& paths, const ClusterConf
 Result<std::unique_ptr<ClusterPart>> open_cluster(const Paths& paths, const ClusterConfig& config,
                                                   state::Store& local, kernel::Tunnels& tunnels) {
   TRY(auto info, info_of(paths, config, tunnels));
-  TRY(auto wireguard, open_secure(paths, config, info));
+  TRY(auto wireguard, open_wireguard(paths, config, info));
   TRY(auto store, state::open_etcd_store(config.etcd));
   const std::string snapshots = paths.state_dir + "/cluster";
   std::error_code failed;

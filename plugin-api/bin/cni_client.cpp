@@ -1,11 +1,11 @@
-// fairlead-cni, the thin client: hands one CNI call to the daemon, and to fairlead-cni-local where
+// fairlead-cni, the thin client: passes one CNI call to the daemon, or to fairlead-cni-local where
 // no daemon runs.
 //
-// Runtimes start this once per call, so the start is what it costs: no C library (see
-// cni_client.h), no JSON, no memory but its own static buffers, of which only the touched pages
-// exist. What it sends is described in plugin-api/cni/cni_handler.h. The order is: connect, then
-// read stdin - so that fairlead-cni-local finds stdin unread. stdout carries the protocol's JSON
-// and nothing else.
+// Runtimes start this program once per call, so its cost is that of its start: it uses no C library
+// (see cni_client.h), no JSON, and no memory but its own static buffers, of which only the touched
+// pages exist. What it sends is described in plugin-api/cni/cni_handler.h. It connects first and
+// reads stdin afterwards, so that fairlead-cni-local finds stdin unread. Only the protocol's JSON
+// is written to stdout.
 #include "plugin-api/bin/cni_client.h"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 
 #include "plugin-api/bin/cni_client_text.h"
 
-#ifndef FAIRLEAD_LIBEXECDIR  // where the build installs it
+#ifndef FAIRLEAD_LIBEXECDIR  // the folder into which the build installs it
 #define FAIRLEAD_LIBEXECDIR "/usr/libexec/fairlead"
 #endif
 
@@ -28,22 +28,22 @@ namespace client {
 
 namespace {
 
-constexpr std::size_t kMostInput = 2 << 20;    // as the server's limit of a body
+constexpr std::size_t kMostInput = 2 << 20;    // the server's limit of a body
 constexpr std::size_t kMostHeader = 15 << 10;  // a little less than the server's limit of a header
 constexpr std::size_t kMostAnswer = 1 << 20;
 constexpr long kDefaultTimeout = 55'000;  // milliseconds; runtimes give up after 60 s and more
 
 constexpr int kIo = 5, kDecoding = 6, kTryAgain = 11;  // CNI error codes
 
-// Where it may have been installed, this build's own place first.
+// The folders where fairlead-cni-local may be installed, this build's own first.
 constexpr Text kLocalFolders[] = {FAIRLEAD_LIBEXECDIR, "/usr/libexec/fairlead",
                                   "/usr/local/libexec/fairlead", "/usr/lib/fairlead"};
 
 constexpr Text kVersions[] = {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 
 struct Variable {
-  Text name;    // with "="
-  Text header;  // with ": "
+  Text name;    // ends with "="
+  Text header;  // ends with ": "
 };
 constexpr Variable kVariables[] = {
     {"CNI_COMMAND=", "X-CNI-COMMAND: "},
@@ -55,7 +55,7 @@ constexpr Variable kVariables[] = {
     {"CNI_NETNS_OVERRIDE=", "X-CNI-NETNS-OVERRIDE: "},
 };
 
-// The state of this one call. constinit: there is no start-up code that would run constructors.
+// The state of this one call. constinit, because no start-up code would run constructors.
 constinit char** environment = nullptr;
 constinit char* const* arguments = nullptr;
 constinit Text command;       // CNI_COMMAND
@@ -121,7 +121,7 @@ void read_input() {
 
 // ---- fairlead-cni-local
 
-// Puts stdin back as it was before it was read.
+// Makes stdin readable again from its beginning.
 void rewind_input() {
   const long fd = call(SYS_memfd_create, "cni", 0);
   std::size_t done = 0;
@@ -144,7 +144,7 @@ void try_local(Text folder) {
   if (!folder.empty() && path.fits()) call(SYS_execve, path.c_str(), arguments, environment);
 }
 
-// The folder of this executable, links resolved.
+// The folder of this executable, with links resolved.
 Text own_folder() {
   static constinit char path[4096] = {};
   const long size =
@@ -165,7 +165,7 @@ Text own_folder() {
        "fairlead-cni-local in " FAIRLEAD_LIBEXECDIR);
 }
 
-// ---- what is answered here
+// ---- what is answered without the daemon
 
 void add_versions(Builder<512>& out, Text quote, Text separator) {
   bool first = true;
@@ -187,8 +187,8 @@ void add_versions(Builder<512>& out, Text quote, Text separator) {
   leave(0);
 }
 
-// VERSION asks about the program and needs nobody else; an unusual question is left to those who
-// read JSON.
+// VERSION is about the program and needs no daemon; an unusual request is left to
+// fairlead-cni-local, which has a JSON reader.
 void answer_version() {
   read_input();
   const Text version = only_version({input, input_size});
@@ -246,8 +246,9 @@ void add_number_header(Text name, long number) {
   head.add("\r\n");
 }
 
-// The container's namespace, opened here because only this process sees the runtime's mounts. It
-// stays open until the daemon has answered. O_NONBLOCK: the path may be anything, a FIFO too.
+// Opens the container's namespace here, because only this process sees the runtime's mounts. It
+// stays open until the daemon has answered. O_NONBLOCK, because the path may be anything, a FIFO
+// too.
 void add_netns() {
   const Text path = variable("CNI_NETNS=");
   if (path.empty() || !(command == "ADD" || command == "CHECK")) return;
@@ -262,7 +263,8 @@ void add_netns() {
     add_number_header("X-CNI-SAME-NETNS: ", 1);
 }
 
-// Where there is no daemon, there is no way back from here.
+// Connects to the daemon. Where none is running the call is run by fairlead-cni-local, and this
+// does not return.
 int connect_or_run_local() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -287,8 +289,8 @@ int connect_or_run_local() {
   return static_cast<int>(fd);
 }
 
-// In one piece. An early answer (the body is too large) may stop it half way: then that is what is
-// read.
+// Sends the request in one piece. When the daemon answers early (the body is too large), sending
+// may stop half way; the response is read then.
 void send_request(int fd) {
   iovec parts[2] = {{const_cast<char*>(head.text().data), head.text().size}, {input, input_size}};
   msghdr message{};
@@ -309,9 +311,9 @@ void send_request(int fd) {
   }
 }
 
-// ---- the answer
+// ---- the response
 
-// Reads until the answer is complete or the daemon is gone.
+// Reads until the response is complete or the daemon has closed the connection.
 Answer receive(int fd) {
   std::size_t size = 0;
   while (size < sizeof answer) {
@@ -325,7 +327,8 @@ Answer receive(int fd) {
   return {};
 }
 
-// These come from a server that has not begun with the call: an older daemon, or one over a limit.
+// Whether the response is from a server that has not begun with the call: an older daemon, or one
+// over a limit.
 bool was_turned_away(const Answer& parsed) {
   const long status = parsed.status;
   return parsed.complete && parsed.exit_code < 0 &&
@@ -337,7 +340,8 @@ bool was_turned_away(const Answer& parsed) {
     write_all(1, parsed.body);
     leave(static_cast<int>(parsed.exit_code));
   }
-  // An ADD may be half done: the runtime's DEL undoes it. All other verbs can simply be done again.
+  // An ADD may be half done and is undone by the runtime's DEL. All other verbs can simply be
+  // repeated.
   if (command == "ADD" && !was_turned_away(parsed))
     fail(kTryAgain, "fairleadd stopped before it had answered ADD; call DEL, and try again", "",
          "");
@@ -348,8 +352,9 @@ void set_up() {
   command = variable("CNI_COMMAND=");
   const long timeout = number_of(variable("FAIRLEAD_CNI_TIMEOUT_MS="), kDefaultTimeout);
   deadline = now() + (timeout > 0 ? timeout : kDefaultTimeout);
-  // The daemon of the host's configuration answers at the default place, whatever its folders are
-  // called. Another configuration is for those who read JSON.
+  // The daemon with the host's configuration listens at the default path too, whatever its folders
+  // are called. For another configuration the call is left to fairlead-cni-local, which has a JSON
+  // reader.
   const Text folder = variable("FAIRLEAD_RUN_DIR=");
   has_own_config = folder.empty() && !variable("FAIRLEAD_CONFIG=").empty();
   socket_path.add(folder.empty() ? Text("/run/fairlead") : folder);
@@ -379,7 +384,7 @@ void set_up() {
 
 #ifdef FAIRLEAD_NOLIBC
 
-// The compiler calls these by itself.
+// The compiler generates calls of these.
 extern "C" {
 [[gnu::optimize("no-tree-loop-distribute-patterns")]] void* memcpy(void* to, const void* from,
                                                                    std::size_t size) {
@@ -393,7 +398,7 @@ extern "C" {
   return to;
 }
 
-// The stack as the kernel leaves it: argc, argv, 0, envp, 0.
+// `stack` is as the kernel leaves it: argc, argv, 0, envp, 0.
 [[noreturn, gnu::used]] void client_start(long* stack) {
   auto** const argv = reinterpret_cast<char**>(stack + 1);
   client::run(argv, argv + *stack + 1);

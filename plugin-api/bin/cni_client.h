@@ -1,6 +1,6 @@
-// System calls for the thin client, which is started for every container and so does
-// without the C library: its start-up costs more than the client's own work. On processors without
-// an entry below, the same calls go through libc's syscall(2).
+// System calls for the thin client. It is started for every container and does without the C
+// library, whose start-up costs more than the client's own work. On processors without an entry
+// below, the same calls go through libc's syscall(2).
 #pragma once
 
 #include <sys/syscall.h>
@@ -16,7 +16,7 @@
 
 namespace client {
 
-// ---- system calls: the result, or -errno
+// ---- system calls; each returns the result or -errno
 
 #if defined(FAIRLEAD_NOLIBC) && defined(__x86_64__)
 inline long raw_call(long number, long a, long b, long c, long d, long e) {

@@ -1,5 +1,5 @@
-// Text for the thin client, without the C library: views, fixed buffers, and readers of just enough
-// JSON and HTTP. Pure, so that tests can call it.
+// Text handling for the thin client, without the C library: views, fixed buffers, and readers of
+// just enough JSON and HTTP. Pure, so that tests can call it.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +41,8 @@ constexpr char lower(char c) {
 }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Text that is put together in a buffer of fixed size. What does not fit is not written, and `fits`
-// says so.
+// Builds a text in a buffer of fixed size. What does not fit is not written, and fits() returns
+// false then.
 template <std::size_t Capacity>
 class Builder {
  public:
@@ -63,7 +63,7 @@ class Builder {
     } while (number != 0);
     add({digits + start, sizeof digits - start});
   }
-  // As the inside of a JSON string; control characters are left out.
+  // Adds the text escaped for the inside of a JSON string; control characters are left out.
   void add_escaped(Text text) {
     for (std::size_t i = 0; i < text.size; ++i) {
       const char c = text.data[i];
@@ -74,7 +74,7 @@ class Builder {
   }
   bool fits() const { return !overflowed_; }
   Text text() const { return {bytes_, size_}; }
-  // Ends the text for a system call; the buffer must have room.
+  // Ends the text with a NUL for a system call. When the buffer is full the last byte is lost.
   const char* c_str() {
     if (size_ == Capacity) --size_;
     bytes_[size_] = '\0';
@@ -84,12 +84,12 @@ class Builder {
  private:
   std::size_t size_ = 0;
   bool overflowed_ = false;
-  char bytes_[Capacity] = {};  // all zero, so that a static one takes no room in the file
+  char bytes_[Capacity] = {};  // all zero, so that a static buffer takes no room in the file
 };
 
 // ---- JSON
 
-// A reader of just enough JSON to find a version.
+// Reads just enough JSON to find a version.
 struct Cursor {
   Text rest;
 
@@ -101,7 +101,7 @@ struct Cursor {
     rest = rest.from(part.size);
     return true;
   }
-  // The inside of a string of at most 16 digits and dots, or nothing.
+  // The content of a string of at most 16 digits and dots; empty when there is none.
   Text take_version() {
     if (!take("\"")) return {};
     std::size_t size = 0;
@@ -113,7 +113,7 @@ struct Cursor {
   }
 };
 
-// The configuration's version, as far as it can be told without a JSON reader.
+// The version in the configuration, as far as it can be found without a real JSON reader.
 inline Text version_of(Text config) {
   const Text key = "\"cniVersion\"";
   const std::size_t at = find(config, key);
@@ -122,7 +122,8 @@ inline Text version_of(Text config) {
   return cursor.take(":") ? cursor.take_version() : Text();
 }
 
-// The version in {"cniVersion":"1.1.0"}, when that is all there is (as libcni writes it).
+// The version in {"cniVersion":"1.1.0"} when the text is nothing but that (as libcni writes it);
+// else empty.
 inline Text only_version(Text text) {
   Cursor cursor{text};
   if (!cursor.take("{") || !cursor.take("\"cniVersion\"") || !cursor.take(":")) return {};
@@ -141,8 +142,9 @@ inline long number_of(Text text, long fallback) {
   return text.empty() ? fallback : number;
 }
 
-// HTTP drops white space around a value and cannot carry control characters: such values (no
-// runtime sends them) are left to fairlead-cni-local, which says what is wrong with them.
+// HTTP drops white space around a value and cannot carry control characters. Calls with such
+// values, which no runtime sends, are left to fairlead-cni-local, which reports what is wrong with
+// them.
 inline bool can_be_header(Text value) {
   for (std::size_t i = 0; i < value.size; ++i)
     if (static_cast<unsigned char>(value.data[i]) < 0x20 || value.data[i] == 0x7f) return false;
@@ -156,7 +158,7 @@ struct Answer {
   Text body;
 };
 
-// The value of a header in `lines`, or nothing. `name` is in lower case and ends with ':'.
+// The value of a header in `lines`, or empty. `name` is in lower case and ends with ':'.
 inline Text header_value(Text lines, Text name) {
   for (std::size_t i = 0; i + name.size <= lines.size; ++i) {
     if (i != 0 && lines.data[i - 1] != '\n') continue;

@@ -1,6 +1,6 @@
-// fmt's own definitions, compiled into the executable: Debian has no archive of fmt, and its shared
-// library would bring the shared libstdc++ with it, which costs more than everything else at the
-// start of the process. The list is that of fmt 9's src/format.cc; with another fmt the executable
+// Compiles fmt's own definitions into the executable: Debian has no archive of fmt, and its shared
+// library would need the shared libstdc++, which costs more than everything else at the start of
+// the process. The definitions are those in src/format.cc of fmt 9; with another fmt the executable
 // links the shared library as usual.
 #include <fmt/core.h>
 

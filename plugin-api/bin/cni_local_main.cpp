@@ -1,5 +1,5 @@
-// fairlead-cni-local: one CNI call with the core in this process, for hosts where no daemon runs.
-// The thin client starts it; it can as well be installed as the plugin itself.
+// fairlead-cni-local: runs one CNI call with the core in this process, for hosts where no daemon
+// runs. The thin client starts it; it can also be installed as the plugin itself.
 #include <unistd.h>
 
 #include <cstdio>
@@ -73,7 +73,7 @@ bool write_all(int fd, std::string_view text) {
 
 }  // namespace fairlead
 
-// Ends with _exit: the result is out, and what the kernel closes at the end of a process needs no
+// Ends with _exit, because the result is written and the kernel closes everything without
 // destructors.
 int main() {
   const fairlead::cni::Outcome outcome = fairlead::run_call();

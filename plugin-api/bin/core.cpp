@@ -64,7 +64,7 @@ class WiredCore : public Core {
 
  private:
   VolumeServices& made() {
-    if (make_volumes_ == nullptr) std::abort();  // opened without them
+    if (make_volumes_ == nullptr) std::abort();  // opened without `make_volumes`
     std::call_once(volumes_made_, [this] { volumes_ = make_volumes_(paths_, *store_, locks_); });
     return *volumes_;
   }
@@ -80,9 +80,9 @@ class WiredCore : public Core {
   NamedLocks locks_;
   std::unique_ptr<kernel::Links> links_;
   std::unique_ptr<kernel::Tunnels> tunnels_;
-  // Before the firewall, so that it is destroyed after it: the close of any netfilter socket waits
-  // for what nf_tables has to destroy (nfnetlink's release), and a one-shot firewall hands them all
-  // over.
+  // Declared before the firewall, so that it is destroyed after it: closing any netfilter socket
+  // waits for what nf_tables has to destroy (nfnetlink's release), and a one-shot firewall passes
+  // every open netfilter socket to a child process when it is destroyed.
   std::unique_ptr<kernel::Conntrack> conntrack_;
   std::unique_ptr<kernel::Firewall> firewall_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
@@ -94,7 +94,7 @@ class WiredCore : public Core {
   std::unique_ptr<VolumeServices> volumes_;
 };
 
-// The folder is told by its one name, whatever links lead to it.
+// The mark names the folder by its canonical path, whatever links lead to it.
 Result<network::StoreMark> mark_of(state::Store& store, const Paths& paths) {
   std::error_code error;
   const auto folder = std::filesystem::canonical(paths.state_dir, error);
@@ -117,8 +117,8 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
   TRY(const auto mark, mark_of(*store, paths));
-  // A daemon does not begin beside another one with the same network: not with its own links
-  // either.
+  // A daemon refuses to start beside another one in the same network namespace, before it makes any
+  // links.
   if (!one_shot) TRY_STATUS(network::Ownership(*links, *firewall, mark).claim());
   std::unique_ptr<ClusterPart> cluster;
   if (make_cluster) {

@@ -1,4 +1,4 @@
-// The wiring of the core: every concrete type is named in core.cpp, and only there.
+// Wires the core: every concrete type is named in core.cpp, and only there.
 #pragma once
 
 #include <functional>
@@ -15,12 +15,12 @@
 namespace fairlead {
 
 enum class CoreMode {
-  kOneShot,  // an exec'd plugin or the command line: what waits for the kernel is left to a child
-             // process
-  kDaemon,   // lives on: reaper threads, kept sockets
+  // an exec'd plugin or the command line: waiting for the kernel is left to a child process
+  kOneShot,
+  kDaemon,  // a process that keeps running: reaper threads, kept sockets
 };
 
-// The doors to volumes.
+// The services for volumes.
 class VolumeServices {
  public:
   virtual ~VolumeServices() = default;
@@ -29,20 +29,20 @@ class VolumeServices {
   virtual volume::VolumeArchives& archives() = 0;
   virtual volume::VolumeJobs& jobs() = 0;
 };
-// make_volumes() of volumes.h. Everything borrowed outlives the result.
+// make_volumes() of volumes.h. Everything borrowed must outlive the result.
 using MakeVolumes = std::unique_ptr<VolumeServices> (*)(const Paths&, state::Store&, NamedLocks&);
 
-// This host's part in a cluster, with what it works on.
+// This host's part in a cluster, with everything that it owns.
 class ClusterPart {
  public:
   virtual ~ClusterPart() = default;
   virtual network::Agent& agent() = 0;
 };
-// make_cluster() of cluster.h. Everything borrowed outlives the result.
+// make_cluster() of cluster.h. Everything borrowed must outlive the result.
 using MakeCluster =
     std::function<Result<std::unique_ptr<ClusterPart>>(state::Store&, kernel::Tunnels&)>;
 
-// The doors, open. Those to volumes are made at their first use.
+// The services, opened. Those for volumes are created at their first use.
 class Core {
  public:
   virtual ~Core() = default;
@@ -52,15 +52,15 @@ class Core {
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
-  virtual network::Agent* cluster() = 0;  // nothing: this host is in none
+  virtual network::Agent* cluster() = 0;  // nullptr: this host is in no cluster
   virtual network::cluster::UnderlayGuard& underlay_guard() = 0;
-  // Waits for what was started and is not finished yet (daemon shutdown).
+  // Waits for work that was started and is not finished yet. Called at the daemon's shutdown.
   virtual void finish() = 0;
 };
 
-// Opens the store and the kernel's sockets in the network namespace of the calling thread. Needs
-// root. Without `make_volumes` the doors to volumes must not be used. The cluster's agent is made
-// and not started.
+// Opens the store and the kernel's sockets, in the network namespace of the calling thread. Needs
+// root. Without `make_volumes` the services for volumes must not be used. The agent of the cluster
+// is created but not started.
 Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
                                         MakeVolumes make_volumes = nullptr,
                                         const MakeCluster& make_cluster = {});

@@ -1,4 +1,4 @@
-// fairlead: the command line. Gives it the terminal, the user and the core in this process.
+// fairlead: the command line. Provides the terminal, the user and the core in this process.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -46,7 +46,7 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
                           {core, &core->volume_jobs()}};
 }
 
-// The failure that a problem document (RFC 9457) tells.
+// The error in a problem document (RFC 9457).
 Error error_of(const http::Response& response) {
   Error error{Code::kInternal, 0, fmt::format("fairleadd answered {}", response.status)};
   const auto document = json::parse(response.body);
@@ -89,7 +89,7 @@ unsigned terminal_width() {
   return 0;
 }
 
-// Set by Ctrl-C, once a long verb has asked for it; the second one ends the process as ever.
+// Set by Ctrl-C, once a long verb listens for it. A second Ctrl-C ends the process as usual.
 std::atomic<bool> stop_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
@@ -109,7 +109,7 @@ double steady_seconds() {
 }
 
 int run(const std::vector<std::string>& args) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, told as such
+  std::signal(SIGPIPE, SIG_IGN);  // writing to a closed pipe fails and is reported as a failure
   const cli::CliContext context{.in = std::cin,
                                 .out = std::cout,
                                 .err = std::cerr,

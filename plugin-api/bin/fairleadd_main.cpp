@@ -1,5 +1,5 @@
-// fairleadd: Docker's plugin socket, Fairlead's API socket, and the watch over the kernel. Runs in
-// the foreground.
+// fairleadd: serves Docker's plugin socket and Fairlead's API socket, and watches the kernel. Runs
+// in the foreground.
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
@@ -115,7 +115,7 @@ cni::NetnsOpener netns_opener() {
           }};
 }
 
-// The group of the API socket: root's own when the host has no such group.
+// The group of the API socket; root's group when the host does not have the configured one.
 std::string api_group_of(const Config& config) {
   if (config.api_group.empty() || getgrnam(config.api_group.c_str()) != nullptr)
     return config.api_group;
@@ -124,18 +124,19 @@ std::string api_group_of(const Config& config) {
   return {};
 }
 
-// fairlead-cni reads no configuration: it asks at the default place. The daemon of the host's
-// configuration answers there too when that names another folder; one with a configuration, an
-// environment or flags of its own does not.
+// Whether this daemon also listens at the default path. fairlead-cni reads no configuration and
+// connects there, so the daemon with the host's configuration listens there even when the
+// configuration names another folder. A daemon with a configuration, an environment or flags of its
+// own does not.
 bool answers_at_default_place(const Config& config) {
   const auto host = read_config(kConfigFile, Presence::kOptional, {});
   return host && host->paths.run_dir == config.paths.run_dir &&
          host->paths.run_dir != Paths().run_dir;
 }
 
-// The sockets: those that systemd passed, and our own where it passed none. Passed ones are known
-// by their names and may be elsewhere. The API's group comes from the configuration, so that a unit
-// need not name it.
+// The listening sockets: those that systemd passed, and our own where it passed none. Passed
+// sockets are recognised by their names and may be at other paths. The group of the API socket
+// comes from the configuration, so that a unit need not name it.
 class Listeners {
  public:
   Listeners(const Config& config, const http::Handler& docker, const http::Handler& api)
@@ -165,7 +166,7 @@ class Listeners {
     return std::filesystem::path(path).filename();
   }
 
-  // (std::filesystem::equivalent() does not compare sockets.)
+  // std::filesystem::equivalent() does not compare sockets.
   static bool same_file(const std::string& one, const std::string& other) {
     struct stat a {
     }, b{};
@@ -199,8 +200,8 @@ class Listeners {
   std::vector<http::Listener> listeners_;
 };
 
-// Writers on a file system that a killed snapshot left frozen hang and cannot be killed: first of
-// all, they go on.
+// Done first, because writers on a file system that a killed snapshot left frozen hang and cannot
+// be killed.
 void thaw_left_overs(const Paths& paths) {
   const auto thawed = volume::thaw_all_beneath(paths.volumes());
   if (!thawed) return log::error("thaw volumes", {{"error", thawed.error().text}});
@@ -218,7 +219,7 @@ void reconcile_all(Core& core) {
     log::info("reconcile volumes", {{"action", action}});
 }
 
-// Snapshots by schedule are made to the minute.
+// Scheduled snapshots are made to the minute.
 constexpr std::chrono::seconds kSchedulePeriod{60};
 
 void keep_schedules(Core& core) {
@@ -230,8 +231,8 @@ void keep_schedules(Core& core) {
     log::warn("schedule not kept", {{"error", failure}});
 }
 
-// A handler may hang (on the file system of a server that is gone, say), and must not keep the
-// daemon from ending: what it was about is finished or taken back by the next start, as after a
+// A handler may hang, for example on the file system of a server that is gone, and must not keep
+// the daemon from ending. What it was doing is finished or undone by the next start, as after a
 // crash.
 void end_without_stragglers() {
   constexpr std::chrono::seconds kMostWait{20};
@@ -242,7 +243,7 @@ void end_without_stragglers() {
   }).detach();
 }
 
-// Signals arrive on a thread of their own: blocked everywhere else.
+// Receives signals on a thread of its own; they are blocked on all others.
 class SignalThread {
  public:
   SignalThread(sigset_t set, std::function<void()> on_stop, std::function<void()> on_reload)
@@ -294,8 +295,8 @@ Status serve(const Flags& flags, const Config& config) {
     if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), opener);
     return native(request);
   };
-  // The sockets are there before the work of starting: requests wait in the backlog and are not
-  // refused.
+  // The sockets exist before the start-up work is done, so that requests wait in the backlog and
+  // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
   TRY(auto server, http::make_server(std::move(listeners), {}));
   reconcile_all(*core);

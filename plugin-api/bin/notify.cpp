@@ -24,7 +24,7 @@ Notifier::Notifier() {
   ::unsetenv(kVariable);
 }
 
-// The time is for Type=notify-reload, which newer versions of systemd have.
+// The time is needed for Type=notify-reload of newer versions of systemd.
 void Notifier::reloading() const {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

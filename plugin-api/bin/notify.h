@@ -1,12 +1,14 @@
-// What the daemon tells systemd (sd_notify(3), without libsystemd): a datagram to $NOTIFY_SOCKET.
+// Notifies systemd of the daemon's state, as sd_notify(3) does but without libsystemd: by a
+// datagram to $NOTIFY_SOCKET.
 #pragma once
 
 #include <string>
 
 namespace fairlead {
 
-// Takes the socket's address from the environment, so that no child speaks in the daemon's name.
-// Where there is none, all calls do nothing. systemd may be gone: failures are logged only.
+// Removes the socket's address from the environment, so that no child process can notify in the
+// daemon's name. Without an address all calls do nothing. Failures are only logged, because systemd
+// may be gone.
 class Notifier {
  public:
   Notifier();

@@ -1,5 +1,5 @@
-// Where this instance of Fairlead keeps things. Two instances on one machine differ only in these
-// paths and in their network namespace. load_config() of config.h gives them, to all executables.
+// The paths of this instance of Fairlead. Two instances on one machine differ only in these paths
+// and in their network namespace. Every executable gets them from load_config() in config.h.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ struct Paths {
       "/run/fairlead";  // FAIRLEAD_RUN_DIR, --run-dir: locks, sockets; gone after a reboot
   std::string state_dir = "/var/lib/fairlead";     // FAIRLEAD_STATE_DIR, --state-dir: the store
   std::string volume_dir;                          // --volume-dir; empty: <state_dir>/volumes
-  std::vector<std::string> bind_roots;             // folders that volumes may show (backend=bind)
+  std::vector<std::string> bind_roots;             // folders that volumes may use (backend=bind)
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
 
   std::string database() const { return state_dir + "/state.db"; }

@@ -3,8 +3,8 @@
 namespace fairlead {
 
 namespace {
-// Events come in bursts (a flush deletes many things): wait for the end of one, but repair within a
-// second.
+// Events come in bursts (a flush deletes many things). This waits for the end of a burst and still
+// repairs within a second.
 constexpr std::chrono::milliseconds kSettle{150};
 }  // namespace
 
@@ -22,8 +22,8 @@ Repairer::~Repairer() {
 
 void Repairer::on_event(const kernel::KernelEvent& event) {
   using Kind = kernel::KernelEvent::Kind;
-  // Endpoints' links come and go all the time, by our own hand; those that a runtime lost are found
-  // in the next round.
+  // Endpoints' links come and go all the time by our own actions. Those that a runtime lost are
+  // found in the next periodic round.
   const bool own_veth = event.name.starts_with("flh") || event.name.starts_with("flc");
   if (own_veth && event.kind != Kind::kOverrun) return;
   const bool own_link = event.name.starts_with("fl-") || event.name.starts_with("flx");

@@ -1,5 +1,5 @@
-// The daemon's watch over the kernel: what others break is mended within a second, and everything
-// is looked over from time to time.
+// Watches the kernel for the daemon: what others break is repaired within a second, and everything
+// is reconciled from time to time.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,8 @@
 
 namespace fairlead {
 
-// Runs `reconcile_all` on a thread of its own: soon after trouble was reported (once for a burst of
-// events), and every `period`. Stops when destroyed.
+// Runs `reconcile_all` on a thread of its own: shortly after a kernel event that may mean damage
+// (once for a burst of events), and every `period`. Stops when destroyed.
 class Repairer {
  public:
   Repairer(std::function<void()> reconcile_all, std::chrono::seconds period);
@@ -23,7 +23,7 @@ class Repairer {
   Repairer(const Repairer&) = delete;
   Repairer& operator=(const Repairer&) = delete;
 
-  // From any thread. Events that cannot be trouble are ignored.
+  // Thread-safe. Ignores events that cannot mean damage.
   void on_event(const kernel::KernelEvent& event);
   void set_period(std::chrono::seconds period);
 

@@ -11,7 +11,7 @@ namespace fairlead {
 
 namespace {
 
-// From the disk up: each borrows from those before it.
+// From the disk up: each member borrows from those before it.
 class WiredVolumes : public VolumeServices {
  public:
   WiredVolumes(const Paths& paths, state::Store& store, NamedLocks& locks)

@@ -1,4 +1,4 @@
-// The wiring of the volumes: every concrete type is named in volumes.cpp, and only there. Apart
+// Wires the volumes: every concrete type is named in volumes.cpp, and only there. It is kept apart
 // from core.cpp, so that an executable for networks alone links none of it.
 #pragma once
 
