@@ -1,4 +1,4 @@
-// The way of volumes out and back in: export, import, backup, restore.
+// The commands export, import, backup and restore.
 #include <algorithm>
 #include <optional>
 #include <ostream>
@@ -39,7 +39,7 @@ Status export_to(Session& session, LongVerb& verb, const VolumeRef& ref, int fd,
   return {};
 }
 
-// The archive is on stdout: what is said about it goes to stderr.
+// The archive goes to stdout, so messages about it go to stderr.
 Status export_to_stdout(Session& session, LongVerb& verb, const VolumeRef& ref) {
   std::optional<volume::ArchiveReport> report;
   TRY_STATUS(export_to(session, verb, ref, session.context.out_fd, report));
@@ -95,7 +95,7 @@ std::string ids_text(const std::vector<BackupInfo>& backups) {
   return text;
 }
 
-// The id that is asked for, or that of the newest backup of the volume.
+// The id that was asked for, or the id of the volume's newest backup.
 Result<std::string> wanted_backup(const CliServices& core, const std::string& folder,
                                   const std::string& volume, const std::string& id) {
   TRY(auto backups, core.archives->backups(folder));
@@ -166,7 +166,7 @@ Status list(Session& session, const std::string& folder) {
 
 Error invalid(std::string text) { return {Code::kInvalid, 0, std::move(text)}; }
 
-// 64 hex digits in lower case, or nothing.
+// 64 hex digits in lower case; empty for an empty text.
 Result<std::string> digest_of(std::string text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::ranges::transform(text, text.begin(), [](char c) {

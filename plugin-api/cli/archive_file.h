@@ -8,8 +8,8 @@
 
 namespace fairlead::cli {
 
-// A file that appears under its name only when it is whole: until then it is a hidden neighbour,
-// which goes when this object goes. Devices and pipes are written as they are.
+// A file that gets its name only when it is complete. Until then it is a hidden file in the same
+// folder, which is removed with this object. Devices and pipes are written directly.
 class OutputFile {
  public:
   static Result<OutputFile> open(const std::string& path);
@@ -18,7 +18,7 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
 
   int fd() const { return fd_.get(); }
-  // Flushed to the disk, then renamed. A file that was there is replaced.
+  // Flushes the file to the disk and renames it, replacing a file of that name.
   Status commit();
 
  private:
@@ -26,7 +26,7 @@ class OutputFile {
       : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
 
   std::string path_;
-  std::string temporary_;  // empty: written in place, or done
+  std::string temporary_;  // empty: written directly, or committed
   UniqueFd fd_;
 };
 

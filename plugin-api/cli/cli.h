@@ -1,5 +1,5 @@
 // The command line for people: `fairlead network create shop`. It runs the core in its own process,
-// so that it works without the daemon too; everything it touches outside the core is injected.
+// so that it works without the daemon too. Everything outside of the core is injected.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace fairlead::cli {
 
-// What the global options say; an empty path means what the configuration says.
+// The values of the global options; an empty path means the one in the configuration.
 struct CliSettings {
   std::string config, state_dir, run_dir, volume_dir;
 };
@@ -30,32 +30,32 @@ struct CliServices {
 
 struct CliContext {
   std::istream& in;
-  std::ostream& out;    // answers: names, tables, JSON
-  std::ostream& err;    // complaints
+  std::ostream& out;    // results: names, tables, JSON
+  std::ostream& err;    // errors and notes
   bool is_tty = false;  // `out` is a terminal
   bool in_is_tty = false, err_is_tty = false;
-  int in_fd = -1, out_fd = -1;  // of the same streams, for archives
+  int in_fd = -1, out_fd = -1;  // of `in` and `out`, for archives
   unsigned width = 0;           // columns of the terminal; 0: unlimited
   unsigned uid = 0;             // effective user
   long long now = 0;            // Unix seconds, for "3 hours ago"
   std::string version;
-  // Has Ctrl-C been pressed? The first call begins to listen for it. Empty: it never is.
+  // Whether Ctrl-C was pressed. The first call begins to listen for it. Empty: it never is.
   std::function<bool()> interrupted;
-  // Seconds of a clock that is never set back, for rates.
+  // Seconds of a monotonic clock, for rates.
   std::function<double()> clock;
   // Opens the core; called at most once, and only by commands that need it.
   std::function<Result<CliServices>(const CliSettings&)> open;
-  // Asks fairleadd by its API: the document it answers with (null without one), or the failure that
-  // it tells. kUnavailable when it does not run.
+  // Sends a request to fairleadd's API. Returns the document of the response (null when it has
+  // none) or the failure that it holds. kUnavailable when fairleadd is not running.
   std::function<Result<json::Json>(const CliSettings&, std::string_view method,
                                    std::string_view path, const std::string& body)>
       ask_daemon;
 };
 
-// Exit codes: done, failed (told on `err`), not understood (told on `err`), stopped by Ctrl-C.
+// Exit codes: done; failed and usage error (both explained on `err`); stopped by Ctrl-C.
 inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
 
-// Runs one command. `args` without the program's name. Sets the log level once when asked to be
+// Runs one command. `args` are without the program's name. Sets the log level when asked to be
 // verbose.
 int run_cli(const std::vector<std::string>& args, const CliContext& context);
 

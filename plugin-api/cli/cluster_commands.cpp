@@ -1,4 +1,5 @@
-// Hosts and clusters. The daemon is asked: only it speaks to the other hosts.
+// Commands for hosts and clusters. They ask the daemon, because only it is connected to the
+// cluster.
 #include <istream>
 #include <ostream>
 #include <thread>
@@ -15,7 +16,7 @@ using native::Document;
 
 namespace {
 
-// What the API calls a document.
+// Prints the documents of the API.
 Status list_hosts(Session& session) {
   TRY(const Json answer, session.ask_daemon("GET", "/v1/hosts"));
   TRY(const auto object, Object::of(answer));
@@ -55,7 +56,7 @@ bool is_sure(Session& session, const std::string& host) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-// The host must have had the time to see that it was removed, before others get its addresses.
+// The host must have had the time to notice its removal before others get its addresses.
 Status remove_host(Session& session, const std::string& host) {
   const std::string path =
       fmt::format("/v1/hosts/{}{}", host, session.line.force ? "?force=true" : "");

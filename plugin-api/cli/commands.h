@@ -1,5 +1,5 @@
-// The commands as a table: name, help and which options each takes. parse.cpp turns a row into a
-// parser.
+// The table of commands: name, help, and the options that each takes. parse.cpp makes a parser of
+// each row.
 #pragma once
 
 #include <span>
@@ -9,12 +9,12 @@ namespace fairlead::cli {
 
 class Session;
 
-// Which arguments and options a command takes, or'ed together.
+// The arguments and options that a command takes, combined with |.
 enum Takes : unsigned {
   kNothing = 0,
   kRepair = 1 << 0,  // --repair
   kOutput = 1 << 1,  // -o FILE, of export
-  kForce = 1 << 2,   // -f: what is missing is no error
+  kForce = 1 << 2,   // -f: a missing object is no error
   kNoTrunc = 1 << 3,
   kFilter = 1 << 4,
   kNetworkFilter = 1 << 5,
@@ -26,13 +26,14 @@ enum Takes : unsigned {
   kAs = 1 << 11,          // --as NEW
   kPoolSpec = 1 << 12,    // the options of pool create
   kYes = 1 << 13,         // -f: do not ask
-  kSure = 1 << 14,        // -f: do not ask, and do it to a host that is alive
-  kForceAll = 1 << 15,    // -f: as kForce, and what Docker made goes as well
+  kSure = 1 << 14,        // -f: do not ask, and remove the host even if it is alive
+  kForceAll = 1 << 15,    // -f: as kForce, and remove also what Docker made
   kDigest = 1 << 16,      // --sha256 HEX, of import
 };
 
-// `group` is "network" for `network ls`; empty for commands of their own. `arguments` reads as in
-// the help: "NAME", "[NAME]", "NAME...", "NAME NEW"; all go into Invocation::names, in order.
+// `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
+// shown in the help: "NAME", "[NAME]", "NAME...", "NAME NEW". All of them go into
+// Invocation::names, in order.
 struct Command {
   std::string_view group, name, alias, summary, arguments;
   unsigned takes;
@@ -42,8 +43,8 @@ struct Command {
 
 struct Group {
   std::string_view name, summary;
-  std::string_view fallback = {};  // the command that the name alone stands for
-  std::string_view also_in = {};   // another group that has all of its commands, too
+  std::string_view fallback = {};  // the command to run when only the group is named
+  std::string_view also_in = {};   // another group in which this group is available, too
 };
 
 std::span<const Command> commands();

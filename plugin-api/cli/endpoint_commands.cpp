@@ -14,7 +14,7 @@ using network::Endpoint;
 
 namespace {
 
-// The endpoints of one network, or all, each with its network's name.
+// The endpoints of one network, or of all when the name is empty, each with its network's name.
 Result<std::vector<EndpointView>> views(const CliServices& core, const std::string& network) {
   TRY(auto endpoints, core.networks->list_endpoints({network}));
   TRY(auto networks, core.networks->list_networks());
@@ -67,19 +67,19 @@ Status list(Session& session) {
   return {};
 }
 
-// ---- which endpoint is meant
+// ---- finding an endpoint
 
 constexpr std::size_t kShortestPrefix = 3;
 
-// The whole id or container, or the beginning of either's id.
+// Whether the text is the endpoint's id or container, or the beginning of either's id.
 bool is_meant(const Endpoint& endpoint, std::string_view text) {
   if (endpoint.id == text || endpoint.container == text) return true;
   return text.size() >= kShortestPrefix &&
          (endpoint.id.starts_with(text) || (short_id(endpoint.container) == text));
 }
 
-// "NETWORK/ENDPOINT" or "ENDPOINT", where ENDPOINT is an id, its beginning, or the name of the
-// container.
+// Finds "NETWORK/ENDPOINT" or "ENDPOINT", where ENDPOINT is an id, the beginning of an id, or the
+// name of the container.
 Result<EndpointView> find_endpoint(Session& session, const std::string& text) {
   TRY(auto core, session.services());
   const std::size_t slash = text.find('/');

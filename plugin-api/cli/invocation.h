@@ -1,4 +1,4 @@
-// The command line as one plain value: parse.cpp makes it, the commands read it.
+// The parsed command line as a plain value: parse.cpp creates it, the commands read it.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ struct Invocation {
   bool quiet = false;
 
   std::vector<std::string> names;            // positional arguments
-  std::vector<std::string> options, labels;  // k=v, as written
+  std::vector<std::string> options, labels;  // k=v, as given
   std::vector<std::string> filters;          // name=...
   std::string network;                       // of endpoints and ports
   bool force = false;

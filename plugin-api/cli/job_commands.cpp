@@ -49,7 +49,7 @@ Status resume(Session& session, LongVerb& verb, const std::string& id) {
   return {};
 }
 
-// What the bar and the hint after Ctrl-C speak of.
+// The name that the bar and the hint after Ctrl-C use.
 std::string volume_of(Session& session, const std::string& id) {
   const auto core = session.services();
   const auto jobs = core ? core->jobs->list() : Result<std::vector<Job>>();

@@ -8,9 +8,9 @@ namespace fairlead::cli {
 
 namespace {
 
-constexpr unsigned kUsualWidth = 80;  // of a terminal that does not tell
+constexpr unsigned kUsualWidth = 80;  // of a terminal that does not report its width
 
-// Its file or pipe is its caller's: nobody else can go on with it.
+// Its file or pipe belongs to the process that started the job, so no other process can resume it.
 bool needs_its_caller(const volume::Job& job) {
   return job.verb == "export" || job.verb == "import";
 }
@@ -40,7 +40,7 @@ void LongVerb::clear_bar() {
   if (bar_) bar_->clear();
 }
 
-// The job that this process began and that has just been stopped.
+// A hint on resuming the job that this process began and that has just been stopped.
 std::string LongVerb::how_to_resume() {
   const auto core = session_.services();
   const auto jobs = core ? core->jobs->list() : Result<std::vector<volume::Job>>();
@@ -55,7 +55,7 @@ std::string LongVerb::how_to_resume() {
 int LongVerb::finish(const Status& status) {
   clear_bar();
   if (status) return kDone;
-  // Ctrl-C reaches the tools that a verb runs, too: what they say then is not the reason.
+  // Ctrl-C also reaches the tools that a verb runs, so their messages are not the reason.
   if (session_.context.interrupted && session_.context.interrupted()) stopped_ = true;
   if (!stopped_) return session_.failed(action_, status.error());
   session_.context.err << "fairlead: "

@@ -1,5 +1,5 @@
-// A verb that may take long: a bar while it runs, Ctrl-C stops it, and the failure says how to go
-// on.
+// Runs a verb that may take long: shows a progress bar meanwhile, stops the verb at Ctrl-C, and
+// tells after a failure how to resume.
 #pragma once
 
 #include <optional>
@@ -13,14 +13,16 @@ namespace fairlead::cli {
 
 class LongVerb {
  public:
-  // `action` as people read it, "export volume data"; `volume` finds the job that was stopped.
+  // `action` is text for people, "export volume data"; `volume` is used to find the job that was
+  // stopped.
   LongVerb(Session& session, std::string action, std::string volume);
 
-  // To be given to the verb; lives as long as this object.
+  // The Progress to pass to the verb; valid as long as this object.
   volume::Progress progress();
-  // kDone, kFailed, or kInterrupted after Ctrl-C; takes the bar away before it says why.
+  // Returns kDone, kFailed, or kInterrupted after Ctrl-C. Removes the bar before it prints the
+  // reason.
   int finish(const Status& status);
-  // Before anything is printed.
+  // Removes the bar. To be called before anything is printed.
   void clear_bar();
 
  private:

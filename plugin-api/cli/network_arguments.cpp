@@ -91,7 +91,7 @@ Result<NetworkSpec> network_spec_of(const Invocation& line) {
   TRY(spec.name, NetworkName::parse(line.names.front()));
   auto words = line.options;
   for (std::string& word : words)
-    if (word == "encrypted") word = "encrypted=true";  // as with Docker, it needs no value
+    if (word == "encrypted") word = "encrypted=true";  // as with Docker, the option needs no value
   TRY(auto options, key_values(words, "--opt", Values::kRequired));
   if (!line.mode.empty() && options.try_emplace("mode", line.mode).first->second != line.mode)
     return fail(Code::kInvalid, "--driver {} and -o mode={} exclude each other", line.mode,

@@ -1,4 +1,4 @@
-// The options of `network create` as a NetworkSpec.
+// Converts the options of `network create` into a NetworkSpec.
 #pragma once
 
 #include <map>
@@ -10,17 +10,17 @@
 
 namespace fairlead::cli {
 
-// "k=v" to a map. `what` names the option in errors. Values::kOptional: "k" alone is k with an
-// empty value.
+// Converts "k=v" words into a map. `what` names the option in errors. With Values::kOptional, "k"
+// alone is k with an empty value.
 enum class Values { kRequired, kOptional };
 Result<std::map<std::string, std::string>> key_values(const std::vector<std::string>& words,
                                                       std::string_view what, Values values);
 
-// Gateways, ranges and auxiliary addresses go to the subnet that contains them, as with `docker
-// network create`.
+// Gateways, ranges and auxiliary addresses are assigned to the subnet that contains them, as
+// `docker network create` does.
 Result<network::NetworkSpec> network_spec_of(const Invocation& line);
 
-// True when the line says more about the network than its name and where to read it from.
+// Whether the line gives more about the network than its name and the file to read it from.
 bool describes_network(const Invocation& line);
 
 }  // namespace fairlead::cli

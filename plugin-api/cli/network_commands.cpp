@@ -83,7 +83,7 @@ Result<std::string> read_file(Session& session, const std::string& path) {
   return read_all(file, path);
 }
 
-// One object, or an array of them as inspect prints it.
+// The file holds one object, or an array of them as inspect prints it.
 Result<std::vector<NetworkSpec>> specs_of_file(Session& session, const std::string& path) {
   TRY(auto text, read_file(session, path));
   auto document = json::parse(text);
@@ -100,7 +100,8 @@ Result<std::vector<NetworkSpec>> specs_of_file(Session& session, const std::stri
   return specs;
 }
 
-// A NAME beside a file makes a copy of what the file describes: another name, and an id of its own.
+// A NAME given with a file makes a copy of the network in the file, with that name and an id of its
+// own.
 Result<std::vector<NetworkSpec>> wanted_specs(Session& session) {
   const Invocation& line = session.line;
   if (line.file.empty()) {
@@ -120,7 +121,7 @@ Result<std::vector<NetworkSpec>> wanted_specs(Session& session) {
   return specs;
 }
 
-// Only the daemon speaks to the other hosts.
+// Only the daemon is connected to the cluster.
 Status create_shared(Session& session, const NetworkSpec& spec) {
   TRY(const auto made,
       session.ask_daemon("POST", "/v1/networks", native::encode_network_spec(spec).dump()));

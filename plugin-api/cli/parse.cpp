@@ -14,7 +14,7 @@ namespace {
 
 // ---- the parser
 
-// One value each time the option stands there: `-o a=b NAME` must not take the NAME.
+// Takes one value for each occurrence of the option, so that `-o a=b NAME` does not take the NAME.
 void add_repeated(CLI::App& app, const char* names, std::vector<std::string>& values,
                   const char* type, const char* help) {
   app.add_option(names, values, help)->type_name(type)->allow_extra_args(false);
@@ -64,8 +64,8 @@ std::vector<std::string> words_of(std::string_view text) {
   return words;
 }
 
-// "NAME", "[NAME]", "NAME..." and "[NAME...]"; what is said of a part of a word ("NAME[@SNAPSHOT]")
-// is for the reader only.
+// `word` is "NAME", "[NAME]", "NAME..." or "[NAME...]". Brackets within a word ("NAME[@SNAPSHOT]")
+// are only shown.
 void add_positional(CLI::App& app, std::string word, Invocation& line) {
   const bool optional = word.front() == '[';
   if (optional) word = word.substr(1, word.size() - 2);
@@ -132,8 +132,8 @@ void add_globals(CLI::App& app, Invocation& line, bool& version) {
   add_flag(app, "--version", version, "Show the version");
 }
 
-// CLI11's own, but for a usage line that reads like Docker's: "Usage: fairlead network rm [OPTIONS]
-// NAME...".
+// CLI11's own formatter, except for a usage line like Docker's: "Usage: fairlead network rm
+// [OPTIONS] NAME...".
 class HelpText : public CLI::Formatter {
  public:
   std::string make_description(const CLI::App* app) const override {
@@ -197,7 +197,7 @@ struct Parser {
       if (!group.also_in.empty()) add_again(group);
   }
 
-  // `fairlead volume snapshot create` is `fairlead snapshot create`.
+  // Makes `fairlead volume snapshot create` the same as `fairlead snapshot create`.
   void add_again(const Group& group) {
     CLI::App* sub = app.get_subcommand(std::string(group.also_in))
                         ->add_subcommand(std::string(group.name), std::string(group.summary));
@@ -216,9 +216,9 @@ struct Parser {
   }
 };
 
-// ---- what is wrong with the line
+// ---- explaining errors in the line
 
-// The innermost command that the line names, and how it is called in full.
+// The innermost command that the line names, and its full name.
 struct WordPosition {
   CLI::App* app;
   std::string name;
@@ -256,8 +256,8 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest);
 }
 
-// What CLI11 could not place: a word that is no command, an option that is none, or one name too
-// many.
+// Describes a word that CLI11 could not place: an unknown command, an unknown option, or one name
+// too many.
 std::string describe(const WordPosition& place, const std::string& word) {
   const bool leaf = place.app->get_subcommands({}).empty();
   const std::string shown = shorten(word, 64);
@@ -281,7 +281,7 @@ EarlyExit explain(CLI::App& app, const std::string& message) {
   return misuse(place, message);
 }
 
-// `fairlead jobs` is `fairlead jobs ls`.
+// Makes `fairlead jobs` the same as `fairlead jobs ls`.
 const Command* fallback_of(CLI::App& app) {
   const std::string named = innermost(app).name;
   for (const Group& group : groups())
@@ -296,9 +296,10 @@ const Command* fallback_of(CLI::App& app) {
 
 std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::string>& args) {
   Parser parser;
-  std::vector<std::string> words(args.rbegin(), args.rend());  // CLI11 takes them from the back
+  // CLI11 takes the words from the back
+  std::vector<std::string> words(args.rbegin(), args.rend());
   if (!args.empty() &&
-      args.front() == "help") {  // `fairlead help network` as in `docker help network`
+      args.front() == "help") {  // `fairlead help network`, as `docker help network`
     words.pop_back();
     words.insert(words.begin(), "--help");
   }

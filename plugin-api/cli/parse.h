@@ -1,4 +1,5 @@
-// Words to an Invocation; the only place that includes CLI11 (it costs five seconds to compile).
+// Parses words into an Invocation. The only file that includes CLI11, which takes five seconds to
+// compile.
 #pragma once
 
 #include <string>
@@ -9,7 +10,7 @@
 
 namespace fairlead::cli {
 
-// The line did not name a command to run: it asked for help, or was not understood.
+// The line named no command to run: it asked for help, or could not be parsed.
 struct EarlyExit {
   int exit_code = kDone;
   std::string text;  // for stdout when exit_code is kDone, else for stderr

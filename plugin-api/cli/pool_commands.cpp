@@ -66,7 +66,8 @@ Status list(Session& session) {
                {"CREATED"}});
   for (const VolumePool& pool : pools) {
     const auto known = [&](std::uint64_t bytes) {
-      return pool.size > 0 ? size_text(bytes) : std::string("-");  // it is not mounted
+      // size 0: the pool is not mounted
+      return pool.size > 0 ? size_text(bytes) : std::string("-");
     };
     documents.push_back(native::encode_pool(pool));
     table.add({pool.name.str(), pool.fstype, pool.device.empty() ? "a file" : pool.device,

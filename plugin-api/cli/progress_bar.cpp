@@ -13,9 +13,10 @@ namespace fairlead::cli {
 namespace {
 
 constexpr double kBetweenDrawings = 0.1, kBetweenMeasures = 0.5;  // seconds
-constexpr double kWeight = 0.3;                                   // of the newest measure
+// weight of the newest measurement
+constexpr double kWeight = 0.3;
 constexpr std::size_t kWidestBar = 30, kNarrowestBar = 4;
-constexpr double kLongest = 100.0 * 24 * 3600;  // more is no forecast
+constexpr double kLongest = 100.0 * 24 * 3600;  // a longer time is not shown
 
 double part_of(const ProgressSample& moment) {
   return std::min(1.0, static_cast<double>(moment.done) / static_cast<double>(moment.total));
@@ -60,7 +61,8 @@ std::string progress_line(const std::string& title, const ProgressSample& moment
   const std::string tail =
       fmt::format(" {} of {}{}{}", size_text(moment.done), size_text(moment.total),
                   rate_text(moment), left_text(moment));
-  const std::size_t taken = display_width(head) + display_width(tail) + 3;  // a space, two brackets
+  // a space and two brackets
+  const std::size_t taken = display_width(head) + display_width(tail) + 3;
   const std::size_t room = taken < width ? std::min(width - taken, kWidestBar) : 0;
   const std::string bar = room >= kNarrowestBar ? " " + bar_text(part, room) : "";
   return shorten(head + bar + tail, width);
@@ -72,8 +74,8 @@ ProgressBar::ProgressBar(std::string title, std::ostream& out, unsigned width,
 
 ProgressBar::~ProgressBar() { clear(); }
 
-// Smoothed, so that it can be read; a verb that goes on from an earlier stop begins with a jump
-// that is no rate.
+// The rate is smoothed to be readable. A verb that resumes earlier work begins with a jump, which
+// does not count.
 double ProgressBar::rate_at(double now, std::uint64_t done) {
   if (!drawn_) {
     measured_ = now;
@@ -94,7 +96,7 @@ void ProgressBar::show(std::uint64_t done, std::uint64_t total) {
   if (drawn_ && now - *drawn_ < kBetweenDrawings) return;
   const double rate = rate_at(now, done);
   drawn_ = now;
-  // The last column stays free: a full line would wrap on some terminals.
+  // The last column stays free, because a full line would wrap on some terminals.
   out_ << '\r' << progress_line(title_, {done, total, rate}, std::max(width_, 2U) - 1) << "\x1b[K"
        << std::flush;
 }

@@ -16,13 +16,14 @@ struct ProgressSample {
   double rate = 0;                    // bytes a second; 0: not known yet
 };
 
-// At most `width` columns; what does not fit is left out, the bar first.
+// The line for this moment, at most `width` columns wide. What does not fit is left out, the bar
+// first.
 std::string progress_line(const std::string& title, const ProgressSample& moment, unsigned width);
 
 // "9s", "3m 05s", "2h 10m", "4d 3h".
 std::string time_left(double seconds);
 
-// Draws at most ten times a second, and takes its line away when it ends.
+// Draws the bar at most ten times a second, and removes its line when it ends.
 class ProgressBar {
  public:
   ProgressBar(std::string title, std::ostream& out, unsigned width, std::function<double()> clock);
@@ -40,7 +41,7 @@ class ProgressBar {
   std::ostream& out_;
   const unsigned width_;
   const std::function<double()> clock_;
-  std::optional<double> drawn_;  // when
+  std::optional<double> drawn_;  // the time of the last drawing
   double measured_ = 0, rate_ = 0;
   std::uint64_t counted_ = 0;  // bytes at `measured_`
 };

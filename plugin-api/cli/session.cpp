@@ -11,7 +11,8 @@ namespace fairlead::cli {
 namespace {
 constexpr std::string_view kNameFilter = "name=";
 
-// The services tell their action themselves, with names in quotes: resize volume "data": ...
+// Whether the text begins with the action. The services do that themselves, with names in quotes:
+// resize volume "data": ...
 bool tells(std::string_view text, std::string_view action) {
   for (const char c : action) {
     if (text.starts_with('"') && c != '"') text.remove_prefix(1);

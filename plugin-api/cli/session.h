@@ -1,4 +1,5 @@
-// What every command shares: the line, the streams, and the core, opened when first asked for.
+// What every command shares: the parsed line, the streams, and the core, which is opened at its
+// first use.
 #pragma once
 
 #include <functional>
@@ -14,16 +15,17 @@ namespace fairlead::cli {
 
 class Session {
  public:
-  Session(const Invocation& invocation, const CliContext& surroundings)
-      : line(invocation), context(surroundings) {}
+  Session(const Invocation& invocation, const CliContext& cli_context)
+      : line(invocation), context(cli_context) {}
 
   const Invocation& line;
   const CliContext& context;
 
-  // The core. Fails when the user is not root, or when it cannot be opened; that is told only once.
+  // The core. Fails when the user is not root or the core cannot be opened; opening is tried only
+  // once.
   Result<CliServices> services();
 
-  // The daemon: for what only it can do.
+  // Sends a request to the daemon, for what only the daemon can do.
   Result<json::Json> ask_daemon(std::string_view method, std::string_view path,
                                 const std::string& body = {});
 
@@ -32,21 +34,21 @@ class Session {
   void print_json(const native::Document& document);
   bool quiet() const { return line.quiet; }
 
-  // Tells a failure as "fairlead: <action>: <cause>", unless the text begins with the action
-  // already.
+  // Prints a failure as "fairlead: <action>: <cause>", leaving the action out when the text begins
+  // with it already. Returns kFailed.
   int failed(std::string_view action, const Error& error);
-  // The line was not understood; says where help is. Returns kUsage.
+  // Prints an error in the line and a hint on how to get help. Returns kUsage.
   int misused(const Error& error);
-  // kDone, or failed().
+  // Returns kDone, or failed().
   int finish(std::string_view action, const Status& status);
 
-  // Does `work` for each name, goes on after errors, and fails if one failed. With --force what is
-  // missing is no error. "remove network" becomes "remove network shop" in the complaint.
+  // Calls `work` for each name, continues after errors, and fails if one failed. With --force a
+  // missing object is no error. In the message "remove network" becomes "remove network shop".
   int for_each_name(std::string_view action, const std::function<Status(const std::string&)>& work);
 
-  // Are all --filter of the form name=TEXT?
+  // kInvalid when some --filter is not of the form name=TEXT.
   Status check_filters() const;
-  // Does the name contain the TEXT of each?
+  // Whether the name contains the TEXT of every filter.
   bool passes_filters(std::string_view name) const;
   std::string id_text(std::string_view id) const;  // shortened unless --no-trunc
 

@@ -10,7 +10,7 @@ namespace fairlead::cli {
 namespace {
 
 constexpr std::size_t kGap = 3;
-constexpr std::size_t kNarrowest = 12;  // a shortened column stays readable
+constexpr std::size_t kNarrowest = 12;  // width at which a shortened column is still readable
 
 std::string line_of(const std::vector<std::string>& cells, const std::vector<std::size_t>& widths) {
   std::string line;

@@ -1,4 +1,4 @@
-// Aligned columns under upper-case headers, without borders.
+// A table of aligned columns under upper-case headers, without borders.
 #pragma once
 
 #include <string>
@@ -19,9 +19,9 @@ class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
-  // One cell for each column; made safe for a terminal; an empty cell is shown as "-".
+  // One cell for each column. Cells are made safe for a terminal; an empty one is shown as "-".
   void add(std::vector<std::string> cells);
-  // The lines, header first. `width` 0: as wide as it takes.
+  // The lines of the table, header first. `width` 0 means unlimited.
   std::string render(unsigned width) const;
 
  private:

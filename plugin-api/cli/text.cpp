@@ -8,8 +8,8 @@ namespace fairlead::cli {
 
 namespace {
 
-// The length of the well-formed UTF-8 sequence at the start of `text` that is no control character,
-// or 0.
+// The length of the well-formed UTF-8 sequence at the start of `text`, unless that is a control
+// character; else 0.
 std::size_t safe_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
@@ -93,7 +93,7 @@ std::string short_id(std::string_view id) {
 
 std::string ago(long long then, long long now) {
   struct Unit {
-    long long seconds, from;  // used from that age on
+    long long seconds, from;  // `from`: the age in seconds from which the unit is used
     std::string_view name;
   };
   constexpr long long kMinute = 60, kHour = 60 * kMinute, kDay = 24 * kHour;

@@ -1,4 +1,4 @@
-// Values as people read them.
+// Formats values for people.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,21 @@
 
 namespace fairlead::cli {
 
-// Safe on a terminal: control characters and bytes that are not UTF-8 as \xNN.
+// Makes a text safe for a terminal: control characters and bytes that are not UTF-8 become \xNN.
 std::string printable(std::string_view text);
-// How many columns it takes, one for each code point.
+// The number of columns of a text, counting one for each code point.
 std::size_t display_width(std::string_view text);
-// At most `most` columns; what is cut away is shown as "...".
+// Cuts a text to at most `most` columns; what is cut away is shown as "...".
 std::string shorten(std::string_view text, std::size_t most);
-// The first 12 digits of ids of Fairlead and Docker (32 or 64 hex digits); other text as it is.
+// The first 12 digits of an id of Fairlead or Docker (32 or 64 hex digits); other text unchanged.
 std::string short_id(std::string_view id);
 
 // "3 hours ago"; "-" for 0.
 std::string ago(long long then, long long now);
-// "10 GiB", "1.5 GiB"; "-" for nothing.
+// "10 GiB", "1.5 GiB"; "-" for std::nullopt.
 std::string size_text(std::optional<std::uint64_t> bytes);
-// The families in which a container has an address: a port on "every address" leads there only.
+// The address families in which a container has an address. A port on "every address" reaches the
+// container only in these.
 struct Families {
   bool v4 = true, v6 = true;
 };
@@ -35,7 +36,7 @@ Families families_of(const Values& values) {
   return families;
 }
 
-// As Docker shows them: "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"; neighbours joined:
+// Ports as Docker shows them: "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp". Adjacent ports are joined:
 // "0.0.0.0:8000-8003->80-83/tcp".
 std::string ports_text(std::vector<network::PublishedPort> ports, Families reached = {});
 

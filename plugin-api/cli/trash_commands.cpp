@@ -38,7 +38,7 @@ Status list(Session& session) {
   return {};
 }
 
-// By the first digits, too, as the table shows them.
+// Finds an id by its first digits, too, because the table shows only those.
 Result<std::string> full_id(const CliServices& core, const std::string& word) {
   TRY(auto trash, core.volumes->trash());
   std::string found;

@@ -1,4 +1,4 @@
-// Words of the volume commands as values: "data@monday", "+5g", "team=a tier-".
+// Parses the words of the volume commands: "data@monday", "+5g", "team=a tier-".
 #pragma once
 
 #include <map>
@@ -18,28 +18,29 @@ struct VolumeRef {
   std::string text() const { return snapshot.empty() ? volume : volume + "@" + snapshot; }
 };
 Result<VolumeRef> volume_ref(std::string_view word);
-// Of two words or one: "data monday" and "data@monday" are the same.
+// Takes one word or two: "data monday" and "data@monday" mean the same.
 Result<VolumeRef> volume_ref(const std::vector<std::string>& words);
-// One that must name a snapshot.
+// The same, but a snapshot is required.
 Result<VolumeRef> snapshot_ref(const std::vector<std::string>& words);
 
 struct SizeChange {
   std::uint64_t bytes = 0;
-  bool relative = false;  // "+5g": so much more
+  bool relative = false;  // "+5g": the size grows by that
 };
 Result<SizeChange> size_change(std::string_view word);
 
-// "team=a" sets, "team-" takes away.
+// "team=a" sets a label, "team-" removes it.
 Result<std::map<std::string, std::optional<std::string>>> label_changes(
     const std::vector<std::string>& words);
 
-// -o and --label for a volume of that name.
+// The spec of a volume of that name, by -o and --label.
 Result<volume::VolumeSpec> volume_spec_of(const Invocation& line, std::string_view name);
 
-// Absolute, as the services want it.
+// The absolute path, which the services require.
 Result<std::string> absolute_path(std::string_view word, std::string_view what);
 
-// What is missing may have been mistyped: adds the closest name to a kNotFound that names none.
+// Adds the closest existing name to a kNotFound that suggests none, because the name may have been
+// mistyped.
 Error suggest_volume(const CliServices& core, Error error, std::string_view volume);
 Error suggest_snapshot(const CliServices& core, Error error, const VolumeRef& ref);
 

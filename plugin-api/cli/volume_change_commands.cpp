@@ -1,4 +1,4 @@
-// What is done to volumes that are there: name, size, labels, content.
+// The commands that change existing volumes: name, size, labels, content.
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
