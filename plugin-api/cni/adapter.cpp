@@ -17,7 +17,7 @@ using network::Route;
 
 constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
 
-// What a verb prints on success.
+// The text that a verb prints on success.
 using Answer = Decoded<std::string>;
 
 NetworkRef network_ref(const Request& request) { return {request.network_name().str()}; }
@@ -86,7 +86,7 @@ std::optional<IpAddress> gateway_of(const network::Network& network, Family fami
   return std::nullopt;
 }
 
-// The default route that every attachment to a network with a way out has anyway.
+// Whether this is the default route that every attachment to a network with a gateway gets anyway.
 bool is_plain_default(const Route& route, const network::Network& network) {
   const Family family = route.destination.family();
   const auto mode =
@@ -97,7 +97,7 @@ bool is_plain_default(const Route& route, const network::Network& network) {
          route == Route{.destination = route.destination, .via = gateway};
 }
 
-// Routes without gateway lead through the network's own, as host-local has it.
+// Gives routes without a gateway the network's own gateway, as with host-local.
 std::vector<Route> complete_routes(std::vector<Route> routes, const network::Network& network) {
   for (Route& route : routes)
     if (!route.via && route.scope != kScopeLink)
@@ -106,13 +106,14 @@ std::vector<Route> complete_routes(std::vector<Route> routes, const network::Net
   return routes;
 }
 
-// The network that routes are completed from; one to join is only looked at when there are routes.
+// The network by whose gateway routes are completed. A network to join is looked up only when there
+// are routes.
 Decoded<network::Network> network_for(const Request& request, NetworkService& service) {
   if (request.join && request.endpoint.routes.empty()) return network::Network();
   return find_network(request, service);
 }
 
-// Against whoever is at work on the same attachment.
+// Excludes others that work on the same attachment.
 Decoded<network::Turn> take_turn(const Request& request, NetworkService& service) {
   auto turn = service.take_turn(endpoint_ref(request).id);
   if (!turn) return fail(failure_of(turn.error()));
@@ -131,8 +132,8 @@ void undo_add(const Request& request, NetworkService& service) {
               {"outcome", removed ? "ok" : removed.error().text}});
 }
 
-// Who hangs up is killed, and calls DEL next, or never again. That DEL comes after this call, or
-// this call finds here that it comes too late.
+// A caller that hangs up was killed; it calls DEL next, or never again. Either that DEL comes after
+// this call, or this call notices here that the caller is gone.
 Answer add(const Request& request, const Call& call, NetworkService& service) {
   TRY(const UniqueFd container, open_container(request, call.netns));
   TRY(const network::Turn turn, take_turn(request, service));
@@ -183,7 +184,7 @@ Answer status(const Request& request, NetworkService& service) {
   const auto network = service.inspect_network(network_ref(request));
   if (network) return std::string();
   const bool missing = network.error().code == Code::kNotFound;
-  if (missing && !request.join) return std::string();  // the first ADD makes it
+  if (missing && !request.join) return std::string();  // the first ADD creates the network
   Failure failure = missing ? cannot_join(request, network.error()) : failure_of(network.error());
   failure.code = ErrorCode::kNotAvailable;
   return fail(std::move(failure));
@@ -212,7 +213,7 @@ Outcome outcome_of(const Answer& answer, const Version& version) {
   return {.exit_code = 1, .out = encode_failure(answer.error(), version.text)};
 }
 
-// What packagers and bug reports ask for: the plugin called by hand.
+// The outcome when the plugin is called by hand, as for packagers and bug reports.
 Outcome about() {
   std::vector<std::string_view> names;
   for (const Version& version : versions()) names.push_back(version.text);

@@ -1,6 +1,5 @@
-// CNI's verbs over the NetworkService. The surroundings (environment, stdin, namespaces) are
-// injected; what goes to stdout and the exit code come back as a value, so that a test needs no
-// process.
+// CNI's verbs over the NetworkService. Environment, stdin and namespaces are injected; stdout,
+// stderr and the exit code are returned as a value, so that a test needs no process.
 #pragma once
 
 #include <functional>
@@ -13,11 +12,11 @@
 
 namespace fairlead::cni {
 
-// How network namespaces are reached: wiring gives network/kernel's functions, tests their own.
+// How network namespaces are opened: by the functions of network/kernel, or by a test's own.
 struct NetnsOpener {
-  // Opens a path; kNotFound when there is none or it is no network namespace.
+  // Opens a path; kNotFound when it is missing or is no network namespace.
   std::function<Result<UniqueFd>(const std::string& path)> open;
-  // Is this the namespace the plugin itself runs in?
+  // Whether this is the namespace that the plugin itself runs in.
   std::function<bool(int fd)> is_own;
 };
 
@@ -25,19 +24,19 @@ struct Call {
   Environment environment;
   std::string input;  // stdin
   NetnsOpener netns;
-  // Has the caller given up, so that nobody will read the outcome?
+  // Whether the caller has given up, so that nobody will read the outcome.
   std::function<bool()> hung_up = [] { return false; };
 };
 
 struct Outcome {
   int exit_code = 0;
-  std::string out;  // for stdout: JSON or nothing
+  std::string out;  // for stdout: JSON, or empty
   std::string err;  // for stderr: text for people
 
   bool operator==(const Outcome&) const = default;
 };
 
-// Does what the call says.
+// Runs the call.
 //
 //   ADD      opens the namespace first (kNetns when it is missing or the plugin's own), makes the
 //            network unless it exists, attaches. After a killed ADD the runtime calls DEL; a second
@@ -53,15 +52,15 @@ struct Outcome {
 // Without CNI_COMMAND it prints the version on stderr.
 Outcome run(const Call& call, network::NetworkService& service);
 
-// The two halves of run(), for a caller that opens the service only for calls that are well-formed.
+// The two halves of run(), for a caller that opens the service only when the call is well-formed.
 struct Prepared {
-  std::optional<Request> request;  // nothing: `outcome` is final
+  std::optional<Request> request;  // std::nullopt: `outcome` is final
   Outcome outcome;
 };
 Prepared prepare(const Call& call);
 Outcome perform(const Request& request, const Call& call, network::NetworkService& service);
 
-// The outcome of a call that failed before it could be prepared; `input` is what is known of stdin.
+// The outcome of a call that failed before it was prepared; `input` is what was read of stdin.
 Outcome refused(const Failure& failure, std::string_view input);
 
 // The outcome when the service itself cannot be opened.

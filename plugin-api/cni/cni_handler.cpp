@@ -26,7 +26,7 @@ Decoded<Environment> environment_of(const http::Request& request) {
   return environment;
 }
 
-// A number from 0 to INT_MAX, or nothing.
+// A number from 0 to INT_MAX; std::nullopt for anything else.
 std::optional<int> number_of(const std::string& text) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -34,7 +34,7 @@ std::optional<int> number_of(const std::string& text) {
   return number;
 }
 
-// Opens what the client holds open.
+// Opens the namespace that the client holds open.
 Result<UniqueFd> open_held(const http::Request& request, const NetnsOpener& netns,
                            const std::string& path) {
   const std::string held = header_or(request, "x-cni-netns-fd"),

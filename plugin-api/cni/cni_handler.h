@@ -1,4 +1,4 @@
-// The daemon's side of the hand-over: the thin client fairlead-cni sends a whole call as one HTTP
+// Handles CNI calls in the daemon: the thin client fairlead-cni sends each call as one HTTP
 // request.
 //
 //   POST /v1/cni HTTP/1.1
@@ -12,9 +12,9 @@
 //
 //   {stdin}
 //
-// The answer is a 200 with what belongs on stdout, and the exit code in X-CNI-Exit. Passing the
-// descriptor itself (SCM_RIGHTS) was rejected: the HTTP server does not read control messages, and
-// /proc needs no extra step.
+// The response is a 200 with the text for stdout as its body and the exit code in X-CNI-Exit.
+// Passing the descriptor itself (SCM_RIGHTS) was rejected: the HTTP server does not read control
+// messages, and /proc needs no extra step.
 #pragma once
 
 #include "plugin-api/cni/adapter.h"
@@ -22,7 +22,7 @@
 
 namespace fairlead::cni {
 
-// Thread-safe, as the service is. `netns` are the daemon's own functions.
+// Thread-safe, as the service is. `netns` holds the daemon's own functions.
 http::Response handle_cni(const http::Request& request, network::NetworkService& service,
                           const NetnsOpener& netns);
 

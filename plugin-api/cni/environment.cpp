@@ -18,7 +18,7 @@ constexpr auto kVariables = std::to_array<Variable>({
     {"CNI_NETNS_OVERRIDE", "x-cni-netns-override", &Environment::netns_override},
 });
 
-// Which variables a verb cannot do without (SPEC 1.1.0, "CNI operations").
+// The variables that a verb requires (SPEC 1.1.0, "CNI operations").
 struct Need {
   std::string_view command;
   Verb verb;

@@ -1,4 +1,4 @@
-// The CNI_* variables: what they are, which verb needs which, and what a valid value is.
+// The CNI_* variables: their names, which verb needs which, and their valid values.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@
 
 namespace fairlead::cni {
 
-// As the runtime set them. Empty = unset: libcni always sets all, with empty values where a verb
-// has none.
+// The variables as the runtime set them. Empty means unset, because libcni always sets all of them,
+// with empty values where a verb has none.
 struct Environment {
   std::string command;
   std::string container_id;
@@ -25,7 +25,7 @@ struct Environment {
 
 struct Variable {
   std::string_view name;    // "CNI_COMMAND"
-  std::string_view header;  // its name when the thin client hands a call over, in lower case
+  std::string_view header;  // the header by which the thin client sends it, in lower case
   std::string Environment::*field;
 };
 std::span<const Variable> variables();
@@ -35,7 +35,7 @@ Environment read_environment(const std::function<const char*(const char*)>& get)
 
 enum class Verb { kAdd, kDel, kCheck, kGc, kStatus, kVersion };
 
-// What the environment asks for, checked. Fields that the verb does not use are empty.
+// The checked content of the environment. Fields that the verb does not use are empty.
 struct Invocation {
   Verb verb = Verb::kVersion;
   ContainerId container;
@@ -44,7 +44,8 @@ struct Invocation {
   bool own_netns_allowed = false;  // CNI_NETNS_OVERRIDE
 };
 
-// kEnvironment: an unknown command, missing variables (one message with all of them), a bad value.
+// kEnvironment for an unknown command, for missing variables (one message names all of them) and
+// for bad values.
 Decoded<Invocation> check_environment(const Environment& environment);
 
 }  // namespace fairlead::cni

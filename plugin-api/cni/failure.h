@@ -1,4 +1,4 @@
-// Failures as CNI tells them: {"cniVersion","code","msg","details"} (SPEC 1.1.0, section "Error").
+// Failures in CNI's form: {"cniVersion","code","msg","details"} (SPEC 1.1.0, section "Error").
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace fairlead::cni {
 
-// 1 to 99 are the specification's, 8 and 999 those of the reference implementation, 100 and above
+// Codes 1 to 99 are the specification's, 8 and 999 the reference implementation's, 100 and above
 // Fairlead's own.
 enum class ErrorCode {
   kIncompatibleVersion = 1,
@@ -43,13 +43,13 @@ struct [[nodiscard]] Decoded : tl::expected<T, Failure> {
   using tl::expected<T, Failure>::expected;
 };
 
-// The core's code by a table, the text as it is.
+// Maps the core's code by a table and keeps the text.
 Failure failure_of(const Error& error);
 
-// What goes to stdout. Messages are cut to 2 KiB; bytes that are not UTF-8 are replaced.
+// The text for stdout. Messages are cut to 2 KiB, and bytes that are not UTF-8 are replaced.
 std::string encode_failure(const Failure& failure, std::string_view version);
 
-// The value, or the error under the code of the stage it came up in.
+// The value, or the error under the code of the stage in which it occurred.
 template <class T>
 Decoded<T> at_stage(Result<T> result, ErrorCode code) {
   if (result) return std::move(*result);
@@ -64,7 +64,7 @@ inline Decoded<void> at_stage(Status status, ErrorCode code) {
 }  // namespace fairlead::cni
 
 namespace fairlead {
-// So that TRY passes CNI failures up as it does errors.
+// Lets TRY pass CNI failures up as it does with errors.
 inline tl::unexpected<cni::Failure> fail(cni::Failure failure) {
   return tl::unexpected<cni::Failure>(std::move(failure));
 }
