@@ -22,14 +22,14 @@ constexpr std::string_view kContentType = "application/vnd.docker.plugins.v1.2+j
 
 using Adapters = std::tuple<NetworkAdapter, IpamAdapter, VolumeAdapter>;
 
-// One request on its way through a verb.
+// The state of one request while it is handled.
 struct Call {
   std::string_view body;
-  std::string object;    // what it is about, short, for the log
-  bool decoded = false;  // a failure before this is the client's
+  std::string object;    // a short name of the object it is about, for the log
+  bool decoded = false;  // a failure before this is the client's fault
 };
 
-// ---- what a request is about
+// ---- the object of a request
 
 std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
 
@@ -54,7 +54,7 @@ std::string object_of(const Request& request) {
 template <class Adapter, class Answer, class Request>
 Adapter adapter_type(Answer (Adapter::*)(const Request&));
 
-// Decode, act, encode: a verb whose answer is a value, or only that it is done.
+// Decodes the request, runs the verb and encodes its value; for a Status the response is {}.
 template <auto Decode, auto Act>
 Result<std::string> act(Adapters& adapters, Call& call) {
   TRY(const auto request, Decode(call.body));
@@ -78,7 +78,7 @@ Result<std::string> network_capabilities(Adapters&, Call&) {
   return std::string(R"({"Scope":"local","ConnectivityScope":"local"})");
 }
 
-// Pools and leases are kept by Fairlead: Docker need not ask for them again when it starts.
+// Fairlead keeps pools and leases itself, so Docker need not request them again when it starts.
 Result<std::string> ipam_capabilities(Adapters&, Call&) {
   return std::string(R"({"RequiresMACAddress":false,"RequiresRequestReplay":false})");
 }
@@ -92,7 +92,7 @@ Result<std::string> volume_capabilities(Adapters&, Call&) {
   return std::string(R"({"Capabilities":{"Scope":"local"}})");
 }
 
-// Nodes of a swarm come and go; a network of scope local has nothing to do then.
+// Called when nodes of a swarm come and go, which means nothing to a network of scope local.
 Result<std::string> acknowledge(Adapters&, Call&) { return std::string("{}"); }
 
 Result<std::string> refuse_swarm(Adapters&, Call& call) {
@@ -103,7 +103,7 @@ Result<std::string> refuse_swarm(Adapters&, Call& call) {
       "make the network on each host with docker network create -d fairlead --scope local");
 }
 
-// ---- the table
+// ---- the route table
 
 enum class Body { kNeeded, kNotLookedAt };
 enum class Effect { kReads, kChanges };
@@ -164,7 +164,7 @@ constexpr auto kVerbs = std::to_array<Verb>({
     {"VolumeDriver.List", Body::kNotLookedAt, Effect::kReads, act<decode_nothing, &V::list>},
 });
 
-// ---- answers
+// ---- responses
 
 http::Response answer(int status, std::string body) {
   return {.status = status,
@@ -181,18 +181,20 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-// A failed change is worth a line that stands out; a volume that a Get does not find is not.
+// A failed change is logged as a warning. A failed read is not: a Get for a volume that does not
+// exist is normal.
 log::Level level_of(Effect effect, const http::Response& response) {
   if (effect == Effect::kReads) return log::Level::kDebug;
   return response.status == 200 ? log::Level::kInfo : log::Level::kWarn;
 }
 
-constexpr std::uint64_t kWrittenRepetitions = 8;  // then the 16th, the 32nd ...
+// after that only the 16th, the 32nd ... are written
+constexpr std::uint64_t kWrittenRepetitions = 8;
 
-// A runtime that asks the same over and over must not fill the disk.
+// Keeps a runtime that repeats a request over and over from filling the disk with log lines.
 class Repetitions {
  public:
-  // How often a line like this one came in a row.
+  // How often this line has come in a row.
   std::uint64_t count(std::string line) {
     const std::lock_guard lock(mutex_);
     if (line != last_) times_ = 0;
@@ -261,8 +263,8 @@ class DockerHandler {
                 {"ms", milliseconds}});
   }
 
-  // dockerd repeats a request whose answer was lost with an empty body: that must never pass for
-  // "{}".
+  // When a response was lost dockerd repeats the request with an empty body, which must never be
+  // taken for "{}".
   http::Response answer_to(const Verb& verb, Call& call, std::string& outcome) {
     if (verb.body == Body::kNeeded && is_blank(call.body)) {
       outcome = "empty request body";

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kDockersOwn = "com.docker.network.";
 
-// More than dockerd refuses for good reasons, or than are asked for at the same time.
+// More than dockerd refuses for good reasons, or than it requests at the same time.
 constexpr std::ptrdiff_t kMostOffers = 64;
 
 Status check_space(const std::string& space) {
@@ -82,7 +82,7 @@ Result<network::Pool> IpamAdapter::offer(const RequestPoolRequest& request, netw
     return not_taken(pool);
   }
   offers_.push_back({text, pool.id});
-  pool.gateway.reset();  // so that dockerd asks for it, which tells that it took the pool
+  pool.gateway.reset();  // so that dockerd asks for it, which shows that it accepted the pool
   if (again && pool.subnet.is_v4()) pool.subnet = Cidr();  // 0.0.0.0/0
   return pool;
 }

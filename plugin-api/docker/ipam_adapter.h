@@ -1,4 +1,4 @@
-// IpamDriver in the words of PoolService.
+// Translates IpamDriver to PoolService.
 #pragma once
 
 #include <mutex>
@@ -15,31 +15,32 @@ class IpamAdapter {
  public:
   explicit IpamAdapter(network::PoolService& pools) : pools_(pools) {}
 
-  // --ipam-opt network=NAME gives the pool of that Fairlead network; unknown options are refused.
+  // --ipam-opt network=NAME returns the pool of that Fairlead network; unknown options are refused.
   //
-  // Without a subnet dockerd compares what it is given with the routes (IPv4) and the name servers
-  // of the host, and on a hit it asks the same again, for ever (moby,
-  // libnetwork/ipams/remote/remote.go; requestPoolHelper in network.go up to 26.1). A joined
-  // network's bridge is such a route, so a pool that dockerd does not take is given as 0.0.0.0/0,
-  // the pool of its own null driver, which no version compares: the gateway and the addresses that
-  // follow carry the network's prefix length. What is not taken as that either ends in an error.
+  // For a request without a subnet dockerd compares the pool that it gets with the routes (IPv4)
+  // and the name servers of the host. When they overlap it sends the same request again, without
+  // end (moby, libnetwork/ipams/remote/remote.go; requestPoolHelper in network.go up to 26.1). The
+  // bridge of a joined network is such a route. Therefore a pool that dockerd has not accepted is
+  // returned as 0.0.0.0/0, the pool of dockerd's own null driver, which no version compares; the
+  // gateway and the addresses that follow carry the network's prefix length. A request that is
+  // repeated even then ends with an error.
   Result<network::Pool> request_pool(const RequestPoolRequest& request);
   Status release_pool(const PoolRequest& request);
   Result<Cidr> request_address(const RequestAddressRequest& request);
   Status release_address(const ReleaseAddressRequest& request);
 
  private:
-  // A pool that was given to a request without a subnet, until its gateway is asked for (dockerd
-  // took it) or it is released (dockerd has given it up).
+  // A pool that was returned for a request without a subnet. It is kept until dockerd asks for the
+  // gateway (it has accepted the pool) or releases the pool (it has not).
   struct Offer {
-    std::string request;  // equal for requests that one loop of dockerd may have sent
+    std::string request;  // equal for requests that may come from the same loop in dockerd
     std::string pool_id;
   };
 
   Result<network::Pool> offer(const RequestPoolRequest& request, network::Pool pool);
   void taken(const std::string& pool_id);
-  // dockerd releases what it did not take when it has taken another one: true when it has not been
-  // given the same pool once more.
+  // Removes one offer of the pool, because after accepting a pool dockerd releases the others that
+  // it got. Returns whether no other offer of the same pool is left, so that it can be released.
   bool given_up(const std::string& pool_id);
 
   network::PoolService& pools_;

@@ -16,7 +16,7 @@ network::EndpointRef ref_of(const EndpointRequest& request) {
   return {{request.network_id}, request.endpoint_id};
 }
 
-// Unknown objects are what a delete wants to leave.
+// A delete succeeds for unknown objects.
 Status or_gone(Status status) {
   if (!status && status.error().code == Code::kNotFound) return {};
   return status;
@@ -27,8 +27,8 @@ std::size_t count_of(const CreateNetworkRequest& request, Family family) {
       request.pools, [&](const IpamData& pool) { return pool.subnet->family() == family; }));
 }
 
-// Docker's allocator moves on to a network's second subnet when the first is full; no plugin can
-// make it do so.
+// Docker's allocator moves on to a network's second subnet when the first is full, and no plugin
+// can change that.
 Status check_pools(const CreateNetworkRequest& request, network::AddressSource source) {
   if (source != network::AddressSource::kFairlead) return {};
   for (const Family family : {Family::kV4, Family::kV6})
@@ -68,7 +68,7 @@ Result<network::NetworkSpec> spec_of(const CreateNetworkRequest& request,
   return spec;
 }
 
-// The options an endpoint may have of its own (docker network connect --driver-opt).
+// The options of a single endpoint (docker network connect --driver-opt).
 Result<std::optional<network::Rates>> rates_of(const std::map<std::string, std::string>& options) {
   constexpr std::array<std::string_view, 2> known{"rate_in", "rate_out"};
   for (const auto& [key, value] : options) {
@@ -83,7 +83,7 @@ Result<std::optional<network::Rates>> rates_of(const std::map<std::string, std::
   return std::optional<network::Rates>(parsed.rates);
 }
 
-// The gateway of the address's own subnet, when a network has several of one family.
+// The gateway in the address's own subnet, when a network has several subnets of one family.
 std::optional<IpAddress> gateway_of(const network::Endpoint& endpoint, Family family) {
   std::optional<IpAddress> found;
   for (const IpAddress& gateway : endpoint.gateways) {
@@ -98,8 +98,8 @@ std::optional<IpAddress> gateway_of(const network::Endpoint& endpoint, Family fa
 
 bool is_default(const network::Route& route) { return route.destination.prefix_length() == 0; }
 
-// The first `docker network create` on this host brings the network here, and the first of all
-// makes it.
+// The first `docker network create` on this host brings the shared network here, and the first in
+// the cluster creates it.
 Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkRequest& request,
                          network::NetworkOptions options) {
   const NetworkName name = *options.join;
@@ -115,7 +115,8 @@ Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkR
   return true;
 }
 
-// A network that Docker only binds is not told of its --aux-address when it is made.
+// Reserves the addresses of --aux-address, which a network that Docker only binds did not get when
+// it was created.
 Status reserve_aux(network::NetworkService& networks, const CreateNetworkRequest& request) {
   std::map<std::string, IpAddress> aux;
   for (const IpamData& pool : request.pools) aux.insert(pool.aux.begin(), pool.aux.end());

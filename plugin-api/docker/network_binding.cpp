@@ -22,7 +22,7 @@ std::string subnets_text(const Network& network) {
   return fmt::format("{}", fmt::join(texts, " and "));
 }
 
-// One subnet of each family is what the pool of a joined network can be.
+// The pool of a joined network can be one subnet of each family.
 std::string subnet_options(const Network& network) {
   std::string text;
   for (const Family family : {Family::kV4, Family::kV6}) {
@@ -34,7 +34,7 @@ std::string subnet_options(const Network& network) {
   return text;
 }
 
-// With its subnets: so Docker shows them, and takes --ip.
+// The command that works. It names the subnets, so that Docker shows them and accepts --ip.
 std::string working_command(const Network& network) {
   const std::string name = network.name.str();
   const std::string_view v4 = network.has(Family::kV4) ? "" : " --ipv4=false";
@@ -69,7 +69,7 @@ Status check_pool(const Network& network, const IpamData& pool) {
   return {};
 }
 
-// Options of the network itself may be repeated, not changed.
+// Options of the network itself may be repeated but not changed.
 Status check_options(const Network& network, network::NetworkOptions options) {
   options.join.reset();
   const auto present = network::to_map(network.options);

@@ -1,4 +1,4 @@
-// A Docker network that is an existing Fairlead network: docker network create -d fairlead -o
+// Binds a Docker network to an existing Fairlead network: docker network create -d fairlead -o
 // network=NAME.
 #pragma once
 
@@ -7,19 +7,19 @@
 
 namespace fairlead::docker {
 
-// Who gives the addresses of a network that Docker makes: the address space of its pools tells.
-// Without pools
-// (--ipam-driver null) it is Fairlead. kInvalid when pools of both are mixed.
+// Who assigns the addresses of a network that Docker creates, by the address space of its pools.
+// Without pools (--ipam-driver null) it is Fairlead. kInvalid when pools of both are mixed.
 Result<network::AddressSource> address_source_of(const CreateNetworkRequest& request);
 
-// Binds the request's id to the network that `options.join` names. The pools Docker reserved must
-// be that network's, and one allocator must give all of its addresses; else kConflict, with the
-// command that works.
+// Binds the request's id to the network that `options.join` names. kConflict, with the command that
+// works, unless the pools that Docker reserved are that network's and all of its addresses come
+// from one allocator.
 Status bind_to_existing(network::NetworkService& networks, const CreateNetworkRequest& request,
                         const network::NetworkOptions& options);
 
-// The error of a network that could not be created: when its subnet is that of a network that is
-// there already (--ipam-opt network=NAME without -o network=NAME), it says how to join that one.
+// Explains the error of a network that could not be created. When its subnet is that of an existing
+// network (--ipam-opt network=NAME without -o network=NAME), the text tells how to join that
+// network.
 Error explained(network::NetworkService& networks, const CreateNetworkRequest& request,
                 Error error);
 

@@ -1,4 +1,4 @@
-// VolumeDriver in the words of VolumeService. Keeps no state.
+// Translates VolumeDriver to VolumeService. Stateless.
 #pragma once
 
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace fairlead::docker {
 
-// One method per verb. Thread-safe. `volumes` must outlive the adapter. Podman speaks through it,
-// too: its mounts are those of the client "docker" under one constant id.
+// One method per verb. Thread-safe. `volumes` must outlive the adapter. Podman uses it too: its
+// mounts are counted for the client "docker" under one constant id.
 class VolumeAdapter {
  public:
   explicit VolumeAdapter(volume::VolumeService& volumes) : volumes_(volumes) {}
@@ -20,7 +20,7 @@ class VolumeAdapter {
   Status unmount(const MountRequest& request);
   Result<Mountpoint> path(const VolumeRequest& request);
   Result<InspectedVolume> get(const VolumeRequest& request);
-  // Without the status, which Docker does not show in lists.
+  // Leaves out the status, which Docker does not show in lists.
   Result<std::vector<volume::Volume>> list(const Nothing& request);
 
  private:
