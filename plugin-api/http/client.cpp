@@ -45,7 +45,7 @@ Result<UniqueFd> connect_to(const std::string& path, Clock::time_point until) {
     if (errno == ECONNREFUSED)
       return fail(Error{Code::kUnavailable, errno, "nobody listens there"});
     if (errno != EAGAIN && errno != EINTR) return fail_errno(errno, "connect");
-    // The backlog is full, and poll(2) does not tell when it no longer is.
+    // The backlog is full. poll(2) does not report when it no longer is, hence the pause.
     if (Clock::now() >= until) return fail(Code::kUnavailable, "the deadline passed");
     ::poll(nullptr, 0, 5);
   }
@@ -61,8 +61,8 @@ std::string to_text(const Request& request) {
   return text + "\r\n" + request.body;
 }
 
-// A server that refuses a request may answer and close before it has read all: what it said is read
-// then.
+// A server that refuses a request may answer and close before it has read all of it; the response
+// is read then.
 Status send_all(int fd, std::string_view text, Clock::time_point until) {
   while (!text.empty()) {
     const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
@@ -77,7 +77,7 @@ Status send_all(int fd, std::string_view text, Clock::time_point until) {
   return {};
 }
 
-// Reads once, appending to `text`; false at the end of the stream.
+// Reads once and appends to `text`. Returns false at the end of the stream.
 Result<bool> receive(int fd, std::string& text, Clock::time_point until) {
   char buffer[16 << 10];
   while (true) {
@@ -107,7 +107,7 @@ std::string_view trim(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t\r") + 1);
 }
 
-// The status line and the headers, which end with an empty line.
+// Parses the status line and the headers, up to the empty line.
 Result<Response> parse_head(std::string_view head) {
   Response response;
   if (!head.starts_with("HTTP/1.") || head.size() < 12)
@@ -124,8 +124,7 @@ Result<Response> parse_head(std::string_view head) {
   }
 }
 
-// The body of a chunked response that has arrived whole (RFC 9112, 7.1); nothing while chunks are
-// missing.
+// The body of a complete chunked response (RFC 9112, 7.1); std::nullopt while chunks are missing.
 Result<std::optional<std::string>> join_chunks(std::string_view text) {
   std::string body;
   while (true) {
@@ -143,7 +142,8 @@ Result<std::optional<std::string>> join_chunks(std::string_view text) {
   }
 }
 
-// The body, when all of it is there; at the end of the stream, what there is.
+// The body once all of it has arrived; std::nullopt before. Without a length the body ends with the
+// stream.
 Result<std::optional<std::string>> body_of(const Response& response, std::string_view rest,
                                            bool ended) {
   if (const auto encoding = response.headers.find("transfer-encoding");

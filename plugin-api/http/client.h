@@ -10,9 +10,9 @@
 namespace fairlead::http {
 
 // Sends `request` (method, path, headers, body) and waits for the whole response, whatever its
-// status. `path` is sent as it is, so it may carry a query; `query` and `peer` are not looked at.
-// Thread-safe. Errors: kNotFound when there is no socket, kUnavailable when nobody listens or the
-// deadline passes, kIo when the connection breaks or the response is not HTTP.
+// status. `path` is sent unchanged, so it may carry a query; `query` and `peer` are ignored.
+// Thread-safe. kNotFound when there is no socket, kUnavailable when nobody listens or the deadline
+// passes, kIo when the connection breaks or the response is not HTTP.
 Result<Response> call(const std::string& socket_path, const Request& request,
                       std::chrono::milliseconds deadline);
 

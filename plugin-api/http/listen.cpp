@@ -1,4 +1,4 @@
-// Listening Unix sockets: made here, or passed by systemd.
+// Listening Unix sockets, created here or passed by systemd.
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/socket.h>
@@ -141,8 +141,8 @@ Result<UniqueFd> listen_unix(const std::string& path, unsigned mode, const std::
   TRY_STATUS(make_folder_of(path));
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno(errno, "open a Unix socket");
-  // The file that bind makes takes the mode of the socket's inode: it is never open wider than for
-  // its owner.
+  // The file that bind(2) creates takes its mode from the socket's inode, so that it is never open
+  // to more than its owner.
   if (::fchmod(socket.get(), mode & 0600U) != 0)
     return fail_errno(errno, "set the mode of a Unix socket");
   TRY_STATUS(bind_to(socket.get(), address));

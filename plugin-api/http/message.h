@@ -9,7 +9,7 @@
 
 namespace fairlead::http {
 
-// Who is at the other end of the Unix socket (SO_PEERCRED).
+// The process at the other end of the Unix socket (SO_PEERCRED).
 struct Peer {
   int pid = 0;
   unsigned uid = 0, gid = 0;
@@ -17,13 +17,13 @@ struct Peer {
 
 struct Request {
   std::string method;                          // "POST"
-  std::string path;                            // decoded? no: the target up to '?', as sent
+  std::string path;                            // the target up to '?' as sent, not decoded
   std::map<std::string, std::string> query;    // percent-decoded
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   Peer peer;
-  // Has the client closed the connection? Then nobody will read the answer. May be asked for as
-  // long as the request is handled, from any thread.
+  // Whether the client has closed the connection, so that nobody will read the response. May be
+  // called from any thread while the request is handled.
   std::function<bool()> hung_up = [] { return false; };
 };
 
@@ -34,7 +34,7 @@ struct Response {
   std::map<std::string, std::string> headers;
 };
 
-// Called on a worker thread, many at a time. Must not throw; what it throws becomes a 500 and a log
+// Called on a worker thread, many at a time. Should not throw; an exception becomes a 500 and a log
 // line.
 using Handler = std::function<Response(const Request&)>;
 

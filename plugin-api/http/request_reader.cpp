@@ -35,7 +35,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// RFC 3986, 2.1; what is not a valid escape is kept as it is.
+// Percent-decoding (RFC 3986, 2.1). An invalid escape is kept as it is.
 std::string percent_decode(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -109,14 +109,14 @@ struct RequestReader::Parser {
     return State::kRefused;
   }
 
-  // Beast asserts that a last chunk which it has seen in part comes back whole ("0\r\n\r\n"). Any
-  // chunked message that is not done has at least that much to come.
+  // Beast asserts that a last chunk which it has seen in part is passed again as a whole
+  // ("0\r\n\r\n"). At least that much is still to come of any unfinished chunked message.
   bool too_short_for_a_chunk(std::size_t size) const {
     constexpr std::size_t kShortestLastChunk = 5;
     return size < kShortestLastChunk && parser->is_header_done() && parser->chunked();
   }
 
-  // Gives the parser as much of `bytes` as it takes; returns how much that was.
+  // Passes to the parser as much of `bytes` as it takes; returns the number of bytes.
   std::size_t put(std::string_view bytes, beast::error_code& error) {
     std::size_t used = 0;
     while (used < bytes.size() && !parser->is_done()) {
@@ -133,12 +133,12 @@ struct RequestReader::Parser {
 
   State state_after(const beast::error_code& error) {
     if (error && error != BeastError::need_more) return refuse(refusal_of(error));
-    // Beast counts the first line or not, depending on how the bytes arrived.
+    // Whether Beast counts the first line depends on how the bytes arrived.
     if (header_size > limits.header_bytes) return refuse(refusal_of(BeastError::header_limit));
     if (parser->is_header_done() && parser->get().version() != 11 && parser->get().version() != 10)
       return refuse(refusal_of(BeastError::bad_version));
     if (parser->is_done()) return State::kComplete;
-    // An unfinished line of the header, or of a chunk's, is all that may wait here.
+    // Only an unfinished line of the header, or of a chunk's header, can be waiting here.
     if (!parser->is_header_done() && header_size + waiting.size() > limits.header_bytes)
       return refuse(refusal_of(BeastError::header_limit));
     if (waiting.size() > limits.header_bytes) return refuse({400, "a chunk's header is too large"});

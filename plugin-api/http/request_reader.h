@@ -1,4 +1,4 @@
-// The bytes of one connection, turned into requests (RFC 9112). Pure: no socket, no clock. Fuzzed.
+// Parses the bytes of one connection into requests (RFC 9112). Pure: no socket, no clock. Fuzzed.
 #pragma once
 
 #include <cstddef>
@@ -15,21 +15,21 @@ struct ReaderLimits {
   std::size_t body_bytes = 2 << 20;
 };
 
-// Why a request was refused: the HTTP status to answer with before the connection is closed, and a
-// text for people.
+// Why a request was refused: the HTTP status of the response that is sent before the connection is
+// closed, and a text for people.
 struct Refusal {
   int status = 400;
   std::string text;
 };
 
-// Feed it what arrives; take what is complete. Not thread-safe. Bodies come with Content-Length or
-// in chunks; memory is bounded by the limits.
+// Takes bytes as they arrive and returns complete requests. Not thread-safe. Bodies are sent with
+// Content-Length or in chunks; memory is bounded by the limits.
 class RequestReader {
  public:
   enum class State {
-    kMore,      // the request is not complete yet
-    kContinue,  // the same, and the client waits for "100 Continue" before it sends the body (said
-                // once)
+    kMore,  // the request is not complete yet
+    // the same, and the client waits for "100 Continue" before it sends the body (returned once)
+    kContinue,
     kComplete,  // take() has a request
     kRefused,   // see refusal(); nothing more can be read from this connection
   };
@@ -39,14 +39,14 @@ class RequestReader {
   RequestReader(RequestReader&&) noexcept;
   RequestReader& operator=(RequestReader&&) noexcept;
 
-  // Adds bytes and goes on parsing. After take(), feed({}) looks at what came behind the request
+  // Adds bytes and continues parsing. After take(), feed({}) parses what followed the request
   // (pipelining).
   State feed(std::string_view bytes);
-  // The complete request, without its peer; the reader is then ready for the next one.
+  // The complete request, without its peer. The reader is then ready for the next one.
   Request take();
-  // Whether the client wants the connection kept after the request that take() returned last.
+  // Whether the client wants the connection kept open after the request that take() returned last.
   bool keep_alive() const;
-  // No byte of a next request has arrived.
+  // Whether no byte of a next request has arrived.
   bool idle() const;
   const Refusal& refusal() const;
 

@@ -1,4 +1,4 @@
-// A Response as the bytes that go out in one send.
+// Serialises a Response for one send.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 namespace fairlead::http {
 
 enum class Connection { kKeep, kClose };
-enum class Body { kSend, kLeaveOut };  // a HEAD request is answered without the body
+enum class Body { kSend, kLeaveOut };  // kLeaveOut: for HEAD requests
 
 // Header and body together. Control characters in header values become spaces, so that no value can
 // add a header.

@@ -35,7 +35,7 @@ class BeastServer : public Server {
   void stop() override;
 
  private:
-  // A listening socket, waited for while there is room for connections.
+  // A listening socket, polled while there is room for connections.
   struct Acceptor {
     Acceptor(asio::io_context& io, Listener taken) : listener(std::move(taken)), socket(io) {}
     Listener listener;
@@ -59,7 +59,7 @@ class BeastServer : public Server {
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_set<std::shared_ptr<Session>> sessions_;
-  asio::steady_timer sweep_{io_};  // looks at the sessions' deadlines
+  asio::steady_timer sweep_{io_};  // checks the sessions' deadlines
   Clock::time_point sweep_at_ = Clock::time_point::max();
   asio::steady_timer accept_pause_{io_};
   asio::steady_timer stop_timer_{io_};
@@ -140,8 +140,8 @@ void BeastServer::forget(const std::shared_ptr<Session>& session) {
   end_when_idle();
 }
 
-// One timer for all deadlines. It is moved only towards an earlier time, so that answering a
-// request costs nothing here.
+// One timer serves all deadlines. It is only moved to an earlier time, so that answering a request
+// costs nothing here.
 void BeastServer::check_no_later(Clock::time_point when) {
   if (when >= sweep_at_) return;
   sweep_at_ = when;

@@ -1,4 +1,5 @@
-// An HTTP/1.1 server on Unix sockets (Boost.Beast, the only place that includes it).
+// An HTTP/1.1 server on Unix sockets. Boost.Asio is used in server and session, Boost.Beast only in
+// request_reader.cpp.
 #pragma once
 
 #include <chrono>
@@ -15,7 +16,7 @@ namespace fairlead::http {
 struct Limits {
   std::size_t header_bytes = 16 << 10;
   std::size_t body_bytes = 2 << 20;
-  std::chrono::seconds header_time{10};  // from the first byte of a request to its end
+  std::chrono::seconds header_time{10};  // from the first byte of a request to its last
   std::chrono::seconds idle_time{90};    // of a kept-alive connection
   std::size_t connections = 512;         // more wait in the backlog
   unsigned workers = 8;
@@ -23,16 +24,16 @@ struct Limits {
 
 struct Listener {
   UniqueFd socket;   // listening
-  std::string path;  // unlinked at shutdown, unless empty (socket activation)
+  std::string path;  // unlinked at shutdown; empty for socket activation
   Handler handler;
 };
 
-// Makes a listening Unix socket at `path` with these permissions: creates missing folders (0755),
-// replaces a stale socket that nobody listens on, refuses one that is served (kInUse). `group` may
-// be empty.
+// Creates a listening Unix socket at `path` with these permissions. Creates missing folders (0755),
+// replaces a stale socket on which nobody listens, and refuses one that is in use (kInUse). `group`
+// may be empty.
 Result<UniqueFd> listen_unix(const std::string& path, unsigned mode, const std::string& group);
 
-// The same permissions for a socket that somebody else made at `path`.
+// Sets the same permissions on a socket that somebody else created at `path`.
 Status give_access(const std::string& path, unsigned mode, const std::string& group);
 
 // The sockets that systemd passed (LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES; sd_listen_fds(3)), with
@@ -43,13 +44,14 @@ struct PassedSocket {
 };
 std::vector<PassedSocket> passed_sockets();
 
-// One thread accepts, reads and writes; `Limits::workers` threads run the handlers. Answers each
-// request in one write. Over a limit: 413, 431 or 408 and the connection is closed; malformed HTTP:
-// 400.
+// One thread accepts, reads and writes; `Limits::workers` threads run the handlers. Each response
+// is sent in one write. Beyond a limit the response is 413, 431 or 408 and the connection is
+// closed; malformed HTTP gets a 400.
 class Server {
  public:
   virtual ~Server() = default;
-  virtual void run() = 0;   // until stop(); requests under way are answered first (at most 10 s)
+  // returns after stop(); requests in progress are answered first (at most 10 s)
+  virtual void run() = 0;
   virtual void stop() = 0;  // from any thread or a signal handler's thread
 };
 Result<std::unique_ptr<Server>> make_server(std::vector<Listener> listeners, Limits limits);

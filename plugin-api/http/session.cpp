@@ -20,7 +20,8 @@ namespace {
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::chrono::seconds kUnfinishedAtStop{1};
 
-// As much as the socket takes now: SIGPIPE never, waiting never. Less than all, or -1, with errno.
+// Sends as much as the socket takes now, without SIGPIPE and without blocking. Returns less than
+// all, or -1 with errno, when it takes no more.
 ssize_t send_now(int fd, std::string_view text) {
   while (true) {
     const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -36,7 +37,7 @@ Peer peer_of(int fd) {
   return Peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
 }
 
-// A client that has only said that it will send no more (shutdown(2)) still reads.
+// A client that has only ended its sending (shutdown(2)) still reads, so that does not count.
 bool is_closed_by_peer(int fd) {
   pollfd entry{.fd = fd, .events = 0, .revents = 0};
   return ::poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
@@ -49,7 +50,7 @@ Response error_response(int status, std::string_view text) {
   return response;
 }
 
-// The texts of exceptions go to the log only: they may hold anything.
+// The texts of exceptions are only logged, because they may hold anything.
 Response run(const Handler& handler, const Request& request) {
   std::string cause = "an exception of unknown type";
   try {
@@ -102,7 +103,7 @@ void Session::receive() {
 }
 
 void Session::received(std::string_view bytes) {
-  if (phase_ == Phase::kLingering) return wait_readable();  // thrown away
+  if (phase_ == Phase::kLingering) return wait_readable();  // dropped
   const bool first = reader_.idle();
   const RequestReader::State state = reader_.feed(bytes);
   if (first && state != RequestReader::State::kComplete) set_deadline(host_.limits.header_time);
@@ -131,7 +132,7 @@ void Session::end_of_input() {
 
 void Session::handle(Request request) {
   phase_ = Phase::kHandling;
-  deadline_ = Clock::time_point::max();  // the core has its own
+  deadline_ = Clock::time_point::max();  // the core has deadlines of its own
   keep_ = reader_.keep_alive();
   request.peer = peer_;
   request.hung_up = [fd = socket_.native_handle()] { return is_closed_by_peer(fd); };
@@ -140,8 +141,8 @@ void Session::handle(Request request) {
   });
 }
 
-// On a worker's thread: while the phase is kHandling, nothing else touches the socket or what is
-// sent.
+// Runs on a worker's thread. While the phase is kHandling, nothing else touches the socket or the
+// output.
 void Session::answer(Response response, bool head_only) {
   out_ = to_text(response, keep_ ? Connection::kKeep : Connection::kClose,
                  head_only ? Body::kLeaveOut : Body::kSend);
@@ -191,8 +192,8 @@ void Session::answered() {
   act_on(reader_.feed({}));
 }
 
-// Closing with unread input would cut off a client that is still sending; it is to read why it was
-// refused.
+// Closing with unread input would cut off a client that is still sending, before it could read why
+// it was refused.
 void Session::linger() {
   phase_ = Phase::kLingering;
   set_deadline(kLingerTime);

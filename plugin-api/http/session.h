@@ -1,4 +1,4 @@
-// One connection of the server: reads requests, hands them to the workers, sends the answers.
+// One connection of the server: reads requests, passes them to the workers, sends the responses.
 // Internal to the server.
 #pragma once
 
@@ -28,23 +28,25 @@ struct SessionHost {
   WorkerPool& workers;
   const Limits limits;
   bool stopping = false;
-  std::vector<char> scratch;                              // one read at a time, for all connections
-  std::function<void(Clock::time_point)> check_no_later;  // a deadline was set
+  // read buffer, shared by all connections because there is one read at a time
+  std::vector<char> scratch;
+  std::function<void(Clock::time_point)> check_no_later;  // tells the server of a new deadline
   std::function<void(const std::shared_ptr<Session>&)> closed;
 };
 
-// Lives as long as a wait, a handler or the server's list refers to it. All calls on the io thread.
+// Lives as long as a wait, a handler or the server's list refers to it. All methods are called on
+// the io thread.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   // `handler` and `host` must outlive the session.
   Session(SessionHost& host, const Handler& handler, UniqueFd socket);
 
   void start();
-  // Acts on a deadline that has passed: 408, or closes.
+  // Acts when the deadline has passed: answers 408, or closes.
   void check_deadline(Clock::time_point now);
   Clock::time_point deadline() const { return deadline_; }
-  // Closes an idle connection; lets a request that has arrived be answered first, and gives a new
-  // connection a second to bring its first one: its client would take the end for a refusal.
+  // Closes an idle connection. A request that has arrived is answered first, and a new connection
+  // gets a second to send its first request, because its client would take the end for a refusal.
   void wind_up();
   void close();
 
@@ -73,9 +75,9 @@ class Session : public std::enable_shared_from_this<Session> {
   Clock::time_point deadline_ = Clock::time_point::max();
   std::string out_;       // what is being sent
   std::size_t sent_ = 0;  // how much of it
-  bool keep_ = false;     // the connection, after this answer
+  bool keep_ = false;     // keep the connection after this response
   bool used_ = false;     // a request was answered
-  bool refused_ = false;  // the rest of the input is to be thrown away
+  bool refused_ = false;  // the rest of the input is to be dropped
 };
 
 }  // namespace fairlead::http

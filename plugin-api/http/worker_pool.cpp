@@ -25,7 +25,7 @@ void WorkerPool::submit(std::function<void()> job) {
   wake_.notify_one();
 }
 
-// A thread that cannot be made is missed only when there is no other.
+// A thread that cannot be created is a failure only when there is no other.
 void WorkerPool::add_thread() {
   try {
     threads_.emplace_back([this] { work(); });

@@ -1,4 +1,4 @@
-// Threads that run the handlers, made when there is work for them.
+// The threads that run the handlers, created when there is work for them.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +18,7 @@ class WorkerPool {
       : most_threads_(most_threads == 0 ? 1 : most_threads) {}
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
-  // Finishes the jobs submitted, then joins the threads.
+  // Finishes the submitted jobs, then joins the threads.
   ~WorkerPool();
 
   // Thread-safe.
