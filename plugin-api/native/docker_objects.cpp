@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::string_view kDocker = "docker";
 
-// How Docker's commands call the network; nothing when Docker did not make it. It tells plugins no
-// names, so that one without a name of its own is called after Docker's id, which it has as well.
+// The name by which Docker's commands know the network; std::nullopt when Docker did not make it.
+// Docker tells plugins no names, so a network without a name of its own is named after Docker's id,
+// which Docker's commands take as well.
 std::optional<std::string> name_in_docker(const network::Network& network) {
   const std::string id = network.id.substr(0, 12);
   if (network.name.str() == fmt::format("{}-{}", kDocker, id)) return id;

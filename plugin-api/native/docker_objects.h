@@ -1,13 +1,14 @@
-// Objects that Docker made, and believes in until its own commands remove them: without its network
-// here, each `docker run` fails until somebody removes Docker's half as well.
+// Protects objects that Docker made, because Docker keeps them until its own commands remove them:
+// without the network here every `docker run` would fail until somebody removes it in Docker as
+// well.
 #pragma once
 
 #include "network/api/service.h"
 
 namespace fairlead::native {
 
-// May it be removed without Docker's knowledge? kInUse names the docker command that does it right.
-// What is not there may be: its removal says so.
+// Whether the object may be removed without Docker. kInUse, naming the docker command to use, when
+// it may not. Succeeds for a missing object, whose removal reports that.
 Status check_not_dockers(network::NetworkService& networks, const network::NetworkRef& ref);
 Status check_not_dockers(network::NetworkService& networks, const network::EndpointRef& ref);
 Status check_not_dockers(network::NetworkService& networks, const network::Endpoint& endpoint);

@@ -19,7 +19,7 @@ enum class Body { kNone, kJson, kOptional };
 struct Route {
   std::string_view method, pattern;
   Body body;
-  std::string_view query;  // the one query parameter it knows, or empty
+  std::string_view query;  // the one query parameter that the route takes, or empty
   Operation run;
 };
 
@@ -111,7 +111,7 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return decoded;
 }
 
-// Names and ids are tokens everywhere in Fairlead: anything else can be refused before it is looked
+// Names and ids are tokens everywhere in Fairlead, so anything else is refused before it is looked
 // up.
 Result<std::string> parse_parameter(std::string_view what, std::string_view segment) {
   const auto decoded = segment.size() <= 1024 ? percent_decode(segment) : std::nullopt;
@@ -163,7 +163,7 @@ Result<Answer> run(const Core& core, const Route& route, const std::vector<std::
   return route.run(core, call);
 }
 
-// ---- answers
+// ---- responses
 
 struct StatusRow {
   Code code;
@@ -189,7 +189,7 @@ const StatusRow& status_row(Code code) {
 }
 
 http::Response problem(Error error, int status, std::string_view title) {
-  constexpr std::size_t kLongestDetail = 2048;  // it may repeat what the client sent
+  constexpr std::size_t kLongestDetail = 2048;  // the text may repeat what the client sent
   if (error.text.size() > kLongestDetail) error.text = error.text.substr(0, kLongestDetail) + "...";
   http::Response response{
       .status = status, .content_type = "application/problem+json", .body = {}, .headers = {}};

@@ -1,5 +1,5 @@
-// Fairlead's own API v1 over HTTP: any runtime that can speak JSON over a Unix socket gets networks
-// and volumes here. openapi.json describes every path; a test holds the two together.
+// Fairlead's own API v1 over HTTP: networks and volumes for any runtime that can send JSON over a
+// Unix socket. openapi.json describes every path; a test keeps the two consistent.
 #pragma once
 
 #include <chrono>
@@ -19,33 +19,33 @@ namespace fairlead::native {
 // Opens the network namespace at a path. Fails when the path is missing or is no network namespace.
 using NetnsOpener = std::function<Result<UniqueFd>(const std::string& path)>;
 
-// What the API speaks for. References and functions must stay valid as long as the handler.
+// What the API gives access to. References and functions must stay valid as long as the handler.
 struct Services {
   network::NetworkService& networks;
   volume::VolumeService& volumes;
   volume::VolumePools& pools;
   volume::VolumeJobs& jobs;
-  network::cluster::Control* cluster = nullptr;  // nothing: this host is in no cluster
+  network::cluster::Control* cluster = nullptr;  // nullptr: this host is in no cluster
   NetnsOpener open_netns;
   std::string version;
-  // How long a verb that copies or reads a whole volume may keep its client waiting; then it is
-  // stopped, and the answer names the command that takes its time.
+  // How long a verb that copies or reads a whole volume may keep its client waiting. After that it
+  // is stopped, and the response names the command to use instead.
   std::chrono::milliseconds request_deadline = std::chrono::seconds(30);
 };
 
-// The handler of every path below /v1. Thread-safe when the services are; they must outlive it.
+// Handles every path below /v1. Thread-safe when the services are; they must outlive it.
 //
-// Idempotent by name: a POST answers 201 when it made the object, 200 when the same was there
-// already, 409 when another one is. A DELETE answers 204, also for an endpoint that is gone; 404
-// for anything else that is not there. Errors are problem documents (RFC 9457) with the
+// Idempotent by name: a POST returns 201 when it created the object, 200 when the same object
+// existed, 409 when a different one did. A DELETE returns 204, also for an endpoint that is gone;
+// 404 for anything else that does not exist. Errors are problem documents (RFC 9457) with the
 // status of http_status().
 http::Handler make_native_handler(Services services);
 
-// The status that a failure is answered with.
+// The HTTP status for a failure.
 int http_status(Code code);
 
 // One row of the route table, for tests and documents: "POST", "/v1/networks", and the query
-// parameters it knows.
+// parameters that it takes.
 struct RouteInfo {
   std::string_view method, pattern, query;
 };

@@ -1,5 +1,5 @@
-// The verbs behind the routes: each takes a parsed call and returns a document. One function per
-// row of the table in native_handler.cpp.
+// The verbs behind the routes: each takes a parsed call and returns a document. There is one
+// function per row of the table in native_handler.cpp.
 #pragma once
 
 #include <functional>
@@ -17,10 +17,11 @@ using Core = Services;
 
 struct Call {
   std::vector<std::string>
-      params;  // what stands for {…} in the pattern, in order; each a valid token
-  std::map<std::string, std::string> query;  // only parameters that the route knows
+      params;  // the values for {…} in the pattern, in order; each a valid token
+  std::map<std::string, std::string> query;  // only parameters that the route takes
   json::Json body;                           // null when the route takes none
-  std::function<bool()> hung_up;             // has the client given up waiting for the answer?
+  // whether the client has stopped waiting for the response
+  std::function<bool()> hung_up;
 };
 
 struct Answer {

@@ -13,8 +13,8 @@ Result<network::cluster::Control*> cluster_of(const Core& core) {
               "/etc/fairlead/fairlead.json and start fairleadd again");
 }
 
-// Its containers would lose their networks at once. One that is not known is refused by what comes
-// next.
+// Refuses a host that is alive, because its containers would lose their networks at once. An
+// unknown host is refused by the removal itself.
 Status check_not_alive(network::cluster::Control& cluster, const std::string& name) {
   using network::cluster::Host;
   TRY(const auto hosts, cluster.hosts());

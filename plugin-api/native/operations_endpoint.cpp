@@ -22,9 +22,9 @@ EndpointView view_of(const Core& core, Endpoint endpoint) {
   return view;
 }
 
-// ---- is a repeated attach the same?
+// ---- repeated attach
 
-// A port without a host address may have got those of the network's options.
+// A port without a host address may have got the host addresses of the network's options.
 bool serves(const PublishedPort& port, const PortSpec& wanted) {
   const std::uint16_t last = wanted.host_port_end == 0 ? wanted.host_port : wanted.host_port_end;
   const bool in_range =
@@ -52,7 +52,7 @@ bool has_addresses(const Endpoint& endpoint, const std::vector<Cidr>& wanted) {
   });
 }
 
-// The first field in which the endpoint differs from what the request asks for, or empty.
+// The first field in which the endpoint differs from the request; empty when it does not.
 std::string_view difference(const Endpoint& there, const AttachRequest& request) {
   const network::EndpointSpec& wanted = request.spec;
   if (there.container != wanted.container) return "container";
@@ -66,8 +66,8 @@ std::string_view difference(const Endpoint& there, const AttachRequest& request)
   return there.routes != wanted.routes ? "routes" : "";
 }
 
-// The attach was refused because the endpoint is there. It may be a repetition of the call that
-// made it: then its answer is given again.
+// Called when the attach was refused because the endpoint exists. If this is a repetition of the
+// call that created it, the same response is given again.
 Result<Endpoint> same_again(const Core& core, const AttachRequest& request, int netns_fd,
                             const Error& refusal) {
   const EndpointRef ref{request.spec.network, request.spec.id};
@@ -102,8 +102,8 @@ Result<Endpoint> attach(const Core& core, const AttachRequest& request, bool& ex
 
 }  // namespace
 
-// What was made for a client that has hung up meanwhile is undone: it does not know of it, and its
-// DELETE, if one comes, comes after this.
+// What was attached for a client that has hung up meanwhile is undone: the client does not know of
+// it, and its DELETE, if there is one, comes after this.
 Result<Answer> attach_endpoint(const Core& core, const Call& call) {
   TRY(auto request, decode_attach(call.body));
   TRY(const auto turn, core.networks.take_turn(request.spec.id));

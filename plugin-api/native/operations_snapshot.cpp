@@ -1,4 +1,4 @@
-// Snapshots, and what reads or replaces the content of a volume.
+// Verbs for snapshots, and those that read or replace the content of a volume.
 #include <algorithm>
 
 #include "plugin-api/native/operations.h"
@@ -35,7 +35,7 @@ Result<Answer> list_snapshots_of(const Core& core, const Call& call) {
   return Answer{kOk, {{"snapshots", std::move(list)}}};
 }
 
-// Idempotent by name, as every POST; a snapshot without a name is a new one each time.
+// Idempotent by name, as every POST. Without a name each call makes a new snapshot.
 Result<Answer> create_snapshot(const Core& core, const Call& call) {
   TRY(auto name, decode_snapshot(call.body));
   TRY(auto volume, core.volumes.inspect(call.params[0]));

@@ -1,4 +1,4 @@
-// The trash, the pools of volumes, and what runs long.
+// Verbs for the trash, the pools of volumes, and jobs.
 #include "plugin-api/native/operations.h"
 
 namespace fairlead::native {

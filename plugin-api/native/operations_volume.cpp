@@ -38,7 +38,7 @@ Result<Answer> delete_volume(const Core& core, const Call& call) {
   return Answer{kNoContent, {}};
 }
 
-// The size first: it may be refused, and a name and labels are not.
+// The size is changed first, because it may be refused while a name and labels are not.
 Result<Answer> change_volume(const Core& core, const Call& call) {
   TRY(auto change, decode_volume_change(call.body));
   const std::string& name = call.params[0];

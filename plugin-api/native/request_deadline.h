@@ -1,4 +1,4 @@
-// Verbs that may take long, where somebody waits for the answer of an HTTP request.
+// A deadline for verbs that may take long while somebody waits for the response of an HTTP request.
 #pragma once
 
 #include <chrono>
@@ -8,8 +8,7 @@
 
 namespace fairlead::native {
 
-// Stops a verb through its Progress when the client has waited long enough. Lives as long as the
-// verb runs.
+// Stops a verb through its Progress at the deadline. Must live as long as the verb runs.
 class RequestDeadline {
  public:
   explicit RequestDeadline(std::chrono::milliseconds most)
@@ -24,7 +23,8 @@ class RequestDeadline {
     };
   }
 
-  // The failure of a verb that was stopped here says which command takes its time.
+  // Replaces the failure of a verb that was stopped by this deadline: the text names the command to
+  // use.
   Error explain(Error error, std::string_view command) const {
     if (!over_ || error.code != Code::kUnavailable) return error;
     return {Code::kUnavailable, 0,
