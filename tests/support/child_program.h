@@ -1,4 +1,4 @@
-// A program in the background of a test.
+// Starts a program in the background of a test.
 #pragma once
 
 #include <sys/types.h>
@@ -8,9 +8,9 @@
 
 namespace fairlead::testing {
 
-// arguments[0] is looked up in PATH; its output is appended to the file `log`. `netns` (borrowed):
-// -1 for that of the caller. It dies with the thread that called this. The caller waits for the
-// pid.
+// arguments[0] is looked up in PATH. The program's output is appended to the file `log`. `netns`
+// (borrowed) is the network namespace to run in; -1 means the caller's. The program dies with the
+// thread that called this. The caller waits for the returned pid.
 pid_t start_program(const std::vector<std::string>& arguments, const std::string& log,
                     int netns = -1);
 

@@ -23,9 +23,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kMostWait = 30s;  // with others on the machine
+constexpr auto kMostWait = 30s;  // long enough for a busy machine
 
-// Free at this moment: somebody else may take it before etcd does, so starting is tried again.
+// A port that is free at this moment. Somebody else may take it before etcd does, which is why
+// starting is tried again.
 int free_port() {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};

@@ -1,11 +1,11 @@
-// Real etcd on loopback, from Debian's etcd-server: one member or several, each a process that is
-// killed, stopped and started again by its pid. All is gone with the object.
+// Runs real etcd on loopback, from Debian's etcd-server: one member or several, each a process that
+// is killed, stopped and started again by its pid. Processes and data are removed with the object.
 //
 //   EtcdCluster etcd({.members = 3});
 //   auto store = open_etcd_store({.endpoints = etcd.endpoints(), .prefix = etcd.new_prefix()});
 //   etcd.kill(etcd.leader());
 //
-// What fails throws, which fails the test.
+// Failures throw, which fails the test.
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +20,7 @@
 
 namespace fairlead::testing {
 
-// A folder that goes with the object.
+// A temporary folder that is removed with the object.
 class EtcdFolder {
  public:
   EtcdFolder();
@@ -39,11 +39,11 @@ class EtcdCluster {
     int members = 1;
     std::string heartbeat = "20", election = "200";  // milliseconds; etcd's defaults: 100, 1000
     std::string progress = "500ms";                  // of watches
-    // PEM files in this folder make the members ask clients for certificates: ca.pem, server.pem,
-    // server.key, client.pem, client.key.
+    // When set, a folder of PEM files (ca.pem, server.pem, server.key, client.pem, client.key). The
+    // members then require certificates of their clients.
     std::string certificates;
-    // Where each member runs, when not on loopback of here: its address and its network namespace
-    // (borrowed).
+    // Where each member runs, when not on loopback in the present namespace: its address and its
+    // network namespace (borrowed).
     struct Place {
       std::string address;
       int netns = -1;
@@ -57,23 +57,24 @@ class EtcdCluster {
 
   std::vector<std::string> endpoints() const;
   std::string endpoint(int member) const;
-  std::string new_prefix();  // that nobody used
+  std::string new_prefix();  // a prefix that nobody has used
 
   void kill(int member);    // as a power cut
-  void pause(int member);   // says nothing, keeps its connections
+  void pause(int member);   // stops answering, keeps its connections
   void resume(int member);  // after pause
-  void start(int member);   // after kill, with its data; returns before it answers
-  // The data of a cluster of one member, which does not run: a backup, and back to it.
+  void start(int member);   // after kill, with its data; returns before the member answers
+  // Save and restore the data of a cluster of one member, which must not be running.
   void save_data();
   void restore_data();
   // Waits until all members that run answer and have the same leader.
   void wait_until_ready();
   // Waits until no member that answers has a leader.
   void wait_until_leaderless();
-  // Forgets what is before the revision.
+  // Compacts the history before the revision.
   void compact(std::int64_t revision);
-  int leader();  // waits for one
-  // An empty request is made of "{}". The body of the answer; throws unless it is a 200.
+  int leader();  // waits until there is one
+  // Returns the body of the response; throws unless its status is 200. The body of an empty request
+  // is "{}".
   std::string post(int member, const std::string& path, const std::string& body);
 
  private:

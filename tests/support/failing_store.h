@@ -1,4 +1,4 @@
-// A store that a test can break.
+// A store that a test can make fail.
 #pragma once
 
 #include <memory>
@@ -7,13 +7,13 @@
 
 namespace fairlead::testing {
 
-// Passes everything on, but fails the n-th commit from now (and those after it, `times` in all),
-// before or after it was applied.
+// Passes everything on to a store in memory, but fails the n-th commit from now (and `times` - 1
+// commits after it), before or after it was applied.
 class FailingStore : public state::Store {
  public:
   enum class When { kBefore, kAfter };
   void fail_commit(int nth, When when, int times = 1) { nth_ = nth, when_ = when, times_ = times; }
-  // True when no failure had its turn yet.
+  // Whether some of the ordered failures have not happened yet.
   bool is_waiting() const { return times_ > 0; }
   void heal() { times_ = 0; }
 

@@ -1,5 +1,5 @@
-// A volume backend in memory, for tests of the service: it keeps the contract of backend.h, can be
-// told to fail before or after any verb and to copy slowly, and says who "has mounted" a volume.
+// A volume backend in memory, for tests of the service. It keeps the contract of backend.h, can be
+// told to fail before or after any verb and to copy slowly, and reports the users that a test sets.
 // The content of a volume is one text.
 #pragma once
 
@@ -27,16 +27,17 @@ class FakeBackend : public volume::Backend {
   void set_users(const std::string& id, std::string text);
   void lose(const std::string& id);        // somebody deleted the data by hand
   void half_build(const std::string& id);  // as a create that died
-  // Everything it holds: built, half-built and trash. A test that ends without volumes expects 0.
+  // The number of everything it holds: built and half-built volumes and trash. A test that ends
+  // without volumes expects 0.
   std::size_t leftovers() const;
   bool has(const std::string& id) const;
   bool has_trash() const;
-  int mounts() const;                                   // mounted now
-  void write(const std::string& id, std::string text);  // the content of the volume
+  int mounts() const;                                   // number of volumes mounted now
+  void write(const std::string& id, std::string text);  // sets the content of the volume
   std::string read(const std::string& id) const;
-  std::set<std::string> snapshots(const std::string& id) const;  // ids of those on the "disk"
+  std::set<std::string> snapshots(const std::string& id) const;  // ids of those that exist
   std::optional<std::uint64_t> size(const std::string& id) const;
-  // Clones, snapshots and checks tell progress that often and take that long for each time.
+  // Clones, snapshots and checks report progress `steps` times and wait for `pause` each time.
   void copy_slowly(int steps, std::chrono::milliseconds pause);
 
   // --- Backend
@@ -84,8 +85,8 @@ class FakeBackend : public volume::Backend {
     Data data;
   };
   Status take_failure(const std::string& verb);           // with the guard held
-  Status take_late_failure(const std::string& verb);      // the same
-  Result<Data*> find_data(const volume::Volume& volume);  // the same
+  Status take_late_failure(const std::string& verb);      // with the guard held
+  Result<Data*> find_data(const volume::Volume& volume);  // with the guard held
   Status copy(const volume::Progress& progress);          // without the guard
 
   mutable std::mutex guard_;

@@ -29,8 +29,8 @@ bool same_data(const Element& a, const Element& b) {
          std::ranges::equal(a.data.bytes(), b.data.bytes()) && a.verdict == b.verdict;
 }
 
-// In a concatenation every field has its own interval; only equal prefixes occur here, so that
-// bytes compare alike.
+// In a concatenation every field has its own interval. Only equal prefixes occur here, so that
+// comparing bytes is enough.
 bool overlap(const Element& a, const Element& b) {
   return key_of(a) <= last_key_of(b) && key_of(b) <= last_key_of(a);
 }
@@ -76,7 +76,7 @@ T number(const std::string& word) {
   return value;
 }
 
-// Appends `word`, written as `type`, to `first`, and the last value it means to `last`.
+// Parses `word` as `type`. Appends its first value to `first` and its last value to `last`.
 Status append(const std::string& type, const std::string& word, ElementBytes& first,
               ElementBytes& last) {
   if (type == "ifname") {
@@ -110,7 +110,7 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
 
 }  // namespace
 
-// Reads the text word by word into a copy of the state.
+// Reads the text word by word and applies it to a copy of the state.
 class FakeFirewall::Reader {
  public:
   Reader(std::string_view text, const std::string& name)
@@ -154,7 +154,7 @@ class FakeFirewall::Reader {
     return fail(Code::kInvalid, "could not process rule: No such file or directory");
   }
 
-  // "chain inet fairlead forward": the word behind `kind` and the table.
+  // The word after `kind` and the table: "forward" of "chain inet fairlead forward".
   std::optional<std::string> named(std::string_view kind) {
     const std::size_t here = at_;
     if (skip(kind) && skip("inet") && skip(name_)) return next();
@@ -195,7 +195,7 @@ class FakeFirewall::Reader {
     return {};
   }
 
-  // Rules go; what says where the chain is stays.
+  // Rules are removed; the lines that tell where the chain is attached stay.
   Status read_flush(std::optional<Table>& table) {
     if (!table) return missing();
     const auto flush = [](Lines& chain) {
@@ -367,7 +367,7 @@ Status FakeFirewall::change(Table& table, const ElementChange& change) {
     if (same_data(there->second, element)) return {};
     return fail(Code::kExists, "change set {}: the key is there with other data", element.set);
   }
-  // What is there does not overlap, so that only the neighbours can.
+  // Present elements do not overlap each other, so only the neighbours can overlap the new one.
   const auto behind = elements.lower_bound(key_of(element));
   if ((behind != elements.end() && overlap(element, behind->second)) ||
       (behind != elements.begin() && overlap(element, std::prev(behind)->second)))

@@ -1,7 +1,7 @@
-// A firewall in memory with the kernel's semantics for elements; the conformance suite runs over it
-// and the kernel. It reads of nft's language what Fairlead writes: tables with their comment, sets,
-// maps and elements, chains as lines; and what others do to a table with commands of one line: add,
-// insert, flush and delete chains, rules and sets.
+// A firewall in memory with the kernel's semantics for elements. The conformance suite runs over it
+// and over the kernel. It understands the part of nft's language that Fairlead writes: tables with
+// their comment, sets, maps and elements, and chains as lines. It also understands the one-line
+// commands by which others change a table: add, insert, flush and delete chains, rules and sets.
 #pragma once
 
 #include <map>
@@ -30,7 +30,8 @@ class FakeFirewall : public kernel::Firewall {
   std::vector<std::string> texts() const;  // everything that was run, in order
   std::size_t transactions() const;  // apply() calls that changed or would have changed something
   void flush();                      // what `nft flush ruleset` does
-  void fail_with(std::optional<Error> error);  // every run() and apply() from now on, until nothing
+  // every run() and apply() from now on; std::nullopt ends that
+  void fail_with(std::optional<Error> error);
 
  private:
   using Lines = std::vector<std::string>;

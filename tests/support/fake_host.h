@@ -37,14 +37,15 @@ class NoOtherFirewall : public kernel::ForeignFirewall {
 
 class FakeHost {
  public:
-  static constexpr int kNetns = 1'000'000;  // no open descriptor: FakeLinks knows it by its number
+  // not an open descriptor: FakeLinks knows it by its number
+  static constexpr int kNetns = 1'000'000;
 
   ~FakeHost() {
     service.reset();
     std::filesystem::remove_all(folder);
   }
 
-  // Opens the service, again after a restart; `cluster` may be nothing.
+  // Opens the service; called again it acts as a restart. `cluster` may be nullptr.
   void open(network::cluster::ClusterClient* cluster = nullptr,
             network::OnTunnelMade on_tunnel_made = {}) {
     service.reset();

@@ -350,7 +350,7 @@ Result<kernel::InterfaceView> FakeLinks::inspect(int netns_fd, const IfName& nam
   if (found == nullptr) return no_such_link();
   kernel::InterfaceView view{
       .link = found->link, .addresses = found->addresses, .routes = found->routes};
-  for (const Cidr& address : found->addresses)  // what the kernel adds itself
+  for (const Cidr& address : found->addresses)  // routes that the kernel adds itself
     if (address.network() != address)
       view.routes.push_back({.destination = address.network(), .table = RT_TABLE_MAIN});
   return view;

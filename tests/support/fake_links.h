@@ -1,5 +1,5 @@
-// Links in memory, for tests of drivers and services without root. tests/conformance/links holds it
-// to what the kernel does.
+// Links in memory, for tests of drivers and services without root. tests/conformance/links checks
+// that it behaves as the kernel does.
 #pragma once
 
 #include <map>
@@ -12,8 +12,8 @@
 
 namespace fairlead::testing {
 
-// A namespace is known by the identity of its descriptor; -1, or any number that is no open
-// descriptor, stands for itself. -1 is the host.
+// A namespace is known by the identity of its descriptor. A number that is no open descriptor
+// stands for itself, and -1 for the host.
 class FakeLinks : public kernel::Links {
  public:
   FakeLinks();
@@ -22,7 +22,8 @@ class FakeLinks : public kernel::Links {
   void fail_next(const std::string& verb, Error error);
   void set_default_route(std::optional<std::string> link_name);
   void occupy(const Cidr& subnet);
-  // A link of the host that somebody else made, or has changed: by its name. Returns its index.
+  // Adds a link of the host that somebody else made, or replaces the one of that name. Returns its
+  // index.
   int put(kernel::Link link);
 
   struct Announcement {
@@ -36,9 +37,9 @@ class FakeLinks : public kernel::Links {
   std::vector<Announcement> announcements() const;
   kernel::PortFlags port_flags(int index) const;
   Rates rates(int index) const;
-  bool keeps_mac(int index) const;  // set_mac() was called since the link was made
+  bool keeps_mac(int index) const;  // set_mac() was called since the link was created
   bool forwards(Family family) const;
-  // Calls so far, by verb: what is said to be done without the kernel can be seen not to ask it.
+  // The number of calls of a verb so far, for tests that the kernel is not asked.
   int calls(const std::string& verb) const;
 
   Result<kernel::Link> find(const IfName& name) override;
@@ -77,7 +78,8 @@ class FakeLinks : public kernel::Links {
   };
 
   static NetnsKey key_of(int netns_fd);
-  Status enter(const std::string& verb);  // counts the call; the failure that was ordered
+  // counts the call and returns the failure that was ordered, if any
+  Status enter(const std::string& verb);
   Device* device(const NetnsKey& netns, const std::string& name);
   Device* device(const NetnsKey& netns, int index);
   Result<Device*> host_device(int index);

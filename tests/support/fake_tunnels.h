@@ -1,5 +1,5 @@
-// Tunnels in memory, beside FakeLinks, whose links they are. tests/conformance/tunnels holds it to
-// what the kernel does.
+// Tunnels in memory, whose links are those of a FakeLinks. tests/conformance/tunnels checks that
+// they behave as the kernel's do.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ class FakeTunnels : public kernel::Tunnels {
 
   // The next call of the verb ("ensure") fails with this error and changes nothing.
   void fail_next(const std::string& verb, Error error);
-  // The host's addresses in the underlay.
+  // Adds an address of the host in the underlay.
   void add_underlay(const IpAddress& local, unsigned mtu);
   std::set<MacAddress> pinned(const IfName& port) const;
 

@@ -1,5 +1,5 @@
-// WireGuard devices in memory, beside FakeLinks, whose links they are.
-// tests/conformance/wireguard_links holds them to what the kernel does.
+// WireGuard devices in memory, whose links are those of a FakeLinks.
+// tests/conformance/wireguard_links checks that they behave as the kernel's do.
 #pragma once
 
 #include <map>
@@ -17,13 +17,13 @@ class FakeWireguardLinks : public kernel::WireguardLinks {
 
   // The next call of the verb ("ensure") fails with this error and changes nothing.
   void fail_next(const std::string& verb, Error error);
-  // A kernel with or without WireGuard.
+  // Whether the kernel has WireGuard.
   void set_supported(bool supported);
   std::vector<Cidr> addresses(const IfName& name) const;
-  // What is done by the peer: it moves to another address, and speaks from there.
+  // Acts as a peer that moved to another address and sends from there.
   void move_peer(const IfName& device, const kernel::PublicKey& peer,
                  const kernel::UdpEndpoint& to);
-  // A key in place of what X25519 makes of it: different keys of different ones.
+  // A stand-in for the X25519 public key: different private keys give different ones.
   static kernel::PublicKey public_key(const kernel::PrivateKey& key);
 
   Status probe() override;

@@ -103,7 +103,7 @@ class SocketService : public Service {
     (void)::eventfd_write(stop_.get(), 1);
     thread_.join();
   }
-  virtual void serve() = 0;  // one client, who is there
+  virtual void serve() = 0;  // serves one client, which is connected or has sent
   std::string answer(const SocketAddress& client) const {
     return name_ + " " + address_of(client).to_string() + "\n";
   }
@@ -259,7 +259,7 @@ Result<Answer> UdpClient::ask(Milliseconds timeout) {
   return parse_answer({text.data(), static_cast<std::size_t>(length)});
 }
 
-// ---- the world
+// ---- the namespaces
 
 void KernelFixture::SetUp() {
   home_ = must(kernel::current_netns());
@@ -296,8 +296,8 @@ void KernelFixture::make_uplink() {
                                    .ifindex = uplink.peer_index,
                                    .name = ifname("eth0"),
                                    .addresses = {cidr("203.0.113.1/24"), cidr("2001:db8::1/64")}}));
-  // The host's own end is configured like a container's: it is an interface with addresses and a
-  // way out.
+  // The host's end is configured like a container's interface, because it has addresses and routes
+  // too.
   must(links_->configure_container(
       {.netns_fd = netns("host"),
        .ifindex = uplink.host_index,

@@ -1,13 +1,13 @@
-// A small world of network namespaces for tests against the real kernel, gone with the test.
+// A small set of network namespaces for tests against the real kernel, removed with the test.
 //
 //   outside ── 203.0.113.0/24, 2001:db8::/64 ── host ── bridges ── containers
 //   .1, ::1  eth0                      uplink0  .2, ::2
 //
-// The thread of the test is *in* "host": whatever it opens (links, firewall, monitor, threads)
-// works there. The host has a default route to the outside; the outside knows no way back to
-// container subnets, as the internet does not. In the host, forwarding and br_netfilter's
-// bridge-nf-call-* start switched off. A namespace is made at the first mention of its name.
-// Helpers that fail throw, which fails the test.
+// The thread of the test is in "host", so that whatever it opens (links, firewall, monitor,
+// threads) works there. The host has a default route to the outside; the outside has no route back
+// to container subnets, as the internet does not. In the host, forwarding and br_netfilter's
+// bridge-nf-call-* start switched off. A namespace is created when its name is first used. Helpers
+// throw on failure, which fails the test.
 //
 //   class Nat : public KernelFixture {};
 //   TEST_F(Nat, PublishedPortAnswersFromOutside) {
@@ -38,7 +38,7 @@
 
 namespace fairlead::testing {
 
-// The value, or a failed test that says why.
+// Returns the value; throws, and so fails the test, with the text of an error.
 template <class T>
 T must(Result<T> result) {
   if (!result) throw std::runtime_error(result.error().text);
@@ -49,24 +49,24 @@ IpAddress ip(const std::string& text);
 Cidr cidr(const std::string& text);
 IfName ifname(const std::string& text);
 
-// What a service of the fixture says to each client: its own name and the client's address as it
-// saw it.
+// What a service of the fixture answers to each client: its own name, and the client's address as
+// the service saw it.
 struct Answer {
   std::string server;
   IpAddress client;
 };
 
-// A TCP or UDP service on a thread of its own, until destroyed.
+// A TCP or UDP service on a thread of its own, which ends when this object is destroyed.
 class Service {
  public:
   virtual ~Service() = default;
 };
 
-// A UDP client that keeps its port, so that its flow stays the same for the kernel.
+// A UDP client that keeps its port, so that the kernel sees one flow.
 class UdpClient {
  public:
   explicit UdpClient(UniqueFd fd) : fd_(std::move(fd)) {}
-  void send(std::string_view datagram);  // whoever gets it
+  void send(std::string_view datagram);  // does not wait for an answer
   Result<Answer> ask(std::chrono::milliseconds timeout = std::chrono::milliseconds(500));
 
  private:
@@ -85,18 +85,18 @@ class KernelFixture : public ::testing::Test {
     MacAddress mac;
   };
 
-  void SetUp() override;  // skips the test when namespaces cannot be made
+  void SetUp() override;  // skips the test when namespaces cannot be created
   void TearDown() override;
 
   kernel::Links& links() { return *links_; }  // of the host
   int netns(const std::string& name);         // borrowed
   void in(const std::string& name, const std::function<void()>& work);
 
-  // A bridge of the host with these addresses.
+  // Creates a bridge in the host with these addresses.
   kernel::Link add_bridge(const std::string& name, const std::vector<std::string>& cidrs);
-  // A veth into the container's `ifname` with these addresses and a default route to the bridge's
-  // first address of the family. With IPv6 addresses the host's side stays without, as in the
-  // product.
+  // Creates a veth into the container's `ifname` with these addresses and a default route to the
+  // bridge's first address of the family. When there are IPv6 addresses the host's end gets none,
+  // as in the product.
   Port attach(const std::string& container, const std::string& bridge,
               const std::vector<std::string>& cidrs, const std::string& ifname = "eth0",
               std::optional<MacAddress> mac = {});
@@ -105,11 +105,13 @@ class KernelFixture : public ::testing::Test {
   void set_sysctl(const std::string& name, const std::string& path, const std::string& value);
   std::string sysctl(const std::string& name, const std::string& path);
 
-  // One echo request; the round trip, or nothing when no answer came in time.
+  // Sends one echo request. Returns the round-trip time, or std::nullopt when no answer came in
+  // time.
   std::optional<std::chrono::microseconds> ping(const std::string& from, const std::string& to,
                                                 std::chrono::milliseconds timeout = kTimeout);
 
-  // Services answer with the name of their namespace. `address` empty: any, of both families.
+  // Services answer with the name of their namespace. An empty `address` means any address of both
+  // families.
   std::unique_ptr<Service> serve_tcp(const std::string& where, std::uint16_t port,
                                      const std::string& address = "");
   std::unique_ptr<Service> serve_udp(const std::string& where, std::uint16_t port,
@@ -123,7 +125,7 @@ class KernelFixture : public ::testing::Test {
  private:
   void make_uplink();
 
-  UniqueFd home_;  // where the thread of the test came from
+  UniqueFd home_;  // the namespace that the thread of the test was in before
   std::map<std::string, UniqueFd> namespaces_;
   std::map<std::string, std::vector<Cidr>> bridges_;
   std::unique_ptr<kernel::Links> links_;

@@ -11,7 +11,7 @@ namespace fairlead::testing {
 
 namespace {
 
-constexpr int kLook = 20;  // milliseconds between looks for a stop
+constexpr int kLook = 20;  // milliseconds between checks for a stop request
 
 sockaddr_in loopback(int port) {
   sockaddr_in address{};

@@ -1,4 +1,4 @@
-// A TCP proxy on loopback that loses or delays requests or answers when it is told to.
+// A TCP proxy on loopback that loses or delays requests or answers on demand.
 #pragma once
 
 #include <atomic>
@@ -14,11 +14,11 @@ class LossyProxy {
  public:
   enum class Mode {
     kPass,
-    kLoseRequests,  // takes them, and closes the connection
-    kLoseAnswers,   // passes requests on, waits for the answer, and closes the connection
-    kHoldRequests,  // closes the connection, and passes the request on when the mode is kPass again
+    kLoseRequests,  // reads a request and closes the connection
+    kLoseAnswers,   // passes a request on, waits for the answer, and closes the connection
+    kHoldRequests,  // closes the connection, and passes the request on once the mode is kPass again
   };
-  // In front of http://127.0.0.1:<port>.
+  // `url` is http://127.0.0.1:<port>, the server behind the proxy.
   explicit LossyProxy(const std::string& url);
   ~LossyProxy();
 
@@ -38,7 +38,7 @@ class LossyProxy {
   std::atomic<int> lost_{0};
   std::atomic<int> late_{0};
   std::vector<std::jthread> connections_;
-  std::jthread acceptor_;  // last: it ends before the list of connections goes
+  std::jthread acceptor_;  // last, so that it ends before the list of connections is destroyed
 };
 
 }  // namespace fairlead::testing

@@ -33,7 +33,7 @@ std::vector<std::string> mounted_beneath(const std::string& folder) {
   return found;
 }
 
-// Loop devices that show files of the device.
+// The number of loop devices bound to files on the device.
 std::size_t loops_on(dev_t device) {
   const auto bound = volume::bound_images();
   if (!bound) return 0;
@@ -87,7 +87,7 @@ bool PowerCutDisk::mount() {
 }
 
 void PowerCutDisk::cut() {
-  std::uint32_t how = XFS_FSOP_GOING_FLAGS_NOLOGFLUSH;  // ext4 knows the same
+  std::uint32_t how = XFS_FSOP_GOING_FLAGS_NOLOGFLUSH;  // ext4 takes the same flag
   const std::scoped_lock hold(guard_);
   if (root_) ::ioctl(root_.get(), XFS_IOC_GOINGDOWN, &how);
 }

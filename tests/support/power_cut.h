@@ -1,19 +1,19 @@
 // A disk whose power can be cut: a file system in a sparse file, mounted in a mount namespace of
-// the test's own, that can be shut down at any moment from any thread (the ioctl GOINGDOWN of ext4
-// and xfs, without flushing the log): what was not flushed is gone, every call fails with EIO, and
-// after restore() it is there as after a reboot.
+// the test's own. It can be shut down at any moment from any thread, by the ioctl GOINGDOWN of ext4
+// and xfs without flushing the log. What was not flushed is lost then, and every call fails with
+// EIO. After restore() the disk is as after a reboot.
 //
 //   PowerCutDisk disk("xfs", 2ULL << 30);
 //   if (!disk.ok()) GTEST_SKIP() << disk.why();
 //   run the service with its state and its volumes below disk.path(), with a PowerCut pending;
 //   destroy the service; disk.restore(); make a new one; reconcile; compare.
 //
-// An answer that is given after the cut has begun was never heard by anybody, whatever it says: on
-// a file system that was shut down some calls succeed (fsync(2) of a folder on xfs). Ask
-// has_begun() after each answer.
+// A result that is returned after the cut has begun does not count, whatever it is: on a file
+// system that was shut down some calls succeed (fsync(2) of a folder on xfs). Call has_begun()
+// after each result.
 //
-// The verbs under test run in this process: what survives in memory is what the test keeps itself,
-// as the list of what was acknowledged.
+// The verbs under test run in this process. A test has to keep in memory only what it needs itself,
+// such as the list of what was acknowledged.
 #pragma once
 
 #include <atomic>
@@ -33,8 +33,8 @@ namespace fairlead::testing {
 
 class PowerCutDisk {
  public:
-  // `type`: "xfs" or "ext4". The calling thread moves to a mount namespace of its own: threads of
-  // the test are to be started after this. The file is in memory.
+  // `type` is "xfs" or "ext4". The calling thread moves to a mount namespace of its own, so the
+  // test has to start its threads after this. The file is in memory.
   PowerCutDisk(const std::string& type, std::uint64_t size);
   PowerCutDisk(const PowerCutDisk&) = delete;
   ~PowerCutDisk();
@@ -44,13 +44,14 @@ class PowerCutDisk {
   std::string path() const { return scratch_ / "disk"; }
 
   void cut();  // thread-safe
-  // The power is back: whatever is mounted beneath is unmounted, its loop devices are gone, and the
-  // disk is mounted again. Without a cut before it, a clean restart. Fails the test, with what is
-  // still held, when something leaked.
+  // Turns the power on again: unmounts whatever is mounted beneath, waits until its loop devices
+  // are gone, and mounts the disk again. Without a cut before it is a clean restart. Fails the
+  // test, listing what is still held, when something leaked.
   bool restore();
-  // Then nothing is mounted: e2fsck(8), which a host runs when it starts, could not make it whole.
-  // No call of a program may do that to a file system; cutting ext4 off in the middle of its own
-  // writes does, once in thousands of times ("Structure needs cleaning"). Take another disk.
+  // Whether e2fsck(8), which a host runs when it starts, could not repair the file system; nothing
+  // is mounted then. No call of a program may damage a file system so, but shutting ext4 down in
+  // the middle of its own writes does, once in thousands of times ("Structure needs cleaning"). The
+  // test has to take another disk.
   bool is_broken() const { return is_broken_; }
 
  private:
@@ -67,14 +68,14 @@ class PowerCutDisk {
   std::mutex guard_;
 };
 
-// Cuts the power of a disk once, `after` this time from now, unless it is called off before.
+// Cuts the power of a disk once, `after` this time from now, unless call_off() is called before.
 class PowerCut {
  public:
   PowerCut(PowerCutDisk& disk, std::chrono::microseconds after);
   PowerCut(const PowerCut&) = delete;
   ~PowerCut() { call_off(); }
   bool has_begun() const { return begun_; }
-  // Waits for the thread; true when the power was cut.
+  // Waits for the thread. Returns whether the power was cut.
   bool call_off();
 
  private:

@@ -1,4 +1,4 @@
-// What goes over a wire, for tests.
+// Captures frames on an interface, for tests.
 #pragma once
 
 #include <linux/if_ether.h>
@@ -22,7 +22,7 @@ inline bool is_udp(const Frame& frame) {
   return packet[packet[0] >> 4 == 6 ? 6 : 9] == IPPROTO_UDP;
 }
 
-// Of an IP packet without options.
+// For IP packets without options.
 inline bool is_udp_to(const Frame& frame, unsigned port) {
   if (!is_udp(frame)) return false;
   const std::uint8_t* packet = frame.data() + ETH_HLEN;
@@ -30,7 +30,7 @@ inline bool is_udp_to(const Frame& frame, unsigned port) {
   return static_cast<unsigned>(udp[2] << 8 | udp[3]) == port;
 }
 
-// Every frame that an interface sees from now on.
+// Collects every frame that an interface sees from now on.
 class Tap {
  public:
   explicit Tap(const char* interface) {
@@ -53,7 +53,7 @@ class Tap {
       all.emplace_back(frame.begin(), frame.begin() + length);
     }
   }
-  // The sizes of the IP packets to UDP port 4789 among them.
+  // The sizes of the IP packets to UDP port 4789 among the frames collected so far.
   std::vector<std::size_t> tunnelled() {
     std::vector<std::size_t> sizes;
     for (const Frame& frame : frames())
