@@ -1,4 +1,4 @@
-// What every volume backend must do, the fake included. A new backend adds a world below.
+// What every volume backend must do, the fake included. A new backend needs a World below.
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -20,7 +20,7 @@ using testing::Holder;
 using ::testing::IsEmpty;
 using testing::Scratch;
 
-// A backend and what a test can do to it from outside.
+// A backend, and what a test can do to its volumes from outside.
 class World {
  public:
   virtual ~World() = default;
@@ -32,7 +32,7 @@ class World {
   virtual bool is_empty() = 0;                        // nothing is left of any volume
   virtual std::map<std::string, std::string> usual_options() { return {}; }
   virtual VolumeOptions refused_options() { return {.inodes = 1000}; }
-  virtual std::string why_not() { return ""; }  // for a skip
+  virtual std::string why_not() { return ""; }  // the reason to skip the tests, or empty
 };
 
 class FakeWorld : public World {
@@ -92,7 +92,7 @@ class ImageWorld : public World {
     holder_ = std::make_unique<Holder>(*path, scratch_ / "target");
     ASSERT_TRUE(holder_->mounted());
   }
-  // The process takes its copy of the mount along; its loop device is free a moment later.
+  // The process takes its copy of the mount with it; the loop device is free a moment later.
   void let_go(const Volume&) override {
     holder_.reset();
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

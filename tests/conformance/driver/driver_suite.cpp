@@ -1,5 +1,5 @@
-// What the service expects of every driver, whatever it makes. A new driver: one line in the
-// instantiation below.
+// What the service expects of every driver, whatever links it makes. A new driver needs one line in
+// the instantiation below.
 #include <gmock/gmock.h>
 
 #include "network/drivers/registry.h"

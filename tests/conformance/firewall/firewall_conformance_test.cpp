@@ -1,4 +1,4 @@
-// One suite over the firewall of the kernel and the one in memory.
+// One suite for the kernel's firewall and the one in memory.
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,7 +61,7 @@ table inet fairlead {
 }
 )";
 
-// What a kind of firewall needs to live in.
+// The environment that a kind of firewall needs.
 class World {
  public:
   virtual ~World() = default;
@@ -335,7 +335,7 @@ TEST_P(FirewallConformance, ThreadsDoNotDisturbEachOther) {
   EXPECT_EQ(present("ports").size(), 200U);
 }
 
-// What is rendered at once is what elements one by one make.
+// Rendering all elements at once gives the same as applying them one by one.
 TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
   const std::vector<nat::NatNetwork> networks = {
       {.bridge = ifname("fl-a"),
@@ -381,7 +381,7 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
   EXPECT_TRUE(*firewall().present(nat::version()));
 }
 
-// Whatever is done to the table is a difference, and rendering takes it away.
+// Any change of the table by others is a difference, and rendering removes it.
 TEST_P(FirewallConformance, EveryAlterationOfTheTableIsADifference) {
   const std::string wanted = nat::render_chains();
   EXPECT_NE(*firewall().difference(wanted), "");

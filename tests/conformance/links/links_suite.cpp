@@ -29,7 +29,8 @@ class FakeWorld : public World {
   kernel::Links& links() override { return links_; }
   int netns(const std::string& name) override {
     UniqueFd& fd = namespaces_[name];
-    if (!fd) fd.reset(::memfd_create(name.c_str(), MFD_CLOEXEC));  // has an identity of its own
+    // gives the namespace an identity
+    if (!fd) fd.reset(::memfd_create(name.c_str(), MFD_CLOEXEC));
     return fd.get();
   }
 

@@ -1,5 +1,6 @@
-// A full disk below the database: what makes room goes on, again and again, and what needs more is
-// refused. The file systems are real, because each has its own way to run out of space.
+// Tests with a full disk below the database: commits that free space succeed every time, and those
+// that need more are refused. The file systems are real, because each runs out of space in its own
+// way.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -49,7 +50,7 @@ class FullDiskTest : public ::testing::TestWithParam<FileSystem> {
     for (int k = 0; k < number; ++k) ASSERT_TRUE(put(store, record(k), "a value"));
   }
 
-  // Writes until not a byte has room, and what a file system frees late has been taken as well.
+  // Writes until no byte is free, including space that a file system frees late.
   void fill() {
     for (int k = 0; k < 4; ++k) {
       const UniqueFd file(
@@ -170,7 +171,7 @@ TEST_P(FullDiskTest, ADaemonTakesTheReserveBackWhenRoomIsMadeElsewhere) {
   EXPECT_GE(reserved(), Reserve::kBytes);
 }
 
-// As an update does: the database of an older version, no reserve, and no room for one.
+// As after an update: the database of an older version, without a reserve and without room for one.
 TEST_P(FullDiskTest, ADatabaseWithoutAReserveMakesRoomInItsOwnLog) {
   add_records(*open(), 30);
   const Reserve reserve(path_);
@@ -179,7 +180,7 @@ TEST_P(FullDiskTest, ADatabaseWithoutAReserveMakesRoomInItsOwnLog) {
   fill();
   const auto opened = open_sqlite_store(path_);
   ASSERT_TRUE(opened || opened.error().code == Code::kExhausted) << opened.error().text;
-  if (GetParam().type == "btrfs") return;  // it writes elsewhere: as the disk allows
+  if (GetParam().type == "btrfs") return;  // btrfs writes elsewhere: the result depends on the disk
   ASSERT_TRUE(opened);
   for (int k = 0; k < 30; ++k) {
     const auto erased = erase(**opened, record(k));
@@ -187,7 +188,7 @@ TEST_P(FullDiskTest, ADatabaseWithoutAReserveMakesRoomInItsOwnLog) {
   }
 }
 
-// Ends at a signal only.
+// Runs until a signal kills it.
 int remove_one_after_the_other(const std::string& path, int from) {
   auto store = open_sqlite_store(path);
   if (!store) return 1;

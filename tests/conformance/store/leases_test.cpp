@@ -1,4 +1,4 @@
-// What every store with leases promises (base/state/leases.h).
+// What every store with leases must do (base/state/leases.h).
 #include "base/state/leases.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A store, its leases, and how time passes for them.
+// A store, its leases, and how a test lets time pass for them.
 struct Leased {
   std::unique_ptr<Store> store;
   Leases* leases = nullptr;

@@ -1,5 +1,5 @@
-// What only the SQLite store promises: several processes, sudden deaths, formats, full and
-// read-only disks.
+// What only the SQLite store must do: several processes, sudden deaths, formats, full and read-only
+// disks.
 #include "base/state/sqlite_store.h"
 
 #include <gmock/gmock.h>
@@ -151,7 +151,8 @@ TEST_F(SqliteStoreTest, ACommitOfAnotherProcessIsSeenAndWatched) {
   EXPECT_EQ(report.get(), "theirs");
 }
 
-// Commits pairs until it is killed; a pair is always whole, and what was acknowledged is there.
+// A child commits pairs until it is killed. Pairs are always whole, and what was acknowledged is
+// present.
 TEST_F(SqliteStoreTest, AProcessKilledWhileItCommitsLeavesWholeCommits) {
   open();
   for (int round = 0; round < 20; ++round) {
@@ -190,7 +191,7 @@ TEST_F(SqliteStoreTest, AProcessKilledWhileItCommitsLeavesWholeCommits) {
   }
 }
 
-// The program that writes one record, with a fault point armed.
+// Runs the program that writes one record, with a fault point armed.
 int write_with_fault(const std::string& path, const std::string& fault) {
   const pid_t child = ::fork();
   if (child == 0) {
@@ -287,8 +288,8 @@ TEST_F(SqliteStoreTest, APathThroughAFileIsAnError) {
   EXPECT_THAT(opened.error().text, HasSubstr("state folder"));
 }
 
-// Runs `body` in a child with a mount namespace of its own, on a small tmpfs. 77: not possible
-// here.
+// Runs `body` in a child with a mount namespace of its own, on a small tmpfs. Returns 77 when that
+// is not possible here.
 constexpr int kCannot = 77;
 
 template <class Body>

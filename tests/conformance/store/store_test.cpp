@@ -1,4 +1,4 @@
-// What every store promises (base/state/store.h): reads and transactions.
+// What every store must do (base/state/store.h): reads and transactions.
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -254,7 +254,7 @@ TEST_P(StoreTest, ManyChangesCommitAtOnce) {
   EXPECT_THAT(keys(""), IsEmpty());
 }
 
-// Adds one by compare-and-set, as often as it takes.
+// Adds one by compare-and-set, retrying as often as needed.
 bool increment(Store& store, const std::string& key) {
   for (int attempt = 0; attempt < 10'000; ++attempt) {
     const auto found = store.get(key);

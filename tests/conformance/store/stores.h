@@ -1,4 +1,4 @@
-// The stores that the suite runs over. A further one is added by one entry in `all_stores`.
+// The stores that the suite runs over. A new store needs one entry in `all_stores`.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@
 
 namespace fairlead::state {
 
-// A folder of its own for each test, gone with it.
+// A folder for each test, removed with the object.
 class TempFolder {
  public:
   TempFolder() {
@@ -37,7 +37,7 @@ class TempFolder {
   std::filesystem::path path_;
 };
 
-// One server for all tests of a program, started when the first one needs it.
+// One server for all tests of a program, started when the first test needs it.
 inline fairlead::testing::EtcdCluster& shared_etcd() {
   static fairlead::testing::EtcdCluster etcd({});
   return etcd;
@@ -52,11 +52,11 @@ inline Result<std::unique_ptr<EtcdStore>> open_on_shared_etcd() {
 
 struct StoreKind {
   std::string name;
-  // An empty store that remembers `remembered` commits for watches.
+  // Opens an empty store that remembers `remembered` commits for watches.
   std::function<Result<std::unique_ptr<Store>>(const TempFolder&, std::int64_t remembered)> open;
   std::int64_t first_revision = 0;  // of a new store; -1: any
   int most_changes = 1000;          // in one commit
-  // Has the store forget what it does not forget by itself: all before the revision.
+  // Makes the store forget everything before the revision, unless it forgets by itself.
   std::function<void(std::int64_t revision)> forget = [](std::int64_t) {};
   // Breaks the connections of watches, if there are any.
   std::function<void()> cut_watches = [] {};

@@ -1,4 +1,4 @@
-// What every store promises of watches.
+// What every store must do for watches.
 #include <gmock/gmock.h>
 
 #include <condition_variable>
@@ -28,13 +28,13 @@ class Reports {
       changed_.notify_all();
     };
   }
-  // Waits for that many events, at most 10 s, and returns all there are.
+  // Waits for `count` events, at most 10 s, and returns all events so far.
   std::vector<Event> wait_for(std::size_t count) {
     std::unique_lock hold(mutex_);
     changed_.wait_for(hold, std::chrono::seconds(10), [&] { return events_.size() >= count; });
     return events_;
   }
-  // Waits for the event that says that changes are lost, at most 20 s.
+  // Waits, at most 20 s, for the event that reports lost changes.
   bool wait_for_lost() {
     std::unique_lock hold(mutex_);
     return changed_.wait_for(hold, std::chrono::seconds(20), [&] {

@@ -100,14 +100,14 @@ class TunnelsSuite : public ::testing::Test {
             .mac = MacAddress::from_hash("tunnel"),
             .alias = "fairlead shop"};
   }
-  // The container with the n-th address, on the host with the k-th.
+  // The entry of the n-th container, which is on the k-th host.
   static RemoteEntry v4(int n, int k) {
     const IpAddress address = *ip("10.9.0.0").plus(static_cast<std::uint64_t>(n));
     return {.ip = address,
             .mac = MacAddress::for_ip(address),
             .vtep = *ip("192.0.2.0").plus(static_cast<std::uint64_t>(k))};
   }
-  // Its second address.
+  // The entry of the same container's IPv6 address.
   static RemoteEntry v6(int n, int k) {
     RemoteEntry entry = v4(n, k);
     entry.ip = *ip("fd00:9::").plus(static_cast<std::uint64_t>(n));

@@ -1,5 +1,5 @@
 // What every implementation of WireguardLinks must do: the kernel's, and the fake that other tests
-// rely on. The kernel's part needs WireGuard; `tests/run.sh guest` runs it where it is.
+// rely on. The kernel's part needs WireGuard; `tests/run.sh guest` runs it in a guest that has it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
@@ -312,13 +312,13 @@ TYPED_TEST(WireguardLinksSuite, AnAddressMovesBetweenPeers) {
   std::swap(two.allowed_ips, three.allowed_ips);
   EXPECT_EQ(this->set_peers({two, three}), (WireguardPeerChanges{.changed = 2}));
   EXPECT_THAT(this->peers(), UnorderedElementsAre(two, three));
-  // A host that comes back with another key.
+  // A host that returns with another key.
   auto again = this->peer(7);
   again.allowed_ips = two.allowed_ips;
   EXPECT_EQ(this->set_peers({again, three}),
             (WireguardPeerChanges{.added = 1, .removed = 1, .unchanged = 1}));
   EXPECT_THAT(this->peers(), UnorderedElementsAre(again, three));
-  // All of them go to one.
+  // All addresses go to one peer.
   again.allowed_ips.push_back(three.allowed_ips.front());
   std::ranges::sort(again.allowed_ips);
   three.allowed_ips.clear();
@@ -330,7 +330,7 @@ TYPED_TEST(WireguardLinksSuite, MoreThanOneMessageOfPeers) {
   this->ensure();
   std::vector<WireguardPeer> wanted;
   for (int n = 2; n < 210; ++n) wanted.push_back(this->peer(static_cast<std::uint8_t>(n)));
-  // Keys are clamped: some of these are the same.
+  // Keys are clamped, so some of these are the same.
   std::map<PublicKey, WireguardPeer> distinct;
   for (const WireguardPeer& each : wanted) distinct.try_emplace(each.key, each);
   distinct.erase(this->key(1));
