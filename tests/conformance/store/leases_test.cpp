@@ -94,7 +94,7 @@ TEST_P(LeasesTest, ARevokedLeaseTakesItsRecordsAndNoOthers) {
   EXPECT_TRUE(heartbeat(two));
 }
 
-TEST_P(LeasesTest, ALeaseThatNobodyBeatsForEnds) {
+TEST_P(LeasesTest, ALeaseWithoutHeartbeatsEnds) {
   const LeaseId lease = grant(2);
   ASSERT_TRUE(put("live/a", lease));
   leased_.let_pass(seconds(1));
@@ -104,7 +104,7 @@ TEST_P(LeasesTest, ALeaseThatNobodyBeatsForEnds) {
   EXPECT_FALSE(heartbeat(lease));
 }
 
-TEST_P(LeasesTest, ABeatLetsTheLeaseLastForItsWholeTimeAgain) {
+TEST_P(LeasesTest, AHeartbeatLetsTheLeaseLastForItsWholeTimeAgain) {
   const LeaseId lease = grant(3);
   ASSERT_TRUE(put("live/a", lease));
   for (int i = 0; i < 3; ++i) {
