@@ -39,7 +39,7 @@ TEST(Options, MayStandInO) {
             parsed({{"uid", "1000"}, {"gid", "100"}, {"mode", "0700"}, {"size", "1g"}}));
 }
 
-TEST(Options, EqualWishesHaveOneCanonicalMap) {
+TEST(Options, EqualRequestsHaveOneCanonicalMap) {
   const Map canonical{{"mode", "0700"}, {"retain", "1d"}, {"size", "1g"}, {"uid", "7"}};
   EXPECT_EQ(
       to_map(parsed(

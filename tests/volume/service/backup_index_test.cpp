@@ -42,7 +42,7 @@ TEST(BackupIndexTest, AnEntryIsReadAsItWasWritten) {
   EXPECT_EQ(parse(to_lines(link)).value(), link);
 }
 
-TEST(BackupIndexTest, ManyPiecesStandOnSeveralLines) {
+TEST(BackupIndexTest, ManyChunksStandOnSeveralLines) {
   auto file = some_file();
   file.chunks.clear();
   file.entry.size = 10'000ULL * kChunkSize;
@@ -60,7 +60,7 @@ TEST(BackupIndexTest, AnyBytesAreKept) {
   for (const char* text : {"%", "%4", "%zz", "a%"}) EXPECT_FALSE(decode_bytes(text)) << text;
 }
 
-TEST(BackupIndexTest, PiecesOutsideOfTheirFileAreRefused) {
+TEST(BackupIndexTest, ChunksOutsideOfTheirFileAreRefused) {
   const std::string digest(64, 'a');
   for (const std::string& list :
        {"[[0,0,\"" + digest + "\"]]", "[[0,2000000,\"" + digest + "\"]]",

@@ -153,7 +153,7 @@ TEST_F(BackupTest, AChangeBehindARestoredTimeIsFound) {
   expect_restored(list().back(), facts_of(from));
 }
 
-TEST_F(BackupTest, AStoppedBackupLeavesNoneAndItsPiecesServeTheNext) {
+TEST_F(BackupTest, AStoppedBackupLeavesNoneAndItsChunksServeTheNext) {
   for (unsigned k = 0; k < 40; ++k)
     write_text(from + fmt::format("/file-{:02}", k), noise(kMega, k + 1));
   int asked = 0;

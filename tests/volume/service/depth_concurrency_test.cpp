@@ -101,7 +101,7 @@ TEST_F(DepthConcurrency, EverySnapshotThatWasAcknowledgedIsThere) {
   expect_agreement();
 }
 
-TEST_F(DepthConcurrency, OneCloneIsMadeOfManyWishes) {
+TEST_F(DepthConcurrency, OneCloneIsMadeForManyRequests) {
   ASSERT_TRUE(first.create("shop"));
   disk.copy_slowly(5, std::chrono::milliseconds(10));
   in_threads([&](Process& process, int) {

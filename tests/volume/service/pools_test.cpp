@@ -120,7 +120,7 @@ TEST_F(PoolsTest, ItGrowsWhileItIsMountedAndNeverShrinks) {
   EXPECT_EQ(world->pools.grow("fast", 0).error().code, Code::kInvalid);
 }
 
-TEST_F(PoolsTest, WishesThatCannotBeAreRefused) {
+TEST_F(PoolsTest, RequestsThatCannotBeMetAreRefused) {
   PoolSpec spec = pool_spec();
   spec.fstype = "ext4";
   EXPECT_EQ(world->pools.create(spec).error().code, Code::kInvalid);

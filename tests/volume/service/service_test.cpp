@@ -31,13 +31,13 @@ TEST_F(ServiceTest, AVolumeOutlivesTheProcessAndTheBoot) {
   EXPECT_EQ(service->inspect("shop").value(), *made);
 }
 
-TEST_F(ServiceTest, TheSameWishAgainSucceeds) {
+TEST_F(ServiceTest, TheSameRequestAgainSucceeds) {
   const auto made = create("shop", {{"mode", "0700"}});
   EXPECT_EQ(create("shop", {{"o", "mode=700"}}).value(), *made);
   EXPECT_EQ(create("shop", {{"mode", "0700"}, {"backend", "fake"}}).value(), *made);
 }
 
-TEST_F(ServiceTest, AnotherWishNamesTheDifference) {
+TEST_F(ServiceTest, AnotherRequestNamesTheDifference) {
   ASSERT_TRUE(create("shop", {{"uid", "7"}}));
   const auto other = create("shop", {{"uid", "8"}});
   ASSERT_FALSE(other);
@@ -48,7 +48,7 @@ TEST_F(ServiceTest, AnotherWishNamesTheDifference) {
               HasSubstr("label.a is not set, not b"));
 }
 
-TEST_F(ServiceTest, NothingIsStoredForAWishThatCannotBeHonoured) {
+TEST_F(ServiceTest, NothingIsStoredForARequestThatCannotBeHonoured) {
   EXPECT_EQ(create("shop", {{"inodes", "9"}}).error().code, Code::kUnsupported);
   EXPECT_EQ(create("shop", {{"sise", "1g"}}).error().code, Code::kInvalid);
   EXPECT_EQ(create("shop", {{"backend", "image"}}).error().code, Code::kUnsupported);
