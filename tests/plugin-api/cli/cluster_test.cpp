@@ -83,7 +83,7 @@ TEST_F(ClusterCommand, EncryptedNeedsNoValueAsWithDocker) {
   EXPECT_NE(bodies_.at("POST /v1/networks").find("\"encrypted\":\"true\""), std::string::npos);
 }
 
-TEST_F(ClusterCommand, ThawTellsTheDaemon) {
+TEST_F(ClusterCommand, ReleaseByItsAliasTellsTheDaemon) {
   answers_["POST /v1/cluster/thaw"] = {"null"};
   EXPECT_EQ(run("cluster thaw").exit_code, cli::kDone);
 }

@@ -26,7 +26,7 @@ TEST(RequestPoolCodec, ReadsPoolRangeAndOptions) {
   EXPECT_EQ(request->options.at("network"), "shop");
 }
 
-TEST(RequestPoolCodec, ReadsAWishForASize) {
+TEST(RequestPoolCodec, ReadsARequestForASize) {
   EXPECT_EQ(decode_request_pool(R"({"Pool":"0.0.0.0/26"})").value().prefix_length, 26U);
   EXPECT_EQ(decode_request_pool(R"({"Pool":"::/64","V6":true})").value().prefix_length, 64U);
   EXPECT_FALSE(decode_request_pool(R"({"Pool":"0.0.0.0/26"})").value().subnet);

@@ -80,7 +80,7 @@ TEST_F(ClusterApi, AHostThatIsAliveIsNotRemovedUnlessItIsForced) {
   EXPECT_EQ(send("DELETE", "/v1/hosts/node3?force=true").status, 200);
 }
 
-TEST_F(ClusterApi, Thaws) {
+TEST_F(ClusterApi, ReleasesTheHold) {
   EXPECT_CALL(control_, release_hold);
   EXPECT_EQ(send("POST", "/v1/cluster/thaw").status, 204);
 }
