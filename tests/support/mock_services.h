@@ -1,4 +1,5 @@
-// GoogleMock versions of the doors of the core, for tests of protocol adapters.
+// GoogleMock versions of the doors of the core, for tests of protocol adapters. What a mock consists
+// of is compiled once, in mock_services.cpp: it is most of what a test that has one takes to compile.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -11,6 +12,8 @@ namespace fairlead::testing {
 
 class MockNetworkService : public network::NetworkService {
  public:
+  MockNetworkService();
+  ~MockNetworkService() override;
   using NetworkRef = network::NetworkRef;
   using EndpointRef = network::EndpointRef;
   MOCK_METHOD(Result<network::Network>, create_network, (const network::NetworkSpec&), (override));
@@ -49,6 +52,8 @@ class MockNetworkService : public network::NetworkService {
 
 class MockControl : public network::cluster::Control {
  public:
+  MockControl();
+  ~MockControl() override;
   MOCK_METHOD(network::cluster::ClusterStatus, status, (), (override));
   MOCK_METHOD(Result<std::vector<network::cluster::Host>>, hosts, (), (override));
   MOCK_METHOD(Result<network::cluster::HostRemoval>, remove_host, (std::string_view), (override));
@@ -57,6 +62,8 @@ class MockControl : public network::cluster::Control {
 
 class MockPoolService : public network::PoolService {
  public:
+  MockPoolService();
+  ~MockPoolService() override;
   MOCK_METHOD(Result<network::Pool>, request_pool, (const network::PoolRequest&), (override));
   MOCK_METHOD(Status, release_pool, (const std::string&), (override));
   MOCK_METHOD(Result<Cidr>, request_address,
@@ -66,6 +73,8 @@ class MockPoolService : public network::PoolService {
 
 class MockVolumeService : public volume::VolumeService {
  public:
+  MockVolumeService();
+  ~MockVolumeService() override;
   using VolumeService::create;
   MOCK_METHOD(Result<volume::Volume>, create, (const volume::VolumeSpec&, const volume::Progress&),
               (override));
@@ -102,6 +111,8 @@ class MockVolumeService : public volume::VolumeService {
 
 class MockVolumePools : public volume::VolumePools {
  public:
+  MockVolumePools();
+  ~MockVolumePools() override;
   MOCK_METHOD(Result<volume::VolumePool>, create, (const volume::PoolSpec&), (override));
   MOCK_METHOD(Result<std::vector<volume::VolumePool>>, list, (), (override));
   MOCK_METHOD(Result<volume::VolumePool>, inspect, (const std::string&), (override));
@@ -111,6 +122,8 @@ class MockVolumePools : public volume::VolumePools {
 
 class MockVolumeArchives : public volume::VolumeArchives {
  public:
+  MockVolumeArchives();
+  ~MockVolumeArchives() override;
   MOCK_METHOD(Result<volume::ArchiveReport>, export_to,
               (const std::string&, int, const volume::Progress&), (override));
   MOCK_METHOD(Result<volume::Volume>, import_from,
@@ -129,9 +142,26 @@ class MockVolumeArchives : public volume::VolumeArchives {
 
 class MockVolumeJobs : public volume::VolumeJobs {
  public:
+  MockVolumeJobs();
+  ~MockVolumeJobs() override;
   MOCK_METHOD(Result<std::vector<volume::Job>>, list, (), (override));
   MOCK_METHOD(Status, stop, (const std::string&), (override));
   MOCK_METHOD(Status, resume, (const std::string&, const volume::Progress&), (override));
 };
 
 }  // namespace fairlead::testing
+
+extern template class testing::NiceMock<fairlead::testing::MockNetworkService>;
+extern template class testing::NiceMock<fairlead::testing::MockControl>;
+extern template class testing::NiceMock<fairlead::testing::MockPoolService>;
+extern template class testing::NiceMock<fairlead::testing::MockVolumeService>;
+extern template class testing::NiceMock<fairlead::testing::MockVolumePools>;
+extern template class testing::NiceMock<fairlead::testing::MockVolumeArchives>;
+extern template class testing::NiceMock<fairlead::testing::MockVolumeJobs>;
+extern template class testing::StrictMock<fairlead::testing::MockNetworkService>;
+extern template class testing::StrictMock<fairlead::testing::MockControl>;
+extern template class testing::StrictMock<fairlead::testing::MockPoolService>;
+extern template class testing::StrictMock<fairlead::testing::MockVolumeService>;
+extern template class testing::StrictMock<fairlead::testing::MockVolumePools>;
+extern template class testing::StrictMock<fairlead::testing::MockVolumeArchives>;
+extern template class testing::StrictMock<fairlead::testing::MockVolumeJobs>;

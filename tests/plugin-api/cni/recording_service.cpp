@@ -108,6 +108,7 @@ Cidr address_in(const network::Subnet& subnet, const network::EndpointSpec& spec
 
 }  // namespace
 
+RecordingService::~RecordingService() = default;
 RecordingService::RecordingService() {
   using ::testing::Invoke;
   ON_CALL(*this, create_network).WillByDefault([this](const auto& spec) { return create(spec); });

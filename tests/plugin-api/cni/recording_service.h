@@ -13,6 +13,7 @@ namespace fairlead::testing {
 class RecordingService : public ::testing::NiceMock<MockNetworkService> {
  public:
   RecordingService();
+  ~RecordingService() override;
 
   json::Json calls = json::Json::array();  // [{"attach":{...}}, ...] in order
   std::map<std::string, network::Network> networks;

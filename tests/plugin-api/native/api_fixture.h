@@ -1,7 +1,6 @@
 // The API over mocked services: requests in, parsed answers out.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "base/json/json.h"
@@ -13,36 +12,16 @@ namespace fairlead::testing {
 
 class ApiTest : public ::testing::Test {
  protected:
-  http::Response send(std::string method, std::string target, std::string body = {}) {
-    http::Request request;
-    request.method = std::move(method);
-    const std::size_t question = target.find('?');
-    request.path = target.substr(0, question);
-    if (question != std::string::npos) {
-      const std::string pair = target.substr(question + 1);
-      request.query[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
-    }
-    request.body = std::move(body);
-    request.hung_up = hung_up_;
-    return handler_(request);
-  }
+  ApiTest();
+  ~ApiTest() override;
 
-  static json::Json parsed(const http::Response& response) {
-    return json::parse(response.body).value();
-  }
+  http::Response send(std::string method, std::string target, std::string body = {});
+
+  static json::Json parsed(const http::Response& response);
 
   // A problem document with this status and code whose detail contains `part`.
   static void expect_problem(const http::Response& response, int status, std::string_view code,
-                             std::string_view part = "") {
-    EXPECT_EQ(response.status, status) << response.body;
-    EXPECT_EQ(response.content_type, "application/problem+json");
-    const json::Json problem = json::parse(response.body).value();
-    EXPECT_EQ(problem["code"], code);
-    EXPECT_EQ(problem["status"], status);
-    EXPECT_EQ(problem["type"], "urn:fairlead:problem:" + std::string(code));
-    EXPECT_NE(problem["detail"].get<std::string>().find(part), std::string::npos)
-        << problem["detail"];
-  }
+                             std::string_view part = "");
 
   ::testing::NiceMock<MockNetworkService> networks_;
   ::testing::NiceMock<MockVolumeService> volumes_;
@@ -52,19 +31,7 @@ class ApiTest : public ::testing::Test {
   std::vector<std::string> opened_;  // the paths of namespaces that were opened
   http::Handler handler_ = native::make_native_handler(services());
 
-  native::Services services() {
-    return {.networks = networks_,
-            .volumes = volumes_,
-            .pools = pools_,
-            .jobs = jobs_,
-            .open_netns = [this](const std::string& path) -> Result<UniqueFd> {
-              opened_.push_back(path);
-              if (path == "/run/netns/gone")
-                return fail(Code::kNotFound, "open {}: it is no network namespace", path);
-              return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-            },
-            .version = "1.2.3"};
-  }
+  native::Services services();
 };
 
 }  // namespace fairlead::testing

@@ -1,0 +1,82 @@
+#include "tests/plugin-api/cli/cli_fixture.h"
+
+#include <sstream>
+
+namespace fairlead::testing {
+
+CliTest::CliTest()
+    : networks_(std::make_shared<::testing::NiceMock<MockNetworkService>>()),
+      volumes_(std::make_shared<::testing::NiceMock<MockVolumeService>>()),
+      pools_(std::make_shared<::testing::NiceMock<MockVolumePools>>()),
+      archives_(std::make_shared<::testing::NiceMock<MockVolumeArchives>>()),
+      jobs_(std::make_shared<::testing::NiceMock<MockVolumeJobs>>()) {}
+CliTest::~CliTest() = default;
+
+Outcome CliTest::run(const std::string& line, const std::vector<std::string>& more) {
+  std::vector<std::string> words;
+  std::istringstream stream(line);
+  for (std::string word; stream >> word;) words.push_back(word);
+  words.insert(words.end(), more.begin(), more.end());
+  std::istringstream in(stdin_);
+  std::ostringstream out, err;
+  const cli::CliContext context{
+      .in = in,
+      .out = out,
+      .err = err,
+      .is_tty = width_ != 0,
+      .in_is_tty = in_is_tty_,
+      .err_is_tty = err_is_tty_,
+      .in_fd = in_fd_,
+      .out_fd = out_fd_,
+      .width = width_,
+      .uid = uid_,
+      .now = kCreated + 3 * 3600,
+      .version = "1.2.3",
+      .interrupted = [this] { return interrupted_; },
+      .clock = [this] { return clock_ += 1; },
+      .open = [this](const cli::CliSettings& settings) -> Result<cli::CliServices> {
+        ++opened_;
+        settings_ = settings;
+        if (broken_) return fail(*broken_);
+        return cli::CliServices{networks_, volumes_, pools_, archives_, jobs_};
+      },
+      .ask_daemon = [this](const cli::CliSettings&, std::string_view method, std::string_view path,
+                           const std::string& body) -> Result<json::Json> {
+        const std::string call = fmt::format("{} {}", method, path);
+        const auto found = answers_.find(call);
+        if (found == answers_.end()) return fail(Code::kUnavailable, "fairleadd does not run");
+        bodies_[call] = body;
+        const std::string answer = found->second.front();
+        if (found->second.size() > 1) found->second.erase(found->second.begin());
+        return json::parse(answer);
+      }};
+  const int exit_code = cli::run_cli(words, context);
+  return {exit_code, out.str(), err.str()};
+}
+
+void CliTest::has_networks() {
+  ON_CALL(*networks_, list_networks)
+      .WillByDefault(::testing::Return(
+          std::vector<network::NetworkUsage>{{shop_network(), 2}, {plain_network(), 0}}));
+}
+
+void CliTest::has_endpoints() {
+  has_networks();
+  ON_CALL(*networks_, list_endpoints)
+      .WillByDefault(::testing::Return(std::vector{web_endpoint(), waiting_endpoint()}));
+}
+
+void CliTest::has_volumes() {
+  volume::Volume bare = data_volume();
+  bare.name = VolumeName::parse("bare").value();
+  bare.backend = "dir";
+  bare.phase = volume::Phase::kDeleting;
+  ON_CALL(*volumes_, list).WillByDefault(::testing::Return(std::vector{data_volume(), bare}));
+  ON_CALL(*volumes_, status)
+      .WillByDefault([](const volume::Volume& volume) -> Result<volume::VolumeStatus> {
+        if (volume.backend == "image") return data_status();
+        return volume::VolumeStatus{.backend = "dir", .health = "the folder is missing"};
+      });
+}
+
+}  // namespace fairlead::testing

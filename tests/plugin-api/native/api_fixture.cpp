@@ -1,0 +1,54 @@
+#include "tests/plugin-api/native/api_fixture.h"
+
+#include <fcntl.h>
+
+namespace fairlead::testing {
+
+ApiTest::ApiTest() = default;
+ApiTest::~ApiTest() = default;
+
+http::Response ApiTest::send(std::string method, std::string target, std::string body) {
+  http::Request request;
+  request.method = std::move(method);
+  const std::size_t question = target.find('?');
+  request.path = target.substr(0, question);
+  if (question != std::string::npos) {
+    const std::string pair = target.substr(question + 1);
+    request.query[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
+  }
+  request.body = std::move(body);
+  request.hung_up = hung_up_;
+  return handler_(request);
+}
+
+json::Json ApiTest::parsed(const http::Response& response) {
+  return json::parse(response.body).value();
+}
+
+void ApiTest::expect_problem(const http::Response& response, int status, std::string_view code,
+                             std::string_view part) {
+  EXPECT_EQ(response.status, status) << response.body;
+  EXPECT_EQ(response.content_type, "application/problem+json");
+  const json::Json problem = json::parse(response.body).value();
+  EXPECT_EQ(problem["code"], code);
+  EXPECT_EQ(problem["status"], status);
+  EXPECT_EQ(problem["type"], "urn:fairlead:problem:" + std::string(code));
+  EXPECT_NE(problem["detail"].get<std::string>().find(part), std::string::npos)
+      << problem["detail"];
+}
+
+native::Services ApiTest::services() {
+  return {.networks = networks_,
+          .volumes = volumes_,
+          .pools = pools_,
+          .jobs = jobs_,
+          .open_netns = [this](const std::string& path) -> Result<UniqueFd> {
+            opened_.push_back(path);
+            if (path == "/run/netns/gone")
+              return fail(Code::kNotFound, "open {}: it is no network namespace", path);
+            return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+          },
+          .version = "1.2.3"};
+}
+
+}  // namespace fairlead::testing
