@@ -2,7 +2,7 @@
 // the protocols).
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <initializer_list>
 #include <string>

@@ -1,7 +1,7 @@
 // Result, Error and TRY: how every function of Fairlead that can fail says so.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstring>
 #include <string>

@@ -1,5 +1,7 @@
 #include "network/api/options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

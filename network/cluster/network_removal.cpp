@@ -5,6 +5,8 @@
 // address of the network. The list that follows sees everything that was published before, and
 // nothing can be published after. A removal that is interrupted is completed by the next removal or
 // the next creation of the network.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/fault.h"

@@ -1,4 +1,6 @@
 // Networks: creating, removing, looking up and binding them.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 

@@ -1,4 +1,6 @@
 // reconcile() makes the kernel match the store, and status() reports the same differences.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>

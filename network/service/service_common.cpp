@@ -1,4 +1,6 @@
 // Locks, lookups and commits that all calls share.
+#include <fmt/format.h>
+
 #include "base/hash.h"
 #include "network/api/options.h"
 #include "network/service/keys.h"

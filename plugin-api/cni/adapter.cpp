@@ -1,5 +1,7 @@
 #include "plugin-api/cni/adapter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/fault.h"

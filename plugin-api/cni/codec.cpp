@@ -1,5 +1,7 @@
 #include "plugin-api/cni/codec.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "plugin-api/cni/runtime_config.h"

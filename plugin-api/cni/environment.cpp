@@ -1,5 +1,7 @@
 #include "plugin-api/cni/environment.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "plugin-api/docker/network_binding.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "network/api/options.h"

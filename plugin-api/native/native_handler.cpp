@@ -1,5 +1,7 @@
 #include "plugin-api/native/native_handler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <memory>

@@ -1,5 +1,7 @@
 #include "volume/api/option_values.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

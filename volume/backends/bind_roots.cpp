@@ -1,6 +1,7 @@
 #include "volume/backends/bind_roots.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,6 +1,7 @@
 #include "volume/backends/btrfs.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 

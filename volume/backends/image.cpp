@@ -1,6 +1,7 @@
 #include "volume/backends/image.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>

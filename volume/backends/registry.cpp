@@ -1,5 +1,6 @@
 #include "volume/backends/registry.h"
 
+#include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
 

@@ -1,6 +1,7 @@
 #include "volume/backends/tmpfs.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>

@@ -1,5 +1,7 @@
 #include "volume/backends/users.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 

@@ -1,6 +1,7 @@
 #include "volume/kernel/tree_writer.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>

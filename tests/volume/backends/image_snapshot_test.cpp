@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>

@@ -1,6 +1,8 @@
 // Backups of plain folders: what is stored, what is read, what survives.
 #include "volume/service/backup.h"
 
+#include <fmt/format.h>
+
 #include "base/host.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/kernel/tree_reader.h"
