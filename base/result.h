@@ -52,6 +52,14 @@ tl::unexpected<Error> fail(Code code, fmt::format_string<Args...> format, Args&&
   return fail(Error{code, 0, fmt::format(format, std::forward<Args>(args)...)});
 }
 
+// What became of it, without the value.
+//   return status_of(store.commit(txn));
+template <class T>
+Status status_of(const tl::expected<T, Error>& result) {
+  if (!result) return fail(result.error());
+  return {};
+}
+
 // A failed system call: `what` is the action and the object ("open /run/x"); the errno's text is
 // appended. The code follows the errno (ENOENT -> kNotFound, EEXIST -> kExists, EBUSY -> kInUse,
 // ...).
@@ -82,7 +90,7 @@ std::string closest_word(std::string_view word, const std::string_view* candidat
     return ::fairlead::fail(std::move(FAIRLEAD_CONCAT(try_result_, __LINE__)).error()); \
   declaration = std::move(*FAIRLEAD_CONCAT(try_result_, __LINE__))
 
-// TRY_STATUS(expression): the same for a Status.
+// TRY_STATUS(expression): the same without the value, if there is one.
 #define TRY_STATUS(...)                                        \
   do {                                                         \
     if (auto try_status_ = (__VA_ARGS__); !try_status_)        \

@@ -1,5 +1,7 @@
 #include "base/json/fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/json/scalars.h"

@@ -353,8 +353,7 @@ Status HostAgent::set_peers(const std::vector<cluster::HostInfo>& hosts) {
                      .endpoint = kernel::UdpEndpoint{host.vtep, host.wireguard->port},
                      .allowed_ips = {Cidr::of(host.wireguard->address, whole)}});
   }
-  return parts_.wireguard->links.set_peers(parts_.wireguard->spec.name, peers)
-      .map([](const kernel::WireguardPeerChanges&) {});
+  return status_of(parts_.wireguard->links.set_peers(parts_.wireguard->spec.name, peers));
 }
 
 // What others did to the device is undone.

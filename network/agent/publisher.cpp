@@ -246,7 +246,7 @@ Status Publisher::publish_all() {
       if (networks_.contains(endpoint.network_id) && !gone_.contains(endpoint.network_id))
         if (auto known = shared_endpoint(endpoint, parts_.host_id, parts_.boot_id))
           shared.push_back(std::move(*known));
-    return parts_.endpoints.publish_all(shared).map([](std::size_t) {});
+    return status_of(parts_.endpoints.publish_all(shared));
   }();
   if (done) {
     compared_ = std::chrono::steady_clock::now();

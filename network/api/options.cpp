@@ -81,7 +81,7 @@ Status set_mode(NetworkOptions& options, std::string_view text) {
 
 template <auto Parse>
 Status set_prefix(NetworkOptions& options, std::string_view text) {
-  TRY_STATUS(Parse(std::string(text) + "0").map([](const IfName&) {}));
+  TRY_STATUS(Parse(std::string(text) + "0"));
   if (text.size() > 12)
     return fail(Code::kInvalid, "\"{}\" is too long for an interface prefix: at most 12 characters",
                 text);

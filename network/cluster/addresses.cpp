@@ -87,15 +87,14 @@ Result<std::vector<StoreAddresses::Block>> StoreAddresses::local_blocks(
 }
 
 Status StoreAddresses::save(const std::string& network_id, LocalBlock block) {
-  return local_
-      .commit({.puts = {{keys::local_block(network_id, block.block.first()), encode(block)}},
-               .durability = state::Durability::kDurable})
-      .map([](const auto&) {});
+  return status_of(
+      local_.commit({.puts = {{keys::local_block(network_id, block.block.first()), encode(block)}},
+                     .durability = state::Durability::kDurable}));
 }
 
 Status StoreAddresses::drop(std::string key) {
-  return local_.commit({.deletes = {std::move(key)}, .durability = state::Durability::kDurable})
-      .map([](const auto&) {});
+  return status_of(
+      local_.commit({.deletes = {std::move(key)}, .durability = state::Durability::kDurable}));
 }
 
 // maintain() gives the blocks and addresses back when nothing is leased out of them, and tries

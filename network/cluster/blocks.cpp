@@ -136,8 +136,7 @@ Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const Cidr
 Status StoreAddresses::resolve_claims(const std::string& network_id, Family family) {
   TRY(const auto blocks, local_blocks(network_id, family));
   for (const Block& block : blocks)
-    if (block.value.phase == ClaimPhase::kClaiming)
-      TRY_STATUS(resolve(network_id, block.value).map([](bool) {}));
+    if (block.value.phase == ClaimPhase::kClaiming) TRY_STATUS(resolve(network_id, block.value));
   return {};
 }
 

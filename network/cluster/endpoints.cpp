@@ -24,7 +24,7 @@ Result<std::int64_t> StoreEndpoints::network_revision(const std::string& network
 }
 
 Status StoreEndpoints::publish(const SharedEndpoint& endpoint) {
-  return publish_changed(endpoint).map([](bool) {});
+  return status_of(publish_changed(endpoint));
 }
 
 Result<bool> StoreEndpoints::publish_changed(const SharedEndpoint& endpoint) {
@@ -61,21 +61,21 @@ Status StoreEndpoints::remember(const SharedEndpoint& endpoint) {
   const std::string text = encode(endpoint);
   TRY(const auto present, local_.get(key));
   if (present && present->value == text) return {};
-  return local_.commit({.puts = {{key, text}}}).map([](const auto&) {});
+  return status_of(local_.commit({.puts = {{key, text}}}));
 }
 
 Status StoreEndpoints::withdraw(const std::string& network_id, const std::string& endpoint_id) {
   TRY_STATUS(fence_.may_write());
   const std::string local_key = keys::local_endpoint(network_id, endpoint_id);
   TRY(const auto remembered, local_.get(local_key));
-  if (remembered) TRY_STATUS(local_.commit({.deletes = {local_key}}).map([](const auto&) {}));
+  if (remembered) TRY_STATUS(local_.commit({.deletes = {local_key}}));
   const std::string key = keys::endpoint(network_id, endpoint_id);
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto present, read<SharedEndpoint>(shared_, key));
     if (!present || present->value.host_id != fence_.host_id()) return {};
     const auto done =
         shared_.commit({.preconditions = {{key, present->revision}}, .deletes = {key}});
-    if (done || done.error().code != Code::kConflict) return done.map([](const auto&) {});
+    if (done || done.error().code != Code::kConflict) return status_of(done);
   }
   return fail(Code::kUnavailable, "withdraw endpoint {}: its record keeps changing; try again",
               endpoint_id.substr(0, 12));
@@ -89,8 +89,7 @@ Result<std::size_t> StoreEndpoints::publish_all(const std::vector<SharedEndpoint
   }
   TRY(const auto before, local_.list(keys::kLocalEndpoints));
   for (const state::Record& record : before)
-    if (!remembered.contains(record.key))
-      TRY_STATUS(local_.commit({.deletes = {record.key}}).map([](const auto&) {}));
+    if (!remembered.contains(record.key)) TRY_STATUS(local_.commit({.deletes = {record.key}}));
   std::size_t changed = 0;
   for (const SharedEndpoint& endpoint : endpoints) {
     TRY(const bool written, publish_changed(endpoint));

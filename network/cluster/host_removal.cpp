@@ -52,7 +52,7 @@ Result<HostRecord> StoreMembership::fence_off(const Stored<HostRecord>& host) {
       .puts = {{key, encode(removed)}},
       .durability = state::Durability::kDurable};
   if (live) txn.deletes = {live_key};
-  TRY_STATUS(parts_.shared.commit(txn).map([](const auto&) {}));
+  TRY_STATUS(parts_.shared.commit(txn));
   log::warn("cluster.host.rm", {{"host", removed.info.name}, {"epoch", removed.epoch}});
   return removed;
 }

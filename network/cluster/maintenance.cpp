@@ -68,7 +68,7 @@ Status StoreAddresses::maintain(LeaseBook& book) {
 
 Status StoreAddresses::maintain_block(const std::string& network_id, LocalBlock block,
                                       LeaseBook& book, Occupancy& fill) {
-  if (block.phase == ClaimPhase::kClaiming) return resolve(network_id, block).map([](bool) {});
+  if (block.phase == ClaimPhase::kClaiming) return status_of(resolve(network_id, block));
   if (block.phase == ClaimPhase::kReleasing)
     return release_block(network_id, std::move(block), book);
   TRY(const auto used, book.leased(network_id, block.block));
@@ -100,11 +100,9 @@ Status StoreAddresses::release_block(const std::string& network_id, LocalBlock b
       block.empty_since = 0;
       return save(network_id, std::move(block));
     }
-    TRY_STATUS(shared_
-                   .commit({.preconditions = {{key, record->revision}},
-                            .deletes = {key},
-                            .durability = state::Durability::kDurable})
-                   .map([](const auto&) {}));
+    TRY_STATUS(shared_.commit({.preconditions = {{key, record->revision}},
+                               .deletes = {key},
+                               .durability = state::Durability::kDurable}));
   }
   fault_point("cluster.block.released");
   log::info("cluster.block.released",
@@ -166,11 +164,9 @@ Status StoreAddresses::audit_block(const state::Record& record) {
   TRY(const auto known, local_.get(keys::local_block(network_id, base)));
   if (known) return {};
   if (fence_.rollback_detector().is_quarantined())
-    return shared_
-        .commit({.preconditions = {{record.key, record.revision}},
-                 .deletes = {record.key},
-                 .durability = state::Durability::kDurable})
-        .map([](const auto&) {});
+    return status_of(shared_.commit({.preconditions = {{record.key, record.revision}},
+                                     .deletes = {record.key},
+                                     .durability = state::Durability::kDurable}));
   TRY(const auto subnet_area, subnet_area_of(network_id, base.family()));
   return adopt(subnet_area, block_of(subnet_area.area, base), *block);
 }

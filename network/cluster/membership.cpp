@@ -139,8 +139,8 @@ Status StoreMembership::drop_own(std::uint64_t epoch) {
   const auto is_own = [&](const std::string& host_id, std::uint64_t of) {
     return host_id == parts_.info.id && of < epoch;
   };
-  TRY_STATUS(sweep_endpoints(parts_.shared, is_own).map([](std::size_t) {}));
-  return sweep_addresses(parts_.shared, is_own).map([](std::size_t) {});
+  TRY_STATUS(sweep_endpoints(parts_.shared, is_own));
+  return status_of(sweep_addresses(parts_.shared, is_own));
 }
 
 HostRecord StoreMembership::wanted_record(const StoredHost& host, std::uint64_t epoch) const {
@@ -228,10 +228,8 @@ Status StoreMembership::enter(const StoredHost& host, const StoredLive& live,
 }
 
 Status StoreMembership::save(const MemberRecord& member) {
-  return parts_.local
-      .commit({.puts = {{std::string(keys::kMember), encode(member)}},
-               .durability = state::Durability::kDurable})
-      .map([](const auto&) {});
+  return status_of(parts_.local.commit({.puts = {{std::string(keys::kMember), encode(member)}},
+                                        .durability = state::Durability::kDurable}));
 }
 
 // Logs and keeps, for problems(), what another machine wrote in place of this host's record.
@@ -324,7 +322,7 @@ Status StoreMembership::follow_hosts() {
 Status StoreMembership::start_watches() {
   watches_.clear();
   TRY(const auto revision, parts_.shared.revision());
-  TRY_STATUS(hosts().map([](const auto&) {}));
+  TRY_STATUS(hosts());
   for (const std::string_view prefix : {keys::kHosts, keys::kLives}) {
     TRY(auto watch,
         parts_.shared.watch(prefix, revision, [this](const auto& events) { on_events(events); }));

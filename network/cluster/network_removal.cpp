@@ -79,10 +79,8 @@ Status StoreNetworks::leave_now(std::string_view network) {
   if (!endpoints.empty())
     return fail(with_context(in_use(found->value.network, endpoints),
                              fmt::format("leave network {}", network)));
-  TRY_STATUS(shared_
-                 .commit({.deletes = {keys::joined(id, fence_.host_id())},
-                          .durability = state::Durability::kDurable})
-                 .map([](const auto&) {}));
+  TRY_STATUS(shared_.commit({.deletes = {keys::joined(id, fence_.host_id())},
+                             .durability = state::Durability::kDurable}));
   fault_point("cluster.network.left");
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto now, find(id));
@@ -104,7 +102,7 @@ Status StoreNetworks::remove_unjoined(const StoredNetwork& network) {
   TRY(const auto deleting, set_phase(network, NetworkPhase::kDeleting));
   fault_point("cluster.network.deleting");
   TRY(const auto behind, shared_.list(prefix, {}, 1));
-  if (!behind.empty()) return set_phase(deleting, NetworkPhase::kReady).map([](const auto&) {});
+  if (!behind.empty()) return status_of(set_phase(deleting, NetworkPhase::kReady));
   const auto ended = end_removal(deleting);
   if (!ended && ended.error().code != Code::kInUse) return ended;
   if (ended) log::info("cluster.network.removed", {{"name", network.value.network.name.str()}});
@@ -121,7 +119,7 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
     if (!found || found->value.phase == NetworkPhase::kDeleting)
       gone.push_back(id);
     else
-      TRY_STATUS(joined(*found).map([](const auto&) {}));
+      TRY_STATUS(joined(*found));
   }
   TRY(const auto records, shared_.list(keys::kJoined));
   for (const state::Record& record : records) {
@@ -134,7 +132,7 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
 }
 
 Status StoreNetworks::remove(std::string_view network) {
-  TRY_STATUS(fence_.of_record().map([](const auto&) {}));
+  TRY_STATUS(fence_.of_record());
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     const auto done = try_remove(network);
     if (done) return done;
@@ -163,7 +161,7 @@ Status StoreNetworks::try_remove(std::string_view name) {
 Status StoreNetworks::end_removal(const StoredNetwork& network) {
   TRY(const auto endpoints, endpoints_of(network.value.network.id));
   if (endpoints.empty()) return purge(network);
-  TRY_STATUS(set_phase(network, NetworkPhase::kReady).map([](const auto&) {}));
+  TRY_STATUS(set_phase(network, NetworkPhase::kReady));
   return fail(in_use(network.value.network, endpoints));
 }
 
@@ -182,7 +180,7 @@ Status StoreNetworks::purge(const StoredNetwork& stored) {
                  .deletes = {key, keys::network_name(network.name.str())},
                  .durability = state::Durability::kDurable};
   for (const Subnet& subnet : network.subnets) txn.deletes.push_back(keys::pool(subnet.subnet));
-  return shared_.commit(txn).map([](const auto&) {});
+  return status_of(shared_.commit(txn));
 }
 
 }  // namespace fairlead::network::cluster

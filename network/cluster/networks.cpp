@@ -152,7 +152,7 @@ Result<SharedNetwork> StoreNetworks::joined(const StoredNetwork& stored) {
                  .durability = state::Durability::kDurable};
   txn.preconditions.push_back({keys::network(network.id), stored.revision});
   txn.preconditions.push_back({key, state::kAbsent});
-  TRY_STATUS(shared_.commit(txn).map([](const auto&) {}));
+  TRY_STATUS(shared_.commit(txn));
   return network;
 }
 
@@ -200,7 +200,7 @@ Result<SharedNetwork> StoreNetworks::create(const NetworkSpec& spec,
   txn.puts.push_back({key, encode(NetworkRecord{network})});
   txn.puts.push_back({name_key, encode_id(network.id)});
   txn.puts.push_back({keys::joined(network.id, fence_.host_id()), encode_id(fence_.host_id())});
-  TRY_STATUS(shared_.commit(txn).map([](const auto&) {}));
+  TRY_STATUS(shared_.commit(txn));
   log::info("cluster.network.created", {{"name", network.name.str()}, {"vni", network.vni}});
   return network;
 }

@@ -150,10 +150,9 @@ Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& subnet_area,
 Status StoreAddresses::save(const std::string& network_id, LocalAddress address, ClaimPhase phase) {
   address.phase = phase;
   address.since = fence_.clock().unix_time();
-  return local_
-      .commit({.puts = {{keys::local_address(network_id, address.address), encode(address)}},
-               .durability = state::Durability::kDurable})
-      .map([](const auto&) {});
+  return status_of(
+      local_.commit({.puts = {{keys::local_address(network_id, address.address), encode(address)}},
+                     .durability = state::Durability::kDurable}));
 }
 
 Status StoreAddresses::give_back(const std::string& network_id, const IpAddress& address) {

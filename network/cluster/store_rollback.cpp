@@ -19,8 +19,7 @@ Status StoreRollbackDetector::load() {
 }
 
 Status StoreRollbackDetector::save() {
-  return local_.commit({.puts = {{std::string(keys::kSeen), encode(*seen_)}}}).map([](const auto&) {
-  });
+  return status_of(local_.commit({.puts = {{std::string(keys::kSeen), encode(*seen_)}}}));
 }
 
 // The known revision is read before the store is asked, because another thread may see a higher one

@@ -25,7 +25,7 @@ Result<std::size_t> drop(state::Store& store, const std::vector<state::Record>& 
       txn.deletes.push_back(records[i].key);
     }
     if (txn.deletes.empty()) continue;
-    TRY_STATUS(store.commit(txn).map([](const auto&) {}));
+    TRY_STATUS(store.commit(txn));
     dropped += txn.deletes.size();
     fault_point("cluster.sweep.dropped");
   }
@@ -70,12 +70,12 @@ Status sweep_joined(state::Store& shared, std::string_view host_id) {
   const auto is_its = [&](const state::Record& record) -> Result<bool> {
     return keys::last_part(record.key) == host_id;
   };
-  return sweep(shared, keys::kJoined, is_its).map([](std::size_t) {});
+  return status_of(sweep(shared, keys::kJoined, is_its));
 }
 
 Status sweep_prefix(state::Store& store, std::string_view prefix) {
   const auto all = [](const state::Record&) -> Result<bool> { return true; };
-  return sweep(store, prefix, all).map([](std::size_t) {});
+  return status_of(sweep(store, prefix, all));
 }
 
 Status forget_local_claims(state::Store& local) {

@@ -82,7 +82,7 @@ class BridgeDriver : public Driver {
                             .addresses = bridge_addresses(network),
                             .ipv6 = network.has(Family::kV6),
                             .alias = mark_.after("fairlead " + network.name.str())};
-    TRY_STATUS(links_.ensure_bridge(spec, network.foreign_bridge).map([](const kernel::Link&) {}));
+    TRY_STATUS(links_.ensure_bridge(spec, network.foreign_bridge));
     if (!was_there)
       undo.push([this, name = network.bridge] {
         if (auto gone = links_.remove(name); !gone)

@@ -36,8 +36,7 @@ Status check_request(const NewPool& request) {
     return {};
   }
   TRY_STATUS(check_subnet(*request.subnet));
-  if (request.range)
-    TRY_STATUS(usable_ranges(*request.subnet, {*request.range}).map([](const auto&) {}));
+  if (request.range) TRY_STATUS(usable_ranges(*request.subnet, {*request.range}));
   if (request.gateway && !request.subnet->contains(*request.gateway))
     return fail(Code::kInvalid, "the gateway {} is not inside the subnet {}",
                 request.gateway->to_string(), request.subnet->to_string());
@@ -162,9 +161,8 @@ Result<Change> Ipam::plan_use(const Cidr& pool, const std::string& network,
 Result<Change> Ipam::remove_pool_plan(const Cidr& pool) {
   TRY(const auto found, find_pool(pool));
   if (!found) return Change{};
-  TRY_STATUS(drop_leases(pool, [](const LeaseRecord& lease) {
-               return lease.use == AddressUse::kEndpoint;
-             }).map([](std::size_t) {}));
+  TRY_STATUS(drop_leases(
+      pool, [](const LeaseRecord& lease) { return lease.use == AddressUse::kEndpoint; }));
   const std::string key = records::pool_key(pool), cursor = records::cursor_key(pool, {});
   Change change{.preconditions = {{key, found->revision}}, .deletes = {key, cursor}};
   TRY(const auto cursors, store_.list(cursor + "/"));
@@ -189,8 +187,8 @@ Status Ipam::remove_pool(const Cidr& pool) {
     TRY(auto change, remove_pool_plan(pool));
     return Removal{std::move(change), {}};
   };
-  return commit_plan(store_, fmt::format("remove the address pool {}", pool.to_string()), plan)
-      .map([](const Removal&) {});
+  return status_of(
+      commit_plan(store_, fmt::format("remove the address pool {}", pool.to_string()), plan));
 }
 
 Result<std::optional<PoolRecord>> Ipam::find_pool(const Cidr& pool) {

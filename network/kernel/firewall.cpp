@@ -301,7 +301,7 @@ Status NftFirewall::request(std::string_view nft_text) {
   TRY(const UniqueFd netns, new_netns());
   const auto make_and_read = [&]() -> Status {
     TRY(NftText text, NftText::open());
-    TRY_STATUS(text.run(nft_text).map([](const std::string&) {}));
+    TRY_STATUS(text.run(nft_text));
     TRY(NetfilterSocket socket, NetfilterSocket::open());
     TRY(requested_, read_shape(socket, table_));
     return {};

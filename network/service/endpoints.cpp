@@ -244,8 +244,7 @@ Status ServiceImpl::take_down(LockedNetwork& held, const Endpoint& endpoint) {
 Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
-    TRY_STATUS(
-        claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn).map([](const auto&) {}));
+    TRY_STATUS(claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn));
     TRY(const auto freed, give_up_leases(network, endpoint, fate, txn));
     const Status done = commit(std::move(txn));
     if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
@@ -270,8 +269,7 @@ Status ServiceImpl::leave(const EndpointRef& ref) {
   endpoint.ports.clear();
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.puts = {{keys::endpoint(held->network.id, endpoint.id), encode(endpoint)}}};
-    TRY_STATUS(claims_.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn)
-                   .map([](const auto&) {}));
+    TRY_STATUS(claims_.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn));
     const Status done = commit(std::move(txn));
     if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
   }

@@ -205,14 +205,13 @@ Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressU
   TRY(auto held, ipam_.find_lease(pool, address));
   if (held && held->owner == owner) return {};
   if (held) TRY_STATUS(ipam_.release(pool, address, ""));
-  return ipam_.allocate(pool, {.owner = owner, .use = use, .wanted = address}).map([](const Cidr&) {
-  });
+  return status_of(ipam_.allocate(pool, {.owner = owner, .use = use, .wanted = address}));
 }
 
 Status ServiceImpl::build_network(Network& network, Driver& driver) {
   Rollback undo;
   TRY_STATUS(driver.ensure(network, undo));
-  TRY_STATUS(keep_bridge_mac(network).map([](bool) {}));
+  TRY_STATUS(keep_bridge_mac(network));
   fault_point("network.create.links");
   network.phase = Phase::kReady;
   TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}},

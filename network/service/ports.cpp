@@ -62,7 +62,7 @@ Status ServiceImpl::unpublish(const EndpointRef& ref) {
   if (!held) return {};
   TRY(auto stored, records_.endpoint(held->network.id, ref.id));
   if (!stored || stored->value.ports.empty()) return {};
-  return swap_ports(*held, *stored, {}).map([](const Endpoint&) {});
+  return status_of(swap_ports(*held, *stored, {}));
 }
 
 Result<Endpoint> ServiceImpl::swap_ports(LockedNetwork& held, const Stored<Endpoint>& before,

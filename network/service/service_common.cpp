@@ -64,7 +64,7 @@ Result<LockedNetwork> ServiceImpl::hold(const NetworkRef& ref) {
                     held.network.name.str(), to_string(held.network.phase));
     }
     // A call that creates or removes a network holds the lock of all networks until it is done.
-    TRY_STATUS(lock_networks().map([](const NamedLocks::Guard&) {}));
+    TRY_STATUS(lock_networks());
   }
 }
 
@@ -91,7 +91,7 @@ Result<std::optional<LockedNetwork>> ServiceImpl::hold_unfinished(const NetworkR
 }
 
 Status ServiceImpl::commit(state::Txn txn) {
-  TRY_STATUS(parts_.store.commit(txn).map([](const state::CommitResult&) {}));
+  TRY_STATUS(parts_.store.commit(txn));
   return {};
 }
 

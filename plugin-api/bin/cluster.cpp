@@ -87,7 +87,7 @@ Result<WireguardDevice> open_wireguard(const Paths& paths, const ClusterConfig& 
   const Cidr address = kernel::wireguard_address("fairlead/" + config.name, info.id);
   spec.addresses = {address};
   spec.mtu = info.underlay_mtu - kernel::wireguard_overhead(info.vtep.family());
-  TRY_STATUS(wireguard.links->ensure(spec).map([](const kernel::WireguardLink&) {}));
+  TRY_STATUS(wireguard.links->ensure(spec));
   info.wireguard = {public_key.to_string(), spec.port, address.address()};
   wireguard.spec = std::move(spec);
   return wireguard;

@@ -128,7 +128,7 @@ Status show_cluster(Session& session) {
 }
 
 Status release(Session& session) {
-  return session.ask_daemon("POST", "/v1/cluster/thaw").map([](const Json&) {});
+  return status_of(session.ask_daemon("POST", "/v1/cluster/thaw"));
 }
 
 }  // namespace

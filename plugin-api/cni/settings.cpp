@@ -45,8 +45,7 @@ Status add_masquerade(const json::Object& config, std::map<std::string, std::str
 Result<bool> has_gateway(const json::Object& config) {
   TRY(const bool is_default_gateway, config.bool_or("isDefaultGateway", false));
   TRY(const bool is_gateway, config.bool_or("isGateway", true));
-  TRY_STATUS(
-      config.bool_or("hairpinMode", false).map([](bool) {}));  // always on for published ports
+  TRY_STATUS(config.bool_or("hairpinMode", false));  // always on for published ports
   return is_gateway || is_default_gateway;
 }
 

@@ -111,7 +111,7 @@ Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkR
   spec.name = name;
   spec.id.clear();
   spec.labels[network::kMadeForLabel] = "docker";
-  TRY_STATUS(networks.create_network(spec).map([](const network::Network&) {}));
+  TRY_STATUS(networks.create_network(spec));
   return true;
 }
 
@@ -201,7 +201,7 @@ Status NetworkAdapter::leave(const EndpointRequest& request) {
 
 Status NetworkAdapter::program(const PortsRequest& request) {
   const network::EndpointRef endpoint{{request.network_id}, request.endpoint_id};
-  TRY_STATUS(networks_.publish(endpoint, request.ports).map([](const auto&) {}));
+  TRY_STATUS(networks_.publish(endpoint, request.ports));
   return {};
 }
 

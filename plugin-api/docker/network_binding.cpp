@@ -104,7 +104,7 @@ Status bind_to_existing(network::NetworkService& networks, const CreateNetworkRe
   if (request.internal && !network.internal)
     return disagree(network, "it is not internal, but --internal was given");
   for (const IpamData& pool : request.pools) TRY_STATUS(check_pool(network, pool));
-  TRY_STATUS(networks.bind_network(request.network_id, network.name).map([](const Network&) {}));
+  TRY_STATUS(networks.bind_network(request.network_id, network.name));
   return {};
 }
 

@@ -11,7 +11,7 @@ const std::string kClient = "docker";
 Status VolumeAdapter::create(const CreateVolumeRequest& request) {
   volume::VolumeSpec spec{.name = {}, .options = request.options, .labels = {}};
   TRY(spec.name, VolumeName::parse(request.name));
-  TRY_STATUS(volumes_.create(spec).map([](const volume::Volume&) {}));
+  TRY_STATUS(volumes_.create(spec));
   return {};
 }
 

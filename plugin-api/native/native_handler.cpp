@@ -141,7 +141,7 @@ Result<std::map<std::string, std::string>> parse_query(
     if (key.size() > 64 || key != route.query)
       return fail(Code::kInvalid, "query parameter \"{}\" is not known{}", key.substr(0, 64),
                   route.query.empty() ? "" : fmt::format("; did you mean \"{}\"?", route.query));
-    TRY_STATUS(parse_parameter("query parameter " + key, value).map([](const std::string&) {}));
+    TRY_STATUS(parse_parameter("query parameter " + key, value));
   }
   return query;
 }

@@ -18,7 +18,8 @@ Result<int> quarter(int number) {
   return half(once);
 }
 Status check(int number) {
-  TRY_STATUS(quarter(number).map([](int) {}));
+  TRY_STATUS(quarter(number));
+  TRY_STATUS(Status());
   return {};
 }
 
@@ -38,6 +39,14 @@ TEST(Result, TryMovesValuesThatCannotBeCopied) {
     return *pointer;
   };
   EXPECT_EQ(use().value(), 7);
+}
+
+TEST(Result, StatusOfKeepsTheErrorAndDropsTheValue) {
+  EXPECT_TRUE(status_of(quarter(12)));
+  EXPECT_EQ(status_of(quarter(6)).error(), (Error{Code::kInvalid, 0, "3 is odd"}));
+  const Result<std::unique_ptr<int>> cannot_be_copied = std::make_unique<int>(7);
+  EXPECT_TRUE(status_of(cannot_be_copied));
+  EXPECT_EQ(status_of(check(6)).error().text, "3 is odd");
 }
 
 struct ErrnoCode {

@@ -166,10 +166,9 @@ class Simulation {
     return {.id = host_id(host), .name = fmt::format("node-{}", host), .vtep = vtep(host)};
   }
   static void put_host(state::Store& shared, int host) {
-    must(shared
-             .commit({.puts = {{keys::host(host_id(host)), encode(HostRecord{info(host)})},
-                               {keys::live(host_id(host)), encode(LiveRecord{"boot", 1, "a"})}}})
-             .map([](const auto&) {}));
+    must(
+        shared.commit({.puts = {{keys::host(host_id(host)), encode(HostRecord{info(host)})},
+                                {keys::live(host_id(host)), encode(LiveRecord{"boot", 1, "a"})}}}));
   }
   // Leaves no trace.
   static double join_once(state::MemoryStore& shared, int host) {
@@ -179,7 +178,7 @@ class Simulation {
     must(cluster.membership().join());
     const double took = Microseconds(Clock_::now() - begin).count();
     must(cluster.membership().leave());
-    must(shared.commit({.deletes = {keys::host(host_id(host))}}).map([](const auto&) {}));
+    must(shared.commit({.deletes = {keys::host(host_id(host))}}));
     return took;
   }
 
@@ -188,7 +187,7 @@ class Simulation {
       state::Txn txn;
       for (int number = 1; number <= endpoints_; ++number)
         txn.puts.push_back({key(host, number), encode(endpoint(host, address(host, number)))});
-      must(store_->commit(txn).map([](const auto&) {}));
+      must(store_->commit(txn));
     }
   }
 
@@ -229,8 +228,7 @@ class Simulation {
       const IpAddress ip = address(of, number);
       last[ip] = moved.size();
       moved.push_back({{ip, vtep(to)}, Clock_::now()});
-      must(store_->commit({.puts = {{key(of, number), encode(endpoint(to, ip))}}})
-               .map([](const auto&) {}));
+      must(store_->commit({.puts = {{key(of, number), encode(endpoint(to, ip))}}}));
       std::this_thread::sleep_for(pause);
     }
     const double seconds = std::chrono::duration<double>(Clock_::now() - begin).count();

@@ -61,7 +61,7 @@ Status BindBackend::validate(const VolumeOptions& options) const {
     return fail(Code::kInvalid,
                 "backend bind needs volume option \"device\", the folder of the host");
   TRY_STATUS(MountViews::validate(kBackend, options));
-  return open_device(options).map([](const UniqueFd&) {});
+  return status_of(open_device(options));
 }
 
 Status BindBackend::create(const Volume& volume, Rollback& undo) {

@@ -347,7 +347,7 @@ Result<UniqueFd> BtrfsBackend::open_data(const Volume& volume, const std::string
 
 Status BtrfsBackend::resize(const Volume& volume, std::uint64_t size) {
   TRY(const auto fs, fs_of(volume));
-  TRY_STATUS(btrfs::enable_quota(fs.fd()).map([](btrfs::QuotaKind) {}));
+  TRY_STATUS(btrfs::enable_quota(fs.fd()));
   TRY_STATUS(btrfs::flush(fs.fd()));
   TRY(const auto id, btrfs::id_of(fs.fd()));
   TRY(const auto used, btrfs::used_by(fs.fd(), id));

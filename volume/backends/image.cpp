@@ -111,8 +111,7 @@ Status ImageBackend::validate(const VolumeOptions& options) const {
                 "volume option encrypt is not available here: this kernel has no fscrypt for ext4; "
                 "encrypt the disk below {}",
                 pool_.root());
-  if (!options.keyfile.empty())
-    TRY_STATUS(read_fscrypt_key(options.keyfile).map([](const std::string&) {}));
+  if (!options.keyfile.empty()) TRY_STATUS(read_fscrypt_key(options.keyfile));
   if (!options.compress.empty() && options.compress != "off")
     return fail(Code::kUnsupported,
                 "volume option compress is not available with backend image; use backend=btrfs");
@@ -190,9 +189,9 @@ Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& opti
 
 Result<std::string> ImageBackend::mount(const Volume& volume) {
   TRY(const auto options, parse_options(volume.options));
-  TRY_STATUS(open_folder(volume).map([](const Folder&) {}));
+  TRY_STATUS(open_folder(volume));
   TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
-  TRY_STATUS(disk.folder().ensure_folder(kMountPoint, 0700).map([](const Folder&) {}));
+  TRY_STATUS(disk.folder().ensure_folder(kMountPoint, 0700));
   TRY(const bool mounted, disk.is_mounted());
   if (!mounted) TRY_STATUS(mount_held(disk, options));
   return data_path(volume);

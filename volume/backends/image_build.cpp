@@ -40,8 +40,8 @@ Status make_data_folder(int mount, const VolumeOptions& options) {
 Status finish(const VolumeTree& pool, const Volume& volume, const Folder& building,
               const ImageIdentity& identity) {
   TRY_STATUS(write_identity(building, identity));
-  TRY_STATUS(building.make_folder(kMountPoint, 0700).map([](const Folder&) {}));
-  TRY_STATUS(building.make_folder(kSnapshots, 0700).map([](const Folder&) {}));
+  TRY_STATUS(building.make_folder(kMountPoint, 0700));
+  TRY_STATUS(building.make_folder(kSnapshots, 0700));
   return pool.publish(volume, building);
 }
 
@@ -58,7 +58,7 @@ Result<ImageIdentity> copy_source(const VolumeTree& pool, const Volume& source,
   TRY(const auto identity, read_identity(folder));
   TRY(const auto image,
       open_image(folder, fmt::format("{}/{}.img", kSnapshots, snapshot_id), Open::kReadOnly));
-  TRY_STATUS(verify_image(image.get(), identity).map([](const Superblock&) {}));
+  TRY_STATUS(verify_image(image.get(), identity));
   TRY_STATUS(share_or_copy(image.get(), to, progress));
   return identity;
 }

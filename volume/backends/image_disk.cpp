@@ -204,7 +204,7 @@ Status ImageDisk::unmount() const {
   if (!still) return {};
   const dev_t device = still->device();
   if (!scan.users_of({::major(device), ::minor(device), "/"}).empty()) return {};
-  return wait_for_release(image(), kReleaseDeadline).map([](bool) {});
+  return status_of(wait_for_release(image(), kReleaseDeadline));
 }
 
 Status share_or_copy(int from, int to, const Progress& progress) {

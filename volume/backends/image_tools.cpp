@@ -152,11 +152,11 @@ Status check_image_request(const VolumeOptions& options) {
 Status make_filesystem(const std::string& path, const std::string& uuid, std::uint64_t size,
                        const VolumeOptions& options) {
   const bool ext4 = image_type(options) == "ext4";
-  return run_tool({.action = fmt::format("make an {} file system in {}", image_type(options), path),
-                   .argv = ext4 ? mkfs_ext4(path, uuid, size, options) : mkfs_xfs(path, uuid),
-                   .deadline = kMkfsDeadline,
-                   .package = ext4 ? "e2fsprogs" : "xfsprogs"})
-      .map([](const ProcessResult&) {});
+  return status_of(
+      run_tool({.action = fmt::format("make an {} file system in {}", image_type(options), path),
+                .argv = ext4 ? mkfs_ext4(path, uuid, size, options) : mkfs_xfs(path, uuid),
+                .deadline = kMkfsDeadline,
+                .package = ext4 ? "e2fsprogs" : "xfsprogs"}));
 }
 
 Result<CheckReport> check_filesystem(const std::string& path, const std::string& type,

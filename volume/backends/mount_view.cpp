@@ -52,7 +52,7 @@ Status MountViews::validate(std::string_view backend, const VolumeOptions& optio
 Status MountViews::mount(const Folder& volume, int data, const VolumeOptions& options,
                          Depth depth) {
   TRY(const auto place, volume.ensure_folder(kViewFolder, 0700));
-  TRY_STATUS(place.ensure_folder("_data", 0700).map([](const Folder&) {}));
+  TRY_STATUS(place.ensure_folder("_data", 0700));
   TRY(const bool mounted, is_mount_point(place.fd(), "_data"));
   if (mounted) return {};
   TRY(const auto view, clone_tree(data, depth));

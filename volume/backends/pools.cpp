@@ -161,11 +161,10 @@ Status Disks::format(const VolumePool& pool, const std::string& path) {
     argv.insert(argv.end(), {"-U", uuid, "--", path});
   else
     argv.insert(argv.end(), {"-m", fmt::format("reflink=1,uuid={}", uuid), "--", path});
-  return run_tool({.action = fmt::format("make {} in {}", pool.fstype, path),
-                   .argv = std::move(argv),
-                   .deadline = kToolDeadline,
-                   .package = std::string(kind.package)})
-      .map([](const ProcessResult&) {});
+  return status_of(run_tool({.action = fmt::format("make {} in {}", pool.fstype, path),
+                             .argv = std::move(argv),
+                             .deadline = kToolDeadline,
+                             .package = std::string(kind.package)}));
 }
 
 // Quotas are enabled before there is any volume, so that every volume is counted from its first
@@ -173,8 +172,7 @@ Status Disks::format(const VolumePool& pool, const std::string& path) {
 Status Disks::prepare_tree(const VolumePool& pool) {
   TRY(const auto top, Folder::open(root_of(pool)));
   TRY_STATUS(top.set_mode(kTopMode));
-  if (pool.fstype == "btrfs")
-    TRY_STATUS(btrfs::enable_quota(top.fd()).map([](btrfs::QuotaKind) {}));
+  if (pool.fstype == "btrfs") TRY_STATUS(btrfs::enable_quota(top.fd()));
   TRY_STATUS(VolumeTree(root_of(pool)).prepare());
   return btrfs::flush(top.fd());
 }
@@ -199,7 +197,7 @@ Status Disks::make(const VolumePool& pool, std::uint64_t size) {
   fault_point("volume.pool.formatted");
   TRY_STATUS(folder.sync());
   TRY_STATUS(all.sync());
-  TRY_STATUS(mount(pool).map([](const std::string&) {}));
+  TRY_STATUS(mount(pool));
   fault_point("volume.pool.mounted");
   return prepare_tree(pool);
 }
@@ -359,8 +357,8 @@ VolumePool Disks::look_at(const VolumePool& pool) {
       seen.used = std::uint64_t{info.f_blocks - info.f_bfree} * info.f_frsize;
       return {};
     }
-    if (!pool.device.empty()) return size_of_device(pool.device).map([](std::uint64_t) {});
-    return open_image(folder, kImage, Open::kReadOnly).map([](const UniqueFd&) {});
+    if (!pool.device.empty()) return status_of(size_of_device(pool.device));
+    return status_of(open_image(folder, kImage, Open::kReadOnly));
   };
   if (const auto done = look(); !done) seen.health = done.error().text;
   return seen;

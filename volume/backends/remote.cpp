@@ -129,7 +129,7 @@ Status RemoteBackend::validate(const VolumeOptions& options) const {
                 "volume option \"type\": this kernel has no file system {}; load its module, or "
                 "use a kernel that has it",
                 shown(type));
-  if (kind == RemoteKind::kDevice) return checked_device(options).map([](const std::string&) {});
+  if (kind == RemoteKind::kDevice) return status_of(checked_device(options));
   if (options.device.starts_with('-') || options.device.find('\n') != std::string::npos)
     return fail(Code::kInvalid, "volume option \"device\": {} is not a share",
                 shown(options.device));
@@ -140,7 +140,7 @@ Status RemoteBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   TRY(const auto building, begin(volume, undo));
   TRY(const auto place, building.make_folder(kViewFolder, 0700));
-  TRY_STATUS(place.make_folder("_data", 0700).map([](const Folder&) {}));
+  TRY_STATUS(place.make_folder("_data", 0700));
   return pool_.publish(volume, building);
 }
 

@@ -84,7 +84,7 @@ Status TmpfsBackend::validate(const VolumeOptions& options) const {
 Status TmpfsBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   TRY(const auto building, begin(volume, undo));
-  TRY_STATUS(building.make_folder(kFs, 0700).map([](const Folder&) {}));
+  TRY_STATUS(building.make_folder(kFs, 0700));
   return pool_.publish(volume, building);
 }
 

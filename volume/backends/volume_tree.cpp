@@ -135,8 +135,7 @@ bool is_volume_id(std::string_view text) {
 
 Status VolumeTree::prepare() const {
   TRY(const auto root, Folder::ensure(root_, kRootMode));
-  for (const char* name : {"vol", "tmp", "trash"})
-    TRY_STATUS(root.ensure_folder(name, kPartMode).map([](const Folder&) {}));
+  for (const char* name : {"vol", "tmp", "trash"}) TRY_STATUS(root.ensure_folder(name, kPartMode));
   return {};
 }
 

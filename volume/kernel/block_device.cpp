@@ -103,11 +103,10 @@ Result<std::optional<FsSignature>> read_signature(int fd) {
 }
 
 Status wipe_signatures(const std::string& path) {
-  return run_tool({.action = fmt::format("take the signatures off {}", path),
-                   .argv = {"wipefs", "--all", "--quiet", "--", path},
-                   .deadline = 20s,
-                   .package = "util-linux"})
-      .map([](const ProcessResult&) {});
+  return status_of(run_tool({.action = fmt::format("take the signatures off {}", path),
+                             .argv = {"wipefs", "--all", "--quiet", "--", path},
+                             .deadline = 20s,
+                             .package = "util-linux"}));
 }
 
 }  // namespace fairlead::volume

@@ -304,8 +304,8 @@ Status restore_again(VolumeArchives& archives, const Job& job, const Progress& p
     if (key.starts_with(kOption)) spec.options[key.substr(kOption.size())] = value;
     if (key.starts_with(kLabel)) spec.labels[key.substr(kLabel.size())] = value;
   }
-  return archives.restore(spec, argument(job, "folder"), argument(job, "backup"), progress)
-      .map([](const Volume&) {});
+  return status_of(
+      archives.restore(spec, argument(job, "folder"), argument(job, "backup"), progress));
 }
 
 }  // namespace
@@ -326,16 +326,15 @@ std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
           {"import", from_a_pipe},
           {"backup",
            [&archives](const Job& job, const Progress& progress) {
-             return archives.back_up(job.volume, argument(job, "folder"), progress)
-                 .map([](const BackupInfo&) {});
+             return status_of(archives.back_up(job.volume, argument(job, "folder"), progress));
            }},
           {"restore",
            [&archives](const Job& job, const Progress& progress) {
              return restore_again(archives, job, progress);
            }},
           {"verify", [&archives](const Job& job, const Progress& progress) {
-             return archives.verify(argument(job, "folder"), argument(job, "backup"), progress)
-                 .map([](const CheckReport&) {});
+             return status_of(
+                 archives.verify(argument(job, "folder"), argument(job, "backup"), progress));
            }}};
 }
 

@@ -141,30 +141,24 @@ std::optional<Job> JobRecords::running(const std::string& volume) {
 
 // Of this boot or of an earlier one: what a job had done by then is a hint.
 Status JobRecords::put(const Job& job) {
-  return store_
-      .commit({.preconditions = {},
-               .puts = {{job_key(job.id), to_text(job)}},
-               .deletes = {},
-               .durability = state::Durability::kBoot})
-      .map([](const state::CommitResult&) {});
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {{job_key(job.id), to_text(job)}},
+                                  .deletes = {},
+                                  .durability = state::Durability::kBoot}));
 }
 
 Status JobRecords::erase(const std::string& id) {
-  return store_
-      .commit({.preconditions = {},
-               .puts = {},
-               .deletes = {job_key(id), stop_key(id)},
-               .durability = state::Durability::kBoot})
-      .map([](const state::CommitResult&) {});
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {},
+                                  .deletes = {job_key(id), stop_key(id)},
+                                  .durability = state::Durability::kBoot}));
 }
 
 Status JobRecords::ask_to_stop(const std::string& id) {
-  return store_
-      .commit({.preconditions = {},
-               .puts = {{stop_key(id), "{}"}},
-               .deletes = {},
-               .durability = state::Durability::kBoot})
-      .map([](const state::CommitResult&) {});
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {{stop_key(id), "{}"}},
+                                  .deletes = {},
+                                  .durability = state::Durability::kBoot}));
 }
 
 bool JobRecords::is_asked_to_stop(const std::string& id) {

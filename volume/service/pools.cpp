@@ -144,12 +144,10 @@ Status Pools::put(Stored& stored) {
 }
 
 Status Pools::erase(const Stored& stored) {
-  return store_
-      .commit({.preconditions = {},
-               .puts = {},
-               .deletes = {key_of(stored.pool.name)},
-               .durability = state::Durability::kDurable})
-      .map([](const state::CommitResult&) {});
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {},
+                                  .deletes = {key_of(stored.pool.name)},
+                                  .durability = state::Durability::kDurable}));
 }
 
 Result<std::size_t> Pools::volumes_in(const PoolName& name) {

@@ -122,7 +122,7 @@ Status Records::erase(const Volume& volume, const std::optional<TrashedVolume>& 
                  .deletes = {name_key(volume.name), record_key(volume.id)},
                  .durability = state::Durability::kDurable};
   if (trashed) txn.puts.push_back({trash_key(volume.id), to_trash_record(*trashed)});
-  return store_.commit(txn).map([](const state::CommitResult&) {});
+  return status_of(store_.commit(txn));
 }
 
 Result<std::optional<TrashedVolume>> Records::trashed(const std::string& id) {
@@ -166,21 +166,18 @@ Result<Stored> Records::take_from_trash(const Volume& volume, const VolumeName& 
 }
 
 Status Records::put_trashed(const TrashedVolume& trashed) {
-  return store_
-      .commit({.preconditions = {},
-               .puts = {{trash_key(trashed.volume.id), to_trash_record(trashed)}},
-               .deletes = {},
-               .durability = state::Durability::kDurable})
-      .map([](const state::CommitResult&) {});
+  return status_of(
+      store_.commit({.preconditions = {},
+                     .puts = {{trash_key(trashed.volume.id), to_trash_record(trashed)}},
+                     .deletes = {},
+                     .durability = state::Durability::kDurable}));
 }
 
 Status Records::erase_trashed(const std::string& id) {
-  return store_
-      .commit({.preconditions = {},
-               .puts = {},
-               .deletes = {trash_key(id)},
-               .durability = state::Durability::kDurable})
-      .map([](const state::CommitResult&) {});
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {},
+                                  .deletes = {trash_key(id)},
+                                  .durability = state::Durability::kDurable}));
 }
 
 }  // namespace fairlead::volume

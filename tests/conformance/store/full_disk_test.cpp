@@ -39,12 +39,10 @@ class FullDiskTest : public ::testing::TestWithParam<FileSystem> {
     return opened ? std::move(*opened) : nullptr;
   }
   static Status put(Store& store, const std::string& key, const std::string& value) {
-    return store.commit({.puts = {{key, value}}, .durability = Durability::kDurable})
-        .map([](const CommitResult&) {});
+    return status_of(store.commit({.puts = {{key, value}}, .durability = Durability::kDurable}));
   }
   static Status erase(Store& store, const std::string& key) {
-    return store.commit({.deletes = {key}, .durability = Durability::kDurable})
-        .map([](const CommitResult&) {});
+    return status_of(store.commit({.deletes = {key}, .durability = Durability::kDurable}));
   }
   static void add_records(Store& store, int number) {
     for (int k = 0; k < number; ++k) ASSERT_TRUE(put(store, record(k), "a value"));

@@ -25,7 +25,7 @@ Result<std::vector<PoolRecord>> ServiceSteps::pools() {
 Status ServiceSteps::ensure_pool(const SharedNetwork& network, const Cidr& subnet) {
   TRY(const auto known, pools());
   if (std::ranges::find(known, subnet, &PoolRecord::subnet) != known.end()) return {};
-  TRY_STATUS(ipam().create_pool({.subnet = subnet, .network = network.id}).map([](const auto&) {}));
+  TRY_STATUS(ipam().create_pool({.subnet = subnet, .network = network.id}));
   const std::scoped_lock hold(guard_);
   pools_.reset();
   return {};

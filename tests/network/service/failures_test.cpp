@@ -15,7 +15,7 @@ class Failures : public ::testing::Test {
     network::NetworkSpec spec{.name = NetworkName::parse("shop").value()};
     spec.subnets.push_back({.subnet = Cidr::parse("10.20.0.0/24").value()});
     if (!bridge_.empty()) spec.options.bridge = IfName::parse(bridge_).value();
-    return host_.service->create_network(spec).map([](const auto&) {});
+    return status_of(host_.service->create_network(spec));
   }
   Status attach() {
     network::EndpointSpec spec{.network = {"shop"},
@@ -24,14 +24,12 @@ class Failures : public ::testing::Test {
                                .runtime = "test"};
     if (is_published_) spec.ports = ports_;
     spec.rates = network::Rates{.in_bits = 1'000'000, .out_bits = 1'000'000};
-    return host_.service
-        ->attach(spec, network::IntoNetns{.fd = FakeHost::kNetns,
-                                          .ifname = IfName::parse("eth0").value()})
-        .map([](const auto&) {});
+    return status_of(host_.service->attach(
+        spec, network::IntoNetns{.fd = FakeHost::kNetns, .ifname = IfName::parse("eth0").value()}));
   }
   Status publish() {
-    return host_.service->publish({{"shop"}, network::endpoint_id("web", "eth0")}, ports_)
-        .map([](const auto&) {});
+    return status_of(
+        host_.service->publish({{"shop"}, network::endpoint_id("web", "eth0")}, ports_));
   }
   Status detach() {
     return host_.service->remove_endpoint({{"shop"}, network::endpoint_id("web", "eth0")});

@@ -68,12 +68,12 @@ class Addresses : public ::testing::Test {
                                .runtime = "docker",
                                .addresses = std::move(addresses),
                                .address_source = AddressSource::kRuntime};
-    return service().create_endpoint(spec).map([](const auto&) {});
+    return status_of(service().create_endpoint(spec));
   }
   // Docker starts a container whose interface is in its namespace then.
   void start(const std::string& net, const std::string& id, std::vector<Cidr> addresses) {
     must(create_endpoint(net, id, std::move(addresses)));
-    must(service().join({{net}, id}, into()).map([](const auto&) {}));
+    must(service().join({{net}, id}, into()));
   }
   static network::IntoNetns into() {
     return {.fd = FakeHost::kNetns, .ifname = IfName::parse("eth0").value()};
@@ -111,7 +111,7 @@ class Addresses : public ::testing::Test {
     return record ? must(network::records::decode_lease(*record)).owner : "";
   }
   void put(const std::string& key, const json::Json& value) {
-    must(host_.store.commit({.puts = {{key, json::dump(value)}}}).map([](const auto&) {}));
+    must(host_.store.commit({.puts = {{key, json::dump(value)}}}));
   }
 
   FakeHost host_;
@@ -267,7 +267,7 @@ TEST_F(Addresses, OfNetworksOfOtherDriversAreNeverFreed) {
 TEST_F(Addresses, SetAsideOnABoundNetworkStayUntilTheyAreReleased) {
   const auto shop = docker_network("shop", {kV4});
   must(request(kV4, "10.20.0.9"));
-  must(service().bind_network(std::string(64, 'd'), shop.name).map([](const auto&) {}));
+  must(service().bind_network(std::string(64, 'd'), shop.name));
   must(service().reserve_addresses({std::string(64, 'd')}, {{"printer", ip("10.20.0.9")}}));
   host_.now += kLong;
   EXPECT_THAT(problems(), IsEmpty());
@@ -356,10 +356,8 @@ TEST_F(HostPorts, OfAnEndpointWhoseNetworkIsGoneAreFreedWithIt) {
   const auto gone = docker_network("gone", {"10.21.0.0/24"});
   docker_network("one", {kV4});
   must(attach("gone", "web", {port(8080)}));
-  must(host_.store
-           .commit(
-               {.deletes = {network::keys::network(gone.id), network::keys::network_name("gone")}})
-           .map([](const auto&) {}));
+  must(host_.store.commit(
+      {.deletes = {network::keys::network(gone.id), network::keys::network_name("gone")}}));
   EXPECT_THAT(reconcile(),
               AllOf(Contains(HasSubstr("its network is gone")),
                     Contains(HasSubstr("freed 1 host port that no container publishes"))));
@@ -406,7 +404,7 @@ TEST_F(Turns, ACheckAndAnAttachWaitForTheNetworkThatIsBeingMade) {
     check = std::thread([&] {
       checked = service().check({{"net"}, network::endpoint_id("web", "eth0")}, {});
     });
-    attachment = std::thread([&] { attached = attach("net", "db").map([](const auto&) {}); });
+    attachment = std::thread([&] { attached = status_of(attach("net", "db")); });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     put(key, *json::parse(ready));
   }

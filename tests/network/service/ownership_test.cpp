@@ -101,10 +101,8 @@ class TwoStores : public ::testing::Test {
                                .container = "web",
                                .runtime = "test"};
     spec.ports.push_back({.host_port = 8080, .container_port = 80});
-    return service
-        .attach(spec,
-                network::IntoNetns{.fd = FakeHost::kNetns, .ifname = IfName::parse("eth0").value()})
-        .map([](const auto&) {});
+    return status_of(service.attach(
+        spec, network::IntoNetns{.fd = FakeHost::kNetns, .ifname = IfName::parse("eth0").value()}));
   }
   // The kernel's objects, as text.
   std::string kernel() {
@@ -116,9 +114,7 @@ class TwoStores : public ::testing::Test {
                        host_.firewall.transactions());
   }
   static std::string refusal(const Status& status) { return status ? "" : status.error().text; }
-  static Status done(const Result<network::ReconcileReport>& report) {
-    return report.map([](const auto&) {});
-  }
+  static Status done(const Result<network::ReconcileReport>& report) { return status_of(report); }
 
   FakeHost host_;
   FailingStore other_store_;
@@ -141,8 +137,7 @@ TEST_F(TwoStores, TheOtherOneIsRefusedAndTouchesNothing) {
   EXPECT_THAT(refusal(done(other_->reconcile())),
               AllOf(HasSubstr("/var/lib/fairlead (aaaaaaaa)"), HasSubstr("/tmp/x (bbbbbbbb)")));
   network::NetworkSpec lab{.name = NetworkName::parse("lab").value()};
-  EXPECT_THAT(refusal(other_->create_network(lab).map([](const auto&) {})),
-              HasSubstr("/var/lib/fairlead"));
+  EXPECT_THAT(refusal(status_of(other_->create_network(lab))), HasSubstr("/var/lib/fairlead"));
   EXPECT_EQ(kernel(), before);
   EXPECT_TRUE(other_->list_networks()->empty());
   EXPECT_THAT(other_->status()->problems, ::testing::ElementsAre(HasSubstr("/var/lib/fairlead")));

@@ -212,7 +212,7 @@ class Machine {
     known_.erase(volume.id);
     const auto act = [this, volume]() -> Status {
       TRY_STATUS(backend_->remove(volume));
-      return backend_->purge(volume, {}).map([](TrashState) {});
+      return status_of(backend_->purge(volume, {}));
     };
     if (acknowledged(act())) return {};
     return [act] { must(act(), "remove again"); };

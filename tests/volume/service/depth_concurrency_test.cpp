@@ -38,10 +38,8 @@ struct Process {
 
   VolumeService* operator->() { return service.get(); }
   Status create(const std::string& name, std::map<std::string, std::string> options = {}) {
-    return service
-        ->create(
-            {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}})
-        .map([](const Volume&) {});
+    return status_of(service->create(
+        {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}}));
   }
 
   std::unique_ptr<state::Store> store;

@@ -116,9 +116,9 @@ TEST_F(InnerSubvolumesTest, VerbsThatWouldLoseThemNameThem) {
   auto plan = spec("clone");
   plan.options = {{"from", "shop"}};
   const auto refused = std::to_array<Status>({
-      world->service->take_snapshot("shop", "now", {}).map([](const Snapshot&) {}),
-      world->service->roll_back("shop", "before", {}).map([](const Snapshot&) {}),
-      world->service->create(plan).map([](const Volume&) {}),
+      status_of(world->service->take_snapshot("shop", "now", {})),
+      status_of(world->service->roll_back("shop", "before", {})),
+      status_of(world->service->create(plan)),
   });
   for (const Status& one : refused) {
     ASSERT_FALSE(one);
