@@ -385,12 +385,6 @@ Result<TxnAnswer> parse_txn(std::string_view text) {
   return answer;
 }
 
-Result<LeaseAnswer> parse_lease_grant(std::string_view text) {
-  TRY(const Json document, json::parse(text));
-  TRY(const auto object, Object::of(document));
-  return lease_answer(object);
-}
-
 Result<std::string> parse_authenticate(std::string_view text) {
   TRY(const Json document, json::parse(text));
   TRY(const auto object, Object::of(document));

@@ -146,7 +146,6 @@ struct StatusAnswer {
 
 Result<RangeAnswer> parse_range(std::string_view text);
 Result<TxnAnswer> parse_txn(std::string_view text);
-Result<LeaseAnswer> parse_lease_grant(std::string_view text);
 Result<std::string> parse_authenticate(std::string_view text);  // the token
 Result<StatusAnswer> parse_status(std::string_view text);
 

@@ -28,11 +28,4 @@ Status write_sysctl(const std::string& path, std::string_view value) {
   return {};
 }
 
-Result<bool> ensure_sysctl(const std::string& path, std::string_view value) {
-  TRY(const std::string present, read_sysctl(path));
-  if (present == value) return false;
-  TRY_STATUS(write_sysctl(path, value));
-  return true;
-}
-
 }  // namespace fairlead::kernel

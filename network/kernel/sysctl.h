@@ -13,7 +13,5 @@ namespace fairlead::kernel {
 // when this kernel (or this interface) has no such setting.
 Result<std::string> read_sysctl(const std::string& path);
 Status write_sysctl(const std::string& path, std::string_view value);
-// Writes only when the value differs; returns whether it did.
-Result<bool> ensure_sysctl(const std::string& path, std::string_view value);
 
 }  // namespace fairlead::kernel

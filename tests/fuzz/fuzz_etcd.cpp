@@ -40,7 +40,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   base64(text);
   has_reason(parse_range(text));
   has_reason(parse_txn(text));
-  has_reason(parse_lease_grant(text));
   has_reason(parse_lease_keep_alive(text));
   has_reason(parse_authenticate(text));
   has_reason(parse_status(text));

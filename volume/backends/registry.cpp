@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -218,27 +219,6 @@ std::vector<Backend*> HostBackends::all() {
 }
 
 }  // namespace
-
-void Backends::add(std::string name, std::unique_ptr<Backend> backend) {
-  if (default_.empty()) default_ = name;
-  backends_.insert_or_assign(std::move(name), std::move(backend));
-}
-
-Result<Backend*> Backends::find(const std::string& name) { return find_in(backends_, name); }
-
-Result<BackendRegistry::Choice> Backends::choose(const VolumeOptions& options) {
-  const std::string& name = options.backend.empty() ? default_ : options.backend;
-  TRY(Backend* const backend, find(name));
-  return Choice{name, options.pool, backend,
-                options.backend.empty() ? fmt::format("{} is the default of this host", name)
-                                        : fmt::format("asked for with backend={}", name)};
-}
-
-std::vector<Backend*> Backends::all() {
-  std::vector<Backend*> found;
-  for (const auto& [name, backend] : backends_) found.push_back(backend.get());
-  return found;
-}
 
 std::unique_ptr<BackendRegistry> make_backends(BackendSettings settings, PoolSide pools) {
   return std::make_unique<HostBackends>(std::move(settings), pools);

@@ -2,7 +2,6 @@
 // backends_of_host or backends_of_pool.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,22 +10,6 @@
 #include "volume/api/pools.h"
 
 namespace fairlead::volume {
-
-// A fixed set of backends, for tests of the service.
-class Backends : public BackendRegistry {
- public:
-  // The first one added is the default.
-  void add(std::string name, std::unique_ptr<Backend> backend);
-
-  Result<Choice> choose(const VolumeOptions& options) override;
-  Result<Backend*> find(const std::string& name) override;
-  Result<Backend*> find(const Volume& volume) override { return find(volume.backend); }
-  std::vector<Backend*> all() override;
-
- private:
-  std::map<std::string, std::unique_ptr<Backend>> backends_;
-  std::string default_;
-};
 
 struct BackendSettings {
   std::string volume_dir;               // absolute: /var/lib/fairlead/volumes

@@ -99,13 +99,6 @@ Status set_read_only(int subvolume, bool read_only) {
   return {};
 }
 
-Result<bool> is_read_only(int subvolume) {
-  std::uint64_t flags = 0;
-  if (::ioctl(subvolume, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) != 0)
-    return fail_errno(errno, "read the flags of a subvolume");
-  return (flags & BTRFS_SUBVOL_RDONLY) != 0;
-}
-
 Result<std::uint64_t> id_of(int subvolume) {
   btrfs_ioctl_ino_lookup_args args{};
   args.objectid = kSubvolumeInode;

@@ -50,7 +50,6 @@ Result<std::vector<std::uint64_t>> inner_ids(int fd, std::uint64_t subvolume);
 bool is_hollow(ino_t inode);
 
 Status set_read_only(int subvolume, bool read_only);
-Result<bool> is_read_only(int subvolume);
 // The id of the subvolume in its file system, which is never used again.
 Result<std::uint64_t> id_of(int subvolume);
 

@@ -1,14 +1,12 @@
 #include "volume/kernel/image_file.h"
 
 #include <fcntl.h>
-#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -18,7 +16,6 @@ namespace {
 
 constexpr std::size_t kCopyStep = 16U << 20;  // bytes in one call; progress is reported in between
 constexpr std::size_t kBuffer = 1U << 20;
-constexpr unsigned kExtentsPerCall = 256;
 constexpr auto kTellEvery = std::chrono::milliseconds(100);
 
 // Calls the user's function about ten times a second.
@@ -81,103 +78,6 @@ Status copy_range(int from, int to, off_t at, off_t end, std::vector<char>& buff
     TRY_STATUS(reporter.add(copied));
   }
   return {};
-}
-
-// An extent as FIEMAP reports it. Equal physical places at equal logical ones mean equal data.
-struct Extent {
-  std::uint64_t logical = 0, length = 0, physical = 0;
-  bool written = true;  // false: allocated, reads as zeros
-  std::uint64_t end() const { return logical + length; }
-};
-
-// A struct fiemap with room for its extents behind it.
-class ExtentQuery {
- public:
-  // Returns how many extents it found from `at` on, or -1 with errno set.
-  int ask(int fd, std::uint64_t at) {
-    std::ranges::fill(room_, 0);
-    fiemap& head = *reinterpret_cast<fiemap*>(room_.data());
-    head.fm_start = at;
-    head.fm_length = FIEMAP_MAX_OFFSET - at;
-    head.fm_flags = FIEMAP_FLAG_SYNC;
-    head.fm_extent_count = kExtentsPerCall;
-    if (::ioctl(fd, FS_IOC_FIEMAP, &head) != 0) return -1;
-    return static_cast<int>(head.fm_mapped_extents);
-  }
-  const fiemap_extent& operator[](int k) const {
-    return reinterpret_cast<const fiemap*>(room_.data())->fm_extents[k];
-  }
-
- private:
-  alignas(
-      fiemap) std::array<char, sizeof(fiemap) + kExtentsPerCall * sizeof(fiemap_extent)> room_{};
-};
-
-Status add_extent(const fiemap_extent& found, std::vector<Extent>& extents) {
-  constexpr std::uint32_t kPlaceNotKnown = FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC |
-                                           FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE |
-                                           FIEMAP_EXTENT_DATA_TAIL | FIEMAP_EXTENT_NOT_ALIGNED;
-  if ((found.fe_flags & kPlaceNotKnown) != 0)
-    return fail(Code::kUnsupported, "compare two images: their blocks have no fixed place");
-  extents.push_back({found.fe_logical, found.fe_length, found.fe_physical,
-                     (found.fe_flags & FIEMAP_EXTENT_UNWRITTEN) == 0});
-  return {};
-}
-
-Result<std::vector<Extent>> extents_of(int fd) {
-  std::vector<Extent> extents;
-  ExtentQuery query;
-  for (std::uint64_t at = 0;;) {
-    const int count = query.ask(fd, at);
-    if (count < 0 && (errno == EOPNOTSUPP || errno == ENOTTY))
-      return fail(Code::kUnsupported,
-                  "compare two images: this file system does not tell where their blocks lie");
-    if (count < 0) return fail_errno(errno, "ask where the blocks of an image lie");
-    for (int k = 0; k < count; ++k) TRY_STATUS(add_extent(query[k], extents));
-    if (count == 0 || (query[count - 1].fe_flags & FIEMAP_EXTENT_LAST) != 0) return extents;
-    at = extents.back().end();
-  }
-}
-
-void add_range(std::vector<FileRange>& ranges, std::uint64_t begin, std::uint64_t end) {
-  if (begin >= end) return;
-  if (!ranges.empty() && ranges.back().offset + ranges.back().length == begin)
-    ranges.back().length += end - begin;
-  else
-    ranges.push_back({begin, end - begin});
-}
-
-// The extent in which `at` lies; or nullptr, with the begin of the next one in `until`.
-const Extent* extent_at(const std::vector<Extent>& extents, std::size_t& next, std::uint64_t at,
-                        std::uint64_t& until) {
-  while (next < extents.size() && extents[next].end() <= at) ++next;
-  if (next == extents.size()) return nullptr;
-  const Extent& extent = extents[next];
-  until = std::min(until, extent.logical > at ? extent.logical : extent.end());
-  return extent.logical > at ? nullptr : &extent;
-}
-
-bool same_data(const Extent* one, const Extent* other, std::uint64_t at) {
-  const bool zeros = one == nullptr || !one->written;
-  const bool other_zeros = other == nullptr || !other->written;
-  if (zeros || other_zeros) return zeros == other_zeros;
-  return one->physical + (at - one->logical) == other->physical + (at - other->logical);
-}
-
-Result<std::vector<FileRange>> compare(const std::vector<Extent>& older,
-                                       const std::vector<Extent>& newer, std::uint64_t common,
-                                       std::uint64_t end) {
-  std::vector<FileRange> ranges;
-  std::size_t in_older = 0, in_newer = 0;
-  for (std::uint64_t at = 0; at < common;) {
-    std::uint64_t until = common;
-    const Extent* one = extent_at(older, in_older, at, until);
-    const Extent* other = extent_at(newer, in_newer, at, until);
-    if (!same_data(one, other, at)) add_range(ranges, at, until);
-    at = until;
-  }
-  add_range(ranges, common, end);
-  return ranges;
 }
 
 }  // namespace
@@ -250,32 +150,6 @@ Status copy_sparse(int from, int to, const CopyProgress& progress) {
     at = hole;
   }
   return {};
-}
-
-Result<bool> can_share_blocks(const Folder& folder) {
-  const auto unnamed = [&] {
-    return UniqueFd(::openat(folder.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  };
-  const UniqueFd from = unnamed(), to = unnamed();
-  if (!from || !to) {
-    if (errno == EOPNOTSUPP || errno == EISDIR) return false;
-    return fail_errno(errno, fmt::format("make an unnamed file in {}", folder.path()));
-  }
-  const std::string block(4096, 'x');  // not empty, because an empty file could be shared anywhere
-  if (::write(from.get(), block.data(), block.size()) != static_cast<ssize_t>(block.size()))
-    return fail_errno(errno, fmt::format("write into {}", folder.path()));
-  const auto shared = share_blocks(from.get(), to.get());
-  if (!shared && shared.error().code != Code::kUnsupported) return fail(shared.error());
-  return shared.has_value();
-}
-
-Result<std::vector<FileRange>> changed_ranges(int older, int newer) {
-  TRY(const auto older_size, size_of_file(older));
-  TRY(const auto newer_size, size_of_file(newer));
-  TRY(const auto older_extents, extents_of(older));
-  TRY(const auto newer_extents, extents_of(newer));
-  return compare(older_extents, newer_extents, std::min(older_size.length, newer_size.length),
-                 std::max(older_size.length, newer_size.length));
 }
 
 }  // namespace fairlead::volume

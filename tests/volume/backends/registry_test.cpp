@@ -62,13 +62,36 @@ TEST_F(RegistryTest, APoolNeedsPools) {
 
 TEST_F(RegistryTest, OneSweepReachesATree) { EXPECT_EQ(backends->all().size(), 1U); }
 
-TEST(Backends, ThoseThatAreKnownButNotHereAreUnsupportedWithAHint) {
-  Backends none;
-  for (const char* name : {"image", "btrfs", "tmpfs", "bind", "nfs", "cifs", "mount"}) {
-    const auto choice = none.choose({.backend = name});
-    ASSERT_FALSE(choice);
-    EXPECT_EQ(choice.error().code, Code::kUnsupported);
-    EXPECT_THAT(choice.error().text, AllOf(HasSubstr(name), HasSubstr("; ")));
+// One pool with every name, in a folder that is not there.
+struct AnyPool : PoolCatalog, PoolDisks {
+  Result<VolumePool> find(const std::string& name) override {
+    return VolumePool{.name = PoolName::parse(name).value(), .id = "p1"};
+  }
+  Result<std::vector<VolumePool>> finished() override { return std::vector<VolumePool>{}; }
+
+  Result<std::string> mount(const VolumePool& pool) override { return root_of(pool); }
+  std::string root_of(const VolumePool&) const override { return "/dev/shm/nowhere/at/all"; }
+  Result<bool> is_mounted(const VolumePool&) override { return false; }
+  Status validate(const PoolSpec&) override { return {}; }
+  Status make(const VolumePool&, std::uint64_t) override { return {}; }
+  Status discard(const VolumePool&) override { return {}; }
+  Status grow(const VolumePool&, std::uint64_t) override { return {}; }
+  VolumePool look_at(const VolumePool& pool) override { return pool; }
+  Result<std::size_t> entries_in(const VolumePool&) override { return 0U; }
+  ReconcileReport sweep(const std::function<Result<bool>(const std::string&)>&) override {
+    return {};
+  }
+};
+
+TEST(RegistryOfAPool, ThoseThatAreKnownButNotHereAreUnsupportedWithAHint) {
+  AnyPool pool;
+  const auto backends = make_backends({"/dev/shm/nowhere/at/all", {}}, {&pool, &pool});
+  EXPECT_TRUE(backends->find(Volume{.backend = "dir", .pool = "fast"}));
+  for (const char* name : {"tmpfs", "bind", "nfs", "cifs", "mount"}) {
+    const auto found = backends->find(Volume{.backend = name, .pool = "fast"});
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, Code::kUnsupported);
+    EXPECT_THAT(found.error().text, AllOf(HasSubstr(name), HasSubstr("; ")));
   }
 }
 

@@ -3,16 +3,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
-#include <random>
-
 #include "tests/volume/loop_disk.h"
 
 namespace fairlead::volume {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::LoopDisk;
 using testing::Scratch;
 
@@ -92,51 +87,11 @@ struct SharedBlocksTest : ::testing::TestWithParam<const char*> {
   std::optional<Folder> folder;
 };
 
-TEST_P(SharedBlocksTest, SharingIsAProbeAndACopy) {
-  EXPECT_TRUE(can_share_blocks(*folder).value());
+TEST_P(SharedBlocksTest, SharingIsACopy) {
   const auto from = make_sparse_file(*folder, "from", 8 * kMiB).value();
   fill(from.get(), kMiB, kMiB, 'a');
   const auto to = share(from);
   EXPECT_EQ(content(from.get()), content(to.get()));
-}
-
-TEST_P(SharedBlocksTest, TheDifferenceIsWhatWasWrittenSince) {
-  const auto from = make_sparse_file(*folder, "from", 64 * kMiB).value();
-  for (std::uint64_t at = 0; at < 32 * kMiB; at += kMiB) fill(from.get(), at, kMiB, 'a');
-  const auto older = share(from);
-  EXPECT_THAT(changed_ranges(older.get(), from.get()).value(), IsEmpty());
-  fill(from.get(), 5 * kMiB, 8192, 'b');
-  fill(from.get(), 40 * kMiB, 4096, 'c');
-  const auto ranges = changed_ranges(older.get(), from.get());
-  ASSERT_TRUE(ranges) << ranges.error().text;
-  EXPECT_THAT(*ranges, ElementsAre(FileRange{5 * kMiB, 8192}, FileRange{40 * kMiB, 4096}));
-}
-
-TEST_P(SharedBlocksTest, EveryDifferenceOfRandomWritesIsFound) {
-  const auto from = make_sparse_file(*folder, "from", 32 * kMiB).value();
-  fill(from.get(), 0, 16 * kMiB, 'a');
-  const auto older = share(from);
-  std::mt19937 random(7);
-  for (int k = 0; k < 200; ++k) {
-    const std::uint64_t at = random() % (32 * kMiB - 65536);
-    if (k % 5 == 0)
-      ::fallocate(from.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
-                  30000);
-    else
-      fill(from.get(), at, 1 + random() % 20000, static_cast<char>('b' + k % 20));
-  }
-  ASSERT_TRUE(set_file_size(from.get(), 33 * kMiB));
-  const auto ranges = changed_ranges(older.get(), from.get());
-  ASSERT_TRUE(ranges) << ranges.error().text;
-  std::string before = content(older.get()), after = content(from.get());
-  before.resize(after.size());
-  std::uint64_t found = 0;
-  for (const FileRange& range : *ranges) {
-    after.copy(before.data() + range.offset, range.length, range.offset);
-    found += range.length;
-  }
-  EXPECT_EQ(before, after);
-  EXPECT_LT(found, 12 * kMiB);
 }
 
 INSTANTIATE_TEST_SUITE_P(On, SharedBlocksTest, ::testing::Values("xfs", "btrfs"),
@@ -146,7 +101,6 @@ TEST(SharedBlocks, AreNotToBeHadOnExt4) {
   LoopDisk disk("ext4", "64M");
   if (!disk.ok()) GTEST_SKIP() << disk.why();
   const auto folder = Folder::open(disk.path()).value();
-  EXPECT_FALSE(can_share_blocks(folder).value());
   const auto from = make_sparse_file(folder, "from", kMiB).value();
   fill(from.get(), 0, 4096, 'a');
   const auto to = make_sparse_file(folder, "to", 0).value();

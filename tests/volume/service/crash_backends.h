@@ -4,14 +4,14 @@
 #include <memory>
 #include <string>
 
+#include "tests/support/fixed_backends.h"
 #include "volume/backends/dir.h"
 #include "volume/backends/image.h"
-#include "volume/backends/registry.h"
 
 namespace fairlead::volume::testing {
 
 inline std::unique_ptr<BackendRegistry> make_crash_backends(const std::string& folder) {
-  auto backends = std::make_unique<Backends>();
+  auto backends = std::make_unique<fairlead::testing::FixedBackends>();
   backends->add("dir", make_dir_backend(folder));
   backends->add("image", make_image_backend(folder));
   return backends;

@@ -9,8 +9,8 @@
 
 #include "tests/support/failing_store.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/fixed_backends.h"
 #include "tests/volume/scratch.h"
-#include "volume/backends/registry.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume::testing {
@@ -47,7 +47,7 @@ class FakeServiceTest : public ::testing::Test {
   Scratch scratch{Where::kMemory};
   FailingStore store;
   NamedLocks locks{scratch / "locks"};
-  Backends backends;
+  fairlead::testing::FixedBackends backends;
   fairlead::testing::FakeBackend* fake = nullptr;
   std::unique_ptr<VolumeService> service;
 };
