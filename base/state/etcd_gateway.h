@@ -35,10 +35,6 @@ inline constexpr std::string_view kLeaseKeepAlivePath = "/v3/lease/keepalive";
 inline constexpr std::string_view kAuthenticatePath = "/v3/auth/authenticate";
 inline constexpr std::string_view kStatusPath = "/v3/maintenance/status";
 
-std::string to_base64(std::string_view bytes);
-// kInvalid when the text is not padded standard base64.
-Result<std::string> from_base64(std::string_view text);
-
 // ---- requests
 
 struct RangeRequest {

@@ -5,47 +5,30 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/base64.h"
+
 namespace fairlead::kernel {
 
 namespace {
 
-constexpr std::string_view kDigits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kTextSize = 44;  // 43 digits of 6 bits each and one '='
-constexpr unsigned kDigitBits = 6, kByteBits = 8;
+// The last digit has two bits that belong to no byte. They must be 0, so that each key has only
+// one text.
+constexpr std::string_view kLastDigits = "AEIMQUYcgkosw048";
 
-std::string to_base64(const KeyBytes& bytes) {
-  std::string text;
-  text.reserve(kTextSize);
-  unsigned pending = 0, bits = 0;
-  for (const std::uint8_t byte : bytes) {
-    pending = (pending << kByteBits | byte) & 0xffffU;
-    for (bits += kByteBits; bits >= kDigitBits; bits -= kDigitBits)
-      text += kDigits[pending >> (bits - kDigitBits) & 0x3fU];
-  }
-  text += kDigits[pending << (kDigitBits - bits) & 0x3fU];
-  return text += '=';
+std::string to_text(const KeyBytes& bytes) {
+  return to_base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-std::optional<KeyBytes> from_base64(std::string_view text) {
-  if (text.size() != kTextSize || !text.ends_with('=')) return std::nullopt;
-  text.remove_suffix(1);
-  KeyBytes bytes{};
-  auto* out = bytes.begin();
-  unsigned pending = 0, bits = 0;
-  for (const char c : text) {
-    const auto digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    pending = (pending << kDigitBits | static_cast<unsigned>(digit)) & 0xffffU;
-    bits += kDigitBits;
-    if (bits < kByteBits) continue;
-    bits -= kByteBits;
-    *out++ = static_cast<std::uint8_t>(pending >> bits & 0xffU);
-  }
-  // The last digit has two bits that belong to no byte. They must be 0, so that each key has only
-  // one text.
-  if ((pending & 0x3U) != 0) return std::nullopt;
-  return bytes;
+std::optional<KeyBytes> from_text(std::string_view text) {
+  if (text.size() != kTextSize || kLastDigits.find(text[kTextSize - 2]) == std::string_view::npos)
+    return std::nullopt;
+  auto bytes = from_base64(text);
+  if (!bytes || bytes->size() != kKeySize) return std::nullopt;
+  KeyBytes key{};
+  std::ranges::copy(*bytes, key.begin());
+  ::explicit_bzero(bytes->data(), bytes->size());
+  return key;
 }
 
 std::optional<KeyBytes> first_bytes(std::span<const std::uint8_t> bytes) {
@@ -60,7 +43,7 @@ std::optional<KeyBytes> first_bytes(std::span<const std::uint8_t> bytes) {
 // ---- PublicKey
 
 Result<PublicKey> PublicKey::parse(std::string_view text) {
-  const auto bytes = from_base64(text);
+  const auto bytes = from_text(text);
   if (!bytes)
     return fail(Code::kInvalid, "\"{}\" is no public key of WireGuard (44 characters of base64)",
                 text);
@@ -75,14 +58,14 @@ Result<PublicKey> PublicKey::from_bytes(std::span<const std::uint8_t> bytes) {
   return key;
 }
 
-std::string PublicKey::to_string() const { return to_base64(bytes_); }
+std::string PublicKey::to_string() const { return to_text(bytes_); }
 
 // ---- PrivateKey
 
 PrivateKey::~PrivateKey() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
 
 Result<PrivateKey> PrivateKey::parse(std::string_view text) {
-  const auto bytes = from_base64(text);
+  const auto bytes = from_text(text);
   if (!bytes)
     return fail(Code::kInvalid, "this is no private key of WireGuard (44 characters of base64)");
   return from_bytes(*bytes);
@@ -101,6 +84,6 @@ Result<PrivateKey> PrivateKey::from_bytes(std::span<const std::uint8_t> bytes) {
   return key;
 }
 
-std::string PrivateKey::reveal() const { return to_base64(bytes_); }
+std::string PrivateKey::reveal() const { return to_text(bytes_); }
 
 }  // namespace fairlead::kernel

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/base64.h"
 #include "base/state/etcd_gateway.h"
 
 namespace fairlead::state::etcd {

@@ -16,34 +16,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSubsetOf;
 
-TEST(Base64, IsTheStandardOneWithPadding) {
-  const std::vector<std::pair<std::string, std::string>> known{{"", ""},
-                                                               {"f", "Zg=="},
-                                                               {"fo", "Zm8="},
-                                                               {"foo", "Zm9v"},
-                                                               {"foob", "Zm9vYg=="},
-                                                               {"fooba", "Zm9vYmE="},
-                                                               {"foobar", "Zm9vYmFy"},
-                                                               {"\xfb\xff\xfe", "+//+"}};
-  for (const auto& [bytes, text] : known) {
-    EXPECT_EQ(to_base64(bytes), text);
-    EXPECT_EQ(from_base64(text).value(), bytes);
-  }
-}
-
-TEST(Base64, KeepsEveryByte) {
-  std::string all;
-  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
-  for (std::size_t cut = 0; cut < 3; ++cut)
-    EXPECT_EQ(from_base64(to_base64(all.substr(cut))).value(), all.substr(cut));
-}
-
-TEST(Base64, RefusesWhatIsNone) {
-  for (const char* text :
-       {"Zg", "Zg=", "Z===", "====", "Zm9v!", "Zm-_", "=Zm9", "Zg==Zm9v", "Zm 9"})
-    EXPECT_FALSE(from_base64(text)) << text;
-}
-
 // ---- requests
 
 TEST(Requests, Range) {
