@@ -167,8 +167,8 @@ class Networks {
   // last host leaves, the network is removed. Succeeds for an unknown network.
   virtual Status leave(std::string_view network) = 0;
   // Tells the cluster that this host has exactly the networks with these ids; completes the joins
-  // and leaves that an outage or a crash interrupted. Returns the ids that the cluster no longer
-  // has.
+  // and leaves that an outage or a crash interrupted, and withdraws its endpoints on the others.
+  // Returns the ids that the cluster no longer has.
   virtual Result<std::vector<std::string>> keep(const std::vector<std::string>& ids) = 0;
   // Removes the network from all hosts. kInUse while any host has an endpoint on it; the text names
   // the hosts. Succeeds for an unknown network.

@@ -109,6 +109,17 @@ Status StoreNetworks::remove_unjoined(const StoredNetwork& network) {
   return {};
 }
 
+// Withdraws what this host published of endpoints on a network that it no longer has. They were
+// removed right before the network, so that nobody had withdrawn them yet.
+Status StoreNetworks::withdraw_endpoints(const std::string& network_id) {
+  TRY_STATUS(fence_.may_write());
+  TRY(const auto endpoints, endpoints_of(network_id));
+  for (const SharedEndpoint& endpoint : endpoints)
+    if (endpoint.host_id == fence_.host_id())
+      TRY_STATUS(shared_.commit({.deletes = {keys::endpoint(network_id, endpoint.id)}}));
+  return {};
+}
+
 // A network that this host is making is joined before the local store has a record of it, so the
 // host must not leave it here (making_).
 Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::string>& ids) {
@@ -125,7 +136,9 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
   for (const state::Record& record : records) {
     const std::string id(keys::network_part(record.key));
     if (keys::last_part(record.key) != fence_.host_id() || making_.contains(id)) continue;
-    if (std::ranges::find(ids, id) == ids.end()) TRY_STATUS(leave_now(id));
+    if (std::ranges::find(ids, id) != ids.end()) continue;
+    TRY_STATUS(withdraw_endpoints(id));
+    TRY_STATUS(leave_now(id));
   }
   for (const std::string& id : ids) making_.erase(id);
   return gone;

@@ -72,6 +72,7 @@ class StoreNetworks : public Networks {
 
   // network_removal.cpp
   Status leave_now(std::string_view network);
+  Status withdraw_endpoints(const std::string& network_id);
   Result<std::vector<SharedEndpoint>> endpoints_of(const std::string& network_id);
   Error in_use(const SharedNetwork& network, const std::vector<SharedEndpoint>& endpoints);
   Result<StoredNetwork> set_phase(const StoredNetwork& network, NetworkPhase phase);

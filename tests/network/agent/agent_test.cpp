@@ -264,6 +264,23 @@ TEST_F(AgentTest, WithoutTheSharedStoreContainersStartAndTheOthersAreToldLater) 
   EXPECT_TRUE(eventually([&] { return a_.agent->status().problems.empty(); }));
 }
 
+// As `docker compose down` does it.
+TEST_F(AgentTest, ANetworkThatGoesRightBehindItsContainersIsGoneFromTheCluster) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return shared_.inner->list("ep/")->size() == 1; }));
+  shared_.is_reachable = false;  // the publisher meets both at once
+  ASSERT_TRUE(a_.detach("shop", "web"));
+  ASSERT_TRUE(a_.fake.service->remove_network({"shop"}));
+  shared_.is_reachable = true;
+  for (const char* prefix : {"ep/", "joined/", "net/"})
+    EXPECT_TRUE(eventually([&] { return shared_.inner->list(prefix)->empty(); })) << prefix;
+  EXPECT_TRUE(eventually([&] { return a_.agent->status().problems.empty(); }));
+  ASSERT_TRUE(a_.make("other", "10.10.0.0/20"));
+  ASSERT_TRUE(a_.attach("other", "web"));
+  EXPECT_TRUE(eventually([&] { return shared_.inner->list("ep/")->size() == 1; }));
+}
+
 TEST_F(AgentTest, ATunnelThatWasDeletedGetsItsEntriesBack) {
   ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
   const auto here = b_.make("shop");

@@ -188,6 +188,22 @@ TEST_F(NetworksTest, AHostHasExactlyTheNetworksItSaysItHas) {
   EXPECT_TRUE(a.networks().inspect("kept"));
 }
 
+TEST_F(NetworksTest, EndpointsOfANetworkThatAHostNoLongerHasDoNotKeepItThere) {
+  Machine &a = joined("a"), &b = joined("b");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(b.networks().create_or_join(spec("shop"), {}));
+  ASSERT_TRUE(a.endpoints().publish(endpoint(net, "e1", ip("10.9.0.5"))));
+  ASSERT_TRUE(b.endpoints().publish(endpoint(net, "e2", ip("10.9.0.6"))));
+  ASSERT_TRUE(a.networks().keep({net.id}));
+  ASSERT_TRUE(b.networks().keep({net.id}));
+  EXPECT_EQ(count("ep/"), 2U);
+  ASSERT_TRUE(a.networks().keep({}));
+  EXPECT_EQ(count("ep/"), 1U) << "b's";
+  EXPECT_EQ(count("joined/" + net.id), 1U);
+  ASSERT_TRUE(b.networks().keep({}));
+  for (const char* prefix : {"ep/", "joined/", "net/"}) EXPECT_EQ(count(prefix), 0U) << prefix;
+}
+
 TEST_F(NetworksTest, ASuggestedSubnetIsFree) {
   Machine& a = joined("a");
   const auto first = a.networks().free_subnet(Family::kV4, {});
