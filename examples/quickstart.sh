@@ -153,8 +153,7 @@ docker_client=$(ls /usr/bin/docker 2>/dev/null || command -v docker || true)
 say "All packages are there."
 
 title "2. Build (the first time takes some minutes)"
-cmake --preset release -DFAIRLEAD_TESTS=OFF >"$work/build.log" 2>&1 && cmake --build --preset release >>"$work/build.log" 2>&1 ||
-  { tail -n 40 "$work/build.log"; exit 1; }
+cmake/build.sh release -DFAIRLEAD_TESTS=OFF fairleadd fairlead fairlead-cni
 say "Built: $(cd "$bin" && ls | tr '\n' ' ')"
 
 if nft list tables 2>/dev/null | grep -qx 'table inet fairlead'; then
