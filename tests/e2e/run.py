@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests: real runtimes on hosts of their own, in namespaces. Needs root.
 
-    tests/e2e/run.py [--bin DIR] [-k TEXT]... [-j N] [--list]
+    tests/e2e/run.py [--bin DIR] [-k TEXT]... [-j N] [--list] [--times]
 
-One line per test, then "N passed, N failed, N skipped". The exit code is 1 when a test failed or none was run.
+Each class runs in a process of its own, -j of them at the same time, and beside them two of those that `waits` says do little
+but wait. Classes with the same `together` share a process, one after the other as they are written, and so may share what
+takes long to make; one that is `alone`, as it measures time, runs before all others. One line per test, then "N passed,
+N failed, N skipped". The exit code is 1 when a test failed or none was run.
 """
 
 import argparse
@@ -21,6 +24,17 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 _print_lock = threading.Lock()
+WAITING = 2  # processes for classes that `waits`
+# What is begun first, so that all workers end at about the same time: seconds of classes (as --times prints them).
+SECONDS = {
+    "test_docker_lifecycle.FairleaddAway": 80, "test_docker_lifecycle.AnAddressForNothing": 66, "test_start.AfterDocker": 83,
+    "test_cluster.Faults": 65, "test_cluster.AHostIsLost": 45, "test_cluster.FromDocker": 20, "test_cluster_crash.AgentsThatDie": 30,
+    "test_cni_crash.Crash": 20, "test_join.AllRuntimes": 20, "test_docker_lifecycle.Containers": 18,
+    "test_join.Docker28OrNewer": 18, "test_docker_network.Create": 17, "test_cni_crash.CrashOfTheDaemon": 17,
+    "test_docker_ports.Forms": 16, "test_volume_depth.InAPool": 15, "test_docker_compose.Compose": 14,
+    "test_security.Loopback": 13, "test_docker_lifecycle.FairleaddKilled": 13, "test_volume_depth.OfImages": 13,
+}
+USUAL = 8
 
 
 def main():
@@ -30,7 +44,8 @@ def main():
         os.environ["FAIRLEAD_E2E_STAND_IN"] = "1"  # inherited by the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit handlers close the hosts
     if options.worker:
-        sys.exit(run_module(options.worker, options.filters))
+        module, *classes = options.worker.split(",")
+        sys.exit(run_classes(module, classes, options.filters))
     if os.geteuid() != 0:
         sys.exit("the end-to-end tests make namespaces and start runtimes: run them as root")
     modules = sorted(path.stem for path in HERE.glob("test_*.py"))
@@ -46,28 +61,36 @@ def read_options():
     parser.add_argument("--bin", default=REPOSITORY / "build/release/bin", help="folder of Fairlead's executables")
     parser.add_argument("-k", dest="filters", action="append", default=[], metavar="TEXT",
                         help="only tests whose name holds TEXT (again: or TEXT)")
-    parser.add_argument("-j", dest="jobs", type=int, default=2, help="test files at the same time (default 2)")
+    parser.add_argument("-j", dest="jobs", type=int, default=2, help="classes at the same time (default 2)")
     parser.add_argument("--stand-in", action="store_true",
                         help="Docker's own drivers in Fairlead's place: proves the tests, not Fairlead")
     parser.add_argument("--list", action="store_true", help="print the tests and stop")
+    parser.add_argument("--times", action="store_true", help="also print how long each class took, with its host")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-# ---- all modules, each in a process of its own --------------------------------------------------------------------
+# ---- all classes, in processes of their own -----------------------------------------------------------------------
 
 def run_all(modules, options):
     totals = collections.Counter()
     processes = set()
     start = time.monotonic()
-    # The longest first, so that two workers end at about the same time.
-    modules = sorted(modules, key=lambda module: -len((HERE / f"{module}.py").read_text()))
+    units = [unit for module in modules for unit in units_of(module, options.filters)]
+    units.sort(key=lambda unit: -sum(SECONDS.get(f"{unit[0]}.{name}", USUAL) for name in unit[1:]))
+    alone, others = split(units, "alone")
+    lanes = split(others, "waits")
+    pools = [concurrent.futures.ThreadPoolExecutor(workers) for workers in (WAITING, options.jobs)]
     try:
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for counts in pool.map(lambda module: run_in_process(module, options, processes), modules):
-                totals.update(counts)
+        for unit in alone:
+            totals.update(run_in_process(unit, options, processes))
+        done = [pool.submit(run_in_process, unit, options, processes) for pool, lane in zip(pools, lanes) for unit in lane]
+        for counts in concurrent.futures.as_completed(done):
+            totals.update(counts.result())
     except BaseException:
-        for process in processes:
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(processes):
             process.terminate()
         raise
     print(f"{time.monotonic() - start:.0f} s in all")
@@ -75,12 +98,31 @@ def run_all(modules, options):
     return 1 if totals["failed"] or not totals["passed"] + totals["skipped"] else 0
 
 
-def run_in_process(module, options, processes):
-    """Runs one module and passes its lines on, a test's lines together; its counts."""
-    command = [sys.executable, __file__, "--bin", str(options.bin), "--worker", module]
+def units_of(module, filters):
+    """Lists of a module's name and the names of classes that run in one process, in the order in which they are written."""
+    found = {type(test).__name__: type(test) for test in tests_of(load(module, filters))}
+    written = list(vars(sys.modules.get(module, unittest)))
+    units = {}
+    # (A module that cannot be loaded has one test, of a class of unittest's, which says why.)
+    for name in sorted(found, key=lambda name: written.index(name) if name in written else len(written)):
+        units.setdefault(getattr(found[name], "together", name), [module]).append(name)
+    return list(units.values())
+
+
+def split(units, mark):
+    """The units with a class that has the mark, and the others."""
+    def has_it(unit):
+        return any(getattr(vars(sys.modules.get(unit[0], unittest)).get(name), mark, False) for name in unit[1:])
+    return [unit for unit in units if has_it(unit)], [unit for unit in units if not has_it(unit)]
+
+
+def run_in_process(unit, options, processes):
+    """Runs one unit and passes its lines on, a test's lines together; its counts."""
+    command = [sys.executable, __file__, "--bin", str(options.bin), "--worker", ",".join(unit)]
     for text in options.filters:
         command += ["-k", text]
     counts = None
+    start = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         processes.add(process)
         for line in process.stdout:
@@ -90,39 +132,34 @@ def run_in_process(module, options, processes):
                 with _print_lock:
                     print(line, end="", flush=True)
     processes.discard(process)
+    if options.times:
+        with _print_lock:
+            print(f"     {time.monotonic() - start:6.2f} s  {unit[0]}: {', '.join(unit[1:])}, in all", flush=True)
     if counts is None:
-        print(f"FAIL   {module} ended with {process.returncode} before its tests were done", flush=True)
+        print(f"FAIL   {' '.join(unit)} ended with {process.returncode} before its tests were done", flush=True)
         return {"failed": 1}
     return counts
 
 
-# ---- one module -----------------------------------------------------------------------------------------------------
+# ---- one process ----------------------------------------------------------------------------------------------------
 
-def run_module(module, filters):
+def run_classes(module, classes, filters):
     result = Lines()
-    load(module, filters).run(result)
+    suite = load(module, filters)
+    of_classes = (unittest.TestSuite(test for test in tests_of(suite) if type(test).__name__ == name) for name in classes)
+    unittest.TestSuite(of_classes).run(result)
     print(f"@{result.passed} {result.failed} {result.skipped_count}", flush=True)
     return 0
 
 
 def load(module, filters):
     sys.path[:0] = [str(HERE.parent), str(HERE)]
-    loader = unittest.TestLoader()
-    suite = loader.loadTestsFromName(module)
-    if not filters:
-        return suite
-    return unittest.TestSuite(keep(suite, filters))
+    suite = unittest.TestLoader().loadTestsFromName(module)
+    return unittest.TestSuite(test for test in tests_of(suite) if matches(test, filters))
 
 
-def keep(suite, filters):
-    """The tests that match, in suites by class (so that set-ups for the class happen once)."""
-    for part in suite:
-        if isinstance(part, unittest.TestSuite):
-            kept = list(keep(part, filters))
-            if kept:
-                yield unittest.TestSuite(kept)
-        elif any(text in sentence(part) or text in part.id() for text in filters):
-            yield part
+def matches(test, filters):
+    return not filters or any(text in sentence(test) or text in test.id() for text in filters)
 
 
 def tests_of(suite):

@@ -143,6 +143,7 @@ class SocketsThatAreThereBefore(HostCase):
 class AfterDocker(HostCase):
     """dockerd is started first, and fairleadd long after Docker's retries of 15 s."""
 
+    waits = True
     LATE = 25.0
 
     def setUp(self):

@@ -8,6 +8,7 @@ Each host has its own fairleadd, its own dockerd when asked for, and runs one me
 """
 
 import base64
+import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -18,6 +19,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from support.e2e import images
 from support.e2e.docker import Docker
 from support.e2e.host import API_SOCKET, CommandFailed, Host
 from support.e2e.namespaces import NetNs
@@ -257,8 +259,9 @@ class Cluster:
             for node in self.nodes:
                 node.start_fairleadd()
             if self._docker:
-                for node in self.nodes:
-                    node.start_docker()
+                images.image_archive()  # made once, not by each thread
+                with concurrent.futures.ThreadPoolExecutor() as pool:
+                    list(pool.map(Node.start_docker, self.nodes))
         except BaseException:
             self.__exit__()
             raise

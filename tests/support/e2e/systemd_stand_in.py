@@ -37,6 +37,16 @@ def start(program, sockets, told):
     os.execv(program, [program])
 
 
+def write_down(notify, path):
+    """All messages that have come."""
+    with open(path, "a", encoding="utf-8") as told:
+        while True:
+            try:
+                told.write(notify.recv(4096).decode() + "\n")
+            except BlockingIOError:
+                return
+
+
 def main():
     folder, program, paths = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     sockets = [listen(path) for path in paths]
@@ -49,13 +59,12 @@ def main():
         if pid is None and (folder / "enabled").exists():
             pid = start(program, sockets, "@fairlead-test-notify")
             (folder / "pid").write_text(str(pid))
-        if pid is not None and os.waitpid(pid, os.WNOHANG)[0]:
+        ended = pid is not None and os.waitpid(pid, os.WNOHANG)[0]
+        write_down(notify, folder / "told")  # its last words too, before anybody sees that it has ended
+        if ended:
             (folder / "pid").unlink()
             pid = None
-        try:
-            with open(folder / "told", "a", encoding="utf-8") as told:
-                told.write(notify.recv(4096).decode() + "\n")
-        except BlockingIOError:
+        else:
             time.sleep(0.02)
 
 
