@@ -5,7 +5,8 @@
 #   tests/run.sh unit kernel ...  only these tiers: lint tidy unit kernel conformance crash fuzz e2e guest
 #                                 (tidy and guest: only when named)
 #
-# The last line is "N passed, N failed, N skipped"; skips are printed with their reasons.
+# The last line is "N passed, N failed, N skipped"; before it are the skips with their reasons, the slowest tests and how long
+# each part took.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -18,10 +19,14 @@ fi
 tiers=${*:-lint unit conformance kernel crash fuzz e2e}
 wants() { case " $tiers " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 passed=0 failed=0 skipped=0
-skips=$(mktemp) failures=$(mktemp)
-trap 'rm -f "$skips" "$failures"' EXIT
-started=$(date +%s)
-say() { printf '\n== %s (%ss)\n' "$*" "$(($(date +%s) - started))"; }
+skips=$(mktemp) failures=$(mktemp) times=$(mktemp)
+trap 'rm -f "$skips" "$failures" "$times"' EXIT
+SECONDS=0 part='' began=0 parts=()
+say() { # the next part begins
+  [ -n "$part" ] && parts+=("$(printf '%5d s  %s' $((SECONDS - began)) "$part")")
+  part=$* began=$SECONDS
+  printf '\n== %s (%ss)\n' "$*" "$SECONDS"
+}
 die() { echo "$*" >&2; exit 1; }
 
 lists=(packaging/build-packages.txt packaging/test-packages.txt)
@@ -32,15 +37,11 @@ packaging/install-packages.sh "${lists[@]}" || die "packages could not be instal
 # Compiled tests and fuzzers are one tree of clang's with AddressSanitizer and UBSan; the programs that meet real runtimes
 # are the release build of g++.
 say "build: release (programs)"
-cmake --preset release -DFAIRLEAD_TESTS=OFF >build-release.log 2>&1 || { cat build-release.log; die "configure failed"; }
-cmake --build --preset release >>build-release.log 2>&1 || { grep -E 'error|FAILED' -A5 build-release.log | head -60; die "build failed"; }
-rm -f build-release.log
+cmake/build.sh release -DFAIRLEAD_TESTS=OFF || die "build failed"
 
 if wants unit || wants conformance || wants kernel || wants crash || wants fuzz || wants guest; then
   say "build: asan (tests, fuzzers)"
-  cmake --preset asan >build-asan.log 2>&1 || { cat build-asan.log; die "configure failed"; }
-  cmake --build --preset asan >>build-asan.log 2>&1 || { grep -E 'error|FAILED' -A5 build-asan.log | head -60; die "build failed"; }
-  rm -f build-asan.log
+  cmake/build.sh asan || die "build failed"
 fi
 
 # ctest's JUnit file has the counts and the reasons for skips.
@@ -49,7 +50,7 @@ run_ctest() { # tier
   local xml="$root/build/asan/$1.xml"
   rm -f "$xml"
   (cd build/asan && ctest -L "^$1\$" -j2 --output-on-failure --no-tests=ignore --output-junit "$xml" >"ctest-$1.log" 2>&1)
-  python3 tests/support/count_junit.py "$xml" "$skips" "$failures" >counts.tmp || { tail -n 60 "build/asan/ctest-$1.log"; die "no results of tier $1"; }
+  python3 tests/support/count_junit.py "$xml" "$skips" "$failures" "$times" >counts.tmp || { tail -n 60 "build/asan/ctest-$1.log"; die "no results of tier $1"; }
   read -r p f s <counts.tmp
   rm -f counts.tmp
   echo "$1: $p passed, $f failed, $s skipped"
@@ -113,7 +114,7 @@ if wants guest; then  # a kernel in an emulated machine, for what this one lacks
     [ "$code" -gt 1 ] && count "guest: exit code $code" 1
     for xml in build/guest/results/*.xml; do
       [ -f "$xml" ] || continue
-      read -r p f s < <(python3 tests/support/count_junit.py "$xml" "$skips" "$failures")
+      read -r p f s < <(python3 tests/support/count_junit.py "$xml" "$skips" "$failures" "$times")
       echo "guest, $(basename "$xml" .xml): $p passed, $f failed, $s skipped"
       passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     done
@@ -129,12 +130,16 @@ if wants e2e; then
   if [ -z "${p:-}" ]; then p=0 f=1 s=0; fi
   grep -E '^(FAIL|ERROR)' "$out" | head -40 >>"$failures"
   grep -E '^SKIP' "$out" >>"$skips"
+  sed -nE 's/^(ok|FAIL|ERROR) +([0-9.]+) s  (.*)/\2 \3/p' "$out" >>"$times"
   rm -f "$out"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 fi
 
 say "result"
 [ -s "$skips" ] && { echo "Skipped:"; sort "$skips" | uniq -c | sed 's/^/  /'; }
+[ -s "$times" ] && { echo "Slowest tests:"; sort -rn "$times" | head -n 10 | awk '{ $1 = sprintf("%7.1f s ", $1); print }'; }
+echo "Time:"
+printf '  %s\n' "${parts[@]}" "$(printf '%5d s  in all' "$SECONDS")"
 [ -s "$failures" ] && { echo "Failed:"; sed 's/^/  /' "$failures"; }
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""count_junit.py RESULTS.xml SKIPS FAILURES: prints "passed failed skipped" and appends the names with their reasons."""
+"""count_junit.py RESULTS.xml SKIPS FAILURES [TIMES]: prints "passed failed skipped" and appends to the files the names of
+skipped tests with their reasons, those of failed ones, and "seconds name" of each."""
 import re
 import sys
 import xml.etree.ElementTree as tree
@@ -13,19 +14,23 @@ def reason(case):
     return lines[-1] if lines else "no reason given"
 
 
+def append(path, line):
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
 def main():
-    results, skips, failures = sys.argv[1:4]
+    results, skips, failures, times = (sys.argv[1:] + ["/dev/null"])[:4]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for case in tree.parse(results).getroot().iter("testcase"):
         name = case.get("name")
+        append(times, f"{float(case.get('time') or 0):.2f} {name}")
         if case.get("status") in ("notrun", "disabled") or case.find("skipped") is not None:
             counts["skipped"] += 1
-            with open(skips, "a", encoding="utf-8") as file:
-                file.write(f"{name}: {reason(case)}\n")
+            append(skips, f"{name}: {reason(case)}")
         elif case.find("failure") is not None or case.get("status") == "fail":
             counts["failed"] += 1
-            with open(failures, "a", encoding="utf-8") as file:
-                file.write(name + "\n")
+            append(failures, name)
         else:
             counts["passed"] += 1
     print(counts["passed"], counts["failed"], counts["skipped"])
