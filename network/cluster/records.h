@@ -22,6 +22,7 @@ struct ClusterMeta {
 };
 
 enum class HostPhase { kMember, kLeft, kRemoved };
+std::string_view to_string(HostPhase phase);
 
 struct HostRecord {
   HostInfo info;
@@ -43,6 +44,7 @@ struct LiveRecord {
 };
 
 enum class NetworkPhase { kReady, kDeleting };
+std::string_view to_string(NetworkPhase phase);
 
 struct NetworkRecord {
   SharedNetwork network;
@@ -98,6 +100,7 @@ enum class ClaimPhase {
   kHeld,       // ours
   kReleasing,  // nothing is given out of it any more
 };
+std::string_view to_string(ClaimPhase phase);
 
 struct LocalBlock {
   Cidr block;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/json/json.h"
 #include "network/cluster/keys.h"
 
 namespace fairlead::network::cluster {
@@ -157,6 +158,85 @@ TEST(ClusterRecords, DamageNamesTheKeyAndTheField) {
                               R"({"name":"x","vtep":"192.0.2.1","epoch":-1,"phase":"member"})",
                               R"({"name":"x","vtep":"192.0.2.1","epoch":1,"phase":"asleep"})"})
     EXPECT_FALSE(decode<HostRecord>({"host/aa11", damaged, 1})) << damaged;
+}
+
+// Each field that has a value of another type is refused by its name.
+template <class Value>
+void expect_types_matter(const std::string& key, const Value& value) {
+  const auto document = json::parse(encode(value)).value();
+  for (const auto& [name, member] : document.members()) {
+    json::Json wrong = document;
+    wrong[name] =
+        member.is_array() || member.is_object() ? json::Json(7) : json::Json::array({true});
+    const auto read = decode<Value>({key, json::dump(wrong), 1});
+    ASSERT_FALSE(read) << key << ": " << name;
+    EXPECT_EQ(read.error().code, Code::kIo);
+    EXPECT_THAT(read.error().text,
+                ::testing::StartsWith("read the record " + key + ": field " + name));
+  }
+}
+
+TEST(ClusterRecords, AFieldOfAnotherTypeIsRefusedByItsName) {
+  HostRecord encrypting = host();
+  encrypting.info.wireguard = WireguardInfo{"k", 51820, ip("192.0.2.9")};
+  expect_same(keys::host("aa11"), encrypting);
+  expect_types_matter(std::string(keys::kMeta), meta());
+  expect_types_matter(keys::host("aa11"), encrypting);
+  expect_types_matter(keys::live("aa11"), LiveRecord{"b1", 3, "00112233"});
+  expect_types_matter(keys::network("ab12"), network());
+  expect_types_matter(keys::vni(4242), VniRecord{.network_id = "ab12"});
+  expect_types_matter(keys::vni(4242), VniRecord{.free_after = 7});
+  expect_types_matter(keys::pool(cidr("10.224.0.0/20")), SharedPool{"ab12", "shop"});
+  expect_types_matter(keys::block("ab12", ip("10.224.8.0")),
+                      BlockRecord{"aa11", 3, {ip("10.224.8.3")}});
+  expect_types_matter(keys::address("ab12", ip("10.224.8.3")), StaticClaimRecord{"e1", "aa11", 3});
+  expect_types_matter(keys::endpoint("ab12", "e1"), endpoint());
+  expect_types_matter(std::string(keys::kMember), MemberRecord{"c1", 3, "0011", "b1"});
+  expect_types_matter(keys::local_block("ab12", ip("10.224.8.0")), local_block());
+  expect_types_matter(keys::local_address("ab12", ip("10.224.8.2")), local_address());
+  expect_types_matter(std::string(keys::kSeen), SeenRecord{4711, 1'800'000'000});
+}
+
+template <class Value>
+void expect_read(const std::string& key, const std::string& text, const Value& value) {
+  const auto read = decode<Value>({key, text, 1});
+  ASSERT_TRUE(read) << read.error().text;
+  EXPECT_EQ(*read, value) << key;
+}
+
+TEST(ClusterRecords, ThoseWithoutTheNewerFieldsAreRead) {
+  expect_read("meta/cluster", R"({"uuid":"u"})", ClusterMeta{.uuid = "u"});
+  expect_read("host/aa11", R"({"name":"x","vtep":"192.0.2.1","epoch":2,"phase":"left"})",
+              HostRecord{.info = {.id = "aa11", .name = "x", .vtep = ip("192.0.2.1")},
+                         .epoch = 2,
+                         .phase = HostPhase::kLeft});
+  expect_read("net/ab12", R"({"name":"shop","vni":7,"phase":"ready"})",
+              NetworkRecord{{.id = "ab12", .name = NetworkName::parse("shop").value(), .vni = 7}});
+  expect_read("vni/7", "{}", VniRecord());
+  expect_read("pool/x", R"({"id":"ab12"})", SharedPool{"ab12", ""});
+  expect_read("blk/ab12/0ae00800", R"({"host":"aa11","epoch":3})", BlockRecord{"aa11", 3, {}});
+  expect_read("ep/ab12/e1",
+              R"({"host":"aa11","epoch":3,"mac":"02:fa:0a:e0:08:02","state":"starting"})",
+              SharedEndpoint{.id = "e1",
+                             .network_id = "ab12",
+                             .host_id = "aa11",
+                             .epoch = 3,
+                             .mac = MacAddress::parse("02:fa:0a:e0:08:02").value()});
+  expect_read("cluster/member", R"({"cluster":"c1","epoch":3})", MemberRecord{"c1", 3, "", ""});
+  expect_read("cluster/block/ab12/0ae00800",
+              R"({"block":"10.224.8.0/28","epoch":3,"phase":"claiming"})",
+              LocalBlock{.block = cidr("10.224.8.0/28"), .epoch = 3});
+  expect_read("cluster/address/ab12/0ae00802", R"({"endpoint":"e1","epoch":3,"phase":"claiming"})",
+              LocalAddress{.address = ip("10.224.8.2"), .endpoint_id = "e1", .epoch = 3});
+  expect_read("cluster/seen", R"({"revision":5})", SeenRecord{5, 0});
+}
+
+TEST(ClusterRecords, AnAddressThatTheKeyDoesNotSayIsDamage) {
+  const auto read =
+      decode<LocalAddress>({"cluster/address/ab12/nowhere", encode(local_address()), 1});
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Code::kIo);
+  EXPECT_THAT(read.error().text, HasSubstr("cluster/address/ab12/nowhere"));
 }
 
 }  // namespace
