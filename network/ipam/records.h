@@ -7,7 +7,11 @@
 #include "base/state/store.h"
 #include "network/ipam/ipam.h"
 
-namespace fairlead::network::records {
+namespace fairlead::network {
+
+std::string_view to_string(AddressUse use);  // as leases spell it
+
+namespace records {
 
 inline constexpr std::string_view kPoolPrefix = "pool/";
 inline constexpr std::string_view kPoolGuard = "pool-guard";
@@ -28,4 +32,6 @@ Result<PoolRecord> decode_pool(const state::Record& record);
 Result<LeaseRecord> decode_lease(const state::Record& record);
 Result<IpAddress> decode_cursor(const state::Record& record);
 
-}  // namespace fairlead::network::records
+}  // namespace records
+
+}  // namespace fairlead::network
