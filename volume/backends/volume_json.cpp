@@ -1,39 +1,45 @@
 #include "volume/backends/volume_json.h"
 
-#include "base/json/json.h"
+#include "base/json/fields.h"
 
 namespace fairlead::volume {
 
+using json::defaulted;
+using json::fields;
+using json::Range;
+using json::required;
+
 namespace {
+
 constexpr std::int64_t kFormat = 1;
-}
+
+struct Format {
+  std::int64_t number = 0;
+};
+constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1, INT32_MAX}));
+
+json::Json show_format(const Volume&) { return kFormat; }
+
+constexpr auto kVolume =
+    fields(json::shown<Volume, show_format>("format"), required<&Volume::id>("id"),
+           required<&Volume::name>("name"), required<&Volume::backend>("backend"),
+           defaulted<&Volume::options>("options"), defaulted<&Volume::labels>("labels"),
+           required<&Volume::created>("created"));
+
+}  // namespace
 
 std::string to_volume_json(const Volume& volume) {
-  return json::dump({{"format", kFormat},
-                     {"id", volume.id},
-                     {"name", volume.name.str()},
-                     {"backend", volume.backend},
-                     {"options", volume.options},
-                     {"labels", volume.labels},
-                     {"created", volume.created}});
+  return json::dump(json::write(volume, kVolume));
 }
 
 Result<Volume> parse_volume_json(std::string_view text) {
   TRY(const auto document, json::parse(text));
-  TRY(const auto fields, json::Object::of(document));
-  TRY(const auto format, fields.integer("format", 1, INT32_MAX));
-  if (format > kFormat)
+  TRY(const auto format, json::read(document, kFormatOnly));
+  if (format.number > kFormat)
     return fail(Code::kUnsupported,
-                "volume.json has format {}; this version of Fairlead reads up to {}", format,
+                "volume.json has format {}; this version of Fairlead reads up to {}", format.number,
                 kFormat);
-  Volume volume;
-  TRY(volume.id, fields.string("id"));
-  TRY(const auto name, fields.string("name"));
-  TRY(volume.name, VolumeName::parse(name));
-  TRY(volume.backend, fields.string("backend"));
-  TRY(volume.options, fields.string_map_or_empty("options"));
-  TRY(volume.labels, fields.string_map_or_empty("labels"));
-  TRY(volume.created, fields.integer("created", 0, INT64_MAX));
+  TRY(auto volume, json::read(document, kVolume));
   volume.phase = Phase::kReady;
   return volume;
 }

@@ -14,6 +14,10 @@ TEST(VolumeJson, HoldsWhatARecordNeeds) {
                       .phase = Phase::kReady,
                       .created = 1767225600};
   EXPECT_EQ(parse_volume_json(to_volume_json(volume)).value(), volume);
+  EXPECT_EQ(to_volume_json(volume),
+            R"({"backend":"dir","created":1767225600,"format":1,)"
+            R"("id":"0123456789abcdef0123456789abcdef","labels":{"größe":"☃"},"name":"shop",)"
+            R"("options":{"uid":"7"}})");
 }
 
 TEST(VolumeJson, OtherTextsAreRefused) {
