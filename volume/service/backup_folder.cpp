@@ -15,7 +15,7 @@
 
 #include "base/fault.h"
 #include "base/hash.h"
-#include "base/json/json.h"
+#include "base/json/fields.h"
 #include "volume/api/text.h"
 #include "volume/kernel/remove_tree.h"
 #include "volume/kernel/tree_reader.h"
@@ -30,6 +30,12 @@ constexpr std::string_view kEnding = ".index";
 constexpr std::uint32_t kSkippable = 0x184D2A50;  // RFC 8878, 3.1.2
 constexpr std::size_t kFooter = 16, kLargestSummary = 256U << 20;
 constexpr std::size_t kStep = 256 << 10;
+
+struct Marker {
+  std::int64_t format = kFormat;
+};
+constexpr auto kMarkerFields =
+    json::fields(json::required<&Marker::format>("format", json::Range{1, INT32_MAX}));
 
 std::string index_name(const std::string& id) { return id + std::string(kEnding); }
 
@@ -88,16 +94,15 @@ Status check_marker(const Folder& top) {
   if (!text && text.error().code == Code::kNotFound)
     return fail(Code::kInvalid, "{} is not a backup folder: it has no {}", top.path(), kMarker);
   if (!text) return fail(text.error());
-  const auto document = json::parse(*text);
-  const auto fields =
-      document ? json::Object::of(*document) : Result<json::Object>(fail(document.error()));
-  const auto format =
-      fields ? fields->integer("format", 1, INT32_MAX) : Result<std::int64_t>(fail(fields.error()));
+  const auto format = [&]() -> Result<Marker> {
+    TRY(const auto document, json::parse(*text));
+    return json::read(document, kMarkerFields);
+  }();
   if (!format) return fail(with_context(format.error(), fmt::format("{}/{}", top.path(), kMarker)));
-  if (*format > kFormat)
+  if (format->format > kFormat)
     return fail(Code::kUnsupported,
                 "the backup folder {} has format {}; this version of Fairlead knows up to {}",
-                top.path(), *format, kFormat);
+                top.path(), format->format, kFormat);
   return {};
 }
 
@@ -126,7 +131,8 @@ Status check_empty(const Folder& top) {
 // Written under another name and renamed, so that the marker is never half written.
 Status mark(const Folder& top) {
   const std::string building = "lock." + random_hex(8);
-  TRY_STATUS(top.write_file(building, json::dump({{"format", kFormat}}) + "\n", 0600));
+  TRY_STATUS(
+      top.write_file(building, json::dump(json::write(Marker(), kMarkerFields)) + "\n", 0600));
   if (::renameat(top.fd(), building.c_str(), top.fd(), kMarker) != 0)
     return fail_errno(errno, fmt::format("make {}/{}", top.path(), kMarker));
   return top.sync();

@@ -1,93 +1,108 @@
 #include "volume/service/backup_index.h"
 
 #include <algorithm>
-#include <array>
-#include <utility>
 
-#include "base/json/json.h"
+#include "base/json/fields.h"
 #include "volume/api/text.h"
 
 namespace fairlead::volume {
 
+using json::custom;
+using json::defaulted;
+using json::fields;
+using json::Json;
+using json::Range;
+using json::required;
+using json::Slot;
+using json::sparse;
+
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-constexpr std::array<std::pair<EntryKind, std::string_view>, 4> kKinds{
-    {{EntryKind::kFile, "file"},
-     {EntryKind::kFolder, "folder"},
-     {EntryKind::kSymlink, "link"},
-     {EntryKind::kFifo, "fifo"}}};
 
-std::string_view word_of(EntryKind kind) {
-  for (const auto& [value, word] : kKinds)
-    if (value == kind) return word;
-  return "file";
+// ---- forms
+
+Result<std::string> read_bytes(const Slot& slot) {
+  if (!slot.value().is_string()) return slot.wrong("a string");
+  auto bytes = decode_bytes(slot.value().string());
+  if (!bytes) return fail(slot.located(std::move(bytes.error())));
+  return bytes;
+}
+Json write_bytes(const std::string& bytes) { return encode_bytes(bytes); }
+
+using Xattrs = std::map<std::string, std::string>;
+Result<Xattrs> read_xattrs(const Slot& slot) {
+  TRY(const auto texts, json::texts_by_name(slot));
+  Xattrs xattrs;
+  for (const auto& [name, value] : texts) {
+    auto plain_name = decode_bytes(name), plain_value = decode_bytes(value);
+    if (!plain_name) return fail(slot.located(std::move(plain_name.error())));
+    if (!plain_value) return fail(slot.located(std::move(plain_value.error())));
+    xattrs.emplace(std::move(*plain_name), std::move(*plain_value));
+  }
+  return xattrs;
+}
+Json write_xattrs(const Xattrs& xattrs) {
+  Json object = Json::object();
+  for (const auto& [name, value] : xattrs) object[encode_bytes(name)] = encode_bytes(value);
+  return object;
 }
 
-Result<EntryKind> parse_kind(const std::string& text) {
-  for (const auto& [value, word] : kKinds)
-    if (word == text) return value;
-  return fail(Code::kInvalid, "\"{}\" is no kind of entry", shown(text));
+Result<FileTime> read_time(const Slot& slot) {
+  const Json& value = slot.value();
+  if (!value.is_array() || value.size() != 2 || !value[0].is_number_integer() ||
+      !value[1].is_number_unsigned() || value[1].unsigned_integer() > 999'999'999)
+    return fail(Code::kInvalid, "field {} must be a time", slot.path());
+  return FileTime{.seconds = value[0].integer(), .nanos = value[1].get<std::uint32_t>()};
 }
+Json write_time(const FileTime& time) { return Json::array({time.seconds, time.nanos}); }
 
-json::Json time_json(const FileTime& time) { return json::Json::array({time.seconds, time.nanos}); }
-
-Result<FileTime> parse_time(const json::Object& fields, std::string_view key) {
-  const json::Json* const value = fields.find(key);
-  if (value == nullptr || !value->is_array() || value->size() != 2 ||
-      !(*value)[0].is_number_integer() || !(*value)[1].is_number_unsigned())
-    return fail(Code::kInvalid, "field {} must be a time", key);
-  const auto nanos = (*value)[1].get<std::uint64_t>();
-  if (nanos > 999'999'999) return fail(Code::kInvalid, "field {} must be a time", key);
-  return FileTime{.seconds = (*value)[0].get<std::int64_t>(),
-                  .nanos = static_cast<std::uint32_t>(nanos)};
-}
-
-Result<Digest> parse_digest(const json::Json& value) {
+Result<Digest> parse_digest(const Json& value) {
   Digest digest{};
   if (!value.is_string() || !parse_hex(value.string(), digest))
     return fail(Code::kInvalid, "a digest must be 64 hex digits");
   return digest;
 }
-
-Result<std::string> parse_bytes(const json::Object& fields, std::string_view key) {
-  TRY(const auto text, fields.string_or(key, {}));
-  return decode_bytes(text);
+Result<Digest> read_digest(const Slot& slot) {
+  auto digest = parse_digest(slot.value());
+  if (!digest) return fail(slot.located(std::move(digest.error())));
+  return digest;
 }
+Json write_digest(const Digest& digest) { return to_hex(digest); }
 
-Status parse_metadata(const json::Object& fields, TreeEntry& entry) {
-  TRY(entry.path, parse_bytes(fields, "p"));
-  TRY(const auto kind, fields.string("k"));
-  TRY(entry.kind, parse_kind(kind));
-  TRY(const auto mode, fields.integer("m", 0, 07777));
-  TRY(const auto uid, fields.integer("u", 0, UINT32_MAX - 1));
-  TRY(const auto gid, fields.integer("g", 0, UINT32_MAX - 1));
-  entry.mode = static_cast<mode_t>(mode);
-  entry.uid = static_cast<uid_t>(uid);
-  entry.gid = static_cast<gid_t>(gid);
-  TRY(entry.mtime, parse_time(fields, "t"));
-  TRY(entry.target, parse_bytes(fields, "l"));
-  TRY(entry.hard_link, parse_bytes(fields, "h"));
-  TRY(const auto xattrs, fields.string_map_or_empty("x"));
-  for (const auto& [name, value] : xattrs) {
-    TRY(auto plain_name, decode_bytes(name));
-    TRY(auto plain_value, decode_bytes(value));
-    entry.xattrs.emplace(std::move(plain_name), std::move(plain_value));
-  }
-  return {};
-}
+constexpr auto kBytes = custom<&read_bytes, &write_bytes>();
+constexpr auto kXattrs = custom<&read_xattrs, &write_xattrs>();
+constexpr auto kTime = custom<&read_time, &write_time>();
+constexpr auto kDigest = custom<&read_digest, &write_digest>();
+constexpr auto kKind =
+    json::one_of<EntryKind::kFile, EntryKind::kFolder, EntryKind::kSymlink, EntryKind::kFifo>();
+constexpr Range kOwner{0, UINT32_MAX - 1};
 
-Status parse_identity(const json::Object& fields, TreeEntry& entry) {
-  TRY(const auto size, fields.integer_or("s", 0, INT64_MAX, 0));
-  TRY(const auto inode, fields.integer_or("i", 0, INT64_MAX, 0));
-  entry.size = static_cast<std::uint64_t>(size);
-  entry.inode = static_cast<std::uint64_t>(inode);
-  if (fields.find("c") == nullptr) return {};
-  TRY(entry.ctime, parse_time(fields, "c"));
-  return {};
-}
+// ---- the fields of a line
 
-Result<Chunk> parse_chunk(const json::Json& value) {
+constexpr auto kEntry =
+    fields(required<&TreeEntry::kind>("k", kKind), defaulted<&TreeEntry::path>("p", kBytes),
+           required<&TreeEntry::mode>("m", Range{0, 07777}), required<&TreeEntry::uid>("u", kOwner),
+           required<&TreeEntry::gid>("g", kOwner), required<&TreeEntry::mtime>("t", kTime),
+           sparse<&TreeEntry::target>("l", kBytes), sparse<&TreeEntry::hard_link>("h", kBytes),
+           sparse<&TreeEntry::xattrs>("x", kXattrs));
+
+// Only written of files.
+struct Content {
+  std::uint64_t size = 0, inode = 0;
+  FileTime ctime;
+};
+constexpr auto kContent = fields(defaulted<&Content::size>("s"), defaulted<&Content::inode>("i"),
+                                 defaulted<&Content::ctime>("c", kTime));
+
+struct ChunkCount {
+  unsigned has_holes = 0;
+  std::uint64_t chunks = 0;
+};
+constexpr auto kChunkCount =
+    fields(sparse<&ChunkCount::has_holes>("z", Range{0, 1}), sparse<&ChunkCount::chunks>("d"));
+
+Result<Chunk> parse_chunk(const Json& value) {
   if (!value.is_array() || value.size() != 3 || !value[0].is_number_unsigned() ||
       !value[1].is_number_unsigned())
     return fail(Code::kInvalid, "a piece must be offset, length and digest");
@@ -100,23 +115,58 @@ Result<Chunk> parse_chunk(const json::Json& value) {
   return chunk;
 }
 
-json::Json to_json(const TreeEntry& entry) {
-  json::Json line{{"k", word_of(entry.kind)}, {"p", encode_bytes(entry.path)},
-                  {"m", entry.mode},          {"u", entry.uid},
-                  {"g", entry.gid},           {"t", time_json(entry.mtime)}};
-  if (!entry.target.empty()) line["l"] = encode_bytes(entry.target);
-  if (!entry.hard_link.empty()) line["h"] = encode_bytes(entry.hard_link);
-  for (const auto& [name, value] : entry.xattrs)
-    line["x"][encode_bytes(name)] = encode_bytes(value);
-  if (entry.kind != EntryKind::kFile) return line;
-  line["s"] = entry.size;
-  // Inode numbers beyond a signed integer do not occur; such a file would be read each time.
-  line["i"] = entry.inode <= INT64_MAX ? entry.inode : 0;
-  line["c"] = time_json(entry.ctime);
+Json head_of(const BackupEntry& entry) {
+  const TreeEntry& file = entry.entry;
+  Json line = json::write(file, kEntry);
+  if (file.kind == EntryKind::kFile) {
+    // Inode numbers beyond a signed integer do not occur; such a file would be read each time.
+    const std::uint64_t inode = file.inode <= INT64_MAX ? file.inode : 0;
+    json::append(line, json::write(Content{file.size, inode, file.ctime}, kContent));
+  }
+  json::append(line, json::write(ChunkCount{entry.has_holes, entry.chunks.size()}, kChunkCount));
   return line;
 }
 
+// ---- the fields of the summary
+
+struct Format {
+  std::int64_t number = 0;
+};
+constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1, INT32_MAX}));
+
+Json show_format(const BackupSummary&) { return kFormat; }
+
+constexpr auto kSummary = fields(
+    json::shown<BackupSummary, show_format>("format"),
+    required<&BackupSummary::info, &BackupInfo::id>("id"),
+    required<&BackupSummary::info, &BackupInfo::volume>("volume"),
+    required<&BackupSummary::volume_id>("volume_id"), required<&BackupSummary::backend>("backend"),
+    defaulted<&BackupSummary::options>("options"), defaulted<&BackupSummary::labels>("labels"),
+    required<&BackupSummary::info, &BackupInfo::created>("created"),
+    required<&BackupSummary::started>("started", kTime),
+    required<&BackupSummary::info, &BackupInfo::bytes>("bytes"),
+    required<&BackupSummary::info, &BackupInfo::stored>("stored"),
+    defaulted<&BackupSummary::info, &BackupInfo::incremental>("incremental"),
+    required<&BackupSummary::entries>("entries"), required<&BackupSummary::lines>("lines", kDigest),
+    defaulted<&BackupSummary::packs>("packs", kDigest));
+
 }  // namespace
+
+std::string_view to_string(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kFolder:
+      return "folder";
+    case EntryKind::kSymlink:
+      return "link";
+    case EntryKind::kFifo:
+      return "fifo";
+    case EntryKind::kFile:
+    case EntryKind::kDevice:
+    case EntryKind::kSocket:
+      break;
+  }
+  return "file";
+}
 
 std::string encode_bytes(const std::string& bytes) {
   if (bytes.find('%') == std::string::npos && is_plain_text(bytes)) return bytes;
@@ -152,15 +202,12 @@ Result<std::string> decode_bytes(const std::string& text) {
 }
 
 std::string to_lines(const BackupEntry& entry) {
-  json::Json head = to_json(entry.entry);
-  if (entry.has_holes) head["z"] = 1;
-  if (!entry.chunks.empty()) head["d"] = entry.chunks.size();
-  std::string text = json::dump(head) + "\n";
+  std::string text = json::dump(head_of(entry)) + "\n";
   for (std::size_t from = 0; from < entry.chunks.size(); from += kMostPiecesInALine) {
-    json::Json line{{"d", json::Json::array()}};
+    Json line{{"d", Json::array()}};
     const std::size_t end = std::min(from + kMostPiecesInALine, entry.chunks.size());
     for (std::size_t k = from; k < end; ++k)
-      line["d"].push_back(json::Json::array(
+      line["d"].push_back(Json::array(
           {entry.chunks[k].offset, entry.chunks[k].length, to_hex(entry.chunks[k].digest)}));
     text += json::dump(line) + "\n";
   }
@@ -169,26 +216,29 @@ std::string to_lines(const BackupEntry& entry) {
 
 Result<ParsedLine> parse_entry(std::string_view line) {
   TRY(const auto document, json::parse(line));
-  TRY(const auto fields, json::Object::of(document));
   ParsedLine parsed;
-  TRY_STATUS(parse_metadata(fields, parsed.entry.entry));
-  TRY_STATUS(parse_identity(fields, parsed.entry.entry));
-  TRY(const auto holes, fields.integer_or("z", 0, 1, 0));
-  parsed.entry.has_holes = holes == 1;
-  // Each chunk has at least one byte, so there are at most as many chunks as bytes.
-  TRY(const auto chunks,
-      fields.integer_or("d", 0, static_cast<std::int64_t>(parsed.entry.entry.size), 0));
-  parsed.chunks = static_cast<std::uint64_t>(chunks);
+  TreeEntry& entry = parsed.entry.entry;
+  TRY(entry, json::read(document, kEntry));
+  TRY(const auto content, json::read(document, kContent));
+  entry.size = content.size;
+  entry.inode = content.inode;
+  entry.ctime = content.ctime;
+  TRY(const auto chunk_count, json::read(document, kChunkCount));
+  parsed.entry.has_holes = chunk_count.has_holes == 1;
+  if (chunk_count.chunks > entry.size)
+    return fail(Code::kInvalid, "field d must be 0 to {}, not {}: each chunk has a byte at least",
+                entry.size, chunk_count.chunks);
+  parsed.chunks = chunk_count.chunks;
   return parsed;
 }
 
 Status parse_chunks(std::string_view line, BackupEntry& entry) {
   TRY(const auto document, json::parse(line));
-  TRY(const auto fields, json::Object::of(document));
-  const json::Json* const list = fields.find("d");
+  TRY(const auto object, json::Object::of(document));
+  const Json* const list = object.find("d");
   if (list == nullptr || !list->is_array() || list->empty() || list->size() > kMostPiecesInALine)
-    return fail(Code::kInvalid, "a line of pieces is malformed");
-  for (const json::Json& value : *list) {
+    return fail(Code::kInvalid, "a line of chunk_count is malformed");
+  for (const Json& value : *list) {
     TRY(const auto chunk, parse_chunk(value));
     const std::uint64_t from =
         entry.chunks.empty() ? 0 : entry.chunks.back().offset + entry.chunks.back().length;
@@ -202,57 +252,17 @@ Status parse_chunks(std::string_view line, BackupEntry& entry) {
 }
 
 std::string to_text(const BackupSummary& summary) {
-  json::Json text{{"format", kFormat},
-                  {"id", summary.info.id},
-                  {"volume", summary.info.volume},
-                  {"volume_id", summary.volume_id},
-                  {"backend", summary.backend},
-                  {"options", summary.options},
-                  {"labels", summary.labels},
-                  {"created", summary.info.created},
-                  {"started", time_json(summary.started)},
-                  {"bytes", summary.info.bytes},
-                  {"stored", summary.info.stored},
-                  {"incremental", summary.info.incremental},
-                  {"entries", summary.entries},
-                  {"lines", to_hex(summary.lines)},
-                  {"packs", json::Json::array()}};
-  for (const Digest& pack : summary.packs) text["packs"].push_back(to_hex(pack));
-  return json::dump(text);
+  return json::dump(json::write(summary, kSummary));
 }
 
 Result<BackupSummary> parse_summary(std::string_view text) {
   TRY(const auto document, json::parse(text));
-  TRY(const auto fields, json::Object::of(document));
-  TRY(const auto format, fields.integer("format", 1, INT32_MAX));
-  if (format > kFormat)
+  TRY(const auto format, json::read(document, kFormatOnly));
+  if (format.number > kFormat)
     return fail(Code::kUnsupported,
-                "the backup has format {}; this version of Fairlead reads up to {}", format,
+                "the backup has format {}; this version of Fairlead reads up to {}", format.number,
                 kFormat);
-  BackupSummary summary;
-  TRY(summary.info.id, fields.string("id"));
-  TRY(summary.info.volume, fields.string("volume"));
-  TRY(summary.volume_id, fields.string("volume_id"));
-  TRY(summary.backend, fields.string("backend"));
-  TRY(summary.options, fields.string_map_or_empty("options"));
-  TRY(summary.labels, fields.string_map_or_empty("labels"));
-  TRY(summary.info.created, fields.integer("created", 0, INT64_MAX));
-  TRY(summary.started, parse_time(fields, "started"));
-  TRY(const auto bytes, fields.integer("bytes", 0, INT64_MAX));
-  TRY(const auto stored, fields.integer("stored", 0, INT64_MAX));
-  TRY(const auto entries, fields.integer("entries", 0, INT64_MAX));
-  TRY(summary.info.incremental, fields.bool_or("incremental", false));
-  TRY(const auto lines, fields.string("lines"));
-  TRY(summary.lines, parse_digest(lines));
-  TRY(const auto packs, fields.strings_or_empty("packs"));
-  for (const std::string& pack : packs) {
-    TRY(const auto digest, parse_digest(pack));
-    summary.packs.push_back(digest);
-  }
-  summary.info.bytes = static_cast<std::uint64_t>(bytes);
-  summary.info.stored = static_cast<std::uint64_t>(stored);
-  summary.entries = static_cast<std::uint64_t>(entries);
-  return summary;
+  return json::read(document, kSummary);
 }
 
 }  // namespace fairlead::volume

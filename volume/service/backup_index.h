@@ -32,6 +32,8 @@ inline constexpr std::size_t kChunkSize = 1 << 20;
 inline constexpr std::size_t kLongestLine = 16U << 20;  // of an index
 inline constexpr std::size_t kMostPiecesInALine = 4096;
 
+std::string_view to_string(EntryKind kind);  // as a line says it
+
 struct Chunk {
   std::uint64_t offset = 0;
   std::uint32_t length = 0;  // 1 to kChunkSize

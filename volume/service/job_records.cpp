@@ -2,12 +2,16 @@
 #include <ctime>
 
 #include "base/hash.h"
-#include "base/json/json.h"
+#include "base/json/fields.h"
 #include "base/log.h"
 #include "volume/api/text.h"
 #include "volume/service/jobs.h"
 
 namespace fairlead::volume {
+
+using json::defaulted;
+using json::required;
+using json::sparse;
 
 namespace {
 
@@ -22,49 +26,30 @@ constexpr std::size_t kLongestId = 64;
 std::string job_key(const std::string& id) { return fmt::format("{}{}", kJobPrefix, id); }
 std::string stop_key(const std::string& id) { return fmt::format("{}{}", kStopPrefix, id); }
 
-Result<JobState> parse_state(const std::string& text) {
-  for (const JobState state : {JobState::kRunning, JobState::kDone, JobState::kFailed,
-                               JobState::kStopped, JobState::kInterrupted})
-    if (text == to_string(state)) return state;
-  return fail(Code::kInternal, "\"{}\" is not the state of a job", text);
-}
+constexpr auto kState = json::one_of<JobState::kRunning, JobState::kDone, JobState::kFailed,
+                                     JobState::kStopped, JobState::kInterrupted>();
+constexpr auto kJob = json::fields(
+    required<&Job::verb>("verb"), required<&Job::volume>("volume"),
+    defaulted<&Job::arguments>("arguments"), required<&Job::state>("state", kState),
+    defaulted<&Job::done>("done"), defaulted<&Job::total>("total"),
+    required<&Job::started>("started"), sparse<&Job::ended>("ended"), sparse<&Job::error>("error"));
 
-Result<Job> parse_fields(const state::Record& record) {
+Result<Job> read_job(const state::Record& record) {
   TRY(const auto document, json::parse(record.value));
-  TRY(const auto fields, json::Object::of(document));
-  Job job{.id = record.key.substr(kJobPrefix.size())};
-  TRY(job.verb, fields.string("verb"));
-  TRY(job.volume, fields.string("volume"));
-  TRY(job.arguments, fields.string_map_or_empty("arguments"));
-  TRY(const auto state, fields.string("state"));
-  TRY(job.state, parse_state(state));
-  TRY(const auto done, fields.integer_or("done", 0, INT64_MAX, 0));
-  TRY(const auto total, fields.integer_or("total", 0, INT64_MAX, 0));
-  job.done = static_cast<std::uint64_t>(done);
-  job.total = static_cast<std::uint64_t>(total);
-  TRY(job.started, fields.integer("started", 0, INT64_MAX));
-  TRY(job.ended, fields.integer_or("ended", 0, INT64_MAX, 0));
-  TRY(job.error, fields.string_or("error", {}));
+  TRY(auto job, json::read(document, kJob));
+  job.id = record.key.substr(kJobPrefix.size());
   return job;
 }
 
 Result<Job> parse_job(const state::Record& record) {
-  auto job = parse_fields(record);
+  auto job = read_job(record);
   if (!job)
     return fail(Code::kInternal, "the record {} of a job cannot be read: {}", record.key,
                 job.error().text);
   return job;
 }
 
-std::string to_text(const Job& job) {
-  json::Json record{{"verb", job.verb},           {"volume", job.volume},
-                    {"arguments", job.arguments}, {"state", to_string(job.state)},
-                    {"done", job.done},           {"total", job.total},
-                    {"started", job.started}};
-  if (job.ended != 0) record["ended"] = job.ended;
-  if (!job.error.empty()) record["error"] = job.error;
-  return json::dump(record);
-}
+std::string to_text(const Job& job) { return json::dump(json::write(job, kJob)); }
 
 bool is_job_id(std::string_view text) {
   return !text.empty() && text.size() <= kLongestId && std::ranges::all_of(text, [](char c) {

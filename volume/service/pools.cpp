@@ -1,17 +1,18 @@
 #include "volume/service/pools.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 #include "base/fault.h"
 #include "base/hash.h"
-#include "base/json/json.h"
+#include "base/json/fields.h"
 #include "base/log.h"
 #include "volume/api/text.h"
 #include "volume/service/records.h"
 
 namespace fairlead::volume {
+
+using json::required;
 
 namespace {
 
@@ -23,22 +24,23 @@ constexpr auto kReconcileLockDeadline = 500ms;
 
 // Growing pools are in use as ready ones are; the other two do not exist for users.
 enum class PoolPhase { kCreating, kReady, kGrowing, kDeleting };
-constexpr std::array<std::pair<PoolPhase, std::string_view>, 4> kPhases{
-    {{PoolPhase::kCreating, "creating"},
-     {PoolPhase::kReady, "ready"},
-     {PoolPhase::kGrowing, "growing"},
-     {PoolPhase::kDeleting, "deleting"}}};
 
 std::string_view to_string(PoolPhase phase) {
-  return std::ranges::find(kPhases, phase, &std::pair<PoolPhase, std::string_view>::first)->second;
+  switch (phase) {
+    case PoolPhase::kCreating:
+      return "creating";
+    case PoolPhase::kReady:
+      return "ready";
+    case PoolPhase::kGrowing:
+      return "growing";
+    case PoolPhase::kDeleting:
+      return "deleting";
+  }
+  return "creating";
 }
 
-Result<PoolPhase> parse_phase(const std::string& text) {
-  const auto row =
-      std::ranges::find(kPhases, text, &std::pair<PoolPhase, std::string_view>::second);
-  if (row != kPhases.end()) return row->first;
-  return fail(Code::kInternal, "\"{}\" is not the phase of a pool", text);
-}
+constexpr auto kPhase = json::one_of<PoolPhase::kCreating, PoolPhase::kReady, PoolPhase::kGrowing,
+                                     PoolPhase::kDeleting>();
 
 std::string key_of(const PoolName& name) { return fmt::format("{}{}", kPrefix, name.str()); }
 
@@ -57,28 +59,23 @@ struct Pools::Stored {
   std::int64_t revision = 0;
   bool is_there() const { return phase == PoolPhase::kReady || phase == PoolPhase::kGrowing; }
 
-  std::string text() const {
-    return json::dump({{"id", pool.id},
-                       {"fstype", pool.fstype},
-                       {"device", pool.device},
-                       {"size", pool.size},
-                       {"phase", to_string(phase)},
-                       {"created", pool.created}});
+  static constexpr auto table() {
+    return json::fields(required<&Stored::pool, &VolumePool::id>("id"),
+                        required<&Stored::pool, &VolumePool::fstype>("fstype"),
+                        required<&Stored::pool, &VolumePool::device>("device"),
+                        required<&Stored::pool, &VolumePool::size>("size"),
+                        required<&Stored::phase>("phase", kPhase),
+                        required<&Stored::pool, &VolumePool::created>("created"));
   }
 
+  std::string text() const { return json::dump(json::write(*this, table())); }
+
   static Result<Stored> parse(const state::Record& record) {
-    Stored stored{.pool = {}, .phase = PoolPhase::kCreating, .revision = record.revision};
-    TRY(stored.pool.name, PoolName::parse(record.key.substr(kPrefix.size())));
+    TRY(const auto name, PoolName::parse(record.key.substr(kPrefix.size())));
     TRY(const auto document, json::parse(record.value));
-    TRY(const auto fields, json::Object::of(document));
-    TRY(stored.pool.id, fields.string("id"));
-    TRY(stored.pool.fstype, fields.string("fstype"));
-    TRY(stored.pool.device, fields.string("device"));
-    TRY(const auto size, fields.integer("size", 0, INT64_MAX));
-    stored.pool.size = static_cast<std::uint64_t>(size);
-    TRY(stored.pool.created, fields.integer("created", 0, INT64_MAX));
-    TRY(const auto phase, fields.string("phase"));
-    TRY(stored.phase, parse_phase(phase));
+    TRY(auto stored, json::read(document, table()));
+    stored.pool.name = name;
+    stored.revision = record.revision;
     return stored;
   }
 };

@@ -1,200 +1,147 @@
 #include "volume/service/record.h"
 
-#include <array>
-
-#include "base/json/json.h"
+#include "base/json/fields.h"
 
 namespace fairlead::volume {
 
+using json::defaulted;
+using json::fields;
+using json::object;
+using json::one_of;
+using json::Range;
+using json::required;
+using json::Slot;
+using json::sparse;
+
 namespace {
 
-// The value of an enum whose words are those of to_string().
-template <class Enum, std::size_t N>
-Result<Enum> parse_word(const std::string& text, const std::array<Enum, N>& values,
-                        std::string_view what) {
-  for (const Enum value : values)
-    if (text == to_string(value)) return value;
-  return fail(Code::kInternal, "\"{}\" is not the {} of a volume", text, what);
-}
+// What a record holds.
+struct VolumeRecord {
+  Volume volume;
+  std::string former;
+  // Only with mounts: the boot in which they were counted, and when that was last.
+  std::optional<std::string> boot;
+  std::optional<long long> counted;
 
-constexpr std::array kPhases{Phase::kCreating, Phase::kReady, Phase::kDeleting};
-constexpr std::array kOrigins{SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
-                              SnapshotOrigin::kRollback, SnapshotOrigin::kArchive};
-constexpr std::array kKinds{ChangeKind::kSnapshot, ChangeKind::kDropSnapshot, ChangeKind::kRollback,
-                            ChangeKind::kResize};
+  bool operator==(const VolumeRecord&) const = default;
+};
 
-Result<Snapshot> parse_snapshot(const json::Object& fields) {
-  Snapshot snapshot;
-  TRY(snapshot.id, fields.string("id"));
-  TRY(const auto name, fields.string("name"));
-  TRY(snapshot.name, SnapshotName::parse(name));
-  TRY(const auto origin, fields.string("origin"));
-  TRY(snapshot.origin, parse_word(origin, kOrigins, "origin of a snapshot"));
-  TRY(snapshot.created, fields.integer("created", 0, INT64_MAX));
-  TRY(const auto size, fields.integer_or("size", 0, INT64_MAX, 0));
-  if (size != 0) snapshot.size = static_cast<std::uint64_t>(size);
-  return snapshot;
-}
+// ---- forms
 
-Result<Change> parse_change(const json::Object& fields) {
-  Change change;
-  TRY(const auto kind, fields.string("kind"));
-  TRY(change.kind, parse_word(kind, kKinds, "change"));
-  TRY(const auto snapshot, fields.object_or_none("snapshot"));
-  if (snapshot) {
-    TRY(change.snapshot, parse_snapshot(*snapshot));
-  }
-  TRY(const auto kept, fields.object_or_none("kept"));
-  if (kept) {
-    TRY(change.kept, parse_snapshot(*kept));
-  }
-  TRY(const auto size, fields.integer_or("size", 0, INT64_MAX, 0));
-  change.size = static_cast<std::uint64_t>(size);
-  if ((change.kind == ChangeKind::kResize) != !snapshot ||
-      (change.kind == ChangeKind::kRollback) != kept.has_value())
-    return fail(Code::kInternal, "the change \"{}\" of a volume lacks its snapshot", kind);
-  return change;
-}
-
-Result<MountHint> parse_mount(const json::Object& fields) {
-  MountHint hint;
-  TRY(hint.client, fields.string("client"));
-  TRY(hint.id, fields.string("id"));
-  TRY(const auto count, fields.integer("count", 1, UINT32_MAX));
-  hint.count = static_cast<unsigned>(count);
-  return hint;
-}
-
-// What every version wrote.
-Status parse_core(const json::Object& fields, Volume& volume) {
-  TRY(volume.id, fields.string("id"));
-  TRY(const auto name, fields.string("name"));
-  TRY(volume.name, VolumeName::parse(name));
-  TRY(volume.backend, fields.string("backend"));
-  TRY(volume.options, fields.string_map_or_empty("options"));
-  TRY(volume.labels, fields.string_map_or_empty("labels"));
-  TRY(const auto phase, fields.string("phase"));
-  TRY(volume.phase, parse_word(phase, kPhases, "phase"));
-  TRY(volume.created, fields.integer("created", 0, INT64_MAX));
-  TRY(volume.deleted, fields.integer_or("deleted", 0, INT64_MAX, 0));
+Status check_snapshot(const Slot&, void* value) {
+  auto& snapshot = *static_cast<Snapshot*>(value);
+  if (snapshot.size == 0) snapshot.size.reset();
   return {};
 }
 
-Status parse_depth(const json::Object& fields, Volume& volume) {
-  TRY(volume.pool, fields.string_or("pool", {}));
-  TRY(volume.backed_up, fields.integer_or("backed_up", 0, INT64_MAX, 0));
-  TRY(const auto snapshots, fields.objects_or_empty("snapshots"));
-  for (const json::Object& snapshot : snapshots) {
-    TRY(volume.snapshots.emplace_back(), parse_snapshot(snapshot));
+// A snapshot that is there has a name.
+Status check_change(const Slot& slot, void* value) {
+  const auto& change = *static_cast<const Change*>(value);
+  if ((change.kind == ChangeKind::kResize) == change.snapshot.name.empty() &&
+      (change.kind == ChangeKind::kRollback) != change.kept.name.empty())
+    return {};
+  return fail(Code::kInvalid, "field {}: the change \"{}\" of a volume lacks its snapshot",
+              slot.path(), to_string(change.kind));
+}
+
+constexpr auto kPhase = one_of<Phase::kCreating, Phase::kReady, Phase::kDeleting>();
+constexpr auto kOrigin = one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
+                                SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>();
+constexpr auto kKind = one_of<ChangeKind::kSnapshot, ChangeKind::kDropSnapshot,
+                              ChangeKind::kRollback, ChangeKind::kResize>();
+
+// ---- the fields of each part
+
+constexpr auto kSnapshotFields =
+    fields(required<&Snapshot::id>("id"), required<&Snapshot::name>("name"),
+           required<&Snapshot::origin>("origin", kOrigin), required<&Snapshot::created>("created"),
+           sparse<&Snapshot::size>("size"));
+constexpr auto kSnapshot = object(kSnapshotFields, check_snapshot);
+
+constexpr auto kChangeFields =
+    fields(required<&Change::kind>("kind", kKind), sparse<&Change::snapshot>("snapshot", kSnapshot),
+           sparse<&Change::kept>("kept", kSnapshot), sparse<&Change::size>("size"));
+constexpr auto kChange = object(kChangeFields, check_change);
+
+constexpr auto kMount =
+    fields(required<&MountHint::client>("client"), required<&MountHint::id>("id"),
+           required<&MountHint::count>("count", Range{1, UINT32_MAX}));
+
+constexpr auto kVolume = fields(
+    required<&VolumeRecord::volume, &Volume::id>("id"),
+    required<&VolumeRecord::volume, &Volume::name>("name"),
+    required<&VolumeRecord::volume, &Volume::backend>("backend"),
+    defaulted<&VolumeRecord::volume, &Volume::options>("options"),
+    defaulted<&VolumeRecord::volume, &Volume::labels>("labels"),
+    required<&VolumeRecord::volume, &Volume::phase>("phase", kPhase),
+    required<&VolumeRecord::volume, &Volume::created>("created"),
+    sparse<&VolumeRecord::volume, &Volume::deleted>("deleted"),
+    sparse<&VolumeRecord::volume, &Volume::pool>("pool"), sparse<&VolumeRecord::former>("former"),
+    sparse<&VolumeRecord::volume, &Volume::backed_up>("backed_up"),
+    sparse<&VolumeRecord::volume, &Volume::snapshots>("snapshots", kSnapshot),
+    sparse<&VolumeRecord::volume, &Volume::change>("change", kChange),
+    sparse<&VolumeRecord::boot>("boot"), sparse<&VolumeRecord::counted>("counted"),
+    sparse<&VolumeRecord::volume, &Volume::mounts>("mounts", object(kMount)));
+
+struct TrashRecord {
+  long long due = 0;
+  VolumeRecord volume;
+};
+constexpr auto kTrash = fields(required<&TrashRecord::due>("due"),
+                               required<&TrashRecord::volume>("volume", object(kVolume)));
+
+VolumeRecord record_of(const Entry& entry, const std::string& boot) {
+  VolumeRecord record{.volume = entry.volume, .former = entry.former, .boot = {}, .counted = {}};
+  if (!entry.volume.mounts.empty()) {
+    record.boot = boot;
+    record.counted = entry.counted;
   }
-  TRY(const auto change, fields.object_or_none("change"));
-  if (change) {
-    TRY(volume.change, parse_change(*change));
-  }
-  return {};
-}
-
-Result<ParsedRecord> parse_fields(const json::Json& document, const std::string& boot) {
-  TRY(const auto fields, json::Object::of(document));
-  ParsedRecord parsed;
-  Volume& volume = parsed.entry.volume;
-  TRY_STATUS(parse_core(fields, volume));
-  TRY_STATUS(parse_depth(fields, volume));
-  TRY(parsed.entry.former, fields.string_or("former", {}));
-  TRY(parsed.entry.counted, fields.integer_or("counted", 0, INT64_MAX, 0));
-  TRY(const auto counted_in, fields.string_or("boot", {}));
-  TRY(const auto mounts, fields.objects_or_empty("mounts"));
-  for (const json::Object& mount : mounts) {
-    TRY(volume.mounts.emplace_back(), parse_mount(mount));
-  }
-  parsed.void_mounts = !volume.mounts.empty() && counted_in != boot;
-  if (parsed.void_mounts) volume.mounts.clear();
-  if (volume.mounts.empty()) parsed.entry.counted = 0;
-  return parsed;
-}
-
-json::Json to_json(const Snapshot& snapshot) {
-  json::Json object{{"id", snapshot.id},
-                    {"name", snapshot.name.str()},
-                    {"origin", to_string(snapshot.origin)},
-                    {"created", snapshot.created}};
-  if (snapshot.size) object["size"] = *snapshot.size;
-  return object;
-}
-
-json::Json to_json(const Change& change) {
-  json::Json object{{"kind", to_string(change.kind)}};
-  if (change.kind == ChangeKind::kResize)
-    object["size"] = change.size;
-  else
-    object["snapshot"] = to_json(change.snapshot);
-  if (change.kind == ChangeKind::kRollback) object["kept"] = to_json(change.kept);
-  return object;
-}
-
-json::Json to_json(const Entry& entry, const std::string& boot) {
-  const Volume& volume = entry.volume;
-  json::Json record{{"id", volume.id},           {"name", volume.name.str()},
-                    {"backend", volume.backend}, {"options", volume.options},
-                    {"labels", volume.labels},   {"phase", to_string(volume.phase)},
-                    {"created", volume.created}};
-  if (volume.deleted != 0) record["deleted"] = volume.deleted;
-  if (!volume.pool.empty()) record["pool"] = volume.pool;
-  if (!entry.former.empty()) record["former"] = entry.former;
-  if (volume.backed_up != 0) record["backed_up"] = volume.backed_up;
-  for (const Snapshot& snapshot : volume.snapshots)
-    record["snapshots"].push_back(to_json(snapshot));
-  if (volume.change) record["change"] = to_json(*volume.change);
-  if (volume.mounts.empty()) return record;
-  record["boot"] = boot;
-  record["counted"] = entry.counted;
-  for (const MountHint& hint : volume.mounts)
-    record["mounts"].push_back({{"client", hint.client}, {"id", hint.id}, {"count", hint.count}});
   return record;
 }
 
-Result<TrashedVolume> parse_trash_fields(std::string_view text) {
-  TRY(const auto document, json::parse(text));
-  TRY(const auto fields, json::Object::of(document));
-  TrashedVolume trashed;
-  TRY(trashed.due, fields.integer("due", 0, INT64_MAX));
-  TRY(const auto volume, fields.object("volume"));
-  TRY(auto parsed, parse_fields(volume.raw(), {}));
-  trashed.volume = std::move(parsed.entry.volume);
-  return trashed;
+ParsedRecord parsed_of(VolumeRecord record, const std::string& boot) {
+  ParsedRecord parsed;
+  Volume& volume = parsed.entry.volume;
+  volume = std::move(record.volume);
+  parsed.void_mounts = !volume.mounts.empty() && record.boot.value_or("") != boot;
+  if (parsed.void_mounts) volume.mounts.clear();
+  if (!volume.mounts.empty()) parsed.entry.counted = record.counted.value_or(0);
+  parsed.entry.former = std::move(record.former);
+  return parsed;
+}
+
+template <class T, std::size_t N>
+Result<T> read_text(std::string_view text, const json::Fields<T, N>& table, std::string_view what) {
+  auto read = [&]() -> Result<T> {
+    TRY(const auto document, json::parse(text));
+    return json::read(document, table);
+  }();
+  if (!read)
+    return fail(Code::kInternal, "the record of a {} cannot be read: {}", what, read.error().text);
+  return read;
 }
 
 }  // namespace
 
 std::string to_record(const Entry& entry, const std::string& boot) {
-  return json::dump(to_json(entry, boot));
+  return json::dump(json::write(record_of(entry, boot), kVolume));
 }
 
 Result<ParsedRecord> parse_record(std::string_view text, const std::string& boot) {
-  auto parsed = [&]() -> Result<ParsedRecord> {
-    TRY(const auto document, json::parse(text));
-    return parse_fields(document, boot);
-  }();
-  if (!parsed)
-    return fail(
-        Error{Code::kInternal, 0,
-              fmt::format("the record of a volume cannot be read: {}", parsed.error().text)});
-  return parsed;
+  TRY(auto record, read_text(text, kVolume, "volume"));
+  return parsed_of(std::move(record), boot);
 }
 
 std::string to_trash_record(const TrashedVolume& trashed) {
+  const Entry entry{.volume = trashed.volume, .counted = 0, .former = {}};
   return json::dump(
-      {{"due", trashed.due},
-       {"volume", to_json({.volume = trashed.volume, .counted = 0, .former = {}}, {})}});
+      json::write(TrashRecord{.due = trashed.due, .volume = record_of(entry, {})}, kTrash));
 }
 
 Result<TrashedVolume> parse_trash_record(std::string_view text) {
-  auto parsed = parse_trash_fields(text);
-  if (!parsed)
-    return fail(Error{
-        Code::kInternal, 0,
-        fmt::format("the record of a removed volume cannot be read: {}", parsed.error().text)});
-  return parsed;
+  TRY(auto record, read_text(text, kTrash, "removed volume"));
+  auto parsed = parsed_of(std::move(record.volume), {});
+  return TrashedVolume{.volume = std::move(parsed.entry.volume), .due = record.due};
 }
 
 }  // namespace fairlead::volume

@@ -1,8 +1,10 @@
 // The text of a backup's index, and the lists of its packs.
 #include "volume/service/backup_index.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/json/json.h"
 #include "volume/service/chunk_store.h"
 
 namespace fairlead::volume {
@@ -40,6 +42,51 @@ TEST(BackupIndexTest, AnEntryIsReadAsItWasWritten) {
   BackupEntry link;
   link.entry = {.path = "\xff\n%", .kind = EntryKind::kSymlink, .target = "../\x01"};
   EXPECT_EQ(parse(to_lines(link)).value(), link);
+}
+
+TEST(BackupIndexTest, LinesAreTheReviewedBytes) {
+  auto file = some_file();
+  EXPECT_EQ(to_lines(file),
+            R"({"c":[1767225600,7],"d":2,"g":2,"i":12,"k":"file","m":2541,"p":"a/b","s":3145729,)"
+            R"("t":[-5,999999999],"u":1,"x":{"user.x":"a%00b%25%ff"},"z":1})"
+            "\n{\"d\":[[0,1048576,\"" +
+                to_hex(sha256("one")) + "\"],[3145728,1,\"" + to_hex(sha256("two")) + "\"]]}\n");
+  file.chunks.clear();
+  file.has_holes = false;
+  file.entry.inode = UINT64_MAX;
+  file.entry.size = 0;
+  file.entry.xattrs.clear();
+  EXPECT_EQ(to_lines(file),
+            R"({"c":[1767225600,7],"g":2,"i":0,"k":"file","m":2541,"p":"a/b","s":0,)"
+            R"("t":[-5,999999999],"u":1})"
+            "\n");
+  file.entry.kind = EntryKind::kSymlink;  // what only a file has is not said of it
+  file.entry.target = "50%";
+  EXPECT_EQ(to_lines(file),
+            R"({"g":2,"k":"link","l":"50%25","m":2541,"p":"a/b","t":[-5,999999999],"u":1})"
+            "\n");
+}
+
+TEST(BackupIndexTest, AFieldOfAnotherTypeIsRefusedByItsName) {
+  auto file = some_file();
+  file.entry.hard_link = "h";
+  file.entry.target = "l";
+  const std::string lines = to_lines(file);
+  const auto document = json::parse(lines.substr(0, lines.find('\n'))).value();
+  EXPECT_EQ(document.size(), 14U);
+  for (const auto& [name, member] : document.members()) {
+    json::Json wrong = document;
+    wrong[name] = json::Json::array({true});
+    const auto parsed = parse_entry(json::dump(wrong));
+    ASSERT_FALSE(parsed) << name;
+    EXPECT_THAT(parsed.error().text, ::testing::StartsWith("field " + name + " must be "));
+  }
+}
+
+TEST(BackupIndexTest, AnEntryHasNoMoreChunksThanBytes) {
+  const std::string line = R"({"g":2,"k":"file","m":1,"p":"a","s":3,"t":[0,0],"u":1,"d":)";
+  EXPECT_EQ(parse_entry(line + "3}")->chunks, 3U);
+  EXPECT_FALSE(parse_entry(line + "4}"));
 }
 
 TEST(BackupIndexTest, ManyChunksStandOnSeveralLines) {
@@ -92,6 +139,12 @@ TEST(BackupIndexTest, ASummaryIsReadAsItWasWritten) {
   ASSERT_TRUE(parsed) << parsed.error().text;
   EXPECT_EQ(to_text(*parsed), to_text(summary));
   EXPECT_EQ(parsed->packs, summary.packs);
+  EXPECT_EQ(to_text(summary),
+            R"({"backend":"dir","bytes":6,"created":5,"entries":0,"format":1,)"
+            R"("id":"20260131T120000Z-1","incremental":true,"labels":{"a":"b"},"lines":")" +
+                to_hex(summary.lines) + R"(","options":{"uid":"7"},"packs":[")" +
+                to_hex(sha256("a")) + R"(",")" + to_hex(sha256("b")) +
+                R"("],"started":[1,2],"stored":7,"volume":"shop","volume_id":"3f"})");
 }
 
 TEST(BackupIndexTest, ANewerFormatIsSaid) {

@@ -144,6 +144,43 @@ TEST_F(JobsTest, AVerbThatNobodyKnowsSaysSo) {
   EXPECT_THAT(second.jobs->resume(only().id, {}).error().text, HasSubstr("give the command again"));
 }
 
+TEST_F(JobsTest, TheirRecordsAreTheReviewedBytes) {
+  Job job{.id = "20260131-120000-ab", .verb = "backup", .volume = "shop", .started = now};
+  job.state = JobState::kFailed;
+  job.arguments = {{"to", "/backups"}};
+  const auto text_of = [&] {
+    EXPECT_TRUE(first.records.put(job));
+    return store->get("volume-job/" + job.id).value()->value;
+  };
+  EXPECT_EQ(text_of(),
+            R"({"arguments":{"to":"/backups"},"done":0,"started":1769860800,"state":"failed",)"
+            R"("total":0,"verb":"backup","volume":"shop"})");
+  job.done = 1;
+  job.total = 2;
+  job.ended = now + 1;
+  job.error = "it burnt";
+  EXPECT_EQ(text_of(),
+            R"({"arguments":{"to":"/backups"},"done":1,"ended":1769860801,"error":"it burnt",)"
+            R"("started":1769860800,"state":"failed","total":2,"verb":"backup","volume":"shop"})");
+  const auto found = second.records.find(job.id);
+  ASSERT_TRUE(found) << found.error().text;
+  EXPECT_EQ(found->id, job.id);
+  EXPECT_EQ(found->error, job.error);
+  EXPECT_EQ(found->ended, job.ended);
+}
+
+TEST_F(JobsTest, ADamagedRecordNamesItsField) {
+  ASSERT_TRUE(store->commit({.preconditions = {},
+                             .puts = {{"volume-job/x", R"({"verb":"backup","volume":7})"}},
+                             .deletes = {},
+                             .durability = state::Durability::kBoot}));
+  const auto found = first.records.find("x");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, Code::kInternal);
+  EXPECT_THAT(found.error().text, HasSubstr("volume-job/x"));
+  EXPECT_THAT(found.error().text, HasSubstr("field volume must be a string"));
+}
+
 TEST_F(JobsTest, TheyAreForgottenAfterAWeek) {
   EXPECT_TRUE(JobRun(first.records, task(), {}).end(Status()));
   now += 7 * 86400 - 1;

@@ -1,6 +1,9 @@
 #include "volume/service/record.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "base/json/json.h"
 
 namespace fairlead::volume {
 namespace {
@@ -101,6 +104,77 @@ TEST(VolumeRecord, OtherTextsAreInternalErrors) {
     const auto parsed = parse_record(text, "b");
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Code::kInternal);
+  }
+}
+
+constexpr std::string_view kRecord =
+    R"({"backed_up":1767225800,"backend":"dir","boot":"boot-1",)"
+    R"("change":{"kept":{"created":1767225650,"id":"00000000000000000000000000000001","name":"before-monday","origin":"schedule","size":1073741824},)"
+    R"("kind":"rollback",)"
+    R"("snapshot":{"created":1767225650,"id":"00000000000000000000000000000001","name":"monday","origin":"schedule","size":1073741824}},)"
+    R"("counted":1767225750,"created":1767225600,"deleted":1767225700,"former":"store",)"
+    R"("id":"0123456789abcdef0123456789abcdef","labels":{"a":"größe"},)"
+    R"("mounts":[{"client":"docker","count":2,"id":"9a"},{"client":"podman","count":1,"id":""}],)"
+    R"("name":"shop","options":{"retain":"1d","uid":"7"},"phase":"deleting","pool":"fast",)"
+    R"("snapshots":[{"created":1767225650,"id":"00000000000000000000000000000001","name":"monday","origin":"schedule","size":1073741824},)"
+    R"({"created":1767225650,"id":"00000000000000000000000000000001","name":"tuesday","origin":"schedule","size":1073741824}]})";
+
+TEST(VolumeRecord, IsTheReviewedBytes) {
+  EXPECT_EQ(to_record(an_entry(), "boot-1"), kRecord);
+  Entry plain{.volume = {.id = "x",
+                         .name = VolumeName::parse("shop").value(),
+                         .backend = "dir",
+                         .phase = Phase::kReady,
+                         .created = 5}};
+  const std::string text =
+      R"("created":5,"id":"x","labels":{},"name":"shop","options":{},"phase":"ready")";
+  EXPECT_EQ(to_record(plain, "b"), R"({"backend":"dir",)" + text + "}");
+  EXPECT_EQ(to_trash_record({.volume = plain.volume, .due = 9}),
+            R"({"due":9,"volume":{"backend":"dir",)" + text + "}}");
+  // Mounts that an earlier version counted.
+  plain.volume.mounts = {{"d", "x", 2}};
+  EXPECT_EQ(to_record(plain, "b"),
+            R"({"backend":"dir","boot":"b","counted":0,"created":5,"id":"x","labels":{},)"
+            R"("mounts":[{"client":"d","count":2,"id":"x"}],)"
+            R"("name":"shop","options":{},"phase":"ready"})");
+  plain.volume.mounts.clear();
+  plain.volume.change = Change{.kind = ChangeKind::kResize, .snapshot = {}, .kept = {}, .size = 7};
+  EXPECT_EQ(to_record(plain, "b"),
+            R"({"backend":"dir","change":{"kind":"resize","size":7},)" + text + "}");
+}
+
+TEST(VolumeRecord, AFieldOfAnotherTypeIsRefusedByItsName) {
+  const auto document = json::parse(kRecord).value();
+  for (const auto& [name, member] : document.members()) {
+    json::Json wrong = document;
+    wrong[name] =
+        member.is_array() || member.is_object() ? json::Json(7) : json::Json::array({true});
+    const auto parsed = parse_record(json::dump(wrong), "boot-1");
+    ASSERT_FALSE(parsed) << name;
+    EXPECT_THAT(parsed.error().text,
+                ::testing::StartsWith("the record of a volume cannot be read: field " + name));
+  }
+}
+
+TEST(VolumeRecord, AChangeHasTheSnapshotsOfItsKind) {
+  const std::string snapshot = R"({"id":"s","name":"monday","origin":"user","created":1,"size":0})";
+  const auto parse_change = [](const std::string& change) {
+    return parse_record(
+        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":)" +
+            change + "}",
+        "b");
+  };
+  const auto taken = parse_change(R"({"kind":"snapshot","snapshot":)" + snapshot + "}");
+  ASSERT_TRUE(taken) << taken.error().text;
+  EXPECT_EQ(taken->entry.volume.change->snapshot.size, std::nullopt);
+  for (const std::string& change :
+       {std::string(R"({"kind":"snapshot"})"),
+        R"({"kind":"snapshot","snapshot":)" + snapshot + R"(,"kept":)" + snapshot + "}",
+        R"({"kind":"rollback","snapshot":)" + snapshot + "}",
+        R"({"kind":"resize","size":7,"snapshot":)" + snapshot + "}"}) {
+    const auto parsed = parse_change(change);
+    ASSERT_FALSE(parsed) << change;
+    EXPECT_THAT(parsed.error().text, ::testing::HasSubstr("lacks its snapshot"));
   }
 }
 
