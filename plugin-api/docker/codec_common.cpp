@@ -1,7 +1,5 @@
 #include "plugin-api/docker/codec_common.h"
 
-#include <algorithm>
-
 namespace fairlead::docker {
 
 namespace {
@@ -17,13 +15,9 @@ bool is_id(std::string_view text) {
 
 Result<Nothing> decode_nothing(std::string_view) { return Nothing{}; }
 
-Result<std::string> id_field(const json::Object& object, std::string_view key) {
-  TRY(auto id, object.string(key));
-  if (!is_id(id))
-    return fail(Code::kInvalid,
-                "field {} must be an id: 1 to 128 of the characters 0-9 a-z A-Z _ . -",
-                object.path_of(key));
-  return id;
+Result<std::string> parse_id(std::string_view text) {
+  if (is_id(text)) return std::string(text);
+  return fail(Code::kInvalid, "must be an id: 1 to 128 of the characters 0-9 a-z A-Z _ . -");
 }
 
 std::string shortened(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json/fields.h"
 #include "base/json/json.h"
 #include "base/result.h"
 
@@ -20,16 +21,20 @@ inline constexpr std::string_view kGlobalSpace = "fairlead-global";
 struct Nothing {};
 Result<Nothing> decode_nothing(std::string_view body);
 
-// Reads a request's body, which must be one JSON object, with `read`.
-template <class Value>
-Result<Value> decode_with(std::string_view body, Result<Value> (*read)(const json::Object&)) {
+// Go writes "" where there is nothing, and "<nil>" for an address.
+inline constexpr json::Reading kGoValues{.blank_is_absent = true};
+
+// A request's body, which must be one JSON object.
+template <class T, std::size_t N>
+Result<T> decode_body(std::string_view body, const json::Fields<T, N>& table,
+                      json::Reading reading = kGoValues) {
   TRY(const json::Json document, json::parse(body));
-  TRY(const json::Object root, json::Object::of(document));
-  return read(root);
+  return json::read(document, table, reading);
 }
 
-// Required: 1 to 128 characters of [0-9a-zA-Z_.-], because ids become keys and parts of names.
-Result<std::string> id_field(const json::Object& object, std::string_view key);
+// 1 to 128 characters of [0-9a-zA-Z_.-], because ids become keys and parts of names.
+Result<std::string> parse_id(std::string_view text);
+inline constexpr auto kId = json::text<&parse_id>();
 
 // The text as far as it is fit for an answer or a log line: what a client sent at length is cut.
 std::string shortened(std::string_view text);

@@ -6,33 +6,27 @@ namespace fairlead::docker {
 
 namespace {
 
+using json::defaulted;
+using json::fields;
 using json::Json;
-using json::Object;
+using json::object;
+using json::Range;
+using json::required;
+using json::shown;
+using json::Slot;
+using json::sparse;
+using json::text;
 
-constexpr std::string_view kGeneric = "com.docker.network.generic";
-constexpr std::string_view kEnableIpv4 = "com.docker.network.enable_ipv4";
-constexpr std::string_view kEnableIpv6 = "com.docker.network.enable_ipv6";
-constexpr std::string_view kInternal = "com.docker.network.internal";
-constexpr std::string_view kPortMap = "com.docker.network.portmap";
 constexpr std::string_view kDockersOwn = "com.docker.network.";
 constexpr std::string_view kNil = "<nil>";  // Go's text of a nil IPNet
 
-tl::unexpected<Error> wrong_field(const Object& object, std::string_view key, const Error& error) {
-  return fail(with_context(error, fmt::format("field {}", object.path_of(key))));
-}
+// ---- CreateNetwork
 
-Result<std::string> text_or_empty(const Object& object, std::string_view key) {
-  TRY(auto text, object.string_or(key, ""));
-  return text == kNil ? std::string() : text;
-}
-
-// "10.1.0.5/24"; nothing for "" and "<nil>".
-Result<std::optional<Cidr>> cidr_or_none(const Object& object, std::string_view key) {
-  TRY(const auto text, text_or_empty(object, key));
-  if (text.empty()) return std::optional<Cidr>();
-  auto cidr = Cidr::parse(text);
-  if (!cidr) return wrong_field(object, key, cidr.error());
-  return std::optional<Cidr>(*cidr);
+// Docker takes the pool of a subnet that it is not told as 0.0.0.0/0 (see
+// IpamAdapter::request_pool).
+Result<Cidr> parse_pool(std::string_view text) {
+  TRY(const auto pool, Cidr::parse(text));
+  return pool.prefix_length() == 0 ? pool : Cidr::parse_subnet(text);
 }
 
 // The address of "10.1.0.5/24", or "10.1.0.5".
@@ -41,234 +35,265 @@ Result<IpAddress> address_of(std::string_view text) {
   return Cidr::parse(text).map([](const Cidr& cidr) { return cidr.address(); });
 }
 
-// Of a pool that Docker took as 0.0.0.0/0 (see IpamAdapter::request_pool) the gateway tells the
-// subnet.
-Result<std::optional<Cidr>> subnet_or_none(const Object& object,
-                                           const std::optional<Cidr>& gateway) {
-  TRY(const auto pool, cidr_or_none(object, "Pool"));
-  if (!pool) return std::optional<Cidr>();
-  if (pool->prefix_length() == 0) {
-    const bool tells = gateway && gateway->prefix_length() != 0;
-    return tells ? std::optional(gateway->network()) : std::nullopt;
-  }
-  auto subnet = Cidr::parse_subnet(pool->to_string());
-  if (!subnet) return wrong_field(object, "Pool", subnet.error());
-  return std::optional<Cidr>(*subnet);
-}
-
-Result<std::map<std::string, IpAddress>> read_aux(const Object& object) {
+Result<std::map<std::string, IpAddress>> read_aux(const Slot& slot) {
   std::map<std::string, IpAddress> addresses;
-  TRY(const auto texts, object.string_map_or_empty("AuxAddresses"));
+  TRY(const auto texts, json::texts_by_name(slot));
   for (const auto& [name, text] : texts) {
     if (text.empty() || text == kNil) continue;
     auto address = address_of(text);
-    if (!address) return wrong_field(object, "AuxAddresses." + name, address.error());
+    if (!address) return fail(slot.member(name, nullptr).located(std::move(address.error())));
     addresses[name] = *address;
   }
   return addresses;
 }
 
-Result<IpamData> read_ipam(const Object& object) {
-  IpamData data;
-  TRY(data.address_space, object.string_or("AddressSpace", ""));
-  TRY(const auto gateway, cidr_or_none(object, "Gateway"));
-  TRY(data.subnet, subnet_or_none(object, gateway));
-  if (gateway) data.gateway = gateway->address();
-  TRY(data.aux, read_aux(object));
-  return data;
+struct PoolData {
+  std::string address_space;
+  std::optional<Cidr> pool, gateway;
+  std::map<std::string, IpAddress> aux;
+};
+constexpr auto kPoolData = fields(
+    defaulted<&PoolData::address_space>("AddressSpace"), sparse<&PoolData::gateway>("Gateway"),
+    sparse<&PoolData::pool>("Pool", text<&parse_pool>()),
+    defaulted<&PoolData::aux>("AuxAddresses", json::custom<&read_aux>()));
+
+struct NetworkFlags {
+  std::map<std::string, std::string> options;
+  bool ipv4 = true, ipv6 = false, internal = false;
+};
+constexpr auto kNetworkFlags =
+    fields(defaulted<&NetworkFlags::options>("com.docker.network.generic"),
+           defaulted<&NetworkFlags::ipv4>("com.docker.network.enable_ipv4"),
+           defaulted<&NetworkFlags::ipv6>("com.docker.network.enable_ipv6"),
+           defaulted<&NetworkFlags::internal>("com.docker.network.internal"));
+
+struct NewNetwork {
+  std::string network_id;
+  NetworkFlags flags;
+  std::vector<PoolData> v4, v6;
+};
+constexpr auto kNewNetwork = fields(required<&NewNetwork::network_id>("NetworkID", kId),
+                                    defaulted<&NewNetwork::flags>("Options", object(kNetworkFlags)),
+                                    defaulted<&NewNetwork::v4>("IPv4Data", object(kPoolData)),
+                                    defaulted<&NewNetwork::v6>("IPv6Data", object(kPoolData)));
+
+// Of a pool that may be any the gateway tells the subnet.
+std::optional<Cidr> subnet_of(const PoolData& data) {
+  if (!data.pool || data.pool->prefix_length() != 0) return data.pool;
+  const bool tells = data.gateway && data.gateway->prefix_length() != 0;
+  return tells ? std::optional(data.gateway->network()) : std::nullopt;
 }
 
-Status read_pools(const Object& root, std::string_view key, Family family,
-                  std::vector<IpamData>& pools) {
-  TRY(const auto objects, root.objects_or_empty(key));
-  for (const Object& object : objects) {
-    TRY(auto data, read_ipam(object));
-    if (!data.subnet) continue;
+Status add_pools(std::string_view key, Family family, std::vector<PoolData> from,
+                 std::vector<IpamData>& pools) {
+  for (PoolData& data : from) {
+    const auto subnet = subnet_of(data);
+    if (!subnet) continue;
     const bool mixed =
-        data.subnet->family() != family || (data.gateway && data.gateway->family() != family) ||
+        subnet->family() != family || (data.gateway && data.gateway->family() != family) ||
         std::ranges::any_of(data.aux,
                             [&](const auto& entry) { return entry.second.family() != family; });
     if (mixed)
       return fail(Code::kInvalid, "field {} has an address that is not IPv{}", key,
                   static_cast<int>(family));
-    pools.push_back(std::move(data));
+    IpamData& pool = pools.emplace_back(
+        IpamData{std::move(data.address_space), subnet, std::nullopt, std::move(data.aux)});
+    if (data.gateway) pool.gateway = data.gateway->address();
   }
   return {};
 }
 
-Result<CreateNetworkRequest> read_create_network(const Object& root) {
-  CreateNetworkRequest request;
-  TRY(request.network_id, id_field(root, "NetworkID"));
-  TRY(const auto options, root.object_or_none("Options"));
-  if (options) {
-    TRY(request.options, options->string_map_or_empty(kGeneric));
-    TRY(request.ipv4, options->bool_or(kEnableIpv4, true));
-    TRY(request.ipv6, options->bool_or(kEnableIpv6, false));
-    TRY(request.internal, options->bool_or(kInternal, false));
-  }
-  TRY_STATUS(read_pools(root, "IPv4Data", Family::kV4, request.pools));
-  TRY_STATUS(read_pools(root, "IPv6Data", Family::kV6, request.pools));
-  return request;
+// ---- CreateEndpoint
+
+template <Family family>
+Result<Cidr> parse_address_of(std::string_view text) {
+  TRY(const auto address, Cidr::parse(text));
+  if (address.family() != family)
+    return fail(Code::kInvalid, "must be an IPv{} address, not {}", static_cast<int>(family),
+                address.to_string());
+  return address;
 }
 
-Result<NetworkRequest> read_network(const Object& root) {
-  TRY(auto id, id_field(root, "NetworkID"));
-  return NetworkRequest{std::move(id)};
-}
-
-Result<EndpointRequest> read_endpoint(const Object& root) {
-  EndpointRequest request;
-  TRY(request.network_id, id_field(root, "NetworkID"));
-  TRY(request.endpoint_id, id_field(root, "EndpointID"));
-  return request;
-}
-
-Status read_interface(const Object& interface, CreateEndpointRequest& request) {
-  for (const auto& [key, family] :
-       {std::pair{"Address", Family::kV4}, std::pair{"AddressIPv6", Family::kV6}}) {
-    TRY(const auto address, cidr_or_none(interface, key));
-    if (!address) continue;
-    if (address->family() != family)
-      return fail(Code::kInvalid, "field {} must be an IPv{} address, not {}",
-                  interface.path_of(key), static_cast<int>(family), address->to_string());
-    request.addresses.push_back(*address);
-  }
-  TRY(const auto mac, text_or_empty(interface, "MacAddress"));
-  if (mac.empty()) return {};
-  auto parsed = MacAddress::parse(mac);
-  if (!parsed) return wrong_field(interface, "MacAddress", parsed.error());
-  request.mac = *parsed;
-  return {};
-}
+// Of a request and of its answer.
+struct Interface {
+  std::optional<Cidr> v4, v6;
+  std::optional<MacAddress> mac;
+};
+constexpr auto kInterface =
+    fields(sparse<&Interface::v4>("Address", text<&parse_address_of<Family::kV4>>()),
+           sparse<&Interface::v6>("AddressIPv6", text<&parse_address_of<Family::kV6>>()),
+           sparse<&Interface::mac>("MacAddress"));
 
 // The user's driver options stand beside Docker's own keys; they are always strings.
-std::map<std::string, std::string> driver_options(const Object& options) {
+Result<std::map<std::string, std::string>> read_driver_options(const Slot& slot) {
+  if (!slot.value().is_object()) return slot.wrong("a JSON object");
   std::map<std::string, std::string> texts;
-  for (const auto& [key, value] : options.raw().members())
+  for (const auto& [key, value] : slot.value().members())
     if (value.is_string() && !key.starts_with(kDockersOwn)) texts[key] = value.string();
   return texts;
 }
 
-Result<CreateEndpointRequest> read_create_endpoint(const Object& root) {
+struct NewEndpoint {
   CreateEndpointRequest request;
-  TRY(request.network_id, id_field(root, "NetworkID"));
-  TRY(request.endpoint_id, id_field(root, "EndpointID"));
-  TRY(const auto interface, root.object_or_none("Interface"));
-  if (interface) TRY_STATUS(read_interface(*interface, request));
-  TRY(const auto options, root.object_or_none("Options"));
-  if (options) request.options = driver_options(*options);
-  return request;
-}
+  Interface interface;
+};
+constexpr auto kNewEndpoint =
+    fields(required<&NewEndpoint::request, &CreateEndpointRequest::network_id>("NetworkID", kId),
+           required<&NewEndpoint::request, &CreateEndpointRequest::endpoint_id>("EndpointID", kId),
+           defaulted<&NewEndpoint::interface>("Interface", object(kInterface)),
+           defaulted<&NewEndpoint::request, &CreateEndpointRequest::options>(
+               "Options", json::custom<&read_driver_options>()));
 
-Result<network::Proto> read_proto(const Object& binding) {
-  TRY(const auto number, binding.integer("Proto", 0, 255));
-  for (const auto proto : {network::Proto::kTcp, network::Proto::kUdp, network::Proto::kSctp})
-    if (number == static_cast<int>(proto)) return proto;
-  return fail(
-      Code::kUnsupported,
-      "field {} is the IP protocol {}; ports of tcp (6), udp (17) and sctp (132) can be published",
-      binding.path_of("Proto"), number);
-}
+// ---- port bindings, of a request and of an answer
 
-Result<network::PortSpec> read_port(const Object& binding) {
-  network::PortSpec port;
-  TRY(port.proto, read_proto(binding));
-  TRY(const auto container, binding.integer("Port", 1, 65535));
-  TRY(const auto first, binding.integer_or("HostPort", 0, 65535, 0));
-  TRY(const auto last, binding.integer_or("HostPortEnd", 0, 65535, 0));
+struct Binding {
+  std::uint8_t proto = 0;
+  std::uint16_t port = 0;
+  std::optional<IpAddress> host_ip;
+  std::uint16_t host_port = 0, host_port_end = 0;
+  std::string target;  // only written
+};
+
+Json target_of(const Binding& binding) { return binding.target; }
+
+Status check_binding(const Slot& slot, void* value) {
+  const Binding& binding = *static_cast<Binding*>(value);
+  const auto path_of = [&](std::string_view key) { return slot.member(key, nullptr).path(); };
+  const bool known = binding.proto == static_cast<int>(network::Proto::kTcp) ||
+                     binding.proto == static_cast<int>(network::Proto::kUdp) ||
+                     binding.proto == static_cast<int>(network::Proto::kSctp);
+  if (!known)
+    return fail(Code::kUnsupported,
+                "field {} is the IP protocol {}; ports of tcp (6), udp (17) and sctp (132) can be "
+                "published",
+                path_of("Proto"), binding.proto);
+  const int first = binding.host_port, last = binding.host_port_end;
   if (last != 0 && last < first)
-    return fail(Code::kInvalid, "field {} is before HostPort: {} to {}",
-                binding.path_of("HostPortEnd"), first, last);
+    return fail(Code::kInvalid, "field {} is before HostPort: {} to {}", path_of("HostPortEnd"),
+                first, last);
   if (first == 0 && last != 0)
-    return fail(Code::kInvalid, "field {} must not be 0 in a range of ports",
-                binding.path_of("HostPort"));
-  port.container_port = static_cast<std::uint16_t>(container);
-  port.host_port = static_cast<std::uint16_t>(first);
-  port.host_port_end = static_cast<std::uint16_t>(last);
-  TRY(const auto host_ip, text_or_empty(binding, "HostIP"));
-  if (host_ip.empty()) return port;
-  auto address = IpAddress::parse(host_ip);
-  if (!address) return wrong_field(binding, "HostIP", address.error());
-  port.host_ip = *address;
-  return port;
+    return fail(Code::kInvalid, "field {} must not be 0 in a range of ports", path_of("HostPort"));
+  return {};
 }
 
-Result<PortsRequest> read_ports(const Object& root) {
-  PortsRequest request;
-  TRY(request.network_id, id_field(root, "NetworkID"));
-  TRY(request.endpoint_id, id_field(root, "EndpointID"));
-  TRY(const auto options, root.object_or_none("Options"));
-  if (!options) return request;
-  TRY(const auto bindings, options->objects_or_empty(kPortMap));
-  for (const Object& binding : bindings) {
-    TRY(const auto port, read_port(binding));
-    request.ports.push_back(port);
-  }
-  return request;
+constexpr auto kBinding = fields(
+    required<&Binding::proto>("Proto"), shown<Binding, target_of>("IP"),
+    required<&Binding::port>("Port", Range{1, 65535}), sparse<&Binding::host_ip>("HostIP"),
+    defaulted<&Binding::host_port>("HostPort"), defaulted<&Binding::host_port_end>("HostPortEnd"));
+
+struct PortMap {
+  std::vector<Binding> bindings;
+};
+constexpr auto kPortMap = fields(
+    defaulted<&PortMap::bindings>("com.docker.network.portmap", object(kBinding, check_binding)));
+
+Result<std::vector<network::PortSpec>> read_ports(const Slot& slot) {
+  TRY(const auto map, json::read(slot, kPortMap));
+  std::vector<network::PortSpec> ports;
+  for (const Binding& binding : map.bindings)
+    ports.push_back({.proto = static_cast<network::Proto>(binding.proto),
+                     .host_ip = binding.host_ip,
+                     .host_port = binding.host_port,
+                     .host_port_end = binding.host_port_end,
+                     .container_port = binding.port});
+  return ports;
 }
 
-constexpr int kNextHop = 0, kConnected = 1;  // libnetwork's types.NEXTHOP and types.CONNECTED
-
-Json route_json(const network::Route& route) {
-  Json json{{"Destination", route.destination.to_string()},
-            {"RouteType", route.via ? kNextHop : kConnected}};
-  if (route.via) json["NextHop"] = route.via->to_string();
-  return json;
+Binding binding_of(const network::PublishedPort& port, const IpAddress& target) {
+  return {.proto = static_cast<std::uint8_t>(port.proto),
+          .port = port.container_port,
+          .host_ip = port.host_ip.value_or(IpAddress::any(target.family())),
+          .host_port = port.host_port,
+          .host_port_end = port.host_port,
+          .target = target.to_string()};
 }
 
-Json binding_json(const network::PublishedPort& port, const IpAddress& target) {
-  const IpAddress host = port.host_ip.value_or(IpAddress::any(target.family()));
-  return {{"Proto", static_cast<int>(port.proto)},
-          {"IP", target.to_string()},
-          {"Port", port.container_port},
-          {"HostIP", host.to_string()},
-          {"HostPort", port.host_port},
-          {"HostPortEnd", port.host_port}};
+// ---- the other requests
+
+constexpr auto kNetworkRequest = fields(required<&NetworkRequest::network_id>("NetworkID", kId));
+
+constexpr auto kEndpointRequest =
+    fields(required<&EndpointRequest::network_id>("NetworkID", kId),
+           required<&EndpointRequest::endpoint_id>("EndpointID", kId));
+
+constexpr auto kPortsRequest =
+    fields(required<&PortsRequest::network_id>("NetworkID", kId),
+           required<&PortsRequest::endpoint_id>("EndpointID", kId),
+           defaulted<&PortsRequest::ports>("Options", json::custom<&read_ports>()));
+
+// ---- the answer to Join
+
+Json route_type(const network::Route& route) {
+  constexpr int kNextHop = 0, kConnected = 1;  // libnetwork's types.NEXTHOP and types.CONNECTED
+  return route.via ? kNextHop : kConnected;
 }
+constexpr auto kStaticRoute =
+    fields(required<&network::Route::destination>("Destination"),
+           shown<network::Route, route_type>("RouteType"), sparse<&network::Route::via>("NextHop"));
+
+Json interface_name(const Joined& joined) {
+  return {{"SrcName", joined.source_name}, {"DstPrefix", joined.destination_prefix}};
+}
+template <Family family>
+Json gateway(const Joined& joined) {
+  for (const IpAddress& address : joined.gateways)
+    if (address.family() == family) return address.to_string();
+  return {};
+}
+constexpr auto kJoined = fields(shown<Joined, interface_name>("InterfaceName"),
+                                required<&Joined::routes>("StaticRoutes", object(kStaticRoute)),
+                                shown<Joined, gateway<Family::kV4>>("Gateway"),
+                                shown<Joined, gateway<Family::kV6>>("GatewayIPv6"),
+                                sparse<&Joined::disable_gateway_service>("DisableGatewayService"));
 
 }  // namespace
 
 Result<CreateNetworkRequest> decode_create_network(std::string_view body) {
-  return decode_with(body, read_create_network);
+  TRY(auto network, decode_body(body, kNewNetwork));
+  CreateNetworkRequest request{.network_id = std::move(network.network_id),
+                               .options = std::move(network.flags.options),
+                               .ipv4 = network.flags.ipv4,
+                               .ipv6 = network.flags.ipv6,
+                               .internal = network.flags.internal,
+                               .pools = {}};
+  TRY_STATUS(add_pools("IPv4Data", Family::kV4, std::move(network.v4), request.pools));
+  TRY_STATUS(add_pools("IPv6Data", Family::kV6, std::move(network.v6), request.pools));
+  return request;
 }
 Result<NetworkRequest> decode_network(std::string_view body) {
-  return decode_with(body, read_network);
+  return decode_body(body, kNetworkRequest);
 }
 Result<CreateEndpointRequest> decode_create_endpoint(std::string_view body) {
-  return decode_with(body, read_create_endpoint);
+  TRY(auto endpoint, decode_body(body, kNewEndpoint));
+  CreateEndpointRequest& request = endpoint.request;
+  for (const auto& address : {endpoint.interface.v4, endpoint.interface.v6})
+    if (address) request.addresses.push_back(*address);
+  request.mac = endpoint.interface.mac;
+  return std::move(request);
 }
 Result<EndpointRequest> decode_endpoint(std::string_view body) {
-  return decode_with(body, read_endpoint);
+  return decode_body(body, kEndpointRequest);
 }
-Result<PortsRequest> decode_ports(std::string_view body) { return decode_with(body, read_ports); }
-
-std::string encode(const CreatedInterface& interface) {
-  Json fields = Json::object();
-  for (const Cidr& address : interface.addresses)
-    fields[address.is_v4() ? "Address" : "AddressIPv6"] = address.to_string();
-  if (interface.mac) fields["MacAddress"] = interface.mac->to_string();
-  return json::dump({{"Interface", std::move(fields)}});
+Result<PortsRequest> decode_ports(std::string_view body) {
+  return decode_body(body, kPortsRequest);
 }
 
-std::string encode(const Joined& joined) {
-  Json answer{{"InterfaceName",
-               {{"SrcName", joined.source_name}, {"DstPrefix", joined.destination_prefix}}},
-              {"StaticRoutes", Json::array()}};
-  for (const IpAddress& gateway : joined.gateways)
-    answer[gateway.is_v4() ? "Gateway" : "GatewayIPv6"] = gateway.to_string();
-  for (const network::Route& route : joined.routes)
-    answer["StaticRoutes"].push_back(route_json(route));
-  if (joined.disable_gateway_service) answer["DisableGatewayService"] = true;
-  return json::dump(answer);
+std::string encode(const CreatedInterface& created) {
+  Interface interface { .v4 = {}, .v6 = {}, .mac = created.mac };
+  for (const Cidr& address : created.addresses)
+    (address.is_v4() ? interface.v4 : interface.v6) = address;
+  return json::dump({{"Interface", json::write(interface, kInterface)}});
 }
+
+std::string encode(const Joined& joined) { return json::dump(json::write(joined, kJoined)); }
 
 std::string encode(const OperationalInfo& info) {
-  Json bindings = Json::array();
+  PortMap map;
   for (const network::PublishedPort& port : info.ports)
     for (const IpAddress& address : info.addresses)
       if (!port.host_ip || port.host_ip->family() == address.family())
-        bindings.push_back(binding_json(port, address));
-  return json::dump({{"Value", {{kPortMap, std::move(bindings)}}}});
+        map.bindings.push_back(binding_of(port, address));
+  return json::dump({{"Value", json::write(map, kPortMap)}});
 }
 
 }  // namespace fairlead::docker

@@ -6,76 +6,83 @@ namespace fairlead::docker {
 
 namespace {
 
+using json::defaulted;
+using json::fields;
 using json::Json;
-using json::Object;
+using json::required;
+using json::shown;
+using json::sparse;
 
-Result<CreateVolumeRequest> read_create_volume(const Object& root) {
-  CreateVolumeRequest request;
-  TRY(request.name, root.string("Name"));
-  TRY(request.options, root.string_map_or_empty("Opts"));
-  return request;
-}
+// A blank name is passed on: the core says what a name is.
+constexpr json::Reading kBlankIsAName{};
 
-Result<VolumeRequest> read_volume(const Object& root) {
-  TRY(auto name, root.string("Name"));
-  return VolumeRequest{std::move(name)};
-}
+constexpr auto kCreateVolume = fields(required<&CreateVolumeRequest::name>("Name"),
+                                      defaulted<&CreateVolumeRequest::options>("Opts"));
+constexpr auto kVolumeRequest = fields(required<&VolumeRequest::name>("Name"));
+constexpr auto kMount =
+    fields(required<&MountRequest::name>("Name"), required<&MountRequest::id>("ID", kId));
 
-Result<MountRequest> read_mount(const Object& root) {
-  MountRequest request;
-  TRY(request.name, root.string("Name"));
-  TRY(request.id, id_field(root, "ID"));
-  return request;
-}
+Json time_or_none(std::int64_t time) { return time > 0 ? Json(rfc3339(time)) : Json(); }
 
 // CreatedAt must be a time or absent: an empty text makes Docker drop the whole answer.
-Json volume_json(const volume::Volume& volume) {
-  Json json{{"Name", volume.name.str()}, {"Mountpoint", volume.mountpoint}};
-  if (volume.created > 0) json["CreatedAt"] = rfc3339(volume.created);
-  return json;
+Json created_at(const volume::Volume& volume) { return time_or_none(volume.created); }
+
+constexpr auto kVolume = fields(required<&volume::Volume::name>("Name"),
+                                required<&volume::Volume::mountpoint>("Mountpoint"),
+                                shown<volume::Volume, created_at>("CreatedAt"));
+
+Json last_backup(const InspectedVolume& inspected) {
+  return time_or_none(inspected.volume.backed_up);
+}
+Json snapshot_names(const InspectedVolume& inspected) {
+  Json names = Json::array();
+  for (const volume::Snapshot& snapshot : inspected.volume.snapshots)
+    names.push_back(snapshot.name.str());
+  return names;
 }
 
 // What `docker volume inspect` shows under Status. In Docker's spelling; sizes in bytes; what is
 // not known, or was never done, is absent.
-Json status_json(const volume::Volume& volume, const volume::VolumeStatus& status) {
-  Json json{{"Backend", status.backend}, {"Health", status.health}, {"Snapshots", Json::array()}};
-  for (const volume::Snapshot& snapshot : volume.snapshots)
-    json["Snapshots"].push_back(snapshot.name.str());
-  if (!volume.pool.empty()) json["Pool"] = volume.pool;
-  if (!status.reason.empty()) json["Reason"] = status.reason;
-  if (status.size) json["Size"] = *status.size;
-  if (status.used) json["Used"] = *status.used;
-  if (status.inodes) json["Inodes"] = *status.inodes;
-  if (status.inodes_used) json["InodesUsed"] = *status.inodes_used;
-  if (status.in_use) json["InUse"] = *status.in_use;
-  if (!status.users.empty()) json["Users"] = status.users;
-  if (volume.backed_up > 0) json["LastBackup"] = rfc3339(volume.backed_up);
-  return json;
-}
+using volume::VolumeStatus;
+constexpr auto kStatus =
+    fields(required<&InspectedVolume::status, &VolumeStatus::backend>("Backend"),
+           required<&InspectedVolume::status, &VolumeStatus::health>("Health"),
+           shown<InspectedVolume, snapshot_names>("Snapshots"),
+           sparse<&InspectedVolume::volume, &volume::Volume::pool>("Pool"),
+           sparse<&InspectedVolume::status, &VolumeStatus::reason>("Reason"),
+           sparse<&InspectedVolume::status, &VolumeStatus::size>("Size"),
+           sparse<&InspectedVolume::status, &VolumeStatus::used>("Used"),
+           sparse<&InspectedVolume::status, &VolumeStatus::inodes>("Inodes"),
+           sparse<&InspectedVolume::status, &VolumeStatus::inodes_used>("InodesUsed"),
+           sparse<&InspectedVolume::status, &VolumeStatus::in_use>("InUse"),
+           sparse<&InspectedVolume::status, &VolumeStatus::users>("Users"),
+           shown<InspectedVolume, last_backup>("LastBackup"));
 
 }  // namespace
 
 Result<CreateVolumeRequest> decode_create_volume(std::string_view body) {
-  return decode_with(body, read_create_volume);
+  return decode_body(body, kCreateVolume, kBlankIsAName);
 }
 Result<VolumeRequest> decode_volume(std::string_view body) {
-  return decode_with(body, read_volume);
+  return decode_body(body, kVolumeRequest, kBlankIsAName);
 }
-Result<MountRequest> decode_mount(std::string_view body) { return decode_with(body, read_mount); }
+Result<MountRequest> decode_mount(std::string_view body) {
+  return decode_body(body, kMount, kBlankIsAName);
+}
 
 std::string encode(const Mountpoint& mountpoint) {
   return json::dump({{"Mountpoint", mountpoint.path}, {"Err", ""}});
 }
 
 std::string encode(const InspectedVolume& inspected) {
-  Json volume = volume_json(inspected.volume);
-  volume["Status"] = status_json(inspected.volume, inspected.status);
+  Json volume = json::write(inspected.volume, kVolume);
+  volume["Status"] = json::write(inspected, kStatus);
   return json::dump({{"Volume", std::move(volume)}, {"Err", ""}});
 }
 
 std::string encode(const std::vector<volume::Volume>& volumes) {
   Json list = Json::array();
-  for (const volume::Volume& volume : volumes) list.push_back(volume_json(volume));
+  for (const volume::Volume& volume : volumes) list.push_back(json::write(volume, kVolume));
   return json::dump({{"Volumes", std::move(list)}, {"Err", ""}});
 }
 

@@ -69,6 +69,28 @@ TEST(AddressCodec, RefusesAddressesThatAreWrong) {
   EXPECT_FALSE(decode_pool(fmt::format(R"({{"PoolID":"{}"}})", std::string(257, 'p'))));
 }
 
+TEST(IpamCodec, WrongFieldsAreRefusedByTheirNames) {
+  const auto message = [](const auto& request) { return request ? "" : request.error().text; };
+  for (const auto& [body, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({"AddressSpace":7})", "AddressSpace must be "},
+           {R"({"Pool":7})", "Pool must be "},
+           {R"({"Pool":"10.1.0.5/24"})", "Pool: "},
+           {R"({"Pool":"fd00::/64"})", "Pool must be an IPv4 subnet"},
+           {R"({"Pool":"10.1.0.0/24","SubPool":[]})", "SubPool must be "},
+           {R"({"Options":7})", "Options must be "},
+           {R"({"V6":7})", "V6 must be true or false"}})
+    EXPECT_TRUE(message(decode_request_pool(body)).starts_with(std::string("field ") + field))
+        << body;
+  EXPECT_TRUE(message(decode_pool(R"({"PoolID":"a b"})")).starts_with("field PoolID: "));
+  EXPECT_EQ(message(decode_pool(R"({"PoolID":""})")), "field PoolID is missing");
+  EXPECT_TRUE(message(decode_request_address(R"({"PoolID":"p","Address":7})"))
+                  .starts_with("field Address must be "));
+  EXPECT_TRUE(message(decode_request_address(R"({"PoolID":"p","Options":7})"))
+                  .starts_with("field Options must be "));
+  EXPECT_TRUE(message(decode_release_address(R"({"PoolID":"p","Address":"x"})"))
+                  .starts_with("field Address: "));
+}
+
 TEST(IpamAnswers, GiveTheGatewayOfAJoinedNetwork) {
   EXPECT_EQ(
       encode(network::Pool{.id = "10.1.0.0/24",

@@ -191,6 +191,56 @@ TEST(PortsCodec, RefusesWhatIsNoPort) {
     EXPECT_FALSE(ports(binding)) << binding;
 }
 
+TEST(NetworkCodec, WrongTypesAreRefusedByTheNameOfTheField) {
+  const auto message = [](const auto& request) { return request ? "" : request.error().text; };
+  for (const auto& [rest, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"("NetworkID":7)", "NetworkID"},
+           {R"("NetworkID":"n","IPv4Data":[{},{"AddressSpace":7}])", "IPv4Data[1].AddressSpace"},
+           {R"("NetworkID":"n","IPv4Data":[{"Pool":7}])", "IPv4Data[0].Pool"},
+           {R"("NetworkID":"n","IPv6Data":[{"Gateway":[]}])", "IPv6Data[0].Gateway"},
+           {R"("NetworkID":"n","IPv6Data":[{"AuxAddresses":7}])", "IPv6Data[0].AuxAddresses"},
+           {R"("NetworkID":"n","Options":{"com.docker.network.enable_ipv4":7})",
+            "Options.com.docker.network.enable_ipv4"},
+           {R"("NetworkID":"n","Options":{"com.docker.network.enable_ipv6":[]})",
+            "Options.com.docker.network.enable_ipv6"}})
+    EXPECT_TRUE(message(decode_create_network(fmt::format("{{{}}}", rest)))
+                    .starts_with(fmt::format("field {} must be ", field)))
+        << rest;
+  for (const auto& [rest, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"("EndpointID":7)", "EndpointID"},
+           {R"("EndpointID":"e","Interface":7)", "Interface"},
+           {R"("EndpointID":"e","Interface":{"AddressIPv6":7})", "Interface.AddressIPv6"},
+           {R"("EndpointID":"e","Interface":{"MacAddress":7})", "Interface.MacAddress"},
+           {R"("EndpointID":"e","Options":7)", "Options"}})
+    EXPECT_TRUE(message(decode_create_endpoint(fmt::format(R"({{"NetworkID":"n",{}}})", rest)))
+                    .starts_with(fmt::format("field {} must be ", field)))
+        << rest;
+}
+
+TEST(NetworkCodec, GosTextOfNothingIsNothing) {
+  const auto request = decode_create_endpoint(
+      R"({"NetworkID":"n","EndpointID":"e","Interface":{"Address":"<nil>","AddressIPv6":"","MacAddress":"<nil>"}})");
+  ASSERT_TRUE(request) << request.error().text;
+  EXPECT_EQ(*request, (CreateEndpointRequest{.network_id = "n", .endpoint_id = "e"}));
+  EXPECT_FALSE(ports(R"({"Proto":6,"Port":80,"HostIP":"<nil>"})")->ports.at(0).host_ip);
+}
+
+TEST(PortsCodec, WrongFieldsAreRefusedByTheirNames) {
+  const std::string path = "field Options.com.docker.network.portmap[1].";
+  for (const auto& [binding, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({"Proto":256,"Port":80})", "Proto must be 0 to 255"},
+           {R"({"Proto":1,"Port":80})", "Proto is the IP protocol 1"},
+           {R"({"Proto":6,"Port":0})", "Port must be 1 to 65535"},
+           {R"({"Proto":6,"Port":80,"HostIP":7})", "HostIP must be a string"},
+           {R"({"Proto":6,"Port":80,"HostPort":90,"HostPortEnd":80})", "HostPortEnd is before"},
+           {R"({"Proto":6,"Port":80,"HostPortEnd":80})", "HostPort must not be 0"}}) {
+    const auto request = ports(fmt::format(R"({{"Proto":6,"Port":1}},{})", binding));
+    ASSERT_FALSE(request) << binding;
+    EXPECT_TRUE(request.error().text.starts_with(path + field)) << request.error().text;
+  }
+  EXPECT_EQ(ports(R"({"Proto":1,"Port":80})").error().code, Code::kUnsupported);
+}
+
 TEST(NetworkAnswers, HoldOnlyWhatTheRequestLeftOpen) {
   EXPECT_EQ(encode(CreatedInterface{}), R"({"Interface":{}})");
   EXPECT_EQ(encode(CreatedInterface{.addresses = {}, .mac = mac("02:fa:0a:01:00:07")}),

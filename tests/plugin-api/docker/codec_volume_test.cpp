@@ -24,6 +24,21 @@ TEST(VolumeCodec, RefusesWhatIsMissingOrWrong) {
   EXPECT_FALSE(decode_mount(R"({"Name":"data","ID":"../../etc"})"));
 }
 
+TEST(VolumeCodec, ABlankNameIsLeftToTheCore) {
+  EXPECT_EQ(decode_create_volume(R"({"Name":""})").value().name, "");
+  EXPECT_EQ(decode_volume(R"({"Name":"<nil>"})").value().name, "<nil>");
+}
+
+TEST(VolumeCodec, WrongFieldsAreRefusedByTheirNames) {
+  EXPECT_EQ(decode_volume(R"({"Name":7})").error().text, "field Name must be a string, not number");
+  EXPECT_EQ(decode_volume("{}").error().text, "field Name is missing");
+  EXPECT_EQ(decode_create_volume(R"({"Name":"data","Opts":{"a":["b"]}})").error().text,
+            "field Opts.a must be a string, not array");
+  EXPECT_TRUE(decode_mount(R"({"Name":"data","ID":"../../etc"})")
+                  .error()
+                  .text.starts_with("field ID: must be an id"));
+}
+
 InspectedVolume full_volume() {
   InspectedVolume inspected{.volume = data_volume("data"),
                             .status = {.backend = "image",
