@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/json/fields.h"
 #include "plugin-api/cni/runtime_config.h"
 #include "plugin-api/cni/settings.h"
 
@@ -148,20 +149,25 @@ Result<PrevResult> read_prev_result(const Object& config, std::string_view ifnam
   return decode_prev_result(*result, ifname);
 }
 
-Result<std::optional<std::vector<network::ValidAttachment>>> read_valid(const Object& config) {
-  for (const std::string_view key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
-    if (config.find(key) == nullptr) continue;
-    TRY(const auto elements, config.objects_or_empty(key));
-    std::vector<network::ValidAttachment> valid;
-    for (const Object& element : elements) {
-      network::ValidAttachment attachment;
-      TRY(attachment.container, element.string("containerID"));
-      TRY(attachment.ifname, element.string("ifname"));
-      valid.push_back(std::move(attachment));
-    }
-    return std::optional(std::move(valid));
-  }
-  return std::optional<std::vector<network::ValidAttachment>>();
+using ValidAttachments = std::optional<std::vector<network::ValidAttachment>>;
+
+constexpr auto kAttachment =
+    json::fields(json::required<&network::ValidAttachment::container>("containerID"),
+                 json::required<&network::ValidAttachment::ifname>("ifname"));
+
+struct ValidList {
+  ValidAttachments valid;
+};
+constexpr auto kValidList = json::fields(
+    json::defaulted<&ValidList::valid>("cni.dev/valid-attachments", json::object(kAttachment)));
+constexpr auto kOtherValidList = json::fields(
+    json::defaulted<&ValidList::valid>("cni.dev/attachments", json::object(kAttachment)));
+
+Result<ValidAttachments> read_valid(const Object& config) {
+  const json::Slot slot(config, {});
+  TRY(auto list, json::read(slot, kValidList));
+  if (!list.valid) TRY_STATUS(json::read_into(slot, kOtherValidList, list));
+  return std::move(list.valid);
 }
 
 Result<Request> decode_known(Request request, const Object& config) {

@@ -1,55 +1,47 @@
 #include "plugin-api/cni/prev_result.h"
 
-#include "plugin-api/cni/settings.h"
+#include "plugin-api/cni/sections.h"
 
 namespace fairlead::cni {
 
 namespace {
 
-using json::Object;
-
-// The index of the container's interface; nothing when it is not listed.
-Result<std::optional<std::size_t>> find_interface(const std::vector<Object>& interfaces,
-                                                  std::string_view ifname) {
-  for (std::size_t i = 0; i < interfaces.size(); ++i) {
-    TRY(const std::string name, interfaces[i].string_or("name", ""));
-    TRY(const std::string sandbox, interfaces[i].string_or("sandbox", ""));
-    if (name == ifname && !sandbox.empty()) return std::optional(i);
-  }
-  return std::optional<std::size_t>();
+// The container's interface; nothing when it is not listed.
+std::optional<std::size_t> find_interface(const std::vector<Interface>& interfaces,
+                                          std::string_view ifname) {
+  for (std::size_t i = 0; i < interfaces.size(); ++i)
+    if (interfaces[i].name == ifname && !interfaces[i].sandbox.empty()) return i;
+  return std::nullopt;
 }
 
-Result<std::optional<MacAddress>> mac_of(const Object& interface) {
-  TRY(const std::string text, interface.string_or("mac", ""));
-  if (text.empty()) return std::optional<MacAddress>();
-  TRY(const auto mac, MacAddress::parse(text));
-  return std::optional(mac);
-}
-
-Result<std::vector<Cidr>> addresses_of(const Object& result, std::optional<std::size_t> index) {
-  std::vector<Cidr> addresses;
-  TRY(const auto ips, result.objects_or_empty("ips"));
-  for (const Object& ip : ips) {
-    TRY(const std::string text, ip.string("address"));
-    TRY(const auto interface, ip.integer_or("interface", -1, INT32_MAX, -1));
-    if (interface >= 0 && index && static_cast<std::size_t>(interface) != *index) continue;
-    TRY(const auto address, Cidr::parse(text));
-    addresses.push_back(address);
-  }
-  return addresses;
+// The value of one element of a list.
+template <class T>
+Result<T> parse_element(Result<T> (*parse)(std::string_view), const std::string& text,
+                        const json::Object& result, std::string_view list, std::size_t index,
+                        std::string_view key) {
+  auto value = parse(text);
+  if (value) return value;
+  const std::string path = result.path_of(fmt::format("{}[{}].{}", list, index, key));
+  return fail(with_context(value.error(), "field " + path));
 }
 
 }  // namespace
 
-Result<PrevResult> decode_prev_result(const Object& result, std::string_view ifname) {
+Result<PrevResult> decode_prev_result(const json::Object& result, std::string_view ifname) {
+  TRY(const auto lists, json::read(json::Slot(result, {}), kResultLists));
   PrevResult previous;
-  TRY(const auto interfaces, result.objects_or_empty("interfaces"));
-  TRY(const auto index, find_interface(interfaces, ifname));
-  if (index) {
-    TRY(previous.mac, mac_of(interfaces[*index]));
+  previous.routes = lists.routes;
+  const auto own = find_interface(lists.interfaces, ifname);
+  if (own && !lists.interfaces[*own].mac.empty()) {
+    TRY(previous.mac, parse_element(&MacAddress::parse, lists.interfaces[*own].mac, result,
+                                    "interfaces", *own, "mac"));
   }
-  TRY(previous.addresses, addresses_of(result, index));
-  TRY(previous.routes, decode_routes(result, "routes"));
+  for (std::size_t i = 0; i < lists.ips.size(); ++i) {
+    const Ip& ip = lists.ips[i];
+    if (ip.interface >= 0 && own && static_cast<std::size_t>(ip.interface) != *own) continue;
+    TRY(const auto address, parse_element(&Cidr::parse, ip.address, result, "ips", i, "address"));
+    previous.addresses.push_back(address);
+  }
   return previous;
 }
 

@@ -2,29 +2,35 @@
 
 #include <algorithm>
 
+#include "plugin-api/cni/sections.h"
+
 namespace fairlead::cni {
 
 namespace {
 
-Result<std::optional<IpAddress>> address_or_none(const json::Object& object, std::string_view key) {
-  TRY(const std::string text, object.string_or(key, ""));
-  if (text.empty()) return std::optional<IpAddress>();
-  auto address = IpAddress::parse(text);
-  if (!address) return fail(with_context(address.error(), "field " + object.path_of(key)));
-  return std::optional(*address);
-}
+using json::fields;
+using json::required;
+using json::Slot;
+using json::sparse;
 
-Result<Cidr> subnet_of(const json::Object& object, std::string_view key) {
-  TRY(const std::string text, object.string(key));
-  auto subnet = Cidr::parse_subnet(text);
-  if (!subnet) return fail(with_context(subnet.error(), "field " + object.path_of(key)));
-  return *subnet;
-}
+// As it is written.
+struct WrittenRange {
+  Cidr subnet;
+  std::optional<IpAddress> start, end, gateway;
+  std::optional<Cidr> range;
+};
+constexpr auto kSubnet = json::text<&Cidr::parse_subnet>();
+constexpr auto kWrittenRange = fields(required<&WrittenRange::subnet>("subnet", kSubnet),
+                                      sparse<&WrittenRange::start>("rangeStart", kAddressOrNone),
+                                      sparse<&WrittenRange::end>("rangeEnd", kAddressOrNone),
+                                      sparse<&WrittenRange::gateway>("gateway", kAddressOrNone),
+                                      sparse<&WrittenRange::range>("range", kSubnet));
 
-Status must_contain(const Cidr& subnet, const IpAddress& address, const std::string& path) {
-  if (subnet.contains(address)) return {};
-  return fail(Code::kInvalid, "field {}: {} is outside the subnet {}", path, address.to_string(),
-              subnet.to_string());
+Status must_contain(const Cidr& subnet, const std::optional<IpAddress>& address, const Slot& slot,
+                    std::string_view key) {
+  if (!address || subnet.contains(*address)) return {};
+  return fail(Code::kInvalid, "field {}: {} is outside the subnet {}",
+              slot.member(key, nullptr).path(), address->to_string(), subnet.to_string());
 }
 
 Cidr smallest_holder(const IpAddress& first, const IpAddress& last) {
@@ -82,50 +88,40 @@ std::vector<Cidr> prefixes_between(const IpAddress& first, const IpAddress& last
   return prefixes;
 }
 
-Result<AddressRange> decode_range(const json::Object& object) {
-  AddressRange range;
-  TRY(const Cidr subnet, subnet_of(object, "subnet"));
-  TRY(const auto start, address_or_none(object, "rangeStart"));
-  TRY(const auto end, address_or_none(object, "rangeEnd"));
-  TRY(range.subnet.gateway, address_or_none(object, "gateway"));
-  range.subnet.family = subnet.family();
-  range.subnet.subnet = subnet;
-  if (start) TRY_STATUS(must_contain(subnet, *start, object.path_of("rangeStart")));
-  if (end) TRY_STATUS(must_contain(subnet, *end, object.path_of("rangeEnd")));
-  if (range.subnet.gateway)
-    TRY_STATUS(must_contain(subnet, *range.subnet.gateway, object.path_of("gateway")));
-  IpAddress first = start.value_or(subnet.first()), last = end.value_or(subnet.last());
-  if (object.find("range") != nullptr) {
-    TRY(const Cidr prefix, subnet_of(object, "range"));
-    TRY_STATUS(must_contain(subnet, prefix.first(), object.path_of("range")));
-    TRY_STATUS(must_contain(subnet, prefix.last(), object.path_of("range")));
-    first = std::max(first, prefix.first());
-    last = std::min(last, prefix.last());
+Result<AddressRange> decode_range(const Slot& slot) {
+  TRY(const auto written, json::read(slot, kWrittenRange));
+  const Cidr& subnet = written.subnet;
+  TRY_STATUS(must_contain(subnet, written.start, slot, "rangeStart"));
+  TRY_STATUS(must_contain(subnet, written.end, slot, "rangeEnd"));
+  TRY_STATUS(must_contain(subnet, written.gateway, slot, "gateway"));
+  IpAddress first = written.start.value_or(subnet.first());
+  IpAddress last = written.end.value_or(subnet.last());
+  if (written.range) {
+    TRY_STATUS(must_contain(subnet, written.range->first(), slot, "range"));
+    TRY_STATUS(must_contain(subnet, written.range->last(), slot, "range"));
+    first = std::max(first, written.range->first());
+    last = std::min(last, written.range->last());
   }
   if (last < first)
     return fail(Code::kInvalid, "field {}: the range ends at {}, before it starts at {}",
-                object.path_of("rangeEnd"), last.to_string(), first.to_string());
+                slot.member("rangeEnd", nullptr).path(), last.to_string(), first.to_string());
+  AddressRange range;
+  range.subnet.family = subnet.family();
+  range.subnet.subnet = subnet;
+  range.subnet.gateway = written.gateway;
   narrow(range, first, last);
   return range;
 }
 
-Result<std::vector<AddressRange>> decode_range_sets(const json::Object& object,
-                                                    std::string_view key) {
+Result<std::vector<AddressRange>> decode_range_sets(const Slot& slot) {
   std::vector<AddressRange> ranges;
-  const json::Json* sets = object.find(key);
-  if (sets == nullptr) return ranges;
-  const std::string path = object.path_of(key);
-  if (!sets->is_array())
-    return fail(Code::kInvalid, "field {} must be an array of arrays, not {}", path,
-                sets->type_name());
-  for (const json::Json& set : *sets) {
+  if (!slot.value().is_array()) return slot.wrong("an array of arrays");
+  for (const json::Json& set : slot.value()) {
     if (!set.is_array())
-      return fail(Code::kInvalid, "field {} must hold arrays, not {}", path, set.type_name());
+      return fail(Code::kInvalid, "field {} must hold arrays, not {}", slot.path(),
+                  set.type_name());
     for (const json::Json& element : set) {
-      TRY(const auto range_object,
-          json::Object::of(element, fmt::format("{}[{}]", path, ranges.size()),
-                           json::Keys::kAnyCase));
-      TRY(auto range, decode_range(range_object));
+      TRY(auto range, decode_range(slot.element(ranges.size(), element)));
       ranges.push_back(std::move(range));
     }
   }

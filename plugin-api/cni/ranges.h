@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/ip.h"
-#include "base/json/json.h"
+#include "base/json/fields.h"
 #include "network/api/types.h"
 
 namespace fairlead::cni {
@@ -19,12 +19,12 @@ struct AddressRange {
 
 // kInvalid: no subnet, an end outside the subnet, an end before the start. Also takes "range": a
 // prefix.
-Result<AddressRange> decode_range(const json::Object& object);
+Result<AddressRange> decode_range(const json::Slot& slot);
 
-// host-local's [[{...}],[{...}]] under `key`: sets of ranges, of which each set gives one address.
-// All in one list.
-Result<std::vector<AddressRange>> decode_range_sets(const json::Object& object,
-                                                    std::string_view key);
+// host-local's [[{...}],[{...}]]: sets of ranges, of which each set gives one address. All in one
+// list.
+Result<std::vector<AddressRange>> decode_range_sets(const json::Slot& slot);
+inline constexpr auto kRangeSets = json::custom<&decode_range_sets>();
 
 // One subnet for each family. Two ranges of one subnet become one with both; two subnets of one
 // family are kInvalid (an endpoint has at most one address of each family).

@@ -1,6 +1,6 @@
 #include "plugin-api/cni/result.h"
 
-#include "base/json/json.h"
+#include "plugin-api/cni/sections.h"
 
 namespace fairlead::cni {
 
@@ -9,47 +9,30 @@ namespace {
 using json::Json;
 using network::Attachment;
 
-const IpAddress* gateway_of(const Attachment& attachment, Family family) {
+std::optional<IpAddress> gateway_of(const Attachment& attachment, Family family) {
   for (const IpAddress& gateway : attachment.endpoint.gateways)
-    if (gateway.family() == family) return &gateway;
-  return nullptr;
+    if (gateway.family() == family) return gateway;
+  return std::nullopt;
 }
 
-Json encode_route(const network::Route& route, const Version& version) {
-  Json object{{"dst", route.destination.to_string()}};
-  if (route.via) object["gw"] = route.via->to_string();
-  if (!version.collects) return object;
-  const auto put = [&](const char* key, const std::optional<std::uint32_t>& value) {
-    if (value) object[key] = *value;
-  };
-  put("mtu", route.mtu);
-  put("advmss", route.advmss);
-  put("priority", route.priority);
-  put("table", route.table);
-  put("scope", route.scope);
-  return object;
-}
-
-Json encode_dns(const network::Dns& dns) {
-  Json object = Json::object();
-  if (!dns.nameservers.empty()) object["nameservers"] = dns.nameservers;
-  if (!dns.domain.empty()) object["domain"] = dns.domain;
-  if (!dns.search.empty()) object["search"] = dns.search;
-  if (!dns.options.empty()) object["options"] = dns.options;
-  return object;
+// As far as the version can tell them.
+std::vector<network::Route> routes_of(const Attachment& attachment, const Version& version) {
+  if (version.collects) return attachment.routes;
+  std::vector<network::Route> routes;
+  for (const network::Route& route : attachment.routes)
+    routes.push_back({.destination = route.destination, .via = route.via});
+  return routes;
 }
 
 // ---- 0.3.0 and newer
 
-Json encode_interfaces(const Attachment& attachment, const std::string& netns,
-                       const Version& version) {
-  Json interfaces = Json::array();
+std::vector<Interface> interfaces_of(const Attachment& attachment, const std::string& netns,
+                                     const Version& version) {
+  std::vector<Interface> interfaces;
   const auto add = [&](const IfName& name, const MacAddress& mac, const std::string& sandbox) {
     if (name.empty()) return;
-    Json object{{"name", name.str()}, {"mac", mac.to_string()}};
-    if (!sandbox.empty()) object["sandbox"] = sandbox;
-    if (version.collects) object["mtu"] = attachment.mtu;
-    interfaces.push_back(std::move(object));
+    interfaces.push_back({name.str(), mac.to_string(), sandbox, std::nullopt});
+    if (version.collects) interfaces.back().mtu = attachment.mtu;
   };
   add(attachment.bridge, attachment.bridge_mac, "");
   add(attachment.endpoint.host_ifname, attachment.host_mac, "");
@@ -57,43 +40,49 @@ Json encode_interfaces(const Attachment& attachment, const std::string& netns,
   return interfaces;
 }
 
-Json encode_ips(const Attachment& attachment, std::size_t interface, const Version& version) {
-  Json ips = Json::array();
+std::vector<Ip> ips_of(const Attachment& attachment, std::int32_t interface,
+                       const Version& version) {
+  std::vector<Ip> ips;
   for (const Cidr& address : attachment.endpoint.addresses) {
-    Json object{{"address", address.to_string()}, {"interface", interface}};
-    if (const IpAddress* gateway = gateway_of(attachment, address.family()); gateway != nullptr)
-      object["gateway"] = gateway->to_string();
-    if (version.address_version) object["version"] = address.is_v4() ? "4" : "6";
-    ips.push_back(std::move(object));
+    Ip& ip = ips.emplace_back();
+    ip.address = address.to_string();
+    ip.interface = interface;
+    ip.gateway = gateway_of(attachment, address.family());
+    if (version.address_version) ip.version = address.is_v4() ? "4" : "6";
   }
   return ips;
 }
 
 Json encode_lists(const Attachment& attachment, const std::string& netns, const Version& version) {
-  Json object{{"interfaces", encode_interfaces(attachment, netns, version)}};
-  Json ips = encode_ips(attachment, object["interfaces"].size() - 1, version);
-  if (!ips.empty()) object["ips"] = std::move(ips);
-  for (const network::Route& route : attachment.routes)
-    object["routes"].push_back(encode_route(route, version));
-  return object;
+  ResultLists lists;
+  lists.interfaces = interfaces_of(attachment, netns, version);
+  const auto own = static_cast<std::int32_t>(lists.interfaces.size()) - 1;
+  lists.ips = ips_of(attachment, own, version);
+  lists.routes = routes_of(attachment, version);
+  return json::write(lists, kResultLists);
 }
 
 // ---- 0.1.0 and 0.2.0
 
-Json encode_family(const Attachment& attachment, const Cidr& address, const Version& version) {
-  Json object{{"ip", address.to_string()}};
-  if (const IpAddress* gateway = gateway_of(attachment, address.family()); gateway != nullptr)
-    object["gateway"] = gateway->to_string();
-  for (const network::Route& route : attachment.routes)
-    if (route.destination.family() == address.family())
-      object["routes"].push_back(encode_route(route, version));
-  return object;
-}
+struct FamilyResult {
+  Cidr address;
+  std::optional<IpAddress> gateway;
+  std::vector<network::Route> routes;
+};
+constexpr auto kFamilyResult = json::fields(
+    json::required<&FamilyResult::address>("ip"), json::sparse<&FamilyResult::gateway>("gateway"),
+    json::sparse<&FamilyResult::routes>("routes", json::object(kRoute)));
 
 Json encode_pair(const Attachment& attachment, const Version& version) {
   Json object = Json::object();
-  for (const Cidr& address : attachment.endpoint.addresses)
-    object[address.is_v4() ? "ip4" : "ip6"] = encode_family(attachment, address, version);
+  for (const Cidr& address : attachment.endpoint.addresses) {
+    FamilyResult result{address, gateway_of(attachment, address.family()),
+                        routes_of(attachment, version)};
+    std::erase_if(result.routes, [&](const network::Route& route) {
+      return route.destination.family() != address.family();
+    });
+    object[address.is_v4() ? "ip4" : "ip6"] = json::write(result, kFamilyResult);
+  }
   return object;
 }
 
@@ -110,7 +99,7 @@ Decoded<std::string> encode_result(const Attachment& attachment, const network::
   Json object =
       version.lists ? encode_lists(attachment, netns, version) : encode_pair(attachment, version);
   object["cniVersion"] = version.text;
-  if (Json section = encode_dns(dns); !section.empty()) object["dns"] = std::move(section);
+  if (dns != network::Dns()) object["dns"] = json::write(dns, kDns);
   return json::dump(object) + "\n";
 }
 

@@ -4,20 +4,29 @@
 #include <cctype>
 #include <map>
 
-#include "plugin-api/cni/settings.h"
+#include "plugin-api/cni/sections.h"
 
 namespace fairlead::cni {
 
 namespace {
 
+using json::defaulted;
+using json::fields;
 using json::Json;
 using json::Object;
+using json::object;
+using json::Range;
+using json::required;
+using json::Slot;
+using json::sparse;
 
 // Addresses and MAC as text, from whichever source speaks first.
 struct Request {
   std::vector<std::string> addresses;
   std::string mac;
 };
+constexpr auto kRequest =
+    fields(defaulted<&Request::addresses>("ips"), defaulted<&Request::mac>("mac"));
 
 // ---- the three sources
 
@@ -52,11 +61,9 @@ Result<Request> read_cni_args(std::string_view text) {
 }
 
 Result<Request> read_section(const std::optional<Object>& section) {
-  Request request;
-  if (!section) return request;
-  TRY(request.addresses, section->strings_or_empty("ips"));
+  if (!section) return Request();
+  TRY(auto request, json::read(Slot(*section, {}), kRequest));
   std::erase(request.addresses, "");
-  TRY(request.mac, section->string_or("mac", ""));
   return request;
 }
 
@@ -105,57 +112,81 @@ Status apply(const Request& request, RuntimeConfig& runtime_config) {
   return {};
 }
 
-// Nothing where the host port is 0: that is no published port (as the portmap plugin has it).
-Result<std::optional<network::PortSpec>> decode_port(const Object& mapping) {
-  network::PortSpec port;
-  TRY(const auto host_port, mapping.integer_or("hostPort", 0, 65535, 0));
-  if (host_port == 0) return std::optional<network::PortSpec>();
-  TRY(const auto container_port, mapping.integer("containerPort", 1, 65535));
-  TRY(const std::string protocol, mapping.string_or("protocol", ""));
-  TRY(const std::string host_ip, mapping.string_or("hostIP", ""));
-  port.host_port = static_cast<std::uint16_t>(host_port);
-  port.container_port = static_cast<std::uint16_t>(container_port);
-  if (!protocol.empty()) {
-    TRY(port.proto, network::parse_proto(protocol));
-  }
-  if (!host_ip.empty()) {
-    TRY(port.host_ip, IpAddress::parse(host_ip));
-  }
+Result<network::Proto> parse_protocol(std::string_view text) {
+  return text.empty() ? network::Proto::kTcp : network::parse_proto(text);
+}
+
+constexpr auto kHostPort = fields(defaulted<&network::PortSpec::host_port>("hostPort"));
+constexpr auto kPortMapping =
+    fields(required<&network::PortSpec::host_port>("hostPort"),
+           required<&network::PortSpec::container_port>("containerPort", Range{1, 65535}),
+           defaulted<&network::PortSpec::proto>("protocol", json::text<&parse_protocol>()),
+           sparse<&network::PortSpec::host_ip>("hostIP", kAddressOrNone));
+
+// Nothing where the host port is 0: that is no published port (as the portmap plugin has it), and
+// the rest is not looked at.
+Result<std::optional<network::PortSpec>> read_port(const Slot& slot) {
+  TRY(auto port, json::read(slot, kHostPort));
+  if (port.host_port == 0) return std::optional<network::PortSpec>();
+  TRY_STATUS(json::read_into(slot, kPortMapping, port));
   return std::optional(port);
 }
 
-Result<std::vector<network::PortSpec>> decode_ports(const Object& runtime) {
-  std::vector<network::PortSpec> ports;
-  TRY(const auto mappings, runtime.objects_or_empty("portMappings"));
-  for (const Object& mapping : mappings) {
-    TRY(const auto port, decode_port(mapping));
-    if (port && std::ranges::find(ports, *port) == ports.end()) ports.push_back(*port);
-  }
-  return ports;
+constexpr auto port_mapping() {
+  auto form = json::custom<&read_port>();
+  form.many = "objects";
+  return form;
 }
 
 // Rates go up to 2^64-1 (containerd's burst is 2^32-1 bits, others send more): no signed integers
 // here.
-Result<std::uint64_t> decode_bits(const Object& object, std::string_view key) {
-  const Json* value = object.find(key);
-  if (value == nullptr) return 0;
-  if (value->is_number_unsigned()) return value->get<std::uint64_t>();
-  return fail(Code::kInvalid, "field {} must be a number of bits, not {}", object.path_of(key),
-              json::dump(*value).substr(0, 32));
+Result<std::uint64_t> read_bits(const Slot& slot) {
+  if (slot.value().is_number_unsigned()) return slot.value().unsigned_integer();
+  return fail(Code::kInvalid, "field {} must be a number of bits, not {}", slot.path(),
+              json::dump(slot.value()).substr(0, 32));
+}
+constexpr auto kBits = json::custom<&read_bits>();
+
+constexpr auto kRates = fields(defaulted<&network::Rates::in_bits>("ingressRate", kBits),
+                               defaulted<&network::Rates::in_burst_bits>("ingressBurst", kBits),
+                               defaulted<&network::Rates::out_bits>("egressRate", kBits),
+                               defaulted<&network::Rates::out_burst_bits>("egressBurst", kBits));
+
+// The capability says servers, searches, options; a "dns" section of a configuration says it in
+// other words.
+constexpr auto kServers = fields(sparse<&network::Dns::nameservers>("servers"),
+                                 sparse<&network::Dns::search>("searches"));
+Result<network::Dns> read_dns(const Slot& slot) {
+  TRY(auto dns, json::read(slot, kDns));
+  TRY_STATUS(json::read_into(slot, kServers, dns));
+  return dns;
 }
 
-Result<std::optional<network::Rates>> decode_rates(const Object& runtime) {
-  TRY(const auto bandwidth, runtime.object_or_none("bandwidth"));
-  if (!bandwidth) return std::optional<network::Rates>();
+struct Capabilities {
+  std::vector<std::optional<network::PortSpec>> ports;
   network::Rates rates;
-  TRY(rates.in_bits, decode_bits(*bandwidth, "ingressRate"));
-  TRY(rates.in_burst_bits, decode_bits(*bandwidth, "ingressBurst"));
-  TRY(rates.out_bits, decode_bits(*bandwidth, "egressRate"));
-  TRY(rates.out_burst_bits, decode_bits(*bandwidth, "egressBurst"));
+  std::vector<AddressRange> ranges;
+  network::Dns dns;
+};
+constexpr auto kCapabilities =
+    fields(defaulted<&Capabilities::ports>("portMappings", port_mapping()),
+           defaulted<&Capabilities::rates>("bandwidth", object(kRates)),
+           defaulted<&Capabilities::ranges>("ipRanges", kRangeSets),
+           defaulted<&Capabilities::dns>("dns", json::custom<&read_dns>()));
+
+std::vector<network::PortSpec> published(
+    const std::vector<std::optional<network::PortSpec>>& mappings) {
+  std::vector<network::PortSpec> ports;
+  for (const auto& port : mappings)
+    if (port && std::ranges::find(ports, *port) == ports.end()) ports.push_back(*port);
+  return ports;
+}
+
+// A burst without a rate is nothing.
+std::optional<network::Rates> limits(network::Rates rates) {
   if (rates.in_bits == 0) rates.in_burst_bits = 0;
   if (rates.out_bits == 0) rates.out_burst_bits = 0;
-  if (rates == network::Rates{}) return std::optional<network::Rates>();
-  return std::optional(rates);
+  return rates == network::Rates{} ? std::nullopt : std::optional(rates);
 }
 
 // A list, or (Podman) {"<network>":[...]}.
@@ -169,30 +200,15 @@ Result<std::vector<std::string>> decode_aliases(const Object& runtime,
   return std::vector<std::string>();
 }
 
-// The capability says servers, searches, options; a "dns" section of a configuration says it in
-// other words.
-Result<network::Dns> decode_capability_dns(const Object& runtime) {
-  TRY(const auto section, runtime.object_or_none("dns"));
-  if (!section) return network::Dns();
-  TRY(auto dns, decode_dns(*section));
-  if (section->find("servers") != nullptr) {
-    TRY(dns.nameservers, section->strings_or_empty("servers"));
-  }
-  if (section->find("searches") != nullptr) {
-    TRY(dns.search, section->strings_or_empty("searches"));
-  }
-  return dns;
-}
-
 Status add_capabilities(const std::optional<Object>& runtime, const std::vector<std::string>& names,
                         RuntimeConfig& runtime_config) {
   if (!runtime) return {};
-  TRY(runtime_config.ports, decode_ports(*runtime));
-  TRY(runtime_config.rates, decode_rates(*runtime));
+  TRY(auto capabilities, json::read(Slot(*runtime, {}), kCapabilities));
+  runtime_config.ports = published(capabilities.ports);
+  runtime_config.rates = limits(capabilities.rates);
   TRY(runtime_config.aliases, decode_aliases(*runtime, names));
-  TRY(const auto ranges, decode_range_sets(*runtime, "ipRanges"));
-  TRY(runtime_config.ranges, merge_ranges(ranges));
-  TRY(runtime_config.dns, decode_capability_dns(*runtime));
+  TRY(runtime_config.ranges, merge_ranges(capabilities.ranges));
+  runtime_config.dns = std::move(capabilities.dns);
   return {};
 }
 

@@ -5,12 +5,39 @@
 
 #include "network/api/options.h"
 #include "plugin-api/cni/ranges.h"
+#include "plugin-api/cni/sections.h"
 
 namespace fairlead::cni {
 
 namespace {
 
-using network::Route;
+using json::defaulted;
+using json::fields;
+using json::object;
+using json::Slot;
+
+// The keys that stand for themselves.
+struct Config {
+  std::map<std::string, std::string> options, labels;
+  std::string bridge, network;
+  std::uint16_t mtu = 0;
+  std::optional<bool> masquerade;
+  bool is_gateway = true, is_default_gateway = false;
+  bool hairpin = false;  // not looked at: always on for published ports
+  bool ipv6 = false, internal = false;
+  network::Dns dns;
+
+  // {"isGateway":false}: the bridge has no address, and so the containers no way out.
+  bool has_gateway() const { return is_gateway || is_default_gateway; }
+};
+constexpr auto kConfig =
+    fields(defaulted<&Config::options>("options"), defaulted<&Config::labels>("labels"),
+           defaulted<&Config::bridge>("bridge"), defaulted<&Config::network>("network"),
+           defaulted<&Config::mtu>("mtu"), defaulted<&Config::masquerade>("ipMasq"),
+           defaulted<&Config::is_gateway>("isGateway"),
+           defaulted<&Config::is_default_gateway>("isDefaultGateway"),
+           defaulted<&Config::hairpin>("hairpinMode"), defaulted<&Config::ipv6>("ipv6"),
+           defaulted<&Config::internal>("internal"), defaulted<&Config::dns>("dns", object(kDns)));
 
 // ---- options: the map of design section 6, plus the bridge plugin's words for the same things
 
@@ -22,41 +49,14 @@ Status set_option(std::map<std::string, std::string>& options, const std::string
               found->second);
 }
 
-Status add_text(const json::Object& config, std::string_view key,
-                std::map<std::string, std::string>& options) {
-  TRY(const std::string text, config.string_or(key, ""));
-  if (text.empty()) return {};
-  return set_option(options, std::string(key), text);
-}
-
-Status add_mtu(const json::Object& config, std::map<std::string, std::string>& options) {
-  TRY(const auto mtu, config.integer_or("mtu", 0, 65535, 0));
-  if (mtu == 0) return {};
-  return set_option(options, "mtu", std::to_string(mtu));
-}
-
-Status add_masquerade(const json::Object& config, std::map<std::string, std::string>& options) {
-  if (config.find("ipMasq") == nullptr) return {};
-  TRY(const bool masquerade, config.bool_or("ipMasq", true));
-  return set_option(options, "masquerade", masquerade ? "true" : "false");
-}
-
-// {"isGateway":false}: the bridge has no address, and so the containers no way out.
-Result<bool> has_gateway(const json::Object& config) {
-  TRY(const bool is_default_gateway, config.bool_or("isDefaultGateway", false));
-  TRY(const bool is_gateway, config.bool_or("isGateway", true));
-  TRY_STATUS(config.bool_or("hairpinMode", false));  // always on for published ports
-  return is_gateway || is_default_gateway;
-}
-
-Result<network::NetworkOptions> decode_options(const json::Object& config) {
-  TRY(auto options, config.string_map_or_empty("options"));
-  TRY_STATUS(add_text(config, "bridge", options));
-  TRY_STATUS(add_text(config, "network", options));
-  TRY_STATUS(add_mtu(config, options));
-  TRY_STATUS(add_masquerade(config, options));
-  TRY(const bool gateway, has_gateway(config));
-  if (!gateway) {
+Result<network::NetworkOptions> decode_options(const Config& config) {
+  std::map<std::string, std::string> options = config.options;
+  if (!config.bridge.empty()) TRY_STATUS(set_option(options, "bridge", config.bridge));
+  if (!config.network.empty()) TRY_STATUS(set_option(options, "network", config.network));
+  if (config.mtu != 0) TRY_STATUS(set_option(options, "mtu", std::to_string(config.mtu)));
+  if (config.masquerade)
+    TRY_STATUS(set_option(options, "masquerade", *config.masquerade ? "true" : "false"));
+  if (!config.has_gateway()) {
     TRY_STATUS(set_option(options, "gateway_mode_ipv4", "isolated"));
     TRY_STATUS(set_option(options, "gateway_mode_ipv6", "isolated"));
   }
@@ -65,34 +65,25 @@ Result<network::NetworkOptions> decode_options(const json::Object& config) {
 
 // ---- subnets: "subnet" and its companions, "subnets", or "ipam" as host-local takes it
 
-Result<std::vector<AddressRange>> decode_subnet_list(const json::Object& config) {
-  std::vector<AddressRange> ranges;
-  const json::Json* list = config.find("subnets");
-  if (list == nullptr) return ranges;
-  if (!list->is_array())
-    return fail(Code::kInvalid, "field {} must be an array, not {}", config.path_of("subnets"),
-                list->type_name());
-  for (const json::Json& element : *list) {
-    const json::Json as_object = element.is_string() ? json::Json{{"subnet", element}} : element;
-    TRY(const auto object,
-        json::Object::of(as_object, fmt::format("{}[{}]", config.path_of("subnets"), ranges.size()),
-                         json::Keys::kAnyCase));
-    TRY(auto range, decode_range(object));
-    ranges.push_back(std::move(range));
-  }
-  return ranges;
+// An element of "subnets": a prefix, or a range.
+Result<AddressRange> read_subnet(const Slot& slot) {
+  if (!slot.value().is_string()) return decode_range(slot);
+  auto subnet = Cidr::parse_subnet(slot.value().string());
+  if (!subnet) return fail(slot.located(std::move(subnet.error())));
+  AddressRange range;
+  range.subnet.family = subnet->family();
+  range.subnet.subnet = *subnet;
+  return range;
 }
 
-Result<std::vector<AddressRange>> decode_ranges(const json::Object& section) {
-  TRY(auto ranges, decode_subnet_list(section));
-  TRY(auto sets, decode_range_sets(section, "ranges"));
-  ranges.insert(ranges.end(), sets.begin(), sets.end());
-  if (section.find("subnet") != nullptr) {
-    TRY(auto range, decode_range(section));
-    ranges.push_back(std::move(range));
-  }
-  return ranges;
-}
+struct AddressSection {
+  std::vector<AddressRange> subnets, ranges;
+  std::vector<network::Route> routes;
+};
+constexpr auto kAddressSection =
+    fields(defaulted<&AddressSection::subnets>("subnets", json::custom<&read_subnet>()),
+           defaulted<&AddressSection::ranges>("ranges", kRangeSets),
+           defaulted<&AddressSection::routes>("routes", object(kRoute)));
 
 Status check_ipam(const json::Object& ipam) {
   TRY(const std::string type, ipam.string_or("type", ""));
@@ -107,10 +98,15 @@ Status check_ipam(const json::Object& ipam) {
 // settings.
 Status add_section(const json::Object& section, std::vector<AddressRange>& ranges,
                    Settings& settings) {
-  TRY(auto more, decode_ranges(section));
-  ranges.insert(ranges.end(), more.begin(), more.end());
-  TRY(auto routes, decode_routes(section, "routes"));
-  settings.routes.insert(settings.routes.end(), routes.begin(), routes.end());
+  const Slot slot(section, {});
+  TRY(const auto read, json::read(slot, kAddressSection));
+  ranges.insert(ranges.end(), read.subnets.begin(), read.subnets.end());
+  ranges.insert(ranges.end(), read.ranges.begin(), read.ranges.end());
+  if (section.find("subnet") != nullptr) {
+    TRY(auto range, decode_range(slot));
+    ranges.push_back(std::move(range));
+  }
+  settings.routes.insert(settings.routes.end(), read.routes.begin(), read.routes.end());
   return {};
 }
 
@@ -161,48 +157,17 @@ Status check_supported(const json::Object& config) {
               resolv_conf);
 }
 
-Result<Settings> decode(const json::Object& config, const NetworkName& name) {
+Result<Settings> decode(const json::Object& object, const NetworkName& name) {
+  TRY(const auto config, json::read(Slot(object, {}), kConfig));
   Settings settings;
   settings.network.name = name;
   TRY(settings.network.options, decode_options(config));
-  TRY_STATUS(add_addresses(config, settings));
-  TRY(settings.network.ipv6, config.bool_or("ipv6", false));
-  TRY(const bool internal, config.bool_or("internal", false));
-  TRY(const bool gateway, has_gateway(config));
-  settings.network.internal = internal || !gateway;
-  TRY(settings.network.labels, config.string_map_or_empty("labels"));
-  TRY(const auto dns, config.object_or_none("dns"));
-  if (dns) {
-    TRY(settings.dns, decode_dns(*dns));
-  }
+  TRY_STATUS(add_addresses(object, settings));
+  settings.network.ipv6 = config.ipv6;
+  settings.network.internal = config.internal || !config.has_gateway();
+  settings.network.labels = config.labels;
+  settings.dns = config.dns;
   return settings;
-}
-
-Result<std::optional<std::uint32_t>> number_or_none(const json::Object& object,
-                                                    std::string_view key) {
-  if (object.find(key) == nullptr) return std::optional<std::uint32_t>();
-  TRY(const auto number, object.integer(key, 0, UINT32_MAX));
-  return std::optional(static_cast<std::uint32_t>(number));
-}
-
-Result<Route> decode_route(const json::Object& object) {
-  Route route;
-  TRY(const std::string destination, object.string("dst"));
-  TRY(const std::string gateway, object.string_or("gw", ""));
-  auto prefix = Cidr::parse(destination);
-  if (!prefix) return fail(with_context(prefix.error(), "field " + object.path_of("dst")));
-  route.destination = prefix->network();
-  if (!gateway.empty()) {
-    auto via = IpAddress::parse(gateway);
-    if (!via) return fail(with_context(via.error(), "field " + object.path_of("gw")));
-    route.via = *via;
-  }
-  TRY(route.mtu, number_or_none(object, "mtu"));
-  TRY(route.advmss, number_or_none(object, "advmss"));
-  TRY(route.priority, number_or_none(object, "priority"));
-  TRY(route.table, number_or_none(object, "table"));
-  TRY(route.scope, number_or_none(object, "scope"));
-  return route;
 }
 
 }  // namespace
@@ -226,25 +191,6 @@ Result<std::optional<NetworkName>> decode_join(const json::Object& config) {
   if (text.empty()) return std::optional<NetworkName>();
   TRY(auto name, NetworkName::parse(text));
   return std::optional(std::move(name));
-}
-
-Result<network::Dns> decode_dns(const json::Object& object) {
-  network::Dns dns;
-  TRY(dns.nameservers, object.strings_or_empty("nameservers"));
-  TRY(dns.search, object.strings_or_empty("search"));
-  TRY(dns.options, object.strings_or_empty("options"));
-  TRY(dns.domain, object.string_or("domain", ""));
-  return dns;
-}
-
-Result<std::vector<Route>> decode_routes(const json::Object& object, std::string_view key) {
-  std::vector<Route> routes;
-  TRY(const auto elements, object.objects_or_empty(key));
-  for (const json::Object& element : elements) {
-    TRY(auto route, decode_route(element));
-    routes.push_back(std::move(route));
-  }
-  return routes;
 }
 
 }  // namespace fairlead::cni

@@ -38,10 +38,4 @@ Decoded<Settings> decode_settings(const json::Object& config, const NetworkName&
 // The existing network to join, alone: all that DEL, CHECK and GC need of the settings.
 Result<std::optional<NetworkName>> decode_join(const json::Object& config);
 
-// A "dns" section. The keys of the result (nameservers, domain, search, options).
-Result<network::Dns> decode_dns(const json::Object& object);
-
-// Elements of "routes": {"dst","gw","mtu","advmss","priority","table","scope"}.
-Result<std::vector<network::Route>> decode_routes(const json::Object& object, std::string_view key);
-
 }  // namespace fairlead::cni

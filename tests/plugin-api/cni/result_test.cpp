@@ -100,6 +100,21 @@ TEST(Result, IsReadBackAsPrevResult) {
   }
 }
 
+TEST(PrevResult, OnlyTheContainersOwnMacAndAddressesMustBeSo) {
+  const auto result = [](const char* name, const char* index) {
+    const auto document = json::Json::parse(fmt::format(
+        R"({{"interfaces":[{{"name":"{}","sandbox":"/x","mac":"infiniband","mtu":"?"}},{{"name":"net1","sandbox":"/x"}}],
+        "ips":[{{"address":"x","interface":{},"gateway":7,"version":4}}]}})",
+        name, index));
+    return decode_prev_result(*json::Object::of(document, "prevResult"), "net1");
+  };
+  EXPECT_TRUE(result("ib0", "0"));
+  EXPECT_EQ(result("net1", "1").error().text.substr(0, 36), "field prevResult.interfaces[0].mac: ");
+  EXPECT_EQ(result("ib0", "1").error().text.substr(0, 33), "field prevResult.ips[0].address: ");
+  EXPECT_EQ(result("ib0", "-2").error().text,
+            "field prevResult.ips[0].interface must be -1 to 2147483647, not -2");
+}
+
 TEST(PrevResult, AddressesOfOtherInterfacesAreNotTheContainers) {
   const auto document = json::Json::parse(
       R"({"interfaces":[{"name":"eth0","sandbox":"/x","mac":"02:00:00:00:00:01"},{"name":"net1","sandbox":"/x"},{"name":"net1"}],

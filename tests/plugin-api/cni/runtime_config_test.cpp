@@ -77,6 +77,33 @@ TEST(RuntimeConfig, WrongPortsAreRefused) {
   expect_refused(runtime(R"({"portMappings":{}})"), "must be an array");
 }
 
+TEST(RuntimeConfig, WrongFieldsAreRefusedByTheirNames) {
+  const auto mapping = [](const std::string& rest) {
+    return runtime(R"({"portMappings":[{"hostPort":1,"containerPort":1},{"hostPort":80,)" + rest +
+                   "}]}");
+  };
+  const std::string path = "field runtimeConfig.portMappings[1].";
+  expect_refused(mapping(R"("containerPort":80,"protocol":"icmp")"), path + "protocol: ");
+  expect_refused(mapping(R"("containerPort":80,"protocol":7)"), path + "protocol must be a string");
+  expect_refused(mapping(R"("containerPort":80,"hostIP":"x")"), path + "hostIP: ");
+  expect_refused(mapping(R"("containerPort":80,"hostIP":7)"), path + "hostIP must be a string");
+  expect_refused(runtime(R"({"portMappings":7})"),
+                 "field runtimeConfig.portMappings must be an array of objects, not number");
+  for (const char* key : {"ingressRate", "ingressBurst", "egressRate", "egressBurst"})
+    expect_refused(runtime(fmt::format(R"({{"bandwidth":{{"{}":"1"}}}})", key)),
+                   fmt::format("field runtimeConfig.bandwidth.{} must be a number of bits", key));
+  for (const char* key : {"servers", "searches", "options", "nameservers", "search"})
+    expect_refused(runtime(fmt::format(R"({{"dns":{{"{}":7}}}})", key)),
+                   fmt::format("field runtimeConfig.dns.{} must be an array of strings", key));
+  expect_refused(runtime(R"({"ips":7})"), "field runtimeConfig.ips must be an array of strings");
+  expect_refused(runtime(R"({"mac":7})"), "field runtimeConfig.mac must be a string");
+}
+
+TEST(RuntimeConfig, WhatIsNoPortIsNotLookedAt) {
+  EXPECT_TRUE(runtime(R"({"portMappings":[{"hostPort":0,"containerPort":-1,"protocol":"icmp"}]})")
+                  ->ports.empty());
+}
+
 TEST(RuntimeConfig, AddressesComeWithOrWithoutPrefixLength) {
   const auto runtime_config = runtime(R"({"ips":["10.1.0.5/24","fd00::5"]})");
   EXPECT_EQ(runtime_config->addresses.at(0).to_string(), "10.1.0.5/24");

@@ -126,6 +126,22 @@ TEST(Settings, WrongSubnetsAreRefusedByName) {
                  "ends at 10.1.0.8, before it starts");
 }
 
+TEST(Settings, WrongFieldsOfRangesAreRefusedByTheirNames) {
+  expect_refused(R"({"subnets":["10.1.0.0/24","fd00::1/64"]})", "field subnets[1]: ");
+  expect_refused(R"({"subnets":[{"subnet":"10.1.0.5/24"}]})", "field subnets[0].subnet: ");
+  for (const char* key : {"rangeStart", "rangeEnd", "gateway", "range"}) {
+    expect_refused(fmt::format(R"({{"ipam":{{"subnet":"10.1.0.0/24","{}":7}}}})", key),
+                   fmt::format("field ipam.{} must be a string, not number", key));
+    expect_refused(
+        fmt::format(
+            R"({{"ipam":{{"ranges":[[{{"subnet":"fd00::/64"}}],[{{"subnet":"10.1.0.0/24","{}":"x"}}]]}}}})",
+            key),
+        fmt::format("field ipam.ranges[1].{}: ", key));
+  }
+  EXPECT_TRUE(
+      settings_of(R"({"subnet":"10.1.0.0/24","rangeStart":"","rangeEnd":null,"gateway":""})"));
+}
+
 TEST(Settings, ForeignIpamPluginsAreRefusedWithAHint) {
   expect_refused(R"({"ipam":{"type":"dhcp"}})", "use \"host-local\"");
   EXPECT_TRUE(settings_of(R"({"ipam":{}})"));
@@ -169,6 +185,21 @@ TEST(Settings, RoutesCarryTheirDetails) {
   expect_refused(R"({"routes":[{"gw":"10.1.0.9"}]})", "field routes[0].dst is missing");
   expect_refused(R"({"routes":[{"dst":"10.9.0.0/16","gw":"x"}]})", "field routes[0].gw");
   expect_refused(R"({"routes":[{"dst":"10.9.0.0/16","mtu":-1}]})", "field routes[0].mtu");
+}
+
+TEST(Settings, WrongFieldsOfRoutesAndDnsAreRefusedByTheirNames) {
+  expect_refused(R"({"routes":[{"dst":"0.0.0.0/0"},{"dst":7}]})",
+                 "field routes[1].dst must be a string");
+  expect_refused(R"({"routes":[{"dst":"0.0.0.0/0","gw":7}]})",
+                 "field routes[0].gw must be a string");
+  expect_refused(R"({"routes":[{"dst":"0.0.0.0"}]})", "field routes[0].dst: ");
+  for (const char* key : {"mtu", "advmss", "priority", "table", "scope"})
+    expect_refused(fmt::format(R"({{"routes":[{{"dst":"0.0.0.0/0","{}":4294967296}}]}})", key),
+                   fmt::format("field routes[0].{} must be 0 to 4294967295", key));
+  for (const char* key : {"nameservers", "search", "options"})
+    expect_refused(fmt::format(R"({{"dns":{{"{}":["a",7]}}}})", key),
+                   fmt::format("field dns.{}[1] must be a string", key));
+  EXPECT_FALSE(settings_of(R"({"routes":[{"dst":"0.0.0.0/0","gw":""}]})")->routes.at(0).via);
 }
 
 TEST(Settings, TheNetworkToJoinCanBeToldFromAConfigurationThatIsRefused) {
