@@ -5,10 +5,16 @@
 #include <fstream>
 #include <sstream>
 
-#include "base/json/json.h"
+#include "base/json/fields.h"
 #include "base/names.h"
 
 namespace fairlead {
+
+using json::defaulted;
+using json::fields;
+using json::object;
+using json::Range;
+using json::Slot;
 
 namespace {
 
@@ -31,96 +37,85 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{
 constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{
     {{"text", log::Format::kText}, {"json", log::Format::kJson}}};
 
-// A file that may be missing from the configuration.
-Status take_path(const json::Object& object, std::string_view key, std::string& into) {
-  TRY(auto path, object.string_or(key, into));
-  if (!path.empty() && path.front() != '/')
-    return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
-  into = std::move(path);
+Result<std::string> parse_folder(std::string_view path) {
+  if (path.starts_with('/')) return std::string(path);
+  return fail(Code::kInvalid, "\"{}\" is not an absolute path", path);
+}
+
+// A path that may be missing from the configuration.
+Result<std::string> parse_path(std::string_view path) {
+  return path.empty() ? std::string() : parse_folder(path);
+}
+
+constexpr auto kFolder = json::text<&parse_folder>();
+constexpr auto kPath = json::text<&parse_path>();
+
+Result<std::string> parse_cluster_name(std::string_view text) {
+  return NetworkName::parse(text).map([](const NetworkName& name) { return name.str(); });
+}
+
+using state::EtcdConfig;
+constexpr auto kCluster = fields(
+    defaulted<&ClusterConfig::etcd, &EtcdConfig::endpoints>("etcd"),
+    defaulted<&ClusterConfig::name>("name", json::text<&parse_cluster_name>()),
+    defaulted<&ClusterConfig::address>("address"), defaulted<&ClusterConfig::host>("host"),
+    defaulted<&ClusterConfig::etcd, &EtcdConfig::ca_file>("ca_file", kPath),
+    defaulted<&ClusterConfig::etcd, &EtcdConfig::certificate_file>("certificate_file", kPath),
+    defaulted<&ClusterConfig::etcd, &EtcdConfig::key_file>("key_file", kPath),
+    defaulted<&ClusterConfig::etcd, &EtcdConfig::user>("user"),
+    defaulted<&ClusterConfig::etcd, &EtcdConfig::password_file>("password_file", kPath),
+    defaulted<&ClusterConfig::wireguard_port>("wireguard_port", Range{1, 65535}));
+
+Status check_cluster(const Slot& slot, void* value) {
+  ClusterConfig& cluster = *static_cast<ClusterConfig*>(value);
+  if (cluster.etcd.endpoints.empty())
+    return fail(Code::kInvalid,
+                "field {}: name the members of etcd, as in [\"https://10.0.0.1:2379\"]",
+                slot.member("etcd", nullptr).path());
+  cluster.etcd.prefix = fmt::format("/fairlead/v1/{}/", cluster.name);
   return {};
 }
 
-// `source`: the key, the variable or the flag.
+// A configuration, and its words as they are written: an empty one leaves what was there.
+struct File {
+  Config config;
+  std::string log_level, log_format;
+};
+constexpr auto kFile = fields(
+    defaulted<&File::config, &Config::paths, &Paths::run_dir>("run_dir", kFolder),
+    defaulted<&File::config, &Config::paths, &Paths::state_dir>("state_dir", kFolder),
+    defaulted<&File::config, &Config::paths, &Paths::volume_dir>("volume_dir", kPath),
+    defaulted<&File::config, &Config::paths, &Paths::plugin_dir>("plugin_dir", kFolder),
+    defaulted<&File::config, &Config::paths, &Paths::bind_roots>("bind_roots", kFolder),
+    defaulted<&File::config, &Config::api_group>("api_group"),
+    defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),
+    defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),
+    defaulted<&File::config, &Config::cluster>("cluster", object(kCluster, check_cluster)));
+
+// `source`: the variable or the flag.
 Status set_folder(std::string_view source, const std::optional<std::string>& path,
                   std::string& into) {
   if (!path) return {};
-  if (path->empty() || path->front() != '/')
-    return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", source, *path);
-  into = *path;
+  auto folder = parse_folder(*path);
+  if (!folder) return fail(with_context(folder.error(), source));
+  into = std::move(*folder);
   return {};
-}
-
-Status take_folder(const json::Object& object, std::string_view key, std::string& into) {
-  if (object.find(key) == nullptr) return {};
-  TRY(const auto path, object.string(key));
-  return set_folder(key, path, into);
-}
-
-Status take_paths(const json::Object& object, std::string_view key,
-                  std::vector<std::string>& into) {
-  if (object.find(key) == nullptr) return {};
-  TRY(auto paths, object.strings_or_empty(key));
-  for (const std::string& path : paths)
-    if (path.empty() || path.front() != '/')
-      return fail(Code::kInvalid, "{}: \"{}\" is not an absolute path", key, path);
-  into = std::move(paths);
-  return {};
-}
-
-Result<ClusterConfig> parse_cluster(const json::Object& object) {
-  TRY_STATUS(object.only({"etcd", "name", "address", "host", "ca_file", "certificate_file",
-                          "key_file", "user", "password_file", "wireguard_port"}));
-  ClusterConfig cluster;
-  TRY(cluster.etcd.endpoints, object.strings_or_empty("etcd"));
-  if (cluster.etcd.endpoints.empty())
-    return fail(Code::kInvalid,
-                "cluster.etcd: name the members of etcd, as in [\"https://10.0.0.1:2379\"]");
-  TRY(const auto name, object.string_or("name", cluster.name));
-  const auto checked = NetworkName::parse(name);
-  if (!checked) return fail(with_context(checked.error(), "cluster.name"));
-  cluster.name = name;
-  cluster.etcd.prefix = fmt::format("/fairlead/v1/{}/", name);
-  TRY(cluster.address, object.string_or("address", ""));
-  TRY(cluster.host, object.string_or("host", ""));
-  TRY_STATUS(take_path(object, "ca_file", cluster.etcd.ca_file));
-  TRY_STATUS(take_path(object, "certificate_file", cluster.etcd.certificate_file));
-  TRY_STATUS(take_path(object, "key_file", cluster.etcd.key_file));
-  TRY(cluster.etcd.user, object.string_or("user", ""));
-  TRY_STATUS(take_path(object, "password_file", cluster.etcd.password_file));
-  TRY(const auto port, object.integer_or("wireguard_port", 1, 65535, cluster.wireguard_port));
-  cluster.wireguard_port = static_cast<std::uint16_t>(port);
-  return cluster;
 }
 
 }  // namespace
 
-Result<Config> parse_config(std::string_view text, Config config) {
-  TRY(auto json, json::parse(text));
-  TRY(auto object, json::Object::of(json));
-  TRY_STATUS(
-      object.only({"run_dir", "state_dir", "volume_dir", "plugin_dir", "api_group", "log_level",
-                   "log_format", "reconcile_seconds", "bind_roots", "cluster"}));
-  TRY(const auto cluster, object.object_or_none("cluster"));
-  if (cluster) {
-    TRY(config.cluster, parse_cluster(*cluster));
+Result<Config> parse_config(std::string_view text, Config base) {
+  TRY(const auto json, json::parse(text));
+  File file{.config = std::move(base), .log_level = {}, .log_format = {}};
+  TRY_STATUS(json::read_into(Slot(json, {.refuse_unknown = true}), kFile, file));
+  Config& config = file.config;
+  if (!file.log_level.empty()) {
+    TRY(config.log_level, choose("field log_level", file.log_level, kLevels));
   }
-  TRY_STATUS(take_paths(object, "bind_roots", config.paths.bind_roots));
-  TRY_STATUS(take_folder(object, "run_dir", config.paths.run_dir));
-  TRY_STATUS(take_folder(object, "state_dir", config.paths.state_dir));
-  TRY_STATUS(take_path(object, "volume_dir", config.paths.volume_dir));
-  TRY_STATUS(take_folder(object, "plugin_dir", config.paths.plugin_dir));
-  TRY(config.api_group, object.string_or("api_group", config.api_group));
-  TRY(auto level, object.string_or("log_level", ""));
-  if (!level.empty()) {
-    TRY(config.log_level, choose("log_level", level, kLevels));
+  if (!file.log_format.empty()) {
+    TRY(config.log_format, choose("field log_format", file.log_format, kFormats));
   }
-  TRY(auto format, object.string_or("log_format", ""));
-  if (!format.empty()) {
-    TRY(config.log_format, choose("log_format", format, kFormats));
-  }
-  TRY(auto seconds, object.integer_or("reconcile_seconds", 1, 86400, config.reconcile_seconds));
-  config.reconcile_seconds = static_cast<unsigned>(seconds);
-  return config;
+  return std::move(config);
 }
 
 Result<Config> read_config(const std::string& path, Presence presence, Config base) {

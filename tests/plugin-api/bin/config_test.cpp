@@ -70,6 +70,37 @@ TEST(ConfigTest, WhatCannotWorkIsRefusedByItsName) {
   EXPECT_THAT(refused(R"({"clusters": {}})"), HasSubstr("cluster"));
 }
 
+TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
+  for (const char* key : {"run_dir", "state_dir", "volume_dir", "plugin_dir", "bind_roots",
+                          "api_group", "log_level", "log_format", "cluster"})
+    EXPECT_THAT(refused(fmt::format(R"({{"{}": 7}})", key)),
+                HasSubstr(fmt::format("field {} must be ", key)));
+  for (const char* key : {"name", "address", "host", "ca_file", "certificate_file", "key_file",
+                          "user", "password_file"})
+    EXPECT_THAT(refused(fmt::format(R"({{"cluster": {{"etcd": ["http://x"], "{}": 7}}}})", key)),
+                HasSubstr(fmt::format("field cluster.{} must be a string", key)));
+  EXPECT_THAT(refused(R"({"reconcile_seconds": 0})"),
+              HasSubstr("field reconcile_seconds must be 1 to 86400, not 0"));
+  EXPECT_THAT(refused(R"({"cluster": {"etcd": ["http://x"], "wireguard_port": 0}})"),
+              HasSubstr("field cluster.wireguard_port must be 1 to 65535, not 0"));
+  EXPECT_THAT(refused(R"({"bind_roots": ["/srv", "x"]})"),
+              HasSubstr("field bind_roots[1]: \"x\" is not an absolute path"));
+  EXPECT_THAT(refused(R"({"log_level": "loud"})"),
+              HasSubstr("field log_level: \"loud\" is not one of debug, info, warn, error"));
+}
+
+TEST(ConfigTest, EmptyWordsAndPathsAreTaken) {
+  Config base;
+  base.log_level = log::Level::kWarn;
+  base.paths.volume_dir = "/volumes";
+  const auto config = parse_config(
+      R"({"log_level": "", "log_format": "", "volume_dir": "", "cluster": {"etcd": ["http://x"], "ca_file": ""}})",
+      base);
+  ASSERT_TRUE(config) << config.error().text;
+  EXPECT_EQ(config->log_level, log::Level::kWarn);
+  EXPECT_EQ(config->paths.volume_dir, "");
+}
+
 // A configuration file, and an environment that names it.
 class LoaderTest : public ::testing::Test {
  protected:
