@@ -58,6 +58,25 @@ TEST_F(PoolsTest, APoolInAFileGivesVolumesWhatTheHostCannot) {
   ASSERT_TRUE(world->service->remove("shop"));
 }
 
+TEST_F(PoolsTest, ItsRecordIsTheReviewedBytes) {
+  const VolumePool pool = made(pool_spec());
+  const auto record = world->store->get("volume-pool/fast").value();
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->value, fmt::format(R"({{"created":{},"device":"","fstype":"btrfs","id":"{}",)"
+                                       R"("phase":"ready","size":419430400}})",
+                                       pool.created, pool.id));
+  ASSERT_TRUE(world->store->commit({.preconditions = {},
+                                    .puts = {{"volume-pool/bad", R"({"id":"x","fstype":7})"}},
+                                    .deletes = {},
+                                    .durability = state::Durability::kBoot}));
+  const auto bad = world->pools.inspect("bad");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, Code::kInternal);
+  EXPECT_EQ(bad.error().text,
+            "the record volume-pool/bad cannot be read: field fstype must be a string, not number");
+  EXPECT_EQ(world->pools.finished()->size(), 1U);  // the other one is left out
+}
+
 TEST_F(PoolsTest, TheDefaultInAPoolOfXfsIsAFolderOrAnImage) {
   const auto fits = world->disks->validate(pool_spec("xfs"));
   if (!fits) GTEST_SKIP() << fits.error().text;
