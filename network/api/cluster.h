@@ -51,7 +51,6 @@ struct HostInfo {
   std::string name;              // for people
   IpAddress vtep;                // the address to which the other hosts send its packets
   unsigned underlay_mtu = 1500;  // bytes, of the interface that has the vtep
-  std::vector<std::string> capabilities;
   std::optional<WireguardInfo> wireguard;  // std::nullopt: its kernel has no WireGuard
   std::string version;                     // of Fairlead
 

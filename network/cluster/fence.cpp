@@ -63,7 +63,7 @@ Status Fence::ask() {
   if (recorded == RecordedMembership::kForgotten)
     return fail(Code::kUnavailable,
                 "the shared store was put back to a state in which it does not know this host; it "
-                "is told at the next beat");
+                "is told at the next heartbeat");
   const std::scoped_lock hold(guard_);
   if (recorded == RecordedMembership::kRemoved) {
     closed_ = true;

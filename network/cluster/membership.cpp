@@ -30,9 +30,10 @@ std::vector<std::string> unreadable_hosts(state::Store& shared) {
   if (!records) return found;
   for (const state::Record& record : *records)
     if (const auto host = decode<HostRecord>(record); !host)
-      found.push_back(fmt::format(
-          "{}; that host is left out; delete the key, and the host writes it anew when it beats",
-          host.error().text));
+      found.push_back(
+          fmt::format("{}; that host is left out; delete the key, and the host writes it anew with "
+                      "its next heartbeat",
+                      host.error().text));
   return found;
 }
 
@@ -175,7 +176,7 @@ Status StoreMembership::check_life(const StoredHost& host, const StoredLive& liv
       fmt::format("join the cluster: {} {}{}, from boot {}; if this machine is a clone of another, "
                   "delete host-id and the state database on the clone; after a restart this passes "
                   "within {} s",
-                  is_last_life ? "a life of this host has not ended:"
+                  is_last_life ? "an earlier run of this host has not ended:"
                                : "another machine uses this host's id:",
                   short_id(parts_.info.id), host ? ", " + whereabouts(host->value.info) : "",
                   short_id(live->value.boot_id), kLiveSeconds.count())};

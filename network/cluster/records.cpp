@@ -48,7 +48,6 @@ constexpr auto kHost = fields(
     required<&HostRecord::info, &HostInfo::name>("name"),
     required<&HostRecord::info, &HostInfo::vtep>("vtep"),
     defaulted<&HostRecord::info, &HostInfo::underlay_mtu>("underlay_mtu", kMtu),
-    sparse<&HostRecord::info, &HostInfo::capabilities>("capabilities"),
     sparse<&HostRecord::info, &HostInfo::wireguard>("secure", object(kWireguard)),
     defaulted<&HostRecord::info, &HostInfo::version>("version"),
     required<&HostRecord::epoch>("epoch"), required<&HostRecord::phase>("phase", kHostPhase),

@@ -147,7 +147,7 @@ int cluster_status(Session& session) {
 }
 
 int cluster_release(Session& session) {
-  return session.finish("thaw the cluster", release(session));
+  return session.finish("release the cluster", release(session));
 }
 
 }  // namespace fairlead::cli

@@ -244,7 +244,7 @@ Status restore_entry(ChunkStore& store, const BackupEntry& entry, TreeWriter& wr
   for (const Chunk& chunk : entry.chunks) {
     auto bytes = store.get(chunk.digest);
     if (bytes && bytes->size() != chunk.length)
-      bytes = fail(Code::kInvalid, "a piece has another length");
+      bytes = fail(Code::kInvalid, "a chunk has another length");
     if (!bytes)
       return fail(Code::kInvalid,
                   "file \"{}\" cannot be restored: {}; `verify` tells what else is affected",
@@ -292,7 +292,7 @@ Status Verifier::check_packs(const std::set<Digest>& packs) {
       bad_.insert(bad->begin(), bad->end());
       if (!bad->empty())
         find(
-            fmt::format("pack {}.pack is damaged: {} pieces are lost; delete it, and the next "
+            fmt::format("pack {}.pack is damaged: {} chunks are lost; delete it, and the next "
                         "backup stores again what the volume still has",
                         to_hex(pack), bad->size()));
     }
@@ -310,7 +310,7 @@ Status Verifier::check_entries(const BackupSummary& backup) {
       return !store_.has(chunk.digest) || bad_.contains(chunk.digest);
     });
     if (lost > 0)
-      find(fmt::format("backup {}: file \"{}\" is damaged: {} of {} pieces are lost",
+      find(fmt::format("backup {}: file \"{}\" is damaged: {} of {} chunks are lost",
                        backup.info.id, shown(entry->entry.path), lost, entry->chunks.size()));
   }
 }

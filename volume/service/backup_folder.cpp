@@ -240,7 +240,7 @@ Result<std::optional<BackupEntry>> IndexReader::next() {
     TRY_STATUS(parse_chunks(*more, parsed.entry));
   }
   if (parsed.entry.chunks.size() != parsed.chunks)
-    return fail(Code::kInvalid, "an entry of the index has more pieces than it says");
+    return fail(Code::kInvalid, "an entry of the index has more chunks than it says");
   return std::optional<BackupEntry>(std::move(parsed.entry));
 }
 

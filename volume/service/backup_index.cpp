@@ -105,10 +105,10 @@ constexpr auto kChunkCount =
 Result<Chunk> parse_chunk(const Json& value) {
   if (!value.is_array() || value.size() != 3 || !value[0].is_number_unsigned() ||
       !value[1].is_number_unsigned())
-    return fail(Code::kInvalid, "a piece must be offset, length and digest");
+    return fail(Code::kInvalid, "a chunk must be offset, length and digest");
   const auto length = value[1].get<std::uint64_t>();
   if (length == 0 || length > kChunkSize)
-    return fail(Code::kInvalid, "a piece has 1 to {} bytes", kChunkSize);
+    return fail(Code::kInvalid, "a chunk has 1 to {} bytes", kChunkSize);
   Chunk chunk{.offset = value[0].get<std::uint64_t>(),
               .length = static_cast<std::uint32_t>(length)};
   TRY(chunk.digest, parse_digest(value[2]));
@@ -203,9 +203,9 @@ Result<std::string> decode_bytes(const std::string& text) {
 
 std::string to_lines(const BackupEntry& entry) {
   std::string text = json::dump(head_of(entry)) + "\n";
-  for (std::size_t from = 0; from < entry.chunks.size(); from += kMostPiecesInALine) {
+  for (std::size_t from = 0; from < entry.chunks.size(); from += kMostChunksInALine) {
     Json line{{"d", Json::array()}};
-    const std::size_t end = std::min(from + kMostPiecesInALine, entry.chunks.size());
+    const std::size_t end = std::min(from + kMostChunksInALine, entry.chunks.size());
     for (std::size_t k = from; k < end; ++k)
       line["d"].push_back(Json::array(
           {entry.chunks[k].offset, entry.chunks[k].length, to_hex(entry.chunks[k].digest)}));
@@ -236,7 +236,7 @@ Status parse_chunks(std::string_view line, BackupEntry& entry) {
   TRY(const auto document, json::parse(line));
   TRY(const auto object, json::Object::of(document));
   const Json* const list = object.find("d");
-  if (list == nullptr || !list->is_array() || list->empty() || list->size() > kMostPiecesInALine)
+  if (list == nullptr || !list->is_array() || list->empty() || list->size() > kMostChunksInALine)
     return fail(Code::kInvalid, "a line of chunk_count is malformed");
   for (const Json& value : *list) {
     TRY(const auto chunk, parse_chunk(value));
@@ -244,7 +244,7 @@ Status parse_chunks(std::string_view line, BackupEntry& entry) {
         entry.chunks.empty() ? 0 : entry.chunks.back().offset + entry.chunks.back().length;
     if (chunk.offset < from || chunk.offset > entry.entry.size ||
         chunk.length > entry.entry.size - chunk.offset)
-      return fail(Code::kInvalid, "a piece of \"{}\" lies outside of its place",
+      return fail(Code::kInvalid, "a chunk of \"{}\" lies outside of its place",
                   shown(entry.entry.path));
     entry.chunks.push_back(chunk);
   }

@@ -30,7 +30,7 @@ namespace fairlead::volume {
 // of content; the last chunk of a file may be smaller
 inline constexpr std::size_t kChunkSize = 1 << 20;
 inline constexpr std::size_t kLongestLine = 16U << 20;  // of an index
-inline constexpr std::size_t kMostPiecesInALine = 4096;
+inline constexpr std::size_t kMostChunksInALine = 4096;
 
 std::string_view to_string(EntryKind kind);  // as a line says it
 

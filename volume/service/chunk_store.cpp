@@ -116,7 +116,7 @@ Result<std::vector<PackedChunk>> parse_pack_list(std::string_view end, std::uint
                             .length = read_number(row.substr(40))};
     if (chunk.length > kChunkSize || chunk.stored > kChunkSize ||
         chunk.stored > pack_size - std::min<std::uint64_t>(chunk.offset, pack_size))
-      return fail(Code::kInvalid, "a piece lies outside of it");
+      return fail(Code::kInvalid, "a chunk lies outside of it");
     chunks.push_back(chunk);
   }
   return chunks;
@@ -197,14 +197,14 @@ Result<std::string> ChunkStore::unpack(std::string_view stored, const PackedChun
     TRY(bytes, reader_.unpack(stored, chunk.length));
   }
   if (sha256(bytes) != chunk.digest)
-    return fail(Code::kInvalid, "a piece is not what its digest says");
+    return fail(Code::kInvalid, "a chunk is not what its digest says");
   return bytes;
 }
 
 Result<std::string> ChunkStore::get(const Digest& digest) {
   const auto found = places_.find(digest);
   if (found == places_.end() || found->second.pack == kOpenPack)
-    return fail(Code::kNotFound, "the piece {} is in no pack", to_hex(digest));
+    return fail(Code::kNotFound, "the chunk {} is in no pack", to_hex(digest));
   const ChunkLocation& place = found->second;
   auto opened = opened_.find(place.pack);
   if (opened == opened_.end()) {

@@ -28,7 +28,6 @@ HostRecord host() {
                    .name = "node-1",
                    .vtep = ip("192.0.2.1"),
                    .underlay_mtu = 9000,
-                   .capabilities = {"wireguard"},
                    .version = "0.1.0"},
           .epoch = 3,
           .phase = HostPhase::kRemoved,

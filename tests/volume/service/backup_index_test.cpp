@@ -32,7 +32,7 @@ Result<BackupEntry> parse(const std::string& lines) {
     TRY_STATUS(parse_chunks(lines.substr(at, next - at), parsed.entry));
     at = next + 1;
   }
-  if (parsed.chunks != parsed.entry.chunks.size()) return fail(Code::kInvalid, "pieces");
+  if (parsed.chunks != parsed.entry.chunks.size()) return fail(Code::kInvalid, "chunks");
   return std::move(parsed.entry);
 }
 
