@@ -53,8 +53,8 @@ struct NetworkRecord {
   bool operator==(const NetworkRecord&) const = default;
 };
 
-// Who has a VNI; an empty id: nobody may until `free_after` (Unix seconds), because hosts may still
-// have the link.
+// Which network has a VNI. With an empty id no network may take it until `free_after` (Unix
+// seconds), because hosts may still have the link of the former one.
 struct VniRecord {
   std::string network_id;
   long long free_after = 0;
@@ -196,7 +196,7 @@ struct Stored {
   std::int64_t revision = state::kAbsent;
 };
 
-// The record at `key`, or nothing.
+// The record at `key`; std::nullopt when there is none.
 template <class Value>
 Result<std::optional<Stored<Value>>> read(state::Store& store, std::string_view key) {
   TRY(const auto record, store.get(key));

@@ -71,7 +71,7 @@ Result<Config> parse_config(std::string_view text, Config base);
 enum class Presence { kOptional, kRequired };
 Result<Config> read_config(const std::string& path, Presence presence, Config base);
 
-// What was said on a command line; nothing: the flag was not given.
+// The flags of a command line; std::nullopt for those that were not given.
 struct Flags {
   std::optional<std::string> config;  // the file, which must be there
   std::optional<std::string> run_dir, state_dir, volume_dir, plugin_dir, log_level, log_format;

@@ -1,8 +1,8 @@
 // From the environment and stdin to a Request: pure, and the only reader of a runtime's bytes.
 //
-// Each verb reads what it needs and no more: DEL, which must not fail for want of anything, reads
-// the network and the container's interface; a configuration that ADD refused can be DELeted, as
-// long as the network can be told from it.
+// Each verb reads only what it needs. DEL must not fail because of anything else, so it reads only
+// the network and the container's interface: a configuration that ADD refused can be deleted, as
+// long as it names the network.
 #pragma once
 
 #include <optional>
@@ -29,7 +29,7 @@ struct Request {
   network::Dns dns;                // ADD
   PrevResult previous;             // CHECK
   std::optional<std::vector<network::ValidAttachment>>
-      valid;  // GC; nothing: the runtime did not say
+      valid;  // GC; std::nullopt: the runtime did not say
 
   // The Fairlead network this is about.
   const NetworkName& network_name() const { return join ? *join : name; }

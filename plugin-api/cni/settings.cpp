@@ -39,7 +39,7 @@ constexpr auto kConfig =
            defaulted<&Config::hairpin>("hairpinMode"), defaulted<&Config::ipv6>("ipv6"),
            defaulted<&Config::internal>("internal"), defaulted<&Config::dns>("dns", object(kDns)));
 
-// ---- options: the map of design section 6, plus the bridge plugin's words for the same things
+// ---- options: "options", plus the keys of the bridge plugin for the same things
 
 Status set_option(std::map<std::string, std::string>& options, const std::string& name,
                   const std::string& value) {

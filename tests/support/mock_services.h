@@ -1,4 +1,4 @@
-// GoogleMock versions of the doors of the core, for tests of protocol adapters. What a mock consists
+// GoogleMock versions of the services of the core, for tests of protocol adapters. What a mock consists
 // of is compiled once, in mock_services.cpp: it is most of what a test that has one takes to compile.
 #pragma once
 
