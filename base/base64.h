@@ -10,7 +10,7 @@ namespace fairlead {
 
 std::string to_base64(std::string_view bytes);
 
-// Nothing when the text is not whole groups of four, or has another character in it or a '=' that
+// std::nullopt when the text is not whole groups of four, or has another character in it or a '=' that
 // is no padding. Bits of the last digit that belong to no byte may have any value.
 std::optional<std::string> from_base64(std::string_view text);
 

@@ -46,16 +46,20 @@ function(fairlead_program name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
 endfunction()
 
-# fairlead_test(NAME TIER unit|kernel|conformance SOURCES ... [LINK lib ...]): a GoogleTest program; its tests
-# carry the tier as their CTest label. Kernel tests run serially with each other: RTNL is global anyway.
+# fairlead_test(NAME TIER unit|kernel|conformance|crash [COST n] SOURCES ... [LINK lib ...]): a GoogleTest program; its tests
+# carry the tier as their CTest label. With -j the tests of the greatest COST (the seconds of the program's longest test) are
+# begun first, so that no long one is left for the end; once CTest has run them, it goes by what they took.
 function(fairlead_test name)
-  cmake_parse_arguments(ARG "" "TIER" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIER;COST" "SOURCES;LINK" ${ARGN})
+  if(NOT ARG_COST)
+    set(ARG_COST 0)
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   fairlead_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS ${ARG_TIER} TIMEOUT 120 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+    PROPERTIES LABELS ${ARG_TIER} TIMEOUT 120 COST ${ARG_COST} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 
 # fairlead_folders(a b ...): add_subdirectory for each.
