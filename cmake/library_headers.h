@@ -1,0 +1,21 @@
+// What nearly every file of the libraries includes, compiled once like test_headers.h. The release build does without, so that
+// each file still has to include what it uses.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <variant>
+#include <vector>
