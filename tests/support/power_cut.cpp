@@ -7,6 +7,8 @@
 #include <xfs/xfs.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 #include "base/process.h"
 #include "volume/kernel/folder.h"
@@ -40,7 +42,28 @@ std::size_t loops_on(dev_t device) {
   return static_cast<std::size_t>(std::ranges::count(*bound, device, &volume::BoundImage::device));
 }
 
+unsigned number_of(const char* text) {
+  return static_cast<unsigned>(std::strtoul(text, nullptr, 10));
+}
+
 }  // namespace
+
+unsigned power_cuts(unsigned all) {
+  const char* wanted = std::getenv("FAIRLEAD_POWER_CUTS");
+  if (wanted == nullptr) return all / 2;
+  return wanted == std::string_view("all") ? all : number_of(wanted);
+}
+
+unsigned power_cut_seed(const std::string& type) {
+  const char* wanted = std::getenv("FAIRLEAD_POWER_CUT_SEED");
+  if (wanted != nullptr) return number_of(wanted);
+  return type == "xfs" ? 1 : 1001;  // a disk that breaks is followed by one with the next seed
+}
+
+void prefer_uncut(std::vector<std::string>& verbs, const std::map<std::string, unsigned>& cuts) {
+  const auto was_cut = [&](const std::string& verb) { return cuts.contains(verb); };
+  if (!std::ranges::all_of(verbs, was_cut)) std::erase_if(verbs, was_cut);
+}
 
 PowerCutDisk::PowerCutDisk(const std::string& type, std::uint64_t size) : type_(type) {
   if (!volume::testing::is_root() || !volume::testing::enter_own_mount_namespace())

@@ -20,16 +20,28 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "tests/volume/scratch.h"
 #include "volume/kernel/loop.h"
 
 namespace fairlead::testing {
+
+// A long sequence of random cuts goes over xfs and ext4 in turn: each gets half of `all` cuts with a
+// seed of its own. (A cut cannot go to the one and the next cut to the other: each begins with what
+// the one before left on the disk.) FAIRLEAD_POWER_CUTS=all makes `all` cuts over each of them, and
+// FAIRLEAD_POWER_CUTS=<n> that many; FAIRLEAD_POWER_CUT_SEED=<n> takes others.
+unsigned power_cuts(unsigned all);
+unsigned power_cut_seed(const std::string& type);
+// So that no kind of cut is rare over one of them, verbs under which the power was never cut come
+// first: leaves only these in `verbs` when there are some.
+void prefer_uncut(std::vector<std::string>& verbs, const std::map<std::string, unsigned>& cuts);
 
 class PowerCutDisk {
  public:

@@ -1,7 +1,7 @@
 // Backend image on a disk whose power is cut at random moments under every verb. The test is the
 // service: it keeps what was acknowledged, and after a cut does what the service does with an open
-// intent (undoes a create or a snapshot, finishes everything else). FAIRLEAD_POWER_CUTS=<n> cuts
-// more often, FAIRLEAD_POWER_CUT_SEED=<n> in another order.
+// intent (undoes a create or a snapshot, finishes everything else). xfs and ext4 share the cuts:
+// tests/support/power_cut.h says how, and how to make more of them.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -25,11 +25,6 @@ using std::chrono::microseconds;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::size_t kMostVolumes = 3, kMostSnapshots = 3;
-
-unsigned number_of(const char* variable, unsigned otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : static_cast<unsigned>(std::strtoul(text, nullptr, 10));
-}
 
 // Flushed, as far as the one who writes can tell.
 bool write_durably(const std::string& path, const std::string& text) {
@@ -64,28 +59,37 @@ class Machine {
 
   // One verb with a cut at a random moment of it; what it left is repaired and compared.
   void round() {
-    const auto verbs = possible();
+    auto verbs = possible();
+    fairlead::testing::prefer_uncut(verbs, cuts_);
     const std::string verb = verbs.at(random_() % verbs.size());
     SCOPED_TRACE(verb);
     auto& usual = usual_[verb];
-    if (usual.count() == 0) usual = microseconds(20000);
-    PowerCut cut(disk_, microseconds(static_cast<long>(
-                            random_() % static_cast<unsigned>(1 + usual.count() * 5 / 4))));
+    const bool is_first = usual.count() == 0;  // not cut: how long does it take here?
+    PowerCut cut(disk_, is_first ? microseconds(std::chrono::hours(1))
+                                 : microseconds(random_() %
+                                                static_cast<unsigned>(1 + usual.count() * 5 / 4)));
     cut_ = &cut;
     const auto begin = Clock::now();
     const Repair repair = run(verb);
     const auto took = std::chrono::duration_cast<microseconds>(Clock::now() - begin);
-    if (cut.call_off())
-      ++cuts_;
-    else
-      usual = (usual * 3 + took) / 4;
+    if (cut.call_off()) {
+      ++cuts_[verb];
+      usual += usual / 8;  // on a machine that has become slow it would be cut each time
+    } else {
+      usual = is_first ? took : (usual * 3 + took) / 4;
+    }
     ASSERT_TRUE(disk_.restore());
     if (disk_.is_broken()) return;
     backend_ = make_image_backend(root());
     if (repair) repair();
     compare();
   }
-  unsigned cuts() const { return cuts_; }
+  unsigned cuts() const {
+    unsigned sum = 0;
+    for (const auto& [verb, count] : cuts_) sum += count;
+    return sum;
+  }
+  const std::map<std::string, unsigned>& cuts_of_verbs() const { return cuts_; }
   std::map<std::string, microseconds> usual() const { return usual_; }
 
  private:
@@ -262,15 +266,17 @@ class Machine {
   std::map<std::string, Known> known_;
   std::map<std::string, microseconds> usual_;
   std::size_t chosen_ = 0;
-  unsigned cuts_ = 0, writes_ = 0;
+  std::map<std::string, unsigned> cuts_;
+  unsigned writes_ = 0;
 };
 
 constexpr unsigned kMostDisks = 3;
 
-void cut_again_and_again(const std::string& type, bool reflink, unsigned otherwise) {
-  const unsigned wanted = number_of("FAIRLEAD_POWER_CUTS", otherwise);
-  unsigned seed = number_of("FAIRLEAD_POWER_CUT_SEED", 1);
+void cut_again_and_again(const std::string& type, bool reflink, unsigned all) {
+  const unsigned wanted = fairlead::testing::power_cuts(all);
+  unsigned seed = fairlead::testing::power_cut_seed(type);
   unsigned cuts = 0;
+  std::map<std::string, unsigned> of_verbs;
   for (unsigned disks = 0; cuts < wanted && !::testing::Test::HasFailure(); ++disks, ++seed) {
     ASSERT_LT(disks, kMostDisks) << "each of them broke";
     PowerCutDisk disk(type, 1ULL << 30);
@@ -282,9 +288,12 @@ void cut_again_and_again(const std::string& type, bool reflink, unsigned otherwi
       if (::testing::Test::HasFailure()) break;
     }
     cuts += machine.cuts();
+    for (const auto& [verb, count] : machine.cuts_of_verbs()) of_verbs[verb] += count;
     for (const auto& [verb, usual] : machine.usual())
       ::testing::Test::RecordProperty(verb + "_us", static_cast<int>(usual.count()));
   }
+  for (const auto& [verb, count] : of_verbs)
+    ::testing::Test::RecordProperty("cuts_under_" + verb, static_cast<int>(count));
 }
 
 TEST(ImagePowerCut, NothingAcknowledgedIsLostOverXfs) { cut_again_and_again("xfs", true, 100); }
