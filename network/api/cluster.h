@@ -48,9 +48,9 @@ struct WireguardInfo {
 struct HostInfo {
   // 32 hex digits, random, kept in the state folder: never derived from an address.
   std::string id;
-  std::string name;              // for people
-  IpAddress vtep;                // the address to which the other hosts send its packets
-  unsigned underlay_mtu = 1500;  // bytes, of the interface that has the vtep
+  std::string name;                        // for people
+  IpAddress vtep;                          // the address to which the other hosts send its packets
+  unsigned underlay_mtu = 1500;            // bytes, of the interface that has the vtep
   std::optional<WireguardInfo> wireguard;  // std::nullopt: its kernel has no WireGuard
   std::string version;                     // of Fairlead
 
