@@ -83,8 +83,9 @@ function(fairlead_program name)
 endfunction()
 
 # fairlead_test(NAME TIER unit|kernel|conformance|crash [COST n] [OPTIMIZED] SOURCES ... [LINK lib ...]): a GoogleTest program;
-# its tests carry the tier as their CTest label. OPTIMIZED: with -O1 in debug builds too, for tests that calculate a lot. With -j the tests of the greatest COST (the seconds of the program's longest test) are
-# begun first, so that no long one is left for the end; once CTest has run them, it goes by what they took.
+# its tests carry the tier as their CTest label. OPTIMIZED: with -O1 in debug builds too, for tests that calculate a lot. With -j
+# the tests of the greatest COST (the seconds of the program's longest test) are begun first, so that no long one is left for the
+# end; once CTest has run them, it goes by what they took.
 function(fairlead_test name)
   cmake_parse_arguments(ARG "OPTIMIZED" "TIER;COST" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_COST)

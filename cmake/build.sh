@@ -6,7 +6,7 @@
 # When it fails, what CMake or the compilers said is shown, and the exit code is 1.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-preset=$1
+preset=${1:?say which preset: release, asan, dev or tsan}
 shift
 settings=() targets=()
 for argument in "$@"; do
