@@ -246,7 +246,10 @@ class ClusterTest : public ::testing::Test {
     return one;
   }
   SharedNetwork make_network(Machine& host, const std::string& name, std::string_view subnet = {}) {
-    const auto made = host.networks().create_or_join(spec(name, subnet), {});
+    NetworkSpec wanted = spec(name, subnet);
+    // Which blocks the hosts claim first follows from the id: the same ones in each run.
+    wanted.id = fmt::format("{:064x}", ++networks_made_);
+    const auto made = host.networks().create_or_join(wanted, {});
     EXPECT_TRUE(made) << made.error().text;
     return made ? *made : SharedNetwork{};
   }
@@ -280,6 +283,7 @@ class ClusterTest : public ::testing::Test {
 
   World world_;
   std::map<std::string, std::unique_ptr<Machine>> machines_;
+  std::uint64_t networks_made_ = 0;
 };
 
 }  // namespace fairlead::network::cluster
