@@ -1,4 +1,7 @@
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 
 #include "base/http_client/connection.h"
 #include "base/http_client/http_client.h"
@@ -19,23 +22,20 @@ std::string why(const beast::error_code& error) {
   return error.message();
 }
 
-http::request<http::string_body> message(const ServerAddress& endpoint, const Request& request) {
-  http::request<http::string_body> made(http::verb::post, request.path, 11);
-  const bool brackets = endpoint.host.find(':') != std::string::npos;
-  made.set(http::field::host,
-           (brackets ? "[" + endpoint.host + "]" : endpoint.host) + ":" + endpoint.port);
-  made.set(http::field::content_type, "application/json");
-  for (const auto& [name, value] : request.headers) made.set(name, value);
-  made.body() = request.body;
-  made.prepare_payload();
-  return made;
+std::string message(const ServerAddress& server, const Request& request) {
+  const bool brackets = server.host.find(':') != std::string::npos;
+  std::string text =
+      fmt::format("POST {} HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\n",
+                  request.path, brackets ? "[" + server.host + "]" : server.host, server.port);
+  for (const auto& [name, value] : request.headers) text += fmt::format("{}: {}\r\n", name, value);
+  text += fmt::format("Content-Length: {}\r\n\r\n", request.body.size());
+  return text += request.body;
 }
 
-Status send(Connection& connection, const ServerAddress& endpoint, const Request& request,
+Status send(Connection& connection, const ServerAddress& server, const Request& request,
             Deadline deadline) {
-  auto sent = message(endpoint, request);
-  const auto error = connection.run(
-      deadline, [&](auto& stream, auto done) { http::async_write(stream, sent, done); });
+  connection.set_deadline(deadline);
+  const auto error = connection.write(message(server, request));
   if (!error) return {};
   return fail(Code::kIo, "{}", why(error));
 }
@@ -49,9 +49,9 @@ Result<Received> receive(Connection& connection, std::size_t most, Deadline dead
   http::response_parser<http::string_body> parser;
   parser.header_limit(kMostHeader);
   parser.body_limit(most);
-  const auto error = connection.run(deadline, [&](auto& stream, auto done) {
-    http::async_read(stream, connection.buffer(), parser, done);
-  });
+  connection.set_deadline(deadline);
+  beast::error_code error;
+  http::read(connection, connection.buffer(), parser, error);
   if (error == http::error::body_limit)
     return fail(Code::kExhausted, "the answer is longer than {} bytes", most);
   if (error) return fail(Code::kIo, "{}", why(error));
@@ -107,9 +107,8 @@ class LineStream::Reader {
 
   Status start(const ServerAddress& endpoint, const Request& request, Deadline deadline) {
     TRY_STATUS(send(*connection_, endpoint, request, deadline));
-    const auto error = connection_->run(deadline, [&](auto& stream, auto done) {
-      http::async_read_header(stream, connection_->buffer(), parser_, done);
-    });
+    beast::error_code error;
+    http::read_header(*connection_, connection_->buffer(), parser_, error);
     if (error) return fail(Code::kIo, "{}", why(error));
     return {};
   }
@@ -153,9 +152,9 @@ class LineStream::Reader {
     auto& body = parser_.get().body();
     body.data = buffer_.data();
     body.size = buffer_.size();
-    const auto error = connection_->run(deadline, [&](auto& stream, auto done) {
-      http::async_read_some(stream, connection_->buffer(), parser_, done);
-    });
+    connection_->set_deadline(deadline);
+    beast::error_code error;
+    http::read_some(*connection_, connection_->buffer(), parser_, error);
     text_.append(buffer_.data(), buffer_.size() - body.size);
     if (!error || error == http::error::need_buffer || stop_.stop_requested()) return {};
     if (error == beast::error::timeout) return fail(Code::kIo, "the stream is silent");

@@ -8,6 +8,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/write.hpp>
 #include <future>
 #include <thread>
 
@@ -95,31 +96,59 @@ Status load_files(asio::ssl::context& context, const TlsFiles& files) {
 
 }  // namespace
 
-Status Connection::connect(const ServerAddress& endpoint, Deadline deadline) {
-  TRY(const Addresses addresses, resolve(endpoint, deadline));
-  beast::error_code outcome = asio::error::host_not_found;
-  plain().expires_at(deadline);
-  plain().async_connect(addresses,
-                        [&](beast::error_code error, const tcp::endpoint&) { outcome = error; });
+void Connection::run() {
   context_.restart();
   context_.run();
+}
+
+std::size_t Connection::read(asio::mutable_buffer into, beast::error_code& error) {
+  std::size_t size = 0;
+  const auto done = [&](beast::error_code ended, std::size_t read) { error = ended, size = read; };
+  plain().expires_at(deadline_);
+  if (tls_)
+    tls_->async_read_some(into, done);
+  else
+    plain_->async_read_some(into, done);
+  run();
+  return size;
+}
+
+beast::error_code Connection::write(std::string_view bytes) {
+  beast::error_code error;
+  const auto done = [&](beast::error_code ended, std::size_t) { error = ended; };
+  const auto buffer = asio::buffer(bytes.data(), bytes.size());
+  plain().expires_at(deadline_);
+  if (tls_)
+    asio::async_write(*tls_, buffer, done);
+  else
+    asio::async_write(*plain_, buffer, done);
+  run();
+  return error;
+}
+
+Status Connection::connect(const ServerAddress& endpoint) {
+  TRY(const Addresses addresses, resolve(endpoint, deadline_));
+  beast::error_code outcome = asio::error::host_not_found;
+  plain().expires_at(deadline_);
+  plain().async_connect(addresses,
+                        [&](beast::error_code error, const tcp::endpoint&) { outcome = error; });
+  run();
   if (outcome) return fail(Code::kUnavailable, "{}", why(outcome));
   watch_peer(plain().socket().native_handle());
   return {};
 }
 
-Status Connection::shake_hands(const ServerAddress& endpoint, const TlsFiles& files,
-                               Deadline deadline) {
+Status Connection::shake_hands(const ServerAddress& endpoint, const TlsFiles& files) {
   tls_->set_verify_mode(asio::ssl::verify_peer);
   tls_->set_verify_callback(asio::ssl::host_name_verification(endpoint.host));
   beast::error_code not_literal;
   asio::ip::make_address(endpoint.host, not_literal);
   if (not_literal) SSL_set_tlsext_host_name(tls_->native_handle(), endpoint.host.c_str());
-  const auto error = run(deadline, [](auto& stream, auto done) {
-    if constexpr (std::is_same_v<std::remove_reference_t<decltype(stream)>, Tls>)
-      stream.async_handshake(asio::ssl::stream_base::client,
-                             [done](beast::error_code ended) { done(ended, 0); });
-  });
+  beast::error_code error;
+  plain().expires_at(deadline_);
+  tls_->async_handshake(asio::ssl::stream_base::client,
+                        [&](beast::error_code ended) { error = ended; });
+  run();
   if (!error) return {};
   return fail(Code::kUnavailable, "TLS (CA {}, certificate {}): {}",
               files.ca.empty() ? "of the system" : files.ca,
@@ -129,6 +158,7 @@ Status Connection::shake_hands(const ServerAddress& endpoint, const TlsFiles& fi
 Result<std::unique_ptr<Connection>> Connection::open(const ServerAddress& endpoint,
                                                      const TlsFiles& tls, Deadline deadline) {
   std::unique_ptr<Connection> connection(new Connection());
+  connection->set_deadline(deadline);
   if (endpoint.scheme == ServerAddress::Scheme::kHttps) {
     connection->tls_context_.emplace(asio::ssl::context::tls_client);
     SSL_CTX_set_min_proto_version(connection->tls_context_->native_handle(), TLS1_2_VERSION);
@@ -137,8 +167,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const ServerAddress& endpoi
   } else {
     connection->plain_ = std::make_unique<Plain>(connection->context_);
   }
-  TRY_STATUS(connection->connect(endpoint, deadline));
-  if (connection->tls_) TRY_STATUS(connection->shake_hands(endpoint, tls, deadline));
+  TRY_STATUS(connection->connect(endpoint));
+  if (connection->tls_) TRY_STATUS(connection->shake_hands(endpoint, tls));
   return connection;
 }
 

@@ -2,12 +2,13 @@
 // not show them.
 #pragma once
 
-#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -27,29 +28,28 @@ using Deadline = std::chrono::steady_clock::time_point;
 // use a connection; `interrupt` may be called from any thread.
 class Connection {
  public:
-  using Plain = beast::tcp_stream;
-  using Tls = beast::ssl_stream<beast::tcp_stream>;
-
   // Connects. For https it also does the TLS handshake, which checks the server's certificate and
   // name.
   static Result<std::unique_ptr<Connection>> open(const ServerAddress& endpoint,
                                                   const TlsFiles& tls, Deadline deadline);
 
-  // Runs one operation: `start(stream, done)` begins it on the plain or the TLS stream and has
-  // `done(error, bytes)` called at its end. Past the deadline the connection is closed and the
-  // error is beast::error::timeout.
-  template <class Start>
-  beast::error_code run(Deadline deadline, Start start) {
-    beast::error_code outcome = asio::error::operation_aborted;
-    const auto done = [&](beast::error_code error, std::size_t) { outcome = error; };
-    plain().expires_at(deadline);
-    if (tls_)
-      start(*tls_, done);
-    else
-      start(*plain_, done);
-    context_.restart();
-    context_.run();
-    return outcome;
+  // For all that follows until the next call. Past it the connection is closed, and the error is
+  // beast::error::timeout.
+  void set_deadline(Deadline deadline) { deadline_ = deadline; }
+
+  // Sends all of it.
+  beast::error_code write(std::string_view bytes);
+  // A SyncReadStream of Beast's: waits until at least one byte has come.
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers, beast::error_code& error) {
+    return read(asio::mutable_buffer(*asio::buffer_sequence_begin(buffers)), error);
+  }
+  template <class Buffers>
+  std::size_t read_some(const Buffers& buffers) {
+    beast::error_code error;
+    const std::size_t size = read_some(buffers, error);
+    if (error) throw beast::system_error(error);
+    return size;
   }
 
   // Closes the connection, which ends an operation that is waiting. May be called from any thread.
@@ -61,15 +61,22 @@ class Connection {
   beast::flat_buffer& buffer() { return buffer_; }
 
  private:
+  using Plain = beast::basic_stream<asio::ip::tcp, asio::io_context::executor_type>;
+  using Tls = asio::ssl::stream<Plain>;
+
   Connection() = default;
   Plain& plain() { return tls_ ? tls_->next_layer() : *plain_; }
-  Status connect(const ServerAddress& endpoint, Deadline deadline);
-  Status shake_hands(const ServerAddress& endpoint, const TlsFiles& files, Deadline deadline);
+  Status connect(const ServerAddress& endpoint);
+  Status shake_hands(const ServerAddress& endpoint, const TlsFiles& files);
+  std::size_t read(asio::mutable_buffer into, beast::error_code& error);
+  // Runs what was begun on the stream until it has ended or the deadline has passed.
+  void run();
 
   asio::io_context context_{1};
   std::optional<asio::ssl::context> tls_context_;
   std::unique_ptr<Plain> plain_;
   std::unique_ptr<Tls> tls_;
+  Deadline deadline_;
   beast::flat_buffer buffer_;  // bytes that were read and belong to the next response
 };
 
