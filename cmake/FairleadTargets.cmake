@@ -24,7 +24,8 @@ function(fairlead_options target)
   if(FAIRLEAD_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${FAIRLEAD_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${FAIRLEAD_SANITIZE})
-    # A sixth of what a test takes to compile. AddressSanitizer stops at a null pointer too, and tests read no messages of the kernel.
+    # A sixth of what a test takes to compile. The code under test is checked for both; in a test itself, AddressSanitizer stops
+    # at a null pointer too.
     if(FAIRLEAD_IN_TESTS AND FAIRLEAD_SANITIZE MATCHES undefined)
       target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment)
     endif()

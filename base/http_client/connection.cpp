@@ -103,6 +103,7 @@ void Connection::run() {
 
 std::size_t Connection::read(asio::mutable_buffer into, beast::error_code& error) {
   std::size_t size = 0;
+  error = asio::error::operation_aborted;
   const auto done = [&](beast::error_code ended, std::size_t read) { error = ended, size = read; };
   plain().expires_at(deadline_);
   if (tls_)
@@ -114,7 +115,7 @@ std::size_t Connection::read(asio::mutable_buffer into, beast::error_code& error
 }
 
 beast::error_code Connection::write(std::string_view bytes) {
-  beast::error_code error;
+  beast::error_code error = asio::error::operation_aborted;
   const auto done = [&](beast::error_code ended, std::size_t) { error = ended; };
   const auto buffer = asio::buffer(bytes.data(), bytes.size());
   plain().expires_at(deadline_);
@@ -144,7 +145,7 @@ Status Connection::shake_hands(const ServerAddress& endpoint, const TlsFiles& fi
   beast::error_code not_literal;
   asio::ip::make_address(endpoint.host, not_literal);
   if (not_literal) SSL_set_tlsext_host_name(tls_->native_handle(), endpoint.host.c_str());
-  beast::error_code error;
+  beast::error_code error = asio::error::operation_aborted;
   plain().expires_at(deadline_);
   tls_->async_handshake(asio::ssl::stream_base::client,
                         [&](beast::error_code ended) { error = ended; });
