@@ -1,5 +1,6 @@
-// GoogleMock versions of the services of the core, for tests of protocol adapters. What a mock consists
-// of is compiled once, in mock_services.cpp: it is most of what a test that has one takes to compile.
+// GoogleMock versions of the services of the core, for tests of protocol adapters. What a mock
+// consists of is compiled once, in mock_services.cpp: it is most of what a test that has one takes to
+// compile.
 #pragma once
 
 #include <gmock/gmock.h>
