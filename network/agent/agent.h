@@ -20,8 +20,8 @@
 #include "base/state/store.h"
 #include "network/api/cluster.h"
 #include "network/api/service.h"
-#include "network/kernel/vxlan.h"
-#include "network/kernel/wireguard.h"
+#include "network/kernel/tunnels/vxlan.h"
+#include "network/kernel/tunnels/wireguard.h"
 
 namespace fairlead::network {
 

@@ -5,7 +5,7 @@
 
 #include "network/api/driver.h"
 #include "network/api/store_mark.h"
-#include "network/kernel/links.h"
+#include "network/kernel/links/links.h"
 
 namespace fairlead::network {
 

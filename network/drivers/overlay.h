@@ -1,5 +1,5 @@
 // The overlay driver, for a network over several hosts. On each host it is a bridge network whose
-// bridge has a VXLAN device as an additional port (network/kernel/vxlan.h).
+// bridge has a VXLAN device as an additional port (network/kernel/tunnels/vxlan.h).
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 #include "network/api/driver.h"
 #include "network/api/store_mark.h"
-#include "network/kernel/links.h"
-#include "network/kernel/vxlan.h"
+#include "network/kernel/links/links.h"
+#include "network/kernel/tunnels/vxlan.h"
 
 namespace fairlead::network {
 

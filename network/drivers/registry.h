@@ -3,8 +3,8 @@
 
 #include "network/api/driver.h"
 #include "network/drivers/overlay.h"
-#include "network/kernel/links.h"
-#include "network/kernel/vxlan.h"
+#include "network/kernel/links/links.h"
+#include "network/kernel/tunnels/vxlan.h"
 
 namespace fairlead::network {
 

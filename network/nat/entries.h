@@ -9,7 +9,7 @@
 #include "base/ip.h"
 #include "base/names.h"
 #include "network/api/types.h"
-#include "network/kernel/firewall.h"
+#include "network/kernel/firewall/firewall.h"
 #include "network/nat/nat.h"
 
 namespace fairlead::nat {

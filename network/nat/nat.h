@@ -14,7 +14,7 @@
 #include "base/names.h"
 #include "network/api/store_mark.h"
 #include "network/api/types.h"
-#include "network/kernel/firewall.h"
+#include "network/kernel/firewall/firewall.h"
 
 namespace fairlead::nat {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "network/kernel/firewall.h"
+#include "network/kernel/firewall/firewall.h"
 #include "network/service/ownership.h"
 #include "network/service/record_store.h"
 

@@ -11,11 +11,11 @@
 #include "network/api/driver.h"
 #include "network/api/service.h"
 #include "network/api/store_mark.h"
-#include "network/kernel/conntrack.h"
-#include "network/kernel/firewall.h"
-#include "network/kernel/foreign_firewall.h"
-#include "network/kernel/links.h"
-#include "network/kernel/sockets.h"
+#include "network/kernel/firewall/conntrack.h"
+#include "network/kernel/firewall/firewall.h"
+#include "network/kernel/firewall/foreign_firewall.h"
+#include "network/kernel/host/sockets.h"
+#include "network/kernel/links/links.h"
 
 namespace fairlead::network {
 

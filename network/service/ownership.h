@@ -8,8 +8,8 @@
 
 #include "base/state/store.h"
 #include "network/api/store_mark.h"
-#include "network/kernel/firewall.h"
-#include "network/kernel/links.h"
+#include "network/kernel/firewall/firewall.h"
+#include "network/kernel/links/links.h"
 
 namespace fairlead::network {
 

@@ -9,7 +9,7 @@
 
 #include "base/state/store.h"
 #include "network/api/types.h"
-#include "network/kernel/sockets.h"
+#include "network/kernel/host/sockets.h"
 #include "network/service/records.h"
 
 namespace fairlead::network {

@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/state/etcd_store.h"
 #include "network/cluster/host_id.h"
-#include "network/kernel/underlay.h"
-#include "network/kernel/wireguard.h"
-#include "network/kernel/wireguard_keyfile.h"
+#include "network/kernel/host/underlay.h"
+#include "network/kernel/tunnels/wireguard.h"
+#include "network/kernel/tunnels/wireguard_keyfile.h"
 #include "plugin-api/bin/version.h"
 
 namespace fairlead {

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "network/kernel/netns.h"
+#include "network/kernel/host/netns.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/cni/adapter.h"

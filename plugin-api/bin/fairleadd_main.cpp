@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "base/log.h"
-#include "network/kernel/monitor.h"
-#include "network/kernel/netns.h"
+#include "network/kernel/events/monitor.h"
+#include "network/kernel/host/netns.h"
 #include "network/nat/nat.h"
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <thread>
 
-#include "network/kernel/monitor.h"
+#include "network/kernel/events/monitor.h"
 
 namespace fairlead {
 

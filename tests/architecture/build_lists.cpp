@@ -21,7 +21,7 @@ void add_words(const std::filesystem::path& list, std::set<std::string>& words) 
   for (auto at = text.begin(); at != text.end();) {
     at = std::find_if(at, text.end(), is_word_char);
     const auto end = std::find_if_not(at, text.end(), is_word_char);
-    if (at != end) words.insert(std::filesystem::path(std::string(at, end)).filename());
+    if (at != end) words.emplace(at, end);
     at = end;
   }
 }
@@ -35,18 +35,21 @@ std::set<std::string> words_of(const std::filesystem::path& folder) {
   return words;
 }
 
+// Whether a list names the source by its path from the folder of the list, or, as some lists do, by
+// what the path has without "fuzz_" and "_test.cpp".
 bool names(const std::set<std::string>& words, const std::filesystem::path& source) {
-  if (words.contains(source.filename())) return true;
+  if (words.contains(source.generic_string())) return true;
   const std::string whole = source.stem();
   std::string_view stem = whole;
   if (stem.starts_with("fuzz_")) stem.remove_prefix(5);
   if (stem.ends_with("_test")) stem.remove_suffix(5);
-  return stem.size() < whole.size() && words.contains(std::string(stem));
+  return stem.size() < whole.size() &&
+         words.contains((source.parent_path() / stem).generic_string());
 }
 
 bool is_built(const std::filesystem::path& root, const std::filesystem::path& source) {
   for (auto folder = source.parent_path(); folder != root; folder = folder.parent_path())
-    if (names(words_of(folder), source)) return true;
+    if (names(words_of(folder), source.lexically_relative(folder))) return true;
   return false;
 }
 

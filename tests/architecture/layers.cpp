@@ -28,7 +28,14 @@ const std::vector<Layer>& layers() {
       {"base/http_client", {"base"}},
       {"base/state", {"base", "base/json", "base/http_client"}},
       {"network/api", {"base"}},
-      {"network/kernel", {"base"}},
+      // The rooms of the kernel: what each speaks to.
+      {"network/kernel/netlink", {"base"}},
+      {"network/kernel/host", {"base", "network/kernel/netlink"}},
+      {"network/kernel/links", {"base", "network/kernel/netlink", "network/kernel/host"}},
+      {"network/kernel/tunnels",
+       {"base", "network/kernel/netlink", "network/kernel/host", "network/kernel/links"}},
+      {"network/kernel/firewall", {"base", "network/kernel/host"}},
+      {"network/kernel/events", {"base", "network/kernel/netlink", "network/kernel/links"}},
       {"network/ipam", {"network/api", "base", "base/state", "base/json"}},
       // One choice of free subnets for networks of one host and of several.
       {"network/cluster",
@@ -36,9 +43,9 @@ const std::vector<Layer>& layers() {
       // This host's part in the cluster: its own store on one side, the shared one and the tunnels
       // on the other.
       {"network/agent",
-       {"network/api", "network/cluster", "network/kernel/vxlan.h", "network/kernel/wireguard.h",
-        "network/ipam", "base", "base/state"}},
-      {"network/nat", {"network/api", "network/kernel/firewall.h", "base"}},
+       {"network/api", "network/cluster", "network/kernel/tunnels/vxlan.h",
+        "network/kernel/tunnels/wireguard.h", "network/ipam", "base", "base/state"}},
+      {"network/nat", {"network/api", "network/kernel/firewall/firewall.h", "base"}},
       {"network/drivers", {"network/api", "network/kernel", "base"}},
       {"network/dns", {"network/api", "network/kernel", "base"}},
       {"network/service",

@@ -51,10 +51,10 @@ TEST_F(PlantedTree, AnEmptyTreeHasNoViolations) {
 }
 
 TEST_F(PlantedTree, ABadArrowIsShownWithFileLineAndReason) {
-  EXPECT_THAT(
-      including("network/api/types.h", "\"network/kernel/links.h\""),
-      ElementsAre(AllOf(HasSubstr("network/api/types.h:2: #include \"network/kernel/links.h\""),
-                        HasSubstr("network/api may not see network/kernel; it may see base"))));
+  EXPECT_THAT(including("network/api/types.h", "\"network/kernel/links/links.h\""),
+              ElementsAre(AllOf(
+                  HasSubstr("network/api/types.h:2: #include \"network/kernel/links/links.h\""),
+                  HasSubstr("network/api may not see network/kernel; it may see base"))));
 }
 
 struct Arrow {
@@ -72,17 +72,17 @@ TEST_F(PlantedTree, ForbiddenArrowsAreFound) {
            {"network/api/types.h", "\"volume/api/types.h\""},
            {"network/kernel/links.cpp", "\"network/api/types.h\""},
            {"network/kernel/links.cpp", "\"base/state/store.h\""},
-           {"network/nat/nat.cpp", "\"network/kernel/links.h\""},
+           {"network/nat/nat.cpp", "\"network/kernel/links/links.h\""},
            {"network/nat/nat.cpp", "\"base/json/json.h\""},
            {"network/drivers/bridge.cpp", "\"base/state/store.h\""},
            {"network/drivers/bridge.cpp", "\"network/ipam/ipam.h\""},
            {"network/service/service.cpp", "\"network/drivers/bridge.h\""},
            {"network/service/service.cpp", "\"volume/api/service.h\""},
-           {"network/ipam/ipam.cpp", "\"network/kernel/links.h\""},
+           {"network/ipam/ipam.cpp", "\"network/kernel/links/links.h\""},
            {"volume/service/service.cpp", "\"volume/backends/dir.h\""},
            {"volume/backends/dir.cpp", "\"base/state/store.h\""},
            {"plugin-api/docker/adapter.cpp", "\"network/service/service.h\""},
-           {"plugin-api/docker/adapter.cpp", "\"network/kernel/netns.h\""},
+           {"plugin-api/docker/adapter.cpp", "\"network/kernel/host/netns.h\""},
            {"plugin-api/docker/adapter.cpp", "\"plugin-api/cni/codec.h\""},
            {"plugin-api/cni/adapter.cpp", "\"base/state/store.h\""},
            {"plugin-api/http/server.cpp", "\"network/api/types.h\""},
@@ -101,7 +101,7 @@ TEST_F(PlantedTree, AllowedArrowsAreNotComplainedAbout) {
            {"base/json/json.h", "<nlohmann/json.hpp>"},
            {"network/kernel/route.cpp", "<libmnl/libmnl.h>"},
            {"network/kernel/route.cpp", "<linux/rtnetlink.h>"},
-           {"network/nat/nat.cpp", "\"network/kernel/firewall.h\""},
+           {"network/nat/nat.cpp", "\"network/kernel/firewall/firewall.h\""},
            {"network/service/service.cpp", "\"network/api/driver.h\""},
            {"network/service/records.cpp", "\"base/json/json.h\""},
            {"network/ipam/ipam.h", "\"base/state/store.h\""},
@@ -141,8 +141,8 @@ TEST_F(PlantedTree, HeadersAreNamedFromTheRoot) {
 }
 
 TEST_F(PlantedTree, BracketsAndOddBlanksDoNotHideAnArrow) {
-  EXPECT_EQ(including("network/api/types.h", "<network/kernel/links.h>").size(), 1U);
-  plant("network/api/odd.h", "  #\tinclude   \"network/kernel/links.h\"  // why\n");
+  EXPECT_EQ(including("network/api/types.h", "<network/kernel/links/links.h>").size(), 1U);
+  plant("network/api/odd.h", "  #\tinclude   \"network/kernel/links/links.h\"  // why\n");
   EXPECT_EQ(check_layers(root_).violations.size(), 1U);
 }
 

@@ -14,9 +14,9 @@
 #include <random>
 #include <vector>
 
-#include "network/kernel/links.h"
-#include "network/kernel/netns.h"
-#include "network/kernel/vxlan.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/links/links.h"
+#include "network/kernel/tunnels/vxlan.h"
 
 namespace fairlead {
 namespace {

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "network/drivers/registry.h"
-#include "network/kernel/netns.h"
+#include "network/kernel/host/netns.h"
 
 namespace fairlead {
 namespace {

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "network/kernel/netlink_parse.h"
-#include "network/kernel/wireguard_messages.h"
+#include "network/kernel/links/parse.h"
+#include "network/kernel/tunnels/wireguard_messages.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fairlead::kernel;

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "network/kernel/firewall_parse.h"
+#include "network/kernel/firewall/parse.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fairlead::kernel;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "network/kernel/firewall.h"
+#include "network/kernel/firewall/firewall.h"
 
 namespace fairlead::testing {
 

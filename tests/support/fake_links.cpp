@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <set>
 
-#include "network/kernel/links_messages.h"
-#include "network/kernel/netns.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/links/messages.h"
 
 namespace fairlead::testing {
 

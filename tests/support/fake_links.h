@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "network/kernel/links.h"
+#include "network/kernel/links/links.h"
 
 namespace fairlead::testing {
 

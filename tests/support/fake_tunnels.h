@@ -7,8 +7,8 @@
 #include <set>
 #include <string>
 
-#include "network/kernel/vxlan.h"
-#include "network/kernel/vxlan_plan.h"
+#include "network/kernel/tunnels/vxlan.h"
+#include "network/kernel/tunnels/vxlan_plan.h"
 #include "tests/support/fake_links.h"
 
 namespace fairlead::testing {

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <set>
 
-#include "network/kernel/wireguard_plan.h"
+#include "network/kernel/tunnels/wireguard_plan.h"
 
 namespace fairlead::testing {
 

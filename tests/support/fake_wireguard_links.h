@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "network/kernel/wireguard.h"
+#include "network/kernel/tunnels/wireguard.h"
 #include "tests/support/fake_links.h"
 
 namespace fairlead::testing {

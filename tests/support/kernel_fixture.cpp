@@ -15,8 +15,8 @@
 #include <cerrno>
 #include <thread>
 
-#include "network/kernel/netns.h"
-#include "network/kernel/sysctl.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/host/sysctl.h"
 
 namespace fairlead::testing {
 

@@ -34,7 +34,7 @@
 #include "base/names.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "network/kernel/links.h"
+#include "network/kernel/links/links.h"
 
 namespace fairlead::testing {
 

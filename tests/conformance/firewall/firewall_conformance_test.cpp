@@ -6,9 +6,9 @@
 #include <ostream>
 #include <thread>
 
-#include "network/kernel/firewall.h"
-#include "network/kernel/firewall_batch.h"
-#include "network/kernel/netns.h"
+#include "network/kernel/firewall/batch.h"
+#include "network/kernel/firewall/firewall.h"
+#include "network/kernel/host/netns.h"
 #include "network/nat/nat.h"
 #include "tests/support/fake_firewall.h"
 

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <map>
 
-#include "network/kernel/links.h"
-#include "network/kernel/netns.h"
-#include "network/kernel/sysctl.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/host/sysctl.h"
+#include "network/kernel/links/links.h"
 #include "tests/support/fake_links.h"
 #include "tests/support/kernel_fixture.h"
 

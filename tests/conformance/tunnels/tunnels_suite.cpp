@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include "network/kernel/netns.h"
-#include "network/kernel/vxlan.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/tunnels/vxlan.h"
 #include "tests/support/fake_tunnels.h"
 #include "tests/support/kernel_fixture.h"
 

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include "network/kernel/netns.h"
-#include "network/kernel/wireguard.h"
-#include "network/kernel/wireguard_keyfile.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/tunnels/wireguard.h"
+#include "network/kernel/tunnels/wireguard_keyfile.h"
 #include "tests/support/fake_wireguard_links.h"
 #include "tests/support/kernel_fixture.h"
 

@@ -10,8 +10,8 @@
 #include <sstream>
 #include <thread>
 
-#include "network/kernel/wireguard.h"
-#include "network/kernel/wireguard_keyfile.h"
+#include "network/kernel/tunnels/wireguard.h"
+#include "network/kernel/tunnels/wireguard_keyfile.h"
 #include "plugin-api/http/client.h"
 #include "tests/support/child_program.h"
 #include "tests/support/etcd_cluster.h"

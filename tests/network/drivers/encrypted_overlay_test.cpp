@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <thread>
 
-#include "network/kernel/firewall.h"
-#include "network/kernel/netlink.h"
-#include "network/kernel/wireguard.h"
-#include "network/kernel/wireguard_keyfile.h"
+#include "network/kernel/firewall/firewall.h"
+#include "network/kernel/netlink/netlink.h"
+#include "network/kernel/tunnels/wireguard.h"
+#include "network/kernel/tunnels/wireguard_keyfile.h"
 #include "network/nat/nat.h"
 #include "tests/network/drivers/overlay_lab.h"
 #include "tests/support/tap.h"

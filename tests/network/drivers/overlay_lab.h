@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "network/drivers/registry.h"
-#include "network/kernel/vxlan.h"
+#include "network/kernel/tunnels/vxlan.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace fairlead::testing {

@@ -8,8 +8,8 @@
 #include <atomic>
 #include <thread>
 
-#include "network/kernel/links_messages.h"
-#include "network/kernel/vxlan_messages.h"
+#include "network/kernel/links/messages.h"
+#include "network/kernel/tunnels/vxlan_messages.h"
 #include "tests/network/drivers/overlay_lab.h"
 #include "tests/support/tap.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "network/kernel/firewall.h"
+#include "network/kernel/firewall/firewall.h"
 #include "network/nat/nat.h"
 #include "tests/support/kernel_fixture.h"
 

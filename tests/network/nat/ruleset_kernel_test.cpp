@@ -4,8 +4,8 @@
 
 #include <sstream>
 
-#include "network/kernel/firewall.h"
-#include "network/kernel/netns.h"
+#include "network/kernel/firewall/firewall.h"
+#include "network/kernel/host/netns.h"
 #include "tests/network/nat/golden_cases.h"
 
 namespace fairlead::nat {

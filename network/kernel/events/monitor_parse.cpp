@@ -1,0 +1,63 @@
+#include "network/kernel/events/monitor_parse.h"
+
+// The C library's header has to come first, because linux/netfilter.h defines the same names.
+// clang-format off
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+// clang-format on
+
+#include <utility>
+
+namespace fairlead::kernel {
+
+namespace {
+
+std::string attribute_text(Bytes attributes, std::uint16_t type) {
+  const auto found = Attributes(attributes).find(type);
+  return found ? std::string(found->text()) : std::string();
+}
+
+}  // namespace
+
+std::optional<KernelEvent> link_event(const MessageView& message) {
+  if (message.type != RTM_NEWLINK && message.type != RTM_DELLINK) return std::nullopt;
+  const auto details = parse_link(message.payload);
+  if (!details || details->bridge_port_event) return std::nullopt;
+  const Link& link = details->link;
+  if (message.type == RTM_DELLINK)
+    return KernelEvent{.kind = KernelEvent::Kind::kLinkGone, .name = link.name};
+  if (link.kind != "bridge" && !link.name.starts_with("fl")) return std::nullopt;
+  return KernelEvent{.kind = KernelEvent::Kind::kLinkChanged, .name = link.name};
+}
+
+// The table's name is the first attribute of all these objects (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
+// ..., NFTA_SET_ELEM_LIST_TABLE).
+std::optional<KernelEvent> TableEvents::take(const MessageView& message) {
+  static_assert(int{NFTA_TABLE_NAME} == int{NFTA_CHAIN_TABLE} &&
+                int{NFTA_TABLE_NAME} == int{NFTA_RULE_TABLE} &&
+                int{NFTA_TABLE_NAME} == int{NFTA_SET_TABLE} &&
+                int{NFTA_TABLE_NAME} == int{NFTA_SET_ELEM_LIST_TABLE});
+  if (message.type >> 8 != NFNL_SUBSYS_NFTABLES || message.payload.size() < sizeof(nfgenmsg))
+    return std::nullopt;
+  const int verb = message.type & 0xff;
+  const Bytes attributes = message.payload.subspan(sizeof(nfgenmsg));
+  if (verb == NFT_MSG_NEWGEN) {
+    const bool own = attribute_text(attributes, NFTA_GEN_PROC_NAME).starts_with(kOwnPrograms);
+    if (!std::exchange(changed_, false) || own) return std::nullopt;
+    return KernelEvent{.kind = KernelEvent::Kind::kTableChanged, .name = table_};
+  }
+  std::string name = attribute_text(attributes, NFTA_TABLE_NAME);
+  if (message.payload[0] == NFPROTO_INET && name == table_) {
+    changed_ = true;
+    return std::nullopt;
+  }
+  const bool chain =
+      verb == NFT_MSG_NEWCHAIN || verb == NFT_MSG_DELCHAIN || verb == NFT_MSG_DELTABLE;
+  if (!chain) return std::nullopt;
+  return KernelEvent{.kind = KernelEvent::Kind::kFilterChanged, .name = std::move(name)};
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,35 @@
+// Turns messages of the kernel into events for Fairlead. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "network/kernel/events/monitor.h"
+#include "network/kernel/links/parse.h"
+
+namespace fairlead::kernel {
+
+// Reads a message of RTNLGRP_LINK. Changes are reported only of bridges and of links whose names
+// begin with "fl"; deletions are reported of every link.
+std::optional<KernelEvent> link_event(const MessageView& message);
+// Reads the messages of NFNLGRP_NFTABLES. The changes of a transaction come first, and then
+// NFT_MSG_NEWGEN, which names the process that made them. `table` is Fairlead's table, in the
+// family inet.
+class TableEvents {
+ public:
+  explicit TableEvents(std::string table) : table_(std::move(table)) {}
+
+  // Fairlead's own programs change elements of the table at each attach. Changes by a process whose
+  // name (/proc/<pid>/comm) begins like this are not reported. Process ids would not do: there are
+  // many such processes, and other pid namespaces number them differently.
+  static constexpr std::string_view kOwnPrograms = "fairlead";
+
+  std::optional<KernelEvent> take(const MessageView& message);
+
+ private:
+  std::string table_;
+  bool changed_ = false;  // the current transaction has changed table_
+};
+
+}  // namespace fairlead::kernel

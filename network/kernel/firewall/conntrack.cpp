@@ -1,0 +1,119 @@
+#include "network/kernel/firewall/conntrack.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <vector>
+
+#include "network/kernel/firewall/conntrack_messages.h"
+#include "network/kernel/firewall/socket.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+// Up to this number of filters there is one dump for each, in which the kernel compares. With more
+// of them one dump of all entries is compared with all filters here.
+constexpr std::size_t kMostDumps = 8;
+constexpr int kMostAttempts = 3;
+constexpr std::size_t kDeletionsAtOnce = 64;
+
+bool is_of(const FlowFilter& filter, Family family) {
+  return (!filter.destination || filter.destination->family() == family) &&
+         (!filter.reply_source || filter.reply_source->family() == family);
+}
+
+class NetlinkConntrack : public Conntrack {
+ public:
+  explicit NetlinkConntrack(NetfilterSocket socket) : socket_(std::move(socket)) {}
+
+  Result<std::size_t> forget(std::span<const FlowFilter> filters) override {
+    const std::lock_guard lock(mutex_);
+    std::size_t forgotten = 0;
+    for (const Family family : {Family::kV4, Family::kV6}) {
+      std::vector<FlowFilter> wanted;
+      std::ranges::copy_if(filters, std::back_inserter(wanted),
+                           [&](const FlowFilter& filter) { return is_of(filter, family); });
+      TRY(const std::size_t of_family, forget(family, wanted));
+      forgotten += of_family;
+    }
+    return forgotten;
+  }
+
+ private:
+  Result<std::size_t> forget(Family family, std::span<const FlowFilter> filters) {
+    if (filters.empty()) return std::size_t{0};
+    if (filters.size() > kMostDumps) return forget(family, std::nullopt, filters);
+    std::size_t forgotten = 0;
+    for (const FlowFilter& filter : filters) {
+      TRY(const std::size_t by_filter, forget(family, filter, {&filter, 1}));
+      forgotten += by_filter;
+    }
+    return forgotten;
+  }
+
+  Result<std::size_t> forget(Family family, const std::optional<FlowFilter>& asked,
+                             std::span<const FlowFilter> filters) {
+    TRY(const auto flows, find(family, asked, filters));
+    std::size_t forgotten = 0;
+    for (std::size_t first = 0; first < flows.size(); first += kDeletionsAtOnce) {
+      const auto some =
+          std::span(flows).subspan(first, std::min(kDeletionsAtOnce, flows.size() - first));
+      TRY(const std::size_t deleted, remove(some));
+      forgotten += deleted;
+    }
+    return forgotten;
+  }
+
+  Result<std::vector<Flow>> find(Family family, const std::optional<FlowFilter>& asked,
+                                 std::span<const FlowFilter> filters) {
+    std::vector<Flow> flows;
+    const auto on_message = [&](std::span<const std::uint8_t> message) -> Status {
+      TRY(const Flow flow, parse_flow(message));
+      if (std::ranges::any_of(filters,
+                              [&](const FlowFilter& filter) { return matches(flow, filter); }))
+        flows.push_back(flow);
+      return {};
+    };
+    // Entries may come and go while they are listed. The dump is repeated only when the kernel
+    // reports that it may have missed some.
+    for (int attempt = 0;; ++attempt) {
+      const std::uint32_t seq = socket_.next_seq();
+      const Status dumped = socket_.dump(build_dump_flows(family, asked, seq), seq, on_message);
+      if (dumped || (dumped.error().code == Code::kUnavailable && attempt == kMostAttempts))
+        return flows;
+      if (dumped.error().code != Code::kUnavailable)
+        return fail(with_context(dumped.error(), "list conntrack entries"));
+    }
+  }
+
+  // Deletes the entries. ENOENT means that an entry is already gone, and is not counted.
+  Result<std::size_t> remove(std::span<const Flow> flows) {
+    std::vector<std::uint8_t> requests;
+    for (const Flow& flow : flows) {
+      const auto request = build_delete_flow(flow, socket_.next_seq());
+      requests.insert(requests.end(), request.begin(), request.end());
+    }
+    TRY_STATUS(socket_.send(requests));
+    TRY(const Answers answers, socket_.receive());
+    std::size_t deleted = 0;
+    for (const Reply& reply : answers.replies) {
+      if (reply.error == 0) ++deleted;
+      if (reply.error != 0 && reply.error != ENOENT)
+        return fail_errno(reply.error, "delete a conntrack entry");
+    }
+    return deleted;
+  }
+
+  std::mutex mutex_;
+  NetfilterSocket socket_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Conntrack>> open_conntrack() {
+  TRY(NetfilterSocket socket, NetfilterSocket::open());
+  return std::unique_ptr<Conntrack>(std::make_unique<NetlinkConntrack>(std::move(socket)));
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,53 @@
+// A NETLINK_NETFILTER socket that is kept open. Opening one is cheap, but closing it waits for
+// everything that nf_tables still has to destroy (4-14 ms after a deletion by any program). So the
+// socket is kept, and short-lived programs hand it over to a child process at their end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "network/kernel/firewall/parse.h"
+
+namespace fairlead::kernel {
+
+// Bound to the network namespace of the thread that opened it. Not thread-safe.
+class NetfilterSocket {
+ public:
+  static Result<NetfilterSocket> open();
+
+  // The kernel handles the request before sendto(2) returns, so the answer can be read at once.
+  Status send(std::span<const std::uint8_t> bytes);
+  // Every reply and message that is waiting in the socket. The messages are valid until the next
+  // call.
+  Result<Answers> receive();
+  // Sends the request of a dump and passes each message to `on_message`. kUnavailable when the
+  // dumped objects changed meanwhile, so that some may be missing or listed twice: the caller
+  // repeats the dump.
+  Status dump(std::span<const std::uint8_t> request, std::uint32_t seq,
+              const std::function<Status(std::span<const std::uint8_t>)>& on_message);
+
+  std::uint32_t next_seq() { return seq_++; }
+  void advance_seq(std::uint32_t seq) { seq_ = seq; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  explicit NetfilterSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+  Result<std::size_t> receive_some(std::size_t offset);
+
+  UniqueFd fd_;
+  std::uint32_t seq_ = 1;
+  std::size_t send_room_ = 0;
+  std::vector<std::uint8_t> buffer_;
+};
+
+// Forks a child that outlives this process and keeps open only the netfilter sockets that are open
+// now, libnftables' own among them. The child then waits for the kernel in place of this process,
+// where closing the sockets returns at once. The child exits when this process has ended, or after
+// a second. Does nothing when it cannot fork; closing then takes longer.
+void hand_over_netfilter_sockets();
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,185 @@
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/fault.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/host/sysctl.h"
+#include "network/kernel/links/messages.h"
+#include "network/kernel/links/netlink_links.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+constexpr int kLoopbackIndex = 1;  // in every namespace (net/core/dev.c)
+
+bool has_ipv6(const ContainerSpec& spec) {
+  return std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); });
+}
+
+// Makes those IPv6 settings that netlink cannot set. Runs inside the namespace. A container has the
+// addresses that it was given and no others, so router advertisements are not accepted, even in a
+// container without IPv6 addresses. The kernel may lack IPv6 altogether.
+Status set_up_ipv6(const ContainerSpec& spec) {
+  const std::string conf = fmt::format("net/ipv6/conf/{}/", spec.name.str());
+  if (!has_ipv6(spec)) {
+    const Status deaf = write_sysctl(conf + "accept_ra", "0");
+    return deaf || deaf.error().code == Code::kNotFound ? Status() : deaf;
+  }
+  TRY_STATUS(write_sysctl(conf + "disable_ipv6", "0"));
+  TRY_STATUS(write_sysctl(conf + "accept_ra", "0"));
+  if (spec.announce) TRY_STATUS(write_sysctl(conf + "ndisc_notify", "1"));
+  return {};
+}
+
+Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>& also) {
+  std::optional<NetlinkSocket> socket;
+  TRY_STATUS(in_netns(netns_fd, [&]() -> Status {
+    TRY(socket, NetlinkSocket::open(NETLINK_ROUTE));
+    return also();
+  }));
+  return std::move(*socket);
+}
+
+Result<LinkDetails> get_in(NetlinkSocket& socket, NetlinkMessage message, std::string_view what) {
+  std::optional<LinkDetails> found;
+  TRY_STATUS(socket.request(std::move(message), what,
+                            [&](const MessageView& m) { found = parse_link(m.payload); }));
+  if (!found) return fail(Code::kIo, "{}: the kernel's answer is no link", what);
+  return *found;
+}
+
+std::string describe(const RouteSpec& route, const std::string& name) {
+  return fmt::format("add route {}{} through {}", route.destination.to_string(),
+                     route.via ? " via " + route.via->to_string() : "", name);
+}
+
+// The order counts: the link goes up after the kernel was told not to make a link-local address,
+// and routes come after the addresses that make their gateways reachable.
+std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
+                                         const std::optional<Cidr>& link_local) {
+  const std::string& name = spec.name.str();
+  std::vector<NetlinkStep> steps;
+  steps.push_back({change_link(kLoopbackIndex, LinkState::kUp), "switch lo on"});
+  NetlinkMessage settings = change_link(spec.ifindex);
+  put_family_settings(settings, {.arp_notify = spec.announce ? std::optional(true) : std::nullopt,
+                                 .no_link_local = true});
+  steps.push_back(
+      {std::move(settings), fmt::format("set up the families of {}", name), EAFNOSUPPORT});
+  steps.push_back({change_link(spec.ifindex, LinkState::kUp), fmt::format("switch {} on", name)});
+  const auto add = [&](const Cidr& address) {
+    steps.push_back({add_address(spec.ifindex, address),
+                     fmt::format("add address {} to {}", address.to_string(), name), EEXIST});
+  };
+  if (link_local) add(*link_local);
+  std::ranges::for_each(spec.addresses, add);
+  for (const RouteSpec& route : spec.routes)
+    steps.push_back({add_route(spec.ifindex, route), describe(route, name), EEXIST});
+  steps.push_back({get_link(spec.ifindex), fmt::format("settle {}", name)});
+  return steps;
+}
+
+// Sets the MAC address that the link already has, which makes the kernel announce the configured
+// addresses (arp_notify, ndisc_notify). An announcement before the ports on the path forward
+// packets would be lost.
+Status announce_again(NetlinkSocket& socket, const ContainerSpec& spec, const MacAddress& mac) {
+  NetlinkMessage message = change_link(spec.ifindex);
+  message.put(IFLA_ADDRESS, mac.bytes());
+  return socket.request(std::move(message),
+                        fmt::format("announce the addresses of {}", spec.name.str()));
+}
+
+bool is_local(NetlinkSocket& socket, const IpAddress& address) {
+  bool local = false;
+  const Status asked =
+      socket.request(look_up_route(address), "look up a route", [&](const MessageView& message) {
+        const auto route = parse_route(message.payload);
+        local = route && route->type == RTN_LOCAL;
+      });
+  return asked && local;
+}
+
+Result<std::vector<Cidr>> addresses_of(NetlinkSocket& socket, int ifindex) {
+  std::vector<Cidr> all;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    std::vector<Cidr> found;
+    TRY_STATUS(socket.dump(
+        dump_addresses(family, ifindex), "list addresses", [&] { found.clear(); },
+        [&](const MessageView& message) {
+          const auto address = parse_address(message.payload);
+          if (address && address->ifindex == ifindex) found.push_back(address->address);
+        }));
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  return all;
+}
+
+Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
+  std::vector<RouteSpec> all;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    TRY(const std::vector<RouteDetails> found, list_routes(socket, family, ifindex));
+    for (const RouteDetails& each : found)
+      if (each.ifindex == ifindex && each.type == RTN_UNICAST) all.push_back(each.route);
+  }
+  return all;
+}
+
+}  // namespace
+
+void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses) {
+  constexpr std::chrono::milliseconds kMostWait{200};
+  constexpr std::chrono::microseconds kPause{50};
+  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
+  for (const Cidr& each : addresses) {
+    if (each.is_v4()) continue;
+    while (!is_local(socket, each.address()) && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(kPause);
+  }
+}
+
+Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
+  const bool ipv6 = has_ipv6(spec);
+  TRY(NetlinkSocket socket, open_socket_in(spec.netns_fd, [&] { return set_up_ipv6(spec); }));
+  std::optional<Cidr> link_local;
+  if (ipv6) {
+    TRY(const LinkDetails link,
+        get_in(socket, get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
+    link_local = link_local_address(link.link.mac);
+  }
+  Link configured;
+  TRY_STATUS(socket.batch(container_steps(spec, link_local), [&](const MessageView& message) {
+    if (auto link = parse_link(message.payload)) configured = std::move(link->link);
+  }));
+  fault_point("links.container.configured");
+  TRY_STATUS(settle_peer(configured));
+  await_ipv6_addresses(socket, spec.addresses);
+  if (spec.announce) TRY_STATUS(announce_again(socket, spec, configured.mac));
+  return {};
+}
+
+Status NetlinkLinks::settle_peer(const Link& container_link) {
+  if (container_link.peer_index == 0) return {};
+  // The peer may be in a third namespace; then there is nothing to settle in this one.
+  if (const auto peer = find(container_link.peer_index);
+      peer && peer->kind == "veth" && peer->master != 0)
+    (void)find(peer->master);
+  return {};
+}
+
+Result<InterfaceView> NetlinkLinks::inspect(int netns_fd, const IfName& name) {
+  TRY(NetlinkSocket socket, open_socket_in(netns_fd, [] { return Status(); }));
+  TRY(const LinkDetails found,
+      get_in(socket, get_link(name), fmt::format("find interface {}", name.str())));
+  InterfaceView view{.link = found.link, .addresses = {}, .routes = {}};
+  TRY(view.addresses, addresses_of(socket, found.link.index));
+  TRY(view.routes, routes_of(socket, found.link.index));
+  return view;
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,146 @@
+// Reads the host's own subnets and routes, and enables forwarding.
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "network/kernel/host/sysctl.h"
+#include "network/kernel/links/messages.h"
+#include "network/kernel/links/netlink_links.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+// Whether the prefix is a default route or a part of one. VPNs that take all traffic have routes to
+// 0.0.0.0/1 and 128.0.0.0/1, or to smaller parts when some networks are excluded.
+bool leads_everywhere(const Cidr& network) {
+  return network.prefix_length() < (network.is_v4() ? 8U : 16U);
+}
+
+// Link-local and multicast prefixes are on every link, and Fairlead never chooses a subnet there.
+bool counts_as_occupied(const Cidr& network) {
+  if (leads_everywhere(network) || network.address().is_multicast() ||
+      network.address().is_loopback())
+    return false;
+  static const Cidr kLinkLocal6 = *Cidr::parse("fe80::/10");
+  return !kLinkLocal6.contains(network);
+}
+
+const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
+  const RouteDetails* best = nullptr;
+  for (const RouteDetails& each : routes) {
+    if (each.route.destination.prefix_length() != 0 || each.type != RTN_UNICAST ||
+        each.ifindex == 0)
+      continue;
+    if (best == nullptr || each.route.priority.value_or(0) < best->route.priority.value_or(0))
+      best = &each;
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
+                                              std::uint32_t table) {
+  std::vector<RouteDetails> found;
+  const Status listed = socket.dump(
+      dump_routes(family, ifindex, table), "list routes", [&] { found.clear(); },
+      [&](const MessageView& message) {
+        auto route = parse_route(message.payload);
+        if (route && (table == RT_TABLE_UNSPEC || route->route.table == table))
+          found.push_back(*route);
+      });
+  // ENOENT: the table has no route yet, since the kernel makes the main table with its first route.
+  if (!listed && listed.error().sys_errno != ENOENT) return fail(listed.error());
+  return found;
+}
+
+Result<std::vector<RouteDetails>> NetlinkLinks::routes(Family family) {
+  const std::lock_guard lock(mutex_);
+  return list_routes(socket_, family, 0);
+}
+
+Result<std::vector<Cidr>> Links::occupied_subnets() {
+  TRY(const HostSubnets subnets, host_subnets());
+  std::set<Cidr> all;
+  for (const auto& some : {subnets.connected, subnets.routed, subnets.elsewhere})
+    all.insert(some.begin(), some.end());
+  return std::vector<Cidr>(all.begin(), all.end());
+}
+
+Result<HostSubnets> NetlinkLinks::host_subnets() {
+  HostSubnets subnets;
+  const auto add = [](std::vector<Cidr>& to, const Cidr& network) {
+    if (counts_as_occupied(network)) to.push_back(network);
+  };
+  const std::lock_guard lock(mutex_);
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    TRY(const auto present, list_routes(socket_, family, 0, RT_TABLE_UNSPEC));
+    for (const RouteDetails& each : present) {
+      const Cidr network = each.route.destination.network();
+      // Routes to a link that the kernel did not make itself often lead to a VPN's peers, so they
+      // count as routed.
+      const bool to_link =
+          each.type == RTN_UNICAST && !each.route.via && each.protocol == RTPROT_KERNEL;
+      if (each.route.table == RT_TABLE_MAIN)
+        add(to_link ? subnets.connected : subnets.routed, network);
+      else if (each.route.table != RT_TABLE_LOCAL)
+        add(subnets.elsewhere, network);
+    }
+    TRY_STATUS(socket_.dump(
+        dump_addresses(family, 0), "list addresses", [] {},
+        [&](const MessageView& message) {
+          if (const auto address = parse_address(message.payload))
+            add(subnets.connected, address->address.network());
+        }));
+  }
+  return subnets;
+}
+
+Result<std::optional<Link>> NetlinkLinks::default_route_link() {
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    TRY(const std::vector<RouteDetails> present, routes(family));
+    const RouteDetails* best = best_default(present);
+    if (best == nullptr) continue;
+    TRY(Link link, find(best->ifindex));
+    return std::optional(std::move(link));
+  }
+  return std::optional<Link>();
+}
+
+Result<bool> NetlinkLinks::enable_forwarding(Family family) {
+  const std::string setting =
+      family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+  bool changed = false;
+  const Status done = in_host([&]() -> Status {
+    TRY(const std::string present, read_sysctl(setting));
+    if (present == "1") return {};
+    if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
+    changed = true;
+    return write_sysctl(setting, "1");
+  });
+  if (!done) return fail(done.error());
+  return changed;
+}
+
+// A host that forwards ignores router advertisements unless accept_ra is 2
+// (Documentation/networking/ip-sysctl.rst), and would lose its own default route some minutes
+// later.
+Status NetlinkLinks::keep_router_advertisements() {
+  TRY(const std::vector<RouteDetails> present, routes(Family::kV6));
+  std::set<int> learning;
+  for (const RouteDetails& each : present)
+    if (each.protocol == RTPROT_RA && each.ifindex != 0) learning.insert(each.ifindex);
+  for (const int index : learning) {
+    TRY(const Link link, find(index));
+    const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", link.name);
+    TRY(const std::string accept, read_sysctl(setting));
+    if (accept == "1") TRY_STATUS(write_sysctl(setting, "2"));
+  }
+  return {};
+}
+
+}  // namespace fairlead::kernel

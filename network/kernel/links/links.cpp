@@ -1,0 +1,273 @@
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <cerrno>
+
+#include "base/fault.h"
+#include "network/kernel/host/netns.h"
+#include "network/kernel/links/messages.h"
+#include "network/kernel/links/netlink_links.h"
+
+namespace fairlead::kernel {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kRemovalDeadline{20};
+constexpr std::chrono::milliseconds kRemovalLook{
+    250};  // how often a link is looked up whose removal has not been announced yet
+
+void collect_links(FoundLinks& links, const MessageView& message) {
+  if (message.type != RTM_NEWLINK) return;
+  if (auto link = parse_link(message.payload)) links.push_back(std::move(*link));
+}
+
+std::string describe(const VethSpec& spec) {
+  return fmt::format("create interface {} with its peer {}{}", spec.host_name.str(),
+                     spec.peer_name.str(), spec.peer_netns_fd >= 0 ? " in the container" : "");
+}
+
+// Adds to the errors of a creation what the user can do about them.
+Error creation_error(Error error, const VethSpec& spec) {
+  if (error.sys_errno == EEXIST)
+    error.text +=
+        fmt::format(": the host has an interface {} already, or the container an interface {}",
+                    spec.host_name.str(), spec.peer_name.str());
+  if (error.sys_errno == EXFULL)
+    error.text += ": a bridge takes at most 1023 ports; use a second network or mode=routed";
+  return error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode) {
+  TRY(UniqueFd netns, current_netns());
+  TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  return std::make_unique<NetlinkLinks>(std::move(netns), std::move(socket), mode);
+}
+
+// ---- requests
+
+Status NetlinkLinks::request(NetlinkMessage message, std::string_view what,
+                             const NetlinkSocket::OnMessage& on_message) {
+  const std::lock_guard lock(mutex_);
+  return socket_.request(std::move(message), what, on_message);
+}
+
+Result<FoundLinks> NetlinkLinks::batch(std::vector<NetlinkStep> steps) {
+  FoundLinks found;
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(
+      socket_.batch(std::move(steps), [&](const MessageView& m) { collect_links(found, m); }));
+  return found;
+}
+
+Result<LinkDetails> NetlinkLinks::get(NetlinkMessage message, std::string_view what) {
+  FoundLinks found;
+  TRY_STATUS(
+      request(std::move(message), what, [&](const MessageView& m) { collect_links(found, m); }));
+  if (found.size() != 1) return fail(Code::kIo, "{}: the kernel's answer is no link", what);
+  return found.front();
+}
+
+Status NetlinkLinks::in_host(const std::function<Status()>& work) {
+  return in_netns(host_netns_.get(), work);
+}
+
+Result<Link> NetlinkLinks::find(const IfName& name) {
+  TRY(const LinkDetails found, get(get_link(name), fmt::format("find interface {}", name.str())));
+  return found.link;
+}
+
+Result<Link> NetlinkLinks::find(int index) {
+  TRY(const LinkDetails found, get(get_link(index), fmt::format("find interface {}", index)));
+  return found.link;
+}
+
+Result<std::vector<Link>> NetlinkLinks::list() {
+  FoundLinks found;
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(socket_.dump(
+      dump_links(), "list interfaces", [&] { found.clear(); },
+      [&](const MessageView& m) { collect_links(found, m); }));
+  std::vector<Link> links;
+  for (LinkDetails& details : found) links.push_back(std::move(details.link));
+  return links;
+}
+
+Status NetlinkLinks::settle(int index) {
+  TRY(const LinkDetails found, get(get_link(index), fmt::format("settle interface {}", index)));
+  if (found.link.master == 0) return {};
+  TRY(const LinkDetails master, get(get_link(found.link.master), "settle a bridge"));
+  return {};
+}
+
+// ---- veth
+
+Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
+  // The kernel makes a link-local address when the link goes up, so the setting that prevents it
+  // must be made before that.
+  const bool up_at_once = spec.host_up && spec.host_ipv6;
+  FoundLinks made;
+  const auto created =
+      request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
+              describe(spec), [&](const MessageView& m) { collect_links(made, m); });
+  if (!created) {
+    // The kernel answers EINVAL when the master does not exist (net/core/rtnetlink.c,
+    // do_set_master).
+    if (spec.master != 0 && created.error().sys_errno == EINVAL)
+      if (const auto bridge = find(spec.master); !bridge)
+        return fail(with_context(bridge.error(), describe(spec)));
+    return fail(creation_error(created.error(), spec));
+  }
+  fault_point("links.veth.created");
+  // Kernels before Linux 6.2 do not echo new links (rtnl_newlink_create).
+  if (made.empty()) {
+    TRY(LinkDetails asked, get(get_link(spec.host_name), describe(spec)));
+    made.push_back(std::move(asked));
+  }
+  const Link& host = made.front().link;
+  const Veth veth{.host_index = host.index, .peer_index = host.peer_index, .host_mac = host.mac};
+  if (const Status finished = finish_veth(spec, veth); !finished) {
+    (void)remove_links({host});
+    return fail(finished.error());
+  }
+  return veth;
+}
+
+Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
+  const std::string& name = spec.host_name.str();
+  std::vector<NetlinkStep> steps;
+  if (!spec.host_ipv6) {
+    NetlinkMessage quiet = change_link(veth.host_index);
+    put_family_settings(quiet, {.no_link_local = true});
+    // EAFNOSUPPORT: a kernel without IPv6 makes no link-local addresses either.
+    steps.push_back({std::move(quiet), fmt::format("switch IPv6 off on {}", name), EAFNOSUPPORT});
+    if (spec.host_up)
+      steps.push_back(
+          {change_link(veth.host_index, LinkState::kUp), fmt::format("switch {} on", name)});
+  }
+  if (!spec.alias.empty()) {
+    NetlinkMessage alias = change_link(veth.host_index);
+    alias.put_text(IFLA_IFALIAS, spec.alias);
+    steps.push_back({std::move(alias), fmt::format("set the alias of {}", name)});
+  }
+  steps.push_back({get_link(veth.host_index), fmt::format("settle {}", name)});
+  if (spec.master != 0) steps.push_back({get_link(spec.master), "settle its bridge"});
+  TRY(const FoundLinks found, batch(std::move(steps)));
+  return {};
+}
+
+Status NetlinkLinks::set_port_flags(int index, PortFlags flags) {
+  NetlinkMessage message = change_link(index);
+  put_port_flags(message, flags);
+  return request(std::move(message), fmt::format("set the flags of bridge port {}", index));
+}
+
+Status NetlinkLinks::set_master(int index, int master) {
+  NetlinkMessage message = change_link(index, LinkState::kUp);
+  message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
+  return request(std::move(message), fmt::format("make interface {} a port of {}", index, master));
+}
+
+Status NetlinkLinks::remove_address(int index, const Cidr& address) {
+  Status outcome =
+      request(delete_address(index, address),
+              fmt::format("remove address {} from interface {}", address.to_string(), index));
+  if (!outcome && outcome.error().sys_errno == EADDRNOTAVAIL) return {};
+  return outcome;
+}
+
+// ---- removal
+
+Status NetlinkLinks::prepare_removal() {
+  const std::lock_guard lock(removal_mutex_);
+  if (reaper_) return {};
+  return in_host([this]() -> Status {
+    TRY(watch_, DeletionWatch::open());
+    if (mode_ == RemovalMode::kThread) {
+      reaper_ = make_thread_reaper(host_netns_.get(), *watch_);
+    } else {
+      TRY(reaper_, make_process_reaper());
+    }
+    return {};
+  });
+}
+
+Status NetlinkLinks::remove(const IfName& name) {
+  const IfName ifb = ifb_name(name.str());
+  std::vector<NetlinkStep> steps;
+  steps.push_back({get_link(name), fmt::format("find interface {}", name.str()), ENODEV});
+  steps.push_back({get_link(ifb), fmt::format("find interface {}", ifb.str()), ENODEV});
+  TRY(const FoundLinks found, batch(std::move(steps)));
+  std::vector<Link> links;
+  for (const LinkDetails& details : found) links.push_back(details.link);
+  return remove_links(links);
+}
+
+Status NetlinkLinks::remove_links(const std::vector<Link>& links) {
+  if (links.empty()) return {};
+  for (const Link& link : links)
+    if (link.kind.empty())
+      return fail(Code::kUnsupported,
+                  "delete interface {}: it is a device of the machine, not a virtual one",
+                  link.name);
+  TRY_STATUS(prepare_removal());
+  std::vector<int> indexes;
+  for (const Link& link : links) {
+    indexes.push_back(link.index);
+    watch_->expect(link.index);
+  }
+  if (const Status submitted = reaper_->submit(indexes); !submitted) {
+    for (const int index : indexes) watch_->forget(index);
+    return submitted;
+  }
+  Status outcome;
+  for (const Link& link : links)
+    if (Status removed = await_removal(link); !removed && outcome) outcome = std::move(removed);
+  return outcome;
+}
+
+Status NetlinkLinks::await_removal(const Link& link) {
+  const auto deadline = Clock::now() + kRemovalDeadline;
+  do {
+    if (const auto fate = watch_->wait(link.index, Clock::now() + kRemovalLook)) {
+      if (!*fate)
+        return fail(with_context(fate->error(), fmt::format("delete interface {}", link.name)));
+      return {};
+    }
+    if (const auto look = find(link.index); !look && look.error().code == Code::kNotFound)
+      watch_->settle(link.index, {});
+  } while (Clock::now() < deadline);
+  watch_->forget(link.index);
+  return fail(Code::kUnavailable, "delete interface {}: the kernel has not done so within {} s",
+              link.name, kRemovalDeadline.count());
+}
+
+void NetlinkLinks::finish_removals() {
+  LinkReaper* reaper = nullptr;
+  {
+    const std::lock_guard lock(removal_mutex_);
+    reaper = reaper_.get();
+  }
+  if (reaper != nullptr) reaper->finish();
+}
+
+// ---- neighbours
+
+Status NetlinkLinks::announce(int bridge_index, const IpAddress& address, const MacAddress& mac) {
+  TRY_STATUS(announcer_.send(bridge_index, announcement_frame(address, mac)));
+  return forget_neighbour(bridge_index, address);
+}
+
+Status NetlinkLinks::forget_neighbour(int link_index, const IpAddress& address) {
+  Status outcome =
+      request(delete_neighbour(link_index, address),
+              fmt::format("forget neighbour {} on interface {}", address.to_string(), link_index));
+  if (!outcome && outcome.error().sys_errno == ENOENT) return {};
+  return outcome;
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,253 @@
+#include "network/kernel/links/messages.h"
+
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <netinet/in.h>
+
+#include <array>
+
+namespace fairlead::kernel {
+
+namespace {
+
+std::uint8_t af_of(Family family) { return family == Family::kV4 ? AF_INET : AF_INET6; }
+
+ifinfomsg link_header(int index, LinkState state = LinkState::kKeep) {
+  ifinfomsg header{};
+  header.ifi_family = AF_UNSPEC;
+  header.ifi_index = index;
+  if (state != LinkState::kKeep) header.ifi_change = IFF_UP;
+  if (state == LinkState::kUp) header.ifi_flags = IFF_UP;
+  return header;
+}
+
+// A request for one link, without its 64 counters.
+NetlinkMessage get_link_without_counters(int index) {
+  NetlinkMessage message(RTM_GETLINK, 0);
+  message.put_struct(link_header(index)).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  return message;
+}
+
+void put_queues(NetlinkMessage& message, unsigned queues) {
+  message.put_u32(IFLA_NUM_TX_QUEUES, queues).put_u32(IFLA_NUM_RX_QUEUES, queues);
+}
+
+void put_peer(NetlinkMessage& message, const VethSpec& spec) {
+  const auto peer = message.nest(VETH_INFO_PEER);
+  message.put_struct(link_header(0))
+      .put_text(IFLA_IFNAME, spec.peer_name.str())
+      .put_u32(IFLA_MTU, spec.mtu);
+  if (spec.peer_mac != MacAddress()) message.put(IFLA_ADDRESS, spec.peer_mac.bytes());
+  if (spec.peer_netns_fd >= 0)
+    message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(spec.peer_netns_fd));
+  put_queues(message, spec.queues);
+}
+
+void put_metrics(NetlinkMessage& message, const RouteSpec& route) {
+  if (!route.mtu && !route.advmss) return;
+  const auto metrics = message.nest(RTA_METRICS);
+  if (route.mtu) message.put_u32(RTAX_MTU, *route.mtu);
+  if (route.advmss) message.put_u32(RTAX_ADVMSS, *route.advmss);
+}
+
+void put_gateway(NetlinkMessage& message, const RouteSpec& route) {
+  if (!route.via) return;
+  if (route.via->family() == route.destination.family()) {
+    message.put(RTA_GATEWAY, route.via->bytes());
+    return;
+  }
+  const std::uint16_t af = af_of(route.via->family());
+  std::vector<std::uint8_t> via(sizeof(af));
+  std::memcpy(via.data(), &af, sizeof(af));
+  via.insert(via.end(), route.via->bytes().begin(), route.via->bytes().end());
+  message.put(RTA_VIA, via);
+}
+
+NetlinkMessage address_message(std::uint16_t type, int flags, int index, const Cidr& address) {
+  static const Cidr kLinkLocal = Cidr::of(*IpAddress::parse("fe80::"), 10);
+  NetlinkMessage message(type, flags);
+  ifaddrmsg header{};
+  header.ifa_family = af_of(address.family());
+  header.ifa_prefixlen = static_cast<std::uint8_t>(address.prefix_length());
+  header.ifa_index = static_cast<std::uint32_t>(index);
+  header.ifa_scope = kLinkLocal.contains(address.address()) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  message.put_struct(header).put(IFA_LOCAL, address.address().bytes());
+  return message;
+}
+
+}  // namespace
+
+MacAddress host_side_mac(const IfName& name) {
+  return MacAddress::from_hash("host side of " + name.str());
+}
+
+NetlinkMessage get_link(const IfName& name) {
+  NetlinkMessage message = get_link_without_counters(0);
+  message.put_text(IFLA_IFNAME, name.str());
+  return message;
+}
+
+NetlinkMessage get_link(int index) { return get_link_without_counters(index); }
+
+NetlinkMessage change_link(int index, LinkState state) {
+  NetlinkMessage message(RTM_NEWLINK, 0);
+  message.put_struct(link_header(index, state));
+  return message;
+}
+
+NetlinkMessage delete_link(int index) {
+  NetlinkMessage message(RTM_DELLINK, 0);
+  message.put_struct(link_header(index));
+  return message;
+}
+
+NetlinkMessage new_link(LinkState state) {
+  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO);
+  message.put_struct(link_header(0, state));
+  return message;
+}
+
+NetlinkMessage create_bridge(const BridgeSpec& spec) {
+  NetlinkMessage message = new_link(LinkState::kKeep);
+  message.put_text(IFLA_IFNAME, spec.name.str()).put(IFLA_ADDRESS, spec.mac.bytes());
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, "bridge");
+  const auto data = message.nest(IFLA_INFO_DATA);
+  message.put_u8(IFLA_BR_MCAST_SNOOPING, 0);
+  return message;
+}
+
+NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state) {
+  NetlinkMessage message = new_link(host_state);
+  message.put_text(IFLA_IFNAME, spec.host_name.str())
+      .put(IFLA_ADDRESS, host_side_mac(spec.host_name).bytes())
+      .put_u32(IFLA_MTU, spec.mtu);
+  if (spec.master != 0) message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
+  put_queues(message, spec.queues);
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, "veth");
+  const auto data = message.nest(IFLA_INFO_DATA);
+  put_peer(message, spec);
+  return message;
+}
+
+NetlinkMessage create_ifb(const IfName& name) {
+  NetlinkMessage message = new_link(LinkState::kKeep);
+  message.put_text(IFLA_IFNAME, name.str()).put(IFLA_ADDRESS, host_side_mac(name).bytes());
+  put_queues(message, 1);
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, "ifb");
+  return message;
+}
+
+void put_family_settings(NetlinkMessage& message, const FamilySettings& settings) {
+  const auto af_spec = message.nest(IFLA_AF_SPEC);
+  if (settings.route_localnet || settings.arp_notify) {
+    const auto inet = message.nest(AF_INET);
+    const auto conf = message.nest(IFLA_INET_CONF);
+    if (settings.route_localnet)
+      message.put_u32(IPV4_DEVCONF_ROUTE_LOCALNET, *settings.route_localnet ? 1 : 0);
+    if (settings.arp_notify) message.put_u32(IPV4_DEVCONF_ARP_NOTIFY, *settings.arp_notify ? 1 : 0);
+  }
+  if (settings.no_link_local) {
+    const auto inet6 = message.nest(AF_INET6);
+    message.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+  }
+}
+
+void put_port_flags(NetlinkMessage& message, PortFlags flags) {
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
+  const auto data = message.nest(IFLA_INFO_SLAVE_DATA);
+  message.put_u8(IFLA_BRPORT_MODE, flags.hairpin ? 1 : 0)
+      .put_u8(IFLA_BRPORT_ISOLATED, flags.isolated ? 1 : 0)
+      .put_u8(IFLA_BRPORT_LEARNING, flags.learning ? 1 : 0)
+      .put_u8(IFLA_BRPORT_UNICAST_FLOOD, flags.flood ? 1 : 0);
+}
+
+NetlinkMessage add_address(int index, const Cidr& address) {
+  NetlinkMessage message = address_message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address);
+  message.put(IFA_ADDRESS, address.address().bytes())
+      .put_u32(IFA_FLAGS, address.is_v4() ? 0 : IFA_F_NODAD);
+  if (address.is_v4() && address.prefix_length() < 31)
+    message.put(IFA_BROADCAST, address.last().bytes());
+  return message;
+}
+
+NetlinkMessage delete_address(int index, const Cidr& address) {
+  return address_message(RTM_DELADDR, 0, index, address);
+}
+
+NetlinkMessage add_route(int index, const RouteSpec& route) {
+  NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+  const std::uint32_t table = route.table.value_or(RT_TABLE_MAIN);
+  rtmsg header{};
+  header.rtm_family = af_of(route.destination.family());
+  header.rtm_dst_len = static_cast<std::uint8_t>(route.destination.prefix_length());
+  header.rtm_table = table < 256 ? static_cast<std::uint8_t>(table) : std::uint8_t{RT_TABLE_UNSPEC};
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = static_cast<std::uint8_t>(
+      route.scope.value_or(route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK));
+  header.rtm_type = RTN_UNICAST;
+  message.put_struct(header);
+  if (route.destination.prefix_length() != 0)
+    message.put(RTA_DST, route.destination.first().bytes());
+  message.put_u32(RTA_OIF, static_cast<std::uint32_t>(index)).put_u32(RTA_TABLE, table);
+  put_gateway(message, route);
+  if (route.priority) message.put_u32(RTA_PRIORITY, *route.priority);
+  put_metrics(message, route);
+  return message;
+}
+
+NetlinkMessage look_up_route(const IpAddress& destination) {
+  NetlinkMessage message(RTM_GETROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = af_of(destination.family());
+  header.rtm_dst_len = static_cast<std::uint8_t>(destination.bytes().size() * 8);
+  message.put_struct(header).put(RTA_DST, destination.bytes());
+  return message;
+}
+
+NetlinkMessage delete_neighbour(int index, const IpAddress& address) {
+  NetlinkMessage message(RTM_DELNEIGH, 0);
+  ndmsg header{};
+  header.ndm_family = af_of(address.family());
+  header.ndm_ifindex = index;
+  message.put_struct(header).put(NDA_DST, address.bytes());
+  return message;
+}
+
+NetlinkMessage dump_links() { return get_link_without_counters(0); }
+
+NetlinkMessage dump_addresses(Family family, int index) {
+  NetlinkMessage message(RTM_GETADDR, 0);
+  ifaddrmsg header{};
+  header.ifa_family = af_of(family);
+  header.ifa_index = static_cast<std::uint32_t>(index);
+  message.put_struct(header);
+  return message;
+}
+
+NetlinkMessage dump_routes(Family family, int index, std::uint32_t table) {
+  NetlinkMessage message(RTM_GETROUTE, 0);
+  rtmsg header{};
+  header.rtm_family = af_of(family);
+  message.put_struct(header);
+  if (table != RT_TABLE_UNSPEC) message.put_u32(RTA_TABLE, table);
+  if (index != 0) message.put_u32(RTA_OIF, static_cast<std::uint32_t>(index));
+  return message;
+}
+
+Cidr link_local_address(const MacAddress& mac) {
+  const auto m = mac.bytes();
+  const std::array<std::uint8_t, 16> bytes{
+      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2),
+      m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+  return Cidr::of(IpAddress::from_bytes(Family::kV6, bytes), 64);
+}
+
+}  // namespace fairlead::kernel

@@ -1,0 +1,63 @@
+// Builds the rtnetlink messages of Links. Pure functions; nothing else builds bytes of such
+// messages.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "network/kernel/links/links.h"
+#include "network/kernel/netlink/netlink.h"
+
+namespace fairlead::kernel {
+
+// The MAC address of the host's side of a container's interface, or of the ifb device that shapes
+// its traffic.
+MacAddress host_side_mac(const IfName& name);
+
+// RTM_GETLINK of one link.
+NetlinkMessage get_link(const IfName& name);
+NetlinkMessage get_link(int index);
+// RTM_NEWLINK that changes the link `index`; kUp and kDown also switch it on or off.
+enum class LinkState { kKeep, kUp, kDown };
+NetlinkMessage change_link(int index, LinkState state = LinkState::kKeep);
+NetlinkMessage delete_link(int index);
+// RTM_NEWLINK of a link that must not exist yet. Linux echoes it since 6.2, which tells the index
+// of the link. The caller puts the name and the kind.
+NetlinkMessage new_link(LinkState state);
+
+NetlinkMessage create_bridge(const BridgeSpec& spec);
+NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state);
+NetlinkMessage create_ifb(const IfName& name);
+
+// Settings of IFLA_AF_SPEC (net/ipv4/devinet.c inet_set_link_af, net/ipv6/addrconf.c
+// inet6_set_link_af): one message sets them, where /proc/sys has a file for each.
+struct FamilySettings {
+  std::optional<bool> route_localnet;
+  std::optional<bool> arp_notify;
+  bool no_link_local = false;  // IN6_ADDR_GEN_MODE_NONE
+};
+void put_family_settings(NetlinkMessage& message, const FamilySettings& settings);
+
+// Puts the IFLA_LINKINFO of a change to a bridge port.
+void put_port_flags(NetlinkMessage& message, PortFlags flags);
+
+// RTM_NEWADDR, without duplicate address detection; EEXIST when the link has the address.
+NetlinkMessage add_address(int index, const Cidr& address);
+// RTM_DELADDR; EADDRNOTAVAIL when the link does not have the address.
+NetlinkMessage delete_address(int index, const Cidr& address);
+// RTM_NEWROUTE through the link; EEXIST when there is a route with that destination and priority.
+NetlinkMessage add_route(int index, const RouteSpec& route);
+// RTM_GETROUTE: the route that a packet to this address takes.
+NetlinkMessage look_up_route(const IpAddress& destination);
+NetlinkMessage delete_neighbour(int index, const IpAddress& address);
+
+// Dumps, restricted by the kernel (strict checking) where it can.
+NetlinkMessage dump_links();
+NetlinkMessage dump_addresses(Family family, int index);  // 0 = of all links
+// The routes of one table, or of all (RT_TABLE_UNSPEC); `index` 0: through any link.
+NetlinkMessage dump_routes(Family family, int index, std::uint32_t table);
+
+// fe80::/64 with the modified EUI-64 of `mac` (RFC 4291, appendix A).
+Cidr link_local_address(const MacAddress& mac);
+
+}  // namespace fairlead::kernel

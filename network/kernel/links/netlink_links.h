@@ -1,0 +1,106 @@
+// Links over rtnetlink. The methods are implemented in the files beside this one, by subject.
+#pragma once
+
+#include <linux/rtnetlink.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "network/kernel/links/announce.h"
+#include "network/kernel/links/links.h"
+#include "network/kernel/links/parse.h"
+#include "network/kernel/links/removal.h"
+#include "network/kernel/netlink/netlink.h"
+
+namespace fairlead::kernel {
+
+// The links in the kernel's answers to the requests of a batch.
+using FoundLinks = std::vector<LinkDetails>;
+
+class NetlinkLinks final : public Links {
+ public:
+  NetlinkLinks(UniqueFd host_netns, NetlinkSocket socket, RemovalMode mode)
+      : host_netns_(std::move(host_netns)),
+        socket_(std::move(socket)),
+        mode_(mode),
+        announcer_(host_netns_.get()) {}
+
+  Result<Link> find(const IfName& name) override;
+  Result<Link> find(int index) override;
+  Result<std::vector<Link>> list() override;
+
+  Result<Link> ensure_bridge(const BridgeSpec& spec, bool foreign) override;
+  Status set_route_localnet(int index, bool on) override;
+  Status set_mac(int index, const MacAddress& mac) override;
+  Result<Veth> create_veth(const VethSpec& spec) override;
+  Status configure_container(const ContainerSpec& spec) override;
+  Status settle(int index) override;
+  Status set_port_flags(int index, PortFlags flags) override;
+  Status set_master(int index, int master) override;
+  Status remove_address(int index, const Cidr& address) override;
+
+  Status remove(const IfName& name) override;
+  void finish_removals() override;
+
+  Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) override;
+  Status forget_neighbour(int link_index, const IpAddress& address) override;
+
+  Result<InterfaceView> inspect(int netns_fd, const IfName& name) override;
+
+  Result<HostSubnets> host_subnets() override;
+  Result<std::optional<Link>> default_route_link() override;
+  Result<bool> enable_forwarding(Family family) override;
+  Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
+                   std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
+
+ private:
+  // These use the host's socket, one caller at a time.
+  Status request(NetlinkMessage message, std::string_view what,
+                 const NetlinkSocket::OnMessage& on_message = {});
+  Result<FoundLinks> batch(std::vector<NetlinkStep> steps);
+  Result<LinkDetails> get(NetlinkMessage message, std::string_view what);
+  Result<std::vector<RouteDetails>> routes(Family family);
+  Status in_host(const std::function<Status()>& work);
+
+  Result<LinkDetails> make_bridge(const BridgeSpec& spec);
+  Status mend_bridge(const BridgeSpec& spec, const LinkDetails& present);
+  Status finish_veth(const VethSpec& spec, const Veth& veth);
+  // Lets the ports at the other ends of a container's interface pass packets.
+  Status settle_peer(const Link& container_link);
+  Status keep_router_advertisements();
+  Status limit_outgoing(const Link& link, std::uint64_t bits, std::uint64_t burst_bits);
+
+  // Makes watch_ and reaper_ at the first removal.
+  Status prepare_removal();
+  Status remove_links(const std::vector<Link>& links);
+  Status await_removal(const Link& link);
+
+  UniqueFd host_netns_;
+  std::mutex mutex_;  // guards socket_
+  NetlinkSocket socket_;
+  const RemovalMode mode_;
+  Announcer announcer_;
+  std::mutex removal_mutex_;  // held while watch_ and reaper_ are made
+  std::unique_ptr<DeletionWatch> watch_;
+  std::unique_ptr<LinkReaper> reaper_;
+};
+
+// The routes of one table, or of all (RT_TABLE_UNSPEC), through one link (0: all links).
+Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
+                                              std::uint32_t table = RT_TABLE_MAIN);
+
+// Waits until IPv6 addresses that were just added can be reached. The kernel puts them into use
+// from a work queue, even without duplicate address detection (net/ipv6/addrconf.c,
+// addrconf_dad_work), and does not answer neighbour solicitations for them before. Costs one
+// request for each address when all are ready; stops waiting after 200 ms, without an error.
+void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses);
+
+// The name of the ifb device that shapes the packets that come from the container behind the link
+// `host_name`. It is deleted together with the link.
+IfName ifb_name(std::string_view host_name);
+
+}  // namespace fairlead::kernel
