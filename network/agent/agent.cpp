@@ -44,7 +44,7 @@ class LeasesInUse : public cluster::LeaseBook {
   Result<std::vector<IpAddress>> leased(const std::string& network_id,
                                         const Cidr& within) override {
     std::vector<IpAddress> addresses;
-    const auto network = service_.inspect_network({network_id});
+    const auto network = service_.inspect_network(NetworkId{network_id});
     if (!network && network.error().code == Code::kNotFound) return addresses;
     TRY_STATUS(network);
     for (const Subnet& subnet : network->subnets) {
@@ -238,10 +238,10 @@ Status HostAgent::return_after_removal() {
   TRY(const auto usages, service_->list_networks());
   for (const auto& [network, count] : usages) {
     if (!network.overlay) continue;
-    TRY(const auto endpoints, service_->list_endpoints({network.id}));
+    TRY(const auto endpoints, service_->list_endpoints(NetworkId{network.id}));
     for (const Endpoint& endpoint : endpoints) {
       log::warn("cluster.cut off", {{"network", network.name.str()}, {"endpoint", endpoint.id}});
-      TRY_STATUS(service_->remove_endpoint({{network.id}, endpoint.id}));
+      TRY_STATUS(service_->remove_endpoint({NetworkId{network.id}, endpoint.id}));
     }
   }
   return cluster_.membership().join_again();

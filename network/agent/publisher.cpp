@@ -240,7 +240,7 @@ Status Publisher::publish_all() {
     dirty_.clear();
   }
   const auto done = [&]() -> Status {
-    TRY(const auto endpoints, parts_.service.list_endpoints({}));
+    TRY(const auto endpoints, parts_.service.list_endpoints(std::nullopt));
     std::vector<cluster::SharedEndpoint> shared;
     for (const Endpoint& endpoint : endpoints)
       if (networks_.contains(endpoint.network_id) && !gone_.contains(endpoint.network_id))
@@ -274,7 +274,7 @@ Status Publisher::publish(const EndpointKey& key) {
 Status Publisher::try_publish(const EndpointKey& key) {
   const auto& [network_id, id] = key;
   if (!networks_.contains(network_id)) return {};
-  const auto endpoint = parts_.service.inspect_endpoint({{network_id}, id});
+  const auto endpoint = parts_.service.inspect_endpoint({NetworkId{network_id}, id});
   if (!endpoint && endpoint.error().code != Code::kNotFound) return fail(endpoint.error());
   const auto shared =
       endpoint ? shared_endpoint(*endpoint, parts_.host_id, parts_.boot_id) : std::nullopt;

@@ -67,9 +67,9 @@ class NetworkService {
   virtual Result<std::vector<NetworkUsage>> list_networks() = 0;
 
   // Binds a runtime's id of a network to an existing Fairlead network (option "network"), and
-  // unbinds it. A runtime's id is then a valid NetworkRef. Unbinding an unknown id succeeds. A
-  // network that was made for a runtime (kMadeForLabel) is removed when it is neither bound nor
-  // used any more.
+  // unbinds it. The network is then found by that RuntimeNetworkId. Unbinding an unknown id
+  // succeeds. A network that was made for a runtime (kMadeForLabel) is removed when it is neither
+  // bound nor used any more.
   virtual Result<Network> bind_network(const std::string& runtime_id,
                                        const NetworkName& network) = 0;
   virtual Status unbind_network(const std::string& runtime_id) = 0;
@@ -105,8 +105,9 @@ class NetworkService {
   virtual Status unpublish(const EndpointRef& endpoint) = 0;
 
   virtual Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) = 0;
-  // All endpoints, or those of one network when `network.text` is not empty.
-  virtual Result<std::vector<Endpoint>> list_endpoints(const NetworkRef& network) = 0;
+  // The endpoints of one network, or all of them.
+  virtual Result<std::vector<Endpoint>> list_endpoints(
+      const std::optional<NetworkRef>& network) = 0;
   virtual Result<std::vector<PortHolder>> list_ports() = 0;
 
   // Checks that the endpoint is as it was made. The error is the first difference found.

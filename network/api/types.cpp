@@ -30,6 +30,16 @@ Result<Proto> parse_proto(std::string_view text) {
               text.substr(0, 32));
 }
 
+const std::string& to_string(const NetworkRef& ref) {
+  struct Text {
+    const std::string& operator()(const NetworkName& name) const { return name.str(); }
+    const std::string& operator()(const NetworkId& id) const { return id.value; }
+    const std::string& operator()(const RuntimeNetworkId& id) const { return id.value; }
+    const std::string& operator()(const NetworkText& text) const { return text.value; }
+  };
+  return std::visit(Text(), ref);
+}
+
 std::string endpoint_id(std::string_view container, std::string_view ifname) {
   return hash_hex(fmt::format("{}/{}", container, ifname), 32);
 }

@@ -143,11 +143,24 @@ struct Network {
   bool operator==(const Network&) const = default;
 };
 
-// A network as a caller names it: its name, its id, a runtime's id bound to it, or (command line) a
-// unique prefix of an id of at least 3 digits.
-struct NetworkRef {
-  std::string text;
+// A network as a caller names it. Protocols say which kind of name they have, so that no network is
+// taken for another one whose name or id happens to be the same text.
+struct NetworkId {  // the network's own
+  std::string value;
+  bool operator==(const NetworkId&) const = default;
 };
+struct RuntimeNetworkId {  // a runtime's: the network's own, or one that is bound to it
+  std::string value;
+  bool operator==(const RuntimeNetworkId&) const = default;
+};
+// What a person typed: an id, a name, a runtime's id that is bound to the network, or a unique
+// prefix of an id of at least 3 digits. The first of these that there is counts.
+struct NetworkText {
+  std::string value;
+  bool operator==(const NetworkText&) const = default;
+};
+using NetworkRef = std::variant<NetworkId, RuntimeNetworkId, NetworkName, NetworkText>;
+const std::string& to_string(const NetworkRef& ref);  // as it was given, for messages
 
 // ---- endpoints
 

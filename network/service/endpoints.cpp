@@ -302,14 +302,15 @@ Result<Endpoint> ServiceImpl::inspect_endpoint(const EndpointRef& ref) {
     return fail(
         Code::kNotFound,
         "endpoint {} does not exist on network {}; `fairlead endpoint ls` shows those that do",
-        ref.id.substr(0, 64), ref.network.text);
+        ref.id.substr(0, 64), to_string(ref.network));
   return std::move(stored->value);
 }
 
-Result<std::vector<Endpoint>> ServiceImpl::list_endpoints(const NetworkRef& network) {
-  if (network.text.empty()) return records_.endpoints("");
-  TRY(auto id, records_.network_id(network));
-  return records_.endpoints(id);
+Result<std::vector<Endpoint>> ServiceImpl::list_endpoints(
+    const std::optional<NetworkRef>& network) {
+  if (!network) return records_.endpoints("");
+  TRY(const auto stored, records_.network(*network));
+  return records_.endpoints(stored.value.id);
 }
 
 Status ServiceImpl::check(const EndpointRef& ref, const Expectation& expected) {

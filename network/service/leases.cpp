@@ -45,11 +45,11 @@ Result<Cidr> ServiceImpl::request_for_container(const PoolRecord& pool,
       .owner = runtimes_own(), .use = use, .wanted = wanted, .since = parts_.unix_time()};
   if (use != AddressUse::kEndpoint || pool.network.empty())
     return ipam_.allocate(pool.subnet, request);
-  TRY(const auto stored, records_.network({pool.network}));
+  TRY(const auto stored, records_.network(NetworkId{pool.network}));
   auto given = allocate(stored.value, pool.subnet, request);
   fault_point("pool.address.leased");
   if (given) return given;
-  TRY(auto held, hold({pool.network}));
+  TRY(auto held, hold(NetworkId{pool.network}));
   TRY(const bool freed, make_room(held, given.error(), {}));
   return freed ? allocate(held.network, pool.subnet, request) : given;
 }
@@ -65,7 +65,7 @@ Status ServiceImpl::release_lease(const PoolRecord& pool, const IpAddress& addre
     const Status done = commit(std::move(txn));
     if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
     if (!done || pool.network.empty()) return done;
-    const auto stored = records_.network({pool.network});
+    const auto stored = records_.network(NetworkId{pool.network});
     if (stored)
       give_back(stored->value, std::array{Cidr::of(address, pool.subnet.prefix_length())});
     return {};
@@ -82,7 +82,7 @@ Result<bool> ServiceImpl::is_kept(const PoolRecord& pool, const LeaseRecord& lea
   TRY(const auto endpoint, records_.endpoint(pool.network, lease.owner));
   if (!endpoint) return false;
   if (endpoint->value.address_source == AddressSource::kFairlead) return true;
-  TRY(const auto stored, records_.network({pool.network}));
+  TRY(const auto stored, records_.network(NetworkId{pool.network}));
   TRY(const auto reason, reason_to_drop(stored.value, endpoint->value));
   return reason.empty();
 }

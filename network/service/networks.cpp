@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/fault.h"
 #include "base/hash.h"
@@ -17,11 +16,16 @@ namespace fairlead::network {
 
 namespace {
 
-// A runtime's id becomes part of keys and of interface names.
-Status validate_id(const std::string& id) {
-  const auto hex = [](unsigned char c) { return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f'); };
-  if (id.empty() || (id.size() == 64 && std::ranges::all_of(id, hex))) return {};
-  return fail(Code::kInvalid, "a network's id must be 64 lower-case hex digits");
+// A runtime's id becomes part of keys and of interface names. A name in the form of an id could be
+// taken for one by people.
+Status validate_identity(const NetworkSpec& spec) {
+  if (!spec.id.empty() && !is_network_id(spec.id))
+    return fail(Code::kInvalid, "a network's id must be 64 lower-case hex digits");
+  if (is_network_id(spec.name.str()))
+    return fail(Code::kInvalid,
+                "create network {}: 64 hex digits are the form of an id; choose another name",
+                spec.name.str().substr(0, 12));
+  return {};
 }
 
 // In words, the first difference between the existing network and what a repeated create asks for;
@@ -52,6 +56,16 @@ std::string difference(const Network& network, const NetworkSpec& spec) {
   return {};
 }
 
+// The existing network, if it is as a repeated create asks for.
+Result<Network> same_network(Network present, const NetworkSpec& spec) {
+  const std::string other = difference(present, spec);
+  if (other.empty()) return present;
+  return fail(Code::kConflict,
+              "create network {0}: a network of that name exists, and {1}; `fairlead network "
+              "inspect {0}` shows it",
+              spec.name.str(), other);
+}
+
 }  // namespace
 
 Result<std::optional<Network>> ServiceImpl::existing(const NetworkSpec& spec) {
@@ -65,18 +79,16 @@ Result<std::optional<Network>> ServiceImpl::existing(const NetworkSpec& spec) {
 }
 
 Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
-  TRY_STATUS(validate_id(spec.id));
-  const std::string what = fmt::format("create network {}", spec.name.str());
-  TRY(auto guard, lock_networks());
+  TRY_STATUS(validate_identity(spec));
+  // A network that is ready can be compared without the lock of all networks, for which each CNI
+  // ADD would wait otherwise.
   TRY(auto present, existing(spec));
-  if (present && present->phase == Phase::kReady) {
-    const std::string other = difference(*present, spec);
-    if (other.empty()) return *present;
-    return fail(Code::kConflict,
-                "{}: a network of that name exists, and {}; `fairlead network inspect {}` shows it",
-                what, other, spec.name.str());
-  }
+  if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
+  TRY(const auto guard, lock_networks());
+  TRY(present, existing(spec));
+  if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
   if (present) TRY_STATUS(purge_network(*present));  // a crash has left it unfinished
+  const std::string what = fmt::format("create network {}", spec.name.str());
   if (spec.options.encrypted && spec.options.mode != "overlay")
     return fail(Code::kInvalid,
                 "{}: option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
@@ -229,7 +241,7 @@ Status ServiceImpl::remove_network(const NetworkRef& ref) {
   TRY(auto networks_guard, lock_networks());
   TRY(auto id, records_.network_id(ref));
   TRY(auto guard, lock_network(id));
-  TRY(auto stored, records_.network({id}));
+  TRY(auto stored, records_.network_at(id, ref));
   Network& network = stored.value;
   TRY(auto endpoints, records_.endpoints(id));
   std::erase_if(endpoints,
@@ -311,7 +323,7 @@ Result<std::vector<NetworkUsage>> ServiceImpl::list_networks() {
 
 Result<Network> ServiceImpl::bind_network(const std::string& runtime_id, const NetworkName& name) {
   TRY(auto guard, lock_networks());
-  TRY(auto stored, records_.network({name.str()}));
+  TRY(auto stored, records_.network(name));
   TRY(auto bound, records_.id_at(keys::alias(runtime_id)));
   if (bound && *bound != stored.value.id)
     return fail(Code::kConflict,
@@ -328,14 +340,14 @@ Status ServiceImpl::unbind_network(const std::string& runtime_id) {
       commit({.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable}));
   if (!id) return {};
   fault_point("network.unbound");
-  const auto stored = records_.network({*id});
+  const auto stored = records_.network(NetworkId{*id});
   if (!stored || !stored->value.labels.contains(kMadeForLabel)) return {};
   TRY(const auto aliases, parts_.store.list(keys::kAliases));
   for (const state::Record& record : aliases) {
     TRY(const auto bound, decode_id(record.value));
     if (bound == *id) return {};
   }
-  const Status removed = remove_network({*id});
+  const Status removed = remove_network(NetworkId{*id});
   if (!removed && removed.error().code == Code::kInUse) return {};  // another runtime uses it
   return removed;
 }

@@ -34,7 +34,7 @@ tl::unexpected<Error> no_subnet(const NetworkName& network, Family family) {
 Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
   const Family family = request.subnet ? request.subnet->family() : request.family;
   if (request.join) {
-    auto stored = records_.network({request.join->str()});
+    auto stored = records_.network(*request.join);
     if (!stored && stored.error().code == Code::kNotFound && parts_.cluster != nullptr)
       return request_shared_pool(request);
     if (!stored) return fail(stored.error());

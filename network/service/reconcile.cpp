@@ -116,7 +116,7 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   const std::string what = fmt::format("network {}", listed.name.str());
   auto guard = lock_network(listed.id);
   if (!guard) return note_failure(report, what, guard.error());
-  auto stored = records_.network({listed.id});
+  auto stored = records_.network(NetworkId{listed.id});
   if (!stored) return;  // the network was removed meanwhile
   const Network& network = stored->value;
   if (network.phase != Phase::kReady) {
@@ -165,7 +165,7 @@ void ServiceImpl::tidy_loopback(const Network& listed, ReconcileReport& report) 
   const std::string what = fmt::format("network {}", listed.name.str());
   auto guard = lock_network(listed.id);
   if (!guard) return note_failure(report, what, guard.error());
-  auto stored = records_.network({listed.id});
+  auto stored = records_.network(NetworkId{listed.id});
   if (!stored || stored->value.phase != Phase::kReady) return;
   const auto mended = mend_loopback(stored->value);
   if (!mended) return note_failure(report, what, mended.error());
@@ -317,7 +317,7 @@ Result<bool> ServiceImpl::make_room_at_ports(LockedNetwork& held, std::span<cons
       TRY_STATUS(look_at(held, holder.endpoint_id));
       continue;
     }
-    auto other = hold_in_any_phase({holder.network_id}, kNestedDeadline);
+    auto other = hold_in_any_phase(NetworkId{holder.network_id}, kNestedDeadline);
     orphaned |= !other && other.error().code == Code::kNotFound;
     if (other) TRY_STATUS(look_at(*other, holder.endpoint_id));
   }

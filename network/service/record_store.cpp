@@ -43,23 +43,56 @@ Result<std::string> RecordStore::by_prefix(const std::string& prefix) {
   return found.front().key.substr(keys::kNetworks.size());
 }
 
-Result<std::string> RecordStore::network_id(const NetworkRef& ref) {
-  if (!can_be_key(ref.text)) return no_such_network(ref.text);
-  TRY(auto named, id_at(keys::network_name(ref.text)));
+Result<std::string> RecordStore::by_text(const std::string& text) {
+  if (!can_be_key(text)) return no_such_network(text);
+  TRY(const auto exact, store_.get(keys::network(text)));
+  if (exact) return text;
+  TRY(auto named, id_at(keys::network_name(text)));
   if (named) return *named;
-  TRY(auto aliased, id_at(keys::alias(ref.text)));
-  if (aliased) return *aliased;
-  TRY(auto exact, store_.get(keys::network(ref.text)));
-  if (exact) return ref.text;
-  return by_prefix(ref.text);
+  TRY(auto bound, id_at(keys::alias(text)));
+  if (bound) return *bound;
+  return by_prefix(text);
+}
+
+Result<std::string> RecordStore::network_id(const NetworkRef& ref) {
+  const std::string& text = to_string(ref);
+  if (!can_be_key(text)) return no_such_network(text);
+  if (std::holds_alternative<NetworkId>(ref)) return text;
+  if (std::holds_alternative<NetworkText>(ref)) return by_text(text);
+  if (std::holds_alternative<RuntimeNetworkId>(ref)) {
+    TRY(const auto own, store_.get(keys::network(text)));
+    if (own) return text;
+    return bound_id(text);
+  }
+  TRY(auto named, id_at(keys::network_name(text)));
+  if (!named) return no_such_network(text);
+  return std::move(*named);
+}
+
+Result<std::string> RecordStore::bound_id(const std::string& runtime_id) {
+  if (!can_be_key(runtime_id)) return no_such_network(runtime_id);
+  TRY(auto bound, id_at(keys::alias(runtime_id)));
+  if (!bound) return no_such_network(runtime_id);
+  return std::move(*bound);
+}
+
+Result<Stored<Network>> RecordStore::network_at(const std::string& id, const NetworkRef& ref) {
+  if (!can_be_key(id)) return no_such_network(to_string(ref));
+  TRY(auto record, store_.get(keys::network(id)));
+  if (!record) return no_such_network(to_string(ref));
+  TRY(auto network, decode_network(record->value));
+  return Stored<Network>{std::move(network), record->revision};
 }
 
 Result<Stored<Network>> RecordStore::network(const NetworkRef& ref) {
-  TRY(auto id, network_id(ref));
-  TRY(auto record, store_.get(keys::network(id)));
-  if (!record) return no_such_network(ref.text);
-  TRY(auto network, decode_network(record->value));
-  return Stored<Network>{std::move(network), record->revision};
+  if (const auto* runtimes = std::get_if<RuntimeNetworkId>(&ref)) {
+    auto own = network_at(runtimes->value, ref);
+    if (own || own.error().code != Code::kNotFound) return own;
+    TRY(const auto bound, bound_id(runtimes->value));
+    return network_at(bound, ref);
+  }
+  TRY(const auto id, network_id(ref));
+  return network_at(id, ref);
 }
 
 Result<std::vector<Network>> RecordStore::networks() {
@@ -116,7 +149,7 @@ Result<bool> RecordStore::any_publisher(const std::string& network_id,
 }
 
 std::string RecordStore::describe(const std::string& network_id, const std::string& endpoint_id) {
-  const auto network = this->network({network_id});
+  const auto network = this->network(NetworkId{network_id});
   const auto stored = endpoint(network_id, endpoint_id);
   const Endpoint* known = stored && *stored ? &(*stored)->value : nullptr;
   const bool has_container = known != nullptr && !known->container.empty();

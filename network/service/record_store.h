@@ -24,12 +24,16 @@ class RecordStore {
  public:
   explicit RecordStore(state::Store& store) : store_(store) {}
 
-  // Finds a network by its name, a runtime's id, its id or a unique prefix of its id. The text of
-  // kNotFound says how to list the networks.
+  // The text of kNotFound says how to list the networks.
   Result<Stored<Network>> network(const NetworkRef& ref);
   Result<std::vector<Network>> networks();
-  // The id that `ref` stands for, without reading the network's record.
+  // The id for which `ref` stands. Reads nothing for a NetworkId, of which there need not be a
+  // record; a RuntimeNetworkId costs one read, and another one when it is bound to the network.
   Result<std::string> network_id(const NetworkRef& ref);
+  // The id of the network to which the runtime's is bound.
+  Result<std::string> bound_id(const std::string& runtime_id);
+  // The network with this id, in one read. `ref` is what the caller gave, for the error.
+  Result<Stored<Network>> network_at(const std::string& id, const NetworkRef& ref);
 
   Result<std::optional<Stored<Endpoint>>> endpoint(const std::string& network_id,
                                                    const std::string& id);
@@ -48,6 +52,7 @@ class RecordStore {
   state::Store& raw() { return store_; }
 
  private:
+  Result<std::string> by_text(const std::string& text);
   Result<std::string> by_prefix(const std::string& prefix);
   state::Store& store_;
 };

@@ -1,12 +1,20 @@
 // Locks, lookups and commits that all calls share.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "network/api/options.h"
 #include "network/service/keys.h"
 #include "network/service/service_impl.h"
 
 namespace fairlead::network {
+
+bool is_network_id(std::string_view text) {
+  return text.size() == 64 && std::ranges::all_of(text, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
 
 ServiceImpl::ServiceImpl(ServiceParts parts)
     : parts_(std::move(parts)),
@@ -45,13 +53,27 @@ Result<Driver*> ServiceImpl::driver_of(const NetworkOptions& options) {
               fmt::join(known, ", "));
 }
 
-Result<LockedNetwork> ServiceImpl::hold_in_any_phase(const NetworkRef& ref,
-                                                     std::chrono::milliseconds deadline) {
-  TRY(auto id, records_.network_id(ref));
+Result<LockedNetwork> ServiceImpl::hold_at(const std::string& id, const NetworkRef& ref,
+                                           std::chrono::milliseconds deadline) {
   TRY(auto guard, lock_network(id, deadline));
-  TRY(auto stored, records_.network({id}));
+  TRY(auto stored, records_.network_at(id, ref));
   TRY(Driver * driver, driver_of(stored.value.options));
   return LockedNetwork{std::move(guard), std::move(stored.value), stored.revision, driver};
+}
+
+// The record is read once, under the lock. A runtime's id is mostly the network's own, so it is
+// taken for that first.
+Result<LockedNetwork> ServiceImpl::hold_in_any_phase(const NetworkRef& ref,
+                                                     std::chrono::milliseconds deadline) {
+  if (const auto* runtimes = std::get_if<RuntimeNetworkId>(&ref);
+      runtimes && is_network_id(runtimes->value)) {
+    auto own = hold_at(runtimes->value, ref, deadline);
+    if (own || own.error().code != Code::kNotFound) return own;
+    TRY(const auto bound, records_.bound_id(runtimes->value));
+    return hold_at(bound, ref, deadline);
+  }
+  TRY(const auto id, records_.network_id(ref));
+  return hold_at(id, ref, deadline);
 }
 
 Result<LockedNetwork> ServiceImpl::hold(const NetworkRef& ref) {

@@ -49,7 +49,7 @@ class ServiceImpl : public CoreNetworkService {
                                              std::span<const PortSpec> ports) override;
   Status unpublish(const EndpointRef& endpoint) override;
   Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) override;
-  Result<std::vector<Endpoint>> list_endpoints(const NetworkRef& network) override;
+  Result<std::vector<Endpoint>> list_endpoints(const std::optional<NetworkRef>& network) override;
   Result<std::vector<PortHolder>> list_ports() override;
   Status check(const EndpointRef& endpoint, const Expectation& expected) override;
   Result<std::size_t> collect(const NetworkRef& network, const std::string& runtime,
@@ -98,8 +98,10 @@ class ServiceImpl : public CoreNetworkService {
   Result<NamedLocks::Guard> lock_underlay(std::chrono::milliseconds deadline = kLockDeadline);
   Result<NamedLocks::Guard> lock_network(const std::string& id,
                                          std::chrono::milliseconds deadline = kLockDeadline);
+  // Take the lock, then read the record.
+  Result<LockedNetwork> hold_at(const std::string& id, const NetworkRef& ref,
+                                std::chrono::milliseconds deadline);
   Result<LockedNetwork> hold_in_any_phase(const NetworkRef& ref,
-                                          // Takes the lock, then reads the record.
                                           std::chrono::milliseconds deadline);
   // Waits while the network is being made or removed.
   Result<LockedNetwork> hold(const NetworkRef& ref);
@@ -225,6 +227,9 @@ class ServiceImpl : public CoreNetworkService {
   std::size_t renderings_ = 0;      // how often reconcile has rendered the firewall table
   std::string rendered_because_;    // the reason for the last rendering
 };
+
+// Whether the text has the form of a network's id: 64 lower-case hex digits.
+bool is_network_id(std::string_view text);
 
 // The error for a request for a pool of a network that has no subnet of that family.
 tl::unexpected<Error> no_subnet(const NetworkName& network, Family family);

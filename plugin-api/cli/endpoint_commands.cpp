@@ -16,7 +16,9 @@ namespace {
 
 // The endpoints of one network, or of all when the name is empty, each with its network's name.
 Result<std::vector<EndpointView>> views(const CliServices& core, const std::string& network) {
-  TRY(auto endpoints, core.networks->list_endpoints({network}));
+  std::optional<network::NetworkRef> only;
+  if (!network.empty()) only = network::NetworkText{network};
+  TRY(auto endpoints, core.networks->list_endpoints(only));
   TRY(auto networks, core.networks->list_networks());
   std::map<std::string, const network::Network*> by_id;
   for (const auto& usage : networks) by_id[usage.network.id] = &usage.network;
@@ -111,7 +113,8 @@ Status list_published(Session& session) {
   TRY(auto core, session.services());
   TRY(auto holders, core.networks->list_ports());
   if (!session.line.network.empty()) {
-    TRY(const auto network, core.networks->inspect_network({session.line.network}));
+    TRY(const auto network,
+        core.networks->inspect_network(network::NetworkText{session.line.network}));
     std::erase_if(holders, [&](const network::PortHolder& holder) {
       return holder.network_id != network.id;
     });
@@ -156,7 +159,8 @@ int endpoint_remove(Session& session) {
     TRY(auto view, find_endpoint(session, name));
     TRY(auto core, session.services());
     if (!session.line.force) TRY_STATUS(native::check_not_dockers(*core.networks, view.endpoint));
-    TRY_STATUS(core.networks->remove_endpoint({{view.endpoint.network_id}, view.endpoint.id}));
+    TRY_STATUS(core.networks->remove_endpoint(
+        {network::NetworkId{view.endpoint.network_id}, view.endpoint.id}));
     if (!session.quiet()) session.print(name);
     return {};
   });

@@ -164,7 +164,7 @@ int network_inspect(Session& session) {
   const int exit_code =
       session.for_each_name("inspect network", [&](const std::string& name) -> Status {
         TRY(auto core, session.services());
-        TRY(auto network, core.networks->inspect_network({name}));
+        TRY(auto network, core.networks->inspect_network(network::NetworkText{name}));
         documents.push_back(native::encode_network(network));
         return {};
       });
@@ -189,8 +189,8 @@ int network_remove(Session& session) {
   return session.for_each_name("remove network", [&](const std::string& name) -> Status {
     TRY(auto core, session.services());
     if (!session.line.force)
-      TRY_STATUS(native::check_not_dockers(*core.networks, network::NetworkRef{name}));
-    TRY_STATUS(core.networks->remove_network({name}));
+      TRY_STATUS(native::check_not_dockers(*core.networks, network::NetworkText{name}));
+    TRY_STATUS(core.networks->remove_network(network::NetworkText{name}));
     if (!session.quiet()) session.print(name);
     return {};
   });

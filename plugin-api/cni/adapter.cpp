@@ -22,7 +22,7 @@ constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
 // The text that a verb prints on success.
 using Answer = Decoded<std::string>;
 
-NetworkRef network_ref(const Request& request) { return {request.network_name().str()}; }
+NetworkRef network_ref(const Request& request) { return request.network_name(); }
 
 EndpointRef endpoint_ref(const Request& request) {
   const Invocation& invocation = request.invocation;

@@ -93,7 +93,7 @@ network::Dns combine(network::Dns configured, const network::Dns& requested) {
 
 void fill_endpoint(Request& request, Settings& settings, RuntimeConfig runtime_config) {
   network::EndpointSpec& endpoint = request.endpoint;
-  endpoint.network.text = request.network_name().str();
+  endpoint.network = request.network_name();
   endpoint.id =
       network::endpoint_id(request.invocation.container.str(), request.invocation.ifname.str());
   endpoint.container = request.invocation.container.str();

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kShortId = 12;
 
 network::EndpointRef ref_of(const EndpointRequest& request) {
-  return {{request.network_id}, request.endpoint_id};
+  return {network::RuntimeNetworkId{request.network_id}, request.endpoint_id};
 }
 
 // A delete succeeds for unknown objects.
@@ -103,7 +103,7 @@ bool is_default(const network::Route& route) { return route.destination.prefix_l
 Result<bool> make_shared(network::NetworkService& networks, const CreateNetworkRequest& request,
                          network::NetworkOptions options) {
   const NetworkName name = *options.join;
-  const auto present = networks.inspect_network({name.str()});
+  const auto present = networks.inspect_network(name);
   if (present) return false;
   if (present.error().code != Code::kNotFound) return fail(present.error());
   options.join.reset();
@@ -121,7 +121,7 @@ Status reserve_aux(network::NetworkService& networks, const CreateNetworkRequest
   std::map<std::string, IpAddress> aux;
   for (const IpamData& pool : request.pools) aux.insert(pool.aux.begin(), pool.aux.end());
   if (aux.empty()) return {};
-  Status reserved = networks.reserve_addresses({request.network_id}, aux);
+  Status reserved = networks.reserve_addresses(network::RuntimeNetworkId{request.network_id}, aux);
   if (!reserved) (void)networks.unbind_network(request.network_id);
   return reserved;
 }
@@ -136,7 +136,7 @@ Status join_shared(network::NetworkService& networks, const CreateNetworkRequest
         "--ipam-opt network=NAME -o mode=overlay -o network=NAME NAME");
   TRY(const bool made, make_shared(networks, request, options));
   Status bound = bind_to_existing(networks, request, options);
-  if (!bound && made) (void)networks.remove_network({options.join->str()});
+  if (!bound && made) (void)networks.remove_network(*options.join);
   return bound;
 }
 
@@ -158,12 +158,12 @@ Status NetworkAdapter::create_network(const CreateNetworkRequest& request) {
 Status NetworkAdapter::delete_network(const NetworkRequest& request) {
   TRY(const bool bound, networks_.is_bound(request.network_id));
   if (bound) return networks_.unbind_network(request.network_id);
-  return or_gone(networks_.remove_network({request.network_id}));
+  return or_gone(networks_.remove_network(network::RuntimeNetworkId{request.network_id}));
 }
 
 Result<CreatedInterface> NetworkAdapter::create_endpoint(const CreateEndpointRequest& request) {
   const bool docker_decides = !request.addresses.empty();
-  network::EndpointSpec spec{.network = {request.network_id},
+  network::EndpointSpec spec{.network = network::RuntimeNetworkId{request.network_id},
                              .id = request.endpoint_id,
                              .runtime = "docker",
                              .addresses = request.addresses,
@@ -200,7 +200,8 @@ Status NetworkAdapter::leave(const EndpointRequest& request) {
 }
 
 Status NetworkAdapter::program(const PortsRequest& request) {
-  const network::EndpointRef endpoint{{request.network_id}, request.endpoint_id};
+  const network::EndpointRef endpoint{network::RuntimeNetworkId{request.network_id},
+                                      request.endpoint_id};
   TRY_STATUS(networks_.publish(endpoint, request.ports));
   return {};
 }

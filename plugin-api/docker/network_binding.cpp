@@ -96,7 +96,7 @@ Result<AddressSource> address_source_of(const CreateNetworkRequest& request) {
 
 Status bind_to_existing(network::NetworkService& networks, const CreateNetworkRequest& request,
                         const network::NetworkOptions& options) {
-  auto found = networks.inspect_network({options.join->str()});
+  auto found = networks.inspect_network(*options.join);
   if (!found)
     return fail(with_context(found.error(), fmt::format("join network {}", options.join->str())));
   const Network& network = *found;

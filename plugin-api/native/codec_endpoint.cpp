@@ -100,9 +100,14 @@ Status take_pid(const Slot& request, std::optional<std::string>& netns_path) {
   return {};
 }
 
+Result<network::NetworkRef> parse_network(std::string_view text) {
+  TRY(auto label, parse_label(text));
+  return network::NetworkText{std::move(label)};
+}
+
 constexpr auto kSpec = &AttachRequest::spec;
 constexpr auto kAttach =
-    fields(required<kSpec, &EndpointSpec::network, &network::NetworkRef::text>("network", kLabel),
+    fields(required<kSpec, &EndpointSpec::network>("network", text<&parse_network>()),
            defaulted<kSpec, &EndpointSpec::id>("id", kId),
            required<kSpec, &EndpointSpec::container>("container", kLabel),
            defaulted<kSpec, &EndpointSpec::runtime>("runtime", kId),
@@ -133,7 +138,7 @@ constexpr auto kState = fields(
 
 EndpointSpec spec_of(const EndpointView& view) {
   const Endpoint& endpoint = view.endpoint;
-  EndpointSpec spec{.network = {view.network},
+  EndpointSpec spec{.network = network::NetworkText{view.network},
                     .id = endpoint.id,
                     .container = endpoint.container,
                     .runtime = endpoint.runtime,

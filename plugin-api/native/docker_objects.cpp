@@ -48,7 +48,7 @@ Status check_not_dockers(network::NetworkService& networks, const network::Endpo
 
 Status check_not_dockers(network::NetworkService& networks, const network::Endpoint& endpoint) {
   if (endpoint.runtime != kDocker) return {};
-  const auto network = networks.inspect_network({endpoint.network_id});
+  const auto network = networks.inspect_network(network::NetworkId{endpoint.network_id});
   if (!network) return unless_gone(network);
   const std::string name = name_in_docker(*network).value_or(network->name.str());
   return fail(

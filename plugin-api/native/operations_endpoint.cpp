@@ -12,10 +12,12 @@ using network::PublishedPort;
 
 namespace {
 
-EndpointRef ref_of(const Call& call) { return {{call.params[0]}, call.params[1]}; }
+EndpointRef ref_of(const Call& call) {
+  return {network::NetworkText{call.params[0]}, call.params[1]};
+}
 
 EndpointView view_of(const Core& core, Endpoint endpoint) {
-  const auto network = core.networks.inspect_network({endpoint.network_id});
+  const auto network = core.networks.inspect_network(network::NetworkId{endpoint.network_id});
   EndpointView view{std::move(endpoint), "", 0};
   view.network = network ? network->name.str() : view.endpoint.network_id;
   if (network) view.mtu = network->mtu;
@@ -120,7 +122,10 @@ Result<Answer> attach_endpoint(const Core& core, const Call& call) {
 
 Result<Answer> list_endpoints(const Core& core, const Call& call) {
   const auto only = call.query.find("network");
-  TRY(auto endpoints, core.networks.list_endpoints({only == call.query.end() ? "" : only->second}));
+  TRY(auto endpoints, core.networks.list_endpoints(only == call.query.end()
+                                                       ? std::nullopt
+                                                       : std::optional<network::NetworkRef>(
+                                                             network::NetworkText{only->second})));
   TRY(auto networks, core.networks.list_networks());
   std::map<std::string, const network::Network*> by_id;
   for (const auto& usage : networks) by_id[usage.network.id] = &usage.network;

@@ -21,7 +21,7 @@ Result<Answer> list_networks(const Core& core, const Call&) {
 
 Result<Answer> create_network(const Core& core, const Call& call) {
   TRY(auto spec, decode_network_spec(call.body));
-  const auto before = core.networks.inspect_network({spec.name.str()});
+  const auto before = core.networks.inspect_network(spec.name);
   const bool existed =
       before && before->name == spec.name && before->phase == network::Phase::kReady;
   TRY(auto network, core.networks.create_network(spec));
@@ -29,13 +29,13 @@ Result<Answer> create_network(const Core& core, const Call& call) {
 }
 
 Result<Answer> get_network(const Core& core, const Call& call) {
-  TRY(auto network, core.networks.inspect_network({call.params[0]}));
+  TRY(auto network, core.networks.inspect_network(network::NetworkText{call.params[0]}));
   return Answer{kOk, encode_network(network)};
 }
 
 Result<Answer> delete_network(const Core& core, const Call& call) {
   TRY(const bool forced, is_forced(call));
-  const network::NetworkRef ref{call.params[0]};
+  const network::NetworkText ref{call.params[0]};
   if (!forced) TRY_STATUS(check_not_dockers(core.networks, ref));
   TRY_STATUS(core.networks.remove_network(ref));
   return Answer{kNoContent, {}};

@@ -27,9 +27,9 @@ class EchoNetworks : public network::NetworkService {
     made.labels = spec.labels;
     return made;
   }
-  Status remove_network(const network::NetworkRef& ref) override { return refuse(ref.text); }
+  Status remove_network(const network::NetworkRef& ref) override { return refuse(to_string(ref)); }
   Result<network::Network> inspect_network(const network::NetworkRef& ref) override {
-    return fail(Code::kNotFound, "no {}", ref.text);
+    return fail(Code::kNotFound, "no {}", to_string(ref));
   }
   Result<std::vector<network::NetworkUsage>> list_networks() override {
     return std::vector<network::NetworkUsage>();
@@ -74,9 +74,10 @@ class EchoNetworks : public network::NetworkService {
     found.id = ref.id;
     return found;
   }
-  Result<std::vector<network::Endpoint>> list_endpoints(const network::NetworkRef& ref) override {
+  Result<std::vector<network::Endpoint>> list_endpoints(
+      const std::optional<network::NetworkRef>& ref) override {
     network::Endpoint found;
-    found.container = ref.text;
+    if (ref) found.container = to_string(*ref);
     return std::vector{found};
   }
   Result<std::vector<network::PortHolder>> list_ports() override {

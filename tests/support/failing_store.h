@@ -1,6 +1,7 @@
-// A store that a test can make fail.
+// A store that a test can make fail, and that counts how often it is read.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/state/memory_store.h"
@@ -16,12 +17,16 @@ class FailingStore : public state::Store {
   // Whether some of the ordered failures have not happened yet.
   bool is_waiting() const { return times_ > 0; }
   void heal() { times_ = 0; }
+  // How many calls of get() and list() there were.
+  std::size_t reads() const { return reads_; }
 
   Result<std::optional<state::Record>> get(std::string_view key) override {
+    ++reads_;
     return store_->get(key);
   }
   Result<std::vector<state::Record>> list(std::string_view prefix, std::string_view start_after,
                                           std::size_t limit) override {
+    ++reads_;
     return store_->list(prefix, start_after, limit);
   }
   Result<state::CommitResult> commit(const state::Txn& txn) override {
@@ -40,6 +45,7 @@ class FailingStore : public state::Store {
 
  private:
   std::unique_ptr<state::Store> store_ = state::make_memory_store();
+  std::atomic<std::size_t> reads_ = 0;
   int nth_ = 0, times_ = 0;
   When when_ = When::kBefore;
 };

@@ -40,8 +40,8 @@ class MockNetworkService : public network::NetworkService {
               (const EndpointRef&, std::span<const network::PortSpec>), (override));
   MOCK_METHOD(Status, unpublish, (const EndpointRef&), (override));
   MOCK_METHOD(Result<network::Endpoint>, inspect_endpoint, (const EndpointRef&), (override));
-  MOCK_METHOD(Result<std::vector<network::Endpoint>>, list_endpoints, (const NetworkRef&),
-              (override));
+  MOCK_METHOD(Result<std::vector<network::Endpoint>>, list_endpoints,
+              (const std::optional<NetworkRef>&), (override));
   MOCK_METHOD(Result<std::vector<network::PortHolder>>, list_ports, (), (override));
   MOCK_METHOD(Status, check, (const EndpointRef&, const network::Expectation&), (override));
   MOCK_METHOD(Result<std::size_t>, collect,

@@ -130,7 +130,7 @@ class TestHost {
   }
   Result<Attachment> attach(const std::string& network, const std::string& container,
                             const std::string& wanted = "") {
-    EndpointSpec spec{.network = {network},
+    EndpointSpec spec{.network = NetworkText{network},
                       .id = endpoint_id(container, "eth0"),
                       .container = container,
                       .runtime = "test"};
@@ -141,11 +141,11 @@ class TestHost {
   std::string id() const { return fmt::format("{:0<32x}", id_); }
   IpAddress wireguard_address() const { return kernel::wireguard_address("test", id()).address(); }
   Status detach(const std::string& network, const std::string& container) {
-    return fake.service->remove_endpoint({{network}, endpoint_id(container, "eth0")});
+    return fake.service->remove_endpoint({NetworkText{network}, endpoint_id(container, "eth0")});
   }
   // "10.9.0.2 -> 192.0.2.1" for each entry of the network's tunnel.
   std::vector<std::string> entries(const std::string& network) {
-    const auto found = fake.service->inspect_network({network});
+    const auto found = fake.service->inspect_network(NetworkText{network});
     if (!found) return {};
     std::vector<std::string> texts;
     const auto dumped = fake.tunnels.dump(overlay_device(*found->overlay));
@@ -228,10 +228,10 @@ TEST_F(AgentTest, ANetworkIsTheSameOnAllHostsAndGoesWithTheLast) {
   EXPECT_EQ(made->mtu, 1450U);
   EXPECT_EQ(b_.make("shop")->id, made->id) << "again";
   EXPECT_EQ(b_.make("shop", "10.10.0.0/20").error().code, Code::kConflict);
-  ASSERT_TRUE(a_.fake.service->remove_network({"shop"}));
+  ASSERT_TRUE(a_.fake.service->remove_network(NetworkText{"shop"}));
   ASSERT_TRUE(eventually([&] { return shared_.inner->list("joined/")->size() == 1; }));
   EXPECT_EQ(shared_.inner->list("net/")->size(), 1U);
-  ASSERT_TRUE(b_.fake.service->remove_network({"shop"}));
+  ASSERT_TRUE(b_.fake.service->remove_network(NetworkText{"shop"}));
   EXPECT_TRUE(eventually([&] { return shared_.inner->list("net/")->empty(); }));
 }
 
@@ -271,7 +271,7 @@ TEST_F(AgentTest, ANetworkThatGoesRightBehindItsContainersIsGoneFromTheCluster) 
   ASSERT_TRUE(eventually([&] { return shared_.inner->list("ep/")->size() == 1; }));
   shared_.is_reachable = false;  // the publisher meets both at once
   ASSERT_TRUE(a_.detach("shop", "web"));
-  ASSERT_TRUE(a_.fake.service->remove_network({"shop"}));
+  ASSERT_TRUE(a_.fake.service->remove_network(NetworkText{"shop"}));
   shared_.is_reachable = true;
   for (const char* prefix : {"ep/", "joined/", "net/"})
     EXPECT_TRUE(eventually([&] { return shared_.inner->list(prefix)->empty(); })) << prefix;
@@ -319,7 +319,8 @@ TEST_F(AgentTest, AHostThatWasRemovedGivesUpItsContainersAndJoinsAnew) {
   const auto removal = a_.agent->remove_host("node2");
   ASSERT_TRUE(removal) << removal.error().text;
   EXPECT_TRUE(eventually([&] { return a_.entries("shop").empty(); }));
-  EXPECT_TRUE(eventually([&] { return b_.fake.service->list_endpoints({"shop"})->empty(); }));
+  EXPECT_TRUE(
+      eventually([&] { return b_.fake.service->list_endpoints(NetworkText{"shop"})->empty(); }));
   ASSERT_TRUE(eventually([&] { return b_.agent->status().joined; }));
   const auto again = b_.attach("shop", "web");
   ASSERT_TRUE(again) << again.error().text;
@@ -404,7 +405,8 @@ TEST_F(AgentTest, AnEncryptedNetworkGoesFromWireguardLinkToWireguardLink) {
   EXPECT_EQ(made->mtu, 1370U);
   EXPECT_EQ(made->overlay->local, a_.wireguard_address());
   ASSERT_TRUE(a_.fake.service->reconcile());
-  EXPECT_EQ(a_.fake.service->inspect_network({"vault"})->overlay->local, a_.wireguard_address())
+  EXPECT_EQ(a_.fake.service->inspect_network(NetworkText{"vault"})->overlay->local,
+            a_.wireguard_address())
       << "and stays there";
   ASSERT_TRUE(b_.make("vault", "", true));
   EXPECT_EQ(b_.make("vault").error().code, Code::kConflict) << "not without -o encrypted";

@@ -18,7 +18,7 @@ class Failures : public ::testing::Test {
     return status_of(host_.service->create_network(spec));
   }
   Status attach() {
-    network::EndpointSpec spec{.network = {"shop"},
+    network::EndpointSpec spec{.network = network::NetworkText{"shop"},
                                .id = network::endpoint_id("web", "eth0"),
                                .container = "web",
                                .runtime = "test"};
@@ -28,13 +28,14 @@ class Failures : public ::testing::Test {
         spec, network::IntoNetns{.fd = FakeHost::kNetns, .ifname = IfName::parse("eth0").value()}));
   }
   Status publish() {
-    return status_of(
-        host_.service->publish({{"shop"}, network::endpoint_id("web", "eth0")}, ports_));
+    return status_of(host_.service->publish(
+        {network::NetworkText{"shop"}, network::endpoint_id("web", "eth0")}, ports_));
   }
   Status detach() {
-    return host_.service->remove_endpoint({{"shop"}, network::endpoint_id("web", "eth0")});
+    return host_.service->remove_endpoint(
+        {network::NetworkText{"shop"}, network::endpoint_id("web", "eth0")});
   }
-  Status remove() { return host_.service->remove_network({"shop"}); }
+  Status remove() { return host_.service->remove_network(network::NetworkText{"shop"}); }
 
   // Everything there is, as text. The next-fit cursors of addresses and ports may move.
   std::string world() {

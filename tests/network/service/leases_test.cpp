@@ -63,7 +63,7 @@ class Addresses : public ::testing::Test {
   }
   Status create_endpoint(const std::string& net, const std::string& id,
                          std::vector<Cidr> addresses) {
-    network::EndpointSpec spec{.network = {net},
+    network::EndpointSpec spec{.network = network::NetworkText{net},
                                .id = id,
                                .runtime = "docker",
                                .addresses = std::move(addresses),
@@ -73,20 +73,20 @@ class Addresses : public ::testing::Test {
   // Docker starts a container whose interface is in its namespace then.
   void start(const std::string& net, const std::string& id, std::vector<Cidr> addresses) {
     must(create_endpoint(net, id, std::move(addresses)));
-    must(service().join({{net}, id}, into()));
+    must(service().join({network::NetworkText{net}, id}, into()));
   }
   static network::IntoNetns into() {
     return {.fd = FakeHost::kNetns, .ifname = IfName::parse("eth0").value()};
   }
   // Its namespace goes, and the interface with it; nobody has told us.
   void dies(const std::string& net, const std::string& id) {
-    const auto endpoint = must(service().inspect_endpoint({{net}, id}));
+    const auto endpoint = must(service().inspect_endpoint({network::NetworkText{net}, id}));
     must(host_.links.remove(endpoint.host_ifname));
   }
   Result<network::Attachment> attach(const std::string& net, const std::string& container,
                                      std::vector<network::PortSpec> ports = {},
                                      std::vector<Cidr> addresses = {}) {
-    network::EndpointSpec spec{.network = {net},
+    network::EndpointSpec spec{.network = network::NetworkText{net},
                                .id = network::endpoint_id(container, "eth0"),
                                .container = container,
                                .runtime = "cni",
@@ -172,8 +172,8 @@ TEST_F(Addresses, AClockThatWasSetBackKeepsNothingForEver) {
 TEST_F(Addresses, StayTheRuntimesUntilItReleasesThem) {
   docker_network("net", {kV4});
   start("net", "web", {must(request(kV4, "10.20.0.50"))});
-  must(service().leave({{"net"}, "web"}));
-  must(service().remove_endpoint({{"net"}, "web"}));
+  must(service().leave({network::NetworkText{"net"}, "web"}));
+  must(service().remove_endpoint({network::NetworkText{"net"}, "web"}));
   const auto taken = request(kV4, "10.20.0.50");
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, Code::kExists);
@@ -188,7 +188,7 @@ TEST_F(Addresses, OfAnEndpointThatWasRemovedAndNeverReleasedAreFreedAfterAWhile)
   docker_network("net", {kV4});
   start("net", "web", {must(request(kV4))});
   host_.now += 3600;
-  must(service().remove_endpoint({{"net"}, "web"}));
+  must(service().remove_endpoint({network::NetworkText{"net"}, "web"}));
   EXPECT_THAT(reconcile(), IsEmpty());  // the release may be on its way
   host_.now += kLong;
   EXPECT_THAT(reconcile(), ElementsAre(HasSubstr("freed address 10.20.0.2")));
@@ -200,7 +200,7 @@ TEST_F(Addresses, OfALivingEndpointAreNotTakenByALateRelease) {
   dies("net", "old");
   reconcile();
   start("net", "new", {must(request(kV4, "10.20.0.50"))});
-  must(service().remove_endpoint({{"net"}, "old"}));
+  must(service().remove_endpoint({network::NetworkText{"net"}, "old"}));
   must(service().release_address(kV4, ip("10.20.0.50")));  // of the old one
   EXPECT_EQ(owner_of(kV4, "10.20.0.50"), "new");
 }
@@ -222,7 +222,7 @@ TEST_F(Addresses, OfADeadEndpointAreGivenToWhoAsksForThem) {
   EXPECT_THAT(taken.error().text, HasSubstr("taken by endpoint old of network net (docker)"));
   dies("net", "old");
   start("net", "new", {must(request(kV4, "10.20.0.50"))});
-  EXPECT_EQ(must(service().list_endpoints({"net"})).size(), 1U);
+  EXPECT_EQ(must(service().list_endpoints(network::NetworkText{"net"})).size(), 1U);
 }
 
 TEST_F(Addresses, OfOthersAreRefusedToAnEndpointThatOnlyNamesThem) {
@@ -268,7 +268,8 @@ TEST_F(Addresses, SetAsideOnABoundNetworkStayUntilTheyAreReleased) {
   const auto shop = docker_network("shop", {kV4});
   must(request(kV4, "10.20.0.9"));
   must(service().bind_network(std::string(64, 'd'), shop.name));
-  must(service().reserve_addresses({std::string(64, 'd')}, {{"printer", ip("10.20.0.9")}}));
+  must(service().reserve_addresses(network::RuntimeNetworkId{std::string(64, 'd')},
+                                   {{"printer", ip("10.20.0.9")}}));
   host_.now += kLong;
   EXPECT_THAT(problems(), IsEmpty());
   EXPECT_THAT(reconcile(), IsEmpty());
@@ -296,7 +297,7 @@ TEST_F(Addresses, OfAnEarlierVersionGoWithTheirEndpoint) {
   start("net", "web", {must(request(kV4, "10.20.0.50"))});
   put(lease_key(kV4, "10.20.0.50"),
       {{"owner", "docker c402cdfa"}, {"use", "endpoint"}, {"boot", "boot-1"}});
-  must(service().remove_endpoint({{"net"}, "web"}));
+  must(service().remove_endpoint({network::NetworkText{"net"}, "web"}));
   must(service().release_address(kV4, ip("10.20.0.50")));
   EXPECT_EQ(owner_of(kV4, "10.20.0.50"), "");
 }
@@ -327,7 +328,8 @@ TEST_F(HostPorts, OfADeadContainerGoToWhoAsksForThem) {
               HasSubstr("published already by container old of network one (cni)"));
   dies("one", network::endpoint_id("old", "eth0"));
   must(attach("two", "new", {port(8080)}));
-  must(service().publish({{"two"}, network::endpoint_id("new", "eth0")}, std::vector{port(8081)}));
+  must(service().publish({network::NetworkText{"two"}, network::endpoint_id("new", "eth0")},
+                         std::vector{port(8081)}));
   EXPECT_THAT(must(service().list_ports()), SizeIs(1));
   EXPECT_FALSE(attach("one", "third", {port(8081)}));
 }
@@ -361,7 +363,7 @@ TEST_F(HostPorts, OfAnEndpointWhoseNetworkIsGoneAreFreedWithIt) {
   EXPECT_THAT(reconcile(),
               AllOf(Contains(HasSubstr("its network is gone")),
                     Contains(HasSubstr("freed 1 host port that no container publishes"))));
-  EXPECT_THAT(must(service().list_endpoints({""})), IsEmpty());
+  EXPECT_THAT(must(service().list_endpoints(std::nullopt)), IsEmpty());
   EXPECT_THAT(reconcile(), IsEmpty());
   must(attach("one", "web", {port(8080)}));
 }
@@ -380,7 +382,9 @@ TEST_F(Turns, ARemovalWaitsForTheNetworkThatIsBeingMade) {
   std::thread removal;
   {
     const auto creation = must(host_.locks.lock("networks", std::chrono::seconds(1)));
-    removal = std::thread([&] { removed = service().remove_endpoint({{"net"}, "web"}); });
+    removal = std::thread([&] {
+      removed = service().remove_endpoint({network::NetworkText{"net"}, "web"});
+    });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     put(key, *json::parse(ready));
   }
@@ -402,7 +406,8 @@ TEST_F(Turns, ACheckAndAnAttachWaitForTheNetworkThatIsBeingMade) {
   {
     const auto creation = must(host_.locks.lock("networks", std::chrono::seconds(1)));
     check = std::thread([&] {
-      checked = service().check({{"net"}, network::endpoint_id("web", "eth0")}, {});
+      checked =
+          service().check({network::NetworkText{"net"}, network::endpoint_id("web", "eth0")}, {});
     });
     attachment = std::thread([&] { attached = status_of(attach("net", "db")); });
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -421,7 +426,7 @@ TEST_F(Turns, ANetworkThatACrashLeftHalfMadeIsNotWaitedFor) {
   creating["phase"] = "creating";
   put(key, creating);
   EXPECT_THAT(attach("net", "web").error().text, HasSubstr("network net is creating"));
-  must(service().remove_endpoint({{"net"}, "web"}));
+  must(service().remove_endpoint({network::NetworkText{"net"}, "web"}));
   EXPECT_THAT(must(service().list_networks()), IsEmpty());
 }
 

@@ -96,7 +96,7 @@ class TwoStores : public ::testing::Test {
     ASSERT_TRUE(made) << made.error().text;
   }
   Status attach(network::NetworkService& service, const std::string& network) {
-    network::EndpointSpec spec{.network = {network},
+    network::EndpointSpec spec{.network = network::NetworkText{network},
                                .id = network::endpoint_id("web", "eth0"),
                                .container = "web",
                                .runtime = "test"};
@@ -156,7 +156,7 @@ TEST_F(TwoStores, SoItIsWhileTheTableIsGone) {
 
 TEST_F(TwoStores, TheOtherOneTakesOverWhenNothingIsLeft) {
   create(*host_.service, "shop", "10.20.0.0/24");
-  ASSERT_TRUE(host_.service->remove_network({"shop"}));
+  ASSERT_TRUE(host_.service->remove_network(network::NetworkText{"shop"}));
   EXPECT_TRUE(other_->reconcile());
   create(*other_, "lab", "10.21.0.0/24");
   EXPECT_THAT(refusal(done(host_.service->reconcile())), HasSubstr("/tmp/x"));
@@ -179,8 +179,9 @@ TEST_F(TwoStores, RecordsOfAnEarlierBootDoNotTouchTheNewOwner) {
   const std::string before = kernel();
   EXPECT_THAT(refusal(attach(*other_, "lab")), HasSubstr("/var/lib/fairlead"));
   // What takes away goes through: there is nothing in the kernel to take away.
-  EXPECT_TRUE(other_->remove_endpoint({{"lab"}, network::endpoint_id("web", "eth0")}));
-  EXPECT_TRUE(other_->remove_network({"lab"}));
+  EXPECT_TRUE(
+      other_->remove_endpoint({network::NetworkText{"lab"}, network::endpoint_id("web", "eth0")}));
+  EXPECT_TRUE(other_->remove_network(network::NetworkText{"lab"}));
   EXPECT_EQ(kernel(), before);
 }
 

@@ -101,31 +101,36 @@ TEST_F(NetworkVerbs, BadSubnetsAreRefusedAndNothingIsLeft) {
 
 TEST_F(NetworkVerbs, RemovedNetworkLeavesNothing) {
   create("shop", "10.20.0.0/24");
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_EQ(leftovers(), "");
-  EXPECT_EQ(service_->remove_network({"shop"}).error().code, Code::kNotFound);
+  EXPECT_EQ(service_->remove_network(network::NetworkText{"shop"}).error().code, Code::kNotFound);
 }
 
 TEST_F(NetworkVerbs, NetworkInUseIsNotRemovedAndNamesItsUsers) {
   create("shop", "10.20.0.0/24");
   must(attach_to("shop", "web"));
-  const Status removed = service_->remove_network({"shop"});
+  const Status removed = service_->remove_network(network::NetworkText{"shop"});
   ASSERT_FALSE(removed);
   EXPECT_EQ(removed.error().code, Code::kInUse);
   EXPECT_THAT(removed.error().text, HasSubstr("1 endpoint uses it (web)"));
   must(attach_to("shop", "db"));
-  EXPECT_THAT(service_->remove_network({"shop"}).error().text, HasSubstr("2 endpoints use it ("));
+  EXPECT_THAT(service_->remove_network(network::NetworkText{"shop"}).error().text,
+              HasSubstr("2 endpoints use it ("));
 }
 
 TEST_F(NetworkVerbs, IdPrefixesAndBoundIdsAreReferences) {
   const auto network = create("shop", "10.20.0.0/24");
-  EXPECT_EQ(must(service_->inspect_network({network.id.substr(0, 8)})).id, network.id);
+  EXPECT_EQ(must(service_->inspect_network(network::NetworkText{network.id.substr(0, 8)})).id,
+            network.id);
   must(service_->bind_network(std::string(64, 'd'), network.name));
-  EXPECT_EQ(must(service_->inspect_network({std::string(64, 'd')})).id, network.id);
+  EXPECT_EQ(must(service_->inspect_network(network::NetworkText{std::string(64, 'd')})).id,
+            network.id);
   EXPECT_TRUE(must(service_->is_bound(std::string(64, 'd'))));
   must(service_->unbind_network(std::string(64, 'd')));
-  EXPECT_EQ(service_->inspect_network({std::string(64, 'd')}).error().code, Code::kNotFound);
-  EXPECT_EQ(service_->inspect_network({"../shop"}).error().code, Code::kNotFound);
+  EXPECT_EQ(service_->inspect_network(network::NetworkText{std::string(64, 'd')}).error().code,
+            Code::kNotFound);
+  EXPECT_EQ(service_->inspect_network(network::NetworkText{"../shop"}).error().code,
+            Code::kNotFound);
 }
 
 TEST_F(NetworkVerbs, ForeignBridgeIsJoinedAndStays) {
@@ -136,7 +141,7 @@ TEST_F(NetworkVerbs, ForeignBridgeIsJoinedAndStays) {
   must(attach_to("shop", "web"));
   EXPECT_TRUE(ping("web", "10.20.0.1"));
   must(service_->remove_endpoint(ref("shop", "web")));
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_TRUE(links().find(ifname("br-mine")));
   EXPECT_EQ(leftovers(), "");
 }
@@ -175,7 +180,7 @@ TEST_F(ForeignBridge, KeepsItsMacWhateverPortsComeAndGo) {
     must(service_->remove_endpoint(ref("shop", name)));
     EXPECT_EQ(mac(), before);
   }
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_EQ(mac(), before);
 }
 
@@ -190,7 +195,7 @@ TEST_F(ForeignBridge, MadeAnewItHasItsAddressesAndKeepsItsNewMac) {
     EXPECT_EQ(web.bridge_mac, fresh);
     EXPECT_EQ(mac(), fresh);
     EXPECT_TRUE(ping("web", "10.20.0.1"));
-    EXPECT_EQ(must(service_->inspect_network({"shop"})).bridge_mac, fresh);
+    EXPECT_EQ(must(service_->inspect_network(network::NetworkText{"shop"})).bridge_mac, fresh);
     must(service_->remove_endpoint(ref("shop", "web")));
     EXPECT_EQ(mac(), fresh);
     run("ip addr flush dev br-mine");
@@ -208,7 +213,7 @@ TEST_F(ForeignBridge, RouteLocalnetIsPutBack) {
   EXPECT_EQ(localnet(), "0");
   must(attach_to("shop", "web", {port(8080, 80)}));
   must(service_->remove_endpoint(ref("shop", "web")));
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_EQ(localnet(), "0");
 }
 
@@ -218,7 +223,7 @@ TEST_F(ForeignBridge, RouteLocalnetOfItsOwnStays) {
   must(attach_to("shop", "web", {port(8080, 80)}));
   must(service_->reconcile());
   must(service_->remove_endpoint(ref("shop", "web")));
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_EQ(localnet(), "1");
 }
 
@@ -250,7 +255,7 @@ TEST_F(ForeignBridge, ItsNeighboursDoNotReachTheHostsLoopback) {
   must(service_->remove_endpoint(ref("shop", "web")));
   must(firewall_->run("flush ruleset"));  // and nobody who repairs it
   EXPECT_FALSE(arrives());
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_FALSE(arrives());
   set_sysctl("host", "net/ipv4/conf/br-mine/route_localnet", "1");
   EXPECT_TRUE(arrives()) << "the control";
@@ -367,7 +372,7 @@ TEST_F(EndpointVerbs, AnOverlayPublishesPortsAndReachesTheOutsideAsABridgeDoes) 
   EXPECT_TRUE(ping("db", "203.0.113.1"));
   must(service_->remove_endpoint(ref("shop", "web")));
   must(service_->remove_endpoint(ref("shop", "db")));
-  must(service_->remove_network({"shop"}));
+  must(service_->remove_network(network::NetworkText{"shop"}));
   EXPECT_EQ(leftovers(), "");
 }
 
@@ -398,7 +403,7 @@ TEST_F(EndpointVerbs, FailedAttachLeavesNothing) {
   const auto failed = attach_to("shop", "web", {port(8080, 80)});
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().text, HasSubstr("eth0 exists already in the container"));
-  EXPECT_THAT(must(service_->list_endpoints({"shop"})), IsEmpty());
+  EXPECT_THAT(must(service_->list_endpoints(network::NetworkText{"shop"})), IsEmpty());
   EXPECT_THAT(must(service_->list_ports()), IsEmpty());
 }
 
@@ -515,8 +520,8 @@ TEST_F(EndpointVerbs, CollectRemovesWhatIsNotValid) {
   must(attach_to("shop", "b"));
   must(attach_to("shop", "c", {port(8081, 80)}));
   const std::vector<network::ValidAttachment> valid{{"b", "eth0"}};
-  EXPECT_EQ(must(service_->collect({"shop"}, "test", valid)), 2U);
-  EXPECT_THAT(must(service_->list_endpoints({"shop"})), SizeIs(1));
+  EXPECT_EQ(must(service_->collect(network::NetworkText{"shop"}, "test", valid)), 2U);
+  EXPECT_THAT(must(service_->list_endpoints(network::NetworkText{"shop"})), SizeIs(1));
   EXPECT_THAT(must(service_->list_ports()), IsEmpty());
 }
 
@@ -628,7 +633,7 @@ TEST_F(Reconcile, RecordsOfAnEarlierBootAreVoid) {
   start_service("another-boot");
   must(attach_to("shop", "db", {port(8080, 80)}));
   must(service_->reconcile());
-  const auto endpoints = must(service_->list_endpoints({"shop"}));
+  const auto endpoints = must(service_->list_endpoints(network::NetworkText{"shop"}));
   ASSERT_THAT(endpoints, SizeIs(1));
   EXPECT_EQ(endpoints[0].container, "db");
 }
@@ -638,7 +643,7 @@ TEST_F(Reconcile, EndpointsWhoseContainerIsGoneAreCollected) {
   const auto web = must(attach_to("shop", "web", {port(8080, 80)}));
   must(links().remove(web.endpoint.host_ifname));
   must(service_->reconcile());
-  EXPECT_THAT(must(service_->list_endpoints({"shop"})), IsEmpty());
+  EXPECT_THAT(must(service_->list_endpoints(network::NetworkText{"shop"})), IsEmpty());
   must(attach_to("shop", "db", {port(8080, 80)}));
 }
 
@@ -696,8 +701,8 @@ TEST_F(Pools, DockersOrderOfCallsLeavesNothing) {
   must(service_->release_address(pool.id, ip("10.30.0.200")));
   must(service_->release_address(pool.id, ip("10.30.0.1")));
   must(service_->release_pool(pool.id));
-  EXPECT_TRUE(service_->inspect_network({"docker-1"}));
-  must(service_->remove_network({"docker-1"}));
+  EXPECT_TRUE(service_->inspect_network(network::NetworkText{"docker-1"}));
+  must(service_->remove_network(network::NetworkText{"docker-1"}));
   EXPECT_EQ(leftovers(), "");
 }
 

@@ -106,13 +106,13 @@ class ServiceWorld : public KernelFixture {
     return must(service_->create_network(spec(name, subnet)));
   }
   network::EndpointSpec endpoint(const std::string& net, const std::string& container) {
-    return {.network = {net},
+    return {.network = network::NetworkText{net},
             .id = network::endpoint_id(container, "eth0"),
             .container = container,
             .runtime = "test"};
   }
   network::EndpointRef ref(const std::string& net, const std::string& container) {
-    return {{net}, network::endpoint_id(container, "eth0")};
+    return {network::NetworkText{net}, network::endpoint_id(container, "eth0")};
   }
   // Attaches the namespace `container` with these ports ("8080:80", "53:53/udp").
   Result<network::Attachment> attach_to(const std::string& net, const std::string& container,

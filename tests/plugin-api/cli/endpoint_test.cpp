@@ -5,6 +5,7 @@ namespace {
 
 using network::EndpointRef;
 using network::NetworkRef;
+using network::NetworkText;
 using ::testing::AllOf;
 using ::testing::Field;
 using ::testing::Return;
@@ -17,7 +18,7 @@ class EndpointCommand : public CliTest {
   std::string removed_by(const std::string& text) {
     std::string removed;
     ON_CALL(*networks_, remove_endpoint).WillByDefault([&](const EndpointRef& ref) -> Status {
-      removed = ref.network.text + "/" + ref.id;
+      removed = to_string(ref.network) + "/" + ref.id;
       return {};
     });
     const Outcome outcome = run("endpoint rm " + text);
@@ -37,7 +38,7 @@ TEST_F(EndpointCommand, EmptyListsHaveOnlyAHeader) {
 }
 
 TEST_F(EndpointCommand, ListsThoseOfOneNetwork) {
-  EXPECT_CALL(*networks_, list_endpoints(Field(&NetworkRef::text, "shop")))
+  EXPECT_CALL(*networks_, list_endpoints(std::optional(NetworkRef(NetworkText{"shop"}))))
       .WillOnce(Return(std::vector{web_endpoint()}));
   EXPECT_EQ(run("endpoint ls -q --network shop").out,
             "shop/" + web_endpoint().id.substr(0, 12) + "\n");
@@ -53,7 +54,7 @@ TEST_F(EndpointCommand, IsFoundByIdByItsBeginningAndByContainer) {
 }
 
 TEST_F(EndpointCommand, WhatListsPrintQuietlyIsFoundAgain) {
-  EXPECT_CALL(*networks_, list_endpoints(Field(&NetworkRef::text, "shop")))
+  EXPECT_CALL(*networks_, list_endpoints(std::optional(NetworkRef(NetworkText{"shop"}))))
       .WillOnce(Return(std::vector{web_endpoint()}));
   EXPECT_EQ(removed_by("shop/" + web_endpoint().id.substr(0, 12)), web_);
 }
@@ -83,7 +84,7 @@ TEST_F(EndpointCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
   network::Network dockers = plain_network();
   dockers.id = waiting_endpoint().network_id;
   dockers.name = NetworkName::parse("docker-" + dockers.id.substr(0, 12)).value();
-  ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, dockers.id)))
+  ON_CALL(*networks_, inspect_network(NetworkRef(network::NetworkId{dockers.id})))
       .WillByDefault(Return(dockers));
   EXPECT_EQ(
       removed_by("cccccccccccc"),
@@ -92,7 +93,7 @@ TEST_F(EndpointCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
       "remove it with `docker network disconnect -f bbbbbbbbbbbb CONTAINER` or `docker rm -f "
       "CONTAINER` (`docker network inspect bbbbbbbbbbbb` names the container); -f (force=true) "
       "removes one that Docker does not know any more\n");
-  ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, dockers.id)))
+  ON_CALL(*networks_, inspect_network(NetworkRef(network::NetworkId{dockers.id})))
       .WillByDefault(Return(shop_network()));
   EXPECT_THAT(removed_by("cccccccccccc"),
               ::testing::HasSubstr("docker network disconnect -f shop CONTAINER"))
@@ -123,10 +124,10 @@ TEST_F(PortCommand, ListsThoseOfOneNetwork) {
   EXPECT_CALL(*networks_, list_ports).WillRepeatedly(Return(std::vector{web_port(), other}));
   network::Network other_network = plain_network();
   other_network.id = other.network_id;
-  ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, "shop")))
+  ON_CALL(*networks_, inspect_network(NetworkRef(NetworkText{"shop"})))
       .WillByDefault(Return(shop_network()));
   for (const char* name : {"ffff", "of-docker"})
-    ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, name)))
+    ON_CALL(*networks_, inspect_network(NetworkRef(NetworkText{name})))
         .WillByDefault(Return(other_network));
   EXPECT_EQ(run("port ls -q").out, "127.0.0.1:53->53/udp\n127.0.0.1:54->53/udp\n");
   EXPECT_EQ(run("port ls -q --network shop").out, "127.0.0.1:53->53/udp\n");
@@ -137,7 +138,7 @@ TEST_F(PortCommand, ListsThoseOfOneNetwork) {
 
 TEST_F(PortCommand, ANetworkThatIsNotThereIsNoEmptyList) {
   EXPECT_CALL(*networks_, list_ports).WillRepeatedly(Return(std::vector{web_port()}));
-  EXPECT_CALL(*networks_, inspect_network(Field(&NetworkRef::text, "nosuch")))
+  EXPECT_CALL(*networks_, inspect_network(NetworkRef(NetworkText{"nosuch"})))
       .WillRepeatedly(Return(fail(Code::kNotFound, "network nosuch does not exist")));
   for (const char* line : {"port ls --network nosuch", "port ls -q --network nosuch",
                            "port ls --json --network nosuch"}) {

@@ -9,6 +9,7 @@ namespace {
 
 using network::NetworkRef;
 using network::NetworkSpec;
+using network::NetworkText;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::Return;
@@ -142,9 +143,9 @@ TEST_F(NetworkCommand, DryRunChangesNothingAndCanBeFedBack) {
 }
 
 TEST_F(NetworkCommand, InspectShowsWhatItFoundAndNamesWhatItDidNot) {
-  EXPECT_CALL(*networks_, inspect_network(Field(&NetworkRef::text, "gone")))
+  EXPECT_CALL(*networks_, inspect_network(NetworkRef(NetworkText{"gone"})))
       .WillOnce(Return(fail(Code::kNotFound, "there is no network gone")));
-  EXPECT_CALL(*networks_, inspect_network(Field(&NetworkRef::text, "shop")))
+  EXPECT_CALL(*networks_, inspect_network(NetworkRef(NetworkText{"shop"})))
       .WillOnce(Return(shop_network()));
   const Outcome outcome = run("network inspect gone shop");
   EXPECT_EQ(outcome.exit_code, cli::kFailed);
@@ -155,11 +156,11 @@ TEST_F(NetworkCommand, InspectShowsWhatItFoundAndNamesWhatItDidNot) {
 class NetworkRemove : public NetworkCommand {
  protected:
   NetworkRemove() {
-    EXPECT_CALL(*networks_, remove_network(Field(&NetworkRef::text, "busy")))
+    EXPECT_CALL(*networks_, remove_network(NetworkRef(NetworkText{"busy"})))
         .WillRepeatedly(Return(fail(Code::kInUse, "web uses it")));
-    EXPECT_CALL(*networks_, remove_network(Field(&NetworkRef::text, "gone")))
+    EXPECT_CALL(*networks_, remove_network(NetworkRef(NetworkText{"gone"})))
         .WillRepeatedly(Return(fail(Code::kNotFound, "no such network")));
-    EXPECT_CALL(*networks_, remove_network(Field(&NetworkRef::text, "shop")))
+    EXPECT_CALL(*networks_, remove_network(NetworkRef(NetworkText{"shop"})))
         .WillRepeatedly(Return(Status()));
   }
 };
@@ -185,7 +186,7 @@ TEST_F(NetworkCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
   named.labels[network::kMadeForLabel] = "docker";
   other.name = NetworkName::parse("docker-mine").value();
   for (const network::Network& one : {unnamed, named, other})
-    ON_CALL(*networks_, inspect_network(Field(&NetworkRef::text, one.name.str())))
+    ON_CALL(*networks_, inspect_network(NetworkRef(NetworkText{one.name.str()})))
         .WillByDefault(Return(one));
   EXPECT_CALL(*networks_, remove_network).Times(0);
   const Outcome refused = run("network rm docker-bbbbbbbbbbbb shop");
@@ -202,7 +203,7 @@ TEST_F(NetworkCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
 }
 
 TEST_F(NetworkRemove, ShowsOddNamesSafely) {
-  EXPECT_CALL(*networks_, remove_network(Field(&NetworkRef::text, "a\nb")))
+  EXPECT_CALL(*networks_, remove_network(NetworkRef(NetworkText{"a\nb"})))
       .WillOnce(Return(Status()));
   EXPECT_EQ(run("network rm", {"a\nb"}).out, "a\\x0ab\n");
 }

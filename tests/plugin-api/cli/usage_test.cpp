@@ -195,9 +195,9 @@ TEST_F(Program, DockersWordsForCommandsWork) {
 
 TEST_F(Program, ANetworkMayBeCalledLikeACommand) {
   using ::testing::Field;
-  EXPECT_CALL(*networks_, remove_network(Field(&network::NetworkRef::text, "volume")))
+  EXPECT_CALL(*networks_, remove_network(network::NetworkRef(network::NetworkText{"volume"})))
       .WillOnce(::testing::Return(Status()));
-  EXPECT_CALL(*networks_, remove_network(Field(&network::NetworkRef::text, "rm")))
+  EXPECT_CALL(*networks_, remove_network(network::NetworkRef(network::NetworkText{"rm"})))
       .WillOnce(::testing::Return(Status()));
   EXPECT_EQ(run("network rm volume rm").exit_code, cli::kDone);
 }

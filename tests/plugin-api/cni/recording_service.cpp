@@ -64,7 +64,7 @@ Json describe(const network::Rates& rates) {
 }
 
 Json describe(const network::EndpointSpec& spec) {
-  Json object{{"network", spec.network.text},
+  Json object{{"network", to_string(spec.network)},
               {"id", spec.id},
               {"container", spec.container},
               {"runtime", spec.runtime}};
@@ -80,7 +80,7 @@ Json describe(const network::EndpointSpec& spec) {
 }
 
 Json describe(const network::EndpointRef& ref) {
-  return {{"network", ref.network.text}, {"id", ref.id}};
+  return {{"network", to_string(ref.network)}, {"id", ref.id}};
 }
 
 Json describe(const network::Expectation& expected) {
@@ -128,7 +128,8 @@ RecordingService::RecordingService() {
     Json list = Json::array();
     for (const auto& attachment : valid)
       list.push_back({{"container", attachment.container}, {"ifname", attachment.ifname}});
-    calls.push_back({{"collect", {{"network", ref.text}, {"runtime", runtime}, {"valid", list}}}});
+    calls.push_back(
+        {{"collect", {{"network", to_string(ref)}, {"runtime", runtime}, {"valid", list}}}});
     return Result<std::size_t>(std::size_t{0});
   });
 }
@@ -155,18 +156,19 @@ Result<network::Network> RecordingService::create(const network::NetworkSpec& sp
 }
 
 Result<network::Network> RecordingService::inspect(const network::NetworkRef& ref) {
-  calls.push_back({{"inspect_network", ref.text}});
-  const auto found = networks.find(ref.text);
-  if (found == networks.end()) return fail(Code::kNotFound, "network {} does not exist", ref.text);
+  calls.push_back({{"inspect_network", to_string(ref)}});
+  const auto found = networks.find(to_string(ref));
+  if (found == networks.end())
+    return fail(Code::kNotFound, "network {} does not exist", to_string(ref));
   return found->second;
 }
 
 Result<network::Attachment> RecordingService::attach_to(const network::EndpointSpec& spec,
                                                         const network::Placement& placement) {
   calls.push_back({{"attach", describe(spec)}});
-  if (!networks.contains(spec.network.text))
-    return fail(Code::kNotFound, "network {} does not exist", spec.network.text);
-  const network::Network& net = networks[spec.network.text];
+  if (!networks.contains(to_string(spec.network)))
+    return fail(Code::kNotFound, "network {} does not exist", to_string(spec.network));
+  const network::Network& net = networks[to_string(spec.network)];
   network::Attachment made{.bridge = *IfName::parse("fl-000000000001"),
                            .bridge_mac = *MacAddress::parse("0a:fa:00:00:00:01"),
                            .host_mac = *MacAddress::parse("0a:fa:00:00:00:02"),

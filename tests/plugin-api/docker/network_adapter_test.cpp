@@ -120,7 +120,8 @@ TEST_F(NetworkAdapterTest, RefusesANetworkOfNoFamily) {
 }
 
 TEST_F(NetworkAdapterTest, RemovesANetworkOfItsOwn) {
-  EXPECT_CALL(plugin.networks, remove_network(Field(&network::NetworkRef::text, kNetworkId)))
+  EXPECT_CALL(plugin.networks,
+              remove_network(network::NetworkRef(network::RuntimeNetworkId{kNetworkId})))
       .WillOnce(Return(Status()));
   EXPECT_TRUE(adapter.delete_network({kNetworkId}));
 }
@@ -158,7 +159,7 @@ TEST_F(NetworkAdapterTest, ReservesAnEndpointWithDockersAddresses) {
                                                 .mac = {},
                                                 .options = {}});
   ASSERT_TRUE(created) << created.error().text;
-  EXPECT_EQ(spec.network.text, kNetworkId);
+  EXPECT_EQ(spec.network, network::NetworkRef(network::RuntimeNetworkId{kNetworkId}));
   EXPECT_EQ(spec.id, "e1");
   EXPECT_EQ(spec.runtime, "docker");
   EXPECT_EQ(spec.address_source, AddressSource::kRuntime);

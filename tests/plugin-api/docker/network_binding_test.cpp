@@ -143,7 +143,7 @@ TEST_F(NetworkBindingTest, SetsAsideWhatDockerReservedOnTheNetwork) {
   const std::map<std::string, IpAddress> aux{{"printer", ip("10.1.0.9")}};
   ON_CALL(plugin.networks, bind_network).WillByDefault(Return(shop()));
   EXPECT_CALL(plugin.networks,
-              reserve_addresses(::testing::Field(&network::NetworkRef::text, "d1"), aux))
+              reserve_addresses(network::NetworkRef(network::RuntimeNetworkId{"d1"}), aux))
       .WillOnce(Return(Status()))
       .WillOnce(Return(fail(Code::kUnavailable, "shop is busy")));
   EXPECT_TRUE(bind({{"fairlead-local", cidr("10.1.0.0/24"), ip("10.1.0.1"), aux}}));

@@ -60,7 +60,7 @@ TEST_F(Attach, MakesTheInterfaceInTheNamespaceOfThePath) {
         const auto& inside = std::get<network::IntoNetns>(placement);
         EXPECT_GE(inside.fd, 0);
         EXPECT_EQ(inside.ifname.str(), "eth0");
-        EXPECT_EQ(spec.network.text, "shop");
+        EXPECT_EQ(to_string(spec.network), "shop");
         EXPECT_EQ(spec.container, "web");
         EXPECT_EQ(spec.ports.size(), 2U);
         return attachment();
@@ -112,7 +112,7 @@ TEST_F(Attach, IsUndoneForAClientThatHangsUpMeanwhile) {
   });
   EXPECT_CALL(networks_, remove_endpoint).WillOnce([&](const network::EndpointRef& ref) {
     EXPECT_EQ(ref.id, id);
-    EXPECT_EQ(ref.network.text, "shop");
+    EXPECT_EQ(to_string(ref.network), "shop");
     return Status();
   });
   expect_problem(send("POST", "/v1/endpoints", request()), 503, "unavailable", "hung up");

@@ -73,7 +73,7 @@ TEST(NetworkCodec, TakesDockersNamesOfOptions) {
 AttachRequest full_request() {
   AttachRequest request;
   request.ifname = IfName::parse("net1").value();
-  request.spec.network = {"shop"};
+  request.spec.network = network::NetworkText{"shop"};
   request.spec.id = "e1";
   request.spec.container = "web";
   request.spec.runtime = "mini";
@@ -94,7 +94,7 @@ TEST(EndpointCodec, AnAttachSurvivesTheWayThereAndBack) {
   const auto again = decode_attach(reparsed(encode_attach(request)));
   ASSERT_TRUE(again) << again.error().text;
   EXPECT_EQ(again->ifname, request.ifname);
-  EXPECT_EQ(again->spec.network.text, request.spec.network.text);
+  EXPECT_EQ(again->spec.network, request.spec.network);
   EXPECT_EQ(again->spec.id, request.spec.id);
   EXPECT_EQ(again->spec.container, request.spec.container);
   EXPECT_EQ(again->spec.runtime, request.spec.runtime);
@@ -124,7 +124,7 @@ TEST(EndpointCodec, WhatInspectPrintsCanBeAttachedAgain) {
   const network::Endpoint web = web_endpoint();
   const auto request = decode_attach(reparsed(encode_endpoint({web, "shop", 1400})));
   ASSERT_TRUE(request) << request.error().text;
-  EXPECT_EQ(request->spec.network.text, "shop");
+  EXPECT_EQ(to_string(request->spec.network), "shop");
   EXPECT_EQ(request->spec.id, web.id);
   EXPECT_EQ(request->ifname.str(), web.ifname);
   EXPECT_EQ(request->spec.addresses, web.addresses);

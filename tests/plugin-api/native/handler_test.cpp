@@ -11,7 +11,7 @@ using ::testing::AllOf;
 using ::testing::Field;
 using ::testing::Return;
 
-auto names(const std::string& text) { return Field(&NetworkRef::text, text); }
+NetworkRef names(const std::string& text) { return network::NetworkText{text}; }
 auto endpoint_named(const std::string& network, const std::string& id) {
   return AllOf(Field(&EndpointRef::network, names(network)), Field(&EndpointRef::id, id));
 }
@@ -114,7 +114,7 @@ TEST_F(Networks, OneThatCannotBeLookedUpIsNotRemoved) {
 using Endpoints = ApiTest;
 
 TEST_F(Endpoints, AreListedWithTheNamesOfTheirNetworks) {
-  EXPECT_CALL(networks_, list_endpoints(names("")))
+  EXPECT_CALL(networks_, list_endpoints(std::optional<NetworkRef>()))
       .WillOnce(Return(std::vector{web_endpoint(), waiting_endpoint()}));
   EXPECT_CALL(networks_, list_networks)
       .WillOnce(Return(std::vector<network::NetworkUsage>{{shop_network(), 1}}));
@@ -126,7 +126,7 @@ TEST_F(Endpoints, AreListedWithTheNamesOfTheirNetworks) {
 }
 
 TEST_F(Endpoints, OfOneNetworkAreListed) {
-  EXPECT_CALL(networks_, list_endpoints(names("shop")))
+  EXPECT_CALL(networks_, list_endpoints(std::optional(names("shop"))))
       .WillOnce(Return(std::vector<network::Endpoint>{}));
   EXPECT_CALL(networks_, list_networks).WillOnce(Return(std::vector<network::NetworkUsage>{}));
   EXPECT_EQ(send("GET", "/v1/endpoints?network=shop").body, R"({"endpoints":[]})");
@@ -135,7 +135,8 @@ TEST_F(Endpoints, OfOneNetworkAreListed) {
 TEST_F(Endpoints, OneIsShown) {
   EXPECT_CALL(networks_, inspect_endpoint(endpoint_named("shop", "e1")))
       .WillOnce(Return(web_endpoint()));
-  EXPECT_CALL(networks_, inspect_network(names(kShopId))).WillOnce(Return(shop_network()));
+  EXPECT_CALL(networks_, inspect_network(NetworkRef(network::NetworkId{kShopId})))
+      .WillOnce(Return(shop_network()));
   EXPECT_EQ(parsed(send("GET", "/v1/endpoints/shop/e1"))["container"], "web");
 }
 
