@@ -22,8 +22,7 @@ Result<Answer> list_networks(const Core& core, const Call&) {
 Result<Answer> create_network(const Core& core, const Call& call) {
   TRY(auto spec, decode_network_spec(call.body));
   const auto before = core.networks.inspect_network(spec.name);
-  const bool existed =
-      before && before->name == spec.name && before->phase == network::Phase::kReady;
+  const bool existed = before && before->phase == network::Phase::kReady;
   TRY(auto network, core.networks.create_network(spec));
   return Answer{created_or_ok(existed), encode_network(network)};
 }
