@@ -155,7 +155,10 @@ Result<NetworkOptions> parse_with(Setter Row::*set,
       seen;  // row -> key and value as written
   for (const auto& [key, value] : options) {
     const Row* row = find_row(key);
-    if (row == nullptr) return fail(Error{Code::kInvalid, 0, unknown_option(key)});
+    if (row == nullptr) {
+      parsed.driver.insert({key, value});
+      continue;
+    }
     const auto [before, fresh] = seen.try_emplace(row->name, key, value);
     if (!fresh && before->second.second != value)
       return fail(Code::kInvalid,
@@ -164,6 +167,9 @@ Result<NetworkOptions> parse_with(Setter Row::*set,
     if (auto done = (row->*set)(parsed, value); !done)
       return fail(with_context(done.error(), fmt::format("network option \"{}\"", key)));
   }
+  for (const auto& [key, value] : parsed.driver)
+    if (!key.starts_with(parsed.mode + "_"))
+      return fail(Error{Code::kInvalid, 0, unknown_option(key)});
   return parsed;
 }
 
@@ -198,6 +204,7 @@ std::map<std::string, std::string> to_map(const NetworkOptions& options) {
   if (options.join) map["network"] = options.join->str();
   if (options.rates.in_bits != 0) map["rate_in"] = std::to_string(options.rates.in_bits);
   if (options.rates.out_bits != 0) map["rate_out"] = std::to_string(options.rates.out_bits);
+  map.insert(options.driver.begin(), options.driver.end());
   return map;
 }
 

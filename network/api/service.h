@@ -12,6 +12,17 @@
 
 namespace fairlead::network {
 
+// What a kind of network is like, for those who make one.
+struct NetworkTraits {
+  enum class Scope {
+    kLocal,    // on one host
+    kCluster,  // the same network on all hosts that join it, made by the daemon
+  };
+  Scope scope = Scope::kLocal;
+  // Why containers cannot publish ports, with what to do instead; empty: they can.
+  std::string no_ports;
+};
+
 struct PortHolder {
   PublishedPort port;
   std::string network_id, network_name, endpoint_id, container;
@@ -57,6 +68,9 @@ struct ReconcileReport {
 class NetworkService {
  public:
   virtual ~NetworkService() = default;
+
+  // Of the networks with these options. kInvalid when the mode is unknown.
+  virtual Result<NetworkTraits> traits(const NetworkOptions& options) = 0;
 
   // Creating a network that exists succeeds when all properties are the same; otherwise kConflict
   // says which differ. kExists when the subnet overlaps another network's or a route of the host.

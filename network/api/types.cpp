@@ -45,7 +45,7 @@ std::string endpoint_id(std::string_view container, std::string_view ifname) {
 }
 
 IfName overlay_device(const OverlayParams& overlay) {
-  return *IfName::parse(fmt::format("flx{:06x}", overlay.vni & 0xffffff));
+  return *IfName::parse(fmt::format("{}{:06x}", kOverlayDevicePrefix, overlay.vni & 0xffffff));
 }
 
 namespace {

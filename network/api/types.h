@@ -45,9 +45,12 @@ struct NetworkOptions {
   std::optional<IpAddress> host_ip_v4;  // default host address of published ports
   std::optional<IpAddress> host_ip_v6;
   std::string ifname_prefix = "eth";
-  std::optional<IfName> parent;     // macvlan, ipvlan
+  std::optional<IfName> parent;     // the host's interface, for modes without a bridge
   std::optional<NetworkName> join;  // option "network": the existing Fairlead network to join
   Rates rates;                      // of each endpoint
+  // The driver's own: those whose names begin with that of the mode and "_", as macvlan_mode does.
+  // The driver parses them.
+  std::map<std::string, std::string> driver;
 
   bool operator==(const NetworkOptions&) const = default;
 };
@@ -83,6 +86,7 @@ struct OverlayParams {
 };
 
 // The tunnel's device on every host: "flx" and the VNI in 6 hex digits.
+inline constexpr std::string_view kOverlayDevicePrefix = "flx";
 IfName overlay_device(const OverlayParams& overlay);
 
 // A label: the runtime for which a network was made in order to be bound to (see bind_network).
@@ -115,6 +119,17 @@ struct Subnet {
 // kDeleting.
 enum class Phase { kCreating, kReady, kDeleting };
 
+// What a driver remembers of a network or of an endpoint, as texts by name. The service stores it
+// and reads none of it.
+struct DriverRecord {
+  // For people and programs: `inspect` shows it beside the other properties. "bridge": "fl-1234".
+  std::map<std::string, std::string> shown;
+  // What is of no use to others.
+  std::map<std::string, std::string> kept;
+
+  bool operator==(const DriverRecord&) const = default;
+};
+
 struct Network {
   std::string id;
   NetworkName name;
@@ -126,14 +141,9 @@ struct Network {
   Phase phase = Phase::kCreating;
   long long created = 0;  // Unix seconds
   // These are chosen at creation, so that they are the same after a reboot:
-  IfName bridge;
-  bool foreign_bridge = false;  // it existed before: it is used, but never deleted
-  MacAddress bridge_mac;  // its present one; a foreign bridge keeps its MAC from the first use on
+  DriverRecord links;
   unsigned mtu = 1500;
-  std::optional<OverlayParams> overlay;
-  // For a foreign bridge; void after a reboot:
-  std::string bridge_boot;       // the boot in which its MAC was last fixed
-  bool localnet_opened = false;  // Fairlead switched its route_localnet on, and has to put it back
+  std::optional<OverlayParams> overlay;  // only of networks over several hosts
 
   bool has(Family family) const {
     for (const Subnet& subnet : subnets)
@@ -239,7 +249,7 @@ struct Endpoint {
   std::vector<Cidr> addresses;      // with the subnet's prefix length
   std::vector<IpAddress> gateways;  // at most one of each family
   std::optional<MacAddress> mac;
-  IfName host_ifname;
+  DriverRecord links;
   std::string ifname;  // in the container; empty until joined, or when the runtime names it
   AddressSource address_source = AddressSource::kFairlead;
   std::vector<PublishedPort> ports;
@@ -266,20 +276,28 @@ struct EndpointRef {
 
 // Where the container's side of the link is moved. (A value, so that no code below the protocols
 // depends on which protocol it is.)
-struct LeaveInHost {};  // stays in the host's namespace: the runtime moves it itself (Docker)
+struct LeaveInHost {       // stays in the host's namespace: the runtime moves it itself (Docker)
+  std::string netns_path;  // of the namespace to which it moves it, when the runtime says so
+};
 struct IntoNetns {
   int fd = -1;  // borrowed, of the container's network namespace
   IfName ifname;
 };
 using Placement = std::variant<LeaveInHost, IntoNetns>;
 
+// A link in the host's namespace through which an endpoint is attached.
+struct HostLink {
+  IfName name;
+  MacAddress mac;
+
+  bool operator==(const HostLink&) const = default;
+};
+
 // The result of an attach: everything that the answer of any protocol needs.
 struct Attachment {
   Endpoint endpoint;
-  IfName bridge;
-  MacAddress bridge_mac;
-  MacAddress host_mac;
-  IfName container_ifname;  // LeaveInHost: its present name in the host's namespace
+  std::vector<HostLink> host_links;  // from the network's to the container's
+  IfName container_ifname;           // LeaveInHost: its present name in the host's namespace
   MacAddress container_mac;
   unsigned mtu = 1500;
   std::vector<Route> routes;  // default routes and the spec's own

@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "network/drivers/container_side.h"
 
 namespace fairlead::network {
 
@@ -23,16 +24,6 @@ std::vector<Cidr> bridge_addresses(const Network& network) {
   return addresses;
 }
 
-kernel::RouteSpec to_kernel(const Route& route) {
-  return {.destination = route.destination,
-          .via = route.via,
-          .mtu = route.mtu,
-          .advmss = route.advmss,
-          .priority = route.priority,
-          .table = route.table,
-          .scope = route.scope};
-}
-
 // Whether neighbours have to be told the MAC address, because it is not the one that is derived
 // from the IP address, under which they may know it.
 bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
@@ -41,16 +32,78 @@ bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
   });
 }
 
+// ---- the record
+
+constexpr const char* kBridge = "bridge";
+constexpr const char* kBridgeMac = "bridge_mac";  // the bridge's present one
+constexpr const char* kForeign = "foreign_bridge";
+constexpr const char* kHostSide = "host_ifname";  // of an endpoint
+// For a foreign bridge: the boot in which its MAC was last fixed, and whether Fairlead switched its
+// route_localnet on and has to put it back. Void after a reboot.
+constexpr const char* kBoot = "bridge_boot";
+constexpr const char* kOpened = "localnet_opened";
+
+constexpr std::string_view kBridgePrefix = "fl-";  // and 12 digits of the network's id
+constexpr std::string_view kVethPrefix = "flh";    // and 12 digits
+constexpr std::string_view kPeerPrefix = "flc";    // while the runtime has not taken it
+
+std::string value_of(const std::map<std::string, std::string>& record, const char* name) {
+  const auto found = record.find(name);
+  return found == record.end() ? std::string() : found->second;
+}
+
+IfName name_in(const DriverRecord& record, const char* name) {
+  return stored_ifname(value_of(record.shown, name)).value_or(IfName());
+}
+
+MacAddress mac_of(const Network& network) {
+  return MacAddress::parse(value_of(network.links.shown, kBridgeMac)).value_or(MacAddress());
+}
+
+bool is_foreign(const Network& network) { return is_foreign_bridge(network.links); }
+
+void note_opened(Network& network, bool opened) {
+  if (opened)
+    network.links.kept[kOpened] = "true";
+  else
+    network.links.kept.erase(kOpened);
+}
+
+bool has_opened(const Network& network) { return network.links.kept.contains(kOpened); }
+
+// ---- ports
+
+// Whether one of the endpoint's ports is published on 127.0.0.1, which includes ports published on
+// every address of the host.
+bool answers_on_loopback(const Network& network, const Endpoint& endpoint) {
+  const GatewayMode mode = network.options.gateway_mode_v4;
+  if (network.internal || mode == GatewayMode::kIsolated || mode == GatewayMode::kRouted)
+    return false;
+  const bool target = std::ranges::any_of(endpoint.addresses, &Cidr::is_v4);
+  return target && std::ranges::any_of(endpoint.ports, [](const PublishedPort& port) {
+           return !port.host_ip || (port.host_ip->family() == Family::kV4 &&
+                                    (port.host_ip->is_any() || port.host_ip->is_loopback()));
+         });
+}
+
 class BridgeDriver : public Driver {
  public:
-  BridgeDriver(kernel::Links& links, kernel::PortFlags ports, StoreMark mark)
-      : links_(links), ports_(ports), mark_(std::move(mark)) {}
+  BridgeDriver(kernel::Links& links, std::string boot_id, kernel::PortFlags ports, StoreMark mark)
+      : links_(links), boot_id_(std::move(boot_id)), ports_(ports), mark_(std::move(mark)) {}
+
+  NetworkTraits traits() const override { return {}; }
 
   Status validate(const NetworkSpec& spec) const override {
     const auto& options = spec.options;
     if (options.parent)
       return fail(Code::kInvalid,
                   "option \"parent\" belongs to the modes macvlan and ipvlan, not to bridge");
+    if (options.encrypted)
+      return fail(Code::kInvalid,
+                  "option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
+                  "encrypted");
+    if (!options.driver.empty())
+      return fail(Code::kInvalid, "unknown network option \"{}\"", options.driver.begin()->first);
     const bool isolated = options.gateway_mode_v4 == GatewayMode::kIsolated ||
                           options.gateway_mode_v6 == GatewayMode::kIsolated;
     if (isolated && !spec.internal)
@@ -59,61 +112,90 @@ class BridgeDriver : public Driver {
     return {};
   }
 
-  Result<NetworkLinks> plan(const Network& network) override {
-    NetworkLinks plan;
+  Result<NetworkPlan> plan(const Network& network, std::span<const Network> others) override {
+    IfName bridge;
     if (network.options.bridge) {
-      plan.bridge = *network.options.bridge;
+      bridge = *network.options.bridge;
     } else {
-      TRY(plan.bridge, IfName::parse("fl-" + network.id.substr(0, 12)));
+      TRY(bridge, IfName::parse(fmt::format("{}{}", kBridgePrefix, network.id.substr(0, 12))));
     }
-    plan.bridge_mac = MacAddress::from_hash(network.id);
+    for (const Network& other : others)
+      if (bridge_of(other) == bridge)
+        return fail(Code::kExists,
+                    "bridge {} belongs to network {}; choose another name with -o bridge=NAME",
+                    bridge.str(), other.name.str());
+    NetworkPlan plan{.links = {.shown = {{kBridge, bridge.str()}, {kForeign, "false"}}}};
+    MacAddress mac = MacAddress::from_hash(network.id);
     TRY(plan.mtu, choose_mtu(network));
-    auto there = links_.find(plan.bridge);
+    const auto there = links_.find(bridge);
     if (!there && there.error().code != Code::kNotFound) return fail(there.error());
-    if (there) TRY_STATUS(adopt(*there, plan));
+    if (there) TRY_STATUS(adopt(*there, plan, mac));
+    plan.links.shown[kBridgeMac] = mac.to_string();
     return plan;
   }
 
-  Status ensure(const Network& network, Rollback& undo) override {
-    const bool was_there = links_.find(network.bridge).has_value();
-    kernel::BridgeSpec spec{.name = network.bridge,
-                            .mac = network.bridge_mac,
+  // The addresses of a foreign bridge have a route inside the subnet, which is right.
+  bool is_on_host_network(const Network& network) const override { return is_foreign(network); }
+
+  FirewallLinks firewall_links(const Network& network) const override {
+    return {.interfaces = {bridge_of(network)}, .tunnels = {}};
+  }
+
+  Status ensure(Network& network, Rollback& undo) override {
+    const IfName bridge = bridge_of(network);
+    const bool was_there = links_.find(bridge).has_value();
+    kernel::BridgeSpec spec{.name = bridge,
+                            .mac = mac_of(network),
                             .mtu = network.mtu,
                             .addresses = bridge_addresses(network),
                             .ipv6 = network.has(Family::kV6),
                             .alias = mark_.after("fairlead " + network.name.str())};
-    TRY_STATUS(links_.ensure_bridge(spec, network.foreign_bridge));
+    TRY(const kernel::Link made, links_.ensure_bridge(spec, is_foreign(network)));
     if (!was_there)
-      undo.push([this, name = network.bridge] {
-        if (auto gone = links_.remove(name); !gone)
+      undo.push([this, bridge] {
+        if (auto gone = links_.remove(bridge); !gone)
           log::error("undo: remove bridge", {{"error", gone.error().text}});
       });
+    TRY_STATUS(keep_mac(network, made));
     fault_point("bridge.ensure.made");
     return enable_forwarding(network);
   }
 
+  std::vector<std::string> missing(const Network& network) override {
+    if (links_.find(bridge_of(network))) return {};
+    return {fmt::format("bridge {}", bridge_of(network).str())};
+  }
+
   Status remove(const Network& network) override {
-    if (!network.foreign_bridge) return links_.remove(network.bridge);
-    const auto bridge = links_.find(network.bridge);
+    if (!is_foreign(network)) return links_.remove(bridge_of(network));
+    const auto bridge = links_.find(bridge_of(network));
     if (!bridge) return {};
     for (const Cidr& address : bridge_addresses(network))
       TRY_STATUS(links_.remove_address(bridge->index, address));
     return {};
   }
 
-  Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint,
-                               const Placement& placement, Rollback& undo) override {
-    TRY(auto bridge, bridge_link(network));
+  // Ids give the name, so that a crash leaves no link whose name nobody knows.
+  Result<DriverRecord> plan_endpoint(const Network& network,
+                                     const Endpoint& endpoint) const override {
+    const std::string digits = hash_hex(network.id + "/" + endpoint.id, 12);
+    return DriverRecord{.shown = {{kHostSide, fmt::format("{}{}", kVethPrefix, digits)}}};
+  }
+
+  Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,
+                               const Placement& placement, NetworkContext& context,
+                               Rollback& undo) override {
+    TRY(auto bridge, bridge_link(network, context));
     const auto* inside = std::get_if<IntoNetns>(&placement);
     TRY(auto peer, peer_name(endpoint, inside));
-    kernel::VethSpec spec{.host_name = endpoint.host_ifname,
+    kernel::VethSpec spec{.host_name = host_side_of(endpoint),
                           .peer_name = peer,
                           .peer_netns_fd = inside != nullptr ? inside->fd : -1,
                           .peer_mac = *endpoint.mac,
                           .mtu = network.mtu,
                           .master = bridge.index};
     TRY(auto veth, create_veth(spec));
-    undo.push([this, name = endpoint.host_ifname] {
+    undo.push([this, name = host_side_of(endpoint)] {
       if (auto gone = links_.remove(name); !gone)
         log::error("undo: remove veth", {{"error", gone.error().text}});
     });
@@ -122,19 +204,26 @@ class BridgeDriver : public Driver {
     TRY_STATUS(apply_flags(network, endpoint, veth.host_index));
     TRY_STATUS(links_.settle(veth.host_index));
     if (inside == nullptr) announce(bridge.index, endpoint, *endpoint.mac);
-    return EndpointLinks{.host_mac = veth.host_mac,
+    TRY_STATUS(open_loopback(network, endpoint, context));
+    undo.push([this, &network, &endpoint, &context] {
+      if (auto closed = close_loopback(network, endpoint, Endpoint{.id = endpoint.id}, context);
+          !closed)
+        log::error("undo: publish ports", {{"error", closed.error().text}});
+    });
+    return EndpointLinks{.host_links = {{bridge_of(network), mac_of(network)},
+                                        {host_side_of(endpoint), veth.host_mac}},
                          .container_ifname = peer,
                          .container_mac = *endpoint.mac,
                          .mtu = network.mtu};
   }
 
   Status detach(const Network& network, const Endpoint& endpoint) override {
-    TRY_STATUS(links_.remove(endpoint.host_ifname));
+    TRY_STATUS(links_.remove(host_side_of(endpoint)));
     // The next endpoint with the address will have the MAC derived from it, unless that endpoint
     // announces another one.
     if (endpoint.mac && !endpoint.addresses.empty() &&
         MacAddress::for_ip(endpoint.addresses.front().address()) != *endpoint.mac) {
-      if (const auto bridge = links_.find(network.bridge))
+      if (const auto bridge = links_.find(bridge_of(network)))
         announce(bridge->index, endpoint, MacAddress::for_ip(endpoint.addresses.front().address()));
     }
     return {};
@@ -142,8 +231,8 @@ class BridgeDriver : public Driver {
 
   Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
                std::string_view ifname) override {
-    TRY(auto bridge, links_.find(network.bridge));
-    TRY(auto host, links_.find(endpoint.host_ifname));
+    TRY(auto bridge, links_.find(bridge_of(network)));
+    TRY(auto host, links_.find(host_side_of(endpoint)));
     if (host.master != bridge.index)
       return fail(Code::kConflict, "interface {} is not a port of bridge {}", host.name,
                   bridge.name);
@@ -152,19 +241,19 @@ class BridgeDriver : public Driver {
     if (netns_fd < 0) return {};
     TRY(auto name, IfName::parse(ifname));
     TRY(auto view, links_.inspect(netns_fd, name));
-    return check_inside(endpoint, view);
+    return check_container_side(endpoint, view);
   }
 
   Result<Liveness> liveness(const Network&, const Endpoint& endpoint) override {
-    const auto link = links_.find(endpoint.host_ifname);
+    const auto link = links_.find(host_side_of(endpoint));
     if (link) return link->peer_elsewhere ? Liveness::kAlive : Liveness::kWaiting;
     if (link.error().code == Code::kNotFound) return Liveness::kGone;
     return fail(link.error());
   }
 
   Result<bool> mend(const Network& network, const Endpoint& endpoint) override {
-    TRY(auto bridge, links_.find(network.bridge));
-    TRY(auto host, links_.find(endpoint.host_ifname));
+    TRY(auto bridge, links_.find(bridge_of(network)));
+    TRY(auto host, links_.find(host_side_of(endpoint)));
     if (host.master == bridge.index && host.up) return false;
     TRY_STATUS(links_.set_master(host.index, bridge.index));
     TRY_STATUS(apply_flags(network, endpoint, host.index));
@@ -172,10 +261,72 @@ class BridgeDriver : public Driver {
     return true;
   }
 
-  Status set_published(const Network& network, const Endpoint& endpoint, bool published) override {
-    TRY(auto host, links_.find(endpoint.host_ifname));
-    return links_.set_port_flags(host.index, port_flags(network, published));
+  // A port of the bridge reflects packets only while the endpoint has published ports (hairpin
+  // mode).
+  Status open_ports(Network& network, const Endpoint& after, NetworkContext& context) override {
+    if (!after.ports.empty()) TRY_STATUS(set_hairpin(network, after, true));
+    return open_loopback(network, after, context);
   }
+
+  Status close_ports(Network& network, const Endpoint& before, const Endpoint& after,
+                     NetworkContext& context) override {
+    if (after.joined && after.ports.empty() && !before.ports.empty())
+      TRY_STATUS(set_hairpin(network, after, false));
+    return close_loopback(network, before, after, context);
+  }
+
+  Result<std::vector<std::string>> mend_ports(Network& network, std::span<const Endpoint> endpoints,
+                                              NetworkContext& context) override {
+    std::vector<std::string> done;
+    const auto bridge = links_.find(bridge_of(network));
+    if (!bridge) return done;  // a missing bridge is reported elsewhere
+    const auto needing = std::ranges::find_if(endpoints, [&](const Endpoint& endpoint) {
+      return answers_on_loopback(network, endpoint);
+    });
+    const bool wanted = needing != endpoints.end();
+    if (wanted) TRY_STATUS(open_loopback(network, *needing, context));
+    if (!wanted && may_shut_loopback(network)) {
+      TRY_STATUS(shut_ports(network));
+      note_opened(network, false);
+    }
+    if (wanted != bridge->route_localnet && (wanted || may_shut_loopback(network)))
+      done.push_back(fmt::format("set route_localnet of bridge {} as its published ports need it",
+                                 bridge->name));
+    return done;
+  }
+
+  Status shut_ports(const Network& network) override {
+    if (!may_shut_loopback(network)) return {};
+    const auto bridge = links_.find(bridge_of(network));
+    if (!bridge && bridge.error().code == Code::kNotFound) return {};
+    if (!bridge) return fail(bridge.error());
+    if (!bridge->route_localnet) return {};
+    TRY_STATUS(links_.set_route_localnet(bridge->index, false));
+    fault_point("network.loopback.shut");
+    return {};
+  }
+
+  Result<std::vector<MadeLink>> list_links() override {
+    TRY(const auto all, links_.list());
+    std::vector<MadeLink> made;
+    for (const kernel::Link& link : all) {
+      const bool veth = link.kind == "veth" && link.name.starts_with(kVethPrefix) &&
+                        link.name.size() == kVethPrefix.size() + 12;
+      const bool bridge = link.kind == "bridge" && link.name.starts_with(kBridgePrefix) &&
+                          link.alias.starts_with("fairlead ");
+      const auto name = IfName::parse(link.name);
+      if ((veth || bridge) && name) made.push_back({*name, link.alias});
+    }
+    return made;
+  }
+
+  std::vector<IfName> links_of(const Network& network) const override {
+    return {bridge_of(network)};
+  }
+  std::vector<IfName> links_of(const Endpoint& endpoint) const override {
+    return {host_side_of(endpoint)};
+  }
+  Status remove_link(const IfName& name) override { return links_.remove(name); }
 
  private:
   Result<unsigned> choose_mtu(const Network& network) {
@@ -187,17 +338,16 @@ class BridgeDriver : public Driver {
   // An existing bridge is used if the user named it, or if Fairlead made it before a crash. One
   // whose alias does not begin with "fairlead " belongs to somebody else, and keeps its MAC and
   // MTU.
-  static Status adopt(const kernel::Link& there, NetworkLinks& plan) {
+  static Status adopt(const kernel::Link& there, NetworkPlan& plan, MacAddress& mac) {
     if (there.kind != "bridge")
       return fail(
           Code::kExists,
           "interface {} exists and is not a bridge; choose another name with -o bridge=NAME",
           there.name);
-    plan.foreign_bridge = !there.alias.starts_with("fairlead ");
-    if (plan.foreign_bridge) {
-      plan.bridge_mac = there.mac;
-      plan.mtu = there.mtu;
-    }
+    if (there.alias.starts_with("fairlead ")) return {};
+    plan.links.shown[kForeign] = "true";
+    plan.mtu = there.mtu;
+    mac = there.mac;
     return {};
   }
 
@@ -212,21 +362,88 @@ class BridgeDriver : public Driver {
     return {};
   }
 
-  // Finds the bridge, and makes it again when someone has deleted it.
-  Result<kernel::Link> bridge_link(const Network& network) {
-    auto bridge = links_.find(network.bridge);
-    if (bridge || bridge.error().code != Code::kNotFound) return bridge;
+  // A bridge whose MAC was not set takes the lowest MAC of its ports, so the MAC of the containers'
+  // gateway would change when a container is removed. A foreign bridge keeps its own one from the
+  // first use on, once in each boot and when it was made again.
+  Status keep_mac(Network& network, const kernel::Link& bridge) {
+    if (!needs_keeping(network, bridge)) return {};
+    TRY_STATUS(links_.set_mac(bridge.index, bridge.mac));
+    if (value_of(network.links.kept, kBoot) != boot_id_) note_opened(network, false);
+    network.links.shown[kBridgeMac] = bridge.mac.to_string();
+    network.links.kept[kBoot] = boot_id_;
+    return {};
+  }
+
+  bool needs_keeping(const Network& network, const kernel::Link& bridge) const {
+    return is_foreign(network) &&
+           (value_of(network.links.kept, kBoot) != boot_id_ || bridge.mac != mac_of(network));
+  }
+
+  // Finds the bridge, and makes it again when someone has deleted it. When somebody else's bridge
+  // was made again, or the host was restarted, the network's addresses are missing on it as well.
+  Result<kernel::Link> bridge_link(Network& network, NetworkContext& context) {
+    auto bridge = links_.find(bridge_of(network));
+    if (!bridge && bridge.error().code != Code::kNotFound) return bridge;
+    if (bridge && !needs_keeping(network, *bridge)) return bridge;
+    const DriverRecord before = network.links;
     Rollback made;
     TRY_STATUS(ensure(network, made));
     made.commit();
-    log::warn("bridge made again",
-              {{"bridge", network.bridge.str()}, {"network", network.name.str()}});
-    return links_.find(network.bridge);
+    if (network.links != before) TRY_STATUS(context.remember(network));
+    if (!bridge)
+      log::warn("bridge made again",
+                {{"bridge", bridge_of(network).str()}, {"network", network.name.str()}});
+    return links_.find(bridge_of(network));
+  }
+
+  // ---- route_localnet: on while an endpoint has ports on the host's 127.0.0.1. It is switched on
+  // after the firewall rules that keep neighbours out were written, and off before they are deleted.
+
+  bool may_shut_loopback(const Network& network) const {
+    return !is_foreign(network) ||
+           (has_opened(network) && value_of(network.links.kept, kBoot) == boot_id_);
+  }
+
+  // For somebody else's bridge the record is stored first, so that after a crash it is known that
+  // the setting is Fairlead's.
+  Status open_loopback(Network& network, const Endpoint& endpoint, NetworkContext& context) {
+    if (!answers_on_loopback(network, endpoint)) return {};
+    TRY(const kernel::Link bridge, links_.find(bridge_of(network)));
+    if (bridge.route_localnet) return {};
+    if (!may_shut_loopback(network)) {
+      note_opened(network, true);
+      network.links.kept[kBoot] = boot_id_;
+      TRY_STATUS(context.remember(network));
+      fault_point("network.loopback.recorded");
+    }
+    TRY_STATUS(links_.set_route_localnet(bridge.index, true));
+    fault_point("network.loopback.opened");
+    return {};
+  }
+
+  Status close_loopback(Network& network, const Endpoint& before, const Endpoint& after,
+                        NetworkContext& context) {
+    if (!answers_on_loopback(network, before) || !may_shut_loopback(network)) return {};
+    if (after.joined && answers_on_loopback(network, after)) return {};
+    TRY(const bool needed, context.any_publisher(network, [&](const Endpoint& endpoint) {
+      return endpoint.id != after.id && answers_on_loopback(network, endpoint);
+    }));
+    if (needed) return {};
+    TRY_STATUS(shut_ports(network));
+    if (!has_opened(network)) return {};
+    note_opened(network, false);
+    return context.remember(network);
+  }
+
+  Status set_hairpin(const Network& network, const Endpoint& endpoint, bool on) {
+    TRY(const auto host, links_.find(host_side_of(endpoint)));
+    return links_.set_port_flags(host.index, port_flags(network, on));
   }
 
   static Result<IfName> peer_name(const Endpoint& endpoint, const IntoNetns* inside) {
     if (inside != nullptr) return inside->ifname;
-    return IfName::parse("flc" + endpoint.host_ifname.str().substr(3));
+    return IfName::parse(
+        fmt::format("{}{}", kPeerPrefix, host_side_of(endpoint).str().substr(kVethPrefix.size())));
   }
 
   // Names are derived from ids, so an interface that already has the host-side name belongs to this
@@ -242,13 +459,8 @@ class BridgeDriver : public Driver {
   }
 
   Status configure(const Endpoint& endpoint, const IntoNetns& inside, const kernel::Veth& veth) {
-    kernel::ContainerSpec spec{.netns_fd = inside.fd,
-                               .ifindex = veth.peer_index,
-                               .name = inside.ifname,
-                               .addresses = endpoint.addresses,
-                               .announce = needs_announcement(endpoint, *endpoint.mac)};
-    for (const Route& route : container_routes(endpoint)) spec.routes.push_back(to_kernel(route));
-    TRY_STATUS(links_.configure_container(spec));
+    TRY_STATUS(links_.configure_container(container_side(
+        endpoint, inside, veth.peer_index, needs_announcement(endpoint, *endpoint.mac))));
     fault_point("bridge.attach.configured");
     return {};
   }
@@ -278,34 +490,25 @@ class BridgeDriver : public Driver {
                   {{"address", address.to_string()}, {"error", told.error().text}});
   }
 
-  static Status check_inside(const Endpoint& endpoint, const kernel::InterfaceView& view) {
-    if (!view.link.up)
-      return fail(Code::kConflict, "interface {} of the container is down", view.link.name);
-    for (const Cidr& address : endpoint.addresses)
-      if (std::ranges::find(view.addresses, address) == view.addresses.end())
-        return fail(Code::kConflict, "interface {} of the container has lost the address {}",
-                    view.link.name, address.to_string());
-    for (const Route& route : container_routes(endpoint)) {
-      const bool there = std::ranges::any_of(view.routes, [&](const kernel::RouteSpec& seen) {
-        return seen.destination == route.destination && (!route.via || seen.via == route.via);
-      });
-      if (!there && !route.table)
-        return fail(Code::kConflict, "interface {} of the container has lost the route to {}",
-                    view.link.name, route.destination.to_string());
-    }
-    return {};
-  }
-
   kernel::Links& links_;
+  const std::string boot_id_;
   const kernel::PortFlags ports_;
   const StoreMark mark_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports,
-                                           StoreMark mark) {
-  return std::make_unique<BridgeDriver>(links, ports, std::move(mark));
+IfName bridge_of(const Network& network) { return name_in(network.links, kBridge); }
+
+bool is_foreign_bridge(const DriverRecord& links) {
+  return value_of(links.shown, kForeign) == "true";
+}
+
+IfName host_side_of(const Endpoint& endpoint) { return name_in(endpoint.links, kHostSide); }
+
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, std::string boot_id,
+                                           kernel::PortFlags ports, StoreMark mark) {
+  return std::make_unique<BridgeDriver>(links, std::move(boot_id), ports, std::move(mark));
 }
 
 }  // namespace fairlead::network

@@ -9,10 +9,18 @@
 
 namespace fairlead::network {
 
-// `links` must outlive the driver. `ports` are the flags of every endpoint's bridge port, except
-// hairpin and isolated, which follow from the network and the endpoint. `mark` names the store to
-// which the bridges belong; it is written into their alias.
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::PortFlags ports = {},
-                                           StoreMark mark = {});
+// `links` must outlive the driver. `boot_id` is that of this boot (base/host.h): what was done to a
+// foreign bridge in an earlier one is void. `ports` are the flags of every endpoint's bridge port,
+// except hairpin and isolated, which follow from the network and the endpoint. `mark` names the
+// store to which the bridges belong; it is written into their alias.
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, std::string boot_id,
+                                           kernel::PortFlags ports = {}, StoreMark mark = {});
+
+// The network's bridge, for drivers that add to it.
+IfName bridge_of(const Network& network);
+// Whether the bridge existed before the network.
+bool is_foreign_bridge(const DriverRecord& links);
+// The host's side of the endpoint's veth pair.
+IfName host_side_of(const Endpoint& endpoint);
 
 }  // namespace fairlead::network

@@ -36,16 +36,20 @@ Status too_small_for_ipv6(unsigned mtu) {
 
 class OverlayDriver : public Driver {
  public:
-  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made,
-                StoreMark mark)
+  OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels, std::string boot_id,
+                OnTunnelMade on_tunnel_made, StoreMark mark)
       : links_(links),
         tunnels_(tunnels),
         on_tunnel_made_(std::move(on_tunnel_made)),
-        bridge_(make_bridge_driver(links, kContainerPort, mark)),
+        bridge_(make_bridge_driver(links, std::move(boot_id), kContainerPort, mark)),
         mark_(std::move(mark)) {}
 
+  NetworkTraits traits() const override { return {.scope = NetworkTraits::Scope::kCluster}; }
+
   Status validate(const NetworkSpec& spec) const override {
-    TRY_STATUS(bridge_->validate(spec));
+    NetworkSpec local = spec;
+    local.options.encrypted = false;
+    TRY_STATUS(bridge_->validate(local));
     if (!spec.overlay)
       return fail(Code::kInvalid,
                   "mode \"overlay\" is for networks over several hosts, and this host knows of no "
@@ -62,24 +66,37 @@ class OverlayDriver : public Driver {
     return {};
   }
 
-  Result<NetworkLinks> plan(const Network& network) override {
+  Result<NetworkPlan> plan(const Network& network, std::span<const Network> others) override {
     TRY(const OverlayParams params, params_of(network));
     TRY(const unsigned mtu, choose_mtu(network.options, params));
-    TRY(NetworkLinks plan, bridge_->plan(network));
-    if (plan.foreign_bridge)
+    TRY(NetworkPlan plan, bridge_->plan(network, others));
+    if (is_foreign_bridge(plan.links))
       return fail(Code::kExists,
                   "bridge {} is not Fairlead's: an overlay needs one of its own; choose another "
                   "name with -o bridge=NAME",
-                  plan.bridge.str());
+                  network.options.bridge->str());
     plan.mtu = mtu;
     return plan;
   }
 
-  Status ensure(const Network& network, Rollback& undo) override {
+  bool is_on_host_network(const Network& network) const override {
+    return bridge_->is_on_host_network(network);
+  }
+
+  FirewallLinks firewall_links(const Network& network) const override {
+    FirewallLinks links = bridge_->firewall_links(network);
+    if (network.overlay)
+      links.tunnels.push_back({.vni = network.overlay->vni,
+                               .port = network.overlay->port,
+                               .encrypted = network.options.encrypted});
+    return links;
+  }
+
+  Status ensure(Network& network, Rollback& undo) override {
     TRY(const OverlayParams params, params_of(network));
     if (network.has(Family::kV6) && network.mtu < kMinMtu6) return too_small_for_ipv6(network.mtu);
     TRY_STATUS(bridge_->ensure(network, undo));
-    TRY(const kernel::Link bridge, links_.find(network.bridge));
+    TRY(const kernel::Link bridge, links_.find(bridge_of(network)));
     const IfName device = overlay_device(params);
     const bool was_there = links_.find(device).has_value();
     TRY(const kernel::Tunnel tunnel, tunnels_.ensure(tunnel_spec(network, params, bridge.index)));
@@ -97,17 +114,30 @@ class OverlayDriver : public Driver {
     return {};
   }
 
+  std::vector<std::string> missing(const Network& network) override {
+    std::vector<std::string> words = bridge_->missing(network);
+    if (network.overlay && !links_.find(overlay_device(*network.overlay)))
+      words.push_back(fmt::format("tunnel {}", overlay_device(*network.overlay).str()));
+    return words;
+  }
+
   Status remove(const Network& network) override {
     if (network.overlay) TRY_STATUS(tunnels_.remove(overlay_device(*network.overlay)));
     fault_point("overlay.remove.tunnel");
     return bridge_->remove(network);
   }
 
-  Result<EndpointLinks> attach(const Network& network, const Endpoint& endpoint,
-                               const Placement& placement, Rollback& undo) override {
+  Result<DriverRecord> plan_endpoint(const Network& network,
+                                     const Endpoint& endpoint) const override {
+    return bridge_->plan_endpoint(network, endpoint);
+  }
+
+  Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,
+                               const Placement& placement, NetworkContext& context,
+                               Rollback& undo) override {
     TRY_STATUS(make_missing_links(network));
-    TRY(EndpointLinks made, bridge_->attach(network, endpoint, placement, undo));
-    TRY_STATUS(tunnels_.pin(endpoint.host_ifname, made.container_mac));
+    TRY(EndpointLinks made, bridge_->attach(network, endpoint, placement, context, undo));
+    TRY_STATUS(tunnels_.pin(host_side_of(endpoint), made.container_mac));
     fault_point("overlay.attach.pinned");
     return made;
   }
@@ -121,7 +151,7 @@ class OverlayDriver : public Driver {
                std::string_view ifname) override {
     TRY_STATUS(bridge_->check(network, endpoint, netns_fd, ifname));
     TRY(const OverlayParams params, params_of(network));
-    TRY(const kernel::Link bridge, links_.find(network.bridge));
+    TRY(const kernel::Link bridge, links_.find(bridge_of(network)));
     TRY(const kernel::Link tunnel, links_.find(overlay_device(params)));
     if (tunnel.master != bridge.index)
       return fail(Code::kConflict, "tunnel {} is not a port of bridge {}", tunnel.name,
@@ -136,13 +166,43 @@ class OverlayDriver : public Driver {
 
   Result<bool> mend(const Network& network, const Endpoint& endpoint) override {
     TRY(const bool mended, bridge_->mend(network, endpoint));
-    if (endpoint.mac) TRY_STATUS(tunnels_.pin(endpoint.host_ifname, *endpoint.mac));
+    if (endpoint.mac) TRY_STATUS(tunnels_.pin(host_side_of(endpoint), *endpoint.mac));
     return mended;
   }
 
-  Status set_published(const Network& network, const Endpoint& endpoint, bool published) override {
-    return bridge_->set_published(network, endpoint, published);
+  Status open_ports(Network& network, const Endpoint& after, NetworkContext& context) override {
+    return bridge_->open_ports(network, after, context);
   }
+  Status close_ports(Network& network, const Endpoint& before, const Endpoint& after,
+                     NetworkContext& context) override {
+    return bridge_->close_ports(network, before, after, context);
+  }
+  Result<std::vector<std::string>> mend_ports(Network& network, std::span<const Endpoint> endpoints,
+                                              NetworkContext& context) override {
+    return bridge_->mend_ports(network, endpoints, context);
+  }
+  Status shut_ports(const Network& network) override { return bridge_->shut_ports(network); }
+
+  // The bridges and veth pairs are listed by the bridge driver.
+  Result<std::vector<MadeLink>> list_links() override {
+    TRY(const auto all, links_.list());
+    std::vector<MadeLink> made;
+    for (const kernel::Link& link : all)
+      if (const auto name = IfName::parse(link.name); name && link.kind == "vxlan" &&
+                                                      link.name.starts_with(kOverlayDevicePrefix) &&
+                                                      link.alias.starts_with("fairlead "))
+        made.push_back({*name, link.alias});
+    return made;
+  }
+  std::vector<IfName> links_of(const Network& network) const override {
+    std::vector<IfName> names = bridge_->links_of(network);
+    if (network.overlay) names.push_back(overlay_device(*network.overlay));
+    return names;
+  }
+  std::vector<IfName> links_of(const Endpoint& endpoint) const override {
+    return bridge_->links_of(endpoint);
+  }
+  Status remove_link(const IfName& name) override { return bridge_->remove_link(name); }
 
  private:
   Result<unsigned> choose_mtu(const NetworkOptions& options, const OverlayParams& params) {
@@ -177,16 +237,16 @@ class OverlayDriver : public Driver {
   }
 
   // Makes the bridge and the tunnel again when someone has deleted them.
-  Status make_missing_links(const Network& network) {
+  Status make_missing_links(Network& network) {
     TRY(const OverlayParams params, params_of(network));
-    const auto bridge = links_.find(network.bridge);
+    const auto bridge = links_.find(bridge_of(network));
     const auto tunnel = links_.find(overlay_device(params));
     if (bridge && tunnel && tunnel->master == bridge->index && tunnel->up) return {};
     Rollback made;
     TRY_STATUS(ensure(network, made));
     made.commit();
     log::warn("links made again",
-              {{"bridge", network.bridge.str()}, {"network", network.name.str()}});
+              {{"bridge", bridge_of(network).str()}, {"network", network.name.str()}});
     return {};
   }
 
@@ -200,9 +260,10 @@ class OverlayDriver : public Driver {
 }  // namespace
 
 std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels,
-                                            OnTunnelMade on_tunnel_made, StoreMark mark) {
-  return std::make_unique<OverlayDriver>(links, tunnels, std::move(on_tunnel_made),
-                                         std::move(mark));
+                                            std::string boot_id, OnTunnelMade on_tunnel_made,
+                                            StoreMark mark) {
+  return std::make_unique<OverlayDriver>(links, tunnels, std::move(boot_id),
+                                         std::move(on_tunnel_made), std::move(mark));
 }
 
 }  // namespace fairlead::network

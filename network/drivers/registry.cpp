@@ -1,15 +1,16 @@
 #include "network/drivers/registry.h"
 
 #include "network/drivers/bridge.h"
+#include "network/drivers/macvlan.h"
 
 namespace fairlead::network {
 
-Drivers make_drivers(kernel::Links& links, kernel::Tunnels& tunnels, OnTunnelMade on_tunnel_made,
-                     StoreMark mark) {
+Drivers make_drivers(const DriverParts& parts) {
   Drivers drivers;
-  drivers.emplace("bridge", make_bridge_driver(links, {}, mark));
-  drivers.emplace("overlay",
-                  make_overlay_driver(links, tunnels, std::move(on_tunnel_made), std::move(mark)));
+  drivers.emplace("bridge", make_bridge_driver(parts.links, parts.boot_id, {}, parts.mark));
+  drivers.emplace("overlay", make_overlay_driver(parts.links, parts.tunnels, parts.boot_id,
+                                                 parts.on_tunnel_made, parts.mark));
+  drivers.emplace("macvlan", make_macvlan_driver(parts.links));
   return drivers;
 }
 

@@ -173,6 +173,7 @@ class Ipam {
 
   Result<std::optional<PoolRecord>> find_pool(const Cidr& pool);
   Result<std::vector<PoolRecord>> list_pools();
+  Result<std::size_t> count_leases();  // of all pools
   // The lease of one address; std::nullopt when there is none, or only a void one.
   Result<std::optional<LeaseRecord>> find_lease(const Cidr& pool, const IpAddress& address);
   // All leases that are not void, in the order of their addresses.

@@ -208,6 +208,11 @@ Result<std::vector<PoolRecord>> Ipam::list_pools() {
   return pools;
 }
 
+Result<std::size_t> Ipam::count_leases() {
+  TRY(const auto found, store_.list(records::kLeasePrefix));
+  return found.size();
+}
+
 Result<std::size_t> Ipam::drop_void_leases(const Cidr& pool) {
   return drop_leases(pool, [this](const LeaseRecord& lease) { return is_void(lease); });
 }

@@ -73,7 +73,9 @@ constexpr auto kCursor = fields(required<&Cursor::last>("last"));
 }  // namespace
 
 std::string pool_key(const Cidr& pool) { return fmt::format("{}{}", kPoolPrefix, key_part(pool)); }
-std::string lease_prefix(const Cidr& pool) { return fmt::format("lease/{}/", key_part(pool)); }
+std::string lease_prefix(const Cidr& pool) {
+  return fmt::format("{}{}/", kLeasePrefix, key_part(pool));
+}
 std::string lease_key(const Cidr& pool, const IpAddress& address) {
   return lease_prefix(pool) + address.to_hex();
 }

@@ -14,6 +14,7 @@ std::string_view to_string(AddressUse use);  // as leases spell it
 namespace records {
 
 inline constexpr std::string_view kPoolPrefix = "pool/";
+inline constexpr std::string_view kLeasePrefix = "lease/";
 inline constexpr std::string_view kPoolGuard = "pool-guard";
 
 std::string pool_key(const Cidr& pool);

@@ -59,8 +59,8 @@ std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family fa
 
 }  // namespace
 
-NatNetwork nat_network(const network::Network& network) {
-  NatNetwork nat{.bridge = network.bridge,
+NatNetwork nat_network(const network::Network& network, const IfName& interface) {
+  NatNetwork nat{.bridge = interface,
                  .mode_v4 = network.options.gateway_mode_v4,
                  .mode_v6 = network.options.gateway_mode_v6,
                  .icc = network.options.icc,

@@ -73,8 +73,9 @@ struct NatUnderlay {
   bool operator==(const NatUnderlay&) const = default;
 };
 
-// Make the values from the records of the service. A port of an internal network has no targets.
-NatNetwork nat_network(const network::Network& network);
+// Make the values from the records of the service. A network has one value for each of its
+// interfaces (FirewallLinks). A port of an internal network has no targets.
+NatNetwork nat_network(const network::Network& network, const IfName& interface);
 NatPort nat_port(const network::Network& network, const network::Endpoint& endpoint,
                  const network::PublishedPort& port);
 

@@ -52,7 +52,21 @@ Status ServiceImpl::validate(const EndpointSpec& spec) const {
   return {};
 }
 
-Result<Endpoint> ServiceImpl::draft(const Network& network, const EndpointSpec& spec) const {
+Status ServiceImpl::check_ports_allowed(const LockedNetwork& held,
+                                        std::span<const PortSpec> ports) const {
+  if (ports.empty()) return {};
+  if (held.network.internal)
+    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
+                held.network.name.str());
+  const NetworkTraits traits = held.driver->traits();
+  if (traits.no_ports.empty()) return {};
+  return fail(Code::kInvalid,
+              "network {} has mode {}, in which containers cannot publish ports: {}",
+              held.network.name.str(), held.network.options.mode, traits.no_ports);
+}
+
+Result<Endpoint> ServiceImpl::draft(const LockedNetwork& held, const EndpointSpec& spec) const {
+  const Network& network = held.network;
   Endpoint endpoint{.id = spec.id,
                     .network_id = network.id,
                     .container = spec.container,
@@ -66,7 +80,7 @@ Result<Endpoint> ServiceImpl::draft(const Network& network, const EndpointSpec& 
                     .netns_path = spec.netns_path.value_or(""),
                     .boot_id = parts_.boot_id,
                     .created = parts_.unix_time()};
-  TRY(endpoint.host_ifname, IfName::parse("flh" + hash_hex(network.id + "/" + spec.id, 12)));
+  TRY(endpoint.links, held.driver->plan_endpoint(network, endpoint));
   return endpoint;
 }
 
@@ -112,9 +126,7 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
 // Commits addresses, ports and the endpoint's record in one transaction, before any link is made.
 Result<Endpoint> ServiceImpl::reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
                                                const Placement* placement) {
-  if (held.network.internal && !spec.ports.empty())
-    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
-                held.network.name.str());
+  TRY_STATUS(check_ports_allowed(held, spec.ports));
   const auto ports = with_default_addresses(held.network, spec.ports);
   auto reserved = try_reserve(held, spec, ports, placement);
   if (reserved) return reserved;
@@ -126,7 +138,7 @@ Result<Endpoint> ServiceImpl::try_reserve(LockedNetwork& held, const EndpointSpe
                                           std::span<const PortSpec> ports,
                                           const Placement* placement) {
   const Network& network = held.network;
-  TRY(auto endpoint, draft(network, spec));
+  TRY(auto endpoint, draft(held, spec));
   if (placement != nullptr)
     if (const auto* inside = std::get_if<IntoNetns>(placement))
       endpoint.ifname = inside->ifname.str();
@@ -191,14 +203,8 @@ Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
     Rollback undo;
     // The table must be this store's, and must exist before the link does.
     TRY_STATUS(firewall_.ensure());
-    TRY_STATUS(ready_bridge(held));
-    TRY(auto links, held.driver->attach(held.network, endpoint, placement, undo));
+    TRY(auto links, held.driver->attach(held.network, endpoint, placement, context_, undo));
     fault_point("endpoint.attach.link");
-    TRY_STATUS(open_loopback(held.network, endpoint));
-    undo.push([&] {
-      if (auto closed = close_loopback(held.network, endpoint, endpoint.id); !closed)
-        log::error("undo: publish ports", {{"error", closed.error().text}});
-    });
     TRY_STATUS(firewall_.change_ports(held.network, Endpoint{}, endpoint));
     fault_point("endpoint.attach.firewall");
     undo.push([&] {
@@ -213,15 +219,15 @@ Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
     fault_point("endpoint.attach.ready");
     undo.commit();
     return Attachment{.endpoint = endpoint,
-                      .bridge = held.network.bridge,
-                      .bridge_mac = held.network.bridge_mac,
-                      .host_mac = links.host_mac,
+                      .host_links = std::move(links.host_links),
                       .container_ifname = links.container_ifname,
                       .container_mac = links.container_mac,
                       .mtu = links.mtu,
                       .routes = container_routes(endpoint),
                       .ifname_prefix = held.network.options.ifname_prefix};
   };
+  if (const auto* left = std::get_if<LeaveInHost>(&placement); left && !left->netns_path.empty())
+    endpoint.netns_path = left->netns_path;
   auto made = make();
   if (made) return made;
   if (auto forgotten = forget_endpoint(held.network, endpoint, Fate::kRemoved); !forgotten)
@@ -232,7 +238,8 @@ Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
 
 Status ServiceImpl::take_down(LockedNetwork& held, const Endpoint& endpoint) {
   TRY_STATUS(firewall_.drop_ports(held.network, {&endpoint, 1}));
-  TRY_STATUS(close_loopback(held.network, endpoint, endpoint.id));
+  TRY_STATUS(
+      held.driver->close_ports(held.network, endpoint, Endpoint{.id = endpoint.id}, context_));
   fault_point("endpoint.remove.firewall");
   TRY_STATUS(held.driver->detach(held.network, endpoint));
   fault_point("endpoint.remove.link");

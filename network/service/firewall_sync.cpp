@@ -32,13 +32,12 @@ bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Elemen
   return have == want;
 }
 
-nat::NatUnderlay tunnel_of(const Network& network) {
-  if (!network.overlay) return {};
-  return {.tunnels = {{.vni = network.overlay->vni,
-                       .port = network.overlay->port,
-                       .encrypted = network.options.encrypted}},
-          .hosts = {},
-          .wireguard_links = {}};
+nat::NatUnderlay tunnels_of(const FirewallLinks& links) {
+  nat::NatUnderlay underlay;
+  for (const FirewallLinks::Tunnel& tunnel : links.tunnels)
+    underlay.tunnels.push_back(
+        {.vni = tunnel.vni, .port = tunnel.port, .encrypted = tunnel.encrypted});
+  return underlay;
 }
 
 nat::NatUnderlay underlay_of(const UnderlayRecord& record) {
@@ -60,18 +59,30 @@ Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
   return render();
 }
 
+// Nothing of a network whose driver is unknown to this version.
+FirewallLinks FirewallSync::links_of(const Network& network) const {
+  const auto driver = drivers_.find(network.options.mode);
+  return driver == drivers_.end() ? FirewallLinks() : driver->second->firewall_links(network);
+}
+
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
-  Changes changes = nat::admit_network(nat::nat_network(network));
-  append(changes, nat::admit_underlay(tunnel_of(network)));
+  const FirewallLinks links = links_of(network);
+  Changes changes;
+  for (const IfName& interface : links.interfaces)
+    append(changes, nat::admit_network(nat::nat_network(network, interface)));
+  append(changes, nat::admit_underlay(tunnels_of(links)));
   return apply(changes);
 }
 
 Status FirewallSync::dismiss(const Network& network) {
   TRY(const bool there, present());
   if (!there) return {};
-  Changes changes = nat::dismiss_network(nat::nat_network(network));
-  append(changes, nat::dismiss_underlay(tunnel_of(network)));
+  const FirewallLinks links = links_of(network);
+  Changes changes;
+  for (const IfName& interface : links.interfaces)
+    append(changes, nat::dismiss_network(nat::nat_network(network, interface)));
+  append(changes, nat::dismiss_underlay(tunnels_of(links)));
   return apply(changes);
 }
 
@@ -154,8 +165,10 @@ Result<FirewallSync::Wanted> FirewallSync::wanted() {
   TRY(auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;
-    wanted.networks.push_back(nat::nat_network(network));
-    for (const nat::NatTunnel& tunnel : tunnel_of(network).tunnels)
+    const FirewallLinks links = links_of(network);
+    for (const IfName& interface : links.interfaces)
+      wanted.networks.push_back(nat::nat_network(network, interface));
+    for (const nat::NatTunnel& tunnel : tunnels_of(links).tunnels)
       wanted.underlay.tunnels.push_back(tunnel);
     TRY(auto endpoints, records_.endpoints(network.id));
     std::erase_if(endpoints, [&](const Endpoint& each) { return each.boot_id != boot_id_; });

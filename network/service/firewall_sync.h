@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "network/api/driver.h"
 #include "network/kernel/firewall/firewall.h"
 #include "network/service/ownership.h"
 #include "network/service/record_store.h"
@@ -15,12 +16,15 @@ namespace fairlead::network {
 class FirewallSync {
  public:
   FirewallSync(kernel::Firewall& firewall, RecordStore& records, Ownership& ownership,
-               std::string boot_id)
+               const Drivers& drivers, std::string boot_id)
       : firewall_(firewall),
         records_(records),
         ownership_(ownership),
+        drivers_(drivers),
         boot_id_(std::move(boot_id)) {}
 
+  // What the firewall has to know of the network, by its driver.
+  FirewallLinks links_of(const Network& network) const;
   Status admit(const Network& network);
   Status dismiss(const Network& network);
   // Changes from which hosts and links packets of tunnels are accepted.
@@ -61,6 +65,7 @@ class FirewallSync {
   kernel::Firewall& firewall_;
   RecordStore& records_;
   Ownership& ownership_;
+  const Drivers& drivers_;
   std::string boot_id_;  // endpoints of another boot are void
 };
 

@@ -89,17 +89,13 @@ Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
   if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
   if (present) TRY_STATUS(purge_network(*present));  // a crash has left it unfinished
   const std::string what = fmt::format("create network {}", spec.name.str());
-  if (spec.options.encrypted && spec.options.mode != "overlay")
-    return fail(Code::kInvalid,
-                "{}: option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
-                "encrypted",
-                what);
-  const bool shared = spec.options.mode == "overlay" && !spec.overlay;
+  TRY(const auto traits, this->traits(spec.options));
+  const bool shared = traits.scope == NetworkTraits::Scope::kCluster && !spec.overlay;
   auto created = shared ? create_shared(spec) : begin_network(spec);
   if (!created) return fail(with_context(created.error(), what));
   log::info("network created", {{"name", spec.name.str()},
                                 {"id", created->id.substr(0, 12)},
-                                {"bridge", created->bridge.str()}});
+                                {"mode", created->options.mode}});
   admit_everywhere(nullptr);
   return created;
 }
@@ -117,24 +113,17 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
                   .labels = spec.labels,
                   .created = parts_.unix_time(),
                   .overlay = spec.overlay};
-  TRY(auto links, driver->plan(network));
-  network.bridge = links.bridge;
-  network.foreign_bridge = links.foreign_bridge;
-  network.bridge_mac = links.bridge_mac;
-  network.mtu = links.mtu;
-  TRY(auto networks, records_.networks());
-  for (const Network& other : networks)
-    if (other.bridge == network.bridge)
-      return fail(Code::kExists,
-                  "bridge {} belongs to network {}; choose another name with -o bridge=NAME",
-                  other.bridge.str(), other.name.str());
+  TRY(const auto others, records_.networks());
+  TRY(auto plan, driver->plan(network, others));
+  network.links = std::move(plan.links);
+  network.mtu = plan.mtu;
   TRY_STATUS(commit({.preconditions = {{keys::network(network.id), state::kAbsent},
                                        {keys::network_name(network.name.str()), state::kAbsent}},
                      .puts = {{keys::network(network.id), encode(network)},
                               {keys::network_name(network.name.str()), encode_id(network.id)}},
                      .durability = state::Durability::kDurable}));
   fault_point("network.create.intent");
-  auto built = give_subnets(spec, network);
+  auto built = give_subnets(spec, network, *driver);
   if (built) built = build_network(network, *driver);
   if (built) return network;
   if (auto purged = purge_network(network); !purged)
@@ -168,11 +157,10 @@ Status ServiceImpl::check_routes(const SubnetSpec& spec) {
   return {};
 }
 
-Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network) {
+Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver) {
   TRY(auto occupied, parts_.links.occupied_subnets());
   for (const SubnetSpec& subnet : wanted_subnets(spec)) {
-    // The addresses of a foreign bridge have a route inside the subnet, which is right.
-    if (!network.foreign_bridge) TRY_STATUS(check_routes(subnet));
+    if (!driver.is_on_host_network(network)) TRY_STATUS(check_routes(subnet));
     TRY(auto given, give_subnet(subnet, network, occupied));
     network.subnets.push_back(std::move(given));
     fault_point("network.create.subnet");
@@ -223,7 +211,6 @@ Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressU
 Status ServiceImpl::build_network(Network& network, Driver& driver) {
   Rollback undo;
   TRY_STATUS(driver.ensure(network, undo));
-  TRY_STATUS(keep_bridge_mac(network));
   fault_point("network.create.links");
   network.phase = Phase::kReady;
   TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}},
@@ -280,7 +267,7 @@ Status ServiceImpl::purge_network(const Network& network) {
     TRY_STATUS(driver->detach(network, endpoint));
     TRY_STATUS(forget_endpoint(network, endpoint, Fate::kDead));
   }
-  TRY_STATUS(shut_loopback(network));
+  TRY_STATUS(driver->shut_ports(network));
   TRY_STATUS(firewall_.dismiss(network));
   fault_point("network.remove.firewall");
   TRY_STATUS(driver->remove(network));

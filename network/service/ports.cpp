@@ -50,9 +50,7 @@ Result<std::vector<PublishedPort>> ServiceImpl::publish(const EndpointRef& ref,
   if (!stored)
     return fail(Code::kNotFound, "publish ports: endpoint {} does not exist on network {}",
                 ref.id.substr(0, 12), held.network.name.str());
-  if (held.network.internal && !ports.empty())
-    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
-                held.network.name.str());
+  TRY_STATUS(check_ports_allowed(held, ports));
   TRY(auto after, swap_ports(held, *stored, ports));
   return after.ports;
 }
@@ -90,7 +88,8 @@ Result<Endpoint> ServiceImpl::swap_ports(LockedNetwork& held, const Stored<Endpo
   if (programmed) return after;
   state::Txn back{.puts = {{key, encode(before.value)}}};
   auto restored = claims_.plan(owner, as_specs(before.value.ports), after.ports, back);
-  if (!restored || !commit(std::move(back)) || !close_loopback(held.network, after, ""))
+  if (!restored || !commit(std::move(back)) ||
+      !held.driver->close_ports(held.network, after, before.value, context_))
     log::error("undo: publish ports", {{"endpoint", before.value.id}});
   return fail(with_context(programmed.error(), "publish ports"));
 }
@@ -99,11 +98,9 @@ Status ServiceImpl::program_ports(LockedNetwork& held, const Endpoint& before,
                                   const Endpoint& after) {
   if (!after.joined) return {};
   TRY_STATUS(firewall_.ensure());
-  if (before.ports.empty() != after.ports.empty())
-    TRY_STATUS(held.driver->set_published(held.network, after, !after.ports.empty()));
-  TRY_STATUS(open_loopback(held.network, after));
+  TRY_STATUS(held.driver->open_ports(held.network, after, context_));
   TRY_STATUS(firewall_.change_ports(held.network, before, after));
-  TRY_STATUS(close_loopback(held.network, before, ""));
+  TRY_STATUS(held.driver->close_ports(held.network, before, after, context_));
   fault_point("endpoint.publish.firewall");
   forget_flows(before, before.ports);
   forget_flows(after, after.ports);

@@ -75,7 +75,7 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
     return report;
   }
   if (whole)
-    for (const Network& network : networks) tidy_loopback(network, report);
+    for (const Network& network : networks) tidy_ports(network, report);
   admit_everywhere(&report);
   return report;
 }
@@ -112,6 +112,14 @@ bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileRepo
   return true;
 }
 
+Status ServiceImpl::ensure_links(Driver& driver, Network& network) {
+  const DriverRecord before = network.links;
+  Rollback undo;
+  TRY_STATUS(driver.ensure(network, undo));
+  undo.commit();
+  return network.links == before ? Status() : context_.remember(network);
+}
+
 void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   const std::string what = fmt::format("network {}", listed.name.str());
   auto guard = lock_network(listed.id);
@@ -128,23 +136,11 @@ void ServiceImpl::tidy_network(const Network& listed, ReconcileReport& report) {
   auto driver = driver_of(network.options);
   if (!driver) return note_failure(report, what, driver.error());
   if (auto moved = move_tunnel(*stored); !moved) return note_failure(report, what, moved.error());
-  auto kept = keep_bridge_mac(stored->value);
-  if (!kept) return note_failure(report, what, kept.error());
-  if (*kept)
-    if (auto noted = store(network); !noted) return note_failure(report, what, noted.error());
-  const bool was_there = parts_.links.find(network.bridge).has_value();
-  const bool had_tunnel =
-      !network.overlay || parts_.links.find(overlay_device(*network.overlay)).has_value();
-  Rollback undo;
-  if (auto ensured = (*driver)->ensure(network, undo); !ensured)
+  const auto missing = (*driver)->missing(network);
+  if (auto ensured = ensure_links(**driver, stored->value); !ensured)
     return note_failure(report, what, ensured.error());
-  undo.commit();
-  if (!was_there)
-    note(report, fmt::format("made bridge {} of network {} again", network.bridge.str(),
-                             network.name.str()));
-  if (!had_tunnel)
-    note(report, fmt::format("made tunnel {} of network {} again",
-                             overlay_device(*network.overlay).str(), network.name.str()));
+  for (const std::string& link : missing)
+    note(report, fmt::format("made {} of network {} again", link, network.name.str()));
   auto endpoints = records_.endpoints(network.id);
   if (!endpoints) return note_failure(report, what, endpoints.error());
   LockedNetwork held{std::move(*guard), network, stored->revision, *driver};
@@ -161,17 +157,24 @@ void ServiceImpl::tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint,
   if (*mended) note(report, fmt::format("put {} back into the bridge", what));
 }
 
-void ServiceImpl::tidy_loopback(const Network& listed, ReconcileReport& report) {
+// What published ports need of the links, which somebody may have changed.
+void ServiceImpl::tidy_ports(const Network& listed, ReconcileReport& report) {
   const std::string what = fmt::format("network {}", listed.name.str());
-  auto guard = lock_network(listed.id);
-  if (!guard) return note_failure(report, what, guard.error());
-  auto stored = records_.network(NetworkId{listed.id});
-  if (!stored || stored->value.phase != Phase::kReady) return;
-  const auto mended = mend_loopback(stored->value);
-  if (!mended) return note_failure(report, what, mended.error());
-  if (*mended)
-    note(report, fmt::format("set route_localnet of bridge {} as its published ports need it",
-                             stored->value.bridge.str()));
+  const auto mend = [&]() -> Status {
+    TRY(auto held, hold_at(listed.id, NetworkId{listed.id}, kLockDeadline));
+    if (held.network.phase != Phase::kReady) return {};
+    TRY(auto endpoints, records_.endpoints(held.network.id));
+    std::erase_if(endpoints, [&](const Endpoint& endpoint) {
+      return !endpoint.joined || endpoint.boot_id != parts_.boot_id;
+    });
+    const DriverRecord before = held.network.links;
+    TRY(const auto done, held.driver->mend_ports(held.network, endpoints, context_));
+    for (const std::string& action : done) note(report, action);
+    return held.network.links == before ? Status() : context_.remember(held.network);
+  };
+  const Status mended = mend();
+  const bool removed = !mended && mended.error().code == Code::kNotFound;
+  if (!mended && !removed) note_failure(report, what, mended.error());
 }
 
 // Removes the endpoint if it is dead. Returns true also when the removal failed.
@@ -271,12 +274,16 @@ void ServiceImpl::tidy_orphans(const std::vector<Network>& networks, ReconcileRe
 // Waits until the endpoint's link is gone, if the path of its network namespace is. The kernel
 // deletes the interfaces of a namespace some time after its last user has ended. A missing path
 // does not prove that the container is gone, because the path may be in another mount namespace.
-void ServiceImpl::await_vanishing(const Endpoint& endpoint,
+void ServiceImpl::await_vanishing(const LockedNetwork& held, const Endpoint& endpoint,
                                   std::chrono::steady_clock::time_point end) {
   std::error_code unreadable;
   if (endpoint.netns_path.empty() || std::filesystem::exists(endpoint.netns_path, unreadable))
     return;
-  while (parts_.links.find(endpoint.host_ifname) && std::chrono::steady_clock::now() < end)
+  const auto alive = [&] {
+    const auto liveness = held.driver->liveness(held.network, endpoint);
+    return liveness && *liveness != Liveness::kGone;
+  };
+  while (alive() && std::chrono::steady_clock::now() < end)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
 
@@ -291,7 +298,7 @@ Result<bool> ServiceImpl::make_room(LockedNetwork& held, const Error& refusal,
   const auto end = std::chrono::steady_clock::now() + kVanishingTime;
   TRY(const auto endpoints, records_.endpoints(held.network.id));
   for (const Endpoint& endpoint : endpoints) {
-    await_vanishing(endpoint, end);
+    await_vanishing(held, endpoint, end);
     drop_if_dead(held, endpoint, report);
   }
   tidy_leases(held.network, report);
@@ -305,7 +312,7 @@ Result<bool> ServiceImpl::make_room_at_ports(LockedNetwork& held, std::span<cons
   const auto look_at = [&](LockedNetwork& at, const std::string& endpoint_id) -> Status {
     TRY(const auto stored, records_.endpoint(at.network.id, endpoint_id));
     if (stored) {
-      await_vanishing(stored->value, end);
+      await_vanishing(at, stored->value, end);
       drop_if_dead(at, stored->value, report);
     }
     orphaned |= !stored;
@@ -348,51 +355,57 @@ void ServiceImpl::tidy_pools(const std::vector<Network>& networks, ReconcileRepo
   }
 }
 
-// Removes links that have names of Fairlead's and no record, because the store was lost or an older
+Result<std::set<std::string>> ServiceImpl::recorded_links() {
+  std::set<std::string> names;
+  TRY(const auto networks, records_.networks());
+  TRY(const auto endpoints, records_.endpoints(""));
+  for (const auto& [mode, driver] : parts_.drivers) {
+    for (const Network& network : networks)
+      for (const IfName& name : driver->links_of(network)) names.insert(name.str());
+    for (const Endpoint& endpoint : endpoints)
+      for (const IfName& name : driver->links_of(endpoint)) names.insert(name.str());
+  }
+  return names;
+}
+
+// Removes links that are a driver's and have no record, because the store was lost or an older
 // version crashed. The links are listed before the records, and records are committed before links
 // are made, so a link without a record belongs to nobody, unless it has the mark of another store.
 // When there are such links, links without a mark (of containers, and of older versions) may belong
 // to that store as well, and stay.
 void ServiceImpl::tidy_links(ReconcileReport& report) {
-  const auto links = parts_.links.list();
-  if (!links) return note_failure(report, "links", links.error());
-  const bool shared = std::ranges::any_of(
-      *links, [&](const kernel::Link& link) { return ownership_.is_foreign(link.alias); });
-  std::set<std::string> known;
-  const auto networks = records_.networks();
-  const auto endpoints = records_.endpoints("");
-  if (!networks || !endpoints) return;
-  for (const Network& network : *networks) {
-    known.insert(network.bridge.str());
-    if (network.overlay) known.insert(overlay_device(*network.overlay).str());
+  std::vector<std::pair<Driver*, MadeLink>> all;
+  for (const auto& [mode, driver] : parts_.drivers) {
+    const auto made = driver->list_links();
+    if (!made) return note_failure(report, "links", made.error());
+    for (const MadeLink& link : *made) all.emplace_back(driver.get(), link);
   }
-  for (const Endpoint& endpoint : *endpoints) known.insert(endpoint.host_ifname.str());
-  for (const kernel::Link& link : *links) {
-    const bool veth = link.kind == "veth" && link.name.starts_with("flh") && link.name.size() == 15;
-    const bool bridge = link.kind == "bridge" && link.name.starts_with("fl-") &&
-                        link.alias.starts_with("fairlead ");
-    const bool tunnel =
-        link.kind == "vxlan" && link.name.starts_with("flx") && link.alias.starts_with("fairlead ");
-    if ((!veth && !bridge && !tunnel) || known.contains(link.name)) continue;
+  const bool shared = std::ranges::any_of(
+      all, [&](const auto& each) { return ownership_.is_foreign(each.second.alias); });
+  const auto recorded = recorded_links();
+  if (!recorded) return note_failure(report, "links", recorded.error());
+  for (const auto& [driver, link] : all) {
+    if (recorded->contains(link.name.str())) continue;
     if (shared && (ownership_.is_foreign(link.alias) || !find_mark(link.alias))) continue;
-    const auto name = IfName::parse(link.name);
-    if (!name) continue;
-    if (auto gone = parts_.links.remove(*name); !gone)
-      note_failure(report, link.name, gone.error());
+    if (auto gone = driver->remove_link(link.name); !gone)
+      note_failure(report, link.name.str(), gone.error());
     else
-      note(report, fmt::format("removed interface {}, which no record names", link.name));
+      note(report, fmt::format("removed interface {}, which no record names", link.name.str()));
   }
 }
 
-// Lets the traffic of Fairlead's bridges pass other firewalls. Failures are logged and reported,
+// Lets the traffic of the networks pass other firewalls. Failures are logged and reported,
 // and never make the caller fail.
 void ServiceImpl::admit_everywhere(ReconcileReport* report) {
-  std::vector<IfName> bridges;
+  std::vector<IfName> interfaces;
   const auto networks = records_.networks();
   if (!networks) return;
-  for (const Network& network : *networks)
-    if (network.phase == Phase::kReady) bridges.push_back(network.bridge);
-  auto admitted = parts_.foreign_firewall.admit(bridges);
+  for (const Network& network : *networks) {
+    if (network.phase != Phase::kReady) continue;
+    const FirewallLinks links = firewall_.links_of(network);
+    interfaces.insert(interfaces.end(), links.interfaces.begin(), links.interfaces.end());
+  }
+  auto admitted = parts_.foreign_firewall.admit(interfaces);
   if (!admitted) {
     log::warn("other firewall", {{"error", admitted.error().text}});
     if (report != nullptr) report->failures.push_back(admitted.error().text);
@@ -445,7 +458,7 @@ Result<ServiceStatus> ServiceImpl::status() {
   status.endpoints = endpoints.size();
   status.pools = pools.size();
   for (const Endpoint& endpoint : endpoints) status.ports += endpoint.ports.size();
-  TRY(status.leases, records_.count("lease/"));
+  TRY(status.leases, ipam_.count_leases());
   TRY(const auto stray_claims, claims_.count_strays());
   if (stray_claims > 0)
     status.problems.push_back(
@@ -457,10 +470,11 @@ Result<ServiceStatus> ServiceImpl::status() {
     if (network.phase != Phase::kReady)
       status.problems.push_back(fmt::format("network {} is {}; `fairlead reconcile` finishes it",
                                             network.name.str(), to_string(network.phase)));
-    else if (!parts_.links.find(network.bridge))
-      status.problems.push_back(
-          fmt::format("bridge {} of network {} is missing; `fairlead reconcile` makes it again",
-                      network.bridge.str(), network.name.str()));
+    else if (const auto driver = driver_of(network.options))
+      for (const std::string& link : (*driver)->missing(network))
+        status.problems.push_back(
+            fmt::format("{} of network {} is missing; `fairlead reconcile` makes it again", link,
+                        network.name.str()));
   }
   TRY(const auto other_owner, ownership_.other_owner());
   if (other_owner) status.problems.push_back(ownership_.refusal(*other_owner).text);

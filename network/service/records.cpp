@@ -42,6 +42,9 @@ constexpr Range kMtu{0, 65535};
 
 // ---- the fields of each record
 
+constexpr auto kLinks =
+    fields(sparse<&DriverRecord::shown>("shown"), sparse<&DriverRecord::kept>("kept"));
+
 constexpr auto kSubnet =
     fields(required<&Subnet::subnet>("subnet"), defaulted<&Subnet::pool_id>("pool"),
            sparse<&Subnet::gateway>("gateway"), sparse<&Subnet::range>("range"),
@@ -52,20 +55,15 @@ constexpr auto kOverlay = fields(required<&OverlayParams::vni>("vni", Range{1, (
                                  required<&OverlayParams::local>("local"),
                                  defaulted<&OverlayParams::underlay_mtu>("underlay_mtu"));
 
-constexpr auto kNetwork =
-    fields(required<&Network::id>("id"), required<&Network::name>("name"),
-           defaulted<&Network::options>("options", kOptions),
-           defaulted<&Network::subnets>("subnets", object(kSubnet)),
-           defaulted<&Network::internal>("internal"),
-           defaulted<&Network::address_source>("runtime_addresses", kRuntimeAddresses),
-           defaulted<&Network::labels>("labels"), required<&Network::phase>("phase", kPhase),
-           defaulted<&Network::created>("created"),
-           sparse<&Network::bridge>("bridge", text<&stored_ifname>()),
-           sparse<&Network::bridge_mac>("bridge_mac"),
-           defaulted<&Network::foreign_bridge>("foreign_bridge"),
-           defaulted<&Network::mtu>("mtu", kMtu), sparse<&Network::bridge_boot>("bridge_boot"),
-           sparse<&Network::localnet_opened>("localnet_opened"),
-           sparse<&Network::overlay>("overlay", object(kOverlay)));
+constexpr auto kNetwork = fields(
+    required<&Network::id>("id"), required<&Network::name>("name"),
+    defaulted<&Network::options>("options", kOptions),
+    defaulted<&Network::subnets>("subnets", object(kSubnet)),
+    defaulted<&Network::internal>("internal"),
+    defaulted<&Network::address_source>("runtime_addresses", kRuntimeAddresses),
+    defaulted<&Network::labels>("labels"), required<&Network::phase>("phase", kPhase),
+    defaulted<&Network::created>("created"), defaulted<&Network::links>("links", object(kLinks)),
+    defaulted<&Network::mtu>("mtu", kMtu), sparse<&Network::overlay>("overlay", object(kOverlay)));
 
 constexpr auto kRates = fields(defaulted<&Rates::in_bits>("in"), defaulted<&Rates::out_bits>("out"),
                                defaulted<&Rates::in_burst_bits>("in_burst"),
@@ -86,7 +84,7 @@ constexpr auto kEndpoint = fields(
     required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
     defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
     defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
-    defaulted<&Endpoint::mac>("mac"), required<&Endpoint::host_ifname>("host_ifname"),
+    defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
     defaulted<&Endpoint::ifname>("ifname"),
     defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
     sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
@@ -130,11 +128,32 @@ Result<T> as_damage(Result<T> result, std::string_view what) {
   return fail(std::move(error));
 }
 
+// The drivers' records were fields of the network and of the endpoint in earlier versions. These
+// are the names that they have in the bridge driver's record.
+void take_old_links(const Json& json, std::initializer_list<const char*> names,
+                    std::map<std::string, std::string>& record) {
+  for (const char* name : names) {
+    const Json* value = json.find(name);
+    if (value == nullptr) continue;
+    if (value->is_string()) record[name] = value->string();
+    if (value->is_boolean()) record[name] = value->boolean() ? "true" : "false";
+  }
+}
+
 Result<Network> read_network(const Json& json) {
   TRY(auto network, json::read(json, kNetwork));
-  if (!network.bridge.empty() && network.bridge_mac == MacAddress())
-    return fail(Code::kInvalid, "field bridge_mac is missing");
+  take_old_links(json, {"bridge", "bridge_mac", "foreign_bridge"}, network.links.shown);
+  take_old_links(json, {"bridge_boot"}, network.links.kept);
+  const Json* opened = json.find("localnet_opened");
+  if (opened != nullptr && opened->is_boolean() && opened->boolean())
+    network.links.kept["localnet_opened"] = "true";
   return network;
+}
+
+Result<Endpoint> read_endpoint(const Json& json) {
+  TRY(auto endpoint, json::read(json, kEndpoint));
+  take_old_links(json, {"host_ifname"}, endpoint.links.shown);
+  return endpoint;
 }
 
 }  // namespace
@@ -152,7 +171,7 @@ std::string encode(const Endpoint& endpoint) {
 
 Result<Endpoint> decode_endpoint(std::string_view text) {
   TRY(const auto json, json::parse(text));
-  return as_damage(json::read(json, kEndpoint), "endpoint");
+  return as_damage(read_endpoint(json), "endpoint");
 }
 
 std::string encode(const std::vector<PortClaim>& claims) {

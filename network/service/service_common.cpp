@@ -22,7 +22,28 @@ ServiceImpl::ServiceImpl(ServiceParts parts)
       ipam_(parts_.store, {.boot_id = parts_.boot_id, .ula_seed = ula_seed_of_host()}),
       claims_(parts_.store, parts_.host_ports, parts_.boot_id),
       ownership_(parts_.links, parts_.firewall, parts_.mark),
-      firewall_(parts_.firewall, records_, ownership_, parts_.boot_id) {}
+      firewall_(parts_.firewall, records_, ownership_, parts_.drivers, parts_.boot_id),
+      context_(records_, parts_.boot_id) {}
+
+Result<NetworkTraits> ServiceImpl::traits(const NetworkOptions& options) {
+  TRY(const Driver* driver, driver_of(options));
+  return driver->traits();
+}
+
+Status StoredContext::remember(const Network& network) {
+  TRY_STATUS(records_.raw().commit({.preconditions = {},
+                                    .puts = {{keys::network(network.id), encode(network)}},
+                                    .deletes = {},
+                                    .durability = state::Durability::kDurable}));
+  return {};
+}
+
+Result<bool> StoredContext::any_publisher(const Network& network,
+                                          const std::function<bool(const Endpoint&)>& fits) {
+  return records_.any_publisher(network.id, [&](const Endpoint& endpoint) {
+    return endpoint.joined && endpoint.boot_id == boot_id_ && fits(endpoint);
+  });
+}
 
 Result<NamedLocks::Guard> ServiceImpl::lock_networks() {
   return parts_.locks.lock("networks", kLockDeadline);

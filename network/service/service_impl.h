@@ -1,11 +1,12 @@
 // The implementation of the service, which is spread over networks.cpp, endpoints.cpp, leases.cpp,
-// ports.cpp, pools.cpp, shared.cpp, host_bridge.cpp, reconcile.cpp and service_common.cpp.
+// ports.cpp, pools.cpp, shared.cpp, reconcile.cpp and service_common.cpp.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "network/ipam/ipam.h"
 #include "network/service/firewall_sync.h"
@@ -24,10 +25,25 @@ struct LockedNetwork {
   Driver* driver = nullptr;
 };
 
+// What drivers ask the service for.
+class StoredContext : public NetworkContext {
+ public:
+  StoredContext(RecordStore& records, std::string boot_id)
+      : records_(records), boot_id_(std::move(boot_id)) {}
+  Status remember(const Network& network) override;
+  Result<bool> any_publisher(const Network& network,
+                             const std::function<bool(const Endpoint&)>& fits) override;
+
+ private:
+  RecordStore& records_;
+  const std::string boot_id_;
+};
+
 class ServiceImpl : public CoreNetworkService {
  public:
   explicit ServiceImpl(ServiceParts parts);
 
+  Result<NetworkTraits> traits(const NetworkOptions& options) override;
   Result<Network> create_network(const NetworkSpec& spec) override;
   Status remove_network(const NetworkRef& network) override;
   Result<Network> inspect_network(const NetworkRef& network) override;
@@ -116,7 +132,7 @@ class ServiceImpl : public CoreNetworkService {
   Result<std::optional<Network>> existing(const NetworkSpec& spec);
   Result<Network> begin_network(const NetworkSpec& spec);
   Status check_routes(const SubnetSpec& spec);
-  Status give_subnets(const NetworkSpec& spec, Network& network);
+  Status give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver);
   Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,
                              std::span<const Cidr> occupied);
   Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
@@ -147,7 +163,8 @@ class ServiceImpl : public CoreNetworkService {
                                     const Placement* placement);
   Result<Endpoint> try_reserve(LockedNetwork& held, const EndpointSpec& spec,
                                std::span<const PortSpec> ports, const Placement* placement);
-  Result<Endpoint> draft(const Network& network, const EndpointSpec& spec) const;
+  Status check_ports_allowed(const LockedNetwork& held, std::span<const PortSpec> ports) const;
+  Result<Endpoint> draft(const LockedNetwork& held, const EndpointSpec& spec) const;
   Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
   Result<Attachment> connect(LockedNetwork& held, Endpoint endpoint, const Placement& placement);
@@ -180,32 +197,16 @@ class ServiceImpl : public CoreNetworkService {
   Status program_ports(LockedNetwork& held, const Endpoint& before, const Endpoint& after);
   void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
 
-  // host_bridge.cpp
-  Status store(const Network& network);
-  // Makes a foreign bridge keep its MAC, once in each boot and when the bridge was made again.
-  // Returns whether that was done; the caller has to store the record then.
-  Result<bool> keep_bridge_mac(Network& network);
-  Status ready_bridge(LockedNetwork& held);  // before an endpoint is attached
-  // route_localnet is on while an endpoint of the network needs it. It is switched on after the
-  // firewall rules that keep neighbours out were written, and off before they are deleted.
-  Status open_loopback(Network& network, const Endpoint& endpoint);
-  // To be called after ports of `before` were removed. Switches it off unless an endpoint other
-  // than `without` needs it.
-  Status close_loopback(Network& network, const Endpoint& before, const std::string& without);
-  // Even if an endpoint needs it; does not change the record.
-  Status shut_loopback(const Network& network);
-  Result<bool> mend_loopback(Network& network);  // returns whether it changed the setting
-  Result<bool> needs_loopback(const Network& network, const std::string& without);
-  bool may_shut_loopback(const Network& network) const;
-
   // reconcile.cpp
   bool mend_table(const std::vector<Network>& networks, ReconcileReport& report);
+  Status ensure_links(Driver& driver, Network& network);
   void tidy_network(const Network& network, ReconcileReport& report);
   void tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
-  void tidy_loopback(const Network& network, ReconcileReport& report);
+  void tidy_ports(const Network& network, ReconcileReport& report);
   bool drop_if_dead(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
   Result<std::string> reason_to_drop(const Network& network, const Endpoint& endpoint);
-  void await_vanishing(const Endpoint& endpoint, std::chrono::steady_clock::time_point end);
+  static void await_vanishing(const LockedNetwork& held, const Endpoint& endpoint,
+                              std::chrono::steady_clock::time_point end);
   Result<bool> make_room(LockedNetwork& held, const Error& refusal,
                          std::span<const PortSpec> ports);
   Result<bool> make_room_at_ports(LockedNetwork& held, std::span<const PortSpec> ports);
@@ -214,6 +215,7 @@ class ServiceImpl : public CoreNetworkService {
   Status look_for_strays(const Network& network, ServiceStatus& status);
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_links(ReconcileReport& report);
+  Result<std::set<std::string>> recorded_links();
   void admit_everywhere(ReconcileReport* report);
 
   ServiceParts parts_;
@@ -222,6 +224,7 @@ class ServiceImpl : public CoreNetworkService {
   PortClaims claims_;
   Ownership ownership_;
   FirewallSync firewall_;
+  StoredContext context_;
   std::mutex notes_guard_;
   std::vector<std::string> notes_;  // what is in place in other firewalls, in words
   std::size_t renderings_ = 0;      // how often reconcile has rendered the firewall table

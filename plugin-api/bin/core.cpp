@@ -38,7 +38,7 @@ class WiredCore : public Core {
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
         cluster_(std::move(cluster)),
-        drivers_(network::make_drivers(*links_, *tunnels_, on_tunnel_made(), mark)),
+        drivers_(network::make_drivers({*links_, *tunnels_, boot_id(), on_tunnel_made(), mark})),
         networks_(network::make_network_service({.store = *store_,
                                                  .locks = locks_,
                                                  .drivers = drivers_,

@@ -135,8 +135,9 @@ Status create_shared(Session& session, const NetworkSpec& spec) {
 }
 
 Status create(Session& session, const NetworkSpec& spec) {
-  if (spec.options.mode == "overlay") return create_shared(session, spec);
   TRY(auto core, session.services());
+  TRY(const auto traits, core.networks->traits(spec.options));
+  if (traits.scope == network::NetworkTraits::Scope::kCluster) return create_shared(session, spec);
   TRY(auto network, core.networks->create_network(spec));
   if (session.line.json)
     session.print_json(native::encode_network(network));

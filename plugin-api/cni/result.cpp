@@ -34,8 +34,7 @@ std::vector<Interface> interfaces_of(const Attachment& attachment, const std::st
     interfaces.push_back({name.str(), mac.to_string(), sandbox, std::nullopt});
     if (version.collects) interfaces.back().mtu = attachment.mtu;
   };
-  add(attachment.bridge, attachment.bridge_mac, "");
-  add(attachment.endpoint.host_ifname, attachment.host_mac, "");
+  for (const network::HostLink& link : attachment.host_links) add(link.name, link.mac, "");
   add(attachment.container_ifname, attachment.container_mac, netns);
   return interfaces;
 }

@@ -144,9 +144,11 @@ Status join_shared(network::NetworkService& networks, const CreateNetworkRequest
 
 Status NetworkAdapter::create_network(const CreateNetworkRequest& request) {
   TRY(const auto options, network::parse_options(request.options));
-  if (options.mode == "overlay" || options.join) {
-    TRY_STATUS(options.mode == "overlay" ? join_shared(networks_, request, options)
-                                         : bind_to_existing(networks_, request, options));
+  TRY(const auto traits, networks_.traits(options));
+  const bool shared = traits.scope == network::NetworkTraits::Scope::kCluster;
+  if (shared || options.join) {
+    TRY_STATUS(shared ? join_shared(networks_, request, options)
+                      : bind_to_existing(networks_, request, options));
     return reserve_aux(networks_, request);
   }
   TRY(const auto spec, spec_of(request, options));

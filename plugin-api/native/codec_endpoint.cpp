@@ -132,8 +132,7 @@ constexpr auto kState = fields(
         one_of<network::Phase::kCreating, network::Phase::kReady, network::Phase::kDeleting>()),
     required<kEndpoint, &Endpoint::joined>("joined"),
     required<kEndpoint, &Endpoint::network_id>("network_id"),
-    required<kEndpoint, &Endpoint::gateways>("gateways"),
-    sparse<kEndpoint, &Endpoint::host_ifname>("host_ifname"), sparse<&EndpointView::mtu>("mtu"),
+    required<kEndpoint, &Endpoint::gateways>("gateways"), sparse<&EndpointView::mtu>("mtu"),
     required<kEndpoint, &Endpoint::created>("created", kTime));
 
 EndpointSpec spec_of(const EndpointView& view) {
@@ -186,7 +185,9 @@ Result<AttachRequest> decode_attach(const Json& document) {
 Document encode_endpoint(const EndpointView& view) {
   Document document = encode_attach({.spec = spec_of(view), .ifname = {}});
   document["ifname"] = view.endpoint.ifname;
-  document.add("state", json::write(view, kState));
+  Document state = json::write(view, kState);
+  json::append(state, written(view.endpoint.links));
+  document.add("state", std::move(state));
   return document;
 }
 

@@ -100,17 +100,12 @@ constexpr auto kOverlay =
     fields(shown<OverlayParams, device_of>("device"), required<&OverlayParams::vni>("vni"),
            required<&OverlayParams::port>("port"), required<&OverlayParams::local>("address"));
 
-Json foreign_bridge(const Network& network) {
-  return network.bridge.empty() ? Json() : Json(network.foreign_bridge);
-}
-
 constexpr auto kState = fields(
     required<&Network::phase>(
         "phase",
         one_of<network::Phase::kCreating, network::Phase::kReady, network::Phase::kDeleting>()),
-    required<&Network::created>("created", kTime), sparse<&Network::bridge>("bridge"),
-    shown<Network, foreign_bridge>("foreign_bridge"), sparse<&Network::bridge_mac>("bridge_mac"),
-    required<&Network::mtu>("mtu"), sparse<&Network::overlay>("overlay", object(kOverlay)));
+    required<&Network::created>("created", kTime), required<&Network::mtu>("mtu"),
+    sparse<&Network::overlay>("overlay", object(kOverlay)));
 
 struct Usage {
   std::optional<std::size_t> endpoints;
@@ -136,6 +131,7 @@ Document encode_network_spec(const NetworkSpec& spec) { return json::write(spec,
 Document encode_network(const Network& network, std::optional<std::size_t> endpoints) {
   Document document = encode_network_spec(spec_of(network));
   Document state = json::write(network, kState);
+  json::append(state, written(network.links));
   json::append(state, json::write(Usage{endpoints}, kUsage));
   document.add("state", std::move(state));
   return document;

@@ -58,4 +58,13 @@ json::Json write_size(const std::uint64_t& bytes) { return bytes; }
 
 json::Json write_time(const long long& seconds) { return rfc3339(seconds); }
 
+json::Json written(const network::DriverRecord& links) {
+  json::Json object = json::Json::object();
+  for (const auto& [name, value] : links.shown) {
+    const bool boolean = value == "true" || value == "false";
+    object.add(name, boolean ? json::Json(value == "true") : json::Json(value));
+  }
+  return object;
+}
+
 }  // namespace fairlead::native

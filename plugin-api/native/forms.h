@@ -22,6 +22,9 @@ Result<std::string> parse_token(std::string_view text, std::size_t most);
 Result<std::string> parse_id(std::string_view text);     // at most 128
 Result<std::string> parse_label(std::string_view text);  // at most 255: container, runtime, host
 inline constexpr auto kId = json::text<&parse_id>();
+// What a driver shows of its links, as fields of the object that describes their owner.
+json::Json written(const network::DriverRecord& links);
+
 inline constexpr auto kLabel = json::text<&parse_label>();
 
 // Options and labels: keys are 1 to 256 bytes, and neither keys nor values hold a NUL.

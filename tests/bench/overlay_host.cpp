@@ -13,6 +13,7 @@
 
 #include "network/drivers/registry.h"
 #include "network/kernel/host/netns.h"
+#include "tests/support/alone.h"
 
 namespace fairlead {
 namespace {
@@ -29,7 +30,7 @@ T must(Result<T> result) {
 void run(char** arguments) {
   const auto links = must(kernel::open_netlink_links(kernel::RemovalMode::kThread));
   const auto tunnels = must(kernel::open_netlink_tunnels());
-  const auto drivers = network::make_drivers(*links, *tunnels);
+  const auto drivers = network::make_drivers({*links, *tunnels, "boot-1"});
   network::Driver& driver = *drivers.at("overlay");
   const Cidr address = must(Cidr::parse(arguments[2]));
   const IpAddress gateway = *address.first().plus(1);
@@ -38,21 +39,21 @@ void run(char** arguments) {
                            .subnets = {{.subnet = address.network(), .gateway = gateway}}};
   network.options.mode = "overlay";
   network.overlay = {.vni = 42, .local = must(IpAddress::parse(arguments[0]))};
-  const auto plan = must(driver.plan(network));
-  network.bridge = plan.bridge;
-  network.bridge_mac = plan.bridge_mac;
+  const auto plan = must(driver.plan(network, {}));
+  network.links = plan.links;
   network.mtu = plan.mtu;
   const network::Endpoint endpoint{.id = "bench",
                                    .network_id = network.id,
                                    .addresses = {address},
                                    .gateways = {gateway},
                                    .mac = MacAddress::for_ip(address.address()),
-                                   .host_ifname = must(IfName::parse("flhbench")),
+                                   .links = testing::veth("flhbench"),
                                    .joined = true};
   const UniqueFd netns = must(kernel::open_netns(arguments[1]));
+  testing::NoService context;
   Rollback undo;
   must(driver.attach(network, endpoint,
-                     network::IntoNetns{netns.get(), must(IfName::parse("eth0"))}, undo));
+                     network::IntoNetns{netns.get(), must(IfName::parse("eth0"))}, context, undo));
   undo.commit();
   const IpAddress remote = must(IpAddress::parse(arguments[3]));
   const kernel::RemoteEntry entry{.ip = remote,

@@ -27,6 +27,9 @@ class EchoNetworks : public network::NetworkService {
     made.labels = spec.labels;
     return made;
   }
+  Result<network::NetworkTraits> traits(const network::NetworkOptions&) override {
+    return network::NetworkTraits();
+  }
   Status remove_network(const network::NetworkRef& ref) override { return refuse(to_string(ref)); }
   Result<network::Network> inspect_network(const network::NetworkRef& ref) override {
     return fail(Code::kNotFound, "no {}", to_string(ref));

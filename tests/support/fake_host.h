@@ -49,7 +49,7 @@ class FakeHost {
   void open(network::cluster::ClusterClient* cluster = nullptr,
             network::OnTunnelMade on_tunnel_made = {}) {
     service.reset();
-    drivers = network::make_drivers(links, tunnels, std::move(on_tunnel_made), mark);
+    drivers = network::make_drivers({links, tunnels, "boot-1", std::move(on_tunnel_made), mark});
     service = network::make_network_service({.store = store,
                                              .locks = locks,
                                              .drivers = drivers,

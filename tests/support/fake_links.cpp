@@ -249,6 +249,40 @@ Result<kernel::Veth> FakeLinks::create_veth(const kernel::VethSpec& spec) {
   return kernel::Veth{.host_index = host_index, .peer_index = peer_index, .host_mac = host_mac};
 }
 
+Result<Link> FakeLinks::create_macvlan(const kernel::MacvlanSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("create_macvlan"));
+  TRY(const Device* parent, host_device(spec.parent));
+  const NetnsKey netns = key_of(spec.netns_fd);
+  if (device(netns, spec.name.str()) != nullptr) return fail_errno(EEXIST, "make interface");
+  const bool passthru = spec.mode == kernel::MacvlanMode::kPassthru;
+  const int index = add(netns, {.name = spec.name.str(),
+                                .kind = "macvlan",
+                                .mac = passthru ? parent->link.mac : spec.mac,
+                                .mtu = spec.mtu,
+                                .peer_index = spec.parent,
+                                .peer_elsewhere = netns != key_of(-1)});
+  return device(netns, index)->link;
+}
+
+Result<std::vector<Link>> FakeLinks::list_inside(int netns_fd) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("list_inside"));
+  std::vector<Link> links;
+  for (const Device& each : devices_)
+    if (each.netns == key_of(netns_fd)) links.push_back(each.link);
+  return links;
+}
+
+Status FakeLinks::remove_inside(int netns_fd, int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("remove_inside"));
+  std::erase_if(devices_, [&](const Device& each) {
+    return each.netns == key_of(netns_fd) && each.link.index == index;
+  });
+  return {};
+}
+
 Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("configure_container"));

@@ -49,6 +49,9 @@ class FakeLinks : public kernel::Links {
   Status set_route_localnet(int index, bool on) override;
   Status set_mac(int index, const MacAddress& mac) override;
   Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) override;
+  Result<kernel::Link> create_macvlan(const kernel::MacvlanSpec& spec) override;
+  Result<std::vector<kernel::Link>> list_inside(int netns_fd) override;
+  Status remove_inside(int netns_fd, int index) override;
   Status configure_container(const kernel::ContainerSpec& spec) override;
   Status settle(int index) override;
   Status set_port_flags(int index, kernel::PortFlags flags) override;

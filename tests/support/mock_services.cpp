@@ -2,7 +2,13 @@
 
 namespace fairlead::testing {
 
-MockNetworkService::MockNetworkService() = default;
+MockNetworkService::MockNetworkService() {
+  ON_CALL(*this, traits).WillByDefault([](const network::NetworkOptions& options) {
+    using Scope = network::NetworkTraits::Scope;
+    return Result<network::NetworkTraits>(network::NetworkTraits{
+        .scope = options.mode == "overlay" ? Scope::kCluster : Scope::kLocal, .no_ports = {}});
+  });
+}
 MockNetworkService::~MockNetworkService() = default;
 MockControl::MockControl() = default;
 MockControl::~MockControl() = default;

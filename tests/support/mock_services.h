@@ -18,6 +18,7 @@ class MockNetworkService : public network::NetworkService {
   using NetworkRef = network::NetworkRef;
   using EndpointRef = network::EndpointRef;
   MOCK_METHOD(Result<network::Network>, create_network, (const network::NetworkSpec&), (override));
+  MOCK_METHOD(Result<network::NetworkTraits>, traits, (const network::NetworkOptions&), (override));
   MOCK_METHOD(Status, remove_network, (const NetworkRef&), (override));
   MOCK_METHOD(Result<network::Network>, inspect_network, (const NetworkRef&), (override));
   MOCK_METHOD(Result<std::vector<network::NetworkUsage>>, list_networks, (), (override));

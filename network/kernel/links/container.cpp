@@ -38,15 +38,6 @@ Status set_up_ipv6(const ContainerSpec& spec) {
   return {};
 }
 
-Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>& also) {
-  std::optional<NetlinkSocket> socket;
-  TRY_STATUS(in_netns(netns_fd, [&]() -> Status {
-    TRY(socket, NetlinkSocket::open(NETLINK_ROUTE));
-    return also();
-  }));
-  return std::move(*socket);
-}
-
 Result<LinkDetails> get_in(NetlinkSocket& socket, NetlinkMessage message, std::string_view what) {
   std::optional<LinkDetails> found;
   TRY_STATUS(socket.request(std::move(message), what,
@@ -132,6 +123,15 @@ Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
 
 }  // namespace
 
+Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>& also) {
+  std::optional<NetlinkSocket> socket;
+  TRY_STATUS(in_netns(netns_fd, [&]() -> Status {
+    TRY(socket, NetlinkSocket::open(NETLINK_ROUTE));
+    return also ? also() : Status();
+  }));
+  return std::move(*socket);
+}
+
 void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses) {
   constexpr std::chrono::milliseconds kMostWait{200};
   constexpr std::chrono::microseconds kPause{50};
@@ -173,7 +173,7 @@ Status NetlinkLinks::settle_peer(const Link& container_link) {
 }
 
 Result<InterfaceView> NetlinkLinks::inspect(int netns_fd, const IfName& name) {
-  TRY(NetlinkSocket socket, open_socket_in(netns_fd, [] { return Status(); }));
+  TRY(NetlinkSocket socket, open_socket_in(netns_fd));
   TRY(const LinkDetails found,
       get_in(socket, get_link(name), fmt::format("find interface {}", name.str())));
   InterfaceView view{.link = found.link, .addresses = {}, .routes = {}};

@@ -56,6 +56,23 @@ struct Veth {
   MacAddress host_mac;
 };
 
+// An interface with a MAC of its own on the parent's segment (drivers/net/macvlan.c).
+enum class MacvlanMode {
+  kBridge,    // reaches the other ones on the parent
+  kPrivate,   // does not
+  kVepa,      // only through a switch that reflects packets (802.1Qbg)
+  kPassthru,  // has the parent to itself, and its MAC
+};
+
+struct MacvlanSpec {
+  IfName name;
+  int parent = 0;       // ifindex in the host's namespace
+  int netns_fd = -1;    // borrowed; -1: the host's namespace
+  MacAddress mac;       // kPassthru: ignored
+  unsigned mtu = 1500;  // at most the parent's
+  MacvlanMode mode = MacvlanMode::kBridge;
+};
+
 struct RouteSpec {
   Cidr destination;
   std::optional<IpAddress> via;  // std::nullopt: scope link
@@ -138,6 +155,8 @@ class Links {
   // first packets may be lost.
   virtual Result<Veth> create_veth(const VethSpec& spec) = 0;
   virtual Status configure_container(const ContainerSpec& spec) = 0;
+  // Makes the link in its namespace, down. kExists when the name is taken there.
+  virtual Result<Link> create_macvlan(const MacvlanSpec& spec) = 0;
   // Waits until the port passes packets, with a GETLINK of the port and its bridge, which makes the
   // kernel run its pending link watch work.
   virtual Status settle(int index) = 0;
@@ -159,6 +178,10 @@ class Links {
   virtual Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) = 0;
   virtual Status forget_neighbour(int link_index, const IpAddress& address) = 0;
 
+  // All links inside a namespace, and the removal of one of them, which succeeds when it is already
+  // gone.
+  virtual Result<std::vector<Link>> list_inside(int netns_fd) = 0;
+  virtual Status remove_inside(int netns_fd, int index) = 0;
   // Reads an interface inside a namespace. kNotFound when there is no such interface.
   virtual Result<InterfaceView> inspect(int netns_fd, const IfName& name) = 0;
 

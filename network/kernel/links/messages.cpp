@@ -135,6 +135,34 @@ NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state) {
   return message;
 }
 
+NetlinkMessage create_macvlan(const MacvlanSpec& spec) {
+  const auto mode = [&] {
+    switch (spec.mode) {
+      case MacvlanMode::kBridge:
+        return MACVLAN_MODE_BRIDGE;
+      case MacvlanMode::kPrivate:
+        return MACVLAN_MODE_PRIVATE;
+      case MacvlanMode::kVepa:
+        return MACVLAN_MODE_VEPA;
+      case MacvlanMode::kPassthru:
+        return MACVLAN_MODE_PASSTHRU;
+    }
+    return MACVLAN_MODE_BRIDGE;
+  };
+  NetlinkMessage message = new_link(LinkState::kKeep);
+  message.put_text(IFLA_IFNAME, spec.name.str())
+      .put_u32(IFLA_LINK, static_cast<std::uint32_t>(spec.parent))
+      .put_u32(IFLA_MTU, spec.mtu);
+  if (spec.mode != MacvlanMode::kPassthru) message.put(IFLA_ADDRESS, spec.mac.bytes());
+  if (spec.netns_fd >= 0)
+    message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(spec.netns_fd));
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, "macvlan");
+  const auto data = message.nest(IFLA_INFO_DATA);
+  message.put_u32(IFLA_MACVLAN_MODE, mode());
+  return message;
+}
+
 NetlinkMessage create_ifb(const IfName& name) {
   NetlinkMessage message = new_link(LinkState::kKeep);
   message.put_text(IFLA_IFNAME, name.str()).put(IFLA_ADDRESS, host_side_mac(name).bytes());

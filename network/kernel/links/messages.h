@@ -28,6 +28,8 @@ NetlinkMessage new_link(LinkState state);
 NetlinkMessage create_bridge(const BridgeSpec& spec);
 NetlinkMessage create_veth_pair(const VethSpec& spec, LinkState host_state);
 NetlinkMessage create_ifb(const IfName& name);
+// In the namespace of `spec`; the parent is in that of the socket.
+NetlinkMessage create_macvlan(const MacvlanSpec& spec);
 
 // Settings of IFLA_AF_SPEC (net/ipv4/devinet.c inet_set_link_af, net/ipv6/addrconf.c
 // inet6_set_link_af): one message sets them, where /proc/sys has a file for each.

@@ -37,6 +37,7 @@ class NetlinkLinks final : public Links {
   Status set_route_localnet(int index, bool on) override;
   Status set_mac(int index, const MacAddress& mac) override;
   Result<Veth> create_veth(const VethSpec& spec) override;
+  Result<Link> create_macvlan(const MacvlanSpec& spec) override;
   Status configure_container(const ContainerSpec& spec) override;
   Status settle(int index) override;
   Status set_port_flags(int index, PortFlags flags) override;
@@ -49,6 +50,8 @@ class NetlinkLinks final : public Links {
   Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) override;
   Status forget_neighbour(int link_index, const IpAddress& address) override;
 
+  Result<std::vector<Link>> list_inside(int netns_fd) override;
+  Status remove_inside(int netns_fd, int index) override;
   Result<InterfaceView> inspect(int netns_fd, const IfName& name) override;
 
   Result<HostSubnets> host_subnets() override;
@@ -92,6 +95,9 @@ class NetlinkLinks final : public Links {
 // The routes of one table, or of all (RT_TABLE_UNSPEC), through one link (0: all links).
 Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
                                               std::uint32_t table = RT_TABLE_MAIN);
+
+// A socket in the namespace, where `also` runs too.
+Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>& also = {});
 
 // Waits until IPv6 addresses that were just added can be reached. The kernel puts them into use
 // from a work queue, even without duplicate address detection (net/ipv6/addrconf.c,

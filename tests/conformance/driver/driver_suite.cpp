@@ -1,8 +1,13 @@
 // What the service expects of every driver, whatever links it makes. A new driver needs one line in
 // the instantiation below.
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <set>
 
 #include "network/drivers/registry.h"
+#include "tests/support/alone.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace fairlead::testing {
@@ -12,56 +17,88 @@ using network::Endpoint;
 using network::Liveness;
 using network::Network;
 
-class DriverSuite : public KernelFixture, public ::testing::WithParamInterface<const char*> {
+struct DriverCase {
+  const char* mode;
+  // The host is on the network and has its gateway's address, and each container a link there.
+  // Otherwise the network is that of an interface of the host, and the gateway another machine's.
+  bool in_host = true;
+};
+
+class DriverSuite : public KernelFixture, public ::testing::WithParamInterface<DriverCase> {
  protected:
   void SetUp() override {
     KernelFixture::SetUp();
     if (IsSkipped()) return;
     tunnels_ = must(kernel::open_netlink_tunnels());
-    drivers_ = network::make_drivers(links(), *tunnels_);
+    drivers_ = network::make_drivers({links(), *tunnels_, "boot-1"});
     network_ = {.id = std::string(64, 'a'),
                 .name = must(NetworkName::parse("shop")),
                 .subnets = {{.subnet = cidr("10.40.0.0/24"), .gateway = ip("10.40.0.1")}}};
-    network_.options.mode = GetParam();
+    network_.options.mode = GetParam().mode;
     network_.options.mtu = 1400;
-    if (network_.options.mode == "overlay")
+    if (driver().traits().scope == network::NetworkTraits::Scope::kCluster)
       network_.overlay = {.vni = 42, .local = ip("203.0.113.2")};
-    const auto plan = must(driver().plan(network_));
-    network_.bridge = plan.bridge;
-    network_.bridge_mac = plan.bridge_mac;
+    if (!GetParam().in_host) network_.options.parent = outside_network();
+    const auto plan = must(driver().plan(network_, {}));
+    network_.links = plan.links;
     network_.mtu = plan.mtu;
+  }
+  // An interface of the host at whose other end the machine with the gateway's address is.
+  IfName outside_network() {
+    run_in("host", "ip link add lan0 type veth peer name lan1 && ip link set lan0 up");
+    move_into("lan1", "router", "lan0");
+    run_in("router", "ip addr add 10.40.0.1/24 dev lan0 && ip link set lan0 up");
+    return ifname("lan0");
   }
   void TearDown() override {
     drivers_.clear();
     tunnels_.reset();
     KernelFixture::TearDown();
   }
-  network::Driver& driver() { return *drivers_.at(GetParam()); }
+  network::Driver& driver() { return *drivers_.at(GetParam().mode); }
   void ensure() {
     Rollback undo;
     must(driver().ensure(network_, undo));
     undo.commit();
   }
-  Endpoint endpoint(const std::string& name, const std::string& address) {
-    return {.id = name,
-            .network_id = network_.id,
-            .addresses = {cidr(address)},
-            .gateways = {ip("10.40.0.1")},
-            .mac = MacAddress::for_ip(cidr(address).address()),
-            .host_ifname = ifname("flh" + name),
-            .joined = true};
+  void run_in(const std::string& where, const std::string& command) {
+    in(where, [&] { ASSERT_EQ(std::system(command.c_str()), 0) << command; });
   }
-  Result<network::EndpointLinks> attach_in(const Endpoint& endpoint, const std::string& container) {
+  // As Docker takes a link that was left in the host.
+  void move_into(const std::string& link, const std::string& container, const std::string& name) {
+    run_in("host", fmt::format("ip link set {} netns /proc/{}/fd/{} name {}", link, ::getpid(),
+                               netns(container), name));
+  }
+  // In the namespace of its name.
+  Endpoint endpoint(const std::string& name, const std::string& address) {
+    Endpoint endpoint{.id = name,
+                      .network_id = network_.id,
+                      .addresses = {cidr(address)},
+                      .gateways = {ip("10.40.0.1")},
+                      .mac = MacAddress::for_ip(cidr(address).address()),
+                      .netns_path = path_of(name),
+                      .joined = true};
+    endpoint.links = must(driver().plan_endpoint(network_, endpoint));
+    return endpoint;
+  }
+  std::string path_of(const std::string& container) {
+    return fmt::format("/proc/self/fd/{}", netns(container));
+  }
+  Result<network::EndpointLinks> attach(const Endpoint& endpoint,
+                                        const network::Placement& placement) {
     Rollback undo;
-    auto made = driver().attach(network_, endpoint,
-                                network::IntoNetns{netns(container), ifname("eth0")}, undo);
+    auto made = driver().attach(network_, endpoint, placement, context_, undo);
     if (made) undo.commit();
     return made;
+  }
+  Result<network::EndpointLinks> attach_in(const Endpoint& endpoint, const std::string& container) {
+    return attach(endpoint, network::IntoNetns{netns(container), ifname("eth0")});
   }
 
   std::unique_ptr<kernel::Tunnels> tunnels_;
   network::Drivers drivers_;
   Network network_;
+  NoService context_;
 };
 
 TEST_P(DriverSuite, EnsureTwiceIsTheSameAsOnce) {
@@ -88,7 +125,7 @@ TEST_P(DriverSuite, RemoveTakesEverythingAndSucceedsAgain) {
   must(driver().remove(network_));
 }
 
-TEST_P(DriverSuite, AttachedContainersReachEachOtherAndTheHost) {
+TEST_P(DriverSuite, AttachedContainersReachEachOtherAndTheGateway) {
   ensure();
   must(attach_in(endpoint("a", "10.40.0.2/24"), "a"));
   must(attach_in(endpoint("b", "10.40.0.3/24"), "b"));
@@ -124,7 +161,11 @@ TEST_P(DriverSuite, FailedAttachLeavesNothing) {
 
 TEST_P(DriverSuite, WhatACrashLeftIsReplaced) {
   ensure();
-  must(attach_in(endpoint("a", "10.40.0.2/24"), "first"));
+  auto left = endpoint("a", "10.40.0.2/24");
+  left.netns_path = path_of("first");
+  must(attach_in(left, "first"));
+  // The host does not see what is in a container only; the service detaches what a record names.
+  if (!GetParam().in_host) must(driver().detach(network_, left));
   must(attach_in(endpoint("a", "10.40.0.2/24"), "second"));
   EXPECT_TRUE(ping("second", "10.40.0.1"));
 }
@@ -142,13 +183,35 @@ TEST_P(DriverSuite, DetachTakesTheLinkAtOnceAndSucceedsAgain) {
 TEST_P(DriverSuite, LeftInTheHostItWaitsForTheRuntime) {
   ensure();
   const auto a = endpoint("a", "10.40.0.2/24");
-  Rollback undo;
-  const auto made = must(driver().attach(network_, a, network::LeaveInHost{}, undo));
-  undo.commit();
+  const auto made = must(attach(a, network::LeaveInHost{}));
   EXPECT_TRUE(links().find(made.container_ifname));
   EXPECT_EQ(must(driver().liveness(network_, a)), Liveness::kWaiting);
   must(driver().detach(network_, a));
   EXPECT_EQ(must(driver().liveness(network_, a)), Liveness::kGone);
+}
+
+TEST_P(DriverSuite, WhatTheRuntimeTookIsAliveUntilItsNamespaceGoes) {
+  ensure();
+  const auto a = endpoint("a", "10.40.0.2/24");
+  const auto made = must(attach(a, network::LeaveInHost{.netns_path = a.netns_path}));
+  move_into(made.container_ifname.str(), "a", "eth7");
+  EXPECT_EQ(must(driver().liveness(network_, a)), Liveness::kAlive);
+  run_in("a", "ip link del eth7");
+  EXPECT_EQ(must(driver().liveness(network_, a)), Liveness::kGone);
+}
+
+TEST_P(DriverSuite, ItsOwnLinksAreListedAndNamedByTheRecords) {
+  ensure();
+  const auto a = endpoint("a", "10.40.0.2/24");
+  must(attach(a, network::LeaveInHost{}));
+  std::set<std::string> named, listed;
+  for (const IfName& name : driver().links_of(network_)) named.insert(name.str());
+  for (const IfName& name : driver().links_of(a)) named.insert(name.str());
+  for (const auto& [mode, each] : drivers_)
+    for (const network::MadeLink& link : must(each->list_links())) listed.insert(link.name.str());
+  EXPECT_EQ(listed, named);
+  for (const std::string& name : listed) must(driver().remove_link(ifname(name)));
+  EXPECT_THAT(must(driver().list_links()), ::testing::IsEmpty());
 }
 
 TEST_P(DriverSuite, CheckFindsALostAddress) {
@@ -166,15 +229,21 @@ TEST_P(DriverSuite, MendBringsALivingEndpointBackAfterItsNetworksLinksWereLost) 
   ensure();
   const auto a = endpoint("a", "10.40.0.2/24");
   must(attach_in(a, "a"));
-  must(links().remove(network_.bridge));
+  const auto own = driver().links_of(network_);
+  EXPECT_EQ(own.empty(), !GetParam().in_host);
+  EXPECT_THAT(driver().missing(network_), ::testing::IsEmpty());
+  for (const IfName& link : own) must(links().remove(link));
+  EXPECT_EQ(driver().missing(network_).size(), own.size());
   ensure();
-  EXPECT_TRUE(must(driver().mend(network_, a)));
+  EXPECT_EQ(must(driver().mend(network_, a)), !own.empty());
   EXPECT_FALSE(must(driver().mend(network_, a)));
   EXPECT_TRUE(ping("a", "10.40.0.1"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Drivers, DriverSuite, ::testing::Values("bridge", "overlay"),
-                         [](const auto& each) { return std::string(each.param); });
+INSTANTIATE_TEST_SUITE_P(Drivers, DriverSuite,
+                         ::testing::Values(DriverCase{"bridge"}, DriverCase{"overlay"},
+                                           DriverCase{"macvlan", false}),
+                         [](const auto& each) { return std::string(each.param.mode); });
 
 }  // namespace
 }  // namespace fairlead::testing

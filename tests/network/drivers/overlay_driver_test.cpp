@@ -4,7 +4,9 @@
 
 #include <cerrno>
 
+#include "network/drivers/bridge.h"
 #include "network/drivers/overlay.h"
+#include "tests/support/alone.h"
 #include "tests/support/fake_tunnels.h"
 #include "tests/support/kernel_fixture.h"
 
@@ -30,9 +32,8 @@ class OverlayDriver : public ::testing::Test {
     return {.name = network_.name, .options = network_.options, .overlay = network_.overlay};
   }
   void make() {
-    const auto plan = must(driver_->plan(network_));
-    network_.bridge = plan.bridge;
-    network_.bridge_mac = plan.bridge_mac;
+    const auto plan = must(driver_->plan(network_, {}));
+    network_.links = plan.links;
     network_.mtu = plan.mtu;
     Rollback undo;
     must(driver_->ensure(network_, undo));
@@ -40,7 +41,7 @@ class OverlayDriver : public ::testing::Test {
   }
   Result<network::EndpointLinks> attach() {
     Rollback undo;
-    auto made = driver_->attach(network_, endpoint_, network::LeaveInHost{}, undo);
+    auto made = driver_->attach(network_, endpoint_, network::LeaveInHost{}, context_, undo);
     if (made) undo.commit();
     return made;
   }
@@ -53,7 +54,9 @@ class OverlayDriver : public ::testing::Test {
 
   FakeLinks links_;
   FakeTunnels tunnels_{links_};
-  std::unique_ptr<network::Driver> driver_ = network::make_overlay_driver(links_, tunnels_);
+  std::unique_ptr<network::Driver> driver_ =
+      network::make_overlay_driver(links_, tunnels_, "boot-1");
+  NoService context_;
   Network network_{.id = std::string(64, 'a'),
                    .name = must(NetworkName::parse("shop")),
                    .subnets = {{.subnet = cidr("10.9.0.0/24"), .gateway = ip("10.9.0.1")}}};
@@ -62,29 +65,29 @@ class OverlayDriver : public ::testing::Test {
                      .addresses = {cidr("10.9.0.2/24")},
                      .gateways = {ip("10.9.0.1")},
                      .mac = MacAddress::for_ip(ip("10.9.0.2")),
-                     .host_ifname = ifname("flhweb"),
+                     .links = veth("flhweb"),
                      .joined = true};
 };
 
 TEST_F(OverlayDriver, TheMtuIsWhatTheUnderlayLeaves) {
-  EXPECT_EQ(must(driver_->plan(network_)).mtu, 1450U);
+  EXPECT_EQ(must(driver_->plan(network_, {})).mtu, 1450U);
   network_.overlay->local = ip("2001:db8:99::1");
-  EXPECT_EQ(must(driver_->plan(network_)).mtu, 1430U);
+  EXPECT_EQ(must(driver_->plan(network_, {})).mtu, 1430U);
   network_.overlay->underlay_mtu = 1400;  // of another host
-  EXPECT_EQ(must(driver_->plan(network_)).mtu, 1330U);
+  EXPECT_EQ(must(driver_->plan(network_, {})).mtu, 1330U);
   network_.overlay->underlay_mtu = 9000;
-  EXPECT_EQ(must(driver_->plan(network_)).mtu, 1430U);
+  EXPECT_EQ(must(driver_->plan(network_, {})).mtu, 1430U);
 }
 
 TEST_F(OverlayDriver, AnMtuThatDoesNotFitIsRefusedWithTheLargestThatDoes) {
   network_.options.mtu = 1450;
-  EXPECT_EQ(must(driver_->plan(network_)).mtu, 1450U);
+  EXPECT_EQ(must(driver_->plan(network_, {})).mtu, 1450U);
   network_.options.mtu = 1451;
-  expect_failure(driver_->plan(network_), Code::kInvalid, "use at most 1450");
+  expect_failure(driver_->plan(network_, {}), Code::kInvalid, "use at most 1450");
   network_.overlay->local = ip("2001:db8:99::1");
-  expect_failure(driver_->plan(network_), Code::kInvalid, "use at most 1430");
+  expect_failure(driver_->plan(network_, {}), Code::kInvalid, "use at most 1430");
   network_.options.mtu = 1280;
-  EXPECT_EQ(must(driver_->plan(network_)).mtu, 1280U);
+  EXPECT_EQ(must(driver_->plan(network_, {})).mtu, 1280U);
 }
 
 TEST_F(OverlayDriver, IPv6NeedsItsSmallestMtu) {
@@ -99,8 +102,8 @@ TEST_F(OverlayDriver, IPv6NeedsItsSmallestMtu) {
   tunnels_.add_underlay(ip("192.0.2.2"), 1300);
   network_.overlay->local = ip("192.0.2.2");
   network_.subnets.push_back({.subnet = cidr("fd00:9::/64")});
-  network_.bridge = ifname("fl-aaaaaaaaaaaa");
-  network_.mtu = must(driver_->plan(network_)).mtu;
+  network_.links.shown["bridge"] = "fl-aaaaaaaaaaaa";
+  network_.mtu = must(driver_->plan(network_, {})).mtu;
   Rollback undo;
   expect_failure(driver_->ensure(network_, undo), Code::kInvalid, "too small for IPv6");
 }
@@ -119,48 +122,51 @@ TEST_F(OverlayDriver, WhatIsNoOverlayIsRefused) {
   wanted.options.parent = ifname("eth0");
   EXPECT_FALSE(driver_->validate(wanted));
   network_.overlay->local = ip("192.0.2.99");
-  expect_failure(driver_->plan(network_), Code::kNotFound, "192.0.2.99");
+  expect_failure(driver_->plan(network_, {}), Code::kNotFound, "192.0.2.99");
 }
 
 TEST_F(OverlayDriver, ABridgeOfSomebodyElsesIsNotJoined) {
   links_.put({.name = "br0", .kind = "bridge"});
   network_.options.bridge = ifname("br0");
-  expect_failure(driver_->plan(network_), Code::kExists, "choose another name");
+  expect_failure(driver_->plan(network_, {}), Code::kExists, "choose another name");
 }
 
 TEST_F(OverlayDriver, AllHostsHaveTheSameNamesAndAddresses) {
   FakeLinks other_links;
   FakeTunnels other_tunnels(other_links);
   other_tunnels.add_underlay(ip("192.0.2.2"), 1500);
-  const auto other = network::make_overlay_driver(other_links, other_tunnels);
+  const auto other = network::make_overlay_driver(other_links, other_tunnels, "boot-1");
   Network there = network_;
   there.overlay->local = ip("192.0.2.2");
-  const auto here = must(driver_->plan(network_)), elsewhere = must(other->plan(there));
-  EXPECT_EQ(here.bridge, elsewhere.bridge);
-  EXPECT_EQ(here.bridge_mac, elsewhere.bridge_mac);
+  const auto here = must(driver_->plan(network_, {})), elsewhere = must(other->plan(there, {}));
+  EXPECT_EQ(here.links, elsewhere.links);
   EXPECT_EQ(network::overlay_device(*network_.overlay).str(), "flx00002a");
 }
 
 TEST_F(OverlayDriver, APortLearnsAndFloodsNothingAndHasItsMacPinned) {
   make();
   must(attach());
-  const auto port = must(links_.find(endpoint_.host_ifname));
+  const auto port = must(links_.find(host_side_of(endpoint_)));
   EXPECT_EQ(links_.port_flags(port.index), (kernel::PortFlags{.learning = false, .flood = false}));
-  EXPECT_THAT(tunnels_.pinned(endpoint_.host_ifname), ElementsAre(*endpoint_.mac));
-  must(driver_->set_published(network_, endpoint_, true));
+  EXPECT_THAT(tunnels_.pinned(host_side_of(endpoint_)), ElementsAre(*endpoint_.mac));
+  Endpoint published = endpoint_;
+  published.ports = {{.host_ip = ip("192.0.2.1"), .host_port = 8080, .container_port = 80}};
+  must(driver_->open_ports(network_, published, context_));
   EXPECT_EQ(links_.port_flags(port.index),
             (kernel::PortFlags{.hairpin = true, .learning = false, .flood = false}));
+  must(driver_->close_ports(network_, published, endpoint_, context_));
+  EXPECT_EQ(links_.port_flags(port.index), (kernel::PortFlags{.learning = false, .flood = false}));
 }
 
 TEST_F(OverlayDriver, MendPinsAgain) {
   make();
   must(attach());
-  must(links_.remove(network_.bridge));
+  must(links_.remove(bridge_of(network_)));
   make();
-  EXPECT_THAT(tunnels_.pinned(endpoint_.host_ifname), IsEmpty());
+  EXPECT_THAT(tunnels_.pinned(host_side_of(endpoint_)), IsEmpty());
   EXPECT_TRUE(must(driver_->mend(network_, endpoint_)));
-  EXPECT_THAT(tunnels_.pinned(endpoint_.host_ifname), ElementsAre(*endpoint_.mac));
-  const auto port = must(links_.find(endpoint_.host_ifname));
+  EXPECT_THAT(tunnels_.pinned(host_side_of(endpoint_)), ElementsAre(*endpoint_.mac));
+  const auto port = must(links_.find(host_side_of(endpoint_)));
   EXPECT_EQ(links_.port_flags(port.index), (kernel::PortFlags{.learning = false, .flood = false}));
 }
 

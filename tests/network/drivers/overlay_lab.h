@@ -15,6 +15,7 @@
 
 #include "network/drivers/registry.h"
 #include "network/kernel/tunnels/vxlan.h"
+#include "tests/support/alone.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace fairlead::testing {
@@ -63,11 +64,12 @@ class OverlayLab : public KernelFixture {
                                      .addresses = {v4, v6},
                                      .gateways = {ip("10.9.0.1"), ip("fd00:9::1")},
                                      .mac = MacAddress::for_ip(v4.address()),
-                                     .host_ifname = ifname("flh" + netns_name),
+                                     .links = veth("flh" + netns_name),
                                      .joined = true}};
     Rollback undo;
     must(host(k).driver().attach(host(k).network, container.endpoint,
-                                 network::IntoNetns{netns(netns_name), ifname("eth0")}, undo));
+                                 network::IntoNetns{netns(netns_name), ifname("eth0")}, context_,
+                                 undo));
     undo.commit();
     return container;
   }
@@ -106,7 +108,7 @@ class OverlayLab : public KernelFixture {
       made.links = must(kernel::open_netlink_links(kernel::RemovalMode::kThread));
       made.tunnels = must(kernel::open_netlink_tunnels());
     });
-    made.drivers = network::make_drivers(*made.links, *made.tunnels);
+    made.drivers = network::make_drivers({*made.links, *made.tunnels, "boot-1"});
     made.network = {.id = std::string(64, 'a'),
                     .name = must(NetworkName::parse("shop")),
                     .options = options,
@@ -114,9 +116,8 @@ class OverlayLab : public KernelFixture {
                                 {.subnet = cidr("fd00:9::/64"), .gateway = ip("fd00:9::1")}},
                     .overlay = network::OverlayParams{.vni = 42, .local = made.local}};
     made.network.options.mode = "overlay";
-    const auto plan = must(made.driver().plan(made.network));
-    made.network.bridge = plan.bridge;
-    made.network.bridge_mac = plan.bridge_mac;
+    const auto plan = must(made.driver().plan(made.network, {}));
+    made.network.links = plan.links;
     made.network.mtu = plan.mtu;
     Rollback undo;
     must(made.driver().ensure(made.network, undo));
@@ -124,6 +125,7 @@ class OverlayLab : public KernelFixture {
   }
 
   std::map<int, Host> hosts_;
+  NoService context_;
 };
 
 }  // namespace fairlead::testing

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <thread>
 
+#include "network/drivers/bridge.h"
 #include "network/kernel/links/messages.h"
 #include "network/kernel/tunnels/vxlan_messages.h"
 #include "tests/network/drivers/overlay_lab.h"
@@ -101,7 +102,7 @@ TEST_P(Overlay, NothingIsFlooded) {
   });
   EXPECT_FALSE(ping("a", "10.9.0.98", 200ms));
   EXPECT_EQ(send_whole("a", "239.1.2.3", 100), 0);  // multicast, to the default route
-  const auto bridge = must(host(1).links->find(host(1).network.bridge));
+  const auto bridge = must(host(1).links->find(bridge_of(host(1).network)));
   for (const Cidr& address : a.endpoint.addresses)
     must(host(1).links->announce(bridge.index, address.address(), *a.endpoint.mac));
 
@@ -192,7 +193,7 @@ TEST_P(Overlay, ALostTunnelIsMadeAgainAndFilledBySync) {
 TEST_P(Overlay, ContainersAreMendedAfterTheBridgeWasLost) {
   const Container a = run(1, "a", 2), b = run(2, "b", 3);
   publish({a, b});
-  must(host(1).links->remove(host(1).network.bridge));
+  must(host(1).links->remove(bridge_of(host(1).network)));
   Rollback undo;
   must(host(1).driver().ensure(host(1).network, undo));
   undo.commit();

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/json/json.h"
+#include "network/drivers/bridge.h"
 #include "network/ipam/records.h"
 #include "network/service/keys.h"
 #include "tests/support/fake_host.h"
@@ -81,7 +82,7 @@ class Addresses : public ::testing::Test {
   // Its namespace goes, and the interface with it; nobody has told us.
   void dies(const std::string& net, const std::string& id) {
     const auto endpoint = must(service().inspect_endpoint({network::NetworkText{net}, id}));
-    must(host_.links.remove(endpoint.host_ifname));
+    must(host_.links.remove(host_side_of(endpoint)));
   }
   Result<network::Attachment> attach(const std::string& net, const std::string& container,
                                      std::vector<network::PortSpec> ports = {},

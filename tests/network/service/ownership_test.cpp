@@ -75,7 +75,7 @@ class TwoStores : public ::testing::Test {
   }
 
   std::unique_ptr<network::CoreNetworkService> open_other(const StoreMark& mark) {
-    other_drivers_ = network::make_drivers(host_.links, host_.tunnels, {}, mark);
+    other_drivers_ = network::make_drivers({host_.links, host_.tunnels, "boot-1", {}, mark});
     return network::make_network_service({.store = other_store_,
                                           .locks = other_locks_,
                                           .drivers = other_drivers_,

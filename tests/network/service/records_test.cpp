@@ -32,11 +32,10 @@ Network rich_network() {
   network.labels["team"] = "a \"b\"";
   network.phase = Phase::kReady;
   network.created = 1'800'000'000;
-  network.bridge = get(IfName::parse("fl-aaaaaaaaaaaa"));
-  network.foreign_bridge = true;
-  network.bridge_mac = MacAddress::from_hash("a");
-  network.bridge_boot = "this boot";
-  network.localnet_opened = true;
+  network.links.shown = {{"bridge", "fl-aaaaaaaaaaaa"},
+                         {"bridge_mac", "02:00:00:00:00:01"},
+                         {"foreign_bridge", "true"}};
+  network.links.kept = {{"bridge_boot", "this boot"}, {"localnet_opened", "true"}};
   network.mtu = 1400;
   return network;
 }
@@ -47,7 +46,7 @@ Endpoint rich_endpoint() {
   endpoint.addresses = {get(Cidr::parse("10.1.0.2/24")), get(Cidr::parse("fd00:1::2/64"))};
   endpoint.gateways = {get(IpAddress::parse("10.1.0.1"))};
   endpoint.mac = MacAddress::for_ip(endpoint.addresses[0].address());
-  endpoint.host_ifname = get(IfName::parse("flh012345678901"));
+  endpoint.links.shown = {{"host_ifname", "flh012345678901"}};
   endpoint.ifname = "eth0";
   endpoint.ports = {{Proto::kUdp, get(IpAddress::parse("::")), 53, 5353},
                     {Proto::kTcp, {}, 8080, 80}};
@@ -74,7 +73,7 @@ TEST(Records, NetworkComesBackAsItWas) {
 TEST(Records, NamesOfInterfacesThatAreRefusedTodayCanBeRead) {
   for (const char* old_name : {"br+lan", "a\\\"b", "x*", "50%", "-br"}) {
     Network network = rich_network();
-    network.options.bridge = network.bridge;
+    network.options.bridge = get(IfName::parse("fl-aaaaaaaaaaaa"));
     network.options.ifname_prefix = "prefix";
     std::string text = encode(network);
     for (std::size_t at = 0; (at = text.find("fl-aaaaaaaaaaaa", at)) != std::string::npos;)
@@ -82,11 +81,32 @@ TEST(Records, NamesOfInterfacesThatAreRefusedTodayCanBeRead) {
     text.replace(text.find("prefix\"", text.find("ifname_prefix") + 14), 6, "a+");
     const auto decoded = decode_network(text);
     ASSERT_TRUE(decoded) << decoded.error().text;
-    EXPECT_EQ(decoded->options.bridge, decoded->bridge);
+    EXPECT_EQ(decoded->options.bridge->str(), decoded->links.shown.at("bridge"));
     EXPECT_EQ(encode(*decoded), text);
   }
   EXPECT_FALSE(parse_options({{"bridge", "br+lan"}}));
   EXPECT_FALSE(parse_options({{"ifname_prefix", "a+"}}));
+}
+
+// Earlier versions had what the driver remembers as fields of the network and of the endpoint.
+TEST(Records, WhatEarlierVersionsKnewOfLinksIsTheDrivers) {
+  const auto network = get(decode_network(
+      R"({"id":"x","name":"a","phase":"ready","bridge":"br0","bridge_mac":"02:00:00:00:00:01",
+          "foreign_bridge":true,"bridge_boot":"b1","localnet_opened":true,"mtu":1400})"));
+  EXPECT_EQ(
+      network.links.shown,
+      (std::map<std::string, std::string>{
+          {"bridge", "br0"}, {"bridge_mac", "02:00:00:00:00:01"}, {"foreign_bridge", "true"}}));
+  EXPECT_EQ(network.links.kept, (std::map<std::string, std::string>{{"bridge_boot", "b1"},
+                                                                    {"localnet_opened", "true"}}));
+  EXPECT_EQ(get(decode_network(encode(network))), network);
+  const auto closed = get(decode_network(
+      R"({"id":"x","name":"a","phase":"ready","bridge":"fl-1","localnet_opened":false})"));
+  EXPECT_TRUE(closed.links.kept.empty());
+  const auto endpoint = get(decode_endpoint(
+      R"({"id":"e","network":"x","host_ifname":"flh012345678901","phase":"ready"})"));
+  EXPECT_EQ(endpoint.links.shown.at("host_ifname"), "flh012345678901");
+  EXPECT_EQ(get(decode_endpoint(encode(endpoint))), endpoint);
 }
 
 TEST(Records, AnOverlayComesBackAsItWas) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "network/cluster/keys.h"
+#include "network/drivers/bridge.h"
 #include "tests/network/service/service_world.h"
 
 namespace fairlead::testing {
@@ -17,14 +18,19 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
+// The bridge's MAC as the driver remembers it.
+MacAddress mac_of(const network::Network& network) {
+  return must(MacAddress::parse(network.links.shown.at("bridge_mac")));
+}
+
 class NetworkVerbs : public ServiceWorld {};
 
 TEST_F(NetworkVerbs, CreatedNetworkHasABridgeWithItsGateway) {
   const auto network = create("shop", "10.20.0.0/24");
-  const auto bridge = must(links().find(network.bridge));
+  const auto bridge = must(links().find(bridge_of(network)));
   EXPECT_EQ(bridge.kind, "bridge");
   EXPECT_TRUE(bridge.up);
-  EXPECT_EQ(bridge.mac, network.bridge_mac);
+  EXPECT_EQ(bridge.mac, mac_of(network));
   EXPECT_EQ(network.subnets.at(0).gateway, ip("10.20.0.1"));
 }
 
@@ -171,9 +177,9 @@ class ForeignBridge : public ServiceWorld {
 TEST_F(ForeignBridge, KeepsItsMacWhateverPortsComeAndGo) {
   const auto network = join();
   const MacAddress before = mac();
-  EXPECT_EQ(network.bridge_mac, before);
+  EXPECT_EQ(mac_of(network), before);
   for (const char* name : {"a", "b", "c", "d", "e"}) {
-    EXPECT_EQ(must(attach_to("shop", name)).bridge_mac, before);
+    EXPECT_EQ(must(attach_to("shop", name)).host_links.front().mac, before);
     EXPECT_EQ(mac(), before);
   }
   for (const char* name : {"a", "b", "c", "d", "e"}) {
@@ -192,10 +198,10 @@ TEST_F(ForeignBridge, MadeAnewItHasItsAddressesAndKeepsItsNewMac) {
     start_service(boot);
     const MacAddress fresh = mac();
     const auto web = must(attach_to("shop", "web"));
-    EXPECT_EQ(web.bridge_mac, fresh);
+    EXPECT_EQ(web.host_links.front().mac, fresh);
     EXPECT_EQ(mac(), fresh);
     EXPECT_TRUE(ping("web", "10.20.0.1"));
-    EXPECT_EQ(must(service_->inspect_network(network::NetworkText{"shop"})).bridge_mac, fresh);
+    EXPECT_EQ(mac_of(must(service_->inspect_network(network::NetworkText{"shop"}))), fresh);
     must(service_->remove_endpoint(ref("shop", "web")));
     EXPECT_EQ(mac(), fresh);
     run("ip addr flush dev br-mine");
@@ -264,7 +270,7 @@ TEST_F(ForeignBridge, ItsNeighboursDoNotReachTheHostsLoopback) {
 class Loopback : public ForeignBridge {};
 
 TEST_F(Loopback, IsOpenOnlyWhileAPortAnswersThere) {
-  const std::string bridge = create("shop", "10.20.0.0/24").bridge.str();
+  const std::string bridge = bridge_of(create("shop", "10.20.0.0/24")).str();
   must(attach_to("shop", "web"));
   EXPECT_EQ(localnet(bridge), "0");
   must(attach_to("shop", "db", {port(8080, 80)}));
@@ -285,7 +291,7 @@ TEST_F(Loopback, IsOpenOnlyWhileAPortAnswersThere) {
 TEST_F(Loopback, IsNotOpenedForPortsOfOtherAddresses) {
   auto wanted = spec("shop", "10.20.0.0/24");
   wanted.ipv6 = true;
-  const std::string bridge = must(service_->create_network(wanted)).bridge.str();
+  const std::string bridge = bridge_of(must(service_->create_network(wanted))).str();
   must(attach_to("shop", "web",
                  {port(8080, 80, network::Proto::kTcp, "203.0.113.2"),
                   port(8081, 80, network::Proto::kTcp, "::"),
@@ -296,7 +302,7 @@ TEST_F(Loopback, IsNotOpenedForPortsOfOtherAddresses) {
 }
 
 TEST_F(Loopback, ReconcileSetsItAsThePortsNeedIt) {
-  const std::string bridge = create("shop", "10.20.0.0/24").bridge.str();
+  const std::string bridge = bridge_of(create("shop", "10.20.0.0/24")).str();
   set_sysctl("host", "net/ipv4/conf/" + bridge + "/route_localnet", "1");  // by an older version
   EXPECT_THAT(must(service_->reconcile()).actions, SizeIs(1));
   EXPECT_EQ(localnet(bridge), "0");
@@ -510,7 +516,7 @@ TEST_F(EndpointVerbs, CheckFindsWhatIsMissing) {
               HasSubstr("8080/tcp is not published"));
   must(service_->reconcile());
   must(service_->check(ref("shop", "web"), expected));
-  must(links().remove(web.endpoint.host_ifname));
+  must(links().remove(host_side_of(web.endpoint)));
   EXPECT_FALSE(service_->check(ref("shop", "web"), expected));
 }
 
@@ -548,7 +554,7 @@ TEST_F(Reconcile, FlushedTableAndDeletedBridgeComeBack) {
   must(attach_to("shop", "web", {port(8080, 80)}));
   const auto server = serve_tcp("web", 80);
   must(firewall_->run("flush ruleset"));
-  must(links().remove(network.bridge));
+  must(links().remove(bridge_of(network)));
   EXPECT_FALSE(ask_tcp("outside", "203.0.113.2", 8080));
   const auto report = must(service_->reconcile());
   EXPECT_THAT(report.actions, SizeIs(4));  // the bridge, its port, the table, route_localnet
@@ -641,7 +647,7 @@ TEST_F(Reconcile, RecordsOfAnEarlierBootAreVoid) {
 TEST_F(Reconcile, EndpointsWhoseContainerIsGoneAreCollected) {
   create("shop", "10.20.0.0/24");
   const auto web = must(attach_to("shop", "web", {port(8080, 80)}));
-  must(links().remove(web.endpoint.host_ifname));
+  must(links().remove(host_side_of(web.endpoint)));
   must(service_->reconcile());
   EXPECT_THAT(must(service_->list_endpoints(network::NetworkText{"shop"})), IsEmpty());
   must(attach_to("shop", "db", {port(8080, 80)}));

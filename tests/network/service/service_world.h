@@ -63,7 +63,6 @@ class ServiceWorld : public KernelFixture {
     conntrack_ = must(kernel::open_conntrack());
     host_ports_ = must(kernel::open_host_ports());
     tunnels_ = must(kernel::open_netlink_tunnels());
-    drivers_ = network::make_drivers(links(), *tunnels_);
     start_service();
   }
   void TearDown() override {
@@ -78,6 +77,8 @@ class ServiceWorld : public KernelFixture {
 
   // A new service over the same store and kernel: a restarted daemon, or another process.
   void start_service(const std::string& boot = boot_id()) {
+    service_.reset();
+    drivers_ = network::make_drivers({links(), *tunnels_, boot});
     service_ = network::make_network_service({.store = *store_,
                                               .locks = *locks_,
                                               .drivers = drivers_,

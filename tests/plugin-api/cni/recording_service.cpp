@@ -169,12 +169,11 @@ Result<network::Attachment> RecordingService::attach_to(const network::EndpointS
   if (!networks.contains(to_string(spec.network)))
     return fail(Code::kNotFound, "network {} does not exist", to_string(spec.network));
   const network::Network& net = networks[to_string(spec.network)];
-  network::Attachment made{.bridge = *IfName::parse("fl-000000000001"),
-                           .bridge_mac = *MacAddress::parse("0a:fa:00:00:00:01"),
-                           .host_mac = *MacAddress::parse("0a:fa:00:00:00:02"),
-                           .container_ifname = std::get<network::IntoNetns>(placement).ifname,
-                           .mtu = net.options.mtu.value_or(1500)};
-  made.endpoint.host_ifname = *IfName::parse("flh000000000001");
+  network::Attachment made{
+      .host_links = {{*IfName::parse("fl-000000000001"), *MacAddress::parse("0a:fa:00:00:00:01")},
+                     {*IfName::parse("flh000000000001"), *MacAddress::parse("0a:fa:00:00:00:02")}},
+      .container_ifname = std::get<network::IntoNetns>(placement).ifname,
+      .mtu = net.options.mtu.value_or(1500)};
   for (const auto& subnet : net.subnets) {
     made.endpoint.addresses.push_back(address_in(subnet, spec));
     if (net.internal) continue;

@@ -9,13 +9,12 @@ namespace fairlead::cni {
 namespace {
 
 network::Attachment attachment() {
-  network::Attachment made{.bridge = *IfName::parse("br0"),
-                           .bridge_mac = *MacAddress::parse("02:00:00:00:00:01"),
-                           .host_mac = *MacAddress::parse("02:00:00:00:00:02"),
-                           .container_ifname = *IfName::parse("eth0"),
-                           .container_mac = *MacAddress::parse("02:00:00:00:00:03"),
-                           .mtu = 1400};
-  made.endpoint.host_ifname = *IfName::parse("flh1");
+  network::Attachment made{
+      .host_links = {{*IfName::parse("br0"), *MacAddress::parse("02:00:00:00:00:01")},
+                     {*IfName::parse("flh1"), *MacAddress::parse("02:00:00:00:00:02")}},
+      .container_ifname = *IfName::parse("eth0"),
+      .container_mac = *MacAddress::parse("02:00:00:00:00:03"),
+      .mtu = 1400};
   made.endpoint.addresses = {*Cidr::parse("10.1.0.2/24"), *Cidr::parse("fd00::2/64")};
   made.endpoint.gateways = {*IpAddress::parse("10.1.0.1")};
   made.routes = {{.destination = *Cidr::parse("0.0.0.0/0"),
@@ -43,7 +42,7 @@ TEST(Result, ListsBridgeHostEndAndContainerEnd) {
 
 TEST(Result, PointsTheAddressesAtTheContainersEndAlsoWithoutABridge) {
   auto made = attachment();
-  made.bridge = {};
+  made.host_links.erase(made.host_links.begin());
   const auto result = result_in("1.0.0", made);
   EXPECT_EQ(result["ips"][0]["interface"], 1);
   EXPECT_EQ(result["interfaces"][1]["name"], "eth0");

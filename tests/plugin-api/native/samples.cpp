@@ -27,8 +27,10 @@ network::Network shop_network() {
   network.labels = {{"team", "a"}};
   network.phase = network::Phase::kReady;
   network.created = kCreated;
-  network.bridge = IfName::parse("fl-aaaaaaaaaaaa").value();
-  network.bridge_mac = mac("02:00:00:00:00:01");
+  network.links.shown = {{"bridge", "fl-aaaaaaaaaaaa"},
+                         {"bridge_mac", "02:00:00:00:00:01"},
+                         {"foreign_bridge", "false"}};
+  network.links.kept = {{"bridge_boot", "this boot"}};
   network.mtu = 1400;
   return network;
 }
@@ -55,7 +57,7 @@ network::Endpoint web_endpoint() {
   endpoint.addresses = {cidr("10.89.0.130/24"), cidr("fd89::2/64")};
   endpoint.gateways = {ip("10.89.0.1"), ip("fd89::1")};
   endpoint.mac = mac("02:fa:0a:59:00:82");
-  endpoint.host_ifname = IfName::parse("flh0123456789ab").value();
+  endpoint.links.shown = {{"host_ifname", "flh0123456789ab"}};
   endpoint.ifname = "eth0";
   endpoint.ports = {{network::Proto::kTcp, std::nullopt, 8080, 80},
                     {network::Proto::kUdp, ip("127.0.0.1"), 53, 53}};

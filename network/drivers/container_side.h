@@ -1,0 +1,17 @@
+// The container's side of a link, which is the same whatever the link is.
+#pragma once
+
+#include "network/api/driver.h"
+#include "network/kernel/links/links.h"
+
+namespace fairlead::network {
+
+// What configure_container() is told of an endpoint whose link has this index in the namespace.
+// `announce`: neighbours are told of the addresses once the link is up.
+kernel::ContainerSpec container_side(const Endpoint& endpoint, const IntoNetns& inside, int ifindex,
+                                     bool announce);
+
+// kConflict when the interface is down or has lost an address or a route of the endpoint.
+Status check_container_side(const Endpoint& endpoint, const kernel::InterfaceView& view);
+
+}  // namespace fairlead::network
