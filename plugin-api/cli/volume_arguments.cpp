@@ -74,7 +74,8 @@ Result<std::map<std::string, std::optional<std::string>>> label_changes(
 Result<volume::VolumeSpec> volume_spec_of(const Invocation& line, std::string_view name) {
   volume::VolumeSpec spec;
   TRY(spec.name, VolumeName::parse(name));
-  TRY(spec.options, key_values(line.options, "--opt", Values::kRequired));
+  TRY(const auto options, key_values(line.options, "--opt", Values::kRequired));
+  TRY(spec.options, volume::parse_options(options));
   TRY(spec.labels, key_values(line.labels, "--label", Values::kOptional));
   return spec;
 }

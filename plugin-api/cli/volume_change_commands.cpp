@@ -198,10 +198,13 @@ int volume_clone(Session& session) {
   if (!source) return session.misused(source.error());
   auto spec = volume_spec_of(session.line, session.line.names[1]);
   if (!spec) return session.misused(spec.error());
-  const auto [from, fresh] = spec->options.try_emplace("from", source->text());
-  if (!fresh && from->second != source->text())
+  volume::VolumeOptions& options = spec->options;
+  const VolumeRef named{options.from_volume, options.from_snapshot};
+  if (!named.volume.empty() && named.text() != source->text())
     return session.misused(
         {Code::kInvalid, 0, "the source is named twice: -o from= is not needed"});
+  options.from_volume = source->volume;
+  options.from_snapshot = source->snapshot;
   LongVerb verb(session, "create volume " + spec->name.str(), spec->name.str());
   return verb.finish(clone(session, verb, *source, *spec));
 }

@@ -1,5 +1,7 @@
 #include "plugin-api/docker/volume_adapter.h"
 
+#include "volume/api/text.h"
+
 namespace fairlead::docker {
 
 namespace {
@@ -9,8 +11,13 @@ const std::string kClient = "docker";
 }  // namespace
 
 Status VolumeAdapter::create(const CreateVolumeRequest& request) {
-  volume::VolumeSpec spec{.name = {}, .options = request.options, .labels = {}};
+  volume::VolumeSpec spec;
   TRY(spec.name, VolumeName::parse(request.name));
+  auto options = volume::parse_options(request.options);
+  if (!options)
+    return fail(with_context(options.error(),
+                             fmt::format("create volume \"{}\"", volume::shown(request.name))));
+  spec.options = std::move(*options);
   TRY_STATUS(volumes_.create(spec));
   return {};
 }

@@ -19,9 +19,16 @@ using volume::VolumeStatus;
 
 namespace {
 
-constexpr auto kSpec =
-    fields(required<&VolumeSpec::name>("name"), defaulted<&VolumeSpec::options>("options", kTexts),
-           defaulted<&VolumeSpec::labels>("labels", kTexts), ignored<VolumeSpec>("state"));
+Result<volume::VolumeOptions> read_options(const json::Slot& slot) {
+  TRY(const auto options, read_texts(slot));
+  return volume::parse_options(options);
+}
+Json write_options(const volume::VolumeOptions& options) { return volume::to_map(options); }
+constexpr auto kOptions = json::custom<&read_options, &write_options>();
+
+constexpr auto kSpec = fields(
+    required<&VolumeSpec::name>("name"), defaulted<&VolumeSpec::options>("options", kOptions),
+    defaulted<&VolumeSpec::labels>("labels", kTexts), ignored<VolumeSpec>("state"));
 
 // ---- what Fairlead decided
 

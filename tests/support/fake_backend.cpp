@@ -127,8 +127,8 @@ Status FakeBackend::create(const Volume& volume, Rollback& undo) {
     built_.erase(id);
   });
   building_.erase(volume.id);
-  TRY(const auto options, volume::parse_options(volume.options));
-  built_.try_emplace(volume.id, Data{.now = {.text = {}, .size = options.size}, .snapshots = {}});
+  built_.try_emplace(volume.id,
+                     Data{.now = {.text = {}, .size = volume.options.size}, .snapshots = {}});
   return take_late_failure("create");
 }
 
@@ -146,8 +146,7 @@ Status FakeBackend::remove(const Volume& volume) {
   mounted_.erase(volume.id);
   const auto found = built_.find(volume.id);
   if (found == built_.end()) return {};
-  TRY(const auto options, volume::parse_options(volume.options));
-  trash_[{volume.id, volume.deleted}] = {volume.deleted + options.retain.count(), volume.id,
+  trash_[{volume.id, volume.deleted}] = {volume.deleted + volume.options.retain.count(), volume.id,
                                          std::move(found->second)};
   built_.erase(found);
   return take_late_failure("remove");
@@ -288,9 +287,8 @@ Status FakeBackend::clone(const Volume& volume, const Volume& source,
   const auto snapshot = data->snapshots.find(snapshot_id);
   if (!snapshot_id.empty() && snapshot == data->snapshots.end())
     return fail(Code::kNotFound, "snapshot {} is missing", snapshot_id);
-  TRY(const auto options, volume::parse_options(volume.options));
   Content content = snapshot_id.empty() ? data->now : snapshot->second;
-  content.size = options.size;
+  content.size = volume.options.size;
   building_.erase(volume.id);
   built_.try_emplace(volume.id, Data{.now = std::move(content), .snapshots = {}});
   return take_late_failure("clone");

@@ -388,11 +388,12 @@ std::map<std::string, std::string> to_map(const VolumeOptions& options) {
   }
   if (!options.mount_options.empty())
     map["o"] = fmt::format("{}", fmt::join(options.mount_options, ","));
+  for (const auto& [key, value] : options.labels) map[std::string(kLabelPrefix) + key] = value;
   return map;
 }
 
-std::string difference(const std::map<std::string, std::string>& there,
-                       const std::map<std::string, std::string>& asked) {
+std::string difference(const VolumeOptions& is, const VolumeOptions& should_be) {
+  const auto there = to_map(is), asked = to_map(should_be);
   const auto differs = [](const std::string& key, const std::string* have,
                           const std::string* want) {
     return fmt::format("{} is {}, not {}", shown(key), have == nullptr ? "not set" : shown(*have),

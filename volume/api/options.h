@@ -70,14 +70,12 @@ struct VolumeOptions {
 // does not have. type=tmpfs, type=nfs and type=none with o=bind set `backend`.
 Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& options);
 
-// The inverse of parse_options, without defaults and labels. Equal options give equal maps, and
-// parsing the map gives the same options again. `inspect` shows it.
+// The inverse of parse_options, without defaults. Equal options give equal maps, and parsing the
+// map gives the same options again. `inspect` shows it, and records hold it.
 std::map<std::string, std::string> to_map(const VolumeOptions& options);
 
-// Describes for people the first difference between two maps: "size is 1g, not 2g". Empty when they
-// are equal.
-std::string difference(const std::map<std::string, std::string>& there,
-                       const std::map<std::string, std::string>& asked);
+// Describes for people the first difference: "size is 1g, not 2g". Empty when there is none.
+std::string difference(const VolumeOptions& there, const VolumeOptions& asked);
 
 // The options that this version has, for help texts and completions.
 std::vector<std::string> option_names();

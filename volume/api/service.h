@@ -131,7 +131,8 @@ class VolumeArchives {
   virtual Result<BackupInfo> back_up(const std::string& volume, const std::string& folder,
                                      const Progress& progress) = 0;
   virtual Result<std::vector<BackupInfo>> backups(const std::string& folder) = 0;
-  // `backup` is an id, or empty for the newest backup of the volume named in the spec.
+  // `backup` is an id, or empty for the newest backup of the volume named in the spec. Options and
+  // labels are those of the backup where the spec sets none.
   virtual Result<Volume> restore(const VolumeSpec& spec, const std::string& folder,
                                  const std::string& backup, const Progress& progress) = 0;
   // Reads all content of one backup, or of all when `backup` is empty, and compares digests.

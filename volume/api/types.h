@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "base/names.h"
+#include "volume/api/options.h"
 
 namespace fairlead::volume {
 
 struct VolumeSpec {
   VolumeName name;
-  std::map<std::string, std::string> options;  // as the user wrote them; parsed by options.h
+  VolumeOptions options;
   std::map<std::string, std::string> labels;
 };
 
@@ -62,8 +63,8 @@ struct Volume {
   std::string id;  // 32 hex digits; names the folder, because user strings never become paths
   VolumeName name;
   std::string backend;
-  std::string pool;                            // name of the pool; empty: the volume folder itself
-  std::map<std::string, std::string> options;  // normalised, without defaults
+  std::string pool;       // name of the pool; empty: the volume folder itself
+  VolumeOptions options;  // without labels, which are a member of their own
   std::map<std::string, std::string> labels;
   std::string mountpoint;  // absolute path of the data, valid while mounted (backend dir: always)
   Phase phase = Phase::kCreating;

@@ -72,7 +72,7 @@ Status BindBackend::create(const Volume& volume, Rollback& undo) {
 
 Result<std::string> BindBackend::mount(const Volume& volume) {
   TRY(const auto folder, open_existing(volume));
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   auto device = open_device(options);
   if (!device) {
     Error error = device.error();
@@ -94,8 +94,7 @@ Result<std::string> BindBackend::users_in(const MountScan& scan, const Folder& f
 Result<VolumeStatus> BindBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
   const auto look = [&]() -> Status {
-    TRY(const auto options, parse_options(volume.options));
-    TRY([[maybe_unused]] const auto device, open_device(options));
+    TRY([[maybe_unused]] const auto device, open_device(volume.options));
     return tell_users(volume, status);
   };
   if (const auto seen = look(); !seen) status.health = seen.error().text;
@@ -104,8 +103,7 @@ Result<VolumeStatus> BindBackend::status(const Volume& volume) {
 
 Result<UniqueFd> BindBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
   if (!snapshot_id.empty()) return fail(Code::kNotFound, "backend bind has no snapshots");
-  TRY(const auto options, parse_options(volume.options));
-  TRY(const auto device, open_device(options));
+  TRY(const auto device, open_device(volume.options));
   return open_beneath(device.get(), ".", O_RDONLY | O_DIRECTORY);
 }
 

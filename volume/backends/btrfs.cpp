@@ -176,7 +176,7 @@ Result<Folder> BtrfsBackend::begin_on_btrfs(const Volume& volume, Rollback& undo
 
 Status BtrfsBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   TRY(const auto building, begin_on_btrfs(volume, undo));
   TRY_STATUS(btrfs::create(building, kFs));
   fault_point("volume.build.subvolume");
@@ -195,7 +195,7 @@ Status BtrfsBackend::create(const Volume& volume, Rollback& undo) {
 Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
                            const std::string& snapshot_id, Rollback& undo, const Progress&) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   TRY(const auto from, snapshot_id.empty() ? fs_of(source) : snapshot_of(source, snapshot_id));
   TRY_STATUS(refuse_inner(from, "a clone"));
   TRY(const auto building, begin_on_btrfs(volume, undo));
@@ -245,22 +245,20 @@ Result<Folder> BtrfsBackend::snapshot_of(const Volume& volume,
 }
 
 std::string BtrfsBackend::data_path(const Volume& volume) const {
-  const auto options = parse_options(volume.options);
-  const bool view = options && MountViews::needed(*options);
+  const bool view = MountViews::needed(volume.options);
   return view ? fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount)
               : fmt::format("{}/{}/_data", pool_.path_of(volume.id), kFs);
 }
 
 Result<std::string> BtrfsBackend::mount(const Volume& volume) {
   TRY(const auto data, data_of(volume));
-  TRY(const auto options, parse_options(volume.options));
   // the volume works all the same, and status() reports it
   if (const auto mended = mend(volume); !mended)
     log::warn("the limit of a volume does not hold for subvolumes inside it",
               {{"volume", volume.name.str()}, {"error", mended.error().text}});
-  if (MountViews::needed(options)) {
+  if (MountViews::needed(volume.options)) {
     TRY(const auto folder, pool_.open(volume.id));
-    TRY_STATUS(views_.mount(folder, data.fd(), options));
+    TRY_STATUS(views_.mount(folder, data.fd(), volume.options));
   }
   return data_path(volume);
 }
@@ -313,8 +311,7 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
     TRY(status.size, btrfs::limit_of(fs.fd(), id));
     TRY(status.used, btrfs::used_by(fs.fd(), id));
     TRY_STATUS(tell_users(volume, status));
-    const auto request = parse_options(volume.options);
-    if (request && request->size && !status.size) {
+    if (volume.options.size && !status.size) {
       status.health = "its limit is missing: quotas were switched off; set the size again";
       return {};
     }
@@ -415,10 +412,7 @@ Status BtrfsBackend::build_next(const Folder& folder, const Volume& volume, cons
   TRY(const auto old, folder.folder(kFs));
   TRY(const auto old_id, btrfs::id_of(old.fd()));
   TRY(auto size, btrfs::limit_of(old.fd(), old_id));
-  if (!size) {
-    TRY(const auto options, parse_options(volume.options));
-    size = options.size;
-  }
+  if (!size) size = volume.options.size;
   TRY_STATUS(remove_tree(folder, kRolling));
   TRY_STATUS(btrfs::snapshot(snapshot.fd(), folder, kRolling, btrfs::Writable::kYes));
   fault_point("volume.roll-back.copied");

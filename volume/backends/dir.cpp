@@ -57,7 +57,7 @@ Status DirBackend::validate(const VolumeOptions& options) const {
 
 Status DirBackend::create(const Volume& volume, Rollback& undo) {
   if (const auto there = pool_.has(volume.id); there && *there) return {};
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   TRY(const auto building, begin(volume, undo));
   TRY(const auto data, building.make_folder("_data", 0700));
   TRY_STATUS(data.set_owner(options.uid, options.gid));
@@ -83,18 +83,16 @@ Result<Folder> DirBackend::data_of(const Volume& volume) const {
 }
 
 std::string DirBackend::data_path(const Volume& volume) const {
-  const auto options = parse_options(volume.options);
-  if (options && MountViews::needed(*options))
+  if (MountViews::needed(volume.options))
     return fmt::format("{}/{}", pool_.path_of(volume.id), kViewMount);
   return pool_.data_path(volume.id);
 }
 
 Result<std::string> DirBackend::mount(const Volume& volume) {
   TRY(const auto data, data_of(volume));
-  TRY(const auto options, parse_options(volume.options));
-  if (!MountViews::needed(options)) return pool_.data_path(volume.id);
+  if (!MountViews::needed(volume.options)) return pool_.data_path(volume.id);
   TRY(const auto folder, pool_.open(volume.id));
-  TRY_STATUS(views_.mount(folder, data.fd(), options));
+  TRY_STATUS(views_.mount(folder, data.fd(), volume.options));
   return data_path(volume);
 }
 

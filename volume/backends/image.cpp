@@ -188,12 +188,11 @@ Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& opti
 }
 
 Result<std::string> ImageBackend::mount(const Volume& volume) {
-  TRY(const auto options, parse_options(volume.options));
   TRY_STATUS(open_folder(volume));
   TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
   TRY_STATUS(disk.folder().ensure_folder(kMountPoint, 0700));
   TRY(const bool mounted, disk.is_mounted());
-  if (!mounted) TRY_STATUS(mount_held(disk, options));
+  if (!mounted) TRY_STATUS(mount_held(disk, volume.options));
   return data_path(volume);
 }
 

@@ -81,7 +81,7 @@ std::uint64_t whole_blocks(std::uint64_t size) {
 }
 
 Status create_image(const VolumeTree& pool, const Volume& volume) {
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   if (!options.size) return fail(Code::kInternal, "make an image: it has no size");
   TRY(const auto building, pool.begin(volume.id));
   fault_point("volume.build.begun");
@@ -103,7 +103,7 @@ Status create_image(const VolumeTree& pool, const Volume& volume) {
 
 Status clone_image(const VolumeTree& pool, const Volume& volume, const Volume& source,
                    const std::string& snapshot_id, const Progress& progress) {
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   TRY(const auto building, pool.begin(volume.id));
   fault_point("volume.build.begun");
   TRY(const auto image, make_sparse_file(building, kImageName, 0));

@@ -135,14 +135,12 @@ Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,
       TRY(const auto folder, pool.open(volume.id));
       return mount_snapshot(folder, snapshot_id);
     }
-    TRY(const auto options, parse_options(volume.options));
     TRY(const auto disk, ImageDisk::hold(pool, volume.id));
     TRY(const auto superblock, disk.verify());
-    return mount_image(disk.image(), superblock, mount_request(superblock.type, options));
+    return mount_image(disk.image(), superblock, mount_request(superblock.type, volume.options));
   }();
   if (!mount) return fail(mount.error());
-  TRY(const auto wanted, parse_options(volume.options));
-  TRY_STATUS(unlock_image(mount->get(), wanted));
+  TRY_STATUS(unlock_image(mount->get(), volume.options));
   UniqueFd data(::openat(mount->get(), "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!data) return fail_errno(errno, "open the folder _data of an image");
   return data;

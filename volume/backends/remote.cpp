@@ -163,8 +163,7 @@ Result<std::string> RemoteBackend::mount(const Volume& volume) {
   TRY(const auto scan, MountScan::take());
   TRY(const auto there, mounted_at(scan, folder, kViewMount));
   if (there) return data_path(volume);
-  TRY(const auto options, parse_options(volume.options));
-  TRY(const auto what, plan(options, end));
+  TRY(const auto what, plan(volume.options, end));
   TRY(const auto point, open_beneath(folder.fd(), kViewMount, O_PATH | O_DIRECTORY));
   fault_point("volume.remote.planned");
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());

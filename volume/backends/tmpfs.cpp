@@ -90,7 +90,7 @@ Status TmpfsBackend::create(const Volume& volume, Rollback& undo) {
 
 Result<std::string> TmpfsBackend::mount(const Volume& volume) {
   TRY(const auto folder, open_existing(volume));
-  TRY(const auto options, parse_options(volume.options));
+  const VolumeOptions& options = volume.options;
   TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
   if (mounted) return data_path(volume);
   NewMount what = mount_of(options);
@@ -148,9 +148,8 @@ Result<VolumeStatus> TmpfsBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
   const auto look = [&]() -> Status {
     TRY(const auto folder, open_existing(volume));
-    TRY(const auto options, parse_options(volume.options));
-    status.size = options.size;
-    status.inodes = options.inodes;
+    status.size = volume.options.size;
+    status.inodes = volume.options.inodes;
     TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
     if (mounted) measure(folder, status);
     return tell_users(volume, status);

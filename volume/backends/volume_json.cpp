@@ -20,10 +20,17 @@ constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1,
 
 json::Json show_format(const Volume&) { return kFormat; }
 
+Result<VolumeOptions> read_options(const json::Slot& slot) {
+  TRY(const auto options, json::texts_by_name(slot));
+  return parse_options(options);
+}
+json::Json write_options(const VolumeOptions& options) { return to_map(options); }
+constexpr auto kOptions = json::custom<&read_options, &write_options>();
+
 constexpr auto kVolume =
     fields(json::shown<Volume, show_format>("format"), required<&Volume::id>("id"),
            required<&Volume::name>("name"), required<&Volume::backend>("backend"),
-           defaulted<&Volume::options>("options"), defaulted<&Volume::labels>("labels"),
+           defaulted<&Volume::options>("options", kOptions), defaulted<&Volume::labels>("labels"),
            required<&Volume::created>("created"));
 
 }  // namespace

@@ -101,8 +101,7 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
 
 // `cause` is the reason why the folder cannot be moved into the trash.
 Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cause) {
-  TRY(const auto options, parse_options(volume.options));
-  if (options.retain.count() > 0) return fail(cause);
+  if (volume.options.retain.count() > 0) return fail(cause);
   TRY(const auto state, empty(vol, volume.id, {}));
   if (state != TrashState::kEmptied) return fail(cause);
   return vol.sync();
@@ -112,8 +111,7 @@ Status remove_in_place(const Folder& vol, const Volume& volume, const Error& cau
 Result<long long> due_time(const Folder& trash, const std::string& name, long long deleted) {
   TRY(const auto text, trash.read_file(fmt::format("{}/{}", name, kJsonName), kLargestJson));
   TRY(const auto volume, parse_volume_json(text));
-  TRY(const auto options, parse_options(volume.options));
-  return deleted + options.retain.count();
+  return deleted + volume.options.retain.count();
 }
 
 // A folder whose emptying was interrupted may have lost its volume.json; its time was over then.

@@ -48,12 +48,12 @@ TreeLimits limits_of(const VolumeOptions& options) {
 
 // Owner and mode that the user asked for take precedence over those in the archive.
 Status dress_top(int data, const Volume& volume) {
-  TRY(const auto options, parse_options(volume.options));
-  const bool has_uid = volume.options.contains("uid"), has_gid = volume.options.contains("gid");
+  const VolumeOptions& options = volume.options;
+  const bool has_uid = options.uid != 0, has_gid = options.gid != 0;
   if ((has_uid || has_gid) && ::fchown(data, has_uid ? options.uid : static_cast<uid_t>(-1),
                                        has_gid ? options.gid : static_cast<gid_t>(-1)) != 0)
     return fail_errno(errno, "set the owner of the volume");
-  if (volume.options.contains("mode") && ::fchmod(data, options.mode) != 0)
+  if (options.mode != kDefaultMode && ::fchmod(data, options.mode) != 0)
     return fail_errno(errno, "set the mode of the volume");
   return {};
 }
@@ -111,9 +111,8 @@ Result<T> in_context(Result<T> result, const std::string& context) {
 // --- creating volumes
 
 Status Archives::fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write) {
-  TRY(const auto options, parse_options(volume.options));
   TRY(const auto data, backend.open_data(volume, {}));
-  TreeWriter writer(data.get(), origin, limits_of(options));
+  TreeWriter writer(data.get(), origin, limits_of(volume.options));
   TRY_STATUS(write(writer));
   TRY_STATUS(dress_top(data.get(), volume));
   log_notes(writer.notes(), "fill", volume.name.str());
@@ -244,9 +243,11 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
                                      const std::string& id, const Progress& progress) {
   TRY(const auto folder, BackupFolder::open(path));
   TRY(const auto backup, choose(folder, id, spec.name.str()));
-  if (spec.options.empty()) {
-    spec.options = backup.options;
-    spec.options.erase("from");  // its content is in the backup, so it is no clone any more
+  if (spec.options == VolumeOptions{}) {
+    TRY(spec.options, parse_options(backup.options));
+    // its content is in the backup, so it is no clone any more
+    spec.options.from_volume.clear();
+    spec.options.from_snapshot.clear();
   }
   if (spec.labels.empty()) spec.labels = backup.labels;
   return make_volume(spec, Origin::kOwn, [&](TreeWriter& writer) {
@@ -257,7 +258,8 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
 Result<Volume> Archives::restore(const VolumeSpec& spec, const std::string& folder,
                                  const std::string& backup, const Progress& progress) {
   std::map<std::string, std::string> arguments{{"folder", folder}, {"backup", backup}};
-  for (const auto& [key, value] : spec.options) arguments[std::string(kOption) + key] = value;
+  for (const auto& [key, value] : to_map(spec.options))
+    arguments[std::string(kOption) + key] = value;
   for (const auto& [key, value] : spec.labels) arguments[std::string(kLabel) + key] = value;
   JobRun job(jobs_,
              {.verb = "restore", .volume = spec.name.str(), .arguments = std::move(arguments)},
@@ -300,10 +302,12 @@ std::string argument(const Job& job, const std::string& key) {
 Status restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
   VolumeSpec spec;
   TRY(spec.name, VolumeName::parse(job.volume));
+  std::map<std::string, std::string> options;
   for (const auto& [key, value] : job.arguments) {
-    if (key.starts_with(kOption)) spec.options[key.substr(kOption.size())] = value;
+    if (key.starts_with(kOption)) options[key.substr(kOption.size())] = value;
     if (key.starts_with(kLabel)) spec.labels[key.substr(kLabel.size())] = value;
   }
+  TRY(spec.options, parse_options(options));
   return status_of(
       archives.restore(spec, argument(job, "folder"), argument(job, "backup"), progress));
 }

@@ -205,7 +205,7 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
                                  .incremental = !is_first},
                         .volume_id = request_.volume.id,
                         .backend = request_.volume.backend,
-                        .options = request_.volume.options,
+                        .options = to_map(request_.volume.options),
                         .labels = request_.volume.labels,
                         .started = request_.started,
                         .entries = entries_,

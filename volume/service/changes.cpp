@@ -33,7 +33,7 @@ void conclude(Volume& volume, const Change& change) {
       volume.snapshots.push_back(change.kept);
       break;
     case ChangeKind::kResize:
-      volume.options["size"] = format_size(change.size);
+      volume.options.size = change.size;
       break;
   }
   std::ranges::stable_sort(volume.snapshots, {}, &Snapshot::created);
@@ -49,7 +49,7 @@ void Service::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
   if (!size || !snapshot.size || *size == *snapshot.size) return;
   const auto resized = opened.backend->resize(volume, *size);
   if (resized) return;
-  volume.options["size"] = format_size(*snapshot.size);
+  volume.options.size = snapshot.size;
   log::warn("the size of a volume is that of the snapshot it went back to",
             {{"volume", volume.name.str()},
              {"size", format_size(*snapshot.size)},

@@ -35,7 +35,7 @@ Result<Volume> Service::build(const CreatePlan& plan, const Maker& make) {
                 .name = plan.name,
                 .backend = plan.choice.name,
                 .pool = plan.choice.pool,
-                .options = to_map(plan.options),
+                .options = plan.options,
                 .labels = plan.labels,
                 .mountpoint = {},
                 .phase = Phase::kCreating,

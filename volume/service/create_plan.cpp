@@ -1,7 +1,5 @@
 #include "volume/service/create_plan.h"
 
-#include <array>
-
 #include "volume/api/text.h"
 
 namespace fairlead::volume {
@@ -10,9 +8,16 @@ namespace {
 
 constexpr std::size_t kMostLabels = 256, kLongestLabel = 4096;
 
-// Options that a clone takes from its source unless it names them.
-constexpr std::array<std::string_view, 7> kInherited{"size", "inodes",  "fstype", "compress",
-                                                     "cow",  "encrypt", "keyfile"};
+// Properties of the data, which a clone takes from its source unless it names them.
+void inherit(VolumeOptions& asked, const VolumeOptions& source) {
+  const VolumeOptions unnamed;
+  const auto take = [&](auto... members) {
+    ((asked.*members = asked.*members == unnamed.*members ? source.*members : asked.*members), ...);
+  };
+  take(&VolumeOptions::size, &VolumeOptions::inodes, &VolumeOptions::fstype,
+       &VolumeOptions::compress, &VolumeOptions::cow, &VolumeOptions::encrypt,
+       &VolumeOptions::keyfile);
+}
 
 }  // namespace
 
@@ -76,9 +81,9 @@ tl::unexpected<Error> other_place(const Volume& source, std::string_view what,
 
 Result<CreatePlan> plan_create(const VolumeSpec& spec) {
   if (spec.name.empty()) return fail(Code::kInvalid, "a volume needs a name");
-  CreatePlan plan{.name = spec.name};
-  TRY(plan.options, parse_options(spec.options));
-  TRY(plan.labels, merge_labels(spec.labels, plan.options.labels));
+  CreatePlan plan{.name = spec.name, .options = spec.options};
+  TRY(plan.labels, merge_labels(spec.labels, spec.options.labels));
+  plan.options.labels.clear();
   TRY_STATUS(check_clone(plan));
   return plan;
 }
@@ -94,11 +99,7 @@ Status choose_as(CreatePlan& plan, const Volume& source, BackendRegistry& backen
     return other_place(source, "backend", source.backend);
   if (!asked.pool.empty() && asked.pool != source.pool)
     return other_place(source, "pool", source.pool);
-  auto map = to_map(asked);
-  for (const std::string_view key : kInherited)
-    if (const auto has = source.options.find(std::string(key)); has != source.options.end())
-      map.insert(*has);
-  TRY(plan.options, parse_options(map));
+  inherit(plan.options, source.options);
   TRY(Backend* const backend, backends.find(source));
   plan.choice = {.name = source.backend,
                  .pool = source.pool,
@@ -108,20 +109,13 @@ Status choose_as(CreatePlan& plan, const Volume& source, BackendRegistry& backen
 }
 
 std::string difference(const Volume& volume, const CreatePlan& plan) {
-  auto there = volume.options, asked = to_map(plan.options);
-  there["backend"] = volume.backend;
-  if (plan.options.backend.empty()) asked["backend"] = volume.backend;
-  if (plan.options.pool.empty()) {
-    there.erase("pool");
-  } else {
-    there["pool"] = volume.pool;
-  }
-  for (const std::string_view key : kInherited)
-    if (const auto has = there.find(std::string(key));
-        !plan.options.from_volume.empty() && has != there.end())
-      asked.insert(*has);
-  for (const auto& [key, value] : volume.labels) there["label." + key] = value;
-  for (const auto& [key, value] : plan.labels) asked["label." + key] = value;
+  VolumeOptions there = volume.options, asked = plan.options;
+  there.backend = volume.backend;
+  if (asked.backend.empty()) asked.backend = volume.backend;
+  there.pool = asked.pool.empty() ? "" : volume.pool;
+  if (!asked.from_volume.empty()) inherit(asked, there);
+  there.labels = volume.labels;
+  asked.labels = plan.labels;
   return difference(there, asked);
 }
 

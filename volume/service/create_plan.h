@@ -11,7 +11,7 @@ namespace fairlead::volume {
 
 struct CreatePlan {
   VolumeName name;
-  VolumeOptions options;
+  VolumeOptions options;                      // without labels
   std::map<std::string, std::string> labels;  // of the request and of label.<key> options
   BackendRegistry::Choice choice;
 };
@@ -20,8 +20,8 @@ struct CreatePlan {
 Status check_label(const std::string& key, const std::string& value);
 Status check_label_count(std::size_t count);
 
-// Parses and checks the request, without choosing a backend yet. Fails with the errors of
-// parse_options; kInvalid for bad labels, and for options that a clone takes from its source.
+// Checks the request, without choosing a backend yet. kInvalid for bad labels, and for options that
+// a clone takes from its source.
 Result<CreatePlan> plan_create(const VolumeSpec& spec);
 
 // Fails with the errors of BackendRegistry::choose and of Backend::validate.

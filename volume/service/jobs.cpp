@@ -138,8 +138,9 @@ std::map<std::string, JobVerb> service_job_verbs(VolumeService& service) {
   return {
       {"clone",
        [&service, nothing](const Job& job, const Progress& progress) -> Status {
-         TRY(const auto name, VolumeName::parse(job.volume));
-         VolumeSpec spec{.name = name, .options = job.arguments, .labels = {}};
+         VolumeSpec spec;
+         TRY(spec.name, VolumeName::parse(job.volume));
+         TRY(spec.options, parse_options(job.arguments));
          return service.create(spec, progress).map(nothing);
        }},
       {"snapshot",

@@ -2,7 +2,6 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "volume/api/options.h"
 #include "volume/service/mount_hints.h"
 #include "volume/service/service_impl.h"
 
@@ -35,9 +34,8 @@ bool may_go_uncounted(const Volume& volume, const Error& error) {
 Status Service::check_single(const OpenVolume& opened, const std::string& client,
                              const std::string& id) {
   const Volume& volume = opened.stored.volume;
-  TRY(const auto options, parse_options(volume.options));
   const MountHint* const other = other_hint(volume, client, id);
-  if (options.access != Access::kSingle || other == nullptr) return {};
+  if (volume.options.access != Access::kSingle || other == nullptr) return {};
   TRY(const auto users, opened.backend->users(volume));
   if (users.empty() && now_() - opened.stored.counted >= kOnItsWay) return {};
   return fail(Code::kInUse,
@@ -72,7 +70,7 @@ Result<Volume> Service::mount(const std::string& name, const std::string& client
     TRY(auto path, opened.backend->mount(stored.volume));
     fault_point("volume.mount.mounted");
     const bool first = stored.volume.mounts.empty();
-    const bool single = parse_options(stored.volume.options)->access == Access::kSingle;
+    const bool single = stored.volume.options.access == Access::kSingle;
     if (single) drop_others(stored.volume, client, id);
     count_up(stored.volume, client, id);
     stored.counted = now_();

@@ -14,7 +14,7 @@ Volume volume_of(const CreatePlan& plan, long long now) {
   volume.name = plan.name;
   volume.backend = plan.choice.name;
   volume.pool = plan.choice.pool;
-  volume.options = to_map(plan.options);
+  volume.options = plan.options;
   volume.labels = plan.labels;
   volume.phase = Phase::kCreating;
   volume.created = now;

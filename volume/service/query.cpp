@@ -31,12 +31,11 @@ std::string Service::reason_of(const Volume& volume, const std::string& remark) 
 }
 
 std::string Service::choice_of(const Volume& volume) {
-  const auto options = parse_options(volume.options);
-  if (options && !options->from_volume.empty())
+  const VolumeOptions& options = volume.options;
+  if (!options.from_volume.empty())
     return fmt::format("{} is that of \"{}\", which it was cloned from", volume.backend,
-                       options->from_volume);
-  const auto choice =
-      options ? backends_.choose(*options) : Result<BackendRegistry::Choice>(fail(options.error()));
+                       options.from_volume);
+  const auto choice = backends_.choose(options);
   if (choice && choice->name == volume.backend) return choice->reason;
   return fmt::format("{} was chosen when it was created", volume.backend);
 }

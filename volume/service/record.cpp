@@ -44,6 +44,13 @@ Status check_change(const Slot& slot, void* value) {
               slot.path(), to_string(change.kind));
 }
 
+Result<VolumeOptions> read_options(const Slot& slot) {
+  TRY(const auto options, json::texts_by_name(slot));
+  return parse_options(options);
+}
+json::Json write_options(const VolumeOptions& options) { return to_map(options); }
+constexpr auto kOptions = json::custom<&read_options, &write_options>();
+
 constexpr auto kPhase = one_of<Phase::kCreating, Phase::kReady, Phase::kDeleting>();
 constexpr auto kOrigin = one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
                                 SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>();
@@ -71,7 +78,7 @@ constexpr auto kVolume = fields(
     required<&VolumeRecord::volume, &Volume::id>("id"),
     required<&VolumeRecord::volume, &Volume::name>("name"),
     required<&VolumeRecord::volume, &Volume::backend>("backend"),
-    defaulted<&VolumeRecord::volume, &Volume::options>("options"),
+    defaulted<&VolumeRecord::volume, &Volume::options>("options", kOptions),
     defaulted<&VolumeRecord::volume, &Volume::labels>("labels"),
     required<&VolumeRecord::volume, &Volume::phase>("phase", kPhase),
     required<&VolumeRecord::volume, &Volume::created>("created"),

@@ -23,8 +23,7 @@ Status Service::finish_removal(const Stored& stored, Backend& backend) {
   const Volume& volume = stored.volume;
   TRY_STATUS(backend.remove(volume));
   fault_point("volume.remove.trashed");
-  const auto options = parse_options(volume.options);
-  const auto retain = options ? options->retain.count() : 0;
+  const auto retain = volume.options.retain.count();
   std::optional<TrashedVolume> trashed;
   if (retain > 0) {
     trashed = TrashedVolume{.volume = volume, .due = volume.deleted + retain};
@@ -34,7 +33,7 @@ Status Service::finish_removal(const Stored& stored, Backend& backend) {
   }
   TRY_STATUS(records_.erase(volume, trashed));
   fault_point("volume.remove.erased");
-  if (options && retain == 0) reaper_.take(backend, volume);
+  if (retain == 0) reaper_.take(backend, volume);
   return {};
 }
 

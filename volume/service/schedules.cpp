@@ -22,8 +22,7 @@ Status Service::follow_schedule(const Volume& seen, ReconcileReport& report) {
   TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
   TRY(auto opened, settled(seen.name));
   const Volume& volume = opened.stored.volume;
-  TRY(const auto options, parse_options(volume.options));
-  const auto plan = plan_snapshots(options.snapshots, volume.snapshots, now_());
+  const auto plan = plan_snapshots(volume.options.snapshots, volume.snapshots, now_());
   if (!plan.make.empty()) {
     TRY(const auto name, SnapshotName::parse(free_schedule_name(volume, plan.make)));
     TRY(const auto made, take_under_lock(opened, name, SnapshotOrigin::kSchedule, {}));
@@ -46,9 +45,9 @@ Result<ReconcileReport> Service::keep_schedules() {
   TRY(const auto listing, records_.all());
   for (const Stored& stored : listing.volumes) {
     const Volume& volume = stored.volume;
-    const auto options = parse_options(volume.options);
-    if (volume.phase != Phase::kReady || !options || options->snapshots == Schedule{}) continue;
-    if (plan_snapshots(options->snapshots, volume.snapshots, now_()) == SnapshotPlan{}) continue;
+    const Schedule& schedule = volume.options.snapshots;
+    if (volume.phase != Phase::kReady || schedule == Schedule{}) continue;
+    if (plan_snapshots(schedule, volume.snapshots, now_()) == SnapshotPlan{}) continue;
     const auto followed = follow_schedule(volume, report);
     // The volume is busy or was removed; in the first case the next minute is soon enough.
     if (!followed && followed.error().code != Code::kUnavailable &&

@@ -16,10 +16,7 @@ const Snapshot* find_snapshot(const Volume& volume, std::string_view name) {
   return found == volume.snapshots.end() ? nullptr : &*found;
 }
 
-std::optional<std::uint64_t> size_of(const Volume& volume) {
-  const auto options = parse_options(volume.options);
-  return options ? options->size : std::nullopt;
-}
+std::optional<std::uint64_t> size_of(const Volume& volume) { return volume.options.size; }
 
 // A verb that holds the lock for long is a job, so that the error can tell how far it is.
 Result<NamedLocks::Guard> Service::lock(const VolumeName& name,

@@ -170,7 +170,7 @@ class BackendConformance : public ::testing::TestWithParam<Row> {
     return {.id = random_hex(32),
             .name = VolumeName::parse("shop").value(),
             .backend = "any",
-            .options = std::move(options),
+            .options = parse_options(options).value(),
             .created = 1000};
   }
   Status create(const Volume& volume) {

@@ -95,7 +95,7 @@ TEST_F(Archive, IsReadFromAFileOrFromStdin) {
         char bytes[8];
         EXPECT_EQ(read(fd, bytes, sizeof bytes), 3);
         EXPECT_EQ(sha256, "");
-        EXPECT_EQ(spec.options.at("size"), "1g");
+        EXPECT_EQ(spec.options.size, 1U << 30);
         return Result<volume::Volume>(data_volume());
       })
       .WillOnce(Return(data_volume()));

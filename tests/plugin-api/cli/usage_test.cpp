@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
             "volume rollback data@monday tuesday",
             R"(fairlead: the snapshot is named twice: "data@monday" and "tuesday"; see "fairlead volume rollback --help")"},
         Misuse{
-            "volume clone -o from=b data new",
+            "volume clone -o from=bb data new",
             R"(fairlead: the source is named twice: -o from= is not needed; see "fairlead volume clone --help")"},
         Misuse{"volume backup data",
                R"(fairlead: --to DIR is missing; see "fairlead volume backup --help")"},

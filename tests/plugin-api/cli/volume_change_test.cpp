@@ -44,11 +44,19 @@ TEST_F(VolumeChange, ACloneIsACreateFromTheOther) {
   EXPECT_CALL(*volumes_, create)
       .WillOnce([](const volume::VolumeSpec& spec, const volume::Progress&) {
         EXPECT_EQ(spec.name.str(), "copy");
-        EXPECT_EQ(spec.options,
+        EXPECT_EQ(to_map(spec.options),
                   (std::map<std::string, std::string>{{"from", "data@monday"}, {"size", "20g"}}));
         return Result<volume::Volume>(data_volume());
       });
   EXPECT_EQ(run("volume clone data@monday copy -o size=20g").exit_code, cli::kDone);
+}
+
+TEST_F(VolumeChange, ACloneHasOneSource) {
+  EXPECT_CALL(*volumes_, create).WillOnce(Return(data_volume()));
+  EXPECT_EQ(run("volume clone data@monday copy -o from=data@monday").exit_code, cli::kDone);
+  const Outcome other = run("volume clone data@monday copy -o from=data@tuesday");
+  EXPECT_EQ(other.exit_code, cli::kUsage);
+  EXPECT_THAT(other.err, ::testing::HasSubstr("the source is named twice"));
 }
 
 TEST_F(VolumeChange, ACheckThatFindsSomethingFails) {

@@ -60,9 +60,18 @@ TEST_F(VolumeCommand, CreateTakesOptionsAndLabels) {
   const VolumeSpec spec = asked_for(
       "volume create -o backend=image -o size=10g -o o=uid=7,mode=0700 --label team=a data");
   EXPECT_EQ(spec.name.str(), "data");
-  EXPECT_EQ(spec.options, (std::map<std::string, std::string>{
-                              {"backend", "image"}, {"size", "10g"}, {"o", "uid=7,mode=0700"}}));
+  EXPECT_EQ(to_map(spec.options),
+            (std::map<std::string, std::string>{
+                {"backend", "image"}, {"size", "10g"}, {"uid", "7"}, {"mode", "0700"}}));
   EXPECT_EQ(spec.labels, (std::map<std::string, std::string>{{"team", "a"}}));
+}
+
+TEST_F(VolumeCommand, CreateNamesTheClosestOption) {
+  EXPECT_CALL(*volumes_, create).Times(0);
+  const Outcome outcome = run("volume create -o sise=10g data");
+  EXPECT_EQ(outcome.exit_code, cli::kUsage);
+  EXPECT_THAT(outcome.err,
+              ::testing::HasSubstr("unknown volume option \"sise\"; did you mean \"size\"?"));
 }
 
 TEST_F(VolumeCommand, CreateWithoutANameMakesOneUp) {

@@ -20,7 +20,16 @@ TEST_F(VolumeAdapterTest, CreatesAVolumeWithItsOptions) {
       .WillOnce(DoAll(SaveArg<0>(&spec), Return(data_volume("data"))));
   EXPECT_TRUE(adapter.create({.name = "data", .options = {{"size", "1G"}}}));
   EXPECT_EQ(spec.name.str(), "data");
-  EXPECT_EQ(spec.options.at("size"), "1G");
+  EXPECT_EQ(spec.options.size, 1U << 30);
+}
+
+TEST_F(VolumeAdapterTest, RefusesOptionsThatCannotBeReadAndNamesTheVolume) {
+  EXPECT_CALL(plugin.volumes, create).Times(0);
+  const auto refused = adapter.create({.name = "data", .options = {{"sise", "1G"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kInvalid);
+  EXPECT_EQ(refused.error().text,
+            "create volume \"data\": unknown volume option \"sise\"; did you mean \"size\"?");
 }
 
 TEST_F(VolumeAdapterTest, RefusesNamesThatCouldBePaths) {

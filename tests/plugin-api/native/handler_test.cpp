@@ -194,12 +194,19 @@ TEST_F(Volumes, AreListedWithTheirStatus) {
 
 TEST_F(Volumes, ANewOneIsCreated) {
   EXPECT_CALL(volumes_, inspect("data")).WillOnce(Return(fail(Code::kNotFound, "no volume data")));
-  EXPECT_CALL(volumes_, create(Field(&volume::VolumeSpec::options,
-                                     std::map<std::string, std::string>{{"size", "10g"}}),
-                               ::testing::_))
+  const auto asked = volume::parse_options({{"size", "10g"}}).value();
+  EXPECT_CALL(volumes_, create(Field(&volume::VolumeSpec::options, asked), ::testing::_))
       .WillOnce(Return(data_volume()));
   EXPECT_EQ(send("POST", "/v1/volumes", R"({"name": "data", "options": {"size": "10g"}})").status,
             201);
+}
+
+TEST_F(Volumes, AnOptionThatNobodyKnowsIsRefusedBeforeTheService) {
+  EXPECT_CALL(volumes_, create).Times(0);
+  const auto refused =
+      send("POST", "/v1/volumes", R"({"name": "data", "options": {"sise": "10g"}})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(parsed(refused)["detail"], "unknown volume option \"sise\"; did you mean \"size\"?");
 }
 
 TEST_F(Volumes, TheSameAgainIsOk) {

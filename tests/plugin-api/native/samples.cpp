@@ -1,6 +1,7 @@
 #include "tests/plugin-api/native/samples.h"
 
 #include "network/api/options.h"
+#include "volume/api/options.h"
 
 namespace fairlead::testing {
 
@@ -105,7 +106,7 @@ volume::Volume data_volume() {
   volume.id = std::string(32, 'd');
   volume.name = VolumeName::parse("data").value();
   volume.backend = "image";
-  volume.options = {{"backend", "image"}, {"size", "10g"}};
+  volume.options = volume::parse_options({{"backend", "image"}, {"size", "10g"}}).value();
   volume.labels = {{"team", "a"}};
   volume.mountpoint = "/var/lib/fairlead/volumes/" + volume.id + "/_data";
   volume.phase = volume::Phase::kReady;

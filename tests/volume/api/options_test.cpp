@@ -78,7 +78,7 @@ TEST(Options, DeviceAloneIsRefused) {
 TEST(Options, LabelsAreKeptApart) {
   const auto options = parsed({{"label.env", "prod"}, {"label.a.b", ""}});
   EXPECT_EQ(options.labels, (Map{{"env", "prod"}, {"a.b", ""}}));
-  EXPECT_EQ(to_map(options), Map{});
+  EXPECT_EQ(to_map(options), (Map{{"label.env", "prod"}, {"label.a.b", ""}}));
   EXPECT_EQ(refusal({{"label.", "x"}}).code, Code::kInvalid);
 }
 
@@ -207,10 +207,14 @@ TEST(Options, HostileTextsAreRefusedAndShownHarmless) {
 }
 
 TEST(Difference, NamesTheFirst) {
-  EXPECT_EQ(difference({{"a", "1"}}, {{"a", "1"}}), "");
-  EXPECT_EQ(difference({{"size", "1g"}}, {{"size", "2g"}}), "size is 1g, not 2g");
-  EXPECT_EQ(difference({}, {{"uid", "5"}}), "uid is not set, not 5");
-  EXPECT_EQ(difference({{"uid", "5"}}, {}), "uid is 5, not unset");
+  const auto between = [](const Map& is, const Map& asked) {
+    return difference(parsed(is), parsed(asked));
+  };
+  EXPECT_EQ(between({{"mode", "0700"}}, {{"mode", "700"}}), "");
+  EXPECT_EQ(between({{"size", "1g"}}, {{"size", "2g"}}), "size is 1g, not 2g");
+  EXPECT_EQ(between({}, {{"uid", "5"}}), "uid is not set, not 5");
+  EXPECT_EQ(between({{"uid", "5"}}, {}), "uid is 5, not unset");
+  EXPECT_EQ(between({{"label.a", "b"}}, {{"label.a", "c"}}), "label.a is b, not c");
 }
 
 }  // namespace

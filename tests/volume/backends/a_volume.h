@@ -3,21 +3,19 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <string>
-#include <utility>
 
 #include "base/hash.h"
+#include "tests/volume/spec.h"
 #include "volume/api/backend.h"
 
 namespace fairlead::volume::testing {
 
-inline Volume a_volume(const std::string& backend,
-                       std::map<std::string, std::string> options = {}) {
+inline Volume a_volume(const std::string& backend, const Texts& options = {}) {
   return {.id = random_hex(32),
           .name = VolumeName::parse("shop").value(),
           .backend = backend,
-          .options = std::move(options),
+          .options = options_of(options),
           .phase = Phase::kReady,
           .created = 1000};
 }

@@ -97,7 +97,7 @@ TEST_F(ImageEncryptTest, AnotherKeyIsRefusedAndNothingIsMounted) {
   Volume volume = filled();
   unmount(volume);
   Volume asked = volume;
-  asked.options["keyfile"] = keys / "other";
+  asked.options.keyfile = keys / "other";
   const auto path = world->mount(asked);
   ASSERT_FALSE(path);
   EXPECT_EQ(path.error().code, Code::kConflict);
@@ -125,7 +125,7 @@ TEST_F(ImageEncryptTest, SnapshotsAndClonesAreEncryptedAndReadWithTheKey) {
     ASSERT_TRUE(data) << data.error().text;
     EXPECT_EQ(::faccessat(data->get(), kSecretName.c_str(), F_OK, 0), 0);
   }
-  const Volume copy = world.a_volume(volume.options);
+  const Volume copy = world.a_volume(to_map(volume.options));
   Rollback undo;
   ASSERT_TRUE(world->clone(copy, volume, monday.id, undo, {}));
   undo.commit();

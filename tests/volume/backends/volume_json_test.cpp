@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/volume/spec.h"
+
 namespace fairlead::volume {
 namespace {
 
@@ -9,7 +11,7 @@ TEST(VolumeJson, HoldsWhatARecordNeeds) {
   const Volume volume{.id = "0123456789abcdef0123456789abcdef",
                       .name = VolumeName::parse("shop").value(),
                       .backend = "dir",
-                      .options = {{"uid", "7"}},
+                      .options = testing::options_of({{"uid", "7"}}),
                       .labels = {{"größe", "☃"}},
                       .phase = Phase::kReady,
                       .created = 1767225600};

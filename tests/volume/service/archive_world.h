@@ -9,6 +9,7 @@
 
 #include "base/state/sqlite_store.h"
 #include "tests/volume/service/crash_backends.h"
+#include "tests/volume/spec.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/service/archives.h"
 #include "volume/service/volume_service.h"
@@ -23,8 +24,8 @@ struct ArchiveWorld {
         service(make_volume_service(*store, locks, *backends)),
         archives(make_volume_archives(*service, *store, locks, *backends)) {}
 
-  static VolumeSpec spec(const std::string& name, std::map<std::string, std::string> options = {}) {
-    return {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}};
+  static VolumeSpec spec(const std::string& name, const Texts& options = {}) {
+    return spec_of(name, options);
   }
   Result<ArchiveReport> export_to(const std::string& volume, const std::string& file) {
     const UniqueFd out(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/host.h"
+#include "tests/volume/spec.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/kernel/tree_reader.h"
 
@@ -39,7 +40,7 @@ struct BackupTest : ::testing::Test {
     volume.id = std::string(32, 'a');
     volume.name = VolumeName::parse("shop").value();
     volume.backend = "dir";
-    volume.options = {{"uid", "7"}};
+    volume.options = testing::options_of({{"uid", "7"}});
   }
   Result<BackupResult> back_up(const Progress& progress = {}) {
     TRY(const auto folder, BackupFolder::prepare(repository));

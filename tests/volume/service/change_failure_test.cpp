@@ -35,12 +35,7 @@ const std::vector<Verb>& verbs() {
        [](VolumeService& s) { return s.resize("shop", 2ULL << 30).has_value(); }},
       {"clone", "clone",
        [](VolumeService& s) {
-         return s
-             .create({.name = VolumeName::parse("copy").value(),
-                      .options = {{"from", "shop"}},
-                      .labels = {}},
-                     progress)
-             .has_value();
+         return testing::create_volume(s, "copy", {{"from", "shop"}}, progress).has_value();
        }},
       {"restore", "restore",
        [](VolumeService& s) { return s.restore_from_trash("old", "").has_value(); }},
@@ -81,7 +76,7 @@ class ChangeFails : public testing::FakeServiceTest, public ::testing::WithParam
     std::set<std::string> ids;
     for (const Snapshot& snapshot : shop->snapshots) ids.insert(snapshot.id);
     EXPECT_EQ(fake->snapshots(id), ids);
-    EXPECT_EQ(fake->size(id), shop->options.at("size") == "2g" ? 2ULL << 30 : 1ULL << 30);
+    EXPECT_EQ(fake->size(id), shop->options.size == 2ULL << 30 ? 2ULL << 30 : 1ULL << 30);
     const bool back = fake->read(id) == "old goods";
     EXPECT_TRUE(!back || ids.size() >= 2);
     const bool restored = fake->has(old_id);

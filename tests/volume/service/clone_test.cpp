@@ -22,9 +22,9 @@ class CloneTest : public testing::FakeServiceTest {
     source = create("shop", {{"size", "1g"}, {"uid", "7"}}).value();
     fake->write(source.id, "goods");
   }
-  Result<Volume> told(const std::string& name, std::map<std::string, std::string> options,
+  Result<Volume> told(const std::string& name, const testing::Texts& options,
                       const Progress& progress) {
-    return service->create(spec(name, std::move(options)), progress);
+    return testing::create_volume(*service, name, options, progress);
   }
   static bool go_on(std::uint64_t, std::uint64_t) { return true; }
 
@@ -35,7 +35,7 @@ TEST_F(CloneTest, ItHasTheContentAndTheLimitOfItsSource) {
   const auto clone = create("copy", {{"from", "shop"}});
   ASSERT_TRUE(clone) << clone.error().text;
   EXPECT_EQ(fake->read(clone->id), "goods");
-  EXPECT_EQ(clone->options, (std::map<std::string, std::string>{{"from", "shop"}, {"size", "1g"}}));
+  EXPECT_EQ(to_map(clone->options), (testing::Texts{{"from", "shop"}, {"size", "1g"}}));
   fake->write(clone->id, "sold");
   EXPECT_EQ(fake->read(source.id), "goods");
 }

@@ -11,6 +11,7 @@
 
 #include "base/state/sqlite_store.h"
 #include "tests/volume/service/crash_backends.h"
+#include "tests/volume/spec.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
@@ -36,8 +37,7 @@ constexpr auto kNothing = [](const auto&) {};
 bool go_on(std::uint64_t, std::uint64_t) { return true; }
 
 Status make(VolumeService& service, const std::string& name, const Options& options) {
-  TRY(const auto parsed, VolumeName::parse(name));
-  return service.create({.name = parsed, .options = options, .labels = {}}, go_on).map(kNothing);
+  return testing::create_volume(service, name, options, go_on).map(kNothing);
 }
 
 // What a container does: mounts, writes, makes it last, goes.

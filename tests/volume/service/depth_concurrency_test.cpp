@@ -8,6 +8,7 @@
 #include "base/state/sqlite_store.h"
 #include "tests/support/fake_backend.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/spec.h"
 #include "volume/backends/registry.h"
 #include "volume/service/volume_service.h"
 
@@ -37,9 +38,8 @@ struct Process {
   };
 
   VolumeService* operator->() { return service.get(); }
-  Status create(const std::string& name, std::map<std::string, std::string> options = {}) {
-    return status_of(service->create(
-        {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}}));
+  Status create(const std::string& name, const testing::Texts& options = {}) {
+    return status_of(testing::create_volume(*service, name, options));
   }
 
   std::unique_ptr<state::Store> store;

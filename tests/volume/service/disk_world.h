@@ -9,6 +9,7 @@
 
 #include "base/state/sqlite_store.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/spec.h"
 #include "volume/backends/registry.h"
 #include "volume/service/volume_service.h"
 
@@ -23,9 +24,8 @@ struct DiskService {
         service(make_volume_service(*store, locks, *backends)) {}
 
   VolumeService* operator->() { return service.get(); }
-  Result<Volume> create(const std::string& name, std::map<std::string, std::string> options = {}) {
-    return service->create(
-        {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}});
+  Result<Volume> create(const std::string& name, const Texts& options = {}) {
+    return create_volume(*service, name, options);
   }
 
   std::unique_ptr<state::Store> store;

@@ -51,7 +51,7 @@ struct InnerSubvolumesTest : ::testing::Test {
     return archives->export_to(what, out.get(), {});
   }
   static VolumeSpec spec(const std::string& name) {
-    return {.name = VolumeName::parse(name).value(), .options = {{"pool", "fast"}}, .labels = {}};
+    return testing::spec_of(name, {{"pool", "fast"}});
   }
   // As older versions made it: a snapshot although there are subvolumes inside.
   void take_hollow_snapshot(const Volume& volume, const std::string& name) {
@@ -98,7 +98,7 @@ TEST_F(InnerSubvolumesTest, ASnapshotThatLacksThemIsNotTakenForTheWhole) {
   EXPECT_THAT(*archives->backups(backups), IsEmpty());
   // As the text says.
   auto plan = spec("clone");
-  plan.options = {{"from", "shop@old"}};
+  plan.options = testing::options_of({{"from", "shop@old"}});
   const auto clone = world->service->create(plan);
   ASSERT_TRUE(clone) << clone.error().text;
   ASSERT_TRUE(std::filesystem::remove(clone->mountpoint + "/x"));
@@ -114,7 +114,7 @@ TEST_F(InnerSubvolumesTest, VerbsThatWouldLoseThemNameThem) {
   ASSERT_TRUE(world->service->take_snapshot("shop", "before", {}));
   with_precious(volume);
   auto plan = spec("clone");
-  plan.options = {{"from", "shop"}};
+  plan.options = testing::options_of({{"from", "shop"}});
   const auto refused = std::to_array<Status>({
       status_of(world->service->take_snapshot("shop", "now", {})),
       status_of(world->service->roll_back("shop", "before", {})),

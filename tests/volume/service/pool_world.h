@@ -8,6 +8,7 @@
 
 #include "base/state/sqlite_store.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/spec.h"
 #include "volume/backends/pools.h"
 #include "volume/backends/registry.h"
 #include "volume/kernel/mountinfo.h"
@@ -55,9 +56,8 @@ struct PoolWorld {
         backends(make_backends({folder + "/volumes", {}}, {&pools, disks.get()})),
         service(make_volume_service(*store, locks, *backends)) {}
 
-  Result<Volume> create(const std::string& name, std::map<std::string, std::string> options) {
-    return service->create(
-        {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}});
+  Result<Volume> create(const std::string& name, const Texts& options) {
+    return create_volume(*service, name, options);
   }
 
   std::unique_ptr<state::Store> store;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json/json.h"
+#include "tests/volume/spec.h"
 
 namespace fairlead::volume {
 namespace {
@@ -21,7 +22,7 @@ Volume a_volume() {
           .name = VolumeName::parse("shop").value(),
           .backend = "dir",
           .pool = "fast",
-          .options = {{"uid", "7"}, {"retain", "1d"}},
+          .options = testing::options_of({{"uid", "7"}, {"retain", "1d"}}),
           .labels = {{"a", "größe"}},
           .phase = Phase::kDeleting,
           .created = 1767225600,
@@ -67,6 +68,20 @@ TEST(VolumeRecord, ThoseOfTheFirstVersionAreRead) {
   EXPECT_FALSE(parsed->entry.volume.change);
 }
 
+TEST(VolumeRecord, OptionsAreReadHoweverTheyWereSpelledAndWrittenInOneWay) {
+  const auto parsed = parse_record(
+      R"({"id":"x","name":"shop","backend":"dir","options":{"mode":"700","size":"1024m","type":"none","device":"/srv","o":"rw,bind"},"phase":"ready","created":5})",
+      "b");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  const VolumeOptions& options = parsed->entry.volume.options;
+  EXPECT_EQ(options.mode, 0700U);
+  EXPECT_EQ(options.size, 1ULL << 30);
+  EXPECT_THAT(
+      to_record(parsed->entry, "b"),
+      ::testing::HasSubstr(
+          R"("options":{"backend":"bind","device":"/srv","mode":"0700","o":"bind,rw","size":"1g","type":"none"})"));
+}
+
 TEST(VolumeRecord, MountsOfAnotherBootAreVoid) {
   const auto parsed = parse_record(to_record(an_entry(), "boot-1"), "boot-2");
   ASSERT_TRUE(parsed);
@@ -100,6 +115,7 @@ TEST(VolumeRecord, OtherTextsAreInternalErrors) {
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"mounts":[{"client":"d","id":"x","count":0}]})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":{"kind":"rollback"}})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":{"kind":"melt"}})",
+       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"options":{"sise":"1g"}})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"snapshots":[{"id":"y"}]})"}) {
     const auto parsed = parse_record(text, "b");
     ASSERT_FALSE(parsed) << text;

@@ -18,7 +18,7 @@ TEST_F(ServiceTest, AVolumeIsCreatedAndShown) {
   EXPECT_EQ(made->backend, "fake");
   EXPECT_EQ(made->created, now);
   EXPECT_EQ(made->id.size(), 32U);
-  EXPECT_EQ(made->options, (std::map<std::string, std::string>{{"uid", "7"}}));
+  EXPECT_EQ(to_map(made->options), (testing::Texts{{"uid", "7"}}));
   EXPECT_EQ(made->labels, (std::map<std::string, std::string>{{"env", "prod"}}));
   EXPECT_EQ(made->mountpoint, "/fake/" + made->id + "/_data");
   EXPECT_EQ(service->inspect("shop").value(), *made);

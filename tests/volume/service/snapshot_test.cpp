@@ -93,7 +93,7 @@ TEST_F(SnapshotTest, ARollbackKeepsTheLimitOfNow) {
   ASSERT_TRUE(service->resize("shop", 2ULL << 30));
   ASSERT_TRUE(service->roll_back("shop", "small", {}));
   EXPECT_EQ(fake->size(volume->id), 2ULL << 30);
-  EXPECT_EQ(service->inspect("shop")->options.at("size"), "2g");
+  EXPECT_EQ(service->inspect("shop")->options.size, 2ULL << 30);
 }
 
 TEST_F(SnapshotTest, WhereItCannotTheLimitIsThatOfTheSnapshot) {
@@ -102,19 +102,19 @@ TEST_F(SnapshotTest, WhereItCannotTheLimitIsThatOfTheSnapshot) {
   ASSERT_TRUE(service->resize("shop", 2ULL << 30));
   fake->fail_next("resize", {Code::kUnsupported, 0, "it does not grow"});
   ASSERT_TRUE(service->roll_back("shop", "small", {}));
-  EXPECT_EQ(service->inspect("shop")->options.at("size"), "1g");
+  EXPECT_EQ(service->inspect("shop")->options.size, 1ULL << 30);
 }
 
 TEST_F(SnapshotTest, ASizeIsChangedAndRefusedWithTheReason) {
   const auto volume = create("shop", {{"size", "1g"}});
   const auto grown = service->resize("shop", 3ULL << 29);
   ASSERT_TRUE(grown) << grown.error().text;
-  EXPECT_EQ(grown->options.at("size"), "1536m");
+  EXPECT_EQ(grown->options.size, 1536ULL << 20);
   EXPECT_EQ(fake->size(volume->id), 3ULL << 29);
   fake->write(volume->id, std::string(100, 'x'));
   const auto refused = service->resize("shop", 50);
   EXPECT_EQ(refused.error().code, Code::kExhausted);
-  EXPECT_EQ(service->inspect("shop")->options.at("size"), "1536m");
+  EXPECT_EQ(service->inspect("shop")->options.size, 1536ULL << 20);
   EXPECT_FALSE(service->inspect("shop")->change);
   EXPECT_EQ(service->resize("shop", 0).error().code, Code::kInvalid);
 }

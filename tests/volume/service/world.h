@@ -11,6 +11,7 @@
 #include "tests/support/fake_backend.h"
 #include "tests/support/fixed_backends.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/spec.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume::testing {
@@ -30,11 +31,11 @@ class FakeServiceTest : public ::testing::Test {
     service =
         make_volume_service(store, locks, backends, {.now = [this] { return now; }, .boot = boot});
   }
-  static VolumeSpec spec(const std::string& name, std::map<std::string, std::string> options = {}) {
-    return {.name = VolumeName::parse(name).value(), .options = std::move(options), .labels = {}};
+  static VolumeSpec spec(const std::string& name, const Texts& options = {}) {
+    return spec_of(name, options);
   }
-  Result<Volume> create(const std::string& name, std::map<std::string, std::string> options = {}) {
-    return service->create(spec(name, std::move(options)));
+  Result<Volume> create(const std::string& name, const Texts& options = {}) {
+    return create_volume(*service, name, options);
   }
   std::size_t keys() { return store.list("", "", 0)->size(); }
   // Waits for the data that is removed behind the answer.
