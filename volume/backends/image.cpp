@@ -12,7 +12,7 @@
 
 #include "base/fault.h"
 #include "volume/api/text.h"
-#include "volume/backends/image_tools.h"
+#include "volume/backends/fs_tools.h"
 #include "volume/backends/image_verbs.h"
 #include "volume/kernel/freeze.h"
 #include "volume/kernel/fscrypt.h"
@@ -105,7 +105,7 @@ Status ImageBackend::validate(const VolumeOptions& options) const {
     return fail(Code::kInvalid,
                 "backend image needs the volume option \"size\": how large the file system is at "
                 "most, as size=10g; space is taken as it is written");
-  TRY_STATUS(check_image_request(options));
+  TRY_STATUS(check_fs_request(options));
   if (!options.encrypt.empty() && !kernel_has_fscrypt())
     return fail(Code::kUnsupported,
                 "volume option encrypt is not available here: this kernel has no fscrypt for ext4; "
@@ -172,16 +172,16 @@ Result<Folder> ImageBackend::open_folder(const Volume& volume) const {
 
 Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& options) {
   TRY(const auto superblock, disk.verify());
-  TRY(const auto mount,
-      mount_image(disk.image(), superblock, mount_request(superblock.type, options)));
-  TRY_STATUS(unlock_image(mount.get(), options));
+  TRY(const auto attached, attach_image(disk.image(), superblock));
+  TRY(const auto mount, attached.fs.mount(options));
+  TRY_STATUS(unlock_data(mount.get(), options));
   std::vector<IdLine> lines;
   for (const IdRange& range : options.idmap)
     lines.push_back({range.disk, range.shown, range.count});
   TRY_STATUS(id_maps_.apply(mount.get(), lines));
   fault_point("volume.image.mounted");
   if (::faccessat(mount.get(), "_data", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-    return fail_errno(errno, fmt::format("find the folder _data in {}", disk.image_path()));
+    return fail_errno(errno, fmt::format("find the folder _data in {}", disk.image().path()));
   TRY_STATUS(attach(mount.get(), disk.folder().fd(), kMountPoint));
   fault_point("volume.image.in-place");
   return {};
@@ -207,10 +207,10 @@ Result<std::string> ImageBackend::users(const Volume& volume) {
   const auto folder = pool_.open(volume.id);
   if (!folder && folder.error().code == Code::kNotFound) return std::string();
   if (!folder) return fail(folder.error());
-  const auto image = open_image(*folder, kImageName, Open::kReadOnly);
+  const auto image = LoopImage::open(*folder, kImageName, Open::kReadOnly);
   if (!image && image.error().code == Code::kNotFound) return std::string();
   if (!image) return fail(image.error());
-  TRY(const auto loop, find_loop(image->get()));
+  TRY(const auto loop, image->loop());
   if (!loop) return std::string();
   TRY(const auto scan, MountScan::take());
   const auto users = image_users(scan, loop->device(), fs_path(volume));
@@ -224,12 +224,12 @@ Result<std::string> ImageBackend::users(const Volume& volume) {
 
 Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
   TRY(const auto folder, open_folder(volume));
-  TRY(const auto image, open_image(folder, kImageName, Open::kReadOnly));
-  TRY(const auto size, size_of_file(image.get()));
+  TRY(const auto image, LoopImage::open(folder, kImageName, Open::kReadOnly));
+  TRY(const auto size, image.size());
   status.size = size.length;
   status.used = size.allocated;
   TRY(const auto identity, read_identity(folder));
-  TRY(const auto superblock, verify_image(image.get(), identity));
+  TRY(const auto superblock, verify_image(image, identity));
   if (superblock.has_errors)
     status.health = "the file system is damaged; run a check (fairlead volume check)";
   status.in_use = false;

@@ -1,44 +1,22 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "base/fault.h"
-#include "volume/backends/image_tools.h"
+#include "volume/backends/fs_tools.h"
 #include "volume/backends/image_verbs.h"
-#include "volume/kernel/fscrypt.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-Status encrypt_data(int data, const VolumeOptions& options) {
-  if (options.encrypt.empty()) return {};
-  TRY(const auto key, read_fscrypt_key(options.keyfile));
-  TRY(const auto id, add_fscrypt_key(data, key));
-  return encrypt_folder(data, id);
-}
-
-// Creates the folder that is handed out in the new file system, with owner and mode, and flushes
-// everything to the disk.
-Status make_data_folder(int mount, const VolumeOptions& options) {
-  if (::mkdirat(mount, "_data", 0700) != 0) return fail_errno(errno, "make the folder _data");
-  const UniqueFd data(::openat(mount, "_data", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!data) return fail_errno(errno, "open the folder _data");
-  TRY_STATUS(encrypt_data(data.get(), options));
-  if (::fchown(data.get(), options.uid, options.gid) != 0)
-    return fail_errno(errno, fmt::format("give _data to {}:{}", options.uid, options.gid));
-  // After the owner, because chown(2) clears setuid and setgid.
-  if (::fchmod(data.get(), options.mode) != 0)
-    return fail_errno(errno, fmt::format("set mode {:04o} on _data", options.mode));
-  if (::syncfs(data.get()) != 0) return fail_errno(errno, "flush a new file system");
-  return {};
+// Makes the folder that is handed out in the new file system.
+Status fill(const LoopImage& image, const FsIdentity& identity, const VolumeOptions& options) {
+  TRY(const auto superblock, verify_image(image, identity));
+  TRY(const auto attached, attach_image(image, superblock));
+  TRY(const auto mount, attached.fs.mount(VolumeOptions{}));
+  return make_data_folder(mount.get(), options);
 }
 
 // Completes the volume's folder and renames it into place.
 Status finish(const VolumeTree& pool, const Volume& volume, const Folder& building,
-              const ImageIdentity& identity) {
+              const FsIdentity& identity) {
   TRY_STATUS(write_identity(building, identity));
   TRY_STATUS(building.make_folder(kMountPoint, 0700));
   TRY_STATUS(building.make_folder(kSnapshots, 0700));
@@ -46,9 +24,9 @@ Status finish(const VolumeTree& pool, const Volume& volume, const Folder& buildi
 }
 
 // Copies what a clone is made of: the image of a snapshot, or the present image of the source.
-Result<ImageIdentity> copy_source(const VolumeTree& pool, const Volume& source,
-                                  const std::string& snapshot_id, int to,
-                                  const Progress& progress) {
+Result<FsIdentity> copy_source(const VolumeTree& pool, const Volume& source,
+                               const std::string& snapshot_id, const LoopImage& to,
+                               const Progress& progress) {
   if (snapshot_id.empty()) {
     TRY(const auto disk, ImageDisk::hold(pool, source.id));
     TRY_STATUS(disk.copy_moment(to, progress));
@@ -57,19 +35,19 @@ Result<ImageIdentity> copy_source(const VolumeTree& pool, const Volume& source,
   TRY(const auto folder, pool.open(source.id));
   TRY(const auto identity, read_identity(folder));
   TRY(const auto image,
-      open_image(folder, fmt::format("{}/{}.img", kSnapshots, snapshot_id), Open::kReadOnly));
-  TRY_STATUS(verify_image(image.get(), identity));
-  TRY_STATUS(share_or_copy(image.get(), to, progress));
+      LoopImage::open(folder, fmt::format("{}/{}.img", kSnapshots, snapshot_id), Open::kReadOnly));
+  TRY_STATUS(verify_image(image, identity));
+  TRY_STATUS(to.fill_from(image, progress));
   return identity;
 }
 
 // Gives the clone a UUID of its own where that needs only one block. An xfs keeps its UUID, and is
 // always mounted with nouuid.
-Result<ImageIdentity> make_own(int image, ImageIdentity identity, const std::string& id) {
+Result<FsIdentity> make_own(const LoopImage& image, FsIdentity identity, const std::string& id) {
   if (identity.type != "ext4") return identity;
   TRY(const auto superblock, verify_image(image, identity));
   TRY_STATUS(settle_image(image, superblock));
-  TRY_STATUS(set_ext4_uuid(image, id));
+  TRY_STATUS(set_ext4_uuid(image.fd(), id));
   identity.uuid = id;
   return identity;
 }
@@ -77,7 +55,7 @@ Result<ImageIdentity> make_own(int image, ImageIdentity identity, const std::str
 }  // namespace
 
 std::uint64_t whole_blocks(std::uint64_t size) {
-  return (size + kImageBlock - 1) / kImageBlock * kImageBlock;
+  return (size + kFsBlock - 1) / kFsBlock * kFsBlock;
 }
 
 Status create_image(const VolumeTree& pool, const Volume& volume) {
@@ -86,18 +64,14 @@ Status create_image(const VolumeTree& pool, const Volume& volume) {
   TRY(const auto building, pool.begin(volume.id));
   fault_point("volume.build.begun");
   const std::uint64_t size = whole_blocks(*options.size);
-  TRY(const auto image, make_sparse_file(building, kImageName, size));
-  const std::string path = fmt::format("{}/{}", building.path(), kImageName);
-  TRY_STATUS(make_filesystem(path, volume.id, size, options));
+  TRY(const auto image, LoopImage::make(building, kImageName, size));
+  const FsIdentity identity{fs_type(options), volume.id};
+  TRY_STATUS(FileSystemOnDevice::make(image.path(), identity, size, options, Storage::kZeroed));
   fault_point("volume.image.formatted");
-  const ImageIdentity identity{image_type(options), volume.id};
-  TRY(const auto superblock, verify_image(image.get(), identity));
-  TRY(auto mount, mount_image(image.get(), superblock, mount_request(identity.type, {})));
-  TRY_STATUS(make_data_folder(mount.get(), options));
-  mount.reset();
+  TRY_STATUS(fill(image, identity, options));
   fault_point("volume.image.filled");
-  TRY_STATUS(await_release(image.get()));
-  TRY_STATUS(sync_file(image.get()));
+  TRY_STATUS(image.await_release());
+  TRY_STATUS(image.sync());
   return finish(pool, volume, building, identity);
 }
 
@@ -106,19 +80,18 @@ Status clone_image(const VolumeTree& pool, const Volume& volume, const Volume& s
   const VolumeOptions& options = volume.options;
   TRY(const auto building, pool.begin(volume.id));
   fault_point("volume.build.begun");
-  TRY(const auto image, make_sparse_file(building, kImageName, 0));
-  TRY(auto identity, copy_source(pool, source, snapshot_id, image.get(), progress));
+  TRY(const auto image, LoopImage::make(building, kImageName, 0));
+  TRY(auto identity, copy_source(pool, source, snapshot_id, image, progress));
   if (!options.fstype.empty() && options.fstype != identity.type)
     return fail(Code::kInvalid,
                 "clone volume {}: it is an {}, not an {}; leave the option fstype out",
                 source.name.str(), identity.type, options.fstype);
-  TRY(identity, make_own(image.get(), std::move(identity), volume.id));
+  TRY(identity, make_own(image, std::move(identity), volume.id));
   if (options.size) {
-    TRY(const auto superblock, verify_image(image.get(), identity));
-    const std::string path = fmt::format("{}/{}", building.path(), kImageName);
-    TRY_STATUS(resize_private_image(image.get(), path, superblock, whole_blocks(*options.size)));
+    TRY(const auto superblock, verify_image(image, identity));
+    TRY_STATUS(resize_private_image(image, superblock, whole_blocks(*options.size)));
   }
-  TRY_STATUS(sync_file(image.get()));
+  TRY_STATUS(image.sync());
   return finish(pool, volume, building, identity);
 }
 

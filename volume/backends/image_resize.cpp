@@ -1,33 +1,30 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "base/fault.h"
 #include "volume/api/text.h"
-#include "volume/backends/image_tools.h"
+#include "volume/backends/fs_tools.h"
 #include "volume/backends/image_verbs.h"
-#include "volume/kernel/fs_grow.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-// Grows the file system to the size that its file has already, while it is mounted; if it is not
-// mounted we mount it for that. The kernel's change is journalled and safe at any moment.
-Status grow_by_kernel(int image, const Superblock& superblock, std::uint64_t size) {
-  TRY(const auto bound, find_loop(image));
-  if (bound) TRY_STATUS(update_capacity(*bound));
-  TRY(const auto mount, mount_image(image, superblock, mount_request(superblock.type, {})));
-  const UniqueFd root(::openat(mount.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root) return fail_errno(errno, "open the root of a mount");
-  return grow_mounted(root.get(), superblock.type, size);
+// Grows the file system to the size that its file has already, mounted or not.
+Status grow_in_place(const LoopImage& image, const Superblock& superblock, std::uint64_t size) {
+  TRY_STATUS(image.update_device());
+  TRY(const auto attached, attach_image(image, superblock));
+  return attached.fs.grow(size);
 }
 
-Status shrink_back(int image, const Loop& loop, std::uint64_t size, Error why) {
-  (void)set_file_size(image, size);  // if this fails it stays larger, and the rest is not used
-  (void)update_capacity(loop);
+Status shrink_back(const LoopImage& image, std::uint64_t size, const Error& why) {
+  (void)image.set_size(size);  // if this fails it stays larger, and the rest is not used
+  (void)image.update_device();
   return fail(Code::kInUse, "{}; unmount the volume first: it grows then", why.text);
+}
+
+// File and file system of an ext4 that is attached nowhere.
+Status resize_unmounted(const LoopImage& image, const Superblock& superblock, std::uint64_t size) {
+  if (size > superblock.size) TRY_STATUS(image.set_size(size));
+  TRY_STATUS(FileSystemOnDevice(image.path(), superblock).resize_unmounted(size));
+  return image.set_size(size);
 }
 
 // resize2fs and truncation work on a copy, which then takes the image's place by one rename. Killed
@@ -36,24 +33,22 @@ Status resize_copy(const ImageDisk& disk, std::uint64_t size) {
   TRY(const auto superblock, disk.verify());
   TRY_STATUS(settle_image(disk.image(), superblock));
   TRY(auto part, PartFile::make(disk.folder(), "resize"));
-  TRY_STATUS(share_or_copy(disk.image(), part.fd(), {}));
-  if (size > superblock.size) TRY_STATUS(set_file_size(part.fd(), size));
-  TRY_STATUS(resize_ext4(part.path(), size));
-  TRY_STATUS(set_file_size(part.fd(), size));
+  TRY_STATUS(part.image().fill_from(disk.image(), {}));
+  TRY_STATUS(resize_unmounted(part.image(), superblock, size));
   fault_point("volume.image.resized-copy");
   return disk.replace_image(part.release());
 }
 
 Status grow(const ImageDisk& disk, const Superblock& superblock, std::uint64_t length,
             std::uint64_t size) {
-  TRY(const auto bound, disk.loop());
-  TRY_STATUS(set_file_size(disk.image(), size));
+  TRY(const auto bound, disk.image().loop());
+  TRY_STATUS(disk.image().set_size(size));
   fault_point("volume.image.file-grown");
-  const auto grown = grow_by_kernel(disk.image(), superblock, size);
+  const auto grown = grow_in_place(disk.image(), superblock, size);
   if (grown) return {};
   if (grown.error().code != Code::kUnsupported) return grown;
-  if (bound) return shrink_back(disk.image(), *bound, length, grown.error());
-  TRY_STATUS(await_release(disk.image()));
+  if (bound) return shrink_back(disk.image(), length, grown.error());
+  TRY_STATUS(disk.image().await_release());
   return resize_copy(disk, size);
 }
 
@@ -62,38 +57,35 @@ Status shrink(const ImageDisk& disk, const Superblock& superblock, std::uint64_t
     return fail(Code::kUnsupported,
                 "make volume smaller: an {} cannot shrink; copy the data to a smaller volume",
                 superblock.type);
-  TRY(const auto loop, disk.loop());
+  TRY(const auto loop, disk.image().loop());
   if (loop)
     return fail(Code::kInUse, "make volume smaller: it is mounted; unmount it everywhere first");
   if (size >= superblock.size)
-    return set_file_size(disk.image(), size);  // an earlier growth had only enlarged the file
+    return disk.image().set_size(size);  // an earlier growth had only enlarged the file
   return resize_copy(disk, size);
 }
 
 }  // namespace
 
-Status resize_private_image(int image, const std::string& path, const Superblock& superblock,
+Status resize_private_image(const LoopImage& image, const Superblock& superblock,
                             std::uint64_t size) {
-  TRY(const auto now, size_of_file(image));
+  TRY(const auto now, image.size());
   if (size == now.length && size == superblock.size) return {};
   if (size < superblock.size && superblock.type != "ext4")
     return fail(Code::kUnsupported, "clone into {}: an {} cannot shrink; ask for {} or more",
                 format_size(size), superblock.type, format_size(now.length));
-  if (size > now.length) TRY_STATUS(set_file_size(image, size));
-  if (superblock.type != "ext4") {
-    TRY_STATUS(grow_by_kernel(image, superblock, size));
-    return await_release(image);
-  }
-  TRY_STATUS(resize_ext4(path, size));
-  return set_file_size(image, size);
+  if (superblock.type == "ext4") return resize_unmounted(image, superblock, size);
+  if (size > now.length) TRY_STATUS(image.set_size(size));
+  TRY_STATUS(grow_in_place(image, superblock, size));
+  return image.await_release();
 }
 
 Status resize_image(const VolumeTree& pool, const Volume& volume, std::uint64_t size) {
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
   TRY(const auto superblock, disk.verify());
-  TRY(const auto now, size_of_file(disk.image()));
+  TRY(const auto now, disk.image().size());
   size = whole_blocks(size);
-  TRY_STATUS(check_image_request({.size = size, .fstype = superblock.type}));
+  TRY_STATUS(check_fs_request({.size = size, .fstype = superblock.type}));
   if (size < now.length) return shrink(disk, superblock, size);
   return grow(disk, superblock, now.length, size);
 }
@@ -104,20 +96,20 @@ Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bo
                                 const Progress& progress) {
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
   TRY(const auto superblock, disk.verify());
-  TRY(const auto loop, disk.loop());
+  TRY(const auto loop, disk.image().loop());
   if (loop && repair)
     return fail(Code::kInUse, "repair volume: it is mounted; unmount it everywhere first");
   if (!loop) {
     // A file system that is too damaged to be mounted is just what fsck is for.
     const auto settled = settle_image(disk.image(), superblock);
     if (!settled && settled.error().code == Code::kInUse) return fail(settled.error());
-    return check_filesystem(disk.image_path(), superblock.type, repair);
+    return FileSystemOnDevice(disk.image().path(), superblock).check(repair);
   }
   TRY(auto part, PartFile::make(disk.folder(), "check"));
-  if (auto copied = disk.copy_moment(part.fd(), progress); !copied)
+  if (auto copied = disk.copy_moment(part.image(), progress); !copied)
     return fail(with_context(copied.error(), "check a mounted volume"));
-  if (superblock.type == "xfs") TRY_STATUS(settle_image(part.fd(), superblock));
-  return check_filesystem(part.path(), superblock.type, false);
+  if (superblock.type == "xfs") TRY_STATUS(settle_image(part.image(), superblock));
+  return FileSystemOnDevice(part.image().path(), superblock).check(false);
 }
 
 }  // namespace fairlead::volume

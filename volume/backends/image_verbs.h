@@ -28,7 +28,7 @@ Result<CheckReport> check_image(const VolumeTree& pool, const Volume& volume, bo
                                 const Progress& progress);
 // Resizes file and file system to `size` bytes, of an image that nobody else uses and that is not
 // in its place yet.
-Status resize_private_image(int image, const std::string& path, const Superblock& superblock,
+Status resize_private_image(const LoopImage& image, const Superblock& superblock,
                             std::uint64_t size);
 
 std::uint64_t whole_blocks(std::uint64_t size);  // rounds up

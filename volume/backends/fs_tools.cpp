@@ -1,4 +1,4 @@
-#include "volume/backends/image_tools.h"
+#include "volume/backends/fs_tools.h"
 
 #include <algorithm>
 #include <array>
@@ -35,41 +35,48 @@ std::uint64_t journal_size(std::uint64_t size) {
   return std::clamp<std::uint64_t>(size / kMiB / 32, 4, 64);
 }
 
-// The file is all zeros, so the inode tables need not be written, neither now nor later by the
-// kernel. No blocks are reserved for root, so that the limit is the same for every user of a
-// container.
-std::vector<std::string> mkfs_ext4(const std::string& path, const std::string& uuid,
-                                   std::uint64_t size, const VolumeOptions& options) {
+// With nothing but zeros the inode tables need not be written, neither now nor later by the kernel.
+// Blocks of a device that may hold anything are discarded, where it can. No blocks are reserved for
+// root, so that the limit is the same for every user of a container.
+std::vector<std::string> mkfs_ext4(const NewFilesystem& what) {
   std::vector<std::string> argv{
       "mkfs.ext4",
       "-q",
       "-F",
       "-b",
-      std::to_string(kImageBlock),
+      std::to_string(kFsBlock),
       "-m",
       "0",
       "-e",
       "remount-ro",
       "-U",
-      dashed(uuid),
+      dashed(what.uuid),
       "-O",
-      fmt::format("metadata_csum,metadata_csum_seed,64bit{}",
-                  options.encrypt.empty() ? "" : ",encrypt"),
+      fmt::format("metadata_csum,metadata_csum_seed,64bit{}", what.encrypted ? ",encrypt" : ""),
       "-J",
-      fmt::format("size={}", journal_size(size)),
+      fmt::format("size={}", journal_size(what.size)),
       "-E",
-      "nodiscard,lazy_itable_init=1,lazy_journal_init=1,assume_storage_prezeroed=1"};
-  if (options.inodes) argv.insert(argv.end(), {"-N", std::to_string(*options.inodes)});
-  argv.push_back(path);
+      what.zeroed ? "nodiscard,lazy_itable_init=1,lazy_journal_init=1,assume_storage_prezeroed=1"
+                  : "discard,lazy_itable_init=1,lazy_journal_init=0"};
+  if (what.inodes) argv.insert(argv.end(), {"-N", std::to_string(*what.inodes)});
+  argv.push_back(what.path);
+  argv.push_back(fmt::format("{}K", what.size / 1024));
   return argv;
 }
 
-std::vector<std::string> mkfs_xfs(const std::string& path, const std::string& uuid) {
-  return {"mkfs.xfs", "-q",
-          "-f",       "-K",
-          "-s",       fmt::format("size={}", kImageBlock),
-          "-m",       fmt::format("uuid={}", dashed(uuid)),
-          path};
+std::vector<std::string> mkfs_xfs(const NewFilesystem& what) {
+  std::vector<std::string> argv{"mkfs.xfs",
+                                "-q",
+                                "-f",
+                                "-s",
+                                fmt::format("size={}", kFsBlock),
+                                "-m",
+                                fmt::format("uuid={}", dashed(what.uuid)),
+                                "-d",
+                                fmt::format("size={}", what.size / kFsBlock * kFsBlock)};
+  if (what.zeroed) argv.emplace_back("-K");  // nothing to discard
+  argv.push_back(what.path);
+  return argv;
 }
 
 void add_lines(CheckReport& report, std::string_view text) {
@@ -118,12 +125,12 @@ Result<CheckReport> check_xfs(const std::string& path, bool repair) {
 
 }  // namespace
 
-std::string image_type(const VolumeOptions& options) {
+std::string fs_type(const VolumeOptions& options) {
   return options.fstype.empty() ? "ext4" : options.fstype;
 }
 
-Status check_image_request(const VolumeOptions& options) {
-  const std::string type = image_type(options);
+Status check_fs_request(const VolumeOptions& options) {
+  const std::string type = fs_type(options);
   const auto kind = std::ranges::find(kKinds, type, &Kind::type);
   if (kind == kKinds.end())
     return fail(Code::kInvalid, "volume option fstype={} is not known; use ext4 or xfs",
@@ -149,12 +156,11 @@ Status check_image_request(const VolumeOptions& options) {
   return {};
 }
 
-Status make_filesystem(const std::string& path, const std::string& uuid, std::uint64_t size,
-                       const VolumeOptions& options) {
-  const bool ext4 = image_type(options) == "ext4";
+Status make_filesystem(const NewFilesystem& what) {
+  const bool ext4 = what.type == "ext4";
   return status_of(
-      run_tool({.action = fmt::format("make an {} file system in {}", image_type(options), path),
-                .argv = ext4 ? mkfs_ext4(path, uuid, size, options) : mkfs_xfs(path, uuid),
+      run_tool({.action = fmt::format("make an {} file system in {}", what.type, what.path),
+                .argv = ext4 ? mkfs_ext4(what) : mkfs_xfs(what),
                 .deadline = kMkfsDeadline,
                 .package = ext4 ? "e2fsprogs" : "xfsprogs"}));
 }
