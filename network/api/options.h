@@ -10,9 +10,8 @@
 namespace fairlead::network {
 
 // Accepts Fairlead's names and Docker's ("mtu" and "com.docker.network.driver.mtu"); the same
-// option under two names with two values is refused. An unknown key is kInvalid and names the
-// closest known one. Booleans as strconv.ParseBool reads them (1 t true TRUE 0 f false FALSE ...);
-// rates take bits per second with k, m, g suffixes (powers of 1000).
+// option twice with values that differ is refused. An unknown key is kInvalid and names the closest
+// known one. Values are written as in base/options/values.h: booleans, and rates in bits per second.
 Result<NetworkOptions> parse_options(const std::map<std::string, std::string>& options);
 // The same for the options of a record, which may hold interface names that only earlier versions
 // accepted (stored_ifname).

@@ -1,7 +1,7 @@
+#include "base/options/values.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
-#include "volume/api/text.h"
 
 namespace fairlead::cli {
 
@@ -19,7 +19,7 @@ Result<PoolSpec> spec_of(const Invocation& line) {
   if (line.fstype != "btrfs" && line.fstype != "xfs")
     return fail(Code::kInvalid, "--fstype \"{}\" must be btrfs or xfs", line.fstype);
   if (!line.size.empty()) {
-    TRY(spec.size, volume::parse_size(line.size));
+    TRY(spec.size, parse_size(line.size));
   }
   if (!line.device.empty() && line.device.front() != '/')
     return fail(Code::kInvalid, "--device \"{}\" must be an absolute path, like /dev/sdb1",
@@ -116,7 +116,7 @@ int pool_remove(Session& session) {
 
 int pool_grow(Session& session) {
   const auto& names = session.line.names;
-  const auto size = names.size() > 1 ? volume::parse_size(names[1]) : Result<std::uint64_t>(0);
+  const auto size = names.size() > 1 ? parse_size(names[1]) : Result<std::uint64_t>(0);
   if (!size) return session.misused(size.error());
   return session.finish("grow pool " + names[0], grow(session, names[0], *size));
 }

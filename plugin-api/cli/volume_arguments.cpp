@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
+#include "base/options/values.h"
 #include "plugin-api/cli/network_arguments.h"
-#include "volume/api/text.h"
 
 namespace fairlead::cli {
 
@@ -50,7 +50,7 @@ Result<VolumeRef> snapshot_ref(const std::vector<std::string>& words) {
 
 Result<SizeChange> size_change(std::string_view word) {
   SizeChange change{.relative = word.starts_with('+')};
-  TRY(change.bytes, volume::parse_size(word.substr(change.relative ? 1 : 0)));
+  TRY(change.bytes, parse_size(word.substr(change.relative ? 1 : 0)));
   return change;
 }
 

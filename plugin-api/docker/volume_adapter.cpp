@@ -1,6 +1,6 @@
 #include "plugin-api/docker/volume_adapter.h"
 
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::docker {
 
@@ -15,8 +15,8 @@ Status VolumeAdapter::create(const CreateVolumeRequest& request) {
   TRY(spec.name, VolumeName::parse(request.name));
   auto options = volume::parse_options(request.options);
   if (!options)
-    return fail(with_context(options.error(),
-                             fmt::format("create volume \"{}\"", volume::shown(request.name))));
+    return fail(
+        with_context(options.error(), fmt::format("create volume \"{}\"", shown(request.name))));
   spec.options = std::move(*options);
   TRY_STATUS(volumes_.create(spec));
   return {};

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "base/host.h"
-#include "volume/api/text.h"
+#include "base/options/values.h"
 
 namespace fairlead::native {
 
@@ -47,7 +47,7 @@ json::Json write_texts(const Texts& texts) { return texts; }
 
 Result<std::uint64_t> read_size(const json::Slot& slot) {
   if (slot.value().is_string()) {
-    auto size = volume::parse_size(slot.value().string());
+    auto size = parse_size(slot.value().string());
     if (!size) return fail(slot.located(std::move(size.error())));
     return *size;
   }

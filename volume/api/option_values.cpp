@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/names.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 
@@ -167,14 +167,6 @@ Result<std::uint64_t> parse_count(std::string_view text) {
   if (!count || *count == 0)
     return fail(Code::kInvalid, "\"{}\" is not a count; write a number above 0", shown(text));
   return *count;
-}
-
-Result<bool> parse_switch(std::string_view text) {
-  for (const std::string_view yes : {"true", "on", "yes", "1"})
-    if (text == yes) return true;
-  for (const std::string_view no : {"false", "off", "no", "0"})
-    if (text == no) return false;
-  return fail(Code::kInvalid, "\"{}\" is neither true nor false", shown(text));
 }
 
 Result<std::string> parse_file_path(std::string_view text) {

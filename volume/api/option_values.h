@@ -29,7 +29,6 @@ Result<std::string> parse_compression(std::string_view text);
 Result<std::uint32_t> parse_id(std::string_view text);    // uid or gid, without -1
 Result<std::uint32_t> parse_mode(std::string_view text);  // octal, at most 07777
 Result<std::uint64_t> parse_count(std::string_view text);
-Result<bool> parse_switch(std::string_view text);            // true, false, on, off, yes, no, 1, 0
 Result<std::string> parse_file_path(std::string_view text);  // absolute, without "." and ".."
 
 }  // namespace fairlead::volume

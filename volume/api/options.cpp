@@ -4,53 +4,44 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 #include <tuple>
 
 #include "base/names.h"
+#include "base/options/table.h"
+#include "base/options/values.h"
+#include "base/text.h"
 #include "volume/api/option_values.h"
-#include "volume/api/text.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::size_t kMostOptions = 256, kLongestKey = 256, kLongestValue = 4096;
+constexpr std::string_view kNoun = "volume option";
 constexpr std::string_view kLabelPrefix = "label.";
 
-template <auto Field, auto Parse>
-Status set_field(VolumeOptions& options, std::string_view text) {
-  TRY(options.*Field, Parse(text));
-  return {};
-}
+// ---- values
 
-template <auto Field>
-Status set_text(VolumeOptions& options, std::string_view text) {
+Result<std::string> parse_text(std::string_view text) {
   if (text.empty()) return fail(Code::kInvalid, "it must not be empty");
-  options.*Field = text;
-  return {};
+  return std::string(text);
 }
 
-Status set_size(VolumeOptions& options, std::string_view text) {
-  TRY(options.size, parse_size(text));
-  if (options.size == 0)
-    return fail(Code::kInvalid, "it must be above 0; leave it out for no limit");
-  return {};
+Result<std::uint64_t> parse_limit(std::string_view text) {
+  TRY(const auto size, parse_size(text));
+  if (size == 0) return fail(Code::kInvalid, "it must be above 0; leave it out for no limit");
+  return size;
 }
 
-Status set_access(VolumeOptions& options, std::string_view text) {
+Result<Access> parse_access(std::string_view text) {
   for (const Access access : {Access::kShared, Access::kSingle, Access::kReadOnly})
-    if (text == to_string(access)) {
-      options.access = access;
-      return {};
-    }
+    if (text == to_string(access)) return access;
   return fail(Code::kInvalid, "\"{}\" is none of shared, single, read-only", shown(text));
 }
 
 // readonly=true is another spelling of access=read-only. A map is read in the order of its keys, so
 // `access` was read before.
 Status set_readonly(VolumeOptions& options, std::string_view text) {
-  TRY(const bool readonly, parse_switch(text));
+  TRY(const bool readonly, parse_bool(text));
   if (readonly == (options.access == Access::kReadOnly)) return {};
   if (options.access != Access::kShared)
     return fail(Code::kInvalid, "it contradicts access={}; give one of them",
@@ -59,20 +50,17 @@ Status set_readonly(VolumeOptions& options, std::string_view text) {
   return {};
 }
 
-Status set_fstype(VolumeOptions& options, std::string_view text) {
-  if (text != "ext4" && text != "xfs")
-    return fail(Code::kInvalid,
-                "\"{}\" is neither ext4 nor xfs; a file system of another kind is mounted with "
-                "type= and device=",
-                shown(text));
-  options.fstype = text;
-  return {};
+Result<std::string> parse_fstype(std::string_view text) {
+  if (text == "ext4" || text == "xfs") return std::string(text);
+  return fail(Code::kInvalid,
+              "\"{}\" is neither ext4 nor xfs; a file system of another kind is mounted with "
+              "type= and device=",
+              shown(text));
 }
 
-Status set_pool(VolumeOptions& options, std::string_view text) {
+Result<std::string> parse_pool(std::string_view text) {
   TRY(const auto name, PoolName::parse(text));
-  options.pool = name.str();
-  return {};
+  return name.str();
 }
 
 Status set_from(VolumeOptions& options, std::string_view text) {
@@ -81,117 +69,57 @@ Status set_from(VolumeOptions& options, std::string_view text) {
   return {};
 }
 
-Status set_encrypt(VolumeOptions& options, std::string_view text) {
+std::string get_from(const VolumeOptions& options) {
+  return options.from_volume + (options.from_snapshot.empty() ? "" : "@" + options.from_snapshot);
+}
+
+Result<std::string> parse_encrypt(std::string_view text) {
   if (text == "luks")
     return fail(Code::kUnsupported,
                 "this version of Fairlead has no luks; use encrypt=fscrypt, or encrypt the disk "
                 "below the volume folder");
   if (text != "fscrypt") return fail(Code::kInvalid, "\"{}\" is not fscrypt", shown(text));
-  options.encrypt = text;
-  return {};
+  return std::string(text);
 }
 
-struct Row {
-  std::string_view name;
-  bool in_o = false;  // may also stand in `o`
-  Status (*set)(VolumeOptions&,
-                // nullptr: this version does not have the option, see `hint`
-                std::string_view) = nullptr;
-  std::string (*get)(const VolumeOptions&) =
-      nullptr;  // gives the canonical text; nullptr: never in the canonical map
-  std::string_view hint = {};
-};
+std::string format_mode(std::uint32_t mode) { return fmt::format("{:04o}", mode); }
 
+// ---- the table
+
+using options::row;
 using Options = VolumeOptions;
-constexpr auto kRows = std::to_array<Row>({
-    {"backend", false, set_text<&Options::backend>, [](const Options& o) { return o.backend; }, {}},
-    {"size",
-     true,
-     set_size,
-     [](const Options& o) { return o.size ? format_size(*o.size) : ""; },
-     {}},
-    {"inodes",
-     true,
-     set_field<&Options::inodes, parse_count>,
-     [](const Options& o) { return o.inodes ? std::to_string(*o.inodes) : ""; },
-     {}},
-    {"uid",
-     true,
-     set_field<&Options::uid, parse_id>,
-     [](const Options& o) { return o.uid != 0 ? std::to_string(o.uid) : ""; },
-     {}},
-    {"gid",
-     true,
-     set_field<&Options::gid, parse_id>,
-     [](const Options& o) { return o.gid != 0 ? std::to_string(o.gid) : ""; },
-     {}},
-    {"mode",
-     true,
-     set_field<&Options::mode, parse_mode>,
-     [](const Options& o) { return o.mode != kDefaultMode ? fmt::format("{:04o}", o.mode) : ""; },
-     {}},
-    {"retain",
-     false,
-     set_field<&Options::retain, parse_duration>,
-     [](const Options& o) { return o.retain.count() != 0 ? format_duration(o.retain) : ""; },
-     {}},
-    {"access",
-     false,
-     set_access,
-     [](const Options& o) {
-       return o.access == Access::kShared ? "" : std::string(to_string(o.access));
-     },
-     {}},
-    {"readonly", false, set_readonly, nullptr, {}},
-    {"type", false, set_text<&Options::type>, [](const Options& o) { return o.type; }, {}},
-    {"device", false, set_text<&Options::device>, [](const Options& o) { return o.device; }, {}},
-    {"from",
-     false,
-     set_from,
-     [](const Options& o) {
-       return o.from_volume + (o.from_snapshot.empty() ? "" : "@" + o.from_snapshot);
-     },
-     {}},
-    {"snapshots",
-     false,
-     set_field<&Options::snapshots, parse_schedule>,
-     [](const Options& o) { return format_schedule(o.snapshots); },
-     {}},
-    {"fstype", false, set_fstype, [](const Options& o) { return o.fstype; }, {}},
-    {"pool", false, set_pool, [](const Options& o) { return o.pool; }, {}},
-    {"compress",
-     false,
-     set_field<&Options::compress, parse_compression>,
-     [](const Options& o) { return o.compress; },
-     {}},
-    {"cow",
-     false,
-     set_field<&Options::cow, parse_switch>,
-     [](const Options& o) { return std::string(o.cow ? "" : "false"); },
-     {}},
-    {"discard",
-     false,
-     set_field<&Options::discard, parse_switch>,
-     [](const Options& o) { return std::string(o.discard ? "" : "false"); },
-     {}},
-    {"idmap",
-     false,
-     set_field<&Options::idmap, parse_idmap>,
-     [](const Options& o) { return format_idmap(o.idmap); },
-     {}},
-    {"encrypt", false, set_encrypt, [](const Options& o) { return o.encrypt; }, {}},
-    {"keyfile",
-     false,
-     set_field<&Options::keyfile, parse_file_path>,
-     [](const Options& o) { return o.keyfile; },
-     {}},
-    {"passwordfile",
-     false,
-     set_field<&Options::passwordfile, parse_file_path>,
-     [](const Options& o) { return o.passwordfile; },
-     {}},
-    {"trash", false, nullptr, nullptr, "use retain=, the time that deleted data is kept"},
+
+constexpr auto kRows = std::to_array<options::Row<Options>>({
+    row<&Options::backend, parse_text>("backend"),
+    row<&Options::size, parse_limit, format_size>("size"),
+    row<&Options::inodes, parse_count>("inodes"),
+    row<&Options::uid, parse_id>("uid"),
+    row<&Options::gid, parse_id>("gid"),
+    row<&Options::mode, parse_mode, format_mode>("mode"),
+    row<&Options::retain, parse_duration, format_duration>("retain"),
+    row<&Options::access, parse_access>("access"),
+    {.name = "readonly", .set = set_readonly},
+    row<&Options::type, parse_text>("type"),
+    row<&Options::device, parse_text>("device"),
+    {.name = "from", .set = set_from, .get = get_from},
+    row<&Options::snapshots, parse_schedule, format_schedule>("snapshots"),
+    row<&Options::fstype, parse_fstype>("fstype"),
+    row<&Options::pool, parse_pool>("pool"),
+    row<&Options::compress, parse_compression>("compress"),
+    row<&Options::cow, parse_bool>("cow"),
+    row<&Options::discard, parse_bool>("discard"),
+    row<&Options::idmap, parse_idmap, format_idmap>("idmap"),
+    row<&Options::encrypt, parse_encrypt>("encrypt"),
+    row<&Options::keyfile, parse_file_path>("keyfile"),
+    row<&Options::passwordfile, parse_file_path>("passwordfile"),
+    {.name = "trash", .hint = "use retain=, the time that deleted data is kept"},
 });
+constexpr auto kOthers = std::to_array<std::string_view>({"o", "label.<key>"});
+constexpr options::Table<Options> kTable{.noun = kNoun, .rows = kRows, .others = kOthers};
+
+// ---- the words of o=
+
+constexpr auto kAlsoInO = std::to_array<std::string_view>({"size", "inodes", "uid", "gid", "mode"});
 
 // Options of mount(8) that any file system takes, and Podman's own words in `o`.
 constexpr auto kMountOptions = std::to_array<std::string_view>(
@@ -200,33 +128,13 @@ constexpr auto kMountOptions = std::to_array<std::string_view>(
      "nodiratime", "noexec", "noquota",  "nosuid",      "nosymfollow", "rbind",
      "relatime",   "ro",     "rw",       "strictatime", "suid",        "sync"});
 
-const Row* find_row(std::string_view key) {
-  const auto row = std::ranges::find(kRows, key, &Row::name);
-  return row == kRows.end() ? nullptr : row;
-}
-
-std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
-  const std::string closest = closest_word(word.substr(0, 64), known.data(), known.size());
-  return closest.empty() ? fmt::format("known are {}", fmt::join(known, ", "))
-                         : fmt::format("did you mean \"{}\"?", closest);
-}
-
-tl::unexpected<Error> unknown_option(std::string_view key) {
-  std::vector<std::string_view> names{"o", "label.<key>"};
-  for (const Row& row : kRows)
-    if (row.set != nullptr) names.push_back(row.name);
-  return fail(Code::kInvalid, "unknown volume option \"{}\"; {}", shown(key),
-              did_you_mean(key, names));
-}
-
-// Parses one map of options. Remembers each value, to refuse the same option with two values.
+// Parses one map of options.
 class Parser {
  public:
   Result<VolumeOptions> parse(const std::map<std::string, std::string>& options);
 
  private:
-  Status option(std::string_view key, std::string_view value);
-  Status set(const Row& row, std::string_view value);
+  Status option(const std::string& key, std::string_view value);
   Status o_item(std::string_view item);
   Status o(std::string_view text);
   Status label(std::string_view key, std::string_view value);
@@ -234,41 +142,15 @@ class Parser {
   Status settle_type();
   Status check_pairs() const;
 
-  VolumeOptions parsed_;
-  std::map<std::string_view, std::string> seen_;
+  options::Parser<VolumeOptions> rows_{kTable};
+  VolumeOptions& parsed_ = rows_.value();
 };
-
-Status check_text(std::string_view key, std::string_view value) {
-  if (key.size() > kLongestKey || value.size() > kLongestValue)
-    return fail(Code::kInvalid,
-                "volume option \"{}\" is too long: at most {} bytes, and {} for its name",
-                shown(key), kLongestValue, kLongestKey);
-  if (!is_plain_text(key) || !is_plain_text(value))
-    return fail(Code::kInvalid, "volume option \"{}\" holds control characters or is not UTF-8",
-                shown(key));
-  return {};
-}
-
-Status Parser::set(const Row& row, std::string_view value) {
-  if (row.set == nullptr)
-    return fail(Code::kUnsupported, "volume option \"{}\" is not available: {}", row.name,
-                row.hint);
-  VolumeOptions changed = parsed_;
-  if (auto done = row.set(changed, value); !done)
-    return fail(with_context(done.error(), fmt::format("volume option \"{}\"", row.name)));
-  const auto [before, fresh] = seen_.try_emplace(row.name, value);
-  if (!fresh && changed != parsed_)
-    return fail(Code::kInvalid, "volume option \"{}\" is given twice, as {} and as {}", row.name,
-                shown(before->second), shown(value));
-  parsed_ = std::move(changed);
-  return {};
-}
 
 Status Parser::o_item(std::string_view item) {
   const auto equals = item.find('=');
-  const Row* row = find_row(item.substr(0, equals));
-  if (row != nullptr && row->in_o && equals != std::string_view::npos)
-    return set(*row, item.substr(equals + 1));
+  const bool is_option = std::ranges::find(kAlsoInO, item.substr(0, equals)) != kAlsoInO.end();
+  if (is_option && equals != std::string_view::npos)
+    return rows_.set(item.substr(0, equals), item.substr(equals + 1));
   parsed_.mount_options.emplace_back(item);
   return {};
 }
@@ -284,18 +166,17 @@ Status Parser::o(std::string_view text) {
 
 Status Parser::label(std::string_view key, std::string_view value) {
   if (key.empty())
-    return fail(Code::kInvalid,
-                "volume option \"label.\" lacks the label's name; write label.<name>=<value>");
+    return fail(Code::kInvalid, "{} lacks the label's name; write label.<name>=<value>",
+                options::quoted(kNoun, kLabelPrefix));
   parsed_.labels[std::string(key)] = value;
   return {};
 }
 
-Status Parser::option(std::string_view key, std::string_view value) {
-  TRY_STATUS(check_text(key, value));
+Status Parser::option(const std::string& key, std::string_view value) {
+  TRY_STATUS(options::check_text(kNoun, key, value));
   if (key == "o") return o(value);
   if (key.starts_with(kLabelPrefix)) return label(key.substr(kLabelPrefix.size()), value);
-  const Row* row = find_row(key);
-  return row == nullptr ? Status(unknown_option(key)) : set(*row, value);
+  return rows_.set(key, value);
 }
 
 // With a type, unknown words (nfsvers=4) are left to its file system; without one every word must
@@ -303,12 +184,11 @@ Status Parser::option(std::string_view key, std::string_view value) {
 Status Parser::check_mount_options() const {
   if (!parsed_.type.empty()) return {};
   std::vector<std::string_view> known(kMountOptions.begin(), kMountOptions.end());
-  for (const Row& row : kRows)
-    if (row.in_o) known.push_back(row.name);
+  known.insert(known.end(), kAlsoInO.begin(), kAlsoInO.end());
   for (const std::string& word : parsed_.mount_options)
     if (std::ranges::find(kMountOptions, word) == kMountOptions.end())
       return fail(Code::kInvalid, "unknown word \"{}\" in volume option \"o\"; {}", shown(word),
-                  did_you_mean(word, known));
+                  options::suggestion(word, known, known));
   return {};
 }
 
@@ -349,9 +229,7 @@ Status Parser::check_pairs() const {
 }
 
 Result<VolumeOptions> Parser::parse(const std::map<std::string, std::string>& options) {
-  if (options.size() > kMostOptions)
-    return fail(Code::kInvalid, "{} volume options are too many: at most {}", options.size(),
-                kMostOptions);
+  TRY_STATUS(options::check_count(kNoun, options.size()));
   for (const auto& [key, value] : options) TRY_STATUS(option(key, value));
   std::ranges::sort(parsed_.mount_options);
   auto& words = parsed_.mount_options;
@@ -381,11 +259,7 @@ Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& op
 }
 
 std::map<std::string, std::string> to_map(const VolumeOptions& options) {
-  std::map<std::string, std::string> map;
-  for (const Row& row : kRows) {
-    std::string text = row.get == nullptr ? "" : row.get(options);
-    if (!text.empty()) map.emplace(row.name, std::move(text));
-  }
+  auto map = options::to_map(kTable, options);
   if (!options.mount_options.empty())
     map["o"] = fmt::format("{}", fmt::join(options.mount_options, ","));
   for (const auto& [key, value] : options.labels) map[std::string(kLabelPrefix) + key] = value;
@@ -410,9 +284,8 @@ std::string difference(const VolumeOptions& is, const VolumeOptions& should_be) 
 }
 
 std::vector<std::string> option_names() {
-  std::vector<std::string> names{"o", "label.<key>"};
-  for (const Row& row : kRows)
-    if (row.set != nullptr) names.emplace_back(row.name);
+  const auto in_table = options::names(kTable);
+  std::vector<std::string> names(in_table.begin(), in_table.end());
   std::ranges::sort(names);
   return names;
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/bind_roots.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/kernel/folder.h"
 
 namespace fairlead::volume {

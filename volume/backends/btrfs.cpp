@@ -11,7 +11,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"

@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/fs_tools.h"
 #include "volume/kernel/freeze.h"
 #include "volume/kernel/fs_grow.h"

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "volume/api/text.h"
+#include "base/options/values.h"
+#include "base/text.h"
 #include "volume/kernel/run_tool.h"
 
 namespace fairlead::volume {

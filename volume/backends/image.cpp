@@ -11,7 +11,7 @@
 #include <cerrno>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/fs_tools.h"
 #include "volume/backends/image_verbs.h"
 #include "volume/kernel/freeze.h"

@@ -1,5 +1,5 @@
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/options/values.h"
 #include "volume/backends/fs_tools.h"
 #include "volume/backends/image_verbs.h"
 

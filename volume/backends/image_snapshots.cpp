@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/image_verbs.h"
 
 namespace fairlead::volume {

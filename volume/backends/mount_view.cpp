@@ -4,7 +4,7 @@
 #include <array>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 

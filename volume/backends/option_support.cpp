@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "volume/api/text.h"
-
 namespace fairlead::volume {
 
 namespace {

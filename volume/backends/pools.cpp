@@ -13,7 +13,8 @@
 #include <thread>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/options/values.h"
+#include "base/text.h"
 #include "volume/backends/volume_tree.h"
 #include "volume/kernel/block_device.h"
 #include "volume/kernel/btrfs.h"

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <optional>
 
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/bind.h"
 #include "volume/backends/btrfs.h"
 #include "volume/backends/dir.h"

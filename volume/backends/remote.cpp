@@ -10,7 +10,7 @@
 
 #include "base/fault.h"
 #include "base/process.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/bind_roots.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"

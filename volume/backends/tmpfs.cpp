@@ -10,7 +10,7 @@
 #include <span>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/option_support.h"
 #include "volume/backends/users.h"

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "base/fault.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/backends/volume_json.h"
 #include "volume/kernel/loop.h"
 #include "volume/kernel/remove_tree.h"

@@ -8,8 +8,8 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "volume/api/options.h"
-#include "volume/api/text.h"
 #include "volume/service/archive_tree.h"
 #include "volume/service/backup.h"
 #include "volume/service/create_plan.h"

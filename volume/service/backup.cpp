@@ -7,7 +7,7 @@
 
 #include "base/fault.h"
 #include "base/hash.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/kernel/tree_reader.h"
 #include "volume/service/progress_reporter.h"
 

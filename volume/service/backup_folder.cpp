@@ -16,7 +16,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/json/fields.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/kernel/remove_tree.h"
 #include "volume/kernel/tree_reader.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/json/fields.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 

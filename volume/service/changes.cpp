@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/options/values.h"
 #include "volume/service/service_impl.h"
 
 namespace fairlead::volume {

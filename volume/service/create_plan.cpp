@@ -1,6 +1,6 @@
 #include "volume/service/create_plan.h"
 
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 

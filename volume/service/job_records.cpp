@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "base/json/fields.h"
 #include "base/log.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/service/jobs.h"
 
 namespace fairlead::volume {

@@ -1,7 +1,7 @@
 #include "volume/service/jobs.h"
 
 #include "base/log.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "volume/api/text.h"
+#include "base/text.h"
 
 namespace fairlead::volume {
 

@@ -7,7 +7,8 @@
 #include "base/hash.h"
 #include "base/json/fields.h"
 #include "base/log.h"
-#include "volume/api/text.h"
+#include "base/options/values.h"
+#include "base/text.h"
 #include "volume/service/records.h"
 
 namespace fairlead::volume {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/service/clone_jobs.h"
 #include "volume/service/create_plan.h"
 #include "volume/service/jobs.h"

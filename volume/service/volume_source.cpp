@@ -7,7 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "volume/api/text.h"
+#include "base/text.h"
 #include "volume/service/archive_snapshots.h"
 
 namespace fairlead::volume {

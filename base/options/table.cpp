@@ -1,0 +1,53 @@
+#include "base/options/table.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/text.h"
+
+namespace fairlead::options {
+
+namespace {
+
+constexpr std::size_t kMostOptions = 256, kLongestKey = 256, kLongestValue = 4096;
+constexpr std::size_t kLongestWord = 64;  // that is compared with known ones
+
+}  // namespace
+
+std::string quoted(std::string_view noun, std::string_view key) {
+  return fmt::format("{} \"{}\"", noun, shown(key));
+}
+
+Status check_text(std::string_view noun, std::string_view key, std::string_view value) {
+  if (key.size() > kLongestKey || value.size() > kLongestValue)
+    return fail(Code::kInvalid, "{} is too long: at most {} bytes, and {} for its name",
+                quoted(noun, key), kLongestValue, kLongestKey);
+  if (!is_plain_text(key) || !is_plain_text(value))
+    return fail(Code::kInvalid, "{} holds control characters or is not UTF-8", quoted(noun, key));
+  return {};
+}
+
+Status check_count(std::string_view noun, std::size_t count) {
+  if (count > kMostOptions)
+    return fail(Code::kInvalid, "{} {}s are too many: at most {}", count, noun, kMostOptions);
+  return {};
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string_view> known,
+                       std::span<const std::string_view> listed) {
+  const std::string closest =
+      closest_word(word.substr(0, kLongestWord), known.data(), known.size());
+  return closest.empty() ? fmt::format("known are {}", fmt::join(listed, ", "))
+                         : fmt::format("did you mean \"{}\"?", closest);
+}
+
+tl::unexpected<Error> given_twice(std::string_view noun, std::string_view name, const Given& before,
+                                  const Given& again) {
+  const auto text = [](const Given& given) {
+    return fmt::format("{}={}", shown(given.key), shown(given.value));
+  };
+  return fail(Code::kInvalid, "{} is given twice, as {} and as {}", quoted(noun, name),
+              text(before), text(again));
+}
+
+}  // namespace fairlead::options
