@@ -7,7 +7,7 @@
 //   });
 //   constexpr options::Table<Wall> kOptions{.noun = "wall option", .rows = kRows};
 //
-//   TRY(const Wall wall, options::parse(kOptions, {{"height", "2k"}, {"com.example.paint", "no"}}));
+//   TRY(auto wall, options::parse(kOptions, {{"height", "2k"}, {"com.example.paint", "no"}}));
 //   options::to_map(kOptions, wall);  // {{"height", "2k"}}
 //
 // The struct copies and compares, and a default-constructed one has the defaults. Errors are

@@ -73,8 +73,8 @@ class FileSystemOnDevice {
   Status at_one_moment(const std::function<Status()>& flush_below,
                        const std::function<Status()>& copy) const;
 
-  // Takes `size` bytes of a device that has grown, mounted or not, by the kernel's own change, which
-  // is journalled and safe at any moment. kUnsupported where the kernel refuses.
+  // Takes `size` bytes of a device that has grown, mounted or not, by the kernel's own change,
+  // which is journalled and safe at any moment. kUnsupported where the kernel refuses.
   Status grow(std::uint64_t size) const;
   // Larger or smaller, of an ext4 that is mounted nowhere. Killed half way it may leave the file
   // system damaged, so it is for copies only. kExhausted when the data needs more than that.

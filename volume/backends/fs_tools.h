@@ -1,5 +1,5 @@
-// Makes, checks and resizes ext4 and xfs by their own tools: mkfs, fsck, resize. Paths are absolute,
-// of a block device or of a file.
+// Makes, checks and resizes ext4 and xfs by their own tools: mkfs, fsck, resize. Paths are
+// absolute, of a block device or of a file.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ struct NewFilesystem {
 };
 Status make_filesystem(const NewFilesystem& what);
 
-// Runs fsck on a file system that is mounted nowhere. With `repair` it repairs what can be repaired.
+// Runs fsck on a file system that is mounted nowhere. With `repair` it repairs what can be
+// repaired.
 Result<CheckReport> check_filesystem(const std::string& path, const std::string& type, bool repair);
 
 // Resizes an ext4 that is mounted nowhere to `size` bytes. Killed half way it may leave the file

@@ -12,8 +12,8 @@
 
 namespace fairlead::volume {
 
-// An image file, held open. Whoever attaches it or replaces it holds its lock (kernel/loop.h), or is
-// the only one who can know the file.
+// An image file, held open. Whoever attaches it or replaces it holds its lock (kernel/loop.h), or
+// is the only one who can know the file.
 class LoopImage {
  public:
   // A new, sparse one. kExists when the name is taken.

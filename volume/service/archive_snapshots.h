@@ -1,10 +1,11 @@
 // The snapshots that exports and backups read from, and that are dropped when their reader ends.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "volume/api/service.h"
+#include "volume/api/types.h"
 
 namespace fairlead::volume {
 
@@ -12,9 +13,12 @@ namespace fairlead::volume {
 // other locks of the volume.
 std::string archive_lock_of(const Volume& volume);
 
+// Drops a snapshot by the names of its volume and its own.
+using DropSnapshot = std::function<Status(const std::string& volume, const std::string& snapshot)>;
+
 // Drops the snapshots that a killed export or backup left, and returns their names. The caller
 // holds that lock.
-Result<std::vector<std::string>> drop_archive_leftovers(VolumeService& service,
-                                                        const Volume& volume);
+Result<std::vector<std::string>> drop_archive_leftovers(const Volume& volume,
+                                                        const DropSnapshot& drop);
 
 }  // namespace fairlead::volume

@@ -1,12 +1,10 @@
-// Changes of a ready volume: the intent is committed, the backend acts, the result is committed. A
-// change that a crash left open in between is finished here (resize, drop, rollback) or undone (a
-// snapshot, which was reported to nobody).
+#include "volume/service/changes.h"
+
 #include <algorithm>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/options/values.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
@@ -44,9 +42,9 @@ void conclude(Volume& volume, const Change& change) {
 
 // A rollback brings back the content, not the limit of that time. Where the file system came back
 // larger than the volume's size and cannot shrink, its size becomes the limit.
-void Service::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
+void Changes::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
   Volume& volume = opened.stored.volume;
-  const auto size = size_of(volume);
+  const auto size = volume.options.size;
   if (!size || !snapshot.size || *size == *snapshot.size) return;
   const auto resized = opened.backend->resize(volume, *size);
   if (resized) return;
@@ -57,7 +55,7 @@ void Service::keep_size(OpenVolume& opened, const Snapshot& snapshot) {
              {"error", resized.error().text}});
 }
 
-Status Service::act(OpenVolume& opened, const Change& change, const Progress& progress) {
+Status Changes::act(OpenVolume& opened, const Change& change, const Progress& progress) {
   const Volume& volume = opened.stored.volume;
   switch (change.kind) {
     case ChangeKind::kSnapshot:
@@ -76,14 +74,14 @@ Status Service::act(OpenVolume& opened, const Change& change, const Progress& pr
 
 // Called after a failure of the backend. What cannot be undone now is left to the next verb on the
 // volume, or to reconcile.
-void Service::take_back(OpenVolume& opened, const Change& change, const Error& cause) {
+void Changes::take_back(OpenVolume& opened, const Change& change, const Error& cause) {
   const auto run = [&]() -> Status {
     if (change.kind == ChangeKind::kSnapshot)
       TRY_STATUS(opened.backend->drop_snapshot(opened.stored.volume, change.snapshot.id));
     else if (may_be_half_done(cause))
       return {};
     opened.stored.volume.change.reset();
-    return records_.put(opened.stored, state::Durability::kDurable);
+    return volumes_.records().put(opened.stored, state::Durability::kDurable);
   };
   if (const auto done = run(); !done)
     log::warn("a change that failed is left to reconcile",
@@ -92,9 +90,9 @@ void Service::take_back(OpenVolume& opened, const Change& change, const Error& c
                {"error", done.error().text}});
 }
 
-Status Service::change(OpenVolume& opened, const Change& change, const Progress& progress) {
+Status Changes::make(OpenVolume& opened, const Change& change, const Progress& progress) {
   opened.stored.volume.change = change;
-  TRY_STATUS(records_.put(opened.stored, state::Durability::kDurable));
+  TRY_STATUS(volumes_.records().put(opened.stored, state::Durability::kDurable));
   pass(change.kind, "intent");
   if (auto acted = act(opened, change, progress); !acted) {
     take_back(opened, change, acted.error());
@@ -103,7 +101,7 @@ Status Service::change(OpenVolume& opened, const Change& change, const Progress&
   pass(change.kind, "acted");
   conclude(opened.stored.volume, change);
   opened.stored.volume.change.reset();
-  TRY_STATUS(records_.put(opened.stored, state::Durability::kDurable));
+  TRY_STATUS(volumes_.records().put(opened.stored, state::Durability::kDurable));
   pass(change.kind, "done");
   return {};
 }
@@ -111,7 +109,7 @@ Status Service::change(OpenVolume& opened, const Change& change, const Progress&
 // Makes the interrupted call again, which is possible because the backend's verbs are idempotent.
 // If the backend refuses it now (the volume is mounted, the disk is full), the change is given up:
 // it was never acknowledged.
-Status Service::settle(OpenVolume& opened) {
+Status Changes::settle(OpenVolume& opened) {
   Volume& volume = opened.stored.volume;
   if (!volume.change) return {};
   const Change change = *volume.change;
@@ -130,7 +128,13 @@ Status Service::settle(OpenVolume& opened) {
   }
   pass(change.kind, "settled");
   volume.change.reset();
-  return records_.put(opened.stored, state::Durability::kDurable);
+  return volumes_.records().put(opened.stored, state::Durability::kDurable);
+}
+
+Result<OpenVolume> Changes::open(const VolumeName& name) {
+  TRY(auto opened, volumes_.open(name));
+  TRY_STATUS(settle(opened));
+  return opened;
 }
 
 }  // namespace fairlead::volume

@@ -1,9 +1,10 @@
+#include "volume/service/mounts.h"
+
 #include <algorithm>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "volume/service/mount_hints.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
@@ -31,13 +32,13 @@ bool may_go_uncounted(const Volume& volume, const Error& error) {
 
 // With access=single only one (client, id) may use the volume. A count that a runtime never took
 // back does not exclude others: the kernel is asked whether anybody uses the volume.
-Status Service::check_single(const OpenVolume& opened, const std::string& client,
-                             const std::string& id) {
+Status Mounts::check_single(const OpenVolume& opened, const std::string& client,
+                            const std::string& id) {
   const Volume& volume = opened.stored.volume;
   const MountHint* const other = other_hint(volume, client, id);
   if (volume.options.access != Access::kSingle || other == nullptr) return {};
   TRY(const auto users, opened.backend->users(volume));
-  if (users.empty() && now_() - opened.stored.counted >= kOnItsWay) return {};
+  if (users.empty() && volumes_.now() - opened.stored.counted >= kOnItsWay) return {};
   return fail(Code::kInUse,
               "its access is single, and {} uses it as {}{}; stop that first, or create volumes "
               "with access=shared",
@@ -47,24 +48,24 @@ Status Service::check_single(const OpenVolume& opened, const std::string& client
 
 // Only a rollback that cannot be finished prevents the mount, because nobody may write to content
 // that is about to be replaced.
-Status Service::settle_for_mount(OpenVolume& opened) {
+Status Mounts::settle(OpenVolume& opened) {
   if (!opened.stored.volume.change) return {};
   const bool needed = opened.stored.volume.change->kind == ChangeKind::kRollback;
-  const auto done = settle(opened);
+  const auto done = changes_.settle(opened);
   if (done || needed) return done;
   log::warn("a volume is mounted with an unfinished change",
             {{"volume", opened.stored.volume.name.str()}, {"error", done.error().text}});
   return {};
 }
 
-Result<Volume> Service::mount(const std::string& name, const std::string& client,
-                              const std::string& id) {
+Result<Volume> Mounts::mount(const std::string& name, const std::string& client,
+                             const std::string& id) {
   const auto run = [&]() -> Result<Volume> {
     TRY(const auto parsed, VolumeName::parse(name));
     TRY_STATUS(check_hint(client, id));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto opened, open(parsed));
-    TRY_STATUS(settle_for_mount(opened));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, volumes_.open(parsed));
+    TRY_STATUS(settle(opened));
     TRY_STATUS(check_single(opened, client, id));
     Stored& stored = opened.stored;
     TRY(auto path, opened.backend->mount(stored.volume));
@@ -73,8 +74,8 @@ Result<Volume> Service::mount(const std::string& name, const std::string& client
     const bool single = stored.volume.options.access == Access::kSingle;
     if (single) drop_others(stored.volume, client, id);
     count_up(stored.volume, client, id);
-    stored.counted = now_();
-    auto counted = records_.put(stored, state::Durability::kBoot);
+    stored.counted = volumes_.now();
+    auto counted = volumes_.records().put(stored, state::Durability::kBoot);
     if (!counted && (single || !may_go_uncounted(stored.volume, counted.error()))) {
       if (first) (void)opened.backend->unmount(stored.volume);
       return fail(counted.error());
@@ -86,20 +87,20 @@ Result<Volume> Service::mount(const std::string& name, const std::string& client
   return in_context(run(), "mount", name);
 }
 
-Status Service::unmount(const std::string& name, const std::string& client, const std::string& id) {
+Status Mounts::unmount(const std::string& name, const std::string& client, const std::string& id) {
   const auto run = [&]() -> Status {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto stored, ready(parsed));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto stored, volumes_.ready(parsed));
     if (!stored) return {};
     const bool counted = count_down(stored->volume, client, id);
     if (stored->volume.mounts.empty()) {
-      TRY(Backend* const backend, backends_.find(stored->volume));
+      TRY(Backend* const backend, volumes_.backends().find(stored->volume));
       TRY_STATUS(backend->unmount(stored->volume));
     }
     fault_point("volume.unmount.unmounted");
     if (!counted) return {};
-    const auto done = records_.put(*stored, state::Durability::kBoot);
+    const auto done = volumes_.records().put(*stored, state::Durability::kBoot);
     if (!done && may_go_uncounted(stored->volume, done.error())) return {};
     return done;
   };

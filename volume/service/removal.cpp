@@ -1,25 +1,26 @@
+#include "volume/service/removal.h"
+
 #include "base/fault.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
-Status Service::begin_removal(Stored& stored, Backend& backend) {
+Status Removal::begin(Stored& stored, Backend& backend) {
   TRY(const auto users, backend.users(stored.volume));
   if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
-  TRY(const auto content, lock_content(stored.volume, kReconcileLockDeadline));
+  TRY(const auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));
   fault_point("volume.remove.checked");
   stored.volume.phase = Phase::kDeleting;
-  stored.volume.deleted = now_();
+  stored.volume.deleted = volumes_.now();
   stored.volume.mounts.clear();
   stored.former.clear();
-  TRY_STATUS(records_.put(stored, state::Durability::kDurable));
+  TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   fault_point("volume.remove.intent");
   return {};
 }
 
 // Refuses nothing, because the intent is on the disk. An unfinished restore under another name ends
 // here too; the volume gets its former name back in the trash.
-Status Service::finish_removal(const Stored& stored, Backend& backend) {
+Status Removal::finish(const Stored& stored, Backend& backend) {
   const Volume& volume = stored.volume;
   TRY_STATUS(backend.remove(volume));
   fault_point("volume.remove.trashed");
@@ -31,38 +32,38 @@ Status Service::finish_removal(const Stored& stored, Backend& backend) {
       TRY(trashed->volume.name, VolumeName::parse(stored.former));
     }
   }
-  TRY_STATUS(records_.erase(volume, trashed));
+  TRY_STATUS(volumes_.records().erase(volume, trashed));
   fault_point("volume.remove.erased");
   if (retain == 0) reaper_.take(backend, volume);
   return {};
 }
 
-Status Service::abandon(const Volume& volume) {
-  TRY(Backend* const backend, backends_.find(volume));
+Status Removal::abandon(const Volume& volume) {
+  TRY(Backend* const backend, volumes_.backends().find(volume));
   TRY_STATUS(backend->discard(volume));
   fault_point("volume.abandon.discarded");
-  return records_.erase(volume);
+  return volumes_.records().erase(volume);
 }
 
-Status Service::clear_leftovers(const Stored& stored) {
+Status Removal::clear_leftovers(const Stored& stored) {
   if (stored.volume.phase == Phase::kCreating) return abandon(stored.volume);
-  TRY(Backend* const backend, backends_.find(stored.volume));
-  return finish_removal(stored, *backend);
+  TRY(Backend* const backend, volumes_.backends().find(stored.volume));
+  return finish(stored, *backend);
 }
 
-Status Service::remove(const std::string& name) {
+Status Removal::remove(const std::string& name) {
   const auto run = [&]() -> Status {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto stored, records_.by_name(parsed));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto stored, volumes_.records().by_name(parsed));
     if (!stored) return no_such_volume(parsed);
     if (stored->volume.phase == Phase::kCreating) {
       TRY_STATUS(abandon(stored->volume));
       return no_such_volume(parsed);
     }
-    TRY(Backend* const backend, backends_.find(stored->volume));
-    if (stored->volume.phase == Phase::kReady) TRY_STATUS(begin_removal(*stored, *backend));
-    return finish_removal(*stored, *backend);
+    TRY(Backend* const backend, volumes_.backends().find(stored->volume));
+    if (stored->volume.phase == Phase::kReady) TRY_STATUS(begin(*stored, *backend));
+    return finish(*stored, *backend);
   };
   return in_context(run(), "remove", name);
 }

@@ -1,31 +1,21 @@
+#include "volume/service/schedules.h"
+
 #include <algorithm>
 
 #include "volume/service/schedule.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
-namespace {
-
-std::string free_schedule_name(const Volume& volume, const std::string& wanted) {
-  std::string name = wanted;
-  for (int next = 2; find_snapshot(volume, name) != nullptr; ++next)
-    name = fmt::format("{}-{}", wanted, next);
-  return name;
-}
-
-}  // namespace
-
 // Follows the schedule of one volume under its lock; the record is read again. The new snapshot is
 // made first, because without it no old one is dropped.
-Status Service::follow_schedule(const Volume& seen, ReconcileReport& report) {
-  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
-  TRY(auto opened, settled(seen.name));
+Status Schedules::follow(const Volume& seen, ReconcileReport& report) {
+  TRY(const auto guard, volumes_.lock(seen.name, kReconcileLockDeadline));
+  TRY(auto opened, changes_.open(seen.name));
   const Volume& volume = opened.stored.volume;
-  const auto plan = plan_snapshots(volume.options.snapshots, volume.snapshots, now_());
+  const auto plan = plan_snapshots(volume.options.snapshots, volume.snapshots, volumes_.now());
   if (!plan.make.empty()) {
-    TRY(const auto name, SnapshotName::parse(free_schedule_name(volume, plan.make)));
-    TRY(const auto made, take_under_lock(opened, name, SnapshotOrigin::kSchedule, {}));
+    TRY(const auto name, free_snapshot_name(volume, plan.make));
+    TRY(const auto made, snapshots_.take_of(opened, name, SnapshotOrigin::kSchedule, {}));
     report.actions.push_back(
         fmt::format("made snapshot {} of volume \"{}\"", made.name.str(), volume.name.str()));
   }
@@ -33,22 +23,22 @@ Status Service::follow_schedule(const Volume& seen, ReconcileReport& report) {
     const auto found = std::ranges::find(volume.snapshots, id, &Snapshot::id);
     if (found == volume.snapshots.end()) continue;
     const Snapshot old = *found;
-    TRY_STATUS(drop_under_lock(opened, old));
+    TRY_STATUS(snapshots_.drop_of(opened, old));
     report.actions.push_back(
         fmt::format("removed snapshot {} of volume \"{}\"", old.name.str(), volume.name.str()));
   }
   return {};
 }
 
-Result<ReconcileReport> Service::keep_schedules() {
+Result<ReconcileReport> Schedules::keep() {
   ReconcileReport report;
-  TRY(const auto listing, records_.all());
+  TRY(const auto listing, volumes_.records().all());
   for (const Stored& stored : listing.volumes) {
     const Volume& volume = stored.volume;
     const Schedule& schedule = volume.options.snapshots;
     if (volume.phase != Phase::kReady || schedule == Schedule{}) continue;
-    if (plan_snapshots(schedule, volume.snapshots, now_()) == SnapshotPlan{}) continue;
-    const auto followed = follow_schedule(volume, report);
+    if (plan_snapshots(schedule, volume.snapshots, volumes_.now()) == SnapshotPlan{}) continue;
+    const auto followed = follow(volume, report);
     // The volume is busy or was removed; in the first case the next minute is soon enough.
     if (!followed && followed.error().code != Code::kUnavailable &&
         followed.error().code != Code::kNotFound)

@@ -1,8 +1,10 @@
+#include "volume/service/snapshots.h"
+
 #include <algorithm>
+#include <ctime>
 
 #include "base/fault.h"
 #include "base/hash.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
@@ -12,12 +14,13 @@ namespace {
 constexpr std::size_t kMostSnapshots = 2048;
 constexpr std::size_t kLongestName = 128;
 
-// The wanted name, or with "-2", "-3", ... where it is taken.
-Result<SnapshotName> free_name(const Volume& volume, const std::string& wanted) {
-  std::string name = wanted;
-  for (int next = 2; find_snapshot(volume, name) != nullptr; ++next)
-    name = fmt::format("{}-{}", wanted, next);
-  return SnapshotName::parse(name);
+// "2026-01-31T12.00.00": sorts by time, and is a valid name (names may not hold a colon).
+std::string name_of_time(long long time) {
+  const std::time_t moment = time;
+  std::tm parts{};
+  ::gmtime_r(&moment, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}.{:02}.{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 tl::unexpected<Error> no_such_snapshot(const std::string& snapshot) {
@@ -30,102 +33,105 @@ Snapshot snapshot_of(const Volume& volume, const SnapshotName& name, SnapshotOri
           .name = name,
           .origin = origin,
           .created = now,
-          .size = size_of(volume)};
+          .size = volume.options.size};
 }
 
 }  // namespace
 
-Result<Snapshot> Service::take_under_lock(OpenVolume& opened, const SnapshotName& name,
-                                          SnapshotOrigin origin, const Progress& progress) {
+Result<Snapshot> Snapshots::take_of(OpenVolume& opened, const SnapshotName& name,
+                                    SnapshotOrigin origin, const Progress& progress) {
   const Volume& volume = opened.stored.volume;
   if (volume.snapshots.size() >= kMostSnapshots)
     return fail(Code::kExhausted, "it has {} snapshots already; remove some first",
                 volume.snapshots.size());
-  const Snapshot made = snapshot_of(volume, name, origin, now_());
+  const Snapshot made = snapshot_of(volume, name, origin, volumes_.now());
   JobRun job(
-      jobs_,
+      volumes_.jobs(),
       {.verb = "snapshot", .volume = volume.name.str(), .arguments = {{"snapshot", name.str()}}},
       progress, JobSeen::kWhenLong);
   const Change taken{.kind = ChangeKind::kSnapshot, .snapshot = made, .kept = {}, .size = 0};
-  TRY_STATUS(job.end(change(opened, taken, job.progress())));
+  TRY_STATUS(job.end(changes_.make(opened, taken, job.progress())));
   return made;
 }
 
-Result<Snapshot> Service::take_snapshot(const std::string& name, const std::string& snapshot,
-                                        const Progress& progress) {
+Result<Snapshot> Snapshots::take(const std::string& name, const std::string& snapshot,
+                                 const Progress& progress) {
   const auto run = [&]() -> Result<Snapshot> {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto opened, settled(parsed));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, changes_.open(parsed));
     const Volume& volume = opened.stored.volume;
-    TRY(const auto wanted,
-        snapshot.empty() ? free_name(volume, time_name(now_())) : SnapshotName::parse(snapshot));
+    TRY(const auto wanted, snapshot.empty()
+                               ? free_snapshot_name(volume, name_of_time(volumes_.now()))
+                               : SnapshotName::parse(snapshot));
     if (find_snapshot(volume, wanted.str()) != nullptr)
       return fail(Code::kExists, "it has a snapshot \"{}\" already; choose another name",
                   wanted.str());
-    return take_under_lock(opened, wanted, SnapshotOrigin::kUser, progress);
+    return take_of(opened, wanted, SnapshotOrigin::kUser, progress);
   };
   return in_context(run(), "snapshot", name);
 }
 
-Result<Snapshot> Service::take_archive_snapshot(const std::string& name) {
+Result<Snapshot> Snapshots::take_for_archive(const std::string& name) {
   // A backend that shares blocks reports no progress. One that would have to copy does, and is
   // stopped by that at once: reading the original costs less than a copy.
   const Progress no_copy = [](std::uint64_t, std::uint64_t) { return false; };
   const auto run = [&]() -> Result<Snapshot> {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto opened, settled(parsed));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, changes_.open(parsed));
     TRY(const auto own, SnapshotName::parse("for-archive-" + random_hex(16)));
-    return take_under_lock(opened, own, SnapshotOrigin::kArchive, no_copy);
+    return take_of(opened, own, SnapshotOrigin::kArchive, no_copy);
   };
   return in_context(run(), "snapshot", name);
 }
 
-Status Service::drop_under_lock(OpenVolume& opened, const Snapshot& snapshot) {
-  TRY(const auto content, lock_content(opened.stored.volume, kReconcileLockDeadline));
+Status Snapshots::drop_of(OpenVolume& opened, const Snapshot& snapshot) {
+  TRY(const auto content, volumes_.lock_content(opened.stored.volume, kReconcileLockDeadline));
   const Change dropped{
       .kind = ChangeKind::kDropSnapshot, .snapshot = snapshot, .kept = {}, .size = 0};
-  return change(opened, dropped, {});
+  return changes_.make(opened, dropped, {});
 }
 
-Status Service::drop_snapshot(const std::string& name, const std::string& snapshot) {
+Status Snapshots::drop(const std::string& name, const std::string& snapshot) {
   const auto run = [&]() -> Status {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto opened, settled(parsed));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, changes_.open(parsed));
     const Snapshot* const found = find_snapshot(opened.stored.volume, snapshot);
     if (found == nullptr) return no_such_snapshot(snapshot);
-    return drop_under_lock(opened, Snapshot(*found));
+    return drop_of(opened, Snapshot(*found));
   };
   return in_context(run(), fmt::format("remove snapshot \"{}\" of", shown(snapshot)), name);
 }
 
-Result<Snapshot> Service::roll_back(const std::string& name, const std::string& snapshot,
-                                    const Progress& progress) {
+Result<Snapshot> Snapshots::roll_back(const std::string& name, const std::string& snapshot,
+                                      const Progress& progress) {
   const auto run = [&]() -> Result<Snapshot> {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(auto opened, settled(parsed));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, changes_.open(parsed));
     const Volume& volume = opened.stored.volume;
     const Snapshot* const found = find_snapshot(volume, snapshot);
     if (found == nullptr) return no_such_snapshot(snapshot);
     TRY(const auto users, opened.backend->users(volume));
     if (!users.empty())
       return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
-    TRY(const auto content, lock_content(volume, kReconcileLockDeadline));
+    TRY(const auto content, volumes_.lock_content(volume, kReconcileLockDeadline));
     fault_point("volume.rollback.checked");
-    const std::string time = "-" + time_name(now_());
+    const std::string time = "-" + name_of_time(volumes_.now());
     const std::string before =
         fmt::format("before-{}", found->name.str()).substr(0, kLongestName - time.size() - 4);
-    TRY(const auto kept_name, free_name(volume, before + time));
-    const Change back{.kind = ChangeKind::kRollback,
-                      .snapshot = *found,
-                      .kept = snapshot_of(volume, kept_name, SnapshotOrigin::kRollback, now_()),
-                      .size = 0};
-    JobRun job(jobs_, {.verb = "rollback", .volume = name, .arguments = {{"snapshot", snapshot}}},
+    TRY(const auto kept_name, free_snapshot_name(volume, before + time));
+    const Change back{
+        .kind = ChangeKind::kRollback,
+        .snapshot = *found,
+        .kept = snapshot_of(volume, kept_name, SnapshotOrigin::kRollback, volumes_.now()),
+        .size = 0};
+    JobRun job(volumes_.jobs(),
+               {.verb = "rollback", .volume = name, .arguments = {{"snapshot", snapshot}}},
                progress, JobSeen::kWhenLong);
-    TRY_STATUS(job.end(change(opened, back, job.progress())));
+    TRY_STATUS(job.end(changes_.make(opened, back, job.progress())));
     return back.kept;
   };
   return in_context(run(), fmt::format("roll back to snapshot \"{}\" of", shown(snapshot)), name);

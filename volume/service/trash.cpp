@@ -1,9 +1,9 @@
-// Removed volumes whose data is kept for the time of `retain`.
+#include "volume/service/trash.h"
+
 #include <algorithm>
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
@@ -15,16 +15,16 @@ tl::unexpected<Error> not_in_trash(const std::string& name_or_id) {
 
 }  // namespace
 
-Result<std::vector<TrashedVolume>> Service::trash() {
-  TRY(auto listing, records_.all_trashed());
+Result<std::vector<TrashedVolume>> Trash::list() {
+  TRY(auto listing, volumes_.records().all_trashed());
   for (const std::string& trouble : listing.unreadable)
     log::error("a removed volume is left out of the list", {{"error", trouble}});
   return std::move(listing.volumes);
 }
 
 // The removed volume of that name or id, or all when the text is empty.
-Result<std::vector<TrashedVolume>> Service::find_trashed(const std::string& name_or_id) {
-  TRY(auto all, trash());
+Result<std::vector<TrashedVolume>> Trash::find(const std::string& name_or_id) {
+  TRY(auto all, list());
   if (name_or_id.empty()) return all;
   const auto found = std::ranges::find_if(all, [&](const TrashedVolume& trashed) {
     return trashed.volume.id == name_or_id || trashed.volume.name.str() == name_or_id;
@@ -33,38 +33,35 @@ Result<std::vector<TrashedVolume>> Service::find_trashed(const std::string& name
   return std::vector{*found};
 }
 
-Result<NamedLocks::Guard> Service::lock_trash(const Volume& volume) {
-  return locks_.lock("volume.trash-" + volume.id, kLockDeadline);
-}
-
 // The intent is a record whose time is over: after a crash reconcile continues with it. The record
 // is erased after the data.
-Result<TrashState> Service::purge_trashed(const TrashedVolume& trashed) {
+Result<TrashState> Trash::purge(const TrashedVolume& trashed) {
   const Volume& volume = trashed.volume;
-  TRY(const auto guard, lock_trash(volume));
-  TRY(const auto still, records_.trashed(volume.id));
+  TRY(const auto guard, volumes_.lock_trash(volume));
+  TRY(const auto still, volumes_.records().trashed(volume.id));
   if (!still) return not_in_trash(volume.name.str());  // emptied or restored meanwhile
-  TRY(Backend* const backend, backends_.find(volume));
+  TRY(Backend* const backend, volumes_.backends().find(volume));
   TrashedVolume over = *still;
-  over.due = std::min(over.due, now_());
-  if (over.due != still->due) TRY_STATUS(records_.put_trashed(over));
+  over.due = std::min(over.due, volumes_.now());
+  if (over.due != still->due) TRY_STATUS(volumes_.records().put_trashed(over));
   fault_point("volume.empty.intent");
   TRY(const auto state, backend->purge(volume, {}));
   fault_point("volume.empty.purged");
   if (state == TrashState::kEmptied)
-    TRY_STATUS(records_.erase_trashed(volume.id));
+    TRY_STATUS(volumes_.records().erase_trashed(volume.id));
   else if (over.due != still->due)
-    TRY_STATUS(records_.put_trashed(*still));  // somebody has it mounted, so it keeps its time
+    TRY_STATUS(
+        volumes_.records().put_trashed(*still));  // somebody has it mounted, so it keeps its time
   return state;
 }
 
-Result<std::size_t> Service::empty_trash(const std::string& name_or_id) {
+Result<std::size_t> Trash::empty(const std::string& name_or_id) {
   const auto run = [&]() -> Result<std::size_t> {
-    TRY(const auto found, find_trashed(name_or_id));
+    TRY(const auto found, find(name_or_id));
     std::size_t emptied = 0;
     std::optional<Error> trouble;
     for (const TrashedVolume& trashed : found) {
-      const auto state = purge_trashed(trashed);
+      const auto state = purge(trashed);
       if (state && *state == TrashState::kEmptied) ++emptied;
       const bool overtaken = !state && state.error().code == Code::kNotFound && name_or_id.empty();
       if (!state && !overtaken && !trouble)
@@ -82,16 +79,16 @@ Result<std::size_t> Service::empty_trash(const std::string& name_or_id) {
 
 // The intent is a volume in phase kDeleting under its new name: after a crash it is put back into
 // the trash.
-Result<Volume> Service::bring_back(const TrashedVolume& trashed, const VolumeName& name) {
+Result<Volume> Trash::bring_back(const TrashedVolume& trashed, const VolumeName& name) {
   Volume volume = trashed.volume;
   volume.name = name;
   volume.phase = Phase::kDeleting;
-  TRY(Backend* const backend, backends_.find(volume));
-  TRY(auto stored, records_.take_from_trash(volume, trashed.volume.name));
+  TRY(Backend* const backend, volumes_.backends().find(volume));
+  TRY(auto stored, volumes_.records().take_from_trash(volume, trashed.volume.name));
   fault_point("volume.restore.intent");
   if (const auto restored = backend->restore(volume); !restored) {
     const bool gone = restored.error().code == Code::kNotFound;
-    const auto back = gone ? records_.erase(volume) : finish_removal(stored, *backend);
+    const auto back = gone ? volumes_.records().erase(volume) : removal_.finish(stored, *backend);
     if (!back)
       log::warn("a restore that failed is left to reconcile",
                 {{"volume", name.str()}, {"error", back.error().text}});
@@ -101,26 +98,26 @@ Result<Volume> Service::bring_back(const TrashedVolume& trashed, const VolumeNam
   stored.volume.phase = Phase::kReady;
   stored.volume.deleted = 0;
   stored.former.clear();
-  TRY_STATUS(records_.put(stored, state::Durability::kDurable));
+  TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   fault_point("volume.restore.done");
-  return with_path(std::move(stored.volume));
+  return volumes_.with_path(std::move(stored.volume));
 }
 
-Result<Volume> Service::restore_from_trash(const std::string& name_or_id, const std::string& as) {
+Result<Volume> Trash::restore(const std::string& name_or_id, const std::string& as) {
   const auto run = [&]() -> Result<Volume> {
     if (name_or_id.empty()) return fail(Code::kInvalid, "which one? give its name or its id");
-    TRY(const auto found, find_trashed(name_or_id));
+    TRY(const auto found, find(name_or_id));
     const Volume& wanted = found.front().volume;
     TRY(const auto name, as.empty() ? Result<VolumeName>(wanted.name) : VolumeName::parse(as));
-    TRY(const auto guard, lock(name));
-    TRY(const auto trash_guard, lock_trash(wanted));
-    TRY(const auto trashed, records_.trashed(wanted.id));
-    if (!trashed || trashed->due <= now_()) return not_in_trash(name_or_id);
-    TRY(const auto taken, records_.by_name(name));
+    TRY(const auto guard, volumes_.lock(name));
+    TRY(const auto trash_guard, volumes_.lock_trash(wanted));
+    TRY(const auto trashed, volumes_.records().trashed(wanted.id));
+    if (!trashed || trashed->due <= volumes_.now()) return not_in_trash(name_or_id);
+    TRY(const auto taken, volumes_.records().by_name(name));
     if (taken && taken->volume.phase == Phase::kReady)
       return fail(Code::kExists,
                   "volume \"{}\" exists already; restore it under another name (--as)", name.str());
-    if (taken) TRY_STATUS(clear_leftovers(*taken));
+    if (taken) TRY_STATUS(removal_.clear_leftovers(*taken));
     return bring_back(*trashed, name);
   };
   return in_context(run(), "restore", name_or_id);

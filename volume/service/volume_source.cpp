@@ -59,7 +59,10 @@ VolumeSource::~VolumeSource() {
 Status VolumeSource::open_now() {
   TRY(auto turn, parts_.locks.lock(archive_lock_of(volume_), 500ms));
   turn_ = std::move(turn);
-  TRY_STATUS(drop_archive_leftovers(parts_.service, volume_));
+  TRY_STATUS(drop_archive_leftovers(volume_,
+                                    [this](const std::string& volume, const std::string& snapshot) {
+                                      return parts_.service.drop_snapshot(volume, snapshot);
+                                    }));
   taken_ = time_now();
   // A snapshot of a folder is always a copy.
   std::string reason = "a plain folder has no snapshots that share its blocks";

@@ -98,8 +98,9 @@ TEST(OptionTable, ShowsWhatIsNoDefaultAndReadsItAgain) {
 TEST(OptionTable, NamesTheClosestOption) {
   EXPECT_EQ(refusal({{"hieght", "1"}}).text,
             "unknown wall option \"hieght\"; did you mean \"height\"?");
-  EXPECT_EQ(refusal({{"com.example.colour", "red"}}).text,
-            "unknown wall option \"com.example.colour\"; did you mean \"com.example.height\"?");
+  EXPECT_EQ(
+      refusal({{"com.example.colour", "red"}}).text,
+      "unknown wall option \"com.example.colour\"; did you mean \"com.example.wall.colour\"?");
   EXPECT_EQ(refusal({{"note", "x"}}).code, Code::kInvalid);  // its reader is another
   EXPECT_EQ(refusal({{"zzzzzzzz", "1"}}).text,
             "unknown wall option \"zzzzzzzz\"; known are note, height, painted, colour, doors, "

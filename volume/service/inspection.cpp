@@ -1,48 +1,48 @@
-// Lists volumes and reports their state.
+#include "volume/service/inspection.h"
+
 #include <algorithm>
 
 #include "base/log.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
-Result<Volume> Service::inspect(const std::string& name) {
+Result<Volume> Inspection::inspect(const std::string& name) {
   TRY(const auto parsed, VolumeName::parse(name));
-  TRY(auto stored, ready(parsed));
+  TRY(auto stored, volumes_.ready(parsed));
   if (!stored) return no_such_volume(parsed);
-  return with_path(std::move(stored->volume));
+  return volumes_.with_path(std::move(stored->volume));
 }
 
-Result<std::vector<Volume>> Service::list() {
-  TRY(auto listing, records_.all());
+Result<std::vector<Volume>> Inspection::list() {
+  TRY(auto listing, volumes_.records().all());
   for (const std::string& trouble : listing.unreadable)
     log::error("a volume is left out of the list", {{"error", trouble}});
   std::vector<Volume> volumes;
   for (Stored& stored : listing.volumes)
     if (stored.volume.phase == Phase::kReady)
-      volumes.push_back(with_path(std::move(stored.volume)));
+      volumes.push_back(volumes_.with_path(std::move(stored.volume)));
   std::ranges::sort(volumes, {}, &Volume::name);
   return volumes;
 }
 
-std::string Service::reason_of(const Volume& volume, const std::string& remark) {
+std::string Inspection::reason_of(const Volume& volume, const std::string& remark) {
   const std::string reason = choice_of(volume);
   return remark.empty() ? reason : fmt::format("{}; {}", reason, remark);
 }
 
-std::string Service::choice_of(const Volume& volume) {
+std::string Inspection::choice_of(const Volume& volume) {
   const VolumeOptions& options = volume.options;
   if (!options.from_volume.empty())
     return fmt::format("{} is that of \"{}\", which it was cloned from", volume.backend,
                        options.from_volume);
-  const auto choice = backends_.choose(options);
+  const auto choice = volumes_.backends().choose(options);
   if (choice && choice->name == volume.backend) return choice->reason;
   return fmt::format("{} was chosen when it was created", volume.backend);
 }
 
-Result<VolumeStatus> Service::status(const Volume& volume) {
+Result<VolumeStatus> Inspection::status(const Volume& volume) {
   const auto look = [&]() -> Result<VolumeStatus> {
-    TRY(Backend* const backend, backends_.find(volume));
+    TRY(Backend* const backend, volumes_.backends().find(volume));
     return backend->status(volume);
   };
   auto status = look();
@@ -60,10 +60,10 @@ Result<VolumeStatus> Service::status(const Volume& volume) {
   return status;
 }
 
-Result<VolumeStatus> Service::usage(const std::string& name, const Progress& progress) {
+Result<VolumeStatus> Inspection::usage(const std::string& name, const Progress& progress) {
   const auto run = [&]() -> Result<VolumeStatus> {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto opened, open(parsed));
+    TRY(const auto opened, volumes_.open(parsed));
     TRY(auto usage, opened.backend->usage(opened.stored.volume, progress));
     usage.reason = reason_of(opened.stored.volume, usage.reason);
     return usage;
@@ -72,14 +72,15 @@ Result<VolumeStatus> Service::usage(const std::string& name, const Progress& pro
 }
 
 // Under the lock, because fsck needs the volume to itself.
-Result<CheckReport> Service::check(const std::string& name, bool repair, const Progress& progress) {
+Result<CheckReport> Inspection::check(const std::string& name, bool repair,
+                                      const Progress& progress) {
   const auto run = [&]() -> Result<CheckReport> {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, lock(parsed));
-    TRY(const auto opened, settled(parsed));
-    TRY(const auto content, lock_content(opened.stored.volume, kReconcileLockDeadline));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(const auto opened, changes_.open(parsed));
+    TRY(const auto content, volumes_.lock_content(opened.stored.volume, kReconcileLockDeadline));
     JobRun job(
-        jobs_,
+        volumes_.jobs(),
         {.verb = "check", .volume = name, .arguments = {{"repair", repair ? "true" : "false"}}},
         progress, JobSeen::kWhenLong);
     return job.end(opened.backend->check(opened.stored.volume, repair, job.progress()));

@@ -1,8 +1,9 @@
-#include <algorithm>
-#include <ctime>
+#include "volume/service/locked_volumes.h"
 
-#include "volume/api/options.h"
-#include "volume/service/service_impl.h"
+#include <algorithm>
+
+#include "volume/service/archive_snapshots.h"
+#include "volume/service/clone_jobs.h"
 
 namespace fairlead::volume {
 
@@ -16,11 +17,24 @@ const Snapshot* find_snapshot(const Volume& volume, std::string_view name) {
   return found == volume.snapshots.end() ? nullptr : &*found;
 }
 
-std::optional<std::uint64_t> size_of(const Volume& volume) { return volume.options.size; }
+Result<SnapshotName> free_snapshot_name(const Volume& volume, const std::string& wanted) {
+  std::string name = wanted;
+  for (int next = 2; find_snapshot(volume, name) != nullptr; ++next)
+    name = fmt::format("{}-{}", wanted, next);
+  return SnapshotName::parse(name);
+}
+
+LockedVolumes::LockedVolumes(state::Store& store, NamedLocks& locks, BackendRegistry& backends,
+                             Environment environment)
+    : records_(store, environment.boot),
+      jobs_(store, locks, environment.now),
+      locks_(locks),
+      backends_(backends),
+      now_(std::move(environment.now)) {}
 
 // A verb that holds the lock for long is a job, so that the error can tell how far it is.
-Result<NamedLocks::Guard> Service::lock(const VolumeName& name,
-                                        std::chrono::milliseconds deadline) {
+Result<LockedVolumes::Guard> LockedVolumes::lock(const VolumeName& name,
+                                                 std::chrono::milliseconds deadline) {
   auto guard = locks_.lock("volume-" + name.str(), deadline);
   if (guard || guard.error().code != Code::kUnavailable) return guard;
   const auto job = jobs_.running(name.str());
@@ -33,7 +47,7 @@ Result<NamedLocks::Guard> Service::lock(const VolumeName& name,
               name.str(), job->verb, far, job->id);
 }
 
-Result<std::array<std::optional<NamedLocks::Guard>, 2>> Service::lock_both(
+Result<std::array<std::optional<LockedVolumes::Guard>, 2>> LockedVolumes::lock_both(
     const VolumeName& name, const VolumeName& other) {
   std::array<std::optional<Guard>, 2> guards;
   const auto take = [&](std::size_t slot, const VolumeName& which) -> Status {
@@ -46,8 +60,8 @@ Result<std::array<std::optional<NamedLocks::Guard>, 2>> Service::lock_both(
 }
 
 // No volume's name begins with a dot, so this cannot be the lock of a volume.
-Result<NamedLocks::Guard> Service::lock_content(const Volume& volume,
-                                                std::chrono::milliseconds deadline) {
+Result<LockedVolumes::Guard> LockedVolumes::lock_content(const Volume& volume,
+                                                         std::chrono::milliseconds deadline) {
   auto guard = locks_.lock("volume.content-" + volume.id, deadline);
   if (guard || guard.error().code != Code::kUnavailable) return guard;
   const auto job = jobs_.running(volume.name.str());
@@ -56,38 +70,31 @@ Result<NamedLocks::Guard> Service::lock_content(const Volume& volume,
               job ? fmt::format(" ({})", progress_text(job->done, job->total)) : "");
 }
 
-Result<std::optional<Stored>> Service::ready(const VolumeName& name) {
+Result<LockedVolumes::Guard> LockedVolumes::lock_for_archive(const Volume& volume) {
+  return locks_.lock(archive_lock_of(volume), std::chrono::milliseconds(0));
+}
+
+Result<LockedVolumes::Guard> LockedVolumes::lock_trash(const Volume& volume) {
+  return locks_.lock("volume.trash-" + volume.id, kLockDeadline);
+}
+
+Result<std::optional<Stored>> LockedVolumes::ready(const VolumeName& name) {
   TRY(auto stored, records_.by_name(name));
   if (!stored || stored->volume.phase != Phase::kReady) return std::nullopt;
   return stored;
 }
 
-Result<Service::OpenVolume> Service::open(const VolumeName& name) {
+Result<OpenVolume> LockedVolumes::open(const VolumeName& name) {
   TRY(auto stored, ready(name));
   if (!stored) return no_such_volume(name);
   TRY(Backend* const backend, backends_.find(stored->volume));
   return OpenVolume{std::move(*stored), backend};
 }
 
-Result<Service::OpenVolume> Service::settled(const VolumeName& name) {
-  TRY(auto opened, open(name));
-  TRY_STATUS(settle(opened));
-  return opened;
-}
-
-Volume Service::with_path(Volume volume) {
+Volume LockedVolumes::with_path(Volume volume) {
   if (const auto backend = backends_.find(volume))
     volume.mountpoint = (*backend)->data_path(volume);
   return volume;
-}
-
-// "2026-01-31T12.00.00": sorts by time, and is a valid name (names may not hold a colon).
-std::string Service::time_name(long long time) const {
-  const std::time_t moment = time;
-  std::tm parts{};
-  ::gmtime_r(&moment, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}.{:02}.{:02}", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 }  // namespace fairlead::volume

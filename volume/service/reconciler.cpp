@@ -1,16 +1,17 @@
+#include "volume/service/reconciler.h"
+
 #include <algorithm>
 
 #include "base/fault.h"
 #include "volume/service/archive_snapshots.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
-Status Service::heal_change(Stored& stored, ReconcileReport& report) {
+Status Reconciler::heal_change(Stored& stored, ReconcileReport& report) {
   const Change change = *stored.volume.change;
-  TRY(Backend* const backend, backends_.find(stored.volume));
+  TRY(Backend* const backend, volumes_.backends().find(stored.volume));
   OpenVolume opened{std::move(stored), backend};
-  TRY_STATUS(settle(opened));
+  TRY_STATUS(verbs_.changes.settle(opened));
   report.actions.push_back(
       fmt::format("{} of volume \"{}\"",
                   change.kind == ChangeKind::kSnapshot
@@ -22,20 +23,20 @@ Status Service::heal_change(Stored& stored, ReconcileReport& report) {
 
 // Heals one volume under its lock. The record is read again, because what was seen without the lock
 // may have changed.
-Status Service::heal(const Volume& seen, ReconcileReport& report) {
-  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
-  TRY(auto stored, records_.by_id(seen.id));
+Status Reconciler::heal(const Volume& seen, ReconcileReport& report) {
+  TRY(const auto guard, volumes_.lock(seen.name, kReconcileLockDeadline));
+  TRY(auto stored, volumes_.records().by_id(seen.id));
   if (!stored || stored->volume.name != seen.name) return {};
   if (stored->volume.phase == Phase::kCreating) {
-    TRY_STATUS(abandon(stored->volume));
+    TRY_STATUS(verbs_.removal.abandon(stored->volume));
     report.actions.push_back(
         fmt::format("dropped volume \"{}\", whose creation did not finish", seen.name.str()));
   } else if (stored->volume.phase == Phase::kDeleting) {
-    TRY_STATUS(clear_leftovers(*stored));
+    TRY_STATUS(verbs_.removal.clear_leftovers(*stored));
     report.actions.push_back(fmt::format("finished the removal of volume \"{}\"", seen.name.str()));
   } else {
     if (stored->void_mounts) {
-      TRY_STATUS(records_.put(*stored, state::Durability::kBoot));
+      TRY_STATUS(volumes_.records().put(*stored, state::Durability::kBoot));
       report.actions.push_back(fmt::format(
           "dropped the mount counts of volume \"{}\" from before the reboot", seen.name.str()));
     }
@@ -46,22 +47,25 @@ Status Service::heal(const Volume& seen, ReconcileReport& report) {
 
 // Unmounts a volume that no runtime has counted and nobody uses. Containers have mounts of their
 // own, which would outlive this.
-Status Service::unmount_if_idle(const Volume& seen) {
-  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
-  TRY(const auto stored, records_.by_id(seen.id));
+Status Reconciler::unmount_if_idle(const Volume& seen) {
+  TRY(const auto guard, volumes_.lock(seen.name, kReconcileLockDeadline));
+  TRY(const auto stored, volumes_.records().by_id(seen.id));
   if (!stored || stored->volume.phase != Phase::kReady || !stored->volume.mounts.empty()) return {};
-  TRY(Backend* const backend, backends_.find(stored->volume));
+  TRY(Backend* const backend, volumes_.backends().find(stored->volume));
   return backend->unmount(stored->volume);
 }
 
 // Drops snapshots that a killed export or backup left. One that is alive holds the lock.
-Status Service::drop_archive_leftovers(const Volume& seen, ReconcileReport& report) {
+Status Reconciler::drop_leftovers_of_archives(const Volume& seen, ReconcileReport& report) {
   const auto is_left = [](const Snapshot& one) { return one.origin == SnapshotOrigin::kArchive; };
   if (std::ranges::none_of(seen.snapshots, is_left)) return {};
-  TRY(const auto turn, locks_.lock(archive_lock_of(seen), std::chrono::milliseconds(0)));
-  TRY(const auto stored, records_.by_id(seen.id));
+  TRY(const auto turn, volumes_.lock_for_archive(seen));
+  TRY(const auto stored, volumes_.records().by_id(seen.id));
   if (!stored || stored->volume.phase != Phase::kReady) return {};
-  const auto dropped = volume::drop_archive_leftovers(*this, stored->volume);
+  const auto dropped = drop_archive_leftovers(
+      stored->volume, [this](const std::string& volume, const std::string& snapshot) {
+        return verbs_.snapshots.drop(volume, snapshot);
+      });
   if (!dropped && (dropped.error().code == Code::kInUse || dropped.error().code == Code::kNotFound))
     return {};  // another of the snapshots is being read, or the volume was renamed
   TRY_STATUS(dropped);
@@ -73,19 +77,19 @@ Status Service::drop_archive_leftovers(const Volume& seen, ReconcileReport& repo
   return {};
 }
 
-Result<bool> Service::mend(const Volume& seen) {
-  TRY(const auto guard, lock(seen.name, kReconcileLockDeadline));
-  TRY(const auto stored, records_.by_id(seen.id));
+Result<bool> Reconciler::mend(const Volume& seen) {
+  TRY(const auto guard, volumes_.lock(seen.name, kReconcileLockDeadline));
+  TRY(const auto stored, volumes_.records().by_id(seen.id));
   if (!stored || stored->volume.phase != Phase::kReady || stored->volume.change) return false;
-  TRY(Backend* const backend, backends_.find(stored->volume));
+  TRY(Backend* const backend, volumes_.backends().find(stored->volume));
   return backend->mend(stored->volume);
 }
 
-void Service::look_after(const Volume& volume, ReconcileReport& report) {
+void Reconciler::look_after(const Volume& volume, ReconcileReport& report) {
   const auto fails = [&](const std::string& text) {
     report.failures.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), text));
   };
-  auto state = status(volume);
+  auto state = verbs_.inspection.status(volume);
   if (!state) return;  // status() never fails
   if (state->health != "ok") {
     const auto mended = mend(volume);
@@ -93,7 +97,7 @@ void Service::look_after(const Volume& volume, ReconcileReport& report) {
     if (mended && *mended) {
       report.actions.push_back(
           fmt::format("mended volume \"{}\": {}", volume.name.str(), state->health));
-      state = status(volume);
+      state = verbs_.inspection.status(volume);
       if (!state) return;
     }
   }
@@ -104,12 +108,12 @@ void Service::look_after(const Volume& volume, ReconcileReport& report) {
     fails(rests.error().text);
 }
 
-void Service::heal_all(ReconcileReport& report, const Records::Listing& listing) {
+void Reconciler::heal_all(ReconcileReport& report, const Records::Listing& listing) {
   for (const Stored& stored : listing.volumes) {
     const bool at_rest =
         stored.volume.phase == Phase::kReady && !stored.void_mounts && !stored.volume.change;
     auto healed = at_rest ? Status() : heal(stored.volume, report);
-    if (healed) healed = drop_archive_leftovers(stored.volume, report);
+    if (healed) healed = drop_leftovers_of_archives(stored.volume, report);
     // kUnavailable: somebody is working on it
     if (!healed && healed.error().code != Code::kUnavailable)
       report.failures.push_back(
@@ -119,14 +123,14 @@ void Service::heal_all(ReconcileReport& report, const Records::Listing& listing)
   }
 }
 
-void Service::empty_due_trash(ReconcileReport& report) {
-  const auto listing = records_.all_trashed();
+void Reconciler::empty_due_trash(ReconcileReport& report) {
+  const auto listing = volumes_.records().all_trashed();
   if (!listing) return report.failures.push_back(listing.error().text);
   report.failures.insert(report.failures.end(), listing->unreadable.begin(),
                          listing->unreadable.end());
   for (const TrashedVolume& trashed : listing->volumes) {
-    if (trashed.due > now_()) continue;
-    const auto state = purge_trashed(trashed);
+    if (trashed.due > volumes_.now()) continue;
+    const auto state = verbs_.trash.purge(trashed);
     // somebody else emptied or restored it
     if (!state && state.error().code == Code::kNotFound) continue;
     if (!state)
@@ -137,22 +141,22 @@ void Service::empty_due_trash(ReconcileReport& report) {
   }
 }
 
-Result<ReconcileReport> Service::reconcile() {
+Result<ReconcileReport> Reconciler::reconcile() {
   ReconcileReport report;
-  TRY(const auto listing, records_.all());
+  TRY(const auto listing, volumes_.records().all());
   report.failures = listing.unreadable;
   heal_all(report, listing);
   empty_due_trash(report);
   const auto is_known = [this](const std::string& id) -> Result<bool> {
-    TRY(const auto stored, records_.by_id(id));
+    TRY(const auto stored, volumes_.records().by_id(id));
     return stored.has_value();
   };
-  for (Backend* const backend : backends_.all()) {
-    const auto swept = backend->sweep(now_(), is_known, {});
+  for (Backend* const backend : volumes_.backends().all()) {
+    const auto swept = backend->sweep(volumes_.now(), is_known, {});
     report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
     report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
   }
-  (void)jobs_.all();  // deletes old jobs
+  (void)volumes_.jobs().all();  // deletes old jobs
   return report;
 }
 

@@ -1,8 +1,8 @@
-// New volumes, empty or as clones.
+#include "volume/service/creation.h"
+
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "volume/service/service_impl.h"
 
 namespace fairlead::volume {
 
@@ -30,7 +30,7 @@ Result<std::string> snapshot_id(const Volume& source, const std::string& name) {
 
 }  // namespace
 
-Result<Volume> Service::build(const CreatePlan& plan, const Maker& make) {
+Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
   Volume volume{.id = random_hex(32),
                 .name = plan.name,
                 .backend = plan.choice.name,
@@ -39,48 +39,48 @@ Result<Volume> Service::build(const CreatePlan& plan, const Maker& make) {
                 .labels = plan.labels,
                 .mountpoint = {},
                 .phase = Phase::kCreating,
-                .created = now_(),
+                .created = volumes_.now(),
                 .deleted = 0,
                 .mounts = {},
                 .snapshots = {},
                 .change = {},
                 .backed_up = 0};
-  TRY(auto stored, records_.add(volume));
+  TRY(auto stored, volumes_.records().add(volume));
   fault_point("volume.create.intent");
   Rollback undo;
   undo.push([this, volume] {
-    if (auto gone = abandon(volume); !gone)
+    if (auto gone = removal_.abandon(volume); !gone)
       log::warn("a create that failed is left to reconcile",
                 {{"volume", volume.name.str()}, {"error", gone.error().text}});
   });
   TRY_STATUS(make(*plan.choice.backend, volume, undo));
   fault_point("volume.create.built");
   stored.volume.phase = Phase::kReady;
-  TRY_STATUS(records_.put(stored, state::Durability::kDurable));
+  TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   undo.commit();
   fault_point("volume.create.ready");
-  return with_path(std::move(stored.volume));
+  return volumes_.with_path(std::move(stored.volume));
 }
 
 // The existing volume of that name, which the caller has locked; kConflict when it differs from the
 // plan. Removes what a crash left under the name.
-Result<std::optional<Volume>> Service::existing(const CreatePlan& plan) {
-  TRY(auto there, records_.by_name(plan.name));
+Result<std::optional<Volume>> Creation::existing(const CreatePlan& plan) {
+  TRY(auto there, volumes_.records().by_name(plan.name));
   if (!there) return std::nullopt;
   if (there->volume.phase != Phase::kReady) {
-    TRY_STATUS(clear_leftovers(*there));
+    TRY_STATUS(removal_.clear_leftovers(*there));
     return std::nullopt;
   }
   const std::string differs = difference(there->volume, plan);
   if (!differs.empty())
     return fail(Code::kConflict,
                 "it exists with other options: {}; remove it first, or use another name", differs);
-  return with_path(std::move(there->volume));
+  return volumes_.with_path(std::move(there->volume));
 }
 
-Result<Volume> Service::create_new(CreatePlan plan) {
-  TRY_STATUS(choose_backend(plan, backends_));
-  TRY(const auto guard, lock(plan.name));
+Result<Volume> Creation::create_new(CreatePlan plan) {
+  TRY_STATUS(choose_backend(plan, volumes_.backends()));
+  TRY(const auto guard, volumes_.lock(plan.name));
   TRY(auto there, existing(plan));
   if (there) return std::move(*there);
   return build(plan, [](Backend& backend, const Volume& volume, Rollback& undo) {
@@ -90,35 +90,35 @@ Result<Volume> Service::create_new(CreatePlan plan) {
 
 // A snapshot does not change, so its volume may be mounted while it is copied. The present content
 // is copied under the lock of the source, which a mount has to wait for.
-Result<Volume> Service::clone(CreatePlan plan, const Progress& progress) {
+Result<Volume> Creation::clone(CreatePlan plan, const Progress& progress) {
   TRY(const auto source_name, VolumeName::parse(plan.options.from_volume));
-  TRY(auto guards, lock_both(plan.name, source_name));
+  TRY(auto guards, volumes_.lock_both(plan.name, source_name));
   TRY(auto there, existing(plan));
   if (there) return std::move(*there);
-  TRY(const auto source, settled(source_name));
+  TRY(const auto source, changes_.open(source_name));
   TRY(const auto snapshot, snapshot_id(source.stored.volume, plan.options.from_snapshot));
-  TRY_STATUS(choose_as(plan, source.stored.volume, backends_));
-  TRY(const auto content, lock_content(source.stored.volume, kLockDeadline));
+  TRY_STATUS(choose_as(plan, source.stored.volume, volumes_.backends()));
+  TRY(const auto content, volumes_.lock_content(source.stored.volume, kLockDeadline));
   if (!snapshot.empty()) guards[1].reset();
-  JobRun run(jobs_, clone_task(plan), progress, JobSeen::kWhenLong);
+  JobRun run(volumes_.jobs(), clone_task(plan), progress, JobSeen::kWhenLong);
   return run.end(build(plan, [&](Backend& backend, const Volume& volume, Rollback& undo) {
     return backend.clone(volume, source.stored.volume, snapshot, undo, run.progress());
   }));
 }
 
 // For callers that take no progress: Docker and Podman.
-Result<Volume> Service::clone_behind(const CreatePlan& plan) {
-  TRY(auto there, ready(plan.name));
+Result<Volume> Creation::clone_behind(const CreatePlan& plan) {
+  TRY(auto there, volumes_.ready(plan.name));
   if (there) {
     const std::string differs = difference(there->volume, plan);
-    if (differs.empty()) return with_path(std::move(there->volume));
+    if (differs.empty()) return volumes_.with_path(std::move(there->volume));
   }
   return clone_jobs_.wait_for(
       plan.name.str(), text_of(plan),
       [this, plan](const Progress& progress) { return clone(plan, progress); }, kLockDeadline);
 }
 
-Result<Volume> Service::create(const VolumeSpec& spec, const Progress& progress) {
+Result<Volume> Creation::create(const VolumeSpec& spec, const Progress& progress) {
   const auto run = [&]() -> Result<Volume> {
     TRY(auto plan, plan_create(spec));
     if (plan.options.from_volume.empty()) return create_new(std::move(plan));

@@ -1,0 +1,29 @@
+// Lists volumes, reports their state, and has their file systems checked.
+#pragma once
+
+#include <vector>
+
+#include "volume/service/changes.h"
+
+namespace fairlead::volume {
+
+class Inspection {
+ public:
+  Inspection(LockedVolumes& volumes, Changes& changes) : volumes_(volumes), changes_(changes) {}
+
+  Result<Volume> inspect(const std::string& name);
+  Result<std::vector<Volume>> list();
+  Result<VolumeStatus> status(const Volume& volume);
+  Result<VolumeStatus> usage(const std::string& name, const Progress& progress);
+  Result<CheckReport> check(const std::string& name, bool repair, const Progress& progress);
+
+ private:
+  // Why the volume has its backend, with the backend's own remark added.
+  std::string reason_of(const Volume& volume, const std::string& remark);
+  std::string choice_of(const Volume& volume);
+
+  LockedVolumes& volumes_;
+  Changes& changes_;
+};
+
+}  // namespace fairlead::volume

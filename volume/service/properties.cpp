@@ -1,0 +1,84 @@
+#include "volume/service/properties.h"
+
+#include "base/fault.h"
+#include "volume/service/create_plan.h"
+
+namespace fairlead::volume {
+
+// Only the record changes; data and mounts stay where they are. Refused while a counted mount is in
+// use, because the runtime will unmount by the old name.
+Result<Volume> Properties::rename(const std::string& name, const std::string& to) {
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto from_name, VolumeName::parse(name));
+    TRY(const auto to_name, VolumeName::parse(to));
+    if (from_name == to_name) {
+      TRY(auto there, volumes_.ready(from_name));
+      if (!there) return no_such_volume(from_name);
+      return volumes_.with_path(std::move(there->volume));
+    }
+    TRY(const auto guards, volumes_.lock_both(from_name, to_name));
+    TRY(auto taken, volumes_.records().by_name(to_name));
+    TRY(auto stored, volumes_.ready(from_name));
+    if (!stored && taken && taken->volume.phase == Phase::kReady && taken->former == name)
+      return volumes_.with_path(
+          std::move(taken->volume));  // the same call made again after a crash
+    if (!stored) return no_such_volume(from_name);
+    if (taken && taken->volume.phase == Phase::kReady)
+      return fail(Code::kExists, "volume \"{}\" exists already; choose another name",
+                  to_name.str());
+    if (taken) TRY_STATUS(removal_.clear_leftovers(*taken));
+    if (!stored->volume.mounts.empty()) {
+      TRY(Backend* const backend, volumes_.backends().find(stored->volume));
+      TRY(const auto users, backend->users(stored->volume));
+      if (!users.empty())
+        return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
+    }
+    fault_point("volume.rename.checked");
+    TRY_STATUS(volumes_.records().rename(*stored, to_name));
+    fault_point("volume.rename.done");
+    return volumes_.with_path(std::move(stored->volume));
+  };
+  return in_context(run(), "rename", name);
+}
+
+Result<Volume> Properties::set_labels(
+    const std::string& name, const std::map<std::string, std::optional<std::string>>& labels) {
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    for (const auto& [key, value] : labels) TRY_STATUS(check_label(key, value.value_or("")));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto stored, volumes_.ready(parsed));
+    if (!stored) return no_such_volume(parsed);
+    auto& there = stored->volume.labels;
+    for (const auto& [key, value] : labels) {
+      if (value)
+        there[key] = *value;
+      else
+        there.erase(key);
+    }
+    TRY_STATUS(check_label_count(there.size()));
+    TRY_STATUS(volumes_.records().put(*stored, state::Durability::kDurable));
+    fault_point("volume.label.done");
+    return volumes_.with_path(std::move(stored->volume));
+  };
+  return in_context(run(), "label", name);
+}
+
+Result<Volume> Properties::resize(const std::string& name, std::uint64_t size) {
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    if (size == 0 || size > INT64_MAX)
+      return fail(Code::kInvalid, "{} bytes is not a size for a volume", size);
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, changes_.open(parsed));
+    if (opened.stored.volume.options.size == size)
+      return volumes_.with_path(std::move(opened.stored.volume));
+    TRY(const auto content, volumes_.lock_content(opened.stored.volume, kReconcileLockDeadline));
+    TRY_STATUS(changes_.make(
+        opened, {.kind = ChangeKind::kResize, .snapshot = {}, .kept = {}, .size = size}, {}));
+    return volumes_.with_path(std::move(opened.stored.volume));
+  };
+  return in_context(run(), "resize", name);
+}
+
+}  // namespace fairlead::volume
