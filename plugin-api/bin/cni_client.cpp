@@ -53,6 +53,9 @@ constexpr Variable kVariables[] = {
     {"CNI_ARGS=", "X-CNI-ARGS: "},
     {"CNI_PATH=", "X-CNI-PATH: "},
     {"CNI_NETNS_OVERRIDE=", "X-CNI-NETNS-OVERRIDE: "},
+    // What the daemon needs to know whether the call is meant for it (plugin-api/bin/instance.h).
+    {"FAIRLEAD_CONFIG=", "X-Fairlead-Config: "},
+    {"FAIRLEAD_STATE_DIR=", "X-Fairlead-State-Dir: "},
 };
 
 // The state of this one call. constinit, because no start-up code would run constructors.
@@ -278,7 +281,7 @@ int connect_or_run_local() {
   const timeval timeout{left / 1000, left % 1000 * 1000};
   call(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
   const long result = call(SYS_connect, fd, &address, sizeof address);
-  if (result == -ENOENT || result == -ECONNREFUSED) {
+  if (result == -ENOENT || result == -ENOTDIR || result == -ECONNREFUSED) {
     call(SYS_close, fd);
     run_local();
   }
@@ -327,12 +330,13 @@ Answer receive(int fd) {
   return {};
 }
 
-// Whether the response is from a server that has not begun with the call: an older daemon, or one
-// over a limit.
+// Whether the response is from a server that has not begun with the call: an older daemon, one over
+// a limit, or that of another instance (421).
 bool was_turned_away(const Answer& parsed) {
   const long status = parsed.status;
   return parsed.complete && parsed.exit_code < 0 &&
-         (status == 404 || status == 405 || status == 413 || status == 431 || status == 503);
+         (status == 404 || status == 405 || status == 413 || status == 421 || status == 431 ||
+          status == 503);
 }
 
 [[noreturn]] void finish(const Answer& parsed) {

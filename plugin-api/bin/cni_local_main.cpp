@@ -2,6 +2,7 @@
 // runs. The thin client starts it; it can also be installed as the plugin itself.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -37,6 +38,24 @@ bool is_own_netns(int fd) {
   return own_id && id && *own_id == *id;
 }
 
+Result<bool> holds_endpoint(network::NetworkService& networks, const ContainerId& container) {
+  TRY(const auto endpoints, networks.list_endpoints({}));
+  return std::ranges::any_of(endpoints, [&](const network::Endpoint& endpoint) {
+    return endpoint.container == container.str();
+  });
+}
+
+// Refuses to remove anything where another store owns what is in the kernel. A DEL of what this
+// store does not know succeeds there as everywhere.
+Status may_remove(Core& core, const cni::Invocation& invocation) {
+  const bool removes = invocation.verb == cni::Verb::kDel || invocation.verb == cni::Verb::kGc;
+  if (!removes) return {};
+  const Status claimed = core.claim();
+  if (claimed || invocation.verb == cni::Verb::kGc) return claimed;
+  TRY(const bool known, holds_endpoint(core.networks(), invocation.container));
+  return known ? claimed : Status();
+}
+
 cni::Outcome run_call() {
   cni::Call call{.environment = cni::read_environment(&std::getenv),
                  .netns = {.open = kernel::open_netns, .is_own = is_own_netns}};
@@ -56,6 +75,8 @@ cni::Outcome run_call() {
   if (!config) return cni::unavailable(*prepared.request, config.error());
   auto core = open_core(config->paths, CoreMode::kOneShot);
   if (!core) return cni::unavailable(*prepared.request, core.error());
+  if (const Status may = may_remove(**core, prepared.request->invocation); !may)
+    return cni::unavailable(*prepared.request, may.error());
   return cni::perform(*prepared.request, call, (*core)->networks());
 }
 

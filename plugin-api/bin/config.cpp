@@ -158,6 +158,7 @@ Result<Config> load_config(const Flags& flags, const GetVariable& variable) {
   const auto file = flags.config ? flags.config : said("FAIRLEAD_CONFIG");
   TRY(auto config, read_config(file.value_or(kConfigFile),
                                file ? Presence::kRequired : Presence::kOptional, {}));
+  if (file) config.file = *file;
   Paths& paths = config.paths;
   for (const auto& [name, folder] : {std::pair("FAIRLEAD_RUN_DIR", &paths.run_dir),
                                      std::pair("FAIRLEAD_STATE_DIR", &paths.state_dir),

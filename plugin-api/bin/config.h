@@ -1,7 +1,8 @@
 // The configuration of all executables: /etc/fairlead/fairlead.json, the environment over it, flags
 // over that. The daemon, the command line and fairlead-cni-local load it with the same function, so
 // that they never disagree about the folders. (fairlead-cni reads no JSON: it finds the daemon at
-// the default place, see fairleadd_main.cpp.)
+// the default place, see fairleadd_main.cpp, and tells it which configuration it has, see
+// instance.h.)
 //
 //   {
 //     "run_dir": "/run/fairlead",
@@ -56,6 +57,7 @@ struct ClusterConfig {
 };
 
 struct Config {
+  std::string file = kConfigFile;  // that was read, or would have been if it were there
   Paths paths;
   std::string api_group = "fairlead";
   log::Level log_level = log::Level::kInfo;

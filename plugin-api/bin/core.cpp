@@ -38,6 +38,7 @@ class WiredCore : public Core {
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
         cluster_(std::move(cluster)),
+        ownership_(*links_, *firewall_, mark),
         drivers_(network::make_drivers({*links_, *tunnels_, boot_id(), on_tunnel_made(), mark})),
         networks_(network::make_network_service({.store = *store_,
                                                  .locks = locks_,
@@ -58,6 +59,7 @@ class WiredCore : public Core {
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
+  Status claim() override { return ownership_.claim(); }
   network::cluster::UnderlayGuard& underlay_guard() override { return *networks_; }
   network::Agent* cluster() override { return cluster_ ? &cluster_->agent() : nullptr; }
   void finish() override { links_->finish_removals(); }
@@ -88,6 +90,7 @@ class WiredCore : public Core {
   std::unique_ptr<kernel::HostPorts> host_ports_;
   std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
   std::unique_ptr<ClusterPart> cluster_;
+  network::Ownership ownership_;
   network::Drivers drivers_;
   std::unique_ptr<network::CoreNetworkService> networks_;
   std::once_flag volumes_made_;

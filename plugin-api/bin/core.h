@@ -52,6 +52,10 @@ class Core {
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
+  // kInUse when the objects in this network namespace belong to another store; the text names both
+  // stores. For processes that run one verb, before they remove anything: a record of this store
+  // may be of another namespace, and what has the same address here is not this store's.
+  virtual Status claim() = 0;
   virtual network::Agent* cluster() = 0;  // nullptr: this host is in no cluster
   virtual network::cluster::UnderlayGuard& underlay_guard() = 0;
   // Waits for work that was started and is not finished yet. Called at the daemon's shutdown.

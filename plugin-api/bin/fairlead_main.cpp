@@ -11,6 +11,7 @@
 #include "base/host.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cli/cli.h"
@@ -39,11 +40,9 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
     last->finish();
     delete last;
   });
-  return cli::CliServices{{core, &core->networks()},
-                          {core, &core->volumes()},
-                          {core, &core->volume_pools()},
-                          {core, &core->volume_archives()},
-                          {core, &core->volume_jobs()}};
+  return cli::CliServices{{core, &core->networks()},     {core, &core->volumes()},
+                          {core, &core->volume_pools()}, {core, &core->volume_archives()},
+                          {core, &core->volume_jobs()},  [core] { return core->claim(); }};
 }
 
 // The error in a problem document (RFC 9457).
@@ -69,6 +68,7 @@ Result<json::Json> ask_daemon(const cli::CliSettings& settings, std::string_view
                               std::string_view path, const std::string& body) {
   TRY(const auto paths, paths_of(settings));
   http::Request request{.method = std::string(method), .path = std::string(path), .body = body};
+  request.headers[kStateDirHeader] = paths.state_dir;
   if (!body.empty()) request.headers["content-type"] = "application/json";
   const auto response = http::call(paths.api_socket(), request, kMostWait);
   if (!response &&

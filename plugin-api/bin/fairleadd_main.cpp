@@ -20,6 +20,7 @@
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/notify.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/version.h"
@@ -27,6 +28,7 @@
 #include "plugin-api/cni/cni_handler.h"
 #include "plugin-api/docker/docker_handler.h"
 #include "plugin-api/http/server.h"
+#include "plugin-api/native/codec.h"
 #include "plugin-api/native/native_handler.h"
 #include "volume/kernel/freeze.h"
 
@@ -131,7 +133,7 @@ std::string api_group_of(const Config& config) {
 bool answers_at_default_place(const Config& config) {
   const auto host = read_config(kConfigFile, Presence::kOptional, {});
   return host && host->paths.run_dir == config.paths.run_dir &&
-         host->paths.run_dir != Paths().run_dir;
+         host->paths.state_dir == config.paths.state_dir && host->paths.run_dir != Paths().run_dir;
 }
 
 // The listening sockets: those that systemd passed, and our own where it passed none. Passed
@@ -199,6 +201,34 @@ class Listeners {
   std::vector<std::string> passed_;
   std::vector<http::Listener> listeners_;
 };
+
+http::Response misdirected(const Error& error) {
+  constexpr int kMisdirectedRequest = 421;
+  const auto problem =
+      native::encode_problem(error, kMisdirectedRequest, "Another instance answers here");
+  return {.status = kMisdirectedRequest,
+          .content_type = "application/problem+json",
+          .body = problem.dump(),
+          .headers = {}};
+}
+
+// What answers at the API's socket. Everything borrowed must outlive the result.
+http::Handler make_api_handler(const Config& config, Core& core) {
+  const auto native = native::make_native_handler({.networks = core.networks(),
+                                                   .volumes = core.volumes(),
+                                                   .pools = core.volume_pools(),
+                                                   .jobs = core.volume_jobs(),
+                                                   .cluster = core.cluster(),
+                                                   .open_netns = kernel::open_netns,
+                                                   .version = std::string(kVersion)});
+  return [instance = Instance(config), native, &core,
+          opener = netns_opener()](const http::Request& request) {
+    const bool thin = request.path == "/v1/cni";
+    const Status meant = thin ? instance.accept_thin(request) : instance.accept(request);
+    if (!meant) return misdirected(meant.error());
+    return thin ? cni::handle_cni(request, core.networks(), opener) : native(request);
+  };
+}
 
 // Done first, because writers on a file system that a killed snapshot left frozen hang and cannot
 // be killed.
@@ -283,18 +313,7 @@ Status serve(const Flags& flags, const Config& config) {
                 config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
   const http::Handler docker =
       docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
-  const auto native = native::make_native_handler({.networks = core->networks(),
-                                                   .volumes = core->volumes(),
-                                                   .pools = core->volume_pools(),
-                                                   .jobs = core->volume_jobs(),
-                                                   .cluster = core->cluster(),
-                                                   .open_netns = kernel::open_netns,
-                                                   .version = std::string(kVersion)});
-  const auto opener = netns_opener();
-  const http::Handler api = [&](const http::Request& request) {
-    if (request.path == "/v1/cni") return cni::handle_cni(request, core->networks(), opener);
-    return native(request);
-  };
+  const http::Handler api = make_api_handler(config, *core);
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());

@@ -26,6 +26,9 @@ struct CliServices {
   std::shared_ptr<volume::VolumePools> pools;
   std::shared_ptr<volume::VolumeArchives> archives;
   std::shared_ptr<volume::VolumeJobs> jobs;
+  // Asked before something of a network is removed: kInUse when what is in this network namespace
+  // belongs to another store. Empty: nothing does.
+  std::function<Status()> claim_networks = {};
 };
 
 struct CliContext {

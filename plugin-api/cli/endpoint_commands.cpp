@@ -157,7 +157,7 @@ int endpoint_inspect(Session& session) {
 int endpoint_remove(Session& session) {
   return session.for_each_name("remove endpoint", [&](const std::string& name) -> Status {
     TRY(auto view, find_endpoint(session, name));
-    TRY(auto core, session.services());
+    TRY(auto core, session.services_for_removal());
     if (!session.line.force) TRY_STATUS(native::check_not_dockers(*core.networks, view.endpoint));
     TRY_STATUS(core.networks->remove_endpoint(
         {network::NetworkId{view.endpoint.network_id}, view.endpoint.id}));

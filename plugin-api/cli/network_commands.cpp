@@ -188,7 +188,7 @@ int network_create(Session& session) {
 
 int network_remove(Session& session) {
   return session.for_each_name("remove network", [&](const std::string& name) -> Status {
-    TRY(auto core, session.services());
+    TRY(auto core, session.services_for_removal());
     if (!session.line.force)
       TRY_STATUS(native::check_not_dockers(*core.networks, network::NetworkText{name}));
     TRY_STATUS(core.networks->remove_network(network::NetworkText{name}));

@@ -29,6 +29,12 @@ Result<CliServices> Session::services() {
   return *services_;
 }
 
+Result<CliServices> Session::services_for_removal() {
+  TRY(auto core, services());
+  if (core.claim_networks) TRY_STATUS(core.claim_networks());
+  return core;
+}
+
 Result<json::Json> Session::ask_daemon(std::string_view method, std::string_view path,
                                        const std::string& body) {
   return context.ask_daemon(line.settings, method, path, body);

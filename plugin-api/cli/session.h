@@ -25,6 +25,10 @@ class Session {
   // once.
   Result<CliServices> services();
 
+  // The core, for a command that removes something of a network. Fails also where another store
+  // owns what is in the kernel.
+  Result<CliServices> services_for_removal();
+
   // Sends a request to the daemon, for what only the daemon can do.
   Result<json::Json> ask_daemon(std::string_view method, std::string_view path,
                                 const std::string& body = {});

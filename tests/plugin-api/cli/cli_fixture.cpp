@@ -38,7 +38,9 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
         ++opened_;
         settings_ = settings;
         if (broken_) return fail(*broken_);
-        return cli::CliServices{networks_, volumes_, pools_, archives_, jobs_};
+        return cli::CliServices{
+            networks_, volumes_, pools_,
+            archives_, jobs_,    [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); }};
       },
       .ask_daemon = [this](const cli::CliSettings&, std::string_view method, std::string_view path,
                            const std::string& body) -> Result<json::Json> {

@@ -45,7 +45,8 @@ class CliTest : public ::testing::Test {
   unsigned width_ = 0, uid_ = 0;
   int opened_ = 0;
   cli::CliSettings settings_;
-  std::optional<Error> broken_;  // the core cannot be opened
+  std::optional<Error> broken_;   // the core cannot be opened
+  std::optional<Error> foreign_;  // another store owns the network namespace
 };
 
 }  // namespace fairlead::testing

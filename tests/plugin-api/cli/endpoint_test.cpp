@@ -75,6 +75,13 @@ TEST_F(EndpointCommand, AnAmbiguousNameIsRefusedWithTheCandidates) {
                 web_endpoint().id.substr(0, 12) + ", shop/ffffffffffff\n");
 }
 
+TEST_F(EndpointCommand, RemovesNothingWhereAnotherStoreOwnsTheNamespace) {
+  foreign_ = Error{Code::kInUse, 0, "they belong to the store in /srv/other"};
+  EXPECT_CALL(*networks_, remove_endpoint).Times(0);
+  EXPECT_EQ(removed_by("-f web"),
+            "fairlead: remove endpoint web: they belong to the store in /srv/other\n");
+}
+
 TEST_F(EndpointCommand, RemoveByForceIgnoresWhatIsMissing) {
   EXPECT_EQ(run("endpoint rm gone").exit_code, cli::kFailed);
   EXPECT_EQ(run("endpoint rm -f gone web").exit_code, cli::kDone);

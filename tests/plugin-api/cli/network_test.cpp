@@ -180,6 +180,14 @@ TEST_F(NetworkRemove, ByForceIgnoresOnlyWhatIsMissing) {
   EXPECT_EQ(run("network rm -f busy").exit_code, cli::kFailed);
 }
 
+TEST_F(NetworkCommand, RemovesNothingWhereAnotherStoreOwnsTheNamespace) {
+  foreign_ = Error{Code::kInUse, 0, "they belong to the store in /srv/other"};
+  EXPECT_CALL(*networks_, remove_network).Times(0);
+  const Outcome refused = run("network rm -f shop");
+  EXPECT_EQ(refused.exit_code, cli::kFailed);
+  EXPECT_THAT(refused.err, HasSubstr("/srv/other"));
+}
+
 TEST_F(NetworkCommand, WhatDockerMadeIsRemovedByItsOwnCommandOrByForce) {
   network::Network unnamed = plain_network(), named = shop_network(), other = shop_network();
   unnamed.name = NetworkName::parse("docker-" + unnamed.id.substr(0, 12)).value();

@@ -247,7 +247,7 @@ TEST_P(Client, IsNotKilledBySigpipeWhenTheDaemonHangsUpEarly) {
 }
 
 TEST_P(Client, DoesItselfWhatADaemonTurnsAway) {
-  for (const char* status : {"404 Not Found", "413 Payload Too Large",
+  for (const char* status : {"404 Not Found", "413 Payload Too Large", "421 Misdirected Request",
                              "431 Request Header Fields Too Large", "503 Service Unavailable"}) {
     TemporaryFolder folder;
     FakeDaemon daemon(folder.path(), FakeDaemon::say(std::string("HTTP/1.1 ") + status +
@@ -320,6 +320,29 @@ TEST_P(Client, LeavesAConfigurationOfItsOwnToLocal) {
   FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
   EXPECT_EQ(run(environment).exit_code, 0);  // the run folder is known
   environment.erase("FAIRLEAD_RUN_DIR");
+  expect_local(run(environment));
+}
+
+TEST_P(Client, TellsTheDaemonWhichConfigurationItHas) {
+  FakeDaemon daemon(folder_.path(), FakeDaemon::answer("{}", 0));
+  auto environment = variables("ADD");
+  environment["FAIRLEAD_CONFIG"] = "/etc/fairlead/other.json";
+  environment["FAIRLEAD_STATE_DIR"] = "/srv/store";
+  EXPECT_EQ(run(environment).exit_code, 0);
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-Fairlead-Config"), "/etc/fairlead/other.json");
+  EXPECT_EQ(header_of(daemon.requests().at(0), "X-Fairlead-State-Dir"), "/srv/store");
+}
+
+TEST_P(Client, LeavesARunFolderThatIsNoAbsolutePathToLocal) {
+  auto environment = variables("ADD");
+  environment["FAIRLEAD_RUN_DIR"] = "run";
+  expect_local(run(environment));
+}
+
+TEST_P(Client, DoesWithoutADaemonWhereTheRunFolderIsAFile) {
+  folder_.add_script("file", "");
+  auto environment = variables("ADD");
+  environment["FAIRLEAD_RUN_DIR"] = folder_.path() + "/file";
   expect_local(run(environment));
 }
 

@@ -45,8 +45,8 @@ def standard_conflist(name, bridge, subnet):
 class Network:
     """One conflist on one host, and the verbs of a runtime on it."""
 
-    def __init__(self, host, conflist, folder=BIN_FOLDER, env=None):
-        self.host, self.conflist, self._folder, self._env = host, conflist, folder, env or {}
+    def __init__(self, host, conflist, folder=BIN_FOLDER, env=None, namespace="host"):
+        self.host, self.conflist, self._folder, self._env, self._namespace = host, conflist, folder, env or {}, namespace
         self._results = {}
 
     @property
@@ -111,7 +111,7 @@ class Network:
         settings = {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_IFNAME": ifname, "CNI_ARGS": args,
                     "CNI_NETNS": f"/run/netns/{container}" if netns is None else netns, "CNI_PATH": self._folder}
         return self.host.exec(f"{self._folder}/{program}", check=False, data=data,
-                              env={**settings, **self._env, **(env or {})})
+                              env={**settings, **self._env, **(env or {})}, namespace=self._namespace)
 
 
 def _mapping(host_port, container_port, proto="tcp", host_ip=""):

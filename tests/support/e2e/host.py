@@ -165,9 +165,9 @@ class Host:
         daemon.await_start(lambda: all(_accepts(self.path(socket)) for socket in FAIRLEAD_SOCKETS), "fairleadd to answer")
         return daemon
 
-    def fairlead(self, *arguments, check=True, data=None, env=None):
+    def fairlead(self, *arguments, check=True, data=None, env=None, namespace="host"):
         """The command line."""
-        return self.exec(bin_folder() / "fairlead", *arguments, check=check, data=data, env=env)
+        return self.exec(bin_folder() / "fairlead", *arguments, check=check, data=data, env=env, namespace=namespace)
 
     def fairlead_json(self, *arguments):
         return json.loads(self.fairlead(*arguments, "--json").out)
@@ -230,12 +230,16 @@ class Host:
 
     def _enter(self, namespace, command, env):
         settings = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", **(env or {})}
-        net = f"--net=/proc/{self._outside.pid}/ns/net" if namespace == "outside" else f"--net=/proc/{self.pid}/ns/net"
+        known = {"host": f"/proc/{self.pid}/ns/net", "outside": f"/proc/{self._outside.pid}/ns/net"}
+        net = f"--net={known.get(namespace) or self.path('/run/netns/' + namespace)}"
         return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", net, "--wd=/", "--",
                 "/usr/bin/env", "-i", *(f"{key}={value}" for key, value in settings.items()), *map(str, command)]
 
     def exec(self, *command, check=True, data=None, timeout=120, env=None, namespace="host"):
-        """Runs a command on the host; CommandFailed with all that it said when it fails and `check` is on."""
+        """Runs a command on the host; CommandFailed with all that it said when it fails and `check` is on.
+
+        `namespace` is "host", "outside", or the name of a network namespace of the host's.
+        """
         text = data is None or isinstance(data, str)
         done = subprocess.run(self._enter(namespace, command, env), input=data, capture_output=True, text=text,
                               timeout=timeout, check=False, stdin=subprocess.DEVNULL if data is None else None)
