@@ -59,6 +59,8 @@ const std::vector<Layer>& layers() {
       {"plugin-api/http", {"base"}},
       {"plugin-api/docker", protocol},
       {"plugin-api/cni", protocol},
+      // Thin clients are made without the C library.
+      {"plugin-api/cni/client", {}},
       {"plugin-api/netavark", protocol},
       {"plugin-api/native", protocol},
       // What the command line prints as JSON is what the API answers, and both refuse the same.

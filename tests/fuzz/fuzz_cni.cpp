@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/json/json.h"
-#include "plugin-api/bin/cni_client_text.h"
+#include "plugin-api/cni/client/cni_text.h"
 #include "plugin-api/cni/codec.h"
 
 namespace {
@@ -58,7 +58,7 @@ void check_client(std::string_view bytes) {
   const client::Text text(bytes.data(), bytes.size());
   (void)client::version_of(text);
   (void)client::only_version(text);
-  const client::Answer answer = client::parse_answer(text);
+  const client::Answer answer = client::parse_answer(text, "x-cni-exit:");
   must(!answer.complete || answer.body.size <= bytes.size());
 }
 

@@ -2,10 +2,12 @@
 
 #include <string>
 
-#include "plugin-api/bin/cni_client_text.h"
+#include "plugin-api/cni/client/cni_text.h"
 
 namespace client {
 namespace {
+
+constexpr const char* kExit = "x-cni-exit:";
 
 Text text_of(const std::string& text) { return {text.data(), text.size()}; }
 std::string string_of(Text text) { return {text.data, text.size}; }
@@ -35,9 +37,9 @@ TEST(ClientText, AnAnswerIsCompleteWithItsLastByte) {
   const std::string whole =
       "HTTP/1.1 200 OK\r\nServer: x\r\nx-cni-EXIT: 1\r\nContent-Length: 4\r\n\r\nbody";
   for (std::size_t size = 0; size < whole.size(); ++size)
-    EXPECT_FALSE(parse_answer(text_of(whole.substr(0, size))).complete) << size;
+    EXPECT_FALSE(parse_answer(text_of(whole.substr(0, size)), kExit).complete) << size;
   const std::string longer = whole + "more";
-  const Answer answer = parse_answer(text_of(longer));
+  const Answer answer = parse_answer(text_of(longer), kExit);
   EXPECT_TRUE(answer.complete);
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.exit_code, 1);
@@ -46,7 +48,7 @@ TEST(ClientText, AnAnswerIsCompleteWithItsLastByte) {
 
 TEST(ClientText, HeadersAreFoundAtTheStartOfALineOnly) {
   const std::string text = "HTTP/1.1 200 OK\r\nA: x-cni-exit: 7\r\nContent-Length: 0\r\n\r\n";
-  const Answer answer = parse_answer(text_of(text));
+  const Answer answer = parse_answer(text_of(text), kExit);
   EXPECT_TRUE(answer.complete);
   EXPECT_EQ(answer.exit_code, -1);
 }
@@ -55,7 +57,7 @@ TEST(ClientText, AnswersWithoutASoundLengthAreNeverComplete) {
   for (const char* length : {"", "Content-Length: x\r\n", "Content-Length: -1\r\n",
                              "Content-Length: 99999999999999999999\r\n"})
     EXPECT_FALSE(
-        parse_answer(text_of(std::string("HTTP/1.1 200 OK\r\n") + length + "\r\n")).complete)
+        parse_answer(text_of(std::string("HTTP/1.1 200 OK\r\n") + length + "\r\n"), kExit).complete)
         << length;
 }
 

@@ -1,6 +1,6 @@
-// System calls for the thin client. It is started for every container and does without the C
-// library, whose start-up costs more than the client's own work. On processors without an entry
-// below, the same calls go through libc's syscall(2).
+// System calls for thin clients. One is started for every container and does without the C library,
+// whose start-up costs more than the client's own work. On processors without an entry below, the
+// same calls go through libc's syscall(2).
 #pragma once
 
 #include <sys/syscall.h>

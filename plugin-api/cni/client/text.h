@@ -1,5 +1,5 @@
-// Text handling for the thin client, without the C library: views, fixed buffers, and readers of
-// just enough JSON and HTTP. Pure, so that tests can call it.
+// Text handling for thin clients, without the C library: views, fixed buffers, and a reader of just
+// enough HTTP. Pure, so that tests can call it.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace client {
 // ---- text: borrowed bytes
 
 struct Text {
-  const char* data = "";
+  const char* data = nullptr;  // so that static texts are zero and take no room in the file
   std::size_t size = 0;
 
   constexpr Text() = default;
@@ -87,50 +87,6 @@ class Builder {
   char bytes_[Capacity] = {};  // all zero, so that a static buffer takes no room in the file
 };
 
-// ---- JSON
-
-// Reads just enough JSON to find a version.
-struct Cursor {
-  Text rest;
-
-  bool take(Text part) {
-    while (!rest.empty() && (rest.data[0] == ' ' || rest.data[0] == '\n' || rest.data[0] == '\t' ||
-                             rest.data[0] == '\r'))
-      rest = rest.from(1);
-    if (!rest.starts_with(part)) return false;
-    rest = rest.from(part.size);
-    return true;
-  }
-  // The content of a string of at most 16 digits and dots; empty when there is none.
-  Text take_version() {
-    if (!take("\"")) return {};
-    std::size_t size = 0;
-    while (size < rest.size && size < 16 && (is_digit(rest.data[size]) || rest.data[size] == '.'))
-      ++size;
-    const Text version(rest.data, size);
-    rest = rest.from(size);
-    return take("\"") ? version : Text();
-  }
-};
-
-// The version in the configuration, as far as it can be found without a real JSON reader.
-inline Text version_of(Text config) {
-  const Text key = "\"cniVersion\"";
-  const std::size_t at = find(config, key);
-  if (at == kNowhere) return {};
-  Cursor cursor{config.from(at + key.size)};
-  return cursor.take(":") ? cursor.take_version() : Text();
-}
-
-// The version in {"cniVersion":"1.1.0"} when the text is nothing but that (as libcni writes it);
-// else empty.
-inline Text only_version(Text text) {
-  Cursor cursor{text};
-  if (!cursor.take("{") || !cursor.take("\"cniVersion\"") || !cursor.take(":")) return {};
-  const Text version = cursor.take_version();
-  return cursor.take("}") && !cursor.take("}") && cursor.rest.empty() ? version : Text();
-}
-
 // ---- HTTP
 
 inline long number_of(Text text, long fallback) {
@@ -143,8 +99,8 @@ inline long number_of(Text text, long fallback) {
 }
 
 // HTTP drops white space around a value and cannot carry control characters. Calls with such
-// values, which no runtime sends, are left to fairlead-cni-local, which reports what is wrong with
-// them.
+// values, which no runtime sends, are left to the fallback, which reports what is wrong with them.
+// `value` is not empty.
 inline bool can_be_header(Text value) {
   for (std::size_t i = 0; i < value.size; ++i)
     if (static_cast<unsigned char>(value.data[i]) < 0x20 || value.data[i] == 0x7f) return false;
@@ -154,7 +110,7 @@ inline bool can_be_header(Text value) {
 struct Answer {
   bool complete = false;
   long status = 0;
-  long exit_code = -1;  // X-CNI-Exit
+  long exit_code = -1;  // -1: the answer has none
   Text body;
 };
 
@@ -173,13 +129,14 @@ inline Text header_value(Text lines, Text name) {
   return {};
 }
 
-inline Answer parse_answer(Text text) {
+// `exit_header`: of the header with the exit code, in lower case and with ':'.
+inline Answer parse_answer(Text text, Text exit_header) {
   Answer parsed;
   const std::size_t end = find(text, "\r\n\r\n");
   if (end == kNowhere || !text.starts_with("HTTP/1.") || end < 12) return parsed;
   const Text lines(text.data, end + 2);
   parsed.status = number_of({text.data + 9, 3}, 0);
-  parsed.exit_code = number_of(header_value(lines, "x-cni-exit:"), -1);
+  parsed.exit_code = number_of(header_value(lines, exit_header), -1);
   const long length = number_of(header_value(lines, "content-length:"), -1);
   parsed.body = text.from(end + 4);
   if (length < 0 || parsed.body.size < static_cast<std::size_t>(length)) return parsed;
