@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cctype>
+#include <cerrno>
 
 #include "base/http_client/connection.h"
 #include "base/http_client/http_client.h"
@@ -22,28 +25,40 @@ std::string why(const beast::error_code& error) {
   return error.message();
 }
 
-std::string message(const ServerAddress& server, const Request& request) {
-  const bool brackets = server.host.find(':') != std::string::npos;
+std::string message(const Server& server, const Request& request) {
   std::string text =
-      fmt::format("POST {} HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\n",
-                  request.path, brackets ? "[" + server.host + "]" : server.host, server.port);
+      fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.path, server.host);
+  if (!request.body.empty()) text += "Content-Type: application/json\r\n";
   for (const auto& [name, value] : request.headers) text += fmt::format("{}: {}\r\n", name, value);
   text += fmt::format("Content-Length: {}\r\n\r\n", request.body.size());
   return text += request.body;
 }
 
-Status send(Connection& connection, const ServerAddress& server, const Request& request,
+Status send(Connection& connection, const Server& server, const Request& request,
             Deadline deadline) {
   connection.set_deadline(deadline);
   const auto error = connection.write(message(server, request));
   if (!error) return {};
-  return fail(Code::kIo, "{}", why(error));
+  const bool has_hung_up =
+      error == asio::error::broken_pipe || error == asio::error::connection_reset;
+  return fail(Error{Code::kIo, has_hung_up ? EPIPE : 0, why(error)});
 }
 
 struct Received {
   Response response;
   bool keep_alive = false;
 };
+
+std::map<std::string, std::string> headers_of(const http::fields& fields) {
+  std::map<std::string, std::string> headers;
+  for (const auto& field : fields) {
+    std::string name(field.name_string());
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    headers[std::move(name)] = std::string(field.value());
+  }
+  return headers;
+}
 
 Result<Received> receive(Connection& connection, std::size_t most, Deadline deadline) {
   http::response_parser<http::string_body> parser;
@@ -56,14 +71,16 @@ Result<Received> receive(Connection& connection, std::size_t most, Deadline dead
     return fail(Code::kExhausted, "the answer is longer than {} bytes", most);
   if (error) return fail(Code::kIo, "{}", why(error));
   auto& response = parser.get();
-  return Received{{static_cast<int>(response.result_int()), std::move(response.body())},
+  const auto status = static_cast<int>(response.result_int());
+  if (status / 100 == 1) return receive(connection, most, deadline);  // 100 Continue
+  return Received{{status, std::move(response.body()), headers_of(response)},
                   response.keep_alive()};
 }
 
 }  // namespace
 
-Client::Client(ServerAddress endpoint, TlsFiles tls, std::size_t most_answer)
-    : endpoint_(std::move(endpoint)), tls_(std::move(tls)), most_answer_(most_answer) {}
+Client::Client(Server server, std::size_t most_answer)
+    : server_(std::move(server)), most_answer_(most_answer) {}
 Client::~Client() = default;
 
 std::unique_ptr<Connection> Client::take_idle() {
@@ -81,16 +98,18 @@ void Client::keep(std::unique_ptr<Connection> connection) {
   if (idle_.size() < kMostIdle) idle_.push_back(std::move(connection));
 }
 
-Result<Response> Client::post(const Request& request, std::chrono::milliseconds timeout) {
+Result<Response> Client::call(const Request& request, std::chrono::milliseconds timeout) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   auto connection = take_idle();
   if (connection == nullptr) {
-    TRY(connection, Connection::open(endpoint_, tls_, deadline));
+    TRY(connection, server_.connect(deadline));
   }
-  TRY_STATUS(send(*connection, endpoint_, request, deadline));
-  TRY(auto received, receive(*connection, most_answer_, deadline));
-  if (received.keep_alive) keep(std::move(connection));
-  return std::move(received.response);
+  const Status sent = send(*connection, server_, request, deadline);
+  if (!sent && sent.error().sys_errno != EPIPE) return fail(sent.error());
+  auto received = receive(*connection, most_answer_, deadline);
+  if (!received) return fail(sent ? received.error() : sent.error());
+  if (sent && received->keep_alive) keep(std::move(connection));
+  return std::move(received->response);
 }
 
 // ---- LineStream
@@ -105,8 +124,8 @@ class LineStream::Reader {
     parser_.body_limit(boost::none);
   }
 
-  Status start(const ServerAddress& endpoint, const Request& request, Deadline deadline) {
-    TRY_STATUS(send(*connection_, endpoint, request, deadline));
+  Status start(const Server& server, const Request& request, Deadline deadline) {
+    TRY_STATUS(send(*connection_, server, request, deadline));
     beast::error_code error;
     http::read_header(*connection_, connection_->buffer(), parser_, error);
     if (error) return fail(Code::kIo, "{}", why(error));
@@ -173,14 +192,13 @@ class LineStream::Reader {
 LineStream::LineStream(std::unique_ptr<Reader> reader) : reader_(std::move(reader)) {}
 LineStream::~LineStream() = default;
 
-Result<std::unique_ptr<LineStream>> LineStream::open(const ServerAddress& endpoint,
-                                                     const TlsFiles& tls, const Request& request,
+Result<std::unique_ptr<LineStream>> LineStream::open(const Server& server, const Request& request,
                                                      std::chrono::milliseconds timeout,
                                                      std::stop_token stop) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
-  TRY(auto connection, Connection::open(endpoint, tls, deadline));
+  TRY(auto connection, server.connect(deadline));
   auto reader = std::make_unique<Reader>(std::move(connection), std::move(stop));
-  TRY_STATUS(reader->start(endpoint, request, deadline));
+  TRY_STATUS(reader->start(server, request, deadline));
   return std::unique_ptr<LineStream>(new LineStream(std::move(reader)));
 }
 

@@ -1,8 +1,10 @@
-// A small synchronous HTTP/1.1 client over TCP and TLS, for a store on other hosts (etcd). Every
-// call has a deadline. (HTTP over Unix sockets, which the runtimes use, is in plugin-api/http.)
+// A small synchronous HTTP/1.1 client, over TCP and TLS (a store on other hosts: etcd) and over
+// Unix sockets (fairleadd). Every call has a deadline. (The server is in plugin-api/http.)
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -41,17 +43,30 @@ struct TlsFiles {
 };
 
 struct Request {
-  std::string path;  // "/v3/kv/range"
+  std::string path;  // "/v3/kv/range", sent unchanged, so it may carry a query
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  // JSON
+  std::string method = "POST";
 };
 
 struct Response {
   int status = 0;
   std::string body;
+  std::map<std::string, std::string> headers;  // names in lower case
 };
 
 class Connection;
+using Deadline = std::chrono::steady_clock::time_point;
+
+// A server, and how a connection to it is made.
+struct Server {
+  std::string host;  // of the header Host
+  std::function<Result<std::unique_ptr<Connection>>(Deadline)> connect;
+};
+// In the library fairlead_https_client, which brings OpenSSL along.
+Server tcp_server(const ServerAddress& address, const TlsFiles& tls);
+// A Unix socket. While its backlog is full, a call waits for a place in it.
+Server unix_server(const std::string& path);
 
 // Sends requests to one server, over connections that are kept open between requests. Thread-safe:
 // concurrent calls use a connection each. A kept connection that the server has closed meanwhile is
@@ -59,24 +74,26 @@ class Connection;
 //
 // Errors: kUnavailable when no connection was made (nothing was sent); kIo when the connection
 // broke or the deadline passed after that (the server may have acted); kExhausted when the response
-// is longer than `most_answer`; kInvalid for certificates that cannot be read.
+// is longer than `most_answer`; kInvalid for certificates that cannot be read. Of a Unix socket
+// also the code of the errno when this process may not use it.
 class Client {
  public:
   static constexpr std::size_t kMostAnswer = 64U << 20;
 
-  Client(ServerAddress endpoint, TlsFiles tls, std::size_t most_answer = kMostAnswer);
+  explicit Client(Server server, std::size_t most_answer = kMostAnswer);
   ~Client();
 
-  Result<Response> post(const Request& request,
+  // Returns the response, whatever its status. A server that refuses a request may answer and close
+  // before it has read all of it; that response is returned, too.
+  Result<Response> call(const Request& request,
                         std::chrono::milliseconds timeout = std::chrono::seconds(1));
-  const ServerAddress& endpoint() const { return endpoint_; }
+  const Server& server() const { return server_; }
 
  private:
   std::unique_ptr<Connection> take_idle();
   void keep(std::unique_ptr<Connection> connection);
 
-  ServerAddress endpoint_;
-  TlsFiles tls_;
+  Server server_;
   std::size_t most_answer_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;
@@ -89,10 +106,9 @@ class LineStream {
   static constexpr std::size_t kMostLine = 256U << 20;
 
   // Sends the request and waits at most `timeout` for the head of the response. The errors are
-  // those of Client::post. A response with another status than 200 is a stream too: its first line
+  // those of Client::call. A response with another status than 200 is a stream too: its first line
   // is the body.
-  static Result<std::unique_ptr<LineStream>> open(const ServerAddress& endpoint,
-                                                  const TlsFiles& tls, const Request& request,
+  static Result<std::unique_ptr<LineStream>> open(const Server& server, const Request& request,
                                                   std::chrono::milliseconds timeout,
                                                   std::stop_token stop);
   ~LineStream();

@@ -97,11 +97,12 @@ Error refusal_error(std::string_view action, const Refusal& refusal) {
 Result<std::shared_ptr<Client>> Client::make(const EtcdConfig& config) {
   TRY_STATUS(check(config));
   std::shared_ptr<Client> client(new Client(config));
-  client->tls_ = {config.ca_file, config.certificate_file, config.key_file};
+  const http_client::TlsFiles tls{config.ca_file, config.certificate_file, config.key_file};
   for (const std::string& url : config.endpoints) {
-    TRY(auto endpoint, http_client::ServerAddress::parse(url));
+    TRY(const auto endpoint, http_client::ServerAddress::parse(url));
+    client->endpoints_.push_back(endpoint.text());
     client->members_.push_back(
-        std::make_unique<http_client::Client>(std::move(endpoint), client->tls_));
+        std::make_unique<http_client::Client>(http_client::tcp_server(endpoint, tls)));
   }
   return client;
 }
@@ -147,7 +148,7 @@ Client::Attempt Client::attempt(std::size_t member, const Call& call, Deadline d
     return tried;
   }
   const auto most_wait = std::clamp(left_until(deadline), milliseconds(1), config_.call_timeout);
-  auto answer = members_[member]->post(request(call, *used), most_wait);
+  auto answer = members_[member]->call(request(call, *used), most_wait);
   if (!answer && answer.error().code == Code::kExhausted)
     return refused({.is_too_long = true, .refusal = {kResourceExhausted, answer.error().text}});
   if (!answer) {
@@ -180,7 +181,7 @@ Client::Attempt Client::judge(http_client::Response answer) {
 }
 
 http_client::Request Client::request(const Call& call, const std::string& token) const {
-  http_client::Request made{std::string(call.path), {}, call.body};
+  http_client::Request made{.path = std::string(call.path), .headers = {}, .body = call.body};
   // A member without a leader says so at once, instead of after 7 s or, to a watch, never.
   made.headers.emplace_back("Grpc-Metadata-hasleader", "true");
   if (!token.empty()) made.headers.emplace_back("Authorization", token);
@@ -191,8 +192,8 @@ Result<Client::Stream> Client::open_stream(std::size_t member, const Call& call,
                                            const std::stop_token& stop) {
   const Deadline deadline = std::chrono::steady_clock::now() + config_.call_timeout;
   TRY(auto used, token(member, deadline));
-  TRY(auto lines, http_client::LineStream::open(members_[member]->endpoint(), tls_,
-                                                request(call, used), config_.call_timeout, stop));
+  TRY(auto lines, http_client::LineStream::open(members_[member]->server(), request(call, used),
+                                                config_.call_timeout, stop));
   return Stream{std::move(lines), std::move(used)};
 }
 
@@ -210,7 +211,7 @@ Result<std::string> Client::token(std::size_t member, Deadline deadline) {
 Result<std::string> Client::authenticate(std::size_t member, Deadline deadline) {
   TRY(const std::string password, read_password(config_.password_file));
   const Call call{kAuthenticatePath, encode(AuthenticateRequest{config_.user, password})};
-  TRY(auto answer, members_[member]->post(request(call, ""),
+  TRY(auto answer, members_[member]->call(request(call, ""),
                                           std::clamp(left_until(deadline), milliseconds(1),
                                                      kPasswordTimeouts * config_.call_timeout)));
   if (answer.status == 200) return parse_authenticate(answer.body);

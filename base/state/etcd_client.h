@@ -62,7 +62,7 @@ class Client {
   void drop_token(const std::string& token);
 
   std::size_t members() const { return members_.size(); }
-  std::string endpoint(std::size_t member) const { return members_[member]->endpoint().text(); }
+  std::string endpoint(std::size_t member) const { return endpoints_[member]; }
   // The member that answered last.
   std::size_t current() const { return current_; }
   const EtcdConfig& config() const { return config_; }
@@ -89,8 +89,8 @@ class Client {
   Error unanswered(const std::vector<std::string>& causes) const;
 
   EtcdConfig config_;
-  http_client::TlsFiles tls_;
   std::vector<std::unique_ptr<http_client::Client>> members_;
+  std::vector<std::string> endpoints_;  // of the members
   std::atomic<std::size_t> current_{0};
   std::mutex token_mutex_;
   std::string token_;

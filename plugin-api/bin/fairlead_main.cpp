@@ -9,13 +9,13 @@
 #include <iostream>
 
 #include "base/host.h"
+#include "base/http_client/http_client.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cli/cli.h"
-#include "plugin-api/http/client.h"
 
 namespace fairlead {
 namespace {
@@ -46,7 +46,7 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
 }
 
 // The error in a problem document (RFC 9457).
-Error error_of(const http::Response& response) {
+Error error_of(const http_client::Response& response) {
   Error error{Code::kInternal, 0, fmt::format("fairleadd answered {}", response.status)};
   const auto document = json::parse(response.body);
   if (!document) return error;
@@ -67,12 +67,13 @@ constexpr std::chrono::seconds kMostWait{60};
 Result<json::Json> ask_daemon(const cli::CliSettings& settings, std::string_view method,
                               std::string_view path, const std::string& body) {
   TRY(const auto paths, paths_of(settings));
-  http::Request request{.method = std::string(method), .path = std::string(path), .body = body};
-  request.headers[kStateDirHeader] = paths.state_dir;
-  if (!body.empty()) request.headers["content-type"] = "application/json";
-  const auto response = http::call(paths.api_socket(), request, kMostWait);
-  if (!response &&
-      (response.error().code == Code::kNotFound || response.error().code == Code::kUnavailable))
+  const http_client::Request request{.path = std::string(path),
+                                     .headers = {{kStateDirHeader, paths.state_dir}},
+                                     .body = body,
+                                     .method = std::string(method)};
+  const auto response =
+      http_client::Client(http_client::unix_server(paths.api_socket())).call(request, kMostWait);
+  if (!response && response.error().code == Code::kUnavailable)
     return fail(Code::kUnavailable,
                 "only fairleadd speaks to other hosts, and it does not run ({}); start it",
                 response.error().text);

@@ -232,8 +232,9 @@ void EtcdCluster::end_all() {
 
 std::string EtcdCluster::post(int member, const std::string& path, const std::string& body) {
   const auto endpoint = http_client::ServerAddress::parse(this->endpoint(member));
-  http_client::Client client(*endpoint, client_files(options_.certificates));
-  const auto answer = client.post({path, {}, body}, 10s);
+  http_client::Client client(
+      http_client::tcp_server(*endpoint, client_files(options_.certificates)));
+  const auto answer = client.call({.path = path, .headers = {}, .body = body}, 10s);
   if (!answer) throw std::runtime_error(path + ": " + answer.error().text);
   if (answer->status != 200) throw std::runtime_error(path + ": " + answer->body);
   return answer->body;

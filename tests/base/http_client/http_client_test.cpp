@@ -41,7 +41,7 @@ void says_nothing(Peer& peer) {
 
 Result<Response> post(const ScriptedServer& server, milliseconds timeout = kLong,
                       std::size_t most = Client::kMostAnswer) {
-  return Client(server.address(), {}, most).post(kRequest, timeout);
+  return Client(tcp_server(server.address(), {}), most).call(kRequest, timeout);
 }
 
 TEST(HttpClient, SendsOneRequestAndReadsItsAnswer) {
@@ -93,7 +93,7 @@ TEST(HttpClient, LargeBodiesGoBothWays) {
     peer.say(ok(large));
     peer.wait_for_end();
   });
-  const auto answer = Client(server.address(), {}).post({"/", {}, large}, kLong);
+  const auto answer = Client(tcp_server(server.address(), {})).call({"/", {}, large}, kLong);
   ASSERT_TRUE(answer) << answer.error().text;
   EXPECT_EQ(answer->body, large);
   EXPECT_GT(arrived, large.size());
@@ -103,14 +103,14 @@ TEST(HttpClient, AConnectionIsKeptAndOneThatWasClosedIsNotUsed) {
   const ScriptedServer keeps([](Peer& peer) {
     while (!peer.request().empty()) peer.say(ok("{}"));
   });
-  Client client(keeps.address(), {});
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(client.post(kRequest, kLong));
+  Client client(tcp_server(keeps.address(), {}));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(client.call(kRequest, kLong));
   EXPECT_EQ(keeps.connections(), 1);
 
   const ScriptedServer closes(
       says("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
-  Client other(closes.address(), {});
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(other.post(kRequest, kLong));
+  Client other(tcp_server(closes.address(), {}));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(other.call(kRequest, kLong));
   EXPECT_EQ(closes.connections(), 3);
 }
 
@@ -156,14 +156,14 @@ TEST(HttpClient, WithoutAServerNothingWasSent) {
     const ScriptedServer server(says_nothing);
     gone = server.address();
   }
-  EXPECT_EQ(Client(gone, {}).post(kRequest, kLong).error().code, Code::kUnavailable);
+  EXPECT_EQ(Client(tcp_server(gone, {})).call(kRequest, kLong).error().code, Code::kUnavailable);
 }
 
 // ---- LineStream
 
 Result<std::unique_ptr<LineStream>> open(const ScriptedServer& server, std::stop_token stop = {},
                                          const TlsFiles& tls = {}) {
-  return LineStream::open(server.address(), tls, kRequest, kLong, std::move(stop));
+  return LineStream::open(tcp_server(server.address(), tls), kRequest, kLong, std::move(stop));
 }
 
 std::string chunk(std::string_view text) {
@@ -277,9 +277,9 @@ TEST_F(Tls, RequestsAndStreamsAreAsOverTcp) {
         while (!peer.request().empty()) peer.say(ok(large));
       },
       AF_INET, files());
-  Client client(server.address(), trusting());
+  Client client(tcp_server(server.address(), trusting()));
   for (int i = 0; i < 2; ++i) {
-    const auto answer = client.post({"/", {}, large}, kLong);
+    const auto answer = client.call({"/", {}, large}, kLong);
     ASSERT_TRUE(answer) << answer.error().text;
     EXPECT_EQ(answer->body, large);
   }
@@ -297,28 +297,29 @@ TEST_F(Tls, AServerThatCannotBeTrustedIsToldNothing) {
   std::atomic<bool> was_told = false;
   const ScriptedServer server([&](Peer& peer) { was_told = !peer.request().empty(); }, AF_INET,
                               files());
-  const auto unknown = Client(server.address(), {}).post(kRequest, kLong);
+  const auto unknown = Client(tcp_server(server.address(), {})).call(kRequest, kLong);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Code::kUnavailable);
   EXPECT_THAT(unknown.error().text, HasSubstr("TLS (CA of the system"));
 
   ServerAddress named = server.address();
   named.host = "localhost";  // resolves to it, but the certificate does not say so
-  const auto other = Client(named, trusting()).post(kRequest, kLong);
+  const auto other = Client(tcp_server(named, trusting())).call(kRequest, kLong);
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, Code::kUnavailable);
   EXPECT_FALSE(was_told);
 
   TlsFiles missing = trusting();
   missing.ca += ".not";
-  EXPECT_EQ(Client(server.address(), missing).post(kRequest, kLong).error().code, Code::kInvalid);
+  EXPECT_EQ(Client(tcp_server(server.address(), missing)).call(kRequest, kLong).error().code,
+            Code::kInvalid);
 }
 
 TEST_F(Tls, AServerThatDoesNotSpeakItIsLeftAtTheDeadline) {
   const ScriptedServer plain([](Peer& peer) { peer.wait_for_end(); });
   ServerAddress address = plain.address();
   address.scheme = ServerAddress::Scheme::kHttps;
-  const auto refused = Client(address, trusting()).post(kRequest, kSoon);
+  const auto refused = Client(tcp_server(address, trusting())).call(kRequest, kSoon);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kUnavailable);
   EXPECT_THAT(refused.error().text, HasSubstr("no answer in time"));

@@ -10,9 +10,9 @@
 #include <sstream>
 #include <thread>
 
+#include "base/http_client/http_client.h"
 #include "network/kernel/tunnels/wireguard.h"
 #include "network/kernel/tunnels/wireguard_keyfile.h"
-#include "plugin-api/http/client.h"
 #include "tests/support/child_program.h"
 #include "tests/support/etcd_cluster.h"
 #include "tests/support/kernel_fixture.h"
@@ -76,9 +76,14 @@ class EncryptedAgents : public KernelFixture {
                                 netns(host(k)));
     eventually("the host to join", [&] {
       const auto said =
-          http::call(path(k, "run") + "/api.sock", {.method = "GET", .path = "/v1/cluster"}, 5s);
+          ask(k, {.path = "/v1/cluster", .headers = {}, .body = "", .method = "GET"}, 5s);
       return said && said->status == 200 && Json::parse(said->body).at("joined") == true;
     });
+  }
+  Result<http_client::Response> ask(int k, const http_client::Request& request,
+                                    std::chrono::milliseconds deadline) {
+    return http_client::Client(http_client::unix_server(path(k, "run") + "/api.sock"))
+        .call(request, deadline);
   }
   static void end(pid_t pid) {
     ::kill(pid, SIGKILL);
@@ -93,12 +98,7 @@ class EncryptedAgents : public KernelFixture {
     }
   }
   Json post(int k, const std::string& what, const Json& body) {
-    const auto said = must(http::call(path(k, "run") + "/api.sock",
-                                      {.method = "POST",
-                                       .path = what,
-                                       .headers = {{"content-type", "application/json"}},
-                                       .body = body.dump()},
-                                      30s));
+    const auto said = must(ask(k, {.path = what, .headers = {}, .body = body.dump()}, 30s));
     if (said.status >= 300) throw std::runtime_error(said.body);
     return Json::parse(said.body);
   }

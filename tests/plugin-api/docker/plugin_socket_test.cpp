@@ -41,14 +41,8 @@ TEST(PluginSocket, TakesTheOddHostOfOlderDaemonsAndThePodmanClient) {
 TEST(PluginSocket, AnswersTheEmptyRepetitionOfALostRequest) {
   Plugin plugin;
   const RunningServer server(plugin.handler);
-  const auto response = http::call(server.path,
-                                   {.method = "POST",
-                                    .path = "/NetworkDriver.CreateNetwork",
-                                    .query = {},
-                                    .headers = {},
-                                    .body = "",
-                                    .peer = {}},
-                                   5s);
+  const auto response = http::testing::call(
+      server.path, {.path = "/NetworkDriver.CreateNetwork", .headers = {}, .body = ""}, 5s);
   ASSERT_TRUE(response) << response.error().text;
   EXPECT_EQ(response->status, 400);
   EXPECT_EQ(response->body, R"({"Err":"empty request body","Error":"empty request body"})");

@@ -15,8 +15,8 @@
 #include <string_view>
 #include <thread>
 
+#include "base/http_client/http_client.h"
 #include "base/unique_fd.h"
-#include "plugin-api/http/client.h"
 #include "plugin-api/http/server.h"
 
 namespace fairlead::http::testing {
@@ -99,6 +99,13 @@ class RawClient {
   UniqueFd socket_;
   bool connected_ = false;
 };
+
+// One request by the client of base.
+inline Result<http_client::Response> call(const std::string& path,
+                                          const http_client::Request& request,
+                                          std::chrono::milliseconds deadline) {
+  return http_client::Client(http_client::unix_server(path)).call(request, deadline);
+}
 
 inline std::string post(std::string_view path, std::string_view body,
                         std::string_view headers = "") {

@@ -1,16 +1,18 @@
-#include "base/http_client/connection.h"
-
+// Connections over TCP, with TLS or without.
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <cstring>
 #include <future>
 #include <thread>
+
+#include "base/http_client/connection.h"
 
 namespace fairlead::http_client {
 
@@ -94,93 +96,94 @@ Status load_files(asio::ssl::context& context, const TlsFiles& files) {
   return load(error, "client key", files.key);
 }
 
-}  // namespace
-
-void Connection::run() {
-  context_.restart();
-  context_.run();
-}
-
-std::size_t Connection::read(asio::mutable_buffer into, beast::error_code& error) {
-  std::size_t size = 0;
-  error = asio::error::operation_aborted;
-  const auto done = [&](beast::error_code ended, std::size_t read) { error = ended, size = read; };
-  plain().expires_at(deadline_);
-  if (tls_)
-    tls_->async_read_some(into, done);
-  else
-    plain_->async_read_some(into, done);
-  run();
-  return size;
-}
-
-beast::error_code Connection::write(std::string_view bytes) {
-  beast::error_code error = asio::error::operation_aborted;
-  const auto done = [&](beast::error_code ended, std::size_t) { error = ended; };
-  const auto buffer = asio::buffer(bytes.data(), bytes.size());
-  plain().expires_at(deadline_);
-  if (tls_)
-    asio::async_write(*tls_, buffer, done);
-  else
-    asio::async_write(*plain_, buffer, done);
-  run();
-  return error;
-}
-
-Status Connection::connect(const ServerAddress& endpoint) {
-  TRY(const Addresses addresses, resolve(endpoint, deadline_));
+// `plain`: the lowest layer of the connection.
+template <class Plain, class Run>
+Status connect_to(Plain& plain, const Run& run, const ServerAddress& endpoint, Deadline deadline) {
+  TRY(const Addresses addresses, resolve(endpoint, deadline));
   beast::error_code outcome = asio::error::host_not_found;
-  plain().expires_at(deadline_);
-  plain().async_connect(addresses,
-                        [&](beast::error_code error, const tcp::endpoint&) { outcome = error; });
+  plain.expires_at(deadline);
+  plain.async_connect(addresses,
+                      [&](beast::error_code error, const tcp::endpoint&) { outcome = error; });
   run();
   if (outcome) return fail(Code::kUnavailable, "{}", why(outcome));
-  watch_peer(plain().socket().native_handle());
+  watch_peer(plain.socket().native_handle());
   return {};
 }
 
-Status Connection::shake_hands(const ServerAddress& endpoint, const TlsFiles& files) {
-  tls_->set_verify_mode(asio::ssl::verify_peer);
-  tls_->set_verify_callback(asio::ssl::host_name_verification(endpoint.host));
-  beast::error_code not_literal;
-  asio::ip::make_address(endpoint.host, not_literal);
-  if (not_literal) SSL_set_tlsext_host_name(tls_->native_handle(), endpoint.host.c_str());
-  beast::error_code error = asio::error::operation_aborted;
-  plain().expires_at(deadline_);
-  tls_->async_handshake(asio::ssl::stream_base::client,
-                        [&](beast::error_code ended) { error = ended; });
-  run();
-  if (!error) return {};
-  return fail(Code::kUnavailable, "TLS (CA {}, certificate {}): {}",
-              files.ca.empty() ? "of the system" : files.ca,
-              files.certificate.empty() ? "none" : files.certificate, why(error));
-}
-
-Result<std::unique_ptr<Connection>> Connection::open(const ServerAddress& endpoint,
-                                                     const TlsFiles& tls, Deadline deadline) {
-  std::unique_ptr<Connection> connection(new Connection());
-  connection->set_deadline(deadline);
-  if (endpoint.scheme == ServerAddress::Scheme::kHttps) {
-    connection->tls_context_.emplace(asio::ssl::context::tls_client);
-    SSL_CTX_set_min_proto_version(connection->tls_context_->native_handle(), TLS1_2_VERSION);
-    TRY_STATUS(load_files(*connection->tls_context_, tls));
-    connection->tls_ = std::make_unique<Tls>(connection->context_, *connection->tls_context_);
-  } else {
-    connection->plain_ = std::make_unique<Plain>(connection->context_);
+class TcpConnection : public StreamConnection<PlainStream<tcp>> {
+ public:
+  Status connect(const ServerAddress& endpoint) {
+    return connect_to(
+        plain(), [this] { run(); }, endpoint, deadline_);
   }
-  TRY_STATUS(connection->connect(endpoint));
-  if (connection->tls_) TRY_STATUS(connection->shake_hands(endpoint, tls));
+};
+
+// Made before the stream, and destroyed after it.
+struct TlsContext {
+  asio::ssl::context tls{asio::ssl::context::tls_client};
+};
+
+class TlsConnection : private TlsContext,
+                      public StreamConnection<asio::ssl::stream<PlainStream<tcp>>> {
+ public:
+  explicit TlsConnection(TlsContext context)
+      : TlsContext(std::move(context)), StreamConnection(tls) {}
+
+  // The handshake checks the server's certificate and name.
+  Status connect(const ServerAddress& endpoint, const TlsFiles& files) {
+    TRY_STATUS(connect_to(
+        plain(), [this] { run(); }, endpoint, deadline_));
+    return shake_hands(endpoint, files);
+  }
+
+ private:
+  Status shake_hands(const ServerAddress& endpoint, const TlsFiles& files) {
+    stream_.set_verify_mode(asio::ssl::verify_peer);
+    stream_.set_verify_callback(asio::ssl::host_name_verification(endpoint.host));
+    beast::error_code not_literal;
+    asio::ip::make_address(endpoint.host, not_literal);
+    if (not_literal) SSL_set_tlsext_host_name(stream_.native_handle(), endpoint.host.c_str());
+    beast::error_code error = asio::error::operation_aborted;
+    plain().expires_at(deadline_);
+    stream_.async_handshake(asio::ssl::stream_base::client,
+                            [&](beast::error_code ended) { error = ended; });
+    run();
+    if (!error) return {};
+    return fail(Code::kUnavailable, "TLS (CA {}, certificate {}): {}",
+                files.ca.empty() ? "of the system" : files.ca,
+                files.certificate.empty() ? "none" : files.certificate, why(error));
+  }
+};
+
+Result<std::unique_ptr<Connection>> open_tls(const ServerAddress& endpoint, const TlsFiles& files,
+                                             Deadline deadline) {
+  TlsContext context;
+  SSL_CTX_set_min_proto_version(context.tls.native_handle(), TLS1_2_VERSION);
+  TRY_STATUS(load_files(context.tls, files));
+  auto connection = std::make_unique<TlsConnection>(std::move(context));
+  connection->set_deadline(deadline);
+  TRY_STATUS(connection->connect(endpoint, files));
   return connection;
 }
 
-void Connection::interrupt() {
-  asio::post(context_, [this] { plain().close(); });
+Result<std::unique_ptr<Connection>> open_plain(const ServerAddress& endpoint, Deadline deadline) {
+  auto connection = std::make_unique<TcpConnection>();
+  connection->set_deadline(deadline);
+  TRY_STATUS(connection->connect(endpoint));
+  return connection;
 }
 
-bool Connection::is_quiet() {
-  if (buffer_.size() > 0) return false;
-  pollfd entry{.fd = plain().socket().native_handle(), .events = POLLIN, .revents = 0};
-  return ::poll(&entry, 1, 0) == 0;
+}  // namespace
+
+Server tcp_server(const ServerAddress& address, const TlsFiles& tls) {
+  const bool brackets = address.host.find(':') != std::string::npos;
+  return {fmt::format("{}{}{}:{}", brackets ? "[" : "", address.host, brackets ? "]" : "",
+                      address.port),
+          [address, tls](Deadline deadline) {
+            return address.scheme == ServerAddress::Scheme::kHttps
+                       ? open_tls(address, tls, deadline)
+                       : open_plain(address, deadline);
+          }};
 }
 
 }  // namespace fairlead::http_client
