@@ -27,4 +27,14 @@ std::string rfc3339(long long unix_seconds) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
+Result<long long> parse_rfc3339(std::string_view text) {
+  const std::string whole(text);
+  std::tm parts{};
+  if (::strptime(whole.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts) != nullptr) {
+    const long long seconds = ::timegm(&parts);
+    if (rfc3339(seconds) == text) return seconds;
+  }
+  return fail(Code::kInvalid, "\"{}\" is not a time like 2026-01-31T12:00:00Z", text);
+}
+
 }  // namespace fairlead

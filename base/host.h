@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+
+#include "base/result.h"
 
 namespace fairlead {
 
@@ -12,5 +15,7 @@ const std::string& boot_id();
 // Seconds since the epoch, and such a time as text: RFC 3339 in UTC ("2026-01-31T12:00:00Z").
 long long unix_time();
 std::string rfc3339(long long unix_seconds);
+// kInvalid for anything but what rfc3339() writes.
+Result<long long> parse_rfc3339(std::string_view text);
 
 }  // namespace fairlead

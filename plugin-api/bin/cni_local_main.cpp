@@ -39,7 +39,7 @@ bool is_own_netns(int fd) {
 }
 
 Result<bool> holds_endpoint(network::NetworkService& networks, const ContainerId& container) {
-  TRY(const auto endpoints, networks.list_endpoints({}));
+  TRY(const auto endpoints, networks.list_endpoints(std::nullopt));
   return std::ranges::any_of(endpoints, [&](const network::Endpoint& endpoint) {
     return endpoint.container == container.str();
   });

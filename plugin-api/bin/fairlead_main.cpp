@@ -9,13 +9,13 @@
 #include <iostream>
 
 #include "base/host.h"
-#include "base/http_client/http_client.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
-#include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cli/cli.h"
+#include "plugin-api/client/client.h"
+#include "plugin-api/client/daemon_api.h"
 
 namespace fairlead {
 namespace {
@@ -45,42 +45,21 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
                           {core, &core->volume_jobs()},  [core] { return core->claim(); }};
 }
 
-// The error in a problem document (RFC 9457).
-Error error_of(const http_client::Response& response) {
-  Error error{Code::kInternal, 0, fmt::format("fairleadd answered {}", response.status)};
-  const auto document = json::parse(response.body);
-  if (!document) return error;
-  const auto object = json::Object::of(*document);
-  if (!object) return error;
-  error.text = object->string_or("detail", error.text).value_or(error.text);
-  const std::string code = object->string_or("code", "").value_or("");
-  for (const Code known :
-       {Code::kInvalid, Code::kNotFound, Code::kExists, Code::kConflict, Code::kInUse,
-        Code::kExhausted, Code::kUnsupported, Code::kUnavailable, Code::kIo})
-    if (to_string(known) == code) error.code = known;
-  return error;
+// Longer than any verb of the cluster waits for etcd.
+client::ClientOptions options_of(const Paths& paths) {
+  return {.timeout = std::chrono::seconds(60), .state_dir = paths.state_dir};
 }
 
-// Longer than any verb of the cluster waits for etcd.
-constexpr std::chrono::seconds kMostWait{60};
-
 Result<json::Json> ask_daemon(const cli::CliSettings& settings, std::string_view method,
-                              std::string_view path, const std::string& body) {
+                              std::string_view path) {
   TRY(const auto paths, paths_of(settings));
-  const http_client::Request request{.path = std::string(path),
-                                     .headers = {{kStateDirHeader, paths.state_dir}},
-                                     .body = body,
-                                     .method = std::string(method)};
-  const auto response =
-      http_client::Client(http_client::unix_server(paths.api_socket())).call(request, kMostWait);
-  if (!response && response.error().code == Code::kUnavailable)
-    return fail(Code::kUnavailable,
-                "only fairleadd speaks to other hosts, and it does not run ({}); start it",
-                response.error().text);
-  if (!response) return fail(response.error());
-  if (response->status >= 300) return fail(error_of(*response));
-  if (response->body.empty()) return json::Json();
-  return json::parse(response->body);
+  TRY(auto reply, client::DaemonApi(paths.api_socket(), options_of(paths)).call(method, path));
+  return std::move(reply.document);
+}
+
+Result<std::shared_ptr<network::NetworkService>> daemon_networks(const cli::CliSettings& settings) {
+  TRY(const auto paths, paths_of(settings));
+  return client::make_remote_network_service(paths.api_socket(), options_of(paths));
 }
 
 unsigned terminal_width() {
@@ -126,7 +105,8 @@ int run(const std::vector<std::string>& args) {
                                 .interrupted = interrupted,
                                 .clock = steady_seconds,
                                 .open = open_services,
-                                .ask_daemon = ask_daemon};
+                                .ask_daemon = ask_daemon,
+                                .daemon_networks = daemon_networks};
   return cli::run_cli(args, context);
 }
 

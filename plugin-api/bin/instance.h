@@ -18,10 +18,11 @@
 #include "base/result.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/http/message.h"
+#include "plugin-api/native/headers.h"
 
 namespace fairlead {
 
-inline constexpr const char* kStateDirHeader = "x-fairlead-state-dir";
+using native::kStateDirHeader;
 inline constexpr const char* kConfigHeader = "x-fairlead-config";
 
 // The instance that a daemon is. Thread-safe.

@@ -48,11 +48,14 @@ struct CliContext {
   std::function<double()> clock;
   // Opens the core; called at most once, and only by commands that need it.
   std::function<Result<CliServices>(const CliSettings&)> open;
-  // Sends a request to fairleadd's API. Returns the document of the response (null when it has
-  // none) or the failure that it holds. kUnavailable when fairleadd is not running.
+  // Sends a request without a body to fairleadd's API. Returns the document of the response (null
+  // when it has none) or the failure that it holds. kUnavailable when fairleadd is not running.
   std::function<Result<json::Json>(const CliSettings&, std::string_view method,
-                                   std::string_view path, const std::string& body)>
+                                   std::string_view path)>
       ask_daemon;
+  // The networks through fairleadd, for what only it can do.
+  std::function<Result<std::shared_ptr<network::NetworkService>>(const CliSettings&)>
+      daemon_networks;
 };
 
 // Exit codes: done; failed and usage error (both explained on `err`); stopped by Ctrl-C.

@@ -121,24 +121,18 @@ Result<std::vector<NetworkSpec>> wanted_specs(Session& session) {
   return specs;
 }
 
-// Only the daemon is connected to the cluster.
-Status create_shared(Session& session, const NetworkSpec& spec) {
-  TRY(const auto made,
-      session.ask_daemon("POST", "/v1/networks", native::encode_network_spec(spec).dump()));
-  TRY(const auto object, json::Object::of(made));
-  TRY(const auto id, object.string("id"));
-  if (session.line.json)
-    session.print_json(Document(made));
-  else if (!session.quiet())
-    session.print(id);
-  return {};
+// Only the daemon is connected to the cluster, and can make a network of several hosts.
+Result<std::shared_ptr<network::NetworkService>> maker_of(Session& session,
+                                                          const NetworkSpec& spec) {
+  TRY(auto core, session.services());
+  TRY(const auto traits, core.networks->traits(spec.options));
+  if (traits.scope == network::NetworkTraits::Scope::kCluster) return session.daemon_networks();
+  return core.networks;
 }
 
 Status create(Session& session, const NetworkSpec& spec) {
-  TRY(auto core, session.services());
-  TRY(const auto traits, core.networks->traits(spec.options));
-  if (traits.scope == network::NetworkTraits::Scope::kCluster) return create_shared(session, spec);
-  TRY(auto network, core.networks->create_network(spec));
+  TRY(const auto networks, maker_of(session, spec));
+  TRY(const auto network, networks->create_network(spec));
   if (session.line.json)
     session.print_json(native::encode_network(network));
   else if (!session.quiet())

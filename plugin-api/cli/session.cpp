@@ -35,9 +35,12 @@ Result<CliServices> Session::services_for_removal() {
   return core;
 }
 
-Result<json::Json> Session::ask_daemon(std::string_view method, std::string_view path,
-                                       const std::string& body) {
-  return context.ask_daemon(line.settings, method, path, body);
+Result<json::Json> Session::ask_daemon(std::string_view method, std::string_view path) {
+  return context.ask_daemon(line.settings, method, path);
+}
+
+Result<std::shared_ptr<network::NetworkService>> Session::daemon_networks() {
+  return context.daemon_networks(line.settings);
 }
 
 void Session::print(std::string_view text) { context.out << printable(text) << '\n'; }

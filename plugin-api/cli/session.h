@@ -30,8 +30,9 @@ class Session {
   Result<CliServices> services_for_removal();
 
   // Sends a request to the daemon, for what only the daemon can do.
-  Result<json::Json> ask_daemon(std::string_view method, std::string_view path,
-                                const std::string& body = {});
+  Result<json::Json> ask_daemon(std::string_view method, std::string_view path);
+  // The networks through the daemon.
+  Result<std::shared_ptr<network::NetworkService>> daemon_networks();
 
   void print(std::string_view text);  // one line on stdout, safe for a terminal
   void print(const Table& table);

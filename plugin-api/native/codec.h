@@ -11,11 +11,14 @@
 //    "ipv6": false, "internal": false, "address_source": "fairlead", "labels": {},
 //    "state": {"phase": "ready", "bridge": "fl-3f...", ...}}
 //
-// Every decoder refuses unknown fields with a suggestion; its errors are kInvalid and name the
-// field. The documents are described by openapi.json beside this file.
+// Every decoder of a request refuses unknown fields with a suggestion; its errors are kInvalid and
+// name the field. Requests and answers go both ways by the same tables: the server decodes what the
+// client (plugin-api/client) encodes, and the other way round; decoders of answers let unknown
+// fields through, because the server may be newer. The documents are described by openapi.json beside this file.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +40,8 @@ Document encode_network_spec(const network::NetworkSpec& spec);
 Document encode_network(const network::Network& network,
                         std::optional<std::size_t> endpoints = std::nullopt);
 Result<network::NetworkSpec> decode_network_spec(const json::Json& document);
+// Of an answer: what it does not say (the pools of the subnets, for one) is empty.
+Result<network::NetworkUsage> decode_network(const json::Json& document);
 
 // ---- endpoints
 
@@ -47,6 +52,7 @@ struct EndpointView {
   unsigned mtu = 0;     // 0: not known
 };
 Document encode_endpoint(const EndpointView& view);
+Result<EndpointView> decode_endpoint(const json::Json& document);
 
 // Attach a container: `spec.netns_path` is set ("pid" is decoded to /proc/<pid>/ns/net), `spec.id`
 // defaults to endpoint_id(container, ifname), `ifname` to eth0, `spec.runtime` to "api".
@@ -57,10 +63,33 @@ struct AttachRequest {
 Document encode_attach(const AttachRequest& request);
 Result<AttachRequest> decode_attach(const json::Json& document);
 
+// What an endpoint is compared with. Without a path only the host's side is.
+struct ExpectationRequest {
+  network::Expectation expected;  // without a descriptor
+  std::optional<std::string> netns_path;
+};
+Document encode_expectation(const ExpectationRequest& request);
+Result<ExpectationRequest> decode_expectation(const json::Json& document);
+
+// The endpoints of a runtime that shall stay in a network.
+struct CollectRequest {
+  std::string runtime;
+  std::vector<network::ValidAttachment> valid;
+};
+Document encode_collect(const CollectRequest& request);
+Result<CollectRequest> decode_collect(const json::Json& document);
+
+// {"removed": 3}
+Document encode_removed(std::size_t count);
+Result<std::size_t> decode_removed(const json::Json& document);
+
 // ---- ports
 
 Document encode_port_holder(const network::PortHolder& holder);
+Result<network::PortHolder> decode_port_holder(const json::Json& document);
 Document encode_ports(const std::vector<network::PublishedPort>& ports);
+Result<network::PublishedPort> decode_port(const json::Json& document);  // one of them
+Document encode_publish(std::span<const network::PortSpec> ports);
 Result<std::vector<network::PortSpec>> decode_publish(
     const json::Json& document);  // {"ports": [...]}
 
@@ -70,11 +99,14 @@ Document encode_volume_spec(const volume::VolumeSpec& spec);
 Document encode_volume(const volume::Volume& volume,
                        const std::optional<volume::VolumeStatus>& status = std::nullopt);
 Result<volume::VolumeSpec> decode_volume_spec(const json::Json& document);
+Result<volume::Volume> decode_volume(const json::Json& document);
+Result<volume::VolumeStatus> decode_volume_status(const json::Json& document);  // of a volume's
 
 struct MountRequest {
   std::string client = "api";  // the runtime
   std::string id;              // of the container, say; one call more of the same counts one more
 };
+Document encode_mount(const MountRequest& request);
 Result<MountRequest> decode_mount(const json::Json& document);
 
 // PATCH of a volume: what is absent stays as it is.
@@ -83,19 +115,28 @@ struct VolumeChange {
   std::map<std::string, std::optional<std::string>> labels;  // without a value: removed
   std::optional<std::uint64_t> size;                         // bytes
 };
+Document encode_volume_change(const VolumeChange& change);
 Result<VolumeChange> decode_volume_change(const json::Json& document);
 
 // {"name": "monday", "state": {"volume": "data", "id": "5e...", "origin": "user", ...}}
 Document encode_snapshot(const VolumeName& volume, const volume::Snapshot& snapshot);
+Result<volume::Snapshot> decode_taken_snapshot(const json::Json& document);
+Document encode_snapshot_request(const SnapshotName& name);
 Result<std::string> decode_snapshot(const json::Json& document);  // its name; empty: by the time
+Document encode_rollback(const SnapshotName& snapshot);
 Result<SnapshotName> decode_rollback(const json::Json& document);
+Document encode_check_request(bool repair);
 Result<bool> decode_check(const json::Json& document);  // repair?
 Document encode_check(const volume::CheckReport& report);
+Result<volume::CheckReport> decode_check_report(const json::Json& document);
 Document encode_usage(const volume::VolumeStatus& usage);
+Result<volume::VolumeStatus> decode_usage(const json::Json& document);
 
 // ---- trash, pools, jobs, backups
 
 Document encode_trashed(const volume::TrashedVolume& trashed);
+Result<volume::TrashedVolume> decode_trashed(const json::Json& document);
+Document encode_trash_restore(const VolumeName& as);
 Result<std::string> decode_trash_restore(const json::Json& document);  // the new name, or empty
 
 Document encode_pool(const volume::VolumePool& pool);
@@ -116,11 +157,19 @@ Document encode_host_removal(const network::cluster::HostRemoval& removal);
 // ---- the rest
 
 Document encode_status(const network::ServiceStatus& status, std::size_t volumes);
+Result<network::ServiceStatus> decode_status(const json::Json& document);
+
+struct ReconcileReports {
+  network::ReconcileReport network;
+  volume::ReconcileReport volume;
+};
+Result<ReconcileReports> decode_reconcile(const json::Json& document);
 Document encode_reconcile(const network::ReconcileReport& network,
                           const volume::ReconcileReport& volume);
 Document encode_version(std::string_view version);
 
 // A problem document (RFC 9457): type, title, status, detail, and `code` = to_string(error.code).
 Document encode_problem(const Error& error, int http_status, std::string_view title);
+Result<Error> decode_problem(const json::Json& document);
 
 }  // namespace fairlead::native

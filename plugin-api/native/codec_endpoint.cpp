@@ -109,7 +109,7 @@ constexpr auto kSpec = &AttachRequest::spec;
 constexpr auto kAttach =
     fields(required<kSpec, &EndpointSpec::network>("network", text<&parse_network>()),
            defaulted<kSpec, &EndpointSpec::id>("id", kId),
-           required<kSpec, &EndpointSpec::container>("container", kLabel),
+           defaulted<kSpec, &EndpointSpec::container>("container", kLabel),
            defaulted<kSpec, &EndpointSpec::runtime>("runtime", kId),
            defaulted<&AttachRequest::ifname>("ifname"),
            sparse<kSpec, &EndpointSpec::netns_path>("netns", text<&parse_netns_path>()),
@@ -122,6 +122,28 @@ constexpr auto kAttach =
            sparse<kSpec, &EndpointSpec::rates>("rates", object(kRates)),
            defaulted<kSpec, &EndpointSpec::routes>("routes", object(kRoute)),
            ignored<AttachRequest>("state"));
+
+// ---- check and collect
+
+using network::Expectation;
+constexpr auto kExpected = &ExpectationRequest::expected;
+constexpr auto kExpectation =
+    fields(sparse<&ExpectationRequest::netns_path>("netns", text<&parse_netns_path>()),
+           sparse<kExpected, &Expectation::ifname>("ifname"),
+           sparse<kExpected, &Expectation::addresses>("addresses"),
+           sparse<kExpected, &Expectation::routes>("routes", object(kRoute)),
+           sparse<kExpected, &Expectation::mac>("mac"));
+
+using network::ValidAttachment;
+constexpr auto kValid = fields(required<&ValidAttachment::container>("container", kLabel),
+                               required<&ValidAttachment::ifname>("ifname"));
+constexpr auto kCollect = fields(required<&CollectRequest::runtime>("runtime", kId),
+                                 required<&CollectRequest::valid>("valid", object(kValid)));
+
+struct Removed {
+  std::size_t removed = 0;
+};
+constexpr auto kRemoved = fields(required<&Removed::removed>("removed"));
 
 // ---- endpoints
 
@@ -168,6 +190,24 @@ Result<std::vector<PortSpec>> decode_publish(const Json& document) {
   return std::move(request.ports);
 }
 
+Document encode_expectation(const ExpectationRequest& request) {
+  return json::write(request, kExpectation);
+}
+Result<ExpectationRequest> decode_expectation(const Json& document) {
+  return json::read(document, kExpectation, kStrict);
+}
+
+Document encode_collect(const CollectRequest& request) { return json::write(request, kCollect); }
+Result<CollectRequest> decode_collect(const Json& document) {
+  return json::read(document, kCollect, kStrict);
+}
+
+Document encode_removed(std::size_t count) { return json::write(Removed{count}, kRemoved); }
+Result<std::size_t> decode_removed(const Json& document) {
+  TRY(const auto removed, json::read(document, kRemoved, kLenient));
+  return removed.removed;
+}
+
 Document encode_attach(const AttachRequest& request) { return json::write(request, kAttach); }
 
 Result<AttachRequest> decode_attach(const Json& document) {
@@ -175,6 +215,7 @@ Result<AttachRequest> decode_attach(const Json& document) {
   request.spec.runtime = "api";
   const Slot slot(document, kStrict);
   TRY_STATUS(json::read_into(slot, kAttach, request));
+  if (request.spec.container.empty()) return slot.member("container", nullptr).missing();
   TRY_STATUS(take_pid(slot, request.spec.netns_path));
   if (request.ifname.empty()) request.ifname = *IfName::parse("eth0");
   if (request.spec.id.empty())
@@ -191,11 +232,68 @@ Document encode_endpoint(const EndpointView& view) {
   return document;
 }
 
+namespace {
+
+Endpoint endpoint_of(AttachRequest request) {
+  EndpointSpec& spec = request.spec;
+  Endpoint endpoint{.id = std::move(spec.id),
+                    .container = std::move(spec.container),
+                    .runtime = std::move(spec.runtime),
+                    .addresses = std::move(spec.addresses),
+                    .mac = spec.mac,
+                    .ifname = request.ifname.str(),
+                    .address_source = spec.address_source};
+  for (const PortSpec& port : spec.ports)
+    endpoint.ports.push_back({port.proto, port.host_ip, port.host_port, port.container_port});
+  endpoint.aliases = std::move(spec.aliases);
+  endpoint.rates = spec.rates.value_or(Rates());
+  endpoint.routes = std::move(spec.routes);
+  endpoint.netns_path = spec.netns_path.value_or("");
+  return endpoint;
+}
+
+}  // namespace
+
+// What Docker made has no container until it is joined, and no interface: both are empty then.
+Result<EndpointView> decode_endpoint(const Json& document) {
+  const Slot slot(document, {.blank_is_absent = true});
+  AttachRequest request;
+  TRY_STATUS(json::read_into(slot, kAttach, request));
+  const Json* found = slot.find("state");
+  const Slot state = slot.member("state", found);
+  if (found == nullptr) return state.missing();
+  EndpointView view{.network = to_string(request.spec.network)};
+  view.endpoint = endpoint_of(std::move(request));
+  TRY_STATUS(json::read_into(state, kState, view));
+  view.endpoint.links = read_links(*found, kState.rows);
+  return view;
+}
+
+Document encode_publish(std::span<const PortSpec> ports) {
+  return json::write(PublishRequest{{ports.begin(), ports.end()}}, kPublishRequest);
+}
+
+Result<PublishedPort> decode_port(const Json& document) {
+  return json::read(document, kPublishedPort, kLenient);
+}
+
+Result<PortHolder> decode_port_holder(const Json& document) {
+  return json::read(document, kPortHolder, kLenient);
+}
+
 std::vector<DocumentTable> endpoint_tables() {
-  return {{"Rates", kRates.rows},           {"Route", kRoute.rows},
-          {"PortSpec", kPortSpec.rows},     {"Port", kPublishedPort.rows},
-          {"PortHolder", kPortHolder.rows}, {"PublishRequest", kPublishRequest.rows},
-          {"AttachRequest", kAttach.rows},  {"EndpointState", kState.rows}};
+  return {{"Rates", kRates.rows},
+          {"Route", kRoute.rows},
+          {"PortSpec", kPortSpec.rows},
+          {"Port", kPublishedPort.rows},
+          {"PortHolder", kPortHolder.rows},
+          {"PublishRequest", kPublishRequest.rows},
+          {"ExpectationRequest", kExpectation.rows},
+          {"ValidAttachment", kValid.rows},
+          {"CollectRequest", kCollect.rows},
+          {"Removed", kRemoved.rows},
+          {"AttachRequest", kAttach.rows},
+          {"EndpointState", kState.rows}};
 }
 
 }  // namespace fairlead::native

@@ -141,6 +141,26 @@ Result<NetworkSpec> decode_network_spec(const Json& document) {
   return json::read(document, kSpec, kStrict);
 }
 
+Result<network::NetworkUsage> decode_network(const Json& document) {
+  const Slot slot(document, kLenient);
+  TRY(auto spec, json::read(slot, kSpec));
+  Network network{.id = std::move(spec.id),
+                  .name = std::move(spec.name),
+                  .options = std::move(spec.options),
+                  .internal = spec.internal,
+                  .address_source = spec.address_source,
+                  .labels = std::move(spec.labels)};
+  for (const SubnetSpec& subnet : spec.subnets)
+    if (subnet.subnet)
+      network.subnets.push_back({*subnet.subnet, subnet.gateway, subnet.range, subnet.aux, {}});
+  TRY(const auto whole, json::Object::of(document));
+  TRY(const auto state, whole.object("state"));
+  TRY_STATUS(json::read_into(Slot(state, kLenient), kState, network));
+  network.links = read_links(state.raw(), kState.rows);
+  TRY(const auto usage, json::read(Slot(state, kLenient), kUsage));
+  return network::NetworkUsage{std::move(network), usage.endpoints.value_or(0)};
+}
+
 std::vector<DocumentTable> network_tables() {
   return {{"Subnet", kSubnet.rows},
           {"NetworkSpec", kSpec.rows},

@@ -31,9 +31,16 @@ Result<LabelChanges> read_label_changes(const Slot& slot) {
   return changes;
 }
 
+Json write_label_changes(const LabelChanges& changes) {
+  Json labels = Json::object();
+  for (const auto& [key, value] : changes) labels.add(key, value ? Json(*value) : Json());
+  return labels;
+}
+
 constexpr auto kChange =
     fields(sparse<&VolumeChange::name>("name"),
-           sparse<&VolumeChange::labels>("labels", json::custom<&read_label_changes>()),
+           sparse<&VolumeChange::labels>("labels",
+                                         json::custom<&read_label_changes, &write_label_changes>()),
            sparse<&VolumeChange::size>("size", kSize));
 
 // ---- snapshots
@@ -89,6 +96,39 @@ Document encode_snapshot(const VolumeName& volume, const Snapshot& snapshot) {
   Document document = json::write(SnapshotSpec{snapshot.name}, kSpec);
   document.add("state", json::write(SnapshotState{volume.str(), snapshot}, kState));
   return document;
+}
+
+Document encode_volume_change(const VolumeChange& change) { return json::write(change, kChange); }
+
+Result<Snapshot> decode_taken_snapshot(const Json& document) {
+  const Slot slot(document, kLenient);
+  TRY(auto spec, json::read(slot, kSpec));
+  const Json* found = slot.find("state");
+  const Slot place = slot.member("state", found);
+  if (found == nullptr) return place.missing();
+  TRY(auto state, json::read(place, kState));
+  state.snapshot.name = std::move(spec.name);
+  return std::move(state.snapshot);
+}
+
+Document encode_snapshot_request(const SnapshotName& name) {
+  return json::write(SnapshotSpec{name}, kSpec);
+}
+
+Document encode_rollback(const SnapshotName& snapshot) {
+  return json::write(RollbackRequest{snapshot}, kRollback);
+}
+
+Document encode_check_request(bool repair) {
+  return json::write(CheckRequest{repair}, kCheckRequest);
+}
+
+Result<CheckReport> decode_check_report(const Json& document) {
+  return json::read(document, kCheckReport, kLenient);
+}
+
+Result<VolumeStatus> decode_usage(const Json& document) {
+  return json::read(document, kUsage, kLenient);
 }
 
 Result<std::string> decode_snapshot(const Json& document) {

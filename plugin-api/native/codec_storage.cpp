@@ -84,6 +84,19 @@ Document encode_trashed(const TrashedVolume& trashed) {
   return json::write(trashed, kTrashedVolume);
 }
 
+Result<TrashedVolume> decode_trashed(const Json& document) {
+  TRY(const auto whole, json::Object::of(document));
+  TRY(const auto volume, whole.object("volume"));
+  TrashedVolume trashed;
+  TRY(trashed.volume, decode_volume(volume.raw()));
+  TRY_STATUS(json::read_into(json::Slot(document, kLenient), kTrashedVolume, trashed));
+  return trashed;
+}
+
+Document encode_trash_restore(const VolumeName& as) {
+  return json::write(TrashRestore{as}, kTrashRestore);
+}
+
 Result<std::string> decode_trash_restore(const Json& document) {
   TRY(const auto request, json::read(document, kTrashRestore, kStrict));
   return request.as.str();

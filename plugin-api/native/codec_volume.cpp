@@ -59,15 +59,53 @@ constexpr auto kStatus = fields(
     sparse<&VolumeStatus::inodes_used>("inodes_used"), sparse<&VolumeStatus::in_use>("in_use"),
     sparse<&VolumeStatus::users>("users"), required<&VolumeStatus::health>("health"));
 
+// ---- the host
+
+struct StatusView {
+  network::ServiceStatus status;
+  std::size_t volumes = 0;
+};
+using network::ServiceStatus;
+constexpr auto kHost = &StatusView::status;
+constexpr auto kHostStatus = fields(required<kHost, &ServiceStatus::networks>("networks"),
+                                    required<kHost, &ServiceStatus::endpoints>("endpoints"),
+                                    required<kHost, &ServiceStatus::ports>("ports"),
+                                    required<kHost, &ServiceStatus::leases>("leases"),
+                                    required<kHost, &ServiceStatus::pools>("pools"),
+                                    required<&StatusView::volumes>("volumes"),
+                                    required<kHost, &ServiceStatus::problems>("problems"),
+                                    required<kHost, &ServiceStatus::notes>("notes"));
+
+constexpr auto kNetworkReport = fields(required<&network::ReconcileReport::actions>("actions"),
+                                       required<&network::ReconcileReport::failures>("failures"));
+constexpr auto kVolumeReport = fields(required<&volume::ReconcileReport::actions>("actions"),
+                                      required<&volume::ReconcileReport::failures>("failures"));
+constexpr auto kReports =
+    fields(required<&ReconcileReports::network>("network", object(kNetworkReport)),
+           required<&ReconcileReports::volume>("volume", object(kVolumeReport)));
+
+Result<Code> parse_code(std::string_view text) {
+  for (const Code code :
+       {Code::kInvalid, Code::kNotFound, Code::kExists, Code::kConflict, Code::kInUse,
+        Code::kExhausted, Code::kUnsupported, Code::kUnavailable, Code::kIo})
+    if (to_string(code) == text) return code;
+  return Code::kInternal;
+}
+struct Problem {
+  std::string type, title;
+  int status = 0;
+  std::string detail;
+  Code code = Code::kInternal;
+};
+constexpr auto kProblem =
+    fields(required<&Problem::type>("type"), required<&Problem::title>("title"),
+           required<&Problem::status>("status"), required<&Problem::detail>("detail"),
+           required<&Problem::code>("code", json::text<&parse_code>()));
+
 // ---- mounts
 
 constexpr auto kMount = fields(defaulted<&MountRequest::client>("client", kId),
                                required<&MountRequest::id>("id", kLabel));
-
-Document encode_report(const std::vector<std::string>& actions,
-                       const std::vector<std::string>& failures) {
-  return {{"actions", actions}, {"failures", failures}};
-}
 
 }  // namespace
 
@@ -85,38 +123,75 @@ Result<VolumeSpec> decode_volume_spec(const Json& document) {
   return json::read(document, kSpec, kStrict);
 }
 
+Document encode_mount(const MountRequest& request) { return json::write(request, kMount); }
+
 Result<MountRequest> decode_mount(const Json& document) {
   return json::read(document, kMount, kStrict);
 }
 
 Document encode_status(const network::ServiceStatus& status, std::size_t volumes) {
-  return {{"networks", status.networks}, {"endpoints", status.endpoints}, {"ports", status.ports},
-          {"leases", status.leases},     {"pools", status.pools},         {"volumes", volumes},
-          {"problems", status.problems}, {"notes", status.notes}};
+  return json::write(StatusView{status, volumes}, kHostStatus);
 }
 
 Document encode_reconcile(const network::ReconcileReport& network,
                           const volume::ReconcileReport& volume) {
-  return {{"network", encode_report(network.actions, network.failures)},
-          {"volume", encode_report(volume.actions, volume.failures)}};
+  return json::write(ReconcileReports{network, volume}, kReports);
 }
 
 Document encode_version(std::string_view version) { return {{"version", version}, {"api", "v1"}}; }
 
 Document encode_problem(const Error& error, int http_status, std::string_view title) {
-  return {{"type", fmt::format("urn:fairlead:problem:{}", to_string(error.code))},
-          {"title", title},
-          {"status", http_status},
-          {"detail", error.text},
-          {"code", to_string(error.code)}};
+  return json::write(Problem{.type = fmt::format("urn:fairlead:problem:{}", to_string(error.code)),
+                             .title = std::string(title),
+                             .status = http_status,
+                             .detail = error.text,
+                             .code = error.code},
+                     kProblem);
+}
+
+Result<Volume> decode_volume(const Json& document) {
+  const json::Slot slot(document, kLenient);
+  TRY(auto spec, json::read(slot, kSpec));
+  Volume volume{.name = std::move(spec.name),
+                .options = std::move(spec.options),
+                .labels = std::move(spec.labels)};
+  TRY(const auto whole, json::Object::of(document));
+  TRY(const auto state, whole.object("state"));
+  TRY_STATUS(json::read_into(json::Slot(state, kLenient), kState, volume));
+  TRY(const auto snapshots, state.objects_or_empty("snapshots"));
+  for (const json::Object& snapshot : snapshots) {
+    TRY(auto one, decode_taken_snapshot(snapshot.raw()));
+    volume.snapshots.push_back(std::move(one));
+  }
+  return volume;
+}
+
+Result<VolumeStatus> decode_volume_status(const Json& document) {
+  TRY(const auto whole, json::Object::of(document));
+  TRY(const auto state, whole.object("state"));
+  TRY(auto status, json::read(json::Slot(state, kLenient), kStatus));
+  TRY(status.backend, state.string("backend"));
+  return status;
+}
+
+Result<network::ServiceStatus> decode_status(const Json& document) {
+  TRY(auto view, json::read(document, kHostStatus, kLenient));
+  return std::move(view.status);
+}
+
+Result<ReconcileReports> decode_reconcile(const Json& document) {
+  return json::read(document, kReports, kLenient);
+}
+
+Result<Error> decode_problem(const Json& document) {
+  TRY(auto problem, json::read(document, kProblem, kLenient));
+  return Error{problem.code, 0, std::move(problem.detail)};
 }
 
 std::vector<DocumentTable> volume_tables() {
-  return {{"VolumeSpec", kSpec.rows},
-          {"MountHint", kMountHint.rows},
-          {"VolumeState", kState.rows},
-          {"VolumeState", kStatus.rows},
-          {"MountRequest", kMount.rows}};
+  return {{"VolumeSpec", kSpec.rows},    {"MountHint", kMountHint.rows},
+          {"VolumeState", kState.rows},  {"VolumeState", kStatus.rows},
+          {"MountRequest", kMount.rows}, {"Problem", kProblem.rows}};
 }
 
 }  // namespace fairlead::native

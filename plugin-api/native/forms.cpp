@@ -56,6 +56,12 @@ Result<std::uint64_t> read_size(const json::Slot& slot) {
 }
 json::Json write_size(const std::uint64_t& bytes) { return bytes; }
 
+Result<long long> read_time(const json::Slot& slot) {
+  if (!slot.value().is_string()) return slot.wrong("a time");
+  auto seconds = parse_rfc3339(slot.value().string());
+  if (!seconds) return fail(slot.located(std::move(seconds.error())));
+  return seconds;
+}
 json::Json write_time(const long long& seconds) { return rfc3339(seconds); }
 
 json::Json written(const network::DriverRecord& links) {
@@ -65,6 +71,18 @@ json::Json written(const network::DriverRecord& links) {
     object.add(name, boolean ? json::Json(value == "true") : json::Json(value));
   }
   return object;
+}
+
+network::DriverRecord read_links(const json::Json& object, std::span<const json::Field> rows) {
+  network::DriverRecord links;
+  for (const auto& [name, value] : object.members()) {
+    const bool other =
+        std::ranges::any_of(rows, [&](const json::Field& row) { return row.key == name; });
+    if (other) continue;
+    if (value.is_string()) links.shown[name] = value.string();
+    if (value.is_boolean()) links.shown[name] = value.boolean() ? "true" : "false";
+  }
+  return links;
 }
 
 }  // namespace fairlead::native

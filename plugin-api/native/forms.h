@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@ namespace fairlead::native {
 
 // How requests are read: a field that no table has is refused, with a suggestion.
 inline constexpr json::Reading kStrict{.refuse_unknown = true};
+// How a client reads answers: a newer daemon may say more than it knows.
+inline constexpr json::Reading kLenient{};
 
 // 1 to `most` characters of [0-9a-zA-Z_.-]: ids and names of other programs.
 Result<std::string> parse_token(std::string_view text, std::size_t most);
@@ -24,6 +27,8 @@ Result<std::string> parse_label(std::string_view text);  // at most 255: contain
 inline constexpr auto kId = json::text<&parse_id>();
 // What a driver shows of its links, as fields of the object that describes their owner.
 json::Json written(const network::DriverRecord& links);
+// The reverse: what is in the object and none of the rows of its owner.
+network::DriverRecord read_links(const json::Json& object, std::span<const json::Field> rows);
 
 inline constexpr auto kLabel = json::text<&parse_label>();
 
@@ -40,8 +45,9 @@ json::Json write_size(const std::uint64_t& bytes);
 inline constexpr auto kSize = json::custom<&read_size, &write_size>();
 
 // Unix seconds as RFC 3339 has them; only in answers.
+Result<long long> read_time(const json::Slot& slot);
 json::Json write_time(const long long& seconds);
-inline constexpr auto kTime = json::written_by<long long, write_time>();
+inline constexpr auto kTime = json::custom<&read_time, &write_time>();
 
 // A table and the schema of openapi.json that describes it; a test compares the two. Several tables
 // may make up one schema.

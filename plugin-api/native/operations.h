@@ -38,11 +38,13 @@ Result<Answer> list_networks(const Core& core, const Call& call);
 Result<Answer> create_network(const Core& core, const Call& call);
 Result<Answer> get_network(const Core& core, const Call& call);
 Result<Answer> delete_network(const Core& core, const Call& call);
+Result<Answer> collect_endpoints(const Core& core, const Call& call);
 
 Result<Answer> list_endpoints(const Core& core, const Call& call);
 Result<Answer> attach_endpoint(const Core& core, const Call& call);
 Result<Answer> get_endpoint(const Core& core, const Call& call);
 Result<Answer> delete_endpoint(const Core& core, const Call& call);
+Result<Answer> check_endpoint(const Core& core, const Call& call);
 
 Result<Answer> list_ports(const Core& core, const Call& call);
 Result<Answer> publish_ports(const Core& core, const Call& call);

@@ -154,6 +154,17 @@ Result<Answer> delete_endpoint(const Core& core, const Call& call) {
   return Answer{kNoContent, {}};
 }
 
+Result<Answer> check_endpoint(const Core& core, const Call& call) {
+  TRY(auto request, decode_expectation(call.body));
+  UniqueFd netns;
+  if (request.netns_path) {
+    TRY(netns, core.open_netns(*request.netns_path));
+    request.expected.netns_fd = netns.get();
+  }
+  TRY_STATUS(core.networks.check(ref_of(call), request.expected));
+  return Answer{kNoContent, {}};
+}
+
 Result<Answer> list_ports(const Core& core, const Call&) {
   TRY(auto holders, core.networks.list_ports());
   Document list = Document::array();

@@ -40,6 +40,13 @@ Result<Answer> delete_network(const Core& core, const Call& call) {
   return Answer{kNoContent, {}};
 }
 
+Result<Answer> collect_endpoints(const Core& core, const Call& call) {
+  TRY(const auto request, decode_collect(call.body));
+  TRY(const auto removed,
+      core.networks.collect(network::NetworkText{call.params[0]}, request.runtime, request.valid));
+  return Answer{kOk, encode_removed(removed)};
+}
+
 Result<Answer> get_status(const Core& core, const Call&) {
   TRY(auto status, core.networks.status());
   TRY(auto volumes, core.volumes.list());

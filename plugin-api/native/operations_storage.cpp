@@ -21,7 +21,7 @@ Result<Answer> list_trash(const Core& core, const Call&) {
 
 Result<Answer> empty_trash(const Core& core, const Call&) {
   TRY(auto removed, core.volumes.empty_trash(""));
-  return Answer{kOk, {{"removed", removed}}};
+  return Answer{kOk, encode_removed(removed)};
 }
 
 Result<Answer> restore_trashed(const Core& core, const Call& call) {

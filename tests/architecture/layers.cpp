@@ -63,6 +63,10 @@ const std::vector<Layer>& layers() {
       {"plugin-api/cni/client", {}},
       {"plugin-api/netavark", protocol},
       {"plugin-api/native", protocol},
+      // It reads and writes what the API does, by the same codec.
+      {"plugin-api/client",
+       {"network/api", "volume/api", "base", "base/json", "base/http_client",
+        "plugin-api/native/codec.h", "plugin-api/native/headers.h"}},
       // What the command line prints as JSON is what the API answers, and both refuse the same.
       {"plugin-api/cli",
        {"network/api", "volume/api", "base", "base/json", "plugin-api/native/codec.h",

@@ -16,6 +16,15 @@ TEST(Host, TimesArePrintedAsRfc3339InUtc) {
   EXPECT_EQ(rfc3339(951782400), "2000-02-29T00:00:00Z");
 }
 
+TEST(Host, TimesAreReadAsTheyArePrinted) {
+  for (const long long seconds : {0LL, 1769860800LL, 951782400LL})
+    EXPECT_EQ(parse_rfc3339(rfc3339(seconds)).value(), seconds);
+  for (const char* text :
+       {"", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00:00Zx", "2026-01-31 12:00:00Z",
+        "2026-02-30T12:00:00Z", "2026-01-31T12:00:00+01:00", " 2026-01-31T12:00:00Z"})
+    EXPECT_EQ(parse_rfc3339(text).error().code, Code::kInvalid) << text;
+}
+
 TEST(Host, TheTimeGoesOn) { EXPECT_GE(unix_time(), 1'760'000'000); }
 
 }  // namespace

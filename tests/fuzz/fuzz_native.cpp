@@ -229,6 +229,31 @@ void decode_each(const json::Json& body) {
   if (const auto pool = native::decode_pool_spec(body))
     must(native::decode_pool_spec(again(native::encode_pool(*EchoPools().create(*pool))))
              .has_value());
+  if (const auto usage = native::decode_network(body)) {
+    const auto twice =
+        native::decode_network(again(native::encode_network(usage->network, usage->endpoints)));
+    must(twice && twice->network == usage->network);
+  }
+  if (const auto view = native::decode_endpoint(body)) {
+    const auto twice = native::decode_endpoint(again(native::encode_endpoint(*view)));
+    must(twice && twice->endpoint == view->endpoint && twice->network == view->network);
+  }
+  if (const auto volume = native::decode_volume(body)) {
+    const auto twice = native::decode_volume(again(native::encode_volume(*volume)));
+    must(twice && *twice == *volume);
+  }
+  (void)native::decode_volume_status(body).has_value();
+  (void)native::decode_port_holder(body).has_value();
+  (void)native::decode_trashed(body).has_value();
+  (void)native::decode_taken_snapshot(body).has_value();
+  (void)native::decode_check_report(body).has_value();
+  (void)native::decode_usage(body).has_value();
+  (void)native::decode_status(body).has_value();
+  (void)native::decode_reconcile(body).has_value();
+  (void)native::decode_problem(body).has_value();
+  (void)native::decode_expectation(body).has_value();
+  (void)native::decode_collect(body).has_value();
+  (void)native::decode_removed(body).has_value();
   (void)native::decode_volume_change(body).has_value();
   (void)native::decode_snapshot(body).has_value();
   (void)native::decode_rollback(body).has_value();

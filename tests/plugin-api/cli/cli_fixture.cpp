@@ -6,6 +6,7 @@ namespace fairlead::testing {
 
 CliTest::CliTest()
     : networks_(std::make_shared<::testing::NiceMock<MockNetworkService>>()),
+      daemon_networks_(std::make_shared<::testing::NiceMock<MockNetworkService>>()),
       volumes_(std::make_shared<::testing::NiceMock<MockVolumeService>>()),
       pools_(std::make_shared<::testing::NiceMock<MockVolumePools>>()),
       archives_(std::make_shared<::testing::NiceMock<MockVolumeArchives>>()),
@@ -42,16 +43,17 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
             networks_, volumes_, pools_,
             archives_, jobs_,    [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); }};
       },
-      .ask_daemon = [this](const cli::CliSettings&, std::string_view method, std::string_view path,
-                           const std::string& body) -> Result<json::Json> {
+      .ask_daemon = [this](const cli::CliSettings&, std::string_view method,
+                           std::string_view path) -> Result<json::Json> {
         const std::string call = fmt::format("{} {}", method, path);
         const auto found = answers_.find(call);
         if (found == answers_.end()) return fail(Code::kUnavailable, "fairleadd does not run");
-        bodies_[call] = body;
         const std::string answer = found->second.front();
         if (found->second.size() > 1) found->second.erase(found->second.begin());
         return json::parse(answer);
-      }};
+      },
+      .daemon_networks = [this](const cli::CliSettings&)
+          -> Result<std::shared_ptr<network::NetworkService>> { return daemon_networks_; }};
   const int exit_code = cli::run_cli(words, context);
   return {exit_code, out.str(), err.str()};
 }

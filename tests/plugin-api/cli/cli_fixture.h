@@ -31,13 +31,13 @@ class CliTest : public ::testing::Test {
   void has_volumes();
 
   std::shared_ptr<::testing::NiceMock<MockNetworkService>> networks_;
+  std::shared_ptr<::testing::NiceMock<MockNetworkService>> daemon_networks_;
   std::shared_ptr<::testing::NiceMock<MockVolumeService>> volumes_;
   std::shared_ptr<::testing::NiceMock<MockVolumePools>> pools_;
   std::shared_ptr<::testing::NiceMock<MockVolumeArchives>> archives_;
   std::shared_ptr<::testing::NiceMock<MockVolumeJobs>> jobs_;
-  // What the daemon answers to "GET /v1/hosts", one after the other, and what it was sent.
+  // What the daemon answers to "GET /v1/hosts", one after the other.
   std::map<std::string, std::vector<std::string>> answers_;
-  std::map<std::string, std::string> bodies_;
   std::string stdin_;
   bool in_is_tty_ = false, err_is_tty_ = false, interrupted_ = false;
   int in_fd_ = -1, out_fd_ = -1;

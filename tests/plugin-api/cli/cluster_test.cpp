@@ -4,6 +4,13 @@ namespace fairlead::testing {
 namespace {
 
 using ClusterCommand = CliTest;
+using ::testing::Return;
+
+auto is_overlay(bool encrypted) {
+  return ::testing::Truly([encrypted](const network::NetworkSpec& spec) {
+    return spec.options.mode == "overlay" && spec.options.encrypted == encrypted;
+  });
+}
 
 constexpr const char* kHosts = R"({"hosts": [
     {"id": "3f9a0123456789abcdef0123456789ab", "name": "node1", "address": "10.0.0.1",
@@ -70,17 +77,24 @@ TEST_F(ClusterCommand, AsksBeforeItRemovesAHost) {
 
 TEST_F(ClusterCommand, ANetworkOverSeveralHostsIsMadeByTheDaemon) {
   EXPECT_CALL(*networks_, create_network).Times(0);
-  answers_["POST /v1/networks"] = {R"({"id": "0123456789ab", "name": "shop"})"};
+  EXPECT_CALL(*daemon_networks_, create_network(is_overlay(false)))
+      .WillRepeatedly(Return(shop_network()));
   const Outcome outcome = run("network create -o mode=overlay shop");
-  EXPECT_EQ(outcome.out, "0123456789ab\n") << outcome.err;
-  EXPECT_NE(bodies_.at("POST /v1/networks").find("\"mode\":\"overlay\""), std::string::npos);
+  EXPECT_EQ(outcome.out, kShopId + "\n") << outcome.err;
+  EXPECT_NE(run("network create -o mode=overlay --json shop").out.find(kShopId), std::string::npos);
+}
+
+TEST_F(ClusterCommand, WhyTheDaemonMakesNoNetworkIsSaid) {
+  EXPECT_CALL(*daemon_networks_, create_network)
+      .WillOnce(Return(fail(Code::kUnavailable, "fairleadd does not run")));
+  EXPECT_EQ(run("network create -o mode=overlay shop").err,
+            "fairlead: create network shop: fairleadd does not run\n");
 }
 
 TEST_F(ClusterCommand, EncryptedNeedsNoValueAsWithDocker) {
-  answers_["POST /v1/networks"] = {R"({"id": "0123456789ab", "name": "shop"})"};
+  EXPECT_CALL(*daemon_networks_, create_network(is_overlay(true))).WillOnce(Return(shop_network()));
   const Outcome outcome = run("network create -o mode=overlay -o encrypted shop");
   EXPECT_EQ(outcome.exit_code, cli::kDone) << outcome.err;
-  EXPECT_NE(bodies_.at("POST /v1/networks").find("\"encrypted\":\"true\""), std::string::npos);
 }
 
 TEST_F(ClusterCommand, ReleaseByItsAliasTellsTheDaemon) {

@@ -135,10 +135,14 @@ const std::vector<Exchange> kExchanges{
     {"POST", "/v1/networks", "/v1/networks", kNetworkBody},
     {"GET", "/v1/networks/{network}", "/v1/networks/shop", ""},
     {"DELETE", "/v1/networks/{network}", "/v1/networks/shop", ""},
+    {"POST", "/v1/networks/{network}/collect", "/v1/networks/shop/collect",
+     R"({"runtime": "mini", "valid": [{"container": "web", "ifname": "eth0"}]})"},
     {"GET", "/v1/endpoints", "/v1/endpoints?network=shop", ""},
     {"POST", "/v1/endpoints", "/v1/endpoints", kAttachBody},
     {"GET", "/v1/endpoints/{network}/{endpoint}", "/v1/endpoints/shop/e1", ""},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}", "/v1/endpoints/shop/e1", ""},
+    {"POST", "/v1/endpoints/{network}/{endpoint}/check", "/v1/endpoints/shop/e1/check",
+     R"({"netns": "/run/netns/web", "ifname": "eth0", "addresses": ["10.89.0.2/24"]})"},
     {"POST", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports",
      kPublishBody},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports", ""},
@@ -220,6 +224,8 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(networks_, list_endpoints)
         .WillByDefault(Return(std::vector{web_endpoint(), waiting_endpoint()}));
     ON_CALL(networks_, publish).WillByDefault(Return(web_endpoint().ports));
+    ON_CALL(networks_, check).WillByDefault(Return(Status()));
+    ON_CALL(networks_, collect).WillByDefault(Return(std::size_t{2}));
     ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{web_port()}));
     ON_CALL(networks_, status).WillByDefault(Return(troubled_status()));
     ON_CALL(networks_, reconcile).WillByDefault(Return(network::ReconcileReport{{"a"}, {"b"}}));
