@@ -3,6 +3,7 @@
 if(FAIRLEAD_FUZZ)  # without the CNI executables
   return()
 endif()
+include(FairleadClientPackage)
 set(FAIRLEAD_CNI_DIR /opt/cni/bin CACHE STRING "Where the runtimes look for CNI plugins (Debian 13's containerd: /usr/lib/cni)")
 set(FAIRLEAD_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix")
 
