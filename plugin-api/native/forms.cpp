@@ -75,10 +75,12 @@ json::Json written(const network::DriverRecord& links) {
 
 network::DriverRecord read_links(const json::Json& object, std::span<const json::Field> rows) {
   network::DriverRecord links;
-  for (const auto& [name, value] : object.members()) {
-    const bool other =
+  for (const auto& member : object.members()) {
+    const std::string& name = member.first;
+    const json::Json& value = member.second;
+    const bool known =
         std::ranges::any_of(rows, [&](const json::Field& row) { return row.key == name; });
-    if (other) continue;
+    if (known) continue;
     if (value.is_string()) links.shown[name] = value.string();
     if (value.is_boolean()) links.shown[name] = value.boolean() ? "true" : "false";
   }
