@@ -214,7 +214,8 @@ constexpr auto kNetworkRequest = fields(required<&NetworkRequest::network_id>("N
 
 constexpr auto kEndpointRequest =
     fields(required<&EndpointRequest::network_id>("NetworkID", kId),
-           required<&EndpointRequest::endpoint_id>("EndpointID", kId));
+           required<&EndpointRequest::endpoint_id>("EndpointID", kId),
+           defaulted<&EndpointRequest::sandbox>("SandboxKey"));
 
 constexpr auto kPortsRequest =
     fields(required<&PortsRequest::network_id>("NetworkID", kId),

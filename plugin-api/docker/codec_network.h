@@ -66,6 +66,7 @@ struct CreateEndpointRequest {
 struct EndpointRequest {  // DeleteEndpoint, Join, Leave, EndpointOperInfo,
                           // RevokeExternalConnectivity
   std::string network_id, endpoint_id;
+  std::string sandbox{};  // of Join: the path of the container's network namespace
 
   bool operator==(const EndpointRequest&) const = default;
 };

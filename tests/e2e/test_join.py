@@ -35,24 +35,24 @@ class Namespaces:
 
     def __init__(self, host):
         self.host = host
-        self._namespaces = cni.Containers(host)
+        self.namespaces = cni.Containers(host)
 
     def by_api(self, name, network):
-        self._namespaces.make(name)
+        self.namespaces.make(name)
         made = self._call("POST", "/v1/endpoints", {"network": network, "id": name, "container": name,
                                                     "netns": f"/run/netns/{name}"})
-        return self._serve(name, [address.split("/")[0] for address in made["addresses"]])
+        return self.serve(name, [address.split("/")[0] for address in made["addresses"]])
 
     def off_by_api(self, name, network):
         self._call("DELETE", f"/v1/endpoints/{network}/{name}")
 
     def by_cni(self, name, network):
-        self._namespaces.make(name)
+        self.namespaces.make(name)
         result = network.add(name)
-        return self._serve(name, [entry["address"].split("/")[0] for entry in result["ips"]])
+        return self.serve(name, [entry["address"].split("/")[0] for entry in result["ips"]])
 
     def net(self, name):
-        return self._namespaces.net(name)
+        return self.namespaces.net(name)
 
     def make_network(self, name, subnet):
         self._call("POST", "/v1/networks", {"name": name, "subnets": [{"subnet": subnet}]})
@@ -60,9 +60,9 @@ class Namespaces:
     def remove_all(self):
         for endpoint in self.host.endpoints():
             self.host.fairlead("endpoint", "rm", "-f", endpoint["network"], endpoint["id"], check=False)
-        self._namespaces.remove_all()
+        self.namespaces.remove_all()
 
-    def _serve(self, name, addresses):
+    def serve(self, name, addresses):
         self.host.exec("ip", "-n", name, "link", "set", "lo", "up")
         self.host.start("nsenter", f"--net=/run/netns/{name}", "/run/host/answer", name, "tcp/80", name=f"answer-{name}")
         return addresses
