@@ -29,6 +29,11 @@ void must(const Status& status) {
   if (!status) throw std::runtime_error(status.error().text);
 }
 
+// A link of the driver's, as it is shown.
+IfName link_of(const network::DriverRecord& links, const std::string& name) {
+  return must(IfName::parse(links.shown.at(name)));
+}
+
 class NetworkServiceSuite : public ::testing::TestWithParam<Access> {
  protected:
   network::NetworkService& service() { return world_.networks(); }
@@ -81,7 +86,7 @@ TEST_P(NetworkServiceSuite, WhatWasMadeIsListedAndLookedUpTheSame) {
   EXPECT_EQ(made.phase, network::Phase::kReady);
   EXPECT_EQ(made.created, world_.host.now);
   EXPECT_EQ(made.mtu, 1400U);
-  EXPECT_FALSE(made.bridge.empty());
+  EXPECT_NE(made.links.shown.at("bridge"), "");
   for (const std::string& name : {std::string("shop"), made.id, made.id.substr(0, 12)})
     EXPECT_EQ(must(service().inspect_network(network::NetworkText{name})), made);
   const auto listed = must(service().list_networks());
@@ -239,7 +244,7 @@ TEST_P(NetworkServiceSuite, ChecksTheHostsSideOfAnEndpoint) {
   must(service().create_network(spec("shop")));
   const Attachment made = must(attach(endpoint("web")));
   must(service().check(ref("web"), {}));
-  must(world_.host.links.remove(made.endpoint.host_ifname));
+  must(world_.host.links.remove(link_of(made.endpoint.links, "host_ifname")));
   EXPECT_FALSE(service().check(ref("web"), {}));
   EXPECT_EQ(service().check(ref("none"), {}).error().code, Code::kNotFound);
 }
@@ -268,9 +273,9 @@ TEST_P(NetworkServiceSuite, CountsAndReconciles) {
   EXPECT_EQ(status.ports, 1U);
   EXPECT_THAT(must(service().reconcile()).actions, IsEmpty());
   const Network network = must(service().inspect_network(network::NetworkText{"shop"}));
-  must(world_.host.links.remove(network.bridge));
+  must(world_.host.links.remove(link_of(network.links, "bridge")));
   EXPECT_THAT(must(service().reconcile()).actions, ::testing::Not(IsEmpty()));
-  EXPECT_TRUE(world_.host.links.find(network.bridge));
+  EXPECT_TRUE(world_.host.links.find(link_of(network.links, "bridge")));
 }
 
 std::string name_of(const ::testing::TestParamInfo<Access>& access) {

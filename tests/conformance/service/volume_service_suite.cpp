@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/conformance/service/service_world.h"
+#include "volume/api/options.h"
 
 namespace fairlead::testing {
 namespace {
@@ -30,7 +31,7 @@ class VolumeServiceSuite : public ::testing::TestWithParam<Access> {
   using Options = std::map<std::string, std::string>;
   Result<Volume> create_with(const std::string& name, const Options& options) {
     VolumeSpec spec{.name = must(VolumeName::parse(name))};
-    spec.options = options;
+    spec.options = must(volume::parse_options(options));
     spec.labels = {{"team", "a"}};
     return service().create(spec);
   }
