@@ -76,8 +76,8 @@ json::Json written(const network::DriverRecord& links) {
 network::DriverRecord read_links(const json::Json& object, std::span<const json::Field> rows) {
   network::DriverRecord links;
   for (const auto& member : object.members()) {
-    const std::string& name = member.first;
-    const json::Json& value = member.second;
+    const std::string& name = member.key;
+    const json::Json& value = member.value;
     const bool known =
         std::ranges::any_of(rows, [&](const json::Field& row) { return row.key == name; });
     if (known) continue;
