@@ -5,7 +5,9 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "network/drivers/bridge_record.h"
 #include "network/drivers/container_side.h"
+#include "network/drivers/route_localnet.h"
 
 namespace fairlead::network {
 
@@ -32,64 +34,14 @@ bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
   });
 }
 
-// ---- the record
-
-constexpr const char* kBridge = "bridge";
-constexpr const char* kBridgeMac = "bridge_mac";  // the bridge's present one
-constexpr const char* kForeign = "foreign_bridge";
-constexpr const char* kHostSide = "host_ifname";  // of an endpoint
-// For a foreign bridge: the boot in which its MAC was last fixed, and whether Fairlead switched its
-// route_localnet on and has to put it back. Void after a reboot.
-constexpr const char* kBoot = "bridge_boot";
-constexpr const char* kOpened = "localnet_opened";
-
-constexpr std::string_view kBridgePrefix = "fl-";  // and 12 digits of the network's id
-constexpr std::string_view kVethPrefix = "flh";    // and 12 digits
-constexpr std::string_view kPeerPrefix = "flc";    // while the runtime has not taken it
-
-std::string value_of(const std::map<std::string, std::string>& record, const char* name) {
-  const auto found = record.find(name);
-  return found == record.end() ? std::string() : found->second;
-}
-
-IfName name_in(const DriverRecord& record, const char* name) {
-  return stored_ifname(value_of(record.shown, name)).value_or(IfName());
-}
-
-MacAddress mac_of(const Network& network) {
-  return MacAddress::parse(value_of(network.links.shown, kBridgeMac)).value_or(MacAddress());
-}
-
-bool is_foreign(const Network& network) { return is_foreign_bridge(network.links); }
-
-void note_opened(Network& network, bool opened) {
-  if (opened)
-    network.links.kept[kOpened] = "true";
-  else
-    network.links.kept.erase(kOpened);
-}
-
-bool has_opened(const Network& network) { return network.links.kept.contains(kOpened); }
-
-// ---- ports
-
-// Whether one of the endpoint's ports is published on 127.0.0.1, which includes ports published on
-// every address of the host.
-bool answers_on_loopback(const Network& network, const Endpoint& endpoint) {
-  const GatewayMode mode = network.options.gateway_mode_v4;
-  if (network.internal || mode == GatewayMode::kIsolated || mode == GatewayMode::kRouted)
-    return false;
-  const bool target = std::ranges::any_of(endpoint.addresses, &Cidr::is_v4);
-  return target && std::ranges::any_of(endpoint.ports, [](const PublishedPort& port) {
-           return !port.host_ip || (port.host_ip->family() == Family::kV4 &&
-                                    (port.host_ip->is_any() || port.host_ip->is_loopback()));
-         });
-}
-
 class BridgeDriver : public Driver {
  public:
   BridgeDriver(kernel::Links& links, std::string boot_id, kernel::PortFlags ports, StoreMark mark)
-      : links_(links), boot_id_(std::move(boot_id)), ports_(ports), mark_(std::move(mark)) {}
+      : links_(links),
+        localnet_(links, boot_id),
+        boot_id_(std::move(boot_id)),
+        ports_(ports),
+        mark_(std::move(mark)) {}
 
   NetworkTraits traits() const override { return {}; }
 
@@ -124,18 +76,20 @@ class BridgeDriver : public Driver {
         return fail(Code::kExists,
                     "bridge {} belongs to network {}; choose another name with -o bridge=NAME",
                     bridge.str(), other.name.str());
-    NetworkPlan plan{.links = {.shown = {{kBridge, bridge.str()}, {kForeign, "false"}}}};
-    MacAddress mac = MacAddress::from_hash(network.id);
+    BridgeRecord record{.bridge = bridge, .mac = MacAddress::from_hash(network.id)};
+    NetworkPlan plan;
     TRY(plan.mtu, choose_mtu(network));
     const auto there = links_.find(bridge);
     if (!there && there.error().code != Code::kNotFound) return fail(there.error());
-    if (there) TRY_STATUS(adopt(*there, plan, mac));
-    plan.links.shown[kBridgeMac] = mac.to_string();
+    if (there) TRY_STATUS(adopt(*there, plan, record));
+    plan.links = record.text();
     return plan;
   }
 
   // The addresses of a foreign bridge have a route inside the subnet, which is right.
-  bool is_on_host_network(const Network& network) const override { return is_foreign(network); }
+  bool is_on_host_network(const Network& network) const override {
+    return BridgeRecord::of(network).foreign;
+  }
 
   FirewallLinks firewall_links(const Network& network) const override {
     return {.interfaces = {bridge_of(network)}, .tunnels = {}};
@@ -145,12 +99,12 @@ class BridgeDriver : public Driver {
     const IfName bridge = bridge_of(network);
     const bool was_there = links_.find(bridge).has_value();
     kernel::BridgeSpec spec{.name = bridge,
-                            .mac = mac_of(network),
+                            .mac = BridgeRecord::of(network).mac,
                             .mtu = network.mtu,
                             .addresses = bridge_addresses(network),
                             .ipv6 = network.has(Family::kV6),
                             .alias = mark_.after("fairlead " + network.name.str())};
-    TRY(const kernel::Link made, links_.ensure_bridge(spec, is_foreign(network)));
+    TRY(const kernel::Link made, links_.ensure_bridge(spec, BridgeRecord::of(network).foreign));
     if (!was_there)
       undo.push([this, bridge] {
         if (auto gone = links_.remove(bridge); !gone)
@@ -167,7 +121,7 @@ class BridgeDriver : public Driver {
   }
 
   Status remove(const Network& network) override {
-    if (!is_foreign(network)) return links_.remove(bridge_of(network));
+    if (!BridgeRecord::of(network).foreign) return links_.remove(bridge_of(network));
     const auto bridge = links_.find(bridge_of(network));
     if (!bridge) return {};
     for (const Cidr& address : bridge_addresses(network))
@@ -175,11 +129,9 @@ class BridgeDriver : public Driver {
     return {};
   }
 
-  // Ids give the name, so that a crash leaves no link whose name nobody knows.
   Result<DriverRecord> plan_endpoint(const Network& network,
                                      const Endpoint& endpoint) const override {
-    const std::string digits = hash_hex(network.id + "/" + endpoint.id, 12);
-    return DriverRecord{.shown = {{kHostSide, fmt::format("{}{}", kVethPrefix, digits)}}};
+    return veth_record(network, endpoint);
   }
 
   Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,
@@ -204,13 +156,13 @@ class BridgeDriver : public Driver {
     TRY_STATUS(apply_flags(network, endpoint, veth.host_index));
     TRY_STATUS(links_.settle(veth.host_index));
     if (inside == nullptr) announce(bridge.index, endpoint, *endpoint.mac);
-    TRY_STATUS(open_loopback(network, endpoint, context));
+    TRY_STATUS(localnet_.open(network, endpoint, context));
     undo.push([this, &network, &endpoint, &context] {
-      if (auto closed = close_loopback(network, endpoint, Endpoint{.id = endpoint.id}, context);
+      if (auto closed = localnet_.close(network, endpoint, Endpoint{.id = endpoint.id}, context);
           !closed)
         log::error("undo: publish ports", {{"error", closed.error().text}});
     });
-    return EndpointLinks{.host_links = {{bridge_of(network), mac_of(network)},
+    return EndpointLinks{.host_links = {{bridge_of(network), BridgeRecord::of(network).mac},
                                         {host_side_of(endpoint), veth.host_mac}},
                          .container_ifname = peer,
                          .container_mac = *endpoint.mac,
@@ -265,46 +217,21 @@ class BridgeDriver : public Driver {
   // mode).
   Status open_ports(Network& network, const Endpoint& after, NetworkContext& context) override {
     if (!after.ports.empty()) TRY_STATUS(set_hairpin(network, after, true));
-    return open_loopback(network, after, context);
+    return localnet_.open(network, after, context);
   }
 
   Status close_ports(Network& network, const Endpoint& before, const Endpoint& after,
                      NetworkContext& context) override {
     if (after.joined && after.ports.empty() && !before.ports.empty())
       TRY_STATUS(set_hairpin(network, after, false));
-    return close_loopback(network, before, after, context);
+    return localnet_.close(network, before, after, context);
   }
 
   Result<std::vector<std::string>> mend_ports(Network& network, std::span<const Endpoint> endpoints,
                                               NetworkContext& context) override {
-    std::vector<std::string> done;
-    const auto bridge = links_.find(bridge_of(network));
-    if (!bridge) return done;  // a missing bridge is reported elsewhere
-    const auto needing = std::ranges::find_if(endpoints, [&](const Endpoint& endpoint) {
-      return answers_on_loopback(network, endpoint);
-    });
-    const bool wanted = needing != endpoints.end();
-    if (wanted) TRY_STATUS(open_loopback(network, *needing, context));
-    if (!wanted && may_shut_loopback(network)) {
-      TRY_STATUS(shut_ports(network));
-      note_opened(network, false);
-    }
-    if (wanted != bridge->route_localnet && (wanted || may_shut_loopback(network)))
-      done.push_back(fmt::format("set route_localnet of bridge {} as its published ports need it",
-                                 bridge->name));
-    return done;
+    return localnet_.mend(network, endpoints, context);
   }
-
-  Status shut_ports(const Network& network) override {
-    if (!may_shut_loopback(network)) return {};
-    const auto bridge = links_.find(bridge_of(network));
-    if (!bridge && bridge.error().code == Code::kNotFound) return {};
-    if (!bridge) return fail(bridge.error());
-    if (!bridge->route_localnet) return {};
-    TRY_STATUS(links_.set_route_localnet(bridge->index, false));
-    fault_point("network.loopback.shut");
-    return {};
-  }
+  Status shut_ports(const Network& network) override { return localnet_.shut(network); }
 
   Result<std::vector<MadeLink>> list_links() override {
     TRY(const auto all, links_.list());
@@ -338,16 +265,16 @@ class BridgeDriver : public Driver {
   // An existing bridge is used if the user named it, or if Fairlead made it before a crash. One
   // whose alias does not begin with "fairlead " belongs to somebody else, and keeps its MAC and
   // MTU.
-  static Status adopt(const kernel::Link& there, NetworkPlan& plan, MacAddress& mac) {
+  static Status adopt(const kernel::Link& there, NetworkPlan& plan, BridgeRecord& record) {
     if (there.kind != "bridge")
       return fail(
           Code::kExists,
           "interface {} exists and is not a bridge; choose another name with -o bridge=NAME",
           there.name);
     if (there.alias.starts_with("fairlead ")) return {};
-    plan.links.shown[kForeign] = "true";
+    record.foreign = true;
+    record.mac = there.mac;
     plan.mtu = there.mtu;
-    mac = there.mac;
     return {};
   }
 
@@ -368,15 +295,17 @@ class BridgeDriver : public Driver {
   Status keep_mac(Network& network, const kernel::Link& bridge) {
     if (!needs_keeping(network, bridge)) return {};
     TRY_STATUS(links_.set_mac(bridge.index, bridge.mac));
-    if (value_of(network.links.kept, kBoot) != boot_id_) note_opened(network, false);
-    network.links.shown[kBridgeMac] = bridge.mac.to_string();
-    network.links.kept[kBoot] = boot_id_;
+    BridgeRecord record = BridgeRecord::of(network);
+    if (record.boot != boot_id_) record.localnet_opened = false;
+    record.mac = bridge.mac;
+    record.boot = boot_id_;
+    network.links = record.text();
     return {};
   }
 
   bool needs_keeping(const Network& network, const kernel::Link& bridge) const {
-    return is_foreign(network) &&
-           (value_of(network.links.kept, kBoot) != boot_id_ || bridge.mac != mac_of(network));
+    const BridgeRecord record = BridgeRecord::of(network);
+    return record.foreign && (record.boot != boot_id_ || bridge.mac != record.mac);
   }
 
   // Finds the bridge, and makes it again when someone has deleted it. When somebody else's bridge
@@ -394,45 +323,6 @@ class BridgeDriver : public Driver {
       log::warn("bridge made again",
                 {{"bridge", bridge_of(network).str()}, {"network", network.name.str()}});
     return links_.find(bridge_of(network));
-  }
-
-  // ---- route_localnet: on while an endpoint has ports on the host's 127.0.0.1. It is switched on
-  // after the firewall rules that keep neighbours out were written, and off before they are deleted.
-
-  bool may_shut_loopback(const Network& network) const {
-    return !is_foreign(network) ||
-           (has_opened(network) && value_of(network.links.kept, kBoot) == boot_id_);
-  }
-
-  // For somebody else's bridge the record is stored first, so that after a crash it is known that
-  // the setting is Fairlead's.
-  Status open_loopback(Network& network, const Endpoint& endpoint, NetworkContext& context) {
-    if (!answers_on_loopback(network, endpoint)) return {};
-    TRY(const kernel::Link bridge, links_.find(bridge_of(network)));
-    if (bridge.route_localnet) return {};
-    if (!may_shut_loopback(network)) {
-      note_opened(network, true);
-      network.links.kept[kBoot] = boot_id_;
-      TRY_STATUS(context.remember(network));
-      fault_point("network.loopback.recorded");
-    }
-    TRY_STATUS(links_.set_route_localnet(bridge.index, true));
-    fault_point("network.loopback.opened");
-    return {};
-  }
-
-  Status close_loopback(Network& network, const Endpoint& before, const Endpoint& after,
-                        NetworkContext& context) {
-    if (!answers_on_loopback(network, before) || !may_shut_loopback(network)) return {};
-    if (after.joined && answers_on_loopback(network, after)) return {};
-    TRY(const bool needed, context.any_publisher(network, [&](const Endpoint& endpoint) {
-      return endpoint.id != after.id && answers_on_loopback(network, endpoint);
-    }));
-    if (needed) return {};
-    TRY_STATUS(shut_ports(network));
-    if (!has_opened(network)) return {};
-    note_opened(network, false);
-    return context.remember(network);
   }
 
   Status set_hairpin(const Network& network, const Endpoint& endpoint, bool on) {
@@ -491,6 +381,7 @@ class BridgeDriver : public Driver {
   }
 
   kernel::Links& links_;
+  RouteLocalnet localnet_;
   const std::string boot_id_;
   const kernel::PortFlags ports_;
   const StoreMark mark_;
@@ -498,13 +389,7 @@ class BridgeDriver : public Driver {
 
 }  // namespace
 
-IfName bridge_of(const Network& network) { return name_in(network.links, kBridge); }
-
-bool is_foreign_bridge(const DriverRecord& links) {
-  return value_of(links.shown, kForeign) == "true";
-}
-
-IfName host_side_of(const Endpoint& endpoint) { return name_in(endpoint.links, kHostSide); }
+IfName bridge_of(const Network& network) { return BridgeRecord::of(network).bridge; }
 
 std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, std::string boot_id,
                                            kernel::PortFlags ports, StoreMark mark) {

@@ -5,6 +5,7 @@
 
 #include "network/api/driver.h"
 #include "network/api/store_mark.h"
+#include "network/drivers/bridge_record.h"
 #include "network/kernel/links/links.h"
 
 namespace fairlead::network {
@@ -18,9 +19,5 @@ std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, std::string boo
 
 // The network's bridge, for drivers that add to it.
 IfName bridge_of(const Network& network);
-// Whether the bridge existed before the network.
-bool is_foreign_bridge(const DriverRecord& links);
-// The host's side of the endpoint's veth pair.
-IfName host_side_of(const Endpoint& endpoint);
 
 }  // namespace fairlead::network

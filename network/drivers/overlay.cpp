@@ -70,7 +70,7 @@ class OverlayDriver : public Driver {
     TRY(const OverlayParams params, params_of(network));
     TRY(const unsigned mtu, choose_mtu(network.options, params));
     TRY(NetworkPlan plan, bridge_->plan(network, others));
-    if (is_foreign_bridge(plan.links))
+    if (BridgeRecord::of(plan.links).foreign)
       return fail(Code::kExists,
                   "bridge {} is not Fairlead's: an overlay needs one of its own; choose another "
                   "name with -o bridge=NAME",
