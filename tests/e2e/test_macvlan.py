@@ -15,6 +15,11 @@ SUBNET, ROUTER_V4 = "10.77.0.0/24", "10.77.0.1"
 class Macvlan(DockerCase):
     """The parent is a veth whose other end is in the namespace of a router, which is outside of the host."""
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.answer_here("tcp/9")  # brings the program to the host
+
     def setUp(self):
         super().setUp()
         self.others = Namespaces(self.host)
