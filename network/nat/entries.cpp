@@ -31,22 +31,6 @@ std::string text_of(const std::vector<Field>& fields) {
   return fmt::format("{}", fmt::join(words, " . "));
 }
 
-std::string text_of(const Verdict& verdict) {
-  switch (verdict.kind) {
-    case Verdict::Kind::kAccept:
-      return "accept";
-    case Verdict::Kind::kDrop:
-      return "drop";
-    case Verdict::Kind::kReturn:
-      return "return";
-    case Verdict::Kind::kGoto:
-      return "goto " + verdict.chain;
-    case Verdict::Kind::kJump:
-      return "jump " + verdict.chain;
-  }
-  return {};
-}
-
 enum class End { kFirst, kLast };
 
 struct AppendTo {
@@ -147,9 +131,25 @@ void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
 
 }  // namespace
 
+std::string to_text(const Verdict& verdict) {
+  switch (verdict.kind) {
+    case Verdict::Kind::kAccept:
+      return "accept";
+    case Verdict::Kind::kDrop:
+      return "drop";
+    case Verdict::Kind::kReturn:
+      return "return";
+    case Verdict::Kind::kGoto:
+      return "goto " + verdict.chain;
+    case Verdict::Kind::kJump:
+      return "jump " + verdict.chain;
+  }
+  return {};
+}
+
 std::string to_text(const Entry& entry) {
   std::string text = text_of(entry.key);
-  if (entry.verdict) return text + " : " + text_of(*entry.verdict);
+  if (entry.verdict) return text + " : " + to_text(*entry.verdict);
   if (!entry.data.empty()) return text + " : " + text_of(entry.data);
   return text;
 }

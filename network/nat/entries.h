@@ -27,7 +27,8 @@ struct Entry {
   std::optional<kernel::Verdict> verdict{};
 };
 
-std::string to_text(const Entry& entry);  // "tcp . 8080 : 10.1.0.2 . 80"
+std::string to_text(const kernel::Verdict& verdict);  // "goto routed_only"
+std::string to_text(const Entry& entry);              // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
 // The elements that a network, a published port and the underlay have in the table.

@@ -1,55 +1,15 @@
 #include "network/nat/nat.h"
 
 #include <algorithm>
-#include <map>
-#include <string>
 
 #include "network/nat/entries.h"
 
 namespace fairlead::nat {
 
+using kernel::Element;
 using kernel::ElementChange;
 
 namespace {
-
-template <class T>
-std::vector<ElementChange> changes(ElementChange::Kind kind, const T& thing) {
-  std::vector<ElementChange> list;
-  for (const Entry& entry : entries_of(thing))
-    list.push_back({.kind = kind, .element = to_element(entry)});
-  return list;
-}
-
-// The elements of one state, by set and text; equal ones are contained once.
-using Elements = std::map<std::string, kernel::Element>;
-
-void collect(const std::vector<Entry>& entries, Elements& into) {
-  for (const Entry& entry : entries)
-    into.emplace(entry.set + " " + to_text(entry), to_element(entry));
-}
-
-Elements elements_of(std::span<const NatPort> ports) {
-  Elements all;
-  for (const NatPort& port : ports) collect(entries_of(port), all);
-  return all;
-}
-
-Elements elements_of(const NatUnderlay& underlay) {
-  Elements all;
-  collect(entries_of(underlay), all);
-  return all;
-}
-
-std::vector<ElementChange> difference(const Elements& had, const Elements& has) {
-  std::vector<ElementChange> list;
-  for (const auto& [identity, element] : had)
-    if (!has.contains(identity))
-      list.push_back({.kind = ElementChange::Kind::kRemove, .element = element});
-  for (const auto& [identity, element] : has)
-    if (!had.contains(identity))
-      list.push_back({.kind = ElementChange::Kind::kAdd, .element = element});
-  return list;
-}
 
 std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family family) {
   const auto found = std::ranges::find(endpoint.addresses, family, &Cidr::family);
@@ -84,37 +44,31 @@ NatPort nat_port(const network::Network& network, const network::Endpoint& endpo
   return nat;
 }
 
-std::vector<ElementChange> admit_network(const NatNetwork& network) {
-  return changes(ElementChange::Kind::kAdd, network);
+std::vector<Element> elements_of(const NatState& state) {
+  std::vector<Element> elements;
+  const auto take = [&](const std::vector<Entry>& entries) {
+    for (const Entry& entry : entries) elements.push_back(to_element(entry));
+  };
+  for (const NatNetwork& network : state.networks) take(entries_of(network));
+  for (const NatPort& port : state.ports) take(entries_of(port));
+  take(entries_of(state.underlay));
+  std::ranges::sort(elements);
+  elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
+  return elements;
 }
 
-std::vector<ElementChange> dismiss_network(const NatNetwork& network) {
-  return changes(ElementChange::Kind::kRemove, network);
-}
-
-std::vector<ElementChange> publish(const NatPort& port) {
-  return changes(ElementChange::Kind::kAdd, port);
-}
-
-std::vector<ElementChange> unpublish(const NatPort& port) {
-  return changes(ElementChange::Kind::kRemove, port);
-}
-
-std::vector<ElementChange> change_ports(std::span<const NatPort> before,
-                                        std::span<const NatPort> after) {
-  return difference(elements_of(before), elements_of(after));
-}
-
-std::vector<ElementChange> admit_underlay(const NatUnderlay& part) {
-  return changes(ElementChange::Kind::kAdd, part);
-}
-
-std::vector<ElementChange> dismiss_underlay(const NatUnderlay& part) {
-  return changes(ElementChange::Kind::kRemove, part);
-}
-
-std::vector<ElementChange> change_underlay(const NatUnderlay& before, const NatUnderlay& after) {
-  return difference(elements_of(before), elements_of(after));
+std::vector<ElementChange> difference(const NatState& before, const NatState& after) {
+  const std::vector<Element> had = elements_of(before), has = elements_of(after);
+  std::vector<ElementChange> changes;
+  const auto add = [&](ElementChange::Kind kind, const std::vector<Element>& these,
+                       const std::vector<Element>& without) {
+    for (const Element& element : these)
+      if (!std::ranges::binary_search(without, element))
+        changes.push_back({.kind = kind, .element = element});
+  };
+  add(ElementChange::Kind::kRemove, had, has);
+  add(ElementChange::Kind::kAdd, has, had);
+  return changes;
 }
 
 }  // namespace fairlead::nat

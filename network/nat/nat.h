@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +72,15 @@ struct NatUnderlay {
   bool operator==(const NatUnderlay&) const = default;
 };
 
+// All that the firewall has to know of this host, or the part of it that a change concerns.
+struct NatState {
+  std::vector<NatNetwork> networks{};
+  std::vector<NatPort> ports{};
+  NatUnderlay underlay{};
+
+  bool operator==(const NatState&) const = default;
+};
+
 // Make the values from the records of the service. A network has one value for each of its
 // interfaces (FirewallLinks). A port of an internal network has no targets.
 NatNetwork nat_network(const network::Network& network, const IfName& interface);
@@ -89,30 +97,21 @@ std::string table_comment(const network::StoreMark& mark);
 // The nft text that replaces the table in one transaction: without elements (render_chains), and
 // with all of them (render).
 std::string render_chains(std::string_view table = kTable, const network::StoreMark& mark = {});
-std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
-                   const NatUnderlay& underlay = {}, std::string_view table = kTable,
+std::string render(const NatState& state, std::string_view table = kTable,
                    const network::StoreMark& mark = {});
 // Every set and map of the table, in the order of the text.
 std::vector<std::string_view> set_names();
 // The text that deletes the table, and also succeeds when there is none.
 std::string render_nothing(std::string_view table = kTable);
 
-// The changes of elements when one network or port is added or removed, for Firewall::apply().
-std::vector<kernel::ElementChange> admit_network(const NatNetwork& network);
-std::vector<kernel::ElementChange> dismiss_network(const NatNetwork& network);
-std::vector<kernel::ElementChange> publish(const NatPort& port);
-std::vector<kernel::ElementChange> unpublish(const NatPort& port);
-// The changes from one list of ports to another, removals first. Needed where ports may share an
-// element, as two host ports of one container port do in a routed network: the element is removed
-// only with the last of them.
-std::vector<kernel::ElementChange> change_ports(std::span<const NatPort> before,
-                                                std::span<const NatPort> after);
-// The changes of elements when parts of the underlay are added or removed. A tunnel's packets are
-// filtered from its admission on, so the hosts and WireGuard links that it needs have to be
-// admitted before it or together with it.
-std::vector<kernel::ElementChange> admit_underlay(const NatUnderlay& part);
-std::vector<kernel::ElementChange> dismiss_underlay(const NatUnderlay& part);
-std::vector<kernel::ElementChange> change_underlay(const NatUnderlay& before,
-                                                   const NatUnderlay& after);
+// The elements of the table's sets and maps, sorted. Those that several ports share, as two host
+// ports of one container port do in a routed network, are contained once.
+std::vector<kernel::Element> elements_of(const NatState& state);
+
+// The changes from one state to another, for Firewall::apply(): removals first, so that the data of
+// a key can change. `before` and `after` need to contain only what changes, and everything that
+// shares elements with it: all ports of an endpoint when one of its ports changes. What has to come
+// together (a tunnel, and the hosts from which its packets are accepted) belongs into one call.
+std::vector<kernel::ElementChange> difference(const NatState& before, const NatState& after);
 
 }  // namespace fairlead::nat

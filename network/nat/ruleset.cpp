@@ -1,68 +1,21 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <array>
 #include <map>
 #include <set>
 
 #include "base/hash.h"
 #include "network/nat/entries.h"
 #include "network/nat/nat.h"
+#include "network/nat/sets.h"
 
 namespace fairlead::nat {
 
 namespace {
 
-struct SetDeclaration {
-  std::string_view kind, name, type;
-  std::string_view flags = {};
-  // "typeof": `type` has expressions, for fields without a named type.
-  std::string_view keyword = "type";
-};
-
-constexpr std::array kSets = {
-    // Fairlead's bridges.
-    SetDeclaration{"set", "bridges", "ifname"},
-    // (in, out), both the same bridge: whether its containers may talk to each other.
-    SetDeclaration{"map", "same_bridge", "ifname . ifname : verdict"},
-    // (family, in): bridges whose traffic may not leave the network.
-    SetDeclaration{"set", "closed", "nf_proto . ifname"},
-    // (family, out): which traffic from outside may reach the network.
-    SetDeclaration{"map", "towards", "nf_proto . ifname : verdict"},
-    // Published ports on one address and on every address of the host.
-    SetDeclaration{"map", "published_v4",
-                   "inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service"},
-    SetDeclaration{"map", "published_v6",
-                   "inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service"},
-    SetDeclaration{"map", "published_any_v4",
-                   "inet_proto . inet_service : ipv4_addr . inet_service"},
-    SetDeclaration{"map", "published_any_v6",
-                   "inet_proto . inet_service : ipv6_addr . inet_service"},
-    // Published ports of networks without NAT, by the container's own address.
-    SetDeclaration{"set", "routed_v4", "inet_proto . ipv4_addr . inet_service"},
-    SetDeclaration{"set", "routed_v6", "inet_proto . ipv6_addr . inet_service"},
-    // (out, source): traffic through published ports that goes back to the subnet it came from.
-    SetDeclaration{"set", "hairpin_v4", "ifname . ipv4_addr", "interval"},
-    SetDeclaration{"set", "hairpin_v6", "ifname . ipv6_addr", "interval"},
-    // Subnets whose packets leave the host with the host's source address.
-    SetDeclaration{"set", "masquerade_v4", "ipv4_addr", "interval"},
-    SetDeclaration{"set", "masquerade_v6", "ipv6_addr", "interval"},
-    // (port, VNI) of Fairlead's tunnels. The VNI is the 24 bits that begin 12 bytes after the start
-    // of the UDP header.
-    SetDeclaration{"map", "tunnels", "udp dport . @th,96,24 : verdict", {}, "typeof"},
-    SetDeclaration{"set", "secure_tunnels", "udp dport . @th,96,24", {}, "typeof"},
-    // The hosts and links from which packets of tunnels are accepted.
-    SetDeclaration{"set", "tunnel_hosts_v4", "ipv4_addr"},
-    SetDeclaration{"set", "tunnel_hosts_v6", "ipv6_addr"},
-    SetDeclaration{"set", "secure_links", "ifname"},
-    // The ports of all tunnels of the cluster, including those of networks that this host does not
-    // have.
-    SetDeclaration{"set", "tunnel_ports", "inet_proto . inet_service"},
-};
-
 // The rules, which are the same for all networks. Traffic of other interfaces is not affected:
 // every policy is accept, and an accept here ends only the chain of this table. There are no
-// anonymous sets, because Firewall::difference() does not compare their elements.
+// anonymous sets, because Firewall::differences() does not compare their elements.
 constexpr std::string_view kChains = R"(
 	# Bridges carry route_localnet=1 for ports published on 127.0.0.1: without this a container would reach the host's
 	# own loopback services, or speak under a loopback address.
@@ -237,13 +190,11 @@ std::string render_chains(std::string_view table, const network::StoreMark& mark
   return table_text({}, table, mark);
 }
 
-std::string render(std::span<const NatNetwork> networks, std::span<const NatPort> ports,
-                   const NatUnderlay& underlay, std::string_view table,
-                   const network::StoreMark& mark) {
+std::string render(const NatState& state, std::string_view table, const network::StoreMark& mark) {
   Elements elements;
-  for (const NatNetwork& network : networks) collect(entries_of(network), elements);
-  for (const NatPort& port : ports) collect(entries_of(port), elements);
-  collect(entries_of(underlay), elements);
+  for (const NatNetwork& network : state.networks) collect(entries_of(network), elements);
+  for (const NatPort& port : state.ports) collect(entries_of(port), elements);
+  collect(entries_of(state.underlay), elements);
   return table_text(elements, table, mark);
 }
 

@@ -1,62 +1,74 @@
 #include "network/service/firewall_sync.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 
 #include "base/log.h"
-#include "network/nat/nat.h"
+#include "network/nat/describe.h"
 
 namespace fairlead::network {
 
 namespace {
 
-using Changes = std::vector<kernel::ElementChange>;
+using kernel::Element;
 
-void append(Changes& changes, Changes more) {
-  changes.insert(changes.end(), more.begin(), more.end());
-}
-
-bool has_port(const Endpoint& endpoint, const PublishedPort& port) {
-  return std::ranges::find(endpoint.ports, port) != endpoint.ports.end();
-}
-
-bool before(const kernel::Element& a, const kernel::Element& b) {
-  return std::ranges::lexicographical_compare(a.key.bytes(), b.key.bytes());
-}
-
-// Ports of routed networks may share an element, which the kernel holds only once.
-bool same_elements(std::vector<kernel::Element> have, std::vector<kernel::Element> want) {
-  std::ranges::sort(have, before);
-  std::ranges::sort(want, before);
-  want.erase(std::unique(want.begin(), want.end()), want.end());
-  return have == want;
-}
-
-nat::NatUnderlay tunnels_of(const FirewallLinks& links) {
-  nat::NatUnderlay underlay;
-  for (const FirewallLinks::Tunnel& tunnel : links.tunnels)
-    underlay.tunnels.push_back(
-        {.vni = tunnel.vni, .port = tunnel.port, .encrypted = tunnel.encrypted});
-  return underlay;
-}
-
-nat::NatUnderlay underlay_of(const UnderlayRecord& record) {
+nat::NatState as_state(const UnderlayRecord& record) {
   nat::NatUnderlay underlay{
       .tunnels = {}, .hosts = record.hosts, .wireguard_links = record.wireguard_links};
   if (record.port) underlay.ports.push_back(*record.port);
-  return underlay;
+  return {.underlay = std::move(underlay)};
+}
+
+void add_ports(const Network& network, const Endpoint& endpoint, nat::NatState& state) {
+  for (const PublishedPort& port : endpoint.ports)
+    state.ports.push_back(nat::nat_port(network, endpoint, port));
+}
+
+nat::NatState ports_of(const Network& network, const Endpoint& endpoint) {
+  nat::NatState state;
+  add_ports(network, endpoint, state);
+  return state;
+}
+
+std::string named(const Element& element) {
+  return fmt::format("element {} of set {}", nat::describe(element), element.set);
+}
+
+// Both are sorted.
+std::vector<std::string> compare(const std::vector<Element>& have,
+                                 const std::vector<Element>& want) {
+  std::vector<Element> missing, foreign;
+  std::ranges::set_difference(want, have, std::back_inserter(missing));
+  std::ranges::set_difference(have, want, std::back_inserter(foreign));
+  std::vector<std::string> words;
+  for (const Element& element : missing) {
+    const auto other = std::ranges::find(foreign, element.key, &Element::key);
+    words.push_back(named(element) +
+                    (other == foreign.end() ? " is missing" : " is not as written"));
+    if (other != foreign.end()) foreign.erase(other);
+  }
+  for (const Element& element : foreign) words.push_back(named(element) + " is nobody's");
+  return words;
+}
+
+std::string in_short(std::vector<std::string> words) {
+  constexpr std::size_t kMost = 3;
+  const std::string more =
+      words.size() > kMost ? fmt::format(", and {} more differences", words.size() - kMost) : "";
+  words.resize(std::min(words.size(), kMost));
+  return fmt::format("{}{}", fmt::join(words, ", "), more);
 }
 
 }  // namespace
 
 Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
+  if (changes.empty()) return {};
   const Status done = firewall_.apply(changes);
   const bool astray =
       !done && (done.error().code == Code::kNotFound || done.error().code == Code::kExists);
-  if (!astray) return done;
-  log::warn("firewall table was not as the records say: rendered again",
-            {{"cause", done.error().text}});
-  return render();
+  return astray ? render_because(done.error().text) : done;
 }
 
 // Nothing of a network whose driver is unknown to this version.
@@ -65,54 +77,48 @@ FirewallLinks FirewallSync::links_of(const Network& network) const {
   return driver == drivers_.end() ? FirewallLinks() : driver->second->firewall_links(network);
 }
 
+void FirewallSync::add_network(const Network& network, nat::NatState& state) const {
+  const FirewallLinks links = links_of(network);
+  for (const IfName& interface : links.interfaces)
+    state.networks.push_back(nat::nat_network(network, interface));
+  for (const FirewallLinks::Tunnel& tunnel : links.tunnels)
+    state.underlay.tunnels.push_back(
+        {.vni = tunnel.vni, .port = tunnel.port, .encrypted = tunnel.encrypted});
+}
+
+nat::NatState FirewallSync::state_of(const Network& network) const {
+  nat::NatState state;
+  add_network(network, state);
+  return state;
+}
+
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
-  const FirewallLinks links = links_of(network);
-  Changes changes;
-  for (const IfName& interface : links.interfaces)
-    append(changes, nat::admit_network(nat::nat_network(network, interface)));
-  append(changes, nat::admit_underlay(tunnels_of(links)));
-  return apply(changes);
+  return apply(nat::difference({}, state_of(network)));
 }
 
 Status FirewallSync::dismiss(const Network& network) {
   TRY(const bool there, present());
   if (!there) return {};
-  const FirewallLinks links = links_of(network);
-  Changes changes;
-  for (const IfName& interface : links.interfaces)
-    append(changes, nat::dismiss_network(nat::nat_network(network, interface)));
-  append(changes, nat::dismiss_underlay(tunnels_of(links)));
-  return apply(changes);
+  return apply(nat::difference(state_of(network), {}));
 }
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
   TRY(const bool there, present());
   if (!there) return {};  // the table is rendered with the first network
-  return apply(nat::change_underlay(underlay_of(before), underlay_of(after)));
+  return apply(nat::difference(as_state(before), as_state(after)));
 }
 
 Status FirewallSync::change_ports(const Network& network, const Endpoint& before,
                                   const Endpoint& after) {
-  Changes changes;
-  for (const PublishedPort& port : before.ports)
-    if (!has_port(after, port))
-      append(changes, nat::unpublish(nat::nat_port(network, before, port)));
-  for (const PublishedPort& port : after.ports)
-    if (!has_port(before, port)) append(changes, nat::publish(nat::nat_port(network, after, port)));
-  if (changes.empty()) return {};
-  return apply(changes);
+  return apply(nat::difference(ports_of(network, before), ports_of(network, after)));
 }
 
 Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint> endpoints) {
-  Changes changes;
-  for (const Endpoint& endpoint : endpoints) {
-    if (endpoint.boot_id != boot_id_) continue;  // the elements may belong to another store by now
-    for (const PublishedPort& port : endpoint.ports)
-      append(changes, nat::unpublish(nat::nat_port(network, endpoint, port)));
-  }
-  if (changes.empty()) return {};
-  const Status done = firewall_.apply(changes);
+  nat::NatState present;
+  for (const Endpoint& endpoint : endpoints)
+    if (endpoint.boot_id == boot_id_) add_ports(network, endpoint, present);
+  const Status done = firewall_.apply(nat::difference(present, {}));
   if (!done && done.error().code == Code::kNotFound)
     return {};  // the whole table is gone, and with it the elements
   return done;
@@ -123,20 +129,20 @@ Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoin
   if (!there)
     return fail(Code::kConflict,
                 "the firewall table is missing; `fairlead reconcile` makes it again");
-  TRY(const std::string altered, altered_chains());
+  TRY(const auto altered, altered_chains());
   if (!altered.empty())
     return fail(Code::kConflict,
                 "the firewall table is not as it was written: {}; `fairlead reconcile` mends it",
-                altered);
-  std::map<std::string, std::vector<kernel::Element>> sets;
+                in_short(altered));
+  std::map<std::string, std::vector<Element>> sets;
   for (const PublishedPort& port : endpoint.ports) {
-    for (const kernel::ElementChange& change :
-         nat::publish(nat::nat_port(network, endpoint, port))) {
-      const auto [set, fresh] = sets.try_emplace(change.element.set);
+    const nat::NatState published{.ports = {nat::nat_port(network, endpoint, port)}};
+    for (const Element& element : nat::elements_of(published)) {
+      const auto [set, fresh] = sets.try_emplace(element.set);
       if (fresh) {
-        TRY(set->second, firewall_.elements(change.element.set));
+        TRY(set->second, firewall_.elements(element.set));
       }
-      if (std::ranges::find(set->second, change.element) == set->second.end())
+      if (std::ranges::find(set->second, element) == set->second.end())
         return fail(Code::kConflict,
                     "port {}/{} is not published any more; `fairlead reconcile` mends it",
                     port.host_port, to_string(port.proto));
@@ -152,76 +158,86 @@ Status FirewallSync::ensure() {
 }
 
 // Everything that the table should contain.
-struct FirewallSync::Wanted {
-  std::vector<nat::NatNetwork> networks;
-  std::vector<nat::NatPort> ports;
-  nat::NatUnderlay underlay;
-};
-
-Result<FirewallSync::Wanted> FirewallSync::wanted() {
-  Wanted wanted;
+Result<nat::NatState> FirewallSync::wanted() {
   TRY(const auto underlay, records_.underlay());
-  wanted.underlay = underlay_of(underlay);
-  TRY(auto stored, records_.networks());
+  nat::NatState wanted = as_state(underlay);
+  TRY(const auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;
-    const FirewallLinks links = links_of(network);
-    for (const IfName& interface : links.interfaces)
-      wanted.networks.push_back(nat::nat_network(network, interface));
-    for (const nat::NatTunnel& tunnel : tunnels_of(links).tunnels)
-      wanted.underlay.tunnels.push_back(tunnel);
-    TRY(auto endpoints, records_.endpoints(network.id));
-    std::erase_if(endpoints, [&](const Endpoint& each) { return each.boot_id != boot_id_; });
+    add_network(network, wanted);
+    TRY(const auto endpoints, records_.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints)
-      for (const PublishedPort& port : endpoint.ports)
-        wanted.ports.push_back(nat::nat_port(network, endpoint, port));
+      if (endpoint.boot_id == boot_id_) add_ports(network, endpoint, wanted);
   }
   return wanted;
 }
 
 // Compares everything except the elements of sets.
-Result<std::string> FirewallSync::altered_chains() {
-  return firewall_.difference(nat::render_chains(nat::kTable, ownership_.mark()));
+Result<std::vector<std::string>> FirewallSync::altered_chains() {
+  return firewall_.differences(nat::render_chains(nat::kTable, ownership_.mark()));
+}
+
+// Compares the elements of all sets, also of those that should be empty. Missing sets are left out.
+Result<std::vector<std::string>> FirewallSync::altered_elements() {
+  TRY(const auto wanted, this->wanted());
+  std::map<std::string, std::vector<Element>, std::less<>> sets;
+  for (Element& element : nat::elements_of(wanted)) sets[element.set].push_back(std::move(element));
+  std::vector<std::string> words;
+  for (const std::string_view name : nat::set_names()) {
+    auto have = firewall_.elements(name);
+    if (!have && have.error().code == Code::kNotFound) continue;
+    if (!have) return fail(have.error());
+    std::ranges::sort(*have);
+    std::ranges::move(compare(*have, sets[std::string(name)]), std::back_inserter(words));
+  }
+  return words;
+}
+
+Result<std::vector<std::string>> FirewallSync::differences() {
+  TRY(const auto comment, firewall_.comment());
+  if (!comment) return std::vector<std::string>{"the table is missing"};
+  if (*comment != nat::table_comment(ownership_.mark()))
+    return std::vector<std::string>{"the table is of another version"};
+  TRY(auto words, altered_chains());
+  TRY(auto elements, altered_elements());
+  std::ranges::move(elements, std::back_inserter(words));
+  return words;
 }
 
 Result<std::string> FirewallSync::difference() {
-  TRY(const bool there, present());
-  if (!there) return std::string("missing, or of another version");
-  TRY(std::string differs, altered_chains());
-  if (!differs.empty()) return differs;
-  TRY(const auto wanted, this->wanted());
-  std::map<std::string, std::vector<kernel::Element>, std::less<>> sets;
-  const auto collect = [&](const Changes& changes) {
-    for (const kernel::ElementChange& change : changes)
-      sets[change.element.set].push_back(change.element);
-  };
-  for (const nat::NatNetwork& network : wanted.networks) collect(nat::admit_network(network));
-  for (const nat::NatPort& port : wanted.ports) collect(nat::publish(port));
-  collect(nat::admit_underlay(wanted.underlay));
-  for (const std::string_view name : nat::set_names()) {
-    auto have = firewall_.elements(name);
-    if (!have && have.error().code != Code::kNotFound) return fail(have.error());
-    if (!have || !same_elements(std::move(*have), sets[std::string(name)]))
-      return fmt::format("altered elements of set {}", name);
-  }
-  return std::string();
+  TRY(auto words, differences());
+  return in_short(std::move(words));
 }
 
+// A table that somebody alters so fast that it cannot be read is altered.
 Result<std::string> FirewallSync::repair() {
-  TRY(std::string differs, difference());
-  if (!differs.empty()) TRY_STATUS(render());
+  auto differs = difference();
+  if (!differs && differs.error().code == Code::kUnavailable) differs = differs.error().text;
+  if (!differs || differs->empty()) return differs;
+  TRY_STATUS(render_because(*differs));
   return differs;
 }
 
-Status FirewallSync::render() {
-  TRY(auto wanted, this->wanted());
-  return replace(wanted);
+Status FirewallSync::render_because(const std::string& reason) {
+  TRY_STATUS(render());
+  const std::scoped_lock hold(guard_);
+  ++renderings_.count;
+  renderings_.last_reason = reason;
+  if (const auto skipped = log_limit_.admit(std::chrono::steady_clock::now()))
+    log::warn("rendered the firewall table again",
+              {{"cause", reason}, {"renderings", renderings_.count}, {"not_logged", *skipped}});
+  return {};
 }
 
-Status FirewallSync::replace(const Wanted& wanted) {
+FirewallSync::Renderings FirewallSync::renderings() const {
+  const std::scoped_lock hold(guard_);
+  return renderings_;
+}
+
+Status FirewallSync::render() {
+  TRY(const auto wanted, this->wanted());
   TRY_STATUS(ownership_.claim());
-  return firewall_.run(
-      nat::render(wanted.networks, wanted.ports, wanted.underlay, nat::kTable, ownership_.mark()));
+  return firewall_.run(nat::render(wanted, nat::kTable, ownership_.mark()));
 }
 
 Status FirewallSync::withdraw() {

@@ -105,10 +105,7 @@ bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileRepo
     return false;
   }
   if (mended->empty()) return true;
-  note(report, fmt::format("rendered the firewall table again: {}", *mended));
-  const std::scoped_lock hold_notes(notes_guard_);
-  ++renderings_;
-  rendered_because_ = *mended;
+  report.actions.push_back(fmt::format("rendered the firewall table again: {}", *mended));
   return true;
 }
 
@@ -495,10 +492,10 @@ Result<ServiceStatus> ServiceImpl::status() {
   }
   const std::scoped_lock hold_notes(notes_guard_);
   status.notes = notes_;
-  if (renderings_ > 0)
+  if (const auto rendered = firewall_.renderings(); rendered.count > 0)
     status.notes.push_back(
         fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",
-                    renderings_, renderings_ == 1 ? "" : "s", rendered_because_));
+                    rendered.count, rendered.count == 1 ? "" : "s", rendered.last_reason));
   return status;
 }
 

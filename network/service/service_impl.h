@@ -227,8 +227,6 @@ class ServiceImpl : public CoreNetworkService {
   StoredContext context_;
   std::mutex notes_guard_;
   std::vector<std::string> notes_;  // what is in place in other firewalls, in words
-  std::size_t renderings_ = 0;      // how often reconcile has rendered the firewall table
-  std::string rendered_because_;    // the reason for the last rendering
 };
 
 // Whether the text has the form of a network's id: 64 lower-case hex digits.

@@ -1,5 +1,7 @@
 #include "tests/support/fake_firewall.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -108,6 +110,9 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
   return {};
 }
 
+// The lines of a chain that tell where it is attached are no rules.
+bool is_rule(const std::string& line) { return !line.starts_with("type ") && line[0] != '{'; }
+
 }  // namespace
 
 // Reads the text word by word and applies it to a copy of the state.
@@ -119,8 +124,10 @@ class FakeFirewall::Reader {
   Result<std::optional<Table>> read(std::optional<Table> table) {
     while (at_ < words_.size()) {
       if (skip("\n") || skip(";")) continue;
-      if (skip("add") || skip("insert")) {
+      if (skip("add")) {
         TRY_STATUS(read_addition(table));
+      } else if (skip("insert")) {
+        TRY_STATUS(read_insertion(table));
       } else if (skip("delete")) {
         TRY_STATUS(read_deletion(table));
       } else if (skip("flush")) {
@@ -179,6 +186,16 @@ class FakeFirewall::Reader {
     } else {
       return fail(Code::kInvalid, "syntax error near {}", next());
     }
+    return {};
+  }
+
+  // A rule before the others.
+  Status read_insertion(std::optional<Table>& table) {
+    const auto chain = named("rule");
+    if (!chain) return fail(Code::kInvalid, "syntax error near {}", next());
+    if (!table || !table->chains.contains(*chain)) return missing();
+    Lines& lines = table->chains[*chain];
+    lines.insert(std::ranges::find_if(lines, is_rule), rest_of_line());
     return {};
   }
 
@@ -396,28 +413,25 @@ Result<std::optional<std::string>> FakeFirewall::comment() {
   return state_ ? std::optional(state_->comment) : std::nullopt;
 }
 
-Result<std::string> FakeFirewall::difference(std::string_view nft_text) {
+kernel::TableShape FakeFirewall::shape_of(const std::optional<Table>& table) {
+  kernel::TableShape shape;
+  if (!table) return shape;
+  shape.parts["the table"] = table->comment + "\n" + table->flags;
+  for (const auto& [name, set] : table->sets)
+    shape.parts["set " + name] = fmt::format("{}", fmt::join(set.properties, " "));
+  for (const auto& [name, lines] : table->chains) {
+    std::string& properties = shape.parts["chain " + name];
+    for (const std::string& line : lines)
+      is_rule(line) ? shape.rules[name].push_back(line) : void(properties += line);
+  }
+  return shape;
+}
+
+Result<std::vector<std::string>> FakeFirewall::differences(std::string_view nft_text) {
   const std::lock_guard lock(mutex_);
+  if (failure_) return fail(*failure_);
   TRY(const auto want, Reader(nft_text, table_).read(std::nullopt));
-  const auto& have = state_;
-  if (!want || !have) return std::string(want ? "missing table" : have ? "foreign table" : "");
-  if (have->comment != want->comment || have->flags != want->flags)
-    return std::string("altered flags and comment");
-  const auto compare = [](std::string_view kind, const auto& there, const auto& requested,
-                          const auto& same) -> std::string {
-    for (const auto& [name, part] : requested) {
-      const auto found = there.find(name);
-      if (found == there.end()) return fmt::format("missing {} {}", kind, name);
-      if (!same(found->second, part)) return fmt::format("altered {} {}", kind, name);
-    }
-    for (const auto& [name, part] : there)
-      if (!requested.contains(name)) return fmt::format("foreign {} {}", kind, name);
-    return {};
-  };
-  const std::string chains = compare("chain", have->chains, want->chains, std::equal_to<>());
-  if (!chains.empty()) return chains;
-  return compare("set", have->sets, want->sets,
-                 [](const Set& a, const Set& b) { return a.properties == b.properties; });
+  return kernel::shape_differences(shape_of(state_), shape_of(want));
 }
 
 Result<std::string> FakeFirewall::list_text() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "network/kernel/firewall/firewall.h"
+#include "network/kernel/firewall/shape.h"
 
 namespace fairlead::testing {
 
@@ -23,7 +24,7 @@ class FakeFirewall : public kernel::Firewall {
   Result<std::vector<kernel::Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
   Result<std::optional<std::string>> comment() override;
-  Result<std::string> difference(std::string_view nft_text) override;
+  Result<std::vector<std::string>> differences(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
   // ---- for tests
@@ -47,6 +48,7 @@ class FakeFirewall : public kernel::Firewall {
   };
   class Reader;
 
+  static kernel::TableShape shape_of(const std::optional<Table>& table);
   static Status change(Table& table, const kernel::ElementChange& change);
 
   const std::string table_;

@@ -205,7 +205,9 @@ std::vector<std::uint8_t> build_dump_elements(std::string_view table, std::strin
 std::vector<std::uint8_t> build_dump(std::uint16_t type, std::string_view table,
                                      std::uint32_t seq) {
   static_assert(int{NFTA_CHAIN_TABLE} == int{NFTA_RULE_TABLE} &&
-                int{NFTA_CHAIN_TABLE} == int{NFTA_SET_TABLE});
+                int{NFTA_CHAIN_TABLE} == int{NFTA_SET_TABLE} &&
+                int{NFTA_CHAIN_TABLE} == int{NFTA_OBJ_TABLE} &&
+                int{NFTA_CHAIN_TABLE} == int{NFTA_FLOWTABLE_TABLE});
   const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_CHAIN_TABLE, table}};
   return build_get(type, NLM_F_DUMP, seq, names);
 }

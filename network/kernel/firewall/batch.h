@@ -44,8 +44,9 @@ std::vector<std::uint8_t> build_get_set(std::string_view table, std::string_view
 std::vector<std::uint8_t> build_dump_elements(std::string_view table, std::string_view set,
                                               std::uint32_t seq);
 
-// Dumps all tables, chains, rules or sets: `type` is NFT_MSG_GETTABLE, _GETCHAIN, _GETRULE or
-// _GETSET. For chains the answer also contains those of other tables.
+// Dumps all tables, chains, rules, sets, objects or flowtables: `type` is NFT_MSG_GETTABLE,
+// _GETCHAIN, _GETRULE, _GETSET, _GETOBJ or _GETFLOWTABLE. For chains the answer also contains those
+// of other tables.
 std::vector<std::uint8_t> build_dump(std::uint16_t type, std::string_view table, std::uint32_t seq);
 
 // open_nft_firewall() with a choice of the request that is first used for removals. On a kernel

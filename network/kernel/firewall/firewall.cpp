@@ -46,7 +46,7 @@ class NftFirewall : public Firewall {
   Result<std::vector<Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
   Result<std::optional<std::string>> comment() override;
-  Result<std::string> difference(std::string_view nft_text) override;
+  Result<std::vector<std::string>> differences(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
  private:
@@ -274,10 +274,11 @@ Status try_read_shape(NetfilterSocket& socket, std::string_view table, TableShap
   const auto add = [&](std::span<const std::uint8_t> message) {
     return add_to_shape(message, table, shape);
   };
-  for (const std::uint16_t type :
-       {NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSET}) {
+  for (const std::uint16_t type : {NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE,
+                                   NFT_MSG_GETSET, NFT_MSG_GETOBJ, NFT_MSG_GETFLOWTABLE}) {
     const std::uint32_t seq = socket.next_seq();
     TRY_STATUS(socket.dump(build_dump(type, table, seq), seq, add));
+    if (shape.parts.empty()) return {};  // there is no table
   }
   return {};
 }
@@ -287,7 +288,8 @@ Result<TableShape> read_shape(NetfilterSocket& socket, std::string_view table) {
     TableShape shape;
     const Status status = try_read_shape(socket, table, shape);
     if (status) return shape;
-    if (status.error().code != Code::kUnavailable)
+    // kNotFound: the table was deleted meanwhile.
+    if (status.error().code != Code::kUnavailable && status.error().code != Code::kNotFound)
       return fail(with_context(status.error(), fmt::format("read firewall table inet {}", table)));
   }
   return fail(Code::kUnavailable, "read firewall table inet {}: it changes too fast, try again",
@@ -311,13 +313,13 @@ Status NftFirewall::request(std::string_view nft_text) {
   return {};
 }
 
-Result<std::string> NftFirewall::difference(std::string_view nft_text) {
+Result<std::vector<std::string>> NftFirewall::differences(std::string_view nft_text) {
   const std::lock_guard lock(mutex_);
   if (const Status requested = request(nft_text); !requested)
     return fail(with_context(requested.error(),
                              fmt::format("write firewall table inet {} for comparison", table_)));
   TRY(const TableShape have, read_shape(socket_, table_));
-  return first_difference(have, requested_);
+  return shape_differences(have, requested_);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // binary batches built with libnftnl and sent over one socket that is kept open.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -33,7 +34,7 @@ class ElementBytes {
   std::span<const std::uint8_t> bytes() const { return bytes_; }
   unsigned fields() const { return fields_; }  // more than one: a concatenation
   bool empty() const { return bytes_.empty(); }
-  bool operator==(const ElementBytes&) const = default;
+  auto operator<=>(const ElementBytes&) const = default;
 
  private:
   ElementBytes& append(std::span<const std::uint8_t> field);
@@ -47,7 +48,7 @@ struct Verdict {
   enum class Kind { kAccept, kDrop, kReturn, kGoto, kJump };
   Kind kind = Kind::kAccept;
   std::string chain{};
-  bool operator==(const Verdict&) const = default;
+  auto operator<=>(const Verdict&) const = default;
 };
 
 struct Element {
@@ -56,7 +57,10 @@ struct Element {
   ElementBytes data{};     // empty for sets and verdict maps
   ElementBytes key_end{};  // sets with intervals: the last key of the interval; empty: only `key`
   std::optional<Verdict> verdict{};  // verdict maps only
-  bool operator==(const Element&) const = default;
+  // It has a timeout, or expressions that count or limit what it lets through. apply() makes no
+  // such elements; elements() shows those that others have made.
+  bool conditional = false;
+  auto operator<=>(const Element&) const = default;
 };
 
 struct ElementChange {
@@ -86,13 +90,14 @@ class Firewall {
   virtual Result<bool> present(std::string_view table_comment) = 0;
   // The table's comment, empty when it has none; std::nullopt when there is no table.
   virtual Result<std::optional<std::string>> comment() = 0;
-  // How the table differs from the table that `nft_text` makes, in words ("altered rules of chain
-  // forward"); empty when it does not differ. Everything is compared except the elements of sets:
-  // chains with hooks, priorities and policies, rules, sets, the table's flags and comment. The
-  // text is run in a new network namespace, and both tables are compared in the form in which the
-  // kernel lists them, so the way in which this kernel and this libnftables write a rule makes no
-  // difference. The first call with a text takes 5-20 ms, later ones 1 ms.
-  virtual Result<std::string> difference(std::string_view nft_text) = 0;
+  // How the table differs from the table that `nft_text` makes, each difference in words ("rule 3
+  // of chain forward is missing"); empty when it does not differ. Everything is compared except the
+  // elements of sets: chains with hooks, priorities and policies, rules, sets, other objects, the
+  // table's flags and comment. The text is run in a new network namespace, and both tables are
+  // compared in the form in which the kernel lists them, so the way in which this kernel and this
+  // libnftables write a rule makes no difference. The first call with a text takes 5-20 ms, later
+  // ones 1 ms. kUnavailable when others alter the table all the time.
+  virtual Result<std::vector<std::string>> differences(std::string_view nft_text) = 0;
   // The whole table as `nft list table` prints it; empty when there is no table.
   virtual Result<std::string> list_text() = 0;
 };

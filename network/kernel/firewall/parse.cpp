@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <compare>
+#include <initializer_list>
 #include <optional>
 
 #include "network/kernel/firewall/attributes.h"
@@ -58,6 +59,14 @@ std::optional<Verdict> verdict_of(const nlattr* data) {
   return verdict;
 }
 
+bool is_conditional(const NftAttributes& element) {
+  return std::ranges::any_of(
+      std::initializer_list<std::uint16_t>{NFTA_SET_ELEM_TIMEOUT, NFTA_SET_ELEM_EXPIRATION,
+                                           NFTA_SET_ELEM_EXPR, NFTA_SET_ELEM_EXPRESSIONS,
+                                           NFTA_SET_ELEM_OBJREF},
+      [&](std::uint16_t type) { return element[type] != nullptr; });
+}
+
 RawElement raw_of(const nlattr* nest, std::string_view set, const SetShape& shape) {
   const NftAttributes element = nested(nest);
   return {
@@ -65,7 +74,8 @@ RawElement raw_of(const nlattr* nest, std::string_view set, const SetShape& shap
                   .key = bytes_of(element[NFTA_SET_ELEM_KEY], shape.key_fields),
                   .data = bytes_of(element[NFTA_SET_ELEM_DATA], shape.data_fields),
                   .key_end = bytes_of(element[NFTA_SET_ELEM_KEY_END], shape.key_fields),
-                  .verdict = verdict_of(element[NFTA_SET_ELEM_DATA])},
+                  .verdict = verdict_of(element[NFTA_SET_ELEM_DATA]),
+                  .conditional = is_conditional(element)},
       .interval_end = (number32(element[NFTA_SET_ELEM_FLAGS]) & NFT_SET_ELEM_INTERVAL_END) != 0};
 }
 

@@ -31,6 +31,8 @@ void PrintTo(const Element& element, std::ostream* out) {
 
 namespace {
 
+using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::UnorderedElementsAre;
 
 constexpr std::string_view kTableText = R"(
@@ -356,19 +358,14 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
                                             .container_port = 90,
                                             .target_v6 = ip("fd00:1::3"),
                                             .mode_v6 = network::GatewayMode::kRouted}};
-  std::vector<ElementChange> changes;
-  for (const auto& network : networks)
-    for (ElementChange& change : nat::admit_network(network)) changes.push_back(std::move(change));
-  for (const auto& port : ports)
-    for (ElementChange& change : nat::publish(port)) changes.push_back(std::move(change));
-
   const nat::NatUnderlay underlay{
       .tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .encrypted = true}},
       .hosts = {ip("192.0.2.2"), ip("fd5c::2")},
       .wireguard_links = {ifname("flwg0")}};
-  for (ElementChange& change : nat::admit_underlay(underlay)) changes.push_back(std::move(change));
+  const nat::NatState state{.networks = networks, .ports = ports, .underlay = underlay};
+  const std::vector<ElementChange> changes = nat::difference({}, state);
 
-  const Status rendered = firewall().run(nat::render(networks, ports, underlay));
+  const Status rendered = firewall().run(nat::render(state));
   ASSERT_TRUE(rendered) << rendered.error().text;
   std::map<std::string, std::vector<Element>> as_text;
   for (const ElementChange& change : changes)
@@ -384,9 +381,9 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
 // Any change of the table by others is a difference, and rendering removes it.
 TEST_P(FirewallConformance, EveryAlterationOfTheTableIsADifference) {
   const std::string wanted = nat::render_chains();
-  EXPECT_NE(*firewall().difference(wanted), "");
+  EXPECT_THAT(*firewall().differences(wanted), Not(IsEmpty()));
   const nat::NatNetwork network{.bridge = ifname("fl-a"), .subnets = {*Cidr::parse("10.1.0.0/24")}};
-  const auto render = [&] { return firewall().run(nat::render({{network}}, {})); };
+  const auto render = [&] { return firewall().run(nat::render({.networks = {network}})); };
   for (const char* alteration :
        {"flush table inet fairlead\n", "flush chain inet fairlead forward\n",
         "flush chain inet fairlead no_icc\n", "add rule inet fairlead forward accept\n",
@@ -396,28 +393,44 @@ TEST_P(FirewallConformance, EveryAlterationOfTheTableIsADifference) {
         "add set inet fairlead evil { type ipv4_addr; }\n",
         "add table inet fairlead { flags dormant; }\n", "delete table inet fairlead\n"}) {
     ASSERT_TRUE(render());
-    EXPECT_EQ(*firewall().difference(wanted), "") << alteration;
+    EXPECT_THAT(*firewall().differences(wanted), IsEmpty()) << alteration;
     const Status altered = firewall().run(alteration);
     ASSERT_TRUE(altered) << alteration << altered.error().text;
-    EXPECT_NE(*firewall().difference(wanted), "") << alteration;
+    EXPECT_THAT(*firewall().differences(wanted), Not(IsEmpty())) << alteration;
   }
   ASSERT_TRUE(render());
-  EXPECT_EQ(*firewall().difference(wanted), "");
+  EXPECT_THAT(*firewall().differences(wanted), IsEmpty());
 }
 
 TEST_P(FirewallConformance, ElementsAreNoDifference) {
   ASSERT_TRUE(firewall().run(nat::render_chains()));
   const nat::NatNetwork network{.bridge = ifname("fl-a"), .subnets = {*Cidr::parse("10.1.0.0/24")}};
-  ASSERT_TRUE(apply(firewall(), nat::admit_network(network)));
-  EXPECT_EQ(*firewall().difference(nat::render_chains()), "");
-  ASSERT_TRUE(apply(firewall(), nat::dismiss_network(network)));
-  EXPECT_EQ(*firewall().difference(nat::render_chains()), "");
+  ASSERT_TRUE(apply(firewall(), nat::difference({}, {.networks = {network}})));
+  EXPECT_THAT(*firewall().differences(nat::render_chains()), IsEmpty());
+  ASSERT_TRUE(apply(firewall(), nat::difference({.networks = {network}}, {})));
+  EXPECT_THAT(*firewall().differences(nat::render_chains()), IsEmpty());
 }
 
 TEST_P(FirewallConformance, ADifferenceIsNamed) {
-  ASSERT_TRUE(firewall().run(nat::render_chains()));
-  ASSERT_TRUE(firewall().run("add chain inet fairlead evil\n"));
-  EXPECT_EQ(*firewall().difference(nat::render_chains()), "foreign chain evil");
+  const std::pair<const char*, const char*> cases[] = {
+      {"add chain inet fairlead evil\n", "chain evil is nobody's"},
+      {"add set inet fairlead evil { type ipv4_addr; }\n", "set evil is nobody's"},
+      {"add chain inet fairlead forward { policy drop; }\n", "chain forward is not as written"},
+      {"insert rule inet fairlead published_only accept\n",
+       "rule 1 of chain published_only is nobody's"},
+      {"add rule inet fairlead published_only accept\n",
+       "rule 3 of chain published_only is nobody's"},
+      {"flush chain inet fairlead published_only\n",
+       "rules 1 to 2 of chain published_only are missing"},
+      {"add table inet fairlead { flags dormant; }\n", "the table is not as written"},
+      {"delete table inet fairlead\n", "the table is missing"}};
+  for (const auto& [alteration, words] : cases) {
+    ASSERT_TRUE(firewall().run(nat::render_chains()));
+    ASSERT_TRUE(firewall().run(alteration)) << alteration;
+    const auto found = firewall().differences(nat::render_chains());
+    ASSERT_TRUE(found) << found.error().text;
+    EXPECT_THAT(*found, ::testing::ElementsAre(words)) << alteration;
+  }
 }
 
 std::string name_of(const ::testing::TestParamInfo<Which>& which) {

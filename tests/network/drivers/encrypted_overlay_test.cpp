@@ -171,7 +171,7 @@ class GuardedOverlay : public EncryptedOverlay {
     auto& firewall = firewalls_[k];
     in(host(k).name,
        [&] { firewall = must(kernel::open_nft_firewall(std::string(nat::kTable), false)); });
-    must(firewall->run(nat::render({}, {}, underlay(k))));
+    must(firewall->run(nat::render({.underlay = underlay(k)})));
   }
   // A datagram to port 7 of a container inside of a VXLAN packet, as anybody could send it.
   static std::string forged(const MacAddress& to, const IpAddress& source,
@@ -239,7 +239,7 @@ TEST_P(GuardedOverlay, WhatIsSentInTheClearDoesNotArrive) {
   EXPECT_TRUE(reaches_container(a));
   guard(1);
   EXPECT_FALSE(reaches_container(a));
-  must(firewalls_.at(1)->apply(nat::dismiss_underlay(underlay(1))));
+  must(firewalls_.at(1)->apply(nat::difference({.underlay = underlay(1)}, {})));
   EXPECT_TRUE(reaches_container(a));
 }
 

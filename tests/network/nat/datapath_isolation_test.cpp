@@ -182,8 +182,9 @@ TEST_F(Isolation, NetworkThatIsDismissedLeavesNoElement) {
              .container_port = 80,
              .target_v4 = ip("10.1.0.2"),
              .target_v6 = ip("fd00:1::2")});
-  must(firewall().apply(dismiss_network(dual_stack("fl-a", "10.1.0.0/24", "fd00:1::/64"))));
-  must(firewall().apply(dismiss_network(dual_stack("fl-b", "10.2.0.0/24", "fd00:2::/64"))));
+  change({.networks = {dual_stack("fl-a", "10.1.0.0/24", "fd00:1::/64"),
+                       dual_stack("fl-b", "10.2.0.0/24", "fd00:2::/64")}},
+         {});
   EXPECT_EQ(must(firewall().list_text()).find("elements"), std::string::npos);
 }
 

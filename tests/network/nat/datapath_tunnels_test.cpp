@@ -24,8 +24,8 @@ class Tunnels : public NatFixture, public ::testing::WithParamInterface<Family> 
   static std::string host() { return kHostAddresses[GetParam() == Family::kV6]; }
   static std::string outside() { return kOutsideAddresses[GetParam() == Family::kV6]; }
 
-  void admit(const NatUnderlay& part) { must(firewall().apply(admit_underlay(part))); }
-  void dismiss(const NatUnderlay& part) { must(firewall().apply(dismiss_underlay(part))); }
+  void admit(const NatUnderlay& part) { change({}, {.underlay = part}); }
+  void dismiss(const NatUnderlay& part) { change({.underlay = part}, {}); }
 
   struct Sender {
     std::string from;             // a namespace
@@ -162,10 +162,10 @@ TEST_P(Tunnels, ANetworkThatBecomesEncryptedIsSoAtOnce) {
   after.tunnels[0].encrypted = true;
   admit(before);
   EXPECT_TRUE(leaves(42));
-  must(firewall().apply(change_underlay(before, after)));
+  change({.underlay = before}, {.underlay = after});
   EXPECT_FALSE(arrives(42));
   EXPECT_FALSE(leaves(42));
-  must(firewall().apply(change_underlay(after, before)));
+  change({.underlay = after}, {.underlay = before});
   EXPECT_TRUE(arrives(42));
   EXPECT_TRUE(leaves(42));
 }

@@ -32,19 +32,19 @@ NatPort at(const char* host_ip, std::uint16_t host_port) {
 GoldenCase internal() {
   NatNetwork network = shop();
   network.internal = true;
-  return {.name = "internal", .networks = {network}};
+  return {.name = "internal", .state = {.networks = {network}}};
 }
 
 GoldenCase no_icc() {
   NatNetwork network = shop();
   network.icc = false;
-  return {.name = "no-icc", .networks = {network}, .ports = {web()}};
+  return {.name = "no-icc", .state = {.networks = {network}, .ports = {web()}}};
 }
 
 GoldenCase no_masquerade() {
   NatNetwork network = shop();
   network.masquerade = false;
-  return {.name = "no-masquerade", .networks = {network}, .ports = {web()}};
+  return {.name = "no-masquerade", .state = {.networks = {network}, .ports = {web()}}};
 }
 
 GoldenCase gateway_modes() {
@@ -66,8 +66,8 @@ GoldenCase gateway_modes() {
                       .target_v6 = ip("2001:db8:2::2"),
                       .mode_v6 = GatewayMode::kRouted};
   return {.name = "gateway-modes",
-          .networks = {routed, mixed, unprotected, isolated},
-          .ports = {of_routed, of_mixed}};
+          .state = {.networks = {routed, mixed, unprotected, isolated},
+                    .ports = {of_routed, of_mixed}}};
 }
 
 GoldenCase ports() {
@@ -75,31 +75,34 @@ GoldenCase ports() {
   dns.proto = Proto::kUdp;
   NatPort only_v4 = {.host_port = 443, .container_port = 8443, .target_v4 = ip("10.1.0.3")};
   return {.name = "ports",
-          .networks = {shop()},
-          .ports = {web(), dns, at("::", 8081), at("192.0.2.1", 8082), at("2001:db8::1", 8082),
-                    at("127.0.0.1", 8083), at("::1", 8083), only_v4}};
+          .state = {
+              .networks = {shop()},
+              .ports = {web(), dns, at("::", 8081), at("192.0.2.1", 8082), at("2001:db8::1", 8082),
+                        at("127.0.0.1", 8083), at("::1", 8083), only_v4}}};
 }
 
 GoldenCase single_stack() {
   return {
       .name = "single-stack",
-      .networks = {{.bridge = *IfName::parse("fl-four"), .subnets = {*Cidr::parse("10.5.0.0/16")}},
-                   {.bridge = *IfName::parse("br0"), .subnets = {*Cidr::parse("fd00:5::/48")}}}};
+      .state = {.networks = {
+                    {.bridge = *IfName::parse("fl-four"), .subnets = {*Cidr::parse("10.5.0.0/16")}},
+                    {.bridge = *IfName::parse("br0"), .subnets = {*Cidr::parse("fd00:5::/48")}}}}};
 }
 
 GoldenCase tunnels() {
   return {.name = "tunnels",
-          .networks = {shop()},
-          .underlay = {.tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .encrypted = true}},
-                       .hosts = {ip("192.0.2.2"), ip("192.0.2.3"), ip("fd5c::2")},
-                       .wireguard_links = {*IfName::parse("flwg0")},
-                       .ports = {4789}}};
+          .state = {.networks = {shop()},
+                    .underlay = {.tunnels = {{.vni = 42},
+                                             {.vni = 0xabcdef, .port = 8472, .encrypted = true}},
+                                 .hosts = {ip("192.0.2.2"), ip("192.0.2.3"), ip("fd5c::2")},
+                                 .wireguard_links = {*IfName::parse("flwg0")},
+                                 .ports = {4789}}}};
 }
 
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
-  return {{.name = "empty"}, {.name = "dual-stack", .networks = {shop()}},
+  return {{.name = "empty"}, {.name = "dual-stack", .state = {.networks = {shop()}}},
           internal(),        no_icc(),
           no_masquerade(),   gateway_modes(),
           ports(),           single_stack(),

@@ -10,9 +10,7 @@ namespace fairlead::nat {
 
 struct GoldenCase {
   std::string name;  // of the file, without .nft
-  std::vector<NatNetwork> networks;
-  std::vector<NatPort> ports;
-  NatUnderlay underlay{};
+  NatState state{};
 };
 
 std::vector<GoldenCase> golden_cases();

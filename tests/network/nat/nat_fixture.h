@@ -41,7 +41,7 @@ class NatFixture : public testing::KernelFixture {
       gateways.push_back(Cidr::of(*subnet.first().plus(1), subnet.prefix_length()).to_string());
     add_bridge(network.bridge.str(), gateways);
     allow_loopback(network);
-    testing::must(firewall_->apply(admit_network(network)));
+    change({}, {.networks = {network}});
   }
 
   static NatNetwork dual_stack(const std::string& bridge, const std::string& v4,
@@ -56,8 +56,11 @@ class NatFixture : public testing::KernelFixture {
     testing::must(links().set_port_flags(port.host_index, {.hairpin = true}));
   }
 
-  void publish(const NatPort& port) { testing::must(firewall_->apply(nat::publish(port))); }
-  void unpublish(const NatPort& port) { testing::must(firewall_->apply(nat::unpublish(port))); }
+  void publish(const NatPort& port) { change({}, {.ports = {port}}); }
+  void unpublish(const NatPort& port) { change({.ports = {port}}, {}); }
+  void change(const NatState& before, const NatState& after) {
+    testing::must(firewall_->apply(difference(before, after)));
+  }
 
   void call_iptables_for_bridges() {
     set_sysctl("host", "net/bridge/bridge-nf-call-iptables", "1");

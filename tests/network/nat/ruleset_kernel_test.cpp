@@ -28,8 +28,7 @@ class GoldenInKernel : public RulesetInKernel, public ::testing::WithParamInterf
 
 TEST_P(GoldenInKernel, IsTakenReplacedAndRemoved) {
   for (int i = 0; i < 2; ++i) {
-    const Status rendered =
-        firewall_->run(render(GetParam().networks, GetParam().ports, GetParam().underlay));
+    const Status rendered = firewall_->run(render(GetParam().state));
     ASSERT_TRUE(rendered) << rendered.error().text;
     EXPECT_TRUE(*firewall_->present(version()));
   }
@@ -40,19 +39,13 @@ TEST_P(GoldenInKernel, IsTakenReplacedAndRemoved) {
 }
 
 TEST_P(GoldenInKernel, DismissingEverythingLeavesEmptySets) {
-  ASSERT_TRUE(firewall_->run(render(GetParam().networks, GetParam().ports, GetParam().underlay)));
-  std::vector<kernel::ElementChange> changes;
-  for (const NatPort& port : GetParam().ports)
-    for (auto& change : unpublish(port)) changes.push_back(std::move(change));
-  for (const NatNetwork& network : GetParam().networks)
-    for (auto& change : dismiss_network(network)) changes.push_back(std::move(change));
-  for (auto& change : dismiss_underlay(GetParam().underlay)) changes.push_back(std::move(change));
-  const Status dismissed = firewall_->apply(changes);
+  ASSERT_TRUE(firewall_->run(render(GetParam().state)));
+  const Status dismissed = firewall_->apply(difference(GetParam().state, {}));
   ASSERT_TRUE(dismissed) << dismissed.error().text;
   EXPECT_EQ(firewall_->list_text()->find("elements"), std::string::npos);
 }
 
-// Firewall::difference() looks at what a rule says, not into a set without a name that it uses.
+// Firewall::differences() looks at what a rule says, not into a set without a name that it uses.
 TEST_F(RulesetInKernel, HasNoAnonymousSets) {
   ASSERT_TRUE(firewall_->run(render_chains()));
   const std::string text = *firewall_->list_text();
@@ -88,12 +81,12 @@ TEST_F(RulesetInKernel, EveryLineCounts) {
     for (std::size_t i = 0; i < lines.size(); ++i) text += (i == at ? other : lines[i]) + "\n";
     const Status written = firewall_->run(text);
     ASSERT_TRUE(written) << lines[at] << ": " << written.error().text;
-    EXPECT_NE(*firewall_->difference(render_chains()), "") << lines[at];
+    EXPECT_FALSE(firewall_->differences(render_chains())->empty()) << lines[at];
     ++changed;
   }
   EXPECT_GT(changed, 50U);
   ASSERT_TRUE(firewall_->run(render_chains()));
-  EXPECT_EQ(*firewall_->difference(render_chains()), "");
+  EXPECT_TRUE(firewall_->differences(render_chains())->empty());
 }
 
 std::string test_name(const ::testing::TestParamInfo<GoldenCase>& golden) {

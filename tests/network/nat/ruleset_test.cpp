@@ -57,8 +57,7 @@ class Golden : public ::testing::TestWithParam<GoldenCase> {};
 
 TEST_P(Golden, RulesetIsTheReviewedOne) {
   const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/" + GetParam().name + ".nft";
-  const std::string rendered =
-      without_version(render(GetParam().networks, GetParam().ports, GetParam().underlay));
+  const std::string rendered = without_version(render(GetParam().state));
   if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << rendered;
   const std::string golden = read(path);
   if (golden != rendered)
@@ -82,34 +81,28 @@ TEST(Ruleset, TableNameIsAParameter) {
 TEST(Ruleset, VersionIsInTheTextAndTheSameWithAndWithoutElements) {
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases)
-    EXPECT_THAT(render(golden.networks, golden.ports, golden.underlay),
-                HasSubstr("comment \"" + version() + "\""));
+    EXPECT_THAT(render(golden.state), HasSubstr("comment \"" + version() + "\""));
 }
 
 TEST(Ruleset, ChainsAreTheSameWhateverTheNetworks) {
   const auto chains = [](const std::string& text) { return text.substr(text.find("chain guard")); };
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases)
-    EXPECT_EQ(chains(render(golden.networks, golden.ports, golden.underlay)),
-              chains(render_chains()))
-        << golden.name;
+    EXPECT_EQ(chains(render(golden.state)), chains(render_chains())) << golden.name;
 }
 
-TEST(Elements, WhatIsAdmittedIsDismissed) {
+TEST(Elements, WhatIsAddedIsRemoved) {
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases) {
-    for (const NatNetwork& network : golden.networks) {
-      const auto added = admit_network(network), removed = dismiss_network(network);
-      ASSERT_EQ(added.size(), removed.size());
-      for (std::size_t i = 0; i < added.size(); ++i) {
-        EXPECT_EQ(added[i].element, removed[i].element);
-        EXPECT_EQ(added[i].kind, kernel::ElementChange::Kind::kAdd);
-        EXPECT_EQ(removed[i].kind, kernel::ElementChange::Kind::kRemove);
-      }
+    const auto added = difference({}, golden.state), removed = difference(golden.state, {});
+    ASSERT_EQ(added.size(), removed.size());
+    EXPECT_EQ(added.size(), elements_of(golden.state).size());
+    for (std::size_t i = 0; i < added.size(); ++i) {
+      EXPECT_EQ(added[i].element, removed[i].element);
+      EXPECT_EQ(added[i].kind, kernel::ElementChange::Kind::kAdd);
+      EXPECT_EQ(removed[i].kind, kernel::ElementChange::Kind::kRemove);
     }
-    for (const NatPort& port : golden.ports)
-      EXPECT_EQ(publish(port).size(), unpublish(port).size());
-    EXPECT_EQ(admit_underlay(golden.underlay).size(), dismiss_underlay(golden.underlay).size());
+    EXPECT_TRUE(difference(golden.state, golden.state).empty());
   }
 }
 
@@ -121,27 +114,31 @@ NatPort port_at(std::optional<IpAddress> host_ip) {
           .target_v6 = *IpAddress::parse("fd00:1::2")};
 }
 
-std::vector<std::string> sets_of(const std::vector<kernel::ElementChange>& changes) {
+std::vector<std::string> sets_of(const NatState& state) {
   std::vector<std::string> sets;
-  for (const auto& change : changes) sets.push_back(change.element.set);
+  for (const kernel::Element& element : elements_of(state)) sets.push_back(element.set);
   return sets;
+}
+
+std::vector<std::string> sets_of(const NatPort& port) { return sets_of(NatState{.ports = {port}}); }
+
+std::vector<std::string> sets_of(const NatUnderlay& underlay) {
+  return sets_of(NatState{.underlay = underlay});
 }
 
 TEST(Elements, HostAddressDecidesOnFamilies) {
   using ::testing::ElementsAre;
-  EXPECT_THAT(sets_of(publish(port_at({}))), ElementsAre("published_any_v4", "published_any_v6"));
-  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("0.0.0.0")))),
-              ElementsAre("published_any_v4"));
-  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("::")))), ElementsAre("published_any_v6"));
-  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("192.0.2.1")))),
-              ElementsAre("published_v4"));
-  EXPECT_THAT(sets_of(publish(port_at(*IpAddress::parse("::1")))), ElementsAre("published_v6"));
+  EXPECT_THAT(sets_of(port_at({})), ElementsAre("published_any_v4", "published_any_v6"));
+  EXPECT_THAT(sets_of(port_at(*IpAddress::parse("0.0.0.0"))), ElementsAre("published_any_v4"));
+  EXPECT_THAT(sets_of(port_at(*IpAddress::parse("::"))), ElementsAre("published_any_v6"));
+  EXPECT_THAT(sets_of(port_at(*IpAddress::parse("192.0.2.1"))), ElementsAre("published_v4"));
+  EXPECT_THAT(sets_of(port_at(*IpAddress::parse("::1"))), ElementsAre("published_v6"));
 }
 
 TEST(Elements, PortIsPublishedOnlyInFamiliesOfTheContainer) {
   NatPort port = port_at(*IpAddress::parse("2001:db8::1"));
   port.target_v6.reset();
-  EXPECT_TRUE(publish(port).empty());
+  EXPECT_TRUE(sets_of(port).empty());
 }
 
 TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
@@ -150,27 +147,40 @@ TEST(Elements, SharedElementOfARoutedNetworkStaysUntilTheLastPortGoes) {
   first.target_v6.reset();
   second.target_v6.reset();
   second.host_port = 8081;
-  const std::vector<NatPort> both = {first, second}, one = {second};
-  EXPECT_EQ(change_ports({}, both).size(), 1U);
-  EXPECT_TRUE(change_ports(both, one).empty());
-  EXPECT_EQ(change_ports(one, {}), unpublish(second));
-  const std::string text = render({}, both);
+  const NatState both{.ports = {first, second}}, one{.ports = {second}};
+  EXPECT_EQ(difference({}, both).size(), 1U);
+  EXPECT_TRUE(difference(both, one).empty());
+  EXPECT_TRUE(difference(one, both).empty());
+  EXPECT_EQ(difference(one, {}).size(), 1U);
+  const std::string text = render(both);
   EXPECT_EQ(text.find("tcp . 10.1.0.2 . 80"), text.rfind("tcp . 10.1.0.2 . 80"));
+}
+
+TEST(Elements, AHostPortMovesToAnotherTargetInOneTransaction) {
+  NatPort before = port_at({});
+  before.target_v6.reset();
+  NatPort after = before;
+  after.container_port = 81;
+  const auto changes = difference({.ports = {before}}, {.ports = {after}});
+  ASSERT_EQ(changes.size(), 2U);
+  EXPECT_EQ(changes[0].kind, kernel::ElementChange::Kind::kRemove);
+  EXPECT_EQ(changes[1].kind, kernel::ElementChange::Kind::kAdd);
+  EXPECT_EQ(changes[0].element.key, changes[1].element.key);
 }
 
 TEST(Elements, OfAnEncryptedTunnelAreOneMoreThanOfAPlainOne) {
   using ::testing::ElementsAre;
-  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42}}})), ElementsAre("tunnels"));
-  EXPECT_THAT(sets_of(admit_underlay({.tunnels = {{.vni = 42, .encrypted = true}}})),
-              ElementsAre("tunnels", "secure_tunnels"));
-  EXPECT_THAT(sets_of(admit_underlay(
-                  {.hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")},
-                   .wireguard_links = {*IfName::parse("flwg0")}})),
-              ElementsAre("tunnel_hosts_v4", "tunnel_hosts_v6", "secure_links"));
+  EXPECT_THAT(sets_of(NatUnderlay{.tunnels = {{.vni = 42}}}), ElementsAre("tunnels"));
+  EXPECT_THAT(sets_of(NatUnderlay{.tunnels = {{.vni = 42, .encrypted = true}}}),
+              ElementsAre("secure_tunnels", "tunnels"));
+  EXPECT_THAT(
+      sets_of(NatUnderlay{.hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")},
+                          .wireguard_links = {*IfName::parse("flwg0")}}),
+      ElementsAre("secure_links", "tunnel_hosts_v4", "tunnel_hosts_v6"));
 }
 
 TEST(Elements, AVniIsThreeBytesInNetworkOrder) {
-  const auto changes = admit_underlay({.tunnels = {{.vni = 0xabcdef, .port = 8472}}});
+  const auto changes = difference({}, {.underlay = {.tunnels = {{.vni = 0xabcdef, .port = 8472}}}});
   ASSERT_EQ(changes.size(), 1U);
   const auto key = changes[0].element.key.bytes();
   EXPECT_EQ(std::vector<std::uint8_t>(key.begin(), key.end()),
@@ -181,16 +191,16 @@ TEST(Elements, AVniIsThreeBytesInNetworkOrder) {
 TEST(Elements, OfTheUnderlayOnlyTheDifferenceChanges) {
   const NatUnderlay before{.tunnels = {{.vni = 42}},
                            .hosts = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("fd5c::2")}};
-  EXPECT_TRUE(change_underlay(before, before).empty());
   NatUnderlay after = before;
   after.hosts.erase(after.hosts.begin());
   after.tunnels[0].encrypted = true;
-  const auto changes = change_underlay(before, after);
+  const auto changes = difference({.underlay = before}, {.underlay = after});
   ASSERT_EQ(changes.size(), 4U);
   // The verdict of a key changes: its element goes before it comes.
   EXPECT_EQ(changes[0].element.set, "tunnel_hosts_v4");
   EXPECT_EQ(changes[1].element.set, "tunnels");
   EXPECT_EQ(changes[1].kind, kernel::ElementChange::Kind::kRemove);
+  EXPECT_EQ(changes[1].element.verdict->chain, "plain_tunnel");
   EXPECT_EQ(changes[2].element.set, "secure_tunnels");
   EXPECT_EQ(changes[3].element.set, "tunnels");
   EXPECT_EQ(changes[3].kind, kernel::ElementChange::Kind::kAdd);
@@ -207,7 +217,7 @@ TEST(Elements, PortOfARecordTakesModesAndAddressesAlong) {
   EXPECT_EQ(nat_port(network, endpoint, published), expected);
 
   network.internal = true;
-  EXPECT_TRUE(publish(nat_port(network, endpoint, published)).empty());
+  EXPECT_TRUE(sets_of(nat_port(network, endpoint, published)).empty());
 }
 
 }  // namespace

@@ -567,26 +567,50 @@ TEST_F(Reconcile, AnAlteredTableIsToldAndMended) {
   create("shop", "10.20.0.0/24");
   const auto web = must(attach_to("shop", "web", {port(8080, 80)}));
   const network::Expectation expected{.netns_fd = netns("web"), .ifname = "eth0"};
-  for (const char* alteration :
-       {"flush chain inet fairlead forward", "flush table inet fairlead",
-        "insert rule inet fairlead forward accept",
-        "add chain inet fairlead forward { policy drop; }",
-        "add table inet fairlead { flags dormant; }",
-        "add element inet fairlead published_v6 { tcp . 2001:db8:2::1 . 4445 : fd68::2 . 80 }",
-        "add element inet fairlead bridges { \"evil0\" }", "flush set inet fairlead hairpin_v4"}) {
+  const std::string address = address_of(web);
+  const std::pair<std::string, std::string> cases[] = {
+      {"flush chain inet fairlead forward", "rules 1 to 8 of chain forward are missing"},
+      {"flush table inet fairlead", "more differences"},
+      {"flush ruleset", "the table is missing"},
+      {"insert rule inet fairlead forward accept", "rule 1 of chain forward is nobody's"},
+      {"add chain inet fairlead forward { policy drop; }", "chain forward is not as written"},
+      {"add chain inet fairlead evil { type filter hook forward priority -9; }",
+       "chain evil is nobody's"},
+      {"add set inet fairlead evil { type ipv4_addr; }", "set evil is nobody's"},
+      {"add counter inet fairlead evil", "object evil is nobody's"},
+      {"add table inet fairlead { flags dormant; }", "the table is not as written"},
+      {"add element inet fairlead published_v6 { tcp . 2001:db8:2::1 . 4445 : fd68::2 . 80 }",
+       "element tcp . 2001:db8:2::1 . 4445 : fd68::2 . 80 of set published_v6 is nobody's"},
+      {"add element inet fairlead closed { ipv6 . \"evil0\" }",
+       "element ipv6 . \"evil0\" of set closed is nobody's"},
+      {"add element inet fairlead masquerade_v4 { 10.99.0.0/16 }",
+       "element 10.99.0.0/16 of set masquerade_v4 is nobody's"},
+      {"add element inet fairlead tunnels { 4789 . 0x77 : goto secure_tunnel }",
+       "element 4789 . 119 : goto secure_tunnel of set tunnels is nobody's"},
+      {"delete element inet fairlead published_any_v4 { tcp . 8080 }",
+       fmt::format("element tcp . 8080 : {} . 80 of set published_any_v4 is missing", address)},
+      {"delete element inet fairlead published_any_v4 { tcp . 8080 }; add element inet fairlead "
+       "published_any_v4 { tcp . 8080 : 10.20.0.99 . 80 }",
+       fmt::format("element tcp . 8080 : {} . 80 of set published_any_v4 is not as written",
+                   address)},
+      {"flush set inet fairlead hairpin_v4", "of set hairpin_v4 is missing"}};
+  for (const auto& [alteration, words] : cases) {
     EXPECT_THAT(must(service_->status()).problems, IsEmpty()) << alteration;
     must(firewall_->run(alteration));
-    EXPECT_THAT(must(service_->status()).problems, ElementsAre(HasSubstr("as it was written")))
+    EXPECT_THAT(must(service_->status()).problems,
+                ElementsAre(AllOf(HasSubstr("as it was written"), HasSubstr(words))))
         << alteration;
-    EXPECT_THAT(must(service_->reconcile()).actions,
-                ElementsAre(HasSubstr("rendered the firewall table again: ")))
+    EXPECT_THAT(
+        must(service_->reconcile()).actions,
+        ElementsAre(AllOf(HasSubstr("rendered the firewall table again: "), HasSubstr(words))))
         << alteration;
     EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty()) << alteration;
   }
-  EXPECT_THAT(must(service_->status()).notes, Contains(HasSubstr("rendered again 8 times")));
+  EXPECT_THAT(must(service_->status()).notes,
+              Contains(HasSubstr(fmt::format("rendered again {} times", std::size(cases)))));
   must(firewall_->run("insert rule inet fairlead forward accept"));
   EXPECT_THAT(service_->check(ref("shop", "web"), expected).error().text,
-              HasSubstr("altered rules of chain forward"));
+              HasSubstr("rule 1 of chain forward is nobody's"));
 }
 
 TEST_F(Reconcile, TwoHostPortsOfOneRoutedPortAreNoDifference) {
@@ -596,6 +620,40 @@ TEST_F(Reconcile, TwoHostPortsOfOneRoutedPortAreNoDifference) {
   must(attach_to("shop", "web", {port(8080, 80), port(8081, 80)}));
   EXPECT_THAT(must(service_->status()).problems, IsEmpty());
   EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+}
+
+class RoutedPorts : public ServiceWorld {
+ protected:
+  std::size_t count(const std::string& set) { return must(firewall_->elements(set)).size(); }
+};
+
+// Two host ports of one container port are one element where packets come by the container's own
+// address.
+TEST_F(RoutedPorts, AnElementOfTwoPortsStaysUntilTheLastOneGoes) {
+  auto routed = spec("shop", "10.20.0.0/24");
+  routed.subnets.push_back({.subnet = cidr("fd00:20::/64")});
+  routed.options.gateway_mode_v4 = routed.options.gateway_mode_v6 = network::GatewayMode::kRouted;
+  must(service_->create_network(routed));
+  const auto udp = network::Proto::kUdp;
+  const auto web = must(attach_to(
+      "shop", "web", {port(8080, 80), port(8081, 80), port(5300, 53, udp), port(5301, 53, udp)}));
+  const auto server = serve_tcp("web", 80);
+  const auto set_ports = [&](std::vector<network::PortSpec> ports) {
+    must(service_->publish(ref("shop", "web"), ports));
+    EXPECT_THAT(must(service_->status()).problems, IsEmpty());
+  };
+  EXPECT_EQ(count("routed_v4"), 2U);
+  set_ports({port(8080, 80), port(5301, 53, udp)});
+  EXPECT_EQ(count("routed_v4"), 2U);
+  EXPECT_EQ(count("routed_v6"), 2U);
+  in("outside", [] { ASSERT_EQ(std::system("ip route add 10.20.0.0/24 via 203.0.113.2"), 0); });
+  EXPECT_TRUE(ask_tcp("outside", address_of(web), 80));
+  set_ports({port(8080, 80), port(8082, 80)});
+  EXPECT_EQ(count("routed_v4"), 1U);
+  EXPECT_EQ(count("routed_v6"), 1U);
+  must(service_->remove_endpoint(ref("shop", "web")));
+  EXPECT_EQ(count("routed_v4"), 0U);
+  EXPECT_EQ(count("routed_v6"), 0U);
 }
 
 // Somebody attaches while the table is looked at: neither a false alarm nor an element left behind.

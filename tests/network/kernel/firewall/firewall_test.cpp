@@ -196,6 +196,34 @@ TEST_F(NftFirewallTest, TextAndElementsStayInTheNamespaceWhereItWasOpened) {
   EXPECT_TRUE(listed);
 }
 
+// Elements that let a packet through only sometimes, or for a while, are not those of apply().
+TEST_F(NftFirewallTest, ElementsWithConditionsAreTold) {
+  auto firewall = open();
+  const Status made = firewall->run(
+      "add table inet fairlead; add set inet fairlead plain { type ipv4_addr; elements = { "
+      "10.1.0.1 }; }; add set inet fairlead timed { type ipv4_addr; flags timeout; elements = { "
+      "10.1.0.1 timeout 1h }; }; add set inet fairlead counted { type ipv4_addr; size 8; flags "
+      "dynamic; counter; elements = { 10.1.0.1 }; }");
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_FALSE(firewall->elements("plain")->at(0).conditional);
+  EXPECT_TRUE(firewall->elements("timed")->at(0).conditional);
+  EXPECT_TRUE(firewall->elements("counted")->at(0).conditional);
+}
+
+TEST_F(NftFirewallTest, ObjectsAndFlowtablesOfOthersAreDifferences) {
+  auto firewall = open();
+  for (const auto& [addition, words] :
+       {std::pair("add counter inet fairlead evil", "object evil is nobody's"),
+        std::pair("add flowtable inet fairlead evil { hook ingress priority 0; }",
+                  "flowtable evil is nobody's")}) {
+    ASSERT_TRUE(firewall->run(kTableText));
+    const Status added = firewall->run(addition);
+    if (!added) std::printf("[     SKIP ] %s: %s\n", addition, added.error().text.c_str());
+    if (added) EXPECT_THAT(*firewall->differences(kTableText), ::testing::ElementsAre(words));
+    ASSERT_TRUE(firewall->run("delete table inet fairlead"));
+  }
+}
+
 TEST_F(NftFirewallTest, CostOfElements) {
   auto firewall = open();
   ASSERT_TRUE(firewall->run(kTableText));

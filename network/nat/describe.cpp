@@ -1,0 +1,111 @@
+#include "network/nat/describe.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "network/nat/entries.h"
+#include "network/nat/sets.h"
+
+namespace fairlead::nat {
+
+namespace {
+
+using Bytes = std::span<const std::uint8_t>;
+
+// "inet_proto . inet_service" has two.
+std::vector<std::string_view> split(std::string_view text, std::string_view separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at != text.npos;) {
+    const std::size_t end = text.find(separator, at);
+    parts.push_back(text.substr(at, end - at));
+    at = end == text.npos ? end : end + separator.size();
+  }
+  return parts;
+}
+
+// In the kernel's registers.
+std::size_t size_of(std::string_view type) {
+  return type == "ifname" || type == "ipv6_addr" ? 16 : 4;
+}
+
+std::string number(Bytes bytes) {
+  std::uint32_t value = 0;
+  for (const std::uint8_t byte : bytes) value = value << 8 | byte;
+  return std::to_string(value);
+}
+
+std::string proto(std::uint8_t value) {
+  for (const network::Proto each :
+       {network::Proto::kTcp, network::Proto::kUdp, network::Proto::kSctp})
+    if (static_cast<std::uint8_t>(each) == value) return std::string(to_string(each));
+  return std::to_string(value);
+}
+
+std::string family(std::uint8_t value) {
+  for (const Family each : {Family::kV4, Family::kV6})
+    if (kernel::ElementBytes().family(each).bytes()[0] == value)
+      return each == Family::kV4 ? "ipv4" : "ipv6";
+  return std::to_string(value);
+}
+
+std::string name(Bytes bytes) {
+  return fmt::format("\"{}\"", std::string(bytes.begin(), std::ranges::find(bytes, 0)));
+}
+
+std::string range(const IpAddress& first, const IpAddress& last) {
+  if (first == last) return first.to_string();
+  const unsigned bits = first.is_v4() ? 32 : 128;
+  for (unsigned length = 0; length < bits; ++length)
+    if (const Cidr subnet = Cidr::of(first, length);
+        subnet.first() == first && subnet.last() == last)
+      return subnet.to_string();
+  return fmt::format("{}-{}", first.to_string(), last.to_string());
+}
+
+// `last` differs from `first` in fields of intervals only.
+std::string field(std::string_view type, Bytes first, Bytes last) {
+  if (type == "ifname") return name(first);
+  if (type == "nf_proto") return family(first[0]);
+  if (type == "inet_proto") return proto(first[0]);
+  if (type == "ipv4_addr" || type == "ipv6_addr") {
+    const Family of = type == "ipv4_addr" ? Family::kV4 : Family::kV6;
+    return range(IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last));
+  }
+  if (type == "@th,96,24") return number(first.first(3));
+  return number(first.first(2));  // ports
+}
+
+std::string fields(std::string_view types, Bytes first, Bytes last) {
+  std::vector<std::string> words;
+  for (const std::string_view type : split(types, " . ")) {
+    const std::size_t size = size_of(type);
+    if (first.size() < size || last.size() < size) return {};
+    words.push_back(field(type, first.first(size), last.first(size)));
+    first = first.subspan(size);
+    last = last.subspan(size);
+  }
+  return first.empty() ? fmt::format("{}", fmt::join(words, " . ")) : std::string();
+}
+
+std::string digits(Bytes bytes) { return fmt::format("0x{:02x}", fmt::join(bytes, "")); }
+
+}  // namespace
+
+std::string describe(const kernel::Element& element) {
+  const Bytes first = element.key.bytes();
+  const Bytes last = element.key_end.empty() ? first : element.key_end.bytes();
+  const auto set = std::ranges::find(kSets, element.set, &SetDeclaration::name);
+  if (set == kSets.end()) return digits(first);
+  const auto types = split(set->type, " : ");
+  std::string text = fields(types[0], first, last);
+  if (text.empty()) return digits(first);
+  if (element.verdict) return fmt::format("{} : {}", text, to_text(*element.verdict));
+  if (types.size() < 2 || element.data.empty()) return text;
+  return fmt::format("{} : {}", text, fields(types[1], element.data.bytes(), element.data.bytes()));
+}
+
+}  // namespace fairlead::nat

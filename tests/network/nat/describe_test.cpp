@@ -1,0 +1,41 @@
+// Elements in words, as they are told of a table that somebody has altered.
+#include "network/nat/describe.h"
+
+#include <gtest/gtest.h>
+
+#include "network/nat/entries.h"
+#include "tests/network/nat/golden_cases.h"
+
+namespace fairlead::nat {
+namespace {
+
+void expect_words_of(const std::vector<Entry>& entries) {
+  for (const Entry& entry : entries) EXPECT_EQ(describe(to_element(entry)), to_text(entry));
+}
+
+TEST(Describe, IsTheTextOfEveryElement) {
+  const auto cases = golden_cases();
+  for (const GoldenCase& golden : cases) {
+    for (const NatNetwork& network : golden.state.networks) expect_words_of(entries_of(network));
+    for (const NatPort& port : golden.state.ports) expect_words_of(entries_of(port));
+    expect_words_of(entries_of(golden.state.underlay));
+  }
+}
+
+kernel::ElementBytes bytes(std::initializer_list<std::uint8_t> list) {
+  return kernel::ElementBytes::of(std::vector<std::uint8_t>(list), 1);
+}
+
+TEST(Describe, WhatOthersAddIsNamedWhateverItIs) {
+  EXPECT_EQ(describe({.set = "masquerade_v4", .key = bytes({10, 0, 0, 1})}), "10.0.0.1");
+  EXPECT_EQ(
+      describe(
+          {.set = "masquerade_v4", .key = bytes({10, 0, 0, 1}), .key_end = bytes({10, 0, 0, 9})}),
+      "10.0.0.1-10.0.0.9");
+  EXPECT_EQ(describe({.set = "tunnel_ports", .key = bytes({1, 0, 0, 0, 0, 53, 0, 0})}), "1 . 53");
+  EXPECT_EQ(describe({.set = "masquerade_v4", .key = bytes({10, 0})}), "0x0a00");
+  EXPECT_EQ(describe({.set = "evil", .key = bytes({10, 0})}), "0x0a00");
+}
+
+}  // namespace
+}  // namespace fairlead::nat
