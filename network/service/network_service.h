@@ -1,4 +1,4 @@
-// The one implementation of NetworkService, PoolService and cluster::UnderlayGuard.
+// The one implementation of NetworkService, PoolService, Mender and cluster::UnderlayGuard.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@
 #include "network/kernel/firewall/foreign_firewall.h"
 #include "network/kernel/host/sockets.h"
 #include "network/kernel/links/links.h"
+#include "network/service/mender.h"
 
 namespace fairlead::network {
 
@@ -40,6 +41,7 @@ struct ServiceParts {
 
 class CoreNetworkService : public NetworkService,
                            public PoolService,
+                           public Mender,
                            public cluster::UnderlayGuard {};
 
 std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts);

@@ -64,7 +64,8 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   TRY_STATUS(ownership_.claim());
   TRY(auto networks, records_.networks());
   // First, because it may let packets through.
-  const bool whole = networks.empty() || mend_table(networks, report);
+  const bool whole =
+      networks.empty() || mend_table(networks, kMendDeadline, report) != TableState::kWrong;
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, records_.networks());
   tidy_pools(networks, report);
@@ -84,13 +85,20 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
 // difference, and a table rendered then would keep the elements of an endpoint that is being
 // removed. So after a difference the table is compared again with the networks locked. A network
 // whose lock is held for long must not delay the repair; the table may then lack the latest changes
-// of that network until the next reconcile. Returns whether the table is right.
-bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileReport& report) {
-  if (const auto differs = firewall_.difference(); differs && differs->empty()) return true;
+// of that network until it is compared again.
+ServiceImpl::TableState ServiceImpl::mend_table(const std::vector<Network>& networks,
+                                                std::chrono::milliseconds most_wait,
+                                                ReconcileReport& report) {
+  if (const auto differs = firewall_.difference(); differs && differs->empty())
+    return TableState::kRight;
   std::vector<NamedLocks::Guard> guards;
-  const auto end = std::chrono::steady_clock::now() + kMendDeadline;
+  TableState state = TableState::kRight;
+  const auto end = std::chrono::steady_clock::now() + most_wait;
   const auto hold = [&](Result<NamedLocks::Guard> guard) {
-    if (guard) guards.push_back(std::move(*guard));
+    if (guard)
+      guards.push_back(std::move(*guard));
+    else
+      state = TableState::kPerhapsStale;
   };
   const auto rest = [&] {
     return std::max(std::chrono::milliseconds(0),
@@ -102,11 +110,11 @@ bool ServiceImpl::mend_table(const std::vector<Network>& networks, ReconcileRepo
   const auto mended = firewall_.repair();
   if (!mended) {
     note_failure(report, "firewall table", mended.error());
-    return false;
+    return TableState::kWrong;
   }
-  if (mended->empty()) return true;
-  report.actions.push_back(fmt::format("rendered the firewall table again: {}", *mended));
-  return true;
+  if (!mended->empty())
+    report.actions.push_back(fmt::format("rendered the firewall table again: {}", *mended));
+  return state;
 }
 
 Status ServiceImpl::ensure_links(Driver& driver, Network& network) {

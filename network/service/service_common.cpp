@@ -45,8 +45,8 @@ Result<bool> StoredContext::any_publisher(const Network& network,
   });
 }
 
-Result<NamedLocks::Guard> ServiceImpl::lock_networks() {
-  return parts_.locks.lock("networks", kLockDeadline);
+Result<NamedLocks::Guard> ServiceImpl::lock_networks(std::chrono::milliseconds deadline) {
+  return parts_.locks.lock("networks", deadline);
 }
 
 Result<NamedLocks::Guard> ServiceImpl::lock_network(const std::string& id,

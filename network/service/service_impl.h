@@ -1,5 +1,5 @@
 // The implementation of the service, which is spread over networks.cpp, endpoints.cpp, leases.cpp,
-// ports.cpp, pools.cpp, shared.cpp, reconcile.cpp and service_common.cpp.
+// ports.cpp, pools.cpp, shared.cpp, reconcile.cpp, mend.cpp and service_common.cpp.
 #pragma once
 
 #include <chrono>
@@ -72,6 +72,7 @@ class ServiceImpl : public CoreNetworkService {
                               std::span<const ValidAttachment> valid) override;
   Result<ServiceStatus> status() override;
   Result<ReconcileReport> reconcile() override;
+  Result<ReconcileReport> mend(const Damage& damage) override;
 
   Result<Pool> request_pool(const PoolRequest& request) override;
   Status release_pool(const std::string& pool_id) override;
@@ -110,7 +111,8 @@ class ServiceImpl : public CoreNetworkService {
     std::vector<PoolLease> nobodys;
   };
 
-  Result<NamedLocks::Guard> lock_networks();  // for creating and removing networks
+  // For creating and removing networks.
+  Result<NamedLocks::Guard> lock_networks(std::chrono::milliseconds deadline = kLockDeadline);
   Result<NamedLocks::Guard> lock_underlay(std::chrono::milliseconds deadline = kLockDeadline);
   Result<NamedLocks::Guard> lock_network(const std::string& id,
                                          std::chrono::milliseconds deadline = kLockDeadline);
@@ -198,7 +200,10 @@ class ServiceImpl : public CoreNetworkService {
   void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
 
   // reconcile.cpp
-  bool mend_table(const std::vector<Network>& networks, ReconcileReport& report);
+  // kPerhapsStale: a call was at work on a network, whose changes the table may lack.
+  enum class TableState { kRight, kPerhapsStale, kWrong };
+  TableState mend_table(const std::vector<Network>& networks, std::chrono::milliseconds most_wait,
+                        ReconcileReport& report);
   Status ensure_links(Driver& driver, Network& network);
   void tidy_network(const Network& network, ReconcileReport& report);
   void tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
@@ -218,6 +223,13 @@ class ServiceImpl : public CoreNetworkService {
   Result<std::set<std::string>> recorded_links();
   void admit_everywhere(ReconcileReport* report);
 
+  // mend.cpp
+  void mend_links(const Network& listed, std::span<const LinkDamage> damages,
+                  ReconcileReport& report);
+  Status mend_link(LockedNetwork& held, const LinkDamage& damage, ReconcileReport& report);
+  void mend_uplinks(const std::vector<Network>& networks, ReconcileReport& report);
+  void note_mended(ReconcileReport& report, std::string action);
+
   ServiceParts parts_;
   RecordStore records_;
   Ipam ipam_;
@@ -227,6 +239,8 @@ class ServiceImpl : public CoreNetworkService {
   StoredContext context_;
   std::mutex notes_guard_;
   std::vector<std::string> notes_;  // what is in place in other firewalls, in words
+  // Somebody may break something many times in a second.
+  RateLimit mended_log_{30, std::chrono::seconds(10)};
 };
 
 // Whether the text has the form of a network's id: 64 lower-case hex digits.

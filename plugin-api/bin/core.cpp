@@ -55,6 +55,7 @@ class WiredCore : public Core {
 
   network::NetworkService& networks() override { return *networks_; }
   network::PoolService& pools() override { return *networks_; }
+  network::Mender& mender() override { return *networks_; }
   volume::VolumeService& volumes() override { return made().volumes(); }
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }

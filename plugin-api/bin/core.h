@@ -9,6 +9,7 @@
 #include "base/state/store.h"
 #include "network/agent/agent.h"
 #include "network/api/service.h"
+#include "network/service/mender.h"
 #include "plugin-api/bin/paths.h"
 #include "volume/api/service.h"
 
@@ -48,6 +49,7 @@ class Core {
   virtual ~Core() = default;
   virtual network::NetworkService& networks() = 0;
   virtual network::PoolService& pools() = 0;
+  virtual network::Mender& mender() = 0;
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;

@@ -249,6 +249,13 @@ void reconcile_all(Core& core) {
     log::info("reconcile volumes", {{"action", action}});
 }
 
+// Returns whether everything is repaired.
+bool mend(Core& core, const network::Damage& damage) {
+  const auto report = core.mender().mend(damage);
+  if (!report) log::error("mend networks", {{"error", report.error().text}});
+  return report && report->failures.empty();
+}
+
 // Scheduled snapshots are made to the minute.
 constexpr std::chrono::seconds kSchedulePeriod{60};
 
@@ -318,18 +325,22 @@ Status serve(const Flags& flags, const Config& config) {
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
   TRY(auto server, http::make_server(std::move(listeners), {}));
-  reconcile_all(*core);
-  if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
-  Repairer repairer([&] { reconcile_all(*core); }, std::chrono::seconds(config.reconcile_seconds));
-  Repairer schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
+  Periodic reconciler([&] { reconcile_all(*core); },
+                      std::chrono::seconds(config.reconcile_seconds));
+  Repairer repairer([&](const network::Damage& damage) { return mend(*core, damage); },
+                    [&] { reconciler.soon(); });
+  // Before the first look at everything, so that nothing is missed between the two.
   TRY(auto monitor,
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
+  reconcile_all(*core);
+  if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
+  Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   const auto read_again = [&] {
     auto fresh = load_config(flags, &std::getenv);
     if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
     log::configure(fresh->log_level, fresh->log_format);
-    repairer.set_period(std::chrono::seconds(fresh->reconcile_seconds));
+    reconciler.set_period(std::chrono::seconds(fresh->reconcile_seconds));
     log::info("configuration read again");
   };
   const auto reload = [&] {

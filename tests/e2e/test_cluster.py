@@ -108,6 +108,31 @@ class ContainersAndTunnels(ClusterCase):
             return False
 
 
+class BrokenTunnels(ClusterCase):
+    docker = False
+    together = "cluster without Docker"
+    waits = False
+
+    def test_a_tunnel_that_somebody_takes_away_is_back_within_a_second(self):
+        one, two = self.nodes[:2]
+        for node in (one, two):
+            node.host.fairlead("network", "create", "-o", "mode=overlay", "--subnet", "10.77.0.0/20", "shop")
+        address, _ = one.attach("web", "shop"), two.attach("client", "shop")
+        device = one.tunnel("shop")
+        with two.host.named_net("client") as client, Pinger(client) as pinger:
+            eventually(lambda: pinger.ping(address, 0.1), "host 2 to reach the container on host 1")
+            for change in (f"link set {device} down", f"link set {device} nomaster", f"link delete {device}"):
+                times = []
+                for _ in range(3):
+                    one.host.exec("ip", *change.split())
+                    start = time.monotonic()
+                    eventually(lambda: pinger.ping(address, 0.05), f"the tunnel after {change}", 20)
+                    times.append(time.monotonic() - start)
+                print(f"     reached again after {change}: worst {max(times) * 1000:.0f} ms of {len(times)}", flush=True)
+                self.assertLess(max(times), 5, change)
+        self.assertIn(f"mended interface {device}", one.fairleadd.log())
+
+
 class FromDocker(ClusterCase):
     def test_containers_on_three_hosts_reach_each_other_over_both_families_and_nothing_is_flooded(self):
         self.join_all("shop", "--ipv6")

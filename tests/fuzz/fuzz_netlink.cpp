@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <span>
 
+#include "network/kernel/events/link_events.h"
+#include "network/kernel/events/table_events.h"
 #include "network/kernel/links/parse.h"
 #include "network/kernel/tunnels/wireguard_messages.h"
 
@@ -10,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace fairlead::kernel;
   std::span<const std::uint8_t> bytes(data, size);
   DeviceDump dump;  // put together from all of them
+  LinkEvents links;
+  TableEvents tables("fairlead");
   while (const auto message = take_message(bytes)) {
     (void)parse_ack(*message).has_value();
     (void)parse_link(message->payload).has_value();
@@ -18,6 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)parse_neighbour(message->payload).has_value();
     (void)parse_family(message->payload, "wireguard").has_value();
     (void)add_device_part(message->payload, dump);
+    (void)links.take(*message).has_value();
+    (void)tables.take(*message).has_value();
   }
   return 0;
 }

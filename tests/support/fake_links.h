@@ -65,6 +65,10 @@ class FakeLinks : public kernel::Links {
   Result<kernel::HostSubnets> host_subnets() override;
   Result<std::optional<kernel::Link>> default_route_link() override;
   Result<bool> enable_forwarding(Family family) override;
+  // Nothing is learned from router advertisements here.
+  Result<std::vector<std::string>> keep_router_advertisements() override {
+    return std::vector<std::string>();
+  }
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
                    std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 

@@ -7,12 +7,17 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <initializer_list>
 #include <thread>
 
 #include "base/unique_fd.h"
-#include "network/kernel/events/monitor_parse.h"
+#include "network/kernel/events/link_events.h"
+#include "network/kernel/events/table_events.h"
+#include "network/kernel/links/messages.h"
 #include "network/kernel/netlink/netlink.h"
 
 namespace fairlead::kernel {
@@ -20,20 +25,34 @@ namespace fairlead::kernel {
 namespace {
 
 constexpr int kReceiveBuffer = 8 << 20;  // room for some thousands of events while one is handled
+// How often links are asked for settings whose changes make no event. An answer takes 10 us.
+constexpr std::chrono::milliseconds kQuietPeriod{500};
 
-Result<NetlinkSocket> listen_to(int protocol, int group) {
+Result<NetlinkSocket> listen_to(int protocol, std::initializer_list<int> groups) {
   TRY(NetlinkSocket socket, NetlinkSocket::open(protocol));
   socket.set_receive_buffer(kReceiveBuffer);
-  TRY_STATUS(socket.join(group));
+  for (const int group : groups) TRY_STATUS(socket.join(group));
   return socket;
 }
 
+// Lost events are made up for by looking: what changed meanwhile is not told.
+Status learn(NetlinkSocket& socket, LinkEvents& events) {
+  return socket.dump(
+      dump_links(), "list links", [&] { events = {}; },
+      [&](const MessageView& message) { events.know(message); });
+}
+
+struct Sockets {
+  NetlinkSocket links, tables;
+  NetlinkSocket questions;  // answers must not mix with events
+};
+
 class NetlinkMonitor final : public Monitor {
  public:
-  NetlinkMonitor(NetlinkSocket links, NetlinkSocket tables, UniqueFd stop, std::string table,
+  NetlinkMonitor(Sockets sockets, LinkEvents link_events, UniqueFd stop, std::string table,
                  std::function<void(const KernelEvent&)> on_event)
-      : links_(std::move(links)),
-        tables_(std::move(tables)),
+      : sockets_(std::move(sockets)),
+        link_events_(std::move(link_events)),
         stop_(std::move(stop)),
         table_events_(std::move(table)),
         on_event_(std::move(on_event)),
@@ -45,16 +64,25 @@ class NetlinkMonitor final : public Monitor {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void run() {
     std::array<pollfd, 3> ready{{{.fd = stop_.get(), .events = POLLIN, .revents = 0},
-                                 {.fd = links_.fd(), .events = POLLIN, .revents = 0},
-                                 {.fd = tables_.fd(), .events = POLLIN, .revents = 0}}};
-    for (;;) {
-      if (::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) return;
+                                 {.fd = sockets_.links.fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = sockets_.tables.fd(), .events = POLLIN, .revents = 0}}};
+    for (auto asked = Clock::now();;) {
+      const auto rest = std::chrono::ceil<std::chrono::milliseconds>(
+          std::max(asked + kQuietPeriod - Clock::now(), Clock::duration::zero()));
+      if (::poll(ready.data(), ready.size(), static_cast<int>(rest.count())) < 0 && errno != EINTR)
+        return;
       if (ready[0].revents != 0) return;
-      if (ready[1].revents != 0) read(links_, [](const MessageView& m) { return link_event(m); });
+      if (ready[1].revents != 0)
+        read(sockets_.links, [this](const MessageView& m) { return link_events_.take(m); });
       if (ready[2].revents != 0)
-        read(tables_, [this](const MessageView& m) { return table_events_.take(m); });
+        read(sockets_.tables, [this](const MessageView& m) { return table_events_.take(m); });
+      if (Clock::now() < asked + kQuietPeriod) continue;
+      ask();
+      asked = Clock::now();
     }
   }
 
@@ -62,14 +90,26 @@ class NetlinkMonitor final : public Monitor {
   void read(NetlinkSocket& socket, const Parse& parse) {
     auto bytes = socket.receive("listen to the kernel", false);
     if (!bytes) {
-      on_event_({.kind = KernelEvent::Kind::kOverrun, .name = {}});
+      on_event_({.kind = KernelEvent::Kind::kOverrun});
+      (void)learn(sockets_.questions, link_events_);
       return;
     }
     while (const auto message = take_message(*bytes))
       if (const auto event = parse(*message)) on_event_(*event);
   }
 
-  NetlinkSocket links_, tables_;
+  // A link that is gone meanwhile has its own event.
+  void ask() {
+    for (const int index : link_events_.quiet())
+      (void)sockets_.questions.request(get_link(index), "look at a link",
+                                       [this](const MessageView& message) {
+                                         if (const auto event = link_events_.take(message))
+                                           on_event_(*event);
+                                       });
+  }
+
+  Sockets sockets_;
+  LinkEvents link_events_;
   UniqueFd stop_;
   TableEvents table_events_;
   std::function<void(const KernelEvent&)> on_event_;
@@ -80,12 +120,18 @@ class NetlinkMonitor final : public Monitor {
 
 Result<std::unique_ptr<Monitor>> start_monitor(std::string table,
                                                std::function<void(const KernelEvent&)> on_event) {
-  TRY(NetlinkSocket links, listen_to(NETLINK_ROUTE, RTNLGRP_LINK));
-  TRY(NetlinkSocket tables, listen_to(NETLINK_NETFILTER, NFNLGRP_NFTABLES));
+  TRY(NetlinkSocket links,
+      listen_to(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                                RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}));
+  TRY(NetlinkSocket tables, listen_to(NETLINK_NETFILTER, {NFNLGRP_NFTABLES}));
+  TRY(NetlinkSocket questions, NetlinkSocket::open(NETLINK_ROUTE));
+  LinkEvents link_events;
+  TRY_STATUS(learn(questions, link_events));
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop) return fail_errno(errno, "start the kernel monitor");
-  return std::make_unique<NetlinkMonitor>(std::move(links), std::move(tables), std::move(stop),
-                                          std::move(table), std::move(on_event));
+  return std::make_unique<NetlinkMonitor>(
+      Sockets{std::move(links), std::move(tables), std::move(questions)}, std::move(link_events),
+      std::move(stop), std::move(table), std::move(on_event));
 }
 
 }  // namespace fairlead::kernel

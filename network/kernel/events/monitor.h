@@ -1,5 +1,5 @@
-// Events of the kernel after which Fairlead has something to repair: links that vanish, tables that
-// are flushed, firewalls that appear.
+// Events of the kernel after which Fairlead has something to repair: tables that are altered, links
+// that vanish or lose what they had, forwarding that is switched off, firewalls that appear.
 #pragma once
 
 #include <functional>
@@ -12,14 +12,22 @@ namespace fairlead::kernel {
 
 struct KernelEvent {
   enum class Kind {
-    kLinkGone,       // `name`: a link was deleted (RTM_DELLINK)
-    kLinkChanged,    // `name`: a bridge or fl* link appeared or went down
-    kTableChanged,   // another program has changed something in Fairlead's table, or deleted it
-    kFilterChanged,  // another table's chains changed: another firewall may have come or gone
-    kOverrun,        // events were lost: everything has to be checked
+    kLinkChanged,     // `name`: a bridge appeared; or a bridge or one of its ports lost something
+    kLinkGone,        // `name`: a link was deleted
+    kSettingChanged,  // `name`: route_localnet was switched off, or accept_ra is no longer 2
+    kForwardingOff,   // the host forwards packets of a family no more
+    kTableChanged,    // another program has changed something in Fairlead's table, or deleted it
+    kFilterChanged,   // another table's chains changed: another firewall may have come or gone
+    kOverrun,         // events were lost: everything has to be checked
   };
   Kind kind = Kind::kOverrun;
-  std::string name;
+  std::string name{};
+  // Of links only. `bridge`: the bridge that the link was a port of, or its own name when it is a
+  // bridge; empty for others. `what`: what it has lost, in words ("went down"); empty when nothing.
+  int index = 0;
+  std::string bridge{};
+  std::string what{};
+  bool of_container = false;  // the host's side of a veth pair
 };
 
 // Runs until it is destroyed, and calls `on_event` from its own thread. Changes of links that this

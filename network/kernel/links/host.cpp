@@ -114,33 +114,37 @@ Result<std::optional<Link>> NetlinkLinks::default_route_link() {
 Result<bool> NetlinkLinks::enable_forwarding(Family family) {
   const std::string setting =
       family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
-  bool changed = false;
-  const Status done = in_host([&]() -> Status {
-    TRY(const std::string present, read_sysctl(setting));
-    if (present == "1") return {};
-    if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
-    changed = true;
-    return write_sysctl(setting, "1");
-  });
-  if (!done) return fail(done.error());
-  return changed;
+  std::string present;
+  TRY_STATUS(in_host([&]() -> Status {
+    TRY(present, read_sysctl(setting));
+    return {};
+  }));
+  if (present == "1") return false;
+  if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
+  TRY_STATUS(in_host([&] { return write_sysctl(setting, "1"); }));
+  return true;
 }
 
 // A host that forwards ignores router advertisements unless accept_ra is 2
 // (Documentation/networking/ip-sysctl.rst), and would lose its own default route some minutes
 // later.
-Status NetlinkLinks::keep_router_advertisements() {
+Result<std::vector<std::string>> NetlinkLinks::keep_router_advertisements() {
   TRY(const std::vector<RouteDetails> present, routes(Family::kV6));
   std::set<int> learning;
   for (const RouteDetails& each : present)
     if (each.protocol == RTPROT_RA && each.ifindex != 0) learning.insert(each.ifindex);
+  std::vector<std::string> changed;
   for (const int index : learning) {
     TRY(const Link link, find(index));
     const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", link.name);
-    TRY(const std::string accept, read_sysctl(setting));
-    if (accept == "1") TRY_STATUS(write_sysctl(setting, "2"));
+    TRY_STATUS(in_host([&]() -> Status {
+      TRY(const std::string accept, read_sysctl(setting));
+      if (accept != "1") return {};
+      changed.push_back(link.name);
+      return write_sysctl(setting, "2");
+    }));
   }
-  return {};
+  return changed;
 }
 
 }  // namespace fairlead::kernel

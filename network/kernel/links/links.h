@@ -198,6 +198,9 @@ class Links {
   // Lets the host forward packets of the family. With IPv6, interfaces that learn their routes from
   // router advertisements go on doing so (accept_ra=2). Returns whether anything was changed.
   virtual Result<bool> enable_forwarding(Family family) = 0;
+  // Sets accept_ra to 2 where it is 1 and routes were learned from router advertisements, which a
+  // host that forwards ignores otherwise. Returns the names of the links that it changed.
+  virtual Result<std::vector<std::string>> keep_router_advertisements() = 0;
   // Limits the link's traffic: `in` towards the container with a token bucket on the host's side,
   // `out` from the container with one on an ifb device, which remove() deletes too. Rates are in
   // bits per second, 0 for no limit; bursts are in bits, 0 to have one chosen. kUnsupported when

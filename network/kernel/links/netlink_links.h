@@ -57,6 +57,7 @@ class NetlinkLinks final : public Links {
   Result<HostSubnets> host_subnets() override;
   Result<std::optional<Link>> default_route_link() override;
   Result<bool> enable_forwarding(Family family) override;
+  Result<std::vector<std::string>> keep_router_advertisements() override;
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
                    std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 
@@ -74,7 +75,6 @@ class NetlinkLinks final : public Links {
   Status finish_veth(const VethSpec& spec, const Veth& veth);
   // Lets the ports at the other ends of a container's interface pass packets.
   Status settle_peer(const Link& container_link);
-  Status keep_router_advertisements();
   Status limit_outgoing(const Link& link, std::uint64_t bits, std::uint64_t burst_bits);
 
   // Makes watch_ and reaper_ at the first removal.

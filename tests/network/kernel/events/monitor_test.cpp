@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 
 #include "base/process.h"
+#include "network/kernel/host/sysctl.h"
 #include "tests/support/kernel_fixture.h"
 
 namespace fairlead::testing {
@@ -35,11 +37,15 @@ class Monitor : public KernelFixture {
   // Was there such an event, or does one come within a second?
   bool heard(Kind kind, const std::string& name,
              std::chrono::milliseconds most_wait = std::chrono::seconds(1)) {
+    return first([&](const KernelEvent& e) { return e.kind == kind && e.name == name; }, most_wait)
+        .has_value();
+  }
+  std::optional<KernelEvent> first(const std::function<bool(const KernelEvent&)>& wanted,
+                                   std::chrono::milliseconds most_wait = std::chrono::seconds(1)) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, most_wait, [&] {
-      return std::ranges::any_of(
-          events_, [&](const KernelEvent& e) { return e.kind == kind && e.name == name; });
-    });
+    const auto find = [&] { return std::ranges::find_if(events_, wanted); };
+    if (!changed_.wait_for(lock, most_wait, [&] { return find() != events_.end(); })) return {};
+    return *find();
   }
   bool nothing_of(Kind kind) {
     const std::lock_guard lock(mutex_);
@@ -66,6 +72,104 @@ TEST_F(Monitor, HearsABridgeComeAndGo) {
   EXPECT_TRUE(heard(Kind::kLinkChanged, "br-test"));
   must(links().remove(ifname("br-test")));
   EXPECT_TRUE(heard(Kind::kLinkGone, "br-test"));
+}
+
+// Everything that somebody may do to a bridge and to its ports.
+class Damage : public Monitor, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    Monitor::SetUp();
+    if (IsSkipped()) return;
+    const auto bridge = add_bridge("br-test", {"10.1.0.1/24", "fd00:1::1/64"});
+    must(links().create_veth(
+        {.host_name = ifname("port9"), .peer_name = ifname("peer9"), .master = bridge.index}));
+    ip("link add vx9 type vxlan id 9 dstport 4799 local 127.0.0.1 learning");
+    ip("link set vx9 master br-test up");
+    ip("link show dev vx9");
+  }
+  static void ip(const std::string& command) {
+    ASSERT_EQ(std::system(("ip " + command + " > /dev/null").c_str()), 0) << command;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(All, Damage,
+                         ::testing::Values("port9 link set port9 nomaster",
+                                           "port9 link set port9 down", "vx9 link set vx9 nomaster",
+                                           "vx9 link set vx9 down", "vx9 link del vx9",
+                                           "br-test link set br-test down",
+                                           "br-test link set br-test mtu 1400",
+                                           "br-test link set br-test address 02:00:00:00:00:99",
+                                           "br-test address flush dev br-test",
+                                           "br-test address del 10.1.0.1/24 dev br-test",
+                                           "br-test address del fd00:1::1/64 dev br-test"),
+                         [](const auto& each) { return std::to_string(each.index); });
+
+TEST_P(Damage, IsHeardWithTheBridgeAndWhatHappened) {
+  const std::string link = std::string(GetParam()).substr(0, std::string(GetParam()).find(' '));
+  ip(std::string(GetParam()).substr(link.size() + 1));
+  const auto event = first([&](const KernelEvent& e) {
+    return e.kind == Kind::kLinkChanged && e.name == link && !e.what.empty();
+  });
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->bridge, "br-test");
+  EXPECT_EQ(event->of_container, link == "port9");
+}
+
+// What is made whole, or changes for the better, is no damage.
+TEST_F(Monitor, OfWhatFairleadMakesItHearsOnlyThatABridgeAppears) {
+  const auto bridge = add_bridge("br-test", {"10.1.0.1/24"});
+  const auto veth = must(links().create_veth(
+      {.host_name = ifname("port9"), .peer_name = ifname("peer9"), .master = bridge.index}));
+  must(links().set_port_flags(veth.host_index, {.hairpin = true}));
+  must(links().settle(veth.host_index));
+  must(links().set_route_localnet(bridge.index, true));
+  EXPECT_TRUE(heard(Kind::kLinkChanged, "br-test"));
+  EXPECT_FALSE(heard(Kind::kLinkChanged, "port9", std::chrono::milliseconds(700)));
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(events_.size(), 1U);
+  EXPECT_EQ(events_[0].what, "");
+}
+
+TEST_F(Monitor, ARepairIsNoDamage) {
+  const auto bridge = add_bridge("br-test", {"10.1.0.1/24"});
+  for (const char* change : {"mtu 1400", "address 02:00:00:00:00:99"}) {
+    ASSERT_EQ(std::system((std::string("ip link set br-test ") + change).c_str()), 0);
+    EXPECT_TRUE(first([](const KernelEvent& e) { return !e.what.empty(); })) << change;
+    {
+      const std::lock_guard lock(mutex_);
+      events_.clear();
+    }
+    ASSERT_EQ(std::system(fmt::format("ip link set br-test mtu {} address {}", bridge.mtu,
+                                      bridge.mac.to_string())
+                              .c_str()),
+              0);
+    EXPECT_FALSE(heard(Kind::kLinkChanged, "br-test", std::chrono::milliseconds(50))) << change;
+  }
+}
+
+TEST_F(Monitor, HearsThatForwardingIsSwitchedOff) {
+  for (const char* setting : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}) {
+    must(kernel::write_sysctl(setting, "1"));
+    EXPECT_FALSE(heard(Kind::kForwardingOff, "", std::chrono::milliseconds(20))) << setting;
+    must(kernel::write_sysctl(setting, "0"));
+    EXPECT_TRUE(heard(Kind::kForwardingOff, "")) << setting;
+    const std::lock_guard lock(mutex_);
+    events_.clear();
+  }
+}
+
+// Nobody tells of these: they are looked at twice a second.
+TEST_F(Monitor, SeesSettingsThatAreSwitchedOff) {
+  const auto bridge = add_bridge("br-test", {"10.1.0.1/24"});
+  must(links().set_route_localnet(bridge.index, true));
+  ASSERT_EQ(std::system("ip link add up0 type veth peer name up1"), 0);
+  must(kernel::write_sysctl("net/ipv6/conf/up0/accept_ra", "2"));
+  EXPECT_FALSE(heard(Kind::kSettingChanged, "up0", std::chrono::milliseconds(700)));
+  EXPECT_TRUE(nothing_of(Kind::kSettingChanged));
+  must(kernel::write_sysctl("net/ipv4/conf/br-test/route_localnet", "0"));
+  must(kernel::write_sysctl("net/ipv6/conf/up0/accept_ra", "1"));
+  EXPECT_TRUE(heard(Kind::kSettingChanged, "br-test"));
+  EXPECT_TRUE(heard(Kind::kSettingChanged, "up0"));
 }
 
 TEST_F(Monitor, HearsOfVethsOnlyThatTheyAreGone) {

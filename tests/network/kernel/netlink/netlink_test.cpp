@@ -10,7 +10,8 @@
 #include <memory>
 #include <random>
 
-#include "network/kernel/events/monitor_parse.h"
+#include "network/kernel/events/link_events.h"
+#include "network/kernel/events/table_events.h"
 #include "network/kernel/links/announce.h"
 #include "network/kernel/links/messages.h"
 #include "network/kernel/links/parse.h"
@@ -214,6 +215,7 @@ TEST(Parsers, StayWithinAnyBytes) {
       set_neighbour(3, ip("fd00:1::2"), MacAddress::from_hash("web"))};
   std::size_t understood = 0;
   TableEvents table_events("fairlead");
+  LinkEvents link_events;
   for (int round = 0; round < 20000; ++round) {
     const Bytes seed = seeds[random() % seeds.size()].bytes();
     const std::size_t size = random() % (seed.size() + 1);
@@ -228,7 +230,8 @@ TEST(Parsers, StayWithinAnyBytes) {
       understood += parse_route(message->payload).has_value();
       understood += parse_neighbour(message->payload).has_value();
       understood += parse_ack(*message).has_value();
-      understood += link_event(*message).has_value() + table_events.take(*message).has_value();
+      understood +=
+          link_events.take(*message).has_value() + table_events.take(*message).has_value();
     }
     const Bytes all(exact.get(), size);
     (void)parse_link(all);

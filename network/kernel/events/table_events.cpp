@@ -1,4 +1,4 @@
-#include "network/kernel/events/monitor_parse.h"
+#include "network/kernel/events/table_events.h"
 
 // The C library's header has to come first, because linux/netfilter.h defines the same names.
 // clang-format off
@@ -6,7 +6,6 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/rtnetlink.h>
 // clang-format on
 
 #include <utility>
@@ -21,17 +20,6 @@ std::string attribute_text(Bytes attributes, std::uint16_t type) {
 }
 
 }  // namespace
-
-std::optional<KernelEvent> link_event(const MessageView& message) {
-  if (message.type != RTM_NEWLINK && message.type != RTM_DELLINK) return std::nullopt;
-  const auto details = parse_link(message.payload);
-  if (!details || details->bridge_port_event) return std::nullopt;
-  const Link& link = details->link;
-  if (message.type == RTM_DELLINK)
-    return KernelEvent{.kind = KernelEvent::Kind::kLinkGone, .name = link.name};
-  if (link.kind != "bridge" && !link.name.starts_with("fl")) return std::nullopt;
-  return KernelEvent{.kind = KernelEvent::Kind::kLinkChanged, .name = link.name};
-}
 
 // The table's name is the first attribute of all these objects (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE,
 // ..., NFTA_SET_ELEM_LIST_TABLE).

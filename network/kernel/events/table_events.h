@@ -1,4 +1,4 @@
-// Turns messages of the kernel into events for Fairlead. Pure.
+// Turns messages of nf_tables into events for Fairlead. Pure.
 #pragma once
 
 #include <optional>
@@ -6,13 +6,10 @@
 #include <string_view>
 
 #include "network/kernel/events/monitor.h"
-#include "network/kernel/links/parse.h"
+#include "network/kernel/netlink/messages.h"
 
 namespace fairlead::kernel {
 
-// Reads a message of RTNLGRP_LINK. Changes are reported only of bridges and of links whose names
-// begin with "fl"; deletions are reported of every link.
-std::optional<KernelEvent> link_event(const MessageView& message);
 // Reads the messages of NFNLGRP_NFTABLES. The changes of a transaction come first, and then
 // NFT_MSG_NEWGEN, which names the process that made them. `table` is Fairlead's table, in the
 // family inet.

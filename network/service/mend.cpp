@@ -1,0 +1,132 @@
+// mend() repairs what an event of the kernel has told of, where reconcile() looks at everything.
+#include <algorithm>
+
+#include "base/log.h"
+#include "network/service/service_impl.h"
+
+namespace fairlead::network {
+
+namespace {
+
+// How long the repair of the table waits for calls that are at work. Afterwards the table may lack
+// what such a call has changed, and has to be compared again.
+constexpr std::chrono::milliseconds kMostWait{300};
+
+void note_failure(ReconcileReport& report, std::string_view what, const Error& error) {
+  log::error("mend", {{"object", what}, {"error", error.text}});
+  report.failures.push_back(fmt::format("{}: {}", what, error.text));
+}
+
+bool contains(const std::vector<IfName>& links, const std::string& name) {
+  return std::ranges::find(links, name, &IfName::str) != links.end();
+}
+
+// `links` are those that the network itself has.
+std::vector<LinkDamage> damages_of(const std::vector<IfName>& links, const Damage& damage) {
+  std::vector<LinkDamage> some;
+  std::ranges::copy_if(damage.links, std::back_inserter(some), [&](const LinkDamage& each) {
+    return contains(links, each.link) || contains(links, each.bridge);
+  });
+  if (damage.forwarding && !links.empty())
+    some.push_back({links.front().str(), links.front().str(), "forwards no more"});
+  return some;
+}
+
+bool has_setting(const std::vector<IfName>& links, const Damage& damage) {
+  return std::ranges::any_of(
+      links, [&](const IfName& link) { return damage.settings.contains(link.str()); });
+}
+
+}  // namespace
+
+Result<ReconcileReport> ServiceImpl::mend(const Damage& damage) {
+  ReconcileReport report;
+  const auto guard = lock_networks(kMostWait);
+  if (!guard) report.failures.push_back(guard.error().text);
+  TRY(const auto networks, records_.networks());
+  if (networks.empty()) return report;
+  if (damage.table && mend_table(networks, kMostWait, report) == TableState::kPerhapsStale)
+    report.failures.emplace_back("a network is busy; the firewall table is compared again");
+  for (const Network& network : networks) {
+    const auto driver = driver_of(network.options);
+    if (!driver) continue;
+    const std::vector<IfName> links = (*driver)->links_of(network);
+    const auto damages = damages_of(links, damage);
+    if (!damages.empty()) mend_links(network, damages, report);
+    if (!damages.empty() || has_setting(links, damage)) tidy_ports(network, report);
+  }
+  if (!damage.settings.empty()) mend_uplinks(networks, report);
+  if (damage.other_firewalls) admit_everywhere(&report);
+  return report;
+}
+
+void ServiceImpl::note_mended(ReconcileReport& report, std::string action) {
+  {
+    const std::scoped_lock hold(notes_guard_);
+    if (const auto skipped = mended_log_.admit(std::chrono::steady_clock::now()))
+      log::warn("mended", {{"action", action}, {"not_logged", *skipped}});
+  }
+  report.actions.push_back(std::move(action));
+}
+
+// With a bridge, everything that was in it is lost.
+void ServiceImpl::mend_links(const Network& listed, std::span<const LinkDamage> damages,
+                             ReconcileReport& report) {
+  const auto whole = std::ranges::find_if(
+      damages, [](const LinkDamage& damage) { return damage.link == damage.bridge; });
+  if (whole != damages.end()) {
+    const std::size_t failures = report.failures.size();
+    tidy_network(listed, report);
+    if (!whole->what.empty() && report.failures.size() == failures)
+      note_mended(report, fmt::format("mended bridge {} of network {}: it {}", whole->link,
+                                      listed.name.str(), whole->what));
+    return;
+  }
+  const std::string what = fmt::format("network {}", listed.name.str());
+  auto held = hold_at(listed.id, NetworkId{listed.id}, kLockDeadline);
+  if (!held && held.error().code == Code::kNotFound) return;
+  if (!held) return note_failure(report, what, held.error());
+  if (held->network.phase != Phase::kReady) return;
+  for (const LinkDamage& damage : damages)
+    if (auto mended = mend_link(*held, damage, report); !mended)
+      note_failure(report, damage.link, mended.error());
+}
+
+// A port that belongs to nobody, or is gone with its container, is left alone.
+Status ServiceImpl::mend_link(LockedNetwork& held, const LinkDamage& damage,
+                              ReconcileReport& report) {
+  Network& network = held.network;
+  if (contains(held.driver->links_of(network), damage.link)) {
+    TRY_STATUS(ensure_links(*held.driver, network));
+    note_mended(report, fmt::format("mended interface {} of network {}: it {}", damage.link,
+                                    network.name.str(), damage.what));
+    return {};
+  }
+  const auto name = IfName::parse(damage.link);
+  if (!name || !parts_.links.find(*name)) return {};
+  TRY(const auto endpoints, records_.endpoints(network.id));
+  const auto endpoint = std::ranges::find_if(endpoints, [&](const Endpoint& each) {
+    return contains(held.driver->links_of(each), damage.link);
+  });
+  if (endpoint == endpoints.end() || !endpoint->joined || endpoint->phase != Phase::kReady)
+    return {};
+  TRY(const bool mended, held.driver->mend(network, *endpoint));
+  if (mended)
+    note_mended(report, fmt::format("put interface {} back into bridge {}: it {}", damage.link,
+                                    damage.bridge, damage.what));
+  return {};
+}
+
+// A host that forwards needs accept_ra=2 to keep its own default route.
+void ServiceImpl::mend_uplinks(const std::vector<Network>& networks, ReconcileReport& report) {
+  const bool forwards = std::ranges::any_of(networks, [](const Network& network) {
+    return network.phase == Phase::kReady && !network.internal && network.has(Family::kV6);
+  });
+  if (!forwards) return;
+  const auto kept = parts_.links.keep_router_advertisements();
+  if (!kept) return note_failure(report, "router advertisements", kept.error());
+  for (const std::string& name : *kept)
+    note_mended(report, fmt::format("set accept_ra of {} to 2 again", name));
+}
+
+}  // namespace fairlead::network
