@@ -81,42 +81,6 @@ Result<ReconcileReport> ServiceImpl::reconcile() {
   return report;
 }
 
-// Repairs the table. An endpoint that is being attached or detached at this moment looks like a
-// difference, and a table rendered then would keep the elements of an endpoint that is being
-// removed. So after a difference the table is compared again with the networks locked. A network
-// whose lock is held for long must not delay the repair; the table may then lack the latest changes
-// of that network until it is compared again.
-ServiceImpl::TableState ServiceImpl::mend_table(const std::vector<Network>& networks,
-                                                std::chrono::milliseconds most_wait,
-                                                ReconcileReport& report) {
-  if (const auto differs = firewall_.difference(); differs && differs->empty())
-    return TableState::kRight;
-  std::vector<NamedLocks::Guard> guards;
-  TableState state = TableState::kRight;
-  const auto end = std::chrono::steady_clock::now() + most_wait;
-  const auto hold = [&](Result<NamedLocks::Guard> guard) {
-    if (guard)
-      guards.push_back(std::move(*guard));
-    else
-      state = TableState::kPerhapsStale;
-  };
-  const auto rest = [&] {
-    return std::max(std::chrono::milliseconds(0),
-                    std::chrono::duration_cast<std::chrono::milliseconds>(
-                        end - std::chrono::steady_clock::now()));
-  };
-  for (const Network& network : networks) hold(lock_network(network.id, rest()));
-  hold(lock_underlay(rest()));
-  const auto mended = firewall_.repair();
-  if (!mended) {
-    note_failure(report, "firewall table", mended.error());
-    return TableState::kWrong;
-  }
-  if (!mended->empty())
-    report.actions.push_back(fmt::format("rendered the firewall table again: {}", *mended));
-  return state;
-}
-
 Status ServiceImpl::ensure_links(Driver& driver, Network& network) {
   const DriverRecord before = network.links;
   Rollback undo;

@@ -200,10 +200,6 @@ class ServiceImpl : public CoreNetworkService {
   void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
 
   // reconcile.cpp
-  // kPerhapsStale: a call was at work on a network, whose changes the table may lack.
-  enum class TableState { kRight, kPerhapsStale, kWrong };
-  TableState mend_table(const std::vector<Network>& networks, std::chrono::milliseconds most_wait,
-                        ReconcileReport& report);
   Status ensure_links(Driver& driver, Network& network);
   void tidy_network(const Network& network, ReconcileReport& report);
   void tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
@@ -224,6 +220,10 @@ class ServiceImpl : public CoreNetworkService {
   void admit_everywhere(ReconcileReport* report);
 
   // mend.cpp
+  // kPerhapsStale: a call was at work on a network, whose changes the table may lack.
+  enum class TableState { kRight, kPerhapsStale, kWrong };
+  TableState mend_table(const std::vector<Network>& networks, std::chrono::milliseconds most_wait,
+                        ReconcileReport& report);
   void mend_links(const Network& listed, std::span<const LinkDamage> damages,
                   ReconcileReport& report);
   Status mend_link(LockedNetwork& held, const LinkDamage& damage, ReconcileReport& report);

@@ -14,8 +14,8 @@
 namespace fairlead::kernel {
 
 // Of each part those bytes that decide about packets; handles, counters and numbers of users are
-// left out. Two tables of the same kernel do the same when their shapes are equal; the shapes of two
-// kernels cannot be compared.
+// left out. Two tables of the same kernel do the same when their shapes are equal; the shapes of
+// two kernels cannot be compared.
 struct TableShape {
   std::map<std::string, std::string> parts;  // by names for people: "chain forward", "set bridges"
   std::map<std::string, std::vector<std::string>> rules;  // of each chain, in their order
