@@ -1,4 +1,5 @@
-// Endpoints: creating, attaching, joining, leaving, removing, checking and collecting them.
+#include "network/service/endpoints.h"
+
 #include <algorithm>
 #include <set>
 
@@ -6,15 +7,11 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "network/service/keys.h"
-#include "network/service/service_impl.h"
+#include "network/service/ports.h"
 
 namespace fairlead::network {
 
 namespace {
-
-std::string label(const Endpoint& endpoint) {
-  return (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12);
-}
 
 // The gateways through which the container gets routes; none on an internal network.
 std::vector<IpAddress> gateways_of(const Network& network) {
@@ -41,9 +38,7 @@ std::vector<Cidr> ranges_in(const EndpointSpec& spec, const Cidr& subnet) {
   return ranges;
 }
 
-}  // namespace
-
-Status ServiceImpl::validate(const EndpointSpec& spec) const {
+Status validate(const EndpointSpec& spec) {
   for (const Family family : {Family::kV4, Family::kV6})
     if (std::ranges::count_if(spec.addresses,
                               [&](const Cidr& address) { return address.family() == family; }) > 1)
@@ -52,20 +47,9 @@ Status ServiceImpl::validate(const EndpointSpec& spec) const {
   return {};
 }
 
-Status ServiceImpl::check_ports_allowed(const LockedNetwork& held,
-                                        std::span<const PortSpec> ports) const {
-  if (ports.empty()) return {};
-  if (held.network.internal)
-    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
-                held.network.name.str());
-  const NetworkTraits traits = held.driver->traits();
-  if (traits.no_ports.empty()) return {};
-  return fail(Code::kInvalid,
-              "network {} has mode {}, in which containers cannot publish ports: {}",
-              held.network.name.str(), held.network.options.mode, traits.no_ports);
-}
+}  // namespace
 
-Result<Endpoint> ServiceImpl::draft(const LockedNetwork& held, const EndpointSpec& spec) const {
+Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec& spec) const {
   const Network& network = held.network;
   Endpoint endpoint{.id = spec.id,
                     .network_id = network.id,
@@ -78,20 +62,20 @@ Result<Endpoint> ServiceImpl::draft(const LockedNetwork& held, const EndpointSpe
                     .rates = spec.rates.value_or(network.options.rates),
                     .routes = spec.routes,
                     .netns_path = spec.netns_path.value_or(""),
-                    .boot_id = parts_.boot_id,
-                    .created = parts_.unix_time()};
+                    .boot_id = context_.parts.boot_id,
+                    .created = context_.parts.unix_time()};
   TRY(endpoint.links, held.driver->plan_endpoint(network, endpoint));
   return endpoint;
 }
 
 // Leases an address in each subnet, or takes over the addresses that the runtime has requested or
 // its own allocator has given.
-Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
-                          unsigned attempt, state::Txn& txn) {
+Status Endpoints::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
+                        unsigned attempt, state::Txn& txn) {
   endpoint.addresses.clear();
   if (spec.address_source == AddressSource::kRuntime) {
     endpoint.addresses = spec.addresses;
-    TRY_STATUS(take_over_leases(network, endpoint, attempt, txn));
+    TRY_STATUS(addresses_.take_over_leases(network, endpoint, attempt, txn));
   } else if (network.address_source == AddressSource::kRuntime) {
     return fail(
         Code::kUnsupported,
@@ -107,12 +91,12 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
         return fail(Code::kInvalid, "address {} is in no subnet of network {}",
                     address.address().to_string(), network.name.str());
     for (const Subnet& subnet : network.subnets) {
-      TRY(auto claim, plan_address(network, subnet.subnet,
-                                   {.owner = spec.id,
-                                    .wanted = wanted_in(spec, subnet.subnet),
-                                    .ranges = ranges_in(spec, subnet.subnet),
-                                    .since = parts_.unix_time()},
-                                   attempt, txn));
+      TRY(auto claim, addresses_.plan_address(network, subnet.subnet,
+                                              {.owner = spec.id,
+                                               .wanted = wanted_in(spec, subnet.subnet),
+                                               .ranges = ranges_in(spec, subnet.subnet),
+                                               .since = context_.parts.unix_time()},
+                                              attempt, txn));
       claim.change.add_to(txn);
       endpoint.addresses.push_back(claim.address);
     }
@@ -124,19 +108,19 @@ Status ServiceImpl::lease(const Network& network, const EndpointSpec& spec, Endp
 }
 
 // Commits addresses, ports and the endpoint's record in one transaction, before any link is made.
-Result<Endpoint> ServiceImpl::reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
-                                               const Placement* placement) {
-  TRY_STATUS(check_ports_allowed(held, spec.ports));
-  const auto ports = with_default_addresses(held.network, spec.ports);
+Result<Endpoint> Endpoints::reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
+                                             const Placement* placement) {
+  TRY_STATUS(Ports::check_ports_allowed(held, spec.ports));
+  const auto ports = Ports::with_default_addresses(held.network, spec.ports);
   auto reserved = try_reserve(held, spec, ports, placement);
   if (reserved) return reserved;
-  TRY(const bool freed, make_room(held, reserved.error(), ports));
+  TRY(const bool freed, collector_.make_room(held, reserved.error(), ports));
   return freed ? try_reserve(held, spec, ports, placement) : reserved;
 }
 
-Result<Endpoint> ServiceImpl::try_reserve(LockedNetwork& held, const EndpointSpec& spec,
-                                          std::span<const PortSpec> ports,
-                                          const Placement* placement) {
+Result<Endpoint> Endpoints::try_reserve(LockedNetwork& held, const EndpointSpec& spec,
+                                        std::span<const PortSpec> ports,
+                                        const Placement* placement) {
   const Network& network = held.network;
   TRY(auto endpoint, draft(held, spec));
   if (placement != nullptr)
@@ -146,10 +130,10 @@ Result<Endpoint> ServiceImpl::try_reserve(LockedNetwork& held, const EndpointSpe
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
     TRY_STATUS(lease(network, spec, endpoint, attempt, txn));
-    TRY(endpoint.ports, claims_.plan({network.id, endpoint.id}, ports, {}, txn));
+    TRY(endpoint.ports, context_.claims.plan({network.id, endpoint.id}, ports, {}, txn));
     txn.preconditions.push_back({keys::endpoint(network.id, endpoint.id), state::kAbsent});
     txn.puts.push_back({keys::endpoint(network.id, endpoint.id), encode(endpoint)});
-    const Status done = commit(std::move(txn));
+    const Status done = context_.commit(std::move(txn));
     if (done) return endpoint;
     if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());
   }
@@ -157,65 +141,66 @@ Result<Endpoint> ServiceImpl::try_reserve(LockedNetwork& held, const EndpointSpe
 
 // Removes a record with this id that a killed process, or a container that no longer exists, has
 // left. kExists when the endpoint is in use.
-Status ServiceImpl::clear_leftover(LockedNetwork& held, const std::string& id) {
-  TRY(auto stored, records_.endpoint(held.network.id, id));
+Status Endpoints::clear_leftover(LockedNetwork& held, const std::string& id) {
+  TRY(auto stored, context_.records.endpoint(held.network.id, id));
   if (!stored) return {};
   const Endpoint& endpoint = stored->value;
-  TRY(const std::string reason, reason_to_drop(held.network, endpoint));
+  TRY(const std::string reason, removal_.reason_to_drop(held.network, endpoint));
   if (reason.empty())
     return fail(Code::kExists, "endpoint {} exists on network {} already; remove it first",
-                label(endpoint), held.network.name.str());
-  return discard(held, endpoint, Fate::kDead);
+                short_name_of(endpoint), held.network.name.str());
+  return removal_.discard(held, endpoint, Fate::kDead);
 }
 
-Result<Endpoint> ServiceImpl::create_endpoint(const EndpointSpec& spec) {
+Result<Endpoint> Endpoints::create_endpoint(const EndpointSpec& spec) {
   TRY_STATUS(validate(spec));
-  TRY(auto held, hold(spec.network));
+  TRY(auto held, context_.hold(spec.network));
   TRY_STATUS(clear_leftover(held, spec.id));
   return reserve_endpoint(held, spec, nullptr);
 }
 
-Result<Attachment> ServiceImpl::attach(const EndpointSpec& spec, const Placement& placement) {
+Result<Attachment> Endpoints::attach(const EndpointSpec& spec, const Placement& placement) {
   TRY_STATUS(validate(spec));
-  TRY(auto held, hold(spec.network));
+  TRY(auto held, context_.hold(spec.network));
   TRY_STATUS(clear_leftover(held, spec.id));
   TRY(auto endpoint, reserve_endpoint(held, spec, &placement));
   fault_point("endpoint.attach.intent");
   return connect(held, std::move(endpoint), placement);
 }
 
-Result<Attachment> ServiceImpl::join(const EndpointRef& ref, const Placement& placement) {
-  TRY(auto held, hold(ref.network));
-  TRY(auto stored, records_.endpoint(held.network.id, ref.id));
+Result<Attachment> Endpoints::join(const EndpointRef& ref, const Placement& placement) {
+  TRY(auto held, context_.hold(ref.network));
+  TRY(auto stored, context_.records.endpoint(held.network.id, ref.id));
   if (!stored)
     return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12),
                 held.network.name.str());
   if (stored->value.joined)
-    return fail(Code::kExists, "endpoint {} is joined already", label(stored->value));
+    return fail(Code::kExists, "endpoint {} is joined already", short_name_of(stored->value));
   return connect(held, std::move(stored->value), placement);
 }
 
 // Makes the link and the firewall elements of a reserved endpoint, and stores the record as ready.
 // After a failure nothing of the endpoint is left.
-Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
-                                        const Placement& placement) {
+Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
+                                      const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
     // The table must be this store's, and must exist before the link does.
-    TRY_STATUS(firewall_.ensure());
-    TRY(auto links, held.driver->attach(held.network, endpoint, placement, context_, undo));
+    TRY_STATUS(context_.firewall.ensure());
+    TRY(auto links,
+        held.driver->attach(held.network, endpoint, placement, context_.for_drivers, undo));
     fault_point("endpoint.attach.link");
-    TRY_STATUS(firewall_.change_ports(held.network, Endpoint{}, endpoint));
+    TRY_STATUS(context_.firewall.change_ports(held.network, Endpoint{}, endpoint));
     fault_point("endpoint.attach.firewall");
     undo.push([&] {
-      if (auto dropped = firewall_.drop_ports(held.network, {&endpoint, 1}); !dropped)
+      if (auto dropped = context_.firewall.drop_ports(held.network, {&endpoint, 1}); !dropped)
         log::error("undo: publish ports", {{"error", dropped.error().text}});
     });
-    forget_flows(endpoint, endpoint.ports);
+    removal_.forget_flows(endpoint, endpoint.ports);
     endpoint.phase = Phase::kReady;
     endpoint.joined = true;
-    TRY_STATUS(
-        commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
+    TRY_STATUS(context_.commit(
+        {.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
     fault_point("endpoint.attach.ready");
     undo.commit();
     return Attachment{.endpoint = endpoint,
@@ -230,81 +215,41 @@ Result<Attachment> ServiceImpl::connect(LockedNetwork& held, Endpoint endpoint,
     endpoint.netns_path = left->netns_path;
   auto made = make();
   if (made) return made;
-  if (auto forgotten = forget_endpoint(held.network, endpoint, Fate::kRemoved); !forgotten)
+  if (auto forgotten = removal_.forget_endpoint(held.network, endpoint, Fate::kRemoved); !forgotten)
     log::error("undo: reserve endpoint", {{"error", forgotten.error().text}});
-  return fail(with_context(made.error(), fmt::format("attach {} to network {}", label(endpoint),
-                                                     held.network.name.str())));
+  return fail(with_context(
+      made.error(),
+      fmt::format("attach {} to network {}", short_name_of(endpoint), held.network.name.str())));
 }
 
-Status ServiceImpl::take_down(LockedNetwork& held, const Endpoint& endpoint) {
-  TRY_STATUS(firewall_.drop_ports(held.network, {&endpoint, 1}));
-  TRY_STATUS(
-      held.driver->close_ports(held.network, endpoint, Endpoint{.id = endpoint.id}, context_));
-  fault_point("endpoint.remove.firewall");
-  TRY_STATUS(held.driver->detach(held.network, endpoint));
-  fault_point("endpoint.remove.link");
-  forget_flows(endpoint, endpoint.ports);
-  return {};
-}
-
-// Gives back addresses and ports and deletes the record, in one transaction.
-Status ServiceImpl::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
-  for (unsigned attempt = 0;; ++attempt) {
-    state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
-    TRY_STATUS(claims_.plan({network.id, endpoint.id}, {}, endpoint.ports, txn));
-    TRY(const auto freed, give_up_leases(network, endpoint, fate, txn));
-    const Status done = commit(std::move(txn));
-    if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
-    if (done) give_back(network, freed);
-    return done;
-  }
-}
-
-Status ServiceImpl::discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate) {
-  TRY_STATUS(take_down(held, endpoint));
-  return forget_endpoint(held.network, endpoint, fate);
-}
-
-Status ServiceImpl::leave(const EndpointRef& ref) {
-  TRY(auto held, hold_if_any(ref.network));
+Status Endpoints::leave(const EndpointRef& ref) {
+  TRY(auto held, removal_.hold_if_any(ref.network));
   if (!held) return {};
-  TRY(auto stored, records_.endpoint(held->network.id, ref.id));
+  TRY(auto stored, context_.records.endpoint(held->network.id, ref.id));
   if (!stored || !stored->value.joined) return {};
   Endpoint endpoint = stored->value;
-  TRY_STATUS(take_down(*held, endpoint));
+  TRY_STATUS(removal_.take_down(*held, endpoint));
   endpoint.joined = false;
   endpoint.ports.clear();
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.puts = {{keys::endpoint(held->network.id, endpoint.id), encode(endpoint)}}};
-    TRY_STATUS(claims_.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn));
-    const Status done = commit(std::move(txn));
+    TRY_STATUS(context_.claims.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn));
+    const Status done = context_.commit(std::move(txn));
     if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
   }
 }
 
-Status ServiceImpl::remove_endpoint(const EndpointRef& ref) {
-  TRY(auto held, hold_if_any(ref.network));
+Status Endpoints::remove_endpoint(const EndpointRef& ref) {
+  TRY(auto held, removal_.hold_if_any(ref.network));
   if (!held) return {};
-  TRY(auto stored, records_.endpoint(held->network.id, ref.id));
+  TRY(auto stored, context_.records.endpoint(held->network.id, ref.id));
   if (!stored) return {};
-  return remove_held(*held, std::move(stored->value));
+  return removal_.remove_held(*held, std::move(stored->value));
 }
 
-Status ServiceImpl::remove_held(LockedNetwork& held, Endpoint endpoint) {
-  endpoint.phase = Phase::kDeleting;
-  TRY_STATUS(commit({.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
-  fault_point("endpoint.remove.intent");
-  if (auto discarded = discard(held, endpoint, Fate::kRemoved); !discarded)
-    return fail(with_context(
-        discarded.error(),
-        fmt::format("remove endpoint {} of network {}", label(endpoint), held.network.name.str())));
-  fault_point("endpoint.remove.forgotten");
-  return {};
-}
-
-Result<Endpoint> ServiceImpl::inspect_endpoint(const EndpointRef& ref) {
-  TRY(auto id, records_.network_id(ref.network));
-  TRY(auto stored, records_.endpoint(id, ref.id));
+Result<Endpoint> Endpoints::inspect_endpoint(const EndpointRef& ref) {
+  TRY(auto id, context_.records.network_id(ref.network));
+  TRY(auto stored, context_.records.endpoint(id, ref.id));
   if (!stored)
     return fail(
         Code::kNotFound,
@@ -313,48 +258,47 @@ Result<Endpoint> ServiceImpl::inspect_endpoint(const EndpointRef& ref) {
   return std::move(stored->value);
 }
 
-Result<std::vector<Endpoint>> ServiceImpl::list_endpoints(
-    const std::optional<NetworkRef>& network) {
-  if (!network) return records_.endpoints("");
-  TRY(const auto stored, records_.network(*network));
-  return records_.endpoints(stored.value.id);
+Result<std::vector<Endpoint>> Endpoints::list_endpoints(const std::optional<NetworkRef>& network) {
+  if (!network) return context_.records.endpoints("");
+  TRY(const auto stored, context_.records.network(*network));
+  return context_.records.endpoints(stored.value.id);
 }
 
-Status ServiceImpl::check(const EndpointRef& ref, const Expectation& expected) {
-  TRY(auto held, hold(ref.network));
-  TRY(auto stored, records_.endpoint(held.network.id, ref.id));
+Status Endpoints::check(const EndpointRef& ref, const Expectation& expected) {
+  TRY(auto held, context_.hold(ref.network));
+  TRY(auto stored, context_.records.endpoint(held.network.id, ref.id));
   if (!stored)
     return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12),
                 held.network.name.str());
   const Endpoint& endpoint = stored->value;
-  if (endpoint.boot_id != parts_.boot_id)
-    return fail(Code::kConflict, "endpoint {} is of an earlier boot", label(endpoint));
+  if (endpoint.boot_id != context_.parts.boot_id)
+    return fail(Code::kConflict, "endpoint {} is of an earlier boot", short_name_of(endpoint));
   if (endpoint.phase != Phase::kReady || !endpoint.joined)
-    return fail(Code::kConflict, "endpoint {} is not attached", label(endpoint));
+    return fail(Code::kConflict, "endpoint {} is not attached", short_name_of(endpoint));
   for (const Cidr& address : expected.addresses)
     if (std::ranges::find(endpoint.addresses, address) == endpoint.addresses.end())
       return fail(Code::kConflict, "address {} is not one of endpoint {}", address.to_string(),
-                  label(endpoint));
+                  short_name_of(endpoint));
   TRY_STATUS(held.driver->check(held.network, endpoint, expected.netns_fd, expected.ifname));
-  return firewall_.check_ports(held.network, endpoint);
+  return context_.firewall.check_ports(held.network, endpoint);
 }
 
-Result<std::size_t> ServiceImpl::collect(const NetworkRef& network, const std::string& runtime,
-                                         std::span<const ValidAttachment> valid) {
+Result<std::size_t> Endpoints::collect(const NetworkRef& network, const std::string& runtime,
+                                       std::span<const ValidAttachment> valid) {
   std::set<std::string> keep;
   for (const ValidAttachment& attachment : valid)
     keep.insert(endpoint_id(attachment.container, attachment.ifname));
-  TRY(auto held, hold_if_any(network));
+  TRY(auto held, removal_.hold_if_any(network));
   if (!held) return std::size_t{0};
-  TRY(auto endpoints, records_.endpoints(held->network.id));
+  TRY(auto endpoints, context_.records.endpoints(held->network.id));
   std::erase_if(endpoints, [&](const Endpoint& endpoint) {
     return endpoint.runtime != runtime || keep.contains(endpoint.id);
   });
-  TRY_STATUS(firewall_.drop_ports(held->network, endpoints));  // in one transaction
+  TRY_STATUS(context_.firewall.drop_ports(held->network, endpoints));  // in one transaction
   std::string failures;
   std::size_t removed = 0;
   for (const Endpoint& endpoint : endpoints) {
-    if (auto gone = remove_held(*held, endpoint); gone)
+    if (auto gone = removal_.remove_held(*held, endpoint); gone)
       ++removed;
     else
       failures += (failures.empty() ? "" : "; ") + gone.error().text;

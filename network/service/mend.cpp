@@ -2,7 +2,8 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "network/service/service_impl.h"
+#include "network/service/reconciler.h"
+#include "network/service/report.h"
 
 namespace fairlead::network {
 
@@ -11,11 +12,6 @@ namespace {
 // How long the repair of the table waits for calls that are at work. Afterwards the table may lack
 // what such a call has changed, and has to be compared again.
 constexpr std::chrono::milliseconds kMostWait{300};
-
-void note_failure(ReconcileReport& report, std::string_view what, const Error& error) {
-  log::error("mend", {{"object", what}, {"error", error.text}});
-  report.failures.push_back(fmt::format("{}: {}", what, error.text));
-}
 
 bool contains(const std::vector<IfName>& links, const std::string& name) {
   return std::ranges::find(links, name, &IfName::str) != links.end();
@@ -39,16 +35,16 @@ bool has_setting(const std::vector<IfName>& links, const Damage& damage) {
 
 }  // namespace
 
-Result<ReconcileReport> ServiceImpl::mend(const Damage& damage) {
+Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
   ReconcileReport report;
-  const auto guard = lock_networks(kMostWait);
+  const auto guard = context_.lock_networks(kMostWait);
   if (!guard) report.failures.push_back(guard.error().text);
-  TRY(const auto networks, records_.networks());
+  TRY(const auto networks, context_.records.networks());
   if (networks.empty()) return report;
   if (damage.table && mend_table(networks, kMostWait, report) == TableState::kPerhapsStale)
     report.failures.emplace_back("a network is busy; the firewall table is compared again");
   for (const Network& network : networks) {
-    const auto driver = driver_of(network.options);
+    const auto driver = context_.driver_of(network.options);
     if (!driver) continue;
     const std::vector<IfName> links = (*driver)->links_of(network);
     const auto damages = damages_of(links, damage);
@@ -56,7 +52,7 @@ Result<ReconcileReport> ServiceImpl::mend(const Damage& damage) {
     if (!damages.empty() || has_setting(links, damage)) tidy_ports(network, report);
   }
   if (!damage.settings.empty()) mend_uplinks(networks, report);
-  if (damage.other_firewalls) admit_everywhere(&report);
+  if (damage.other_firewalls) other_firewalls_.admit(&report);
   return report;
 }
 
@@ -65,15 +61,15 @@ Result<ReconcileReport> ServiceImpl::mend(const Damage& damage) {
 // removed. So after a difference the table is compared again with the networks locked. A network
 // whose lock is held for long must not delay the repair; the table may then lack the latest changes
 // of that network until it is compared again.
-ServiceImpl::TableState ServiceImpl::mend_table(const std::vector<Network>& networks,
-                                                std::chrono::milliseconds most_wait,
-                                                ReconcileReport& report) {
-  if (const auto differs = firewall_.difference(); differs && differs->empty())
+Reconciler::TableState Reconciler::mend_table(const std::vector<Network>& networks,
+                                              std::chrono::milliseconds most_wait,
+                                              ReconcileReport& report) {
+  if (const auto differs = context_.firewall.difference(); differs && differs->empty())
     return TableState::kRight;
   std::vector<NamedLocks::Guard> guards;
   TableState state = TableState::kRight;
   const auto end = std::chrono::steady_clock::now() + most_wait;
-  const auto hold = [&](Result<NamedLocks::Guard> guard) {
+  const auto keep = [&](Result<NamedLocks::Guard> guard) {
     if (guard)
       guards.push_back(std::move(*guard));
     else
@@ -84,9 +80,9 @@ ServiceImpl::TableState ServiceImpl::mend_table(const std::vector<Network>& netw
                     std::chrono::duration_cast<std::chrono::milliseconds>(
                         end - std::chrono::steady_clock::now()));
   };
-  for (const Network& network : networks) hold(lock_network(network.id, rest()));
-  hold(lock_underlay(rest()));
-  const auto mended = firewall_.repair();
+  for (const Network& network : networks) keep(context_.lock_network(network.id, rest()));
+  keep(context_.lock_underlay(rest()));
+  const auto mended = context_.firewall.repair();
   if (!mended) {
     note_failure(report, "firewall table", mended.error());
     return TableState::kWrong;
@@ -96,9 +92,9 @@ ServiceImpl::TableState ServiceImpl::mend_table(const std::vector<Network>& netw
   return state;
 }
 
-void ServiceImpl::note_mended(ReconcileReport& report, std::string action) {
+void Reconciler::note_mended(ReconcileReport& report, std::string action) {
   {
-    const std::scoped_lock hold(notes_guard_);
+    const std::scoped_lock locked(log_guard_);
     if (const auto skipped = mended_log_.admit(std::chrono::steady_clock::now()))
       log::warn("mended", {{"action", action}, {"not_logged", *skipped}});
   }
@@ -106,8 +102,8 @@ void ServiceImpl::note_mended(ReconcileReport& report, std::string action) {
 }
 
 // With a bridge, everything that was in it is lost.
-void ServiceImpl::mend_links(const Network& listed, std::span<const LinkDamage> damages,
-                             ReconcileReport& report) {
+void Reconciler::mend_links(const Network& listed, std::span<const LinkDamage> damages,
+                            ReconcileReport& report) {
   const auto whole = std::ranges::find_if(
       damages, [](const LinkDamage& damage) { return damage.link == damage.bridge; });
   if (whole != damages.end()) {
@@ -119,7 +115,7 @@ void ServiceImpl::mend_links(const Network& listed, std::span<const LinkDamage> 
     return;
   }
   const std::string what = fmt::format("network {}", listed.name.str());
-  auto held = hold_at(listed.id, NetworkId{listed.id}, kLockDeadline);
+  auto held = context_.hold_at(listed.id, NetworkId{listed.id}, kLockDeadline);
   if (!held && held.error().code == Code::kNotFound) return;
   if (!held) return note_failure(report, what, held.error());
   if (held->network.phase != Phase::kReady) return;
@@ -129,8 +125,8 @@ void ServiceImpl::mend_links(const Network& listed, std::span<const LinkDamage> 
 }
 
 // A port that belongs to nobody, or is gone with its container, is left alone.
-Status ServiceImpl::mend_link(LockedNetwork& held, const LinkDamage& damage,
-                              ReconcileReport& report) {
+Status Reconciler::mend_link(LockedNetwork& held, const LinkDamage& damage,
+                             ReconcileReport& report) {
   Network& network = held.network;
   if (contains(held.driver->links_of(network), damage.link)) {
     TRY_STATUS(ensure_links(*held.driver, network));
@@ -139,8 +135,8 @@ Status ServiceImpl::mend_link(LockedNetwork& held, const LinkDamage& damage,
     return {};
   }
   const auto name = IfName::parse(damage.link);
-  if (!name || !parts_.links.find(*name)) return {};
-  TRY(const auto endpoints, records_.endpoints(network.id));
+  if (!name || !context_.parts.links.find(*name)) return {};
+  TRY(const auto endpoints, context_.records.endpoints(network.id));
   const auto endpoint = std::ranges::find_if(endpoints, [&](const Endpoint& each) {
     return contains(held.driver->links_of(each), damage.link);
   });
@@ -154,12 +150,12 @@ Status ServiceImpl::mend_link(LockedNetwork& held, const LinkDamage& damage,
 }
 
 // A host that forwards needs accept_ra=2 to keep its own default route.
-void ServiceImpl::mend_uplinks(const std::vector<Network>& networks, ReconcileReport& report) {
+void Reconciler::mend_uplinks(const std::vector<Network>& networks, ReconcileReport& report) {
   const bool forwards = std::ranges::any_of(networks, [](const Network& network) {
     return network.phase == Phase::kReady && !network.internal && network.has(Family::kV6);
   });
   if (!forwards) return;
-  const auto kept = parts_.links.keep_router_advertisements();
+  const auto kept = context_.parts.links.keep_router_advertisements();
   if (!kept) return note_failure(report, "router advertisements", kept.error());
   for (const std::string& name : *kept)
     note_mended(report, fmt::format("set accept_ra of {} to 2 again", name));

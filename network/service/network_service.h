@@ -1,4 +1,4 @@
-// The one implementation of NetworkService, PoolService, Mender and cluster::UnderlayGuard.
+// The one implementation of NetworkService and of the smaller interfaces beside it.
 #pragma once
 
 #include <functional>
@@ -39,10 +39,13 @@ struct ServiceParts {
   StoreMark mark{};
 };
 
-class CoreNetworkService : public NetworkService,
-                           public PoolService,
-                           public Mender,
-                           public cluster::UnderlayGuard {};
+// The other interfaces are of the same object, and live as long as it does.
+class CoreNetworkService : public NetworkService {
+ public:
+  virtual PoolService& pools() = 0;
+  virtual Mender& mender() = 0;
+  virtual cluster::UnderlayGuard& underlay() = 0;
+};
 
 std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts);
 

@@ -1,4 +1,5 @@
-// Networks: creating, removing, looking up and binding them.
+#include "network/service/networks.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 #include "network/api/options.h"
 #include "network/api/subnet_specs.h"
 #include "network/service/keys.h"
-#include "network/service/service_impl.h"
 
 namespace fairlead::network {
 
@@ -66,43 +66,51 @@ Result<Network> same_network(Network present, const NetworkSpec& spec) {
               spec.name.str(), other);
 }
 
+SubnetSpec spec_of(const Subnet& subnet) {
+  return {.family = subnet.subnet.family(),
+          .subnet = subnet.subnet,
+          .range = subnet.range,
+          .gateway = subnet.gateway,
+          .aux = subnet.aux};
+}
+
 }  // namespace
 
-Result<std::optional<Network>> ServiceImpl::existing(const NetworkSpec& spec) {
-  TRY(auto named, records_.id_at(keys::network_name(spec.name.str())));
+Result<std::optional<Network>> Networks::existing(const NetworkSpec& spec) {
+  TRY(auto named, context_.records.id_at(keys::network_name(spec.name.str())));
   std::string id = named.value_or(spec.id);
   if (id.empty()) return std::optional<Network>();
-  TRY(auto record, parts_.store.get(keys::network(id)));
+  TRY(auto record, context_.parts.store.get(keys::network(id)));
   if (!record) return std::optional<Network>();
   TRY(auto network, decode_network(record->value));
   return std::optional(std::move(network));
 }
 
-Result<Network> ServiceImpl::create_network(const NetworkSpec& spec) {
+Result<Network> Networks::create_network(const NetworkSpec& spec) {
   TRY_STATUS(validate_identity(spec));
   // A network that is ready can be compared without the lock of all networks, for which each CNI
   // ADD would wait otherwise.
   TRY(auto present, existing(spec));
   if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
-  TRY(const auto guard, lock_networks());
+  TRY(const auto guard, context_.lock_networks());
   TRY(present, existing(spec));
   if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
-  if (present) TRY_STATUS(purge_network(*present));  // a crash has left it unfinished
+  if (present) TRY_STATUS(removal_.purge_network(*present));  // a crash has left it unfinished
   const std::string what = fmt::format("create network {}", spec.name.str());
-  TRY(const auto traits, this->traits(spec.options));
+  TRY(const auto traits, context_.traits(spec.options));
   const bool shared = traits.scope == NetworkTraits::Scope::kCluster && !spec.overlay;
   auto created = shared ? create_shared(spec) : begin_network(spec);
   if (!created) return fail(with_context(created.error(), what));
   log::info("network created", {{"name", spec.name.str()},
                                 {"id", created->id.substr(0, 12)},
                                 {"mode", created->options.mode}});
-  admit_everywhere(nullptr);
+  other_firewalls_.admit(nullptr);
   return created;
 }
 
-Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
-  TRY_STATUS(ownership_.claim());
-  TRY(Driver * driver, driver_of(spec.options));
+Result<Network> Networks::begin_network(const NetworkSpec& spec) {
+  TRY_STATUS(context_.ownership.claim());
+  TRY(Driver * driver, context_.driver_of(spec.options));
   TRY_STATUS(driver->validate(spec));
   TRY_STATUS(validate_subnets(wanted_subnets(spec)));
   Network network{.id = spec.id.empty() ? random_hex(64) : spec.id,
@@ -111,34 +119,65 @@ Result<Network> ServiceImpl::begin_network(const NetworkSpec& spec) {
                   .internal = spec.internal,
                   .address_source = spec.address_source,
                   .labels = spec.labels,
-                  .created = parts_.unix_time(),
+                  .created = context_.parts.unix_time(),
                   .overlay = spec.overlay};
-  TRY(const auto others, records_.networks());
+  TRY(const auto others, context_.records.networks());
   TRY(auto plan, driver->plan(network, others));
   network.links = std::move(plan.links);
   network.mtu = plan.mtu;
-  TRY_STATUS(commit({.preconditions = {{keys::network(network.id), state::kAbsent},
-                                       {keys::network_name(network.name.str()), state::kAbsent}},
-                     .puts = {{keys::network(network.id), encode(network)},
-                              {keys::network_name(network.name.str()), encode_id(network.id)}},
-                     .durability = state::Durability::kDurable}));
+  TRY_STATUS(
+      context_.commit({.preconditions = {{keys::network(network.id), state::kAbsent},
+                                         {keys::network_name(network.name.str()), state::kAbsent}},
+                       .puts = {{keys::network(network.id), encode(network)},
+                                {keys::network_name(network.name.str()), encode_id(network.id)}},
+                       .durability = state::Durability::kDurable}));
   fault_point("network.create.intent");
   auto built = give_subnets(spec, network, *driver);
   if (built) built = build_network(network, *driver);
   if (built) return network;
-  if (auto purged = purge_network(network); !purged)
+  if (auto purged = removal_.purge_network(network); !purged)
     log::error("undo: create network", {{"error", purged.error().text}});
   return fail(built.error());
+}
+
+Result<Network> Networks::create_shared(const NetworkSpec& spec) {
+  if (context_.parts.cluster == nullptr)
+    return fail(Code::kUnsupported,
+                "mode \"overlay\" is for networks over several hosts, and this host knows of no "
+                "others: name the members of etcd under \"cluster\" in fairlead.json, start "
+                "fairleadd again, or use mode \"bridge\"");
+  if (spec.address_source == AddressSource::kRuntime)
+    return fail(Code::kUnsupported,
+                "the addresses of a network over several hosts come from Fairlead, because the "
+                "runtime's own allocator knows of this host only; this works: docker network "
+                "create -d fairlead --ipam-driver fairlead --ipam-opt network={0} -o mode=overlay "
+                "-o network={0} {0}",
+                spec.name.str());
+  for (const SubnetSpec& subnet : spec.subnets) TRY_STATUS(check_routes(subnet));
+  TRY(const auto occupied, addresses_.occupied_here());
+  TRY(const auto shared, context_.parts.cluster->networks().create_or_join(spec, occupied));
+  fault_point("network.create.shared");
+  NetworkSpec all = spec;
+  all.id = shared.id;
+  all.internal = shared.internal;
+  all.overlay = context_.parts.cluster->params_of(shared);
+  all.subnets.clear();
+  std::ranges::transform(shared.subnets, std::back_inserter(all.subnets), spec_of);
+  auto created = begin_network(all);
+  if (created) return created;
+  if (auto left = context_.parts.cluster->networks().leave(shared.id); !left)
+    log::warn("undo: join network", {{"error", left.error().text}});
+  return created;
 }
 
 // Refuses a subnet that contains a route of the host, which would take packets away from the
 // network, and a subnet inside a network to which the host is connected, because the host could no
 // longer reach that part of it. Wider routes through gateways (for example a VPN's) do no harm,
 // because the longer prefix wins. An overlap with another pool is reported by the pools.
-Status ServiceImpl::check_routes(const SubnetSpec& spec) {
+Status Networks::check_routes(const SubnetSpec& spec) {
   if (!spec.subnet) return {};
   const Cidr& subnet = *spec.subnet;
-  TRY(const auto host, parts_.links.host_subnets());
+  TRY(const auto host, context_.parts.links.host_subnets());
   for (const auto* routes : {&host.connected, &host.routed})
     for (const Cidr& route : *routes)
       if (subnet.contains(route))
@@ -147,7 +186,7 @@ Status ServiceImpl::check_routes(const SubnetSpec& spec) {
                     subnet.to_string(), route.to_string());
   for (const Cidr& route : host.connected) {
     if (!route.contains(subnet)) continue;
-    TRY(const auto pool, ipam_.find_pool(route));
+    TRY(const auto pool, context_.ipam.find_pool(route));
     if (!pool)
       return fail(Code::kExists,
                   "subnet {} is in use on this host: it is inside {}, which the host is connected "
@@ -157,8 +196,8 @@ Status ServiceImpl::check_routes(const SubnetSpec& spec) {
   return {};
 }
 
-Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver) {
-  TRY(auto occupied, parts_.links.occupied_subnets());
+Status Networks::give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver) {
+  TRY(auto occupied, context_.parts.links.occupied_subnets());
   for (const SubnetSpec& subnet : wanted_subnets(spec)) {
     if (!driver.is_on_host_network(network)) TRY_STATUS(check_routes(subnet));
     TRY(auto given, give_subnet(subnet, network, occupied));
@@ -168,18 +207,18 @@ Status ServiceImpl::give_subnets(const NetworkSpec& spec, Network& network, cons
   return {};
 }
 
-Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& network,
-                                        std::span<const Cidr> occupied) {
+Result<Subnet> Networks::give_subnet(const SubnetSpec& spec, const Network& network,
+                                     std::span<const Cidr> occupied) {
   NewPool request{.subnet = spec.subnet,
                   .family = spec.subnet ? spec.subnet->family() : spec.family,
                   .range = spec.range,
                   .network = network.id,
                   .owner = network.name.str()};
   if (spec.subnet && !spec.range) {  // the range that the runtime requested together with the pool
-    TRY(auto asked, ipam_.find_pool(*spec.subnet));
+    TRY(auto asked, context_.ipam.find_pool(*spec.subnet));
     if (asked) request.range = asked->range;
   }
-  TRY(auto pool, ipam_.create_pool(request, occupied));
+  TRY(auto pool, context_.ipam.create_pool(request, occupied));
   Subnet subnet{.subnet = pool.subnet,
                 .range = spec.range ? spec.range : pool.range,
                 .aux = spec.aux,
@@ -187,10 +226,10 @@ Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& n
   subnet.gateway = spec.gateway ? spec.gateway : pool.gateway;
   if (!subnet.gateway && network.address_source == AddressSource::kFairlead)
     subnet.gateway = subnet.subnet.first().plus(1);
-  TRY(auto use, ipam_.plan_use(pool.subnet, network.id, subnet.gateway));
+  TRY(auto use, context_.ipam.plan_use(pool.subnet, network.id, subnet.gateway));
   state::Txn txn{.durability = state::Durability::kDurable};
   use.add_to(txn);
-  TRY_STATUS(commit(std::move(txn)));
+  TRY_STATUS(context_.commit(std::move(txn)));
   if (subnet.gateway)
     TRY_STATUS(reserve(pool.subnet, *subnet.gateway, AddressUse::kGateway, "gateway"));
   for (const auto& [name, address] : subnet.aux)
@@ -200,23 +239,23 @@ Result<Subnet> ServiceImpl::give_subnet(const SubnetSpec& spec, const Network& n
 
 // The pool belongs to this new network alone, so a present lease of the address can only be from
 // the runtime that has just requested it.
-Status ServiceImpl::reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
-                            const std::string& owner) {
-  TRY(auto held, ipam_.find_lease(pool, address));
+Status Networks::reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
+                         const std::string& owner) {
+  TRY(auto held, context_.ipam.find_lease(pool, address));
   if (held && held->owner == owner) return {};
-  if (held) TRY_STATUS(ipam_.release(pool, address, ""));
-  return status_of(ipam_.allocate(pool, {.owner = owner, .use = use, .wanted = address}));
+  if (held) TRY_STATUS(context_.ipam.release(pool, address, ""));
+  return status_of(context_.ipam.allocate(pool, {.owner = owner, .use = use, .wanted = address}));
 }
 
-Status ServiceImpl::build_network(Network& network, Driver& driver) {
+Status Networks::build_network(Network& network, Driver& driver) {
   Rollback undo;
   TRY_STATUS(driver.ensure(network, undo));
   fault_point("network.create.links");
   network.phase = Phase::kReady;
-  TRY_STATUS(commit({.puts = {{keys::network(network.id), encode(network)}},
-                     .durability = state::Durability::kDurable}));
+  TRY_STATUS(context_.commit({.puts = {{keys::network(network.id), encode(network)}},
+                              .durability = state::Durability::kDurable}));
   fault_point("network.create.ready");
-  if (auto admitted = firewall_.admit(network); !admitted) {
+  if (auto admitted = context_.firewall.admit(network); !admitted) {
     network.phase = Phase::kCreating;
     return fail(admitted.error());
   }
@@ -224,15 +263,16 @@ Status ServiceImpl::build_network(Network& network, Driver& driver) {
   return {};
 }
 
-Status ServiceImpl::remove_network(const NetworkRef& ref) {
-  TRY(auto networks_guard, lock_networks());
-  TRY(auto id, records_.network_id(ref));
-  TRY(auto guard, lock_network(id));
-  TRY(auto stored, records_.network_at(id, ref));
+Status Networks::remove_network(const NetworkRef& ref) {
+  TRY(auto networks_guard, context_.lock_networks());
+  TRY(auto id, context_.records.network_id(ref));
+  TRY(auto guard, context_.lock_network(id));
+  TRY(auto stored, context_.records.network_at(id, ref));
   Network& network = stored.value;
-  TRY(auto endpoints, records_.endpoints(id));
-  std::erase_if(endpoints,
-                [&](const Endpoint& endpoint) { return endpoint.boot_id != parts_.boot_id; });
+  TRY(auto endpoints, context_.records.endpoints(id));
+  std::erase_if(endpoints, [&](const Endpoint& endpoint) {
+    return endpoint.boot_id != context_.parts.boot_id;
+  });
   if (!endpoints.empty()) {
     std::vector<std::string> names;
     for (const Endpoint& endpoint : endpoints)
@@ -248,88 +288,53 @@ Status ServiceImpl::remove_network(const NetworkRef& ref) {
                 fmt::join(names, ", "), endpoints.size() > 5 ? ", ..." : "", network.name.str());
   }
   network.phase = Phase::kDeleting;
-  TRY_STATUS(commit({.preconditions = {{keys::network(id), stored.revision}},
-                     .puts = {{keys::network(id), encode(network)}},
-                     .durability = state::Durability::kDurable}));
+  TRY_STATUS(context_.commit({.preconditions = {{keys::network(id), stored.revision}},
+                              .puts = {{keys::network(id), encode(network)}},
+                              .durability = state::Durability::kDurable}));
   fault_point("network.remove.intent");
-  if (auto purged = purge_network(network); !purged)
+  if (auto purged = removal_.purge_network(network); !purged)
     return fail(with_context(purged.error(), fmt::format("remove network {}", network.name.str())));
   log::info("network removed", {{"name", network.name.str()}, {"id", id.substr(0, 12)}});
   return {};
 }
 
-// Deletes the objects in the kernel first, then the pools, and the names last, so that an
-// interrupted removal is found and repeated.
-Status ServiceImpl::purge_network(const Network& network) {
-  TRY(Driver * driver, driver_of(network.options));
-  TRY(auto endpoints, records_.endpoints(network.id));
-  for (const Endpoint& endpoint : endpoints) {
-    TRY_STATUS(driver->detach(network, endpoint));
-    TRY_STATUS(forget_endpoint(network, endpoint, Fate::kDead));
-  }
-  TRY_STATUS(driver->shut_ports(network));
-  TRY_STATUS(firewall_.dismiss(network));
-  fault_point("network.remove.firewall");
-  TRY_STATUS(driver->remove(network));
-  fault_point("network.remove.links");
-  TRY(auto pools, ipam_.list_pools());
-  for (const PoolRecord& pool : pools)
-    if (pool.network == network.id) TRY_STATUS(ipam_.remove_pool(pool.subnet));
-  fault_point("network.remove.pools");
-  state::Txn txn{.deletes = {keys::network(network.id)}, .durability = state::Durability::kDurable};
-  TRY(auto named, records_.id_at(keys::network_name(network.name.str())));
-  if (named == network.id) txn.deletes.push_back(keys::network_name(network.name.str()));
-  TRY(auto aliases, parts_.store.list(keys::kAliases));
-  for (const state::Record& record : aliases) {
-    TRY(auto id, decode_id(record.value));
-    if (id == network.id) txn.deletes.push_back(record.key);
-  }
-  TRY_STATUS(commit(std::move(txn)));
-  TRY(auto left, records_.networks());
-  if (!left.empty()) return {};
-  TRY(const auto other_owner, ownership_.other_owner());
-  if (other_owner) return {};
-  TRY_STATUS(firewall_.withdraw());
-  return parts_.foreign_firewall.withdraw();
-}
-
-Result<Network> ServiceImpl::inspect_network(const NetworkRef& ref) {
-  TRY(auto stored, records_.network(ref));
+Result<Network> Networks::inspect_network(const NetworkRef& ref) {
+  TRY(auto stored, context_.records.network(ref));
   return std::move(stored.value);
 }
 
-Result<std::vector<NetworkUsage>> ServiceImpl::list_networks() {
+Result<std::vector<NetworkUsage>> Networks::list_networks() {
   std::vector<NetworkUsage> usages;
-  TRY(auto networks, records_.networks());
+  TRY(auto networks, context_.records.networks());
   for (Network& network : networks) {
-    TRY(const std::size_t endpoints, records_.count(keys::endpoints_of(network.id)));
+    TRY(const std::size_t endpoints, context_.records.count(keys::endpoints_of(network.id)));
     usages.push_back({std::move(network), endpoints});
   }
   return usages;
 }
 
-Result<Network> ServiceImpl::bind_network(const std::string& runtime_id, const NetworkName& name) {
-  TRY(auto guard, lock_networks());
-  TRY(auto stored, records_.network(name));
-  TRY(auto bound, records_.id_at(keys::alias(runtime_id)));
+Result<Network> Networks::bind_network(const std::string& runtime_id, const NetworkName& name) {
+  TRY(auto guard, context_.lock_networks());
+  TRY(auto stored, context_.records.network(name));
+  TRY(auto bound, context_.records.id_at(keys::alias(runtime_id)));
   if (bound && *bound != stored.value.id)
     return fail(Code::kConflict,
                 "bind network {}: the runtime's network {} is bound to another one already",
                 name.str(), runtime_id.substr(0, 12));
-  TRY_STATUS(commit({.puts = {{keys::alias(runtime_id), encode_id(stored.value.id)}},
-                     .durability = state::Durability::kDurable}));
+  TRY_STATUS(context_.commit({.puts = {{keys::alias(runtime_id), encode_id(stored.value.id)}},
+                              .durability = state::Durability::kDurable}));
   return std::move(stored.value);
 }
 
-Status ServiceImpl::unbind_network(const std::string& runtime_id) {
-  TRY(const auto id, records_.id_at(keys::alias(runtime_id)));
-  TRY_STATUS(
-      commit({.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable}));
+Status Networks::unbind_network(const std::string& runtime_id) {
+  TRY(const auto id, context_.records.id_at(keys::alias(runtime_id)));
+  TRY_STATUS(context_.commit(
+      {.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable}));
   if (!id) return {};
   fault_point("network.unbound");
-  const auto stored = records_.network(NetworkId{*id});
+  const auto stored = context_.records.network(NetworkId{*id});
   if (!stored || !stored->value.labels.contains(kMadeForLabel)) return {};
-  TRY(const auto aliases, parts_.store.list(keys::kAliases));
+  TRY(const auto aliases, context_.parts.store.list(keys::kAliases));
   for (const state::Record& record : aliases) {
     TRY(const auto bound, decode_id(record.value));
     if (bound == *id) return {};
@@ -339,8 +344,8 @@ Status ServiceImpl::unbind_network(const std::string& runtime_id) {
   return removed;
 }
 
-Result<bool> ServiceImpl::is_bound(const std::string& runtime_id) {
-  TRY(auto bound, records_.id_at(keys::alias(runtime_id)));
+Result<bool> Networks::is_bound(const std::string& runtime_id) {
+  TRY(auto bound, context_.records.id_at(keys::alias(runtime_id)));
   return bound.has_value();
 }
 

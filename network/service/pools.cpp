@@ -1,16 +1,18 @@
-// Pools and addresses for runtimes that request them (Docker's IpamDriver).
-#include <algorithm>
+#include "network/service/pools.h"
 
-#include "network/service/service_impl.h"
+#include <algorithm>
+#include <array>
+
+#include "base/fault.h"
 
 namespace fairlead::network {
 
 namespace {
 
-const Subnet* subnet_of(const Network& network, Family family) {
+const Subnet* subnet_in(const std::vector<Subnet>& subnets, Family family) {
   const auto found = std::ranges::find_if(
-      network.subnets, [&](const Subnet& subnet) { return subnet.subnet.family() == family; });
-  return found == network.subnets.end() ? nullptr : &*found;
+      subnets, [&](const Subnet& subnet) { return subnet.subnet.family() == family; });
+  return found == subnets.end() ? nullptr : &*found;
 }
 
 Status check_source(const Network& network) {
@@ -22,8 +24,6 @@ Status check_source(const Network& network) {
               network.name.str());
 }
 
-}  // namespace
-
 tl::unexpected<Error> no_subnet(const NetworkName& network, Family family) {
   return fail(
       Code::kNotFound, "network {} has no IPv{} subnet; Docker joins it {}", network.str(),
@@ -31,15 +31,17 @@ tl::unexpected<Error> no_subnet(const NetworkName& network, Family family) {
       family == Family::kV4 ? "with --ipv4=false --ipv6, from version 28 on" : "without --ipv6");
 }
 
-Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
+}  // namespace
+
+Result<Pool> Pools::request_pool(const PoolRequest& request) {
   const Family family = request.subnet ? request.subnet->family() : request.family;
   if (request.join) {
-    auto stored = records_.network(*request.join);
-    if (!stored && stored.error().code == Code::kNotFound && parts_.cluster != nullptr)
+    auto stored = context_.records.network(*request.join);
+    if (!stored && stored.error().code == Code::kNotFound && context_.parts.cluster != nullptr)
       return request_shared_pool(request);
     if (!stored) return fail(stored.error());
     TRY_STATUS(check_source(stored->value));
-    const Subnet* subnet = subnet_of(stored->value, family);
+    const Subnet* subnet = subnet_in(stored->value.subnets, family);
     if (subnet == nullptr) return no_subnet(*request.join, family);
     if (request.subnet && *request.subnet != subnet->subnet)
       return fail(Code::kConflict, "network {} has the subnet {}, not {}", request.join->str(),
@@ -48,30 +50,56 @@ Result<Pool> ServiceImpl::request_pool(const PoolRequest& request) {
   }
   std::vector<Cidr> occupied;
   if (!request.subnet) {
-    TRY(occupied, parts_.links.occupied_subnets());
+    TRY(occupied, context_.parts.links.occupied_subnets());
   }
-  TRY(auto pool, ipam_.create_pool({.subnet = request.subnet,
-                                    .family = family,
-                                    .prefix_length = request.prefix_length,
-                                    .range = request.range,
-                                    .owner = "docker"},
-                                   occupied));
+  TRY(auto pool, context_.ipam.create_pool({.subnet = request.subnet,
+                                            .family = family,
+                                            .prefix_length = request.prefix_length,
+                                            .range = request.range,
+                                            .owner = "docker"},
+                                           occupied));
   return Pool{pool.subnet.to_string(), pool.subnet, pool.range, std::nullopt};
 }
 
-Status ServiceImpl::release_pool(const std::string& pool_id) {
-  const auto subnet = parse_pool_id(pool_id);
-  if (!subnet) return {};
-  TRY(auto pool, ipam_.find_pool(*subnet));
-  // The pool of a network is removed with the network.
-  if (!pool || !pool->network.empty()) return {};
-  return ipam_.remove_pool(*subnet);
+// Docker requests the pool before it names the properties of the network, which may exist in the
+// cluster or not. When two hosts make the network at the same time, one of them is told to try
+// again.
+Result<Pool> Pools::request_shared_pool(const PoolRequest& request) {
+  const Family family = request.subnet ? request.subnet->family() : request.family;
+  const std::string& name = request.join->str();
+  NewPool wanted{.subnet = request.subnet, .family = family, .range = request.range, .owner = name};
+  const auto shared = context_.parts.cluster->networks().inspect(name);
+  if (!shared && shared.error().code != Code::kNotFound) return fail(shared.error());
+  if (shared) {
+    const Subnet* subnet = subnet_in(shared->subnets, family);
+    if (subnet == nullptr) return no_subnet(*request.join, family);
+    if (request.subnet && *request.subnet != subnet->subnet)
+      return fail(Code::kConflict, "network {} has the subnet {}, not {}", name,
+                  subnet->subnet.to_string(), request.subnet->to_string());
+    wanted.subnet = subnet->subnet;
+    wanted.range = subnet->range;
+    wanted.gateway = subnet->gateway;
+  } else if (!wanted.subnet) {
+    TRY(const auto occupied, addresses_.occupied_here());
+    TRY(wanted.subnet, context_.parts.cluster->networks().free_subnet(family, occupied));
+  }
+  TRY(const auto pool, context_.ipam.create_pool(wanted));
+  return Pool{pool.subnet.to_string(), pool.subnet, pool.range, wanted.gateway};
 }
 
-Result<Cidr> ServiceImpl::request_address(const std::string& pool_id,
-                                          std::optional<IpAddress> wanted, AddressUse use) {
+Status Pools::release_pool(const std::string& pool_id) {
+  const auto subnet = parse_pool_id(pool_id);
+  if (!subnet) return {};
+  TRY(auto pool, context_.ipam.find_pool(*subnet));
+  // The pool of a network is removed with the network.
+  if (!pool || !pool->network.empty()) return {};
+  return context_.ipam.remove_pool(*subnet);
+}
+
+Result<Cidr> Pools::request_address(const std::string& pool_id, std::optional<IpAddress> wanted,
+                                    AddressUse use) {
   TRY(auto subnet, parse_pool_id(pool_id));
-  TRY(auto pool, ipam_.find_pool(subnet));
+  TRY(auto pool, context_.ipam.find_pool(subnet));
   if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
   if (use != AddressUse::kGateway) return request_for_container(*pool, wanted, use);
   const std::optional<IpAddress> gateway = pool->gateway ? pool->gateway : subnet.first().plus(1);
@@ -79,15 +107,82 @@ Result<Cidr> ServiceImpl::request_address(const std::string& pool_id,
   if (pool->gateway && *wanted != *pool->gateway)
     return fail(Code::kConflict, "the gateway of {} is {}, not {}", pool_id,
                 pool->gateway->to_string(), wanted->to_string());
-  return ipam_.allocate(subnet, {.owner = "gateway", .use = use, .wanted = wanted});
+  return context_.ipam.allocate(subnet, {.owner = "gateway", .use = use, .wanted = wanted});
 }
 
-Status ServiceImpl::release_address(const std::string& pool_id, const IpAddress& address) {
+Status Pools::release_address(const std::string& pool_id, const IpAddress& address) {
   const auto subnet = parse_pool_id(pool_id);
   if (!subnet) return {};
-  TRY(auto pool, ipam_.find_pool(*subnet));
+  TRY(auto pool, context_.ipam.find_pool(*subnet));
   if (!pool) return {};
   return release_lease(*pool, address);
+}
+
+Result<Cidr> Pools::request_for_container(const PoolRecord& pool, std::optional<IpAddress> wanted,
+                                          AddressUse use) {
+  const AddressRequest request{
+      .owner = runtimes_own(), .use = use, .wanted = wanted, .since = context_.parts.unix_time()};
+  if (use != AddressUse::kEndpoint || pool.network.empty())
+    return context_.ipam.allocate(pool.subnet, request);
+  TRY(const auto stored, context_.records.network(NetworkId{pool.network}));
+  auto given = addresses_.allocate(stored.value, pool.subnet, request);
+  fault_point("pool.address.leased");
+  if (given) return given;
+  TRY(auto held, context_.hold(NetworkId{pool.network}));
+  TRY(const bool freed, collector_.make_room(held, given.error(), {}));
+  return freed ? addresses_.allocate(held.network, pool.subnet, request) : given;
+}
+
+Status Pools::release_lease(const PoolRecord& pool, const IpAddress& address) {
+  for (unsigned attempt = 0;; ++attempt) {
+    TRY(const auto lease, context_.ipam.find_lease(pool.subnet, address));
+    if (!lease) return {};
+    TRY(const bool kept, is_kept(pool, *lease));
+    if (kept) return {};
+    state::Txn txn;
+    Ipam::release_plan(pool.subnet, *lease).add_to(txn);
+    const Status done = context_.commit(std::move(txn));
+    if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
+    if (!done || pool.network.empty()) return done;
+    const auto stored = context_.records.network(NetworkId{pool.network});
+    if (stored)
+      addresses_.give_back(stored->value,
+                           std::array{Cidr::of(address, pool.subnet.prefix_length())});
+    return {};
+  }
+}
+
+// Whether the lease stays although Docker gives the address back. Docker gives the gateway and
+// reserved addresses back before it removes the network; these leases stay until the network is
+// removed. The lease of an endpoint stays when its address was not requested by Docker, and while
+// the endpoint is alive, because Docker then means an earlier container.
+Result<bool> Pools::is_kept(const PoolRecord& pool, const LeaseRecord& lease) {
+  if (is_runtimes_own(lease)) return false;
+  if (lease.use != AddressUse::kEndpoint || pool.network.empty()) return !pool.network.empty();
+  TRY(const auto endpoint, context_.records.endpoint(pool.network, lease.owner));
+  if (!endpoint) return false;
+  if (endpoint->value.address_source == AddressSource::kFairlead) return true;
+  TRY(const auto stored, context_.records.network(NetworkId{pool.network}));
+  TRY(const auto reason, removal_.reason_to_drop(stored.value, endpoint->value));
+  return reason.empty();
+}
+
+Status Pools::reserve_addresses(const NetworkRef& ref,
+                                const std::map<std::string, IpAddress>& addresses) {
+  TRY(auto held, context_.hold(ref));
+  for (const auto& [name, address] : addresses) {
+    const Subnet* subnet = subnet_of(held.network, address);
+    if (subnet == nullptr) continue;
+    TRY(auto lease, context_.ipam.find_lease(subnet->subnet, address));
+    if (!lease || lease->use != AddressUse::kEndpoint || !is_runtimes_own(*lease)) continue;
+    lease->owner = fmt::format("{}reserved {}", kRuntimesOwn, name);
+    lease->use = AddressUse::kReserved;
+    lease->boot_id.clear();
+    state::Txn txn{.durability = state::Durability::kDurable};
+    Ipam::rewrite_plan(subnet->subnet, *lease).add_to(txn);
+    TRY_STATUS(context_.commit(std::move(txn)));
+  }
+  return {};
 }
 
 }  // namespace fairlead::network

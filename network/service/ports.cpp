@@ -1,10 +1,10 @@
-// Publishes ports of existing endpoints, and lists all published ports.
+#include "network/service/ports.h"
+
 #include <algorithm>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "network/service/keys.h"
-#include "network/service/service_impl.h"
 
 namespace fairlead::network {
 
@@ -25,9 +25,21 @@ std::optional<IpAddress> address_of(const Endpoint& endpoint, Family family) {
 
 }  // namespace
 
+Status Ports::check_ports_allowed(const LockedNetwork& held, std::span<const PortSpec> ports) {
+  if (ports.empty()) return {};
+  if (held.network.internal)
+    return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
+                held.network.name.str());
+  const NetworkTraits traits = held.driver->traits();
+  if (traits.no_ports.empty()) return {};
+  return fail(Code::kInvalid,
+              "network {} has mode {}, in which containers cannot publish ports: {}",
+              held.network.name.str(), held.network.options.mode, traits.no_ports);
+}
+
 // Gives ports without a host address the default addresses of the network, if it has any.
-std::vector<PortSpec> ServiceImpl::with_default_addresses(const Network& network,
-                                                          std::span<const PortSpec> ports) {
+std::vector<PortSpec> Ports::with_default_addresses(const Network& network,
+                                                    std::span<const PortSpec> ports) {
   std::vector<PortSpec> complete;
   for (const PortSpec& port : ports) {
     const auto add = [&](const std::optional<IpAddress>& address) {
@@ -43,10 +55,10 @@ std::vector<PortSpec> ServiceImpl::with_default_addresses(const Network& network
   return complete;
 }
 
-Result<std::vector<PublishedPort>> ServiceImpl::publish(const EndpointRef& ref,
-                                                        std::span<const PortSpec> ports) {
-  TRY(auto held, hold(ref.network));
-  TRY(auto stored, records_.endpoint(held.network.id, ref.id));
+Result<std::vector<PublishedPort>> Ports::publish(const EndpointRef& ref,
+                                                  std::span<const PortSpec> ports) {
+  TRY(auto held, context_.hold(ref.network));
+  TRY(auto stored, context_.records.endpoint(held.network.id, ref.id));
   if (!stored)
     return fail(Code::kNotFound, "publish ports: endpoint {} does not exist on network {}",
                 ref.id.substr(0, 12), held.network.name.str());
@@ -55,16 +67,16 @@ Result<std::vector<PublishedPort>> ServiceImpl::publish(const EndpointRef& ref,
   return after.ports;
 }
 
-Status ServiceImpl::unpublish(const EndpointRef& ref) {
-  TRY(auto held, hold_if_any(ref.network));
+Status Ports::unpublish(const EndpointRef& ref) {
+  TRY(auto held, removal_.hold_if_any(ref.network));
   if (!held) return {};
-  TRY(auto stored, records_.endpoint(held->network.id, ref.id));
+  TRY(auto stored, context_.records.endpoint(held->network.id, ref.id));
   if (!stored || stored->value.ports.empty()) return {};
   return status_of(swap_ports(*held, *stored, {}));
 }
 
-Result<Endpoint> ServiceImpl::swap_ports(LockedNetwork& held, const Stored<Endpoint>& before,
-                                         std::span<const PortSpec> ports) {
+Result<Endpoint> Ports::swap_ports(LockedNetwork& held, const Stored<Endpoint>& before,
+                                   std::span<const PortSpec> ports) {
   const auto wanted = with_default_addresses(held.network, ports);
   const PortOwner owner{held.network.id, before.value.id};
   const std::string key = keys::endpoint(held.network.id, before.value.id);
@@ -72,14 +84,14 @@ Result<Endpoint> ServiceImpl::swap_ports(LockedNetwork& held, const Stored<Endpo
   bool made_room = false;
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
-    auto claimed = claims_.plan(owner, wanted, before.value.ports, txn);
+    auto claimed = context_.claims.plan(owner, wanted, before.value.ports, txn);
     if (!claimed && !made_room) {
-      TRY(made_room, make_room(held, claimed.error(), wanted));
+      TRY(made_room, collector_.make_room(held, claimed.error(), wanted));
       if (made_room) continue;
     }
     TRY(after.ports, std::move(claimed));
     txn.puts.push_back({key, encode(after)});
-    const Status done = commit(std::move(txn));
+    const Status done = context_.commit(std::move(txn));
     if (done) break;
     if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());
   }
@@ -87,47 +99,30 @@ Result<Endpoint> ServiceImpl::swap_ports(LockedNetwork& held, const Stored<Endpo
   const Status programmed = program_ports(held, before.value, after);
   if (programmed) return after;
   state::Txn back{.puts = {{key, encode(before.value)}}};
-  auto restored = claims_.plan(owner, as_specs(before.value.ports), after.ports, back);
-  if (!restored || !commit(std::move(back)) ||
-      !held.driver->close_ports(held.network, after, before.value, context_))
+  auto restored = context_.claims.plan(owner, as_specs(before.value.ports), after.ports, back);
+  if (!restored || !context_.commit(std::move(back)) ||
+      !held.driver->close_ports(held.network, after, before.value, context_.for_drivers))
     log::error("undo: publish ports", {{"endpoint", before.value.id}});
   return fail(with_context(programmed.error(), "publish ports"));
 }
 
-Status ServiceImpl::program_ports(LockedNetwork& held, const Endpoint& before,
-                                  const Endpoint& after) {
+Status Ports::program_ports(LockedNetwork& held, const Endpoint& before, const Endpoint& after) {
   if (!after.joined) return {};
-  TRY_STATUS(firewall_.ensure());
-  TRY_STATUS(held.driver->open_ports(held.network, after, context_));
-  TRY_STATUS(firewall_.change_ports(held.network, before, after));
-  TRY_STATUS(held.driver->close_ports(held.network, before, after, context_));
+  TRY_STATUS(context_.firewall.ensure());
+  TRY_STATUS(held.driver->open_ports(held.network, after, context_.for_drivers));
+  TRY_STATUS(context_.firewall.change_ports(held.network, before, after));
+  TRY_STATUS(held.driver->close_ports(held.network, before, after, context_.for_drivers));
   fault_point("endpoint.publish.firewall");
-  forget_flows(before, before.ports);
-  forget_flows(after, after.ports);
+  removal_.forget_flows(before, before.ports);
+  removal_.forget_flows(after, after.ports);
   return {};
 }
 
-// Conntrack entries of UDP ports stay when the NAT rule is removed, so clients would send to the
-// old owner, or to nobody, for minutes.
-void ServiceImpl::forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports) {
-  std::vector<kernel::FlowFilter> filters;
-  for (const PublishedPort& port : ports) {
-    if (port.proto != Proto::kUdp) continue;
-    std::optional<IpAddress> destination = port.host_ip;
-    if (destination && destination->is_any()) destination.reset();
-    filters.push_back({.destination = destination, .destination_port = port.host_port});
-  }
-  if (filters.empty()) return;
-  if (auto forgotten = parts_.conntrack.forget(filters); !forgotten)
-    log::warn("forget UDP flows",
-              {{"endpoint", endpoint.id.substr(0, 12)}, {"error", forgotten.error().text}});
-}
-
-Result<std::vector<PortHolder>> ServiceImpl::list_ports() {
+Result<std::vector<PortHolder>> Ports::list_ports() {
   std::vector<PortHolder> holders;
-  TRY(auto networks, records_.networks());
+  TRY(auto networks, context_.records.networks());
   for (const Network& network : networks) {
-    TRY(auto endpoints, records_.endpoints(network.id));
+    TRY(auto endpoints, context_.records.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints) {
       for (const PublishedPort& port : endpoint.ports) {
         PortHolder holder{.port = port,

@@ -54,14 +54,14 @@ class WiredCore : public Core {
                                                  .mark = mark})) {}
 
   network::NetworkService& networks() override { return *networks_; }
-  network::PoolService& pools() override { return *networks_; }
-  network::Mender& mender() override { return *networks_; }
+  network::PoolService& pools() override { return networks_->pools(); }
+  network::Mender& mender() override { return networks_->mender(); }
   volume::VolumeService& volumes() override { return made().volumes(); }
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
   Status claim() override { return ownership_.claim(); }
-  network::cluster::UnderlayGuard& underlay_guard() override { return *networks_; }
+  network::cluster::UnderlayGuard& underlay_guard() override { return networks_->underlay(); }
   network::Agent* cluster() override { return cluster_ ? &cluster_->agent() : nullptr; }
   void finish() override { links_->finish_removals(); }
 

@@ -1,0 +1,50 @@
+// Endpoints: creating, attaching, joining, leaving, removing, checking and collecting them.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "network/service/addresses.h"
+#include "network/service/collector.h"
+#include "network/service/removal.h"
+#include "network/service/service_context.h"
+
+namespace fairlead::network {
+
+class Endpoints {
+ public:
+  Endpoints(ServiceContext& context, Addresses& addresses, Removal& removal, Collector& collector)
+      : context_(context), addresses_(addresses), removal_(removal), collector_(collector) {}
+
+  // As NetworkService has them.
+  Result<Endpoint> create_endpoint(const EndpointSpec& spec);
+  Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement);
+  Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement);
+  Status leave(const EndpointRef& endpoint);
+  Status remove_endpoint(const EndpointRef& endpoint);
+  Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint);
+  Result<std::vector<Endpoint>> list_endpoints(const std::optional<NetworkRef>& network);
+  Status check(const EndpointRef& endpoint, const Expectation& expected);
+  Result<std::size_t> collect(const NetworkRef& network, const std::string& runtime,
+                              std::span<const ValidAttachment> valid);
+
+ private:
+  Status clear_leftover(LockedNetwork& held, const std::string& id);
+  Result<Endpoint> reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
+                                    const Placement* placement);
+  Result<Endpoint> try_reserve(LockedNetwork& held, const EndpointSpec& spec,
+                               std::span<const PortSpec> ports, const Placement* placement);
+  Result<Endpoint> draft(const LockedNetwork& held, const EndpointSpec& spec) const;
+  Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
+               unsigned attempt, state::Txn& txn);
+  Result<Attachment> connect(LockedNetwork& held, Endpoint endpoint, const Placement& placement);
+
+  ServiceContext& context_;
+  Addresses& addresses_;
+  Removal& removal_;
+  Collector& collector_;
+};
+
+}  // namespace fairlead::network

@@ -1,0 +1,52 @@
+// Networks: creating, removing, looking up and binding them.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "network/service/addresses.h"
+#include "network/service/other_firewalls.h"
+#include "network/service/removal.h"
+#include "network/service/service_context.h"
+
+namespace fairlead::network {
+
+class Networks {
+ public:
+  Networks(ServiceContext& context, Addresses& addresses, Removal& removal,
+           OtherFirewalls& other_firewalls)
+      : context_(context),
+        addresses_(addresses),
+        removal_(removal),
+        other_firewalls_(other_firewalls) {}
+
+  // As NetworkService has them.
+  Result<Network> create_network(const NetworkSpec& spec);
+  Status remove_network(const NetworkRef& network);
+  Result<Network> inspect_network(const NetworkRef& network);
+  Result<std::vector<NetworkUsage>> list_networks();
+  Result<Network> bind_network(const std::string& runtime_id, const NetworkName& network);
+  Status unbind_network(const std::string& runtime_id);
+  Result<bool> is_bound(const std::string& runtime_id);
+
+ private:
+  Result<std::optional<Network>> existing(const NetworkSpec& spec);
+  Result<Network> begin_network(const NetworkSpec& spec);
+  Result<Network> create_shared(const NetworkSpec& spec);  // of several hosts
+  Status check_routes(const SubnetSpec& spec);
+  Status give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver);
+  Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,
+                             std::span<const Cidr> occupied);
+  Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
+                 const std::string& owner);
+  Status build_network(Network& network, Driver& driver);
+
+  ServiceContext& context_;
+  Addresses& addresses_;
+  Removal& removal_;
+  OtherFirewalls& other_firewalls_;
+};
+
+}  // namespace fairlead::network

@@ -1,0 +1,141 @@
+#include "network/service/removal.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "network/api/options.h"
+#include "network/service/keys.h"
+
+namespace fairlead::network {
+
+Result<std::optional<LockedNetwork>> Removal::hold_if_any(const NetworkRef& ref) {
+  {
+    auto held = context_.hold_in_any_phase(ref, kRemovalDeadline);
+    if (!held && held.error().code == Code::kNotFound) return std::optional<LockedNetwork>();
+    if (!held) return fail(held.error());
+    if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
+  }
+  return hold_unfinished(ref);  // needs the lock of all networks, which has to be taken first
+}
+
+// A network that is unfinished although the lock of all networks was free was left by a crash.
+Result<std::optional<LockedNetwork>> Removal::hold_unfinished(const NetworkRef& ref) {
+  const auto networks_guard = context_.parts.locks.lock("networks", kRemovalDeadline);
+  if (!networks_guard) return fail(networks_guard.error());
+  auto held = context_.hold_in_any_phase(ref, kRemovalDeadline);
+  if (!held && held.error().code == Code::kNotFound) return std::optional<LockedNetwork>();
+  if (!held) return fail(held.error());
+  if (held->network.phase == Phase::kReady) return std::optional(std::move(*held));
+  TRY_STATUS(purge_network(held->network));
+  return std::optional<LockedNetwork>();
+}
+
+// Deletes the objects in the kernel first, then the pools, and the names last, so that an
+// interrupted removal is found and repeated.
+Status Removal::purge_network(const Network& network) {
+  TRY(Driver * driver, context_.driver_of(network.options));
+  TRY(auto endpoints, context_.records.endpoints(network.id));
+  for (const Endpoint& endpoint : endpoints) {
+    TRY_STATUS(driver->detach(network, endpoint));
+    TRY_STATUS(forget_endpoint(network, endpoint, Fate::kDead));
+  }
+  TRY_STATUS(driver->shut_ports(network));
+  TRY_STATUS(context_.firewall.dismiss(network));
+  fault_point("network.remove.firewall");
+  TRY_STATUS(driver->remove(network));
+  fault_point("network.remove.links");
+  TRY(auto pools, context_.ipam.list_pools());
+  for (const PoolRecord& pool : pools)
+    if (pool.network == network.id) TRY_STATUS(context_.ipam.remove_pool(pool.subnet));
+  fault_point("network.remove.pools");
+  state::Txn txn{.deletes = {keys::network(network.id)}, .durability = state::Durability::kDurable};
+  TRY(auto named, context_.records.id_at(keys::network_name(network.name.str())));
+  if (named == network.id) txn.deletes.push_back(keys::network_name(network.name.str()));
+  TRY(auto aliases, context_.parts.store.list(keys::kAliases));
+  for (const state::Record& record : aliases) {
+    TRY(auto id, decode_id(record.value));
+    if (id == network.id) txn.deletes.push_back(record.key);
+  }
+  TRY_STATUS(context_.commit(std::move(txn)));
+  TRY(auto left, context_.records.networks());
+  if (!left.empty()) return {};
+  TRY(const auto other_owner, context_.ownership.other_owner());
+  if (other_owner) return {};
+  TRY_STATUS(context_.firewall.withdraw());
+  return context_.parts.foreign_firewall.withdraw();
+}
+
+// In words; empty while the endpoint is in use, or may still be joined. A process that works on an
+// endpoint holds the lock of its network. So with that lock held another phase than kReady was left
+// by a crash; without it, the phase may be that of a call in progress.
+Result<std::string> Removal::reason_to_drop(const Network& network, const Endpoint& endpoint) {
+  if (endpoint.boot_id != context_.parts.boot_id) return std::string("it is of an earlier boot");
+  if (endpoint.phase != Phase::kReady)
+    return fmt::format("it was left in phase {}", to_string(endpoint.phase));
+  const bool old = context_.parts.unix_time() - endpoint.created > kMoveTime;
+  if (!endpoint.joined) return std::string(old ? "it was never joined" : "");
+  TRY(Driver * driver, context_.driver_of(network.options));
+  TRY(const auto liveness, driver->liveness(network, endpoint));
+  if (liveness == Liveness::kGone) return std::string("its container is gone");
+  if (liveness == Liveness::kWaiting && old) return std::string("no container took its interface");
+  return std::string();
+}
+
+Status Removal::take_down(LockedNetwork& held, const Endpoint& endpoint) {
+  TRY_STATUS(context_.firewall.drop_ports(held.network, {&endpoint, 1}));
+  TRY_STATUS(held.driver->close_ports(held.network, endpoint, Endpoint{.id = endpoint.id},
+                                      context_.for_drivers));
+  fault_point("endpoint.remove.firewall");
+  TRY_STATUS(held.driver->detach(held.network, endpoint));
+  fault_point("endpoint.remove.link");
+  forget_flows(endpoint, endpoint.ports);
+  return {};
+}
+
+// Gives back addresses and ports and deletes the record, in one transaction.
+Status Removal::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
+  for (unsigned attempt = 0;; ++attempt) {
+    state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
+    TRY_STATUS(context_.claims.plan({network.id, endpoint.id}, {}, endpoint.ports, txn));
+    TRY(const auto freed, addresses_.give_up_leases(network, endpoint, fate, txn));
+    const Status done = context_.commit(std::move(txn));
+    if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
+    if (done) addresses_.give_back(network, freed);
+    return done;
+  }
+}
+
+Status Removal::discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate) {
+  TRY_STATUS(take_down(held, endpoint));
+  return forget_endpoint(held.network, endpoint, fate);
+}
+
+Status Removal::remove_held(LockedNetwork& held, Endpoint endpoint) {
+  endpoint.phase = Phase::kDeleting;
+  TRY_STATUS(context_.commit(
+      {.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
+  fault_point("endpoint.remove.intent");
+  if (auto discarded = discard(held, endpoint, Fate::kRemoved); !discarded)
+    return fail(with_context(
+        discarded.error(), fmt::format("remove endpoint {} of network {}", short_name_of(endpoint),
+                                       held.network.name.str())));
+  fault_point("endpoint.remove.forgotten");
+  return {};
+}
+
+// Conntrack entries of UDP ports stay when the NAT rule is removed, so clients would send to the
+// old owner, or to nobody, for minutes.
+void Removal::forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports) {
+  std::vector<kernel::FlowFilter> filters;
+  for (const PublishedPort& port : ports) {
+    if (port.proto != Proto::kUdp) continue;
+    std::optional<IpAddress> destination = port.host_ip;
+    if (destination && destination->is_any()) destination.reset();
+    filters.push_back({.destination = destination, .destination_port = port.host_port});
+  }
+  if (filters.empty()) return;
+  if (auto forgotten = context_.parts.conntrack.forget(filters); !forgotten)
+    log::warn("forget UDP flows",
+              {{"endpoint", endpoint.id.substr(0, 12)}, {"error", forgotten.error().text}});
+}
+
+}  // namespace fairlead::network

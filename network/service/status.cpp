@@ -1,0 +1,103 @@
+// status(): what reconcile() would do, without doing it.
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "network/api/options.h"
+#include "network/service/reconciler.h"
+#include "network/service/report.h"
+
+namespace fairlead::network {
+
+namespace {
+
+// How often status() compares again before it reports the table as altered.
+constexpr int kMoreLooks = 3;
+constexpr std::chrono::milliseconds kBetweenLooks{20};
+
+}  // namespace
+
+// Reports stray leases and dead endpoints. No lock is held, so what looks like a stray may be about
+// to change; each record is read a second time, and counts only when it is unchanged.
+Status Reconciler::look_for_strays(const Network& network, ServiceStatus& status) {
+  std::vector<std::string> addresses, containers;
+  TRY(const auto strays, addresses_.stray_leases(network));
+  for (const auto& [pool, lease] : strays.nobodys) {
+    TRY(const auto now, context_.ipam.find_lease(pool, lease.address));
+    if (now == lease) addresses.push_back(lease.address.to_string());
+  }
+  TRY(const auto endpoints, context_.records.endpoints(network.id));
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.phase != Phase::kReady) continue;
+    TRY(const auto reason, removal_.reason_to_drop(network, endpoint));
+    if (reason.empty()) continue;
+    TRY(const auto now, context_.records.endpoint(network.id, endpoint.id));
+    if (now && now->value == endpoint) containers.push_back(short_name_of(endpoint));
+  }
+  if (!addresses.empty())
+    status.problems.push_back(
+        fmt::format("no container has {} of network {}; `fairlead reconcile` frees {}",
+                    listed("address", "addresses", addresses), network.name.str(),
+                    addresses.size() == 1 ? "it" : "them"));
+  if (!containers.empty())
+    status.problems.push_back(
+        fmt::format("{} of network {} lost {}; `fairlead reconcile` removes {}",
+                    listed("endpoint", "endpoints", containers), network.name.str(),
+                    containers.size() == 1 ? "its container" : "their containers",
+                    containers.size() == 1 ? "it" : "them"));
+  return {};
+}
+
+Result<ServiceStatus> Reconciler::status() {
+  ServiceStatus status;
+  TRY(auto networks, context_.records.networks());
+  TRY(auto endpoints, context_.records.endpoints(""));
+  TRY(auto pools, context_.ipam.list_pools());
+  status.networks = networks.size();
+  status.endpoints = endpoints.size();
+  status.pools = pools.size();
+  for (const Endpoint& endpoint : endpoints) status.ports += endpoint.ports.size();
+  TRY(status.leases, context_.ipam.count_leases());
+  TRY(const auto stray_claims, context_.claims.count_strays());
+  if (stray_claims > 0)
+    status.problems.push_back(
+        fmt::format("no container publishes {} that {} taken; `fairlead reconcile` frees {}",
+                    counted(stray_claims, "host port"), stray_claims == 1 ? "is" : "are",
+                    stray_claims == 1 ? "it" : "them"));
+  for (const Network& network : networks) {
+    if (network.phase == Phase::kReady) TRY_STATUS(look_for_strays(network, status));
+    if (network.phase != Phase::kReady)
+      status.problems.push_back(fmt::format("network {} is {}; `fairlead reconcile` finishes it",
+                                            network.name.str(), to_string(network.phase)));
+    else if (const auto driver = context_.driver_of(network.options))
+      for (const std::string& link : (*driver)->missing(network))
+        status.problems.push_back(
+            fmt::format("{} of network {} is missing; `fairlead reconcile` makes it again", link,
+                        network.name.str()));
+  }
+  TRY(const auto other_owner, context_.ownership.other_owner());
+  if (other_owner) status.problems.push_back(context_.ownership.refusal(*other_owner).text);
+  if (!networks.empty() && !other_owner) {
+    auto differs = context_.firewall.difference();
+    // While an endpoint is being attached or detached, the table differs for some milliseconds.
+    for (int again = 0; again < kMoreLooks && differs && !differs->empty(); ++again) {
+      std::this_thread::sleep_for(kBetweenLooks);
+      differs = context_.firewall.difference();
+    }
+    if (!differs)
+      status.problems.push_back(differs.error().text);
+    else if (!differs->empty())
+      status.problems.push_back(
+          fmt::format("the nftables table is not as it was written: {}; `fairlead reconcile` "
+                      "renders it again",
+                      *differs));
+  }
+  status.notes = other_firewalls_.notes();
+  if (const auto rendered = context_.firewall.renderings(); rendered.count > 0)
+    status.notes.push_back(
+        fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",
+                    rendered.count, rendered.count == 1 ? "" : "s", rendered.last_reason));
+  return status;
+}
+
+}  // namespace fairlead::network
