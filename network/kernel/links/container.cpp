@@ -4,11 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 #include "base/fault.h"
-#include "network/kernel/host/netns.h"
 #include "network/kernel/host/sysctl.h"
 #include "network/kernel/links/messages.h"
 #include "network/kernel/links/netlink_links.h"
@@ -36,14 +33,6 @@ Status set_up_ipv6(const ContainerSpec& spec) {
   TRY_STATUS(write_sysctl(conf + "accept_ra", "0"));
   if (spec.announce) TRY_STATUS(write_sysctl(conf + "ndisc_notify", "1"));
   return {};
-}
-
-Result<LinkDetails> get_in(NetlinkSocket& socket, NetlinkMessage message, std::string_view what) {
-  std::optional<LinkDetails> found;
-  TRY_STATUS(socket.request(std::move(message), what,
-                            [&](const MessageView& m) { found = parse_link(m.payload); }));
-  if (!found) return fail(Code::kIo, "{}: the kernel's answer is no link", what);
-  return *found;
 }
 
 std::string describe(const RouteSpec& route, const std::string& name) {
@@ -79,42 +68,17 @@ std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
 // Sets the MAC address that the link already has, which makes the kernel announce the configured
 // addresses (arp_notify, ndisc_notify). An announcement before the ports on the path forward
 // packets would be lost.
-Status announce_again(NetlinkSocket& socket, const ContainerSpec& spec, const MacAddress& mac) {
+Status announce_again(RouteSocket& socket, const ContainerSpec& spec, const MacAddress& mac) {
   NetlinkMessage message = change_link(spec.ifindex);
   message.put(IFLA_ADDRESS, mac.bytes());
   return socket.request(std::move(message),
                         fmt::format("announce the addresses of {}", spec.name.str()));
 }
 
-bool is_local(NetlinkSocket& socket, const IpAddress& address) {
-  bool local = false;
-  const Status asked =
-      socket.request(look_up_route(address), "look up a route", [&](const MessageView& message) {
-        const auto route = parse_route(message.payload);
-        local = route && route->type == RTN_LOCAL;
-      });
-  return asked && local;
-}
-
-Result<std::vector<Cidr>> addresses_of(NetlinkSocket& socket, int ifindex) {
-  std::vector<Cidr> all;
-  for (const Family family : {Family::kV4, Family::kV6}) {
-    std::vector<Cidr> found;
-    TRY_STATUS(socket.dump(
-        dump_addresses(family, ifindex), "list addresses", [&] { found.clear(); },
-        [&](const MessageView& message) {
-          const auto address = parse_address(message.payload);
-          if (address && address->ifindex == ifindex) found.push_back(address->address);
-        }));
-    all.insert(all.end(), found.begin(), found.end());
-  }
-  return all;
-}
-
-Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
+Result<std::vector<RouteSpec>> routes_of(RouteSocket& socket, int ifindex) {
   std::vector<RouteSpec> all;
   for (const Family family : {Family::kV4, Family::kV6}) {
-    TRY(const std::vector<RouteDetails> found, list_routes(socket, family, ifindex));
+    TRY(const std::vector<RouteDetails> found, socket.routes(family, ifindex));
     for (const RouteDetails& each : found)
       if (each.ifindex == ifindex && each.type == RTN_UNICAST) all.push_back(each.route);
   }
@@ -123,33 +87,14 @@ Result<std::vector<RouteSpec>> routes_of(NetlinkSocket& socket, int ifindex) {
 
 }  // namespace
 
-Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>& also) {
-  std::optional<NetlinkSocket> socket;
-  TRY_STATUS(in_netns(netns_fd, [&]() -> Status {
-    TRY(socket, NetlinkSocket::open(NETLINK_ROUTE));
-    return also ? also() : Status();
-  }));
-  return std::move(*socket);
-}
-
-void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses) {
-  constexpr std::chrono::milliseconds kMostWait{200};
-  constexpr std::chrono::microseconds kPause{50};
-  const auto deadline = std::chrono::steady_clock::now() + kMostWait;
-  for (const Cidr& each : addresses) {
-    if (each.is_v4()) continue;
-    while (!is_local(socket, each.address()) && std::chrono::steady_clock::now() < deadline)
-      std::this_thread::sleep_for(kPause);
-  }
-}
-
 Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
   const bool ipv6 = has_ipv6(spec);
-  TRY(NetlinkSocket socket, open_socket_in(spec.netns_fd, [&] { return set_up_ipv6(spec); }));
+  TRY(NetlinkSocket inside, open_socket_in(spec.netns_fd, [&] { return set_up_ipv6(spec); }));
+  RouteSocket socket(std::move(inside));
   std::optional<Cidr> link_local;
   if (ipv6) {
     TRY(const LinkDetails link,
-        get_in(socket, get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
+        socket.get(get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
     link_local = link_local_address(link.link.mac);
   }
   Link configured;
@@ -158,7 +103,7 @@ Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
   }));
   fault_point("links.container.configured");
   TRY_STATUS(settle_peer(configured));
-  await_ipv6_addresses(socket, spec.addresses);
+  socket.await_ipv6_addresses(spec.addresses);
   if (spec.announce) TRY_STATUS(announce_again(socket, spec, configured.mac));
   return {};
 }
@@ -173,11 +118,12 @@ Status NetlinkLinks::settle_peer(const Link& container_link) {
 }
 
 Result<InterfaceView> NetlinkLinks::inspect(int netns_fd, const IfName& name) {
-  TRY(NetlinkSocket socket, open_socket_in(netns_fd));
+  TRY(NetlinkSocket inside, open_socket_in(netns_fd));
+  RouteSocket socket(std::move(inside));
   TRY(const LinkDetails found,
-      get_in(socket, get_link(name), fmt::format("find interface {}", name.str())));
+      socket.get(get_link(name), fmt::format("find interface {}", name.str())));
   InterfaceView view{.link = found.link, .addresses = {}, .routes = {}};
-  TRY(view.addresses, addresses_of(socket, found.link.index));
+  TRY(view.addresses, socket.addresses_of(found.link.index));
   TRY(view.routes, routes_of(socket, found.link.index));
   return view;
 }

@@ -3,11 +3,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
 
 #include "network/kernel/host/sysctl.h"
-#include "network/kernel/links/messages.h"
 #include "network/kernel/links/netlink_links.h"
 
 namespace fairlead::kernel {
@@ -43,26 +41,6 @@ const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
 
 }  // namespace
 
-Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
-                                              std::uint32_t table) {
-  std::vector<RouteDetails> found;
-  const Status listed = socket.dump(
-      dump_routes(family, ifindex, table), "list routes", [&] { found.clear(); },
-      [&](const MessageView& message) {
-        auto route = parse_route(message.payload);
-        if (route && (table == RT_TABLE_UNSPEC || route->route.table == table))
-          found.push_back(*route);
-      });
-  // ENOENT: the table has no route yet, since the kernel makes the main table with its first route.
-  if (!listed && listed.error().sys_errno != ENOENT) return fail(listed.error());
-  return found;
-}
-
-Result<std::vector<RouteDetails>> NetlinkLinks::routes(Family family) {
-  const std::lock_guard lock(mutex_);
-  return list_routes(socket_, family, 0);
-}
-
 Result<std::vector<Cidr>> Links::occupied_subnets() {
   TRY(const HostSubnets subnets, host_subnets());
   std::set<Cidr> all;
@@ -76,9 +54,8 @@ Result<HostSubnets> NetlinkLinks::host_subnets() {
   const auto add = [](std::vector<Cidr>& to, const Cidr& network) {
     if (counts_as_occupied(network)) to.push_back(network);
   };
-  const std::lock_guard lock(mutex_);
   for (const Family family : {Family::kV4, Family::kV6}) {
-    TRY(const auto present, list_routes(socket_, family, 0, RT_TABLE_UNSPEC));
+    TRY(const auto present, socket_.routes(family, 0, RT_TABLE_UNSPEC));
     for (const RouteDetails& each : present) {
       const Cidr network = each.route.destination.network();
       // Routes to a link that the kernel did not make itself often lead to a VPN's peers, so they
@@ -90,19 +67,15 @@ Result<HostSubnets> NetlinkLinks::host_subnets() {
       else if (each.route.table != RT_TABLE_LOCAL)
         add(subnets.elsewhere, network);
     }
-    TRY_STATUS(socket_.dump(
-        dump_addresses(family, 0), "list addresses", [] {},
-        [&](const MessageView& message) {
-          if (const auto address = parse_address(message.payload))
-            add(subnets.connected, address->address.network());
-        }));
+    TRY(const auto addresses, socket_.addresses(family));
+    for (const AddressDetails& each : addresses) add(subnets.connected, each.address.network());
   }
   return subnets;
 }
 
 Result<std::optional<Link>> NetlinkLinks::default_route_link() {
   for (const Family family : {Family::kV4, Family::kV6}) {
-    TRY(const std::vector<RouteDetails> present, routes(family));
+    TRY(const std::vector<RouteDetails> present, socket_.routes(family, 0));
     const RouteDetails* best = best_default(present);
     if (best == nullptr) continue;
     TRY(Link link, find(best->ifindex));
@@ -129,7 +102,7 @@ Result<bool> NetlinkLinks::enable_forwarding(Family family) {
 // (Documentation/networking/ip-sysctl.rst), and would lose its own default route some minutes
 // later.
 Result<std::vector<std::string>> NetlinkLinks::keep_router_advertisements() {
-  TRY(const std::vector<RouteDetails> present, routes(Family::kV6));
+  TRY(const std::vector<RouteDetails> present, socket_.routes(Family::kV6, 0));
   std::set<int> learning;
   for (const RouteDetails& each : present)
     if (each.protocol == RTPROT_RA && each.ifindex != 0) learning.insert(each.ifindex);

@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "network/kernel/host/netns.h"
+#include "network/kernel/links/device.h"
 #include "network/kernel/links/messages.h"
 #include "network/kernel/links/netlink_links.h"
 
@@ -18,11 +19,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRemovalDeadline{20};
 constexpr std::chrono::milliseconds kRemovalLook{
     250};  // how often a link is looked up whose removal has not been announced yet
-
-void collect_links(FoundLinks& links, const MessageView& message) {
-  if (message.type != RTM_NEWLINK) return;
-  if (auto link = parse_link(message.payload)) links.push_back(std::move(*link));
-}
 
 std::string describe(const VethSpec& spec) {
   return fmt::format("create interface {} with its peer {}{}", spec.host_name.str(),
@@ -42,34 +38,17 @@ Error creation_error(Error error, const VethSpec& spec) {
 
 }  // namespace
 
+std::vector<Link> links_of(FoundLinks found) {
+  std::vector<Link> links;
+  links.reserve(found.size());
+  for (LinkDetails& details : found) links.push_back(std::move(details.link));
+  return links;
+}
+
 Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode) {
   TRY(UniqueFd netns, current_netns());
   TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
   return std::make_unique<NetlinkLinks>(std::move(netns), std::move(socket), mode);
-}
-
-// ---- requests
-
-Status NetlinkLinks::request(NetlinkMessage message, std::string_view what,
-                             const NetlinkSocket::OnMessage& on_message) {
-  const std::lock_guard lock(mutex_);
-  return socket_.request(std::move(message), what, on_message);
-}
-
-Result<FoundLinks> NetlinkLinks::batch(std::vector<NetlinkStep> steps) {
-  FoundLinks found;
-  const std::lock_guard lock(mutex_);
-  TRY_STATUS(
-      socket_.batch(std::move(steps), [&](const MessageView& m) { collect_links(found, m); }));
-  return found;
-}
-
-Result<LinkDetails> NetlinkLinks::get(NetlinkMessage message, std::string_view what) {
-  FoundLinks found;
-  TRY_STATUS(
-      request(std::move(message), what, [&](const MessageView& m) { collect_links(found, m); }));
-  if (found.size() != 1) return fail(Code::kIo, "{}: the kernel's answer is no link", what);
-  return found.front();
 }
 
 Status NetlinkLinks::in_host(const std::function<Status()>& work) {
@@ -77,30 +56,25 @@ Status NetlinkLinks::in_host(const std::function<Status()>& work) {
 }
 
 Result<Link> NetlinkLinks::find(const IfName& name) {
-  TRY(const LinkDetails found, get(get_link(name), fmt::format("find interface {}", name.str())));
-  return found.link;
+  TRY(LinkDetails found, socket_.get(get_link(name), fmt::format("find interface {}", name.str())));
+  return std::move(found.link);
 }
 
 Result<Link> NetlinkLinks::find(int index) {
-  TRY(const LinkDetails found, get(get_link(index), fmt::format("find interface {}", index)));
-  return found.link;
+  TRY(LinkDetails found, socket_.get(get_link(index), fmt::format("find interface {}", index)));
+  return std::move(found.link);
 }
 
 Result<std::vector<Link>> NetlinkLinks::list() {
-  FoundLinks found;
-  const std::lock_guard lock(mutex_);
-  TRY_STATUS(socket_.dump(
-      dump_links(), "list interfaces", [&] { found.clear(); },
-      [&](const MessageView& m) { collect_links(found, m); }));
-  std::vector<Link> links;
-  for (LinkDetails& details : found) links.push_back(std::move(details.link));
-  return links;
+  TRY(FoundLinks found, socket_.list());
+  return links_of(std::move(found));
 }
 
 Status NetlinkLinks::settle(int index) {
-  TRY(const LinkDetails found, get(get_link(index), fmt::format("settle interface {}", index)));
+  TRY(const LinkDetails found,
+      socket_.get(get_link(index), fmt::format("settle interface {}", index)));
   if (found.link.master == 0) return {};
-  TRY(const LinkDetails master, get(get_link(found.link.master), "settle a bridge"));
+  TRY(const LinkDetails master, socket_.get(get_link(found.link.master), "settle a bridge"));
   return {};
 }
 
@@ -112,8 +86,8 @@ Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
   const bool up_at_once = spec.host_up && spec.host_ipv6;
   FoundLinks made;
   const auto created =
-      request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
-              describe(spec), [&](const MessageView& m) { collect_links(made, m); });
+      socket_.request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
+                      describe(spec), [&](const MessageView& m) { collect_links(made, m); });
   if (!created) {
     // The kernel answers EINVAL when the master does not exist (net/core/rtnetlink.c,
     // do_set_master).
@@ -125,7 +99,7 @@ Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
   fault_point("links.veth.created");
   // Kernels before Linux 6.2 do not echo new links (rtnl_newlink_create).
   if (made.empty()) {
-    TRY(LinkDetails asked, get(get_link(spec.host_name), describe(spec)));
+    TRY(LinkDetails asked, socket_.get(get_link(spec.host_name), describe(spec)));
     made.push_back(std::move(asked));
   }
   const Link& host = made.front().link;
@@ -141,10 +115,7 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
   const std::string& name = spec.host_name.str();
   std::vector<NetlinkStep> steps;
   if (!spec.host_ipv6) {
-    NetlinkMessage quiet = change_link(veth.host_index);
-    put_family_settings(quiet, {.no_link_local = true});
-    // EAFNOSUPPORT: a kernel without IPv6 makes no link-local addresses either.
-    steps.push_back({std::move(quiet), fmt::format("switch IPv6 off on {}", name), EAFNOSUPPORT});
+    steps.push_back(no_link_local(veth.host_index, fmt::format("switch IPv6 off on {}", name)));
     if (spec.host_up)
       steps.push_back(
           {change_link(veth.host_index, LinkState::kUp), fmt::format("switch {} on", name)});
@@ -156,26 +127,26 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
   }
   steps.push_back({get_link(veth.host_index), fmt::format("settle {}", name)});
   if (spec.master != 0) steps.push_back({get_link(spec.master), "settle its bridge"});
-  TRY(const FoundLinks found, batch(std::move(steps)));
-  return {};
+  return socket_.batch(std::move(steps));
 }
 
 Status NetlinkLinks::set_port_flags(int index, PortFlags flags) {
   NetlinkMessage message = change_link(index);
   put_port_flags(message, flags);
-  return request(std::move(message), fmt::format("set the flags of bridge port {}", index));
+  return socket_.request(std::move(message), fmt::format("set the flags of bridge port {}", index));
 }
 
 Status NetlinkLinks::set_master(int index, int master) {
   NetlinkMessage message = change_link(index, LinkState::kUp);
   message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
-  return request(std::move(message), fmt::format("make interface {} a port of {}", index, master));
+  return socket_.request(std::move(message),
+                         fmt::format("make interface {} a port of {}", index, master));
 }
 
 Status NetlinkLinks::remove_address(int index, const Cidr& address) {
-  Status outcome =
-      request(delete_address(index, address),
-              fmt::format("remove address {} from interface {}", address.to_string(), index));
+  Status outcome = socket_.request(
+      delete_address(index, address),
+      fmt::format("remove address {} from interface {}", address.to_string(), index));
   if (!outcome && outcome.error().sys_errno == EADDRNOTAVAIL) return {};
   return outcome;
 }
@@ -201,10 +172,8 @@ Status NetlinkLinks::remove(const IfName& name) {
   std::vector<NetlinkStep> steps;
   steps.push_back({get_link(name), fmt::format("find interface {}", name.str()), ENODEV});
   steps.push_back({get_link(ifb), fmt::format("find interface {}", ifb.str()), ENODEV});
-  TRY(const FoundLinks found, batch(std::move(steps)));
-  std::vector<Link> links;
-  for (const LinkDetails& details : found) links.push_back(details.link);
-  return remove_links(links);
+  TRY(FoundLinks found, socket_.ask(std::move(steps)));
+  return remove_links(links_of(std::move(found)));
 }
 
 Status NetlinkLinks::remove_links(const std::vector<Link>& links) {
@@ -263,9 +232,9 @@ Status NetlinkLinks::announce(int bridge_index, const IpAddress& address, const 
 }
 
 Status NetlinkLinks::forget_neighbour(int link_index, const IpAddress& address) {
-  Status outcome =
-      request(delete_neighbour(link_index, address),
-              fmt::format("forget neighbour {} on interface {}", address.to_string(), link_index));
+  Status outcome = socket_.request(
+      delete_neighbour(link_index, address),
+      fmt::format("forget neighbour {} on interface {}", address.to_string(), link_index));
   if (!outcome && outcome.error().sys_errno == ENOENT) return {};
   return outcome;
 }

@@ -1,25 +1,18 @@
 // Links over rtnetlink. The methods are implemented in the files beside this one, by subject.
 #pragma once
 
-#include <linux/rtnetlink.h>
-
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <span>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "network/kernel/links/announce.h"
 #include "network/kernel/links/links.h"
-#include "network/kernel/links/parse.h"
 #include "network/kernel/links/removal.h"
-#include "network/kernel/netlink/netlink.h"
+#include "network/kernel/links/route_socket.h"
 
 namespace fairlead::kernel {
-
-// The links in the kernel's answers to the requests of a batch.
-using FoundLinks = std::vector<LinkDetails>;
 
 class NetlinkLinks final : public Links {
  public:
@@ -62,12 +55,6 @@ class NetlinkLinks final : public Links {
                    std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 
  private:
-  // These use the host's socket, one caller at a time.
-  Status request(NetlinkMessage message, std::string_view what,
-                 const NetlinkSocket::OnMessage& on_message = {});
-  Result<FoundLinks> batch(std::vector<NetlinkStep> steps);
-  Result<LinkDetails> get(NetlinkMessage message, std::string_view what);
-  Result<std::vector<RouteDetails>> routes(Family family);
   Status in_host(const std::function<Status()>& work);
 
   Result<LinkDetails> make_bridge(const BridgeSpec& spec);
@@ -83,8 +70,7 @@ class NetlinkLinks final : public Links {
   Status await_removal(const Link& link);
 
   UniqueFd host_netns_;
-  std::mutex mutex_;  // guards socket_
-  NetlinkSocket socket_;
+  RouteSocket socket_;  // of the host's namespace
   const RemovalMode mode_;
   Announcer announcer_;
   std::mutex removal_mutex_;  // held while watch_ and reaper_ are made
@@ -92,18 +78,8 @@ class NetlinkLinks final : public Links {
   std::unique_ptr<LinkReaper> reaper_;
 };
 
-// The routes of one table, or of all (RT_TABLE_UNSPEC), through one link (0: all links).
-Result<std::vector<RouteDetails>> list_routes(NetlinkSocket& socket, Family family, int ifindex,
-                                              std::uint32_t table = RT_TABLE_MAIN);
-
-// A socket in the namespace, where `also` runs too.
-Result<NetlinkSocket> open_socket_in(int netns_fd, const std::function<Status()>& also = {});
-
-// Waits until IPv6 addresses that were just added can be reached. The kernel puts them into use
-// from a work queue, even without duplicate address detection (net/ipv6/addrconf.c,
-// addrconf_dad_work), and does not answer neighbour solicitations for them before. Costs one
-// request for each address when all are ready; stops waiting after 200 ms, without an error.
-void await_ipv6_addresses(NetlinkSocket& socket, std::span<const Cidr> addresses);
+// The links without their details.
+std::vector<Link> links_of(FoundLinks found);
 
 // The name of the ifb device that shapes the packets that come from the container behind the link
 // `host_name`. It is deleted together with the link.

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/hash.h"
+#include "network/kernel/links/device.h"
 #include "network/kernel/links/messages.h"
 #include "network/kernel/links/netlink_links.h"
 
@@ -134,9 +135,9 @@ Status NetlinkLinks::set_rates(int host_index, std::uint64_t in_bits, std::uint6
                                std::uint64_t out_bits, std::uint64_t out_burst_bits) {
   TRY(const Link link, find(host_index));
   const std::string what = fmt::format("limit the rate of {}", link.name);
-  const Status in = in_bits != 0
-                        ? request(token_bucket(host_index, bucket(in_bits, in_burst_bits)), what)
-                        : request(delete_root_qdisc(host_index), what);
+  const Status in =
+      in_bits != 0 ? socket_.request(token_bucket(host_index, bucket(in_bits, in_burst_bits)), what)
+                   : socket_.request(delete_root_qdisc(host_index), what);
   // A failed deletion is ignored: ENOENT or EINVAL mean that there was no queueing discipline.
   if (!in && in_bits != 0) return fail(unsupported(in.error()));
   if (out_bits != 0) {
@@ -144,7 +145,8 @@ Status NetlinkLinks::set_rates(int host_index, std::uint64_t in_bits, std::uint6
       return fail(unsupported(out.error()));
     return {};
   }
-  (void)request(ingress_qdisc(host_index, RTM_DELQDISC, 0), what);  // fails when there is none
+  (void)socket_.request(ingress_qdisc(host_index, RTM_DELQDISC, 0),
+                        what);  // fails when there is none
   const auto ifb = find(ifb_name(link.name));
   return ifb ? remove_links({*ifb}) : Status();
 }
@@ -153,14 +155,12 @@ Status NetlinkLinks::limit_outgoing(const Link& link, std::uint64_t bits,
                                     std::uint64_t burst_bits) {
   const IfName name = ifb_name(link.name);
   const std::string what = fmt::format("limit the outgoing rate of {}", link.name);
-  if (const Status made = request(create_ifb(name), what);
+  if (const Status made = socket_.request(create_ifb(name), what);
       !made && made.error().sys_errno != EEXIST)
     return made;
   TRY(const Link ifb, find(name));
-  NetlinkMessage quiet = change_link(ifb.index);
-  put_family_settings(quiet, {.no_link_local = true});
   std::vector<NetlinkStep> steps;
-  steps.push_back({std::move(quiet), what, EAFNOSUPPORT});
+  steps.push_back(no_link_local(ifb.index, what));
   steps.push_back({change_link(ifb.index, LinkState::kUp), what});
   steps.push_back({token_bucket(ifb.index, bucket(bits, burst_bits)), what});
   // The filter is made again each time, because a present filter may point to an ifb that no longer
@@ -168,8 +168,7 @@ Status NetlinkLinks::limit_outgoing(const Link& link, std::uint64_t bits,
   steps.push_back({ingress_qdisc(link.index, RTM_DELQDISC, 0), what, ENOENT});
   steps.push_back({ingress_qdisc(link.index, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL), what});
   steps.push_back({redirect_all(link.index, ifb.index), what});
-  TRY(const FoundLinks done, batch(std::move(steps)));
-  return {};
+  return socket_.batch(std::move(steps));
 }
 
 }  // namespace fairlead::kernel

@@ -3,6 +3,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/fault.h"
@@ -36,23 +37,6 @@ bool is_same_tunnel(const VxlanSpec& spec, const VxlanDetails& present) {
          present.proxy && !present.bound && !present.floods && !present.collects;
 }
 
-// One message that makes the link's own settings match the spec; std::nullopt when they match.
-std::optional<NetlinkMessage> link_difference(const VxlanSpec& spec, const Link& link) {
-  NetlinkMessage change = change_link(link.index);
-  bool differs = false;
-  const auto when = [&differs](bool condition) {
-    differs = differs || condition;
-    return condition;
-  };
-  if (when(link.mac != spec.mac)) change.put(IFLA_ADDRESS, spec.mac.bytes());
-  if (when(link.mtu != spec.mtu)) change.put_u32(IFLA_MTU, spec.mtu);
-  if (when(link.alias != spec.alias)) change.put_text(IFLA_IFALIAS, spec.alias);
-  if (when(link.master != spec.master))
-    change.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(spec.master));
-  if (!differs) return std::nullopt;
-  return change;
-}
-
 bool has_settings(const VxlanDetails& present) {
   return !present.learning && present.ttl == kVxlanTtl && present.tos == kVxlanTosInherit;
 }
@@ -71,15 +55,14 @@ std::vector<NetlinkStep> mending_steps(const VxlanSpec& spec, const LinkDetails&
   const int index = present.link.index;
   std::vector<NetlinkStep> steps;
   // Set before the device goes up, because a port of a bridge has no addresses.
-  if (present.addr_gen_mode && *present.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE) {
-    NetlinkMessage quiet = change_link(index);
-    put_family_settings(quiet, {.no_link_local = true});
-    steps.push_back(
-        {std::move(quiet), fmt::format("set up the families of tunnel {}", name), EAFNOSUPPORT});
-  }
-  if (auto change = link_difference(spec, present.link))
-    steps.push_back({std::move(*change), fmt::format("set up tunnel {}", name)});
-  if (!has_settings(*present.vxlan))
+  if (makes_link_local(present))
+    steps.push_back(no_link_local(index, fmt::format("set up the families of tunnel {}", name)));
+  NetlinkMessage change = change_link(index);
+  if (put_difference(change,
+                     {.mtu = spec.mtu, .alias = spec.alias, .mac = spec.mac, .master = spec.master},
+                     present.link))
+    steps.push_back({std::move(change), fmt::format("set up tunnel {}", name)});
+  if (!present.vxlan || !has_settings(*present.vxlan))
     steps.push_back({change_settings(index), fmt::format("set up the tunnel of {}", name)});
   const bool moves = present.link.master != spec.master;
   if (moves || present.port_flags != tunnel_port_flags(spec)) {
@@ -101,75 +84,46 @@ Result<std::unique_ptr<Tunnels>> open_netlink_tunnels() {
   return std::make_unique<NetlinkTunnels>(std::move(devices), std::move(entries));
 }
 
-Status NetlinkTunnels::request(NetlinkMessage message, std::string_view what,
-                               const NetlinkSocket::OnMessage& on_message) {
-  const std::lock_guard lock(devices_mutex_);
-  return devices_.request(std::move(message), what, on_message);
-}
-
-Result<std::optional<LinkDetails>> NetlinkTunnels::find(const IfName& name, std::string_view what) {
-  std::optional<LinkDetails> found;
-  const Status asked = request(get_link(name), what, [&](const MessageView& message) {
-    if (message.type == RTM_NEWLINK) found = parse_link(message.payload);
-  });
-  if (!asked && asked.error().code != Code::kNotFound) return fail(asked.error());
-  return found;
-}
-
 Result<Tunnel> NetlinkTunnels::ensure(const VxlanSpec& spec) {
   TRY_STATUS(validate(spec));
-  const std::string& name = spec.name.str();
-  TRY(std::optional<LinkDetails> present, find(spec.name, fmt::format("find tunnel {}", name)));
-  if (present && !present->vxlan)
-    return fail(Code::kExists,
-                "make tunnel {}: there is an interface of that name which is no tunnel but {}",
-                name, present->link.kind.empty() ? "a device" : present->link.kind);
-  if (present && !is_same_tunnel(spec, *present->vxlan)) {
-    TRY_STATUS(remove(spec.name));
-    present.reset();
-  }
-  const bool made = !present;
-  if (made) {
-    TRY(present, make(spec));
-    fault_point("vxlan.ensure.made");
-  }
-  const Result<bool> dropped = mend(spec, *present);
-  if (!dropped) {
-    if (made) (void)remove(spec.name);
-    return fail(dropped.error());
-  }
-  return Tunnel{.index = present->link.index, .fresh = made || *dropped};
+  const std::string what = fmt::format("make tunnel {} with VNI {}", spec.name.str(), spec.vni);
+  TRY(const Device device,
+      devices_.ensure(spec.name,
+                      {.making = what,
+                       .fits =
+                           [&](const LinkDetails& present) {
+                             return present.vxlan && is_same_tunnel(spec, *present.vxlan);
+                           },
+                       .make = [&] { return make(spec, what); },
+                       .mend = [&](const LinkDetails& present) { return mend(spec, present); }}));
+  // The kernel drops the entries of a device that goes down or gets another MAC address.
+  const Link& before = device.link.link;
+  return Tunnel{.index = before.index,
+                .fresh = device.made || !before.up || before.mac != spec.mac};
 }
 
-Result<LinkDetails> NetlinkTunnels::make(const VxlanSpec& spec) {
-  const std::string what = fmt::format("make tunnel {} with VNI {}", spec.name.str(), spec.vni);
-  const Status done = request(create_vxlan(spec), what);
+Status NetlinkTunnels::make(const VxlanSpec& spec, std::string_view what) {
+  const Status done = socket_.request(create_vxlan(spec), what);
   if (!done && done.error().sys_errno == EEXIST) return fail(explain_taken_vni(spec, done.error()));
   if (!done && done.error().sys_errno == EOPNOTSUPP) {
     Error error = done.error();
     error.text += ": this kernel has no VXLAN; load the module vxlan";
     return fail(std::move(error));
   }
-  if (!done) return fail(done.error());
-  TRY(const std::optional<LinkDetails> made, find(spec.name, what));
-  if (!made || !made->vxlan) return fail(Code::kConflict, "{}: somebody took it away", what);
-  return *made;
+  if (done) fault_point("vxlan.ensure.made");
+  return done;
 }
 
 // The kernel compares the VNI with those of all devices that were made in this namespace, even when
 // they have been moved to another one (drivers/net/vxlan, vxlan_vni_in_use).
 Error NetlinkTunnels::explain_taken_vni(const VxlanSpec& spec, Error error) {
   std::string holder;
-  const std::lock_guard lock(devices_mutex_);
-  const Status listed = devices_.dump(
-      dump_links(), "list interfaces", [&] { holder.clear(); },
-      [&](const MessageView& message) {
-        const auto link = parse_link(message.payload);
-        if (link && link->vxlan && link->vxlan->vni == spec.vni && link->vxlan->port == spec.port)
-          holder = link->link.name;
-      });
+  const auto links = socket_.list();
+  for (const LinkDetails& each : links ? *links : FoundLinks())
+    if (each.vxlan && each.vxlan->vni == spec.vni && each.vxlan->port == spec.port)
+      holder = each.link.name;
   error.code = Code::kExists;
-  if (!listed || holder.empty())
+  if (holder.empty())
     error.text += fmt::format(
         ": a device that was made here and is in another network namespace now has VNI {} on port "
         "{}; delete it or its namespace",
@@ -180,64 +134,34 @@ Error NetlinkTunnels::explain_taken_vni(const VxlanSpec& spec, Error error) {
   return error;
 }
 
-Result<bool> NetlinkTunnels::mend(const VxlanSpec& spec, const LinkDetails& present) {
-  Status done;
-  {
-    const std::lock_guard lock(devices_mutex_);
-    done = devices_.batch(mending_steps(spec, present));
-  }
+Status NetlinkTunnels::mend(const VxlanSpec& spec, const LinkDetails& present) {
+  const Status done = socket_.batch(mending_steps(spec, present));
   // The UDP socket is opened when the device goes up (vxlan_sock_add).
-  if (!done && done.error().sys_errno == EADDRINUSE) {
-    Error error = done.error();
-    error.text += fmt::format(": another program has UDP port {}", spec.port);
-    return fail(std::move(error));
-  }
-  if (!done) return fail(done.error());
-  return !present.link.up || present.link.mac != spec.mac;
+  if (done || done.error().sys_errno != EADDRINUSE) return done;
+  Error error = done.error();
+  error.text += fmt::format(": another program has UDP port {}", spec.port);
+  return fail(std::move(error));
 }
 
-Status NetlinkTunnels::remove(const IfName& name) {
-  const std::string what = fmt::format("delete tunnel {}", name.str());
-  TRY(const std::optional<LinkDetails> present, find(name, what));
-  if (!present) return {};
-  if (!present->vxlan)
-    return fail(Code::kExists, "{}: the interface of that name is no tunnel", what);
-  Status gone = request(delete_link(present->link.index), what);
-  if (!gone && gone.error().sys_errno == ENODEV) return {};
-  return gone;
-}
-
-Result<std::optional<int>> NetlinkTunnels::interface_of(const IpAddress& address) {
-  std::optional<int> found;
-  const std::lock_guard lock(devices_mutex_);
-  TRY_STATUS(devices_.dump(
-      dump_addresses(address.family(), 0), "list addresses", [&] { found.reset(); },
-      [&](const MessageView& message) {
-        const auto each = parse_address(message.payload);
-        if (each && each->address.address() == address) found = each->ifindex;
-      }));
-  return found;
-}
+Status NetlinkTunnels::remove(const IfName& name) { return devices_.remove(name); }
 
 Result<unsigned> NetlinkTunnels::underlay_mtu(const IpAddress& local) {
-  TRY(const std::optional<int> index, interface_of(local));
-  if (!index)
+  TRY(const std::vector<AddressDetails> all, socket_.addresses(local.family()));
+  const auto own = std::ranges::find(
+      all, local, [](const AddressDetails& each) { return each.address.address(); });
+  if (own == all.end())
     return fail(Code::kNotFound, "no interface of this host has the address {} of the underlay",
                 local.to_string());
-  std::optional<LinkDetails> found;
-  TRY_STATUS(request(get_link(*index), fmt::format("find the interface of {}", local.to_string()),
-                     [&](const MessageView& message) {
-                       if (message.type == RTM_NEWLINK) found = parse_link(message.payload);
-                     }));
-  if (!found) return fail(Code::kIo, "find interface {}: the kernel's answer is no link", *index);
-  return found->link.mtu;
+  TRY(const LinkDetails found,
+      socket_.get(get_link(own->ifindex),
+                  fmt::format("find the interface of {}", local.to_string())));
+  return found.link.mtu;
 }
 
 Status NetlinkTunnels::pin(const IfName& port, const MacAddress& mac) {
   const std::string what = fmt::format("bind {} to bridge port {}", mac.to_string(), port.str());
-  TRY(const std::optional<LinkDetails> present, find(port, what));
-  if (!present) return fail_errno(ENODEV, what);
-  return request(set_bridge_entry(present->link.index, mac), what);
+  TRY(const LinkDetails present, socket_.get(get_link(port), what));
+  return socket_.request(set_bridge_entry(present.link.index, mac), what);
 }
 
 }  // namespace fairlead::kernel

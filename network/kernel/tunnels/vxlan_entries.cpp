@@ -74,12 +74,8 @@ void collect_neighbour(const MessageView& message, int device, EntryTables& tabl
 }  // namespace
 
 Result<int> NetlinkTunnels::index_of(const IfName& device) {
-  const std::string what = fmt::format("find tunnel {}", device.str());
-  TRY(const std::optional<LinkDetails> present, find(device, what));
-  if (!present) return fail_errno(ENODEV, what);
-  if (!present->vxlan)
-    return fail(Code::kInvalid, "{}: the interface of that name is no tunnel", what);
-  return present->link.index;
+  TRY(const LinkDetails present, devices_.expect(device));
+  return present.link.index;
 }
 
 Status NetlinkTunnels::carry_out(const IfName& device, int index, const EntryPlan& plan,
@@ -99,8 +95,7 @@ Status NetlinkTunnels::carry_out(const IfName& device, int index, const EntryPla
       changes.failures.push_back(
           {plan.entries[entry], explained(ack, describe(verb, device, plan.entries[entry]))});
     };
-    // The lock is taken for each batch, so that other callers get their turn in between.
-    const std::lock_guard lock(entries_mutex_);
+    // Other callers get their turn between two batches.
     TRY_STATUS(entries_.exchange(
         std::move(messages), fmt::format("change entries of tunnel {}", device.str()), on_failure));
   }
@@ -115,7 +110,6 @@ Status NetlinkTunnels::carry_out(const IfName& device, int index, const EntryPla
 Status NetlinkTunnels::read_neighbours(int index, EntryTables& tables) {
   for (const Family family : {Family::kV4, Family::kV6}) {
     EntryTables part;
-    const std::lock_guard lock(entries_mutex_);
     const Status read = entries_.dump(
         dump_neighbours(family, index), "list neighbours", [&] { part.neighbours.clear(); },
         [&](const MessageView& message) { collect_neighbour(message, index, part); });
@@ -128,7 +122,6 @@ Status NetlinkTunnels::read_neighbours(int index, EntryTables& tables) {
 }
 
 Status NetlinkTunnels::read_forwarding(int index, EntryTables& tables) {
-  const std::lock_guard lock(entries_mutex_);
   return entries_.dump(
       dump_forwarding(index), "list forwarding entries", [&] { tables.forwarding.clear(); },
       [&](const MessageView& message) { collect_forwarding(message, index, tables); });
@@ -145,7 +138,6 @@ Status NetlinkTunnels::look_up_forwarding(int index, std::span<const RemoteEntry
     const auto on_failure = [&](std::size_t, const Ack& ack) {
       if (ack.sys_errno != ENOENT) failure = explained(ack, "look up forwarding entries");
     };
-    const std::lock_guard lock(entries_mutex_);
     TRY_STATUS(entries_.exchange(
         std::move(messages), "look up forwarding entries", on_failure,
         [&](const MessageView& message) { collect_forwarding(message, index, tables); }));

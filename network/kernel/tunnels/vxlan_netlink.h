@@ -1,20 +1,19 @@
 // Tunnels over rtnetlink. vxlan.cpp has the devices, vxlan_entries.cpp the entries.
 #pragma once
 
-#include <mutex>
-#include <optional>
-
-#include "network/kernel/links/parse.h"
-#include "network/kernel/netlink/netlink.h"
+#include "network/kernel/links/device.h"
+#include "network/kernel/links/route_socket.h"
 #include "network/kernel/tunnels/vxlan.h"
 #include "network/kernel/tunnels/vxlan_plan.h"
 
 namespace fairlead::kernel {
 
+inline constexpr DeviceKind kVxlanDevice{.kind = "vxlan", .noun = "tunnel", .other = "no tunnel"};
+
 class NetlinkTunnels final : public Tunnels {
  public:
   NetlinkTunnels(NetlinkSocket devices, NetlinkSocket entries)
-      : devices_(std::move(devices)), entries_(std::move(entries)) {}
+      : socket_(std::move(devices)), entries_(std::move(entries)) {}
 
   Result<Tunnel> ensure(const VxlanSpec& spec) override;
   Status remove(const IfName& name) override;
@@ -26,15 +25,9 @@ class NetlinkTunnels final : public Tunnels {
   Result<EntryChanges> sync(const IfName& device, std::span<const RemoteEntry> wanted) override;
 
  private:
-  Status request(NetlinkMessage message, std::string_view what,
-                 const NetlinkSocket::OnMessage& on_message = {});
-  // std::nullopt when there is no such link.
-  Result<std::optional<LinkDetails>> find(const IfName& name, std::string_view what);
-  Result<LinkDetails> make(const VxlanSpec& spec);
-  // Returns whether the kernel dropped entries of the device.
-  Result<bool> mend(const VxlanSpec& spec, const LinkDetails& present);
+  Status make(const VxlanSpec& spec, std::string_view what);
+  Status mend(const VxlanSpec& spec, const LinkDetails& present);
   Error explain_taken_vni(const VxlanSpec& spec, Error error);
-  Result<std::optional<int>> interface_of(const IpAddress& address);
 
   Result<int> index_of(const IfName& device);
   Status carry_out(const IfName& device, int index, const EntryPlan& plan, EntryChanges& changes);
@@ -47,10 +40,9 @@ class NetlinkTunnels final : public Tunnels {
 
   // Devices and pin() have their own socket, so that they do not wait for a change of a hundred
   // thousand entries.
-  std::mutex devices_mutex_;
-  NetlinkSocket devices_;
-  std::mutex entries_mutex_;
-  NetlinkSocket entries_;
+  RouteSocket socket_;
+  RouteSocket entries_;
+  Devices devices_{socket_, kVxlanDevice};
 };
 
 }  // namespace fairlead::kernel

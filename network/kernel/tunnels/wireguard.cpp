@@ -92,29 +92,9 @@ Result<std::unique_ptr<WireguardLinks>> open_netlink_wireguard_links() {
                                                  std::move(netns));
 }
 
-Status NetlinkWireguardLinks::request(NetlinkMessage message, std::string_view what,
-                                      const NetlinkSocket::OnMessage& on_message) {
-  const std::lock_guard lock(route_mutex_);
-  return route_.request(std::move(message), what, on_message);
-}
-
-Result<std::optional<Link>> NetlinkWireguardLinks::find(const IfName& name, std::string_view what) {
-  std::optional<Link> found;
-  const Status asked = request(get_link(name), what, [&](const MessageView& message) {
-    if (message.type != RTM_NEWLINK) return;
-    if (const auto details = parse_link(message.payload)) found = details->link;
-  });
-  if (!asked && asked.error().code != Code::kNotFound) return fail(asked.error());
-  return found;
-}
-
 Result<int> NetlinkWireguardLinks::index_of(const IfName& device) {
-  const std::string what = fmt::format("find WireGuard link {}", device.str());
-  TRY(const std::optional<Link> present, find(device, what));
-  if (!present) return fail_errno(ENODEV, what);
-  if (present->kind != WG_GENL_NAME)
-    return fail(Code::kInvalid, "{}: the interface of that name is not WireGuard's", what);
-  return present->index;
+  TRY(const LinkDetails present, devices_.expect(device));
+  return present.link.index;
 }
 
 // ---- the kernel's support
@@ -129,14 +109,14 @@ Status NetlinkWireguardLinks::probe() {
 
 Status NetlinkWireguardLinks::ask_for_support() {
   int made = 0;
-  const Status asked = request(create_impossible_wireguard(), "ask the kernel for WireGuard",
-                               [&](const MessageView& message) {
-                                 if (const auto link = parse_link(message.payload))
-                                   made = link->link.index;
-                               });
+  const Status asked = route_.request(create_impossible_wireguard(), "ask the kernel for WireGuard",
+                                      [&](const MessageView& message) {
+                                        if (const auto link = parse_link(message.payload))
+                                          made = link->link.index;
+                                      });
   // An older kernel with the module built separately does not check the MTU, and has made the
   // device.
-  if (asked && made != 0) return request(delete_link(made), "delete a device that was made to ask");
+  if (asked && made != 0) return route_.remove(made, "delete a device that was made to ask");
   if (asked || asked.error().sys_errno == EINVAL) return {};
   if (asked.error().sys_errno == EOPNOTSUPP)
     return fail(Error{Code::kUnsupported, EOPNOTSUPP, std::string(kUnsupportedText)});
@@ -147,7 +127,6 @@ Status NetlinkWireguardLinks::ask_for_support() {
 // loaded again.
 Result<std::uint16_t> NetlinkWireguardLinks::family() {
   std::optional<std::uint16_t> number;
-  const std::lock_guard lock(generic_mutex_);
   TRY_STATUS(generic_.request(look_up_family(WG_GENL_NAME), "find WireGuard's netlink family",
                               [&](const MessageView& message) {
                                 if (message.type == GENL_ID_CTRL)
@@ -161,34 +140,20 @@ Result<std::uint16_t> NetlinkWireguardLinks::family() {
 
 Result<WireguardLink> NetlinkWireguardLinks::ensure(const WireguardLinkSpec& spec) {
   TRY_STATUS(validate(spec));
-  const std::string& name = spec.name.str();
-  TRY(std::optional<Link> present, find(spec.name, fmt::format("find WireGuard link {}", name)));
-  if (present && present->kind != WG_GENL_NAME)
-    return fail(
-        Code::kExists,
-        "make WireGuard link {}: there is an interface of that name which is not WireGuard's "
-        "but {}",
-        name, present->kind.empty() ? "a device" : present->kind);
-  const bool made = !present;
-  if (made) {
-    TRY_STATUS(probe());
-    TRY(present, make(spec));
-    fault_point("wireguard.ensure.made");
-  }
-  if (Status done = mend(spec, *present); !done) {
-    if (made) (void)remove(spec.name);
-    return fail(std::move(done).error());
-  }
-  return WireguardLink{.index = present->index, .fresh = made};
-}
-
-Result<Link> NetlinkWireguardLinks::make(const WireguardLinkSpec& spec) {
   const std::string what = fmt::format("make WireGuard link {}", spec.name.str());
-  TRY_STATUS(request(create_wireguard(spec), what));
-  TRY(const std::optional<Link> made, find(spec.name, what));
-  if (!made || made->kind != WG_GENL_NAME)
-    return fail(Code::kConflict, "{}: somebody took it away", what);
-  return *made;
+  const auto make = [&]() -> Status {
+    TRY_STATUS(probe());
+    TRY_STATUS(route_.request(create_wireguard(spec), what));
+    fault_point("wireguard.ensure.made");
+    return {};
+  };
+  TRY(const Device device,
+      devices_.ensure(
+          spec.name,
+          {.making = what, .fits = {}, .make = make, .mend = [&](const LinkDetails& present) {
+             return mend(spec, present.link);
+           }}));
+  return WireguardLink{.index = device.link.link.index, .fresh = device.made};
 }
 
 // Addresses come last, because their routes need a device that is up.
@@ -210,7 +175,6 @@ Status NetlinkWireguardLinks::mend_device(const WireguardLinkSpec& spec, int ind
   const DeviceChange change = device_difference(spec, present);
   if (change.empty()) return {};
   TRY(const std::uint16_t number, family());
-  const std::lock_guard lock(generic_mutex_);
   return explain_taken_port(
       spec, generic_.request(set_device(number, index, change),
                              fmt::format("set up the keys and port of {}", spec.name.str())));
@@ -219,47 +183,20 @@ Status NetlinkWireguardLinks::mend_device(const WireguardLinkSpec& spec, int ind
 Status NetlinkWireguardLinks::mend_link(const WireguardLinkSpec& spec, const Link& present) {
   NetlinkMessage change =
       change_link(present.index, present.up ? LinkState::kKeep : LinkState::kUp);
-  const bool resized = present.mtu != spec.mtu, renamed = present.alias != spec.alias;
-  if (resized) change.put_u32(IFLA_MTU, spec.mtu);
-  if (renamed) change.put_text(IFLA_IFALIAS, spec.alias);
-  if (present.up && !resized && !renamed) return {};
+  const bool differs = put_difference(change, {.mtu = spec.mtu, .alias = spec.alias}, present);
+  if (present.up && !differs) return {};
   // The UDP sockets are opened when the device goes up (drivers/net/wireguard, wg_open).
   return explain_taken_port(
-      spec, request(std::move(change), fmt::format("set up WireGuard link {}", spec.name.str())));
+      spec,
+      route_.request(std::move(change), fmt::format("set up WireGuard link {}", spec.name.str())));
 }
 
 Status NetlinkWireguardLinks::mend_addresses(const WireguardLinkSpec& spec, int index) {
-  TRY(const std::vector<Cidr> present, addresses(index));
-  const std::lock_guard lock(route_mutex_);
+  TRY(const std::vector<Cidr> present, route_.addresses_of(index));
   return route_.batch(address_steps(spec, index, present));
 }
 
-Result<std::vector<Cidr>> NetlinkWireguardLinks::addresses(int index) {
-  std::vector<Cidr> found;
-  const std::lock_guard lock(route_mutex_);
-  for (const Family family : {Family::kV4, Family::kV6}) {
-    std::vector<Cidr> of_family;
-    TRY_STATUS(route_.dump(
-        dump_addresses(family, index), "list addresses", [&] { of_family.clear(); },
-        [&](const MessageView& message) {
-          const auto each = parse_address(message.payload);
-          if (each && each->ifindex == index) of_family.push_back(each->address);
-        }));
-    found.insert(found.end(), of_family.begin(), of_family.end());
-  }
-  return found;
-}
-
-Status NetlinkWireguardLinks::remove(const IfName& name) {
-  const std::string what = fmt::format("delete WireGuard link {}", name.str());
-  TRY(const std::optional<Link> present, find(name, what));
-  if (!present) return {};
-  if (present->kind != WG_GENL_NAME)
-    return fail(Code::kExists, "{}: the interface of that name is not WireGuard's", what);
-  Status gone = request(delete_link(present->index), what);
-  if (!gone && gone.error().sys_errno == ENODEV) return {};
-  return gone;
-}
+Status NetlinkWireguardLinks::remove(const IfName& name) { return devices_.remove(name); }
 
 // ---- peers
 
@@ -268,7 +205,6 @@ Result<DeviceDump> NetlinkWireguardLinks::read(const IfName& device, int index) 
   TRY(const std::uint16_t number, family());
   DeviceDump dump;
   bool complete = true;
-  const std::lock_guard lock(generic_mutex_);
   TRY_STATUS(generic_.dump(
       get_device(number, index), what,
       [&] {
@@ -298,9 +234,7 @@ Result<WireguardPeerChanges> NetlinkWireguardLinks::set_peers(
   TRY(const PeerPlan plan, plan_peers(held.state, wanted));
   TRY(const std::uint16_t number, family());
   for (NetlinkMessage& message : kernel::set_peers(number, index, plan.steps)) {
-    // Each message takes the lock and waits for its answer: the kernel stops at the first peer that
-    // fails.
-    const std::lock_guard lock(generic_mutex_);
+    // Each message waits for its answer: the kernel stops at the first peer that fails.
     TRY_STATUS(generic_.request(std::move(message),
                                 fmt::format("change peers of WireGuard link {}", device.str())));
   }

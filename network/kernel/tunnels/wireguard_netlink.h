@@ -5,12 +5,16 @@
 #include <optional>
 
 #include "base/unique_fd.h"
-#include "network/kernel/links/parse.h"
-#include "network/kernel/netlink/netlink.h"
+#include "network/kernel/links/device.h"
+#include "network/kernel/links/route_socket.h"
+#include "network/kernel/netlink/shared_socket.h"
 #include "network/kernel/tunnels/wireguard.h"
 #include "network/kernel/tunnels/wireguard_messages.h"
 
 namespace fairlead::kernel {
+
+inline constexpr DeviceKind kWireguardDevice{
+    .kind = "wireguard", .noun = "WireGuard link", .other = "not WireGuard's"};
 
 class NetlinkWireguardLinks final : public WireguardLinks {
  public:
@@ -26,24 +30,17 @@ class NetlinkWireguardLinks final : public WireguardLinks {
 
  private:
   Status ask_for_support();
-  Status request(NetlinkMessage message, std::string_view what,
-                 const NetlinkSocket::OnMessage& on_message = {});
-  // std::nullopt when there is no such link.
-  Result<std::optional<Link>> find(const IfName& name, std::string_view what);
   Result<int> index_of(const IfName& device);
-  Result<Link> make(const WireguardLinkSpec& spec);
   Status mend(const WireguardLinkSpec& spec, const Link& present);
   Status mend_device(const WireguardLinkSpec& spec, int index);
   Status mend_link(const WireguardLinkSpec& spec, const Link& present);
   Status mend_addresses(const WireguardLinkSpec& spec, int index);
-  Result<std::vector<Cidr>> addresses(int index);
   Result<std::uint16_t> family();
   Result<DeviceDump> read(const IfName& device, int index);
 
-  std::mutex route_mutex_;
-  NetlinkSocket route_;
-  std::mutex generic_mutex_;
-  NetlinkSocket generic_;
+  RouteSocket route_;
+  SharedSocket generic_;
+  Devices devices_{route_, kWireguardDevice};
   UniqueFd netns_;
 
   std::mutex support_mutex_;
