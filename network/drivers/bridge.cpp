@@ -258,7 +258,7 @@ class BridgeDriver : public Driver {
  private:
   Result<unsigned> choose_mtu(const Network& network) {
     if (network.options.mtu) return *network.options.mtu;
-    TRY(auto uplink, links_.default_route_link());
+    TRY(auto uplink, links_.host_routing().default_route_link());
     return uplink ? std::min(uplink->mtu, 65535U) : 1500U;
   }
 
@@ -282,7 +282,7 @@ class BridgeDriver : public Driver {
     if (network.internal) return {};
     for (const Family family : {Family::kV4, Family::kV6}) {
       if (!network.has(family)) continue;
-      TRY(const bool changed, links_.enable_forwarding(family));
+      TRY(const bool changed, links_.host_routing().enable_forwarding(family));
       if (changed)
         log::info("forwarding switched on", {{"family", family == Family::kV4 ? "ipv4" : "ipv6"}});
     }

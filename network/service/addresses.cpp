@@ -34,7 +34,7 @@ const Subnet* subnet_of(const Network& network, const IpAddress& address) {
 // The subnets that this host uses for other purposes. Pools without a network are left out, because
 // a runtime may have requested such a pool in order to make this very network.
 Result<std::vector<Cidr>> Addresses::occupied_here() {
-  TRY(auto occupied, context_.parts.links.occupied_subnets());
+  TRY(auto occupied, context_.parts.links.host_routing().occupied_subnets());
   TRY(const auto pools, context_.ipam.list_pools());
   for (const PoolRecord& pool : pools)
     if (!pool.network.empty()) occupied.push_back(pool.subnet);

@@ -155,7 +155,7 @@ void Reconciler::mend_uplinks(const std::vector<Network>& networks, ReconcileRep
     return network.phase == Phase::kReady && !network.internal && network.has(Family::kV6);
   });
   if (!forwards) return;
-  const auto kept = context_.parts.links.keep_router_advertisements();
+  const auto kept = context_.parts.links.host_routing().keep_router_advertisements();
   if (!kept) return note_failure(report, "router advertisements", kept.error());
   for (const std::string& name : *kept)
     note_mended(report, fmt::format("set accept_ra of {} to 2 again", name));

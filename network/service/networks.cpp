@@ -177,7 +177,7 @@ Result<Network> Networks::create_shared(const NetworkSpec& spec) {
 Status Networks::check_routes(const SubnetSpec& spec) {
   if (!spec.subnet) return {};
   const Cidr& subnet = *spec.subnet;
-  TRY(const auto host, context_.parts.links.host_subnets());
+  TRY(const auto host, context_.parts.links.host_routing().host_subnets());
   for (const auto* routes : {&host.connected, &host.routed})
     for (const Cidr& route : *routes)
       if (subnet.contains(route))
@@ -197,7 +197,7 @@ Status Networks::check_routes(const SubnetSpec& spec) {
 }
 
 Status Networks::give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver) {
-  TRY(auto occupied, context_.parts.links.occupied_subnets());
+  TRY(auto occupied, context_.parts.links.host_routing().occupied_subnets());
   for (const SubnetSpec& subnet : wanted_subnets(spec)) {
     if (!driver.is_on_host_network(network)) TRY_STATUS(check_routes(subnet));
     TRY(auto given, give_subnet(subnet, network, occupied));

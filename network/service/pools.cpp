@@ -50,7 +50,7 @@ Result<Pool> Pools::request_pool(const PoolRequest& request) {
   }
   std::vector<Cidr> occupied;
   if (!request.subnet) {
-    TRY(occupied, context_.parts.links.occupied_subnets());
+    TRY(occupied, context_.parts.links.host_routing().occupied_subnets());
   }
   TRY(auto pool, context_.ipam.create_pool({.subnet = request.subnet,
                                             .family = family,

@@ -14,7 +14,7 @@ namespace fairlead::testing {
 
 // A namespace is known by the identity of its descriptor. A number that is no open descriptor
 // stands for itself, and -1 for the host.
-class FakeLinks : public kernel::Links {
+class FakeLinks : public kernel::Links, public kernel::HostRouting {
  public:
   FakeLinks();
 
@@ -62,6 +62,7 @@ class FakeLinks : public kernel::Links {
   Status announce(int bridge_index, const IpAddress& address, const MacAddress& mac) override;
   Status forget_neighbour(int link_index, const IpAddress& address) override;
   Result<kernel::InterfaceView> inspect(int netns_fd, const IfName& name) override;
+  kernel::HostRouting& host_routing() override { return *this; }
   Result<kernel::HostSubnets> host_subnets() override;
   Result<std::optional<kernel::Link>> default_route_link() override;
   Result<bool> enable_forwarding(Family family) override;

@@ -12,6 +12,7 @@
 #include "base/ip.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "network/kernel/links/host_routing.h"
 
 namespace fairlead::kernel {
 
@@ -112,15 +113,6 @@ struct InterfaceView {
   std::vector<RouteSpec> routes;  // of the main table that leave through this link
 };
 
-// The subnets to which the host already has a route, which may conflict with the route to a new
-// network.
-struct HostSubnets {
-  // Of the host's addresses, and of the kernel's own routes to a link in the main table.
-  std::vector<Cidr> connected;
-  std::vector<Cidr> routed;     // other routes of the main table, through gateways for example
-  std::vector<Cidr> elsewhere;  // routes of other tables, which rules may select (a VPN's)
-};
-
 // Thread-safe. Every call waits for the kernel's answer; none execs a program. Errors carry the
 // errno, and the text of the kernel's extended ack when there is one.
 class Links {
@@ -185,22 +177,9 @@ class Links {
   // Reads an interface inside a namespace. kNotFound when there is no such interface.
   virtual Result<InterfaceView> inspect(int netns_fd, const IfName& name) = 0;
 
-  // Default routes are left out, and so are the parts into which a VPN divides a default route
-  // (0.0.0.0/1, 2000::/3): a prefix wider than /8 (IPv4) or /16 (IPv6) leads to the rest of the
-  // world.
-  virtual Result<HostSubnets> host_subnets() = 0;
-  // All subnets of host_subnets(), sorted and without duplicates. A subnet that Fairlead chooses
-  // must not overlap any of them.
-  Result<std::vector<Cidr>> occupied_subnets();
-  // The interface of the IPv4 default route, or else of the IPv6 one; std::nullopt when there is no
-  // default route.
-  virtual Result<std::optional<Link>> default_route_link() = 0;
-  // Lets the host forward packets of the family. With IPv6, interfaces that learn their routes from
-  // router advertisements go on doing so (accept_ra=2). Returns whether anything was changed.
-  virtual Result<bool> enable_forwarding(Family family) = 0;
-  // Sets accept_ra to 2 where it is 1 and routes were learned from router advertisements, which a
-  // host that forwards ignores otherwise. Returns the names of the links that it changed.
-  virtual Result<std::vector<std::string>> keep_router_advertisements() = 0;
+  // The routing of the same namespace.
+  virtual HostRouting& host_routing() = 0;
+
   // Limits the link's traffic: `in` towards the container with a token bucket on the host's side,
   // `out` from the container with one on an ifb device, which remove() deletes too. Rates are in
   // bits per second, 0 for no limit; bursts are in bits, 0 to have one chosen. kUnsupported when

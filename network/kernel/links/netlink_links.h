@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "network/kernel/links/announce.h"
 #include "network/kernel/links/links.h"
+#include "network/kernel/links/netlink_host_routing.h"
 #include "network/kernel/links/removal.h"
 #include "network/kernel/links/route_socket.h"
 
@@ -47,10 +48,7 @@ class NetlinkLinks final : public Links {
   Status remove_inside(int netns_fd, int index) override;
   Result<InterfaceView> inspect(int netns_fd, const IfName& name) override;
 
-  Result<HostSubnets> host_subnets() override;
-  Result<std::optional<Link>> default_route_link() override;
-  Result<bool> enable_forwarding(Family family) override;
-  Result<std::vector<std::string>> keep_router_advertisements() override;
+  HostRouting& host_routing() override { return host_routing_; }
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
                    std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 
@@ -71,6 +69,7 @@ class NetlinkLinks final : public Links {
 
   UniqueFd host_netns_;
   RouteSocket socket_;  // of the host's namespace
+  NetlinkHostRouting host_routing_{socket_, host_netns_.get()};
   const RemovalMode mode_;
   Announcer announcer_;
   std::mutex removal_mutex_;  // held while watch_ and reaper_ are made

@@ -185,7 +185,7 @@ TYPED_TEST(LinksSuite, ABridgeKeepsTheAddressesOfOthers) {
   const int index = must(this->links().ensure_bridge(spec, false)).index;
   must(this->links().remove_address(index, cidr("10.2.0.1/24")));
   must(this->links().remove_address(index, cidr("10.2.0.1/24")));
-  const auto occupied = must(this->links().occupied_subnets());
+  const auto occupied = must(this->links().host_routing().occupied_subnets());
   EXPECT_EQ(occupied, (std::vector{cidr("10.1.0.0/24"), cidr("fd00:2::/64")}));
 }
 
@@ -206,7 +206,8 @@ TYPED_TEST(LinksSuite, AForeignBridgeMustBeThereAndOnlyGetsAddresses) {
   const auto after = must(this->links().ensure_bridge(spec, true));
   EXPECT_EQ(after.mac, before.mac);
   EXPECT_EQ(after.mtu, before.mtu);
-  EXPECT_EQ(must(this->links().occupied_subnets()), std::vector{cidr("10.1.0.0/24")});
+  EXPECT_EQ(must(this->links().host_routing().occupied_subnets()),
+            std::vector{cidr("10.1.0.0/24")});
 }
 
 TYPED_TEST(LinksSuite, RouteLocalnetIsOffUntilItIsSwitchedOn) {
@@ -387,14 +388,14 @@ TYPED_TEST(LinksSuite, AnnouncementsNeedALink) {
 }
 
 TYPED_TEST(LinksSuite, AHostWithoutARouteHasNoDefaultLinkAndOccupiesNothing) {
-  EXPECT_FALSE(must(this->links().default_route_link()));
-  EXPECT_TRUE(must(this->links().occupied_subnets()).empty());
+  EXPECT_FALSE(must(this->links().host_routing().default_route_link()));
+  EXPECT_TRUE(must(this->links().host_routing().occupied_subnets()).empty());
 }
 
 TYPED_TEST(LinksSuite, ForwardingIsSwitchedOnOnce) {
   for (const Family family : {Family::kV4, Family::kV6}) {
-    EXPECT_TRUE(must(this->links().enable_forwarding(family)));
-    EXPECT_FALSE(must(this->links().enable_forwarding(family)));
+    EXPECT_TRUE(must(this->links().host_routing().enable_forwarding(family)));
+    EXPECT_FALSE(must(this->links().host_routing().enable_forwarding(family)));
   }
 }
 

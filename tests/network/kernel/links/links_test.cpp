@@ -339,10 +339,10 @@ TEST_F(Links, NoFirstIpv6PacketIsLostInEitherDirection) {
 // ---- the host
 
 TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
-  EXPECT_EQ(must(links().default_route_link()).value().name, "uplink0");
+  EXPECT_EQ(must(links().host_routing().default_route_link()).value().name, "uplink0");
   add_bridge("fl-one", {"10.1.0.1/24"});
   add_route("host", "uplink0", "198.51.100.0/24", "203.0.113.1");
-  const auto occupied = must(links().occupied_subnets());
+  const auto occupied = must(links().host_routing().occupied_subnets());
   EXPECT_EQ(std::set<Cidr>(occupied.begin(), occupied.end()),
             (std::set<Cidr>{cidr("10.1.0.0/24"), cidr("198.51.100.0/24"), cidr("203.0.113.0/24"),
                             cidr("2001:db8::/64")}));
@@ -356,7 +356,7 @@ TEST_F(Links, ARouteThatTakesAllTrafficOccupiesNothing) {
     add_route("host", "br0", wide, "fd00:1::2");
   add_route("host", "uplink0", "10.0.0.0/8", "203.0.113.1");
   add_route("host", "br0", "fd12::/16", "fd00:1::2");
-  const auto subnets = must(links().host_subnets());
+  const auto subnets = must(links().host_routing().host_subnets());
   EXPECT_EQ(std::set<Cidr>(subnets.routed.begin(), subnets.routed.end()),
             (std::set<Cidr>{cidr("10.0.0.0/8"), cidr("fd12::/16")}));
   EXPECT_EQ(std::set<Cidr>(subnets.connected.begin(), subnets.connected.end()),
@@ -367,7 +367,7 @@ TEST_F(Links, ARouteThatTakesAllTrafficOccupiesNothing) {
 TEST_F(Links, ARouteToALinkThatSomebodySetIsNoConnectedNetwork) {
   const std::vector<std::string> vpn{"ip", "route", "add", "10.64.0.0/10", "dev", "uplink0"};
   ASSERT_EQ(must(run_process(vpn, std::chrono::seconds(10))).exit_code, 0);
-  const auto subnets = must(links().host_subnets());
+  const auto subnets = must(links().host_routing().host_subnets());
   EXPECT_EQ(subnets.routed, std::vector{cidr("10.64.0.0/10")});
   EXPECT_EQ(std::ranges::count(subnets.connected, cidr("10.64.0.0/10")), 0);
 }
@@ -382,9 +382,9 @@ TEST_F(Links, RoutesOfOtherTablesAreOccupiedAsWell) {
                                     .name = ifname("vpn0"),
                                     .addresses = {cidr("192.0.2.2/32")},
                                     .routes = {other}}));
-  const auto subnets = must(links().host_subnets());
+  const auto subnets = must(links().host_routing().host_subnets());
   EXPECT_EQ(subnets.elsewhere, std::vector{cidr("10.77.0.0/24")});
-  const auto all = must(links().occupied_subnets());
+  const auto all = must(links().host_routing().occupied_subnets());
   EXPECT_NE(std::ranges::find(all, cidr("10.77.0.0/24")), all.end());
 }
 
@@ -397,7 +397,7 @@ TEST_F(Links, TheDefaultRouteOfTheLowestMetricCounts) {
                                     .name = ifname("wlan0"),
                                     .addresses = {cidr("192.0.2.2/24")},
                                     .routes = {worse}}));
-  EXPECT_EQ(must(links().default_route_link()).value().name, "uplink0");
+  EXPECT_EQ(must(links().host_routing().default_route_link()).value().name, "uplink0");
 }
 
 TEST_F(Links, AHostThatLearnsItsRoutesByAdvertisementKeepsDoingSoAsARouter) {
@@ -407,7 +407,7 @@ TEST_F(Links, AHostThatLearnsItsRoutesByAdvertisementKeepsDoingSoAsARouter) {
   const std::vector<std::string> learn{"ip",  "-6",      "route", "add", "2001:db8:9::/64",
                                        "dev", "uplink0", "proto", "ra"};
   ASSERT_EQ(must(run_process(learn, std::chrono::seconds(10))).exit_code, 0);
-  EXPECT_TRUE(must(links().enable_forwarding(Family::kV6)));
+  EXPECT_TRUE(must(links().host_routing().enable_forwarding(Family::kV6)));
   EXPECT_EQ(sysctl("host", "net/ipv6/conf/all/forwarding"), "1");
   EXPECT_EQ(sysctl("host", "net/ipv6/conf/uplink0/accept_ra"), "2");
   EXPECT_EQ(sysctl("host", "net/ipv6/conf/br0/accept_ra"), "1");
@@ -418,7 +418,7 @@ TEST_F(Links, AForwardingHostRoutes) {
   attach("a", "fl-one", {"10.1.0.2/24"});
   add_route("outside", "eth0", "10.1.0.0/24", "203.0.113.2");
   EXPECT_FALSE(ping("a", "203.0.113.1", std::chrono::milliseconds(150)));
-  EXPECT_TRUE(must(links().enable_forwarding(Family::kV4)));
+  EXPECT_TRUE(must(links().host_routing().enable_forwarding(Family::kV4)));
   EXPECT_TRUE(ping("a", "203.0.113.1"));
 }
 

@@ -1,12 +1,15 @@
-// Reads the host's own subnets and routes, and enables forwarding.
+#include "network/kernel/links/host_routing.h"
+
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <set>
 
+#include "network/kernel/host/netns.h"
 #include "network/kernel/host/sysctl.h"
-#include "network/kernel/links/netlink_links.h"
+#include "network/kernel/links/messages.h"
+#include "network/kernel/links/netlink_host_routing.h"
 
 namespace fairlead::kernel {
 
@@ -41,7 +44,7 @@ const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
 
 }  // namespace
 
-Result<std::vector<Cidr>> Links::occupied_subnets() {
+Result<std::vector<Cidr>> HostRouting::occupied_subnets() {
   TRY(const HostSubnets subnets, host_subnets());
   std::set<Cidr> all;
   for (const auto& some : {subnets.connected, subnets.routed, subnets.elsewhere})
@@ -49,7 +52,11 @@ Result<std::vector<Cidr>> Links::occupied_subnets() {
   return std::vector<Cidr>(all.begin(), all.end());
 }
 
-Result<HostSubnets> NetlinkLinks::host_subnets() {
+Result<LinkDetails> NetlinkHostRouting::find(int index) {
+  return socket_.get(get_link(index), fmt::format("find interface {}", index));
+}
+
+Result<HostSubnets> NetlinkHostRouting::host_subnets() {
   HostSubnets subnets;
   const auto add = [](std::vector<Cidr>& to, const Cidr& network) {
     if (counts_as_occupied(network)) to.push_back(network);
@@ -73,47 +80,47 @@ Result<HostSubnets> NetlinkLinks::host_subnets() {
   return subnets;
 }
 
-Result<std::optional<Link>> NetlinkLinks::default_route_link() {
+Result<std::optional<Link>> NetlinkHostRouting::default_route_link() {
   for (const Family family : {Family::kV4, Family::kV6}) {
     TRY(const std::vector<RouteDetails> present, socket_.routes(family, 0));
     const RouteDetails* best = best_default(present);
     if (best == nullptr) continue;
-    TRY(Link link, find(best->ifindex));
-    return std::optional(std::move(link));
+    TRY(LinkDetails found, find(best->ifindex));
+    return std::optional(std::move(found.link));
   }
   return std::optional<Link>();
 }
 
-Result<bool> NetlinkLinks::enable_forwarding(Family family) {
+Result<bool> NetlinkHostRouting::enable_forwarding(Family family) {
   const std::string setting =
       family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
   std::string present;
-  TRY_STATUS(in_host([&]() -> Status {
+  TRY_STATUS(in_netns(netns_, [&]() -> Status {
     TRY(present, read_sysctl(setting));
     return {};
   }));
   if (present == "1") return false;
   if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
-  TRY_STATUS(in_host([&] { return write_sysctl(setting, "1"); }));
+  TRY_STATUS(in_netns(netns_, [&] { return write_sysctl(setting, "1"); }));
   return true;
 }
 
 // A host that forwards ignores router advertisements unless accept_ra is 2
 // (Documentation/networking/ip-sysctl.rst), and would lose its own default route some minutes
 // later.
-Result<std::vector<std::string>> NetlinkLinks::keep_router_advertisements() {
+Result<std::vector<std::string>> NetlinkHostRouting::keep_router_advertisements() {
   TRY(const std::vector<RouteDetails> present, socket_.routes(Family::kV6, 0));
   std::set<int> learning;
   for (const RouteDetails& each : present)
     if (each.protocol == RTPROT_RA && each.ifindex != 0) learning.insert(each.ifindex);
   std::vector<std::string> changed;
   for (const int index : learning) {
-    TRY(const Link link, find(index));
-    const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", link.name);
-    TRY_STATUS(in_host([&]() -> Status {
+    TRY(const LinkDetails found, find(index));
+    const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", found.link.name);
+    TRY_STATUS(in_netns(netns_, [&]() -> Status {
       TRY(const std::string accept, read_sysctl(setting));
       if (accept != "1") return {};
-      changed.push_back(link.name);
+      changed.push_back(found.link.name);
       return write_sysctl(setting, "2");
     }));
   }

@@ -1,0 +1,48 @@
+// Where the host itself routes packets: its subnets, its way out, and whether it forwards.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/result.h"
+
+namespace fairlead::kernel {
+
+struct Link;
+
+// The subnets to which the host already has a route, which may conflict with the route to a new
+// network.
+struct HostSubnets {
+  // Of the host's addresses, and of the kernel's own routes to a link in the main table.
+  std::vector<Cidr> connected;
+  std::vector<Cidr> routed;     // other routes of the main table, through gateways for example
+  std::vector<Cidr> elsewhere;  // routes of other tables, which rules may select (a VPN's)
+};
+
+// Of the namespace of the Links that it comes from; lives as long as they do. Thread-safe, and not
+// for paths that need to be fast: it reads dumps.
+class HostRouting {
+ public:
+  virtual ~HostRouting() = default;
+
+  // Default routes are left out, and so are the parts into which a VPN divides a default route
+  // (0.0.0.0/1, 2000::/3): a prefix wider than /8 (IPv4) or /16 (IPv6) leads to the rest of the
+  // world.
+  virtual Result<HostSubnets> host_subnets() = 0;
+  // All subnets of host_subnets(), sorted and without duplicates. A subnet that Fairlead chooses
+  // must not overlap any of them.
+  Result<std::vector<Cidr>> occupied_subnets();
+  // The interface of the IPv4 default route, or else of the IPv6 one; std::nullopt when there is no
+  // default route.
+  virtual Result<std::optional<Link>> default_route_link() = 0;
+  // Lets the host forward packets of the family. With IPv6, interfaces that learn their routes from
+  // router advertisements go on doing so (accept_ra=2). Returns whether anything was changed.
+  virtual Result<bool> enable_forwarding(Family family) = 0;
+  // Sets accept_ra to 2 where it is 1 and routes were learned from router advertisements, which a
+  // host that forwards ignores otherwise. Returns the names of the links that it changed.
+  virtual Result<std::vector<std::string>> keep_router_advertisements() = 0;
+};
+
+}  // namespace fairlead::kernel

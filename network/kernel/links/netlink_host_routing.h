@@ -1,0 +1,25 @@
+// HostRouting over rtnetlink and sysctl.
+#pragma once
+
+#include "network/kernel/links/host_routing.h"
+#include "network/kernel/links/route_socket.h"
+
+namespace fairlead::kernel {
+
+class NetlinkHostRouting final : public HostRouting {
+ public:
+  NetlinkHostRouting(RouteSocket& socket, int netns_fd) : socket_(socket), netns_(netns_fd) {}
+
+  Result<HostSubnets> host_subnets() override;
+  Result<std::optional<Link>> default_route_link() override;
+  Result<bool> enable_forwarding(Family family) override;
+  Result<std::vector<std::string>> keep_router_advertisements() override;
+
+ private:
+  Result<LinkDetails> find(int index);
+
+  RouteSocket& socket_;
+  int netns_;  // borrowed
+};
+
+}  // namespace fairlead::kernel
