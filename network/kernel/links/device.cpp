@@ -81,6 +81,13 @@ bool put_difference(NetlinkMessage& change, const LinkSettings& wanted, const Li
   return differs;
 }
 
+Status explain_taken_port(std::uint16_t port, Status done) {
+  if (done || done.error().sys_errno != EADDRINUSE) return done;
+  Error error = std::move(done).error();
+  error.text += fmt::format(": another program has UDP port {}", port);
+  return fail(std::move(error));
+}
+
 NetlinkStep no_link_local(int index, std::string what) {
   NetlinkMessage quiet = change_link(index);
   put_family_settings(quiet, {.no_link_local = true});

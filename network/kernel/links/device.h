@@ -72,6 +72,9 @@ struct LinkSettings {
 // Puts the settings that the present link lacks into a change of it; false when it has them all.
 bool put_difference(NetlinkMessage& change, const LinkSettings& wanted, const Link& present);
 
+// Says of an EADDRINUSE of a tunnel that the UDP port is another program's.
+Status explain_taken_port(std::uint16_t port, Status done);
+
 // The change that keeps a link from getting a link-local address when it goes up. A kernel without
 // IPv6 (EAFNOSUPPORT) makes no such addresses either.
 NetlinkStep no_link_local(int index, std::string what);

@@ -10,9 +10,8 @@
 #include <cerrno>
 #include <cstddef>
 
-#include "network/kernel/host/netns.h"
 #include "network/kernel/links/messages.h"
-#include "network/kernel/links/parse.h"
+#include "network/kernel/links/route_socket.h"
 
 namespace fairlead::kernel {
 
@@ -76,13 +75,9 @@ class ThreadReaper final : public LinkReaper {
 
  private:
   Status start_thread() {
-    std::optional<NetlinkSocket> socket;
-    const Status opened = in_netns(netns_fd_, [&]() -> Status {
-      TRY(socket, NetlinkSocket::open(NETLINK_ROUTE));
-      return {};
-    });
-    if (!opened && threads_.empty()) return opened;
-    if (!opened) return {};  // the running threads will make the deletions
+    auto socket = open_socket_in(netns_fd_);
+    if (!socket && threads_.empty()) return fail(std::move(socket).error());
+    if (!socket) return {};  // the running threads will make the deletions
     const auto group = kGroupBase + static_cast<std::uint32_t>(threads_.size());
     threads_.emplace_back([this, group, own = std::move(*socket)]() mutable { work(own, group); });
     return {};

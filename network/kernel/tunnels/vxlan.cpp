@@ -135,12 +135,8 @@ Error NetlinkTunnels::explain_taken_vni(const VxlanSpec& spec, Error error) {
 }
 
 Status NetlinkTunnels::mend(const VxlanSpec& spec, const LinkDetails& present) {
-  const Status done = socket_.batch(mending_steps(spec, present));
   // The UDP socket is opened when the device goes up (vxlan_sock_add).
-  if (done || done.error().sys_errno != EADDRINUSE) return done;
-  Error error = done.error();
-  error.text += fmt::format(": another program has UDP port {}", spec.port);
-  return fail(std::move(error));
+  return explain_taken_port(spec.port, socket_.batch(mending_steps(spec, present)));
 }
 
 Status NetlinkTunnels::remove(const IfName& name) { return devices_.remove(name); }

@@ -74,14 +74,6 @@ std::vector<NetlinkStep> address_steps(const WireguardLinkSpec& spec, int index,
   return steps;
 }
 
-Status explain_taken_port(const WireguardLinkSpec& spec, Status done) {
-  if (done || done.error().sys_errno != EADDRINUSE) return done;
-  Error error = std::move(done).error();
-  error.code = Code::kInUse;
-  error.text += fmt::format(": another program has UDP port {}", spec.port);
-  return fail(std::move(error));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<WireguardLinks>> open_netlink_wireguard_links() {
@@ -176,8 +168,8 @@ Status NetlinkWireguardLinks::mend_device(const WireguardLinkSpec& spec, int ind
   if (change.empty()) return {};
   TRY(const std::uint16_t number, family());
   return explain_taken_port(
-      spec, generic_.request(set_device(number, index, change),
-                             fmt::format("set up the keys and port of {}", spec.name.str())));
+      spec.port, generic_.request(set_device(number, index, change),
+                                  fmt::format("set up the keys and port of {}", spec.name.str())));
 }
 
 Status NetlinkWireguardLinks::mend_link(const WireguardLinkSpec& spec, const Link& present) {
@@ -187,7 +179,7 @@ Status NetlinkWireguardLinks::mend_link(const WireguardLinkSpec& spec, const Lin
   if (present.up && !differs) return {};
   // The UDP sockets are opened when the device goes up (drivers/net/wireguard, wg_open).
   return explain_taken_port(
-      spec,
+      spec.port,
       route_.request(std::move(change), fmt::format("set up WireGuard link {}", spec.name.str())));
 }
 
