@@ -104,6 +104,7 @@ std::string encode(const WatchRequest& request) {
   set_bytes(create, "key", request.key);
   set_bytes(create, "range_end", request.range_end);
   set_number(create, "start_revision", request.start_revision);
+  create["prev_kv"] = true;
   create["progress_notify"] = true;
   Json object = Json::object();
   object["create_request"] = std::move(create);
@@ -242,8 +243,13 @@ Result<WatchEvent> event_of(const Object& object) {
   if (type != "" && type != "PUT" && type != "DELETE")
     return fail(Code::kInvalid, "field {} is of a kind that is not known: {}",
                 object.path_of("type"), type.substr(0, 32));
-  return WatchEvent{type == "DELETE" ? WatchEvent::Type::kDelete : WatchEvent::Type::kPut,
-                    std::move(parsed)};
+  TRY(const auto replaced, object.object_or_none("prev_kv"));
+  WatchEvent event{type == "DELETE" ? WatchEvent::Type::kDelete : WatchEvent::Type::kPut,
+                   std::move(parsed)};
+  if (!replaced) return event;
+  TRY(auto before, key_value(*replaced));
+  event.before = std::move(before.value);
+  return event;
 }
 
 Result<WatchAnswer> watch_answer(const Object& object) {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -86,7 +87,7 @@ struct AuthenticateRequest {
 
 std::string encode(const RangeRequest& request);
 std::string encode(const TxnRequest& request);
-std::string encode(const WatchRequest& request);  // with progress_notify
+std::string encode(const WatchRequest& request);  // with progress_notify and prev_kv
 std::string encode(const LeaseGrantRequest& request);
 std::string encode(const LeaseRevokeRequest& request);
 std::string encode(const LeaseKeepAliveRequest& request);
@@ -117,6 +118,7 @@ struct WatchEvent {
   enum class Type { kPut, kDelete };
   Type type = Type::kPut;
   KeyValue record;
+  std::optional<std::string> before{};  // the value that was there until then
 
   bool operator==(const WatchEvent&) const = default;
 };

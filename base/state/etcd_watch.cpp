@@ -131,7 +131,8 @@ void EtcdWatch::take_events(std::vector<WatchEvent> events, const std::stop_toke
         commit.push_back(
             {is_put ? Event::Kind::kPut : Event::Kind::kDelete,
              {first->record.key.substr(std::min(options_.root.size(), first->record.key.size())),
-              std::move(first->record.value), revision}});
+              std::move(first->record.value), revision},
+             std::move(first->before)});
       }
       options_.after = revision;
       on_events_(commit);

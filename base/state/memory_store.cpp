@@ -1,6 +1,7 @@
 #include "base/state/memory_store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -30,6 +31,12 @@ struct Memory {
     return {first, commits.end()};
   }
 };
+
+long long milliseconds_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 struct Lease {
   std::chrono::seconds time_to_live;
@@ -148,19 +155,28 @@ class LeasedMemoryStore : public MemoryStore {
     apply(away);
   }
 
+  std::optional<std::string> value_of(const std::string& key) const {
+    const auto found = memory_->records.find(key);
+    return found == memory_->records.end() ? std::nullopt : std::optional(found->second.value);
+  }
+
   void apply(const Txn& txn) {
+    const long long now = milliseconds_now();
     CommitEvents done{.revision = memory_->revision + 1, .events = {}};
     for (const Put& put : txn.puts) {
       Record record{put.key, put.value, done.revision};
+      auto before = value_of(put.key);
       memory_->records[put.key] = record;
       owners_.erase(put.key);
       if (put.lease != 0) owners_[put.key] = put.lease;
-      done.events.push_back({Event::Kind::kPut, std::move(record)});
+      done.events.push_back({Event::Kind::kPut, std::move(record), std::move(before), now});
     }
     for (const std::string& key : txn.deletes) {
       owners_.erase(key);
+      auto before = value_of(key);
       if (memory_->records.erase(key) != 0)
-        done.events.push_back({Event::Kind::kDelete, {key, "", done.revision}});
+        done.events.push_back(
+            {Event::Kind::kDelete, {key, "", done.revision}, std::move(before), now});
     }
     if (done.events.empty()) return;
     memory_->revision = done.revision;

@@ -22,6 +22,10 @@ namespace {
 constexpr std::array<const char*, kFormatVersion> kMigrations{
     R"(CREATE TABLE record(key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) WITHOUT ROWID;
        CREATE TABLE change(id INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT);)",
+    // What is remembered has no values from before, so it is of no use to who goes on after it.
+    R"(ALTER TABLE change ADD COLUMN before TEXT;
+       ALTER TABLE change ADD COLUMN time INTEGER NOT NULL DEFAULT 0;
+       DELETE FROM change WHERE id < (SELECT max(id) FROM change) / 65536 * 65536;)",
 };
 
 Status migrate_within(Connection& connection) {

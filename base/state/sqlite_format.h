@@ -1,11 +1,13 @@
 // The format of the state database: how it is made, recognised and brought up to date.
 //
 //   application_id  "FRLD": it is ours
-//   user_version    the format; tables of version 1:
+//   user_version    the format; the tables:
 //
 //   record  key -> value, with the revision of the commit that wrote it
 //   change  the last commits, for watches and as the counter of revisions:
-//           id = revision * 65536 + position in the commit; a value of NULL is a deletion
+//           id = revision * 65536 + position in the commit; a value of NULL is a deletion;
+//           `before` is the value until then (NULL: none), `time` the commit's in milliseconds
+//           since the epoch. Both are there since version 2.
 //
 // The store's revision is the revision of the newest change, so that a commit writes no page for a
 // counter alone. Every revision has at least one change, and the oldest ones are deleted a few
@@ -21,7 +23,7 @@
 
 namespace fairlead::state {
 
-inline constexpr std::int64_t kFormatVersion = 1;
+inline constexpr std::int64_t kFormatVersion = 2;
 inline constexpr std::int64_t kApplicationId = 0x46524c44;  // "FRLD"
 inline constexpr std::int64_t kChangesPerRevision = 65'536;
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -16,6 +17,12 @@
 namespace fairlead::state {
 
 namespace {
+
+std::int64_t milliseconds_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 // A connection with its statements, used by one thread at a time.
 class Session {
@@ -42,7 +49,7 @@ class Session {
   Status check(const std::vector<Precondition>& preconditions);
   // Within a transaction. Returns the new revision, or the present one when nothing is changed.
   Result<std::int64_t> apply(const Txn& txn);
-  Status put(const Put& put, std::int64_t revision, std::int64_t change_id);
+  Status put(const Put& put, std::int64_t revision, std::int64_t change_id, std::int64_t now);
   Status forget(std::int64_t revision, std::int64_t remembered);
   void roll_back();
 
@@ -62,10 +69,14 @@ class Session {
       "INSERT INTO record(key, value, revision) VALUES(?1, ?2, ?3) "
       "ON CONFLICT(key) DO UPDATE SET value = excluded.value, revision = excluded.revision"};
   Statement delete_{"DELETE FROM record WHERE key = ?1"};
-  Statement note_put_{"INSERT INTO change(id, key, value) VALUES(?1, ?2, ?3)"};
-  Statement note_delete_{"INSERT INTO change(id, key) VALUES(?1, ?2)"};
+  Statement note_put_{
+      "INSERT INTO change(id, key, value, before, time) "
+      "VALUES(?1, ?2, ?3, (SELECT value FROM record WHERE key = ?2), ?4)"};
+  Statement note_delete_{
+      "INSERT INTO change(id, key, before, time) "
+      "SELECT ?1, key, value, ?3 FROM record WHERE key = ?2"};
   Statement forget_{"DELETE FROM change WHERE id < ?1"};
-  Statement changes_{"SELECT id, key, value FROM change WHERE id >= ?1 ORDER BY id"};
+  Statement changes_{"SELECT id, key, value, before, time FROM change WHERE id >= ?1 ORDER BY id"};
   Statement data_version_{"PRAGMA data_version"};
 };
 
@@ -120,7 +131,10 @@ Result<std::vector<CommitEvents>> Session::commits_after(std::int64_t after) {
     const std::int64_t revision = run.number(0) / kChangesPerRevision;
     if (commits.empty() || commits.back().revision != revision) commits.push_back({revision, {}});
     const auto kind = run.is_null(2) ? Event::Kind::kDelete : Event::Kind::kPut;
-    commits.back().events.push_back({kind, {run.text(1), run.text(2), revision}});
+    commits.back().events.push_back({kind,
+                                     {run.text(1), run.text(2), revision},
+                                     run.is_null(3) ? std::nullopt : std::optional(run.text(3)),
+                                     run.number(4)});
   }
 }
 
@@ -144,13 +158,14 @@ Status Session::check(const std::vector<Precondition>& preconditions) {
   return {};
 }
 
-Status Session::put(const Put& put, std::int64_t revision, std::int64_t change_id) {
-  TRY(auto record, connection_->run(put_));
+Status Session::put(const Put& put, std::int64_t revision, std::int64_t change_id,
+                    std::int64_t now) {
+  TRY(auto note, connection_->run(note_put_));  // first, because it reads the value from before
   TRY([[maybe_unused]] const bool no_row,
-      record.bind(1, put.key).bind(2, put.value).bind(3, revision).step());
-  TRY(auto note, connection_->run(note_put_));
+      note.bind(1, change_id).bind(2, put.key).bind(3, put.value).bind(4, now).step());
+  TRY(auto record, connection_->run(put_));
   TRY([[maybe_unused]] const bool no_row_either,
-      note.bind(1, change_id).bind(2, put.key).bind(3, put.value).step());
+      record.bind(1, put.key).bind(2, put.value).bind(3, revision).step());
   return {};
 }
 
@@ -158,14 +173,16 @@ Result<std::int64_t> Session::apply(const Txn& txn) {
   TRY_STATUS(check(txn.preconditions));
   TRY(const auto present, revision());
   const std::int64_t first_id = (present + 1) * kChangesPerRevision;
+  const std::int64_t now = milliseconds_now();
   std::int64_t id = first_id;
-  for (const Put& change : txn.puts) TRY_STATUS(put(change, present + 1, id++));
+  for (const Put& change : txn.puts) TRY_STATUS(put(change, present + 1, id++, now));
   for (const std::string& key : txn.deletes) {
-    TRY(auto record, connection_->run(delete_));
-    TRY([[maybe_unused]] const bool no_row, record.bind(1, key).step());
-    if (connection_->changes() == 0) continue;
     TRY(auto note, connection_->run(note_delete_));
-    TRY([[maybe_unused]] const bool no_row_either, note.bind(1, id++).bind(2, key).step());
+    TRY([[maybe_unused]] const bool no_row, note.bind(1, id).bind(2, key).bind(3, now).step());
+    if (connection_->changes() == 0) continue;
+    ++id;
+    TRY(auto record, connection_->run(delete_));
+    TRY([[maybe_unused]] const bool no_row_either, record.bind(1, key).step());
   }
   return id == first_id ? present : present + 1;
 }

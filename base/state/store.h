@@ -67,6 +67,9 @@ struct Event {
   enum class Kind { kPut, kDelete, kLost };
   Kind kind = Kind::kPut;
   Record record;  // kDelete: the value is empty
+  // The value that the commit replaced or deleted; std::nullopt: the key did not exist.
+  std::optional<std::string> before{};
+  long long time = 0;  // of the commit, milliseconds since the epoch; 0: the store (etcd) has none
 
   bool operator==(const Event&) const = default;
 };

@@ -85,7 +85,9 @@ std::vector<std::string> Publisher::problems() {
 
 void Publisher::on_events(const std::vector<state::Event>& events) {
   const std::scoped_lock hold(guard_);
-  for (const auto& [kind, record] : events) {
+  for (const state::Event& event : events) {
+    const state::Record& record = event.record;
+    const auto kind = event.kind;
     if (kind == state::Event::Kind::kLost) {
       lost_ = true;
     } else if (const auto key = endpoint_of(record.key);

@@ -334,7 +334,9 @@ Status StoreMembership::start_watches() {
 
 void StoreMembership::on_events(const std::vector<state::Event>& events) {
   const std::scoped_lock hold(table_guard_);
-  for (const auto& [kind, record] : events) {
+  for (const state::Event& event : events) {
+    const state::Record& record = event.record;
+    const auto kind = event.kind;
     const std::string id(keys::last_part(record.key));
     const bool is_host = record.key.starts_with(keys::kHosts);
     if (kind == state::Event::Kind::kLost) {

@@ -184,7 +184,9 @@ void PeerSync::take_deliveries() {
 void PeerSync::take(Scope& scope, const Delivery& delivery) {
   const std::scoped_lock hold(guard_);
   Progress& progress = progress_[scope.network_id];
-  for (const auto& [kind, record] : delivery.events) {
+  for (const state::Event& event : delivery.events) {
+    const state::Record& record = event.record;
+    const auto kind = event.kind;
     if (kind == state::Event::Kind::kLost) {
       scope.phase = Scope::Stage::kList;
       continue;

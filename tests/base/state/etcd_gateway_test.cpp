@@ -44,9 +44,10 @@ TEST(Requests, Txn) {
 }
 
 TEST(Requests, Watch) {
-  EXPECT_EQ(encode(WatchRequest{"/a/", "/a0", 8}),
-            R"({"create_request":{"key":"L2Ev","progress_notify":true,"range_end":"L2Ew",)"
-            R"("start_revision":"8"}})");
+  EXPECT_EQ(
+      encode(WatchRequest{"/a/", "/a0", 8}),
+      R"({"create_request":{"key":"L2Ev","prev_kv":true,"progress_notify":true,"range_end":"L2Ew",)"
+      R"("start_revision":"8"}})");
 }
 
 TEST(Requests, Leases) {
@@ -90,6 +91,7 @@ TEST(Requests, HaveNoNameThatEtcdDoesNotKnow) {
                                        "lease",
                                        "create_request",
                                        "start_revision",
+                                       "prev_kv",
                                        "progress_notify",
                                        "TTL",
                                        "ID",
@@ -181,10 +183,10 @@ TEST(WatchLines, Events) {
   const auto answer = watch_answer(
       R"({"result":{"header":{"revision":"9"},"events":[{"kv":{"key":"YQ==","create_revision":"8",)"
       R"("mod_revision":"8","version":"1","value":"MQ=="}},{"type":"DELETE","kv":{"key":"YQ==",)"
-      R"("mod_revision":"9"}}]}})");
+      R"("mod_revision":"9"},"prev_kv":{"key":"YQ==","mod_revision":"8","value":"MQ=="}}]}})");
   EXPECT_EQ(answer.revision, 9);
   EXPECT_THAT(answer.events, ElementsAre(WatchEvent{WatchEvent::Type::kPut, {"a", "1", 8}},
-                                         WatchEvent{WatchEvent::Type::kDelete, {"a", "", 9}}));
+                                         WatchEvent{WatchEvent::Type::kDelete, {"a", "", 9}, "1"}));
 }
 
 TEST(WatchLines, ProgressHeartbeat) {

@@ -229,6 +229,24 @@ TEST_F(SqliteStoreTest, AnOlderFormatIsBroughtUpToDate) {
   EXPECT_EQ((**store->get("k")).value, "1");
 }
 
+// Version 1 did not remember the values from before.
+TEST_F(SqliteStoreTest, OfTheFirstFormatRecordsAndRevisionsStay) {
+  std::filesystem::create_directories(folder_.path("state"));
+  run_sql(
+      "PRAGMA application_id=1179798596; PRAGMA user_version=1; PRAGMA journal_mode=WAL;"
+      "CREATE TABLE record(key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) "
+      "WITHOUT ROWID; CREATE TABLE change(id INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT);"
+      "INSERT INTO record VALUES('k', '2', 7);"
+      "INSERT INTO change VALUES(6 * 65536, 'k', '1'), (7 * 65536, 'k', '2')");
+  const auto store = open();
+  EXPECT_EQ((**store->get("k")).value, "2");
+  EXPECT_EQ(store->revision().value(), 7);
+  const auto ignore = [](const std::vector<Event>&) {};
+  EXPECT_FALSE(store->watch("", 5, ignore)) << "what came before is not known";
+  EXPECT_TRUE(store->watch("", 7, ignore));
+  EXPECT_EQ(store->commit({.puts = {{"k", "3"}}})->revision, 8);
+}
+
 TEST_F(SqliteStoreTest, ANewerFormatIsRefused) {
   open();
   run_sql("PRAGMA user_version=99");

@@ -129,6 +129,19 @@ TEST_P(WatchTest, ReportsCommitsWhole) {
   EXPECT_THAT(ends, ::testing::Each(::testing::AnyOf(1U, 4U, 5U))) << "a commit was cut";
 }
 
+TEST_P(WatchTest, TellsWhatWasThereBefore) {
+  put("a/1", "first");
+  ASSERT_TRUE(commit({.puts = {{"a/1", "second"}, {"a/2", "new"}}}));
+  ASSERT_TRUE(commit({.puts = {{"a/2", ""}}, .deletes = {"a/1"}}));
+  Reports reports;
+  const auto running = watch("a/", start_, reports);
+  std::vector<std::string> befores;
+  for (const Event& event : reports.wait_for(5))
+    befores.push_back(event.record.key + "<" + event.before.value_or("nothing"));
+  EXPECT_THAT(befores,
+              ElementsAre("a/1<nothing", "a/1<first", "a/2<nothing", "a/2<new", "a/1<second"));
+}
+
 TEST_P(WatchTest, ConflictsAreNotReported) {
   Reports reports;
   const auto running = watch("", start_, reports);
