@@ -1,0 +1,44 @@
+// What commits to the store mean for people and for programs that follow the change feed.
+//
+//   kind      action               id          name     attributes
+//   network   create               network     its name mode, subnets, runtime (made for it)
+//             update, remove       the same
+//   endpoint  create, join,        endpoint    container network, network_name, container, runtime,
+//             leave, remove                             addresses, mac, ifname
+//   port      publish, unpublish   endpoint    "0.0.0.0:8080->80/tcp" the endpoint's, and protocol,
+//                                                       host_ip, host_port, container_port
+//
+// An object exists while its record is in the phase "ready": one that is not finished yet, or is
+// being undone, was never there. A network or endpoint that is being removed is gone with the first
+// step of its removal. Attributes without a value are left out; several values in one attribute are
+// separated by commas.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/changes.h"
+#include "base/state/store.h"
+#include "base/state/store_changes.h"
+#include "network/api/types.h"
+
+namespace fairlead::network {
+
+// The name of the network with this id; empty when it is gone.
+using NetworkNameOf = std::function<std::string(const std::string& network_id)>;
+
+// Pure functions. std::nullopt: there was, or is, no such record.
+std::vector<Change> changes_of(const std::optional<Network>& before,
+                               const std::optional<Network>& after);
+std::vector<Change> changes_of(const std::optional<Endpoint>& before,
+                               const std::optional<Endpoint>& after, const NetworkNameOf& name_of);
+// Of one commit. Records that cannot be read count as absent.
+std::vector<Change> network_changes(const std::vector<state::Event>& commit,
+                                    const NetworkNameOf& name_of);
+
+// For the feed over the store: names are looked up in it.
+state::ReadChanges network_changes_in(state::Store& store);
+
+}  // namespace fairlead::network

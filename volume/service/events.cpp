@@ -1,0 +1,168 @@
+#include "volume/service/events.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/host.h"
+#include "volume/service/record.h"
+
+namespace fairlead::volume {
+
+namespace {
+
+constexpr std::string_view kRecordPrefix = "volume/", kTrashPrefix = "volume-trash/";
+
+// ---- volumes
+
+fairlead::Change change_of(const Volume& volume, const char* action) {
+  fairlead::Change change{
+      .kind = "volume", .action = action, .id = volume.id, .name = volume.name.str()};
+  if (!volume.backend.empty()) change.attributes["backend"] = volume.backend;
+  if (!volume.pool.empty()) change.attributes["pool"] = volume.pool;
+  if (volume.options.size) change.attributes["size"] = std::to_string(*volume.options.size);
+  return change;
+}
+
+fairlead::Change change_of(const Volume& volume, const MountHint& user, const char* action) {
+  fairlead::Change change = change_of(volume, action);
+  change.attributes["client"] = user.client;
+  change.attributes["user"] = user.id;
+  return change;
+}
+
+fairlead::Change change_of(const Volume& volume, const Snapshot& snapshot, const char* action) {
+  return {.kind = "snapshot",
+          .action = action,
+          .id = snapshot.id,
+          .name = fmt::format("{}@{}", volume.name.str(), snapshot.name.str()),
+          .attributes = {{"volume", volume.name.str()},
+                         {"origin", std::string(to_string(snapshot.origin))}}};
+}
+
+bool exists(const std::optional<Volume>& volume) {
+  return volume && volume->phase == Phase::kReady;
+}
+
+void add_renames_and_properties(const Volume& before, const Volume& after,
+                                std::vector<fairlead::Change>& changes) {
+  if (before.name != after.name) {
+    changes.push_back(change_of(after, "rename"));
+    changes.back().attributes["former"] = before.name.str();
+  }
+  if (before.options.size != after.options.size) changes.push_back(change_of(after, "resize"));
+  if (before.labels != after.labels) changes.push_back(change_of(after, "label"));
+  if (before.backed_up != after.backed_up) changes.push_back(change_of(after, "backup"));
+  if (before.change && before.change->kind == ChangeKind::kRollback && !after.change &&
+      std::ranges::find(after.snapshots, before.change->kept.id, &Snapshot::id) !=
+          after.snapshots.end()) {
+    changes.push_back(change_of(after, "rollback"));
+    changes.back().attributes["snapshot"] = before.change->snapshot.name.str();
+    changes.back().attributes["kept"] = before.change->kept.name.str();
+  }
+}
+
+// ---- mounts
+
+unsigned count_of(const std::vector<MountHint>& mounts, const MountHint& user) {
+  for (const MountHint& mount : mounts)
+    if (mount.client == user.client && mount.id == user.id) return mount.count;
+  return 0;
+}
+
+void add_mounts(const Volume& about, const std::vector<MountHint>& before,
+                const std::vector<MountHint>& after, std::vector<fairlead::Change>& changes) {
+  for (const MountHint& user : before)
+    if (count_of(after, user) < user.count) changes.push_back(change_of(about, user, "unmount"));
+  for (const MountHint& user : after)
+    if (count_of(before, user) < user.count) changes.push_back(change_of(about, user, "mount"));
+}
+
+// ---- snapshots
+
+void add_snapshots(const Volume& about, const std::vector<Snapshot>& some,
+                   const std::vector<Snapshot>& others, const char* action,
+                   std::vector<fairlead::Change>& changes) {
+  for (const Snapshot& snapshot : some)
+    if (snapshot.origin != SnapshotOrigin::kArchive &&
+        std::ranges::find(others, snapshot.id, &Snapshot::id) == others.end())
+      changes.push_back(change_of(about, snapshot, action));
+}
+
+// ---- records
+
+// Mounts of another boot are no mounts.
+std::optional<Volume> volume_in(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  auto parsed = parse_record(*text, boot_id());
+  return parsed ? std::optional(std::move(parsed->entry.volume)) : std::nullopt;
+}
+
+std::optional<Volume> trashed_in(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  auto parsed = parse_trash_record(*text);
+  return parsed ? std::optional(std::move(parsed->volume)) : std::nullopt;
+}
+
+std::optional<std::string> text_after(const state::Event& event) {
+  if (event.kind != state::Event::Kind::kPut) return std::nullopt;
+  return event.record.value;
+}
+
+std::string last_part(const std::string& key) { return key.substr(key.rfind('/') + 1); }
+
+// The ids of the records below `prefix` that the commit wrote or deleted.
+std::set<std::string> ids_of(const std::vector<state::Event>& commit, std::string_view prefix,
+                             state::Event::Kind kind) {
+  std::set<std::string> ids;
+  for (const state::Event& event : commit)
+    if (event.kind == kind && event.record.key.starts_with(prefix))
+      ids.insert(last_part(event.record.key));
+  return ids;
+}
+
+std::vector<fairlead::Change> trash_changes(const state::Event& event, bool restored) {
+  const auto before = trashed_in(event.before), after = trashed_in(text_after(event));
+  if (!before && after) return {change_of(*after, "trash")};
+  if (before && !after && !restored) return {change_of(*before, "purge")};
+  return {};
+}
+
+}  // namespace
+
+std::vector<fairlead::Change> changes_of(const std::optional<Volume>& before,
+                                         const std::optional<Volume>& after, bool restored) {
+  if (!exists(before) && !exists(after)) return {};
+  std::vector<fairlead::Change> changes;
+  if (!exists(before)) {
+    changes.push_back(change_of(*after, restored ? "restore" : "create"));
+    add_mounts(*after, {}, after->mounts, changes);
+  } else if (!exists(after)) {
+    add_mounts(*before, before->mounts, {}, changes);
+    changes.push_back(change_of(*before, "remove"));
+  } else {
+    add_renames_and_properties(*before, *after, changes);
+    add_snapshots(*after, before->snapshots, after->snapshots, "remove", changes);
+    add_snapshots(*after, after->snapshots, before->snapshots, "create", changes);
+    add_mounts(*after, before->mounts, after->mounts, changes);
+  }
+  return changes;
+}
+
+std::vector<fairlead::Change> volume_changes(const std::vector<state::Event>& commit) {
+  const auto written = ids_of(commit, kRecordPrefix, state::Event::Kind::kPut);
+  const auto untrashed = ids_of(commit, kTrashPrefix, state::Event::Kind::kDelete);
+  std::vector<fairlead::Change> all;
+  for (const state::Event& event : commit) {
+    const std::string id = last_part(event.record.key);
+    std::vector<fairlead::Change> changes;
+    if (event.record.key.starts_with(kRecordPrefix))
+      changes =
+          changes_of(volume_in(event.before), volume_in(text_after(event)), untrashed.contains(id));
+    else if (event.record.key.starts_with(kTrashPrefix))
+      changes = trash_changes(event, written.contains(id));
+    std::ranges::move(changes, std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace fairlead::volume
