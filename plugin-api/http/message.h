@@ -2,8 +2,10 @@
 // library.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -27,11 +29,36 @@ struct Request {
   std::function<bool()> hung_up = [] { return false; };
 };
 
+// A body that comes bit by bit, for as long as there is something to tell. It is sent in chunks,
+// without a thread of its own: the server asks for the next part when the connection has taken the
+// last one. All methods but on_ready's callback are called from the server's I/O thread and must
+// not block. It is destroyed when the connection is closed, by whichever side.
+class BodyStream {
+ public:
+  struct Part {
+    std::string bytes;  // empty: nothing yet; ready() will be called
+    bool last = false;  // the body ends after it
+  };
+
+  virtual ~BodyStream() = default;
+  // Called once, before pull(). `ready` may be called from any thread until the destructor has
+  // returned, whenever there may be something new to pull.
+  virtual void on_ready(std::function<void()> ready) = 0;
+  virtual Part pull() = 0;
+  // Called after each `kStreamHeartbeat` without bytes: pull() then returns something that shows
+  // that the connection lives.
+  virtual void heartbeat() = 0;
+  // The server stops: pull() then returns the end.
+  virtual void stop() = 0;
+};
+inline constexpr std::chrono::seconds kStreamHeartbeat{5};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
   std::map<std::string, std::string> headers;
+  std::shared_ptr<BodyStream> stream{};  // instead of `body`; the connection is closed after it
 };
 
 // Called on a worker thread, many at a time. Should not throw; an exception becomes a 500 and a log

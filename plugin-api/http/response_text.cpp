@@ -70,4 +70,15 @@ std::string to_text(const Response& response, Connection connection, Body body) 
   return text;
 }
 
+std::string stream_header(const Response& response) {
+  return fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\nConnection: "
+      "close\r\n\r\n",
+      response.status, reason_phrase(response.status), one_line(response.content_type));
+}
+
+std::string chunk(std::string_view bytes) {
+  return fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
+}
+
 }  // namespace fairlead::http

@@ -93,7 +93,8 @@ void Session::wait_readable() {
 }
 
 void Session::receive() {
-  if (phase_ != Phase::kReading && phase_ != Phase::kLingering) return;
+  if (phase_ != Phase::kReading && phase_ != Phase::kLingering && phase_ != Phase::kStreaming)
+    return;
   const ssize_t got =
       ::recv(socket_.native_handle(), host_.scratch.data(), host_.scratch.size(), MSG_DONTWAIT);
   if (got > 0) return received({host_.scratch.data(), static_cast<std::size_t>(got)});
@@ -103,7 +104,7 @@ void Session::receive() {
 }
 
 void Session::received(std::string_view bytes) {
-  if (phase_ == Phase::kLingering) return wait_readable();  // dropped
+  if (phase_ != Phase::kReading) return wait_readable();  // dropped
   const bool first = reader_.idle();
   const RequestReader::State state = reader_.feed(bytes);
   if (first && state != RequestReader::State::kComplete) set_deadline(host_.limits.header_time);
@@ -127,6 +128,7 @@ void Session::act_on(RequestReader::State state) {
 void Session::end_of_input() {
   if (phase_ == Phase::kReading && !reader_.idle())
     return refuse({400, "the request ended too early"});
+  if (phase_ == Phase::kStreaming && !is_closed_by_peer(socket_.native_handle())) return;
   close();
 }
 
@@ -144,6 +146,13 @@ void Session::handle(Request request) {
 // Runs on a worker's thread. While the phase is kHandling, nothing else touches the socket or the
 // output.
 void Session::answer(Response response, bool head_only) {
+  if (response.stream && !head_only) {
+    asio::post(host_.io, [self = shared_from_this(), header = stream_header(response),
+                          stream = std::move(response.stream)]() mutable {
+      self->begin_stream(std::move(header), std::move(stream));
+    });
+    return;
+  }
   out_ = to_text(response, keep_ ? Connection::kKeep : Connection::kClose,
                  head_only ? Body::kLeaveOut : Body::kSend);
   const ssize_t sent = send_now(socket_.native_handle(), out_);
@@ -192,6 +201,66 @@ void Session::answered() {
   act_on(reader_.feed({}));
 }
 
+// ---- a body without an end
+
+void Session::begin_stream(std::string header, std::shared_ptr<BodyStream> stream) {
+  if (phase_ != Phase::kHandling) return;
+  phase_ = Phase::kStreaming;
+  stream_ = std::move(stream);
+  out_ = std::move(header);
+  sent_ = 0;
+  stream_->on_ready([&io = host_.io, weak = weak_from_this()] {
+    asio::post(io, [weak] {
+      if (const auto self = weak.lock()) self->send_stream();
+    });
+  });
+  if (host_.stopping) stream_->stop();
+  wait_readable();  // tells when the client hangs up
+  send_stream();
+}
+
+void Session::send_stream() {
+  if (phase_ != Phase::kStreaming || waiting_to_send_) return;
+  while (true) {
+    if (!send_part()) return;
+    if (stream_ended_) return close();
+    if (!take_part()) return set_deadline(kStreamHeartbeat);
+  }
+}
+
+// Returns whether everything that was taken is sent.
+bool Session::send_part() {
+  const ssize_t sent = send_now(socket_.native_handle(), std::string_view(out_).substr(sent_));
+  if (sent < 0 && errno != EAGAIN) {
+    close();
+    return false;
+  }
+  if (sent > 0) sent_ += static_cast<std::size_t>(sent);
+  if (sent_ == out_.size()) return true;
+  set_deadline(host_.stopping ? kUnfinishedAtStop : host_.limits.header_time);
+  wait_writable();
+  return false;
+}
+
+// Returns whether there is something to send.
+bool Session::take_part() {
+  const BodyStream::Part part = stream_->pull();
+  out_ = part.bytes.empty() ? std::string() : chunk(part.bytes);
+  if (part.last) out_ += kLastChunk;
+  sent_ = 0;
+  stream_ended_ = part.last;
+  return !out_.empty();
+}
+
+void Session::wait_writable() {
+  waiting_to_send_ = true;
+  socket_.async_wait(asio::posix::stream_descriptor::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->waiting_to_send_ = false;
+                       if (!error) self->send_stream();
+                     });
+}
+
 // Closing with unread input would cut off a client that is still sending, before it could read why
 // it was refused.
 void Session::linger() {
@@ -203,6 +272,10 @@ void Session::linger() {
 
 void Session::check_deadline(Clock::time_point now) {
   if (now < deadline_) return;
+  if (phase_ == Phase::kStreaming && !waiting_to_send_) {
+    stream_->heartbeat();
+    return send_stream();
+  }
   if (phase_ != Phase::kReading || reader_.idle()) return close();
   boost::system::error_code ignored;
   socket_.cancel(ignored);
@@ -211,6 +284,11 @@ void Session::check_deadline(Clock::time_point now) {
 
 void Session::wind_up() {
   if (phase_ == Phase::kLingering) return close();
+  if (phase_ == Phase::kStreaming) {
+    stream_->stop();
+    if (waiting_to_send_) set_deadline(kUnfinishedAtStop);
+    return send_stream();
+  }
   if (phase_ != Phase::kReading) return;  // answered() closes it
   if (reader_.idle()) {
     const ssize_t got =
@@ -231,6 +309,7 @@ void Session::close() {
   deadline_ = Clock::time_point::max();
   boost::system::error_code ignored;
   socket_.close(ignored);
+  stream_.reset();
   host_.closed(shared_from_this());
 }
 

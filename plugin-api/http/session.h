@@ -51,7 +51,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void close();
 
  private:
-  enum class Phase { kReading, kHandling, kSending, kLingering, kClosed };
+  enum class Phase { kReading, kHandling, kSending, kStreaming, kLingering, kClosed };
 
   void wait_readable();
   void receive();
@@ -63,6 +63,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse(const Refusal& refusal);
   void send_rest();
   void answered();
+  void begin_stream(std::string header, std::shared_ptr<BodyStream> stream);
+  void send_stream();
+  bool send_part();
+  bool take_part();
+  void wait_writable();
   void linger();
   void set_deadline(std::chrono::milliseconds from_now);
 
@@ -73,11 +78,14 @@ class Session : public std::enable_shared_from_this<Session> {
   Peer peer_;
   Phase phase_ = Phase::kReading;
   Clock::time_point deadline_ = Clock::time_point::max();
-  std::string out_;       // what is being sent
-  std::size_t sent_ = 0;  // how much of it
-  bool keep_ = false;     // keep the connection after this response
-  bool used_ = false;     // a request was answered
-  bool refused_ = false;  // the rest of the input is to be dropped
+  std::string out_;                     // what is being sent
+  std::size_t sent_ = 0;                // how much of it
+  std::shared_ptr<BodyStream> stream_;  // in kStreaming
+  bool stream_ended_ = false;           // its last part was taken
+  bool waiting_to_send_ = false;        // for room in the socket
+  bool keep_ = false;                   // keep the connection after this response
+  bool used_ = false;                   // a request was answered
+  bool refused_ = false;                // the rest of the input is to be dropped
 };
 
 }  // namespace fairlead::http
