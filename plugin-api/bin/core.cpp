@@ -9,7 +9,9 @@
 #include "base/host.h"
 #include "base/lock.h"
 #include "base/state/sqlite_store.h"
+#include "base/state/store_changes.h"
 #include "network/drivers/registry.h"
+#include "network/service/events.h"
 #include "network/service/network_service.h"
 #include "network/service/ownership.h"
 
@@ -56,6 +58,13 @@ class WiredCore : public Core {
   network::NetworkService& networks() override { return *networks_; }
   network::PoolService& pools() override { return networks_->pools(); }
   network::Mender& mender() override { return networks_->mender(); }
+  ChangeFeed& changes() override {
+    std::call_once(changes_made_, [this] {
+      changes_ = state::make_change_feed(
+          *store_, {network::network_changes_in(*store_), made().read_changes()});
+    });
+    return *changes_;
+  }
   volume::VolumeService& volumes() override { return made().volumes(); }
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
@@ -80,6 +89,8 @@ class WiredCore : public Core {
   Paths paths_;
   MakeVolumes make_volumes_;
   std::unique_ptr<state::Store> store_;
+  std::once_flag changes_made_;
+  std::unique_ptr<ChangeFeed> changes_;
   NamedLocks locks_;
   std::unique_ptr<kernel::Links> links_;
   std::unique_ptr<kernel::Tunnels> tunnels_;

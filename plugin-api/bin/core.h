@@ -4,9 +4,11 @@
 #include <functional>
 #include <memory>
 
+#include "base/changes.h"
 #include "base/lock.h"
 #include "base/result.h"
 #include "base/state/store.h"
+#include "base/state/store_changes.h"
 #include "network/agent/agent.h"
 #include "network/api/service.h"
 #include "network/service/mender.h"
@@ -29,6 +31,7 @@ class VolumeServices {
   virtual volume::VolumePools& pools() = 0;
   virtual volume::VolumeArchives& archives() = 0;
   virtual volume::VolumeJobs& jobs() = 0;
+  virtual state::ReadChanges read_changes() = 0;  // what commits mean for volumes
 };
 // make_volumes() of volumes.h. Everything borrowed must outlive the result.
 using MakeVolumes = std::unique_ptr<VolumeServices> (*)(const Paths&, state::Store&, NamedLocks&);
@@ -50,6 +53,7 @@ class Core {
   virtual network::NetworkService& networks() = 0;
   virtual network::PoolService& pools() = 0;
   virtual network::Mender& mender() = 0;
+  virtual ChangeFeed& changes() = 0;  // of networks and volumes
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;

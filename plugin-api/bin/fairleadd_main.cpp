@@ -220,6 +220,7 @@ http::Handler make_api_handler(const Config& config, Core& core) {
                                                    .jobs = core.volume_jobs(),
                                                    .cluster = core.cluster(),
                                                    .open_netns = kernel::open_netns,
+                                                   .changes = &core.changes(),
                                                    .version = std::string(kVersion)});
   return [instance = Instance(config), native, &core,
           opener = netns_opener()](const http::Request& request) {

@@ -3,6 +3,7 @@
 #include "volume/backends/pools.h"
 #include "volume/backends/registry.h"
 #include "volume/service/archives.h"
+#include "volume/service/events.h"
 #include "volume/service/jobs.h"
 #include "volume/service/pools.h"
 #include "volume/service/volume_service.h"
@@ -27,6 +28,7 @@ class WiredVolumes : public VolumeServices {
   volume::VolumePools& pools() override { return pools_; }
   volume::VolumeArchives& archives() override { return *archives_; }
   volume::VolumeJobs& jobs() override { return *jobs_; }
+  state::ReadChanges read_changes() override { return volume::volume_changes; }
 
  private:
   std::map<std::string, volume::JobVerb> job_verbs() {

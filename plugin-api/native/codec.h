@@ -21,8 +21,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "base/changes.h"
 #include "base/json/json.h"
 #include "network/api/cluster.h"
 #include "network/api/service.h"
@@ -153,6 +155,21 @@ Document encode_cluster(const network::cluster::ClusterStatus& status);
 Document encode_host(const network::cluster::Host& host);
 // {"complete": false, "retry_after": 20, "endpoints": 3, "addresses": 0}
 Document encode_host_removal(const network::cluster::HostRemoval& removal);
+
+// ---- events
+
+// A line of GET /v1/events that tells no change (event_stream.h): "heartbeat" or "end".
+struct EventMark {
+  std::string kind, reason;
+  std::int64_t revision = 0;
+  long long time = 0;  // milliseconds since the epoch
+};
+using EventLine = std::variant<Change, EventMark>;
+Document encode_change(const Change& change);
+Document encode_mark(const EventMark& mark);
+Result<EventLine> decode_event(const json::Json& document);
+// "2026-11-29T15:00:00.123Z"
+std::string time_text(long long milliseconds);
 
 // ---- the rest
 

@@ -61,5 +61,6 @@ std::vector<DocumentTable> volume_tables();
 std::vector<DocumentTable> snapshot_tables();
 std::vector<DocumentTable> storage_tables();
 std::vector<DocumentTable> cluster_tables();
+std::vector<DocumentTable> event_tables();
 
 }  // namespace fairlead::native

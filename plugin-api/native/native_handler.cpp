@@ -21,7 +21,7 @@ enum class Body { kNone, kJson, kOptional };
 struct Route {
   std::string_view method, pattern;
   Body body;
-  std::string_view query;  // the one query parameter that the route takes, or empty
+  std::string_view query;  // the query parameters that the route takes, separated by commas
   Operation run;
 };
 
@@ -68,6 +68,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"POST", "/v1/cluster/thaw", Body::kNone, "", release_cluster},
     {"GET", "/v1/hosts", Body::kNone, "", list_hosts},
     {"DELETE", "/v1/hosts/{host}", Body::kNone, "force", delete_host},
+    {"GET", "/v1/events", Body::kNone, "since,until,kind", follow_events},
     {"GET", "/v1/status", Body::kNone, "", get_status},
     {"GET", "/v1/version", Body::kNone, "", get_version},
     {"POST", "/v1/reconcile", Body::kNone, "", reconcile},
@@ -81,6 +82,17 @@ std::vector<std::string_view> split(std::string_view path) {
     start = end + 1;
   }
   return segments;
+}
+
+// "a,b" has two parts; "" has none.
+std::vector<std::string_view> split_list(std::string_view list) {
+  std::vector<std::string_view> parts;
+  for (std::size_t start = 0; start < list.size();) {
+    const std::size_t end = std::min(list.find(',', start), list.size());
+    parts.push_back(list.substr(start, end - start));
+    start = end + 1;
+  }
+  return parts;
 }
 
 bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
@@ -139,11 +151,16 @@ Result<std::vector<std::string>> parse_parameters(const Route& route,
 
 Result<std::map<std::string, std::string>> parse_query(
     const Route& route, const std::map<std::string, std::string>& query) {
+  const auto known = split_list(route.query);
   for (const auto& [key, value] : query) {
-    if (key.size() > 64 || key != route.query)
-      return fail(Code::kInvalid, "query parameter \"{}\" is not known{}", key.substr(0, 64),
-                  route.query.empty() ? "" : fmt::format("; did you mean \"{}\"?", route.query));
-    TRY_STATUS(parse_parameter("query parameter " + key, value));
+    if (std::ranges::find(known, key) == known.end())
+      return fail(
+          Code::kInvalid, "query parameter \"{}\" is not known{}", key.substr(0, 64),
+          known.empty() ? "" : fmt::format("; did you mean \"{}\"?", fmt::join(known, "\", \"")));
+    const bool is_list = key == "kind" && !value.empty();
+    for (const std::string_view part :
+         is_list ? split_list(value) : std::vector{std::string_view(value)})
+      TRY_STATUS(parse_parameter("query parameter " + key, part));
   }
   return query;
 }
@@ -208,6 +225,8 @@ http::Response respond(const Result<Answer>& answer) {
   http::Response response{
       .status = answer->status, .content_type = "application/json", .body = {}, .headers = {}};
   if (!answer->body.is_null()) response.body = answer->body.dump();
+  response.stream = answer->stream;
+  if (response.stream) response.content_type = "application/x-ndjson";
   return response;
 }
 
@@ -232,7 +251,7 @@ http::Response dispatch(const Core& core, const http::Request& request) {
       Code::kNotFound,
       "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
       "/v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, /v1/cluster, /v1/hosts, "
-      "/v1/status, "
+      "/v1/events, /v1/status, "
       "/v1/version and /v1/reconcile"));
 }
 

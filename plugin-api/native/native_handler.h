@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/changes.h"
 #include "base/unique_fd.h"
 #include "network/api/cluster.h"
 #include "network/api/service.h"
@@ -27,6 +28,7 @@ struct Services {
   volume::VolumeJobs& jobs;
   network::cluster::Control* cluster = nullptr;  // nullptr: this host is in no cluster
   NetnsOpener open_netns;
+  ChangeFeed* changes = nullptr;  // nullptr: nobody can follow what happens
   std::string version;
   // How long a verb that copies or reads a whole volume may keep its client waiting. After that it
   // is stopped, and the response names the command to use instead.
@@ -45,7 +47,7 @@ http::Handler make_native_handler(Services services);
 int http_status(Code code);
 
 // One row of the route table, for tests and documents: "POST", "/v1/networks", and the query
-// parameters that it takes.
+// parameters that it takes, separated by commas.
 struct RouteInfo {
   std::string_view method, pattern, query;
 };

@@ -26,7 +26,8 @@ struct Call {
 
 struct Answer {
   int status = 200;
-  Document body;  // null: no content
+  Document body;                               // null: no content
+  std::shared_ptr<http::BodyStream> stream{};  // instead of the body: lines of JSON
 };
 using Operation = Result<Answer> (*)(const Core&, const Call&);
 
@@ -80,6 +81,8 @@ Result<Answer> delete_pool(const Core& core, const Call& call);
 
 Result<Answer> list_jobs(const Core& core, const Call& call);
 Result<Answer> stop_job(const Core& core, const Call& call);
+
+Result<Answer> follow_events(const Core& core, const Call& call);
 
 Result<Answer> get_cluster(const Core& core, const Call& call);
 Result<Answer> release_cluster(const Core& core, const Call& call);

@@ -2,7 +2,34 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <sstream>
+
 namespace fairlead::testing {
+
+class FakeFeed::Subscription : public ChangeSubscription {
+ public:
+  explicit Subscription(FakeFeed& feed) : feed_(feed) {}
+  ~Subscription() override { feed_.on_batch_ = {}; }
+
+ private:
+  FakeFeed& feed_;
+};
+
+Result<std::unique_ptr<ChangeSubscription>> FakeFeed::watch(
+    std::int64_t after, std::function<void(const ChangeBatch&)> on_batch) {
+  if (after < forgotten_) return fail(Code::kConflict, "forgotten; list again");
+  on_batch_ = std::move(on_batch);
+  for (const ChangeBatch& batch : past_)
+    if (batch.revision > after) on_batch_(batch);
+  return std::make_unique<Subscription>(*this);
+}
+
+void FakeFeed::put(ChangeBatch batch) {
+  revision_ = std::max(revision_, batch.revision);
+  past_.push_back(batch);
+  if (on_batch_) on_batch_(batch);
+}
 
 ApiTest::ApiTest() = default;
 ApiTest::~ApiTest() = default;
@@ -12,10 +39,9 @@ http::Response ApiTest::send(std::string method, std::string target, std::string
   request.method = std::move(method);
   const std::size_t question = target.find('?');
   request.path = target.substr(0, question);
-  if (question != std::string::npos) {
-    const std::string pair = target.substr(question + 1);
+  std::istringstream pairs(question == std::string::npos ? "" : target.substr(question + 1));
+  for (std::string pair; std::getline(pairs, pair, '&');)
     request.query[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
-  }
   request.body = std::move(body);
   request.hung_up = hung_up_;
   return handler_(request);
@@ -48,6 +74,7 @@ native::Services ApiTest::services() {
               return fail(Code::kNotFound, "open {}: it is no network namespace", path);
             return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
           },
+          .changes = &feed_,
           .version = "1.2.3"};
 }
 

@@ -10,6 +10,23 @@
 
 namespace fairlead::testing {
 
+// A feed into which a test puts changes. They are delivered on the thread that puts them.
+class FakeFeed : public ChangeFeed {
+ public:
+  Result<std::int64_t> revision() override { return revision_; }
+  Result<std::unique_ptr<ChangeSubscription>> watch(
+      std::int64_t after, std::function<void(const ChangeBatch&)> on_batch) override;
+  void put(ChangeBatch batch);
+  bool has_watcher() const { return static_cast<bool>(on_batch_); }
+
+  std::int64_t revision_ = 41, forgotten_ = 0;
+
+ private:
+  class Subscription;
+  std::vector<ChangeBatch> past_;
+  std::function<void(const ChangeBatch&)> on_batch_;
+};
+
 class ApiTest : public ::testing::Test {
  protected:
   ApiTest();
@@ -28,6 +45,7 @@ class ApiTest : public ::testing::Test {
   ::testing::NiceMock<MockVolumePools> pools_;
   ::testing::NiceMock<MockVolumeJobs> jobs_;
   std::function<bool()> hung_up_ = [] { return false; };
+  FakeFeed feed_;
   std::vector<std::string> opened_;  // the paths of namespaces that were opened
   http::Handler handler_ = native::make_native_handler(services());
 

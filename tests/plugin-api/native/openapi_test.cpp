@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "plugin-api/native/forms.h"
 #include "tests/plugin-api/native/api_fixture.h"
@@ -55,9 +56,9 @@ TEST(OpenApi, DescribesTheParametersOfEveryRoute) {
          at = pattern.find('{', at + 1))
       in_path.insert(pattern.substr(at + 1, pattern.find('}', at) - at - 1));
     EXPECT_EQ(parameters(operation, "path"), in_path) << pattern;
-    const std::set<std::string> in_query = route.query.empty()
-                                               ? std::set<std::string>{}
-                                               : std::set<std::string>{std::string(route.query)};
+    std::set<std::string> in_query;
+    std::istringstream names{std::string(route.query)};
+    for (std::string name; std::getline(names, name, ',');) in_query.insert(name);
     EXPECT_EQ(parameters(operation, "query"), in_query) << pattern;
   }
 }
@@ -67,7 +68,8 @@ std::map<std::string, std::vector<json::Field>> fields_by_schema() {
   std::map<std::string, std::vector<json::Field>> fields;
   for (const auto& tables :
        {native::network_tables(), native::endpoint_tables(), native::volume_tables(),
-        native::snapshot_tables(), native::storage_tables(), native::cluster_tables()})
+        native::snapshot_tables(), native::storage_tables(), native::cluster_tables(),
+        native::event_tables()})
     for (const auto& [schema, table] : tables)
       fields[std::string(schema)].insert(fields[std::string(schema)].end(), table.begin(),
                                          table.end());
@@ -183,6 +185,7 @@ const std::vector<Exchange> kExchanges{
     {"POST", "/v1/cluster/thaw", "/v1/cluster/thaw", ""},
     {"GET", "/v1/hosts", "/v1/hosts", ""},
     {"DELETE", "/v1/hosts/{host}", "/v1/hosts/node3", ""},
+    {"GET", "/v1/events", "/v1/events?since=40&until=now", ""},
     {"GET", "/v1/status", "/v1/status", ""},
     {"GET", "/v1/version", "/v1/version", ""},
     {"POST", "/v1/reconcile", "/v1/reconcile", ""},
@@ -191,6 +194,7 @@ const std::vector<Exchange> kExchanges{
 class OpenApiAnswers : public ApiTest {
  protected:
   OpenApiAnswers() {
+    feed_.put({41, {{41, 1'000, "network", "create", kShopId, "shop", {{"mode", "bridge"}}}}});
     network::Attachment made;
     made.endpoint = web_endpoint();
     ON_CALL(networks_, create_network).WillByDefault(Return(shop_network()));
@@ -269,9 +273,26 @@ class OpenApiAnswers : public ApiTest {
     }
     ASSERT_TRUE(described["content"].contains(response.content_type))
         << name << " " << response.content_type;
+    if (response.stream) return expect_lines_fit(name, described, response);
     for (const auto& fault : validator_.violations(
              described["content"][response.content_type]["schema"], parsed(response)))
       ADD_FAILURE() << name << ": " << fault;
+  }
+
+  // Each by the schema of the lines, and by that of its own kind.
+  void expect_lines_fit(const std::string& name, const Json& described,
+                        const http::Response& response) {
+    std::istringstream lines(response.stream->pull().bytes);
+    int count = 0;
+    for (std::string text; std::getline(lines, text); ++count) {
+      const Json line = Json::parse(text);
+      const char* own = line.contains("action") ? "Event" : "EventMark";
+      for (const Json& schema : {described["content"][response.content_type]["schema"],
+                                 Json{{"$ref", fmt::format("#/components/schemas/{}", own)}}})
+        for (const auto& fault : validator_.violations(schema, line))
+          ADD_FAILURE() << name << ": " << fault << ": " << text;
+    }
+    EXPECT_EQ(count, 3) << "a heartbeat, a change and the end";
   }
 
   ::testing::NiceMock<MockControl> control_;
@@ -320,7 +341,8 @@ TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
         "PortHolder", "Rates",         "Route",         "Volume",        "VolumeState",
         "MountHint",  "Status",        "Version",       "VolumeUsage",   "CheckReport",
         "Snapshot",   "SnapshotState", "TrashedVolume", "VolumePool",    "VolumePoolState",
-        "Job",        "Host",          "HostRemoval",   "Cluster"}) {
+        "Job",        "Host",          "HostRemoval",   "Cluster",       "Event",
+        "EventMark"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
     for (const auto& [property, described] : schema["properties"].members())
