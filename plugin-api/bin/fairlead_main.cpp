@@ -57,6 +57,12 @@ Result<json::Json> ask_daemon(const cli::CliSettings& settings, std::string_view
   return std::move(reply.document);
 }
 
+Status follow_daemon(const cli::CliSettings& settings, std::string_view path,
+                     const std::function<Status(std::string_view line)>& on_line) {
+  TRY(const auto paths, paths_of(settings));
+  return client::DaemonApi(paths.api_socket(), options_of(paths)).follow(path, on_line);
+}
+
 Result<std::shared_ptr<network::NetworkService>> daemon_networks(const cli::CliSettings& settings) {
   TRY(const auto paths, paths_of(settings));
   return client::make_remote_network_service(paths.api_socket(), options_of(paths));
@@ -106,6 +112,7 @@ int run(const std::vector<std::string>& args) {
                                 .clock = steady_seconds,
                                 .open = open_services,
                                 .ask_daemon = ask_daemon,
+                                .follow_daemon = follow_daemon,
                                 .daemon_networks = daemon_networks};
   return cli::run_cli(args, context);
 }

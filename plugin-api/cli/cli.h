@@ -53,6 +53,12 @@ struct CliContext {
   std::function<Result<json::Json>(const CliSettings&, std::string_view method,
                                    std::string_view path)>
       ask_daemon;
+  // Sends a GET whose answer has no end, and calls `on_line` with each line of it. Ends when the
+  // daemon ends the answer (done), when `on_line` fails (with its error), or with the errors of
+  // ask_daemon.
+  std::function<Status(const CliSettings&, std::string_view path,
+                       const std::function<Status(std::string_view line)>& on_line)>
+      follow_daemon;
   // The networks through fairleadd, for what only it can do.
   std::function<Result<std::shared_ptr<network::NetworkService>>(const CliSettings&)>
       daemon_networks;

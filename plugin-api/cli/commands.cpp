@@ -152,6 +152,11 @@ constexpr auto kCommands = std::to_array<Command>({
      kNothing, "fairlead cluster status\nfairlead cluster --json", cluster_status},
     {"cluster", "release", "thaw", "Believe that hosts are gone although many vanished at once", "",
      kNothing, "fairlead cluster release", cluster_release},
+    {"", "events", "", "Show what happens to networks, endpoints, ports and volumes, as it happens",
+     "", kSince,
+     "fairlead events\nfairlead events --kind network,volume\n"
+     "fairlead events --since 4711 --until now --json",
+     show_events},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},
     {"", "reconcile", "", "Make the kernel follow what is stored, now", "", kNothing,

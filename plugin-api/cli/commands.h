@@ -29,6 +29,7 @@ enum Takes : unsigned {
   kSure = 1 << 14,        // -f: do not ask, and remove the host even if it is alive
   kForceAll = 1 << 15,    // -f: as kForce, and remove also what Docker made
   kDigest = 1 << 16,      // --sha256 HEX, of import
+  kSince = 1 << 17,       // --since, --until, --kind of events
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -93,6 +94,7 @@ int host_list(Session& session);
 int host_remove(Session& session);
 int cluster_status(Session& session);
 int cluster_release(Session& session);
+int show_events(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);
 int show_version(Session& session);

@@ -33,6 +33,8 @@ struct Invocation {
   std::string size, device, fstype = "btrfs";  // of pool create
   bool repair = false, overwrite = false;
 
+  std::string since, until, kinds;  // of events
+
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses;
   std::string mode, file;

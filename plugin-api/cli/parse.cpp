@@ -109,6 +109,13 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_flag(app, "-f,--force", line.force, "Do not ask, and remove also what is alive");
   if (command.takes & kPoolFilter)
     add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
+  if (command.takes & kSince) {
+    add_text(app, "--since", line.since, "REVISION",
+             "Also what happened after this revision (as --json shows it)");
+    add_text(app, "--until", line.until, "now", "End when all until now is shown");
+    add_text(app, "--kind", line.kinds, "KIND,...",
+             "Only these: network, endpoint, port, volume, snapshot");
+  }
   if (command.takes & kNoTrunc)
     add_flag(app, "--no-trunc", line.no_trunc, "Do not shorten anything");
   if (command.takes & kFilter)

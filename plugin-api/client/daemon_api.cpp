@@ -9,6 +9,8 @@ namespace fairlead::client {
 
 namespace {
 
+constexpr int kOk = 200;
+
 // What a server says that is over a limit, or no fairleadd.
 Error error_of_status(const http_client::Response& response) {
   const Code code = response.status == 503 ? Code::kUnavailable : Code::kInternal;
@@ -59,14 +61,20 @@ Error DaemonApi::explain(Error error, std::string_view what) const {
   return error;
 }
 
-Result<Reply> DaemonApi::call(std::string_view method, std::string_view path,
-                              const json::Json& body) {
+http_client::Request DaemonApi::request_of(std::string_view method, std::string_view path,
+                                           const json::Json& body) const {
   http_client::Request request{.path = std::string(path),
                                .headers = {},
                                .body = body.is_null() ? "" : body.dump(),
                                .method = std::string(method)};
   if (!options_.state_dir.empty())
     request.headers.emplace_back(native::kStateDirHeader, options_.state_dir);
+  return request;
+}
+
+Result<Reply> DaemonApi::call(std::string_view method, std::string_view path,
+                              const json::Json& body) {
+  const auto request = request_of(method, path, body);
   const auto response = http_.call(request, options_.timeout);
   if (!response) return fail(explain(response.error(), fmt::format("{} {}", method, path)));
   if (response->status >= 300) return fail(error_of(*response));
@@ -76,6 +84,23 @@ Result<Reply> DaemonApi::call(std::string_view method, std::string_view path,
     return fail(Code::kInternal, "{} {}: the answer is no JSON: {}", method, path,
                 document.error().text);
   return Reply{response->status, std::move(*document)};
+}
+
+Status DaemonApi::follow(std::string_view path,
+                         const std::function<Status(std::string_view line)>& on_line) {
+  constexpr std::chrono::seconds kMostSilence{30};
+  const std::string what = fmt::format("GET {}", path);
+  auto stream = http_client::LineStream::open(http_client::unix_server(socket_path_),
+                                              request_of("GET", path, {}), options_.timeout, {});
+  if (!stream) return fail(explain(stream.error(), what));
+  while (true) {
+    const auto line = (*stream)->next_line(kMostSilence);
+    if (!line) return fail(explain(line.error(), what));
+    if ((*stream)->status() != kOk)
+      return fail(error_of({(*stream)->status(), line->value_or(""), {}}));
+    if (!*line) return {};
+    TRY_STATUS(on_line(**line));
+  }
 }
 
 Result<json::Json> DaemonApi::get(std::string_view path) {

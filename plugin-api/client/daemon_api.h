@@ -1,6 +1,7 @@
 // Requests to the API of a running fairleadd: documents out, documents or failures back.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -31,9 +32,15 @@ class DaemonApi {
   Result<json::Json> get(std::string_view path);
   Result<json::Json> post(std::string_view path, const json::Json& body = {});
   Status remove(std::string_view path);
+  // A GET whose answer is lines without an end. `on_line` is called for each of them, on this
+  // thread; its failure ends the call. Done when the daemon ends the answer; kUnavailable when it
+  // says nothing for half a minute.
+  Status follow(std::string_view path, const std::function<Status(std::string_view line)>& on_line);
 
  private:
   Error explain(Error error, std::string_view what) const;
+  http_client::Request request_of(std::string_view method, std::string_view path,
+                                  const json::Json& body) const;
 
   const std::string socket_path_;
   const ClientOptions options_;

@@ -52,6 +52,13 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
         if (found->second.size() > 1) found->second.erase(found->second.begin());
         return json::parse(answer);
       },
+      .follow_daemon = [this](const cli::CliSettings&, std::string_view path,
+                              const std::function<Status(std::string_view)>& on_line) -> Status {
+        const auto found = answers_.find(fmt::format("GET {}", path));
+        if (found == answers_.end()) return fail(Code::kUnavailable, "fairleadd does not run");
+        for (const std::string& line : found->second) TRY_STATUS(on_line(line));
+        return {};
+      },
       .daemon_networks = [this](const cli::CliSettings&)
           -> Result<std::shared_ptr<network::NetworkService>> { return daemon_networks_; }};
   const int exit_code = cli::run_cli(words, context);

@@ -205,6 +205,7 @@ TEST_F(Help, TellsEveryOption) {
       {"host rm", {"HOST...", "-f,--force"}},
       {"cluster status", {}},
       {"cluster release", {}},
+      {"events", {"--since", "--until", "--kind"}},
       {"status", {}},
       {"reconcile", {}},
       {"version", {}}};
