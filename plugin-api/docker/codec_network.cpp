@@ -212,10 +212,9 @@ Binding binding_of(const network::PublishedPort& port, const IpAddress& target) 
 
 constexpr auto kNetworkRequest = fields(required<&NetworkRequest::network_id>("NetworkID", kId));
 
-constexpr auto kEndpointRequest =
-    fields(required<&EndpointRequest::network_id>("NetworkID", kId),
-           required<&EndpointRequest::endpoint_id>("EndpointID", kId),
-           defaulted<&EndpointRequest::sandbox>("SandboxKey"));
+constexpr auto kEndpointRequest = fields(required<&EndpointRequest::network_id>("NetworkID", kId),
+                                         required<&EndpointRequest::endpoint_id>("EndpointID", kId),
+                                         defaulted<&EndpointRequest::sandbox>("SandboxKey"));
 
 constexpr auto kPortsRequest =
     fields(required<&PortsRequest::network_id>("NetworkID", kId),

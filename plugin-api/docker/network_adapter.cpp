@@ -185,7 +185,8 @@ Status NetworkAdapter::delete_endpoint(const EndpointRequest& request) {
 }
 
 Result<Joined> NetworkAdapter::join(const EndpointRequest& request) {
-  TRY(const auto attachment, networks_.join(ref_of(request), network::LeaveInHost{request.sandbox}));
+  TRY(const auto attachment,
+      networks_.join(ref_of(request), network::LeaveInHost{request.sandbox}));
   Joined joined{.source_name = attachment.container_ifname.str(),
                 .destination_prefix = attachment.ifname_prefix};
   for (const Family family : {Family::kV4, Family::kV6})

@@ -5,8 +5,8 @@
 #include <sstream>
 #include <thread>
 
-#include "plugin-api/native/event_stream.h"
 #include "plugin-api/native/codec.h"
+#include "plugin-api/native/event_stream.h"
 #include "tests/plugin-api/native/api_fixture.h"
 
 namespace fairlead::testing {
