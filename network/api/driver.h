@@ -88,6 +88,8 @@ class Driver {
   virtual Status ensure(Network& network, Rollback& undo) = 0;
   // The links that ensure() would make, in words: "bridge fl-12ab".
   virtual std::vector<std::string> missing(const Network& network) = 0;
+  // What the network lacks that the driver cannot make, in words; empty: nothing.
+  virtual std::string problem(const Network&) { return {}; }
   // Removes the links that Fairlead made. Succeeds when they are gone already.
   virtual Status remove(const Network& network) = 0;
 

@@ -145,6 +145,12 @@ std::map<std::string, std::string> to_map(const NetworkOptions& options) {
   return map;
 }
 
+tl::unexpected<Error> unknown_option(std::string_view key) {
+  const auto names = options::names(kTable);
+  return fail(Code::kInvalid, "unknown {}; {}", options::quoted(kTable.noun, key),
+              options::suggestion(key, names, names));
+}
+
 std::vector<std::string> option_names() {
   const auto names = options::names(kTable);
   return {names.begin(), names.end()};

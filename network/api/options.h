@@ -21,6 +21,9 @@ Result<NetworkOptions> stored_options(const std::map<std::string, std::string>& 
 // -o` accepts it again.
 std::map<std::string, std::string> to_map(const NetworkOptions& options);
 
+// The error for an option that nobody has, with the closest one that there is.
+tl::unexpected<Error> unknown_option(std::string_view key);
+
 // Fairlead's names of all options, for help texts and completions.
 std::vector<std::string> option_names();
 

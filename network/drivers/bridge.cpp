@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "network/api/options.h"
 #include "network/drivers/bridge_record.h"
 #include "network/drivers/container_side.h"
 #include "network/drivers/route_localnet.h"
@@ -54,8 +55,7 @@ class BridgeDriver : public Driver {
       return fail(Code::kInvalid,
                   "option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
                   "encrypted");
-    if (!options.driver.empty())
-      return fail(Code::kInvalid, "unknown network option \"{}\"", options.driver.begin()->first);
+    if (!options.driver.empty()) return unknown_option(options.driver.begin()->first);
     const bool isolated = options.gateway_mode_v4 == GatewayMode::kIsolated ||
                           options.gateway_mode_v6 == GatewayMode::kIsolated;
     if (isolated && !spec.internal)

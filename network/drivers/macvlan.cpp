@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "base/fault.h"
 #include "base/hash.h"
@@ -63,7 +64,8 @@ IfName link_of(const Endpoint& endpoint) {
 
 class MacvlanDriver : public Driver {
  public:
-  explicit MacvlanDriver(kernel::Links& links) : links_(links) {}
+  MacvlanDriver(kernel::Links& links, std::string boot_id)
+      : links_(links), boot_id_(std::move(boot_id)) {}
 
   NetworkTraits traits() const override {
     return {.no_ports =
@@ -122,6 +124,10 @@ class MacvlanDriver : public Driver {
     return status_of(parent_link(parent_of(network)));
   }
   std::vector<std::string> missing(const Network&) override { return {}; }
+  std::string problem(const Network& network) override {
+    if (links_.find(parent_of(network))) return {};
+    return fmt::format("its parent interface {} does not exist", parent_of(network).str());
+  }
   Status remove(const Network&) override { return {}; }
 
   Result<DriverRecord> plan_endpoint(const Network& network,
@@ -160,9 +166,15 @@ class MacvlanDriver : public Driver {
 
   Status detach(const Network& network, const Endpoint& endpoint) override {
     if (const IfName name = link_of(endpoint); !name.empty()) TRY_STATUS(links_.remove(name));
-    TRY(const auto inside, find_inside(network, endpoint));
-    if (!inside) return {};
-    return links_.remove_inside(inside->netns.get(), inside->link.index);
+    // The path of an earlier boot may be another container's by now.
+    if (endpoint.netns_path.empty() || endpoint.boot_id != boot_id_) return {};
+    const auto inside = look_inside(network, endpoint);
+    if (!inside && inside.error().code == Code::kNotFound) return {};
+    if (!inside) return fail(inside.error());
+    for (const kernel::Link& link : inside->links)
+      if (is_passthru(network) || link.mac == endpoint.mac)
+        return links_.remove_inside(inside->netns.get(), link.index);
+    return {};
   }
 
   Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
@@ -178,15 +190,20 @@ class MacvlanDriver : public Driver {
     return check_container_side(endpoint, view);
   }
 
-  // Nothing in the host tells of a link in a container, so its namespace is asked. Where that cannot
-  // be opened, the container counts as alive.
+  // Nothing in the host tells of a link in a container, so its namespace is asked. A container whose
+  // namespace cannot be told counts as alive: the path may show something else in this mount
+  // namespace. So does one that has changed its MAC.
   Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) override {
     const auto waiting = links_.find(link_of(endpoint));
     if (waiting) return Liveness::kWaiting;
     if (waiting.error().code != Code::kNotFound) return fail(waiting.error());
     if (endpoint.netns_path.empty()) return Liveness::kAlive;
-    TRY(const auto inside, find_inside(network, endpoint));
-    return inside ? Liveness::kAlive : Liveness::kGone;
+    const auto inside = look_inside(network, endpoint);
+    if (inside) return inside->links.empty() ? Liveness::kGone : Liveness::kAlive;
+    if (inside.error().code != Code::kNotFound) return fail(inside.error());
+    std::error_code unreadable;
+    const bool there = std::filesystem::exists(endpoint.netns_path, unreadable);
+    return there || unreadable ? Liveness::kAlive : Liveness::kGone;
   }
 
   // A link is lost together with its parent, and is not made again in a running container.
@@ -213,7 +230,7 @@ class MacvlanDriver : public Driver {
  private:
   struct Inside {
     UniqueFd netns;
-    kernel::Link link;
+    std::vector<kernel::Link> links;
   };
 
   static IfName parent_of(const Network& network) {
@@ -237,28 +254,29 @@ class MacvlanDriver : public Driver {
     return links_.create_macvlan(spec);
   }
 
-  // The endpoint's link in the namespace that its record names; std::nullopt when there is none, or
-  // no such namespace. The runtime may have given it another name.
-  Result<std::optional<Inside>> find_inside(const Network& network, const Endpoint& endpoint) {
-    if (endpoint.netns_path.empty()) return std::optional<Inside>();
-    auto netns = kernel::open_netns(endpoint.netns_path);
-    if (!netns && netns.error().code == Code::kNotFound) return std::optional<Inside>();
-    if (!netns) return fail(netns.error());
-    TRY(const auto links, links_.list_inside(netns->get()));
-    const auto found = std::ranges::find_if(links, [&](const kernel::Link& link) {
-      return link.kind == "macvlan" && (is_passthru(network) || link.mac == endpoint.mac);
+  // The interfaces on the network's parent in the namespace that the endpoint's record names. They
+  // are told by the parent, because a container may have macvlans of other networks, and MACs follow
+  // from addresses, which may be the same there.
+  Result<Inside> look_inside(const Network& network, const Endpoint& endpoint) {
+    const auto parent = links_.find(parent_of(network));
+    if (!parent && parent.error().code == Code::kNotFound) return Inside();  // and all on it
+    if (!parent) return fail(parent.error());
+    TRY(auto netns, kernel::open_netns(endpoint.netns_path));
+    TRY(auto links, links_.list_inside(netns.get()));
+    std::erase_if(links, [&](const kernel::Link& link) {
+      return link.kind != "macvlan" || link.peer_index != parent->index;
     });
-    if (found == links.end()) return std::optional<Inside>();
-    return std::optional(Inside{std::move(*netns), *found});
+    return Inside{std::move(netns), std::move(links)};
   }
 
   kernel::Links& links_;
+  const std::string boot_id_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_macvlan_driver(kernel::Links& links) {
-  return std::make_unique<MacvlanDriver>(links);
+std::unique_ptr<Driver> make_macvlan_driver(kernel::Links& links, std::string boot_id) {
+  return std::make_unique<MacvlanDriver>(links, std::move(boot_id));
 }
 
 }  // namespace fairlead::network

@@ -16,7 +16,7 @@
 
 namespace fairlead::network {
 
-// `links` must outlive the driver.
-std::unique_ptr<Driver> make_macvlan_driver(kernel::Links& links);
+// `links` must outlive the driver. `boot_id` is that of this boot (base/host.h).
+std::unique_ptr<Driver> make_macvlan_driver(kernel::Links& links, std::string boot_id);
 
 }  // namespace fairlead::network

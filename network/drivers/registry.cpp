@@ -10,7 +10,7 @@ Drivers make_drivers(const DriverParts& parts) {
   drivers.emplace("bridge", make_bridge_driver(parts.links, parts.boot_id, {}, parts.mark));
   drivers.emplace("overlay", make_overlay_driver(parts.links, parts.tunnels, parts.boot_id,
                                                  parts.on_tunnel_made, parts.mark));
-  drivers.emplace("macvlan", make_macvlan_driver(parts.links));
+  drivers.emplace("macvlan", make_macvlan_driver(parts.links, parts.boot_id));
   return drivers;
 }
 

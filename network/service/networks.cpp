@@ -22,9 +22,7 @@ Status validate_identity(const NetworkSpec& spec) {
   if (!spec.id.empty() && !is_network_id(spec.id))
     return fail(Code::kInvalid, "a network's id must be 64 lower-case hex digits");
   if (is_network_id(spec.name.str()))
-    return fail(Code::kInvalid,
-                "create network {}: 64 hex digits are the form of an id; choose another name",
-                spec.name.str().substr(0, 12));
+    return fail(Code::kInvalid, "64 hex digits are the form of an id; choose another name");
   return {};
 }
 

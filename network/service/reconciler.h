@@ -54,6 +54,7 @@ class Reconciler : public Mender {
 
   // status.cpp
   Status look_for_strays(const Network& network, ServiceStatus& status);
+  void look_for_missing(const Network& network, ServiceStatus& status);
 
   // mend.cpp
   // kPerhapsStale: a call was at work on a network, whose changes the table may lack.

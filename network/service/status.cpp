@@ -48,6 +48,17 @@ Status Reconciler::look_for_strays(const Network& network, ServiceStatus& status
   return {};
 }
 
+void Reconciler::look_for_missing(const Network& network, ServiceStatus& status) {
+  const auto driver = context_.driver_of(network.options);
+  if (!driver) return status.problems.push_back(driver.error().text);
+  for (const std::string& link : (*driver)->missing(network))
+    status.problems.push_back(
+        fmt::format("{} of network {} is missing; `fairlead reconcile` makes it again", link,
+                    network.name.str()));
+  if (const std::string problem = (*driver)->problem(network); !problem.empty())
+    status.problems.push_back(fmt::format("network {}: {}", network.name.str(), problem));
+}
+
 Result<ServiceStatus> Reconciler::status() {
   ServiceStatus status;
   TRY(auto networks, context_.records.networks());
@@ -69,11 +80,8 @@ Result<ServiceStatus> Reconciler::status() {
     if (network.phase != Phase::kReady)
       status.problems.push_back(fmt::format("network {} is {}; `fairlead reconcile` finishes it",
                                             network.name.str(), to_string(network.phase)));
-    else if (const auto driver = context_.driver_of(network.options))
-      for (const std::string& link : (*driver)->missing(network))
-        status.problems.push_back(
-            fmt::format("{} of network {} is missing; `fairlead reconcile` makes it again", link,
-                        network.name.str()));
+    else
+      look_for_missing(network, status);
   }
   TRY(const auto other_owner, context_.ownership.other_owner());
   if (other_owner) status.problems.push_back(context_.ownership.refusal(*other_owner).text);

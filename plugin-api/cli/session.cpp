@@ -61,7 +61,8 @@ int Session::failed(std::string_view action, const Error& error) {
 }
 
 int Session::misused(const Error& error) {
-  const std::string name = fmt::format("fairlead {} {}", line.command->group, line.command->name);
+  const std::string name = fmt::format("fairlead {}{}{}", line.command->group,
+                                       line.command->group.empty() ? "" : " ", line.command->name);
   context.err << "fairlead: " << printable(error.text) << "; see \"" << name << " --help\"\n";
   return kUsage;
 }

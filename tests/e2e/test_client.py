@@ -6,8 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support.e2e import cni
-from support.e2e.case import FairleadCase
+from support.e2e.case import CniCalls, FairleadCase
 from support.e2e.host import HOST_V4, bin_folder
 from support.e2e.waiting import eventually
 
@@ -27,7 +26,7 @@ def build_example(folder):
     return build / "client-example"
 
 
-class ClientLibrary(FairleadCase):
+class ClientLibrary(CniCalls, FairleadCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -38,12 +37,7 @@ class ClientLibrary(FairleadCase):
 
     def setUp(self):
         super().setUp()
-        self.containers = cni.Containers(self.host)
         self.containers.make("web")
-
-    def tearDown(self):
-        self.containers.remove_all()
-        super().tearDown()
 
     def test_the_example_makes_uses_and_removes_a_network(self):
         with self.leaving_nothing():

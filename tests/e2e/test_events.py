@@ -3,7 +3,7 @@
 import json
 
 from support.e2e import cni
-from support.e2e.case import DockerCase, FairleadCase
+from support.e2e.case import CniCalls, DockerCase, FairleadCase
 from support.e2e.waiting import eventually
 
 API_SOCKET = "/run/fairlead/api.sock"
@@ -42,18 +42,12 @@ def follow(case, query=""):
     return follower
 
 
-class Events(FairleadCase):
+class Events(CniCalls, FairleadCase):
     def setUp(self):
         super().setUp()
-        self.containers = cni.Containers(self.host)
         self.containers.make("web")
 
-    def tearDown(self):
-        self.containers.remove_all()
-        super().tearDown()
-
     def test_an_add_and_a_del_without_the_daemon_are_seen_by_its_feed(self):
-        cni.install_fairlead(self.host)
         followed = follow(self, "?kind=network,endpoint,port")
         conflist = cni.fairlead_conflist("shop")
         conflist["plugins"][0]["type"] = "fairlead-cni-local"

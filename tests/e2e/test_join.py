@@ -39,12 +39,12 @@ class Namespaces:
 
     def by_api(self, name, network):
         self.namespaces.make(name)
-        made = self._call("POST", "/v1/endpoints", {"network": network, "id": name, "container": name,
+        made = self.call("POST", "/v1/endpoints", {"network": network, "id": name, "container": name,
                                                     "netns": f"/run/netns/{name}"})
         return self.serve(name, [address.split("/")[0] for address in made["addresses"]])
 
     def off_by_api(self, name, network):
-        self._call("DELETE", f"/v1/endpoints/{network}/{name}")
+        self.call("DELETE", f"/v1/endpoints/{network}/{name}")
 
     def by_cni(self, name, network):
         self.namespaces.make(name)
@@ -55,7 +55,7 @@ class Namespaces:
         return self.namespaces.net(name)
 
     def make_network(self, name, subnet):
-        self._call("POST", "/v1/networks", {"name": name, "subnets": [{"subnet": subnet}]})
+        self.call("POST", "/v1/networks", {"name": name, "subnets": [{"subnet": subnet}]})
 
     def remove_all(self):
         for endpoint in self.host.endpoints():
@@ -67,7 +67,7 @@ class Namespaces:
         self.host.start("nsenter", f"--net=/run/netns/{name}", "/run/host/answer", name, "tcp/80", name=f"answer-{name}")
         return addresses
 
-    def _call(self, method, path, body=None):
+    def call(self, method, path, body=None):
         with contextlib.closing(UnixHttp(self.host.path(API_SOCKET))) as connection:
             connection.request(method, path, None if body is None else json.dumps(body),
                                {"Content-Type": "application/json"})

@@ -111,6 +111,31 @@ class Macvlan(DockerCase):
             conflist.add("web", ports=[(8080, 80)])
         self.assertEqual([], self.host.endpoints())
 
+    def test_two_networks_on_one_parent_in_one_container_are_told_apart(self):
+        self.make_network()
+        self.host.exec("ip", "link", "add", "lan2", "type", "veth", "peer", "name", "lan3")
+        self.host.fairlead("network", "create", "--mode", "macvlan", "-o", "parent=lan2", "--subnet", "10.78.0.0/24", "--subnet",
+                           "fd78::/64", "other")
+        self.others.by_api("web", "lan")
+        self.host.fairlead("network", "create", "--mode", "macvlan", "-o", "parent=lan2", "--subnet", "10.79.0.0/24", "third")
+        for network in ("other", "third"):
+            self.others.call("POST", "/v1/endpoints", {"network": network, "id": network, "container": "web", "ifname": f"{network}0",
+                                                        "netns": "/run/netns/web"})
+        self.others.call("DELETE", "/v1/endpoints/other/other")
+        left = self.host.exec("ip", "-n", "web", "-o", "link").out
+        self.assertIn("eth0", left)
+        self.assertIn("third0", left)
+        self.assertNotIn("other0", left)
+        self.host.exec("ip", "link", "del", "lan2")
+        self.assertIn("network third: its parent interface lan2 does not exist", self.host.fairlead("status", check=False).out)
+
+    def test_a_container_may_change_its_mac(self):
+        self.make_network()
+        self.others.by_api("web", "lan")
+        self.host.exec("ip", "-n", "web", "link", "set", "eth0", "address", "02:00:00:00:00:99")
+        self.host.fairlead("reconcile")
+        self.assertEqual(["web"], [endpoint["id"] for endpoint in self.host.endpoints()])
+
     def test_what_makes_no_sense_is_refused(self):
         for options, reason in (([], "needs the interface of the host"), (["-o", "parent=nosuch0"], "interface nosuch0 does not exist"),
                                 (["-o", f"parent={PARENT}", "-o", "macvlan_mode=bridged"], "none of bridge, private, vepa, passthru"),

@@ -77,6 +77,7 @@ class DriverSuite : public KernelFixture, public ::testing::WithParamInterface<D
                       .gateways = {ip("10.40.0.1")},
                       .mac = MacAddress::for_ip(cidr(address).address()),
                       .netns_path = path_of(name),
+                      .boot_id = "boot-1",
                       .joined = true};
     endpoint.links = must(driver().plan_endpoint(network_, endpoint));
     return endpoint;
