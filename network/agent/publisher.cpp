@@ -217,6 +217,18 @@ Status Publisher::forget_strays(const std::map<std::string, NetworkName>& presen
 }
 
 Status Publisher::keep_networks() {
+  {
+    const std::scoped_lock hold(guard_);
+    kept_ = true;
+  }
+  auto kept = try_keep_networks();
+  if (kept) return {};
+  const std::scoped_lock hold(guard_);
+  kept_ = false;
+  return kept;
+}
+
+Status Publisher::try_keep_networks() {
   std::vector<std::string> ids;
   for (const auto& [id, name] : networks_) ids.push_back(id);
   TRY(const auto gone, parts_.networks.keep(ids));
@@ -230,8 +242,6 @@ Status Publisher::keep_networks() {
                            "`fairlead network rm {}`",
                            name.str(), name.str()))
              : Status());
-  const std::scoped_lock hold(guard_);
-  kept_ = true;
   return {};
 }
 

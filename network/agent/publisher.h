@@ -61,6 +61,7 @@ class Publisher {
   Status compare_networks();
   Status forget_strays(const std::map<std::string, NetworkName>& present);
   Status keep_networks();
+  Status try_keep_networks();
   Status publish(const EndpointKey& key);
   Status try_publish(const EndpointKey& key);
   Status publish_all();

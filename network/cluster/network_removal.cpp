@@ -82,6 +82,13 @@ Status StoreNetworks::leave_now(std::string_view network) {
   TRY_STATUS(shared_.commit({.deletes = {keys::joined(id, fence_.host_id())},
                              .durability = state::Durability::kDurable}));
   fault_point("cluster.network.left");
+  return remove_if_unjoined(id);
+}
+
+// Not while the store was put back to an earlier state: hosts that joined since may still have to
+// say so again. The next keep() comes back to it.
+Status StoreNetworks::remove_if_unjoined(const std::string& id) {
+  if (fence_.rollback_detector().is_quarantined()) return {};
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto now, find(id));
     if (!now) return {};
@@ -141,7 +148,23 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
     TRY_STATUS(leave_now(id));
   }
   for (const std::string& id : ids) making_.erase(id);
+  TRY_STATUS(remove_all_unjoined());
   return gone;
+}
+
+// Of the last host that left a network, or died over it, nobody else removes the network. A network
+// is made together with its first joined/ key, so one without any is left over.
+Status StoreNetworks::remove_all_unjoined() {
+  TRY_STATUS(fence_.may_write());
+  TRY(const auto networks, shared_.list(keys::kNetworks));
+  TRY(const auto records, shared_.list(keys::kJoined));
+  std::set<std::string, std::less<>> joined;
+  for (const state::Record& record : records) joined.emplace(keys::network_part(record.key));
+  for (const state::Record& record : networks) {
+    const std::string id(keys::last_part(record.key));
+    if (!joined.contains(id)) TRY_STATUS(remove_if_unjoined(id));
+  }
+  return {};
 }
 
 Status StoreNetworks::remove(std::string_view network) {

@@ -77,6 +77,8 @@ class StoreNetworks : public Networks {
   Error in_use(const SharedNetwork& network, const std::vector<SharedEndpoint>& endpoints);
   Result<StoredNetwork> set_phase(const StoredNetwork& network, NetworkPhase phase);
   Status try_remove(std::string_view name);
+  Status remove_if_unjoined(const std::string& id);
+  Status remove_all_unjoined();
   Status remove_unjoined(const StoredNetwork& network);
   // With endpoints: kInUse, and it is ready again.
   Status end_removal(const StoredNetwork& network);

@@ -13,7 +13,7 @@ from support.e2e.docker import stand_in
 from support.e2e.host import have_fairlead
 from support.e2e.images import IMAGE
 from support.e2e.namespaces import Pinger
-from support.e2e.waiting import eventually
+from support.e2e.waiting import DeadlineExceeded, eventually
 
 
 @functools.lru_cache(maxsize=None)
@@ -52,7 +52,11 @@ class ClusterCase(unittest.TestCase):
             if node.fairleadd.running():
                 self.remove_the_rest(node)
         # A host leaves a network of the cluster behind the answer: the next test must not join this one's.
-        eventually(lambda: self.nodes[0].status()["networks"] == 0, "the cluster to be without networks", 20)
+        try:
+            eventually(lambda: self.nodes[0].status()["networks"] == 0, "the cluster to be without networks", 20)
+        except DeadlineExceeded as error:
+            kept = {node.name: (node.host.networks(), node.host.endpoints()) for node in self.nodes}
+            raise AssertionError(f"{error}; the hosts have {kept}, etcd has {self.nodes[0].etcd_keys()}") from error
 
     @staticmethod
     def remove_the_rest(node):

@@ -59,7 +59,7 @@ class Namespaces:
 
     def remove_all(self):
         for endpoint in self.host.endpoints():
-            self.host.fairlead("endpoint", "rm", "-f", endpoint["network"], endpoint["id"], check=False)
+            self.host.fairlead("endpoint", "rm", "-f", f"{endpoint['network']}/{endpoint['id']}")
         self.namespaces.remove_all()
 
     def serve(self, name, addresses):

@@ -188,6 +188,43 @@ TEST_F(NetworksTest, AHostHasExactlyTheNetworksItSaysItHas) {
   EXPECT_TRUE(a.networks().inspect("kept"));
 }
 
+TEST_F(NetworksTest, ANetworkThatNobodyHasGoesThoughTheLastHostGotNoAnswerWhenItLeft) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  ASSERT_TRUE(a.networks().keep({net.id}));
+  a.shared->lost_answers = 1;
+  const auto unanswered = a.networks().keep({});
+  ASSERT_FALSE(unanswered);
+  EXPECT_EQ(unanswered.error().code, Code::kUnavailable);
+  ASSERT_TRUE(a.networks().keep({}));
+  for (const char* prefix : {"net/", "netname/", "pool/", "joined/"})
+    EXPECT_EQ(count(prefix), 0U) << prefix;
+}
+
+TEST_F(NetworksTest, ANetworkThatNobodyHasGoesThoughTheLastHostDiedWhileItLeft) {
+  Machine& a = joined("a");
+  joined("b");
+  bool died = true;
+  for (int nth = 1; died; ++nth) {
+    const auto net = make_network(a, "shop", "10.9.0.0/20");
+    a.fate.commits_left = nth;
+    a.fate.when = Fate::When::kAfter;
+    died = false;
+    try {
+      (void)a.networks().leave(net.id);
+    } catch (const Crash&) {
+      died = true;
+    }
+    a.start();
+    ASSERT_TRUE(a.membership().join());
+    ASSERT_TRUE(machine("b").networks().keep({})) << nth;  // the other host tidies up, too
+    if (nth == 1) EXPECT_EQ(count("net/"), 0U);
+    ASSERT_TRUE(a.networks().keep({})) << nth;
+    for (const char* prefix : {"net/", "netname/", "pool/", "joined/"})
+      EXPECT_EQ(count(prefix), 0U) << prefix << " after commit " << nth;
+  }
+}
+
 TEST_F(NetworksTest, EndpointsOfANetworkThatAHostNoLongerHasDoNotKeepItThere) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");

@@ -70,7 +70,7 @@ class CniCalls:
     def remove_networks(self):
         """With the endpoints that are still on them."""
         for endpoint in self.host.endpoints():
-            self.host.fairlead("endpoint", "rm", endpoint["network"], endpoint["id"], check=False)
+            self.host.fairlead("endpoint", "rm", "-f", f"{endpoint['network']}/{endpoint['id']}")
         for network in self.host.networks():
             self.host.fairlead("network", "rm", network["name"])
 
