@@ -157,7 +157,7 @@ void HostAgent::start(NetworkService& service, cluster::UnderlayGuard& guard) {
         return replace(network_id, entries);
       });
   publisher_ = std::make_unique<Publisher>(
-      PublisherParts{.local = parts_.local,
+      PublisherParts{.changes = parts_.changes,
                      .service = service,
                      .networks = cluster_.networks(),
                      .addresses = cluster_.addresses(),

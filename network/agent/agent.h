@@ -2,7 +2,7 @@
 // the host a member of the cluster, tells the other hosts about its endpoints, and programs theirs
 // into the tunnels.
 //
-//   local store ── watch ──> what is dirty ──> Endpoints, Networks ──> shared store
+//   ChangeFeed ──> what is dirty ──> Endpoints, Networks ──> shared store
 //   shared store ── Peers ──> Tunnels
 //
 // The agent's only input is what the service commits in the local store, whichever process
@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/changes.h"
 #include "base/state/leases.h"
 #include "base/state/store.h"
 #include "network/api/cluster.h"
@@ -33,6 +34,7 @@ struct WireguardPart {
 
 struct AgentParts {
   state::Store& local;
+  ChangeFeed& changes;  // of the networks and endpoints in the local store
   state::Store& shared;
   state::Leases& leases;
   kernel::Tunnels& tunnels;

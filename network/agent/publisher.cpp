@@ -15,15 +15,6 @@ bool nobody_answers(const Error& error) {
   return error.code == Code::kUnavailable || error.code == Code::kIo;
 }
 
-// "endpoint/<network>/<endpoint>"
-std::optional<std::pair<std::string, std::string>> endpoint_of(std::string_view key) {
-  const auto first = key.find('/');
-  const auto second = key.find('/', first + 1);
-  if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
-  return std::pair(std::string(key.substr(first + 1, second - first - 1)),
-                   std::string(key.substr(second + 1)));
-}
-
 }  // namespace
 
 std::string shared_id(const std::string& host_id, const std::string& endpoint_id) {
@@ -53,7 +44,7 @@ Publisher::Publisher(PublisherParts parts)
 Publisher::~Publisher() {
   thread_.request_stop();
   thread_.join();
-  watches_.clear();
+  subscription_.reset();
 }
 
 void Publisher::joined() {
@@ -81,34 +72,24 @@ std::vector<std::string> Publisher::problems() {
   return texts;
 }
 
-// ---- what the local store says
+// ---- what happened on this host
 
-void Publisher::on_events(const std::vector<state::Event>& events) {
+void Publisher::on_batch(const ChangeBatch& batch) {
   const std::scoped_lock hold(guard_);
-  for (const state::Event& event : events) {
-    const state::Record& record = event.record;
-    const auto kind = event.kind;
-    if (kind == state::Event::Kind::kLost) {
-      lost_ = true;
-    } else if (const auto key = endpoint_of(record.key);
-               key && record.key.starts_with("endpoint/")) {
-      dirty_.insert(*key);
-    } else {
-      networks_dirty_ = true;
-    }
+  if (batch.lost) lost_ = true;
+  for (const Change& change : batch.changes) {
+    if (change.kind == "network") networks_dirty_ = true;
+    if (change.kind == "endpoint") dirty_.insert({change.attributes.at("network"), change.id});
   }
-  changed_.notify_all();
+  if (has_work()) changed_.notify_all();
 }
 
-// The watches begin before what is there is read: nothing is missed.
-Status Publisher::watch_local() {
-  watches_.clear();
-  TRY(const auto revision, parts_.local.revision());
-  for (const char* prefix : {"network/", "endpoint/"}) {
-    TRY(auto watch,
-        parts_.local.watch(prefix, revision, [this](const auto& events) { on_events(events); }));
-    watches_.push_back(std::move(watch));
-  }
+// The feed is followed before what is there is read: nothing is missed.
+Status Publisher::follow_changes() {
+  subscription_.reset();
+  TRY(const auto revision, parts_.changes.revision());
+  TRY(subscription_,
+      parts_.changes.watch(revision, [this](const ChangeBatch& batch) { on_batch(batch); }));
   const std::scoped_lock hold(guard_);
   lost_ = false;
   networks_dirty_ = true;
@@ -141,7 +122,7 @@ Status Publisher::work(const std::stop_token& stop) {
     const std::scoped_lock hold(guard_);
     return this->*what;
   };
-  if (take(&Publisher::lost_)) TRY_STATUS(watch_local());
+  if (take(&Publisher::lost_)) TRY_STATUS(follow_changes());
   if (take(&Publisher::networks_dirty_)) TRY_STATUS(look_at_networks());
   if (!take(&Publisher::joined_)) {
     compared_ = std::chrono::steady_clock::now();

@@ -1,4 +1,4 @@
-// Tells the cluster what the local store says: which networks this host has, and which endpoints.
+// Tells the cluster which networks and endpoints this host has, as the change feed says.
 #pragma once
 
 #include <chrono>
@@ -14,14 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/state/store.h"
+#include "base/changes.h"
 #include "network/api/cluster.h"
 #include "network/api/service.h"
 
 namespace fairlead::network {
 
 struct PublisherParts {
-  state::Store& local;
+  ChangeFeed& changes;  // of the service's networks and endpoints
   NetworkService& service;
   cluster::Networks& networks;
   cluster::Addresses& addresses;
@@ -33,7 +33,7 @@ struct PublisherParts {
   std::function<void(const std::string& network_id)> on_network_gone;
 };
 
-// Reads the local store from its construction on, and publishes to the cluster once it is told that
+// Follows the change feed from its construction on, and publishes to the cluster once it is told that
 // this host has joined. What fails because the shared store does not answer is tried again each
 // second.
 class Publisher {
@@ -53,9 +53,9 @@ class Publisher {
   using EndpointKey = std::pair<std::string, std::string>;  // network id, endpoint id
 
   void run(std::stop_token stop);
-  void on_events(const std::vector<state::Event>& events);
+  void on_batch(const ChangeBatch& batch);
   Status work(const std::stop_token& stop);
-  Status watch_local();
+  Status follow_changes();
   bool has_work() const;  // under guard_
   Status look_at_networks();
   Status compare_networks();
@@ -83,7 +83,7 @@ class Publisher {
   std::set<EndpointKey> dirty_;
   std::map<std::string, std::string> problems_;  // by the network or endpoint that they concern
 
-  std::vector<std::unique_ptr<state::Watch>> watches_;
+  std::unique_ptr<ChangeSubscription> subscription_;
   std::jthread thread_;  // the last member: it stops before the others are destroyed
 };
 

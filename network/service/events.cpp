@@ -1,6 +1,7 @@
 #include "network/service/events.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "network/service/keys.h"
 #include "network/service/records.h"
@@ -57,6 +58,7 @@ Attributes attributes_of(const Endpoint& endpoint, const NetworkNameOf& name_of)
       joined(endpoint.addresses, [](const Cidr& address) { return address.to_string(); }));
   add(attributes, "mac", endpoint.mac ? endpoint.mac->to_string() : "");
   add(attributes, "ifname", endpoint.ifname);
+  add(attributes, "aliases", joined(endpoint.aliases, std::identity()));
   return attributes;
 }
 
@@ -139,14 +141,22 @@ std::vector<Change> changes_of(const std::optional<Network>& before,
 // In the order in which they were done: what is taken away first, from the outside to the inside.
 std::vector<Change> changes_of(const std::optional<Endpoint>& before,
                                const std::optional<Endpoint>& after, const NetworkNameOf& name_of) {
-  const Presence old = presence_of(before), now = presence_of(after);
   std::vector<Change> changes;
+  if (exists(before) && exists(after) && before->boot_id != after->boot_id) {
+    changes = changes_of(before, std::nullopt, name_of);
+    std::ranges::move(changes_of(std::nullopt, after, name_of), std::back_inserter(changes));
+    return changes;
+  }
+  const Presence old = presence_of(before), now = presence_of(after);
   for (const PublishedPort& port : without(old.ports, now.ports))
     changes.push_back(change_of(*before, port, "unpublish", name_of));
   if (old.joined && !now.joined) changes.push_back(change_of(*before, "leave", name_of));
   if (old.there && !now.there) changes.push_back(change_of(*before, "remove", name_of));
   if (now.there && !old.there) changes.push_back(change_of(*after, "create", name_of));
   if (now.joined && !old.joined) changes.push_back(change_of(*after, "join", name_of));
+  if (old.there && now.there && old.joined == now.joined &&
+      attributes_of(*before, name_of) != attributes_of(*after, name_of))
+    changes.push_back(change_of(*after, "update", name_of));
   for (const PublishedPort& port : without(now.ports, old.ports))
     changes.push_back(change_of(*after, port, "publish", name_of));
   return changes;

@@ -4,13 +4,14 @@
 //   network   create               network     its name mode, subnets, runtime (made for it)
 //             update, remove       the same
 //   endpoint  create, join,        endpoint    container network, network_name, container, runtime,
-//             leave, remove                             addresses, mac, ifname
+//             update,                                   addresses, mac, ifname, aliases
+//             leave, remove
 //   port      publish, unpublish   endpoint    "0.0.0.0:8080->80/tcp" the endpoint's, and protocol,
 //                                                       host_ip, host_port, container_port
 //
 // An object exists while its record is in the phase "ready": one that is not finished yet, or is
 // being undone, was never there. A network or endpoint that is being removed is gone with the first
-// step of its removal. Attributes without a value are left out; several values in one attribute are
+// step of its removal. An endpoint of an earlier boot and its successor are two. Attributes without a value are left out; several values in one attribute are
 // separated by commas.
 #pragma once
 

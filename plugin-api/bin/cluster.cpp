@@ -8,10 +8,12 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/state/etcd_store.h"
+#include "base/state/store_changes.h"
 #include "network/cluster/host_id.h"
 #include "network/kernel/host/underlay.h"
 #include "network/kernel/tunnels/wireguard.h"
 #include "network/kernel/tunnels/wireguard_keyfile.h"
+#include "network/service/events.h"
 #include "plugin-api/bin/version.h"
 
 namespace fairlead {
@@ -36,7 +38,9 @@ class EtcdCluster : public ClusterPart {
               network::cluster::HostInfo host, const std::string& snapshots)
       : store_(std::move(store)),
         wireguard_(std::move(wireguard)),
+        changes_(state::make_change_feed(local, {network::network_changes_in(local)})),
         agent_(network::make_agent({.local = local,
+                                    .changes = *changes_,
                                     .shared = *store_,
                                     .leases = *store_,
                                     .tunnels = tunnels,
@@ -63,6 +67,7 @@ class EtcdCluster : public ClusterPart {
 
   std::unique_ptr<state::EtcdStore> store_;
   WireguardDevice wireguard_;
+  std::unique_ptr<ChangeFeed> changes_;  // its own, which no other subscriber can use up
   std::unique_ptr<network::Agent> agent_;
 };
 

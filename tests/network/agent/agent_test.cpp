@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "base/state/memory_store.h"
+#include "base/state/store_changes.h"
+#include "network/service/events.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/fake_wireguard_links.h"
 
@@ -96,7 +98,9 @@ class TestHost {
                         spec.addresses[0].address()};
       wireguard.emplace(WireguardPart{wireguard_links, spec});
     }
+    changes_ = state::make_change_feed(fake.store, {network_changes_in(fake.store)});
     agent = make_agent({.local = fake.store,
+                        .changes = *changes_,
                         .shared = shared_,
                         .leases = shared_,
                         .tunnels = fake.tunnels,
@@ -118,6 +122,7 @@ class TestHost {
     if (agent) agent->stop();
     fake.service.reset();
     agent.reset();
+    changes_.reset();
   }
 
   Result<Network> make(const std::string& name, const std::string& subnet = "",
@@ -166,6 +171,7 @@ class TestHost {
   const bool is_encrypted_;
   int containers_ = 0;
   FarStore& shared_;
+  std::unique_ptr<ChangeFeed> changes_;
   IpAddress local_;
 };
 

@@ -76,6 +76,27 @@ TEST(NetworkEvents, ANetworkIsUpdatedByWhatOthersSeeOfIt) {
   EXPECT_THAT(changes_of(shop(), shop()), IsEmpty());
 }
 
+TEST(NetworkEvents, AnEndpointIsUpdatedByWhatOthersSeeOfIt) {
+  Endpoint changed = web(true);
+  changed.links.kept["link"] = "flv1";
+  EXPECT_THAT(of(web(true), changed), IsEmpty());
+  changed.aliases = {"db", "db.shop"};
+  EXPECT_THAT(of(web(true), changed), ElementsAre("endpoint update web"));
+  EXPECT_EQ(changes_of(web(true), changed, name_of).at(0).attributes.at("aliases"), "db,db.shop");
+  changed = web(true, {port(1)});
+  changed.mac = MacAddress::parse("02:fa:0a:59:00:03").value();
+  EXPECT_THAT(of(web(true), changed),
+              ElementsAre("endpoint update web", "port publish 0.0.0.0:1->80/tcp"));
+}
+
+TEST(NetworkEvents, AnEndpointOfAnEarlierBootIsAnotherOne) {
+  Endpoint now = web(true);
+  now.boot_id = "boot-2";
+  EXPECT_THAT(of(web(true), now),
+              ElementsAre("endpoint leave web", "endpoint remove web", "endpoint create web",
+                          "endpoint join web"));
+}
+
 TEST(NetworkEvents, AnAttachmentOfDockerComesInSteps) {
   EXPECT_THAT(of(std::nullopt, web(false, {}, Phase::kCreating)), IsEmpty());
   EXPECT_THAT(of(web(false, {}, Phase::kCreating), web(false)), ElementsAre("endpoint create web"));
