@@ -49,6 +49,9 @@ class ChangeFeed {
   // The revision of the last commit. List after asking for it, then watch from it: nothing is
   // missed.
   virtual Result<std::int64_t> revision() = 0;
+  // The revision after which everything since `time` (milliseconds since the epoch) is told.
+  // kConflict when the store does not remember that far back.
+  virtual Result<std::int64_t> revision_before(long long time) = 0;
 
   // Calls `on_batch` with every commit after revision `after`, in order, from a thread that belongs
   // to this subscription alone. A callback may block: only its own subscription waits, and is lost

@@ -111,6 +111,18 @@ class LeasedMemoryStore : public MemoryStore {
     return memory_->revision;
   }
 
+  Result<std::int64_t> revision_before(long long time) override {
+    const std::scoped_lock hold(memory_->mutex);
+    const auto& commits = memory_->commits;
+    const auto time_of = [](const CommitEvents& commit) { return commit.events.front().time; };
+    const bool is_whole = std::ssize(commits) == memory_->revision;
+    if (!is_whole && time_of(commits.front()) >= time)
+      return fail(forgotten_before(time_of(commits.front())));
+    const auto first = std::ranges::find_if(
+        commits, [&](const CommitEvents& commit) { return time_of(commit) >= time; });
+    return first == commits.end() ? memory_->revision : first->revision - 1;
+  }
+
   Result<LeaseId> grant(std::chrono::seconds time_to_live) override {
     TRY_STATUS(validate_time_to_live(time_to_live));
     const std::scoped_lock hold(memory_->mutex);

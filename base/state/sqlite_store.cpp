@@ -35,6 +35,7 @@ class Session {
   Result<std::int64_t> revision();
   // The revision that all changes up to it are forgotten.
   Result<std::int64_t> forgotten();
+  Result<std::int64_t> revision_before(long long time);
   Result<CommitResult> commit(const Txn& txn, std::int64_t remembered);
   // Whether it adds no record.
   Result<bool> adds_nothing(const Txn& txn);
@@ -64,6 +65,10 @@ class Session {
       "SELECT key, value, revision FROM record WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3"};
   Statement revision_{"SELECT max(id) FROM change"};
   Statement oldest_{"SELECT min(id) FROM change"};
+  Statement first_since_{"SELECT min(id) FROM change WHERE time >= ?1"};
+  // Changes that an earlier version noted have the time 0.
+  Statement oldest_time_{"SELECT min(time) FROM change WHERE time > 0"};
+  Statement all_have_times_{"SELECT NOT EXISTS(SELECT 1 FROM change WHERE time = 0)"};
   Statement revision_of_{"SELECT revision FROM record WHERE key = ?1"};
   Statement put_{
       "INSERT INTO record(key, value, revision) VALUES(?1, ?2, ?3) "
@@ -113,6 +118,22 @@ Result<std::int64_t> Session::forgotten() {
   TRY(auto run, connection_->run(oldest_));
   TRY([[maybe_unused]] const bool row, run.step());
   return run.is_null(0) ? 0 : run.number(0) / kChangesPerRevision - 1;
+}
+
+Result<std::int64_t> Session::revision_before(long long time) {
+  TRY(auto oldest, connection_->run(oldest_time_));
+  TRY([[maybe_unused]] const bool a_row, oldest.step());
+  const bool is_earlier = !oldest.is_null(0) && oldest.number(0) < time;
+  TRY(const auto gone, forgotten());
+  TRY(auto timed, connection_->run(all_have_times_));
+  TRY([[maybe_unused]] const bool another_row, timed.step());
+  const bool is_whole = gone == 0 && timed.number(0) != 0;
+  if (!is_earlier && !is_whole)
+    return fail(forgotten_before(oldest.is_null(0) ? milliseconds_now() : oldest.number(0)));
+  TRY(auto first, connection_->run(first_since_));
+  TRY([[maybe_unused]] const bool row, first.bind(1, time).step());
+  if (first.is_null(0)) return revision();
+  return first.number(0) / kChangesPerRevision - 1;
 }
 
 Result<std::int64_t> Session::data_version() {
@@ -258,6 +279,10 @@ class SqliteStore : public Store {
 
   Result<std::int64_t> revision() override {
     return read([](Session& session) { return session.revision(); });
+  }
+
+  Result<std::int64_t> revision_before(long long time) override {
+    return read([&](Session& session) { return session.revision_before(time); });
   }
 
   Result<CommitResult> commit(const Txn& txn) override {

@@ -115,6 +115,14 @@ class Store {
   // The revision of the last commit; 0 in a new store, but not in etcd, which also counts the
   // commits of everybody else who uses it.
   virtual Result<std::int64_t> revision() = 0;
+
+  // The revision before the first commit at or after `time` (milliseconds since the epoch, of the
+  // clock that people see): watched after it, everything from then on is told. kConflict when the
+  // store does not remember that far back; the text says how far. kUnsupported when it notes no
+  // times (etcd).
+  virtual Result<std::int64_t> revision_before([[maybe_unused]] long long time) {
+    return fail(Code::kUnsupported, "this store does not note when something happened");
+  }
 };
 
 }  // namespace fairlead::state

@@ -44,6 +44,9 @@ class StoreChanges : public ChangeFeed {
       : store_(store), readers_(std::move(readers)), most_(most) {}
 
   Result<std::int64_t> revision() override { return store_.revision(); }
+  Result<std::int64_t> revision_before(long long time) override {
+    return store_.revision_before(time);
+  }
 
   Result<std::unique_ptr<ChangeSubscription>> watch(
       std::int64_t after, std::function<void(const ChangeBatch&)> on_batch) override {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/host.h"
+
 namespace fairlead::state {
 
 namespace {
@@ -70,6 +72,11 @@ Error conflict(const Precondition& wanted, std::int64_t found) {
   return {Code::kConflict, 0,
           fmt::format("{} was changed meanwhile (revision {}, expected {})", wanted.key, found,
                       wanted.revision)};
+}
+
+Error forgotten_before(long long oldest) {
+  return {Code::kConflict, 0,
+          fmt::format("what happened before {} is forgotten", rfc3339(oldest / 1000 + 1))};
 }
 
 std::string prefix_end(std::string_view prefix) {

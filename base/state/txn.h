@@ -34,6 +34,10 @@ Error lease_is_gone(LeaseId lease);
 // The error of a precondition that does not hold: `found` is the key's revision, or kAbsent.
 Error conflict(const Precondition& wanted, std::int64_t found);
 
+// The error of a time that a store does not remember; `oldest`, in milliseconds, is the first one
+// that it does.
+Error forgotten_before(long long oldest);
+
 // The smallest text that is greater than every text that begins with `prefix`; empty when there is
 // none (then a list goes to the end).
 std::string prefix_end(std::string_view prefix);

@@ -155,7 +155,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"", "events", "", "Show what happens to networks, endpoints, ports and volumes, as it happens",
      "", kSince,
      "fairlead events\nfairlead events --kind network,volume\n"
-     "fairlead events --since 4711 --until now --json",
+     "fairlead events --since 10m --until now\n"
+     "fairlead events --since 4711 --json",
      show_events},
     {"", "status", "", "Show counts, problems and what was done about other firewalls", "",
      kNothing, "fairlead status\nfairlead status --json", show_status},

@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <ostream>
 
+#include "base/host.h"
+#include "base/options/values.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/session.h"
 
@@ -42,12 +45,26 @@ Status show(Session& session, std::string_view text) {
   return change != nullptr ? Status() : explain_end(std::get<native::EventMark>(line));
 }
 
-// Names and numbers only, so that nothing needs to be encoded.
+// Names, numbers and times only, so that nothing needs to be encoded.
 Status check_word(std::string_view option, std::string_view word) {
   for (const char c : word)
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == ','))
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+          std::string_view(",-:.TZ").find(c) != std::string_view::npos))
       return fail(Code::kInvalid, "{} cannot be \"{}\"", option, word);
   return {};
+}
+
+// A revision or a time as the API takes it; a duration means so long ago.
+Result<std::string> since_of(const std::string& text) {
+  const bool is_number = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (is_number || native::parse_time(text)) return text;
+  const auto ago = parse_duration(text);
+  if (!ago)
+    return fail(Code::kInvalid,
+                "--since takes a revision, a time like 2026-01-31T12:00:00Z, or how long ago, like "
+                "10m; not \"{}\"",
+                text);
+  return native::time_text(1000 * (unix_time() - ago->count()));
 }
 
 Result<std::string> path_of(const Invocation& line) {
@@ -58,7 +75,8 @@ Result<std::string> path_of(const Invocation& line) {
     path += fmt::format("{}{}={}", path.find('?') == std::string::npos ? '?' : '&', key, value);
     return {};
   };
-  TRY_STATUS(add("since", line.since));
+  TRY(const auto since, since_of(line.since));
+  TRY_STATUS(add("since", since));
   TRY_STATUS(add("until", line.until));
   TRY_STATUS(add("kind", line.kinds));
   return path;

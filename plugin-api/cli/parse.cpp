@@ -110,8 +110,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kPoolFilter)
     add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
   if (command.takes & kSince) {
-    add_text(app, "--since", line.since, "REVISION",
-             "Also what happened after this revision (as --json shows it)");
+    add_text(app, "--since", line.since, "WHEN",
+             "Also what happened since then: how long ago (10m), a time (2026-01-31T12:00:00Z), or "
+             "after a revision (as --json shows it)");
     add_text(app, "--until", line.until, "now", "End when all until now is shown");
     add_text(app, "--kind", line.kinds, "KIND,...",
              "Only these: network, endpoint, port, volume, snapshot");

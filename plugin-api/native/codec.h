@@ -170,6 +170,8 @@ Document encode_mark(const EventMark& mark);
 Result<EventLine> decode_event(const json::Json& document);
 // "2026-11-29T15:00:00.123Z"
 std::string time_text(long long milliseconds);
+// Also without the fraction, or with one of 1 to 9 digits.
+Result<long long> parse_time(std::string_view text);
 
 // ---- the rest
 

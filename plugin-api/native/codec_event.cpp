@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/host.h"
 #include "plugin-api/native/forms.h"
 
@@ -14,17 +16,8 @@ namespace {
 Result<long long> read_milliseconds(const json::Slot& slot) {
   const auto wrong = [&] { return slot.wrong("a time with milliseconds"); };
   if (!slot.value().is_string()) return wrong();
-  const std::string& text = slot.value().string();  // 2026-11-29T15:00:00.123Z
-  constexpr std::size_t kLength = 24, kPoint = 19;
-  if (text.size() != kLength || text[kPoint] != '.') return wrong();
-  long long fraction = 0;
-  for (std::size_t i = kPoint + 1; i + 1 < kLength; ++i) {
-    if (text[i] < '0' || text[i] > '9') return wrong();
-    fraction = 10 * fraction + (text[i] - '0');
-  }
-  const auto seconds = parse_rfc3339(text.substr(0, kPoint) + "Z");
-  if (!seconds) return wrong();
-  return 1000 * *seconds + fraction;
+  const auto time = parse_time(slot.value().string());
+  return time ? time : wrong();
 }
 json::Json write_milliseconds(const long long& time) { return time_text(time); }
 constexpr auto kMilliseconds = json::custom<&read_milliseconds, &write_milliseconds>();
@@ -45,6 +38,26 @@ std::string time_text(long long milliseconds) {
   std::string text = rfc3339(milliseconds / 1000);
   text.pop_back();
   return fmt::format("{}.{:03}Z", text, milliseconds % 1000);
+}
+
+Result<long long> parse_time(std::string_view text) {
+  const auto point = text.find('.');
+  if (point == std::string_view::npos) {
+    TRY(const auto seconds, parse_rfc3339(text));
+    return 1000 * seconds;
+  }
+  const auto wrong = [&] {
+    return fail(Code::kInvalid, "\"{}\" is not a time like 2026-01-31T12:00:00.000Z", text);
+  };
+  const std::string_view fraction = text.substr(point + 1, text.size() - point - 2);
+  const bool digits = std::ranges::all_of(fraction, [](char c) { return c >= '0' && c <= '9'; });
+  if (fraction.empty() || fraction.size() > 9 || !digits || !text.ends_with('Z')) return wrong();
+  const auto seconds = parse_rfc3339(fmt::format("{}Z", text.substr(0, point)));
+  if (!seconds) return wrong();
+  long long milliseconds = 0;
+  for (std::size_t i = 0; i < 3; ++i)
+    milliseconds = 10 * milliseconds + (i < fraction.size() ? fraction[i] - '0' : 0);
+  return 1000 * *seconds + milliseconds;
 }
 
 Document encode_change(const Change& change) { return json::write(change, kChange); }

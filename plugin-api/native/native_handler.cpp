@@ -157,6 +157,7 @@ Result<std::map<std::string, std::string>> parse_query(
       return fail(
           Code::kInvalid, "query parameter \"{}\" is not known{}", key.substr(0, 64),
           known.empty() ? "" : fmt::format("; did you mean \"{}\"?", fmt::join(known, "\", \"")));
+    if (key == "since") continue;  // may be a time, which is not a token: its reader looks at it
     const bool is_list = key == "kind" && !value.empty();
     for (const std::string_view part :
          is_list ? split_list(value) : std::vector{std::string_view(value)})

@@ -8,12 +8,16 @@ namespace fairlead::native {
 
 namespace {
 
-Result<std::int64_t> parse_revision(const std::string& text) {
+Result<std::int64_t> parse_since(const std::string& text, ChangeFeed& feed) {
+  if (const auto time = parse_time(text)) return feed.revision_before(*time);
   std::int64_t revision = 0;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, revision);
   if (error != std::errc() || rest != end || revision < 0)
-    return fail(Code::kInvalid, "query parameter since must be a revision, not \"{}\"", text);
+    return fail(Code::kInvalid,
+                "query parameter since must be a revision or a time like 2026-01-31T12:00:00Z, not "
+                "\"{}\"",
+                text.substr(0, 64));
   return revision;
 }
 
@@ -35,11 +39,11 @@ Result<std::set<std::string>> parse_kinds(const std::string& text) {
   return kinds;
 }
 
-Result<EventRequest> request_of(const std::map<std::string, std::string>& query) {
+Result<EventRequest> request_of(const std::map<std::string, std::string>& query, ChangeFeed& feed) {
   EventRequest request;
   for (const auto& [key, value] : query) {
     if (key == "since") {
-      TRY(request.since, parse_revision(value));
+      TRY(request.since, parse_since(value, feed));
     } else if (key == "kind") {
       TRY(request.kinds, parse_kinds(value));
     } else if (value != "now") {
@@ -55,7 +59,7 @@ Result<EventRequest> request_of(const std::map<std::string, std::string>& query)
 
 Result<Answer> follow_events(const Core& core, const Call& call) {
   if (core.changes == nullptr) return fail(Code::kUnsupported, "this daemon has no change feed");
-  TRY(auto request, request_of(call.query));
+  TRY(auto request, request_of(call.query, *core.changes));
   TRY(auto stream, open_event_stream(*core.changes, std::move(request)));
   return Answer{.status = kOk, .body = {}, .stream = std::move(stream)};
 }

@@ -78,6 +78,18 @@ class Events(CniCalls, FairleadCase):
         self.assertEqual(1, len(shown), shown)
         self.assertRegex(shown[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z network remove again \(id=[0-9a-f]{12}, mode=bridge")
 
+    def test_what_happened_since_a_time_is_told(self):
+        followed = follow(self)
+        for name in ("early", "late"):
+            self.host.fairlead("network", "create", name)
+        since = followed.await_line(kind="network", action="create", name="late")["time"]
+        self.host.fairlead("network", "rm", "early", "late")
+        lines = self.host.fairlead("events", "--since", since, "--until", "now", "--kind", "network").out.splitlines()
+        self.assertEqual(["create late", "remove early", "remove late"], [" ".join(line.split()[2:4]) for line in lines])
+        self.assertIn("network create early", self.host.fairlead("events", "--since", "10m", "--until", "now").out)
+        refused = self.host.fairlead("events", "--since", "yesterday", check=False)
+        self.assertIn("--since takes a revision, a time like 2026-01-31T12:00:00Z, or how long ago, like 10m", refused.err)
+
     def test_eight_watchers_hold_up_nobody_and_all_are_told(self):
         followers = [follow(self) for _ in range(8)]
         self.host.fairlead("network", "create", "told")

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "base/state/store_changes.h"
 #include "tests/conformance/store/stores.h"
@@ -104,6 +106,39 @@ TEST_P(ChangesTest, WhatIsForgottenOrWasNeverThereIsAConflict) {
     EXPECT_EQ(refused.error().code, Code::kConflict);
     EXPECT_NE(refused.error().text.find("list again"), std::string::npos) << refused.error().text;
   }
+}
+
+TEST_P(ChangesTest, ATimeLeadsToTheFirstCommitSinceThen) {
+  const auto changes = feed();
+  if (const auto noted = changes->revision_before(0);
+      !noted && noted.error().code == Code::kUnsupported)
+    GTEST_SKIP() << noted.error().text;
+  Batches batches;
+  const auto running = changes->watch(start_, batches.callback());
+  const auto first = put("a", "1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto second = put("b", "1");
+  const auto times = batches.wait_for(2);
+  ASSERT_EQ(times.size(), 2U);
+  const long long now = times[1].changes[0].time;
+  EXPECT_EQ(*changes->revision_before(now), first);
+  EXPECT_EQ(*changes->revision_before(times[0].changes[0].time + 1), first);
+  EXPECT_EQ(*changes->revision_before(times[0].changes[0].time), first - 1);
+  EXPECT_EQ(*changes->revision_before(0), start_) << "nothing is forgotten";
+  EXPECT_EQ(*changes->revision_before(now + 1), second);
+}
+
+TEST_P(ChangesTest, ATimeThatIsForgottenIsAConflict) {
+  reopen(/*remembered=*/16);
+  const auto changes = feed();
+  for (int i = 0; i < 100; ++i) put("k", std::to_string(i));
+  const auto refused = changes->revision_before(1);
+  ASSERT_FALSE(refused);
+  if (refused.error().code == Code::kUnsupported) GTEST_SKIP() << refused.error().text;
+  EXPECT_EQ(refused.error().code, Code::kConflict);
+  EXPECT_THAT(refused.error().text,
+              ::testing::ContainsRegex("what happened before 2.*Z is forgotten"));
+  EXPECT_EQ(*changes->revision_before(9'000'000'000'000), *store_->revision());
 }
 
 TEST_P(ChangesTest, TooManyWatchersAreRefusedUntilOneGoes) {

@@ -1,3 +1,5 @@
+#include "base/host.h"
+#include "plugin-api/native/codec.h"
 #include "tests/plugin-api/cli/cli_fixture.h"
 
 namespace fairlead::testing {
@@ -60,7 +62,19 @@ TEST_F(EventCommand, WithoutTheDaemonItSaysSo) {
 TEST_F(EventCommand, RefusesWhatIsNoWord) {
   const Outcome outcome = run("events --since 4&x=1");
   EXPECT_EQ(outcome.exit_code, cli::kUsage);
-  EXPECT_NE(outcome.err.find("--since cannot be \"4&x=1\""), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("--since takes a revision, a time like"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(run("events --kind a&b").err.find("--kind cannot be \"a&b\""), std::string::npos);
+}
+
+TEST_F(EventCommand, SinceATimeOrSoLongAgo) {
+  answers_["GET /v1/events?since=2026-11-29T15:00:00.123Z&until=now"] = {kStart, end_line("until")};
+  EXPECT_EQ(run("events --since 2026-11-29T15:00:00.123Z --until now").exit_code, cli::kDone);
+  const long long before = unix_time() - 600;
+  for (int later = 0; later < 60; ++later)
+    answers_[fmt::format("GET /v1/events?since={}", native::time_text(1000 * (before + later)))] = {
+        kStart, end_line("until")};
+  EXPECT_EQ(run("events --since 10m").exit_code, cli::kDone);
 }
 
 }  // namespace

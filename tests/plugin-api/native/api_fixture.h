@@ -14,6 +14,11 @@ namespace fairlead::testing {
 class FakeFeed : public ChangeFeed {
  public:
   Result<std::int64_t> revision() override { return revision_; }
+  // What happened at the n-th millisecond has revision n.
+  Result<std::int64_t> revision_before(long long time) override {
+    if (time <= forgotten_) return fail(Code::kConflict, "what happened before then is forgotten");
+    return time - 1;
+  }
   Result<std::unique_ptr<ChangeSubscription>> watch(
       std::int64_t after, std::function<void(const ChangeBatch&)> on_batch) override;
   void put(ChangeBatch batch);
