@@ -1,4 +1,5 @@
-// Claims blocks and single addresses for this host in the shared store.
+// Claims blocks and single addresses for this host in the shared store: the verbs of the
+// groups (Blocks, StaticClaims, Maintenance) under the lock of claims, which is taken here alone.
 //
 // Why no address is given twice, in a network with blocks:
 //
@@ -25,22 +26,21 @@
 #pragma once
 
 #include <mutex>
-#include <set>
 
-#include "network/cluster/fence.h"
+#include "network/cluster/blocks.h"
+#include "network/cluster/claim_audit.h"
+#include "network/cluster/claim_context.h"
+#include "network/cluster/maintenance.h"
+#include "network/cluster/restoration.h"
+#include "network/cluster/static_claims.h"
 
 namespace fairlead::network::cluster {
-
-inline constexpr long long kEmptyBlockSeconds = 600;  // how long an empty block is kept
-inline constexpr long long kUnleasedSeconds = 60;     // how long a single claim may have no lease
-// When so many percent of the addresses in a host's blocks are in use, the next block is claimed.
-inline constexpr std::uint64_t kClaimAtPercent = 80;
 
 // The stores and the fence must outlive the object.
 class StoreAddresses : public Addresses {
  public:
   StoreAddresses(state::Store& shared, state::Store& local, Fence& fence)
-      : shared_(shared), local_(local), fence_(fence) {}
+      : context_(shared, local, fence) {}
 
   Result<AddressOffer> offer(const AddressRequest& request) override;
   Status extend(const std::string& network_id, Family family) override;
@@ -50,84 +50,14 @@ class StoreAddresses : public Addresses {
   Result<std::vector<OwnedBlock>> owned() override;
 
  private:
-  // A subnet of a network, as recorded in the shared store.
-  struct SubnetArea {
-    std::string network_id;
-    std::int64_t revision = state::kAbsent;  // of the record of the network
-    Subnet subnet;
-    Cidr area;
-  };
-  using Block = Stored<LocalBlock>;
-  using Single = Stored<LocalAddress>;
-
-  Result<SubnetArea> subnet_area_of(const std::string& network_id, Family family);
-  Result<std::vector<Block>> local_blocks(const std::string& network_id, Family family);
-  Result<AddressOffer> offer_owned(const AddressRequest& request);
-  Status save(const std::string& network_id, LocalBlock block);
-  Status drop(std::string key);  // deletes a key of the local store
-
-  // blocks.cpp
-  Status claim_block(const std::string& network_id, Family family);
-  Result<std::set<IpAddress>> taken_blocks(const SubnetArea& subnet_area);
-  Result<std::vector<IpAddress>> static_claims_in(const std::string& network_id, const Cidr& block);
-  Result<bool> try_claim(const SubnetArea& subnet_area, const Cidr& block);
-  Status resolve_claims(const std::string& network_id, Family family);
-  // Whether this host owns the block.
-  Result<bool> resolve(const std::string& network_id, const LocalBlock& block);
-  Status adopt(const SubnetArea& subnet_area, const Cidr& block, const BlockRecord& record);
-
-  // static_claims.cpp
-  Result<AddressOffer> static_claim(const SubnetArea& subnet_area, const AddressRequest& request,
-                                    const IpAddress& address);
-  Result<bool> try_claim(const SubnetArea& subnet_area, const AddressRequest& request,
-                         const IpAddress& address);
-  Status guard_claim(const SubnetArea& subnet_area, const IpAddress& address, state::Txn& txn);
-  Result<AddressOffer> claim_any(const SubnetArea& subnet_area, const AddressRequest& request);
-  Status save(const std::string& network_id, LocalAddress address, ClaimPhase phase);
-  Status release_claim(const std::string& network_id, const LocalAddress& address);
-
-  // maintenance.cpp
-  struct Occupancy {
-    std::uint64_t total = 0, used = 0;
-  };
-  Status maintain_block(const std::string& network_id, LocalBlock block, LeaseBook& book,
-                        Occupancy& fill);
-  Status release_block(const std::string& network_id, LocalBlock block, LeaseBook& book);
-  Status maintain_single(const std::string& network_id, const LocalAddress& address,
-                         LeaseBook& book);
-  Status audit();
-  bool is_unknown_own(const std::string& host_id, std::uint64_t of, std::uint64_t epoch);
-  Status audit_block(const state::Record& record);
-  Status audit_claim(const state::Record& record);
-
-  // reclaim.cpp
-  using Conflicts = std::vector<std::string>;
-  Status restore(LeaseBook& book);
-  Result<std::optional<SubnetArea>> subnet_area_if_ready(const std::string& network_id,
-                                                         Family family);
-  Status restore_blocks(LeaseBook& book, Conflicts& conflicts);
-  Status restore_block(const std::string& network_id, LocalBlock block, LeaseBook& book,
-                       Conflicts& conflicts);
-  Status write_block(const SubnetArea& subnet_area, LocalBlock block, std::int64_t revision,
-                     LeaseBook& book, Conflicts& conflicts);
-  Status check_holes(const std::string& network_id, const Cidr& block,
-                     const std::vector<IpAddress>& holes, LeaseBook& book, Conflicts& conflicts);
-  Status write_anew(const state::Txn& txn);
-  Status lose_block(const std::string& network_id, LocalBlock block, const BlockRecord& owner,
-                    Conflicts& conflicts);
-  Status restore_singles(Conflicts& conflicts);
-  Status restore_single(const std::string& network_id, const LocalAddress& address,
-                        Conflicts& conflicts);
-
-  state::Store& shared_;
-  state::Store& local_;
-  Fence& fence_;
   // Allows one claim or release at a time; offers from owned blocks do not wait for it.
   std::mutex claims_;
-  bool audited_ = false;
-  // The quarantine after which all claims were written again.
-  std::optional<std::uint64_t> restored_for_;
-  long long looked_ = 0;  // Unix seconds of the last look at the blocks
+  ClaimContext context_;
+  Blocks blocks_{context_};
+  StaticClaims static_claims_{context_, blocks_};
+  ClaimAudit audit_{context_, blocks_, static_claims_};
+  Restoration restoration_{context_, blocks_, static_claims_, audit_};
+  Maintenance maintenance_{context_, {blocks_, static_claims_, audit_, restoration_}};
 };
 
 }  // namespace fairlead::network::cluster

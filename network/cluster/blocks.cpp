@@ -1,9 +1,9 @@
-// Claims blocks.
+#include "network/cluster/blocks.h"
+
 #include <algorithm>
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "network/cluster/addresses.h"
 #include "network/cluster/block_layout.h"
 #include "network/cluster/keys.h"
 
@@ -14,18 +14,49 @@ namespace {
 constexpr unsigned kMostAttempts = 64;
 constexpr std::size_t kPage = 256;
 
+bool contains(const std::vector<Cidr>& ranges, const IpAddress& address) {
+  return std::ranges::any_of(ranges, [&](const Cidr& range) { return range.contains(address); });
+}
+
 bool is_of(Family family, std::string_view hex) {
   return hex.size() == (family == Family::kV4 ? 8U : 32U);
 }
 
 }  // namespace
 
-Status StoreAddresses::claim_block(const std::string& network_id, Family family) {
-  TRY_STATUS(fence_.rollback_detector().may_claim());
+Result<AddressOffer> Blocks::offer_owned(const AddressRequest& request) {
+  AddressOffer offer;
+  TRY(const auto epoch, context_.fence.epoch());
+  TRY(const auto blocks, context_.local_blocks(request.network_id, request.family));
+  for (const auto& [block, revision] : blocks) {
+    if (block.phase != ClaimPhase::kHeld || block.epoch != epoch) continue;
+    if (request.wanted && !contains(block.ranges, *request.wanted)) continue;
+    if (request.wanted)
+      offer.exact = request.wanted;
+    else
+      offer.ranges.insert(offer.ranges.end(), block.ranges.begin(), block.ranges.end());
+    offer.guards.push_back({keys::local_block(request.network_id, block.block.first()), revision});
+  }
+  return offer;
+}
+
+Result<std::vector<OwnedBlock>> Blocks::owned() {
+  TRY(const auto records, context_.local.list(keys::kLocalBlocks));
+  std::vector<OwnedBlock> blocks;
+  for (const state::Record& record : records) {
+    TRY(const auto block, decode<LocalBlock>(record));
+    if (block.phase == ClaimPhase::kHeld)
+      blocks.push_back({std::string(keys::network_part(record.key)), block.block});
+  }
+  return blocks;
+}
+
+Status Blocks::claim(const std::string& network_id, Family family) {
+  TRY_STATUS(context_.fence.rollback_detector().may_claim());
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto subnet_area, subnet_area_of(network_id, family));
+    TRY(const auto subnet_area, context_.subnet_area_of(network_id, family));
     TRY(const auto taken, taken_blocks(subnet_area));
-    const auto block = free_block(subnet_area.area, network_id + fence_.host_id(), taken);
+    const auto block = free_block(subnet_area.area, network_id + context_.fence.host_id(), taken);
     if (!block)
       return fail(
           Code::kExhausted,
@@ -35,14 +66,14 @@ Status StoreAddresses::claim_block(const std::string& network_id, Family family)
     const auto claimed = try_claim(subnet_area, *block);
     if (claimed && *claimed) return {};
     if (!claimed && claimed.error().code != Code::kConflict) return fail(claimed.error());
-    TRY_STATUS(fence_.check_again());
+    TRY_STATUS(context_.fence.check_again());
   }
   return fail(Code::kUnavailable, "claim a block of addresses: too many hosts at once; try again");
 }
 
 // The first addresses of the blocks that cannot be claimed: the blocks of all hosts, those in this
 // host's journal, and those that contain no address to give out.
-Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& subnet_area) {
+Result<std::set<IpAddress>> Blocks::taken_blocks(const SubnetArea& subnet_area) {
   std::set<IpAddress> taken;
   const auto add = [&](const std::vector<state::Record>& records) -> Status {
     for (const state::Record& record : records) {
@@ -53,11 +84,11 @@ Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& subne
     }
     return {};
   };
-  TRY(const auto shared, shared_.list(keys::blocks_of(subnet_area.network_id)));
+  TRY(const auto shared, context_.shared.list(keys::blocks_of(subnet_area.network_id)));
   TRY_STATUS(add(shared));
-  TRY(const auto local, local_.list(keys::local_blocks_of(subnet_area.network_id)));
+  TRY(const auto local, context_.local.list(keys::local_blocks_of(subnet_area.network_id)));
   TRY_STATUS(add(local));
-  TRY(const auto guards, shared_.list(keys::claim_guards_of(subnet_area.network_id)));
+  TRY(const auto guards, context_.shared.list(keys::claim_guards_of(subnet_area.network_id)));
   // A guard exists only where a single address was claimed.
   for (const state::Record& record : guards) {
     const auto hex = keys::last_part(record.key);
@@ -71,9 +102,8 @@ Result<std::set<IpAddress>> StoreAddresses::taken_blocks(const SubnetArea& subne
   return taken;
 }
 
-// The single addresses claimed inside the block.
-Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::string& network_id,
-                                                                const Cidr& block) {
+Result<std::vector<IpAddress>> Blocks::static_claims_in(const std::string& network_id,
+                                                        const Cidr& block) {
   std::vector<IpAddress> claimed;
   const std::string prefix = keys::addresses_of(network_id);
   // The key of the block's first address without its last digit sorts before that key, and after
@@ -81,7 +111,7 @@ Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::strin
   std::string after = keys::address(network_id, block.first());
   after.pop_back();
   for (;;) {
-    TRY(const auto page, shared_.list(prefix, after, kPage));
+    TRY(const auto page, context_.shared.list(prefix, after, kPage));
     for (const state::Record& record : page) {
       const auto hex = keys::last_part(record.key);
       if (!is_of(block.family(), hex)) continue;
@@ -97,25 +127,25 @@ Result<std::vector<IpAddress>> StoreAddresses::static_claims_in(const std::strin
 // Returns whether the block has an address to give out. kConflict when something changed meanwhile,
 // and the caller has to choose a block again. Any other error leaves the record in the journal in
 // the phase kClaiming, because the claim may have been committed nevertheless.
-Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const Cidr& block) {
+Result<bool> Blocks::try_claim(const SubnetArea& subnet_area, const Cidr& block) {
   const std::string guard_key = keys::claim_guard(subnet_area.network_id, block.first());
   const std::string key = keys::block(subnet_area.network_id, block.first());
   // Read before the list of the addresses that it guards.
-  TRY(const auto guard, shared_.get(guard_key));
+  TRY(const auto guard, context_.shared.get(guard_key));
   TRY(auto holes, static_claims_in(subnet_area.network_id, block));
-  TRY(auto preconditions, fence_.of_life());
-  TRY(const auto epoch, fence_.epoch());
+  TRY(auto preconditions, context_.fence.of_life());
+  TRY(const auto epoch, context_.fence.epoch());
   std::vector<IpAddress> excluded = holes;
   std::ranges::copy(reserved_addresses(subnet_area.subnet), std::back_inserter(excluded));
   LocalBlock local{.block = block, .epoch = epoch, .ranges = without(block, excluded)};
-  TRY_STATUS(save(subnet_area.network_id, local));
+  TRY_STATUS(context_.save(subnet_area.network_id, local));
   fault_point("cluster.block.journalled");
   preconditions.push_back({keys::network(subnet_area.network_id), subnet_area.revision});
   preconditions.push_back({key, state::kAbsent});
   preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
-  const auto done = shared_.commit(
+  const auto done = context_.shared.commit(
       {.preconditions = std::move(preconditions),
-       .puts = {{key, encode(BlockRecord{fence_.host_id(), epoch, std::move(holes)})}},
+       .puts = {{key, encode(BlockRecord{context_.fence.host_id(), epoch, std::move(holes)})}},
        .durability = state::Durability::kDurable});
   if (!done && done.error().code == Code::kConflict) {
     // When a store repeats a commit whose answer was lost, this host's own record may have caused
@@ -127,39 +157,36 @@ Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const Cidr
   fault_point("cluster.block.claimed");
   local.phase = ClaimPhase::kHeld;
   const bool useful = !local.ranges.empty();
-  TRY_STATUS(save(subnet_area.network_id, std::move(local)));
+  TRY_STATUS(context_.save(subnet_area.network_id, std::move(local)));
   log::info("cluster.block.claimed",
             {{"network", subnet_area.network_id.substr(0, 12)}, {"block", block.to_string()}});
   return useful;
 }
 
-Status StoreAddresses::resolve_claims(const std::string& network_id, Family family) {
-  TRY(const auto blocks, local_blocks(network_id, family));
-  for (const Block& block : blocks)
+Status Blocks::resolve_claims(const std::string& network_id, Family family) {
+  TRY(const auto blocks, context_.local_blocks(network_id, family));
+  for (const auto& block : blocks)
     if (block.value.phase == ClaimPhase::kClaiming) TRY_STATUS(resolve(network_id, block.value));
   return {};
 }
 
-// Finds out from the shared store whether a claim with an unknown outcome was committed.
-Result<bool> StoreAddresses::resolve(const std::string& network_id, const LocalBlock& block) {
+Result<bool> Blocks::resolve(const std::string& network_id, const LocalBlock& block) {
   const auto base = block.block.first();
-  TRY(const auto record, read<BlockRecord>(shared_, keys::block(network_id, base)));
-  const bool ours =
-      record && record->value.host_id == fence_.host_id() && record->value.epoch == block.epoch;
-  if (!ours) return drop(keys::local_block(network_id, base)).map([] { return false; });
-  TRY(const auto subnet_area, subnet_area_of(network_id, base.family()));
+  TRY(const auto record, read<BlockRecord>(context_.shared, keys::block(network_id, base)));
+  const bool ours = record && record->value.host_id == context_.fence.host_id() &&
+                    record->value.epoch == block.epoch;
+  if (!ours) return context_.drop(keys::local_block(network_id, base)).map([] { return false; });
+  TRY(const auto subnet_area, context_.subnet_area_of(network_id, base.family()));
   return adopt(subnet_area, block.block, record->value).map([] { return true; });
 }
 
-// Records a block in the journal that belongs to this host according to the shared store.
-Status StoreAddresses::adopt(const SubnetArea& subnet_area, const Cidr& block,
-                             const BlockRecord& record) {
+Status Blocks::adopt(const SubnetArea& subnet_area, const Cidr& block, const BlockRecord& record) {
   std::vector<IpAddress> excluded = record.holes;
   std::ranges::copy(reserved_addresses(subnet_area.subnet), std::back_inserter(excluded));
-  return save(subnet_area.network_id, LocalBlock{.block = block,
-                                                 .epoch = record.epoch,
-                                                 .phase = ClaimPhase::kHeld,
-                                                 .ranges = without(block, excluded)});
+  return context_.save(subnet_area.network_id, LocalBlock{.block = block,
+                                                          .epoch = record.epoch,
+                                                          .phase = ClaimPhase::kHeld,
+                                                          .ranges = without(block, excluded)});
 }
 
 }  // namespace fairlead::network::cluster

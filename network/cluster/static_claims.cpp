@@ -1,9 +1,10 @@
-// Claims single addresses: the addresses of small subnets, and addresses that were asked for.
+#include "network/cluster/static_claims.h"
+
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "base/fault.h"
-#include "network/cluster/addresses.h"
 #include "network/cluster/block_layout.h"
 #include "network/cluster/keys.h"
 
@@ -31,23 +32,23 @@ std::size_t random_below(std::size_t count) {
 
 }  // namespace
 
-Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& subnet_area,
-                                                  const AddressRequest& request,
-                                                  const IpAddress& address) {
+Result<AddressOffer> StaticClaims::claim(const SubnetArea& subnet_area,
+                                         const AddressRequest& request, const IpAddress& address) {
   TRY_STATUS(check_usable(subnet_area.subnet, address));
   SubnetArea present = subnet_area;
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     const auto claimed = try_claim(present, request, address);
     if (claimed && *claimed) {
-      TRY(const auto local, local_.get(keys::local_address(subnet_area.network_id, address)));
+      TRY(const auto local,
+          context_.local.get(keys::local_address(subnet_area.network_id, address)));
       AddressOffer offer{.exact = address};
       if (local) offer.guards.push_back({local->key, local->revision});
       return offer;
     }
-    if (claimed) return offer_owned(request);  // the address is in a block of this host
+    if (claimed) return blocks_.offer_owned(request);  // the address is in a block of this host
     if (claimed.error().code != Code::kConflict) return fail(claimed.error());
-    TRY_STATUS(fence_.check_again());
-    TRY(present, subnet_area_of(request.network_id, request.family));
+    TRY_STATUS(context_.fence.check_again());
+    TRY(present, context_.subnet_area_of(request.network_id, request.family));
   }
   return fail(Code::kUnavailable, "claim address {}: too many hosts at once; try again",
               address.to_string());
@@ -55,20 +56,20 @@ Result<AddressOffer> StoreAddresses::static_claim(const SubnetArea& subnet_area,
 
 // True when the address is claimed for this endpoint, now or earlier. False when no claim is
 // needed, because the address is in a block that turned out to belong to this host.
-Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const AddressRequest& request,
-                                       const IpAddress& address) {
-  TRY(const auto epoch, fence_.epoch());
+Result<bool> StaticClaims::try_claim(const SubnetArea& subnet_area, const AddressRequest& request,
+                                     const IpAddress& address) {
+  TRY(const auto epoch, context_.fence.epoch());
   LocalAddress local{.address = address, .endpoint_id = request.endpoint_id, .epoch = epoch};
   const std::string key = keys::address(subnet_area.network_id, address);
-  const StaticClaimRecord wanted{request.endpoint_id, fence_.host_id(), epoch};
-  TRY(const auto present, read<StaticClaimRecord>(shared_, key));
+  const StaticClaimRecord wanted{request.endpoint_id, context_.fence.host_id(), epoch};
+  TRY(const auto present, read<StaticClaimRecord>(context_.shared, key));
   if (present && present->value != wanted)
     return fail(Code::kExists, "address {} is taken by endpoint {} on host {}", address.to_string(),
                 present->value.endpoint_id.substr(0, 12), present->value.host_id.substr(0, 12));
   if (present)
-    return save(subnet_area.network_id, local, ClaimPhase::kHeld).map([] { return true; });
-  TRY_STATUS(fence_.rollback_detector().may_claim());
-  TRY(auto preconditions, fence_.of_life());
+    return context_.save(subnet_area.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+  TRY_STATUS(context_.fence.rollback_detector().may_claim());
+  TRY(auto preconditions, context_.fence.of_life());
   state::Txn txn{.preconditions = std::move(preconditions),
                  .puts = {{key, encode(wanted)}},
                  .durability = state::Durability::kDurable};
@@ -77,29 +78,27 @@ Result<bool> StoreAddresses::try_claim(const SubnetArea& subnet_area, const Addr
   if (subnet_area.area.contains(address) && has_blocks(subnet_area.area)) {
     const Cidr block = block_of(subnet_area.area, address);
     TRY(const auto owner,
-        read<BlockRecord>(shared_, keys::block(subnet_area.network_id, block.first())));
-    if (owner && owner->value.host_id == fence_.host_id() && owner->value.epoch == epoch &&
+        read<BlockRecord>(context_.shared, keys::block(subnet_area.network_id, block.first())));
+    if (owner && owner->value.host_id == context_.fence.host_id() && owner->value.epoch == epoch &&
         std::ranges::find(owner->value.holes, address) == owner->value.holes.end())
-      return adopt(subnet_area, block, owner->value).map([] { return false; });
-    TRY_STATUS(guard_claim(subnet_area, address, txn));
+      return blocks_.adopt(subnet_area, block, owner->value).map([] { return false; });
+    TRY_STATUS(guard(subnet_area, address, txn));
   }
-  TRY_STATUS(save(subnet_area.network_id, local, ClaimPhase::kClaiming));
+  TRY_STATUS(context_.save(subnet_area.network_id, local, ClaimPhase::kClaiming));
   fault_point("cluster.address.journalled");
-  const auto done = shared_.commit(txn);
+  const auto done = context_.shared.commit(txn);
   if (!done && done.error().code == Code::kConflict)
-    TRY_STATUS(drop(keys::local_address(subnet_area.network_id, address)));
+    TRY_STATUS(context_.drop(keys::local_address(subnet_area.network_id, address)));
   if (!done) return fail(done.error());
   fault_point("cluster.address.claimed");
-  return save(subnet_area.network_id, local, ClaimPhase::kHeld).map([] { return true; });
+  return context_.save(subnet_area.network_id, local, ClaimPhase::kHeld).map([] { return true; });
 }
 
-// Adds the precondition and put that make the claim of a single address and that of its block
-// exclude each other (addresses.h).
-Status StoreAddresses::guard_claim(const SubnetArea& subnet_area, const IpAddress& address,
-                                   state::Txn& txn) {
+Status StaticClaims::guard(const SubnetArea& subnet_area, const IpAddress& address,
+                           state::Txn& txn) {
   const Cidr block = block_of(subnet_area.area, address);
   const std::string key = keys::block(subnet_area.network_id, block.first());
-  TRY(const auto owner, read<BlockRecord>(shared_, key));
+  TRY(const auto owner, read<BlockRecord>(context_.shared, key));
   txn.preconditions.push_back({key, owner ? owner->revision : state::kAbsent});
   if (!owner) {
     txn.puts.push_back({keys::claim_guard(subnet_area.network_id, block.first()),
@@ -108,7 +107,7 @@ Status StoreAddresses::guard_claim(const SubnetArea& subnet_area, const IpAddres
   }
   const auto& holes = owner->value.holes;
   if (std::ranges::find(holes, address) != holes.end()) return {};
-  const auto host = read<HostRecord>(shared_, keys::host(owner->value.host_id));
+  const auto host = read<HostRecord>(context_.shared, keys::host(owner->value.host_id));
   return fail(Code::kExists,
               "address {} lies in {}, which host {} gives out by itself; start the container "
               "there, choose another address, or give the network a range and choose one outside",
@@ -116,20 +115,20 @@ Status StoreAddresses::guard_claim(const SubnetArea& subnet_area, const IpAddres
               host && *host ? (*host)->value.info.name : owner->value.host_id.substr(0, 12));
 }
 
-// Claims a free address of a subnet without blocks. It is chosen at random, so that an address is
-// seldom reused soon and hosts seldom try the same one.
-Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& subnet_area,
-                                               const AddressRequest& request) {
+// The address is chosen at random, so that it is seldom reused soon and hosts seldom try the same
+// one.
+Result<AddressOffer> StaticClaims::claim_any(const SubnetArea& subnet_area,
+                                             const AddressRequest& request) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto epoch, fence_.epoch());
-    TRY(const auto records, shared_.list(keys::addresses_of(subnet_area.network_id)));
-    const StaticClaimRecord own{request.endpoint_id, fence_.host_id(), epoch};
+    TRY(const auto epoch, context_.fence.epoch());
+    TRY(const auto records, context_.shared.list(keys::addresses_of(subnet_area.network_id)));
+    const StaticClaimRecord own{request.endpoint_id, context_.fence.host_id(), epoch};
     std::set<IpAddress> taken;
     for (const state::Record& record : records) {
       TRY(const auto address, IpAddress::from_hex(keys::last_part(record.key)));
       if (!subnet_area.area.contains(address)) continue;
       TRY(const auto holder, decode<StaticClaimRecord>(record));
-      if (holder == own) return static_claim(subnet_area, request, address);  // a repeated request
+      if (holder == own) return claim(subnet_area, request, address);  // a repeated request
       taken.insert(address);
     }
     for (const IpAddress& address : reserved_addresses(subnet_area.subnet)) taken.insert(address);
@@ -138,7 +137,7 @@ Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& subnet_area,
       if (const auto address = subnet_area.area.first().plus(i); !taken.contains(*address))
         free.push_back(*address);
     if (free.empty()) break;
-    const auto claimed = static_claim(subnet_area, request, free[random_below(free.size())]);
+    const auto claimed = claim(subnet_area, request, free[random_below(free.size())]);
     if (claimed || claimed.error().code != Code::kExists) return claimed;
   }
   return fail(Code::kExhausted,
@@ -147,41 +146,32 @@ Result<AddressOffer> StoreAddresses::claim_any(const SubnetArea& subnet_area,
               subnet_area.area.to_string());
 }
 
-Status StoreAddresses::save(const std::string& network_id, LocalAddress address, ClaimPhase phase) {
-  address.phase = phase;
-  address.since = fence_.clock().unix_time();
-  return status_of(
-      local_.commit({.puts = {{keys::local_address(network_id, address.address), encode(address)}},
-                     .durability = state::Durability::kDurable}));
-}
-
-Status StoreAddresses::give_back(const std::string& network_id, const IpAddress& address) {
-  const std::scoped_lock hold(claims_);
+Status StaticClaims::give_back(const std::string& network_id, const IpAddress& address) {
   const std::string key = keys::local_address(network_id, address);
-  TRY(const auto local, read<LocalAddress>(local_, key));
+  TRY(const auto local, read<LocalAddress>(context_.local, key));
   if (!local) return {};  // the address is in a block
-  TRY_STATUS(save(network_id, local->value, ClaimPhase::kReleasing));
-  if (!fence_.of_record()) return {};  // maintain() completes it once this host has joined
+  TRY_STATUS(context_.save(network_id, local->value, ClaimPhase::kReleasing));
+  if (!context_.fence.of_record()) return {};  // maintain() completes it once this host has joined
   fault_point("cluster.address.releasing");
-  const auto released = release_claim(network_id, local->value);
+  const auto released = release(network_id, local->value);
   if (!released && !is_unreachable(released.error())) return released;
   return {};
 }
 
-Status StoreAddresses::release_claim(const std::string& network_id, const LocalAddress& address) {
+Status StaticClaims::release(const std::string& network_id, const LocalAddress& address) {
   const std::string key = keys::address(network_id, address.address);
-  const StaticClaimRecord own{address.endpoint_id, fence_.host_id(), address.epoch};
+  const StaticClaimRecord own{address.endpoint_id, context_.fence.host_id(), address.epoch};
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto present, read<StaticClaimRecord>(shared_, key));
+    TRY(const auto present, read<StaticClaimRecord>(context_.shared, key));
     if (!present || present->value != own) break;
-    const auto done = shared_.commit({.preconditions = {{key, present->revision}},
-                                      .deletes = {key},
-                                      .durability = state::Durability::kDurable});
+    const auto done = context_.shared.commit({.preconditions = {{key, present->revision}},
+                                              .deletes = {key},
+                                              .durability = state::Durability::kDurable});
     if (done) break;
     if (done.error().code != Code::kConflict) return fail(done.error());
   }
   fault_point("cluster.address.released");
-  return drop(keys::local_address(network_id, address.address));
+  return context_.drop(keys::local_address(network_id, address.address));
 }
 
 }  // namespace fairlead::network::cluster

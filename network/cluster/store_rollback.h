@@ -4,7 +4,7 @@
 //
 // It is detected by the store's revision, which otherwise only grows; by the record of this host,
 // which is never deleted and whose epoch only grows; and by the records of this host's blocks
-// (reclaim.cpp). This host is in quarantine from then on: it writes its own records again, and
+// (restoration.h). This host is in quarantine from then on: it writes its own records again, and
 // claims nothing new until that is done and the other hosts had the time to do the same.
 #pragma once
 

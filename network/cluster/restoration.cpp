@@ -1,13 +1,8 @@
-// Writes this host's claims again into a shared store that was put back to an earlier state.
-//
-// Claims are created under the preconditions of a first claim, and never overwrite those of others:
-// what belongs to another host now stays with it, and is reported as a conflict. No more addresses
-// are given out of a block that another host has now; containers that have an address of it keep it
-// until an operator removes one of the two.
+#include "network/cluster/restoration.h"
+
 #include <algorithm>
 
 #include "base/log.h"
-#include "network/cluster/addresses.h"
 #include "network/cluster/block_layout.h"
 #include "network/cluster/endpoints.h"
 #include "network/cluster/keys.h"
@@ -47,10 +42,10 @@ std::vector<IpAddress> left_out(const LocalBlock& block) {
 // Blocks are checked regularly, because the revision of a store that was put back may have passed
 // the old one before any host looks. Single addresses and endpoints are checked when something is
 // wrong, and once after a start.
-Status StoreAddresses::restore(LeaseBook& book) {
-  StoreRollbackDetector& rollback_detector = fence_.rollback_detector();
+Status Restoration::restore(LeaseBook& book) {
+  StoreRollbackDetector& rollback_detector = context_.fence.rollback_detector();
   const auto quarantines = rollback_detector.quarantines();
-  const long long now = fence_.clock().unix_time();
+  const long long now = context_.fence.clock().unix_time();
   const bool is_new = restored_for_ != quarantines;
   if (!is_new && now - looked_ < kLookSeconds) return rollback_detector.settle();
   const bool had_conflicts = rollback_detector.has_conflicts();
@@ -58,10 +53,10 @@ Status StoreAddresses::restore(LeaseBook& book) {
   TRY_STATUS(restore_blocks(book, conflicts));
   if (is_new || had_conflicts || rollback_detector.quarantines() != quarantines) {
     TRY_STATUS(restore_singles(conflicts));
-    TRY_STATUS(StoreEndpoints(shared_, local_, fence_).restore(conflicts));
+    TRY_STATUS(StoreEndpoints(context_.shared, context_.local, context_.fence).restore(conflicts));
   }
   if (rollback_detector.is_quarantined() && restored_for_ != rollback_detector.quarantines())
-    audited_ = false;
+    audit_.repeat();
   restored_for_ = rollback_detector.quarantines();
   looked_ = now;
   rollback_detector.restored(std::move(conflicts));
@@ -69,17 +64,17 @@ Status StoreAddresses::restore(LeaseBook& book) {
 }
 
 // std::nullopt when the network was removed or is being removed.
-Result<std::optional<StoreAddresses::SubnetArea>> StoreAddresses::subnet_area_if_ready(
-    const std::string& network_id, Family family) {
-  TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
+Result<std::optional<SubnetArea>> Restoration::subnet_area_if_ready(const std::string& network_id,
+                                                                    Family family) {
+  TRY(const auto network, read<NetworkRecord>(context_.shared, keys::network(network_id)));
   if (!network || network->value.phase != NetworkPhase::kReady) return std::optional<SubnetArea>();
-  TRY(auto subnet_area, subnet_area_of(network_id, family));
+  TRY(auto subnet_area, context_.subnet_area_of(network_id, family));
   return std::optional(std::move(subnet_area));
 }
 
-Status StoreAddresses::restore_blocks(LeaseBook& book, Conflicts& conflicts) {
-  TRY(const auto epoch, fence_.epoch());
-  TRY(const auto records, local_.list(keys::kLocalBlocks));
+Status Restoration::restore_blocks(LeaseBook& book, Conflicts& conflicts) {
+  TRY(const auto epoch, context_.fence.epoch());
+  TRY(const auto records, context_.local.list(keys::kLocalBlocks));
   for (const state::Record& record : records) {
     TRY(auto block, decode<LocalBlock>(record));
     if (block.phase != ClaimPhase::kHeld || block.epoch != epoch) continue;
@@ -89,38 +84,39 @@ Status StoreAddresses::restore_blocks(LeaseBook& book, Conflicts& conflicts) {
   return {};
 }
 
-Status StoreAddresses::restore_block(const std::string& network_id, LocalBlock block,
-                                     LeaseBook& book, Conflicts& conflicts) {
-  TRY(const auto present, read<BlockRecord>(shared_, keys::block(network_id, block.block.first())));
-  const bool ours = present && present->value.host_id == fence_.host_id();
+Status Restoration::restore_block(const std::string& network_id, LocalBlock block, LeaseBook& book,
+                                  Conflicts& conflicts) {
+  TRY(const auto present,
+      read<BlockRecord>(context_.shared, keys::block(network_id, block.block.first())));
+  const bool ours = present && present->value.host_id == context_.fence.host_id();
   if (ours && present->value.epoch == block.epoch)
     return check_holes(network_id, block.block, present->value.holes, book, conflicts);
   if (present && !ours) return lose_block(network_id, std::move(block), present->value, conflicts);
   if (block.ranges.empty()) return {};  // the block was lost before
   TRY(const auto subnet_area, subnet_area_if_ready(network_id, block.block.family()));
-  if (!subnet_area && fence_.rollback_detector().is_quarantined())
+  if (!subnet_area && context_.fence.rollback_detector().is_quarantined())
     conflicts.push_back(fmt::format(
         "network {} is not in the shared store any more, and {} of it is this host's; create the "
         "network again with the same subnet, or remove its containers",
         network_id.substr(0, 12), block.block.to_string()));
   if (!subnet_area) return {};
-  TRY_STATUS(fence_.check_again());
-  if (!fence_.rollback_detector().is_quarantined())
-    fence_.rollback_detector().quarantine(
+  TRY_STATUS(context_.fence.check_again());
+  if (!context_.fence.rollback_detector().is_quarantined())
+    context_.fence.rollback_detector().quarantine(
         fmt::format("{} of this host is not in it", block.block.to_string()));
   return write_block(*subnet_area, std::move(block), present ? present->revision : state::kAbsent,
                      book, conflicts);
 }
 
-// Like try_claim(). Single addresses that were claimed in the block meanwhile become holes.
-Status StoreAddresses::write_block(const SubnetArea& subnet_area, LocalBlock block,
-                                   std::int64_t revision, LeaseBook& book, Conflicts& conflicts) {
+// Like Blocks::try_claim(). Single addresses that were claimed in the block meanwhile become holes.
+Status Restoration::write_block(const SubnetArea& subnet_area, LocalBlock block,
+                                std::int64_t revision, LeaseBook& book, Conflicts& conflicts) {
   const IpAddress base = block.block.first();
   const std::string key = keys::block(subnet_area.network_id, base),
                     guard_key = keys::claim_guard(subnet_area.network_id, base);
   // Read before the list of the addresses that it guards.
-  TRY(const auto guard, shared_.get(guard_key));
-  TRY(const auto claimed, static_claims_in(subnet_area.network_id, block.block));
+  TRY(const auto guard, context_.shared.get(guard_key));
+  TRY(const auto claimed, blocks_.static_claims_in(subnet_area.network_id, block.block));
   std::vector<IpAddress> holes = left_out(block);
   for (const IpAddress& address : claimed)
     if (std::ranges::find(holes, address) == holes.end()) holes.push_back(address);
@@ -129,31 +125,32 @@ Status StoreAddresses::write_block(const SubnetArea& subnet_area, LocalBlock blo
   std::erase_if(holes, [&](const IpAddress& address) {
     return std::ranges::find(reserved, address) != reserved.end();
   });
-  TRY(auto preconditions, fence_.of_life());
+  TRY(auto preconditions, context_.fence.of_life());
   // Leases that were planned in the new holes can no longer be committed.
-  TRY_STATUS(save(subnet_area.network_id, block));
+  TRY_STATUS(context_.save(subnet_area.network_id, block));
   preconditions.push_back({keys::network(subnet_area.network_id), subnet_area.revision});
   preconditions.push_back({key, revision});
   preconditions.push_back({guard_key, guard ? guard->revision : state::kAbsent});
-  TRY_STATUS(write_anew({.preconditions = std::move(preconditions),
-                         .puts = {{key, encode(BlockRecord{fence_.host_id(), block.epoch, holes})}},
-                         .durability = state::Durability::kDurable}));
+  TRY_STATUS(write_anew(
+      {.preconditions = std::move(preconditions),
+       .puts = {{key, encode(BlockRecord{context_.fence.host_id(), block.epoch, holes})}},
+       .durability = state::Durability::kDurable}));
   log::info("cluster.block.restored", {{"network", subnet_area.network_id.substr(0, 12)},
                                        {"block", block.block.to_string()}});
   return check_holes(subnet_area.network_id, block.block, holes, book, conflicts);
 }
 
 // Reports the addresses that are leased here, although another host has claimed them singly.
-Status StoreAddresses::check_holes(const std::string& network_id, const Cidr& block,
-                                   const std::vector<IpAddress>& holes, LeaseBook& book,
-                                   Conflicts& conflicts) {
+Status Restoration::check_holes(const std::string& network_id, const Cidr& block,
+                                const std::vector<IpAddress>& holes, LeaseBook& book,
+                                Conflicts& conflicts) {
   if (holes.empty()) return {};
   TRY(const auto used, book.leased(network_id, block));
   for (const IpAddress& address : used) {
     if (std::ranges::find(holes, address) == holes.end()) continue;
     TRY(const auto static_claim,
-        read<StaticClaimRecord>(shared_, keys::address(network_id, address)));
-    if (static_claim && static_claim->value.host_id != fence_.host_id())
+        read<StaticClaimRecord>(context_.shared, keys::address(network_id, address)));
+    if (static_claim && static_claim->value.host_id != context_.fence.host_id())
       conflicts.push_back(both_use(address, static_claim->value));
   }
   return {};
@@ -162,23 +159,23 @@ Status StoreAddresses::check_holes(const std::string& network_id, const Cidr& bl
 // Commits a transaction with one put, and reads the record back. The receipt by which the etcd
 // store decides whether a repeated commit was made was put back as well, and so may claim that this
 // commit was made although it was not. The receipt of the next commit is right.
-Status StoreAddresses::write_anew(const state::Txn& txn) {
-  const auto done = shared_.commit(txn);
+Status Restoration::write_anew(const state::Txn& txn) {
+  const auto done = context_.shared.commit(txn);
   if (done) {
-    TRY(const auto written, shared_.get(txn.puts[0].key));
+    TRY(const auto written, context_.shared.get(txn.puts[0].key));
     if (written && written->value == txn.puts[0].value) return {};
     return fail(Code::kUnavailable, "write {} anew: it is not there; it is tried again",
                 txn.puts[0].key);
   }
   if (done.error().code != Code::kConflict) return fail(done.error());
-  TRY_STATUS(fence_.check_again());
+  TRY_STATUS(context_.fence.check_again());
   return fail(Code::kUnavailable, "write the records of this host anew: {}; it is tried again",
               done.error().text);
 }
 
-Status StoreAddresses::lose_block(const std::string& network_id, LocalBlock block,
-                                  const BlockRecord& owner, Conflicts& conflicts) {
-  const auto host = read<HostRecord>(shared_, keys::host(owner.host_id));
+Status Restoration::lose_block(const std::string& network_id, LocalBlock block,
+                               const BlockRecord& owner, Conflicts& conflicts) {
+  const auto host = read<HostRecord>(context_.shared, keys::host(owner.host_id));
   conflicts.push_back(fmt::format(
       "block {} of network {} was this host's and is host {}'s since the shared store was put "
       "back: "
@@ -187,12 +184,12 @@ Status StoreAddresses::lose_block(const std::string& network_id, LocalBlock bloc
       host && *host ? (*host)->value.info.name : owner.host_id.substr(0, 12)));
   if (block.ranges.empty()) return {};
   block.ranges.clear();
-  return save(network_id, std::move(block));
+  return context_.save(network_id, std::move(block));
 }
 
-Status StoreAddresses::restore_singles(Conflicts& conflicts) {
-  TRY(const auto epoch, fence_.epoch());
-  TRY(const auto records, local_.list(keys::kLocalAddresses));
+Status Restoration::restore_singles(Conflicts& conflicts) {
+  TRY(const auto epoch, context_.fence.epoch());
+  TRY(const auto records, context_.local.list(keys::kLocalAddresses));
   for (const state::Record& record : records) {
     TRY(const auto address, decode<LocalAddress>(record));
     if (address.phase != ClaimPhase::kHeld || address.epoch != epoch) continue;
@@ -201,34 +198,34 @@ Status StoreAddresses::restore_singles(Conflicts& conflicts) {
   return {};
 }
 
-Status StoreAddresses::restore_single(const std::string& network_id, const LocalAddress& address,
-                                      Conflicts& conflicts) {
+Status Restoration::restore_single(const std::string& network_id, const LocalAddress& address,
+                                   Conflicts& conflicts) {
   const std::string key = keys::address(network_id, address.address);
-  const StaticClaimRecord wanted{address.endpoint_id, fence_.host_id(), address.epoch};
-  TRY(const auto present, read<StaticClaimRecord>(shared_, key));
+  const StaticClaimRecord wanted{address.endpoint_id, context_.fence.host_id(), address.epoch};
+  TRY(const auto present, read<StaticClaimRecord>(context_.shared, key));
   if (present && present->value == wanted) return {};
-  if (present && present->value.host_id != fence_.host_id()) {
+  if (present && present->value.host_id != context_.fence.host_id()) {
     conflicts.push_back(both_use(address.address, present->value));
     return {};
   }
   TRY(const auto subnet_area, subnet_area_if_ready(network_id, address.address.family()));
   if (!subnet_area) return {};
-  TRY(auto preconditions, fence_.of_life());
+  TRY(auto preconditions, context_.fence.of_life());
   state::Txn txn{.preconditions = std::move(preconditions),
                  .puts = {{key, encode(wanted)}},
                  .durability = state::Durability::kDurable};
   txn.preconditions.push_back({key, present ? present->revision : state::kAbsent});
   txn.preconditions.push_back({keys::network(network_id), subnet_area->revision});
   if (subnet_area->area.contains(address.address) && has_blocks(subnet_area->area)) {
-    const auto guarded = guard_claim(*subnet_area, address.address, txn);
+    const auto guarded = static_claims_.guard(*subnet_area, address.address, txn);
     if (!guarded && guarded.error().code == Code::kExists) {
       conflicts.push_back(guarded.error().text);
       return {};
     }
     if (!guarded) return guarded;
   }
-  if (!fence_.rollback_detector().is_quarantined())
-    fence_.rollback_detector().quarantine(
+  if (!context_.fence.rollback_detector().is_quarantined())
+    context_.fence.rollback_detector().quarantine(
         fmt::format("{} of this host is not in it", address.address.to_string()));
   return write_anew(txn);
 }
