@@ -4,16 +4,14 @@
 
 #ifdef FAIRLEAD_NOLIBC
 
-// The compiler generates calls of these.
+// The compiler generates calls of these. (It must not do so in them: CMakeLists.txt.)
 extern "C" {
-[[gnu::optimize("no-tree-loop-distribute-patterns")]] void* memcpy(void* to, const void* from,
-                                                                   std::size_t size) {
+void* memcpy(void* to, const void* from, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i)
     static_cast<char*>(to)[i] = static_cast<const char*>(from)[i];
   return to;
 }
-[[gnu::optimize("no-tree-loop-distribute-patterns")]] void* memset(void* to, int value,
-                                                                   std::size_t size) {
+void* memset(void* to, int value, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) static_cast<char*>(to)[i] = static_cast<char>(value);
   return to;
 }

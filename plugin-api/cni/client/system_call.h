@@ -5,6 +5,8 @@
 
 #include <sys/syscall.h>
 
+#include <type_traits>
+
 #if defined(FAIRLEAD_NOLIBC) && !defined(__x86_64__) && !defined(__aarch64__)
 #error "FAIRLEAD_NOLIBC knows x86_64 and aarch64 only"
 #endif
@@ -47,8 +49,13 @@ inline long raw_call(long number, long a, long b, long c, long d, long e) {
 }
 #endif
 
-inline long as_long(long value) { return value; }
-inline long as_long(const volatile void* pointer) { return reinterpret_cast<long>(pointer); }
+template <class T>
+long as_long(T value) {
+  if constexpr (std::is_pointer_v<T>)
+    return reinterpret_cast<long>(value);
+  else
+    return static_cast<long>(value);
+}
 
 template <class... Args>
 long call(long number, Args... args) {
