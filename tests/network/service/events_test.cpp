@@ -92,9 +92,8 @@ TEST(NetworkEvents, AnEndpointIsUpdatedByWhatOthersSeeOfIt) {
 TEST(NetworkEvents, AnEndpointOfAnEarlierBootIsAnotherOne) {
   Endpoint now = web(true);
   now.boot_id = "boot-2";
-  EXPECT_THAT(of(web(true), now),
-              ElementsAre("endpoint leave web", "endpoint remove web", "endpoint create web",
-                          "endpoint join web"));
+  EXPECT_THAT(of(web(true), now), ElementsAre("endpoint leave web", "endpoint remove web",
+                                              "endpoint create web", "endpoint join web"));
 }
 
 TEST(NetworkEvents, AnAttachmentOfDockerComesInSteps) {
