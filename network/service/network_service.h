@@ -39,9 +39,11 @@ struct ServiceParts {
   StoreMark mark{};
 };
 
-// The other interfaces are of the same object, and live as long as it does.
-class CoreNetworkService : public NetworkService {
+// What the service shows to whom, over one context. The interfaces live as long as it does.
+class CoreNetworkService {
  public:
+  virtual ~CoreNetworkService() = default;
+  virtual NetworkService& networks() = 0;
   virtual PoolService& pools() = 0;
   virtual Mender& mender() = 0;
   virtual cluster::UnderlayGuard& underlay() = 0;

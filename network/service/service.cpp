@@ -15,98 +15,118 @@ namespace fairlead::network {
 
 namespace {
 
-class Service : public CoreNetworkService {
+// The groups of verbs, in the order in which they use each other.
+struct Groups {
+  ServiceContext context;
+  Addresses addresses{context};
+  Removal removal{context, addresses};
+  Collector collector{context, addresses, removal};
+  Ports ports{context, removal, collector};
+  Endpoints endpoints{context, addresses, removal, collector};
+  Underlay underlay{context};
+  OtherFirewalls other_firewalls{context};
+  Networks networks{context, addresses, removal, other_firewalls};
+  Pools pools{context, addresses, removal, collector};
+  Reconciler reconciler{context, {addresses, removal, collector, underlay, other_firewalls}};
+};
+
+class Service : public NetworkService {
  public:
-  explicit Service(ServiceParts parts) : context_(std::move(parts)) {}
+  explicit Service(Groups& groups) : groups_(groups) {}
 
   Result<NetworkTraits> traits(const NetworkOptions& options) override {
-    return context_.traits(options);
+    return groups_.context.traits(options);
   }
   Result<Network> create_network(const NetworkSpec& spec) override {
-    return networks_.create_network(spec);
+    return groups_.networks.create_network(spec);
   }
   Status remove_network(const NetworkRef& network) override {
-    return networks_.remove_network(network);
+    return groups_.networks.remove_network(network);
   }
   Result<Network> inspect_network(const NetworkRef& network) override {
-    return networks_.inspect_network(network);
+    return groups_.networks.inspect_network(network);
   }
-  Result<std::vector<NetworkUsage>> list_networks() override { return networks_.list_networks(); }
+  Result<std::vector<NetworkUsage>> list_networks() override {
+    return groups_.networks.list_networks();
+  }
   Result<Network> bind_network(const std::string& runtime_id, const NetworkName& name) override {
-    return networks_.bind_network(runtime_id, name);
+    return groups_.networks.bind_network(runtime_id, name);
   }
   Status unbind_network(const std::string& runtime_id) override {
-    return networks_.unbind_network(runtime_id);
+    return groups_.networks.unbind_network(runtime_id);
   }
   Result<bool> is_bound(const std::string& runtime_id) override {
-    return networks_.is_bound(runtime_id);
+    return groups_.networks.is_bound(runtime_id);
   }
   Status reserve_addresses(const NetworkRef& network,
                            const std::map<std::string, IpAddress>& addresses) override {
-    return pools_.reserve_addresses(network, addresses);
+    return groups_.pools.reserve_addresses(network, addresses);
   }
   Result<Turn> take_turn(const std::string& endpoint_id) override {
-    return context_.take_turn(endpoint_id);
+    return groups_.context.take_turn(endpoint_id);
   }
 
   Result<Endpoint> create_endpoint(const EndpointSpec& spec) override {
-    return endpoints_.create_endpoint(spec);
+    return groups_.endpoints.create_endpoint(spec);
   }
   Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement) override {
-    return endpoints_.join(endpoint, placement);
+    return groups_.endpoints.join(endpoint, placement);
   }
   Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) override {
-    return endpoints_.attach(spec, placement);
+    return groups_.endpoints.attach(spec, placement);
   }
-  Status leave(const EndpointRef& endpoint) override { return endpoints_.leave(endpoint); }
+  Status leave(const EndpointRef& endpoint) override { return groups_.endpoints.leave(endpoint); }
   Status remove_endpoint(const EndpointRef& endpoint) override {
-    return endpoints_.remove_endpoint(endpoint);
+    return groups_.endpoints.remove_endpoint(endpoint);
   }
   Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) override {
-    return endpoints_.inspect_endpoint(endpoint);
+    return groups_.endpoints.inspect_endpoint(endpoint);
   }
   Result<std::vector<Endpoint>> list_endpoints(const std::optional<NetworkRef>& network) override {
-    return endpoints_.list_endpoints(network);
+    return groups_.endpoints.list_endpoints(network);
   }
   Status check(const EndpointRef& endpoint, const Expectation& expected) override {
-    return endpoints_.check(endpoint, expected);
+    return groups_.endpoints.check(endpoint, expected);
   }
   Result<std::size_t> collect(const NetworkRef& network, const std::string& runtime,
                               std::span<const ValidAttachment> valid) override {
-    return endpoints_.collect(network, runtime, valid);
+    return groups_.endpoints.collect(network, runtime, valid);
   }
 
   Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint,
                                              std::span<const PortSpec> ports) override {
-    return ports_.publish(endpoint, ports);
+    return groups_.ports.publish(endpoint, ports);
   }
-  Status unpublish(const EndpointRef& endpoint) override { return ports_.unpublish(endpoint); }
-  Result<std::vector<PortHolder>> list_ports() override { return ports_.list_ports(); }
+  Status unpublish(const EndpointRef& endpoint) override {
+    return groups_.ports.unpublish(endpoint);
+  }
+  Result<std::vector<PortHolder>> list_ports() override { return groups_.ports.list_ports(); }
 
-  Result<ServiceStatus> status() override { return reconciler_.status(); }
-  Result<ReconcileReport> reconcile() override { return reconciler_.reconcile(); }
-  PoolService& pools() override { return pools_; }
-  Mender& mender() override { return reconciler_; }
-  cluster::UnderlayGuard& underlay() override { return underlay_; }
+  Result<ServiceStatus> status() override { return groups_.reconciler.status(); }
+  Result<ReconcileReport> reconcile() override { return groups_.reconciler.reconcile(); }
 
  private:
-  ServiceContext context_;
-  Addresses addresses_{context_};
-  Removal removal_{context_, addresses_};
-  Collector collector_{context_, addresses_, removal_};
-  Ports ports_{context_, removal_, collector_};
-  Endpoints endpoints_{context_, addresses_, removal_, collector_};
-  Underlay underlay_{context_};
-  OtherFirewalls other_firewalls_{context_};
-  Networks networks_{context_, addresses_, removal_, other_firewalls_};
-  Pools pools_{context_, addresses_, removal_, collector_};
-  Reconciler reconciler_{context_, {addresses_, removal_, collector_, underlay_, other_firewalls_}};
+  Groups& groups_;
+};
+
+class Core : public CoreNetworkService {
+ public:
+  explicit Core(ServiceParts parts) : groups_{.context = ServiceContext(std::move(parts))} {}
+
+  NetworkService& networks() override { return service_; }
+  PoolService& pools() override { return groups_.pools; }
+  Mender& mender() override { return groups_.reconciler; }
+  cluster::UnderlayGuard& underlay() override { return groups_.underlay; }
+
+ private:
+  Groups groups_;
+  Service service_{groups_};
 };
 
 }  // namespace
 
 std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts) {
-  return std::make_unique<Service>(std::move(parts));
+  return std::make_unique<Core>(std::move(parts));
 }
 
 }  // namespace fairlead::network

@@ -55,7 +55,7 @@ class WiredCore : public Core {
                                                  .cluster = WiredCore::cluster(),
                                                  .mark = mark})) {}
 
-  network::NetworkService& networks() override { return *networks_; }
+  network::NetworkService& networks() override { return networks_->networks(); }
   network::PoolService& pools() override { return networks_->pools(); }
   network::Mender& mender() override { return networks_->mender(); }
   ChangeFeed& changes() override {

@@ -312,6 +312,14 @@ sigset_t block_signals() {
   return set;
 }
 
+void read_again(const Flags& flags, Periodic& reconciler) {
+  const auto fresh = load_config(flags, &std::getenv);
+  if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
+  log::configure(fresh->log_level, fresh->log_format);
+  reconciler.set_period(std::chrono::seconds(fresh->reconcile_seconds));
+  log::info("configuration read again");
+}
+
 Status serve(const Flags& flags, const Config& config) {
   const sigset_t signals = block_signals();
   const Notifier notifier;
@@ -337,16 +345,9 @@ Status serve(const Flags& flags, const Config& config) {
   reconcile_all(*core);
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
-  const auto read_again = [&] {
-    auto fresh = load_config(flags, &std::getenv);
-    if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
-    log::configure(fresh->log_level, fresh->log_format);
-    reconciler.set_period(std::chrono::seconds(fresh->reconcile_seconds));
-    log::info("configuration read again");
-  };
   const auto reload = [&] {
     notifier.reloading();
-    read_again();
+    read_again(flags, reconciler);
     notifier.ready();
   };
   SignalThread on_signals(

@@ -41,27 +41,32 @@ class FakeHost {
   static constexpr int kNetns = 1'000'000;
 
   ~FakeHost() {
-    service.reset();
+    close();
     std::filesystem::remove_all(folder);
   }
 
   // Opens the service; called again it acts as a restart. `cluster` may be nullptr.
   void open(network::cluster::ClusterClient* cluster = nullptr,
             network::OnTunnelMade on_tunnel_made = {}) {
-    service.reset();
+    close();
     drivers = network::make_drivers({links, tunnels, "boot-1", std::move(on_tunnel_made), mark});
-    service = network::make_network_service({.store = store,
-                                             .locks = locks,
-                                             .drivers = drivers,
-                                             .links = links,
-                                             .firewall = firewall,
-                                             .conntrack = conntrack,
-                                             .host_ports = ports,
-                                             .foreign_firewall = foreign,
-                                             .boot_id = "boot-1",
-                                             .unix_time = [this] { return now; },
-                                             .cluster = cluster,
-                                             .mark = mark});
+    core = network::make_network_service({.store = store,
+                                          .locks = locks,
+                                          .drivers = drivers,
+                                          .links = links,
+                                          .firewall = firewall,
+                                          .conntrack = conntrack,
+                                          .host_ports = ports,
+                                          .foreign_firewall = foreign,
+                                          .boot_id = "boot-1",
+                                          .unix_time = [this] { return now; },
+                                          .cluster = cluster,
+                                          .mark = mark});
+    service = &core->networks();
+  }
+  void close() {
+    service = nullptr;
+    core.reset();
   }
 
   std::filesystem::path folder =
@@ -76,7 +81,8 @@ class FakeHost {
   AllPortsFree ports;
   NoOtherFirewall foreign;
   network::Drivers drivers;
-  std::unique_ptr<network::CoreNetworkService> service;
+  std::unique_ptr<network::CoreNetworkService> core;
+  network::NetworkService* service = nullptr;  // of `core`
   long long now = 1'800'000'000;
 };
 

@@ -116,11 +116,11 @@ class TestHost {
                                .has_leader = true}};
                         }});
     fake.open(agent.get(), [this](const std::string& id) { agent->on_tunnel_made(id); });
-    agent->start(*fake.service, fake.service->underlay());
+    agent->start(*fake.service, fake.core->underlay());
   }
   void stop() {
     if (agent) agent->stop();
-    fake.service.reset();
+    fake.close();
     agent.reset();
     changes_.reset();
   }
@@ -475,24 +475,23 @@ TEST_F(AgentTest, ContainersAreKeptFromTheTunnelsBeforeTheirHostHasJoined) {
 
 TEST_F(AgentTest, DockerAsksForThePoolBeforeTheNetwork) {
   const auto name = NetworkName::parse("shop").value();
-  const auto pool = a_.fake.service->pools().request_pool({.join = name});
+  const auto pool = a_.fake.core->pools().request_pool({.join = name});
   ASSERT_TRUE(pool) << pool.error().text;
-  ASSERT_TRUE(
-      a_.fake.service->pools().request_address(pool->id, std::nullopt, AddressUse::kGateway));
+  ASSERT_TRUE(a_.fake.core->pools().request_address(pool->id, std::nullopt, AddressUse::kGateway));
   ASSERT_TRUE(a_.make("shop", pool->subnet.to_string()));
   const auto first =
-      a_.fake.service->pools().request_address(pool->id, std::nullopt, AddressUse::kEndpoint);
+      a_.fake.core->pools().request_address(pool->id, std::nullopt, AddressUse::kEndpoint);
   ASSERT_TRUE(first) << first.error().text;
-  const auto same = b_.fake.service->pools().request_pool({.join = name});
+  const auto same = b_.fake.core->pools().request_pool({.join = name});
   ASSERT_TRUE(same) << same.error().text;
   EXPECT_EQ(same->subnet, pool->subnet);
   EXPECT_EQ(same->gateway, pool->subnet.first().plus(1));
   ASSERT_TRUE(b_.make("shop", same->subnet.to_string()));
   const auto second =
-      b_.fake.service->pools().request_address(same->id, std::nullopt, AddressUse::kEndpoint);
+      b_.fake.core->pools().request_address(same->id, std::nullopt, AddressUse::kEndpoint);
   ASSERT_TRUE(second) << second.error().text;
   EXPECT_NE(first->address(), second->address());
-  EXPECT_TRUE(a_.fake.service->pools().release_address(pool->id, first->address()));
+  EXPECT_TRUE(a_.fake.core->pools().release_address(pool->id, first->address()));
 }
 
 }  // namespace

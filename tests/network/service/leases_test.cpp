@@ -42,15 +42,15 @@ class Addresses : public ::testing::Test {
  protected:
   Addresses() { host_.open(); }
 
-  network::CoreNetworkService& service() { return *host_.service; }
+  network::NetworkService& service() { return *host_.service; }
+  network::PoolService& pools() { return host_.core->pools(); }
 
   // As `docker network create --ipam-driver fairlead` does.
   network::Network docker_network(const std::string& name, std::vector<std::string> subnets) {
     network::NetworkSpec spec{.name = NetworkName::parse(name).value()};
     for (const std::string& subnet : subnets) {
-      const auto pool = must(service().pools().request_pool({.subnet = cidr(subnet)}));
-      const auto gateway =
-          must(service().pools().request_address(pool.id, {}, AddressUse::kGateway));
+      const auto pool = must(pools().request_pool({.subnet = cidr(subnet)}));
+      const auto gateway = must(pools().request_address(pool.id, {}, AddressUse::kGateway));
       spec.subnets.push_back({.family = gateway.family(),
                               .subnet = cidr(subnet),
                               .range = {},
@@ -60,8 +60,8 @@ class Addresses : public ::testing::Test {
     return must(service().create_network(spec));
   }
   Result<Cidr> request(const std::string& pool, const std::string& wanted = "") {
-    return service().pools().request_address(
-        pool, wanted.empty() ? std::optional<IpAddress>() : ip(wanted), AddressUse::kEndpoint);
+    return pools().request_address(pool, wanted.empty() ? std::optional<IpAddress>() : ip(wanted),
+                                   AddressUse::kEndpoint);
   }
   Status create_endpoint(const std::string& net, const std::string& id,
                          std::vector<Cidr> addresses) {
@@ -182,7 +182,7 @@ TEST_F(Addresses, StayTheRuntimesUntilItReleasesThem) {
   EXPECT_THAT(taken.error().text,
               HasSubstr("taken by Docker, for a container that is starting or"));
   EXPECT_THAT(reconcile(), IsEmpty());
-  must(service().pools().release_address(kV4, ip("10.20.0.50")));
+  must(pools().release_address(kV4, ip("10.20.0.50")));
   must(request(kV4, "10.20.0.50"));
 }
 
@@ -203,7 +203,7 @@ TEST_F(Addresses, OfALivingEndpointAreNotTakenByALateRelease) {
   reconcile();
   start("net", "new", {must(request(kV4, "10.20.0.50"))});
   must(service().remove_endpoint({network::NetworkText{"net"}, "old"}));
-  must(service().pools().release_address(kV4, ip("10.20.0.50")));  // of the old one
+  must(pools().release_address(kV4, ip("10.20.0.50")));  // of the old one
   EXPECT_EQ(owner_of(kV4, "10.20.0.50"), "new");
 }
 
@@ -211,7 +211,7 @@ TEST_F(Addresses, OfADeadEndpointAreReleasedByTheRuntimeAtOnce) {
   docker_network("net", {kV4});
   start("net", "old", {must(request(kV4, "10.20.0.50"))});
   dies("net", "old");
-  must(service().pools().release_address(kV4, ip("10.20.0.50")));
+  must(pools().release_address(kV4, ip("10.20.0.50")));
   start("net", "new", {must(request(kV4, "10.20.0.50"))});
   EXPECT_THAT(reconcile(), ElementsAre(HasSubstr("removed endpoint old of network net")));
   EXPECT_EQ(owner_of(kV4, "10.20.0.50"), "new");
@@ -255,14 +255,14 @@ TEST_F(Addresses, OfAPoolAreGivenAgainWhenTheirHoldersAreDead) {
 }
 
 TEST_F(Addresses, OfNetworksOfOtherDriversAreNeverFreed) {
-  const auto pool = must(service().pools().request_pool({.subnet = cidr(kV4)}));
+  const auto pool = must(pools().request_pool({.subnet = cidr(kV4)}));
   must(request(pool.id, "10.20.0.50"));
   docker_network("net", {"10.21.0.0/24"});
   host_.now += 10 * kLong;
   EXPECT_THAT(problems(), IsEmpty());
   EXPECT_THAT(reconcile(), IsEmpty());
   EXPECT_THAT(owner_of(kV4, "10.20.0.50"), StartsWith("docker "));
-  must(service().pools().release_address(pool.id, ip("10.20.0.50")));
+  must(pools().release_address(pool.id, ip("10.20.0.50")));
   EXPECT_EQ(owner_of(kV4, "10.20.0.50"), "");
 }
 
@@ -276,7 +276,7 @@ TEST_F(Addresses, SetAsideOnABoundNetworkStayUntilTheyAreReleased) {
   EXPECT_THAT(problems(), IsEmpty());
   EXPECT_THAT(reconcile(), IsEmpty());
   EXPECT_FALSE(request(kV4, "10.20.0.9"));
-  must(service().pools().release_address(kV4, ip("10.20.0.9")));
+  must(pools().release_address(kV4, ip("10.20.0.9")));
   EXPECT_EQ(owner_of(kV4, "10.20.0.9"), "");
 }
 
@@ -300,7 +300,7 @@ TEST_F(Addresses, OfAnEarlierVersionGoWithTheirEndpoint) {
   put(lease_key(kV4, "10.20.0.50"),
       {{"owner", "docker c402cdfa"}, {"use", "endpoint"}, {"boot", "boot-1"}});
   must(service().remove_endpoint({network::NetworkText{"net"}, "web"}));
-  must(service().pools().release_address(kV4, ip("10.20.0.50")));
+  must(pools().release_address(kV4, ip("10.20.0.50")));
   EXPECT_EQ(owner_of(kV4, "10.20.0.50"), "");
 }
 

@@ -23,7 +23,7 @@ class Mend : public ServiceWorld {
     ASSERT_EQ(std::system(("ip " + command).c_str()), 0) << command;
   }
   network::ReconcileReport mend(const Damage& damage) {
-    const auto report = must(service_->mender().mend(damage));
+    const auto report = must(core_->mender().mend(damage));
     EXPECT_THAT(report.failures, IsEmpty());
     return report;
   }
@@ -51,7 +51,7 @@ TEST_F(Mend, ATableIsRenderedThoughACallIsAtWorkAndIsThenComparedAgain) {
   const auto network = create("shop", "10.20.0.0/24");
   must(firewall_->run("flush ruleset"));
   const auto busy = must(locks_->lock("network-" + network.id, std::chrono::seconds(1)));
-  const auto report = must(service_->mender().mend({.table = true}));
+  const auto report = must(core_->mender().mend({.table = true}));
   EXPECT_THAT(report.actions, ElementsAre(HasSubstr("the table is missing")));
   EXPECT_THAT(report.failures, ElementsAre(HasSubstr("busy")));
 }

@@ -71,22 +71,23 @@ class TwoStores : public ::testing::Test {
   TwoStores() {
     host_.mark = store_mark("aaaaaaaa", "/var/lib/fairlead");
     host_.open();
-    other_ = open_other(store_mark("bbbbbbbb", "/tmp/x"));
+    open_other(store_mark("bbbbbbbb", "/tmp/x"));
   }
 
-  std::unique_ptr<network::CoreNetworkService> open_other(const StoreMark& mark) {
+  void open_other(const StoreMark& mark) {
     other_drivers_ = network::make_drivers({host_.links, host_.tunnels, "boot-1", {}, mark});
-    return network::make_network_service({.store = other_store_,
-                                          .locks = other_locks_,
-                                          .drivers = other_drivers_,
-                                          .links = host_.links,
-                                          .firewall = host_.firewall,
-                                          .conntrack = host_.conntrack,
-                                          .host_ports = host_.ports,
-                                          .foreign_firewall = host_.foreign,
-                                          .boot_id = other_boot_,
-                                          .unix_time = [] { return 1'800'000'000LL; },
-                                          .mark = mark});
+    other_core_ = network::make_network_service({.store = other_store_,
+                                                 .locks = other_locks_,
+                                                 .drivers = other_drivers_,
+                                                 .links = host_.links,
+                                                 .firewall = host_.firewall,
+                                                 .conntrack = host_.conntrack,
+                                                 .host_ports = host_.ports,
+                                                 .foreign_firewall = host_.foreign,
+                                                 .boot_id = other_boot_,
+                                                 .unix_time = [] { return 1'800'000'000LL; },
+                                                 .mark = mark});
+    other_ = &other_core_->networks();
   }
   void create(network::NetworkService& service, const std::string& name,
               const std::string& subnet) {
@@ -121,7 +122,8 @@ class TwoStores : public ::testing::Test {
   NamedLocks other_locks_{(host_.folder / "other").string()};
   std::string other_boot_ = "boot-1";
   network::Drivers other_drivers_;
-  std::unique_ptr<network::CoreNetworkService> other_;
+  std::unique_ptr<network::CoreNetworkService> other_core_;
+  network::NetworkService* other_ = nullptr;
 };
 
 TEST_F(TwoStores, WhatIsMadeSaysWhoseItIs) {
@@ -167,7 +169,7 @@ TEST_F(TwoStores, RecordsOfAnEarlierBootDoNotTouchTheNewOwner) {
   create(*other_, "lab", "10.21.0.0/24");
   ASSERT_TRUE(attach(*other_, "lab"));
   other_boot_ = "boot-2";
-  other_ = open_other(store_mark("bbbbbbbb", "/tmp/x"));
+  open_other(store_mark("bbbbbbbb", "/tmp/x"));
   host_.firewall.flush();
   const auto links = host_.links.list();
   for (const auto& link : *links)
@@ -187,7 +189,7 @@ TEST_F(TwoStores, RecordsOfAnEarlierBootDoNotTouchTheNewOwner) {
 
 TEST_F(TwoStores, ALostStoreIsReplacedByTheNextOneInItsFolder) {
   create(*host_.service, "shop", "10.20.0.0/24");
-  other_ = open_other(store_mark("cccccccc", "/var/lib/fairlead"));
+  open_other(store_mark("cccccccc", "/var/lib/fairlead"));
   const auto report = other_->reconcile();
   ASSERT_TRUE(report) << report.error().text;
   EXPECT_THAT(report->actions, ::testing::Contains(HasSubstr("which no record names")));

@@ -29,7 +29,7 @@ class References : public ::testing::Test {
  protected:
   References() { host_.open(); }
 
-  network::CoreNetworkService& service() { return *host_.service; }
+  network::NetworkService& service() { return *host_.service; }
   network::Network create(const std::string& text, const std::string& subnet,
                           const std::string& id = "") {
     network::NetworkSpec spec{.name = name(text), .id = id};

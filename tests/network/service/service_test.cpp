@@ -88,7 +88,7 @@ TEST_F(NetworkVerbs, AVpnForAllTrafficLeavesRoomForNetworks) {
   auto wanted = spec("shop");
   wanted.ipv6 = true;
   EXPECT_THAT(must(service_->create_network(wanted)).subnets, SizeIs(2));
-  must(service_->pools().request_pool({}));
+  must(core_->pools().request_pool({}));
 }
 
 TEST_F(NetworkVerbs, BadSubnetsAreRefusedAndNothingIsLeft) {
@@ -680,10 +680,10 @@ TEST_F(Reconcile, WhatComesAndGoesIsNoAlteration) {
 TEST_F(Reconcile, ThePortOfTheTunnelsIsGuardedInACluster) {
   create("shop", "10.20.0.0/24");
   EXPECT_THAT(must(firewall_->elements("tunnel_ports")), IsEmpty());
-  must(service_->underlay().guard_tunnels());
+  must(core_->underlay().guard_tunnels());
   EXPECT_THAT(must(firewall_->elements("tunnel_ports")), SizeIs(1));
-  must(service_->underlay().guard_underlay({ip("192.0.2.7")}, {}));
-  must(service_->underlay().guard_tunnels());
+  must(core_->underlay().guard_underlay({ip("192.0.2.7")}, {}));
+  must(core_->underlay().guard_tunnels());
   EXPECT_THAT(must(firewall_->elements("tunnel_ports")), SizeIs(1));
   EXPECT_THAT(must(firewall_->elements("tunnel_hosts_v4")), SizeIs(1));
   must(firewall_->run("flush ruleset"));
@@ -731,7 +731,7 @@ TEST_F(Reconcile, AnOverlaysLostTunnelComesBackAndAStrayOneGoes) {
   EXPECT_FALSE(must(service_->reconcile()).actions.empty());
   EXPECT_TRUE(links().find(tunnel));
   EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
-  service_.reset();
+  core_.reset();
   cluster_.reset();
   store_ = state::make_memory_store();
   start_service();
@@ -742,34 +742,33 @@ TEST_F(Reconcile, AnOverlaysLostTunnelComesBackAndAStrayOneGoes) {
 class Pools : public ServiceWorld {};
 
 TEST_F(Pools, DockersOrderOfCallsLeavesNothing) {
-  const auto pool = must(service_->pools().request_pool(
+  const auto pool = must(core_->pools().request_pool(
       {.subnet = cidr("10.30.0.0/24"), .range = cidr("10.30.0.128/25")}));
   const auto gateway =
-      must(service_->pools().request_address(pool.id, {}, network::AddressUse::kGateway));
+      must(core_->pools().request_address(pool.id, {}, network::AddressUse::kGateway));
   EXPECT_EQ(gateway, cidr("10.30.0.1/24"));
-  must(service_->pools().request_address(pool.id, ip("10.30.0.200"),
-                                         network::AddressUse::kEndpoint));
+  must(core_->pools().request_address(pool.id, ip("10.30.0.200"), network::AddressUse::kEndpoint));
   auto wanted = spec("docker-1", "10.30.0.0/24");
   wanted.subnets[0].gateway = ip("10.30.0.1");
   wanted.subnets[0].aux["printer"] = ip("10.30.0.200");
   must(service_->create_network(wanted));
   const auto address =
-      must(service_->pools().request_address(pool.id, {}, network::AddressUse::kEndpoint));
+      must(core_->pools().request_address(pool.id, {}, network::AddressUse::kEndpoint));
   EXPECT_TRUE(cidr("10.30.0.128/25").contains(address.address()));
-  EXPECT_EQ(service_->pools()
+  EXPECT_EQ(core_->pools()
                 .request_address(pool.id, address.address(), network::AddressUse::kEndpoint)
                 .error()
                 .code,
             Code::kExists);
-  EXPECT_EQ(service_->pools()
+  EXPECT_EQ(core_->pools()
                 .request_address(pool.id, ip("10.30.0.200"), network::AddressUse::kEndpoint)
                 .error()
                 .code,
             Code::kExists);
-  must(service_->pools().release_address(pool.id, address.address()));
-  must(service_->pools().release_address(pool.id, ip("10.30.0.200")));
-  must(service_->pools().release_address(pool.id, ip("10.30.0.1")));
-  must(service_->pools().release_pool(pool.id));
+  must(core_->pools().release_address(pool.id, address.address()));
+  must(core_->pools().release_address(pool.id, ip("10.30.0.200")));
+  must(core_->pools().release_address(pool.id, ip("10.30.0.1")));
+  must(core_->pools().release_pool(pool.id));
   EXPECT_TRUE(service_->inspect_network(network::NetworkText{"docker-1"}));
   must(service_->remove_network(network::NetworkText{"docker-1"}));
   EXPECT_EQ(leftovers(), "");
@@ -777,18 +776,17 @@ TEST_F(Pools, DockersOrderOfCallsLeavesNothing) {
 
 TEST_F(Pools, JoinedNetworkLendsItsPoolAndKeepsItsGateway) {
   create("shop", "10.20.0.0/24");
-  const auto pool =
-      must(service_->pools().request_pool({.join = must(NetworkName::parse("shop"))}));
+  const auto pool = must(core_->pools().request_pool({.join = must(NetworkName::parse("shop"))}));
   EXPECT_EQ(pool.subnet, cidr("10.20.0.0/24"));
-  EXPECT_EQ(must(service_->pools().request_address(pool.id, {}, network::AddressUse::kGateway)),
+  EXPECT_EQ(must(core_->pools().request_address(pool.id, {}, network::AddressUse::kGateway)),
             cidr("10.20.0.1/24"));
   const auto docker =
-      must(service_->pools().request_address(pool.id, {}, network::AddressUse::kEndpoint));
+      must(core_->pools().request_address(pool.id, {}, network::AddressUse::kEndpoint));
   const auto web = must(attach_to("shop", "web"));
   EXPECT_NE(docker.address().to_string(), address_of(web));
-  must(service_->pools().release_address(pool.id, ip("10.20.0.1")));
-  must(service_->pools().release_address(pool.id, ip(address_of(web))));  // not Docker's to release
-  must(service_->pools().release_pool(pool.id));
+  must(core_->pools().release_address(pool.id, ip("10.20.0.1")));
+  must(core_->pools().release_address(pool.id, ip(address_of(web))));  // not Docker's to release
+  must(core_->pools().release_pool(pool.id));
   auto second = endpoint("shop", "db");
   second.addresses = {web.endpoint.addresses[0]};
   EXPECT_EQ(service_->attach(second, into("db")).error().code, Code::kExists);
@@ -798,8 +796,8 @@ TEST_F(Pools, NetworkOfOneFamilyTellsHowDockerJoinsIt) {
   create("four", "10.20.0.0/24");
   create("six", "fd00:20::/64");
   const auto refused = [&](const char* network, Family family) {
-    const auto pool = service_->pools().request_pool(
-        {.family = family, .join = must(NetworkName::parse(network))});
+    const auto pool =
+        core_->pools().request_pool({.family = family, .join = must(NetworkName::parse(network))});
     return pool ? "given" : pool.error().text;
   };
   EXPECT_EQ(refused("four", Family::kV6),
@@ -815,7 +813,7 @@ TEST_F(Pools, NetworkWithAddressesOfItsRuntimeLendsNoPool) {
   auto docker_s = spec("docker-1", "10.20.0.0/24");
   docker_s.address_source = network::AddressSource::kRuntime;
   must(service_->create_network(docker_s));
-  const auto pool = service_->pools().request_pool({.join = must(NetworkName::parse("docker-1"))});
+  const auto pool = core_->pools().request_pool({.join = must(NetworkName::parse("docker-1"))});
   ASSERT_FALSE(pool);
   EXPECT_EQ(pool.error().code, Code::kConflict);
   EXPECT_NE(pool.error().text.find("make it with addresses from Fairlead"), std::string::npos);
@@ -831,8 +829,7 @@ TEST_F(Pools, AddressesOfAnOverlayGoBackToTheClusterWithTheirLease) {
     return must(store_->list(network::cluster::keys::kLocalAddresses)).size();
   };
   const auto request = [&] {
-    return must(
-        service_->pools().request_address("10.20.0.0/28", {}, network::AddressUse::kEndpoint));
+    return must(core_->pools().request_address("10.20.0.0/28", {}, network::AddressUse::kEndpoint));
   };
   auto web = endpoint("shop", "web");
   web.address_source = network::AddressSource::kRuntime;
@@ -840,7 +837,7 @@ TEST_F(Pools, AddressesOfAnOverlayGoBackToTheClusterWithTheirLease) {
   must(service_->create_endpoint(web));
   must(service_->remove_endpoint(ref("shop", "web")));
   EXPECT_EQ(claimed(), 1U);
-  must(service_->pools().release_address("10.20.0.0/28", web.addresses[0].address()));
+  must(core_->pools().release_address("10.20.0.0/28", web.addresses[0].address()));
   EXPECT_EQ(claimed(), 0U);
   request();  // and then Docker forgets it
   web.addresses = {request()};

@@ -66,7 +66,7 @@ class ServiceWorld : public KernelFixture {
     start_service();
   }
   void TearDown() override {
-    service_.reset();
+    core_.reset();
     cluster_.reset();
     drivers_.clear();
     tunnels_.reset();
@@ -77,19 +77,20 @@ class ServiceWorld : public KernelFixture {
 
   // A new service over the same store and kernel: a restarted daemon, or another process.
   void start_service(const std::string& boot = boot_id()) {
-    service_.reset();
+    core_.reset();
     drivers_ = network::make_drivers({links(), *tunnels_, boot});
-    service_ = network::make_network_service({.store = *store_,
-                                              .locks = *locks_,
-                                              .drivers = drivers_,
-                                              .links = links(),
-                                              .firewall = *firewall_,
-                                              .conntrack = *conntrack_,
-                                              .host_ports = *host_ports_,
-                                              .foreign_firewall = foreign_,
-                                              .boot_id = boot,
-                                              .unix_time = [this] { return now_; },
-                                              .cluster = cluster_.get()});
+    core_ = network::make_network_service({.store = *store_,
+                                           .locks = *locks_,
+                                           .drivers = drivers_,
+                                           .links = links(),
+                                           .firewall = *firewall_,
+                                           .conntrack = *conntrack_,
+                                           .host_ports = *host_ports_,
+                                           .foreign_firewall = foreign_,
+                                           .boot_id = boot,
+                                           .unix_time = [this] { return now_; },
+                                           .cluster = cluster_.get()});
+    service_ = &core_->networks();
   }
 
   // From now on there are networks over several hosts.
@@ -157,7 +158,8 @@ class ServiceWorld : public KernelFixture {
   std::unique_ptr<OneHostCluster> cluster_;
   std::unique_ptr<kernel::Tunnels> tunnels_;
   network::Drivers drivers_;
-  std::unique_ptr<network::CoreNetworkService> service_;
+  std::unique_ptr<network::CoreNetworkService> core_;
+  network::NetworkService* service_ = nullptr;  // of `core_`
   long long now_ = 1'800'000'000;
 };
 
