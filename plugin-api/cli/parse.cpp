@@ -111,8 +111,7 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
   if (command.takes & kSince) {
     add_text(app, "--since", line.since, "WHEN",
-             "Also what happened since then: how long ago (10m), a time (2026-01-31T12:00:00Z), or "
-             "after a revision (as --json shows it)");
+             "Also what happened since then: so long ago (10m), a time as shown, or a revision");
     add_text(app, "--until", line.until, "now", "End when all until now is shown");
     add_text(app, "--kind", line.kinds, "KIND,...",
              "Only these: network, endpoint, port, volume, snapshot");
