@@ -78,7 +78,12 @@ void Publisher::on_batch(const ChangeBatch& batch) {
   const std::scoped_lock hold(guard_);
   if (batch.lost) lost_ = true;
   for (const Change& change : batch.changes) {
-    if (change.kind == "network") networks_dirty_ = true;
+    if (change.kind == "network") {
+      // The cluster is told even of a network that goes and comes between two looks: being made
+      // again, it was joined again.
+      networks_dirty_ = true;
+      kept_ = false;
+    }
     if (change.kind == "endpoint") dirty_.insert({change.attributes.at("network"), change.id});
   }
   if (has_work()) changed_.notify_all();

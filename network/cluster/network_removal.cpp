@@ -63,6 +63,7 @@ Result<StoreNetworks::StoredNetwork> StoreNetworks::set_phase(const StoredNetwor
 
 Status StoreNetworks::leave(std::string_view network) {
   const std::scoped_lock hold(joining_);
+  making_.erase(std::string(network));  // also when nobody answers: the next keep() completes it
   return leave_now(network);
 }
 

@@ -53,7 +53,7 @@ class ClusterCase(unittest.TestCase):
                 self.remove_the_rest(node)
         # A host leaves a network of the cluster behind the answer: the next test must not join this one's.
         try:
-            eventually(lambda: self.nodes[0].status()["networks"] == 0, "the cluster to be without networks", 20)
+            eventually(lambda: not any("/net/" in key for key in self.nodes[0].etcd_keys()), "the cluster to be without networks", 20)
         except DeadlineExceeded as error:
             kept = {node.name: (node.host.networks(), node.host.endpoints()) for node in self.nodes}
             raise AssertionError(f"{error}; the hosts have {kept}, etcd has {self.nodes[0].etcd_keys()}") from error

@@ -97,6 +97,7 @@ class AgentsThatDie(unittest.TestCase):
     def test_what_another_host_has_is_not_disturbed(self):
         self.create(self.two)
         other = self.two.attach("other", "shop")
+        eventually(lambda: any("/ep/" in key for key in self.one.etcd_keys()), "it to be published")
         keys, before = self.one.etcd_keys(), Snapshot(self.one.host)
         for point in self.points():
             if not point.startswith("cluster."):

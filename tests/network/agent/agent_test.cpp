@@ -27,6 +27,8 @@ IpAddress ip(const std::string& text) { return IpAddress::parse(text).value(); }
 class FarStore : public state::Store, public state::Leases {
  public:
   std::atomic<bool> is_reachable = true;
+  std::atomic<bool> holds_withdrawals = false;  // of endpoints: their commits wait
+  std::atomic<int> held = 0;
 
   Result<std::optional<state::Record>> get(std::string_view key) override {
     if (!is_reachable) return far();
@@ -39,6 +41,10 @@ class FarStore : public state::Store, public state::Leases {
   }
   Result<state::CommitResult> commit(const state::Txn& txn) override {
     if (!is_reachable) return far();
+    const bool withdraws = !txn.deletes.empty() && txn.deletes[0].starts_with("ep/");
+    if (withdraws && holds_withdrawals) ++held;
+    while (withdraws && holds_withdrawals)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return inner->commit(txn);
   }
   Result<std::unique_ptr<state::Watch>> watch(
@@ -285,6 +291,28 @@ TEST_F(AgentTest, ANetworkThatGoesRightBehindItsContainersIsGoneFromTheCluster) 
   ASSERT_TRUE(a_.make("other", "10.10.0.0/20"));
   ASSERT_TRUE(a_.attach("other", "web"));
   EXPECT_TRUE(eventually([&] { return shared_.inner->list("ep/")->size() == 1; }));
+}
+
+// The agent sees the old network and the new one as one: they have the same id.
+TEST_F(AgentTest, ANetworkThatIsMadeAgainBeforeTheAgentSawItGoIsLeftLater) {
+  ASSERT_TRUE(a_.make("shop", "10.9.0.0/20"));
+  ASSERT_TRUE(b_.make("shop"));
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return shared_.inner->list("ep/")->size() == 1; }));
+  shared_.holds_withdrawals = true;
+  ASSERT_TRUE(a_.detach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return shared_.held == 1; }));
+  ASSERT_TRUE(a_.fake.service->remove_network(NetworkText{"shop"}));
+  ASSERT_TRUE(a_.make("shop"));
+  shared_.holds_withdrawals = false;
+  ASSERT_TRUE(eventually([&] { return shared_.inner->list("ep/")->empty(); }));
+  ASSERT_TRUE(a_.attach("shop", "web"));
+  ASSERT_TRUE(eventually([&] { return b_.entries("shop").size() == 1; }));
+  ASSERT_TRUE(a_.detach("shop", "web"));
+  ASSERT_TRUE(a_.fake.service->remove_network(NetworkText{"shop"}));
+  EXPECT_TRUE(eventually([&] { return shared_.inner->list("joined/")->size() == 1; }));
+  ASSERT_TRUE(b_.fake.service->remove_network(NetworkText{"shop"}));
+  EXPECT_TRUE(eventually([&] { return shared_.inner->list("net/")->empty(); }));
 }
 
 TEST_F(AgentTest, ATunnelThatWasDeletedGetsItsEntriesBack) {

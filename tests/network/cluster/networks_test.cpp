@@ -225,6 +225,16 @@ TEST_F(NetworksTest, ANetworkThatNobodyHasGoesThoughTheLastHostDiedWhileItLeft) 
   }
 }
 
+TEST_F(NetworksTest, AJoinThatWasUndoneWithoutAnAnswerIsCompletedLater) {
+  Machine& a = joined("a");
+  const auto net = make_network(a, "shop", "10.9.0.0/20");
+  a.shared->is_open = false;
+  EXPECT_FALSE(a.networks().leave(net.id));
+  a.shared->is_open = true;
+  ASSERT_TRUE(a.networks().keep({}));
+  for (const char* prefix : {"net/", "joined/"}) EXPECT_EQ(count(prefix), 0U) << prefix;
+}
+
 TEST_F(NetworksTest, EndpointsOfANetworkThatAHostNoLongerHasDoNotKeepItThere) {
   Machine &a = joined("a"), &b = joined("b");
   const auto net = make_network(a, "shop", "10.9.0.0/20");
