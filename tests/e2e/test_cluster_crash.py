@@ -66,7 +66,9 @@ class AgentsThatDie(unittest.TestCase):
         passed, points = {}, []
         for name in self.one.host.path(POINTS).read_text().split():
             passed[name] = passed.get(name, 0) + 1
-            if name.startswith(OF_THE_CLUSTER):
+            # A look at everything, which comes when something was busy, ensures once more what is there.
+            again = name.endswith(".ensure.made") and passed[name] > 1
+            if name.startswith(OF_THE_CLUSTER) and not again:
                 points.append(f"{name}:{passed[name]}")
         self.one.start_fairleadd()
         return points
