@@ -35,28 +35,42 @@ function(fairlead_options target)
   endif()
 endfunction()
 
-# Headers that nearly every file includes are compiled once for the sanitizer build (clang): a third of what a test takes. CMake's
-# own way with precompiled headers would tie what ccache has to the folder of the clone; here it goes by the sum of what the
-# headers say.
-# fairlead_pch(NAME HEADER FLAGS ...): compiles cmake/HEADER.
+# Headers that nearly every file includes are compiled once: a third of what a file takes. That each file still includes what it
+# uses is checked by tests/support/includes.py. CMake's own way with precompiled headers would tie what ccache has to the folder
+# of the clone; here it goes by the sum of what the headers say.
+# fairlead_pch(NAME HEADER FLAGS ...): compiles cmake/HEADER. (g++ looks for it beside the header, so it gets a copy of that.)
 function(fairlead_pch name header)
-  set(header ${CMAKE_SOURCE_DIR}/cmake/${header})
-  set(pch ${CMAKE_BINARY_DIR}/${name}.pch)
+  set(copy ${CMAKE_BINARY_DIR}/${name}.h)
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/${header} ${copy} COPYONLY)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    set(pch ${CMAKE_BINARY_DIR}/${name}.pch)
+  else()
+    set(pch ${copy}.gch)
+  endif()
   string(TOUPPER "${CMAKE_BUILD_TYPE}" build_type)
   separate_arguments(flags UNIX_COMMAND "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}")
-  list(APPEND flags -std=c++20 -DFMT_SHARED ${ARGN} -fsanitize=${FAIRLEAD_SANITIZE} -fno-omit-frame-pointer
-    $<$<BOOL:${FAIRLEAD_WERROR}>:-Werror>)
-  add_custom_command(OUTPUT ${pch} DEPENDS ${header} COMMENT "Precompiling ${name}" COMMAND_EXPAND_LISTS VERBATIM
-    COMMAND ${CMAKE_SOURCE_DIR}/cmake/pch.sh ${pch} ${header} ${CMAKE_CXX_COMPILER} ${flags})
+  list(APPEND flags -std=c++20 -DFMT_SHARED ${ARGN} $<$<BOOL:${FAIRLEAD_WERROR}>:-Werror>)
+  if(FAIRLEAD_SANITIZE)
+    list(APPEND flags -fsanitize=${FAIRLEAD_SANITIZE} -fno-omit-frame-pointer)
+  endif()
+  add_custom_command(OUTPUT ${pch} DEPENDS ${copy} COMMENT "Precompiling ${name}" COMMAND_EXPAND_LISTS VERBATIM
+    COMMAND ${CMAKE_SOURCE_DIR}/cmake/pch.sh ${pch} ${copy} ${CMAKE_CXX_COMPILER} ${flags})
   add_custom_target(${name}_pch DEPENDS ${pch})
 endfunction()
 
-# fairlead_use_pch(target NAME): does nothing in other builds than the sanitizers'.
+# fairlead_use_pch(target NAME): does nothing where there is none.
 function(fairlead_use_pch target name)
-  if(TARGET ${name}_pch)
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-include-pch> $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_BINARY_DIR}/${name}.pch>)
-    add_dependencies(${target} ${name}_pch)
+  if(NOT TARGET ${name}_pch)
+    return()
   endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    set(use -include-pch ${CMAKE_BINARY_DIR}/${name}.pch)
+  else()
+    set(use -include ${CMAKE_BINARY_DIR}/${name}.h -fpch-preprocess -Winvalid-pch)
+  endif()
+  list(TRANSFORM use REPLACE "(.+)" "$<$<COMPILE_LANGUAGE:CXX>:\\1>" OUTPUT_VARIABLE use)
+  target_compile_options(${target} PRIVATE ${use})
+  add_dependencies(${target} ${name}_pch)
 endfunction()
 
 if(FAIRLEAD_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
@@ -64,6 +78,8 @@ if(FAIRLEAD_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   fairlead_pch(library_headers library_headers.h ${library_flags})
   fairlead_pch(optimized_library_headers library_headers.h ${library_flags} -O1)
   fairlead_pch(test_headers test_headers.h -fPIE -DGTEST_HAS_PTHREAD=1)
+elseif(NOT FAIRLEAD_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
+  fairlead_pch(library_headers library_headers.h -fPIC -Wpedantic) # it decides over a macro that g++ compares
 endif()
 
 # fairlead_library(NAME [OPTIMIZED] SOURCES a.cpp ... [LINK lib ...]): a static library, one per row of the layer table. OPTIMIZED:
@@ -74,6 +90,8 @@ function(fairlead_library name)
   fairlead_options(${name})
   if(ARG_OPTIMIZED)
     target_compile_options(${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
+  endif()
+  if(ARG_OPTIMIZED AND TARGET optimized_library_headers_pch)
     fairlead_use_pch(${name} optimized_library_headers)
   elseif(NOT FAIRLEAD_IN_TESTS)
     fairlead_use_pch(${name} library_headers)

@@ -1,5 +1,5 @@
-// What nearly every file of the libraries includes, compiled once like test_headers.h. The release build does without, so that
-// each file still has to include what it uses.
+// What nearly every file of the libraries includes, compiled once like test_headers.h. Each file still includes what it uses
+// (tests/support/includes.py).
 #pragma once
 
 #include <fmt/core.h>

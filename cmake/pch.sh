@@ -6,5 +6,7 @@
 set -euo pipefail
 pch=$1 header=$2
 shift 2
-"$@" -Xclang -fno-pch-timestamp -fpch-instantiate-templates -x c++-header "$header" -o "$pch"
+own=()
+case $pch in *.pch) own=(-Xclang -fno-pch-timestamp -fpch-instantiate-templates) ;; esac # clang's
+"$@" "${own[@]}" -x c++-header "$header" -o "$pch"
 { echo "$*"; "$@" -E -P -x c++-header "$header"; } | sha256sum >"$pch.sum"

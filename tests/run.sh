@@ -66,6 +66,8 @@ if wants lint; then
   say "lint"
   git ls-files '*.h' '*.cpp' | xargs -r clang-format-14 --dry-run -Werror
   count "lint: clang-format" $?
+  tests/support/includes.py
+  count "lint: includes" $?
 fi
 if wants tidy; then  # some seconds for each file: not part of every run
   say "clang-tidy"

@@ -1,5 +1,7 @@
 #include "network/cluster/fence.h"
 
+#include <algorithm>
+
 #include "network/cluster/keys.h"
 
 namespace fairlead::network::cluster {

@@ -1,4 +1,6 @@
 // Removes a host for good (`host rm`).
+#include <algorithm>
+
 #include "base/fault.h"
 #include "base/log.h"
 #include "network/cluster/keys.h"

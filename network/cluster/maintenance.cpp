@@ -1,5 +1,6 @@
 #include "network/cluster/maintenance.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/fault.h"

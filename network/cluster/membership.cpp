@@ -1,5 +1,7 @@
 #include "network/cluster/membership.h"
 
+#include <algorithm>
+
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"

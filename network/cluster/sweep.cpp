@@ -1,5 +1,7 @@
 #include "network/cluster/sweep.h"
 
+#include <algorithm>
+
 #include "base/fault.h"
 #include "network/cluster/keys.h"
 #include "network/cluster/records.h"
