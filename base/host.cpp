@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <ctime>
 #include <fstream>
 
@@ -18,6 +19,12 @@ const std::string& boot_id() {
 }
 
 long long unix_time() { return static_cast<long long>(std::time(nullptr)); }
+
+long long unix_milliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 std::string rfc3339(long long unix_seconds) {
   const auto seconds = static_cast<std::time_t>(unix_seconds);

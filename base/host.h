@@ -12,8 +12,10 @@ namespace fairlead {
 // that carries the id of another boot is void.
 const std::string& boot_id();
 
-// Seconds since the epoch, and such a time as text: RFC 3339 in UTC ("2026-01-31T12:00:00Z").
-long long unix_time();
+// The time since the epoch.
+long long unix_time();  // seconds
+long long unix_milliseconds();
+// Seconds since the epoch as text: RFC 3339 in UTC ("2026-01-31T12:00:00Z").
 std::string rfc3339(long long unix_seconds);
 // kInvalid for anything but what rfc3339() writes.
 Result<long long> parse_rfc3339(std::string_view text);

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "base/host.h"
 #include "base/state/change_feed.h"
 
 namespace fairlead::state {
@@ -31,12 +32,6 @@ struct Memory {
     return {first, commits.end()};
   }
 };
-
-long long milliseconds_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 struct Lease {
   std::chrono::seconds time_to_live;
@@ -173,7 +168,7 @@ class LeasedMemoryStore : public MemoryStore {
   }
 
   void apply(const Txn& txn) {
-    const long long now = milliseconds_now();
+    const long long now = unix_milliseconds();
     CommitEvents done{.revision = memory_->revision + 1, .events = {}};
     for (const Put& put : txn.puts) {
       Record record{put.key, put.value, done.revision};

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/fault.h"
+#include "base/host.h"
 #include "base/state/change_feed.h"
 #include "base/state/reserve.h"
 #include "base/state/sqlite_connection.h"
@@ -17,12 +18,6 @@
 namespace fairlead::state {
 
 namespace {
-
-std::int64_t milliseconds_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // A connection with its statements, used by one thread at a time.
 class Session {
@@ -129,7 +124,7 @@ Result<std::int64_t> Session::revision_before(long long time) {
   TRY([[maybe_unused]] const bool another_row, timed.step());
   const bool is_whole = gone == 0 && timed.number(0) != 0;
   if (!is_earlier && !is_whole)
-    return fail(forgotten_before(oldest.is_null(0) ? milliseconds_now() : oldest.number(0)));
+    return fail(forgotten_before(oldest.is_null(0) ? unix_milliseconds() : oldest.number(0)));
   TRY(auto first, connection_->run(first_since_));
   TRY([[maybe_unused]] const bool row, first.bind(1, time).step());
   if (first.is_null(0)) return revision();
@@ -194,7 +189,7 @@ Result<std::int64_t> Session::apply(const Txn& txn) {
   TRY_STATUS(check(txn.preconditions));
   TRY(const auto present, revision());
   const std::int64_t first_id = (present + 1) * kChangesPerRevision;
-  const std::int64_t now = milliseconds_now();
+  const std::int64_t now = unix_milliseconds();
   std::int64_t id = first_id;
   for (const Put& change : txn.puts) TRY_STATUS(put(change, present + 1, id++, now));
   for (const std::string& key : txn.deletes) {

@@ -1,18 +1,13 @@
 #include "base/state/store_changes.h"
 
 #include <atomic>
-#include <chrono>
 #include <utility>
+
+#include "base/host.h"
 
 namespace fairlead::state {
 
 namespace {
-
-long long milliseconds_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Counts itself for as long as it lives.
 class Place {
@@ -73,7 +68,7 @@ class StoreChanges : public ChangeFeed {
       return batch;
     }
     batch.revision = first.record.revision;
-    const long long time = first.time != 0 ? first.time : milliseconds_now();
+    const long long time = first.time != 0 ? first.time : unix_milliseconds();
     for (const ReadChanges& read : readers_)
       for (Change& change : read(events)) {
         change.revision = batch.revision;

@@ -4,17 +4,12 @@
 #include <mutex>
 #include <utility>
 
+#include "base/host.h"
 #include "plugin-api/native/codec.h"
 
 namespace fairlead::native {
 
 namespace {
-
-long long milliseconds_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Filled by the thread of the subscription, which waits while there is no room, and emptied by the
 // server's.
@@ -90,7 +85,7 @@ class EventStream : public http::BodyStream {
     lines_ += encode_mark({.kind = kind,
                            .reason = std::string(reason),
                            .revision = told_,
-                           .time = milliseconds_now()})
+                           .time = unix_milliseconds()})
                   .dump() +
               "\n";
   }
