@@ -2,7 +2,7 @@
 # Installs what is missing, builds, and runs every test: as root, on Debian 12, from a fresh clone.
 #
 #   tests/run.sh                  everything
-#   tests/run.sh unit kernel ...  only these tiers: lint tidy unit kernel conformance crash fuzz e2e guest
+#   tests/run.sh unit kernel ...  only these tiers: lint tidy unit kernel conformance crash fuzz e2e attack guest
 #                                 (tidy and guest: only when named)
 #
 # The last line is "N passed, N failed, N skipped"; before it are the skips with their reasons, the slowest tests and how long
@@ -16,7 +16,7 @@ if [ "$(id -u)" -ne 0 ]; then
   exit 1
 fi
 
-tiers=${*:-lint unit conformance kernel crash fuzz e2e}
+tiers=${*:-lint unit conformance kernel crash fuzz e2e attack}
 wants() { case " $tiers " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 passed=0 failed=0 skipped=0
 skips=$(mktemp) failures=$(mktemp) times=$(mktemp)
@@ -30,7 +30,7 @@ say() { # the next part begins
 die() { echo "$*" >&2; exit 1; }
 
 lists=(packaging/build-packages.txt packaging/test-packages.txt)
-wants e2e && lists+=(tests/e2e/packages.txt)
+{ wants e2e || wants attack; } && lists+=(tests/e2e/packages.txt)
 say "packages"
 packaging/install-packages.sh "${lists[@]}" || die "packages could not be installed"
 
@@ -124,10 +124,10 @@ if wants guest; then  # a kernel in an emulated machine, for what this one lacks
   rm -f "$out"
 fi
 
-if wants e2e; then
-  say "e2e: real runtimes"
+run_hosts() { # suite: e2e or attack
+  local out p f s
   out=$(mktemp)
-  python3 tests/e2e/run.py --bin "$root/build/release/bin" 2>&1 | tee "$out"
+  python3 tests/e2e/run.py --suite "$1" --bin "$root/build/release/bin" 2>&1 | tee "$out"
   read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$out" | tail -n 1) || true
   if [ -z "${p:-}" ]; then p=0 f=1 s=0; fi
   grep -E '^(FAIL|ERROR)' "$out" | head -40 >>"$failures"
@@ -135,6 +135,15 @@ if wants e2e; then
   sed -nE 's/^(ok|FAIL|ERROR) +([0-9.]+) s  (.*)/\2 \3/p' "$out" >>"$times"
   rm -f "$out"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+if wants e2e; then
+  say "e2e: real runtimes"
+  run_hosts e2e
+fi
+if wants attack; then
+  say "attack: containers, neighbours, hosts and callers"
+  run_hosts attack
 fi
 
 say "result"

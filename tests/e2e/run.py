@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the end-to-end tests: real runtimes on hosts of their own, in namespaces. Needs root.
 
-    tests/e2e/run.py [--bin DIR] [-k TEXT]... [-j N] [--list] [--times]
+    tests/e2e/run.py [--bin DIR] [--suite attack] [-k TEXT]... [-j N] [--list] [--times]
 
 Each class runs in a process of its own, -j of them at the same time, and beside them two of those that `waits` says do little
 but wait. Classes with the same `together` share a process, one after the other as they are written, and so may share what
@@ -32,7 +32,7 @@ SECONDS = {
     "test_cni_crash.Crash": 20, "test_join.AllRuntimes": 20, "test_docker_lifecycle.Containers": 18,
     "test_join.Docker28OrNewer": 18, "test_docker_network.Create": 17, "test_cni_crash.CrashOfTheDaemon": 17,
     "test_docker_ports.Forms": 16, "test_volume_depth.InAPool": 15, "test_docker_compose.Compose": 14,
-    "test_security.Loopback": 13, "test_docker_lifecycle.FairleaddKilled": 13, "test_volume_depth.OfImages": 13,
+    "test_loopback.Loopback": 13, "test_docker_lifecycle.FairleaddKilled": 13, "test_volume_depth.OfImages": 13,
 }
 USUAL = 8
 
@@ -40,6 +40,7 @@ USUAL = 8
 def main():
     options = read_options()
     os.environ["FAIRLEAD_E2E_BIN"] = str(Path(options.bin).resolve())
+    sys.path[:0] = [str(HERE.parent), str(suite_folder(options))]
     if options.stand_in:
         os.environ["FAIRLEAD_E2E_STAND_IN"] = "1"  # inherited by the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # exit handlers close the hosts
@@ -48,7 +49,7 @@ def main():
         sys.exit(run_classes(module, classes, options.filters))
     if os.geteuid() != 0:
         sys.exit("the end-to-end tests make namespaces and start runtimes: run them as root")
-    modules = sorted(path.stem for path in HERE.glob("test_*.py"))
+    modules = sorted(path.stem for path in suite_folder(options).glob("test_*.py"))
     if options.list:
         for test in (test for module in modules for test in tests_of(load(module, options.filters))):
             print(sentence(test))
@@ -56,9 +57,14 @@ def main():
     sys.exit(run_all(modules, options))
 
 
+def suite_folder(options):
+    return HERE.parent / options.suite
+
+
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", default=REPOSITORY / "build/release/bin", help="folder of Fairlead's executables")
+    parser.add_argument("--suite", default="e2e", choices=("e2e", "attack"), help="folder of the tests (default e2e)")
     parser.add_argument("-k", dest="filters", action="append", default=[], metavar="TEXT",
                         help="only tests whose name holds TEXT (again: or TEXT)")
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="classes at the same time (default 2)")
@@ -118,7 +124,7 @@ def split(units, mark):
 
 def run_in_process(unit, options, processes):
     """Runs one unit and passes its lines on, a test's lines together; its counts."""
-    command = [sys.executable, __file__, "--bin", str(options.bin), "--worker", ",".join(unit)]
+    command = [sys.executable, __file__, "--bin", str(options.bin), "--suite", options.suite, "--worker", ",".join(unit)]
     for text in options.filters:
         command += ["-k", text]
     counts = None
@@ -153,7 +159,6 @@ def run_classes(module, classes, filters):
 
 
 def load(module, filters):
-    sys.path[:0] = [str(HERE.parent), str(HERE)]
     suite = unittest.TestLoader().loadTestsFromName(module)
     return unittest.TestSuite(test for test in tests_of(suite) if matches(test, filters))
 
