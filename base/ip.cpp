@@ -44,6 +44,17 @@ IpAddress IpAddress::from_bytes(Family family, std::span<const std::uint8_t> byt
   return ip;
 }
 
+IpAddress IpAddress::link_local(const MacAddress& mac) {
+  const auto from = mac.bytes();
+  const std::array<std::uint8_t, 16> bytes{0xfe,    0x80,    0,
+                                           0,       0,       0,
+                                           0,       0,       static_cast<std::uint8_t>(from[0] ^ 2),
+                                           from[1], from[2], 0xff,
+                                           0xfe,    from[3], from[4],
+                                           from[5]};
+  return from_bytes(Family::kV6, bytes);
+}
+
 bool IpAddress::is_any() const {
   return std::ranges::all_of(bytes(), [](std::uint8_t b) { return b == 0; });
 }

@@ -14,6 +14,8 @@
 
 namespace fairlead {
 
+class MacAddress;
+
 enum class Family : std::uint8_t { kV4 = 4, kV6 = 6 };
 
 // An IPv4 or IPv6 address. It has 16 bytes in network order; IPv4 uses the first 4. Addresses are
@@ -25,6 +27,9 @@ class IpAddress {
   static Result<IpAddress> parse(std::string_view text);
   static IpAddress from_bytes(Family family, std::span<const std::uint8_t> bytes);
   static IpAddress any(Family family) { return from_bytes(family, {}); }
+  // The link-local address that an interface with this MAC makes for itself (modified EUI-64, RFC 4291
+  // appendix A).
+  static IpAddress link_local(const MacAddress& mac);
 
   Family family() const { return family_; }
   bool is_v4() const { return family_ == Family::kV4; }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ struct FirewallLinks {
   // The interfaces of the host through which the network's packets pass. Without one, its packets
   // do not pass the host's firewall, and the network has no elements in it.
   std::vector<IfName> interfaces;
+  bool shared = false;  // the interfaces are also others', who are not Fairlead's to rule
   std::vector<Tunnel> tunnels;
 };
 
@@ -96,6 +98,8 @@ class Driver {
   // Decides on the names of a new endpoint's links. Touches nothing.
   virtual Result<DriverRecord> plan_endpoint(const Network& network,
                                              const Endpoint& endpoint) const = 0;
+  // The host's interface through which all that the endpoint sends enters a bridge, if there is one.
+  virtual std::optional<IfName> bridge_port(const Endpoint&) const { return std::nullopt; }
   // Makes the endpoint's link, ready for its published ports. The network's own links are made first
   // when they are missing.
   virtual Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,

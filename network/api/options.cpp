@@ -1,6 +1,7 @@
 #include "network/api/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -51,6 +52,43 @@ Result<std::string> parse_prefix(std::string_view text) {
   return std::string(text);
 }
 
+Result<Spoofing> parse_spoofing(std::string_view text) {
+  for (const Spoofing spoofing : {Spoofing::kDeny, Spoofing::kAllow})
+    if (text == to_string(spoofing)) return spoofing;
+  return fail(Code::kInvalid, "\"{}\" is neither deny nor allow", text);
+}
+
+Result<HostModel> parse_publish(std::string_view text) {
+  for (const HostModel model : {HostModel::kStrong, HostModel::kWeak})
+    if (text == to_string(model)) return model;
+  return fail(Code::kInvalid, "\"{}\" is neither strict nor any", text);
+}
+
+// "allow" and "deny" beside the words of other booleans.
+Result<bool> parse_access(std::string_view text) {
+  if (text == "allow") return true;
+  if (text == "deny") return false;
+  return parse_bool(text);
+}
+std::string format_access(bool allowed) { return allowed ? "allow" : "deny"; }
+
+// Separated by commas, or by colons as Docker's own option has them.
+Result<std::vector<IfName>> parse_interfaces(std::string_view text) {
+  std::vector<IfName> names;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(",:"), text.size());
+    TRY(const IfName name, IfName::parse(text.substr(0, end)));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
+}
+std::string format_interfaces(const std::vector<IfName>& interfaces) {
+  std::vector<std::string_view> names;
+  for (const IfName& name : interfaces) names.push_back(name.str());
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
 // `docker network create -o encrypted`, as with Docker's own overlay networks, has no value.
 Result<bool> parse_flag(std::string_view text) { return parse_bool(text.empty() ? "true" : text); }
 
@@ -88,6 +126,11 @@ constexpr auto kRows = std::to_array<Row>({
      .alias = "com.docker.network.bridge.host_binding_ipv6",
      .set = set_host_ip,
      .get = options::get<&Options::host_ip_v6>},
+    row<&Options::spoofing, parse_spoofing>("spoofing"),
+    row<&Options::publish, parse_publish>("publish"),
+    row<&Options::trusted_interfaces, parse_interfaces, format_interfaces>(
+        "trusted_interfaces", "com.docker.network.bridge.trusted_host_interfaces"),
+    row<&Options::host_access, parse_access, format_access>("host_access"),
     row<&Options::ifname_prefix, parse_prefix<&IfName::parse>>(
         "ifname_prefix", "com.docker.network.container_iface_prefix"),
     row<&Options::parent, &IfName::parse>("parent"),
@@ -168,6 +211,14 @@ std::string_view to_string(GatewayMode mode) {
       return "isolated";
   }
   return "nat";
+}
+
+std::string_view to_string(Spoofing spoofing) {
+  return spoofing == Spoofing::kDeny ? "deny" : "allow";
+}
+
+std::string_view to_string(HostModel model) {
+  return model == HostModel::kStrong ? "strict" : "any";
 }
 
 std::string_view to_string(AddressSource source) {

@@ -32,6 +32,21 @@ struct Rates {
   bool operator==(const Rates&) const = default;
 };
 
+// What a container may send.
+enum class Spoofing {
+  kDeny,   // under its own MAC and IP addresses only
+  kAllow,  // anything: it is a router, or answers for others
+};
+std::string_view to_string(Spoofing spoofing);  // "deny", "allow"
+
+// Through which interfaces a port that is published on one address of the host is reached (RFC 1122
+// section 3.3.4.2).
+enum class HostModel {
+  kStrong,  // through the one that has the address
+  kWeak,    // through every one
+};
+std::string_view to_string(HostModel model);  // "strict", "any"
+
 struct NetworkOptions {
   std::string mode = "bridge";   // names the driver in the registry
   std::optional<IfName> bridge;  // default: "fl-" + the first 12 digits of the network's id
@@ -44,6 +59,11 @@ struct NetworkOptions {
   GatewayMode gateway_mode_v6 = GatewayMode::kNat;
   std::optional<IpAddress> host_ip_v4;  // default host address of published ports
   std::optional<IpAddress> host_ip_v6;
+  Spoofing spoofing = Spoofing::kDeny;
+  HostModel publish = HostModel::kStrong;
+  // The interfaces of the host from which every port of the network's containers may be reached.
+  std::vector<IfName> trusted_interfaces;
+  bool host_access = false;  // containers of an internal network reach services of the host
   std::string ifname_prefix = "eth";
   std::optional<IfName> parent;     // the host's interface, for modes without a bridge
   std::optional<NetworkName> join;  // option "network": the existing Fairlead network to join

@@ -92,7 +92,9 @@ class BridgeDriver : public Driver {
   }
 
   FirewallLinks firewall_links(const Network& network) const override {
-    return {.interfaces = {bridge_of(network)}, .tunnels = {}};
+    return {.interfaces = {bridge_of(network)},
+            .shared = BridgeRecord::of(network).foreign,
+            .tunnels = {}};
   }
 
   Status ensure(Network& network, Rollback& undo) override {
@@ -132,6 +134,10 @@ class BridgeDriver : public Driver {
   Result<DriverRecord> plan_endpoint(const Network& network,
                                      const Endpoint& endpoint) const override {
     return veth_record(network, endpoint);
+  }
+
+  std::optional<IfName> bridge_port(const Endpoint& endpoint) const override {
+    return host_side_of(endpoint);
   }
 
   Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,

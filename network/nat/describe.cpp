@@ -29,7 +29,10 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 
 // In the kernel's registers.
 std::size_t size_of(std::string_view type) {
-  return type == "ifname" || type == "ipv6_addr" ? 16 : 4;
+  if (type == "ether_addr") return 8;
+  const bool wide =
+      type == "ifname" || type == "iifname" || type == "ipv6_addr" || type == "@th,64,128";
+  return wide ? 16 : 4;
 }
 
 std::string number(Bytes bytes) {
@@ -68,10 +71,11 @@ std::string range(const IpAddress& first, const IpAddress& last) {
 
 // `last` differs from `first` in fields of intervals only.
 std::string field(std::string_view type, Bytes first, Bytes last) {
-  if (type == "ifname") return name(first);
+  if (type == "ifname" || type == "iifname") return name(first);
+  if (type == "ether_addr") return fmt::format("{:02x}", fmt::join(first.first(6), ":"));
   if (type == "nf_proto") return family(first[0]);
   if (type == "inet_proto") return proto(first[0]);
-  if (type == "ipv4_addr" || type == "ipv6_addr") {
+  if (type == "ipv4_addr" || type == "ipv6_addr" || type == "@th,64,128") {
     const Family of = type == "ipv4_addr" ? Family::kV4 : Family::kV6;
     return range(IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last));
   }
@@ -91,6 +95,14 @@ std::string fields(std::string_view types, Bytes first, Bytes last) {
   return first.empty() ? fmt::format("{}", fmt::join(words, " . ")) : std::string();
 }
 
+// The names of both tables' sets differ.
+const SetDeclaration* declaration_of(std::string_view name) {
+  for (const auto family : {kernel::TableFamily::kInet, kernel::TableFamily::kBridge})
+    for (const SetDeclaration& set : sets_of(family))
+      if (set.name == name) return &set;
+  return nullptr;
+}
+
 std::string digits(Bytes bytes) { return fmt::format("0x{:02x}", fmt::join(bytes, "")); }
 
 }  // namespace
@@ -98,8 +110,8 @@ std::string digits(Bytes bytes) { return fmt::format("0x{:02x}", fmt::join(bytes
 std::string describe(const kernel::Element& element) {
   const Bytes first = element.key.bytes();
   const Bytes last = element.key_end.empty() ? first : element.key_end.bytes();
-  const auto set = std::ranges::find(kSets, element.set, &SetDeclaration::name);
-  if (set == kSets.end()) return digits(first);
+  const SetDeclaration* set = declaration_of(element.set);
+  if (set == nullptr) return digits(first);
   const auto types = split(set->type, " : ");
   std::string text = fields(types[0], first, last);
   if (text.empty()) return digits(first);

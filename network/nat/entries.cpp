@@ -23,6 +23,10 @@ struct TextOf {
   std::string operator()(const IpAddress& address) const { return address.to_string(); }
   std::string operator()(const Cidr& subnet) const { return subnet.to_string(); }
   std::string operator()(const IfName& name) const { return fmt::format("\"{}\"", name.str()); }
+  std::string operator()(const MacAddress& mac) const { return mac.to_string(); }
+  std::string operator()(const NdTarget& target) const {
+    return fmt::format("0x{:02x}", fmt::join(target.address.bytes(), ""));
+  }
 };
 
 std::string text_of(const std::vector<Field>& fields) {
@@ -45,6 +49,8 @@ struct AppendTo {
     bytes.address(end == End::kFirst ? subnet.first() : subnet.last());
   }
   void operator()(const IfName& name) const { bytes.ifname(name); }
+  void operator()(const MacAddress& mac) const { bytes.mac(mac); }
+  void operator()(const NdTarget& target) const { bytes.address(target.address); }
 };
 
 ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
@@ -98,6 +104,15 @@ void add_gateway(const NatNetwork& network, Family family, GatewayMode mode,
                      .verdict = shut ? Verdict{.kind = Verdict::Kind::kDrop} : towards(mode)});
 }
 
+// Whose packets the host looks at, beside where they go.
+void add_trust(const NatNetwork& network, std::vector<Entry>& entries) {
+  if (!network.shared) entries.push_back({.set = "own_bridges", .key = {network.bridge}});
+  if (!network.host_access && !network.shared)
+    entries.push_back({.set = "confined", .key = {network.bridge}});
+  for (const IfName& trusted : network.trusted_interfaces)
+    entries.push_back({.set = "trusted", .key = {trusted, network.bridge}});
+}
+
 void add_subnet(const NatNetwork& network, const Cidr& subnet, GatewayMode mode,
                 std::vector<Entry>& entries) {
   if (closed(network, subnet.family(), mode) || mode == GatewayMode::kRouted) return;
@@ -122,7 +137,8 @@ void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
     return;
   }
   const bool any = !port.host_ip || port.host_ip->is_any();
-  Entry entry{.set = suffixed(any ? "published_any" : "published", family), .key = {port.proto}};
+  const std::string_view map = any ? "published_any" : port.weak ? "published_weak" : "published";
+  Entry entry{.set = suffixed(map, family), .key = {port.proto}};
   if (!any) entry.key.emplace_back(*port.host_ip);
   entry.key.emplace_back(port.host_port);
   entry.data = {target, port.container_port};
@@ -175,9 +191,15 @@ std::vector<Entry> entries_of(const NatNetwork& network) {
                                     ? Verdict{.kind = Verdict::Kind::kAccept}
                                     : Verdict{.kind = Verdict::Kind::kGoto, .chain = "no_icc"}});
   for (const Family family : kFamilies) add_gateway(network, family, mode(family), entries);
+  add_trust(network, entries);
   for (const Cidr& subnet : network.subnets)
     add_subnet(network, subnet.network(), mode(subnet.family()), entries);
   return entries;
+}
+
+std::vector<Entry> entries_of(const NatConfined& confined) {
+  return {{.set = suffixed("confined", confined.address.family()),
+           .key = {confined.bridge, confined.address}}};
 }
 
 std::vector<Entry> entries_of(const NatPort& port) {
@@ -204,6 +226,38 @@ std::vector<Entry> entries_of(const NatUnderlay& underlay) {
     entries.push_back({.set = "secure_links", .key = {link}});
   for (const std::uint16_t port : underlay.ports)
     entries.push_back({.set = "tunnel_ports", .key = {network::Proto::kUdp, port}});
+  return entries;
+}
+
+// Whoever has an IPv6 address also has the link-local one of its MAC.
+std::vector<Entry> entries_of(const NatSender& sender) {
+  if (!sender.checked) return {{.set = "unchecked", .key = {sender.port}}};
+  std::vector<Entry> entries{{.set = "senders", .key = {sender.port, sender.mac}}};
+  std::vector<IpAddress> addresses = sender.addresses;
+  if (!std::ranges::all_of(addresses, &IpAddress::is_v4))
+    addresses.push_back(IpAddress::link_local(sender.mac));
+  for (const IpAddress& address : addresses) {
+    entries.push_back(
+        {.set = suffixed("senders", address.family()), .key = {sender.port, sender.mac, address}});
+    if (!address.is_v4())
+      entries.push_back({.set = "targets_v6", .key = {sender.port, NdTarget{address}}});
+  }
+  return entries;
+}
+
+std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family) {
+  std::vector<Entry> entries;
+  const auto take = [&](std::vector<Entry> some) {
+    std::ranges::move(some, std::back_inserter(entries));
+  };
+  if (family == kernel::TableFamily::kBridge) {
+    for (const NatSender& sender : state.senders) take(entries_of(sender));
+    return entries;
+  }
+  for (const NatNetwork& network : state.networks) take(entries_of(network));
+  for (const NatPort& port : state.ports) take(entries_of(port));
+  for (const NatConfined& confined : state.confined) take(entries_of(confined));
+  take(entries_of(state.underlay));
   return entries;
 }
 

@@ -1,4 +1,4 @@
-// One element of a set or map of the table, and its two encodings: nft text, and the bytes of the
+// One element of a set or map of a table, and its two encodings: nft text, and the bytes of the
 // kernel's registers.
 #pragma once
 
@@ -18,7 +18,13 @@ struct Vni {
   std::uint32_t number = 0;
 };
 
-using Field = std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName>;
+// The target of neighbour discovery, which nft has no type for.
+struct NdTarget {
+  IpAddress address;
+};
+
+using Field = std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName,
+                           MacAddress, NdTarget>;
 
 struct Entry {
   std::string set;
@@ -31,9 +37,14 @@ std::string to_text(const kernel::Verdict& verdict);  // "goto routed_only"
 std::string to_text(const Entry& entry);              // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
-// The elements that a network, a published port and the underlay have in the table.
+// The elements that a network, a published port, a confined endpoint, the underlay and a sender have
+// in their table.
 std::vector<Entry> entries_of(const NatNetwork& network);
 std::vector<Entry> entries_of(const NatPort& port);
+std::vector<Entry> entries_of(const NatConfined& confined);
 std::vector<Entry> entries_of(const NatUnderlay& underlay);
+std::vector<Entry> entries_of(const NatSender& sender);
+// All of one table.
+std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family);
 
 }  // namespace fairlead::nat

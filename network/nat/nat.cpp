@@ -19,13 +19,16 @@ std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family fa
 
 }  // namespace
 
-NatNetwork nat_network(const network::Network& network, const IfName& interface) {
+NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared) {
   NatNetwork nat{.bridge = interface,
                  .mode_v4 = network.options.gateway_mode_v4,
                  .mode_v6 = network.options.gateway_mode_v6,
                  .icc = network.options.icc,
                  .masquerade = network.options.masquerade,
-                 .internal = network.internal};
+                 .internal = network.internal,
+                 .host_access = !network.internal || network.options.host_access,
+                 .shared = shared,
+                 .trusted_interfaces = network.options.trusted_interfaces};
   for (const network::Subnet& subnet : network.subnets) nat.subnets.push_back(subnet.subnet);
   return nat;
 }
@@ -37,28 +40,35 @@ NatPort nat_port(const network::Network& network, const network::Endpoint& endpo
               .host_port = port.host_port,
               .container_port = port.container_port,
               .mode_v4 = network.options.gateway_mode_v4,
-              .mode_v6 = network.options.gateway_mode_v6};
+              .mode_v6 = network.options.gateway_mode_v6,
+              .weak = network.options.publish == network::HostModel::kWeak};
   if (network.internal) return nat;
   nat.target_v4 = address_of(endpoint, Family::kV4);
   nat.target_v6 = address_of(endpoint, Family::kV6);
   return nat;
 }
 
-std::vector<Element> elements_of(const NatState& state) {
+NatSender nat_sender(const network::Network& network, const network::Endpoint& endpoint,
+                     const IfName& port) {
+  NatSender sender{.port = port,
+                   .mac = endpoint.mac.value_or(MacAddress()),
+                   .addresses = {},
+                   .checked = network.options.spoofing == network::Spoofing::kDeny};
+  for (const Cidr& address : endpoint.addresses) sender.addresses.push_back(address.address());
+  return sender;
+}
+
+std::vector<Element> elements_of(const NatState& state, TableFamily family) {
   std::vector<Element> elements;
-  const auto take = [&](const std::vector<Entry>& entries) {
-    for (const Entry& entry : entries) elements.push_back(to_element(entry));
-  };
-  for (const NatNetwork& network : state.networks) take(entries_of(network));
-  for (const NatPort& port : state.ports) take(entries_of(port));
-  take(entries_of(state.underlay));
+  for (const Entry& entry : entries_of(state, family)) elements.push_back(to_element(entry));
   std::ranges::sort(elements);
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
   return elements;
 }
 
-std::vector<ElementChange> difference(const NatState& before, const NatState& after) {
-  const std::vector<Element> had = elements_of(before), has = elements_of(after);
+std::vector<ElementChange> difference(const NatState& before, const NatState& after,
+                                      TableFamily family) {
+  const std::vector<Element> had = elements_of(before, family), has = elements_of(after, family);
   std::vector<ElementChange> changes;
   const auto add = [&](ElementChange::Kind kind, const std::vector<Element>& these,
                        const std::vector<Element>& without) {

@@ -1,6 +1,8 @@
-// NAT and filtering for Fairlead's networks: pure functions that turn networks and published ports
-// into nftables rules and elements. There is one table, which is written once; networks and ports
-// are added and removed as elements of its sets and maps. Nothing here calls the kernel.
+// NAT and filtering for Fairlead's networks: pure functions that turn networks, endpoints and
+// published ports into nftables rules and elements. There are two tables, which are written once:
+// `inet fairlead` for the packets of the host, and `bridge fairlead` for what endpoints send into
+// their bridges. Networks, endpoints and ports are added and removed as elements of their sets and
+// maps. Nothing here calls the kernel.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +30,9 @@ struct NatNetwork {
   bool icc = true;
   bool masquerade = true;
   bool internal = false;
+  bool host_access = true;  // its containers reach services of the host
+  bool shared = false;      // the bridge is also others': nothing is demanded of what they send
+  std::vector<IfName> trusted_interfaces{};  // from which every port of its containers is reached
 
   bool operator==(const NatNetwork&) const = default;
 };
@@ -43,8 +48,29 @@ struct NatPort {
   std::optional<IpAddress> target_v6;
   network::GatewayMode mode_v4 = network::GatewayMode::kNat;  // of the network
   network::GatewayMode mode_v6 = network::GatewayMode::kNat;
+  // A port on one host address is reached through every interface, and not only through the one
+  // that has the address.
+  bool weak = false;
 
   bool operator==(const NatPort&) const = default;
+};
+
+// An address of an endpoint that reaches no services of the host, on a bridge that is also others'.
+struct NatConfined {
+  IfName bridge;
+  IpAddress address;
+
+  bool operator==(const NatConfined&) const = default;
+};
+
+// An endpoint's port on its bridge, and what may come from it.
+struct NatSender {
+  IfName port;
+  MacAddress mac;
+  std::vector<IpAddress> addresses;
+  bool checked = true;  // otherwise everything may
+
+  bool operator==(const NatSender&) const = default;
 };
 
 // The properties of the VXLAN device of a network that matter to the firewall.
@@ -77,41 +103,51 @@ struct NatState {
   std::vector<NatNetwork> networks{};
   std::vector<NatPort> ports{};
   NatUnderlay underlay{};
+  std::vector<NatConfined> confined{};
+  std::vector<NatSender> senders{};  // in the table of the family bridge; all else is in the other
 
   bool operator==(const NatState&) const = default;
 };
 
 // Make the values from the records of the service. A network has one value for each of its
-// interfaces (FirewallLinks). A port of an internal network has no targets.
-NatNetwork nat_network(const network::Network& network, const IfName& interface);
+// interfaces (FirewallLinks); `shared`: the interface is also others'. A port of an internal network
+// has no targets.
+NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared);
 NatPort nat_port(const network::Network& network, const network::Endpoint& endpoint,
                  const network::PublishedPort& port);
+NatSender nat_sender(const network::Network& network, const network::Endpoint& endpoint,
+                     const IfName& port);
+
+using kernel::TableFamily;
 
 // The version in the comment of the table. It differs whenever the sets, chains or rules differ,
 // and does not depend on elements. A table with another version was written by another version of
 // Fairlead, and has to be rendered again.
-std::string version();
+std::string version(TableFamily family = TableFamily::kInet);
 // The whole comment of a table: the version, and the mark of the store to which the table belongs.
-std::string table_comment(const network::StoreMark& mark);
+std::string table_comment(const network::StoreMark& mark, TableFamily family = TableFamily::kInet);
 
 // The nft text that replaces the table in one transaction: without elements (render_chains), and
 // with all of them (render).
-std::string render_chains(std::string_view table = kTable, const network::StoreMark& mark = {});
-std::string render(const NatState& state, std::string_view table = kTable,
-                   const network::StoreMark& mark = {});
+std::string render_chains(const network::StoreMark& mark = {},
+                          TableFamily family = TableFamily::kInet);
+std::string render(const NatState& state, const network::StoreMark& mark = {},
+                   TableFamily family = TableFamily::kInet);
 // Every set and map of the table, in the order of the text.
-std::vector<std::string_view> set_names();
+std::vector<std::string_view> set_names(TableFamily family = TableFamily::kInet);
 // The text that deletes the table, and also succeeds when there is none.
-std::string render_nothing(std::string_view table = kTable);
+std::string render_nothing(TableFamily family = TableFamily::kInet);
 
 // The elements of the table's sets and maps, sorted. Those that several ports share, as two host
 // ports of one container port do in a routed network, are contained once.
-std::vector<kernel::Element> elements_of(const NatState& state);
+std::vector<kernel::Element> elements_of(const NatState& state,
+                                         TableFamily family = TableFamily::kInet);
 
 // The changes from one state to another, for Firewall::apply(): removals first, so that the data of
 // a key can change. `before` and `after` need to contain only what changes, and everything that
 // shares elements with it: all ports of an endpoint when one of its ports changes. What has to come
 // together (a tunnel, and the hosts from which its packets are accepted) belongs into one call.
-std::vector<kernel::ElementChange> difference(const NatState& before, const NatState& after);
+std::vector<kernel::ElementChange> difference(const NatState& before, const NatState& after,
+                                              TableFamily family = TableFamily::kInet);
 
 }  // namespace fairlead::nat

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/hash.h"
+#include "network/nat/bridge_chains.h"
 #include "network/nat/entries.h"
 #include "network/nat/nat.h"
 #include "network/nat/sets.h"
@@ -14,10 +15,10 @@ namespace fairlead::nat {
 
 namespace {
 
-// The rules, which are the same for all networks. Traffic of other interfaces is not affected:
+// The rules of `inet fairlead`, which are the same for all networks. Traffic of other interfaces is not affected:
 // every policy is accept, and an accept here ends only the chain of this table. There are no
 // anonymous sets, because Firewall::differences() does not compare their elements.
-constexpr std::string_view kChains = R"(
+constexpr std::string_view kInetChains = R"(
 	# Bridges carry route_localnet=1 for ports published on 127.0.0.1: without this a container would reach the host's
 	# own loopback services, or speak under a loopback address.
 	chain guard {
@@ -26,12 +27,15 @@ constexpr std::string_view kChains = R"(
 		iifname @bridges ip saddr 127.0.0.0/8 drop
 	}
 
-	# Loopback destinations on the wire are never ours to translate: real ones pass the output hook.
+	# Loopback destinations on the wire are never ours to translate: real ones pass the output hook. A port on one address
+	# is published where that address is, and for the bridges' containers.
 	chain nat_prerouting {
 		type nat hook prerouting priority dstnat; policy accept;
 		ip daddr 127.0.0.0/8 return
 		ip6 daddr ::1 return
-		fib daddr type local goto publish
+		fib daddr . iif type local goto publish
+		iifname @bridges fib daddr type local goto publish
+		fib daddr type local goto publish_weak
 	}
 
 	chain nat_output {
@@ -41,8 +45,14 @@ constexpr std::string_view kChains = R"(
 
 	chain publish {
 		dnat ip to meta l4proto . ip daddr . th dport map @published_v4
-		dnat ip to meta l4proto . th dport map @published_any_v4
 		dnat ip6 to meta l4proto . ip6 daddr . th dport map @published_v6
+		goto publish_weak
+	}
+
+	chain publish_weak {
+		dnat ip to meta l4proto . ip daddr . th dport map @published_weak_v4
+		dnat ip to meta l4proto . th dport map @published_any_v4
+		dnat ip6 to meta l4proto . ip6 daddr . th dport map @published_weak_v6
 		dnat ip6 to meta l4proto . th dport map @published_any_v6
 	}
 
@@ -59,18 +69,28 @@ constexpr std::string_view kChains = R"(
 		ip6 saddr @masquerade_v6 masquerade
 	}
 
-	# Invalid packets of a masqueraded subnet would leave under their own address. What containers send to tunnels is
-	# dropped before their flows are looked at: a flow may be older than the cluster, or begin at the other end.
+	# Invalid packets of a masqueraded subnet would leave under their own address. What containers send is looked at
+	# before the flows to which it seems to belong.
 	chain forward {
 		type filter hook forward priority filter; policy accept;
-		iifname @bridges oifname @secure_links drop
-		iifname @bridges meta l4proto . th dport @tunnel_ports jump to_tunnel
+		iifname @bridges jump from_bridge
 		ct state established,related accept
-		iifname . oifname vmap @same_bridge
 		meta nfproto . iifname @closed drop
 		ct state invalid iifname @bridges ip saddr @masquerade_v4 drop
 		ct state invalid iifname @bridges ip6 saddr @masquerade_v6 drop
+		iifname . oifname @trusted accept
 		meta nfproto . oifname vmap @towards
+	}
+
+	# What goes to tunnels is dropped whatever its flow: that may be older than the cluster, or begin at the other end.
+	# Between ports of one bridge the source is the table `bridge fairlead`'s affair; with br_netfilter such frames come
+	# here too. What is routed has a source that is routed back: no answer under another network's address, nothing under
+	# nobody's.
+	chain from_bridge {
+		oifname @secure_links drop
+		meta l4proto . th dport @tunnel_ports jump to_tunnel
+		iifname . oifname vmap @same_bridge
+		iifname @own_bridges fib saddr . iif oif missing drop
 	}
 
 	chain no_icc {
@@ -111,14 +131,47 @@ constexpr std::string_view kChains = R"(
 		drop
 	}
 
-	# Packets of our tunnels are taken from the hosts of the cluster only, and those of encrypted networks only from the
-	# device that has decrypted them: a container, or whoever else reaches this host, cannot speak into a network.
-	chain tunnels_in {
+	chain input {
 		type filter hook input priority filter; policy accept;
-		iifname @bridges meta l4proto . th dport @tunnel_ports jump to_tunnel
+		iifname @bridges jump to_host
 		udp dport . @th,96,24 vmap @tunnels
+		ct state invalid meta l4proto 6 goto strays
 	}
 
+	# Out of a bridge, to the host itself. A container that looks for an address of its own has none yet (::).
+	chain to_host {
+		meta l4proto . th dport @tunnel_ports jump to_tunnel
+		iifname @own_bridges ip6 saddr != :: fib saddr . iif oif missing drop
+		iifname @own_bridges ip saddr != 0.0.0.0 fib saddr . iif oif missing drop
+		iifname @confined goto gateway_only
+		iifname . ip saddr @confined_v4 goto gateway_only
+		iifname . ip6 saddr @confined_v6 goto gateway_only
+	}
+
+	# Answers to the host, neighbour discovery, ping and DNS of the gateway's own address.
+	chain gateway_only {
+		ct direction reply ct state established accept
+		ct state related accept
+		icmpv6 type nd-neighbor-solicit accept
+		icmpv6 type nd-neighbor-advert accept
+		fib daddr . iif type != local drop
+		icmp type echo-request accept
+		icmpv6 type echo-request accept
+		udp dport 53 accept
+		tcp dport 53 accept
+		drop
+	}
+
+	# A segment out of the window of a masqueraded or published connection is not translated, and so comes to the host,
+	# which knows no such connection and would end it by a reset. 6 is TCP, whose name needs /etc/protocols.
+	chain strays {
+		socket wildcard 0 return
+		socket wildcard 1 return
+		drop
+	}
+
+	# Packets of our tunnels are taken from the hosts of the cluster only, and those of encrypted networks only from the
+	# device that has decrypted them: a container, or whoever else reaches this host, cannot speak into a network.
 	chain secure_tunnel {
 		iifname != @secure_links drop
 		goto plain_tunnel
@@ -158,45 +211,46 @@ std::string declare(const SetDeclaration& set, const Elements& elements) {
   return text + "\t}\n";
 }
 
-std::string body(const Elements& elements) {
+std::string body(const Elements& elements, TableFamily family) {
   std::string text;
-  for (const SetDeclaration& set : kSets) text += declare(set, elements);
-  return text.append(kChains);
+  for (const SetDeclaration& set : sets_of(family)) text += declare(set, elements);
+  return text.append(family == TableFamily::kInet ? kInetChains : kBridgeChains);
 }
 
-std::string table_text(const Elements& elements, std::string_view table,
-                       const network::StoreMark& mark = {}) {
-  return fmt::format("{}table inet {} {{\n\tcomment \"{}\"\n{}}}\n", render_nothing(table), table,
-                     table_comment(mark), body(elements));
+std::string table_name(TableFamily family) {
+  return kernel::TableName{std::string(kTable), family}.text();
 }
 
 }  // namespace
 
-std::string version() { return "fairlead ruleset " + hash_hex(body({}), 12); }
+std::string version(TableFamily family) {
+  return "fairlead ruleset " + hash_hex(body({}, family), 12);
+}
 
-std::string table_comment(const network::StoreMark& mark) { return mark.after(version()); }
+std::string table_comment(const network::StoreMark& mark, TableFamily family) {
+  return mark.after(version(family));
+}
 
-std::vector<std::string_view> set_names() {
+std::vector<std::string_view> set_names(TableFamily family) {
   std::vector<std::string_view> names;
-  for (const SetDeclaration& set : kSets) names.push_back(set.name);
+  for (const SetDeclaration& set : sets_of(family)) names.push_back(set.name);
   return names;
 }
 
 // Adding the table first makes the deletion succeed when there is none.
-std::string render_nothing(std::string_view table) {
-  return fmt::format("add table inet {0}\ndelete table inet {0}\n", table);
+std::string render_nothing(TableFamily family) {
+  return fmt::format("add table {0}\ndelete table {0}\n", table_name(family));
 }
 
-std::string render_chains(std::string_view table, const network::StoreMark& mark) {
-  return table_text({}, table, mark);
+std::string render_chains(const network::StoreMark& mark, TableFamily family) {
+  return render({}, mark, family);
 }
 
-std::string render(const NatState& state, std::string_view table, const network::StoreMark& mark) {
+std::string render(const NatState& state, const network::StoreMark& mark, TableFamily family) {
   Elements elements;
-  for (const NatNetwork& network : state.networks) collect(entries_of(network), elements);
-  for (const NatPort& port : state.ports) collect(entries_of(port), elements);
-  collect(entries_of(state.underlay), elements);
-  return table_text(elements, table, mark);
+  collect(entries_of(state, family), elements);
+  return fmt::format("{}table {} {{\n\tcomment \"{}\"\n{}}}\n", render_nothing(family),
+                     table_name(family), table_comment(mark, family), body(elements, family));
 }
 
 }  // namespace fairlead::nat

@@ -1,8 +1,11 @@
-// The sets and maps of the table.
+// The sets and maps of the two tables.
 #pragma once
 
 #include <array>
+#include <span>
 #include <string_view>
+
+#include "network/kernel/firewall/firewall.h"
 
 namespace fairlead::nat {
 
@@ -13,19 +16,35 @@ struct SetDeclaration {
   std::string_view keyword = "type";
 };
 
-inline constexpr std::array kSets = {
+inline constexpr std::array kInetSets = {
     // Fairlead's bridges.
     SetDeclaration{"set", "bridges", "ifname"},
+    // Bridges that are Fairlead's alone: what comes from them has a source that the host routes back
+    // to them.
+    SetDeclaration{"set", "own_bridges", "ifname"},
+    // Bridges, and single addresses behind bridges of others, that reach nothing of the host except
+    // their gateway's ping and DNS.
+    SetDeclaration{"set", "confined", "ifname"},
+    SetDeclaration{"set", "confined_v4", "ifname . ipv4_addr"},
+    SetDeclaration{"set", "confined_v6", "ifname . ipv6_addr"},
+    // (in, out): interfaces from which all ports of the containers may be reached.
+    SetDeclaration{"set", "trusted", "ifname . ifname"},
     // (in, out), both the same bridge: whether its containers may talk to each other.
     SetDeclaration{"map", "same_bridge", "ifname . ifname : verdict"},
     // (family, in): bridges whose traffic may not leave the network.
     SetDeclaration{"set", "closed", "nf_proto . ifname"},
     // (family, out): which traffic from outside may reach the network.
     SetDeclaration{"map", "towards", "nf_proto . ifname : verdict"},
-    // Published ports on one address and on every address of the host.
+    // Published ports on one address of the host, and on every one. Those on one address are reached
+    // through the interface that has it, except those in the weak maps (the kernel's weak host
+    // model, RFC 1122 section 3.3.4.2).
     SetDeclaration{"map", "published_v4",
                    "inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service"},
     SetDeclaration{"map", "published_v6",
+                   "inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service"},
+    SetDeclaration{"map", "published_weak_v4",
+                   "inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service"},
+    SetDeclaration{"map", "published_weak_v6",
                    "inet_proto . ipv6_addr . inet_service : ipv6_addr . inet_service"},
     SetDeclaration{"map", "published_any_v4",
                    "inet_proto . inet_service : ipv4_addr . inet_service"},
@@ -52,5 +71,22 @@ inline constexpr std::array kSets = {
     // have.
     SetDeclaration{"set", "tunnel_ports", "inet_proto . inet_service"},
 };
+
+inline constexpr std::array kBridgeSets = {
+    // (port, source MAC) of each endpoint, and with the addresses that it may send from.
+    SetDeclaration{"set", "senders", "ifname . ether_addr"},
+    SetDeclaration{"set", "senders_v4", "ifname . ether_addr . ipv4_addr"},
+    SetDeclaration{"set", "senders_v6", "ifname . ether_addr . ipv6_addr"},
+    // (port, target) of neighbour discovery: the 16 bytes that begin 8 bytes after the start of the
+    // ICMPv6 header (RFC 4861 sections 4.3 and 4.4).
+    SetDeclaration{"set", "targets_v6", "iifname . @th,64,128", {}, "typeof"},
+    // Ports of endpoints that may send anything.
+    SetDeclaration{"set", "unchecked", "ifname"},
+};
+
+constexpr std::span<const SetDeclaration> sets_of(kernel::TableFamily family) {
+  if (family == kernel::TableFamily::kInet) return kInetSets;
+  return kBridgeSets;
+}
 
 }  // namespace fairlead::nat

@@ -156,7 +156,18 @@ Result<Endpoint> Endpoints::create_endpoint(const EndpointSpec& spec) {
   TRY_STATUS(validate(spec));
   TRY(auto held, context_.hold(spec.network));
   TRY_STATUS(clear_leftover(held, spec.id));
-  return reserve_endpoint(held, spec, nullptr);
+  TRY(auto endpoint, reserve_endpoint(held, spec, nullptr));
+  fault_point("endpoint.create.reserved");
+  const auto admit = [&]() -> Status {
+    TRY_STATUS(context_.firewall.ensure());
+    return context_.firewall.admit(held.network, endpoint);
+  };
+  const Status admitted = admit();
+  if (admitted) return endpoint;
+  undo_reservation(held, endpoint);
+  return fail(with_context(admitted.error(),
+                           fmt::format("create endpoint {} on network {}", short_name_of(endpoint),
+                                       held.network.name.str())));
 }
 
 Result<Attachment> Endpoints::attach(const EndpointSpec& spec, const Placement& placement) {
@@ -185,17 +196,17 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
                                       const Placement& placement) {
   const auto make = [&]() -> Result<Attachment> {
     Rollback undo;
-    // The table must be this store's, and must exist before the link does.
+    // The tables must be this store's. The rules for the link are there before it is.
     TRY_STATUS(context_.firewall.ensure());
-    TRY(auto links,
-        held.driver->attach(held.network, endpoint, placement, context_.for_drivers, undo));
-    fault_point("endpoint.attach.link");
-    TRY_STATUS(context_.firewall.change_ports(held.network, Endpoint{}, endpoint));
-    fault_point("endpoint.attach.firewall");
     undo.push([&] {
       if (auto dropped = context_.firewall.drop_ports(held.network, {&endpoint, 1}); !dropped)
         log::error("undo: publish ports", {{"error", dropped.error().text}});
     });
+    TRY_STATUS(context_.firewall.admit(held.network, endpoint));
+    fault_point("endpoint.attach.firewall");
+    TRY(auto links,
+        held.driver->attach(held.network, endpoint, placement, context_.for_drivers, undo));
+    fault_point("endpoint.attach.link");
     removal_.forget_flows(endpoint, endpoint.ports);
     endpoint.phase = Phase::kReady;
     endpoint.joined = true;
@@ -215,11 +226,17 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
     endpoint.netns_path = left->netns_path;
   auto made = make();
   if (made) return made;
-  if (auto forgotten = removal_.forget_endpoint(held.network, endpoint, Fate::kRemoved); !forgotten)
-    log::error("undo: reserve endpoint", {{"error", forgotten.error().text}});
+  undo_reservation(held, endpoint);
   return fail(with_context(
       made.error(),
       fmt::format("attach {} to network {}", short_name_of(endpoint), held.network.name.str())));
+}
+
+void Endpoints::undo_reservation(LockedNetwork& held, const Endpoint& endpoint) {
+  if (auto gone = context_.firewall.dismiss(held.network, endpoint); !gone)
+    log::error("undo: reserve endpoint", {{"error", gone.error().text}});
+  if (auto forgotten = removal_.forget_endpoint(held.network, endpoint, Fate::kRemoved); !forgotten)
+    log::error("undo: reserve endpoint", {{"error", forgotten.error().text}});
 }
 
 Status Endpoints::leave(const EndpointRef& ref) {
@@ -280,7 +297,7 @@ Status Endpoints::check(const EndpointRef& ref, const Expectation& expected) {
       return fail(Code::kConflict, "address {} is not one of endpoint {}", address.to_string(),
                   short_name_of(endpoint));
   TRY_STATUS(held.driver->check(held.network, endpoint, expected.netns_fd, expected.ifname));
-  return context_.firewall.check_ports(held.network, endpoint);
+  return context_.firewall.check(held.network, endpoint);
 }
 
 Result<std::size_t> Endpoints::collect(const NetworkRef& network, const std::string& runtime,

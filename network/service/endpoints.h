@@ -39,6 +39,8 @@ class Endpoints {
   Result<Endpoint> draft(const LockedNetwork& held, const EndpointSpec& spec) const;
   Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
+  // After a failure: addresses and ports are given back, and the record is deleted.
+  void undo_reservation(LockedNetwork& held, const Endpoint& endpoint);
   Result<Attachment> connect(LockedNetwork& held, Endpoint endpoint, const Placement& placement);
 
   ServiceContext& context_;

@@ -3,16 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/log.h"
-#include "network/nat/describe.h"
+#include "network/nat/nat.h"
 
 namespace fairlead::network {
 
 namespace {
-
-using kernel::Element;
 
 nat::NatState as_state(const UnderlayRecord& record) {
   nat::NatUnderlay underlay{
@@ -21,36 +18,11 @@ nat::NatState as_state(const UnderlayRecord& record) {
   return {.underlay = std::move(underlay)};
 }
 
-void add_ports(const Network& network, const Endpoint& endpoint, nat::NatState& state) {
-  for (const PublishedPort& port : endpoint.ports)
-    state.ports.push_back(nat::nat_port(network, endpoint, port));
-}
-
 nat::NatState ports_of(const Network& network, const Endpoint& endpoint) {
   nat::NatState state;
-  add_ports(network, endpoint, state);
+  for (const PublishedPort& port : endpoint.ports)
+    state.ports.push_back(nat::nat_port(network, endpoint, port));
   return state;
-}
-
-std::string named(const Element& element) {
-  return fmt::format("element {} of set {}", nat::describe(element), element.set);
-}
-
-// Both are sorted.
-std::vector<std::string> compare(const std::vector<Element>& have,
-                                 const std::vector<Element>& want) {
-  std::vector<Element> missing, foreign;
-  std::ranges::set_difference(want, have, std::back_inserter(missing));
-  std::ranges::set_difference(have, want, std::back_inserter(foreign));
-  std::vector<std::string> words;
-  for (const Element& element : missing) {
-    const auto other = std::ranges::find(foreign, element.key, &Element::key);
-    words.push_back(named(element) +
-                    (other == foreign.end() ? " is missing" : " is not as written"));
-    if (other != foreign.end()) foreign.erase(other);
-  }
-  for (const Element& element : foreign) words.push_back(named(element) + " is nobody's");
-  return words;
 }
 
 std::string in_short(std::vector<std::string> words) {
@@ -63,13 +35,13 @@ std::string in_short(std::vector<std::string> words) {
 
 }  // namespace
 
-Status FirewallSync::apply(std::span<const kernel::ElementChange> changes) {
-  if (changes.empty()) return {};
-  const Status done = firewall_.apply(changes);
-  const bool astray =
-      !done && (done.error().code == Code::kNotFound || done.error().code == Code::kExists);
-  return astray ? render_because(done.error().text) : done;
-}
+FirewallSync::FirewallSync(const Tables& tables, RecordStore& records, Ownership& ownership,
+                           const Drivers& drivers, std::string boot_id)
+    : packets_(tables.packets, kernel::TableFamily::kInet, ownership, [this] { return wanted(); }),
+      frames_(tables.frames, kernel::TableFamily::kBridge, ownership, [this] { return wanted(); }),
+      records_(records),
+      drivers_(drivers),
+      boot_id_(std::move(boot_id)) {}
 
 // Nothing of a network whose driver is unknown to this version.
 FirewallLinks FirewallSync::links_of(const Network& network) const {
@@ -80,7 +52,7 @@ FirewallLinks FirewallSync::links_of(const Network& network) const {
 void FirewallSync::add_network(const Network& network, nat::NatState& state) const {
   const FirewallLinks links = links_of(network);
   for (const IfName& interface : links.interfaces)
-    state.networks.push_back(nat::nat_network(network, interface));
+    state.networks.push_back(nat::nat_network(network, interface, links.shared));
   for (const FirewallLinks::Tunnel& tunnel : links.tunnels)
     state.underlay.tunnels.push_back(
         {.vni = tunnel.vni, .port = tunnel.port, .encrypted = tunnel.encrypted});
@@ -92,72 +64,98 @@ nat::NatState FirewallSync::state_of(const Network& network) const {
   return state;
 }
 
+// On a bridge that is Fairlead's alone the whole network is confined, if it is.
+void FirewallSync::add_endpoint(const Network& network, const Endpoint& endpoint,
+                                nat::NatState& state) const {
+  const auto driver = drivers_.find(network.options.mode);
+  if (driver == drivers_.end()) return;
+  const auto port = driver->second->bridge_port(endpoint);
+  if (!port) return;
+  state.senders.push_back(nat::nat_sender(network, endpoint, *port));
+  const FirewallLinks links = driver->second->firewall_links(network);
+  if (!network.internal || network.options.host_access || !links.shared) return;
+  for (const IfName& bridge : links.interfaces)
+    for (const Cidr& address : endpoint.addresses)
+      state.confined.push_back({.bridge = bridge, .address = address.address()});
+}
+
+Status FirewallSync::change(TableSync& table, const nat::NatState& before,
+                            const nat::NatState& after) {
+  TRY(const std::string rendered, table.change(before, after));
+  if (!rendered.empty()) note_rendered(rendered);
+  return {};
+}
+
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
-  return apply(nat::difference({}, state_of(network)));
+  return change(packets_, {}, state_of(network));
 }
 
-Status FirewallSync::dismiss(const Network& network) {
-  TRY(const bool there, present());
-  if (!there) return {};
-  return apply(nat::difference(state_of(network), {}));
-}
+Status FirewallSync::dismiss(const Network& network) { return packets_.drop(state_of(network)); }
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
-  TRY(const bool there, present());
+  TRY(const bool there, packets_.present());
   if (!there) return {};  // the table is rendered with the first network
-  return apply(nat::difference(as_state(before), as_state(after)));
+  return change(packets_, as_state(before), as_state(after));
+}
+
+Status FirewallSync::admit(const Network& network, const Endpoint& endpoint) {
+  nat::NatState state = ports_of(network, endpoint);
+  add_endpoint(network, endpoint, state);
+  TRY_STATUS(change(frames_, {}, state));
+  return change(packets_, {}, state);
 }
 
 Status FirewallSync::change_ports(const Network& network, const Endpoint& before,
                                   const Endpoint& after) {
-  return apply(nat::difference(ports_of(network, before), ports_of(network, after)));
+  return change(packets_, ports_of(network, before), ports_of(network, after));
 }
 
 Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint> endpoints) {
   nat::NatState present;
   for (const Endpoint& endpoint : endpoints)
-    if (endpoint.boot_id == boot_id_) add_ports(network, endpoint, present);
-  const Status done = firewall_.apply(nat::difference(present, {}));
-  if (!done && done.error().code == Code::kNotFound)
-    return {};  // the whole table is gone, and with it the elements
-  return done;
+    if (endpoint.boot_id == boot_id_)
+      std::ranges::move(ports_of(network, endpoint).ports, std::back_inserter(present.ports));
+  return packets_.drop(present);
 }
 
-Status FirewallSync::check_ports(const Network& network, const Endpoint& endpoint) {
-  TRY(const bool there, present());
-  if (!there)
-    return fail(Code::kConflict,
-                "the firewall table is missing; `fairlead reconcile` makes it again");
-  TRY(const auto altered, altered_chains());
-  if (!altered.empty())
-    return fail(Code::kConflict,
-                "the firewall table is not as it was written: {}; `fairlead reconcile` mends it",
-                in_short(altered));
-  std::map<std::string, std::vector<Element>> sets;
-  for (const PublishedPort& port : endpoint.ports) {
-    const nat::NatState published{.ports = {nat::nat_port(network, endpoint, port)}};
-    for (const Element& element : nat::elements_of(published)) {
-      const auto [set, fresh] = sets.try_emplace(element.set);
-      if (fresh) {
-        TRY(set->second, firewall_.elements(element.set));
-      }
-      if (std::ranges::find(set->second, element) == set->second.end())
-        return fail(Code::kConflict,
-                    "port {}/{} is not published any more; `fairlead reconcile` mends it",
-                    port.host_port, to_string(port.proto));
-    }
+Status FirewallSync::dismiss(const Network& network, const Endpoint& endpoint) {
+  if (endpoint.boot_id != boot_id_) return {};
+  nat::NatState state;
+  add_endpoint(network, endpoint, state);
+  TRY_STATUS(packets_.drop(state));
+  return frames_.drop(state);
+}
+
+Status FirewallSync::check(const Network& network, const Endpoint& endpoint) {
+  nat::NatState state = ports_of(network, endpoint);
+  add_endpoint(network, endpoint, state);
+  for (TableSync* table : {&packets_, &frames_}) {
+    TRY(const bool there, table->present());
+    if (!there)
+      return fail(Code::kConflict,
+                  "the firewall table is missing; `fairlead reconcile` makes it again");
+    TRY(const auto altered, table->altered_chains());
+    if (!altered.empty())
+      return fail(Code::kConflict,
+                  "the firewall table is not as it was written: {}; `fairlead reconcile` mends it",
+                  in_short(altered));
+    TRY(const auto lacking, table->lacking(state));
+    if (!lacking.empty())
+      return fail(Code::kConflict,
+                  "the firewall lacks {}, and so a port is not published or the container cannot "
+                  "send; `fairlead reconcile` mends it",
+                  lacking);
   }
   return {};
 }
 
 Status FirewallSync::ensure() {
-  TRY(const bool there, present());
-  if (there) return {};
-  return render();
+  TRY_STATUS(packets_.ensure());
+  return frames_.ensure();
 }
 
-// Everything that the table should contain.
+// Everything that the tables should contain.
 Result<nat::NatState> FirewallSync::wanted() {
   TRY(const auto underlay, records_.underlay());
   nat::NatState wanted = as_state(underlay);
@@ -166,67 +164,47 @@ Result<nat::NatState> FirewallSync::wanted() {
     if (network.phase != Phase::kReady) continue;
     add_network(network, wanted);
     TRY(const auto endpoints, records_.endpoints(network.id));
-    for (const Endpoint& endpoint : endpoints)
-      if (endpoint.boot_id == boot_id_) add_ports(network, endpoint, wanted);
+    for (const Endpoint& endpoint : endpoints) {
+      if (endpoint.boot_id != boot_id_) continue;
+      add_endpoint(network, endpoint, wanted);
+      std::ranges::move(ports_of(network, endpoint).ports, std::back_inserter(wanted.ports));
+    }
   }
   return wanted;
 }
 
-// Compares everything except the elements of sets.
-Result<std::vector<std::string>> FirewallSync::altered_chains() {
-  return firewall_.differences(nat::render_chains(nat::kTable, ownership_.mark()));
-}
-
-// Compares the elements of all sets, also of those that should be empty. Missing sets are left out.
-Result<std::vector<std::string>> FirewallSync::altered_elements() {
-  TRY(const auto wanted, this->wanted());
-  std::map<std::string, std::vector<Element>, std::less<>> sets;
-  for (Element& element : nat::elements_of(wanted)) sets[element.set].push_back(std::move(element));
-  std::vector<std::string> words;
-  for (const std::string_view name : nat::set_names()) {
-    auto have = firewall_.elements(name);
-    if (!have && have.error().code == Code::kNotFound) continue;
-    if (!have) return fail(have.error());
-    std::ranges::sort(*have);
-    std::ranges::move(compare(*have, sets[std::string(name)]), std::back_inserter(words));
-  }
-  return words;
-}
-
-Result<std::vector<std::string>> FirewallSync::differences() {
-  TRY(const auto comment, firewall_.comment());
-  if (!comment) return std::vector<std::string>{"the table is missing"};
-  if (*comment != nat::table_comment(ownership_.mark()))
-    return std::vector<std::string>{"the table is of another version"};
-  TRY(auto words, altered_chains());
-  TRY(auto elements, altered_elements());
-  std::ranges::move(elements, std::back_inserter(words));
-  return words;
-}
-
 Result<std::string> FirewallSync::difference() {
-  TRY(auto words, differences());
+  TRY(auto words, packets_.differences());
+  TRY(auto of_bridges, frames_.differences());
+  std::ranges::move(of_bridges, std::back_inserter(words));
   return in_short(std::move(words));
 }
 
 // A table that somebody alters so fast that it cannot be read is altered.
 Result<std::string> FirewallSync::repair() {
-  auto differs = difference();
-  if (!differs && differs.error().code == Code::kUnavailable) differs = differs.error().text;
-  if (!differs || differs->empty()) return differs;
-  TRY_STATUS(render_because(*differs));
-  return differs;
+  std::vector<std::string> reasons;
+  for (TableSync* table : {&packets_, &frames_}) {
+    auto differs = table->differences();
+    if (!differs && differs.error().code == Code::kUnavailable)
+      differs = std::vector{differs.error().text};
+    if (!differs) return fail(differs.error());
+    if (differs->empty()) continue;
+    TRY_STATUS(table->render());
+    std::ranges::move(*differs, std::back_inserter(reasons));
+  }
+  if (reasons.empty()) return std::string();
+  const std::string reason = in_short(std::move(reasons));
+  note_rendered(reason);
+  return reason;
 }
 
-Status FirewallSync::render_because(const std::string& reason) {
-  TRY_STATUS(render());
+void FirewallSync::note_rendered(const std::string& reason) {
   const std::scoped_lock hold(guard_);
   ++renderings_.count;
   renderings_.last_reason = reason;
   if (const auto skipped = log_limit_.admit(std::chrono::steady_clock::now()))
     log::warn("rendered the firewall table again",
               {{"cause", reason}, {"renderings", renderings_.count}, {"not_logged", *skipped}});
-  return {};
 }
 
 FirewallSync::Renderings FirewallSync::renderings() const {
@@ -234,20 +212,11 @@ FirewallSync::Renderings FirewallSync::renderings() const {
   return renderings_;
 }
 
-Status FirewallSync::render() {
-  TRY(const auto wanted, this->wanted());
-  TRY_STATUS(ownership_.claim());
-  return firewall_.run(nat::render(wanted, nat::kTable, ownership_.mark()));
-}
+std::string FirewallSync::unsupported() const { return frames_.unsupported(); }
 
 Status FirewallSync::withdraw() {
-  TRY(const auto comment, firewall_.comment());
-  if (!comment || ownership_.is_foreign(*comment)) return {};
-  return firewall_.run(nat::render_nothing());
-}
-
-Result<bool> FirewallSync::present() {
-  return firewall_.present(nat::table_comment(ownership_.mark()));
+  TRY_STATUS(frames_.withdraw());
+  return packets_.withdraw();
 }
 
 }  // namespace fairlead::network

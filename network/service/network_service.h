@@ -26,7 +26,8 @@ struct ServiceParts {
   NamedLocks& locks;
   Drivers& drivers;
   kernel::Links& links;
-  kernel::Firewall& firewall;
+  kernel::Firewall& firewall;         // table inet fairlead
+  kernel::Firewall& bridge_firewall;  // table bridge fairlead
   kernel::Conntrack& conntrack;
   kernel::HostPorts& host_ports;
   kernel::ForeignFirewall& foreign_firewall;

@@ -35,7 +35,9 @@ Status Removal::purge_network(const Network& network) {
   TRY(Driver * driver, context_.driver_of(network.options));
   TRY(auto endpoints, context_.records.endpoints(network.id));
   for (const Endpoint& endpoint : endpoints) {
+    TRY_STATUS(context_.firewall.drop_ports(network, {&endpoint, 1}));
     TRY_STATUS(driver->detach(network, endpoint));
+    TRY_STATUS(context_.firewall.dismiss(network, endpoint));
     TRY_STATUS(forget_endpoint(network, endpoint, Fate::kDead));
   }
   TRY_STATUS(driver->shut_ports(network));
@@ -106,6 +108,8 @@ Status Removal::forget_endpoint(const Network& network, const Endpoint& endpoint
 
 Status Removal::discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate) {
   TRY_STATUS(take_down(held, endpoint));
+  TRY_STATUS(context_.firewall.dismiss(held.network, endpoint));
+  fault_point("endpoint.remove.sender");
   return forget_endpoint(held.network, endpoint, fate);
 }
 

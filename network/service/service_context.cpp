@@ -26,7 +26,8 @@ ServiceContext::ServiceContext(ServiceParts with)
       ipam(parts.store, {.boot_id = parts.boot_id, .ula_seed = ula_seed_of_host()}),
       claims(parts.store, parts.host_ports, parts.boot_id),
       ownership(parts.links, parts.firewall, parts.mark),
-      firewall(parts.firewall, records, ownership, parts.drivers, parts.boot_id),
+      firewall({parts.firewall, parts.bridge_firewall}, records, ownership, parts.drivers,
+               parts.boot_id),
       for_drivers(records, parts.boot_id) {}
 
 Status StoredContext::remember(const Network& network) {

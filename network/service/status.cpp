@@ -100,6 +100,11 @@ Result<ServiceStatus> Reconciler::status() {
                       "renders it again",
                       *differs));
   }
+  if (const std::string why = context_.firewall.unsupported(); !why.empty())
+    status.problems.push_back(
+        fmt::format("what containers send is not checked, as this kernel has no nftables for "
+                    "bridges (CONFIG_NF_TABLES_BRIDGE): {}",
+                    why));
   status.notes = other_firewalls_.notes();
   if (const auto rendered = context_.firewall.renderings(); rendered.count > 0)
     status.notes.push_back(

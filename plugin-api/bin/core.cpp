@@ -26,6 +26,7 @@ class WiredCore : public Core {
   WiredCore(Paths paths, MakeVolumes make_volumes, std::unique_ptr<state::Store> store,
             std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Tunnels> tunnels,
             std::unique_ptr<kernel::Firewall> firewall,
+            std::unique_ptr<kernel::Firewall> bridge_firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
             std::unique_ptr<kernel::HostPorts> host_ports, std::unique_ptr<ClusterPart> cluster,
             const network::StoreMark& mark)
@@ -37,6 +38,7 @@ class WiredCore : public Core {
         tunnels_(std::move(tunnels)),
         conntrack_(std::move(conntrack)),
         firewall_(std::move(firewall)),
+        bridge_firewall_(std::move(bridge_firewall)),
         host_ports_(std::move(host_ports)),
         foreign_firewall_(kernel::make_foreign_firewall()),
         cluster_(std::move(cluster)),
@@ -47,6 +49,7 @@ class WiredCore : public Core {
                                                  .drivers = drivers_,
                                                  .links = *links_,
                                                  .firewall = *firewall_,
+                                                 .bridge_firewall = *bridge_firewall_,
                                                  .conntrack = *conntrack_,
                                                  .host_ports = *host_ports_,
                                                  .foreign_firewall = *foreign_firewall_,
@@ -98,7 +101,7 @@ class WiredCore : public Core {
   // waits for what nf_tables has to destroy (nfnetlink's release), and a one-shot firewall passes
   // every open netfilter socket to a child process when it is destroyed.
   std::unique_ptr<kernel::Conntrack> conntrack_;
-  std::unique_ptr<kernel::Firewall> firewall_;
+  std::unique_ptr<kernel::Firewall> firewall_, bridge_firewall_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
   std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
   std::unique_ptr<ClusterPart> cluster_;
@@ -128,7 +131,9 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess
                                                       : kernel::RemovalMode::kThread));
   TRY(auto tunnels, kernel::open_netlink_tunnels());
-  TRY(auto firewall, kernel::open_nft_firewall("fairlead", one_shot));
+  TRY(auto firewall, kernel::open_nft_firewall({"fairlead"}, one_shot));
+  TRY(auto bridge_firewall,
+      kernel::open_nft_firewall({"fairlead", kernel::TableFamily::kBridge}, one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
   TRY(const auto mark, mark_of(*store, paths));
@@ -140,7 +145,8 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
     TRY(cluster, make_cluster(*store, *tunnels));
   }
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
-                                     std::move(tunnels), std::move(firewall), std::move(conntrack),
+                                     std::move(tunnels), std::move(firewall),
+                                     std::move(bridge_firewall), std::move(conntrack),
                                      std::move(host_ports), std::move(cluster), mark);
 }
 

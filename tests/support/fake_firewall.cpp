@@ -81,7 +81,7 @@ T number(const std::string& word) {
 // Parses `word` as `type`. Appends its first value to `first` and its last value to `last`.
 Status append(const std::string& type, const std::string& word, ElementBytes& first,
               ElementBytes& last) {
-  if (type == "ifname") {
+  if (type == "ifname" || type == "iifname") {
     TRY(const IfName name, IfName::parse(word));
     first.ifname(name);
     last.ifname(name);
@@ -98,6 +98,14 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
   } else if (type == "vni") {
     first.vni(number<std::uint32_t>(word));
     last.vni(number<std::uint32_t>(word));
+  } else if (type == "ether_addr") {
+    TRY(const MacAddress mac, MacAddress::parse(word));
+    first.mac(mac);
+    last.mac(mac);
+  } else if (type == "target") {
+    TRY(const IpAddress address, IpAddress::from_hex(word.substr(2)));
+    first.address(address);
+    last.address(address);
   } else if (word.find('/') != std::string::npos) {
     TRY(const Cidr subnet, Cidr::parse(word));
     first.address(subnet.first());
@@ -118,8 +126,8 @@ bool is_rule(const std::string& line) { return !line.starts_with("type ") && lin
 // Reads the text word by word and applies it to a copy of the state.
 class FakeFirewall::Reader {
  public:
-  Reader(std::string_view text, const std::string& name)
-      : text_(text), words_(words_of(text)), name_(name) {}
+  Reader(std::string_view text, const kernel::TableName& table)
+      : text_(text), words_(words_of(text)), table_(table) {}
 
   Result<std::optional<Table>> read(std::optional<Table> table) {
     while (at_ < words_.size()) {
@@ -151,7 +159,7 @@ class FakeFirewall::Reader {
     return true;
   }
   std::string next() { return at_ < words_.size() ? words_[at_++] : std::string(); }
-  bool names_our_table() { return skip("table") && skip("inet") && skip(name_); }
+  bool names_our_table() { return skip("table") && skip(family_) && skip(table_.name); }
   std::string rest_of_line() {
     std::string line;
     while (at_ < words_.size() && !skip("\n")) line += next() + " ";
@@ -164,7 +172,7 @@ class FakeFirewall::Reader {
   // The word after `kind` and the table: "forward" of "chain inet fairlead forward".
   std::optional<std::string> named(std::string_view kind) {
     const std::size_t here = at_;
-    if (skip(kind) && skip("inet") && skip(name_)) return next();
+    if (skip(kind) && skip(family_) && skip(table_.name)) return next();
     at_ = here;
     return std::nullopt;
   }
@@ -285,9 +293,9 @@ class FakeFirewall::Reader {
         types = &set.data_types;
       } else if (word == "udp" && skip("dport")) {
         types->push_back("inet_service");
-      } else if (word == "@th") {  // @th,96,24
-        for (int rest = 0; rest < 4; ++rest) next();
-        types->push_back("vni");
+      } else if (word == "@th") {  // @th,96,24 or @th,64,128
+        for (int rest = 0; rest < 3; ++rest) next();
+        types->push_back(next() == "24" ? "vni" : "target");
       } else if (word != ".") {
         types->push_back(word);
       }
@@ -337,7 +345,8 @@ class FakeFirewall::Reader {
 
   std::string_view text_;
   std::vector<std::string> words_;
-  const std::string& name_;
+  const kernel::TableName& table_;
+  const std::string family_ = table_.family == kernel::TableFamily::kInet ? "inet" : "bridge";
   std::size_t at_ = 0;
 };
 
@@ -356,7 +365,7 @@ Status FakeFirewall::apply(std::span<const ElementChange> changes) {
   if (failure_) return fail(*failure_);
   ++transactions_;
   if (!state_)
-    return fail(Code::kNotFound, "change firewall table inet {}: it is not there", table_);
+    return fail(Code::kNotFound, "change firewall table {}: it is not there", table_.text());
   Table next = *state_;
   for (const ElementChange& one : changes) TRY_STATUS(change(next, one));
   state_ = std::move(next);

@@ -17,7 +17,7 @@ namespace fairlead::testing {
 
 class FakeFirewall : public kernel::Firewall {
  public:
-  explicit FakeFirewall(std::string table = "fairlead") : table_(std::move(table)) {}
+  explicit FakeFirewall(kernel::TableName table = {"fairlead"}) : table_(std::move(table)) {}
 
   Status run(std::string_view nft_text) override;
   Status apply(std::span<const kernel::ElementChange> changes) override;
@@ -51,7 +51,7 @@ class FakeFirewall : public kernel::Firewall {
   static kernel::TableShape shape_of(const std::optional<Table>& table);
   static Status change(Table& table, const kernel::ElementChange& change);
 
-  const std::string table_;
+  const kernel::TableName table_;
   mutable std::mutex mutex_;
   std::optional<Table> state_;
   std::vector<std::string> texts_;

@@ -55,6 +55,7 @@ class FakeHost {
                                           .drivers = drivers,
                                           .links = links,
                                           .firewall = firewall,
+                                          .bridge_firewall = bridge_firewall,
                                           .conntrack = conntrack,
                                           .host_ports = ports,
                                           .foreign_firewall = foreign,
@@ -77,6 +78,7 @@ class FakeHost {
   FakeLinks links;
   FakeTunnels tunnels{links};
   FakeFirewall firewall;
+  FakeFirewall bridge_firewall{{"fairlead", kernel::TableFamily::kBridge}};
   NoConntrack conntrack;
   AllPortsFree ports;
   NoOtherFirewall foreign;

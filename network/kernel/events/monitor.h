@@ -16,7 +16,7 @@ struct KernelEvent {
     kLinkGone,        // `name`: a link was deleted
     kSettingChanged,  // `name`: route_localnet was switched off, or accept_ra is no longer 2
     kForwardingOff,   // the host forwards packets of a family no more
-    kTableChanged,    // another program has changed something in Fairlead's table, or deleted it
+    kTableChanged,    // another program has changed something in Fairlead's tables, or deleted one
     kFilterChanged,   // another table's chains changed: another firewall may have come or gone
     kOverrun,         // events were lost: everything has to be checked
   };

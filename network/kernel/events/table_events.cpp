@@ -38,7 +38,8 @@ std::optional<KernelEvent> TableEvents::take(const MessageView& message) {
     return KernelEvent{.kind = KernelEvent::Kind::kTableChanged, .name = table_};
   }
   std::string name = attribute_text(attributes, NFTA_TABLE_NAME);
-  if (message.payload[0] == NFPROTO_INET && name == table_) {
+  if ((message.payload[0] == NFPROTO_INET || message.payload[0] == NFPROTO_BRIDGE) &&
+      name == table_) {
     changed_ = true;
     return std::nullopt;
   }

@@ -11,8 +11,8 @@
 namespace fairlead::kernel {
 
 // Reads the messages of NFNLGRP_NFTABLES. The changes of a transaction come first, and then
-// NFT_MSG_NEWGEN, which names the process that made them. `table` is Fairlead's table, in the
-// family inet.
+// NFT_MSG_NEWGEN, which names the process that made them. `table` is the name of Fairlead's tables,
+// in the families inet and bridge.
 class TableEvents {
  public:
   explicit TableEvents(std::string table) : table_(std::move(table)) {}

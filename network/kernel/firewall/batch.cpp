@@ -80,6 +80,10 @@ void add_element(nftnl_set* set, const Element& element) {
   }
 }
 
+std::uint8_t family_of(const TableName& table) {
+  return table.family == TableFamily::kInet ? NFPROTO_INET : NFPROTO_BRIDGE;
+}
+
 std::uint16_t message_type(ElementChange::Kind kind, Removal removal) {
   if (kind == ElementChange::Kind::kAdd) return NFT_MSG_NEWSETELEM;
   return removal == Removal::kDestroy ? kDestroySetElem : std::uint16_t{NFT_MSG_DELSETELEM};
@@ -102,7 +106,7 @@ std::size_t group_size(std::span<const ElementChange> changes, std::size_t first
 
 class Builder {
  public:
-  Builder(std::string_view table, std::uint32_t seq) : table_(table) {
+  Builder(TableName table, std::uint32_t seq) : table_(std::move(table)) {
     batch_.begin = batch_.end = seq;
   }
 
@@ -114,9 +118,9 @@ class Builder {
   void add(std::span<const ElementChange> changes, std::size_t first, std::size_t count,
            Removal removal) {
     const NftnlSet set(nftnl_set_alloc());
-    nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, table_.c_str());
+    nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, table_.name.c_str());
     nftnl_set_set_str(set.get(), NFTNL_SET_NAME, changes[first].element.set.c_str());
-    std::size_t room = 256 + table_.size() + changes[first].element.set.size();
+    std::size_t room = 256 + table_.name.size() + changes[first].element.set.size();
     for (const ElementChange& change : changes.subspan(first, count)) {
       add_element(set.get(), change.element);
       room += 2 * room_for(change.element);
@@ -125,7 +129,7 @@ class Builder {
     const bool adds = changes[first].kind == ElementChange::Kind::kAdd;
     nlmsghdr* header = nftnl_nlmsg_build_hdr(
         reinterpret_cast<char*>(reserve(room)), message_type(changes[first].kind, removal),
-        NFPROTO_INET,
+        family_of(table_),
         static_cast<std::uint16_t>((adds ? NLM_F_CREATE : 0) | (last ? NLM_F_ACK : 0)), batch_.end);
     nftnl_set_elems_nlmsg_build_payload(header, set.get());
     batch_.messages.push_back({.seq = batch_.end++, .first = first, .count = count});
@@ -145,19 +149,19 @@ class Builder {
     batch_.bytes.resize(start_ + MNL_ALIGN(header->nlmsg_len));
   }
 
-  std::string table_;
+  TableName table_;
   Batch batch_;
   std::size_t start_ = 0;
 };
 
 std::vector<std::uint8_t> build_get(
-    std::uint16_t type, std::uint16_t flags, std::uint32_t seq,
+    std::uint16_t type, const TableName& table, std::uint16_t flags, std::uint32_t seq,
     std::span<const std::pair<std::uint16_t, std::string_view>> names) {
   std::size_t room = 64;
   for (const auto& [attribute, name] : names) room += 8 + name.size();
   std::vector<std::uint8_t> bytes(room);
-  nlmsghdr* header =
-      nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(bytes.data()), type, NFPROTO_INET, flags, seq);
+  nlmsghdr* header = nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(bytes.data()), type,
+                                           family_of(table), flags, seq);
   for (const auto& [attribute, name] : names)
     mnl_attr_put_strz(header, attribute, std::string(name).c_str());
   bytes.resize(header->nlmsg_len);
@@ -166,7 +170,7 @@ std::vector<std::uint8_t> build_get(
 
 }  // namespace
 
-Batch build_batch(std::string_view table, std::span<const ElementChange> changes,
+Batch build_batch(const TableName& table, std::span<const ElementChange> changes,
                   std::uint32_t first_seq, Removal removal, Grouping grouping) {
   Builder builder(table, first_seq);
   builder.mark([](std::uint8_t* at, std::uint32_t seq) {
@@ -183,33 +187,33 @@ Batch build_batch(std::string_view table, std::span<const ElementChange> changes
   return builder.take();
 }
 
-std::vector<std::uint8_t> build_get_table(std::string_view table, std::uint32_t seq) {
-  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_TABLE_NAME, table}};
-  return build_get(NFT_MSG_GETTABLE, 0, seq, names);
+std::vector<std::uint8_t> build_get_table(const TableName& table, std::uint32_t seq) {
+  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_TABLE_NAME, table.name}};
+  return build_get(NFT_MSG_GETTABLE, table, 0, seq, names);
 }
 
-std::vector<std::uint8_t> build_get_set(std::string_view table, std::string_view set,
+std::vector<std::uint8_t> build_get_set(const TableName& table, std::string_view set,
                                         std::uint32_t seq) {
-  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_SET_TABLE, table},
+  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_SET_TABLE, table.name},
                                                               {NFTA_SET_NAME, set}};
-  return build_get(NFT_MSG_GETSET, 0, seq, names);
+  return build_get(NFT_MSG_GETSET, table, 0, seq, names);
 }
 
-std::vector<std::uint8_t> build_dump_elements(std::string_view table, std::string_view set,
+std::vector<std::uint8_t> build_dump_elements(const TableName& table, std::string_view set,
                                               std::uint32_t seq) {
-  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_SET_ELEM_LIST_TABLE, table},
-                                                              {NFTA_SET_ELEM_LIST_SET, set}};
-  return build_get(NFT_MSG_GETSETELEM, NLM_F_DUMP, seq, names);
+  const std::pair<std::uint16_t, std::string_view> names[] = {
+      {NFTA_SET_ELEM_LIST_TABLE, table.name}, {NFTA_SET_ELEM_LIST_SET, set}};
+  return build_get(NFT_MSG_GETSETELEM, table, NLM_F_DUMP, seq, names);
 }
 
-std::vector<std::uint8_t> build_dump(std::uint16_t type, std::string_view table,
+std::vector<std::uint8_t> build_dump(std::uint16_t type, const TableName& table,
                                      std::uint32_t seq) {
   static_assert(int{NFTA_CHAIN_TABLE} == int{NFTA_RULE_TABLE} &&
                 int{NFTA_CHAIN_TABLE} == int{NFTA_SET_TABLE} &&
                 int{NFTA_CHAIN_TABLE} == int{NFTA_OBJ_TABLE} &&
                 int{NFTA_CHAIN_TABLE} == int{NFTA_FLOWTABLE_TABLE});
-  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_CHAIN_TABLE, table}};
-  return build_get(type, NLM_F_DUMP, seq, names);
+  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_CHAIN_TABLE, table.name}};
+  return build_get(type, table, NLM_F_DUMP, seq, names);
 }
 
 }  // namespace fairlead::kernel

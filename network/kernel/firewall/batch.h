@@ -34,24 +34,24 @@ struct Batch {
   std::uint32_t end = 0;  // the last sequence number used, plus one
   std::vector<Message> messages;
 };
-Batch build_batch(std::string_view table, std::span<const ElementChange> changes,
+Batch build_batch(const TableName& table, std::span<const ElementChange> changes,
                   std::uint32_t first_seq, Removal removal, Grouping grouping);
 
 // Requests for one table, for one set, and (a dump) for the elements of one set.
-std::vector<std::uint8_t> build_get_table(std::string_view table, std::uint32_t seq);
-std::vector<std::uint8_t> build_get_set(std::string_view table, std::string_view set,
+std::vector<std::uint8_t> build_get_table(const TableName& table, std::uint32_t seq);
+std::vector<std::uint8_t> build_get_set(const TableName& table, std::string_view set,
                                         std::uint32_t seq);
-std::vector<std::uint8_t> build_dump_elements(std::string_view table, std::string_view set,
+std::vector<std::uint8_t> build_dump_elements(const TableName& table, std::string_view set,
                                               std::uint32_t seq);
 
 // Dumps all tables, chains, rules, sets, objects or flowtables: `type` is NFT_MSG_GETTABLE,
 // _GETCHAIN, _GETRULE, _GETSET, _GETOBJ or _GETFLOWTABLE. For chains the answer also contains those
 // of other tables.
-std::vector<std::uint8_t> build_dump(std::uint16_t type, std::string_view table, std::uint32_t seq);
+std::vector<std::uint8_t> build_dump(std::uint16_t type, const TableName& table, std::uint32_t seq);
 
 // open_nft_firewall() with a choice of the request that is first used for removals. On a kernel
 // that does not know kDestroy the object changes to kDelete.
-Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close,
+Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close,
                                                     Removal removal);
 
 }  // namespace fairlead::kernel

@@ -50,6 +50,8 @@ ElementBytes& ElementBytes::ifname(const IfName& name) {
   return append(field);
 }
 
+ElementBytes& ElementBytes::mac(const MacAddress& address) { return append(address.bytes()); }
+
 ElementBytes ElementBytes::of(std::span<const std::uint8_t> bytes, unsigned fields) {
   ElementBytes element;
   element.bytes_.assign(bytes.begin(), bytes.end());

@@ -16,6 +16,10 @@
 
 namespace fairlead::kernel {
 
+std::string TableName::text() const {
+  return fmt::format("{} {}", family == TableFamily::kInet ? "inet" : "bridge", name);
+}
+
 namespace {
 
 constexpr int kMostAttempts = 5;
@@ -29,7 +33,7 @@ struct Refusal {
 
 class NftFirewall : public Firewall {
  public:
-  NftFirewall(std::string table, bool detach_close, Removal removal, UniqueFd netns,
+  NftFirewall(TableName table, bool detach_close, Removal removal, UniqueFd netns,
               NetfilterSocket socket)
       : table_(std::move(table)),
         detach_close_(detach_close),
@@ -61,7 +65,7 @@ class NftFirewall : public Firewall {
   Result<SetShape> shape_of(std::string_view set);
   Status request(std::string_view nft_text);
 
-  const std::string table_;
+  const TableName table_;
   const bool detach_close_;
   const UniqueFd netns_;
   std::mutex mutex_;
@@ -93,7 +97,7 @@ Status NftFirewall::run(std::string_view nft_text) {
   destroyed_ = true;  // the text may delete something
   if (auto printed = run_text(nft_text); !printed)
     return fail(with_context(std::move(printed).error(),
-                             fmt::format("write firewall table inet {}", table_)));
+                             fmt::format("write firewall table {}", table_.text())));
   return {};
 }
 
@@ -102,10 +106,10 @@ Result<std::string> NftFirewall::list_text() {
   const std::uint32_t seq = socket_.next_seq();
   TRY(const auto table, get(build_get_table(table_, seq), seq));
   if (!table) return std::string();
-  auto printed = run_text(fmt::format("list table inet {}\n", table_));
+  auto printed = run_text(fmt::format("list table {}\n", table_.text()));
   if (!printed)
     return fail(with_context(std::move(printed).error(),
-                             fmt::format("list firewall table inet {}", table_)));
+                             fmt::format("list firewall table {}", table_.text())));
   return printed;
 }
 
@@ -143,7 +147,7 @@ Result<std::vector<Refusal>> NftFirewall::send(std::span<const ElementChange> ch
       refusals.push_back({.first = message->first, .count = message->count, .error = reply.error});
   }
   if (!acknowledged)
-    return fail(Code::kIo, "change firewall table inet {}: the kernel does not answer", table_);
+    return fail(Code::kIo, "change firewall table {}: the kernel does not answer", table_.text());
   return refusals;
 }
 
@@ -158,8 +162,8 @@ Status NftFirewall::apply_singly(std::vector<ElementChange> changes) {
     TRY(const bool again, forgive(changes, refusals));
     if (!again) return refused(changes, refusals.front());
   }
-  return fail(Code::kUnavailable, "change firewall table inet {}: it changes too fast, try again",
-              table_);
+  return fail(Code::kUnavailable, "change firewall table {}: it changes too fast, try again",
+              table_.text());
 }
 
 // Whether the transaction can be repeated without the refused changes, or with kDelete: true when
@@ -190,9 +194,9 @@ Result<bool> NftFirewall::forgive(std::vector<ElementChange>& changes,
 tl::unexpected<Error> NftFirewall::refused(std::span<const ElementChange> changes,
                                            const Refusal& refusal) const {
   if (refusal.count == 0)
-    return fail_errno(refusal.error, fmt::format("change firewall table inet {}", table_));
-  const std::string what = fmt::format("change set {} of firewall table inet {}",
-                                       changes[refusal.first].element.set, table_);
+    return fail_errno(refusal.error, fmt::format("change firewall table {}", table_.text()));
+  const std::string what = fmt::format("change set {} of firewall table {}",
+                                       changes[refusal.first].element.set, table_.text());
   switch (refusal.error) {
     case ENOENT:
       return fail(
@@ -217,10 +221,10 @@ Result<std::optional<std::vector<std::uint8_t>>> NftFirewall::get(
   for (const Reply& reply : answers.replies) {
     if (reply.seq == seq && reply.error == ENOENT) return std::nullopt;
     if (reply.seq == seq && reply.error != 0)
-      return fail_errno(reply.error, fmt::format("read firewall table inet {}", table_));
+      return fail_errno(reply.error, fmt::format("read firewall table {}", table_.text()));
   }
   if (answers.messages.empty())
-    return fail(Code::kIo, "read firewall table inet {}: the kernel does not answer", table_);
+    return fail(Code::kIo, "read firewall table {}: the kernel does not answer", table_.text());
   const auto message = answers.messages.front();
   return std::vector<std::uint8_t>(message.begin(), message.end());
 }
@@ -229,9 +233,9 @@ Result<SetShape> NftFirewall::shape_of(std::string_view set) {
   const std::uint32_t seq = socket_.next_seq();
   TRY(const auto answer, get(build_get_set(table_, set, seq), seq));
   if (!answer)
-    return fail(
-        Error{Code::kNotFound, ENOENT,
-              fmt::format("read set {} of firewall table inet {}: it is not there", set, table_)});
+    return fail(Error{
+        Code::kNotFound, ENOENT,
+        fmt::format("read set {} of firewall table {}: it is not there", set, table_.text())});
   return parse_set_shape(*answer);
 }
 
@@ -247,11 +251,12 @@ Result<std::vector<Element>> NftFirewall::elements(std::string_view set) {
                                      });
     if (status) return join_intervals(std::move(raw), shape);
     if (status.error().code != Code::kUnavailable)
-      return fail(with_context(status.error(),
-                               fmt::format("read set {} of firewall table inet {}", set, table_)));
+      return fail(with_context(
+          status.error(), fmt::format("read set {} of firewall table {}", set, table_.text())));
   }
   return fail(Code::kUnavailable,
-              "read set {} of firewall table inet {}: it changes too fast, try again", set, table_);
+              "read set {} of firewall table {}: it changes too fast, try again", set,
+              table_.text());
 }
 
 Result<bool> NftFirewall::present(std::string_view table_comment) {
@@ -270,9 +275,9 @@ Result<std::optional<std::string>> NftFirewall::comment() {
 
 // ---- the whole table
 
-Status try_read_shape(NetfilterSocket& socket, std::string_view table, TableShape& shape) {
+Status try_read_shape(NetfilterSocket& socket, const TableName& table, TableShape& shape) {
   const auto add = [&](std::span<const std::uint8_t> message) {
-    return add_to_shape(message, table, shape);
+    return add_to_shape(message, table.name, shape);
   };
   for (const std::uint16_t type : {NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE,
                                    NFT_MSG_GETSET, NFT_MSG_GETOBJ, NFT_MSG_GETFLOWTABLE}) {
@@ -283,17 +288,18 @@ Status try_read_shape(NetfilterSocket& socket, std::string_view table, TableShap
   return {};
 }
 
-Result<TableShape> read_shape(NetfilterSocket& socket, std::string_view table) {
+Result<TableShape> read_shape(NetfilterSocket& socket, const TableName& table) {
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     TableShape shape;
     const Status status = try_read_shape(socket, table, shape);
     if (status) return shape;
     // kNotFound: the table was deleted meanwhile.
     if (status.error().code != Code::kUnavailable && status.error().code != Code::kNotFound)
-      return fail(with_context(status.error(), fmt::format("read firewall table inet {}", table)));
+      return fail(
+          with_context(status.error(), fmt::format("read firewall table {}", table.text())));
   }
-  return fail(Code::kUnavailable, "read firewall table inet {}: it changes too fast, try again",
-              table);
+  return fail(Code::kUnavailable, "read firewall table {}: it changes too fast, try again",
+              table.text());
 }
 
 // Reads into requested_ the shape of the table that the text makes in a new, empty network
@@ -317,14 +323,14 @@ Result<std::vector<std::string>> NftFirewall::differences(std::string_view nft_t
   const std::lock_guard lock(mutex_);
   if (const Status requested = request(nft_text); !requested)
     return fail(with_context(requested.error(),
-                             fmt::format("write firewall table inet {} for comparison", table_)));
+                             fmt::format("write firewall table {} for comparison", table_.text())));
   TRY(const TableShape have, read_shape(socket_, table_));
   return shape_differences(have, requested_);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close,
+Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close,
                                                     Removal removal) {
   TRY(UniqueFd netns, current_netns());
   TRY(NetfilterSocket socket, NetfilterSocket::open());
@@ -332,7 +338,7 @@ Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool deta
       std::move(table), detach_close, removal, std::move(netns), std::move(socket)));
 }
 
-Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close) {
+Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close) {
   return open_nft_firewall(std::move(table), detach_close, Removal::kDestroy);
 }
 

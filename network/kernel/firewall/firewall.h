@@ -1,4 +1,4 @@
-// The nftables table `inet fairlead` in the kernel, behind a narrow interface. Chains and rules are
+// A table of nftables in the kernel, as `inet fairlead`, behind a narrow interface. Chains and rules are
 // written rarely, as text through libnftables. Elements of sets and maps are written often, in
 // binary batches built with libnftnl and sent over one socket that is kept open.
 #pragma once
@@ -18,6 +18,17 @@
 
 namespace fairlead::kernel {
 
+// kInet: packets that the host receives, forwards and sends. kBridge: frames at the ports of its
+// bridges.
+enum class TableFamily { kInet, kBridge };
+
+struct TableName {
+  std::string name;
+  TableFamily family = TableFamily::kInet;
+  std::string text() const;  // "inet fairlead"
+  bool operator==(const TableName&) const = default;
+};
+
 // Key or data of an element as it lies in the kernel's registers: each field of a concatenation is
 // padded to a multiple of 4 bytes (net/netfilter/nf_tables_api.c); ports are in network order, and
 // interface names are padded to 16 bytes.
@@ -29,6 +40,7 @@ class ElementBytes {
   ElementBytes& vni(std::uint32_t number);  // 24 bits of a VXLAN header
   ElementBytes& address(const IpAddress& address);
   ElementBytes& ifname(const IfName& name);
+  ElementBytes& mac(const MacAddress& address);
   // Takes the bytes as they were read from the kernel.
   static ElementBytes of(std::span<const std::uint8_t> bytes, unsigned fields);
   std::span<const std::uint8_t> bytes() const { return bytes_; }
@@ -102,9 +114,9 @@ class Firewall {
   virtual Result<std::string> list_text() = 0;
 };
 
-// The table is `inet <table>` in the network namespace that the calling thread is in at the time of
-// this call. Closing the sockets after something was deleted waits for 4-14 ms; when `detach_close`
+// The table is the one of that name in the network namespace that the calling thread is in at the
+// time of this call. Closing the sockets after something was deleted waits for 4-14 ms; when `detach_close`
 // is set, a child process waits instead (exec'd plugins).
-Result<std::unique_ptr<Firewall>> open_nft_firewall(std::string table, bool detach_close);
+Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close);
 
 }  // namespace fairlead::kernel

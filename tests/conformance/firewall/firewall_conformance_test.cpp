@@ -68,6 +68,7 @@ class World {
  public:
   virtual ~World() = default;
   Firewall& firewall() { return *firewall_; }
+  virtual std::unique_ptr<Firewall> open(TableName table) = 0;
 
  protected:
   std::unique_ptr<Firewall> firewall_;
@@ -75,21 +76,34 @@ class World {
 
 class FakeWorld : public World {
  public:
-  FakeWorld() { firewall_ = std::make_unique<fairlead::testing::FakeFirewall>(); }
+  FakeWorld() { firewall_ = open({"fairlead"}); }
+  std::unique_ptr<Firewall> open(TableName table) override {
+    return std::make_unique<fairlead::testing::FakeFirewall>(std::move(table));
+  }
 };
 
 class KernelWorld : public World {
  public:
-  explicit KernelWorld(Removal removal) {
+  explicit KernelWorld(Removal removal) : removal_(removal) {
     auto netns = new_netns();
     if (!netns) return;
-    const Status opened = in_netns(netns->get(), [&]() -> Status {
-      TRY(firewall_, open_nft_firewall("fairlead", false, removal));
+    netns_ = std::move(*netns);
+    firewall_ = open({"fairlead"});
+  }
+  std::unique_ptr<Firewall> open(TableName table) override {
+    std::unique_ptr<Firewall> firewall;
+    const Status opened = in_netns(netns_.get(), [&]() -> Status {
+      TRY(firewall, open_nft_firewall(std::move(table), false, removal_));
       return {};
     });
-    if (!opened) firewall_.reset();
+    if (!opened) firewall.reset();
+    return firewall;
   }
   bool usable() const { return firewall_ != nullptr; }
+
+ private:
+  const Removal removal_;
+  UniqueFd netns_;
 };
 
 enum class Which { kFake, kKernel, kOlderKernel };  // the last without NFT_MSG_DESTROYSETELEM
@@ -106,6 +120,7 @@ class FirewallConformance : public ::testing::TestWithParam<Which> {
     if (!world->usable()) GTEST_SKIP() << "no network namespace or no nf_tables here";
     world_ = std::move(world);
   }
+  World& world() { return *world_; }
   Firewall& firewall() { return world_->firewall(); }
   void write_table() {
     const Status written = firewall().run(kTableText);
@@ -376,6 +391,42 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
   for (const auto& [set, elements] : as_text)
     EXPECT_THAT(present(set), ::testing::UnorderedElementsAreArray(elements)) << set;
   EXPECT_TRUE(*firewall().present(nat::version()));
+}
+
+// The bridges' table has a fake and a kernel of its own.
+TEST_P(FirewallConformance, RenderedTextAndAppliedElementsOfBridgesAreTheSame) {
+  constexpr TableFamily kFamily = TableFamily::kBridge;
+  const std::unique_ptr<Firewall> frames = world().open({"fairlead", kFamily});
+  const nat::NatState state{
+      .senders = {{.port = ifname("flh0123456789ab"),
+                   .mac = *MacAddress::parse("02:fa:0a:01:00:02"),
+                   .addresses = {ip("10.1.0.2"), ip("fd00:1::2")}},
+                  {.port = ifname("flhrouter"), .mac = {}, .addresses = {}, .checked = false}}};
+  const std::vector<ElementChange> changes = nat::difference({}, state, kFamily);
+  ASSERT_THAT(changes, Not(IsEmpty()));
+  const auto contents = [&] {
+    std::vector<Element> all;
+    for (const std::string_view set : nat::set_names(kFamily)) {
+      const auto elements = frames->elements(set);
+      EXPECT_TRUE(elements) << elements.error().text;
+      if (elements) all.insert(all.end(), elements->begin(), elements->end());
+    }
+    return all;
+  };
+  const Status rendered = frames->run(nat::render(state, {}, kFamily));
+  ASSERT_TRUE(rendered) << rendered.error().text;
+  const std::vector<Element> as_text = contents();
+  EXPECT_THAT(as_text, ::testing::UnorderedElementsAreArray(nat::elements_of(state, kFamily)));
+  ASSERT_TRUE(frames->run(nat::render_chains({}, kFamily)));
+  const Status applied = frames->apply(changes);
+  ASSERT_TRUE(applied) << applied.error().text;
+  EXPECT_THAT(contents(), ::testing::UnorderedElementsAreArray(as_text));
+  EXPECT_TRUE(*frames->present(nat::version(kFamily)));
+  EXPECT_THAT(*frames->differences(nat::render_chains({}, kFamily)), IsEmpty());
+  EXPECT_EQ(firewall().comment().value(), std::nullopt);  // the other table of that name
+  ASSERT_TRUE(frames->run("flush chain bridge fairlead own_v4\n"));
+  EXPECT_THAT(*frames->differences(nat::render_chains({}, kFamily)),
+              ::testing::ElementsAre(::testing::HasSubstr("of chain own_v4 are missing")));
 }
 
 // Any change of the table by others is a difference, and rendering removes it.

@@ -170,7 +170,7 @@ class GuardedOverlay : public EncryptedOverlay {
   void guard(int k) {
     auto& firewall = firewalls_[k];
     in(host(k).name,
-       [&] { firewall = must(kernel::open_nft_firewall(std::string(nat::kTable), false)); });
+       [&] { firewall = must(kernel::open_nft_firewall({std::string(nat::kTable)}, false)); });
     must(firewall->run(nat::render({.underlay = underlay(k)})));
   }
   // A datagram to port 7 of a container inside of a VXLAN packet, as anybody could send it.

@@ -16,10 +16,17 @@ void expect_words_of(const std::vector<Entry>& entries) {
 TEST(Describe, IsTheTextOfEveryElement) {
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases) {
-    for (const NatNetwork& network : golden.state.networks) expect_words_of(entries_of(network));
-    for (const NatPort& port : golden.state.ports) expect_words_of(entries_of(port));
-    expect_words_of(entries_of(golden.state.underlay));
+    expect_words_of(entries_of(golden.state, TableFamily::kInet));
+    for (const Entry& entry : entries_of(golden.state, TableFamily::kBridge))
+      if (entry.set != "targets_v6") EXPECT_EQ(describe(to_element(entry)), to_text(entry));
   }
+}
+
+TEST(Describe, TheTargetOfNeighbourDiscoveryIsAnAddress) {
+  const Entry entry{.set = "targets_v6",
+                    .key = {*IfName::parse("flh1"), NdTarget{*IpAddress::parse("fd00:1::2")}}};
+  EXPECT_EQ(to_text(entry), "\"flh1\" . 0xfd000001000000000000000000000002");
+  EXPECT_EQ(describe(to_element(entry)), "\"flh1\" . fd00:1::2");
 }
 
 kernel::ElementBytes bytes(std::initializer_list<std::uint8_t> list) {

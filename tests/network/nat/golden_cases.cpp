@@ -99,6 +99,37 @@ GoldenCase tunnels() {
                                  .ports = {4789}}}};
 }
 
+GoldenCase trust() {
+  NatNetwork confined = shop();
+  confined.internal = true;
+  confined.host_access = false;
+  NatNetwork shared = dual_stack("br0", "10.2.0.0/24", "fd00:2::/64");
+  shared.shared = true;
+  shared.trusted_interfaces = {*IfName::parse("wg0"), *IfName::parse("tailscale0")};
+  NatPort weak = at("192.0.2.1", 8082), weak_v6 = at("2001:db8::1", 8082);
+  weak.weak = weak_v6.weak = true;
+  return {.name = "trust",
+          .state = {.networks = {confined, shared},
+                    .ports = {weak, weak_v6},
+                    .confined = {{*IfName::parse("br0"), ip("10.2.0.2")},
+                                 {*IfName::parse("br0"), ip("fd00:2::2")}}}};
+}
+
+GoldenCase senders() {
+  const auto mac = [](const char* text) { return *MacAddress::parse(text); };
+  return {.name = "senders",
+          .state = {.senders = {{.port = *IfName::parse("flh0123456789ab"),
+                                 .mac = mac("02:fa:0a:01:00:02"),
+                                 .addresses = {ip("10.1.0.2"), ip("fd00:1::2")}},
+                                {.port = *IfName::parse("flhfour"),
+                                 .mac = mac("02:fa:0a:01:00:03"),
+                                 .addresses = {ip("10.1.0.3")}},
+                                {.port = *IfName::parse("flhrouter"),
+                                 .mac = mac("02:fa:0a:01:00:04"),
+                                 .addresses = {ip("10.1.0.4")},
+                                 .checked = false}}}};
+}
+
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
@@ -106,7 +137,8 @@ std::vector<GoldenCase> golden_cases() {
           internal(),        no_icc(),
           no_masquerade(),   gateway_modes(),
           ports(),           single_stack(),
-          tunnels()};
+          tunnels(),         trust(),
+          senders()};
 }
 
 }  // namespace fairlead::nat

@@ -23,7 +23,7 @@ class NatFixture : public testing::KernelFixture {
     // neighbour when it routes.
     set_sysctl("host", "net/ipv6/conf/default/accept_dad", "0");
     ASSERT_TRUE(ping("host", "2001:db8::1"));
-    firewall_ = testing::must(kernel::open_nft_firewall(std::string(kTable), false));
+    firewall_ = testing::must(kernel::open_nft_firewall({std::string(kTable)}, false));
     testing::must(firewall_->run(render_chains()));
   }
 

@@ -23,8 +23,8 @@ std::string read(const std::string& path) {
 }
 
 // The version is a hash of the rest, which the file shows already.
-std::string without_version(std::string text) {
-  const std::string version_text = version();
+std::string without_version(std::string text, TableFamily family) {
+  const std::string version_text = version(family);
   if (const auto at = text.find(version_text); at != std::string::npos)
     text.replace(at, version_text.size(), "VERSION");
   return text;
@@ -57,7 +57,9 @@ class Golden : public ::testing::TestWithParam<GoldenCase> {};
 
 TEST_P(Golden, RulesetIsTheReviewedOne) {
   const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/" + GetParam().name + ".nft";
-  const std::string rendered = without_version(render(GetParam().state));
+  const NatState& state = GetParam().state;
+  const TableFamily family = state.senders.empty() ? TableFamily::kInet : TableFamily::kBridge;
+  const std::string rendered = without_version(render(state, {}, family), family);
   if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << rendered;
   const std::string golden = read(path);
   if (golden != rendered)
@@ -72,10 +74,20 @@ std::string test_name(const ::testing::TestParamInfo<GoldenCase>& golden) {
 
 INSTANTIATE_TEST_SUITE_P(All, Golden, ::testing::ValuesIn(golden_cases()), test_name);
 
-TEST(Ruleset, TableNameIsAParameter) {
-  EXPECT_THAT(render_chains("other"), HasSubstr("table inet other {"));
-  EXPECT_THAT(render_chains("other"), Not(HasSubstr("inet fairlead {")));
-  EXPECT_EQ(render_nothing("other"), "add table inet other\ndelete table inet other\n");
+TEST(Ruleset, TheTablesAreOfTwoFamilies) {
+  EXPECT_THAT(render_chains(), HasSubstr("table inet fairlead {"));
+  EXPECT_THAT(render_chains({}, TableFamily::kBridge), HasSubstr("table bridge fairlead {"));
+  EXPECT_THAT(render_chains({}, TableFamily::kBridge), Not(HasSubstr("inet")));
+  EXPECT_EQ(render_nothing(TableFamily::kBridge),
+            "add table bridge fairlead\ndelete table bridge fairlead\n");
+  EXPECT_NE(version(), version(TableFamily::kBridge));
+}
+
+// Sets are named by their name alone.
+TEST(Ruleset, NoSetIsInBothTables) {
+  const auto of_bridges = set_names(TableFamily::kBridge);
+  for (const std::string_view name : set_names())
+    EXPECT_EQ(std::ranges::count(of_bridges, name), 0) << name;
 }
 
 TEST(Ruleset, VersionIsInTheTextAndTheSameWithAndWithoutElements) {
@@ -94,15 +106,18 @@ TEST(Ruleset, ChainsAreTheSameWhateverTheNetworks) {
 TEST(Elements, WhatIsAddedIsRemoved) {
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases) {
-    const auto added = difference({}, golden.state), removed = difference(golden.state, {});
+    const TableFamily family =
+        golden.state.senders.empty() ? TableFamily::kInet : TableFamily::kBridge;
+    const auto added = difference({}, golden.state, family),
+               removed = difference(golden.state, {}, family);
     ASSERT_EQ(added.size(), removed.size());
-    EXPECT_EQ(added.size(), elements_of(golden.state).size());
+    EXPECT_EQ(added.size(), elements_of(golden.state, family).size());
     for (std::size_t i = 0; i < added.size(); ++i) {
       EXPECT_EQ(added[i].element, removed[i].element);
       EXPECT_EQ(added[i].kind, kernel::ElementChange::Kind::kAdd);
       EXPECT_EQ(removed[i].kind, kernel::ElementChange::Kind::kRemove);
     }
-    EXPECT_TRUE(difference(golden.state, golden.state).empty());
+    EXPECT_TRUE(difference(golden.state, golden.state, family).empty());
   }
 }
 

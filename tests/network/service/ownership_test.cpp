@@ -81,6 +81,7 @@ class TwoStores : public ::testing::Test {
                                                  .drivers = other_drivers_,
                                                  .links = host_.links,
                                                  .firewall = host_.firewall,
+                                                 .bridge_firewall = host_.bridge_firewall,
                                                  .conntrack = host_.conntrack,
                                                  .host_ports = host_.ports,
                                                  .foreign_firewall = host_.foreign,

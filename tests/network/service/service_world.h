@@ -59,7 +59,9 @@ class ServiceWorld : public KernelFixture {
     folder_ = std::filesystem::temp_directory_path() / ("fairlead-test-" + random_hex(8));
     store_ = state::make_memory_store();
     locks_ = std::make_unique<NamedLocks>(folder_.string());
-    firewall_ = must(kernel::open_nft_firewall("fairlead", false));
+    firewall_ = must(kernel::open_nft_firewall({"fairlead"}, false));
+    bridge_firewall_ =
+        must(kernel::open_nft_firewall({"fairlead", kernel::TableFamily::kBridge}, false));
     conntrack_ = must(kernel::open_conntrack());
     host_ports_ = must(kernel::open_host_ports());
     tunnels_ = must(kernel::open_netlink_tunnels());
@@ -71,6 +73,7 @@ class ServiceWorld : public KernelFixture {
     drivers_.clear();
     tunnels_.reset();
     firewall_.reset();
+    bridge_firewall_.reset();
     KernelFixture::TearDown();
     std::filesystem::remove_all(folder_);
   }
@@ -84,6 +87,7 @@ class ServiceWorld : public KernelFixture {
                                            .drivers = drivers_,
                                            .links = links(),
                                            .firewall = *firewall_,
+                                           .bridge_firewall = *bridge_firewall_,
                                            .conntrack = *conntrack_,
                                            .host_ports = *host_ports_,
                                            .foreign_firewall = foreign_,
@@ -151,7 +155,7 @@ class ServiceWorld : public KernelFixture {
   std::filesystem::path folder_;
   std::unique_ptr<state::Store> store_;
   std::unique_ptr<NamedLocks> locks_;
-  std::unique_ptr<kernel::Firewall> firewall_;
+  std::unique_ptr<kernel::Firewall> firewall_, bridge_firewall_;
   std::unique_ptr<kernel::Conntrack> conntrack_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
   NoForeignFirewall foreign_;

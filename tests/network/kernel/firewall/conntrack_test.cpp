@@ -25,7 +25,7 @@ class ConntrackTest : public testing::KernelFixture {
     KernelFixture::SetUp();
     if (IsSkipped()) return;
     set_sysctl("host", "net/ipv4/ip_forward", "1");
-    firewall_ = must(open_nft_firewall("nat", false));
+    firewall_ = must(open_nft_firewall({"nat"}, false));
     conntrack_ = must(open_conntrack());
     add_bridge("fl-test", {"10.1.0.1/24"});
     attach("old", "fl-test", {"10.1.0.2/24"});

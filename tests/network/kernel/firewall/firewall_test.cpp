@@ -76,7 +76,8 @@ std::vector<ElementChange> port_changes(std::size_t count, ElementChange::Kind k
 TEST(Batch, NeighboursOfOneSetShareAMessage) {
   auto changes = port_changes(3, ElementChange::Kind::kAdd);
   changes.push_back(port_change(9, ElementChange::Kind::kRemove));
-  const Batch batch = build_batch("fairlead", changes, 100, Removal::kDestroy, Grouping::kGrouped);
+  const Batch batch =
+      build_batch({"fairlead"}, changes, 100, Removal::kDestroy, Grouping::kGrouped);
   ASSERT_EQ(batch.messages.size(), 2U);
   EXPECT_EQ(batch.begin, 100U);
   EXPECT_EQ(batch.messages[0].seq, 101U);
@@ -84,13 +85,13 @@ TEST(Batch, NeighboursOfOneSetShareAMessage) {
   EXPECT_EQ(batch.messages[1].first, 3U);
   EXPECT_EQ(batch.end, 104U);
   EXPECT_EQ(
-      build_batch("fairlead", changes, 1, Removal::kDestroy, Grouping::kSingle).messages.size(),
+      build_batch({"fairlead"}, changes, 1, Removal::kDestroy, Grouping::kSingle).messages.size(),
       4U);
 }
 
 TEST(Batch, NoAttributeIsLongerThanAnAttributeCanBe) {
   const auto changes = port_changes(10'000, ElementChange::Kind::kAdd);
-  const Batch batch = build_batch("fairlead", changes, 1, Removal::kDestroy, Grouping::kGrouped);
+  const Batch batch = build_batch({"fairlead"}, changes, 1, Removal::kDestroy, Grouping::kGrouped);
   auto parsed = parse_answers(batch.bytes);
   ASSERT_TRUE(parsed) << parsed.error().text;
   std::size_t longest = 0;
@@ -102,7 +103,7 @@ TEST(Batch, NoAttributeIsLongerThanAnAttributeCanBe) {
 // Cut or bent anywhere, an answer is refused or read, never overrun (the sanitizers watch).
 TEST(Answers, DamagedBytesAreSafe) {
   const auto changes = port_changes(2, ElementChange::Kind::kAdd);
-  const Batch batch = build_batch("fairlead", changes, 1, Removal::kDestroy, Grouping::kGrouped);
+  const Batch batch = build_batch({"fairlead"}, changes, 1, Removal::kDestroy, Grouping::kGrouped);
   const auto read_all = [](std::span<const std::uint8_t> bytes) {
     const auto answers = parse_answers(bytes);
     if (!answers) return;
@@ -160,7 +161,7 @@ class NftFirewallTest : public ::testing::Test {
   std::unique_ptr<Firewall> open(bool detach_close = false) {
     std::unique_ptr<Firewall> firewall;
     const Status opened = in_netns(netns_.get(), [&]() -> Status {
-      TRY(firewall, open_nft_firewall("fairlead", detach_close));
+      TRY(firewall, open_nft_firewall({"fairlead"}, detach_close));
       return {};
     });
     EXPECT_TRUE(opened) << opened.error().text;
@@ -189,7 +190,7 @@ TEST_F(NftFirewallTest, TextAndElementsStayInTheNamespaceWhereItWasOpened) {
   ASSERT_TRUE(elsewhere);
   const Status listed = in_netns(elsewhere->get(), [&]() -> Status {
     EXPECT_THAT(*here->list_text(), HasSubstr("map ports"));
-    TRY(const auto other, open_nft_firewall("fairlead", false));
+    TRY(const auto other, open_nft_firewall({"fairlead"}, false));
     EXPECT_EQ(*other->list_text(), "");
     return {};
   });

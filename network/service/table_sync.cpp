@@ -1,0 +1,156 @@
+#include "network/service/table_sync.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/log.h"
+#include "network/nat/describe.h"
+
+namespace fairlead::network {
+
+namespace {
+
+using kernel::Element;
+
+std::string named(const Element& element) {
+  return fmt::format("element {} of set {}", nat::describe(element), element.set);
+}
+
+// Both are sorted.
+std::vector<std::string> compare(const std::vector<Element>& have,
+                                 const std::vector<Element>& want) {
+  std::vector<Element> missing, foreign;
+  std::ranges::set_difference(want, have, std::back_inserter(missing));
+  std::ranges::set_difference(have, want, std::back_inserter(foreign));
+  std::vector<std::string> words;
+  for (const Element& element : missing) {
+    const auto other = std::ranges::find(foreign, element.key, &Element::key);
+    words.push_back(named(element) +
+                    (other == foreign.end() ? " is missing" : " is not as written"));
+    if (other != foreign.end()) foreign.erase(other);
+  }
+  for (const Element& element : foreign) words.push_back(named(element) + " is nobody's");
+  return words;
+}
+
+// A table that this kernel may not have. Its hook is what the kernel has to know.
+constexpr std::string_view kBridgeProbe =
+    "table bridge fairlead-probe {\n\tchain from_ports {\n\t\ttype filter hook prerouting priority "
+    "-300; policy accept;\n\t}\n}\ndelete table bridge fairlead-probe\n";
+
+}  // namespace
+
+Result<std::string> TableSync::change(const nat::NatState& before, const nat::NatState& after) {
+  if (left_out()) return std::string();
+  const auto changes = nat::difference(before, after, family_);
+  if (changes.empty()) return std::string();
+  const Status done = firewall_.apply(changes);
+  if (done) return std::string();
+  if (done.error().code != Code::kNotFound && done.error().code != Code::kExists)
+    return fail(done.error());
+  TRY_STATUS(render());
+  return done.error().text;
+}
+
+Status TableSync::drop(const nat::NatState& state) {
+  if (left_out()) return {};
+  const Status done = firewall_.apply(nat::difference(state, {}, family_));
+  if (!done && done.error().code == Code::kNotFound) return {};
+  return done;
+}
+
+Result<bool> TableSync::present() {
+  if (left_out()) return true;
+  return firewall_.present(nat::table_comment(ownership_.mark(), family_));
+}
+
+Status TableSync::ensure() {
+  TRY(const bool there, present());
+  return there ? Status() : render();
+}
+
+Status TableSync::render() {
+  if (left_out()) return {};
+  TRY(const auto wanted, wanted_());
+  TRY_STATUS(ownership_.claim());
+  return write(nat::render(wanted, ownership_.mark(), family_));
+}
+
+// The kernel may lack the family bridge (CONFIG_NF_TABLES_BRIDGE), which is found when the table is
+// first written.
+Status TableSync::write(const std::string& text) {
+  Status written = firewall_.run(text);
+  if (written || family_ != kernel::TableFamily::kBridge) return written;
+  const Status probed = firewall_.run(kBridgeProbe);
+  if (probed) return written;
+  log::warn("this kernel cannot check what containers send into bridges",
+            {{"error", probed.error().text}});
+  const std::scoped_lock hold(guard_);
+  unsupported_ = probed.error().text;
+  return {};
+}
+
+Status TableSync::withdraw() {
+  if (left_out()) return {};
+  TRY(const auto comment, firewall_.comment());
+  if (!comment || ownership_.is_foreign(*comment)) return {};
+  return firewall_.run(nat::render_nothing(family_));
+}
+
+Result<std::vector<std::string>> TableSync::altered_chains() {
+  if (left_out()) return std::vector<std::string>();
+  return firewall_.differences(nat::render_chains(ownership_.mark(), family_));
+}
+
+// Compares the elements of all sets, also of those that should be empty. Missing sets are left out.
+Result<std::vector<std::string>> TableSync::altered_elements() {
+  TRY(const auto wanted, wanted_());
+  std::map<std::string, std::vector<Element>, std::less<>> sets;
+  for (Element& element : nat::elements_of(wanted, family_))
+    sets[element.set].push_back(std::move(element));
+  std::vector<std::string> words;
+  for (const std::string_view name : nat::set_names(family_)) {
+    auto have = firewall_.elements(name);
+    if (!have && have.error().code == Code::kNotFound) continue;
+    if (!have) return fail(have.error());
+    std::ranges::sort(*have);
+    std::ranges::move(compare(*have, sets[std::string(name)]), std::back_inserter(words));
+  }
+  return words;
+}
+
+Result<std::vector<std::string>> TableSync::differences() {
+  if (left_out()) return std::vector<std::string>();
+  const bool inet = family_ == kernel::TableFamily::kInet;
+  const std::string table = inet ? "the table" : "the table of bridges";
+  TRY(const auto comment, firewall_.comment());
+  if (!comment) return std::vector<std::string>{table + " is missing"};
+  if (*comment != nat::table_comment(ownership_.mark(), family_))
+    return std::vector<std::string>{table + " is of another version"};
+  TRY(auto words, altered_chains());
+  TRY(auto elements, altered_elements());
+  std::ranges::move(elements, std::back_inserter(words));
+  return words;
+}
+
+Result<std::string> TableSync::lacking(const nat::NatState& state) {
+  if (left_out()) return std::string();
+  std::map<std::string, std::vector<Element>> sets;
+  for (const Element& element : nat::elements_of(state, family_)) {
+    const auto [set, fresh] = sets.try_emplace(element.set);
+    if (fresh) {
+      TRY(set->second, firewall_.elements(element.set));
+    }
+    if (std::ranges::find(set->second, element) == set->second.end()) return named(element);
+  }
+  return std::string();
+}
+
+std::string TableSync::unsupported() const {
+  const std::scoped_lock hold(guard_);
+  return unsupported_;
+}
+
+}  // namespace fairlead::network

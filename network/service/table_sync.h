@@ -1,0 +1,63 @@
+// Keeps one of the firewall's tables equal to what the records say. Changes are written as elements;
+// the whole table is written only when it is missing or altered.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "network/kernel/firewall/firewall.h"
+#include "network/nat/nat.h"
+#include "network/service/ownership.h"
+
+namespace fairlead::network {
+
+// Thread-safe.
+class TableSync {
+ public:
+  // `firewall` is the table of that family; `wanted` reads what it should contain.
+  TableSync(kernel::Firewall& firewall, kernel::TableFamily family, Ownership& ownership,
+            std::function<Result<nat::NatState>()> wanted)
+      : firewall_(firewall), family_(family), ownership_(ownership), wanted_(std::move(wanted)) {}
+
+  // Makes `after` of `before`, in one transaction. Returns why the table had to be written anew;
+  // empty: it had not.
+  Result<std::string> change(const nat::NatState& before, const nat::NatState& after);
+  // Removes the elements; those of a table that is gone are gone as well.
+  Status drop(const nat::NatState& state);
+  // Whether the table exists in this version, and belongs to this store.
+  Result<bool> present();
+  // Renders the table unless it is present. Does not read its content.
+  Status ensure();
+  // Replaces the table by what the records say, in one transaction. kInUse when it belongs to
+  // another store.
+  Status render();
+  // Deletes the table. One of another store stays.
+  Status withdraw();
+
+  // How the table differs from what the records say, in words; empty when it does not.
+  Result<std::vector<std::string>> differences();
+  // The same without the elements of sets.
+  Result<std::vector<std::string>> altered_chains();
+  // The first element of `state` that the table lacks, in words; empty when it has them all.
+  Result<std::string> lacking(const nat::NatState& state);
+
+  // Why this kernel cannot have the table; empty when it can. Such a table is left out: the verbs
+  // above succeed and do nothing.
+  std::string unsupported() const;
+
+ private:
+  bool left_out() const { return !unsupported().empty(); }
+  Result<std::vector<std::string>> altered_elements();
+  Status write(const std::string& text);
+
+  kernel::Firewall& firewall_;
+  const kernel::TableFamily family_;
+  Ownership& ownership_;
+  const std::function<Result<nat::NatState>()> wanted_;
+  mutable std::mutex guard_;
+  std::string unsupported_;
+};
+
+}  // namespace fairlead::network
