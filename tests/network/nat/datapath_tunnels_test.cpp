@@ -180,7 +180,10 @@ class Containers : public Tunnels {
   void SetUp() override {
     Tunnels::SetUp();
     if (IsSkipped()) return;
-    create(dual_stack("fl-one", "10.1.0.0/24", "fd00:1::/64"));
+    // Whose sources nobody checks: what is looked at is the guard of tunnels.
+    NatNetwork one = dual_stack("fl-one", "10.1.0.0/24", "fd00:1::/64");
+    one.shared = true;
+    create(one);
     run("web", "fl-one", {"10.1.0.2/24", "fd00:1::2/64"});
   }
   static bool v6() { return GetParam() == Family::kV6; }

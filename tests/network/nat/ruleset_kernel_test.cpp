@@ -44,8 +44,8 @@ class TableInKernel : public RulesetInKernel, public ::testing::WithParamInterfa
 
 TEST_P(GoldenInKernel, IsTakenReplacedAndRemoved) {
   for (int i = 0; i < 2; ++i) {
-    const Status rendered = firewall_->run(rendered());
-    ASSERT_TRUE(rendered) << rendered.error().text;
+    const Status written = firewall_->run(rendered());
+    ASSERT_TRUE(written) << written.error().text;
     EXPECT_TRUE(*firewall_->present(version(family_)));
   }
   for (int i = 0; i < 2; ++i) {
