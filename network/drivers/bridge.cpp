@@ -37,8 +37,10 @@ bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
 
 class BridgeDriver : public Driver {
  public:
-  BridgeDriver(kernel::Links& links, std::string boot_id, kernel::PortFlags ports, StoreMark mark)
+  BridgeDriver(kernel::Links& links, kernel::Tunnels& tunnels, std::string boot_id,
+               kernel::PortFlags ports, StoreMark mark)
       : links_(links),
+        tunnels_(tunnels),
         localnet_(links, boot_id),
         boot_id_(std::move(boot_id)),
         ports_(ports),
@@ -151,7 +153,8 @@ class BridgeDriver : public Driver {
                           .peer_netns_fd = inside != nullptr ? inside->fd : -1,
                           .peer_mac = *endpoint.mac,
                           .mtu = network.mtu,
-                          .master = bridge.index};
+                          .master = bridge.index,
+                          .port = port_flags(network, !endpoint.ports.empty())};
     TRY(auto veth, create_veth(spec));
     undo.push([this, name = host_side_of(endpoint)] {
       if (auto gone = links_.remove(name); !gone)
@@ -159,7 +162,7 @@ class BridgeDriver : public Driver {
     });
     fault_point("bridge.attach.veth");
     if (inside != nullptr) TRY_STATUS(configure(endpoint, *inside, veth));
-    TRY_STATUS(apply_flags(network, endpoint, veth.host_index));
+    TRY_STATUS(set_up_port(network, endpoint, veth.host_index));
     TRY_STATUS(links_.settle(veth.host_index));
     if (inside == nullptr) announce(bridge.index, endpoint, *endpoint.mac);
     TRY_STATUS(localnet_.open(network, endpoint, context));
@@ -213,8 +216,9 @@ class BridgeDriver : public Driver {
     TRY(auto bridge, links_.find(bridge_of(network)));
     TRY(auto host, links_.find(host_side_of(endpoint)));
     if (host.master == bridge.index && host.up) return false;
-    TRY_STATUS(links_.set_master(host.index, bridge.index));
-    TRY_STATUS(apply_flags(network, endpoint, host.index));
+    TRY_STATUS(
+        links_.set_master(host.index, bridge.index, port_flags(network, !endpoint.ports.empty())));
+    TRY_STATUS(set_up_port(network, endpoint, host.index));
     TRY_STATUS(links_.settle(host.index));
     return true;
   }
@@ -365,12 +369,19 @@ class BridgeDriver : public Driver {
     kernel::PortFlags flags = ports_;
     flags.hairpin = published;
     flags.isolated = !network.options.icc;
+    if (is_pinned(network)) flags.learning = false;
     return flags;
   }
 
-  Status apply_flags(const Network& network, const Endpoint& endpoint, int host_index) {
-    const kernel::PortFlags flags = port_flags(network, !endpoint.ports.empty());
-    if (flags != kernel::PortFlags()) TRY_STATUS(links_.set_port_flags(host_index, flags));
+  // Fairlead's own bridges learn nothing from link-local frames (BridgeSpec). Somebody else's do, and
+  // so learn nothing at all from containers.
+  static bool is_pinned(const Network& network) {
+    return BridgeRecord::of(network).foreign && network.options.spoofing == Spoofing::kDeny;
+  }
+
+  Status set_up_port(const Network& network, const Endpoint& endpoint, int host_index) {
+    if (is_pinned(network) && endpoint.mac)
+      TRY_STATUS(tunnels_.pin(host_side_of(endpoint), *endpoint.mac));
     const Rates& rates = endpoint.rates;
     if (rates.in_bits == 0 && rates.out_bits == 0) return {};
     return links_.set_rates(host_index, rates.in_bits, rates.in_burst_bits, rates.out_bits,
@@ -387,6 +398,7 @@ class BridgeDriver : public Driver {
   }
 
   kernel::Links& links_;
+  kernel::Tunnels& tunnels_;
   RouteLocalnet localnet_;
   const std::string boot_id_;
   const kernel::PortFlags ports_;
@@ -397,9 +409,10 @@ class BridgeDriver : public Driver {
 
 IfName bridge_of(const Network& network) { return BridgeRecord::of(network).bridge; }
 
-std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, std::string boot_id,
-                                           kernel::PortFlags ports, StoreMark mark) {
-  return std::make_unique<BridgeDriver>(links, std::move(boot_id), ports, std::move(mark));
+std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::Tunnels& tunnels,
+                                           std::string boot_id, kernel::PortFlags ports,
+                                           StoreMark mark) {
+  return std::make_unique<BridgeDriver>(links, tunnels, std::move(boot_id), ports, std::move(mark));
 }
 
 }  // namespace fairlead::network

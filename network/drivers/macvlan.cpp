@@ -62,6 +62,15 @@ IfName link_of(const Endpoint& endpoint) {
   return IfName::parse(text_in(endpoint.links.kept, kLink)).value_or(IfName());
 }
 
+Status refuse_firewall_options(const NetworkOptions& options) {
+  constexpr const char* kWhy = "the host's firewall sees nothing of its containers";
+  if (options.spoofing != Spoofing::kDeny) return refuse("spoofing", kWhy);
+  if (options.publish != HostModel::kStrong) return refuse("publish", kWhy);
+  if (!options.trusted_interfaces.empty()) return refuse("trusted_interfaces", kWhy);
+  if (options.host_access) return refuse("host_access", kWhy);
+  return {};
+}
+
 class MacvlanDriver : public Driver {
  public:
   MacvlanDriver(kernel::Links& links, std::string boot_id)
@@ -94,6 +103,7 @@ class MacvlanDriver : public Driver {
     if (options.gateway_mode_v4 != GatewayMode::kNat ||
         options.gateway_mode_v6 != GatewayMode::kNat)
       return refuse("gateway_mode", "the router of the parent's network is the gateway");
+    TRY_STATUS(refuse_firewall_options(options));
     if (options.rates != Rates()) return refuse("rate_in", "nothing of a container is in the host");
     return {};
   }

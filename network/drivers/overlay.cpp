@@ -41,7 +41,7 @@ class OverlayDriver : public Driver {
       : links_(links),
         tunnels_(tunnels),
         on_tunnel_made_(std::move(on_tunnel_made)),
-        bridge_(make_bridge_driver(links, std::move(boot_id), kContainerPort, mark)),
+        bridge_(make_bridge_driver(links, tunnels, std::move(boot_id), kContainerPort, mark)),
         mark_(std::move(mark)) {}
 
   NetworkTraits traits() const override { return {.scope = NetworkTraits::Scope::kCluster}; }
@@ -130,6 +130,10 @@ class OverlayDriver : public Driver {
   Result<DriverRecord> plan_endpoint(const Network& network,
                                      const Endpoint& endpoint) const override {
     return bridge_->plan_endpoint(network, endpoint);
+  }
+
+  std::optional<IfName> bridge_port(const Endpoint& endpoint) const override {
+    return bridge_->bridge_port(endpoint);
   }
 
   Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,

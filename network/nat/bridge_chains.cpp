@@ -23,12 +23,30 @@ constexpr std::string_view kText = R"(
 	chain own_v4 {
 		ether type != ip drop
 		udp sport 67 drop
+		meta l4proto 1 goto own_icmp
 		accept
 	}
 
-	# A probe names no sender (RFC 5227 section 2.1.1), so nobody learns from it.
+	# An error quotes a packet, which was for the one who reports it: about others' flows nobody has anything to say.
+	# (1 is ICMP, whose name needs /etc/protocols.)
+	chain own_icmp {
+		icmp type destination-unreachable goto own_quote
+		icmp type source-quench goto own_quote
+		icmp type redirect drop
+		icmp type time-exceeded goto own_quote
+		icmp type parameter-problem goto own_quote
+		accept
+	}
+
+	chain own_quote {
+		iifname . @th,192,32 @quoted_v4 accept
+		drop
+	}
+
+	# A probe names no sender (RFC 5227 section 2.1.1), so nobody learns from it; but it may take an address from who is
+	# about to have it.
 	chain own_arp {
-		arp operation request arp saddr ip 0.0.0.0 accept
+		arp operation request arp saddr ip 0.0.0.0 iifname . arp saddr ether . arp daddr ip @senders_v4 accept
 		iifname . arp saddr ether . arp saddr ip @senders_v4 accept
 		drop
 	}
@@ -45,7 +63,17 @@ constexpr std::string_view kText = R"(
 		icmpv6 type nd-router-advert drop
 		icmpv6 type nd-redirect drop
 		icmpv6 type nd-neighbor-advert goto own_target
+		icmpv6 type destination-unreachable goto own_quote_v6
+		icmpv6 type packet-too-big goto own_quote_v6
+		icmpv6 type time-exceeded goto own_quote_v6
+		icmpv6 type parameter-problem goto own_quote_v6
 		accept
+	}
+
+	# As own_quote: the destination begins 24 bytes behind the start of the quoted packet.
+	chain own_quote_v6 {
+		iifname . @th,256,128 @targets_v6 accept
+		drop
 	}
 
 	chain own_target {

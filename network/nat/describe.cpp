@@ -75,8 +75,8 @@ std::string field(std::string_view type, Bytes first, Bytes last) {
   if (type == "ether_addr") return fmt::format("{:02x}", fmt::join(first.first(6), ":"));
   if (type == "nf_proto") return family(first[0]);
   if (type == "inet_proto") return proto(first[0]);
-  if (type == "ipv4_addr" || type == "ipv6_addr" || type == "@th,64,128") {
-    const Family of = type == "ipv4_addr" ? Family::kV4 : Family::kV6;
+  if (type == "ipv4_addr" || type == "ipv6_addr" || type == "@th,192,32" || type == "@th,64,128") {
+    const Family of = size_of(type) == 4 ? Family::kV4 : Family::kV6;
     return range(IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last));
   }
   if (type == "@th,96,24") return number(first.first(3));

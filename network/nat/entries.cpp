@@ -24,7 +24,7 @@ struct TextOf {
   std::string operator()(const Cidr& subnet) const { return subnet.to_string(); }
   std::string operator()(const IfName& name) const { return fmt::format("\"{}\"", name.str()); }
   std::string operator()(const MacAddress& mac) const { return mac.to_string(); }
-  std::string operator()(const NdTarget& target) const {
+  std::string operator()(const RawAddress& target) const {
     return fmt::format("0x{:02x}", fmt::join(target.address.bytes(), ""));
   }
 };
@@ -50,7 +50,7 @@ struct AppendTo {
   }
   void operator()(const IfName& name) const { bytes.ifname(name); }
   void operator()(const MacAddress& mac) const { bytes.mac(mac); }
-  void operator()(const NdTarget& target) const { bytes.address(target.address); }
+  void operator()(const RawAddress& target) const { bytes.address(target.address); }
 };
 
 ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
@@ -239,8 +239,8 @@ std::vector<Entry> entries_of(const NatSender& sender) {
   for (const IpAddress& address : addresses) {
     entries.push_back(
         {.set = suffixed("senders", address.family()), .key = {sender.port, sender.mac, address}});
-    if (!address.is_v4())
-      entries.push_back({.set = "targets_v6", .key = {sender.port, NdTarget{address}}});
+    entries.push_back({.set = address.is_v4() ? "quoted_v4" : "targets_v6",
+                       .key = {sender.port, RawAddress{address}}});
   }
   return entries;
 }

@@ -18,13 +18,13 @@ struct Vni {
   std::uint32_t number = 0;
 };
 
-// The target of neighbour discovery, which nft has no type for.
-struct NdTarget {
+// An address as ICMP carries it, for which nft has no type.
+struct RawAddress {
   IpAddress address;
 };
 
 using Field = std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName,
-                           MacAddress, NdTarget>;
+                           MacAddress, RawAddress>;
 
 struct Entry {
   std::string set;

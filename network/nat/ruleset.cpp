@@ -91,6 +91,15 @@ constexpr std::string_view kInetChains = R"(
 		meta l4proto . th dport @tunnel_ports jump to_tunnel
 		iifname . oifname vmap @same_bridge
 		iifname @own_bridges fib saddr . iif oif missing drop
+		ct state related jump quoted
+	}
+
+	# An ICMP error belongs to the flow that it quotes, whoever sends it. Networks meet by published ports only, where the
+	# server has something to report; out of a closed network nothing is.
+	chain quoted {
+		meta nfproto . iifname @closed drop
+		oifname @bridges ct direction original drop
+		oifname @bridges ct status ! dnat drop
 	}
 
 	chain no_icc {

@@ -77,8 +77,12 @@ inline constexpr std::array kBridgeSets = {
     SetDeclaration{"set", "senders", "ifname . ether_addr"},
     SetDeclaration{"set", "senders_v4", "ifname . ether_addr . ipv4_addr"},
     SetDeclaration{"set", "senders_v6", "ifname . ether_addr . ipv6_addr"},
-    // (port, target) of neighbour discovery: the 16 bytes that begin 8 bytes after the start of the
-    // ICMPv6 header (RFC 4861 sections 4.3 and 4.4).
+    // (port, destination of the packet that an ICMP error quotes), 24 bytes after the start of the
+    // ICMP header (RFC 792).
+    SetDeclaration{"set", "quoted_v4", "iifname . @th,192,32", {}, "typeof"},
+    // (port, address) as neighbour discovery and ICMPv6 errors have it: a target begins 8 bytes after
+    // the start of the ICMPv6 header (RFC 4861 sections 4.3 and 4.4), the destination of a quoted
+    // packet 32 bytes (RFC 4443 section 3).
     SetDeclaration{"set", "targets_v6", "iifname . @th,64,128", {}, "typeof"},
     // Ports of endpoints that may send anything.
     SetDeclaration{"set", "unchecked", "ifname"},

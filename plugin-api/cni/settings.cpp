@@ -131,9 +131,8 @@ Status add_addresses(const json::Object& config, Settings& settings) {
 // ---- what is refused
 
 // Keys of the standard plugins that would change who reaches whom; off values are let through.
-constexpr auto kNotSupported =
-    std::to_array<std::string_view>({"vlan", "vlanTrunk", "macspoofchk", "promiscMode",
-                                     "portIsolation", "disableContainerInterface"});
+constexpr auto kNotSupported = std::to_array<std::string_view>(
+    {"vlan", "vlanTrunk", "promiscMode", "portIsolation", "disableContainerInterface"});
 
 bool is_off(const json::Json& value) {
   if (value.is_boolean()) return !value.get<bool>();
@@ -157,6 +156,15 @@ Status check_supported(const json::Object& config) {
               resolv_conf);
 }
 
+// Containers are held to their own addresses with and without it.
+Status check_spoofing(const json::Object& config, const network::NetworkOptions& options) {
+  const json::Json* checked = config.find("macspoofchk");
+  if (checked == nullptr || is_off(*checked) || options.spoofing == network::Spoofing::kDeny)
+    return {};
+  return fail(Code::kInvalid,
+              "field macspoofchk is true, and option \"spoofing\" is allow: leave one of them out");
+}
+
 Result<Settings> decode(const json::Object& object, const NetworkName& name) {
   TRY(const auto config, json::read(Slot(object, {}), kConfig));
   Settings settings;
@@ -167,6 +175,7 @@ Result<Settings> decode(const json::Object& object, const NetworkName& name) {
   settings.network.internal = config.internal || !config.has_gateway();
   settings.network.labels = config.labels;
   settings.dns = config.dns;
+  TRY_STATUS(check_spoofing(object, settings.network.options));
   return settings;
 }
 

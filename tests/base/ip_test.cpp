@@ -118,5 +118,12 @@ TEST(IpAddress, TakesTheBytesOfItsFamily) {
   EXPECT_EQ(IpAddress(), ip("0.0.0.0"));
 }
 
+TEST(IpAddress, LinkLocalOfAMacIsWhatTheKernelMakes) {
+  EXPECT_EQ(IpAddress::link_local(*MacAddress::parse("02:fa:0a:01:00:02")).to_string(),
+            "fe80::fa:aff:fe01:2");
+  EXPECT_EQ(IpAddress::link_local(*MacAddress::parse("52:54:00:12:34:56")).to_string(),
+            "fe80::5054:ff:fe12:3456");
+}
+
 }  // namespace
 }  // namespace fairlead

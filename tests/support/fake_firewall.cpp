@@ -102,7 +102,7 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
     TRY(const MacAddress mac, MacAddress::parse(word));
     first.mac(mac);
     last.mac(mac);
-  } else if (type == "target") {
+  } else if (type == "raw") {
     TRY(const IpAddress address, IpAddress::from_hex(word.substr(2)));
     first.address(address);
     last.address(address);
@@ -295,7 +295,7 @@ class FakeFirewall::Reader {
         types->push_back("inet_service");
       } else if (word == "@th") {  // @th,96,24 or @th,64,128
         for (int rest = 0; rest < 3; ++rest) next();
-        types->push_back(next() == "24" ? "vni" : "target");
+        types->push_back(next() == "24" ? "vni" : "raw");
       } else if (word != ".") {
         types->push_back(word);
       }

@@ -95,8 +95,13 @@ FakeLinks::NetnsKey FakeLinks::key_of(int netns_fd) {
   return {0, static_cast<std::uint64_t>(static_cast<unsigned>(netns_fd))};
 }
 
+void FakeLinks::before_next(const std::string& verb, std::function<void()> look) {
+  looks_[verb] = std::move(look);
+}
+
 Status FakeLinks::enter(const std::string& verb) {
   ++calls_[verb];
+  if (const auto look = looks_.extract(verb)) look.mapped()();
   const auto ordered = failures_.find(verb);
   if (ordered == failures_.end()) return {};
   Error error = ordered->second;
@@ -180,7 +185,7 @@ Result<Link> FakeLinks::ensure_bridge(const kernel::BridgeSpec& spec, bool forei
   if (bridge == nullptr) {
     const int index = add(key_of(-1), {.name = spec.name.str(), .kind = "bridge"});
     bridge = device(key_of(-1), index);
-    if (spec.ipv6) add_address(*bridge, kernel::link_local_address(spec.mac));
+    if (spec.ipv6) add_address(*bridge, Cidr::of(IpAddress::link_local(spec.mac), 64));
   }
   if (bridge->link.kind != "bridge")
     return fail(Code::kExists, "make bridge {}: it is no bridge", spec.name.str());
@@ -246,6 +251,7 @@ Result<kernel::Veth> FakeLinks::create_veth(const kernel::VethSpec& spec) {
                                     .peer_elsewhere = elsewhere,
                                     .alias = spec.alias});
   device(peer_netns, peer_index)->link.peer_index = host_index;
+  if (spec.master != 0) device(host, host_index)->flags = spec.port;
   return kernel::Veth{.host_index = host_index, .peer_index = peer_index, .host_mac = host_mac};
 }
 
@@ -290,7 +296,7 @@ Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
   if (found == nullptr) return no_such_link();
   found->link.up = true;
   if (std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); }))
-    add_address(*found, kernel::link_local_address(found->link.mac));
+    add_address(*found, Cidr::of(IpAddress::link_local(found->link.mac), 64));
   for (const Cidr& address : spec.addresses) add_address(*found, address);
   for (RouteSpec route : spec.routes) {
     if (route.via && !reachable(*found, *route.via)) return fail_errno(ENETUNREACH, "add route");
@@ -320,7 +326,7 @@ Status FakeLinks::set_port_flags(int index, kernel::PortFlags flags) {
   return {};
 }
 
-Status FakeLinks::set_master(int index, int master) {
+Status FakeLinks::set_master(int index, int master, kernel::PortFlags flags) {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("set_master"));
   TRY(Device * found, host_device(index));
@@ -330,7 +336,7 @@ Status FakeLinks::set_master(int index, int master) {
   }
   found->link.master = master;
   found->link.up = true;
-  found->flags = {};
+  found->flags = master == 0 ? kernel::PortFlags() : flags;
   return {};
 }
 

@@ -2,6 +2,7 @@
 // that it behaves as the kernel does.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,6 +21,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
 
   // The next call of the verb ("create_veth") fails with this error and changes nothing.
   void fail_next(const std::string& verb, Error error);
+  // Called once, when the verb begins.
+  void before_next(const std::string& verb, std::function<void()> look);
   void set_default_route(std::optional<std::string> link_name);
   void occupy(const Cidr& subnet);
   // Adds a link of the host that somebody else made, or replaces the one of that name. Returns its
@@ -55,7 +58,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Status configure_container(const kernel::ContainerSpec& spec) override;
   Status settle(int index) override;
   Status set_port_flags(int index, kernel::PortFlags flags) override;
-  Status set_master(int index, int master) override;
+  Status set_master(int index, int master, kernel::PortFlags flags) override;
   Status remove_address(int index, const Cidr& address) override;
   Status remove(const IfName& name) override;
   void finish_removals() override {}
@@ -99,6 +102,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   mutable std::mutex mutex_;
   std::vector<Device> devices_;
   std::map<std::string, Error> failures_;
+  std::map<std::string, std::function<void()>> looks_;
   std::map<std::string, int> calls_;
   std::vector<Announcement> announcements_;
   std::vector<Cidr> occupied_;

@@ -22,12 +22,12 @@ std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetai
   NetlinkMessage change = change_link(link.index, link.up ? LinkState::kKeep : LinkState::kUp);
   bool differs =
       put_difference(change, {.mtu = spec.mtu, .alias = spec.alias, .mac = spec.mac}, link);
-  if (present.multicast_snooping.value_or(false)) {
+  if (present.multicast_snooping.value_or(false) || present.link_local_learning.value_or(false)) {
     differs = true;
     const auto info = change.nest(IFLA_LINKINFO);
     change.put_text(IFLA_INFO_KIND, "bridge");
     const auto data = change.nest(IFLA_INFO_DATA);
-    change.put_u8(IFLA_BR_MCAST_SNOOPING, 0);
+    put_bridge_settings(change);
   }
   if (!differs && link.up) return std::nullopt;
   return change;

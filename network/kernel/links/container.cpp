@@ -95,7 +95,7 @@ Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
   if (ipv6) {
     TRY(const LinkDetails link,
         socket.get(get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
-    link_local = link_local_address(link.link.mac);
+    link_local = Cidr::of(IpAddress::link_local(link.link.mac), 64);
   }
   Link configured;
   TRY_STATUS(socket.batch(container_steps(spec, link_local), [&](const MessageView& message) {

@@ -82,8 +82,8 @@ Status NetlinkLinks::settle(int index) {
 
 Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
   // The kernel makes a link-local address when the link goes up, so the setting that prevents it
-  // must be made before that.
-  const bool up_at_once = spec.host_up && spec.host_ipv6;
+  // must be made before that; and a port without its flags would let packets pass that they stop.
+  const bool up_at_once = spec.host_up && spec.host_ipv6 && spec.port == PortFlags();
   FoundLinks made;
   const auto created =
       socket_.request(create_veth_pair(spec, up_at_once ? LinkState::kUp : LinkState::kKeep),
@@ -114,11 +114,15 @@ Result<Veth> NetlinkLinks::create_veth(const VethSpec& spec) {
 Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
   const std::string& name = spec.host_name.str();
   std::vector<NetlinkStep> steps;
-  if (!spec.host_ipv6) {
+  if (!spec.host_ipv6)
     steps.push_back(no_link_local(veth.host_index, fmt::format("switch IPv6 off on {}", name)));
-    if (spec.host_up)
-      steps.push_back(
-          {change_link(veth.host_index, LinkState::kUp), fmt::format("switch {} on", name)});
+  const bool flags = spec.port != PortFlags();
+  if (flags || (spec.host_up && !spec.host_ipv6)) {
+    // The kernel sets the flags of the port first (net/core/rtnetlink.c, rtnl_changelink).
+    NetlinkMessage up =
+        change_link(veth.host_index, spec.host_up ? LinkState::kUp : LinkState::kKeep);
+    if (flags) put_port_flags(up, spec.port);
+    steps.push_back({std::move(up), fmt::format("switch {} on", name)});
   }
   if (!spec.alias.empty()) {
     NetlinkMessage alias = change_link(veth.host_index);
@@ -136,11 +140,20 @@ Status NetlinkLinks::set_port_flags(int index, PortFlags flags) {
   return socket_.request(std::move(message), fmt::format("set the flags of bridge port {}", index));
 }
 
-Status NetlinkLinks::set_master(int index, int master) {
-  NetlinkMessage message = change_link(index, LinkState::kUp);
-  message.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
-  return socket_.request(std::move(message),
-                         fmt::format("make interface {} a port of {}", index, master));
+Status NetlinkLinks::set_master(int index, int master, PortFlags flags) {
+  const std::string what = fmt::format("make interface {} a port of {}", index, master);
+  const bool flagged = master != 0 && flags != PortFlags();
+  std::vector<NetlinkStep> steps;
+  if (flagged) steps.push_back({change_link(index, LinkState::kDown), what});
+  NetlinkMessage joining = change_link(index, flagged ? LinkState::kKeep : LinkState::kUp);
+  joining.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
+  steps.push_back({std::move(joining), what});
+  if (flagged) {
+    NetlinkMessage up = change_link(index, LinkState::kUp);
+    put_port_flags(up, flags);
+    steps.push_back({std::move(up), what});
+  }
+  return socket_.batch(std::move(steps));
 }
 
 Status NetlinkLinks::remove_address(int index, const Cidr& address) {

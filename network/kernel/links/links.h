@@ -39,6 +39,17 @@ struct BridgeSpec {
   std::string alias;
 };
 
+// Flags of a bridge port (IFLA_BRPORT_*). `learning` and `flood` are on by the kernel's default,
+// and off on the ports of a bridge whose MAC addresses are all known.
+struct PortFlags {
+  bool hairpin = false;
+  bool isolated = false;
+  bool learning = true;  // MAC addresses are learned from the packets that come in
+  bool flood = true;     // packets to unknown MAC addresses go out here
+
+  bool operator==(const PortFlags&) const = default;
+};
+
 struct VethSpec {
   IfName host_name;
   IfName peer_name;        // in `peer_netns_fd`, or in the host's namespace
@@ -46,6 +57,8 @@ struct VethSpec {
   MacAddress peer_mac;
   unsigned mtu = 1500;
   int master = 0;  // ifindex of the bridge; 0 = none
+  // Of the port of the bridge. They are set before the host's side is up.
+  PortFlags port{};
   unsigned queues = 1;
   bool host_up = true;
   bool host_ipv6 = false;  // false: no link-local address on the host's side
@@ -90,17 +103,6 @@ struct ContainerSpec {
   // In order: the route to a gateway comes before the routes through it.
   std::vector<RouteSpec> routes;
   bool announce = false;  // gratuitous ARP / unsolicited NA once the link is up
-};
-
-// Flags of a bridge port (IFLA_BRPORT_*). `learning` and `flood` are on by the kernel's default,
-// and off on the ports of a bridge whose MAC addresses are all known.
-struct PortFlags {
-  bool hairpin = false;
-  bool isolated = false;
-  bool learning = true;  // MAC addresses are learned from the packets that come in
-  bool flood = true;     // packets to unknown MAC addresses go out here
-
-  bool operator==(const PortFlags&) const = default;
 };
 
 struct LinkAddress {
@@ -153,8 +155,8 @@ class Links {
   // kernel run its pending link watch work.
   virtual Status settle(int index) = 0;
   virtual Status set_port_flags(int index, PortFlags flags) = 0;
-  // Makes the link a port of the bridge `master` (0: of none), and brings it up.
-  virtual Status set_master(int index, int master) = 0;
+  // Makes the link a port of the bridge `master` (0: of none) with these flags, and then brings it up.
+  virtual Status set_master(int index, int master, PortFlags flags = {}) = 0;
   // Succeeds when it is already gone.
   virtual Status remove_address(int index, const Cidr& address) = 0;
 

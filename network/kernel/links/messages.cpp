@@ -1,6 +1,7 @@
 #include "network/kernel/links/messages.h"
 
 #include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/neighbour.h>
@@ -111,13 +112,23 @@ NetlinkMessage new_link(LinkState state) {
   return message;
 }
 
+// A frame to 01:80:c2:00:00:0x passes no rule of a firewall before the bridge learns its source
+// (net/bridge/br_input.c, br_handle_frame): a container would take over another one's MAC.
+void put_bridge_settings(NetlinkMessage& message) {
+  constexpr std::uint32_t kNoLinkLocalLearning = 1U << BR_BOOLOPT_NO_LL_LEARN;
+  const br_boolopt_multi options{.optval = kNoLinkLocalLearning, .optmask = kNoLinkLocalLearning};
+  message.put_u8(IFLA_BR_MCAST_SNOOPING, 0)
+      .put(IFLA_BR_MULTI_BOOLOPT,
+           {reinterpret_cast<const std::uint8_t*>(&options), sizeof options});
+}
+
 NetlinkMessage create_bridge(const BridgeSpec& spec) {
   NetlinkMessage message = new_link(LinkState::kKeep);
   message.put_text(IFLA_IFNAME, spec.name.str()).put(IFLA_ADDRESS, spec.mac.bytes());
   const auto info = message.nest(IFLA_LINKINFO);
   message.put_text(IFLA_INFO_KIND, "bridge");
   const auto data = message.nest(IFLA_INFO_DATA);
-  message.put_u8(IFLA_BR_MCAST_SNOOPING, 0);
+  put_bridge_settings(message);
   return message;
 }
 
@@ -268,14 +279,6 @@ NetlinkMessage dump_routes(Family family, int index, std::uint32_t table) {
   if (table != RT_TABLE_UNSPEC) message.put_u32(RTA_TABLE, table);
   if (index != 0) message.put_u32(RTA_OIF, static_cast<std::uint32_t>(index));
   return message;
-}
-
-Cidr link_local_address(const MacAddress& mac) {
-  const auto m = mac.bytes();
-  const std::array<std::uint8_t, 16> bytes{
-      0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<std::uint8_t>(m[0] ^ 2),
-      m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-  return Cidr::of(IpAddress::from_bytes(Family::kV6, bytes), 64);
 }
 
 }  // namespace fairlead::kernel

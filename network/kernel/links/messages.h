@@ -41,6 +41,9 @@ struct FamilySettings {
 void put_family_settings(NetlinkMessage& message, const FamilySettings& settings);
 
 // Puts the IFLA_LINKINFO of a change to a bridge port.
+// Of Fairlead's own bridges, inside of IFLA_INFO_DATA: no snooping of multicast, nothing is learned
+// from link-local frames.
+void put_bridge_settings(NetlinkMessage& message);
 void put_port_flags(NetlinkMessage& message, PortFlags flags);
 
 // RTM_NEWADDR, without duplicate address detection; EEXIST when the link has the address.
@@ -58,8 +61,5 @@ NetlinkMessage dump_links();
 NetlinkMessage dump_addresses(Family family, int index);  // 0 = of all links
 // The routes of one table, or of all (RT_TABLE_UNSPEC); `index` 0: through any link.
 NetlinkMessage dump_routes(Family family, int index, std::uint32_t table);
-
-// fe80::/64 with the modified EUI-64 of `mac` (RFC 4291, appendix A).
-Cidr link_local_address(const MacAddress& mac);
 
 }  // namespace fairlead::kernel

@@ -35,7 +35,7 @@ class NetlinkLinks final : public Links {
   Status configure_container(const ContainerSpec& spec) override;
   Status settle(int index) override;
   Status set_port_flags(int index, PortFlags flags) override;
-  Status set_master(int index, int master) override;
+  Status set_master(int index, int master, PortFlags flags) override;
   Status remove_address(int index, const Cidr& address) override;
 
   Status remove(const IfName& name) override;

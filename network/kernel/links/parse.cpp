@@ -1,6 +1,7 @@
 #include "network/kernel/links/parse.h"
 
 #include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -96,14 +97,23 @@ PortFlags read_port_flags(Bytes bytes) {
   return flags;
 }
 
+void read_bridge(Bytes bytes, LinkDetails& details) {
+  for (const Attribute& setting : Attributes(bytes)) {
+    if (setting.type == IFLA_BR_MCAST_SNOOPING) details.multicast_snooping = setting.u8() != 0;
+    if (setting.type == IFLA_BR_MULTI_BOOLOPT && setting.data.size() >= sizeof(br_boolopt_multi)) {
+      br_boolopt_multi options{};
+      std::memcpy(&options, setting.data.data(), sizeof options);
+      details.link_local_learning = (options.optval & 1U << BR_BOOLOPT_NO_LL_LEARN) == 0;
+    }
+  }
+}
+
 void read_linkinfo(Bytes bytes, LinkDetails& details) {
   std::string_view master_kind;
   for (const Attribute& info : Attributes(bytes)) {
     if (info.type == IFLA_INFO_KIND) details.link.kind = info.text();
-    if (info.type == IFLA_INFO_DATA && details.link.kind == "bridge") {
-      if (const auto snooping = Attributes(info.data).find(IFLA_BR_MCAST_SNOOPING))
-        details.multicast_snooping = snooping->u8() != 0;
-    }
+    if (info.type == IFLA_INFO_DATA && details.link.kind == "bridge")
+      read_bridge(info.data, details);
     if (info.type == IFLA_INFO_DATA && details.link.kind == "vxlan")
       details.vxlan = read_vxlan(info.data);
     if (info.type == IFLA_INFO_SLAVE_KIND) master_kind = info.text();

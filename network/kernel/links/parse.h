@@ -29,6 +29,7 @@ struct LinkDetails {
   std::optional<PortFlags> port_flags;     // of bridge ports
   bool bridge_port_event = false;          // sent by the bridge about one of its ports (AF_BRIDGE)
   std::optional<bool> multicast_snooping;  // bridges
+  std::optional<bool> link_local_learning;
   std::optional<int> accept_ra;
   std::optional<std::uint8_t> addr_gen_mode;  // IN6_ADDR_GEN_MODE_*
 };

@@ -2,6 +2,7 @@
 // over links, a firewall and a store in memory that fail on demand.
 #include <gtest/gtest.h>
 
+#include "network/nat/nat.h"
 #include "tests/support/fake_host.h"
 
 namespace fairlead::testing {
@@ -50,6 +51,9 @@ class Failures : public ::testing::Test {
       text += fmt::format("link {}{}\n", link.name, link.route_localnet ? " with 127.0.0.1" : "");
     for (const char* set : {"published_v4", "published_v6", "published_any_v4", "published_any_v6"})
       if (const auto elements = firewall_.elements(set))
+        text += fmt::format("{} {}\n", set, elements->size());
+    for (const std::string_view set : nat::set_names(kernel::TableFamily::kBridge))
+      if (const auto elements = host_.bridge_firewall.elements(set))
         text += fmt::format("{} {}\n", set, elements->size());
     return text;
   }
@@ -127,6 +131,43 @@ TEST_F(Failures, AnAttachWhoseFirewallFailsLeavesNothing) {
   firewall_.fail_with(std::nullopt);
   EXPECT_EQ(world(), before);
   EXPECT_TRUE(attach());
+}
+
+TEST_F(Failures, AnAttachWhoseSendersFailLeavesNothing) {
+  ASSERT_TRUE(create());
+  const std::string before = world();
+  host_.bridge_firewall.fail_with(Error{Code::kIo, EIO, "nftables: input/output error"});
+  ASSERT_FALSE(attach());
+  host_.bridge_firewall.fail_with(std::nullopt);
+  EXPECT_EQ(world(), before);
+  EXPECT_TRUE(attach());
+}
+
+// A kernel without CONFIG_NF_TABLES_BRIDGE.
+TEST_F(Failures, WithoutATableOfBridgesContainersRunAndTheStatusTells) {
+  host_.bridge_firewall.fail_with(Error{Code::kInvalid, 0, "Operation not supported"});
+  ASSERT_TRUE(create());
+  ASSERT_TRUE(attach());
+  const auto status = host_.service->status();
+  ASSERT_TRUE(status);
+  ASSERT_EQ(status->problems.size(), 1U);
+  EXPECT_NE(status->problems[0].find("not checked"), std::string::npos) << status->problems[0];
+  EXPECT_EQ(firewall_.elements("published_any_v4")->size(), 1U);
+  EXPECT_TRUE(detach());
+  EXPECT_TRUE(remove());
+}
+
+TEST_F(Failures, WhatAContainerMaySendIsThereBeforeItsLink) {
+  ASSERT_TRUE(create());
+  std::size_t senders = 0;
+  links_.fail_next("create_veth", {Code::kIo, EIO, "netlink: input/output error"});
+  links_.before_next("create_veth", [&] {
+    senders = host_.bridge_firewall.elements("senders_v4")->size() +
+              firewall_.elements("published_any_v4")->size();
+  });
+  ASSERT_FALSE(attach());
+  EXPECT_EQ(senders, 2U);
+  EXPECT_EQ(host_.bridge_firewall.elements("senders_v4")->size(), 0U);
 }
 
 TEST_F(Failures, ACreateWhoseStoreFailsAnywhere) {

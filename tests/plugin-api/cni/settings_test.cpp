@@ -149,8 +149,7 @@ TEST(Settings, ForeignIpamPluginsAreRefusedWithAHint) {
 }
 
 TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
-  for (const char* key :
-       {"vlan", "macspoofchk", "promiscMode", "portIsolation", "disableContainerInterface"}) {
+  for (const char* key : {"vlan", "promiscMode", "portIsolation", "disableContainerInterface"}) {
     expect_refused(fmt::format(R"({{"{}":true}})", key), fmt::format("field {} is true", key),
                    ErrorCode::kUnsupportedField);
     EXPECT_TRUE(settings_of(fmt::format(R"({{"{}":false}})", key))) << key;
@@ -160,6 +159,15 @@ TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
   expect_refused(R"({"ipam":{"resolvConf":"/etc/resolv.conf"}})", "ipam.resolvConf",
                  ErrorCode::kUnsupportedField);
   EXPECT_TRUE(settings_of(R"({"vlan":0,"vlanTrunk":[]})"));
+}
+
+TEST(Settings, WhatContainersSendIsCheckedWithAndWithoutBeingAskedTo) {
+  EXPECT_TRUE(settings_of(R"({"macspoofchk":true})"));
+  EXPECT_EQ(settings_of(R"({"macspoofchk":false})")->network.options.spoofing,
+            network::Spoofing::kDeny);
+  EXPECT_EQ(settings_of(R"({"options":{"spoofing":"allow"}})")->network.options.spoofing,
+            network::Spoofing::kAllow);
+  expect_refused(R"({"macspoofchk":true,"options":{"spoofing":"allow"}})", "leave one of them out");
 }
 
 TEST(Settings, UnknownKeysAreLetThrough) {

@@ -242,11 +242,6 @@ TEST(Parsers, StayWithinAnyBytes) {
   EXPECT_GT(understood, 100U);  // the mutations do get past the first check
 }
 
-TEST(LinkLocalAddress, IsTheModifiedEui64) {
-  EXPECT_EQ(link_local_address(*MacAddress::parse("02:fa:0a:01:00:02")),
-            cidr("fe80::fa:aff:fe01:2/64"));
-}
-
 TEST(Announcement, OfIpv4IsAnArpRequestOfTheAddressForItself) {
   const auto frame = announcement_frame(ip("10.1.0.2"), *MacAddress::parse("02:fa:0a:01:00:02"));
   const std::vector<std::uint8_t>
