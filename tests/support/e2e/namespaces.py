@@ -156,8 +156,8 @@ def advertise_router(namespace, ifname, prefix):
 class Pinger:
     """A raw ICMP socket, made beforehand, so that a ping costs one sendto and one recvfrom."""
 
-    def __init__(self, namespace, ipv6=False):
-        self._ipv6 = ipv6
+    def __init__(self, namespace, ipv6=False, payload=b"fairlead"):
+        self._ipv6, self._payload = ipv6, payload
         self._socket = namespace.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_RAW,
                                         socket.IPPROTO_ICMPV6 if ipv6 else socket.IPPROTO_ICMP)
         self._identity = id(self) & 0xFFFF
@@ -187,7 +187,7 @@ class Pinger:
 
     def _request(self):
         kind = 128 if self._ipv6 else 8
-        body = struct.pack("!HH", self._identity, self._sequence) + b"fairlead"
+        body = struct.pack("!HH", self._identity, self._sequence) + self._payload
         checksum = 0 if self._ipv6 else _checksum(struct.pack("!BBH", kind, 0, 0) + body)
         return struct.pack("!BBH", kind, 0, checksum) + body
 
