@@ -6,9 +6,9 @@ import operator
 import unittest
 
 import spoofs
-from spoofs import Link
-from support.e2e import cni, frames
-from support.e2e.attacker import Ear, Guest, marks_in, new_mark, on_one_cpu
+from street import POLICIES, Street, guest_of, has_bridge_netfilter, link_of, set_bridge_netfilter, subnets
+from support.e2e import frames
+from support.e2e.attacker import Ear, marks_in, new_mark, on_one_cpu
 from support.e2e.case import DockerCase, FairleadCase, HostCase
 from support.e2e.cluster import Cluster
 from support.e2e.docker import stand_in
@@ -25,33 +25,13 @@ KINDS = {
     "without icc": ("46", "-o", "icc=false"),
     "routed": ("46", "-o", "gateway_mode_ipv4=routed", "-o", "gateway_mode_ipv6=routed"),
 }
-POLICIES = {"deny": (), "allow": ("-o", "spoofing=allow")}
 
 
-def subnets(families, number):
-    return [text for family, text in (("4", f"10.71.{number}.0/24"), ("6", f"fd00:71:{number}::/64")) if family in families]
-
-
-def guest_of(name, net, ifname, addresses, mac):
-    families = {":" in address: address for address in addresses}
-    return Guest(name, net, ifname, mac, families.get(False, ""), families.get(True, ""))
-
-
-def link_of(host, network, kind, me, neighbour):
-    shown = json.loads(host.fairlead("network", "inspect", network).out)[0]
-    bridge = shown["state"]["bridge"]
-    mac = host.link(bridge)["address"]
-    gateway = shown["subnets"][0]["gateway"]
-    return Link(kind, me, neighbour, host, bridge, mac, gateway, icc=shown["options"].get("icc") != "false")
-
-
-class Street:
-    """Two containers on a network of each kind, by CNI: one network on which spoofing is denied, one that allows it."""
+class Pairs(Street):
+    """Two containers on a network of each kind: one network on which spoofing is denied, one that allows it."""
 
     def __init__(self, host, stack):
-        self.host, self._stack = host, stack
-        cni.install_fairlead(host)
-        self.containers = cni.Containers(host)
+        super().__init__(host, stack)
         self.links = {policy: {} for policy in POLICIES}
         for number, (policy, kind) in enumerate((policy, kind) for policy in POLICIES for kind in KINDS):
             self.links[policy][kind] = self._link(number, policy, kind)
@@ -62,43 +42,11 @@ class Street:
         if kind == "foreign bridge":
             self.host.exec("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
             self.host.exec("ip", "link", "set", bridge, "up")
-        given = [word for subnet in subnets(families, number) for word in ("--subnet", subnet)]
-        self.host.fairlead("network", "create", *given, *(text.format(bridge=bridge) for text in options), *POLICIES[policy], name)
+        self.network(name, families, number, *(text.format(bridge=bridge) for text in options), *POLICIES[policy])
         link = link_of(self.host, name, kind, self.attach(f"me{number}", name), self.attach(f"you{number}", name))
         if kind == "foreign bridge":
-            link.stranger = self._stranger(number, bridge)
+            link.stranger = self.machine(f"lan{number}", bridge, f"10.71.{number}.200", f"fd00:71:{number}::200")
         return link
-
-    def attach(self, container, network, ifname="eth0", new=True):
-        if new:
-            self.containers.make(container)
-        result = cni.Network(self.host, cni.fairlead_conflist(network, network=network)).add(container, ifname)
-        mac = next(interface["mac"] for interface in result["interfaces"] if interface.get("sandbox"))
-        net = self.containers.net(container)
-        return self._closing(guest_of(container, net, ifname, [entry["address"].split("/")[0] for entry in result["ips"]], mac))
-
-    def _closing(self, guest):
-        self._stack.callback(guest.close)
-        return guest
-
-    def _stranger(self, number, bridge):
-        """A machine on the foreign bridge that no runtime has put there."""
-        name, v4, v6 = f"lan{number}", f"10.71.{number}.200", f"fd00:71:{number}::200"
-        self.containers.make(name)
-        for command in (f"link add port{number} type veth peer name eth0 netns {name}", f"link set port{number} master {bridge} up",
-                        f"-n {name} addr add {v4}/24 dev eth0", f"-n {name} addr add {v6}/64 dev eth0 nodad",
-                        f"-n {name} link set eth0 up"):
-            self.host.exec("ip", *command.split())
-        mac = json.loads(self.host.exec("ip", "-json", "-n", name, "link", "show", "eth0").out)[0]["address"]
-        return self._closing(Guest(name, self.containers.net(name), "eth0", mac, v4, v6))
-
-
-def set_bridge_netfilter(host, value):
-    host.exec("sysctl", "-qw", *(f"net.bridge.bridge-nf-call-{what}tables={value}" for what in ("ip", "ip6", "arp")))
-
-
-def has_bridge_netfilter(host):
-    return host.path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
 
 
 def neighbours(host, dev, netns=None):
@@ -164,6 +112,11 @@ class Checks:
         return {(who, address) for who, known in found.items() for address, mac in known.items()
                 if mac == link.me.mac and address not in own}
 
+    def poisoned_by_claims(self, link):
+        self.learn_each_other(link)
+        self.claim_all(link)
+        return self.poisoned(link)
+
     def port_of(self, link, mac):
         shown = json.loads(link.host.exec("bridge", "-json", "fdb", "show", "br", link.bridge).out)
         return {entry["ifname"] for entry in shown if entry["mac"] == mac}
@@ -174,7 +127,7 @@ class Spoofing(Checks):
     def setUpClass(cls):
         super().setUpClass()
         stack = cls.enterClassContext(contextlib.ExitStack())
-        cls.street = Street(cls.host, stack)
+        cls.street = Pairs(cls.host, stack)
         cls.denied, cls.allowed = (cls.street.links[policy] for policy in POLICIES)
 
     def settings(self):
@@ -200,9 +153,7 @@ class Spoofing(Checks):
     def test_nobody_s_neighbours_are_poisoned(self):
         for kind, link in self.denied.items():
             with self.subTest(kind):
-                self.learn_each_other(link)
-                self.claim_all(link)
-                self.assertEqual(set(), self.poisoned(link))
+                self.assertEqual(set(), self.poisoned_by_claims(link))
                 for address in filter(None, (link.neighbour.v4, link.neighbour.v6)):
                     self.assertIsNotNone(self.host.net.ping(address))
 
@@ -210,13 +161,10 @@ class Spoofing(Checks):
         set_bridge_netfilter(self.host, 0)
         for kind, link in self.allowed.items():
             with self.subTest(kind):
-                self.learn_each_other(link)
-                self.claim_all(link)
-                found = self.poisoned(link)
-                for address in filter(None, (link.neighbour.v4, link.neighbour.v6)):
-                    self.assertIn(("the host", address), found)
-                if link.icc:
-                    self.assertIn(("the neighbour", link.gateway), found)
+                wanted = {("the host", address) for address in (link.neighbour.v4, link.neighbour.v6) if address}
+                wanted |= {("the neighbour", link.gateway)} if link.icc else set()
+                # (Who is asked meanwhile says how it is.)
+                eventually(lambda link=link, wanted=wanted: wanted <= self.poisoned_by_claims(link), "the neighbours to be poisoned")
 
     def move_the_neighbour(self, link, target):
         """The ports that the bridge has the neighbour's MAC at, before a frame of the attacker's to `target` under it and after."""
@@ -372,8 +320,7 @@ class OfDocker(Checks, DockerCase):
 
     def link(self, number, policy):
         name = f"{policy}{number}"
-        given = [word for subnet in subnets("46", number) for word in ("--subnet", subnet)]
-        self.docker.network(name, "--ipv6", *given, *POLICIES[policy])
+        self.docker.network(name, "--ipv6", *subnets("46", number), *POLICIES[policy])
         for container in ("me", "you"):
             self.docker.run(f"{container}{number}", network=name, wait=False)
         network = "docker-" + self.docker.inspect("network", name)["Id"][:12]
@@ -428,8 +375,7 @@ class OfAnOverlay(Checks, unittest.TestCase):
     def link(self, policy, number):
         here, there = self.nodes
         for node in self.nodes:
-            node.host.fairlead("network", "create", "-o", "mode=overlay", *(
-                word for subnet in subnets("46", number) for word in ("--subnet", subnet)), *POLICIES[policy], policy)
+            node.host.fairlead("network", "create", "-o", "mode=overlay", *subnets("46", number), *POLICIES[policy], policy)
             set_bridge_netfilter(node.host, 0)
         me, neighbour = self.guest(here, f"me-{policy}", policy), self.guest(here, f"you-{policy}", policy)
         link = link_of(here.host, policy, "overlay", me, neighbour)

@@ -5,6 +5,7 @@ Addresses are text, as elsewhere. What is below an Ethernet header is a `payload
 section 4.6 lets receivers pass over it), as the padding of ARP.
 """
 
+import collections
 import socket
 import struct
 
@@ -117,6 +118,20 @@ def tcp(source, target, source_port, target_port, sequence, acknowledged, flags,
     segment = struct.pack("!2H2I2B3H", source_port, target_port, sequence % 2**32, acknowledged % 2**32, 0x50, flags, 65535, 0, 0)
     segment += payload
     return segment[:16] + struct.pack("!H", _transport_checksum(source, target, TCP, segment)) + segment[18:]
+
+
+Segment = collections.namedtuple("Segment", "ports sequence acknowledged flags size")
+
+
+def read_tcp(frame):
+    """The Segment in a frame as it was received, or None; packets without options or extension headers."""
+    kind = int.from_bytes(frame[12:14], "big")
+    protocol, start, end = {IPV4: (frame[23], 34, 14 + int.from_bytes(frame[16:18], "big")),
+                            IPV6: (frame[20], 54, 54 + int.from_bytes(frame[18:20], "big"))}.get(kind, (None, 0, 0))
+    if protocol != TCP:
+        return None
+    source, target, sequence, acknowledged, size, flags = struct.unpack("!2H2I2B", frame[start:start + 14])
+    return Segment((source, target), sequence, acknowledged, flags, end - start - (size >> 4) * 4)
 
 
 def icmp(kind, code, rest, payload):

@@ -146,6 +146,21 @@ class Host:
                  "link set lo up", "link set eth0 up")
         self._ip(self.pid, f"route add default via {OUTSIDE_V4}", f"-6 route add default via {OUTSIDE_V6}")
 
+    def add_uplink(self, name, ifname, *addresses):
+        """A second neighbour, behind an interface of its own: a namespace of the host's, which is returned.
+
+        `addresses` are (the host's, the neighbour's), one pair for each family.
+        """
+        self.exec("ip", "netns", "add", name)
+        commands = [f"link add {ifname} type veth peer name eth0 netns {name}"]
+        for own, other in addresses:
+            length, nodad = ("64", "nodad") if ":" in own else ("24", "")
+            commands += [f"addr add {own}/{length} dev {ifname} {nodad}", f"-n {name} addr add {other}/{length} dev eth0 {nodad}"]
+        commands += [f"link set {ifname} up", f"-n {name} link set lo up", f"-n {name} link set eth0 up"]
+        for command in commands:
+            self.exec("ip", *command.split())
+        return self.named_net(name)
+
     @staticmethod
     def _ip(pid, *commands):
         for command in commands:
