@@ -40,13 +40,17 @@ def on_one_cpu():
 
 
 class Ear:
-    """All that an interface receives, from the moment this is made. Frames that its own namespace sends are left out."""
+    """All that an interface receives, from the moment this is made; "" are all interfaces that there are, and those to come.
+
+    Frames that its own namespace sends are left out.
+    """
 
     def __init__(self, net: NetNs, ifname):
         self._where = f"{ifname} of {net!r}"
-        self._socket = net.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket = net.socket(socket.AF_PACKET, socket.SOCK_RAW, 0 if ifname else socket.htons(_ALL_PROTOCOLS))
         self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _BUFFER)
-        self._socket.bind((ifname, _ALL_PROTOCOLS))
+        if ifname:
+            self._socket.bind((ifname, _ALL_PROTOCOLS))
 
     def __enter__(self):
         return self
@@ -65,6 +69,17 @@ class Ear:
             if last in frame:
                 return heard
             heard.append(frame)
+
+    def all_so_far(self):
+        """What has come until now."""
+        heard = []
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                frame, address = self._socket.recvfrom(65536)
+                if address[2] != _OUTGOING:
+                    heard.append(frame)
+        return heard
 
     def hears(self, mark, timeout=3.0):
         """Does a frame with the mark come at all?"""
@@ -111,11 +126,23 @@ class Guest:
         return Ear(self.net, self.ifname)
 
     def send(self, *sent):
+        """OSError while there is no such interface, or while it is down."""
         if self._socket is None:
-            self._socket = self.net.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            self._socket.bind((self.ifname, 0))
+            sender = self.net.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            try:
+                sender.bind((self.ifname, 0))
+            except OSError:
+                sender.close()
+                raise
+            self._socket = sender
         for frame in sent:
             self._socket.send(frame)
+
+    def forget(self):
+        """The interface may be another one of the same name by now."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def datagram(self, target_mac, target, mark, source=None, ports=(4444, 4444)):
         """UDP to `target` by way of `target_mac`, from the own address unless another is named."""
@@ -128,25 +155,27 @@ class Guest:
         return self.datagram(frames.BROADCAST, "255.255.255.255" if self.v4 else frames.ALL_NODES, mark)
 
     def close(self):
-        if self._socket is not None:
-            self._socket.close()
+        self.forget()
         self.net.close()
 
 
 class Flood:
-    """Sends the same frames over and over, in a thread, until it is left; the interface may not be there yet, or go."""
+    """Calls make() for frames and sends them, over and over in a thread, until it is left; the interface may come and go."""
 
-    def __init__(self, guest, *sent):
-        self._guest, self._sent = guest, sent
+    def __init__(self, guest, make):
+        self._guest, self._make = guest, make
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.rounds = 0
 
     def _run(self):
         while not self._stop.is_set():
-            with contextlib.suppress(OSError):
-                self._guest.send(*self._sent)
+            try:
+                self._guest.send(*self._make())
                 self.rounds += 1
+            except OSError:
+                self._guest.forget()
+                time.sleep(0)  # lets the other threads run
 
     def __enter__(self):
         self._thread.start()
