@@ -41,6 +41,11 @@ def has_bridge_netfilter(host):
     return host.path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
 
 
+def ruleset(host):
+    """The words of all tables, sorted: sets keep no order."""
+    return sorted(host.exec("nft", "--stateless", "list", "ruleset").out.replace(",", " ").split())
+
+
 class Street:
     """What the containers of a class live on. Closed with the stack."""
 

@@ -5,7 +5,7 @@ import itertools
 import socket
 
 from spoofs import NOBODY_MAC
-from street import POLICIES, Street, set_bridge_netfilter
+from street import POLICIES, Street, ruleset, set_bridge_netfilter
 from support.e2e import cni, frames
 from support.e2e.attacker import Ear, Flood, Guest, marks_in, new_mark
 from support.e2e.case import FairleadCase, HostCase
@@ -143,10 +143,9 @@ class WithTheDaemon(Window, FairleadCase):
         """How long that takes is measured by tests/bench/spoofing_bench.py."""
         for flush in FLUSHES:
             with self.subTest(flush):
-                before = self.host.exec("nft", "--stateless", "list", "ruleset").out
-                self.assertIn("table bridge fairlead", before)
+                before = ruleset(self.host)
                 self.host.exec("nft", flush)
-                eventually(lambda before=before: self.host.exec("nft", "--stateless", "list", "ruleset").out == before, "the table")
+                eventually(lambda before=before: ruleset(self.host) == before, "the tables to be back")
                 self.assertTrue(self.closed_again())
                 self.assertEqual(set(), self.got)
 
