@@ -117,6 +117,8 @@ def arps(link, to):
             to, me.mac, frames.ARP, frames.arp(2, NOBODY_MAC, me.v4, link.neighbour.mac, address, mark))
     yield "ARP probe from another MAC", lambda mark: ethernet(
         to, me.mac, frames.ARP, frames.arp(1, link.neighbour.mac, "0.0.0.0", "00:00:00:00:00:00", address, mark))
+    yield "ARP probe for the neighbour's address", lambda mark: ethernet(  # which tells a careful neighbour to give it up
+        to, me.mac, frames.ARP, frames.arp(1, me.mac, "0.0.0.0", "00:00:00:00:00:00", address, mark))
     for name, operation in (("request", 3), ("answer", 4)):
         yield f"RARP {name}", lambda mark, operation=operation: ethernet(
             to, me.mac, frames.RARP, frames.arp(operation, me.mac, me.v4 or "0.0.0.0", link.neighbour.mac, address, mark))

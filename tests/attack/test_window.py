@@ -7,7 +7,7 @@ import socket
 from spoofs import NOBODY_MAC
 from street import POLICIES, Street, ruleset, set_bridge_netfilter
 from support.e2e import cni, frames
-from support.e2e.attacker import Ear, Flood, Guest, marks_in, new_mark
+from support.e2e.attacker import Ear, Flood, Guest, marks_in, new_mark, read_stamps, stamped
 from support.e2e.case import FairleadCase, HostCase
 from support.e2e.host import UPLINK
 from support.e2e.waiting import eventually
@@ -72,29 +72,41 @@ class Window:
 
     @contextlib.contextmanager
     def under_attack(self, network, by_neighbour=False):
-        """A newcomer, yielded not attached yet; afterwards `self.got` is what got through: "spoofed", "reached"."""
+        """A newcomer, yielded not attached yet; afterwards `self.got` is what got through: "spoofed", "reached".
+
+        Of what comes from outside only that counts that is sent when the newcomer's link is up: while a table is gone the host
+        forwards to addresses that nobody has, and such a packet waits a while for somebody to have it.
+        """
         newcomer = Newcomer(self, network, next(self.numbers))
         neighbour = self.neighbours[network]
         guest = newcomer.guest
-        if by_neighbour:
-            attacker, reaching = neighbour, (neighbour.datagram(frames.BROADCAST, "255.255.255.255", newcomer.reached),
-                                             neighbour.datagram(guest.mac, guest.v4, newcomer.reached))
-        else:
-            attacker = self.outside
-            reaching = tuple(self.outside.datagram(self.uplink_mac, address, newcomer.reached) for address in (guest.v4, guest.v6))
+        attacker, reaching = self.by_neighbour(neighbour, newcomer) if by_neighbour else self.by_outside(newcomer)
         try:
             with neighbour.ear() as ear, Ear(guest.net, "") as own_ear:
-                with Flood(attacker, lambda: reaching), Flood(guest, newcomer.spoofs) as spoofing:
+                with Flood(attacker, reaching), Flood(guest, newcomer.spoofs) as spoofing:
                     yield newcomer
                     before = spoofing.rounds
                     eventually(lambda: spoofing.rounds > before + 3, "the newcomer to send")
-                self.got = set()
-                if marks_in(ear.all_so_far(), [newcomer.spoofed]):
-                    self.got.add("spoofed")
-                if marks_in(own_ear.all_so_far(), [newcomer.reached]):
-                    self.got.add("reached")
+                spoofed = marks_in(ear.all_so_far(), [newcomer.spoofed])
+                stamps = read_stamps(own_ear.all_so_far(), newcomer.reached)
+                reached = any(by_neighbour or stamp > spoofing.began for stamp in stamps)
+                self.got = {name for name, got in (("spoofed", spoofed), ("reached", reached)) if got}
         finally:
             newcomer.close()
+
+    @staticmethod
+    def by_neighbour(neighbour, newcomer):
+        def frames_now():
+            mark = stamped(newcomer.reached)
+            return (neighbour.datagram(frames.BROADCAST, "255.255.255.255", mark),
+                    neighbour.datagram(newcomer.guest.mac, newcomer.guest.v4, mark))
+        return neighbour, frames_now
+
+    def by_outside(self, newcomer):
+        def frames_now():
+            mark = stamped(newcomer.reached)
+            return tuple(self.outside.datagram(self.uplink_mac, address, mark) for address in (newcomer.guest.v4, newcomer.guest.v6))
+        return self.outside, frames_now
 
     def test_a_newcomer_is_not_reached_and_cannot_spoof(self):
         for number in range(ATTACHES):

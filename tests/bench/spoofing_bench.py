@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -155,7 +154,7 @@ def crowd(options):
 def window(options):
     """How long is a container open to a neighbour outside, and free to spoof, after somebody flushed a table?"""
     from support.e2e import frames
-    from support.e2e.attacker import Flood, Guest, new_mark
+    from support.e2e.attacker import Flood, Guest, new_mark, read_stamps, stamped
     from support.e2e.waiting import eventually
     from street import ruleset
     with contextlib.ExitStack() as stack:
@@ -165,12 +164,12 @@ def window(options):
         outside = lab.street.closing(Guest("outside", host.outside, "eth0", outside_mac(host), OUTSIDE))
         uplink = host.link("uplink0")["address"]
 
-        def stamped(make):
+        def flood(make):
             mark = new_mark()
-            return mark, lambda: (make(mark + time.monotonic_ns().to_bytes(8, "big")),)
+            return mark, lambda: (make(stamped(mark)),)
 
-        reach = stamped(lambda mark: outside.datagram(uplink, neighbour.v4, mark))
-        spoof = stamped(lambda mark: frames.ethernet(frames.BROADCAST, me.mac, frames.IPV4, frames.ipv4(
+        reach = flood(lambda mark: outside.datagram(uplink, neighbour.v4, mark))
+        spoof = flood(lambda mark: frames.ethernet(frames.BROADCAST, me.mac, frames.IPV4, frames.ipv4(
             "10.99.0.1", "10.99.0.2", frames.UDP, frames.udp("10.99.0.1", "10.99.0.2", 4444, 4444, mark))))
         for flush in ("flush ruleset", "delete table inet fairlead", "delete table bridge fairlead"):
             spans = {"reached from outside": [], "spoofs": []}
@@ -182,8 +181,7 @@ def window(options):
                         eventually(lambda before=before: ruleset(host) == before, "the tables to be back", 20)
                     heard = ear.all_so_far()
                 for what, (mark, _) in zip(spans, (reach, spoof)):
-                    times = [int.from_bytes(frame[at + len(mark):at + len(mark) + 8], "big")
-                             for frame in heard if (at := frame.find(mark)) >= 0]
+                    times = read_stamps(heard, mark)
                     spans[what].append((max(times) - min(times)) / 1e6 if times else 0.0)
             for what, values in spans.items():
                 print(f"  nft {flush:30} {what:22} {statistics.median(values):8.1f} ms (at most {max(values):.1f})", flush=True)

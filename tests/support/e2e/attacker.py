@@ -101,6 +101,17 @@ class Ear:
         return None
 
 
+def stamped(mark):
+    """The mark with the time in it; read_stamps() finds it again."""
+    return mark + time.monotonic_ns().to_bytes(8, "big")
+
+
+def read_stamps(heard, mark):
+    """When the frames with this mark were sent."""
+    found = ((frame, frame.find(mark) + len(mark)) for frame in heard if mark in frame)
+    return [int.from_bytes(frame[at:at + 8], "big") for frame, at in found]
+
+
 def marks_in(heard, marks):
     """Those of the marks that one of the frames holds."""
     return {mark for mark in marks if any(mark in frame for frame in heard)}
@@ -167,11 +178,13 @@ class Flood:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.rounds = 0
+        self.began = None  # when the first round was sent, by time.monotonic_ns()
 
     def _run(self):
         while not self._stop.is_set():
             try:
                 self._guest.send(*self._make())
+                self.began = self.began or time.monotonic_ns()
                 self.rounds += 1
             except OSError:
                 self._guest.forget()
