@@ -217,13 +217,25 @@ def tagged(link, to):
                     source, target, UDP, frames.udp(source, target, 4444, 4444, mark)), tags)
 
 
+def hidden(link, to):
+    """Lies about neighbours behind a priority tag, which most kernels take off."""
+    me, own = link.me, link.me.link_local
+    address = link.neighbour.v4 or "192.0.2.9"
+    yield "VLAN 0, ARP", lambda mark: ethernet(
+        to, me.mac, frames.ARP, frames.arp(2, me.mac, address, link.neighbour.mac, address, mark), [(VLAN, 0)])
+    yield "VLAN 0, NA", lambda mark: ethernet(to, me.mac, IPV6, frames.ipv6(own, ALL_NODES, ICMPV6, frames.advertisement(
+        own, ALL_NODES, link.neighbour.link_local, me.mac, mark), hops=255), [(VLAN, 0)])
+    yield "VLAN 0, RA", lambda mark: ethernet(to, me.mac, IPV6, frames.ipv6(own, ALL_NODES, ICMPV6, frames.router_advertisement(
+        own, ALL_NODES, "2001:db8:bad::", mark), hops=255), [(VLAN, 0)])
+
+
 def others(link, to):
     for name, kind in OTHER_ETHERTYPES.items():
         yield name, lambda mark, kind=kind: ethernet(to, link.me.mac, kind, mark)
     yield "IEEE 802.3", lambda mark: frames.llc(to, link.me.mac, b"\x42\x42\x03" + mark)
 
 
-KINDS = (macs, sources, arps, neighbour_discovery, routers, dhcp_servers, tagged, others)
+KINDS = (macs, sources, arps, neighbour_discovery, routers, dhcp_servers, tagged, hidden, others)
 
 
 # ---- sending them -----------------------------------------------------------------------------------------------------

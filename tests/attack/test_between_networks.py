@@ -6,7 +6,7 @@ import os
 import socket
 import unittest
 
-from street import POLICIES, Street, set_bridge_netfilter
+from street import POLICIES, Street, has_bridge_netfilter, set_bridge_netfilter
 from support.e2e import frames
 from support.e2e.attacker import Ear, Guest, marks_in, new_mark, on_one_cpu
 from support.e2e.case import FairleadCase, HostCase
@@ -27,14 +27,16 @@ def bound(net, address, port):
 class Between(unittest.TestCase):
     """A host without a daemon, so that the rules that are taken out for a control stay out."""
 
+    bridge_netfilter = 0
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         stack = cls.enterClassContext(contextlib.ExitStack())
         cls.street = Street(cls.host, stack)
         cls.outside = stack.enter_context(cls.outside_guest())
-        if cls.host.path("/proc/sys/net/bridge").exists():
-            set_bridge_netfilter(cls.host, 0)
+        if has_bridge_netfilter(cls.host):
+            set_bridge_netfilter(cls.host, cls.bridge_netfilter)
         cls.gateway_macs = {}
         cls.make_networks()
 
@@ -240,12 +242,12 @@ class Forged(Between, HostCase):
             victim = self.victims["masqueraded"]
             with rules(), Ear(self.host.outside, "eth0") as outside_ear, victim.ear() as ear:
                 for family, (host, outside) in FAMILIES.items():
-                    target = victim.v6 if family == "IPv6" else victim.v4
+                    target, nobodies = victim.v6 if family == "IPv6" else victim.v4, self.nobodies(family)
                     for name, attacker in self.attackers.items():
                         with self.subTest(name, family=family, lifted=lifted), on_one_cpu():
-                            marks = {(to, who): new_mark() for to in (outside, target) for who in self.nobodies(family)}
+                            marks = {(to, who): new_mark() for to in (outside, target) for who in nobodies}
                             for (to, who), mark in marks.items():
-                                self.sends(attacker, self.nobodies(family)[who], to, mark, (1111, 7000))
+                                self.sends(attacker, nobodies[who], to, mark, (1111, 7000))
                             last = new_mark()
                             self.say(self.host.net, outside, last)
                             self.say(self.host.net, target, last)
@@ -260,6 +262,18 @@ class Forged(Between, HostCase):
     def say(net, target, mark):
         with net.connect(target, 9, "udp") as sender:
             sender.send(mark)
+
+
+class ForgedWithBridgeNetfilter(Forged):
+    """What is routed passes the firewall's hooks from within the bridge."""
+
+    bridge_netfilter = 1
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not has_bridge_netfilter(cls.host):
+            raise unittest.SkipTest("this kernel has no br_netfilter")
 
 
 SERVICES = (("tcp", 9100), ("udp", 9100), ("tcp", 53), ("udp", 53))

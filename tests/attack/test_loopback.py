@@ -127,7 +127,7 @@ class Spoofing(DockerCase):
 
 
 class AlteredTable(FairleadCase):
-    """What others do to the table `inet fairlead` is noticed, told and taken back, whatever it is."""
+    """What others do to the tables `inet fairlead` and `bridge fairlead` is noticed, told and taken back, whatever it is."""
 
     ALTERATIONS = (
         "flush table inet fairlead",
@@ -135,13 +135,19 @@ class AlteredTable(FairleadCase):
         "insert rule inet fairlead forward accept",
         "add rule inet fairlead published_only accept",
         "add chain inet fairlead evil { type filter hook forward priority -10; policy accept; }",
-        "add chain inet fairlead tunnels_in { policy drop; }",
+        "add chain inet fairlead input { policy drop; }",
         "add set inet fairlead evil { type ipv4_addr; }",
         'add element inet fairlead bridges { "evil0" }',
         "add element inet fairlead published_v6 { tcp . 2001:db8:2::1 . 4445 : fd68::2 . 80 }",
         "flush map inet fairlead published_any_v4",
         "flush set inet fairlead bridges",
         "add table inet fairlead { flags dormant; }",
+        "flush chain bridge fairlead from_ports",
+        "insert rule bridge fairlead from_ports accept",
+        'add element bridge fairlead unchecked { "flh0" }',
+        "flush set bridge fairlead senders_v4",
+        "add table bridge fairlead { flags dormant; }",
+        "delete table bridge fairlead",
         "delete table inet fairlead",
         "flush ruleset",
     )
@@ -156,7 +162,8 @@ class AlteredTable(FairleadCase):
         cls.network.add("web", ports=[(8080, 80)])
 
     def table(self):
-        return self.host.exec("nft", "--stateless", "list", "table", "inet", "fairlead", check=False).out
+        return "".join(self.host.exec("nft", "--stateless", "list", "table", family, "fairlead", check=False).out
+                       for family in ("inet", "bridge"))
 
     def daemon_status(self):
         """As the daemon tells it: the command line looks for itself, and has mended nothing."""

@@ -195,6 +195,34 @@ class Spoofing(Checks):
                     # (A word of the neighbour's own kernel takes it back.)
                     eventually(lambda link=link, target=target: operator.ne(*self.move_the_neighbour(link, target)), "it to be moved")
 
+    @contextlib.contextmanager
+    def spanning_tree(self, link):
+        """A bridge that takes part in one keeps BPDUs for itself, and shows them to no firewall."""
+        def set_to(state):
+            self.host.exec("ip", "link", "set", link.bridge, "type", "bridge", "forward_delay", "200", "stp_state", state)
+            eventually(lambda: all(self.state_of(link, guest) == "forwarding" for guest in (link.me, link.neighbour)), "the ports", 20)
+        set_to("1")
+        try:
+            yield
+        finally:
+            set_to("0")
+
+    def state_of(self, link, guest):
+        guest.send(guest.greeting(new_mark()))
+        port, = self.port_of(link, guest.mac)
+        return self.host.link(port)["linkinfo"]["info_slave_data"]["state"]
+
+    def test_nor_with_a_spanning_tree(self):
+        link = self.denied["foreign bridge"]
+        with self.spanning_tree(link):
+            before, after = self.move_the_neighbour(link, self.TARGETS[0])
+            self.assertEqual(before, after)
+
+    def test_it_does_with_a_spanning_tree_where_it_is_allowed(self):
+        link = self.allowed["foreign bridge"]
+        with self.spanning_tree(link):
+            eventually(lambda: operator.ne(*self.move_the_neighbour(link, self.TARGETS[0])), "it to be moved")
+
     def test_nothing_leaves_the_host_under_a_neighbour_s_address(self):
         for policy, links in self.street.links.items():
             for kind in ("IPv4", "dual stack", "IPv6", "foreign bridge"):

@@ -3,6 +3,7 @@
  *   flow serve PORT                     takes TCP connections and UDP datagrams, and throws away what comes
  *   flow connect ADDRESS PORT COUNT     connects COUNT times; the median, microseconds
  *   flow stream ADDRESS PORT SECONDS    one TCP connection; gigabits a second
+ *   flow load ADDRESS PORT SECONDS      the same; gigabits for each second of the sender's processor, who does most of the work
  *   flow packets ADDRESS PORT SECONDS   datagrams of one byte; nanoseconds each, all the way to the receiver's socket
  */
 #define _GNU_SOURCE
@@ -23,11 +24,13 @@ static void die(const char* what) {
   exit(1);
 }
 
-static double now(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
+
+static double now(void) { return seconds_of(CLOCK_MONOTONIC); }
 
 static struct sockaddr_in6 address_of(const char* text, const char* port) {
   struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons((unsigned short)atoi(port))};
@@ -84,16 +87,17 @@ static void connects(const struct sockaddr_in6* to, int count) {
   printf("%.3f\n", micros[count / 2]);
 }
 
-static void stream(const struct sockaddr_in6* to, double seconds) {
+static void stream(const struct sockaddr_in6* to, double seconds, clockid_t clock) {
   const int fd = made(SOCK_STREAM);
   if (connect(fd, (const struct sockaddr*)to, sizeof *to)) die("connect");
-  double sent = 0, start = now(), end = start;
-  while ((end = now()) < start + seconds) {
+  const double start = now(), start_of_clock = seconds_of(clock);
+  double sent = 0;
+  while (now() < start + seconds) {
     const ssize_t part = send(fd, buffer, sizeof buffer, 0);
     if (part < 0) die("send");
     sent += (double)part;
   }
-  printf("%.4f\n", sent * 8 / 1e9 / (end - start));
+  printf("%.4f\n", sent * 8 / 1e9 / (seconds_of(clock) - start_of_clock));
 }
 
 /* The median of short bursts, which mostly end before somebody else gets the processor. */
@@ -118,7 +122,8 @@ int main(int argc, char** argv) {
   if (argc != 5) return fputs("usage: see the top of flow.c\n", stderr), 2;
   const struct sockaddr_in6 to = address_of(argv[2], argv[3]);
   if (strcmp(argv[1], "connect") == 0) connects(&to, atoi(argv[4]));
-  else if (strcmp(argv[1], "stream") == 0) stream(&to, atof(argv[4]));
+  else if (strcmp(argv[1], "stream") == 0) stream(&to, atof(argv[4]), CLOCK_MONOTONIC);
+  else if (strcmp(argv[1], "load") == 0) stream(&to, atof(argv[4]), CLOCK_PROCESS_CPUTIME_ID);
   else packets(&to, atof(argv[4]));
   return 0;
 }

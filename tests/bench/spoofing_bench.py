@@ -119,6 +119,8 @@ FIGURES = {
     "packet to a neighbour, ns": lambda lab, policy: lab.to_neighbour(policy, "packets", 4, SECONDS),
     "packet to a neighbour, IPv6, ns": lambda lab, policy: lab.to_neighbour(policy, "packets", 6, SECONDS),
     "packet to the outside, ns": lambda lab, policy: lab.flow(policy, "packets", OUTSIDE, SECONDS),
+    "TCP to a neighbour, Gbit/CPU s": lambda lab, policy: lab.to_neighbour(policy, "load", 4, SECONDS),
+    "TCP to the outside, Gbit/CPU s": lambda lab, policy: lab.flow(policy, "load", OUTSIDE, SECONDS),
     "TCP to a neighbour, Gbit/s": lambda lab, policy: lab.to_neighbour(policy, "stream", 4, SECONDS),
     "TCP to a neighbour, IPv6, Gbit/s": lambda lab, policy: lab.to_neighbour(policy, "stream", 6, SECONDS),
     "TCP to the outside, Gbit/s": lambda lab, policy: lab.flow(policy, "stream", OUTSIDE, SECONDS),
