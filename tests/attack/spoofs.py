@@ -97,7 +97,8 @@ def sources(link, to):
     source, target = link.neighbour.link_local, link.neighbour.v6 or link.neighbour.link_local
     for name, extension in (("hop-by-hop", HOP_BY_HOP), ("destination options", DESTINATION_OPTIONS)):
         yield f"the neighbour's link-local behind {name}", lambda mark, extension=extension: ethernet(
-            to, link.me.mac, IPV6, frames.ipv6(source, target, extension, frames.extension(UDP, frames.udp(source, target, 4444, 4444, mark))))
+            to, link.me.mac, IPV6, frames.ipv6(source, target, extension, frames.extension(
+                UDP, frames.udp(source, target, 4444, 4444, mark))))
 
 
 def arps(link, to):

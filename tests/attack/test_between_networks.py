@@ -316,7 +316,7 @@ class Internal(Between, HostCase):
             for address, proto, port in wanted:
                 with contextlib.suppress(OSError):
                     asked[address, proto, port] = stack.enter_context(self.begin(guest, address, proto, port))
-            return {key for key, connection in asked.items() if self.is_answered(connection, key)}
+            return {key for key, connection in asked.items() if self.is_answered(connection)}
 
     @staticmethod
     def begin(guest, address, proto, port):
@@ -332,7 +332,7 @@ class Internal(Between, HostCase):
         return connection
 
     @staticmethod
-    def is_answered(connection, key):
+    def is_answered(connection):
         """Packets on this machine take microseconds: those asked first have had the time of all."""
         connection.settimeout(0.05)
         try:
@@ -362,7 +362,8 @@ class Internal(Between, HostCase):
         """Does a socket of the host's get a datagram to the address? One to port 53 of the gateway comes after it."""
         gateway = self.own_gateways(guest)[1 if ":" in target else 0]
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
-        with self.host.net.socket(family, socket.SOCK_DGRAM) as server, self.host.net.socket(family, socket.SOCK_RAW, frames.UDP) as all_of_it:
+        with self.host.net.socket(family, socket.SOCK_DGRAM) as server, \
+                self.host.net.socket(family, socket.SOCK_RAW, frames.UDP) as all_of_it:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind(("::" if ":" in target else "0.0.0.0", 9200))
             all_of_it.settimeout(3)

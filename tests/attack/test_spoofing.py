@@ -245,8 +245,8 @@ class Spoofing(Checks):
             with link.neighbour.ear() as ear, on_one_cpu():
                 ours, theirs = new_mark(), new_mark()
                 other = first if guest is second else second
-                for source in (other.v4, other.v6):
-                    guest.send(guest.datagram(link.neighbour.mac, link.neighbour.v6 if ":" in source else link.neighbour.v4, theirs, source))
+                for source, target in ((other.v4, link.neighbour.v4), (other.v6, link.neighbour.v6)):
+                    guest.send(guest.datagram(link.neighbour.mac, target, theirs, source))
                 guest.send(guest.datagram(link.neighbour.mac, link.neighbour.v4, ours))
                 self.assertEqual(set(), marks_in(ear.until(ours), [theirs]))
             for address in (link.gateway, link.neighbour.v4, link.neighbour.v6):

@@ -81,14 +81,6 @@ class Ear:
                     heard.append(frame)
         return heard
 
-    def hears(self, mark, timeout=3.0):
-        """Does a frame with the mark come at all?"""
-        end = time.monotonic() + timeout
-        while True:
-            frame = self._next(end)
-            if frame is None or mark in frame:
-                return frame is not None
-
     def _next(self, end):
         while (remaining := end - time.monotonic()) > 0:
             self._socket.settimeout(remaining)

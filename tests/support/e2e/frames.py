@@ -15,7 +15,6 @@ IPV4, ARP, RARP, VLAN, IPV6, PROVIDER_VLAN = 0x0800, 0x0806, 0x8035, 0x8100, 0x8
 HOP_BY_HOP, ICMP, IGMP, TCP, UDP, FRAGMENT, ICMPV6, DESTINATION_OPTIONS = 0, 1, 2, 6, 17, 44, 58, 60
 NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 135, 136
 FIN, SYN, RST, PUSH, ACK = 1, 2, 4, 8, 16
-MARK_SIZE = 6
 
 
 # ---- addresses ------------------------------------------------------------------------------------------------------
@@ -34,16 +33,13 @@ def link_local(mac_text):
     return socket.inet_ntop(socket.AF_INET6, b"\xfe\x80" + bytes(6) + bytes([of[0] ^ 2]) + of[1:3] + b"\xff\xfe" + of[3:])
 
 
-def solicited_node(address):
-    return socket.inet_ntop(socket.AF_INET6, ip("ff02::1:ff00:0")[:13] + ip(address)[13:])
-
-
 def multicast_mac(address):
     """The MAC address of an IPv6 multicast group."""
     return "33:33:" + ip(address)[12:].hex(":")
 
 
 def checksum(data):
+    """Of the internet protocols (RFC 1071)."""
     data += bytes(len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:

@@ -11,6 +11,8 @@ import struct
 import time
 from dataclasses import dataclass
 
+from support.e2e import frames
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 
@@ -136,21 +138,13 @@ class NetNs:
 
 def advertise_router(namespace, ifname, prefix):
     """Sends one router advertisement (RFC 4861) to all nodes on the link: a /64 and a default route through the sender."""
-    packet = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    with packet:
+    with namespace.socket(socket.AF_PACKET, socket.SOCK_RAW) as packet:
         packet.bind((ifname, 0))
-        mac = packet.getsockname()[4]
-        source = b"\xfe\x80" + bytes(6) + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
-        target = socket.inet_pton(socket.AF_INET6, "ff02::1")
-        message = struct.pack("!BBHBBH2IBBBB3I", 134, 0, 0, 64, 0, 1800, 0, 0, 3, 4, 64, 0xC0, 86400, 14400, 0)
-        message += socket.inet_pton(socket.AF_INET6, prefix) + b"\x01\x01" + mac
-        words = source + target + struct.pack("!2I", len(message), 58) + message
-        total = sum(struct.unpack(f"!{len(words) // 2}H", words))
-        while total >> 16:
-            total = (total & 0xFFFF) + (total >> 16)
-        message = message[:2] + struct.pack("!H", ~total & 0xFFFF) + message[4:]
-        packet.send(b"\x33\x33\0\0\0\x01" + mac + b"\x86\xdd" + struct.pack("!IHBB", 6 << 28, len(message), 58, 255)
-                    + source + target + message)
+        mac = packet.getsockname()[4].hex(":")
+        source = frames.link_local(mac)
+        message = frames.router_advertisement(source, frames.ALL_NODES, prefix)
+        packet.send(frames.ethernet(frames.ALL_NODES_MAC, mac, frames.IPV6, frames.ipv6(
+            source, frames.ALL_NODES, frames.ICMPV6, message, hops=255)))
 
 
 class Pinger:
@@ -188,7 +182,7 @@ class Pinger:
     def _request(self):
         kind = 128 if self._ipv6 else 8
         body = struct.pack("!HH", self._identity, self._sequence) + self._payload
-        checksum = 0 if self._ipv6 else _checksum(struct.pack("!BBH", kind, 0, 0) + body)
+        checksum = 0 if self._ipv6 else frames.checksum(struct.pack("!BBH", kind, 0, 0) + body)
         return struct.pack("!BBH", kind, 0, checksum) + body
 
     def _is_reply(self, packet):
@@ -198,13 +192,6 @@ class Pinger:
             return False
         kind, _, _, identity, sequence = struct.unpack("!BBHHH", packet[:8])
         return (kind, identity, sequence) == (129 if self._ipv6 else 0, self._identity, self._sequence)
-
-
-def _checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def _read_line(connection):
