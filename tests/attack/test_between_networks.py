@@ -198,18 +198,44 @@ class Forged(Between, HostCase):
 
     def test_a_forged_icmp_error_reaches_no_other_network(self):
         """Under the attacker's own address, as any router on the way would send it: it quotes a packet of the victim's."""
+        victim = self.victims["masqueraded"]
         for lifted, rules in self.both():
             with rules():
                 for family, (_, outside) in FAMILIES.items():
-                    victim = self.victims["masqueraded"]
                     with self.flow(victim, family) as (client, server, seen), victim.ear() as ear:
                         for name, attacker in self.attackers.items():
                             with self.subTest(name, family=family, lifted=lifted), on_one_cpu():
                                 mark, last = new_mark(), new_mark()
-                                attacker.send(self.too_big(attacker, outside, seen, mark))
+                                attacker.send(self.too_big(attacker, seen, (outside, SERVER), mark))
                                 server.sendto(last, seen)
                                 self.assertEqual({mark} if lifted else set(), marks_in(ear.until(last), [mark]))
                                 self.assertEqual(last, self.next_of(client))
+
+    def test_a_forged_icmp_error_reaches_no_published_port(self):
+        for lifted, rules in self.both():
+            with rules():
+                for family, (host, outside) in FAMILIES.items():
+                    with bound(self.host.outside, outside, 6000) as client, bound(self.published.net, "::", 53) as server, \
+                            self.published.ear() as ear:
+                        client.sendto(b"question", (host, 8053))
+                        server.sendto(b"answer", server.recvfrom(99)[1])
+                        self.assertEqual(b"answer", client.recv(99))
+                        for name, attacker in self.attackers.items():
+                            with self.subTest(name, family=family, lifted=lifted), on_one_cpu():
+                                mark, last = new_mark(), new_mark()
+                                attacker.send(self.too_big(attacker, (host, 8053), (outside, 6000), mark))
+                                client.sendto(last, (host, 8053))
+                                self.assertEqual({mark} if lifted else set(), marks_in(ear.until(last), [mark]))
+
+    def test_a_true_icmp_error_arrives(self):
+        """From outside, and from a container of another network whose published port nobody serves."""
+        for family, (host, outside) in FAMILIES.items():
+            for kind, target in (("masqueraded", (outside, 9)), ("routed", (host, 8053))):
+                with self.subTest(kind, family=family):
+                    with self.victims[kind].net.connect(*target, "udp") as client:
+                        client.send(b"question")
+                        with self.assertRaises(ConnectionRefusedError):
+                            client.recv(99)
 
     @staticmethod
     def next_of(client):
@@ -217,14 +243,16 @@ class Forged(Between, HostCase):
             return client.recv(99)
         return client.recv(99)
 
-    def too_big(self, attacker, outside, seen, mark):
-        quoted = frames.packet(seen[0], outside, frames.UDP, frames.udp(seen[0], outside, seen[1], SERVER, mark))
-        if ":" in outside:
-            message = frames.icmpv6(attacker.v6, seen[0], 2, (1280).to_bytes(4, "big") + quoted)
-            inner = frames.ipv6(attacker.v6, seen[0], frames.ICMPV6, message)
+    def too_big(self, attacker, sender, target, mark):
+        """To the address of `sender`: the packet of its to `target` did not fit."""
+        address, ports = sender[0], (sender[1], target[1])
+        quoted = frames.packet(address, target[0], frames.UDP, frames.udp(address, target[0], *ports, mark))
+        if ":" in address:
+            message = frames.icmpv6(attacker.v6, address, 2, (1280).to_bytes(4, "big") + quoted)
+            inner = frames.ipv6(attacker.v6, address, frames.ICMPV6, message)
         else:
-            inner = frames.ipv4(attacker.v4, seen[0], frames.ICMP, frames.icmp(3, 4, 600, quoted))
-        return frames.ethernet(self.gateway_of(attacker), attacker.mac, frames.ethertype(outside), inner)
+            inner = frames.ipv4(attacker.v4, address, frames.ICMP, frames.icmp(3, 4, 600, quoted))
+        return frames.ethernet(self.gateway_of(attacker), attacker.mac, frames.ethertype(address), inner)
 
     def nobodies(self, family):
         """Sources that no container of the attacker's network has; those of the own network are the bridge's affair."""
