@@ -38,13 +38,14 @@ bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
 class BridgeDriver : public Driver {
  public:
   BridgeDriver(kernel::Links& links, kernel::Tunnels& tunnels, std::string boot_id,
-               kernel::PortFlags ports, StoreMark mark)
+               kernel::PortFlags ports, StoreMark mark, BeforeForwarding before_forwarding)
       : links_(links),
         tunnels_(tunnels),
         localnet_(links, boot_id),
         boot_id_(std::move(boot_id)),
         ports_(ports),
-        mark_(std::move(mark)) {}
+        mark_(std::move(mark)),
+        before_forwarding_(std::move(before_forwarding)) {}
 
   NetworkTraits traits() const override { return {}; }
 
@@ -123,6 +124,8 @@ class BridgeDriver : public Driver {
     if (links_.find(bridge_of(network))) return {};
     return {fmt::format("bridge {}", bridge_of(network).str())};
   }
+
+  std::string problem(const Network& network) override { return localnet_.problem(network); }
 
   Status remove(const Network& network) override {
     if (!BridgeRecord::of(network).foreign) return links_.remove(bridge_of(network));
@@ -292,7 +295,12 @@ class BridgeDriver : public Driver {
     if (network.internal) return {};
     for (const Family family : {Family::kV4, Family::kV6}) {
       if (!network.has(family)) continue;
+      TRY(const bool on, links_.host_routing().is_forwarding(family));
+      if (on) continue;
+      if (before_forwarding_) TRY_STATUS(before_forwarding_(family));
+      fault_point("bridge.forwarding.held");
       TRY(const bool changed, links_.host_routing().enable_forwarding(family));
+      fault_point("bridge.forwarding.on");
       if (changed)
         log::info("forwarding switched on", {{"family", family == Family::kV4 ? "ipv4" : "ipv6"}});
     }
@@ -403,6 +411,7 @@ class BridgeDriver : public Driver {
   const std::string boot_id_;
   const kernel::PortFlags ports_;
   const StoreMark mark_;
+  const BeforeForwarding before_forwarding_;
 };
 
 }  // namespace
@@ -411,8 +420,9 @@ IfName bridge_of(const Network& network) { return BridgeRecord::of(network).brid
 
 std::unique_ptr<Driver> make_bridge_driver(kernel::Links& links, kernel::Tunnels& tunnels,
                                            std::string boot_id, kernel::PortFlags ports,
-                                           StoreMark mark) {
-  return std::make_unique<BridgeDriver>(links, tunnels, std::move(boot_id), ports, std::move(mark));
+                                           StoreMark mark, BeforeForwarding before_forwarding) {
+  return std::make_unique<BridgeDriver>(links, tunnels, std::move(boot_id), ports, std::move(mark),
+                                        std::move(before_forwarding));
 }
 
 }  // namespace fairlead::network

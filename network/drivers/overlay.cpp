@@ -37,11 +37,12 @@ Status too_small_for_ipv6(unsigned mtu) {
 class OverlayDriver : public Driver {
  public:
   OverlayDriver(kernel::Links& links, kernel::Tunnels& tunnels, std::string boot_id,
-                OnTunnelMade on_tunnel_made, StoreMark mark)
+                OnTunnelMade on_tunnel_made, StoreMark mark, BeforeForwarding before_forwarding)
       : links_(links),
         tunnels_(tunnels),
         on_tunnel_made_(std::move(on_tunnel_made)),
-        bridge_(make_bridge_driver(links, tunnels, std::move(boot_id), kContainerPort, mark)),
+        bridge_(make_bridge_driver(links, tunnels, std::move(boot_id), kContainerPort, mark,
+                                   std::move(before_forwarding))),
         mark_(std::move(mark)) {}
 
   NetworkTraits traits() const override { return {.scope = NetworkTraits::Scope::kCluster}; }
@@ -120,6 +121,8 @@ class OverlayDriver : public Driver {
       words.push_back(fmt::format("tunnel {}", overlay_device(*network.overlay).str()));
     return words;
   }
+
+  std::string problem(const Network& network) override { return bridge_->problem(network); }
 
   Status remove(const Network& network) override {
     if (network.overlay) TRY_STATUS(tunnels_.remove(overlay_device(*network.overlay)));
@@ -265,9 +268,10 @@ class OverlayDriver : public Driver {
 
 std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels,
                                             std::string boot_id, OnTunnelMade on_tunnel_made,
-                                            StoreMark mark) {
+                                            StoreMark mark, BeforeForwarding before_forwarding) {
   return std::make_unique<OverlayDriver>(links, tunnels, std::move(boot_id),
-                                         std::move(on_tunnel_made), std::move(mark));
+                                         std::move(on_tunnel_made), std::move(mark),
+                                         std::move(before_forwarding));
 }
 
 }  // namespace fairlead::network

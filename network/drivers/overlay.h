@@ -8,6 +8,7 @@
 
 #include "network/api/driver.h"
 #include "network/api/store_mark.h"
+#include "network/drivers/bridge.h"
 #include "network/kernel/links/links.h"
 #include "network/kernel/tunnels/vxlan.h"
 
@@ -21,9 +22,10 @@ using OnTunnelMade = std::function<void(const std::string& network_id)>;
 // for remote containers: those are set by the agent, which knows them (Tunnels::apply and
 // Tunnels::sync on overlay_device()), and `on_tunnel_made` tells it when they have to be set again.
 // `mark` names the store to which the links belong; it is written into their alias.
-// `boot_id` as for make_bridge_driver().
+// `boot_id` and `before_forwarding` as for make_bridge_driver().
 std::unique_ptr<Driver> make_overlay_driver(kernel::Links& links, kernel::Tunnels& tunnels,
                                             std::string boot_id, OnTunnelMade on_tunnel_made = {},
-                                            StoreMark mark = {});
+                                            StoreMark mark = {},
+                                            BeforeForwarding before_forwarding = {});
 
 }  // namespace fairlead::network

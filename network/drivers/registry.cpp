@@ -7,10 +7,11 @@ namespace fairlead::network {
 
 Drivers make_drivers(const DriverParts& parts) {
   Drivers drivers;
-  drivers.emplace("bridge",
-                  make_bridge_driver(parts.links, parts.tunnels, parts.boot_id, {}, parts.mark));
-  drivers.emplace("overlay", make_overlay_driver(parts.links, parts.tunnels, parts.boot_id,
-                                                 parts.on_tunnel_made, parts.mark));
+  drivers.emplace("bridge", make_bridge_driver(parts.links, parts.tunnels, parts.boot_id, {},
+                                               parts.mark, parts.before_forwarding));
+  drivers.emplace("overlay",
+                  make_overlay_driver(parts.links, parts.tunnels, parts.boot_id,
+                                      parts.on_tunnel_made, parts.mark, parts.before_forwarding));
   drivers.emplace("macvlan", make_macvlan_driver(parts.links, parts.boot_id));
   return drivers;
 }

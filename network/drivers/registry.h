@@ -17,6 +17,7 @@ struct DriverParts {
   std::string boot_id;  // base/host.h
   OnTunnelMade on_tunnel_made{};
   StoreMark mark{};  // of the store to which the links belong
+  BeforeForwarding before_forwarding{};
 };
 
 Drivers make_drivers(const DriverParts& parts);

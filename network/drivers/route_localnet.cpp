@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "network/drivers/bridge_record.h"
 
 namespace fairlead::network {
@@ -41,9 +42,29 @@ Status RouteLocalnet::open(Network& network, const Endpoint& endpoint, NetworkCo
     TRY_STATUS(context.remember(network));
     fault_point("network.loopback.recorded");
   }
+  TRY(const bool harmless, guard(bridge));
+  if (!harmless) return {};
+  fault_point("network.loopback.guarded");
   TRY_STATUS(links_.set_route_localnet(bridge.index, true));
   fault_point("network.loopback.opened");
   return {};
+}
+
+// Whether route_localnet may be on. A kernel without such filters has the rules of nftables alone.
+// Where somebody else's filter has the place, the ports stay closed on 127.0.0.1.
+Result<bool> RouteLocalnet::guard(const kernel::Link& bridge) {
+  const auto guarded = links_.guard_loopback(bridge.index);
+  if (guarded) return true;
+  const Error& error = guarded.error();
+  if (error.code == Code::kUnsupported) {
+    if (!told_.exchange(true))
+      log::warn("only nftables keeps neighbours from 127.0.0.1", {{"cause", error.text}});
+    return true;
+  }
+  if (error.code != Code::kInvalid && error.code != Code::kExists) return fail(error);
+  log::warn("ports are not published on 127.0.0.1",
+            {{"bridge", bridge.name}, {"cause", error.text}});
+  return false;
 }
 
 Status RouteLocalnet::close(Network& network, const Endpoint& before, const Endpoint& after,
@@ -70,27 +91,60 @@ Result<std::vector<std::string>> RouteLocalnet::mend(Network& network,
   const auto needing = std::ranges::find_if(
       endpoints, [&](const Endpoint& endpoint) { return answers_on_loopback(network, endpoint); });
   const bool wanted = needing != endpoints.end();
-  const bool may_change = wanted || may_shut(network);
-  if (wanted) TRY_STATUS(open(network, *needing, context));
-  if (!wanted && may_change) {
+  if (!wanted && !may_shut(network)) return std::vector<std::string>();
+  std::vector<std::string> done;
+  if (!wanted) {
     TRY_STATUS(shut(network));
     record.localnet_opened = false;
     network.links = record.text();
+  } else if (!bridge->route_localnet) {
+    TRY_STATUS(open(network, *needing, context));
+  } else if (may_shut(network)) {
+    TRY(done, mend_guard(*bridge));
   }
-  if (!may_change || wanted == bridge->route_localnet) return std::vector<std::string>();
-  return std::vector{
-      fmt::format("set route_localnet of bridge {} as its published ports need it", bridge->name)};
+  TRY(const kernel::Link now, links_.find(bridge->index));
+  if (now.route_localnet != bridge->route_localnet)
+    done.push_back(fmt::format("set route_localnet of bridge {} as its published ports need it",
+                               bridge->name));
+  return done;
+}
+
+// Without its guard the bridge is not left open.
+Result<std::vector<std::string>> RouteLocalnet::mend_guard(const kernel::Link& bridge) {
+  const auto added = links_.guard_loopback(bridge.index);
+  if (added && !*added) return std::vector<std::string>();
+  if (added)
+    return std::vector{
+        fmt::format("kept packets of 127.0.0.0/8 out of bridge {} again", bridge.name)};
+  const auto harmless = guard(bridge);
+  if (!harmless || !*harmless) TRY_STATUS(links_.set_route_localnet(bridge.index, false));
+  if (!harmless) return fail(harmless.error());
+  return std::vector<std::string>();
+}
+
+std::string RouteLocalnet::problem(const Network& network) {
+  const auto bridge = links_.find(BridgeRecord::of(network).bridge);
+  if (!bridge || !bridge->route_localnet || !may_shut(network)) return {};
+  const auto guarded = links_.has_loopback_guard(bridge->index);
+  if (!guarded || *guarded) return {};
+  return fmt::format(
+      "bridge {} has no filter against packets of 127.0.0.0/8, only nftables keeps them out; "
+      "`fairlead reconcile` adds it where the kernel has sch_ingress and cls_bpf",
+      bridge->name);
 }
 
 Status RouteLocalnet::shut(const Network& network) {
   if (!may_shut(network)) return {};
-  const auto bridge = links_.find(BridgeRecord::of(network).bridge);
+  const BridgeRecord record = BridgeRecord::of(network);
+  const auto bridge = links_.find(record.bridge);
   if (!bridge && bridge.error().code == Code::kNotFound) return {};
   if (!bridge) return fail(bridge.error());
-  if (!bridge->route_localnet) return {};
-  TRY_STATUS(links_.set_route_localnet(bridge->index, false));
-  fault_point("network.loopback.shut");
-  return {};
+  if (bridge->route_localnet) {
+    TRY_STATUS(links_.set_route_localnet(bridge->index, false));
+    fault_point("network.loopback.shut");
+  }
+  // On a bridge of its own it does no harm, and the next published port finds it there.
+  return record.foreign ? links_.unguard_loopback(bridge->index) : Status();
 }
 
 }  // namespace fairlead::network

@@ -1,8 +1,10 @@
-// route_localnet of a network's bridge: on while an endpoint has ports on the host's 127.0.0.1. It is
-// switched on after the firewall rules that keep neighbours out were written, and off before they
-// are deleted.
+// route_localnet of a network's bridge: on while an endpoint has ports on the host's 127.0.0.1. What
+// makes it harmless is the loopback guard (Links::guard_loopback), a filter of the bridge itself,
+// which is there without the firewall's table and without a daemon. route_localnet is switched on
+// after the guard and the rules of the firewall were written, and off before they are deleted.
 #pragma once
 
+#include <atomic>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,12 +32,17 @@ class RouteLocalnet {
                                         NetworkContext& context);
   // Off, even if an endpoint needs it. Does not change the record.
   Status shut(const Network& network);
+  // In words, when the bridge is open and nothing but the firewall keeps its neighbours out.
+  std::string problem(const Network& network);
 
  private:
   bool may_shut(const Network& network) const;
+  Result<bool> guard(const kernel::Link& bridge);
+  Result<std::vector<std::string>> mend_guard(const kernel::Link& bridge);
 
   kernel::Links& links_;
   const std::string boot_id_;
+  std::atomic<bool> told_{false};
 };
 
 }  // namespace fairlead::network

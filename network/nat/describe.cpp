@@ -27,8 +27,9 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   return parts;
 }
 
-// In the kernel's registers.
-std::size_t size_of(std::string_view type) {
+// In the kernel's registers, of which a number that is alone fills none.
+std::size_t size_of(std::string_view type, bool alone = false) {
+  if (alone && type == "nf_proto") return 1;
   if (type == "ether_addr") return 8;
   const bool wide =
       type == "ifname" || type == "iifname" || type == "ipv6_addr" || type == "@th,64,128";
@@ -85,8 +86,9 @@ std::string field(std::string_view type, Bytes first, Bytes last) {
 
 std::string fields(std::string_view types, Bytes first, Bytes last) {
   std::vector<std::string> words;
-  for (const std::string_view type : split(types, " . ")) {
-    const std::size_t size = size_of(type);
+  const auto all = split(types, " . ");
+  for (const std::string_view type : all) {
+    const std::size_t size = size_of(type, all.size() == 1);
     if (first.size() < size || last.size() < size) return {};
     words.push_back(field(type, first.first(size), last.first(size)));
     first = first.subspan(size);

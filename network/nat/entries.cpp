@@ -229,6 +229,13 @@ std::vector<Entry> entries_of(const NatUnderlay& underlay) {
   return entries;
 }
 
+std::vector<Entry> entries_of(const NatHost& host) {
+  std::vector<Entry> entries;
+  for (const Family family : host.not_routed)
+    entries.push_back({.set = "not_routed", .key = {family}});
+  return entries;
+}
+
 // Whoever has an IPv6 address also has the link-local one of its MAC.
 std::vector<Entry> entries_of(const NatSender& sender) {
   if (!sender.checked) return {{.set = "unchecked", .key = {sender.port}}};
@@ -258,6 +265,7 @@ std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family)
   for (const NatPort& port : state.ports) take(entries_of(port));
   for (const NatConfined& confined : state.confined) take(entries_of(confined));
   take(entries_of(state.underlay));
+  take(entries_of(state.host));
   return entries;
 }
 

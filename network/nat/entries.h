@@ -37,12 +37,13 @@ std::string to_text(const kernel::Verdict& verdict);  // "goto routed_only"
 std::string to_text(const Entry& entry);              // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
-// The elements that a network, a published port, a confined endpoint, the underlay and a sender have
-// in their table.
+// The elements that a network, a published port, a confined endpoint, the underlay, the host and a
+// sender have in their table.
 std::vector<Entry> entries_of(const NatNetwork& network);
 std::vector<Entry> entries_of(const NatPort& port);
 std::vector<Entry> entries_of(const NatConfined& confined);
 std::vector<Entry> entries_of(const NatUnderlay& underlay);
+std::vector<Entry> entries_of(const NatHost& host);
 std::vector<Entry> entries_of(const NatSender& sender);
 // All of one table.
 std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family);

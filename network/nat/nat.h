@@ -98,11 +98,21 @@ struct NatUnderlay {
   bool operator==(const NatUnderlay&) const = default;
 };
 
+// The host itself.
+struct NatHost {
+  // The families whose forwarding was switched on for Fairlead's networks: packets between other
+  // interfaces are dropped, as before.
+  std::vector<Family> not_routed{};
+
+  bool operator==(const NatHost&) const = default;
+};
+
 // All that the firewall has to know of this host, or the part of it that a change concerns.
 struct NatState {
   std::vector<NatNetwork> networks{};
   std::vector<NatPort> ports{};
   NatUnderlay underlay{};
+  NatHost host{};
   std::vector<NatConfined> confined{};
   std::vector<NatSender> senders{};  // in the table of the family bridge; all else is in the other
 

@@ -27,6 +27,13 @@ constexpr std::string_view kInetChains = R"(
 		iifname @bridges ip saddr 127.0.0.0/8 drop
 	}
 
+	# With br_netfilter this chain sees a frame before it reaches the bridge and the bridge's own filter
+	# (kernel::kTranslatedMark). What goes to a loopback address here was translated: it is an answer.
+	chain translated {
+		type filter hook prerouting priority dstnat + 10; policy accept;
+		iifname @bridges ip daddr 127.0.0.0/8 meta mark set 0x00666c6f
+	}
+
 	# Loopback destinations on the wire are never ours to translate: real ones pass the output hook. A port on one address
 	# is published where that address is, and for the bridges' containers.
 	chain nat_prerouting {
@@ -73,6 +80,7 @@ constexpr std::string_view kInetChains = R"(
 	# before the flows to which it seems to belong.
 	chain forward {
 		type filter hook forward priority filter; policy accept;
+		meta nfproto @not_routed iifname != @bridges oifname != @bridges goto strangers
 		iifname @bridges jump from_bridge
 		ct state established,related accept
 		meta nfproto . iifname @closed drop
@@ -92,6 +100,14 @@ constexpr std::string_view kInetChains = R"(
 		iifname . oifname vmap @same_bridge
 		iifname @own_bridges fib saddr . iif oif missing drop
 		ct state related jump quoted
+	}
+
+	# Fairlead has made the host a router, and it is none for others. Bridges have their own masters (dockerd, libvirt),
+	# who filter what they route, and with br_netfilter their frames pass here as well.
+	chain strangers {
+		meta iifkind "bridge" accept
+		meta oifkind "bridge" accept
+		drop
 	}
 
 	# An ICMP error belongs to the flow that it quotes, whoever sends it. Networks meet by published ports only, where the

@@ -17,6 +17,8 @@ struct SetDeclaration {
 };
 
 inline constexpr std::array kInetSets = {
+    // Families that the host forwards only because Fairlead has switched it on.
+    SetDeclaration{"set", "not_routed", "nf_proto"},
     // Fairlead's bridges.
     SetDeclaration{"set", "bridges", "ifname"},
     // Bridges that are Fairlead's alone: what comes from them has a source that the host routes back

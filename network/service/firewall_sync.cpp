@@ -36,12 +36,12 @@ std::string in_short(std::vector<std::string> words) {
 }  // namespace
 
 FirewallSync::FirewallSync(const Tables& tables, RecordStore& records, Ownership& ownership,
-                           const Drivers& drivers, std::string boot_id)
+                           const Drivers& drivers, Host host)
     : packets_(tables.packets, kernel::TableFamily::kInet, ownership, [this] { return wanted(); }),
       frames_(tables.frames, kernel::TableFamily::kBridge, ownership, [this] { return wanted(); }),
       records_(records),
       drivers_(drivers),
-      boot_id_(std::move(boot_id)) {}
+      host_(std::move(host)) {}
 
 // Nothing of a network whose driver is unknown to this version.
 FirewallLinks FirewallSync::links_of(const Network& network) const {
@@ -99,6 +99,26 @@ Status FirewallSync::change_underlay(const UnderlayRecord& before, const Underla
   return change(packets_, as_state(before), as_state(after));
 }
 
+nat::NatHost FirewallSync::host_of(const ForwardingRecord& record) const {
+  nat::NatHost host;
+  if (host_.allow_forwarding || record.boot_id != host_.boot_id) return host;
+  if (record.v4) host.not_routed.push_back(Family::kV4);
+  if (record.v6) host.not_routed.push_back(Family::kV6);
+  return host;
+}
+
+Result<bool> FirewallSync::holds_strangers() {
+  TRY(const auto forwarding, records_.forwarding());
+  return !host_of(forwarding).not_routed.empty();
+}
+
+Status FirewallSync::change_forwarding(const ForwardingRecord& before,
+                                       const ForwardingRecord& after) {
+  TRY(const bool there, packets_.present());
+  if (!there) return packets_.render();
+  return change(packets_, {.host = host_of(before)}, {.host = host_of(after)});
+}
+
 Status FirewallSync::admit(const Network& network, const Endpoint& endpoint) {
   nat::NatState state = ports_of(network, endpoint);
   add_endpoint(network, endpoint, state);
@@ -114,13 +134,13 @@ Status FirewallSync::change_ports(const Network& network, const Endpoint& before
 Status FirewallSync::drop_ports(const Network& network, std::span<const Endpoint> endpoints) {
   nat::NatState present;
   for (const Endpoint& endpoint : endpoints)
-    if (endpoint.boot_id == boot_id_)
+    if (endpoint.boot_id == host_.boot_id)
       std::ranges::move(ports_of(network, endpoint).ports, std::back_inserter(present.ports));
   return packets_.drop(present);
 }
 
 Status FirewallSync::dismiss(const Network& network, const Endpoint& endpoint) {
-  if (endpoint.boot_id != boot_id_) return {};
+  if (endpoint.boot_id != host_.boot_id) return {};
   nat::NatState state;
   add_endpoint(network, endpoint, state);
   TRY_STATUS(packets_.drop(state));
@@ -159,13 +179,15 @@ Status FirewallSync::ensure() {
 Result<nat::NatState> FirewallSync::wanted() {
   TRY(const auto underlay, records_.underlay());
   nat::NatState wanted = as_state(underlay);
+  TRY(const auto forwarding, records_.forwarding());
+  wanted.host = host_of(forwarding);
   TRY(const auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;
     add_network(network, wanted);
     TRY(const auto endpoints, records_.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints) {
-      if (endpoint.boot_id != boot_id_) continue;
+      if (endpoint.boot_id != host_.boot_id) continue;
       add_endpoint(network, endpoint, wanted);
       std::ranges::move(ports_of(network, endpoint).ports, std::back_inserter(wanted.ports));
     }
@@ -216,7 +238,8 @@ std::string FirewallSync::unsupported() const { return frames_.unsupported(); }
 
 Status FirewallSync::withdraw() {
   TRY_STATUS(frames_.withdraw());
-  return packets_.withdraw();
+  TRY(const bool needed, holds_strangers());
+  return needed ? packets_.keep() : packets_.withdraw();
 }
 
 }  // namespace fairlead::network

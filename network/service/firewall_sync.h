@@ -25,8 +25,12 @@ class FirewallSync {
     kernel::Firewall& packets;  // inet fairlead
     kernel::Firewall& frames;   // bridge fairlead
   };
+  struct Host {
+    std::string boot_id;            // endpoints of another boot are void
+    bool allow_forwarding = false;  // of packets between interfaces that are not Fairlead's
+  };
   FirewallSync(const Tables& tables, RecordStore& records, Ownership& ownership,
-               const Drivers& drivers, std::string boot_id);
+               const Drivers& drivers, Host host);
   FirewallSync(const FirewallSync&) = delete;  // its tables refer to it
   FirewallSync& operator=(const FirewallSync&) = delete;
 
@@ -36,6 +40,11 @@ class FirewallSync {
   Status dismiss(const Network& network);
   // Changes from which hosts and links packets of tunnels are accepted.
   Status change_underlay(const UnderlayRecord& before, const UnderlayRecord& after);
+  // Changes for which families the host is no router for strangers; renders the table where it is
+  // missing.
+  Status change_forwarding(const ForwardingRecord& before, const ForwardingRecord& after);
+  // Whether the table keeps packets of strangers from being forwarded, also without networks.
+  Result<bool> holds_strangers();
   // What the endpoint may send, and its ports, before its link is up: a link without elements sends
   // nothing. Every endpoint that has a record of this boot has its elements.
   Status admit(const Network& network, const Endpoint& endpoint);
@@ -59,7 +68,8 @@ class FirewallSync {
   // Like difference(), and renders the tables that differ. To be called while nothing is attached or
   // detached. kInUse when they belong to another store.
   Result<std::string> repair();
-  // Deletes the tables, after the last network was removed. Those of another store stay.
+  // Deletes the tables, after the last network was removed; `inet fairlead` stays while it holds
+  // strangers. Those of another store stay.
   Status withdraw();
 
   // How often this object has rendered a table because it was altered, and why the last time.
@@ -73,6 +83,7 @@ class FirewallSync {
 
  private:
   Result<nat::NatState> wanted();
+  nat::NatHost host_of(const ForwardingRecord& record) const;
   void add_network(const Network& network, nat::NatState& state) const;
   void add_endpoint(const Network& network, const Endpoint& endpoint, nat::NatState& state) const;
   nat::NatState state_of(const Network& network) const;
@@ -82,7 +93,7 @@ class FirewallSync {
   TableSync packets_, frames_;
   RecordStore& records_;
   const Drivers& drivers_;
-  std::string boot_id_;  // endpoints of another boot are void
+  const Host host_;
   mutable std::mutex guard_;
   Renderings renderings_;
   // Somebody may alter the table many times in a second.

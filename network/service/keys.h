@@ -13,6 +13,8 @@
 //   port-cursor/<proto>                {"port"}: the last port chosen from the ephemeral range
 //   underlay                           {"hosts","secure_links"}: the sources from which packets of
 //                                      tunnels are accepted
+//   forwarding                         {"boot","ipv4","ipv6"}: the families whose forwarding Fairlead
+//                                      has switched on, void in another boot. Committed before that
 //   instance                           {"id"}: the store's own number, see ownership.h
 //   pool/..., lease/..., cursor/...    see network/ipam
 #pragma once
@@ -29,6 +31,7 @@ inline constexpr std::string_view kEndpoints = "endpoint/";
 inline constexpr std::string_view kPorts = "port/";
 inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
+inline constexpr std::string_view kForwarding = "forwarding";
 inline constexpr std::string_view kInstance = "instance";
 
 inline std::string network(std::string_view id) { return fmt::format("network/{}", id); }

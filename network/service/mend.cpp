@@ -40,7 +40,8 @@ Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
   const auto guard = context_.lock_networks(kMostWait);
   if (!guard) report.failures.push_back(guard.error().text);
   TRY(const auto networks, context_.records.networks());
-  if (networks.empty()) return report;
+  TRY(const bool holds_strangers, context_.firewall.holds_strangers());
+  if (networks.empty() && !holds_strangers) return report;
   if (damage.table && mend_table(networks, kMostWait, report) == TableState::kPerhapsStale)
     report.failures.emplace_back("a network is busy; the firewall table is compared again");
   for (const Network& network : networks) {
@@ -149,16 +150,21 @@ Status Reconciler::mend_link(LockedNetwork& held, const LinkDamage& damage,
   return {};
 }
 
-// A host that forwards needs accept_ra=2 to keep its own default route.
+// A host that forwards needs accept_ra=2 to keep its own default route. Where others made it a
+// router, only what it has learned from is theirs to lose.
 void Reconciler::mend_uplinks(const std::vector<Network>& networks, ReconcileReport& report) {
-  const bool forwards = std::ranges::any_of(networks, [](const Network& network) {
+  const bool needed = std::ranges::any_of(networks, [](const Network& network) {
     return network.phase == Phase::kReady && !network.internal && network.has(Family::kV6);
   });
-  if (!forwards) return;
-  const auto kept = context_.parts.links.host_routing().keep_router_advertisements();
+  const auto forwarding = context_.records.forwarding();
+  if (!forwarding) return note_failure(report, "router advertisements", forwarding.error());
+  const bool switched = forwarding->boot_id == context_.parts.boot_id && forwarding->v6;
+  if (!needed && !switched) return;
+  const auto kept = context_.parts.links.host_routing().keep_router_advertisements(
+      switched ? kernel::Hearing::kAny : kernel::Hearing::kLearned);
   if (!kept) return note_failure(report, "router advertisements", kept.error());
   for (const std::string& name : *kept)
-    note_mended(report, fmt::format("set accept_ra of {} to 2 again", name));
+    note_mended(report, fmt::format("set accept_ra of {} to 2", name));
 }
 
 }  // namespace fairlead::network

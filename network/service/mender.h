@@ -19,10 +19,11 @@ struct LinkDamage {
 };
 
 struct Damage {
-  bool table = false;                // somebody has altered the firewall's table
-  bool other_firewalls = false;      // somebody has altered other tables
-  bool forwarding = false;           // the host forwards no more
-  std::set<std::string> settings{};  // interfaces with another route_localnet or accept_ra
+  bool table = false;            // somebody has altered the firewall's table
+  bool other_firewalls = false;  // somebody has altered other tables
+  bool forwarding = false;       // the host forwards no more
+  // Interfaces with another route_localnet or accept_ra, or whose loopback guard may be gone.
+  std::set<std::string> settings{};
   std::vector<LinkDamage> links{};
 
   bool empty() const { return *this == Damage(); }

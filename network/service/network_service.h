@@ -38,6 +38,8 @@ struct ServiceParts {
   cluster::ClusterClient* cluster = nullptr;
   // The store's mark on objects in the kernel; empty: all objects count as the store's own.
   StoreMark mark{};
+  // Packets between interfaces that are not Fairlead's are forwarded, whoever has switched it on.
+  bool allow_forwarding = false;
 };
 
 // What the service shows to whom, over one context. The interfaces live as long as it does.
@@ -48,6 +50,9 @@ class CoreNetworkService {
   virtual PoolService& pools() = 0;
   virtual Mender& mender() = 0;
   virtual cluster::UnderlayGuard& underlay() = 0;
+  // To be called before the host's forwarding of the family is switched on, with the lock of a
+  // network (DriverParts::before_forwarding).
+  virtual Status before_forwarding(Family family) = 0;
 };
 
 std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts);

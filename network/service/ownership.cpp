@@ -34,7 +34,13 @@ std::optional<StoreMark> Ownership::foreign_mark(std::string_view text) const {
 Result<std::optional<StoreMark>> Ownership::other_owner() {
   if (mark_.empty()) return std::optional<StoreMark>();
   TRY(const auto comment, firewall_.comment());
-  if (comment && find_mark(*comment)) return foreign_mark(*comment);
+  if (comment && find_mark(*comment)) {
+    auto other = foreign_mark(*comment);
+    if (!other) return other;
+    // A table without bridges only keeps the host from routing strangers (hold_strangers()).
+    const auto bridges = firewall_.elements("bridges");
+    if (!bridges || !bridges->empty()) return other;
+  }
   TRY(const auto links, links_.list());
   for (const kernel::Link& link : links)
     if (auto mark = foreign_mark(link.alias)) return mark;

@@ -22,8 +22,8 @@ class Ownership {
   Ownership(kernel::Links& links, kernel::Firewall& firewall, StoreMark mark)
       : links_(links), firewall_(firewall), mark_(std::move(mark)) {}
 
-  // The other store to which the table belongs; or, when there is no table or it has no mark (of an
-  // older version), to which a link belongs. std::nullopt: there is none, and this store may make
+  // The other store to which the table belongs; or, when there is no table, or it has no mark (of an
+  // older version) or no networks, to which a link belongs. std::nullopt: there is none, and this store may make
   // and delete objects.
   Result<std::optional<StoreMark>> other_owner();
   // kInUse when there is another owner; the text says which store it is, and what the user can do.

@@ -26,13 +26,15 @@ Result<ReconcileReport> Reconciler::reconcile() {
   TRY_STATUS(context_.ownership.claim());
   TRY(auto networks, context_.records.networks());
   // First, because it may let packets through.
-  const bool whole =
-      networks.empty() || mend_table(networks, kMendDeadline, report) != TableState::kWrong;
+  TRY(const bool holds_strangers, context_.firewall.holds_strangers());
+  const bool whole = (networks.empty() && !holds_strangers) ||
+                     mend_table(networks, kMendDeadline, report) != TableState::kWrong;
   for (const Network& network : networks) tidy_network(network, report);
   TRY(networks, context_.records.networks());
   tidy_pools(networks, report);
   tidy_orphans(networks, report);
   tidy_links(report);
+  mend_uplinks(networks, report);
   if (networks.empty()) {
     TRY_STATUS(context_.firewall.withdraw());
     return report;

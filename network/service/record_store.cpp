@@ -170,4 +170,10 @@ Result<UnderlayRecord> RecordStore::underlay() {
   return decode_underlay(record->value);
 }
 
+Result<ForwardingRecord> RecordStore::forwarding() {
+  TRY(const auto record, store_.get(keys::kForwarding));
+  if (!record) return ForwardingRecord();
+  return decode_forwarding(record->value);
+}
+
 }  // namespace fairlead::network

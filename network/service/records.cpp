@@ -108,6 +108,10 @@ constexpr auto kUnderlay =
            defaulted<&UnderlayRecord::wireguard_links>("secure_links", text<&stored_ifname>()),
            sparse<&UnderlayRecord::port>("port", Range{1, 65535}));
 
+constexpr auto kForwarding =
+    fields(required<&ForwardingRecord::boot_id>("boot"), defaulted<&ForwardingRecord::v4>("ipv4"),
+           defaulted<&ForwardingRecord::v6>("ipv6"));
+
 struct IdRecord {
   std::string id;
 };
@@ -194,6 +198,15 @@ Result<UnderlayRecord> decode_underlay(std::string_view text) {
   UnderlayRecord underlay{.hosts = {}, .wireguard_links = {}, .port = OverlayParams().port};
   TRY_STATUS(json::read_into(Slot(json, {}), kUnderlay, underlay));
   return underlay;
+}
+
+std::string encode(const ForwardingRecord& forwarding) {
+  return json::dump(json::write(forwarding, kForwarding));
+}
+
+Result<ForwardingRecord> decode_forwarding(std::string_view text) {
+  TRY(const auto json, json::parse(text));
+  return as_damage(json::read(json, kForwarding), "forwarding");
 }
 
 std::string encode_id(std::string_view id) {

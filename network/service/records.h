@@ -44,6 +44,17 @@ struct UnderlayRecord {
 std::string encode(const UnderlayRecord& underlay);
 Result<UnderlayRecord> decode_underlay(std::string_view text);
 
+// For which families Fairlead has switched on the host's forwarding, in which boot.
+struct ForwardingRecord {
+  std::string boot_id{};
+  bool v4 = false;
+  bool v6 = false;
+
+  bool operator==(const ForwardingRecord&) const = default;
+};
+std::string encode(const ForwardingRecord& forwarding);
+Result<ForwardingRecord> decode_forwarding(std::string_view text);
+
 // {"id": ...} of names and aliases.
 std::string encode_id(std::string_view id);
 Result<std::string> decode_id(std::string_view text);

@@ -2,6 +2,7 @@
 #include "network/service/addresses.h"
 #include "network/service/collector.h"
 #include "network/service/endpoints.h"
+#include "network/service/forwarding.h"
 #include "network/service/networks.h"
 #include "network/service/other_firewalls.h"
 #include "network/service/pools.h"
@@ -117,6 +118,9 @@ class Core : public CoreNetworkService {
   PoolService& pools() override { return groups_.pools; }
   Mender& mender() override { return groups_.reconciler; }
   cluster::UnderlayGuard& underlay() override { return groups_.underlay; }
+  Status before_forwarding(Family family) override {
+    return hold_strangers(groups_.context, family);
+  }
 
  private:
   Groups groups_;

@@ -92,6 +92,12 @@ Status TableSync::write(const std::string& text) {
   return {};
 }
 
+Status TableSync::keep() {
+  TRY(const auto comment, firewall_.comment());
+  if (comment && ownership_.is_foreign(*comment)) return {};
+  return ensure();
+}
+
 Status TableSync::withdraw() {
   if (left_out()) return {};
   TRY(const auto comment, firewall_.comment());

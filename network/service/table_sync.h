@@ -33,6 +33,8 @@ class TableSync {
   // Replaces the table by what the records say, in one transaction. kInUse when it belongs to
   // another store.
   Status render();
+  // Renders the table unless it is present or another store's.
+  Status keep();
   // Deletes the table. One of another store stays.
   Status withdraw();
 

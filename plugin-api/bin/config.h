@@ -10,6 +10,8 @@
 //     "volume_dir": "/var/lib/fairlead/volumes",
 //     "plugin_dir": "/run/docker/plugins",
 //     "bind_roots": ["/srv"],    the folders of the host that volumes may show; none without it
+//     "allow_forwarding": false, packets between interfaces of others are routed, although it is
+//                                Fairlead that has switched the host's forwarding on
 //     "api_group": "fairlead",   who may use the API socket besides root
 //     "log_level": "info",       debug, info, warn, error
 //     "log_format": "text",      text, json

@@ -43,7 +43,8 @@ class WiredCore : public Core {
         foreign_firewall_(kernel::make_foreign_firewall()),
         cluster_(std::move(cluster)),
         ownership_(*links_, *firewall_, mark),
-        drivers_(network::make_drivers({*links_, *tunnels_, boot_id(), on_tunnel_made(), mark})),
+        drivers_(network::make_drivers(
+            {*links_, *tunnels_, boot_id(), on_tunnel_made(), mark, before_forwarding()})),
         networks_(network::make_network_service({.store = *store_,
                                                  .locks = locks_,
                                                  .drivers = drivers_,
@@ -56,7 +57,8 @@ class WiredCore : public Core {
                                                  .boot_id = boot_id(),
                                                  .unix_time = unix_time,
                                                  .cluster = WiredCore::cluster(),
-                                                 .mark = mark})) {}
+                                                 .mark = mark,
+                                                 .allow_forwarding = paths_.allow_forwarding})) {}
 
   network::NetworkService& networks() override { return networks_->networks(); }
   network::PoolService& pools() override { return networks_->pools(); }
@@ -87,6 +89,10 @@ class WiredCore : public Core {
   network::OnTunnelMade on_tunnel_made() {
     if (!cluster_) return {};
     return [this](const std::string& network_id) { cluster_->agent().on_tunnel_made(network_id); };
+  }
+
+  network::BeforeForwarding before_forwarding() {
+    return [this](Family family) { return networks_->before_forwarding(family); };
   }
 
   Paths paths_;

@@ -1,4 +1,4 @@
-// The paths of this instance of Fairlead. Two instances on one machine differ only in these paths
+// The paths of this instance of Fairlead, and what else all its executables have to agree on. Two instances on one machine differ only in these paths
 // and in their network namespace. Every executable gets them from load_config() in config.h.
 #pragma once
 
@@ -14,6 +14,7 @@ struct Paths {
   std::string volume_dir;                          // --volume-dir; empty: <state_dir>/volumes
   std::vector<std::string> bind_roots;             // folders that volumes may use (backend=bind)
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
+  bool allow_forwarding = false;                   // of packets between interfaces of others
 
   std::string database() const { return state_dir + "/state.db"; }
   std::string lock_dir() const { return run_dir + "/locks"; }

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import socket
+import struct
 from pathlib import Path
 
 from support.e2e import cni
-from support.e2e.case import DockerCase, FairleadCase
+from support.e2e.case import CniCalls, DockerCase, FairleadCase, HostCase
 from support.e2e.host import API_SOCKET, HOST_V4, HOST_V6
 from support.e2e.namespaces import advertise_router
 from support.e2e.waiting import eventually
@@ -75,6 +77,138 @@ class Loopback(DockerCase):
     def test_state_is_for_root(self):
         shown = self.host.exec("stat", "-c", "%a", "/var/lib/fairlead/state.db").out.strip()
         self.assertEqual("0", shown[-1])
+
+
+def datagram(mac, source, destination, port, text, tags=0):
+    """A frame with a UDP datagram, behind so many VLAN tags of VID 0, which a host ignores."""
+    header = struct.pack("!BBHHHBBH4s4s", 69, 0, 28 + len(text), 1, 0, 64, socket.IPPROTO_UDP, 0,
+                         socket.inet_aton(source), socket.inet_aton(destination))
+    total = sum(struct.unpack("!10H", header))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    header = header[:10] + struct.pack("!H", ~total & 0xFFFF) + header[12:]
+    return (bytes.fromhex(mac.replace(":", "")) + b"\x02\xfa\0\0\0\1" + b"\x81\0\0\0" * tags + b"\x08\0" + header
+            + struct.pack("!HHHH", 1111, port, 8 + len(text), 0) + text)
+
+
+class Wire(CniCalls):
+    """CVE-2020-8558: whoever can send frames to a bridge sends them to the host's 127.0.0.1."""
+
+    PORT = 9012
+    BRIDGE, ADDRESS = "br-lan", "172.31.0.1"
+
+    def setUp(self):
+        super().setUp()
+        self.containers.make("lan", "web")
+        self.host.exec("ip", "-batch", "-", data=f"""
+            link add {self.BRIDGE} type bridge
+            addr add {self.ADDRESS}/24 dev {self.BRIDGE}
+            link set {self.BRIDGE} up
+            link add lan0 type veth peer name eth0 netns lan
+            link set lan0 master {self.BRIDGE} up""")
+        self.host.exec("ip", "-netns", "lan", "link", "set", "eth0", "up")
+        self.network = cni.Network(self.host, cni.fairlead_conflist("net", "10.113.0.0/24", bridge=self.BRIDGE))
+        self.service = self.host.net.listen("0.0.0.0", self.PORT, "udp")
+        self.service.settimeout(5)
+        eventually(lambda: self.arrives(self.ADDRESS, "lan", self.BRIDGE, self.ADDRESS), "the bridge to pass frames")
+
+    def tearDown(self):
+        self.service.close()
+        self.network.delete("web", forget=True)
+        self.host.fairlead("network", "rm", "net", check=False)
+        self.containers.remove_all()
+        self.host.exec("ip", "link", "del", self.BRIDGE)
+        super().tearDown()
+
+    def arrives(self, destination, sender, bridge, address, tags=0):
+        """Whether the frame comes before the harmless one behind it."""
+        mac = self.host.link(bridge)["address"]
+        with self.containers.net(sender) as namespace, namespace.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind(("eth0", 0))
+            wire.send(datagram(mac, "172.31.0.66", destination, self.PORT, b"attack", tags))
+            wire.send(datagram(mac, "172.31.0.66", address, self.PORT, b"harmless"))
+        came = False
+        while (text := self.service.recv(100)) != b"harmless":
+            came = came or text == b"attack"
+        return came
+
+    def assert_kept_out(self, when, sender="lan", bridge=BRIDGE, address=ADDRESS):
+        for tags in (0, 1, 2, 6):
+            for destination in ("127.0.0.1", "127.0.0.53"):
+                self.assertFalse(self.arrives(destination, sender, bridge, address, tags), f"{destination}, {tags} tags {when}")
+
+    def flush(self):
+        self.host.exec("nft", "flush", "ruleset")
+
+    def localnet(self, bridge=BRIDGE):
+        return self.host.exec("sysctl", "-n", f"net.ipv4.conf.{bridge}.route_localnet").out.strip()
+
+
+class LoopbackWithoutADaemon(Wire, HostCase):
+    """Nobody repairs anything."""
+
+    def test_its_neighbours_stay_out_whatever_becomes_of_the_firewall_and_the_network(self):
+        self.assert_kept_out("before")
+        self.network.add("web", ports=[(8080, 80)])
+        self.assertEqual("1", self.localnet())
+        self.assert_kept_out("while a port is published")
+        self.flush()
+        self.assert_kept_out("after the flush")
+        self.host.exec("tc", "filter", "del", "dev", self.BRIDGE, "ingress")
+        self.assertTrue(self.arrives("127.0.0.1", "lan", self.BRIDGE, self.ADDRESS), "the control")
+        self.host.fairlead("reconcile")
+        self.flush()
+        self.assert_kept_out("after reconcile")
+        self.network.delete("web")
+        self.host.fairlead("network", "rm", "net")
+        self.flush()
+        self.assertEqual("0", self.localnet())
+        self.assertEqual("", self.host.exec("tc", "filter", "show", "dev", self.BRIDGE, "ingress").out)
+        self.assert_kept_out("after the network")
+
+    def test_a_container_stays_out_of_it_on_fairlead_s_own_bridge(self):
+        network = cni.Network(self.host, cni.fairlead_conflist("own", "10.114.0.0/24"))
+        network.add("web", ports=[(8080, 80)])
+        try:
+            bridge = self.own_bridge()
+            self.host.exec("sysctl", "-qw", f"net.ipv4.conf.{bridge}.rp_filter=0", "net.ipv4.conf.all.rp_filter=0")
+            self.assertEqual("1", self.localnet(bridge))
+            self.flush()
+            where = {"sender": "web", "bridge": bridge, "address": "10.114.0.1"}
+            self.assert_kept_out("after the flush", **where)
+            self.host.exec("tc", "filter", "del", "dev", bridge, "ingress")
+            self.assertTrue(self.arrives("127.0.0.1", *where.values()), "the control")
+        finally:
+            network.delete("web")
+            self.host.fairlead("network", "rm", "own")
+
+    def own_bridge(self):
+        links = json.loads(self.host.exec("ip", "-json", "link", "show", "type", "bridge").out)
+        return next(link["ifname"] for link in links if link["ifname"].startswith("fl-"))
+
+
+class LoopbackWithTheDaemon(Wire, FairleadCase):
+    def test_its_neighbours_stay_out_whatever_becomes_of_the_firewall_and_the_network(self):
+        self.assert_kept_out("before")
+        self.network.add("web", ports=[(8080, 80)])
+        self.assertEqual("1", self.localnet())
+        for _ in range(5):
+            self.flush()
+            self.assert_kept_out("after the flush")
+        self.network.delete("web")
+        self.host.fairlead("network", "rm", "net")
+        self.assertEqual("0", self.localnet())
+        self.assert_kept_out("after the network")
+        self.host.exec("sysctl", "-qw", f"net.ipv4.conf.{self.BRIDGE}.route_localnet=1")
+        self.assertTrue(self.arrives("127.0.0.1", "lan", self.BRIDGE, self.ADDRESS), "the control")
+
+    def test_a_filter_that_is_lost_is_put_back(self):
+        self.network.add("web", ports=[(8080, 80)])
+        for loss in ("filter del dev br-lan ingress", "qdisc del dev br-lan clsact"):
+            self.host.exec("tc", *loss.split())
+            eventually(lambda: "direct-action" in self.host.exec("tc", "filter", "show", "dev", "br-lan", "ingress",
+                                                                 check=False).out, "the filter")
+        self.assertEqual("1", self.localnet())
 
 
 class Advertisements(DockerCase):

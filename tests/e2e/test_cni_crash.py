@@ -54,6 +54,14 @@ class Crash(HostCase):
         with self.assertRaises(cni.CniError) as caught:
             verb(env={"FAIRLEAD_FAULT": point})
         self.assertIsNone(caught.exception.code, "it answered, and did not die")
+        self.assert_loopback_is_guarded()
+
+    def assert_loopback_is_guarded(self):
+        """A bridge takes packets to 127.0.0.1 only behind a filter of its own, whatever becomes of the firewall."""
+        for link in json.loads(self.host.exec("ip", "-json", "link", "show", "type", "bridge").out):
+            name = link["ifname"]
+            if self.host.exec("sysctl", "-n", f"net.ipv4.conf.{name}.route_localnet").out.strip() == "1":
+                self.assertIn("direct-action", self.host.exec("tc", "filter", "show", "dev", name, "ingress").out, name)
 
     def add(self, env=None):
         return self.network.add("one", ports=PORTS, env=env)
@@ -107,6 +115,7 @@ class Crash(HostCase):
         self.network.add("first")
         before = Snapshot(self.host)
         self.add()
+        self.assertIn(" 1\n", self.host.exec("sysctl", "-ar", r"^net\.ipv4\.conf\.fl-.*\.route_localnet").out)
         points = self.points_of(self.delete)
         for point in points:
             with self.subTest(point):

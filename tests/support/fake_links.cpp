@@ -207,6 +207,27 @@ Status FakeLinks::set_route_localnet(int index, bool on) {
   return {};
 }
 
+Result<bool> FakeLinks::guard_loopback(int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("guard_loopback"));
+  TRY(Device * found, host_device(index));
+  return !std::exchange(found->loopback_guard, true);
+}
+
+Result<bool> FakeLinks::has_loopback_guard(int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("has_loopback_guard"));
+  TRY(const Device* found, host_device(index));
+  return found->loopback_guard;
+}
+
+Status FakeLinks::unguard_loopback(int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("unguard_loopback"));
+  if (const auto found = host_device(index)) (*found)->loopback_guard = false;
+  return {};
+}
+
 Status FakeLinks::set_mac(int index, const MacAddress& mac) {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("set_mac"));

@@ -50,6 +50,9 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Result<std::vector<kernel::Link>> list() override;
   Result<kernel::Link> ensure_bridge(const kernel::BridgeSpec& spec, bool foreign) override;
   Status set_route_localnet(int index, bool on) override;
+  Result<bool> guard_loopback(int index) override;
+  Result<bool> has_loopback_guard(int index) override;
+  Status unguard_loopback(int index) override;
   Status set_mac(int index, const MacAddress& mac) override;
   Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) override;
   Result<kernel::Link> create_macvlan(const kernel::MacvlanSpec& spec) override;
@@ -68,9 +71,10 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   kernel::HostRouting& host_routing() override { return *this; }
   Result<kernel::HostSubnets> host_subnets() override;
   Result<std::optional<kernel::Link>> default_route_link() override;
+  Result<bool> is_forwarding(Family family) override { return forwards(family); }
   Result<bool> enable_forwarding(Family family) override;
   // Nothing is learned from router advertisements here.
-  Result<std::vector<std::string>> keep_router_advertisements() override {
+  Result<std::vector<std::string>> keep_router_advertisements(kernel::Hearing) override {
     return std::vector<std::string>();
   }
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
@@ -86,6 +90,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
     kernel::PortFlags flags;
     Rates rates;
     bool mac_is_set = false;
+    bool loopback_guard = false;
   };
 
   static NetnsKey key_of(int netns_fd);

@@ -24,6 +24,12 @@ std::string lost_setting(const LinkDetails& before, const LinkDetails& now) {
   return {};
 }
 
+// A new link with the kernel's default, which hears no router once the host forwards.
+std::string deaf_as_router(const LinkDetails& now) {
+  if (now.accept_ra != 1 || !may_hear_routers(now.link)) return {};
+  return "is new, with accept_ra=1";
+}
+
 bool is_link(const MessageView& message) {
   return message.type == RTM_NEWLINK || message.type == RTM_DELLINK;
 }
@@ -57,9 +63,21 @@ void LinkEvents::know(const MessageView& message) {
   links_.insert_or_assign(link.index, Known{*details, link.mtu, link.mac});
 }
 
+// A qdisc takes its filters with it. Those of links without route_localnet concern nobody.
+std::optional<KernelEvent> LinkEvents::lost_filter(const MessageView& message) const {
+  const auto header = read_struct<tcmsg>(message.payload);
+  const auto link = header ? links_.find(header->tcm_ifindex) : links_.end();
+  if (link == links_.end() || !link->second.now.link.route_localnet) return std::nullopt;
+  return KernelEvent{.kind = Kind::kSettingChanged,
+                     .name = link->second.now.link.name,
+                     .index = link->first,
+                     .what = "lost a filter"};
+}
+
 std::optional<KernelEvent> LinkEvents::take(const MessageView& message) {
   if (message.type == RTM_DELADDR) return lost_address(message);
   if (message.type == RTM_NEWNETCONF) return forwarding_off(message);
+  if (message.type == RTM_DELTFILTER || message.type == RTM_DELQDISC) return lost_filter(message);
   if (!is_link(message)) return std::nullopt;
   const auto details = parse_link(message.payload);
   if (!details || details->bridge_port_event) return std::nullopt;
@@ -81,7 +99,7 @@ std::optional<KernelEvent> LinkEvents::changed(const LinkDetails& now) {
   const bool appeared = fresh && now.link.kind == "bridge";
   if (!event.bridge.empty() && (appeared || !event.what.empty())) return event;
   event.kind = Kind::kSettingChanged;
-  event.what = lost_setting(before, now);
+  event.what = fresh ? deaf_as_router(now) : lost_setting(before, now);
   if (now.accept_ra == before.accept_ra)
     known.told = 0;
   else if (before.accept_ra == kAcceptAlthoughForwarding && ++known.told < kMostTold)

@@ -19,7 +19,7 @@ class LinkEvents {
   // Remembers a link without telling of it.
   void know(const MessageView& message);
   // Reads a message of RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-  // RTNLGRP_IPV4_NETCONF or RTNLGRP_IPV6_NETCONF.
+  // RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF or RTNLGRP_TC.
   std::optional<KernelEvent> take(const MessageView& message);
   // The links to be asked for now and then, because nobody tells when their settings are changed
   // through /proc/sys: bridges with route_localnet, and links that may learn routes by router
@@ -30,6 +30,7 @@ class LinkEvents {
   std::optional<KernelEvent> changed(const LinkDetails& now);
   std::optional<KernelEvent> gone(const Link& link);
   std::optional<KernelEvent> lost_address(const MessageView& message) const;
+  std::optional<KernelEvent> lost_filter(const MessageView& message) const;
   // The name of the link's bridge, or its own if it is a bridge.
   std::string bridge_of(const Link& link) const;
 

@@ -122,7 +122,7 @@ Result<std::unique_ptr<Monitor>> start_monitor(std::string table,
                                                std::function<void(const KernelEvent&)> on_event) {
   TRY(NetlinkSocket links,
       listen_to(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}));
+                                RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_TC}));
   TRY(NetlinkSocket tables, listen_to(NETLINK_NETFILTER, {NFNLGRP_NFTABLES}));
   TRY(NetlinkSocket questions, NetlinkSocket::open(NETLINK_ROUTE));
   LinkEvents link_events;

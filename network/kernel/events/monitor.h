@@ -14,7 +14,8 @@ struct KernelEvent {
   enum class Kind {
     kLinkChanged,     // `name`: a bridge appeared; or a bridge or one of its ports lost something
     kLinkGone,        // `name`: a link was deleted
-    kSettingChanged,  // `name`: route_localnet was switched off, or accept_ra is no longer 2
+    kSettingChanged,  // `name`: route_localnet was switched off, or accept_ra is no longer 2; a new
+                      // link has accept_ra=1; a link with route_localnet has lost a filter
     kForwardingOff,   // the host forwards packets of a family no more
     kTableChanged,    // another program has changed something in Fairlead's tables, or deleted one
     kFilterChanged,   // another table's chains changed: another firewall may have come or gone

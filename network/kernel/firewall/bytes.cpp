@@ -14,10 +14,11 @@ std::size_t padded(std::size_t size) { return (size + 3) / 4 * 4; }
 
 }  // namespace
 
+// The fields of a concatenation fill whole registers; one alone has its own length.
 ElementBytes& ElementBytes::append(std::span<const std::uint8_t> field) {
+  if (fields_ > 0) bytes_.resize(padded(bytes_.size()));
   bytes_.insert(bytes_.end(), field.begin(), field.end());
-  bytes_.resize(padded(bytes_.size()));
-  ++fields_;
+  if (++fields_ > 1) bytes_.resize(padded(bytes_.size()));
   return *this;
 }
 

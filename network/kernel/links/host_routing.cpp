@@ -4,7 +4,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
+#include <string_view>
 
 #include "network/kernel/host/netns.h"
 #include "network/kernel/host/sysctl.h"
@@ -28,6 +30,10 @@ bool counts_as_occupied(const Cidr& network) {
     return false;
   static const Cidr kLinkLocal6 = *Cidr::parse("fe80::/10");
   return !kLinkLocal6.contains(network);
+}
+
+std::string forwarding_setting(Family family) {
+  return family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
 }
 
 const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
@@ -91,40 +97,55 @@ Result<std::optional<Link>> NetlinkHostRouting::default_route_link() {
   return std::optional<Link>();
 }
 
-Result<bool> NetlinkHostRouting::enable_forwarding(Family family) {
-  const std::string setting =
-      family == Family::kV4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding";
+Result<bool> NetlinkHostRouting::is_forwarding(Family family) {
   std::string present;
   TRY_STATUS(in_netns(netns_, [&]() -> Status {
-    TRY(present, read_sysctl(setting));
+    TRY(present, read_sysctl(forwarding_setting(family)));
     return {};
   }));
-  if (present == "1") return false;
-  if (family == Family::kV6) TRY_STATUS(keep_router_advertisements());
-  TRY_STATUS(in_netns(netns_, [&] { return write_sysctl(setting, "1"); }));
+  return present == "1";
+}
+
+Result<bool> NetlinkHostRouting::enable_forwarding(Family family) {
+  TRY(const bool on, is_forwarding(family));
+  if (on) return false;
+  if (family == Family::kV6) TRY_STATUS(keep_router_advertisements(Hearing::kAny));
+  TRY_STATUS(in_netns(netns_, [&] { return write_sysctl(forwarding_setting(family), "1"); }));
   return true;
+}
+
+Result<std::vector<int>> NetlinkHostRouting::learned_from() {
+  TRY(const std::vector<RouteDetails> present, socket_.routes(Family::kV6, 0));
+  std::vector<int> indexes;
+  for (const RouteDetails& each : present)
+    if (each.protocol == RTPROT_RA && each.ifindex != 0) indexes.push_back(each.ifindex);
+  return indexes;
 }
 
 // A host that forwards ignores router advertisements unless accept_ra is 2
 // (Documentation/networking/ip-sysctl.rst), and would lose its own default route some minutes
 // later.
-Result<std::vector<std::string>> NetlinkHostRouting::keep_router_advertisements() {
-  TRY(const std::vector<RouteDetails> present, socket_.routes(Family::kV6, 0));
-  std::set<int> learning;
-  for (const RouteDetails& each : present)
-    if (each.protocol == RTPROT_RA && each.ifindex != 0) learning.insert(each.ifindex);
+Result<std::vector<std::string>> NetlinkHostRouting::keep_router_advertisements(Hearing of) {
+  TRY(const std::vector<int> learned, learned_from());
+  TRY(const FoundLinks links, socket_.list());
   std::vector<std::string> changed;
-  for (const int index : learning) {
-    TRY(const LinkDetails found, find(index));
-    const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", found.link.name);
-    TRY_STATUS(in_netns(netns_, [&]() -> Status {
-      TRY(const std::string accept, read_sysctl(setting));
-      if (accept != "1") return {};
-      changed.push_back(found.link.name);
-      return write_sysctl(setting, "2");
-    }));
+  for (const LinkDetails& each : links) {
+    const bool hears = std::ranges::find(learned, each.link.index) != learned.end() ||
+                       (of == Hearing::kAny && may_hear_routers(each.link));
+    if (!hears || each.accept_ra != 1) continue;
+    const std::string setting = fmt::format("net/ipv6/conf/{}/accept_ra", each.link.name);
+    const Status set = in_netns(netns_, [&] { return write_sysctl(setting, "2"); });
+    if (!set && set.error().code == Code::kNotFound) continue;  // gone, or renamed: told of again
+    if (!set) return fail(set.error());
+    changed.push_back(each.link.name);
   }
   return changed;
+}
+
+bool may_hear_routers(const Link& link) {
+  constexpr std::array<std::string_view, 6> kKinds{"", "vlan", "bond", "team", "macvlan", "wwan"};
+  return link.master == 0 && link.name != "lo" &&
+         std::ranges::find(kKinds, link.kind) != kKinds.end();
 }
 
 }  // namespace fairlead::kernel

@@ -21,6 +21,17 @@ struct HostSubnets {
   std::vector<Cidr> elsewhere;  // routes of other tables, which rules may select (a VPN's)
 };
 
+// From which links a host takes router advertisements.
+enum class Hearing {
+  kLearned,  // those from which it has learned routes
+  kAny,      // also those of may_hear_routers(): a router may come up, or the link may be new
+};
+
+// Whether routers may be on the link: a network card or what is made of cards, and no port of a
+// bridge. On the links of containers and machines (veth, tap, bridges) nobody may set the host's
+// routes, unless it has learned some from there before it forwarded.
+bool may_hear_routers(const Link& link);
+
 // Of the namespace of the Links that it comes from; lives as long as they do. Thread-safe, and not
 // for paths that need to be fast: it reads dumps.
 class HostRouting {
@@ -37,12 +48,14 @@ class HostRouting {
   // The interface of the IPv4 default route, or else of the IPv6 one; std::nullopt when there is no
   // default route.
   virtual Result<std::optional<Link>> default_route_link() = 0;
+  virtual Result<bool> is_forwarding(Family family) = 0;
   // Lets the host forward packets of the family. With IPv6, interfaces that learn their routes from
   // router advertisements go on doing so (accept_ra=2). Returns whether anything was changed.
   virtual Result<bool> enable_forwarding(Family family) = 0;
-  // Sets accept_ra to 2 where it is 1 and routes were learned from router advertisements, which a
-  // host that forwards ignores otherwise. Returns the names of the links that it changed.
-  virtual Result<std::vector<std::string>> keep_router_advertisements() = 0;
+  // Sets accept_ra to 2 where it is 1, since a host that forwards ignores router advertisements
+  // otherwise: on links from which routes were learned, or on every link that may have a router.
+  // Returns the names of the links that it changed.
+  virtual Result<std::vector<std::string>> keep_router_advertisements(Hearing of) = 0;
 };
 
 }  // namespace fairlead::kernel

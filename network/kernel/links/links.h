@@ -135,8 +135,16 @@ class Links {
   // published on such an address needs it: for the client's packet, which leaves through the bridge
   // before its source is translated, and for the answer, whose destination is translated before it
   // is routed. Everybody on the link can then reach the host's loopback services, unless the
-  // firewall blocks them.
+  // firewall or the loopback guard blocks them.
   virtual Status set_route_localnet(int index, bool on) = 0;
+  // The loopback guard of a link drops every packet of 127.0.0.0/8 that comes in through it. It is
+  // a filter of the link itself, and so is there without the firewall, and goes with the link.
+  // Filters of others stay. Returns whether it was missing or altered. kUnsupported when this kernel
+  // lacks a module for it; kInvalid or kConflict when another filter has its place.
+  virtual Result<bool> guard_loopback(int index) = 0;
+  virtual Result<bool> has_loopback_guard(int index) = 0;
+  // Succeeds when it, or the link, is already gone.
+  virtual Status unguard_loopback(int index) = 0;
   // Sets the MAC address, which may be the one that the link already has. A bridge whose address
   // was set keeps it instead of taking the lowest address of its ports (net/bridge/br_stp_if.c,
   // br_stp_recalculate_bridge_id), and no udev rule changes it.

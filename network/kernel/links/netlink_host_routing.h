@@ -12,10 +12,12 @@ class NetlinkHostRouting final : public HostRouting {
 
   Result<HostSubnets> host_subnets() override;
   Result<std::optional<Link>> default_route_link() override;
+  Result<bool> is_forwarding(Family family) override;
   Result<bool> enable_forwarding(Family family) override;
-  Result<std::vector<std::string>> keep_router_advertisements() override;
+  Result<std::vector<std::string>> keep_router_advertisements(Hearing of) override;
 
  private:
+  Result<std::vector<int>> learned_from();
   Result<LinkDetails> find(int index);
 
   RouteSocket& socket_;

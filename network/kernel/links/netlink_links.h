@@ -29,6 +29,9 @@ class NetlinkLinks final : public Links {
 
   Result<Link> ensure_bridge(const BridgeSpec& spec, bool foreign) override;
   Status set_route_localnet(int index, bool on) override;
+  Result<bool> guard_loopback(int index) override;
+  Result<bool> has_loopback_guard(int index) override;
+  Status unguard_loopback(int index) override;
   Status set_mac(int index, const MacAddress& mac) override;
   Result<Veth> create_veth(const VethSpec& spec) override;
   Result<Link> create_macvlan(const MacvlanSpec& spec) override;

@@ -221,6 +221,22 @@ TYPED_TEST(LinksSuite, RouteLocalnetIsOffUntilItIsSwitchedOn) {
   this->expect_code(this->links().set_route_localnet(4711, true), Code::kNotFound);
 }
 
+TYPED_TEST(LinksSuite, TheLoopbackGuardIsThereUntilItIsTakenAway) {
+  const int index = this->bridge().index;
+  EXPECT_FALSE(must(this->links().has_loopback_guard(index)));
+  must(this->links().unguard_loopback(index));
+  EXPECT_TRUE(must(this->links().guard_loopback(index)));
+  EXPECT_TRUE(must(this->links().has_loopback_guard(index)));
+  EXPECT_FALSE(must(this->links().guard_loopback(index)));
+  must(this->links().unguard_loopback(index));
+  EXPECT_FALSE(must(this->links().has_loopback_guard(index)));
+  must(this->links().unguard_loopback(index));
+  EXPECT_TRUE(must(this->links().guard_loopback(index)));
+  this->expect_code(this->links().guard_loopback(4711), Code::kNotFound);
+  this->expect_code(this->links().has_loopback_guard(4711), Code::kNotFound);
+  must(this->links().unguard_loopback(4711));
+}
+
 TYPED_TEST(LinksSuite, ABridgeTakesAMac) {
   const int index = this->bridge().index;
   const auto mac = MacAddress::from_hash("another");
@@ -394,7 +410,9 @@ TYPED_TEST(LinksSuite, AHostWithoutARouteHasNoDefaultLinkAndOccupiesNothing) {
 
 TYPED_TEST(LinksSuite, ForwardingIsSwitchedOnOnce) {
   for (const Family family : {Family::kV4, Family::kV6}) {
+    EXPECT_FALSE(must(this->links().host_routing().is_forwarding(family)));
     EXPECT_TRUE(must(this->links().host_routing().enable_forwarding(family)));
+    EXPECT_TRUE(must(this->links().host_routing().is_forwarding(family)));
     EXPECT_FALSE(must(this->links().host_routing().enable_forwarding(family)));
   }
 }

@@ -130,6 +130,11 @@ GoldenCase senders() {
                                  .checked = false}}}};
 }
 
+GoldenCase not_routed() {
+  return {.name = "not-routed",
+          .state = {.networks = {shop()}, .host = {.not_routed = {Family::kV4, Family::kV6}}}};
+}
+
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
@@ -138,7 +143,7 @@ std::vector<GoldenCase> golden_cases() {
           no_masquerade(),   gateway_modes(),
           ports(),           single_stack(),
           tunnels(),         trust(),
-          senders()};
+          senders(),         not_routed()};
 }
 
 }  // namespace fairlead::nat

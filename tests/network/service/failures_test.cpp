@@ -108,8 +108,8 @@ TEST_F(Failures, ANetworkWhoseBridgeFailsIsNotThere) {
 TEST_F(Failures, AnAttachWhoseLinkFailsLeavesNothing) {
   ASSERT_TRUE(create());
   const std::string before = world();
-  for (const char* verb :
-       {"create_veth", "configure_container", "settle", "set_rates", "set_route_localnet"}) {
+  for (const char* verb : {"create_veth", "configure_container", "settle", "set_rates",
+                           "guard_loopback", "set_route_localnet"}) {
     links_.fail_next(verb, {Code::kIo, EIO, "netlink: input/output error"});
     const int calls = links_.calls(verb);
     const auto attached = attach();

@@ -147,6 +147,13 @@ TEST_F(TwoStores, TheOtherOneIsRefusedAndTouchesNothing) {
   EXPECT_TRUE(host_.service->status()->problems.empty());
 }
 
+// What stays after the last network keeps the host from routing strangers.
+TEST_F(TwoStores, ATableWithoutNetworksIsNoOwner) {
+  ASSERT_TRUE(host_.firewall.run(nat::render({.host = {.not_routed = {Family::kV4}}}, host_.mark)));
+  create(*other_, "lab", "10.21.0.0/24");
+  EXPECT_THAT(*host_.firewall.comment().value(), HasSubstr("bbbbbbbb"));
+}
+
 TEST_F(TwoStores, SoItIsWhileTheTableIsGone) {
   create(*host_.service, "shop", "10.20.0.0/24");
   host_.firewall.flush();

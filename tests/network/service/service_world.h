@@ -81,7 +81,10 @@ class ServiceWorld : public KernelFixture {
   // A new service over the same store and kernel: a restarted daemon, or another process.
   void start_service(const std::string& boot = boot_id()) {
     core_.reset();
-    drivers_ = network::make_drivers({links(), *tunnels_, boot});
+    drivers_ = network::make_drivers({.links = links(),
+                                      .tunnels = *tunnels_,
+                                      .boot_id = boot,
+                                      .before_forwarding = before_forwarding_});
     core_ = network::make_network_service({.store = *store_,
                                            .locks = *locks_,
                                            .drivers = drivers_,
@@ -93,7 +96,8 @@ class ServiceWorld : public KernelFixture {
                                            .foreign_firewall = foreign_,
                                            .boot_id = boot,
                                            .unix_time = [this] { return now_; },
-                                           .cluster = cluster_.get()});
+                                           .cluster = cluster_.get(),
+                                           .allow_forwarding = allow_forwarding_});
     service_ = &core_->networks();
   }
 
@@ -165,6 +169,9 @@ class ServiceWorld : public KernelFixture {
   std::unique_ptr<network::CoreNetworkService> core_;
   network::NetworkService* service_ = nullptr;  // of `core_`
   long long now_ = 1'800'000'000;
+  // From the next start_service() on. Without it forwarding is on as if others had done it.
+  network::BeforeForwarding before_forwarding_;
+  bool allow_forwarding_ = false;
 };
 
 }  // namespace fairlead::testing

@@ -83,6 +83,7 @@ def main():
     run("mount", "--bind", "/run/netns", "/run/netns")  # what the first `ip netns add` does
     run("hostname", name)
     run("ip", "link", "set", "lo", "up")
+    run("sysctl", "-qw", "net.ipv4.ip_forward=0")  # inherited from the machine, which may be a router
     signal.signal(signal.SIGCHLD, reap)
     print("ready", flush=True)
     while select.select([0], [], [])[0] and os.read(0, 1):

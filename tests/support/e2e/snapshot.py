@@ -25,7 +25,7 @@ class Snapshot:
             "addresses": _ip_lines(host, "address"),
             "routes": _ip_lines(host, "route", "show", "table", "all"),
             "rules": _ip_lines(host, "rule"),
-            "traffic control": host.exec("tc", "qdisc", "show").out,
+            "traffic control": _qdiscs(host),
             "mounts": _mounts(host),
             "loop devices": _loop_devices(host),
             "files": host.exec("find", *_FOLDERS, check=False).out,
@@ -46,8 +46,13 @@ class Snapshot:
 def _ruleset(host):
     """All tables. dockerd puts its own rules in another order when it starts again: their order is left out."""
     text = _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
-    tables = re.split(r"^(?=table )", text, flags=re.MULTILINE)
+    tables = [table for table in re.split(r"^(?=table )", text, flags=re.MULTILINE) if not has_no_network(table)]
     return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in tables)
+
+
+def has_no_network(table):
+    """Where Fairlead has switched forwarding on, its table stays with it, and keeps strangers from being routed."""
+    return table.startswith("table inet fairlead") and "set bridges {\n\t\ttype ifname\n\t}" in table
 
 
 def _in_any_order(table):
@@ -73,6 +78,12 @@ def _settled(link, key):
     if key == "operstate" and link.get("linkinfo", {}).get("info_kind") == "bridge":
         return None  # up until its first port has come and gone
     return link.get(key)
+
+
+def _qdiscs(host):
+    """That of the loopback guard stays with the bridge."""
+    lines = host.exec("tc", "qdisc", "show").out.splitlines()
+    return "\n".join(line for line in lines if not line.startswith("qdisc clsact ffff: dev fl-"))
 
 
 def _ip_lines(host, *command):

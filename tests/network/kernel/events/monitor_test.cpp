@@ -172,6 +172,33 @@ TEST_F(Monitor, SeesSettingsThatAreSwitchedOff) {
   EXPECT_TRUE(heard(Kind::kSettingChanged, "up0"));
 }
 
+// macvlan stands for a network card. What comes with another accept_ra is as somebody wants it.
+TEST_F(Monitor, HearsOfANewCardThatWouldHearNoRouterOnceTheHostForwards) {
+  ASSERT_EQ(std::system("ip link add link uplink0 name wan0 type macvlan"), 0);
+  EXPECT_TRUE(heard(Kind::kSettingChanged, "wan0"));
+  must(kernel::write_sysctl("net/ipv6/conf/default/accept_ra", "0"));
+  ASSERT_EQ(std::system("ip link add link uplink0 name wan1 type macvlan"), 0);
+  EXPECT_FALSE(heard(Kind::kSettingChanged, "wan1", std::chrono::milliseconds(100)));
+}
+
+TEST_F(Monitor, HearsThatALinkWithRouteLocalnetLosesItsFilters) {
+  const auto bridge = add_bridge("br-test", {"10.1.0.1/24"});
+  for (const char* loss :
+       {"tc filter del dev br-test ingress", "tc qdisc del dev br-test clsact"}) {
+    must(links().guard_loopback(bridge.index));
+    must(links().unguard_loopback(bridge.index));
+    EXPECT_FALSE(heard(Kind::kSettingChanged, "br-test", std::chrono::milliseconds(50)));
+    must(links().guard_loopback(bridge.index));
+    must(links().set_route_localnet(bridge.index, true));
+    ASSERT_EQ(std::system(loss), 0);
+    EXPECT_TRUE(heard(Kind::kSettingChanged, "br-test")) << loss;
+    must(links().set_route_localnet(bridge.index, false));
+    EXPECT_TRUE(first([](const KernelEvent& e) { return e.what == "has route_localnet=0"; }));
+    const std::lock_guard lock(mutex_);
+    events_.clear();
+  }
+}
+
 TEST_F(Monitor, HearsOfVethsOnlyThatTheyAreGone) {
   must(links().create_veth({.host_name = ifname("veth9"), .peer_name = ifname("peer9")}));
   must(links().remove(ifname("veth9")));

@@ -43,7 +43,9 @@ std::vector<std::uint8_t> bytes_of(const ElementBytes& element) {
 TEST(ElementBytes, FieldsArePaddedToRegisters) {
   EXPECT_THAT(bytes_of(ElementBytes().proto(6).port(8080).address(ip("10.1.0.2"))),
               ElementsAre(6, 0, 0, 0, 0x1f, 0x90, 0, 0, 10, 1, 0, 2));
-  EXPECT_THAT(bytes_of(ElementBytes().family(Family::kV6)), ElementsAre(10, 0, 0, 0));
+  EXPECT_THAT(bytes_of(ElementBytes().family(Family::kV6)), ElementsAre(10));
+  EXPECT_THAT(bytes_of(ElementBytes().family(Family::kV6).proto(6)),
+              ElementsAre(10, 0, 0, 0, 6, 0, 0, 0));
   const auto name = bytes_of(ElementBytes().ifname(*IfName::parse("fl-a")));
   EXPECT_EQ(name.size(), 16U);
   EXPECT_EQ(std::string(name.begin(), name.begin() + 5), std::string("fl-a\0", 5));

@@ -413,6 +413,34 @@ TEST_F(Links, AHostThatLearnsItsRoutesByAdvertisementKeepsDoingSoAsARouter) {
   EXPECT_EQ(sysctl("host", "net/ipv6/conf/br0/accept_ra"), "1");
 }
 
+// macvlan stands for a network card.
+TEST_F(Links, AHostThatForwardsHearsRoutersOnEveryCardThatMayHaveOne) {
+  add_bridge("br0", {"2001:db8:1::1/64"});
+  const auto plug = [&](const std::string& name, const char* accept_ra) {
+    ASSERT_EQ(std::system(("ip link add link uplink0 name " + name + " type macvlan").c_str()), 0);
+    set_sysctl("host", fmt::format("net/ipv6/conf/{}/accept_ra", name), accept_ra);
+  };
+  const auto accept_ra = [&](const std::string& name) {
+    return sysctl("host", fmt::format("net/ipv6/conf/{}/accept_ra", name));
+  };
+  for (const char* name : {"br0", "uplink0"})
+    set_sysctl("host", fmt::format("net/ipv6/conf/{}/accept_ra", name), "1");
+  plug("wan0", "1");
+  plug("wan1", "0");
+  must(links().host_routing().enable_forwarding(Family::kV6));
+  EXPECT_EQ(accept_ra("wan0"), "2");
+  EXPECT_EQ(accept_ra("wan1"), "0");
+  EXPECT_EQ(accept_ra("br0"), "1");
+  EXPECT_EQ(accept_ra("uplink0"), "1") << "a veth pair, behind which a container may be";
+  plug("wan2", "1");
+  using kernel::Hearing;
+  EXPECT_TRUE(must(links().host_routing().keep_router_advertisements(Hearing::kLearned)).empty());
+  EXPECT_EQ(must(links().host_routing().keep_router_advertisements(Hearing::kAny)),
+            std::vector<std::string>{"wan2"});
+  EXPECT_EQ(accept_ra("wan2"), "2");
+  EXPECT_TRUE(must(links().host_routing().keep_router_advertisements(Hearing::kAny)).empty());
+}
+
 TEST_F(Links, AForwardingHostRoutes) {
   add_bridge("fl-one", {"10.1.0.1/24"});
   attach("a", "fl-one", {"10.1.0.2/24"});
