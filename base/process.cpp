@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include "base/unique_fd.h"
 
@@ -47,10 +50,64 @@ int wait_for(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// A process that hangs in the kernel ends later, if ever, and is waited for in the background.
+void kill_and_reap(pid_t pid, int pidfd) {
+  constexpr int kMostWait = 100;  // milliseconds
+  ::kill(pid, SIGKILL);
+  pollfd gone{.fd = pidfd, .events = POLLIN, .revents = 0};
+  if (pidfd >= 0 && ::poll(&gone, 1, kMostWait) == 1)
+    wait_for(pid);
+  else
+    std::thread([pid] { wait_for(pid); }).detach();
+}
+
+// The processes that run_process() runs now, by descriptors that they cannot be mistaken by.
+struct Running {
+  std::mutex guard;
+  std::set<int> pidfds;
+  bool stopped = false;
+};
+Running& running() {
+  static auto& processes = *new Running;  // used by threads that nobody waits for
+  return processes;
+}
+
+class RunningProcess {
+ public:
+  explicit RunningProcess(pid_t pid) : pidfd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {
+    const std::scoped_lock hold(running().guard);
+    running().pidfds.insert(pidfd_.get());
+    if (running().stopped) ::kill(pid, SIGKILL);
+  }
+  ~RunningProcess() {
+    const std::scoped_lock hold(running().guard);
+    running().pidfds.erase(pidfd_.get());
+  }
+  RunningProcess(const RunningProcess&) = delete;
+  RunningProcess& operator=(const RunningProcess&) = delete;
+  int fd() const { return pidfd_.get(); }
+
+ private:
+  const UniqueFd pidfd_;
+};
+
+bool stopped() {
+  const std::scoped_lock hold(running().guard);
+  return running().stopped;
+}
+
 }  // namespace
+
+void stop_processes() {
+  const std::scoped_lock hold(running().guard);
+  running().stopped = true;
+  for (const int pidfd : running().pidfds)
+    ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
+}
 
 Result<ProcessResult> run_process(std::span<const std::string> argv,
                                   std::chrono::milliseconds deadline) {
+  if (stopped()) return fail(Code::kUnavailable, "run {}: this process is ending", argv[0]);
   TRY(auto out, make_pipe());
   TRY(auto err, make_pipe());
   posix_spawn_file_actions_t actions;
@@ -71,10 +128,10 @@ Result<ProcessResult> run_process(std::span<const std::string> argv,
 
   ProcessResult result;
   const auto end = std::chrono::steady_clock::now() + deadline;
-  const UniqueFd exited(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const RunningProcess process(pid);
   std::array<pollfd, 3> fds{{{out.read_end.get(), POLLIN, 0},
                              {err.read_end.get(), POLLIN, 0},
-                             {exited.get(), POLLIN, 0}}};
+                             {process.fd(), POLLIN, 0}}};
   while (fds[0].fd >= 0 || fds[1].fd >= 0 || fds[2].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         end - std::chrono::steady_clock::now());
@@ -82,8 +139,7 @@ Result<ProcessResult> run_process(std::span<const std::string> argv,
         left.count() <= 0 ? 0 : ::poll(fds.data(), fds.size(), static_cast<int>(left.count()));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0) {
-      ::kill(pid, SIGKILL);
-      wait_for(pid);
+      kill_and_reap(pid, process.fd());
       return fail(Code::kUnavailable, "run {}: no answer within {} ms", argv[0], deadline.count());
     }
     if (fds[0].revents != 0 && !drain(fds[0].fd, result.out, kMostOut)) fds[0].fd = -1;
@@ -91,6 +147,8 @@ Result<ProcessResult> run_process(std::span<const std::string> argv,
     if (fds[2].revents != 0) fds[2].fd = -1;
   }
   result.exit_code = wait_for(pid);
+  if (stopped() && result.exit_code == 128 + SIGKILL)
+    return fail(Code::kUnavailable, "run {}: this process is ending", argv[0]);
   return result;
 }
 

@@ -18,8 +18,12 @@ struct ProcessResult {
 };
 
 // Runs argv[0] (looked up in PATH) with an empty stdin and waits. kUnavailable when the deadline
-// passes; the child is killed then. kNotFound when there is no such program. Thread-safe.
+// passes, or after stop_processes(); the child is killed then, and not waited for when it hangs in
+// the kernel. kNotFound when there is no such program. Thread-safe.
 Result<ProcessResult> run_process(std::span<const std::string> argv,
                                   std::chrono::milliseconds deadline);
+
+// Kills what run_process() runs, in whichever thread, and lets it start nothing any more.
+void stop_processes();
 
 }  // namespace fairlead

@@ -45,7 +45,7 @@ bool is_passing(int status, const Refusal& refusal) {
 }
 
 Result<std::string> read_password(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file) return fail_errno(errno, "open the password file " + path);
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) return fail_errno(errno, "read " + path);

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/notify.h"
 #include "plugin-api/bin/repair.h"
+#include "plugin-api/bin/stop.h"
 #include "plugin-api/bin/version.h"
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cni/cni_handler.h"
@@ -136,14 +138,19 @@ bool answers_at_default_place(const Config& config) {
          host->paths.state_dir == config.paths.state_dir && host->paths.run_dir != Paths().run_dir;
 }
 
+// CNI's calls are about networks alone.
+http::Work api_work(const http::Request& request) {
+  return request.path == "/v1/cni" ? http::Work::kNetwork : native::work_of(request);
+}
+
 // The listening sockets: those that systemd passed, and our own where it passed none. Passed
 // sockets are recognised by their names and may be at other paths. The group of the API socket
 // comes from the configuration, so that a unit need not name it.
 class Listeners {
  public:
   Listeners(const Config& config, const http::Handler& docker, const http::Handler& api)
-      : plugin_{config.paths.plugin_socket(), 0600, "", docker},
-        api_{config.paths.api_socket(), 0660, api_group_of(config), api},
+      : plugin_{config.paths.plugin_socket(), 0600, "", docker, docker::work_of},
+        api_{config.paths.api_socket(), 0660, api_group_of(config), api, api_work},
         fixed_(answers_at_default_place(config)) {}
 
   Result<std::vector<http::Listener>> open() && {
@@ -162,6 +169,7 @@ class Listeners {
     unsigned mode;
     std::string group;
     const http::Handler& handler;
+    http::Classify classify;
   };
 
   static std::filesystem::path name_of(const std::string& path) {
@@ -185,14 +193,14 @@ class Listeners {
     if (auto given = http::give_access(passed.path, kind.mode, kind.group); !given)
       log::warn("a passed socket keeps its permissions", {{"error", given.error().text}});
     passed_.push_back(passed.path);
-    listeners_.push_back({std::move(passed.socket), "", kind.handler});
+    listeners_.push_back({std::move(passed.socket), "", kind.handler, kind.classify});
   }
 
   Status serve(const Kind& kind, const std::string& path) {
     for (const std::string& other : passed_)
       if (same_file(other, path)) return {};
     TRY(auto socket, http::listen_unix(path, kind.mode, kind.group));
-    listeners_.push_back({std::move(socket), path, kind.handler});
+    listeners_.push_back({std::move(socket), path, kind.handler, kind.classify});
     return {};
   }
 
@@ -269,47 +277,42 @@ void keep_schedules(Core& core) {
     log::warn("schedule not kept", {{"error", failure}});
 }
 
-// A handler may hang, for example on the file system of a server that is gone, and must not keep
-// the daemon from ending. What it was doing is finished or undone by the next start, as after a
-// crash.
-void end_without_stragglers() {
-  constexpr std::chrono::seconds kMostWait{20};
-  std::thread([kMostWait] {
-    std::this_thread::sleep_for(kMostWait);
-    log::error("stopped without the requests that are not answered yet");
-    ::_exit(1);
-  }).detach();
-}
-
-// Receives signals on a thread of its own; they are blocked on all others.
-class SignalThread {
+// Receives SIGHUP on a thread of its own; signals are blocked on all others.
+class ReloadSignal {
  public:
-  SignalThread(sigset_t set, std::function<void()> on_stop, std::function<void()> on_reload)
-      : thread_([set, on_stop = std::move(on_stop), on_reload = std::move(on_reload)] {
-          for (int number = 0; sigwait(&set, &number) == 0;) {
-            if (number == SIGUSR1) return;
-            if (number == SIGHUP)
-              on_reload();
-            else
-              on_stop();
-          }
+  explicit ReloadSignal(std::function<void()> reload)
+      : thread_([reload = std::move(reload)] {
+          sigset_t set;
+          sigemptyset(&set);
+          for (const int number : {SIGHUP, SIGUSR1}) sigaddset(&set, number);
+          for (int number = 0; sigwait(&set, &number) == 0 && number == SIGHUP;) reload();
         }) {}
-  ~SignalThread() {
+  ~ReloadSignal() {
     pthread_kill(thread_.native_handle(), SIGUSR1);
     thread_.join();
   }
+  ReloadSignal(const ReloadSignal&) = delete;
+  ReloadSignal& operator=(const ReloadSignal&) = delete;
 
  private:
   std::thread thread_;
 };
 
-sigset_t block_signals() {
+void block_signals() {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  return set;
+}
+
+// The server bounds what each socket and peer can have open; whoever started us may have allowed
+// less than that.
+void allow_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void read_again(const Flags& flags, Periodic& reconciler) {
@@ -321,7 +324,9 @@ void read_again(const Flags& flags, Periodic& reconciler) {
 }
 
 Status serve(const Flags& flags, const Config& config) {
-  const sigset_t signals = block_signals();
+  block_signals();
+  allow_open_files();
+  StopSignal stop_signal;
   const Notifier notifier;
   thaw_left_overs(config.paths);
   TRY(auto core,
@@ -333,7 +338,9 @@ Status serve(const Flags& flags, const Config& config) {
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
   TRY(auto listeners, Listeners(config, docker, api).open());
-  TRY(auto server, http::make_server(std::move(listeners), {}));
+  TRY(auto made, http::make_server(std::move(listeners), {}));
+  const std::shared_ptr<http::Server> server = std::move(made);
+  stop_signal.stops(server);
   Periodic reconciler([&] { reconcile_all(*core); },
                       std::chrono::seconds(config.reconcile_seconds));
   Repairer repairer([&](const network::Damage& damage) { return mend(*core, damage); },
@@ -345,18 +352,11 @@ Status serve(const Flags& flags, const Config& config) {
   reconcile_all(*core);
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
-  const auto reload = [&] {
+  const ReloadSignal on_reload([&] {
     notifier.reloading();
     read_again(flags, reconciler);
     notifier.ready();
-  };
-  SignalThread on_signals(
-      signals,
-      [&] {
-        end_without_stragglers();
-        server->stop();
-      },
-      reload);
+  });
   log::info("ready", {{"version", kVersion},
                       {"plugin_socket", config.paths.plugin_socket()},
                       {"api_socket", config.paths.api_socket()}});

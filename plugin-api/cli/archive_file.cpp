@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -13,8 +14,11 @@ namespace fairlead::cli {
 Result<OutputFile> OutputFile::open(const std::string& path) {
   struct stat there {};
   if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
-    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd && errno == ENXIO)
+      return fail(Code::kInvalid, "write {}: it is a named pipe that nobody reads", path);
     if (!fd) return fail_errno(errno, "write " + path);
+    fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
     return OutputFile(path, "", std::move(fd));
   }
   const std::size_t name = path.rfind('/') + 1;  // npos + 1 is 0

@@ -108,11 +108,14 @@ Result<std::string> refuse_swarm(Adapters&, Call& call) {
 enum class Body { kNeeded, kNotLookedAt };
 enum class Effect { kReads, kChanges };
 
+using http::Work;
+
 struct Verb {
   std::string_view name;
   Body body;
   Effect effect;
   Result<std::string> (*run)(Adapters&, Call&);
+  Work work = Work::kNetwork;
 };
 
 using N = NetworkAdapter;
@@ -155,14 +158,25 @@ constexpr auto kVerbs = std::to_array<Verb>({
      act<decode_release_address, &I::release_address>},
 
     {"VolumeDriver.Capabilities", Body::kNotLookedAt, Effect::kReads, volume_capabilities},
-    {"VolumeDriver.Create", Body::kNeeded, Effect::kChanges, act<decode_create_volume, &V::create>},
-    {"VolumeDriver.Remove", Body::kNeeded, Effect::kChanges, act<decode_volume, &V::remove>},
-    {"VolumeDriver.Mount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::mount>},
-    {"VolumeDriver.Unmount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::unmount>},
-    {"VolumeDriver.Path", Body::kNeeded, Effect::kReads, act<decode_volume, &V::path>},
-    {"VolumeDriver.Get", Body::kNeeded, Effect::kReads, act<decode_volume, &V::get>},
-    {"VolumeDriver.List", Body::kNotLookedAt, Effect::kReads, act<decode_nothing, &V::list>},
+    {"VolumeDriver.Create", Body::kNeeded, Effect::kChanges, act<decode_create_volume, &V::create>,
+     Work::kWaiting},
+    {"VolumeDriver.Remove", Body::kNeeded, Effect::kChanges, act<decode_volume, &V::remove>,
+     Work::kWaiting},
+    {"VolumeDriver.Mount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::mount>,
+     Work::kWaiting},
+    {"VolumeDriver.Unmount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::unmount>,
+     Work::kWaiting},
+    {"VolumeDriver.Path", Body::kNeeded, Effect::kReads, act<decode_volume, &V::path>,
+     Work::kVolume},
+    {"VolumeDriver.Get", Body::kNeeded, Effect::kReads, act<decode_volume, &V::get>, Work::kVolume},
+    {"VolumeDriver.List", Body::kNotLookedAt, Effect::kReads, act<decode_nothing, &V::list>,
+     Work::kVolume},
 });
+
+const Verb* find_verb(std::string_view path) {
+  return path.starts_with('/') ? std::ranges::find(kVerbs, path.substr(1), &Verb::name)
+                               : kVerbs.end();
+}
 
 // ---- responses
 
@@ -221,9 +235,7 @@ class DockerHandler {
       return refused;
     }
     const std::string_view path = request.path;
-    const auto* verb = path.starts_with('/')
-                           ? std::ranges::find(kVerbs, path.substr(1), &Verb::name)
-                           : kVerbs.end();
+    const auto* verb = find_verb(path);
     if (verb == kVerbs.end()) {
       log::debug("unknown docker method", {{"path", path.substr(0, 128)}});
       return refuse(404, fmt::format("there is no method {}", path.substr(0, 128)));
@@ -282,6 +294,11 @@ class DockerHandler {
 };
 
 }  // namespace
+
+http::Work work_of(const http::Request& request) {
+  const Verb* verb = find_verb(request.path);
+  return verb == kVerbs.end() ? Work::kNetwork : verb->work;
+}
 
 http::Handler make_docker_handler(network::NetworkService& networks, network::PoolService& pools,
                                   volume::VolumeService& volumes) {

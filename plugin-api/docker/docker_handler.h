@@ -12,6 +12,9 @@ namespace fairlead::docker {
 // malformed; 404 for an unknown method; 405 for anything but POST; 500 {"Err":text,"Error":text}
 // when the verb failed. Logs one line per request (reads at debug level). Thread-safe. The services
 // must outlive the handler.
+// What a call may have to wait for.
+http::Work work_of(const http::Request& request);
+
 http::Handler make_docker_handler(network::NetworkService& networks, network::PoolService& pools,
                                   volume::VolumeService& volumes);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -60,6 +61,19 @@ struct Response {
   std::map<std::string, std::string> headers;
   std::shared_ptr<BodyStream> stream{};  // instead of `body`; the connection is closed after it
 };
+
+// What a request may have to wait for. Each class of work has workers of its own, so that slow
+// requests of one class never delay those of another.
+enum class Work {
+  kNetwork,  // networks and endpoints, and whatever waits for nothing
+  kVolume,   // what is known about volumes
+  kWaiting,  // mounts, and volumes that are made or removed: a server somewhere may have to answer
+  kLong,     // reads, copies or checks whole volumes
+};
+inline constexpr std::size_t kWorkClasses = 4;
+
+// Called on the I/O thread for each request: looks at its method and path, and must not block.
+using Classify = std::function<Work(const Request&)>;
 
 // Called on a worker thread, many at a time. Should not throw; an exception becomes a 500 and a log
 // line.

@@ -193,6 +193,7 @@ Request RequestReader::take() {
 
 bool RequestReader::keep_alive() const { return parser_->keep_alive; }
 bool RequestReader::idle() const { return !parser_->started && parser_->waiting.empty(); }
+std::size_t RequestReader::body_memory() const { return parser_->parser->get().body().capacity(); }
 const Refusal& RequestReader::refusal() const { return parser_->refusal; }
 
 }  // namespace fairlead::http

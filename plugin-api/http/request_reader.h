@@ -48,6 +48,8 @@ class RequestReader {
   bool keep_alive() const;
   // Whether no byte of a next request has arrived.
   bool idle() const;
+  // The memory that the body of an unfinished or complete request takes.
+  std::size_t body_memory() const;
   const Refusal& refusal() const;
 
  private:

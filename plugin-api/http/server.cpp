@@ -23,9 +23,19 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::seconds kStopTime{10};
 constexpr std::chrono::milliseconds kAcceptPause{100};  // when the process is out of descriptors
 constexpr std::size_t kScratch = 64 << 10;
+constexpr std::size_t kMostTurnedAway = 64;  // of a socket, at a time
+constexpr int kAcceptsAtOnce =
+    64;  // so that others have their turn while somebody connects on and on
+
+Peer peer_of(int fd) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+    return Peer{.pid = 0, .uid = ~0U, .gid = ~0U};
+  return Peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
+}
 
 class BeastServer : public Server {
  public:
@@ -35,18 +45,21 @@ class BeastServer : public Server {
   void stop() override;
 
  private:
-  // A listening socket, polled while there is room for connections.
   struct Acceptor {
-    Acceptor(asio::io_context& io, Listener taken) : listener(std::move(taken)), socket(io) {}
-    Listener listener;
+    Acceptor(asio::io_context& io, Listener taken, const Limits& limits)
+        : socket(io), door(std::move(taken), limits) {}
     asio::posix::stream_descriptor socket;
     bool waiting = false;
+    std::size_t turned_away = 0;
+    Door door;
   };
+  enum class Whose { kOwn, kAnybodys };
 
-  bool full() const { return sessions_.size() >= host_.limits.connections; }
   void start_accepting();
   void wait_at(Acceptor& acceptor);
   void accept_at(Acceptor& acceptor);
+  void admit(Acceptor& acceptor, UniqueFd socket);
+  bool make_room(const Door& door, PeerKey peer, Whose whose);
   void pause_accepting(int error);
   void forget(const std::shared_ptr<Session>& session);
   void check_no_later(Clock::time_point when);
@@ -57,28 +70,26 @@ class BeastServer : public Server {
 
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  std::unordered_set<std::shared_ptr<Session>> sessions_;
   asio::steady_timer sweep_{io_};  // checks the sessions' deadlines
   Clock::time_point sweep_at_ = Clock::time_point::max();
   asio::steady_timer accept_pause_{io_};
   asio::steady_timer stop_timer_{io_};
   bool accepting_paused_ = false;
   SessionHost host_;
-  WorkerPool workers_;  // last, so that it is joined before what its jobs refer to is destroyed
+  // After all that the jobs of their workers refer to; before the sessions, which refer to them.
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::unordered_set<std::shared_ptr<Session>> sessions_;
 };
 
 BeastServer::BeastServer(std::vector<Listener> listeners, Limits limits)
     : host_{.io = io_,
-            .workers = workers_,
             .limits = limits,
             .scratch = std::vector<char>(kScratch),
             .check_no_later = [this](Clock::time_point when) { check_no_later(when); },
-            .closed = [this](const std::shared_ptr<Session>& session) { forget(session); }},
-      workers_(limits.workers) {
+            .closed = [this](const std::shared_ptr<Session>& session) { forget(session); }} {
   for (Listener& listener : listeners) {
     const int fd = listener.socket.release();
-    acceptors_.push_back(std::make_unique<Acceptor>(io_, std::move(listener)));
+    acceptors_.push_back(std::make_unique<Acceptor>(io_, std::move(listener), host_.limits));
     acceptors_.back()->socket.assign(fd);
   }
 }
@@ -93,7 +104,7 @@ void BeastServer::stop() {
 }
 
 void BeastServer::start_accepting() {
-  if (host_.stopping || accepting_paused_ || full()) return;
+  if (host_.stopping || accepting_paused_) return;
   for (const auto& acceptor : acceptors_)
     if (!acceptor->waiting) wait_at(*acceptor);
 }
@@ -110,7 +121,7 @@ void BeastServer::wait_at(Acceptor& acceptor) {
 }
 
 void BeastServer::accept_at(Acceptor& acceptor) {
-  while (!full()) {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
     UniqueFd socket(
         ::accept4(acceptor.socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
@@ -118,10 +129,44 @@ void BeastServer::accept_at(Acceptor& acceptor) {
       if (errno != EAGAIN) pause_accepting(errno);
       return;
     }
-    auto session = std::make_shared<Session>(host_, acceptor.listener.handler, std::move(socket));
-    sessions_.insert(session);
-    session->start();
+    admit(acceptor, std::move(socket));
   }
+}
+
+void BeastServer::admit(Acceptor& acceptor, UniqueFd socket) {
+  const Peer peer = peer_of(socket.get());
+  const PeerKey key = key_of(peer);
+  Door& door = acceptor.door;
+  const bool room = (!door.shares.full_for(key) || make_room(door, key, Whose::kOwn)) &&
+                    (!door.shares.full() || make_room(door, key, Whose::kAnybodys));
+  if (!room && acceptor.turned_away >= kMostTurnedAway) return;  // closed
+  auto session = std::make_shared<Session>(host_, door, std::move(socket), peer);
+  sessions_.insert(session);
+  if (!room) {
+    ++acceptor.turned_away;
+    return session->turn_away();
+  }
+  door.shares.add_connection(key);
+  session->start();
+}
+
+// Closes the connection that has been idle longest: of this peer, or of that which has most
+// connections. False when there is none.
+bool BeastServer::make_room(const Door& door, PeerKey peer, Whose whose) {
+  Session* chosen = nullptr;
+  std::pair<std::size_t, Clock::time_point> best;  // the peer's connections, the deadline
+  for (const auto& session : sessions_) {
+    if (&session->door() != &door || session->turned_away() || !session->idle()) continue;
+    if (whose == Whose::kOwn && session->peer() != peer) continue;
+    const std::pair have(door.shares.connections_of(session->peer()), session->deadline());
+    const bool better =
+        have.first > best.first || (have.first == best.first && have.second < best.second);
+    if ((chosen != nullptr && !better) || session->has_input()) continue;
+    chosen = session.get();
+    best = have;
+  }
+  if (chosen != nullptr) chosen->close();
+  return chosen != nullptr;
 }
 
 void BeastServer::pause_accepting(int error) {
@@ -136,7 +181,13 @@ void BeastServer::pause_accepting(int error) {
 
 void BeastServer::forget(const std::shared_ptr<Session>& session) {
   sessions_.erase(session);
-  start_accepting();
+  for (const auto& acceptor : acceptors_) {
+    if (&acceptor->door != &session->door()) continue;
+    if (session->turned_away())
+      --acceptor->turned_away;
+    else
+      acceptor->door.shares.remove_connection(session->peer());
+  }
   end_when_idle();
 }
 
@@ -168,10 +219,11 @@ void BeastServer::begin_stop() {
   close_acceptors();
   const std::vector<std::shared_ptr<Session>> present(sessions_.begin(), sessions_.end());
   for (const auto& session : present) session->wind_up();
-  stop_timer_.expires_after(kStopTime);
+  stop_timer_.expires_after(host_.limits.stop_time);
   stop_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     log::warn("stopping while requests are not answered", {{"connections", sessions_.size()}});
+    for (const auto& session : sessions_) session->give_up();
     io_.stop();
   });
   end_when_idle();
@@ -182,7 +234,8 @@ void BeastServer::close_acceptors() {
   for (const auto& acceptor : acceptors_) {
     boost::system::error_code ignored;
     acceptor->socket.close(ignored);
-    if (!acceptor->listener.path.empty()) ::unlink(acceptor->listener.path.c_str());
+    const std::string& path = acceptor->door.listener.path;
+    if (!path.empty()) ::unlink(path.c_str());
   }
 }
 
@@ -201,7 +254,8 @@ Result<std::unique_ptr<Server>> make_server(std::vector<Listener> listeners, Lim
   for (const Listener& listener : listeners)
     if (!listener.socket || !listener.handler)
       return fail(Code::kInternal, "start the HTTP server: a listener lacks its socket or handler");
-  if (limits.connections == 0) limits.connections = 1;
+  limits.connections = std::max<std::size_t>(limits.connections, 1);
+  limits.peer_connections = std::max<std::size_t>(limits.peer_connections, 1);
   return std::unique_ptr<Server>(std::make_unique<BeastServer>(std::move(listeners), limits));
 }
 

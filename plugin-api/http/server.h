@@ -2,6 +2,7 @@
 // request_reader.cpp.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,14 +19,25 @@ struct Limits {
   std::size_t body_bytes = 2 << 20;
   std::chrono::seconds header_time{10};  // from the first byte of a request to its last
   std::chrono::seconds idle_time{90};    // of a kept-alive connection
-  std::size_t connections = 512;         // more wait in the backlog
-  unsigned workers = 8;
+  // After stop(), for the requests that are being handled. The others are answered 503 then.
+  std::chrono::milliseconds stop_time{3500};
+
+  // Each listening socket has all of the following for itself. A peer is a user, and every process
+  // of root's: it can take its share and no more, so that it never shuts out another peer.
+  std::size_t connections = 1024;
+  std::size_t peer_connections = 512;
+  std::size_t streams = 128;  // responses without an end
+  std::size_t peer_streams = 32;
+  std::size_t bodies_bytes = 64 << 20;  // of all requests together that are in memory
+  std::size_t peer_bodies_bytes = 16 << 20;
+  std::array<unsigned, kWorkClasses> workers{12, 8, 32, 8};  // a peer takes three quarters
 };
 
 struct Listener {
   UniqueFd socket;   // listening
   std::string path;  // unlinked at shutdown; empty for socket activation
   Handler handler;
+  Classify classify{};  // without it everything is Work::kNetwork
 };
 
 // Creates a listening Unix socket at `path` with these permissions. Creates missing folders (0755),
@@ -44,13 +56,17 @@ struct PassedSocket {
 };
 std::vector<PassedSocket> passed_sockets();
 
-// One thread accepts, reads and writes; `Limits::workers` threads run the handlers. Each response
-// is sent in one write. Beyond a limit the response is 413, 431 or 408 and the connection is
-// closed; malformed HTTP gets a 400.
+// One thread accepts, reads and writes; `Limits::workers` threads for each socket and class of work
+// run the handlers. Each response is sent in one write. Beyond a limit of a request the response is
+// 413, 431 or 408 and the connection is closed; malformed HTTP gets a 400.
+//
+// Connections never wait in the backlog. One too many takes the place of the connection that has
+// been idle longest: of its own peer's when that peer has its share, else of the peer's that has
+// most. Where none is idle it is answered 503, as is a body for which there is no room.
 class Server {
  public:
   virtual ~Server() = default;
-  // returns after stop(); requests in progress are answered first (at most 10 s)
+  // returns after stop(); requests in progress are answered first (at most `stop_time`)
   virtual void run() = 0;
   virtual void stop() = 0;  // from any thread or a signal handler's thread
 };

@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::chrono::seconds kUnfinishedAtStop{1};
+constexpr std::chrono::seconds kTurnedAwayTime{2};
+// Not worth counting: the number of connections bounds them.
+constexpr std::size_t kSmallBody = 16 << 10;
 
 // Sends as much as the socket takes now, without SIGPIPE and without blocking. Returns less than
 // all, or -1 with errno, when it takes no more.
@@ -27,14 +30,6 @@ ssize_t send_now(int fd, std::string_view text) {
     const ssize_t sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0 || errno != EINTR) return sent;
   }
-}
-
-Peer peer_of(int fd) {
-  ucred credentials{};
-  socklen_t size = sizeof(credentials);
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-    return Peer{.pid = 0, .uid = ~0U, .gid = ~0U};
-  return Peer{.pid = credentials.pid, .uid = credentials.uid, .gid = credentials.gid};
 }
 
 // A client that has only ended its sending (shutdown(2)) still reads, so that does not count.
@@ -66,13 +61,37 @@ Response run(const Handler& handler, const Request& request) {
 
 }  // namespace
 
-Session::Session(SessionHost& host, const Handler& handler, UniqueFd socket)
+Door::Door(Listener taken, const Limits& limits) : listener(std::move(taken)), shares(limits) {
+  for (std::size_t i = 0; i < kWorkClasses; ++i)
+    workers[i] = std::make_unique<WorkerPool>(limits.workers[i]);
+}
+
+WorkerPool& Door::workers_for(const Request& request) {
+  const Work work = listener.classify ? listener.classify(request) : Work::kNetwork;
+  return *workers[static_cast<std::size_t>(work)];
+}
+
+Session::Session(SessionHost& host, Door& door, UniqueFd socket, const Peer& peer)
     : host_(host),
-      handler_(handler),
+      door_(door),
       socket_(host.io),
       reader_({.header_bytes = host.limits.header_bytes, .body_bytes = host.limits.body_bytes}),
-      peer_(peer_of(socket.get())) {
+      peer_(peer),
+      peer_key_(key_of(peer)) {
   socket_.assign(socket.release());
+}
+
+bool Session::idle() const { return phase_ == Phase::kReading && reader_.idle(); }
+
+bool Session::has_input() {
+  char first = 0;
+  return ::recv(socket_.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void Session::turn_away() {
+  turned_away_ = true;
+  set_deadline(kTurnedAwayTime);
+  wait_readable();
 }
 
 void Session::start() {
@@ -105,13 +124,25 @@ void Session::receive() {
 
 void Session::received(std::string_view bytes) {
   if (phase_ != Phase::kReading) return wait_readable();  // dropped
+  if (turned_away_) return refuse({503, "too many connections are open; close some or try again"});
   const bool first = reader_.idle();
   const RequestReader::State state = reader_.feed(bytes);
   if (first && state != RequestReader::State::kComplete) set_deadline(host_.limits.header_time);
   act_on(state);
 }
 
+// Takes what the request occupies now from the shares. False when it is too much.
+bool Session::account_body() {
+  const std::size_t memory = reader_.body_memory();
+  if (memory <= kSmallBody || memory <= body_memory_) return true;
+  if (!door_.shares.take_body(peer_key_, memory - body_memory_)) return false;
+  body_memory_ = memory;
+  return true;
+}
+
 void Session::act_on(RequestReader::State state) {
+  if (state != RequestReader::State::kRefused && !account_body())
+    return refuse({503, "the requests under way take too much memory; try again"});
   switch (state) {
     case RequestReader::State::kContinue:
       send_now(socket_.native_handle(), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -138,14 +169,18 @@ void Session::handle(Request request) {
   keep_ = reader_.keep_alive();
   request.peer = peer_;
   request.hung_up = [fd = socket_.native_handle()] { return is_closed_by_peer(fd); };
-  host_.workers.submit([self = shared_from_this(), request = std::move(request)] {
-    self->answer(run(self->handler_, request), request.method == "HEAD");
+  answer_taken_ = false;
+  WorkerPool& workers = door_.workers_for(request);
+  workers.submit(peer_key_, [self = shared_from_this(), request = std::move(request)] {
+    if (self->answer_taken_) return;
+    self->answer(run(self->door_.listener.handler, request), request.method == "HEAD");
   });
 }
 
 // Runs on a worker's thread. While the phase is kHandling, nothing else touches the socket or the
 // output.
 void Session::answer(Response response, bool head_only) {
+  if (answer_taken_.exchange(true)) return;
   if (response.stream && !head_only) {
     asio::post(host_.io, [self = shared_from_this(), header = stream_header(response),
                           stream = std::move(response.stream)]() mutable {
@@ -192,9 +227,10 @@ void Session::send_rest() {
 
 void Session::answered() {
   used_ = true;
+  door_.shares.give_body(peer_key_, std::exchange(body_memory_, 0));
   out_ = std::string();
-  if (refused_) return linger();
-  if (!keep_ || host_.stopping) return close();
+  if (refused_ && !host_.stopping) return linger();
+  if (refused_ || !keep_ || host_.stopping) return close();
   phase_ = Phase::kReading;
   if (reader_.idle()) return start();
   set_deadline(host_.limits.header_time);
@@ -205,6 +241,9 @@ void Session::answered() {
 
 void Session::begin_stream(std::string header, std::shared_ptr<BodyStream> stream) {
   if (phase_ != Phase::kHandling) return;
+  if (!door_.shares.take_stream(peer_key_))
+    return refuse({503, "too many streams are open; close some or try again"});
+  has_stream_share_ = true;
   phase_ = Phase::kStreaming;
   stream_ = std::move(stream);
   out_ = std::move(header);
@@ -303,6 +342,13 @@ void Session::wind_up() {
   if (phase_ == Phase::kReading) set_deadline(kUnfinishedAtStop);
 }
 
+void Session::give_up() {
+  if (phase_ != Phase::kHandling || answer_taken_.exchange(true)) return;
+  const Response sorry = error_response(503, "the daemon is stopping; try again");
+  send_now(socket_.native_handle(), to_text(sorry, Connection::kClose));
+  ::shutdown(socket_.native_handle(), SHUT_RDWR);
+}
+
 void Session::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
@@ -310,6 +356,8 @@ void Session::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   stream_.reset();
+  door_.shares.give_body(peer_key_, std::exchange(body_memory_, 0));
+  if (std::exchange(has_stream_share_, false)) door_.shares.give_stream(peer_key_);
   host_.closed(shared_from_this());
 }
 

@@ -1,5 +1,6 @@
 #include "plugin-api/http/worker_pool.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -16,10 +17,10 @@ WorkerPool::~WorkerPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void WorkerPool::submit(std::function<void()> job) {
+void WorkerPool::submit(PeerKey peer, std::function<void()> job) {
   {
     const std::lock_guard lock(guard_);
-    jobs_.push_back(std::move(job));
+    jobs_.push_back({peer, std::move(job)});
     if (jobs_.size() > waiting_ && threads_.size() < most_threads_) add_thread();
   }
   wake_.notify_one();
@@ -36,19 +37,30 @@ void WorkerPool::add_thread() {
   }
 }
 
+// The first one whose peer does not run its share already. At the end there is nobody to share with.
+WorkerPool::Jobs::iterator WorkerPool::next_job() {
+  return std::ranges::find_if(jobs_, [this](const Job& job) {
+    const auto running = running_.find(job.peer);
+    return stopping_ || running == running_.end() || running->second < most_of_one_peer_;
+  });
+}
+
 void WorkerPool::work() {
   std::unique_lock lock(guard_);
   while (true) {
     ++waiting_;
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    wake_.wait(lock, [this] { return stopping_ || next_job() != jobs_.end(); });
     --waiting_;
     if (jobs_.empty()) return;
-    std::function<void()> job = std::move(jobs_.front());
-    jobs_.pop_front();
+    const auto next = next_job();
+    Job job = std::move(*next);
+    jobs_.erase(next);
+    ++running_[job.peer];
     lock.unlock();
-    job();
-    job = nullptr;
+    job.run();
+    job.run = nullptr;
     lock.lock();
+    if (--running_[job.peer] == 0) running_.erase(job.peer);
   }
 }
 

@@ -17,12 +17,14 @@ namespace {
 // ---- the route table
 
 enum class Body { kNone, kJson, kOptional };
+using http::Work;
 
 struct Route {
   std::string_view method, pattern;
   Body body;
   std::string_view query;  // the query parameters that the route takes, separated by commas
   Operation run;
+  Work work = Work::kNetwork;
 };
 
 constexpr auto kRoutes = std::to_array<Route>({
@@ -39,39 +41,40 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"POST", "/v1/endpoints/{network}/{endpoint}/ports", Body::kJson, "", publish_ports},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", Body::kNone, "", unpublish_ports},
     {"GET", "/v1/ports", Body::kNone, "", list_ports},
-    {"GET", "/v1/volumes", Body::kNone, "", list_volumes},
-    {"POST", "/v1/volumes", Body::kJson, "", create_volume},
-    {"GET", "/v1/volumes/{volume}", Body::kNone, "", get_volume},
-    {"DELETE", "/v1/volumes/{volume}", Body::kNone, "", delete_volume},
-    {"POST", "/v1/volumes/{volume}/mount", Body::kJson, "", mount_volume},
-    {"POST", "/v1/volumes/{volume}/unmount", Body::kJson, "", unmount_volume},
-    {"PATCH", "/v1/volumes/{volume}", Body::kJson, "", change_volume},
-    {"GET", "/v1/volumes/{volume}/usage", Body::kNone, "", get_usage},
-    {"POST", "/v1/volumes/{volume}/check", Body::kOptional, "", check_volume},
-    {"GET", "/v1/volumes/{volume}/snapshots", Body::kNone, "", list_snapshots_of},
-    {"POST", "/v1/volumes/{volume}/snapshots", Body::kOptional, "", create_snapshot},
-    {"DELETE", "/v1/volumes/{volume}/snapshots/{snapshot}", Body::kNone, "", delete_snapshot},
-    {"POST", "/v1/volumes/{volume}/rollback", Body::kJson, "", roll_back},
-    {"GET", "/v1/snapshots", Body::kNone, "", list_snapshots},
-    {"GET", "/v1/trash", Body::kNone, "", list_trash},
-    {"DELETE", "/v1/trash", Body::kNone, "", empty_trash},
-    {"POST", "/v1/trash/{trashed}/restore", Body::kOptional, "", restore_trashed},
-    {"DELETE", "/v1/trash/{trashed}", Body::kNone, "", delete_trashed},
-    {"GET", "/v1/volume-pools", Body::kNone, "", list_pools},
-    {"POST", "/v1/volume-pools", Body::kJson, "", create_pool},
-    {"GET", "/v1/volume-pools/{pool}", Body::kNone, "", get_pool},
-    {"PATCH", "/v1/volume-pools/{pool}", Body::kJson, "", grow_pool},
-    {"DELETE", "/v1/volume-pools/{pool}", Body::kNone, "", delete_pool},
-    {"GET", "/v1/jobs", Body::kNone, "", list_jobs},
-    {"POST", "/v1/jobs/{job}/stop", Body::kNone, "", stop_job},
-    {"GET", "/v1/cluster", Body::kNone, "", get_cluster},
-    {"POST", "/v1/cluster/thaw", Body::kNone, "", release_cluster},
-    {"GET", "/v1/hosts", Body::kNone, "", list_hosts},
-    {"DELETE", "/v1/hosts/{host}", Body::kNone, "force", delete_host},
+    {"GET", "/v1/volumes", Body::kNone, "", list_volumes, Work::kVolume},
+    {"POST", "/v1/volumes", Body::kJson, "", create_volume, Work::kWaiting},
+    {"GET", "/v1/volumes/{volume}", Body::kNone, "", get_volume, Work::kVolume},
+    {"DELETE", "/v1/volumes/{volume}", Body::kNone, "", delete_volume, Work::kWaiting},
+    {"POST", "/v1/volumes/{volume}/mount", Body::kJson, "", mount_volume, Work::kWaiting},
+    {"POST", "/v1/volumes/{volume}/unmount", Body::kJson, "", unmount_volume, Work::kWaiting},
+    {"PATCH", "/v1/volumes/{volume}", Body::kJson, "", change_volume, Work::kWaiting},
+    {"GET", "/v1/volumes/{volume}/usage", Body::kNone, "", get_usage, Work::kLong},
+    {"POST", "/v1/volumes/{volume}/check", Body::kOptional, "", check_volume, Work::kLong},
+    {"GET", "/v1/volumes/{volume}/snapshots", Body::kNone, "", list_snapshots_of, Work::kVolume},
+    {"POST", "/v1/volumes/{volume}/snapshots", Body::kOptional, "", create_snapshot, Work::kLong},
+    {"DELETE", "/v1/volumes/{volume}/snapshots/{snapshot}", Body::kNone, "", delete_snapshot,
+     Work::kLong},
+    {"POST", "/v1/volumes/{volume}/rollback", Body::kJson, "", roll_back, Work::kLong},
+    {"GET", "/v1/snapshots", Body::kNone, "", list_snapshots, Work::kVolume},
+    {"GET", "/v1/trash", Body::kNone, "", list_trash, Work::kVolume},
+    {"DELETE", "/v1/trash", Body::kNone, "", empty_trash, Work::kLong},
+    {"POST", "/v1/trash/{trashed}/restore", Body::kOptional, "", restore_trashed, Work::kWaiting},
+    {"DELETE", "/v1/trash/{trashed}", Body::kNone, "", delete_trashed, Work::kLong},
+    {"GET", "/v1/volume-pools", Body::kNone, "", list_pools, Work::kVolume},
+    {"POST", "/v1/volume-pools", Body::kJson, "", create_pool, Work::kLong},
+    {"GET", "/v1/volume-pools/{pool}", Body::kNone, "", get_pool, Work::kVolume},
+    {"PATCH", "/v1/volume-pools/{pool}", Body::kJson, "", grow_pool, Work::kLong},
+    {"DELETE", "/v1/volume-pools/{pool}", Body::kNone, "", delete_pool, Work::kLong},
+    {"GET", "/v1/jobs", Body::kNone, "", list_jobs, Work::kVolume},
+    {"POST", "/v1/jobs/{job}/stop", Body::kNone, "", stop_job, Work::kVolume},
+    {"GET", "/v1/cluster", Body::kNone, "", get_cluster, Work::kWaiting},
+    {"POST", "/v1/cluster/thaw", Body::kNone, "", release_cluster, Work::kWaiting},
+    {"GET", "/v1/hosts", Body::kNone, "", list_hosts, Work::kWaiting},
+    {"DELETE", "/v1/hosts/{host}", Body::kNone, "force", delete_host, Work::kWaiting},
     {"GET", "/v1/events", Body::kNone, "since,until,kind", follow_events},
-    {"GET", "/v1/status", Body::kNone, "", get_status},
+    {"GET", "/v1/status", Body::kNone, "", get_status, Work::kVolume},
     {"GET", "/v1/version", Body::kNone, "", get_version},
-    {"POST", "/v1/reconcile", Body::kNone, "", reconcile},
+    {"POST", "/v1/reconcile", Body::kNone, "", reconcile, Work::kLong},
 });
 
 std::vector<std::string_view> split(std::string_view path) {
@@ -257,6 +260,14 @@ http::Response dispatch(const Core& core, const http::Request& request) {
 }
 
 }  // namespace
+
+http::Work work_of(const http::Request& request) {
+  const auto path = split(request.path);
+  const auto* route = std::ranges::find_if(kRoutes, [&](const Route& one) {
+    return one.method == request.method && matches(one.pattern, path);
+  });
+  return route == kRoutes.end() ? Work::kNetwork : route->work;
+}
 
 int http_status(Code code) { return status_row(code).status; }
 

@@ -43,6 +43,9 @@ struct Services {
 // status of http_status().
 http::Handler make_native_handler(Services services);
 
+// What a request may have to wait for.
+http::Work work_of(const http::Request& request);
+
 // The HTTP status for a failure.
 int http_status(Code code);
 

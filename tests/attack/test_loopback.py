@@ -1,7 +1,6 @@
 """What must not be reachable is not."""
 
 import contextlib
-import json
 import socket
 import struct
 from pathlib import Path
@@ -223,26 +222,6 @@ class Advertisements(DockerCase):
             self.assertIsNotNone(evil.ping(self.docker.address("web", "net")))
             with web.entered():
                 self.assertNotIn("20010db80bad", Path("/proc/thread-self/net/if_inet6").read_text())
-
-
-class Namespaces(FairleadCase):
-    """What a caller names as a container's network namespace may be anything."""
-
-    def attach(self, netns, container):
-        body = json.dumps({"network": "net", "container": container, "ifname": "eth0", "netns": netns})
-        return self.host.exec("curl", "-s", "-m", "20", "--unix-socket", "/run/fairlead/api.sock",
-                              "-H", "Content-Type: application/json", "-d", body, "http://x/v1/endpoints")
-
-    def test_a_fifo_is_refused_at_once_and_the_daemon_can_end(self):
-        self.host.fairlead("network", "create", "net")
-        self.host.exec("mkfifo", "/run/host/fifo")
-        for number in range(9):  # more than there are workers
-            answer = json.loads(self.attach("/run/host/fifo", f"c{number}").out)
-            self.assertIn("no network namespace", json.dumps(answer))
-        self.assertEqual([], self.host.endpoints())
-        self.host.fairlead("network", "rm", "net")
-        self.fairleadd.stop()
-        self.restart_fairleadd()
 
 
 class Spoofing(DockerCase):

@@ -90,5 +90,25 @@ TEST(Process, ThreadsMayRunProgramsAtTheSameTime) {
     });
 }
 
+// In a process of its own, because nothing can be started in it any more.
+TEST(ProcessDeathTest, AtTheEndWhatRunsIsKilledAndNothingIsStarted) {
+  const auto story = [] {
+    const auto start = std::chrono::steady_clock::now();
+    std::thread ending([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      stop_processes();
+    });
+    const auto killed = run({"sleep", "60"});
+    ending.join();
+    const auto refused = run({"true"});
+    const bool in_time = std::chrono::steady_clock::now() - start < std::chrono::seconds(30);
+    std::fprintf(stderr, "%s; %s", killed ? "done" : killed.error().text.c_str(),
+                 refused ? "done" : refused.error().text.c_str());
+    std::_Exit(in_time ? 0 : 1);
+  };
+  EXPECT_EXIT(story(), ::testing::ExitedWithCode(0),
+              "run sleep: this process is ending; run true: this process is ending");
+}
+
 }  // namespace
 }  // namespace fairlead

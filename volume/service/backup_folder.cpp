@@ -261,8 +261,12 @@ Result<BackupFolder> BackupFolder::open(const std::string& path) {
 
 Result<BackupFolder> BackupFolder::prepare(const std::string& path) {
   TRY(auto top, Folder::ensure(path, 0700));
-  UniqueFd lock(::openat(top.fd(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  UniqueFd lock(::openat(top.fd(), "lock", kFlags, 0600));
   if (!lock) return fail_errno(errno, fmt::format("open the lock of the backup folder {}", path));
+  struct stat info {};
+  if (::fstat(lock.get(), &info) != 0 || !S_ISREG(info.st_mode))
+    return fail(Code::kInvalid, "{}/lock is not a regular file; take it away", path);
   TRY_STATUS(lock_file(lock, LOCK_EX, path));
   TRY(const bool is_marked, top.has(kMarker));
   TRY_STATUS(is_marked ? check_marker(top) : check_empty(top));

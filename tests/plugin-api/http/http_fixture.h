@@ -115,12 +115,15 @@ inline std::string post(std::string_view path, std::string_view body,
 
 class RunningServer {
  public:
-  explicit RunningServer(Handler handler, Limits limits = {}) : path(folder_ / "api.sock") {
+  explicit RunningServer(Handler handler, Limits limits = {}, Classify classify = {})
+      : path(folder_ / "api.sock") {
     std::vector<Listener> listeners;
     auto socket = listen_unix(path, 0600, "");
     EXPECT_TRUE(socket) << socket.error().text;
-    listeners.push_back(
-        {.socket = *std::move(socket), .path = path, .handler = std::move(handler)});
+    listeners.push_back({.socket = *std::move(socket),
+                         .path = path,
+                         .handler = std::move(handler),
+                         .classify = std::move(classify)});
     auto made = make_server(std::move(listeners), limits);
     EXPECT_TRUE(made);
     server = *std::move(made);
@@ -131,7 +134,7 @@ class RunningServer {
   RunningServer& operator=(const RunningServer&) = delete;
 
   void stop() {
-    server->stop();
+    if (server) server->stop();
     wait();
   }
   void wait() {

@@ -66,6 +66,32 @@ TEST(HttpStop, DoesNotWaitLongForARequestThatHasOnlyBegun) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
 }
 
+TEST(HttpStop, WhatHangsIsAnswered503AndToldThatTheClientIsGone) {
+  Limits limits;
+  limits.stop_time = 200ms;
+  limits.workers = {2, 1, 1, 1};
+  std::atomic<int> inside{0}, told{0};
+  RunningServer server(
+      [&](const Request& request) {
+        ++inside;
+        while (!request.hung_up()) std::this_thread::sleep_for(1ms);
+        ++told;
+        return echo(request);
+      },
+      limits);
+  RawClient first = server.client(), second = server.client(), queued = server.client();
+  first.say(post("/p", "x"));
+  second.say(post("/p", "x"));
+  while (inside < 2) std::this_thread::sleep_for(1ms);
+  queued.say(post("/p", "x"));
+  server.server->stop();
+  for (RawClient* client : {&first, &second, &queued})
+    EXPECT_TRUE(client->hear_all().starts_with("HTTP/1.1 503 ")) << "within the time to stop";
+  server.wait();
+  server.server.reset();
+  EXPECT_EQ(told, inside);
+}
+
 TEST(HttpStop, UnderLoadEveryAcceptedRequestIsAnsweredWholeOrNotAtAll) {
   RunningServer server([](const Request& request) {
     std::this_thread::sleep_for(1ms);

@@ -116,7 +116,7 @@ TEST(HttpStream, CanBeReadByTheClientOfBase) {
 
 TEST(HttpStream, TakesNoWorkerFromOthers) {
   Source source;
-  RunningServer server(streams(source), {.workers = 1});
+  RunningServer server(streams(source), {.workers = {1, 1, 1, 1}});
   std::vector<RawClient> watchers;
   for (int i = 0; i < 8; ++i) {
     watchers.push_back(server.client());
