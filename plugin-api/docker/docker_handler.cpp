@@ -25,6 +25,7 @@ using Adapters = std::tuple<NetworkAdapter, IpamAdapter, VolumeAdapter>;
 // The state of one request while it is handled.
 struct Call {
   std::string_view body;
+  const std::function<bool()>& hung_up;
   std::string object;    // a short name of the object it is about, for the log
   bool decoded = false;  // a failure before this is the client's fault
 };
@@ -51,21 +52,42 @@ std::string object_of(const Request& request) {
 
 // ---- verbs
 
+tl::unexpected<Error> nobody_waits() {
+  return fail(Code::kUnavailable, "the client hung up: nothing was done");
+}
+
+// The request by which a verb is undone.
+EndpointRequest undoing(const CreateEndpointRequest& request) {
+  return {.network_id = request.network_id, .endpoint_id = request.endpoint_id};
+}
+const EndpointRequest& undoing(const EndpointRequest& request) { return request; }
+const MountRequest& undoing(const MountRequest& request) { return request; }
+
 template <class Adapter, class Answer, class Request>
 Adapter adapter_type(Answer (Adapter::*)(const Request&));
 
 // Decodes the request, runs the verb and encodes its value; for a Status the response is {}.
-template <auto Decode, auto Act>
+// What `Undo` takes back is not done for a client that has hung up: it does not know of it, and
+// would never ask for its removal.
+template <auto Decode, auto Act, auto Undo = nullptr>
 Result<std::string> act(Adapters& adapters, Call& call) {
   TRY(const auto request, Decode(call.body));
   call.decoded = true;
   call.object = object_of(request);
   auto& adapter = std::get<decltype(adapter_type(Act))>(adapters);
+  constexpr bool kUndone = !std::is_null_pointer_v<decltype(Undo)>;
+  if (kUndone && call.hung_up()) return nobody_waits();
   if constexpr (std::is_same_v<decltype((adapter.*Act)(request)), Status>) {
     TRY_STATUS((adapter.*Act)(request));
     return std::string("{}");
   } else {
     TRY(const auto answer, (adapter.*Act)(request));
+    if constexpr (kUndone) {
+      if (call.hung_up()) {
+        TRY_STATUS((adapter.*Undo)(undoing(request)));
+        return nobody_waits();
+      }
+    }
     return encode(answer);
   }
 }
@@ -131,12 +153,13 @@ constexpr auto kVerbs = std::to_array<Verb>({
     {"NetworkDriver.DeleteNetwork", Body::kNeeded, Effect::kChanges,
      act<decode_network, &N::delete_network>},
     {"NetworkDriver.CreateEndpoint", Body::kNeeded, Effect::kChanges,
-     act<decode_create_endpoint, &N::create_endpoint>},
+     act<decode_create_endpoint, &N::create_endpoint, &N::delete_endpoint>},
     {"NetworkDriver.DeleteEndpoint", Body::kNeeded, Effect::kChanges,
      act<decode_endpoint, &N::delete_endpoint>},
     {"NetworkDriver.EndpointOperInfo", Body::kNeeded, Effect::kReads,
      act<decode_endpoint, &N::operational_info>},
-    {"NetworkDriver.Join", Body::kNeeded, Effect::kChanges, act<decode_endpoint, &N::join>},
+    {"NetworkDriver.Join", Body::kNeeded, Effect::kChanges,
+     act<decode_endpoint, &N::join, &N::leave>},
     {"NetworkDriver.Leave", Body::kNeeded, Effect::kChanges, act<decode_endpoint, &N::leave>},
     {"NetworkDriver.ProgramExternalConnectivity", Body::kNeeded, Effect::kChanges,
      act<decode_ports, &N::program>},
@@ -162,8 +185,8 @@ constexpr auto kVerbs = std::to_array<Verb>({
      Work::kWaiting},
     {"VolumeDriver.Remove", Body::kNeeded, Effect::kChanges, act<decode_volume, &V::remove>,
      Work::kWaiting},
-    {"VolumeDriver.Mount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::mount>,
-     Work::kWaiting},
+    {"VolumeDriver.Mount", Body::kNeeded, Effect::kChanges,
+     act<decode_mount, &V::mount, &V::unmount>, Work::kWaiting},
     {"VolumeDriver.Unmount", Body::kNeeded, Effect::kChanges, act<decode_mount, &V::unmount>,
      Work::kWaiting},
     {"VolumeDriver.Path", Body::kNeeded, Effect::kReads, act<decode_volume, &V::path>,
@@ -240,13 +263,13 @@ class DockerHandler {
       log::debug("unknown docker method", {{"path", path.substr(0, 128)}});
       return refuse(404, fmt::format("there is no method {}", path.substr(0, 128)));
     }
-    return run(*verb, request.body);
+    return run(*verb, request);
   }
 
  private:
-  http::Response run(const Verb& verb, std::string_view body) {
+  http::Response run(const Verb& verb, const http::Request& request) {
     const auto start = std::chrono::steady_clock::now();
-    Call call{.body = body, .object = {}};
+    Call call{.body = request.body, .hung_up = request.hung_up, .object = {}};
     std::string outcome = "ok";
     const http::Response response = answer_to(verb, call, outcome);
     const log::Level level = level_of(verb.effect, response);

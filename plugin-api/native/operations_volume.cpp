@@ -56,9 +56,16 @@ Result<Answer> change_volume(const Core& core, const Call& call) {
   return Answer{kOk, std::move(document)};
 }
 
+// What was mounted for a client that has hung up meanwhile is unmounted, as with endpoints.
 Result<Answer> mount_volume(const Core& core, const Call& call) {
   TRY(auto request, decode_mount(call.body));
+  const auto nobody_waits = fail(Code::kUnavailable, "the client hung up: nothing was mounted");
+  if (call.hung_up()) return nobody_waits;
   TRY(auto volume, core.volumes.mount(call.params[0], request.client, request.id));
+  if (call.hung_up()) {
+    TRY_STATUS(core.volumes.unmount(call.params[0], request.client, request.id));
+    return nobody_waits;
+  }
   return Answer{kOk, encode_volume(volume)};
 }
 

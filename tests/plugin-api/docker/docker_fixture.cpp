@@ -37,7 +37,8 @@ http::Response Plugin::call(std::string_view verb, std::string_view body) {
                   .query = {},
                   .headers = {},
                   .body = std::string(body),
-                  .peer = {}});
+                  .peer = {},
+                  .hung_up = hung_up});
 }
 
 void Plugin::answer_for_networks() {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ class Plugin {
   Plugin& operator=(const Plugin&) = delete;
 
   http::Response call(std::string_view verb, std::string_view body);
+  std::function<bool()> hung_up = [] { return false; };
 
  private:
   std::unique_ptr<fairlead::testing::MockNetworkService> networks_;

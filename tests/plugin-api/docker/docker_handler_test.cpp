@@ -50,6 +50,58 @@ TEST_F(DockerHandlerTest, RefusesAMethodThatItDoesNotKnow) {
   }
 }
 
+// The verbs after which something is there that only the client would take away.
+class HungUp : public DockerHandlerTest {
+ protected:
+  void expect_refused(std::string_view verb, std::string_view body) {
+    const http::Response response = plugin.call(verb, body);
+    EXPECT_EQ(response.status, 500);
+    EXPECT_NE(response.body.find("hung up"), std::string::npos) << response.body;
+  }
+  static constexpr std::string_view kEndpoint = R"({"NetworkID":"n","EndpointID":"e",
+      "SandboxKey":"/var/run/docker/netns/1","Interface":{"Address":"10.1.0.2/24"}})";
+  static constexpr std::string_view kMount = R"({"Name":"data","ID":"web"})";
+};
+
+TEST_F(HungUp, BeforeItBegan) {
+  plugin.hung_up = [] { return true; };
+  EXPECT_CALL(plugin.networks, create_endpoint).Times(0);
+  EXPECT_CALL(plugin.networks, join).Times(0);
+  EXPECT_CALL(plugin.volumes, mount).Times(0);
+  expect_refused("NetworkDriver.CreateEndpoint", kEndpoint);
+  expect_refused("NetworkDriver.Join", kEndpoint);
+  expect_refused("VolumeDriver.Mount", kMount);
+}
+
+TEST_F(HungUp, MeanwhileItIsUndone) {
+  const auto hang_up = [&] { plugin.hung_up = [asked = 0]() mutable { return asked++ > 0; }; };
+  EXPECT_CALL(plugin.networks, create_endpoint);
+  EXPECT_CALL(plugin.networks, remove_endpoint);
+  EXPECT_CALL(plugin.networks, join);
+  EXPECT_CALL(plugin.networks, leave);
+  EXPECT_CALL(plugin.volumes, mount);
+  EXPECT_CALL(plugin.volumes, unmount("data", "docker", "web"));
+  hang_up();
+  expect_refused("NetworkDriver.CreateEndpoint", kEndpoint);
+  hang_up();
+  expect_refused("NetworkDriver.Join", kEndpoint);
+  hang_up();
+  expect_refused("VolumeDriver.Mount", kMount);
+}
+
+TEST_F(DockerHandlerTest, SaysWhatACallMayHaveToWaitFor) {
+  const auto work = [](std::string path) {
+    http::Request request;
+    request.path = std::move(path);
+    return work_of(request);
+  };
+  EXPECT_EQ(work("/Plugin.Activate"), http::Work::kNetwork);
+  EXPECT_EQ(work("/NetworkDriver.Join"), http::Work::kNetwork);
+  EXPECT_EQ(work("/VolumeDriver.Get"), http::Work::kVolume);
+  EXPECT_EQ(work("/VolumeDriver.Mount"), http::Work::kWaiting);
+  EXPECT_EQ(work("nothing"), http::Work::kNetwork);
+}
+
 TEST_F(DockerHandlerTest, SpeaksOnlyPost) {
   const http::Response response = plugin.handler({.method = "GET",
                                                   .path = "/Plugin.Activate",

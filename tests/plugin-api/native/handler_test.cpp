@@ -226,6 +226,28 @@ TEST_F(Volumes, OneIsRemoved) {
   EXPECT_EQ(send("DELETE", "/v1/volumes/data").status, 204);
 }
 
+TEST_F(Volumes, WhatWasMountedForAClientThatHungUpIsUnmounted) {
+  hung_up_ = [asked = 0]() mutable { return asked++ > 0; };
+  EXPECT_CALL(volumes_, mount("data", "api", "web")).WillOnce(Return(data_volume()));
+  EXPECT_CALL(volumes_, unmount("data", "api", "web")).WillOnce(Return(Status()));
+  expect_problem(send("POST", "/v1/volumes/data/mount", R"({"id": "web"})"), 503, "unavailable",
+                 "hung up");
+}
+
+TEST_F(Volumes, WorkIsSortedByRoute) {
+  const auto work = [](std::string method, std::string path) {
+    http::Request request;
+    request.method = std::move(method);
+    request.path = std::move(path);
+    return work_of(request);
+  };
+  EXPECT_EQ(work("POST", "/v1/endpoints"), http::Work::kNetwork);
+  EXPECT_EQ(work("GET", "/v1/volumes/data"), http::Work::kVolume);
+  EXPECT_EQ(work("POST", "/v1/volumes/data/mount"), http::Work::kWaiting);
+  EXPECT_EQ(work("POST", "/v1/volumes/data/check"), http::Work::kLong);
+  EXPECT_EQ(work("POST", "/v1/nothing"), http::Work::kNetwork);
+}
+
 TEST_F(Volumes, AMountAnswersWhereTheDataIs) {
   EXPECT_CALL(volumes_, mount("data", "mini", "web")).WillOnce(Return(data_volume()));
   const auto response =
