@@ -163,6 +163,14 @@ std::string to_text(const Verdict& verdict) {
   return {};
 }
 
+bool has_text(const Entry& entry) {
+  const auto plain = [](const Field& field) {
+    const auto* name = std::get_if<IfName>(&field);
+    return name == nullptr || IfName::parse(name->str()).has_value();
+  };
+  return std::ranges::all_of(entry.key, plain) && std::ranges::all_of(entry.data, plain);
+}
+
 std::string to_text(const Entry& entry) {
   std::string text = text_of(entry.key);
   if (entry.verdict) return text + " : " + to_text(*entry.verdict);

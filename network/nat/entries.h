@@ -34,7 +34,10 @@ struct Entry {
 };
 
 std::string to_text(const kernel::Verdict& verdict);  // "goto routed_only"
-std::string to_text(const Entry& entry);              // "tcp . 8080 : 10.1.0.2 . 80"
+// Whether to_text() means the same to nft: not with a name from an old record that would end or
+// widen it there. Such entries are given to the kernel as elements alone.
+bool has_text(const Entry& entry);
+std::string to_text(const Entry& entry);  // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
 // The elements that a network, a published port, a confined endpoint, the underlay, the host and a

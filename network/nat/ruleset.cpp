@@ -222,7 +222,8 @@ struct Elements {
 
 void collect(const std::vector<Entry>& entries, Elements& into) {
   for (const Entry& entry : entries)
-    if (std::string text = to_text(entry); into.seen.insert(entry.set + " " + text).second)
+    if (std::string text = to_text(entry);
+        has_text(entry) && into.seen.insert(entry.set + " " + text).second)
       into.of_set[entry.set].push_back(std::move(text));
 }
 

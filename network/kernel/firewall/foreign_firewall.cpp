@@ -185,6 +185,7 @@ class HostFirewalls : public ForeignFirewall {
     TRY(const auto trusted, Firewalld::trusted());
     std::string names;
     for (const IfName& bridge : bridges) {
+      if (!IfName::parse(bridge.str())) continue;
       if (std::ranges::find(trusted, bridge.str()) == trusted.end())
         TRY_STATUS(Firewalld::trust(bridge.str()));
       trusted_.insert(bridge.str());

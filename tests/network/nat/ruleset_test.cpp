@@ -103,6 +103,20 @@ TEST(Ruleset, ChainsAreTheSameWhateverTheNetworks) {
     EXPECT_EQ(chains(render(golden.state)), chains(render_chains())) << golden.name;
 }
 
+// An earlier version may have made networks on them.
+TEST(Ruleset, OddNamesOfRecordsAreElementsAlone) {
+  NatState state;
+  const std::string without = render(state);
+  for (const char* odd : {"a\"b", "up*", "a\\b"}) {
+    const NatNetwork network{.bridge = *stored_ifname(odd)};
+    state.networks = {network};
+    EXPECT_EQ(render(state), without) << odd;
+    EXPECT_FALSE(elements_of(state).empty());
+  }
+  state.networks = {NatNetwork{.bridge = *IfName::parse("br0")}};
+  EXPECT_NE(render(state), without);
+}
+
 TEST(Elements, WhatIsAddedIsRemoved) {
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases) {

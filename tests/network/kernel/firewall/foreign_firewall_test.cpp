@@ -60,6 +60,15 @@ std::vector<std::string> texts(const std::vector<ForeignRule>& rules) {
   return list;
 }
 
+// An earlier version may have made networks on them.
+TEST(ForeignFirewallRules, OddNamesOfOurRecordsAreNotPasted) {
+  const FilterTable table = parse_filter_table("-P FORWARD DROP\n");
+  const std::vector<IfName> plain{name("br0")};
+  const std::vector<IfName> odd{name("br0"), *stored_ifname("up+"), *stored_ifname("a\"b"),
+                                *stored_ifname("docker%d")};
+  EXPECT_EQ(wanted_rules(table, odd, "eth0"), wanted_rules(table, plain, "eth0"));
+}
+
 // "docker+" is every interface of Docker's to iptables, and a quote begins a word.
 TEST(ForeignFirewallRules, OddNamesOfOthersAreNotPasted) {
   const FilterTable table = parse_filter_table(
