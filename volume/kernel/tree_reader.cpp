@@ -22,6 +22,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::size_t kMostOpen = 64, kMostNotes = 100;
+constexpr std::size_t kLongestPath = 4000;  // of a folder, as in copies
 constexpr std::size_t kLongestTarget = 1 << 16;
 
 struct CloseDir {
@@ -157,7 +158,7 @@ class Walker {
   bool is_foreign_mount(int parent, const std::string& name) const;
   Result<bool> tell(TreeEntry entry, int parent, const std::string& name);
   Status push(UniqueFd fd, std::string path);
-  Status reopen(Level& level);
+  Status reopen();
 
   int top_;
   const std::function<Status(TreeCursor&)>& visit_;
@@ -221,16 +222,20 @@ Status Walker::push(UniqueFd fd, std::string path) {
   return {};
 }
 
-// Opens one component at a time, because the path may be longer than the kernel takes in one call.
-Status Walker::reopen(Level& level) {
+// Opens the last level again, and those above it that are needed next, so that a walk up a deep tree
+// begins at its top once in kMostOpen levels.
+Status Walker::reopen() {
   UniqueFd at(::openat(top_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at) return fail_errno(errno, "open the folder again");
-  for (std::size_t from = 0; from < level.path.size();) {
-    const std::size_t slash = std::min(level.path.find('/', from), level.path.size());
-    TRY(at, open_entry(at.get(), level.path.substr(from, slash - from), EntryKind::kFolder));
-    from = slash + 1;
+  for (std::size_t k = 0; k < levels_.size(); ++k) {
+    if (k > 0) {
+      const std::string& path = levels_[k].path;
+      const std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+      TRY(at, open_entry(levels_[k - 1].fd.get(), name, EntryKind::kFolder));
+    }
+    levels_[k].fd = std::move(at);
+    if (k >= kMostOpen) levels_[k - kMostOpen].fd.reset();
   }
-  level.fd = std::move(at);
   return {};
 }
 
@@ -279,6 +284,9 @@ Status Walker::meet(const std::string& name) {
     return {};
   }
   const bool is_folder = entry.kind == EntryKind::kFolder;
+  if (is_folder && entry.path.size() > kLongestPath)
+    return fail(Code::kInvalid, "{}: its path is longer than {} bytes", printable(entry.path),
+                kLongestPath);
   if (on_btrfs_ && is_folder && btrfs::is_hollow(info.st_ino)) TRY_STATUS(meet_hollow(entry.path));
   const bool has_more_names = !is_folder && info.st_nlink > 1;
   const std::pair<dev_t, ino_t> id{info.st_dev, info.st_ino};
@@ -305,7 +313,7 @@ Status Walker::run() {
       continue;
     }
     if (!level.fd) {
-      const auto again = reopen(level);
+      const auto again = reopen();
       if (!again && again.error().sys_errno != ENOENT) return again;
       if (!again) {  // the whole folder went away
         levels_.pop_back();
