@@ -88,6 +88,7 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::plugin_dir>("plugin_dir", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::bind_roots>("bind_roots", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
+    defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
     defaulted<&File::config, &Config::api_group>("api_group"),
     defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),
     defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),

@@ -1,5 +1,6 @@
 // fairlead: the command line. Provides the terminal, the user and the core in this process.
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -30,6 +31,7 @@ Result<Paths> paths_of(const cli::CliSettings& settings) {
                                 .state_dir = said(settings.state_dir),
                                 .volume_dir = said(settings.volume_dir)},
                                &std::getenv));
+  config.paths.device_roots = {"/"};  // whoever may run this is root
   return std::move(config.paths);
 }
 
@@ -95,6 +97,7 @@ double steady_seconds() {
 }
 
 int run(const std::vector<std::string>& args) {
+  ::umask(022);                   // no folder is open to more than it says, whoever started us
   std::signal(SIGPIPE, SIG_IGN);  // writing to a closed pipe fails and is reported as a failure
   const cli::CliContext context{.in = std::cin,
                                 .out = std::cout,

@@ -371,6 +371,7 @@ Status serve(const Flags& flags, const Config& config) {
 }
 
 int run(int argc, char** argv) {
+  ::umask(022);  // folders have the modes that they are to have, whoever started us
   const Flags flags = parse_flags(argc, argv);
   auto config = load_config(flags, &std::getenv);
   if (!config) leave(1, fmt::format("fairleadd: {}\n", config.error().text));

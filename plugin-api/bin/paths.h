@@ -13,6 +13,7 @@ struct Paths {
   std::string state_dir = "/var/lib/fairlead";     // FAIRLEAD_STATE_DIR, --state-dir: the store
   std::string volume_dir;                          // --volume-dir; empty: <state_dir>/volumes
   std::vector<std::string> bind_roots;             // folders that volumes may use (backend=bind)
+  std::vector<std::string> device_roots;           // block devices that may become pools
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
   bool allow_forwarding = false;                   // of packets between interfaces of others
 

@@ -16,7 +16,7 @@ namespace {
 class WiredVolumes : public VolumeServices {
  public:
   WiredVolumes(const Paths& paths, state::Store& store, NamedLocks& locks)
-      : disks_(volume::make_pool_disks(paths.volumes())),
+      : disks_(volume::make_pool_disks(paths.volumes(), paths.device_roots)),
         pools_(store, locks, *disks_),
         backends_(
             volume::make_backends({paths.volumes(), paths.bind_roots}, {&pools_, disks_.get()})),

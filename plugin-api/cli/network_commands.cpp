@@ -79,7 +79,7 @@ Result<std::string> read_all(std::istream& in, const std::string& name) {
 
 Result<std::string> read_file(Session& session, const std::string& path) {
   if (path == "-") return read_all(session.context.in, "stdin");
-  TRY(const UniqueFd probe, open_input(path));  // a named pipe is refused
+  TRY_STATUS(open_input(path));  // a named pipe is refused
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail_errno(errno, fmt::format("read {}", path));
   return read_all(file, path);

@@ -7,7 +7,7 @@ import signal
 import time
 
 from support.e2e.case import FairleadCase
-from support.e2e.host import API_SOCKET, PLUGIN_SOCKET
+from support.e2e.host import API_SOCKET, HOST_V4, PLUGIN_SOCKET
 from support.e2e.waiting import eventually
 
 NOBODY = 65534
@@ -158,6 +158,23 @@ class Stopping(Callers):
         self.assertEqual(0, self.fairleadd.stop())
         self.assertLess(time.monotonic() - start, 5)
         self.restart_fairleadd()
+
+
+    def test_sigterm_ends_it_while_etcd_is_away(self):
+        """The members of etcd are where nobody answers, and the agent of the cluster waits for them."""
+        self.fairleadd.stop()
+        self.host.write("/etc/fairlead/fairlead.json", json.dumps({"cluster": {"etcd": ["http://203.0.113.77:2379"],
+                                                                               "address": HOST_V4}}))
+        try:
+            waiting = self.host.start_fairleadd()
+            self.host.start("curl", "-s", "-m", 30, "--unix-socket", API_SOCKET, "http://x/v1/hosts", name="hosts", may_end=True)
+            self.assertEqual(200, self.activate())
+            start = time.monotonic()
+            waiting.stop()
+            self.assertLess(time.monotonic() - start, 5)
+        finally:
+            self.host.path("/etc/fairlead/fairlead.json").unlink()
+            self.restart_fairleadd()
 
 
 class Floods(Callers):

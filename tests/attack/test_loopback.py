@@ -1,6 +1,7 @@
 """What must not be reachable is not."""
 
 import contextlib
+import json
 import socket
 import struct
 from pathlib import Path

@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/options/values.h"
 #include "base/text.h"
+#include "volume/backends/device_roots.h"
 #include "volume/backends/volume_tree.h"
 #include "volume/kernel/block_device.h"
 #include "volume/kernel/btrfs.h"
@@ -87,7 +88,8 @@ Result<UniqueFd> lock_folder(const Folder& folder) {
 
 class Disks : public PoolDisks {
  public:
-  explicit Disks(std::string volume_dir) : volume_dir_(std::move(volume_dir)) {}
+  Disks(std::string volume_dir, std::vector<std::string> device_roots)
+      : volume_dir_(std::move(volume_dir)), device_roots_(std::move(device_roots)) {}
 
   Status validate(const PoolSpec& spec) override;
   Status make(const VolumePool& pool, std::uint64_t size) override;
@@ -118,6 +120,7 @@ class Disks : public PoolDisks {
                        ReconcileReport& report);
 
   std::string volume_dir_;
+  DeviceRoots device_roots_;
 };
 
 // --- creating
@@ -125,6 +128,7 @@ class Disks : public PoolDisks {
 Status Disks::validate_device(const PoolSpec& spec) {
   if (spec.device.front() != '/')
     return fail(Code::kInvalid, "device {}: it is not an absolute path", shown(spec.device));
+  TRY_STATUS(device_roots_.check(spec.device));
   TRY(const auto size, size_of_device(spec.device));
   TRY(const auto kind, kind_of(spec.fstype));
   if (size < kind.smallest)
@@ -405,8 +409,9 @@ ReconcileReport Disks::sweep(const std::function<Result<bool>(const std::string&
 
 }  // namespace
 
-std::unique_ptr<PoolDisks> make_pool_disks(std::string volume_dir) {
-  return std::make_unique<Disks>(std::move(volume_dir));
+std::unique_ptr<PoolDisks> make_pool_disks(std::string volume_dir,
+                                           std::vector<std::string> device_roots) {
+  return std::make_unique<Disks>(std::move(volume_dir), std::move(device_roots));
 }
 
 }  // namespace fairlead::volume

@@ -11,12 +11,15 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "volume/api/pools.h"
 
 namespace fairlead::volume {
 
-// `volume_dir` is the absolute path of the volume folder. Nothing is touched yet.
-std::unique_ptr<PoolDisks> make_pool_disks(std::string volume_dir);
+// `volume_dir` is the absolute path of the volume folder; pools are made on the devices of
+// `device_roots` (device_roots.h). Nothing is touched yet.
+std::unique_ptr<PoolDisks> make_pool_disks(std::string volume_dir,
+                                           std::vector<std::string> device_roots);
 
 }  // namespace fairlead::volume

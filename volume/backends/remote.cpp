@@ -111,10 +111,10 @@ Status RemoteBackend::validate(const VolumeOptions& options) const {
   else
     TRY_STATUS(refuse_unsupported(name_, options, {"type", "device", "passwordfile"}));
   if (holds_secret(options))
-    return fail(
-        Code::kInvalid,
-        "volume option \"o\" holds a password, which runtimes keep and print; write it into "
-        "a file that only root may read, and name that with passwordfile=");
+    return fail(Code::kInvalid,
+                "volume option \"o\" or \"device\" holds a password, which runtimes keep and "
+                "print; write it into "
+                "a file that only root may read, and name that with passwordfile=");
   if (type.empty() || options.device.empty())
     return fail(Code::kInvalid, "backend {} needs the volume options \"type\" and \"device\"",
                 name_);

@@ -214,6 +214,10 @@ TEST(RemoteOptions, CredentialsComeFromTheFileAndNotFromTheOptions) {
   EXPECT_THAT(remote_mount("cifs", *options, "secret\n", known)->options,
               Contains("password=secret"));
   EXPECT_FALSE(remote_mount("cifs", *options, "a\nb\n", known));
+  const auto ceph = parse_options({{"type", "ceph"}, {"device", "192.0.2.1:/"}});
+  const auto mount = remote_mount("mount", *ceph, "user=admin\npassword=AQ==\n", known);
+  EXPECT_THAT(mount->options, Contains("name=admin"));
+  EXPECT_THAT(mount->options, Contains("secret=AQ=="));
 }
 
 TEST(RemoteOptions, OwnersAreGivenToFileSystemsThatKeepNone) {

@@ -28,7 +28,7 @@ int main_of(const std::string& folder, const std::string& verb) {
   auto store = state::open_sqlite_store(folder + "/state.db");
   if (!store) return std::fprintf(stderr, "%s\n", store.error().text.c_str()), 2;
   NamedLocks locks(folder + "/locks");
-  const auto disks = make_pool_disks(folder + "/volumes");
+  const auto disks = make_pool_disks(folder + "/volumes", {"/"});
   Pools pools(**store, locks, *disks);
   const auto done = run(pools, verb);
   if (!done) return std::fprintf(stderr, "%s\n", done.error().text.c_str()), 1;

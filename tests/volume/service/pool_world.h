@@ -51,7 +51,7 @@ struct PoolWorld {
   explicit PoolWorld(const std::string& folder)
       : store(state::open_sqlite_store(folder + "/state.db").value()),
         locks(folder + "/locks"),
-        disks(make_pool_disks(folder + "/volumes")),
+        disks(make_pool_disks(folder + "/volumes", {"/"})),
         pools(*store, locks, *disks),
         backends(make_backends({folder + "/volumes", {}}, {&pools, disks.get()})),
         service(make_volume_service(*store, locks, *backends)) {}
