@@ -1,5 +1,6 @@
 // fairlead-cni-local: runs one CNI call with the core in this process, for hosts where no daemon
 // runs. The thin client starts it; it can also be installed as the plugin itself.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,6 +98,7 @@ bool write_all(int fd, std::string_view text) {
 // Ends with _exit, because the result is written and the kernel closes everything without
 // destructors.
 int main() {
+  ::umask(022);  // no folder is open to more than it says, whoever started us
   const fairlead::cni::Outcome outcome = fairlead::run_call();
   fairlead::write_all(STDERR_FILENO, outcome.err);
   const bool written = fairlead::write_all(STDOUT_FILENO, outcome.out);
