@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -281,13 +282,15 @@ void keep_schedules(Core& core) {
 class ReloadSignal {
  public:
   explicit ReloadSignal(std::function<void()> reload)
-      : thread_([reload = std::move(reload)] {
+      : thread_([this, reload = std::move(reload)] {
           sigset_t set;
           sigemptyset(&set);
           for (const int number : {SIGHUP, SIGUSR1}) sigaddset(&set, number);
-          for (int number = 0; sigwait(&set, &number) == 0 && number == SIGHUP;) reload();
+          for (int number = 0; sigwait(&set, &number) == 0 && !ended_;)
+            if (number == SIGHUP) reload();
         }) {}
   ~ReloadSignal() {
+    ended_ = true;
     pthread_kill(thread_.native_handle(), SIGUSR1);
     thread_.join();
   }
@@ -295,6 +298,7 @@ class ReloadSignal {
   ReloadSignal& operator=(const ReloadSignal&) = delete;
 
  private:
+  std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 

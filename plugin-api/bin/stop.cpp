@@ -29,6 +29,7 @@ void end_in_time() {
 StopSignal::StopSignal() : thread_([this] { receive(); }) {}
 
 StopSignal::~StopSignal() {
+  ended_ = true;
   pthread_kill(thread_.native_handle(), SIGUSR1);
   thread_.join();
 }
@@ -38,8 +39,8 @@ void StopSignal::receive() {
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&set, number);
   for (int number = 0; sigwait(&set, &number) == 0;) {
-    if (number == SIGUSR1) return;
-    stop();
+    if (ended_) return;
+    if (number != SIGUSR1) stop();  // that may come from anybody
   }
 }
 

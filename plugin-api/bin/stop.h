@@ -10,6 +10,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -37,6 +38,7 @@ class StopSignal {
   std::mutex guard_;
   std::weak_ptr<http::Server> server_;
   bool stopping_ = false;
+  std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 

@@ -154,11 +154,11 @@ class Stopping(Callers):
                                     said.encode().decode("unicode_escape"), name=name)
             self.addCleanup(flood.kill)
             eventually(lambda flood=flood: "flooded" in flood.log(), name)
+        self.fairleadd.signal(signal.SIGUSR1)  # which it uses itself
         start = time.monotonic()
         self.assertEqual(0, self.fairleadd.stop())
         self.assertLess(time.monotonic() - start, 5)
         self.restart_fairleadd()
-
 
     def test_sigterm_ends_it_while_etcd_is_away(self):
         """The members of etcd are where nobody answers, and the agent of the cluster waits for them."""
