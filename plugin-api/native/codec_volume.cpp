@@ -1,4 +1,5 @@
 #include "plugin-api/native/forms.h"
+#include "volume/api/secrets.h"
 
 namespace fairlead::native {
 
@@ -112,7 +113,8 @@ constexpr auto kMount = fields(defaulted<&MountRequest::client>("client", kId),
 Document encode_volume_spec(const VolumeSpec& spec) { return json::write(spec, kSpec); }
 
 Document encode_volume(const Volume& volume, const std::optional<VolumeStatus>& status) {
-  Document document = encode_volume_spec({volume.name, volume.options, volume.labels});
+  Document document =
+      encode_volume_spec({volume.name, volume::without_secrets(volume.options), volume.labels});
   Document state = json::write(volume, kState);
   if (status) json::append(state, json::write(*status, kStatus));
   document.add("state", std::move(state));

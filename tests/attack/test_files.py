@@ -105,6 +105,11 @@ class Secrets(FairleadCase):
         for device in (f"//me:{SECRET}@192.0.2.9/share", f"smb://me:{SECRET}@192.0.2.9/share", f"//me%{SECRET}@192.0.2.9/share"):
             with self.subTest(device):
                 self.refused({"type": "cifs", "device": device})
+        self.host.exec("mkdir", "/run/host/backups")
+        for verb in (("restore", "share", "--from", "/run/host/backups"), ("import", "share", "/run/host/nothing.tar")):
+            done = self.host.fairlead("volume", *verb, "-o", "type=cifs", "-o", "device=//192.0.2.9/s", "-o", f"o=password={SECRET}", check=False)
+            self.assertNotEqual(0, done.code)
+            self.assertNotIn(SECRET, done.out + done.err)
         self.assertNotIn(SECRET, self.everywhere())
         self.host.fairlead("volume", "create", "--label", f"note={SECRET}", "control")
         self.assertIn(SECRET, self.everywhere(), "the control: it would be found")

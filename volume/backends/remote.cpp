@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "volume/api/secrets.h"
 #include "volume/backends/bind_roots.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
@@ -110,11 +111,7 @@ Status RemoteBackend::validate(const VolumeOptions& options) const {
         refuse_unsupported(name_, options, {"type", "device", "passwordfile", "uid", "gid"}));
   else
     TRY_STATUS(refuse_unsupported(name_, options, {"type", "device", "passwordfile"}));
-  if (holds_secret(options))
-    return fail(Code::kInvalid,
-                "volume option \"o\" or \"device\" holds a password, which runtimes keep and "
-                "print; write it into "
-                "a file that only root may read, and name that with passwordfile=");
+  TRY_STATUS(refuse_secrets(options));
   if (type.empty() || options.device.empty())
     return fail(Code::kInvalid, "backend {} needs the volume options \"type\" and \"device\"",
                 name_);

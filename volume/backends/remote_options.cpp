@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace fairlead::volume {
 
@@ -98,46 +97,10 @@ void add_owner(std::vector<std::string>& words, const VolumeOptions& options) {
   if (options.gid != 0) words.push_back(fmt::format("gid={}", options.gid));
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
-// Every word for a secret that mount.cifs(8), mount.ceph(8), davfs and FUSE helpers know, and what
-// looks like one: "password", "pass2", "PASSWD", "secret", "auth_token". Names of files hold none.
-// mount.cifs also takes user=NAME%PASSWORD.
-bool is_secret(const std::string& word) {
-  const auto equals = std::min(word.find('='), word.size());
-  const std::string key = lower_case(std::string_view(word).substr(0, equals));
-  const std::string_view value = std::string_view(word).substr(std::min(equals + 1, word.size()));
-  if (key.ends_with("file") || key.ends_with("path")) return false;
-  if (key == "user" || key == "username") return value.find('%') != value.npos;
-  constexpr std::array<std::string_view, 7> kParts{"pass",   "pwd",     "secret",     "token",
-                                                   "apikey", "api_key", "private_key"};
-  return std::ranges::any_of(kParts,
-                             [&](std::string_view part) { return key.find(part) != key.npos; });
-}
-
-// "//user:password@server/share", with or without a scheme.
-bool has_login(std::string_view device) {
-  if (const auto scheme = device.find("//"); scheme != device.npos)
-    device.remove_prefix(scheme + 2);
-  const std::string_view authority = device.substr(0, device.find('/'));
-  const std::string_view login =
-      authority.substr(0, std::min(authority.rfind('@'), authority.size()));
-  return login.size() < authority.size() && login.find_first_of(":%") != login.npos;
-}
-
 }  // namespace
 
 bool takes_owner(const std::string& type) {
   return is_cifs(type) || type == "vfat" || type == "exfat" || type == "ntfs3";
-}
-
-bool holds_secret(const VolumeOptions& options) {
-  return std::ranges::any_of(options.mount_options, is_secret) || has_login(options.device);
 }
 
 std::string host_of(const std::string& device) {

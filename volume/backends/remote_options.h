@@ -28,9 +28,6 @@ std::string remote_type(const std::string& backend, const VolumeOptions& options
 // Whether files get their owner from uid= and gid=, because the file system stores none.
 bool takes_owner(const std::string& type);
 
-// Whether the words of o= hold a password, which runtimes would store and print.
-bool holds_secret(const VolumeOptions& options);
-
 // Takes type, device and o= as Docker's local driver does. The host in addr= (or of the device) is
 // looked up, because the kernel takes addresses only. nfs gets "softerr", so that calls to a server
 // that is gone end with an error instead of hanging containers; o=hard is kept. `credentials` is

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "volume/api/options.h"
+#include "volume/api/secrets.h"
 #include "volume/service/archive_tree.h"
 #include "volume/service/backup.h"
 #include "volume/service/create_plan.h"
@@ -257,6 +258,7 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
 
 Result<Volume> Archives::restore(const VolumeSpec& spec, const std::string& folder,
                                  const std::string& backup, const Progress& progress) {
+  TRY_STATUS(refuse_secrets(spec.options));  // a job keeps them
   std::map<std::string, std::string> arguments{{"folder", folder}, {"backup", backup}};
   for (const auto& [key, value] : to_map(spec.options))
     arguments[std::string(kOption) + key] = value;

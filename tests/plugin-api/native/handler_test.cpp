@@ -239,7 +239,7 @@ TEST_F(Volumes, WorkIsSortedByRoute) {
     http::Request request;
     request.method = std::move(method);
     request.path = std::move(path);
-    return work_of(request);
+    return native::work_of(request);
   };
   EXPECT_EQ(work("POST", "/v1/endpoints"), http::Work::kNetwork);
   EXPECT_EQ(work("GET", "/v1/volumes/data"), http::Work::kVolume);

@@ -7,8 +7,8 @@
 
 #include <filesystem>
 
+#include "volume/api/secrets.h"
 #include "volume/backends/device_roots.h"
-#include "volume/backends/remote_options.h"
 
 namespace fairlead::volume {
 namespace {
@@ -66,6 +66,16 @@ TEST(Secrets, AreKnownUnderEveryName) {
        {"user=me", "name=admin", "credentials=/etc/x", "secretfile=/etc/x", "sec=krb5",
         "cache=strict", "passwordfile=/etc/x", "cruid=0", "username=a@b"})
     EXPECT_FALSE(holds(word)) << word;
+}
+
+TEST(Secrets, OfOldRecordsAreMasked) {
+  VolumeOptions options;
+  options.device = "//me:S@server/share";
+  options.mount_options = {"vers=3.0", "Secret=S=", "ro"};
+  const VolumeOptions shown = without_secrets(options);
+  EXPECT_THAT(shown.mount_options, ::testing::ElementsAre("vers=3.0", "Secret=***", "ro"));
+  EXPECT_EQ(shown.device, "***");
+  EXPECT_FALSE(refuse_secrets(options));
 }
 
 TEST(Secrets, AreKnownInDevices) {
