@@ -27,7 +27,7 @@ bool only_root_writes(int folder) {
 // Whether the way to the device has no symbolic link and no "..", and the device is no link that
 // somebody else may have made.
 bool is_real(const std::string& path) {
-  if (std::filesystem::path(path).lexically_normal() != path) return false;
+  if (std::filesystem::path(path).lexically_normal().string() != path) return false;
   const std::size_t slash = path.rfind('/');
   const UniqueFd top(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!top || slash == path.npos) return false;
