@@ -184,5 +184,5 @@ class Trees(HostCase):
         self.nested("long", ["d" * 250] * 100)
         done = self.host.fairlead("volume", "export", "long", "-o", "/run/host/long.tar", check=False)
         self.assertNotEqual(0, done.code)
-        self.assertIn("its path is longer than 4000 bytes", done.err)
+        self.assertIn("its path is longer than 16000 bytes", done.err)
         self.assertFalse(self.host.path("/run/host/long.tar").exists())

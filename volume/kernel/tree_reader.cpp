@@ -22,7 +22,9 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::size_t kMostOpen = 64, kMostNotes = 100;
-constexpr std::size_t kLongestPath = 4000;  // of a folder, as in copies
+// Of a folder; four times what the kernel takes in one call. Each entry is written with its path,
+// so that without a limit a tree would cost the square of its depth.
+constexpr std::size_t kLongestPath = 16'000;
 constexpr std::size_t kLongestTarget = 1 << 16;
 
 struct CloseDir {
@@ -222,8 +224,8 @@ Status Walker::push(UniqueFd fd, std::string path) {
   return {};
 }
 
-// Opens the last level again, and those above it that are needed next, so that a walk up a deep tree
-// begins at its top once in kMostOpen levels.
+// Opens the last level again, and those above it that are needed next, so that a walk up a deep
+// tree begins at its top once in kMostOpen levels.
 Status Walker::reopen() {
   UniqueFd at(::openat(top_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at) return fail_errno(errno, "open the folder again");

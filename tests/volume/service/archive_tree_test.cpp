@@ -159,6 +159,20 @@ TEST_F(ArchiveTreeTest, DepthBeyondAnyPathNeedsFewDescriptors) {
   EXPECT_EQ(packed->report.digest, packed_again->report.digest);
 }
 
+TEST_F(ArchiveTreeTest, DepthWithoutAnEndIsRefused) {
+  UniqueFd at(::open(from.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string name(250, 'd');
+  for (int k = 0; k < 70; ++k) {
+    ASSERT_EQ(::mkdirat(at.get(), name.c_str(), 0700), 0);
+    at = UniqueFd(::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  const auto packed = pack(archive);
+  ASSERT_FALSE(packed);
+  EXPECT_EQ(packed.error().code, Code::kInvalid);
+  EXPECT_NE(packed.error().text.find("longer than 16000 bytes"), std::string::npos)
+      << packed.error().text;
+}
+
 TEST_F(ArchiveTreeTest, DevicesSocketsAndMountsAreLeftOutAndSaid) {
   write_text(from + "/kept", "k");
   const bool has_device = ::mknod((from + "/null").c_str(), S_IFCHR | 0600, 259) == 0;
