@@ -37,7 +37,8 @@ void WorkerPool::add_thread() {
   }
 }
 
-// The first one whose peer does not run its share already. At the end there is nobody to share with.
+// The first one whose peer does not run its share already. At the end there is nobody to share
+// with.
 WorkerPool::Jobs::iterator WorkerPool::next_job() {
   return std::ranges::find_if(jobs_, [this](const Job& job) {
     const auto running = running_.find(job.peer);

@@ -109,7 +109,8 @@ std::vector<ForeignRule> wanted_rules(const FilterTable& table, std::span<const 
   if (!table.forward_drops) return {};
   std::vector<std::string> own = {std::string(kOurLinks)};
   for (const IfName& bridge : bridges)
-    if (!bridge.str().starts_with("fl-") && IfName::parse(bridge.str())) own.push_back(bridge.str());
+    if (!bridge.str().starts_with("fl-") && IfName::parse(bridge.str()))
+      own.push_back(bridge.str());
   RuleList rules(table.docker_user ? "DOCKER-USER" : "FORWARD");
   if (table.docker_user) {
     // Fairlead's own bridges and the uplink may have names that look like Docker's.
