@@ -52,16 +52,15 @@ class Names(CniCalls, FairleadCase):
     def test_of_a_bridge_a_parent_and_a_prefix(self):
         for bad in BAD_LINKS:
             for option in ("bridge", "ifname_prefix", "parent"):
-                # "a" + 15 letters is as long as a prefix may not be; an empty one, or one that would be whole with a number, is none.
+                # A prefix is none alone; a number follows it.
                 if option == "ifname_prefix" and bad in ("", ".", "..", "all", "default"):
                     continue
                 options = {option: bad, **({"mode": "macvlan"} if option == "parent" else {})}
                 if bad == "" and option == "bridge":
                     continue  # as if it were not there
                 self.assert_refused((option, bad), self.send("POST", "/v1/networks", {"name": "odd", "options": options}))
-                self.assertNotEqual(0, self.host.fairlead("network", "create", "-o", f"{option}={bad}", "odd", check=False).code
-                                    if "\x00" not in bad else 1, (option, bad))
             if bad:
+                self.assertNotEqual(0, self.host.fairlead("network", "create", "-o", f"bridge={bad}", "odd", check=False).code, bad)
                 self.assert_refused(bad, self.send("POST", "/NetworkDriver.CreateNetwork", {
                     "NetworkID": "d" * 64, "Options": {"com.docker.network.generic": {"com.docker.network.bridge.name": bad}},
                     "IPv4Data": [{"AddressSpace": "l", "Pool": "10.121.0.0/24", "Gateway": "10.121.0.1/24"}], "IPv6Data": []},
