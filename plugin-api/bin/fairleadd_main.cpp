@@ -365,7 +365,7 @@ Status serve(const Flags& flags, const Config& config) {
                       {"plugin_socket", config.paths.plugin_socket()},
                       {"api_socket", config.paths.api_socket()}});
   notifier.ready();
-  server->run();
+  if (server->run()) stop_signal.served();
   notifier.stopping();
   log::info("stopping");
   monitor.reset();

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <utility>
 
 #include "base/log.h"
 #include "base/process.h"
@@ -13,14 +14,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kUntilProgramsAreKilled{2500}, kUntilTheEnd{4500};
 
-void end_in_time() {
+void end_in_time(std::shared_ptr<const std::atomic<bool>> served) {
   const auto start = std::chrono::steady_clock::now();
-  std::thread([start] {
+  std::thread([start, served = std::move(served)] {
     std::this_thread::sleep_until(start + kUntilProgramsAreKilled);
     stop_processes();
     std::this_thread::sleep_until(start + kUntilTheEnd);
     log::error("stopped without what was not finished yet");
-    ::_exit(1);
+    ::_exit(*served ? 0 : 1);
   }).detach();
 }
 
@@ -47,7 +48,7 @@ void StopSignal::receive() {
 void StopSignal::stop() {
   const std::scoped_lock hold(guard_);
   if (std::exchange(stopping_, true)) return;
-  end_in_time();
+  end_in_time(served_);
   if (const auto server = server_.lock()) server->stop();
 }
 

@@ -4,8 +4,9 @@
 //   2.5 s   programs that were started (mkfs, fsck) are killed, and no more are started, so that
 //           those who wait for them can undo what they did
 //   3.5 s   the requests that are left are answered 503 (http::Limits::stop_time)
-//   4.5 s   the process ends, whatever its threads do. What they were doing is finished or undone
-//           by the next start, as after a crash.
+//   4.5 s   the process ends, whatever its threads do: with exit code 0 when all requests were
+//           answered and only its own work is not done. What its threads were doing is finished or
+//           undone by the next start, as after a crash.
 #pragma once
 
 #include <signal.h>
@@ -30,6 +31,8 @@ class StopSignal {
 
   // The server that is to be stopped; at once when the signal has come already.
   void stops(const std::shared_ptr<http::Server>& server);
+  // All requests were answered.
+  void served() { *served_ = true; }
 
  private:
   void receive();
@@ -38,6 +41,8 @@ class StopSignal {
   std::mutex guard_;
   std::weak_ptr<http::Server> server_;
   bool stopping_ = false;
+  // also of the thread that ends the process, which outlives this
+  const std::shared_ptr<std::atomic<bool>> served_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

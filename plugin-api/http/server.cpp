@@ -41,7 +41,7 @@ class BeastServer : public Server {
  public:
   BeastServer(std::vector<Listener> listeners, Limits limits);
 
-  void run() override;
+  bool run() override;
   void stop() override;
 
  private:
@@ -94,9 +94,10 @@ BeastServer::BeastServer(std::vector<Listener> listeners, Limits limits)
   }
 }
 
-void BeastServer::run() {
+bool BeastServer::run() {
   start_accepting();
   io_.run();
+  return sessions_.empty();
 }
 
 void BeastServer::stop() {

@@ -66,8 +66,9 @@ std::vector<PassedSocket> passed_sockets();
 class Server {
  public:
   virtual ~Server() = default;
-  // returns after stop(); requests in progress are answered first (at most `stop_time`)
-  virtual void run() = 0;
+  // returns after stop(); requests in progress are answered first (at most `stop_time`). False when
+  // some were given up.
+  virtual bool run() = 0;
   virtual void stop() = 0;  // from any thread or a signal handler's thread
 };
 Result<std::unique_ptr<Server>> make_server(std::vector<Listener> listeners, Limits limits);
