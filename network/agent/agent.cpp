@@ -62,6 +62,9 @@ class LeasesInUse : public cluster::LeaseBook {
   Ipam ipam_;
 };
 
+constexpr unsigned kBeatsPerLook = 12;  // for records that cannot be read
+constexpr std::size_t kMostNamed = 5;   // records that a status names in words
+
 class HostAgent : public Agent {
  public:
   explicit HostAgent(AgentParts parts)
@@ -106,6 +109,8 @@ class HostAgent : public Agent {
   void step_back();
   Status return_after_removal();
   void note(std::string problem);
+  void tell_of_peers(cluster::ClusterStatus& status);
+  void tell_of_store(cluster::ClusterStatus& status);
 
   // ---- entries
   void add(const Network& network);
@@ -117,6 +122,7 @@ class HostAgent : public Agent {
   std::optional<Device> device_of(const std::string& network_id);
   Status apply_hosts(const std::vector<cluster::HostInfo>& hosts);
   Status set_peers(const std::vector<cluster::HostInfo>& hosts);
+  const cluster::WireguardInfo* wireguard_of(const cluster::HostInfo& host) const;
   void mend_wireguard_link();
   Status apply(const PeerChanges& changes);
   Status replace(const std::string& network_id, const std::vector<cluster::RemoteEntry>& entries);
@@ -149,7 +155,7 @@ void HostAgent::start(NetworkService& service, cluster::UnderlayGuard& guard) {
   leases_ = std::make_unique<LeasesInUse>(service, parts_.local, parts_.boot_id);
   peers_ = cluster::make_peers(
       parts_.shared,
-      {.host_id = parts_.host.id,
+      {.host = parts_.host,
        .folder = parts_.snapshots,
        .apply_hosts = [this](const auto& hosts) { return apply_hosts(hosts); }},
       cluster::system_clock(), [this](const PeerChanges& changes) { return apply(changes); },
@@ -165,7 +171,8 @@ void HostAgent::start(NetworkService& service, cluster::UnderlayGuard& guard) {
                      .host_id = parts_.host.id,
                      .boot_id = parts_.boot_id,
                      .on_network = [this](const Network& network) { add(network); },
-                     .on_network_gone = [this](const std::string& id) { drop(id); }});
+                     .on_network_gone = [this](const std::string& id) { drop(id); },
+                     .peers = *peers_});
   member_ = std::jthread([this](std::stop_token stop) { take_part(std::move(stop)); });
   comparer_ = std::jthread([this](std::stop_token stop) { compare_now_and_then(std::move(stop)); });
   std::unique_lock hold(guard_);
@@ -188,10 +195,12 @@ void HostAgent::stop() {
 // ---- membership
 
 void HostAgent::take_part(std::stop_token stop) {
+  unsigned beats = 0;
   while (!stop.stop_requested()) {
     const auto state = heartbeat();
     if (state) {
       note("");
+      if (beats++ % kBeatsPerLook == 0) cluster_.membership().unreadable();  // for the log
       if (auto maintained = cluster_.addresses().maintain(*leases_); !maintained)
         log::warn("cluster.maintain", {{"error", maintained.error().text}});
     } else {
@@ -254,6 +263,29 @@ void HostAgent::note(std::string problem) {
   problem_ = std::move(problem);
 }
 
+void HostAgent::tell_of_peers(cluster::ClusterStatus& status) {
+  status.peers = peers_->status();
+  for (const cluster::HostInfo& host : peers_->hosts())
+    if (host.wireguard && parts_.wireguard && wireguard_of(host) == nullptr)
+      status.peers.refused.push_back(fmt::format(
+          "WireGuard address {} of host {} ({}) is refused: it is not the one of that host's id",
+          host.wireguard->address.to_string(), host.name, host.id.substr(0, 12)));
+}
+
+namespace {
+
+// The first few in words; the API shows all.
+void name_some(const std::vector<std::string>& texts, std::vector<std::string>& problems) {
+  const std::size_t named = std::min(texts.size(), kMostNamed);
+  problems.insert(problems.end(), texts.begin(),
+                  texts.begin() + static_cast<std::ptrdiff_t>(named));
+  if (named < texts.size())
+    problems.push_back(
+        fmt::format("and {} more; `fairlead cluster status --json` has all", texts.size() - named));
+}
+
+}  // namespace
+
 cluster::ClusterStatus HostAgent::status() {
   cluster::ClusterStatus status{.cluster = parts_.cluster, .host = parts_.host};
   {
@@ -262,7 +294,7 @@ cluster::ClusterStatus HostAgent::status() {
     if (!problem_.empty()) status.problems.push_back(problem_);
   }
   status.members = parts_.members();
-  if (peers_) status.peers = peers_->status();
+  if (peers_) tell_of_peers(status);
   if (publisher_) {
     status.waiting = publisher_->waiting();
     for (std::string& text : publisher_->problems()) status.problems.push_back(std::move(text));
@@ -271,9 +303,23 @@ cluster::ClusterStatus HostAgent::status() {
     if (!member.error.empty())
       status.problems.push_back(
           fmt::format("member {} of etcd does not answer: {}", member.endpoint, member.error));
+  for (const cluster::StoreMember& member : status.members)
+    if (member.endpoint.starts_with("http://"))
+      status.problems.push_back(
+          fmt::format("member {} of etcd is asked without TLS: whoever is on the way can write all "
+                      "records of the cluster; use https:// and certificates",
+                      member.endpoint));
   const bool answers = std::ranges::any_of(
       status.members, [](const auto& member) { return member.error.empty() && member.has_leader; });
-  if (!answers) return status;  // each question below would wait for its deadline
+  if (answers) tell_of_store(status);  // else each question would wait for its deadline
+  name_some(status.peers.refused, status.problems);
+  name_some(status.peers.unreadable, status.problems);
+  return status;
+}
+
+void HostAgent::tell_of_store(cluster::ClusterStatus& status) {
+  for (std::string& text : cluster_.membership().unreadable())
+    status.peers.unreadable.push_back(std::move(text));
   status.is_holding = cluster_.membership().is_holding();
   for (std::string& text : cluster_.membership().problems())
     status.problems.push_back(std::move(text));
@@ -283,7 +329,6 @@ cluster::ClusterStatus HostAgent::status() {
       ++(host.state == HostState::kAlive     ? status.alive
          : host.state == HostState::kSuspect ? status.suspect
                                              : status.gone);
-  return status;
 }
 
 // ---- entries
@@ -295,7 +340,11 @@ void HostAgent::add(const Network& network) {
     compare_at_.try_emplace(network.id, std::chrono::steady_clock::now() + kFirstCompare);
     changed_.notify_all();
   }
-  if (auto attached = peers_->attach(network.id); !attached)
+  cluster::PeerNetwork view{.id = network.id,
+                            .name = network.name.str(),
+                            .subnets = network.subnets,
+                            .macs = {bridge_mac_of(network.id), tunnel_mac_of(network.id)}};
+  if (auto attached = peers_->attach(view); !attached)
     log::error("cluster.attach", {{"error", attached.error().text}});
 }
 
@@ -319,9 +368,10 @@ Status HostAgent::apply_hosts(const std::vector<cluster::HostInfo>& hosts) {
   std::map<IpAddress, IpAddress> wireguard;
   for (const cluster::HostInfo& host : hosts) {
     addresses.push_back(host.vtep);
-    if (!host.wireguard || !parts_.wireguard) continue;
-    addresses.push_back(host.wireguard->address);
-    wireguard.emplace(host.vtep, host.wireguard->address);
+    const cluster::WireguardInfo* inside = wireguard_of(host);
+    if (inside == nullptr) continue;
+    addresses.push_back(inside->address);
+    wireguard.emplace(host.vtep, inside->address);
   }
   std::ranges::sort(addresses);
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
@@ -338,11 +388,23 @@ Status HostAgent::apply_hosts(const std::vector<cluster::HostInfo>& hosts) {
   return {};
 }
 
+// A host's address inside follows from its id: with any other it would get the packets of the host
+// whose address that is. nullptr when the host has none, or this host cannot encrypt.
+const cluster::WireguardInfo* HostAgent::wireguard_of(const cluster::HostInfo& host) const {
+  if (!host.wireguard || !parts_.host.wireguard || !parts_.wireguard) return nullptr;
+  const IpAddress expected = kernel::wireguard_address("", host.id).address();
+  const auto own = parts_.host.wireguard->address.bytes(), its = host.wireguard->address.bytes();
+  const bool is_its_own = its.size() == 16 && own.size() == 16 &&
+                          std::ranges::equal(its.first(8), own.first(8)) &&
+                          std::ranges::equal(its.last(8), expected.bytes().last(8));
+  return is_its_own ? &*host.wireguard : nullptr;
+}
+
 Status HostAgent::set_peers(const std::vector<cluster::HostInfo>& hosts) {
   if (!parts_.wireguard) return {};
   std::vector<kernel::WireguardPeer> peers;
   for (const cluster::HostInfo& host : hosts) {
-    if (!host.wireguard) continue;
+    if (wireguard_of(host) == nullptr) continue;
     auto key = kernel::PublicKey::parse(host.wireguard->key);
     if (!key) {
       log::error("cluster.peer", {{"host", host.name}, {"error", key.error().text}});

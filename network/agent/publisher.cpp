@@ -244,6 +244,7 @@ Status Publisher::publish_all() {
       if (networks_.contains(endpoint.network_id) && !gone_.contains(endpoint.network_id))
         if (auto known = shared_endpoint(endpoint, parts_.host_id, parts_.boot_id))
           shared.push_back(std::move(*known));
+    parts_.peers.replace_local(shared);
     return status_of(parts_.endpoints.publish_all(shared));
   }();
   if (done) {
@@ -276,6 +277,10 @@ Status Publisher::try_publish(const EndpointKey& key) {
   if (!endpoint && endpoint.error().code != Code::kNotFound) return fail(endpoint.error());
   const auto shared =
       endpoint ? shared_endpoint(*endpoint, parts_.host_id, parts_.boot_id) : std::nullopt;
+  if (shared)
+    parts_.peers.set_local(*shared);
+  else
+    parts_.peers.drop_local(network_id, shared_id(parts_.host_id, id));
   const Status told = shared ? parts_.endpoints.publish(*shared)
                              : parts_.endpoints.withdraw(network_id, shared_id(parts_.host_id, id));
   if (!told && nobody_answers(told.error())) return told;

@@ -31,6 +31,7 @@ struct PublisherParts {
   // publisher's thread.
   std::function<void(const Network&)> on_network;
   std::function<void(const std::string& network_id)> on_network_gone;
+  cluster::Peers& peers;  // is told what this host itself has on these networks
 };
 
 // Follows the change feed from its construction on, and publishes to the cluster once it is told that

@@ -130,6 +130,9 @@ class Membership {
   virtual void release_hold() = 0;
   // Sentences for people, each with a hint; empty when all is well.
   virtual std::vector<std::string> problems() = 0;
+  // The same of records of hosts, networks and pools that cannot be read: each is left out, and
+  // stops nothing else. Logs each once.
+  virtual std::vector<std::string> unreadable() = 0;
 };
 
 // ---- networks
@@ -304,11 +307,24 @@ struct PeerChanges {
   std::vector<RemoteEntry> to_remove;  // exactly as they were in an earlier `to_set`
 };
 
+// A network as this host has it.
+struct PeerNetwork {
+  std::string id;
+  std::string name;  // for people
+  std::vector<Subnet> subnets;
+  std::vector<MacAddress> macs;  // of this host's own devices on it: no container has them
+
+  bool operator==(const PeerNetwork&) const = default;
+};
+
 struct PeerStatus {
   std::size_t networks = 0, hosts = 0, entries = 0;
   // Entries absent from one complete list; kept until a second list confirms it.
   std::size_t missing = 0;
   std::uint64_t full_lists = 0, batches = 0, failures = 0;
+  // In sentences: what other hosts say and is not believed, and the records of these networks that
+  // cannot be read.
+  std::vector<std::string> refused, unreadable;
 };
 
 // Keeps the entries of the other hosts' endpoints up to date, on a thread of its own. Thread-safe.
@@ -324,7 +340,12 @@ class Peers {
 
   virtual ~Peers() = default;  // writes the snapshots; after it no callback is running or will run
 
-  virtual Status attach(const std::string& network_id) = 0;
+  virtual Status attach(const PeerNetwork& network) = 0;
+  // What this host itself has on its networks: no other host is believed about its addresses and
+  // MACs. Only the ids, addresses and MACs count.
+  virtual void set_local(const SharedEndpoint& endpoint) = 0;
+  virtual void drop_local(const std::string& network_id, const std::string& endpoint_id) = 0;
+  virtual void replace_local(const std::vector<SharedEndpoint>& endpoints) = 0;  // of all networks
   // Forgets the network. Its entries are not removed one by one, because its links are deleted as a
   // whole.
   virtual void detach(const std::string& network_id) = 0;

@@ -44,6 +44,11 @@ std::string endpoint_id(std::string_view container, std::string_view ifname) {
   return hash_hex(fmt::format("{}/{}", container, ifname), 32);
 }
 
+MacAddress bridge_mac_of(std::string_view network_id) { return MacAddress::from_hash(network_id); }
+MacAddress tunnel_mac_of(std::string_view network_id) {
+  return MacAddress::from_hash(fmt::format("tunnel of {}", network_id));
+}
+
 IfName overlay_device(const OverlayParams& overlay) {
   return *IfName::parse(fmt::format("{}{:06x}", kOverlayDevicePrefix, overlay.vni & 0xffffff));
 }

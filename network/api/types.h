@@ -108,6 +108,9 @@ struct OverlayParams {
 // The tunnel's device on every host: "flx" and the VNI in 6 hex digits.
 inline constexpr std::string_view kOverlayDevicePrefix = "flx";
 IfName overlay_device(const OverlayParams& overlay);
+// The MACs of a network's bridge and of its tunnel, which are the same on all hosts.
+MacAddress bridge_mac_of(std::string_view network_id);
+MacAddress tunnel_mac_of(std::string_view network_id);
 
 // A label: the runtime for which a network was made in order to be bound to (see bind_network).
 // Such a network is removed with its last binding.

@@ -3,10 +3,10 @@
 //
 // Why no address is given twice, in a network with blocks:
 //
-//   - A block is claimed by creating blk/<nid>/<base>: of two hosts that try, one fails. Addresses
+//   - A block is claimed by creating in/<nid>/blk/<base>: of two hosts that try, one fails. Addresses
 //     of the block are given out only after that, and only by its owner, which writes the claim
 //     into its journal first (cluster/block/...).
-//   - A single address is claimed by creating ip/<nid>/<ip>, and only while nobody owns its block
+//   - A single address is claimed by creating in/<nid>/ip/<ip>, and only while nobody owns its block
 //     (precondition: no blk/ key) or the block's record lists it as a hole (precondition: that
 //     record is unchanged).
 //   - Claims of both kinds exclude each other through pin-guard/<nid>/<base>. Each claim of a

@@ -79,8 +79,7 @@ Result<std::set<IpAddress>> Blocks::taken_blocks(const SubnetArea& subnet_area) 
     for (const state::Record& record : records) {
       const auto hex = keys::last_part(record.key);
       if (!is_of(subnet_area.area.family(), hex)) continue;
-      TRY(const auto base, IpAddress::from_hex(hex));
-      taken.insert(base);
+      if (const auto base = IpAddress::from_hex(hex)) taken.insert(*base);
     }
     return {};
   };
@@ -93,11 +92,12 @@ Result<std::set<IpAddress>> Blocks::taken_blocks(const SubnetArea& subnet_area) 
   for (const state::Record& record : guards) {
     const auto hex = keys::last_part(record.key);
     if (!is_of(subnet_area.area.family(), hex)) continue;
-    TRY(const auto base, IpAddress::from_hex(hex));
-    const Cidr block = block_of(subnet_area.area, base);
+    const auto base = IpAddress::from_hex(hex);
+    if (!base) continue;
+    const Cidr block = block_of(subnet_area.area, *base);
     TRY(auto excluded, static_claims_in(subnet_area.network_id, block));
     std::ranges::copy(reserved_addresses(subnet_area.subnet), std::back_inserter(excluded));
-    if (without(block, excluded).empty()) taken.insert(base);
+    if (without(block, excluded).empty()) taken.insert(*base);
   }
   return taken;
 }
@@ -115,9 +115,10 @@ Result<std::vector<IpAddress>> Blocks::static_claims_in(const std::string& netwo
     for (const state::Record& record : page) {
       const auto hex = keys::last_part(record.key);
       if (!is_of(block.family(), hex)) continue;
-      TRY(const auto address, IpAddress::from_hex(hex));
-      if (address > block.last()) return claimed;
-      if (block.contains(address)) claimed.push_back(address);
+      const auto address = IpAddress::from_hex(hex);
+      if (!address) continue;
+      if (*address > block.last()) return claimed;
+      if (block.contains(*address)) claimed.push_back(*address);
     }
     if (page.size() < kPage) return claimed;
     after = page.back().key;

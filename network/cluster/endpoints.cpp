@@ -14,10 +14,13 @@ constexpr unsigned kMostAttempts = 16;
 }  // namespace
 
 Result<std::int64_t> StoreEndpoints::network_revision(const std::string& network_id) {
-  TRY(const auto network, read<NetworkRecord>(shared_, keys::network(network_id)));
-  if (!network)
+  TRY(const auto record, shared_.get(keys::network(network_id)));
+  if (!record)
     return fail(Code::kNotFound, "network {} was removed from the cluster",
                 network_id.substr(0, 12));
+  const auto decoded = decode<NetworkRecord>(*record);
+  if (!decoded) return fail(Code::kInvalid, "publish an endpoint: {}", decoded.error().text);
+  const std::optional network(Stored<NetworkRecord>{*decoded, record->revision});
   if (network->value.phase == NetworkPhase::kReady) return network->revision;
   return fail(Code::kUnavailable, "network {} is being removed; try again",
               network->value.network.name.str());
@@ -44,11 +47,14 @@ Result<bool> StoreEndpoints::try_publish(SharedEndpoint endpoint) {
   endpoint.host_id = fence_.host_id();
   TRY(const auto network, network_revision(endpoint.network_id));
   const std::string key = keys::endpoint(endpoint.network_id, endpoint.id);
-  TRY(const auto present, read<SharedEndpoint>(shared_, key));
-  if (present && present->value == endpoint) return false;
-  if (present && present->value.host_id != endpoint.host_id)
-    return fail(Code::kExists, "publish endpoint {}: host {} has one of that id",
-                endpoint.id.substr(0, 12), present->value.host_id.substr(0, 12));
+  TRY(const auto present, shared_.get(key));
+  // One that cannot be read is written anew: the id holds this host's.
+  if (const auto read = decode<SharedEndpoint>(present.value_or(state::Record{})); read) {
+    if (*read == endpoint) return false;
+    if (read->host_id != endpoint.host_id)
+      return fail(Code::kExists, "publish endpoint {}: host {} has one of that id",
+                  endpoint.id.substr(0, 12), read->host_id.substr(0, 12));
+  }
   preconditions.push_back({keys::network(endpoint.network_id), network});
   preconditions.push_back({key, present ? present->revision : state::kAbsent});
   return shared_
@@ -71,8 +77,11 @@ Status StoreEndpoints::withdraw(const std::string& network_id, const std::string
   if (remembered) TRY_STATUS(local_.commit({.deletes = {local_key}}));
   const std::string key = keys::endpoint(network_id, endpoint_id);
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
-    TRY(const auto present, read<SharedEndpoint>(shared_, key));
-    if (!present || present->value.host_id != fence_.host_id()) return {};
+    TRY(const auto present, shared_.get(key));
+    if (!present) return {};
+    // One that cannot be read is deleted: the id holds this host's.
+    const auto read = decode<SharedEndpoint>(*present);
+    if (read && read->host_id != fence_.host_id()) return {};
     const auto done =
         shared_.commit({.preconditions = {{key, present->revision}}, .deletes = {key}});
     if (done || done.error().code != Code::kConflict) return status_of(done);
@@ -95,9 +104,9 @@ Result<std::size_t> StoreEndpoints::publish_all(const std::vector<SharedEndpoint
     TRY(const bool written, publish_changed(endpoint));
     if (written) ++changed;
   }
-  TRY(const auto records, shared_.list(keys::kEndpoints));
+  TRY(const auto records, shared_.list(keys::kMembers));
   for (const state::Record& record : records) {
-    if (wanted.contains(record.key)) continue;
+    if (keys::kind_of(record.key) != keys::Kind::kEndpoint || wanted.contains(record.key)) continue;
     const auto endpoint = decode<SharedEndpoint>(record);
     if (!endpoint || endpoint->host_id != fence_.host_id()) continue;
     TRY_STATUS(withdraw(endpoint->network_id, endpoint->id));
@@ -122,8 +131,9 @@ Status StoreEndpoints::restore(std::vector<std::string>& conflicts) {
 // Withdraws the endpoints that are published in this host's name, but that this host has no record
 // of.
 Status StoreEndpoints::withdraw_strangers() {
-  TRY(const auto records, shared_.list(keys::kEndpoints));
+  TRY(const auto records, shared_.list(keys::kMembers));
   for (const state::Record& record : records) {
+    if (keys::kind_of(record.key) != keys::Kind::kEndpoint) continue;
     const auto endpoint = decode<SharedEndpoint>(record);
     if (!endpoint || endpoint->host_id != fence_.host_id()) continue;
     TRY(const auto known, local_.get(keys::local_endpoint(endpoint->network_id, endpoint->id)));
@@ -134,7 +144,7 @@ Status StoreEndpoints::withdraw_strangers() {
 
 Result<std::vector<SharedEndpoint>> StoreEndpoints::list(const std::string& network_id) {
   TRY(const auto records, shared_.list(keys::endpoints_of(network_id)));
-  return decode_all<SharedEndpoint>(records);
+  return decode_readable<SharedEndpoint>(records);
 }
 
 }  // namespace fairlead::network::cluster

@@ -24,19 +24,17 @@ constexpr std::chrono::minutes kIntruderStays{10};
 
 std::string short_id(std::string_view id) { return std::string(id.substr(0, 12)); }
 
-// Host records that cannot be read, in words. Empty when the store cannot be reached, which is
-// reported elsewhere.
-std::vector<std::string> unreadable_hosts(state::Store& shared) {
-  std::vector<std::string> found;
-  const auto records = shared.list(keys::kHosts);
-  if (!records) return found;
-  for (const state::Record& record : *records)
-    if (const auto host = decode<HostRecord>(record); !host)
-      found.push_back(
-          fmt::format("{}; that host is left out; delete the key, and the host writes it anew with "
-                      "its next heartbeat",
-                      host.error().text));
-  return found;
+// Whether the record can be read as what its key says it is.
+Status check_readable(const state::Record& record) {
+  const std::string_view key = record.key;
+  if (key.starts_with(keys::kHosts)) return status_of(decode<HostRecord>(record));
+  if (key.starts_with(keys::kNetworks)) return status_of(decode<NetworkRecord>(record));
+  if (key.starts_with(keys::kNetworkNames)) return status_of(decode_id(record));
+  if (key.starts_with(keys::kPools)) {
+    TRY_STATUS(keys::subnet_of_pool(key));
+    return status_of(decode<SharedPool>(record));
+  }
+  return status_of(decode<VniRecord>(record));
 }
 
 std::string whereabouts(const HostInfo& info) {
@@ -85,7 +83,15 @@ Result<MemberRecord> StoreMembership::own_record() {
 }
 
 Result<StoreMembership::StoredHost> StoreMembership::host_record() {
-  return read<HostRecord>(parts_.shared, keys::host(parts_.info.id));
+  TRY(const auto record, parts_.shared.get(keys::host(parts_.info.id)));
+  if (!record) return StoredHost();
+  auto host = decode<HostRecord>(*record);
+  if (host) return StoredHost({std::move(*host), record->revision});
+  // `host rm` deletes the live key. As long as that is there, the record may be written anew.
+  TRY(const auto live, live_record());
+  if (nonce_.empty() || !live || live->value.nonce != nonce_) return fail(host.error());
+  return StoredHost(
+      {{.info = parts_.info, .epoch = epoch_, .phase = HostPhase::kLeft}, record->revision});
 }
 
 Result<StoreMembership::StoredLive> StoreMembership::live_record() {
@@ -380,8 +386,32 @@ void StoreMembership::release_hold() {
   table_.release_hold(now());
 }
 
+// When the store cannot be reached, which is reported elsewhere, none.
+std::vector<std::string> StoreMembership::unreadable() {
+  std::map<std::string, std::string> found;
+  for (const std::string_view prefix :
+       {keys::kHosts, keys::kNetworks, keys::kNetworkNames, keys::kPools, keys::kVnis}) {
+    const auto records = parts_.shared.list(prefix);
+    if (!records) return {};
+    for (const state::Record& record : *records)
+      if (const auto read = check_readable(record); !read)
+        found[record.key] =
+            fmt::format("{}; it is left out; {}", read.error().text,
+                        prefix == keys::kHosts ? "delete the key, and the host writes it anew with "
+                                                 "its next heartbeat"
+                                               : "delete the key");
+  }
+  std::vector<std::string> texts;
+  const std::scoped_lock hold(unreadable_guard_);
+  for (const auto& [key, text] : found) {
+    if (!unreadable_.contains(key)) log::error("cluster.record", {{"error", text}});
+    texts.push_back(text);
+  }
+  unreadable_ = std::move(found);
+  return texts;
+}
+
 std::vector<std::string> StoreMembership::problems() {
-  auto unreadable = unreadable_hosts(parts_.shared);
   const std::scoped_lock hold(table_guard_);
   auto found = table_.problems(now());
   for (std::string& problem : fence_.rollback_detector().problems())
@@ -391,7 +421,6 @@ std::vector<std::string> StoreMembership::problems() {
     if (!intruder_.empty() && fence_.clock().running() < intruder_seen_ + kIntruderStays)
       found.push_back(intruder_);
   }
-  for (std::string& problem : unreadable) found.push_back(std::move(problem));
   if (fence_.is_closed())
     found.insert(found.begin(),
                  "this host was removed from the cluster; its endpoints on shared networks are "

@@ -36,6 +36,7 @@ class StoreMembership : public Membership {
   bool is_holding() override;
   void release_hold() override;
   std::vector<std::string> problems() override;
+  std::vector<std::string> unreadable() override;
 
  private:
   using StoredHost = std::optional<Stored<HostRecord>>;
@@ -75,6 +76,9 @@ class StoreMembership : public Membership {
   std::mutex intruder_guard_;
   std::string intruder_;  // whose record stood in place of this host's, in words; empty: none
   std::chrono::milliseconds intruder_seen_{};  // by Clock::running
+
+  std::mutex unreadable_guard_;
+  std::map<std::string, std::string> unreadable_;  // by key, in words: those that are logged
 
   std::mutex removals_guard_;
   // By host id: the epoch of the removal, and when this process first saw it, by Clock::running.

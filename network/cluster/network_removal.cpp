@@ -25,7 +25,7 @@ constexpr unsigned kMostAttempts = 16;
 
 Result<std::vector<SharedEndpoint>> StoreNetworks::endpoints_of(const std::string& network_id) {
   TRY(const auto records, shared_.list(keys::endpoints_of(network_id)));
-  return decode_all<SharedEndpoint>(records);
+  return decode_readable<SharedEndpoint>(records);
 }
 
 Error StoreNetworks::in_use(const SharedNetwork& network,
@@ -134,6 +134,8 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
   const std::scoped_lock hold(joining_);
   std::vector<std::string> gone;
   for (const std::string& id : ids) {
+    TRY(const auto record, shared_.get(keys::network(id)));
+    if (record && !decode<NetworkRecord>(*record)) continue;  // neither gone nor to be joined
     TRY(const auto found, find(id));
     if (!found || found->value.phase == NetworkPhase::kDeleting)
       gone.push_back(id);
@@ -145,6 +147,9 @@ Result<std::vector<std::string>> StoreNetworks::keep(const std::vector<std::stri
     const std::string id(keys::network_part(record.key));
     if (keys::last_part(record.key) != fence_.host_id() || making_.contains(id)) continue;
     if (std::ranges::find(ids, id) != ids.end()) continue;
+    if (const auto network = shared_.get(keys::network(id));
+        network && *network && !decode<NetworkRecord>(**network))
+      continue;
     TRY_STATUS(withdraw_endpoints(id));
     TRY_STATUS(leave_now(id));
   }
@@ -163,6 +168,7 @@ Status StoreNetworks::remove_all_unjoined() {
   for (const state::Record& record : records) joined.emplace(keys::network_part(record.key));
   for (const state::Record& record : networks) {
     const std::string id(keys::last_part(record.key));
+    if (!decode<NetworkRecord>(record)) continue;
     if (!joined.contains(id)) TRY_STATUS(remove_if_unjoined(id));
   }
   return {};
@@ -205,19 +211,49 @@ Status StoreNetworks::end_removal(const StoredNetwork& network) {
 // Deletes everything below the network first, and its own keys last.
 Status StoreNetworks::purge(const StoredNetwork& stored) {
   const SharedNetwork& network = stored.value.network;
-  TRY_STATUS(sweep_prefix(shared_, keys::blocks_of(network.id)));
-  TRY_STATUS(sweep_prefix(shared_, keys::addresses_of(network.id)));
+  TRY_STATUS(sweep_prefix(shared_, keys::members_of(network.id)));
   TRY_STATUS(sweep_prefix(shared_, keys::claim_guards_of(network.id)));
   TRY_STATUS(sweep_prefix(shared_, keys::joined_of(network.id)));
   fault_point("cluster.network.swept");
-  const std::string key = keys::network(network.id), vni_key = keys::vni(network.vni);
-  const long long free_after = fence_.clock().unix_time() + kVniQuarantineSeconds;
+  const std::string key = keys::network(network.id);
   state::Txn txn{.preconditions = {{key, stored.revision}},
-                 .puts = {{vni_key, encode(VniRecord{.free_after = free_after})}},
-                 .deletes = {key, keys::network_name(network.name.str())},
+                 .deletes = {key},
                  .durability = state::Durability::kDurable};
-  for (const Subnet& subnet : network.subnets) txn.deletes.push_back(keys::pool(subnet.subnet));
+  TRY_STATUS(drop_what_it_owns(network, txn));
   return status_of(shared_.commit(txn));
+}
+
+// The name, the VNI and the subnets, as far as they are recorded as this network's: a record may
+// name another one's.
+Status StoreNetworks::drop_what_it_owns(const SharedNetwork& network, state::Txn& txn) {
+  const auto drop = [&](const std::string& key, auto is_its_own) -> Result<bool> {
+    TRY(const auto record, shared_.get(key));
+    if (!record || !is_its_own(*record)) return false;
+    txn.preconditions.push_back({key, record->revision});
+    return true;
+  };
+  const std::string name_key = keys::network_name(network.name.str());
+  TRY(const bool has_name, drop(name_key, [&](const state::Record& record) {
+        const auto id = decode_id(record);
+        return id && *id == network.id;
+      }));
+  if (has_name) txn.deletes.push_back(name_key);
+  const std::string vni_key = keys::vni(network.vni);
+  TRY(const bool has_vni, drop(vni_key, [&](const state::Record& record) {
+        const auto vni = decode<VniRecord>(record);
+        return vni && vni->network_id == network.id;
+      }));
+  const long long free_after = fence_.clock().unix_time() + kVniQuarantineSeconds;
+  if (has_vni) txn.puts.push_back({vni_key, encode(VniRecord{.free_after = free_after})});
+  for (const Subnet& subnet : network.subnets) {
+    const std::string pool_key = keys::pool(subnet.subnet);
+    TRY(const bool has_pool, drop(pool_key, [&](const state::Record& record) {
+          const auto pool = decode<SharedPool>(record);
+          return pool && pool->network_id == network.id;
+        }));
+    if (has_pool) txn.deletes.push_back(pool_key);
+  }
+  return {};
 }
 
 }  // namespace fairlead::network::cluster

@@ -24,15 +24,6 @@ struct Pools {
   std::vector<SharedPool> holders;
 };
 
-Result<Cidr> subnet_of_key(std::string_view key) {
-  const auto part = keys::last_part(key);
-  const auto dash = part.find('-');
-  if (dash == std::string_view::npos)
-    return fail(Code::kIo, "{} is not a key of an address pool", key);
-  TRY(const auto base, IpAddress::from_hex(part.substr(0, dash)));
-  return Cidr::parse_subnet(fmt::format("{}/{}", base.to_string(), part.substr(dash + 1)));
-}
-
 // The guard is read first. A pool that is committed after that, and so may be missing in the list,
 // changes the guard, and the commit conflicts.
 Result<Pools> read_pools(state::Store& shared) {
@@ -41,10 +32,11 @@ Result<Pools> read_pools(state::Store& shared) {
   if (guard) pools.guard_revision = guard->revision;
   TRY(const auto records, shared.list(keys::kPools));
   for (const state::Record& record : records) {
-    TRY(auto subnet, subnet_of_key(record.key));
+    const auto subnet = keys::subnet_of_pool(record.key);
+    if (!subnet) continue;  // Membership::unreadable names it
     // A subnet whose record cannot be read is taken nevertheless.
     auto holder = decode<SharedPool>(record).value_or(SharedPool{.network_id = {}, .name = "?"});
-    pools.subnets.push_back(subnet);
+    pools.subnets.push_back(*subnet);
     pools.holders.push_back(std::move(holder));
   }
   return pools;
@@ -88,7 +80,50 @@ Status check_occupied(const SharedNetwork& network, const std::vector<Cidr>& occ
   return {};
 }
 
+// What belongs to one network alone must be recorded as this one's: its name, VNI and subnets. The
+// record of a network that a host has made is written together with these.
+Error not_its_own(std::string_view what, std::string_view whose) {
+  return {Code::kConflict, 0,
+          fmt::format("its record in the cluster names {}, which is {}; nothing was changed here",
+                      what, whose)};
+}
+
 }  // namespace
+
+Status StoreNetworks::check_owned(const SharedNetwork& network) const {
+  TRY(const auto named, shared_.get(keys::network_name(network.name.str())));
+  if (const auto id = named ? decode_id(*named) : Result<std::string>(std::string());
+      id != network.id)
+    return fail(not_its_own(fmt::format("{}", network.name.str()), "the name of another network"));
+  TRY(const auto vni, shared_.get(keys::vni(network.vni)));
+  const auto holder = vni ? decode<VniRecord>(*vni) : Result<VniRecord>(VniRecord{});
+  if (!holder || holder->network_id != network.id) {
+    const bool is_named = holder && !holder->network_id.empty();
+    return fail(not_its_own(fmt::format("VNI {}", network.vni),
+                            is_named ? fmt::format("network {}'s", name_of(holder->network_id))
+                                     : std::string("not recorded as its own")));
+  }
+  TRY(const auto pools, read_pools(shared_));
+  for (const Subnet& subnet : network.subnets) {
+    bool is_recorded = false;
+    for (std::size_t i = 0; i < pools.subnets.size(); ++i) {
+      const SharedPool& other = pools.holders[i];
+      if (other.network_id == network.id) is_recorded |= pools.subnets[i] == subnet.subnet;
+      if (other.network_id != network.id && pools.subnets[i].overlaps(subnet.subnet))
+        return fail(not_its_own(
+            subnet.subnet.to_string(),
+            fmt::format("in {}, network {}'s", pools.subnets[i].to_string(), other.name)));
+    }
+    if (!is_recorded)
+      return fail(not_its_own(subnet.subnet.to_string(), "not recorded as its own"));
+  }
+  return {};
+}
+
+std::string StoreNetworks::name_of(const std::string& network_id) const {
+  const auto network = read<NetworkRecord>(shared_, keys::network(network_id));
+  return network && *network ? (*network)->value.network.name.str() : network_id.substr(0, 12);
+}
 
 Result<std::optional<StoreNetworks::StoredNetwork>> StoreNetworks::find(std::string_view network) {
   std::string id(network);
@@ -131,10 +166,13 @@ Result<SharedNetwork> StoreNetworks::find_or_create(const NetworkSpec& spec,
 
 Status StoreNetworks::check_fits(const SharedNetwork& network, const NetworkSpec& spec,
                                  const std::vector<Cidr>& occupied) const {
+  if (network.name != spec.name)
+    return fail(not_its_own(spec.name.str(), fmt::format("network {}", network.name.str())));
   if (const std::string other = difference(network, spec); !other.empty())
     return fail(Code::kConflict,
                 "a network of that name exists, and {}; `fairlead network inspect {}` shows it",
                 other, network.name.str());
+  TRY_STATUS(check_owned(network));
   TRY_STATUS(check_occupied(network, occupied));
   return check_underlay(network);
 }
@@ -237,7 +275,13 @@ Status StoreNetworks::give_vni(SharedNetwork& network, state::Txn& txn) {
   VniProbe probe(network.id);
   for (unsigned tries = 0; tries < kMostProbes; ++tries, probe.next()) {
     const std::string key = keys::vni(probe.current());
-    TRY(const auto holder, read<VniRecord>(shared_, key));
+    TRY(const auto record, shared_.get(key));
+    std::optional<Stored<VniRecord>> holder;
+    if (record) {
+      const auto read = decode<VniRecord>(*record);
+      if (!read) continue;  // taken, by whomever
+      holder = {*read, record->revision};
+    }
     const bool free = !holder || (holder->value.network_id.empty() &&
                                   holder->value.free_after <= fence_.clock().unix_time());
     if (!free) continue;

@@ -60,6 +60,9 @@ class StoreNetworks : public Networks {
   Result<std::optional<StoredNetwork>> find(std::string_view network);
   Status check_fits(const SharedNetwork& network, const NetworkSpec& spec,
                     const std::vector<Cidr>& occupied) const;
+  // kConflict when the name, the VNI or a subnet of the network is recorded as another one's.
+  Status check_owned(const SharedNetwork& network) const;
+  std::string name_of(const std::string& network_id) const;
   Status check_wireguard() const;
   Result<SharedNetwork> joined(const StoredNetwork& network);
   Status check_underlay(const SharedNetwork& network) const;
@@ -83,6 +86,7 @@ class StoreNetworks : public Networks {
   // With endpoints: kInUse, and it is ready again.
   Status end_removal(const StoredNetwork& network);
   Status purge(const StoredNetwork& network);
+  Status drop_what_it_owns(const SharedNetwork& network, state::Txn& txn);
 
   state::Store& shared_;
   Fence& fence_;

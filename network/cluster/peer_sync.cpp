@@ -18,8 +18,8 @@ constexpr std::chrono::milliseconds kCatchUp{1'000};
 // Before a refresh is tried again whose entries are not complete yet.
 constexpr std::chrono::milliseconds kNextLook{50};
 
-// Logs a record that cannot be read. Only that record is left out.
-void skip(const Error& error) { log::error("cluster.peers.record", {{"error", error.text}}); }
+// How often it is looked for what is newly refused, for the log.
+constexpr std::chrono::seconds kRefusals{5};
 
 }  // namespace
 
@@ -41,19 +41,43 @@ PeerSync::PeerSync(state::Store& shared, PeerOptions options, Clock clock, Peers
       clock_(std::move(clock)),
       apply_(std::move(apply)),
       replace_(std::move(replace)),
-      table_(options_.host_id) {
-  add_scope("");
+      table_(options_.host) {
+  add_scope({});
 }
 
 PeerSync::~PeerSync() { scopes_.clear(); }  // the watches end before the queue is destroyed
 
-void PeerSync::attach(const std::string& network_id) { order(network_id, Order::Kind::kAttach); }
-void PeerSync::detach(const std::string& network_id) { order(network_id, Order::Kind::kDetach); }
-void PeerSync::refresh(const std::string& network_id) { order(network_id, Order::Kind::kRefresh); }
+void PeerSync::attach(const PeerNetwork& network) {
+  order([this, network] { add_scope(network); });
+}
+void PeerSync::detach(const std::string& network_id) {
+  order([this, network_id] { drop_scope(network_id); });
+}
+void PeerSync::refresh(const std::string& network_id) {
+  order([this, network_id] { refreshes_.emplace(network_id, Time{}); });
+}
+void PeerSync::set_local(const SharedEndpoint& endpoint) {
+  order([this, endpoint] {
+    const std::scoped_lock hold(guard_);
+    table_.set_local(endpoint);
+  });
+}
+void PeerSync::drop_local(const std::string& network_id, const std::string& endpoint_id) {
+  order([this, network_id, endpoint_id] {
+    const std::scoped_lock hold(guard_);
+    table_.drop_local(network_id, endpoint_id);
+  });
+}
+void PeerSync::replace_local(const std::vector<SharedEndpoint>& endpoints) {
+  order([this, endpoints] {
+    const std::scoped_lock hold(guard_);
+    table_.replace_local(endpoints);
+  });
+}
 
-void PeerSync::order(const std::string& network_id, Order::Kind kind) {
+void PeerSync::order(Order order) {
   const std::scoped_lock hold(queue_guard_);
-  orders_.push_back({network_id, kind});
+  orders_.push_back(std::move(order));
   queue_changed_.notify_all();
 }
 
@@ -80,6 +104,9 @@ PeerStatus PeerSync::status() {
   status.hosts = table_.hosts().size();
   status.entries = table_.entry_count();
   status.missing = table_.missing();
+  status.refused = table_.refusals();
+  for (const auto& [key, text] : unreadable_)
+    if (!key.starts_with(keys::kHosts)) status.unreadable.push_back(text);
   return status;
 }
 
@@ -103,21 +130,23 @@ std::chrono::milliseconds PeerSync::step() {
   flush_hosts(clock_.running());
   flush(clock_.running());
   complete_scopes(clock_.running());
+  log_refusals(clock_.running());
   refresh_due(clock_.running());
   return until_due(clock_.running());
 }
 
 // ---- scopes
 
-void PeerSync::add_scope(const std::string& network_id) {
+void PeerSync::add_scope(const PeerNetwork& network) {
+  const std::string& network_id = network.id;
   if (scopes_.contains(network_id)) return;
   auto scope = std::make_unique<Scope>();
   scope->network_id = network_id;
-  scope->prefix = network_id.empty() ? std::string(keys::kHosts) : keys::endpoints_of(network_id);
+  scope->prefix = network_id.empty() ? std::string(keys::kHosts) : keys::members_of(network_id);
   {
     const std::scoped_lock hold(guard_);
     progress_[network_id] = {};
-    if (!network_id.empty()) table_.attach(network_id);
+    if (!network_id.empty()) table_.attach(network);
   }
   adopt(*scope);
   scopes_[network_id] = std::move(scope);
@@ -127,6 +156,9 @@ void PeerSync::drop_scope(const std::string& network_id) {
   if (network_id.empty() || scopes_.erase(network_id) == 0) return;
   const std::scoped_lock hold(guard_);
   table_.detach(network_id);
+  std::erase_if(unreadable_, [prefix = keys::members_of(network_id)](const auto& entry) {
+    return entry.first.starts_with(prefix);
+  });
   progress_.erase(network_id);
   if (!options_.folder.empty()) ::unlink(snapshot_path(network_id).c_str());
 }
@@ -158,11 +190,7 @@ void PeerSync::take_orders() {
     const std::scoped_lock hold(queue_guard_);
     orders.swap(orders_);
   }
-  for (const Order& order : orders) {
-    if (order.kind == Order::Kind::kAttach) add_scope(order.network_id);
-    if (order.kind == Order::Kind::kDetach) drop_scope(order.network_id);
-    if (order.kind == Order::Kind::kRefresh) refreshes_.emplace(order.network_id, Time{});
-  }
+  for (const Order& order : orders) order();
 }
 
 // ---- what watches say
@@ -193,8 +221,8 @@ void PeerSync::take(Scope& scope, const Delivery& delivery) {
     }
     if (kind == state::Event::Kind::kDelete) {
       drop_record(scope.network_id, record);
-    } else if (const auto put = put_record(scope.network_id, record); !put) {
-      skip(put.error());
+    } else {
+      try_record(scope.network_id, record);
     }
     progress.revision = std::max(progress.revision, record.revision);
     progress.changed = true;
@@ -207,19 +235,59 @@ Status PeerSync::put_record(const std::string& network_id, const state::Record& 
     TRY(const auto host, decode<HostRecord>(record));
     table_.set_host(host, record.revision);
     hosts_changed_ = true;
-  } else {
-    TRY(const auto endpoint, decode<SharedEndpoint>(record));
-    table_.set_endpoint(endpoint, record.revision);
+    return {};
   }
+  PeerTable::Listed one;
+  TRY_STATUS(take_member(record, one));
+  for (const ListedClaim& claim : one.claims) table_.set_claim(network_id, claim);
+  for (const ListedEndpoint& endpoint : one.endpoints)
+    table_.set_endpoint(endpoint.endpoint, endpoint.revision);
   return {};
+}
+
+// What a record of a network says. Keys of other kinds are a newer host's.
+Status PeerSync::take_member(const state::Record& record, PeerTable::Listed& into) {
+  const auto kind = keys::kind_of(record.key);
+  if (kind == keys::Kind::kOther) return {};
+  if (kind == keys::Kind::kEndpoint) {
+    TRY(auto endpoint, decode<SharedEndpoint>(record));
+    into.endpoints.push_back({std::move(endpoint), record.revision});
+    return {};
+  }
+  TRY(auto claim, decode_claim(record));
+  into.claims.push_back(std::move(claim));
+  return {};
+}
+
+// Under guard_. What an endpoint or host said before a value that cannot be read counts still.
+void PeerSync::try_record(const std::string& network_id, const state::Record& record) {
+  if (const auto put = put_record(network_id, record); put)
+    unreadable_.erase(record.key);
+  else
+    skip(record, put.error());
+}
+
+// Under guard_. Only that record is left out.
+void PeerSync::skip(const state::Record& record, const Error& error) {
+  const auto [noted, is_new] = unreadable_.insert_or_assign(
+      record.key, fmt::format("{}; it is left out; delete the key {}", error.text, record.key));
+  if (is_new) log::error("cluster.peers.record", {{"error", error.text}});
 }
 
 // Under guard_.
 void PeerSync::drop_record(const std::string& network_id, const state::Record& record) {
+  unreadable_.erase(record.key);
   const std::string id(keys::last_part(record.key));
-  if (!network_id.empty()) return table_.drop_endpoint(network_id, id, record.revision);
-  table_.drop_host(id, record.revision);
-  hosts_changed_ = true;
+  if (network_id.empty()) {
+    table_.drop_host(id, record.revision);
+    hosts_changed_ = true;
+    return;
+  }
+  const auto kind = keys::kind_of(record.key);
+  if (kind == keys::Kind::kEndpoint) return table_.drop_endpoint(network_id, id, record.revision);
+  const auto first = IpAddress::from_hex(id);
+  if (first && kind != keys::Kind::kOther)
+    table_.drop_claim(network_id, kind == keys::Kind::kBlock, *first, record.revision);
 }
 
 // ---- lists and watches
@@ -316,20 +384,23 @@ void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
   }
   std::size_t missing = 0;
   if (scope.network_id.empty()) {
-    for (const state::Record& record : records)
-      if (const auto put = put_record("", record); !put) skip(put.error());
+    for (const state::Record& record : records) try_record("", record);
   } else {
-    std::vector<ListedEndpoint> listed;
-    listed.reserve(records.size());
-    for (const state::Record& record : records) {
-      auto endpoint = decode<SharedEndpoint>(record);
-      if (endpoint)
-        listed.push_back({std::move(*endpoint), record.revision});
+    PeerTable::Listed listed{.revision = revision};
+    if (scope.phase == Scope::Stage::kWatching) listed.seen = AddressClaims::Seen::kEveryChange;
+    for (const state::Record& record : records)
+      if (const auto taken = take_member(record, listed); taken)
+        unreadable_.erase(record.key);
       else
-        skip(endpoint.error());
-    }
-    missing = table_.replace(scope.network_id, listed, revision, now);
+        skip(record, taken.error());
+    missing = table_.replace(scope.network_id, listed, now);
   }
+  std::set<std::string_view> present;
+  if (!unreadable_.empty())
+    for (const state::Record& record : records) present.insert(record.key);
+  std::erase_if(unreadable_, [&](const auto& entry) {
+    return entry.first.starts_with(scope.prefix) && !present.contains(entry.first);
+  });
   progress.revision = std::max(progress.revision, revision);
   progress.changed = true;
   progress.is_whole = true;
@@ -404,6 +475,20 @@ bool PeerSync::apply_changes(Time now) {
   log::warn("cluster.peers.apply",
             {{"network", changes.network_id.substr(0, 12)}, {"error", applied.error().text}});
   return false;
+}
+
+// What is refused is named once, when it begins to be.
+void PeerSync::log_refusals(Time now) {
+  if (now < next_refusals_) return;
+  next_refusals_ = now + kRefusals;
+  std::vector<std::string> texts;
+  {
+    const std::scoped_lock hold(guard_);
+    texts = table_.refusals();
+  }
+  for (const std::string& text : texts)
+    if (!logged_refusals_.contains(text)) log::warn("cluster.peers.refused", {{"what", text}});
+  logged_refusals_ = {texts.begin(), texts.end()};
 }
 
 // A network is complete only after the hosts are, because entries count only when their hosts are
@@ -485,16 +570,20 @@ Status PeerSync::save_snapshots() {
   for (const auto& [network_id, before] : changed) {
     PeerSnapshot snapshot;
     std::vector<ListedEndpoint> endpoints;
+    std::vector<ListedClaim> claims;
     {
       const std::scoped_lock hold(guard_);
       const auto progress = progress_.find(network_id);
       if (progress == progress_.end()) continue;  // the network was detached meanwhile
       snapshot.revision = progress->second.revision;
       endpoints = table_.endpoints(network_id);
+      claims = table_.claims(network_id);
       if (network_id.empty())
         for (const auto& [host, revision] : table_.hosts())
           snapshot.records.push_back({keys::host(host.info.id), encode(host), revision});
     }
+    for (const ListedClaim& claim : claims)
+      snapshot.records.push_back(record_of(claim, network_id));
     for (const auto& [endpoint, revision] : endpoints)
       snapshot.records.push_back(
           {keys::endpoint(network_id, endpoint.id), encode(endpoint), revision});

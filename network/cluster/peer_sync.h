@@ -3,13 +3,14 @@
 //
 //   watch threads --events--> queue --step()--> table --differences--> apply
 //
-// A scope is a key prefix with its watch: "host/", and "ep/<nid>/" for each attached network. A
+// A scope is a key prefix with its watch: "host/", and "in/<nid>/" for each attached network. A
 // scope begins with the snapshot on disk, if there is one, and watches from the snapshot's
 // revision. When there is no snapshot, or the store no longer has the revision, the scope lists its
 // prefix, and watches from the revision of the list. A scope whose watch has lost events is listed
 // again, and from time to time every scope is, in case events were lost unnoticed. A store whose
 // revision went back was restored from a backup, and everything is listed at once. Only differences
-// are passed to `apply`, and nothing is removed because of a single list (peer_table.h).
+// are passed to `apply`, and nothing is removed because of a single list (peer_table.h). A record
+// that cannot be read is left out, and status() names it as long as it is there.
 #pragma once
 
 #include <condition_variable>
@@ -17,6 +18,7 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <set>
 #include <stop_token>
 
 #include "network/cluster/clock.h"
@@ -25,7 +27,7 @@
 namespace fairlead::network::cluster {
 
 struct PeerOptions {
-  std::string host_id;
+  HostInfo host;       // this one
   std::string folder;  // for snapshots; empty: no snapshots
   std::chrono::milliseconds debounce{5};
   // Entries in one call of `apply`; so many changes do not wait for the debounce.
@@ -48,7 +50,10 @@ class PeerSync {
   ~PeerSync();
 
   // Thread-safe.
-  void attach(const std::string& network_id);
+  void attach(const PeerNetwork& network);
+  void set_local(const SharedEndpoint& endpoint);
+  void drop_local(const std::string& network_id, const std::string& endpoint_id);
+  void replace_local(const std::vector<SharedEndpoint>& endpoints);
   void detach(const std::string& network_id);
   void refresh(const std::string& network_id);
   std::vector<RemoteEntry> entries(const std::string& network_id);
@@ -71,11 +76,8 @@ class PeerSync {
     std::uint64_t watch = 0;  // its number; deliveries of earlier watches are ignored
     std::vector<state::Event> events;
   };
-  struct Order {
-    enum class Kind { kAttach, kDetach, kRefresh };
-    std::string network_id;
-    Kind kind = Kind::kAttach;
-  };
+  // What is to be done on the thread of step().
+  using Order = std::function<void()>;
   // How far the table has followed a scope. Under guard_, because another thread writes the
   // snapshots.
   struct Progress {
@@ -87,16 +89,20 @@ class PeerSync {
     bool is_complete = false;  // and everything has been applied
   };
 
-  void order(const std::string& network_id, Order::Kind kind);
-  void add_scope(const std::string& network_id);  // an empty id: the hosts
+  void order(Order order);
+  void add_scope(const PeerNetwork& network);  // an empty id: the hosts
   void drop_scope(const std::string& network_id);
   void adopt(Scope& scope);
   void take_orders();
   void take_deliveries();
   void take(Scope& scope, const Delivery& delivery);
   Status put_record(const std::string& network_id, const state::Record& record);
+  void try_record(const std::string& network_id, const state::Record& record);
+  void skip(const state::Record& record, const Error& error);
+  Status take_member(const state::Record& record, PeerTable::Listed& into);
   void drop_record(const std::string& network_id, const state::Record& record);
   void look(Time now);
+  void log_refusals(Time now);
   void sync(Scope& scope, Time now);
   Status resume(Scope& scope, Time now);
   Status start_watch(Scope& scope, std::int64_t after);
@@ -123,7 +129,8 @@ class PeerSync {
   std::uint64_t next_watch_ = 1;
   std::optional<Time> dirty_since_;
   Time apply_not_before_{}, hosts_not_before_{};
-  Time next_look_{};
+  Time next_look_{}, next_refusals_{};
+  std::set<std::string> logged_refusals_;
   std::optional<std::vector<HostInfo>> given_hosts_;
   // Requested refreshes: network id, and the time before which it is not tried.
   std::map<std::string, Time> refreshes_;
@@ -133,7 +140,8 @@ class PeerSync {
   PeerTable table_;
   std::map<std::string, Progress> progress_;  // by network id
   PeerStatus counters_;
-  bool hosts_changed_ = true;  // since `apply_hosts` was last called
+  std::map<std::string, std::string> unreadable_;  // by key, in words
+  bool hosts_changed_ = true;                      // since `apply_hosts` was last called
 
   std::mutex queue_guard_;
   std::condition_variable_any queue_changed_;

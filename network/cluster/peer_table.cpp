@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 #include <unordered_set>
+
+#include "network/cluster/block_layout.h"
 
 namespace fairlead::network::cluster {
 
 namespace {
 
-struct HashIp {
-  std::size_t operator()(const IpAddress& ip) const {
-    std::uint64_t hash = 0xcbf29ce484222325ULL;
-    for (const std::uint8_t byte : ip.bytes()) hash = (hash ^ byte) * 0x100000001b3ULL;
-    return hash ^ (hash >> 29);
-  }
-};
 struct HashMac {
   std::size_t operator()(const MacAddress& mac) const {
     std::uint64_t bits = 0;
@@ -36,7 +32,9 @@ void erase_one(std::vector<T>& values, T value) {
 struct PeerTable::Host {
   HostRecord record;
   std::int64_t revision = 0;
-  bool known = false;  // `record` was seen; an endpoint's record may come before its host's
+  bool known = false;      // `record` was seen; an endpoint's record may come before its host's
+  std::int64_t since = 0;  // the revision at which it first said where it is
+  std::string refusal;     // why it is not believed; empty: it is
   struct Of {
     Network* network;
     const Endpoint* endpoint;
@@ -54,9 +52,8 @@ struct PeerTable::Endpoint {
   std::uint64_t epoch = 0;
   EndpointState state = EndpointState::kStarting;
   std::int64_t revision = 0;
+  std::int64_t since = 0;  // the revision at which its host first gave it this MAC
   std::optional<Time> missing_since;
-
-  bool is_void() const { return !host->known || epoch < host->record.epoch; }
 };
 
 struct PeerTable::Slot {
@@ -65,7 +62,27 @@ struct PeerTable::Slot {
 };
 
 struct PeerTable::Network {
+  Network(PeerNetwork about, AddressClaims::IsVoid is_void)
+      : id(about.id), view(std::move(about)), claims(view.subnets, std::move(is_void)) {
+    for (const Subnet& subnet : view.subnets)
+      for (const IpAddress& ip : reserved_addresses(subnet)) reserved.insert(ip);
+  }
+  bool is_inside(const IpAddress& ip) const {
+    return std::ranges::any_of(view.subnets,
+                               [&](const Subnet& subnet) { return subnet.subnet.contains(ip); });
+  }
+  bool is_local(const IpAddress& ip) const { return local_addresses.contains(ip); }
+  bool is_local(const MacAddress& mac) const {
+    return local_macs.contains(mac) || std::ranges::find(view.macs, mac) != view.macs.end();
+  }
+
   std::string id;
+  PeerNetwork view;
+  AddressClaims claims;
+  std::unordered_set<IpAddress, HashIp> reserved;
+  std::unordered_map<std::string, SharedEndpoint> local;  // of this host itself, by id
+  std::unordered_multiset<IpAddress, HashIp> local_addresses;
+  std::unordered_multiset<MacAddress, HashMac> local_macs;
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints;
   std::unordered_map<IpAddress, Slot, HashIp> slots;
   std::unordered_map<MacAddress, std::vector<const Endpoint*>, HashMac> macs;
@@ -73,14 +90,14 @@ struct PeerTable::Network {
   std::size_t missing = 0, given = 0;
 };
 
-PeerTable::PeerTable(std::string own_host) : own_host_(std::move(own_host)) {}
+PeerTable::PeerTable(HostInfo own) : own_(std::move(own)) {}
 PeerTable::~PeerTable() = default;
 
-void PeerTable::attach(const std::string& network_id) {
-  auto& network = networks_[network_id];
+void PeerTable::attach(const PeerNetwork& about) {
+  auto& network = networks_[about.id];
   if (network) return;
-  network = std::make_unique<Network>();
-  network->id = network_id;
+  network = std::make_unique<Network>(about,
+                                      [this](const AddressClaim& claim) { return is_void(claim); });
 }
 
 void PeerTable::detach(const std::string& network_id) {
@@ -108,12 +125,18 @@ PeerTable::Host& PeerTable::host(const std::string& id) {
 void PeerTable::set_host(const HostRecord& record, std::int64_t revision) {
   Host& one = host(record.info.id);
   if (one.known && revision <= one.revision) return;
-  const bool same =
-      one.known && one.record.info.vtep == record.info.vtep && one.record.epoch == record.epoch;
+  const HostInfo &before = one.record.info, &now = record.info;
+  const bool is_where_it_was =
+      one.known && before.vtep == now.vtep && before.wireguard == now.wireguard;
+  const bool is_same = is_where_it_was && one.record.epoch == record.epoch;
+  const bool was_removed = one.known && one.record.epoch != record.epoch;
+  if (!is_where_it_was || one.since == 0) one.since = revision;
   one.record = record;
   one.revision = revision;
   one.known = true;
-  if (!same) touch_all(one);
+  must_judge_ = true;
+  if (was_removed) touch_everything();  // others may have what it had
+  if (!is_same) touch_all(one);
 }
 
 void PeerTable::drop_host(const std::string& host_id, std::int64_t revision) {
@@ -121,12 +144,104 @@ void PeerTable::drop_host(const std::string& host_id, std::int64_t revision) {
   if (!one.known || revision <= one.revision) return;
   one.known = false;
   one.revision = revision;
-  touch_all(one);
+  must_judge_ = true;
+  touch_everything();
+}
+
+void PeerTable::judge() {
+  if (!std::exchange(must_judge_, false)) return;
+  std::vector<KnownHost> known;
+  for (const auto& [id, one] : hosts_)
+    if (one->known) known.push_back({one->record, one->since});
+  auto refused = judge_hosts(own_, known);
+  for (auto& [id, one] : hosts_) {
+    std::string why;
+    if (const auto found = refused.find(id); found != refused.end()) why = std::move(found->second);
+    if (one->refusal.empty() != why.empty()) touch_all(*one);
+    one->refusal = std::move(why);
+  }
 }
 
 void PeerTable::touch_all(const Host& host) {
   for (const Host::Of& of : host.endpoints) touch(*of.network, *of.endpoint);
 }
+
+void PeerTable::touch_everything() {
+  for (auto& [id, network] : networks_)
+    for (const auto& [ip, slot] : network->slots) network->dirty.insert(ip);
+}
+
+void PeerTable::touch(Network& network, const IpAddress& ip) {
+  const auto slot = network.slots.find(ip);
+  if (slot == network.slots.end()) return;
+  network.dirty.insert(ip);
+  for (const Endpoint* one : slot->second.candidates) touch(network, *one);
+}
+
+void PeerTable::touch(Network& network, const std::vector<Cidr>& changed) {
+  for (const Cidr& cidr : changed) {
+    if (cidr.size() > network.slots.size()) {
+      std::vector<IpAddress> inside;
+      for (const auto& [ip, slot] : network.slots)
+        if (cidr.contains(ip)) inside.push_back(ip);
+      for (const IpAddress& ip : inside) touch(network, ip);
+      continue;
+    }
+    for (std::uint64_t i = 0; i < cidr.size(); ++i)
+      if (const auto ip = cidr.first().plus(i)) touch(network, *ip);
+  }
+}
+
+void PeerTable::touch_mac(Network& network, const MacAddress& mac) {
+  const auto sharers = network.macs.find(mac);
+  if (sharers == network.macs.end()) return;
+  for (const Endpoint* one : sharers->second)
+    network.dirty.insert(one->addresses.begin(), one->addresses.end());
+}
+
+// ---- this host's own
+
+void PeerTable::set_local(const SharedEndpoint& endpoint) {
+  Network* network = find(endpoint.network_id);
+  if (network == nullptr) return;
+  drop_local(endpoint.network_id, endpoint.id);
+  network->local_macs.insert(endpoint.mac);
+  touch_mac(*network, endpoint.mac);
+  for (const IpAddress& ip : endpoint.addresses) {
+    network->local_addresses.insert(ip);
+    touch(*network, ip);
+  }
+  network->local.emplace(endpoint.id, endpoint);
+}
+
+void PeerTable::drop_local(const std::string& network_id, const std::string& id) {
+  Network* network = find(network_id);
+  if (network == nullptr) return;
+  const auto found = network->local.find(id);
+  if (found == network->local.end()) return;
+  const SharedEndpoint gone = std::move(found->second);
+  network->local.erase(found);
+  network->local_macs.erase(network->local_macs.find(gone.mac));
+  touch_mac(*network, gone.mac);
+  for (const IpAddress& ip : gone.addresses) {
+    network->local_addresses.erase(network->local_addresses.find(ip));
+    touch(*network, ip);
+  }
+}
+
+void PeerTable::replace_local(const std::vector<SharedEndpoint>& endpoints) {
+  std::unordered_set<std::string> present;
+  for (const SharedEndpoint& one : endpoints) present.insert(one.network_id + "/" + one.id);
+  for (auto& [network_id, network] : networks_) {
+    std::vector<std::string> gone;
+    for (const auto& [id, one] : network->local)
+      if (!present.contains(network_id + "/" + id)) gone.push_back(id);
+    for (const std::string& id : gone) drop_local(network_id, id);
+  }
+  for (const SharedEndpoint& one : endpoints) set_local(one);
+}
+
+// ---- records
 
 // Marks as dirty the addresses of the endpoint, and those of other endpoints with the same MAC.
 void PeerTable::touch(Network& network, const Endpoint& endpoint) {
@@ -140,9 +255,12 @@ void PeerTable::touch(Network& network, const Endpoint& endpoint) {
 void PeerTable::set_endpoint(const SharedEndpoint& endpoint, std::int64_t revision) {
   Network* network = find(endpoint.network_id);
   if (network == nullptr) return;
+  std::int64_t since = revision;
   const auto present = network->endpoints.find(endpoint.id);
   if (present != network->endpoints.end()) {
     Endpoint& known = *present->second;
+    if (known.mac == endpoint.mac && known.host->record.info.id == endpoint.host_id)
+      since = known.since;
     if (known.missing_since) --network->missing;
     known.missing_since.reset();
     if (revision <= known.revision) return;
@@ -158,6 +276,7 @@ void PeerTable::set_endpoint(const SharedEndpoint& endpoint, std::int64_t revisi
   made->epoch = endpoint.epoch;
   made->state = endpoint.state;
   made->revision = revision;
+  made->since = since;
   made->host->endpoints.push_back({network, made.get()});
   for (const IpAddress& ip : made->addresses) network->slots[ip].candidates.push_back(made.get());
   network->macs[made->mac].push_back(made.get());
@@ -190,19 +309,29 @@ void PeerTable::remove(Network& network, const std::string& id) {
   if (sharers.empty()) network.macs.erase(gone->mac);
 }
 
-std::size_t PeerTable::replace(const std::string& network_id,
-                               const std::vector<ListedEndpoint>& listed, std::int64_t revision,
-                               Time now) {
+void PeerTable::set_claim(const std::string& network_id, const ListedClaim& claim) {
+  if (Network* network = find(network_id); network != nullptr)
+    touch(*network, network->claims.set(claim, AddressClaims::Seen::kEveryChange));
+}
+
+void PeerTable::drop_claim(const std::string& network_id, bool is_block, const IpAddress& first,
+                           std::int64_t revision) {
+  if (Network* network = find(network_id); network != nullptr)
+    touch(*network, network->claims.drop(is_block, first, revision));
+}
+
+std::size_t PeerTable::replace(const std::string& network_id, const Listed& listed, Time now) {
   Network* network = find(network_id);
   if (network == nullptr) return 0;
+  touch(*network, network->claims.replace(listed.claims, listed.revision, listed.seen, now));
   std::unordered_set<std::string_view> present;
-  for (const ListedEndpoint& one : listed) {
+  for (const ListedEndpoint& one : listed.endpoints) {
     set_endpoint(one.endpoint, one.revision);
     present.insert(one.endpoint.id);
   }
   std::vector<std::string> believed;
   for (auto& [id, known] : network->endpoints) {
-    if (present.contains(id) || known->revision > revision) continue;
+    if (present.contains(id) || known->revision > listed.revision) continue;
     if (!known->missing_since) {
       known->missing_since = now;
       ++network->missing;
@@ -211,46 +340,183 @@ std::size_t PeerTable::replace(const std::string& network_id,
     }
   }
   for (const std::string& id : believed) remove(*network, id);
-  return network->missing;
+  return network->missing + network->claims.missing();
 }
 
 void PeerTable::rewind(const std::string& network_id) {
   if (network_id.empty())
     for (auto& [id, one] : hosts_) one->revision = 0;
-  if (Network* network = find(network_id); network != nullptr)
+  if (Network* network = find(network_id); network != nullptr) {
+    network->claims.rewind();
     for (auto& [id, known] : network->endpoints) known->revision = 0;
+  }
 }
 
-const PeerTable::Endpoint* PeerTable::newest(const std::vector<const Endpoint*>& candidates) {
+// ---- what is believed
+
+bool PeerTable::is_void(const AddressClaim& claim) const {
+  const auto found = hosts_.find(claim.host_id);
+  return found == hosts_.end() || !found->second->known ||
+         claim.epoch < found->second->record.epoch;
+}
+
+// Whether it is an endpoint of another host that is a member in this epoch and is believed.
+bool PeerTable::counts(const Endpoint& endpoint) const {
+  const Host& host = *endpoint.host;
+  return host.known && host.refusal.empty() && endpoint.epoch >= host.record.epoch &&
+         host.record.info.id != own_.id;
+}
+
+PeerTable::Doubt PeerTable::doubt(const Network& network, const Endpoint& endpoint,
+                                  const IpAddress& ip) const {
+  if (!network.is_inside(ip)) return Doubt::kOutside;
+  if (network.reserved.contains(ip)) return Doubt::kReserved;
+  if (network.is_local(ip)) return Doubt::kLocal;
+  const AddressClaim* owner = network.claims.owner(ip);
+  const bool is_its_own = owner != nullptr && owner->host_id == endpoint.host->record.info.id;
+  return is_its_own ? Doubt::kNone : Doubt::kNotItsOwn;
+}
+
+PeerTable::Doubt PeerTable::doubt_of_mac(const Network& network, const Endpoint& endpoint) const {
+  if (network.is_local(endpoint.mac)) return Doubt::kOurMac;
+  const Endpoint* holder = holder_of_mac(network, endpoint.mac);
+  return holder == nullptr || holder->host == endpoint.host ? Doubt::kNone : Doubt::kOthersMac;
+}
+
+// Of the endpoints with an address that is believed: see the text at the top of the header.
+const PeerTable::Endpoint* PeerTable::holder_of_mac(const Network& network,
+                                                    const MacAddress& mac) const {
+  const auto sharers = network.macs.find(mac);
+  if (sharers == network.macs.end()) return nullptr;
+  std::vector<const Endpoint*> believed;
+  std::optional<std::tuple<bool, std::int64_t, std::string_view>> first;
+  const Host* owner = nullptr;
+  for (const Endpoint* one : sharers->second) {
+    if (!counts(*one)) continue;
+    bool is_believed = false, is_derived = false;
+    for (const IpAddress& ip : one->addresses) {
+      if (doubt(network, *one, ip) != Doubt::kNone) continue;
+      is_believed = true;
+      is_derived = is_derived || MacAddress::for_ip(ip) == mac;
+    }
+    if (!is_believed) continue;
+    believed.push_back(one);
+    const std::tuple rank(!is_derived, one->since, std::string_view(one->id));
+    if (first && *first <= rank) continue;
+    first = rank;
+    owner = one->host;
+  }
+  const Endpoint* newest = nullptr;
+  for (const Endpoint* one : believed)
+    if (one->host == owner && (newest == nullptr || one->revision > newest->revision)) newest = one;
+  return newest;
+}
+
+const PeerTable::Endpoint* PeerTable::winner(const Network& network, const IpAddress& ip) const {
+  const auto slot = network.slots.find(ip);
+  if (slot == network.slots.end()) return nullptr;
   const Endpoint* best = nullptr;
-  for (const Endpoint* one : candidates)
-    if (!one->is_void() && (best == nullptr || one->revision > best->revision ||
-                            (one->revision == best->revision && one->id > best->id)))
+  for (const Endpoint* one : slot->second.candidates) {
+    if (!counts(*one) || doubt(network, *one, ip) != Doubt::kNone) continue;
+    if (best == nullptr || one->revision > best->revision ||
+        (one->revision == best->revision && one->id > best->id))
       best = one;
+  }
   return best;
 }
 
 std::optional<RemoteEntry> PeerTable::wanted(const Network& network, const IpAddress& ip) const {
-  const auto slot = network.slots.find(ip);
-  if (slot == network.slots.end()) return std::nullopt;
-  const Endpoint* winner = newest(slot->second.candidates);
-  if (winner == nullptr || winner->host->record.info.id == own_host_) return std::nullopt;
-  if (newest(network.macs.at(winner->mac)) != winner) return std::nullopt;
-  return RemoteEntry{ip, winner->mac, winner->host->record.info.vtep};
+  const Endpoint* best = winner(network, ip);
+  if (best == nullptr || network.is_local(best->mac)) return std::nullopt;
+  if (holder_of_mac(network, best->mac) != best) return std::nullopt;
+  return RemoteEntry{ip, best->mac, best->host->record.info.vtep};
 }
 
-std::size_t PeerTable::dirty() const {
+// ---- what is not
+
+std::string PeerTable::name_of(const std::string& host_id) const {
+  const auto found = hosts_.find(host_id);
+  const bool is_known = found != hosts_.end() && found->second->known;
+  return is_known ? fmt::format("{} ({})", found->second->record.info.name, host_id.substr(0, 12))
+                  : host_id.substr(0, 12);
+}
+
+std::string PeerTable::why(const Network& network, const Endpoint& endpoint, const IpAddress& ip,
+                           Doubt doubt) const {
+  const AddressClaim* owner = network.claims.owner(ip);
+  switch (doubt) {
+    case Doubt::kOutside:
+      return fmt::format("{} is outside of the network", ip.to_string());
+    case Doubt::kReserved:
+      return fmt::format("{} is the gateway's or reserved", ip.to_string());
+    case Doubt::kLocal:
+      return fmt::format("a container of this host has {}", ip.to_string());
+    case Doubt::kNotItsOwn:
+      return owner == nullptr
+                 ? fmt::format("{} is in no block or claim of it", ip.to_string())
+                 : fmt::format("{} is host {}'s", ip.to_string(), name_of(owner->host_id));
+    case Doubt::kOurMac:
+      return fmt::format("this host has {}", endpoint.mac.to_string());
+    case Doubt::kOthersMac:
+      return fmt::format("another host has {}", endpoint.mac.to_string());
+    case Doubt::kNone:
+      break;
+  }
+  return "";
+}
+
+void PeerTable::refusals_of(const Network& network, std::vector<std::string>& texts) const {
+  for (const auto& [id, one] : network.endpoints) {
+    if (!counts(*one)) continue;
+    Doubt found = Doubt::kNone;
+    IpAddress about;
+    for (const IpAddress& ip : one->addresses) {
+      if (found != Doubt::kNone) break;
+      found = doubt(network, *one, ip);
+      about = ip;
+    }
+    if (found == Doubt::kNone) found = doubt_of_mac(network, *one);
+    if (found != Doubt::kNone)
+      texts.push_back(fmt::format("endpoint {} of host {} on network {} is refused: {}", id,
+                                  name_of(one->host->record.info.id), network.view.name,
+                                  why(network, *one, about, found)));
+  }
+  for (const auto& [host_id, text] : network.claims.refusals())
+    texts.push_back(fmt::format("a claim of host {} on network {} is refused: it {}",
+                                name_of(host_id), network.view.name, text));
+}
+
+std::vector<std::string> PeerTable::refusals() {
+  judge();
+  std::vector<std::string> texts;
+  for (const auto& [id, one] : hosts_)
+    if (one->known && !one->refusal.empty())
+      texts.push_back(
+          fmt::format("host {} is not believed, and nothing is sent to it: {}; when that other "
+                      "host is gone for good, `fairlead host rm` it",
+                      name_of(id), one->refusal));
+  for (const auto& [id, network] : networks_) refusals_of(*network, texts);
+  std::ranges::sort(texts);
+  return texts;
+}
+
+// ---- out
+
+std::size_t PeerTable::dirty() {
+  judge();
   std::size_t count = 0;
   for (const auto& [id, network] : networks_) count += network->dirty.size();
   return count;
 }
 
-std::size_t PeerTable::dirty(const std::string& network_id) const {
+std::size_t PeerTable::dirty(const std::string& network_id) {
+  judge();
   const auto network = networks_.find(network_id);
   return network == networks_.end() ? 0 : network->second->dirty.size();
 }
 
 PeerChanges PeerTable::changes(std::size_t most) {
+  judge();
   for (const auto& [id, network] : networks_) {
     PeerChanges found{.network_id = id};
     for (auto it = network->dirty.begin(); it != network->dirty.end();) {
@@ -313,6 +579,11 @@ std::vector<ListedEndpoint> PeerTable::endpoints(const std::string& network_id) 
   return found;
 }
 
+std::vector<ListedClaim> PeerTable::claims(const std::string& network_id) const {
+  const auto network = networks_.find(network_id);
+  return network == networks_.end() ? std::vector<ListedClaim>() : network->second->claims.all();
+}
+
 std::vector<std::pair<HostRecord, std::int64_t>> PeerTable::hosts() const {
   std::vector<std::pair<HostRecord, std::int64_t>> found;
   for (const auto& [id, one] : hosts_)
@@ -320,10 +591,12 @@ std::vector<std::pair<HostRecord, std::int64_t>> PeerTable::hosts() const {
   return found;
 }
 
-std::vector<HostInfo> PeerTable::others() const {
+std::vector<HostInfo> PeerTable::others() {
+  judge();
   std::vector<HostInfo> found;
   for (const auto& [id, one] : hosts_)
-    if (one->known && one->record.phase != HostPhase::kRemoved && id != own_host_)
+    if (one->known && one->record.phase != HostPhase::kRemoved && id != own_.id &&
+        one->refusal.empty())
       found.push_back(one->record.info);
   std::ranges::sort(found, {}, &HostInfo::id);
   return found;
@@ -331,7 +604,7 @@ std::vector<HostInfo> PeerTable::others() const {
 
 std::size_t PeerTable::missing() const {
   std::size_t count = 0;
-  for (const auto& [id, network] : networks_) count += network->missing;
+  for (const auto& [id, network] : networks_) count += network->missing + network->claims.missing();
   return count;
 }
 

@@ -25,9 +25,16 @@ class ThreadedPeers : public Peers {
     save();
   }
 
-  Status attach(const std::string& network_id) override {
-    sync_.attach(network_id);
+  Status attach(const PeerNetwork& network) override {
+    sync_.attach(network);
     return {};
+  }
+  void set_local(const SharedEndpoint& endpoint) override { sync_.set_local(endpoint); }
+  void drop_local(const std::string& network_id, const std::string& endpoint_id) override {
+    sync_.drop_local(network_id, endpoint_id);
+  }
+  void replace_local(const std::vector<SharedEndpoint>& endpoints) override {
+    sync_.replace_local(endpoints);
   }
   void detach(const std::string& network_id) override { sync_.detach(network_id); }
   void refresh(const std::string& network_id) override { sync_.refresh(network_id); }

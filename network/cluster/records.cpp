@@ -1,5 +1,7 @@
 #include "network/cluster/records.h"
 
+#include <algorithm>
+
 #include "base/state/record_fields.h"
 #include "network/cluster/keys.h"
 
@@ -20,6 +22,7 @@ namespace {
 
 // ---- forms
 
+constexpr std::size_t kLongestText = 255;
 constexpr Range kPort{0, 65535}, kMtu{0, 65535};
 constexpr auto kSubnetText = text<&Cidr::parse_subnet>();
 constexpr auto kHostPhase = one_of<HostPhase::kMember, HostPhase::kLeft, HostPhase::kRemoved>();
@@ -108,6 +111,23 @@ constexpr auto kLocalAddress = fields(
 constexpr auto kSeen = fields(required<&SeenRecord::revision>("revision"),
                               sparse<&SeenRecord::quarantined_since>("doubt_since"));
 
+// Ids become parts of keys, of names of files and devices, and are shown to people.
+Status check_id(const state::Record& record) {
+  const auto id = keys::last_part(record.key);
+  const bool is_id = !id.empty() && id.size() <= 64 &&
+                     id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  if (is_id) return {};
+  return fail(state::damaged(record, {Code::kInvalid, 0, "its key does not end in an id"}));
+}
+
+// Texts for people are shown on terminals and in logs.
+Status check_text(const state::Record& record, std::string_view what, std::string_view text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (text.size() <= kLongestText && std::ranges::none_of(text, is_control)) return {};
+  return fail(state::damaged(
+      record, {Code::kInvalid, 0, fmt::format("its {} is too long or not printable", what)}));
+}
+
 }  // namespace
 
 std::string_view to_string(EndpointState state) {
@@ -171,7 +191,10 @@ std::string encode(const HostRecord& host) { return json::dump(json::write(host,
 
 template <>
 Result<HostRecord> decode(const state::Record& record) {
+  TRY_STATUS(check_id(record));
   TRY(auto host, read_record(record, kHost));
+  TRY_STATUS(check_text(record, "name", host.info.name));
+  TRY_STATUS(check_text(record, "version", host.info.version));
   host.info.id = keys::last_part(record.key);
   return host;
 }
@@ -189,6 +212,7 @@ std::string encode(const NetworkRecord& network) {
 
 template <>
 Result<NetworkRecord> decode(const state::Record& record) {
+  TRY_STATUS(check_id(record));
   TRY(auto found, read_record(record, kNetwork));
   found.network.id = keys::last_part(record.key);
   for (Subnet& subnet : found.network.subnets) subnet.pool_id = subnet.subnet.to_string();
@@ -209,7 +233,9 @@ std::string encode(const SharedPool& pool) { return json::dump(json::write(pool,
 
 template <>
 Result<SharedPool> decode(const state::Record& record) {
-  return read_record(record, kPool);
+  TRY(auto pool, read_record(record, kPool));
+  TRY_STATUS(check_text(record, "name", pool.name));
+  return pool;
 }
 
 std::string encode(const BlockRecord& block) { return json::dump(json::write(block, kBlock)); }
@@ -235,6 +261,8 @@ std::string encode(const SharedEndpoint& endpoint) {
 template <>
 Result<SharedEndpoint> decode(const state::Record& record) {
   TRY(auto endpoint, read_record(record, kEndpoint));
+  TRY_STATUS(check_text(record, "key", record.key));
+  TRY_STATUS(check_text(record, "host", endpoint.host_id));
   endpoint.id = keys::last_part(record.key);
   endpoint.network_id = keys::network_part(record.key);
   return endpoint;

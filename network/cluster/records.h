@@ -179,13 +179,13 @@ template <>
 Result<SeenRecord> decode(const state::Record& record);
 Result<std::string> decode_id(const state::Record& record);
 
+// Those that can be read: one that cannot must not keep the others from being seen. Who lists them
+// for people names it (Membership::unreadable).
 template <class Value>
-Result<std::vector<Value>> decode_all(const std::vector<state::Record>& records) {
+std::vector<Value> decode_readable(const std::vector<state::Record>& records) {
   std::vector<Value> values;
-  for (const state::Record& record : records) {
-    TRY(auto value, decode<Value>(record));
-    values.push_back(std::move(value));
-  }
+  for (const state::Record& record : records)
+    if (auto value = decode<Value>(record)) values.push_back(std::move(*value));
   return values;
 }
 

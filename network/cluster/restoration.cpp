@@ -86,8 +86,16 @@ Status Restoration::restore_blocks(LeaseBook& book, Conflicts& conflicts) {
 
 Status Restoration::restore_block(const std::string& network_id, LocalBlock block, LeaseBook& book,
                                   Conflicts& conflicts) {
-  TRY(const auto present,
-      read<BlockRecord>(context_.shared, keys::block(network_id, block.block.first())));
+  const std::string key = keys::block(network_id, block.block.first());
+  TRY(const auto record, context_.shared.get(key));
+  if (record && !decode<BlockRecord>(*record)) {
+    conflicts.push_back(
+        fmt::format("the record {} of this host's block {} cannot be read; delete "
+                    "the key, and this host writes it anew",
+                    key, block.block.to_string()));
+    return {};
+  }
+  TRY(const auto present, read<BlockRecord>(context_.shared, key));
   const bool ours = present && present->value.host_id == context_.fence.host_id();
   if (ours && present->value.epoch == block.epoch)
     return check_holes(network_id, block.block, present->value.holes, book, conflicts);

@@ -125,11 +125,11 @@ Result<AddressOffer> StaticClaims::claim_any(const SubnetArea& subnet_area,
     const StaticClaimRecord own{request.endpoint_id, context_.fence.host_id(), epoch};
     std::set<IpAddress> taken;
     for (const state::Record& record : records) {
-      TRY(const auto address, IpAddress::from_hex(keys::last_part(record.key)));
-      if (!subnet_area.area.contains(address)) continue;
-      TRY(const auto holder, decode<StaticClaimRecord>(record));
-      if (holder == own) return claim(subnet_area, request, address);  // a repeated request
-      taken.insert(address);
+      const auto address = IpAddress::from_hex(keys::last_part(record.key));
+      if (!address || !subnet_area.area.contains(*address)) continue;
+      const auto holder = decode<StaticClaimRecord>(record);  // unreadable: taken, by whomever
+      if (holder && *holder == own) return claim(subnet_area, request, *address);  // repeated
+      taken.insert(*address);
     }
     for (const IpAddress& address : reserved_addresses(subnet_area.subnet)) taken.insert(address);
     std::vector<IpAddress> free;

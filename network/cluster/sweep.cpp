@@ -48,8 +48,9 @@ Result<std::size_t> sweep(state::Store& store, std::string_view prefix, const Un
 }
 
 template <class Value>
-Unwanted owned(const OwnedBy& unwanted) {
-  return [&unwanted](const state::Record& record) -> Result<bool> {
+Unwanted owned(keys::Kind kind, const OwnedBy& unwanted) {
+  return [kind, &unwanted](const state::Record& record) -> Result<bool> {
+    if (keys::kind_of(record.key) != kind) return false;
     const auto value = decode<Value>(record);
     return value && unwanted(value->host_id, value->epoch);  // a record that cannot be read stays
   };
@@ -58,13 +59,14 @@ Unwanted owned(const OwnedBy& unwanted) {
 }  // namespace
 
 Result<std::size_t> sweep_endpoints(state::Store& shared, const OwnedBy& unwanted) {
-  return sweep(shared, keys::kEndpoints, owned<SharedEndpoint>(unwanted));
+  return sweep(shared, keys::kMembers, owned<SharedEndpoint>(keys::Kind::kEndpoint, unwanted));
 }
 
 Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted) {
-  TRY(const auto blocks, sweep(shared, keys::kBlocks, owned<BlockRecord>(unwanted)));
+  TRY(const auto blocks,
+      sweep(shared, keys::kMembers, owned<BlockRecord>(keys::Kind::kBlock, unwanted)));
   TRY(const auto static_claims,
-      sweep(shared, keys::kAddresses, owned<StaticClaimRecord>(unwanted)));
+      sweep(shared, keys::kMembers, owned<StaticClaimRecord>(keys::Kind::kAddress, unwanted)));
   return blocks + static_claims;
 }
 

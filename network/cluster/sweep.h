@@ -18,7 +18,7 @@ using OwnedBy = std::function<bool(const std::string& host_id, std::uint64_t epo
 // These go through all records of a kind, page by page, and delete the unwanted ones. A page on
 // which a record changes meanwhile is read again. They return how many records were deleted.
 Result<std::size_t> sweep_endpoints(state::Store& shared, const OwnedBy& unwanted);
-Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted);  // blk/, ip/
+Result<std::size_t> sweep_addresses(state::Store& shared, const OwnedBy& unwanted);  // blocks too
 
 // Deletes the records of which networks the host has (joined/).
 Status sweep_joined(state::Store& shared, std::string_view host_id);

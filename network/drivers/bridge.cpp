@@ -79,7 +79,7 @@ class BridgeDriver : public Driver {
         return fail(Code::kExists,
                     "bridge {} belongs to network {}; choose another name with -o bridge=NAME",
                     bridge.str(), other.name.str());
-    BridgeRecord record{.bridge = bridge, .mac = MacAddress::from_hash(network.id)};
+    BridgeRecord record{.bridge = bridge, .mac = bridge_mac_of(network.id)};
     NetworkPlan plan;
     TRY(plan.mtu, choose_mtu(network));
     const auto there = links_.find(bridge);

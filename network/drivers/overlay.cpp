@@ -238,7 +238,7 @@ class OverlayDriver : public Driver {
             .port = params.port,
             .mtu = network.mtu,
             .master = bridge_index,
-            .mac = MacAddress::from_hash("tunnel of " + network.id),
+            .mac = tunnel_mac_of(network.id),
             .isolated = !network.options.icc,
             .alias = mark_.after("fairlead " + network.name.str())};
   }

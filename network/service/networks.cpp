@@ -152,6 +152,9 @@ Result<Network> Networks::create_shared(const NetworkSpec& spec) {
                 "-o network={0} {0}",
                 spec.name.str());
   for (const SubnetSpec& subnet : spec.subnets) TRY_STATUS(check_routes(subnet));
+  // Before it is joined: a refusal changes nothing, here or in the cluster.
+  if (const auto there = context_.parts.cluster->networks().inspect(spec.name.str()))
+    TRY_STATUS(check_shared(*there));
   TRY(const auto occupied, addresses_.occupied_here());
   TRY(const auto shared, context_.parts.cluster->networks().create_or_join(spec, occupied));
   fault_point("network.create.shared");
@@ -166,6 +169,29 @@ Result<Network> Networks::create_shared(const NetworkSpec& spec) {
   if (auto left = context_.parts.cluster->networks().leave(shared.id); !left)
     log::warn("undo: join network", {{"error", left.error().text}});
   return created;
+}
+
+// Refuses a network of the cluster that would take something from a network of this host, whatever
+// the cluster's records say whose it is: they were written by other hosts.
+Status Networks::check_shared(const cluster::SharedNetwork& shared) {
+  std::vector<SubnetSpec> subnets;
+  std::ranges::transform(shared.subnets, std::back_inserter(subnets), spec_of);
+  TRY_STATUS(validate_subnets(subnets));
+  TRY(const auto others, context_.records.networks());
+  for (const Network& other : others) {
+    if (other.id == shared.id) continue;
+    if (other.overlay && other.overlay->vni == shared.vni)
+      return fail(Code::kConflict, "its VNI {} is network {}'s on this host; nothing was changed",
+                  shared.vni, other.name.str());
+    for (const Subnet& subnet : shared.subnets)
+      for (const Subnet& taken : other.subnets)
+        if (taken.subnet.overlaps(subnet.subnet))
+          return fail(Code::kConflict,
+                      "its subnet {} overlaps {} of network {} on this host; nothing was changed",
+                      subnet.subnet.to_string(), taken.subnet.to_string(), other.name.str());
+  }
+  for (const SubnetSpec& subnet : subnets) TRY_STATUS(check_routes(subnet));
+  return {};
 }
 
 // Refuses a subnet that contains a route of the host, which would take packets away from the

@@ -120,6 +120,10 @@ Result<std::unique_ptr<ClusterPart>> open_cluster(const Paths& paths, const Clus
                                                   state::Store& local, kernel::Tunnels& tunnels) {
   TRY(auto info, info_of(paths, config, tunnels));
   TRY(auto wireguard, open_wireguard(paths, config, info));
+  for (const std::string& endpoint : config.etcd.endpoints)
+    if (endpoint.starts_with("http://"))
+      log::warn("cluster.etcd.unencrypted",
+                {{"endpoint", endpoint}, {"hint", "use https:// and certificates"}});
   TRY(auto store, state::open_etcd_store(config.etcd));
   const std::string snapshots = paths.state_dir + "/cluster";
   std::error_code failed;

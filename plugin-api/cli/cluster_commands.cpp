@@ -117,6 +117,11 @@ Status show_cluster(Session& session) {
   row("entries", fmt::format("{} of other hosts' containers", count(peers, "entries")));
   row("waiting",
       fmt::format("{} endpoints that the others do not know of yet", count(cluster, "waiting")));
+  TRY(const auto refused, peers.strings_or_empty("refused"));
+  TRY(const auto unreadable, peers.strings_or_empty("unreadable"));
+  if (!refused.empty() || !unreadable.empty())
+    row("refused", fmt::format("{} things that other hosts say, {} records cannot be read",
+                               refused.size(), unreadable.size()));
   TRY(const auto members, cluster.objects_or_empty("etcd"));
   for (const Object& member : members) row("etcd", members_line(member));
   TRY(const auto problems, cluster.strings_or_empty("problems"));

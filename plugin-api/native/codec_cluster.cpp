@@ -58,7 +58,8 @@ Json host_counts(const ClusterStatus& status) { return json::write(status, kHost
 constexpr auto kPeers = fields(
     required<&PeerStatus::networks>("networks"), required<&PeerStatus::hosts>("hosts"),
     required<&PeerStatus::entries>("entries"), required<&PeerStatus::full_lists>("full_lists"),
-    required<&PeerStatus::batches>("batches"), required<&PeerStatus::failures>("failures"));
+    required<&PeerStatus::batches>("batches"), required<&PeerStatus::failures>("failures"),
+    required<&PeerStatus::refused>("refused"), required<&PeerStatus::unreadable>("unreadable"));
 
 constexpr auto kCluster = fields(
     required<&ClusterStatus::cluster>("cluster"),

@@ -143,6 +143,13 @@ class Simulation {
             .state = EndpointState::kReady};
   }
 
+  void put_endpoint(state::Txn& txn, std::string of, int at, const IpAddress& ip) const {
+    txn.puts.push_back(
+        {keys::address(kNetwork, ip),
+         encode(StaticClaimRecord{.endpoint_id = "e", .host_id = host_id(at), .epoch = 1})});
+    txn.puts.push_back({std::move(of), encode(endpoint(at, ip))});
+  }
+
   // Each host with a control plane of its own. Timed is the one that comes last to a cluster of ten
   // and to one of all, in turn, many times.
   void join_hosts() {
@@ -186,7 +193,7 @@ class Simulation {
     for (int host = 1; host <= hosts_; ++host) {
       state::Txn txn;
       for (int number = 1; number <= endpoints_; ++number)
-        txn.puts.push_back({key(host, number), encode(endpoint(host, address(host, number)))});
+        put_endpoint(txn, key(host, number), host, address(host, number));
       must(store_->commit(txn));
     }
   }
@@ -210,10 +217,13 @@ class Simulation {
   }
   void start() {
     peers_ = make_peers(
-        *store_, {.host_id = host_id(0), .folder = folder_}, system_clock(),
+        *store_, {.host = info(0), .folder = folder_}, system_clock(),
         [this](const PeerChanges& changes) { return sink_.apply(changes); },
         [](const std::string&, const std::vector<RemoteEntry>&) -> Status { return {}; });
-    must(peers_->attach(std::string(kNetwork)));
+    must(peers_->attach({.id = std::string(kNetwork),
+                         .name = "simulated",
+                         .subnets = {{.subnet = *Cidr::parse("10.0.0.0/8")}},
+                         .macs = {}}));
   }
 
   // Endpoints move to another host, one commit each.
@@ -228,7 +238,11 @@ class Simulation {
       const IpAddress ip = address(of, number);
       last[ip] = moved.size();
       moved.push_back({{ip, vtep(to)}, Clock_::now()});
-      must(store_->commit({.puts = {{key(of, number), encode(endpoint(to, ip))}}}));
+      state::Txn txn{.deletes = {keys::address(kNetwork, ip)}};
+      must(store_->commit(txn));  // given back, then claimed by the other host
+      txn = {};
+      put_endpoint(txn, key(of, number), to, ip);
+      must(store_->commit(txn));
       std::this_thread::sleep_for(pause);
     }
     const double seconds = std::chrono::duration<double>(Clock_::now() - begin).count();

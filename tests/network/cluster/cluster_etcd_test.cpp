@@ -76,7 +76,7 @@ class SimulatedHost {
 
   void follow() {
     peers = make_peers(
-        *shared, {.host_id = info.id}, system_clock(),
+        *shared, {.host = info}, system_clock(),
         [this](const PeerChanges& changes) { return apply(changes); },
         [](const std::string&, const auto&) -> Status { return {}; });
   }
@@ -250,6 +250,10 @@ class ClusterOverEtcd : public ::testing::Test {
   Hosts hosts_;
 };
 
+PeerNetwork view_of(const SharedNetwork& network) {
+  return {.id = network.id, .name = network.name.str(), .subnets = network.subnets, .macs = {}};
+}
+
 NetworkSpec spec(const std::string& name, std::string_view subnet) {
   NetworkSpec wanted{.name = NetworkName::parse(name).value()};
   wanted.options.mode = "overlay";
@@ -279,7 +283,7 @@ TEST_F(ClusterOverEtcd, GivesNoAddressTwiceAndAgreesAgainWhateverFails) {
   const SharedNetwork large = seen["large"][0], small = seen["small"][0];
   for (const auto& host : hosts_)
     for (const SharedNetwork& network : {large, small})
-      ASSERT_TRUE(host->peers->attach(network.id));
+      ASSERT_TRUE(host->peers->attach(view_of(network)));
 
   Register given;
   {
@@ -349,7 +353,7 @@ TEST(ClonesOverEtcd, ARefusedOneChangesNothingAndOneThatTookThePlaceGivesItBack)
   for (int i = 0; i < 5; ++i) one.work(given, *network);
   for (const auto& [id, running] : one.running)
     insist([&, &endpoint = running.second] { return one.cluster.endpoints().publish(endpoint); });
-  ASSERT_TRUE(third.peers->attach(network->id));
+  ASSERT_TRUE(third.peers->attach(view_of(*network)));
   insist([&]() -> Status {
     if (third.kernel(network->id).size() == one.running.size()) return {};
     return fail(Code::kUnavailable, "{} entries", third.kernel(network->id).size());
@@ -404,12 +408,10 @@ TEST(ClusterOverRestoredEtcd, EverythingThatWasClaimedSinceTheBackupIsThereAgain
     for (int i = 0; i < 25; ++i) host->work(given, i % 4 == 0 ? *small : *large);
   const auto claims = [&] {
     std::map<std::string, std::string> found;
-    for (const std::string_view prefix : {keys::kBlocks, keys::kAddresses, keys::kEndpoints}) {
-      const auto records = one.shared->list(prefix);
-      EXPECT_TRUE(records) << records.error().text;
-      if (records)
-        for (const state::Record& record : *records) found[record.key] = record.value;
-    }
+    const auto records = one.shared->list(keys::kMembers);
+    EXPECT_TRUE(records) << records.error().text;
+    if (records)
+      for (const state::Record& record : *records) found[record.key] = record.value;
     return found;
   };
   for (SimulatedHost* host : {&one, &two})

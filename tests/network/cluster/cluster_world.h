@@ -279,7 +279,14 @@ class ClusterTest : public ::testing::Test {
     const auto found = must(read<HostRecord>(*world_.store, keys::host(host.info.id)));
     return found ? found->value : HostRecord{};
   }
-  std::size_t count(std::string_view prefix) { return world_.store->list(prefix)->size(); }
+  // How many keys begin with `part`, or have it after their network: "net/", "blk/".
+  std::size_t count(std::string_view part) {
+    const auto all = must(world_.store->list(""));
+    return static_cast<std::size_t>(std::ranges::count_if(all, [&](const state::Record& record) {
+      return record.key.starts_with(part) ||
+             record.key.find(fmt::format("/{}", part)) != std::string::npos;
+    }));
+  }
 
   World world_;
   std::map<std::string, std::unique_ptr<Machine>> machines_;

@@ -336,10 +336,20 @@ TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
   EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kMember);
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   EXPECT_EQ(must(a.membership().hosts()).size(), 2U);
-  EXPECT_THAT(a.membership().problems(), Contains(HasSubstr(damaged)));
+  const std::vector<std::string> others{"host/Z",    "netname/other",
+                                        "pool/x", "vni/nothing", keys::network(id)};
+  state::Txn txn;
+  for (const std::string& key : others) txn.puts.push_back({key, "xx"});
+  for (const char* key : {"ip/zz", "blk/zz", "ep/Z", "what"})
+    txn.puts.push_back({keys::members_of(id) + key, "{}"});
+  ASSERT_TRUE(world_.store->commit(txn));
+  const auto named = a.membership().unreadable();
+  EXPECT_THAT(named, Contains(HasSubstr(damaged)));
+  for (const std::string& key : others) EXPECT_THAT(named, Contains(HasSubstr(key)));
   const auto network = a.networks().create_or_join(spec("shop"), {});
   ASSERT_TRUE(network) << network.error().text;
-  EXPECT_FALSE(a.networks().create_or_join(spec("other", "10.9.0.0/24"), {}))
+  EXPECT_TRUE(a.networks().keep({network->id, id})) << "of one of them nothing is known";
+  EXPECT_FALSE(a.networks().create_or_join(spec("another", "10.9.0.0/24"), {}))
       << "a pool that cannot be read is taken";
   EXPECT_EQ(must(a.networks().list()).size(), 1U);
   EXPECT_TRUE(a.endpoints().publish_all({}));
@@ -348,7 +358,29 @@ TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
   live_on(20, {&a});
   EXPECT_TRUE(must(a.membership().remove_host("b")).complete);
   ASSERT_TRUE(world_.store->commit({.deletes = {damaged}}));
+  EXPECT_THAT(a.membership().unreadable(), Not(Contains(HasSubstr(damaged))));
   EXPECT_THAT(a.membership().problems(), IsEmpty());
+}
+
+TEST_F(MembershipTest, NamesOfHostsAreTextForTerminals) {
+  Machine& a = joined("a");
+  HostRecord record{
+      .info = {.id = std::string(32, 'd'), .name = "\x1b[2J", .vtep = ip("192.0.2.9")}};
+  const std::string key = keys::host(record.info.id);
+  ASSERT_TRUE(world_.store->commit({.puts = {{key, encode(record)}}}));
+  EXPECT_EQ(must(a.membership().hosts()).size(), 1U);
+  record.info.name = "d";
+  ASSERT_TRUE(world_.store->commit({.puts = {{key, encode(record)}}}));
+  EXPECT_EQ(must(a.membership().hosts()).size(), 2U);
+}
+
+TEST_F(MembershipTest, AHostWhoseOwnRecordCannotBeReadWritesItAnew) {
+  Machine& a = joined("a");
+  const HostRecord right = record_of(a);
+  ASSERT_TRUE(world_.store->commit({.puts = {{keys::host(a.info.id), "xx"}}}));
+  EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kReturned);
+  EXPECT_EQ(record_of(a).info, right.info);
+  EXPECT_EQ(record_of(a).epoch, right.epoch);
 }
 
 TEST_F(MembershipTest, AHostWhoseOwnRecordWasDeletedWritesItAnew) {

@@ -90,6 +90,55 @@ TEST_F(NetworksTest, AHostThatHasTheSubnetOtherwiseCannotJoin) {
   EXPECT_EQ(code(refused), Code::kExists);
 }
 
+// Somebody who can write records names what is another network's.
+TEST_F(NetworksTest, ANetworkWithAnothersNameVniOrSubnetIsRefusedAndItsRemovalTakesNothing) {
+  Machine &a = joined("a"), &b = joined("b");
+  const SharedNetwork shop = make_network(a, "shop", "10.9.0.0/20");
+  const std::string id(64, 'f');
+  SharedNetwork evil{.id = id,
+                     .name = NetworkName::parse("evil").value(),
+                     .vni = 4242,
+                     .subnets = {{.subnet = cidr("10.66.0.0/16"), .gateway = ip("10.66.0.1")}},
+                     .mtu = 1450,
+                     .options = {{"mode", "overlay"}}};
+  const auto put = [&](const SharedNetwork& network) {
+    state::Txn txn{.puts = {{keys::network(id), encode(NetworkRecord{network})},
+                            {keys::network_name("evil"), encode_id(id)}}};
+    if (network.vni != shop.vni)
+      txn.puts.push_back({keys::vni(network.vni), encode(VniRecord{.network_id = id})});
+    for (const Subnet& subnet : network.subnets)
+      if (subnet.subnet != shop.subnets[0].subnet)
+        txn.puts.push_back({keys::pool(subnet.subnet), encode(SharedPool{id, "evil"})});
+    ASSERT_TRUE(world_.store->commit(txn));
+  };
+  const auto refused = [&](const SharedNetwork& network, const char* text) {
+    put(network);
+    const auto joined = b.networks().create_or_join(spec("evil"), {});
+    EXPECT_EQ(code(joined), Code::kConflict);
+    EXPECT_THAT(joined ? "" : joined.error().text, HasSubstr(text));
+    EXPECT_EQ(count("joined/" + id), 0U);
+    ASSERT_TRUE(b.networks().remove("evil"));
+    EXPECT_EQ(count("net/" + id), 0U);
+  };
+  SharedNetwork other = evil;
+  other.vni = shop.vni;
+  refused(other, "which is network shop's");
+  other = evil;
+  other.subnets = shop.subnets;
+  refused(other, "network shop's");
+  other.subnets[0].subnet = cidr("10.9.8.0/24");
+  other.subnets[0].gateway = ip("10.9.8.1");
+  refused(other, "in 10.9.0.0/20, network shop's");
+  other = evil;
+  other.name = shop.name;
+  refused(other, "which is network shop");
+  EXPECT_EQ(b.networks().inspect("shop").value(), shop);
+  EXPECT_EQ(must(read<VniRecord>(*world_.store, keys::vni(shop.vni)))->value.network_id, shop.id);
+  EXPECT_EQ(count(keys::pool(shop.subnets[0].subnet)), 1U);
+  put(evil);
+  EXPECT_TRUE(b.networks().create_or_join(spec("evil"), {})) << "one that is right is joined";
+}
+
 TEST_F(NetworksTest, BadSubnetsAreRefusedAsForBridges) {
   Machine& a = joined("a");
   for (const char* bad : {"10.9.0.1/20", "10.9.0.0/31", "224.0.0.0/20", "127.0.0.0/20"})

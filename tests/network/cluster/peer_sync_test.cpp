@@ -85,7 +85,7 @@ class PeerSyncTest : public ::testing::Test {
     given_hosts_.clear();
     sync_ = std::make_unique<PeerSync>(
         store_,
-        PeerOptions{.host_id = "h0",
+        PeerOptions{.host = {.id = "a0"},
                     .folder = folder_,
                     .apply_hosts = [this](const auto& hosts) { return apply_hosts(hosts); }},
         Clock{.running = [this] { return now_; }, .unix_time = [] { return 0LL; }},
@@ -95,7 +95,7 @@ class PeerSyncTest : public ::testing::Test {
           replaced_.emplace_back(network_id, entries.size());
           return {};
         });
-    sync_->attach("net");
+    sync_->attach(kNet);
   }
   Status apply(const PeerChanges& changes) {
     if (apply_fails_) return fail(Code::kIo, "no");
@@ -112,7 +112,7 @@ class PeerSyncTest : public ::testing::Test {
     return {};
   }
   void put_host(int number, HostPhase phase = HostPhase::kMember) {
-    const HostRecord host{.info = {.id = fmt::format("h{}", number),
+    const HostRecord host{.info = {.id = fmt::format("a{}", number),
                                    .name = "n",
                                    .vtep = ip(fmt::format("192.0.2.{}", number))},
                           .epoch = phase == HostPhase::kRemoved ? 2U : 1U,
@@ -121,11 +121,13 @@ class PeerSyncTest : public ::testing::Test {
   }
   void put(int number, int host = 1) {
     const IpAddress address = *ip("10.9.0.0").plus(static_cast<std::uint64_t>(number));
-    const SharedEndpoint endpoint{.host_id = fmt::format("h{}", host),
+    const SharedEndpoint endpoint{.host_id = fmt::format("a{}", host),
                                   .epoch = 1,
                                   .addresses = {address},
                                   .mac = MacAddress::for_ip(address)};
-    ASSERT_TRUE(store_.commit({.puts = {{key(number), encode(endpoint)}}}));
+    const StaticClaimRecord claim{"e", endpoint.host_id, 1};
+    ASSERT_TRUE(store_.commit({.puts = {{keys::address("net", address), encode(claim)},
+                                        {key(number), encode(endpoint)}}}));
   }
   void drop(int number) { ASSERT_TRUE(store_.commit({.deletes = {key(number)}})); }
   static std::string key(int number) { return keys::endpoint("net", fmt::format("e{}", number)); }
@@ -151,6 +153,8 @@ class PeerSyncTest : public ::testing::Test {
     }
   }
 
+  inline static const PeerNetwork kNet{
+      .id = "net", .name = "shop", .subnets = {{.subnet = cidr("10.8.0.0/15")}}, .macs = {}};
   std::string folder_;
   LossyStore store_;
   std::chrono::milliseconds now_{1'000'000};
@@ -350,7 +354,7 @@ TEST_F(PeerSyncTest, AttachedAgainEverythingIsGivenAgain) {
   put(1);
   ASSERT_TRUE(settles_at(1));
   sync_->detach("net");
-  sync_->attach("net");
+  sync_->attach(kNet);
   given_.clear();
   EXPECT_TRUE(settles_at(1));
   sync_->detach("net");
@@ -399,7 +403,7 @@ TEST_F(PeerSyncTest, IsCompleteOnlyWhenAllThatWasListedIsGiven) {
   pass(1'000);
   EXPECT_TRUE(sync_->complete("net")) << "an outage does not take it back";
   sync_->detach("net");
-  sync_->attach("net");
+  sync_->attach(kNet);
   pass(2);
   EXPECT_FALSE(sync_->complete("net"));
 }
@@ -482,7 +486,7 @@ TEST_F(PeerSyncTest, OnItsOwnThreadItDoesTheSame) {
   std::mutex guard;
   std::set<IpAddress> set;
   auto peers = make_peers(
-      store_, {.host_id = "h0", .folder = folder_}, system_clock(),
+      store_, {.host = {.id = "a0"}, .folder = folder_}, system_clock(),
       [&](const PeerChanges& changes) -> Status {
         const std::scoped_lock hold(guard);
         for (const auto& entry : changes.to_remove) set.erase(entry.ip);
@@ -490,7 +494,7 @@ TEST_F(PeerSyncTest, OnItsOwnThreadItDoesTheSame) {
         return {};
       },
       [](const std::string&, const std::vector<RemoteEntry>&) -> Status { return {}; });
-  ASSERT_TRUE(peers->attach("net"));
+  ASSERT_TRUE(peers->attach(kNet));
   for (int i = 0; i < 300; ++i) put(i);
   for (int i = 0; i < 100; ++i) drop(i);
   for (int i = 0; i < 5000 && peers->entries("net").size() != 200; ++i)
@@ -502,7 +506,8 @@ TEST_F(PeerSyncTest, OnItsOwnThreadItDoesTheSame) {
   EXPECT_THAT(peers->hosts(), SizeIs(3));
   peers.reset();
   EXPECT_THAT(set, SizeIs(200));
-  EXPECT_THAT(read_snapshot(folder_ + "/peers-net")->records, SizeIs(200));
+  EXPECT_THAT(read_snapshot(folder_ + "/peers-net")->records, SizeIs(200 + 300))
+      << "and the claims";
 }
 
 }  // namespace

@@ -213,8 +213,8 @@ TEST(ClusterRecords, ThoseWithoutTheNewerFieldsAreRead) {
               NetworkRecord{{.id = "ab12", .name = NetworkName::parse("shop").value(), .vni = 7}});
   expect_read("vni/7", "{}", VniRecord());
   expect_read("pool/x", R"({"id":"ab12"})", SharedPool{"ab12", ""});
-  expect_read("blk/ab12/0ae00800", R"({"host":"aa11","epoch":3})", BlockRecord{"aa11", 3, {}});
-  expect_read("ep/ab12/e1",
+  expect_read("in/ab12/blk/0ae00800", R"({"host":"aa11","epoch":3})", BlockRecord{"aa11", 3, {}});
+  expect_read("in/ab12/ep/e1",
               R"({"host":"aa11","epoch":3,"mac":"02:fa:0a:e0:08:02","state":"starting"})",
               SharedEndpoint{.id = "e1",
                              .network_id = "ab12",

@@ -42,9 +42,8 @@ class RestorationTest : public ClusterTest {
   // The claims and endpoints in the shared store, without revisions.
   std::map<std::string, std::string> claims() {
     std::map<std::string, std::string> found;
-    for (const std::string_view prefix : {keys::kBlocks, keys::kAddresses, keys::kEndpoints})
-      for (const state::Record& record : must(world_.store->list(prefix)))
-        found[record.key] = record.value;
+    for (const state::Record& record : must(world_.store->list(keys::kMembers)))
+      found[record.key] = record.value;
     return found;
   }
   std::vector<std::string> problems(Machine& host) { return host.membership().problems(); }

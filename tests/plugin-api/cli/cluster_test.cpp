@@ -41,7 +41,7 @@ TEST_F(ClusterCommand, ShowsTheClusterAndWhatIsWrongWithIt) {
       "etcd": [{"endpoint": "https://10.0.0.1:2379", "version": "3.5.33", "leader": true, "has_leader": true},
                {"endpoint": "https://10.0.0.2:2379", "error": "connection refused"}],
       "hosts": {"alive": 2, "suspect": 1, "gone": 0}, "networks": 3,
-      "peers": {"networks": 1, "entries": 12}, "waiting": 0,
+      "peers": {"networks": 1, "entries": 12, "refused": ["endpoint e"]}, "waiting": 0,
       "problems": ["member https://10.0.0.2:2379 of etcd does not answer: connection refused"]})"};
   EXPECT_EQ(run("cluster status").out,
             "cluster     east\n"
@@ -50,6 +50,7 @@ TEST_F(ClusterCommand, ShowsTheClusterAndWhatIsWrongWithIt) {
             "networks    3, 1 of them here\n"
             "entries     12 of other hosts' containers\n"
             "waiting     0 endpoints that the others do not know of yet\n"
+            "refused     1 things that other hosts say, 0 records cannot be read\n"
             "etcd        https://10.0.0.1:2379  3.5.33  leader\n"
             "etcd        https://10.0.0.2:2379  connection refused\n"
             "\n"
