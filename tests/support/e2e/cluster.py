@@ -27,6 +27,7 @@ from support.e2e.waiting import eventually
 
 INTERFACE = "eth1"
 CERTIFICATES = "/etc/fairlead/tls"
+PREFIX = "/fairlead/v1/default/"
 _EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
@@ -47,7 +48,7 @@ class UnixHttp(http.client.HTTPConnection):
 
 
 class Certificates:
-    """An authority, one certificate for the members, one without a common name for the hosts."""
+    """An authority, one certificate for the members, and one for each host, without a common name."""
 
     def __init__(self, numbers):
         self.folder = Path(tempfile.mkdtemp(prefix="fairlead-e2e-tls-"))
@@ -55,7 +56,8 @@ class Certificates:
         names = ",".join(f"IP:{address_of(number)}" for number in numbers)
         # etcd's gateway speaks to etcd itself with the server's certificate: it must be a client's, too.
         self._sign("server", "/CN=etcd", f"subjectAltName={names},IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
-        self._sign("client", "/O=fairlead", "extendedKeyUsage=clientAuth\n")
+        for number in numbers:
+            self._sign(f"client-{number}", f"/O=fairlead/OU=node{number}", "extendedKeyUsage=clientAuth\n")
 
     def _openssl(self, *words):
         subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True)
@@ -66,11 +68,12 @@ class Certificates:
         self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
                       "-days", "30", "-extfile", f"{name}.ext", "-out", f"{name}.crt")
 
-    def install(self, host):
-        for file in self.folder.glob("*.crt"):
-            host.write(f"{CERTIFICATES}/{file.name}", file.read_text())
-        for file in self.folder.glob("*.key"):
-            host.write(f"{CERTIFICATES}/{file.name}", file.read_text(), 0o600)
+    def install(self, host, number):
+        """What the host and its member need, and nothing of the others."""
+        for source, target in (("ca", "ca"), ("server", "server"), (f"client-{number}", "client")):
+            host.write(f"{CERTIFICATES}/{target}.crt", (self.folder / f"{source}.crt").read_text())
+            if target != "ca":
+                host.write(f"{CERTIFICATES}/{target}.key", (self.folder / f"{source}.key").read_text(), 0o600)
 
     def close(self):
         shutil.rmtree(self.folder)
@@ -134,6 +137,32 @@ class Node:
             "--listen-peer-urls", f"https://{own}:2380", "--initial-advertise-peer-urls", f"https://{own}:2380",
             "--experimental-watch-progress-notify-interval", "5s", "--auto-compaction-retention", "1h", *tls,
             name="etcd")
+
+    def etcdctl(self, *words, user="", check=True):
+        """The command line of etcd, with this host's certificate."""
+        as_user = ("--user", user) if user else ()
+        return self.host.exec("etcdctl", "--endpoints", f"https://{address_of(self.number)}:2379", "--cacert",
+                              f"{CERTIFICATES}/ca.crt", "--cert", f"{CERTIFICATES}/client.crt", "--key",
+                              f"{CERTIFICATES}/client.key", *as_user, *words, env={"ETCDCTL_API": "3"}, check=check)
+
+    def put_record(self, key, value):
+        """As somebody who may write into etcd; `value` is the JSON, or a text that is none."""
+        self.etcdctl("put", "--", PREFIX + key, value if isinstance(value, str) else json.dumps(value))
+
+    def record(self, key):
+        return self.etcdctl("get", "--print-value-only", PREFIX + key).out.strip()
+
+    def drop_records(self, *keys):
+        for key in keys:
+            self.etcdctl("del", "--prefix", PREFIX + key)
+
+    @property
+    def host_id(self):
+        return self.host.path("/var/lib/fairlead/host-id").read_text().strip()
+
+    def mac(self, name):
+        """Of the interface in the namespace `name`."""
+        return json.loads(self.host.exec("ip", "-json", "-n", name, "link", "show", "eth0").out)[0]["address"]
 
     def etcd_keys(self):
         """All that the cluster remembers, by the gateway of this host's member."""
@@ -253,7 +282,7 @@ class Cluster:
                 node = Node(self, number)
                 self.nodes.append(node)
                 self.fabric.plug(node.host, number)
-                self._certificates.install(node.host)
+                self._certificates.install(node.host, number)
                 node.start_etcd(fresh=True)
                 node.configure()
             for node in self.nodes:

@@ -116,6 +116,17 @@ def tcp(source, target, source_port, target_port, sequence, acknowledged, flags,
     return segment[:16] + struct.pack("!H", _transport_checksum(source, target, TCP, segment)) + segment[18:]
 
 
+def vxlan(vni, frame):
+    """The payload of a tunnel's datagram (RFC 7348, section 5)."""
+    return struct.pack("!II", 0x08000000, vni << 8) + frame
+
+
+def send_ipv4(namespace, whole):
+    """As a process with CAP_NET_RAW does it, under whatever source address the packet has."""
+    with namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(whole, (socket.inet_ntoa(whole[16:20]), 0))
+
+
 Segment = collections.namedtuple("Segment", "ports sequence acknowledged flags size")
 
 

@@ -7,6 +7,7 @@ Everything that runs on a host is a process of its pid namespace, so that closin
 """
 
 import atexit
+import contextlib
 import itertools
 import json
 import os
@@ -76,6 +77,16 @@ class Daemon:
     def signal(self, number):
         if self.running():
             os.kill(self.pid, number)
+
+    @contextlib.contextmanager
+    def paused(self):
+        """It does nothing meanwhile. nsenter, which waits for it, stops with it."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+            self._popen.send_signal(signal.SIGCONT)
 
     def stop(self, deadline=30):
         """SIGTERM and the exit code; SIGKILL (and a failure) when that takes too long."""
