@@ -126,7 +126,7 @@ class TestHost {
                         .boot_id = "boot-1",
                         .members = [this] {
                           return std::vector<cluster::StoreMember>{
-                              {.endpoint = "memory",
+                              {.endpoint = endpoint,
                                .error = shared_.is_reachable ? "" : "far",
                                .has_leader = true}};
                         }});
@@ -178,6 +178,7 @@ class TestHost {
   ::fairlead::testing::FakeHost fake;
   ::fairlead::testing::FakeWireguardLinks wireguard_links{fake.links};
   std::unique_ptr<Agent> agent;
+  std::string endpoint = "https://10.0.0.1:2379";  // as it is told, of the shared store
 
  private:
   int testing_netns() { return ::fairlead::testing::FakeHost::kNetns + ++containers_; }
@@ -283,6 +284,12 @@ TEST_F(AgentTest, WithoutTheSharedStoreContainersStartAndTheOthersAreToldLater) 
   const auto expected = address_of(*second) + " -> 192.0.2.1";
   EXPECT_TRUE(eventually([&] { return b_.entries("shop") == std::vector{expected}; }));
   EXPECT_TRUE(eventually([&] { return a_.agent->status().problems.empty(); }));
+}
+
+TEST_F(AgentTest, AStoreThatIsAskedWithoutTlsIsAProblem) {
+  EXPECT_THAT(a_.agent->status().problems, IsEmpty());
+  a_.endpoint = "http://10.0.0.1:2379";
+  EXPECT_THAT(a_.agent->status().problems, ElementsAre(HasSubstr("without TLS")));
 }
 
 // With another host's address inside of WireGuard it would get that host's packets.

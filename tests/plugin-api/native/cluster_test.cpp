@@ -45,6 +45,8 @@ TEST_F(ClusterApi, ShowsTheCluster) {
   status.members = {{.endpoint = "a", .error = "refused"},
                     {.endpoint = "b", .version = "3.5.33", .is_leader = true, .has_leader = true}};
   status.problems = {"member a does not answer"};
+  status.peers.refused = {"endpoint e of host evil"};
+  status.peers.unreadable = {"record x"};
   EXPECT_CALL(control_, status).WillOnce(Return(status));
   const auto answer = parsed(send("GET", "/v1/cluster"));
   EXPECT_EQ(answer["cluster"], "east");
@@ -52,6 +54,8 @@ TEST_F(ClusterApi, ShowsTheCluster) {
   EXPECT_FALSE(answer["etcd"][0].contains("version"));
   EXPECT_EQ(answer["etcd"][1]["leader"], true);
   EXPECT_EQ(answer["problems"][0], "member a does not answer");
+  EXPECT_EQ(answer["peers"]["refused"][0], "endpoint e of host evil");
+  EXPECT_EQ(answer["peers"]["unreadable"][0], "record x");
 }
 
 TEST_F(ClusterApi, RemovesAHost) {
