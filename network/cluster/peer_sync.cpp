@@ -18,8 +18,10 @@ constexpr std::chrono::milliseconds kCatchUp{1'000};
 // Before a refresh is tried again whose entries are not complete yet.
 constexpr std::chrono::milliseconds kNextLook{50};
 
-// How often it is looked for what is newly refused, for the log.
-constexpr std::chrono::seconds kRefusals{5};
+// Between two looks for what is refused, which go through all that is known: this long at least,
+// and so many times as long as the look took.
+constexpr std::chrono::milliseconds kRefusals{1'000};
+constexpr int kRefusalsTimes = 50;
 
 }  // namespace
 
@@ -104,7 +106,7 @@ PeerStatus PeerSync::status() {
   status.hosts = table_.hosts().size();
   status.entries = table_.entry_count();
   status.missing = table_.missing();
-  status.refused = table_.refusals();
+  status.refused = {refused_.begin(), refused_.end()};
   for (const auto& [key, text] : unreadable_)
     if (!key.starts_with(keys::kHosts)) status.unreadable.push_back(text);
   return status;
@@ -130,7 +132,7 @@ std::chrono::milliseconds PeerSync::step() {
   flush_hosts(clock_.running());
   flush(clock_.running());
   complete_scopes(clock_.running());
-  log_refusals(clock_.running());
+  look_for_refusals(clock_.running());
   refresh_due(clock_.running());
   return until_due(clock_.running());
 }
@@ -191,6 +193,7 @@ void PeerSync::take_orders() {
     orders.swap(orders_);
   }
   for (const Order& order : orders) order();
+  may_refuse_ = may_refuse_ || !orders.empty();
 }
 
 // ---- what watches say
@@ -202,6 +205,7 @@ void PeerSync::take_deliveries() {
     queue.swap(queue_);
   }
   if (queue.empty()) return;
+  may_refuse_ = true;
   std::map<std::uint64_t, Scope*> by_watch;
   for (const auto& [network_id, scope] : scopes_) by_watch[scope->watch_number] = scope.get();
   for (const Delivery& delivery : queue)
@@ -404,6 +408,7 @@ void PeerSync::replace(Scope& scope, Time now, std::int64_t revision,
   progress.revision = std::max(progress.revision, revision);
   progress.changed = true;
   progress.is_whole = true;
+  may_refuse_ = true;
   progress.ready = now;
   ++counters_.full_lists;
   scope.next_list = now + (missing > 0 ? Time(kSecondLook) : jittered(options_.full_lists));
@@ -477,18 +482,17 @@ bool PeerSync::apply_changes(Time now) {
   return false;
 }
 
-// What is refused is named once, when it begins to be.
-void PeerSync::log_refusals(Time now) {
-  if (now < next_refusals_) return;
-  next_refusals_ = now + kRefusals;
-  std::vector<std::string> texts;
-  {
-    const std::scoped_lock hold(guard_);
-    texts = table_.refusals();
-  }
+// What is refused is logged once, when it begins to be.
+void PeerSync::look_for_refusals(Time now) {
+  if (!may_refuse_ || now < next_refusals_) return;
+  may_refuse_ = false;
+  const std::scoped_lock hold(guard_);
+  auto texts = table_.refusals();
   for (const std::string& text : texts)
-    if (!logged_refusals_.contains(text)) log::warn("cluster.peers.refused", {{"what", text}});
-  logged_refusals_ = {texts.begin(), texts.end()};
+    if (!refused_.contains(text)) log::warn("cluster.peers.refused", {{"what", text}});
+  refused_ = {texts.begin(), texts.end()};
+  const Time end = clock_.running();
+  next_refusals_ = end + std::max(kRefusals, kRefusalsTimes * (end - now));
 }
 
 // A network is complete only after the hosts are, because entries count only when their hosts are
@@ -536,6 +540,7 @@ void PeerSync::refresh_due(Time now) {
 
 PeerSync::Time PeerSync::until_due(Time now) {
   Time next = std::min(now + options_.full_lists, next_look_);
+  if (may_refuse_) next = std::min(next, std::max(next_refusals_, now + Time(1)));
   for (const auto& [network_id, not_before] : refreshes_)
     next = std::min(next, std::max(not_before, now + Time(1)));
   if (dirty_since_)

@@ -102,7 +102,7 @@ class PeerSync {
   Status take_member(const state::Record& record, PeerTable::Listed& into);
   void drop_record(const std::string& network_id, const state::Record& record);
   void look(Time now);
-  void log_refusals(Time now);
+  void look_for_refusals(Time now);
   void sync(Scope& scope, Time now);
   Status resume(Scope& scope, Time now);
   Status start_watch(Scope& scope, std::int64_t after);
@@ -130,7 +130,7 @@ class PeerSync {
   std::optional<Time> dirty_since_;
   Time apply_not_before_{}, hosts_not_before_{};
   Time next_look_{}, next_refusals_{};
-  std::set<std::string> logged_refusals_;
+  bool may_refuse_ = false;  // something has changed since it was last looked for refusals
   std::optional<std::vector<HostInfo>> given_hosts_;
   // Requested refreshes: network id, and the time before which it is not tried.
   std::map<std::string, Time> refreshes_;
@@ -141,6 +141,7 @@ class PeerSync {
   std::map<std::string, Progress> progress_;  // by network id
   PeerStatus counters_;
   std::map<std::string, std::string> unreadable_;  // by key, in words
+  std::set<std::string> refused_;                  // in words
   bool hosts_changed_ = true;                      // since `apply_hosts` was last called
 
   std::mutex queue_guard_;

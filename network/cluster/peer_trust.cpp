@@ -51,6 +51,7 @@ PeerTable::Doubt PeerTable::doubt(const Network& network, const Endpoint& endpoi
 
 PeerTable::Doubt PeerTable::doubt_of_mac(const Network& network, const Endpoint& endpoint) const {
   if (network.is_local(endpoint.mac)) return Doubt::kOurMac;
+  if (network.macs.at(endpoint.mac).size() == 1) return Doubt::kNone;
   const Endpoint* holder = holder_of_mac(network, endpoint.mac);
   return holder == nullptr || holder->host == endpoint.host ? Doubt::kNone : Doubt::kOthersMac;
 }
@@ -100,7 +101,8 @@ const PeerTable::Endpoint* PeerTable::winner(const Network& network, const IpAdd
 std::optional<RemoteEntry> PeerTable::wanted(const Network& network, const IpAddress& ip) const {
   const Endpoint* best = winner(network, ip);
   if (best == nullptr || network.is_local(best->mac)) return std::nullopt;
-  if (holder_of_mac(network, best->mac) != best) return std::nullopt;
+  const bool is_shared = network.macs.at(best->mac).size() > 1;
+  if (is_shared && holder_of_mac(network, best->mac) != best) return std::nullopt;
   return RemoteEntry{ip, best->mac, best->host->record.info.vtep};
 }
 
