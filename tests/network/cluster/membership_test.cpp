@@ -336,8 +336,8 @@ TEST_F(MembershipTest, OneRecordThatCannotBeReadStopsNoOtherHost) {
   EXPECT_EQ(a.membership().keep_alive().value(), MembershipState::kMember);
   EXPECT_EQ(state_of(a, "b"), HostState::kAlive);
   EXPECT_EQ(must(a.membership().hosts()).size(), 2U);
-  const std::vector<std::string> others{"host/Z",    "netname/other",
-                                        "pool/x", "vni/nothing", keys::network(id)};
+  const std::vector<std::string> others{"host/Z", "netname/other", "pool/x", "vni/nothing",
+                                        keys::network(id)};
   state::Txn txn;
   for (const std::string& key : others) txn.puts.push_back({key, "xx"});
   for (const char* key : {"ip/zz", "blk/zz", "ep/Z", "what"})
