@@ -141,13 +141,14 @@ class Advertisements(CniCalls, HostCase):
 
     def test_an_ipv4_container_has_no_ipv6_however_it_is_attached(self):
         self.containers.make("evil", "web")
-        networks = [cni.Network(self.host, cni.fairlead_conflist("one", "10.121.0.0/24")),
-                    cni.Network(self.host, cni.fairlead_conflist("two", "10.122.0.0/24")),
-                    cni.Network(self.host, cni.fairlead_conflist("wire", "10.123.0.0/24", mode="macvlan", parent="uplink0"))]
+        # (On networks whose containers may send anything: what is looked at is who receives it.)
+        networks = [cni.Network(self.host, cni.fairlead_conflist("one", "10.121.0.0/24", options={"spoofing": "allow"})),
+                    cni.Network(self.host, cni.fairlead_conflist("two", "10.122.0.0/24", options={"spoofing": "allow"})),
+                    cni.Network(self.host, cni.fairlead_conflist("wire", "10.123.0.0/24", options={"mode": "macvlan", "parent": "uplink0"}))]
         for number, network in enumerate(networks):
             for container in ("evil", "web"):
                 network.add(container, ifname=f"eth{number}")
-        dual = cni.Network(self.host, cni.fairlead_conflist("dual", subnets=["10.124.0.0/24", "fd00:124::/64"]))
+        dual = cni.Network(self.host, cni.fairlead_conflist("dual", subnets=["10.124.0.0/24", "fd00:124::/64"], options={"spoofing": "allow"}))
         for container in ("evil", "web"):
             dual.add(container, ifname="eth3")
         with self.containers.net("evil") as evil:

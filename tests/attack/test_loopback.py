@@ -215,7 +215,7 @@ class Advertisements(DockerCase):
     """Docker moves the interface into the container itself, which takes its settings away."""
 
     def test_an_ipv4_container_takes_no_router_advertisement_of_its_neighbour(self):
-        self.docker.network("net", "--subnet", "10.112.0.0/24")
+        self.docker.network("net", "--subnet", "10.112.0.0/24", "-o", "spoofing=allow")  # what is looked at is who receives it
         self.docker.run("web", network="net")
         self.docker.run("evil", network="net")
         with self.docker.net("evil") as evil, self.docker.net("web") as web:

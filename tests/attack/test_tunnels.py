@@ -46,7 +46,7 @@ class TunnelCase(TwoHosts):
 
     def table(self, node):
         """Its words; the elements of a set have no order."""
-        return sorted(node.host.exec("nft", "--stateless", "list", "table", "inet", "fairlead").out.replace(",", " ").split())
+        return sorted(node.host.exec("nft", "--stateless", "list", "ruleset").out.replace(",", " ").split())
 
 
 class IntoTheClear(TunnelCase):
@@ -112,7 +112,7 @@ class IntoTheClear(TunnelCase):
                 attack = self.forged(name, "192.168.90.66", address_of(2))
                 self.assertFalse(self.arrives(self.two, attack))
                 self.assertFalse(self.arrives(self.two, self.forged(name, address_of(1), address_of(2))))
-                with self.without_rules(self.one, "delete table inet fairlead"):
+                with self.without_rules(self.one, "delete table inet fairlead", "delete table bridge fairlead"):
                     self.assertTrue(self.arrives(self.two, attack), "the attack itself works")
 
     def test_a_packet_to_the_container_s_own_host_under_the_other_one_s_address(self):
@@ -120,14 +120,14 @@ class IntoTheClear(TunnelCase):
             with self.subTest(name):
                 attack = self.forged(name, address_of(2), address_of(1))
                 self.assertFalse(self.arrives(self.one, attack))
-                with self.without_rules(self.one, "delete table inet fairlead"):
+                with self.without_rules(self.one, "delete table inet fairlead", "delete table bridge fairlead"):
                     self.assertTrue(self.arrives(self.one, attack), "the attack itself works")
 
     def test_a_datagram_to_the_container_s_own_host(self):
         for target in (address_of(1), "10.113.0.1"):
             with self.subTest(target):
                 self.assertFalse(self.arrives(self.one, self.datagram("plain", target)))
-        with self.without_rules(self.one, "flush chain inet fairlead tunnels_in"):
+        with self.without_rules(self.one, "flush chain inet fairlead input"):
             self.assertTrue(self.arrives(self.one, self.datagram("plain", address_of(1))), "the attack itself works")
 
     def test_a_neighbour_on_the_wire_that_is_no_host(self):

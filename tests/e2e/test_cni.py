@@ -71,7 +71,7 @@ class Cni(CniCalls):
 
     def test_an_ipv4_container_takes_no_router_advertisement_of_its_neighbour(self):
         self.containers.make("one", "evil")
-        network = self.network(spoofing="allow")  # what is looked at is the container that receives it
+        network = self.network(options={"spoofing": "allow"})  # what is looked at is the container that receives it
         address = cni.address_of(network.add("one"))
         network.add("evil")
         with self.containers.net("evil") as evil:
