@@ -68,6 +68,8 @@ if wants lint; then
   count "lint: clang-format" $?
   tests/support/includes.py
   count "lint: includes" $?
+  python3 tests/support/promises.py
+  count "lint: promises" $?
 fi
 if wants tidy; then  # some seconds for each file: not part of every run
   say "clang-tidy"

@@ -202,6 +202,15 @@ Result<std::string> FirewallSync::difference() {
   return in_short(std::move(words));
 }
 
+Result<std::string> FirewallSync::restore() {
+  TRY(const bool packets, packets_.restore());
+  TRY(const bool frames, frames_.restore());
+  if (!packets && !frames) return std::string();
+  const std::string reason = packets ? "the table is missing" : "the table of bridges is missing";
+  note_rendered(reason);
+  return reason;
+}
+
 // A table that somebody alters so fast that it cannot be read is altered.
 Result<std::string> FirewallSync::repair() {
   std::vector<std::string> reasons;

@@ -65,6 +65,9 @@ class FirewallSync {
   // missing"); empty when they do not. Everything is compared, which takes 2 ms. An endpoint that
   // is being attached or detached at this moment may look like a difference.
   Result<std::string> difference();
+  // Renders the tables that are gone, at once: while they are, everything passes. What is attached or
+  // detached at this moment may be lacking, or be too much. Says in words what was done; empty: nothing.
+  Result<std::string> restore();
   // Like difference(), and renders the tables that differ. To be called while nothing is attached or
   // detached. kInUse when they belong to another store.
   Result<std::string> repair();

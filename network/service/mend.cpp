@@ -57,7 +57,7 @@ Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
   return report;
 }
 
-// Repairs the table. An endpoint that is being attached or detached at this moment looks like a
+// Repairs the table. One that is gone is written at once. An endpoint that is being attached or detached at this moment looks like a
 // difference, and a table rendered then would keep the elements of an endpoint that is being
 // removed. So after a difference the table is compared again with the networks locked. A network
 // whose lock is held for long must not delay the repair; the table may then lack the latest changes
@@ -65,7 +65,11 @@ Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
 Reconciler::TableState Reconciler::mend_table(const std::vector<Network>& networks,
                                               std::chrono::milliseconds most_wait,
                                               ReconcileReport& report) {
-  if (const auto differs = context_.firewall.difference(); differs && differs->empty())
+  const auto restored = context_.firewall.restore();
+  const bool was_gone = restored && !restored->empty();
+  if (was_gone)
+    report.actions.push_back(fmt::format("rendered the firewall table again: {}", *restored));
+  else if (const auto differs = context_.firewall.difference(); differs && differs->empty())
     return TableState::kRight;
   std::vector<NamedLocks::Guard> guards;
   TableState state = TableState::kRight;

@@ -71,6 +71,14 @@ Status TableSync::ensure() {
   return there ? Status() : render();
 }
 
+Result<bool> TableSync::restore() {
+  if (left_out()) return false;
+  TRY(const auto comment, firewall_.comment());
+  if (comment) return false;
+  TRY_STATUS(render());
+  return true;
+}
+
 Status TableSync::render() {
   if (left_out()) return {};
   TRY(const auto wanted, wanted_());

@@ -30,6 +30,8 @@ class TableSync {
   Result<bool> present();
   // Renders the table unless it is present. Does not read its content.
   Status ensure();
+  // Renders the table if there is none. Returns whether it did.
+  Result<bool> restore();
   // Replaces the table by what the records say, in one transaction. kInUse when it belongs to
   // another store.
   Status render();
