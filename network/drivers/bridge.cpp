@@ -59,6 +59,10 @@ class BridgeDriver : public Driver {
                   "option \"encrypted\" is for mode \"overlay\": what stays on one host is not "
                   "encrypted");
     if (!options.driver.empty()) return unknown_option(options.driver.begin()->first);
+    if (options.host_access && !spec.internal)
+      return fail(Code::kInvalid,
+                  "option \"host_access\" is for internal networks (--internal): the containers of "
+                  "others reach the host");
     const bool isolated = options.gateway_mode_v4 == GatewayMode::kIsolated ||
                           options.gateway_mode_v6 == GatewayMode::kIsolated;
     if (isolated && !spec.internal)

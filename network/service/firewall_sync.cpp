@@ -91,7 +91,11 @@ Status FirewallSync::admit(const Network& network) {
   return change(packets_, {}, state_of(network));
 }
 
-Status FirewallSync::dismiss(const Network& network) { return packets_.drop(state_of(network)); }
+// A table that is not present may be another store's.
+Status FirewallSync::dismiss(const Network& network) {
+  TRY(const bool there, packets_.present());
+  return there ? packets_.drop(state_of(network)) : Status();
+}
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
   TRY(const bool there, packets_.present());
@@ -162,9 +166,9 @@ Status FirewallSync::check(const Network& network, const Endpoint& endpoint) {
                   in_short(altered));
     TRY(const auto lacking, table->lacking(state));
     if (!lacking.empty())
-      return fail(Code::kConflict,
-                  "the firewall lacks {}, and so a port is not published or the container cannot "
-                  "send; `fairlead reconcile` mends it",
+      return fail(Code::kConflict, "{}: {} is missing; `fairlead reconcile` mends it",
+                  table == &packets_ ? "a port is not published any more"
+                                     : "the container can send nothing any more",
                   lacking);
   }
   return {};

@@ -21,6 +21,11 @@ Network rich_network() {
   network.options.icc = false;
   network.options.host_ip_v4 = get(IpAddress::parse("127.0.0.1"));
   network.options.rates.in_bits = 1'000'000;
+  network.options.spoofing = Spoofing::kAllow;
+  network.options.publish = HostModel::kWeak;
+  network.options.trusted_interfaces = {get(IfName::parse("wg0")),
+                                        get(IfName::parse("tailscale0"))};
+  network.options.host_access = true;
   network.subnets.push_back({.subnet = get(Cidr::parse("10.1.0.0/24")),
                              .gateway = get(IpAddress::parse("10.1.0.1")),
                              .range = get(Cidr::parse("10.1.0.128/25")),
@@ -86,6 +91,17 @@ TEST(Records, NamesOfInterfacesThatAreRefusedTodayCanBeRead) {
   }
   EXPECT_FALSE(parse_options({{"bridge", "br+lan"}}));
   EXPECT_FALSE(parse_options({{"ifname_prefix", "a+"}}));
+}
+
+TEST(Records, TrustedInterfacesAreReadAsDockerWritesThemAndNeverAsPatterns) {
+  const auto docker = get(
+      parse_options({{"com.docker.network.bridge.trusted_host_interfaces", "tailscale0:wg0:wg0"}}));
+  EXPECT_EQ(to_map(docker).at("trusted_interfaces"), "tailscale0,wg0");
+  for (const char* wrong : {"wg*", "wg+", "a\"b", ",", "wg0,,wg1", "a b", "eth%d"})
+    EXPECT_FALSE(parse_options({{"trusted_interfaces", wrong}})) << wrong;
+  EXPECT_EQ(get(parse_options({{"host_access", "allow"}})).host_access, true);
+  EXPECT_FALSE(parse_options({{"spoofing", "maybe"}}));
+  EXPECT_FALSE(parse_options({{"publish", "weak"}}));
 }
 
 // Earlier versions had what the driver remembers as fields of the network and of the endpoint.
