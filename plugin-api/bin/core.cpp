@@ -137,22 +137,20 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   TRY(auto links, kernel::open_netlink_links(one_shot ? kernel::RemovalMode::kProcess
                                                       : kernel::RemovalMode::kThread));
   TRY(auto tunnels, kernel::open_netlink_tunnels());
-  TRY(auto firewall, kernel::open_nft_firewall({"fairlead"}, one_shot));
-  TRY(auto bridge_firewall,
-      kernel::open_nft_firewall({"fairlead", kernel::TableFamily::kBridge}, one_shot));
+  TRY(auto firewalls, kernel::open_nft_firewalls("fairlead", one_shot));
   TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
   TRY(const auto mark, mark_of(*store, paths));
   // A daemon refuses to start beside another one in the same network namespace, before it makes any
   // links.
-  if (!one_shot) TRY_STATUS(network::Ownership(*links, *firewall, mark).claim());
+  if (!one_shot) TRY_STATUS(network::Ownership(*links, *firewalls.inet, mark).claim());
   std::unique_ptr<ClusterPart> cluster;
   if (make_cluster) {
     TRY(cluster, make_cluster(*store, *tunnels));
   }
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
-                                     std::move(tunnels), std::move(firewall),
-                                     std::move(bridge_firewall), std::move(conntrack),
+                                     std::move(tunnels), std::move(firewalls.inet),
+                                     std::move(firewalls.bridge), std::move(conntrack),
                                      std::move(host_ports), std::move(cluster), mark);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -31,18 +32,30 @@ struct Refusal {
   int error = 0;
 };
 
+// The socket, and the turn of its users. Closing a socket after something was deleted waits, and
+// others with it, so tables share one.
+struct Line {
+  explicit Line(NetfilterSocket opened) : socket(std::move(opened)) {}
+
+  std::mutex mutex;
+  NetfilterSocket socket;
+};
+
 class NftFirewall : public Firewall {
  public:
   NftFirewall(TableName table, bool detach_close, Removal removal, UniqueFd netns,
-              NetfilterSocket socket)
+              std::shared_ptr<Line> line)
       : table_(std::move(table)),
         detach_close_(detach_close),
         netns_(std::move(netns)),
-        socket_(std::move(socket)),
+        line_(std::move(line)),
+        mutex_(line_->mutex),
+        socket_(line_->socket),
         removal_(removal) {}
 
   ~NftFirewall() override {
-    if (detach_close_ && destroyed_) hand_over_netfilter_sockets();
+    // Also when it has only added: the close waits for what others have deleted.
+    if (detach_close_) hand_over_netfilter_sockets();
   }
 
   Status run(std::string_view nft_text) override;
@@ -68,13 +81,13 @@ class NftFirewall : public Firewall {
   const TableName table_;
   const bool detach_close_;
   const UniqueFd netns_;
-  std::mutex mutex_;
-  NetfilterSocket socket_;
+  const std::shared_ptr<Line> line_;
+  std::mutex& mutex_;
+  NetfilterSocket& socket_;
   std::optional<NftText> text_;
   Removal removal_;
   std::string requested_text_;  // the text whose shape is requested_
   TableShape requested_;
-  bool destroyed_ = false;  // something was deleted, so closing the sockets will wait
 };
 
 // ---- text
@@ -94,7 +107,6 @@ Result<std::string> NftFirewall::run_text(std::string_view nft_text) {
 
 Status NftFirewall::run(std::string_view nft_text) {
   const std::lock_guard lock(mutex_);
-  destroyed_ = true;  // the text may delete something
   if (auto printed = run_text(nft_text); !printed)
     return fail(with_context(std::move(printed).error(),
                              fmt::format("write firewall table {}", table_.text())));
@@ -118,9 +130,6 @@ Result<std::string> NftFirewall::list_text() {
 Status NftFirewall::apply(std::span<const ElementChange> changes) {
   if (changes.empty()) return {};
   const std::lock_guard lock(mutex_);
-  destroyed_ |= std::ranges::any_of(changes, [](const ElementChange& change) {
-    return change.kind == ElementChange::Kind::kRemove;
-  });
   TRY(const auto refusals, send(changes, Grouping::kGrouped));
   if (refusals.empty()) return {};
   return apply_singly({changes.begin(), changes.end()});
@@ -328,18 +337,37 @@ Result<std::vector<std::string>> NftFirewall::differences(std::string_view nft_t
   return shape_differences(have, requested_);
 }
 
+Result<std::shared_ptr<Line>> open_line() {
+  TRY(NetfilterSocket socket, NetfilterSocket::open());
+  return std::make_shared<Line>(std::move(socket));
+}
+
+Result<std::unique_ptr<Firewall>> open_over(std::shared_ptr<Line> line, TableName table,
+                                            bool detach_close, Removal removal) {
+  TRY(UniqueFd netns, current_netns());
+  return std::unique_ptr<Firewall>(std::make_unique<NftFirewall>(
+      std::move(table), detach_close, removal, std::move(netns), std::move(line)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close,
                                                     Removal removal) {
-  TRY(UniqueFd netns, current_netns());
-  TRY(NetfilterSocket socket, NetfilterSocket::open());
-  return std::unique_ptr<Firewall>(std::make_unique<NftFirewall>(
-      std::move(table), detach_close, removal, std::move(netns), std::move(socket)));
+  TRY(auto line, open_line());
+  return open_over(std::move(line), std::move(table), detach_close, removal);
 }
 
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close) {
   return open_nft_firewall(std::move(table), detach_close, Removal::kDestroy);
+}
+
+Result<Firewalls> open_nft_firewalls(const std::string& table, bool detach_close) {
+  TRY(auto line, open_line());
+  Firewalls both;
+  TRY(both.inet, open_over(line, {table, TableFamily::kInet}, detach_close, Removal::kDestroy));
+  TRY(both.bridge,
+      open_over(std::move(line), {table, TableFamily::kBridge}, detach_close, Removal::kDestroy));
+  return both;
 }
 
 }  // namespace fairlead::kernel

@@ -119,4 +119,10 @@ class Firewall {
 // is set, a child process waits instead (exec'd plugins).
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close);
 
+// The tables of one name in both families, over one socket.
+struct Firewalls {
+  std::unique_ptr<Firewall> inet, bridge;
+};
+Result<Firewalls> open_nft_firewalls(const std::string& table, bool detach_close);
+
 }  // namespace fairlead::kernel

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 
 namespace fairlead::kernel {
@@ -104,6 +105,7 @@ namespace {
 
 constexpr int kMostDescriptors = 1024;
 constexpr int kWaitForParent = 1000;  // milliseconds
+constexpr int kDestruction = 100;
 
 bool is_netfilter_socket(int fd) {
   int domain = 0, protocol = 0;
@@ -126,12 +128,17 @@ bool is_netfilter_socket(int fd) {
   // is then the one of this child.
   pollfd wait{.fd = parent_pidfd, .events = POLLIN, .revents = 0};
   ::poll(&wait, 1, kWaitForParent);
+  // While what was deleted is being destroyed, the close would wait with nf_tables' mutex held, and
+  // every change of others with it (net/netfilter/nf_tables_api.c, nft_rcv_nl_event).
+  ::poll(nullptr, 0, kDestruction);
   ::_exit(0);
 }
 
 }  // namespace
 
 void hand_over_netfilter_sockets() {
+  static std::atomic_flag handed_over;
+  if (handed_over.test_and_set()) return;
   const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   if (!self || self.get() >= kMostDescriptors) return;
   const pid_t child = ::fork();

@@ -46,7 +46,8 @@ class NetfilterSocket {
 
 // Forks a child that outlives this process and keeps open only the netfilter sockets that are open
 // now, libnftables' own among them. The child then waits for the kernel in place of this process,
-// where closing the sockets returns at once. The child exits when this process has ended, or after
+// where closing the sockets returns at once. One child is enough for a process that ends: further
+// calls do nothing. The child exits when this process has ended, or after
 // a second. Does nothing when it cannot fork; closing then takes longer.
 void hand_over_netfilter_sockets();
 
