@@ -115,8 +115,8 @@ class Firewall {
 };
 
 // The table is the one of that name in the network namespace that the calling thread is in at the
-// time of this call. Closing the sockets after something was deleted waits for 4-14 ms; when `detach_close`
-// is set, a child process waits instead (exec'd plugins).
+// time of this call. Closing the sockets waits for 4-20 ms after something was deleted, by whomever;
+// when `detach_close` is set, a child process waits instead (exec'd plugins).
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close);
 
 // The tables of one name in both families, over one socket.
