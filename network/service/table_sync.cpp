@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/log.h"
 #include "network/nat/describe.h"
@@ -72,11 +73,14 @@ Status TableSync::ensure() {
 }
 
 Result<bool> TableSync::restore() {
-  if (left_out()) return false;
+  {
+    const std::scoped_lock hold(guard_);
+    unsupported_.clear();
+  }
   TRY(const auto comment, firewall_.comment());
   if (comment) return false;
   TRY_STATUS(render());
-  return true;
+  return !left_out();
 }
 
 Status TableSync::render() {
@@ -93,10 +97,11 @@ Status TableSync::write(const std::string& text) {
   if (written || family_ != kernel::TableFamily::kBridge) return written;
   const Status probed = firewall_.run(kBridgeProbe);
   if (probed) return written;
-  log::warn("this kernel cannot check what containers send into bridges",
-            {{"error", probed.error().text}});
   const std::scoped_lock hold(guard_);
   unsupported_ = probed.error().text;
+  if (!std::exchange(told_, true))
+    log::warn("this kernel cannot check what containers send into bridges",
+              {{"error", unsupported_}});
   return {};
 }
 

@@ -30,7 +30,8 @@ class TableSync {
   Result<bool> present();
   // Renders the table unless it is present. Does not read its content.
   Status ensure();
-  // Renders the table if there is none. Returns whether it did.
+  // Renders the table if there is none, also where the kernel could not have it the last time.
+  // Returns whether it did.
   Result<bool> restore();
   // Replaces the table by what the records say, in one transaction. kInUse when it belongs to
   // another store.
@@ -62,6 +63,7 @@ class TableSync {
   const std::function<Result<nat::NatState>()> wanted_;
   mutable std::mutex guard_;
   std::string unsupported_;
+  bool told_ = false;  // in the log
 };
 
 }  // namespace fairlead::network

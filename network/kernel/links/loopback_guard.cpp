@@ -81,19 +81,10 @@ Bytes bytes_of(const std::vector<sock_filter>& program) {
           program.size() * sizeof(sock_filter)};
 }
 
-tcmsg header_of(int index, std::uint32_t parent, std::uint32_t handle) {
-  tcmsg header{};
-  header.tcm_family = AF_UNSPEC;
-  header.tcm_ifindex = index;
-  header.tcm_parent = parent;
-  header.tcm_handle = handle;
-  return header;
-}
-
 // The parent is right for the older qdisc "ingress" too, whose handle is the same.
 NetlinkMessage filter_message(std::uint16_t type, int flags, int index) {
   NetlinkMessage message(type, flags);
-  tcmsg header = header_of(index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), kHandle);
+  tcmsg header = traffic_header(index, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), kHandle);
   header.tcm_info = TC_H_MAKE(kPreference << 16, htons(ETH_P_ALL));
   message.put_struct(header).put_text(TCA_KIND, "bpf");
   return message;
@@ -101,7 +92,7 @@ NetlinkMessage filter_message(std::uint16_t type, int flags, int index) {
 
 NetlinkMessage add_qdisc(int index) {
   NetlinkMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
-  message.put_struct(header_of(index, TC_H_CLSACT, TC_H_MAKE(TC_H_CLSACT, 0)))
+  message.put_struct(traffic_header(index, TC_H_CLSACT, TC_H_MAKE(TC_H_CLSACT, 0)))
       .put_text(TCA_KIND, "clsact");
   return message;
 }

@@ -198,6 +198,15 @@ void put_family_settings(NetlinkMessage& message, const FamilySettings& settings
   }
 }
 
+tcmsg traffic_header(int index, std::uint32_t parent, std::uint32_t handle) {
+  tcmsg header{};
+  header.tcm_family = AF_UNSPEC;
+  header.tcm_ifindex = index;
+  header.tcm_parent = parent;
+  header.tcm_handle = handle;
+  return header;
+}
+
 void put_port_flags(NetlinkMessage& message, PortFlags flags) {
   const auto info = message.nest(IFLA_LINKINFO);
   message.put_text(IFLA_INFO_SLAVE_KIND, "bridge");

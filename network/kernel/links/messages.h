@@ -8,6 +8,8 @@
 #include "network/kernel/links/links.h"
 #include "network/kernel/netlink/netlink.h"
 
+struct tcmsg;
+
 namespace fairlead::kernel {
 
 // The MAC address of the host's side of a container's interface, or of the ifb device that shapes
@@ -41,6 +43,9 @@ struct FamilySettings {
 void put_family_settings(NetlinkMessage& message, const FamilySettings& settings);
 
 // Puts the IFLA_LINKINFO of a change to a bridge port.
+// Of a qdisc, class or filter of the link (linux/rtnetlink.h).
+tcmsg traffic_header(int index, std::uint32_t parent, std::uint32_t handle);
+
 // Of Fairlead's own bridges, inside of IFLA_INFO_DATA: no snooping of multicast, nothing is learned
 // from link-local frames.
 void put_bridge_settings(NetlinkMessage& message);

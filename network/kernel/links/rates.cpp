@@ -29,15 +29,6 @@ constexpr std::uint64_t kBurstsPerSecond = 100;  // a burst holds 10 ms at full 
 constexpr std::uint64_t kQueueTenthsOfSecond =
     1;  // besides the burst, the queue holds at most 100 ms at full rate
 
-tcmsg qdisc_header(int index, std::uint32_t parent, std::uint32_t handle) {
-  tcmsg header{};
-  header.tcm_family = AF_UNSPEC;
-  header.tcm_ifindex = index;
-  header.tcm_parent = parent;
-  header.tcm_handle = handle;
-  return header;
-}
-
 struct Bucket {
   std::uint64_t rate;   // bytes per second
   std::uint32_t burst;  // bytes
@@ -59,7 +50,7 @@ Bucket bucket(std::uint64_t bits, std::uint64_t burst_bits) {
 // With TCA_TBF_BURST and a link layer set, no rate table is needed (net/sched/sch_tbf.c).
 NetlinkMessage token_bucket(int index, const Bucket& limit) {
   NetlinkMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
-  message.put_struct(qdisc_header(index, TC_H_ROOT, TC_H_MAKE(1U << 16, 0)))
+  message.put_struct(traffic_header(index, TC_H_ROOT, TC_H_MAKE(1U << 16, 0)))
       .put_text(TCA_KIND, "tbf");
   const auto options = message.nest(TCA_OPTIONS);
   tc_tbf_qopt parameters{};
@@ -76,13 +67,13 @@ NetlinkMessage token_bucket(int index, const Bucket& limit) {
 
 NetlinkMessage delete_root_qdisc(int index) {
   NetlinkMessage message(RTM_DELQDISC, 0);
-  message.put_struct(qdisc_header(index, TC_H_ROOT, 0));
+  message.put_struct(traffic_header(index, TC_H_ROOT, 0));
   return message;
 }
 
 NetlinkMessage ingress_qdisc(int index, std::uint16_t verb, int flags) {
   NetlinkMessage message(verb, flags);
-  message.put_struct(qdisc_header(index, TC_H_INGRESS, TC_H_MAKE(TC_H_INGRESS, 0)))
+  message.put_struct(traffic_header(index, TC_H_INGRESS, TC_H_MAKE(TC_H_INGRESS, 0)))
       .put_text(TCA_KIND, "ingress");
   return message;
 }
@@ -91,7 +82,7 @@ NetlinkMessage ingress_qdisc(int index, std::uint16_t verb, int flags) {
 NetlinkMessage redirect_all(int index, int target) {
   constexpr std::uint32_t kPriority = 1;
   NetlinkMessage message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL);
-  tcmsg header = qdisc_header(index, TC_H_MAKE(TC_H_INGRESS, 0), 0);
+  tcmsg header = traffic_header(index, TC_H_MAKE(TC_H_INGRESS, 0), 0);
   header.tcm_info = TC_H_MAKE(kPriority << 16, htons(ETH_P_ALL));
   message.put_struct(header).put_text(TCA_KIND, "u32");
   const auto options = message.nest(TCA_OPTIONS);

@@ -153,6 +153,13 @@ TEST_F(Failures, WithoutATableOfBridgesContainersRunAndTheStatusTells) {
   ASSERT_EQ(status->problems.size(), 1U);
   EXPECT_NE(status->problems[0].find("not checked"), std::string::npos) << status->problems[0];
   EXPECT_EQ(firewall_.elements("published_any_v4")->size(), 1U);
+  ASSERT_TRUE(host_.service->reconcile());
+  EXPECT_EQ(host_.service->status()->problems.size(), 1U);
+  // It was no lack of the kernel's, or its module is there now.
+  host_.bridge_firewall.fail_with(std::nullopt);
+  ASSERT_TRUE(host_.service->reconcile());
+  EXPECT_TRUE(host_.service->status()->problems.empty());
+  EXPECT_EQ(host_.bridge_firewall.elements("senders_v4")->size(), 1U);
   EXPECT_TRUE(detach());
   EXPECT_TRUE(remove());
 }
