@@ -2,9 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 
 #include "base/result.h"
@@ -25,23 +22,18 @@ class NamedLocks {
 
    private:
     friend class NamedLocks;
-    Guard(std::shared_ptr<std::timed_mutex> mutex, std::unique_lock<std::timed_mutex> lock,
-          UniqueFd file)
-        : mutex_(std::move(mutex)), lock_(std::move(lock)), file_(std::move(file)) {}
-    std::shared_ptr<std::timed_mutex> mutex_;
-    std::unique_lock<std::timed_mutex> lock_;
+    explicit Guard(UniqueFd file) : file_(std::move(file)) {}
     UniqueFd file_;  // closing it releases the flock(2)
   };
 
-  // Waits at most `deadline`; after that kUnavailable "... is busy". `name` must be an id
-  // ([0-9a-zA-Z_.-]). The lock is released by the guard's destructor, and by the kernel when the
-  // process dies.
-  Result<Guard> lock(const std::string& name, std::chrono::milliseconds deadline);
+  // Waits at most `deadline`; after that kUnavailable "... is busy". Whoever waits gets the lock in
+  // the order of their coming, be they threads or processes. `name` must be an id ([0-9a-zA-Z_.-]).
+  // The lock is released by the guard's destructor, and by the kernel when the process dies.
+  // Thread-safe.
+  Result<Guard> lock(const std::string& name, std::chrono::milliseconds deadline) const;
 
  private:
   std::string folder_;
-  std::mutex guard_;
-  std::map<std::string, std::weak_ptr<std::timed_mutex>> mutexes_;
 };
 
 }  // namespace fairlead
