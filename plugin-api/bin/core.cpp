@@ -138,7 +138,6 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
                                                       : kernel::RemovalMode::kThread));
   TRY(auto tunnels, kernel::open_netlink_tunnels());
   TRY(auto firewalls, kernel::open_nft_firewalls("fairlead", one_shot));
-  TRY(auto conntrack, kernel::open_conntrack());
   TRY(auto host_ports, kernel::open_host_ports());
   TRY(const auto mark, mark_of(*store, paths));
   // A daemon refuses to start beside another one in the same network namespace, before it makes any
@@ -150,7 +149,7 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   }
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
                                      std::move(tunnels), std::move(firewalls.inet),
-                                     std::move(firewalls.bridge), std::move(conntrack),
+                                     std::move(firewalls.bridge), std::move(firewalls.conntrack),
                                      std::move(host_ports), std::move(cluster), mark);
 }
 

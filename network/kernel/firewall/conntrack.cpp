@@ -25,7 +25,8 @@ bool is_of(const FlowFilter& filter, Family family) {
 
 class NetlinkConntrack : public Conntrack {
  public:
-  explicit NetlinkConntrack(NetfilterSocket socket) : socket_(std::move(socket)) {}
+  explicit NetlinkConntrack(std::shared_ptr<SharedNetfilterSocket> shared)
+      : shared_(std::move(shared)), mutex_(shared_->mutex), socket_(shared_->socket) {}
 
   Result<std::size_t> forget(std::span<const FlowFilter> filters) override {
     const std::lock_guard lock(mutex_);
@@ -105,15 +106,20 @@ class NetlinkConntrack : public Conntrack {
     return deleted;
   }
 
-  std::mutex mutex_;
-  NetfilterSocket socket_;
+  const std::shared_ptr<SharedNetfilterSocket> shared_;
+  std::mutex& mutex_;
+  NetfilterSocket& socket_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Conntrack>> open_conntrack() {
-  TRY(NetfilterSocket socket, NetfilterSocket::open());
-  return std::unique_ptr<Conntrack>(std::make_unique<NetlinkConntrack>(std::move(socket)));
+  TRY(auto socket, open_shared_netfilter_socket());
+  return make_conntrack(std::move(socket));
+}
+
+std::unique_ptr<Conntrack> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket) {
+  return std::make_unique<NetlinkConntrack>(std::move(socket));
 }
 
 }  // namespace fairlead::kernel

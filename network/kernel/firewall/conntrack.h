@@ -31,4 +31,8 @@ class Conntrack {
 // the socket loads the kernel's netfilter netlink module when it is missing.
 Result<std::unique_ptr<Conntrack>> open_conntrack();
 
+// Over a socket that is open already.
+struct SharedNetfilterSocket;
+std::unique_ptr<Conntrack> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket);
+
 }  // namespace fairlead::kernel

@@ -13,6 +13,7 @@
 #include "network/kernel/firewall/shape.h"
 #include "network/kernel/firewall/socket.h"
 #include "network/kernel/firewall/text.h"
+#include "network/kernel/host/lasting_child.h"
 #include "network/kernel/host/netns.h"
 
 namespace fairlead::kernel {
@@ -32,19 +33,12 @@ struct Refusal {
   int error = 0;
 };
 
-// The socket, and the turn of its users. Closing a socket after something was deleted waits, and
-// others with it, so tables share one.
-struct Line {
-  explicit Line(NetfilterSocket opened) : socket(std::move(opened)) {}
-
-  std::mutex mutex;
-  NetfilterSocket socket;
-};
+using SharedSocket = std::shared_ptr<SharedNetfilterSocket>;
 
 class NftFirewall : public Firewall {
  public:
   NftFirewall(TableName table, bool detach_close, Removal removal, UniqueFd netns,
-              std::shared_ptr<Line> line)
+              SharedSocket line)
       : table_(std::move(table)),
         detach_close_(detach_close),
         netns_(std::move(netns)),
@@ -55,7 +49,7 @@ class NftFirewall : public Firewall {
 
   ~NftFirewall() override {
     // Also when it has only added: the close waits for what others have deleted.
-    if (detach_close_) hand_over_netfilter_sockets();
+    if (detach_close_) leave_netfilter_sockets();
   }
 
   Status run(std::string_view nft_text) override;
@@ -81,7 +75,7 @@ class NftFirewall : public Firewall {
   const TableName table_;
   const bool detach_close_;
   const UniqueFd netns_;
-  const std::shared_ptr<Line> line_;
+  const SharedSocket line_;
   std::mutex& mutex_;
   NetfilterSocket& socket_;
   std::optional<NftText> text_;
@@ -337,13 +331,8 @@ Result<std::vector<std::string>> NftFirewall::differences(std::string_view nft_t
   return shape_differences(have, requested_);
 }
 
-Result<std::shared_ptr<Line>> open_line() {
-  TRY(NetfilterSocket socket, NetfilterSocket::open());
-  return std::make_shared<Line>(std::move(socket));
-}
-
-Result<std::unique_ptr<Firewall>> open_over(std::shared_ptr<Line> line, TableName table,
-                                            bool detach_close, Removal removal) {
+Result<std::unique_ptr<Firewall>> open_over(SharedSocket line, TableName table, bool detach_close,
+                                            Removal removal) {
   TRY(UniqueFd netns, current_netns());
   return std::unique_ptr<Firewall>(std::make_unique<NftFirewall>(
       std::move(table), detach_close, removal, std::move(netns), std::move(line)));
@@ -353,7 +342,7 @@ Result<std::unique_ptr<Firewall>> open_over(std::shared_ptr<Line> line, TableNam
 
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close,
                                                     Removal removal) {
-  TRY(auto line, open_line());
+  TRY(auto line, open_shared_netfilter_socket());
   return open_over(std::move(line), std::move(table), detach_close, removal);
 }
 
@@ -362,12 +351,12 @@ Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach
 }
 
 Result<Firewalls> open_nft_firewalls(const std::string& table, bool detach_close) {
-  TRY(auto line, open_line());
-  Firewalls both;
-  TRY(both.inet, open_over(line, {table, TableFamily::kInet}, detach_close, Removal::kDestroy));
-  TRY(both.bridge,
-      open_over(std::move(line), {table, TableFamily::kBridge}, detach_close, Removal::kDestroy));
-  return both;
+  TRY(auto line, open_shared_netfilter_socket());
+  Firewalls all;
+  TRY(all.inet, open_over(line, {table, TableFamily::kInet}, detach_close, Removal::kDestroy));
+  TRY(all.bridge, open_over(line, {table, TableFamily::kBridge}, detach_close, Removal::kDestroy));
+  all.conntrack = make_conntrack(std::move(line));
+  return all;
 }
 
 }  // namespace fairlead::kernel

@@ -15,6 +15,7 @@
 #include "base/ip.h"
 #include "base/names.h"
 #include "base/result.h"
+#include "network/kernel/firewall/conntrack.h"
 
 namespace fairlead::kernel {
 
@@ -119,9 +120,10 @@ class Firewall {
 // when `detach_close` is set, a child process waits instead (exec'd plugins).
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close);
 
-// The tables of one name in both families, over one socket.
+// The tables of one name in both families, and the entries of conntrack, over one socket.
 struct Firewalls {
   std::unique_ptr<Firewall> inet, bridge;
+  std::unique_ptr<Conntrack> conntrack;
 };
 Result<Firewalls> open_nft_firewalls(const std::string& table, bool detach_close);
 

@@ -1,14 +1,8 @@
 #include "network/kernel/firewall/socket.h"
 
 #include <linux/netlink.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cerrno>
 
 namespace fairlead::kernel {
@@ -99,57 +93,9 @@ Status NetfilterSocket::dump(
   return {};
 }
 
-// ---- closing without waiting
-
-namespace {
-
-constexpr int kMostDescriptors = 1024;
-constexpr int kWaitForParent = 1000;  // milliseconds
-constexpr int kDestruction = 100;
-
-bool is_netfilter_socket(int fd) {
-  int domain = 0, protocol = 0;
-  socklen_t size = sizeof(int);
-  if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_NETLINK)
-    return false;
-  size = sizeof(int);
-  return ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-         protocol == NETLINK_NETFILTER;
-}
-
-// Runs in a child that was forked by a process that may have threads, so it makes async-signal-safe
-// calls only.
-[[noreturn]] void keep_sockets_until_gone(int parent_pidfd) {
-  ::setsid();
-  for (int fd = 0; fd < kMostDescriptors; ++fd)
-    if (fd != parent_pidfd && !is_netfilter_socket(fd)) ::close(fd);
-  ::syscall(SYS_close_range, kMostDescriptors, ~0U, 0);
-  // A pidfd becomes readable when its process has closed everything. The last close, which waits,
-  // is then the one of this child.
-  pollfd wait{.fd = parent_pidfd, .events = POLLIN, .revents = 0};
-  ::poll(&wait, 1, kWaitForParent);
-  // While what was deleted is being destroyed, the close would wait with nf_tables' mutex held, and
-  // every change of others with it (net/netfilter/nf_tables_api.c, nft_rcv_nl_event).
-  ::poll(nullptr, 0, kDestruction);
-  ::_exit(0);
-}
-
-}  // namespace
-
-void hand_over_netfilter_sockets() {
-  static std::atomic_flag handed_over;
-  if (handed_over.test_and_set()) return;
-  const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
-  if (!self || self.get() >= kMostDescriptors) return;
-  const pid_t child = ::fork();
-  if (child < 0) return;
-  if (child == 0) {
-    // This process need not wait for the child of its child.
-    if (::fork() == 0) keep_sockets_until_gone(self.get());
-    ::_exit(0);
-  }
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
+Result<std::shared_ptr<SharedNetfilterSocket>> open_shared_netfilter_socket() {
+  TRY(NetfilterSocket socket, NetfilterSocket::open());
+  return std::make_shared<SharedNetfilterSocket>(std::move(socket));
 }
 
 }  // namespace fairlead::kernel

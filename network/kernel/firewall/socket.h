@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -44,11 +46,14 @@ class NetfilterSocket {
   std::vector<std::uint8_t> buffer_;
 };
 
-// Forks a child that outlives this process and keeps open only the netfilter sockets that are open
-// now, libnftables' own among them. The child then waits for the kernel in place of this process,
-// where closing the sockets returns at once. One child is enough for a process that ends: further
-// calls do nothing. The child exits when this process has ended, or after
-// a second. Does nothing when it cannot fork; closing then takes longer.
-void hand_over_netfilter_sockets();
+// A socket, and the turn of its users. Closing a socket after something was deleted waits, and
+// others with it, so the tables and the conntrack entries of a process share one.
+struct SharedNetfilterSocket {
+  explicit SharedNetfilterSocket(NetfilterSocket opened) : socket(std::move(opened)) {}
+
+  std::mutex mutex;
+  NetfilterSocket socket;
+};
+Result<std::shared_ptr<SharedNetfilterSocket>> open_shared_netfilter_socket();
 
 }  // namespace fairlead::kernel
