@@ -18,13 +18,13 @@ struct LastWork {
   int life_line = -1;  // is closed when that has returned
 };
 
-// Forks the child, which makes `work` and then keeps open the netfilter sockets that are open in
+// Starts the child, which makes `work` and then keeps open the netfilter sockets that are open in
 // this process now, libnftables' own among them, until this process has ended: closing them here
-// returns at once. The child is adopted by init or a subreaper and ends within seconds. Thread-safe.
+// returns at once. The child is adopted by init or a subreaper, and ends within seconds. Thread-safe.
 Status leave_child(const LastWork& work);
 
-// The same for the netfilter sockets alone. Forks none where an earlier child has all of them. Where
-// it cannot fork, closing takes longer.
+// The same for the netfilter sockets alone. Starts none where an earlier child has all of them. Where
+// that fails, closing takes longer.
 void leave_netfilter_sockets();
 
 }  // namespace fairlead::kernel
