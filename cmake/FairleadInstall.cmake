@@ -15,6 +15,9 @@ install(FILES README.md CHANGELOG.md LICENSE docs/starting.md DESTINATION ${CMAK
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")  # where README.md looks for them
 install(DIRECTORY examples/cni DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES packaging/fairleadd.socket DESTINATION ${FAIRLEAD_UNIT_DIR})
+# Whoever manages the host's interfaces leaves Fairlead's alone.
+install(FILES packaging/10-fairlead.network packaging/10-fairlead.link DESTINATION lib/systemd/network)
+install(FILES packaging/10-fairlead.conf DESTINATION lib/NetworkManager/conf.d)
 install(CODE "
   set(FAIRLEAD_SBIN_DIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
   set(FAIRLEAD_DOC_DIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")

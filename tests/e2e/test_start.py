@@ -1,5 +1,6 @@
 """How fairleadd is started: by sockets that are there before it, after dockerd, from an installed tree."""
 
+import json
 import os
 import shutil
 import socket
@@ -249,6 +250,8 @@ class Installed(HostCase):
         for wanted in ("usr/sbin/fairleadd", "usr/bin/fairlead", "opt/cni/bin/fairlead",
                        "usr/libexec/fairlead/fairlead-cni-local", "usr/lib/systemd/system/fairleadd.service",
                        "usr/lib/systemd/system/fairleadd.socket", "usr/share/doc/fairlead/LICENSE",
+                       "usr/lib/systemd/network/10-fairlead.network", "usr/lib/systemd/network/10-fairlead.link",
+                       "usr/lib/NetworkManager/conf.d/10-fairlead.conf",
                        "usr/share/doc/fairlead/starting.md", "usr/share/doc/fairlead/README.md"):
             self.assertIn(wanted, files)
         for program in ("usr/sbin/fairleadd", "usr/bin/fairlead", "opt/cni/bin/fairlead"):
@@ -269,6 +272,78 @@ class Installed(HostCase):
         self.assertEqual(0, daemon.stop())
         self.host.exec("/usr/bin/fairlead", "network", "rm", "shop")
         containers.remove_all()
+
+
+class LeftAlone(HostCase):
+    """What is installed keeps those who manage the host's interfaces from Fairlead's, as their own programs say."""
+
+    NETWORKD = "/lib/systemd/systemd-networkd"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        tree = cls.enterClassContext(Installed.tree())
+        for name in ("10-fairlead.network", "10-fairlead.link"):
+            cls.host.write("/etc/systemd/network/" + name, (tree / "usr/lib/systemd/network" / name).read_text())
+        cls.host.write("/etc/nm/10-fairlead.conf", (tree / "usr/lib/NetworkManager/conf.d/10-fairlead.conf").read_text())
+        cls.host.fairlead("network", "create", "--subnet", "10.71.0.0/24", "shop")
+        cls.bridge = cls._bridge()
+        cls.host.exec("ip", "link", "add", "flannel.1", "type", "bridge")
+
+    @classmethod
+    def _bridge(cls):
+        links = json.loads(cls.host.exec("ip", "-json", "link", "show", "type", "bridge").out)
+        return next(link["ifname"] for link in links if link["ifname"].startswith("fl-"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.host.fairlead("network", "rm", "shop")
+        super().tearDownClass()
+
+    def index(self, name):
+        return self.host.link(name)["ifindex"]
+
+    def test_by_networkd(self):
+        if not Path(self.NETWORKD).exists():
+            self.skipTest("no systemd-networkd")
+        self.host.write("/etc/systemd/network/99-all.network", "[Match]\nName=*\n[Network]\nLLDP=no\n")
+        self.host.exec("mkdir", "-p", *(f"/run/systemd/netif/{name}" for name in ("links", "leases", "lldp")))
+        self.host.exec("chown", "-R", "systemd-network", "/run/systemd/netif", check=False)
+        # With a /sys that cannot be written to, it does not wait for udev.
+        networkd = self.host.start("unshare", "--mount", "sh", "-c", f"mount -o remount,ro,bind /sys && exec {self.NETWORKD}",
+                                   name="networkd", env={"SYSTEMD_LOG_TARGET": "console"})
+        self.addCleanup(networkd.kill)
+
+        def state(name):
+            file = self.host.path(f"/run/systemd/netif/links/{self.index(name)}")
+            return file.exists() and dict(line.split("=", 1) for line in file.read_text().split("\n") if "=" in line)
+        eventually(lambda: (state("flannel.1") or {}).get("NETWORK_FILE"), "networkd to manage another bridge", 20)
+        self.assertEqual("unmanaged", state(self.bridge)["ADMIN_STATE"], networkd.log())
+        self.assertNotIn("10-fairlead", networkd.log())
+
+    def test_by_udev(self):
+        if not shutil.which("udevadm"):
+            self.skipTest("no udevadm")
+        said = {}
+        for name in (self.bridge, "flannel.1"):
+            done = self.host.exec("udevadm", "test-builtin", "net_setup_link", f"/sys/class/net/{name}", check=False,
+                                  env={"SYSTEMD_LOG_LEVEL": "debug"})
+            said[name] = done.out + done.err
+        self.assertIn("10-fairlead.link is applied", said[self.bridge])
+        self.assertNotIn("10-fairlead.link is applied", said["flannel.1"])
+        self.assertNotIn("10-fairlead.link:", said[self.bridge])  # where it complains of a line
+
+    def test_by_network_manager(self):
+        if not shutil.which("NetworkManager"):
+            self.skipTest("no NetworkManager")
+        self.host.write("/etc/nm/NetworkManager.conf", "[main]\n")
+        self.host.exec("mkdir", "-p", "/etc/nm/none")
+        shown = self.host.exec("NetworkManager", "--config=/etc/nm/NetworkManager.conf", "--config-dir=/etc/nm/none",
+                               "--system-config-dir=/etc/nm", "--print-config")
+        self.assertIn("[device-fairlead]", shown.out)
+        self.assertIn("managed=0", shown.out)
+        self.assertIn("interface-name:fl-*", shown.out)
+        self.assertNotIn("10-fairlead", shown.err)
 
 
 class _Tree:
