@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -27,6 +28,14 @@ struct Field {
 // kInfo.
 void configure(Level threshold, Format format);
 bool enabled(Level level);
+
+// A line that was written within the last `window` is counted instead of written again; how often it
+// came is told after the window, with the next line or by tell_repeated(): "event (repeated 312
+// times)". Off (zero) unless a process that keeps running asks for it.
+void fold_repeated(std::chrono::milliseconds window);
+// Writes the counts that are not told yet: of windows that are over, or all of them.
+enum class Repeated { kOver, kAll };
+void tell_repeated(Repeated which = Repeated::kOver);
 
 // Thread-safe: one write(2) per line. Text values with spaces or control characters are quoted and
 // escaped.

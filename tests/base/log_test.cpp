@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 namespace fairlead {
 namespace {
 
@@ -66,6 +69,77 @@ TEST_F(LogTest, JsonLinesAreJson) {
   EXPECT_THAT(line, MatchesRegex("\\{\"time\":\".*\",\"level\":\"warn\",.*\\}\n"));
   EXPECT_THAT(line,
               EndsWith("\"event\":\"net\\\"x\",\"name\":\"a\\n\\\"b\\\\\",\"count\":\"3\"}\n"));
+}
+
+TEST_F(LogTest, AnEventCannotForgeALineEither) {
+  const auto line = written([] { log::warn("attached a\n2026 error fake\x1b[2J"); });
+  EXPECT_EQ(std::ranges::count(line, '\n'), 1);
+  EXPECT_THAT(line, HasSubstr("attached a\\u000a2026 error fake\\u001b[2J"));
+}
+
+class FoldedLog : public LogTest {
+ protected:
+  FoldedLog() { log::fold_repeated(std::chrono::hours(1)); }
+  ~FoldedLog() override {
+    log::tell_repeated(log::Repeated::kAll);
+    log::fold_repeated(std::chrono::milliseconds(0));
+  }
+};
+
+TEST_F(FoldedLog, WhatRepeatsIsCounted) {
+  const auto text = written([] {
+    for (int i = 0; i < 313; ++i) {
+      log::warn("x", {{"a", 1}});
+      log::warn("y");  // what comes in turns as well
+    }
+    log::warn("x", {{"a", 2}});
+    log::tell_repeated();  // nothing is over yet
+    log::tell_repeated(log::Repeated::kAll);
+  });
+  EXPECT_EQ(std::ranges::count(text, '\n'), 5) << text;
+  EXPECT_THAT(text, HasSubstr("warn  x (repeated 312 times) a=1\n"));
+  EXPECT_THAT(text, HasSubstr("warn  y (repeated 312 times)\n"));
+}
+
+TEST_F(FoldedLog, TheCountComesInJsonToo) {
+  log::configure(log::Level::kWarn, log::Format::kJson);
+  const auto text = written([] {
+    log::warn("x", {{"a", 1}});
+    log::warn("x", {{"a", 1}});
+    log::tell_repeated(log::Repeated::kAll);
+  });
+  EXPECT_THAT(text, HasSubstr(R"-("event":"x (repeated 1 time)","a":"1"})-"));
+}
+
+TEST_F(FoldedLog, NoCountIsLostWhenManyLinesComeBetween) {
+  const auto text = written([] {
+    log::warn("x");
+    log::warn("x");
+    for (int i = 0; i < 100; ++i) log::warn("other", {{"i", i}});
+    log::warn("x");
+  });
+  EXPECT_EQ(std::ranges::count(text, '\n'), 103) << text;
+  EXPECT_THAT(text, HasSubstr("x (repeated 1 time)"));
+}
+
+TEST_F(FoldedLog, AfterTheWindowALineIsWrittenAgain) {
+  log::fold_repeated(std::chrono::milliseconds(1));
+  const auto text = written([] {
+    log::warn("x");
+    log::warn("x");
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(5);
+    while (std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    log::warn("x");
+  });
+  EXPECT_GE(std::ranges::count(text, '\n'), 2) << text;
+}
+
+TEST_F(LogTest, NothingIsFoldedUnlessAskedFor) {
+  const auto text = written([] {
+    log::warn("x");
+    log::warn("x");
+  });
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2);
 }
 
 }  // namespace
