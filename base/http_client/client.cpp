@@ -117,8 +117,9 @@ Result<Response> Client::call(const Request& request, std::chrono::milliseconds 
 
 class LineStream::Reader {
  public:
-  Reader(std::unique_ptr<Connection> connection, std::stop_token stop)
+  Reader(std::unique_ptr<Connection> connection, std::stop_token stop, std::size_t most_line)
       : connection_(std::move(connection)),
+        most_line_(most_line),
         stop_(std::move(stop)),
         on_stop_(stop_, Interrupt{connection_.get()}) {
     parser_.header_limit(kMostHeader);
@@ -140,8 +141,8 @@ class LineStream::Reader {
       if (auto line = take_line()) return line;
       if (stop_.stop_requested()) return std::optional<std::string>();
       if (parser_.is_done()) return take_rest();
-      if (text_.size() > kMostLine)
-        return fail(Code::kExhausted, "a line is longer than {} bytes", kMostLine);
+      if (text_.size() > most_line_)
+        return fail(Code::kExhausted, "a line is longer than {} bytes", most_line_);
       TRY_STATUS(read_more(std::chrono::steady_clock::now() + silence));
     }
   }
@@ -182,6 +183,7 @@ class LineStream::Reader {
   }
 
   std::unique_ptr<Connection> connection_;
+  const std::size_t most_line_;
   std::stop_token stop_;
   std::stop_callback<Interrupt> on_stop_;
   http::response_parser<http::buffer_body> parser_;
@@ -195,10 +197,10 @@ LineStream::~LineStream() = default;
 
 Result<std::unique_ptr<LineStream>> LineStream::open(const Server& server, const Request& request,
                                                      std::chrono::milliseconds timeout,
-                                                     std::stop_token stop) {
+                                                     std::stop_token stop, std::size_t most_line) {
   const Deadline deadline = std::chrono::steady_clock::now() + timeout;
   TRY(auto connection, server.connect(deadline));
-  auto reader = std::make_unique<Reader>(std::move(connection), std::move(stop));
+  auto reader = std::make_unique<Reader>(std::move(connection), std::move(stop), most_line);
   TRY_STATUS(reader->start(server, request, deadline));
   return std::unique_ptr<LineStream>(new LineStream(std::move(reader)));
 }

@@ -110,13 +110,14 @@ class LineStream {
   // is the body.
   static Result<std::unique_ptr<LineStream>> open(const Server& server, const Request& request,
                                                   std::chrono::milliseconds timeout,
-                                                  std::stop_token stop);
+                                                  std::stop_token stop,
+                                                  std::size_t most_line = kMostLine);
   ~LineStream();
 
   int status() const;
   // The next line without its line end; bytes after the last line end count as a line. std::nullopt
   // when the server ended the response or a stop was requested. kIo when the connection broke or no
-  // bytes came for `silence`; kExhausted when a line is longer than `kMostLine`. After an error or
+  // bytes came for `silence`; kExhausted when a line is longer than `most_line`. After an error or
   // the end the stream must not be read again.
   Result<std::optional<std::string>> next_line(std::chrono::milliseconds silence);
 

@@ -27,6 +27,8 @@ struct PortHolder {
   PublishedPort port;
   std::string network_id, network_name, endpoint_id, container;
   std::vector<IpAddress> targets;  // the container's addresses to which the port leads
+  std::string network_title{};     // title_of() the network
+  ContainerNames names{};
 };
 
 struct NetworkUsage {

@@ -40,6 +40,44 @@ const std::string& to_string(const NetworkRef& ref) {
   return std::visit(Text(), ref);
 }
 
+namespace {
+
+// Ids of Docker, Podman and Fairlead are long, and people know them by their beginning.
+std::string shortened(const std::string& id) {
+  constexpr std::size_t kShort = 12, kLeastLong = 32;
+  const bool hex = std::ranges::all_of(id, [](unsigned char c) { return std::isxdigit(c) != 0; });
+  return hex && id.size() >= kLeastLong ? id.substr(0, kShort) : id;
+}
+
+const RuntimeNetwork* made_by_runtime(const Network& network) {
+  const auto found = std::ranges::find(network.runtimes, network.id, &RuntimeNetwork::id);
+  return found == network.runtimes.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::string title_of(const Network& network) {
+  const RuntimeNetwork* made = made_by_runtime(network);
+  return made != nullptr && !made->name.empty() ? made->name : network.name.str();
+}
+
+std::string project_of(const Network& network) {
+  if (const RuntimeNetwork* made = made_by_runtime(network)) return made->project;
+  return network.runtimes.size() == 1 ? network.runtimes.front().project : "";
+}
+
+std::string title_of(const Endpoint& endpoint) {
+  const std::string& name = endpoint.names.name;
+  if (!name.empty())
+    return fmt::format("{} {}", name.find('/') != std::string::npos ? "pod" : "container", name);
+  if (!endpoint.container.empty()) return "container " + shortened(endpoint.container);
+  return "endpoint " + endpoint.id.substr(0, 12);
+}
+
+std::string project_note(const ContainerNames& names) {
+  return names.project.empty() ? "" : fmt::format(" (compose project {})", names.project);
+}
+
 std::string endpoint_id(std::string_view container, std::string_view ifname) {
   return hash_hex(fmt::format("{}/{}", container, ifname), 32);
 }

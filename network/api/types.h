@@ -153,6 +153,15 @@ struct DriverRecord {
   bool operator==(const DriverRecord&) const = default;
 };
 
+// What a runtime calls a network: one that it made, or one that is bound to it.
+struct RuntimeNetwork {
+  std::string id;       // the runtime's
+  std::string name;     // "shop_default"
+  std::string project;  // of compose; empty: of none
+
+  bool operator==(const RuntimeNetwork&) const = default;
+};
+
 struct Network {
   std::string id;
   NetworkName name;
@@ -167,6 +176,8 @@ struct Network {
   DriverRecord links;
   unsigned mtu = 1500;
   std::optional<OverlayParams> overlay;  // only of networks over several hosts
+  // As far as it is known (names.h). Verbs that show networks say it; it is no part of the record.
+  std::vector<RuntimeNetwork> runtimes{};
 
   bool has(Family family) const {
     for (const Subnet& subnet : subnets)
@@ -175,6 +186,12 @@ struct Network {
   }
   bool operator==(const Network&) const = default;
 };
+
+// The name for people: the runtime's where the network has none of its own but what was made of the
+// runtime's id, and its own otherwise.
+std::string title_of(const Network& network);
+// The compose project of the network; empty: of none.
+std::string project_of(const Network& network);
 
 // A network as a caller names it. Protocols say which kind of name they have, so that no network is
 // taken for another one whose name or id happens to be the same text.
@@ -186,8 +203,9 @@ struct RuntimeNetworkId {  // a runtime's: the network's own, or one that is bou
   std::string value;
   bool operator==(const RuntimeNetworkId&) const = default;
 };
-// What a person typed: an id, a name, a runtime's id that is bound to the network, or a unique
-// prefix of an id of at least 3 digits. The first of these that there is counts.
+// What a person typed: an id, a name, a runtime's id that is bound to the network, the runtime's
+// name of the network, or a unique prefix of an id of at least 3 digits. The first of these that
+// there is counts.
 struct NetworkText {
   std::string value;
   bool operator==(const NetworkText&) const = default;
@@ -240,6 +258,17 @@ struct Dns {
   bool operator==(const Dns&) const = default;
 };
 
+// What people call a container, as far as it is known: Docker's are asked for (names.h), of others
+// the request says it.
+struct ContainerNames {
+  std::string name;              // "web"; of a pod "namespace/pod"
+  std::string project, service;  // of compose
+  std::map<std::string, std::string> labels;
+
+  bool empty() const { return *this == ContainerNames(); }
+  bool operator==(const ContainerNames&) const = default;
+};
+
 // An endpoint is found again by (network, id). Runtimes that have no endpoint ids derive one:
 // endpoint_id() below.
 struct EndpointSpec {
@@ -258,6 +287,7 @@ struct EndpointSpec {
   std::optional<Rates> rates;             // default: the network's
   std::vector<Route> routes;              // in addition to the default route
   std::optional<std::string> netns_path;  // remembered for `endpoint ls` and liveness
+  ContainerNames names{};
 };
 
 // The id of the endpoint of (container, interface), for protocols without endpoint ids: 32 hex
@@ -284,9 +314,15 @@ struct Endpoint {
   Phase phase = Phase::kCreating;
   bool joined = false;  // links exist
   long long created = 0;
+  ContainerNames names{};
 
   bool operator==(const Endpoint&) const = default;
 };
+
+// For people: "container web", "pod default/web-0", "endpoint 3f2a9c51b2d0".
+std::string title_of(const Endpoint& endpoint);
+// " (compose project shop)", or empty.
+std::string project_note(const ContainerNames& names);
 
 // The routes of the container: first a default route through each gateway, unless the endpoint's
 // own routes contain one, then the endpoint's own routes with `via` filled in.

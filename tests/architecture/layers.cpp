@@ -58,6 +58,8 @@ const std::vector<Layer>& layers() {
       {"volume/service", {"volume/api", "volume/kernel", "base", "base/state", "base/json"}},
       {"plugin-api/http", {"base"}},
       {"plugin-api/docker", protocol},
+      // What dockerd itself is asked, over its API.
+      {"plugin-api/engine", {"network/api", "base", "base/json", "base/http_client"}},
       {"plugin-api/cni", protocol},
       // Thin clients are made without the C library.
       {"plugin-api/cni/client", {}},
