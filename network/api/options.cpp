@@ -126,6 +126,7 @@ constexpr auto kRows = std::to_array<Row>({
      .alias = "com.docker.network.bridge.host_binding_ipv6",
      .set = set_host_ip,
      .get = options::get<&Options::host_ip_v6>},
+    row<&Options::host_ip_missing, parse_access, format_access>("host_ip_missing"),
     row<&Options::spoofing, parse_spoofing>("spoofing"),
     row<&Options::publish, parse_publish>("publish"),
     row<&Options::trusted_interfaces, parse_interfaces, format_interfaces>(

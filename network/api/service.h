@@ -119,6 +119,11 @@ class NetworkService {
   virtual Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint,
                                                      std::span<const PortSpec> ports) = 0;
   virtual Status unpublish(const EndpointRef& endpoint) = 0;
+  // Removes and adds ports of the endpoint, all or nothing, and returns all that it has then. Two
+  // changes at once are both made. Adding a port that is there as it is asked for succeeds, and so
+  // does removing one that is not there.
+  virtual Result<std::vector<PublishedPort>> change_ports(const EndpointRef& endpoint,
+                                                          const PortChange& change) = 0;
 
   virtual Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) = 0;
   // The endpoints of one network, or all of them.

@@ -116,4 +116,33 @@ std::vector<Route> container_routes(const Endpoint& endpoint) {
   return routes;
 }
 
+bool covers(const std::optional<IpAddress>& outer, const std::optional<IpAddress>& inner) {
+  if (!outer || outer == inner) return true;
+  return inner && outer->is_any() && outer->family() == inner->family();
+}
+
+std::vector<PortSpec> without_repetitions(std::span<const PortSpec> ports) {
+  using Mapping = std::tuple<Proto, std::uint16_t, std::uint16_t>;
+  std::map<Mapping, std::vector<std::size_t>> of_mapping;
+  std::vector<bool> dropped(ports.size(), false);
+  for (std::size_t at = 0; at < ports.size(); ++at) {
+    const PortSpec& port = ports[at];
+    if (port.host_port == 0 || port.host_port_end > port.host_port) continue;  // one is chosen
+    auto& same = of_mapping[{port.proto, port.host_port, port.container_port}];
+    dropped[at] = std::ranges::any_of(
+        same, [&](std::size_t other) { return covers(ports[other].host_ip, port.host_ip); });
+    if (dropped[at]) continue;
+    std::erase_if(same, [&](std::size_t other) {
+      const bool contained = covers(port.host_ip, ports[other].host_ip);
+      if (contained) dropped[other] = true;
+      return contained;
+    });
+    same.push_back(at);
+  }
+  std::vector<PortSpec> kept;
+  for (std::size_t at = 0; at < ports.size(); ++at)
+    if (!dropped[at]) kept.push_back(ports[at]);
+  return kept;
+}
+
 }  // namespace fairlead::network

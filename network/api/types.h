@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -59,6 +60,8 @@ struct NetworkOptions {
   GatewayMode gateway_mode_v6 = GatewayMode::kNat;
   std::optional<IpAddress> host_ip_v4;  // default host address of published ports
   std::optional<IpAddress> host_ip_v6;
+  // Ports are also published on addresses that the host does not have yet.
+  bool host_ip_missing = false;
   Spoofing spoofing = Spoofing::kDeny;
   HostModel publish = HostModel::kStrong;
   // The interfaces of the host from which every port of the network's containers may be reached.
@@ -233,6 +236,13 @@ struct PortSpec {
   bool operator==(const PortSpec&) const = default;
 };
 
+// Whether everything that reaches a port on `inner` also reaches it on `outer`.
+bool covers(const std::optional<IpAddress>& outer, const std::optional<IpAddress>& inner);
+// The ports in the order of the request, without those that another one of them contains: the same
+// mapping named twice, or also for one of several addresses. A mapping to another port of the
+// container is not the same.
+std::vector<PortSpec> without_repetitions(std::span<const PortSpec> ports);
+
 struct PublishedPort {
   Proto proto = Proto::kTcp;
   std::optional<IpAddress> host_ip;  // as in PortSpec
@@ -240,6 +250,22 @@ struct PublishedPort {
   std::uint16_t container_port = 0;
 
   auto operator<=>(const PublishedPort&) const = default;
+};
+
+// Published ports by what removes them: by all that is said of them.
+struct PortChoice {
+  Proto proto = Proto::kTcp;
+  std::optional<IpAddress> host_ip;  // std::nullopt: on whatever addresses
+  std::uint16_t host_port = 0;
+  std::uint16_t host_port_end = 0;  // 0: host_port alone; otherwise all from there to here
+
+  bool operator==(const PortChoice&) const = default;
+};
+
+// What changes of an endpoint's published ports; all others stay as they are.
+struct PortChange {
+  std::vector<PortChoice> remove;
+  std::vector<PortSpec> add;
 };
 
 struct Route {
@@ -306,6 +332,9 @@ struct Endpoint {
   std::string ifname;  // in the container; empty until joined, or when the runtime names it
   AddressSource address_source = AddressSource::kFairlead;
   std::vector<PublishedPort> ports;
+  // Ports that another endpoint of the same container serves already. When that one goes, this one
+  // serves them.
+  std::vector<PublishedPort> standby_ports;
   std::vector<std::string> aliases;
   Rates rates;
   std::vector<Route> routes;

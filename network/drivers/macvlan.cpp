@@ -66,6 +66,7 @@ Status refuse_firewall_options(const NetworkOptions& options) {
   constexpr const char* kWhy = "the host's firewall sees nothing of its containers";
   if (options.spoofing != Spoofing::kDeny) return refuse("spoofing", kWhy);
   if (options.publish != HostModel::kStrong) return refuse("publish", kWhy);
+  if (options.host_ip_missing) return refuse("host_ip_missing", kWhy);
   if (!options.trusted_interfaces.empty()) return refuse("trusted_interfaces", kWhy);
   if (options.host_access) return refuse("host_access", kWhy);
   return {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/fault.h"
 #include "base/hash.h"
@@ -127,10 +128,19 @@ Result<Endpoint> Endpoints::try_reserve(LockedNetwork& held, const EndpointSpec&
     if (const auto* inside = std::get_if<IntoNetns>(placement))
       endpoint.ifname = inside->ifname.str();
   if (placement == nullptr) endpoint.phase = Phase::kReady;
+  const PortClaimant claimant = PortClaimant::of(endpoint, network);
+  bool looked = ports.empty();
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
     TRY_STATUS(lease(network, spec, endpoint, attempt, txn));
-    TRY(endpoint.ports, context_.claims.plan({network.id, endpoint.id}, ports, {}, txn));
+    TRY(auto claimed, context_.claims.plan(claimant, ports, {}, txn));
+    if (!claimed.standby.empty() && !std::exchange(looked, true)) {
+      // Whoever serves them for this container may be dead.
+      TRY(const bool freed, collector_.make_room(held, Error{.code = Code::kInUse}, ports));
+      if (freed) continue;
+    }
+    endpoint.ports = std::move(claimed.serves);
+    endpoint.standby_ports = std::move(claimed.standby);
     txn.preconditions.push_back({keys::endpoint(network.id, endpoint.id), state::kAbsent});
     txn.puts.push_back({keys::endpoint(network.id, endpoint.id), encode(endpoint)});
     const Status done = context_.commit(std::move(txn));
@@ -248,10 +258,14 @@ Status Endpoints::leave(const EndpointRef& ref) {
   TRY_STATUS(removal_.take_down(*held, endpoint));
   endpoint.joined = false;
   endpoint.ports.clear();
+  endpoint.standby_ports.clear();
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.puts = {{keys::endpoint(held->network.id, endpoint.id), encode(endpoint)}}};
-    TRY_STATUS(context_.claims.plan({held->network.id, endpoint.id}, {}, stored->value.ports, txn));
+    std::vector<PortOwner> heirs;
+    TRY_STATUS(context_.claims.plan(PortClaimant::of(endpoint, held->network), {},
+                                    claimed_of(stored->value), txn, &heirs));
     const Status done = context_.commit(std::move(txn));
+    if (done) context_.heirs.add(heirs);
     if (done || done.error().code != Code::kConflict || attempt >= kMostAttempts) return done;
   }
 }

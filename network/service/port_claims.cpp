@@ -1,9 +1,10 @@
 #include "network/service/port_claims.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "network/service/keys.h"
+#include "network/service/port_plan.h"
 #include "network/service/record_store.h"
 
 namespace fairlead::network {
@@ -14,153 +15,53 @@ bool overlap(const std::optional<IpAddress>& a, const std::optional<IpAddress>& 
   return a->is_any() || b->is_any() || *a == *b;
 }
 
-// The claims of one key, with the revision that was read and the changes of the plan.
-struct PortClaims::Slot {
-  std::string key;
-  std::int64_t revision = state::kAbsent;
-  std::vector<PortClaim> claims;
-  bool changed = false;
-};
+PortClaimant PortClaimant::of(const Endpoint& endpoint, const Network& network) {
+  return {.owner = {network.id, endpoint.id},
+          .container = endpoint.container,
+          .runtime = endpoint.runtime,
+          .netns_path = endpoint.netns_path,
+          .allow_missing_address = network.options.host_ip_missing};
+}
 
-class PortClaims::Plan {
- public:
-  Plan(PortClaims& parent, const PortOwner& owner) : parent_(parent), owner_(owner) {}
+ClaimedPorts claimed_of(const Endpoint& endpoint) {
+  return {.serves = endpoint.ports, .standby = endpoint.standby_ports};
+}
 
-  Status give_up(const PublishedPort& port) {
-    TRY(Slot * slot, slot_of(port.proto, port.host_port));
-    slot->changed |= std::erase_if(slot->claims, [&](const PortClaim& claim) {
-                       return is_ours(claim) && claim.host_ip == port.host_ip;
-                     }) > 0;
-    freed_.push_back(port);
-    return {};
+namespace {
+
+// The port that the specification names, when it names one.
+std::optional<PublishedPort> named_by(const PortSpec& spec) {
+  if (spec.host_port == 0 || spec.host_port_end > spec.host_port) return std::nullopt;
+  return PublishedPort{spec.proto, spec.host_ip, spec.host_port, spec.container_port};
+}
+
+}  // namespace
+
+// Ports that stay are neither read nor written, so that one port more costs the same beside
+// thousands.
+Result<ClaimedPorts> PortClaims::plan(const PortClaimant& claimant,
+                                      std::span<const PortSpec> wanted, const ClaimedPorts& before,
+                                      state::Txn& txn, std::vector<PortOwner>* heirs) {
+  const std::vector<PortSpec> asked = without_repetitions(wanted);
+  const std::set<PublishedPort> had(before.serves.begin(), before.serves.end());
+  std::set<PublishedPort> kept;
+  for (const PortSpec& spec : asked)
+    if (const auto port = named_by(spec); port && had.contains(*port)) kept.insert(*port);
+  PortPlan plan(*this, claimant);
+  for (const PublishedPort& port : before.serves)
+    if (!kept.contains(port)) TRY_STATUS(plan.give_up(port));
+  for (const PublishedPort& port : before.standby) TRY_STATUS(plan.give_up(port));
+  for (const PortSpec& spec : asked) {
+    const auto port = named_by(spec);
+    if (port && kept.contains(*port))
+      plan.keep(*port);
+    else
+      TRY_STATUS(plan.take(spec));
   }
-
-  Result<PublishedPort> take(const PortSpec& wanted) {
-    if (wanted.container_port == 0)
-      return fail(Code::kInvalid, "publish a port: the container's port must be 1 to 65535");
-    if (wanted.host_port == 0) return take_ephemeral(wanted);
-    const unsigned last = std::max(wanted.host_port, wanted.host_port_end);
-    Error error;
-    for (unsigned number = wanted.host_port; number <= last; ++number) {
-      auto taken = take_exactly(wanted, static_cast<std::uint16_t>(number));
-      if (taken || taken.error().code != Code::kInUse) return taken;
-      error = taken.error();
-    }
-    if (last == wanted.host_port) return fail(std::move(error));
-    return fail(Code::kInUse, "publish a port: none of {}-{}/{} is free ({})", wanted.host_port,
-                last, to_string(wanted.proto), error.text);
-  }
-
-  void write_to(state::Txn& txn) const {
-    for (const auto& [key, slot] : slots_) {
-      if (!slot.changed) continue;
-      txn.preconditions.push_back({key, slot.revision});
-      if (slot.claims.empty())
-        txn.deletes.push_back(key);
-      else
-        txn.puts.push_back({key, encode(slot.claims)});
-    }
-    for (const auto& [proto, port] : cursors_)
-      txn.puts.push_back({keys::port_cursor(proto), encode_port(port)});
-  }
-
- private:
-  bool is_ours(const PortClaim& claim) const {
-    return claim.endpoint_id == owner_.endpoint_id && claim.network_id == owner_.network_id;
-  }
-
-  Result<Slot*> slot_of(Proto proto, std::uint16_t number) {
-    const std::string key = keys::port(proto, number);
-    const auto [slot, fresh] = slots_.try_emplace(key);
-    if (!fresh) return &slot->second;
-    slot->second.key = key;
-    TRY(auto record, parent_.store_.get(key));
-    if (record) {
-      slot->second.revision = record->revision;
-      TRY(slot->second.claims, decode_claims(record->value));
-      slot->second.changed = std::erase_if(slot->second.claims, [&](const PortClaim& claim) {
-                               return claim.boot_id != parent_.boot_id_;
-                             }) > 0;
-    }
-    return &slot->second;
-  }
-
-  Result<PublishedPort> take_exactly(const PortSpec& wanted, std::uint16_t number) {
-    TRY(Slot * slot, slot_of(wanted.proto, number));
-    for (const PortClaim& claim : slot->claims) {
-      if (!overlap(claim.host_ip, wanted.host_ip)) continue;
-      if (is_ours(claim))
-        return fail(Code::kInUse, "publish port {}/{}: it is named twice", number,
-                    to_string(wanted.proto));
-      return fail(Code::kInUse,
-                  "publish port {}/{}: it is published already by {}; `fairlead port ls` shows all",
-                  number, to_string(wanted.proto),
-                  RecordStore(parent_.store_).describe(claim.network_id, claim.endpoint_id));
-    }
-    const PublishedPort port{wanted.proto, wanted.host_ip, number, wanted.container_port};
-    if (!was_ours(port)) {
-      if (auto free = parent_.host_ports_.check_free(static_cast<std::uint8_t>(wanted.proto),
-                                                     wanted.host_ip, number);
-          !free)
-        return fail(with_context(
-            free.error(), fmt::format("publish port {}/{}", number, to_string(wanted.proto))));
-    }
-    slot->claims.push_back({wanted.host_ip, owner_.network_id, owner_.endpoint_id,
-                            wanted.container_port, parent_.boot_id_});
-    slot->changed = true;
-    return port;
-  }
-
-  bool was_ours(const PublishedPort& port) const {
-    return std::ranges::find(freed_, port) != freed_.end();
-  }
-
-  // Next-fit through the ephemeral range, so that a port that was given up is not chosen again at
-  // once.
-  Result<PublishedPort> take_ephemeral(const PortSpec& wanted) {
-    const auto [first, last] = parent_.host_ports_.ephemeral_range();
-    TRY(std::uint16_t start, cursor_of(wanted.proto, first, last));
-    const unsigned count = last - first + 1U;
-    for (unsigned step = 1; step <= count; ++step) {
-      const auto number = static_cast<std::uint16_t>(first + (start - first + step) % count);
-      auto taken = take_exactly(wanted, number);
-      if (!taken && taken.error().code == Code::kInUse) continue;
-      if (taken) cursors_[wanted.proto] = number;
-      return taken;
-    }
-    return fail(Code::kExhausted,
-                "publish a port: every port of {}-{} is taken (net.ipv4.ip_local_port_range)",
-                first, last);
-  }
-
-  Result<std::uint16_t> cursor_of(Proto proto, std::uint16_t first, std::uint16_t last) {
-    if (const auto known = cursors_.find(proto); known != cursors_.end()) return known->second;
-    TRY(auto record, parent_.store_.get(keys::port_cursor(proto)));
-    if (!record) return last;
-    TRY(auto port, decode_port(record->value));
-    return port < first || port > last ? last : port;
-  }
-
-  PortClaims& parent_;
-  const PortOwner& owner_;
-  std::map<std::string, Slot> slots_;
-  std::map<Proto, std::uint16_t> cursors_;
-  std::vector<PublishedPort> freed_;
-};
-
-Result<std::vector<PublishedPort>> PortClaims::plan(const PortOwner& owner,
-                                                    std::span<const PortSpec> wanted,
-                                                    std::span<const PublishedPort> before,
-                                                    state::Txn& txn) {
-  Plan plan(*this, owner);
-  for (const PublishedPort& port : before) TRY_STATUS(plan.give_up(port));
-  std::vector<PublishedPort> published;
-  for (const PortSpec& spec : wanted) {
-    TRY(auto port, plan.take(spec));
-    published.push_back(port);
-  }
+  TRY_STATUS(plan.check_sockets());
   plan.write_to(txn);
-  return published;
+  if (heirs != nullptr) *heirs = plan.heirs();
+  return std::move(plan.result());
 }
 
 Result<std::vector<PortOwner>> PortClaims::holders(std::span<const PortSpec> wanted) {
@@ -184,9 +85,11 @@ Result<std::vector<PortOwner>> PortClaims::holders(std::span<const PortSpec> wan
 Result<bool> PortClaims::is_confirmed(const std::string& key, const PortClaim& claim) {
   if (claim.boot_id != boot_id_) return false;
   TRY(const auto endpoint, RecordStore(store_).endpoint(claim.network_id, claim.endpoint_id));
-  return endpoint && std::ranges::any_of(endpoint->value.ports, [&](const PublishedPort& port) {
-           return keys::port(port.proto, port.host_port) == key && port.host_ip == claim.host_ip;
-         });
+  if (!endpoint) return false;
+  const auto& ports = claim.standby ? endpoint->value.standby_ports : endpoint->value.ports;
+  return std::ranges::any_of(ports, [&](const PublishedPort& port) {
+    return keys::port(port.proto, port.host_port) == key && port.host_ip == claim.host_ip;
+  });
 }
 
 // When the endpoint of a claim is removed after the claim was read, the claim looks like a stray;

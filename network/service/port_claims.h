@@ -14,10 +14,31 @@
 
 namespace fairlead::network {
 
-// The endpoint that has a port.
+// An endpoint that has a port.
 struct PortOwner {
   std::string network_id, endpoint_id;
+
+  auto operator<=>(const PortOwner&) const = default;
 };
+
+// The endpoint for which ports are claimed, and what it is told by to be another one's container.
+struct PortClaimant {
+  PortOwner owner;
+  std::string container{}, runtime{}, netns_path{};
+  // Ports are also published on addresses that the host does not have.
+  bool allow_missing_address = false;
+
+  static PortClaimant of(const Endpoint& endpoint, const Network& network);
+};
+
+// What an endpoint has of the ports that it asked for.
+struct ClaimedPorts {
+  std::vector<PublishedPort> serves;
+  std::vector<PublishedPort> standby;  // as Endpoint::standby_ports
+
+  bool operator==(const ClaimedPorts&) const = default;
+};
+ClaimedPorts claimed_of(const Endpoint& endpoint);
 
 // Plans changes of port keys and adds them to a transaction; the caller commits, and plans again on
 // kConflict. Thread-safe.
@@ -27,10 +48,13 @@ class PortClaims {
       : store_(store), host_ports_(host_ports), boot_id_(std::move(boot_id)) {}
 
   // Claims a host port for each of `wanted`, choosing one where several or all are possible, and
-  // gives up those of `before` that are not among them. kInUse names the holder of a port that is
-  // taken: another endpoint, or a process with a socket on the host.
-  Result<std::vector<PublishedPort>> plan(const PortOwner& owner, std::span<const PortSpec> wanted,
-                                          std::span<const PublishedPort> before, state::Txn& txn);
+  // gives up those of `before` that are not among them. A mapping that another endpoint of the same
+  // container serves is claimed as a standby. kInUse names the holder of a port that is taken:
+  // another container's endpoint, or a process with a socket on the host. `heirs`: the endpoints
+  // whose standbys are served by nobody after the transaction.
+  Result<ClaimedPorts> plan(const PortClaimant& claimant, std::span<const PortSpec> wanted,
+                            const ClaimedPorts& before, state::Txn& txn,
+                            std::vector<PortOwner>* heirs = nullptr);
 
   // The owners of claims that exclude one of `wanted`. Claims of another boot are void.
   Result<std::vector<PortOwner>> holders(std::span<const PortSpec> wanted);
@@ -48,8 +72,7 @@ class PortClaims {
   };
   Result<Strays> strays();
   Result<bool> is_confirmed(const std::string& key, const PortClaim& claim);
-  struct Slot;
-  class Plan;
+  friend class PortPlan;
 
   state::Store& store_;
   kernel::HostPorts& host_ports_;

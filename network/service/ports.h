@@ -18,7 +18,14 @@ class Ports {
   Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint,
                                              std::span<const PortSpec> ports);
   Status unpublish(const EndpointRef& endpoint);
+  Result<std::vector<PublishedPort>> change_ports(const EndpointRef& endpoint,
+                                                  const PortChange& change);
   Result<std::vector<PortHolder>> list_ports();
+  // What others of their container have given up is served by the heirs that were left in the
+  // context. To be called without locks. What fails is logged, and done by the next reconcile.
+  void let_heirs_take_over();
+  // Leaves every endpoint of the network with standbys in the context as an heir.
+  Status find_heirs(const Network& network);
 
   // kInvalid when there are ports and containers of this network cannot publish any.
   static Status check_ports_allowed(const LockedNetwork& held, std::span<const PortSpec> ports);
@@ -27,8 +34,11 @@ class Ports {
                                                       std::span<const PortSpec> ports);
 
  private:
-  Result<Endpoint> swap_ports(LockedNetwork& held, const Stored<Endpoint>& before,
-                              std::span<const PortSpec> ports);
+  Result<Stored<Endpoint>> existing(const LockedNetwork& held, const std::string& id);
+  // The ports that the endpoint is to have, default addresses filled in.
+  Result<Endpoint> swap_ports(LockedNetwork& held, const Endpoint& before,
+                              std::span<const PortSpec> wanted);
+  Status take_over(const PortOwner& heir);
   Status program_ports(LockedNetwork& held, const Endpoint& before, const Endpoint& after);
 
   ServiceContext& context_;

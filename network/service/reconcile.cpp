@@ -80,6 +80,8 @@ void Reconciler::tidy_network(const Network& listed, ReconcileReport& report) {
   LockedNetwork held{std::move(*guard), network, stored->revision, *driver};
   for (const Endpoint& endpoint : *endpoints) tidy_endpoint(held, endpoint, report);
   collector_.tidy_leases(held.network, report);
+  if (auto found = ports_.find_heirs(held.network); !found)
+    note_failure(report, what, found.error());
 }
 
 void Reconciler::tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint,

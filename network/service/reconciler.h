@@ -14,6 +14,7 @@
 #include "network/service/collector.h"
 #include "network/service/mender.h"
 #include "network/service/other_firewalls.h"
+#include "network/service/ports.h"
 #include "network/service/removal.h"
 #include "network/service/service_context.h"
 #include "network/service/underlay.h"
@@ -26,6 +27,7 @@ class Reconciler : public Mender {
     Addresses& addresses;
     Removal& removal;
     Collector& collector;
+    Ports& ports;
     Underlay& underlay;
     OtherFirewalls& other_firewalls;
   };
@@ -34,6 +36,7 @@ class Reconciler : public Mender {
         addresses_(with.addresses),
         removal_(with.removal),
         collector_(with.collector),
+        ports_(with.ports),
         underlay_(with.underlay),
         other_firewalls_(with.other_firewalls) {}
 
@@ -71,6 +74,7 @@ class Reconciler : public Mender {
   Addresses& addresses_;
   Removal& removal_;
   Collector& collector_;
+  Ports& ports_;
   Underlay& underlay_;
   OtherFirewalls& other_firewalls_;
   std::mutex log_guard_;

@@ -88,15 +88,17 @@ constexpr auto kEndpoint = fields(
     defaulted<&Endpoint::ifname>("ifname"),
     defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
     sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
+    sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
     sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
     sparse<&Endpoint::routes>("routes", object(kRoute)), defaulted<&Endpoint::netns_path>("netns"),
     defaulted<&Endpoint::boot_id>("boot"), required<&Endpoint::phase>("phase", kPhase),
     defaulted<&Endpoint::joined>("joined"), defaulted<&Endpoint::created>("created"));
 
-constexpr auto kPortClaim = fields(
-    sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),
-    required<&PortClaim::endpoint_id>("endpoint"),
-    required<&PortClaim::container_port>("container_port"), defaulted<&PortClaim::boot_id>("boot"));
+constexpr auto kPortClaim =
+    fields(sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),
+           required<&PortClaim::endpoint_id>("endpoint"),
+           required<&PortClaim::container_port>("container_port"),
+           defaulted<&PortClaim::boot_id>("boot"), sparse<&PortClaim::standby>("standby"));
 
 struct PortClaims {
   std::vector<PortClaim> claims;

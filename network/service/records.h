@@ -25,6 +25,8 @@ struct PortClaim {
   std::string network_id, endpoint_id;
   std::uint16_t container_port = 0;
   std::string boot_id;
+  // Another endpoint of the same container serves the port; its claim is beside this one.
+  bool standby = false;
 
   bool operator==(const PortClaim&) const = default;
 };

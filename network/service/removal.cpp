@@ -1,5 +1,7 @@
 #include "network/service/removal.h"
 
+#include <algorithm>
+
 #include "base/fault.h"
 #include "base/log.h"
 #include "network/api/options.h"
@@ -97,12 +99,16 @@ Status Removal::take_down(LockedNetwork& held, const Endpoint& endpoint) {
 Status Removal::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
-    TRY_STATUS(context_.claims.plan({network.id, endpoint.id}, {}, endpoint.ports, txn));
+    std::vector<PortOwner> heirs;
+    TRY_STATUS(context_.claims.plan(PortClaimant::of(endpoint, network), {}, claimed_of(endpoint),
+                                    txn, &heirs));
     TRY(const auto freed, addresses_.give_up_leases(network, endpoint, fate, txn));
     const Status done = context_.commit(std::move(txn));
     if (!done && done.error().code == Code::kConflict && attempt < kMostAttempts) continue;
-    if (done) addresses_.give_back(network, freed);
-    return done;
+    if (!done) return done;
+    addresses_.give_back(network, freed);
+    context_.heirs.add(heirs);
+    return {};
   }
 }
 
@@ -126,19 +132,37 @@ Status Removal::remove_held(LockedNetwork& held, Endpoint endpoint) {
   return {};
 }
 
-// Conntrack entries of UDP ports stay when the NAT rule is removed, so clients would send to the
-// old owner, or to nobody, for minutes.
+// Conntrack entries stay when the NAT rule comes or goes, and UDP clients would send to the old
+// owner, or to nobody, for minutes.
 void Removal::forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports) {
+  std::vector<PublishedPort> of_udp;
+  for (const PublishedPort& port : ports)
+    if (port.proto == Proto::kUdp) of_udp.push_back(port);
+  forget_all_flows(endpoint, std::move(of_udp));
+}
+
+// Consecutive ports are one filter.
+void Removal::forget_all_flows(const Endpoint& endpoint, std::vector<PublishedPort> ports) {
+  std::ranges::sort(ports);
   std::vector<kernel::FlowFilter> filters;
   for (const PublishedPort& port : ports) {
-    if (port.proto != Proto::kUdp) continue;
-    std::optional<IpAddress> destination = port.host_ip;
-    if (destination && destination->is_any()) destination.reset();
-    filters.push_back({.destination = destination, .destination_port = port.host_port});
+    kernel::FlowFilter filter{.proto = static_cast<std::uint8_t>(port.proto),
+                              .destination = port.host_ip,
+                              .destination_port = port.host_port,
+                              .destination_port_last = port.host_port,
+                              .to_host = true};
+    if (filter.destination && filter.destination->is_any()) filter.destination.reset();
+    const bool follows = !filters.empty() && filters.back().proto == filter.proto &&
+                         filters.back().destination == filter.destination &&
+                         filters.back().destination_port_last + 1 == port.host_port;
+    if (follows)
+      filters.back().destination_port_last = port.host_port;
+    else
+      filters.push_back(filter);
   }
   if (filters.empty()) return;
   if (auto forgotten = context_.parts.conntrack.forget(filters); !forgotten)
-    log::warn("forget UDP flows",
+    log::warn("forget flows of published ports",
               {{"endpoint", endpoint.id.substr(0, 12)}, {"error", forgotten.error().text}});
 }
 

@@ -28,7 +28,7 @@ struct Groups {
   OtherFirewalls other_firewalls{context};
   Networks networks{context, addresses, removal, other_firewalls};
   Pools pools{context, addresses, removal, collector};
-  Reconciler reconciler{context, {addresses, removal, collector, underlay, other_firewalls}};
+  Reconciler reconciler{context, {addresses, removal, collector, ports, underlay, other_firewalls}};
 };
 
 class Service : public NetworkService {
@@ -42,7 +42,7 @@ class Service : public NetworkService {
     return groups_.networks.create_network(spec);
   }
   Status remove_network(const NetworkRef& network) override {
-    return groups_.networks.remove_network(network);
+    return settled(groups_.networks.remove_network(network));
   }
   Result<Network> inspect_network(const NetworkRef& network) override {
     return groups_.networks.inspect_network(network);
@@ -68,17 +68,19 @@ class Service : public NetworkService {
   }
 
   Result<Endpoint> create_endpoint(const EndpointSpec& spec) override {
-    return groups_.endpoints.create_endpoint(spec);
+    return settled(groups_.endpoints.create_endpoint(spec));
   }
   Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement) override {
-    return groups_.endpoints.join(endpoint, placement);
+    return settled(groups_.endpoints.join(endpoint, placement));
   }
   Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) override {
-    return groups_.endpoints.attach(spec, placement);
+    return settled(groups_.endpoints.attach(spec, placement));
   }
-  Status leave(const EndpointRef& endpoint) override { return groups_.endpoints.leave(endpoint); }
+  Status leave(const EndpointRef& endpoint) override {
+    return settled(groups_.endpoints.leave(endpoint));
+  }
   Status remove_endpoint(const EndpointRef& endpoint) override {
-    return groups_.endpoints.remove_endpoint(endpoint);
+    return settled(groups_.endpoints.remove_endpoint(endpoint));
   }
   Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) override {
     return groups_.endpoints.inspect_endpoint(endpoint);
@@ -91,22 +93,33 @@ class Service : public NetworkService {
   }
   Result<std::size_t> collect(const NetworkRef& network, const std::string& runtime,
                               std::span<const ValidAttachment> valid) override {
-    return groups_.endpoints.collect(network, runtime, valid);
+    return settled(groups_.endpoints.collect(network, runtime, valid));
   }
 
   Result<std::vector<PublishedPort>> publish(const EndpointRef& endpoint,
                                              std::span<const PortSpec> ports) override {
-    return groups_.ports.publish(endpoint, ports);
+    return settled(groups_.ports.publish(endpoint, ports));
   }
   Status unpublish(const EndpointRef& endpoint) override {
-    return groups_.ports.unpublish(endpoint);
+    return settled(groups_.ports.unpublish(endpoint));
+  }
+  Result<std::vector<PublishedPort>> change_ports(const EndpointRef& endpoint,
+                                                  const PortChange& change) override {
+    return settled(groups_.ports.change_ports(endpoint, change));
   }
   Result<std::vector<PortHolder>> list_ports() override { return groups_.ports.list_ports(); }
 
   Result<ServiceStatus> status() override { return groups_.reconciler.status(); }
-  Result<ReconcileReport> reconcile() override { return groups_.reconciler.reconcile(); }
+  Result<ReconcileReport> reconcile() override { return settled(groups_.reconciler.reconcile()); }
 
  private:
+  // After a verb that may have given up ports, when it has released its locks.
+  template <class T>
+  T settled(T result) {
+    groups_.ports.let_heirs_take_over();
+    return result;
+  }
+
   Groups& groups_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "network/ipam/ipam.h"
 #include "network/service/firewall_sync.h"
+#include "network/service/heirs.h"
 #include "network/service/network_service.h"
 #include "network/service/ownership.h"
 #include "network/service/port_claims.h"
@@ -78,6 +79,7 @@ class ServiceContext {
   RecordStore records;
   Ipam ipam;
   PortClaims claims;
+  Heirs heirs;
   Ownership ownership;
   FirewallSync firewall;
   StoredContext for_drivers;

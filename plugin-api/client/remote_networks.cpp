@@ -140,6 +140,13 @@ class RemoteNetworks : public network::NetworkService {
     return api_.remove(endpoint_path(endpoint) + "/ports");
   }
 
+  Result<std::vector<PublishedPort>> change_ports(const EndpointRef& endpoint,
+                                                  const network::PortChange& change) override {
+    TRY(const auto reply,
+        api_.call("PATCH", endpoint_path(endpoint) + "/ports", native::encode_port_change(change)));
+    return decode_all(reply.document, "ports", native::decode_port);
+  }
+
   Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint) override {
     TRY(const auto document, api_.get(endpoint_path(endpoint)));
     return understand(document, decode_one);

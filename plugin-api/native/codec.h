@@ -91,6 +91,8 @@ Document encode_port_holder(const network::PortHolder& holder);
 Result<network::PortHolder> decode_port_holder(const json::Json& document);
 Document encode_ports(const std::vector<network::PublishedPort>& ports);
 Result<network::PublishedPort> decode_port(const json::Json& document);  // one of them
+Document encode_port_change(const network::PortChange& change);
+Result<network::PortChange> decode_port_change(const json::Json& document);
 Document encode_publish(std::span<const network::PortSpec> ports);
 Result<std::vector<network::PortSpec>> decode_publish(
     const json::Json& document);  // {"ports": [...]}

@@ -20,6 +20,8 @@ using json::text;
 using network::AddressSource;
 using network::Endpoint;
 using network::EndpointSpec;
+using network::PortChange;
+using network::PortChoice;
 using network::PortHolder;
 using network::PortSpec;
 using network::PublishedPort;
@@ -74,6 +76,22 @@ struct PublishRequest {
 };
 constexpr auto kPublishRequest =
     fields(required<&PublishRequest::ports>("ports", object(kPortSpec, check_port)));
+
+Status check_choice(const Slot& slot, void* value) {
+  const auto& choice = *static_cast<const PortChoice*>(value);
+  if (choice.host_port_end == 0 || choice.host_port_end >= choice.host_port) return {};
+  return fail(Code::kInvalid, "field {} lies before host_port {}",
+              slot.member("host_port_end", nullptr).path(), choice.host_port);
+}
+
+constexpr auto kPortChoice =
+    fields(defaulted<&PortChoice::proto>("protocol", text<&network::parse_proto>()),
+           sparse<&PortChoice::host_ip>("host_ip"),
+           required<&PortChoice::host_port>("host_port", Range{1, 65535}),
+           sparse<&PortChoice::host_port_end>("host_port_end"));
+constexpr auto kPortChange =
+    fields(defaulted<&PortChange::remove>("remove", object(kPortChoice, check_choice)),
+           defaulted<&PortChange::add>("add", object(kPortSpec, check_port)));
 
 // ---- attach
 
@@ -190,6 +208,11 @@ Result<std::vector<PortSpec>> decode_publish(const Json& document) {
   return std::move(request.ports);
 }
 
+Document encode_port_change(const PortChange& change) { return json::write(change, kPortChange); }
+Result<PortChange> decode_port_change(const Json& document) {
+  return json::read(document, kPortChange, kStrict);
+}
+
 Document encode_expectation(const ExpectationRequest& request) {
   return json::write(request, kExpectation);
 }
@@ -288,6 +311,8 @@ std::vector<DocumentTable> endpoint_tables() {
           {"Port", kPublishedPort.rows},
           {"PortHolder", kPortHolder.rows},
           {"PublishRequest", kPublishRequest.rows},
+          {"PortChoice", kPortChoice.rows},
+          {"PortChange", kPortChange.rows},
           {"ExpectationRequest", kExpectation.rows},
           {"ValidAttachment", kValid.rows},
           {"CollectRequest", kCollect.rows},

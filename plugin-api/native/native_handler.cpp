@@ -39,6 +39,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"DELETE", "/v1/endpoints/{network}/{endpoint}", Body::kNone, "force", delete_endpoint},
     {"POST", "/v1/endpoints/{network}/{endpoint}/check", Body::kOptional, "", check_endpoint},
     {"POST", "/v1/endpoints/{network}/{endpoint}/ports", Body::kJson, "", publish_ports},
+    {"PATCH", "/v1/endpoints/{network}/{endpoint}/ports", Body::kJson, "", change_ports},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", Body::kNone, "", unpublish_ports},
     {"GET", "/v1/ports", Body::kNone, "", list_ports},
     {"GET", "/v1/volumes", Body::kNone, "", list_volumes, Work::kVolume},

@@ -49,6 +49,7 @@ Result<Answer> check_endpoint(const Core& core, const Call& call);
 
 Result<Answer> list_ports(const Core& core, const Call& call);
 Result<Answer> publish_ports(const Core& core, const Call& call);
+Result<Answer> change_ports(const Core& core, const Call& call);
 Result<Answer> unpublish_ports(const Core& core, const Call& call);
 
 Result<Answer> list_volumes(const Core& core, const Call& call);

@@ -35,7 +35,8 @@ bool serves(const PublishedPort& port, const PortSpec& wanted) {
          port.container_port == wanted.container_port && in_range;
 }
 
-bool same_ports(const std::vector<PublishedPort>& there, const std::vector<PortSpec>& wanted) {
+bool same_ports(const std::vector<PublishedPort>& there, const std::vector<PortSpec>& asked) {
+  const auto wanted = network::without_repetitions(asked);
   const auto is_served = [&](const PortSpec& spec) {
     return std::ranges::any_of(there,
                                [&](const PublishedPort& port) { return serves(port, spec); });
@@ -62,7 +63,9 @@ std::string_view difference(const Endpoint& there, const AttachRequest& request)
   if (there.ifname != request.ifname.str()) return "ifname";
   if (!has_addresses(there, wanted.addresses)) return "addresses";
   if (wanted.mac && there.mac != wanted.mac) return "mac";
-  if (!same_ports(there.ports, wanted.ports)) return "ports";
+  auto ports = there.ports;
+  std::ranges::copy(there.standby_ports, std::back_inserter(ports));
+  if (!same_ports(ports, wanted.ports)) return "ports";
   if (there.aliases != wanted.aliases) return "aliases";
   if (wanted.rates && there.rates != *wanted.rates) return "rates";
   return there.routes != wanted.routes ? "routes" : "";
@@ -175,6 +178,12 @@ Result<Answer> list_ports(const Core& core, const Call&) {
 Result<Answer> publish_ports(const Core& core, const Call& call) {
   TRY(auto wanted, decode_publish(call.body));
   TRY(auto published, core.networks.publish(ref_of(call), wanted));
+  return Answer{kOk, {{"ports", encode_ports(published)}}};
+}
+
+Result<Answer> change_ports(const Core& core, const Call& call) {
+  TRY(const auto change, decode_port_change(call.body));
+  TRY(auto published, core.networks.change_ports(ref_of(call), change));
   return Answer{kOk, {{"ports", encode_ports(published)}}};
 }
 

@@ -72,6 +72,10 @@ class EchoNetworks : public network::NetworkService {
     return published;
   }
   Status unpublish(const network::EndpointRef&) override { return {}; }
+  Result<std::vector<network::PublishedPort>> change_ports(
+      const network::EndpointRef& endpoint, const network::PortChange& change) override {
+    return publish(endpoint, change.add);
+  }
   Result<network::Endpoint> inspect_endpoint(const network::EndpointRef& ref) override {
     network::Endpoint found;
     found.id = ref.id;

@@ -23,7 +23,9 @@ class NoConntrack : public kernel::Conntrack {
 
 class AllPortsFree : public kernel::HostPorts {
  public:
-  Status check_free(std::uint8_t, std::optional<IpAddress>, std::uint16_t) override { return {}; }
+  Status check_free(std::span<const kernel::HostPort>, const kernel::PortUser&) override {
+    return {};
+  }
   std::pair<std::uint16_t, std::uint16_t> ephemeral_range() override { return {32768, 60999}; }
 };
 

@@ -40,6 +40,8 @@ class MockNetworkService : public network::NetworkService {
   MOCK_METHOD(Result<std::vector<network::PublishedPort>>, publish,
               (const EndpointRef&, std::span<const network::PortSpec>), (override));
   MOCK_METHOD(Status, unpublish, (const EndpointRef&), (override));
+  MOCK_METHOD(Result<std::vector<network::PublishedPort>>, change_ports,
+              (const EndpointRef&, const network::PortChange&), (override));
   MOCK_METHOD(Result<network::Endpoint>, inspect_endpoint, (const EndpointRef&), (override));
   MOCK_METHOD(Result<std::vector<network::Endpoint>>, list_endpoints,
               (const std::optional<NetworkRef>&), (override));

@@ -1,12 +1,18 @@
 #include "network/kernel/firewall/conntrack.h"
 
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <mutex>
 #include <vector>
 
 #include "network/kernel/firewall/conntrack_messages.h"
 #include "network/kernel/firewall/socket.h"
+#include "network/kernel/host/netns.h"
 
 namespace fairlead::kernel {
 
@@ -23,10 +29,34 @@ bool is_of(const FlowFilter& filter, Family family) {
          (!filter.reply_source || filter.reply_source->family() == family);
 }
 
+// The addresses of this host. None when the kernel cannot be asked.
+std::vector<IpAddress> own_addresses_here() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return {};
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owned(list, ::freeifaddrs);
+  std::vector<IpAddress> addresses;
+  for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr) continue;
+    if (each->ifa_addr->sa_family == AF_INET) {
+      const auto& v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr;
+      addresses.push_back(
+          IpAddress::from_bytes(Family::kV4, {reinterpret_cast<const std::uint8_t*>(&v4), 4}));
+    } else if (each->ifa_addr->sa_family == AF_INET6) {
+      const auto& v6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr)->sin6_addr;
+      addresses.push_back(
+          IpAddress::from_bytes(Family::kV6, {reinterpret_cast<const std::uint8_t*>(&v6), 16}));
+    }
+  }
+  return addresses;
+}
+
 class NetlinkConntrack : public Conntrack {
  public:
-  explicit NetlinkConntrack(std::shared_ptr<SharedNetfilterSocket> shared)
-      : shared_(std::move(shared)), mutex_(shared_->mutex), socket_(shared_->socket) {}
+  NetlinkConntrack(std::shared_ptr<SharedNetfilterSocket> shared, UniqueFd netns)
+      : shared_(std::move(shared)),
+        mutex_(shared_->mutex),
+        socket_(shared_->socket),
+        netns_(std::move(netns)) {}
 
   Result<std::size_t> forget(std::span<const FlowFilter> filters) override {
     const std::lock_guard lock(mutex_);
@@ -69,10 +99,17 @@ class NetlinkConntrack : public Conntrack {
   Result<std::vector<Flow>> find(Family family, const std::optional<FlowFilter>& asked,
                                  std::span<const FlowFilter> filters) {
     std::vector<Flow> flows;
+    std::optional<std::vector<IpAddress>> own;  // asked for with the first entry that needs it
+    const auto is_wanted = [&](const Flow& flow, const FlowFilter& filter) {
+      if (!matches(flow, filter)) return false;
+      if (!filter.to_host || filter.destination) return true;
+      if (!own) own = own_addresses();
+      return std::ranges::find(*own, flow.original.destination) != own->end();
+    };
     const auto on_message = [&](std::span<const std::uint8_t> message) -> Status {
       TRY(const Flow flow, parse_flow(message));
       if (std::ranges::any_of(filters,
-                              [&](const FlowFilter& filter) { return matches(flow, filter); }))
+                              [&](const FlowFilter& filter) { return is_wanted(flow, filter); }))
         flows.push_back(flow);
       return {};
     };
@@ -106,9 +143,19 @@ class NetlinkConntrack : public Conntrack {
     return deleted;
   }
 
+  std::vector<IpAddress> own_addresses() const {
+    std::vector<IpAddress> addresses;
+    (void)in_netns(netns_.get(), [&]() -> Status {
+      addresses = own_addresses_here();
+      return {};
+    });
+    return addresses;
+  }
+
   const std::shared_ptr<SharedNetfilterSocket> shared_;
   std::mutex& mutex_;
   NetfilterSocket& socket_;
+  UniqueFd netns_;
 };
 
 }  // namespace
@@ -118,8 +165,9 @@ Result<std::unique_ptr<Conntrack>> open_conntrack() {
   return make_conntrack(std::move(socket));
 }
 
-std::unique_ptr<Conntrack> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket) {
-  return std::make_unique<NetlinkConntrack>(std::move(socket));
+Result<std::unique_ptr<Conntrack>> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket) {
+  TRY(UniqueFd netns, current_netns());
+  return std::make_unique<NetlinkConntrack>(std::move(socket), std::move(netns));
 }
 
 }  // namespace fairlead::kernel

@@ -1,5 +1,5 @@
-// Connection tracking entries. The entries of a UDP port are deleted when the port changes its
-// owner; otherwise clients would go on talking to the old owner for minutes.
+// Connection tracking entries. The entries of a port are deleted when the port changes its owner;
+// otherwise clients would go on talking to the old owner, UDP clients for minutes.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,12 @@ namespace fairlead::kernel {
 
 struct FlowFilter {
   std::uint8_t proto = 17;
-  std::optional<IpAddress> destination;   // original destination address
-  std::uint16_t destination_port = 0;     // original destination port, host order; 0 = any
-  std::optional<IpAddress> reply_source;  // address of the container behind the NAT
+  std::optional<IpAddress> destination;     // original destination address
+  std::uint16_t destination_port = 0;       // original destination port, host order; 0 = any
+  std::uint16_t destination_port_last = 0;  // 0, or the last of a range that begins there
+  std::optional<IpAddress> reply_source;    // address of the container behind the NAT
+  // Without `destination`: only entries whose original destination is an address of this host.
+  bool to_host = false;
 };
 
 class Conntrack {
@@ -33,6 +36,6 @@ Result<std::unique_ptr<Conntrack>> open_conntrack();
 
 // Over a socket that is open already.
 struct SharedNetfilterSocket;
-std::unique_ptr<Conntrack> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket);
+Result<std::unique_ptr<Conntrack>> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket);
 
 }  // namespace fairlead::kernel

@@ -5,6 +5,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include <algorithm>
 #include <array>
 
 #include "network/kernel/firewall/attributes.h"
@@ -98,7 +99,9 @@ bool matches(const Flow& flow, const FlowFilter& filter) {
   return flow.original.proto == filter.proto &&
          (!filter.destination || flow.original.destination == *filter.destination) &&
          (filter.destination_port == 0 ||
-          flow.original.destination_port == filter.destination_port) &&
+          (flow.original.destination_port >= filter.destination_port &&
+           flow.original.destination_port <=
+               std::max(filter.destination_port, filter.destination_port_last))) &&
          (!filter.reply_source || flow.reply.source == *filter.reply_source);
 }
 
@@ -119,7 +122,9 @@ std::vector<std::uint8_t> build_dump_flows(Family family, const std::optional<Fl
     }
     request.nest(CTA_TUPLE_PROTO, [&] {
       mnl_attr_put_u8(request.get(), CTA_PROTO_NUM, filter->proto);
-      if (filter->destination_port == 0) return;
+      // A range is compared by the caller.
+      if (filter->destination_port == 0 || filter->destination_port_last > filter->destination_port)
+        return;
       original |= kFilterDestinationPort;
       request.put_port(CTA_PROTO_DST_PORT, filter->destination_port);
     });

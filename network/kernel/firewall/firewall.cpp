@@ -355,7 +355,7 @@ Result<Firewalls> open_nft_firewalls(const std::string& table, bool detach_close
   Firewalls all;
   TRY(all.inet, open_over(line, {table, TableFamily::kInet}, detach_close, Removal::kDestroy));
   TRY(all.bridge, open_over(line, {table, TableFamily::kBridge}, detach_close, Removal::kDestroy));
-  all.conntrack = make_conntrack(std::move(line));
+  TRY(all.conntrack, make_conntrack(std::move(line)));
   return all;
 }
 

@@ -6,6 +6,8 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +15,9 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -44,12 +48,16 @@ std::string proto_name(std::uint8_t proto) {
 
 // ---- who holds a port
 
-// "nginx (pid 812)" when the process has a descriptor of the socket with that link text; otherwise
-// empty.
-std::string owner_in(const std::string& pid, const std::string& link_text) {
+struct Process {
+  std::string pid, name;
+  std::string text() const { return fmt::format("{} (pid {})", name, pid); }  // nginx (pid 812)
+};
+
+// The process, when it has a descriptor of the socket with that link text.
+std::optional<Process> owner_in(const std::string& pid, const std::string& link_text) {
   const std::string folder = "/proc/" + pid + "/fd";
   const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
-  if (!open) return {};
+  if (!open) return std::nullopt;
   while (const dirent* entry = ::readdir(open.get())) {
     std::array<char, 64> target{};
     const ssize_t length =
@@ -57,44 +65,61 @@ std::string owner_in(const std::string& pid, const std::string& link_text) {
     if (length < 0 ||
         std::string_view(target.data(), static_cast<std::size_t>(length)) != link_text)
       continue;
-    std::string name;
-    std::getline(std::ifstream("/proc/" + pid + "/comm"), name);
-    return fmt::format("{} (pid {})", name, pid);
+    Process owner{.pid = pid, .name = {}};
+    std::getline(std::ifstream("/proc/" + pid + "/comm"), owner.name);
+    return owner;
   }
-  return {};
+  return std::nullopt;
 }
 
-// The process that has the open socket with this inode. Empty when no process shows it (kernel
+// The process that has the open socket with this inode. None when no process shows it (kernel
 // sockets, other pid namespaces).
-std::string owner_of(std::uint32_t inode) {
+std::optional<Process> owner_of(std::uint32_t inode) {
   const std::string link_text = fmt::format("socket:[{}]", inode);
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), ::closedir);
-  if (!proc) return {};
+  if (!proc) return std::nullopt;
   while (const dirent* entry = ::readdir(proc.get())) {
     const std::string_view name = entry->d_name;
     if (!std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) continue;
-    if (std::string owner = owner_in(std::string(name), link_text); !owner.empty()) return owner;
+    if (auto owner = owner_in(std::string(name), link_text)) return owner;
   }
-  return {};
+  return std::nullopt;
 }
 
-// Dumps the sockets bound to the port: with TCP the listening ones, with UDP all
+// Whether the process is the monitor of this container: conmon, run by root or by this user, with
+// the container's id as one of its arguments ("-c ID").
+bool is_monitor_of(const Process& process, std::string_view container) {
+  if (container.empty() || process.name != "conmon") return false;
+  struct stat status {};
+  if (::stat(("/proc/" + process.pid).c_str(), &status) != 0) return false;
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) return false;
+  std::ifstream arguments("/proc/" + process.pid + "/cmdline");
+  for (std::string argument; std::getline(arguments, argument, '\0');)
+    if (argument == container) return true;
+  return false;
+}
+
+struct PortRange {
+  std::uint16_t first = 0, last = 0;
+};
+
+// Dumps the sockets bound to these ports: with TCP the listening ones, with UDP all
 // (net/ipv4/inet_diag.c). The kernel filters the dump with byte code, which passes a socket whose
-// source port is >= and <= the port.
-NetlinkMessage dump_sockets(std::uint8_t proto, std::uint8_t af, std::uint16_t port) {
+// source port is >= the first and <= the last.
+NetlinkMessage dump_sockets(std::uint8_t proto, std::uint8_t af, PortRange ports) {
   constexpr std::uint32_t kListen = 1U << 10, kClose = 1U << 7,
                           kEstablished = 1U << 1;  // include/net/tcp_states.h
   inet_diag_req_v2 request{};
   request.sdiag_family = af;
   request.sdiag_protocol = proto;
-  request.idiag_states = proto == IPPROTO_TCP ? kListen : kClose | kEstablished;
+  request.idiag_states = proto == IPPROTO_TCP ? kListen : kClose | kEstablished | kListen;
   constexpr auto kStep = static_cast<std::uint8_t>(2 * sizeof(inet_diag_bc_op));
   constexpr auto kReject = static_cast<std::uint16_t>(4 * sizeof(inet_diag_bc_op) + 4);
   const std::array<inet_diag_bc_op, 4> code{
       {{INET_DIAG_BC_S_GE, kStep, kReject},
-       {0, 0, port},
+       {0, 0, ports.first},
        {INET_DIAG_BC_S_LE, kStep, static_cast<std::uint16_t>(kReject - kStep)},
-       {0, 0, port}}};
+       {0, 0, ports.last}}};
   NetlinkMessage message(SOCK_DIAG_BY_FAMILY, 0);
   message.put_struct(request).put(
       INET_DIAG_REQ_BYTECODE, {reinterpret_cast<const std::uint8_t*>(code.data()), sizeof(code)});
@@ -103,39 +128,62 @@ NetlinkMessage dump_sockets(std::uint8_t proto, std::uint8_t af, std::uint16_t p
 
 struct Holder {
   IpAddress address;
+  std::uint16_t port = 0;
   std::uint32_t inode = 0;
 };
 
-std::optional<Holder> parse_holder(const MessageView& message, std::uint16_t port) {
+std::optional<Holder> parse_holder(const MessageView& message, PortRange ports) {
   inet_diag_msg body;
   if (message.type != SOCK_DIAG_BY_FAMILY || message.payload.size() < sizeof(body))
     return std::nullopt;
   std::memcpy(&body, message.payload.data(), sizeof(body));
-  if (ntohs(body.id.idiag_sport) != port) return std::nullopt;
+  const std::uint16_t port = ntohs(body.id.idiag_sport);
+  if (port < ports.first || port > ports.last) return std::nullopt;
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(body.id.idiag_src);
   const Family family = body.idiag_family == AF_INET ? Family::kV4 : Family::kV6;
-  return Holder{.address = IpAddress::from_bytes(family, {bytes, 16}), .inode = body.idiag_inode};
+  return Holder{.address = IpAddress::from_bytes(family, {bytes, 16}),
+                .port = port,
+                .inode = body.idiag_inode};
 }
 
-// The process whose socket keeps `wanted` from being bound; empty when it cannot be found.
-std::string find_owner(const SocketAddress& wanted) {
-  auto socket = NetlinkSocket::open(NETLINK_SOCK_DIAG);
-  if (!socket) return {};
-  std::string owner;
+// The sockets of both families that are bound to these ports.
+Result<std::vector<Holder>> find_holders(std::uint8_t proto, PortRange ports) {
+  TRY(auto socket, NetlinkSocket::open(NETLINK_SOCK_DIAG));
+  std::vector<Holder> holders;
   for (const std::uint8_t af : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
-    std::vector<Holder> holders;
-    (void)socket->dump(
-        dump_sockets(wanted.proto, af, wanted.port), "list sockets", [&] { holders.clear(); },
+    std::vector<Holder> of_family;
+    TRY_STATUS(socket.dump(
+        dump_sockets(proto, af, ports), "list sockets", [&] { of_family.clear(); },
         [&](const MessageView& message) {
-          if (auto holder = parse_holder(message, wanted.port)) holders.push_back(*holder);
-        });
-    for (const Holder& holder : holders) {
-      const bool in_the_way =
-          wanted.address.is_any() || holder.address.is_any() || holder.address == wanted.address;
-      if (in_the_way && owner.empty()) owner = owner_of(holder.inode);
-    }
+          if (auto holder = parse_holder(message, ports)) of_family.push_back(*holder);
+        }));
+    holders.insert(holders.end(), of_family.begin(), of_family.end());
   }
-  return owner;
+  return holders;
+}
+
+struct Users {
+  std::string named;          // the first process whose socket is in the way; empty: none was found
+  bool all_monitors = false;  // of the container that asks
+};
+
+// Whose sockets keep `wanted` from being bound.
+Users users_of(const SocketAddress& wanted, std::string_view container) {
+  Users users{.named = {}, .all_monitors = false};
+  const auto holders = find_holders(wanted.proto, {wanted.port, wanted.port});
+  if (!holders) return users;
+  bool any = false, all_monitors = true;
+  for (const Holder& holder : *holders) {
+    if (!wanted.address.is_any() && !holder.address.is_any() && holder.address != wanted.address)
+      continue;
+    const auto owner = owner_of(holder.inode);
+    if (owner && users.named.empty()) users.named = owner->text();
+    any = true;
+    all_monitors = all_monitors && owner && is_monitor_of(*owner, container);
+    if (!users.named.empty() && !all_monitors) break;
+  }
+  users.all_monitors = any && all_monitors;
+  return users;
 }
 
 // ---- binding
@@ -170,7 +218,7 @@ Result<int> try_bind(const SocketAddress& wanted) {
                                                                                            : errno;
 }
 
-Status check_endpoint(const SocketAddress& wanted) {
+Status check_endpoint(const SocketAddress& wanted, const PortUser& user) {
   TRY(const int error, try_bind(wanted));
   const std::string port = fmt::format("port {}/{}", wanted.port, proto_name(wanted.proto));
   switch (error) {
@@ -183,30 +231,87 @@ Status check_endpoint(const SocketAddress& wanted) {
       return {};
     case EADDRNOTAVAIL:
       if (wanted.address.is_any()) return {};  // IPv6 is switched off
-      return fail(Error{Code::kInvalid, error,
-                        fmt::format("{}: address {} is not one of this host's", port,
-                                    wanted.address.to_string())});
+      if (user.allow_missing_address) return {};
+      return fail(
+          Error{Code::kInvalid, error,
+                fmt::format("{}: address {} is not one of this host's; the network's option "
+                            "host_ip_missing=allow publishes on addresses that come later, as "
+                            "net.ipv{}.ip_nonlocal_bind=1 does",
+                            port, wanted.address.to_string(), wanted.address.is_v4() ? 4 : 6)});
     case EADDRINUSE: {
-      const std::string owner = find_owner(wanted);
-      return fail(Error{Code::kInUse, error,
-                        fmt::format("{} is in use by {}", port,
-                                    owner.empty() ? "another socket of this host" : owner)});
+      const Users users = users_of(wanted, user.container);
+      if (users.all_monitors) return {};
+      return fail(
+          Error{Code::kInUse, error,
+                fmt::format("{} is in use by {}", port,
+                            users.named.empty() ? "another socket of this host" : users.named)});
     }
     default:
       return fail_errno(error, fmt::format("check {} of {}", port, wanted.address.to_string()));
   }
 }
 
+Status check_port(const HostPort& port, const PortUser& user) {
+  if (port.host_ip) return check_endpoint({port.proto, *port.host_ip, port.number}, user);
+  TRY_STATUS(check_endpoint({port.proto, IpAddress::any(Family::kV4), port.number}, user));
+  return check_endpoint({port.proto, IpAddress::any(Family::kV6), port.number}, user);
+}
+
+// ---- many ports
+
+// From so many ports on the sockets of the host are listed. (The list lacks TCP sockets that are
+// bound and do not listen, which a bind finds.)
+constexpr std::size_t kManyPorts = 16;
+
+// The ports of one protocol that have a socket on some address.
+Result<std::set<std::uint16_t>> occupied_among(std::uint8_t proto,
+                                               std::span<const HostPort> ports) {
+  PortRange all{.first = 65535, .last = 0};
+  for (const HostPort& port : ports) {
+    if (port.proto != proto) continue;
+    all.first = std::min(all.first, port.number);
+    all.last = std::max(all.last, port.number);
+  }
+  std::set<std::uint16_t> occupied;
+  if (all.first > all.last) return occupied;
+  TRY(const auto holders, find_holders(proto, all));
+  for (const Holder& holder : holders) occupied.insert(holder.port);
+  return occupied;
+}
+
+// What the list shows, and the first port of each address, which tells whether the host has it, are
+// looked at as single ports are.
+Status check_many(std::span<const HostPort> ports, const PortUser& user) {
+  std::map<std::uint8_t, std::set<std::uint16_t>> occupied;
+  std::set<std::optional<IpAddress>> addresses;
+  for (const HostPort& port : ports) {
+    const auto [known, fresh] = occupied.try_emplace(port.proto);
+    if (fresh) {
+      TRY(known->second, occupied_among(port.proto, ports));
+    }
+    const bool first_of_address = addresses.insert(port.host_ip).second;
+    if (first_of_address || known->second.contains(port.number)) TRY_STATUS(check_port(port, user));
+  }
+  return {};
+}
+
+Status check_each(std::span<const HostPort> ports, const PortUser& user) {
+  for (const HostPort& port : ports) TRY_STATUS(check_port(port, user));
+  return {};
+}
+
 class BoundHostPorts final : public HostPorts {
  public:
   explicit BoundHostPorts(UniqueFd netns) : netns_(std::move(netns)) {}
 
-  Status check_free(std::uint8_t proto, std::optional<IpAddress> host_ip,
-                    std::uint16_t port) override {
+  // Where the kernel cannot list its sockets (CONFIG_INET_DIAG), each port is bound.
+  Status check_free(std::span<const HostPort> ports, const PortUser& user) override {
     return in_netns(netns_.get(), [&]() -> Status {
-      if (host_ip) return check_endpoint({proto, *host_ip, port});
-      TRY_STATUS(check_endpoint({proto, IpAddress::any(Family::kV4), port}));
-      return check_endpoint({proto, IpAddress::any(Family::kV6), port});
+      if (ports.size() < kManyPorts) return check_each(ports, user);
+      const Status many = check_many(ports, user);
+      const bool answered =
+          many || many.error().code == Code::kInUse || many.error().code == Code::kInvalid;
+      return answered ? many : check_each(ports, user);
     });
   }
 

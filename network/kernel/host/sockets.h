@@ -1,10 +1,11 @@
-// Finds out whether a port of the host is free, by binding a socket to it.
+// Finds out whether ports of the host are free.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/ip.h"
@@ -12,15 +13,30 @@
 
 namespace fairlead::kernel {
 
+struct HostPort {
+  std::uint8_t proto = 0;            // IANA protocol number
+  std::optional<IpAddress> host_ip;  // std::nullopt: any address of both families
+  std::uint16_t number = 0;
+};
+
+// For whom ports are asked.
+struct PortUser {
+  // The container's id. A port that is held by this container's own conmon (Podman's monitor, which
+  // binds the host ports of its container as long as it runs) counts as free.
+  std::string_view container{};
+  bool allow_missing_address = false;  // also where the host does not have the address
+};
+
 // Works in the network namespace in which open_host_ports() was called.
 class HostPorts {
  public:
   virtual ~HostPorts() = default;
-  // kInUse when a socket of the host listens on (host_ip, port), or on the port of any address. The
+  // kInUse when a socket of the host listens on one of the ports, or on the port of any address. The
   // text names the process ("port 8080/tcp is in use by nginx (pid 812)") when it can be found.
-  // Without `host_ip` the port has to be free on any address of both families.
-  virtual Status check_free(std::uint8_t proto, std::optional<IpAddress> host_ip,
-                            std::uint16_t port) = 0;
+  // kInvalid when an address is not one of the host's, unless the kernel lets sockets be bound to
+  // such (net.ipv4.ip_nonlocal_bind, net.ipv6.ip_nonlocal_bind) or the user allows it. Many ports
+  // are compared with a list of the host's sockets, few of them are bound.
+  virtual Status check_free(std::span<const HostPort> ports, const PortUser& user) = 0;
   // The first and last port to choose from when the user names no port
   // (net.ipv4.ip_local_port_range).
   virtual std::pair<std::uint16_t, std::uint16_t> ephemeral_range() = 0;

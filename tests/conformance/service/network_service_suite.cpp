@@ -230,6 +230,50 @@ TEST_P(NetworkServiceSuite, ReplacesPublishedPorts) {
   EXPECT_THAT(must(service().list_ports()), IsEmpty());
 }
 
+TEST_P(NetworkServiceSuite, ChangesSinglePublishedPorts) {
+  must(service().create_network(spec("shop")));
+  must(attach(endpoint("web", {{.host_port = 8080, .container_port = 80}})));
+  const PortSpec more{.proto = network::Proto::kUdp,
+                      .host_ip = must(IpAddress::parse("127.0.0.1")),
+                      .host_port = 5353,
+                      .container_port = 53};
+  EXPECT_THAT(must(service().change_ports(ref("web"), {.remove = {}, .add = {more}})), SizeIs(2));
+  EXPECT_THAT(must(service().change_ports(ref("web"), {.remove = {}, .add = {more}})), SizeIs(2))
+      << "it is there";
+  const network::PortChange swap{
+      .remove = {{.host_port = 8080}, {.host_port = 9000, .host_port_end = 9010}},
+      .add = {{.host_port = 8081, .container_port = 80},
+              {.host_port = 443, .container_port = 443}}};
+  const auto all = must(service().change_ports(ref("web"), swap));
+  ASSERT_THAT(all, SizeIs(3));
+  EXPECT_THAT(must(service().list_ports()), SizeIs(3));
+  for (const network::PortHolder& holder : must(service().list_ports())) {
+    EXPECT_THAT(all, ::testing::Contains(holder.port));
+    EXPECT_NE(holder.port.host_port, 8080);
+  }
+  must(attach(endpoint("other", {{.host_port = 8080, .container_port = 80}})));
+  const auto refused =
+      service().change_ports(ref("web"), {.remove = {{.host_port = 443}},
+                                          .add = {{.host_port = 444, .container_port = 80},
+                                                  {.host_port = 8080, .container_port = 80}}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kInUse);
+  EXPECT_THAT(refused.error().text, HasSubstr("container other of network shop"));
+  EXPECT_THAT(must(service().list_ports()), SizeIs(4)) << "all or nothing";
+  EXPECT_THAT(must(service().change_ports(ref("web"), {.remove = {{.host_port = 443}}, .add = {}})),
+              SizeIs(2));
+  EXPECT_EQ(service().change_ports(ref("nobody"), swap).error().code, Code::kNotFound);
+}
+
+TEST_P(NetworkServiceSuite, TheSameMappingTwiceIsPublishedOnce) {
+  must(service().create_network(spec("shop")));
+  const PortSpec port{.host_port = 8080, .container_port = 80};
+  const PortSpec on_any{
+      .host_ip = IpAddress::any(Family::kV4), .host_port = 8080, .container_port = 80};
+  must(attach(endpoint("web", {port, on_any, port})));
+  EXPECT_THAT(must(service().list_ports()), SizeIs(1));
+}
+
 TEST_P(NetworkServiceSuite, APortThatIsTakenIsRefusedWithItsHolder) {
   must(service().create_network(spec("shop")));
   must(attach(endpoint("web", {{.host_port = 8080, .container_port = 80}})));

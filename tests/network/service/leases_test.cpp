@@ -327,7 +327,7 @@ TEST_F(HostPorts, OfADeadContainerGoToWhoAsksForThem) {
   docker_network("two", {"10.21.0.0/24"});
   must(attach("one", "old", {port(8080), port(8081)}));
   EXPECT_THAT(attach("two", "new", {port(8080)}).error().text,
-              HasSubstr("published already by container old of network one (cni)"));
+              HasSubstr("published by container old of network one (cni)"));
   dies("one", network::endpoint_id("old", "eth0"));
   must(attach("two", "new", {port(8080)}));
   must(service().publish({network::NetworkText{"two"}, network::endpoint_id("new", "eth0")},

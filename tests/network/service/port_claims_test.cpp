@@ -13,23 +13,29 @@ namespace {
 
 class SocketsOfTheHost : public kernel::HostPorts {
  public:
-  Status check_free(std::uint8_t, std::optional<IpAddress>, std::uint16_t port) override {
-    if (taken.contains(port)) return fail(Code::kInUse, "in use by nginx (pid 812)");
+  Status check_free(std::span<const kernel::HostPort> ports,
+                    const kernel::PortUser& user) override {
+    allows_missing = user.allow_missing_address;
+    for (const kernel::HostPort& port : ports)
+      if (taken.contains(port.number)) return fail(Code::kInUse, "in use by nginx (pid 812)");
     return {};
   }
   std::pair<std::uint16_t, std::uint16_t> ephemeral_range() override { return {40000, 40003}; }
   std::set<std::uint16_t> taken;
+  bool allows_missing = false;
 };
 
 class PortClaimsTest : public ::testing::Test {
  protected:
+  static PortClaimant claimant(const std::string& endpoint) { return {.owner = {"net", endpoint}}; }
   Result<std::vector<PublishedPort>> claim(const std::string& endpoint,
                                            std::vector<PortSpec> wanted,
                                            std::vector<PublishedPort> before = {}) {
     state::Txn txn;
-    auto ports = claims.plan({"net", endpoint}, wanted, before, txn);
-    if (ports && !store->commit(txn)) ADD_FAILURE() << "the plan does not commit";
-    return ports;
+    auto ports = claims.plan(claimant(endpoint), wanted, {std::move(before), {}}, txn);
+    if (!ports) return fail(ports.error());
+    if (!store->commit(txn)) ADD_FAILURE() << "the plan does not commit";
+    return std::move(ports->serves);
   }
   static PortSpec spec(std::uint16_t port, const char* address = nullptr, std::uint16_t last = 0) {
     PortSpec spec{.host_port = port, .host_port_end = last, .container_port = 80};
@@ -80,15 +86,39 @@ TEST_F(PortClaimsTest, OwnPortsMayBeKeptWhileOthersChange) {
   EXPECT_TRUE(claim("b", {spec(81)}));
 }
 
-TEST_F(PortClaimsTest, NamedTwiceIsRefused) {
-  EXPECT_EQ(claim("a", {spec(80), spec(80)}).error().code, Code::kInUse);
+TEST_F(PortClaimsTest, TheSameMappingTwiceIsOne) {
+  EXPECT_EQ(claim("a", {spec(80), spec(80)})->size(), 1U);
+  const auto merged = *claim("b", {spec(81, "127.0.0.1"), spec(81), spec(81, "::")});
+  ASSERT_EQ(merged.size(), 1U) << "whatever their order: every address contains each";
+  EXPECT_EQ(merged[0].host_ip, std::nullopt);
+  EXPECT_EQ(claim("c", {spec(82, "0.0.0.0"), spec(82, "::"), spec(82, "::1")})->size(), 2U);
+  EXPECT_EQ(store->list("port/")->size(), 3U);
+}
+
+TEST_F(PortClaimsTest, OnePortOfTheHostDoesNotLeadToTwoOfTheContainer) {
+  PortSpec other = spec(80, "127.0.0.1");
+  other.container_port = 8080;
+  const auto twice = claim("a", {spec(80), other});
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().code, Code::kInUse);
+  EXPECT_THAT(twice.error().text, ::testing::HasSubstr("named twice"));
+}
+
+TEST_F(PortClaimsTest, PortsThatStayAreNeitherReadNorWritten) {
+  const auto before = *claim("a", {spec(80), spec(81)});
+  state::Txn txn;
+  ASSERT_TRUE(
+      claims.plan(claimant("a"), std::vector{spec(80), spec(81), spec(82)}, {before, {}}, txn));
+  ASSERT_EQ(txn.puts.size(), 1U);
+  EXPECT_EQ(txn.puts[0].key, "port/tcp/00082");
+  EXPECT_EQ(txn.preconditions.size(), 1U);
 }
 
 TEST_F(PortClaimsTest, ClaimsOfAnotherBootAreVoid) {
   ASSERT_TRUE(claim("a", {spec(80)}));
   PortClaims after_reboot(*store, sockets, "next-boot");
   state::Txn txn;
-  EXPECT_TRUE(after_reboot.plan({"net", "b"}, std::vector{spec(80)}, {}, txn));
+  EXPECT_TRUE(after_reboot.plan(claimant("b"), std::vector{spec(80)}, {}, txn));
   EXPECT_TRUE(store->commit(txn));
 }
 
@@ -97,7 +127,7 @@ TEST_F(PortClaimsTest, ClaimsOfAnotherBootGoWithTheirEndpointAndAreNoStrays) {
   PortClaims after_reboot(*store, sockets, "next-boot");
   EXPECT_EQ(after_reboot.count_strays().value(), 0U);
   state::Txn txn;
-  ASSERT_TRUE(after_reboot.plan({"net", "a"}, {}, std::vector{before[0]}, txn));
+  ASSERT_TRUE(after_reboot.plan(claimant("a"), {}, {{before[0]}, {}}, txn));
   ASSERT_TRUE(store->commit(txn));
   EXPECT_EQ(store->list("port/")->size(), 1U);
   EXPECT_EQ(after_reboot.drop_strays().value(), 0U);
@@ -106,10 +136,105 @@ TEST_F(PortClaimsTest, ClaimsOfAnotherBootGoWithTheirEndpointAndAreNoStrays) {
 
 TEST_F(PortClaimsTest, TwoPlansForOnePortCannotBothCommit) {
   state::Txn first, second;
-  ASSERT_TRUE(claims.plan({"net", "a"}, std::vector{spec(80)}, {}, first));
-  ASSERT_TRUE(claims.plan({"net", "b"}, std::vector{spec(80, "127.0.0.1")}, {}, second));
+  ASSERT_TRUE(claims.plan(claimant("a"), std::vector{spec(80)}, {}, first));
+  ASSERT_TRUE(claims.plan(claimant("b"), std::vector{spec(80, "127.0.0.1")}, {}, second));
   EXPECT_TRUE(store->commit(first));
   EXPECT_EQ(store->commit(second).error().code, Code::kConflict);
+}
+
+// ---- several endpoints of one container
+
+class SharedPortsTest : public PortClaimsTest {
+ protected:
+  // Each endpoint has a network of its own.
+  static Endpoint endpoint(const std::string& id, const std::string& container) {
+    return {.id = id,
+            .network_id = "net-" + id,
+            .container = container,
+            .runtime = "cni",
+            .netns_path = container == "docker" ? "/var/run/docker/netns/web" : "",
+            .boot_id = "this-boot"};
+  }
+  static PortClaimant claimant_of(const Endpoint& endpoint) {
+    return {.owner = {endpoint.network_id, endpoint.id},
+            .container = endpoint.container == "docker" ? "" : endpoint.container,
+            .runtime = endpoint.runtime,
+            .netns_path = endpoint.netns_path};
+  }
+  Result<ClaimedPorts> change(Endpoint& endpoint, std::vector<PortSpec> wanted) {
+    state::Txn txn;
+    auto claimed = claims.plan(claimant_of(endpoint), wanted, claimed_of(endpoint), txn, &heirs);
+    if (!claimed) return claimed;
+    endpoint.ports = claimed->serves;
+    endpoint.standby_ports = claimed->standby;
+    txn.puts.push_back({"endpoint/" + endpoint.network_id + "/" + endpoint.id, encode(endpoint)});
+    if (!store->commit(txn)) ADD_FAILURE() << "the plan does not commit";
+    return claimed;
+  }
+  std::vector<PortOwner> heirs;
+};
+
+TEST_F(SharedPortsTest, OneServesAndTheOtherTakesOver) {
+  for (const char* container : {"web", "docker"}) {
+    Endpoint first = endpoint("a", container), second = endpoint("b", container);
+    ASSERT_TRUE(change(first, {spec(80)}));
+    ASSERT_TRUE(change(second, {spec(80)})) << container;
+    EXPECT_TRUE(second.ports.empty());
+    EXPECT_EQ(second.standby_ports, first.ports);
+    EXPECT_EQ(claims.count_strays().value(), 0U);
+    sockets.taken = {80};  // whatever binds there does not keep a claim from its turn
+    ASSERT_TRUE(change(first, {}));
+    ASSERT_EQ(heirs, (std::vector<PortOwner>{{"net-b", "b"}}));
+    ASSERT_TRUE(change(second, {spec(80)}));
+    EXPECT_EQ(second.ports.size(), 1U);
+    EXPECT_TRUE(second.standby_ports.empty());
+    EXPECT_TRUE(heirs.empty());
+    ASSERT_TRUE(change(second, {}));
+    EXPECT_TRUE(store->list("port/")->empty());
+    sockets.taken = {};
+  }
+}
+
+TEST_F(SharedPortsTest, AStandbyKeepsThePortFromOthers) {
+  Endpoint first = endpoint("a", "web"), second = endpoint("b", "web"), other = endpoint("c", "db");
+  ASSERT_TRUE(change(first, {spec(80)}));
+  ASSERT_TRUE(change(second, {spec(80)}));
+  ASSERT_TRUE(change(first, {}));
+  const auto refused = change(other, {spec(80)});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().text,
+              ::testing::HasSubstr("port 80/tcp is published by container web of network net-b"));
+}
+
+TEST_F(SharedPortsTest, AStandbyGoesWithoutAWord) {
+  Endpoint first = endpoint("a", "web"), second = endpoint("b", "web");
+  ASSERT_TRUE(change(first, {spec(80)}));
+  ASSERT_TRUE(change(second, {spec(80)}));
+  ASSERT_TRUE(change(second, {}));
+  EXPECT_TRUE(heirs.empty());
+  EXPECT_EQ(claims.count_strays().value(), 0U);
+}
+
+TEST_F(SharedPortsTest, AnotherPortOfTheSameContainerIsAConflict) {
+  Endpoint first = endpoint("a", "web"), second = endpoint("b", "web");
+  ASSERT_TRUE(change(first, {spec(80)}));
+  PortSpec other = spec(80);
+  other.container_port = 8080;
+  EXPECT_EQ(change(second, {other}).error().code, Code::kInUse);
+}
+
+TEST_F(SharedPortsTest, OneOnMoreAddressesServesToo) {
+  Endpoint first = endpoint("a", "web"), second = endpoint("b", "web");
+  ASSERT_TRUE(change(first, {spec(80, "127.0.0.1")}));
+  ASSERT_TRUE(change(second, {spec(80)}));
+  EXPECT_EQ(second.ports.size(), 1U);
+  EXPECT_EQ(claims.count_strays().value(), 0U);
+}
+
+TEST_F(SharedPortsTest, ContainersWithoutAnIdAreNotTheSame) {
+  Endpoint first = endpoint("a", ""), second = endpoint("b", "");
+  ASSERT_TRUE(change(first, {spec(80)}));
+  EXPECT_EQ(change(second, {spec(80)}).error().code, Code::kInUse);
 }
 
 }  // namespace

@@ -420,7 +420,7 @@ TEST_F(EndpointVerbs, TakenPortsNameTheHolder) {
   const auto second = attach_to("shop", "api", {port(8080, 80, network::Proto::kTcp, "127.0.0.1")});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Code::kInUse);
-  EXPECT_THAT(second.error().text, HasSubstr("published already"));
+  EXPECT_THAT(second.error().text, HasSubstr("is published by"));
   const auto listener = serve_tcp("host", 9000);
   EXPECT_EQ(attach_to("shop", "api", {port(9000, 80)}).error().code, Code::kInUse);
   must(attach_to("shop", "api", {port(8080, 80, network::Proto::kUdp)}));
