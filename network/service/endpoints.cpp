@@ -186,6 +186,7 @@ Result<Attachment> Endpoints::attach(const EndpointSpec& spec, const Placement& 
   TRY_STATUS(clear_leftover(held, spec.id));
   TRY(auto endpoint, reserve_endpoint(held, spec, &placement));
   fault_point("endpoint.attach.intent");
+  other_firewalls_.admit_if_changed();
   return connect(held, std::move(endpoint), placement);
 }
 

@@ -8,6 +8,7 @@
 
 #include "network/service/addresses.h"
 #include "network/service/collector.h"
+#include "network/service/other_firewalls.h"
 #include "network/service/removal.h"
 #include "network/service/service_context.h"
 
@@ -15,8 +16,13 @@ namespace fairlead::network {
 
 class Endpoints {
  public:
-  Endpoints(ServiceContext& context, Addresses& addresses, Removal& removal, Collector& collector)
-      : context_(context), addresses_(addresses), removal_(removal), collector_(collector) {}
+  Endpoints(ServiceContext& context, Addresses& addresses, Removal& removal, Collector& collector,
+            OtherFirewalls& other_firewalls)
+      : context_(context),
+        addresses_(addresses),
+        removal_(removal),
+        collector_(collector),
+        other_firewalls_(other_firewalls) {}
 
   // As NetworkService has them.
   Result<Endpoint> create_endpoint(const EndpointSpec& spec);
@@ -47,6 +53,7 @@ class Endpoints {
   Addresses& addresses_;
   Removal& removal_;
   Collector& collector_;
+  OtherFirewalls& other_firewalls_;
 };
 
 }  // namespace fairlead::network

@@ -53,8 +53,13 @@ Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
     if (!damages.empty() || has_setting(links, damage)) tidy_ports(network, report);
   }
   if (!damage.settings.empty()) mend_uplinks(networks, report);
-  if (damage.other_firewalls) other_firewalls_.admit(&report);
+  if (damage.other_firewalls && !networks.empty()) other_firewalls_.admit(&report);
   return report;
+}
+
+Result<ReconcileReport> Reconciler::look_around() {
+  if (!context_.parts.foreign_firewall.changed()) return ReconcileReport();
+  return mend({.other_firewalls = true});
 }
 
 // Repairs the table. One that is gone is written at once. An endpoint that is being attached or detached at this moment looks like a

@@ -36,6 +36,9 @@ class Mender {
   // Repairs what is damaged and should be there; other damage is ignored. Costs what the damaged
   // networks cost. Failures in the report mean that the repair has to be tried again. Thread-safe.
   virtual Result<ReconcileReport> mend(const Damage& damage) = 0;
+  // Repairs what makes no event: rules of iptables-legacy that have changed. Cheap when they have
+  // not; to be called every second.
+  virtual Result<ReconcileReport> look_around() = 0;
 };
 
 }  // namespace fairlead::network

@@ -38,6 +38,9 @@ struct ServiceParts {
   cluster::ClusterClient* cluster = nullptr;
   // The store's mark on objects in the kernel; empty: all objects count as the store's own.
   StoreMark mark{};
+  // This process hears of changes of other firewalls (Damage::other_firewalls), so that an attach
+  // need not look for them.
+  bool hears_of_firewalls = false;
   // Packets between interfaces that are not Fairlead's are forwarded, whoever has switched it on.
   bool allow_forwarding = false;
 };

@@ -37,6 +37,8 @@ Result<ReconcileReport> Reconciler::reconcile() {
   mend_uplinks(networks, report);
   if (networks.empty()) {
     TRY_STATUS(context_.firewall.withdraw());
+    if (auto gone = other_firewalls_.withdraw_left_overs(); !gone)
+      note_failure(report, "other firewalls", gone.error());
     return report;
   }
   if (whole)

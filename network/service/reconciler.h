@@ -43,6 +43,7 @@ class Reconciler : public Mender {
   Result<ReconcileReport> reconcile();
   Result<ServiceStatus> status();
   Result<ReconcileReport> mend(const Damage& damage) override;
+  Result<ReconcileReport> look_around() override;
 
  private:
   // reconcile.cpp

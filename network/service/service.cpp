@@ -23,9 +23,9 @@ struct Groups {
   Removal removal{context, addresses};
   Collector collector{context, addresses, removal};
   Ports ports{context, removal, collector};
-  Endpoints endpoints{context, addresses, removal, collector};
-  Underlay underlay{context};
   OtherFirewalls other_firewalls{context};
+  Endpoints endpoints{context, addresses, removal, collector, other_firewalls};
+  Underlay underlay{context};
   Networks networks{context, addresses, removal, other_firewalls};
   Pools pools{context, addresses, removal, collector};
   Reconciler reconciler{context, {addresses, removal, collector, ports, underlay, other_firewalls}};

@@ -105,7 +105,11 @@ Result<ServiceStatus> Reconciler::status() {
         fmt::format("what containers send is not checked, as this kernel has no nftables for "
                     "bridges (CONFIG_NF_TABLES_BRIDGE): {}",
                     why));
-  status.notes = other_firewalls_.notes();
+  if (!networks.empty()) {
+    auto told = other_firewalls_.told();
+    status.notes = std::move(told.notes);
+    status.problems.insert(status.problems.end(), told.problems.begin(), told.problems.end());
+  }
   if (const auto rendered = context_.firewall.renderings(); rendered.count > 0)
     status.notes.push_back(
         fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",

@@ -37,6 +37,9 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{
 constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{
     {{"text", log::Format::kText}, {"json", log::Format::kJson}}};
 
+constexpr std::array<std::pair<std::string_view, bool>, 2> kForeignFirewalls{
+    {{"open", true}, {"report", false}}};
+
 Result<std::string> parse_folder(std::string_view path) {
   if (path.starts_with('/')) return std::string(path);
   return fail(Code::kInvalid, "\"{}\" is not an absolute path", path);
@@ -79,7 +82,7 @@ Status check_cluster(const Slot& slot, void* value) {
 // A configuration, and its words as they are written: an empty one leaves what was there.
 struct File {
   Config config;
-  std::string log_level, log_format;
+  std::string log_level, log_format, foreign_firewalls;
 };
 constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::run_dir>("run_dir", kFolder),
@@ -89,6 +92,7 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::bind_roots>("bind_roots", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
     defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
+    defaulted<&File::foreign_firewalls>("foreign_firewalls"),
     defaulted<&File::config, &Config::api_group>("api_group"),
     defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),
     defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),
@@ -108,7 +112,7 @@ Status set_folder(std::string_view source, const std::optional<std::string>& pat
 
 Result<Config> parse_config(std::string_view text, Config base) {
   TRY(const auto json, json::parse(text));
-  File file{.config = std::move(base), .log_level = {}, .log_format = {}};
+  File file{.config = std::move(base), .log_level = {}, .log_format = {}, .foreign_firewalls = {}};
   TRY_STATUS(json::read_into(Slot(json, {.refuse_unknown = true}), kFile, file));
   Config& config = file.config;
   if (!file.log_level.empty()) {
@@ -116,6 +120,10 @@ Result<Config> parse_config(std::string_view text, Config base) {
   }
   if (!file.log_format.empty()) {
     TRY(config.log_format, choose("field log_format", file.log_format, kFormats));
+  }
+  if (!file.foreign_firewalls.empty()) {
+    TRY(config.paths.open_foreign_firewalls,
+        choose("field foreign_firewalls", file.foreign_firewalls, kForeignFirewalls));
   }
   return std::move(config);
 }

@@ -12,6 +12,8 @@
 //     "bind_roots": ["/srv"],    the folders of the host that volumes may show; none without it
 //     "allow_forwarding": false, packets between interfaces of others are routed, although it is
 //                                Fairlead that has switched the host's forwarding on
+//     "foreign_firewalls": "open",  what is done where another firewall drops what is forwarded:
+//                                "open" lets Fairlead's bridges pass, "report" only tells of it
 //     "device_roots": ["/dev/vg0"],  block devices, or folders of them, that callers of the API may
 //                                make pools on; none without it. Root's command line may use any
 //     "api_group": "fairlead",   who may use the API socket besides root

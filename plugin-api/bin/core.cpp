@@ -29,7 +29,7 @@ class WiredCore : public Core {
             std::unique_ptr<kernel::Firewall> bridge_firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
             std::unique_ptr<kernel::HostPorts> host_ports, std::unique_ptr<ClusterPart> cluster,
-            const network::StoreMark& mark)
+            const network::StoreMark& mark, bool one_shot)
       : paths_(std::move(paths)),
         make_volumes_(make_volumes),
         store_(std::move(store)),
@@ -37,10 +37,11 @@ class WiredCore : public Core {
         links_(std::move(links)),
         tunnels_(std::move(tunnels)),
         conntrack_(std::move(conntrack)),
+        foreign_firewall_(kernel::make_foreign_firewall(
+            {.open = paths_.open_foreign_firewalls, .memory = paths_.firewall_memory()})),
         firewall_(std::move(firewall)),
         bridge_firewall_(std::move(bridge_firewall)),
         host_ports_(std::move(host_ports)),
-        foreign_firewall_(kernel::make_foreign_firewall()),
         cluster_(std::move(cluster)),
         ownership_(*links_, *firewall_, mark),
         drivers_(network::make_drivers(
@@ -58,6 +59,7 @@ class WiredCore : public Core {
                                                  .unix_time = unix_time,
                                                  .cluster = WiredCore::cluster(),
                                                  .mark = mark,
+                                                 .hears_of_firewalls = !one_shot,
                                                  .allow_forwarding = paths_.allow_forwarding})) {}
 
   network::NetworkService& networks() override { return networks_->networks(); }
@@ -107,9 +109,9 @@ class WiredCore : public Core {
   // waits for what nf_tables has to destroy (nfnetlink's release), and a one-shot firewall passes
   // every open netfilter socket to a child process when it is destroyed.
   std::unique_ptr<kernel::Conntrack> conntrack_;
+  std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
   std::unique_ptr<kernel::Firewall> firewall_, bridge_firewall_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
-  std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
   std::unique_ptr<ClusterPart> cluster_;
   network::Ownership ownership_;
   network::Drivers drivers_;
@@ -150,7 +152,7 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
                                      std::move(tunnels), std::move(firewalls.inet),
                                      std::move(firewalls.bridge), std::move(firewalls.conntrack),
-                                     std::move(host_ports), std::move(cluster), mark);
+                                     std::move(host_ports), std::move(cluster), mark, one_shot);
 }
 
 }  // namespace fairlead

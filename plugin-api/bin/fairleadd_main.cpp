@@ -266,6 +266,14 @@ bool mend(Core& core, const network::Damage& damage) {
   return report && report->failures.empty();
 }
 
+// Rules of iptables-legacy make no events.
+constexpr std::chrono::seconds kLookPeriod{1};
+
+void look_around(Core& core) {
+  if (auto report = core.mender().look_around(); !report)
+    log::error("look at other firewalls", {{"error", report.error().text}});
+}
+
 // Scheduled snapshots are made to the minute.
 constexpr std::chrono::seconds kSchedulePeriod{60};
 
@@ -355,6 +363,7 @@ Status serve(const Flags& flags, const Config& config) {
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
   reconcile_all(*core);
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
+  Periodic looks([&] { look_around(*core); }, kLookPeriod);
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   const ReloadSignal on_reload([&] {
     notifier.reloading();

@@ -16,8 +16,10 @@ struct Paths {
   std::vector<std::string> device_roots;           // block devices that may become pools
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
   bool allow_forwarding = false;                   // of packets between interfaces of others
+  bool open_foreign_firewalls = true;              // false: they are only reported
 
   std::string database() const { return state_dir + "/state.db"; }
+  std::string firewall_memory() const { return run_dir + "/other-firewalls"; }
   std::string lock_dir() const { return run_dir + "/locks"; }
   std::string api_socket() const { return run_dir + "/api.sock"; }
   std::string plugin_socket() const { return plugin_dir + "/fairlead.sock"; }

@@ -31,9 +31,11 @@ class AllPortsFree : public kernel::HostPorts {
 
 class NoOtherFirewall : public kernel::ForeignFirewall {
  public:
-  Result<std::vector<std::string>> admit(const std::vector<IfName>&) override {
-    return std::vector<std::string>();
+  Result<kernel::ForeignReport> admit(const std::vector<IfName>&) override {
+    return kernel::ForeignReport();
   }
+  Result<kernel::ForeignReport> look() override { return kernel::ForeignReport(); }
+  bool changed() override { return false; }
   Status withdraw() override { return {}; }
 };
 

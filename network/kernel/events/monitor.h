@@ -18,7 +18,7 @@ struct KernelEvent {
                       // link has accept_ra=1; a link with route_localnet has lost a filter
     kForwardingOff,   // the host forwards packets of a family no more
     kTableChanged,    // another program has changed something in Fairlead's tables, or deleted one
-    kFilterChanged,   // another table's chains changed: another firewall may have come or gone
+    kFilterChanged,   // another table's chains or rules changed; once for each transaction
     kOverrun,         // events were lost: everything has to be checked
   };
   Kind kind = Kind::kOverrun;

@@ -33,6 +33,7 @@ std::optional<KernelEvent> TableEvents::take(const MessageView& message) {
   const int verb = message.type & 0xff;
   const Bytes attributes = message.payload.subspan(sizeof(nfgenmsg));
   if (verb == NFT_MSG_NEWGEN) {
+    told_ = false;
     const bool own = attribute_text(attributes, NFTA_GEN_PROC_NAME).starts_with(kOwnPrograms);
     if (!std::exchange(changed_, false) || own) return std::nullopt;
     return KernelEvent{.kind = KernelEvent::Kind::kTableChanged, .name = table_};
@@ -43,9 +44,10 @@ std::optional<KernelEvent> TableEvents::take(const MessageView& message) {
     changed_ = true;
     return std::nullopt;
   }
-  const bool chain =
-      verb == NFT_MSG_NEWCHAIN || verb == NFT_MSG_DELCHAIN || verb == NFT_MSG_DELTABLE;
-  if (!chain) return std::nullopt;
+  const bool filters = verb == NFT_MSG_NEWCHAIN || verb == NFT_MSG_DELCHAIN ||
+                       verb == NFT_MSG_NEWRULE || verb == NFT_MSG_DELRULE ||
+                       verb == NFT_MSG_NEWTABLE || verb == NFT_MSG_DELTABLE;
+  if (!filters || std::exchange(told_, true)) return std::nullopt;
   return KernelEvent{.kind = KernelEvent::Kind::kFilterChanged, .name = std::move(name)};
 }
 

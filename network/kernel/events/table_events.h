@@ -27,6 +27,7 @@ class TableEvents {
  private:
   std::string table_;
   bool changed_ = false;  // the current transaction has changed table_
+  bool told_ = false;     // and it was told that it has changed another table
 };
 
 }  // namespace fairlead::kernel

@@ -7,9 +7,11 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -18,43 +20,35 @@
 #include "base/process.h"
 #include "base/unique_fd.h"
 #include "network/kernel/firewall/foreign_firewall_rules.h"
+#include "network/kernel/firewall/foreign_tables.h"
+#include "network/kernel/firewall/xtables.h"
 
 namespace fairlead::kernel {
 
 namespace {
 
 constexpr std::chrono::milliseconds kDeadline{10'000};
+constexpr std::string_view kFirewalldTable = "inet firewalld,";
 
-// A variant of iptables, for one family and one of the kernel's interfaces. A distribution with
-// only one variant may install it under the name of the plain tool.
-struct Variant {
+// iptables-legacy of one family. A distribution with only this variant may install it under the name
+// of the plain tool.
+struct Legacy {
   Family family;
   const char* tool;
   const char* plain_tool;
-  // For iptables-legacy, the file with the names of the tables that exist; listing them with the
-  // tool would make one.
-  const char* legacy_tables;
 };
-constexpr std::array kVariants = {
-    Variant{Family::kV4, "iptables-nft", "iptables", nullptr},
-    Variant{Family::kV4, "iptables-legacy", "iptables", "ip_tables_names"},
-    Variant{Family::kV6, "ip6tables-nft", "ip6tables", nullptr},
-    Variant{Family::kV6, "ip6tables-legacy", "ip6tables", "ip6_tables_names"},
-};
+constexpr std::array kLegacy = {Legacy{Family::kV4, "iptables-legacy", "iptables"},
+                                Legacy{Family::kV6, "ip6tables-legacy", "ip6tables"}};
 
 // /proc/thread-self/net shows the network namespace of the calling thread; /proc/net shows that of
 // the process' first thread.
-std::string proc_net(const std::string& name) {
-  std::ifstream file("/proc/thread-self/net/" + name);
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
 }
-
-bool is_in_use(const Variant& variant) {
-  return variant.legacy_tables == nullptr ||
-         proc_net(variant.legacy_tables).find("filter") != std::string::npos;
-}
+std::string proc_net(const std::string& name) { return text_of("/proc/thread-self/net/" + name); }
 
 Result<std::string> run(std::vector<std::string> argv) {
   TRY(const ProcessResult result, run_process(argv, kDeadline));
@@ -64,19 +58,22 @@ Result<std::string> run(std::vector<std::string> argv) {
   return result.out;
 }
 
-// The installed tool of the variant, and the table that its option -S lists; kNotFound when none is
-// installed.
+// The installed tool, and the table that its option -S lists; kNotFound when none is installed.
 struct Listing {
   std::string tool;
   FilterTable table;
+  Opening opening;
 };
-Result<Listing> list(const Variant& variant) {
-  for (const char* tool : {variant.tool, variant.plain_tool}) {
+Result<Listing> list(const Legacy& legacy) {
+  for (const char* tool : {legacy.tool, legacy.plain_tool}) {
     auto text = run({tool, "-w", "-S"});
-    if (text) return Listing{.tool = tool, .table = parse_filter_table(*text)};
-    if (text.error().code != Code::kNotFound) return fail(std::move(text).error());
+    if (!text && text.error().code == Code::kNotFound) continue;
+    if (!text) return fail(std::move(text).error());
+    Listing listing{.tool = tool, .table = parse_filter_table(*text), .opening = {}};
+    TRY(listing.opening, find_opening(listing.table));
+    return listing;
   }
-  return fail(Code::kNotFound, "{} is not installed", variant.tool);
+  return fail(Code::kNotFound, "{} is not installed", legacy.tool);
 }
 
 // iptables-restore reads the text from a memfd, which needs no clean-up.
@@ -113,75 +110,193 @@ class Firewalld {
   }
 };
 
-// Logs that a firewall could not be changed; the others are changed nevertheless. kNotFound is not
-// logged, since most hosts have only one of these firewalls.
-void complain(const Error& error) {
-  if (error.code != Code::kNotFound)
-    log::warn("cannot change another firewall", {{"error", error.text}});
+// The hint for chains that are left alone.
+std::string how_to_open(const Obstacle& obstacle) {
+  if (obstacle.chain.starts_with(kFirewalldTable))
+    return "firewalld opens it with a policy: firewall-cmd --permanent --new-policy=fairlead; "
+           "firewall-cmd --permanent --policy=fairlead --add-ingress-zone=ANY "
+           "--add-egress-zone=trusted --set-target=ACCEPT; firewall-cmd --reload";
+  if (obstacle.command.empty()) return "accept there what comes from and goes to fl-*";
+  return "this opens it: " + obstacle.command;
+}
+
+// Its setting StrictForwardPorts, since version 2.3.
+bool is_strict_firewalld() {
+  std::istringstream lines(text_of("/etc/firewalld/firewalld.conf"));
+  for (std::string line; std::getline(lines, line);)
+    if (line == "StrictForwardPorts=yes" || line == "StrictForwardPorts=true") return true;
+  return false;
+}
+
+void tell(const Obstacle& obstacle, ForeignReport& report) {
+  // Its zone "trusted" is enough for all but published ports, and for these where it is not strict.
+  if (obstacle.owned && obstacle.chain.starts_with(kFirewalldTable) && !is_strict_firewalld())
+    return;
+  if (obstacle.opened)
+    return report.notes.push_back(
+        fmt::format("{} drops what it does not accept: a rule after all others lets Fairlead's "
+                    "bridges pass",
+                    obstacle.chain));
+  report.problems.push_back(fmt::format(
+      "{} of another firewall drops what it does not accept, and so what containers send and "
+      "what is sent to them{}; {}",
+      obstacle.chain, obstacle.why.empty() ? "" : fmt::format(" ({})", obstacle.why),
+      how_to_open(obstacle)));
 }
 
 class HostFirewalls : public ForeignFirewall {
  public:
-  Result<std::vector<std::string>> admit(const std::vector<IfName>& bridges) override {
+  explicit HostFirewalls(ForeignFirewallOptions options) : options_(std::move(options)) {}
+
+  Result<ForeignReport> admit(const std::vector<IfName>& bridges) override {
     const std::lock_guard lock(mutex_);
-    std::vector<std::string> notes;
-    const std::string uplink_v4 = default_interface_v4(proc_net("route"));
-    const std::string uplink_v6 = default_interface_v6(proc_net("ipv6_route"));
-    for (const Variant& variant : kVariants) {
-      auto note = admit_in(variant, bridges, variant.family == Family::kV4 ? uplink_v4 : uplink_v6);
-      if (!note)
-        complain(note.error());
-      else if (!note->empty())
-        notes.push_back(std::move(*note));
+    using Do = ForeignTables::Do;
+    TRY(auto report, report_of(options_.open ? Do::kOpen : Do::kClose, bridges));
+    if (key_of(bridges) != slow_key_) {
+      slow_ = run_programs(bridges);
+      slow_key_ = key_of(bridges);
     }
-    if (Firewalld::runs()) {
-      auto note = admit_in_firewalld(bridges);
-      if (!note)
-        complain(note.error());
-      else
-        notes.push_back(std::move(*note));
+    report.notes.insert(report.notes.end(), slow_.notes.begin(), slow_.notes.end());
+    report.problems.insert(report.problems.end(), slow_.problems.begin(), slow_.problems.end());
+    remember(state());
+    return report;
+  }
+
+  Result<ForeignReport> look() override {
+    const std::lock_guard lock(mutex_);
+    TRY(auto report, report_of(ForeignTables::Do::kLook, {}));
+    for (const Legacy& legacy : kLegacy) {
+      if (!has_xtables_filter(legacy.family)) continue;
+      if (const auto listing = list(legacy); listing && listing->opening.drops)
+        tell(obstacle_of(*listing, listing->opening.in_place), report);
     }
-    return notes;
+    return report;
+  }
+
+  bool changed() override {
+    const std::lock_guard lock(mutex_);
+    if (!remembered_ && !options_.memory.empty()) remembered_ = text_of(options_.memory);
+    return state() != remembered_;
   }
 
   Status withdraw() override {
     const std::lock_guard lock(mutex_);
     Status outcome;
-    const auto remember = [&](const Error& error) {
+    const auto remember_failure = [&](const Error& error) {
       if (outcome && error.code != Code::kNotFound) outcome = fail(error);
     };
-    for (const Variant& variant : kVariants)
-      if (auto done = withdraw_from(variant); !done) remember(done.error());
-    if (Firewalld::runs())
-      if (auto done = withdraw_from_firewalld(); !done) remember(done.error());
+    slow_key_.clear();
+    const bool firewalld = may_be_firewalld();
+    if (auto done = tables_.pass(ForeignTables::Do::kClose, {}); !done)
+      remember_failure(done.error());
+    for (const Legacy& legacy : kLegacy)
+      if (auto done = close(legacy); !done) remember_failure(done.error());
+    if (firewalld && Firewalld::runs())
+      if (auto done = withdraw_from_firewalld(); !done) remember_failure(done.error());
+    remember(state());
     return outcome;
   }
 
  private:
-  static Result<std::string> admit_in(const Variant& variant, const std::vector<IfName>& bridges,
-                                      const std::string& uplink) {
-    if (!is_in_use(variant)) return std::string();
-    TRY(const Listing listing, list(variant));
-    const auto wanted = wanted_rules(listing.table, bridges, uplink);
-    if (const std::string text = restore_text(listing.table, wanted); !text.empty()) {
+  Result<ForeignReport> report_of(ForeignTables::Do what, const std::vector<IfName>& bridges) {
+    passage_ = {.bridges = bridges,
+                .uplink_v4 = default_interface_v4(proc_net("route")),
+                .uplink_v6 = default_interface_v6(proc_net("ipv6_route"))};
+    TRY(const auto obstacles, tables_.pass(what, passage_));
+    ForeignReport report;
+    for (const Obstacle& obstacle : obstacles) tell(obstacle, report);
+    return report;
+  }
+
+  // In a few words that change when the rules of others do.
+  std::string state() {
+    std::string text = tables_.fingerprint().value_or("");
+    for (const Legacy& legacy : kLegacy)
+      if (const auto digest = xtables_digest(legacy.family))
+        text += fmt::format("{} {:x}\n", legacy.tool, *digest);
+    return text;
+  }
+
+  std::string key_of(const std::vector<IfName>& bridges) {
+    std::string key = state();
+    for (const IfName& bridge : bridges) key += bridge.str() + "\n";
+    return key;
+  }
+
+  // A file that cannot be written costs other processes another look.
+  void remember(std::string state) {
+    if (remembered_ == state) return;
+    remembered_ = std::move(state);
+    if (options_.memory.empty()) return;
+    const std::string fresh = fmt::format("{}.{}", options_.memory, ::getpid());
+    {
+      std::ofstream file(fresh);
+      file << *remembered_;
+    }
+    if (std::rename(fresh.c_str(), options_.memory.c_str()) != 0) std::remove(fresh.c_str());
+  }
+
+  static Obstacle obstacle_of(const Listing& listing, bool opened) {
+    return {.chain = fmt::format("{}, chain FORWARD", listing.tool),
+            .command = fmt::format(
+                "{0} -I FORWARD -i fl-+ -j ACCEPT; {0} -I FORWARD -o fl-+ -j ACCEPT", listing.tool),
+            .opened = opened};
+  }
+
+  // Failures are told, and the others are changed nevertheless. kNotFound is not told, since most
+  // hosts have only one of these firewalls.
+  ForeignReport run_programs(const std::vector<IfName>& bridges) {
+    ForeignReport report;
+    const auto complain = [&](const Error& error) {
+      if (error.code == Code::kNotFound) return;
+      report.problems.push_back(fmt::format("cannot change another firewall: {}", error.text));
+    };
+    for (const Legacy& legacy : kLegacy)
+      if (auto done = options_.open ? open(legacy, bridges, report) : close(legacy, &report); !done)
+        complain(done.error());
+    if (may_be_firewalld() && Firewalld::runs())
+      if (auto done =
+              options_.open ? admit_in_firewalld(bridges, report) : withdraw_from_firewalld();
+          !done)
+        complain(done.error());
+    return report;
+  }
+
+  Status open(const Legacy& legacy, const std::vector<IfName>& bridges, ForeignReport& report) {
+    if (!has_xtables_filter(legacy.family)) return {};
+    TRY(const Listing listing, list(legacy));
+    std::vector<PassRule> wanted;
+    if (listing.opening.drops)
+      wanted = pass_rules(bridges, listing.table.docker_bridges,
+                          legacy.family == Family::kV4 ? passage_.uplink_v4 : passage_.uplink_v6);
+    if (const std::string text = restore_text(listing.table, listing.opening, wanted);
+        !text.empty()) {
       TRY_STATUS(restore(listing.tool, text));
       log::info("rules for another firewall written",
                 {{"tool", listing.tool}, {"rules", wanted.size()}});
     }
-    if (wanted.empty()) return std::string();
-    return fmt::format(
-        "{}: {} rules at the top of {} let Fairlead's bridges pass, since FORWARD drops",
-        listing.tool, wanted.size(), wanted.front().chain);
+    if (listing.opening.drops) tell(obstacle_of(listing, true), report);
+    return {};
   }
 
-  static Status withdraw_from(const Variant& variant) {
-    if (!is_in_use(variant)) return {};
-    TRY(const Listing listing, list(variant));
-    const std::string text = restore_text(listing.table, {});
-    return text.empty() ? Status() : restore(listing.tool, text);
+  static Status close(const Legacy& legacy, ForeignReport* report = nullptr) {
+    if (!has_xtables_filter(legacy.family)) return {};
+    TRY(const Listing listing, list(legacy));
+    const std::string text = restore_text(listing.table, listing.opening, {});
+    if (!text.empty()) TRY_STATUS(restore(listing.tool, text));
+    if (report != nullptr && listing.opening.drops) tell(obstacle_of(listing, false), *report);
+    return {};
   }
 
-  Result<std::string> admit_in_firewalld(const std::vector<IfName>& bridges) {
+  // firewall-cmd takes 200 ms to say that no firewalld runs. One that runs has a table of its own, or
+  // chains of these names with its backend "iptables".
+  bool may_be_firewalld() {
+    if (has_xtables_filter(Family::kV4)) return true;
+    const auto there = tables_.has_firewalld();
+    return !there || *there;
+  }
+
+  Status admit_in_firewalld(const std::vector<IfName>& bridges, ForeignReport& report) {
     TRY(const auto trusted, Firewalld::trusted());
     std::string names;
     for (const IfName& bridge : bridges) {
@@ -191,7 +306,8 @@ class HostFirewalls : public ForeignFirewall {
       trusted_.insert(bridge.str());
       names += " " + bridge.str();
     }
-    return fmt::format("firewalld: in zone trusted:{}", names);
+    report.notes.push_back(fmt::format("firewalld: in zone trusted:{}", names));
+    return {};
   }
 
   Status withdraw_from_firewalld() {
@@ -202,15 +318,22 @@ class HostFirewalls : public ForeignFirewall {
     return {};
   }
 
+  const ForeignFirewallOptions options_;
   std::mutex mutex_;
+  ForeignTables tables_;
+  Passage passage_;
+  std::optional<std::string> remembered_;
+  // What the programs made of it, and what the rules were like afterwards.
+  std::string slow_key_;
+  ForeignReport slow_;
   // The bridges that admit() put into the zone, for those whose names do not begin with fl-.
   std::set<std::string> trusted_;
 };
 
 }  // namespace
 
-std::unique_ptr<ForeignFirewall> make_foreign_firewall() {
-  return std::make_unique<HostFirewalls>();
+std::unique_ptr<ForeignFirewall> make_foreign_firewall(ForeignFirewallOptions options) {
+  return std::make_unique<HostFirewalls>(std::move(options));
 }
 
 }  // namespace fairlead::kernel

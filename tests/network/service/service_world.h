@@ -20,9 +20,11 @@ namespace fairlead::testing {
 // Other firewalls are a concern of their own (foreign_firewall_test): here there are none.
 class NoForeignFirewall : public kernel::ForeignFirewall {
  public:
-  Result<std::vector<std::string>> admit(const std::vector<IfName>&) override {
-    return std::vector<std::string>();
+  Result<kernel::ForeignReport> admit(const std::vector<IfName>&) override {
+    return kernel::ForeignReport();
   }
+  Result<kernel::ForeignReport> look() override { return kernel::ForeignReport(); }
+  bool changed() override { return false; }
   Status withdraw() override { return {}; }
 };
 

@@ -73,7 +73,8 @@ TEST(ConfigTest, WhatCannotWorkIsRefusedByItsName) {
 TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
   for (const char* key :
        {"run_dir", "state_dir", "volume_dir", "plugin_dir", "bind_roots", "device_roots",
-        "api_group", "allow_forwarding", "log_level", "log_format", "cluster"})
+        "api_group", "allow_forwarding", "foreign_firewalls",
+        "log_level", "log_format", "cluster"})
     EXPECT_THAT(refused(fmt::format(R"({{"{}": 7}})", key)),
                 HasSubstr(fmt::format("field {} must be ", key)));
   for (const char* key : {"name", "address", "host", "ca_file", "certificate_file", "key_file",
@@ -88,6 +89,15 @@ TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
               HasSubstr("field bind_roots[1]: \"x\" is not an absolute path"));
   EXPECT_THAT(refused(R"({"log_level": "loud"})"),
               HasSubstr("field log_level: \"loud\" is not one of debug, info, warn, error"));
+}
+
+TEST(ConfigTest, OtherFirewallsAreOpenedOrReported) {
+  EXPECT_TRUE(parse_config("{}", {})->paths.open_foreign_firewalls);
+  EXPECT_TRUE(parse_config(R"({"foreign_firewalls": "open"})", {})->paths.open_foreign_firewalls);
+  EXPECT_FALSE(
+      parse_config(R"({"foreign_firewalls": "report"})", {})->paths.open_foreign_firewalls);
+  EXPECT_THAT(refused(R"({"foreign_firewalls": "close"})"),
+              HasSubstr("field foreign_firewalls: \"close\" is not one of open, report"));
 }
 
 TEST(ConfigTest, EmptyWordsAndPathsAreTaken) {

@@ -260,6 +260,21 @@ TEST_F(Monitor, HearsAnotherFirewallsChains) {
   EXPECT_TRUE(nothing_of(Kind::kTableChanged));
 }
 
+TEST_F(Monitor, HearsAnotherFirewallsRulesOncePerTransaction) {
+  nft("add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; }");
+  EXPECT_TRUE(heard(Kind::kFilterChanged, "filter"));
+  {
+    const std::lock_guard lock(mutex_);
+    events_.clear();
+  }
+  nft("add rule ip filter FORWARD drop; add rule ip filter FORWARD counter; flush chain ip filter FORWARD");
+  EXPECT_TRUE(heard(Kind::kFilterChanged, "filter"));
+  {
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(events_.size(), 1U);
+  }
+}
+
 TEST_F(Monitor, ATableOfThatNameInAnotherFamilyIsAnothers) {
   nft("add table ip ours; add chain ip ours c; delete table ip ours");
   EXPECT_TRUE(heard(Kind::kFilterChanged, "ours"));
