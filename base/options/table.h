@@ -37,6 +37,8 @@ struct Row {
   // option is another spelling of one that is shown.
   std::string (*get)(const T& from) = nullptr;
   std::string_view hint = {};
+  // Accepted for others' sake, and proposed to nobody.
+  bool silent = false;
 };
 
 template <class T>
@@ -128,7 +130,7 @@ template <class T>
 std::vector<std::string_view> names(const Table<T>& table) {
   std::vector<std::string_view> list(table.others.begin(), table.others.end());
   for (const Row<T>& row : table.rows)
-    if (row.set != nullptr) list.push_back(row.name);
+    if (row.set != nullptr && !row.silent) list.push_back(row.name);
   return list;
 }
 

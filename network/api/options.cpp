@@ -38,6 +38,91 @@ Status set_host_ip(NetworkOptions& options, std::string_view text) {
   return {};
 }
 
+// ---- the source address of what leaves the host
+
+std::vector<std::string_view> split(std::string_view text, std::string_view separators) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(separators), text.size());
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+// One address of each family, in either option.
+Status set_snat(NetworkOptions& options, std::string_view text) {
+  NetworkOptions given;
+  for (const std::string_view part : split(text, ",")) {
+    TRY(const auto ip, IpAddress::parse(part));
+    if (ip.is_any() || ip.is_loopback() || ip.is_multicast())
+      return fail(Code::kInvalid, "{} is no address under which packets leave a host",
+                  ip.to_string());
+    auto& of_family = ip.is_v4() ? given.snat_v4 : given.snat_v6;
+    if (of_family)
+      return fail(Code::kInvalid, "\"{}\" has two IPv{} addresses; a network leaves under one",
+                  text, ip.is_v4() ? 4 : 6);
+    of_family = ip;
+  }
+  if (given.snat_v4) options.snat_v4 = given.snat_v4;
+  if (given.snat_v6) options.snat_v6 = given.snat_v6;
+  return {};
+}
+
+Result<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0)
+    return fail(Code::kInvalid, "\"{}\" is not a port; use 1 to 65535", text);
+  return port;
+}
+
+Result<PortRange> parse_port_range(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  if (dash == text.npos) return fail(Code::kInvalid, "\"{}\" is not a range, as 20000-29999", text);
+  TRY(const std::uint16_t first, parse_port(text.substr(0, dash)));
+  TRY(const std::uint16_t last, parse_port(text.substr(dash + 1)));
+  if (last < first) return fail(Code::kInvalid, "the range {} ends before it begins", text);
+  return PortRange{first, last};
+}
+std::string format_port_range(const PortRange& range) {
+  return fmt::format("{}-{}", range.first, range.last);
+}
+
+Result<std::vector<Cidr>> parse_subnets(std::string_view text) {
+  std::vector<Cidr> subnets;
+  for (const std::string_view part : split(text, ",")) {
+    TRY(const Cidr subnet, Cidr::parse_subnet(part));
+    if (std::ranges::find(subnets, subnet) == subnets.end()) subnets.push_back(subnet);
+  }
+  return subnets;
+}
+std::string format_subnets(const std::vector<Cidr>& subnets) {
+  std::vector<std::string> texts;
+  for (const Cidr& subnet : subnets) texts.push_back(subnet.to_string());
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
+// ---- what Docker has and a plugin has not
+
+// libnetwork announces the addresses of every driver's endpoints itself.
+template <unsigned Least, unsigned Most>
+Status check_number(NetworkOptions&, std::string_view text) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < Least || number > Most)
+    return fail(Code::kInvalid, "\"{}\" is not a number from {} to {}", text, Least, Most);
+  return {};
+}
+
+Status refuse_default_bridge(NetworkOptions&, std::string_view text) {
+  TRY(const bool on, parse_bool(text));
+  if (!on) return {};
+  return fail(Code::kUnsupported,
+              "it marks Docker's own network \"bridge\" (docker0), which is no plugin's; leave it "
+              "out");
+}
+
 Result<std::string> parse_driver(std::string_view text) {
   if (text.empty()) return fail(Code::kInvalid, "the mode must not be empty");
   return std::string(text);
@@ -75,11 +160,9 @@ std::string format_access(bool allowed) { return allowed ? "allow" : "deny"; }
 // Separated by commas, or by colons as Docker's own option has them.
 Result<std::vector<IfName>> parse_interfaces(std::string_view text) {
   std::vector<IfName> names;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find_first_of(",:"), text.size());
-    TRY(const IfName name, IfName::parse(text.substr(0, end)));
+  for (const std::string_view part : split(text, ",:")) {
+    TRY(const IfName name, IfName::parse(part));
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return names;
 }
@@ -114,6 +197,24 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::encrypted, parse_flag>("encrypted"),
     row<&Options::masquerade, parse_bool>("masquerade",
                                           "com.docker.network.bridge.enable_ip_masquerade"),
+    {.name = "snat",
+     .alias = "com.docker.network.host_ipv4",
+     .set = set_snat,
+     .get = options::get<&Options::snat_v4>},
+    {.name = "snat6",
+     .alias = "com.docker.network.host_ipv6",
+     .set = set_snat,
+     .get = options::get<&Options::snat_v6>},
+    row<&Options::snat_ports, parse_port_range, format_port_range>("snat_ports"),
+    row<&Options::masquerade_exclude, parse_subnets, format_subnets>("masquerade_exclude"),
+    row<&Options::inhibit_ipv4, parse_bool>("inhibit_ipv4",
+                                            "com.docker.network.bridge.inhibit_ipv4"),
+    {.name = "enable_ipv4",
+     .alias = "com.docker.network.enable_ipv4",
+     .set = options::set<&Options::enable_ipv4, parse_bool>},
+    {.name = "enable_ipv6",
+     .alias = "com.docker.network.enable_ipv6",
+     .set = options::set<&Options::enable_ipv6, parse_bool>},
     row<&Options::gateway_mode_v4, parse_gateway_mode>(
         "gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv4"),
     row<&Options::gateway_mode_v6, parse_gateway_mode>(
@@ -138,6 +239,19 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::join, &NetworkName::parse>("network"),
     {.name = "rate_in", .set = set_rate<&Rates::in_bits>, .get = get_rate<&Rates::in_bits>},
     {.name = "rate_out", .set = set_rate<&Rates::out_bits>, .get = get_rate<&Rates::out_bits>},
+    {.name = "com.docker.network.advertise_addr_nmsgs", .set = check_number<0, 3>, .silent = true},
+    {.name = "com.docker.network.advertise_addr_ms",
+     .set = check_number<100, 2000>,
+     .silent = true},
+    {.name = "com.docker.network.bridge.default_bridge",
+     .set = refuse_default_bridge,
+     .silent = true},
+    {.name = "com.docker.network.driver.overlay.vxlanid_list",
+     .hint = "the hosts of the cluster agree on the VNI themselves; leave it out"},
+    {.name = "dsr",
+     .hint =
+         "it is for services of Docker's own overlay networks, which Fairlead does not balance; "
+         "leave it out"},
 });
 constexpr options::Table<Options> kTable{.noun = "network option", .rows = kRows};
 

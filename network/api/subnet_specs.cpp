@@ -1,6 +1,7 @@
 #include "network/api/subnet_specs.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fairlead::network {
 
@@ -62,6 +63,74 @@ Status validate_subnets(const std::vector<SubnetSpec>& subnets) {
       return fail(Code::kUnsupported, "a network has at most one IPv{} subnet",
                   static_cast<int>(family));
   for (const SubnetSpec& spec : subnets) TRY_STATUS(validate_subnet(spec));
+  return {};
+}
+
+namespace {
+
+bool has_family(const NetworkSpec& spec, Family family) {
+  return std::ranges::any_of(spec.subnets,
+                             [&](const SubnetSpec& subnet) { return family_of(subnet) == family; });
+}
+
+Status settle_ipv6(NetworkSpec& spec) {
+  const auto wanted = std::exchange(spec.options.enable_ipv6, std::nullopt);
+  if (!wanted) return {};
+  if (!*wanted && (spec.ipv6 || has_family(spec, Family::kV6)))
+    return fail(Code::kInvalid,
+                "option \"enable_ipv6\" is false, but IPv6 is asked for as well; leave one of them "
+                "out");
+  spec.ipv6 = *wanted;
+  return {};
+}
+
+Status settle_ipv4(NetworkSpec& spec) {
+  const auto wanted = std::exchange(spec.options.enable_ipv4, std::nullopt);
+  if (!wanted) return {};
+  const bool v4 = has_family(spec, Family::kV4);
+  if (*wanted) {
+    if (!v4 && !spec.subnets.empty()) spec.subnets.push_back({.family = Family::kV4});
+    return {};
+  }
+  if (v4)
+    return fail(
+        Code::kInvalid,
+        "option \"enable_ipv4\" is false, but an IPv4 subnet is asked for; leave one of them "
+        "out");
+  if (!spec.ipv6 && !has_family(spec, Family::kV6))
+    return fail(
+        Code::kInvalid,
+        "a network needs IPv4 or IPv6; leave out enable_ipv4=false or add enable_ipv6=true");
+  if (spec.subnets.empty()) spec.subnets.push_back({.family = Family::kV6});
+  return {};
+}
+
+// Nothing of a family without NAT leaves under another address.
+Status check_snat(const NetworkOptions& options, std::string_view option, GatewayMode mode) {
+  if (!options.masquerade)
+    return fail(Code::kInvalid,
+                "option \"{}\" names the address under which the network leaves the host, and "
+                "masquerade=false says that it leaves under its own; leave one of them out",
+                option);
+  if (mode != GatewayMode::kRouted && mode != GatewayMode::kIsolated) return {};
+  return fail(Code::kInvalid, "option \"{}\" needs a gateway mode with NAT (nat, nat-unprotected)",
+              option);
+}
+
+}  // namespace
+
+Status settle_families(NetworkSpec& spec) {
+  TRY_STATUS(settle_ipv6(spec));
+  return settle_ipv4(spec);
+}
+
+Status validate_options(const NetworkSpec& spec) {
+  const NetworkOptions& options = spec.options;
+  if (options.snat_v4) TRY_STATUS(check_snat(options, "snat", options.gateway_mode_v4));
+  if (options.snat_v6) TRY_STATUS(check_snat(options, "snat6", options.gateway_mode_v6));
+  if (options.snat_ports && !options.snat_v4)
+    return fail(Code::kInvalid,
+                "option \"snat_ports\" needs the IPv4 address whose ports these are: snat=ADDRESS");
   return {};
 }
 

@@ -48,6 +48,13 @@ enum class HostModel {
 };
 std::string_view to_string(HostModel model);  // "strict", "any"
 
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  bool operator==(const PortRange&) const = default;
+};
+
 struct NetworkOptions {
   std::string mode = "bridge";   // names the driver in the registry
   std::optional<IfName> bridge;  // default: "fl-" + the first 12 digits of the network's id
@@ -56,6 +63,16 @@ struct NetworkOptions {
   bool icc = true;         // containers of the network may talk to each other
   bool encrypted = false;  // mode=overlay: nothing leaves a host in the clear
   bool masquerade = true;
+  // The addresses under which the network leaves the host, in place of that of the interface, and
+  // the ports of IPv4's.
+  std::optional<IpAddress> snat_v4;
+  std::optional<IpAddress> snat_v6;
+  std::optional<PortRange> snat_ports;
+  std::vector<Cidr> masquerade_exclude;  // destinations that see the containers' own addresses
+  bool inhibit_ipv4 = false;             // the bridge has no IPv4 address
+  // Requests alone, of which no record is kept: they are `ipv6` and `subnets` of a NetworkSpec.
+  std::optional<bool> enable_ipv4;
+  std::optional<bool> enable_ipv6;
   GatewayMode gateway_mode_v4 = GatewayMode::kNat;
   GatewayMode gateway_mode_v6 = GatewayMode::kNat;
   std::optional<IpAddress> host_ip_v4;  // default host address of published ports

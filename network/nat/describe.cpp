@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -30,6 +31,7 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
 // In the kernel's registers, of which a number that is alone fills none.
 std::size_t size_of(std::string_view type, bool alone = false) {
   if (alone && type == "nf_proto") return 1;
+  if (alone && type == "inet_service") return 2;
   if (type == "ether_addr") return 8;
   const bool wide =
       type == "ifname" || type == "iifname" || type == "ipv6_addr" || type == "@th,64,128";
@@ -54,6 +56,13 @@ std::string family(std::uint8_t value) {
     if (kernel::ElementBytes().family(each).bytes()[0] == value)
       return each == Family::kV4 ? "ipv4" : "ipv6";
   return std::to_string(value);
+}
+
+// In host order.
+std::string mark(Bytes bytes) {
+  std::uint32_t value = 0;
+  std::memcpy(&value, bytes.data(), std::min(sizeof(value), bytes.size()));
+  return fmt::format("0x{:08x}", value);
 }
 
 std::string name(Bytes bytes) {
@@ -81,7 +90,9 @@ std::string field(std::string_view type, Bytes first, Bytes last) {
     return range(IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last));
   }
   if (type == "@th,96,24") return number(first.first(3));
-  return number(first.first(2));  // ports
+  if (type == "mark") return mark(first);
+  const std::string port = number(first.first(2)), end = number(last.first(2));
+  return port == end ? port : fmt::format("{}-{}", port, end);
 }
 
 std::string fields(std::string_view types, Bytes first, Bytes last) {
@@ -119,7 +130,13 @@ std::string describe(const kernel::Element& element) {
   if (text.empty()) return digits(first);
   if (element.verdict) return fmt::format("{} : {}", text, to_text(*element.verdict));
   if (types.size() < 2 || element.data.empty()) return text;
-  return fmt::format("{} : {}", text, fields(types[1], element.data.bytes(), element.data.bytes()));
+  constexpr std::string_view kInterval = "interval ";
+  const bool ranges = types[1].starts_with(kInterval);
+  const Bytes data = element.data.bytes(), half = data.first(data.size() / 2);
+  const std::string what =
+      ranges ? fields(types[1].substr(kInterval.size()), half, data.subspan(half.size()))
+             : fields(types[1], data, data);
+  return fmt::format("{} : {}", text, what);
 }
 
 }  // namespace fairlead::nat

@@ -27,6 +27,10 @@ struct TextOf {
   std::string operator()(const RawAddress& target) const {
     return fmt::format("0x{:02x}", fmt::join(target.address.bytes(), ""));
   }
+  std::string operator()(const network::PortRange& ports) const {
+    return fmt::format("{}-{}", ports.first, ports.last);
+  }
+  std::string operator()(Mark mark) const { return fmt::format("0x{:08x}", mark.number); }
 };
 
 std::string text_of(const std::vector<Field>& fields) {
@@ -51,6 +55,10 @@ struct AppendTo {
   void operator()(const IfName& name) const { bytes.ifname(name); }
   void operator()(const MacAddress& mac) const { bytes.mac(mac); }
   void operator()(const RawAddress& target) const { bytes.address(target.address); }
+  void operator()(const network::PortRange& ports) const {
+    bytes.port(end == End::kFirst ? ports.first : ports.last);
+  }
+  void operator()(Mark mark) const { bytes.mark(mark.number); }
 };
 
 ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
@@ -60,8 +68,15 @@ ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
 }
 
 bool has_interval(const std::vector<Field>& fields) {
-  return std::ranges::any_of(
-      fields, [](const Field& field) { return std::holds_alternative<Cidr>(field); });
+  return std::ranges::any_of(fields, [](const Field& field) {
+    return std::holds_alternative<Cidr>(field) || std::holds_alternative<network::PortRange>(field);
+  });
+}
+
+// The data of a map with ranges is that of the first value, and then that of the last.
+ElementBytes data_of(const std::vector<Field>& fields) {
+  const ElementBytes first = bytes_of(fields, End::kFirst);
+  return has_interval(fields) ? first.until(bytes_of(fields, End::kLast)) : first;
 }
 
 std::string suffixed(std::string_view name, Family family) {
@@ -113,12 +128,36 @@ void add_trust(const NatNetwork& network, std::vector<Entry>& entries) {
     entries.push_back({.set = "trusted", .key = {trusted, network.bridge}});
 }
 
+// An element whose destinations another one contains would overlap it.
+void add_unmasked(const NatNetwork& network, const Cidr& subnet, std::vector<Entry>& entries) {
+  const auto& all = network.masquerade_exclude;
+  for (const Cidr& each : all) {
+    const bool covered = std::ranges::any_of(
+        all, [&](const Cidr& other) { return other != each && other.contains(each); });
+    if (each.family() == subnet.family() && !covered)
+      entries.push_back({.set = suffixed("unmasked", subnet.family()), .key = {subnet, each}});
+  }
+}
+
+// What has an address of its own is masqueraded only in name: its invalid packets are dropped.
+void add_masquerade(const NatNetwork& network, const Cidr& subnet, std::vector<Entry>& entries) {
+  entries.push_back({.set = suffixed("masquerade", subnet.family()), .key = {subnet}});
+  add_unmasked(network, subnet, entries);
+  const auto& address = subnet.is_v4() ? network.snat_v4 : network.snat_v6;
+  if (!address) return;
+  entries.push_back(
+      {.set = suffixed("snat", subnet.family()), .key = {subnet}, .data = {*address}});
+  if (subnet.is_v4() && network.snat_ports)
+    entries.push_back(
+        {.set = "snat_ports_v4", .key = {subnet}, .data = {*address, *network.snat_ports}});
+}
+
 void add_subnet(const NatNetwork& network, const Cidr& subnet, GatewayMode mode,
                 std::vector<Entry>& entries) {
   if (closed(network, subnet.family(), mode) || mode == GatewayMode::kRouted) return;
+  entries.push_back({.set = suffixed("translated", subnet.family()), .key = {subnet}});
   entries.push_back({.set = suffixed("hairpin", subnet.family()), .key = {network.bridge, subnet}});
-  if (network.masquerade)
-    entries.push_back({.set = suffixed("masquerade", subnet.family()), .key = {subnet}});
+  if (network.masquerade) add_masquerade(network, subnet, entries);
 }
 
 // ---- ports
@@ -143,6 +182,8 @@ void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
   entry.key.emplace_back(port.host_port);
   entry.data = {target, port.container_port};
   entries.push_back(std::move(entry));
+  if (any && target.is_v4() && port.proto == network::Proto::kUdp)
+    entries.push_back({.set = "broadcast_ports", .key = {port.host_port}});
 }
 
 }  // namespace
@@ -181,7 +222,7 @@ std::string to_text(const Entry& entry) {
 kernel::Element to_element(const Entry& entry) {
   kernel::Element element{.set = entry.set,
                           .key = bytes_of(entry.key, End::kFirst),
-                          .data = bytes_of(entry.data, End::kFirst),
+                          .data = data_of(entry.data),
                           .verdict = entry.verdict};
   if (has_interval(entry.key)) element.key_end = bytes_of(entry.key, End::kLast);
   return element;
@@ -241,6 +282,16 @@ std::vector<Entry> entries_of(const NatHost& host) {
   std::vector<Entry> entries;
   for (const Family family : host.not_routed)
     entries.push_back({.set = "not_routed", .key = {family}});
+  for (const NatUplink& uplink : host.uplinks) {
+    entries.push_back({.set = suffixed("uplinks", uplink.address.family()),
+                       .key = {uplink.link, uplink.address},
+                       .data = {Mark{uplink.mark}}});
+    entries.push_back({.set = "uplink_marks", .key = {Mark{uplink.mark}}});
+  }
+  for (const NatBroadcast& each : host.broadcasts)
+    entries.push_back({.set = "broadcasts",
+                       .key = {each.link, each.subnet, each.destination},
+                       .data = {each.address}});
   return entries;
 }
 

@@ -23,8 +23,13 @@ struct RawAddress {
   IpAddress address;
 };
 
+// Of a packet and of a flow.
+struct Mark {
+  std::uint32_t number = 0;
+};
+
 using Field = std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName,
-                           MacAddress, RawAddress>;
+                           MacAddress, RawAddress, network::PortRange, Mark>;
 
 struct Entry {
   std::string set;

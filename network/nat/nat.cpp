@@ -28,7 +28,11 @@ NatNetwork nat_network(const network::Network& network, const IfName& interface,
                  .internal = network.internal,
                  .host_access = !network.internal || network.options.host_access,
                  .shared = shared,
-                 .trusted_interfaces = network.options.trusted_interfaces};
+                 .trusted_interfaces = network.options.trusted_interfaces,
+                 .snat_v4 = network.options.snat_v4,
+                 .snat_v6 = network.options.snat_v6,
+                 .snat_ports = network.options.snat_ports,
+                 .masquerade_exclude = network.options.masquerade_exclude};
   for (const network::Subnet& subnet : network.subnets) nat.subnets.push_back(subnet.subnet);
   return nat;
 }

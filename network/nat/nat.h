@@ -33,6 +33,11 @@ struct NatNetwork {
   bool host_access = true;  // its containers reach services of the host
   bool shared = false;      // the bridge is also others': nothing is demanded of what they send
   std::vector<IfName> trusted_interfaces{};  // from which every port of its containers is reached
+  // In place of the address of the interface; the range is IPv4's.
+  std::optional<IpAddress> snat_v4{};
+  std::optional<IpAddress> snat_v6{};
+  std::optional<network::PortRange> snat_ports{};
+  std::vector<Cidr> masquerade_exclude{};  // destinations that see the containers' own addresses
 
   bool operator==(const NatNetwork&) const = default;
 };
@@ -98,11 +103,33 @@ struct NatUnderlay {
   bool operator==(const NatUnderlay&) const = default;
 };
 
+// An address of the host whose answers leave by another way than the host's first: the mark that
+// flows of questions to it get when they came in through the link.
+struct NatUplink {
+  IfName link;
+  IpAddress address;
+  std::uint32_t mark = 0;
+
+  bool operator==(const NatUplink&) const = default;
+};
+
+// A broadcast address of a subnet on a link, or 255.255.255.255, and the host's address there.
+struct NatBroadcast {
+  IfName link;
+  Cidr subnet;
+  IpAddress destination;
+  IpAddress address;
+
+  bool operator==(const NatBroadcast&) const = default;
+};
+
 // The host itself.
 struct NatHost {
   // The families whose forwarding was switched on for Fairlead's networks: packets between other
   // interfaces are dropped, as before.
   std::vector<Family> not_routed{};
+  std::vector<NatUplink> uplinks{};
+  std::vector<NatBroadcast> broadcasts{};  // no two of a link and destination overlap
 
   bool operator==(const NatHost&) const = default;
 };

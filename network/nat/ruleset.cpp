@@ -25,6 +25,13 @@ constexpr std::string_view kInetChains = R"(
 		type filter hook prerouting priority raw; policy accept;
 		iifname @bridges ip daddr 127.0.0.0/8 drop
 		iifname @bridges ip saddr 127.0.0.0/8 drop
+		meta pkttype broadcast udp dport @broadcast_ports goto broadcast
+	}
+
+	# Before its flow is known, a broadcast to a published port becomes a packet to the host's own address: the answer
+	# leaves under that. Only for who is on the link, so that nobody far away makes all hosts of a subnet answer.
+	chain broadcast {
+		ip daddr set iifname . ip saddr . ip daddr map @broadcasts meta pkttype set host
 	}
 
 	# With br_netfilter this chain sees a frame before it reaches the bridge and the bridge's own filter
@@ -32,6 +39,17 @@ constexpr std::string_view kInetChains = R"(
 	chain translated {
 		type filter hook prerouting priority dstnat + 10; policy accept;
 		iifname @bridges ip daddr 127.0.0.0/8 meta mark set 0x00666c6f
+		ct status ! dnat return
+		ct state new ct mark 0x0 jump asked
+		meta mark 0x0 ct mark @uplink_marks meta mark set ct mark
+	}
+
+	# The answer's source is the container until it has been routed, so that no rule for the address that was asked
+	# finds it: the flow remembers the way, unless it has a mark already, which is others'. Others' translated flows
+	# are left alone. Questions carry the mark as well, for a host that looks whether it would answer through the interface (rp_filter).
+	chain asked {
+		ip daddr @translated_v4 ct mark set iifname . ct original ip daddr map @uplinks_v4
+		ip6 daddr @translated_v6 ct mark set iifname . ct original ip6 daddr map @uplinks_v6
 	}
 
 	# Loopback destinations on the wire are never ours to translate: real ones pass the output hook. A port on one address
@@ -72,6 +90,13 @@ constexpr std::string_view kInetChains = R"(
 		oifname @bridges ip saddr 127.0.0.0/8 masquerade
 		oifname @bridges ip6 saddr ::1 masquerade
 		oifname @bridges return
+		ip saddr . ip daddr @unmasked_v4 return
+		ip6 saddr . ip6 daddr @unmasked_v6 return
+		meta l4proto 6 snat ip to ip saddr map @snat_ports_v4
+		meta l4proto 17 snat ip to ip saddr map @snat_ports_v4
+		meta l4proto 132 snat ip to ip saddr map @snat_ports_v4
+		snat ip to ip saddr map @snat_v4
+		snat ip6 to ip6 saddr map @snat_v6
 		ip saddr @masquerade_v4 masquerade
 		ip6 saddr @masquerade_v6 masquerade
 	}

@@ -55,12 +55,34 @@ inline constexpr std::array kInetSets = {
     // Published ports of networks without NAT, by the container's own address.
     SetDeclaration{"set", "routed_v4", "inet_proto . ipv4_addr . inet_service"},
     SetDeclaration{"set", "routed_v6", "inet_proto . ipv6_addr . inet_service"},
+    // Subnets whose published ports are translated.
+    SetDeclaration{"set", "translated_v4", "ipv4_addr", "interval"},
+    SetDeclaration{"set", "translated_v6", "ipv6_addr", "interval"},
     // (out, source): traffic through published ports that goes back to the subnet it came from.
     SetDeclaration{"set", "hairpin_v4", "ifname . ipv4_addr", "interval"},
     SetDeclaration{"set", "hairpin_v6", "ifname . ipv6_addr", "interval"},
     // Subnets whose packets leave the host with the host's source address.
     SetDeclaration{"set", "masquerade_v4", "ipv4_addr", "interval"},
     SetDeclaration{"set", "masquerade_v6", "ipv6_addr", "interval"},
+    // (subnet, destinations) that see the container's own address.
+    SetDeclaration{"set", "unmasked_v4", "ipv4_addr . ipv4_addr", "interval"},
+    SetDeclaration{"set", "unmasked_v6", "ipv6_addr . ipv6_addr", "interval"},
+    // Subnets that leave the host under an address of their own, and those of which that has a range
+    // of ports. (Not IPv6's: nft 1.0.6 loads ranges of addresses and ports from wrong registers.)
+    SetDeclaration{"map", "snat_v4", "ipv4_addr : ipv4_addr", "interval"},
+    SetDeclaration{"map", "snat_v6", "ipv6_addr : ipv6_addr", "interval"},
+    SetDeclaration{"map", "snat_ports_v4", "ipv4_addr : interval ipv4_addr . inet_service",
+                   "interval"},
+    // (in, destination) of questions to published ports, whose answers leave by another way than the
+    // host's first: the mark of that way. The routing rules of these marks are those of
+    // kernel::AnswerRoute.
+    SetDeclaration{"map", "uplinks_v4", "ifname . ipv4_addr : mark"},
+    SetDeclaration{"map", "uplinks_v6", "ifname . ipv6_addr : mark"},
+    SetDeclaration{"set", "uplink_marks", "mark"},
+    // UDP ports that are published on every address, and (in, sources, destination) of broadcasts to
+    // them: the host's own address there.
+    SetDeclaration{"set", "broadcast_ports", "inet_service"},
+    SetDeclaration{"map", "broadcasts", "ifname . ipv4_addr . ipv4_addr : ipv4_addr", "interval"},
     // (port, VNI) of Fairlead's tunnels. The VNI is the 24 bits that begin 12 bytes after the start
     // of the UDP header.
     SetDeclaration{"map", "tunnels", "udp dport . @th,96,24 : verdict", {}, "typeof"},

@@ -31,10 +31,21 @@ bool same_data(const Element& a, const Element& b) {
          std::ranges::equal(a.data.bytes(), b.data.bytes()) && a.verdict == b.verdict;
 }
 
-// In a concatenation every field has its own interval. Only equal prefixes occur here, so that
-// comparing bytes is enough.
+// In a concatenation every field has its own interval. Intervals of addresses are prefixes here, so
+// that each word of 4 bytes can be compared alone: it is one value, everything, or the end of one.
 bool overlap(const Element& a, const Element& b) {
-  return key_of(a) <= last_key_of(b) && key_of(b) <= last_key_of(a);
+  constexpr std::size_t kWord = 4;
+  const auto first_a = key_of(a), last_a = last_key_of(a), first_b = key_of(b),
+             last_b = last_key_of(b);
+  const auto word = [=](const std::vector<std::uint8_t>& key, std::size_t at) {
+    return std::span(key).subspan(at, std::min(kWord, key.size() - at));
+  };
+  const auto at_most = [&](const auto& some, const auto& others, std::size_t at) {
+    return !std::ranges::lexicographical_compare(word(others, at), word(some, at));
+  };
+  for (std::size_t at = 0; at < std::min(first_a.size(), first_b.size()); at += kWord)
+    if (!at_most(first_a, last_b, at) || !at_most(first_b, last_a, at)) return false;
+  return true;
 }
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -94,7 +105,13 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
     last.proto(static_cast<std::uint8_t>(proto));
   } else if (type == "inet_service") {
     first.port(number(word));
-    last.port(number(word));
+    last.port(number(word.substr(word.find('-') + 1)));
+  } else if (type == "mark") {
+    std::uint32_t mark = 0;
+    std::from_chars(word.data() + std::min<std::size_t>(2, word.size()), word.data() + word.size(),
+                    mark, 16);
+    first.mark(mark);
+    last.mark(mark);
   } else if (type == "vni") {
     first.vni(number<std::uint32_t>(word));
     last.vni(number<std::uint32_t>(word));
@@ -296,7 +313,7 @@ class FakeFirewall::Reader {
       } else if (word == "@th") {  // @th,96,24 or @th,64,128
         for (int rest = 0; rest < 3; ++rest) next();
         types->push_back(next() == "24" ? "vni" : "raw");
-      } else if (word != ".") {
+      } else if (word != "." && word != "interval") {
         types->push_back(word);
       }
     }
@@ -318,7 +335,8 @@ class FakeFirewall::Reader {
     for (std::size_t i = 0; i < types.size(); ++i) {
       if (i > 0 && !skip(".")) return fail(Code::kInvalid, "syntax error near {}", next());
       const std::string word = next();
-      interval |= word.find('/') != std::string::npos;
+      const bool ports = types[i] == "inet_service" && word.find('-') != std::string::npos;
+      interval |= ports || word.find('/') != std::string::npos;
       TRY_STATUS(append(types[i], word, first, last));
     }
     return {};
@@ -326,14 +344,15 @@ class FakeFirewall::Reader {
 
   Result<Element> read_element(const Set& set) {
     Element element;
-    ElementBytes last, ignored;
-    bool interval = false, none = false;
+    ElementBytes last, last_data;
+    bool interval = false, ranges = false;
     TRY_STATUS(read_fields(set.key_types, element.key, last, interval));
     if (interval) element.key_end = last;
     if (set.data_types.empty()) return element;
     if (!skip(":")) return fail(Code::kInvalid, "syntax error near {}", next());
     if (set.data_types.front() != "verdict") {
-      TRY_STATUS(read_fields(set.data_types, element.data, ignored, none));
+      TRY_STATUS(read_fields(set.data_types, element.data, last_data, ranges));
+      if (ranges) element.data = element.data.until(last_data);
       return element;
     }
     Verdict verdict{.kind = verdict_kind(next())};
@@ -393,10 +412,14 @@ Status FakeFirewall::change(Table& table, const ElementChange& change) {
     if (same_data(there->second, element)) return {};
     return fail(Code::kExists, "change set {}: the key is there with other data", element.set);
   }
-  // Present elements do not overlap each other, so only the neighbours can overlap the new one.
+  // Present elements do not overlap each other, so of one field only the neighbours can overlap the
+  // new one.
+  const auto overlaps = [&](const auto& other) { return overlap(element, other.second); };
   const auto behind = elements.lower_bound(key_of(element));
-  if ((behind != elements.end() && overlap(element, behind->second)) ||
-      (behind != elements.begin() && overlap(element, std::prev(behind)->second)))
+  const bool near = (behind != elements.end() && overlaps(*behind)) ||
+                    (behind != elements.begin() && overlaps(*std::prev(behind)));
+  const bool in_fields = element.key.fields() > 1 && !element.key_end.empty();
+  if (near || (in_fields && std::ranges::any_of(elements, overlaps)))
     return fail(Code::kExists, "change set {}: the interval overlaps another one", element.set);
   elements[key_of(element)] = element;
   return {};

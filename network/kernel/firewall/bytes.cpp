@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace fairlead::kernel {
 
@@ -52,6 +53,18 @@ ElementBytes& ElementBytes::ifname(const IfName& name) {
 }
 
 ElementBytes& ElementBytes::mac(const MacAddress& address) { return append(address.bytes()); }
+
+ElementBytes& ElementBytes::mark(std::uint32_t number) {
+  std::array<std::uint8_t, sizeof(number)> field{};
+  std::memcpy(field.data(), &number, sizeof(number));
+  return append(field);
+}
+
+ElementBytes ElementBytes::until(const ElementBytes& last) const {
+  ElementBytes both = *this;
+  both.bytes_.insert(both.bytes_.end(), last.bytes_.begin(), last.bytes_.end());
+  return both;
+}
 
 ElementBytes ElementBytes::of(std::span<const std::uint8_t> bytes, unsigned fields) {
   ElementBytes element;

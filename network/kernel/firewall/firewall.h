@@ -42,6 +42,9 @@ class ElementBytes {
   ElementBytes& address(const IpAddress& address);
   ElementBytes& ifname(const IfName& name);
   ElementBytes& mac(const MacAddress& address);
+  ElementBytes& mark(std::uint32_t number);  // in host order
+  // These bytes and then those of the last value: the data of a map with ranges.
+  ElementBytes until(const ElementBytes& last) const;
   // Takes the bytes as they were read from the kernel.
   static ElementBytes of(std::span<const std::uint8_t> bytes, unsigned fields);
   std::span<const std::uint8_t> bytes() const { return bytes_; }

@@ -358,7 +358,14 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
       {.bridge = ifname("fl-a"),
        .subnets = {*Cidr::parse("10.1.0.0/24"), *Cidr::parse("fd00:1::/64")}},
       {.bridge = ifname("fl-b"), .subnets = {*Cidr::parse("10.2.0.0/24")}, .icc = false},
-      {.bridge = ifname("fl-c"), .subnets = {*Cidr::parse("10.3.0.0/24")}, .internal = true}};
+      {.bridge = ifname("fl-c"), .subnets = {*Cidr::parse("10.3.0.0/24")}, .internal = true},
+      {.bridge = ifname("fl-d"),
+       .subnets = {*Cidr::parse("10.4.0.0/24"), *Cidr::parse("fd00:4::/64")},
+       .snat_v4 = ip("192.0.2.7"),
+       .snat_v6 = ip("2001:db8::7"),
+       .snat_ports = network::PortRange{20000, 29999},
+       .masquerade_exclude = {*Cidr::parse("10.244.0.0/16"), *Cidr::parse("192.168.0.0/16"),
+                              *Cidr::parse("fd00::/8")}}};
   const std::vector<nat::NatPort> ports = {{.host_port = 8080,
                                             .container_port = 80,
                                             .target_v4 = ip("10.1.0.2"),
@@ -377,7 +384,14 @@ TEST_P(FirewallConformance, RenderedTextAndAppliedElementsAreTheSame) {
       .tunnels = {{.vni = 42}, {.vni = 0xabcdef, .port = 8472, .encrypted = true}},
       .hosts = {ip("192.0.2.2"), ip("fd5c::2")},
       .wireguard_links = {ifname("flwg0")}};
-  const nat::NatState state{.networks = networks, .ports = ports, .underlay = underlay};
+  const Cidr lan = *Cidr::parse("192.0.2.0/24");
+  const nat::NatHost host{
+      .uplinks = {{ifname("eth1"), ip("198.51.100.1"), 0x10000000},
+                  {ifname("eth1"), ip("2001:db8::1"), 0x20000000}},
+      .broadcasts = {{ifname("eth0"), lan, ip("192.0.2.255"), ip("192.0.2.1")},
+                     {ifname("eth0"), lan, ip("255.255.255.255"), ip("192.0.2.1")}}};
+  const nat::NatState state{
+      .networks = networks, .ports = ports, .underlay = underlay, .host = host};
   const std::vector<ElementChange> changes = nat::difference({}, state);
 
   const Status rendered = firewall().run(nat::render(state));

@@ -135,6 +135,37 @@ GoldenCase not_routed() {
           .state = {.networks = {shop()}, .host = {.not_routed = {Family::kV4, Family::kV6}}}};
 }
 
+// Overlapping destinations are one element.
+GoldenCase outwards() {
+  NatNetwork network = shop();
+  network.snat_v4 = ip("192.0.2.7");
+  network.snat_v6 = ip("2001:db8::7");
+  network.snat_ports = network::PortRange{20000, 29999};
+  network.masquerade_exclude = {*Cidr::parse("10.0.0.0/8"), *Cidr::parse("10.244.0.0/16"),
+                                *Cidr::parse("172.16.0.0/12"), *Cidr::parse("fd00::/8")};
+  NatNetwork other = dual_stack("fl-else", "10.2.0.0/24", "fd00:2::/64");
+  other.snat_v4 = ip("192.0.2.8");
+  return {.name = "outwards", .state = {.networks = {network, other}}};
+}
+
+GoldenCase surroundings() {
+  const IfName first = *IfName::parse("eth0"), second = *IfName::parse("eth1");
+  NatPort dns = web();
+  dns.proto = Proto::kUdp;
+  return {
+      .name = "surroundings",
+      .state = {
+          .networks = {shop()},
+          .ports = {dns},
+          .host = {
+              .uplinks = {{second, ip("198.51.100.1"), 0x10000000},
+                          {second, ip("2001:db8:2::1"), 0x10000000}},
+              .broadcasts = {
+                  {first, *Cidr::parse("192.0.2.0/24"), ip("192.0.2.255"), ip("192.0.2.1")},
+                  {first, *Cidr::parse("192.0.2.0/24"), ip("255.255.255.255"), ip("192.0.2.1")},
+                  {first, *Cidr::parse("10.9.0.0/16"), ip("255.255.255.255"), ip("10.9.0.1")}}}}};
+}
+
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
@@ -143,7 +174,8 @@ std::vector<GoldenCase> golden_cases() {
           no_masquerade(),   gateway_modes(),
           ports(),           single_stack(),
           tunnels(),         trust(),
-          senders(),         not_routed()};
+          senders(),         not_routed(),
+          outwards(),        surroundings()};
 }
 
 }  // namespace fairlead::nat
