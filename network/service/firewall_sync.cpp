@@ -123,6 +123,27 @@ Status FirewallSync::change_forwarding(const ForwardingRecord& before,
   return change(packets_, {.host = host_of(before)}, {.host = host_of(after)});
 }
 
+// The marks and addresses of another boot are void.
+void FirewallSync::add_surroundings(const SurroundingsRecord& record, nat::NatHost& host) const {
+  if (record.boot_id != host_.boot_id) return;
+  for (const UplinkRecord& each : record.uplinks)
+    if (const auto link = IfName::parse(each.link))
+      host.uplinks.push_back({*link, each.address, each.mark});
+  for (const BroadcastRecord& each : record.broadcasts)
+    if (const auto link = IfName::parse(each.link))
+      host.broadcasts.push_back({*link, each.subnet, each.destination, each.address});
+}
+
+Status FirewallSync::change_surroundings(const SurroundingsRecord& before,
+                                         const SurroundingsRecord& after) {
+  TRY(const bool there, packets_.present());
+  if (!there) return {};  // the table is rendered with the first network
+  nat::NatState had, has;
+  add_surroundings(before, had.host);
+  add_surroundings(after, has.host);
+  return change(packets_, had, has);
+}
+
 Status FirewallSync::admit(const Network& network, const Endpoint& endpoint) {
   nat::NatState state = ports_of(network, endpoint);
   add_endpoint(network, endpoint, state);
@@ -185,6 +206,8 @@ Result<nat::NatState> FirewallSync::wanted() {
   nat::NatState wanted = as_state(underlay);
   TRY(const auto forwarding, records_.forwarding());
   wanted.host = host_of(forwarding);
+  TRY(const auto surroundings, records_.surroundings());
+  add_surroundings(surroundings, wanted.host);
   TRY(const auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;

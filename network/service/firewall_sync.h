@@ -43,6 +43,8 @@ class FirewallSync {
   // Changes for which families the host is no router for strangers; renders the table where it is
   // missing.
   Status change_forwarding(const ForwardingRecord& before, const ForwardingRecord& after);
+  // Changes by which ways answers leave, and which broadcasts are questions to published ports.
+  Status change_surroundings(const SurroundingsRecord& before, const SurroundingsRecord& after);
   // Whether the table keeps packets of strangers from being forwarded, also without networks.
   Result<bool> holds_strangers();
   // What the endpoint may send, and its ports, before its link is up: a link without elements sends
@@ -87,6 +89,7 @@ class FirewallSync {
  private:
   Result<nat::NatState> wanted();
   nat::NatHost host_of(const ForwardingRecord& record) const;
+  void add_surroundings(const SurroundingsRecord& record, nat::NatHost& host) const;
   void add_network(const Network& network, nat::NatState& state) const;
   void add_endpoint(const Network& network, const Endpoint& endpoint, nat::NatState& state) const;
   nat::NatState state_of(const Network& network) const;

@@ -32,6 +32,7 @@ inline constexpr std::string_view kPorts = "port/";
 inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
 inline constexpr std::string_view kForwarding = "forwarding";
+inline constexpr std::string_view kSurroundings = "surroundings";
 inline constexpr std::string_view kInstance = "instance";
 
 inline std::string network(std::string_view id) { return fmt::format("network/{}", id); }

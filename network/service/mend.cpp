@@ -53,6 +53,7 @@ Result<ReconcileReport> Reconciler::mend(const Damage& damage) {
     if (!damages.empty() || has_setting(links, damage)) tidy_ports(network, report);
   }
   if (!damage.settings.empty()) mend_uplinks(networks, report);
+  if (damage.routes) follow_routes(report);
   if (damage.other_firewalls && !networks.empty()) other_firewalls_.admit(&report);
   return report;
 }
@@ -157,6 +158,13 @@ Status Reconciler::mend_link(LockedNetwork& held, const LinkDamage& damage,
     note_mended(report, fmt::format("put interface {} back into bridge {}: it {}", damage.link,
                                     damage.bridge, damage.what));
   return {};
+}
+
+void Reconciler::follow_routes(ReconcileReport& report) {
+  const auto changed = surroundings_.refresh();
+  if (!changed) return note_failure(report, "the ways of answers", changed.error());
+  if (*changed)
+    report.actions.push_back("made the ways of answers follow the host's addresses and routes");
 }
 
 // A host that forwards needs accept_ra=2 to keep its own default route. Where others made it a

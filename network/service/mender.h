@@ -22,6 +22,7 @@ struct Damage {
   bool table = false;            // somebody has altered the firewall's table
   bool other_firewalls = false;  // somebody has altered other tables
   bool forwarding = false;       // the host forwards no more
+  bool routes = false;           // another address, way out or routing rule of the host
   // Interfaces with another route_localnet or accept_ra, or whose loopback guard may be gone.
   std::set<std::string> settings{};
   std::vector<LinkDamage> links{};

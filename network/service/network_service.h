@@ -1,6 +1,7 @@
 // The one implementation of NetworkService and of the smaller interfaces beside it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "network/kernel/firewall/firewall.h"
 #include "network/kernel/firewall/foreign_firewall.h"
 #include "network/kernel/host/sockets.h"
+#include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/links.h"
 #include "network/service/mender.h"
 
@@ -43,6 +45,8 @@ struct ServiceParts {
   bool hears_of_firewalls = false;
   // Packets between interfaces that are not Fairlead's are forwarded, whoever has switched it on.
   bool allow_forwarding = false;
+  // The bits of marks that name the host's ways out; adjacent ones.
+  std::uint32_t uplink_mask = kernel::kAnswerMask;
 };
 
 // What the service shows to whom, over one context. The interfaces live as long as it does.

@@ -84,8 +84,11 @@ Result<std::optional<Network>> Networks::existing(const NetworkSpec& spec) {
   return std::optional(std::move(network));
 }
 
-Result<Network> Networks::create_network(const NetworkSpec& spec) {
+Result<Network> Networks::create_network(const NetworkSpec& asked) {
+  NetworkSpec spec = asked;
   TRY_STATUS(validate_identity(spec));
+  TRY_STATUS(settle_families(spec));
+  TRY_STATUS(validate_options(spec));
   // A network that is ready can be compared without the lock of all networks, for which each CNI
   // ADD would wait otherwise.
   TRY(auto present, existing(spec));
@@ -103,6 +106,7 @@ Result<Network> Networks::create_network(const NetworkSpec& spec) {
                                 {"id", created->id.substr(0, 12)},
                                 {"mode", created->options.mode}});
   other_firewalls_.admit(nullptr);
+  if (!created->internal) surroundings_.try_refresh();
   return created;
 }
 
@@ -318,6 +322,7 @@ Status Networks::remove_network(const NetworkRef& ref) {
   fault_point("network.remove.intent");
   if (auto purged = removal_.purge_network(network); !purged)
     return fail(with_context(purged.error(), fmt::format("remove network {}", network.name.str())));
+  if (!network.internal) surroundings_.try_refresh();
   log::info("network removed", {{"name", network.name.str()}, {"id", id.substr(0, 12)}});
   return {};
 }

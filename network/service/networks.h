@@ -10,17 +10,19 @@
 #include "network/service/other_firewalls.h"
 #include "network/service/removal.h"
 #include "network/service/service_context.h"
+#include "network/service/surroundings.h"
 
 namespace fairlead::network {
 
 class Networks {
  public:
   Networks(ServiceContext& context, Addresses& addresses, Removal& removal,
-           OtherFirewalls& other_firewalls)
+           OtherFirewalls& other_firewalls, Surroundings& surroundings)
       : context_(context),
         addresses_(addresses),
         removal_(removal),
-        other_firewalls_(other_firewalls) {}
+        other_firewalls_(other_firewalls),
+        surroundings_(surroundings) {}
 
   // As NetworkService has them.
   Result<Network> create_network(const NetworkSpec& spec);
@@ -48,6 +50,7 @@ class Networks {
   Addresses& addresses_;
   Removal& removal_;
   OtherFirewalls& other_firewalls_;
+  Surroundings& surroundings_;
 };
 
 }  // namespace fairlead::network

@@ -35,6 +35,7 @@ Result<ReconcileReport> Reconciler::reconcile() {
   tidy_orphans(networks, report);
   tidy_links(report);
   mend_uplinks(networks, report);
+  follow_routes(report);
   if (networks.empty()) {
     TRY_STATUS(context_.firewall.withdraw());
     if (auto gone = other_firewalls_.withdraw_left_overs(); !gone)

@@ -17,6 +17,7 @@
 #include "network/service/ports.h"
 #include "network/service/removal.h"
 #include "network/service/service_context.h"
+#include "network/service/surroundings.h"
 #include "network/service/underlay.h"
 
 namespace fairlead::network {
@@ -30,6 +31,7 @@ class Reconciler : public Mender {
     Ports& ports;
     Underlay& underlay;
     OtherFirewalls& other_firewalls;
+    Surroundings& surroundings;
   };
   Reconciler(ServiceContext& context, const With& with)
       : context_(context),
@@ -38,7 +40,8 @@ class Reconciler : public Mender {
         collector_(with.collector),
         ports_(with.ports),
         underlay_(with.underlay),
-        other_firewalls_(with.other_firewalls) {}
+        other_firewalls_(with.other_firewalls),
+        surroundings_(with.surroundings) {}
 
   Result<ReconcileReport> reconcile();
   Result<ServiceStatus> status();
@@ -68,6 +71,7 @@ class Reconciler : public Mender {
   void mend_links(const Network& listed, std::span<const LinkDamage> damages,
                   ReconcileReport& report);
   Status mend_link(LockedNetwork& held, const LinkDamage& damage, ReconcileReport& report);
+  void follow_routes(ReconcileReport& report);
   void mend_uplinks(const std::vector<Network>& networks, ReconcileReport& report);
   void note_mended(ReconcileReport& report, std::string action);
 
@@ -78,6 +82,7 @@ class Reconciler : public Mender {
   Ports& ports_;
   Underlay& underlay_;
   OtherFirewalls& other_firewalls_;
+  Surroundings& surroundings_;
   std::mutex log_guard_;
   // Somebody may break something many times in a second.
   RateLimit mended_log_{30, std::chrono::seconds(10)};

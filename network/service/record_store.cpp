@@ -170,6 +170,12 @@ Result<UnderlayRecord> RecordStore::underlay() {
   return decode_underlay(record->value);
 }
 
+Result<SurroundingsRecord> RecordStore::surroundings() {
+  TRY(const auto record, store_.get(keys::kSurroundings));
+  if (!record) return SurroundingsRecord();
+  return decode_surroundings(record->value);
+}
+
 Result<ForwardingRecord> RecordStore::forwarding() {
   TRY(const auto record, store_.get(keys::kForwarding));
   if (!record) return ForwardingRecord();

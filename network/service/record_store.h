@@ -43,8 +43,9 @@ class RecordStore {
   Result<bool> any_publisher(const std::string& network_id,
                              const std::function<bool(const Endpoint&)>& fits);
   Result<std::size_t> count(std::string_view prefix);
-  Result<UnderlayRecord> underlay();      // an empty record when there is none
-  Result<ForwardingRecord> forwarding();  // an empty record when there is none
+  Result<UnderlayRecord> underlay();          // an empty record when there is none
+  Result<ForwardingRecord> forwarding();      // an empty record when there is none
+  Result<SurroundingsRecord> surroundings();  // an empty record when there is none
   // An endpoint for people: "container web of network shop (cni)". Never fails: where a record
   // cannot be read it gives the id.
   std::string describe(const std::string& network_id, const std::string& endpoint_id);

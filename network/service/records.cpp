@@ -114,6 +114,18 @@ constexpr auto kForwarding =
     fields(required<&ForwardingRecord::boot_id>("boot"), defaulted<&ForwardingRecord::v4>("ipv4"),
            defaulted<&ForwardingRecord::v6>("ipv6"));
 
+constexpr auto kUplink =
+    fields(required<&UplinkRecord::link>("link"), required<&UplinkRecord::address>("address"),
+           required<&UplinkRecord::number>("number"), required<&UplinkRecord::mark>("mark"),
+           required<&UplinkRecord::table>("table"));
+constexpr auto kBroadcast = fields(
+    required<&BroadcastRecord::link>("link"), required<&BroadcastRecord::subnet>("subnet"),
+    required<&BroadcastRecord::destination>("to"), required<&BroadcastRecord::address>("address"));
+constexpr auto kSurroundings =
+    fields(required<&SurroundingsRecord::boot_id>("boot"),
+           sparse<&SurroundingsRecord::uplinks>("uplinks", object(kUplink)),
+           sparse<&SurroundingsRecord::broadcasts>("broadcasts", object(kBroadcast)));
+
 struct IdRecord {
   std::string id;
 };
@@ -209,6 +221,15 @@ std::string encode(const ForwardingRecord& forwarding) {
 Result<ForwardingRecord> decode_forwarding(std::string_view text) {
   TRY(const auto json, json::parse(text));
   return as_damage(json::read(json, kForwarding), "forwarding");
+}
+
+std::string encode(const SurroundingsRecord& surroundings) {
+  return json::dump(json::write(surroundings, kSurroundings));
+}
+
+Result<SurroundingsRecord> decode_surroundings(std::string_view text) {
+  TRY(const auto json, json::parse(text));
+  return as_damage(json::read(json, kSurroundings), "surroundings");
 }
 
 std::string encode_id(std::string_view id) {

@@ -57,6 +57,36 @@ struct ForwardingRecord {
 std::string encode(const ForwardingRecord& forwarding);
 Result<ForwardingRecord> decode_forwarding(std::string_view text);
 
+// An address of the host whose answers leave by a way of their own: which, and by which mark.
+struct UplinkRecord {
+  std::string link;
+  IpAddress address;
+  unsigned number = 0;     // of the way, in its family
+  std::uint32_t mark = 0;  // of packets and flows
+  std::uint32_t table = 0;
+
+  bool operator==(const UplinkRecord&) const = default;
+};
+// A destination of broadcasts on a link, and the host's address in the subnet.
+struct BroadcastRecord {
+  std::string link;
+  Cidr subnet;
+  IpAddress destination;
+  IpAddress address;
+
+  bool operator==(const BroadcastRecord&) const = default;
+};
+// What the host's other interfaces are to published ports, in which boot.
+struct SurroundingsRecord {
+  std::string boot_id{};
+  std::vector<UplinkRecord> uplinks{};
+  std::vector<BroadcastRecord> broadcasts{};
+
+  bool operator==(const SurroundingsRecord&) const = default;
+};
+std::string encode(const SurroundingsRecord& surroundings);
+Result<SurroundingsRecord> decode_surroundings(std::string_view text);
+
 // {"id": ...} of names and aliases.
 std::string encode_id(std::string_view id);
 Result<std::string> decode_id(std::string_view text);

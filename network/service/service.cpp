@@ -10,6 +10,7 @@
 #include "network/service/reconciler.h"
 #include "network/service/removal.h"
 #include "network/service/service_context.h"
+#include "network/service/surroundings.h"
 #include "network/service/underlay.h"
 
 namespace fairlead::network {
@@ -26,9 +27,12 @@ struct Groups {
   OtherFirewalls other_firewalls{context};
   Endpoints endpoints{context, addresses, removal, collector, other_firewalls};
   Underlay underlay{context};
-  Networks networks{context, addresses, removal, other_firewalls};
+  Surroundings surroundings{context};
+  Networks networks{context, addresses, removal, other_firewalls, surroundings};
   Pools pools{context, addresses, removal, collector};
-  Reconciler reconciler{context, {addresses, removal, collector, ports, underlay, other_firewalls}};
+  Reconciler reconciler{
+      context,
+      {addresses, removal, collector, ports, underlay, other_firewalls, surroundings}};
 };
 
 class Service : public NetworkService {

@@ -110,6 +110,10 @@ Result<ServiceStatus> Reconciler::status() {
     status.notes = std::move(told.notes);
     status.problems.insert(status.problems.end(), told.problems.begin(), told.problems.end());
   }
+  TRY(const auto problems, surroundings_.problems());
+  std::ranges::move(problems, std::back_inserter(status.problems));
+  TRY(const auto ways, surroundings_.notes());
+  std::ranges::move(ways, std::back_inserter(status.notes));
   if (const auto rendered = context_.firewall.renderings(); rendered.count > 0)
     status.notes.push_back(
         fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",

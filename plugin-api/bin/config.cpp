@@ -1,12 +1,15 @@
 #include "plugin-api/bin/config.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
 #include "base/json/fields.h"
 #include "base/names.h"
+#include "base/text.h"
 
 namespace fairlead {
 
@@ -79,6 +82,25 @@ Status check_cluster(const Slot& slot, void* value) {
   return {};
 }
 
+// Bits that are adjacent, so that the numbers in them can be counted.
+Result<std::uint32_t> parse_uplink_mask(std::string_view text) {
+  std::uint32_t mask = 0;
+  const std::string_view digits = text.starts_with("0x") ? text.substr(2) : std::string_view();
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16);
+  const bool read = error == std::errc{} && end == digits.data() + digits.size();
+  if (!read || mask == 0 ||
+      !std::has_single_bit((mask >> std::countr_zero(mask)) + std::uint64_t{1}))
+    return fail(Code::kInvalid, "must be adjacent bits of a mark, as 0xf0000000, not {}",
+                shown(text));
+  return mask;
+}
+
+Result<std::uint32_t> read_uplink_mask(const Slot& slot) {
+  if (!slot.value().is_string()) return slot.wrong("a text");
+  auto mask = parse_uplink_mask(slot.value().string());
+  return mask ? std::move(mask) : fail(slot.located(std::move(mask.error())));
+}
+
 // A configuration, and its words as they are written: an empty one leaves what was there.
 struct File {
   Config config;
@@ -91,6 +113,8 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::plugin_dir>("plugin_dir", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::bind_roots>("bind_roots", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
+    defaulted<&File::config, &Config::paths, &Paths::uplink_mask>(
+        "uplink_mask", json::custom<&read_uplink_mask>()),
     defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
     defaulted<&File::foreign_firewalls>("foreign_firewalls"),
     defaulted<&File::config, &Config::api_group>("api_group"),

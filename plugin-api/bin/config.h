@@ -14,6 +14,8 @@
 //                                Fairlead that has switched the host's forwarding on
 //     "foreign_firewalls": "open",  what is done where another firewall drops what is forwarded:
 //                                "open" lets Fairlead's bridges pass, "report" only tells of it
+//     "uplink_mask": "0xf0000000",  bits of marks of packets, by which answers of published ports
+//                                find the uplink from which they were asked; no other program's
 //     "device_roots": ["/dev/vg0"],  block devices, or folders of them, that callers of the API may
 //                                make pools on; none without it. Root's command line may use any
 //     "api_group": "fairlead",   who may use the API socket besides root

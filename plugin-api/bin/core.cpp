@@ -60,7 +60,8 @@ class WiredCore : public Core {
                                                  .cluster = WiredCore::cluster(),
                                                  .mark = mark,
                                                  .hears_of_firewalls = !one_shot,
-                                                 .allow_forwarding = paths_.allow_forwarding})) {}
+                                                 .allow_forwarding = paths_.allow_forwarding,
+                                                 .uplink_mask = paths_.uplink_mask})) {}
 
   network::NetworkService& networks() override { return networks_->networks(); }
   network::PoolService& pools() override { return networks_->pools(); }

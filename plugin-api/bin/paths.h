@@ -2,6 +2,7 @@
 // and in their network namespace. Every executable gets them from load_config() in config.h.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Paths {
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
   bool allow_forwarding = false;                   // of packets between interfaces of others
   bool open_foreign_firewalls = true;              // false: they are only reported
+  std::uint32_t uplink_mask = 0xf0000000;          // the bits of marks that name a way out
 
   std::string database() const { return state_dir + "/state.db"; }
   std::string firewall_memory() const { return run_dir + "/other-firewalls"; }

@@ -72,6 +72,9 @@ bool DamageQueue::take(const kernel::KernelEvent& event, Clock::time_point now) 
     case Kind::kForwardingOff:
       add({.forwarding = true}, now + kSettle);
       break;
+    case Kind::kRoutesChanged:
+      add({.routes = true}, now + kSettle);
+      break;
     case Kind::kSettingChanged:
       add({.settings = {event.name}}, now + kSettle);
       break;
@@ -94,6 +97,7 @@ bool DamageQueue::take(const kernel::KernelEvent& event, Clock::time_point now) 
 void DamageQueue::add(network::Damage damage, Clock::time_point due) {
   rest_.other_firewalls |= damage.other_firewalls;
   rest_.forwarding |= damage.forwarding;
+  rest_.routes |= damage.routes;
   rest_.settings.merge(damage.settings);
   for (network::LinkDamage& link : damage.links)
     if (std::ranges::find(rest_.links, link) == rest_.links.end())

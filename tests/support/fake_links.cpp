@@ -453,4 +453,28 @@ Status FakeLinks::set_rates(int host_index, std::uint64_t in_bits, std::uint64_t
   return {};
 }
 
+void FakeLinks::set_routing_view(kernel::RoutingView view) {
+  const std::scoped_lock lock(mutex_);
+  view_ = std::move(view);
+}
+
+std::vector<kernel::AnswerRoute> FakeLinks::answer_routes() const {
+  const std::scoped_lock lock(mutex_);
+  return answers_;
+}
+
+Result<kernel::RoutingView> FakeLinks::routing_view() {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(enter("routing_view"));
+  return view_;
+}
+
+Result<bool> FakeLinks::set_answer_routes(std::span<const kernel::AnswerRoute> answers) {
+  const std::scoped_lock lock(mutex_);
+  TRY_STATUS(enter("set_answer_routes"));
+  const bool same = std::ranges::equal(answers, answers_);
+  answers_.assign(answers.begin(), answers.end());
+  return !same;
+}
+
 }  // namespace fairlead::testing

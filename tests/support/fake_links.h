@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/links.h"
 
 namespace fairlead::testing {
@@ -42,6 +43,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Rates rates(int index) const;
   bool keeps_mac(int index) const;  // set_mac() was called since the link was created
   bool forwards(Family family) const;
+  void set_routing_view(kernel::RoutingView view);
+  std::vector<kernel::AnswerRoute> answer_routes() const;
   // The number of calls of a verb so far, for tests that the kernel is not asked.
   int calls(const std::string& verb) const;
 
@@ -77,6 +80,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Result<std::vector<std::string>> keep_router_advertisements(kernel::Hearing) override {
     return std::vector<std::string>();
   }
+  Result<kernel::RoutingView> routing_view() override;
+  Result<bool> set_answer_routes(std::span<const kernel::AnswerRoute> answers) override;
   Status set_rates(int host_index, std::uint64_t in_bits, std::uint64_t in_burst_bits,
                    std::uint64_t out_bits, std::uint64_t out_burst_bits) override;
 
@@ -113,6 +118,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   std::vector<Cidr> occupied_;
   std::optional<std::string> default_route_;
   std::map<Family, bool> forwarding_;
+  kernel::RoutingView view_;
+  std::vector<kernel::AnswerRoute> answers_;
 };
 
 }  // namespace fairlead::testing

@@ -6,6 +6,9 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
+#include "network/kernel/links/answer_routes.h"
+#include "network/kernel/links/host_routing.h"
+
 namespace fairlead::kernel {
 
 namespace {
@@ -42,6 +45,17 @@ std::optional<KernelEvent> forwarding_off(const MessageView& message) {
   return KernelEvent{.kind = Kind::kForwardingOff};
 }
 
+// Routes of single subnets and neighbours come and go with each container and each VPN's peer.
+std::optional<KernelEvent> routes_changed(const MessageView& message) {
+  if (message.type == RTM_NEWROUTE || message.type == RTM_DELROUTE) {
+    const auto route = parse_route(message.payload);
+    if (!route || route->type != RTN_UNICAST || !leads_everywhere(route->route.destination) ||
+        route->route.table.value_or(0) >= kFirstAnswerTable)
+      return std::nullopt;
+  }
+  return KernelEvent{.kind = Kind::kRoutesChanged};
+}
+
 }  // namespace
 
 std::string LinkEvents::lost(const Known& before, const Link& now) {
@@ -75,7 +89,13 @@ std::optional<KernelEvent> LinkEvents::lost_filter(const MessageView& message) c
 }
 
 std::optional<KernelEvent> LinkEvents::take(const MessageView& message) {
-  if (message.type == RTM_DELADDR) return lost_address(message);
+  if (message.type == RTM_DELADDR) {
+    auto lost = lost_address(message);
+    return lost ? lost : routes_changed(message);
+  }
+  if (message.type == RTM_NEWADDR || message.type == RTM_NEWRULE || message.type == RTM_DELRULE ||
+      message.type == RTM_NEWROUTE || message.type == RTM_DELROUTE)
+    return routes_changed(message);
   if (message.type == RTM_NEWNETCONF) return forwarding_off(message);
   if (message.type == RTM_DELTFILTER || message.type == RTM_DELQDISC) return lost_filter(message);
   if (!is_link(message)) return std::nullopt;

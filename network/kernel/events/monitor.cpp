@@ -121,8 +121,10 @@ class NetlinkMonitor final : public Monitor {
 Result<std::unique_ptr<Monitor>> start_monitor(std::string table,
                                                std::function<void(const KernelEvent&)> on_event) {
   TRY(NetlinkSocket links,
-      listen_to(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, RTNLGRP_TC}));
+      listen_to(NETLINK_ROUTE,
+                {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF,
+                 RTNLGRP_IPV6_NETCONF, RTNLGRP_TC, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                 RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE}));
   TRY(NetlinkSocket tables, listen_to(NETLINK_NETFILTER, {NFNLGRP_NFTABLES}));
   TRY(NetlinkSocket questions, NetlinkSocket::open(NETLINK_ROUTE));
   LinkEvents link_events;

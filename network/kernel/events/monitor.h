@@ -17,6 +17,7 @@ struct KernelEvent {
     kSettingChanged,  // `name`: route_localnet was switched off, or accept_ra is no longer 2; a new
                       // link has accept_ra=1; a link with route_localnet has lost a filter
     kForwardingOff,   // the host forwards packets of a family no more
+    kRoutesChanged,   // an address, a default route or a routing rule of the host came or went
     kTableChanged,    // another program has changed something in Fairlead's tables, or deleted one
     kFilterChanged,   // another table's chains or rules changed; once for each transaction
     kOverrun,         // events were lost: everything has to be checked

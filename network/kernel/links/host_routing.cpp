@@ -17,12 +17,6 @@ namespace fairlead::kernel {
 
 namespace {
 
-// Whether the prefix is a default route or a part of one. VPNs that take all traffic have routes to
-// 0.0.0.0/1 and 128.0.0.0/1, or to smaller parts when some networks are excluded.
-bool leads_everywhere(const Cidr& network) {
-  return network.prefix_length() < (network.is_v4() ? 8U : 16U);
-}
-
 // Link-local and multicast prefixes are on every link, and Fairlead never chooses a subnet there.
 bool counts_as_occupied(const Cidr& network) {
   if (leads_everywhere(network) || network.address().is_multicast() ||
@@ -140,6 +134,10 @@ Result<std::vector<std::string>> NetlinkHostRouting::keep_router_advertisements(
     changed.push_back(each.link.name);
   }
   return changed;
+}
+
+bool leads_everywhere(const Cidr& network) {
+  return network.prefix_length() < (network.is_v4() ? 8U : 16U);
 }
 
 bool may_hear_routers(const Link& link) {

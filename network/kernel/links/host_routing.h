@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 namespace fairlead::kernel {
 
 struct Link;
+struct AnswerRoute;
+struct RoutingView;
 
 // The subnets to which the host already has a route, which may conflict with the route to a new
 // network.
@@ -20,6 +23,10 @@ struct HostSubnets {
   std::vector<Cidr> routed;     // other routes of the main table, through gateways for example
   std::vector<Cidr> elsewhere;  // routes of other tables, which rules may select (a VPN's)
 };
+
+// Whether the prefix is a default route or a part of one. VPNs that take all traffic have routes to
+// 0.0.0.0/1 and 128.0.0.0/1, or to smaller parts when some networks are excluded.
+bool leads_everywhere(const Cidr& network);
 
 // From which links a host takes router advertisements.
 enum class Hearing {
@@ -56,6 +63,12 @@ class HostRouting {
   // otherwise: on links from which routes were learned, or on every link that may have a router.
   // Returns the names of the links that it changed.
   virtual Result<std::vector<std::string>> keep_router_advertisements(Hearing of) = 0;
+  // The host's addresses, its ways out, and the rules between them (answer_routes.h).
+  virtual Result<RoutingView> routing_view() = 0;
+  // Makes the routes of answers what is given, and removes all others. Where the host checks
+  // strictly from where packets come (rp_filter), the mark counts for it from then on. Returns
+  // whether a rule or a route was changed.
+  virtual Result<bool> set_answer_routes(std::span<const AnswerRoute> answers) = 0;
 };
 
 }  // namespace fairlead::kernel

@@ -91,6 +91,8 @@ struct RouteSpec {
   Cidr destination;
   std::optional<IpAddress> via;  // std::nullopt: scope link
   std::optional<std::uint32_t> mtu, advmss, priority, table, scope;
+
+  bool operator==(const RouteSpec&) const = default;
 };
 
 // The configuration of the container's side. It is sent in one sendmsg(2), on a socket opened

@@ -1,6 +1,7 @@
 // HostRouting over rtnetlink and sysctl.
 #pragma once
 
+#include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/host_routing.h"
 #include "network/kernel/links/route_socket.h"
 
@@ -15,10 +16,15 @@ class NetlinkHostRouting final : public HostRouting {
   Result<bool> is_forwarding(Family family) override;
   Result<bool> enable_forwarding(Family family) override;
   Result<std::vector<std::string>> keep_router_advertisements(Hearing of) override;
+  Result<RoutingView> routing_view() override;  // answer_routes.cpp
+  Result<bool> set_answer_routes(std::span<const AnswerRoute> answers) override;
 
  private:
   Result<std::vector<int>> learned_from();
   Result<LinkDetails> find(int index);
+  Result<std::vector<RuleDetails>> rules(Family family);
+  Result<bool> fill_table(const AnswerRoute& answer);
+  Status let_marks_count(const AnswerRoute& answer);
 
   RouteSocket& socket_;
   int netns_;  // borrowed

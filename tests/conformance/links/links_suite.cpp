@@ -8,6 +8,7 @@
 
 #include "network/kernel/host/netns.h"
 #include "network/kernel/host/sysctl.h"
+#include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/links.h"
 #include "tests/support/fake_links.h"
 #include "tests/support/kernel_fixture.h"
@@ -415,6 +416,28 @@ TYPED_TEST(LinksSuite, ForwardingIsSwitchedOnOnce) {
     EXPECT_TRUE(must(this->links().host_routing().is_forwarding(family)));
     EXPECT_FALSE(must(this->links().host_routing().enable_forwarding(family)));
   }
+}
+
+TYPED_TEST(LinksSuite, RoutesOfAnswersAreWhatWasGivenLast) {
+  auto& routing = this->links().host_routing();
+  const kernel::Link bridge = this->bridge();
+  const std::vector<kernel::AnswerRoute> answers{{.family = Family::kV4,
+                                                  .link = bridge.name,
+                                                  .mark = 0x10000000,
+                                                  .mask = 0xf0000000,
+                                                  .table = 200},
+                                                 {.family = Family::kV6,
+                                                  .link = bridge.name,
+                                                  .mark = 0x20000000,
+                                                  .mask = 0xf0000000,
+                                                  .table = kernel::kFirstAnswerTable + 2,
+                                                  .routes = {{.destination = cidr("::/0")}}}};
+  EXPECT_FALSE(must(routing.set_answer_routes({})));
+  EXPECT_TRUE(must(routing.set_answer_routes(answers)));
+  EXPECT_FALSE(must(routing.set_answer_routes(answers)));
+  EXPECT_TRUE(must(routing.set_answer_routes(std::span(answers).first(1))));
+  EXPECT_TRUE(must(routing.set_answer_routes({})));
+  EXPECT_FALSE(must(routing.set_answer_routes({})));
 }
 
 TYPED_TEST(LinksSuite, RatesNeedALink) {
