@@ -15,16 +15,49 @@ namespace fairlead::network {
 namespace {
 
 // The gateway addresses that the bridge carries. An isolated family has none (Docker's gateway mode
-// "isolated").
+// "isolated"), and IPv4 has none where another router on the bridge is the gateway (inhibit_ipv4).
 std::vector<Cidr> bridge_addresses(const Network& network) {
   std::vector<Cidr> addresses;
   for (const Subnet& subnet : network.subnets) {
     const bool v4 = subnet.subnet.is_v4();
     const GatewayMode mode = v4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
-    if (subnet.gateway && mode != GatewayMode::kIsolated)
+    const bool inhibited = v4 && network.options.inhibit_ipv4;
+    if (subnet.gateway && mode != GatewayMode::kIsolated && !inhibited)
       addresses.push_back(Cidr::of(*subnet.gateway, subnet.subnet.prefix_length()));
   }
   return addresses;
+}
+
+// The programs whose bridges, by their names, are not joined, nor made in their place: they take
+// them for their own, with addresses and rules that Fairlead does not know.
+bool is_docker_network(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  return name.starts_with("br-") && name.size() == 15 &&
+         name.find_first_not_of(kDigits, 3) == name.npos;
+}
+bool is_numbered(std::string_view name, std::string_view prefix) {
+  return name.starts_with(prefix) && name.size() > prefix.size() &&
+         name.find_first_not_of("0123456789", prefix.size()) == name.npos;
+}
+std::string_view master_of(const IfName& bridge) {
+  const std::string_view name = bridge.str();
+  if (name == "docker0" || name == "docker_gwbridge" || is_docker_network(name)) return "Docker";
+  if (is_numbered(name, "virbr")) return "libvirt";
+  for (const std::string_view prefix : {"lxcbr", "lxdbr", "incusbr"})
+    if (is_numbered(name, prefix)) return "LXC";
+  for (const std::string_view prefix : {"podman", "cni", "cni-podman"})
+    if (is_numbered(name, prefix)) return "another container runtime";
+  return {};
+}
+
+Status check_bridge_name(const IfName& bridge) {
+  const std::string_view master = master_of(bridge);
+  if (master.empty()) return {};
+  return fail(Code::kInvalid,
+              "bridge {} is {}'s own: it gives out the addresses there and filters what it routes; "
+              "leave the option \"bridge\" out, or make a bridge for both with `ip link add NAME "
+              "type bridge`",
+              bridge.str(), master);
 }
 
 // Whether neighbours have to be told the MAC address, because it is not the one that is derived
@@ -75,6 +108,7 @@ class BridgeDriver : public Driver {
     IfName bridge;
     if (network.options.bridge) {
       bridge = *network.options.bridge;
+      TRY_STATUS(check_bridge_name(bridge));
     } else {
       TRY(bridge, IfName::parse(fmt::format("{}{}", kBridgePrefix, network.id.substr(0, 12))));
     }
@@ -286,8 +320,8 @@ class BridgeDriver : public Driver {
     if (there.kind != "bridge")
       return fail(
           Code::kExists,
-          "interface {} exists and is not a bridge; choose another name with -o bridge=NAME",
-          there.name);
+          "interface {} exists and is {}, not a bridge; choose another name with -o bridge=NAME",
+          there.name, there.kind.empty() ? "a network card" : "of the kind " + there.kind);
     if (there.alias.starts_with("fairlead ")) return {};
     record.foreign = true;
     record.mac = there.mac;

@@ -69,6 +69,10 @@ Status refuse_firewall_options(const NetworkOptions& options) {
   if (options.host_ip_missing) return refuse("host_ip_missing", kWhy);
   if (!options.trusted_interfaces.empty()) return refuse("trusted_interfaces", kWhy);
   if (options.host_access) return refuse("host_access", kWhy);
+  if (options.snat_v4) return refuse("snat", kWhy);
+  if (options.snat_v6) return refuse("snat6", kWhy);
+  if (!options.masquerade_exclude.empty()) return refuse("masquerade_exclude", kWhy);
+  if (options.inhibit_ipv4) return refuse("inhibit_ipv4", "there is no bridge");
   return {};
 }
 

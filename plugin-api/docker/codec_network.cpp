@@ -18,6 +18,8 @@ using json::sparse;
 using json::text;
 
 constexpr std::string_view kDockersOwn = "com.docker.network.";
+// One that is the driver's to honour or to refuse.
+constexpr std::string_view kIfNameOption = "com.docker.network.endpoint.ifname";
 constexpr std::string_view kNil = "<nil>";  // Go's text of a nil IPNet
 
 // ---- CreateNetwork
@@ -129,7 +131,8 @@ Result<std::map<std::string, std::string>> read_driver_options(const Slot& slot)
   if (!slot.value().is_object()) return slot.wrong("a JSON object");
   std::map<std::string, std::string> texts;
   for (const auto& [key, value] : slot.value().members())
-    if (value.is_string() && !key.starts_with(kDockersOwn)) texts[key] = value.string();
+    if (value.is_string() && (!key.starts_with(kDockersOwn) || key == kIfNameOption))
+      texts[key] = value.string();
   return texts;
 }
 

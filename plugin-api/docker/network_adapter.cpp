@@ -56,9 +56,26 @@ Result<std::vector<network::SubnetSpec>> subnets_of(const CreateNetworkRequest& 
   return subnets;
 }
 
+// dockerd itself reads these options since 28.0. Earlier ones ask for addresses as the flags say.
+Status check_families(const CreateNetworkRequest& request, const network::NetworkOptions& options) {
+  if (options.enable_ipv6 == true && !request.ipv6)
+    return fail(Code::kUnsupported,
+                "this Docker gives a plugin IPv6 only when it is asked with --ipv6 (in a compose "
+                "file: enable_ipv6: true beside driver_opts); leave out the option enable_ipv6");
+  if (options.enable_ipv4 == false && request.ipv4)
+    return fail(
+        Code::kUnsupported,
+        "this Docker gives a plugin IPv4 unless it is asked with --ipv4=false, which Docker "
+        "28 has; leave out the option enable_ipv4");
+  return {};
+}
+
 Result<network::NetworkSpec> spec_of(const CreateNetworkRequest& request,
                                      const network::NetworkOptions& options) {
   network::NetworkSpec spec{.name = {}, .id = request.network_id, .options = options};
+  TRY_STATUS(check_families(request, options));
+  spec.options.enable_ipv4.reset();
+  spec.options.enable_ipv6.reset();
   TRY(spec.name, NetworkName::parse("docker-" + request.network_id.substr(0, kShortId)));
   TRY(spec.address_source, address_source_of(request));
   TRY_STATUS(check_pools(request, spec.address_source));
@@ -73,6 +90,11 @@ Result<std::optional<network::Rates>> rates_of(const std::map<std::string, std::
   constexpr std::array<std::string_view, 2> known{"rate_in", "rate_out"};
   for (const auto& [key, value] : options) {
     if (std::ranges::find(known, key) != known.end()) continue;
+    if (key == "com.docker.network.endpoint.ifname")
+      return fail(Code::kUnsupported,
+                  "option \"{}\": Docker takes from a plugin the beginning of an interface's name "
+                  "only, and adds a number; use -o ifname_prefix={} when the network is created",
+                  key, value.substr(0, value.find_last_not_of("0123456789") + 1));
     const std::string closest = closest_word(key, known.data(), known.size());
     return fail(Code::kInvalid, "unknown endpoint option \"{}\"; {}", key,
                 closest.empty() ? "known are rate_in, rate_out"

@@ -106,11 +106,14 @@ TEST(CreateEndpointCodec, ReadsAddressesMacAndTheUsersOptions) {
   const auto request = decode_create_endpoint(
       R"({"NetworkID":"n","EndpointID":"e","Interface":{"Address":"10.1.0.7/24","AddressIPv6":"fd00::7/64",)"
       R"("MacAddress":"02:42:0a:0a:0a:0a"},"Options":{"com.docker.network.endpoint.macaddress":"AkIKCgoK",)"
-      R"("com.docker.network.portmap":[],"rate_in":"10m"}})");
+      R"("com.docker.network.portmap":[],"com.docker.network.endpoint.sysctls":"a=b",)"
+      R"("com.docker.network.endpoint.ifname":"foo0","rate_in":"10m"}})");
   ASSERT_TRUE(request) << request.error().text;
   EXPECT_EQ(request->addresses, (std::vector{cidr("10.1.0.7/24"), cidr("fd00::7/64")}));
   EXPECT_EQ(request->mac, mac("02:42:0a:0a:0a:0a"));
-  EXPECT_EQ(request->options, (std::map<std::string, std::string>{{"rate_in", "10m"}}));
+  EXPECT_EQ(request->options,
+            (std::map<std::string, std::string>{{"com.docker.network.endpoint.ifname", "foo0"},
+                                                {"rate_in", "10m"}}));
 }
 
 TEST(CreateEndpointCodec, TakesAnInterfaceWithoutAnything) {

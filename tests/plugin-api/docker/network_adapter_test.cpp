@@ -209,6 +209,18 @@ TEST_F(NetworkAdapterTest, RefusesAnEndpointOptionItDoesNotKnow) {
   EXPECT_NE(created.error().text.find("did you mean \"rate_in\"?"), std::string::npos);
 }
 
+TEST_F(NetworkAdapterTest, RefusesTheNameOfAnInterfaceAndSaysWhatToUse) {
+  EXPECT_CALL(plugin.networks, create_endpoint).Times(0);
+  const auto created =
+      adapter.create_endpoint({.network_id = kNetworkId,
+                               .endpoint_id = "e1",
+                               .addresses = {},
+                               .mac = {},
+                               .options = {{"com.docker.network.endpoint.ifname", "foo0"}}});
+  ASSERT_FALSE(created);
+  EXPECT_NE(created.error().text.find("use -o ifname_prefix=foo when"), std::string::npos);
+}
+
 TEST_F(NetworkAdapterTest, JoinLeavesTheLinkInTheHost) {
   EXPECT_CALL(plugin.networks, join(AllOf(Field(&network::EndpointRef::id, "e1")),
                                     ::testing::VariantWith<network::LeaveInHost>(_)))
