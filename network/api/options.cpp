@@ -157,6 +157,31 @@ Result<bool> parse_access(std::string_view text) {
 }
 std::string format_access(bool allowed) { return allowed ? "allow" : "deny"; }
 
+Result<Egress> parse_egress(std::string_view text) {
+  for (const Egress egress : {Egress::kAllow, Egress::kDeny})
+    if (text == to_string(egress)) return egress;
+  return fail(Code::kInvalid, "\"{}\" is neither allow nor deny", text);
+}
+
+// Separated by commas, and perhaps spaces, as lists in compose files have them.
+Result<std::vector<EgressRule>> parse_egress_rules(std::string_view text) {
+  std::vector<EgressRule> rules;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(", \n"), text.size());
+    if (end > 0) {
+      TRY(const EgressRule rule, parse_egress_rule(text.substr(0, end)));
+      if (std::ranges::find(rules, rule) == rules.end()) rules.push_back(rule);
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return rules;
+}
+std::string format_egress_rules(const std::vector<EgressRule>& rules) {
+  std::vector<std::string> texts;
+  for (const EgressRule& rule : rules) texts.push_back(to_string(rule));
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
 // Separated by commas, or by colons as Docker's own option has them.
 Result<std::vector<IfName>> parse_interfaces(std::string_view text) {
   std::vector<IfName> names;
@@ -233,6 +258,8 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::trusted_interfaces, parse_interfaces, format_interfaces>(
         "trusted_interfaces", "com.docker.network.bridge.trusted_host_interfaces"),
     row<&Options::host_access, parse_access, format_access>("host_access"),
+    row<&Options::egress, parse_egress>("egress"),
+    row<&Options::egress_allow, parse_egress_rules, format_egress_rules>("egress_allow"),
     row<&Options::ifname_prefix, parse_prefix<&IfName::parse>>(
         "ifname_prefix", "com.docker.network.container_iface_prefix"),
     row<&Options::parent, &IfName::parse>("parent"),
@@ -331,6 +358,8 @@ std::string_view to_string(GatewayMode mode) {
 std::string_view to_string(Spoofing spoofing) {
   return spoofing == Spoofing::kDeny ? "deny" : "allow";
 }
+
+std::string_view to_string(Egress egress) { return egress == Egress::kDeny ? "deny" : "allow"; }
 
 std::string_view to_string(HostModel model) {
   return model == HostModel::kStrong ? "strict" : "any";

@@ -138,6 +138,17 @@ class NetworkService {
   virtual Result<std::size_t> collect(const NetworkRef& network, const std::string& runtime,
                                       std::span<const ValidAttachment> valid) = 0;
 
+  // Labels by which policies select the endpoint, instead of those that it has. kNotFound without it.
+  virtual Status set_endpoint_labels(const EndpointRef& endpoint,
+                                     const std::map<std::string, std::string>& labels) = 0;
+
+  // Adds the policy; one that is there already is returned as it is. With `dry_run` nothing is changed, and
+  // the id is empty. Bare names are looked up: kNotFound and kInvalid say what was meant perhaps.
+  virtual Result<Policy> add_policy(const PolicySpec& spec, bool dry_run) = 0;
+  virtual Result<std::vector<Policy>> list_policies() = 0;
+  virtual Result<Policy> inspect_policy(const std::string& id) = 0;
+  virtual Status remove_policy(const std::string& id) = 0;
+
   virtual Result<ServiceStatus> status() = 0;
   // Makes the kernel follow the store: bridges, ruleset, other firewalls, dead endpoints, void
   // records.

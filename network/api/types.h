@@ -12,6 +12,7 @@
 
 #include "base/ip.h"
 #include "base/names.h"
+#include "network/api/policy.h"
 
 namespace fairlead::network {
 
@@ -54,6 +55,12 @@ struct PortRange {
 
   bool operator==(const PortRange&) const = default;
 };
+// What of a network's containers may leave it.
+enum class Egress {
+  kAllow,  // everything
+  kDeny,   // what policies allow
+};
+std::string_view to_string(Egress egress);  // "allow", "deny"
 
 struct NetworkOptions {
   std::string mode = "bridge";   // names the driver in the registry
@@ -83,7 +90,10 @@ struct NetworkOptions {
   HostModel publish = HostModel::kStrong;
   // The interfaces of the host from which every port of the network's containers may be reached.
   std::vector<IfName> trusted_interfaces;
-  bool host_access = false;  // containers of an internal network reach services of the host
+  // Containers of an internal network, or of one with egress=deny, reach services of the host.
+  bool host_access = false;
+  Egress egress = Egress::kAllow;
+  std::vector<EgressRule> egress_allow;  // what containers reach all the same
   std::string ifname_prefix = "eth";
   std::optional<IfName> parent;     // the host's interface, for modes without a bridge
   std::optional<NetworkName> join;  // option "network": the existing Fairlead network to join
@@ -331,6 +341,7 @@ struct EndpointSpec {
   std::vector<Route> routes;              // in addition to the default route
   std::optional<std::string> netns_path;  // remembered for `endpoint ls` and liveness
   ContainerNames names{};
+  std::map<std::string, std::string> labels{};  // policies select endpoints by them
 };
 
 // The id of the endpoint of (container, interface), for protocols without endpoint ids: 32 hex
@@ -356,6 +367,7 @@ struct Endpoint {
   Rates rates;
   std::vector<Route> routes;
   std::string netns_path;
+  std::map<std::string, std::string> labels{};
   std::string boot_id;  // a record of another boot is void
   Phase phase = Phase::kCreating;
   bool joined = false;  // links exist

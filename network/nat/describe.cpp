@@ -69,30 +69,22 @@ std::string name(Bytes bytes) {
   return fmt::format("\"{}\"", std::string(bytes.begin(), std::ranges::find(bytes, 0)));
 }
 
-std::string range(const IpAddress& first, const IpAddress& last) {
-  if (first == last) return first.to_string();
-  const unsigned bits = first.is_v4() ? 32 : 128;
-  for (unsigned length = 0; length < bits; ++length)
-    if (const Cidr subnet = Cidr::of(first, length);
-        subnet.first() == first && subnet.last() == last)
-      return subnet.to_string();
-  return fmt::format("{}-{}", first.to_string(), last.to_string());
-}
-
 // `last` differs from `first` in fields of intervals only.
 std::string field(std::string_view type, Bytes first, Bytes last) {
   if (type == "ifname" || type == "iifname") return name(first);
   if (type == "ether_addr") return fmt::format("{:02x}", fmt::join(first.first(6), ":"));
   if (type == "nf_proto") return family(first[0]);
-  if (type == "inet_proto") return proto(first[0]);
+  if (type == "inet_proto")
+    return first[0] == last[0] ? proto(first[0])
+                               : number(first.first(1)) + "-" + number(last.first(1));
   if (type == "ipv4_addr" || type == "ipv6_addr" || type == "@th,192,32" || type == "@th,64,128") {
     const Family of = size_of(type) == 4 ? Family::kV4 : Family::kV6;
-    return range(IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last));
+    return to_text(AddressRange{IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last)});
   }
   if (type == "@th,96,24") return number(first.first(3));
   if (type == "mark") return mark(first);
-  const std::string port = number(first.first(2)), end = number(last.first(2));
-  return port == end ? port : fmt::format("{}-{}", port, end);
+  const std::string port = number(first.first(2)), last_port = number(last.first(2));
+  return port == last_port ? port : port + "-" + last_port;
 }
 
 std::string fields(std::string_view types, Bytes first, Bytes last) {

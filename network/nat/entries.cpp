@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "network/nat/policy_boxes.h"
+
 namespace fairlead::nat {
 
 using kernel::ElementBytes;
@@ -14,6 +16,11 @@ using network::GatewayMode;
 namespace {
 
 constexpr Family kFamilies[] = {Family::kV4, Family::kV6};
+
+template <class T>
+std::string range_text(T first, T last) {
+  return first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
+}
 
 struct TextOf {
   std::string operator()(Family family) const { return family == Family::kV4 ? "ipv4" : "ipv6"; }
@@ -27,10 +34,20 @@ struct TextOf {
   std::string operator()(const RawAddress& target) const {
     return fmt::format("0x{:02x}", fmt::join(target.address.bytes(), ""));
   }
-  std::string operator()(const network::PortRange& ports) const {
-    return fmt::format("{}-{}", ports.first, ports.last);
-  }
   std::string operator()(Mark mark) const { return fmt::format("0x{:08x}", mark.number); }
+  std::string operator()(const AddressRange& range) const { return to_text(range); }
+  // Other names need /etc/protocols.
+  std::string operator()(ProtoRange range) const {
+    for (const network::Proto proto :
+         {network::Proto::kTcp, network::Proto::kUdp, network::Proto::kSctp})
+      if (const auto number = static_cast<std::uint8_t>(proto);
+          range.first == number && range.last == number)
+        return std::string(to_string(proto));
+    return range_text<unsigned>(range.first, range.last);
+  }
+  std::string operator()(network::PortRange range) const {
+    return range_text(range.first, range.last);
+  }
 };
 
 std::string text_of(const std::vector<Field>& fields) {
@@ -55,10 +72,16 @@ struct AppendTo {
   void operator()(const IfName& name) const { bytes.ifname(name); }
   void operator()(const MacAddress& mac) const { bytes.mac(mac); }
   void operator()(const RawAddress& target) const { bytes.address(target.address); }
-  void operator()(const network::PortRange& ports) const {
-    bytes.port(end == End::kFirst ? ports.first : ports.last);
-  }
   void operator()(Mark mark) const { bytes.mark(mark.number); }
+  void operator()(const AddressRange& range) const {
+    bytes.address(end == End::kFirst ? range.first : range.last);
+  }
+  void operator()(ProtoRange range) const {
+    bytes.proto(end == End::kFirst ? range.first : range.last);
+  }
+  void operator()(network::PortRange range) const {
+    bytes.port(end == End::kFirst ? range.first : range.last);
+  }
 };
 
 ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
@@ -69,7 +92,8 @@ ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
 
 bool has_interval(const std::vector<Field>& fields) {
   return std::ranges::any_of(fields, [](const Field& field) {
-    return std::holds_alternative<Cidr>(field) || std::holds_alternative<network::PortRange>(field);
+    return std::holds_alternative<Cidr>(field) || std::holds_alternative<AddressRange>(field) ||
+           std::holds_alternative<network::PortRange>(field);
   });
 }
 
@@ -124,6 +148,7 @@ void add_trust(const NatNetwork& network, std::vector<Entry>& entries) {
   if (!network.shared) entries.push_back({.set = "own_bridges", .key = {network.bridge}});
   if (!network.host_access && !network.shared)
     entries.push_back({.set = "confined", .key = {network.bridge}});
+  if (!network.leaves) entries.push_back({.set = "no_egress", .key = {network.bridge}});
   for (const IfName& trusted : network.trusted_interfaces)
     entries.push_back({.set = "trusted", .key = {trusted, network.bridge}});
 }
@@ -187,6 +212,16 @@ void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
 }
 
 }  // namespace
+
+std::string to_text(const AddressRange& range) {
+  if (range.first == range.last) return range.first.to_string();
+  const unsigned bits = range.first.is_v4() ? 32 : 128;
+  for (unsigned length = 0; length < bits; ++length)
+    if (const Cidr subnet = Cidr::of(range.first, length);
+        subnet.first() == range.first && subnet.last() == range.last)
+      return subnet.to_string();
+  return fmt::format("{}-{}", range.first.to_string(), range.last.to_string());
+}
 
 std::string to_text(const Verdict& verdict) {
   switch (verdict.kind) {
@@ -325,6 +360,7 @@ std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family)
   for (const NatConfined& confined : state.confined) take(entries_of(confined));
   take(entries_of(state.underlay));
   take(entries_of(state.host));
+  take(entries_of(state.policies));
   return entries;
 }
 

@@ -28,8 +28,13 @@ struct Mark {
   std::uint32_t number = 0;
 };
 
-using Field = std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName,
-                           MacAddress, RawAddress, network::PortRange, Mark>;
+struct ProtoRange {
+  std::uint8_t first = 0, last = 255;
+};
+
+using Field =
+    std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName, MacAddress,
+                 RawAddress, AddressRange, ProtoRange, network::PortRange, Mark>;
 
 struct Entry {
   std::string set;
@@ -38,6 +43,7 @@ struct Entry {
   std::optional<kernel::Verdict> verdict{};
 };
 
+std::string to_text(const AddressRange& range);       // "10.1.0.0/24", "10.1.0.2-10.1.0.9"
 std::string to_text(const kernel::Verdict& verdict);  // "goto routed_only"
 // Whether to_text() means the same to nft: not with a name from an old record that would end or
 // widen it there. Such entries are given to the kernel as elements alone.

@@ -20,19 +20,22 @@ std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family fa
 }  // namespace
 
 NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared) {
-  NatNetwork nat{.bridge = interface,
-                 .mode_v4 = network.options.gateway_mode_v4,
-                 .mode_v6 = network.options.gateway_mode_v6,
-                 .icc = network.options.icc,
-                 .masquerade = network.options.masquerade,
-                 .internal = network.internal,
-                 .host_access = !network.internal || network.options.host_access,
-                 .shared = shared,
-                 .trusted_interfaces = network.options.trusted_interfaces,
-                 .snat_v4 = network.options.snat_v4,
-                 .snat_v6 = network.options.snat_v6,
-                 .snat_ports = network.options.snat_ports,
-                 .masquerade_exclude = network.options.masquerade_exclude};
+  NatNetwork nat{
+      .bridge = interface,
+      .mode_v4 = network.options.gateway_mode_v4,
+      .mode_v6 = network.options.gateway_mode_v6,
+      .icc = network.options.icc,
+      .masquerade = network.options.masquerade,
+      .internal = network.internal,
+      .host_access = network.options.host_access ||
+                     (!network.internal && network.options.egress == network::Egress::kAllow),
+      .leaves = network.options.egress == network::Egress::kAllow,
+      .shared = shared,
+      .trusted_interfaces = network.options.trusted_interfaces,
+      .snat_v4 = network.options.snat_v4,
+      .snat_v6 = network.options.snat_v6,
+      .snat_ports = network.options.snat_ports,
+      .masquerade_exclude = network.options.masquerade_exclude};
   for (const network::Subnet& subnet : network.subnets) nat.subnets.push_back(subnet.subnet);
   return nat;
 }

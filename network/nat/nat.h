@@ -31,6 +31,7 @@ struct NatNetwork {
   bool masquerade = true;
   bool internal = false;
   bool host_access = true;  // its containers reach services of the host
+  bool leaves = true;       // its containers reach what no policy names
   bool shared = false;      // the bridge is also others': nothing is demanded of what they send
   std::vector<IfName> trusted_interfaces{};  // from which every port of its containers is reached
   // In place of the address of the interface; the range is IPv4's.
@@ -123,6 +124,32 @@ struct NatBroadcast {
   bool operator==(const NatBroadcast&) const = default;
 };
 
+struct AddressRange {
+  IpAddress first, last;  // of one family
+
+  auto operator<=>(const AddressRange&) const = default;
+};
+
+// Protocols of IP, and ports of those among them that have any (TCP, UDP, SCTP). Anything but 0 to 65535 is no
+// other protocol.
+struct NatService {
+  std::uint8_t first_proto = 0, last_proto = 255;
+  std::uint16_t first_port = 0, last_port = 65535;
+
+  bool operator==(const NatService&) const = default;
+};
+
+// Who may begin what with whom, in addresses as the two ends have them: not translated ones. Pairs of
+// different families do not count.
+struct NatPolicy {
+  bool allow = true;
+  std::vector<AddressRange> from{}, to{};
+  bool to_host = false;  // to any address of the host, instead of `to`
+  std::vector<NatService> services{};
+
+  bool operator==(const NatPolicy&) const = default;
+};
+
 // The host itself.
 struct NatHost {
   // The families whose forwarding was switched on for Fairlead's networks: packets between other
@@ -141,6 +168,7 @@ struct NatState {
   NatUnderlay underlay{};
   NatHost host{};
   std::vector<NatConfined> confined{};
+  std::vector<NatPolicy> policies{};
   std::vector<NatSender> senders{};  // in the table of the family bridge; all else is in the other
 
   bool operator==(const NatState&) const = default;
@@ -170,6 +198,8 @@ std::string render_chains(const network::StoreMark& mark = {},
                           TableFamily family = TableFamily::kInet);
 std::string render(const NatState& state, const network::StoreMark& mark = {},
                    TableFamily family = TableFamily::kInet);
+// The sets and maps of `inet fairlead` that policies alone have elements in.
+std::vector<std::string_view> policy_set_names();
 // Every set and map of the table, in the order of the text.
 std::vector<std::string_view> set_names(TableFamily family = TableFamily::kInet);
 // The text that deletes the table, and also succeeds when there is none.

@@ -107,6 +107,10 @@ constexpr std::string_view kInetChains = R"(
 		type filter hook forward priority filter; policy accept;
 		meta nfproto @not_routed iifname != @bridges oifname != @bridges goto strangers
 		iifname @bridges jump from_bridge
+		meta nfproto @policies iifname @bridges jump by_policy
+		meta nfproto @policies iifname != @bridges oifname @bridges jump by_policy
+		iifname @no_egress jump not_allowed
+		oifname @no_egress jump late_answers
 		ct state established,related accept
 		meta nfproto . iifname @closed drop
 		ct state invalid iifname @bridges ip saddr @masquerade_v4 drop
@@ -125,6 +129,41 @@ constexpr std::string_view kInetChains = R"(
 		iifname . oifname vmap @same_bridge
 		iifname @own_bridges fib saddr . iif oif missing drop
 		ct state related jump quoted
+	}
+
+	# Policies are about who begins a flow, and with whom behind all translation. They are asked for every packet in both
+	# directions, so that what is forbidden ends at once, however old it is.
+	chain by_policy {
+		ct original ip saddr . ct reply ip saddr . meta l4proto vmap @policy_v4
+		ct original ip6 saddr . ct reply ip6 saddr . meta l4proto vmap @policy_v6
+		ct direction reply goto answers
+		ct original ip saddr . ip daddr . meta l4proto . th dport vmap @policy_ports_v4
+		ct original ip6 saddr . ip6 daddr . meta l4proto . th dport vmap @policy_ports_v6
+	}
+
+	chain answers {
+		ct original ip saddr . ip saddr . meta l4proto . th sport vmap @policy_ports_v4
+		ct original ip6 saddr . ip6 saddr . meta l4proto . th sport vmap @policy_ports_v6
+	}
+
+	# No policy opens what has no way out.
+	chain permitted {
+		meta nfproto . iifname @closed return
+		meta nfproto . oifname @closed return
+		accept
+	}
+
+	# Out of a network with egress=deny, what no policy has allowed: answers to those who ask, and errors about flows
+	# that there are. Into it come no answers to what is not allowed any more.
+	chain not_allowed {
+		ct direction reply ct state established return
+		ct state related meta l4proto 1 return
+		ct state related meta l4proto 58 return
+		drop
+	}
+
+	chain late_answers {
+		ct direction reply ct state established drop
 	}
 
 	# Fairlead has made the host a router, and it is none for others. Bridges have their own masters (dockerd, libvirt),
@@ -193,9 +232,22 @@ constexpr std::string_view kInetChains = R"(
 		meta l4proto . th dport @tunnel_ports jump to_tunnel
 		iifname @own_bridges ip6 saddr != :: fib saddr . iif oif missing drop
 		iifname @own_bridges ip saddr != 0.0.0.0 fib saddr . iif oif missing drop
+		meta nfproto @policies jump host_policies
 		iifname @confined goto gateway_only
 		iifname . ip saddr @confined_v4 goto gateway_only
 		iifname . ip6 saddr @confined_v6 goto gateway_only
+	}
+
+	# As by_policy, to whatever address of the host. Without neighbour discovery there would be no host.
+	chain host_policies {
+		ct direction reply ct state established return
+		ct state related return
+		icmpv6 type nd-neighbor-solicit return
+		icmpv6 type nd-neighbor-advert return
+		ip saddr . meta l4proto vmap @policy_host_v4
+		ip6 saddr . meta l4proto vmap @policy_host_v6
+		ip saddr . meta l4proto . th dport vmap @policy_host_ports_v4
+		ip6 saddr . meta l4proto . th dport vmap @policy_host_ports_v6
 	}
 
 	# Answers to the host, neighbour discovery, ping and DNS of the gateway's own address.
@@ -285,6 +337,12 @@ std::string table_comment(const network::StoreMark& mark, TableFamily family) {
 std::vector<std::string_view> set_names(TableFamily family) {
   std::vector<std::string_view> names;
   for (const SetDeclaration& set : sets_of(family)) names.push_back(set.name);
+  return names;
+}
+
+std::vector<std::string_view> policy_set_names() {
+  auto names = set_names(TableFamily::kInet);
+  std::erase_if(names, [](std::string_view name) { return !name.starts_with("polic"); });
   return names;
 }
 

@@ -83,6 +83,24 @@ inline constexpr std::array kInetSets = {
     // them: the host's own address there.
     SetDeclaration{"set", "broadcast_ports", "inet_service"},
     SetDeclaration{"map", "broadcasts", "ifname . ipv4_addr . ipv4_addr : ipv4_addr", "interval"},
+    // Bridges whose containers reach nothing but what policies allow.
+    SetDeclaration{"set", "no_egress", "ifname"},
+    // Policies: who begins a connection, with whom, and the service: every protocol among these, or
+    // these ports of one that has any. Of those to the host whom is any address of the host.
+    SetDeclaration{"map", "policy_v4", "ipv4_addr . ipv4_addr . inet_proto : verdict", "interval"},
+    SetDeclaration{"map", "policy_v6", "ipv6_addr . ipv6_addr . inet_proto : verdict", "interval"},
+    SetDeclaration{"map", "policy_ports_v4",
+                   "ipv4_addr . ipv4_addr . inet_proto . inet_service : verdict", "interval"},
+    SetDeclaration{"map", "policy_ports_v6",
+                   "ipv6_addr . ipv6_addr . inet_proto . inet_service : verdict", "interval"},
+    SetDeclaration{"map", "policy_host_v4", "ipv4_addr . inet_proto : verdict", "interval"},
+    SetDeclaration{"map", "policy_host_v6", "ipv6_addr . inet_proto : verdict", "interval"},
+    SetDeclaration{"map", "policy_host_ports_v4", "ipv4_addr . inet_proto . inet_service : verdict",
+                   "interval"},
+    SetDeclaration{"map", "policy_host_ports_v6", "ipv6_addr . inet_proto . inet_service : verdict",
+                   "interval"},
+    // Families in which there are any.
+    SetDeclaration{"set", "policies", "nf_proto"},
     // (port, VNI) of Fairlead's tunnels. The VNI is the 24 bits that begin 12 bytes after the start
     // of the UDP header.
     SetDeclaration{"map", "tunnels", "udp dport . @th,96,24 : verdict", {}, "typeof"},

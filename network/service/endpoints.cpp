@@ -63,6 +63,7 @@ Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec&
                     .rates = spec.rates.value_or(network.options.rates),
                     .routes = spec.routes,
                     .netns_path = spec.netns_path.value_or(""),
+                    .labels = spec.labels,
                     .boot_id = context_.parts.boot_id,
                     .created = context_.parts.unix_time()};
   TRY(endpoint.links, held.driver->plan_endpoint(network, endpoint));

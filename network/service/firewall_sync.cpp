@@ -36,11 +36,12 @@ std::string in_short(std::vector<std::string> words) {
 }  // namespace
 
 FirewallSync::FirewallSync(const Tables& tables, RecordStore& records, Ownership& ownership,
-                           const Drivers& drivers, Host host)
+                           const Drivers& drivers, NamedLocks& locks, Host host)
     : packets_(tables.packets, kernel::TableFamily::kInet, ownership, [this] { return wanted(); }),
       frames_(tables.frames, kernel::TableFamily::kBridge, ownership, [this] { return wanted(); }),
       records_(records),
       drivers_(drivers),
+      locks_(locks),
       host_(std::move(host)) {}
 
 // Nothing of a network whose driver is unknown to this version.
@@ -88,13 +89,29 @@ Status FirewallSync::change(TableSync& table, const nat::NatState& before,
 
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
-  return change(packets_, {}, state_of(network));
+  TRY_STATUS(change(packets_, {}, state_of(network)));
+  return policies_of_networks();
 }
 
 // A table that is not present may be another store's.
 Status FirewallSync::dismiss(const Network& network) {
   TRY(const bool there, packets_.present());
-  return there ? packets_.drop(state_of(network)) : Status();
+  if (!there) return {};
+  TRY_STATUS(packets_.drop(state_of(network)));
+  return policies_of_networks();
+}
+
+// "outside" is what no network has, and a network may have a list of its own.
+Status FirewallSync::policies_of_networks() {
+  TRY(const auto stored, records_.policies());
+  TRY(const auto networks, records_.networks());
+  const bool any =
+      !stored.value.policies.empty() || std::ranges::any_of(networks, [](const Network& network) {
+        return !network.options.egress_allow.empty();
+      });
+  if (!any) return {};
+  TRY(const auto guard, lock_policies());
+  return write_policies();
 }
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
@@ -147,8 +164,51 @@ Status FirewallSync::change_surroundings(const SurroundingsRecord& before,
 Status FirewallSync::admit(const Network& network, const Endpoint& endpoint) {
   nat::NatState state = ports_of(network, endpoint);
   add_endpoint(network, endpoint, state);
+  TRY_STATUS(select_endpoint());
   TRY_STATUS(change(frames_, {}, state));
   return change(packets_, {}, state);
+}
+
+Result<NamedLocks::Guard> FirewallSync::lock_policies() {
+  constexpr std::chrono::milliseconds kDeadline{8000};
+  return locks_.lock("policies", kDeadline);
+}
+
+Result<PolicyWorld> FirewallSync::policy_world() {
+  PolicyWorld world;
+  TRY(world.networks, records_.networks());
+  std::erase_if(world.networks,
+                [](const Network& network) { return network.phase != Phase::kReady; });
+  TRY(world.endpoints, records_.endpoints(""));
+  std::erase_if(world.endpoints, [&](const Endpoint& endpoint) {
+    return endpoint.boot_id != host_.boot_id || endpoint.phase == Phase::kDeleting;
+  });
+  TRY(world.names, records_.policy_names());
+  return world;
+}
+
+Status FirewallSync::write_policies() { return write_policies(nullptr); }
+
+Status FirewallSync::write_policies(const Endpoint* leaving) {
+  TRY(const bool there, packets_.present());
+  if (!there) return {};  // it is rendered with all of them
+  TRY(const auto stored, records_.policies());
+  TRY(auto world, policy_world());
+  if (leaving != nullptr)
+    std::erase_if(world.endpoints, [&](const Endpoint& endpoint) {
+      return endpoint.id == leaving->id && endpoint.network_id == leaving->network_id;
+    });
+  TRY(const std::string rendered,
+      packets_.replace(nat::policy_set_names(), {.policies = meaning_of(stored.value, world)}));
+  if (!rendered.empty()) note_rendered(rendered);
+  return {};
+}
+
+Status FirewallSync::select_endpoint(const Endpoint* leaving) {
+  TRY(const bool any, records_.any_policy_selects());
+  if (!any) return {};
+  TRY(const auto guard, lock_policies());
+  return write_policies(leaving);
 }
 
 Status FirewallSync::change_ports(const Network& network, const Endpoint& before,
@@ -169,7 +229,8 @@ Status FirewallSync::dismiss(const Network& network, const Endpoint& endpoint) {
   nat::NatState state;
   add_endpoint(network, endpoint, state);
   TRY_STATUS(packets_.drop(state));
-  return frames_.drop(state);
+  TRY_STATUS(frames_.drop(state));
+  return select_endpoint(&endpoint);
 }
 
 Status FirewallSync::check(const Network& network, const Endpoint& endpoint) {
@@ -219,6 +280,9 @@ Result<nat::NatState> FirewallSync::wanted() {
       std::ranges::move(ports_of(network, endpoint).ports, std::back_inserter(wanted.ports));
     }
   }
+  TRY(const auto policies, records_.policies());
+  TRY(const auto world, policy_world());
+  wanted.policies = meaning_of(policies.value, world);
   return wanted;
 }
 

@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "base/lock.h"
 #include "base/rate_limit.h"
 #include "network/api/driver.h"
 #include "network/kernel/firewall/firewall.h"
 #include "network/nat/nat.h"
 #include "network/service/ownership.h"
+#include "network/service/policy_state.h"
 #include "network/service/record_store.h"
 #include "network/service/table_sync.h"
 
@@ -30,7 +32,7 @@ class FirewallSync {
     bool allow_forwarding = false;  // of packets between interfaces that are not Fairlead's
   };
   FirewallSync(const Tables& tables, RecordStore& records, Ownership& ownership,
-               const Drivers& drivers, Host host);
+               const Drivers& drivers, NamedLocks& locks, Host host);
   FirewallSync(const FirewallSync&) = delete;  // its tables refer to it
   FirewallSync& operator=(const FirewallSync&) = delete;
 
@@ -50,6 +52,16 @@ class FirewallSync {
   // What the endpoint may send, and its ports, before its link is up: a link without elements sends
   // nothing. Every endpoint that has a record of this boot has its elements.
   Status admit(const Network& network, const Endpoint& endpoint);
+  // The records of policies, and the elements that they mean, are changed under this lock, which is taken after
+  // those of networks.
+  Result<NamedLocks::Guard> lock_policies();
+  // What policies are looked up in.
+  Result<PolicyWorld> policy_world();
+  // Makes the elements of policies what the records mean, of a table that is present. To be called with that
+  // lock.
+  Status write_policies();
+  // The same with the lock, if some policy selects endpoints; but for the one that is about to go.
+  Status select_endpoint(const Endpoint* leaving = nullptr);
   // Afterwards it may send nothing. To be called after its ports were dropped.
   Status dismiss(const Network& network, const Endpoint& endpoint);
   // Changes the elements of an endpoint's ports in one transaction.
@@ -88,6 +100,8 @@ class FirewallSync {
 
  private:
   Result<nat::NatState> wanted();
+  Status write_policies(const Endpoint* leaving);
+  Status policies_of_networks();
   nat::NatHost host_of(const ForwardingRecord& record) const;
   void add_surroundings(const SurroundingsRecord& record, nat::NatHost& host) const;
   void add_network(const Network& network, nat::NatState& state) const;
@@ -99,6 +113,7 @@ class FirewallSync {
   TableSync packets_, frames_;
   RecordStore& records_;
   const Drivers& drivers_;
+  NamedLocks& locks_;
   const Host host_;
   mutable std::mutex guard_;
   Renderings renderings_;

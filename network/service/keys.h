@@ -15,6 +15,8 @@
 //                                      tunnels are accepted
 //   forwarding                         {"boot","ipv4","ipv6"}: the families whose forwarding Fairlead
 //                                      has switched on, void in another boot. Committed before that
+//   policies                           {"next","policies":[...]}: all policies, see policy_records.h
+//   policy-name/<name>                 the addresses of a name of the DNS in policies
 //   instance                           {"id"}: the store's own number, see ownership.h
 //   pool/..., lease/..., cursor/...    see network/ipam
 #pragma once
@@ -33,6 +35,8 @@ inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
 inline constexpr std::string_view kForwarding = "forwarding";
 inline constexpr std::string_view kSurroundings = "surroundings";
+inline constexpr std::string_view kPolicies = "policies";
+inline constexpr std::string_view kPolicyNames = "policy-name/";
 inline constexpr std::string_view kInstance = "instance";
 
 inline std::string network(std::string_view id) { return fmt::format("network/{}", id); }
@@ -47,6 +51,9 @@ inline std::string endpoints_of(std::string_view network_id) {
 }
 inline std::string endpoint(std::string_view network_id, std::string_view id) {
   return fmt::format("endpoint/{}/{}", network_id, id);
+}
+inline std::string policy_name(std::string_view name) {
+  return fmt::format("policy-name/{}", name);
 }
 inline std::string port(Proto proto, unsigned number) {
   return fmt::format("port/{}/{:05}", to_string(proto), number);

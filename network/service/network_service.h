@@ -15,6 +15,7 @@
 #include "network/kernel/firewall/conntrack.h"
 #include "network/kernel/firewall/firewall.h"
 #include "network/kernel/firewall/foreign_firewall.h"
+#include "network/kernel/host/resolver.h"
 #include "network/kernel/host/sockets.h"
 #include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/links.h"
@@ -47,6 +48,10 @@ struct ServiceParts {
   bool allow_forwarding = false;
   // The bits of marks that name the host's ways out; adjacent ones.
   std::uint32_t uplink_mask = kernel::kAnswerMask;
+  // Of the names in policies. nullptr: they keep the addresses that they have.
+  kernel::Resolver* resolver = nullptr;
+  // refresh_names() is called all the time, so reconcile() need not ask for names.
+  bool names_are_kept = false;
 };
 
 // What the service shows to whom, over one context. The interfaces live as long as it does.
@@ -60,6 +65,8 @@ class CoreNetworkService {
   // To be called before the host's forwarding of the family is switched on, with the lock of a
   // network (DriverParts::before_forwarding).
   virtual Status before_forwarding(Family family) = 0;
+  // Asks for the addresses of names in policies whose time has come. Waits for servers, without any lock.
+  virtual Status refresh_names() = 0;
 };
 
 std::unique_ptr<CoreNetworkService> make_network_service(ServiceParts parts);

@@ -72,6 +72,11 @@ SubnetSpec spec_of(const Subnet& subnet) {
           .aux = subnet.aux};
 }
 
+Status check_egress(const NetworkOptions& options) {
+  if (options.egress == Egress::kDeny || options.egress_allow.empty()) return {};
+  return fail(Code::kInvalid, "option egress_allow has a meaning only with egress=deny");
+}
+
 }  // namespace
 
 Result<std::optional<Network>> Networks::existing(const NetworkSpec& spec) {
@@ -115,6 +120,7 @@ Result<Network> Networks::begin_network(const NetworkSpec& spec) {
   TRY(Driver * driver, context_.driver_of(spec.options));
   TRY_STATUS(driver->validate(spec));
   TRY_STATUS(validate_subnets(wanted_subnets(spec)));
+  TRY_STATUS(check_egress(spec.options));
   Network network{.id = spec.id.empty() ? random_hex(64) : spec.id,
                   .name = spec.name,
                   .options = spec.options,
@@ -127,6 +133,7 @@ Result<Network> Networks::begin_network(const NetworkSpec& spec) {
   TRY(auto plan, driver->plan(network, others));
   network.links = std::move(plan.links);
   network.mtu = plan.mtu;
+  TRY_STATUS(check_egress_holds(network));
   TRY_STATUS(
       context_.commit({.preconditions = {{keys::network(network.id), state::kAbsent},
                                          {keys::network_name(network.name.str()), state::kAbsent}},
@@ -140,6 +147,24 @@ Result<Network> Networks::begin_network(const NetworkSpec& spec) {
   if (auto purged = removal_.purge_network(network); !purged)
     log::error("undo: create network", {{"error", purged.error().text}});
   return fail(built.error());
+}
+
+// Where packets leave on a way that the host does not see, nothing could keep them in.
+Status Networks::check_egress_holds(const Network& network) const {
+  if (network.options.egress == Egress::kAllow) return {};
+  const FirewallLinks links = context_.firewall.links_of(network);
+  if (links.interfaces.empty())
+    return fail(Code::kUnsupported,
+                "egress=deny does not hold in mode {}: the containers are on the wire of the "
+                "host's interface, and "
+                "the host sees nothing of what they send; use mode bridge",
+                network.options.mode);
+  if (!links.shared) return {};
+  return fail(Code::kUnsupported,
+              "egress=deny does not hold on bridge {}, which is also others': what leaves through "
+              "its other ports "
+              "passes no firewall; leave out the option bridge",
+              links.interfaces.front().str());
 }
 
 Result<Network> Networks::create_shared(const NetworkSpec& spec) {

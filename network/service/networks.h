@@ -38,6 +38,7 @@ class Networks {
   Result<Network> begin_network(const NetworkSpec& spec);
   Result<Network> create_shared(const NetworkSpec& spec);  // of several hosts
   Status check_shared(const cluster::SharedNetwork& shared);
+  Status check_egress_holds(const Network& network) const;
   Status check_routes(const SubnetSpec& spec);
   Status give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver);
   Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,

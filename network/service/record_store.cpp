@@ -176,6 +176,32 @@ Result<SurroundingsRecord> RecordStore::surroundings() {
   return decode_surroundings(record->value);
 }
 
+Result<Stored<PolicyRecord>> RecordStore::policies() {
+  TRY(const auto record, store_.get(keys::kPolicies));
+  if (!record) return Stored<PolicyRecord>{};
+  TRY(auto policies, decode_policies(record->value));
+  return Stored<PolicyRecord>{std::move(policies), record->revision};
+}
+
+Result<std::map<std::string, NameRecord>> RecordStore::policy_names() {
+  std::map<std::string, NameRecord> names;
+  TRY(const auto records, store_.list(keys::kPolicyNames));
+  for (const state::Record& record : records) {
+    TRY(names[record.key.substr(keys::kPolicyNames.size())], decode_policy_name(record.value));
+  }
+  return names;
+}
+
+Result<NameRecord> RecordStore::policy_name(const std::string& name) {
+  TRY(const auto record, store_.get(keys::policy_name(name)));
+  return record ? decode_policy_name(record->value) : NameRecord();
+}
+
+Result<bool> RecordStore::any_policy_selects() {
+  TRY(const auto record, store_.get(keys::kPolicies));
+  return record && selects_endpoints(record->value);
+}
+
 Result<ForwardingRecord> RecordStore::forwarding() {
   TRY(const auto record, store_.get(keys::kForwarding));
   if (!record) return ForwardingRecord();

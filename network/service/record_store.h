@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/state/store.h"
 #include "network/api/types.h"
+#include "network/service/policy_records.h"
 #include "network/service/records.h"
 
 namespace fairlead::network {
@@ -46,6 +48,11 @@ class RecordStore {
   Result<UnderlayRecord> underlay();          // an empty record when there is none
   Result<ForwardingRecord> forwarding();      // an empty record when there is none
   Result<SurroundingsRecord> surroundings();  // an empty record when there is none
+  Result<Stored<PolicyRecord>> policies();    // an empty record of revision 0 when there is none
+  Result<std::map<std::string, NameRecord>> policy_names();
+  Result<NameRecord> policy_name(const std::string& name);  // an empty record when there is none
+  // Whether some policy selects endpoints: one read, of a record that most hosts do not have.
+  Result<bool> any_policy_selects();
   // An endpoint for people: "container web of network shop (cni)". Never fails: where a record
   // cannot be read it gives the id.
   std::string describe(const std::string& network_id, const std::string& endpoint_id);

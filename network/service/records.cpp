@@ -80,19 +80,20 @@ constexpr auto kPublishedPort =
            required<&PublishedPort::container_port>("container_port"),
            sparse<&PublishedPort::host_ip>("host_ip"));
 
-constexpr auto kEndpoint = fields(
-    required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
-    defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
-    defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
-    defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
-    defaulted<&Endpoint::ifname>("ifname"),
-    defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
-    sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
-    sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
-    sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
-    sparse<&Endpoint::routes>("routes", object(kRoute)), defaulted<&Endpoint::netns_path>("netns"),
-    defaulted<&Endpoint::boot_id>("boot"), required<&Endpoint::phase>("phase", kPhase),
-    defaulted<&Endpoint::joined>("joined"), defaulted<&Endpoint::created>("created"));
+constexpr auto kEndpoint =
+    fields(required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
+           defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
+           defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
+           defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
+           defaulted<&Endpoint::ifname>("ifname"),
+           defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
+           sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
+           sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
+           sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
+           sparse<&Endpoint::routes>("routes", object(kRoute)), sparse<&Endpoint::labels>("labels"),
+           defaulted<&Endpoint::netns_path>("netns"), defaulted<&Endpoint::boot_id>("boot"),
+           required<&Endpoint::phase>("phase", kPhase), defaulted<&Endpoint::joined>("joined"),
+           defaulted<&Endpoint::created>("created"));
 
 constexpr auto kPortClaim =
     fields(sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),

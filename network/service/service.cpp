@@ -5,6 +5,8 @@
 #include "network/service/forwarding.h"
 #include "network/service/networks.h"
 #include "network/service/other_firewalls.h"
+#include "network/service/policies.h"
+#include "network/service/policy_names.h"
 #include "network/service/pools.h"
 #include "network/service/ports.h"
 #include "network/service/reconciler.h"
@@ -24,6 +26,8 @@ struct Groups {
   Removal removal{context, addresses};
   Collector collector{context, addresses, removal};
   Ports ports{context, removal, collector};
+  PolicyNames names{context};
+  Policies policies{context, names};
   OtherFirewalls other_firewalls{context};
   Endpoints endpoints{context, addresses, removal, collector, other_firewalls};
   Underlay underlay{context};
@@ -31,8 +35,7 @@ struct Groups {
   Networks networks{context, addresses, removal, other_firewalls, surroundings};
   Pools pools{context, addresses, removal, collector};
   Reconciler reconciler{
-      context,
-      {addresses, removal, collector, ports, underlay, other_firewalls, surroundings}};
+      context, {addresses, removal, collector, ports, underlay, other_firewalls, surroundings}};
 };
 
 class Service : public NetworkService {
@@ -113,8 +116,30 @@ class Service : public NetworkService {
   }
   Result<std::vector<PortHolder>> list_ports() override { return groups_.ports.list_ports(); }
 
+  Status set_endpoint_labels(const EndpointRef& endpoint,
+                             const std::map<std::string, std::string>& labels) override {
+    return groups_.policies.set_endpoint_labels(endpoint, labels);
+  }
+  Result<Policy> add_policy(const PolicySpec& spec, bool dry_run) override {
+    return groups_.policies.add_policy(spec, dry_run);
+  }
+  Result<std::vector<Policy>> list_policies() override { return groups_.policies.list_policies(); }
+  Result<Policy> inspect_policy(const std::string& id) override {
+    return groups_.policies.inspect_policy(id);
+  }
+  Status remove_policy(const std::string& id) override {
+    return groups_.policies.remove_policy(id);
+  }
+
   Result<ServiceStatus> status() override { return groups_.reconciler.status(); }
-  Result<ReconcileReport> reconcile() override { return settled(groups_.reconciler.reconcile()); }
+  Result<ReconcileReport> reconcile() override {
+    auto report = settled(groups_.reconciler.reconcile());
+    if (!report || groups_.context.parts.names_are_kept) return report;
+    const auto unknown = groups_.names.refresh();
+    if (!unknown) report->failures.push_back(unknown.error().text);
+    if (unknown) report->failures.insert(report->failures.end(), unknown->begin(), unknown->end());
+    return report;
+  }
 
  private:
   // After a verb that may have given up ports, when it has released its locks.
@@ -138,6 +163,7 @@ class Core : public CoreNetworkService {
   Status before_forwarding(Family family) override {
     return hold_strangers(groups_.context, family);
   }
+  Status refresh_names() override { return status_of(groups_.names.refresh()); }
 
  private:
   Groups groups_;

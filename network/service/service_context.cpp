@@ -27,7 +27,7 @@ ServiceContext::ServiceContext(ServiceParts with)
       claims(parts.store, parts.host_ports, parts.boot_id),
       ownership(parts.links, parts.firewall, parts.mark),
       firewall({parts.firewall, parts.bridge_firewall}, records, ownership, parts.drivers,
-               {parts.boot_id, parts.allow_forwarding}),
+               parts.locks, {parts.boot_id, parts.allow_forwarding}),
       for_drivers(records, parts.boot_id) {}
 
 Status StoredContext::remember(const Network& network) {

@@ -55,6 +55,39 @@ Result<std::string> TableSync::change(const nat::NatState& before, const nat::Na
   return done.error().text;
 }
 
+Result<std::string> TableSync::replace(std::span<const std::string_view> sets,
+                                       const nat::NatState& state) {
+  if (left_out()) return std::string();
+  std::vector<Element> have;
+  for (const std::string_view set : sets) {
+    auto elements = firewall_.elements(set);
+    if (!elements && elements.error().code == Code::kNotFound) {
+      TRY_STATUS(render());
+      return elements.error().text;
+    }
+    if (!elements) return fail(elements.error());
+    std::ranges::move(*elements, std::back_inserter(have));
+  }
+  std::ranges::sort(have);
+  const auto want = nat::elements_of(state, family_);
+  std::vector<kernel::ElementChange> changes;
+  const auto add = [&](kernel::ElementChange::Kind kind, const std::vector<Element>& these,
+                       const std::vector<Element>& others) {
+    for (const Element& element : these)
+      if (!std::ranges::binary_search(others, element))
+        changes.push_back({.kind = kind, .element = element});
+  };
+  add(kernel::ElementChange::Kind::kRemove, have, want);
+  add(kernel::ElementChange::Kind::kAdd, want, have);
+  if (changes.empty()) return std::string();
+  const Status done = firewall_.apply(changes);
+  if (done) return std::string();
+  if (done.error().code != Code::kNotFound && done.error().code != Code::kExists)
+    return fail(done.error());
+  TRY_STATUS(render());
+  return done.error().text;
+}
+
 Status TableSync::drop(const nat::NatState& state) {
   if (left_out()) return {};
   const Status done = firewall_.apply(nat::difference(state, {}, family_));

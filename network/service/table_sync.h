@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "network/kernel/firewall/firewall.h"
@@ -24,6 +26,9 @@ class TableSync {
   // Makes `after` of `before`, in one transaction. Returns why the table had to be written anew;
   // empty: it had not.
   Result<std::string> change(const nat::NatState& before, const nat::NatState& after);
+  // Makes these sets hold what `state` has in them, whatever they hold, in one transaction. Returns as
+  // change() does.
+  Result<std::string> replace(std::span<const std::string_view> sets, const nat::NatState& state);
   // Removes the elements; those of a table that is gone are gone as well.
   Status drop(const nat::NatState& state);
   // Whether the table exists in this version, and belongs to this store.

@@ -31,20 +31,27 @@ bool same_data(const Element& a, const Element& b) {
          std::ranges::equal(a.data.bytes(), b.data.bytes()) && a.verdict == b.verdict;
 }
 
-// In a concatenation every field has its own interval. Intervals of addresses are prefixes here, so
-// that each word of 4 bytes can be compared alone: it is one value, everything, or the end of one.
-bool overlap(const Element& a, const Element& b) {
-  constexpr std::size_t kWord = 4;
+// The bytes of a field in a concatenation.
+std::size_t size_of(const std::string& type) {
+  if (type == "ifname" || type == "iifname" || type == "ipv6_addr") return 16;
+  return type == "ether_addr" ? 8 : 4;
+}
+
+// In a concatenation every field has its own interval; alone it has no padding.
+bool overlap(const std::vector<std::string>& types, const Element& a, const Element& b) {
   const auto first_a = key_of(a), last_a = last_key_of(a), first_b = key_of(b),
              last_b = last_key_of(b);
-  const auto word = [=](const std::vector<std::uint8_t>& key, std::size_t at) {
-    return std::span(key).subspan(at, std::min(kWord, key.size() - at));
-  };
-  const auto at_most = [&](const auto& some, const auto& others, std::size_t at) {
-    return !std::ranges::lexicographical_compare(word(others, at), word(some, at));
-  };
-  for (std::size_t at = 0; at < std::min(first_a.size(), first_b.size()); at += kWord)
-    if (!at_most(first_a, last_b, at) || !at_most(first_b, last_a, at)) return false;
+  if (types.size() < 2) return first_a <= last_b && first_b <= last_a;
+  std::size_t at = 0;
+  for (const std::string& type : types) {
+    const auto part = [&](const std::vector<std::uint8_t>& key) {
+      return std::vector<std::uint8_t>(
+          key.begin() + static_cast<std::ptrdiff_t>(at),
+          key.begin() + static_cast<std::ptrdiff_t>(at + size_of(type)));
+    };
+    if (part(last_b) < part(first_a) || part(last_a) < part(first_b)) return false;
+    at += size_of(type);
+  }
   return true;
 }
 
@@ -99,6 +106,9 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
   } else if (type == "nf_proto") {
     first.family(word == "ipv6" ? Family::kV6 : Family::kV4);
     last.family(word == "ipv6" ? Family::kV6 : Family::kV4);
+  } else if (type == "inet_proto" && std::isdigit(static_cast<unsigned char>(word[0])) != 0) {
+    first.proto(number<std::uint8_t>(word));
+    last.proto(number<std::uint8_t>(word.substr(word.find('-') + 1)));
   } else if (type == "inet_proto") {
     TRY(const network::Proto proto, network::parse_proto(word));
     first.proto(static_cast<std::uint8_t>(proto));
@@ -123,6 +133,11 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
     TRY(const IpAddress address, IpAddress::from_hex(word.substr(2)));
     first.address(address);
     last.address(address);
+  } else if (const std::size_t dash = word.find('-'); dash != std::string::npos) {
+    TRY(const IpAddress low, IpAddress::parse(word.substr(0, dash)));
+    TRY(const IpAddress high, IpAddress::parse(word.substr(dash + 1)));
+    first.address(low);
+    last.address(high);
   } else if (word.find('/') != std::string::npos) {
     TRY(const Cidr subnet, Cidr::parse(word));
     first.address(subnet.first());
@@ -288,7 +303,9 @@ class FakeFirewall::Reader {
   Status read_set(const std::string& set_name, Set& set) {
     while (!skip("}")) {
       if (at_ >= words_.size()) return fail(Code::kInvalid, "syntax error, unexpected end of file");
-      if (skip("type") || skip("typeof")) {
+      if (skip("flags")) {
+        set.interval = skip("interval");
+      } else if (skip("type") || skip("typeof")) {
         read_types(set);
       } else if (skip("elements")) {
         if (!skip("=") || !skip("{")) return fail(Code::kInvalid, "syntax error near {}", next());
@@ -330,13 +347,11 @@ class FakeFirewall::Reader {
     return {};
   }
 
-  Status read_fields(const std::vector<std::string>& types, ElementBytes& first, ElementBytes& last,
-                     bool& interval) {
+  Status read_fields(const std::vector<std::string>& types, ElementBytes& first,
+                     ElementBytes& last) {
     for (std::size_t i = 0; i < types.size(); ++i) {
       if (i > 0 && !skip(".")) return fail(Code::kInvalid, "syntax error near {}", next());
       const std::string word = next();
-      const bool ports = types[i] == "inet_service" && word.find('-') != std::string::npos;
-      interval |= ports || word.find('/') != std::string::npos;
       TRY_STATUS(append(types[i], word, first, last));
     }
     return {};
@@ -345,14 +360,14 @@ class FakeFirewall::Reader {
   Result<Element> read_element(const Set& set) {
     Element element;
     ElementBytes last, last_data;
-    bool interval = false, ranges = false;
-    TRY_STATUS(read_fields(set.key_types, element.key, last, interval));
-    if (interval) element.key_end = last;
+    TRY_STATUS(read_fields(set.key_types, element.key, last));
+    if (set.interval) element.key_end = last;
     if (set.data_types.empty()) return element;
     if (!skip(":")) return fail(Code::kInvalid, "syntax error near {}", next());
     if (set.data_types.front() != "verdict") {
-      TRY_STATUS(read_fields(set.data_types, element.data, last_data, ranges));
-      if (ranges) element.data = element.data.until(last_data);
+      TRY_STATUS(read_fields(set.data_types, element.data, last_data));
+      if (!std::ranges::equal(element.data.bytes(), last_data.bytes()))
+        element.data = element.data.until(last_data);
       return element;
     }
     Verdict verdict{.kind = verdict_kind(next())};
@@ -414,12 +429,14 @@ Status FakeFirewall::change(Table& table, const ElementChange& change) {
   }
   // Present elements do not overlap each other, so of one field only the neighbours can overlap the
   // new one.
-  const auto overlaps = [&](const auto& other) { return overlap(element, other.second); };
+  const auto overlaps = [&](const auto& other) {
+    return overlap(set->second.key_types, element, other.second);
+  };
   const auto behind = elements.lower_bound(key_of(element));
   const bool near = (behind != elements.end() && overlaps(*behind)) ||
                     (behind != elements.begin() && overlaps(*std::prev(behind)));
-  const bool in_fields = element.key.fields() > 1 && !element.key_end.empty();
-  if (near || (in_fields && std::ranges::any_of(elements, overlaps)))
+  const bool in_fields = set->second.key_types.size() > 1 && !element.key_end.empty();
+  if (!element.key_end.empty() && (near || (in_fields && std::ranges::any_of(elements, overlaps))))
     return fail(Code::kExists, "change set {}: the interval overlaps another one", element.set);
   elements[key_of(element)] = element;
   return {};

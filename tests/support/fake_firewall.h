@@ -39,6 +39,7 @@ class FakeFirewall : public kernel::Firewall {
   struct Set {
     std::vector<std::string> key_types, data_types;
     Lines properties;
+    bool interval = false;
     std::map<std::vector<std::uint8_t>, kernel::Element> elements;
   };
   struct Table {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -39,6 +40,23 @@ class NoOtherFirewall : public kernel::ForeignFirewall {
   Status withdraw() override { return {}; }
 };
 
+// Of names that have addresses here.
+class FakeResolver : public kernel::Resolver {
+ public:
+  Result<kernel::ResolvedName> resolve(const std::string& name) override {
+    ++questions;
+    if (is_away)
+      return fail(Code::kUnavailable, "no name server of the host has answered for {}", name);
+    const auto known = names.find(name);
+    if (known == names.end()) return fail(Code::kNotFound, "there is no name {}", name);
+    return known->second;
+  }
+
+  std::map<std::string, kernel::ResolvedName> names;
+  bool is_away = false;
+  int questions = 0;
+};
+
 class FakeHost {
  public:
   // not an open descriptor: FakeLinks knows it by its number
@@ -66,7 +84,8 @@ class FakeHost {
                                           .boot_id = "boot-1",
                                           .unix_time = [this] { return now; },
                                           .cluster = cluster,
-                                          .mark = mark});
+                                          .mark = mark,
+                                          .resolver = &resolver});
     service = &core->networks();
   }
   void close() {
@@ -84,6 +103,7 @@ class FakeHost {
   FakeFirewall firewall;
   FakeFirewall bridge_firewall{{"fairlead", kernel::TableFamily::kBridge}};
   NoConntrack conntrack;
+  FakeResolver resolver;
   AllPortsFree ports;
   NoOtherFirewall foreign;
   network::Drivers drivers;

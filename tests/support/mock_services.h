@@ -50,6 +50,12 @@ class MockNetworkService : public network::NetworkService {
   MOCK_METHOD(Result<std::size_t>, collect,
               (const NetworkRef&, const std::string&, std::span<const network::ValidAttachment>),
               (override));
+  MOCK_METHOD(Status, set_endpoint_labels,
+              (const EndpointRef&, (const std::map<std::string, std::string>&)), (override));
+  MOCK_METHOD(Result<network::Policy>, add_policy, (const network::PolicySpec&, bool), (override));
+  MOCK_METHOD(Result<std::vector<network::Policy>>, list_policies, (), (override));
+  MOCK_METHOD(Result<network::Policy>, inspect_policy, (const std::string&), (override));
+  MOCK_METHOD(Status, remove_policy, (const std::string&), (override));
   MOCK_METHOD(Result<network::ServiceStatus>, status, (), (override));
   MOCK_METHOD(Result<network::ReconcileReport>, reconcile, (), (override));
 };

@@ -115,6 +115,26 @@ GoldenCase trust() {
                                  {*IfName::parse("br0"), ip("fd00:2::2")}}}};
 }
 
+AddressRange range(const char* subnet) {
+  const Cidr cidr = *Cidr::parse(subnet);
+  return {cidr.first(), cidr.last()};
+}
+
+GoldenCase policies() {
+  NatNetwork network = shop();
+  network.host_access = network.leaves = false;
+  const std::vector<AddressRange> shop{range("10.1.0.0/24"), range("fd00:1::/64")};
+  const NatService https{.first_proto = 6, .last_proto = 6, .first_port = 443, .last_port = 443};
+  return {.name = "policies",
+          .state = {.networks = {network},
+                    .policies = {{.from = shop, .to = {range("192.0.2.0/24")}, .services = {https}},
+                                 {.from = shop, .to_host = true, .services = {https}},
+                                 {.allow = false,
+                                  .from = shop,
+                                  .to = {range("192.0.2.7/32"), range("fd00:2::/64")},
+                                  .services = {{}}}}}};
+}
+
 GoldenCase senders() {
   const auto mac = [](const char* text) { return *MacAddress::parse(text); };
   return {.name = "senders",
@@ -175,7 +195,8 @@ std::vector<GoldenCase> golden_cases() {
           ports(),           single_stack(),
           tunnels(),         trust(),
           senders(),         not_routed(),
-          outwards(),        surroundings()};
+          outwards(),        surroundings(),
+          policies()};
 }
 
 }  // namespace fairlead::nat

@@ -118,15 +118,16 @@ TEST_F(References, ANameIsNoIdAndAnIdNoName) {
   EXPECT_FALSE(finds(NetworkText{shop.id.substr(0, 2)}));
 }
 
+// And whether policies select endpoints.
 TEST_F(References, AJoinReadsTheNetworkAndTheEndpoint) {
   create("docker-6", "10.81.0.0/24", kDockers);
-  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kDockers})), 2U);
+  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kDockers})), 3U);
 }
 
 TEST_F(References, AJoinOfABoundNetworkAlsoReadsWhatItIsBoundTo) {
   create("shop", "10.81.0.0/24");
   must(service().bind_network(kOther, name("shop")));
-  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kOther})), 4U);
+  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kOther})), 5U);
 }
 
 TEST_F(References, CreatingANetworkAgainWaitsForNobody) {
