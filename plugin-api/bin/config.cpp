@@ -117,6 +117,8 @@ constexpr auto kFile = fields(
         "uplink_mask", json::custom<&read_uplink_mask>()),
     defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
     defaulted<&File::foreign_firewalls>("foreign_firewalls"),
+    defaulted<&File::config, &Config::docker_socket>("docker_socket", kPath),
+    defaulted<&File::config, &Config::restart_docker_containers>("restart_docker_containers"),
     defaulted<&File::config, &Config::api_group>("api_group"),
     defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),
     defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),

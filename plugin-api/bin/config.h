@@ -21,6 +21,8 @@
 //     "api_group": "fairlead",   who may use the API socket besides root
 //     "log_level": "info",       debug, info, warn, error
 //     "log_format": "text",      text, json
+//     "restart_docker_containers": false,  starts what Docker gave up on while Fairlead was away
+//     "docker_socket": "/run/docker.sock",   where dockerd is asked for that
 //     "reconcile_seconds": 60,   how often all is looked over; events are repaired at once
 //     "cluster": {               networks over several hosts; none without it
 //       "etcd": ["https://10.0.0.1:2379", ...],   the one to ask first at the front
@@ -71,6 +73,9 @@ struct Config {
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   unsigned reconcile_seconds = 60;
+  // Containers that Docker gave up on while Fairlead was away are started again.
+  bool restart_docker_containers = false;
+  std::string docker_socket = "/run/docker.sock";
   std::optional<ClusterConfig> cluster;
 };
 

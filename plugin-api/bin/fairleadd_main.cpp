@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "base/log.h"
@@ -30,6 +31,7 @@
 #include "plugin-api/bin/volumes.h"
 #include "plugin-api/cni/cni_handler.h"
 #include "plugin-api/docker/docker_handler.h"
+#include "plugin-api/engine/restarts.h"
 #include "plugin-api/http/server.h"
 #include "plugin-api/native/codec.h"
 #include "plugin-api/native/native_handler.h"
@@ -327,6 +329,11 @@ void allow_open_files() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// As Docker knows it: by the name of its socket.
+std::string plugin_name(const Config& config) {
+  return std::filesystem::path(config.paths.plugin_socket()).stem();
+}
+
 void read_again(const Flags& flags, Periodic& reconciler) {
   const auto fresh = load_config(flags, &std::getenv);
   if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
@@ -374,8 +381,12 @@ Status serve(const Flags& flags, const Config& config) {
                       {"plugin_socket", config.paths.plugin_socket()},
                       {"api_socket", config.paths.api_socket()}});
   notifier.ready();
+  std::optional<engine::Restarts> restarts;
+  if (config.restart_docker_containers)
+    restarts.emplace(engine::make_engine(config.docker_socket), plugin_name(config));
   if (server->run()) stop_signal.served();
   notifier.stopping();
+  restarts.reset();
   log::info("stopping");
   monitor.reset();
   if (core->cluster() != nullptr) core->cluster()->stop();

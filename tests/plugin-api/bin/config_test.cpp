@@ -73,8 +73,8 @@ TEST(ConfigTest, WhatCannotWorkIsRefusedByItsName) {
 TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
   for (const char* key :
        {"run_dir", "state_dir", "volume_dir", "plugin_dir", "bind_roots", "device_roots",
-        "api_group", "allow_forwarding", "foreign_firewalls",
-        "log_level", "log_format", "cluster"})
+        "api_group", "allow_forwarding", "foreign_firewalls", "restart_docker_containers",
+        "docker_socket", "log_level", "log_format", "cluster"})
     EXPECT_THAT(refused(fmt::format(R"({{"{}": 7}})", key)),
                 HasSubstr(fmt::format("field {} must be ", key)));
   for (const char* key : {"name", "address", "host", "ca_file", "certificate_file", "key_file",
@@ -98,6 +98,15 @@ TEST(ConfigTest, OtherFirewallsAreOpenedOrReported) {
       parse_config(R"({"foreign_firewalls": "report"})", {})->paths.open_foreign_firewalls);
   EXPECT_THAT(refused(R"({"foreign_firewalls": "close"})"),
               HasSubstr("field foreign_firewalls: \"close\" is not one of open, report"));
+}
+
+TEST(ConfigTest, ContainersOfDockerAreStartedOnlyWhenAskedFor) {
+  EXPECT_FALSE(parse_config("{}", {})->restart_docker_containers);
+  const auto config = parse_config(
+      R"({"restart_docker_containers": true, "docker_socket": "/run/other.sock"})", {});
+  EXPECT_TRUE(config->restart_docker_containers);
+  EXPECT_EQ(config->docker_socket, "/run/other.sock");
+  EXPECT_THAT(refused(R"({"docker_socket": "tcp://x"})"), HasSubstr("not an absolute path"));
 }
 
 TEST(ConfigTest, EmptyWordsAndPathsAreTaken) {

@@ -45,6 +45,12 @@ class Systemd:
         self.host.exec("kill", "-" + name, pid)
         return pid
 
+    def kill(self):
+        """SIGKILL, and it is not started again until enable()."""
+        self._file("enabled").unlink(missing_ok=True)
+        self.signal("KILL")
+        eventually(lambda: not self._file("pid").exists(), "fairleadd to end")
+
     def stop(self):
         """systemctl stop fairleadd.service: the sockets stay."""
         self._file("enabled").unlink(missing_ok=True)
