@@ -7,6 +7,8 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "network/api/names.h"
+#include "network/service/change_log.h"
 #include "network/service/keys.h"
 #include "network/service/ports.h"
 
@@ -65,7 +67,8 @@ Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec&
                     .netns_path = spec.netns_path.value_or(""),
                     .labels = spec.labels,
                     .boot_id = context_.parts.boot_id,
-                    .created = context_.parts.unix_time()};
+                    .created = context_.parts.unix_time(),
+                    .names = spec.names};
   TRY(endpoint.links, held.driver->plan_endpoint(network, endpoint));
   return endpoint;
 }
@@ -226,6 +229,7 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
         {.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
     fault_point("endpoint.attach.ready");
     undo.commit();
+    tell_attached(held.network, endpoint);
     return Attachment{.endpoint = endpoint,
                       .host_links = std::move(links.host_links),
                       .container_ifname = links.container_ifname,
@@ -242,6 +246,12 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
   return fail(with_context(
       made.error(),
       fmt::format("attach {} to network {}", short_name_of(endpoint), held.network.name.str())));
+}
+
+// Names of Docker's containers come later, and the line with them.
+void Endpoints::tell_attached(const Network& network, const Endpoint& endpoint) {
+  if (!log_changes() || (endpoint.runtime == kNamedLater && context_.names_coming)) return;
+  log_attached(context_.records.title(network), endpoint);
 }
 
 void Endpoints::undo_reservation(LockedNetwork& held, const Endpoint& endpoint) {
@@ -288,13 +298,19 @@ Result<Endpoint> Endpoints::inspect_endpoint(const EndpointRef& ref) {
         Code::kNotFound,
         "endpoint {} does not exist on network {}; `fairlead endpoint ls` shows those that do",
         ref.id.substr(0, 64), to_string(ref.network));
+  context_.records.add_names(stored->value);
   return std::move(stored->value);
 }
 
 Result<std::vector<Endpoint>> Endpoints::list_endpoints(const std::optional<NetworkRef>& network) {
-  if (!network) return context_.records.endpoints("");
-  TRY(const auto stored, context_.records.network(*network));
-  return context_.records.endpoints(stored.value.id);
+  std::string id;
+  if (network) {
+    TRY(const auto stored, context_.records.network(*network));
+    id = stored.value.id;
+  }
+  TRY(auto endpoints, context_.records.endpoints(id));
+  context_.records.add_names(endpoints);
+  return endpoints;
 }
 
 Status Endpoints::check(const EndpointRef& ref, const Expectation& expected) {

@@ -47,6 +47,7 @@ class Endpoints {
                unsigned attempt, state::Txn& txn);
   // After a failure: addresses and ports are given back, and the record is deleted.
   void undo_reservation(LockedNetwork& held, const Endpoint& endpoint);
+  void tell_attached(const Network& network, const Endpoint& endpoint);
   Result<Attachment> connect(LockedNetwork& held, Endpoint endpoint, const Placement& placement);
 
   ServiceContext& context_;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 
 #include "network/service/keys.h"
+#include "network/service/record_store.h"
 #include "network/service/records.h"
 
 namespace fairlead::network {
@@ -32,6 +34,9 @@ Change change_of(const Network& network, const char* action) {
       joined(network.subnets, [](const Subnet& subnet) { return subnet.subnet.to_string(); }));
   if (const auto made = network.labels.find(kMadeForLabel); made != network.labels.end())
     add(change.attributes, "runtime", made->second);
+  if (title_of(network) != network.name.str())
+    add(change.attributes, "runtime_name", title_of(network));
+  add(change.attributes, "project", project_of(network));
   return change;
 }
 
@@ -59,6 +64,9 @@ Attributes attributes_of(const Endpoint& endpoint, const NetworkNameOf& name_of)
   add(attributes, "mac", endpoint.mac ? endpoint.mac->to_string() : "");
   add(attributes, "ifname", endpoint.ifname);
   add(attributes, "aliases", joined(endpoint.aliases, std::identity()));
+  add(attributes, "container_name", endpoint.names.name);
+  add(attributes, "project", endpoint.names.project);
+  add(attributes, "service", endpoint.names.service);
   return attributes;
 }
 
@@ -162,8 +170,46 @@ std::vector<Change> changes_of(const std::optional<Endpoint>& before,
   return changes;
 }
 
+namespace {
+
+// The ids in "endpoint-names/<network id>/<id>" and in "network-runtime/<network id>/<runtime id>".
+struct Ids {
+  std::string first, second;
+};
+Ids ids_in(std::string_view key, std::string_view prefix) {
+  key.remove_prefix(prefix.size());
+  const auto slash = std::min(key.find('/'), key.size());
+  return {std::string(key.substr(0, slash)),
+          std::string(key.substr(std::min(slash + 1, key.size())))};
+}
+
+// A name that is forgotten went with its owner, which has told of that itself.
+std::vector<Change> named(const state::Event& event, const ChangeLookups& lookups) {
+  const std::string& key = event.record.key;
+  if (event.kind != state::Event::Kind::kPut) return {};
+  if (key.starts_with(keys::kEndpointNames) && lookups.endpoint) {
+    const Ids ids = ids_in(key, keys::kEndpointNames);
+    const auto endpoint = lookups.endpoint(ids.first, ids.second);
+    if (exists(endpoint)) return {change_of(*endpoint, "update", lookups.name_of)};
+  }
+  if (key.starts_with(keys::kRuntimeNetworks) && lookups.network) {
+    const auto network = lookups.network(ids_in(key, keys::kRuntimeNetworks).first);
+    if (exists(network)) return {change_of(*network, "update")};
+  }
+  return {};
+}
+
+std::optional<Endpoint> endpoint_in(const std::optional<std::string>& text,
+                                    const ChangeLookups& lookups) {
+  auto endpoint = record_of(text, decode_endpoint);
+  if (endpoint && lookups.add_names) lookups.add_names(*endpoint);
+  return endpoint;
+}
+
+}  // namespace
+
 std::vector<Change> network_changes(const std::vector<state::Event>& commit,
-                                    const NetworkNameOf& name_of) {
+                                    const ChangeLookups& lookups) {
   std::vector<Change> all;
   for (const state::Event& event : commit) {
     std::vector<Change> changes;
@@ -171,22 +217,41 @@ std::vector<Change> network_changes(const std::vector<state::Event>& commit,
       changes = changes_of(record_of(event.before, decode_network),
                            record_of(text_after(event), decode_network));
     else if (event.record.key.starts_with(keys::kEndpoints))
-      changes = changes_of(record_of(event.before, decode_endpoint),
-                           record_of(text_after(event), decode_endpoint), name_of);
+      changes = changes_of(endpoint_in(event.before, lookups),
+                           endpoint_in(text_after(event), lookups), lookups.name_of);
+    else
+      changes = named(event, lookups);
     std::ranges::move(changes, std::back_inserter(all));
   }
   return all;
 }
 
 state::ReadChanges network_changes_in(state::Store& store) {
-  const auto name_of = [&store](const std::string& network_id) -> std::string {
-    const auto record = store.get(keys::network(network_id));
-    if (!record || !*record) return "";
-    const auto network = decode_network((*record)->value);
-    return network ? network->name.str() : "";
+  const auto records = std::make_shared<RecordStore>(store);
+  const auto network = [records](const std::string& id) -> std::optional<Network> {
+    auto stored = records->network(NetworkId{id});
+    if (!stored) return std::nullopt;
+    records->add_names(stored->value);
+    return std::move(stored->value);
   };
-  return [name_of](const std::vector<state::Event>& commit) {
-    return network_changes(commit, name_of);
+  const auto endpoint = [records](const std::string& network_id,
+                                  const std::string& id) -> std::optional<Endpoint> {
+    auto stored = records->endpoint(network_id, id);
+    if (!stored || !*stored) return std::nullopt;
+    records->add_names((*stored)->value);
+    return std::move((*stored)->value);
+  };
+  const ChangeLookups lookups{
+      .name_of =
+          [network](const std::string& id) {
+            const auto found = network(id);
+            return found ? title_of(*found) : "";
+          },
+      .network = network,
+      .endpoint = endpoint,
+      .add_names = [records](Endpoint& named) { records->add_names(named); }};
+  return [lookups](const std::vector<state::Event>& commit) {
+    return network_changes(commit, lookups);
   };
 }
 

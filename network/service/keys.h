@@ -3,7 +3,11 @@
 //   network/<id>                       the network; <id> has 64 hex digits
 //   network-name/<name>                {"id"}: makes names unique
 //   network-alias/<runtime id>         {"id"}: a runtime's id bound to a network of another runtime
+//   network-runtime/<network id>/<runtime id>   {"name","project"}: what a runtime calls the network
 //   endpoint/<network id>/<id>         the endpoint
+//   endpoint-names/<network id>/<id>   {"container","ifname","names"}: what Docker does not tell of it.
+//                                      (In the endpoint's record it would need the network's lock,
+//                                      for which the container's next call would wait.)
 //   port/<proto>/<host port>           {"claims":[...]}: who has published it, on which host
 //                                      addresses; 5 digits, so that keys sort. One key for
 //                                      all addresses of a port, because 0.0.0.0 overlaps each of
@@ -30,6 +34,8 @@ namespace fairlead::network::keys {
 
 inline constexpr std::string_view kNetworks = "network/";
 inline constexpr std::string_view kEndpoints = "endpoint/";
+inline constexpr std::string_view kRuntimeNetworks = "network-runtime/";
+inline constexpr std::string_view kEndpointNames = "endpoint-names/";
 inline constexpr std::string_view kPorts = "port/";
 inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
@@ -45,6 +51,18 @@ inline std::string network_name(std::string_view name) {
 }
 inline std::string alias(std::string_view runtime_id) {
   return fmt::format("network-alias/{}", runtime_id);
+}
+inline std::string runtime_networks_of(std::string_view network_id) {
+  return fmt::format("network-runtime/{}/", network_id);
+}
+inline std::string runtime_network(std::string_view network_id, std::string_view runtime_id) {
+  return fmt::format("network-runtime/{}/{}", network_id, runtime_id);
+}
+inline std::string names_of_endpoints(std::string_view network_id) {
+  return fmt::format("endpoint-names/{}/", network_id);
+}
+inline std::string endpoint_names(std::string_view network_id, std::string_view id) {
+  return fmt::format("endpoint-names/{}/{}", network_id, id);
 }
 inline std::string endpoints_of(std::string_view network_id) {
   return fmt::format("endpoint/{}/", network_id);

@@ -10,6 +10,7 @@
 #include "base/state/store.h"
 #include "network/api/cluster.h"
 #include "network/api/driver.h"
+#include "network/api/names.h"
 #include "network/api/service.h"
 #include "network/api/store_mark.h"
 #include "network/kernel/firewall/conntrack.h"
@@ -60,6 +61,7 @@ class CoreNetworkService {
   virtual ~CoreNetworkService() = default;
   virtual NetworkService& networks() = 0;
   virtual PoolService& pools() = 0;
+  virtual NameService& names() = 0;
   virtual Mender& mender() = 0;
   virtual cluster::UnderlayGuard& underlay() = 0;
   // To be called before the host's forwarding of the family is switched on, with the lock of a

@@ -327,10 +327,9 @@ Status Networks::remove_network(const NetworkRef& ref) {
     return endpoint.boot_id != context_.parts.boot_id;
   });
   if (!endpoints.empty()) {
+    context_.records.add_names(endpoints);
     std::vector<std::string> names;
-    for (const Endpoint& endpoint : endpoints)
-      names.push_back(
-          (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12));
+    for (const Endpoint& endpoint : endpoints) names.push_back(short_name_of(endpoint));
     if (names.size() > 5) names.resize(5);
     return fail(Code::kInUse,
                 "remove network {}: {} it ({}{}); remove them first, see `fairlead endpoint ls "
@@ -354,12 +353,14 @@ Status Networks::remove_network(const NetworkRef& ref) {
 
 Result<Network> Networks::inspect_network(const NetworkRef& ref) {
   TRY(auto stored, context_.records.network(ref));
+  context_.records.add_names(stored.value);
   return std::move(stored.value);
 }
 
 Result<std::vector<NetworkUsage>> Networks::list_networks() {
   std::vector<NetworkUsage> usages;
   TRY(auto networks, context_.records.networks());
+  context_.records.add_names(networks);
   for (Network& network : networks) {
     TRY(const std::size_t endpoints, context_.records.count(keys::endpoints_of(network.id)));
     usages.push_back({std::move(network), endpoints});
@@ -385,6 +386,7 @@ Status Networks::unbind_network(const std::string& runtime_id) {
   TRY_STATUS(context_.commit(
       {.deletes = {keys::alias(runtime_id)}, .durability = state::Durability::kDurable}));
   if (!id) return {};
+  TRY_STATUS(context_.commit({.deletes = {keys::runtime_network(*id, runtime_id)}}));
   fault_point("network.unbound");
   const auto stored = context_.records.network(NetworkId{*id});
   if (!stored || !stored->value.labels.contains(kMadeForLabel)) return {};

@@ -203,15 +203,19 @@ Status Ports::find_heirs(const Network& network) {
 Result<std::vector<PortHolder>> Ports::list_ports() {
   std::vector<PortHolder> holders;
   TRY(auto networks, context_.records.networks());
+  context_.records.add_names(networks);
   for (const Network& network : networks) {
     TRY(auto endpoints, context_.records.endpoints(network.id));
+    context_.records.add_names(endpoints);
     for (const Endpoint& endpoint : endpoints) {
       for (const PublishedPort& port : endpoint.ports) {
         PortHolder holder{.port = port,
                           .network_id = network.id,
                           .network_name = network.name.str(),
                           .endpoint_id = endpoint.id,
-                          .container = endpoint.container};
+                          .container = endpoint.container,
+                          .network_title = title_of(network),
+                          .names = endpoint.names};
         for (const Family family : {Family::kV4, Family::kV6})
           if (const auto address = address_of(endpoint, family);
               address && (!port.host_ip || port.host_ip->family() == family))

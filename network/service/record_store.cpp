@@ -1,8 +1,13 @@
 #include "network/service/record_store.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
+#include <map>
+#include <set>
 
+#include "network/api/names.h"
 #include "network/service/keys.h"
 
 namespace fairlead::network {
@@ -43,22 +48,47 @@ Result<std::string> RecordStore::by_prefix(const std::string& prefix) {
   return found.front().key.substr(keys::kNetworks.size());
 }
 
+// A scan, but only for a text that is no network's own name or id, and over networks alone. Docker
+// makes several networks of one name.
+Result<std::optional<std::string>> RecordStore::by_runtime_name(const std::string& name) {
+  std::set<std::string> ids;
+  TRY(const auto records, store_.list(keys::kRuntimeNetworks));
+  for (const state::Record& record : records) {
+    const auto called = decode_runtime_network(record.value);
+    if (!called || called->name != name) continue;
+    const auto id = std::string_view(record.key).substr(keys::kRuntimeNetworks.size());
+    ids.emplace(id.substr(0, id.find('/')));
+  }
+  if (ids.empty()) return std::optional<std::string>();
+  if (ids.size() == 1) return std::optional(*ids.begin());
+  std::vector<std::string_view> shortened;
+  for (const std::string& id : ids) shortened.push_back(std::string_view(id).substr(0, 12));
+  return fail(Code::kInvalid,
+              "{} networks are called \"{}\" in their runtime; say which by its id: {}", ids.size(),
+              name, fmt::join(shortened, ", "));
+}
+
 Result<std::string> RecordStore::by_text(const std::string& text) {
-  if (!can_be_key(text)) return no_such_network(text);
+  if (!can_be_key(text)) {
+    TRY(const auto called, by_runtime_name(text));
+    return called ? Result<std::string>(*called) : no_such_network(text);
+  }
   TRY(const auto exact, store_.get(keys::network(text)));
   if (exact) return text;
   TRY(auto named, id_at(keys::network_name(text)));
   if (named) return *named;
   TRY(auto bound, id_at(keys::alias(text)));
   if (bound) return *bound;
+  TRY(const auto called, by_runtime_name(text));
+  if (called) return *called;
   return by_prefix(text);
 }
 
 Result<std::string> RecordStore::network_id(const NetworkRef& ref) {
   const std::string& text = to_string(ref);
+  if (std::holds_alternative<NetworkText>(ref)) return by_text(text);
   if (!can_be_key(text)) return no_such_network(text);
   if (std::holds_alternative<NetworkId>(ref)) return text;
-  if (std::holds_alternative<NetworkText>(ref)) return by_text(text);
   if (std::holds_alternative<RuntimeNetworkId>(ref)) {
     TRY(const auto own, store_.get(keys::network(text)));
     if (own) return text;
@@ -149,14 +179,92 @@ Result<bool> RecordStore::any_publisher(const std::string& network_id,
 }
 
 std::string RecordStore::describe(const std::string& network_id, const std::string& endpoint_id) {
-  const auto network = this->network(NetworkId{network_id});
-  const auto stored = endpoint(network_id, endpoint_id);
-  const Endpoint* known = stored && *stored ? &(*stored)->value : nullptr;
-  const bool has_container = known != nullptr && !known->container.empty();
-  return fmt::format("{} {} of network {}{}", has_container ? "container" : "endpoint",
-                     (has_container ? known->container : endpoint_id).substr(0, 12),
-                     network ? network->value.name.str() : network_id.substr(0, 12),
-                     known != nullptr ? fmt::format(" ({})", known->runtime) : "");
+  auto network = this->network(NetworkId{network_id});
+  if (network) add_names(network->value);
+  auto stored = endpoint(network_id, endpoint_id);
+  const bool known = stored && *stored;
+  Endpoint found = known ? std::move((*stored)->value) : Endpoint{.id = endpoint_id};
+  add_names(found);
+  const std::string of = fmt::format("{} of network {}", title_of(found),
+                                     network ? title_of(network->value) : network_id.substr(0, 12));
+  if (!known) return of;
+  return found.names.project.empty()
+             ? fmt::format("{} ({})", of, found.runtime)
+             : fmt::format("{} ({}, compose project {})", of, found.runtime, found.names.project);
+}
+
+namespace {
+
+RuntimeNetwork runtime_network_of(const state::Record& record, RuntimeNetwork called) {
+  called.id = record.key.substr(record.key.rfind('/') + 1);
+  return called;
+}
+
+}  // namespace
+
+Result<std::vector<RuntimeNetwork>> RecordStore::runtimes_of(const std::string& network_id) {
+  std::vector<RuntimeNetwork> runtimes;
+  TRY(const auto records, store_.list(keys::runtime_networks_of(network_id)));
+  for (const state::Record& record : records) {
+    TRY(auto called, decode_runtime_network(record.value));
+    runtimes.push_back(runtime_network_of(record, std::move(called)));
+  }
+  return runtimes;
+}
+
+std::string RecordStore::title(const Network& network) {
+  const std::string& name = network.name.str();
+  if (!name.ends_with(network.id.substr(0, 12))) return name;
+  const auto record = store_.get(keys::runtime_network(network.id, network.id));
+  if (!record || !*record) return name;
+  const auto called = decode_runtime_network((*record)->value);
+  return called ? called->name : name;
+}
+
+void RecordStore::add_names(Network& network) {
+  if (auto runtimes = runtimes_of(network.id); runtimes) network.runtimes = std::move(*runtimes);
+}
+
+void RecordStore::add_names(Endpoint& endpoint) {
+  if (endpoint.runtime != kNamedLater) return;
+  const auto record = store_.get(keys::endpoint_names(endpoint.network_id, endpoint.id));
+  if (!record || !*record) return;
+  if (const auto names = decode_endpoint_names((*record)->value); names)
+    network::add_names(*names, endpoint);
+}
+
+void RecordStore::add_names(std::vector<Network>& networks) {
+  const auto records = store_.list(keys::kRuntimeNetworks);
+  if (!records) return;
+  std::map<std::string_view, Network*> by_id;
+  for (Network& network : networks) by_id[network.id] = &network;
+  for (const state::Record& record : *records) {
+    const auto key = std::string_view(record.key).substr(keys::kRuntimeNetworks.size());
+    const auto found = by_id.find(key.substr(0, key.find('/')));
+    if (found == by_id.end()) continue;
+    if (auto called = decode_runtime_network(record.value); called)
+      found->second->runtimes.push_back(runtime_network_of(record, std::move(*called)));
+  }
+}
+
+void RecordStore::add_names(std::vector<Endpoint>& endpoints) {
+  std::map<std::string, Endpoint*> by_key;
+  std::set<std::string> prefixes;
+  for (Endpoint& endpoint : endpoints) {
+    if (endpoint.runtime != kNamedLater) continue;
+    by_key[keys::endpoint_names(endpoint.network_id, endpoint.id)] = &endpoint;
+    prefixes.insert(keys::names_of_endpoints(endpoint.network_id));
+  }
+  for (const std::string& prefix : prefixes) {
+    const auto records = store_.list(prefix);
+    if (!records) continue;
+    for (const state::Record& record : *records) {
+      const auto found = by_key.find(record.key);
+      if (found == by_key.end()) continue;
+      if (const auto names = decode_endpoint_names(record.value); names)
+        network::add_names(*names, *found->second);
+    }
+  }
 }
 
 Result<std::size_t> RecordStore::count(std::string_view prefix) {

@@ -44,6 +44,15 @@ class RecordStore {
   // Whether the network has an endpoint with published ports for which `fits` is true.
   Result<bool> any_publisher(const std::string& network_id,
                              const std::function<bool(const Endpoint&)>& fits);
+  // What runtimes call the network.
+  Result<std::vector<RuntimeNetwork>> runtimes_of(const std::string& network_id);
+  // Adds what runtimes call it. What cannot be read counts as unknown: names are for people.
+  void add_names(Network& network);
+  // title_of() the network. Reads nothing for one with a name of its own.
+  std::string title(const Network& network);
+  void add_names(Endpoint& endpoint);
+  void add_names(std::vector<Network>& networks);
+  void add_names(std::vector<Endpoint>& endpoints);  // of one network or of several
   Result<std::size_t> count(std::string_view prefix);
   Result<UnderlayRecord> underlay();          // an empty record when there is none
   Result<ForwardingRecord> forwarding();      // an empty record when there is none
@@ -53,8 +62,8 @@ class RecordStore {
   Result<NameRecord> policy_name(const std::string& name);  // an empty record when there is none
   // Whether some policy selects endpoints: one read, of a record that most hosts do not have.
   Result<bool> any_policy_selects();
-  // An endpoint for people: "container web of network shop (cni)". Never fails: where a record
-  // cannot be read it gives the id.
+  // An endpoint for people: "container web of network shop (docker, compose project shop)". Never
+  // fails: where a record cannot be read it gives the id.
   std::string describe(const std::string& network_id, const std::string& endpoint_id);
 
   Result<std::optional<std::string>> id_at(const std::string& key);  // of names and aliases
@@ -63,6 +72,9 @@ class RecordStore {
  private:
   Result<std::string> by_text(const std::string& text);
   Result<std::string> by_prefix(const std::string& prefix);
+  // By the runtime's name of a network: its id, or std::nullopt. kInvalid, with the ids, when
+  // several networks are called so.
+  Result<std::optional<std::string>> by_runtime_name(const std::string& name);
   state::Store& store_;
 };
 

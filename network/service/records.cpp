@@ -80,6 +80,17 @@ constexpr auto kPublishedPort =
            required<&PublishedPort::container_port>("container_port"),
            sparse<&PublishedPort::host_ip>("host_ip"));
 
+constexpr auto kNames =
+    fields(sparse<&ContainerNames::name>("name"), sparse<&ContainerNames::project>("project"),
+           sparse<&ContainerNames::service>("service"), sparse<&ContainerNames::labels>("labels"));
+
+constexpr auto kRuntimeNetwork =
+    fields(required<&RuntimeNetwork::name>("name"), sparse<&RuntimeNetwork::project>("project"));
+
+constexpr auto kEndpointNames = fields(defaulted<&EndpointNames::container>("container"),
+                                       sparse<&EndpointNames::ifname>("ifname"),
+                                       sparse<&EndpointNames::names>("names", object(kNames)));
+
 constexpr auto kEndpoint =
     fields(required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
            defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
@@ -93,7 +104,8 @@ constexpr auto kEndpoint =
            sparse<&Endpoint::routes>("routes", object(kRoute)), sparse<&Endpoint::labels>("labels"),
            defaulted<&Endpoint::netns_path>("netns"), defaulted<&Endpoint::boot_id>("boot"),
            required<&Endpoint::phase>("phase", kPhase), defaulted<&Endpoint::joined>("joined"),
-           defaulted<&Endpoint::created>("created"));
+           defaulted<&Endpoint::created>("created"),
+           sparse<&Endpoint::names>("names", object(kNames)));
 
 constexpr auto kPortClaim =
     fields(sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),
@@ -231,6 +243,30 @@ std::string encode(const SurroundingsRecord& surroundings) {
 Result<SurroundingsRecord> decode_surroundings(std::string_view text) {
   TRY(const auto json, json::parse(text));
   return as_damage(json::read(json, kSurroundings), "surroundings");
+}
+
+std::string encode(const RuntimeNetwork& network) {
+  return json::dump(json::write(network, kRuntimeNetwork));
+}
+
+Result<RuntimeNetwork> decode_runtime_network(std::string_view text) {
+  TRY(const auto json, json::parse(text));
+  return as_damage(json::read(json, kRuntimeNetwork), "name");
+}
+
+std::string encode(const EndpointNames& names) {
+  return json::dump(json::write(names, kEndpointNames));
+}
+
+Result<EndpointNames> decode_endpoint_names(std::string_view text) {
+  TRY(const auto json, json::parse(text));
+  return as_damage(json::read(json, kEndpointNames), "name");
+}
+
+void add_names(const EndpointNames& known, Endpoint& endpoint) {
+  if (endpoint.container.empty()) endpoint.container = known.container;
+  if (endpoint.ifname.empty()) endpoint.ifname = known.ifname;
+  if (endpoint.names.empty()) endpoint.names = known.names;
 }
 
 std::string encode_id(std::string_view id) {

@@ -86,6 +86,22 @@ struct SurroundingsRecord {
 };
 std::string encode(const SurroundingsRecord& surroundings);
 Result<SurroundingsRecord> decode_surroundings(std::string_view text);
+// What a runtime calls a network; its id is in the key.
+std::string encode(const RuntimeNetwork& network);
+Result<RuntimeNetwork> decode_runtime_network(std::string_view text);
+
+// What was found out about an endpoint after its runtime had made it.
+struct EndpointNames {
+  std::string container;  // the runtime's id
+  std::string ifname;     // in the container; empty: not known
+  ContainerNames names;
+
+  bool operator==(const EndpointNames&) const = default;
+};
+std::string encode(const EndpointNames& names);
+Result<EndpointNames> decode_endpoint_names(std::string_view text);
+// Adds to the endpoint what its own record does not say.
+void add_names(const EndpointNames& known, Endpoint& endpoint);
 
 // {"id": ...} of names and aliases.
 std::string encode_id(std::string_view id);

@@ -4,7 +4,9 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "network/api/names.h"
 #include "network/api/options.h"
+#include "network/service/change_log.h"
 #include "network/service/keys.h"
 
 namespace fairlead::network {
@@ -59,6 +61,11 @@ Status Removal::purge_network(const Network& network) {
     TRY(auto id, decode_id(record.value));
     if (id == network.id) txn.deletes.push_back(record.key);
   }
+  for (const std::string& prefix :
+       {keys::runtime_networks_of(network.id), keys::names_of_endpoints(network.id)}) {
+    TRY(const auto names, context_.parts.store.list(prefix));
+    for (const state::Record& record : names) txn.deletes.push_back(record.key);
+  }
   TRY_STATUS(context_.commit(std::move(txn)));
   TRY(auto left, context_.records.networks());
   if (!left.empty()) return {};
@@ -99,6 +106,8 @@ Status Removal::take_down(LockedNetwork& held, const Endpoint& endpoint) {
 Status Removal::forget_endpoint(const Network& network, const Endpoint& endpoint, Fate fate) {
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn{.deletes = {keys::endpoint(network.id, endpoint.id)}};
+    if (endpoint.runtime == kNamedLater)
+      txn.deletes.push_back(keys::endpoint_names(network.id, endpoint.id));
     std::vector<PortOwner> heirs;
     TRY_STATUS(context_.claims.plan(PortClaimant::of(endpoint, network), {}, claimed_of(endpoint),
                                     txn, &heirs));
@@ -120,6 +129,9 @@ Status Removal::discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate
 }
 
 Status Removal::remove_held(LockedNetwork& held, Endpoint endpoint) {
+  const bool told = log_changes();
+  Endpoint named;  // the names are forgotten with it
+  if (told) context_.records.add_names(named = endpoint);
   endpoint.phase = Phase::kDeleting;
   TRY_STATUS(context_.commit(
       {.puts = {{keys::endpoint(held.network.id, endpoint.id), encode(endpoint)}}}));
@@ -129,6 +141,7 @@ Status Removal::remove_held(LockedNetwork& held, Endpoint endpoint) {
         discarded.error(), fmt::format("remove endpoint {} of network {}", short_name_of(endpoint),
                                        held.network.name.str())));
   fault_point("endpoint.remove.forgotten");
+  if (told) log_detached(context_.records.title(held.network), named);
   return {};
 }
 

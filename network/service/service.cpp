@@ -3,6 +3,7 @@
 #include "network/service/collector.h"
 #include "network/service/endpoints.h"
 #include "network/service/forwarding.h"
+#include "network/service/names.h"
 #include "network/service/networks.h"
 #include "network/service/other_firewalls.h"
 #include "network/service/policies.h"
@@ -26,13 +27,14 @@ struct Groups {
   Removal removal{context, addresses};
   Collector collector{context, addresses, removal};
   Ports ports{context, removal, collector};
-  PolicyNames names{context};
-  Policies policies{context, names};
+  PolicyNames policy_names{context};
+  Policies policies{context, policy_names};
   OtherFirewalls other_firewalls{context};
   Endpoints endpoints{context, addresses, removal, collector, other_firewalls};
   Underlay underlay{context};
   Surroundings surroundings{context};
   Networks networks{context, addresses, removal, other_firewalls, surroundings};
+  Names names{context};
   Pools pools{context, addresses, removal, collector};
   Reconciler reconciler{
       context, {addresses, removal, collector, ports, underlay, other_firewalls, surroundings}};
@@ -135,7 +137,7 @@ class Service : public NetworkService {
   Result<ReconcileReport> reconcile() override {
     auto report = settled(groups_.reconciler.reconcile());
     if (!report || groups_.context.parts.names_are_kept) return report;
-    const auto unknown = groups_.names.refresh();
+    const auto unknown = groups_.policy_names.refresh();
     if (!unknown) report->failures.push_back(unknown.error().text);
     if (unknown) report->failures.insert(report->failures.end(), unknown->begin(), unknown->end());
     return report;
@@ -158,12 +160,13 @@ class Core : public CoreNetworkService {
 
   NetworkService& networks() override { return service_; }
   PoolService& pools() override { return groups_.pools; }
+  NameService& names() override { return groups_.names; }
   Mender& mender() override { return groups_.reconciler; }
   cluster::UnderlayGuard& underlay() override { return groups_.underlay; }
   Status before_forwarding(Family family) override {
     return hold_strangers(groups_.context, family);
   }
-  Status refresh_names() override { return status_of(groups_.names.refresh()); }
+  Status refresh_names() override { return status_of(groups_.policy_names.refresh()); }
 
  private:
   Groups groups_;

@@ -17,6 +17,7 @@ bool is_network_id(std::string_view text) {
 }
 
 std::string short_name_of(const Endpoint& endpoint) {
+  if (!endpoint.names.name.empty()) return endpoint.names.name;
   return (endpoint.container.empty() ? endpoint.id : endpoint.container).substr(0, 12);
 }
 

@@ -2,6 +2,7 @@
 // are read and changed.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -83,12 +84,13 @@ class ServiceContext {
   Ownership ownership;
   FirewallSync firewall;
   StoredContext for_drivers;
+  std::atomic<bool> names_coming{false};  // NameService::expect
 };
 
 // Whether the text has the form of a network's id: 64 lower-case hex digits.
 bool is_network_id(std::string_view text);
 
-// "web", or the endpoint's id when the runtime names no container; shortened as runtimes do.
+// "web", "default/web-0", or the id of the container or of the endpoint, shortened as runtimes do.
 std::string short_name_of(const Endpoint& endpoint);
 
 }  // namespace fairlead::network

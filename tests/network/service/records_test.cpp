@@ -56,6 +56,8 @@ Endpoint rich_endpoint() {
   endpoint.ports = {{Proto::kUdp, get(IpAddress::parse("::")), 53, 5353},
                     {Proto::kTcp, {}, 8080, 80}};
   endpoint.aliases = {"www"};
+  endpoint.names = {
+      .name = "web", .project = "shop", .service = "front", .labels = {{"tier", "front"}}};
   endpoint.rates.out_bits = 5;
   endpoint.routes = {{.destination = get(Cidr::parse("10.9.0.0/16")),
                       .via = get(IpAddress::parse("10.1.0.7")),

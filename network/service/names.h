@@ -1,0 +1,27 @@
+// What runtimes call their networks and containers: kept beside the records that they belong to.
+#pragma once
+
+#include <span>
+
+#include "network/api/names.h"
+#include "network/service/service_context.h"
+
+namespace fairlead::network {
+
+class Names : public NameService {
+ public:
+  explicit Names(ServiceContext& context) : context_(context) {}
+
+  Status keep(std::span<const RuntimeNetwork> networks) override;
+  Status keep(std::span<const NamedEndpoint> endpoints) override;
+  void expect(bool coming) override { context_.names_coming = coming; }
+
+ private:
+  Status keep_network(const RuntimeNetwork& network);
+  Status keep_endpoint(const NamedEndpoint& named);
+  std::string ifname_of(const Endpoint& endpoint);
+
+  ServiceContext& context_;
+};
+
+}  // namespace fairlead::network
