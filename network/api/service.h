@@ -42,6 +42,23 @@ struct ServiceStatus {
   std::vector<std::string> notes;     // what Fairlead did about other firewalls, forwarding, ...
 };
 
+enum class AddressUse { kEndpoint, kGateway, kReserved };
+
+// Who has an address of a network, or for whom it is kept.
+struct AddressLease {
+  IpAddress address;
+  Cidr subnet;
+  std::string network_id, network_name;
+  AddressUse use = AddressUse::kEndpoint;
+  // For people: "container web of network shop (cni)", "gateway", "kept for container web".
+  std::string holder;
+  std::string endpoint_id, container;  // empty: no endpoint has it
+  std::string reserved_for;            // the container for which it is kept; empty: none
+  long long since = 0;                 // Unix seconds; 0: not known
+
+  bool operator==(const AddressLease&) const = default;
+};
+
 // What CHECK compares with; what is empty or std::nullopt is not compared.
 struct Expectation {
   int netns_fd = -1;  // borrowed; -1: check the host's side only
@@ -94,6 +111,21 @@ class NetworkService {
   // endpoint of the network. They stay reserved until the runtime releases them.
   virtual Status reserve_addresses(const NetworkRef& network,
                                    const std::map<std::string, IpAddress>& addresses) = 0;
+
+  // Keeps the address for the container of that name, or no longer: on this network an endpoint of the
+  // container gets it, and no other does. What is as it was asked for succeeds. kExists names who has
+  // the address; kUnsupported where the addresses are given by others.
+  virtual Result<Network> reserve(const NetworkRef& network, const Reservation& reservation) = 0;
+  virtual Result<Network> unreserve(const NetworkRef& network, const IpAddress& address) = 0;
+
+  // The addresses that are taken, of one network or of all, in their order.
+  virtual Result<std::vector<AddressLease>> list_leases(
+      const std::optional<NetworkRef>& network) = 0;
+  // Frees an address. kInUse while a container that runs or is starting has it, unless `force`, which
+  // removes its endpoint as well; and for gateways and what is kept by name. kNotFound when it is free.
+  virtual Status release_lease(const IpAddress& address, bool force) = 0;
+  // Whether an endpoint like this would get addresses now. kExhausted says where there are none.
+  virtual Status check_room(const EndpointSpec& spec) = 0;
 
   // Calls about one endpoint that must not overtake each other hold its turn from beginning to end,
   // in all processes: for example an attach whose caller has given up, and the removal that follows
@@ -169,8 +201,6 @@ struct Pool {
   std::optional<Cidr> range;
   std::optional<IpAddress> gateway;  // of a joined network, which has one already
 };
-
-enum class AddressUse { kEndpoint, kGateway, kReserved };
 
 // Address pools for runtimes that ask for pools and addresses themselves (Docker's IpamDriver).
 // Pools never overlap each other, nor (when chosen) a route or a name server of the host.

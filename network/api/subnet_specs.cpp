@@ -22,10 +22,11 @@ Status validate_subnet(const SubnetSpec& spec) {
   if (subnet.network() != subnet)
     return fail(Code::kInvalid, "subnet {} has host bits set; did you mean {}?", subnet.to_string(),
                 subnet.network().to_string());
-  if (subnet.size() < 4)
+  if (subnet.size() < 2)
     return fail(Code::kInvalid,
-                "subnet {} is too small: it needs room for a gateway and a container",
-                subnet.to_string());
+                "subnet {} is too small: it needs room for a gateway and a container; the smallest "
+                "is a /{}",
+                subnet.to_string(), subnet.prefix_length() - 1);
   if (subnet.first().is_multicast() || subnet.first().is_loopback() || subnet.first().is_any())
     return fail(Code::kInvalid,
                 "subnet {} cannot hold containers: it is multicast, loopback or unspecified",
@@ -57,12 +58,29 @@ std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec) {
 }
 
 Status validate_subnets(const std::vector<SubnetSpec>& subnets) {
+  for (auto one = subnets.begin(); one != subnets.end(); ++one) {
+    TRY_STATUS(validate_subnet(*one));
+    for (auto other = subnets.begin(); other != one; ++other) {
+      if (family_of(*one) != family_of(*other)) continue;
+      if (!one->subnet || !other->subnet)
+        return fail(Code::kInvalid,
+                    "a network with several IPv{} subnets needs them by name: one of them is to be "
+                    "chosen",
+                    static_cast<int>(family_of(*one)));
+      if (one->subnet->overlaps(*other->subnet))
+        return fail(Code::kInvalid, "the subnets {} and {} of the network overlap",
+                    other->subnet->to_string(), one->subnet->to_string());
+    }
+  }
+  return {};
+}
+
+Status refuse_several_subnets(const std::vector<SubnetSpec>& subnets, std::string_view reason) {
   for (const Family family : {Family::kV4, Family::kV6})
     if (std::ranges::count_if(
             subnets, [&](const SubnetSpec& subnet) { return family_of(subnet) == family; }) > 1)
-      return fail(Code::kUnsupported, "a network has at most one IPv{} subnet",
-                  static_cast<int>(family));
-  for (const SubnetSpec& spec : subnets) TRY_STATUS(validate_subnet(spec));
+      return fail(Code::kUnsupported, "this network has one IPv{} subnet: {}",
+                  static_cast<int>(family), reason);
   return {};
 }
 
@@ -132,6 +150,11 @@ Status validate_options(const NetworkSpec& spec) {
     return fail(Code::kInvalid,
                 "option \"snat_ports\" needs the IPv4 address whose ports these are: snat=ADDRESS");
   return {};
+}
+
+// Of a /31 or a /127 it is the first of both (RFC 3021, RFC 6164).
+IpAddress default_gateway(const Cidr& subnet) {
+  return subnet.size() <= 2 ? subnet.first() : *subnet.first().plus(1);
 }
 
 std::string option_difference(const std::map<std::string, std::string>& have,

@@ -4,16 +4,18 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "network/api/types.h"
 
 namespace fairlead::network {
 
-// At most one subnet of each family: the subnets of the spec, or the default ones.
+// The subnets of the spec, or the default ones.
 std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec);
 
-// kInvalid for subnets that no network can have, kUnsupported for two of one family.
+// kInvalid for subnets that no network can have, and for two of one family that overlap or of which
+// one is to be chosen.
 Status validate_subnets(const std::vector<SubnetSpec>& subnets);
 
 // Options that only ask for families (enable_ipv6) become `ipv6` and `subnets` of the spec. kInvalid
@@ -22,6 +24,11 @@ Status settle_families(NetworkSpec& spec);
 
 // kInvalid for options that do not fit together, whatever the driver.
 Status validate_options(const NetworkSpec& spec);
+// kUnsupported, with the reason, for two subnets of one family.
+Status refuse_several_subnets(const std::vector<SubnetSpec>& subnets, std::string_view reason);
+
+// The gateway of a network that names none: the first address that an interface may have.
+IpAddress default_gateway(const Cidr& subnet);
 
 // A text for people that says which option differs from the wanted one; empty when all are the
 // same.

@@ -101,13 +101,20 @@ std::optional<IpAddress> gateway_for(const Endpoint& endpoint, Family family) {
 
 }  // namespace
 
+std::optional<IpAddress> gateway_for(const Endpoint& endpoint, const Cidr& address) {
+  for (const IpAddress& gateway : endpoint.gateways)
+    if (address.contains(gateway)) return gateway;
+  return gateway_for(endpoint, address.family());
+}
+
 std::vector<Route> container_routes(const Endpoint& endpoint) {
   std::vector<Route> routes;
   for (const IpAddress& gateway : endpoint.gateways) {
     const Cidr everything = Cidr::of(IpAddress::any(gateway.family()), 0);
     const bool named = std::ranges::any_of(
         endpoint.routes, [&](const Route& route) { return route.destination == everything; });
-    if (!named) routes.push_back({.destination = everything, .via = gateway});
+    if (!named && gateway == gateway_for(endpoint, gateway.family()))
+      routes.push_back({.destination = everything, .via = gateway});
   }
   for (Route route : endpoint.routes) {
     if (!route.via) route.via = gateway_for(endpoint, route.destination.family());

@@ -117,6 +117,14 @@ struct SubnetSpec {
   bool operator==(const SubnetSpec&) const = default;
 };
 
+// An address that is kept for the container of that name, whether it runs or not.
+struct Reservation {
+  std::string container;  // a name, or an id: what the runtime calls it
+  IpAddress address;
+
+  auto operator<=>(const Reservation&) const = default;
+};
+
 // Who decides on the addresses of endpoints.
 enum class AddressSource {
   kFairlead,  // leases from Fairlead's pools
@@ -156,6 +164,7 @@ struct NetworkSpec {
   AddressSource address_source = AddressSource::kFairlead;
   std::map<std::string, std::string> labels;
   std::optional<OverlayParams> overlay;  // only for mode=overlay
+  std::vector<Reservation> reservations{};
 };
 
 struct Subnet {
@@ -208,6 +217,7 @@ struct Network {
   std::optional<OverlayParams> overlay;  // only of networks over several hosts
   // As far as it is known (names.h). Verbs that show networks say it; it is no part of the record.
   std::vector<RuntimeNetwork> runtimes{};
+  std::vector<Reservation> reservations{};
 
   bool has(Family family) const {
     for (const Subnet& subnet : subnets)
@@ -322,21 +332,30 @@ struct ContainerNames {
   bool operator==(const ContainerNames&) const = default;
 };
 
+// Ranges of one family, of which one address is given out. Each lies in a subnet of the network.
+using RangeSet = std::vector<Cidr>;
+
 // An endpoint is found again by (network, id). Runtimes that have no endpoint ids derive one:
 // endpoint_id() below.
 struct EndpointSpec {
   NetworkRef network;
   std::string id;         // 1 to 128 characters of [0-9a-zA-Z_.-]
   std::string container;  // the runtime's id of the container, when it says so
-  std::string runtime;    // "docker", "cni", "podman", "api"
-  std::vector<Cidr>
-      addresses;  // at most one of each family; kFairlead: wanted ones (prefix length ignored)
+  // Its other names, by which a reservation may call it: a pod's "web-0" and "shop/web-0".
+  std::vector<std::string> known_as{};
+  std::string runtime;  // "docker", "cni", "podman", "api"
+  // kFairlead: wanted ones (prefix length ignored), each of which chooses its subnet. A family without
+  // one gets an address of the network's first subnet that has one free.
+  std::vector<Cidr> addresses;
   AddressSource address_source = AddressSource::kFairlead;
   std::optional<MacAddress> mac;  // default: MacAddress::for_ip of the first address
   std::vector<PortSpec> ports;
   std::vector<std::string> aliases;
-  // CNI ipRanges: when not empty, only these addresses are given out.
+  // When not empty, only these addresses of their families are given out, of the first that has one free.
   std::vector<Cidr> ranges;
+  // As host-local's: each set gives one address, of the first of its ranges that has one free. In
+  // place of `ranges` for the families of the sets.
+  std::vector<RangeSet> range_sets;
   std::optional<Rates> rates;             // default: the network's
   std::vector<Route> routes;              // in addition to the default route
   std::optional<std::string> netns_path;  // remembered for `endpoint ls` and liveness
@@ -353,8 +372,9 @@ struct Endpoint {
   std::string network_id;
   std::string container;
   std::string runtime;
-  std::vector<Cidr> addresses;      // with the subnet's prefix length
-  std::vector<IpAddress> gateways;  // at most one of each family
+  std::vector<Cidr> addresses;  // with the subnet's prefix length
+  std::vector<IpAddress>
+      gateways;  // of the addresses' subnets; the default route has a family's first
   std::optional<MacAddress> mac;
   DriverRecord links;
   std::string ifname;  // in the container; empty until joined, or when the runtime names it
@@ -382,8 +402,11 @@ std::string title_of(const Endpoint& endpoint);
 // " (compose project shop)", or empty.
 std::string project_note(const ContainerNames& names);
 
-// The routes of the container: first a default route through each gateway, unless the endpoint's
-// own routes contain one, then the endpoint's own routes with `via` filled in.
+// The gateway of the subnet with the address; without one, the first of its family.
+std::optional<IpAddress> gateway_for(const Endpoint& endpoint, const Cidr& address);
+
+// The routes of the container: first a default route through each family's first gateway, unless the
+// endpoint's own routes contain one, then the endpoint's own routes with `via` filled in.
 std::vector<Route> container_routes(const Endpoint& endpoint);
 
 struct EndpointRef {

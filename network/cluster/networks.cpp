@@ -149,6 +149,7 @@ Result<SharedNetwork> StoreNetworks::create_or_join(const NetworkSpec& spec,
 Result<SharedNetwork> StoreNetworks::find_or_create(const NetworkSpec& spec,
                                                     const std::vector<Cidr>& occupied) {
   TRY_STATUS(validate_subnets(wanted_subnets(spec)));
+  TRY_STATUS(refuse_several_subnets(spec.subnets, kOneSubnet));
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto present, find(spec.name.str()));
     if (present && present->value.phase == NetworkPhase::kDeleting) {
@@ -259,7 +260,7 @@ Status StoreNetworks::give_subnets(const NetworkSpec& spec, const std::vector<Ci
     } else {
       TRY(subnet.subnet, choose(wanted.family, meta->value, taken));
     }
-    if (!subnet.gateway) subnet.gateway = subnet.subnet.first().plus(1);
+    if (!subnet.gateway) subnet.gateway = default_gateway(subnet.subnet);
     subnet.pool_id = subnet.subnet.to_string();
     const std::string key = keys::pool(subnet.subnet);
     txn.preconditions.push_back({key, state::kAbsent});

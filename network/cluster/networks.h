@@ -10,6 +10,10 @@
 
 namespace fairlead::network::cluster {
 
+// Why a shared network has no second subnet of a family.
+inline constexpr std::string_view kOneSubnet =
+    "it is shared by several hosts, each of which gives out its own part of it";
+
 // A slow host may still have a device with the VNI.
 inline constexpr long long kVniQuarantineSeconds = 600;
 

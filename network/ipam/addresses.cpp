@@ -12,13 +12,6 @@ namespace {
 constexpr std::size_t kPage = 128;
 constexpr unsigned kMostAttempts = 64;
 
-// A free address, with the revision of the void lease that is overwritten, or kAbsent when there is
-// none.
-struct FreePlace {
-  IpAddress address;
-  std::int64_t revision = state::kAbsent;
-};
-
 // Goes through the leases of a range in the order of their addresses, up to the first gap.
 class GapSearch {
  public:
@@ -37,12 +30,12 @@ class GapSearch {
 
  private:
   bool is_void(const LeaseRecord& lease) const {
-    return !lease.boot_id.empty() && lease.boot_id != boot_id_;
+    return !lease.boot_id.empty() && lease.boot_id != boot_id_ && lease.reserved_for.empty();
   }
 
   static Result<std::optional<FreePlace>> place(const IpAddress& address,
                                                 std::int64_t revision = state::kAbsent) {
-    return std::optional<FreePlace>({address, revision});
+    return std::optional(FreePlace{address, revision});
   }
 
   // Searches after the first address of the range, which is taken.
@@ -129,6 +122,25 @@ Result<FreePlace> find_free(state::Store& store, const PoolRecord& pool,
               pool.subnet.to_string(), within);
 }
 
+// A lease that is kept for a container which does not have it.
+LeaseRecord without_owner(LeaseRecord lease) {
+  lease.owner.clear();
+  lease.use = AddressUse::kReserved;
+  lease.boot_id.clear();
+  return lease;
+}
+
+bool may_take(const AddressRequest& request, const LeaseRecord& kept) {
+  return request.reserved_for == kAnyReservation || request.reserved_for == kept.reserved_for;
+}
+
+// Removes the lease, or its owner where it is kept for a container.
+Change giving_back(const std::string& key, const LeaseRecord& lease, std::int64_t revision) {
+  if (lease.reserved_for.empty()) return {.preconditions = {{key, revision}}, .deletes = {key}};
+  return {.preconditions = {{key, revision}},
+          .puts = {{key, records::encode(without_owner(lease))}}};
+}
+
 Status check_wanted(const PoolRecord& pool, const IpAddress& wanted, AddressUse use) {
   const Cidr& subnet = pool.subnet;
   if (!subnet.contains(wanted))
@@ -151,6 +163,12 @@ bool Ipam::is_void(const LeaseRecord& lease) const {
   return !lease.boot_id.empty() && lease.boot_id != options_.boot_id;
 }
 
+std::optional<LeaseRecord> Ipam::in_this_boot(LeaseRecord lease) const {
+  if (!is_void(lease)) return lease;
+  if (lease.reserved_for.empty()) return std::nullopt;
+  return without_owner(std::move(lease));
+}
+
 void Change::add_to(state::Txn& txn) const {
   txn.preconditions.insert(txn.preconditions.end(), preconditions.begin(), preconditions.end());
   txn.puts.insert(txn.puts.end(), puts.begin(), puts.end());
@@ -164,7 +182,7 @@ Result<Claim> Ipam::plan(const Cidr& pool, const AddressRequest& request, unsign
   if (request.wanted) return plan_wanted(record, request);
   TRY(const auto place,
       find_free(store_, record, request, options_.boot_id, random_steps(attempt)));
-  Claim claim = claim_of(record, request, place.address, place.revision);
+  Claim claim = claim_of(record, request, place);
   claim.change.puts.push_back({records::cursor_key(record.subnet, request.ranges),
                                records::encode_last(place.address.to_string())});
   return claim;
@@ -174,26 +192,37 @@ Result<Claim> Ipam::plan_wanted(const PoolRecord& pool, const AddressRequest& re
   TRY_STATUS(check_wanted(pool, *request.wanted, request.use));
   const std::string key = records::lease_key(pool.subnet, *request.wanted);
   TRY(const auto record, store_.get(key));
-  if (!record) return claim_of(pool, request, *request.wanted, state::kAbsent);
-  TRY(const auto lease, records::decode_lease(*record));
-  if (is_void(lease)) return claim_of(pool, request, *request.wanted, lease.revision);
-  if (lease.owner != request.owner)
+  if (!record) return claim_of(pool, request, {*request.wanted});
+  TRY(auto stored, records::decode_lease(*record));
+  const std::int64_t revision = stored.revision;
+  const auto lease = in_this_boot(std::move(stored));
+  if (!lease) return claim_of(pool, request, {*request.wanted, revision});
+  if (lease->owner.empty()) {
+    if (may_take(request, *lease))
+      return claim_of(pool, request, {*request.wanted, revision}, lease->reserved_for);
+    return fail(Code::kExists, "address {} of {} is kept for container {}",
+                request.wanted->to_string(), pool.subnet.to_string(), lease->reserved_for);
+  }
+  if (lease->owner != request.owner)
     return fail(Code::kExists, "address {} of {} is taken by {}", request.wanted->to_string(),
-                pool.subnet.to_string(), lease.owner);
-  if (lease.use != request.use) return claim_of(pool, request, *request.wanted, lease.revision);
+                pool.subnet.to_string(), lease->owner);
+  if (lease->use != request.use)
+    return claim_of(pool, request, {*request.wanted, revision}, lease->reserved_for);
   return Claim{.address = Cidr::of(*request.wanted, pool.subnet.prefix_length()),
-               .change = {.preconditions = {{key, lease.revision}}},
+               .change = {.preconditions = {{key, revision}}},
                .held = true};
 }
 
-Claim Ipam::claim_of(const PoolRecord& pool, const AddressRequest& request,
-                     const IpAddress& address, std::int64_t revision) const {
+Claim Ipam::claim_of(const PoolRecord& pool, const AddressRequest& request, const FreePlace& place,
+                     const std::string& reserved_for) const {
+  const auto& [address, revision] = place;
   const std::string key = records::lease_key(pool.subnet, address);
   const std::string boot_id = request.use == AddressUse::kEndpoint ? options_.boot_id : "";
   Claim claim{.address = Cidr::of(address, pool.subnet.prefix_length())};
   claim.change.preconditions = {{records::pool_key(pool.subnet), pool.revision}, {key, revision}};
-  claim.change.puts = {{key, records::encode(LeaseRecord{address, request.owner, request.use,
-                                                         boot_id, 0, request.since})}};
+  claim.change.puts = {
+      {key, records::encode(LeaseRecord{address, request.owner, request.use, boot_id, 0,
+                                        request.since, reserved_for})}};
   return claim;
 }
 
@@ -204,12 +233,48 @@ Result<Change> Ipam::release_plan(const Cidr& pool, const IpAddress& address,
   if (!record) return Change{};
   TRY(const auto lease, records::decode_lease(*record));
   if (!owner.empty() && lease.owner != owner) return Change{};
-  return Change{.preconditions = {{key, record->revision}}, .deletes = {key}};
+  return giving_back(key, lease, record->revision);
 }
 
 Change Ipam::release_plan(const Cidr& pool, const LeaseRecord& lease) {
-  const std::string key = records::lease_key(pool, lease.address);
-  return Change{.preconditions = {{key, lease.revision}}, .deletes = {key}};
+  return giving_back(records::lease_key(pool, lease.address), lease, lease.revision);
+}
+
+Result<Change> Ipam::keep_plan(const Cidr& pool, const IpAddress& address,
+                               const std::string& container, std::string_view owner) {
+  TRY(const auto record, need_pool(*this, pool));
+  TRY_STATUS(check_wanted(record, address, AddressUse::kEndpoint));
+  const std::string key = records::lease_key(pool, address);
+  TRY(auto stored, store_.get(key));
+  LeaseRecord kept{.address = address, .use = AddressUse::kReserved, .reserved_for = container};
+  const std::int64_t revision = stored ? stored->revision : state::kAbsent;
+  if (stored) {
+    TRY(auto decoded, records::decode_lease(*stored));
+    const auto lease = in_this_boot(std::move(decoded));
+    if (lease && !lease->reserved_for.empty() && lease->reserved_for != container)
+      return fail(Code::kExists, "address {} of {} is kept for container {}", address.to_string(),
+                  pool.to_string(), lease->reserved_for);
+    if (lease && !lease->owner.empty() && lease->owner != owner)
+      return fail(Code::kExists, "address {} of {} is taken by {}", address.to_string(),
+                  pool.to_string(), lease->owner);
+    if (lease) kept = *lease;
+    kept.reserved_for = container;
+  }
+  return Change{.preconditions = {{records::pool_key(pool), record.revision}, {key, revision}},
+                .puts = {{key, records::encode(kept)}}};
+}
+
+Result<Change> Ipam::unkeep_plan(const Cidr& pool, const IpAddress& address) {
+  const std::string key = records::lease_key(pool, address);
+  TRY(const auto record, store_.get(key));
+  if (!record) return Change{};
+  TRY(auto lease, records::decode_lease(*record));
+  if (lease.reserved_for.empty()) return Change{};
+  lease.reserved_for.clear();
+  if (lease.owner.empty() || is_void(lease))
+    return Change{.preconditions = {{key, record->revision}}, .deletes = {key}};
+  return Change{.preconditions = {{key, record->revision}},
+                .puts = {{key, records::encode(lease)}}};
 }
 
 Change Ipam::rewrite_plan(const Cidr& pool, const LeaseRecord& lease) {
@@ -235,7 +300,7 @@ Result<Cidr> Ipam::allocate(const Cidr& pool, const AddressRequest& request) {
 Status Ipam::release(const Cidr& pool, const IpAddress& address, std::string_view owner) {
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto change, release_plan(pool, address, owner));
-    if (change.deletes.empty()) return {};
+    if (change.empty()) return {};
     state::Txn txn;
     change.add_to(txn);
     const auto done = store_.commit(txn);
@@ -250,16 +315,15 @@ Result<std::optional<LeaseRecord>> Ipam::find_lease(const Cidr& pool, const IpAd
   TRY(const auto record, store_.get(records::lease_key(pool, address)));
   if (!record) return std::optional<LeaseRecord>();
   TRY(auto lease, records::decode_lease(*record));
-  if (is_void(lease)) return std::optional<LeaseRecord>();
-  return std::optional<LeaseRecord>(std::move(lease));
+  return in_this_boot(std::move(lease));
 }
 
 Result<std::vector<LeaseRecord>> Ipam::list_leases(const Cidr& pool) {
   TRY(const auto found, store_.list(records::lease_prefix(pool)));
   std::vector<LeaseRecord> leases;
   for (const state::Record& record : found) {
-    TRY(auto lease, records::decode_lease(record));
-    if (!is_void(lease)) leases.push_back(std::move(lease));
+    TRY(auto decoded, records::decode_lease(record));
+    if (auto lease = in_this_boot(std::move(decoded))) leases.push_back(std::move(*lease));
   }
   return leases;
 }

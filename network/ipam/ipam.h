@@ -12,15 +12,19 @@
 //                                 "gateway":"10.208.0.1","network":"<id of the network that uses it>",
 //                                 "owner":"<who asked, for people>"}
 //   lease/0ad00000-24/0ad00002   {"owner":"<endpoint>","use":"endpoint","boot":"<boot id>",
-//                                 "since":<when the owner took it, Unix seconds>}
+//                                 "since":<when the owner took it, Unix seconds>,
+//                                 "reserved_for":"<the container for which it is kept>"}
 //   cursor/0ad00000-24           {"last":"10.208.0.2"}: the address given last; the search goes on
 //                                after it
 //   cursor/0ad00000-24/<hash>    the same for requests that bring ranges of their own
 //   pool-guard                   {"last":"10.208.0.0/24"}: changed by each new pool, so that of two
 //                                creators that each see no overlap only one commits
 //
+//   ula-prefix                   {"prefix":"fd12:3456:789a::/48"}: this host's own, chosen at random
+//
 // A lease of an earlier boot is void: its address is free, and the record is overwritten. A lease
-// with an empty boot id survives reboots (gateways and reserved addresses). There is no bitmap of a
+// with an empty boot id survives reboots (gateways and reserved addresses). One with "reserved_for"
+// is given to that container only; while the container does not have it, it has no owner. There is no bitmap of a
 // pool's addresses, because every allocation would have to write the same key.
 #pragma once
 
@@ -58,6 +62,7 @@ struct LeaseRecord {
   std::int64_t revision = 0;
   // When the owner took it, Unix seconds; 0: written by a version that did not store it.
   long long since = 0;
+  std::string reserved_for{};  // the container for which it is kept
 
   bool operator==(const LeaseRecord&) const = default;
 };
@@ -79,7 +84,14 @@ struct Change {
   std::vector<state::Put> puts;
   std::vector<std::string> deletes;
 
+  bool empty() const { return puts.empty() && deletes.empty(); }
   void add_to(state::Txn& txn) const;
+};
+
+// A free address, with the revision of the lease that is overwritten, or kAbsent when there is none.
+struct FreePlace {
+  IpAddress address;
+  std::int64_t revision = state::kAbsent;
 };
 
 struct Claim {
@@ -102,11 +114,17 @@ struct AddressRequest {
       wanted;
   std::vector<Cidr> ranges;  // addresses are taken from these instead of the pool's range
   long long since = 0;       // the current time in Unix seconds, stored in the lease
+  // The wanted address may be one that is kept: for this container, or with kAnyReservation for
+  // whichever.
+  std::string reserved_for{};
 };
 
+inline constexpr std::string_view kAnyReservation = "*";
+
 struct IpamOptions {
-  std::string boot_id;   // of this boot: base/host.h
-  std::string ula_seed;  // a stable text that only this host has: ula_seed_of_host()
+  std::string boot_id;  // of this boot: base/host.h
+  // A stable text of this host, ula_seed_of_host(), from which earlier versions made its IPv6 prefix.
+  std::string ula_seed;
 };
 
 // The machine id of this host, or its name when it has none.
@@ -132,14 +150,22 @@ class Ipam {
   // costs three reads, and one page of leases for each 128 taken addresses that it passes.
   Result<Claim> plan(const Cidr& pool, const AddressRequest& request, unsigned attempt = 0);
 
-  // Gives an address back. The change is empty when the address is not leased, or is leased to
-  // another owner than `owner`. An empty `owner` stands for every owner.
+  // Gives an address back; one that is kept for a container has no owner then. The change is empty when
+  // the address is not leased, or is leased to another owner than `owner`. An empty `owner` stands for
+  // every owner.
   Result<Change> release_plan(const Cidr& pool, const IpAddress& address, std::string_view owner);
 
   // Gives back, or writes again, a lease that the caller has read. The change conflicts if the
   // stored lease has changed since.
   static Change release_plan(const Cidr& pool, const LeaseRecord& lease);
   static Change rewrite_plan(const Cidr& pool, const LeaseRecord& lease);
+
+  // Keeps the address for the container. `owner` is the endpoint that may have it already. kExists when
+  // another one has it, or it is kept for another container.
+  Result<Change> keep_plan(const Cidr& pool, const IpAddress& address, const std::string& container,
+                           std::string_view owner);
+  // Keeps it no longer. Whoever has it goes on to have it.
+  Result<Change> unkeep_plan(const Cidr& pool, const IpAddress& address);
 
   // Plan and commit, and plan again on conflicts. A gateway or reserved address is committed
   // durably.
@@ -183,12 +209,15 @@ class Ipam {
   Result<std::size_t> drop_void_leases(const Cidr& pool);
 
  private:
+  // Whether it is of an earlier boot.
   bool is_void(const LeaseRecord& lease) const;
+  // What a stored lease means in this boot; std::nullopt: the address is free.
+  std::optional<LeaseRecord> in_this_boot(LeaseRecord lease) const;
+  Result<Cidr> own_prefix(const std::vector<PoolRecord>& pools, Change& noted);
   Result<Claim> plan_wanted(const PoolRecord& pool, const AddressRequest& request);
-  // The claim of `address`, whose stored lease has `revision` (kAbsent: no lease) and is
-  // overwritten.
-  Claim claim_of(const PoolRecord& pool, const AddressRequest& request, const IpAddress& address,
-                 std::int64_t revision) const;
+  // The claim of a free address, which stays kept for the container.
+  Claim claim_of(const PoolRecord& pool, const AddressRequest& request, const FreePlace& place,
+                 const std::string& reserved_for = {}) const;
   // Deletes the leases for which `unwanted` is true, page by page. Returns how many it deleted.
   Result<std::size_t> drop_leases(const Cidr& pool,
                                   const std::function<bool(const LeaseRecord&)>& unwanted);

@@ -1,9 +1,11 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 
 #include "base/fault.h"
+#include "base/hash.h"
 #include "network/ipam/ipam.h"
 #include "network/ipam/ranges.h"
 #include "network/ipam/records.h"
@@ -137,10 +139,34 @@ Result<PoolClaim> Ipam::plan_pool(const NewPool& request, std::span<const Cidr> 
   } else {
     std::vector<Cidr> taken(occupied.begin(), occupied.end());
     for (const PoolRecord& other : pools) taken.push_back(other.subnet);
-    TRY(pool.subnet,
-        choose_subnet(request.family, request.prefix_length, options_.ula_seed, taken));
+    Change noted;
+    Cidr own;
+    if (request.family == Family::kV6) {
+      TRY(own, own_prefix(pools, noted));
+    }
+    TRY(pool.subnet, choose_subnet(request.family, request.prefix_length, own, taken));
+    PoolClaim claim = grant_new(pool, guard ? guard->revision : state::kAbsent);
+    for (const auto& precondition : noted.preconditions)
+      claim.change.preconditions.push_back(precondition);
+    for (const auto& put : noted.puts) claim.change.puts.push_back(put);
+    return claim;
   }
   return grant_new(pool, guard ? guard->revision : state::kAbsent);
+}
+
+// This host's /48. It is chosen with the first pool that needs it, and noted in the transaction of that
+// pool. An earlier version derived it from the host's machine id: where pools are in that one, it stays.
+Result<Cidr> Ipam::own_prefix(const std::vector<PoolRecord>& pools, Change& noted) {
+  TRY(const auto record, store_.get(records::kUlaPrefix));
+  if (record) return records::decode_ula_prefix(*record);
+  Cidr prefix = ula_prefix(options_.ula_seed);
+  if (std::ranges::none_of(pools,
+                           [&](const PoolRecord& pool) { return prefix.contains(pool.subnet); }))
+    prefix = ula_prefix(random_hex(32));
+  const std::string key(records::kUlaPrefix);
+  noted = {.preconditions = {{key, state::kAbsent}},
+           .puts = {{key, records::encode_ula_prefix(prefix)}}};
+  return prefix;
 }
 
 Result<Change> Ipam::plan_use(const Cidr& pool, const std::string& network,
@@ -214,7 +240,7 @@ Result<std::size_t> Ipam::count_leases() {
 }
 
 Result<std::size_t> Ipam::drop_void_leases(const Cidr& pool) {
-  return drop_leases(pool, [this](const LeaseRecord& lease) { return is_void(lease); });
+  return drop_leases(pool, [this](const LeaseRecord& lease) { return !in_this_boot(lease); });
 }
 
 // When a lease changes meanwhile the commit conflicts and the page is read again, because the lease

@@ -63,12 +63,19 @@ constexpr auto kPool =
 
 constexpr auto kLease =
     fields(required<&LeaseRecord::owner>("owner"), required<&LeaseRecord::use>("use", kUse),
-           sparse<&LeaseRecord::boot_id>("boot"), sparse<&LeaseRecord::since>("since"));
+           sparse<&LeaseRecord::boot_id>("boot"), sparse<&LeaseRecord::since>("since"),
+           sparse<&LeaseRecord::reserved_for>("reserved_for"));
 
 struct Cursor {
   IpAddress last;
 };
 constexpr auto kCursor = fields(required<&Cursor::last>("last"));
+
+struct UlaPrefix {
+  Cidr prefix;
+};
+constexpr auto kUlaRecord =
+    fields(required<&UlaPrefix::prefix>("prefix", json::text<&Cidr::parse_subnet>()));
 
 }  // namespace
 
@@ -94,6 +101,10 @@ std::string encode(const LeaseRecord& lease) { return json::dump(json::write(lea
 
 std::string encode_last(std::string_view last) { return json::dump(Json{{"last", last}}); }
 
+std::string encode_ula_prefix(const Cidr& prefix) {
+  return json::dump(json::write(UlaPrefix{prefix}, kUlaRecord));
+}
+
 Result<PoolRecord> decode_pool(const state::Record& record) {
   TRY(auto pool, read_record(record, kPool));
   pool.revision = record.revision;
@@ -111,6 +122,11 @@ Result<LeaseRecord> decode_lease(const state::Record& record) {
 Result<IpAddress> decode_cursor(const state::Record& record) {
   TRY(const auto cursor, read_record(record, kCursor));
   return cursor.last;
+}
+
+Result<Cidr> decode_ula_prefix(const state::Record& record) {
+  TRY(const auto read, read_record(record, kUlaRecord));
+  return read.prefix;
 }
 
 }  // namespace records

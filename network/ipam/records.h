@@ -16,6 +16,7 @@ namespace records {
 inline constexpr std::string_view kPoolPrefix = "pool/";
 inline constexpr std::string_view kLeasePrefix = "lease/";
 inline constexpr std::string_view kPoolGuard = "pool-guard";
+inline constexpr std::string_view kUlaPrefix = "ula-prefix";
 
 std::string pool_key(const Cidr& pool);
 std::string lease_prefix(const Cidr& pool);
@@ -27,11 +28,13 @@ std::string cursor_key(const Cidr& pool, const std::vector<Cidr>& ranges);
 std::string encode(const PoolRecord& pool);
 std::string encode(const LeaseRecord& lease);
 std::string encode_last(std::string_view last);  // of a cursor or the guard
+std::string encode_ula_prefix(const Cidr& prefix);
 
 // kIo, naming the key, when a record cannot be read: somebody else wrote it.
 Result<PoolRecord> decode_pool(const state::Record& record);
 Result<LeaseRecord> decode_lease(const state::Record& record);
 Result<IpAddress> decode_cursor(const state::Record& record);
+Result<Cidr> decode_ula_prefix(const state::Record& record);
 
 }  // namespace records
 

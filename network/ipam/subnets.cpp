@@ -12,8 +12,8 @@ namespace {
 
 Cidr literal(std::string_view text) { return Cidr::parse_subnet(text).value(); }
 
-std::vector<Cidr> default_bases(Family family, std::string_view ula_seed) {
-  if (family == Family::kV6) return {ula_prefix(ula_seed)};
+std::vector<Cidr> default_bases(Family family, const Cidr& own) {
+  if (family == Family::kV6) return {own};
   return {literal("10.208.0.0/12"), literal("172.24.0.0/13")};
 }
 
@@ -54,11 +54,11 @@ Cidr ula_prefix(std::string_view seed) {
   return Cidr::of(IpAddress::from_bytes(Family::kV6, bytes), 48);
 }
 
-Result<Cidr> choose_subnet(Family family, std::optional<unsigned> prefix_length,
-                           std::string_view ula_seed, std::span<const Cidr> taken) {
+Result<Cidr> choose_subnet(Family family, std::optional<unsigned> prefix_length, const Cidr& own,
+                           std::span<const Cidr> taken) {
   const bool v4 = family == Family::kV4;
   const unsigned length = prefix_length.value_or(v4 ? 24 : 64);
-  const auto bases = default_bases(family, ula_seed);
+  const auto bases = default_bases(family, own);
   const unsigned least = bases.front().prefix_length(), most = v4 ? 30 : 126;
   if (length < least || length > most)
     return fail(

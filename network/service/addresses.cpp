@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "network/service/address_choice.h"
 
 namespace fairlead::network {
 
@@ -25,6 +26,10 @@ bool is_runtimes_own(const LeaseRecord& lease) { return lease.owner.starts_with(
 
 std::string runtimes_own() { return fmt::format("{}{}", kRuntimesOwn, random_hex(8)); }
 
+bool is_called(const EndpointSpec& spec, const std::string& name) {
+  return spec.container == name || std::ranges::find(spec.known_as, name) != spec.known_as.end();
+}
+
 const Subnet* subnet_of(const Network& network, const IpAddress& address) {
   const auto found = std::ranges::find_if(
       network.subnets, [&](const Subnet& subnet) { return subnet.subnet.contains(address); });
@@ -39,6 +44,80 @@ Result<std::vector<Cidr>> Addresses::occupied_here() {
   for (const PoolRecord& pool : pools)
     if (!pool.network.empty()) occupied.push_back(pool.subnet);
   return occupied;
+}
+
+// An address is kept for the container, and not for each of its interfaces: another one that it has on
+// the network has the address already.
+Result<std::vector<Reservation>> Addresses::kept_for(const Network& network,
+                                                     const EndpointSpec& spec) {
+  std::vector<Reservation> kept;
+  for (const Reservation& each : network.reservations) {
+    if (!is_called(spec, each.container)) continue;
+    const bool asked = std::ranges::any_of(spec.addresses, [&](const Cidr& address) {
+      return address.family() == each.address.family();
+    });
+    const Subnet* subnet = subnet_of(network, each.address);
+    if (asked || subnet == nullptr) continue;
+    TRY(const auto lease, context_.ipam.find_lease(subnet->subnet, each.address));
+    if (lease && !lease->owner.empty() && lease->owner != spec.id && !is_runtimes_own(*lease)) {
+      TRY(const auto other, context_.records.endpoint(network.id, lease->owner));
+      if (other && other->value.container == spec.container) continue;
+    }
+    kept.push_back(each);
+  }
+  return kept;
+}
+
+Result<std::vector<Cidr>> Addresses::lease(const Network& network, const EndpointSpec& spec,
+                                           unsigned attempt, state::Txn& txn) {
+  std::vector<AddressWish> wishes;
+  if (network.reservations.empty()) {
+    TRY(wishes, address_wishes(network, spec));
+  } else {
+    EndpointSpec with_kept = spec;
+    TRY(const auto kept, kept_for(network, spec));
+    for (const Reservation& each : kept)
+      with_kept.addresses.push_back(Cidr::of(each.address, each.address.is_v4() ? 32 : 128));
+    TRY(wishes, address_wishes(network, with_kept));
+  }
+  std::vector<Cidr> addresses;
+  for (const AddressWish& wish : wishes) {
+    TRY(const auto claim, plan_wish(network, spec, wish, attempt, txn));
+    claim.change.add_to(txn);
+    addresses.push_back(claim.address);
+  }
+  return addresses;
+}
+
+// The name under which the address is kept for this container; empty: it is not.
+std::string kept_name(const Network& network, const EndpointSpec& spec,
+                      const std::optional<IpAddress>& address) {
+  for (const Reservation& each : network.reservations)
+    if (each.address == address && is_called(spec, each.container)) return each.container;
+  return {};
+}
+
+// In the first of its places that has an address free. The error is that of the last place, and names
+// the others too.
+Result<Claim> Addresses::plan_wish(const Network& network, const EndpointSpec& spec,
+                                   const AddressWish& wish, unsigned attempt, state::Txn& txn) {
+  std::string full;
+  for (const AddressPlace& place : wish.places) {
+    auto claim = plan_address(network, place.subnet,
+                              {.owner = spec.id,
+                               .wanted = wish.wanted,
+                               .ranges = place.ranges,
+                               .since = context_.parts.unix_time(),
+                               .reserved_for = kept_name(network, spec, wish.wanted)},
+                              attempt, txn);
+    if (claim || claim.error().code != Code::kExhausted) return claim;
+    if (&place == &wish.places.back() && full.empty()) return claim;
+    full += (full.empty() ? "" : ", ") + place.subnet.to_string();
+  }
+  return fail(Code::kExhausted,
+              "no address of {} is free; remove containers that are not needed or use a network "
+              "with a larger subnet",
+              full);
 }
 
 Result<Claim> Addresses::plan_address(const Network& network, const Cidr& subnet,
@@ -83,11 +162,18 @@ Result<Claim> Addresses::plan_offered(const Network& network, const Cidr& subnet
 Result<Claim> Addresses::plan_here(const Network& network, const Cidr& subnet,
                                    const AddressRequest& request, unsigned attempt) {
   auto claim = context_.ipam.plan(subnet, request, attempt);
-  if (claim || claim.error().code != Code::kExists || !request.wanted) return claim;
-  const std::string holder = holder_of(network, subnet, *request.wanted);
-  if (holder.empty()) return claim;
-  return fail(Code::kExists, "address {} of {} is taken by {}", request.wanted->to_string(),
-              subnet.to_string(), holder);
+  if (claim || !request.wanted) return claim;
+  return fail(explained(network, subnet, *request.wanted, std::move(claim).error()));
+}
+
+Error Addresses::explained(const Network& network, const Cidr& pool, const IpAddress& address,
+                           Error error) {
+  if (error.code != Code::kExists) return error;
+  const std::string holder = holder_of(network, pool, address);
+  if (holder.empty()) return error;
+  return {Code::kExists, 0,
+          fmt::format("address {} of {} is taken by {}", address.to_string(), pool.to_string(),
+                      holder)};
 }
 
 Result<Cidr> Addresses::allocate(const Network& network, const Cidr& subnet,
@@ -133,7 +219,8 @@ Status Addresses::take_over_leases(const Network& network, const Endpoint& endpo
     TRY(const auto claim, plan_address(network, subnet->subnet,
                                        {.owner = endpoint.id,
                                         .wanted = address.address(),
-                                        .since = context_.parts.unix_time()},
+                                        .since = context_.parts.unix_time(),
+                                        .reserved_for = std::string(kAnyReservation)},
                                        attempt, txn));
     claim.change.add_to(txn);
   }
@@ -156,7 +243,7 @@ Result<std::vector<Cidr>> Addresses::give_up_leases(const Network& network,
       continue;
     }
     TRY(const auto change, context_.ipam.release_plan(pool, address.address(), endpoint.id));
-    if (change.deletes.empty()) continue;
+    if (change.empty()) continue;
     change.add_to(txn);
     freed.push_back(address);
   }
@@ -183,19 +270,44 @@ Result<Addresses::Strays> Addresses::stray_leases(const Network& network) {
       if (lease.use == AddressUse::kEndpoint) leases.push_back({subnet.subnet, std::move(lease)});
   }
   TRY(const auto endpoints, context_.records.endpoints(network.id));
-  std::map<IpAddress, const Endpoint*> holders;
+  // By address; those that have its lease are taken out.
+  std::multimap<IpAddress, const Endpoint*> holders;
   for (const Endpoint& endpoint : endpoints)
-    for (const Cidr& address : endpoint.addresses) holders[address.address()] = &endpoint;
+    for (const Cidr& address : endpoint.addresses) holders.emplace(address.address(), &endpoint);
   for (PoolLease& each : leases) {
-    const auto found = holders.find(each.lease.address);
-    const Endpoint* holder = found == holders.end() ? nullptr : found->second;
-    if (holder != nullptr && holder->id == each.lease.owner) continue;
-    if (holder != nullptr && is_runtimes_own(each.lease) && each.lease.since == 0)
-      strays.of_endpoints.push_back({std::move(each), holder->id});
-    else if (is_old(each.lease.since))
-      strays.nobodys.push_back(std::move(each));
+    const auto [first, last] = holders.equal_range(each.lease.address);
+    const auto owner = std::find_if(
+        first, last, [&](const auto& holder) { return holder.second->id == each.lease.owner; });
+    if (owner != last) {
+      holders.erase(owner);
+      continue;
+    }
+    const bool fresh =
+        !is_old(each.lease.since);  // it may be about to become the holder's, or to go
+    if (first != last && is_runtimes_own(each.lease) && each.lease.since == 0)
+      strays.of_endpoints.push_back({each, first->second->id});
+    else if (!fresh)
+      strays.nobodys.push_back(each);
+    if (first != last && (fresh || each.lease.since == 0)) holders.erase(first);
   }
+  for (const auto& [address, endpoint] : holders)
+    if (const Subnet* subnet = subnet_of(network, address);
+        subnet != nullptr && has_leases(*endpoint))
+      strays.lost.push_back({subnet->subnet, address, endpoint->id});
   return strays;
+}
+
+// Others are about to get their addresses or to lose them, or are void.
+bool Addresses::has_leases(const Endpoint& endpoint) const {
+  return endpoint.phase == Phase::kReady && endpoint.boot_id == context_.parts.boot_id;
+}
+
+Status Addresses::regain(const Network& network, const Lost& lost) {
+  return status_of(allocate(network, lost.pool,
+                            {.owner = lost.endpoint_id,
+                             .wanted = lost.address,
+                             .since = context_.parts.unix_time(),
+                             .reserved_for = std::string(kAnyReservation)}));
 }
 
 // ---- for people

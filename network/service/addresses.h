@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "network/service/address_choice.h"
 #include "network/service/service_context.h"
 
 namespace fairlead::network {
@@ -33,11 +34,18 @@ class Addresses {
     Cidr pool;
     LeaseRecord lease;
   };
+  // An address of an endpoint without the lease, so that it may be given to another one.
+  struct Lost {
+    Cidr pool;
+    IpAddress address;
+    std::string endpoint_id;
+  };
   struct Strays {
     // Leases of an earlier version, which did not name their endpoints, each with the id of the
     // endpoint that has the address.
     std::vector<std::pair<PoolLease, std::string>> of_endpoints;
     std::vector<PoolLease> nobodys;
+    std::vector<Lost> lost;
   };
 
   explicit Addresses(ServiceContext& context) : context_(context) {}
@@ -45,6 +53,10 @@ class Addresses {
   // The subnets that this host uses for other purposes. Needs no lock.
   Result<std::vector<Cidr>> occupied_here();
 
+  // Plans the leases of a new endpoint: the wanted addresses, one address of each set of ranges, and
+  // for a family with neither one of the first subnet that has one free.
+  Result<std::vector<Cidr>> lease(const Network& network, const EndpointSpec& spec,
+                                  unsigned attempt, state::Txn& txn);
   // Plans a lease; what it depends on becomes a precondition of the transaction.
   Result<Claim> plan_address(const Network& network, const Cidr& subnet, AddressRequest request,
                              unsigned attempt, state::Txn& txn);
@@ -60,15 +72,24 @@ class Addresses {
   // Returns the addresses that are free after the transaction was committed.
   Result<std::vector<Cidr>> give_up_leases(const Network& network, const Endpoint& endpoint,
                                            Fate fate, state::Txn& txn);
+  // An error of the pools about an address, with who has it in words for people.
+  Error explained(const Network& network, const Cidr& pool, const IpAddress& address, Error error);
+  bool is_old(long long since) const;
   Change pass_on(const Cidr& pool, LeaseRecord lease, std::string owner) const;
   Result<Strays> stray_leases(const Network& network);
+  // Leases the address to its endpoint again. kExists names who has got it meanwhile.
+  Status regain(const Network& network, const Lost& lost);
 
  private:
+  Result<Claim> plan_wish(const Network& network, const EndpointSpec& spec, const AddressWish& wish,
+                          unsigned attempt, state::Txn& txn);
   Result<Claim> plan_offered(const Network& network, const Cidr& subnet, AddressRequest request,
                              unsigned attempt, state::Txn& txn);
   Result<Claim> plan_here(const Network& network, const Cidr& subnet, const AddressRequest& request,
                           unsigned attempt);
-  bool is_old(long long since) const;
+  bool has_leases(const Endpoint& endpoint) const;
+  // What is kept for the container, where nothing is asked for in its place.
+  Result<std::vector<Reservation>> kept_for(const Network& network, const EndpointSpec& spec);
   std::string holder_of(const Network& network, const Cidr& pool, const IpAddress& address);
 
   ServiceContext& context_;
@@ -78,6 +99,9 @@ class Addresses {
 std::string runtimes_own();
 bool is_runtimes_own(const LeaseRecord& lease);
 inline constexpr std::string_view kRuntimesOwn = "docker ";
+
+// Whether the container has that id, or that name.
+bool is_called(const EndpointSpec& spec, const std::string& name);
 
 // The network's subnet with the address; nullptr when there is none.
 const Subnet* subnet_of(const Network& network, const IpAddress& address);

@@ -1,5 +1,8 @@
 #include "network/service/collector.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <thread>
@@ -28,6 +31,24 @@ bool Collector::drop_if_dead(LockedNetwork& held, const Endpoint& endpoint,
   return true;
 }
 
+void Collector::regain_leases(const Network& network, const Addresses::Strays& strays,
+                              ReconcileReport& report) {
+  for (const Addresses::Lost& lost : strays.lost) {
+    // A stray lease of the address is freed first: the next round leases it again.
+    const bool held = std::ranges::any_of(strays.nobodys, [&](const Addresses::PoolLease& each) {
+      return each.lease.address == lost.address;
+    });
+    if (held) continue;
+    const std::string holder = context_.records.describe(network.id, lost.endpoint_id);
+    if (const Status leased = addresses_.regain(network, lost); !leased)
+      note_failure(report, fmt::format("address {} of {}", lost.address.to_string(), holder),
+                   leased.error());
+    else
+      note(report, fmt::format("leased {} to {} again: its lease was lost",
+                               lost.address.to_string(), holder));
+  }
+}
+
 std::size_t Collector::tidy_leases(const Network& network, ReconcileReport& report) {
   const std::string name = network.name.str();
   const auto strays = addresses_.stray_leases(network);
@@ -44,6 +65,7 @@ std::size_t Collector::tidy_leases(const Network& network, ReconcileReport& repo
   if (adopted > 0)
     note(report, fmt::format("gave {} of network {} to the endpoints that have the addresses",
                              counted(adopted, "lease"), name));
+  regain_leases(network, *strays, report);
   for (const auto& [pool, lease] : strays->nobodys) {
     state::Txn txn;
     Ipam::release_plan(pool, lease).add_to(txn);

@@ -26,6 +26,8 @@ class Collector {
                          std::span<const PortSpec> ports);
 
  private:
+  void regain_leases(const Network& network, const Addresses::Strays& strays,
+                     ReconcileReport& report);
   static void await_vanishing(const LockedNetwork& held, const Endpoint& endpoint,
                               std::chrono::steady_clock::time_point end);
   Result<bool> make_room_at_ports(LockedNetwork& held, std::span<const PortSpec> ports);

@@ -16,37 +16,34 @@ namespace fairlead::network {
 
 namespace {
 
-// The gateways through which the container gets routes; none on an internal network.
-std::vector<IpAddress> gateways_of(const Network& network) {
+// The gateways of the subnets in which the endpoint has addresses; none on an internal network. An
+// address that its runtime has given from elsewhere has the network's.
+std::vector<IpAddress> gateways_of(const Network& network, const std::vector<Cidr>& addresses) {
   std::vector<IpAddress> gateways;
   if (network.internal) return gateways;
-  for (const Subnet& subnet : network.subnets) {
+  const auto add = [&](const Subnet& subnet) {
     const auto mode =
         subnet.subnet.is_v4() ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
-    if (subnet.gateway && mode != GatewayMode::kIsolated) gateways.push_back(*subnet.gateway);
+    if (subnet.gateway && mode != GatewayMode::kIsolated &&
+        std::ranges::find(gateways, *subnet.gateway) == gateways.end())
+      gateways.push_back(*subnet.gateway);
+  };
+  for (const Cidr& address : addresses) {
+    if (const Subnet* subnet = subnet_of(network, address.address())) {
+      add(*subnet);
+      continue;
+    }
+    for (const Subnet& other : network.subnets)
+      if (other.subnet.family() == address.family()) add(other);
   }
   return gateways;
 }
 
-std::optional<IpAddress> wanted_in(const EndpointSpec& spec, const Cidr& subnet) {
-  for (const Cidr& address : spec.addresses)
-    if (subnet.contains(address.address())) return address.address();
-  return std::nullopt;
-}
-
-std::vector<Cidr> ranges_in(const EndpointSpec& spec, const Cidr& subnet) {
-  std::vector<Cidr> ranges;
-  std::ranges::copy_if(spec.ranges, std::back_inserter(ranges),
-                       [&](const Cidr& range) { return subnet.contains(range); });
-  return ranges;
-}
-
 Status validate(const EndpointSpec& spec) {
-  for (const Family family : {Family::kV4, Family::kV6})
-    if (std::ranges::count_if(spec.addresses,
-                              [&](const Cidr& address) { return address.family() == family; }) > 1)
-      return fail(Code::kInvalid, "an endpoint has at most one IPv{} address",
-                  static_cast<int>(family));
+  for (auto one = spec.addresses.begin(); one != spec.addresses.end(); ++one)
+    if (std::ranges::any_of(spec.addresses.begin(), one,
+                            [&](const Cidr& other) { return other.address() == one->address(); }))
+      return fail(Code::kInvalid, "address {} is asked for twice", one->address().to_string());
   return {};
 }
 
@@ -58,7 +55,6 @@ Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec&
                     .network_id = network.id,
                     .container = spec.container,
                     .runtime = spec.runtime,
-                    .gateways = gateways_of(network),
                     .mac = spec.mac,
                     .address_source = spec.address_source,
                     .aliases = spec.aliases,
@@ -73,7 +69,7 @@ Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec&
   return endpoint;
 }
 
-// Leases an address in each subnet, or takes over the addresses that the runtime has requested or
+// Leases addresses of the network's subnets, or takes over the addresses that the runtime has requested or
 // its own allocator has given.
 Status Endpoints::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
                         unsigned attempt, state::Txn& txn) {
@@ -89,23 +85,9 @@ Status Endpoints::lease(const Network& network, const EndpointSpec& spec, Endpoi
         "from Fairlead (docker network create -d fairlead --ipam-driver fairlead) to share it",
         network.name.str());
   } else {
-    for (const Cidr& address : spec.addresses)
-      if (std::ranges::none_of(network.subnets, [&](const Subnet& subnet) {
-            return subnet.subnet.contains(address.address());
-          }))
-        return fail(Code::kInvalid, "address {} is in no subnet of network {}",
-                    address.address().to_string(), network.name.str());
-    for (const Subnet& subnet : network.subnets) {
-      TRY(auto claim, addresses_.plan_address(network, subnet.subnet,
-                                              {.owner = spec.id,
-                                               .wanted = wanted_in(spec, subnet.subnet),
-                                               .ranges = ranges_in(spec, subnet.subnet),
-                                               .since = context_.parts.unix_time()},
-                                              attempt, txn));
-      claim.change.add_to(txn);
-      endpoint.addresses.push_back(claim.address);
-    }
+    TRY(endpoint.addresses, addresses_.lease(network, spec, attempt, txn));
   }
+  endpoint.gateways = gateways_of(network, endpoint.addresses);
   if (!endpoint.mac && !endpoint.addresses.empty())
     endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
   if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);

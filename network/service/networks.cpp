@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "network/api/options.h"
 #include "network/api/subnet_specs.h"
+#include "network/service/addresses.h"
 #include "network/service/keys.h"
+#include "network/service/leases.h"
 
 namespace fairlead::network {
 
@@ -51,6 +53,10 @@ std::string difference(const Network& network, const NetworkSpec& spec) {
       return fmt::format("its range is not {}", wanted.range->to_string());
   }
   if (spec.ipv6 && !network.has(Family::kV6)) return "it has no IPv6 subnet";
+  for (const Reservation& each : spec.reservations)
+    if (std::ranges::find(network.reservations, each) == network.reservations.end())
+      return fmt::format("it does not keep {} for container {}", each.address.to_string(),
+                         each.container);
   return {};
 }
 
@@ -62,6 +68,16 @@ Result<Network> same_network(Network present, const NetworkSpec& spec) {
               "create network {0}: a network of that name exists, and {1}; `fairlead network "
               "inspect {0}` shows it",
               spec.name.str(), other);
+}
+
+// The interface is named: its network, or the route through it, is what stands in the way.
+tl::unexpected<Error> in_use(const Cidr& subnet, const kernel::HostRoute& route) {
+  const std::string through = route.interface.empty()
+                                  ? "a route of this host"
+                                  : fmt::format("interface {} of this host", route.interface);
+  return fail(Code::kExists, "subnet {} is in use on this host: {} {} {}; choose another one",
+              subnet.to_string(), through, route.interface.empty() ? "leads to" : "has",
+              route.destination.to_string());
 }
 
 SubnetSpec spec_of(const Subnet& subnet) {
@@ -128,7 +144,8 @@ Result<Network> Networks::begin_network(const NetworkSpec& spec) {
                   .address_source = spec.address_source,
                   .labels = spec.labels,
                   .created = context_.parts.unix_time(),
-                  .overlay = spec.overlay};
+                  .overlay = spec.overlay,
+                  .reservations = spec.reservations};
   TRY(const auto others, context_.records.networks());
   TRY(auto plan, driver->plan(network, others));
   network.links = std::move(plan.links);
@@ -206,6 +223,7 @@ Status Networks::check_shared(const cluster::SharedNetwork& shared) {
   std::vector<SubnetSpec> subnets;
   std::ranges::transform(shared.subnets, std::back_inserter(subnets), spec_of);
   TRY_STATUS(validate_subnets(subnets));
+  TRY_STATUS(refuse_several_subnets(subnets, "it is shared by several hosts"));
   TRY(const auto others, context_.records.networks());
   for (const Network& other : others) {
     if (other.id == shared.id) continue;
@@ -232,19 +250,12 @@ Status Networks::check_routes(const SubnetSpec& spec) {
   const Cidr& subnet = *spec.subnet;
   TRY(const auto host, context_.parts.links.host_routing().host_subnets());
   for (const auto* routes : {&host.connected, &host.routed})
-    for (const Cidr& route : *routes)
-      if (subnet.contains(route))
-        return fail(Code::kExists,
-                    "subnet {} is in use on this host: it has a route to {}; choose another one",
-                    subnet.to_string(), route.to_string());
-  for (const Cidr& route : host.connected) {
-    if (!route.contains(subnet)) continue;
-    TRY(const auto pool, context_.ipam.find_pool(route));
-    if (!pool)
-      return fail(Code::kExists,
-                  "subnet {} is in use on this host: it is inside {}, which the host is connected "
-                  "to; choose another one",
-                  subnet.to_string(), route.to_string());
+    for (const kernel::HostRoute& route : *routes)
+      if (subnet.contains(route.destination)) return in_use(subnet, route);
+  for (const kernel::HostRoute& route : host.connected) {
+    if (!route.destination.contains(subnet)) continue;
+    TRY(const auto pool, context_.ipam.find_pool(route.destination));
+    if (!pool) return in_use(subnet, route);
   }
   return {};
 }
@@ -256,6 +267,21 @@ Status Networks::give_subnets(const NetworkSpec& spec, Network& network, const D
     TRY(auto given, give_subnet(subnet, network, occupied));
     network.subnets.push_back(std::move(given));
     fault_point("network.create.subnet");
+  }
+  return keep_addresses(network);
+}
+
+// What is to be kept for containers from the beginning.
+Status Networks::keep_addresses(Network& network) {
+  std::ranges::sort(network.reservations);
+  for (const Reservation& each : network.reservations) {
+    TRY_STATUS(check_reservation(network, each));
+    const Cidr subnet = subnet_of(network, each.address)->subnet;
+    TRY(const auto kept, context_.ipam.keep_plan(subnet, each.address, each.container, ""));
+    state::Txn txn{.durability = state::Durability::kDurable};
+    kept.add_to(txn);
+    TRY_STATUS(context_.commit(std::move(txn)));
+    fault_point("network.create.reservation");
   }
   return {};
 }
@@ -278,7 +304,7 @@ Result<Subnet> Networks::give_subnet(const SubnetSpec& spec, const Network& netw
                 .pool_id = pool.subnet.to_string()};
   subnet.gateway = spec.gateway ? spec.gateway : pool.gateway;
   if (!subnet.gateway && network.address_source == AddressSource::kFairlead)
-    subnet.gateway = subnet.subnet.first().plus(1);
+    subnet.gateway = default_gateway(subnet.subnet);
   TRY(auto use, context_.ipam.plan_use(pool.subnet, network.id, subnet.gateway));
   state::Txn txn{.durability = state::Durability::kDurable};
   use.add_to(txn);

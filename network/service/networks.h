@@ -40,6 +40,7 @@ class Networks {
   Status check_shared(const cluster::SharedNetwork& shared);
   Status check_egress_holds(const Network& network) const;
   Status check_routes(const SubnetSpec& spec);
+  Status keep_addresses(Network& network);
   Status give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver);
   Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,
                              std::span<const Cidr> occupied);

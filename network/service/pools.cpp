@@ -4,15 +4,22 @@
 #include <array>
 
 #include "base/fault.h"
+#include "network/api/subnet_specs.h"
 
 namespace fairlead::network {
 
 namespace {
 
-const Subnet* subnet_in(const std::vector<Subnet>& subnets, Family family) {
-  const auto found = std::ranges::find_if(
-      subnets, [&](const Subnet& subnet) { return subnet.subnet.family() == family; });
-  return found == subnets.end() ? nullptr : &*found;
+// The family's subnet that the request names, or else its first.
+const Subnet* subnet_in(const std::vector<Subnet>& subnets, Family family,
+                        const std::optional<Cidr>& named) {
+  const Subnet* first = nullptr;
+  for (const Subnet& subnet : subnets) {
+    if (subnet.subnet.family() != family) continue;
+    if (!named || subnet.subnet == *named) return &subnet;
+    if (first == nullptr) first = &subnet;
+  }
+  return first;
 }
 
 Status check_source(const Network& network) {
@@ -41,7 +48,7 @@ Result<Pool> Pools::request_pool(const PoolRequest& request) {
       return request_shared_pool(request);
     if (!stored) return fail(stored.error());
     TRY_STATUS(check_source(stored->value));
-    const Subnet* subnet = subnet_in(stored->value.subnets, family);
+    const Subnet* subnet = subnet_in(stored->value.subnets, family, request.subnet);
     if (subnet == nullptr) return no_subnet(*request.join, family);
     if (request.subnet && *request.subnet != subnet->subnet)
       return fail(Code::kConflict, "network {} has the subnet {}, not {}", request.join->str(),
@@ -71,7 +78,7 @@ Result<Pool> Pools::request_shared_pool(const PoolRequest& request) {
   const auto shared = context_.parts.cluster->networks().inspect(name);
   if (!shared && shared.error().code != Code::kNotFound) return fail(shared.error());
   if (shared) {
-    const Subnet* subnet = subnet_in(shared->subnets, family);
+    const Subnet* subnet = subnet_in(shared->subnets, family, request.subnet);
     if (subnet == nullptr) return no_subnet(*request.join, family);
     if (request.subnet && *request.subnet != subnet->subnet)
       return fail(Code::kConflict, "network {} has the subnet {}, not {}", name,
@@ -102,8 +109,7 @@ Result<Cidr> Pools::request_address(const std::string& pool_id, std::optional<Ip
   TRY(auto pool, context_.ipam.find_pool(subnet));
   if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
   if (use != AddressUse::kGateway) return request_for_container(*pool, wanted, use);
-  const std::optional<IpAddress> gateway = pool->gateway ? pool->gateway : subnet.first().plus(1);
-  if (!wanted) wanted = gateway;
+  if (!wanted) wanted = pool->gateway.value_or(default_gateway(subnet));
   if (pool->gateway && *wanted != *pool->gateway)
     return fail(Code::kConflict, "the gateway of {} is {}, not {}", pool_id,
                 pool->gateway->to_string(), wanted->to_string());
@@ -115,22 +121,55 @@ Status Pools::release_address(const std::string& pool_id, const IpAddress& addre
   if (!subnet) return {};
   TRY(auto pool, context_.ipam.find_pool(*subnet));
   if (!pool) return {};
-  return release_lease(*pool, address);
+  TRY(const auto holder, pool_with(*pool, address));
+  return release_lease(holder, address);
 }
 
 Result<Cidr> Pools::request_for_container(const PoolRecord& pool, std::optional<IpAddress> wanted,
                                           AddressUse use) {
-  const AddressRequest request{
-      .owner = runtimes_own(), .use = use, .wanted = wanted, .since = context_.parts.unix_time()};
+  // Docker does not tell for which container: whoever names the address gets what is kept.
+  const AddressRequest request{.owner = runtimes_own(),
+                               .use = use,
+                               .wanted = wanted,
+                               .since = context_.parts.unix_time(),
+                               .reserved_for = std::string(kAnyReservation)};
   if (use != AddressUse::kEndpoint || pool.network.empty())
     return context_.ipam.allocate(pool.subnet, request);
   TRY(const auto stored, context_.records.network(NetworkId{pool.network}));
-  auto given = addresses_.allocate(stored.value, pool.subnet, request);
+  auto given = allocate_in(stored.value, pool.subnet, request);
   fault_point("pool.address.leased");
   if (given) return given;
   TRY(auto held, context_.hold(NetworkId{pool.network}));
   TRY(const bool freed, collector_.make_room(held, given.error(), {}));
-  return freed ? addresses_.allocate(held.network, pool.subnet, request) : given;
+  return freed ? allocate_in(held.network, pool.subnet, request) : given;
+}
+
+// Docker asks for an address of the network's first pool, also when it is full, and takes one of
+// another pool. It gives that back, and asks for it again after a restart, under the id of the first.
+Result<Cidr> Pools::allocate_in(const Network& network, const Cidr& pool,
+                                const AddressRequest& request) {
+  if (request.wanted && !pool.contains(*request.wanted)) {
+    const Subnet* subnet = subnet_of(network, *request.wanted);
+    return addresses_.allocate(network, subnet == nullptr ? pool : subnet->subnet, request);
+  }
+  auto given = addresses_.allocate(network, pool, request);
+  for (const Subnet& other : network.subnets) {
+    if (given || given.error().code != Code::kExhausted || request.wanted) return given;
+    if (other.subnet == pool || other.subnet.family() != pool.family()) continue;
+    auto elsewhere = addresses_.allocate(network, other.subnet, request);
+    if (elsewhere || elsewhere.error().code != Code::kExhausted) return elsewhere;
+  }
+  return given;
+}
+
+// The pool of the address: the one that Docker names, or another one of its network.
+Result<PoolRecord> Pools::pool_with(const PoolRecord& named, const IpAddress& address) {
+  if (named.subnet.contains(address) || named.network.empty()) return named;
+  const auto stored = context_.records.network(NetworkId{named.network});
+  const Subnet* subnet = stored ? subnet_of(stored->value, address) : nullptr;
+  if (subnet == nullptr) return named;
+  TRY(auto found, context_.ipam.find_pool(subnet->subnet));
+  return found.value_or(named);
 }
 
 Status Pools::release_lease(const PoolRecord& pool, const IpAddress& address) {

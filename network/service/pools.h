@@ -30,6 +30,8 @@ class Pools : public PoolService {
   Result<Pool> request_shared_pool(const PoolRequest& request);
   Result<Cidr> request_for_container(const PoolRecord& pool, std::optional<IpAddress> wanted,
                                      AddressUse use);
+  Result<Cidr> allocate_in(const Network& network, const Cidr& pool, const AddressRequest& request);
+  Result<PoolRecord> pool_with(const PoolRecord& named, const IpAddress& address);
   Status release_lease(const PoolRecord& pool, const IpAddress& address);
   Result<bool> is_kept(const PoolRecord& pool, const LeaseRecord& lease);
 

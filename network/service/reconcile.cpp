@@ -140,6 +140,52 @@ void Reconciler::tidy_orphans(const std::vector<Network>& networks, ReconcileRep
   else if (*dropped > 0)
     note(report,
          fmt::format("freed {} that no container publishes", counted(*dropped, "host port")));
+  regain_claims(report);
+}
+
+// Claims again the ports that endpoints publish without a claim. The claims are listed before the
+// endpoints, so one that looks lost may be of an endpoint that was made meanwhile: its record is read
+// again under its network's lock, where a claim that is there changes nothing.
+void Reconciler::regain_claims(ReconcileReport& report) {
+  const auto lost = find_lost_claims();
+  if (!lost) return note_failure(report, "published ports", lost.error());
+  for (const LostClaim& each : *lost) {
+    const std::string what =
+        fmt::format("port {}/{} of {}", each.port.host_port, to_string(each.port.proto),
+                    context_.records.describe(each.network_id, each.endpoint_id));
+    const auto done = regain_claim(each);
+    if (!done)
+      note_failure(report, what, done.error());
+    else if (*done)
+      note(report, fmt::format("claimed {} again: its claim was lost", what));
+  }
+}
+
+Result<std::vector<LostClaim>> Reconciler::find_lost_claims() {
+  TRY(const auto claims, context_.parts.store.list(keys::kPorts));
+  TRY(const auto endpoints, context_.records.endpoints(""));
+  return lost_claims(claims, endpoints, context_.parts.boot_id);
+}
+
+Result<bool> Reconciler::regain_claim(const LostClaim& lost) {
+  const NetworkId id{lost.network_id};
+  const auto held = context_.hold_at(lost.network_id, id, kLockDeadline);
+  if (!held && held.error().code == Code::kNotFound) return false;
+  if (!held) return fail(held.error());
+  TRY(const auto endpoint, context_.records.endpoint(lost.network_id, lost.endpoint_id));
+  if (!endpoint) return false;
+  TRY(const auto claims, context_.parts.store.list(keys::kPorts));
+  TRY(const auto still, lost_claims(claims, {endpoint->value}, context_.parts.boot_id));
+  if (std::ranges::find(still, lost.port, &LostClaim::port) == still.end()) return false;
+  const PortSpec again{.proto = lost.port.proto,
+                       .host_ip = lost.port.host_ip,
+                       .host_port = lost.port.host_port,
+                       .container_port = lost.port.container_port};
+  state::Txn txn{
+      .preconditions = {{keys::endpoint(lost.network_id, lost.endpoint_id), endpoint->revision}}};
+  TRY_STATUS(context_.claims.plan({lost.network_id, lost.endpoint_id}, {&again, 1}, {}, txn));
+  TRY_STATUS(context_.commit(std::move(txn)));
+  return true;
 }
 
 void Reconciler::tidy_pools(const std::vector<Network>& networks, ReconcileReport& report) {

@@ -11,6 +11,7 @@
 
 #include "base/rate_limit.h"
 #include "network/service/addresses.h"
+#include "network/service/claim_audit.h"
 #include "network/service/collector.h"
 #include "network/service/mender.h"
 #include "network/service/other_firewalls.h"
@@ -55,11 +56,16 @@ class Reconciler : public Mender {
   void tidy_endpoint(LockedNetwork& held, const Endpoint& endpoint, ReconcileReport& report);
   void tidy_ports(const Network& network, ReconcileReport& report);
   void tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);
+  void regain_claims(ReconcileReport& report);
+  Result<std::vector<LostClaim>> find_lost_claims();
+  Result<bool> regain_claim(const LostClaim& lost);
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);
   void tidy_links(ReconcileReport& report);
   Result<std::set<std::string>> recorded_links();
 
   // status.cpp
+  Status look_for_lost_claims(ServiceStatus& status);
+  Status look_for_overlaps(const std::vector<Network>& networks, ServiceStatus& status);
   Status look_for_strays(const Network& network, ServiceStatus& status);
   void look_for_missing(const Network& network, ServiceStatus& status);
 

@@ -55,6 +55,9 @@ constexpr auto kOverlay = fields(required<&OverlayParams::vni>("vni", Range{1, (
                                  required<&OverlayParams::local>("local"),
                                  defaulted<&OverlayParams::underlay_mtu>("underlay_mtu"));
 
+constexpr auto kReservation = fields(required<&Reservation::container>("container"),
+                                     required<&Reservation::address>("address"));
+
 constexpr auto kNetwork = fields(
     required<&Network::id>("id"), required<&Network::name>("name"),
     defaulted<&Network::options>("options", kOptions),
@@ -63,7 +66,8 @@ constexpr auto kNetwork = fields(
     defaulted<&Network::address_source>("runtime_addresses", kRuntimeAddresses),
     defaulted<&Network::labels>("labels"), required<&Network::phase>("phase", kPhase),
     defaulted<&Network::created>("created"), defaulted<&Network::links>("links", object(kLinks)),
-    defaulted<&Network::mtu>("mtu", kMtu), sparse<&Network::overlay>("overlay", object(kOverlay)));
+    defaulted<&Network::mtu>("mtu", kMtu), sparse<&Network::overlay>("overlay", object(kOverlay)),
+    sparse<&Network::reservations>("reservations", object(kReservation)));
 
 constexpr auto kRates = fields(defaulted<&Rates::in_bits>("in"), defaulted<&Rates::out_bits>("out"),
                                defaulted<&Rates::in_burst_bits>("in_burst"),

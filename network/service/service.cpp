@@ -3,6 +3,7 @@
 #include "network/service/collector.h"
 #include "network/service/endpoints.h"
 #include "network/service/forwarding.h"
+#include "network/service/leases.h"
 #include "network/service/names.h"
 #include "network/service/networks.h"
 #include "network/service/other_firewalls.h"
@@ -26,6 +27,7 @@ struct Groups {
   Addresses addresses{context};
   Removal removal{context, addresses};
   Collector collector{context, addresses, removal};
+  Leases leases{context, addresses, removal};
   Ports ports{context, removal, collector};
   PolicyNames policy_names{context};
   Policies policies{context, policy_names};
@@ -72,6 +74,19 @@ class Service : public NetworkService {
                            const std::map<std::string, IpAddress>& addresses) override {
     return groups_.pools.reserve_addresses(network, addresses);
   }
+  Result<Network> reserve(const NetworkRef& network, const Reservation& reservation) override {
+    return groups_.leases.reserve(network, reservation);
+  }
+  Result<Network> unreserve(const NetworkRef& network, const IpAddress& address) override {
+    return groups_.leases.unreserve(network, address);
+  }
+  Result<std::vector<AddressLease>> list_leases(const std::optional<NetworkRef>& network) override {
+    return groups_.leases.list(network);
+  }
+  Status release_lease(const IpAddress& address, bool force) override {
+    return groups_.leases.release(address, force);
+  }
+  Status check_room(const EndpointSpec& spec) override { return groups_.leases.check_room(spec); }
   Result<Turn> take_turn(const std::string& endpoint_id) override {
     return groups_.context.take_turn(endpoint_id);
   }

@@ -1,9 +1,11 @@
 // status(): what reconcile() would do, without doing it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "network/api/options.h"
+#include "network/service/overlaps.h"
 #include "network/service/reconciler.h"
 #include "network/service/report.h"
 
@@ -20,12 +22,24 @@ constexpr std::chrono::milliseconds kBetweenLooks{20};
 // Reports stray leases and dead endpoints. No lock is held, so what looks like a stray may be about
 // to change; each record is read a second time, and counts only when it is unchanged.
 Status Reconciler::look_for_strays(const Network& network, ServiceStatus& status) {
-  std::vector<std::string> addresses, containers;
+  std::vector<std::string> addresses, containers, unleased;
   TRY(const auto strays, addresses_.stray_leases(network));
   for (const auto& [pool, lease] : strays.nobodys) {
     TRY(const auto now, context_.ipam.find_lease(pool, lease.address));
     if (now == lease) addresses.push_back(lease.address.to_string());
   }
+  for (const auto& [pool, address, endpoint_id] : strays.lost) {
+    TRY(const auto lease, context_.ipam.find_lease(pool, address));
+    TRY(const auto endpoint, context_.records.endpoint(network.id, endpoint_id));
+    if (endpoint && (!lease || lease->owner != endpoint_id))
+      unleased.push_back(address.to_string());
+  }
+  if (!unleased.empty())
+    status.problems.push_back(
+        fmt::format("containers of network {} have {} without a lease, so that others may get {}; "
+                    "`fairlead reconcile` leases {} again",
+                    network.name.str(), listed("address", "addresses", unleased),
+                    unleased.size() == 1 ? "it" : "them", unleased.size() == 1 ? "it" : "them"));
   TRY(const auto endpoints, context_.records.endpoints(network.id));
   for (const Endpoint& endpoint : endpoints) {
     if (endpoint.phase != Phase::kReady) continue;
@@ -59,6 +73,44 @@ void Reconciler::look_for_missing(const Network& network, ServiceStatus& status)
     status.problems.push_back(fmt::format("network {}: {}", network.name.str(), problem));
 }
 
+// No lock is held: a record that has changed since then is another call's affair.
+Status Reconciler::look_for_lost_claims(ServiceStatus& status) {
+  std::vector<std::string> ports;
+  TRY(const auto lost, find_lost_claims());
+  if (lost.empty()) return {};
+  TRY(const auto again, find_lost_claims());
+  for (const LostClaim& each : lost)
+    if (std::ranges::any_of(again, [&](const LostClaim& other) {
+          return other.port == each.port && other.endpoint_id == each.endpoint_id;
+        }))
+      ports.push_back(fmt::format("{}/{}", each.port.host_port, to_string(each.port.proto)));
+  if (!ports.empty())
+    status.problems.push_back(
+        fmt::format("{} {} published without a claim, so that another container may publish {} as "
+                    "well; `fairlead reconcile` claims {} again",
+                    listed("host port", "host ports", ports), ports.size() == 1 ? "is" : "are",
+                    ports.size() == 1 ? "it" : "them", ports.size() == 1 ? "it" : "them"));
+  return {};
+}
+
+// A VPN, a bridge of Docker's or a new network card may come up over a subnet at any time. That is said,
+// and never mended by moving the network: its containers have their addresses.
+Status Reconciler::look_for_overlaps(const std::vector<Network>& networks, ServiceStatus& status) {
+  if (networks.empty()) return {};
+  TRY(const auto host, context_.parts.links.host_routing().host_subnets());
+  for (const Network& network : networks) {
+    const auto driver = context_.driver_of(network.options);
+    if (!driver || (*driver)->is_on_host_network(network)) continue;
+    auto own = (*driver)->links_of(network);
+    TRY(const auto endpoints, context_.records.endpoints(network.id));
+    for (const Endpoint& endpoint : endpoints)
+      std::ranges::move((*driver)->links_of(endpoint), std::back_inserter(own));
+    for (std::string& problem : overlaps_of(network, own, host))
+      status.problems.push_back(std::move(problem));
+  }
+  return {};
+}
+
 Result<ServiceStatus> Reconciler::status() {
   ServiceStatus status;
   TRY(auto networks, context_.records.networks());
@@ -75,6 +127,7 @@ Result<ServiceStatus> Reconciler::status() {
         fmt::format("no container publishes {} that {} taken; `fairlead reconcile` frees {}",
                     counted(stray_claims, "host port"), stray_claims == 1 ? "is" : "are",
                     stray_claims == 1 ? "it" : "them"));
+  TRY_STATUS(look_for_lost_claims(status));
   for (const Network& network : networks) {
     if (network.phase == Phase::kReady) TRY_STATUS(look_for_strays(network, status));
     if (network.phase != Phase::kReady)
@@ -83,6 +136,7 @@ Result<ServiceStatus> Reconciler::status() {
     else
       look_for_missing(network, status);
   }
+  TRY_STATUS(look_for_overlaps(networks, status));
   TRY(const auto other_owner, context_.ownership.other_owner());
   if (other_owner) status.problems.push_back(context_.ownership.refusal(*other_owner).text);
   if (!networks.empty() && !other_owner) {

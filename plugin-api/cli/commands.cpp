@@ -9,6 +9,7 @@ namespace {
 constexpr auto kGroups = std::to_array<Group>({
     {"network", "Create, show and remove networks"},
     {"endpoint", "Show and remove the attachments of containers to networks"},
+    {"lease", "Show and free addresses that are taken"},
     {"port", "Show published ports"},
     {"volume", "Create, show, change, copy and remove volumes"},
     {"snapshot", "Take, show and remove snapshots of volumes", {}, "volume"},
@@ -34,12 +35,28 @@ constexpr auto kCommands = std::to_array<Command>({
      "shop\n"
      "fairlead network create --ipv6 --subnet 10.89.0.0/24 --subnet fd89::/64 -o mtu=1400 --label "
      "team=a shop\n"
+     "fairlead network create --subnet 10.89.0.0/24 --subnet 10.90.0.0/24 --reserve web=10.89.0.7 "
+     "shop\n"
      "fairlead network create --internal backend\n"
      "fairlead network create -o mode=overlay shop\n"
      "fairlead network create -f shop.json",
      network_create},
     {"network", "rm", "remove", "Remove networks", "NAME...", kForceAll,
      "fairlead network rm shop backend\nfairlead network rm -f maybe", network_remove},
+    {"network", "reserve", "", "Keep an address for the container of that name",
+     "NAME CONTAINER ADDRESS", kNothing,
+     "fairlead network reserve shop web 10.89.0.7\nfairlead network reserve pods shop/web-0 "
+     "fd89::7",
+     network_reserve},
+    {"network", "unreserve", "", "Keep an address, or all of a container, no longer",
+     "NAME CONTAINER", kNothing,
+     "fairlead network unreserve shop web\nfairlead network unreserve shop 10.89.0.7",
+     network_unreserve},
+    {"lease", "ls", "list", "List the addresses that are taken or kept", "",
+     kNoTrunc | kNetworkFilter, "fairlead lease ls\nfairlead lease ls --network shop --json",
+     lease_list},
+    {"lease", "rm", "remove", "Free addresses that nothing has", "ADDRESS...", kForceLive,
+     "fairlead lease rm 10.89.0.7\nfairlead lease rm -f 10.89.0.7", lease_remove},
     {"endpoint", "ls", "list", "List the endpoints", "", kNoTrunc | kNetworkFilter,
      "fairlead endpoint ls\nfairlead endpoint ls --network shop", endpoint_list},
     {"endpoint", "inspect", "", "Show endpoints as JSON", "ENDPOINT...", kNothing,

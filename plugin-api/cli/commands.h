@@ -30,6 +30,7 @@ enum Takes : unsigned {
   kForceAll = 1 << 15,    // -f: as kForce, and remove also what Docker made
   kDigest = 1 << 16,      // --sha256 HEX, of import
   kSince = 1 << 17,       // --since, --until, --kind of events
+  kForceLive = 1 << 18,   // -f: as kForce, and remove also what is alive
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -55,6 +56,10 @@ int network_list(Session& session);
 int network_inspect(Session& session);
 int network_create(Session& session);
 int network_remove(Session& session);
+int network_reserve(Session& session);
+int network_unreserve(Session& session);
+int lease_list(Session& session);
+int lease_remove(Session& session);
 int endpoint_list(Session& session);
 int endpoint_inspect(Session& session);
 int endpoint_remove(Session& session);

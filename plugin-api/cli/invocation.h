@@ -36,7 +36,7 @@ struct Invocation {
   std::string since, until, kinds;  // of events
 
   // network create
-  std::vector<std::string> subnets, ranges, gateways, aux_addresses;
+  std::vector<std::string> subnets, ranges, gateways, aux_addresses, reservations;
   std::string mode, file;
   bool ipv6 = false, internal = false, dry_run = false;
 };

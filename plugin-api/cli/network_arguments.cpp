@@ -67,6 +67,19 @@ Status add_aux_addresses(NetworkSpec& spec, const Invocation& line) {
   return {};
 }
 
+// A container may have an address of each family, and so be named twice.
+Status add_reservations(NetworkSpec& spec, const Invocation& line) {
+  for (const std::string& text : line.reservations) {
+    const std::size_t equals = text.rfind('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(Code::kInvalid, "--reserve \"{}\" must be CONTAINER=IP", text);
+    TRY(auto address, argument("--reserve", text.substr(equals + 1), IpAddress::parse));
+    TRY_STATUS(subnet_with(spec, address, "--reserve"));
+    spec.reservations.push_back({text.substr(0, equals), address});
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::map<std::string, std::string>> key_values(const std::vector<std::string>& words,
@@ -104,13 +117,14 @@ Result<NetworkSpec> network_spec_of(const Invocation& line) {
   TRY_STATUS(add_ranges(spec, line));
   TRY_STATUS(add_gateways(spec, line));
   TRY_STATUS(add_aux_addresses(spec, line));
+  TRY_STATUS(add_reservations(spec, line));
   return spec;
 }
 
 bool describes_network(const Invocation& line) {
   return line.ipv6 || line.internal || !line.mode.empty() || !line.options.empty() ||
          !line.labels.empty() || !line.subnets.empty() || !line.ranges.empty() ||
-         !line.gateways.empty() || !line.aux_addresses.empty();
+         !line.gateways.empty() || !line.aux_addresses.empty() || !line.reservations.empty();
 }
 
 }  // namespace fairlead::cli

@@ -31,13 +31,15 @@ void add_text(CLI::App& app, const char* names, std::string& value, const char* 
 
 void add_network_spec(CLI::App& app, Invocation& line) {
   add_repeated(app, "--subnet", line.subnets, "CIDR",
-               "Subnet, like 10.89.0.0/24; default: a free one is chosen");
+               "Subnet, like 10.89.0.0/24; several times; default: a free one is chosen");
   add_repeated(app, "--ip-range", line.ranges, "CIDR",
-               "Give addresses out of this part of the subnet only");
+               "Give addresses out of this part of its subnet only");
   add_repeated(app, "--gateway", line.gateways, "IP",
-               "Gateway; default: the first address of the subnet");
+               "Gateway of its subnet; default: the first address");
   add_repeated(app, "--aux-address", line.aux_addresses, "NAME=IP",
                "An address that is never given out");
+  add_repeated(app, "--reserve", line.reservations, "CONTAINER=IP",
+               "An address that only the container of that name gets");
   add_flag(app, "--ipv6", line.ipv6, "Give IPv6 addresses too");
   add_flag(app, "--internal", line.internal, "No way out, and no published ports");
   add_text(app, "-d,--driver,--mode", line.mode, "MODE", "Kind of network; default: bridge");
@@ -104,6 +106,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kForceAll)
     add_flag(app, "-f,--force", line.force,
              "What does not exist is no error; remove also what Docker made");
+  if (command.takes & kForceLive)
+    add_flag(app, "-f,--force", line.force,
+             "What does not exist is no error; remove also the endpoint that has the address");
   if (command.takes & kYes) add_flag(app, "-f,--force", line.force, "Do not ask");
   if (command.takes & kSure)
     add_flag(app, "-f,--force", line.force, "Do not ask, and remove also what is alive");

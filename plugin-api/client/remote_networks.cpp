@@ -97,6 +97,34 @@ class RemoteNetworks : public network::NetworkService {
   Status reserve_addresses(const NetworkRef&, const std::map<std::string, IpAddress>&) override {
     return daemons_own("reserving addresses for a runtime");
   }
+  Result<Network> reserve(const NetworkRef& network,
+                          const network::Reservation& reservation) override {
+    TRY(const auto document, api_.post(network_path(network) + "/reservations",
+                                       native::encode_reservation(reservation)));
+    TRY(auto usage, understand(document, native::decode_network));
+    return std::move(usage.network);
+  }
+  Result<Network> unreserve(const NetworkRef& network, const IpAddress& address) override {
+    TRY(const auto reply, api_.call("DELETE", network_path(network) + "/reservations/" +
+                                                  encode_segment(address.to_string())));
+    TRY(auto usage, understand(reply.document, native::decode_network));
+    return std::move(usage.network);
+  }
+  Result<std::vector<network::AddressLease>> list_leases(
+      const std::optional<NetworkRef>& network) override {
+    const std::string only = network ? to_string(*network) : "";
+    TRY(const auto document,
+        api_.get("/v1/leases" + (only.empty() ? "" : "?network=" + encode_segment(only))));
+    return decode_all(document, "leases", native::decode_lease);
+  }
+  // Unlike other removals this is not silent about what is not there.
+  Status release_lease(const IpAddress& address, bool force) override {
+    return status_of(api_.call(
+        "DELETE", path_of({"leases", address.to_string()}) + (force ? "?force=true" : "")));
+  }
+  Status check_room(const EndpointSpec&) override {
+    return daemons_own("asking whether a network has an address free");
+  }
   Result<network::Turn> take_turn(const std::string&) override {
     return daemons_own("taking the turn of an endpoint");
   }

@@ -82,28 +82,41 @@ Decoded<network::Network> find_network(const Request& request, NetworkService& s
   return std::move(*network);
 }
 
-std::optional<IpAddress> gateway_of(const network::Network& network, Family family) {
+std::vector<IpAddress> gateways_of(const network::Network& network, Family family) {
+  std::vector<IpAddress> gateways;
   for (const network::Subnet& subnet : network.subnets)
-    if (subnet.subnet.family() == family) return subnet.gateway;
-  return std::nullopt;
+    if (subnet.subnet.family() == family && subnet.gateway) gateways.push_back(*subnet.gateway);
+  return gateways;
+}
+
+// Whether every attachment to the network has a default route through a gateway of its own.
+bool has_default(const network::Network& network, Family family) {
+  const auto mode =
+      family == Family::kV4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
+  return !network.internal && mode != network::GatewayMode::kIsolated;
 }
 
 // Whether this is the default route that every attachment to a network with a gateway gets anyway.
 bool is_plain_default(const Route& route, const network::Network& network) {
   const Family family = route.destination.family();
-  const auto mode =
-      family == Family::kV4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
-  const auto gateway = gateway_of(network, family);
-  return !network.internal && mode != network::GatewayMode::kIsolated && gateway &&
-         route.destination.prefix_length() == 0 &&
-         route == Route{.destination = route.destination, .via = gateway};
+  const auto gateways = gateways_of(network, family);
+  if (!has_default(network, family) || gateways.empty() || route.destination.prefix_length() != 0)
+    return false;
+  if (route == Route{.destination = route.destination}) return gateways.size() > 1;
+  return gateways.size() == 1 &&
+         route == Route{.destination = route.destination, .via = gateways.front()};
 }
 
-// Gives routes without a gateway the network's own gateway, as with host-local.
+// Gives routes without a gateway the network's own gateway, as with host-local. Which one that is where
+// there are several is the service's to say, once it has chosen the address.
 std::vector<Route> complete_routes(std::vector<Route> routes, const network::Network& network) {
-  for (Route& route : routes)
-    if (!route.via && route.scope != kScopeLink)
-      route.via = gateway_of(network, route.destination.family());
+  for (Route& route : routes) {
+    const Family family = route.destination.family();
+    const auto gateways = gateways_of(network, family);
+    const bool chosen_later = gateways.size() > 1 && has_default(network, family);
+    if (!route.via && route.scope != kScopeLink && !gateways.empty() && !chosen_later)
+      route.via = gateways.front();
+  }
   std::erase_if(routes, [&](const Route& route) { return is_plain_default(route, network); });
   return routes;
 }
@@ -182,9 +195,18 @@ Answer collect(const Request& request, NetworkService& service) {
   return fail(failure_of(removed.error()));
 }
 
+// The next ADD would be refused.
+Answer room(const Request& request, NetworkService& service) {
+  const Status free = service.check_room(request.endpoint);
+  if (free) return std::string();
+  Failure failure = failure_of(free.error());
+  failure.code = ErrorCode::kNotAvailable;
+  return fail(std::move(failure));
+}
+
 Answer status(const Request& request, NetworkService& service) {
   const auto network = service.inspect_network(network_ref(request));
-  if (network) return std::string();
+  if (network) return room(request, service);
   const bool missing = network.error().code == Code::kNotFound;
   if (missing && !request.join) return std::string();  // the first ADD creates the network
   Failure failure = missing ? cannot_join(request, network.error()) : failure_of(network.error());

@@ -64,22 +64,21 @@ Status refuse_prev_result(const Object& config) {
               "put it first in the conflist's \"plugins\"");
 }
 
-// The ranges the runtime asks for, and those of the configuration for the families it says
-// nothing about.
-std::vector<Cidr> combine(const std::vector<Cidr>& configured,
-                          const std::vector<AddressRange>& requested) {
-  std::vector<Cidr> ranges;
-  for (const AddressRange& range : requested) {
-    if (range.exact.empty()) ranges.push_back(*range.subnet.subnet);
-    ranges.insert(ranges.end(), range.exact.begin(), range.exact.end());
-  }
-  for (const Cidr& prefix : configured) {
-    const auto same_family = [&](const AddressRange& range) {
-      return range.subnet.family == prefix.family();
+// The sets the runtime asks for, and those of the configuration for the families it says nothing
+// about. None where an endpoint without wishes gets the same.
+std::vector<network::RangeSet> combine(const Settings& settings,
+                                       const std::vector<AddressRangeSet>& requested) {
+  std::vector<network::RangeSet> sets;
+  for (const Family family : {Family::kV4, Family::kV6}) {
+    const auto is_of_family = [&](const AddressRangeSet& set) {
+      return set.front().subnet.family == family;
     };
-    if (std::ranges::none_of(requested, same_family)) ranges.push_back(prefix);
+    const bool asked = std::ranges::any_of(requested, is_of_family);
+    if (!asked && is_plain(settings.ranges, family)) continue;
+    for (const AddressRangeSet& set : asked ? requested : settings.ranges)
+      if (is_of_family(set)) sets.push_back(prefixes_of(set, settings.network.subnets));
   }
-  return ranges;
+  return sets;
 }
 
 // What the runtime says, part by part, over what the configuration says.
@@ -97,24 +96,24 @@ void fill_endpoint(Request& request, Settings& settings, RuntimeConfig runtime_c
   endpoint.id =
       network::endpoint_id(request.invocation.container.str(), request.invocation.ifname.str());
   endpoint.container = request.invocation.container.str();
+  endpoint.known_as = std::move(runtime_config.known_as);
   endpoint.runtime = request.runtime();
   endpoint.addresses = std::move(runtime_config.addresses);
   endpoint.mac = runtime_config.mac;
   endpoint.ports = std::move(runtime_config.ports);
   endpoint.aliases = std::move(runtime_config.aliases);
-  endpoint.ranges = combine(settings.ranges, runtime_config.ranges);
+  endpoint.range_sets = combine(settings, runtime_config.ranges);
   endpoint.rates = runtime_config.rates;
   endpoint.routes = std::move(settings.routes);
   endpoint.netns_path = request.invocation.netns;
 }
 
 // A configuration without subnets leaves them to the runtime's ipRanges.
-void take_subnets(network::NetworkSpec& network, const std::vector<AddressRange>& requested) {
-  if (!network.subnets.empty()) return;
-  for (const AddressRange& range : requested)
-    network.subnets.push_back({.family = range.subnet.family,
-                               .subnet = range.subnet.subnet,
-                               .gateway = range.subnet.gateway});
+Status take_subnets(network::NetworkSpec& network, const std::vector<AddressRangeSet>& requested) {
+  if (!network.subnets.empty()) return {};
+  TRY(network.subnets, subnets_of(requested));
+  for (network::SubnetSpec& subnet : network.subnets) subnet.range.reset();
+  return {};
 }
 
 Decoded<Settings> read_settings(Request& request, const Object& config) {
@@ -123,11 +122,12 @@ Decoded<Settings> read_settings(Request& request, const Object& config) {
   return settings;
 }
 
-void fill_add(Request& request, Settings settings, RuntimeConfig runtime_config) {
+Status fill_add(Request& request, Settings settings, RuntimeConfig runtime_config) {
   request.dns = combine(std::move(settings.dns), runtime_config.dns);
-  take_subnets(settings.network, runtime_config.ranges);
+  TRY_STATUS(take_subnets(settings.network, runtime_config.ranges));
   fill_endpoint(request, settings, std::move(runtime_config));
   request.network = std::move(settings.network);
+  return {};
 }
 
 Decoded<Request> decode_add(Request request, const Object& config, std::string_view cni_args) {
@@ -135,7 +135,8 @@ Decoded<Request> decode_add(Request request, const Object& config, std::string_v
   TRY(auto settings, read_settings(request, config));
   TRY(auto runtime_config,
       decode_runtime_config(config, cni_args, {request.name.str(), request.network_name().str()}));
-  fill_add(request, std::move(settings), std::move(runtime_config));
+  TRY_STATUS(at_stage(fill_add(request, std::move(settings), std::move(runtime_config)),
+                      ErrorCode::kConfiguration));
   return request;
 }
 
@@ -183,6 +184,8 @@ Result<Request> decode_known(Request request, const Object& config) {
 
 Decoded<Request> decode_status(Request request, const Object& config) {
   TRY(auto settings, read_settings(request, config));
+  request.endpoint.network = request.network_name();
+  request.endpoint.range_sets = combine(settings, {});
   request.network = std::move(settings.network);
   return request;
 }

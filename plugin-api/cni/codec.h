@@ -25,9 +25,10 @@ struct Request {
   NetworkName name;                 // of the conflist
   std::optional<NetworkName> join;  // the existing Fairlead network to use instead
   network::NetworkSpec network;     // ADD, STATUS: how the network is made when there is none
-  network::EndpointSpec endpoint;  // ADD: complete but for `network` and the gateways of its routes
-  network::Dns dns;                // ADD
-  PrevResult previous;             // CHECK
+  // ADD: complete but for `network` and the gateways of its routes. STATUS: from which addresses.
+  network::EndpointSpec endpoint;
+  network::Dns dns;     // ADD
+  PrevResult previous;  // CHECK
   std::optional<std::vector<network::ValidAttachment>>
       valid;  // GC; std::nullopt: the runtime did not say
 

@@ -48,26 +48,24 @@ void narrow(AddressRange& range, const IpAddress& first, const IpAddress& last) 
     range.subnet.range = holder;
 }
 
-Result<AddressRange> join_ranges(AddressRange a, const AddressRange& b) {
-  if (a.subnet.subnet != b.subnet.subnet)
-    return fail(Code::kInvalid,
-                "the subnets {} and {} are of one family: a network has at most one of each, make "
-                "a second network",
-                a.subnet.subnet->to_string(), b.subnet.subnet->to_string());
-  if (b.subnet.gateway) {
-    if (a.subnet.gateway && a.subnet.gateway != b.subnet.gateway)
-      return fail(Code::kInvalid, "the subnet {} has two gateways, {} and {}",
-                  a.subnet.subnet->to_string(), a.subnet.gateway->to_string(),
-                  b.subnet.gateway->to_string());
-    a.subnet.gateway = b.subnet.gateway;
-  }
-  a.subnet.range.reset();  // together they may reach over more than either
-  const bool whole = a.exact.empty() || b.exact.empty();
-  if (whole)
-    a.exact.clear();
-  else
-    a.exact.insert(a.exact.end(), b.exact.begin(), b.exact.end());
+// The subnet of both ranges.
+Result<network::SubnetSpec> join(network::SubnetSpec a, const network::SubnetSpec& b) {
+  if (b.gateway && a.gateway && a.gateway != b.gateway)
+    return fail(Code::kInvalid, "the subnet {} has two gateways, {} and {}", a.subnet->to_string(),
+                a.gateway->to_string(), b.gateway->to_string());
+  if (b.gateway) a.gateway = b.gateway;
+  a.range.reset();  // together they may reach over more than either
   return a;
+}
+
+// The range as prefixes, within the addresses that host-local gives out of a subnet of its own.
+std::vector<Cidr> prefixes_of(const AddressRange& range) {
+  if (!range.exact.empty()) return range.exact;
+  const Cidr& subnet = *range.subnet.subnet;
+  if (subnet.size() <= 2) return {subnet};
+  const IpAddress first = *subnet.first().plus(1);
+  return prefixes_between(first,
+                          subnet.is_v4() ? *subnet.first().plus(subnet.size() - 2) : subnet.last());
 }
 
 }  // namespace
@@ -113,35 +111,77 @@ Result<AddressRange> decode_range(const Slot& slot) {
   return range;
 }
 
-Result<std::vector<AddressRange>> decode_range_sets(const Slot& slot) {
-  std::vector<AddressRange> ranges;
+Result<std::vector<AddressRangeSet>> decode_range_sets(const Slot& slot) {
+  std::vector<AddressRangeSet> sets;
   if (!slot.value().is_array()) return slot.wrong("an array of arrays");
+  std::size_t count = 0;
   for (const json::Json& set : slot.value()) {
     if (!set.is_array())
       return fail(Code::kInvalid, "field {} must hold arrays, not {}", slot.path(),
                   set.type_name());
+    AddressRangeSet& ranges = sets.emplace_back();
     for (const json::Json& element : set) {
-      TRY(auto range, decode_range(slot.element(ranges.size(), element)));
+      TRY(auto range, decode_range(slot.element(count++, element)));
+      if (!ranges.empty() && range.subnet.family != ranges.front().subnet.family)
+        return fail(
+            Code::kInvalid,
+            "field {}: the subnets {} and {} of one set are of two families; write two sets",
+            slot.path(), ranges.front().subnet.subnet->to_string(),
+            range.subnet.subnet->to_string());
       ranges.push_back(std::move(range));
     }
+    if (ranges.empty()) sets.pop_back();
   }
-  return ranges;
+  return sets;
 }
 
-Result<std::vector<AddressRange>> merge_ranges(const std::vector<AddressRange>& ranges) {
-  std::vector<AddressRange> merged;
-  for (const AddressRange& range : ranges) {
-    const auto same_family = [&](const AddressRange& other) {
-      return other.subnet.family == range.subnet.family;
-    };
-    const auto found = std::ranges::find_if(merged, same_family);
-    if (found == merged.end()) {
-      merged.push_back(range);
-    } else {
-      TRY(*found, join_ranges(*found, range));
+Result<std::vector<network::SubnetSpec>> subnets_of(const std::vector<AddressRangeSet>& sets) {
+  std::vector<network::SubnetSpec> subnets;
+  for (const AddressRangeSet& set : sets)
+    for (const AddressRange& range : set) {
+      const auto found =
+          std::ranges::find(subnets, range.subnet.subnet, &network::SubnetSpec::subnet);
+      if (found == subnets.end()) {
+        subnets.push_back(range.subnet);
+      } else {
+        TRY(*found, join(*found, range.subnet));
+      }
     }
+  return subnets;
+}
+
+bool is_plain(const std::vector<AddressRangeSet>& sets, Family family) {
+  const AddressRangeSet* only = nullptr;
+  for (const AddressRangeSet& set : sets) {
+    if (set.front().subnet.family != family) continue;
+    if (only != nullptr) return false;
+    only = &set;
   }
-  return merged;
+  if (only == nullptr) return true;
+  return std::ranges::all_of(*only, [&](const AddressRange& range) {
+    const bool whole = range.exact.empty();
+    const bool one_prefix =
+        range.exact.size() == 1 && range.subnet.range == range.exact.front() && only->size() == 1;
+    return whole || one_prefix;
+  });
+}
+
+network::RangeSet prefixes_of(const AddressRangeSet& set,
+                              const std::vector<network::SubnetSpec>& subnets) {
+  network::RangeSet prefixes;
+  for (const AddressRange& range : set) {
+    const bool whole =
+        range.exact.empty() && std::ranges::any_of(subnets, [&](const network::SubnetSpec& subnet) {
+          return subnet.subnet == range.subnet.subnet;
+        });
+    if (whole) {
+      prefixes.push_back(*range.subnet.subnet);
+      continue;
+    }
+    const auto parts = prefixes_of(range);
+    prefixes.insert(prefixes.end(), parts.begin(), parts.end());
+  }
+  return prefixes;
 }
 
 }  // namespace fairlead::cni

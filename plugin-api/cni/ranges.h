@@ -21,14 +21,26 @@ struct AddressRange {
 // prefix.
 Result<AddressRange> decode_range(const json::Slot& slot);
 
-// host-local's [[{...}],[{...}]]: sets of ranges, of which each set gives one address. All in one
-// list.
-Result<std::vector<AddressRange>> decode_range_sets(const json::Slot& slot);
+// Ranges of one family, of which one address is given out; never empty.
+using AddressRangeSet = std::vector<AddressRange>;
+
+// host-local's [[{...}],[{...}]]: sets of ranges, of which each gives one address. kInvalid: a set of two
+// families.
+Result<std::vector<AddressRangeSet>> decode_range_sets(const json::Slot& slot);
 inline constexpr auto kRangeSets = json::custom<&decode_range_sets>();
 
-// One subnet for each family. Two ranges of one subnet become one with both; two subnets of one
-// family are kInvalid (an endpoint has at most one address of each family).
-Result<std::vector<AddressRange>> merge_ranges(const std::vector<AddressRange>& ranges);
+// The subnets of the sets, each once, in their order. Several ranges of one subnet leave its `range`
+// open. kInvalid: two gateways of one subnet.
+Result<std::vector<network::SubnetSpec>> subnets_of(const std::vector<AddressRangeSet>& sets);
+
+// Whether an endpoint without wishes in a network of these subnets gets just what the sets of the family
+// say: there is at most one, and the range of the subnet holds all that it leaves out.
+bool is_plain(const std::vector<AddressRangeSet>& sets, Family family);
+
+// The ranges of the set as prefixes. Of a whole subnet the first and the last address are left out, as
+// host-local does, unless it is one of `subnets`, those of the network, which leaves them out itself.
+network::RangeSet prefixes_of(const AddressRangeSet& set,
+                              const std::vector<network::SubnetSpec>& subnets);
 
 // The fewest prefixes that hold exactly `first` to `last` (first <= last, one family), in order.
 std::vector<Cidr> prefixes_between(const IpAddress& first, const IpAddress& last);

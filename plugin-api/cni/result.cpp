@@ -9,10 +9,8 @@ namespace {
 using json::Json;
 using network::Attachment;
 
-std::optional<IpAddress> gateway_of(const Attachment& attachment, Family family) {
-  for (const IpAddress& gateway : attachment.endpoint.gateways)
-    if (gateway.family() == family) return gateway;
-  return std::nullopt;
+std::optional<IpAddress> gateway_of(const Attachment& attachment, const Cidr& address) {
+  return network::gateway_for(attachment.endpoint, address);
 }
 
 // As far as the version can tell them.
@@ -46,7 +44,7 @@ std::vector<Ip> ips_of(const Attachment& attachment, std::int32_t interface,
     Ip& ip = ips.emplace_back();
     ip.address = address.to_string();
     ip.interface = interface;
-    ip.gateway = gateway_of(attachment, address.family());
+    ip.gateway = gateway_of(attachment, address);
     if (version.address_version) ip.version = address.is_v4() ? "4" : "6";
   }
   return ips;
@@ -75,12 +73,14 @@ constexpr auto kFamilyResult = json::fields(
 Json encode_pair(const Attachment& attachment, const Version& version) {
   Json object = Json::object();
   for (const Cidr& address : attachment.endpoint.addresses) {
-    FamilyResult result{address, gateway_of(attachment, address.family()),
-                        routes_of(attachment, version)};
+    // There is room for one address of each family.
+    const char* key = address.is_v4() ? "ip4" : "ip6";
+    if (object.find(key) != nullptr) continue;
+    FamilyResult result{address, gateway_of(attachment, address), routes_of(attachment, version)};
     std::erase_if(result.routes, [&](const network::Route& route) {
       return route.destination.family() != address.family();
     });
-    object[address.is_v4() ? "ip4" : "ip6"] = json::write(result, kFamilyResult);
+    object[key] = json::write(result, kFamilyResult);
   }
   return object;
 }

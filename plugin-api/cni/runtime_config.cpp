@@ -24,6 +24,7 @@ using json::sparse;
 struct Request {
   std::vector<std::string> addresses;
   std::string mac;
+  std::vector<std::string> known_as;  // only CNI_ARGS tell it
 };
 constexpr auto kRequest =
     fields(defaulted<&Request::addresses>("ips"), defaulted<&Request::mac>("mac"));
@@ -48,6 +49,7 @@ std::string upper(std::string text) {
 
 Result<Request> read_cni_args(std::string_view text) {
   Request request;
+  std::string pod, pod_namespace;
   for (const std::string& pair : split(text, ';')) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos)
@@ -56,7 +58,12 @@ Result<Request> read_cni_args(std::string_view text) {
     const std::string key = upper(pair.substr(0, equals)), value = pair.substr(equals + 1);
     if (key == "IP") request.addresses = split(value, ',');
     if (key == "MAC") request.mac = value;
+    if (key == "K8S_POD_NAME") pod = value;
+    if (key == "K8S_POD_NAMESPACE") pod_namespace = value;
   }
+  if (!pod.empty()) request.known_as.push_back(pod);
+  if (!pod.empty() && !pod_namespace.empty())
+    request.known_as.push_back(fmt::format("{}/{}", pod_namespace, pod));
   return request;
 }
 
@@ -92,15 +99,9 @@ Result<Cidr> parse_address(std::string_view text) {
 
 Status add_address(std::vector<Cidr>& addresses, const std::string& text) {
   TRY(const Cidr address, parse_address(text));
-  for (const Cidr& other : addresses) {
-    if (other.address() == address.address()) return {};
-    if (other.family() == address.family())
-      return fail(
-          Code::kInvalid,
-          "the addresses {} and {} are of one family: an interface gets at most one of each",
-          other.address().to_string(), address.address().to_string());
-  }
-  addresses.push_back(address);
+  const bool known = std::ranges::any_of(
+      addresses, [&](const Cidr& other) { return other.address() == address.address(); });
+  if (!known) addresses.push_back(address);
   return {};
 }
 
@@ -165,7 +166,7 @@ Result<network::Dns> read_dns(const Slot& slot) {
 struct Capabilities {
   std::vector<std::optional<network::PortSpec>> ports;
   network::Rates rates;
-  std::vector<AddressRange> ranges;
+  std::vector<AddressRangeSet> ranges;
   network::Dns dns;
 };
 constexpr auto kCapabilities =
@@ -207,7 +208,7 @@ Status add_capabilities(const std::optional<Object>& runtime, const std::vector<
   runtime_config.ports = published(capabilities.ports);
   runtime_config.rates = limits(capabilities.rates);
   TRY(runtime_config.aliases, decode_aliases(*runtime, names));
-  TRY(runtime_config.ranges, merge_ranges(capabilities.ranges));
+  runtime_config.ranges = std::move(capabilities.ranges);
   runtime_config.dns = std::move(capabilities.dns);
   return {};
 }
@@ -219,8 +220,10 @@ Result<RuntimeConfig> decode(const Object& config, Request args,
   TRY(auto request, read_section(runtime));
   TRY(auto conventions, read_section(args_section(config)));
   fill(request, std::move(conventions));
+  std::vector<std::string> known_as = std::move(args.known_as);
   fill(request, std::move(args));
   TRY_STATUS(apply(request, runtime_config));
+  runtime_config.known_as = std::move(known_as);
   TRY_STATUS(add_capabilities(runtime, names, runtime_config));
   return runtime_config;
 }

@@ -15,12 +15,13 @@
 namespace fairlead::cni {
 
 struct RuntimeConfig {
-  std::vector<Cidr> addresses;  // at most one of each family
+  std::vector<Cidr> addresses;
   std::optional<MacAddress> mac;
   std::vector<network::PortSpec> ports;
   std::optional<network::Rates> rates;
   std::vector<std::string> aliases;
-  std::vector<AddressRange> ranges;  // at most one of each family
+  std::vector<std::string> known_as;    // a pod: its name, and "namespace/name"
+  std::vector<AddressRangeSet> ranges;  // one address of each
   network::Dns dns;
 };
 

@@ -77,7 +77,8 @@ Result<AddressRange> read_subnet(const Slot& slot) {
 }
 
 struct AddressSection {
-  std::vector<AddressRange> subnets, ranges;
+  std::vector<AddressRange> subnets;
+  std::vector<AddressRangeSet> ranges;
   std::vector<network::Route> routes;
 };
 constexpr auto kAddressSection =
@@ -94,37 +95,43 @@ Status check_ipam(const json::Object& ipam) {
               type);
 }
 
+// Subnets beside the sets are alternatives: all of a family are one set.
+void add_alternative(std::vector<AddressRangeSet>& alternatives, AddressRange range) {
+  const auto found = std::ranges::find_if(alternatives, [&](const AddressRangeSet& set) {
+    return set.front().subnet.family == range.subnet.family;
+  });
+  if (found == alternatives.end())
+    alternatives.push_back({std::move(range)});
+  else
+    found->push_back(std::move(range));
+}
+
 // Puts the subnets and routes of one section (the configuration itself, or its "ipam") into the
 // settings.
-Status add_section(const json::Object& section, std::vector<AddressRange>& ranges,
+Status add_section(const json::Object& section, std::vector<AddressRangeSet>& alternatives,
                    Settings& settings) {
   const Slot slot(section, {});
   TRY(const auto read, json::read(slot, kAddressSection));
-  ranges.insert(ranges.end(), read.subnets.begin(), read.subnets.end());
-  ranges.insert(ranges.end(), read.ranges.begin(), read.ranges.end());
+  for (const AddressRange& range : read.subnets) add_alternative(alternatives, range);
   if (section.find("subnet") != nullptr) {
     TRY(auto range, decode_range(slot));
-    ranges.push_back(std::move(range));
+    add_alternative(alternatives, std::move(range));
   }
+  settings.ranges.insert(settings.ranges.end(), read.ranges.begin(), read.ranges.end());
   settings.routes.insert(settings.routes.end(), read.routes.begin(), read.routes.end());
   return {};
 }
 
 Status add_addresses(const json::Object& config, Settings& settings) {
-  std::vector<AddressRange> ranges;
-  TRY_STATUS(add_section(config, ranges, settings));
+  std::vector<AddressRangeSet> alternatives;
+  TRY_STATUS(add_section(config, alternatives, settings));
   TRY(const auto ipam, config.object_or_none("ipam"));
   if (ipam) {
     TRY_STATUS(check_ipam(*ipam));
-    TRY_STATUS(add_section(*ipam, ranges, settings));
+    TRY_STATUS(add_section(*ipam, alternatives, settings));
   }
-  TRY(const auto merged, merge_ranges(ranges));
-  for (const AddressRange& range : merged) {
-    settings.network.subnets.push_back(range.subnet);
-    const bool one_prefix = range.exact.size() == 1 && range.subnet.range == range.exact.front();
-    if (!one_prefix)
-      settings.ranges.insert(settings.ranges.end(), range.exact.begin(), range.exact.end());
-  }
+  settings.ranges.insert(settings.ranges.begin(), alternatives.begin(), alternatives.end());
+  TRY(settings.network.subnets, subnets_of(settings.ranges));
   return {};
 }
 

@@ -20,13 +20,14 @@
 #include "base/json/json.h"
 #include "network/api/types.h"
 #include "plugin-api/cni/failure.h"
+#include "plugin-api/cni/ranges.h"
 
 namespace fairlead::cni {
 
 struct Settings {
   network::NetworkSpec
       network;  // its options.join: the existing network to use, instead of making this one
-  std::vector<Cidr> ranges;  // where rangeStart and rangeEnd are not one prefix: give out of these
+  std::vector<AddressRangeSet> ranges;  // one address of each
   std::vector<network::Route>
       routes;  // without gateway: that of the network, unless the scope is link
   network::Dns dns;

@@ -22,24 +22,6 @@ Status or_gone(Status status) {
   return status;
 }
 
-std::size_t count_of(const CreateNetworkRequest& request, Family family) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      request.pools, [&](const IpamData& pool) { return pool.subnet->family() == family; }));
-}
-
-// Docker's allocator moves on to a network's second subnet when the first is full, and no plugin
-// can change that.
-Status check_pools(const CreateNetworkRequest& request, network::AddressSource source) {
-  if (source != network::AddressSource::kFairlead) return {};
-  for (const Family family : {Family::kV4, Family::kV6})
-    if (count_of(request, family) > 1)
-      return fail(
-          Code::kUnsupported,
-          "a network with addresses from Fairlead has one IPv{} subnet; leave the others out",
-          static_cast<int>(family));
-  return {};
-}
-
 Result<std::vector<network::SubnetSpec>> subnets_of(const CreateNetworkRequest& request) {
   std::vector<network::SubnetSpec> subnets;
   for (const IpamData& pool : request.pools)
@@ -78,7 +60,6 @@ Result<network::NetworkSpec> spec_of(const CreateNetworkRequest& request,
   spec.options.enable_ipv6.reset();
   TRY(spec.name, NetworkName::parse("docker-" + request.network_id.substr(0, kShortId)));
   TRY(spec.address_source, address_source_of(request));
-  TRY_STATUS(check_pools(request, spec.address_source));
   TRY(spec.subnets, subnets_of(request));
   spec.ipv6 = request.ipv6;
   spec.internal = request.internal;
@@ -107,15 +88,9 @@ Result<std::optional<network::Rates>> rates_of(const std::map<std::string, std::
 
 // The gateway in the address's own subnet, when a network has several subnets of one family.
 std::optional<IpAddress> gateway_of(const network::Endpoint& endpoint, Family family) {
-  std::optional<IpAddress> found;
-  for (const IpAddress& gateway : endpoint.gateways) {
-    if (gateway.family() != family) continue;
-    const bool near = std::ranges::any_of(
-        endpoint.addresses, [&](const Cidr& address) { return address.contains(gateway); });
-    if (near) return gateway;
-    if (!found) found = gateway;
-  }
-  return found;
+  const auto address = std::ranges::find(endpoint.addresses, family, &Cidr::family);
+  if (address == endpoint.addresses.end()) return std::nullopt;
+  return network::gateway_for(endpoint, *address);
 }
 
 bool is_default(const network::Route& route) { return route.destination.prefix_length() == 0; }

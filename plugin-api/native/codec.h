@@ -85,6 +85,13 @@ Result<CollectRequest> decode_collect(const json::Json& document);
 Document encode_removed(std::size_t count);
 Result<std::size_t> decode_removed(const json::Json& document);
 
+// ---- addresses
+
+Document encode_reservation(const network::Reservation& reservation);
+Result<network::Reservation> decode_reservation(const json::Json& document);
+Document encode_lease(const network::AddressLease& lease);
+Result<network::AddressLease> decode_lease(const json::Json& document);
+
 // ---- ports
 
 Document encode_port_holder(const network::PortHolder& holder);

@@ -123,23 +123,51 @@ Result<network::NetworkRef> parse_network(std::string_view text) {
   return network::NetworkText{std::move(label)};
 }
 
+Result<std::vector<network::RangeSet>> read_sets(const Slot& slot) {
+  if (!slot.value().is_array()) return slot.wrong("an array of arrays");
+  std::vector<network::RangeSet> sets;
+  for (const Json& set : slot.value()) {
+    if (!set.is_array()) return slot.wrong("an array of arrays");
+    network::RangeSet& ranges = sets.emplace_back();
+    for (const Json& range : set) {
+      if (!range.is_string()) return slot.wrong("an array of arrays of strings");
+      auto prefix = Cidr::parse_subnet(range.string());
+      if (!prefix) return fail(slot.located(std::move(prefix.error())));
+      ranges.push_back(*prefix);
+    }
+  }
+  return sets;
+}
+Json write_sets(const std::vector<network::RangeSet>& sets) {
+  Json all = Json::array();
+  for (const network::RangeSet& set : sets) {
+    Json ranges = Json::array();
+    for (const Cidr& range : set) ranges.push_back(range.to_string());
+    all.push_back(std::move(ranges));
+  }
+  return all;
+}
+
 constexpr auto kSpec = &AttachRequest::spec;
-constexpr auto kAttach =
-    fields(required<kSpec, &EndpointSpec::network>("network", text<&parse_network>()),
-           defaulted<kSpec, &EndpointSpec::id>("id", kId),
-           defaulted<kSpec, &EndpointSpec::container>("container", kLabel),
-           defaulted<kSpec, &EndpointSpec::runtime>("runtime", kId),
-           defaulted<&AttachRequest::ifname>("ifname"),
-           sparse<kSpec, &EndpointSpec::netns_path>("netns", text<&parse_netns_path>()),
-           ignored<AttachRequest>("pid"), defaulted<kSpec, &EndpointSpec::addresses>("addresses"),
-           defaulted<kSpec, &EndpointSpec::address_source>(
-               "address_source", one_of<AddressSource::kFairlead, AddressSource::kRuntime>()),
-           sparse<kSpec, &EndpointSpec::ranges>("ranges"), sparse<kSpec, &EndpointSpec::mac>("mac"),
-           defaulted<kSpec, &EndpointSpec::ports>("ports", object(kPortSpec, check_port)),
-           defaulted<kSpec, &EndpointSpec::aliases>("aliases", kLabel),
-           sparse<kSpec, &EndpointSpec::rates>("rates", object(kRates)),
-           defaulted<kSpec, &EndpointSpec::routes>("routes", object(kRoute)),
-           ignored<AttachRequest>("state"));
+constexpr auto kAttach = fields(
+    required<kSpec, &EndpointSpec::network>("network", text<&parse_network>()),
+    defaulted<kSpec, &EndpointSpec::id>("id", kId),
+    defaulted<kSpec, &EndpointSpec::container>("container", kLabel),
+    defaulted<kSpec, &EndpointSpec::runtime>("runtime", kId),
+    defaulted<&AttachRequest::ifname>("ifname"),
+    sparse<kSpec, &EndpointSpec::netns_path>("netns", text<&parse_netns_path>()),
+    ignored<AttachRequest>("pid"), defaulted<kSpec, &EndpointSpec::addresses>("addresses"),
+    defaulted<kSpec, &EndpointSpec::address_source>(
+        "address_source", one_of<AddressSource::kFairlead, AddressSource::kRuntime>()),
+    sparse<kSpec, &EndpointSpec::ranges>("ranges"),
+    sparse<kSpec, &EndpointSpec::range_sets>("range_sets", json::custom<&read_sets, &write_sets>()),
+    sparse<kSpec, &EndpointSpec::known_as>("known_as", text<&parse_container>()),
+    sparse<kSpec, &EndpointSpec::mac>("mac"),
+    defaulted<kSpec, &EndpointSpec::ports>("ports", object(kPortSpec, check_port)),
+    defaulted<kSpec, &EndpointSpec::aliases>("aliases", kLabel),
+    sparse<kSpec, &EndpointSpec::rates>("rates", object(kRates)),
+    defaulted<kSpec, &EndpointSpec::routes>("routes", object(kRoute)),
+    ignored<AttachRequest>("state"));
 
 // ---- check and collect
 

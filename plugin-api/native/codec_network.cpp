@@ -83,6 +83,10 @@ Result<network::NetworkOptions> read_options(const Slot& slot) {
 }
 Json write_options(const network::NetworkOptions& options) { return network::to_map(options); }
 
+constexpr auto kReservation =
+    fields(required<&network::Reservation::container>("container", text<&parse_container>()),
+           required<&network::Reservation::address>("address"));
+
 constexpr auto kSpec = fields(
     required<&NetworkSpec::name>("name"), sparse<&NetworkSpec::id>("id", text<&parse_network_id>()),
     defaulted<&NetworkSpec::options>("options", json::custom<&read_options, &write_options>()),
@@ -90,7 +94,9 @@ constexpr auto kSpec = fields(
     defaulted<&NetworkSpec::ipv6>("ipv6"), defaulted<&NetworkSpec::internal>("internal"),
     defaulted<&NetworkSpec::address_source>(
         "address_source", one_of<AddressSource::kFairlead, AddressSource::kRuntime>()),
-    defaulted<&NetworkSpec::labels>("labels", kTexts), json::ignored<NetworkSpec>("state"));
+    defaulted<&NetworkSpec::labels>("labels", kTexts),
+    sparse<&NetworkSpec::reservations>("reservations", object(kReservation)),
+    json::ignored<NetworkSpec>("state"));
 
 // ---- what Fairlead decided
 
@@ -123,6 +129,7 @@ NetworkSpec spec_of(const Network& network) {
   spec.internal = network.internal;
   spec.address_source = network.address_source;
   spec.labels = network.labels;
+  spec.reservations = network.reservations;
   return spec;
 }
 
@@ -149,7 +156,8 @@ Result<network::NetworkUsage> decode_network(const Json& document) {
                   .options = std::move(spec.options),
                   .internal = spec.internal,
                   .address_source = spec.address_source,
-                  .labels = std::move(spec.labels)};
+                  .labels = std::move(spec.labels),
+                  .reservations = std::move(spec.reservations)};
   for (const SubnetSpec& subnet : spec.subnets)
     if (subnet.subnet)
       network.subnets.push_back({*subnet.subnet, subnet.gateway, subnet.range, subnet.aux, {}});
@@ -161,8 +169,17 @@ Result<network::NetworkUsage> decode_network(const Json& document) {
   return network::NetworkUsage{std::move(network), usage.endpoints.value_or(0)};
 }
 
+Document encode_reservation(const network::Reservation& reservation) {
+  return json::write(reservation, kReservation);
+}
+
+Result<network::Reservation> decode_reservation(const Json& document) {
+  return json::read(document, kReservation, kStrict);
+}
+
 std::vector<DocumentTable> network_tables() {
   return {{"Subnet", kSubnet.rows},
+          {"Reservation", kReservation.rows},
           {"NetworkSpec", kSpec.rows},
           {"NetworkState", kState.rows},
           {"NetworkState", kUsage.rows}};

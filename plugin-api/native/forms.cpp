@@ -28,6 +28,13 @@ Result<std::string> parse_token(std::string_view text, std::size_t most) {
 Result<std::string> parse_id(std::string_view text) { return parse_token(text, 128); }
 Result<std::string> parse_label(std::string_view text) { return parse_token(text, 255); }
 
+Result<std::string> parse_container(std::string_view text) {
+  if (!text.empty() && text.size() <= 255 &&
+      std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c != 0x7f; }))
+    return std::string(text);
+  return fail(Code::kInvalid, "it must have 1 to 255 characters, none of them blank");
+}
+
 Status check_text(const json::Slot& map, std::string_view key, std::string_view value) {
   if (key.empty() || key.size() > kLongestKey)
     return fail(Code::kInvalid, "field {}: a key must have 1 to {} bytes, not {}", map.path(),

@@ -24,6 +24,8 @@ inline constexpr json::Reading kLenient{};
 Result<std::string> parse_token(std::string_view text, std::size_t most);
 Result<std::string> parse_id(std::string_view text);     // at most 128
 Result<std::string> parse_label(std::string_view text);  // at most 255: container, runtime, host
+// A container's name or id; a pod's is "namespace/name".
+Result<std::string> parse_container(std::string_view text);
 inline constexpr auto kId = json::text<&parse_id>();
 // What a driver shows of its links, as fields of the object that describes their owner.
 json::Json written(const network::DriverRecord& links);
@@ -56,6 +58,7 @@ struct DocumentTable {
   std::span<const json::Field> table;
 };
 std::vector<DocumentTable> network_tables();
+std::vector<DocumentTable> lease_tables();
 std::vector<DocumentTable> endpoint_tables();
 std::vector<DocumentTable> volume_tables();
 std::vector<DocumentTable> snapshot_tables();

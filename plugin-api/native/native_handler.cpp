@@ -33,6 +33,10 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"GET", "/v1/networks/{network}", Body::kNone, "", get_network},
     {"DELETE", "/v1/networks/{network}", Body::kNone, "force", delete_network},
     {"POST", "/v1/networks/{network}/collect", Body::kJson, "", collect_endpoints},
+    {"POST", "/v1/networks/{network}/reservations", Body::kJson, "", reserve_address},
+    {"DELETE", "/v1/networks/{network}/reservations/{address}", Body::kNone, "", unreserve_address},
+    {"GET", "/v1/leases", Body::kNone, "network", list_leases},
+    {"DELETE", "/v1/leases/{address}", Body::kNone, "force", delete_lease},
     {"GET", "/v1/endpoints", Body::kNone, "network", list_endpoints},
     {"POST", "/v1/endpoints", Body::kJson, "", attach_endpoint},
     {"GET", "/v1/endpoints/{network}/{endpoint}", Body::kNone, "", get_endpoint},
@@ -131,12 +135,17 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return decoded;
 }
 
+Result<std::string> parse_of(std::string_view what, const std::string& text) {
+  if (what != "{address}") return parse_label(text);
+  return IpAddress::parse(text).map([](const IpAddress& address) { return address.to_string(); });
+}
+
 // Names and ids are tokens everywhere in Fairlead, so anything else is refused before it is looked
 // up.
 Result<std::string> parse_parameter(std::string_view what, std::string_view segment) {
   const auto decoded = segment.size() <= 1024 ? percent_decode(segment) : std::nullopt;
   auto token =
-      decoded ? parse_label(*decoded) : fail(Code::kInvalid, "it is not a percent-encoded name");
+      decoded ? parse_of(what, *decoded) : fail(Code::kInvalid, "it is not a percent-encoded name");
   if (!token) return fail(with_context(token.error(), fmt::format("{} in the path", what)));
   return token;
 }

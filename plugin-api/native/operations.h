@@ -47,6 +47,11 @@ Result<Answer> get_endpoint(const Core& core, const Call& call);
 Result<Answer> delete_endpoint(const Core& core, const Call& call);
 Result<Answer> check_endpoint(const Core& core, const Call& call);
 
+Result<Answer> reserve_address(const Core& core, const Call& call);
+Result<Answer> unreserve_address(const Core& core, const Call& call);
+Result<Answer> list_leases(const Core& core, const Call& call);
+Result<Answer> delete_lease(const Core& core, const Call& call);
+
 Result<Answer> list_ports(const Core& core, const Call& call);
 Result<Answer> publish_ports(const Core& core, const Call& call);
 Result<Answer> change_ports(const Core& core, const Call& call);

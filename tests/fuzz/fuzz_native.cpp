@@ -46,6 +46,23 @@ class EchoNetworks : public network::NetworkService {
                            const std::map<std::string, IpAddress>&) override {
     return {};
   }
+  Result<network::Network> reserve(const network::NetworkRef&,
+                                   const network::Reservation& reservation) override {
+    network::Network network;
+    network.reservations.push_back(reservation);
+    return network;
+  }
+  Result<network::Network> unreserve(const network::NetworkRef&, const IpAddress&) override {
+    return network::Network();
+  }
+  Result<std::vector<network::AddressLease>> list_leases(
+      const std::optional<network::NetworkRef>&) override {
+    return std::vector<network::AddressLease>(1);
+  }
+  Status release_lease(const IpAddress& address, bool) override {
+    return refuse(address.to_string());
+  }
+  Status check_room(const network::EndpointSpec&) override { return {}; }
   Result<network::Turn> take_turn(const std::string&) override { return network::Turn(); }
   Result<network::Endpoint> create_endpoint(const network::EndpointSpec&) override {
     return network::Endpoint{};

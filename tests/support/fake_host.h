@@ -71,7 +71,7 @@ class FakeHost {
   void open(network::cluster::ClusterClient* cluster = nullptr,
             network::OnTunnelMade on_tunnel_made = {}) {
     close();
-    drivers = network::make_drivers({links, tunnels, "boot-1", std::move(on_tunnel_made), mark});
+    drivers = network::make_drivers({links, tunnels, boot_id, std::move(on_tunnel_made), mark});
     core = network::make_network_service({.store = store,
                                           .locks = locks,
                                           .drivers = drivers,
@@ -81,18 +81,24 @@ class FakeHost {
                                           .conntrack = conntrack,
                                           .host_ports = ports,
                                           .foreign_firewall = foreign,
-                                          .boot_id = "boot-1",
+                                          .boot_id = boot_id,
                                           .unix_time = [this] { return now; },
                                           .cluster = cluster,
                                           .mark = mark,
                                           .resolver = &resolver});
     service = &core->networks();
   }
+  // As after a reboot. (The links of the boot before are still there.)
+  void open_in(std::string boot) {
+    boot_id = std::move(boot);
+    open();
+  }
   void close() {
     service = nullptr;
     core.reset();
   }
 
+  std::string boot_id = "boot-1";
   std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("fairlead-test-" + random_hex(8));
   FailingStore store;

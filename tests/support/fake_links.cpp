@@ -421,11 +421,15 @@ Result<kernel::HostSubnets> FakeLinks::host_subnets() {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("host_subnets"));
   const Cidr link_local = *Cidr::parse("fe80::/10");
-  kernel::HostSubnets subnets{.connected = {}, .routed = occupied_, .elsewhere = {}};
+  kernel::HostSubnets subnets;
+  for (const Cidr& occupied : occupied_)
+    subnets.routed.push_back({.destination = occupied, .table = RT_TABLE_MAIN});
   for (const Device& each : devices_)
     if (each.netns == key_of(-1))
       for (const Cidr& address : each.addresses)
-        if (!link_local.contains(address)) subnets.connected.push_back(address.network());
+        if (!link_local.contains(address))
+          subnets.connected.push_back(
+              {.destination = address.network(), .interface = each.link.name});
   return subnets;
 }
 

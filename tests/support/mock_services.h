@@ -47,6 +47,14 @@ class MockNetworkService : public network::NetworkService {
               (const std::optional<NetworkRef>&), (override));
   MOCK_METHOD(Result<std::vector<network::PortHolder>>, list_ports, (), (override));
   MOCK_METHOD(Status, check, (const EndpointRef&, const network::Expectation&), (override));
+  MOCK_METHOD(Result<network::Network>, reserve,
+              (const network::NetworkRef&, const network::Reservation&), (override));
+  MOCK_METHOD(Result<network::Network>, unreserve, (const network::NetworkRef&, const IpAddress&),
+              (override));
+  MOCK_METHOD(Result<std::vector<network::AddressLease>>, list_leases,
+              (const std::optional<network::NetworkRef>&), (override));
+  MOCK_METHOD(Status, release_lease, (const IpAddress&, bool), (override));
+  MOCK_METHOD(Status, check_room, (const network::EndpointSpec&), (override));
   MOCK_METHOD(Result<std::size_t>, collect,
               (const NetworkRef&, const std::string&, std::span<const network::ValidAttachment>),
               (override));

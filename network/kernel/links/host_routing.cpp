@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -47,8 +48,8 @@ const RouteDetails* best_default(const std::vector<RouteDetails>& routes) {
 Result<std::vector<Cidr>> HostRouting::occupied_subnets() {
   TRY(const HostSubnets subnets, host_subnets());
   std::set<Cidr> all;
-  for (const auto& some : {subnets.connected, subnets.routed, subnets.elsewhere})
-    all.insert(some.begin(), some.end());
+  for (const auto* some : {&subnets.connected, &subnets.routed, &subnets.elsewhere})
+    for (const HostRoute& route : *some) all.insert(route.destination);
   return std::vector<Cidr>(all.begin(), all.end());
 }
 
@@ -58,24 +59,40 @@ Result<LinkDetails> NetlinkHostRouting::find(int index) {
 
 Result<HostSubnets> NetlinkHostRouting::host_subnets() {
   HostSubnets subnets;
-  const auto add = [](std::vector<Cidr>& to, const Cidr& network) {
-    if (counts_as_occupied(network)) to.push_back(network);
+  TRY(const FoundLinks links, socket_.list());
+  std::map<int, const Link*> by_index;
+  for (const LinkDetails& each : links) by_index[each.link.index] = &each.link;
+  const auto link_of = [&](int index) {
+    const auto found = by_index.find(index);
+    return found == by_index.end() ? nullptr : found->second;
+  };
+  const auto add = [&](std::vector<HostRoute>& to, const Cidr& network, int ifindex,
+                       std::uint32_t table) {
+    if (!counts_as_occupied(network)) return;
+    const Link* through = link_of(ifindex);
+    const Link* master = through == nullptr ? nullptr : link_of(through->master);
+    to.push_back({.destination = network,
+                  .interface = through == nullptr ? std::string() : through->name,
+                  .table = table,
+                  .in_vrf = master != nullptr && master->kind == "vrf"});
   };
   for (const Family family : {Family::kV4, Family::kV6}) {
     TRY(const auto present, socket_.routes(family, 0, RT_TABLE_UNSPEC));
     for (const RouteDetails& each : present) {
       const Cidr network = each.route.destination.network();
+      const std::uint32_t table = each.route.table.value_or(RT_TABLE_UNSPEC);
       // Routes to a link that the kernel did not make itself often lead to a VPN's peers, so they
       // count as routed.
       const bool to_link =
           each.type == RTN_UNICAST && !each.route.via && each.protocol == RTPROT_KERNEL;
-      if (each.route.table == RT_TABLE_MAIN)
-        add(to_link ? subnets.connected : subnets.routed, network);
-      else if (each.route.table != RT_TABLE_LOCAL)
-        add(subnets.elsewhere, network);
+      if (table == RT_TABLE_MAIN)
+        add(to_link ? subnets.connected : subnets.routed, network, each.ifindex, table);
+      else if (table != RT_TABLE_LOCAL)
+        add(subnets.elsewhere, network, each.ifindex, table);
     }
     TRY(const auto addresses, socket_.addresses(family));
-    for (const AddressDetails& each : addresses) add(subnets.connected, each.address.network());
+    for (const AddressDetails& each : addresses)
+      add(subnets.connected, each.address.network(), each.ifindex, 0);
   }
   return subnets;
 }

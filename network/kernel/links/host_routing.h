@@ -1,6 +1,7 @@
 // Where the host itself routes packets: its subnets, its way out, and whether it forwards.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,13 +16,23 @@ struct Link;
 struct AnswerRoute;
 struct RoutingView;
 
-// The subnets to which the host already has a route, which may conflict with the route to a new
+// A prefix to which the host has a route, or in which it has an address.
+struct HostRoute {
+  Cidr destination;
+  std::string interface;    // through which; empty: through none, or through several
+  std::uint32_t table = 0;  // of the route; 0: an address
+  bool in_vrf = false;      // only what comes from the links of a VRF goes there
+
+  bool operator==(const HostRoute&) const = default;
+};
+
+// The prefixes to which the host already has a route, which may conflict with the route to a new
 // network.
 struct HostSubnets {
   // Of the host's addresses, and of the kernel's own routes to a link in the main table.
-  std::vector<Cidr> connected;
-  std::vector<Cidr> routed;     // other routes of the main table, through gateways for example
-  std::vector<Cidr> elsewhere;  // routes of other tables, which rules may select (a VPN's)
+  std::vector<HostRoute> connected;
+  std::vector<HostRoute> routed;     // other routes of the main table, through gateways for example
+  std::vector<HostRoute> elsewhere;  // routes of other tables, which rules may select (a VPN's)
 };
 
 // Whether the prefix is a default route or a part of one. VPNs that take all traffic have routes to

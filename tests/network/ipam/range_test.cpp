@@ -140,12 +140,12 @@ TEST(Ula, IsA48OfTheLocalPrefixThatDependsOnTheHost) {
 }
 
 TEST(ChooseSubnet, SizesNobodyCanHaveAreRefusedWithTheLegalOnes) {
-  const auto tiny = choose_subnet(Family::kV4, 32, "h", {});
+  const auto tiny = choose_subnet(Family::kV4, 32, {}, {});
   ASSERT_FALSE(tiny);
   EXPECT_EQ(tiny.error().code, Code::kInvalid);
   EXPECT_THAT(tiny.error().text, HasSubstr("12 to 30"));
-  EXPECT_FALSE(choose_subnet(Family::kV4, 8, "h", {}));
-  EXPECT_FALSE(choose_subnet(Family::kV6, 32, "h", {}));
+  EXPECT_FALSE(choose_subnet(Family::kV4, 8, {}, {}));
+  EXPECT_FALSE(choose_subnet(Family::kV6, 32, ula_prefix("h"), {}));
 }
 
 }  // namespace

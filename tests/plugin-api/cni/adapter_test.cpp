@@ -220,8 +220,27 @@ TEST(Add, TheRuntimesRangesReplaceThoseOfTheirFamilyOnly) {
                  {"rangeStart", "10.1.0.64"},
                  {"rangeEnd", "10.1.0.127"}}}}}}}}),
       service);
-  EXPECT_EQ((*service.call("attach"))["ranges"],
-            json::Json::parse(R"(["10.1.0.64/26","fd00::10/127","fd00::12/128"])"));
+  EXPECT_EQ((*service.call("attach"))["range_sets"],
+            json::Json::parse(R"([["10.1.0.64/26"],["fd00::10/127","fd00::12/128"]])"));
+}
+
+// Of a subnet inside of the network's own, host-local gives neither the first address nor the last.
+TEST(Add, ARangeOfTheRuntimesThatIsAPartOfTheSubnetBeginsAtItsFirstHost) {
+  RecordingService service;
+  run(add_call({{"subnet", "10.54.0.0/16"},
+                {"runtimeConfig", {{"ipRanges", {{{{"subnet", "10.54.7.0/29"}}}}}}}}),
+      service);
+  EXPECT_EQ(
+      (*service.call("attach"))["range_sets"],
+      json::Json::parse(R"([["10.54.7.1/32","10.54.7.2/31","10.54.7.4/31","10.54.7.6/32"]])"));
+}
+
+TEST(Add, TheRuntimesRangeThatIsTheWholeSubnetIsLeftToTheNetwork) {
+  RecordingService service;
+  run(add_call({{"subnet", "10.54.7.0/24"},
+                {"runtimeConfig", {{"ipRanges", {{{{"subnet", "10.54.7.0/24"}}}}}}}}),
+      service);
+  EXPECT_EQ((*service.call("attach"))["range_sets"], json::Json::parse(R"([["10.54.7.0/24"]])"));
 }
 
 // ---- DEL
@@ -324,6 +343,23 @@ TEST(Status, IsNotAvailableWhileTheNetworkToJoinIsMissing) {
   RecordingService service;
   expect_failure(run(verb_call("STATUS", {{"network", "blog"}}), service), 50,
                  "blog does not exist");
+}
+
+TEST(Status, IsNotAvailableWhileNoAddressIsFree) {
+  RecordingService service;
+  EXPECT_CALL(service, inspect_network(_)).WillRepeatedly(Return(network::Network()));
+  EXPECT_CALL(service, check_room(_)).WillOnce([](const network::EndpointSpec& spec) -> Status {
+    EXPECT_EQ(to_string(spec.network), "shop");
+    EXPECT_EQ(spec.range_sets.size(), 2U);
+    return fail(Code::kExhausted, "no address of 10.53.0.0/30 is free");
+  });
+  expect_failure(
+      run(verb_call(
+              "STATUS",
+              {{"ipam",
+                {{"ranges", {{{{"subnet", "10.53.0.0/30"}}}, {{{"subnet", "10.54.0.0/30"}}}}}}}}),
+          service),
+      50, "no address of 10.53.0.0/30 is free");
 }
 
 TEST(Status, IsNotAvailableWhenTheStateCannotBeRead) {

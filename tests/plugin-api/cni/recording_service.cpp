@@ -72,7 +72,8 @@ Json describe(const network::EndpointSpec& spec) {
   if (spec.mac) object["mac"] = spec.mac->to_string();
   for (const auto& port : spec.ports) object["ports"].push_back(describe(port));
   put(object, "aliases", spec.aliases);
-  put(object, "ranges", texts(spec.ranges));
+  for (const network::RangeSet& set : spec.range_sets) object["range_sets"].push_back(texts(set));
+  put(object, "known_as", spec.known_as);
   if (spec.rates) object["rates"] = describe(*spec.rates);
   for (const auto& route : spec.routes) object["routes"].push_back(describe(route));
   if (spec.netns_path) object["netns_path"] = *spec.netns_path;

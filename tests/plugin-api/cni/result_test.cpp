@@ -40,6 +40,14 @@ TEST(Result, ListsBridgeHostEndAndContainerEnd) {
       {"name":"eth0","mac":"02:00:00:00:00:03","sandbox":"/run/netns/web"}])"));
 }
 
+TEST(Result, TellsTheGatewayOfEachAddressesOwnSubnet) {
+  auto made = attachment();
+  made.endpoint.addresses = {*Cidr::parse("10.1.0.2/24"), *Cidr::parse("10.2.0.2/24")};
+  made.endpoint.gateways = {*IpAddress::parse("10.1.0.1"), *IpAddress::parse("10.2.0.1")};
+  EXPECT_EQ(result_in("1.0.0", made)["ips"][1]["gateway"], "10.2.0.1");
+  EXPECT_EQ(result_in("0.2.0", made)["ip4"]["ip"], "10.1.0.2/24");  // there is room for one
+}
+
 TEST(Result, PointsTheAddressesAtTheContainersEndAlsoWithoutABridge) {
   auto made = attachment();
   made.host_links.erase(made.host_links.begin());

@@ -110,9 +110,16 @@ TEST(RuntimeConfig, AddressesComeWithOrWithoutPrefixLength) {
   EXPECT_EQ(runtime_config->addresses.at(1).address().to_string(), "fd00::5");
 }
 
-TEST(RuntimeConfig, TwoAddressesOfOneFamilyAreRefusedAndTheSameTwiceIsOne) {
-  expect_refused(runtime(R"({"ips":["10.1.0.5","10.1.0.6"]})"), "are of one family");
+TEST(RuntimeConfig, AddressesOfOneFamilyAreTakenAndTheSameTwiceIsOne) {
+  EXPECT_EQ(runtime(R"({"ips":["10.1.0.5","10.1.0.6"]})")->addresses.size(), 2U);
   EXPECT_EQ(runtime(R"({"ips":["10.1.0.5","10.1.0.5/24"]})")->addresses.size(), 1U);
+}
+
+TEST(RuntimeConfig, APodIsKnownByItsNameAndByThatOfItsNamespace) {
+  const auto pod = runtime_config_of(
+      "{}", "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=7");
+  EXPECT_EQ(pod->known_as, (std::vector<std::string>{"web-0", "shop/web-0"}));
+  EXPECT_TRUE(runtime_config_of("{}", "K8S_POD_NAMESPACE=shop")->known_as.empty());
 }
 
 TEST(RuntimeConfig, RuntimeConfigGoesBeforeArgsAndArgsBeforeCniArgs) {
@@ -176,8 +183,8 @@ TEST(RuntimeConfig, IpRangesAreReadInAnyCase) {
   const auto runtime_config = runtime(
       R"({"ipRanges":[[{"Subnet":"10.1.0.0/24","RangeStart":"10.1.0.128"}],[{"Subnet":"fd00::/64"}]]})");
   ASSERT_TRUE(runtime_config) << runtime_config.error().message;
-  EXPECT_EQ(runtime_config->ranges.at(0).exact.at(0).to_string(), "10.1.0.128/25");
-  EXPECT_EQ(runtime_config->ranges.at(1).subnet.subnet->to_string(), "fd00::/64");
+  EXPECT_EQ(runtime_config->ranges.at(0).at(0).exact.at(0).to_string(), "10.1.0.128/25");
+  EXPECT_EQ(runtime_config->ranges.at(1).at(0).subnet.subnet->to_string(), "fd00::/64");
   expect_refused(runtime(R"({"ipRanges":[{}]})"), "must hold arrays");
 }
 

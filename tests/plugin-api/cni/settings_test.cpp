@@ -30,6 +30,23 @@ std::string joined(const std::vector<Cidr>& prefixes) {
   return text;
 }
 
+// The sets that an endpoint is to have addresses of, "a b | c"; "" when it needs none for the family.
+std::string sets_of(const Settings& settings, Family family = Family::kV4) {
+  std::string text;
+  if (is_plain(settings.ranges, family)) return text;
+  for (const AddressRangeSet& set : settings.ranges)
+    if (set.front().subnet.family == family)
+      text += (text.empty() ? "" : " | ") + joined(prefixes_of(set, settings.network.subnets));
+  return text;
+}
+
+std::string subnets_of(const Settings& settings) {
+  std::string text;
+  for (const network::SubnetSpec& subnet : settings.network.subnets)
+    text += (text.empty() ? "" : " ") + subnet.subnet->to_string();
+  return text;
+}
+
 TEST(Settings, AnEmptyConfigurationHasGatewayAndMasquerade) {
   const auto settings = settings_of("{}");
   ASSERT_TRUE(settings);
@@ -87,14 +104,14 @@ TEST(Settings, ARangeThatIsAPrefixIsTheNetworksRange) {
   const auto settings =
       settings_of(R"({"subnet":"10.1.0.0/24","rangeStart":"10.1.0.128","rangeEnd":"10.1.0.255"})");
   EXPECT_EQ(settings->network.subnets.at(0).range->to_string(), "10.1.0.128/25");
-  EXPECT_EQ(joined(settings->ranges), "");
+  EXPECT_EQ(sets_of(*settings), "");
 }
 
 TEST(Settings, AnyOtherRangeIsGivenOutExactly) {
   const auto settings = settings_of(
       R"({"ipam":{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.10","rangeEnd":"10.1.0.17"}})");
   EXPECT_EQ(settings->network.subnets.at(0).range->to_string(), "10.1.0.0/27");
-  EXPECT_EQ(joined(settings->ranges), "10.1.0.10/31 10.1.0.12/30 10.1.0.16/31");
+  EXPECT_EQ(sets_of(*settings), "10.1.0.10/31 10.1.0.12/30 10.1.0.16/31");
 }
 
 TEST(Settings, TwoRangesOfOneSubnetAreOnePool) {
@@ -103,11 +120,45 @@ TEST(Settings, TwoRangesOfOneSubnetAreOnePool) {
       {"subnet":"10.1.0.0/24","rangeStart":"10.1.0.32","rangeEnd":"10.1.0.63"}]]}})");
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->network.subnets.size(), 1U);
-  EXPECT_EQ(joined(settings->ranges), "10.1.0.8/29 10.1.0.32/27");
+  EXPECT_EQ(sets_of(*settings), "10.1.0.8/29 10.1.0.32/27");
 }
 
-TEST(Settings, TwoSubnetsOfOneFamilyAreRefused) {
-  expect_refused(R"({"subnets":["10.1.0.0/24","10.2.0.0/24"]})", "are of one family");
+TEST(Settings, SubnetsOfOneFamilyAreAlternatives) {
+  const auto settings = settings_of(R"({"subnets":["10.1.0.0/24","10.2.0.0/24","fd00::/64"]})");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(subnets_of(*settings), "10.1.0.0/24 10.2.0.0/24 fd00::/64");
+  EXPECT_EQ(sets_of(*settings), "");
+  EXPECT_EQ(sets_of(*settings, Family::kV6), "");
+}
+
+// The inner arrays of host-local are alternatives, and each outer element gives an address.
+TEST(Settings, EachSetOfRangesGivesAnAddress) {
+  const auto settings = settings_of(
+      R"({"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],
+      [{"subnet":"10.2.0.0/24"},{"subnet":"10.3.0.0/24","rangeStart":"10.3.0.8","rangeEnd":"10.3.0.15"}],
+      [{"subnet":"fd00::/64"}]]}})");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(subnets_of(*settings), "10.1.0.0/24 10.2.0.0/24 10.3.0.0/24 fd00::/64");
+  EXPECT_EQ(sets_of(*settings), "10.1.0.0/24 | 10.2.0.0/24 10.3.0.8/29");
+  EXPECT_EQ(sets_of(*settings, Family::kV6), "");
+}
+
+TEST(Settings, ASetOfTwoSubnetsAloneNeedsNoSets) {
+  const auto settings =
+      settings_of(R"({"ipam":{"ranges":[[{"subnet":"10.1.0.0/24"},{"subnet":"10.2.0.0/24"}]]}})");
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(sets_of(*settings), "");
+}
+
+TEST(Settings, ASetHoldsOneFamily) {
+  expect_refused(R"({"ipam":{"ranges":[[{"subnet":"10.1.0.0/24"},{"subnet":"fd00::/64"}]]}})",
+                 "of two families; write two sets");
+}
+
+TEST(Settings, TwoGatewaysOfOneSubnetAreRefused) {
+  expect_refused(R"({"subnets":[{"subnet":"10.1.0.0/24","gateway":"10.1.0.1"},
+                 {"subnet":"10.1.0.0/24","gateway":"10.1.0.2"}]})",
+                 "the subnet 10.1.0.0/24 has two gateways, 10.1.0.1 and 10.1.0.2");
 }
 
 TEST(Settings, WrongSubnetsAreRefusedByName) {

@@ -348,6 +348,12 @@ TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
                             cidr("2001:db8::/64")}));
 }
 
+std::set<Cidr> destinations(const std::vector<HostRoute>& routes) {
+  std::set<Cidr> found;
+  for (const HostRoute& route : routes) found.insert(route.destination);
+  return found;
+}
+
 TEST_F(Links, ARouteThatTakesAllTrafficOccupiesNothing) {
   add_bridge("br0", {"fd00:1::1/64"});
   for (const char* wide : {"0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/7"})
@@ -357,9 +363,8 @@ TEST_F(Links, ARouteThatTakesAllTrafficOccupiesNothing) {
   add_route("host", "uplink0", "10.0.0.0/8", "203.0.113.1");
   add_route("host", "br0", "fd12::/16", "fd00:1::2");
   const auto subnets = must(links().host_routing().host_subnets());
-  EXPECT_EQ(std::set<Cidr>(subnets.routed.begin(), subnets.routed.end()),
-            (std::set<Cidr>{cidr("10.0.0.0/8"), cidr("fd12::/16")}));
-  EXPECT_EQ(std::set<Cidr>(subnets.connected.begin(), subnets.connected.end()),
+  EXPECT_EQ(destinations(subnets.routed), (std::set<Cidr>{cidr("10.0.0.0/8"), cidr("fd12::/16")}));
+  EXPECT_EQ(destinations(subnets.connected),
             (std::set<Cidr>{cidr("203.0.113.0/24"), cidr("2001:db8::/64"), cidr("fd00:1::/64")}));
 }
 
@@ -368,8 +373,9 @@ TEST_F(Links, ARouteToALinkThatSomebodySetIsNoConnectedNetwork) {
   const std::vector<std::string> vpn{"ip", "route", "add", "10.64.0.0/10", "dev", "uplink0"};
   ASSERT_EQ(must(run_process(vpn, std::chrono::seconds(10))).exit_code, 0);
   const auto subnets = must(links().host_routing().host_subnets());
-  EXPECT_EQ(subnets.routed, std::vector{cidr("10.64.0.0/10")});
-  EXPECT_EQ(std::ranges::count(subnets.connected, cidr("10.64.0.0/10")), 0);
+  EXPECT_EQ(subnets.routed,
+            (std::vector{HostRoute{cidr("10.64.0.0/10"), "uplink0", RT_TABLE_MAIN}}));
+  EXPECT_EQ(destinations(subnets.connected).count(cidr("10.64.0.0/10")), 0U);
 }
 
 // wg-quick and Tailscale keep their routes in tables of their own, and rules lead there.
@@ -383,7 +389,7 @@ TEST_F(Links, RoutesOfOtherTablesAreOccupiedAsWell) {
                                     .addresses = {cidr("192.0.2.2/32")},
                                     .routes = {other}}));
   const auto subnets = must(links().host_routing().host_subnets());
-  EXPECT_EQ(subnets.elsewhere, std::vector{cidr("10.77.0.0/24")});
+  EXPECT_EQ(subnets.elsewhere, (std::vector{HostRoute{cidr("10.77.0.0/24"), "vpn0", 52}}));
   const auto all = must(links().host_routing().occupied_subnets());
   EXPECT_NE(std::ranges::find(all, cidr("10.77.0.0/24")), all.end());
 }

@@ -1,0 +1,32 @@
+#include "network/service/claim_audit.h"
+
+#include <set>
+#include <tuple>
+
+#include "network/service/keys.h"
+#include "network/service/records.h"
+
+namespace fairlead::network {
+
+Result<std::vector<LostClaim>> lost_claims(const std::vector<state::Record>& claims,
+                                           const std::vector<Endpoint>& endpoints,
+                                           const std::string& boot_id) {
+  std::set<std::tuple<std::string, std::optional<IpAddress>, std::string, std::string>> held;
+  for (const state::Record& record : claims) {
+    TRY(const auto claimed, decode_claims(record.value));
+    for (const PortClaim& claim : claimed)
+      if (claim.boot_id == boot_id)
+        held.emplace(record.key, claim.host_ip, claim.network_id, claim.endpoint_id);
+  }
+  std::vector<LostClaim> lost;
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.phase != Phase::kReady || endpoint.boot_id != boot_id) continue;
+    for (const PublishedPort& port : endpoint.ports)
+      if (!held.contains({keys::port(port.proto, port.host_port), port.host_ip, endpoint.network_id,
+                          endpoint.id}))
+        lost.push_back({endpoint.network_id, endpoint.id, port});
+  }
+  return lost;
+}
+
+}  // namespace fairlead::network
