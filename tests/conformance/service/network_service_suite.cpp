@@ -307,6 +307,58 @@ TEST_P(NetworkServiceSuite, CollectsWhatIsNoLongerValidOfOneRuntime) {
   EXPECT_THAT(left, ::testing::UnorderedElementsAre("keep", "other"));
 }
 
+TEST_P(NetworkServiceSuite, KeepsAddressesByTheNameOfTheContainer) {
+  NetworkSpec wanted = spec("shop");
+  wanted.subnets.push_back({.subnet = must(Cidr::parse_subnet("10.21.0.0/24"))});
+  wanted.reservations = {{"shop/web-0", must(IpAddress::parse("10.21.0.7"))}};
+  EXPECT_EQ(must(service().create_network(wanted)).reservations, wanted.reservations);
+  const network::NetworkText shop{"shop"};
+  const auto kept = must(service().reserve(shop, {"db", must(IpAddress::parse("10.20.0.9"))}));
+  EXPECT_THAT(kept.reservations, SizeIs(2));
+  EXPECT_EQ(must(service().inspect_network(shop)), kept);
+  EXPECT_EQ(service().reserve(shop, {"web", must(IpAddress::parse("10.20.0.9"))}).error().code,
+            Code::kExists);
+  EndpointSpec pod = endpoint("web");
+  pod.known_as = {"shop/web-0"};
+  EXPECT_EQ(must(attach(pod)).endpoint.addresses.front().to_string(), "10.21.0.7/24");
+  EXPECT_EQ(must(attach(endpoint("db"))).endpoint.addresses.front().to_string(), "10.20.0.9/24");
+  must(service().unreserve(shop, must(IpAddress::parse("10.20.0.9"))));
+  EXPECT_EQ(must(service().unreserve(shop, must(IpAddress::parse("10.20.0.9")))).reservations,
+            wanted.reservations);
+}
+
+TEST_P(NetworkServiceSuite, GivesOneAddressOfEachSetOfRanges) {
+  NetworkSpec wanted = spec("shop");
+  wanted.subnets.push_back({.subnet = must(Cidr::parse_subnet("10.21.0.0/24"))});
+  must(service().create_network(wanted));
+  EndpointSpec web = endpoint("web");
+  web.range_sets = {{must(Cidr::parse_subnet("10.20.0.0/24"))},
+                    {must(Cidr::parse_subnet("10.21.0.64/26"))}};
+  const Endpoint made = must(attach(web)).endpoint;
+  EXPECT_THAT(made.addresses, SizeIs(2));
+  EXPECT_EQ(made.addresses.back().to_string(), "10.21.0.64/24");
+  EXPECT_EQ(made.gateways.front().to_string(), "10.20.0.1");
+}
+
+TEST_P(NetworkServiceSuite, ShowsAndFreesAddresses) {
+  must(service().create_network(spec("shop")));
+  must(service().create_network(spec("blog", "10.21.0.0/24")));
+  const Endpoint web = must(attach(endpoint("web"))).endpoint;
+  EXPECT_THAT(must(service().list_leases(std::nullopt)), SizeIs(3));
+  const auto leases = must(service().list_leases(network::NetworkText{"shop"}));
+  ASSERT_THAT(leases, SizeIs(2));
+  EXPECT_EQ(leases[0].use, network::AddressUse::kGateway);
+  EXPECT_EQ(leases[1].address, web.addresses.front().address());
+  EXPECT_EQ(leases[1].endpoint_id, web.id);
+  EXPECT_EQ(leases[1].container, "web");
+  EXPECT_EQ(leases[1].since, world_.host.now);
+  EXPECT_EQ(service().release_lease(leases[0].address, true).error().code, Code::kInUse);
+  EXPECT_EQ(service().release_lease(leases[1].address, false).error().code, Code::kInUse);
+  must(service().release_lease(leases[1].address, true));
+  EXPECT_EQ(service().release_lease(leases[1].address, true).error().code, Code::kNotFound);
+  EXPECT_THAT(must(service().list_endpoints(std::nullopt)), IsEmpty());
+}
+
 TEST_P(NetworkServiceSuite, CountsAndReconciles) {
   must(service().create_network(spec("shop")));
   const Attachment made =

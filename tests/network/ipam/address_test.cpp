@@ -276,5 +276,51 @@ TEST_F(AddressTest, LeasesTellOwnerAndUse) {
   EXPECT_FALSE(*ipam().find_lease(subnet("10.1.0.0/24"), ip("10.1.0.9")));
 }
 
+// ---- kept for a container by its name
+
+class KeptAddress : public IpamTest {
+ protected:
+  void keep(std::string_view address, const std::string& container, std::string_view owner = "") {
+    auto change = ipam().keep_plan(subnet("10.1.0.0/29"), ip(address), container, owner);
+    ASSERT_TRUE(change) << change.error().text;
+    state::Txn txn;
+    change->add_to(txn);
+    ASSERT_TRUE(store_->commit(txn));
+  }
+  std::string give_named(std::string_view address, const std::string& name,
+                         const std::string& boot = "boot-1") {
+    return give_as("10.1.0.0/29", {.owner = "web", .wanted = ip(address), .reserved_for = name},
+                   boot);
+  }
+};
+
+TEST_F(KeptAddress, IsGivenUnderItsNameInEveryBoot) {
+  make_pool("10.1.0.0/29", {}, "10.1.0.1");
+  keep("10.1.0.2", "web");
+  EXPECT_EQ(give("10.1.0.0/29", "other"), "10.1.0.3/29");
+  EXPECT_EQ(give_named("10.1.0.2", ""), "exists");
+  EXPECT_EQ(give_named("10.1.0.2", "db"), "exists");
+  EXPECT_EQ(give_named("10.1.0.2", "web"), "10.1.0.2/29");
+  EXPECT_EQ(give_named("10.1.0.2", "web"), "10.1.0.2/29");  // held already
+  // In the next boot nobody has it, and it is kept still.
+  EXPECT_EQ(give_as("10.1.0.0/29", {.owner = "other"}, "boot-2"), "10.1.0.3/29");
+  EXPECT_EQ(give_as("10.1.0.0/29", {.owner = "thief", .wanted = ip("10.1.0.2")}, "boot-2"),
+            "exists");
+  ASSERT_TRUE(ipam("boot-2").drop_void_leases(subnet("10.1.0.0/29")));
+  EXPECT_EQ(give_named("10.1.0.2", std::string(kAnyReservation), "boot-2"), "10.1.0.2/29");
+}
+
+TEST_F(KeptAddress, IsKeptWhenItsHolderGivesItBack) {
+  make_pool("10.1.0.0/29", {}, "10.1.0.1");
+  keep("10.1.0.2", "web");
+  EXPECT_EQ(give_named("10.1.0.2", "web"), "10.1.0.2/29");
+  take_back("10.1.0.0/29", "10.1.0.2", "web");
+  EXPECT_EQ(give("10.1.0.0/29", "other"), "10.1.0.3/29");
+  const auto lease = ipam().find_lease(subnet("10.1.0.0/29"), ip("10.1.0.2"));
+  ASSERT_TRUE(lease && *lease);
+  EXPECT_EQ((*lease)->owner, "");
+  EXPECT_EQ((*lease)->reserved_for, "web");
+}
+
 }  // namespace
 }  // namespace fairlead::network

@@ -1,4 +1,5 @@
 // Pools: chosen, asked for, used and removed.
+#include "network/ipam/subnets.h"
 #include "tests/network/ipam/ipam_fixture.h"
 
 namespace fairlead::network {
@@ -187,6 +188,35 @@ TEST_F(PoolTest, MadeAgainStartAfresh) {
   ASSERT_TRUE(ipam().remove_pool(subnet("10.1.0.0/24")));
   make_pool("10.1.0.0/24");
   EXPECT_EQ(give("10.1.0.0/24"), "10.1.0.1/24");
+}
+
+// ---- the host's prefix for IPv6 (RFC 4193 section 3.2)
+
+Cidr chosen_in(state::Store& store) {
+  Ipam ipam(store, {.boot_id = "boot-1", .ula_seed = "a host"});
+  const auto made = ipam.create_pool({.family = Family::kV6, .owner = "shop"});
+  EXPECT_TRUE(made) << made.error().text;
+  return made ? made->subnet : Cidr();
+}
+
+TEST(UlaPrefix, IsChosenAtRandomOnceForEachHost) {
+  const auto one = state::make_memory_store(), clone = state::make_memory_store();
+  const Cidr first = chosen_in(*one), second = chosen_in(*one), other = chosen_in(*clone);
+  EXPECT_TRUE(subnet("fd00::/8").contains(first));
+  EXPECT_EQ(Cidr::of(first.first(), 48).network(), Cidr::of(second.first(), 48).network());
+  EXPECT_NE(first, second);
+  // A machine that was copied with its machine id has another one.
+  EXPECT_NE(Cidr::of(first.first(), 48).network(), Cidr::of(other.first(), 48).network());
+}
+
+TEST(UlaPrefix, OfAnEarlierVersionStaysWhereItIsInUse) {
+  const auto store = state::make_memory_store();
+  const Cidr before = ula_prefix("a host");
+  const Cidr used = Cidr::of(before.first(), 64);
+  ASSERT_TRUE(Ipam(*store, {.boot_id = "boot-1", .ula_seed = "a host"})
+                  .create_pool({.subnet = used, .owner = "shop"}));
+  EXPECT_TRUE(before.contains(chosen_in(*store)));
+  EXPECT_TRUE(before.contains(chosen_in(*store)));
 }
 
 TEST(PoolId, IsTheTextOfTheSubnet) {

@@ -43,8 +43,8 @@ class Failures : public ::testing::Test {
     std::string text;
     const auto records = store_.list("", "", 0);
     for (const auto& record : *records)
-      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("port-cursor") &&
-          !record.key.starts_with("cursor/"))
+      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("ula-prefix") &&
+          !record.key.starts_with("port-cursor") && !record.key.starts_with("cursor/"))
         text += record.key + "\n";
     const auto links = links_.list();
     for (const auto& link : *links)

@@ -275,6 +275,54 @@ TEST_F(Reservations, AnAddressThatIsKeptStaysKeptWhenItsHolderIsRemoved) {
   EXPECT_EQ(attached("web"), "10.20.0.2");
 }
 
+// ---- a process that dies at any step: each verb is one commit, which happens or does not
+
+TEST_F(Reservations, AVerbThatFailsAtItsCommitIsRepeatedOrUndone) {
+  using When = FailingStore::When;
+  make();
+  for (const When when : {When::kBefore, When::kAfter}) {
+    host_.store.fail_commit(1, when);
+    EXPECT_FALSE(keep("web", "10.20.0.5"));
+    must(keep("web", "10.20.0.5"));
+    host_.store.fail_commit(1, when);
+    EXPECT_FALSE(service().unreserve(NetworkText{"net"}, ip("10.20.0.5")));
+    must(service().unreserve(NetworkText{"net"}, ip("10.20.0.5")));
+    EXPECT_THAT(shown(), ElementsAre("10.20.0.1 gateway"));
+    host_.store.fail_commit(1, when);
+    EXPECT_FALSE(keep("web", "10.20.0.5"));
+    must(service().unreserve(NetworkText{"net"}, ip("10.20.0.5")));  // the opposite verb at once
+    EXPECT_THAT(shown(), ElementsAre("10.20.0.1 gateway"));
+    EXPECT_NE(attached("web"), "10.20.0.5");
+    const IpAddress address = ip(address_of("web"));
+    host_.store.fail_commit(1, when);
+    EXPECT_FALSE(service().release_lease(address, true));
+    host_.store.heal();
+    const Status again = service().release_lease(address, true);
+    EXPECT_TRUE(again || again.error().code == Code::kNotFound);
+    EXPECT_THAT(shown(), ElementsAre("10.20.0.1 gateway"));
+    EXPECT_THAT(reconcile(), IsEmpty());
+  }
+}
+
+TEST_F(Reservations, ANetworkWhoseMakingFailsAtAnyCommitKeepsNothing) {
+  network::NetworkSpec spec{.name = NetworkName::parse("net").value()};
+  spec.subnets = {{.subnet = cidr(kV4)}, {.subnet = cidr("10.21.0.0/24")}};
+  spec.reservations = {{"web", ip("10.20.0.5")}, {"web", ip("10.21.0.5")}};
+  for (int nth = 1; nth <= 20; ++nth) {
+    host_.store.fail_commit(nth, FailingStore::When::kBefore);
+    const auto made = service().create_network(spec);
+    host_.store.heal();
+    if (made) {
+      EXPECT_GT(nth, 6);
+      EXPECT_THAT(shown(), ::testing::SizeIs(4));
+      return;
+    }
+    EXPECT_THAT(must(service().list_networks()), IsEmpty()) << nth;
+    EXPECT_THAT(must(host_.store.list("lease/", "", 100)), IsEmpty()) << nth;
+  }
+  FAIL() << "it was never made";
+}
+
 // ---- endpoints that lost their leases or claims
 
 class LostRecords : public Reservations {};

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/process.h"
 #include "network/cluster/keys.h"
 #include "network/drivers/bridge.h"
 #include "tests/network/service/service_world.h"
@@ -73,7 +74,7 @@ TEST_F(NetworkVerbs, ASubnetInsideANetworkOfTheHostIsRefused) {
   dual.subnets.push_back({.family = Family::kV6, .subnet = cidr("fd77::/64")});
   const auto refused = service_->create_network(dual);
   EXPECT_EQ(refused.error().code, Code::kExists);
-  EXPECT_THAT(refused.error().text, HasSubstr("inside fd77::/48"));
+  EXPECT_THAT(refused.error().text, HasSubstr("interface lan0 of this host has fd77::/48"));
   EXPECT_EQ(leftovers(), "");
   // A wide route through a gateway is no matter.
   add_route("host", "uplink0", "10.0.0.0/8", "203.0.113.1");
@@ -92,9 +93,95 @@ TEST_F(NetworkVerbs, AVpnForAllTrafficLeavesRoomForNetworks) {
   must(core_->pools().request_pool({}));
 }
 
+// docker0 comes up, or a VPN: that is said, and the network stays where it is.
+TEST_F(NetworkVerbs, WhatComesUpOverASubnetLaterIsAProblem) {
+  const auto network = create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web"));
+  EXPECT_THAT(must(service_->status()).problems, IsEmpty());
+  add_bridge("docker0", {"10.20.0.129/25"});
+  add_route("host", "uplink0", "10.20.0.64/26", "203.0.113.1");
+  add_route("host", "uplink0", "10.0.0.0/8", "203.0.113.1");  // wider: no matter
+  EXPECT_THAT(must(service_->status()).problems,
+              ElementsAre(AllOf(HasSubstr("interface docker0 has 10.20.0.128/25"),
+                                HasSubstr("the subnet 10.20.0.0/24 of network shop")),
+                          HasSubstr("a route to 10.20.0.64/26 through uplink0")));
+  EXPECT_THAT(must(service_->reconcile()).actions, IsEmpty());
+  EXPECT_EQ(must(service_->inspect_network(network::NetworkText{"shop"})), network);
+}
+
+TEST_F(NetworkVerbs, ASubnetOfTwoAddressesWorks) {
+  auto wanted = spec("pair", "10.20.0.0/31");
+  wanted.subnets.push_back({.family = Family::kV6, .subnet = cidr("fd20::/127")});
+  must(service_->create_network(wanted));
+  EXPECT_EQ(address_of(must(attach_to("pair", "web"))), "10.20.0.1");
+  EXPECT_TRUE(ping("web", "10.20.0.0"));
+  EXPECT_TRUE(ping("web", "fd20::"));
+  EXPECT_TRUE(ping("web", "203.0.113.1"));  // the outside
+}
+
+// Containers of the subnets reach each other, the outside, and published ports on each other, whichever
+// subnet each of them is in.
+TEST_F(NetworkVerbs, SeveralSubnetsOfAFamilyAreOneNetwork) {
+  auto wanted = spec("shop", "10.20.0.0/30");
+  wanted.subnets.push_back({.subnet = cidr("10.21.0.0/24")});
+  for (const char* subnet : {"fd20::/64", "fd21::/64"})
+    wanted.subnets.push_back({.family = Family::kV6, .subnet = cidr(subnet)});
+  const auto network = must(service_->create_network(wanted));
+  EXPECT_EQ(address_of(must(attach_to("shop", "one", {port(8081, 80)}))), "10.20.0.2");
+  auto second = endpoint("shop", "two");
+  second.addresses = {cidr("fd21::7/64")};
+  second.ports = {port(8082, 80)};
+  const auto two = must(service_->attach(second, into("two")));
+  EXPECT_EQ(address_of(two), "10.21.0.2");
+  EXPECT_EQ(address_of(two, 1), "fd21::7");
+  const auto one_serves = serve_tcp("one", 80), two_serves = serve_tcp("two", 80);
+  for (const auto& [from, to, who] : {std::tuple{"one", "10.21.0.2", "two"},
+                                      {"two", "10.20.0.2", "one"},
+                                      {"one", "fd21::7", "two"},
+                                      {"two", "fd20::2", "one"},
+                                      {"host", "10.21.0.2", "two"},
+                                      {"host", "fd21::7", "two"}})
+    EXPECT_EQ(must(ask_tcp(from, to, 80)).server, who) << from << " to " << to;
+  for (const auto& [from, number, who] : {std::tuple{"outside", 8082, "two"},
+                                          {"one", 8082, "two"},
+                                          {"two", 8082, "two"},
+                                          {"two", 8081, "one"},
+                                          {"host", 8082, "two"}})
+    EXPECT_EQ(must(ask_tcp(from, "203.0.113.2", static_cast<std::uint16_t>(number))).server, who)
+        << from << " to " << number;
+  const auto outside = serve_tcp("outside", 90);
+  for (const char* from : {"one", "two"})
+    EXPECT_EQ(must(ask_tcp(from, "203.0.113.1", 90)).client, ip("203.0.113.2")) << from;
+  EXPECT_THAT(must(service_->status()).problems, IsEmpty());
+  for (const char* container : {"one", "two"})
+    must(service_->check(ref("shop", container), {.netns_fd = netns(container), .ifname = "eth0"}));
+  for (const char* container : {"one", "two"})
+    must(service_->remove_endpoint(ref("shop", container)));
+  must(service_->remove_network(network::NetworkText{"shop"}));
+  EXPECT_EQ(leftovers(), "");
+}
+
+// Under an address of the other subnet it would be another container that speaks.
+TEST_F(NetworkVerbs, AContainerSpeaksUnderItsOwnAddressInWhicheverSubnet) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.subnets.push_back({.subnet = cidr("10.21.0.0/24")});
+  must(service_->create_network(wanted));
+  must(attach_to("shop", "one"));
+  must(attach_to("shop", "two"));
+  EXPECT_TRUE(ping("one", "10.20.0.3"));
+  in("one", [] {
+    const std::vector<std::string> other{"ip", "address", "add", "10.21.0.9/32", "dev", "eth0"};
+    EXPECT_EQ(must(run_process(other, std::chrono::seconds(10))).exit_code, 0);
+    const std::vector<std::string> way{"ip",  "route", "replace", "10.20.0.3/32",
+                                       "dev", "eth0",  "src",     "10.21.0.9"};
+    EXPECT_EQ(must(run_process(way, std::chrono::seconds(10))).exit_code, 0);
+  });
+  EXPECT_FALSE(ping("one", "10.20.0.3"));
+}
+
 TEST_F(NetworkVerbs, BadSubnetsAreRefusedAndNothingIsLeft) {
   for (const auto& [subnet, gateway, expected] :
-       {std::tuple{"10.20.0.0/31", "", "too small"},
+       {std::tuple{"10.20.0.0/32", "", "too small"},
         {"127.0.0.0/8", "", "loopback"},
         {"10.20.0.0/24", "10.21.0.1", "is not in the subnet"}}) {
     auto wanted = spec("shop", subnet);

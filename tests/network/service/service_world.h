@@ -150,8 +150,8 @@ class ServiceWorld : public KernelFixture {
   std::string leftovers() {
     std::string text;
     for (const state::Record& record : must(store_->list("")))
-      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("port-cursor") &&
-          !record.key.starts_with("cluster/"))
+      if (!record.key.starts_with("pool-guard") && !record.key.starts_with("ula-prefix") &&
+          !record.key.starts_with("port-cursor") && !record.key.starts_with("cluster/"))
         text += record.key + "\n";
     for (const kernel::Link& link : must(links().list()))
       if (link.name.starts_with("fl")) text += "link " + link.name + "\n";

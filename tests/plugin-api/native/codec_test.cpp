@@ -81,6 +81,8 @@ AttachRequest full_request() {
   request.spec.addresses = {cidr("10.89.0.9/24")};
   request.spec.address_source = network::AddressSource::kRuntime;
   request.spec.ranges = {cidr("10.89.0.0/28")};
+  request.spec.range_sets = {{cidr("10.89.0.0/28")}, {cidr("10.90.0.0/28"), cidr("10.91.0.0/24")}};
+  request.spec.known_as = {"web-0", "shop/web-0"};
   request.spec.mac = mac("02:00:00:00:00:09");
   request.spec.ports = {{network::Proto::kSctp, ip("::1"), 7000, 7010, 70}};
   request.spec.aliases = {"www"};
@@ -102,6 +104,8 @@ TEST(EndpointCodec, AnAttachSurvivesTheWayThereAndBack) {
   EXPECT_EQ(again->spec.addresses, request.spec.addresses);
   EXPECT_EQ(again->spec.address_source, request.spec.address_source);
   EXPECT_EQ(again->spec.ranges, request.spec.ranges);
+  EXPECT_EQ(again->spec.range_sets, request.spec.range_sets);
+  EXPECT_EQ(again->spec.known_as, request.spec.known_as);
   EXPECT_EQ(again->spec.mac, request.spec.mac);
   EXPECT_EQ(again->spec.ports, request.spec.ports);
   EXPECT_EQ(again->spec.aliases, request.spec.aliases);

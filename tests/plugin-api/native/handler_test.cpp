@@ -158,6 +158,59 @@ TEST_F(Endpoints, OneThatIsGoneIsNoError) {
   EXPECT_EQ(send("DELETE", "/v1/endpoints/shop/e1").status, 204);
 }
 
+using Leases = ApiTest;
+
+TEST_F(Leases, AddressesAreKeptAndKeptNoLonger) {
+  auto shop = shop_network();
+  shop.reservations = {{"db", ip("fd89::7")}};
+  EXPECT_CALL(networks_, reserve(names("shop"), network::Reservation{"db", ip("fd89::7")}))
+      .WillOnce(Return(shop));
+  const auto made = parsed(send("POST", "/v1/networks/shop/reservations",
+                                R"({"container": "db", "address": "fd89::7"})"));
+  EXPECT_EQ(made["reservations"],
+            json::Json::parse(R"([{"container": "db", "address": "fd89::7"}])"));
+  EXPECT_CALL(networks_, unreserve(names("shop"), ip("fd89::7")))
+      .Times(2)
+      .WillRepeatedly(Return(shop_network()));
+  for (const char* address : {"fd89::7", "fd89%3A%3A7"})
+    EXPECT_EQ(send("DELETE", std::string("/v1/networks/shop/reservations/") + address).status, 200);
+  expect_problem(send("DELETE", "/v1/networks/shop/reservations/db"), 400, "invalid", "{address}");
+  expect_problem(send("POST", "/v1/networks/shop/reservations",
+                      R"({"container": "a b", "address": "10.89.0.7"})"),
+                 400, "invalid", "none of them blank");
+  expect_problem(send("POST", "/v1/networks/shop/reservations", R"({"container": "db"})"), 400,
+                 "invalid", "address");
+}
+
+TEST_F(Leases, AreListedOfAllNetworksOrOfOne) {
+  const network::AddressLease lease{.address = ip("10.89.0.2"),
+                                    .subnet = cidr("10.89.0.0/24"),
+                                    .network_id = kShopId,
+                                    .network_name = "shop",
+                                    .holder = "container web of network shop (cni)",
+                                    .endpoint_id = "e1",
+                                    .container = "web",
+                                    .since = 1};
+  EXPECT_CALL(networks_, list_leases(std::optional(names("shop"))))
+      .WillOnce(Return(std::vector{lease}));
+  const auto leases = parsed(send("GET", "/v1/leases?network=shop"))["leases"];
+  EXPECT_EQ(leases[0]["address"], "10.89.0.2");
+  EXPECT_EQ(leases[0]["use"], "endpoint");
+  EXPECT_EQ(leases[0]["since"], "1970-01-01T00:00:01Z");
+  EXPECT_CALL(networks_, list_leases(std::optional<NetworkRef>()))
+      .WillOnce(Return(std::vector<network::AddressLease>()));
+  EXPECT_EQ(send("GET", "/v1/leases").body, R"({"leases":[]})");
+}
+
+TEST_F(Leases, OneIsFreed) {
+  EXPECT_CALL(networks_, release_lease(ip("10.89.0.2"), false))
+      .WillOnce(Return(fail(Code::kInUse, "container web has it")));
+  expect_problem(send("DELETE", "/v1/leases/10.89.0.2"), 409, "in_use", "container web has it");
+  EXPECT_CALL(networks_, release_lease(ip("10.89.0.2"), true)).WillOnce(Return(Status()));
+  EXPECT_EQ(send("DELETE", "/v1/leases/10.89.0.2?force=true").status, 204);
+  expect_problem(send("DELETE", "/v1/leases/10.89.0"), 400, "invalid", "{address}");
+}
+
 using Ports = ApiTest;
 
 TEST_F(Ports, AreListed) {
