@@ -12,7 +12,8 @@ namespace fairlead::network {
 namespace {
 
 constexpr std::size_t kLongestName = 255;
-constexpr std::size_t kMostReservations = 4096;  // of one network, whose record holds them
+// Of one network, whose record holds them and is read by each attach.
+constexpr std::size_t kMostReservations = 1000;
 
 Status check_name(const std::string& name) {
   const bool printable =
