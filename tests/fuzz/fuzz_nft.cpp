@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "network/kernel/firewall/foreign_chains.h"
 #include "network/kernel/firewall/parse.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -14,5 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<RawElement> raw;
   if (shape && parse_elements(bytes, "ports", *shape, raw))
     (void)join_intervals(std::move(raw), *shape);
+  (void)parse_foreign_chain(bytes);
+  (void)parse_foreign_table(bytes);
+  (void)parse_foreign_rule(bytes);
   return 0;
 }

@@ -152,13 +152,15 @@ class HostFirewalls : public ForeignFirewall {
     const std::lock_guard lock(mutex_);
     using Do = ForeignTables::Do;
     TRY(auto report, report_of(options_.open ? Do::kOpen : Do::kClose, bridges));
-    if (key_of(bridges) != slow_key_) {
+    std::string now = state();
+    if (key_of(now, bridges) != slow_key_) {
       slow_ = run_programs(bridges);
-      slow_key_ = key_of(bridges);
+      now = state();
+      slow_key_ = key_of(now, bridges);
     }
     report.notes.insert(report.notes.end(), slow_.notes.begin(), slow_.notes.end());
     report.problems.insert(report.problems.end(), slow_.problems.begin(), slow_.problems.end());
-    remember(state());
+    remember(std::move(now));
     return report;
   }
 
@@ -217,8 +219,7 @@ class HostFirewalls : public ForeignFirewall {
     return text;
   }
 
-  std::string key_of(const std::vector<IfName>& bridges) {
-    std::string key = state();
+  static std::string key_of(std::string key, const std::vector<IfName>& bridges) {
     for (const IfName& bridge : bridges) key += bridge.str() + "\n";
     return key;
   }

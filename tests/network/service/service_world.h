@@ -17,15 +17,32 @@
 
 namespace fairlead::testing {
 
-// Other firewalls are a concern of their own (foreign_firewall_test): here there are none.
+// Other firewalls are a concern of their own (foreign_firewall_test): here there are none, or what a
+// test says, and it is counted what is asked of them.
 class NoForeignFirewall : public kernel::ForeignFirewall {
  public:
-  Result<kernel::ForeignReport> admit(const std::vector<IfName>&) override {
-    return kernel::ForeignReport();
+  Result<kernel::ForeignReport> admit(const std::vector<IfName>& bridges) override {
+    ++admitted;
+    admitted_bridges = bridges;
+    return report;
   }
-  Result<kernel::ForeignReport> look() override { return kernel::ForeignReport(); }
-  bool changed() override { return false; }
-  Status withdraw() override { return {}; }
+  Result<kernel::ForeignReport> look() override {
+    ++looked;
+    return report;
+  }
+  bool changed() override {
+    ++asked;
+    return has_changed;
+  }
+  Status withdraw() override {
+    ++withdrawn;
+    return {};
+  }
+
+  kernel::ForeignReport report;
+  bool has_changed = false;
+  int admitted = 0, looked = 0, asked = 0, withdrawn = 0;
+  std::vector<IfName> admitted_bridges;
 };
 
 // A cluster of which this host is the only one.
@@ -99,6 +116,7 @@ class ServiceWorld : public KernelFixture {
                                            .boot_id = boot,
                                            .unix_time = [this] { return now_; },
                                            .cluster = cluster_.get(),
+                                           .hears_of_firewalls = hears_of_firewalls_,
                                            .allow_forwarding = allow_forwarding_});
     service_ = &core_->networks();
   }
@@ -171,6 +189,7 @@ class ServiceWorld : public KernelFixture {
   std::unique_ptr<network::CoreNetworkService> core_;
   network::NetworkService* service_ = nullptr;  // of `core_`
   long long now_ = 1'800'000'000;
+  bool hears_of_firewalls_ = false;  // from the next start_service() on
   // From the next start_service() on. Without it forwarding is on as if others had done it.
   network::BeforeForwarding before_forwarding_;
   bool allow_forwarding_ = false;

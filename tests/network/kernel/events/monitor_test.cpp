@@ -267,7 +267,8 @@ TEST_F(Monitor, HearsAnotherFirewallsRulesOncePerTransaction) {
     const std::lock_guard lock(mutex_);
     events_.clear();
   }
-  nft("add rule ip filter FORWARD drop; add rule ip filter FORWARD counter; flush chain ip filter FORWARD");
+  nft("add rule ip filter FORWARD drop; add rule ip filter FORWARD counter; flush chain ip filter "
+      "FORWARD");
   EXPECT_TRUE(heard(Kind::kFilterChanged, "filter"));
   {
     const std::lock_guard lock(mutex_);
