@@ -56,6 +56,18 @@ Result<std::string> parse_path(std::string_view path) {
 constexpr auto kFolder = json::text<&parse_folder>();
 constexpr auto kPath = json::text<&parse_path>();
 
+// A path, or the same as DOCKER_HOST has it.
+Result<std::string> parse_docker_socket(std::string_view text) {
+  constexpr std::string_view kUnix = "unix://";
+  if (text.starts_with(kUnix)) text.remove_prefix(kUnix.size());
+  if (text.find("://") != std::string_view::npos)
+    return fail(Code::kInvalid,
+                "\"{}\" is not a Unix socket: dockerd is asked on this host only, as in "
+                "unix:///run/docker.sock; \"\" asks nobody",
+                text);
+  return parse_path(text);
+}
+
 Result<std::string> parse_cluster_name(std::string_view text) {
   return NetworkName::parse(text).map([](const NetworkName& name) { return name.str(); });
 }
@@ -117,9 +129,10 @@ constexpr auto kFile = fields(
         "uplink_mask", json::custom<&read_uplink_mask>()),
     defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
     defaulted<&File::foreign_firewalls>("foreign_firewalls"),
-    defaulted<&File::config, &Config::docker_socket>("docker_socket", kPath),
     defaulted<&File::config, &Config::restart_docker_containers>("restart_docker_containers"),
     defaulted<&File::config, &Config::api_group>("api_group"),
+    defaulted<&File::config, &Config::docker_socket>("docker_socket",
+                                                     json::text<&parse_docker_socket>()),
     defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),
     defaulted<&File::config, &Config::reconcile_seconds>("reconcile_seconds", Range{1, 86400}),
     defaulted<&File::config, &Config::cluster>("cluster", object(kCluster, check_cluster)));

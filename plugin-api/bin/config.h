@@ -19,10 +19,12 @@
 //     "device_roots": ["/dev/vg0"],  block devices, or folders of them, that callers of the API may
 //                                make pools on; none without it. Root's command line may use any
 //     "api_group": "fairlead",   who may use the API socket besides root
+//     "docker_socket": "/run/docker.sock",   where dockerd is asked what its networks and containers
+//                                are called, as a path or unix://...; "": it is not asked
 //     "log_level": "info",       debug, info, warn, error
 //     "log_format": "text",      text, json
-//     "restart_docker_containers": false,  starts what Docker gave up on while Fairlead was away
-//     "docker_socket": "/run/docker.sock",   where dockerd is asked for that
+//     "restart_docker_containers": false,  starts what Docker gave up on while Fairlead was away;
+//                                needs `docker_socket`
 //     "reconcile_seconds": 60,   how often all is looked over; events are repaired at once
 //     "cluster": {               networks over several hosts; none without it
 //       "etcd": ["https://10.0.0.1:2379", ...],   the one to ask first at the front
@@ -70,12 +72,12 @@ struct Config {
   std::string file = kConfigFile;  // that was read, or would have been if it were there
   Paths paths;
   std::string api_group = "fairlead";
+  std::string docker_socket = "/run/docker.sock";  // empty: dockerd is not asked
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   unsigned reconcile_seconds = 60;
   // Containers that Docker gave up on while Fairlead was away are started again.
   bool restart_docker_containers = false;
-  std::string docker_socket = "/run/docker.sock";
   std::optional<ClusterConfig> cluster;
 };
 

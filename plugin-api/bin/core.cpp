@@ -65,6 +65,7 @@ class WiredCore : public Core {
 
   network::NetworkService& networks() override { return networks_->networks(); }
   network::PoolService& pools() override { return networks_->pools(); }
+  network::NameService& names() override { return networks_->names(); }
   network::Mender& mender() override { return networks_->mender(); }
   ChangeFeed& changes() override {
     std::call_once(changes_made_, [this] {

@@ -23,6 +23,7 @@
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/docker_names.h"
 #include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/notify.h"
 #include "plugin-api/bin/repair.h"
@@ -251,6 +252,7 @@ void thaw_left_overs(const Paths& paths) {
 }
 
 void reconcile_all(Core& core) {
+  log::tell_repeated();
   if (auto report = core.networks().reconcile(); !report)
     log::error("reconcile networks", {{"error", report.error().text}});
   for (const std::string& failure : core.volume_pools().reconcile().failures)
@@ -275,6 +277,9 @@ void look_around(Core& core) {
   if (auto report = core.mender().look_around(); !report)
     log::error("look at other firewalls", {{"error", report.error().text}});
 }
+
+// The same line is written once in this time, and then how often it came.
+constexpr std::chrono::seconds kFoldedFor{60};
 
 // Scheduled snapshots are made to the minute.
 constexpr std::chrono::seconds kSchedulePeriod{60};
@@ -351,8 +356,9 @@ Status serve(const Flags& flags, const Config& config) {
   TRY(auto core,
       open_core(config.paths, CoreMode::kDaemon, make_volumes,
                 config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
+  const auto names = watch_docker_names(config.docker_socket, core->names());
   const http::Handler docker =
-      docker::make_docker_handler(core->networks(), core->pools(), core->volumes());
+      waking(docker::make_docker_handler(core->networks(), core->pools(), core->volumes()), names);
   const http::Handler api = make_api_handler(config, *core);
   // The sockets exist before the start-up work is done, so that requests wait in the backlog and
   // are not refused.
@@ -391,6 +397,7 @@ Status serve(const Flags& flags, const Config& config) {
   monitor.reset();
   if (core->cluster() != nullptr) core->cluster()->stop();
   core->finish();
+  log::tell_repeated(log::Repeated::kAll);
   return {};
 }
 
@@ -401,6 +408,7 @@ int run(int argc, char** argv) {
   if (!config) leave(1, fmt::format("fairleadd: {}\n", config.error().text));
   if (geteuid() != 0) leave(1, "fairleadd: it needs root: run it with sudo\n");
   log::configure(config->log_level, config->log_format);
+  log::fold_repeated(kFoldedFor);
   const Status served = serve(flags, *config);
   if (served) return 0;
   log::error("cannot run", {{"error", served.error().text}});

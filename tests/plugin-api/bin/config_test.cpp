@@ -29,6 +29,20 @@ TEST(ConfigTest, WhatIsNotSaidStaysAsItWas) {
   EXPECT_FALSE(config->cluster);
 }
 
+TEST(ConfigTest, TheSocketOfDockerIsAPathOrAsDockerHostHasIt) {
+  const auto socket = [](std::string_view text) {
+    const auto config = parse_config(text, {});
+    return config ? config->docker_socket : "refused: " + config.error().text;
+  };
+  EXPECT_EQ(socket("{}"), "/run/docker.sock");
+  EXPECT_EQ(socket(R"({"docker_socket": "/run/user/7/docker.sock"})"), "/run/user/7/docker.sock");
+  EXPECT_EQ(socket(R"({"docker_socket": "unix:///run/other.sock"})"), "/run/other.sock");
+  EXPECT_EQ(socket(R"({"docker_socket": ""})"), "");
+  EXPECT_THAT(socket(R"({"docker_socket": "tcp://10.0.0.1:2375"})"),
+              HasSubstr("dockerd is asked on this host only"));
+  EXPECT_THAT(socket(R"({"docker_socket": "docker.sock"})"), HasSubstr("not an absolute path"));
+}
+
 TEST(ConfigTest, FlagsOverAFileLeaveItsClusterAlone) {
   const auto file = parse_config(R"({"cluster": {"etcd": ["http://10.0.0.1:2379"]}})", {});
   ASSERT_TRUE(file) << file.error().text;
