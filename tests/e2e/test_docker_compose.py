@@ -1,7 +1,7 @@
 """docker-compose with a two-service file whose only change is `driver: fairlead`."""
 
 from support.e2e.case import DockerCase
-from support.e2e.docker import NETWORK_DRIVER, VOLUME_DRIVER
+from support.e2e.docker import IPAM_DRIVER, NETWORK_DRIVER, VOLUME_DRIVER
 from support.e2e.host import HOST_V4
 from support.e2e.waiting import eventually
 
@@ -58,3 +58,138 @@ class Compose(DockerCase):
         self.assertEqual("kept\n", self.docker.exec("project_worker_3", "cat", "/data/page").out)
         eventually(lambda: self.host.outside.ask(HOST_V4, 8080).name == "web", "the web service")
         self.compose("down", "--volumes", "--timeout", "1")
+
+
+def project(subnet="10.61.0.0/24", mtu="1400"):
+    """Two networks of its own, one of them behind a published port, and one that others use as well."""
+    return f"""version: "3.8"
+services:
+  web:
+    image: fairlead-e2e:1
+    command: answer web tcp/80
+    ports: ["8080:80"]
+    networks:
+      front: {{aliases: [entrance]}}
+      back: {{aliases: [inside]}}
+      shared: {{}}
+  worker:
+    image: fairlead-e2e:1
+    command: answer worker tcp/80
+    networks: [back]
+networks:
+  front:
+    driver: {NETWORK_DRIVER}
+    driver_opts: {{com.docker.network.driver.mtu: "{mtu}"}}
+  back:
+    driver: {NETWORK_DRIVER}
+    ipam: {{driver: {IPAM_DRIVER}, config: [{{subnet: {subnet}}}]}}
+  shared:
+    external: true
+    name: shared
+"""
+
+
+OTHER = """version: "3.8"
+services:
+  guest:
+    image: fairlead-e2e:1
+    command: answer guest tcp/80
+    networks: [shared]
+networks:
+  shared:
+    external: true
+    name: shared
+"""
+
+
+class ComposeOverTime(DockerCase):
+    """Projects that are brought up again, changed and taken down beside others."""
+
+    def setUp(self):
+        super().setUp()
+        self.docker.network("shared")
+        self.write("one", project())
+        self.write("two", OTHER)
+
+    def write(self, name, text):
+        self.host.write(f"/run/host/{name}/docker-compose.yml", text)
+
+    def compose(self, name, *arguments, check=True):
+        return self.host.exec("docker-compose", "--project-directory", f"/run/host/{name}", "--file",
+                              f"/run/host/{name}/docker-compose.yml", *arguments, check=check,
+                              env={"DOCKER_HOST": "unix:///run/docker.sock"})
+
+    def up(self, name="one"):
+        self.compose(name, "up", "--detach")
+
+    def down(self, name="one"):
+        self.compose(name, "down", "--timeout", "1")
+
+    def await_web(self):
+        eventually(lambda: self.host.outside.ask(HOST_V4, 8080).name == "web", "the web service")
+
+    def endpoints(self):
+        """By id; what is found out about a container a moment later is no change."""
+        return {endpoint["id"]: (endpoint["network"], endpoint["addresses"], endpoint["mac"])
+                for endpoint in self.host.endpoints()}
+
+    def test_up_twice_changes_nothing(self):
+        self.up()
+        self.await_web()
+        endpoints, containers = self.endpoints(), self.docker("ps", "--quiet", "--no-trunc").out
+        self.up()
+        self.assertEqual(containers, self.docker("ps", "--quiet", "--no-trunc").out)
+        self.assertEqual(endpoints, self.endpoints())
+        self.down()
+
+    def test_a_changed_subnet_or_option_makes_the_network_anew(self):
+        with self.leaving_nothing():
+            for changed in (project(subnet="10.62.0.0/24"), project(mtu="1300")):
+                self.write("one", project())
+                self.up()
+                self.write("one", changed)
+                refused = self.compose("one", "up", "--detach", check=False)
+                if refused.code != 0:  # Compose 1 wants the network to be removed first
+                    self.assertIn("needs to be recreated", refused.err)
+                self.await_web()
+                self.down()
+                self.up()
+                self.await_web()
+                self.assertEqual("web", self.docker.ask("one_worker_1", self.docker.address("one_web_1", "one_back"),
+                                                        80).name)
+                subnets = {subnet["subnet"] for network in self.host.networks() for subnet in network["subnets"]}
+                self.assertEqual("10.62" in changed, "10.62.0.0/24" in subnets)
+                self.assertEqual("10.62" in changed, "10.61.0.0/24" not in subnets)
+                mtus = {network["options"].get("mtu") for network in self.host.networks()}
+                self.assertIn("1300" if "1300" in changed else "1400", mtus)
+                self.down()
+
+    def test_aliases_and_ports_on_several_networks_stay_over_restarts(self):
+        self.up()
+        for again in (("restart", "--timeout", "0"), ("up", "--detach", "--force-recreate", "--timeout", "0"),
+                      ("stop", "--timeout", "0"), ("start",)):
+            self.compose("one", *again)
+            if again[0] == "stop":
+                continue
+            self.await_web()
+            address = self.docker.address("one_web_1", "one_back")
+            for name in ("web", "inside"):
+                eventually(lambda name=name, address=address:
+                           self.docker.resolves("one_worker_1", name) == {address}, f"{name} after {again[0]}")
+        self.assertEqual(4, len(self.host.endpoints()))
+        self.assertEqual(1, len(self.host.ports()))
+        self.down()
+
+    def test_the_end_of_one_project_leaves_a_shared_network_whole(self):
+        self.up("one")
+        self.up("two")
+        self.await_web()
+        guest = self.docker.address("two_guest_1", "shared")
+        self.down("one")
+        self.docker.run("late", network="shared")
+        self.assertEqual("guest", self.docker.ask("late", guest, 80).name)
+        self.assertEqual({guest}, self.docker.resolves("late", "guest"))
+        self.down("two")
+        self.assertEqual("shared", self.docker.inspect("network", "shared")["Name"])
+        self.assertEqual(["late"], [endpoint["names"]["name"] for endpoint in self.host.endpoints()
+                                    if "names" in endpoint])
