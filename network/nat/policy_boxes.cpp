@@ -78,16 +78,37 @@ bool is_wider(const Box& a, const Box& b) {
   return a < b;
 }
 
-// The same points in boxes that do not meet.
-std::vector<Box> disjoint(std::vector<Box> boxes) {
+// Each box with each other one.
+void part(std::vector<Box> boxes, std::vector<Box>& into) {
   std::ranges::sort(boxes, is_wider);
   boxes.erase(std::unique(boxes.begin(), boxes.end()), boxes.end());
-  std::vector<Box> result;
+  std::vector<Box> apart;
   for (const Box& box : boxes) {
-    const auto rest = without({box}, result);
-    result.insert(result.end(), rest.begin(), rest.end());
+    const auto rest = without({box}, apart);
+    apart.insert(apart.end(), rest.begin(), rest.end());
   }
-  return result;
+  into.insert(into.end(), apart.begin(), apart.end());
+}
+
+// Boxes that cannot meet in one dimension are not compared, so that many pairs of single addresses are no work.
+void part(std::vector<Box> boxes, std::size_t dimension, std::vector<Box>& into) {
+  if (boxes.size() < 2 || dimension == kDimensions) return part(std::move(boxes), into);
+  std::ranges::sort(boxes, {}, [&](const Box& box) { return box[dimension].first; });
+  for (auto first = boxes.begin(); first != boxes.end();) {
+    Number last = (*first)[dimension].last;
+    auto end = std::next(first);
+    for (; end != boxes.end() && (*end)[dimension].first <= last; ++end)
+      last = std::max(last, (*end)[dimension].last);
+    part(std::vector<Box>(first, end), dimension + 1, into);
+    first = end;
+  }
+}
+
+// The same points in boxes that do not meet.
+std::vector<Box> disjoint(std::vector<Box> boxes) {
+  std::vector<Box> apart;
+  part(std::move(boxes), 0, apart);
+  return apart;
 }
 
 Span span_of(const AddressRange& range) { return {number_of(range.first), number_of(range.last)}; }

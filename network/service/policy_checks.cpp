@@ -1,5 +1,7 @@
 #include "network/service/policy_checks.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -123,7 +125,65 @@ Status check_internal(const PolicySpec& spec, const PolicyWorld& world) {
   return {};
 }
 
+std::string described(const Policy& policy) {
+  return fmt::format("policy {} ({} {} to {})", policy.id, to_string(policy.spec.action),
+                     to_string(policy.spec.from), to_string(policy.spec.to));
+}
+
+// Containers came after the policy, or got their labels.
+void remark_on_neighbours(const Policy& policy, const PolicyWorld& world, PolicyRemarks& remarks) {
+  if (policy.spec.action != PolicyAction::kDeny) return;
+  const auto from = networks_of(policy.spec.from, world), to = networks_of(policy.spec.to, world);
+  for (const std::string& name : from)
+    if (to.contains(name))
+      remarks.problems.push_back(
+          fmt::format("{} does not hold between containers of network {}: what they say to each "
+                      "other passes no policy; "
+                      "icc=false parts all of them, two networks part some",
+                      described(policy), name));
+}
+
+void remark_on_missing(const Policy& policy, const PolicyWorld& world, PolicyRemarks& remarks) {
+  for (const PolicyEnd* end : {&policy.spec.from, &policy.spec.to}) {
+    const std::string& name = end->kind == Kind::kNetwork ? end->name : end->network;
+    if (!name.empty() && find_network(name, world) == nullptr)
+      remarks.notes.push_back(fmt::format("{} means nothing at present: there is no network {}",
+                                          described(policy), name));
+  }
+}
+
+void remark_on_name(const PolicyEnd& end, const PolicyWorld& world, PolicyRemarks& remarks) {
+  if (end.kind != Kind::kName) return;
+  const auto known = world.names.find(end.name);
+  if (known == world.names.end() || known->second.addresses.empty())
+    remarks.notes.push_back(fmt::format(
+        "{} has had no address yet, for which policies wait; fairleadd asks the name servers of "
+        "/etc/resolv.conf, and so does `fairlead reconcile`",
+        end.name));
+}
+
 }  // namespace
+
+PolicyRemarks remarks_on(const PolicyRecord& record, const PolicyWorld& world) {
+  PolicyRemarks remarks;
+  for (const Policy& policy : record.policies) {
+    remark_on_neighbours(policy, world, remarks);
+    remark_on_missing(policy, world, remarks);
+    remark_on_name(policy.spec.to, world, remarks);
+  }
+  for (const Network& network : world.networks)
+    for (const EgressRule& rule : network.options.egress_allow)
+      remark_on_name(rule.to, world, remarks);
+  for (const auto& [name, known] : world.names)
+    for (const NameAddress& each : known.addresses)
+      if (!is_of_the_internet(each.address))
+        remarks.notes.push_back(
+            fmt::format("{} has the address {}, which is nobody's in the internet: policies that "
+                        "allow the name do not "
+                        "open it; name the address itself to do that",
+                        name, each.address.to_string()));
+  return remarks;
+}
 
 Result<PolicySpec> looked_up(const PolicySpec& spec, const PolicyWorld& world) {
   PolicySpec known = spec;

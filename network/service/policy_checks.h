@@ -12,4 +12,11 @@ Result<PolicySpec> looked_up(const PolicySpec& spec, const PolicyWorld& world);
 // kUnsupported and kInvalid say why no firewall could keep it, and what to use instead.
 Status check(const PolicySpec& spec, const PolicyWorld& world, ServiceContext& context);
 
+// What people should know of their policies at present, in words.
+struct PolicyRemarks {
+  std::vector<std::string> problems;  // what does not hold as it is written
+  std::vector<std::string> notes;     // what means less than it says
+};
+PolicyRemarks remarks_on(const PolicyRecord& record, const PolicyWorld& world);
+
 }  // namespace fairlead::network

@@ -75,7 +75,7 @@ Result<std::vector<std::string>> PolicyNames::refresh() {
   TRY(const auto names, wanted());
   bool changed = false;
   for (const std::string& name : names) TRY_STATUS(ask(name, unknown, changed));
-  TRY_STATUS(drop_unused(names, changed));
+  TRY_STATUS(drop_unused(changed));
   if (!changed) return unknown;
   fault_point("policy.names.committed");
   TRY(const auto guard, context_.firewall.lock_policies());
@@ -94,8 +94,8 @@ Status PolicyNames::ask(const std::string& name, std::vector<std::string>& unkno
   if (!resolved) {
     record.due = now + kAgain;
     unknown.push_back(resolved.error().text);
-    log::info("a name of policies was not found",
-              {{"name", name}, {"error", resolved.error().text}});
+    log::debug("a name of policies was not found",
+               {{"name", name}, {"error", resolved.error().text}});
   }
   TRY_STATUS(context_.commit({.puts = {{keys::policy_name(name), encode(record)}}}));
   changed = changed || addresses_of(record) != before;
@@ -103,7 +103,9 @@ Status PolicyNames::ask(const std::string& name, std::vector<std::string>& unkno
   return {};
 }
 
-Status PolicyNames::drop_unused(const std::vector<std::string>& names, bool& changed) {
+// What is wanted may have changed while servers were asked.
+Status PolicyNames::drop_unused(bool& changed) {
+  TRY(const auto names, wanted());
   TRY(const auto records, context_.parts.store.list(keys::kPolicyNames));
   state::Txn txn;
   for (const state::Record& record : records)

@@ -23,7 +23,7 @@ class PolicyNames {
  private:
   Result<std::vector<std::string>> wanted();
   Status ask(const std::string& name, std::vector<std::string>& unknown, bool& changed);
-  Status drop_unused(const std::vector<std::string>& names, bool& changed);
+  Status drop_unused(bool& changed);
 
   ServiceContext& context_;
 };

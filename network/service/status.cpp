@@ -6,6 +6,7 @@
 
 #include "network/api/options.h"
 #include "network/service/overlaps.h"
+#include "network/service/policy_checks.h"
 #include "network/service/reconciler.h"
 #include "network/service/report.h"
 
@@ -168,6 +169,11 @@ Result<ServiceStatus> Reconciler::status() {
   std::ranges::move(problems, std::back_inserter(status.problems));
   TRY(const auto ways, surroundings_.notes());
   std::ranges::move(ways, std::back_inserter(status.notes));
+  TRY(const auto policies, context_.records.policies());
+  TRY(const auto world, context_.firewall.policy_world());
+  auto remarks = remarks_on(policies.value, world);
+  std::ranges::move(remarks.problems, std::back_inserter(status.problems));
+  std::ranges::move(remarks.notes, std::back_inserter(status.notes));
   if (const auto rendered = context_.firewall.renderings(); rendered.count > 0)
     status.notes.push_back(
         fmt::format("the nftables table was rendered again {} time{} since the start, at last: {}",

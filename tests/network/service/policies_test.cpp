@@ -277,6 +277,23 @@ TEST_F(PolicyVerbs, WhatNoFirewallCouldKeepIsRefused) {
   EXPECT_THAT(elements(), IsEmpty());
 }
 
+TEST_F(PolicyVerbs, StatusSaysWhatDoesNotHoldAnyMore) {
+  create("shop", "10.1.0.0/24");
+  create("db", "10.2.0.0/24");
+  deny("label:role=web", "label:role=db");
+  deny("shop", "db");
+  attach("shop", "web", {{"role", "web"}});
+  attach("db", "pg", {{"role", "db"}});
+  expect_no_difference();
+  attach("shop", "pg2", {{"role", "db"}});
+  EXPECT_THAT(must(service().status()).problems,
+              ElementsAre(HasSubstr("does not hold between containers of network shop")));
+  must(service().remove_endpoint(ref("db", "pg")));
+  must(service().remove_network(network::NetworkText{"db"}));
+  EXPECT_THAT(must(service().status()).notes,
+              ::testing::Contains(HasSubstr("there is no network db")));
+}
+
 TEST_F(PolicyVerbs, EgressIsRefusedWhereItWouldNotHold) {
   const auto alone = try_create("a", "10.1.0.0/24", {{"egress_allow", "192.0.2.1"}});
   EXPECT_EQ(alone.error().code, Code::kInvalid);
