@@ -42,6 +42,7 @@ class WiredCore : public Core {
         firewall_(std::move(firewall)),
         bridge_firewall_(std::move(bridge_firewall)),
         host_ports_(std::move(host_ports)),
+        resolver_(kernel::make_resolver()),
         cluster_(std::move(cluster)),
         ownership_(*links_, *firewall_, mark),
         drivers_(network::make_drivers(
@@ -61,7 +62,9 @@ class WiredCore : public Core {
                                                  .mark = mark,
                                                  .hears_of_firewalls = !one_shot,
                                                  .allow_forwarding = paths_.allow_forwarding,
-                                                 .uplink_mask = paths_.uplink_mask})) {}
+                                                 .uplink_mask = paths_.uplink_mask,
+                                                 .resolver = resolver_.get(),
+                                                 .names_are_kept = !one_shot})) {}
 
   network::NetworkService& networks() override { return networks_->networks(); }
   network::PoolService& pools() override { return networks_->pools(); }
@@ -79,6 +82,7 @@ class WiredCore : public Core {
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
   Status claim() override { return ownership_.claim(); }
+  Status refresh_names() override { return networks_->refresh_names(); }
   network::cluster::UnderlayGuard& underlay_guard() override { return networks_->underlay(); }
   network::Agent* cluster() override { return cluster_ ? &cluster_->agent() : nullptr; }
   void finish() override { links_->finish_removals(); }
@@ -114,6 +118,7 @@ class WiredCore : public Core {
   std::unique_ptr<kernel::ForeignFirewall> foreign_firewall_;
   std::unique_ptr<kernel::Firewall> firewall_, bridge_firewall_;
   std::unique_ptr<kernel::HostPorts> host_ports_;
+  std::unique_ptr<kernel::Resolver> resolver_;
   std::unique_ptr<ClusterPart> cluster_;
   network::Ownership ownership_;
   network::Drivers drivers_;

@@ -64,6 +64,8 @@ class Core {
   // stores. For processes that run one verb, before they remove anything: a record of this store
   // may be of another namespace, and what has the same address here is not this store's.
   virtual Status claim() = 0;
+  // Asks for the addresses of names in policies whose time has come; waits for name servers.
+  virtual Status refresh_names() = 0;
   virtual network::Agent* cluster() = 0;  // nullptr: this host is in no cluster
   virtual network::cluster::UnderlayGuard& underlay_guard() = 0;
   // Waits for work that was started and is not finished yet. Called at the daemon's shutdown.

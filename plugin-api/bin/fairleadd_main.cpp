@@ -283,6 +283,7 @@ constexpr std::chrono::seconds kFoldedFor{60};
 
 // Scheduled snapshots are made to the minute.
 constexpr std::chrono::seconds kSchedulePeriod{60};
+constexpr std::chrono::seconds kNamesPeriod{2};
 
 void keep_schedules(Core& core) {
   const auto report = core.volumes().keep_schedules();
@@ -339,6 +340,12 @@ std::string plugin_name(const Config& config) {
   return std::filesystem::path(config.paths.plugin_socket()).stem();
 }
 
+// Of a host that has no names in policies it costs two reads.
+void keep_names(Core& core) {
+  if (const auto done = core.refresh_names(); !done)
+    log::warn("ask for the names of policies", {{"error", done.error().text}});
+}
+
 void read_again(const Flags& flags, Periodic& reconciler) {
   const auto fresh = load_config(flags, &std::getenv);
   if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
@@ -378,6 +385,7 @@ Status serve(const Flags& flags, const Config& config) {
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   Periodic looks([&] { look_around(*core); }, kLookPeriod);
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
+  Periodic policy_names([&] { keep_names(*core); }, kNamesPeriod);
   const ReloadSignal on_reload([&] {
     notifier.reloading();
     read_again(flags, reconciler);

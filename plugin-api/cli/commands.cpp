@@ -11,6 +11,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"endpoint", "Show and remove the attachments of containers to networks"},
     {"lease", "Show and free addresses that are taken"},
     {"port", "Show published ports"},
+    {"policy", "Allow and deny connections between networks, containers and addresses"},
     {"volume", "Create, show, change, copy and remove volumes"},
     {"snapshot", "Take, show and remove snapshots of volumes", {}, "volume"},
     {"backup", "Show and verify backups of volumes"},
@@ -70,6 +71,26 @@ constexpr auto kCommands = std::to_array<Command>({
      endpoint_remove},
     {"port", "ls", "list", "List the published ports", "", kNoTrunc | kNetworkFilter,
      "fairlead port ls\nfairlead port ls --network shop --json", port_list},
+    {"policy", "allow", "", "Let FROM begin connections to TO: on these ports, or on all",
+     "FROM TO [PORT...]", kPolicy,
+     "fairlead policy allow shop db 5432/tcp\n"
+     "fairlead policy allow net:builds 10.0.0.0/8 443/tcp 53\n"
+     "fairlead policy allow label:role=web label:role=db 5432/tcp\n"
+     "fairlead policy allow builds host 3142/tcp\n"
+     "fairlead policy allow --dry-run shop/web outside tcp",
+     policy_allow},
+    {"policy", "deny", "", "Keep FROM from connecting to TO, whatever is allowed",
+     "FROM TO [PORT...]", kPolicy,
+     "fairlead policy deny shop outside 25/tcp\n"
+     "fairlead policy deny any 169.254.169.254\n"
+     "fairlead policy deny outside shop 8000-8100/tcp icmp",
+     policy_deny},
+    {"policy", "ls", "list", "List the policies", "", kNoTrunc,
+     "fairlead policy ls\nfairlead policy ls --json", policy_list},
+    {"policy", "inspect", "", "Show policies as JSON", "ID...", kNothing,
+     "fairlead policy inspect 3", policy_inspect},
+    {"policy", "rm", "remove", "Remove policies; what one has allowed ends", "ID...", kForce,
+     "fairlead policy rm 3 4\nfairlead policy rm $(fairlead policy ls -q)", policy_remove},
     {"volume", "ls", "list", "List the volumes", "", kNoTrunc | kFilter | kPoolFilter,
      "fairlead volume ls\nfairlead volume ls -q --filter name=db\nfairlead volume ls --pool fast",
      volume_list},

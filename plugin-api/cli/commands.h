@@ -31,6 +31,7 @@ enum Takes : unsigned {
   kDigest = 1 << 16,      // --sha256 HEX, of import
   kSince = 1 << 17,       // --since, --until, --kind of events
   kForceLive = 1 << 18,   // -f: as kForce, and remove also what is alive
+  kPolicy = 1 << 20,      // --dry-run
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -64,6 +65,11 @@ int endpoint_list(Session& session);
 int endpoint_inspect(Session& session);
 int endpoint_remove(Session& session);
 int port_list(Session& session);
+int policy_allow(Session& session);
+int policy_deny(Session& session);
+int policy_list(Session& session);
+int policy_inspect(Session& session);
+int policy_remove(Session& session);
 int volume_list(Session& session);
 int volume_inspect(Session& session);
 int volume_create(Session& session);

@@ -208,6 +208,28 @@ class RemoteNetworks : public network::NetworkService {
     return understand(document, native::decode_removed);
   }
 
+  Status set_endpoint_labels(const EndpointRef& endpoint,
+                             const std::map<std::string, std::string>& labels) override {
+    return status_of(
+        api_.call("PUT", endpoint_path(endpoint) + "/labels", native::encode_labels(labels)));
+  }
+  Result<network::Policy> add_policy(const network::PolicySpec& spec, bool dry_run) override {
+    TRY(const auto document, api_.post(dry_run ? "/v1/policies?dry_run=true" : "/v1/policies",
+                                       native::encode_policy_spec(spec)));
+    return understand(document, native::decode_policy);
+  }
+  Result<std::vector<network::Policy>> list_policies() override {
+    TRY(const auto document, api_.get("/v1/policies"));
+    return decode_all(document, "policies", native::decode_policy);
+  }
+  Result<network::Policy> inspect_policy(const std::string& id) override {
+    TRY(const auto document, api_.get(path_of({"policies", id})));
+    return understand(document, native::decode_policy);
+  }
+  Status remove_policy(const std::string& id) override {
+    return api_.remove(path_of({"policies", id}));
+  }
+
   Result<network::ServiceStatus> status() override {
     TRY(const auto document, api_.get("/v1/status"));
     return understand(document, native::decode_status);

@@ -102,6 +102,7 @@ void fill_endpoint(Request& request, Settings& settings, RuntimeConfig runtime_c
   endpoint.mac = runtime_config.mac;
   endpoint.ports = std::move(runtime_config.ports);
   endpoint.aliases = std::move(runtime_config.aliases);
+  endpoint.labels = std::move(runtime_config.labels);
   endpoint.range_sets = combine(settings, runtime_config.ranges);
   endpoint.rates = runtime_config.rates;
   endpoint.routes = std::move(settings.routes);

@@ -84,6 +84,24 @@ std::optional<Object> args_section(const Object& config) {
   return *Object::of(*cni, "args.cni", json::Keys::kAnyCase);
 }
 
+struct Label {
+  std::string key, value;
+};
+constexpr auto kLabel = fields(required<&Label::key>("key"), required<&Label::value>("value"));
+struct Labels {
+  std::vector<Label> labels;
+};
+constexpr auto kLabels = fields(defaulted<&Labels::labels>("labels", object(kLabel)));
+
+Result<std::map<std::string, std::string>> read_labels(const std::optional<Object>& section) {
+  std::map<std::string, std::string> labels;
+  if (!section) return labels;
+  TRY(auto read, json::read(Slot(*section, {}), kLabels));
+  for (Label& label : read.labels)
+    labels.insert_or_assign(std::move(label.key), std::move(label.value));
+  return labels;
+}
+
 void fill(Request& request, Request lesser) {
   if (request.addresses.empty()) request.addresses = std::move(lesser.addresses);
   if (request.mac.empty()) request.mac = std::move(lesser.mac);
@@ -224,6 +242,7 @@ Result<RuntimeConfig> decode(const Object& config, Request args,
   fill(request, std::move(args));
   TRY_STATUS(apply(request, runtime_config));
   runtime_config.known_as = std::move(known_as);
+  TRY(runtime_config.labels, read_labels(args_section(config)));
   TRY_STATUS(add_capabilities(runtime, names, runtime_config));
   return runtime_config;
 }

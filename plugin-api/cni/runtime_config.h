@@ -3,6 +3,7 @@
 // capitalised.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,9 @@ struct RuntimeConfig {
   std::vector<network::PortSpec> ports;
   std::optional<network::Rates> rates;
   std::vector<std::string> aliases;
-  std::vector<std::string> known_as;    // a pod: its name, and "namespace/name"
-  std::vector<AddressRangeSet> ranges;  // one address of each
+  std::map<std::string, std::string> labels;  // args.cni.labels: [{"key", "value"}]
+  std::vector<std::string> known_as;          // a pod: its name, and "namespace/name"
+  std::vector<AddressRangeSet> ranges;        // one address of each
   network::Dns dns;
 };
 

@@ -104,6 +104,17 @@ Document encode_publish(std::span<const network::PortSpec> ports);
 Result<std::vector<network::PortSpec>> decode_publish(
     const json::Json& document);  // {"ports": [...]}
 
+// ---- policies
+
+// {"action": "allow", "from": "net:shop", "to": "10.0.0.0/8", "ports": ["443/tcp"], "state": {"id": "3", ...}}
+Document encode_policy_spec(const network::PolicySpec& spec);
+Result<network::PolicySpec> decode_policy_spec(const json::Json& document);
+Document encode_policy(const network::Policy& policy);
+Result<network::Policy> decode_policy(const json::Json& document);
+// {"labels": {...}} of an endpoint
+Document encode_labels(const std::map<std::string, std::string>& labels);
+Result<std::map<std::string, std::string>> decode_labels(const json::Json& document);
+
 // ---- volumes
 
 Document encode_volume_spec(const volume::VolumeSpec& spec);

@@ -167,7 +167,7 @@ constexpr auto kAttach = fields(
     defaulted<kSpec, &EndpointSpec::aliases>("aliases", kLabel),
     sparse<kSpec, &EndpointSpec::rates>("rates", object(kRates)),
     defaulted<kSpec, &EndpointSpec::routes>("routes", object(kRoute)),
-    ignored<AttachRequest>("state"));
+    sparse<kSpec, &EndpointSpec::labels>("labels", kTexts), ignored<AttachRequest>("state"));
 
 // ---- check and collect
 
@@ -217,6 +217,7 @@ EndpointSpec spec_of(const EndpointView& view) {
   spec.aliases = endpoint.aliases;
   spec.rates = endpoint.rates;
   spec.routes = endpoint.routes;
+  spec.labels = endpoint.labels;
   if (!endpoint.netns_path.empty()) spec.netns_path = endpoint.netns_path;
   return spec;
 }
@@ -299,6 +300,7 @@ Endpoint endpoint_of(AttachRequest request) {
   endpoint.aliases = std::move(spec.aliases);
   endpoint.rates = spec.rates.value_or(Rates());
   endpoint.routes = std::move(spec.routes);
+  endpoint.labels = std::move(spec.labels);
   endpoint.netns_path = spec.netns_path.value_or("");
   return endpoint;
 }

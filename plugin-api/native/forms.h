@@ -60,6 +60,7 @@ struct DocumentTable {
 std::vector<DocumentTable> network_tables();
 std::vector<DocumentTable> lease_tables();
 std::vector<DocumentTable> endpoint_tables();
+std::vector<DocumentTable> policy_tables();
 std::vector<DocumentTable> volume_tables();
 std::vector<DocumentTable> snapshot_tables();
 std::vector<DocumentTable> storage_tables();

@@ -45,7 +45,12 @@ constexpr auto kRoutes = std::to_array<Route>({
     {"POST", "/v1/endpoints/{network}/{endpoint}/ports", Body::kJson, "", publish_ports},
     {"PATCH", "/v1/endpoints/{network}/{endpoint}/ports", Body::kJson, "", change_ports},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", Body::kNone, "", unpublish_ports},
+    {"PUT", "/v1/endpoints/{network}/{endpoint}/labels", Body::kJson, "", set_endpoint_labels},
     {"GET", "/v1/ports", Body::kNone, "", list_ports},
+    {"GET", "/v1/policies", Body::kNone, "", list_policies},
+    {"POST", "/v1/policies", Body::kJson, "dry_run", add_policy, Work::kWaiting},
+    {"GET", "/v1/policies/{policy}", Body::kNone, "", get_policy},
+    {"DELETE", "/v1/policies/{policy}", Body::kNone, "", delete_policy},
     {"GET", "/v1/volumes", Body::kNone, "", list_volumes, Work::kVolume},
     {"POST", "/v1/volumes", Body::kJson, "", create_volume, Work::kWaiting},
     {"GET", "/v1/volumes/{volume}", Body::kNone, "", get_volume, Work::kVolume},
@@ -261,12 +266,13 @@ http::Response dispatch(const Core& core, const http::Request& request) {
     methods.push_back(route.method);
   }
   if (!methods.empty()) return not_allowed(methods);
-  return respond(fail(
-      Code::kNotFound,
-      "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
-      "/v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, /v1/cluster, /v1/hosts, "
-      "/v1/events, /v1/status, "
-      "/v1/version and /v1/reconcile"));
+  return respond(
+      fail(Code::kNotFound,
+           "there is no such path; the API begins at /v1/networks, /v1/endpoints, /v1/ports, "
+           "/v1/policies, /v1/volumes, /v1/snapshots, /v1/trash, /v1/volume-pools, /v1/jobs, "
+           "/v1/cluster, /v1/hosts, "
+           "/v1/events, /v1/status, "
+           "/v1/version and /v1/reconcile"));
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ using Operation = Result<Answer> (*)(const Core&, const Call&);
 
 inline constexpr int kOk = 200, kCreated = 201, kNoContent = 204;
 inline int created_or_ok(bool existed) { return existed ? kOk : kCreated; }
-Result<bool> is_forced(const Call& call);  // force=true
+Result<bool> is_set(const Call& call, const std::string& parameter);  // to true
+Result<bool> is_forced(const Call& call);                             // force=true
 
 Result<Answer> list_networks(const Core& core, const Call& call);
 Result<Answer> create_network(const Core& core, const Call& call);
@@ -56,6 +57,12 @@ Result<Answer> list_ports(const Core& core, const Call& call);
 Result<Answer> publish_ports(const Core& core, const Call& call);
 Result<Answer> change_ports(const Core& core, const Call& call);
 Result<Answer> unpublish_ports(const Core& core, const Call& call);
+
+Result<Answer> list_policies(const Core& core, const Call& call);
+Result<Answer> add_policy(const Core& core, const Call& call);
+Result<Answer> get_policy(const Core& core, const Call& call);
+Result<Answer> delete_policy(const Core& core, const Call& call);
+Result<Answer> set_endpoint_labels(const Core& core, const Call& call);
 
 Result<Answer> list_volumes(const Core& core, const Call& call);
 Result<Answer> create_volume(const Core& core, const Call& call);

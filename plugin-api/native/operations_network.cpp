@@ -4,12 +4,15 @@
 
 namespace fairlead::native {
 
-Result<bool> is_forced(const Call& call) {
-  const auto forced = call.query.find("force");
-  if (forced == call.query.end() || forced->second == "false") return false;
-  if (forced->second == "true") return true;
-  return fail(Code::kInvalid, "query parameter force is true or false, not \"{}\"", forced->second);
+Result<bool> is_set(const Call& call, const std::string& parameter) {
+  const auto given = call.query.find(parameter);
+  if (given == call.query.end() || given->second == "false") return false;
+  if (given->second == "true") return true;
+  return fail(Code::kInvalid, "query parameter {} is true or false, not \"{}\"", parameter,
+              given->second);
 }
+
+Result<bool> is_forced(const Call& call) { return is_set(call, "force"); }
 
 Result<Answer> list_networks(const Core& core, const Call&) {
   TRY(auto networks, core.networks.list_networks());

@@ -112,6 +112,20 @@ class EchoNetworks : public network::NetworkService {
                               std::span<const network::ValidAttachment>) override {
     return std::size_t{0};
   }
+  Status set_endpoint_labels(const network::EndpointRef&,
+                             const std::map<std::string, std::string>&) override {
+    return {};
+  }
+  Result<network::Policy> add_policy(const network::PolicySpec& spec, bool) override {
+    return network::Policy{.id = "1", .spec = spec};
+  }
+  Result<std::vector<network::Policy>> list_policies() override {
+    return std::vector<network::Policy>(1);
+  }
+  Result<network::Policy> inspect_policy(const std::string& id) override {
+    return network::Policy{.id = id, .spec = {}};
+  }
+  Status remove_policy(const std::string& id) override { return refuse(id); }
   Result<network::ServiceStatus> status() override { return network::ServiceStatus{}; }
   Result<network::ReconcileReport> reconcile() override { return network::ReconcileReport{}; }
 

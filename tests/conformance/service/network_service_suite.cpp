@@ -377,6 +377,54 @@ TEST_P(NetworkServiceSuite, CountsAndReconciles) {
 std::string name_of(const ::testing::TestParamInfo<Access>& access) {
   return access.param == Access::kRemote ? "remote" : "in_process";
 }
+network::PolicySpec policy(network::PolicyAction action, const char* from, const char* to,
+                           const std::vector<const char*>& ports = {}) {
+  network::PolicySpec spec{.action = action,
+                           .from = must(network::parse_policy_end(from)),
+                           .to = must(network::parse_policy_end(to)),
+                           .ports = {}};
+  for (const char* port : ports) spec.ports.push_back(must(network::parse_policy_port(port)));
+  return spec;
+}
+
+TEST_P(NetworkServiceSuite, PoliciesAreAddedOnceListedAndRemoved) {
+  must(service().create_network(spec("shop")));
+  const auto asked = policy(network::PolicyAction::kAllow, "shop", "10.0.0.0/8", {"443/tcp", "53"});
+  const auto dry = must(service().add_policy(asked, true));
+  EXPECT_EQ(dry.id, "");
+  EXPECT_EQ(to_string(dry.spec.from), "net:shop");
+  EXPECT_THAT(must(service().list_policies()), IsEmpty());
+  const auto added = must(service().add_policy(asked, false));
+  EXPECT_EQ(must(service().add_policy(asked, false)), added);
+  EXPECT_THAT(must(service().list_policies()), ElementsAre(added));
+  EXPECT_EQ(must(service().inspect_policy(added.id)), added);
+  must(service().remove_policy(added.id));
+  EXPECT_EQ(service().remove_policy(added.id).error().code, Code::kNotFound);
+  EXPECT_EQ(service().inspect_policy(added.id).error().code, Code::kNotFound);
+}
+
+TEST_P(NetworkServiceSuite, RefusedPoliciesSayWhy) {
+  must(service().create_network(spec("shop")));
+  using enum network::PolicyAction;
+  const auto unknown = service().add_policy(policy(kDeny, "shop", "net:db"), false);
+  EXPECT_EQ(unknown.error().code, Code::kNotFound);
+  EXPECT_THAT(unknown.error().text, HasSubstr("fairlead network ls"));
+  const auto within = service().add_policy(policy(kDeny, "shop", "10.20.0.7"), false);
+  EXPECT_EQ(within.error().code, Code::kUnsupported);
+  EXPECT_THAT(within.error().text, HasSubstr("icc=false"));
+}
+
+TEST_P(NetworkServiceSuite, LabelsOfAnEndpointAreThoseSetLast) {
+  must(service().create_network(spec("shop")));
+  EndpointSpec wanted = endpoint("web");
+  wanted.labels = {{"role", "web"}, {"com.example/team", "a"}};
+  EXPECT_EQ(must(attach(wanted)).endpoint.labels, wanted.labels);
+  must(service().set_endpoint_labels(ref("web"), {{"role", "db"}}));
+  const std::map<std::string, std::string> labels{{"role", "db"}};
+  EXPECT_EQ(must(service().inspect_endpoint(ref("web"))).labels, labels);
+  EXPECT_EQ(service().set_endpoint_labels(ref("none"), {}).error().code, Code::kNotFound);
+}
+
 INSTANTIATE_TEST_SUITE_P(Services, NetworkServiceSuite,
                          ::testing::Values(Access::kInProcess, Access::kRemote), name_of);
 

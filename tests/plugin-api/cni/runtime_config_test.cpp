@@ -179,6 +179,18 @@ TEST(RuntimeConfig, AliasesAreAListOrSortedByNetwork) {
   expect_refused(runtime(R"({"aliases":[1]})"), "aliases[0] must be a string");
 }
 
+TEST(RuntimeConfig, LabelsAreThoseOfTheConventions) {
+  const auto labelled = [](const std::string& labels) {
+    return runtime_config_of(R"({"args":{"cni":{"labels":)" + labels + "}}}");
+  };
+  const std::map<std::string, std::string> both{{"role", "web"}, {"tier", "gold"}};
+  EXPECT_EQ(labelled(R"([{"key":"role","value":"web"},{"key":"tier","value":"gold"}])")->labels,
+            both);
+  EXPECT_TRUE(labelled("[]")->labels.empty());
+  EXPECT_FALSE(labelled(R"([{"key":"role"}])"));
+  EXPECT_FALSE(labelled("5"));
+}
+
 TEST(RuntimeConfig, IpRangesAreReadInAnyCase) {
   const auto runtime_config = runtime(
       R"({"ipRanges":[[{"Subnet":"10.1.0.0/24","RangeStart":"10.1.0.128"}],[{"Subnet":"fd00::/64"}]]})");

@@ -67,7 +67,7 @@ TEST(OpenApi, DescribesTheParametersOfEveryRoute) {
 std::map<std::string, std::vector<json::Field>> fields_by_schema() {
   std::map<std::string, std::vector<json::Field>> fields;
   for (const auto& tables :
-       {native::network_tables(), native::lease_tables(), native::endpoint_tables(),
+       {native::network_tables(), native::lease_tables(), native::endpoint_tables(), native::policy_tables(),
         native::volume_tables(), native::snapshot_tables(), native::storage_tables(),
         native::cluster_tables(), native::event_tables()})
     for (const auto& [schema, table] : tables)
