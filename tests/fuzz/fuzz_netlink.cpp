@@ -5,6 +5,7 @@
 
 #include "network/kernel/events/link_events.h"
 #include "network/kernel/events/table_events.h"
+#include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/parse.h"
 #include "network/kernel/tunnels/wireguard_messages.h"
 
@@ -19,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)parse_link(message->payload).has_value();
     (void)parse_address(message->payload).has_value();
     (void)parse_route(message->payload).has_value();
+    (void)parse_rule(message->payload).has_value();
     (void)parse_neighbour(message->payload).has_value();
     (void)parse_family(message->payload, "wireguard").has_value();
     (void)add_device_part(message->payload, dump);

@@ -71,9 +71,14 @@ void read_rule_attribute(const Attribute& attribute, std::uint8_t source_length,
     case FRA_SUPPRESS_PREFIXLEN:
       if (number >= 0) rule.suppressed_length = number;
       break;
-    case FRA_SRC:
-      rule.from = Cidr::of(IpAddress::from_bytes(rule.family, attribute.data), source_length);
+    case FRA_SRC: {
+      const std::size_t size = rule.family == Family::kV4 ? 4 : 16;
+      if (attribute.data.size() == size && source_length <= size * 8)
+        rule.from = Cidr::of(IpAddress::from_bytes(rule.family, attribute.data), source_length);
+      else
+        rule.conditional = true;
       break;
+    }
     default:
       rule.conditional |= is_condition(attribute.type);
   }

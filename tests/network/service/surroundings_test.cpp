@@ -275,6 +275,16 @@ TEST_F(Broadcasts, ReachAPortOnEveryAddressAndAreAnsweredByTheHost) {
   EXPECT_EQ(answer_to("outside", "203.0.113.1", "203.0.113.2"), "203.0.113.2");
 }
 
+// Containers are no DHCP servers of their own network, unless they may send anything.
+TEST_F(Broadcasts, ADhcpServerAnswersWhereItMaySendAnything) {
+  NetworkSpec open = spec("open", "10.77.0.0/24");
+  open.options.spoofing = Spoofing::kAllow;
+  must(service_->create_network(open));
+  must(attach_to("open", "dhcp", {port(6767, 67, Proto::kUdp)}));
+  const auto server = serve_udp("dhcp", 67);
+  EXPECT_EQ(answer_to("outside", "203.0.113.1", "203.0.113.255"), "203.0.113.2");
+}
+
 // Who is not on the link would have all hosts of the subnet answer to somebody.
 TEST_F(Broadcasts, OfSomebodyFarAwayAreNotAnswered) {
   add_rules();

@@ -95,6 +95,10 @@ TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
                           "user", "password_file"})
     EXPECT_THAT(refused(fmt::format(R"({{"cluster": {{"etcd": ["http://x"], "{}": 7}}}})", key)),
                 HasSubstr(fmt::format("field cluster.{} must be a string", key)));
+  for (const char* mask : {"7", "\"\"", "\"0x0\"", "\"0x90000000\"", "\"0x1f0000000\"", "\"f0\""})
+    EXPECT_THAT(refused(fmt::format(R"({{"uplink_mask": {}}})", mask)),
+                HasSubstr("field uplink_mask"))
+        << mask;
   EXPECT_THAT(refused(R"({"reconcile_seconds": 0})"),
               HasSubstr("field reconcile_seconds must be 1 to 86400, not 0"));
   EXPECT_THAT(refused(R"({"cluster": {"etcd": ["http://x"], "wireguard_port": 0}})"),

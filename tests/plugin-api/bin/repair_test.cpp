@@ -49,12 +49,14 @@ TEST(DamageQueue, OtherDamageIsGatheredFromItsFirstEventOn) {
   EXPECT_TRUE(
       queue.take({.kind = Kind::kSettingChanged, .name = "up0"}, kStart + milliseconds(50)));
   EXPECT_TRUE(queue.take({.kind = Kind::kFilterChanged}, kStart + milliseconds(60)));
+  EXPECT_TRUE(queue.take({.kind = Kind::kRoutesChanged}, kStart + milliseconds(61)));
   EXPECT_TRUE(queue.remove(kStart + milliseconds(70)).empty());
   const auto due = queue.due();
   ASSERT_TRUE(due);
   EXPECT_LT(*due, kStart + milliseconds(500));
-  EXPECT_EQ(queue.remove(*due),
-            (Damage{.other_firewalls = true, .forwarding = true, .settings = {"up0"}}));
+  EXPECT_EQ(
+      queue.remove(*due),
+      (Damage{.other_firewalls = true, .forwarding = true, .routes = true, .settings = {"up0"}}));
 }
 
 TEST(DamageQueue, ABridgeIsDamagedOnceHoweverOftenItIsTold) {

@@ -147,6 +147,35 @@ TEST_F(Monitor, ARepairIsNoDamage) {
   }
 }
 
+TEST_F(Monitor, HearsOfAddressesWaysOutAndTheRulesBetweenThem) {
+  for (const char* command :
+       {"ip addr add 203.0.113.9/24 dev uplink0", "ip addr del 203.0.113.9/24 dev uplink0",
+        "ip rule add from 203.0.113.2 lookup 200", "ip rule del from 203.0.113.2 lookup 200",
+        "ip -6 rule add from 2001:db8::2 lookup 200",
+        "ip route add default via 203.0.113.1 table 200", "ip route del default table 200",
+        "ip route add 0.0.0.0/1 via 203.0.113.1",
+        "ip -6 route add default via 2001:db8::1 table 200"}) {
+    {
+      const std::lock_guard lock(mutex_);
+      events_.clear();
+    }
+    ASSERT_EQ(std::system(command), 0) << command;
+    EXPECT_TRUE(heard(Kind::kRoutesChanged, "")) << command;
+  }
+}
+
+TEST_F(Monitor, IsSilentAboutTheRoutesOfContainersAndPeers) {
+  add_bridge("br-test", {"10.1.0.1/24"});
+  ASSERT_TRUE(heard(Kind::kRoutesChanged, ""));
+  {
+    const std::lock_guard lock(mutex_);
+    events_.clear();
+  }
+  ASSERT_EQ(std::system("ip route add 10.9.0.7/32 dev uplink0"), 0);
+  ASSERT_EQ(std::system("ip route add 198.51.100.0/24 via 203.0.113.1"), 0);
+  EXPECT_FALSE(heard(Kind::kRoutesChanged, "", std::chrono::milliseconds(50)));
+}
+
 TEST_F(Monitor, HearsThatForwardingIsSwitchedOff) {
   for (const char* setting : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}) {
     must(kernel::write_sysctl(setting, "1"));

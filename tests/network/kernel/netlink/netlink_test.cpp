@@ -1,6 +1,7 @@
 // Netlink messages as bytes: what is built is what is read, and no input makes a parser read beyond
 // it.
 #include <gtest/gtest.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -13,6 +14,7 @@
 #include "network/kernel/events/link_events.h"
 #include "network/kernel/events/table_events.h"
 #include "network/kernel/links/announce.h"
+#include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/messages.h"
 #include "network/kernel/links/parse.h"
 #include "network/kernel/tunnels/vxlan_messages.h"
@@ -124,6 +126,34 @@ TEST(ParseRoute, ReadsAGatewayOfTheOtherFamily) {
   EXPECT_EQ(parse_route(only_message(add_route(7, route)).payload)->route.via, ip("fe80::1"));
 }
 
+TEST(ParseRule, ReadsWhatWasAskedFor) {
+  for (const Family family : {Family::kV4, Family::kV6})
+    for (const std::uint32_t table : {200U, kFirstAnswerTable + 3}) {
+      const AnswerRoute answer{
+          .family = family, .link = "eth1", .mark = 0x30000000, .mask = 0xf0000000, .table = table};
+      const auto rules = rules_of(answer);
+      EXPECT_EQ(rules.size(), family == Family::kV4 ? 3U : 2U);
+      EXPECT_EQ(rules.back().table, table);
+      for (const RuleDetails& rule : rules)
+        EXPECT_EQ(parse_rule(only_message(add_rule(rule)).payload), rule);
+    }
+}
+
+TEST(ParseRule, ReadsARuleForASource) {
+  NetlinkMessage message(RTM_NEWRULE, 0);
+  fib_rule_hdr header{};
+  header.family = AF_INET;
+  header.src_len = 24;
+  header.action = FR_ACT_TO_TBL;
+  message.put_struct(header).put(FRA_SRC, ip("198.51.100.0").bytes()).put_u32(FRA_TABLE, 300);
+  const auto rule = parse_rule(only_message(message).payload);
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->from, cidr("198.51.100.0/24"));
+  EXPECT_EQ(rule->table, 300U);
+  EXPECT_FALSE(rule->conditional);
+  EXPECT_FALSE(rule->is_ours);
+}
+
 TEST(ParseLink, ReadsWhatATunnelIsAskedToBe) {
   for (const char* local : {"192.0.2.1", "2001:db8::1"}) {
     const VxlanSpec spec{.name = ifname("flx00002a"),
@@ -228,6 +258,7 @@ TEST(Parsers, StayWithinAnyBytes) {
       understood += parse_link(message->payload).has_value();
       understood += parse_address(message->payload).has_value();
       understood += parse_route(message->payload).has_value();
+      understood += parse_rule(message->payload).has_value();
       understood += parse_neighbour(message->payload).has_value();
       understood += parse_ack(*message).has_value();
       understood +=
