@@ -396,7 +396,7 @@ Status serve(const Flags& flags, const Config& config) {
                       {"api_socket", config.paths.api_socket()}});
   notifier.ready();
   std::optional<engine::Restarts> restarts;
-  if (config.restart_docker_containers)
+  if (config.restart_docker_containers && !config.docker_socket.empty())
     restarts.emplace(engine::make_engine(config.docker_socket), plugin_name(config));
   if (server->run()) stop_signal.served();
   notifier.stopping();

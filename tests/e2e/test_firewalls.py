@@ -7,6 +7,7 @@ import time
 from support.e2e import cni
 from support.e2e.case import CniCalls, HostCase
 from support.e2e.host import HOST_V4, OUTSIDE_V4, OUTSIDE_V6
+from support.e2e.namespaces import Pinger
 from support.e2e.waiting import eventually
 
 MINE = """table inet mine {{
@@ -33,7 +34,7 @@ class OtherFirewallCase(CniCalls, HostCase):
     def setUp(self):
         super().setUp()
         self.network = cni.Network(self.host, cni.fairlead_conflist("n", subnets=self.SUBNETS))
-        self._made = []
+        self._made, self._pingers = [], []
         self.addCleanup(self._tidy)
 
     def _tidy(self):
@@ -57,8 +58,10 @@ class OtherFirewallCase(CniCalls, HostCase):
         return daemon
 
     def passes(self, name, address=OUTSIDE_V4):
+        """By a new flow each time: a pinger that is gone may leave its number to the next one."""
         with self.host.named_net(name) as namespace:
-            return namespace.ping(address, 0.5) is not None
+            self._pingers.append(self.enterContext(Pinger(namespace, ":" in address)))
+            return self._pingers[-1].ping(address, 0.5) is not None
 
     def configure(self, **keys):
         self.host.write("/etc/fairlead/fairlead.json", json.dumps(keys))
