@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -150,6 +154,146 @@ std::vector<PortSpec> without_repetitions(std::span<const PortSpec> ports) {
   for (std::size_t at = 0; at < ports.size(); ++at)
     if (!dropped[at]) kept.push_back(ports[at]);
   return kept;
+}
+
+namespace {
+
+struct Interval {
+  unsigned first = 0, last = 0;
+  unsigned length() const { return last - first + 1; }
+};
+// A protocol on addresses of the host, and by how much the container's numbers are higher.
+struct Place {
+  Proto proto = Proto::kTcp;
+  std::optional<IpAddress> host_ip;
+  int shift = 0;
+  auto operator<=>(const Place&) const = default;
+};
+using Intervals = std::map<Place, std::vector<Interval>>;
+
+Place place_of(const PortSpec& port) {
+  return {port.proto, port.host_ip, port.container_port - port.host_port};
+}
+unsigned last_of(const PortSpec& port) {
+  return port.container_port_end == 0 ? port.host_port : port.host_port_end;
+}
+
+bool is_choice(const PortSpec& port) {
+  return port.host_port == 0 ||
+         (port.host_port_end > port.host_port && port.container_port_end == 0);
+}
+
+// Sorts the intervals, and joins those that touch or overlap.
+void join(std::vector<Interval>& intervals) {
+  std::ranges::sort(intervals, {}, &Interval::first);
+  std::vector<Interval> joined;
+  for (const Interval& next : intervals) {
+    if (!joined.empty() && next.first <= joined.back().last + 1)
+      joined.back().last = std::max(joined.back().last, next.last);
+    else
+      joined.push_back(next);
+  }
+  std::erase_if(joined, [](const Interval& each) { return each.length() < kShortestRange; });
+  intervals = std::move(joined);
+}
+
+// Few requests have ranges of more than one place.
+bool lies_in(const Intervals& ranges, const PortSpec& port, unsigned last) {
+  return std::ranges::any_of(ranges, [&](const auto& place) {
+    return place.first.proto == port.proto && covers(place.first.host_ip, port.host_ip) &&
+           place.first.shift == port.container_port - port.host_port &&
+           std::ranges::any_of(place.second, [&](const Interval& range) {
+             return range.first <= port.host_port && last <= range.last;
+           });
+  });
+}
+
+Status check_ends(const PortSpec& port) {
+  const unsigned last = port.host_port_end == 0 ? port.host_port : port.host_port_end;
+  const bool fits = port.host_port != 0 && last >= port.host_port &&
+                    port.container_port_end >= port.container_port &&
+                    last - port.host_port == 0U + port.container_port_end - port.container_port;
+  if (fits) return {};
+  return fail(Code::kInvalid, "publish ports {}-{}: they do not fit ports {}-{} of the container",
+              port.host_port, last, port.container_port, port.container_port_end);
+}
+
+PortSpec range_of(const Place& place, const Interval& range) {
+  return {
+      .proto = place.proto,
+      .host_ip = place.host_ip,
+      .host_port = static_cast<std::uint16_t>(range.first),
+      .host_port_end = static_cast<std::uint16_t>(range.last),
+      .container_port = static_cast<std::uint16_t>(static_cast<int>(range.first) + place.shift),
+      .container_port_end = static_cast<std::uint16_t>(static_cast<int>(range.last) + place.shift)};
+}
+
+Intervals ranges_among(std::span<const PortSpec> ports) {
+  Intervals ranges;
+  for (const PortSpec& port : ports) {
+    if (!is_choice(port)) ranges[place_of(port)].push_back({port.host_port, last_of(port)});
+  }
+  for (auto& [place, intervals] : ranges) join(intervals);
+  return ranges;
+}
+
+// The intervals without what other places cover, so that no two ranges of a request overlap.
+std::vector<Interval> without_covered(const Place& place, std::vector<Interval> intervals,
+                                      const Intervals& ranges) {
+  for (const auto& [other, theirs] : ranges) {
+    if (other == place || other.proto != place.proto || other.shift != place.shift ||
+        !covers(other.host_ip, place.host_ip))
+      continue;
+    for (const Interval& cut : theirs) {
+      std::vector<Interval> left;
+      for (const Interval& range : intervals) {
+        if (cut.last < range.first || cut.first > range.last) {
+          left.push_back(range);
+          continue;
+        }
+        if (cut.first > range.first) left.push_back({range.first, cut.first - 1});
+        if (cut.last < range.last) left.push_back({cut.last + 1, range.last});
+      }
+      intervals = std::move(left);
+    }
+  }
+  return intervals;
+}
+
+void add_singles(const PortSpec& port, std::vector<PortSpec>& singles) {
+  const unsigned count =
+      port.container_port_end == 0 ? 1U : 1U + port.container_port_end - port.container_port;
+  for (unsigned step = 0; step < count; ++step) {
+    PortSpec single = port;
+    single.host_port = static_cast<std::uint16_t>(port.host_port + step);
+    single.container_port = static_cast<std::uint16_t>(port.container_port + step);
+    single.host_port_end = single.container_port_end = 0;
+    singles.push_back(single);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<PortSpec>> in_ranges(std::span<const PortSpec> ports) {
+  for (const PortSpec& port : ports)
+    if (port.container_port_end != 0) TRY_STATUS(check_ends(port));
+  const Intervals ranges = ranges_among(ports);
+  std::vector<PortSpec> singles, all;
+  for (const PortSpec& port : ports) {
+    if (is_choice(port))
+      singles.push_back(port);
+    else if (!lies_in(ranges, port, last_of(port)))
+      add_singles(port, singles);
+  }
+  for (const auto& [place, intervals] : ranges)
+    for (const Interval& range : without_covered(place, intervals, ranges)) {
+      if (range.length() < kShortestRange)
+        add_singles(range_of(place, range), singles);
+      else
+        all.push_back(range_of(place, range));
+    }
+  for (PortSpec& port : without_repetitions(singles)) all.push_back(std::move(port));
+  return all;
 }
 
 }  // namespace fairlead::network

@@ -260,15 +260,16 @@ std::string_view to_string(Proto proto);
 Result<Proto> parse_proto(std::string_view text);  // "tcp", "udp", "sctp", any case
 
 // A request to publish container ports. host_port..host_port_end is a range to choose ONE free port
-// from (Docker's -p 7000-7005:70); 0 = choose from the ephemeral range. A range to a range is
-// several PortSpecs.
+// from (Docker's -p 7000-7005:70); 0 = choose from the ephemeral range. With container_port_end each
+// port of the range leads to its own (-p 7000-7005:7000-7005), which several PortSpecs say as well.
 struct PortSpec {
   Proto proto = Proto::kTcp;
   std::optional<IpAddress>
       host_ip;  // std::nullopt: all addresses of both families; 0.0.0.0 or ::, all of its family
   std::uint16_t host_port = 0;
-  std::uint16_t host_port_end = 0;   // 0 or host_port: exactly host_port
-  std::uint16_t container_port = 0;  // 1 to 65535
+  std::uint16_t host_port_end = 0;       // 0 or host_port: exactly host_port
+  std::uint16_t container_port = 0;      // 1 to 65535
+  std::uint16_t container_port_end = 0;  // 0, or the last of as many ports as the host's range has
 
   bool operator==(const PortSpec&) const = default;
 };
@@ -279,13 +280,25 @@ bool covers(const std::optional<IpAddress>& outer, const std::optional<IpAddress
 // mapping named twice, or also for one of several addresses. A mapping to another port of the
 // container is not the same.
 std::vector<PortSpec> without_repetitions(std::span<const PortSpec> ports);
+// The same without repetitions, as few specifications as possible: consecutive ports of the host
+// that lead to consecutive ports of the container are one range, from kShortestRange on, and single
+// ports otherwise. kInvalid when the two ends of a range do not fit.
+inline constexpr unsigned kShortestRange = 8;
+Result<std::vector<PortSpec>> in_ranges(std::span<const PortSpec> ports);
 
 struct PublishedPort {
   Proto proto = Proto::kTcp;
   std::optional<IpAddress> host_ip;  // as in PortSpec
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
+  // 0: one port. Otherwise the last of a range, whose ports lead to as many from container_port on.
+  std::uint16_t host_port_end = 0;
 
+  std::uint16_t last() const { return host_port_end == 0 ? host_port : host_port_end; }
+  std::uint16_t container_last() const {
+    return static_cast<std::uint16_t>(container_port + (last() - host_port));
+  }
+  bool is_range() const { return host_port_end != 0; }
   auto operator<=>(const PublishedPort&) const = default;
 };
 

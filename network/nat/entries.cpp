@@ -192,9 +192,46 @@ bool is_published_in(const NatPort& port, Family family) {
 }
 
 void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
+              std::vector<Entry>& entries);
+
+// The kernel shifts no port (NF_NAT_RANGE_PROTO_OFFSET is out of nftables' reach): each one is an
+// element.
+void add_singles(NatPort port, const IpAddress& target, GatewayMode mode,
+                 std::vector<Entry>& entries) {
+  const unsigned count = port.host_port_end - port.host_port + 1U;
+  port.host_port_end = 0;
+  for (unsigned step = 0; step < count; ++step, ++port.host_port, ++port.container_port)
+    add_port(port, target, mode, entries);
+}
+
+// One element of a map with intervals: the address is changed, and the port stays.
+void add_range(const NatPort& port, const IpAddress& target, GatewayMode mode,
+               std::vector<Entry>& entries) {
+  const Family family = target.family();
+  const network::PortRange ports{.first = port.host_port, .last = port.host_port_end};
+  // Intervals must not overlap. In a routed network the host's addresses are no part of the key.
+  const bool shifted = port.host_port != port.container_port;
+  if (shifted || (mode == GatewayMode::kRouted && port.host_ip))
+    return add_singles(port, target, mode, entries);
+  if (mode == GatewayMode::kRouted) {
+    entries.push_back(
+        {.set = suffixed("routed_ranges", family), .key = {port.proto, target, ports}});
+    return;
+  }
+  const bool any = !port.host_ip || port.host_ip->is_any();
+  const std::string_view map = any ? "ranges_any" : port.weak ? "ranges_weak" : "ranges";
+  Entry entry{.set = suffixed(map, family), .key = {port.proto}};
+  if (!any) entry.key.emplace_back(*port.host_ip);
+  entry.key.emplace_back(ports);
+  entry.data = {target};
+  entries.push_back(std::move(entry));
+}
+
+void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
               std::vector<Entry>& entries) {
   const Family family = target.family();
   if (!is_published_in(port, family) || mode == GatewayMode::kIsolated) return;
+  if (port.host_port_end != 0) return add_range(port, target, mode, entries);
   if (mode == GatewayMode::kRouted) {
     entries.push_back(
         {.set = suffixed("routed", family), .key = {port.proto, target, port.container_port}});

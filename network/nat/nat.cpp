@@ -48,7 +48,8 @@ NatPort nat_port(const network::Network& network, const network::Endpoint& endpo
               .container_port = port.container_port,
               .mode_v4 = network.options.gateway_mode_v4,
               .mode_v6 = network.options.gateway_mode_v6,
-              .weak = network.options.publish == network::HostModel::kWeak};
+              .weak = network.options.publish == network::HostModel::kWeak,
+              .host_port_end = port.host_port_end};
   if (network.internal) return nat;
   nat.target_v4 = address_of(endpoint, Family::kV4);
   nat.target_v6 = address_of(endpoint, Family::kV6);

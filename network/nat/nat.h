@@ -57,6 +57,8 @@ struct NatPort {
   // A port on one host address is reached through every interface, and not only through the one
   // that has the address.
   bool weak = false;
+  // 0, or the last of a range, whose ports lead to as many from container_port on.
+  std::uint16_t host_port_end = 0;
 
   bool operator==(const NatPort&) const = default;
 };

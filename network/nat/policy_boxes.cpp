@@ -171,7 +171,7 @@ class Writer {
                                       static_cast<std::uint8_t>(box[2].last)});
     if (!kind.empty())
       entry.key.emplace_back(network::PortRange{static_cast<std::uint16_t>(box[3].first),
-                                       static_cast<std::uint16_t>(box[3].last)});
+                                                static_cast<std::uint16_t>(box[3].last)});
     using Kind = kernel::Verdict::Kind;
     entry.verdict = kernel::Verdict{.kind = Kind::kDrop};
     if (allow) entry.verdict->kind = Kind::kAccept;

@@ -70,15 +70,21 @@ constexpr std::string_view kInetChains = R"(
 
 	chain publish {
 		dnat ip to meta l4proto . ip daddr . th dport map @published_v4
+		dnat ip to meta l4proto . ip daddr . th dport map @ranges_v4
 		dnat ip6 to meta l4proto . ip6 daddr . th dport map @published_v6
+		dnat ip6 to meta l4proto . ip6 daddr . th dport map @ranges_v6
 		goto publish_weak
 	}
 
 	chain publish_weak {
 		dnat ip to meta l4proto . ip daddr . th dport map @published_weak_v4
+		dnat ip to meta l4proto . ip daddr . th dport map @ranges_weak_v4
 		dnat ip to meta l4proto . th dport map @published_any_v4
+		dnat ip to meta l4proto . th dport map @ranges_any_v4
 		dnat ip6 to meta l4proto . ip6 daddr . th dport map @published_weak_v6
+		dnat ip6 to meta l4proto . ip6 daddr . th dport map @ranges_weak_v6
 		dnat ip6 to meta l4proto . th dport map @published_any_v6
+		dnat ip6 to meta l4proto . th dport map @ranges_any_v6
 	}
 
 	# The client's address stays, except where the answer would not come back through the host: a container that speaks
@@ -203,7 +209,9 @@ constexpr std::string_view kInetChains = R"(
 	chain routed_only {
 		ct status dnat accept
 		meta l4proto . ip daddr . th dport @routed_v4 accept
+		meta l4proto . ip daddr . th dport @routed_ranges_v4 accept
 		meta l4proto . ip6 daddr . th dport @routed_v6 accept
+		meta l4proto . ip6 daddr . th dport @routed_ranges_v6 accept
 		iifname @bridges drop
 		# ICMP and ICMPv6; their names need /etc/protocols.
 		meta l4proto 1 accept

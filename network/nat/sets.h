@@ -52,12 +52,25 @@ inline constexpr std::array kInetSets = {
                    "inet_proto . inet_service : ipv4_addr . inet_service"},
     SetDeclaration{"map", "published_any_v6",
                    "inet_proto . inet_service : ipv6_addr . inet_service"},
+    // Ranges of published ports, each as one element; the port stays what it is.
+    SetDeclaration{"map", "ranges_v4", "inet_proto . ipv4_addr . inet_service : ipv4_addr",
+                   "interval"},
+    SetDeclaration{"map", "ranges_v6", "inet_proto . ipv6_addr . inet_service : ipv6_addr",
+                   "interval"},
+    SetDeclaration{"map", "ranges_weak_v4", "inet_proto . ipv4_addr . inet_service : ipv4_addr",
+                   "interval"},
+    SetDeclaration{"map", "ranges_weak_v6", "inet_proto . ipv6_addr . inet_service : ipv6_addr",
+                   "interval"},
+    SetDeclaration{"map", "ranges_any_v4", "inet_proto . inet_service : ipv4_addr", "interval"},
+    SetDeclaration{"map", "ranges_any_v6", "inet_proto . inet_service : ipv6_addr", "interval"},
     // Published ports of networks without NAT, by the container's own address.
     SetDeclaration{"set", "routed_v4", "inet_proto . ipv4_addr . inet_service"},
     SetDeclaration{"set", "routed_v6", "inet_proto . ipv6_addr . inet_service"},
     // Subnets whose published ports are translated.
     SetDeclaration{"set", "translated_v4", "ipv4_addr", "interval"},
     SetDeclaration{"set", "translated_v6", "ipv6_addr", "interval"},
+    SetDeclaration{"set", "routed_ranges_v4", "inet_proto . ipv4_addr . inet_service", "interval"},
+    SetDeclaration{"set", "routed_ranges_v6", "inet_proto . ipv6_addr . inet_service", "interval"},
     // (out, source): traffic through published ports that goes back to the subnet it came from.
     SetDeclaration{"set", "hairpin_v4", "ifname . ipv4_addr", "interval"},
     SetDeclaration{"set", "hairpin_v6", "ifname . ipv6_addr", "interval"},

@@ -130,7 +130,12 @@ Result<Endpoint> Endpoints::try_reserve(LockedNetwork& held, const EndpointSpec&
     txn.preconditions.push_back({keys::endpoint(network.id, endpoint.id), state::kAbsent});
     txn.puts.push_back({keys::endpoint(network.id, endpoint.id), encode(endpoint)});
     const Status done = context_.commit(std::move(txn));
-    if (done) return endpoint;
+    if (done) {
+      const Status confirmed = context_.claims.confirm(claimant, claimed_of(endpoint));
+      if (confirmed) return endpoint;
+      undo_reservation(held, endpoint);
+      return fail(confirmed.error());
+    }
     if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());
   }
 }

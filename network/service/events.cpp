@@ -84,18 +84,23 @@ std::string host_text(const PublishedPort& port) {
   return port.host_ip->family() == Family::kV6 ? "[" + text + "]" : text;
 }
 
+std::string number_text(std::uint16_t first, std::uint16_t last) {
+  return first == last ? std::to_string(first) : fmt::format("{}-{}", first, last);
+}
+
 Change change_of(const Endpoint& endpoint, const PublishedPort& port, const char* action,
                  const NetworkNameOf& name_of) {
   Change change{.kind = "port",
                 .action = action,
                 .id = endpoint.id,
-                .name = fmt::format("{}:{}->{}/{}", host_text(port), port.host_port,
-                                    port.container_port, to_string(port.proto)),
+                .name = fmt::format(
+                    "{}:{}->{}/{}", host_text(port), number_text(port.host_port, port.last()),
+                    number_text(port.container_port, port.container_last()), to_string(port.proto)),
                 .attributes = attributes_of(endpoint, name_of)};
   add(change.attributes, "protocol", std::string(to_string(port.proto)));
   add(change.attributes, "host_ip", port.host_ip ? port.host_ip->to_string() : "");
-  add(change.attributes, "host_port", std::to_string(port.host_port));
-  add(change.attributes, "container_port", std::to_string(port.container_port));
+  add(change.attributes, "host_port", number_text(port.host_port, port.last()));
+  add(change.attributes, "container_port", number_text(port.container_port, port.container_last()));
   return change;
 }
 

@@ -14,6 +14,10 @@
 //                                      them: two claims race on one revision. (A key per address
 //                                      was rejected: no single precondition covers "this address
 //                                      and any".)
+//   port-range/<proto>                 {"claims":[...]}: the same of all ranges of ports of the
+//                                      protocol, one claim for each range. Whoever claims a single
+//                                      port does so at a revision of this key; whoever claims a
+//                                      range writes it, and looks for single ports afterwards
 //   port-cursor/<proto>                {"port"}: the last port chosen from the ephemeral range
 //   underlay                           {"hosts","secure_links"}: the sources from which packets of
 //                                      tunnels are accepted
@@ -37,6 +41,7 @@ inline constexpr std::string_view kEndpoints = "endpoint/";
 inline constexpr std::string_view kRuntimeNetworks = "network-runtime/";
 inline constexpr std::string_view kEndpointNames = "endpoint-names/";
 inline constexpr std::string_view kPorts = "port/";
+inline constexpr std::string_view kPortRanges = "port-range/";
 inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
 inline constexpr std::string_view kForwarding = "forwarding";
@@ -75,6 +80,9 @@ inline std::string policy_name(std::string_view name) {
 }
 inline std::string port(Proto proto, unsigned number) {
   return fmt::format("port/{}/{:05}", to_string(proto), number);
+}
+inline std::string port_ranges(Proto proto) {
+  return fmt::format("port-range/{}", to_string(proto));
 }
 inline std::string port_cursor(Proto proto) {
   return fmt::format("port-cursor/{}", to_string(proto));

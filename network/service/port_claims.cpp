@@ -1,6 +1,7 @@
 #include "network/service/port_claims.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "network/service/keys.h"
@@ -29,20 +30,57 @@ ClaimedPorts claimed_of(const Endpoint& endpoint) {
 
 namespace {
 
-// The port that the specification names, when it names one.
+// The port, or range, that the specification names, when it leaves nothing to choose.
 std::optional<PublishedPort> named_by(const PortSpec& spec) {
-  if (spec.host_port == 0 || spec.host_port_end > spec.host_port) return std::nullopt;
-  return PublishedPort{spec.proto, spec.host_ip, spec.host_port, spec.container_port};
+  const bool range = spec.container_port_end != 0;
+  if (spec.host_port == 0 || (spec.host_port_end > spec.host_port && !range)) return std::nullopt;
+  return PublishedPort{spec.proto, spec.host_ip, spec.host_port, spec.container_port,
+                       range ? spec.host_port_end : std::uint16_t{0}};
+}
+
+// The shortest set of decimal prefixes of 5 digits that means the numbers from `first` to `last`:
+// "070" for 7000 to 7099. At most 40.
+std::vector<std::string> prefixes_of(unsigned first, unsigned last) {
+  std::vector<std::string> prefixes;
+  while (first <= last) {
+    unsigned size = 1, digits = 5;
+    while (digits > 1 && first % (size * 10) == 0 && first + size * 10 - 1 <= last) {
+      size *= 10;
+      --digits;
+    }
+    prefixes.push_back(fmt::format("{:05}", first).substr(0, digits));
+    first += size;
+  }
+  return prefixes;
 }
 
 }  // namespace
+
+Result<std::vector<state::Record>> PortClaims::singles_in(Proto proto, unsigned first,
+                                                          unsigned last) {
+  std::vector<state::Record> all;
+  for (const std::string& prefix : prefixes_of(first, last)) {
+    TRY(auto some, store_.list(fmt::format("{}{}/{}", keys::kPorts, to_string(proto), prefix)));
+    std::ranges::move(some, std::back_inserter(all));
+  }
+  return all;
+}
+
+Status PortClaims::confirm(const PortClaimant& claimant, const ClaimedPorts& claimed) {
+  for (const PublishedPort& port : claimed.serves) {
+    if (!port.is_range()) continue;
+    PortPlan plan(*this, claimant);
+    TRY_STATUS(plan.look_for_singles(port));
+  }
+  return {};
+}
 
 // Ports that stay are neither read nor written, so that one port more costs the same beside
 // thousands.
 Result<ClaimedPorts> PortClaims::plan(const PortClaimant& claimant,
                                       std::span<const PortSpec> wanted, const ClaimedPorts& before,
                                       state::Txn& txn, std::vector<PortOwner>* heirs) {
-  const std::vector<PortSpec> asked = without_repetitions(wanted);
+  TRY(const std::vector<PortSpec> asked, in_ranges(wanted));
   const std::set<PublishedPort> had(before.serves.begin(), before.serves.end());
   std::set<PublishedPort> kept;
   for (const PortSpec& spec : asked)
@@ -64,19 +102,33 @@ Result<ClaimedPorts> PortClaims::plan(const PortClaimant& claimant,
   return std::move(plan.result());
 }
 
+Status PortClaims::add_holders(std::string_view key, const PortSpec& spec,
+                               std::vector<PortOwner>& holders) {
+  TRY(const auto record, store_.get(key));
+  if (!record) return {};
+  TRY(const auto claims, decode_claims(record->value));
+  const unsigned last = std::max(spec.host_port, spec.host_port_end);
+  for (const PortClaim& claim : claims) {
+    const bool apart = claim.host_port_end != 0 &&
+                       (claim.host_port > last || claim.host_port_end < spec.host_port);
+    if (claim.boot_id == boot_id_ && overlap(claim.host_ip, spec.host_ip) && !apart)
+      holders.push_back({claim.network_id, claim.endpoint_id});
+  }
+  return {};
+}
+
 Result<std::vector<PortOwner>> PortClaims::holders(std::span<const PortSpec> wanted) {
   std::vector<PortOwner> holders;
-  for (const PortSpec& spec : wanted) {
+  TRY(const auto asked, in_ranges(wanted));
+  for (const PortSpec& spec : asked) {
+    if (spec.host_port == 0) continue;
     const unsigned last = std::max(spec.host_port, spec.host_port_end);
-    for (unsigned number = spec.host_port; number != 0 && number <= last; ++number) {
-      TRY(const auto record, store_.get(keys::port(spec.proto, number)));
-      if (!record) continue;
-      TRY(const auto claims, decode_claims(record->value));
-      for (const PortClaim& claim : claims)
-        if (claim.boot_id == boot_id_ && overlap(claim.host_ip, spec.host_ip))
-          holders.push_back({claim.network_id, claim.endpoint_id});
-    }
+    TRY_STATUS(add_holders(keys::port_ranges(spec.proto), spec, holders));
+    TRY(const auto singles, singles_in(spec.proto, spec.host_port, last));
+    for (const state::Record& single : singles) TRY_STATUS(add_holders(single.key, spec, holders));
   }
+  std::ranges::sort(holders);
+  holders.erase(std::unique(holders.begin(), holders.end()), holders.end());
   return holders;
 }
 
@@ -88,7 +140,9 @@ Result<bool> PortClaims::is_confirmed(const std::string& key, const PortClaim& c
   if (!endpoint) return false;
   const auto& ports = claim.standby ? endpoint->value.standby_ports : endpoint->value.ports;
   return std::ranges::any_of(ports, [&](const PublishedPort& port) {
-    return keys::port(port.proto, port.host_port) == key && port.host_ip == claim.host_ip;
+    if (port.host_ip != claim.host_ip || port.host_port_end != claim.host_port_end) return false;
+    if (!port.is_range()) return keys::port(port.proto, port.host_port) == key;
+    return keys::port_ranges(port.proto) == key && port.host_port == claim.host_port;
   });
 }
 
@@ -99,7 +153,9 @@ Result<PortClaims::Strays> PortClaims::strays() {
   // Claims of an earlier boot are dropped too, but not counted, because they do not keep anybody
   // from the port.
   const auto is_of_now = [&](const PortClaim& claim) { return claim.boot_id == boot_id_; };
-  TRY(const auto records, store_.list(keys::kPorts));
+  TRY(auto records, store_.list(keys::kPorts));
+  TRY(auto ranges, store_.list(keys::kPortRanges));
+  std::ranges::move(ranges, std::back_inserter(records));
   for (const state::Record& record : records) {
     TRY(const auto claims, decode_claims(record.value));
     std::vector<PortClaim> confirmed;

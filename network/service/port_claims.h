@@ -1,4 +1,5 @@
-// Claims of host ports, by compare-and-set on one key for each (protocol, port).
+// Claims of host ports, by compare-and-set on one key for each (protocol, port), and one key for the
+// ranges of a protocol.
 #pragma once
 
 #include <functional>
@@ -56,6 +57,10 @@ class PortClaims {
                             const ClaimedPorts& before, state::Txn& txn,
                             std::vector<PortOwner>* heirs = nullptr);
 
+  // To be called after a commit with what plan() gave. kInUse when somebody has claimed a single
+  // port of a range at the same moment; what was claimed has to be given up then.
+  Status confirm(const PortClaimant& claimant, const ClaimedPorts& claimed);
+
   // The owners of claims that exclude one of `wanted`. Claims of another boot are void.
   Result<std::vector<PortOwner>> holders(std::span<const PortSpec> wanted);
 
@@ -72,6 +77,9 @@ class PortClaims {
   };
   Result<Strays> strays();
   Result<bool> is_confirmed(const std::string& key, const PortClaim& claim);
+  // The records of single ports from `first` to `last`, whose number is that of these alone.
+  Result<std::vector<state::Record>> singles_in(Proto proto, unsigned first, unsigned last);
+  Status add_holders(std::string_view key, const PortSpec& spec, std::vector<PortOwner>& holders);
   friend class PortPlan;
 
   state::Store& store_;

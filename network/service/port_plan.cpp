@@ -12,7 +12,8 @@ namespace {
 kernel::HostPort host_port(const PublishedPort& port) {
   return {.proto = static_cast<std::uint8_t>(port.proto),
           .host_ip = port.host_ip,
-          .number = port.host_port};
+          .number = port.host_port,
+          .last = port.last()};
 }
 
 }  // namespace
@@ -42,8 +43,12 @@ Result<bool> PortPlan::is_same_container(const PortClaim& claim) {
   return same;
 }
 
-Result<PortPlan::Slot*> PortPlan::slot_of(Proto proto, std::uint16_t number) {
-  const std::string key = keys::port(proto, number);
+Result<PortPlan::Slot*> PortPlan::slot_of(const PublishedPort& port) {
+  return slot_at(port.is_range() ? keys::port_ranges(port.proto)
+                                 : keys::port(port.proto, port.host_port));
+}
+
+Result<PortPlan::Slot*> PortPlan::slot_at(const std::string& key) {
   const auto [slot, fresh] = slots_.try_emplace(key);
   if (!fresh) return &slot->second;
   slot->second.key = key;
@@ -59,9 +64,12 @@ Result<PortPlan::Slot*> PortPlan::slot_of(Proto proto, std::uint16_t number) {
 }
 
 Status PortPlan::give_up(const PublishedPort& port) {
-  TRY(Slot * slot, slot_of(port.proto, port.host_port));
+  TRY(Slot * slot, slot_of(port));
   slot->changed |= std::erase_if(slot->claims, [&](const PortClaim& claim) {
-                     return is_ours(claim) && claim.host_ip == port.host_ip;
+                     const bool same_range =
+                         claim.host_port_end == port.host_port_end &&
+                         (!port.is_range() || claim.host_port == port.host_port);
+                     return is_ours(claim) && claim.host_ip == port.host_ip && same_range;
                    }) > 0;
   freed_.insert(port);
   return {};
@@ -71,11 +79,44 @@ Status PortPlan::take(const PortSpec& wanted) {
   if (wanted.container_port == 0)
     return fail(Code::kInvalid, "publish a port: the container's port must be 1 to 65535");
   if (wanted.host_port == 0) return take_ephemeral(wanted);
+  if (wanted.container_port_end != 0) return take_range(wanted);
   const unsigned last = std::max(wanted.host_port, wanted.host_port_end);
   if (last > wanted.host_port) return take_one_of(wanted, last);
   TRY(const Taken taken, find_place(wanted, wanted.host_port));
   if (!taken.standby && !was_ours(taken.port)) to_check_.push_back(taken.port);
   return settle(taken);
+}
+
+// The single ports in the range are read now, and once more after the commit
+// (PortClaims::confirm()): whoever claims one meanwhile does so at the revision of the ranges that
+// this plan changes, or is seen then.
+Status PortPlan::take_range(const PortSpec& wanted) {
+  Taken taken{.port = {wanted.proto, wanted.host_ip, wanted.host_port, wanted.container_port,
+                       wanted.host_port_end}};
+  TRY(Slot * ranges, slot_of(taken.port));
+  TRY_STATUS(ask(ranges->claims, taken));
+  TRY_STATUS(ask_singles(taken));
+  if (!taken.standby && !was_ours(taken.port)) to_check_.push_back(taken.port);
+  return settle(taken);
+}
+
+Status PortPlan::look_for_singles(const PublishedPort& range) {
+  Taken taken{.port = range};
+  return ask_singles(taken);
+}
+
+Status PortPlan::ask_singles(Taken& taken) {
+  TRY(const auto records,
+      claims_.singles_in(taken.port.proto, taken.port.host_port, taken.port.last()));
+  for (const state::Record& record : records) {
+    TRY(const Slot* single, slot_at(record.key));  // without what this plan gives up
+    std::vector<PortClaim> numbered = single->claims;
+    for (PortClaim& claim : numbered)
+      claim.host_port =
+          static_cast<std::uint16_t>(std::stoul(record.key.substr(record.key.rfind('/') + 1)));
+    TRY_STATUS(ask(numbered, taken));
+  }
+  return {};
 }
 
 Status PortPlan::take_one_of(const PortSpec& wanted, unsigned last) {
@@ -133,7 +174,7 @@ Error PortPlan::taken_by(const PortClaim& claim, const PublishedPort& port) {
                         port.container_port)};
   return {Code::kInUse, 0,
           fmt::format("publish a port: port {}/{} is published by {}; `fairlead port ls` shows all",
-                      port.host_port, to_string(port.proto),
+                      std::max(claim.host_port, port.host_port), to_string(port.proto),
                       RecordStore(claims_.store_).describe(claim.network_id, claim.endpoint_id))};
 }
 
@@ -141,32 +182,52 @@ Error PortPlan::taken_by(const PortClaim& claim, const PublishedPort& port) {
 // serve it, each on its own.
 Result<PortPlan::Hindrance> PortPlan::hindrance(const PortClaim& claim, const PublishedPort& port) {
   if (!overlap(claim.host_ip, port.host_ip)) return Hindrance::kNone;
-  if (is_ours(claim) || claim.container_port != port.container_port) return Hindrance::kTaken;
+  const bool of_range = claim.host_port_end != 0;
+  if (of_range && (claim.host_port > port.last() || claim.host_port_end < port.host_port))
+    return Hindrance::kNone;
+  const bool same_mapping = of_range ? port.is_range() && claim.container_port - claim.host_port ==
+                                                              port.container_port - port.host_port
+                                     : claim.container_port == port.container_port;
+  if (is_ours(claim) || !same_mapping || of_range != port.is_range()) return Hindrance::kTaken;
   TRY(const bool same, is_same_container(claim));
   if (!same) return Hindrance::kTaken;
+  const bool same_ports =
+      !of_range || (claim.host_port == port.host_port && claim.host_port_end == port.host_port_end);
+  if (!same_ports) return Hindrance::kTaken;
   const bool serves = !claim.standby && covers(claim.host_ip, port.host_ip);
   return serves ? Hindrance::kServes : Hindrance::kNone;
 }
 
 Result<PortPlan::Taken> PortPlan::find_place(const PortSpec& wanted, std::uint16_t number) {
   Taken taken{.port = {wanted.proto, wanted.host_ip, number, wanted.container_port}};
-  TRY(Slot * slot, slot_of(wanted.proto, number));
-  for (const PortClaim& claim : slot->claims) {
+  TRY(Slot * slot, slot_of(taken.port));
+  TRY_STATUS(ask(slot->claims, taken));
+  TRY(Slot * ranges, slot_at(keys::port_ranges(wanted.proto)));
+  ranges->pinned = true;
+  TRY_STATUS(ask(ranges->claims, taken));
+  return taken;
+}
+
+Status PortPlan::ask(std::span<const PortClaim> claims, Taken& taken) {
+  for (const PortClaim& claim : claims) {
     TRY(const Hindrance hinders, hindrance(claim, taken.port));
     if (hinders == Hindrance::kTaken) return fail(taken_by(claim, taken.port));
     taken.standby |= hinders == Hindrance::kServes;
   }
-  return taken;
+  return {};
 }
 
 Status PortPlan::settle(const Taken& taken) {
-  TRY(Slot * slot, slot_of(taken.port.proto, taken.port.host_port));
+  TRY(Slot * slot, slot_of(taken.port));
+  const std::uint16_t first = taken.port.is_range() ? taken.port.host_port : std::uint16_t{0};
   slot->claims.push_back({.host_ip = taken.port.host_ip,
                           .network_id = claimant_.owner.network_id,
                           .endpoint_id = claimant_.owner.endpoint_id,
                           .container_port = taken.port.container_port,
                           .boot_id = claims_.boot_id_,
-                          .standby = taken.standby});
+                          .standby = taken.standby,
+                          .host_port = first,
+                          .host_port_end = taken.port.host_port_end});
   slot->changed = true;
   (taken.standby ? result_.standby : result_.serves).push_back(taken.port);
   return {};
@@ -190,8 +251,9 @@ Status PortPlan::check_sockets() {
 
 void PortPlan::write_to(state::Txn& txn) const {
   for (const auto& [key, slot] : slots_) {
-    if (!slot.changed) continue;
+    if (!slot.changed && !slot.pinned) continue;
     txn.preconditions.push_back({key, slot.revision});
+    if (!slot.changed) continue;
     if (slot.claims.empty())
       txn.deletes.push_back(key);
     else
@@ -206,7 +268,9 @@ std::vector<PortOwner> PortPlan::heirs() const {
   for (const auto& [key, slot] : slots_)
     for (const PortClaim& waiting : slot.claims)
       if (waiting.standby && std::ranges::none_of(slot.claims, [&](const PortClaim& claim) {
-            return !claim.standby && covers(claim.host_ip, waiting.host_ip);
+            return !claim.standby && covers(claim.host_ip, waiting.host_ip) &&
+                   claim.host_port == waiting.host_port &&
+                   claim.host_port_end == waiting.host_port_end;
           }))
         heirs.insert({waiting.network_id, waiting.endpoint_id});
   return {heirs.begin(), heirs.end()};

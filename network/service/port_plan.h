@@ -23,6 +23,8 @@ class PortPlan {
   // Asks the host for all ports that were taken by number.
   Status check_sockets();
   void write_to(state::Txn& txn) const;
+  // kInUse when somebody has one of the ports of a range that the endpoint has.
+  Status look_for_singles(const PublishedPort& range);
   std::vector<PortOwner> heirs() const;
   ClaimedPorts& result() { return result_; }
 
@@ -33,6 +35,7 @@ class PortPlan {
     std::int64_t revision = state::kAbsent;
     std::vector<PortClaim> claims;
     bool changed = false;
+    bool pinned = false;  // the plan only holds while nobody changes it
   };
   // How a claim stands in the way of a port that is wanted.
   enum class Hindrance {
@@ -47,10 +50,15 @@ class PortPlan {
 
   bool is_ours(const PortClaim& claim) const;
   Result<bool> is_same_container(const PortClaim& claim);
-  Result<Slot*> slot_of(Proto proto, std::uint16_t number);
+  Result<Slot*> slot_at(const std::string& key);
+  Result<Slot*> slot_of(const PublishedPort& port);
   Result<Hindrance> hindrance(const PortClaim& claim, const PublishedPort& port);
+  // Adds up what the claims mean for the port; kInUse when one of them excludes it.
+  Status ask(std::span<const PortClaim> claims, Taken& taken);
   Result<Taken> find_place(const PortSpec& wanted, std::uint16_t number);
   Status settle(const Taken& taken);
+  Status take_range(const PortSpec& wanted);
+  Status ask_singles(Taken& taken);
   Status take_one_of(const PortSpec& wanted, unsigned last);
   Status take_ephemeral(const PortSpec& wanted);
   Status check_socket(const PublishedPort& port);

@@ -15,14 +15,39 @@ std::vector<PortSpec> as_specs(const ClaimedPorts& claimed) {
   std::vector<PortSpec> specs;
   for (const auto* ports : {&claimed.serves, &claimed.standby})
     for (const PublishedPort& port : *ports)
-      specs.push_back({port.proto, port.host_ip, port.host_port, 0, port.container_port});
+      specs.push_back({port.proto, port.host_ip, port.host_port, port.host_port_end,
+                       port.container_port,
+                       port.is_range() ? port.container_last() : std::uint16_t{0}});
   return specs;
 }
 
-bool is_meant(const PortChoice& choice, const PortSpec& port) {
-  const auto last = std::max(choice.host_port, choice.host_port_end);
-  return choice.proto == port.proto && port.host_port >= choice.host_port &&
-         port.host_port <= last && (!choice.host_ip || choice.host_ip == port.host_ip);
+// What is left of the port, or of the range, without those that are chosen.
+std::vector<PortSpec> without(const PortSpec& port, const PortChoice& choice) {
+  const auto chosen_last = std::max(choice.host_port, choice.host_port_end);
+  const auto last = std::max(port.host_port, port.host_port_end);
+  if (choice.proto != port.proto || (choice.host_ip && choice.host_ip != port.host_ip) ||
+      choice.host_port > last || chosen_last < port.host_port)
+    return {port};
+  std::vector<PortSpec> left;
+  const auto keep = [&](unsigned from, unsigned to) {
+    const int shift = port.container_port - port.host_port;
+    PortSpec part = port;
+    part.host_port = static_cast<std::uint16_t>(from);
+    part.host_port_end = static_cast<std::uint16_t>(to);
+    part.container_port = static_cast<std::uint16_t>(static_cast<int>(from) + shift);
+    part.container_port_end = static_cast<std::uint16_t>(static_cast<int>(to) + shift);
+    left.push_back(part);
+  };
+  if (choice.host_port > port.host_port) keep(port.host_port, choice.host_port - 1U);
+  if (chosen_last < last) keep(chosen_last + 1U, last);
+  return left;
+}
+
+std::vector<PortSpec> without(std::vector<PortSpec> ports, const PortChoice& choice) {
+  std::vector<PortSpec> left;
+  for (const PortSpec& port : ports)
+    std::ranges::move(without(port, choice), std::back_inserter(left));
+  return left;
 }
 
 std::vector<PublishedPort> without(const std::vector<PublishedPort>& ports,
@@ -32,6 +57,45 @@ std::vector<PublishedPort> without(const std::vector<PublishedPort>& ports,
   std::ranges::copy_if(ports, std::back_inserter(rest),
                        [&](const PublishedPort& port) { return !left_out.contains(port); });
   return rest;
+}
+
+bool is_same_mapping(const PublishedPort& a, const PublishedPort& b) {
+  return a.proto == b.proto && a.host_ip == b.host_ip &&
+         a.container_port - a.host_port == b.container_port - b.host_port;
+}
+
+// What is left of the ports without those that the other has too; host_port_end is set always.
+std::vector<PublishedPort> cut(const std::vector<PublishedPort>& ports,
+                               const PublishedPort& other) {
+  std::vector<PublishedPort> rest;
+  const auto keep = [&](PublishedPort port, unsigned first, unsigned last) {
+    port.container_port = static_cast<std::uint16_t>(port.container_port + first - port.host_port);
+    port.host_port = static_cast<std::uint16_t>(first);
+    port.host_port_end = static_cast<std::uint16_t>(last);
+    rest.push_back(port);
+  };
+  for (const PublishedPort& port : ports) {
+    const bool apart = !is_same_mapping(port, other) || other.last() < port.host_port ||
+                       other.host_port > port.last();
+    if (apart) keep(port, port.host_port, port.last());
+    if (apart) continue;
+    if (other.host_port > port.host_port) keep(port, port.host_port, other.host_port - 1U);
+    if (other.last() < port.last()) keep(port, other.last() + 1U, port.last());
+  }
+  return rest;
+}
+
+// The ports that only one of both has. A range that became longer has changed at its end alone.
+std::vector<PublishedPort> changed(const Endpoint& before, const Endpoint& after) {
+  const auto gone = without(before.ports, after.ports), fresh = without(after.ports, before.ports);
+  const auto beside = [](std::vector<PublishedPort> ports,
+                         const std::vector<PublishedPort>& others) {
+    for (const PublishedPort& other : others) ports = cut(ports, other);
+    return ports;
+  };
+  auto all = beside(gone, fresh);
+  std::ranges::copy(beside(fresh, gone), std::back_inserter(all));
+  return all;
 }
 
 std::optional<IpAddress> address_of(const Endpoint& endpoint, Family family) {
@@ -104,10 +168,7 @@ Result<std::vector<PublishedPort>> Ports::change_ports(const EndpointRef& ref,
   TRY(const auto stored, existing(held, ref.id));
   TRY_STATUS(check_ports_allowed(held, change.add));
   std::vector<PortSpec> wanted = as_specs(claimed_of(stored.value));
-  std::erase_if(wanted, [&](const PortSpec& port) {
-    return std::ranges::any_of(change.remove,
-                               [&](const PortChoice& choice) { return is_meant(choice, port); });
-  });
+  for (const PortChoice& choice : change.remove) wanted = without(std::move(wanted), choice);
   std::ranges::copy(with_default_addresses(held.network, change.add), std::back_inserter(wanted));
   TRY(auto after, swap_ports(held, stored.value, wanted));
   return after.ports;
@@ -141,7 +202,11 @@ Result<Endpoint> Ports::swap_ports(LockedNetwork& held, const Endpoint& before,
   }
   context_.heirs.add(heirs);
   fault_point("endpoint.publish.intent");
-  const Status programmed = program_ports(held, before, after);
+  const auto program = [&]() -> Status {
+    TRY_STATUS(context_.claims.confirm(claimant, claimed_of(after)));
+    return program_ports(held, before, after);
+  };
+  const Status programmed = program();
   if (programmed) return after;
   state::Txn back{.puts = {{key, encode(before)}}};
   auto restored = context_.claims.plan(claimant, as_specs(had), claimed_of(after), back);
@@ -160,9 +225,7 @@ Status Ports::program_ports(LockedNetwork& held, const Endpoint& before, const E
   TRY_STATUS(context_.firewall.change_ports(held.network, before, after));
   TRY_STATUS(held.driver->close_ports(held.network, before, after, context_.for_drivers));
   fault_point("endpoint.publish.firewall");
-  auto changed = without(before.ports, after.ports);
-  std::ranges::copy(without(after.ports, before.ports), std::back_inserter(changed));
-  removal_.forget_all_flows(after, std::move(changed));
+  removal_.forget_all_flows(after, changed(before, after));
   return {};
 }
 

@@ -82,7 +82,8 @@ constexpr auto kPublishedPort =
     fields(required<&PublishedPort::proto>("proto", text<&parse_proto>()),
            required<&PublishedPort::host_port>("host_port"),
            required<&PublishedPort::container_port>("container_port"),
-           sparse<&PublishedPort::host_ip>("host_ip"));
+           sparse<&PublishedPort::host_ip>("host_ip"),
+           sparse<&PublishedPort::host_port_end>("host_port_end"));
 
 constexpr auto kNames =
     fields(sparse<&ContainerNames::name>("name"), sparse<&ContainerNames::project>("project"),
@@ -95,27 +96,27 @@ constexpr auto kEndpointNames = fields(defaulted<&EndpointNames::container>("con
                                        sparse<&EndpointNames::ifname>("ifname"),
                                        sparse<&EndpointNames::names>("names", object(kNames)));
 
-constexpr auto kEndpoint =
-    fields(required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
-           defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
-           defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
-           defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
-           defaulted<&Endpoint::ifname>("ifname"),
-           defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
-           sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
-           sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
-           sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
-           sparse<&Endpoint::routes>("routes", object(kRoute)), sparse<&Endpoint::labels>("labels"),
-           defaulted<&Endpoint::netns_path>("netns"), defaulted<&Endpoint::boot_id>("boot"),
-           required<&Endpoint::phase>("phase", kPhase), defaulted<&Endpoint::joined>("joined"),
-           defaulted<&Endpoint::created>("created"),
-           sparse<&Endpoint::names>("names", object(kNames)));
+constexpr auto kEndpoint = fields(
+    required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
+    defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
+    defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
+    defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
+    defaulted<&Endpoint::ifname>("ifname"),
+    defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
+    sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
+    sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
+    sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
+    sparse<&Endpoint::routes>("routes", object(kRoute)), sparse<&Endpoint::labels>("labels"),
+    defaulted<&Endpoint::netns_path>("netns"), defaulted<&Endpoint::boot_id>("boot"),
+    required<&Endpoint::phase>("phase", kPhase), defaulted<&Endpoint::joined>("joined"),
+    defaulted<&Endpoint::created>("created"), sparse<&Endpoint::names>("names", object(kNames)));
 
-constexpr auto kPortClaim =
-    fields(sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),
-           required<&PortClaim::endpoint_id>("endpoint"),
-           required<&PortClaim::container_port>("container_port"),
-           defaulted<&PortClaim::boot_id>("boot"), sparse<&PortClaim::standby>("standby"));
+constexpr auto kPortClaim = fields(
+    sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),
+    required<&PortClaim::endpoint_id>("endpoint"),
+    required<&PortClaim::container_port>("container_port"), defaulted<&PortClaim::boot_id>("boot"),
+    sparse<&PortClaim::standby>("standby"), sparse<&PortClaim::host_port>("host_port"),
+    sparse<&PortClaim::host_port_end>("host_port_end"));
 
 struct PortClaims {
   std::vector<PortClaim> claims;

@@ -19,7 +19,7 @@ Result<Network> decode_network(std::string_view text);
 std::string encode(const Endpoint& endpoint);
 Result<Endpoint> decode_endpoint(std::string_view text);
 
-// Who has published one host port (see keys.h). A claim of another boot is void.
+// Who has published a host port, or a range of them (see keys.h). A claim of another boot is void.
 struct PortClaim {
   std::optional<IpAddress> host_ip;
   std::string network_id, endpoint_id;
@@ -27,6 +27,8 @@ struct PortClaim {
   std::string boot_id;
   // Another endpoint of the same container serves the port; its claim is beside this one.
   bool standby = false;
+  // Of a range, among the claims of all ranges; container_port is that of its first port.
+  std::uint16_t host_port = 0, host_port_end = 0;
 
   bool operator==(const PortClaim&) const = default;
 };

@@ -162,14 +162,14 @@ void Removal::forget_all_flows(const Endpoint& endpoint, std::vector<PublishedPo
     kernel::FlowFilter filter{.proto = static_cast<std::uint8_t>(port.proto),
                               .destination = port.host_ip,
                               .destination_port = port.host_port,
-                              .destination_port_last = port.host_port,
+                              .destination_port_last = port.last(),
                               .to_host = true};
     if (filter.destination && filter.destination->is_any()) filter.destination.reset();
     const bool follows = !filters.empty() && filters.back().proto == filter.proto &&
                          filters.back().destination == filter.destination &&
                          filters.back().destination_port_last + 1 == port.host_port;
     if (follows)
-      filters.back().destination_port_last = port.host_port;
+      filters.back().destination_port_last = port.last();
     else
       filters.push_back(filter);
   }

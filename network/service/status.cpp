@@ -120,7 +120,9 @@ Result<ServiceStatus> Reconciler::status() {
   status.networks = networks.size();
   status.endpoints = endpoints.size();
   status.pools = pools.size();
-  for (const Endpoint& endpoint : endpoints) status.ports += endpoint.ports.size();
+  for (const Endpoint& endpoint : endpoints)
+    for (const PublishedPort& port : endpoint.ports)
+      status.ports += port.last() - port.host_port + 1U;
   TRY(status.leases, context_.ipam.count_leases());
   TRY(const auto stray_claims, context_.claims.count_strays());
   if (stray_claims > 0)

@@ -202,12 +202,14 @@ Result<std::vector<network::PortSpec>> read_ports(const Slot& slot) {
   return ports;
 }
 
-Binding binding_of(const network::PublishedPort& port, const IpAddress& target) {
+// Of one port of a range, which is `step` after its first.
+Binding binding_of(const network::PublishedPort& port, const IpAddress& target, unsigned step) {
+  const auto host_port = static_cast<std::uint16_t>(port.host_port + step);
   return {.proto = static_cast<std::uint8_t>(port.proto),
-          .port = port.container_port,
+          .port = static_cast<std::uint16_t>(port.container_port + step),
           .host_ip = port.host_ip.value_or(IpAddress::any(target.family())),
-          .host_port = port.host_port,
-          .host_port_end = port.host_port,
+          .host_port = host_port,
+          .host_port_end = host_port,
           .target = target.to_string()};
 }
 
@@ -295,7 +297,8 @@ std::string encode(const OperationalInfo& info) {
   for (const network::PublishedPort& port : info.ports)
     for (const IpAddress& address : info.addresses)
       if (!port.host_ip || port.host_ip->family() == address.family())
-        map.bindings.push_back(binding_of(port, address));
+        for (unsigned step = 0; port.host_port + step <= port.last(); ++step)
+          map.bindings.push_back(binding_of(port, address, step));
   return json::dump({{"Value", json::write(map, kPortMap)}});
 }
 

@@ -45,21 +45,30 @@ constexpr auto kRoute =
 
 Status check_port(const Slot& slot, void* value) {
   const auto& port = *static_cast<const PortSpec*>(value);
-  if (port.host_port_end == 0 || port.host_port_end >= port.host_port) return {};
-  return fail(Code::kInvalid, "field {} lies before host_port {}",
-              slot.member("host_port_end", nullptr).path(), port.host_port);
+  if (port.host_port_end != 0 && port.host_port_end < port.host_port)
+    return fail(Code::kInvalid, "field {} lies before host_port {}",
+                slot.member("host_port_end", nullptr).path(), port.host_port);
+  const unsigned last = port.host_port_end == 0 ? port.host_port : port.host_port_end;
+  if (port.container_port_end == 0 ||
+      (port.host_port != 0 && port.container_port_end >= port.container_port &&
+       last - port.host_port == 0U + port.container_port_end - port.container_port))
+    return {};
+  return fail(Code::kInvalid, "field {} makes another number of ports than host_port {} to {}",
+              slot.member("container_port_end", nullptr).path(), port.host_port, last);
 }
 
 constexpr auto kPortSpec =
     fields(defaulted<&PortSpec::proto>("protocol", text<&network::parse_proto>()),
            sparse<&PortSpec::host_ip>("host_ip"), defaulted<&PortSpec::host_port>("host_port"),
            sparse<&PortSpec::host_port_end>("host_port_end"),
-           required<&PortSpec::container_port>("container_port", Range{1, 65535}));
+           required<&PortSpec::container_port>("container_port", Range{1, 65535}),
+           sparse<&PortSpec::container_port_end>("container_port_end"));
 
 constexpr auto kPublishedPort = fields(
     required<&PublishedPort::proto>("protocol", text<&network::parse_proto>()),
     sparse<&PublishedPort::host_ip>("host_ip"), required<&PublishedPort::host_port>("host_port"),
-    required<&PublishedPort::container_port>("container_port"));
+    required<&PublishedPort::container_port>("container_port"),
+    sparse<&PublishedPort::host_port_end>("host_port_end"));
 
 constexpr auto kPort = &PortHolder::port;
 constexpr auto kPortHolder = fields(
@@ -67,6 +76,7 @@ constexpr auto kPortHolder = fields(
     sparse<kPort, &PublishedPort::host_ip>("host_ip"),
     required<kPort, &PublishedPort::host_port>("host_port"),
     required<kPort, &PublishedPort::container_port>("container_port"),
+    sparse<kPort, &PublishedPort::host_port_end>("host_port_end"),
     required<&PortHolder::targets>("targets"), required<&PortHolder::network_name>("network"),
     required<&PortHolder::network_id>("network_id"), required<&PortHolder::endpoint_id>("endpoint"),
     required<&PortHolder::container>("container"));
@@ -213,7 +223,9 @@ EndpointSpec spec_of(const EndpointView& view) {
                     .address_source = endpoint.address_source,
                     .mac = endpoint.mac};
   for (const PublishedPort& port : endpoint.ports)
-    spec.ports.push_back({port.proto, port.host_ip, port.host_port, 0, port.container_port});
+    spec.ports.push_back({port.proto, port.host_ip, port.host_port, port.host_port_end,
+                          port.container_port,
+                          port.is_range() ? port.container_last() : std::uint16_t{0}});
   spec.aliases = endpoint.aliases;
   spec.rates = endpoint.rates;
   spec.routes = endpoint.routes;
@@ -296,7 +308,9 @@ Endpoint endpoint_of(AttachRequest request) {
                     .ifname = request.ifname.str(),
                     .address_source = spec.address_source};
   for (const PortSpec& port : spec.ports)
-    endpoint.ports.push_back({port.proto, port.host_ip, port.host_port, port.container_port});
+    endpoint.ports.push_back(
+        {port.proto, port.host_ip, port.host_port, port.container_port,
+         port.container_port_end == 0 ? std::uint16_t{0} : port.host_port_end});
   endpoint.aliases = std::move(spec.aliases);
   endpoint.rates = spec.rates.value_or(Rates());
   endpoint.routes = std::move(spec.routes);

@@ -30,13 +30,18 @@ EndpointView view_of(const Core& core, Endpoint endpoint) {
 bool serves(const PublishedPort& port, const PortSpec& wanted) {
   const std::uint16_t last = wanted.host_port_end == 0 ? wanted.host_port : wanted.host_port_end;
   const bool in_range =
-      wanted.host_port == 0 || (port.host_port >= wanted.host_port && port.host_port <= last);
+      wanted.host_port == 0 || (port.host_port >= wanted.host_port && port.last() <= last);
+  if (wanted.container_port_end != 0 || port.is_range())
+    return wanted.container_port_end != 0 && port.is_range() && port.proto == wanted.proto &&
+           (!wanted.host_ip || port.host_ip == wanted.host_ip) && in_range &&
+           port.container_port - port.host_port == wanted.container_port - wanted.host_port;
   return port.proto == wanted.proto && (!wanted.host_ip || port.host_ip == wanted.host_ip) &&
          port.container_port == wanted.container_port && in_range;
 }
 
 bool same_ports(const std::vector<PublishedPort>& there, const std::vector<PortSpec>& asked) {
-  const auto wanted = network::without_repetitions(asked);
+  const auto as_ranges = network::in_ranges(asked);
+  const std::vector<PortSpec>& wanted = as_ranges ? *as_ranges : asked;
   const auto is_served = [&](const PortSpec& spec) {
     return std::ranges::any_of(there,
                                [&](const PublishedPort& port) { return serves(port, spec); });

@@ -1,7 +1,8 @@
 // What one connect() through a published port takes, with 1, 1,000 and 10,000 ports published:
 // through Fairlead's maps, and through as many DNAT rules of iptables-nft. Prints medians in
 // microseconds, of the first and of the last port by turns, so that both see the same machine.
-// The client is in the "outside" namespace.
+// The client is in the "outside" namespace. Then what it takes to publish and to unpublish: one
+// port, 10,000 as a range, and one port beside 10,000 single ones of another container.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -130,6 +131,70 @@ TEST_F(ConnectTimer, ThroughTheLastPort) {
     fmt::print("{:6} {:>24} {:>24}\n", count, fmt::format("{:.1f} / {:.1f}", ours.first, ours.last),
                fmt::format("{:.1f} / {:.1f}", theirs.first, theirs.last));
   }
+}
+
+TEST_F(ConnectTimer, ThroughTheLastPortOfARange) {
+  std::filesystem::create_directories(folder_);
+  create("shop", "10.20.0.0/24");
+  network::PortSpec range = port(kFirstPort, kFirstPort);
+  range.host_port_end = range.container_port_end = kFirstPort + 9999;
+  must(attach_to("shop", "web", {range}));
+  const auto first = serve_tcp("web", kFirstPort), last = serve_tcp("web", kFirstPort + 9999);
+  const auto ours = measure(10000);
+  fmt::print(" range {:>24}\n", fmt::format("{:.1f} / {:.1f}", ours.first, ours.last));
+}
+
+class PublishTimer : public ConnectTimer {
+ protected:
+  static constexpr int kPublishes = 51;
+
+  // Medians in microseconds.
+  Medians publishing(const std::string& container, const network::PortSpec& port) {
+    std::vector<double> published, unpublished;
+    const auto timed = [&](std::vector<double>& into, const network::PortChange& change) {
+      const auto start = std::chrono::steady_clock::now();
+      must(service_->change_ports(ref("shop", container), change));
+      into.push_back(
+          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
+              .count());
+    };
+    for (int turn = 0; turn < kPublishes; ++turn) {
+      timed(published, {.remove = {}, .add = {port}});
+      timed(unpublished,
+            {.remove = {{.host_port = port.host_port, .host_port_end = port.host_port_end}},
+             .add = {}});
+    }
+    const auto middle = [](std::vector<double>& values) {
+      std::ranges::sort(values);
+      return values[values.size() / 2];
+    };
+    return {middle(published), middle(unpublished)};
+  }
+  static void show(const char* what, const Medians& medians, const Medians& one) {
+    fmt::print("{:44} {:8.0f} / {:8.0f} us   {:4.2f} / {:4.2f} times\n", what, medians.first,
+               medians.last, medians.first / one.first, medians.last / one.last);
+  }
+};
+
+TEST_F(PublishTimer, OneARangeAndBesideMany) {
+  std::filesystem::create_directories(folder_);
+  create("shop", "10.20.0.0/24");
+  web_ = address_of(must(attach_to("shop", "web")));
+  must(attach_to("shop", "other"));
+  network::PortSpec range = port(kFirstPort, kFirstPort);
+  range.host_port_end = range.container_port_end = kFirstPort + 9999;
+  (void)publishing("web", port(80, 80));  // warm
+  const Medians one = publishing("web", port(80, 80));
+  fmt::print("{:44} {:>8} / {:>8}\n", "", "publish", "unpublish");
+  show("1 port", one, one);
+  show("10,000 ports as a range", publishing("web", range), one);
+  std::vector<network::PortSpec> singles;
+  for (unsigned number = 0; number < 10000; ++number)  // to one port: no range
+    singles.push_back(port(static_cast<std::uint16_t>(kFirstPort + number), 80));
+  must(service_->publish(ref("shop", "other"), singles));
+  show("1 port beside 10,000 single ones", publishing("web", port(80, 80)), one);
+  must(service_->unpublish(ref("shop", "other")));
+  show("1 port when they are gone", publishing("web", port(80, 80)), one);
 }
 
 }  // namespace

@@ -114,8 +114,9 @@ Status append(const std::string& type, const std::string& word, ElementBytes& fi
     first.proto(static_cast<std::uint8_t>(proto));
     last.proto(static_cast<std::uint8_t>(proto));
   } else if (type == "inet_service") {
-    first.port(number(word));
-    last.port(number(word.substr(word.find('-') + 1)));
+    const std::size_t dash = word.find('-');
+    first.port(number(word.substr(0, dash)));
+    last.port(number(dash == std::string::npos ? word : word.substr(dash + 1)));
   } else if (type == "mark") {
     std::uint32_t mark = 0;
     std::from_chars(word.data() + std::min<std::size_t>(2, word.size()), word.data() + word.size(),

@@ -270,7 +270,7 @@ Result<std::set<std::uint16_t>> occupied_among(std::uint8_t proto,
   for (const HostPort& port : ports) {
     if (port.proto != proto) continue;
     all.first = std::min(all.first, port.number);
-    all.last = std::max(all.last, port.number);
+    all.last = std::max({all.last, port.number, port.last});
   }
   std::set<std::uint16_t> occupied;
   if (all.first > all.last) return occupied;
@@ -289,15 +289,31 @@ Status check_many(std::span<const HostPort> ports, const PortUser& user) {
     if (fresh) {
       TRY(known->second, occupied_among(port.proto, ports));
     }
-    const bool first_of_address = addresses.insert(port.host_ip).second;
-    if (first_of_address || known->second.contains(port.number)) TRY_STATUS(check_port(port, user));
+    HostPort single{.proto = port.proto, .host_ip = port.host_ip, .number = port.number};
+    if (addresses.insert(port.host_ip).second) TRY_STATUS(check_port(single, user));
+    const auto last = std::max(port.number, port.last);
+    for (auto at = known->second.lower_bound(port.number); at != known->second.end() && *at <= last;
+         ++at) {
+      single.number = *at;
+      TRY_STATUS(check_port(single, user));
+    }
   }
   return {};
 }
 
 Status check_each(std::span<const HostPort> ports, const PortUser& user) {
-  for (const HostPort& port : ports) TRY_STATUS(check_port(port, user));
+  for (const HostPort& port : ports) {
+    const unsigned last = std::max(port.number, port.last);
+    for (unsigned number = port.number; number <= last; ++number)
+      TRY_STATUS(check_port({port.proto, port.host_ip, static_cast<std::uint16_t>(number)}, user));
+  }
   return {};
+}
+
+// Single ones, and few of them.
+bool are_few(std::span<const HostPort> ports) {
+  return ports.size() < kManyPorts &&
+         std::ranges::all_of(ports, [](const HostPort& port) { return port.last <= port.number; });
 }
 
 class BoundHostPorts final : public HostPorts {
@@ -307,7 +323,7 @@ class BoundHostPorts final : public HostPorts {
   // Where the kernel cannot list its sockets (CONFIG_INET_DIAG), each port is bound.
   Status check_free(std::span<const HostPort> ports, const PortUser& user) override {
     return in_netns(netns_.get(), [&]() -> Status {
-      if (ports.size() < kManyPorts) return check_each(ports, user);
+      if (are_few(ports)) return check_each(ports, user);
       const Status many = check_many(ports, user);
       const bool answered =
           many || many.error().code == Code::kInUse || many.error().code == Code::kInvalid;

@@ -17,6 +17,7 @@ struct HostPort {
   std::uint8_t proto = 0;            // IANA protocol number
   std::optional<IpAddress> host_ip;  // std::nullopt: any address of both families
   std::uint16_t number = 0;
+  std::uint16_t last = 0;  // of a range; 0: `number` alone
 };
 
 // For whom ports are asked.

@@ -30,7 +30,8 @@ class Policies : public NatFixture {
     run("b1", "fl-b", {"10.2.0.2/24", "fd00:2::2/64"});
     services_.push_back(serve_udp("outside", 82));
     for (const char* where : {"a1", "a2", "b1", "host", "outside"})
-      for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{81}}) services_.push_back(serve_tcp(where, port));
+      for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{81}})
+        services_.push_back(serve_tcp(where, port));
   }
   static NatNetwork shut() { return {.host_access = false, .leaves = false}; }
 

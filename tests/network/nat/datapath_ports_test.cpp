@@ -248,5 +248,78 @@ TEST_F(HostAddress, ForwardedTrafficToAnotherHostsPortIsLeftAlone) {
   EXPECT_EQ(must(ask_tcp("web", "203.0.113.1", 8080)).server, "outside");
 }
 
+// ---- ranges
+
+class PortRange : public NatFixture, public ::testing::WithParamInterface<Way> {
+ protected:
+  void SetUp() override {
+    NatFixture::SetUp();
+    if (IsSkipped()) return;
+    if (GetParam().bridge_calls_iptables) call_iptables_for_bridges();
+    create(dual_stack("fl-shop", "10.1.0.0/24", "fd00:1::/64"));
+    run("web", "fl-shop", {"10.1.0.2/24", "fd00:1::2/64"});
+  }
+  static NatPort range(std::uint16_t first, std::uint16_t last) {
+    return {.proto = GetParam().proto,
+            .host_port = first,
+            .container_port = first,
+            .target_v4 = ip("10.1.0.2"),
+            .target_v6 = ip("fd00:1::2"),
+            .host_port_end = last};
+  }
+  static std::string host() {
+    return GetParam().family == Family::kV4 ? "203.0.113.2" : "2001:db8::2";
+  }
+  std::unique_ptr<testing::Service> serve(std::uint16_t port) {
+    return GetParam().proto == Proto::kTcp ? serve_tcp("web", port) : serve_udp("web", port);
+  }
+  bool answers(std::uint16_t port, std::chrono::milliseconds patience) {
+    const auto answer = ask(GetParam().proto, "outside", host(), port, patience);
+    return answer && answer->server == "web";
+  }
+  std::size_t elements() {
+    std::size_t count = 0;
+    for (const std::string_view set : set_names())
+      if (set.starts_with("ranges") || set.starts_with("published"))
+        count += must(firewall().elements(set)).size();
+    return count;
+  }
+};
+
+TEST_P(PortRange, LeadsEachPortToItsOwnNumberByOneElement) {
+  const auto first = serve(7000), last = serve(16999), before = serve(6999), behind = serve(17000);
+  publish(range(7000, 16999));
+  EXPECT_EQ(elements(), 2U) << "one for each family";
+  constexpr std::chrono::milliseconds kLong{2500}, kShort{150};
+  EXPECT_TRUE(answers(7000, kLong));
+  EXPECT_TRUE(answers(16999, kLong));
+  EXPECT_FALSE(answers(6999, kShort));
+  EXPECT_FALSE(answers(17000, kShort));
+  // It grows in one transaction, over the same numbers.
+  change({.ports = {range(7000, 16999)}}, {.ports = {range(7000, 17000)}});
+  EXPECT_EQ(elements(), 2U);
+  EXPECT_TRUE(answers(17000, kLong));
+  EXPECT_TRUE(answers(7000, kLong));
+  unpublish(range(7000, 17000));
+  EXPECT_EQ(elements(), 0U);
+  EXPECT_FALSE(answers(16999, kShort));
+}
+
+TEST_P(PortRange, ASinglePortBesideItGoesWhereItLeads) {
+  const auto of_range = serve(7001), single = serve(80);
+  NatPort port = range(6999, 0);
+  port.container_port = 80;
+  change({}, {.ports = {range(7000, 7099), port}});
+  EXPECT_TRUE(answers(7001, std::chrono::milliseconds(2500)));
+  EXPECT_TRUE(answers(6999, std::chrono::milliseconds(2500)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, PortRange,
+                         ::testing::Values(Way{Proto::kTcp, Family::kV4, false},
+                                           Way{Proto::kTcp, Family::kV6, false},
+                                           Way{Proto::kUdp, Family::kV4, false},
+                                           Way{Proto::kTcp, Family::kV4, true}),
+                         name_of);
+
 }  // namespace
 }  // namespace fairlead::nat

@@ -186,6 +186,24 @@ GoldenCase surroundings() {
                   {first, *Cidr::parse("10.9.0.0/16"), ip("255.255.255.255"), ip("10.9.0.1")}}}}};
 }
 
+GoldenCase ranges() {
+  const auto range = [](NatPort port, std::uint16_t first, std::uint16_t last) {
+    port.host_port = port.container_port = first;
+    port.host_port_end = last;
+    return port;
+  };
+  NatPort weak = at("192.0.2.1", 0), routed = web(), udp = web();
+  weak.weak = true;
+  routed.mode_v4 = routed.mode_v6 = GatewayMode::kRouted;
+  udp.proto = Proto::kUdp;
+  return {.name = "ranges",
+          .state = {.networks = {shop()},
+                    .ports = {range(web(), 7000, 16999), range(udp, 7000, 7099),
+                              range(at("192.0.2.1", 0), 20000, 20099),
+                              range(at("2001:db8::1", 0), 20000, 20099), range(weak, 21000, 21007),
+                              range(routed, 30000, 30099)}}};
+}
+
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
@@ -196,7 +214,7 @@ std::vector<GoldenCase> golden_cases() {
           tunnels(),         trust(),
           senders(),         not_routed(),
           outwards(),        surroundings(),
-          policies()};
+          policies(),        ranges()};
 }
 
 }  // namespace fairlead::nat

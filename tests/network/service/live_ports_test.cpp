@@ -110,6 +110,23 @@ TEST_F(LivePorts, ConnectionsToTheSamePortOfOthersGoOn) {
   EXPECT_TRUE(out.lives());
 }
 
+TEST_F(LivePorts, ARangeGrowsAndShrinksAndItsConnectionsGoOn) {
+  network::PortSpec range = port(7000, 7000);
+  range.host_port_end = range.container_port_end = 7999;
+  must(attach_to("shop", "web", {range}));
+  const auto listener = listen_in("web", 7500), other_listener = listen_in("web", 7999);
+  const auto kept = connect_to(listener, "outside", kHost, 7500);
+  const auto cut = connect_to(other_listener, "outside", kHost, 7999);
+  ASSERT_TRUE(kept.lives() && cut.lives());
+  EXPECT_THAT(change({}, {port(8000, 8000)}), SizeIs(1)) << "still one range";
+  EXPECT_TRUE(kept.lives() && cut.lives());
+  EXPECT_THAT(change({{.host_port = 7999}}, {}), SizeIs(2));
+  EXPECT_TRUE(kept.lives());
+  EXPECT_FALSE(cut.lives());
+  EXPECT_THAT(change({{.host_port = 7000, .host_port_end = 7400}}, {}), SizeIs(2));
+  EXPECT_TRUE(kept.lives());
+}
+
 TEST_F(LivePorts, AUdpClientFindsThePortAsSoonAsItIsPublished) {
   must(attach_to("shop", "web"));
   const auto service = serve_udp("web", 53);

@@ -111,7 +111,7 @@ TEST_F(PortClaimsTest, PortsThatStayAreNeitherReadNorWritten) {
       claims.plan(claimant("a"), std::vector{spec(80), spec(81), spec(82)}, {before, {}}, txn));
   ASSERT_EQ(txn.puts.size(), 1U);
   EXPECT_EQ(txn.puts[0].key, "port/tcp/00082");
-  EXPECT_EQ(txn.preconditions.size(), 1U);
+  EXPECT_EQ(txn.preconditions.size(), 2U) << "of the port, and of all ranges";
 }
 
 TEST_F(PortClaimsTest, ClaimsOfAnotherBootAreVoid) {
@@ -140,6 +140,114 @@ TEST_F(PortClaimsTest, TwoPlansForOnePortCannotBothCommit) {
   ASSERT_TRUE(claims.plan(claimant("b"), std::vector{spec(80, "127.0.0.1")}, {}, second));
   EXPECT_TRUE(store->commit(first));
   EXPECT_EQ(store->commit(second).error().code, Code::kConflict);
+}
+
+// ---- ranges
+
+class PortRangesTest : public PortClaimsTest {
+ protected:
+  static PortSpec range(std::uint16_t first, std::uint16_t last, const char* address = nullptr) {
+    PortSpec range = spec(first, address, last);
+    range.container_port = first;
+    range.container_port_end = last;
+    return range;
+  }
+  static std::vector<PortSpec> singles(unsigned first, unsigned last, unsigned shift = 0) {
+    std::vector<PortSpec> all;
+    for (unsigned number = first; number <= last; ++number) {
+      all.push_back(spec(static_cast<std::uint16_t>(number)));
+      all.back().container_port = static_cast<std::uint16_t>(number + shift);
+    }
+    return all;
+  }
+};
+
+TEST_F(PortRangesTest, OfTheSameNumbersIsOneClaimHoweverItIsAskedFor) {
+  for (const auto& asked : {singles(7000, 16999), std::vector{range(7000, 16999)},
+                            std::vector{range(12000, 16999), range(7000, 11999)}}) {
+    const auto ports = *claim("a", asked);
+    ASSERT_EQ(ports.size(), 1U);
+    EXPECT_EQ(ports[0], (PublishedPort{Proto::kTcp, {}, 7000, 7000, 16999}));
+    EXPECT_EQ(store->list("port")->size(), 1U);
+    ASSERT_TRUE(claim("a", {}, ports));
+    EXPECT_TRUE(store->list("port")->empty());
+  }
+}
+
+TEST_F(PortRangesTest, MayBeShiftedAndShortOnesAreSinglePorts) {
+  EXPECT_EQ(claim("a", singles(7000, 7099, 1000))->at(0),
+            (PublishedPort{Proto::kTcp, {}, 7000, 8000, 7099}));
+  EXPECT_EQ(claim("b", singles(7050, 7060, 1000)).error().code, Code::kInUse);
+  EXPECT_EQ(claim("a", singles(8000, 8006))->size(), 7U);
+  EXPECT_EQ(claim("a", singles(8100, 8107))->size(), 1U);
+  PortSpec shifted = range(9000, 9009);
+  shifted.container_port = 19000, shifted.container_port_end = 19009;
+  EXPECT_EQ(claim("b", {shifted})->size(), 1U);
+  shifted.container_port_end = 19010;
+  EXPECT_EQ(claim("c", {shifted}).error().code, Code::kInvalid);
+}
+
+TEST_F(PortRangesTest, OfOneRequestDoNotOverlap) {
+  const auto ports = *claim("a", {range(7000, 7099), range(7050, 7150, "0.0.0.0"),
+                                  range(7140, 7160, "127.0.0.1"), spec(7170, "127.0.0.1")});
+  // 127.0.0.1 has 7151 to 7160 of its own.
+  ASSERT_EQ(ports.size(), 4U);
+  EXPECT_EQ(ports[0].last(), 7099);
+  EXPECT_EQ(ports[1].host_port, 7100);
+  EXPECT_EQ(ports[1].last(), 7150);
+  EXPECT_EQ(ports[2].host_port, 7151);
+  EXPECT_EQ(ports[2].last(), 7160);
+  EXPECT_EQ(ports[3].container_port, 80) << "another mapping is none of the range's";
+}
+
+TEST_F(PortRangesTest, ExcludeWhatOverlapsThemAndNameIt) {
+  ASSERT_TRUE(claim("a", {range(7000, 7999, "127.0.0.1")}));
+  for (const PortSpec& taken :
+       {range(7000, 7999), range(7999, 9000), range(6000, 7000, "0.0.0.0"),
+        range(7100, 7200, "127.0.0.1"), spec(7000), spec(7999, "127.0.0.1")})
+    EXPECT_EQ(claim("b", {taken}).error().code, Code::kInUse) << taken.host_port;
+  for (const PortSpec& free : {range(7000, 7999, "10.0.0.1"), range(8000, 8999), spec(6999),
+                               spec(7500, "::"), range(7501, 7999, "::1")})
+    EXPECT_TRUE(claim("c", {free})) << free.host_port;
+}
+
+TEST_F(PortRangesTest, ARangeDoesNotTakeASinglePortOfAnother) {
+  ASSERT_TRUE(claim("a", {spec(7777, "127.0.0.1")}));
+  const auto refused = claim("b", {range(7000, 7999)});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().text, ::testing::HasSubstr("port 7777/tcp is published by"));
+  EXPECT_TRUE(claim("b", {range(7000, 7999, "::1")}));
+  EXPECT_TRUE(claim("c", {range(7778, 7999, "127.0.0.1"), range(7000, 7776, "127.0.0.1")}));
+  EXPECT_EQ(claims.holders(std::vector{range(7000, 7999)})->size(), 3U);
+}
+
+TEST_F(PortRangesTest, ASinglePortIsNotClaimedBesideARangeThatComesAtTheSameMoment) {
+  state::Txn single, range_txn;
+  const auto one = claims.plan(claimant("a"), std::vector{spec(7500)}, {}, single);
+  const auto all = claims.plan(claimant("b"), std::vector{range(7000, 7999)}, {}, range_txn);
+  ASSERT_TRUE(one && all);
+  EXPECT_TRUE(store->commit(range_txn));
+  EXPECT_TRUE(claims.confirm(claimant("b"), *all));
+  EXPECT_EQ(store->commit(single).error().code, Code::kConflict);
+}
+
+TEST_F(PortRangesTest, ARangeThatCameTooLateIsNotConfirmed) {
+  state::Txn single, range_txn;
+  const auto one = claims.plan(claimant("a"), std::vector{spec(7500)}, {}, single);
+  const auto all = claims.plan(claimant("b"), std::vector{range(7000, 7999)}, {}, range_txn);
+  ASSERT_TRUE(one && all);
+  EXPECT_TRUE(store->commit(single));
+  EXPECT_TRUE(store->commit(range_txn)) << "the single port does not write the ranges";
+  const Status confirmed = claims.confirm(claimant("b"), *all);
+  ASSERT_FALSE(confirmed);
+  EXPECT_EQ(confirmed.error().code, Code::kInUse);
+}
+
+TEST_F(PortRangesTest, AreStraysWithoutTheirEndpoint) {
+  ASSERT_TRUE(claim("a", {range(7000, 7999)}));
+  EXPECT_EQ(claims.count_strays().value(), 1U);
+  EXPECT_EQ(claims.drop_strays().value(), 1U);
+  EXPECT_TRUE(store->list("port")->empty());
 }
 
 // ---- several endpoints of one container
@@ -213,6 +321,21 @@ TEST_F(SharedPortsTest, AStandbyGoesWithoutAWord) {
   ASSERT_TRUE(change(second, {}));
   EXPECT_TRUE(heirs.empty());
   EXPECT_EQ(claims.count_strays().value(), 0U);
+}
+
+TEST_F(SharedPortsTest, ARangeIsSharedAsAWhole) {
+  PortSpec range = spec(7000, nullptr, 7999);
+  range.container_port = 7000, range.container_port_end = 7999;
+  Endpoint first = endpoint("a", "web"), second = endpoint("b", "web");
+  ASSERT_TRUE(change(first, {range}));
+  ASSERT_TRUE(change(second, {range}));
+  EXPECT_EQ(second.standby_ports, first.ports);
+  EXPECT_EQ(claims.count_strays().value(), 0U);
+  ASSERT_TRUE(change(first, {}));
+  EXPECT_EQ(heirs, (std::vector<PortOwner>{{"net-b", "b"}}));
+  ASSERT_TRUE(change(second, {range}));
+  EXPECT_EQ(second.ports.size(), 1U);
+  EXPECT_TRUE(second.standby_ports.empty());
 }
 
 TEST_F(SharedPortsTest, AnotherPortOfTheSameContainerIsAConflict) {
