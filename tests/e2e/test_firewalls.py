@@ -232,7 +232,8 @@ class Firewalld(OtherFirewallCase):
         eventually(lambda: self.host.outside.answers(HOST_V4, 8080), "the published port", 4)
         self.host.exec("firewall-cmd", "--reload")
         self.strict()
-        eventually(lambda: self.host.outside.answers(HOST_V4, 8080) and self.passes("web"), "packets after a reload", 4)
+        # It reloads in several steps, and its program, which is asked in between, takes a second and more.
+        eventually(lambda: self.host.outside.answers(HOST_V4, 8080) and self.passes("web"), "packets after a reload", 20)
         self.network.delete("web")
         self._made.clear()
         self.host.fairlead("network", "rm", "n")
