@@ -71,6 +71,18 @@ constexpr auto kCommands = std::to_array<Command>({
      endpoint_remove},
     {"port", "ls", "list", "List the published ports", "", kNoTrunc | kNetworkFilter,
      "fairlead port ls\nfairlead port ls --network shop --json", port_list},
+    {"", "publish", "", "Publish more ports of a running container", "ENDPOINT PORT...",
+     kNetworkFilter,
+     "fairlead publish web 8080:80\n"
+     "fairlead publish web 127.0.0.1:5353:53/udp 7000-7009:7000-7009\n"
+     "fairlead publish --network shop web 8443:443",
+     port_publish},
+    {"", "unpublish", "", "Publish ports of a container no more; all of them without a PORT",
+     "ENDPOINT [PORT...]", kNetworkFilter,
+     "fairlead unpublish web 8080\n"
+     "fairlead unpublish web 127.0.0.1:5353/udp 7000-7009\n"
+     "fairlead unpublish web",
+     port_unpublish},
     {"policy", "allow", "", "Let FROM begin connections to TO: on these ports, or on all",
      "FROM TO [PORT...]", kPolicy,
      "fairlead policy allow shop db 5432/tcp\n"

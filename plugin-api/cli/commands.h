@@ -65,6 +65,8 @@ int endpoint_list(Session& session);
 int endpoint_inspect(Session& session);
 int endpoint_remove(Session& session);
 int port_list(Session& session);
+int port_publish(Session& session);
+int port_unpublish(Session& session);
 int policy_allow(Session& session);
 int policy_deny(Session& session);
 int policy_list(Session& session);

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/find_endpoint.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
 #include "plugin-api/native/docker_objects.h"
@@ -80,8 +81,8 @@ bool is_meant(const Endpoint& endpoint, std::string_view text) {
          (endpoint.id.starts_with(text) || (short_id(endpoint.container) == text));
 }
 
-// Finds "NETWORK/ENDPOINT" or "ENDPOINT", where ENDPOINT is an id, the beginning of an id, or the
-// name of the container.
+}  // namespace
+
 Result<EndpointView> find_endpoint(Session& session, const std::string& text) {
   TRY(auto core, session.services());
   const std::size_t slash = text.find('/');
@@ -101,11 +102,15 @@ Result<EndpointView> find_endpoint(Session& session, const std::string& text) {
 
 // ---- ports
 
+namespace {
+
 std::string target_text(const network::PortHolder& holder) {
   std::string text;
+  std::string number = std::to_string(holder.port.container_port);
+  if (holder.port.is_range()) number += fmt::format("-{}", holder.port.container_last());
   for (const IpAddress& ip : holder.targets)
     text += fmt::format(fmt::runtime(ip.is_v4() ? "{}{}:{}" : "{}[{}]:{}"),
-                        text.empty() ? "" : ", ", ip.to_string(), holder.port.container_port);
+                        text.empty() ? "" : ", ", ip.to_string(), number);
   return text;
 }
 

@@ -46,6 +46,8 @@ std::string run_text(const network::PublishedPort& first, unsigned count, std::s
                      range_text(first.container_port, count), to_string(first.proto));
 }
 
+unsigned length_of(const network::PublishedPort& port) { return port.last() - port.host_port + 1U; }
+
 bool follows(const network::PublishedPort& port, const network::PublishedPort& first,
              unsigned count) {
   return port.proto == first.proto && port.host_ip == first.host_ip &&
@@ -128,11 +130,13 @@ std::string ports_text(std::vector<network::PublishedPort> ports, Families reach
   std::string text;
   const auto add = [&](const std::string& run) { text += (text.empty() ? "" : ", ") + run; };
   for (std::size_t i = 0; i < ports.size();) {
-    unsigned count = 1;
-    while (i + count < ports.size() && follows(ports[i + count], ports[i], count)) ++count;
+    unsigned count = length_of(ports[i]);
+    std::size_t next = i + 1;
+    for (; next < ports.size() && follows(ports[next], ports[i], count); ++next)
+      count += length_of(ports[next]);
     if (ports[i].host_ip || reached.v4 || !reached.v6) add(run_text(ports[i], count, "0.0.0.0"));
     if (!ports[i].host_ip && reached.v6) add(run_text(ports[i], count, "[::]"));
-    i += count;
+    i = next;
   }
   return text;
 }

@@ -210,6 +210,55 @@ class Cni(CniCalls):
                 network.add("two", ports=[(8080, 80)])
             self.assertIn("8080", caught.exception.message + caught.exception.details)
 
+    def test_one_container_brings_its_ports_to_each_of_its_networks(self):
+        """CNI runtimes hand the same portMappings to every network: one serves them, and the next takes over."""
+        self.containers.make("one", "two")
+        nets = [self.network("10.70.0.0/24"), self.network("10.71.0.0/24", "other")]
+        ports = [(8080, 80), (5353, 53, "udp")]
+        with self.leaving_nothing():
+            nets[0].add("one", "eth0", ports=ports)
+            nets[1].add("one", "eth1", ports=ports)
+            for network, ifname in zip(nets, ("eth0", "eth1")):
+                network.check("one", ifname)
+            self.assertEqual(["net"] * 2, self.serving())
+            with self.assertRaises(cni.CniError) as caught:
+                nets[1].add("two", ports=[(8080, 80)])
+            self.assertIn("port 8080/tcp is published by container one of network net", str(caught.exception))
+            for gone, left, ifname in ((0, "other", "eth0"), (1, "net", "eth1")):
+                nets[gone].delete("one", ifname)
+                self.assertEqual([left] * 2, self.serving())
+                with self.containers.net("one") as inside, inside.listen("0.0.0.0", 80):
+                    self.host.outside.connect(HOST_V4, 8080).close()
+                if gone == 0:
+                    nets[0].add("one", "eth0", ports=ports)
+                    self.assertEqual(["other"] * 2, self.serving())
+            nets[0].delete("one", "eth0")
+            self.assertEqual([], self.serving())
+            self.remove_networks()
+
+    def serving(self):
+        return [port["network"] for port in json.loads(self.host.fairlead("port", "ls", "--json").out)]
+
+    def test_ports_are_published_and_unpublished_while_the_container_runs(self):
+        self.containers.make("one")
+        with self.leaving_nothing():
+            network = self.network()
+            network.add("one", ports=[(8080, 80)])
+            shown = self.host.fairlead("publish", "one", "8081:80", "127.0.0.1:7000-7009:7000-7009/udp").out
+            self.assertEqual("127.0.0.1:7000-7009->7000-7009/udp", shown.strip().split(", ")[-1])
+            with self.containers.net("one") as inside, inside.listen("0.0.0.0", 80):
+                for port in (8080, 8081):
+                    self.host.outside.connect(HOST_V4, port).close()
+                self.host.fairlead("unpublish", "one", "8080")
+                with self.assertRaises(OSError):
+                    self.host.outside.connect(HOST_V4, 8080).close()
+                self.host.outside.connect(HOST_V4, 8081).close()
+            self.assertIn("port 8080 is not published", self.host.fairlead("unpublish", "one", "8080", check=False).err)
+            self.host.fairlead("unpublish", "one")
+            self.assertEqual([], self.serving())
+            network.delete("one")
+            self.remove_networks()
+
     def test_what_a_container_held_that_went_without_del_goes_to_who_asks_for_it(self):
         one, other = self.network("10.70.0.0/24"), self.network("10.71.0.0/24", "other")
         self.containers.make("c0", "c1", "c2")

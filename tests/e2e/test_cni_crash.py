@@ -124,6 +124,77 @@ class Crash(HostCase):
                 self.delete()
                 self.assert_as_before(before, within=2)
 
+    def publish(self, env=None):
+        return self.cli("publish", env)
+
+    def unpublish(self, env=None):
+        return self.cli("unpublish", env)
+
+    def cli(self, verb, env):
+        ports = ["9090:90", "9091:91/udp"] if verb == "publish" else ["9090", "9091/udp"]
+        return self.host.fairlead(verb, "one", *ports, env=env, check=False)
+
+    def test_a_publish_or_an_unpublish_killed_anywhere_is_undone_by_the_other(self):
+        self.network.add("first")
+        self.add()
+        before = Snapshot(self.host)
+        for verb, opposite in ((self.publish, self.unpublish), (self.unpublish, self.publish)):
+            if verb == self.unpublish:
+                self.publish()
+            points = self.points_of_cli(verb)
+            self.publish()
+            self.unpublish() if verb == self.publish else None
+            for point in points:
+                with self.subTest(f"{verb.__name__} {point}"):
+                    verb(env={"FAIRLEAD_FAULT": point})
+                    self.publish()
+                    self.unpublish()
+                    self.assert_as_before(before, within=2)
+                    if verb == self.unpublish:
+                        self.publish()
+            self.unpublish()
+
+    def points_of_cli(self, verb):
+        self.host.path(POINTS).unlink(missing_ok=True)
+        verb(env={"FAIRLEAD_FAULT": f"list:{POINTS}"})
+        passed = collections.Counter()
+        points = []
+        for name in self.host.path(POINTS).read_text().split():
+            passed[name] += 1
+            points.append(f"{name}:{passed[name]}")
+        self.assertIn("endpoint.publish.intent:1", points)
+        return points
+
+    def test_a_del_that_hands_ports_on_killed_anywhere_leaves_nothing_after_both(self):
+        other = cni.Network(self.host, cni.fairlead_conflist("other", "10.92.0.0/24"))
+        self.network.add("first")
+        other.add("first", "eth1")
+        before = Snapshot(self.host)
+
+        def add():
+            self.add()
+            other.add("one", "eth1", ports=PORTS)
+
+        def give_up(env=None):
+            self.delete(env)
+
+        add()
+        points = self.points_of(give_up)
+        self.assertIn("endpoint.publish.heir:1", points)
+        other.delete("one", "eth1", forget=True)
+        for point in points:
+            with self.subTest(point):
+                add()
+                self.assert_dies(give_up, point)
+                self.delete()
+                self.host.fairlead("reconcile")
+                serving = {port["network"] for port in json.loads(self.host.fairlead("port", "ls", "--json").out)}
+                self.assertEqual({"other"}, serving)
+                other.delete("one", "eth1", forget=True)
+                self.assert_as_before(before, within=2)
+        other.delete("first", "eth1", forget=True)
+        self.host.fairlead("network", "rm", "other")
+
 
 class CrashOfTheDaemon(HostCase):
     """fairleadd dies in the middle of a CNI call; the runtime's DEL comes while it is away, or after it is back."""

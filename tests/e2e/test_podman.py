@@ -61,6 +61,23 @@ class PodmanCni:
         self.assertFalse(self.host.net.answers(address, 80, timeout=0.3))
 
 
+    def test_a_published_port_on_two_networks_and_after_a_reload(self):
+        """Podman gives the ports to each network, and its conmon keeps them bound while the container runs."""
+        self.podman.use_network(cni.fairlead_conflist("second", "10.52.0.0/24"))
+        self.podman.run("both", "--publish", "8081:80", network="podnet,second")
+        self.podman.run("web", "--publish", "8080:80", network="podnet")
+        self.podman("network", "connect", "second", "web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.podman("network", "reload", "web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.podman("network", "disconnect", "podnet", "web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.assertEqual("both", self.host.outside.ask(HOST_V4, 8081).name)
+        self.podman.remove("web")
+        self.podman.remove("both")
+        self.assertEqual([], self.host.ports())
+
+
 class WithTheDaemon(PodmanCni, FairleadCase):
     pass
 

@@ -156,6 +156,76 @@ TEST_F(PortCommand, ANetworkThatIsNotThereIsNoEmptyList) {
   }
 }
 
+class PublishCommand : public EndpointCommand {
+ protected:
+  // What the service is asked for, as "-udp 5353-5360 +8080:80".
+  Outcome run_and_note(const std::string& line) {
+    ON_CALL(*networks_, change_ports)
+        .WillByDefault(
+            [&](const EndpointRef& ref,
+                const network::PortChange& change) -> Result<std::vector<network::PublishedPort>> {
+              asked_ = to_string(ref.network) + "/" + ref.id;
+              for (const network::PortChoice& choice : change.remove)
+                asked_ += fmt::format(" -{} {}-{}", to_string(choice.proto), choice.host_port,
+                                      choice.host_port_end);
+              std::vector<network::PublishedPort> ports;
+              for (const network::PortSpec& spec : change.add) {
+                asked_ += fmt::format(" +{} {}:{}", to_string(spec.proto), spec.host_port,
+                                      spec.container_port);
+                ports.push_back({spec.proto, spec.host_ip, spec.host_port, spec.container_port,
+                                 spec.host_port_end});
+              }
+              return ports;
+            });
+    return run(line);
+  }
+  std::string asked_;
+};
+
+TEST_F(PublishCommand, AddsPortsAndShowsAll) {
+  EXPECT_EQ(run_and_note("publish web 9000:90 127.0.0.1:7000-7009:7000-7009/udp").out,
+            "0.0.0.0:9000->90/tcp, 127.0.0.1:7000-7009->7000-7009/udp\n");
+  EXPECT_EQ(asked_, web_ + " +tcp 9000:90 +udp 7000:7000");
+}
+
+TEST_F(PublishCommand, IsOfOneNetworkWhenThatIsNamed) {
+  EXPECT_CALL(*networks_, list_endpoints(std::optional(NetworkRef(NetworkText{"shop"}))))
+      .WillOnce(Return(std::vector{web_endpoint()}));
+  EXPECT_EQ(run_and_note("publish --network shop web 9000:90").exit_code, cli::kDone);
+  EXPECT_EQ(asked_, web_ + " +tcp 9000:90");
+}
+
+TEST_F(PublishCommand, AWrongPortIsNamedBeforeAnythingIsDone) {
+  const Outcome outcome = run_and_note("publish web 9000:90 9001:99999");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.err,
+            "fairlead: publish ports of web: port \"9001:99999\": \"99999\" is no port: 1 to "
+            "65535\n");
+  EXPECT_EQ(asked_, "");
+}
+
+TEST_F(PublishCommand, RemovesThoseThatAreThere) {
+  network::Endpoint web = web_endpoint();
+  web.ports = {{network::Proto::kTcp, {}, 8080, 80}, {network::Proto::kUdp, {}, 5353, 53}};
+  EXPECT_CALL(*networks_, list_endpoints).WillRepeatedly(Return(std::vector{web}));
+  EXPECT_EQ(run_and_note("unpublish web 8080:80 5353/udp").exit_code, cli::kDone);
+  EXPECT_EQ(asked_, web_ + " -tcp 8080-0 -udp 5353-0");
+  asked_.clear();
+  EXPECT_EQ(run_and_note("unpublish web 5353").err,
+            "fairlead: unpublish ports of web: port 5353 is not published on network shop; "
+            "published: 0.0.0.0:8080->80/tcp, 0.0.0.0:5353->53/udp\n");
+  EXPECT_EQ(asked_, "");
+}
+
+TEST_F(PublishCommand, WithoutAPortAllAreRemoved) {
+  EXPECT_CALL(*networks_, unpublish).WillOnce([&](const EndpointRef& ref) -> Status {
+    asked_ = to_string(ref.network) + "/" + ref.id;
+    return {};
+  });
+  EXPECT_EQ(run("unpublish web").exit_code, cli::kDone);
+  EXPECT_EQ(asked_, web_);
+}
+
 TEST_F(PortCommand, FailuresAreTold) {
   EXPECT_CALL(*networks_, list_ports).WillOnce(Return(fail(Code::kIo, "the table is gone")));
   const Outcome outcome = run("port ls");

@@ -101,5 +101,13 @@ TEST(Ports, JoinNeighbours) {
             "0.0.0.0:53->53/tcp, 0.0.0.0:54->54/udp");
 }
 
+TEST(Ports, RangesAreShownAsRanges) {
+  const auto any = ip("0.0.0.0");
+  EXPECT_EQ(ports_text({{Proto::kTcp, any, 7000, 7000, 16999}, {Proto::kTcp, any, 17000, 17000}}),
+            "0.0.0.0:7000-17000->7000-17000/tcp");
+  EXPECT_EQ(ports_text({{Proto::kTcp, any, 7000, 8000, 7007}, {Proto::kTcp, any, 7008, 9000}}),
+            "0.0.0.0:7000-7007->8000-8007/tcp, 0.0.0.0:7008->9000/tcp");
+}
+
 }  // namespace
 }  // namespace fairlead::cli
