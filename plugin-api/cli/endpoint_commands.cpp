@@ -26,11 +26,23 @@ Result<std::vector<EndpointView>> views(const CliServices& core, const std::stri
   std::vector<EndpointView> found;
   for (Endpoint& endpoint : endpoints) {
     const auto owner = by_id.find(endpoint.network_id);
-    const bool known = owner != by_id.end();
-    const std::string name = known ? owner->second->name.str() : endpoint.network_id;
-    found.push_back({std::move(endpoint), name, known ? owner->second->mtu : 0});
+    if (owner != by_id.end()) {
+      found.push_back(native::view_of(std::move(endpoint), *owner->second));
+      continue;
+    }
+    const std::string id = endpoint.network_id;
+    found.push_back({std::move(endpoint), id, 0});
   }
   return found;
+}
+
+std::string title_of(const EndpointView& view) {
+  return view.network_title.empty() ? view.network : view.network_title;
+}
+
+std::string container_text(const Session& session, const std::string& container,
+                           const network::ContainerNames& names) {
+  return names.name.empty() ? session.id_text(container) : names.name;
 }
 
 std::string full_name(const Session& session, const EndpointView& view) {
@@ -39,20 +51,25 @@ std::string full_name(const Session& session, const EndpointView& view) {
 
 Table table_of(const Session& session, const std::vector<EndpointView>& endpoints) {
   using enum Column::Fit;
-  Table table({{"ENDPOINT ID"},
-               {"NETWORK", kShrink},
-               {"CONTAINER", kShrink},
-               {"INTERFACE"},
-               {"ADDRESSES", kShrink},
-               {"PORTS", kShrink},
-               {"RUNTIME"},
-               {"CREATED"}});
-  for (const auto& [endpoint, network, mtu] : endpoints)
-    table.add({session.id_text(endpoint.id), network, session.id_text(endpoint.container),
-               endpoint.ifname, joined(endpoint.addresses),
-               ports_text(endpoint.ports, families_of(endpoint.addresses)), endpoint.runtime,
-               ago(endpoint.created, session.context.now)});
-  return table;
+  Columns columns({{"ENDPOINT ID"},
+                   {"NETWORK", kShrink},
+                   {"CONTAINER", kShrink},
+                   {"PROJECT", kShrink},
+                   {"INTERFACE"},
+                   {"ADDRESSES", kShrink},
+                   {"PORTS", kShrink},
+                   {"RUNTIME"},
+                   {"CREATED"}},
+                  3);
+  for (const EndpointView& view : endpoints) {
+    const Endpoint& endpoint = view.endpoint;
+    columns.add({session.id_text(endpoint.id), title_of(view),
+                 container_text(session, endpoint.container, endpoint.names),
+                 endpoint.names.project, endpoint.ifname, joined(endpoint.addresses),
+                 ports_text(endpoint.ports, families_of(endpoint.addresses)), endpoint.runtime,
+                 ago(endpoint.created, session.context.now)});
+  }
+  return columns.table();
 }
 
 Status list(Session& session) {
@@ -76,28 +93,44 @@ constexpr std::size_t kShortestPrefix = 3;
 
 // Whether the text is the endpoint's id or container, or the beginning of either's id.
 bool is_meant(const Endpoint& endpoint, std::string_view text) {
-  if (endpoint.id == text || endpoint.container == text) return true;
+  const std::string_view name = endpoint.names.name;
+  if (endpoint.id == text || endpoint.container == text || name == text) return true;
+  if (const auto slash = name.find('/');  // a pod without its namespace
+      slash != std::string_view::npos && name.substr(slash + 1) == text)
+    return true;
   return text.size() >= kShortestPrefix &&
          (endpoint.id.starts_with(text) || (short_id(endpoint.container) == text));
 }
 
-}  // namespace
-
-Result<EndpointView> find_endpoint(Session& session, const std::string& text) {
-  TRY(auto core, session.services());
-  const std::size_t slash = text.find('/');
-  const std::string network = slash == std::string::npos ? "" : text.substr(0, slash);
-  const std::string_view wanted =
-      std::string_view(text).substr(slash == std::string::npos ? 0 : slash + 1);
-  TRY(auto all, views(core, network));
-  std::erase_if(all, [&](const EndpointView& view) { return !is_meant(view.endpoint, wanted); });
-  if (all.size() == 1) return std::move(all.front());
-  if (all.empty())
+Result<EndpointView> the_only_one(const Session& session, std::vector<EndpointView> found) {
+  if (found.size() == 1) return std::move(found.front());
+  if (found.empty())
     return fail(Code::kNotFound, "there is no such endpoint; \"fairlead endpoint ls\" lists them");
   std::string candidates;
-  for (const EndpointView& view : all)
+  for (const EndpointView& view : found)
     candidates += (candidates.empty() ? "" : ", ") + full_name(session, view);
-  return fail(Code::kInvalid, "{} endpoints are called so; say which: {}", all.size(), candidates);
+  return fail(Code::kInvalid, "{} endpoints are called so; say which: {}", found.size(),
+              candidates);
+}
+
+Result<EndpointView> find_in(Session& session, const std::string& network, std::string_view text) {
+  TRY(auto core, session.services());
+  TRY(auto all, views(core, network));
+  std::erase_if(all, [&](const EndpointView& view) { return !is_meant(view.endpoint, text); });
+  return the_only_one(session, std::move(all));
+}
+
+}  // namespace
+
+// Finds "NETWORK/ENDPOINT" or "ENDPOINT", where ENDPOINT is an id, the beginning of an id, or the
+// name of the container. What is no such thing may be the "namespace/pod" that a pod is called.
+Result<EndpointView> find_endpoint(Session& session, const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string::npos) return find_in(session, "", text);
+  auto found = find_in(session, text.substr(0, slash), std::string_view(text).substr(slash + 1));
+  if (found || found.error().code != Code::kNotFound) return found;
+  auto pod = find_in(session, "", text);
+  return pod ? pod : found;
 }
 
 // ---- ports
@@ -132,14 +165,19 @@ Status list_published(Session& session) {
     return {};
   }
   using enum Column::Fit;
-  Table table(
-      {{"PORT", kShrink}, {"TARGET", kShrink}, {"NETWORK", kShrink}, {"CONTAINER", kShrink}});
+  Columns columns({{"PORT", kShrink},
+                   {"TARGET", kShrink},
+                   {"NETWORK", kShrink},
+                   {"CONTAINER", kShrink},
+                   {"PROJECT", kShrink}},
+                  4);
   for (const network::PortHolder& holder : holders) {
     if (session.quiet()) session.print(ports_text({holder.port}, families_of(holder.targets)));
-    table.add({ports_text({holder.port}, families_of(holder.targets)), target_text(holder),
-               holder.network_name, session.id_text(holder.container)});
+    columns.add({ports_text({holder.port}, families_of(holder.targets)), target_text(holder),
+                 holder.network_title.empty() ? holder.network_name : holder.network_title,
+                 container_text(session, holder.container, holder.names), holder.names.project});
   }
-  if (!session.quiet()) session.print(table);
+  if (!session.quiet()) session.print(columns.table());
   return {};
 }
 

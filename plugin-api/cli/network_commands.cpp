@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <istream>
 #include <iterator>
@@ -33,17 +34,19 @@ std::string age_text(const Network& network, long long now) {
 
 Table table_of(const Session& session, const std::vector<NetworkUsage>& networks) {
   using enum Column::Fit;
-  Table table({{"NETWORK ID"},
-               {"NAME", kShrink},
-               {"MODE"},
-               {"SUBNETS", kShrink},
-               {"ENDPOINTS"},
-               {"CREATED"}});
+  Columns columns({{"NETWORK ID"},
+                   {"NAME", kShrink},
+                   {"PROJECT", kShrink},
+                   {"MODE"},
+                   {"SUBNETS", kShrink},
+                   {"ENDPOINTS"},
+                   {"CREATED"}},
+                  2);
   for (const auto& [network, endpoints] : networks)
-    table.add({session.id_text(network.id), network.name.str(), network.options.mode,
-               subnets_text(network), std::to_string(endpoints),
-               age_text(network, session.context.now)});
-  return table;
+    columns.add({session.id_text(network.id), title_of(network), project_of(network),
+                 network.options.mode, subnets_text(network), std::to_string(endpoints),
+                 age_text(network, session.context.now)});
+  return columns.table();
 }
 
 Status list(Session& session) {
@@ -51,8 +54,12 @@ Status list(Session& session) {
   TRY(auto all, core.networks->list_networks());
   std::vector<NetworkUsage> shown;
   for (NetworkUsage& usage : all) {
-    if (session.passes_filters(usage.network.name.str())) shown.push_back(std::move(usage));
+    if (session.passes_filters(usage.network.name.str()) ||
+        session.passes_filters(title_of(usage.network)))
+      shown.push_back(std::move(usage));
   }
+  std::ranges::stable_sort(shown, {},
+                           [](const NetworkUsage& usage) { return title_of(usage.network); });
   if (session.line.json) {
     Document documents = Document::array();
     for (const auto& [network, endpoints] : shown)
@@ -162,7 +169,8 @@ int network_inspect(Session& session) {
       session.for_each_name("inspect network", [&](const std::string& name) -> Status {
         TRY(auto core, session.services());
         TRY(auto network, core.networks->inspect_network(network::NetworkText{name}));
-        documents.push_back(native::encode_network(network));
+        TRY(const auto endpoints, core.networks->list_endpoints(network::NetworkId{network.id}));
+        documents.push_back(native::encode_network(network, endpoints.size(), endpoints));
         return {};
       });
   session.print_json(documents);

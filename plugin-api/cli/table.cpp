@@ -65,4 +65,16 @@ std::string Table::render(unsigned width) const {
   return text;
 }
 
+Table Columns::table() const {
+  const bool used = std::ranges::any_of(
+      rows_, [&](const std::vector<std::string>& row) { return !row[optional_].empty(); });
+  const auto fitting = [&](auto values) {
+    if (!used) values.erase(values.begin() + static_cast<std::ptrdiff_t>(optional_));
+    return values;
+  };
+  Table table(fitting(columns_));
+  for (const std::vector<std::string>& row : rows_) table.add(fitting(row));
+  return table;
+}
+
 }  // namespace fairlead::cli

@@ -32,4 +32,20 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// A table of which one column is left out where no row has anything in it.
+class Columns {
+ public:
+  // `optional`: the index of that column.
+  Columns(std::vector<Column> columns, std::size_t optional)
+      : columns_(std::move(columns)), optional_(optional) {}
+
+  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  Table table() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::size_t optional_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
 }  // namespace fairlead::cli

@@ -38,9 +38,10 @@ using Document = json::Json;  // its fields stay in the order in which people re
 
 network::NetworkSpec spec_of(const network::Network& network);
 Document encode_network_spec(const network::NetworkSpec& spec);
-// `endpoints`: how many there are, when the caller knows.
+// `endpoints`: how many there are, when the caller knows. `attached`: which, to be shown with it.
 Document encode_network(const network::Network& network,
-                        std::optional<std::size_t> endpoints = std::nullopt);
+                        std::optional<std::size_t> endpoints = std::nullopt,
+                        std::span<const network::Endpoint> attached = {});
 Result<network::NetworkSpec> decode_network_spec(const json::Json& document);
 // Of an answer: what it does not say (the pools of the subnets, for one) is empty.
 Result<network::NetworkUsage> decode_network(const json::Json& document);
@@ -50,9 +51,13 @@ Result<network::NetworkUsage> decode_network(const json::Json& document);
 // An endpoint together with what a reader wants to know of its network.
 struct EndpointView {
   network::Endpoint endpoint;
-  std::string network;  // its name; its id when the network is gone
-  unsigned mtu = 0;     // 0: not known
+  std::string network;          // its name; its id when the network is gone
+  unsigned mtu = 0;             // 0: not known
+  std::string network_title{};  // title_of() the network, where it is not its name
 };
+EndpointView view_of(network::Endpoint endpoint, const network::Network& network);
+// A list for the document of their network.
+Document encode_attached(std::span<const network::Endpoint> endpoints);
 Document encode_endpoint(const EndpointView& view);
 Result<EndpointView> decode_endpoint(const json::Json& document);
 

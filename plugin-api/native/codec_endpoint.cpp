@@ -70,6 +70,22 @@ constexpr auto kPublishedPort = fields(
     required<&PublishedPort::container_port>("container_port"),
     sparse<&PublishedPort::host_port_end>("host_port_end"));
 
+// ---- names
+
+Result<std::string> parse_title(std::string_view text) {
+  constexpr std::size_t kMost = 1024;
+  if (text.size() > kMost || text.find('\0') != std::string_view::npos)
+    return fail(Code::kInvalid, "it must be a text of at most {} bytes", kMost);
+  return std::string(text);
+}
+constexpr auto kTitle = text<&parse_title>();
+
+using network::ContainerNames;
+constexpr auto kNames = fields(sparse<&ContainerNames::name>("name", kTitle),
+                               sparse<&ContainerNames::project>("project", kTitle),
+                               sparse<&ContainerNames::service>("service", kTitle),
+                               sparse<&ContainerNames::labels>("labels", kTexts));
+
 constexpr auto kPort = &PortHolder::port;
 constexpr auto kPortHolder = fields(
     required<kPort, &PublishedPort::proto>("protocol", text<&network::parse_proto>()),
@@ -79,7 +95,9 @@ constexpr auto kPortHolder = fields(
     sparse<kPort, &PublishedPort::host_port_end>("host_port_end"),
     required<&PortHolder::targets>("targets"), required<&PortHolder::network_name>("network"),
     required<&PortHolder::network_id>("network_id"), required<&PortHolder::endpoint_id>("endpoint"),
-    required<&PortHolder::container>("container"));
+    required<&PortHolder::container>("container"),
+    sparse<&PortHolder::network_title>("network_title"),
+    sparse<&PortHolder::names>("names", object(kNames)));
 
 struct PublishRequest {
   std::vector<PortSpec> ports;
@@ -163,6 +181,7 @@ constexpr auto kAttach = fields(
     required<kSpec, &EndpointSpec::network>("network", text<&parse_network>()),
     defaulted<kSpec, &EndpointSpec::id>("id", kId),
     defaulted<kSpec, &EndpointSpec::container>("container", kLabel),
+    sparse<kSpec, &EndpointSpec::names>("names", object(kNames)),
     defaulted<kSpec, &EndpointSpec::runtime>("runtime", kId),
     defaulted<&AttachRequest::ifname>("ifname"),
     sparse<kSpec, &EndpointSpec::netns_path>("netns", text<&parse_netns_path>()),
@@ -210,6 +229,7 @@ constexpr auto kState = fields(
         one_of<network::Phase::kCreating, network::Phase::kReady, network::Phase::kDeleting>()),
     required<kEndpoint, &Endpoint::joined>("joined"),
     required<kEndpoint, &Endpoint::network_id>("network_id"),
+    sparse<&EndpointView::network_title>("network_title"),
     required<kEndpoint, &Endpoint::gateways>("gateways"), sparse<&EndpointView::mtu>("mtu"),
     required<kEndpoint, &Endpoint::created>("created", kTime));
 
@@ -231,14 +251,28 @@ EndpointSpec spec_of(const EndpointView& view) {
   spec.routes = endpoint.routes;
   spec.labels = endpoint.labels;
   if (!endpoint.netns_path.empty()) spec.netns_path = endpoint.netns_path;
+  spec.names = endpoint.names;
   return spec;
 }
+
+// An endpoint in the document of its network.
+constexpr auto kAttached = fields(
+    required<&Endpoint::id>("id"), sparse<&Endpoint::container>("container"),
+    sparse<&Endpoint::names>("names", object(kNames)), required<&Endpoint::runtime>("runtime"),
+    sparse<&Endpoint::ifname>("ifname"), required<&Endpoint::addresses>("addresses"),
+    sparse<&Endpoint::ports>("ports", object(kPublishedPort)));
 
 }  // namespace
 
 Document encode_ports(const std::vector<PublishedPort>& ports) {
   Document list = Document::array();
   for (const PublishedPort& port : ports) list.push_back(json::write(port, kPublishedPort));
+  return list;
+}
+
+Document encode_attached(std::span<const Endpoint> endpoints) {
+  Document list = Document::array();
+  for (const Endpoint& endpoint : endpoints) list.push_back(json::write(endpoint, kAttached));
   return list;
 }
 
@@ -287,6 +321,12 @@ Result<AttachRequest> decode_attach(const Json& document) {
   return request;
 }
 
+EndpointView view_of(Endpoint endpoint, const network::Network& network) {
+  EndpointView view{std::move(endpoint), network.name.str(), network.mtu};
+  if (title_of(network) != view.network) view.network_title = title_of(network);
+  return view;
+}
+
 Document encode_endpoint(const EndpointView& view) {
   Document document = encode_attach({.spec = spec_of(view), .ifname = {}});
   document["ifname"] = view.endpoint.ifname;
@@ -316,6 +356,7 @@ Endpoint endpoint_of(AttachRequest request) {
   endpoint.routes = std::move(spec.routes);
   endpoint.labels = std::move(spec.labels);
   endpoint.netns_path = spec.netns_path.value_or("");
+  endpoint.names = std::move(spec.names);
   return endpoint;
 }
 
@@ -361,6 +402,8 @@ std::vector<DocumentTable> endpoint_tables() {
           {"ValidAttachment", kValid.rows},
           {"CollectRequest", kCollect.rows},
           {"Removed", kRemoved.rows},
+          {"ContainerNames", kNames.rows},
+          {"AttachedEndpoint", kAttached.rows},
           {"AttachRequest", kAttach.rows},
           {"EndpointState", kState.rows}};
 }

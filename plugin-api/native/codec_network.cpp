@@ -106,17 +106,28 @@ constexpr auto kOverlay =
     fields(shown<OverlayParams, device_of>("device"), required<&OverlayParams::vni>("vni"),
            required<&OverlayParams::port>("port"), required<&OverlayParams::local>("address"));
 
+using network::RuntimeNetwork;
+constexpr auto kRuntimeNetwork =
+    fields(required<&RuntimeNetwork::id>("id"), required<&RuntimeNetwork::name>("name"),
+           sparse<&RuntimeNetwork::project>("project"));
+
 constexpr auto kState = fields(
     required<&Network::phase>(
         "phase",
         one_of<network::Phase::kCreating, network::Phase::kReady, network::Phase::kDeleting>()),
     required<&Network::created>("created", kTime), required<&Network::mtu>("mtu"),
+    sparse<&Network::runtimes>("runtimes", object(kRuntimeNetwork)),
     sparse<&Network::overlay>("overlay", object(kOverlay)));
 
 struct Usage {
   std::optional<std::size_t> endpoints;
+  std::span<const network::Endpoint> attached{};
 };
-constexpr auto kUsage = fields(sparse<&Usage::endpoints>("endpoints"));
+Json attached_of(const Usage& usage) {
+  return usage.attached.empty() ? Json() : encode_attached(usage.attached);
+}
+constexpr auto kUsage =
+    fields(sparse<&Usage::endpoints>("endpoints"), shown<Usage, attached_of>("attached"));
 
 }  // namespace
 
@@ -135,11 +146,12 @@ NetworkSpec spec_of(const Network& network) {
 
 Document encode_network_spec(const NetworkSpec& spec) { return json::write(spec, kSpec); }
 
-Document encode_network(const Network& network, std::optional<std::size_t> endpoints) {
+Document encode_network(const Network& network, std::optional<std::size_t> endpoints,
+                        std::span<const network::Endpoint> attached) {
   Document document = encode_network_spec(spec_of(network));
   Document state = json::write(network, kState);
   json::append(state, written(network.links));
-  json::append(state, json::write(Usage{endpoints}, kUsage));
+  json::append(state, json::write(Usage{endpoints, attached}, kUsage));
   document.add("state", std::move(state));
   return document;
 }
@@ -181,6 +193,7 @@ std::vector<DocumentTable> network_tables() {
   return {{"Subnet", kSubnet.rows},
           {"Reservation", kReservation.rows},
           {"NetworkSpec", kSpec.rows},
+          {"RuntimeNetwork", kRuntimeNetwork.rows},
           {"NetworkState", kState.rows},
           {"NetworkState", kUsage.rows}};
 }

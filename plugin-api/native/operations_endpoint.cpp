@@ -18,9 +18,9 @@ EndpointRef ref_of(const Call& call) {
 
 EndpointView view_of(const Core& core, Endpoint endpoint) {
   const auto network = core.networks.inspect_network(network::NetworkId{endpoint.network_id});
+  if (network) return native::view_of(std::move(endpoint), *network);
   EndpointView view{std::move(endpoint), "", 0};
-  view.network = network ? network->name.str() : view.endpoint.network_id;
-  if (network) view.mtu = network->mtu;
+  view.network = view.endpoint.network_id;
   return view;
 }
 
@@ -143,7 +143,7 @@ Result<Answer> list_endpoints(const Core& core, const Call& call) {
     if (found == by_id.end())
       list.push_back(encode_endpoint({endpoint, endpoint.network_id, 0}));
     else
-      list.push_back(encode_endpoint({endpoint, found->second->name.str(), found->second->mtu}));
+      list.push_back(encode_endpoint(native::view_of(endpoint, *found->second)));
   }
   return Answer{kOk, {{"endpoints", std::move(list)}}};
 }

@@ -32,7 +32,8 @@ Result<Answer> create_network(const Core& core, const Call& call) {
 
 Result<Answer> get_network(const Core& core, const Call& call) {
   TRY(auto network, core.networks.inspect_network(network::NetworkText{call.params[0]}));
-  return Answer{kOk, encode_network(network)};
+  TRY(const auto endpoints, core.networks.list_endpoints(network::NetworkId{network.id}));
+  return Answer{kOk, encode_network(network, endpoints.size(), endpoints)};
 }
 
 Result<Answer> delete_network(const Core& core, const Call& call) {

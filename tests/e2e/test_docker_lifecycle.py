@@ -44,24 +44,25 @@ class Containers(DockerCase):
     def test_what_docker_made_is_not_removed_behind_its_back_unless_by_force(self):
         self.docker.network("net")
         self.docker.run("web", network="net")
+        eventually(lambda: "names" in self.host.endpoints()[0], "Docker's names")
         endpoint = self.host.endpoints()[0]
-        name, identifier = endpoint["network"], endpoint["network"].removeprefix("docker-")
+        name = endpoint["network"]
         said = self.host.fairlead("endpoint", "rm", f"{name}/{endpoint['id']}", check=False)
         self.assertNotEqual(0, said.code)
-        self.assertIn(f"docker network disconnect -f {identifier} CONTAINER", said.err)
+        self.assertIn("docker network disconnect -f net web", said.err)
         self.assertTrue(self.docker.ping("web", FURTHER_V4))
-        self.docker("network", "disconnect", "-f", identifier, "web")  # as it was told
+        self.docker("network", "disconnect", "-f", "net", "web")  # as it was told
         self.docker.remove("web")
         said = self.host.fairlead("network", "rm", name, check=False)
         self.assertNotEqual(0, said.code)
-        self.assertIn(f"docker network rm {identifier}", said.err)
+        self.assertIn("docker network rm net", said.err)
         self.docker.run("web", network="net")  # it works as before
         said = self.host.fairlead("port", "ls", "--network", "nosuch", check=False)
         self.assertEqual((1, ""), (said.code, said.out))
         self.assertIn("nosuch", said.err)
         self.docker.remove("web")
         self.host.fairlead("network", "rm", "-f", name)
-        self.docker("network", "rm", identifier)
+        self.docker("network", "rm", "net")
 
     def test_connect_and_disconnect_move_the_gateway_and_the_ports(self):
         self.docker.network("zz-first", "--subnet", "10.41.0.0/24")

@@ -137,6 +137,8 @@ TEST_P(NetworkServiceSuite, AttachesWithAllThatWasAskedFor) {
   wanted.addresses = {must(Cidr::parse("10.20.0.9/24"))};
   wanted.mac = must(MacAddress::parse("02:11:22:33:44:55"));
   wanted.aliases = {"www"};
+  wanted.names = {
+      .name = "default/web-0", .project = "shop", .service = "web", .labels = {{"tier", "front"}}};
   wanted.rates = network::Rates{.in_bits = 1'000'000};
   wanted.routes = {{.destination = must(Cidr::parse_subnet("10.99.0.0/16")),
                     .via = must(IpAddress::parse("10.20.0.3")),
@@ -151,6 +153,7 @@ TEST_P(NetworkServiceSuite, AttachesWithAllThatWasAskedFor) {
   const Endpoint& endpoint = made.endpoint;
   EXPECT_EQ(endpoint.addresses, wanted.addresses);
   EXPECT_EQ(endpoint.aliases, wanted.aliases);
+  EXPECT_EQ(endpoint.names, wanted.names);
   EXPECT_EQ(endpoint.rates, *wanted.rates);
   EXPECT_EQ(endpoint.routes, wanted.routes);
   EXPECT_EQ(endpoint.netns_path, "/run/netns/web");

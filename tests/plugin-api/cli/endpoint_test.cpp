@@ -53,6 +53,20 @@ TEST_F(EndpointCommand, IsFoundByIdByItsBeginningAndByContainer) {
       << "the short id of a container";
 }
 
+TEST_F(EndpointCommand, IsFoundByTheNameOfItsContainerOrPod) {
+  network::Endpoint pod = web_endpoint(), container = waiting_endpoint();
+  pod.names = {.name = "default/web-0"};
+  container.names = {.name = "shop_db_1"};
+  ON_CALL(*networks_, list_endpoints).WillByDefault([=](const auto&) {
+    return std::vector{pod, container};
+  });
+  EXPECT_EQ(removed_by("default/web-0"), web_);
+  EXPECT_EQ(removed_by("web-0"), web_);
+  EXPECT_EQ(removed_by("-f shop_db_1"),
+            waiting_endpoint().network_id + "/" + waiting_endpoint().id);
+  EXPECT_NE(removed_by("shop_db_1").find("`docker network disconnect -f"), std::string::npos);
+}
+
 TEST_F(EndpointCommand, WhatListsPrintQuietlyIsFoundAgain) {
   EXPECT_CALL(*networks_, list_endpoints(std::optional(NetworkRef(NetworkText{"shop"}))))
       .WillOnce(Return(std::vector{web_endpoint()}));

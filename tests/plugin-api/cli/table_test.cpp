@@ -27,6 +27,19 @@ TEST(Table, WithoutRowsIsItsHeader) {
   EXPECT_EQ(Table({{"ID"}, {"NAME"}}).render(80), "ID   NAME\n");
 }
 
+TEST(Table, AColumnThatNobodyFillsIsLeftOut) {
+  Columns columns({{"ID"}, {"PROJECT"}, {"NAME"}}, 1);
+  columns.add({"1", "", "web"});
+  EXPECT_EQ(columns.table().render(0),
+            "ID   NAME\n"
+            "1    web\n");
+  columns.add({"2", "shop", "db"});
+  EXPECT_EQ(columns.table().render(0),
+            "ID   PROJECT   NAME\n"
+            "1    -         web\n"
+            "2    shop      db\n");
+}
+
 TEST(Table, ShortensWhatMayBeShortenedToFitTheTerminal) {
   EXPECT_EQ(people().render(40),
             "ID   NAME                         TOWN\n"

@@ -220,9 +220,14 @@ class OpenApiAnswers : public ApiTest {
     auto parts = services();
     parts.cluster = &control_;
     handler_ = native::make_native_handler(parts);
+    network::Network dockers = plain_network();
+    dockers.runtimes = {{dockers.id, "blog_default", "blog"}};
+    network::PortHolder named = web_port();
+    named.network_title = "blog_default";
+    named.names = web_endpoint().names;
     ON_CALL(networks_, list_networks)
         .WillByDefault(
-            Return(std::vector<network::NetworkUsage>{{shop_network(), 3}, {plain_network(), 0}}));
+            Return(std::vector<network::NetworkUsage>{{shop_network(), 3}, {dockers, 0}}));
     ON_CALL(networks_, attach).WillByDefault(Return(made));
     ON_CALL(networks_, inspect_endpoint).WillByDefault(Return(web_endpoint()));
     ON_CALL(networks_, list_endpoints)
@@ -230,7 +235,7 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(networks_, publish).WillByDefault(Return(web_endpoint().ports));
     ON_CALL(networks_, check).WillByDefault(Return(Status()));
     ON_CALL(networks_, collect).WillByDefault(Return(std::size_t{2}));
-    ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{web_port()}));
+    ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{named}));
     ON_CALL(networks_, status).WillByDefault(Return(troubled_status()));
     ON_CALL(networks_, reconcile).WillByDefault(Return(network::ReconcileReport{{"a"}, {"b"}}));
     ON_CALL(volumes_, create).WillByDefault(Return(data_volume()));

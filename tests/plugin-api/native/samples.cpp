@@ -63,6 +63,8 @@ network::Endpoint web_endpoint() {
   endpoint.ports = {{network::Proto::kTcp, std::nullopt, 8080, 80},
                     {network::Proto::kUdp, ip("127.0.0.1"), 53, 53}};
   endpoint.aliases = {"www", "shop.local"};
+  endpoint.names = {
+      .name = "shop_web_1", .project = "shop", .service = "web", .labels = {{"tier", "front"}}};
   endpoint.rates = {1'000'000, 2'000'000, 10, 20};
   endpoint.routes = {{cidr("10.0.0.0/8"), ip("10.89.0.5"), 1300, 1260, 10, 254, 0}};
   endpoint.netns_path = "/run/netns/web";
