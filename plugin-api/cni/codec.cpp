@@ -103,6 +103,7 @@ void fill_endpoint(Request& request, Settings& settings, RuntimeConfig runtime_c
   endpoint.ports = std::move(runtime_config.ports);
   endpoint.aliases = std::move(runtime_config.aliases);
   endpoint.labels = std::move(runtime_config.labels);
+  endpoint.names.name = std::move(runtime_config.name);
   endpoint.range_sets = combine(settings, runtime_config.ranges);
   endpoint.rates = runtime_config.rates;
   endpoint.routes = std::move(settings.routes);

@@ -24,7 +24,9 @@ using json::sparse;
 struct Request {
   std::vector<std::string> addresses;
   std::string mac;
-  std::vector<std::string> known_as;  // only CNI_ARGS tell it
+  // CNI_ARGS alone have these.
+  std::vector<std::string> known_as;
+  std::string pod, pod_namespace;
 };
 constexpr auto kRequest =
     fields(defaulted<&Request::addresses>("ips"), defaulted<&Request::mac>("mac"));
@@ -49,7 +51,6 @@ std::string upper(std::string text) {
 
 Result<Request> read_cni_args(std::string_view text) {
   Request request;
-  std::string pod, pod_namespace;
   for (const std::string& pair : split(text, ';')) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos)
@@ -58,12 +59,12 @@ Result<Request> read_cni_args(std::string_view text) {
     const std::string key = upper(pair.substr(0, equals)), value = pair.substr(equals + 1);
     if (key == "IP") request.addresses = split(value, ',');
     if (key == "MAC") request.mac = value;
-    if (key == "K8S_POD_NAME") pod = value;
-    if (key == "K8S_POD_NAMESPACE") pod_namespace = value;
+    if (key == "K8S_POD_NAME") request.pod = value;
+    if (key == "K8S_POD_NAMESPACE") request.pod_namespace = value;
   }
-  if (!pod.empty()) request.known_as.push_back(pod);
-  if (!pod.empty() && !pod_namespace.empty())
-    request.known_as.push_back(fmt::format("{}/{}", pod_namespace, pod));
+  if (!request.pod.empty()) request.known_as.push_back(request.pod);
+  if (!request.pod.empty() && !request.pod_namespace.empty())
+    request.known_as.push_back(fmt::format("{}/{}", request.pod_namespace, request.pod));
   return request;
 }
 
@@ -231,9 +232,25 @@ Status add_capabilities(const std::optional<Object>& runtime, const std::vector<
   return {};
 }
 
+// For people only: what does not look like a name is left out, and refuses nothing.
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
+  });
+}
+
+// Kubernetes names a pod and its namespace; Podman says the container's name in the same words,
+// without a namespace.
+std::string name_of(const Request& args) {
+  if (!is_name(args.pod)) return "";
+  return is_name(args.pod_namespace) ? fmt::format("{}/{}", args.pod_namespace, args.pod)
+                                     : args.pod;
+}
+
 Result<RuntimeConfig> decode(const Object& config, Request args,
                              const std::vector<std::string>& names) {
   RuntimeConfig runtime_config;
+  runtime_config.name = name_of(args);
   TRY(const auto runtime, config.object_or_none("runtimeConfig"));
   TRY(auto request, read_section(runtime));
   TRY(auto conventions, read_section(args_section(config)));

@@ -22,6 +22,7 @@ struct RuntimeConfig {
   std::optional<network::Rates> rates;
   std::vector<std::string> aliases;
   std::map<std::string, std::string> labels;  // args.cni.labels: [{"key", "value"}]
+  std::string name;                           // "namespace/pod", or Podman's name of the container
   std::vector<std::string> known_as;          // a pod: its name, and "namespace/name"
   std::vector<AddressRangeSet> ranges;        // one address of each
   network::Dns dns;

@@ -72,6 +72,7 @@ Json describe(const network::EndpointSpec& spec) {
   if (spec.mac) object["mac"] = spec.mac->to_string();
   for (const auto& port : spec.ports) object["ports"].push_back(describe(port));
   put(object, "aliases", spec.aliases);
+  put(object, "name", spec.names.name);
   for (const network::RangeSet& set : spec.range_sets) object["range_sets"].push_back(texts(set));
   put(object, "known_as", spec.known_as);
   if (spec.rates) object["rates"] = describe(*spec.rates);

@@ -191,6 +191,18 @@ TEST(RuntimeConfig, LabelsAreThoseOfTheConventions) {
   EXPECT_FALSE(labelled("5"));
 }
 
+// Kubernetes names the pod and its namespace, Podman its container in the same words.
+TEST(RuntimeConfig, APodIsNamedAndABadNameIsNone) {
+  const auto named = [](const std::string& args) { return runtime_config_of("{}", args)->name; };
+  EXPECT_EQ(named("IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0"), "default/web-0");
+  EXPECT_EQ(named("IgnoreUnknown=1;K8S_POD_NAME=web_1.x"), "web_1.x");
+  EXPECT_EQ(named("K8S_POD_NAMESPACE=default"), "");
+  EXPECT_EQ(named("K8S_POD_NAME=a/b"), "");
+  EXPECT_EQ(named("K8S_POD_NAME=a b;K8S_POD_NAMESPACE=default"), "");
+  EXPECT_EQ(named("K8S_POD_NAMESPACE=../x;K8S_POD_NAME=web"), "web");
+  EXPECT_EQ(named("K8S_POD_NAME=" + std::string(254, 'a')), "");
+}
+
 TEST(RuntimeConfig, IpRangesAreReadInAnyCase) {
   const auto runtime_config = runtime(
       R"({"ipRanges":[[{"Subnet":"10.1.0.0/24","RangeStart":"10.1.0.128"}],[{"Subnet":"fd00::/64"}]]})");
