@@ -219,10 +219,12 @@ bool is_blank(std::string_view text) {
 }
 
 // A failed change is logged as a warning. A failed read is not: a Get for a volume that does not
-// exist is normal.
-log::Level level_of(Effect effect, const http::Response& response) {
-  if (effect == Effect::kReads) return log::Level::kDebug;
-  return response.status == 200 ? log::Level::kInfo : log::Level::kWarn;
+// exist is normal. What was done to networks and endpoints is told by the core, in one line with
+// names, and not by each of the half a dozen requests that it takes Docker.
+log::Level level_of(const Verb& verb, const http::Response& response) {
+  if (verb.effect == Effect::kReads) return log::Level::kDebug;
+  if (response.status != 200) return log::Level::kWarn;
+  return verb.name.starts_with("VolumeDriver.") ? log::Level::kInfo : log::Level::kDebug;
 }
 
 // after that only the 16th, the 32nd ... are written
@@ -272,7 +274,7 @@ class DockerHandler {
     Call call{.body = request.body, .hung_up = request.hung_up, .object = {}};
     std::string outcome = "ok";
     const http::Response response = answer_to(verb, call, outcome);
-    const log::Level level = level_of(verb.effect, response);
+    const log::Level level = level_of(verb, response);
     if (log::enabled(level)) {
       const std::chrono::duration<double, std::milli> took =
           std::chrono::steady_clock::now() - start;

@@ -79,6 +79,8 @@ class Namespaces:
 
 
 class JoinCase(DockerCase):
+    fairleadd_options = ("--log-level", "debug")  # which tells of every request
+
     @classmethod
     def setUpClass(cls):
         if stand_in():

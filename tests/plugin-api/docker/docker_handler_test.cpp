@@ -153,37 +153,48 @@ TEST_F(DockerHandlerTest, AnswersEveryChangeWithAnObject) {
   EXPECT_EQ(plugin.call("IpamDriver.ReleasePool", R"({"PoolID":"10.1.0.0/24"})").body, "{}");
 }
 
-TEST_F(DockerHandlerTest, WritesOneLineForEachChange) {
+// The core tells of networks and endpoints itself.
+TEST_F(DockerHandlerTest, WritesOneLineForEachChangeOfAVolumeAndForEachFailure) {
   fairlead::log::configure(fairlead::log::Level::kInfo, fairlead::log::Format::kText);
   ::testing::internal::CaptureStderr();
   plugin.call("NetworkDriver.Leave",
               R"({"NetworkID":"6cdbabb366c67ec4","EndpointID":"6107a06f4186f0d0"})");
   plugin.call("VolumeDriver.Get", R"({"Name":"data"})");
+  plugin.call("VolumeDriver.Remove", R"({"Name":"data"})");
+  plugin.call("NetworkDriver.Leave", R"({"NetworkID":"6cdbabb366c67ec4"})");
   const std::string text = ::testing::internal::GetCapturedStderr();
   fairlead::log::configure(fairlead::log::Level::kError, fairlead::log::Format::kText);
-  EXPECT_EQ(std::ranges::count(text, '\n'), 1) << text;
-  EXPECT_NE(text.find("verb=NetworkDriver.Leave object=6cdbabb366c6/6107a06f4186 outcome=ok ms="),
-            std::string::npos)
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2) << text;
+  EXPECT_NE(text.find("verb=VolumeDriver.Remove object=data outcome=ok ms="), std::string::npos)
       << text;
+  EXPECT_NE(text.find("warn  docker id=2 verb=NetworkDriver.Leave"), std::string::npos) << text;
 }
 
 TEST_F(DockerHandlerTest, CountsLinesThatRepeatThemselvesInsteadOfWritingThem) {
   fairlead::log::configure(fairlead::log::Level::kInfo, fairlead::log::Format::kText);
   ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 1000; ++i)
-    plugin.call("IpamDriver.RequestPool", R"({"AddressSpace":"","Pool":"10.1.0.0/24","V6":false})");
-  plugin.call("IpamDriver.ReleasePool", R"({"PoolID":"10.1.0.0/24"})");
-  plugin.call("IpamDriver.RequestPool", R"({"AddressSpace":"","Pool":"10.1.0.0/24","V6":false})");
+  for (int i = 0; i < 1000; ++i) plugin.call("VolumeDriver.Create", R"({"Name":"data"})");
+  plugin.call("VolumeDriver.Remove", R"({"Name":"data"})");
+  plugin.call("VolumeDriver.Create", R"({"Name":"data"})");
   const std::string text = ::testing::internal::GetCapturedStderr();
   fairlead::log::configure(fairlead::log::Level::kError, fairlead::log::Format::kText);
   EXPECT_EQ(std::ranges::count(text, '\n'), 8 + 6 + 2) << text;  // 16, 32, 64, 128, 256, 512
-  EXPECT_NE(text.find("id=512 verb=IpamDriver.RequestPool object=10.1.0.0/24 "
+  EXPECT_NE(text.find("id=512 verb=VolumeDriver.Create object=data "
                       "outcome=\"ok, 512 times in a row\""),
             std::string::npos)
       << text;
-  EXPECT_NE(text.find("id=1002 verb=IpamDriver.RequestPool object=10.1.0.0/24 outcome=ok ms="),
+  EXPECT_NE(text.find("id=1002 verb=VolumeDriver.Create object=data outcome=ok ms="),
             std::string::npos)
       << text;
+}
+
+TEST_F(DockerHandlerTest, WritesNoLineForEachPool) {
+  fairlead::log::configure(fairlead::log::Level::kInfo, fairlead::log::Format::kText);
+  ::testing::internal::CaptureStderr();
+  plugin.call("IpamDriver.RequestPool", R"({"AddressSpace":"","Pool":"10.1.0.0/24","V6":false})");
+  plugin.call("IpamDriver.ReleasePool", R"({"PoolID":"10.1.0.0/24"})");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  fairlead::log::configure(fairlead::log::Level::kError, fairlead::log::Format::kText);
 }
 
 }  // namespace

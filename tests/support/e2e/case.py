@@ -41,14 +41,16 @@ class HostCase(unittest.TestCase):
 class FairleadCase(HostCase):
     """A host on which fairleadd runs."""
 
+    fairleadd_options = ()
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.fairleadd = cls.host.start_fairleadd() if have_fairlead() else None
+        cls.fairleadd = cls.host.start_fairleadd(*cls.fairleadd_options) if have_fairlead() else None
 
     def restart_fairleadd(self):
         """Starts it again after its end."""
-        type(self).fairleadd = self.host.start_fairleadd()
+        type(self).fairleadd = self.host.start_fairleadd(*self.fairleadd_options)
 
 
 class CniCalls:
