@@ -45,23 +45,30 @@ Result<bool> Surroundings::refresh() {
     plan = plan_surroundings(view, ours, before, context_.parts.uplink_mask);
     if (plan.record != SurroundingsRecord()) plan.record.boot_id = context_.parts.boot_id;
   }
-  const bool same = before == plan.record;
-  if (!same) {
-    state::Txn txn;
-    const std::string key(keys::kSurroundings);
-    if (plan.record != SurroundingsRecord())
-      txn.puts = {{key, encode(plan.record)}};
-    else
-      txn.deletes = {key};
-    TRY_STATUS(context_.commit(std::move(txn)));
-    fault_point("network.surroundings.recorded");
-    TRY_STATUS(context_.firewall.change_surroundings(before, plan.record));
-    fault_point("network.surroundings.elements");
-  }
+  const bool gone = plan.record == SurroundingsRecord();
+  if (!gone) TRY_STATUS(record(before, plan.record));
   TRY(const bool changed, routing.set_answer_routes(plan.answers));
+  fault_point("network.surroundings.rules");
+  if (gone) TRY_STATUS(forget(before));
   for (const std::string& address : plan.without_mark)
     log::warn("no mark is left for the answers of an address", {{"address", address}});
-  return changed || !same;
+  return changed || before != plan.record;
+}
+
+Status Surroundings::record(const SurroundingsRecord& before, const SurroundingsRecord& after) {
+  if (before == after) return {};
+  TRY_STATUS(context_.commit({.puts = {{std::string(keys::kSurroundings), encode(after)}}}));
+  fault_point("network.surroundings.recorded");
+  TRY_STATUS(context_.firewall.change_surroundings(before, after));
+  fault_point("network.surroundings.elements");
+  return {};
+}
+
+// The record goes last: it says that there may be rules and elements.
+Status Surroundings::forget(const SurroundingsRecord& before) {
+  if (before == SurroundingsRecord()) return {};
+  TRY_STATUS(context_.firewall.change_surroundings(before, {}));
+  return context_.commit({.deletes = {std::string(keys::kSurroundings)}});
 }
 
 void Surroundings::try_refresh() {

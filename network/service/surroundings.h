@@ -25,7 +25,8 @@ class Surroundings {
   Result<std::vector<std::string>> problems();
 
  private:
-  Result<bool> is_needed();
+  Status record(const SurroundingsRecord& before, const SurroundingsRecord& after);
+  Status forget(const SurroundingsRecord& before);
 
   ServiceContext& context_;
 };
