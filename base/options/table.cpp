@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <vector>
+
 #include "base/text.h"
 
 namespace fairlead::options {
@@ -33,10 +35,32 @@ Status check_count(std::string_view noun, std::size_t count) {
   return {};
 }
 
+namespace {
+
+std::string_view behind_last_dot(std::string_view word) {
+  const std::size_t dot = word.rfind('.');
+  return dot == word.npos ? word : word.substr(dot + 1);
+}
+
+// Long names that begin alike are not close for that: what is behind their last dot is compared.
+std::string closest_to(std::string_view word, std::span<const std::string_view> known) {
+  if (word.find('.') == word.npos) return closest_word(word, known.data(), known.size());
+  std::vector<std::string_view> ends;
+  for (const std::string_view each : known) ends.push_back(behind_last_dot(each));
+  const std::string end = closest_word(behind_last_dot(word), ends.data(), ends.size());
+  if (end.empty()) return {};
+  // Among several of that end, one in the words of the same protocol.
+  std::string_view found = end;
+  for (const std::string_view each : known)
+    if (behind_last_dot(each) == end && each.size() >= found.size()) found = each;
+  return std::string(found);
+}
+
+}  // namespace
+
 std::string suggestion(std::string_view word, std::span<const std::string_view> known,
                        std::span<const std::string_view> listed) {
-  const std::string closest =
-      closest_word(word.substr(0, kLongestWord), known.data(), known.size());
+  const std::string closest = closest_to(word.substr(0, kLongestWord), known);
   return closest.empty() ? fmt::format("known are {}", fmt::join(listed, ", "))
                          : fmt::format("did you mean \"{}\"?", closest);
 }
