@@ -139,6 +139,12 @@ const std::vector<Exchange> kExchanges{
     {"DELETE", "/v1/networks/{network}", "/v1/networks/shop", ""},
     {"POST", "/v1/networks/{network}/collect", "/v1/networks/shop/collect",
      R"({"runtime": "mini", "valid": [{"container": "web", "ifname": "eth0"}]})"},
+    {"POST", "/v1/networks/{network}/reservations", "/v1/networks/shop/reservations",
+     R"({"container": "db", "address": "10.89.0.7"})"},
+    {"DELETE", "/v1/networks/{network}/reservations/{address}",
+     "/v1/networks/shop/reservations/10.89.0.7", ""},
+    {"GET", "/v1/leases", "/v1/leases?network=shop", ""},
+    {"DELETE", "/v1/leases/{address}", "/v1/leases/fd89::2", ""},
     {"GET", "/v1/endpoints", "/v1/endpoints?network=shop", ""},
     {"POST", "/v1/endpoints", "/v1/endpoints", kAttachBody},
     {"GET", "/v1/endpoints/{network}/{endpoint}", "/v1/endpoints/shop/e1", ""},
@@ -235,6 +241,21 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(networks_, publish).WillByDefault(Return(web_endpoint().ports));
     ON_CALL(networks_, check).WillByDefault(Return(Status()));
     ON_CALL(networks_, collect).WillByDefault(Return(std::size_t{2}));
+    ON_CALL(networks_, reserve).WillByDefault(Return(shop_network()));
+    ON_CALL(networks_, unreserve).WillByDefault(Return(shop_network()));
+    ON_CALL(networks_, release_lease).WillByDefault(Return(Status()));
+    ON_CALL(networks_, list_leases)
+        .WillByDefault(Return(std::vector<network::AddressLease>{
+            {.address = ip("10.89.0.9"),
+             .subnet = cidr("10.89.0.0/24"),
+             .network_id = shop_network().id,
+             .network_name = "shop",
+             .holder = "container web of network shop (cni)",
+             .endpoint_id = "e1",
+             .container = "web",
+             .reserved_for = "web",
+             .since = 1},
+            {.address = ip("10.89.0.1"), .use = network::AddressUse::kGateway}}));
     ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{named}));
     ON_CALL(networks_, status).WillByDefault(Return(troubled_status()));
     ON_CALL(networks_, reconcile).WillByDefault(Return(network::ReconcileReport{{"a"}, {"b"}}));
@@ -341,13 +362,13 @@ TEST_F(OpenApiAnswers, CanFail) {
 TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
   for (const Exchange& exchange : kExchanges)
     expect_fits(exchange, send(exchange.method, exchange.target, exchange.body));
-  for (const std::string name :
-       {"Network",    "NetworkState",  "Endpoint",      "EndpointState", "Port",
-        "PortHolder", "Rates",         "Route",         "Volume",        "VolumeState",
-        "MountHint",  "Status",        "Version",       "VolumeUsage",   "CheckReport",
-        "Snapshot",   "SnapshotState", "TrashedVolume", "VolumePool",    "VolumePoolState",
-        "Job",        "Host",          "HostRemoval",   "Cluster",       "Event",
-        "EventMark"}) {
+  for (const std::string name : {"Network",     "Reservation",     "Lease",         "NetworkState",
+                                 "Endpoint",    "EndpointState",   "Port",          "PortHolder",
+                                 "Rates",       "Route",           "Volume",        "VolumeState",
+                                 "MountHint",   "Status",          "Version",       "VolumeUsage",
+                                 "CheckReport", "Snapshot",        "SnapshotState", "TrashedVolume",
+                                 "VolumePool",  "VolumePoolState", "Job",           "Host",
+                                 "HostRemoval", "Cluster",         "Event",         "EventMark"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
     for (const auto& [property, described] : schema["properties"].members())

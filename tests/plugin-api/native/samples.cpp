@@ -26,6 +26,7 @@ network::Network shop_network() {
                       .aux = {},
                       .pool_id = "fd89::/64"}};
   network.labels = {{"team", "a"}};
+  network.reservations = {{"db", ip("10.89.0.7")}};
   network.phase = network::Phase::kReady;
   network.created = kCreated;
   network.links.shown = {{"bridge", "fl-aaaaaaaaaaaa"},

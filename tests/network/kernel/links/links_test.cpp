@@ -348,9 +348,9 @@ TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
                             cidr("2001:db8::/64")}));
 }
 
-std::set<Cidr> destinations(const std::vector<HostRoute>& routes) {
+std::set<Cidr> destinations(const std::vector<kernel::HostRoute>& routes) {
   std::set<Cidr> found;
-  for (const HostRoute& route : routes) found.insert(route.destination);
+  for (const kernel::HostRoute& route : routes) found.insert(route.destination);
   return found;
 }
 
@@ -374,7 +374,7 @@ TEST_F(Links, ARouteToALinkThatSomebodySetIsNoConnectedNetwork) {
   ASSERT_EQ(must(run_process(vpn, std::chrono::seconds(10))).exit_code, 0);
   const auto subnets = must(links().host_routing().host_subnets());
   EXPECT_EQ(subnets.routed,
-            (std::vector{HostRoute{cidr("10.64.0.0/10"), "uplink0", RT_TABLE_MAIN}}));
+            (std::vector{kernel::HostRoute{cidr("10.64.0.0/10"), "uplink0", RT_TABLE_MAIN}}));
   EXPECT_EQ(destinations(subnets.connected).count(cidr("10.64.0.0/10")), 0U);
 }
 
@@ -389,7 +389,7 @@ TEST_F(Links, RoutesOfOtherTablesAreOccupiedAsWell) {
                                     .addresses = {cidr("192.0.2.2/32")},
                                     .routes = {other}}));
   const auto subnets = must(links().host_routing().host_subnets());
-  EXPECT_EQ(subnets.elsewhere, (std::vector{HostRoute{cidr("10.77.0.0/24"), "vpn0", 52}}));
+  EXPECT_EQ(subnets.elsewhere, (std::vector{kernel::HostRoute{cidr("10.77.0.0/24"), "vpn0", 52}}));
   const auto all = must(links().host_routing().occupied_subnets());
   EXPECT_NE(std::ranges::find(all, cidr("10.77.0.0/24")), all.end());
 }
