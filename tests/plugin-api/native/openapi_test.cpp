@@ -154,7 +154,14 @@ const std::vector<Exchange> kExchanges{
     {"POST", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports",
      kPublishBody},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports", ""},
+    {"PUT", "/v1/endpoints/{network}/{endpoint}/labels", "/v1/endpoints/shop/e1/labels",
+     R"({"labels": {"role": "web"}})"},
     {"GET", "/v1/ports", "/v1/ports", ""},
+    {"GET", "/v1/policies", "/v1/policies", ""},
+    {"POST", "/v1/policies", "/v1/policies?dry_run=false",
+     R"({"action": "allow", "from": "shop", "to": "github.com", "ports": ["443/tcp"]})"},
+    {"GET", "/v1/policies/{policy}", "/v1/policies/3", ""},
+    {"DELETE", "/v1/policies/{policy}", "/v1/policies/3", ""},
     {"GET", "/v1/volumes", "/v1/volumes", ""},
     {"POST", "/v1/volumes", "/v1/volumes",
      R"({"name": "data", "options": {"size": "10g"}, "labels": {"team": "a"}})"},
@@ -257,6 +264,9 @@ class OpenApiAnswers : public ApiTest {
              .since = 1},
             {.address = ip("10.89.0.1"), .use = network::AddressUse::kGateway}}));
     ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{named}));
+    ON_CALL(networks_, list_policies).WillByDefault(Return(std::vector{github_policy()}));
+    ON_CALL(networks_, add_policy).WillByDefault(Return(github_policy()));
+    ON_CALL(networks_, inspect_policy).WillByDefault(Return(github_policy()));
     ON_CALL(networks_, status).WillByDefault(Return(troubled_status()));
     ON_CALL(networks_, reconcile).WillByDefault(Return(network::ReconcileReport{{"a"}, {"b"}}));
     ON_CALL(volumes_, create).WillByDefault(Return(data_volume()));
@@ -368,7 +378,7 @@ TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
                                  "MountHint",   "Status",          "Version",       "VolumeUsage",
                                  "CheckReport", "Snapshot",        "SnapshotState", "TrashedVolume",
                                  "VolumePool",  "VolumePoolState", "Job",           "Host",
-                                 "HostRemoval", "Cluster",         "Event",         "EventMark"}) {
+                                 "HostRemoval", "Cluster",         "Event",         "EventMark", "Policy", "PolicyState"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
     for (const auto& [property, described] : schema["properties"].members())

@@ -69,6 +69,7 @@ network::Endpoint web_endpoint() {
   endpoint.rates = {1'000'000, 2'000'000, 10, 20};
   endpoint.routes = {{cidr("10.0.0.0/8"), ip("10.89.0.5"), 1300, 1260, 10, 254, 0}};
   endpoint.netns_path = "/run/netns/web";
+  endpoint.labels = {{"role", "web"}};
   endpoint.boot_id = "boot";
   endpoint.phase = network::Phase::kReady;
   endpoint.joined = true;
@@ -92,6 +93,16 @@ network::Endpoint waiting_endpoint() {
 network::PortHolder web_port() {
   const network::Endpoint web = web_endpoint();
   return {web.ports[1], kShopId, "shop", web.id, "web", {ip("10.89.0.130"), ip("fd89::2")}};
+}
+
+network::Policy github_policy() {
+  return {.id = "3",
+          .spec = {.action = network::PolicyAction::kAllow,
+                   .from = network::parse_policy_end("net:shop").value(),
+                   .to = network::parse_policy_end("dns:github.com").value(),
+                   .ports = {network::parse_policy_port("443/tcp").value()}},
+          .created = kCreated,
+          .addresses = {ip("192.0.2.1"), ip("2001:db8::1")}};
 }
 
 network::ServiceStatus troubled_status() {

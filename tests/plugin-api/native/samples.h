@@ -18,6 +18,7 @@ network::Network plain_network();      // only what a network must have: "plain"
 network::Endpoint web_endpoint();      // of shop: joined, ports, rates, routes
 network::Endpoint waiting_endpoint();  // of plain: reserved only
 network::PortHolder web_port();
+network::Policy github_policy();  // of shop
 network::ServiceStatus troubled_status();
 volume::Volume data_volume();
 volume::VolumeStatus data_status();
