@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"

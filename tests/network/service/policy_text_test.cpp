@@ -58,9 +58,8 @@ TEST(PolicyText, EveryRuleOfANetworkReadsAsItIsWritten) {
 }
 
 TEST(PolicyText, TheOptionsOfANetworkReadAsTheyAreWritten) {
-  const auto options =
-      parse_options({{"egress", "deny"},
-                     {"egress_allow", "github.com, 10.0.0.0/8:5432/tcp,[fd00::/8]:443/tcp"}});
+  const auto options = parse_options(
+      {{"egress", "deny"}, {"egress_allow", "github.com, 10.0.0.0/8:5432/tcp,[fd00::/8]:443/tcp"}});
   ASSERT_TRUE(options) << options.error().text;
   EXPECT_EQ(options->egress_allow.size(), 3U);
   const auto map = to_map(*options);
