@@ -42,18 +42,22 @@ std::string_view behind_last_dot(std::string_view word) {
   return dot == word.npos ? word : word.substr(dot + 1);
 }
 
-// Long names that begin alike are not close for that: what is behind their last dot is compared.
+// Long names that begin alike are not close for that: what is behind their last dot is compared, first
+// with names in the words of the same protocol.
 std::string closest_to(std::string_view word, std::span<const std::string_view> known) {
   if (word.find('.') == word.npos) return closest_word(word, known.data(), known.size());
-  std::vector<std::string_view> ends;
-  for (const std::string_view each : known) ends.push_back(behind_last_dot(each));
-  const std::string end = closest_word(behind_last_dot(word), ends.data(), ends.size());
-  if (end.empty()) return {};
-  // Among several of that end, one in the words of the same protocol.
-  std::string_view found = end;
-  for (const std::string_view each : known)
-    if (behind_last_dot(each) == end && each.size() >= found.size()) found = each;
-  return std::string(found);
+  for (const bool dotted : {true, false}) {
+    std::vector<std::string_view> some, ends;
+    for (const std::string_view each : known) {
+      if ((each.find('.') != each.npos) != dotted) continue;
+      some.push_back(each);
+      ends.push_back(behind_last_dot(each));
+    }
+    const std::string end = closest_word(behind_last_dot(word), ends.data(), ends.size());
+    for (std::size_t i = 0; !end.empty() && i < ends.size(); ++i)
+      if (ends[i] == end) return std::string(some[i]);
+  }
+  return {};
 }
 
 }  // namespace

@@ -68,6 +68,9 @@ TEST(NetworkOptions, WhatAnotherProgramHasIsRefusedWithWhatToDo) {
 TEST(NetworkOptions, NoHintNamesAnOptionThatDoesNothing) {
   EXPECT_EQ(refusal({{"com.docker.network.advertise_addr", "3"}}).find("did you mean"),
             std::string::npos);
+  EXPECT_NE(refusal({{"com.docker.network.host_ip4", "192.0.2.1"}})
+                .find("did you mean \"com.docker.network.host_ipv4\""),
+            std::string::npos);
   for (const std::string& name : option_names()) EXPECT_FALSE(name.starts_with("com.")) << name;
 }
 
