@@ -71,7 +71,7 @@ class PodmanCni:
         self.podman("network", "reload", "web")
         self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
         self.podman("network", "disconnect", "podnet", "web")
-        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.assertEqual("web", self.host.net.ask("127.0.0.1", 8080).name)
         self.assertEqual("both", self.host.outside.ask(HOST_V4, 8081).name)
         self.podman.remove("web")
         self.podman.remove("both")

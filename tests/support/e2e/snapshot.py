@@ -44,10 +44,10 @@ class Snapshot:
 
 
 def _ruleset(host):
-    """All tables. dockerd puts its own rules in another order when it starts again: their order is left out."""
+    """All tables, whatever their order. dockerd puts its own rules in another order when it starts again: their order is left out."""
     text = _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
     tables = [table for table in re.split(r"^(?=table )", text, flags=re.MULTILINE) if not has_no_network(table)]
-    return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in tables)
+    return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in sorted(tables))
 
 
 def has_no_network(table):
