@@ -198,7 +198,7 @@ class PublishCommand : public EndpointCommand {
 
 TEST_F(PublishCommand, AddsPortsAndShowsAll) {
   EXPECT_EQ(run_and_note("publish web 9000:90 127.0.0.1:7000-7009:7000-7009/udp").out,
-            "0.0.0.0:9000->90/tcp, 127.0.0.1:7000-7009->7000-7009/udp\n");
+            "0.0.0.0:9000->90/tcp, [::]:9000->90/tcp, 127.0.0.1:7000-7009->7000-7009/udp\n");
   EXPECT_EQ(asked_, web_ + " +tcp 9000:90 +udp 7000:7000");
 }
 
@@ -227,7 +227,8 @@ TEST_F(PublishCommand, RemovesThoseThatAreThere) {
   asked_.clear();
   EXPECT_EQ(run_and_note("unpublish web 5353").err,
             "fairlead: unpublish ports of web: port 5353 is not published on network shop; "
-            "published: 0.0.0.0:8080->80/tcp, 0.0.0.0:5353->53/udp\n");
+            "published: 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 0.0.0.0:5353->53/udp, "
+            "[::]:5353->53/udp\n");
   EXPECT_EQ(asked_, "");
 }
 

@@ -210,6 +210,8 @@ TEST_F(Help, TellsEveryOption) {
       {"host rm", {"HOST...", "-f,--force"}},
       {"cluster status", {}},
       {"cluster release", {}},
+      {"publish", {"ENDPOINT", "PORT...", "--network"}},
+      {"unpublish", {"ENDPOINT", "[PORT...]", "--network"}},
       {"events", {"--since", "--until", "--kind"}},
       {"status", {}},
       {"reconcile", {}},

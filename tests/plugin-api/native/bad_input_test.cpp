@@ -219,7 +219,7 @@ TEST_F(Methods, OthersAreToldWhichAreAllowed) {
   EXPECT_EQ(send("PUT", "/v1/networks").headers.at("Allow"), "GET, POST");
   EXPECT_EQ(send("PATCH", "/v1/networks/shop").headers.at("Allow"), "GET, DELETE");
   EXPECT_EQ(send("GET", "/v1/reconcile").headers.at("Allow"), "POST");
-  EXPECT_EQ(send("GET", "/v1/endpoints/shop/e1/ports").headers.at("Allow"), "POST, DELETE");
+  EXPECT_EQ(send("GET", "/v1/endpoints/shop/e1/ports").headers.at("Allow"), "POST, PATCH, DELETE");
 }
 
 }  // namespace

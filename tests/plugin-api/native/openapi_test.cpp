@@ -153,6 +153,9 @@ const std::vector<Exchange> kExchanges{
      R"({"netns": "/run/netns/web", "ifname": "eth0", "addresses": ["10.89.0.2/24"]})"},
     {"POST", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports",
      kPublishBody},
+    {"PATCH", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports",
+     R"({"remove": [{"protocol": "udp", "host_ip": "::1", "host_port": 1, "host_port_end": 9}],
+         "add": [{"host_port": 7000, "host_port_end": 7009, "container_port": 7000, "container_port_end": 7009}]})"},
     {"DELETE", "/v1/endpoints/{network}/{endpoint}/ports", "/v1/endpoints/shop/e1/ports", ""},
     {"PUT", "/v1/endpoints/{network}/{endpoint}/labels", "/v1/endpoints/shop/e1/labels",
      R"({"labels": {"role": "web"}})"},
@@ -248,6 +251,9 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(networks_, publish).WillByDefault(Return(web_endpoint().ports));
     ON_CALL(networks_, check).WillByDefault(Return(Status()));
     ON_CALL(networks_, collect).WillByDefault(Return(std::size_t{2}));
+    network::PortHolder range = web_port();
+    range.port.host_port_end = static_cast<std::uint16_t>(range.port.host_port + 9);
+    ON_CALL(networks_, change_ports).WillByDefault(Return(std::vector{range.port}));
     ON_CALL(networks_, reserve).WillByDefault(Return(shop_network()));
     ON_CALL(networks_, unreserve).WillByDefault(Return(shop_network()));
     ON_CALL(networks_, release_lease).WillByDefault(Return(Status()));
@@ -263,7 +269,7 @@ class OpenApiAnswers : public ApiTest {
              .reserved_for = "web",
              .since = 1},
             {.address = ip("10.89.0.1"), .use = network::AddressUse::kGateway}}));
-    ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{named}));
+    ON_CALL(networks_, list_ports).WillByDefault(Return(std::vector{named, range}));
     ON_CALL(networks_, list_policies).WillByDefault(Return(std::vector{github_policy()}));
     ON_CALL(networks_, add_policy).WillByDefault(Return(github_policy()));
     ON_CALL(networks_, inspect_policy).WillByDefault(Return(github_policy()));
