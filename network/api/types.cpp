@@ -97,6 +97,8 @@ IfName overlay_device(const OverlayParams& overlay) {
 
 namespace {
 
+constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
+
 std::optional<IpAddress> gateway_for(const Endpoint& endpoint, Family family) {
   for (const IpAddress& gateway : endpoint.gateways)
     if (gateway.family() == family) return gateway;
@@ -121,7 +123,8 @@ std::vector<Route> container_routes(const Endpoint& endpoint) {
       routes.push_back({.destination = everything, .via = gateway});
   }
   for (Route route : endpoint.routes) {
-    if (!route.via) route.via = gateway_for(endpoint, route.destination.family());
+    if (!route.via && route.scope != kScopeLink)
+      route.via = gateway_for(endpoint, route.destination.family());
     routes.push_back(route);
   }
   return routes;

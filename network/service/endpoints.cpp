@@ -39,6 +39,28 @@ std::vector<IpAddress> gateways_of(const Network& network, const std::vector<Cid
   return gateways;
 }
 
+constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
+
+// The network's other subnets are on the container's own link. Through the gateway the host would
+// redirect it there, and a neighbour's answer to an address of another subnet would go to the gateway:
+// with IPv6 neither reached the other one.
+void add_neighbours(const Network& network, Endpoint& endpoint) {
+  for (const Subnet& subnet : network.subnets) {
+    const auto is_of_family = [&](const Cidr& address) {
+      return address.family() == subnet.subnet.family();
+    };
+    const auto is_inside = [&](const Cidr& address) {
+      return subnet.subnet.contains(address.address());
+    };
+    const Route neighbours{.destination = subnet.subnet, .scope = kScopeLink};
+    if (std::ranges::any_of(endpoint.addresses, is_of_family) &&
+        std::ranges::none_of(endpoint.addresses, is_inside) &&
+        std::ranges::find(endpoint.routes, subnet.subnet, &Route::destination) ==
+            endpoint.routes.end())
+      endpoint.routes.push_back(neighbours);
+  }
+}
+
 Status validate(const EndpointSpec& spec) {
   for (auto one = spec.addresses.begin(); one != spec.addresses.end(); ++one)
     if (std::ranges::any_of(spec.addresses.begin(), one,
@@ -88,6 +110,7 @@ Status Endpoints::lease(const Network& network, const EndpointSpec& spec, Endpoi
     TRY(endpoint.addresses, addresses_.lease(network, spec, attempt, txn));
   }
   endpoint.gateways = gateways_of(network, endpoint.addresses);
+  add_neighbours(network, endpoint);
   if (!endpoint.mac && !endpoint.addresses.empty())
     endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
   if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);

@@ -60,6 +60,17 @@ bool has_addresses(const Endpoint& endpoint, const std::vector<Cidr>& wanted) {
   });
 }
 
+// Those that nobody asked for lead to the network's other subnets on the link.
+bool has_routes(const Endpoint& endpoint, const std::vector<network::Route>& wanted) {
+  constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
+  std::vector<network::Route> asked = endpoint.routes;
+  std::erase_if(asked, [&](const network::Route& route) {
+    return !route.via && route.scope == kScopeLink &&
+           std::ranges::find(wanted, route) == wanted.end();
+  });
+  return asked == wanted;
+}
+
 // The first field in which the endpoint differs from the request; empty when it does not.
 std::string_view difference(const Endpoint& there, const AttachRequest& request) {
   const network::EndpointSpec& wanted = request.spec;
@@ -73,7 +84,7 @@ std::string_view difference(const Endpoint& there, const AttachRequest& request)
   if (!same_ports(ports, wanted.ports)) return "ports";
   if (there.aliases != wanted.aliases) return "aliases";
   if (wanted.rates && there.rates != *wanted.rates) return "rates";
-  return there.routes != wanted.routes ? "routes" : "";
+  return has_routes(there, wanted.routes) ? "" : "routes";
 }
 
 // Called when the attach was refused because the endpoint exists. If this is a repetition of the
