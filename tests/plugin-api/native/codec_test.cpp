@@ -37,6 +37,7 @@ TEST(NetworkCodec, ShowsTheWholeNetwork) {
     "subnets": [{"subnet": "10.89.0.0/24", "gateway": "10.89.0.1", "range": "10.89.0.128/25", "aux": {"router": "10.89.0.5"}},
                 {"subnet": "fd89::/64", "gateway": "fd89::1"}],
     "ipv6": true, "internal": false, "address_source": "fairlead", "labels": {"team": "a"},
+    "reservations": [{"container": "db", "address": "10.89.0.7"}],
     "state": {"phase": "ready", "created": "2026-01-01T00:00:00Z", "bridge": "fl-aaaaaaaaaaaa", "foreign_bridge": false,
               "bridge_mac": "02:00:00:00:00:01", "mtu": 1400, "endpoints": 3}})"));
 }
