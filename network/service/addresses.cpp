@@ -27,7 +27,8 @@ bool is_runtimes_own(const LeaseRecord& lease) { return lease.owner.starts_with(
 std::string runtimes_own() { return fmt::format("{}{}", kRuntimesOwn, random_hex(8)); }
 
 bool is_called(const EndpointSpec& spec, const std::string& name) {
-  return spec.container == name || std::ranges::find(spec.known_as, name) != spec.known_as.end();
+  return spec.container == name || spec.names.name == name ||
+         std::ranges::find(spec.known_as, name) != spec.known_as.end();
 }
 
 const Subnet* subnet_of(const Network& network, const IpAddress& address) {

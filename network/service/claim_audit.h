@@ -13,7 +13,7 @@ struct LostClaim {
   PublishedPort port;
 };
 
-// Of the endpoints that are ready in this boot. `claims` are the records below keys::kPorts. An endpoint
+// Of the endpoints that are ready in this boot. `claims` are the records below keys::kPorts and keys::kPortRanges. An endpoint
 // and its claims are committed together, so what is lacking was taken away by somebody else. Pure.
 Result<std::vector<LostClaim>> lost_claims(const std::vector<state::Record>& claims,
                                            const std::vector<Endpoint>& endpoints,

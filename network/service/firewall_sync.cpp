@@ -183,6 +183,8 @@ Result<PolicyWorld> FirewallSync::policy_world() {
   std::erase_if(world.endpoints, [&](const Endpoint& endpoint) {
     return endpoint.boot_id != host_.boot_id || endpoint.phase == Phase::kDeleting;
   });
+  records_.add_names(world.networks);
+  records_.add_names(world.endpoints);
   TRY(world.names, records_.policy_names());
   return world;
 }

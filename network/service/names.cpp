@@ -42,9 +42,13 @@ Status Names::keep(std::span<const RuntimeNetwork> networks) {
 }
 
 Status Names::keep(std::span<const NamedEndpoint> endpoints) {
-  return each(endpoints, [&](const NamedEndpoint& endpoint) {
-    return try_often([&] { return keep_endpoint(endpoint); });
+  bool changed = false;
+  const Status kept = each(endpoints, [&](const NamedEndpoint& endpoint) {
+    return try_often([&] { return keep_endpoint(endpoint, changed); });
   });
+  // Policies select endpoints by their labels.
+  const Status selected = changed ? context_.firewall.select_endpoint() : Status();
+  return kept ? selected : kept;
 }
 
 // Committed only while the network (or the binding) is as it was read, so that no name is left of
@@ -67,7 +71,7 @@ Status Names::keep_network(const RuntimeNetwork& network) {
                           .durability = state::Durability::kDurable});
 }
 
-Status Names::keep_endpoint(const NamedEndpoint& named) {
+Status Names::keep_endpoint(const NamedEndpoint& named, bool& changed) {
   if (!is_part_of_key(named.network) || !is_part_of_key(named.endpoint)) return {};
   auto id = context_.records.network_id(RuntimeNetworkId{named.network});
   if (!id) return id.error().code == Code::kNotFound ? Status() : fail(id.error());
@@ -86,6 +90,7 @@ Status Names::keep_endpoint(const NamedEndpoint& named) {
   TRY_STATUS(
       context_.commit({.preconditions = {{keys::endpoint(*id, endpoint.id), stored->revision}},
                        .puts = {{key, encode(fresh)}}}));
+  changed = true;
   add_names(fresh, endpoint);
   const bool is_new = context_.parts.unix_time() - endpoint.created <= kMoveTime;
   if (!present && is_new && endpoint.joined && log_changes())

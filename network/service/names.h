@@ -18,7 +18,8 @@ class Names : public NameService {
 
  private:
   Status keep_network(const RuntimeNetwork& network);
-  Status keep_endpoint(const NamedEndpoint& named);
+  // `changed` becomes true when something was new.
+  Status keep_endpoint(const NamedEndpoint& named, bool& changed);
   std::string ifname_of(const Endpoint& endpoint);
 
   ServiceContext& context_;

@@ -15,8 +15,15 @@ using Kind = PolicyEnd::Kind;
 const Network* find_network(const std::string& text, const PolicyWorld& world) {
   for (const Network& network : world.networks)
     if (network.name.str() == text || network.id == text) return &network;
-  constexpr std::size_t kLeast = 3;
   const Network* found = nullptr;
+  for (const Network& network : world.networks) {
+    if (std::ranges::find(network.runtimes, text, &RuntimeNetwork::name) == network.runtimes.end())
+      continue;
+    if (found != nullptr) return nullptr;
+    found = &network;
+  }
+  if (found != nullptr) return found;
+  constexpr std::size_t kLeast = 3;
   for (const Network& network : world.networks) {
     if (text.size() < kLeast || !network.id.starts_with(text)) continue;
     if (found != nullptr) return nullptr;

@@ -1,6 +1,7 @@
 #include "network/service/policy_state.h"
 
 #include <algorithm>
+#include <array>
 
 namespace fairlead::network {
 
@@ -114,15 +115,19 @@ std::vector<PolicySpec> listed_by(const Network& network) {
 
 bool selects(const PolicyEnd& end, const Endpoint& endpoint, const std::vector<Network>& networks) {
   if (end.kind == PolicyEnd::Kind::kLabel) {
-    const auto label = endpoint.labels.find(end.name);
-    return label != endpoint.labels.end() && (!end.value || *end.value == label->second);
+    // Those that were given with the endpoint, and those that its runtime has for the container.
+    return std::ranges::any_of(
+        std::array{&endpoint.labels, &endpoint.names.labels}, [&](const auto* labels) {
+          const auto label = labels->find(end.name);
+          return label != labels->end() && (!end.value || *end.value == label->second);
+        });
   }
   constexpr std::size_t kShortId = 12;  // as runtimes show ids
   const auto is = [&](const std::string& id) {
     return id == end.name ||
            (end.name.size() >= kShortId && id.size() == 64 && id.starts_with(end.name));
   };
-  if (!is(endpoint.container) && !is(endpoint.id)) return false;
+  if (!is(endpoint.container) && !is(endpoint.id) && !is(endpoint.names.name)) return false;
   return end.network.empty() || std::ranges::any_of(networks, [&](const Network& network) {
            return network.id == endpoint.network_id && network.name.str() == end.network;
          });

@@ -161,8 +161,15 @@ void Reconciler::regain_claims(ReconcileReport& report) {
   }
 }
 
+Result<std::vector<state::Record>> Reconciler::list_claims() {
+  TRY(auto claims, context_.parts.store.list(keys::kPorts));
+  TRY(auto ranges, context_.parts.store.list(keys::kPortRanges));
+  std::ranges::move(ranges, std::back_inserter(claims));
+  return claims;
+}
+
 Result<std::vector<LostClaim>> Reconciler::find_lost_claims() {
-  TRY(const auto claims, context_.parts.store.list(keys::kPorts));
+  TRY(const auto claims, list_claims());
   TRY(const auto endpoints, context_.records.endpoints(""));
   return lost_claims(claims, endpoints, context_.parts.boot_id);
 }
@@ -174,17 +181,22 @@ Result<bool> Reconciler::regain_claim(const LostClaim& lost) {
   if (!held) return fail(held.error());
   TRY(const auto endpoint, context_.records.endpoint(lost.network_id, lost.endpoint_id));
   if (!endpoint) return false;
-  TRY(const auto claims, context_.parts.store.list(keys::kPorts));
+  TRY(const auto claims, list_claims());
   TRY(const auto still, lost_claims(claims, {endpoint->value}, context_.parts.boot_id));
   if (std::ranges::find(still, lost.port, &LostClaim::port) == still.end()) return false;
-  const PortSpec again{.proto = lost.port.proto,
-                       .host_ip = lost.port.host_ip,
-                       .host_port = lost.port.host_port,
-                       .container_port = lost.port.container_port};
+  const PortSpec again{
+      .proto = lost.port.proto,
+      .host_ip = lost.port.host_ip,
+      .host_port = lost.port.host_port,
+      .host_port_end = lost.port.host_port_end,
+      .container_port = lost.port.container_port,
+      .container_port_end = lost.port.is_range() ? lost.port.container_last() : std::uint16_t{0}};
   state::Txn txn{
       .preconditions = {{keys::endpoint(lost.network_id, lost.endpoint_id), endpoint->revision}}};
-  TRY_STATUS(context_.claims.plan({lost.network_id, lost.endpoint_id}, {&again, 1}, {}, txn));
+  const auto claimant = PortClaimant::of(endpoint->value, held->network);
+  TRY(const auto claimed, context_.claims.plan(claimant, {&again, 1}, {}, txn));
   TRY_STATUS(context_.commit(std::move(txn)));
+  TRY_STATUS(context_.claims.confirm(claimant, claimed));
   return true;
 }
 

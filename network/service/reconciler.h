@@ -57,6 +57,7 @@ class Reconciler : public Mender {
   void tidy_ports(const Network& network, ReconcileReport& report);
   void tidy_orphans(const std::vector<Network>& networks, ReconcileReport& report);
   void regain_claims(ReconcileReport& report);
+  Result<std::vector<state::Record>> list_claims();
   Result<std::vector<LostClaim>> find_lost_claims();
   Result<bool> regain_claim(const LostClaim& lost);
   void tidy_pools(const std::vector<Network>& networks, ReconcileReport& report);

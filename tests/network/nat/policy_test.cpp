@@ -64,7 +64,7 @@ bool holds(const Entry& entry, const Packet& packet) {
     return false;
   if (packet.proto < proto.first || proto.last < packet.proto) return false;
   if (entry.key.size() < 4) return true;
-  const auto ports = std::get<PortRange>(entry.key[3]);
+  const auto ports = std::get<network::PortRange>(entry.key[3]);
   return has_ports(packet.proto) && ports.first <= packet.port && packet.port <= ports.last;
 }
 

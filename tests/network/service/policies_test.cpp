@@ -13,6 +13,7 @@ namespace {
 using network::Policy;
 using network::PolicyAction;
 using network::PolicySpec;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -158,6 +159,32 @@ TEST_F(PolicyVerbs, LabelsAndContainersAreThoseOfTheMoment) {
   must(service().remove_endpoint(ref("db", "pg")));
   EXPECT_THAT(elements(), IsEmpty());
   expect_no_difference();
+}
+
+// Docker names its containers after it has made their endpoints.
+TEST_F(PolicyVerbs, WhatDockerCallsAContainerAndItsLabelsSelectIt) {
+  create("db", "10.20.0.0/24");
+  const std::string id(64, 'a');
+  network::NetworkSpec made{.name = must(NetworkName::parse("docker-aaaaaaaaaaaa")), .id = id};
+  made.subnets.push_back({.subnet = must(Cidr::parse_subnet("10.30.0.0/24"))});
+  must(status_of(service().create_network(made)));
+  const auto web = must(service().create_endpoint(
+      {.network = network::RuntimeNetworkId{id}, .id = "e1", .runtime = "docker"}));
+  const std::string address = web.addresses.at(0).address().to_string();
+  allow("label:com.docker.compose.service=web", "db", {"5432/tcp"});
+  EXPECT_THAT(elements(), IsEmpty());
+  const std::vector<network::RuntimeNetwork> networks{{id, "shop_default", "shop"}};
+  must(host_.core->names().keep(networks));
+  const std::vector<network::NamedEndpoint> named{
+      {id,
+       "e1",
+       std::string(64, 'c'),
+       {.name = "web-1", .labels = {{"com.docker.compose.service", "web"}}}}};
+  must(host_.core->names().keep(named));
+  EXPECT_THAT(elements(), Contains(HasSubstr(address)));
+  const auto denied = deny("web-1", "outside");
+  EXPECT_EQ(denied.spec.from.kind, network::PolicyEnd::Kind::kContainer);
+  EXPECT_EQ(deny("shop_default", "10.99.0.0/16").spec.from.name, "docker-aaaaaaaaaaaa");
 }
 
 TEST_F(PolicyVerbs, WhatIsOutsideDependsOnTheNetworks) {

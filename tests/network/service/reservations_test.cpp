@@ -378,6 +378,20 @@ TEST_F(LostRecords, AnEndpointWithoutItsClaimIsSaidAndClaimedAgain) {
               HasSubstr("published already by container web"));
 }
 
+TEST_F(LostRecords, ARangeIsOneClaimWhetherItIsThereOrLost) {
+  make();
+  must(attach("net", "web",
+              {{.host_port = 7000, .host_port_end = 7099, .container_port = 7000,
+                .container_port_end = 7099}}));
+  EXPECT_THAT(problems(), IsEmpty());
+  EXPECT_THAT(reconcile(), IsEmpty());
+  must(host_.store.commit({.deletes = {network::keys::port_ranges(network::Proto::kTcp)}}));
+  EXPECT_THAT(problems(), ElementsAre(HasSubstr("published without a claim")));
+  EXPECT_THAT(reconcile(), ElementsAre(HasSubstr("claimed port 7000/tcp of container web")));
+  EXPECT_THAT(problems(), IsEmpty());
+  EXPECT_FALSE(attach("net", "b", {{.host_port = 7050, .container_port = 80}}));
+}
+
 TEST_F(LostRecords, AClaimThatAnotherHasGotMeanwhileIsToldByName) {
   make();
   must(attach("net", "web", {{.host_port = 8080, .container_port = 80}}));
