@@ -14,6 +14,15 @@ namespace fairlead::network::cluster {
 
 namespace {
 
+// A /31 and a /127 have no address for a second host's containers.
+Status refuse_tiny_subnets(const std::vector<SubnetSpec>& subnets) {
+  for (const SubnetSpec& each : subnets)
+    if (each.subnet && each.subnet->size() <= 2)
+      return fail(Code::kInvalid, "subnet {} is too small for containers on several hosts",
+                  each.subnet->to_string());
+  return {};
+}
+
 constexpr unsigned kMostAttempts = 32;
 constexpr unsigned kMostProbes = 1024;
 constexpr unsigned kLengthV4 = 20, kLengthV6 = 64;  // of a chosen subnet, large enough for blocks
@@ -150,6 +159,7 @@ Result<SharedNetwork> StoreNetworks::find_or_create(const NetworkSpec& spec,
                                                     const std::vector<Cidr>& occupied) {
   TRY_STATUS(validate_subnets(wanted_subnets(spec)));
   TRY_STATUS(refuse_several_subnets(spec.subnets, kOneSubnet));
+  TRY_STATUS(refuse_tiny_subnets(spec.subnets));
   for (unsigned attempt = 0; attempt < kMostAttempts; ++attempt) {
     TRY(const auto present, find(spec.name.str()));
     if (present && present->value.phase == NetworkPhase::kDeleting) {

@@ -375,7 +375,7 @@ TEST_F(LostRecords, AnEndpointWithoutItsClaimIsSaidAndClaimedAgain) {
   EXPECT_THAT(reconcile(), ElementsAre(HasSubstr("claimed port 8080/tcp of container web")));
   EXPECT_THAT(problems(), IsEmpty());
   EXPECT_THAT(attach("net", "b", {{.host_port = 8080, .container_port = 80}}).error().text,
-              HasSubstr("published already by container web"));
+              HasSubstr("published by container web"));
 }
 
 TEST_F(LostRecords, ARangeIsOneClaimWhetherItIsThereOrLost) {
@@ -400,7 +400,7 @@ TEST_F(LostRecords, AClaimThatAnotherHasGotMeanwhileIsToldByName) {
   const auto report = must(service().reconcile());
   EXPECT_THAT(report.failures,
               ElementsAre(AllOf(HasSubstr("port 8080/tcp of container web of network net"),
-                                HasSubstr("published already by container thief"))));
+                                HasSubstr("published by container thief"))));
 }
 
 // ---- what comes up over a network's subnet

@@ -124,7 +124,7 @@ TEST(ConfigTest, ContainersOfDockerAreStartedOnlyWhenAskedFor) {
       R"({"restart_docker_containers": true, "docker_socket": "/run/other.sock"})", {});
   EXPECT_TRUE(config->restart_docker_containers);
   EXPECT_EQ(config->docker_socket, "/run/other.sock");
-  EXPECT_THAT(refused(R"({"docker_socket": "tcp://x"})"), HasSubstr("not an absolute path"));
+  EXPECT_THAT(refused(R"({"docker_socket": "tcp://x"})"), HasSubstr("is not a Unix socket"));
 }
 
 TEST(ConfigTest, EmptyWordsAndPathsAreTaken) {
