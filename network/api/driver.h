@@ -46,6 +46,7 @@ struct FirewallLinks {
   // The interfaces of the host through which the network's packets pass. Without one, its packets
   // do not pass the host's firewall, and the network has no elements in it.
   std::vector<IfName> interfaces;
+  bool routed = false;  // they are how the names of interfaces begin that have a container each
   bool shared = false;  // the interfaces are also others', who are not Fairlead's to rule
   std::vector<Tunnel> tunnels;
 };
@@ -100,6 +101,8 @@ class Driver {
                                              const Endpoint& endpoint) const = 0;
   // The host's interface through which all that the endpoint sends enters a bridge, if there is one.
   virtual std::optional<IfName> bridge_port(const Endpoint&) const { return std::nullopt; }
+  // The host's interface that leads to the endpoint alone, without a bridge, if there is one.
+  virtual std::optional<IfName> routed_link(const Endpoint&) const { return std::nullopt; }
   // Makes the endpoint's link, ready for its published ports. The network's own links are made first
   // when they are missing.
   virtual Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,

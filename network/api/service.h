@@ -21,6 +21,9 @@ struct NetworkTraits {
   Scope scope = Scope::kLocal;
   // Why containers cannot publish ports, with what to do instead; empty: they can.
   std::string no_ports;
+  bool macs = true;  // its containers have MAC addresses of their own
+  // Its containers have their addresses alone (/32, /128): nobody else is on their links.
+  bool host_prefixes = false;
 };
 
 struct PortHolder {

@@ -105,6 +105,15 @@ std::optional<IpAddress> gateway_for(const Endpoint& endpoint, Family family) {
   return std::nullopt;
 }
 
+unsigned whole_length(Family family) { return family == Family::kV4 ? 32 : 128; }
+
+// Whether its address of the family has no subnet, in which the gateway would be.
+bool is_alone(const Endpoint& endpoint, Family family) {
+  return std::ranges::any_of(endpoint.addresses, [&](const Cidr& address) {
+    return address.family() == family && address.prefix_length() == whole_length(family);
+  });
+}
+
 }  // namespace
 
 std::optional<IpAddress> gateway_for(const Endpoint& endpoint, const Cidr& address) {
@@ -116,6 +125,8 @@ std::optional<IpAddress> gateway_for(const Endpoint& endpoint, const Cidr& addre
 std::vector<Route> container_routes(const Endpoint& endpoint) {
   std::vector<Route> routes;
   for (const IpAddress& gateway : endpoint.gateways) {
+    if (is_alone(endpoint, gateway.family()))
+      routes.push_back({.destination = Cidr::of(gateway, whole_length(gateway.family()))});
     const Cidr everything = Cidr::of(IpAddress::any(gateway.family()), 0);
     const bool named = std::ranges::any_of(
         endpoint.routes, [&](const Route& route) { return route.destination == everything; });

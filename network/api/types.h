@@ -419,7 +419,9 @@ std::string project_note(const ContainerNames& names);
 std::optional<IpAddress> gateway_for(const Endpoint& endpoint, const Cidr& address);
 
 // The routes of the container: first a default route through each family's first gateway, unless the
-// endpoint's own routes contain one, then the endpoint's own routes with `via` filled in.
+// endpoint's own routes contain one, then the endpoint's own routes with `via` filled in. A gateway
+// that is in no subnet of the endpoint's (its address is a /32 or /128) has a route of its own before
+// them.
 std::vector<Route> container_routes(const Endpoint& endpoint);
 
 struct EndpointRef {

@@ -1,7 +1,10 @@
 #include "network/drivers/registry.h"
 
 #include "network/drivers/bridge.h"
+#include "network/drivers/host_device.h"
+#include "network/drivers/ipvlan.h"
 #include "network/drivers/macvlan.h"
+#include "network/drivers/routed.h"
 
 namespace fairlead::network {
 
@@ -12,7 +15,11 @@ Drivers make_drivers(const DriverParts& parts) {
   drivers.emplace("overlay",
                   make_overlay_driver(parts.links, parts.tunnels, parts.boot_id,
                                       parts.on_tunnel_made, parts.mark, parts.before_forwarding));
-  drivers.emplace("macvlan", make_macvlan_driver(parts.links, parts.boot_id));
+  drivers.emplace("routed", make_routed_driver(parts.links, parts.tunnels, parts.boot_id,
+                                               parts.mark, parts.before_forwarding));
+  drivers.emplace("macvlan", make_macvlan_driver(parts.links, parts.boot_id, parts.mark));
+  drivers.emplace("host-device", make_host_device_driver(parts.links, parts.boot_id));
+  drivers.emplace("ipvlan", make_ipvlan_driver(parts.links, parts.boot_id, parts.mark));
   return drivers;
 }
 

@@ -8,10 +8,6 @@
 
 namespace fairlead::network {
 
-namespace {
-
-// Whether one of the endpoint's ports is published on 127.0.0.1, which includes ports published on
-// every address of the host.
 bool answers_on_loopback(const Network& network, const Endpoint& endpoint) {
   const GatewayMode mode = network.options.gateway_mode_v4;
   if (network.internal || mode == GatewayMode::kIsolated || mode == GatewayMode::kRouted)
@@ -22,8 +18,6 @@ bool answers_on_loopback(const Network& network, const Endpoint& endpoint) {
                                     (port.host_ip->is_any() || port.host_ip->is_loopback()));
          });
 }
-
-}  // namespace
 
 bool RouteLocalnet::may_shut(const Network& network) const {
   const BridgeRecord record = BridgeRecord::of(network);
@@ -42,10 +36,14 @@ Status RouteLocalnet::open(Network& network, const Endpoint& endpoint, NetworkCo
     TRY_STATUS(context.remember(network));
     fault_point("network.loopback.recorded");
   }
-  TRY(const bool harmless, guard(bridge));
+  return open_link(bridge);
+}
+
+Status RouteLocalnet::open_link(const kernel::Link& link) {
+  TRY(const bool harmless, guard(link));
   if (!harmless) return {};
   fault_point("network.loopback.guarded");
-  TRY_STATUS(links_.set_route_localnet(bridge.index, true));
+  TRY_STATUS(links_.set_route_localnet(link.index, true));
   fault_point("network.loopback.opened");
   return {};
 }

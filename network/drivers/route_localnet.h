@@ -14,6 +14,10 @@
 
 namespace fairlead::network {
 
+// Whether one of the endpoint's ports is published on 127.0.0.1, which includes ports published on
+// every address of the host.
+bool answers_on_loopback(const Network& network, const Endpoint& endpoint);
+
 // Called under the lock of the network. `links` must outlive the object.
 class RouteLocalnet {
  public:
@@ -34,6 +38,9 @@ class RouteLocalnet {
   Status shut(const Network& network);
   // In words, when the bridge is open and nothing but the firewall keeps its neighbours out.
   std::string problem(const Network& network);
+
+  // The same of one link that is Fairlead's own: guarded, and then opened.
+  Status open_link(const kernel::Link& link);
 
  private:
   bool may_shut(const Network& network) const;

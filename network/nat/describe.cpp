@@ -33,8 +33,8 @@ std::size_t size_of(std::string_view type, bool alone = false) {
   if (alone && type == "nf_proto") return 1;
   if (alone && type == "inet_service") return 2;
   if (type == "ether_addr") return 8;
-  const bool wide =
-      type == "ifname" || type == "iifname" || type == "ipv6_addr" || type == "@th,64,128";
+  const bool wide = type == "ifname" || type == "iifname" || type == "ipv6_addr" ||
+                    type == "@th,64,128" || type == "@th,256,128";
   return wide ? 16 : 4;
 }
 
@@ -69,15 +69,22 @@ std::string name(Bytes bytes) {
   return fmt::format("\"{}\"", std::string(bytes.begin(), std::ranges::find(bytes, 0)));
 }
 
+// Those that begin alike are an interval, whose last name is filled up.
+std::string names(Bytes first, Bytes last) {
+  if (std::ranges::equal(first, last)) return name(first);
+  return fmt::format("\"{}*\"", std::string(first.begin(), std::ranges::find(first, 0)));
+}
+
 // `last` differs from `first` in fields of intervals only.
 std::string field(std::string_view type, Bytes first, Bytes last) {
-  if (type == "ifname" || type == "iifname") return name(first);
+  if (type == "ifname" || type == "iifname") return names(first, last);
   if (type == "ether_addr") return fmt::format("{:02x}", fmt::join(first.first(6), ":"));
   if (type == "nf_proto") return family(first[0]);
   if (type == "inet_proto")
     return first[0] == last[0] ? proto(first[0])
                                : number(first.first(1)) + "-" + number(last.first(1));
-  if (type == "ipv4_addr" || type == "ipv6_addr" || type == "@th,192,32" || type == "@th,64,128") {
+  if (type == "ipv4_addr" || type == "ipv6_addr" || type == "@th,192,32" || type == "@th,64,128" ||
+      type == "@th,256,128") {
     const Family of = size_of(type) == 4 ? Family::kV4 : Family::kV6;
     return to_text(AddressRange{IpAddress::from_bytes(of, first), IpAddress::from_bytes(of, last)});
   }

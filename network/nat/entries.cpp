@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "network/nat/policy_boxes.h"
+#include "network/nat/sets.h"
 
 namespace fairlead::nat {
 
@@ -31,6 +32,9 @@ struct TextOf {
   std::string operator()(const Cidr& subnet) const { return subnet.to_string(); }
   std::string operator()(const IfName& name) const { return fmt::format("\"{}\"", name.str()); }
   std::string operator()(const MacAddress& mac) const { return mac.to_string(); }
+  std::string operator()(const Beginning& of) const {
+    return fmt::format("\"{}*\"", of.name.str());
+  }
   std::string operator()(const RawAddress& target) const {
     return fmt::format("0x{:02x}", fmt::join(target.address.bytes(), ""));
   }
@@ -82,6 +86,12 @@ struct AppendTo {
   void operator()(network::PortRange range) const {
     bytes.port(end == End::kFirst ? range.first : range.last);
   }
+  void operator()(const Beginning& of) const {
+    if (end == End::kFirst)
+      bytes.ifname(of.name);
+    else
+      bytes.last_ifname(of.name);
+  }
 };
 
 ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
@@ -90,17 +100,20 @@ ElementBytes bytes_of(const std::vector<Field>& fields, End end) {
   return bytes;
 }
 
-bool has_interval(const std::vector<Field>& fields) {
-  return std::ranges::any_of(fields, [](const Field& field) {
-    return std::holds_alternative<Cidr>(field) || std::holds_alternative<AddressRange>(field) ||
-           std::holds_alternative<network::PortRange>(field);
-  });
-}
-
 // The data of a map with ranges is that of the first value, and then that of the last.
 ElementBytes data_of(const std::vector<Field>& fields) {
   const ElementBytes first = bytes_of(fields, End::kFirst);
-  return has_interval(fields) ? first.until(bytes_of(fields, End::kLast)) : first;
+  const bool ranges = std::ranges::any_of(
+      fields, [](const Field& field) { return std::holds_alternative<network::PortRange>(field); });
+  return ranges ? first.until(bytes_of(fields, End::kLast)) : first;
+}
+
+// The names of both tables' sets differ.
+bool has_intervals(std::string_view name) {
+  for (const auto family : {kernel::TableFamily::kInet, kernel::TableFamily::kBridge})
+    for (const SetDeclaration& set : sets_of(family))
+      if (set.name == name) return set.flags == "interval";
+  return false;
 }
 
 std::string suffixed(std::string_view name, Family family) {
@@ -112,6 +125,12 @@ std::string suffixed(std::string_view name, Family family) {
 bool has(const NatNetwork& network, Family family) {
   return std::ranges::any_of(network.subnets,
                              [&](const Cidr& subnet) { return subnet.family() == family; });
+}
+
+// The network as `iifname` and `oifname` have it.
+Field link_of(const NatNetwork& network) {
+  if (network.routed) return Beginning{network.bridge};
+  return network.bridge;
 }
 
 // Whether traffic of this family may pass only within the network, and between the network and the
@@ -137,20 +156,20 @@ Verdict towards(GatewayMode mode) {
 void add_gateway(const NatNetwork& network, Family family, GatewayMode mode,
                  std::vector<Entry>& entries) {
   const bool shut = closed(network, family, mode);
-  if (shut) entries.push_back({.set = "closed", .key = {family, network.bridge}});
+  if (shut) entries.push_back({.set = "closed", .key = {family, link_of(network)}});
   entries.push_back({.set = "towards",
-                     .key = {family, network.bridge},
+                     .key = {family, link_of(network)},
                      .verdict = shut ? Verdict{.kind = Verdict::Kind::kDrop} : towards(mode)});
 }
 
 // Whose packets the host looks at, beside where they go.
 void add_trust(const NatNetwork& network, std::vector<Entry>& entries) {
-  if (!network.shared) entries.push_back({.set = "own_bridges", .key = {network.bridge}});
+  if (!network.shared) entries.push_back({.set = "own_bridges", .key = {link_of(network)}});
   if (!network.host_access && !network.shared)
-    entries.push_back({.set = "confined", .key = {network.bridge}});
-  if (!network.leaves) entries.push_back({.set = "no_egress", .key = {network.bridge}});
+    entries.push_back({.set = "confined", .key = {link_of(network)}});
+  if (!network.leaves) entries.push_back({.set = "no_egress", .key = {link_of(network)}});
   for (const IfName& trusted : network.trusted_interfaces)
-    entries.push_back({.set = "trusted", .key = {trusted, network.bridge}});
+    entries.push_back({.set = "trusted", .key = {trusted, link_of(network)}});
 }
 
 // An element whose destinations another one contains would overlap it.
@@ -181,7 +200,8 @@ void add_subnet(const NatNetwork& network, const Cidr& subnet, GatewayMode mode,
                 std::vector<Entry>& entries) {
   if (closed(network, subnet.family(), mode) || mode == GatewayMode::kRouted) return;
   entries.push_back({.set = suffixed("translated", subnet.family()), .key = {subnet}});
-  entries.push_back({.set = suffixed("hairpin", subnet.family()), .key = {network.bridge, subnet}});
+  entries.push_back(
+      {.set = suffixed("hairpin", subnet.family()), .key = {link_of(network), subnet}});
   if (network.masquerade) add_masquerade(network, subnet, entries);
 }
 
@@ -296,7 +316,7 @@ kernel::Element to_element(const Entry& entry) {
                           .key = bytes_of(entry.key, End::kFirst),
                           .data = data_of(entry.data),
                           .verdict = entry.verdict};
-  if (has_interval(entry.key)) element.key_end = bytes_of(entry.key, End::kLast);
+  if (has_intervals(entry.set)) element.key_end = bytes_of(entry.key, End::kLast);
   return element;
 }
 
@@ -305,9 +325,9 @@ std::vector<Entry> entries_of(const NatNetwork& network) {
     return family == Family::kV4 ? network.mode_v4 : network.mode_v6;
   };
   std::vector<Entry> entries;
-  entries.push_back({.set = "bridges", .key = {network.bridge}});
-  entries.push_back({.set = "same_bridge",
-                     .key = {network.bridge, network.bridge},
+  entries.push_back({.set = "bridges", .key = {link_of(network)}});
+  entries.push_back({.set = network.routed ? "same_routed" : "same_bridge",
+                     .key = {link_of(network), link_of(network)},
                      .verdict = network.icc
                                     ? Verdict{.kind = Verdict::Kind::kAccept}
                                     : Verdict{.kind = Verdict::Kind::kGoto, .chain = "no_icc"}});
@@ -315,12 +335,23 @@ std::vector<Entry> entries_of(const NatNetwork& network) {
   add_trust(network, entries);
   for (const Cidr& subnet : network.subnets)
     add_subnet(network, subnet.network(), mode(subnet.family()), entries);
+  for (const IpAddress& gateway : network.gateways)
+    entries.push_back(
+        {.set = suffixed("gateways", gateway.family()), .key = {link_of(network), gateway}});
   return entries;
 }
 
 std::vector<Entry> entries_of(const NatConfined& confined) {
   return {{.set = suffixed("confined", confined.address.family()),
            .key = {confined.bridge, confined.address}}};
+}
+
+std::vector<Entry> entries_of(const NatReporter& reporter) {
+  std::vector<Entry> entries;
+  for (const IpAddress& address : reporter.addresses)
+    entries.push_back({.set = suffixed("reported", address.family()),
+                       .key = {reporter.link, RawAddress{address}}});
+  return entries;
 }
 
 std::vector<Entry> entries_of(const NatPort& port) {
@@ -395,6 +426,7 @@ std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family)
   for (const NatNetwork& network : state.networks) take(entries_of(network));
   for (const NatPort& port : state.ports) take(entries_of(port));
   for (const NatConfined& confined : state.confined) take(entries_of(confined));
+  for (const NatReporter& reporter : state.reporters) take(entries_of(reporter));
   take(entries_of(state.underlay));
   take(entries_of(state.host));
   take(entries_of(state.policies));

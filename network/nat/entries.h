@@ -32,9 +32,14 @@ struct ProtoRange {
   std::uint8_t first = 0, last = 255;
 };
 
+// All interfaces whose names begin so.
+struct Beginning {
+  IfName name;
+};
+
 using Field =
     std::variant<Family, network::Proto, std::uint16_t, Vni, IpAddress, Cidr, IfName, MacAddress,
-                 RawAddress, AddressRange, ProtoRange, network::PortRange, Mark>;
+                 RawAddress, AddressRange, ProtoRange, network::PortRange, Mark, Beginning>;
 
 struct Entry {
   std::string set;
@@ -51,11 +56,12 @@ bool has_text(const Entry& entry);
 std::string to_text(const Entry& entry);  // "tcp . 8080 : 10.1.0.2 . 80"
 kernel::Element to_element(const Entry& entry);
 
-// The elements that a network, a published port, a confined endpoint, the underlay, the host and a
+// The elements that a network, a published port, a confined or reporting endpoint, the underlay, the host and a
 // sender have in their table.
 std::vector<Entry> entries_of(const NatNetwork& network);
 std::vector<Entry> entries_of(const NatPort& port);
 std::vector<Entry> entries_of(const NatConfined& confined);
+std::vector<Entry> entries_of(const NatReporter& reporter);
 std::vector<Entry> entries_of(const NatUnderlay& underlay);
 std::vector<Entry> entries_of(const NatHost& host);
 std::vector<Entry> entries_of(const NatSender& sender);

@@ -19,9 +19,11 @@ std::optional<IpAddress> address_of(const network::Endpoint& endpoint, Family fa
 
 }  // namespace
 
-NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared) {
+NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared,
+                       bool routed) {
   NatNetwork nat{
       .bridge = interface,
+      .routed = routed,
       .mode_v4 = network.options.gateway_mode_v4,
       .mode_v6 = network.options.gateway_mode_v6,
       .icc = network.options.icc,
@@ -36,7 +38,10 @@ NatNetwork nat_network(const network::Network& network, const IfName& interface,
       .snat_v6 = network.options.snat_v6,
       .snat_ports = network.options.snat_ports,
       .masquerade_exclude = network.options.masquerade_exclude};
-  for (const network::Subnet& subnet : network.subnets) nat.subnets.push_back(subnet.subnet);
+  for (const network::Subnet& subnet : network.subnets) {
+    nat.subnets.push_back(subnet.subnet);
+    if (routed && subnet.gateway) nat.gateways.push_back(*subnet.gateway);
+  }
   return nat;
 }
 
@@ -64,6 +69,12 @@ NatSender nat_sender(const network::Network& network, const network::Endpoint& e
                    .checked = network.options.spoofing == network::Spoofing::kDeny};
   for (const Cidr& address : endpoint.addresses) sender.addresses.push_back(address.address());
   return sender;
+}
+
+NatReporter nat_reporter(const network::Endpoint& endpoint, const IfName& link) {
+  NatReporter reporter{.link = link, .addresses = {}};
+  for (const Cidr& address : endpoint.addresses) reporter.addresses.push_back(address.address());
+  return reporter;
 }
 
 std::vector<Element> elements_of(const NatState& state, TableFamily family) {

@@ -24,6 +24,9 @@ inline constexpr std::string_view kTable = "fairlead";
 // The properties of a network that matter to the firewall.
 struct NatNetwork {
   IfName bridge;
+  // There is no bridge: each container has an interface of its own in the host, whose name begins
+  // with `bridge`, and the host routes between them.
+  bool routed = false;
   std::vector<Cidr> subnets;
   network::GatewayMode mode_v4 = network::GatewayMode::kNat;
   network::GatewayMode mode_v6 = network::GatewayMode::kNat;
@@ -39,6 +42,7 @@ struct NatNetwork {
   std::optional<IpAddress> snat_v6{};
   std::optional<network::PortRange> snat_ports{};
   std::vector<Cidr> masquerade_exclude{};  // destinations that see the containers' own addresses
+  std::vector<IpAddress> gateways{};       // of a routed network: the host's addresses in it
 
   bool operator==(const NatNetwork&) const = default;
 };
@@ -79,6 +83,15 @@ struct NatSender {
   bool checked = true;  // otherwise everything may
 
   bool operator==(const NatSender&) const = default;
+};
+
+// The interface of an endpoint that the host routes to, and the addresses behind it: the flows of
+// which it may report errors.
+struct NatReporter {
+  IfName link;
+  std::vector<IpAddress> addresses;
+
+  bool operator==(const NatReporter&) const = default;
 };
 
 // The properties of the VXLAN device of a network that matter to the firewall.
@@ -171,19 +184,24 @@ struct NatState {
   NatHost host{};
   std::vector<NatConfined> confined{};
   std::vector<NatPolicy> policies{};
+  std::vector<NatReporter> reporters{};
   std::vector<NatSender> senders{};  // in the table of the family bridge; all else is in the other
 
   bool operator==(const NatState&) const = default;
 };
 
 // Make the values from the records of the service. A network has one value for each of its
-// interfaces (FirewallLinks); `shared`: the interface is also others'. A port of an internal network
+// interfaces (FirewallLinks); `shared`: the interface is also others'; `routed`: it is how the names
+// of the containers' interfaces begin. A port of an internal network
 // has no targets.
-NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared);
+NatNetwork nat_network(const network::Network& network, const IfName& interface, bool shared,
+                       bool routed = false);
 NatPort nat_port(const network::Network& network, const network::Endpoint& endpoint,
                  const network::PublishedPort& port);
 NatSender nat_sender(const network::Network& network, const network::Endpoint& endpoint,
                      const IfName& port);
+
+NatReporter nat_reporter(const network::Endpoint& endpoint, const IfName& link);
 
 using kernel::TableFamily;
 

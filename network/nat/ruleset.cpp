@@ -134,7 +134,45 @@ constexpr std::string_view kInetChains = R"(
 		meta l4proto . th dport @tunnel_ports jump to_tunnel
 		iifname . oifname vmap @same_bridge
 		iifname @own_bridges fib saddr . iif oif missing drop
+		iifname "flr*" jump from_routed
 		ct state related jump quoted
+	}
+
+	# Out of an interface that has one container and no bridge, under that container's own address: the checks that the
+	# table `bridge fairlead` makes elsewhere.
+	chain from_routed {
+		meta l4proto 1 jump own_icmp
+		meta l4proto 58 jump own_icmpv6
+		iifname . oifname vmap @same_routed
+	}
+
+	# An error quotes a packet, which was for the one who reports it: about others' flows nobody has anything to say.
+	# (1 is ICMP, 58 ICMPv6, whose names need /etc/protocols.)
+	chain own_icmp {
+		icmp type destination-unreachable goto own_quote
+		icmp type source-quench goto own_quote
+		icmp type redirect drop
+		icmp type time-exceeded goto own_quote
+		icmp type parameter-problem goto own_quote
+	}
+
+	chain own_quote {
+		iifname . @th,192,32 @reported_v4 return
+		drop
+	}
+
+	chain own_icmpv6 {
+		icmpv6 type nd-router-advert drop
+		icmpv6 type nd-redirect drop
+		icmpv6 type destination-unreachable goto own_quote_v6
+		icmpv6 type packet-too-big goto own_quote_v6
+		icmpv6 type time-exceeded goto own_quote_v6
+		icmpv6 type parameter-problem goto own_quote_v6
+	}
+
+	chain own_quote_v6 {
+		iifname . @th,256,128 @reported_v6 return
+		drop
 	}
 
 	# Policies are about who begins a flow, and with whom behind all translation. They are asked for every packet in both
@@ -223,6 +261,8 @@ constexpr std::string_view kInetChains = R"(
 	# into a network. It stays inside of the bridge, whatever its VNI, unless the bridge is itself the way to another host.
 	chain to_tunnel {
 		iifname . oifname vmap @same_bridge
+		iifname @own_bridges fib saddr . iif oif missing drop
+		iifname "flr*" iifname . oifname vmap @same_routed
 		ip saddr @tunnel_hosts_v4 fib saddr . iif oif exists return
 		ip6 saddr @tunnel_hosts_v6 fib saddr . iif oif exists return
 		drop
@@ -240,6 +280,8 @@ constexpr std::string_view kInetChains = R"(
 		meta l4proto . th dport @tunnel_ports jump to_tunnel
 		iifname @own_bridges ip6 saddr != :: fib saddr . iif oif missing drop
 		iifname @own_bridges ip saddr != 0.0.0.0 fib saddr . iif oif missing drop
+		iifname "flr*" meta l4proto 1 jump own_icmp
+		iifname "flr*" meta l4proto 58 jump own_icmpv6
 		meta nfproto @policies jump host_policies
 		iifname @confined goto gateway_only
 		iifname . ip saddr @confined_v4 goto gateway_only
@@ -264,7 +306,13 @@ constexpr std::string_view kInetChains = R"(
 		ct state related accept
 		icmpv6 type nd-neighbor-solicit accept
 		icmpv6 type nd-neighbor-advert accept
+		iifname . ip daddr @gateways_v4 goto gateway_services
+		iifname . ip6 daddr @gateways_v6 goto gateway_services
 		fib daddr . iif type != local drop
+		goto gateway_services
+	}
+
+	chain gateway_services {
 		icmp type echo-request accept
 		icmpv6 type echo-request accept
 		udp dport 53 accept

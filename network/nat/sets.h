@@ -19,24 +19,36 @@ struct SetDeclaration {
 inline constexpr std::array kInetSets = {
     // Families that the host forwards only because Fairlead has switched it on.
     SetDeclaration{"set", "not_routed", "nf_proto"},
-    // Fairlead's bridges.
-    SetDeclaration{"set", "bridges", "ifname"},
+    // Fairlead's bridges, and how the names of the interfaces begin that have a container each and
+    // no bridge (mode routed): an interval of names. All that is said of a bridge below is said of
+    // these as well.
+    SetDeclaration{"set", "bridges", "ifname", "interval"},
     // Bridges that are Fairlead's alone: what comes from them has a source that the host routes back
     // to them.
-    SetDeclaration{"set", "own_bridges", "ifname"},
+    SetDeclaration{"set", "own_bridges", "ifname", "interval"},
     // Bridges, and single addresses behind bridges of others, that reach nothing of the host except
     // their gateway's ping and DNS.
-    SetDeclaration{"set", "confined", "ifname"},
+    SetDeclaration{"set", "confined", "ifname", "interval"},
     SetDeclaration{"set", "confined_v4", "ifname . ipv4_addr"},
     SetDeclaration{"set", "confined_v6", "ifname . ipv6_addr"},
     // (in, out): interfaces from which all ports of the containers may be reached.
-    SetDeclaration{"set", "trusted", "ifname . ifname"},
+    SetDeclaration{"set", "trusted", "ifname . ifname", "interval"},
     // (in, out), both the same bridge: whether its containers may talk to each other.
+    // It is asked for every packet, so it has bridges alone.
     SetDeclaration{"map", "same_bridge", "ifname . ifname : verdict"},
+    // The same of interfaces without a bridge, (in, out) both of one network.
+    SetDeclaration{"map", "same_routed", "ifname . ifname : verdict", "interval"},
+    // (in, address): the gateways of networks without a bridge, which no interface of theirs has.
+    SetDeclaration{"set", "gateways_v4", "ifname . ipv4_addr", "interval"},
+    SetDeclaration{"set", "gateways_v6", "ifname . ipv6_addr", "interval"},
+    // (in, destination of the packet that an ICMP error quotes): 24 bytes after the start of the
+    // header in ICMP (RFC 792), 32 bytes in ICMPv6 (RFC 4443 section 3).
+    SetDeclaration{"set", "reported_v4", "iifname . @th,192,32", {}, "typeof"},
+    SetDeclaration{"set", "reported_v6", "iifname . @th,256,128", {}, "typeof"},
     // (family, in): bridges whose traffic may not leave the network.
-    SetDeclaration{"set", "closed", "nf_proto . ifname"},
+    SetDeclaration{"set", "closed", "nf_proto . ifname", "interval"},
     // (family, out): which traffic from outside may reach the network.
-    SetDeclaration{"map", "towards", "nf_proto . ifname : verdict"},
+    SetDeclaration{"map", "towards", "nf_proto . ifname : verdict", "interval"},
     // Published ports on one address of the host, and on every one. Those on one address are reached
     // through the interface that has it, except those in the weak maps (the kernel's weak host
     // model, RFC 1122 section 3.3.4.2).
@@ -97,7 +109,7 @@ inline constexpr std::array kInetSets = {
     SetDeclaration{"set", "broadcast_ports", "inet_service"},
     SetDeclaration{"map", "broadcasts", "ifname . ipv4_addr . ipv4_addr : ipv4_addr", "interval"},
     // Bridges whose containers reach nothing but what policies allow.
-    SetDeclaration{"set", "no_egress", "ifname"},
+    SetDeclaration{"set", "no_egress", "ifname", "interval"},
     // Policies: who begins a connection, with whom, and the service: every protocol among these, or
     // these ports of one that has any. Of those to the host whom is any address of the host.
     SetDeclaration{"map", "policy_v4", "ipv4_addr . ipv4_addr . inet_proto : verdict", "interval"},

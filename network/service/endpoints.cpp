@@ -41,6 +41,25 @@ std::vector<IpAddress> gateways_of(const Network& network, const std::vector<Cid
 
 constexpr std::uint32_t kScopeLink = 253;  // RT_SCOPE_LINK, linux/rtnetlink.h
 
+unsigned whole_length(Family family) { return family == Family::kV4 ? 32 : 128; }
+
+// Where nobody else is on a container's link, the way to the others of an internal network is a
+// route as well, and no default route.
+void add_routes_inside(const Network& network, Endpoint& endpoint) {
+  if (!network.internal) return;
+  for (const Subnet& subnet : network.subnets) {
+    if (!subnet.gateway) continue;
+    endpoint.routes.push_back(
+        {.destination = Cidr::of(*subnet.gateway, whole_length(subnet.subnet.family()))});
+    endpoint.routes.push_back({.destination = subnet.subnet.network(), .via = *subnet.gateway});
+  }
+}
+
+void take_single_addresses(Endpoint& endpoint) {
+  for (Cidr& address : endpoint.addresses)
+    address = Cidr::of(address.address(), whole_length(address.family()));
+}
+
 // The network's other subnets are on the container's own link. Through the gateway the host would
 // redirect it there, and a neighbour's answer to an address of another subnet would go to the gateway:
 // with IPv6 neither reached the other one.
@@ -87,14 +106,16 @@ Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec&
                     .boot_id = context_.parts.boot_id,
                     .created = context_.parts.unix_time(),
                     .names = spec.names};
+  if (held.driver->traits().host_prefixes) add_routes_inside(network, endpoint);
   TRY(endpoint.links, held.driver->plan_endpoint(network, endpoint));
   return endpoint;
 }
 
 // Leases addresses of the network's subnets, or takes over the addresses that the runtime has requested or
 // its own allocator has given.
-Status Endpoints::lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
+Status Endpoints::lease(const LockedNetwork& held, const EndpointSpec& spec, Endpoint& endpoint,
                         unsigned attempt, state::Txn& txn) {
+  const Network& network = held.network;
   endpoint.addresses.clear();
   if (spec.address_source == AddressSource::kRuntime) {
     endpoint.addresses = spec.addresses;
@@ -110,7 +131,8 @@ Status Endpoints::lease(const Network& network, const EndpointSpec& spec, Endpoi
     TRY(endpoint.addresses, addresses_.lease(network, spec, attempt, txn));
   }
   endpoint.gateways = gateways_of(network, endpoint.addresses);
-  add_neighbours(network, endpoint);
+  // Where nobody else is on the link, the way to the neighbours is the one to everybody.
+  if (!held.driver->traits().host_prefixes) add_neighbours(network, endpoint);
   if (!endpoint.mac && !endpoint.addresses.empty())
     endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
   if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);
@@ -141,7 +163,11 @@ Result<Endpoint> Endpoints::try_reserve(LockedNetwork& held, const EndpointSpec&
   bool looked = ports.empty();
   for (unsigned attempt = 0;; ++attempt) {
     state::Txn txn;
-    TRY_STATUS(lease(network, spec, endpoint, attempt, txn));
+    TRY_STATUS(lease(held, spec, endpoint, attempt, txn));
+    if (!held.driver->traits().macs) endpoint.mac = spec.mac;
+    // A runtime that sets its own addresses has its own prefix length.
+    const bool ours = spec.address_source == AddressSource::kFairlead || !endpoint.ifname.empty();
+    if (ours && held.driver->traits().host_prefixes) take_single_addresses(endpoint);
     TRY(auto claimed, context_.claims.plan(claimant, ports, {}, txn));
     if (!claimed.standby.empty() && !std::exchange(looked, true)) {
       // Whoever serves them for this container may be dead.

@@ -43,7 +43,7 @@ class Endpoints {
   Result<Endpoint> try_reserve(LockedNetwork& held, const EndpointSpec& spec,
                                std::span<const PortSpec> ports, const Placement* placement);
   Result<Endpoint> draft(const LockedNetwork& held, const EndpointSpec& spec) const;
-  Status lease(const Network& network, const EndpointSpec& spec, Endpoint& endpoint,
+  Status lease(const LockedNetwork& held, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
   // After a failure: addresses and ports are given back, and the record is deleted.
   void undo_reservation(LockedNetwork& held, const Endpoint& endpoint);

@@ -53,7 +53,7 @@ FirewallLinks FirewallSync::links_of(const Network& network) const {
 void FirewallSync::add_network(const Network& network, nat::NatState& state) const {
   const FirewallLinks links = links_of(network);
   for (const IfName& interface : links.interfaces)
-    state.networks.push_back(nat::nat_network(network, interface, links.shared));
+    state.networks.push_back(nat::nat_network(network, interface, links.shared, links.routed));
   for (const FirewallLinks::Tunnel& tunnel : links.tunnels)
     state.underlay.tunnels.push_back(
         {.vni = tunnel.vni, .port = tunnel.port, .encrypted = tunnel.encrypted});
@@ -70,6 +70,8 @@ void FirewallSync::add_endpoint(const Network& network, const Endpoint& endpoint
                                 nat::NatState& state) const {
   const auto driver = drivers_.find(network.options.mode);
   if (driver == drivers_.end()) return;
+  if (const auto link = driver->second->routed_link(endpoint))
+    state.reporters.push_back(nat::nat_reporter(endpoint, *link));
   const auto port = driver->second->bridge_port(endpoint);
   if (!port) return;
   state.senders.push_back(nat::nat_sender(network, endpoint, *port));

@@ -138,10 +138,18 @@ Result<Cidr> Pools::request_for_container(const PoolRecord& pool, std::optional<
   TRY(const auto stored, context_.records.network(NetworkId{pool.network}));
   auto given = allocate_in(stored.value, pool.subnet, request);
   fault_point("pool.address.leased");
-  if (given) return given;
+  if (given) return as_placed(stored.value, *given);
   TRY(auto held, context_.hold(NetworkId{pool.network}));
   TRY(const bool freed, collector_.make_room(held, given.error(), {}));
-  return freed ? allocate_in(held.network, pool.subnet, request) : given;
+  if (freed) given = allocate_in(held.network, pool.subnet, request);
+  return given ? as_placed(held.network, *given) : given;
+}
+
+// The prefix length with which the runtime is to set the address.
+Cidr Pools::as_placed(const Network& network, const Cidr& address) const {
+  const auto driver = context_.driver_of(network.options);
+  if (!driver || !(*driver)->traits().host_prefixes) return address;
+  return Cidr::of(address.address(), address.is_v4() ? 32 : 128);
 }
 
 // Docker asks for an address of the network's first pool, also when it is full, and takes one of

@@ -32,6 +32,7 @@ class Pools : public PoolService {
                                      AddressUse use);
   Result<Cidr> allocate_in(const Network& network, const Cidr& pool, const AddressRequest& request);
   Result<PoolRecord> pool_with(const PoolRecord& named, const IpAddress& address);
+  Cidr as_placed(const Network& network, const Cidr& address) const;
   Status release_lease(const PoolRecord& pool, const IpAddress& address);
   Result<bool> is_kept(const PoolRecord& pool, const LeaseRecord& lease);
 

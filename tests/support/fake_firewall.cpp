@@ -100,9 +100,10 @@ T number(const std::string& word) {
 Status append(const std::string& type, const std::string& word, ElementBytes& first,
               ElementBytes& last) {
   if (type == "ifname" || type == "iifname") {
-    TRY(const IfName name, IfName::parse(word));
+    const bool beginning = word.ends_with('*');
+    TRY(const IfName name, IfName::parse(word.substr(0, word.size() - (beginning ? 1 : 0))));
     first.ifname(name);
-    last.ifname(name);
+    beginning ? last.last_ifname(name) : last.ifname(name);
   } else if (type == "nf_proto") {
     first.family(word == "ipv6" ? Family::kV6 : Family::kV4);
     last.family(word == "ipv6" ? Family::kV6 : Family::kV4);

@@ -292,6 +292,97 @@ Result<Link> FakeLinks::create_macvlan(const kernel::MacvlanSpec& spec) {
   return device(netns, index)->link;
 }
 
+Result<Link> FakeLinks::create_ipvlan(const kernel::IpvlanSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("create_ipvlan"));
+  if (lacking_.contains("ipvlan")) return fail_errno(EOPNOTSUPP, "make interface");
+  TRY(const Device* parent, host_device(spec.parent));
+  const NetnsKey netns = key_of(spec.netns_fd);
+  if (device(netns, spec.name.str()) != nullptr) return fail_errno(EEXIST, "make interface");
+  last_ipvlan_ = spec;
+  const int index = add(netns, {.name = spec.name.str(),
+                                .kind = "ipvlan",
+                                .mac = parent->link.mac,
+                                .mtu = spec.mtu,
+                                .peer_index = spec.parent,
+                                .peer_elsewhere = netns != key_of(-1)});
+  return device(netns, index)->link;
+}
+
+Result<Link> FakeLinks::create_vlan(const kernel::VlanSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("create_vlan"));
+  if (lacking_.contains("vlan")) return fail_errno(EOPNOTSUPP, "make interface");
+  TRY(const Device* parent, host_device(spec.parent));
+  const NetnsKey host = key_of(-1);
+  if (device(host, spec.name.str()) != nullptr) return fail_errno(EEXIST, "make interface");
+  const int index = add(host, {.name = spec.name.str(),
+                               .kind = "vlan",
+                               .mac = parent->link.mac,
+                               .mtu = parent->link.mtu,
+                               .up = true,
+                               .peer_index = spec.parent,
+                               .alias = spec.alias});
+  return device(host, index)->link;
+}
+
+Result<Link> FakeLinks::move_inside(int index, int netns_fd, const IfName& name) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("move_inside"));
+  TRY(Device * found, host_device(index));
+  if (device(key_of(netns_fd), name.str()) != nullptr) return fail_errno(EEXIST, "move interface");
+  found->netns = key_of(netns_fd);
+  found->link.name = name.str();
+  found->link.up = false;
+  found->addresses.clear();
+  return found->link;
+}
+
+Status FakeLinks::move_back(int netns_fd, int index, const IfName& name) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("move_back"));
+  Device* found = device(key_of(netns_fd), index);
+  if (found == nullptr) return no_such_link();
+  if (device(key_of(-1), name.str()) != nullptr) return fail_errno(EEXIST, "move interface");
+  found->netns = key_of(-1);
+  found->link.name = name.str();
+  found->link.up = false;
+  found->addresses.clear();
+  return {};
+}
+
+Result<std::vector<Cidr>> FakeLinks::addresses(int index) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("addresses"));
+  TRY(const Device* found, host_device(index));
+  return found->addresses;
+}
+
+Status FakeLinks::restore(int index, bool up, const std::vector<Cidr>& addresses) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("restore"));
+  TRY(Device * found, host_device(index));
+  found->link.up = up;
+  for (const Cidr& address : addresses) add_address(*found, address);
+  return {};
+}
+
+Result<bool> FakeLinks::has_kind(const std::string& kind) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("has_kind"));
+  return !lacking_.contains(kind);
+}
+
+void FakeLinks::lack(const std::string& kind) {
+  const std::lock_guard lock(mutex_);
+  lacking_.insert(kind);
+}
+
+kernel::IpvlanSpec FakeLinks::last_ipvlan() const {
+  const std::lock_guard lock(mutex_);
+  return last_ipvlan_;
+}
+
 Result<std::vector<Link>> FakeLinks::list_inside(int netns_fd) {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("list_inside"));
@@ -328,6 +419,62 @@ Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
     if (std::ranges::none_of(found->routes, same)) found->routes.push_back(route);
   }
   return {};
+}
+
+Status FakeLinks::route_container(const kernel::RoutedLink& link) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("route_container"));
+  TRY(Device * found, host_device(link.index));
+  if (link.source_v4 && std::ranges::none_of(devices_, [&](const Device& each) {
+        return each.netns == key_of(-1) &&
+               std::ranges::any_of(each.addresses, [&](const Cidr& address) {
+                 return address.address() == *link.source_v4;
+               });
+      }))
+    return fail_errno(EINVAL, "lead an address to an interface");
+  found->link.up = true;
+  for (const IpAddress& own : link.own_addresses)
+    add_address(*found, Cidr::of(own, own.is_v4() ? 32 : 128));
+  for (const Cidr& address : link.addresses) led_[address.address()] = link.index;
+  return {};
+}
+
+Result<bool> FakeLinks::routes_container(const kernel::RoutedLink& link) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("routes_container"));
+  TRY(const Device* found, host_device(link.index));
+  return found->link.up && std::ranges::all_of(link.addresses, [&](const Cidr& address) {
+           const auto led = led_.find(address.address());
+           return led != led_.end() && led->second == link.index;
+         });
+}
+
+Status FakeLinks::answer_for(int index, const IpAddress& address, bool on) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("answer_for"));
+  const auto found = host_device(index);
+  if (!found) return on ? fail(found.error()) : Status();
+  if (on)
+    (*found)->proxies.insert(address);
+  else
+    (*found)->proxies.erase(address);
+  return {};
+}
+
+std::vector<IpAddress> FakeLinks::proxies(int index) const {
+  const std::lock_guard lock(mutex_);
+  for (const Device& each : devices_)
+    if (each.netns == key_of(-1) && each.link.index == index)
+      return {each.proxies.begin(), each.proxies.end()};
+  return {};
+}
+
+std::vector<IpAddress> FakeLinks::led_to(int index) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<IpAddress> addresses;
+  for (const auto& [address, link] : led_)
+    if (link == index) addresses.push_back(address);
+  return addresses;
 }
 
 Status FakeLinks::settle(int index) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,9 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   kernel::PortFlags port_flags(int index) const;
   Rates rates(int index) const;
   bool keeps_mac(int index) const;  // set_mac() was called since the link was created
+  // The addresses for which the host answers on the link, and those that are led to it.
+  std::vector<IpAddress> proxies(int index) const;
+  std::vector<IpAddress> led_to(int index) const;
   bool forwards(Family family) const;
   void set_routing_view(kernel::RoutingView view);
   std::vector<kernel::AnswerRoute> answer_routes() const;
@@ -59,9 +63,21 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Status set_mac(int index, const MacAddress& mac) override;
   Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) override;
   Result<kernel::Link> create_macvlan(const kernel::MacvlanSpec& spec) override;
+  Result<kernel::Link> create_ipvlan(const kernel::IpvlanSpec& spec) override;
+  Result<kernel::Link> create_vlan(const kernel::VlanSpec& spec) override;
+  Result<kernel::Link> move_inside(int index, int netns_fd, const IfName& name) override;
+  Status move_back(int netns_fd, int index, const IfName& name) override;
+  Result<std::vector<Cidr>> addresses(int index) override;
+  Status restore(int index, bool up, const std::vector<Cidr>& addresses) override;
+  Result<bool> has_kind(const std::string& kind) override;
+  void lack(const std::string& kind);  // as a kernel without such links
+  kernel::IpvlanSpec last_ipvlan() const;
   Result<std::vector<kernel::Link>> list_inside(int netns_fd) override;
   Status remove_inside(int netns_fd, int index) override;
   Status configure_container(const kernel::ContainerSpec& spec) override;
+  Status route_container(const kernel::RoutedLink& link) override;
+  Result<bool> routes_container(const kernel::RoutedLink& link) override;
+  Status answer_for(int index, const IpAddress& address, bool on) override;
   Status settle(int index) override;
   Status set_port_flags(int index, kernel::PortFlags flags) override;
   Status set_master(int index, int master, kernel::PortFlags flags) override;
@@ -96,6 +112,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
     Rates rates;
     bool mac_is_set = false;
     bool loopback_guard = false;
+    std::set<IpAddress> proxies;
   };
 
   static NetnsKey key_of(int netns_fd);
@@ -114,8 +131,11 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   std::map<std::string, Error> failures_;
   std::map<std::string, std::function<void()>> looks_;
   std::map<std::string, int> calls_;
+  std::map<IpAddress, int> led_;  // host's routes to single addresses, by the index of the link
   std::vector<Announcement> announcements_;
   std::vector<Cidr> occupied_;
+  std::set<std::string> lacking_;
+  kernel::IpvlanSpec last_ipvlan_;
   std::optional<std::string> default_route_;
   std::map<Family, bool> forwarding_;
   kernel::RoutingView view_;

@@ -52,6 +52,13 @@ ElementBytes& ElementBytes::ifname(const IfName& name) {
   return append(field);
 }
 
+ElementBytes& ElementBytes::last_ifname(const IfName& beginning) {
+  std::array<std::uint8_t, kIfNameSize> field{};
+  field.fill(0xff);
+  std::copy(beginning.str().begin(), beginning.str().end(), field.begin());
+  return append(field);
+}
+
 ElementBytes& ElementBytes::mac(const MacAddress& address) { return append(address.bytes()); }
 
 ElementBytes& ElementBytes::mark(std::uint32_t number) {

@@ -41,6 +41,7 @@ class ElementBytes {
   ElementBytes& vni(std::uint32_t number);  // 24 bits of a VXLAN header
   ElementBytes& address(const IpAddress& address);
   ElementBytes& ifname(const IfName& name);
+  ElementBytes& last_ifname(const IfName& beginning);  // of all that begin so
   ElementBytes& mac(const MacAddress& address);
   ElementBytes& mark(std::uint32_t number);  // in host order
   // These bytes and then those of the last value: the data of a map with ranges.

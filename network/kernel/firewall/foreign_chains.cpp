@@ -265,9 +265,12 @@ std::vector<PassRule> pass_rules(std::span<const IfName> bridges,
                                  const std::optional<std::vector<std::string>>& docker_bridges,
                                  std::string_view uplink) {
   std::vector<std::string> own = {"fl-*"};
-  for (const IfName& bridge : bridges)
-    if (!bridge.str().starts_with("fl-") && IfName::parse(bridge.str()))
-      own.push_back(bridge.str());
+  for (const IfName& bridge : bridges) {
+    // Networks without a bridge have links with names of their own, all of which begin so.
+    const std::string name = bridge.str().starts_with("flr") ? "flr*" : bridge.str();
+    const bool there = std::ranges::find(own, name) != own.end();
+    if (!there && !name.starts_with("fl-") && IfName::parse(bridge.str())) own.push_back(name);
+  }
   PassRules rules;
   if (docker_bridges) leave_to_docker(own, *docker_bridges, uplink, rules);
   for (const std::string& a : own) {

@@ -302,10 +302,11 @@ class HostFirewalls : public ForeignFirewall {
     std::string names;
     for (const IfName& bridge : bridges) {
       if (!IfName::parse(bridge.str())) continue;
-      if (std::ranges::find(trusted, bridge.str()) == trusted.end())
-        TRY_STATUS(Firewalld::trust(bridge.str()));
-      trusted_.insert(bridge.str());
-      names += " " + bridge.str();
+      // Of networks without a bridge this is how the names of their links begin.
+      const std::string name = bridge.str().starts_with("flr") ? bridge.str() + "+" : bridge.str();
+      if (std::ranges::find(trusted, name) == trusted.end()) TRY_STATUS(Firewalld::trust(name));
+      trusted_.insert(name);
+      names += " " + name;
     }
     report.notes.push_back(fmt::format("firewalld: in zone trusted:{}", names));
     return {};
@@ -314,7 +315,8 @@ class HostFirewalls : public ForeignFirewall {
   Status withdraw_from_firewalld() {
     TRY(const auto trusted, Firewalld::trusted());
     for (const std::string& name : trusted)
-      if (name.starts_with("fl-") || trusted_.contains(name)) TRY_STATUS(Firewalld::forget(name));
+      if (name.starts_with("fl-") || name.starts_with("flr") || trusted_.contains(name))
+        TRY_STATUS(Firewalld::forget(name));
     trusted_.clear();
     return {};
   }

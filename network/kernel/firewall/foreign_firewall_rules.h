@@ -4,8 +4,8 @@
 //
 // FORWARD is opened as a chain of nf_tables is: by one rule as late as it can stand, which jumps to a
 // chain "fairlead". Where Docker filters (FORWARD jumps to DOCKER-USER), that chain holds, with P for
-// fl-+ and each of Fairlead's bridges with another name, and D for docker+, br-+ and every other
-// bridge that Docker's own rules name:
+// fl-+, flr+ (mode routed) and each of Fairlead's bridges with another name, and D for docker+, br-+ and every
+// other bridge that Docker's own rules name:
 //
 //   -i D -o P -j RETURN      Docker decides on its own containers' traffic to ours (its internal
 //                            networks stay internal)

@@ -59,6 +59,9 @@ std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
   };
   if (link_local) add(*link_local);
   std::ranges::for_each(spec.addresses, add);
+  for (const auto& [address, mac] : spec.neighbours)
+    steps.push_back({set_neighbour(spec.ifindex, address, mac),
+                     fmt::format("tell {} its neighbour {}", name, address.to_string())});
   for (const RouteSpec& route : spec.routes)
     steps.push_back({add_route(spec.ifindex, route), describe(route, name), EEXIST});
   steps.push_back({get_link(spec.ifindex), fmt::format("settle {}", name)});
@@ -71,8 +74,10 @@ std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
 Status announce_again(RouteSocket& socket, const ContainerSpec& spec, const MacAddress& mac) {
   NetlinkMessage message = change_link(spec.ifindex);
   message.put(IFLA_ADDRESS, mac.bytes());
-  return socket.request(std::move(message),
-                        fmt::format("announce the addresses of {}", spec.name.str()));
+  const Status told = socket.request(std::move(message),
+                                     fmt::format("announce the addresses of {}", spec.name.str()));
+  // A link with its parent's MAC (ipvlan) cannot be set; it has spoken when it came up.
+  return !told && told.error().sys_errno == EOPNOTSUPP ? Status() : told;
 }
 
 Result<std::vector<RouteSpec>> routes_of(RouteSocket& socket, int ifindex) {

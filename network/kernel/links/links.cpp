@@ -129,8 +129,13 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
     alias.put_text(IFLA_IFALIAS, spec.alias);
     steps.push_back({std::move(alias), fmt::format("set the alias of {}", name)});
   }
-  steps.push_back({get_link(veth.host_index), fmt::format("settle {}", name)});
-  if (spec.master != 0) steps.push_back({get_link(spec.master), "settle its bridge"});
+  // A link that is no port has nothing to settle: its peer is not up yet. (And to tell of it takes the
+  // kernel longer the more namespaces there are: net/core/net_namespace.c, __peernet2id.)
+  if (spec.master != 0) {
+    steps.push_back({get_link(veth.host_index), fmt::format("settle {}", name)});
+    steps.push_back({get_link(spec.master), "settle its bridge"});
+  }
+  if (steps.empty()) return {};
   return socket_.batch(std::move(steps));
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ip.h"
@@ -87,12 +88,59 @@ struct MacvlanSpec {
   MacvlanMode mode = MacvlanMode::kBridge;
 };
 
+// An interface with the parent's MAC and addresses of its own (drivers/net/ipvlan).
+enum class IpvlanMode {
+  kL2,   // neighbours of the parent's segment, with ARP
+  kL3,   // routed by the host, past its firewall; no broadcasts
+  kL3s,  // the same, through the host's firewall
+};
+enum class IpvlanFlag {
+  kBridge,   // reaches the other ones on the parent
+  kPrivate,  // does not
+  kVepa,     // only through a switch that reflects packets (802.1Qbg)
+};
+
+struct IpvlanSpec {
+  IfName name;
+  int parent = 0;       // ifindex in the host's namespace
+  int netns_fd = -1;    // borrowed; -1: the host's namespace
+  unsigned mtu = 1500;  // at most the parent's
+  IpvlanMode mode = IpvlanMode::kL2;
+  IpvlanFlag flag = IpvlanFlag::kBridge;
+};
+
+// What is tagged with one VLAN on the parent's segment (net/8021q).
+struct VlanSpec {
+  IfName name;
+  int parent = 0;        // ifindex
+  std::uint16_t id = 0;  // 1 to 4094
+  std::string alias;
+};
+
 struct RouteSpec {
   Cidr destination;
   std::optional<IpAddress> via;  // std::nullopt: scope link
   std::optional<std::uint32_t> mtu, advmss, priority, table, scope;
 
   bool operator==(const RouteSpec&) const = default;
+};
+
+// The host's end of a veth pair that is no port of a bridge: the host itself routes to the container
+// behind it, and nobody else is on the link.
+struct RoutedLink {
+  int index = 0;
+  IfName name;
+  MacAddress container_mac;
+  // The container's. Each gets a route of its own to the link, and a neighbour entry, so that nobody
+  // has to be asked and no table of neighbours fills up.
+  std::vector<Cidr> addresses;
+  std::optional<IpAddress> source_v4;  // under which the host speaks to it; it has to be local
+  // Addresses that the link itself has to have: a container that was not told its gateway's MAC asks
+  // for it, and hosts may answer for the link's own addresses only (arp_ignore).
+  std::vector<IpAddress> own_addresses{};
+  // Whether the host answers ARP requests for addresses that it routes elsewhere: for a container
+  // that takes its whole subnet for its neighbours.
+  bool proxy_arp = false;
 };
 
 // The configuration of the container's side. It is sent in one sendmsg(2), on a socket opened
@@ -104,6 +152,8 @@ struct ContainerSpec {
   std::vector<Cidr> addresses;  // IPv6 without duplicate address detection
   // In order: the route to a gateway comes before the routes through it.
   std::vector<RouteSpec> routes;
+  // Whose MACs are known, so that the container never asks for them.
+  std::vector<std::pair<IpAddress, MacAddress>> neighbours{};
   bool announce = false;  // gratuitous ARP / unsolicited NA once the link is up
 };
 
@@ -155,12 +205,34 @@ class Links {
   // both MACs. The host's side gets a MAC derived from its name, because udev's
   // MACAddressPolicy=persistent changes one that the kernel chose. A failed call leaves nothing
   // behind. kExists when a name is taken on either side, kExhausted when the bridge is full (1,023
-  // ports). The call ends with a GETLINK of the host's side and of the bridge, without which the
+  // ports). The call ends with a GETLINK of a port and of its bridge, without which the
   // first packets may be lost.
   virtual Result<Veth> create_veth(const VethSpec& spec) = 0;
   virtual Status configure_container(const ContainerSpec& spec) = 0;
+  // Brings the link up, without a link-local address but those that are named, and leads the container's addresses there, instead of where they led before.
+  // Idempotent.
+  virtual Status route_container(const RoutedLink& link) = 0;
+  // Whether it is up and all its addresses lead there.
+  virtual Result<bool> routes_container(const RoutedLink& link) = 0;
+  // Whether the host answers on the link for an address that it routes elsewhere (ARP, NDP). Ending
+  // it succeeds when the host does not, or the link is gone.
+  virtual Status answer_for(int index, const IpAddress& address, bool on) = 0;
   // Makes the link in its namespace, down. kExists when the name is taken there.
   virtual Result<Link> create_macvlan(const MacvlanSpec& spec) = 0;
+  // As create_macvlan(). All links of one parent have one mode: the last one's.
+  virtual Result<Link> create_ipvlan(const IpvlanSpec& spec) = 0;
+  // Makes the link and brings it up; kExists when the name is taken.
+  virtual Result<Link> create_vlan(const VlanSpec& spec) = 0;
+  // Whether this kernel has links of the kind ("ipvlan"), perhaps in a module. Makes none.
+  virtual Result<bool> has_kind(const std::string& kind) = 0;
+  // Moves a device of the host into a namespace, under another name, down and without its
+  // addresses. kExists when the name is taken there.
+  virtual Result<Link> move_inside(int index, int netns_fd, const IfName& name) = 0;
+  // Moves it into the host's namespace, or (-1) renames it there.
+  virtual Status move_back(int netns_fd, int index, const IfName& name) = 0;
+  // The addresses of a device of the host, and what gives it missing ones, and its state, back.
+  virtual Result<std::vector<Cidr>> addresses(int index) = 0;
+  virtual Status restore(int index, bool up, const std::vector<Cidr>& addresses) = 0;
   // Waits until the port passes packets, with a GETLINK of the port and its bridge, which makes the
   // kernel run its pending link watch work.
   virtual Status settle(int index) = 0;

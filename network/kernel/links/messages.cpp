@@ -55,6 +55,16 @@ void put_metrics(NetlinkMessage& message, const RouteSpec& route) {
   if (route.advmss) message.put_u32(RTAX_ADVMSS, *route.advmss);
 }
 
+ndmsg neighbour_header(int index, const IpAddress& address, std::uint16_t state,
+                       std::uint8_t flags) {
+  ndmsg header{};
+  header.ndm_family = static_cast<std::uint8_t>(af_of(address.family()));
+  header.ndm_ifindex = index;
+  header.ndm_state = state;
+  header.ndm_flags = flags;
+  return header;
+}
+
 void put_gateway(NetlinkMessage& message, const RouteSpec& route) {
   if (!route.via) return;
   if (route.via->family() == route.destination.family()) {
@@ -174,6 +184,51 @@ NetlinkMessage create_macvlan(const MacvlanSpec& spec) {
   return message;
 }
 
+NetlinkMessage create_ipvlan(const IpvlanSpec& spec) {
+  constexpr std::array kModes{IPVLAN_MODE_L2, IPVLAN_MODE_L3, IPVLAN_MODE_L3S};
+  constexpr std::array<std::uint16_t, 3> kFlags{0, IPVLAN_F_PRIVATE, IPVLAN_F_VEPA};
+  NetlinkMessage message = new_link(LinkState::kKeep);
+  message.put_text(IFLA_IFNAME, spec.name.str())
+      .put_u32(IFLA_LINK, static_cast<std::uint32_t>(spec.parent))
+      .put_u32(IFLA_MTU, spec.mtu);
+  if (spec.netns_fd >= 0)
+    message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(spec.netns_fd));
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, "ipvlan");
+  const auto data = message.nest(IFLA_INFO_DATA);
+  message
+      .put_u16(IFLA_IPVLAN_MODE,
+               static_cast<std::uint16_t>(kModes.at(static_cast<std::size_t>(spec.mode))))
+      .put_u16(IFLA_IPVLAN_FLAGS, kFlags.at(static_cast<std::size_t>(spec.flag)));
+  return message;
+}
+
+NetlinkMessage create_vlan(const VlanSpec& spec) {
+  NetlinkMessage message = new_link(LinkState::kUp);
+  message.put_text(IFLA_IFNAME, spec.name.str())
+      .put_u32(IFLA_LINK, static_cast<std::uint32_t>(spec.parent));
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, "vlan");
+  const auto data = message.nest(IFLA_INFO_DATA);
+  message.put_u16(IFLA_VLAN_ID, spec.id);
+  return message;
+}
+
+NetlinkMessage rename_link(int index, const IfName& name, int netns_fd) {
+  NetlinkMessage message = change_link(index);
+  message.put_text(IFLA_IFNAME, name.str());
+  if (netns_fd >= 0) message.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(netns_fd));
+  return message;
+}
+
+NetlinkMessage create_without_parent(const std::string& kind) {
+  NetlinkMessage message = new_link(LinkState::kKeep);
+  message.put_text(IFLA_IFNAME, "flprobe");
+  const auto info = message.nest(IFLA_LINKINFO);
+  message.put_text(IFLA_INFO_KIND, kind);
+  return message;
+}
+
 NetlinkMessage create_ifb(const IfName& name) {
   NetlinkMessage message = new_link(LinkState::kKeep);
   message.put_text(IFLA_IFNAME, name.str()).put(IFLA_ADDRESS, host_side_mac(name).bytes());
@@ -185,12 +240,13 @@ NetlinkMessage create_ifb(const IfName& name) {
 
 void put_family_settings(NetlinkMessage& message, const FamilySettings& settings) {
   const auto af_spec = message.nest(IFLA_AF_SPEC);
-  if (settings.route_localnet || settings.arp_notify) {
+  if (settings.route_localnet || settings.arp_notify || settings.proxy_arp) {
     const auto inet = message.nest(AF_INET);
     const auto conf = message.nest(IFLA_INET_CONF);
     if (settings.route_localnet)
       message.put_u32(IPV4_DEVCONF_ROUTE_LOCALNET, *settings.route_localnet ? 1 : 0);
     if (settings.arp_notify) message.put_u32(IPV4_DEVCONF_ARP_NOTIFY, *settings.arp_notify ? 1 : 0);
+    if (settings.proxy_arp) message.put_u32(IPV4_DEVCONF_PROXY_ARP, *settings.proxy_arp ? 1 : 0);
   }
   if (settings.no_link_local) {
     const auto inet6 = message.nest(AF_INET6);
@@ -251,6 +307,44 @@ NetlinkMessage add_route(int index, const RouteSpec& route) {
   return message;
 }
 
+NetlinkMessage lead_address(int index, const IpAddress& address,
+                            const std::optional<IpAddress>& source) {
+  NetlinkMessage message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  rtmsg header{};
+  header.rtm_family = af_of(address.family());
+  header.rtm_dst_len = static_cast<std::uint8_t>(address.bytes().size() * 8);
+  header.rtm_table = RT_TABLE_MAIN;
+  header.rtm_protocol = RTPROT_STATIC;
+  header.rtm_scope = address.is_v4() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  message.put_struct(header)
+      .put(RTA_DST, address.bytes())
+      .put_u32(RTA_OIF, static_cast<std::uint32_t>(index));
+  if (source) message.put(RTA_PREFSRC, source->bytes());
+  return message;
+}
+
+NetlinkMessage set_neighbour(int index, const IpAddress& address, const MacAddress& mac) {
+  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+  message.put_struct(neighbour_header(index, address, NUD_PERMANENT, 0))
+      .put(NDA_DST, address.bytes())
+      .put(NDA_LLADDR, mac.bytes());
+  return message;
+}
+
+NetlinkMessage set_proxy(int index, const IpAddress& address) {
+  NetlinkMessage message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE);
+  message.put_struct(neighbour_header(index, address, NUD_PERMANENT, NTF_PROXY))
+      .put(NDA_DST, address.bytes());
+  return message;
+}
+
+NetlinkMessage delete_proxy(int index, const IpAddress& address) {
+  NetlinkMessage message(RTM_DELNEIGH, 0);
+  message.put_struct(neighbour_header(index, address, 0, NTF_PROXY)).put(NDA_DST, address.bytes());
+  return message;
+}
+
 NetlinkMessage look_up_route(const IpAddress& destination) {
   NetlinkMessage message(RTM_GETROUTE, 0);
   rtmsg header{};
@@ -262,10 +356,7 @@ NetlinkMessage look_up_route(const IpAddress& destination) {
 
 NetlinkMessage delete_neighbour(int index, const IpAddress& address) {
   NetlinkMessage message(RTM_DELNEIGH, 0);
-  ndmsg header{};
-  header.ndm_family = af_of(address.family());
-  header.ndm_ifindex = index;
-  message.put_struct(header).put(NDA_DST, address.bytes());
+  message.put_struct(neighbour_header(index, address, 0, 0)).put(NDA_DST, address.bytes());
   return message;
 }
 

@@ -33,11 +33,20 @@ NetlinkMessage create_ifb(const IfName& name);
 // In the namespace of `spec`; the parent is in that of the socket.
 NetlinkMessage create_macvlan(const MacvlanSpec& spec);
 
+NetlinkMessage create_ipvlan(const IpvlanSpec& spec);
+NetlinkMessage create_vlan(const VlanSpec& spec);
+// EINVAL where the kernel has links of the kind, because the parent is missing.
+NetlinkMessage create_without_parent(const std::string& kind);
+
+// RTM_NEWLINK that gives the link another name, in another namespace if there is one.
+NetlinkMessage rename_link(int index, const IfName& name, int netns_fd = -1);
+
 // Settings of IFLA_AF_SPEC (net/ipv4/devinet.c inet_set_link_af, net/ipv6/addrconf.c
 // inet6_set_link_af): one message sets them, where /proc/sys has a file for each.
 struct FamilySettings {
   std::optional<bool> route_localnet;
   std::optional<bool> arp_notify;
+  std::optional<bool> proxy_arp;
   bool no_link_local = false;  // IN6_ADDR_GEN_MODE_NONE
 };
 void put_family_settings(NetlinkMessage& message, const FamilySettings& settings);
@@ -57,6 +66,15 @@ NetlinkMessage add_address(int index, const Cidr& address);
 NetlinkMessage delete_address(int index, const Cidr& address);
 // RTM_NEWROUTE through the link; EEXIST when there is a route with that destination and priority.
 NetlinkMessage add_route(int index, const RouteSpec& route);
+// RTM_NEWROUTE of one address through the link, in the place of a present one. `source` is what the
+// host speaks under.
+NetlinkMessage lead_address(int index, const IpAddress& address,
+                            const std::optional<IpAddress>& source);
+// RTM_NEWNEIGH of an entry that never has to be asked for, and does not count against the limits of
+// the table (net/core/neighbour.c), and of an address for which the host answers on the link.
+NetlinkMessage set_neighbour(int index, const IpAddress& address, const MacAddress& mac);
+NetlinkMessage set_proxy(int index, const IpAddress& address);
+NetlinkMessage delete_proxy(int index, const IpAddress& address);
 // RTM_GETROUTE: the route that a packet to this address takes.
 NetlinkMessage look_up_route(const IpAddress& destination);
 NetlinkMessage delete_neighbour(int index, const IpAddress& address);

@@ -35,7 +35,17 @@ class NetlinkLinks final : public Links {
   Status set_mac(int index, const MacAddress& mac) override;
   Result<Veth> create_veth(const VethSpec& spec) override;
   Result<Link> create_macvlan(const MacvlanSpec& spec) override;
+  Result<Link> create_ipvlan(const IpvlanSpec& spec) override;
+  Result<Link> create_vlan(const VlanSpec& spec) override;
+  Result<bool> has_kind(const std::string& kind) override;
+  Result<Link> move_inside(int index, int netns_fd, const IfName& name) override;
+  Status move_back(int netns_fd, int index, const IfName& name) override;
+  Result<std::vector<Cidr>> addresses(int index) override;
+  Status restore(int index, bool up, const std::vector<Cidr>& addresses) override;
   Status configure_container(const ContainerSpec& spec) override;
+  Status route_container(const RoutedLink& link) override;
+  Result<bool> routes_container(const RoutedLink& link) override;
+  Status answer_for(int index, const IpAddress& address, bool on) override;
   Status settle(int index) override;
   Status set_port_flags(int index, PortFlags flags) override;
   Status set_master(int index, int master, PortFlags flags) override;
@@ -58,6 +68,7 @@ class NetlinkLinks final : public Links {
  private:
   Status in_host(const std::function<Status()>& work);
 
+  Result<Link> create_on_parent(NetlinkMessage message, const IfName& name, int netns_fd);
   Result<LinkDetails> make_bridge(const BridgeSpec& spec);
   Status mend_bridge(const BridgeSpec& spec, const LinkDetails& present);
   Status finish_veth(const VethSpec& spec, const Veth& veth);

@@ -72,6 +72,10 @@ NetlinkMessage& NetlinkMessage::put_u8(int type, std::uint8_t value) {
   return put(type, {&value, 1});
 }
 
+NetlinkMessage& NetlinkMessage::put_u16(int type, std::uint16_t value) {
+  return put(type, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+}
+
 NetlinkMessage& NetlinkMessage::put_be16(int type, std::uint16_t value) {
   const std::array<std::uint8_t, 2> bytes{static_cast<std::uint8_t>(value >> 8),
                                           static_cast<std::uint8_t>(value & 0xff)};

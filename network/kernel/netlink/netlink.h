@@ -30,6 +30,7 @@ class NetlinkMessage {
   }
   NetlinkMessage& put(int type, Bytes data);
   NetlinkMessage& put_u8(int type, std::uint8_t value);
+  NetlinkMessage& put_u16(int type, std::uint16_t value);
   NetlinkMessage& put_be16(int type, std::uint16_t value);  // in network order
   NetlinkMessage& put_u32(int type, std::uint32_t value);
   NetlinkMessage& put_u64(int type, std::uint64_t value);

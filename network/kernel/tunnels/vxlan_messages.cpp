@@ -80,13 +80,6 @@ NetlinkMessage get_forwarding(int device, const MacAddress& mac) {
   return message;
 }
 
-NetlinkMessage set_neighbour(int device, const IpAddress& ip, const MacAddress& mac) {
-  NetlinkMessage message = neighbour_message(
-      RTM_NEWNEIGH, kReplace, entry_header(af_of(ip.family()), device, NUD_PERMANENT, 0));
-  message.put(NDA_DST, ip.bytes()).put(NDA_LLADDR, mac.bytes());
-  return message;
-}
-
 NetlinkMessage set_bridge_entry(int port, const MacAddress& mac) {
   NetlinkMessage message = neighbour_message(RTM_NEWNEIGH, kReplace,
                                              entry_header(AF_BRIDGE, port, NUD_NOARP, NTF_MASTER));

@@ -25,9 +25,7 @@ NetlinkMessage set_forwarding(int device, const MacAddress& mac, const IpAddress
 // there is no entry.
 NetlinkMessage delete_forwarding(int device, const MacAddress& mac);
 NetlinkMessage get_forwarding(int device, const MacAddress& mac);
-// ip -> mac (`ip neigh replace ... nud permanent`); the deletion is delete_neighbour() in
-// links/messages.h.
-NetlinkMessage set_neighbour(int device, const IpAddress& ip, const MacAddress& mac);
+// Entries ip -> mac are made by set_neighbour() and delete_neighbour() in links/messages.h.
 // mac -> port in the table of the port's bridge (`bridge fdb replace ... master static`).
 NetlinkMessage set_bridge_entry(int port, const MacAddress& mac);
 

@@ -444,5 +444,69 @@ TYPED_TEST(LinksSuite, RatesNeedALink) {
   this->expect_code(this->links().set_rates(4711, 1000, 0, 0, 0), Code::kNotFound);
 }
 
+// ---- single containers, without a bridge
+
+TYPED_TEST(LinksSuite, AContainerWithoutABridgeIsRoutedTo) {
+  kernel::BridgeSpec gateways = this->bridge_spec("fl-gw");
+  gateways.addresses = {cidr("10.1.0.1/24"), cidr("fd00:1::1/64")};
+  gateways.ipv6 = true;
+  must(this->links().ensure_bridge(gateways, false));
+  kernel::VethSpec spec = this->veth_spec("flr0");
+  spec.host_up = false;
+  const auto veth = must(this->links().create_veth(spec));
+  const kernel::RoutedLink link{.index = veth.host_index,
+                                .name = ifname("flr0"),
+                                .container_mac = spec.peer_mac,
+                                .addresses = {cidr("10.1.0.2/32"), cidr("fd00:1::2/128")},
+                                .source_v4 = ip("10.1.0.1")};
+  EXPECT_FALSE(must(this->links().routes_container(link)));
+  must(this->links().route_container(link));
+  EXPECT_TRUE(must(this->links().routes_container(link)));
+  EXPECT_TRUE(must(this->links().find(ifname("flr0"))).up);
+  must(this->links().route_container(link));  // idempotent
+  auto other = link;
+  other.addresses = {cidr("10.1.0.3/32")};
+  EXPECT_FALSE(must(this->links().routes_container(other)));
+}
+
+TYPED_TEST(LinksSuite, AnAddressIsLedToTheLinkThatWasMadeLast) {
+  std::vector<kernel::RoutedLink> links;
+  for (const char* name : {"flr0", "flr1"}) {
+    kernel::VethSpec spec = this->veth_spec(name, 0, name);
+    spec.host_up = false;
+    const auto veth = must(this->links().create_veth(spec));
+    links.push_back({.index = veth.host_index,
+                     .name = ifname(name),
+                     .container_mac = spec.peer_mac,
+                     .addresses = {cidr("10.1.0.2/32"), cidr("fd00:1::2/128")},
+                     .source_v4 = std::nullopt});
+    must(this->links().route_container(links.back()));
+  }
+  EXPECT_FALSE(must(this->links().routes_container(links[0])));
+  EXPECT_TRUE(must(this->links().routes_container(links[1])));
+}
+
+TYPED_TEST(LinksSuite, ARouteNeedsItsSource) {
+  kernel::VethSpec spec = this->veth_spec("flr0");
+  const auto veth = must(this->links().create_veth(spec));
+  EXPECT_FALSE(this->links().route_container({.index = veth.host_index,
+                                              .name = ifname("flr0"),
+                                              .container_mac = spec.peer_mac,
+                                              .addresses = {cidr("10.1.0.2/32")},
+                                              .source_v4 = ip("10.1.0.1")}));
+}
+
+TYPED_TEST(LinksSuite, TheHostAnswersForAnAddressUntilItIsToldNotTo) {
+  const auto uplink = this->bridge("uplink");
+  for (const char* address : {"10.1.0.2", "fd00:1::2"}) {
+    must(this->links().answer_for(uplink.index, ip(address), true));
+    must(this->links().answer_for(uplink.index, ip(address), true));
+    must(this->links().answer_for(uplink.index, ip(address), false));
+    must(this->links().answer_for(uplink.index, ip(address), false));
+  }
+  must(this->links().answer_for(4711, ip("10.1.0.2"), false));
+  EXPECT_FALSE(this->links().answer_for(4711, ip("10.1.0.2"), true));
+}
+
 }  // namespace
 }  // namespace fairlead::testing

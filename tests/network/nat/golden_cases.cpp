@@ -204,6 +204,27 @@ GoldenCase ranges() {
                               range(routed, 30000, 30099)}}};
 }
 
+// Interfaces without a bridge, known by how their names begin.
+GoldenCase routed() {
+  NatNetwork open = dual_stack("flr0aaa", "10.6.0.0/16", "fd00:6::/64");
+  open.routed = true;
+  open.gateways = {ip("10.6.0.1"), ip("fd00:6::1")};
+  open.trusted_interfaces = {*IfName::parse("wg0")};
+  NatNetwork closed = dual_stack("flr1bbb", "10.7.0.0/24", "fd00:7::/64");
+  closed.routed = closed.internal = true;
+  closed.icc = closed.host_access = false;
+  closed.gateways = {ip("10.7.0.1"), ip("fd00:7::1")};
+  NatNetwork held = dual_stack("flr2ccc", "10.8.0.0/24", "fd00:8::/64");
+  held.routed = true;
+  held.leaves = held.host_access = false;
+  held.gateways = {ip("10.8.0.1"), ip("fd00:8::1")};
+  held.snat_v4 = ip("192.0.2.9");
+  return {.name = "routed",
+          .state = {.networks = {shop(), open, closed, held},
+                    .reporters = {
+                        {*IfName::parse("flr0aaa01234567"), {ip("10.6.0.2"), ip("fd00:6::2")}}}}};
+}
+
 }  // namespace
 
 std::vector<GoldenCase> golden_cases() {
@@ -214,7 +235,8 @@ std::vector<GoldenCase> golden_cases() {
           tunnels(),         trust(),
           senders(),         not_routed(),
           outwards(),        surroundings(),
-          policies(),        ranges()};
+          policies(),        ranges(),
+          routed()};
 }
 
 }  // namespace fairlead::nat

@@ -324,9 +324,15 @@ TEST_F(PolicyVerbs, StatusSaysWhatDoesNotHoldAnyMore) {
 TEST_F(PolicyVerbs, EgressIsRefusedWhereItWouldNotHold) {
   const auto alone = try_create("a", "10.1.0.0/24", {{"egress_allow", "192.0.2.1"}});
   EXPECT_EQ(alone.error().code, Code::kInvalid);
-  const auto macvlan = try_create("b", "10.1.0.0/24",
-                                  {{"mode", "macvlan"}, {"parent", "uplink0"}, {"egress", "deny"}});
-  EXPECT_FALSE(macvlan);
+  host_.links.put(
+      {.name = "uplink0", .mac = MacAddress::from_hash("uplink0"), .mtu = 1500, .up = true});
+  for (const char* mode : {"macvlan", "ipvlan", "host-device"}) {
+    std::map<std::string, std::string> options{{"mode", mode}, {"parent", "uplink0"}};
+    options["egress"] = "deny";
+    const auto refused = try_create("b", "10.1.0.0/24", options);
+    ASSERT_FALSE(refused) << mode;
+    EXPECT_THAT(refused.error().text, HasSubstr("egress=deny does not hold in mode")) << mode;
+  }
   EXPECT_THAT(must(service().list_networks()), IsEmpty());
 }
 

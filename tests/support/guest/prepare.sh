@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1
 # With what they depend on.
-modules=(wireguard vxlan veth bridge dummy
+modules=(wireguard vxlan veth bridge dummy macvlan ipvlan 8021q
   nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_fib_inet nft_masq nft_nat nft_reject_inet nf_conntrack_netlink)
 
 cannot() { echo "$*" >&2; exit 77; }

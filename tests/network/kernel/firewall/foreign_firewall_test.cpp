@@ -112,6 +112,12 @@ TEST(ForeignFirewallRules, UplinkAndBridgesThatAreCalledLikeDockersAreNot) {
   EXPECT_THAT(rules, Not(Contains(HasSubstr("fl-1"))));
 }
 
+TEST(ForeignFirewallRules, NetworksWithoutABridgeHaveOneNameTogether) {
+  const std::vector<IfName> links = {name("flr0abc"), name("flr1abc"), name("fl-1")};
+  EXPECT_THAT(texts(wanted("-P FORWARD DROP\n", links, "eth0")),
+              ElementsAre(">fl-* accept", "fl-*> accept", ">flr* accept", "flr*> accept"));
+}
+
 // The place of our rule: 0 is the end.
 struct Drop {
   const char* listing;
