@@ -1,0 +1,124 @@
+"""Many containers on one host: what the last one costs beside what the first one did."""
+
+import contextlib
+import json
+import random
+import statistics
+import time
+from pathlib import Path
+
+from support.e2e import cni
+from support.e2e.case import FairleadCase
+from support.e2e.cluster import UnixHttp
+from support.e2e.host import API_SOCKET
+
+GROUP = 50  # attaches whose median is compared
+# Times the first. Measured are 1.1 to 1.35: to tell of a link whose peer is in another namespace the kernel walks through all of
+# these (net/core/net_namespace.c, __peernet2id).
+MOST = 1.5
+# Measured are 1.4 to 1.9: the kernel's bridge looks at all of its ports when one comes (net/bridge/br_if.c, br_add_if and what it
+# calls), and IPv6 at all links (net/ipv6/route.c, rt6_sync_down_dev).
+MOST_ON_A_BRIDGE = 2.5
+ROUNDS = 5  # of a measurement that something else on the machine disturbs
+PAIRS = 60
+
+
+def seconds_of(daemon):
+    """What its threads have computed, in this kernel's system calls as well (Documentation/scheduler/sched-stats.rst)."""
+    threads = Path(f"/proc/{daemon.pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+class Crowd:
+    """Containers called c0, c1, ... on one network, put there by the API over one connection."""
+
+    def __init__(self, host, network):
+        self.host, self.network = host, network
+        self.containers = cni.Containers(host)
+        self.addresses = {}
+        self._connection = UnixHttp(host.path(API_SOCKET))
+
+    def close(self):
+        self._connection.close()
+        self.containers.remove_all()
+
+    def make(self, count):
+        return self.containers.make(*(f"c{number}" for number in range(count)))
+
+    def attach(self, name):
+        """The seconds that it took."""
+        start = time.perf_counter()
+        made = self._call("POST", "/v1/endpoints", {"network": self.network, "id": name, "container": name,
+                                                    "netns": f"/run/netns/{name}"})
+        took = time.perf_counter() - start
+        self.addresses[name] = made["addresses"][0].split("/")[0]
+        return took
+
+    def detach(self, name):
+        self._call("DELETE", f"/v1/endpoints/{self.network}/{name}")
+        del self.addresses[name]
+
+    def cost_of(self, names, daemon, rounds=ROUNDS):
+        """Seconds of attaching one of these: the median, and what the daemon computes for it. All stay attached.
+
+        The smallest of several rounds, so that a moment of noise does not count.
+        """
+        waited, computed = [], []
+        for number in range(rounds):
+            before = seconds_of(daemon)
+            waited.append(statistics.median([self.attach(name) for name in names]))
+            computed.append((seconds_of(daemon) - before) / len(names))
+            if number + 1 < rounds:
+                for name in names:
+                    self.detach(name)
+        return min(waited), min(computed)
+
+    def _call(self, method, path, body=None):
+        self._connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise AssertionError(f"{method} {path}: {text.decode()}")
+        return json.loads(text or "null")
+
+
+class Scale(FairleadCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # What stays when the last network goes: the host forwards, and holds strangers.
+        cls.host.fairlead("network", "create", "--subnet", "10.89.0.0/24", "first")
+        cls.host.fairlead("network", "rm", "first")
+
+    def assert_as_cheap_at_the_end(self, mode, subnet, count, most=MOST):
+        with self.leaving_nothing():
+            self.host.fairlead("network", "create", "--mode", mode, "--subnet", subnet, "crowd")
+            with contextlib.closing(Crowd(self.host, "crowd")) as crowd:
+                names = crowd.make(count)
+                first = crowd.cost_of(names[:GROUP], self.fairleadd)
+                for name in names[GROUP:-GROUP]:
+                    crowd.attach(name)
+                last = crowd.cost_of(names[-GROUP:], self.fairleadd)
+                print(f"{mode}, first and last of {count}: {first[0] * 1000:.2f} and {last[0] * 1000:.2f} ms,",
+                      f"of which fairleadd computes {first[1] * 1000:.2f} and {last[1] * 1000:.2f}")
+                self.assertEqual(count, len(set(crowd.addresses.values())))
+                self.assert_some_reach_each_other(crowd)
+                for name in names:
+                    crowd.detach(name)
+                self.assertEqual([], self.host.endpoints())
+            self.host.fairlead("network", "rm", "crowd")
+        # Others on the machine make one wait, and hold the kernel's locks, but not both every time.
+        self.assertLessEqual(min(last[0] / first[0], last[1] / first[1]), most)
+
+    def assert_some_reach_each_other(self, crowd):
+        names, chosen = list(crowd.addresses), random.Random(12)
+        pairs = [(names[0], names[-1]), (names[-1], names[0]), *(chosen.sample(names, 2) for _ in range(PAIRS))]
+        for one, other in pairs:
+            with crowd.containers.net(one) as namespace:
+                self.assertIsNotNone(namespace.ping(crowd.addresses[other], 3.0), f"{one} -> {other}")
+
+    def test_1000_containers_on_a_bridge(self):
+        self.assert_as_cheap_at_the_end("bridge", "10.90.0.0/21", 1000, MOST_ON_A_BRIDGE)
+
+    def test_5000_containers_without_a_bridge(self):
+        self.assert_as_cheap_at_the_end("routed", "10.96.0.0/19", 5000)
