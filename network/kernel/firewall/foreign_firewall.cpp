@@ -195,7 +195,8 @@ class HostFirewalls : public ForeignFirewall {
       if (auto done = close(legacy); !done) remember_failure(done.error());
     if (firewalld && Firewalld::runs())
       if (auto done = withdraw_from_firewalld(); !done) remember_failure(done.error());
-    remember(state());
+    remembered_.reset();
+    if (!options_.memory.empty()) std::remove(options_.memory.c_str());
     return outcome;
   }
 
