@@ -5,6 +5,8 @@ import collections
 from support.e2e import cni
 from support.e2e.case import CniCalls, DockerCase, FairleadCase, HostCase
 from support.e2e.host import HOST_V4
+from support.e2e.images import IMAGE
+from support.e2e.waiting import eventually
 
 POINTS = "/run/host/fault-points"
 
@@ -121,7 +123,16 @@ class OfDocker(DockerCase):
         self.docker.network("net", "--subnet", "10.62.0.0/24")
         self.docker.run("one", "--ip", "10.62.0.50", "-p", "8090:80", network="net")
         self.host_daemon_away(lambda: self.docker.remove("one"))
-        self.docker.run("two", "--ip", "10.62.0.50", "-p", "8090:80", network="net")
+        # Docker leaves the interface in the host, as that of a container which it is about to start: for a minute it
+        # cannot be told which of both it is, and "docker rm" took most of that.
+        again = ("run", "--detach", "--name", "two", "--network", "net", "--ip", "10.62.0.50", "-p", "8090:80", IMAGE, "sleep", "60")
+
+        def started():
+            done = self.docker(*again, check=False)
+            if done.code != 0:
+                self.docker("rm", "-f", "two", check=False)
+            return done.code == 0
+        eventually(started, "the address to be free", deadline=70, pause=1)
 
     def host_daemon_away(self, work):
         self.fairleadd.stop()
