@@ -10,7 +10,7 @@ _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _HANDLES = re.compile(r" # handle \d+")
 _LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
 _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
-_VOLATILE = re.compile(r"state\.db(-wal|-shm|-reserve)?$|\.log$|/run/fairlead$|/locks?(/|$)|\.lock$|\.sock$|\.pid$"
+_VOLATILE = re.compile(r"state\.db(-wal|-shm|-reserve)?$|\.log$|/run/fairlead$|/run/fairlead/other-firewalls$|/locks?(/|$)|\.lock$|\.sock$|\.pid$"
                        r"|/fairlead/volumes(/tmp|/trash|/vol)?$"  # the empty house of volumes stays
                        r"|/fairlead/cluster/peers-hosts$")
 
