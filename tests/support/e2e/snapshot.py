@@ -52,7 +52,7 @@ def _ruleset(host):
 
 def has_no_network(table):
     """Where Fairlead has switched forwarding on, its table stays with it, and keeps strangers from being routed."""
-    return table.startswith("table inet fairlead") and "set bridges {\n\t\ttype ifname\n\t}" in table
+    return table.startswith("table inet fairlead") and "set bridges {\n\t\ttype ifname\n\t\tflags interval\n\t}" in table
 
 
 def _in_any_order(table):
