@@ -100,7 +100,7 @@ class WithTheDaemon(OfCni, FairleadCase):
 
 class OfDocker(DockerCase):
     def use_several_subnets(self, ipam):
-        self.docker.network("net", "--subnet", "10.62.0.0/30", "--subnet", "10.63.0.0/24", ipam=ipam)
+        self.make_small_one_first(ipam)
         self.docker.run("one", network="net")
         self.docker.run("two", network="net")
         self.assertEqual(["10.62.0.2", "10.63.0.2"], [self.docker.address(name, "net") for name in ("one", "two")])
@@ -110,6 +110,17 @@ class OfDocker(DockerCase):
         self.docker.wait_serving("two")
         self.docker.run("three", "--ip", "10.63.0.99", network="net")
         self.assertEqual("10.63.0.99", self.docker.address("three", "net"))
+
+    def make_small_one_first(self, ipam):
+        """The docker command puts the subnets in an order by chance."""
+        def made():
+            self.docker.network("net", "--subnet", "10.62.0.0/30", "--subnet", "10.63.0.0/24", ipam=ipam)
+            order = self.docker("network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", "net").out
+            if order.startswith("10.62.0.0/30"):
+                return True
+            self.docker("network", "rm", "net")
+            return False
+        eventually(made, "the small subnet to be the first")
 
     def test_fairleads_allocator_goes_on_to_the_next_subnet(self):
         self.use_several_subnets("fairlead")
