@@ -190,12 +190,9 @@ Result<network::Reservation> decode_reservation(const Json& document) {
 }
 
 std::vector<DocumentTable> network_tables() {
-  return {{"Subnet", kSubnet.rows},
-          {"Reservation", kReservation.rows},
-          {"NetworkSpec", kSpec.rows},
-          {"RuntimeNetwork", kRuntimeNetwork.rows},
-          {"NetworkState", kState.rows},
-          {"NetworkState", kUsage.rows}};
+  return {{"Subnet", kSubnet.rows},      {"Reservation", kReservation.rows},
+          {"NetworkSpec", kSpec.rows},   {"RuntimeNetwork", kRuntimeNetwork.rows},
+          {"NetworkState", kState.rows}, {"NetworkState", kUsage.rows}};
 }
 
 }  // namespace fairlead::native

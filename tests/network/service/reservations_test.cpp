@@ -381,7 +381,9 @@ TEST_F(LostRecords, AnEndpointWithoutItsClaimIsSaidAndClaimedAgain) {
 TEST_F(LostRecords, ARangeIsOneClaimWhetherItIsThereOrLost) {
   make();
   must(attach("net", "web",
-              {{.host_port = 7000, .host_port_end = 7099, .container_port = 7000,
+              {{.host_port = 7000,
+                .host_port_end = 7099,
+                .container_port = 7000,
                 .container_port_end = 7099}}));
   EXPECT_THAT(problems(), IsEmpty());
   EXPECT_THAT(reconcile(), IsEmpty());

@@ -67,9 +67,9 @@ TEST(OpenApi, DescribesTheParametersOfEveryRoute) {
 std::map<std::string, std::vector<json::Field>> fields_by_schema() {
   std::map<std::string, std::vector<json::Field>> fields;
   for (const auto& tables :
-       {native::network_tables(), native::lease_tables(), native::endpoint_tables(), native::policy_tables(),
-        native::volume_tables(), native::snapshot_tables(), native::storage_tables(),
-        native::cluster_tables(), native::event_tables()})
+       {native::network_tables(), native::lease_tables(), native::endpoint_tables(),
+        native::policy_tables(), native::volume_tables(), native::snapshot_tables(),
+        native::storage_tables(), native::cluster_tables(), native::event_tables()})
     for (const auto& [schema, table] : tables)
       fields[std::string(schema)].insert(fields[std::string(schema)].end(), table.begin(),
                                          table.end());
@@ -384,7 +384,8 @@ TEST_F(OpenApiAnswers, CarryEveryPropertyThatIsDescribed) {
                                  "MountHint",   "Status",          "Version",       "VolumeUsage",
                                  "CheckReport", "Snapshot",        "SnapshotState", "TrashedVolume",
                                  "VolumePool",  "VolumePoolState", "Job",           "Host",
-                                 "HostRemoval", "Cluster",         "Event",         "EventMark", "Policy", "PolicyState"}) {
+                                 "HostRemoval", "Cluster",         "Event",         "EventMark",
+                                 "Policy",      "PolicyState"}) {
     const std::string ref = "#/components/schemas/" + name;
     const Json& schema = openapi()["components"]["schemas"][name];
     for (const auto& [property, described] : schema["properties"].members())
