@@ -130,9 +130,10 @@ class Stopping(Callers):
     def test_sigterm_ends_it_while_it_starts(self):
         """It waits for a program that hangs, and nothing answers yet."""
         self.host.fairlead("network", "create", "net")
+        self.host.exec("iptables-legacy", "-P", "FORWARD", "DROP")  # its rules are read by its own program
         self.fairleadd.stop()
         self.host.write("/run/host/stuck", "#!/bin/sh\necho $$ >>/run/host/stuck.pids\nexec sleep 60\n", 0o755)
-        tool = self.host.exec("readlink", "-f", "/usr/sbin/iptables-nft").out.strip()
+        tool = self.host.exec("readlink", "-f", "/usr/sbin/iptables-legacy").out.strip()
         self.host.exec("mount", "--bind", "/run/host/stuck", tool)
         try:
             starting = self.host.launch_fairleadd()
@@ -144,6 +145,7 @@ class Stopping(Callers):
             self.assertGreater(time.monotonic() - start, 1, "the control: it did hang")
         finally:
             self.host.exec("umount", tool)
+            self.host.exec("iptables-legacy", "-P", "FORWARD", "ACCEPT")
             self.host.fairlead("network", "rm", "net")
             self.restart_fairleadd()
 
