@@ -196,7 +196,7 @@ class BridgeDriver : public Driver {
                           .mtu = network.mtu,
                           .master = bridge.index,
                           .port = port_flags(network, !endpoint.ports.empty())};
-    TRY(auto veth, create_veth(spec));
+    TRY(auto veth, create_own_veth(links_, spec));
     undo.push([this, name = host_side_of(endpoint)] {
       if (auto gone = links_.remove(name); !gone)
         log::error("undo: remove veth", {{"error", gone.error().text}});
@@ -390,18 +390,6 @@ class BridgeDriver : public Driver {
     if (inside != nullptr) return inside->ifname;
     return IfName::parse(
         fmt::format("{}{}", kPeerPrefix, host_side_of(endpoint).str().substr(kVethPrefix.size())));
-  }
-
-  // Names are derived from ids, so an interface that already has the host-side name belongs to this
-  // endpoint and was left by a crash. It is deleted.
-  Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) {
-    auto veth = links_.create_veth(spec);
-    if (veth || veth.error().code != Code::kExists) return veth;
-    if (!links_.find(spec.host_name))
-      return fail(Code::kExists, "interface {} exists already in the container",
-                  spec.peer_name.str());
-    TRY_STATUS(links_.remove(spec.host_name));
-    return links_.create_veth(spec);
   }
 
   Status configure(const Endpoint& endpoint, const IntoNetns& inside, const kernel::Veth& veth) {

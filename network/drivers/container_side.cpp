@@ -29,6 +29,16 @@ kernel::ContainerSpec container_side(const Endpoint& endpoint, const IntoNetns& 
   return spec;
 }
 
+Result<kernel::Veth> create_own_veth(kernel::Links& links, const kernel::VethSpec& spec) {
+  auto veth = links.create_veth(spec);
+  if (veth || veth.error().code != Code::kExists) return veth;
+  if (!links.find(spec.host_name))
+    return fail(Code::kExists, "interface {} exists already in the container",
+                spec.peer_name.str());
+  TRY_STATUS(links.remove(spec.host_name));
+  return links.create_veth(spec);
+}
+
 Status check_container_side(const Endpoint& endpoint, const kernel::InterfaceView& view) {
   if (!view.link.up)
     return fail(Code::kConflict, "interface {} of the container is down", view.link.name);

@@ -11,6 +11,11 @@ namespace fairlead::network {
 kernel::ContainerSpec container_side(const Endpoint& endpoint, const IntoNetns& inside, int ifindex,
                                      bool announce);
 
+// Makes the pair of an endpoint. The names of links are derived from ids, so one that has the name of
+// the host's side already is this endpoint's and was left by a crash: it is deleted. kExists when the
+// name is taken in the container.
+Result<kernel::Veth> create_own_veth(kernel::Links& links, const kernel::VethSpec& spec);
+
 // kConflict when the interface is down or has lost an address or a route of the endpoint.
 Status check_container_side(const Endpoint& endpoint, const kernel::InterfaceView& view);
 

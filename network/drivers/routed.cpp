@@ -193,12 +193,13 @@ class RoutedDriver : public Driver {
     const IfName host = host_side_of(endpoint);
     TRY(const IfName peer, peer_name(host, inside));
     // It is up, but carries nothing before the container's end is up as well.
-    TRY(const kernel::Veth veth, create_veth({.host_name = host,
-                                              .peer_name = peer,
-                                              .peer_netns_fd = inside != nullptr ? inside->fd : -1,
-                                              .peer_mac = *endpoint.mac,
-                                              .mtu = network.mtu,
-                                              .host_ipv6 = true}));
+    TRY(const kernel::Veth veth,
+        create_own_veth(links_, {.host_name = host,
+                                 .peer_name = peer,
+                                 .peer_netns_fd = inside != nullptr ? inside->fd : -1,
+                                 .peer_mac = *endpoint.mac,
+                                 .mtu = network.mtu,
+                                 .host_ipv6 = true}));
     undo.push([this, &network, &endpoint] {
       if (auto gone = detach(network, endpoint); !gone)
         log::error("undo: remove veth", {{"error", gone.error().text}});
@@ -355,17 +356,6 @@ class RoutedDriver : public Driver {
   static Result<IfName> peer_name(const IfName& host, const IntoNetns* inside) {
     if (inside != nullptr) return inside->ifname;
     return IfName::parse(fmt::format("{}{}", kPeerPrefix, host.str().substr(kLinkPrefix.size())));
-  }
-
-  // A link that has the name already was left by a crash, as in the bridge driver.
-  Result<kernel::Veth> create_veth(const kernel::VethSpec& spec) {
-    auto veth = links_.create_veth(spec);
-    if (veth || veth.error().code != Code::kExists) return veth;
-    if (!links_.find(spec.host_name))
-      return fail(Code::kExists, "interface {} exists already in the container",
-                  spec.peer_name.str());
-    TRY_STATUS(links_.remove(spec.host_name));
-    return links_.create_veth(spec);
   }
 
   Status configure(const Network& network, const Endpoint& endpoint, const IntoNetns& inside,
