@@ -116,7 +116,7 @@ std::string how_to_open(const Obstacle& obstacle) {
     return "firewalld opens it with a policy: firewall-cmd --permanent --new-policy=fairlead; "
            "firewall-cmd --permanent --policy=fairlead --add-ingress-zone=ANY "
            "--add-egress-zone=trusted --set-target=ACCEPT; firewall-cmd --reload";
-  if (obstacle.command.empty()) return "accept there what comes from and goes to fl-*";
+  if (obstacle.command.empty()) return "accept there what comes from and goes to fl-* and flr*";
   return "this opens it: " + obstacle.command;
 }
 
@@ -240,8 +240,10 @@ class HostFirewalls : public ForeignFirewall {
 
   static Obstacle obstacle_of(const Listing& listing, bool opened) {
     return {.chain = fmt::format("{}, chain FORWARD", listing.tool),
-            .command = fmt::format(
-                "{0} -I FORWARD -i fl-+ -j ACCEPT; {0} -I FORWARD -o fl-+ -j ACCEPT", listing.tool),
+            .command =
+                fmt::format("{0} -I FORWARD -i fl-+ -j ACCEPT; {0} -I FORWARD -o fl-+ -j ACCEPT; "
+                            "{0} -I FORWARD -i flr+ -j ACCEPT; {0} -I FORWARD -o flr+ -j ACCEPT",
+                            listing.tool),
             .opened = opened};
   }
 

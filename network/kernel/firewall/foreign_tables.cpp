@@ -39,8 +39,12 @@ std::string command_for(const ForeignChain& chain) {
   if (!may_be_pasted(chain.table) || !may_be_pasted(chain.name)) return {};
   const std::string where =
       fmt::format("nft insert rule {} {} {}", family_name(chain.family), chain.table, chain.name);
-  const char* links = chain.family == NFPROTO_BRIDGE ? "flh*" : "fl-*";
-  return fmt::format("{0} iifname '\"{1}\"' accept; {0} oifname '\"{1}\"' accept", where, links);
+  const auto pass = [&](std::string_view links) {
+    return fmt::format("{0} iifname '\"{1}\"' accept; {0} oifname '\"{1}\"' accept", where, links);
+  };
+  // Ports of bridges; and bridges, and the links of networks without one.
+  if (chain.family == NFPROTO_BRIDGE) return pass("flh*");
+  return pass("fl-*") + "; " + pass("flr*");
 }
 
 }  // namespace
