@@ -28,6 +28,9 @@ struct EndpointLinks {
   IfName container_ifname;
   MacAddress container_mac;
   unsigned mtu = 1500;
+  // The routes in the container, when they are not those of container_routes(): beside another
+  // network of its a default route has a metric.
+  std::vector<Route> routes{};
 };
 
 enum class Liveness {

@@ -202,7 +202,10 @@ class BridgeDriver : public Driver {
         log::error("undo: remove veth", {{"error", gone.error().text}});
     });
     fault_point("bridge.attach.veth");
-    if (inside != nullptr) TRY_STATUS(configure(endpoint, *inside, veth));
+    std::vector<Route> routes;
+    if (inside != nullptr) {
+      TRY(routes, configure(endpoint, *inside, veth));
+    }
     TRY_STATUS(set_up_port(network, endpoint, veth.host_index));
     TRY_STATUS(links_.settle(veth.host_index));
     if (inside == nullptr) announce(bridge.index, endpoint, *endpoint.mac);
@@ -216,7 +219,8 @@ class BridgeDriver : public Driver {
                                         {host_side_of(endpoint), veth.host_mac}},
                          .container_ifname = peer,
                          .container_mac = *endpoint.mac,
-                         .mtu = network.mtu};
+                         .mtu = network.mtu,
+                         .routes = std::move(routes)};
   }
 
   Status detach(const Network& network, const Endpoint& endpoint) override {
@@ -392,11 +396,13 @@ class BridgeDriver : public Driver {
         fmt::format("{}{}", kPeerPrefix, host_side_of(endpoint).str().substr(kVethPrefix.size())));
   }
 
-  Status configure(const Endpoint& endpoint, const IntoNetns& inside, const kernel::Veth& veth) {
-    TRY_STATUS(links_.configure_container(container_side(
-        endpoint, inside, veth.peer_index, needs_announcement(endpoint, *endpoint.mac))));
+  Result<std::vector<Route>> configure(const Endpoint& endpoint, const IntoNetns& inside,
+                                       const kernel::Veth& veth) {
+    TRY(const auto added,
+        links_.configure_container(container_side(endpoint, inside, veth.peer_index,
+                                                  needs_announcement(endpoint, *endpoint.mac))));
     fault_point("bridge.attach.configured");
-    return {};
+    return changed_routes(endpoint, added);
   }
 
   kernel::PortFlags port_flags(const Network& network, bool published) const {

@@ -39,6 +39,17 @@ Result<kernel::Veth> create_own_veth(kernel::Links& links, const kernel::VethSpe
   return links.create_veth(spec);
 }
 
+std::vector<Route> changed_routes(const Endpoint& endpoint,
+                                  const std::vector<kernel::RouteSpec>& added) {
+  std::vector<Route> routes = container_routes(endpoint);
+  bool changed = false;
+  for (std::size_t at = 0; at < std::min(routes.size(), added.size()); ++at) {
+    changed |= routes[at].priority != added[at].priority;
+    routes[at].priority = added[at].priority;
+  }
+  return changed ? routes : std::vector<Route>();
+}
+
 Status check_container_side(const Endpoint& endpoint, const kernel::InterfaceView& view) {
   if (!view.link.up)
     return fail(Code::kConflict, "interface {} of the container is down", view.link.name);

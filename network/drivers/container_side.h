@@ -16,6 +16,10 @@ kernel::ContainerSpec container_side(const Endpoint& endpoint, const IntoNetns& 
 // name is taken in the container.
 Result<kernel::Veth> create_own_veth(kernel::Links& links, const kernel::VethSpec& spec);
 
+// The routes of configure_container(), for EndpointLinks: empty when they are those of the endpoint.
+std::vector<Route> changed_routes(const Endpoint& endpoint,
+                                  const std::vector<kernel::RouteSpec>& added);
+
 // kConflict when the interface is down or has lost an address or a route of the endpoint.
 Status check_container_side(const Endpoint& endpoint, const kernel::InterfaceView& view);
 

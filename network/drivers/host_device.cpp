@@ -116,11 +116,13 @@ class HostDeviceDriver : public ParentDriver {
     });
     TRY(const kernel::Link moved, links_.move_inside(device.index, inside->fd, inside->ifname));
     fault_point("host-device.attach.moved");
-    TRY_STATUS(links_.configure_container(container_side(endpoint, *inside, moved.index, true)));
+    TRY(const auto added,
+        links_.configure_container(container_side(endpoint, *inside, moved.index, true)));
     return EndpointLinks{.host_links = {},
                          .container_ifname = inside->ifname,
                          .container_mac = moved.mac,
-                         .mtu = network.mtu};
+                         .mtu = network.mtu,
+                         .routes = changed_routes(endpoint, added)};
   }
 
   Status detach(const Network& network, const Endpoint& endpoint) override {

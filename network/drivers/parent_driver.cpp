@@ -233,13 +233,16 @@ Result<EndpointLinks> ParentDriver::attach(Network& network, const Endpoint& end
     if (!gone) log::error("undo: remove link", {{"error", gone.error().text}});
   });
   fault_point("parent.attach.made");
-  if (inside != nullptr)
-    TRY_STATUS(links_.configure_container(container_side(endpoint, *inside, made.index, true)));
+  std::vector<kernel::RouteSpec> added;
+  if (inside != nullptr) {
+    TRY(added, links_.configure_container(container_side(endpoint, *inside, made.index, true)));
+  }
   fault_point("parent.attach.configured");
   return EndpointLinks{.host_links = {},
                        .container_ifname = place.name,
                        .container_mac = made.mac,
-                       .mtu = network.mtu};
+                       .mtu = network.mtu,
+                       .routes = changed_routes(endpoint, added)};
 }
 
 Status ParentDriver::detach(const Network& network, const Endpoint& endpoint) {

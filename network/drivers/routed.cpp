@@ -208,14 +208,18 @@ class RoutedDriver : public Driver {
     TRY_STATUS(links_.route_container(routed(network, endpoint, veth.host_index, veth.host_mac)));
     fault_point("routed.attach.routed");
     // Its end comes up last: both ends pass packets when it has been configured.
-    if (inside != nullptr) TRY_STATUS(configure(network, endpoint, *inside, veth));
+    std::vector<Route> routes;
+    if (inside != nullptr) {
+      TRY(routes, configure(network, endpoint, *inside, veth));
+    }
     TRY_STATUS(set_rates(endpoint, veth.host_index));
     TRY_STATUS(answer_for(network, endpoint, true));
     TRY_STATUS(open_ports(network, endpoint, context));
     return EndpointLinks{.host_links = {{host, veth.host_mac}},
                          .container_ifname = peer,
                          .container_mac = *endpoint.mac,
-                         .mtu = network.mtu};
+                         .mtu = network.mtu,
+                         .routes = std::move(routes)};
   }
 
   // Routes and neighbours go with the link.
@@ -358,14 +362,14 @@ class RoutedDriver : public Driver {
     return IfName::parse(fmt::format("{}{}", kPeerPrefix, host.str().substr(kLinkPrefix.size())));
   }
 
-  Status configure(const Network& network, const Endpoint& endpoint, const IntoNetns& inside,
-                   const kernel::Veth& veth) {
+  Result<std::vector<Route>> configure(const Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside, const kernel::Veth& veth) {
     kernel::ContainerSpec spec = container_side(endpoint, inside, veth.peer_index, false);
     for (const IpAddress& gateway : gateways_of(network))
       spec.neighbours.emplace_back(gateway, veth.host_mac);
-    TRY_STATUS(links_.configure_container(spec));
+    TRY(const auto added, links_.configure_container(spec));
     fault_point("routed.attach.configured");
-    return {};
+    return changed_routes(endpoint, added);
   }
 
   Status set_rates(const Endpoint& endpoint, int host_index) {

@@ -259,6 +259,7 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
         held.driver->attach(held.network, endpoint, placement, context_.for_drivers, undo));
     fault_point("endpoint.attach.link");
     removal_.forget_flows(endpoint, endpoint.ports);
+    if (!links.routes.empty()) endpoint.routes = std::move(links.routes);
     endpoint.phase = Phase::kReady;
     endpoint.joined = true;
     TRY_STATUS(context_.commit(

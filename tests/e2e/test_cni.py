@@ -227,13 +227,51 @@ class Cni(CniCalls):
                 nets[gone].delete("one", ifname)
                 self.assertEqual([left] * 2, self.serving())
                 with self.containers.net("one") as inside, inside.listen("0.0.0.0", 80):
-                    self.host.net.connect("127.0.0.1", 8080).close()
+                    self.host.outside.connect(HOST_V4, 8080).close()
                 if gone == 0:
                     nets[0].add("one", "eth0", ports=ports)
                     self.assertEqual(["other"] * 2, self.serving())
             nets[0].delete("one", "eth0")
             self.assertEqual([], self.serving())
             self.remove_networks()
+
+    def test_the_default_route_is_the_first_network_s_and_then_the_next_one_s(self):
+        self.containers.make("one")
+        nets = [self.network(subnets=[f"10.7{n}.0.0/24", f"fd00:7{n}::/64"], subnet=None, name=f"net{n}",
+                             version="1.1.0") for n in range(3)]
+        results = [net.add("one", f"eth{n}") for n, net in enumerate(nets)]
+        for number, (net, result) in enumerate(zip(nets, results)):
+            net.check("one", f"eth{number}")
+            said = {(route["dst"], route["gw"], route.get("priority")) for route in result["routes"]}
+            self.assertEqual(said, self.default_routes(f"eth{number}"))
+            self.assertEqual(number > 0, all(priority for _, _, priority in said))
+        self.assertEqual("eth0", self.way_out())
+        for gone, left in ((0, "eth1"), (1, "eth2")):
+            nets[gone].delete("one", f"eth{gone}")
+            self.assertEqual(left, self.way_out())
+            with self.containers.net("one") as namespace:
+                self.assertEqual(HOST_V4, namespace.ask(FURTHER_V4, 80).peer)
+        nets[0].add("one", "eth0")  # the way out stays where connections already use it
+        nets[0].check("one", "eth0")
+        self.assertEqual("eth2", self.way_out())
+        for net, ifname in ((nets[2], "eth2"), (nets[0], "eth0")):
+            net.delete("one", ifname)
+
+    def default_routes(self, ifname):
+        found = set()
+        for family, everything, usual in (("-4", "0.0.0.0/0", 0), ("-6", "::/0", 1024)):
+            shown = json.loads(self.host.exec("ip", "-netns", "one", "-j", family, "route", "show", "default",
+                                              "dev", ifname).out)
+            for route in shown:
+                metric = route.get("metric", 0)
+                found.add((everything, route["gateway"], None if metric == usual else metric))
+        return found
+
+    def way_out(self):
+        used = {json.loads(self.host.exec("ip", "-netns", "one", "-j", "route", "get", far).out)[0]["dev"]
+                for far in ("192.0.2.99", "2001:db8:ffff::1")}
+        self.assertEqual(1, len(used))
+        return used.pop()
 
     def serving(self):
         return [port["network"] for port in json.loads(self.host.fairlead("port", "ls", "--json").out)]

@@ -16,9 +16,14 @@ using kernel::RouteSpec;
 
 namespace {
 
+constexpr std::uint32_t kLaterMetric = 2048;
 constexpr std::size_t kMaxPorts = 1023;  // BR_MAX_PORTS - 1, net/bridge/br_private.h
 
 tl::unexpected<Error> no_such_link() { return fail_errno(ENODEV, "find interface"); }
+
+bool is_plain_default(const RouteSpec& route) {
+  return route.destination.prefix_length() == 0 && !route.priority && !route.table;
+}
 
 }  // namespace
 
@@ -142,6 +147,15 @@ int FakeLinks::add(const NetnsKey& netns, Link link) {
 void FakeLinks::add_address(Device& device, const Cidr& address) {
   if (std::ranges::find(device.addresses, address) != device.addresses.end()) return;
   device.addresses.push_back(address);
+}
+
+bool FakeLinks::others_have_default(const Device& device, Family family) const {
+  return std::ranges::any_of(devices_, [&](const Device& other) {
+    return other.netns == device.netns && other.link.index != device.link.index &&
+           std::ranges::any_of(other.routes, [&](const RouteSpec& route) {
+             return route.destination.prefix_length() == 0 && route.destination.family() == family;
+           });
+  });
 }
 
 bool FakeLinks::reachable(const Device& device, const IpAddress& gateway) const {
@@ -401,7 +415,8 @@ Status FakeLinks::remove_inside(int netns_fd, int index) {
   return {};
 }
 
-Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
+Result<std::vector<kernel::RouteSpec>> FakeLinks::configure_container(
+    const kernel::ContainerSpec& spec) {
   const std::lock_guard lock(mutex_);
   TRY_STATUS(enter("configure_container"));
   Device* found = device(key_of(spec.netns_fd), spec.ifindex);
@@ -410,7 +425,11 @@ Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
   if (std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); }))
     add_address(*found, Cidr::of(IpAddress::link_local(found->link.mac), 64));
   for (const Cidr& address : spec.addresses) add_address(*found, address);
-  for (RouteSpec route : spec.routes) {
+  std::vector<RouteSpec> added = spec.routes;
+  for (RouteSpec& asked : added) {
+    if (is_plain_default(asked) && others_have_default(*found, asked.destination.family()))
+      asked.priority = kLaterMetric + static_cast<std::uint32_t>(spec.ifindex);
+    RouteSpec route = asked;
     if (route.via && !reachable(*found, *route.via)) return fail_errno(ENETUNREACH, "add route");
     route.table = route.table.value_or(RT_TABLE_MAIN);
     const auto same = [&](const RouteSpec& r) {
@@ -418,7 +437,7 @@ Status FakeLinks::configure_container(const kernel::ContainerSpec& spec) {
     };
     if (std::ranges::none_of(found->routes, same)) found->routes.push_back(route);
   }
-  return {};
+  return added;
 }
 
 Status FakeLinks::route_container(const kernel::RoutedLink& link) {

@@ -74,7 +74,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   kernel::IpvlanSpec last_ipvlan() const;
   Result<std::vector<kernel::Link>> list_inside(int netns_fd) override;
   Status remove_inside(int netns_fd, int index) override;
-  Status configure_container(const kernel::ContainerSpec& spec) override;
+  Result<std::vector<kernel::RouteSpec>> configure_container(
+      const kernel::ContainerSpec& spec) override;
   Status route_container(const kernel::RoutedLink& link) override;
   Result<bool> routes_container(const kernel::RoutedLink& link) override;
   Status answer_for(int index, const IpAddress& address, bool on) override;
@@ -124,6 +125,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   int add(const NetnsKey& netns, kernel::Link link);
   int next_index(const NetnsKey& netns) const;
   void add_address(Device& device, const Cidr& address);
+  bool others_have_default(const Device& device, Family family) const;
   bool reachable(const Device& device, const IpAddress& gateway) const;
 
   mutable std::mutex mutex_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "base/fault.h"
 #include "network/kernel/host/sysctl.h"
@@ -15,6 +16,10 @@ namespace fairlead::kernel {
 namespace {
 
 constexpr int kLoopbackIndex = 1;  // in every namespace (net/core/dev.c)
+constexpr int kFirstIndex = 2;     // what comes first has no other interface beside it
+
+// Behind the metrics of routes that have none: 0, and 1024 for IPv6 (IP6_RT_PRIO_USER).
+constexpr std::uint32_t kLaterMetric = 2048;
 
 bool has_ipv6(const ContainerSpec& spec) {
   return std::ranges::any_of(spec.addresses, [](const Cidr& address) { return !address.is_v4(); });
@@ -43,6 +48,7 @@ std::string describe(const RouteSpec& route, const std::string& name) {
 // The order counts: the link goes up after the kernel was told not to make a link-local address,
 // and routes come after the addresses that make their gateways reachable.
 std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
+                                         std::span<const RouteSpec> routes,
                                          const std::optional<Cidr>& link_local) {
   const std::string& name = spec.name.str();
   std::vector<NetlinkStep> steps;
@@ -62,10 +68,48 @@ std::vector<NetlinkStep> container_steps(const ContainerSpec& spec,
   for (const auto& [address, mac] : spec.neighbours)
     steps.push_back({set_neighbour(spec.ifindex, address, mac),
                      fmt::format("tell {} its neighbour {}", name, address.to_string())});
-  for (const RouteSpec& route : spec.routes)
+  for (const RouteSpec& route : routes)
     steps.push_back({add_route(spec.ifindex, route), describe(route, name), EEXIST});
   steps.push_back({get_link(spec.ifindex), fmt::format("settle {}", name)});
   return steps;
+}
+
+bool is_plain_default(const RouteSpec& route) {
+  return route.destination.prefix_length() == 0 && !route.priority && !route.table;
+}
+
+// Default routes of the main table through the namespace's other interfaces.
+Result<bool> others_have_default(RouteSocket& socket, Family family, int ifindex) {
+  TRY(const std::vector<RouteDetails> found, socket.routes(family, 0));
+  return std::ranges::any_of(found, [&](const RouteDetails& each) {
+    return each.type == RTN_UNICAST && each.ifindex != 0 && each.ifindex != ifindex &&
+           each.route.destination.prefix_length() == 0;
+  });
+}
+
+// Gives default routes a metric behind those of other interfaces, and returns which ones. Indexes
+// grow, so that of several the first comes first.
+Result<std::vector<RouteSpec>> step_back(RouteSocket& socket, int ifindex,
+                                         std::vector<RouteSpec>& routes) {
+  std::vector<RouteSpec> behind;
+  for (RouteSpec& route : routes) {
+    if (!is_plain_default(route)) continue;
+    TRY(const bool taken, others_have_default(socket, route.destination.family(), ifindex));
+    if (!taken) continue;
+    route.priority = kLaterMetric + static_cast<std::uint32_t>(ifindex);
+    behind.push_back(route);
+  }
+  return behind;
+}
+
+// Adds the default routes that others have taken meanwhile. Those of the interface itself, from an
+// earlier call, stay as they are.
+Status add_behind(RouteSocket& socket, const ContainerSpec& spec, std::vector<RouteSpec>& routes) {
+  TRY(const std::vector<RouteSpec> behind, step_back(socket, spec.ifindex, routes));
+  std::vector<NetlinkStep> steps;
+  for (const RouteSpec& route : behind)
+    steps.push_back({add_route(spec.ifindex, route), describe(route, spec.name.str()), EEXIST});
+  return socket.batch(std::move(steps));
 }
 
 // Sets the MAC address that the link already has, which makes the kernel announce the configured
@@ -92,7 +136,9 @@ Result<std::vector<RouteSpec>> routes_of(RouteSocket& socket, int ifindex) {
 
 }  // namespace
 
-Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
+// Where the interface is the first of its namespace nobody is asked for other default routes. One that
+// another caller adds meanwhile is met as a route that exists.
+Result<std::vector<RouteSpec>> NetlinkLinks::configure_container(const ContainerSpec& spec) {
   const bool ipv6 = has_ipv6(spec);
   TRY(NetlinkSocket inside, open_socket_in(spec.netns_fd, [&] { return set_up_ipv6(spec); }));
   RouteSocket socket(std::move(inside));
@@ -102,15 +148,26 @@ Status NetlinkLinks::configure_container(const ContainerSpec& spec) {
         socket.get(get_link(spec.ifindex), fmt::format("find {}", spec.name.str())));
     link_local = Cidr::of(IpAddress::link_local(link.link.mac), 64);
   }
+  std::vector<RouteSpec> routes = spec.routes;
+  if (spec.ifindex > kFirstIndex) TRY_STATUS(step_back(socket, spec.ifindex, routes));
+  auto steps = container_steps(spec, routes, link_local);
+  const std::size_t first_route = steps.size() - routes.size() - 1;
   Link configured;
-  TRY_STATUS(socket.batch(container_steps(spec, link_local), [&](const MessageView& message) {
-    if (auto link = parse_link(message.payload)) configured = std::move(link->link);
-  }));
+  bool met = false;
+  TRY_STATUS(socket.batch(
+      std::move(steps),
+      [&](const MessageView& message) {
+        if (auto link = parse_link(message.payload)) configured = std::move(link->link);
+      },
+      [&](std::size_t index, const Ack&) {
+        met |= index >= first_route && is_plain_default(routes[index - first_route]);
+      }));
+  if (met) TRY_STATUS(add_behind(socket, spec, routes));
   fault_point("links.container.configured");
   TRY_STATUS(settle_peer(configured));
   socket.await_ipv6_addresses(spec.addresses);
   if (spec.announce) TRY_STATUS(announce_again(socket, spec, configured.mac));
-  return {};
+  return routes;
 }
 
 Status NetlinkLinks::settle_peer(const Link& container_link) {

@@ -208,9 +208,12 @@ class Links {
   // ports). The call ends with a GETLINK of a port and of its bridge, without which the
   // first packets may be lost.
   virtual Result<Veth> create_veth(const VethSpec& spec) = 0;
-  virtual Status configure_container(const ContainerSpec& spec) = 0;
-  // Brings the link up, without a link-local address but those that are named, and leads the container's addresses there, instead of where they led before.
-  // Idempotent.
+  // Returns the routes as they were added: a default route without a metric gets one where another
+  // interface of the namespace has a default route already. The one that came first is used, and when
+  // its interface goes, the kernel uses the next.
+  virtual Result<std::vector<RouteSpec>> configure_container(const ContainerSpec& spec) = 0;
+  // Brings the link up, without a link-local address but those that are named, and leads the
+  // container's addresses there, instead of where they led before. Idempotent.
   virtual Status route_container(const RoutedLink& link) = 0;
   // Whether it is up and all its addresses lead there.
   virtual Result<bool> routes_container(const RoutedLink& link) = 0;

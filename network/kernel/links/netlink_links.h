@@ -42,7 +42,7 @@ class NetlinkLinks final : public Links {
   Status move_back(int netns_fd, int index, const IfName& name) override;
   Result<std::vector<Cidr>> addresses(int index) override;
   Status restore(int index, bool up, const std::vector<Cidr>& addresses) override;
-  Status configure_container(const ContainerSpec& spec) override;
+  Result<std::vector<RouteSpec>> configure_container(const ContainerSpec& spec) override;
   Status route_container(const RoutedLink& link) override;
   Result<bool> routes_container(const RoutedLink& link) override;
   Status answer_for(int index, const IpAddress& address, bool on) override;

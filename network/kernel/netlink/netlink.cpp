@@ -187,14 +187,16 @@ Status NetlinkSocket::request(NetlinkMessage message, std::string_view what,
   return batch(std::move(steps), on_message);
 }
 
-Status NetlinkSocket::batch(std::vector<NetlinkStep> steps, const OnMessage& on_message) {
+Status NetlinkSocket::batch(std::vector<NetlinkStep> steps, const OnMessage& on_message,
+                            const OnFailure& on_tolerated) {
   std::vector<NetlinkMessage> messages;
   messages.reserve(steps.size());
   for (NetlinkStep& step : steps) messages.push_back(std::move(step.message));
   std::optional<Error> first_error;
   const auto on_failure = [&](std::size_t index, const Ack& ack) {
-    if (ack.sys_errno != steps[index].tolerated && !first_error)
-      first_error = explained(ack, steps[index].what);
+    const bool tolerated = ack.sys_errno == steps[index].tolerated;
+    if (tolerated && on_tolerated) on_tolerated(index, ack);
+    if (!tolerated && !first_error) first_error = explained(ack, steps[index].what);
   };
   const std::string_view what = steps.empty() ? std::string_view() : steps.front().what;
   TRY_STATUS(exchange(std::move(messages), what, on_failure, on_message));

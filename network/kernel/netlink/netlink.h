@@ -94,8 +94,10 @@ class NetlinkSocket {
   // as they come. The error's text begins with `what` and ends with the kernel's own explanation.
   Status request(NetlinkMessage message, std::string_view what, const OnMessage& on_message = {});
   // Sends all messages at once. The kernel handles each message even when earlier ones failed; the
-  // error is that of the first message that failed.
-  Status batch(std::vector<NetlinkStep> steps, const OnMessage& on_message = {});
+  // error is that of the first message that failed. Failures that are tolerated are passed to
+  // `on_tolerated`.
+  Status batch(std::vector<NetlinkStep> steps, const OnMessage& on_message = {},
+               const OnFailure& on_tolerated = {});
   // Like batch(), but every failure is passed to `on_failure`, and none makes the call fail. An
   // error of the call means that the socket failed, and that the outcome of the messages is
   // unknown. At most some hundreds of messages: their failures have to fit into the receive buffer.

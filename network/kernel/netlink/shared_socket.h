@@ -21,9 +21,10 @@ class SharedSocket {
     const std::lock_guard lock(mutex_);
     return socket_.request(std::move(message), what, on_message);
   }
-  Status batch(std::vector<NetlinkStep> steps, const NetlinkSocket::OnMessage& on_message = {}) {
+  Status batch(std::vector<NetlinkStep> steps, const NetlinkSocket::OnMessage& on_message = {},
+               const NetlinkSocket::OnFailure& on_tolerated = {}) {
     const std::lock_guard lock(mutex_);
-    return socket_.batch(std::move(steps), on_message);
+    return socket_.batch(std::move(steps), on_message, on_tolerated);
   }
   Status exchange(std::vector<NetlinkMessage> messages, std::string_view what,
                   const NetlinkSocket::OnFailure& on_failure,

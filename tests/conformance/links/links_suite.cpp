@@ -342,6 +342,44 @@ TYPED_TEST(LinksSuite, AGatewayOutOfReachIsRefused) {
   EXPECT_TRUE(this->links().configure_container(spec));
 }
 
+TYPED_TEST(LinksSuite, ASecondDefaultRouteComesBehindTheFirstAndTakesOver) {
+  auto first = this->container_spec(must(this->links().create_veth(this->veth_spec("veth0"))));
+  EXPECT_EQ(must(this->links().configure_container(first)), first.routes);
+  auto second_link = this->veth_spec("veth1");
+  second_link.peer_name = ifname("eth1");
+  const kernel::ContainerSpec second{
+      .netns_fd = this->netns("web"),
+      .ifindex = must(this->links().create_veth(second_link)).peer_index,
+      .name = ifname("eth1"),
+      .addresses = {cidr("10.2.0.2/24"), cidr("fd00:2::2/64")},
+      .routes = {{.destination = cidr("0.0.0.0/0"), .via = ip("10.2.0.1")},
+                 {.destination = cidr("192.0.2.0/24"), .via = ip("10.2.0.1")},
+                 {.destination = cidr("::/0"), .via = ip("fd00:2::1")}}};
+  for (int twice = 0; twice < 2; ++twice) {
+    const auto added = must(this->links().configure_container(second));
+    ASSERT_EQ(added.size(), 3U);
+    EXPECT_TRUE(added[0].priority && added[2].priority);
+    EXPECT_FALSE(added[1].priority);
+    const auto view = must(this->links().inspect(this->netns("web"), ifname("eth1")));
+    for (const auto& route : {added[0], added[2]})
+      EXPECT_EQ(std::ranges::count_if(view.routes,
+                                      [&](const auto& seen) {
+                                        return seen.destination == route.destination &&
+                                               seen.via == route.via &&
+                                               seen.priority == route.priority;
+                                      }),
+                1)
+          << route.destination.to_string();
+  }
+  // The first comes back: the second's stay the ones that are used.
+  must(this->links().remove(ifname("veth0")));
+  first.ifindex = must(this->links().create_veth(this->veth_spec("veth0"))).peer_index;
+  const auto again = must(this->links().configure_container(first));
+  const auto behind = must(this->links().configure_container(second));
+  for (const std::size_t family : {0, 1})
+    EXPECT_GT(again[family].priority.value_or(0), behind[family * 2].priority.value_or(0));
+}
+
 TYPED_TEST(LinksSuite, AContainerWithoutTheInterfaceIsNotFound) {
   this->expect_code(this->links().configure_container(
                         {.netns_fd = this->netns("web"), .ifindex = 4711, .name = ifname("eth0")}),

@@ -107,6 +107,19 @@ TEST_F(SharedPorts, OneNetworkServesThemAndTheNextTakesOver) {
   EXPECT_THAT(port_records(), IsEmpty());
 }
 
+TEST_F(SharedPorts, TheDefaultRouteOfALaterNetworkIsAttachedAsItIs) {
+  const auto first = must(attach("one", "web", {}));
+  const auto second = must(attach("two", "web", {}));
+  ASSERT_THAT(first.routes, SizeIs(1));
+  ASSERT_THAT(second.routes, SizeIs(1));
+  EXPECT_FALSE(first.routes[0].priority);
+  EXPECT_TRUE(second.routes[0].priority);
+  EXPECT_EQ(network::container_routes(endpoint("two", "web")), second.routes);
+  for (const char* net : {"one", "two"})
+    must(
+        service().check(ref(net, "web"), {.netns_fd = FakeHost::kNetns, .ifname = ifname_on(net)}));
+}
+
 TEST_F(SharedPorts, AnotherContainerIsRefusedAndToldByWhom) {
   must(attach("one", "web", {port(8080)}));
   must(attach("two", "web", {port(8080)}));
