@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "plugin-api/cni/resolv_conf.h"
 #include "plugin-api/cni/result.h"
 
 namespace fairlead::cni {
@@ -147,12 +148,20 @@ void undo_add(const Request& request, NetworkService& service) {
               {"outcome", removed ? "ok" : removed.error().text}});
 }
 
+Decoded<network::Dns> dns_of(const Request& request) {
+  if (request.resolv_conf.empty() || request.dns != network::Dns{}) return request.dns;
+  auto read = read_resolv_conf(request.resolv_conf);
+  if (!read) return fail(failure_of(read.error()));
+  return std::move(*read);
+}
+
 // A caller that hangs up was killed; it calls DEL next, or never again. Either that DEL comes after
 // this call, or this call notices here that the caller is gone.
 Answer add(const Request& request, const Call& call, NetworkService& service) {
   TRY(const UniqueFd container, open_container(request, call.netns));
   TRY(const network::Turn turn, take_turn(request, service));
   if (call.hung_up()) return nobody_waits();
+  TRY(const network::Dns dns, dns_of(request));
   TRY(const network::Network network, network_for(request, service));
   fault_point("cni.add.network-made");
   network::EndpointSpec spec = request.endpoint;
@@ -162,8 +171,7 @@ Answer add(const Request& request, const Call& call, NetworkService& service) {
   if (!attachment && request.join) return fail(cannot_join(request, attachment.error()));
   if (!attachment) return fail(failure_of(attachment.error()));
   fault_point("cni.add.attached");
-  Answer result =
-      encode_result(*attachment, request.dns, request.invocation.netns, *request.version);
+  Answer result = encode_result(*attachment, dns, request.invocation.netns, *request.version);
   if (result && call.hung_up()) result = nobody_waits();
   if (!result) undo_add(request, service);
   return result;

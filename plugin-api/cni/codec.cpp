@@ -125,6 +125,7 @@ Decoded<Settings> read_settings(Request& request, const Object& config) {
 }
 
 Status fill_add(Request& request, Settings settings, RuntimeConfig runtime_config) {
+  request.resolv_conf = std::move(settings.resolv_conf);
   request.dns = combine(std::move(settings.dns), runtime_config.dns);
   TRY_STATUS(take_subnets(settings.network, runtime_config.ranges));
   fill_endpoint(request, settings, std::move(runtime_config));

@@ -27,8 +27,9 @@ struct Request {
   network::NetworkSpec network;     // ADD, STATUS: how the network is made when there is none
   // ADD: complete but for `network` and the gateways of its routes. STATUS: from which addresses.
   network::EndpointSpec endpoint;
-  network::Dns dns;     // ADD
-  PrevResult previous;  // CHECK
+  network::Dns dns;         // ADD
+  std::string resolv_conf;  // ADD: the file with the name servers when `dns` has none
+  PrevResult previous;      // CHECK
   std::optional<std::vector<network::ValidAttachment>>
       valid;  // GC; std::nullopt: the runtime did not say
 

@@ -24,20 +24,21 @@ struct Config {
   std::optional<bool> masquerade;
   bool is_gateway = true, is_default_gateway = false;
   bool hairpin = false;  // not looked at: always on for published ports
-  bool ipv6 = false, internal = false;
+  bool ipv6 = false, internal = false, port_isolation = false;
   network::Dns dns;
 
   // {"isGateway":false}: the bridge has no address, and so the containers no way out.
   bool has_gateway() const { return is_gateway || is_default_gateway; }
 };
-constexpr auto kConfig =
-    fields(defaulted<&Config::options>("options"), defaulted<&Config::labels>("labels"),
-           defaulted<&Config::bridge>("bridge"), defaulted<&Config::network>("network"),
-           defaulted<&Config::mtu>("mtu"), defaulted<&Config::masquerade>("ipMasq"),
-           defaulted<&Config::is_gateway>("isGateway"),
-           defaulted<&Config::is_default_gateway>("isDefaultGateway"),
-           defaulted<&Config::hairpin>("hairpinMode"), defaulted<&Config::ipv6>("ipv6"),
-           defaulted<&Config::internal>("internal"), defaulted<&Config::dns>("dns", object(kDns)));
+constexpr auto kConfig = fields(
+    defaulted<&Config::options>("options"), defaulted<&Config::labels>("labels"),
+    defaulted<&Config::bridge>("bridge"), defaulted<&Config::network>("network"),
+    defaulted<&Config::mtu>("mtu"), defaulted<&Config::masquerade>("ipMasq"),
+    defaulted<&Config::is_gateway>("isGateway"),
+    defaulted<&Config::is_default_gateway>("isDefaultGateway"),
+    defaulted<&Config::hairpin>("hairpinMode"), defaulted<&Config::ipv6>("ipv6"),
+    defaulted<&Config::internal>("internal"), defaulted<&Config::port_isolation>("portIsolation"),
+    defaulted<&Config::dns>("dns", object(kDns)));
 
 // ---- options: "options", plus the keys of the bridge plugin for the same things
 
@@ -56,6 +57,7 @@ Result<network::NetworkOptions> decode_options(const Config& config) {
   if (config.mtu != 0) TRY_STATUS(set_option(options, "mtu", std::to_string(config.mtu)));
   if (config.masquerade)
     TRY_STATUS(set_option(options, "masquerade", *config.masquerade ? "true" : "false"));
+  if (config.port_isolation) TRY_STATUS(set_option(options, "icc", "false"));
   if (!config.has_gateway()) {
     TRY_STATUS(set_option(options, "gateway_mode_ipv4", "isolated"));
     TRY_STATUS(set_option(options, "gateway_mode_ipv6", "isolated"));
@@ -129,6 +131,7 @@ Status add_addresses(const json::Object& config, Settings& settings) {
   if (ipam) {
     TRY_STATUS(check_ipam(*ipam));
     TRY_STATUS(add_section(*ipam, alternatives, settings));
+    TRY(settings.resolv_conf, ipam->string_or("resolvConf", ""));
   }
   settings.ranges.insert(settings.ranges.begin(), alternatives.begin(), alternatives.end());
   TRY(settings.network.subnets, subnets_of(settings.ranges));
@@ -139,7 +142,7 @@ Status add_addresses(const json::Object& config, Settings& settings) {
 
 // Keys of the standard plugins that would change who reaches whom; off values are let through.
 constexpr auto kNotSupported = std::to_array<std::string_view>(
-    {"vlan", "vlanTrunk", "promiscMode", "portIsolation", "disableContainerInterface"});
+    {"vlan", "vlanTrunk", "promiscMode", "disableContainerInterface"});
 
 bool is_off(const json::Json& value) {
   if (value.is_boolean()) return !value.get<bool>();
@@ -153,14 +156,7 @@ Status check_supported(const json::Object& config) {
     if (const json::Json* value = config.find(key); value != nullptr && !is_off(*value))
       return fail(Code::kUnsupported, "field {} is {}: fairlead cannot do that; leave it out", key,
                   json::dump(*value));
-  TRY(const auto ipam, config.object_or_none("ipam"));
-  if (!ipam) return {};
-  TRY(const std::string resolv_conf, ipam->string_or("resolvConf", ""));
-  if (resolv_conf.empty()) return {};
-  return fail(Code::kUnsupported,
-              "field ipam.resolvConf is \"{}\": fairlead does not read it; write the name servers "
-              "under \"dns\"",
-              resolv_conf);
+  return {};
 }
 
 // Containers are held to their own addresses with and without it.

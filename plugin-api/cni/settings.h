@@ -31,6 +31,7 @@ struct Settings {
   std::vector<network::Route>
       routes;  // without gateway: that of the network, unless the scope is link
   network::Dns dns;
+  std::string resolv_conf;  // the file to take `dns` from when it is empty; empty: none
 };
 
 // kConfiguration, or kUnsupportedField.

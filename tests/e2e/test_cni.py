@@ -58,6 +58,19 @@ class Cni(CniCalls):
         inside = next(link for link in result["interfaces"] if link.get("sandbox"))
         self.assertEqual("02:11:22:33:44:77", inside["mac"].lower())
 
+    def test_the_name_servers_come_from_the_file_that_is_named(self):
+        self.containers.make("one")
+        path = "/run/fairlead-test-resolv.conf"
+        self.host.exec("sh", "-c", f"printf 'nameserver 192.0.2.53\nsearch a.example b.example\n' > {path}")
+        self.addCleanup(self.host.exec, "rm", "-f", path)
+        result = self.network(ipam={"resolvConf": path}).add("one")
+        self.assertEqual({"nameservers": ["192.0.2.53"], "search": ["a.example", "b.example"]}, result["dns"])
+        self.containers.make("two")
+        self.host.exec("rm", path)
+        with self.leaving_nothing(), self.assertRaises(cni.CniError) as caught:
+            self.network(ipam={"resolvConf": path}).add("two")
+        self.assertIn(path, str(caught.exception))
+
     def test_ports_as_go_cni_writes_them_in_capitals(self):
         self.containers.make("one")
         network = self.network()

@@ -200,16 +200,28 @@ TEST(Settings, ForeignIpamPluginsAreRefusedWithAHint) {
 }
 
 TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
-  for (const char* key : {"vlan", "promiscMode", "portIsolation", "disableContainerInterface"}) {
+  for (const char* key : {"vlan", "promiscMode", "disableContainerInterface"}) {
     expect_refused(fmt::format(R"({{"{}":true}})", key), fmt::format("field {} is true", key),
                    ErrorCode::kUnsupportedField);
     EXPECT_TRUE(settings_of(fmt::format(R"({{"{}":false}})", key))) << key;
   }
   expect_refused(R"({"vlanTrunk":[{"id":5}]})", "field vlanTrunk is [{\"id\":5}]",
                  ErrorCode::kUnsupportedField);
-  expect_refused(R"({"ipam":{"resolvConf":"/etc/resolv.conf"}})", "ipam.resolvConf",
-                 ErrorCode::kUnsupportedField);
   EXPECT_TRUE(settings_of(R"({"vlan":0,"vlanTrunk":[]})"));
+}
+
+TEST(Settings, IsolatedPortsAreANetworkWhoseContainersDoNotReachEachOther) {
+  EXPECT_FALSE(settings_of(R"({"portIsolation":true})")->network.options.icc);
+  EXPECT_TRUE(settings_of(R"({"portIsolation":false})")->network.options.icc);
+  expect_refused(R"({"portIsolation":true,"options":{"icc":"true"}})", "icc",
+                 ErrorCode::kConfiguration);
+}
+
+TEST(Settings, TheFileOfTheNameServersIsNamed) {
+  EXPECT_EQ(settings_of(R"({"ipam":{"resolvConf":"/etc/resolv.conf"}})")->resolv_conf,
+            "/etc/resolv.conf");
+  EXPECT_EQ(settings_of(R"({"ipam":{}})")->resolv_conf, "");
+  expect_refused(R"({"ipam":{"resolvConf":7}})", "resolvConf", ErrorCode::kConfiguration);
 }
 
 TEST(Settings, WhatContainersSendIsCheckedWithAndWithoutBeingAskedTo) {
