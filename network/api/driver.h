@@ -116,6 +116,9 @@ class Driver {
   virtual Status detach(const Network& network, const Endpoint& endpoint) = 0;
   virtual Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
                        std::string_view ifname) = 0;
+  // What attach() returned for an endpoint that is attached to this interface. Fails as check() does.
+  virtual Result<EndpointLinks> attached_links(const Network& network, const Endpoint& endpoint,
+                                               const IntoNetns& inside) = 0;
   virtual Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) = 0;
   // Repairs the link of a living endpoint after its network's links were made anew. Returns whether
   // it changed anything.

@@ -374,6 +374,9 @@ struct EndpointSpec {
   std::optional<std::string> netns_path;  // remembered for `endpoint ls` and liveness
   ContainerNames names{};
   std::map<std::string, std::string> labels{};  // policies select endpoints by them
+  // A digest of all that the runtime asked for. attach() with the digest of an endpoint that is
+  // attached to this container's interface answers again what it answered then; empty: kExists.
+  std::string digest{};
 };
 
 // The id of the endpoint of (container, interface), for protocols without endpoint ids: 32 hex
@@ -406,6 +409,7 @@ struct Endpoint {
   bool joined = false;  // links exist
   long long created = 0;
   ContainerNames names{};
+  std::string digest{};  // the spec's
 
   bool operator==(const Endpoint&) const = default;
 };

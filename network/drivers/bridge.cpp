@@ -250,6 +250,17 @@ class BridgeDriver : public Driver {
     return check_container_side(endpoint, view);
   }
 
+  Result<EndpointLinks> attached_links(const Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside) override {
+    TRY_STATUS(check(network, endpoint, inside.fd, inside.ifname.str()));
+    TRY(const auto host, links_.find(host_side_of(endpoint)));
+    return EndpointLinks{.host_links = {{bridge_of(network), BridgeRecord::of(network).mac},
+                                        {host_side_of(endpoint), host.mac}},
+                         .container_ifname = inside.ifname,
+                         .container_mac = *endpoint.mac,
+                         .mtu = network.mtu};
+  }
+
   Result<Liveness> liveness(const Network&, const Endpoint& endpoint) override {
     const auto link = links_.find(host_side_of(endpoint));
     if (link) return link->peer_elsewhere ? Liveness::kAlive : Liveness::kWaiting;

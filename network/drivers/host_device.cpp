@@ -145,6 +145,16 @@ class HostDeviceDriver : public ParentDriver {
     return check_container_side(endpoint, view);
   }
 
+  Result<EndpointLinks> attached_links(const Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside) override {
+    TRY_STATUS(check(network, endpoint, inside.fd, inside.ifname.str()));
+    TRY(const auto view, links_.inspect(inside.fd, inside.ifname));
+    return EndpointLinks{.host_links = {},
+                         .container_ifname = inside.ifname,
+                         .container_mac = view.link.mac,
+                         .mtu = network.mtu};
+  }
+
   Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) override {
     const auto device = links_.find(device_of(network));
     // A runtime that names the interface itself takes it from the host itself.

@@ -167,6 +167,12 @@ class OverlayDriver : public Driver {
     return {};
   }
 
+  Result<EndpointLinks> attached_links(const Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside) override {
+    TRY_STATUS(check(network, endpoint, inside.fd, inside.ifname.str()));
+    return bridge_->attached_links(network, endpoint, inside);
+  }
+
   Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) override {
     return bridge_->liveness(network, endpoint);
   }

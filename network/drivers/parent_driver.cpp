@@ -274,6 +274,17 @@ Status ParentDriver::check(const Network& network, const Endpoint& endpoint, int
 // Nothing in the host tells of a link in a container, so its namespace is asked. A container whose
 // namespace cannot be told counts as alive: the path may show something else in this mount
 // namespace. So does one that has changed its MAC.
+Result<EndpointLinks> ParentDriver::attached_links(const Network& network,
+                                                   const Endpoint& endpoint,
+                                                   const IntoNetns& inside) {
+  TRY_STATUS(check(network, endpoint, inside.fd, inside.ifname.str()));
+  TRY(const auto view, links_.inspect(inside.fd, inside.ifname));
+  return EndpointLinks{.host_links = {},
+                       .container_ifname = inside.ifname,
+                       .container_mac = view.link.mac,
+                       .mtu = network.mtu};
+}
+
 Result<Liveness> ParentDriver::liveness(const Network& network, const Endpoint& endpoint) {
   const auto waiting = links_.find(link_of(endpoint));
   if (waiting) return Liveness::kWaiting;

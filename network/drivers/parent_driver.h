@@ -49,6 +49,8 @@ class ParentDriver : public Driver {
   Status detach(const Network& network, const Endpoint& endpoint) override;
   Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
                std::string_view ifname) override;
+  Result<EndpointLinks> attached_links(const Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside) override;
   Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) override;
   // A link is lost together with its parent, and is not made again in a running container.
   Result<bool> mend(const Network&, const Endpoint&) override { return false; }

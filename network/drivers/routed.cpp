@@ -245,6 +245,16 @@ class RoutedDriver : public Driver {
                 host.name);
   }
 
+  Result<EndpointLinks> attached_links(const Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside) override {
+    TRY_STATUS(check(network, endpoint, inside.fd, inside.ifname.str()));
+    TRY(const auto host, links_.find(host_side_of(endpoint)));
+    return EndpointLinks{.host_links = {{host_side_of(endpoint), host.mac}},
+                         .container_ifname = inside.ifname,
+                         .container_mac = *endpoint.mac,
+                         .mtu = network.mtu};
+  }
+
   Result<Liveness> liveness(const Network& network, const Endpoint& endpoint) override {
     return bridge_->liveness(network, endpoint);
   }

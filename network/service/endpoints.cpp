@@ -80,6 +80,17 @@ void add_neighbours(const Network& network, Endpoint& endpoint) {
   }
 }
 
+Attachment attachment_of(const Network& network, Endpoint endpoint, EndpointLinks links) {
+  auto routes = container_routes(endpoint);
+  return {.endpoint = std::move(endpoint),
+          .host_links = std::move(links.host_links),
+          .container_ifname = links.container_ifname,
+          .container_mac = links.container_mac,
+          .mtu = links.mtu,
+          .routes = std::move(routes),
+          .ifname_prefix = network.options.ifname_prefix};
+}
+
 Status validate(const EndpointSpec& spec) {
   for (auto one = spec.addresses.begin(); one != spec.addresses.end(); ++one)
     if (std::ranges::any_of(spec.addresses.begin(), one,
@@ -105,7 +116,8 @@ Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec&
                     .labels = spec.labels,
                     .boot_id = context_.parts.boot_id,
                     .created = context_.parts.unix_time(),
-                    .names = spec.names};
+                    .names = spec.names,
+                    .digest = spec.digest};
   if (held.driver->traits().host_prefixes) add_routes_inside(network, endpoint);
   TRY(endpoint.links, held.driver->plan_endpoint(network, endpoint));
   return endpoint;
@@ -223,11 +235,34 @@ Result<Endpoint> Endpoints::create_endpoint(const EndpointSpec& spec) {
 Result<Attachment> Endpoints::attach(const EndpointSpec& spec, const Placement& placement) {
   TRY_STATUS(validate(spec));
   TRY(auto held, context_.hold(spec.network));
-  TRY_STATUS(clear_leftover(held, spec.id));
+  const Status cleared = clear_leftover(held, spec.id);
+  if (!cleared && cleared.error().code == Code::kExists)
+    return answer_again(held, spec, placement, cleared.error());
+  TRY_STATUS(cleared);
   TRY(auto endpoint, reserve_endpoint(held, spec, &placement));
   fault_point("endpoint.attach.intent");
   other_firewalls_.admit_if_changed();
   return connect(held, std::move(endpoint), placement);
+}
+
+// To a runtime that did not get the answer and repeats its call. `refusal` is for all others.
+Result<Attachment> Endpoints::answer_again(LockedNetwork& held, const EndpointSpec& spec,
+                                           const Placement& placement, const Error& refusal) {
+  const auto* inside = std::get_if<IntoNetns>(&placement);
+  TRY(auto stored, context_.records.endpoint(held.network.id, spec.id));
+  if (!stored || inside == nullptr || spec.digest.empty() || stored->value.digest != spec.digest ||
+      stored->value.phase != Phase::kReady || !stored->value.joined)
+    return fail(refusal);
+  const auto look = [&]() -> Result<EndpointLinks> {
+    TRY(auto links, held.driver->attached_links(held.network, stored->value, *inside));
+    TRY_STATUS(context_.firewall.check(held.network, stored->value));
+    return links;
+  };
+  auto links = look();
+  if (!links)
+    return fail(Code::kExists, "{}; it is no longer as it was attached: {}", refusal.text,
+                links.error().text);
+  return attachment_of(held.network, std::move(stored->value), std::move(*links));
 }
 
 Result<Attachment> Endpoints::join(const EndpointRef& ref, const Placement& placement) {
@@ -267,13 +302,7 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
     fault_point("endpoint.attach.ready");
     undo.commit();
     tell_attached(held.network, endpoint);
-    return Attachment{.endpoint = endpoint,
-                      .host_links = std::move(links.host_links),
-                      .container_ifname = links.container_ifname,
-                      .container_mac = links.container_mac,
-                      .mtu = links.mtu,
-                      .routes = container_routes(endpoint),
-                      .ifname_prefix = held.network.options.ifname_prefix};
+    return attachment_of(held.network, endpoint, std::move(links));
   };
   if (const auto* left = std::get_if<LeaveInHost>(&placement); left && !left->netns_path.empty())
     endpoint.netns_path = left->netns_path;

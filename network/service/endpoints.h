@@ -38,6 +38,8 @@ class Endpoints {
 
  private:
   Status clear_leftover(LockedNetwork& held, const std::string& id);
+  Result<Attachment> answer_again(LockedNetwork& held, const EndpointSpec& spec,
+                                  const Placement& placement, const Error& refusal);
   Result<Endpoint> reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
                                     const Placement* placement);
   Result<Endpoint> try_reserve(LockedNetwork& held, const EndpointSpec& spec,

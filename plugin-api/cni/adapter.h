@@ -40,7 +40,8 @@ struct Outcome {
 //
 //   ADD      opens the namespace first (kNetns when it is missing or the plugin's own), makes the
 //            network unless it exists, attaches. After a killed ADD the runtime calls DEL; a second
-//            ADD without one is kExists. What was attached for a caller that has hung up meanwhile
+//            ADD without one is kExists, unless it is the same call once more: then the answer
+//            was lost, and it is the same again. What was attached for a caller that has hung up meanwhile
 //            is undone.
 //   DEL      waits for an ADD of the same attachment that is under way; it succeeds whatever is
 //            missing: namespace, network, endpoint, prevResult.

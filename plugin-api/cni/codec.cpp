@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "base/json/fields.h"
+#include "network/api/made_by.h"
 #include "plugin-api/cni/runtime_config.h"
 #include "plugin-api/cni/settings.h"
 
@@ -205,6 +207,14 @@ Request decode_version_verb(Request request, std::string_view input) {
   return request;
 }
 
+// Of the whole call, so that a repeated one is known. Runtimes write the keys in any order.
+std::string digest_of(const json::Json& document, std::string_view cni_args) {
+  std::string all = json::dump(document);
+  all += '\0';
+  all += cni_args;
+  return hash_hex(all, 32);
+}
+
 Decoded<Request> decode_config(Request request, const Object& config, std::string_view cni_args) {
   TRY(request.name, decode_name(config));
   TRY(request.version, decode_version(config));
@@ -230,6 +240,8 @@ Decoded<Request> decode(const Environment& environment, std::string_view input) 
   TRY(const Json document, at_stage(json::parse(input), ErrorCode::kDecoding));
   TRY(const Object config,
       at_stage(Object::of(document, "", json::Keys::kAnyCase), ErrorCode::kDecoding));
+  if (request.invocation.verb == Verb::kAdd)
+    request.endpoint.digest = digest_of(document, environment.args);
   return decode_config(std::move(request), config, environment.args);
 }
 

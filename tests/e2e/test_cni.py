@@ -141,7 +141,36 @@ class Cni(CniCalls):
                     self.network().add("one", ifname=name)
         self.assertEqual([], self.host.fairlead_json("endpoint", "ls"))
 
-    def test_a_second_add_is_an_error_and_a_second_del_is_not(self):
+    def test_a_lost_answer_is_given_again_and_another_second_add_is_an_error(self):
+        self.containers.make("one")
+        network = self.network(version="1.1.0")
+        wishes = {"ports": [(8080, 80)], "ips": ["10.70.0.9/24"]}
+        result = network.add("one", **wishes)
+        self.assertEqual(result, network.add("one", **wishes))
+        for other in ({}, {"ports": [(8080, 81)], "ips": ["10.70.0.9/24"]}, {"ports": [(8080, 80)]}):
+            with self.assertRaises(cni.CniError) as caught:
+                network.add("one", **other)
+            self.assertIn("exists", str(caught.exception))
+        self.assertEqual(result, network.add("one", **wishes))
+        network.check("one")
+        self.host.exec("ip", "-netns", "one", "link", "delete", "eth0")
+        network.add("one", **wishes)  # of what is no more nothing is told
+        network.check("one")
+
+    def test_a_changed_conflist_gives_a_network_that_nobody_uses_its_new_subnet(self):
+        self.containers.make("one", "two")
+        old = self.network("10.70.0.0/24")
+        new = self.network("10.71.0.0/24")
+        old.add("one")
+        with self.assertRaises(cni.CniError) as caught:
+            new.add("two")
+        self.assertIn("10.71.0.0/24", str(caught.exception))
+        old.delete("one")
+        self.assertEqual("10.71.0.2", cni.address_of(new.add("two")))
+        new.check("two")
+        new.delete("two")
+
+    def test_a_second_del_is_no_error(self):
         self.containers.make("one")
         network = self.network()
         network.add("one")

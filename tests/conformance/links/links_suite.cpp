@@ -376,7 +376,7 @@ TYPED_TEST(LinksSuite, ASecondDefaultRouteComesBehindTheFirstAndTakesOver) {
   first.ifindex = must(this->links().create_veth(this->veth_spec("veth0"))).peer_index;
   const auto again = must(this->links().configure_container(first));
   const auto behind = must(this->links().configure_container(second));
-  for (const std::size_t family : {0, 1})
+  for (const std::size_t family : {0U, 1U})
     EXPECT_GT(again[family].priority.value_or(0), behind[family * 2].priority.value_or(0));
 }
 
