@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/host.h"
 #include "base/log.h"
+#include "network/api/made_by.h"
 #include "network/api/options.h"
 #include "network/api/subnet_specs.h"
 #include "network/service/addresses.h"
@@ -113,10 +114,20 @@ Result<Network> Networks::create_network(const NetworkSpec& asked) {
   // A network that is ready can be compared without the lock of all networks, for which each CNI
   // ADD would wait otherwise.
   TRY(auto present, existing(spec));
-  if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
+  if (present && present->phase == Phase::kReady) {
+    auto same = same_network(*present, spec);
+    if (same || !same_maker(*present, spec)) return same;
+  }
   TRY(const auto guard, context_.lock_networks());
   TRY(present, existing(spec));
-  if (present && present->phase == Phase::kReady) return same_network(std::move(*present), spec);
+  if (present && present->phase == Phase::kReady) {
+    auto same = same_network(*present, spec);
+    if (same || !same_maker(*present, spec)) return same;
+    TRY(const bool used, is_wanted(*present));
+    if (used) return same;
+    TRY_STATUS(remove_locked(NetworkId{present->id}));
+    present.reset();
+  }
   if (present) TRY_STATUS(removal_.purge_network(*present));  // a crash has left it unfinished
   const std::string what = fmt::format("create network {}", spec.name.str());
   TRY(const auto traits, context_.traits(spec.options));
@@ -342,8 +353,33 @@ Status Networks::build_network(Network& network, Driver& driver) {
   return {};
 }
 
+// By an endpoint of this boot, by another runtime, or by an address that is kept in it.
+Result<bool> Networks::is_wanted(const Network& network) {
+  if (!network.reservations.empty()) return true;
+  TRY(const auto endpoints, context_.records.endpoints(network.id));
+  if (std::ranges::any_of(endpoints, [&](const Endpoint& endpoint) {
+        return endpoint.boot_id == context_.parts.boot_id;
+      }))
+    return true;
+  return is_bound_by_any(network.id);
+}
+
+Result<bool> Networks::is_bound_by_any(const std::string& id) {
+  TRY(const auto aliases, context_.parts.store.list(keys::kAliases));
+  for (const state::Record& record : aliases) {
+    TRY(const auto bound, decode_id(record.value));
+    if (bound == id) return true;
+  }
+  return false;
+}
+
 Status Networks::remove_network(const NetworkRef& ref) {
   TRY(auto networks_guard, context_.lock_networks());
+  return remove_locked(ref);
+}
+
+// Under the lock of all networks.
+Status Networks::remove_locked(const NetworkRef& ref) {
   TRY(auto id, context_.records.network_id(ref));
   TRY(auto guard, context_.lock_network(id));
   TRY(auto stored, context_.records.network_at(id, ref));
@@ -416,11 +452,8 @@ Status Networks::unbind_network(const std::string& runtime_id) {
   fault_point("network.unbound");
   const auto stored = context_.records.network(NetworkId{*id});
   if (!stored || !stored->value.labels.contains(kMadeForLabel)) return {};
-  TRY(const auto aliases, context_.parts.store.list(keys::kAliases));
-  for (const state::Record& record : aliases) {
-    TRY(const auto bound, decode_id(record.value));
-    if (bound == *id) return {};
-  }
+  TRY(const bool bound, is_bound_by_any(*id));
+  if (bound) return {};
   const Status removed = remove_network(NetworkId{*id});
   if (!removed && removed.error().code == Code::kInUse) return {};  // another runtime uses it
   return removed;

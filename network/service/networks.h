@@ -34,6 +34,9 @@ class Networks {
   Result<bool> is_bound(const std::string& runtime_id);
 
  private:
+  Result<bool> is_wanted(const Network& network);
+  Result<bool> is_bound_by_any(const std::string& id);
+  Status remove_locked(const NetworkRef& network);
   Result<std::optional<Network>> existing(const NetworkSpec& spec);
   Result<Network> begin_network(const NetworkSpec& spec);
   Result<Network> create_shared(const NetworkSpec& spec);  // of several hosts

@@ -132,6 +132,7 @@ Status fill_add(Request& request, Settings settings, RuntimeConfig runtime_confi
   TRY_STATUS(take_subnets(settings.network, runtime_config.ranges));
   fill_endpoint(request, settings, std::move(runtime_config));
   request.network = std::move(settings.network);
+  if (!request.join) request.network.labels.emplace(network::kMadeByLabel, "cni");
   return {};
 }
 

@@ -1,6 +1,7 @@
 // attach() once more for a runtime that did not get the answer. Over a kernel in memory.
 #include <gmock/gmock.h>
 
+#include "network/api/made_by.h"
 #include "network/drivers/bridge.h"
 #include "tests/support/fake_host.h"
 
@@ -93,6 +94,54 @@ TEST_F(AttachAgain, AnEndpointWhoseContainerIsGoneIsMadeAnew) {
   must(host_.links.remove(host_side_of(first.endpoint)));
   must(attach("d1"));
   EXPECT_TRUE(host_.links.find(host_side_of(first.endpoint)));
+}
+
+// ---- a network whose configuration has changed
+
+network::NetworkSpec of_conflist(const char* subnet) {
+  return {.name = NetworkName::parse("pods").value(),
+          .subnets = {{.family = Family::kV4, .subnet = Cidr::parse_subnet(subnet).value()}},
+          .labels = {{network::kMadeByLabel, "cni"}}};
+}
+
+TEST_F(AttachAgain, AChangedConfigurationReplacesANetworkThatNobodyUses) {
+  const auto before = must(service().create_network(of_conflist("10.81.0.0/24")));
+  const auto after = must(service().create_network(of_conflist("10.82.0.0/24")));
+  EXPECT_NE(after.id, before.id);
+  EXPECT_EQ(after.subnets.at(0).subnet.to_string(), "10.82.0.0/24");
+  EXPECT_EQ(must(service().list_networks()).size(), 2U);
+  EXPECT_EQ(must(service().create_network(of_conflist("10.82.0.0/24"))).id, after.id);
+  EXPECT_THAT(must(service().status()).problems, IsEmpty());
+}
+
+TEST_F(AttachAgain, ANetworkInUseIsNotReplaced) {
+  must(service().create_network(of_conflist("10.81.0.0/24")));
+  const auto refused = [&](const network::NetworkSpec& spec) {
+    const auto made = service().create_network(spec);
+    return !made && made.error().code == Code::kConflict;
+  };
+  must(service().attach(
+      {.network = network::NetworkText{"pods"}, .id = "e1", .container = "web", .runtime = "cni"},
+      network::IntoNetns{FakeHost::kNetns, *IfName::parse("eth1")}));
+  EXPECT_TRUE(refused(of_conflist("10.82.0.0/24")));
+  must(service().remove_endpoint({network::NetworkText{"pods"}, "e1"}));
+
+  must(service().bind_network("docker-id", NetworkName::parse("pods").value()));
+  EXPECT_TRUE(refused(of_conflist("10.82.0.0/24")));
+  must(service().unbind_network("docker-id"));
+
+  auto by_hand = of_conflist("10.82.0.0/24");
+  by_hand.labels.clear();
+  EXPECT_TRUE(refused(by_hand)) << "who else asks for it is told";
+  EXPECT_EQ(must(service().create_network(of_conflist("10.82.0.0/24"))).subnets.at(0).subnet,
+            Cidr::parse_subnet("10.82.0.0/24").value());
+}
+
+TEST_F(AttachAgain, ANetworkOfTheCommandLineIsNotReplaced) {
+  auto by_hand = of_conflist("10.81.0.0/24");
+  by_hand.labels.clear();
+  must(service().create_network(by_hand));
+  EXPECT_EQ(service().create_network(of_conflist("10.82.0.0/24")).error().code, Code::kConflict);
 }
 
 }  // namespace
