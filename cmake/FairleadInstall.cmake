@@ -5,6 +5,7 @@ if(FAIRLEAD_FUZZ)  # without the CNI executables
 endif()
 include(FairleadClientPackage)
 set(FAIRLEAD_CNI_DIR /opt/cni/bin CACHE STRING "Where the runtimes look for CNI plugins (Debian 13's containerd: /usr/lib/cni)")
+target_compile_definitions(fairlead PRIVATE FAIRLEAD_CNI_DIR="${FAIRLEAD_CNI_DIR}")
 set(FAIRLEAD_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix")
 
 install(TARGETS fairleadd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "base/host.h"
@@ -17,6 +18,10 @@
 #include "plugin-api/cli/cli.h"
 #include "plugin-api/client/client.h"
 #include "plugin-api/client/daemon_api.h"
+
+#ifndef FAIRLEAD_CNI_DIR  // where the build installs the plugin
+#define FAIRLEAD_CNI_DIR "/opt/cni/bin"
+#endif
 
 namespace fairlead {
 namespace {
@@ -96,6 +101,24 @@ double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// In a build both programs are beside this one; installed, the plugin finds the other by itself.
+cli::CniPlugin find_cni_plugin() {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  cli::CniPlugin found{.program = "", .folders = {"/opt/cni/bin", "/usr/lib/cni"}};
+  const fs::path beside = fs::read_symlink("/proc/self/exe", failed).parent_path();
+  if (fs::exists(beside / "fairlead-cni", failed)) {
+    found.program = beside / "fairlead-cni";
+    found.local = beside / "fairlead-cni-local";
+    return found;
+  }
+  for (const char* folder : {FAIRLEAD_CNI_DIR, "/opt/cni/bin", "/usr/lib/cni"}) {
+    const std::string program = std::string(folder) + "/fairlead";
+    if (found.program.empty() && fs::exists(program, failed)) found.program = program;
+  }
+  return found;
+}
+
 int run(const std::vector<std::string>& args) {
   ::umask(022);                   // no folder is open to more than it says, whoever started us
   std::signal(SIGPIPE, SIG_IGN);  // writing to a closed pipe fails and is reported as a failure
@@ -116,7 +139,8 @@ int run(const std::vector<std::string>& args) {
                                 .open = open_services,
                                 .ask_daemon = ask_daemon,
                                 .follow_daemon = follow_daemon,
-                                .daemon_networks = daemon_networks};
+                                .daemon_networks = daemon_networks,
+                                .cni = find_cni_plugin()};
   return cli::run_cli(args, context);
 }
 

@@ -31,6 +31,13 @@ struct CliServices {
   std::function<Status()> claim_networks = {};
 };
 
+// Fairlead's CNI plugin as this program finds it, and where runtimes look for plugins.
+struct CniPlugin {
+  std::string program;                    // empty: it was not found
+  std::string local = {};                 // fairlead-cni-local, where the plugin would not find it
+  std::vector<std::string> folders = {};  // the first is made when there is none
+};
+
 struct CliContext {
   std::istream& in;
   std::ostream& out;    // results: names, tables, JSON
@@ -62,6 +69,7 @@ struct CliContext {
   // The networks through fairleadd, for what only it can do.
   std::function<Result<std::shared_ptr<network::NetworkService>>(const CliSettings&)>
       daemon_networks;
+  CniPlugin cni = {};
 };
 
 // Exit codes: done; failed and usage error (both explained on `err`); stopped by Ctrl-C.

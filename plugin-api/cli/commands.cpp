@@ -20,6 +20,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"jobs", "Show, stop and resume what runs long", "ls"},
     {"host", "Show and remove the hosts that share networks"},
     {"cluster", "Show how this host and the others share networks", "status"},
+    {"cni", "Put the CNI plugin where runtimes look for it"},
 });
 
 constexpr auto kCommands = std::to_array<Command>({
@@ -202,6 +203,10 @@ constexpr auto kCommands = std::to_array<Command>({
      kNothing, "fairlead cluster status\nfairlead cluster --json", cluster_status},
     {"cluster", "release", "thaw", "Believe that hosts are gone although many vanished at once", "",
      kNothing, "fairlead cluster release", cluster_release},
+    {"cni", "install", "", "Copy the plugin into the runtimes' folders", "", kFolder,
+     "sudo fairlead cni install\nsudo fairlead cni install --dir /usr/lib/cni", cni_install},
+    {"cni", "uninstall", "", "Remove the plugin from the runtimes' folders", "", kFolder,
+     "sudo fairlead cni uninstall", cni_uninstall},
     {"", "events", "", "Show what happens to networks, endpoints, ports and volumes, as it happens",
      "", kSince,
      "fairlead events\nfairlead events --kind network,volume\n"

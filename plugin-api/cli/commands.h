@@ -32,6 +32,7 @@ enum Takes : unsigned {
   kSince = 1 << 17,       // --since, --until, --kind of events
   kForceLive = 1 << 18,   // -f: as kForce, and remove also what is alive
   kPolicy = 1 << 20,      // --dry-run
+  kFolder = 1 << 21,      // --dir DIR
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -107,6 +108,8 @@ int host_list(Session& session);
 int host_remove(Session& session);
 int cluster_status(Session& session);
 int cluster_release(Session& session);
+int cni_install(Session& session);
+int cni_uninstall(Session& session);
 int show_events(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);

@@ -34,6 +34,7 @@ struct Invocation {
   bool repair = false, overwrite = false;
 
   std::string since, until, kinds;  // of events
+  std::string folder;               // of cni install
 
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses, reservations;

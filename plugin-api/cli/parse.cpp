@@ -116,6 +116,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_flag(app, "-f,--force", line.force, "Do not ask, and remove also what is alive");
   if (command.takes & kPoolFilter)
     add_text(app, "--pool", line.pool, "POOL", "Only those in this pool");
+  if (command.takes & kFolder)
+    add_text(app, "--dir", line.folder, "DIR",
+             "This folder; default: of /opt/cni/bin and /usr/lib/cni those that exist");
   if (command.takes & kSince) {
     add_text(app, "--since", line.since, "WHEN",
              "Also what happened since then: so long ago (10m), a time as shown, or a revision");

@@ -60,7 +60,8 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
         return {};
       },
       .daemon_networks = [this](const cli::CliSettings&)
-          -> Result<std::shared_ptr<network::NetworkService>> { return daemon_networks_; }};
+          -> Result<std::shared_ptr<network::NetworkService>> { return daemon_networks_; },
+      .cni = cni_};
   const int exit_code = cli::run_cli(words, context);
   return {exit_code, out.str(), err.str()};
 }

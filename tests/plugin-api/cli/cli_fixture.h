@@ -45,6 +45,7 @@ class CliTest : public ::testing::Test {
   unsigned width_ = 0, uid_ = 0;
   int opened_ = 0;
   cli::CliSettings settings_;
+  cli::CniPlugin cni_;
   std::optional<Error> broken_;   // the core cannot be opened
   std::optional<Error> foreign_;  // another store owns the network namespace
 };

@@ -214,6 +214,8 @@ TEST_F(Help, TellsEveryOption) {
       {"host rm", {"HOST...", "-f,--force"}},
       {"cluster status", {}},
       {"cluster release", {}},
+      {"cni install", {"--dir"}},
+      {"cni uninstall", {"--dir"}},
       {"publish", {"ENDPOINT", "PORT...", "--network"}},
       {"unpublish", {"ENDPOINT", "[PORT...]", "--network"}},
       {"events", {"--since", "--until", "--kind"}},
