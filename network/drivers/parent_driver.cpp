@@ -271,11 +271,7 @@ Status ParentDriver::check(const Network& network, const Endpoint& endpoint, int
   return check_container_side(endpoint, view);
 }
 
-// Nothing in the host tells of a link in a container, so its namespace is asked. A container whose
-// namespace cannot be told counts as alive: the path may show something else in this mount
-// namespace. So does one that has changed its MAC.
-Result<EndpointLinks> ParentDriver::attached_links(const Network& network,
-                                                   const Endpoint& endpoint,
+Result<EndpointLinks> ParentDriver::attached_links(const Network& network, const Endpoint& endpoint,
                                                    const IntoNetns& inside) {
   TRY_STATUS(check(network, endpoint, inside.fd, inside.ifname.str()));
   TRY(const auto view, links_.inspect(inside.fd, inside.ifname));
@@ -285,6 +281,9 @@ Result<EndpointLinks> ParentDriver::attached_links(const Network& network,
                        .mtu = network.mtu};
 }
 
+// Nothing in the host tells of a link in a container, so its namespace is asked. A container whose
+// namespace cannot be told counts as alive: the path may show something else in this mount
+// namespace. So does one that has changed its MAC.
 Result<Liveness> ParentDriver::liveness(const Network& network, const Endpoint& endpoint) {
   const auto waiting = links_.find(link_of(endpoint));
   if (waiting) return Liveness::kWaiting;
