@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/fault.h"
+#include "base/hash.h"
 #include "network/cluster/block_layout.h"
 #include "network/cluster/keys.h"
 
@@ -26,7 +27,7 @@ Status check_usable(const Subnet& subnet, const IpAddress& address) {
 }
 
 std::size_t random_below(std::size_t count) {
-  thread_local std::minstd_rand random{std::random_device{}()};
+  thread_local std::minstd_rand random{static_cast<std::uint32_t>(random_word())};
   return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
 }
 

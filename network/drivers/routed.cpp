@@ -212,6 +212,7 @@ class RoutedDriver : public Driver {
     if (inside != nullptr) {
       TRY(routes, configure(network, endpoint, *inside, veth));
     }
+    TRY_STATUS(links_.settle(veth.host_index));
     TRY_STATUS(set_rates(endpoint, veth.host_index));
     TRY_STATUS(answer_for(network, endpoint, true));
     TRY_STATUS(open_ports(network, endpoint, context));

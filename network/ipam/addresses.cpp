@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/hash.h"
 #include "network/ipam/ipam.h"
 #include "network/ipam/ranges.h"
 #include "network/ipam/records.h"
@@ -82,7 +83,7 @@ class GapSearch {
 };
 
 std::uint64_t random_steps(unsigned attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
+  thread_local std::minstd_rand random{static_cast<std::uint32_t>(random_word())};
   const unsigned most = 4U << std::min(attempt, 6U);
   return attempt == 0 ? 0 : std::uniform_int_distribution<std::uint64_t>(0, most)(random);
 }

@@ -1,5 +1,7 @@
 #include "network/nat/bridge_chains.h"
 
+#include "base/hash.h"
+
 namespace fairlead::nat {
 
 // What an endpoint may send into its bridge, by the host's end of its veth pair, whose names begin
@@ -92,5 +94,6 @@ constexpr std::string_view kText = R"(
 )";
 
 const std::string_view kBridgeChains = kText;
+constinit const std::uint64_t kBridgeChainsHash = Fnv1a().add(kText).value();
 
 }  // namespace fairlead::nat

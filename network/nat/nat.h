@@ -205,8 +205,8 @@ NatReporter nat_reporter(const network::Endpoint& endpoint, const IfName& link);
 
 using kernel::TableFamily;
 
-// The version in the comment of the table. It differs whenever the sets, chains or rules differ,
-// and does not depend on elements. A table with another version was written by another version of
+// The version in the comment of the table, which is known when the program is compiled. It differs
+// whenever the sets, chains or rules differ, and does not depend on elements. A table with another version was written by another version of
 // Fairlead, and has to be rendered again.
 std::string version(TableFamily family = TableFamily::kInet);
 // The whole comment of a table: the version, and the mark of the store to which the table belongs.

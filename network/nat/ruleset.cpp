@@ -380,10 +380,23 @@ std::string table_name(TableFamily family) {
   return kernel::TableName{std::string(kTable), family}.text();
 }
 
+constexpr std::uint64_t hash_of_sets(TableFamily family) {
+  Fnv1a hash;
+  for (const SetDeclaration& set : sets_of(family))
+    for (const std::string_view part : {set.name, set.keyword, set.kind, set.type, set.flags})
+      hash.add(part).add("\n");
+  return hash.value();
+}
+constexpr std::uint64_t kInetSetsHash = hash_of_sets(TableFamily::kInet);
+constexpr std::uint64_t kBridgeSetsHash = hash_of_sets(TableFamily::kBridge);
+constexpr std::uint64_t kInetChainsHash = Fnv1a().add(kInetChains).value();
+
 }  // namespace
 
 std::string version(TableFamily family) {
-  return "fairlead ruleset " + hash_hex(body({}, family), 12);
+  const std::uint64_t hash = family == TableFamily::kInet ? kInetSetsHash ^ kInetChainsHash
+                                                          : kBridgeSetsHash ^ kBridgeChainsHash;
+  return fmt::format("fairlead ruleset {:012x}", hash >> 16);
 }
 
 std::string table_comment(const network::StoreMark& mark, TableFamily family) {

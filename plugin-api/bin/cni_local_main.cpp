@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -20,13 +21,13 @@ constexpr std::size_t kMostInput = 2 << 20;
 
 Result<std::string> read_input() {
   std::string input;
-  std::string block(64 << 10, '\0');
+  std::array<char, 8 << 10> block;
   for (;;) {
     const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno(errno, "read the configuration from stdin");
     if (got == 0) return input;
-    input.append(block, 0, static_cast<std::size_t>(got));
+    input.append(block.data(), static_cast<std::size_t>(got));
     if (input.size() > kMostInput)
       return fail(Code::kInvalid, "the configuration on stdin is larger than 2 MiB");
   }

@@ -166,7 +166,7 @@ Result<std::unique_ptr<Conntrack>> open_conntrack() {
 }
 
 Result<std::unique_ptr<Conntrack>> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket) {
-  TRY(UniqueFd netns, current_netns());
+  TRY(UniqueFd netns, netns_of_socket(socket->socket.fd()));
   return std::make_unique<NetlinkConntrack>(std::move(socket), std::move(netns));
 }
 

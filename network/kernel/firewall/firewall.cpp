@@ -333,7 +333,7 @@ Result<std::vector<std::string>> NftFirewall::differences(std::string_view nft_t
 
 Result<std::unique_ptr<Firewall>> open_over(SharedSocket line, TableName table, bool detach_close,
                                             Removal removal) {
-  TRY(UniqueFd netns, current_netns());
+  TRY(UniqueFd netns, netns_of_socket(line->socket.fd()));
   return std::unique_ptr<Firewall>(std::make_unique<NftFirewall>(
       std::move(table), detach_close, removal, std::move(netns), std::move(line)));
 }

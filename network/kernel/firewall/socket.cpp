@@ -3,13 +3,16 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace fairlead::kernel {
 
 namespace {
 
+// The most that the kernel sends at once, and what most answers take together.
 constexpr std::size_t kReceiveRoom = 64 << 10;
+constexpr std::size_t kUsualAnswer = 16 << 10;
 constexpr int kReceiveQueue = 4 << 20;
 
 void set_option(int fd, int option) {
@@ -52,12 +55,22 @@ Status NetfilterSocket::send(std::span<const std::uint8_t> bytes) {
   return {};
 }
 
+// Room for one more datagram behind what is there. It is not filled with zeros: a program that makes
+// one call would spend most of its time in this file with that.
+void NetfilterSocket::make_room(std::size_t offset) {
+  if (room_ >= offset + kReceiveRoom) return;
+  room_ = 2 * offset + kReceiveRoom + kUsualAnswer;
+  auto larger = std::make_unique_for_overwrite<std::uint8_t[]>(room_);
+  std::copy_n(buffer_.get(), offset, larger.get());
+  buffer_ = std::move(larger);
+}
+
 // Appends one datagram to the buffer at `offset` and returns its size; 0 when there is none.
 Result<std::size_t> NetfilterSocket::receive_some(std::size_t offset) {
-  buffer_.resize(offset + kReceiveRoom);
+  make_room(offset);
   ssize_t got = -1;
   do {
-    got = ::recv(fd_.get(), buffer_.data() + offset, kReceiveRoom, MSG_DONTWAIT);
+    got = ::recv(fd_.get(), buffer_.get() + offset, kReceiveRoom, MSG_DONTWAIT);
   } while (got < 0 && errno == EINTR);
   if (got < 0 && errno == EAGAIN) return std::size_t{0};
   if (got < 0) return fail_errno(errno, "receive an answer of netfilter");
@@ -71,7 +84,7 @@ Result<Answers> NetfilterSocket::receive() {
     if (got == 0) break;
     filled += got;  // netlink datagrams are multiples of 4 bytes long
   }
-  return parse_answers({buffer_.data(), filled});
+  return parse_answers({buffer_.get(), filled});
 }
 
 Status NetfilterSocket::dump(
@@ -82,7 +95,7 @@ Status NetfilterSocket::dump(
   while (true) {
     TRY(const std::size_t got, receive_some(0));
     if (got == 0) return fail(Code::kIo, "receive an answer of netfilter: the dump has no end");
-    TRY(const Answers answers, parse_answers({buffer_.data(), got}));
+    TRY(const Answers answers, parse_answers({buffer_.get(), got}));
     interrupted |= answers.interrupted;
     for (const Reply& reply : answers.replies)
       if (reply.seq == seq && reply.error != 0) return fail_errno(reply.error, "ask netfilter");

@@ -8,11 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <span>
-#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "network/kernel/firewall/parse.h"
+#include "network/kernel/host/lasting_child.h"
 
 namespace fairlead::kernel {
 
@@ -37,13 +37,16 @@ class NetfilterSocket {
   int fd() const { return fd_.get(); }
 
  private:
-  explicit NetfilterSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit NetfilterSocket(UniqueFd fd) : fd_(std::move(fd)), known_(fd_.get()) {}
+  void make_room(std::size_t offset);
   Result<std::size_t> receive_some(std::size_t offset);
 
   UniqueFd fd_;
+  KnownNetfilterSocket known_;
   std::uint32_t seq_ = 1;
   std::size_t send_room_ = 0;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
+  std::size_t room_ = 0;  // bytes in the buffer
 };
 
 // A socket, and the turn of its users. Closing a socket after something was deleted waits, and

@@ -5,6 +5,8 @@
 
 #include <cctype>
 
+#include "network/kernel/host/lasting_child.h"
+
 namespace fairlead::kernel {
 
 namespace {
@@ -70,6 +72,7 @@ Result<NftText> NftText::open() {
   if (!nft.problem.empty())
     return fail(Code::kUnsupported, "load libnftables: {} (is the package libnftables1 installed?)",
                 nft.problem);
+  expect_unknown_netfilter_sockets();
   std::unique_ptr<nft_ctx, Free> context(nft.ctx_new(NFT_CTX_DEFAULT));
   if (!context || nft.buffer_output(context.get()) != 0 || nft.buffer_error(context.get()) != 0)
     return fail(Code::kIo, "open libnftables: it refuses to start");

@@ -20,6 +20,7 @@
 #include <new>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -136,16 +137,41 @@ std::optional<OpenSocket> as_netfilter_socket(int fd) {
   return found;
 }
 
-std::vector<OpenSocket> netfilter_sockets() {
-  std::vector<OpenSocket> found;
+// The descriptors of sockets that were told of, and whether there may be others.
+struct Known {
+  std::mutex guard;
+  std::set<int> descriptors;
+  bool is_all = true;
+};
+Known& known() {
+  static auto& sockets = *new Known;
+  return sockets;
+}
+
+std::optional<std::vector<int>> all_known() {
+  const std::lock_guard hold(known().guard);
+  if (!known().is_all) return std::nullopt;
+  return std::vector<int>(known().descriptors.begin(), known().descriptors.end());
+}
+
+std::vector<int> open_descriptors() {
+  std::vector<int> found;
   std::error_code error;
   for (std::filesystem::directory_iterator each("/proc/self/fd", error), end; !error && each != end;
        each.increment(error)) {
     const std::string name = each->path().filename().string();
     int fd = -1;
     std::from_chars(name.data(), name.data() + name.size(), fd);
-    if (const auto socket = as_netfilter_socket(fd)) found.push_back(*socket);
+    found.push_back(fd);
   }
+  return found;
+}
+
+std::vector<OpenSocket> netfilter_sockets() {
+  const auto descriptors = all_known();
+  std::vector<OpenSocket> found;
+  for (const int fd : descriptors ? *descriptors : open_descriptors())
+    if (const auto socket = as_netfilter_socket(fd)) found.push_back(*socket);
   return found;
 }
 
@@ -183,6 +209,31 @@ bool are_left(const std::vector<OpenSocket>& sockets) {
 }
 
 }  // namespace
+
+KnownNetfilterSocket::KnownNetfilterSocket(int fd) : fd_(fd) {
+  const std::lock_guard hold(known().guard);
+  known().descriptors.insert(fd);
+}
+
+KnownNetfilterSocket::KnownNetfilterSocket(KnownNetfilterSocket&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)) {}
+
+// The old descriptor is forgotten by the other's destructor.
+KnownNetfilterSocket& KnownNetfilterSocket::operator=(KnownNetfilterSocket&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+KnownNetfilterSocket::~KnownNetfilterSocket() {
+  if (fd_ < 0) return;
+  const std::lock_guard hold(known().guard);
+  known().descriptors.erase(fd_);
+}
+
+void expect_unknown_netfilter_sockets() {
+  const std::lock_guard hold(known().guard);
+  known().is_all = false;
+}
 
 Status leave_child(const LastWork& work) {
   auto sockets = netfilter_sockets();

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -46,6 +47,12 @@ Result<UniqueFd> open_netns(const std::string& path) {
 }
 
 Result<UniqueFd> current_netns() { return open_read_only(kOwnNetns); }
+
+Result<UniqueFd> netns_of_socket(int socket_fd) {
+  UniqueFd fd(::ioctl(socket_fd, SIOCGSKNS));
+  if (!fd) return fail_errno(errno, "ask for the network namespace of a socket");
+  return fd;
+}
 
 Result<NetnsId> netns_id(int netns_fd) {
   struct stat status {};

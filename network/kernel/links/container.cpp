@@ -164,9 +164,11 @@ Result<std::vector<RouteSpec>> NetlinkLinks::configure_container(const Container
       }));
   if (met) TRY_STATUS(add_behind(socket, spec, routes));
   fault_point("links.container.configured");
-  TRY_STATUS(settle_peer(configured));
   socket.await_ipv6_addresses(spec.addresses);
-  if (spec.announce) TRY_STATUS(announce_again(socket, spec, configured.mac));
+  if (spec.announce) {
+    TRY_STATUS(settle_peer(configured));
+    TRY_STATUS(announce_again(socket, spec, configured.mac));
+  }
   return routes;
 }
 

@@ -46,8 +46,8 @@ std::vector<Link> links_of(FoundLinks found) {
 }
 
 Result<std::unique_ptr<Links>> open_netlink_links(RemovalMode mode) {
-  TRY(UniqueFd netns, current_netns());
   TRY(NetlinkSocket socket, NetlinkSocket::open(NETLINK_ROUTE));
+  TRY(UniqueFd netns, netns_of_socket(socket.fd()));
   return std::make_unique<NetlinkLinks>(std::move(netns), std::move(socket), mode);
 }
 
@@ -128,12 +128,6 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
     NetlinkMessage alias = change_link(veth.host_index);
     alias.put_text(IFLA_IFALIAS, spec.alias);
     steps.push_back({std::move(alias), fmt::format("set the alias of {}", name)});
-  }
-  // A link that is no port has nothing to settle: its peer is not up yet. (And to tell of it takes the
-  // kernel longer the more namespaces there are: net/core/net_namespace.c, __peernet2id.)
-  if (spec.master != 0) {
-    steps.push_back({get_link(veth.host_index), fmt::format("settle {}", name)});
-    steps.push_back({get_link(spec.master), "settle its bridge"});
   }
   if (steps.empty()) return {};
   return socket_.batch(std::move(steps));

@@ -205,8 +205,7 @@ class Links {
   // both MACs. The host's side gets a MAC derived from its name, because udev's
   // MACAddressPolicy=persistent changes one that the kernel chose. A failed call leaves nothing
   // behind. kExists when a name is taken on either side, kExhausted when the bridge is full (1,023
-  // ports). The call ends with a GETLINK of a port and of its bridge, without which the
-  // first packets may be lost.
+  // ports). When both ends are up the first packets may be lost without settle().
   virtual Result<Veth> create_veth(const VethSpec& spec) = 0;
   // Returns the routes as they were added: a default route without a metric gets one where another
   // interface of the namespace has a default route already. The one that came first is used, and when
@@ -236,8 +235,9 @@ class Links {
   // The addresses of a device of the host, and what gives it missing ones, and its state, back.
   virtual Result<std::vector<Cidr>> addresses(int index) = 0;
   virtual Status restore(int index, bool up, const std::vector<Cidr>& addresses) = 0;
-  // Waits until the port passes packets, with a GETLINK of the port and its bridge, which makes the
-  // kernel run its pending link watch work.
+  // Waits until the link passes packets, with a GETLINK of it and, of a port, of its bridge, which makes
+  // the kernel run its pending link watch work (net/core/rtnetlink.c, rtnl_getlink). Each takes the
+  // longer the more namespaces there are (net/core/net_namespace.c, __peernet2id).
   virtual Status settle(int index) = 0;
   virtual Status set_port_flags(int index, PortFlags flags) = 0;
   // Makes the link a port of the bridge `master` (0: of none) with these flags, and then brings it up.

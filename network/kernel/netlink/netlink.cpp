@@ -120,7 +120,7 @@ NetlinkMessage::Nest::~Nest() {
 
 // ---- NetlinkSocket
 
-NetlinkSocket::NetlinkSocket(mnl_socket* socket) : socket_(socket), buffer_(kBufferSize) {}
+NetlinkSocket::NetlinkSocket(mnl_socket* socket) : socket_(socket), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferSize)) {}
 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   mnl_socket* raw = mnl_socket_open2(protocol, SOCK_CLOEXEC);
@@ -159,7 +159,7 @@ Status NetlinkSocket::send(Bytes bytes, std::string_view what) {
 Result<Bytes> NetlinkSocket::receive(std::string_view what, bool wait) {
   for (;;) {
     sockaddr_nl sender{};
-    iovec vector{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
+    iovec vector{.iov_base = buffer_.get(), .iov_len = kBufferSize};
     msghdr message{};
     message.msg_name = &sender;
     message.msg_namelen = sizeof(sender);
@@ -176,7 +176,7 @@ Result<Bytes> NetlinkSocket::receive(std::string_view what, bool wait) {
     if ((message.msg_flags & MSG_TRUNC) != 0)
       return fail(
           Error{Code::kIo, EMSGSIZE, fmt::format("{}: the kernel's answer was cut off", what)});
-    return Bytes(buffer_.data(), static_cast<std::size_t>(length));
+    return Bytes(buffer_.get(), static_cast<std::size_t>(length));
   }
 }
 

@@ -122,7 +122,7 @@ class NetlinkSocket {
                          const OnMessage& on_message);
 
   std::unique_ptr<mnl_socket, Close> socket_;
-  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
   std::uint32_t sequence_ = 0;
 };
 
