@@ -185,7 +185,7 @@ def docker_connects(_build, options):
     from support.e2e.docker import Docker
     from support.e2e.host import Host
     with Host() as host:
-        host.start_fairleadd()
+        host.start_fairleadd("--log-level", "debug")  # which tells each call
         docker = Docker(host).start().load_image()
         docker.network("ours", "--subnet", "10.63.0.0/24")
         docker("network", "create", "--subnet", "10.64.0.0/24", "theirs")

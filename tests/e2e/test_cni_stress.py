@@ -10,6 +10,7 @@ from support.e2e.host import HOST_V4
 
 AT_ONCE = 24
 NETWORKS = 16
+CROWD = 200
 
 
 def at_once(function, items):
@@ -83,6 +84,20 @@ class Stress(CniCalls):
             calls = list(zip(networks, itertools.repeat("one"), ("eth0", "eth1")))
             at_once(lambda network, name, ifname: network.add(name, ifname), calls)
             at_once(lambda network, name, ifname: network.delete(name, ifname), calls)
+            self.remove_networks()
+
+
+class Crowd(CniCalls, HostCase):
+    """So many that each waits for hundreds of turns: nobody is told to come again."""
+
+    def test_200_calls_at_once_wait_for_each_other(self):
+        names = self.containers.make(*(f"c{number}" for number in range(CROWD)))
+        with self.leaving_nothing():
+            network = cni.Network(self.host, cni.fairlead_conflist("net", "10.80.0.0/24"))
+            results = at_once(network.add, [(name,) for name in names])
+            self.assertEqual(CROWD, len({cni.address_of(result) for result in results}))
+            at_once(network.delete, [(name,) for name in names])
+            self.assertEqual([], self.host.endpoints())
             self.remove_networks()
 
 
