@@ -360,6 +360,7 @@ KernelFixture::Port KernelFixture::attach(const std::string& container, const st
   spec.ifindex = port.container_index = veth.peer_index;
   port.host_index = veth.host_index;
   must(links_->configure_container(spec));
+  must(links_->settle(port.host_index));
   return port;
 }
 
