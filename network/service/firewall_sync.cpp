@@ -290,26 +290,40 @@ Result<nat::NatState> FirewallSync::wanted() {
   return wanted;
 }
 
+// That of packets stays without networks where it holds strangers; that of bridges does not.
+Result<std::vector<TableSync*>> FirewallSync::tables() {
+  TRY(const auto networks, records_.networks());
+  if (networks.empty()) return std::vector{&packets_};
+  return std::vector{&packets_, &frames_};
+}
+
 Result<std::string> FirewallSync::difference() {
-  TRY(auto words, packets_.differences());
-  TRY(auto of_bridges, frames_.differences());
-  std::ranges::move(of_bridges, std::back_inserter(words));
+  TRY(const auto all, tables());
+  std::vector<std::string> words;
+  for (TableSync* table : all) {
+    TRY(auto of_table, table->differences());
+    std::ranges::move(of_table, std::back_inserter(words));
+  }
   return in_short(std::move(words));
 }
 
 Result<std::string> FirewallSync::restore() {
-  TRY(const bool packets, packets_.restore());
-  TRY(const bool frames, frames_.restore());
-  if (!packets && !frames) return std::string();
-  const std::string reason = packets ? "the table is missing" : "the table of bridges is missing";
-  note_rendered(reason);
+  TRY(const auto all, tables());
+  std::string reason;
+  for (TableSync* table : all) {
+    TRY(const bool restored, table->restore());
+    if (restored && reason.empty())
+      reason = table == &packets_ ? "the table is missing" : "the table of bridges is missing";
+  }
+  if (!reason.empty()) note_rendered(reason);
   return reason;
 }
 
 // A table that somebody alters so fast that it cannot be read is altered.
 Result<std::string> FirewallSync::repair() {
+  TRY(const auto all, tables());
   std::vector<std::string> reasons;
-  for (TableSync* table : {&packets_, &frames_}) {
+  for (TableSync* table : all) {
     auto differs = table->differences();
     if (!differs && differs.error().code == Code::kUnavailable)
       differs = std::vector{differs.error().text};

@@ -100,6 +100,7 @@ class FirewallSync {
 
  private:
   Result<nat::NatState> wanted();
+  Result<std::vector<TableSync*>> tables();
   Status write_policies(const Endpoint* leaving);
   Status policies_of_networks();
   nat::NatHost host_of(const ForwardingRecord& record) const;

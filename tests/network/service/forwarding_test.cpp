@@ -94,6 +94,8 @@ TEST_F(Forwarding, IsNotForStrangers) {
   must(service_->remove_endpoint(ref("shop", "web")));
   must(service_->remove_network(network::NetworkText{"shop"}));
   expect_held("after the last network: forwarding stays on");
+  EXPECT_THAT(must(service_->reconcile()).actions, ::testing::IsEmpty());
+  EXPECT_THAT(must(service_->status()).problems, ::testing::IsEmpty());
   must(firewall_->run("flush ruleset"));
   must(core_->mender().mend({.table = true}));
   expect_held("after a flush without networks");
