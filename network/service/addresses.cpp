@@ -235,7 +235,9 @@ Result<std::vector<Cidr>> Addresses::give_up_leases(const Network& network,
   const bool runtimes = endpoint.address_source == AddressSource::kRuntime;
   if (runtimes && network.address_source == AddressSource::kRuntime) return freed;
   for (const Cidr& address : endpoint.addresses) {
-    const Cidr pool = address.network();
+    // Not by the address's own prefix length, which is 32 or 128 where each container is alone.
+    const Subnet* subnet = subnet_of(network, address.address());
+    const Cidr pool = subnet != nullptr ? subnet->subnet : address.network();
     if (runtimes && fate == Fate::kRemoved) {
       TRY(const auto lease, context_.ipam.find_lease(pool, address.address()));
       if (!lease || lease->use != AddressUse::kEndpoint) continue;

@@ -229,9 +229,11 @@ TEST_F(RoutedNetworks, WhatWasLostIsMended) {
 
 TEST_F(RoutedNetworks, NothingIsLeft) {
   make(routed("r", "10.20.0.0/24", "fd00:20::/64"));
+  const std::size_t gateways = must(service_->list_leases(std::nullopt)).size();
   must(attach_to("r", "a", {port(8080, 80)}));
   must(service_->remove_endpoint(ref("r", "a")));
   EXPECT_THAT(host_links("flr"), IsEmpty());
+  EXPECT_THAT(must(service_->list_leases(std::nullopt)), ::testing::SizeIs(gateways));
   must(service_->remove_network(NetworkName(must(NetworkName::parse("r")))));
   EXPECT_THAT(host_links("fl"), IsEmpty());
 }
