@@ -138,6 +138,7 @@ Result<Network> Networks::create_network(const NetworkSpec& asked) {
                                 {"id", created->id.substr(0, 12)},
                                 {"mode", created->options.mode}});
   other_firewalls_.admit(nullptr);
+  fault_point("network.create.firewalls");
   if (!created->internal) surroundings_.try_refresh();
   return created;
 }
@@ -337,7 +338,10 @@ Status Networks::reserve(const Cidr& pool, const IpAddress& address, AddressUse 
   return status_of(context_.ipam.allocate(pool, {.owner = owner, .use = use, .wanted = address}));
 }
 
+// Whoever finds the record of a process that was killed takes back what it names: also the addresses
+// on a bridge of somebody else's, which stays. So they are in the record before they are on the link.
 Status Networks::build_network(Network& network, Driver& driver) {
+  TRY_STATUS(context_.commit({.puts = {{keys::network(network.id), encode(network)}}}));
   Rollback undo;
   TRY_STATUS(driver.ensure(network, undo));
   fault_point("network.create.links");

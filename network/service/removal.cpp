@@ -67,11 +67,13 @@ Status Removal::purge_network(const Network& network) {
     for (const state::Record& record : names) txn.deletes.push_back(record.key);
   }
   TRY_STATUS(context_.commit(std::move(txn)));
+  fault_point("network.remove.forgotten");
   TRY(auto left, context_.records.networks());
   if (!left.empty()) return {};
   TRY(const auto other_owner, context_.ownership.other_owner());
   if (other_owner) return {};
   TRY_STATUS(context_.firewall.withdraw());
+  fault_point("network.remove.table");
   return context_.parts.foreign_firewall.withdraw();
 }
 

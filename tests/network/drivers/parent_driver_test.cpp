@@ -1,9 +1,14 @@
 // Drivers on a parent interface: over fakes what they decide and refuse.
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <filesystem>
 
 #include "network/drivers/ipvlan.h"
 #include "network/drivers/macvlan.h"
 #include "tests/support/alone.h"
+#include "tests/support/child_program.h"
 #include "tests/support/fake_links.h"
 #include "tests/support/kernel_fixture.h"
 
@@ -187,5 +192,60 @@ TEST_F(OnAParentInTheKernel, ContainersMeetOnAVlanThatWasMade) {
   }
 }
 
+Network on_a_vlan(network::Driver& driver, const std::string& vlan) {
+  Network network{.id = std::string(64, 'a'), .name = must(NetworkName::parse("lan"))};
+  network.options.mode = "macvlan";
+  network.options.parent = ifname(vlan);
+  const auto plan = must(driver.plan(network, {}));
+  network.links = plan.links;
+  network.mtu = plan.mtu;
+  return network;
+}
+
+// What the next test starts and kills, in its own network namespace.
+constexpr const char* kMakeAVlan = "--make-a-vlan";
+void make_a_vlan(const std::string& name) {
+  const auto links = must(kernel::open_netlink_links(kernel::RemovalMode::kThread));
+  const auto driver = network::make_macvlan_driver(*links, "boot-1");
+  Network network = on_a_vlan(*driver, name);
+  Rollback undo;
+  must(driver->ensure(network, undo));
+}
+
+TEST_F(OnAParentInTheKernel, AVlanOfAProcessThatWasKilledIsTakenAwayOrUsed) {
+  const auto driver = network::make_macvlan_driver(links(), "boot-1");
+  const std::string itself = std::filesystem::read_symlink("/proc/self/exe").string();
+  for (const bool again : {false, true}) {
+    const std::string vlan = again ? "lan0.11" : "lan0.10";
+    Network network = on_a_vlan(*driver, vlan);
+    const pid_t pid = start_program(
+        {"env", "FAIRLEAD_FAULT=parent.vlan.made", itself, kMakeAVlan, vlan}, "/dev/null");
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+    ASSERT_TRUE(links().find(ifname(vlan)));
+    if (again) {
+      Rollback undo;
+      must(driver->ensure(network, undo));
+      undo.commit();
+    }
+    must(driver->remove(network));
+    EXPECT_FALSE(links().find(ifname(vlan)));
+  }
+}
+
 }  // namespace
+
+// In place of GoogleTest's own.
+int run(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == kMakeAVlan) {
+    make_a_vlan(argv[2]);
+    return 0;
+  }
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
+
 }  // namespace fairlead::testing
+
+int main(int argc, char** argv) { return fairlead::testing::run(argc, argv); }

@@ -7,6 +7,7 @@ import re
 from support.e2e.host import have_fairlead
 
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
+_ELEMENTS = re.compile(r"elements = \{([^}]*)\}")
 _HANDLES = re.compile(r" # handle \d+")
 _LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
 _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
@@ -44,8 +45,9 @@ class Snapshot:
 
 
 def _ruleset(host):
-    """All tables, whatever their order. dockerd puts its own rules in another order when it starts again: their order is left out."""
+    """All tables and elements of sets, whatever their order. dockerd puts its own rules in another order when it starts again: their order is left out."""
     text = _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
+    text = _ELEMENTS.sub(lambda found: "elements = {" + ", ".join(sorted(re.split(r",\s+", found[1].strip()))) + " }", text)
     tables = [table for table in re.split(r"^(?=table )", text, flags=re.MULTILINE) if not has_no_network(table)]
     return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in sorted(tables))
 
@@ -83,7 +85,7 @@ def _settled(link, key):
 def _qdiscs(host):
     """That of the loopback guard stays with the bridge."""
     lines = host.exec("tc", "qdisc", "show").out.splitlines()
-    return "\n".join(line for line in lines if not line.startswith("qdisc clsact ffff: dev fl-"))
+    return "\n".join(sorted(line for line in lines if not line.startswith("qdisc clsact ffff: dev fl-")))
 
 
 def _ip_lines(host, *command):
