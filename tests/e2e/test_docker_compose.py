@@ -1,5 +1,8 @@
-"""docker-compose with a two-service file whose only change is `driver: fairlead`."""
+"""Docker Compose, each version with a dockerd of its time, with files whose only change is `driver: fairlead`."""
 
+import unittest
+
+from support.e2e import newer_docker
 from support.e2e.case import DockerCase
 from support.e2e.docker import IPAM_DRIVER, NETWORK_DRIVER, VOLUME_DRIVER
 from support.e2e.host import HOST_V4
@@ -28,34 +31,34 @@ volumes:
 """
 
 
-class Compose(DockerCase):
+class TwoServices:
+    """With each version of Compose: mixed in below."""
+
     def setUp(self):
         super().setUp()
         self.host.write("/run/host/project/docker-compose.yml", FILE)
 
     def compose(self, *arguments):
-        return self.host.exec("docker-compose", "--project-directory", "/run/host/project", "--file",
-                              "/run/host/project/docker-compose.yml", *arguments,
-                              env={"DOCKER_HOST": "unix:///run/docker.sock"})
+        return self.docker.compose("/run/host/project", *arguments)
 
     def test_up_and_down(self):
         with self.leaving_nothing():
             self.compose("up", "--detach")
             eventually(lambda: self.host.outside.ask(HOST_V4, 8080).name == "web", "the web service")
-            web = self.docker.address("project_web_1", "project_shop")
-            for name in ("web", "frontend", "project_web_1"):
-                self.assertEqual({web}, self.docker.resolves("project_worker_1", name))
-            self.assertEqual("web", self.docker.ask("project_worker_1", web, 80).name)
-            self.docker.exec("project_web_1", "sh", "-c", "echo shared > /data/page")
-            self.assertEqual("shared\n", self.docker.exec("project_worker_1", "cat", "/data/page").out)
+            web = self.docker.address(self.container("project", "web", 1), "project_shop")
+            for name in ("web", "frontend", self.container("project", "web", 1)):
+                self.assertEqual({web}, self.docker.resolves(self.container("project", "worker", 1), name))
+            self.assertEqual("web", self.docker.ask(self.container("project", "worker", 1), web, 80).name)
+            self.docker.exec(self.container("project", "web", 1), "sh", "-c", "echo shared > /data/page")
+            self.assertEqual("shared\n", self.docker.exec(self.container("project", "worker", 1), "cat", "/data/page").out)
             self.compose("down", "--volumes", "--timeout", "1")
 
     def test_up_again_keeps_the_volume_and_scales(self):
         self.compose("up", "--detach")
-        self.docker.exec("project_web_1", "sh", "-c", "echo kept > /data/page")
+        self.docker.exec(self.container("project", "web", 1), "sh", "-c", "echo kept > /data/page")
         self.compose("down", "--timeout", "1")
         self.compose("up", "--detach", "--scale", "worker=3")
-        self.assertEqual("kept\n", self.docker.exec("project_worker_3", "cat", "/data/page").out)
+        self.assertEqual("kept\n", self.docker.exec(self.container("project", "worker", 3), "cat", "/data/page").out)
         eventually(lambda: self.host.outside.ask(HOST_V4, 8080).name == "web", "the web service")
         self.compose("down", "--volumes", "--timeout", "1")
 
@@ -102,7 +105,7 @@ networks:
 """
 
 
-class ComposeOverTime(DockerCase):
+class OverTime:
     """Projects that are brought up again, changed and taken down beside others."""
 
     def setUp(self):
@@ -115,9 +118,7 @@ class ComposeOverTime(DockerCase):
         self.host.write(f"/run/host/{name}/docker-compose.yml", text)
 
     def compose(self, name, *arguments, check=True):
-        return self.host.exec("docker-compose", "--project-directory", f"/run/host/{name}", "--file",
-                              f"/run/host/{name}/docker-compose.yml", *arguments, check=check,
-                              env={"DOCKER_HOST": "unix:///run/docker.sock"})
+        return self.docker.compose(f"/run/host/{name}", *arguments, check=check)
 
     def up(self, name="one"):
         self.compose(name, "up", "--detach")
@@ -152,17 +153,22 @@ class ComposeOverTime(DockerCase):
                 if refused.code != 0:  # Compose 1 wants the network to be removed first
                     self.assertIn("needs to be recreated", refused.err)
                 self.await_web()
+                if self.makes_networks_anew:
+                    self.assert_is_as_in(changed)
                 self.down()
                 self.up()
                 self.await_web()
-                self.assertEqual("web", self.docker.ask("one_worker_1", self.docker.address("one_web_1", "one_back"),
+                self.assertEqual("web", self.docker.ask(self.container("one", "worker", 1), self.docker.address(self.container("one", "web", 1), "one_back"),
                                                         80).name)
-                subnets = {subnet["subnet"] for network in self.host.networks() for subnet in network["subnets"]}
-                self.assertEqual("10.62" in changed, "10.62.0.0/24" in subnets)
-                self.assertEqual("10.62" in changed, "10.61.0.0/24" not in subnets)
-                mtus = {network["options"].get("mtu") for network in self.host.networks()}
-                self.assertIn("1300" if "1300" in changed else "1400", mtus)
+                self.assert_is_as_in(changed)
                 self.down()
+
+    def assert_is_as_in(self, text):
+        subnets = {subnet["subnet"] for network in self.host.networks() for subnet in network["subnets"]}
+        self.assertEqual("10.62" in text, "10.62.0.0/24" in subnets)
+        self.assertEqual("10.62" in text, "10.61.0.0/24" not in subnets)
+        mtus = {network["options"].get("mtu") for network in self.host.networks()}
+        self.assertIn("1300" if "1300" in text else "1400", mtus)
 
     def test_aliases_and_ports_on_several_networks_stay_over_restarts(self):
         self.up()
@@ -172,10 +178,10 @@ class ComposeOverTime(DockerCase):
             if again[0] == "stop":
                 continue
             self.await_web()
-            address = self.docker.address("one_web_1", "one_back")
+            address = self.docker.address(self.container("one", "web", 1), "one_back")
             for name in ("web", "inside"):
                 eventually(lambda name=name, address=address:
-                           self.docker.resolves("one_worker_1", name) == {address}, f"{name} after {again[0]}")
+                           self.docker.resolves(self.container("one", "worker", 1), name) == {address}, f"{name} after {again[0]}")
         self.assertEqual(4, len(self.host.endpoints()))
         self.assertEqual(1, len(self.host.ports()))
         self.down()
@@ -184,7 +190,7 @@ class ComposeOverTime(DockerCase):
         self.up("one")
         self.up("two")
         self.await_web()
-        guest = self.docker.address("two_guest_1", "shared")
+        guest = self.docker.address(self.container("two", "guest", 1), "shared")
         self.down("one")
         self.docker.run("late", network="shared")
         self.assertEqual("guest", self.docker.ask("late", guest, 80).name)
@@ -193,3 +199,67 @@ class ComposeOverTime(DockerCase):
         self.assertEqual("shared", self.docker.inspect("network", "shared")["Name"])
         self.assertEqual(["late"], [endpoint["names"]["name"] for endpoint in self.host.endpoints()
                                     if "names" in endpoint])
+
+
+class Versions:
+    """What differs between versions of Compose."""
+
+    between = "-"  # the parts of a container's name
+    makes_networks_anew = False  # at `up`, when the file has changed
+
+    def container(self, project, service, number=1):
+        return self.between.join((project, service, str(number)))
+
+
+class Compose1(Versions):
+    between = "_"
+
+
+class Newer(Versions):
+    """Of the Debian suite `suite`."""
+
+    @classmethod
+    def setUpClass(cls):
+        newer_docker.require(cls.suite)
+        super().setUpClass()
+
+    @classmethod
+    def make_docker(cls):
+        return newer_docker.NewerDocker(cls.host, cls.suite)
+
+
+class Compose26(Newer):
+    suite = "trixie"  # Compose 2.26, Docker 26.1
+
+
+class Compose40(Newer):
+    suite = "sid"  # Compose 2.40 or newer, Docker 28.5 or newer
+    makes_networks_anew = True
+
+
+class TwoServicesWithCompose1(TwoServices, Compose1, DockerCase):
+    pass
+
+
+class TwoServicesWithCompose26(TwoServices, Compose26, DockerCase):
+    pass
+
+
+class TwoServicesWithCompose40(TwoServices, Compose40, DockerCase):
+    pass
+
+
+class OverTimeWithCompose1(OverTime, Compose1, DockerCase):
+    pass
+
+
+class OverTimeWithCompose26(OverTime, Compose26, DockerCase):
+    pass
+
+
+class OverTimeWithCompose40(OverTime, Compose40, DockerCase):
+    pass
+
+
+if __name__ == "__main__":
+    unittest.main()

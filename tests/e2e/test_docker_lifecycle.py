@@ -3,10 +3,10 @@
 import threading
 import time
 
-from support.e2e import images
+from support.e2e import images, newer_docker
 from support.e2e.case import DockerCase
-from support.e2e.docker import stand_in
-from support.e2e.host import FURTHER_V4, HOST_V4
+from support.e2e.docker import IPAM_DRIVER, NETWORK_DRIVER, stand_in
+from support.e2e.host import FURTHER_V4, HOST_V4, HOST_V6, OUTSIDE_V4, OUTSIDE_V6
 from support.e2e.waiting import eventually
 
 
@@ -90,6 +90,60 @@ class Containers(DockerCase):
         self.assertEqual(gateway, self.docker.default_route("web"))
         self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
         self.assertTrue(self.docker.ping("web", FURTHER_V4))
+
+
+class GatewayPriority(DockerCase):
+    """`--gw-priority` of Docker 28: the network with the highest one has the default route, and the published ports with it."""
+
+    @classmethod
+    def setUpClass(cls):
+        newer_docker.require("sid")
+        super().setUpClass()
+
+    @classmethod
+    def make_docker(cls):
+        return newer_docker.NewerDocker(cls.host, "sid")
+
+    def make_networks(self, driver, ipam):
+        self.gateways = {}
+        for number, name in enumerate(("low", "middle", "high"), 1):
+            subnets = ("--ipv6", "--subnet", f"10.8{number}.0.0/24", "--subnet", f"fd00:8{number}::/64")
+            self.docker.network(name, *subnets, driver=driver, ipam=ipam)
+            self.gateways[name] = (f"10.8{number}.0.1", f"fd00:8{number}::1")
+
+    def assert_leads_out_by(self, name):
+        gateways = tuple(self.docker.default_route("web", family) for family in ("-4", "-6"))
+        self.assertEqual(self.gateways[name], gateways)
+        for place in (OUTSIDE_V4, OUTSIDE_V6):
+            self.assertTrue(self.docker.ping("web", place), place)
+        for place in (HOST_V4, HOST_V6):
+            eventually(lambda place=place: self.host.outside.ask(place, 8080).name == "web", f"the port at {place}")
+
+    def go_through(self, driver, ipam):
+        self.make_networks(driver, ipam)
+        self.docker.run("web", "--network", "name=low,gw-priority=1", "--network", "name=middle,gw-priority=5", "--publish", "8080:80")
+        self.assert_leads_out_by("middle")
+        self.docker.connect("high", "web", "--gw-priority", "50")
+        self.assert_leads_out_by("high")
+        self.docker.disconnect("high", "web")
+        self.assert_leads_out_by("middle")
+        self.docker.disconnect("middle", "web")
+        self.assert_leads_out_by("low")
+        self.docker.connect("middle", "web", "--gw-priority", "-5")
+        self.assert_leads_out_by("low")
+        self.docker("restart", "--time", "0", "web")
+        self.docker.wait_serving("web")
+        self.assert_leads_out_by("low")
+        self.docker.disconnect("low", "web")
+        self.assert_leads_out_by("middle")
+
+    def test_the_highest_one_leads_out(self):
+        with self.leaving_nothing():
+            self.go_through(NETWORK_DRIVER, IPAM_DRIVER)
+            self.docker.remove_everything()
+
+    def test_the_control_is_dockers_own_driver(self):
+        self.go_through("bridge", "default")
 
 
 class FairleaddKilled(DockerCase):

@@ -68,6 +68,11 @@ class Docker:
             raise AssertionError(f"docker {' '.join(arguments)} succeeded")
         return output.err + output.out
 
+    def compose(self, project, *arguments, check=True):
+        """docker-compose (1) with the file docker-compose.yml of the folder `project`, by whose name the project is called."""
+        return self.host.exec("docker-compose", "--project-directory", project, "--file", f"{project}/docker-compose.yml", *arguments,
+                              check=check, env={"DOCKER_HOST": "unix://" + SOCKET})
+
     # ---- networks -------------------------------------------------------------------------------------------------
 
     def network(self, name, *options, driver=NETWORK_DRIVER, ipam=IPAM_DRIVER):

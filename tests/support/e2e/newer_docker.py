@@ -15,7 +15,7 @@ from pathlib import Path
 from support.e2e.docker import Docker
 
 FOLDER = Path(os.environ.get("FAIRLEAD_E2E_CACHE", "/var/cache/fairlead-e2e"))
-_PACKAGES = "docker.io,docker-cli,iptables"
+_PACKAGES = "docker.io,docker-cli,docker-compose,iptables"
 _SCRIPTS = Path("/usr/share/debootstrap/scripts")
 _ROOT = "/mnt/docker"  # where a host has the folder
 # As process 1 of a machine would: `docker exec` enters a mount namespace at its root, and chroot does not move that.
@@ -44,6 +44,10 @@ class NewerDocker(Docker):
         super().__init__(host, live_restore)
         _mount(host, suite_root(suite))
 
+    def compose(self, project, *arguments, check=True):
+        """Compose 2, which is a part of docker."""
+        return self("compose", "--project-directory", project, "--file", f"{project}/docker-compose.yml", *arguments, check=check)
+
 
 def _mount(host, tree):
     """The folder with a layer of changes above. A root can only be moved out of private mounts."""
@@ -53,8 +57,8 @@ def _mount(host, tree):
         mkdir -p /mnt/changes /mnt/work {_ROOT}
         mount -t overlay -o lowerdir={tree},upperdir=/mnt/changes,workdir=/mnt/work newer-docker {_ROOT}
         mount --make-private {_ROOT}
-        for folder in /dev /sys /run /proc /var/lib/docker; do
-            mkdir -p {_ROOT}$folder
+        for folder in /dev /sys /run /proc /var/lib/docker /var/lib/fairlead; do
+            mkdir -p $folder {_ROOT}$folder
             mount --rbind $folder {_ROOT}$folder
         done
         for file in /etc/resolv.conf /etc/hosts; do
@@ -87,9 +91,9 @@ def suite_root(suite):
 
 
 def _works(tree):
-    """A folder that somebody cut short, or that this kernel cannot run, is made anew."""
-    done = subprocess.run(["chroot", str(tree), "dockerd", "--version"], capture_output=True, check=False)
-    return done.returncode == 0
+    """A folder that somebody cut short, that lacks a package, or that this kernel cannot run, is made anew."""
+    programs = (("dockerd", "--version"), ("docker", "compose", "version"))
+    return all(subprocess.run(["chroot", str(tree), *program], capture_output=True, check=False).returncode == 0 for program in programs)
 
 
 def _bootstrap(suite, tree):
