@@ -200,6 +200,14 @@ std::string format_interfaces(const std::vector<IfName>& interfaces) {
 // `docker network create -o encrypted`, as with Docker's own overlay networks, has no value.
 Result<bool> parse_flag(std::string_view text) { return parse_bool(text.empty() ? "true" : text); }
 
+Status set_port_connections(NetworkOptions& options, std::string_view text) {
+  TRY(options.port_max_connections, parse_connections(text));
+  return {};
+}
+std::string get_port_connections(const NetworkOptions& options) {
+  return options.port_max_connections == 0 ? "" : std::to_string(options.port_max_connections);
+}
+
 template <auto Direction>
 Status set_rate(NetworkOptions& options, std::string_view text) {
   TRY(options.rates.*Direction, parse_rate(text));
@@ -255,6 +263,7 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::host_ip_missing, parse_access, format_access>("host_ip_missing"),
     row<&Options::spoofing, parse_spoofing>("spoofing"),
     row<&Options::publish, parse_publish>("publish"),
+    {.name = "port_max_connections", .set = set_port_connections, .get = get_port_connections},
     row<&Options::trusted_interfaces, parse_interfaces, format_interfaces>(
         "trusted_interfaces", "com.docker.network.bridge.trusted_host_interfaces"),
     row<&Options::host_access, parse_access, format_access>("host_access"),

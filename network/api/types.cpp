@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -32,6 +33,16 @@ Result<Proto> parse_proto(std::string_view text) {
     if (lower == to_string(proto)) return proto;
   return fail(Code::kInvalid, "\"{}\" is not a protocol of a published port; use tcp, udp or sctp",
               text.substr(0, 32));
+}
+
+Result<std::uint32_t> parse_connections(std::string_view text) {
+  std::uint32_t connections = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), connections);
+  if (error == std::errc{} && end == text.data() + text.size() && connections >= 1 &&
+      connections <= kMostConnections)
+    return connections;
+  return fail(Code::kInvalid, "\"{}\" is not a number of connections; use 1 to {}",
+              text.substr(0, 32), kMostConnections);
 }
 
 const std::string& to_string(const NetworkRef& ref) {
@@ -147,13 +158,14 @@ bool covers(const std::optional<IpAddress>& outer, const std::optional<IpAddress
 }
 
 std::vector<PortSpec> without_repetitions(std::span<const PortSpec> ports) {
-  using Mapping = std::tuple<Proto, std::uint16_t, std::uint16_t>;
+  using Mapping = std::tuple<Proto, std::uint16_t, std::uint16_t, std::uint32_t>;
   std::map<Mapping, std::vector<std::size_t>> of_mapping;
   std::vector<bool> dropped(ports.size(), false);
   for (std::size_t at = 0; at < ports.size(); ++at) {
     const PortSpec& port = ports[at];
     if (port.host_port == 0 || port.host_port_end > port.host_port) continue;  // one is chosen
-    auto& same = of_mapping[{port.proto, port.host_port, port.container_port}];
+    auto& same =
+        of_mapping[{port.proto, port.host_port, port.container_port, port.max_connections}];
     dropped[at] = std::ranges::any_of(
         same, [&](std::size_t other) { return covers(ports[other].host_ip, port.host_ip); });
     if (dropped[at]) continue;
@@ -176,17 +188,19 @@ struct Interval {
   unsigned first = 0, last = 0;
   unsigned length() const { return last - first + 1; }
 };
-// A protocol on addresses of the host, and by how much the container's numbers are higher.
+// A protocol on addresses of the host, by how much the container's numbers are higher, and how many
+// connections each port has.
 struct Place {
   Proto proto = Proto::kTcp;
   std::optional<IpAddress> host_ip;
   int shift = 0;
+  std::uint32_t max_connections = 0;
   auto operator<=>(const Place&) const = default;
 };
 using Intervals = std::map<Place, std::vector<Interval>>;
 
 Place place_of(const PortSpec& port) {
-  return {port.proto, port.host_ip, port.container_port - port.host_port};
+  return {port.proto, port.host_ip, port.container_port - port.host_port, port.max_connections};
 }
 unsigned last_of(const PortSpec& port) {
   return port.container_port_end == 0 ? port.host_port : port.host_port_end;
@@ -216,6 +230,7 @@ bool lies_in(const Intervals& ranges, const PortSpec& port, unsigned last) {
   return std::ranges::any_of(ranges, [&](const auto& place) {
     return place.first.proto == port.proto && covers(place.first.host_ip, port.host_ip) &&
            place.first.shift == port.container_port - port.host_port &&
+           place.first.max_connections == port.max_connections &&
            std::ranges::any_of(place.second, [&](const Interval& range) {
              return range.first <= port.host_port && last <= range.last;
            });
@@ -239,7 +254,8 @@ PortSpec range_of(const Place& place, const Interval& range) {
       .host_port = static_cast<std::uint16_t>(range.first),
       .host_port_end = static_cast<std::uint16_t>(range.last),
       .container_port = static_cast<std::uint16_t>(static_cast<int>(range.first) + place.shift),
-      .container_port_end = static_cast<std::uint16_t>(static_cast<int>(range.last) + place.shift)};
+      .container_port_end = static_cast<std::uint16_t>(static_cast<int>(range.last) + place.shift),
+      .max_connections = place.max_connections};
 }
 
 Intervals ranges_among(std::span<const PortSpec> ports) {
@@ -256,7 +272,7 @@ std::vector<Interval> without_covered(const Place& place, std::vector<Interval> 
                                       const Intervals& ranges) {
   for (const auto& [other, theirs] : ranges) {
     if (other == place || other.proto != place.proto || other.shift != place.shift ||
-        !covers(other.host_ip, place.host_ip))
+        other.max_connections != place.max_connections || !covers(other.host_ip, place.host_ip))
       continue;
     for (const Interval& cut : theirs) {
       std::vector<Interval> left;

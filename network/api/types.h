@@ -88,6 +88,8 @@ struct NetworkOptions {
   bool host_ip_missing = false;
   Spoofing spoofing = Spoofing::kDeny;
   HostModel publish = HostModel::kStrong;
+  // Of published ports that say nothing: connections at once to each; 0 = any number.
+  std::uint32_t port_max_connections = 0;
   // The interfaces of the host from which every port of the network's containers may be reached.
   std::vector<IfName> trusted_interfaces;
   // Containers of an internal network, or of one with egress=deny, reach services of the host.
@@ -95,9 +97,9 @@ struct NetworkOptions {
   Egress egress = Egress::kAllow;
   std::vector<EgressRule> egress_allow;  // what containers reach all the same
   std::string ifname_prefix = "eth";
-  std::optional<IfName> parent;     // the host's interface, for modes without a bridge
-  std::optional<NetworkName> join;  // option "network": the existing Fairlead network to join
-  Rates rates;                      // of each endpoint
+  std::optional<IfName> parent;  // the host's interface, for modes without a bridge
+  std::optional<NetworkName> join;        // option "network": the existing Fairlead network to join
+  Rates rates;                            // of each endpoint
   // The driver's own: those whose names begin with that of the mode and "_", as macvlan_mode does.
   // The driver parses them.
   std::map<std::string, std::string> driver;
@@ -259,6 +261,11 @@ enum class Proto : std::uint8_t { kTcp = 6, kUdp = 17, kSctp = 132 };  // IANA p
 std::string_view to_string(Proto proto);
 Result<Proto> parse_proto(std::string_view text);  // "tcp", "udp", "sctp", any case
 
+// The most connections at once to which a port can be limited. For each new one the kernel looks at
+// those that there are (nf_conncount_add in net/netfilter/nf_conncount.c).
+inline constexpr std::uint32_t kMostConnections = 1'000'000;
+Result<std::uint32_t> parse_connections(std::string_view text);  // 1 to kMostConnections
+
 // A request to publish container ports. host_port..host_port_end is a range to choose ONE free port
 // from (Docker's -p 7000-7005:70); 0 = choose from the ephemeral range. With container_port_end each
 // port of the range leads to its own (-p 7000-7005:7000-7005), which several PortSpecs say as well.
@@ -270,6 +277,8 @@ struct PortSpec {
   std::uint16_t host_port_end = 0;       // 0 or host_port: exactly host_port
   std::uint16_t container_port = 0;      // 1 to 65535
   std::uint16_t container_port_end = 0;  // 0, or the last of as many ports as the host's range has
+  // At once, of both families together, to each port of a range; 0: as the network has it.
+  std::uint32_t max_connections = 0;
 
   bool operator==(const PortSpec&) const = default;
 };
@@ -278,7 +287,7 @@ struct PortSpec {
 bool covers(const std::optional<IpAddress>& outer, const std::optional<IpAddress>& inner);
 // The ports in the order of the request, without those that another one of them contains: the same
 // mapping named twice, or also for one of several addresses. A mapping to another port of the
-// container is not the same.
+// container, or with another number of connections, is not the same.
 std::vector<PortSpec> without_repetitions(std::span<const PortSpec> ports);
 // The same without repetitions, as few specifications as possible: consecutive ports of the host
 // that lead to consecutive ports of the container are one range, from kShortestRange on, and single
@@ -293,6 +302,7 @@ struct PublishedPort {
   std::uint16_t container_port = 0;
   // 0: one port. Otherwise the last of a range, whose ports lead to as many from container_port on.
   std::uint16_t host_port_end = 0;
+  std::uint32_t max_connections = 0;  // as in PortSpec; 0: any number
 
   std::uint16_t last() const { return host_port_end == 0 ? host_port : host_port_end; }
   std::uint16_t container_last() const {

@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
+#include "network/nat/limits.h"
 #include "network/nat/policy_boxes.h"
 #include "network/nat/sets.h"
 
@@ -211,6 +213,61 @@ bool is_published_in(const NatPort& port, Family family) {
   return !port.host_ip || port.host_ip->family() == family;
 }
 
+Entry limit_entry(std::string set, std::vector<Field> key, std::string chain) {
+  return {.set = std::move(set),
+          .key = std::move(key),
+          .verdict = Verdict{.kind = Verdict::Kind::kJump, .chain = std::move(chain)}};
+}
+
+// Of a port, or of each port of a range that is translated.
+void add_limit(const NatPort& port, Family family, std::vector<Entry>& entries) {
+  if (port.max_connections == 0) return;
+  const LimitScope scope = !port.host_ip            ? LimitScope::kPort
+                           : port.host_ip->is_any() ? LimitScope::kFamily
+                                                    : LimitScope::kAddress;
+  const Cidr everything = Cidr::of(IpAddress::any(family), 0);
+  std::vector<Field> key{port.proto};
+  if (scope == LimitScope::kAddress)
+    key.emplace_back(*port.host_ip);
+  else
+    key.emplace_back(everything);
+  key.emplace_back(
+      network::PortRange{port.host_port, std::max(port.host_port, port.host_port_end)});
+  const std::string chain = limit_chain(port.max_connections, scope, family);
+  entries.push_back(limit_entry(suffixed("limits", family), key, chain));
+  if (scope != LimitScope::kAddress || port.weak)
+    entries.push_back(limit_entry(suffixed("limits_weak", family), key, chain));
+}
+
+// Without NAT, of each port alone: several of the host's may mean one of the container's.
+void add_routed_limit(const NatPort& port, const IpAddress& target, std::vector<Entry>& entries) {
+  if (port.max_connections == 0) return;
+  const unsigned last = std::max(port.host_port, port.host_port_end);
+  for (unsigned step = 0; step <= last - port.host_port; ++step)
+    entries.push_back(
+        limit_entry(suffixed("limits_routed", target.family()),
+                    {port.proto, target, static_cast<std::uint16_t>(port.container_port + step)},
+                    limit_chain(port.max_connections, LimitScope::kAddress, target.family())));
+}
+
+// Where several mappings to one port of a container differ, the smallest number counts.
+void keep_least(std::vector<Entry>& entries) {
+  std::map<std::string, std::uint32_t> least;
+  const auto is_routed_limit = [](const Entry& entry) {
+    return entry.set.starts_with("limits_routed");
+  };
+  const auto key_of = [](const Entry& entry) { return entry.set + " " + text_of(entry.key); };
+  for (const Entry& entry : entries) {
+    if (!is_routed_limit(entry)) continue;
+    const std::uint32_t connections = connections_of(entry.verdict->chain);
+    const auto [known, fresh] = least.try_emplace(key_of(entry), connections);
+    if (!fresh) known->second = std::min(known->second, connections);
+  }
+  std::erase_if(entries, [&](const Entry& entry) {
+    return is_routed_limit(entry) && connections_of(entry.verdict->chain) > least[key_of(entry)];
+  });
+}
+
 void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
               std::vector<Entry>& entries);
 
@@ -236,7 +293,7 @@ void add_range(const NatPort& port, const IpAddress& target, GatewayMode mode,
   if (mode == GatewayMode::kRouted) {
     entries.push_back(
         {.set = suffixed("routed_ranges", family), .key = {port.proto, target, ports}});
-    return;
+    return add_routed_limit(port, target, entries);
   }
   const bool any = !port.host_ip || port.host_ip->is_any();
   const std::string_view map = any ? "ranges_any" : port.weak ? "ranges_weak" : "ranges";
@@ -245,6 +302,7 @@ void add_range(const NatPort& port, const IpAddress& target, GatewayMode mode,
   entry.key.emplace_back(ports);
   entry.data = {target};
   entries.push_back(std::move(entry));
+  add_limit(port, family, entries);
 }
 
 void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
@@ -255,7 +313,7 @@ void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
   if (mode == GatewayMode::kRouted) {
     entries.push_back(
         {.set = suffixed("routed", family), .key = {port.proto, target, port.container_port}});
-    return;
+    return add_routed_limit(port, target, entries);
   }
   const bool any = !port.host_ip || port.host_ip->is_any();
   const std::string_view map = any ? "published_any" : port.weak ? "published_weak" : "published";
@@ -264,6 +322,7 @@ void add_port(const NatPort& port, const IpAddress& target, GatewayMode mode,
   entry.key.emplace_back(port.host_port);
   entry.data = {target, port.container_port};
   entries.push_back(std::move(entry));
+  add_limit(port, family, entries);
   if (any && target.is_v4() && port.proto == network::Proto::kUdp)
     entries.push_back({.set = "broadcast_ports", .key = {port.host_port}});
 }
@@ -425,6 +484,7 @@ std::vector<Entry> entries_of(const NatState& state, kernel::TableFamily family)
   }
   for (const NatNetwork& network : state.networks) take(entries_of(network));
   for (const NatPort& port : state.ports) take(entries_of(port));
+  keep_least(entries);
   for (const NatConfined& confined : state.confined) take(entries_of(confined));
   for (const NatReporter& reporter : state.reporters) take(entries_of(reporter));
   take(entries_of(state.underlay));

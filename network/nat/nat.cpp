@@ -54,7 +54,8 @@ NatPort nat_port(const network::Network& network, const network::Endpoint& endpo
               .mode_v4 = network.options.gateway_mode_v4,
               .mode_v6 = network.options.gateway_mode_v6,
               .weak = network.options.publish == network::HostModel::kWeak,
-              .host_port_end = port.host_port_end};
+              .host_port_end = port.host_port_end,
+              .max_connections = port.max_connections};
   if (network.internal) return nat;
   nat.target_v4 = address_of(endpoint, Family::kV4);
   nat.target_v6 = address_of(endpoint, Family::kV6);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +64,7 @@ struct NatPort {
   bool weak = false;
   // 0, or the last of a range, whose ports lead to as many from container_port on.
   std::uint16_t host_port_end = 0;
+  std::uint32_t max_connections = 0;  // at once, to each port; 0: any number
 
   bool operator==(const NatPort&) const = default;
 };
@@ -213,11 +215,19 @@ std::string version(TableFamily family = TableFamily::kInet);
 std::string table_comment(const network::StoreMark& mark, TableFamily family = TableFamily::kInet);
 
 // The nft text that replaces the table in one transaction: without elements (render_chains), and
-// with all of them (render).
+// with all of them (render). The chains that count connections to ports are there for those limits
+// that `state` has, and are no part of the version.
 std::string render_chains(const network::StoreMark& mark = {},
-                          TableFamily family = TableFamily::kInet);
+                          TableFamily family = TableFamily::kInet, const NatState& state = {});
 std::string render(const NatState& state, const network::StoreMark& mark = {},
                    TableFamily family = TableFamily::kInet);
+// The chains that count connections to the ports of `state`; each has a set of the same name.
+std::vector<std::string> limits_of(const NatState& state);
+bool is_limit(std::string_view chain);
+// The text that makes such chains in a table that is there, or makes them again. What they count goes on.
+std::string render_limits(std::span<const std::string> chains);
+// The text that deletes one. It fails while a port needs it.
+std::string render_no_limit(std::string_view chain);
 // The sets and maps of `inet fairlead` that policies alone have elements in.
 std::vector<std::string_view> policy_set_names();
 // Every set and map of the table, in the order of the text.

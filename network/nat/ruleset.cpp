@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "network/nat/bridge_chains.h"
 #include "network/nat/entries.h"
+#include "network/nat/limits.h"
 #include "network/nat/nat.h"
 #include "network/nat/sets.h"
 
@@ -68,15 +69,24 @@ constexpr std::string_view kInetChains = R"(
 		fib daddr type local goto publish
 	}
 
+	# A port that has as many connections as it may have takes no more, and is not translated.
 	chain publish {
+		meta l4proto . ip daddr . th dport vmap @limits_v4
+		meta l4proto . ip6 daddr . th dport vmap @limits_v6
 		dnat ip to meta l4proto . ip daddr . th dport map @published_v4
 		dnat ip to meta l4proto . ip daddr . th dport map @ranges_v4
 		dnat ip6 to meta l4proto . ip6 daddr . th dport map @published_v6
 		dnat ip6 to meta l4proto . ip6 daddr . th dport map @ranges_v6
-		goto publish_weak
+		goto publish_everywhere
 	}
 
 	chain publish_weak {
+		meta l4proto . ip daddr . th dport vmap @limits_weak_v4
+		meta l4proto . ip6 daddr . th dport vmap @limits_weak_v6
+		goto publish_everywhere
+	}
+
+	chain publish_everywhere {
 		dnat ip to meta l4proto . ip daddr . th dport map @published_weak_v4
 		dnat ip to meta l4proto . ip daddr . th dport map @ranges_weak_v4
 		dnat ip to meta l4proto . th dport map @published_any_v4
@@ -85,6 +95,18 @@ constexpr std::string_view kInetChains = R"(
 		dnat ip6 to meta l4proto . ip6 daddr . th dport map @ranges_weak_v6
 		dnat ip6 to meta l4proto . th dport map @published_any_v6
 		dnat ip6 to meta l4proto . th dport map @ranges_any_v6
+	}
+
+	# One connection too many (limits.cpp): a client of TCP is told at once. 6 is TCP, whose name needs /etc/protocols.
+	chain refused {
+		meta l4proto 6 reject with tcp reset
+		drop
+	}
+
+	# Without NAT a port has no number but the container's. Unanswered datagrams of a flow are all new, and count once.
+	chain limits_routed {
+		meta l4proto . ip daddr . th dport vmap @limits_routed_v4
+		meta l4proto . ip6 daddr . th dport vmap @limits_routed_v6
 	}
 
 	# The client's address stays, except where the answer would not come back through the host: a container that speaks
@@ -194,6 +216,7 @@ constexpr std::string_view kInetChains = R"(
 	chain permitted {
 		meta nfproto . iifname @closed return
 		meta nfproto . oifname @closed return
+		ct status ! dnat ct status ! confirmed jump limits_routed
 		accept
 	}
 
@@ -246,6 +269,7 @@ constexpr std::string_view kInetChains = R"(
 
 	chain routed_only {
 		ct status dnat accept
+		ct status ! confirmed jump limits_routed
 		meta l4proto . ip daddr . th dport @routed_v4 accept
 		meta l4proto . ip daddr . th dport @routed_ranges_v4 accept
 		meta l4proto . ip6 daddr . th dport @routed_v6 accept
@@ -391,6 +415,20 @@ constexpr std::uint64_t kInetSetsHash = hash_of_sets(TableFamily::kInet);
 constexpr std::uint64_t kBridgeSetsHash = hash_of_sets(TableFamily::kBridge);
 constexpr std::uint64_t kInetChainsHash = Fnv1a().add(kInetChains).value();
 
+std::string limits_text(const NatState& state, TableFamily family) {
+  std::string text;
+  if (family == TableFamily::kInet)
+    for (const std::string& chain : limits_of(state)) text += "\n" + limit_text(chain);
+  return text;
+}
+
+std::string table_text(const Elements& elements, const NatState& limited,
+                       const network::StoreMark& mark, TableFamily family) {
+  return fmt::format("{}table {} {{\n\tcomment \"{}\"\n{}{}}}\n", render_nothing(family),
+                     table_name(family), table_comment(mark, family), body(elements, family),
+                     limits_text(limited, family));
+}
+
 }  // namespace
 
 std::string version(TableFamily family) {
@@ -420,15 +458,15 @@ std::string render_nothing(TableFamily family) {
   return fmt::format("add table {0}\ndelete table {0}\n", table_name(family));
 }
 
-std::string render_chains(const network::StoreMark& mark, TableFamily family) {
-  return render({}, mark, family);
+std::string render_chains(const network::StoreMark& mark, TableFamily family,
+                          const NatState& state) {
+  return table_text({}, state, mark, family);
 }
 
 std::string render(const NatState& state, const network::StoreMark& mark, TableFamily family) {
   Elements elements;
   collect(entries_of(state, family), elements);
-  return fmt::format("{}table {} {{\n\tcomment \"{}\"\n{}}}\n", render_nothing(family),
-                     table_name(family), table_comment(mark, family), body(elements, family));
+  return table_text(elements, state, mark, family);
 }
 
 }  // namespace fairlead::nat

@@ -75,6 +75,20 @@ inline constexpr std::array kInetSets = {
                    "interval"},
     SetDeclaration{"map", "ranges_any_v4", "inet_proto . inet_service : ipv4_addr", "interval"},
     SetDeclaration{"map", "ranges_any_v6", "inet_proto . inet_service : ipv6_addr", "interval"},
+    // Published ports that take so many connections at once: those that are reached through the
+    // interface that has the address or every one, and those that are reached through every one.
+    // Ports on every address are elements for all addresses.
+    SetDeclaration{"map", "limits_v4", "inet_proto . ipv4_addr . inet_service : verdict",
+                   "interval"},
+    SetDeclaration{"map", "limits_v6", "inet_proto . ipv6_addr . inet_service : verdict",
+                   "interval"},
+    SetDeclaration{"map", "limits_weak_v4", "inet_proto . ipv4_addr . inet_service : verdict",
+                   "interval"},
+    SetDeclaration{"map", "limits_weak_v6", "inet_proto . ipv6_addr . inet_service : verdict",
+                   "interval"},
+    // The same of networks without NAT, by the container's own address.
+    SetDeclaration{"map", "limits_routed_v4", "inet_proto . ipv4_addr . inet_service : verdict"},
+    SetDeclaration{"map", "limits_routed_v6", "inet_proto . ipv6_addr . inet_service : verdict"},
     // Published ports of networks without NAT, by the container's own address.
     SetDeclaration{"set", "routed_v4", "inet_proto . ipv4_addr . inet_service"},
     SetDeclaration{"set", "routed_v6", "inet_proto . ipv6_addr . inet_service"},

@@ -155,7 +155,7 @@ Status Endpoints::lease(const LockedNetwork& held, const EndpointSpec& spec, End
 Result<Endpoint> Endpoints::reserve_endpoint(LockedNetwork& held, const EndpointSpec& spec,
                                              const Placement* placement) {
   TRY_STATUS(Ports::check_ports_allowed(held, spec.ports));
-  const auto ports = Ports::with_default_addresses(held.network, spec.ports);
+  const auto ports = Ports::with_defaults(held.network, spec.ports);
   auto reserved = try_reserve(held, spec, ports, placement);
   if (reserved) return reserved;
   TRY(const bool freed, collector_.make_room(held, reserved.error(), ports));

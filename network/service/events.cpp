@@ -101,6 +101,8 @@ Change change_of(const Endpoint& endpoint, const PublishedPort& port, const char
   add(change.attributes, "host_ip", port.host_ip ? port.host_ip->to_string() : "");
   add(change.attributes, "host_port", number_text(port.host_port, port.last()));
   add(change.attributes, "container_port", number_text(port.container_port, port.container_last()));
+  if (port.max_connections != 0)
+    add(change.attributes, "max_connections", std::to_string(port.max_connections));
   return change;
 }
 
@@ -121,6 +123,12 @@ std::vector<PublishedPort> without(const std::vector<PublishedPort>& ports,
   for (const PublishedPort& port : ports)
     if (std::ranges::find(others, port) == others.end()) rest.push_back(port);
   return rest;
+}
+
+// A port whose number of connections changes is published again, and was not unpublished.
+std::vector<PublishedPort> unlimited(std::vector<PublishedPort> ports) {
+  for (PublishedPort& port : ports) port.max_connections = 0;
+  return ports;
 }
 
 // ---- records
@@ -161,7 +169,7 @@ std::vector<Change> changes_of(const std::optional<Endpoint>& before,
     return changes;
   }
   const Presence old = presence_of(before), now = presence_of(after);
-  for (const PublishedPort& port : without(old.ports, now.ports))
+  for (const PublishedPort& port : without(unlimited(old.ports), unlimited(now.ports)))
     changes.push_back(change_of(*before, port, "unpublish", name_of));
   if (old.joined && !now.joined) changes.push_back(change_of(*before, "leave", name_of));
   if (old.there && !now.there) changes.push_back(change_of(*before, "remove", name_of));

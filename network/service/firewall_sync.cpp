@@ -245,7 +245,7 @@ Status FirewallSync::check(const Network& network, const Endpoint& endpoint) {
     if (!there)
       return fail(Code::kConflict,
                   "the firewall table is missing; `fairlead reconcile` makes it again");
-    TRY(const auto altered, table->altered_chains());
+    TRY(const auto altered, table->altered_chains(state));
     if (!altered.empty())
       return fail(Code::kConflict,
                   "the firewall table is not as it was written: {}; `fairlead reconcile` mends it",
@@ -306,6 +306,8 @@ Result<std::string> FirewallSync::difference() {
   }
   return in_short(std::move(words));
 }
+
+Status FirewallSync::tidy() { return packets_.tidy_limits(); }
 
 Result<std::string> FirewallSync::restore() {
   TRY(const auto all, tables());

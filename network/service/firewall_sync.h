@@ -79,6 +79,8 @@ class FirewallSync {
   // missing"); empty when they do not. Everything is compared, which takes 2 ms. An endpoint that
   // is being attached or detached at this moment may look like a difference.
   Result<std::string> difference();
+  // Removes what a killed process left in the tables that does nothing.
+  Status tidy();
   // Renders the tables that are gone, at once: while they are, everything passes. What is attached or
   // detached at this moment may be lacking, or be too much. Says in words what was done; empty: nothing.
   Result<std::string> restore();

@@ -73,10 +73,13 @@ Reconciler::TableState Reconciler::mend_table(const std::vector<Network>& networ
                                               ReconcileReport& report) {
   const auto restored = context_.firewall.restore();
   const bool was_gone = restored && !restored->empty();
-  if (was_gone)
+  if (was_gone) {
     report.actions.push_back(fmt::format("rendered the firewall table again: {}", *restored));
-  else if (const auto differs = context_.firewall.difference(); differs && differs->empty())
+  } else if (const auto differs = context_.firewall.difference(); differs && differs->empty()) {
+    if (const Status tidied = context_.firewall.tidy(); !tidied)
+      note_failure(report, "firewall table", tidied.error());
     return TableState::kRight;
+  }
   std::vector<NamedLocks::Guard> guards;
   TableState state = TableState::kRight;
   const auto end = std::chrono::steady_clock::now() + most_wait;

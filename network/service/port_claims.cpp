@@ -34,8 +34,12 @@ namespace {
 std::optional<PublishedPort> named_by(const PortSpec& spec) {
   const bool range = spec.container_port_end != 0;
   if (spec.host_port == 0 || (spec.host_port_end > spec.host_port && !range)) return std::nullopt;
-  return PublishedPort{spec.proto, spec.host_ip, spec.host_port, spec.container_port,
-                       range ? spec.host_port_end : std::uint16_t{0}};
+  return PublishedPort{spec.proto,
+                       spec.host_ip,
+                       spec.host_port,
+                       spec.container_port,
+                       range ? spec.host_port_end : std::uint16_t{0},
+                       spec.max_connections};
 }
 
 // The shortest set of decimal prefixes of 5 digits that means the numbers from `first` to `last`:

@@ -23,7 +23,11 @@ bool PortPlan::is_ours(const PortClaim& claim) const {
          claim.network_id == claimant_.owner.network_id;
 }
 
-bool PortPlan::was_ours(const PublishedPort& port) const { return freed_.contains(port); }
+// Whatever number of connections it had.
+bool PortPlan::was_ours(PublishedPort port) const {
+  port.max_connections = 0;
+  return freed_.contains(port);
+}
 
 // By the runtime's id of the container, or by the namespace: Docker does not tell the id.
 Result<bool> PortPlan::is_same_container(const PortClaim& claim) {
@@ -71,13 +75,18 @@ Status PortPlan::give_up(const PublishedPort& port) {
                          (!port.is_range() || claim.host_port == port.host_port);
                      return is_ours(claim) && claim.host_ip == port.host_ip && same_range;
                    }) > 0;
-  freed_.insert(port);
+  PublishedPort freed = port;
+  freed.max_connections = 0;
+  freed_.insert(freed);
   return {};
 }
 
 Status PortPlan::take(const PortSpec& wanted) {
   if (wanted.container_port == 0)
     return fail(Code::kInvalid, "publish a port: the container's port must be 1 to 65535");
+  if (wanted.max_connections > kMostConnections)
+    return fail(Code::kInvalid, "publish a port: {} connections are too many; use 1 to {}",
+                wanted.max_connections, kMostConnections);
   if (wanted.host_port == 0) return take_ephemeral(wanted);
   if (wanted.container_port_end != 0) return take_range(wanted);
   const unsigned last = std::max(wanted.host_port, wanted.host_port_end);
@@ -92,7 +101,7 @@ Status PortPlan::take(const PortSpec& wanted) {
 // this plan changes, or is seen then.
 Status PortPlan::take_range(const PortSpec& wanted) {
   Taken taken{.port = {wanted.proto, wanted.host_ip, wanted.host_port, wanted.container_port,
-                       wanted.host_port_end}};
+                       wanted.host_port_end, wanted.max_connections}};
   TRY(Slot * ranges, slot_of(taken.port));
   TRY_STATUS(ask(ranges->claims, taken));
   TRY_STATUS(ask_singles(taken));
@@ -166,6 +175,15 @@ Result<std::uint16_t> PortPlan::cursor_of(Proto proto, std::uint16_t first, std:
 }
 
 Error PortPlan::taken_by(const PortClaim& claim, const PublishedPort& port) {
+  const bool same_mapping =
+      claim.host_port == 0
+          ? claim.container_port == port.container_port && !port.is_range()
+          : claim.container_port - claim.host_port == port.container_port - port.host_port;
+  if (is_ours(claim) && same_mapping)
+    return {Code::kInUse, 0,
+            fmt::format("publish port {}/{}: it is named twice, with different numbers of "
+                        "connections; name it once",
+                        port.host_port, to_string(port.proto))};
   if (is_ours(claim))
     return {Code::kInUse, 0,
             fmt::format("publish port {}/{}: it is named twice, for the container's ports {} and "
@@ -199,7 +217,8 @@ Result<PortPlan::Hindrance> PortPlan::hindrance(const PortClaim& claim, const Pu
 }
 
 Result<PortPlan::Taken> PortPlan::find_place(const PortSpec& wanted, std::uint16_t number) {
-  Taken taken{.port = {wanted.proto, wanted.host_ip, number, wanted.container_port}};
+  Taken taken{.port = {wanted.proto, wanted.host_ip, number, wanted.container_port, 0,
+                       wanted.max_connections}};
   TRY(Slot * slot, slot_of(taken.port));
   TRY_STATUS(ask(slot->claims, taken));
   TRY(Slot * ranges, slot_at(keys::port_ranges(wanted.proto)));

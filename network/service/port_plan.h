@@ -64,7 +64,7 @@ class PortPlan {
   Status check_socket(const PublishedPort& port);
   Result<std::uint16_t> cursor_of(Proto proto, std::uint16_t first, std::uint16_t last);
   Error taken_by(const PortClaim& claim, const PublishedPort& port);
-  bool was_ours(const PublishedPort& port) const;
+  bool was_ours(PublishedPort port) const;
 
   PortClaims& claims_;
   const PortClaimant& claimant_;

@@ -15,9 +15,9 @@ std::vector<PortSpec> as_specs(const ClaimedPorts& claimed) {
   std::vector<PortSpec> specs;
   for (const auto* ports : {&claimed.serves, &claimed.standby})
     for (const PublishedPort& port : *ports)
-      specs.push_back({port.proto, port.host_ip, port.host_port, port.host_port_end,
-                       port.container_port,
-                       port.is_range() ? port.container_last() : std::uint16_t{0}});
+      specs.push_back(
+          {port.proto, port.host_ip, port.host_port, port.host_port_end, port.container_port,
+           port.is_range() ? port.container_last() : std::uint16_t{0}, port.max_connections});
   return specs;
 }
 
@@ -47,6 +47,29 @@ std::vector<PortSpec> without(std::vector<PortSpec> ports, const PortChoice& cho
   std::vector<PortSpec> left;
   for (const PortSpec& port : ports)
     std::ranges::move(without(port, choice), std::back_inserter(left));
+  return left;
+}
+
+// What is published already has another number of connections from now on.
+std::vector<PortSpec> without_limited_otherwise(const std::vector<PortSpec>& ports,
+                                                const PortSpec& added) {
+  std::vector<PortSpec> left;
+  const PortChoice same{.proto = added.proto,
+                        .host_ip = added.host_ip,
+                        .host_port = added.host_port,
+                        .host_port_end = added.host_port_end};
+  const bool one_of_several = added.host_port == 0 || (added.host_port_end > added.host_port &&
+                                                       added.container_port_end == 0);
+  for (const PortSpec& port : ports) {
+    const bool stays =
+        one_of_several || port.max_connections == added.max_connections ||
+        port.host_ip != added.host_ip ||
+        port.container_port - port.host_port != added.container_port - added.host_port;
+    if (stays)
+      left.push_back(port);
+    else
+      std::ranges::move(without(port, same), std::back_inserter(left));
+  }
   return left;
 }
 
@@ -118,11 +141,11 @@ Status Ports::check_ports_allowed(const LockedNetwork& held, std::span<const Por
               held.network.name.str(), held.network.options.mode, traits.no_ports);
 }
 
-// Gives ports without a host address the default addresses of the network, if it has any.
-std::vector<PortSpec> Ports::with_default_addresses(const Network& network,
-                                                    std::span<const PortSpec> ports) {
+std::vector<PortSpec> Ports::with_defaults(const Network& network,
+                                           std::span<const PortSpec> ports) {
   std::vector<PortSpec> complete;
-  for (const PortSpec& port : ports) {
+  for (PortSpec port : ports) {
+    if (port.max_connections == 0) port.max_connections = network.options.port_max_connections;
     const auto add = [&](const std::optional<IpAddress>& address) {
       complete.push_back(port);
       complete.back().host_ip = address;
@@ -149,7 +172,7 @@ Result<std::vector<PublishedPort>> Ports::publish(const EndpointRef& ref,
   TRY(auto held, context_.hold(ref.network));
   TRY(const auto stored, existing(held, ref.id));
   TRY_STATUS(check_ports_allowed(held, ports));
-  TRY(auto after, swap_ports(held, stored.value, with_default_addresses(held.network, ports)));
+  TRY(auto after, swap_ports(held, stored.value, with_defaults(held.network, ports)));
   return after.ports;
 }
 
@@ -169,7 +192,10 @@ Result<std::vector<PublishedPort>> Ports::change_ports(const EndpointRef& ref,
   TRY_STATUS(check_ports_allowed(held, change.add));
   std::vector<PortSpec> wanted = as_specs(claimed_of(stored.value));
   for (const PortChoice& choice : change.remove) wanted = without(std::move(wanted), choice);
-  std::ranges::copy(with_default_addresses(held.network, change.add), std::back_inserter(wanted));
+  for (const PortSpec& added : with_defaults(held.network, change.add)) {
+    wanted = without_limited_otherwise(wanted, added);
+    wanted.push_back(added);
+  }
   TRY(auto after, swap_ports(held, stored.value, wanted));
   return after.ports;
 }

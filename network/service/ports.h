@@ -29,13 +29,14 @@ class Ports {
 
   // kInvalid when there are ports and containers of this network cannot publish any.
   static Status check_ports_allowed(const LockedNetwork& held, std::span<const PortSpec> ports);
-  // Gives ports without a host address the default addresses of the network, if it has any.
-  static std::vector<PortSpec> with_default_addresses(const Network& network,
-                                                      std::span<const PortSpec> ports);
+  // Gives ports without a host address the default addresses of the network, and those without a
+  // number of connections the network's, if it has any.
+  static std::vector<PortSpec> with_defaults(const Network& network,
+                                             std::span<const PortSpec> ports);
 
  private:
   Result<Stored<Endpoint>> existing(const LockedNetwork& held, const std::string& id);
-  // The ports that the endpoint is to have, default addresses filled in.
+  // The ports that the endpoint is to have, defaults filled in.
   Result<Endpoint> swap_ports(LockedNetwork& held, const Endpoint& before,
                               std::span<const PortSpec> wanted);
   Status take_over(const PortOwner& heir);

@@ -83,7 +83,8 @@ constexpr auto kPublishedPort =
            required<&PublishedPort::host_port>("host_port"),
            required<&PublishedPort::container_port>("container_port"),
            sparse<&PublishedPort::host_ip>("host_ip"),
-           sparse<&PublishedPort::host_port_end>("host_port_end"));
+           sparse<&PublishedPort::host_port_end>("host_port_end"),
+           sparse<&PublishedPort::max_connections>("max_connections"));
 
 constexpr auto kNames =
     fields(sparse<&ContainerNames::name>("name"), sparse<&ContainerNames::project>("project"),

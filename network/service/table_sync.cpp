@@ -36,7 +36,22 @@ std::vector<std::string> compare(const std::vector<Element>& have,
   return words;
 }
 
+// "limit_100" of the words "chain limit_100 is nobody's" and "set limit_100 is nobody's"; empty: they
+// are about something else.
+std::string_view limit_of_others(std::string_view word) {
+  constexpr std::string_view kNobodys = " is nobody's";
+  if (!word.ends_with(kNobodys)) return {};
+  word.remove_suffix(kNobodys.size());
+  const std::string_view name = word.substr(word.find(' ') + 1);
+  const bool part = word.starts_with("chain ") || word.starts_with("set ");
+  return part && nat::is_limit(name) ? name : std::string_view();
+}
+
 // A table that this kernel may not have. Its hook is what the kernel has to know.
+constexpr std::string_view kLimitProbe =
+    "table inet fairlead-probe {\n\tset counted {\n\t\ttype inet_service\n\t\tflags dynamic\n\t}\n"
+    "\tchain count {\n\t\tadd @counted { th dport ct count over 1 } drop\n\t}\n}\n"
+    "delete table inet fairlead-probe\n";
 constexpr std::string_view kBridgeProbe =
     "table bridge fairlead-probe {\n\tchain from_ports {\n\t\ttype filter hook prerouting priority "
     "-300; policy accept;\n\t}\n}\ndelete table bridge fairlead-probe\n";
@@ -47,8 +62,13 @@ Result<std::string> TableSync::change(const nat::NatState& before, const nat::Na
   if (left_out()) return std::string();
   const auto changes = nat::difference(before, after, family_);
   if (changes.empty()) return std::string();
-  const Status done = firewall_.apply(changes);
-  if (done) return std::string();
+  Status done = firewall_.apply(changes);
+  if (!done && done.error().code == Code::kNotFound && make_limits(after))
+    done = firewall_.apply(changes);
+  if (done) {
+    drop_limits(before, after);
+    return std::string();
+  }
   if (done.error().code != Code::kNotFound && done.error().code != Code::kExists)
     return fail(done.error());
   TRY_STATUS(render());
@@ -91,8 +111,32 @@ Result<std::string> TableSync::replace(std::span<const std::string_view> sets,
 Status TableSync::drop(const nat::NatState& state) {
   if (left_out()) return {};
   const Status done = firewall_.apply(nat::difference(state, {}, family_));
+  if (done) drop_limits(state, {});
   if (!done && done.error().code == Code::kNotFound) return {};
   return done;
+}
+
+// The first port with a limit has no chain yet to lead to.
+bool TableSync::make_limits(const nat::NatState& state) {
+  if (family_ != kernel::TableFamily::kInet) return false;
+  const auto limits = nat::limits_of(state);
+  return !limits.empty() && firewall_.run(nat::render_limits(limits)).has_value();
+}
+
+void TableSync::drop_limits(const nat::NatState& before, const nat::NatState& after) {
+  if (family_ != kernel::TableFamily::kInet) return;
+  const auto had = nat::limits_of(before), has = nat::limits_of(after);
+  for (const std::string& chain : had)
+    if (!std::ranges::binary_search(has, chain)) drop_limit(chain);
+}
+
+// Only the chain's own rule is left of the uses of a chain that no port needs. Somebody may need it
+// again at this moment, and then the kernel refuses.
+void TableSync::drop_limit(const std::string& chain) {
+  const auto uses = firewall_.chain_uses(chain);
+  if (!uses || *uses != 1) return;
+  if (const Status done = firewall_.run(nat::render_no_limit(chain)); !done)
+    log::debug("a limit of connections is needed again", {{"error", done.error().text}});
 }
 
 Result<bool> TableSync::present() {
@@ -120,7 +164,10 @@ Status TableSync::render() {
   if (left_out()) return {};
   TRY(const auto wanted, wanted_());
   TRY_STATUS(ownership_.claim());
-  return write(nat::render(wanted, ownership_.mark(), family_));
+  const Status written = write(nat::render(wanted, ownership_.mark(), family_));
+  if (written || nat::limits_of(wanted).empty() || firewall_.run(kLimitProbe)) return written;
+  return fail(Code::kUnsupported,
+              "this kernel cannot limit the connections to a port (CONFIG_NFT_CONNLIMIT)");
 }
 
 // The kernel may lack the family bridge (CONFIG_NF_TABLES_BRIDGE), which is found when the table is
@@ -151,14 +198,27 @@ Status TableSync::withdraw() {
   return firewall_.run(nat::render_nothing(family_));
 }
 
-Result<std::vector<std::string>> TableSync::altered_chains() {
+// A chain that counts connections does nothing unless an element leads to it, and elements are compared.
+Result<std::vector<std::string>> TableSync::altered_chains(const nat::NatState& state) {
   if (left_out()) return std::vector<std::string>();
-  return firewall_.differences(nat::render_chains(ownership_.mark(), family_));
+  TRY(auto words, firewall_.differences(nat::render_chains(ownership_.mark(), family_, state)));
+  std::erase_if(words, [](const std::string& word) { return !limit_of_others(word).empty(); });
+  return words;
+}
+
+// Those that a process left behind when it was killed.
+Status TableSync::tidy_limits() {
+  if (left_out() || family_ != kernel::TableFamily::kInet) return {};
+  TRY(const auto wanted, wanted_());
+  TRY(const auto words,
+      firewall_.differences(nat::render_chains(ownership_.mark(), family_, wanted)));
+  for (const std::string& word : words)
+    if (word.starts_with("chain ")) drop_limit(std::string(limit_of_others(word)));
+  return {};
 }
 
 // Compares the elements of all sets, also of those that should be empty. Missing sets are left out.
-Result<std::vector<std::string>> TableSync::altered_elements() {
-  TRY(const auto wanted, wanted_());
+Result<std::vector<std::string>> TableSync::altered_elements(const nat::NatState& wanted) {
   std::map<std::string, std::vector<Element>, std::less<>> sets;
   for (Element& element : nat::elements_of(wanted, family_))
     sets[element.set].push_back(std::move(element));
@@ -181,8 +241,9 @@ Result<std::vector<std::string>> TableSync::differences() {
   if (!comment) return std::vector<std::string>{table + " is missing"};
   if (*comment != nat::table_comment(ownership_.mark(), family_))
     return std::vector<std::string>{table + " is of another version"};
-  TRY(auto words, altered_chains());
-  TRY(auto elements, altered_elements());
+  TRY(const auto wanted, wanted_());
+  TRY(auto words, altered_chains(wanted));
+  TRY(auto elements, altered_elements(wanted));
   std::ranges::move(elements, std::back_inserter(words));
   return words;
 }

@@ -48,8 +48,10 @@ class TableSync {
 
   // How the table differs from what the records say, in words; empty when it does not.
   Result<std::vector<std::string>> differences();
-  // The same without the elements of sets.
-  Result<std::vector<std::string>> altered_chains();
+  // The same without the elements of sets; of the chains that count connections, those of `state`.
+  Result<std::vector<std::string>> altered_chains(const nat::NatState& state);
+  // Deletes chains that count connections to no port.
+  Status tidy_limits();
   // The first element of `state` that the table lacks, in words; empty when it has them all.
   Result<std::string> lacking(const nat::NatState& state);
 
@@ -59,8 +61,11 @@ class TableSync {
 
  private:
   bool left_out() const { return !unsupported().empty(); }
-  Result<std::vector<std::string>> altered_elements();
+  Result<std::vector<std::string>> altered_elements(const nat::NatState& wanted);
   Status write(const std::string& text);
+  bool make_limits(const nat::NatState& state);
+  void drop_limits(const nat::NatState& before, const nat::NatState& after);
+  void drop_limit(const std::string& chain);
 
   kernel::Firewall& firewall_;
   const kernel::TableFamily family_;

@@ -21,6 +21,7 @@ struct Invocation {
   std::vector<std::string> options, labels;  // k=v, as given
   std::vector<std::string> filters;          // name=...
   std::string network;                       // of endpoints and ports
+  std::string max_connections;               // of ports
   bool force = false;
   bool no_trunc = false;
 

@@ -41,8 +41,15 @@ void show(Session& session, const EndpointView& view, const std::vector<Publishe
 
 Status publish(Session& session) {
   network::PortChange change;
+  std::uint32_t connections = 0;
+  if (const std::string& text = session.line.max_connections; !text.empty()) {
+    auto given = network::parse_connections(text);
+    if (!given) return fail(with_context(given.error(), "--max-connections"));
+    connections = *given;
+  }
   for (std::size_t at = 1; at < session.line.names.size(); ++at) {
-    TRY(const auto specs, parse_mapping(session.line.names[at]));
+    TRY(auto specs, parse_mapping(session.line.names[at]));
+    for (network::PortSpec& spec : specs) spec.max_connections = connections;
     std::ranges::copy(specs, std::back_inserter(change.add));
   }
   TRY(auto core, session.services());

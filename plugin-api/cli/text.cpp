@@ -42,8 +42,10 @@ std::string range_text(std::uint16_t first, unsigned count) {
 }
 
 std::string run_text(const network::PublishedPort& first, unsigned count, std::string_view any) {
-  return fmt::format("{}:{}->{}/{}", host_text(first, any), range_text(first.host_port, count),
-                     range_text(first.container_port, count), to_string(first.proto));
+  const std::string most =
+      first.max_connections == 0 ? "" : fmt::format(" (max {})", first.max_connections);
+  return fmt::format("{}:{}->{}/{}{}", host_text(first, any), range_text(first.host_port, count),
+                     range_text(first.container_port, count), to_string(first.proto), most);
 }
 
 unsigned length_of(const network::PublishedPort& port) { return port.last() - port.host_port + 1U; }
@@ -51,6 +53,7 @@ unsigned length_of(const network::PublishedPort& port) { return port.last() - po
 bool follows(const network::PublishedPort& port, const network::PublishedPort& first,
              unsigned count) {
   return port.proto == first.proto && port.host_ip == first.host_ip &&
+         port.max_connections == first.max_connections &&
          port.host_port == first.host_port + count &&
          port.container_port == first.container_port + count;
 }

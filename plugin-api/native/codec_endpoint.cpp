@@ -57,18 +57,22 @@ Status check_port(const Slot& slot, void* value) {
               slot.member("container_port_end", nullptr).path(), port.host_port, last);
 }
 
+constexpr Range kConnections{1, network::kMostConnections};
+
 constexpr auto kPortSpec =
     fields(defaulted<&PortSpec::proto>("protocol", text<&network::parse_proto>()),
            sparse<&PortSpec::host_ip>("host_ip"), defaulted<&PortSpec::host_port>("host_port"),
            sparse<&PortSpec::host_port_end>("host_port_end"),
            required<&PortSpec::container_port>("container_port", Range{1, 65535}),
-           sparse<&PortSpec::container_port_end>("container_port_end"));
+           sparse<&PortSpec::container_port_end>("container_port_end"),
+           sparse<&PortSpec::max_connections>("max_connections", kConnections));
 
 constexpr auto kPublishedPort = fields(
     required<&PublishedPort::proto>("protocol", text<&network::parse_proto>()),
     sparse<&PublishedPort::host_ip>("host_ip"), required<&PublishedPort::host_port>("host_port"),
     required<&PublishedPort::container_port>("container_port"),
-    sparse<&PublishedPort::host_port_end>("host_port_end"));
+    sparse<&PublishedPort::host_port_end>("host_port_end"),
+    sparse<&PublishedPort::max_connections>("max_connections", kConnections));
 
 // ---- names
 
@@ -93,6 +97,7 @@ constexpr auto kPortHolder = fields(
     required<kPort, &PublishedPort::host_port>("host_port"),
     required<kPort, &PublishedPort::container_port>("container_port"),
     sparse<kPort, &PublishedPort::host_port_end>("host_port_end"),
+    sparse<kPort, &PublishedPort::max_connections>("max_connections", kConnections),
     required<&PortHolder::targets>("targets"), required<&PortHolder::network_name>("network"),
     required<&PortHolder::network_id>("network_id"), required<&PortHolder::endpoint_id>("endpoint"),
     required<&PortHolder::container>("container"),
@@ -243,9 +248,9 @@ EndpointSpec spec_of(const EndpointView& view) {
                     .address_source = endpoint.address_source,
                     .mac = endpoint.mac};
   for (const PublishedPort& port : endpoint.ports)
-    spec.ports.push_back({port.proto, port.host_ip, port.host_port, port.host_port_end,
-                          port.container_port,
-                          port.is_range() ? port.container_last() : std::uint16_t{0}});
+    spec.ports.push_back(
+        {port.proto, port.host_ip, port.host_port, port.host_port_end, port.container_port,
+         port.is_range() ? port.container_last() : std::uint16_t{0}, port.max_connections});
   spec.aliases = endpoint.aliases;
   spec.rates = endpoint.rates;
   spec.routes = endpoint.routes;
@@ -348,9 +353,9 @@ Endpoint endpoint_of(AttachRequest request) {
                     .ifname = request.ifname.str(),
                     .address_source = spec.address_source};
   for (const PortSpec& port : spec.ports)
-    endpoint.ports.push_back(
-        {port.proto, port.host_ip, port.host_port, port.container_port,
-         port.container_port_end == 0 ? std::uint16_t{0} : port.host_port_end});
+    endpoint.ports.push_back({port.proto, port.host_ip, port.host_port, port.container_port,
+                              port.container_port_end == 0 ? std::uint16_t{0} : port.host_port_end,
+                              port.max_connections});
   endpoint.aliases = std::move(spec.aliases);
   endpoint.rates = spec.rates.value_or(Rates());
   endpoint.routes = std::move(spec.routes);

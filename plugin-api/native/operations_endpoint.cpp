@@ -26,8 +26,9 @@ EndpointView view_of(const Core& core, Endpoint endpoint) {
 
 // ---- repeated attach
 
-// A port without a host address may have got the host addresses of the network's options.
+// A port without a host address, or a number of connections, may have got that of the network's options.
 bool serves(const PublishedPort& port, const PortSpec& wanted) {
+  if (wanted.max_connections != 0 && port.max_connections != wanted.max_connections) return false;
   const std::uint16_t last = wanted.host_port_end == 0 ? wanted.host_port : wanted.host_port_end;
   const bool in_range =
       wanted.host_port == 0 || (port.host_port >= wanted.host_port && port.last() <= last);

@@ -176,7 +176,7 @@ class FakeFirewall::Reader {
         TRY_STATUS(read_flush(table));
       } else if (names_our_table() && skip("{")) {
         if (!table) table.emplace();
-        table->text = std::string(text_);
+        table->text += text_;
         TRY_STATUS(read_table(*table));
       } else {
         return fail(Code::kInvalid, "syntax error near {}",
@@ -222,7 +222,8 @@ class FakeFirewall::Reader {
       if (!table->chains.contains(*chain)) return missing();
       table->chains[*chain].push_back(rest_of_line());
     } else if (const auto fresh = named("chain")) {
-      table->chains[*fresh].push_back(rest_of_line());
+      Lines& lines = table->chains[*fresh];
+      if (const std::string more = rest_of_line(); !more.empty()) lines.push_back(more);
     } else if (const auto set = named("set")) {
       table->sets[*set].properties.push_back(rest_of_line());
     } else {
@@ -246,11 +247,20 @@ class FakeFirewall::Reader {
     if (names_our_table())
       table.reset();
     else if (const auto chain = named("chain"))
-      table->chains.erase(*chain);
+      return delete_chain(*table, *chain);
     else if (const auto set = named("set"))
       table->sets.erase(*set);
     else
       return fail(Code::kInvalid, "syntax error near {}", next());
+    return {};
+  }
+
+  static Status delete_chain(Table& table, const std::string& chain) {
+    if (!table.chains.contains(chain)) return missing();
+    const auto own = std::ranges::count_if(table.chains[chain], is_rule);
+    if (uses_of(table, chain) > own)
+      return fail(Code::kInvalid, "could not process rule: Device or resource busy");
+    table.chains.erase(chain);
     return {};
   }
 
@@ -292,9 +302,12 @@ class FakeFirewall::Reader {
 
   void read_chain(Lines& lines) {
     std::string line;
-    while (at_ < words_.size() && !skip("}")) {
+    int depth = 0;  // of braces in a rule
+    while (at_ < words_.size() && (depth > 0 || !skip("}"))) {
       if (!skip("\n")) {
-        line += next() + " ";
+        const std::string word = next();
+        depth += word == "{" ? 1 : word == "}" ? -1 : 0;
+        line += word + " ";
         continue;
       }
       if (!line.empty()) lines.push_back(std::move(line));
@@ -320,6 +333,9 @@ class FakeFirewall::Reader {
   }
 
   void read_types(Set& set) {
+    set.properties.clear();
+    set.key_types.clear();
+    set.data_types.clear();
     for (std::size_t at = at_; at < words_.size() && words_[at] != "\n"; ++at)
       set.properties.push_back(words_[at]);
     std::vector<std::string>* types = &set.key_types;
@@ -462,6 +478,31 @@ Result<bool> FakeFirewall::present(std::string_view table_comment) {
 Result<std::optional<std::string>> FakeFirewall::comment() {
   const std::lock_guard lock(mutex_);
   return state_ ? std::optional(state_->comment) : std::nullopt;
+}
+
+// A rule leads to another chain by its last words, "jump limits" or "goto limits".
+std::uint32_t FakeFirewall::uses_of(const Table& table, std::string_view chain) {
+  std::size_t uses = 0;
+  const auto leads_there = [&](const std::string& rule) {
+    for (const std::string_view how : {"jump ", "goto "})
+      if (rule.ends_with(fmt::format("{}{} ", how, chain))) return true;
+    return false;
+  };
+  for (const auto& [name, lines] : table.chains) {
+    const auto own = std::ranges::count_if(lines, is_rule);
+    uses += static_cast<std::size_t>(name == chain ? own : 0);
+    uses += static_cast<std::size_t>(std::ranges::count_if(lines, leads_there));
+  }
+  for (const auto& [name, set] : table.sets)
+    uses += static_cast<std::size_t>(std::ranges::count_if(set.elements, [&](const auto& each) {
+      return each.second.verdict && each.second.verdict->chain == chain;
+    }));
+  return static_cast<std::uint32_t>(uses);
+}
+
+Result<std::uint32_t> FakeFirewall::chain_uses(std::string_view chain) {
+  const std::lock_guard lock(mutex_);
+  return state_ ? uses_of(*state_, chain) : 0U;
 }
 
 kernel::TableShape FakeFirewall::shape_of(const std::optional<Table>& table) {

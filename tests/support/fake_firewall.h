@@ -24,6 +24,7 @@ class FakeFirewall : public kernel::Firewall {
   Result<std::vector<kernel::Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
   Result<std::optional<std::string>> comment() override;
+  Result<std::uint32_t> chain_uses(std::string_view chain) override;
   Result<std::vector<std::string>> differences(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
@@ -49,6 +50,7 @@ class FakeFirewall : public kernel::Firewall {
   };
   class Reader;
 
+  static std::uint32_t uses_of(const Table& table, std::string_view chain);
   static kernel::TableShape shape_of(const std::optional<Table>& table);
   static Status change(Table& table, const kernel::ElementChange& change);
 

@@ -192,6 +192,13 @@ std::vector<std::uint8_t> build_get_table(const TableName& table, std::uint32_t 
   return build_get(NFT_MSG_GETTABLE, table, 0, seq, names);
 }
 
+std::vector<std::uint8_t> build_get_chain(const TableName& table, std::string_view chain,
+                                          std::uint32_t seq) {
+  const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_CHAIN_TABLE, table.name},
+                                                              {NFTA_CHAIN_NAME, chain}};
+  return build_get(NFT_MSG_GETCHAIN, table, 0, seq, names);
+}
+
 std::vector<std::uint8_t> build_get_set(const TableName& table, std::string_view set,
                                         std::uint32_t seq) {
   const std::pair<std::uint16_t, std::string_view> names[] = {{NFTA_SET_TABLE, table.name},

@@ -37,8 +37,10 @@ struct Batch {
 Batch build_batch(const TableName& table, std::span<const ElementChange> changes,
                   std::uint32_t first_seq, Removal removal, Grouping grouping);
 
-// Requests for one table, for one set, and (a dump) for the elements of one set.
+// Requests for one table, for one chain, for one set, and (a dump) for the elements of one set.
 std::vector<std::uint8_t> build_get_table(const TableName& table, std::uint32_t seq);
+std::vector<std::uint8_t> build_get_chain(const TableName& table, std::string_view chain,
+                                          std::uint32_t seq);
 std::vector<std::uint8_t> build_get_set(const TableName& table, std::string_view set,
                                         std::uint32_t seq);
 std::vector<std::uint8_t> build_dump_elements(const TableName& table, std::string_view set,

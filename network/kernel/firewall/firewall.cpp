@@ -57,6 +57,7 @@ class NftFirewall : public Firewall {
   Result<std::vector<Element>> elements(std::string_view set) override;
   Result<bool> present(std::string_view table_comment) override;
   Result<std::optional<std::string>> comment() override;
+  Result<std::uint32_t> chain_uses(std::string_view chain) override;
   Result<std::vector<std::string>> differences(std::string_view nft_text) override;
   Result<std::string> list_text() override;
 
@@ -274,6 +275,14 @@ Result<std::optional<std::string>> NftFirewall::comment() {
   if (!answer) return std::optional<std::string>();
   return parse_table_comment(*answer).map(
       [](std::string text) { return std::optional(std::move(text)); });
+}
+
+Result<std::uint32_t> NftFirewall::chain_uses(std::string_view chain) {
+  const std::lock_guard lock(mutex_);
+  const std::uint32_t seq = socket_.next_seq();
+  TRY(const auto answer, get(build_get_chain(table_, chain, seq), seq));
+  if (!answer) return 0U;
+  return parse_chain_uses(*answer);
 }
 
 // ---- the whole table

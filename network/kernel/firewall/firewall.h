@@ -107,6 +107,9 @@ class Firewall {
   virtual Result<bool> present(std::string_view table_comment) = 0;
   // The table's comment, empty when it has none; std::nullopt when there is no table.
   virtual Result<std::optional<std::string>> comment() = 0;
+  // The rules in a chain of the table, and the rules and elements that lead to it; 0: there is no such
+  // chain.
+  virtual Result<std::uint32_t> chain_uses(std::string_view chain) = 0;
   // How the table differs from the table that `nft_text` makes, each difference in words ("rule 3
   // of chain forward is missing"); empty when it does not differ. Everything is compared except the
   // elements of sets: chains with hooks, priorities and policies, rules, sets, other objects, the

@@ -129,6 +129,12 @@ Result<std::string> parse_table_comment(std::span<const std::uint8_t> message) {
   return std::string();
 }
 
+Result<std::uint32_t> parse_chain_uses(std::span<const std::uint8_t> message) {
+  const auto aligned = AlignedMessage::of(message);
+  if (!aligned) return damaged("a chain is cut short");
+  return number32(aligned->attributes()[NFTA_CHAIN_USE]);
+}
+
 Result<SetShape> parse_set_shape(std::span<const std::uint8_t> message) {
   const auto aligned = AlignedMessage::of(message);
   if (!aligned) return damaged("a set is cut short");

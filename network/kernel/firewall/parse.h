@@ -33,6 +33,9 @@ Result<Answers> parse_answers(std::span<const std::uint8_t> bytes);
 // NFT_MSG_NEWTABLE: the comment that nft writes into the user data, empty when there is none.
 Result<std::string> parse_table_comment(std::span<const std::uint8_t> message);
 
+// NFT_MSG_NEWCHAIN: how many rules it has, and how many rules and elements lead to it.
+Result<std::uint32_t> parse_chain_uses(std::span<const std::uint8_t> message);
+
 struct SetShape {
   unsigned key_fields = 1;   // more than one: a concatenation
   unsigned data_fields = 0;  // 0: a set, or a verdict map

@@ -476,6 +476,40 @@ TEST_P(FirewallConformance, ElementsAreNoDifference) {
   EXPECT_THAT(*firewall().differences(nat::render_chains()), IsEmpty());
 }
 
+// As TableSync has them: made beside the table, led to by elements, and deleted when none does.
+TEST_P(FirewallConformance, AChainThatCountsConnectionsComesAndGoes) {
+  const nat::NatPort web{.host_port = 8080,
+                         .container_port = 80,
+                         .target_v4 = ip("10.1.0.2"),
+                         .target_v6 = ip("fd00:1::2"),
+                         .max_connections = 7};
+  const nat::NatState state{.ports = {web}};
+  const std::vector<std::string> chains = nat::limits_of(state);
+  ASSERT_THAT(chains, ::testing::ElementsAre("limit_7"));
+  EXPECT_FALSE(firewall().run(nat::render_limits(chains))) << "there is no table";
+  EXPECT_EQ(firewall().comment().value(), std::nullopt);
+  ASSERT_TRUE(firewall().run(nat::render_chains()));
+  EXPECT_EQ(apply(firewall(), nat::difference({}, state)).error().code, Code::kNotFound);
+  EXPECT_EQ(*firewall().chain_uses("limit_7"), 0U);
+  for (int again = 0; again < 2; ++again) {
+    const Status made = firewall().run(nat::render_limits(chains));
+    ASSERT_TRUE(made) << made.error().text;
+    EXPECT_EQ(*firewall().chain_uses("limit_7"), again == 0 ? 1U : 5U) << "its own rule";
+    const Status applied = apply(firewall(), nat::difference({}, state));
+    ASSERT_TRUE(applied) << applied.error().text;
+    EXPECT_THAT(*firewall().differences(nat::render_chains({}, TableFamily::kInet, state)),
+                IsEmpty());
+    EXPECT_EQ(*firewall().chain_uses("limit_7"), 5U) << "and the elements of four maps";
+    EXPECT_FALSE(firewall().run(nat::render_no_limit("limit_7"))) << "it is needed";
+  }
+  ASSERT_TRUE(apply(firewall(), nat::difference(state, {})));
+  EXPECT_EQ(*firewall().chain_uses("limit_7"), 1U);
+  const Status gone = firewall().run(nat::render_no_limit("limit_7"));
+  ASSERT_TRUE(gone) << gone.error().text;
+  EXPECT_THAT(*firewall().differences(nat::render_chains()), IsEmpty());
+  EXPECT_EQ(*firewall().chain_uses("refused"), 2U);
+}
+
 TEST_P(FirewallConformance, ADifferenceIsNamed) {
   const std::pair<const char*, const char*> cases[] = {
       {"add chain inet fairlead evil\n", "chain evil is nobody's"},

@@ -268,6 +268,35 @@ TEST_P(NetworkServiceSuite, ChangesSinglePublishedPorts) {
   EXPECT_EQ(service().change_ports(ref("nobody"), swap).error().code, Code::kNotFound);
 }
 
+TEST_P(NetworkServiceSuite, LimitsTheConnectionsToAPort) {
+  auto wanted = spec("shop");
+  wanted.options.port_max_connections = 7;
+  must(service().create_network(wanted));
+  EXPECT_EQ(
+      must(service().inspect_network(network::NetworkText{"shop"})).options.port_max_connections,
+      7U);
+  must(attach(endpoint("web", {{.host_port = 8080, .container_port = 80},
+                               {.host_port = 8081, .container_port = 81, .max_connections = 5}})));
+  const auto limits = [&] {
+    std::map<std::uint16_t, std::uint32_t> limits;
+    for (const network::PortHolder& holder : must(service().list_ports()))
+      limits[holder.port.host_port] = holder.port.max_connections;
+    return limits;
+  };
+  using Limits = std::map<std::uint16_t, std::uint32_t>;
+  EXPECT_EQ(limits(), (Limits{{8080, 7}, {8081, 5}}));
+  const auto publish = [&](PortSpec port) {
+    return must(service().change_ports(ref("web"), {.remove = {}, .add = {port}}));
+  };
+  EXPECT_THAT(publish({.host_port = 8081, .container_port = 81, .max_connections = 6}), SizeIs(2));
+  EXPECT_EQ(limits(), (Limits{{8080, 7}, {8081, 6}}));
+  publish({.host_port = 8081, .container_port = 81});
+  EXPECT_EQ(limits(), (Limits{{8080, 7}, {8081, 7}})) << "as the network has it";
+  must(service().change_ports(ref("web"), {.remove = {{.host_port = 8080}}, .add = {}}));
+  EXPECT_EQ(limits(), (Limits{{8081, 7}}));
+  EXPECT_EQ(must(service().inspect_endpoint(ref("web"))).ports.front().max_connections, 7U);
+}
+
 TEST_P(NetworkServiceSuite, TheSameMappingTwiceIsPublishedOnce) {
   must(service().create_network(spec("shop")));
   const PortSpec port{.host_port = 8080, .container_port = 80};

@@ -204,6 +204,30 @@ GoldenCase ranges() {
                               range(routed, 30000, 30099)}}};
 }
 
+// Of several mappings to one port of a container without NAT, the smallest number counts.
+GoldenCase limits() {
+  const auto most = [](NatPort port, std::uint32_t connections) {
+    port.max_connections = connections;
+    return port;
+  };
+  const auto without_nat = [](NatPort port) {
+    port.mode_v4 = port.mode_v6 = GatewayMode::kRouted;
+    return port;
+  };
+  NatPort weak = at("192.0.2.1", 8083), range = web(), dns = at("0.0.0.0", 53);
+  weak.weak = true;
+  range.host_port = range.container_port = 7000;
+  range.host_port_end = 7099;
+  dns.proto = Proto::kUdp;
+  return {.name = "limits",
+          .state = {.networks = {shop()},
+                    .ports = {most(web(), 100), most(at("192.0.2.1", 8082), 100),
+                              most(at("2001:db8::1", 8082), 5), most(weak, 5), most(range, 5),
+                              most(dns, 1'000'000), at("192.0.2.1", 8084),
+                              most(without_nat(at("192.0.2.1", 8085)), 7),
+                              most(without_nat(at("192.0.2.2", 8085)), 6)}}};
+}
+
 // Interfaces without a bridge, known by how their names begin.
 GoldenCase routed() {
   NatNetwork open = dual_stack("flr0aaa", "10.6.0.0/16", "fd00:6::/64");
@@ -236,7 +260,7 @@ std::vector<GoldenCase> golden_cases() {
           senders(),         not_routed(),
           outwards(),        surroundings(),
           policies(),        ranges(),
-          routed()};
+          routed(),          limits()};
 }
 
 }  // namespace fairlead::nat

@@ -100,7 +100,24 @@ TEST(Ruleset, ChainsAreTheSameWhateverTheNetworks) {
   const auto chains = [](const std::string& text) { return text.substr(text.find("chain guard")); };
   const auto cases = golden_cases();
   for (const GoldenCase& golden : cases)
-    EXPECT_EQ(chains(render(golden.state)), chains(render_chains())) << golden.name;
+    EXPECT_EQ(chains(render(golden.state)),
+              chains(render_chains({}, TableFamily::kInet, golden.state)))
+        << golden.name;
+}
+
+// Limits come and go with ports, and a table is not replaced because of them.
+TEST(Ruleset, ChainsThatCountConnectionsAreNoPartOfTheVersion) {
+  const auto cases = golden_cases();
+  const auto limited = std::ranges::find(cases, "limits", &GoldenCase::name);
+  ASSERT_NE(limited, cases.end());
+  const std::vector<std::string> limits = limits_of(limited->state);
+  EXPECT_THAT(limits, ::testing::ElementsAre("limit_100", "limit_1000000_family", "limit_100_v4",
+                                             "limit_5", "limit_5_v4", "limit_5_v6", "limit_6_v4"));
+  EXPECT_TRUE(std::ranges::all_of(limits, is_limit));
+  for (const char* other :
+       {"limit_", "limit_0", "limit_5_v5", "limit_5_", "limits_routed", "refused"})
+    EXPECT_FALSE(is_limit(other)) << other;
+  EXPECT_THAT(render(limited->state), HasSubstr("comment \"" + version() + "\""));
 }
 
 // An earlier version may have made networks on them.

@@ -105,6 +105,14 @@ TEST(NetworkEvents, AnAttachmentOfDockerComesInSteps) {
   EXPECT_THAT(
       of(web(true, {port(8080)}), web(true, {port(8081)})),
       ElementsAre("port unpublish 0.0.0.0:8080->80/tcp", "port publish 0.0.0.0:8081->80/tcp"));
+  PublishedPort limited = port(8080);
+  limited.max_connections = 5;
+  EXPECT_THAT(of(web(true, {port(8080)}), web(true, {limited})),
+              ElementsAre("port publish 0.0.0.0:8080->80/tcp"))
+      << "it was not closed";
+  EXPECT_EQ(
+      changes_of(web(true), web(true, {limited}), name_of)[0].attributes.at("max_connections"),
+      "5");
   EXPECT_THAT(of(web(true, {port(8081)}), web(false)),
               ElementsAre("port unpublish 0.0.0.0:8081->80/tcp", "endpoint leave web"));
   EXPECT_THAT(of(web(false), std::nullopt), ElementsAre("endpoint remove web"));

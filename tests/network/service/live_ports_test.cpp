@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 
+#include "network/nat/nat.h"
 #include "tests/network/service/service_world.h"
 
 namespace fairlead::testing {
@@ -74,6 +76,16 @@ class LivePorts : public ServiceWorld {
     made.server.reset(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     return made;
   }
+  bool is_refused(const std::string& from, const std::string& host, std::uint16_t number) {
+    int error = 0;
+    in(from, [&] {
+      const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const auto to = address(host, number);
+      if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0)
+        error = errno;
+    });
+    return error == ECONNREFUSED;
+  }
   std::vector<network::PublishedPort> change(std::vector<network::PortChoice> remove,
                                              std::vector<network::PortSpec> add) {
     return must(service_->change_ports(ref("shop", "web"), {std::move(remove), std::move(add)}));
@@ -125,6 +137,65 @@ TEST_F(LivePorts, ARangeGrowsAndShrinksAndItsConnectionsGoOn) {
   EXPECT_FALSE(cut.lives());
   EXPECT_THAT(change({{.host_port = 7000, .host_port_end = 7400}}, {}), SizeIs(2));
   EXPECT_TRUE(kept.lives());
+}
+
+network::PortSpec limited(network::PortSpec port, std::uint32_t connections) {
+  port.max_connections = connections;
+  return port;
+}
+
+// Connections that were there are not ended by another limit, and chains of limits that nobody has are gone.
+TEST_F(LivePorts, ALimitOfConnectionsChangesWhileTheyRun) {
+  must(attach_to("shop", "web", {limited(port(8080, 80), 1)}));
+  const auto listener = listen_in("web", 80);
+  const auto first = connect_to(listener, "outside", kHost, 8080);
+  EXPECT_TRUE(is_refused("outside", kHost, 8080));
+  change({}, {limited(port(8080, 80), 2)});
+  const auto second = connect_to(listener, "outside", kHost, 8080),
+             third = connect_to(listener, "outside", kHost, 8080);
+  EXPECT_TRUE(is_refused("outside", kHost, 8080)) << "it counts from the change on";
+  change({}, {limited(port(8081, 80), 2)});
+  EXPECT_TRUE(is_refused("outside", kHost, 8080)) << "what does not change goes on counting";
+  change({}, {port(8080, 80)});
+  const auto fourth = connect_to(listener, "outside", kHost, 8080);
+  EXPECT_TRUE(first.lives() && second.lives() && third.lives() && fourth.lives());
+  EXPECT_EQ(must(firewall_->chain_uses("limit_1")), 0U);
+  EXPECT_NE(must(firewall_->chain_uses("limit_2")), 0U) << "of the other port";
+  must(service_->unpublish(ref("shop", "web")));
+  EXPECT_EQ(must(firewall_->chain_uses("limit_2")), 0U);
+  must(service_->remove_endpoint(ref("shop", "web")));
+  must(service_->remove_network(network::NetworkText{"shop"}));
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(LivePorts, ALimitOfConnectionsOutlivesTheDaemonAndIsMended) {
+  network::NetworkSpec wanted = spec("held", "10.22.0.0/24");
+  wanted.options.port_max_connections = 1;
+  must(service_->create_network(wanted));
+  must(attach_to("held", "web", {port(8080, 80)}));
+  const auto listener = listen_in("web", 80);
+  const auto first = connect_to(listener, "outside", kHost, 8080);
+  start_service();
+  must(service_->reconcile());
+  EXPECT_TRUE(is_refused("outside", kHost, 8080)) << "a restart counts on";
+  for (const char* alteration :
+       {"delete table inet fairlead\n", "flush ruleset\n", "flush chain inet fairlead limit_1\n",
+        "flush map inet fairlead limits_v4\n", "flush chain inet fairlead refused\n"}) {
+    must(firewall_->run(alteration));
+    must(service_->reconcile());
+    const auto counted = connect_to(listener, "outside", kHost, 8080);
+    EXPECT_TRUE(is_refused("outside", kHost, 8080)) << alteration;
+    EXPECT_TRUE(first.lives());
+  }
+  must(firewall_->run("flush ruleset\n"));
+  must(service_->reconcile());
+  const auto counted = connect_to(listener, "outside", kHost, 8080);
+  // A process was killed after the last port with that limit went.
+  must(firewall_->run(nat::render_limits(std::vector<std::string>{"limit_9_family"})));
+  EXPECT_THAT(must(service_->status()).problems, ::testing::IsEmpty());
+  must(service_->reconcile());
+  EXPECT_EQ(must(firewall_->chain_uses("limit_9_family")), 0U);
+  EXPECT_TRUE(is_refused("outside", kHost, 8080)) << "no table was written anew for that";
 }
 
 TEST_F(LivePorts, AUdpClientFindsThePortAsSoonAsItIsPublished) {

@@ -40,6 +40,20 @@ TEST(NetworkOptions, SnatPortsAreARange) {
     EXPECT_NE(refusal({{"snat_ports", wrong}}), "") << wrong;
 }
 
+TEST(NetworkOptions, ConnectionsToAPortAreANumber) {
+  EXPECT_EQ(parsed({{"port_max_connections", "100"}}).port_max_connections, 100U);
+  EXPECT_EQ(to_map(parsed({{"port_max_connections", "1000000"}})).at("port_max_connections"),
+            "1000000");
+  EXPECT_EQ(to_map(parsed({})), Texts());
+  for (const char* wrong : {"0", "-1", "1000001", "4294967296", "4294967297", "many", "", "1k",
+                            " 5", "5 ", "0x10", "1.5"}) {
+    const std::string said = refusal({{"port_max_connections", wrong}});
+    EXPECT_NE(said.find("port_max_connections"), std::string::npos) << wrong << said;
+    EXPECT_NE(said.find("is not a number of connections; use 1 to 1000000"), std::string::npos)
+        << wrong << said;
+  }
+}
+
 TEST(NetworkOptions, MasqueradeExcludeIsAListOfSubnets) {
   EXPECT_EQ(to_map(parsed({{"masquerade_exclude", "10.0.0.0/8,fd00::/8,10.0.0.0/8"}}))
                 .at("masquerade_exclude"),

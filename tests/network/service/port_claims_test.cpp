@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "base/state/memory_store.h"
@@ -104,6 +105,33 @@ TEST_F(PortClaimsTest, OnePortOfTheHostDoesNotLeadToTwoOfTheContainer) {
   EXPECT_THAT(twice.error().text, ::testing::HasSubstr("named twice"));
 }
 
+PortSpec limited(PortSpec spec, std::uint32_t connections) {
+  spec.max_connections = connections;
+  return spec;
+}
+
+TEST_F(PortClaimsTest, OneMappingHasOneNumberOfConnections) {
+  EXPECT_EQ(claim("a", {limited(spec(80), 5), limited(spec(80), 5)})->size(), 1U);
+  for (const char* address : {static_cast<const char*>(nullptr), "127.0.0.1"}) {
+    const auto twice = claim("b", {limited(spec(81), 5), limited(spec(81, address), 6)});
+    ASSERT_FALSE(twice);
+    EXPECT_THAT(twice.error().text, ::testing::HasSubstr("different numbers of connections"));
+  }
+  EXPECT_EQ(claim("c", {limited(spec(82), kMostConnections + 1)}).error().code, Code::kInvalid);
+}
+
+// Whoever listens there is reached through the port that is ours already.
+TEST_F(PortClaimsTest, AnotherNumberOfConnectionsIsNoOtherPort) {
+  const auto before = *claim("a", {limited(spec(80), 5), spec(81)});
+  sockets.taken = {80};
+  const auto after = claim("a", {limited(spec(80), 6), spec(81)}, before);
+  ASSERT_TRUE(after) << after.error().text;
+  std::map<std::uint16_t, std::uint32_t> connections;
+  for (const PublishedPort& port : *after) connections[port.host_port] = port.max_connections;
+  EXPECT_EQ(connections, (std::map<std::uint16_t, std::uint32_t>{{80, 6}, {81, 0}}));
+  EXPECT_FALSE(claim("b", {spec(80)}));
+}
+
 TEST_F(PortClaimsTest, PortsThatStayAreNeitherReadNorWritten) {
   const auto before = *claim("a", {spec(80), spec(81)});
   state::Txn txn;
@@ -161,6 +189,21 @@ class PortRangesTest : public PortClaimsTest {
     return all;
   }
 };
+
+TEST_F(PortRangesTest, HasOneNumberOfConnectionsForEachOfItsPorts) {
+  std::vector<PortSpec> ports = singles(7000, 7009);
+  for (PortSpec& port : ports) port.max_connections = port.host_port < 7005 ? 5 : 6;
+  const auto claimed = claim("a", ports);
+  ASSERT_TRUE(claimed) << claimed.error().text;
+  EXPECT_EQ(claimed->size(), 10U) << "two ranges would be too short";
+  ports = singles(8000, 8099);
+  for (PortSpec& port : ports) port.max_connections = 5;
+  const auto range_of_one = claim("b", ports);
+  ASSERT_EQ(range_of_one->size(), 1U);
+  EXPECT_EQ(range_of_one->at(0).max_connections, 5U);
+  ports[50].max_connections = 6;
+  EXPECT_EQ(claim("b", ports, *range_of_one)->size(), 3U);
+}
 
 TEST_F(PortRangesTest, OfTheSameNumbersIsOneClaimHoweverItIsAskedFor) {
   for (const auto& asked : {singles(7000, 16999), std::vector{range(7000, 16999)},

@@ -186,8 +186,10 @@ class PublishCommand : public EndpointCommand {
               for (const network::PortSpec& spec : change.add) {
                 asked_ += fmt::format(" +{} {}:{}", to_string(spec.proto), spec.host_port,
                                       spec.container_port);
+                if (spec.max_connections != 0)
+                  asked_ += fmt::format(" max {}", spec.max_connections);
                 ports.push_back({spec.proto, spec.host_ip, spec.host_port, spec.container_port,
-                                 spec.host_port_end});
+                                 spec.host_port_end, spec.max_connections});
               }
               return ports;
             });
@@ -215,6 +217,22 @@ TEST_F(PublishCommand, AWrongPortIsNamedBeforeAnythingIsDone) {
   EXPECT_EQ(outcome.err,
             "fairlead: publish ports of web: port \"9001:99999\": \"99999\" is no port: 1 to "
             "65535\n");
+  EXPECT_EQ(asked_, "");
+}
+
+TEST_F(PublishCommand, LimitsTheConnectionsToEachPort) {
+  EXPECT_EQ(
+      run_and_note("publish --max-connections 100 web 9000:90 127.0.0.1:53:53/udp").out,
+      "0.0.0.0:9000->90/tcp (max 100), [::]:9000->90/tcp (max 100), 127.0.0.1:53->53/udp (max "
+      "100)\n");
+  EXPECT_EQ(asked_, web_ + " +tcp 9000:90 max 100 +udp 53:53 max 100");
+  asked_.clear();
+  for (const char* wrong : {"0", "-1", "4294967296", "many", "\"\""}) {
+    const Outcome outcome =
+        run_and_note(fmt::format("publish web 9000:90 --max-connections={}", wrong));
+    EXPECT_NE(outcome.exit_code, cli::kDone) << wrong;
+    EXPECT_THAT(outcome.err, ::testing::HasSubstr("--max-connections")) << wrong;
+  }
   EXPECT_EQ(asked_, "");
 }
 

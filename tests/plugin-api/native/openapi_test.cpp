@@ -241,6 +241,7 @@ class OpenApiAnswers : public ApiTest {
     network::PortHolder named = web_port();
     named.network_title = "blog_default";
     named.names = web_endpoint().names;
+    named.port.max_connections = 100;
     ON_CALL(networks_, list_networks)
         .WillByDefault(
             Return(std::vector<network::NetworkUsage>{{shop_network(), 3}, {dockers, 0}}));
@@ -253,6 +254,7 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(networks_, collect).WillByDefault(Return(std::size_t{2}));
     network::PortHolder range = web_port();
     range.port.host_port_end = static_cast<std::uint16_t>(range.port.host_port + 9);
+    range.port.max_connections = 5;
     ON_CALL(networks_, change_ports).WillByDefault(Return(std::vector{range.port}));
     ON_CALL(networks_, reserve).WillByDefault(Return(shop_network()));
     ON_CALL(networks_, unreserve).WillByDefault(Return(shop_network()));
