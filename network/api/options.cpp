@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 
 #include "base/options/table.h"
@@ -200,6 +201,23 @@ std::string format_interfaces(const std::vector<IfName>& interfaces) {
 // `docker network create -o encrypted`, as with Docker's own overlay networks, has no value.
 Result<bool> parse_flag(std::string_view text) { return parse_bool(text.empty() ? "true" : text); }
 
+// As the kernel writes them (%04x:%02x:%02x.%d in drivers/pci/probe.c), in lower case; without a domain it is 0000.
+Result<std::string> parse_pci(std::string_view text) {
+  std::string address(text);
+  std::ranges::transform(address, address.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (std::ranges::count(address, ':') == 1) address = "0000:" + address;
+  constexpr std::string_view kForm = "xxxx:xx:xx.x";
+  const bool fits =
+      address.size() == kForm.size() &&
+      std::ranges::equal(address, kForm, [](unsigned char c, char form) {
+        return form == 'x' ? std::isxdigit(c) != 0 : c == static_cast<unsigned char>(form);
+      });
+  if (fits) return address;
+  return fail(Code::kInvalid, "\"{}\" is not a PCI address, as 0000:03:00.1 (`lspci -D`)",
+              text.substr(0, 32));
+}
+
 Status set_port_connections(NetworkOptions& options, std::string_view text) {
   TRY(options.port_max_connections, parse_connections(text));
   return {};
@@ -272,6 +290,8 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::ifname_prefix, parse_prefix<&IfName::parse>>(
         "ifname_prefix", "com.docker.network.container_iface_prefix"),
     row<&Options::parent, &IfName::parse>("parent"),
+    row<&Options::parent_mac, &MacAddress::parse>("parent_mac"),
+    row<&Options::parent_pci, parse_pci>("parent_pci"),
     row<&Options::join, &NetworkName::parse>("network"),
     {.name = "rate_in", .set = set_rate<&Rates::in_bits>, .get = get_rate<&Rates::in_bits>},
     {.name = "rate_out", .set = set_rate<&Rates::out_bits>, .get = get_rate<&Rates::out_bits>},

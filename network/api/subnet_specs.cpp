@@ -149,6 +149,11 @@ Status validate_options(const NetworkSpec& spec) {
   if (options.snat_ports && !options.snat_v4)
     return fail(Code::kInvalid,
                 "option \"snat_ports\" needs the IPv4 address whose ports these are: snat=ADDRESS");
+  if ((options.parent_mac || options.parent_pci) && options.mode != "host-device")
+    return fail(
+        Code::kInvalid,
+        "option \"{}\" is for mode \"host-device\", which has that card alone; use parent=IFACE",
+        options.parent_mac ? "parent_mac" : "parent_pci");
   return {};
 }
 

@@ -98,6 +98,9 @@ struct NetworkOptions {
   std::vector<EgressRule> egress_allow;  // what containers reach all the same
   std::string ifname_prefix = "eth";
   std::optional<IfName> parent;  // the host's interface, for modes without a bridge
+  // Mode host-device: what finds the interface, in place of its name.
+  std::optional<MacAddress> parent_mac;
+  std::optional<std::string> parent_pci;  // "0000:03:00.1"
   std::optional<NetworkName> join;        // option "network": the existing Fairlead network to join
   Rates rates;                            // of each endpoint
   // The driver's own: those whose names begin with that of the mode and "_", as macvlan_mode does.

@@ -10,6 +10,7 @@
 #include "network/drivers/container_side.h"
 #include "network/drivers/parent_driver.h"
 #include "network/kernel/host/netns.h"
+#include "network/kernel/host/pci.h"
 
 namespace fairlead::network {
 
@@ -49,21 +50,22 @@ std::vector<Cidr> addresses_in(const DriverRecord& record) {
 
 class HostDeviceDriver : public ParentDriver {
  public:
-  HostDeviceDriver(kernel::Links& links, const std::string& boot_id)
+  HostDeviceDriver(kernel::Links& links, const std::string& boot_id, std::string sysfs)
       : ParentDriver(links, boot_id, {},
                      {.mode = "host-device",
                       .link_prefix = {},
                       .private_way = "it has one container",
                       .macs = false}),
-        boot_id_(boot_id) {}
+        boot_id_(boot_id),
+        sysfs_(std::move(sysfs)) {}
 
   Result<NetworkPlan> plan(const Network& network, std::span<const Network> others) override {
-    const IfName& name = *network.options.parent;
+    TRY(const kernel::Link device, find_device(network.options));
+    TRY(const IfName name, IfName::parse(device.name));
     for (const Network& other : others)
       if (device_of(other) == name)
         return fail(Code::kExists, "interface {} is that of network {} already", name.str(),
                     other.name.str());
-    TRY(const kernel::Link device, links_.find(name));
     TRY(const auto way_out, links_.host_routing().default_route_link());
     if (way_out && way_out->index == device.index)
       return fail(Code::kInUse,
@@ -101,6 +103,7 @@ class HostDeviceDriver : public ParentDriver {
                                const Placement& placement, NetworkContext& context,
                                Rollback& undo) override {
     TRY(const kernel::Link device, free_device(network));
+    network.links.shown["parent"] = device.name;  // the one that is given back
     network.links.kept[kHolder] = name_of(endpoint);
     TRY_STATUS(context.remember(network));
     fault_point("host-device.attach.known");
@@ -193,9 +196,54 @@ class HostDeviceDriver : public ParentDriver {
     return link.mac != MacAddress() && link.mac.to_string() == text_in(endpoint.links.kept, kMac);
   }
 
+  // By its name, its MAC address, or its place on the PCI bus.
+  Result<kernel::Link> find_device(const NetworkOptions& options) const {
+    if (options.parent_mac) return find_by_mac(*options.parent_mac);
+    if (options.parent_pci) return find_by_pci(*options.parent_pci);
+    return links_.find(*options.parent);
+  }
+
+  // A card keeps its own address whatever it was given. VLANs and bridges have those of their cards.
+  Result<kernel::Link> find_by_mac(const MacAddress& mac) const {
+    TRY(const auto all, links_.list());
+    std::vector<kernel::Link> own, present;
+    for (const kernel::Link& link : all) {
+      if (link.permanent_mac == mac) own.push_back(link);
+      if (link.mac == mac) present.push_back(link);
+    }
+    return only_one(own.empty() ? present : own, fmt::format("the MAC address {}", mac.to_string()),
+                    Code::kNotFound);
+  }
+
+  Result<kernel::Link> find_by_pci(const std::string& address) const {
+    TRY(const auto names, kernel::interfaces_of_pci(address, sysfs_));
+    std::vector<kernel::Link> found;
+    for (const std::string& text : names) {
+      TRY(const IfName name, stored_ifname(text));
+      TRY(found.emplace_back(), links_.find(name));
+    }
+    const std::string driver = kernel::driver_of_pci(address, sysfs_);
+    return only_one(found,
+                    fmt::format("the PCI address {}{}", address,
+                                driver.empty() ? "" : fmt::format(" (driver {})", driver)),
+                    Code::kNotFound);
+  }
+
+  static Result<kernel::Link> only_one(const std::vector<kernel::Link>& found,
+                                       const std::string& what, Code code) {
+    if (found.size() == 1) return found.front();
+    if (found.empty())
+      return fail(code, "no interface of the host has {}; `ip -d link` shows them", what);
+    std::vector<std::string> names;
+    for (const kernel::Link& link : found) names.push_back(link.name);
+    return fail(Code::kConflict,
+                "several interfaces have {}: {}; name one of them by -o parent=IFACE", what,
+                fmt::join(names, ", "));
+  }
+
   // The device, while it is in the host.
   Result<kernel::Link> free_device(const Network& network) const {
-    auto device = links_.find(device_of(network));
+    auto device = find_device(network.options);
     if (device || device.error().code != Code::kNotFound) return device;
     const std::string holder = text_in(network.links.kept, kHolder);
     return fail(Code::kInUse, "interface {} is not in the host{}; one container at a time has it",
@@ -229,13 +277,14 @@ class HostDeviceDriver : public ParentDriver {
                           addresses_in(endpoint.links));
   }
 
-  const std::string boot_id_;
+  const std::string boot_id_, sysfs_;
 };
 
 }  // namespace
 
-std::unique_ptr<Driver> make_host_device_driver(kernel::Links& links, std::string boot_id) {
-  return std::make_unique<HostDeviceDriver>(links, std::move(boot_id));
+std::unique_ptr<Driver> make_host_device_driver(kernel::Links& links, std::string boot_id,
+                                                std::string sysfs) {
+  return std::make_unique<HostDeviceDriver>(links, std::move(boot_id), std::move(sysfs));
 }
 
 }  // namespace fairlead::network

@@ -7,7 +7,11 @@
 // default_device_exit_net).
 //
 //   mode=host-device
-//   parent=IFACE            of the host; needed
+//   parent=IFACE            of the host; or, in its place:
+//   parent_mac=MAC          the card's own MAC address, or that of any one interface
+//   parent_pci=ADDRESS      "0000:03:00.1"; what `sysfs` shows of it
+//
+// By the latter two it is looked up at each attach, and given back under the name that it had then.
 #pragma once
 
 #include <memory>
@@ -19,6 +23,7 @@
 namespace fairlead::network {
 
 // As make_macvlan_driver().
-std::unique_ptr<Driver> make_host_device_driver(kernel::Links& links, std::string boot_id);
+std::unique_ptr<Driver> make_host_device_driver(kernel::Links& links, std::string boot_id,
+                                                std::string sysfs = "/sys");
 
 }  // namespace fairlead::network

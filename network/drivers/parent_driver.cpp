@@ -83,7 +83,13 @@ Status ParentDriver::validate(const NetworkSpec& spec) const {
   const NetworkOptions& options = spec.options;
   const std::string& mode = kind_.mode;
   TRY_STATUS(validate_own(options));
-  if (!options.parent)
+  const int named =
+      (options.parent ? 1 : 0) + (options.parent_mac ? 1 : 0) + (options.parent_pci ? 1 : 0);
+  if (named > 1)
+    return fail(Code::kInvalid,
+                "the interface is named more than once; use one of the options parent, parent_mac "
+                "and parent_pci");
+  if (named == 0)
     return fail(Code::kInvalid,
                 "mode \"{}\" needs the interface of the host on whose network the containers "
                 "are to be: -o parent=IFACE (`ip link` shows them)",

@@ -20,6 +20,7 @@ using json::Slot;
 struct Config {
   std::map<std::string, std::string> options, labels;
   std::string bridge, network;
+  std::string device, mac, pci;  // as the plugin host-device has them
   std::uint16_t mtu = 0;
   std::optional<bool> masquerade;
   bool is_gateway = true, is_default_gateway = false;
@@ -33,7 +34,9 @@ struct Config {
 constexpr auto kConfig = fields(
     defaulted<&Config::options>("options"), defaulted<&Config::labels>("labels"),
     defaulted<&Config::bridge>("bridge"), defaulted<&Config::network>("network"),
-    defaulted<&Config::mtu>("mtu"), defaulted<&Config::masquerade>("ipMasq"),
+    defaulted<&Config::device>("device"), defaulted<&Config::mac>("hwaddr"),
+    defaulted<&Config::pci>("pciBusID"), defaulted<&Config::mtu>("mtu"),
+     defaulted<&Config::masquerade>("ipMasq"),
     defaulted<&Config::is_gateway>("isGateway"),
     defaulted<&Config::is_default_gateway>("isDefaultGateway"),
     defaulted<&Config::hairpin>("hairpinMode"), defaulted<&Config::ipv6>("ipv6"),
@@ -50,10 +53,21 @@ Status set_option(std::map<std::string, std::string>& options, const std::string
               found->second);
 }
 
+// The keys by which the plugin host-device finds an interface; for others they mean nothing.
+Status add_device(const Config& config, std::map<std::string, std::string>& options) {
+  const auto mode = options.find("mode");
+  if (mode == options.end() || mode->second != "host-device") return {};
+  if (!config.device.empty()) TRY_STATUS(set_option(options, "parent", config.device));
+  if (!config.mac.empty()) TRY_STATUS(set_option(options, "parent_mac", config.mac));
+  if (!config.pci.empty()) TRY_STATUS(set_option(options, "parent_pci", config.pci));
+  return {};
+}
+
 Result<network::NetworkOptions> decode_options(const Config& config) {
   std::map<std::string, std::string> options = config.options;
   if (!config.bridge.empty()) TRY_STATUS(set_option(options, "bridge", config.bridge));
   if (!config.network.empty()) TRY_STATUS(set_option(options, "network", config.network));
+  TRY_STATUS(add_device(config, options));
   if (config.mtu != 0) TRY_STATUS(set_option(options, "mtu", std::to_string(config.mtu)));
   if (config.masquerade)
     TRY_STATUS(set_option(options, "masquerade", *config.masquerade ? "true" : "false"));
@@ -142,7 +156,7 @@ Status add_addresses(const json::Object& config, Settings& settings) {
 
 // Keys of the standard plugins that would change who reaches whom; off values are let through.
 constexpr auto kNotSupported = std::to_array<std::string_view>(
-    {"vlan", "vlanTrunk", "promiscMode", "disableContainerInterface"});
+    {"vlan", "vlanTrunk", "promiscMode", "disableContainerInterface", "kernelpath"});
 
 bool is_off(const json::Json& value) {
   if (value.is_boolean()) return !value.get<bool>();

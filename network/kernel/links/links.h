@@ -20,8 +20,9 @@ namespace fairlead::kernel {
 struct Link {
   int index = 0;
   std::string name;
-  std::string kind;  // "veth", "bridge", ...; empty for physical links
-  MacAddress mac;    // zero for links without one
+  std::string kind;            // "veth", "bridge", ...; empty for physical links
+  MacAddress mac;              // zero for links without one
+  MacAddress permanent_mac{};  // that of the card itself (IFLA_PERM_ADDRESS, Linux 5.6); zero: none
   unsigned mtu = 0;
   bool up = false;
   int master = 0;               // ifindex, 0 = none

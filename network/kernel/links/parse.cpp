@@ -162,6 +162,9 @@ void read_link_attribute(const Attribute& attribute, LinkDetails& details) {
     case IFLA_ADDRESS:
       if (auto mac = MacAddress::from_bytes(attribute.data)) link.mac = *mac;
       break;
+    case IFLA_PERM_ADDRESS:
+      if (auto mac = MacAddress::from_bytes(attribute.data)) link.permanent_mac = *mac;
+      break;
     case IFLA_LINKINFO:
       read_linkinfo(attribute.data, details);
       break;

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
+#include "base/hash.h"
 #include "tests/support/alone.h"
 #include "tests/support/kernel_fixture.h"
 
@@ -138,6 +140,88 @@ TEST_F(HostDevice, UnderAnotherNameInTheHostItIsFound) {
   must(driver_->detach(network_, a));
   expect_back();
   EXPECT_FALSE(links().find(ifname("dev7")));
+}
+
+TEST_F(HostDevice, IsFoundByItsMacAddressAndGivenBackUnderItsName) {
+  const auto mac = must(links().find(ifname("card"))).mac;
+  network_.options.parent.reset();
+  network_.options.parent_mac = mac;
+  const auto plan = must(driver_->plan(network_, {}));
+  EXPECT_EQ(plan.links.shown.at("parent"), "card");
+  network_.links = plan.links;
+  const auto a = endpoint("a");
+  must(attach(a, "a"));
+  EXPECT_TRUE(ping("a", "10.40.0.1"));
+  Endpoint b{.id = "b", .network_id = network_.id};
+  EXPECT_THAT(driver_->plan_endpoint(network_, b).error().text, HasSubstr("container a has it"));
+  must(driver_->detach(network_, a));
+  expect_back();
+  // Another boot may name it otherwise.
+  run_in("host", "ip link set card down && ip link set card name card7");
+  const auto c = endpoint("c");
+  must(attach(c, "c"));
+  EXPECT_EQ(network_.links.shown.at("parent"), "card7");
+  must(driver_->detach(network_, c));
+  EXPECT_TRUE(links().find(ifname("card7")));
+}
+
+TEST_F(HostDevice, NoneAndSeveralOfAMacAddressAreTold) {
+  network_.options.parent.reset();
+  network_.options.parent_mac = must(MacAddress::parse("02:00:00:00:00:99"));
+  EXPECT_THAT(driver_->plan(network_, {}).error().text,
+              HasSubstr("no interface of the host has the MAC address 02:00:00:00:00:99"));
+  run_in("host",
+         "ip link add twin0 type veth peer name twin1 && "
+         "ip link set twin0 address 02:00:00:00:00:99 && "
+         "ip link set twin1 address 02:00:00:00:00:99");
+  EXPECT_THAT(driver_->plan(network_, {}).error().text,
+              ::testing::AllOf(HasSubstr("several interfaces"), HasSubstr("twin0"),
+                               HasSubstr("twin1"), HasSubstr("-o parent=IFACE")));
+}
+
+// sysfs as it is with a card of two ports, one of one, and one that a virtual machine has.
+TEST_F(HostDevice, IsFoundByItsPciAddress) {
+  const auto sysfs = std::filesystem::temp_directory_path() / ("fairlead-pci-" + random_hex(8));
+  const auto device = [&](const std::string& address) {
+    return sysfs / "bus/pci/devices" / address;
+  };
+  for (const char* name :
+       {"0000:03:00.0/net/card", "0000:04:00.0/net/card", "0000:04:00.0/net/wire"})
+    std::filesystem::create_directories(device(name));
+  std::filesystem::create_directories(device("0000:05:00.0"));
+  std::filesystem::create_directory_symlink("../../drivers/vfio-pci",
+                                            device("0000:05:00.0/driver"));
+  driver_ = network::make_host_device_driver(links(), "boot-1", sysfs.string());
+  network_.options.parent.reset();
+  const auto plan = [&](const char* address) {
+    network_.options.parent_pci = address;
+    return driver_->plan(network_, {});
+  };
+  network_.links = must(plan("0000:03:00.0")).links;
+  const auto a = endpoint("a");
+  must(attach(a, "a"));
+  EXPECT_TRUE(ping("a", "10.40.0.1"));
+  std::filesystem::remove(device("0000:03:00.0/net/card"));  // as the kernel shows the host's alone
+  Endpoint b{.id = "b", .network_id = network_.id};
+  EXPECT_THAT(driver_->plan_endpoint(network_, b).error().text, HasSubstr("container a has it"));
+  must(driver_->detach(network_, a));
+  expect_back();
+  EXPECT_THAT(plan("0000:04:00.0").error().text, HasSubstr("several interfaces"));
+  EXPECT_THAT(
+      plan("0000:05:00.0").error().text,
+      HasSubstr("no interface of the host has the PCI address 0000:05:00.0 (driver vfio-pci)"));
+  EXPECT_THAT(plan("0000:06:00.0").error().text, HasSubstr("there is no PCI device 0000:06:00.0"));
+  std::filesystem::remove_all(sysfs);
+}
+
+TEST_F(HostDevice, IsNamedOnce) {
+  network::NetworkSpec spec{.name = network_.name, .options = network_.options};
+  spec.options.parent_pci = "0000:03:00.0";
+  EXPECT_THAT(driver_->validate(spec).error().text, HasSubstr("named more than once"));
+  spec.options.parent.reset();
+  must(driver_->validate(spec));
+  spec.options.parent_pci.reset();
+  EXPECT_FALSE(driver_->validate(spec));
 }
 
 TEST_F(HostDevice, WhatTheHostNeedsIsRefused) {

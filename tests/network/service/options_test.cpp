@@ -54,6 +54,18 @@ TEST(NetworkOptions, ConnectionsToAPortAreANumber) {
   }
 }
 
+TEST(NetworkOptions, ACardHasAMacAddressOrAPlaceOnTheBus) {
+  EXPECT_EQ(to_map(parsed({{"parent_mac", "02:AA:00:00:00:01"}})).at("parent_mac"),
+            "02:aa:00:00:00:01");
+  EXPECT_EQ(parsed({{"parent_pci", "0000:0A:00.1"}}).parent_pci, "0000:0a:00.1");
+  EXPECT_EQ(parsed({{"parent_pci", "0a:00.1"}}).parent_pci, "0000:0a:00.1");
+  for (const char* wrong : {"", "eth0", "0a:00", "0000:0a:00.1/..", "../../../etc", "0000:0a:00.10",
+                            "0000:0g:00.1", "0:0a:00.1"})
+    EXPECT_NE(refusal({{"parent_pci", wrong}}).find("is not a PCI address"), std::string::npos)
+        << wrong;
+  EXPECT_NE(refusal({{"parent_mac", "02:aa"}}), "");
+}
+
 TEST(NetworkOptions, MasqueradeExcludeIsAListOfSubnets) {
   EXPECT_EQ(to_map(parsed({{"masquerade_exclude", "10.0.0.0/8,fd00::/8,10.0.0.0/8"}}))
                 .at("masquerade_exclude"),

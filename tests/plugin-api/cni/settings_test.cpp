@@ -200,7 +200,8 @@ TEST(Settings, ForeignIpamPluginsAreRefusedWithAHint) {
 }
 
 TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
-  for (const char* key : {"vlan", "promiscMode", "disableContainerInterface"}) {
+  for (const char* key :
+       {"vlan", "promiscMode", "disableContainerInterface", "kernelpath"}) {
     expect_refused(fmt::format(R"({{"{}":true}})", key), fmt::format("field {} is true", key),
                    ErrorCode::kUnsupportedField);
     EXPECT_TRUE(settings_of(fmt::format(R"({{"{}":false}})", key))) << key;
@@ -208,6 +209,19 @@ TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
   expect_refused(R"({"vlanTrunk":[{"id":5}]})", "field vlanTrunk is [{\"id\":5}]",
                  ErrorCode::kUnsupportedField);
   EXPECT_TRUE(settings_of(R"({"vlan":0,"vlanTrunk":[]})"));
+}
+
+TEST(Settings, ADeviceIsThatOfThePluginHostDevice) {
+  const auto of = [](const char* key, const char* value) {
+    return settings_of(
+               fmt::format(R"({{"options":{{"mode":"host-device"}},"{}":"{}"}})", key, value))
+        ->network.options;
+  };
+  EXPECT_EQ(of("device", "eth7").parent->str(), "eth7");
+  EXPECT_EQ(of("hwaddr", "02:00:00:00:00:07").parent_mac->to_string(), "02:00:00:00:00:07");
+  EXPECT_EQ(of("pciBusID", "0000:03:00.1").parent_pci, "0000:03:00.1");
+  expect_refused(R"({"options":{"mode":"host-device"},"pciBusID":"../x"})", "is not a PCI address");
+  EXPECT_TRUE(settings_of(R"({"device":"eth7"})")) << "it means nothing to a bridge";
 }
 
 TEST(Settings, IsolatedPortsAreANetworkWhoseContainersDoNotReachEachOther) {
