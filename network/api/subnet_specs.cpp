@@ -11,6 +11,22 @@ Family family_of(const SubnetSpec& spec) {
   return spec.subnet ? spec.subnet->family() : spec.family;
 }
 
+// The gateway of one address is elsewhere: a router that the container reaches on its link.
+Status validate_single_address(const SubnetSpec& spec) {
+  const Cidr& subnet = *spec.subnet;
+  if (!spec.gateway) return {};
+  if (subnet.contains(*spec.gateway))
+    return fail(Code::kInvalid,
+                "gateway {} is the only address of the subnet {}, which is the container's; name a "
+                "gateway outside of it, or leave it out",
+                spec.gateway->to_string(), subnet.to_string());
+  const bool router = spec.gateway->family() == subnet.family() && !spec.gateway->is_any() &&
+                      !spec.gateway->is_loopback() && !spec.gateway->is_multicast();
+  if (router) return {};
+  return fail(Code::kInvalid, "gateway {} is no router of the subnet {}", spec.gateway->to_string(),
+              subnet.to_string());
+}
+
 Status validate_subnet(const SubnetSpec& spec) {
   if (!spec.subnet) {
     if (spec.range || spec.gateway || !spec.aux.empty())
@@ -22,16 +38,12 @@ Status validate_subnet(const SubnetSpec& spec) {
   if (subnet.network() != subnet)
     return fail(Code::kInvalid, "subnet {} has host bits set; did you mean {}?", subnet.to_string(),
                 subnet.network().to_string());
-  if (subnet.size() < 2)
-    return fail(Code::kInvalid,
-                "subnet {} is too small: it needs room for a gateway and a container; the smallest "
-                "is a /{}",
-                subnet.to_string(), subnet.prefix_length() - 1);
   if (subnet.first().is_multicast() || subnet.first().is_loopback() || subnet.first().is_any())
     return fail(Code::kInvalid,
                 "subnet {} cannot hold containers: it is multicast, loopback or unspecified",
                 subnet.to_string());
-  if (spec.gateway && !subnet.contains(*spec.gateway))
+  if (subnet.size() == 1) TRY_STATUS(validate_single_address(spec));
+  if (spec.gateway && subnet.size() > 1 && !subnet.contains(*spec.gateway))
     return fail(Code::kInvalid, "gateway {} is not in the subnet {}", spec.gateway->to_string(),
                 subnet.to_string());
   if (spec.range && !subnet.contains(*spec.range))
@@ -73,6 +85,21 @@ Status validate_subnets(const std::vector<SubnetSpec>& subnets) {
     }
   }
   return {};
+}
+
+Status refuse_single_addresses(const std::vector<SubnetSpec>& subnets, Family family,
+                               std::string_view hint) {
+  for (const SubnetSpec& spec : subnets)
+    if (spec.subnet && spec.subnet->family() == family && spec.subnet->size() == 1)
+      return fail(Code::kInvalid,
+                  "subnet {} has one address, and this network needs two: one for its gateway and "
+                  "one for a container; the smallest is a /{}, or {}",
+                  spec.subnet->to_string(), spec.subnet->prefix_length() - 1, hint);
+  return {};
+}
+
+IpAddress link_gateway(Family family) {
+  return *IpAddress::parse(family == Family::kV4 ? "169.254.1.1" : "fe80::1");
 }
 
 Status refuse_several_subnets(const std::vector<SubnetSpec>& subnets, std::string_view reason) {

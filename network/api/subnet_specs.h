@@ -30,6 +30,13 @@ Status refuse_several_subnets(const std::vector<SubnetSpec>& subnets, std::strin
 // The gateway of a network that names none: the first address that an interface may have.
 IpAddress default_gateway(const Cidr& subnet);
 
+// kInvalid when one of the subnets of that family has one address only, so that its gateway has to be
+// outside of it. `hint`: what else the user can do.
+Status refuse_single_addresses(const std::vector<SubnetSpec>& subnets, Family family,
+                               std::string_view hint);
+// Where the host is the gateway of single addresses, each on a link of its own: 169.254.1.1, fe80::1.
+IpAddress link_gateway(Family family);
+
 // A text for people that says which option differs from the wanted one; empty when all are the
 // same.
 std::string option_difference(const std::map<std::string, std::string>& have,

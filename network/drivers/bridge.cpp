@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "network/api/options.h"
+#include "network/api/subnet_specs.h"
 #include "network/drivers/bridge_record.h"
 #include "network/drivers/container_side.h"
 #include "network/drivers/route_localnet.h"
@@ -101,7 +102,7 @@ class BridgeDriver : public Driver {
     if (isolated && !spec.internal)
       return fail(Code::kInvalid,
                   "gateway mode \"isolated\" needs an internal network (--internal)");
-    return {};
+    return check_gateways(spec);
   }
 
   Result<NetworkPlan> plan(const Network& network, std::span<const Network> others) override {
@@ -342,6 +343,16 @@ class BridgeDriver : public Driver {
     record.mac = there.mac;
     plan.mtu = there.mtu;
     return {};
+  }
+
+  // The bridge is the gateway, unless nobody is, or another router on it.
+  static Status check_gateways(const NetworkSpec& spec) {
+    constexpr std::string_view kHint = "use -o mode=routed";
+    const NetworkOptions& options = spec.options;
+    if (spec.internal) return {};
+    if (!options.inhibit_ipv4)
+      TRY_STATUS(refuse_single_addresses(spec.subnets, Family::kV4, kHint));
+    return refuse_single_addresses(spec.subnets, Family::kV6, kHint);
   }
 
   Status enable_forwarding(const Network& network) {

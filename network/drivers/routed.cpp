@@ -100,6 +100,7 @@ class RoutedDriver : public Driver {
     TRY_STATUS(proxy_of(spec.options));
     NetworkSpec common = spec;
     common.options.driver.clear();
+    common.subnets.clear();  // a gateway is on each container's link, wherever its address lies
     TRY_STATUS(bridge_->validate(common));
     if (spec.options.spoofing != Spoofing::kDeny)
       return refuse("spoofing",

@@ -209,6 +209,8 @@ Result<Network> Networks::create_shared(const NetworkSpec& spec) {
                 "create -d fairlead --ipam-driver fairlead --ipam-opt network={0} -o mode=overlay "
                 "-o network={0} {0}",
                 spec.name.str());
+  for (const Family family : {Family::kV4, Family::kV6})
+    TRY_STATUS(refuse_single_addresses(spec.subnets, family, "a network of this host alone"));
   for (const SubnetSpec& subnet : spec.subnets) TRY_STATUS(check_routes(subnet));
   // Before it is joined: a refusal changes nothing, here or in the cluster.
   if (const auto there = context_.parts.cluster->networks().inspect(spec.name.str()))
@@ -276,7 +278,7 @@ Status Networks::give_subnets(const NetworkSpec& spec, Network& network, const D
   TRY(auto occupied, context_.parts.links.host_routing().occupied_subnets());
   for (const SubnetSpec& subnet : wanted_subnets(spec)) {
     if (!driver.is_on_host_network(network)) TRY_STATUS(check_routes(subnet));
-    TRY(auto given, give_subnet(subnet, network, occupied));
+    TRY(auto given, give_subnet(subnet, network, driver.traits(), occupied));
     network.subnets.push_back(std::move(given));
     fault_point("network.create.subnet");
   }
@@ -298,8 +300,17 @@ Status Networks::keep_addresses(Network& network) {
   return {};
 }
 
+// Docker is told link_gateway() before it says what kind of network it makes: where the host is no
+// gateway there is none.
+std::optional<IpAddress> Networks::gateway_of_single_address(const Subnet& subnet,
+                                                             const NetworkTraits& traits) {
+  const IpAddress on_link = link_gateway(subnet.subnet.family());
+  if (traits.host_prefixes) return subnet.gateway.value_or(on_link);
+  return subnet.gateway == on_link ? std::nullopt : subnet.gateway;
+}
+
 Result<Subnet> Networks::give_subnet(const SubnetSpec& spec, const Network& network,
-                                     std::span<const Cidr> occupied) {
+                                     const NetworkTraits& traits, std::span<const Cidr> occupied) {
   NewPool request{.subnet = spec.subnet,
                   .family = spec.subnet ? spec.subnet->family() : spec.family,
                   .range = spec.range,
@@ -315,13 +326,15 @@ Result<Subnet> Networks::give_subnet(const SubnetSpec& spec, const Network& netw
                 .aux = spec.aux,
                 .pool_id = pool.subnet.to_string()};
   subnet.gateway = spec.gateway ? spec.gateway : pool.gateway;
-  if (!subnet.gateway && network.address_source == AddressSource::kFairlead)
+  if (subnet.subnet.size() == 1)
+    subnet.gateway = gateway_of_single_address(subnet, traits);
+  else if (!subnet.gateway && network.address_source == AddressSource::kFairlead)
     subnet.gateway = default_gateway(subnet.subnet);
   TRY(auto use, context_.ipam.plan_use(pool.subnet, network.id, subnet.gateway));
   state::Txn txn{.durability = state::Durability::kDurable};
   use.add_to(txn);
   TRY_STATUS(context_.commit(std::move(txn)));
-  if (subnet.gateway)
+  if (subnet.gateway && pool.subnet.contains(*subnet.gateway))
     TRY_STATUS(reserve(pool.subnet, *subnet.gateway, AddressUse::kGateway, "gateway"));
   for (const auto& [name, address] : subnet.aux)
     TRY_STATUS(reserve(pool.subnet, address, AddressUse::kReserved, "reserved " + name));

@@ -46,7 +46,9 @@ class Networks {
   Status keep_addresses(Network& network);
   Status give_subnets(const NetworkSpec& spec, Network& network, const Driver& driver);
   Result<Subnet> give_subnet(const SubnetSpec& spec, const Network& network,
-                             std::span<const Cidr> occupied);
+                             const NetworkTraits& traits, std::span<const Cidr> occupied);
+  static std::optional<IpAddress> gateway_of_single_address(const Subnet& subnet,
+                                                            const NetworkTraits& traits);
   Status reserve(const Cidr& pool, const IpAddress& address, AddressUse use,
                  const std::string& owner);
   Status build_network(Network& network, Driver& driver);

@@ -109,6 +109,9 @@ Result<Cidr> Pools::request_address(const std::string& pool_id, std::optional<Ip
   TRY(auto pool, context_.ipam.find_pool(subnet));
   if (!pool) return fail(Code::kNotFound, "address pool {} does not exist", pool_id);
   if (use != AddressUse::kGateway) return request_for_container(*pool, wanted, use);
+  if (subnet.size() == 1)
+    return Cidr::of(wanted && !subnet.contains(*wanted) ? *wanted : link_gateway(subnet.family()),
+                    subnet.prefix_length());
   if (!wanted) wanted = pool->gateway.value_or(default_gateway(subnet));
   if (pool->gateway && *wanted != *pool->gateway)
     return fail(Code::kConflict, "the gateway of {} is {}, not {}", pool_id,

@@ -54,6 +54,34 @@ TEST_F(RoutedNetworks, EachContainerHasItsAddressAlone) {
       {.netns_fd = netns("b"), .ifname = "eth0", .addresses = b.endpoint.addresses}));
 }
 
+// The gateway is on the link alone, and the same one for all.
+TEST_F(RoutedNetworks, OneAddressIsASubnet) {
+  make(routed("r", "198.18.0.9/32", "fd00:20::9/128"));
+  make(routed("s", "198.18.0.10/32", "fd00:21::9/128"));
+  const auto a = must(attach_to("r", "a", {port(8080, 80)}));
+  must(attach_to("s", "b"));
+  EXPECT_THAT(a.endpoint.addresses, ElementsAre(cidr("198.18.0.9/32"), cidr("fd00:20::9/128")));
+  const auto server = serve_tcp("a", 80);
+  for (const char* address : {"198.18.0.9", "fd00:20::9"}) {
+    EXPECT_TRUE(ping("host", address)) << address;
+    EXPECT_FALSE(ping("b", address)) << "another network";
+  }
+  for (const char* far : {"203.0.113.1", "2001:db8::1"}) EXPECT_TRUE(ping("a", far)) << far;
+  EXPECT_EQ(must(ask_tcp("outside", "203.0.113.2", 8080, kPatience)).server, "a");
+  EXPECT_EQ(must(ask_tcp("outside", "2001:db8::2", 8080, kPatience)).server, "a");
+  EXPECT_EQ(must(ask_tcp("b", "203.0.113.2", 8080, kPatience)).server, "a");
+  EXPECT_EQ(attach_to("r", "c").error().code, Code::kExhausted);
+  must(service_->check(
+      ref("r", "a"),
+      {.netns_fd = netns("a"), .ifname = "eth0", .addresses = a.endpoint.addresses}));
+  must(service_->reconcile());
+  for (const auto& [net, container] : {std::pair{"r", "a"}, {"s", "b"}}) {
+    must(service_->remove_endpoint(ref(net, container)));
+    must(service_->remove_network(network::NetworkText{net}));
+  }
+  EXPECT_EQ(leftovers(), "");
+}
+
 TEST_F(RoutedNetworks, TheHostSpeaksUnderItsAddressInTheNetwork) {
   make(routed("r", "10.20.0.0/24", "fd00:20::/64"));
   must(attach_to("r", "a"));

@@ -187,7 +187,7 @@ TEST_F(NetworkVerbs, AContainerSpeaksUnderItsOwnAddressInWhicheverSubnet) {
 
 TEST_F(NetworkVerbs, BadSubnetsAreRefusedAndNothingIsLeft) {
   for (const auto& [subnet, gateway, expected] :
-       {std::tuple{"10.20.0.0/32", "", "too small"},
+       {std::tuple{"10.20.0.0/32", "", "has one address"},
         {"127.0.0.0/8", "", "loopback"},
         {"10.20.0.0/24", "10.21.0.1", "is not in the subnet"}}) {
     auto wanted = spec("shop", subnet);

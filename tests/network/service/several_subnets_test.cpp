@@ -208,10 +208,109 @@ TEST_F(SeveralSubnets, ASubnetOfTwoAddressesHasAGatewayAndAContainer) {
   EXPECT_EQ(attach_to("b").error().code, Code::kExhausted);
 }
 
-TEST_F(SeveralSubnets, ASubnetOfOneAddressIsRefusedWithTheSmallest) {
-  network::NetworkSpec spec{.name = NetworkName::parse("net").value()};
-  spec.subnets = {{.subnet = cidr("10.1.0.0/32")}};
-  EXPECT_THAT(service().create_network(spec).error().text, HasSubstr("the smallest is a /31"));
+// ---- subnets of one address
+
+class OneAddress : public SeveralSubnets {
+ protected:
+  static network::NetworkSpec single(std::vector<std::string> subnets,
+                                     std::vector<std::string> gateways = {}) {
+    network::NetworkSpec spec{.name = NetworkName::parse("net").value()};
+    for (std::size_t at = 0; at < subnets.size(); ++at) {
+      spec.subnets.push_back({.family = cidr(subnets[at]).family(), .subnet = cidr(subnets[at])});
+      if (at < gateways.size()) spec.subnets.back().gateway = ip(gateways[at]);
+    }
+    return spec;
+  }
+  std::string refusal(const network::NetworkSpec& spec) {
+    const auto created = service().create_network(spec);
+    return created ? "" : created.error().text;
+  }
+  // The one address is given, is all there is, and is given again.
+  void expect_one(const std::vector<std::string>& addresses,
+                  const std::vector<std::string>& gateways) {
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto only = must(attach_to("a")).endpoint;
+      EXPECT_EQ(texts(only.addresses), addresses);
+      EXPECT_EQ(texts(only.gateways), gateways);
+      EXPECT_EQ(attach_to("b").error().code, Code::kExhausted);
+      must(service().remove_endpoint(
+          {network::NetworkText{"net"}, network::endpoint_id("a", "eth0")}));
+    }
+    const auto by_name = must(attach_with("c", {}, addresses)).endpoint;
+    EXPECT_EQ(texts(by_name.addresses), addresses);
+    must(service().remove_endpoint(
+        {network::NetworkText{"net"}, network::endpoint_id("c", "eth0")}));
+    must(service().remove_network(network::NetworkText{"net"}));
+    EXPECT_THAT(must(service().list_leases(std::nullopt)), IsEmpty());
+  }
+};
+
+TEST_F(OneAddress, HasTheHostForItsGatewayOnALinkOfItsOwn) {
+  auto spec = single({"10.1.0.9/32", "fd01::9/128"});
+  spec.options.mode = "routed";
+  must(service().create_network(spec));
+  expect_one({"10.1.0.9/32", "fd01::9/128"}, {"169.254.1.1", "fe80::1"});
+  spec.subnets[0].gateway = ip("169.254.7.7");
+  const auto network = must(service().create_network(spec));
+  EXPECT_EQ(network.subnets[0].gateway, ip("169.254.7.7"));
+}
+
+TEST_F(OneAddress, HasARouterOrNoneOnAnInterfaceOfTheHost) {
+  host_.links.put({.name = "eth7", .mac = MacAddress::from_hash("eth7"), .mtu = 1500, .up = true});
+  auto spec = single({"203.0.113.7/32", "2001:db8::7/128"}, {"198.51.100.1"});
+  spec.options.mode = "macvlan";
+  spec.options.parent = IfName::parse("eth7").value();
+  must(service().create_network(spec));
+  const auto made = must(attach_to("a"));
+  EXPECT_THAT(text_of(made.routes), ElementsAre("198.51.100.1/32", "0.0.0.0/0 via 198.51.100.1"));
+  must(service().remove_endpoint({network::NetworkText{"net"}, network::endpoint_id("a", "eth0")}));
+  expect_one({"203.0.113.7/32", "2001:db8::7/128"}, {"198.51.100.1"});
+}
+
+TEST_F(OneAddress, HasNoGatewayOnAnInternalBridge) {
+  auto spec = single({"10.1.0.9/32", "fd01::9/128"});
+  spec.internal = true;
+  EXPECT_EQ(must(service().create_network(spec)).subnets[0].gateway, std::nullopt);
+  expect_one({"10.1.0.9/32", "fd01::9/128"}, {});
+}
+
+TEST_F(OneAddress, HasAnotherRouterOnABridgeThatHasNoAddress) {
+  auto spec = single({"10.1.0.9/32"}, {"192.0.2.1"});
+  spec.options.inhibit_ipv4 = true;
+  must(service().create_network(spec));
+  expect_one({"10.1.0.9/32"}, {"192.0.2.1"});
+}
+
+TEST_F(OneAddress, IsRefusedWhereTheBridgeIsTheGateway) {
+  for (const char* subnet : {"10.1.0.0/32", "fd01::9/128"})
+    EXPECT_THAT(refusal(single({subnet})),
+                AllOf(HasSubstr(fmt::format("subnet {} has one address", subnet)),
+                      HasSubstr("one for its gateway and one for a container"),
+                      HasSubstr("use -o mode=routed")));
+  auto spec = single({"10.1.0.9/32"}, {"10.1.0.9"});
+  spec.options.mode = "routed";
+  EXPECT_THAT(refusal(spec), HasSubstr("is the only address of the subnet"));
+  for (const char* wrong : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "fe80::1"}) {
+    spec.subnets[0].gateway = ip(wrong);
+    EXPECT_THAT(refusal(spec), HasSubstr("is no router of the subnet")) << wrong;
+  }
+  EXPECT_THAT(must(service().list_networks()), IsEmpty());
+}
+
+// Docker asks for the gateway before it says what kind of network it makes.
+TEST_F(OneAddress, DockerIsToldAGatewayThatIsNotInTheSubnet) {
+  const auto pool = must(pools().request_pool({.subnet = cidr("10.1.0.9/32")}));
+  const auto gateway = must(pools().request_address(pool.id, {}, network::AddressUse::kGateway));
+  EXPECT_EQ(gateway, cidr("169.254.1.1/32"));
+  auto spec = single({"10.1.0.9/32"}, {"169.254.1.1"});
+  EXPECT_THAT(refusal(spec), HasSubstr("use -o mode=routed"));
+  spec.options.mode = "routed";
+  must(service().create_network(spec));
+  EXPECT_EQ(must(request(pool.id)), cidr("10.1.0.9/32"));
+  EXPECT_EQ(request(pool.id).error().code, Code::kExhausted);
+  must(pools().release_address(pool.id, gateway.address()));
+  must(pools().release_address(pool.id, ip("10.1.0.9")));
+  EXPECT_EQ(must(request(pool.id)), cidr("10.1.0.9/32"));
 }
 
 // ---- room
