@@ -111,6 +111,11 @@ class Driver {
   virtual Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,
                                        const Placement& placement, NetworkContext& context,
                                        Rollback& undo) = 0;
+  // Gives the interface of an attached endpoint, which had no addresses, those that the endpoint has
+  // now. Returns what attach() would. A driver may make the link anew.
+  virtual Result<EndpointLinks> give_addresses(Network& network, const Endpoint& endpoint,
+                                               const IntoNetns& inside, NetworkContext& context,
+                                               Rollback& undo) = 0;
   // Removes the link; returns as soon as it can no longer be seen or used. Succeeds when it is gone
   // already.
   virtual Status detach(const Network& network, const Endpoint& endpoint) = 0;

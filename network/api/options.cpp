@@ -395,6 +395,7 @@ std::string_view to_string(HostModel model) {
 }
 
 std::string_view to_string(AddressSource source) {
+  if (source == AddressSource::kPlugin) return "plugin";
   return source == AddressSource::kFairlead ? "fairlead" : "runtime";
 }
 

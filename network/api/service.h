@@ -143,6 +143,13 @@ class NetworkService {
   // create_endpoint, join and publish in one go, with one intent, one firewall transaction and one
   // result.
   virtual Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) = 0;
+  // Gives an endpoint of AddressSource::kPlugin, which attach() has made without addresses, the
+  // addresses that another program has chosen. kExists when it has some already, or when another
+  // endpoint has one of them in a network whose addresses are Fairlead's. After a failure the endpoint
+  // is good for nothing but its removal.
+  virtual Result<Attachment> give_addresses(const EndpointRef& endpoint,
+                                            const GivenAddresses& given,
+                                            const IntoNetns& inside) = 0;
   // Removes ports and link; the endpoint stays reserved. Succeeds for unknown endpoints.
   virtual Status leave(const EndpointRef& endpoint) = 0;
   // Removes everything: ports, link, addresses (if they are Fairlead's) and record. Succeeds for

@@ -64,6 +64,7 @@ std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec) {
     return std::ranges::any_of(
         subnets, [&](const SubnetSpec& subnet) { return family_of(subnet) == family; });
   };
+  if (spec.address_source == AddressSource::kPlugin) return subnets;  // perhaps none
   if (subnets.empty()) subnets.push_back({.family = Family::kV4});
   if (spec.ipv6 && !has(Family::kV6)) subnets.push_back({.family = Family::kV6});
   return subnets;

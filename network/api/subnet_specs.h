@@ -11,7 +11,8 @@
 
 namespace fairlead::network {
 
-// The subnets of the spec, or the default ones.
+// The subnets of the spec, or the default ones. A network whose addresses come from another program may
+// have none: it is a wire for its containers, and the host has no address on it.
 std::vector<SubnetSpec> wanted_subnets(const NetworkSpec& spec);
 
 // kInvalid for subnets that no network can have, and for two of one family that overlap or of which

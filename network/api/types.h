@@ -134,8 +134,9 @@ struct Reservation {
 enum class AddressSource {
   kFairlead,  // leases from Fairlead's pools
   kRuntime,   // the runtime's own allocator (Docker's default IPAM, Podman): taken as given
+  kPlugin,    // another program (CNI's IPAM plugins), once the link is there: taken as given
 };
-std::string_view to_string(AddressSource source);  // "fairlead", "runtime"
+std::string_view to_string(AddressSource source);  // "fairlead", "runtime", "plugin"
 
 // The parameters of mode=overlay, a network that is the same on several hosts. The id of such a
 // network is also the same on all of them.
@@ -422,9 +423,20 @@ struct Endpoint {
   bool joined = false;  // links exist
   long long created = 0;
   ContainerNames names{};
-  std::string digest{};  // the spec's
+  std::string digest{};  // the spec's, or that of GivenAddresses
+  // Of GivenAddresses.
+  std::string allocation{};
 
   bool operator==(const Endpoint&) const = default;
+};
+
+// What another program has given an attached endpoint (AddressSource::kPlugin).
+struct GivenAddresses {
+  std::vector<Cidr> addresses;  // with their prefix lengths
+  std::vector<Route> routes;    // in addition to the default route; `via` as in Route
+  std::string digest;           // as EndpointSpec::digest: from now on the call is answered again
+  // What the program said, in its own form, for the protocol that has asked it. Nobody else reads it.
+  std::string allocation;
 };
 
 // For people: "container web", "pod default/web-0", "endpoint 3f2a9c51b2d0".

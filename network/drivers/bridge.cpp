@@ -224,6 +224,16 @@ class BridgeDriver : public Driver {
                          .routes = std::move(routes)};
   }
 
+  Result<EndpointLinks> give_addresses(Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside, NetworkContext&,
+                                       Rollback&) override {
+    TRY(auto routes, give_addresses_inside(links_, endpoint, inside));
+    fault_point("bridge.addresses.configured");
+    TRY(EndpointLinks links, attached_links(network, endpoint, inside));
+    links.routes = std::move(routes);
+    return links;
+  }
+
   Status detach(const Network& network, const Endpoint& endpoint) override {
     TRY_STATUS(links_.remove(host_side_of(endpoint)));
     // The next endpoint with the address will have the MAC derived from it, unless that endpoint

@@ -39,6 +39,14 @@ Result<kernel::Veth> create_own_veth(kernel::Links& links, const kernel::VethSpe
   return links.create_veth(spec);
 }
 
+Result<std::vector<Route>> give_addresses_inside(kernel::Links& links, const Endpoint& endpoint,
+                                                 const IntoNetns& inside) {
+  TRY(const auto view, links.inspect(inside.fd, inside.ifname));
+  TRY(const auto added,
+      links.configure_container(container_side(endpoint, inside, view.link.index, true)));
+  return changed_routes(endpoint, added);
+}
+
 std::vector<Route> changed_routes(const Endpoint& endpoint,
                                   const std::vector<kernel::RouteSpec>& added) {
   std::vector<Route> routes = container_routes(endpoint);

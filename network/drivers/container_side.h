@@ -16,6 +16,11 @@ kernel::ContainerSpec container_side(const Endpoint& endpoint, const IntoNetns& 
 // name is taken in the container.
 Result<kernel::Veth> create_own_veth(kernel::Links& links, const kernel::VethSpec& spec);
 
+// Gives the container's interface, which is up, the endpoint's addresses and routes; returns the routes
+// for EndpointLinks. Neighbours are told.
+Result<std::vector<Route>> give_addresses_inside(kernel::Links& links, const Endpoint& endpoint,
+                                                 const IntoNetns& inside);
+
 // The routes of configure_container(), for EndpointLinks: empty when they are those of the endpoint.
 std::vector<Route> changed_routes(const Endpoint& endpoint,
                                   const std::vector<kernel::RouteSpec>& added);

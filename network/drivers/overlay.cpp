@@ -149,6 +149,12 @@ class OverlayDriver : public Driver {
     return made;
   }
 
+  Result<EndpointLinks> give_addresses(Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside, NetworkContext& context,
+                                       Rollback& undo) override {
+    return bridge_->give_addresses(network, endpoint, inside, context, undo);
+  }
+
   // The kernel deletes the bridge's entry for the container's MAC together with the port.
   Status detach(const Network& network, const Endpoint& endpoint) override {
     return bridge_->detach(network, endpoint);

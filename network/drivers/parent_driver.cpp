@@ -251,6 +251,16 @@ Result<EndpointLinks> ParentDriver::attach(Network& network, const Endpoint& end
                        .routes = changed_routes(endpoint, added)};
 }
 
+Result<EndpointLinks> ParentDriver::give_addresses(Network& network, const Endpoint& endpoint,
+                                                   const IntoNetns& inside, NetworkContext&,
+                                                   Rollback&) {
+  TRY(auto routes, give_addresses_inside(links_, endpoint, inside));
+  fault_point("parent.addresses.configured");
+  TRY(EndpointLinks links, attached_links(network, endpoint, inside));
+  links.routes = std::move(routes);
+  return links;
+}
+
 Status ParentDriver::detach(const Network& network, const Endpoint& endpoint) {
   if (const IfName name = link_of(endpoint); !name.empty()) TRY_STATUS(links_.remove(name));
   // The path of an earlier boot may be another container's by now.

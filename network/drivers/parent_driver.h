@@ -46,6 +46,9 @@ class ParentDriver : public Driver {
   Result<EndpointLinks> attach(Network& network, const Endpoint& endpoint,
                                const Placement& placement, NetworkContext& context,
                                Rollback& undo) override;
+  Result<EndpointLinks> give_addresses(Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside, NetworkContext& context,
+                                       Rollback& undo) override;
   Status detach(const Network& network, const Endpoint& endpoint) override;
   Status check(const Network& network, const Endpoint& endpoint, int netns_fd,
                std::string_view ifname) override;

@@ -224,6 +224,15 @@ class RoutedDriver : public Driver {
                          .routes = std::move(routes)};
   }
 
+  // Nobody else is on the link, so that nothing is lost with it.
+  Result<EndpointLinks> give_addresses(Network& network, const Endpoint& endpoint,
+                                       const IntoNetns& inside, NetworkContext& context,
+                                       Rollback& undo) override {
+    TRY_STATUS(links_.remove(host_side_of(endpoint)));
+    fault_point("routed.addresses.removed");
+    return attach(network, endpoint, inside, context, undo);
+  }
+
   // Routes and neighbours go with the link.
   Status detach(const Network& network, const Endpoint& endpoint) override {
     TRY_STATUS(answer_for(network, endpoint, false));

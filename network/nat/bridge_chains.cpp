@@ -17,7 +17,14 @@ constexpr std::string_view kText = R"(
 		iifname . ether saddr . ip6 saddr @senders_v6 goto own_v6
 		iifname @unchecked accept
 		ether type arp iifname . ether saddr @senders goto own_arp
+		ether type ip iifname . ether saddr @dhcp_clients goto without_v4
 		ether type ip6 iifname . ether saddr @senders ip6 saddr :: goto unspecified_v6
+		drop
+	}
+
+	# Who has no address yet asks for one (RFC 2131 section 4.1), and asks again before it runs out.
+	chain without_v4 {
+		ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
 		drop
 	}
 

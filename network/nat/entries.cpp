@@ -461,6 +461,8 @@ std::vector<Entry> entries_of(const NatHost& host) {
 std::vector<Entry> entries_of(const NatSender& sender) {
   if (!sender.checked) return {{.set = "unchecked", .key = {sender.port}}};
   std::vector<Entry> entries{{.set = "senders", .key = {sender.port, sender.mac}}};
+  if (sender.asks_dhcp)
+    entries.push_back({.set = "dhcp_clients", .key = {sender.port, sender.mac}});
   std::vector<IpAddress> addresses = sender.addresses;
   if (!std::ranges::all_of(addresses, &IpAddress::is_v4))
     addresses.push_back(IpAddress::link_local(sender.mac));

@@ -67,7 +67,8 @@ NatSender nat_sender(const network::Network& network, const network::Endpoint& e
   NatSender sender{.port = port,
                    .mac = endpoint.mac.value_or(MacAddress()),
                    .addresses = {},
-                   .checked = network.options.spoofing == network::Spoofing::kDeny};
+                   .checked = network.options.spoofing == network::Spoofing::kDeny,
+                   .asks_dhcp = endpoint.address_source == network::AddressSource::kPlugin};
   for (const Cidr& address : endpoint.addresses) sender.addresses.push_back(address.address());
   return sender;
 }

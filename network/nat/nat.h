@@ -82,7 +82,8 @@ struct NatSender {
   IfName port;
   MacAddress mac;
   std::vector<IpAddress> addresses;
-  bool checked = true;  // otherwise everything may
+  bool checked = true;     // otherwise everything may
+  bool asks_dhcp = false;  // a DHCP server may give it its addresses
 
   bool operator==(const NatSender&) const = default;
 };

@@ -158,6 +158,8 @@ inline constexpr std::array kBridgeSets = {
     SetDeclaration{"set", "senders", "ifname . ether_addr"},
     SetDeclaration{"set", "senders_v4", "ifname . ether_addr . ipv4_addr"},
     SetDeclaration{"set", "senders_v6", "ifname . ether_addr . ipv6_addr"},
+    // Those that may ask a DHCP server for an address.
+    SetDeclaration{"set", "dhcp_clients", "ifname . ether_addr"},
     // (port, destination of the packet that an ICMP error quotes), 24 bytes after the start of the
     // ICMP header (RFC 792).
     SetDeclaration{"set", "quoted_v4", "iifname . @th,192,32", {}, "typeof"},

@@ -208,21 +208,25 @@ Change Addresses::pass_on(const Cidr& pool, LeaseRecord lease, std::string owner
 
 Status Addresses::take_over_leases(const Network& network, const Endpoint& endpoint,
                                    unsigned attempt, state::Txn& txn) {
-  if (network.address_source == AddressSource::kRuntime) return {};
+  if (network.address_source != AddressSource::kFairlead) return {};
   for (const Cidr& address : endpoint.addresses) {
     const Subnet* subnet = subnet_of(network, address.address());
     if (subnet == nullptr) continue;
     TRY(const auto lease, context_.ipam.find_lease(subnet->subnet, address.address()));
-    if (lease && lease->use == AddressUse::kEndpoint && is_runtimes_own(*lease)) {
+    const bool runtimes = endpoint.address_source == AddressSource::kRuntime;
+    if (runtimes && lease && lease->use == AddressUse::kEndpoint && is_runtimes_own(*lease)) {
       pass_on(subnet->subnet, *lease, endpoint.id).add_to(txn);
       continue;
     }
-    TRY(const auto claim, plan_address(network, subnet->subnet,
-                                       {.owner = endpoint.id,
-                                        .wanted = address.address(),
-                                        .since = context_.parts.unix_time(),
-                                        .reserved_for = std::string(kAnyReservation)},
-                                       attempt, txn));
+    const EndpointSpec container{.container = endpoint.container, .names = endpoint.names};
+    TRY(const auto claim,
+        plan_address(network, subnet->subnet,
+                     {.owner = endpoint.id,
+                      .wanted = address.address(),
+                      .since = context_.parts.unix_time(),
+                      .reserved_for = runtimes ? std::string(kAnyReservation)
+                                               : kept_name(network, container, address.address())},
+                     attempt, txn));
     claim.change.add_to(txn);
   }
   return {};
@@ -234,8 +238,10 @@ Result<std::vector<Cidr>> Addresses::give_up_leases(const Network& network,
   std::vector<Cidr> freed;
   const bool runtimes = endpoint.address_source == AddressSource::kRuntime;
   if (runtimes && network.address_source == AddressSource::kRuntime) return freed;
+  if (network.address_source == AddressSource::kPlugin) return freed;
   for (const Cidr& address : endpoint.addresses) {
-    // Not by the address's own prefix length, which is 32 or 128 where each container is alone.
+    // Not by the address's own prefix length, which is 32 or 128 where each container is alone, and
+    // another one where another program gave it.
     const Subnet* subnet = subnet_of(network, address.address());
     const Cidr pool = subnet != nullptr ? subnet->subnet : address.network();
     if (runtimes && fate == Fate::kRemoved) {
@@ -265,7 +271,7 @@ bool Addresses::is_old(long long since) const {
 // unless the endpoint was removed meanwhile.
 Result<Addresses::Strays> Addresses::stray_leases(const Network& network) {
   Strays strays;
-  if (network.address_source == AddressSource::kRuntime) return strays;
+  if (network.address_source != AddressSource::kFairlead) return strays;
   std::vector<PoolLease> leases;
   for (const Subnet& subnet : network.subnets) {
     TRY(auto found, context_.ipam.list_leases(subnet.subnet));

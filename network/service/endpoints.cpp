@@ -80,6 +80,13 @@ void add_neighbours(const Network& network, Endpoint& endpoint) {
   }
 }
 
+// What follows from the addresses. Where nobody else is on the link, the way to the neighbours is the
+// one to everybody.
+void add_ways(const LockedNetwork& held, Endpoint& endpoint) {
+  endpoint.gateways = gateways_of(held.network, endpoint.addresses);
+  if (!held.driver->traits().host_prefixes) add_neighbours(held.network, endpoint);
+}
+
 Attachment attachment_of(const Network& network, Endpoint endpoint, EndpointLinks links) {
   auto routes = container_routes(endpoint);
   return {.endpoint = std::move(endpoint),
@@ -132,6 +139,16 @@ Status Endpoints::lease(const LockedNetwork& held, const EndpointSpec& spec, End
   if (spec.address_source == AddressSource::kRuntime) {
     endpoint.addresses = spec.addresses;
     TRY_STATUS(addresses_.take_over_leases(network, endpoint, attempt, txn));
+  } else if (spec.address_source == AddressSource::kPlugin) {
+    if (!spec.addresses.empty())
+      return fail(Code::kInvalid,
+                  "an endpoint whose addresses another program gives is attached without any");
+  } else if (network.address_source == AddressSource::kPlugin) {
+    return fail(Code::kUnsupported,
+                "the addresses of network {} are given by another IPAM plugin of CNI, as the "
+                "\"ipam\" of its conflist says; attach the container by that conflist, or make the "
+                "network without it",
+                network.name.str());
   } else if (network.address_source == AddressSource::kRuntime) {
     return fail(
         Code::kUnsupported,
@@ -142,9 +159,7 @@ Status Endpoints::lease(const LockedNetwork& held, const EndpointSpec& spec, End
   } else {
     TRY(endpoint.addresses, addresses_.lease(network, spec, attempt, txn));
   }
-  endpoint.gateways = gateways_of(network, endpoint.addresses);
-  // Where nobody else is on the link, the way to the neighbours is the one to everybody.
-  if (!held.driver->traits().host_prefixes) add_neighbours(network, endpoint);
+  add_ways(held, endpoint);
   if (!endpoint.mac && !endpoint.addresses.empty())
     endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
   if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);
@@ -276,6 +291,61 @@ Result<Attachment> Endpoints::join(const EndpointRef& ref, const Placement& plac
   return connect(held, std::move(stored->value), placement);
 }
 
+Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const GivenAddresses& given,
+                                             const IntoNetns& inside) {
+  TRY(auto held, context_.hold(ref.network));
+  TRY(auto stored, context_.records.endpoint(held.network.id, ref.id));
+  if (!stored)
+    return fail(Code::kNotFound, "endpoint {} does not exist on network {}", ref.id.substr(0, 12),
+                held.network.name.str());
+  const Endpoint& before = stored->value;
+  if (before.address_source != AddressSource::kPlugin || !before.joined ||
+      !before.addresses.empty())
+    return fail(Code::kExists, "endpoint {} on network {} has its addresses already",
+                short_name_of(before), held.network.name.str());
+  TRY(Endpoint after, take_given(held, before, given));
+  fault_point("endpoint.address.intent");
+  Rollback undo;
+  const auto set = [&]() -> Result<EndpointLinks> {
+    TRY_STATUS(context_.firewall.ensure());
+    TRY_STATUS(context_.firewall.change_sender(held.network, before, after));
+    fault_point("endpoint.address.firewall");
+    return held.driver->give_addresses(held.network, after, inside, context_.for_drivers, undo);
+  };
+  auto links = set();
+  if (links) undo.commit();
+  if (!links)
+    return fail(
+        with_context(links.error(), fmt::format("give {} its addresses on network {}",
+                                                short_name_of(after), held.network.name.str())));
+  fault_point("endpoint.address.link");
+  if (!links->routes.empty()) after.routes = std::move(links->routes);
+  after.digest = given.digest;
+  after.allocation = given.allocation;
+  TRY_STATUS(
+      context_.commit({.puts = {{keys::endpoint(held.network.id, after.id), encode(after)}}}));
+  fault_point("endpoint.address.ready");
+  tell_attached(held.network, after);
+  return attachment_of(held.network, std::move(after), std::move(*links));
+}
+
+// In one transaction: the leases, where the network's addresses are Fairlead's, and the record.
+Result<Endpoint> Endpoints::take_given(const LockedNetwork& held, const Endpoint& before,
+                                       const GivenAddresses& given) {
+  Endpoint after = before;
+  after.addresses = given.addresses;
+  after.routes.insert(after.routes.end(), given.routes.begin(), given.routes.end());
+  add_ways(held, after);
+  if (held.driver->traits().host_prefixes) take_single_addresses(after);
+  for (unsigned attempt = 0;; ++attempt) {
+    state::Txn txn{.puts = {{keys::endpoint(held.network.id, after.id), encode(after)}}};
+    TRY_STATUS(addresses_.take_over_leases(held.network, after, attempt, txn));
+    const Status done = context_.commit(std::move(txn));
+    if (done) return after;
+    if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());
+  }
+}
+
 // Makes the link and the firewall elements of a reserved endpoint, and stores the record as ready.
 // After a failure nothing of the endpoint is left.
 Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
@@ -314,9 +384,12 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
       fmt::format("attach {} to network {}", short_name_of(endpoint), held.network.name.str())));
 }
 
-// Names of Docker's containers come later, and the line with them.
+// Names of Docker's containers come later, and the line with them. So do addresses that another program
+// gives.
 void Endpoints::tell_attached(const Network& network, const Endpoint& endpoint) {
   if (!log_changes() || (endpoint.runtime == kNamedLater && context_.names_coming)) return;
+  const bool waits = endpoint.address_source == AddressSource::kPlugin && endpoint.digest.empty();
+  if (waits) return;  // it is told with its addresses
   log_attached(context_.records.title(network), endpoint);
 }
 

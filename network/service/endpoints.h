@@ -28,6 +28,8 @@ class Endpoints {
   Result<Endpoint> create_endpoint(const EndpointSpec& spec);
   Result<Attachment> join(const EndpointRef& endpoint, const Placement& placement);
   Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement);
+  Result<Attachment> give_addresses(const EndpointRef& endpoint, const GivenAddresses& given,
+                                    const IntoNetns& inside);
   Status leave(const EndpointRef& endpoint);
   Status remove_endpoint(const EndpointRef& endpoint);
   Result<Endpoint> inspect_endpoint(const EndpointRef& endpoint);
@@ -47,6 +49,8 @@ class Endpoints {
   Result<Endpoint> draft(const LockedNetwork& held, const EndpointSpec& spec) const;
   Status lease(const LockedNetwork& held, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
+  Result<Endpoint> take_given(const LockedNetwork& held, const Endpoint& before,
+                              const GivenAddresses& given);
   // After a failure: addresses and ports are given back, and the record is deleted.
   void undo_reservation(LockedNetwork& held, const Endpoint& endpoint);
   void tell_attached(const Network& network, const Endpoint& endpoint);

@@ -215,6 +215,16 @@ Status FirewallSync::select_endpoint(const Endpoint* leaving) {
   return write_policies(leaving);
 }
 
+Status FirewallSync::change_sender(const Network& network, const Endpoint& before,
+                                   const Endpoint& after) {
+  nat::NatState had, has;
+  add_endpoint(network, before, had);
+  add_endpoint(network, after, has);
+  TRY_STATUS(select_endpoint());
+  TRY_STATUS(change(frames_, had, has));
+  return change(packets_, had, has);
+}
+
 Status FirewallSync::change_ports(const Network& network, const Endpoint& before,
                                   const Endpoint& after) {
   return change(packets_, ports_of(network, before), ports_of(network, after));

@@ -33,6 +33,12 @@ Status check_own_addresses(const Network& network) {
         "network {} is shared by several hosts, each of which gives out its own part of the "
         "addresses; ask for the address when the container is attached",
         network.name.str());
+  if (network.address_source == AddressSource::kPlugin)
+    return fail(
+        Code::kUnsupported,
+        "the addresses of network {} are given by another IPAM plugin of CNI, which keeps none for "
+        "Fairlead; ask that one for the address",
+        network.name.str());
   if (network.address_source == AddressSource::kRuntime)
     return fail(
         Code::kUnsupported,
@@ -286,7 +292,7 @@ Result<bool> Leases::any_dead(const Network& network) {
 Status Leases::check_room(const EndpointSpec& spec) {
   TRY(const auto stored, context_.records.network(spec.network));
   const Network& network = stored.value;
-  if (network.address_source == AddressSource::kRuntime || network.overlay) return {};
+  if (network.address_source != AddressSource::kFairlead || network.overlay) return {};
   state::Txn txn;
   EndpointSpec wanted = spec;
   if (wanted.id.empty()) wanted.id = "nobody";

@@ -202,6 +202,10 @@ Result<Network> Networks::create_shared(const NetworkSpec& spec) {
                 "mode \"overlay\" is for networks over several hosts, and this host knows of no "
                 "others: name the members of etcd under \"cluster\" in fairlead.json, start "
                 "fairleadd again, or use mode \"bridge\"");
+  if (spec.address_source == AddressSource::kPlugin)
+    return fail(Code::kUnsupported,
+                "the addresses of a network over several hosts come from Fairlead, because another "
+                "allocator knows of this host only; leave out \"ipam\", or its type");
   if (spec.address_source == AddressSource::kRuntime)
     return fail(Code::kUnsupported,
                 "the addresses of a network over several hosts come from Fairlead, because the "
@@ -328,7 +332,7 @@ Result<Subnet> Networks::give_subnet(const SubnetSpec& spec, const Network& netw
   subnet.gateway = spec.gateway ? spec.gateway : pool.gateway;
   if (subnet.subnet.size() == 1)
     subnet.gateway = gateway_of_single_address(subnet, traits);
-  else if (!subnet.gateway && network.address_source == AddressSource::kFairlead)
+  else if (!subnet.gateway && network.address_source != AddressSource::kRuntime)
     subnet.gateway = default_gateway(subnet.subnet);
   TRY(auto use, context_.ipam.plan_use(pool.subnet, network.id, subnet.gateway));
   state::Txn txn{.durability = state::Durability::kDurable};

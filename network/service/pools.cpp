@@ -24,6 +24,13 @@ const Subnet* subnet_in(const std::vector<Subnet>& subnets, Family family,
 
 Status check_source(const Network& network) {
   if (network.address_source == AddressSource::kFairlead) return {};
+  if (network.address_source == AddressSource::kPlugin)
+    return fail(
+        Code::kConflict,
+        "the addresses of network {} are given by another IPAM plugin of CNI, which Docker "
+        "does not ask; make it without \"ipam\" in the conflist, or without its type, to share "
+        "it",
+        network.name.str());
   return fail(Code::kConflict,
               "the addresses of network {} are given by its runtime's own allocator, which would "
               "give the same ones once more; make it with addresses from Fairlead (docker network "
@@ -211,7 +218,7 @@ Result<bool> Pools::is_kept(const PoolRecord& pool, const LeaseRecord& lease) {
   if (lease.use != AddressUse::kEndpoint || pool.network.empty()) return !pool.network.empty();
   TRY(const auto endpoint, context_.records.endpoint(pool.network, lease.owner));
   if (!endpoint) return false;
-  if (endpoint->value.address_source == AddressSource::kFairlead) return true;
+  if (endpoint->value.address_source != AddressSource::kRuntime) return true;
   TRY(const auto stored, context_.records.network(NetworkId{pool.network}));
   TRY(const auto reason, removal_.reason_to_drop(stored.value, endpoint->value));
   return reason.empty();

@@ -26,11 +26,15 @@ Result<NetworkOptions> read_options(const Slot& slot) {
 }
 Json write_options(const NetworkOptions& options) { return to_map(options); }
 
+// Whether they are the runtime's, or "plugin".
 Result<AddressSource> read_runtime_addresses(const Slot& slot) {
-  if (!slot.value().is_boolean()) return slot.wrong("true or false");
+  if (slot.value().is_string() && slot.value().string() == to_string(AddressSource::kPlugin))
+    return AddressSource::kPlugin;
+  if (!slot.value().is_boolean()) return slot.wrong("true, false or \"plugin\"");
   return slot.value().boolean() ? AddressSource::kRuntime : AddressSource::kFairlead;
 }
 Json write_runtime_addresses(const AddressSource& source) {
+  if (source == AddressSource::kPlugin) return to_string(source);
   return source == AddressSource::kRuntime;
 }
 
@@ -97,21 +101,21 @@ constexpr auto kEndpointNames = fields(defaulted<&EndpointNames::container>("con
                                        sparse<&EndpointNames::ifname>("ifname"),
                                        sparse<&EndpointNames::names>("names", object(kNames)));
 
-constexpr auto kEndpoint =
-    fields(required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
-           defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
-           defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
-           defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
-           defaulted<&Endpoint::ifname>("ifname"),
-           defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
-           sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
-           sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
-           sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
-           sparse<&Endpoint::routes>("routes", object(kRoute)), sparse<&Endpoint::labels>("labels"),
-           defaulted<&Endpoint::netns_path>("netns"), defaulted<&Endpoint::boot_id>("boot"),
-           required<&Endpoint::phase>("phase", kPhase), defaulted<&Endpoint::joined>("joined"),
-           defaulted<&Endpoint::created>("created"),
-           sparse<&Endpoint::names>("names", object(kNames)), sparse<&Endpoint::digest>("digest"));
+constexpr auto kEndpoint = fields(
+    required<&Endpoint::id>("id"), required<&Endpoint::network_id>("network"),
+    defaulted<&Endpoint::container>("container"), defaulted<&Endpoint::runtime>("runtime"),
+    defaulted<&Endpoint::addresses>("addresses"), defaulted<&Endpoint::gateways>("gateways"),
+    defaulted<&Endpoint::mac>("mac"), defaulted<&Endpoint::links>("links", object(kLinks)),
+    defaulted<&Endpoint::ifname>("ifname"),
+    defaulted<&Endpoint::address_source>("runtime_addresses", kRuntimeAddresses),
+    sparse<&Endpoint::ports>("ports", object(kPublishedPort)),
+    sparse<&Endpoint::standby_ports>("standby_ports", object(kPublishedPort)),
+    sparse<&Endpoint::aliases>("aliases"), sparse<&Endpoint::rates>("rates", object(kRates)),
+    sparse<&Endpoint::routes>("routes", object(kRoute)), sparse<&Endpoint::labels>("labels"),
+    defaulted<&Endpoint::netns_path>("netns"), defaulted<&Endpoint::boot_id>("boot"),
+    required<&Endpoint::phase>("phase", kPhase), defaulted<&Endpoint::joined>("joined"),
+    defaulted<&Endpoint::created>("created"), sparse<&Endpoint::names>("names", object(kNames)),
+    sparse<&Endpoint::digest>("digest"), sparse<&Endpoint::allocation>("allocation"));
 
 constexpr auto kPortClaim = fields(
     sparse<&PortClaim::host_ip>("host_ip"), required<&PortClaim::network_id>("network"),

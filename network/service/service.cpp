@@ -100,6 +100,10 @@ class Service : public NetworkService {
   Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) override {
     return settled(groups_.endpoints.attach(spec, placement));
   }
+  Result<Attachment> give_addresses(const EndpointRef& endpoint, const GivenAddresses& given,
+                                    const IntoNetns& inside) override {
+    return settled(groups_.endpoints.give_addresses(endpoint, given, inside));
+  }
   Status leave(const EndpointRef& endpoint) override {
     return settled(groups_.endpoints.leave(endpoint));
   }

@@ -71,6 +71,11 @@ cni::Outcome run_call() {
     }
     call.input = std::move(*input);
   }
+  call.run_plugin = [&call](const std::string& name,
+                            const std::string& command) -> Result<cni::PluginOutcome> {
+    TRY(auto program, cni::find_plugin(call.environment.path, name));
+    return cni::run_plugin({std::move(program), command, call.input});
+  };
   const cni::Prepared prepared = cni::prepare(call);
   if (!prepared.request) return prepared.outcome;
   const auto config = load_config({}, &std::getenv);

@@ -134,6 +134,10 @@ class RemoteNetworks : public network::NetworkService {
   Result<Attachment> join(const EndpointRef&, const Placement&) override {
     return daemons_own("joining an endpoint that was made before");
   }
+  Result<Attachment> give_addresses(const EndpointRef&, const network::GivenAddresses&,
+                                    const network::IntoNetns&) override {
+    return daemons_own("giving an endpoint addresses after it was attached");
+  }
   Status leave(const EndpointRef&) override {
     return daemons_own("leaving a network without removing the endpoint");
   }

@@ -171,19 +171,162 @@ Answer add(const Request& request, const Call& call, NetworkService& service) {
   if (!attachment && request.join) return fail(cannot_join(request, attachment.error()));
   if (!attachment) return fail(failure_of(attachment.error()));
   fault_point("cni.add.attached");
-  Answer result = encode_result(*attachment, dns, request.invocation.netns, *request.version);
+  Answer result =
+      encode_result(*attachment, {.dns = dns, .netns = request.invocation.netns}, *request.version);
   if (result && call.hung_up()) result = nobody_waits();
   if (!result) undo_add(request, service);
   return result;
 }
 
+// ---- with the addresses of another IPAM plugin
+
+Decoded<std::string> ask_ipam(const Request& request, const Call& call, const char* command) {
+  return run_ipam(request.ipam, command, call.run_plugin);
+}
+
+Status remove_if_any(const Request& request, NetworkService& service) {
+  const Status removed = service.remove_endpoint(endpoint_ref(request));
+  return !removed && removed.error().code == Code::kNotFound ? Status() : removed;
+}
+
+// Removes the endpoint and gives its addresses back, both whatever becomes of the other. A link that is
+// gone cannot carry an address that somebody else has got; but an address that came by DHCP is given
+// back through the link.
+Answer take_away(const Request& request, const Call& call, NetworkService& service) {
+  const bool link_last = works_on_interface(request.ipam);
+  Answer given_back;
+  if (link_last) given_back = ask_ipam(request, call, "DEL");
+  const Status removed = remove_if_any(request, service);
+  fault_point("cni.ipam.link-removed");
+  if (!link_last) given_back = ask_ipam(request, call, "DEL");
+  if (!removed) return answer_of(removed);
+  if (!given_back) return given_back;
+  return std::string();
+}
+
+Status refuse_overlay(const network::Network& network) {
+  if (!network.overlay) return {};
+  return fail(Code::kUnsupported,
+              "network {} is shared by several hosts, and its addresses come from Fairlead, which "
+              "knows of all of them; leave out the type of \"ipam\"",
+              network.name.str());
+}
+
+// A plugin's addresses and routes, with the routes of the configuration.
+network::GivenAddresses given_by(const IpamResult& result, std::string text,
+                                 std::vector<Route> routes, const Request& request) {
+  network::GivenAddresses given{.addresses = {},
+                                .routes = std::move(routes),
+                                .digest = request.endpoint.digest,
+                                .allocation = std::move(text)};
+  for (const IpamAddress& each : result.addresses) given.addresses.push_back(each.address);
+  given.routes.insert(given.routes.end(), result.routes.begin(), result.routes.end());
+  return given;
+}
+
+Decoded<IpamResult> read_ipam(const Request& request, const std::string& text) {
+  auto result = decode_ipam_result(text);
+  if (result) return std::move(*result);
+  return fail(Failure{ErrorCode::kDecoding,
+                      fmt::format("ipam plugin \"{}\": its result cannot be used: {}", request.ipam,
+                                  result.error().text),
+                      ""});
+}
+
+Answer encode_delegated(const Request& request, const network::Attachment& attachment,
+                        const IpamResult& result) {
+  ResultParts parts{.dns = request.dns == network::Dns() ? result.dns : request.dns,
+                    .netns = request.invocation.netns};
+  for (const IpamAddress& each : result.addresses)
+    if (each.gateway) parts.gateways.emplace(each.address.address(), *each.gateway);
+  return encode_result(attachment, parts, *request.version);
+}
+
+// From the link to the result; what it leaves after a failure is taken away by the caller.
+Answer fill_link(const Request& request, const Call& call, const network::Network& network,
+                 const network::IntoNetns& placement, NetworkService& service) {
+  fault_point("cni.ipam.linked");
+  TRY(std::string text, ask_ipam(request, call, "ADD"));
+  fault_point("cni.ipam.added");
+  TRY(const auto result, read_ipam(request, text));
+  const auto given =
+      given_by(result, std::move(text), complete_routes(request.endpoint.routes, network), request);
+  const auto attachment = service.give_addresses(endpoint_ref(request), given, placement);
+  if (!attachment) return fail(failure_of(attachment.error()));
+  if (!request.endpoint.ports.empty()) {
+    const auto published = service.publish(endpoint_ref(request), request.endpoint.ports);
+    if (!published) return fail(failure_of(published.error()));
+  }
+  fault_point("cni.add.attached");
+  return encode_delegated(request, *attachment, result);
+}
+
+network::EndpointSpec link_alone(const Request& request) {
+  network::EndpointSpec spec = request.endpoint;
+  spec.ports.clear();
+  spec.routes.clear();
+  spec.digest.clear();
+  return spec;
+}
+
+// The same call once more, whose answer was lost.
+Answer say_again(const Request& request, const network::IntoNetns& placement,
+                 const network::Endpoint& known, NetworkService& service) {
+  TRY(const auto result, read_ipam(request, known.allocation));
+  const auto attachment = service.attach(request.endpoint, placement);
+  if (!attachment) return fail(failure_of(attachment.error()));
+  if (attachment->endpoint.addresses.empty())
+    return fail(Failure{ErrorCode::kNotFound, "the container of that call is gone", ""});
+  return encode_delegated(request, *attachment, result);
+}
+
+// What an earlier call for this attachment has left unfinished is given back first: plugins refuse to
+// give an attachment a second address.
+Answer clear_unfinished(const Request& request, const Call& call, NetworkService& service) {
+  const auto known = service.inspect_endpoint(endpoint_ref(request));
+  const bool unfinished = known && known->address_source == network::AddressSource::kPlugin &&
+                          known->allocation.empty();
+  return unfinished ? take_away(request, call, service) : Answer();
+}
+
+Answer add_delegated(const Request& request, const Call& call, NetworkService& service) {
+  TRY(const UniqueFd container, open_container(request, call.netns));
+  TRY(const network::Turn turn, take_turn(request, service));
+  TRY(const network::Network network, find_network(request, service));
+  if (auto here = refuse_overlay(network); !here) return fail(failure_of(here.error()));
+  fault_point("cni.add.network-made");
+  const network::IntoNetns placement{container.get(), request.invocation.ifname};
+  const auto known = service.inspect_endpoint(endpoint_ref(request));
+  if (known && !known->allocation.empty() && known->digest == request.endpoint.digest)
+    if (Answer again = say_again(request, placement, *known, service)) return again;
+  if (const Answer cleared = clear_unfinished(request, call, service); !cleared) return cleared;
+  const auto linked = service.attach(link_alone(request), placement);
+  if (!linked && request.join) return fail(cannot_join(request, linked.error()));
+  if (!linked) return fail(failure_of(linked.error()));
+  // attach() has removed a dead endpoint, but not what the plugin had given it.
+  Answer result = known ? ask_ipam(request, call, "DEL") : Answer();
+  if (result) result = fill_link(request, call, network, placement, service);
+  if (result) return result;
+  if (const Answer undone = take_away(request, call, service); !undone)
+    log::error("cni: undo ADD", {{"container", request.invocation.container.str()},
+                                 {"error", undone.error().message}});
+  return result;
+}
+
 // ---- the other verbs
 
-Answer del(const Request& request, NetworkService& service) {
+Answer del(const Request& request, const Call& call, NetworkService& service) {
   TRY(const network::Turn turn, take_turn(request, service));
-  const Status removed = service.remove_endpoint(endpoint_ref(request));
-  if (!removed && removed.error().code == Code::kNotFound) return std::string();
-  return answer_of(removed);
+  if (!request.ipam.empty()) return take_away(request, call, service);
+  return answer_of(remove_if_any(request, service));
+}
+
+// Verbs of the IPAM plugin that follow ours, and print nothing.
+Answer then_ipam(const Request& request, const Call& call, const char* command, Answer ours) {
+  if (request.ipam.empty()) return ours;
+  const Answer theirs = ask_ipam(request, call, command);
+  if (!ours || theirs) return ours;
+  return theirs;
 }
 
 Answer check(const Request& request, const NetnsOpener& netns, NetworkService& service) {
@@ -214,6 +357,8 @@ Answer room(const Request& request, NetworkService& service) {
 
 Answer status(const Request& request, NetworkService& service) {
   const auto network = service.inspect_network(network_ref(request));
+  if (network && !request.ipam.empty())
+    return std::string();  // the plugin says whether there is room
   if (network) return room(request, service);
   const bool missing = network.error().code == Code::kNotFound;
   if (missing && !request.join) return std::string();  // the first ADD creates the network
@@ -225,15 +370,16 @@ Answer status(const Request& request, NetworkService& service) {
 Answer perform_verb(const Request& request, const Call& call, NetworkService& service) {
   switch (request.invocation.verb) {
     case Verb::kAdd:
-      return add(request, call, service);
+      return request.ipam.empty() ? add(request, call, service)
+                                  : add_delegated(request, call, service);
     case Verb::kDel:
-      return del(request, service);
+      return del(request, call, service);
     case Verb::kCheck:
-      return check(request, call.netns, service);
+      return then_ipam(request, call, "CHECK", check(request, call.netns, service));
     case Verb::kGc:
-      return collect(request, service);
+      return then_ipam(request, call, "GC", collect(request, service));
     case Verb::kStatus:
-      return status(request, service);
+      return then_ipam(request, call, "STATUS", status(request, service));
     case Verb::kVersion:
       return encode_versions(request.version_text);
   }

@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "network/api/service.h"
 #include "plugin-api/cni/codec.h"
+#include "plugin-api/cni/ipam.h"
 
 namespace fairlead::cni {
 
@@ -26,6 +27,10 @@ struct Call {
   NetnsOpener netns;
   // Whether the caller has given up, so that nobody will read the outcome.
   std::function<bool()> hung_up = [] { return false; };
+  // Runs the IPAM plugin of a request that has one, with this call's environment and input. Only the
+  // process that the runtime has started has its environment; elsewhere (nullptr) such requests are not
+  // performed.
+  RunPlugin run_plugin = nullptr;
 };
 
 struct Outcome {
@@ -43,6 +48,8 @@ struct Outcome {
 //            ADD without one is kExists, unless it is the same call once more: then the answer
 //            was lost, and it is the same again. What was attached for a caller that has hung up meanwhile
 //            is undone.
+//            Where another IPAM plugin gives the addresses, the link is made first, since such a plugin may work
+//            through it, and an ADD that was killed before its end is begun anew.
 //   DEL      waits for an ADD of the same attachment that is under way; it succeeds whatever is
 //            missing: namespace, network, endpoint, prevResult.
 //   CHECK    compares prevResult with what is there.

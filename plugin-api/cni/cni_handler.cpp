@@ -62,6 +62,15 @@ NetnsOpener door_of(const http::Request& request, const NetnsOpener& netns) {
           .is_own = [&netns, same](int fd) { return same || netns.is_own(fd); }};
 }
 
+// Misdirected Request (RFC 9110 section 15.5.20).
+http::Response not_here(const std::string& plugin) {
+  http::Response response;
+  response.status = 421;
+  response.body = fmt::format(
+      "ipam plugin \"{}\" is run by the process that the runtime has started\n", plugin);
+  return response;
+}
+
 http::Response respond(Outcome outcome) {
   http::Response response;
   response.headers["X-CNI-Exit"] = std::to_string(outcome.exit_code);
@@ -78,8 +87,11 @@ http::Response handle_cni(const http::Request& request, network::NetworkService&
   if (environment->command.empty())
     return respond(refused({ErrorCode::kEnvironment, "the header X-CNI-COMMAND is missing", ""},
                            request.body));
-  return respond(run(
-      {std::move(*environment), request.body, door_of(request, netns), request.hung_up}, service));
+  const Call call{std::move(*environment), request.body, door_of(request, netns), request.hung_up};
+  const Prepared prepared = prepare(call);
+  if (!prepared.request) return respond(prepared.outcome);
+  if (!prepared.request->ipam.empty()) return not_here(prepared.request->ipam);
+  return respond(perform(*prepared.request, call, service));
 }
 
 }  // namespace fairlead::cni

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/json/fields.h"
 #include "network/api/made_by.h"
+#include "plugin-api/cni/ipam.h"
 #include "plugin-api/cni/runtime_config.h"
 #include "plugin-api/cni/settings.h"
 
@@ -100,13 +101,16 @@ void fill_endpoint(Request& request, Settings& settings, RuntimeConfig runtime_c
   endpoint.container = request.invocation.container.str();
   endpoint.known_as = std::move(runtime_config.known_as);
   endpoint.runtime = request.runtime();
-  endpoint.addresses = std::move(runtime_config.addresses);
+  // Addresses and ranges that the runtime asks for are asked of the plugin, if there is one.
+  const bool own = settings.ipam.empty();
+  if (own) endpoint.addresses = std::move(runtime_config.addresses);
+  if (!own) endpoint.address_source = network::AddressSource::kPlugin;
   endpoint.mac = runtime_config.mac;
   endpoint.ports = std::move(runtime_config.ports);
   endpoint.aliases = std::move(runtime_config.aliases);
   endpoint.labels = std::move(runtime_config.labels);
   endpoint.names.name = std::move(runtime_config.name);
-  endpoint.range_sets = combine(settings, runtime_config.ranges);
+  if (own) endpoint.range_sets = combine(settings, runtime_config.ranges);
   endpoint.rates = runtime_config.rates;
   endpoint.routes = std::move(settings.routes);
   endpoint.netns_path = request.invocation.netns;
@@ -123,6 +127,7 @@ Status take_subnets(network::NetworkSpec& network, const std::vector<AddressRang
 Decoded<Settings> read_settings(Request& request, const Object& config) {
   TRY(auto settings, decode_settings(config, request.name));
   request.join = std::exchange(settings.network.options.join, std::nullopt);
+  request.ipam = settings.ipam;
   return settings;
 }
 
@@ -179,6 +184,9 @@ Result<ValidAttachments> read_valid(const Object& config) {
 
 Result<Request> decode_known(Request request, const Object& config) {
   TRY(request.join, decode_join(config));
+  auto ipam = decode_ipam_plugin(config);
+  if (!ipam && request.invocation.verb == Verb::kCheck) return fail(ipam.error());
+  if (ipam) request.ipam = std::move(*ipam);  // what ADD has refused was never run
   if (request.invocation.verb == Verb::kCheck) {
     TRY(request.previous, read_prev_result(config, request.invocation.ifname.str()));
   }
@@ -191,7 +199,7 @@ Result<Request> decode_known(Request request, const Object& config) {
 Decoded<Request> decode_status(Request request, const Object& config) {
   TRY(auto settings, read_settings(request, config));
   request.endpoint.network = request.network_name();
-  request.endpoint.range_sets = combine(settings, {});
+  if (request.ipam.empty()) request.endpoint.range_sets = combine(settings, {});
   request.network = std::move(settings.network);
   return request;
 }

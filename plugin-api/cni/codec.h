@@ -27,6 +27,7 @@ struct Request {
   network::NetworkSpec network;     // ADD, STATUS: how the network is made when there is none
   // ADD: complete but for `network` and the gateways of its routes. STATUS: from which addresses.
   network::EndpointSpec endpoint;
+  std::string ipam;         // the plugin that gives the addresses; empty: Fairlead does
   network::Dns dns;         // ADD
   std::string resolv_conf;  // ADD: the file with the name servers when `dns` has none
   PrevResult previous;      // CHECK

@@ -9,7 +9,10 @@ namespace {
 using json::Json;
 using network::Attachment;
 
-std::optional<IpAddress> gateway_of(const Attachment& attachment, const Cidr& address) {
+std::optional<IpAddress> gateway_of(const Attachment& attachment, const ResultParts& parts,
+                                    const Cidr& address) {
+  if (const auto named = parts.gateways.find(address.address()); named != parts.gateways.end())
+    return named->second;
   return network::gateway_for(attachment.endpoint, address);
 }
 
@@ -24,7 +27,7 @@ std::vector<network::Route> routes_of(const Attachment& attachment, const Versio
 
 // ---- 0.3.0 and newer
 
-std::vector<Interface> interfaces_of(const Attachment& attachment, const std::string& netns,
+std::vector<Interface> interfaces_of(const Attachment& attachment, const ResultParts& parts,
                                      const Version& version) {
   std::vector<Interface> interfaces;
   const auto add = [&](const IfName& name, const MacAddress& mac, const std::string& sandbox) {
@@ -33,28 +36,28 @@ std::vector<Interface> interfaces_of(const Attachment& attachment, const std::st
     if (version.collects) interfaces.back().mtu = attachment.mtu;
   };
   for (const network::HostLink& link : attachment.host_links) add(link.name, link.mac, "");
-  add(attachment.container_ifname, attachment.container_mac, netns);
+  add(attachment.container_ifname, attachment.container_mac, parts.netns);
   return interfaces;
 }
 
-std::vector<Ip> ips_of(const Attachment& attachment, std::int32_t interface,
-                       const Version& version) {
+std::vector<Ip> ips_of(const Attachment& attachment, const ResultParts& parts,
+                       std::int32_t interface, const Version& version) {
   std::vector<Ip> ips;
   for (const Cidr& address : attachment.endpoint.addresses) {
     Ip& ip = ips.emplace_back();
     ip.address = address.to_string();
     ip.interface = interface;
-    ip.gateway = gateway_of(attachment, address);
+    ip.gateway = gateway_of(attachment, parts, address);
     if (version.address_version) ip.version = address.is_v4() ? "4" : "6";
   }
   return ips;
 }
 
-Json encode_lists(const Attachment& attachment, const std::string& netns, const Version& version) {
+Json encode_lists(const Attachment& attachment, const ResultParts& parts, const Version& version) {
   ResultLists lists;
-  lists.interfaces = interfaces_of(attachment, netns, version);
+  lists.interfaces = interfaces_of(attachment, parts, version);
   const auto own = static_cast<std::int32_t>(lists.interfaces.size()) - 1;
-  lists.ips = ips_of(attachment, own, version);
+  lists.ips = ips_of(attachment, parts, own, version);
   lists.routes = routes_of(attachment, version);
   return json::write(lists, kResultLists);
 }
@@ -70,13 +73,14 @@ constexpr auto kFamilyResult = json::fields(
     json::required<&FamilyResult::address>("ip"), json::sparse<&FamilyResult::gateway>("gateway"),
     json::sparse<&FamilyResult::routes>("routes", json::object(kRoute)));
 
-Json encode_pair(const Attachment& attachment, const Version& version) {
+Json encode_pair(const Attachment& attachment, const ResultParts& parts, const Version& version) {
   Json object = Json::object();
   for (const Cidr& address : attachment.endpoint.addresses) {
     // There is room for one address of each family.
     const char* key = address.is_v4() ? "ip4" : "ip6";
     if (object.find(key) != nullptr) continue;
-    FamilyResult result{address, gateway_of(attachment, address), routes_of(attachment, version)};
+    FamilyResult result{address, gateway_of(attachment, parts, address),
+                        routes_of(attachment, version)};
     std::erase_if(result.routes, [&](const network::Route& route) {
       return route.destination.family() != address.family();
     });
@@ -87,18 +91,18 @@ Json encode_pair(const Attachment& attachment, const Version& version) {
 
 }  // namespace
 
-Decoded<std::string> encode_result(const Attachment& attachment, const network::Dns& dns,
-                                   const std::string& netns, const Version& version) {
+Decoded<std::string> encode_result(const Attachment& attachment, const ResultParts& parts,
+                                   const Version& version) {
   if (!version.lists && attachment.endpoint.addresses.empty())
     return fail(Failure{ErrorCode::kConfiguration,
                         fmt::format("a result of version {} must have an address, but the network "
                                     "has no subnet; use cniVersion 0.3.0 or newer",
                                     version.text),
                         ""});
-  Json object =
-      version.lists ? encode_lists(attachment, netns, version) : encode_pair(attachment, version);
+  Json object = version.lists ? encode_lists(attachment, parts, version)
+                              : encode_pair(attachment, parts, version);
   object["cniVersion"] = version.text;
-  if (dns != network::Dns()) object["dns"] = json::write(dns, kDns);
+  if (parts.dns != network::Dns()) object["dns"] = json::write(parts.dns, kDns);
   return json::dump(object) + "\n";
 }
 

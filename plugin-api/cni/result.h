@@ -2,6 +2,7 @@
 // its predecessors).
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "network/api/types.h"
@@ -10,11 +11,19 @@
 
 namespace fairlead::cni {
 
+// What a result says beside the attachment.
+struct ResultParts {
+  network::Dns dns{};
+  std::string netns{};  // as the runtime gave it
+  // By address: the gateways that another IPAM plugin has named. Others are the endpoint's.
+  std::map<IpAddress, IpAddress> gateways{};
+};
+
 // interfaces are [bridge, host's end, container's end], as bridge prints them; those that do not
-// exist are left out. `netns` is printed as the runtime gave it. kConfiguration when the version
-// cannot express it (before 0.3.0 there must be an address).
-Decoded<std::string> encode_result(const network::Attachment& attachment, const network::Dns& dns,
-                                   const std::string& netns, const Version& version);
+// exist are left out. kConfiguration when the version cannot express it (before 0.3.0 there must be
+// an address).
+Decoded<std::string> encode_result(const network::Attachment& attachment, const ResultParts& parts,
+                                   const Version& version);
 
 // {"cniVersion","supportedVersions"}.
 std::string encode_versions(const std::string& version_text);

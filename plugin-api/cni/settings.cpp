@@ -4,6 +4,7 @@
 #include <array>
 
 #include "network/api/options.h"
+#include "plugin-api/cni/ipam.h"
 #include "plugin-api/cni/ranges.h"
 #include "plugin-api/cni/sections.h"
 
@@ -102,15 +103,6 @@ constexpr auto kAddressSection =
            defaulted<&AddressSection::ranges>("ranges", kRangeSets),
            defaulted<&AddressSection::routes>("routes", object(kRoute)));
 
-Status check_ipam(const json::Object& ipam) {
-  TRY(const std::string type, ipam.string_or("type", ""));
-  if (type.empty() || type == "host-local" || type == "fairlead") return {};
-  return fail(Code::kInvalid,
-              "field ipam.type is \"{}\": fairlead gives the addresses itself; use \"host-local\", "
-              "or leave the type out",
-              type);
-}
-
 // Subnets beside the sets are alternatives: all of a family are one set.
 void add_alternative(std::vector<AddressRangeSet>& alternatives, AddressRange range) {
   const auto found = std::ranges::find_if(alternatives, [&](const AddressRangeSet& set) {
@@ -138,14 +130,58 @@ Status add_section(const json::Object& section, std::vector<AddressRangeSet>& al
   return {};
 }
 
+// An element of static's "addresses".
+struct FixedAddress {
+  Cidr address;
+  std::optional<IpAddress> gateway;
+};
+struct FixedAddresses {
+  std::vector<FixedAddress> addresses;
+};
+constexpr auto kFixedAddress =
+    fields(json::required<&FixedAddress::address>("address"),
+           json::sparse<&FixedAddress::gateway>("gateway", kAddressOrNone));
+constexpr auto kFixedAddresses =
+    fields(defaulted<&FixedAddresses::addresses>("addresses", object(kFixedAddress)));
+
+// The subnets whose gateway the network is to be, as the "ipam" of the plugins says them that we know.
+// Routes and name servers are the plugin's to say.
+Status add_subnets_of_plugin(const json::Object& ipam, const std::string& plugin,
+                             std::vector<AddressRangeSet>& alternatives, Settings& settings) {
+  if (plugin == "host-local") {
+    Settings read;
+    TRY_STATUS(add_section(ipam, alternatives, read));
+    settings.ranges.insert(settings.ranges.end(), read.ranges.begin(), read.ranges.end());
+  }
+  if (plugin != "static") return {};
+  TRY(const auto fixed, json::read(Slot(ipam, {}), kFixedAddresses));
+  for (const FixedAddress& each : fixed.addresses) {
+    if (!each.gateway) continue;
+    AddressRange range;
+    range.subnet = {.family = each.address.family(),
+                    .subnet = each.address.network(),
+                    .range = std::nullopt,
+                    .gateway = each.gateway,
+                    .aux = {}};
+    if (!range.subnet.subnet->contains(*each.gateway))
+      return fail(Code::kInvalid, "field ipam.addresses: the gateway {} is outside of {}",
+                  each.gateway->to_string(), range.subnet.subnet->to_string());
+    add_alternative(alternatives, std::move(range));
+  }
+  return {};
+}
+
 Status add_addresses(const json::Object& config, Settings& settings) {
   std::vector<AddressRangeSet> alternatives;
   TRY_STATUS(add_section(config, alternatives, settings));
+  TRY(settings.ipam, decode_ipam_plugin(config));
   TRY(const auto ipam, config.object_or_none("ipam"));
-  if (ipam) {
-    TRY_STATUS(check_ipam(*ipam));
+  const bool says_subnets = !alternatives.empty() || !settings.ranges.empty();
+  if (ipam && settings.ipam.empty()) {
     TRY_STATUS(add_section(*ipam, alternatives, settings));
     TRY(settings.resolv_conf, ipam->string_or("resolvConf", ""));
+  } else if (ipam && !says_subnets) {
+    TRY_STATUS(add_subnets_of_plugin(*ipam, settings.ipam, alternatives, settings));
   }
   settings.ranges.insert(settings.ranges.begin(), alternatives.begin(), alternatives.end());
   TRY(settings.network.subnets, subnets_of(settings.ranges));
@@ -191,6 +227,7 @@ Result<Settings> decode(const json::Object& object, const NetworkName& name) {
   settings.network.ipv6 = config.ipv6;
   settings.network.internal = config.internal || !config.has_gateway();
   settings.network.labels = config.labels;
+  if (!settings.ipam.empty()) settings.network.address_source = network::AddressSource::kPlugin;
   settings.dns = config.dns;
   TRY_STATUS(check_spoofing(object, settings.network.options));
   return settings;

@@ -32,6 +32,7 @@ struct Settings {
       routes;  // without gateway: that of the network, unless the scope is link
   network::Dns dns;
   std::string resolv_conf;  // the file to take `dns` from when it is empty; empty: none
+  std::string ipam;         // the plugin that gives the addresses; empty: Fairlead does
 };
 
 // kConfiguration, or kUnsupportedField.

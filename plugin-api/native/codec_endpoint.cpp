@@ -192,7 +192,8 @@ constexpr auto kAttach = fields(
     sparse<kSpec, &EndpointSpec::netns_path>("netns", text<&parse_netns_path>()),
     ignored<AttachRequest>("pid"), defaulted<kSpec, &EndpointSpec::addresses>("addresses"),
     defaulted<kSpec, &EndpointSpec::address_source>(
-        "address_source", one_of<AddressSource::kFairlead, AddressSource::kRuntime>()),
+        "address_source",
+        one_of<AddressSource::kFairlead, AddressSource::kRuntime, AddressSource::kPlugin>()),
     sparse<kSpec, &EndpointSpec::ranges>("ranges"),
     sparse<kSpec, &EndpointSpec::range_sets>("range_sets", json::custom<&read_sets, &write_sets>()),
     sparse<kSpec, &EndpointSpec::known_as>("known_as", text<&parse_container>()),

@@ -93,7 +93,8 @@ constexpr auto kSpec = fields(
     defaulted<&NetworkSpec::subnets>("subnets", object(kSubnet, check_subnet)),
     defaulted<&NetworkSpec::ipv6>("ipv6"), defaulted<&NetworkSpec::internal>("internal"),
     defaulted<&NetworkSpec::address_source>(
-        "address_source", one_of<AddressSource::kFairlead, AddressSource::kRuntime>()),
+        "address_source",
+        one_of<AddressSource::kFairlead, AddressSource::kRuntime, AddressSource::kPlugin>()),
     defaulted<&NetworkSpec::labels>("labels", kTexts),
     sparse<&NetworkSpec::reservations>("reservations", object(kReservation)),
     json::ignored<NetworkSpec>("state"));

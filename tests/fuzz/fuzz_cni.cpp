@@ -9,6 +9,7 @@
 #include "base/json/json.h"
 #include "plugin-api/cni/client/cni_text.h"
 #include "plugin-api/cni/codec.h"
+#include "plugin-api/cni/ipam.h"
 
 namespace {
 
@@ -67,6 +68,7 @@ void check_client(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   check_client(bytes);
+  if (const auto result = cni::decode_ipam_result(bytes)) must(!result->addresses.empty());
   const auto end = bytes.find("\n\n");
   const std::string_view lines =
       end == std::string_view::npos ? std::string_view() : bytes.substr(0, end);

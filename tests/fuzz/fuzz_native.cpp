@@ -71,6 +71,11 @@ class EchoNetworks : public network::NetworkService {
                                    const network::Placement&) override {
     return network::Attachment{};
   }
+  Result<network::Attachment> give_addresses(const network::EndpointRef&,
+                                             const network::GivenAddresses&,
+                                             const network::IntoNetns&) override {
+    return network::Attachment{};
+  }
   Result<network::Attachment> attach(const network::EndpointSpec& spec,
                                      const network::Placement&) override {
     network::Attachment made;

@@ -35,6 +35,9 @@ class MockNetworkService : public network::NetworkService {
               (override));
   MOCK_METHOD(Result<network::Attachment>, attach,
               (const network::EndpointSpec&, const network::Placement&), (override));
+  MOCK_METHOD(Result<network::Attachment>, give_addresses,
+              (const EndpointRef&, const network::GivenAddresses&, const network::IntoNetns&),
+              (override));
   MOCK_METHOD(Status, leave, (const EndpointRef&), (override));
   MOCK_METHOD(Status, remove_endpoint, (const EndpointRef&), (override));
   MOCK_METHOD(Result<std::vector<network::PublishedPort>>, publish,

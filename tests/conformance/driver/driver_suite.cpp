@@ -235,6 +235,30 @@ TEST_P(DriverSuite, CheckFindsALostAddress) {
               ::testing::HasSubstr("10.40.0.9/24"));
 }
 
+TEST_P(DriverSuite, AddressesMayComeAfterTheLink) {
+  ensure();
+  const auto with = endpoint("a", "10.40.0.2/24");
+  auto without = with;
+  without.addresses.clear();
+  without.gateways.clear();
+  const auto linked = must(attach_in(without, "a"));
+  must(driver().check(network_, without, netns("a"), "eth0"));
+  const network::IntoNetns inside{netns("a"), ifname("eth0")};
+  for (int time = 0; time < 2; ++time) {  // a second call changes nothing
+    Rollback undo;
+    const auto given = must(driver().give_addresses(network_, with, inside, context_, undo));
+    undo.commit();
+    EXPECT_EQ(given.container_ifname, linked.container_ifname);
+    EXPECT_EQ(given.container_mac, linked.container_mac);
+    EXPECT_EQ(given.mtu, linked.mtu);
+    EXPECT_EQ(given.host_links.size(), linked.host_links.size());
+    must(driver().check(network_, with, netns("a"), "eth0"));
+  }
+  EXPECT_TRUE(ping("a", "10.40.0.1"));
+  must(driver().detach(network_, with));
+  EXPECT_EQ(links().inspect(netns("a"), ifname("eth0")).error().code, Code::kNotFound);
+}
+
 TEST_P(DriverSuite, MendBringsALivingEndpointBackAfterItsNetworksLinksWereLost) {
   ensure();
   const auto a = endpoint("a", "10.40.0.2/24");

@@ -147,7 +147,11 @@ GoldenCase senders() {
                                 {.port = *IfName::parse("flhrouter"),
                                  .mac = mac("02:fa:0a:01:00:04"),
                                  .addresses = {ip("10.1.0.4")},
-                                 .checked = false}}}};
+                                 .checked = false},
+                                {.port = *IfName::parse("flhdhcp"),
+                                 .mac = mac("02:fa:0a:01:00:05"),
+                                 .addresses = {},
+                                 .asks_dhcp = true}}}};
 }
 
 GoldenCase not_routed() {

@@ -256,7 +256,7 @@ TEST(Del, SucceedsWithoutNamespaceAndWithoutNetwork) {
 TEST(Del, DoesNotReadWhatItDoesNotNeed) {
   RecordingService service;
   const Outcome outcome = run(verb_call("DEL", {{"prevResult", "broken"},
-                                                {"ipam", {{"type", "whereabouts"}}},
+                                                {"ipam", {{"type", "../whereabouts"}}},
                                                 {"vlan", 5},
                                                 {"runtimeConfig", 7},
                                                 {"options", {{"mtu", "x"}}}}),

@@ -39,8 +39,12 @@ TEST_P(Golden, AsksTheCoreAndAnswersTheRuntimeAsWrittenDown) {
   RecordingService service;
   service.has_network("shop", "10.40.0.0/24");
 
-  const cni::Outcome outcome =
-      cni::run(call_of((*input)["environment"], (*input)["config"].dump()), service);
+  cni::Call call = call_of((*input)["environment"], (*input)["config"].dump());
+  if (input->contains("ipam"))  // what another IPAM plugin answers
+    call.run_plugin = [&](const auto&, const auto& command) -> Result<cni::PluginOutcome> {
+      return cni::PluginOutcome{0, command == "ADD" ? (*input)["ipam"].dump() : ""};
+    };
+  const cni::Outcome outcome = cni::run(call, service);
 
   json::Json seen{{"calls", service.calls}, {"exit", outcome.exit_code}};
   if (!outcome.out.empty()) {

@@ -45,6 +45,19 @@ TEST_F(Handler, OpensWhatTheClientHoldsOpen) {
   EXPECT_EQ(json::parse(response.body)->at("interfaces")[2]["sandbox"], "/run/netns/web");
 }
 
+TEST_F(Handler, LeavesCallsWithAnotherIpamPluginToTheClient) {
+  for (const char* verb : {"ADD", "DEL", "CHECK", "GC", "STATUS"}) {
+    auto request = request_of(verb);
+    request.headers["x-cni-path"] = "/usr/lib/cni";
+    request.body = R"({"name":"shop","cniVersion":"1.1.0","ipam":{"type":"static"}})";
+    if (std::string_view(verb) == "CHECK") request.body.insert(1, R"("prevResult":{},)");
+    const auto response = handle(request);
+    EXPECT_EQ(response.status, 421) << verb;
+    EXPECT_FALSE(response.headers.contains("X-CNI-Exit")) << verb;
+  }
+  EXPECT_TRUE(service_.calls.empty());
+}
+
 TEST_F(Handler, UndoesAnAddWhoseClientHasHungUp) {
   auto request = request_of("ADD");
   request.hung_up = [asked = 0]() mutable { return asked++ > 0; };

@@ -33,6 +33,8 @@ Json describe(const network::NetworkSpec& spec) {
   Json object{{"name", spec.name.str()}};
   put(object, "options", network::to_map(spec.options));
   for (const auto& subnet : spec.subnets) object["subnets"].push_back(describe(subnet));
+  if (spec.address_source != network::AddressSource::kFairlead)
+    object["address_source"] = to_string(spec.address_source);
   put(object, "ipv6", spec.ipv6);
   put(object, "internal", spec.internal);
   put(object, "labels", spec.labels);
@@ -69,6 +71,8 @@ Json describe(const network::EndpointSpec& spec) {
               {"container", spec.container},
               {"runtime", spec.runtime}};
   put(object, "addresses", texts(spec.addresses));
+  if (spec.address_source != network::AddressSource::kFairlead)
+    object["address_source"] = to_string(spec.address_source);
   if (spec.mac) object["mac"] = spec.mac->to_string();
   for (const auto& port : spec.ports) object["ports"].push_back(describe(port));
   put(object, "aliases", spec.aliases);
@@ -112,11 +116,23 @@ Cidr address_in(const network::Subnet& subnet, const network::EndpointSpec& spec
 
 RecordingService::~RecordingService() = default;
 RecordingService::RecordingService() {
-  using ::testing::Invoke;
+  using ::testing::Return;
   ON_CALL(*this, create_network).WillByDefault([this](const auto& spec) { return create(spec); });
   ON_CALL(*this, inspect_network).WillByDefault([this](const auto& ref) { return inspect(ref); });
   ON_CALL(*this, attach).WillByDefault([this](const auto& spec, const auto& placement) {
     return attach_to(spec, placement);
+  });
+  ON_CALL(*this, inspect_endpoint)
+      .WillByDefault(Return(fail(Code::kNotFound, "endpoint does not exist")));
+  ON_CALL(*this, give_addresses)
+      .WillByDefault([this](const auto& ref, const auto& given, const auto& inside) {
+        return give(ref, given, inside);
+      });
+  ON_CALL(*this, publish).WillByDefault([this](const auto& ref, auto ports) {
+    Json list = Json::array();
+    for (const auto& port : ports) list.push_back(describe(port));
+    calls.push_back({{"publish", {{"endpoint", describe(ref)}, {"ports", list}}}});
+    return Result<std::vector<network::PublishedPort>>(std::vector<network::PublishedPort>());
   });
   ON_CALL(*this, remove_endpoint).WillByDefault([this](const auto& ref) {
     calls.push_back({{"remove_endpoint", describe(ref)}});
@@ -186,6 +202,19 @@ Result<network::Attachment> RecordingService::attach_to(const network::EndpointS
   made.container_mac =
       spec.mac.value_or(MacAddress::for_ip(made.endpoint.addresses.front().address()));
   made.routes.insert(made.routes.end(), spec.routes.begin(), spec.routes.end());
+  return made;
+}
+
+Result<network::Attachment> RecordingService::give(const network::EndpointRef& ref,
+                                                   const network::GivenAddresses& given,
+                                                   const network::IntoNetns& inside) {
+  Json routes = Json::array();
+  for (const auto& route : given.routes) routes.push_back(describe(route));
+  calls.push_back(
+      {{"give_addresses",
+        {{"endpoint", describe(ref)}, {"addresses", texts(given.addresses)}, {"routes", routes}}}});
+  network::Attachment made{.container_ifname = inside.ifname, .routes = given.routes};
+  made.endpoint.addresses = given.addresses;
   return made;
 }
 

@@ -27,6 +27,9 @@ class RecordingService : public ::testing::NiceMock<MockNetworkService> {
   Result<network::Network> inspect(const network::NetworkRef& ref);
   Result<network::Attachment> attach_to(const network::EndpointSpec& spec,
                                         const network::Placement& placement);
+  Result<network::Attachment> give(const network::EndpointRef& ref,
+                                   const network::GivenAddresses& given,
+                                   const network::IntoNetns& inside);
 };
 
 // A call with a namespace that opens (as /dev/null) for every path but "/run/netns/gone", and that

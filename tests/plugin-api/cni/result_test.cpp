@@ -26,7 +26,8 @@ network::Attachment attachment() {
 
 json::Json result_in(const char* version, const network::Attachment& made = attachment(),
                      const network::Dns& dns = {}) {
-  const auto text = encode_result(made, dns, "/run/netns/web", *find_version(version));
+  const auto text =
+      encode_result(made, {.dns = dns, .netns = "/run/netns/web"}, *find_version(version));
   EXPECT_TRUE(text);
   return text ? *json::parse(*text) : json::Json();
 }
@@ -84,7 +85,7 @@ TEST(Result, IsAPairOfFamiliesBefore030) {
 TEST(Result, WithoutAnAddressCannotBeToldBefore030) {
   auto made = attachment();
   made.endpoint.addresses.clear();
-  const auto text = encode_result(made, {}, "/run/netns/web", *find_version("0.1.0"));
+  const auto text = encode_result(made, {.netns = "/run/netns/web"}, *find_version("0.1.0"));
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().code, ErrorCode::kConfiguration);
   EXPECT_FALSE(result_in("1.0.0", made).contains("ips"));

@@ -193,10 +193,47 @@ TEST(Settings, WrongFieldsOfRangesAreRefusedByTheirNames) {
       settings_of(R"({"subnet":"10.1.0.0/24","rangeStart":"","rangeEnd":null,"gateway":""})"));
 }
 
-TEST(Settings, ForeignIpamPluginsAreRefusedWithAHint) {
-  expect_refused(R"({"ipam":{"type":"dhcp"}})", "use \"host-local\"");
-  EXPECT_TRUE(settings_of(R"({"ipam":{}})"));
-  EXPECT_TRUE(settings_of(R"({"ipam":{"type":"fairlead"}})"));
+TEST(Settings, ANetworkWithAForeignIpamPluginHasTheSubnetsThatTheConfigurationNames) {
+  const auto subnets_of = [](const char* config) {
+    std::vector<std::string> texts;
+    const auto settings = settings_of(config);
+    EXPECT_TRUE(settings) << config;
+    if (!settings) return texts;
+    for (const auto& subnet : settings->network.subnets)
+      texts.push_back(fmt::format("{} {}", subnet.subnet->to_string(),
+                                  subnet.gateway ? subnet.gateway->to_string() : "-"));
+    return texts;
+  };
+  const std::vector<std::string> none;
+  EXPECT_EQ(subnets_of(R"({"ipam":{"type":"dhcp"}})"), none);
+  EXPECT_EQ(subnets_of(R"({"ipam":{"type":"whereabouts","range":"10.1.0.0/28","routes":"x"}})"),
+            none);
+  EXPECT_EQ(subnets_of(R"({"subnet":"10.1.0.0/24","ipam":{"type":"dhcp","subnet":7}})"),
+            std::vector<std::string>{"10.1.0.0/24 -"});
+  EXPECT_EQ(subnets_of(R"({"ipam":{"type":"static","addresses":[
+                {"address":"10.1.0.9/24","gateway":"10.1.0.254"},
+                {"address":"10.2.0.9/24"},{"address":"fd00::9/64","gateway":"fd00::1"}]}})"),
+            (std::vector<std::string>{"10.1.0.0/24 10.1.0.254", "fd00::/64 fd00::1"}));
+  EXPECT_EQ(subnets_of(R"({"ipam":{"type":"host-local","delegate":true,
+                "ranges":[[{"subnet":"10.1.0.0/24","gateway":"10.1.0.7"}]]}})"),
+            std::vector<std::string>{"10.1.0.0/24 10.1.0.7"});
+}
+
+TEST(Settings, TheAddressesOfANetworkAreThoseOfItsIpamPlugin) {
+  const auto delegated = settings_of(R"({"ipam":{"type":"dhcp","routes":[{"dst":"x"}]}})");
+  ASSERT_TRUE(delegated);
+  EXPECT_EQ(delegated->network.address_source, network::AddressSource::kPlugin);
+  EXPECT_EQ(delegated->ipam, "dhcp");
+  const auto own = settings_of(R"({"ipam":{"type":"host-local"}})");
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->network.address_source, network::AddressSource::kFairlead);
+  EXPECT_EQ(own->ipam, "");
+}
+
+TEST(Settings, AStaticGatewayOutsideOfItsSubnetIsRefused) {
+  expect_refused(
+      R"({"ipam":{"type":"static","addresses":[{"address":"10.1.0.9/24","gateway":"10.2.0.1"}]}})",
+      "the gateway 10.2.0.1 is outside of 10.1.0.0/24");
 }
 
 TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {

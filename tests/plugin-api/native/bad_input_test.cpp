@@ -116,7 +116,7 @@ std::vector<Bad> bad_inputs() {
               R"({"name": "shop", "subnets": [{"family": "ipv6", "subnet": "10.0.0.0/24"}]})",
               "does not fit"),
       network("UnknownAddressSource", R"({"name": "shop", "address_source": "dhcp"})",
-              "fairlead or runtime"),
+              "fairlead, runtime or plugin"),
       {"NoNetwork", "POST", "/v1/endpoints", R"({"container": "web", "pid": 1})", 400,
        "field network is missing"},
       {"NoContainer", "POST", "/v1/endpoints", R"({"network": "shop", "pid": 1})", 400,
