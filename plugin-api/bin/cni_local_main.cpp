@@ -72,9 +72,9 @@ cni::Outcome run_call() {
     call.input = std::move(*input);
   }
   call.run_plugin = [&call](const std::string& name,
-                            const std::string& command) -> Result<cni::PluginOutcome> {
+                            const cni::PluginVerb& verb) -> Result<cni::PluginOutcome> {
     TRY(auto program, cni::find_plugin(call.environment.path, name));
-    return cni::run_plugin({std::move(program), command, call.input});
+    return cni::run_plugin({std::move(program), verb, call.input});
   };
   const cni::Prepared prepared = cni::prepare(call);
   if (!prepared.request) return prepared.outcome;

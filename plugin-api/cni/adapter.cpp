@@ -166,13 +166,14 @@ Answer add(const Request& request, const Call& call, NetworkService& service) {
   fault_point("cni.add.network-made");
   network::EndpointSpec spec = request.endpoint;
   spec.routes = complete_routes(std::move(spec.routes), network);
-  const network::IntoNetns placement{container.get(), request.invocation.ifname};
+  const network::IntoNetns placement{container.get(), request.ifname};
   const auto attachment = service.attach(spec, placement);
   if (!attachment && request.join) return fail(cannot_join(request, attachment.error()));
   if (!attachment) return fail(failure_of(attachment.error()));
   fault_point("cni.add.attached");
-  Answer result =
-      encode_result(*attachment, {.dns = dns, .netns = request.invocation.netns}, *request.version);
+  Answer result = encode_result(
+      *attachment, {.dns = dns, .netns = request.invocation.netns, .earlier = request.earlier},
+      *request.version);
   if (result && call.hung_up()) result = nobody_waits();
   if (!result) undo_add(request, service);
   return result;
@@ -181,7 +182,9 @@ Answer add(const Request& request, const Call& call, NetworkService& service) {
 // ---- with the addresses of another IPAM plugin
 
 Decoded<std::string> ask_ipam(const Request& request, const Call& call, const char* command) {
-  return run_ipam(request.ipam, command, call.run_plugin);
+  const std::string ifname =
+      request.ifname == request.invocation.ifname ? "" : request.ifname.str();
+  return run_ipam(request.ipam, {.command = command, .ifname = ifname}, call.run_plugin);
 }
 
 Status remove_if_any(const Request& request, NetworkService& service) {
@@ -236,7 +239,8 @@ Decoded<IpamResult> read_ipam(const Request& request, const std::string& text) {
 Answer encode_delegated(const Request& request, const network::Attachment& attachment,
                         const IpamResult& result) {
   ResultParts parts{.dns = request.dns == network::Dns() ? result.dns : request.dns,
-                    .netns = request.invocation.netns};
+                    .netns = request.invocation.netns,
+                    .earlier = request.earlier};
   for (const IpamAddress& each : result.addresses)
     if (each.gateway) parts.gateways.emplace(each.address.address(), *each.gateway);
   return encode_result(attachment, parts, *request.version);
@@ -295,7 +299,7 @@ Answer add_delegated(const Request& request, const Call& call, NetworkService& s
   TRY(const network::Network network, find_network(request, service));
   if (auto here = refuse_overlay(network); !here) return fail(failure_of(here.error()));
   fault_point("cni.add.network-made");
-  const network::IntoNetns placement{container.get(), request.invocation.ifname};
+  const network::IntoNetns placement{container.get(), request.ifname};
   const auto known = service.inspect_endpoint(endpoint_ref(request));
   if (known && !known->allocation.empty() && known->digest == request.endpoint.digest)
     if (Answer again = say_again(request, placement, *known, service)) return again;
@@ -332,7 +336,7 @@ Answer then_ipam(const Request& request, const Call& call, const char* command, 
 Answer check(const Request& request, const NetnsOpener& netns, NetworkService& service) {
   TRY(const UniqueFd container, open_container(request, netns));
   const network::Expectation expected{.netns_fd = container.get(),
-                                      .ifname = request.invocation.ifname.str(),
+                                      .ifname = request.ifname.str(),
                                       .addresses = request.previous.addresses,
                                       .routes = request.previous.routes,
                                       .mac = request.previous.mac};

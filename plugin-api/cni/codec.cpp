@@ -59,12 +59,17 @@ Decoded<NetworkName> decode_name(const Object& config) {
 
 // ---- ADD
 
-Status refuse_prev_result(const Object& config) {
-  if (config.find("prevResult") == nullptr) return {};
-  return fail(Code::kInvalid,
-              "fairlead makes the container's interface itself and cannot follow another plugin "
-              "(field prevResult is present); "
-              "put it first in the conflist's \"plugins\"");
+// Only lists of 0.3.0 and newer have several plugins.
+Result<std::optional<Json>> read_earlier(const Object& config, const Request& request) {
+  TRY(const auto result, config.object_or_none("prevResult"));
+  if (!result) return std::optional<Json>();
+  if (!request.version->lists)
+    return fail(Code::kInvalid,
+                "field prevResult is present, but a result of version {} has no room for two "
+                "interfaces; use cniVersion 0.3.0 or newer",
+                request.version->text);
+  TRY(auto earlier, decode_earlier(*result, request.ifname.str()));
+  return std::optional(std::move(earlier));
 }
 
 // The sets the runtime asks for, and those of the configuration for the families it says nothing
@@ -142,7 +147,7 @@ Status fill_add(Request& request, Settings settings, RuntimeConfig runtime_confi
 }
 
 Decoded<Request> decode_add(Request request, const Object& config, std::string_view cni_args) {
-  TRY_STATUS(at_stage(refuse_prev_result(config), ErrorCode::kConfiguration));
+  TRY(request.earlier, at_stage(read_earlier(config, request), ErrorCode::kConfiguration));
   TRY(auto settings, read_settings(request, config));
   TRY(auto runtime_config,
       decode_runtime_config(config, cni_args, {request.name.str(), request.network_name().str()}));
@@ -188,7 +193,7 @@ Result<Request> decode_known(Request request, const Object& config) {
   if (!ipam && request.invocation.verb == Verb::kCheck) return fail(ipam.error());
   if (ipam) request.ipam = std::move(*ipam);  // what ADD has refused was never run
   if (request.invocation.verb == Verb::kCheck) {
-    TRY(request.previous, read_prev_result(config, request.invocation.ifname.str()));
+    TRY(request.previous, read_prev_result(config, request.ifname.str()));
   }
   if (request.invocation.verb == Verb::kGc) {
     TRY(request.valid, read_valid(config));
@@ -224,11 +229,25 @@ std::string digest_of(const json::Json& document, std::string_view cni_args) {
   return hash_hex(all, 32);
 }
 
+// What ADD has refused is no hindrance to DEL.
+Result<IfName> decode_ifname(const Object& config, const Invocation& invocation) {
+  const bool lenient = invocation.verb == Verb::kDel;
+  const auto text = config.string_or("ifname", "");
+  if (!text && !lenient) return fail(text.error());
+  if (!text || text->empty()) return invocation.ifname;
+  auto name = IfName::parse(*text);
+  if (name) return name;
+  if (lenient) return invocation.ifname;
+  return fail(with_context(name.error(), "field ifname"));
+}
+
 Decoded<Request> decode_config(Request request, const Object& config, std::string_view cni_args) {
   TRY(request.name, decode_name(config));
   TRY(request.version, decode_version(config));
   TRY_STATUS(at_stage(allowed(request.invocation.verb, *request.version),
                       ErrorCode::kIncompatibleVersion));
+  TRY(request.ifname,
+      at_stage(decode_ifname(config, request.invocation), ErrorCode::kConfiguration));
   switch (request.invocation.verb) {
     case Verb::kAdd:
       return decode_add(std::move(request), config, cni_args);

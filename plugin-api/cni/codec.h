@@ -27,10 +27,13 @@ struct Request {
   network::NetworkSpec network;     // ADD, STATUS: how the network is made when there is none
   // ADD: complete but for `network` and the gateways of its routes. STATUS: from which addresses.
   network::EndpointSpec endpoint;
-  std::string ipam;         // the plugin that gives the addresses; empty: Fairlead does
-  network::Dns dns;         // ADD
-  std::string resolv_conf;  // ADD: the file with the name servers when `dns` has none
-  PrevResult previous;      // CHECK
+  // The interface's name in the container: CNI_IFNAME, or the configuration's own.
+  IfName ifname;
+  std::optional<json::Json> earlier;  // ADD: the result of earlier plugins, to be added to
+  std::string ipam;                   // the plugin that gives the addresses; empty: Fairlead does
+  network::Dns dns;                   // ADD
+  std::string resolv_conf;            // ADD: the file with the name servers when `dns` has none
+  PrevResult previous;                // CHECK
   std::optional<std::vector<network::ValidAttachment>>
       valid;  // GC; std::nullopt: the runtime did not say
 

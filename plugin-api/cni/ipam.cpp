@@ -128,12 +128,12 @@ Result<IpamResult> decode_ipam_result(std::string_view text) {
   return result;
 }
 
-Decoded<std::string> run_ipam(const std::string& name, const std::string& command,
+Decoded<std::string> run_ipam(const std::string& name, const PluginVerb& verb,
                               const RunPlugin& run) {
   if (!run)
     return fail(of_plugin(name, {ErrorCode::kInternal,
                                  "only the process that the runtime has started can run it", ""}));
-  auto outcome = run(name, command);
+  auto outcome = run(name, verb);
   if (!outcome) {
     Failure failure = failure_of(outcome.error());
     if (outcome.error().code == Code::kNotFound) failure.code = ErrorCode::kConfiguration;

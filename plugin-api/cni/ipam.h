@@ -50,11 +50,11 @@ Result<IpamResult> decode_ipam_result(std::string_view text);
 
 // How the plugin of a call is run; a test's own, or find_plugin() and run_plugin().
 using RunPlugin =
-    std::function<Result<PluginOutcome>(const std::string& name, const std::string& command)>;
+    std::function<Result<PluginOutcome>(const std::string& name, const PluginVerb& verb)>;
 
 // Runs one verb of the IPAM plugin and returns what it wrote. The plugin's own failure is passed on, with
 // its code; kConfiguration when it is not found.
-Decoded<std::string> run_ipam(const std::string& name, const std::string& command,
+Decoded<std::string> run_ipam(const std::string& name, const PluginVerb& verb,
                               const RunPlugin& run);
 
 }  // namespace fairlead::cni

@@ -59,12 +59,15 @@ Result<std::string> read_all(int fd) {
   return text;
 }
 
-// This process's environment with another CNI_COMMAND.
-std::vector<std::string> environment_for(const std::string& command) {
-  std::vector<std::string> variables{"CNI_COMMAND=" + command};
-  for (char** entry = environ; *entry != nullptr; ++entry)
-    if (const std::string_view text(*entry); !text.starts_with("CNI_COMMAND="))
-      variables.emplace_back(text);
+std::vector<std::string> environment_for(const PluginVerb& verb) {
+  constexpr std::string_view kCommand = "CNI_COMMAND=", kIfname = "CNI_IFNAME=";
+  std::vector<std::string> variables{fmt::format("{}{}", kCommand, verb.command)};
+  if (!verb.ifname.empty()) variables.push_back(fmt::format("{}{}", kIfname, verb.ifname));
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (text.starts_with(kCommand) || (text.starts_with(kIfname) && !verb.ifname.empty())) continue;
+    variables.emplace_back(text);
+  }
   return variables;
 }
 
@@ -118,7 +121,7 @@ Result<PluginOutcome> run_plugin(const PluginCall& call) {
   TRY(const UniqueFd in, file_in_memory("stdin"));
   TRY(const UniqueFd out, file_in_memory("stdout"));
   TRY_STATUS(write_all(in.get(), call.input));
-  std::vector<std::string> arguments{call.program}, variables = environment_for(call.command);
+  std::vector<std::string> arguments{call.program}, variables = environment_for(call.verb);
   std::vector<char*> argv = pointers_to(arguments), envp = pointers_to(variables);
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();

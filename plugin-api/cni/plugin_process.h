@@ -12,10 +12,16 @@ namespace fairlead::cni {
 // the folders; kInvalid for a name that is a path.
 Result<std::string> find_plugin(std::string_view folders, std::string_view name);
 
+// What differs in its environment from this process's.
+struct PluginVerb {
+  std::string command;      // CNI_COMMAND
+  std::string ifname = {};  // CNI_IFNAME; empty: this process's
+};
+
 struct PluginCall {
   std::string program;  // its path
-  std::string command;  // CNI_COMMAND; the rest of the environment is this process's
-  std::string input;    // for stdin
+  PluginVerb verb;
+  std::string input;  // for stdin
 };
 
 struct PluginOutcome {

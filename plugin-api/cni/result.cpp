@@ -1,5 +1,6 @@
 #include "plugin-api/cni/result.h"
 
+#include "plugin-api/cni/prev_result.h"
 #include "plugin-api/cni/sections.h"
 
 namespace fairlead::cni {
@@ -103,6 +104,7 @@ Decoded<std::string> encode_result(const Attachment& attachment, const ResultPar
                               : encode_pair(attachment, parts, version);
   object["cniVersion"] = version.text;
   if (parts.dns != network::Dns()) object["dns"] = json::write(parts.dns, kDns);
+  if (parts.earlier) object = joined_results(*parts.earlier, std::move(object));
   return json::dump(object) + "\n";
 }
 

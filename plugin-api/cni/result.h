@@ -3,8 +3,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
+#include "base/json/json.h"
 #include "network/api/types.h"
 #include "plugin-api/cni/failure.h"
 #include "plugin-api/cni/version.h"
@@ -17,6 +19,7 @@ struct ResultParts {
   std::string netns{};  // as the runtime gave it
   // By address: the gateways that another IPAM plugin has named. Others are the endpoint's.
   std::map<IpAddress, IpAddress> gateways{};
+  std::optional<json::Json> earlier{};  // the result of earlier plugins, which comes first
 };
 
 // interfaces are [bridge, host's end, container's end], as bridge prints them; those that do not

@@ -41,8 +41,8 @@ TEST_P(Golden, AsksTheCoreAndAnswersTheRuntimeAsWrittenDown) {
 
   cni::Call call = call_of((*input)["environment"], (*input)["config"].dump());
   if (input->contains("ipam"))  // what another IPAM plugin answers
-    call.run_plugin = [&](const auto&, const auto& command) -> Result<cni::PluginOutcome> {
-      return cni::PluginOutcome{0, command == "ADD" ? (*input)["ipam"].dump() : ""};
+    call.run_plugin = [&](const auto&, const auto& verb) -> Result<cni::PluginOutcome> {
+      return cni::PluginOutcome{0, verb.command == "ADD" ? (*input)["ipam"].dump() : ""};
     };
   const cni::Outcome outcome = cni::run(call, service);
 

@@ -77,8 +77,8 @@ TEST(IpamResultOf, WhatHasNoAddressIsRefused) {
 }
 
 Failure failure_of_run(Result<PluginOutcome> outcome) {
-  const auto answer =
-      run_ipam("static", "ADD", [&](const auto&, const auto&) { return std::move(outcome); });
+  const auto answer = run_ipam("static", {.command = "ADD"},
+                               [&](const auto&, const auto&) { return std::move(outcome); });
   EXPECT_FALSE(answer);
   return answer ? Failure() : answer.error();
 }
@@ -112,8 +112,9 @@ class Delegated : public ::testing::Test {
 
   Outcome run_call(Call call) {
     call.run_plugin = [this](const std::string& name,
-                             const std::string& command) -> Result<PluginOutcome> {
-      note(name + " " + command);
+                             const PluginVerb& verb) -> Result<PluginOutcome> {
+      const std::string& command = verb.command;
+      note(name + " " + command + (verb.ifname.empty() ? "" : " " + verb.ifname));
       if (const auto failing = failing_.find(command); failing != failing_.end())
         return failing->second;
       return command == "ADD" ? answer_ : PluginOutcome{};
@@ -216,6 +217,15 @@ TEST_F(Delegated, CheckStatusAndGcAskThePluginToo) {
     failing_[verb] = {1, R"({"code":50,"msg":"no"})"};
     EXPECT_EQ((*json::parse(run_call(verb_call(verb, with_result)).out))["code"], 50) << verb;
   }
+}
+
+TEST_F(Delegated, ThePluginIsToldTheNameThatTheInterfaceHas) {
+  json::Json named = config();
+  named["ifname"] = "net1";
+  EXPECT_EQ(run_call(add_call(named)).exit_code, 0);
+  EXPECT_EQ(run_call(verb_call("DEL", named)), Outcome{});
+  EXPECT_THAT(steps_, ElementsAre("attach", "static ADD net1", "give_addresses", "remove_endpoint",
+                                  "static DEL net1"));
 }
 
 TEST_F(Delegated, NetworksOverSeveralHostsGiveTheirOwnAddresses) {

@@ -62,28 +62,32 @@ TEST_F(PluginProcess, APathIsNoName) {
 
 TEST_F(PluginProcess, GetsTheInputTheCommandAndTheEnvironment) {
   ::setenv("CNI_COMMAND", "ADD", 1);
+  ::setenv("CNI_IFNAME", "eth0", 1);
   ::setenv("FAIRLEAD_TEST_MARK", "kept", 1);
   const auto outcome = run_plugin(
-      {program("p", "cat; echo \" $CNI_COMMAND $FAIRLEAD_TEST_MARK\"; exit 3"), "DEL", "{config}"});
+      {program("p", "cat; echo \" $CNI_COMMAND $CNI_IFNAME $FAIRLEAD_TEST_MARK\"; exit 3"),
+       {"DEL", "net1"},
+       "{config}"});
   ::unsetenv("CNI_COMMAND");
+  ::unsetenv("CNI_IFNAME");
   ASSERT_TRUE(outcome);
-  EXPECT_EQ(*outcome, (PluginOutcome{3, "{config} DEL kept\n"}));
+  EXPECT_EQ(*outcome, (PluginOutcome{3, "{config} DEL net1 kept\n"}));
 }
 
 TEST_F(PluginProcess, LargeInputsAndAnswersBlockNobody) {
   const std::string input(900'000, 'x');
-  const auto outcome = run_plugin({program("p", "cat; cat >/dev/null"), "ADD", input});
+  const auto outcome = run_plugin({program("p", "cat; cat >/dev/null"), {"ADD"}, input});
   ASSERT_TRUE(outcome);
   EXPECT_EQ(outcome->out, input);
   // It does not read what it gets.
-  EXPECT_EQ(run_plugin({program("q", "exit 0"), "ADD", std::string(2 << 20, 'x')})->exit_code, 0);
-  EXPECT_FALSE(run_plugin({program("r", "head -c 2000000 /dev/zero"), "ADD", ""}));
+  EXPECT_EQ(run_plugin({program("q", "exit 0"), {"ADD"}, std::string(2 << 20, 'x')})->exit_code, 0);
+  EXPECT_FALSE(run_plugin({program("r", "head -c 2000000 /dev/zero"), {"ADD"}, ""}));
 }
 
 TEST_F(PluginProcess, ThatIsKilledOrCannotBeRunIsAnError) {
-  EXPECT_THAT(run_plugin({program("p", "kill -9 $$"), "ADD", ""}).error().text,
+  EXPECT_THAT(run_plugin({program("p", "kill -9 $$"), {"ADD"}, ""}).error().text,
               HasSubstr("signal 9"));
-  const auto missing = run_plugin({"/nowhere/p", "ADD", ""});
+  const auto missing = run_plugin({"/nowhere/p", {"ADD"}, ""});
   EXPECT_TRUE(!missing || missing->exit_code == 127);
 }
 
@@ -94,7 +98,7 @@ TEST_F(PluginProcess, EndsWithItsCaller) {
       program("p", fmt::format("echo $$ > {0}.new; mv {0}.new {0}; exec sleep 100", pid_file));
   const pid_t caller = ::fork();
   if (caller == 0) {
-    (void)run_plugin({path, "ADD", ""});
+    (void)run_plugin({path, {"ADD"}, ""});
     ::_exit(0);
   }
   pid_t plugin = 0;

@@ -129,9 +129,58 @@ TEST(PrevResult, AddressesOfOtherInterfacesAreNotTheContainers) {
       "ips":[{"address":"10.1.0.2/24","interface":0},{"address":"10.2.0.2/24","interface":1},{"address":"10.3.0.2/24"}]})");
   const auto previous = decode_prev_result(*json::Object::of(document), "net1");
   ASSERT_TRUE(previous);
-  EXPECT_EQ(previous->addresses,
-            (std::vector{*Cidr::parse("10.2.0.2/24"), *Cidr::parse("10.3.0.2/24")}));
+  EXPECT_EQ(previous->addresses, std::vector{*Cidr::parse("10.2.0.2/24")});
   EXPECT_FALSE(previous->mac);
+}
+
+TEST(PrevResult, AnAddressOfNoInterfaceIsTheContainersWhereNoneNamesIt) {
+  const auto document = json::Json::parse(
+      R"({"interfaces":[{"name":"eth0","sandbox":"/x"},{"name":"net1","sandbox":"/x"}],
+      "ips":[{"address":"10.1.0.2/24","interface":0},{"address":"10.3.0.2/24"}]})");
+  EXPECT_EQ(decode_prev_result(*json::Object::of(document), "net1")->addresses,
+            std::vector{*Cidr::parse("10.3.0.2/24")});
+}
+
+Result<json::Json> earlier(const char* text, const char* ifname = "net1") {
+  const auto document = json::Json::parse(text);
+  return decode_earlier(*json::Object::of(document, "prevResult"), ifname);
+}
+
+TEST(Earlier, AnotherInterfaceOfTheNameIsRefusedAndOneOfTheHostIsNot) {
+  EXPECT_TRUE(earlier(R"({"interfaces":[{"name":"net1"},{"name":"eth0","sandbox":"/x"}]})"));
+  EXPECT_FALSE(earlier(R"({"interfaces":[{"name":"net1","sandbox":"/x"}]})"));
+}
+
+TEST(Earlier, WhatIsNoResultIsRefused) {
+  for (const char* bad :
+       {R"({"interfaces":7})", R"({"interfaces":[7]})", R"({"ips":[{}]})", R"({"ips":"x"})",
+        R"({"routes":[{"dst":"x"}]})", R"({"ip4":{"ip":"10.1.0.2/24"}})"})
+    EXPECT_FALSE(earlier(bad)) << bad;
+  EXPECT_TRUE(earlier("{}"));
+}
+
+TEST(Earlier, WhatItHoldsStaysAndOursFollows) {
+  const auto joined = joined_results(
+      json::Json::parse(
+          R"({"cniVersion":"0.4.0","interfaces":[{"name":"a","pciID":"x"}],"ips":[{"address":"1"}],
+              "dns":{"nameservers":["1"],"domain":"a"},"custom":{"k":1}})"),
+      json::Json::parse(
+          R"({"cniVersion":"1.0.0","interfaces":[{"name":"b"},{"name":"c"}],
+              "ips":[{"address":"2","interface":1},{"address":"3"}],"routes":[{"dst":"r"}],
+              "dns":{"nameservers":["1","2"],"domain":"b","search":["s"]}})"));
+  EXPECT_EQ(
+      joined,
+      json::Json::parse(
+          R"({"cniVersion":"1.0.0","interfaces":[{"name":"a","pciID":"x"},{"name":"b"},{"name":"c"}],
+                    "ips":[{"address":"1"},{"address":"2","interface":2},{"address":"3"}],
+                    "routes":[{"dst":"r"}],"custom":{"k":1},
+                    "dns":{"nameservers":["1","2"],"domain":"a","search":["s"]}})"));
+}
+
+TEST(Earlier, AnEmptyOneAddsNothing) {
+  const auto ours = json::Json::parse(R"({"cniVersion":"1.0.0","interfaces":[{"name":"b"}],
+                                          "ips":[{"address":"2","interface":0}]})");
+  EXPECT_EQ(joined_results(json::Json::object(), ours), ours);
 }
 
 }  // namespace
