@@ -2,9 +2,8 @@
 // of the same container that served them has given them up.
 #pragma once
 
-#include <iterator>
+#include <algorithm>
 #include <mutex>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -20,16 +19,18 @@ class Heirs {
   void add(const std::vector<PortOwner>& heirs) {
     if (heirs.empty()) return;
     const std::scoped_lock hold(guard_);
-    waiting_.insert(heirs.begin(), heirs.end());
+    for (const PortOwner& heir : heirs)
+      if (std::ranges::find(waiting_, heir) == waiting_.end()) waiting_.push_back(heir);
   }
-  std::set<PortOwner> take() {
+  // Each once, in the order in which they came.
+  std::vector<PortOwner> take() {
     const std::scoped_lock hold(guard_);
     return std::exchange(waiting_, {});
   }
 
  private:
   std::mutex guard_;
-  std::set<PortOwner> waiting_;
+  std::vector<PortOwner> waiting_;
 };
 
 }  // namespace fairlead::network

@@ -283,7 +283,7 @@ void PortPlan::write_to(state::Txn& txn) const {
 }
 
 std::vector<PortOwner> PortPlan::heirs() const {
-  std::set<PortOwner> heirs;
+  std::vector<PortOwner> heirs;
   for (const auto& [key, slot] : slots_)
     for (const PortClaim& waiting : slot.claims)
       if (waiting.standby && std::ranges::none_of(slot.claims, [&](const PortClaim& claim) {
@@ -291,8 +291,8 @@ std::vector<PortOwner> PortPlan::heirs() const {
                    claim.host_port == waiting.host_port &&
                    claim.host_port_end == waiting.host_port_end;
           }))
-        heirs.insert({waiting.network_id, waiting.endpoint_id});
-  return {heirs.begin(), heirs.end()};
+        heirs.push_back({waiting.network_id, waiting.endpoint_id});
+  return heirs;
 }
 
 }  // namespace fairlead::network

@@ -25,6 +25,7 @@ class PortPlan {
   void write_to(state::Txn& txn) const;
   // kInUse when somebody has one of the ports of a range that the endpoint has.
   Status look_for_singles(const PublishedPort& range);
+  // In the order in which they have claimed; one for each of its ports.
   std::vector<PortOwner> heirs() const;
   ClaimedPorts& result() { return result_; }
 

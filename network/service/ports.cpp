@@ -121,6 +121,23 @@ std::vector<PublishedPort> changed(const Endpoint& before, const Endpoint& after
   return all;
 }
 
+// Of several endpoints of a container the least one's default route is in use: that of the smallest
+// metric, and where the runtime sets the routes itself that of the network that came first.
+struct WayOut {
+  std::uint32_t metric = UINT32_MAX;  // UINT32_MAX: there is no default route
+  long long since = 0;                // Endpoint::created
+
+  auto operator<=>(const WayOut&) const = default;
+};
+
+WayOut way_out_of(const Endpoint& endpoint) {
+  WayOut way_out{.since = endpoint.created};
+  for (const Route& route : container_routes(endpoint))
+    if (route.destination.prefix_length() == 0 && !route.table)
+      way_out.metric = std::min(way_out.metric, route.priority.value_or(0));
+  return way_out;
+}
+
 std::optional<IpAddress> address_of(const Endpoint& endpoint, Family family) {
   for (const Cidr& address : endpoint.addresses)
     if (address.family() == family) return address.address();
@@ -255,8 +272,24 @@ Status Ports::program_ports(LockedNetwork& held, const Endpoint& before, const E
   return {};
 }
 
+// Answers leave by the container's default route, and the host drops those that come from another
+// network than the question went to.
+std::vector<PortOwner> Ports::by_way_out(std::vector<PortOwner> heirs) {
+  if (heirs.size() < 2) return heirs;
+  std::vector<std::pair<WayOut, PortOwner>> ranked;
+  for (PortOwner& heir : heirs) {
+    const auto stored = context_.records.endpoint(heir.network_id, heir.endpoint_id);
+    ranked.emplace_back(stored && *stored ? way_out_of((*stored)->value) : WayOut(),
+                        std::move(heir));
+  }
+  std::ranges::stable_sort(ranked, {}, &std::pair<WayOut, PortOwner>::first);
+  heirs.clear();
+  for (auto& [way_out, heir] : ranked) heirs.push_back(std::move(heir));
+  return heirs;
+}
+
 void Ports::let_heirs_take_over() {
-  for (const PortOwner& heir : context_.heirs.take())
+  for (const PortOwner& heir : by_way_out(context_.heirs.take()))
     if (const Status done = take_over(heir); !done)
       log::warn("take over published ports of another endpoint of the container",
                 {{"endpoint", heir.endpoint_id.substr(0, 12)}, {"error", done.error().text}});

@@ -39,6 +39,8 @@ class Ports {
   // The ports that the endpoint is to have, defaults filled in.
   Result<Endpoint> swap_ports(LockedNetwork& held, const Endpoint& before,
                               std::span<const PortSpec> wanted);
+  // Of the endpoints of one container the one comes first whose default route is in use.
+  std::vector<PortOwner> by_way_out(std::vector<PortOwner> heirs);
   Status take_over(const PortOwner& heir);
   Status program_ports(LockedNetwork& held, const Endpoint& before, const Endpoint& after);
 

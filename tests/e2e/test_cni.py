@@ -275,6 +275,21 @@ class Cni(CniCalls):
             self.assertEqual([], self.serving())
             self.remove_networks()
 
+    def test_with_the_default_route_the_ports_pass_to_the_next_network(self):
+        """Answers leave by the default route: the outside hears them only from the network that it goes through."""
+        self.containers.make("one")
+        nets = [self.network(subnets=[f"10.7{n}.0.0/24", f"fd00:7{n}::/64"], subnet=None, name=f"net{n}") for n in range(5)]
+        for number, net in enumerate(nets):
+            net.add("one", f"eth{number}", ports=[(8080, 80)])
+        for number, net in enumerate(nets):
+            self.assertEqual([f"net{number}"], self.serving())
+            self.assertEqual(f"eth{number}", self.way_out())
+            with self.containers.net("one") as inside, inside.listen("0.0.0.0", 80):
+                for source in (None, (FURTHER_V4, 0)):
+                    self.host.outside.connect(HOST_V4, 8080, source=source).close()
+            net.delete("one", f"eth{number}")
+        self.assertEqual([], self.serving())
+
     def test_the_default_route_is_the_first_network_s_and_then_the_next_one_s(self):
         self.containers.make("one")
         nets = [self.network(subnets=[f"10.7{n}.0.0/24", f"fd00:7{n}::/64"], subnet=None, name=f"net{n}",
