@@ -161,8 +161,10 @@ constexpr std::string_view kInetChains = R"(
 	}
 
 	# Out of an interface that has one container and no bridge, under that container's own address: the checks that the
-	# table `bridge fairlead` makes elsewhere.
+	# table `bridge fairlead` makes elsewhere. Its like get no answers of a DHCP server from it.
 	chain from_routed {
+		oifname "flr*" udp sport 67 drop
+		oifname "flr*" udp sport 547 drop
 		meta l4proto 1 jump own_icmp
 		meta l4proto 58 jump own_icmpv6
 		iifname . oifname vmap @same_routed

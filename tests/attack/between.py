@@ -70,8 +70,9 @@ class Between(unittest.TestCase):
     def one(cls, name, network, *options, families="46", number, **more):
         """A network with one container on it."""
         cls.street.network(network, families, number, *options)
-        cls.gateway_macs[name] = cls.street.gateway_mac(network)
-        return cls.street.attach(name, network, **more)
+        guest = cls.street.attach(name, network, **more)
+        cls.gateway_macs[name] = cls.street.first_hops[name]
+        return guest
 
     def gateway_of(self, guest):
         return self.gateway_macs[guest.name]

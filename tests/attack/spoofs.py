@@ -200,6 +200,9 @@ def dhcp_servers(link, to):
     advertise = lambda mark: frames.udp(own, link.neighbour.link_local, 547, 546, frames.dhcpv6_advertise(link.neighbour.mac, mark))
     yield "DHCPv6 advertise", lambda mark: ethernet(
         to, me.mac, IPV6, frames.ipv6(own, link.neighbour.link_local, UDP, advertise(mark)))
+    if me.v6 and link.neighbour.v6:
+        yield "DHCPv6 advertise between global addresses", lambda mark: ethernet(to, me.mac, IPV6, frames.ipv6(
+            me.v6, link.neighbour.v6, UDP, frames.udp(me.v6, link.neighbour.v6, 547, 546, frames.dhcpv6_advertise(link.neighbour.mac, mark))))
     yield "DHCPv6 advertise behind destination options", lambda mark: ethernet(to, me.mac, IPV6, frames.ipv6(
         own, link.neighbour.link_local, DESTINATION_OPTIONS, frames.extension(UDP, advertise(mark))))
 

@@ -53,6 +53,7 @@ class Street:
         self.host, self._stack = host, stack
         cni.install_fairlead(host)
         self.containers = cni.Containers(host)
+        self.first_hops = {}  # container: the MAC by which its packets leave its link, the bridge's or that of the host's end
 
     def network(self, name, families, number, *options):
         self.host.fairlead("network", "create", *subnets(families, number), *options, name)
@@ -64,6 +65,7 @@ class Street:
         conflist = cni.fairlead_conflist(network, network=network)
         result = cni.Network(self.host, conflist).add(container, ifname, ports=ports)
         mac = next(interface["mac"] for interface in result["interfaces"] if interface.get("sandbox"))
+        self.first_hops.setdefault(container, result["interfaces"][0]["mac"])
         addresses = [entry["address"].split("/")[0] for entry in result["ips"]]
         return self.closing(guest_of(container, self.containers.net(container), ifname, addresses, mac))
 

@@ -16,17 +16,21 @@ SERVER, CLIENT = 7001, 5555
 class Forged(Between, HostCase):
     """Packets of others' flows, sources that are nobody's: from plain and internal networks, spoofing allowed or not."""
 
+    mode, mode_of_victims = (), None  # options of the networks; None: the same
+    policies = tuple(POLICIES)
+
     @classmethod
     def make_networks(cls):
         numbers = iter(range(1, 100))
         cls.attackers = {}
-        for policy, options in POLICIES.items():
+        for policy in cls.policies:
             for kind, more in (("plain", ()), ("internal", ("--internal",)), ("no-icc", ("-o", "icc=false"))):
                 name = f"{kind}-{policy}"
-                cls.attackers[name] = cls.one(f"a-{name}", name, *more, *options, number=next(numbers))
+                cls.attackers[name] = cls.one(f"a-{name}", name, *cls.mode, *more, *POLICIES[policy], number=next(numbers))
+        mode = cls.mode if cls.mode_of_victims is None else cls.mode_of_victims
         cls.victims = {
-            "masqueraded": cls.one("b-masq", "masq", number=next(numbers)),
-            "routed": cls.one("b-routed", "routed", "-o", "gateway_mode_ipv4=routed", "-o", "gateway_mode_ipv6=routed",
+            "masqueraded": cls.one("b-masq", "masq", *mode, number=next(numbers)),
+            "routed": cls.one("b-routed", "routed", *mode, "-o", "gateway_mode_ipv4=routed", "-o", "gateway_mode_ipv6=routed",
                               number=next(numbers))}
         cls.published = cls.street.attach("b-published", "masq", ports=[(8053, 53, "udp")])
         routed = [(guest.v4, guest.v6) for guest in cls.victims.values()]
