@@ -102,6 +102,8 @@ class Driver {
   // Decides on the names of a new endpoint's links. Touches nothing.
   virtual Result<DriverRecord> plan_endpoint(const Network& network,
                                              const Endpoint& endpoint) const = 0;
+  // Why the network's containers cannot publish ports; empty: they can.
+  virtual std::string why_no_ports(const Network&) const { return traits().no_ports; }
   // The host's interface through which all that the endpoint sends enters a bridge, if there is one.
   virtual std::optional<IfName> bridge_port(const Endpoint&) const { return std::nullopt; }
   // The host's interface that leads to the endpoint alone, without a bridge, if there is one.

@@ -201,6 +201,16 @@ std::string format_interfaces(const std::vector<IfName>& interfaces) {
 // `docker network create -o encrypted`, as with Docker's own overlay networks, has no value.
 Result<bool> parse_flag(std::string_view text) { return parse_bool(text.empty() ? "true" : text); }
 
+constexpr std::uint16_t kMostVlan = 4094;
+
+Result<std::uint16_t> parse_vlan(std::string_view text) {
+  std::uint16_t vlan = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), vlan);
+  if (error != std::errc{} || end != text.data() + text.size() || vlan == 0 || vlan > kMostVlan)
+    return fail(Code::kInvalid, "\"{}\" is not a VLAN; use 1 to {}", text, kMostVlan);
+  return vlan;
+}
+
 // As the kernel writes them (%04x:%02x:%02x.%d in drivers/pci/probe.c), in lower case; without a domain it is 0000.
 Result<std::string> parse_pci(std::string_view text) {
   std::string address(text);
@@ -289,6 +299,7 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::egress_allow, parse_egress_rules, format_egress_rules>("egress_allow"),
     row<&Options::ifname_prefix, parse_prefix<&IfName::parse>>(
         "ifname_prefix", "com.docker.network.container_iface_prefix"),
+    row<&Options::vlan, parse_vlan>("vlan"),
     row<&Options::parent, &IfName::parse>("parent"),
     row<&Options::parent_mac, &MacAddress::parse>("parent_mac"),
     row<&Options::parent_pci, parse_pci>("parent_pci"),

@@ -177,6 +177,11 @@ Status validate_options(const NetworkSpec& spec) {
   if (options.snat_ports && !options.snat_v4)
     return fail(Code::kInvalid,
                 "option \"snat_ports\" needs the IPv4 address whose ports these are: snat=ADDRESS");
+  if (options.vlan && options.mode != "bridge")
+    return fail(Code::kInvalid,
+                "option \"vlan\" is for mode \"bridge\", whose containers are in that VLAN of the "
+                "bridge; on another interface of the host it is parent=IFACE.{}",
+                *options.vlan);
   if ((options.parent_mac || options.parent_pci) && options.mode != "host-device")
     return fail(
         Code::kInvalid,

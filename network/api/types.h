@@ -97,6 +97,8 @@ struct NetworkOptions {
   Egress egress = Egress::kAllow;
   std::vector<EgressRule> egress_allow;  // what containers reach all the same
   std::string ifname_prefix = "eth";
+  // Mode bridge: the VLAN of the bridge that the network is, 1 to 4094.
+  std::optional<std::uint16_t> vlan;
   std::optional<IfName> parent;  // the host's interface, for modes without a bridge
   // Mode host-device: what finds the interface, in place of its name.
   std::optional<MacAddress> parent_mac;

@@ -15,10 +15,17 @@ namespace fairlead::network {
 
 namespace {
 
+// A network in a VLAN of somebody else's bridge. The host itself is not in that VLAN: it routes
+// nothing there, and the gateway is another machine.
+bool is_away(const Network& network) {
+  return network.options.vlan && BridgeRecord::of(network).foreign;
+}
+
 // The gateway addresses that the bridge carries. An isolated family has none (Docker's gateway mode
 // "isolated"), and IPv4 has none where another router on the bridge is the gateway (inhibit_ipv4).
 std::vector<Cidr> bridge_addresses(const Network& network) {
   std::vector<Cidr> addresses;
+  if (is_away(network)) return addresses;
   for (const Subnet& subnet : network.subnets) {
     const bool v4 = subnet.subnet.is_v4();
     const GatewayMode mode = v4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
@@ -113,17 +120,21 @@ class BridgeDriver : public Driver {
     } else {
       TRY(bridge, IfName::parse(fmt::format("{}{}", kBridgePrefix, network.id.substr(0, 12))));
     }
-    for (const Network& other : others)
-      if (bridge_of(other) == bridge)
-        return fail(Code::kExists,
-                    "bridge {} belongs to network {}; choose another name with -o bridge=NAME",
-                    bridge.str(), other.name.str());
+    for (const Network& other : others) {
+      if (bridge_of(other) != bridge || (is_away(other) && is_other_vlan(network, other))) continue;
+      return fail(Code::kExists, "bridge {} belongs to network {}{}; choose another {}",
+                  bridge.str(), other.name.str(),
+                  is_away(other) ? fmt::format(", which is its VLAN {}", *other.options.vlan) : "",
+                  is_away(other) && network.options.vlan ? "one with -o vlan=ID"
+                                                         : "name with -o bridge=NAME");
+    }
     BridgeRecord record{.bridge = bridge, .mac = bridge_mac_of(network.id)};
     NetworkPlan plan;
     TRY(plan.mtu, choose_mtu(network));
     const auto there = links_.find(bridge);
     if (!there && there.error().code != Code::kNotFound) return fail(there.error());
     if (there) TRY_STATUS(adopt(*there, plan, record));
+    if (record.foreign && network.options.vlan) TRY_STATUS(check_filtering(*there));
     plan.links = record.text();
     return plan;
   }
@@ -133,7 +144,16 @@ class BridgeDriver : public Driver {
     return BridgeRecord::of(network).foreign;
   }
 
+  std::string why_no_ports(const Network& network) const override {
+    if (!is_away(network)) return {};
+    return fmt::format(
+        "they are in VLAN {} of bridge {}, where the host is not; they answer there on every port "
+        "that they listen to",
+        *network.options.vlan, bridge_of(network).str());
+  }
+
   FirewallLinks firewall_links(const Network& network) const override {
+    if (is_away(network)) return {};
     return {.interfaces = {bridge_of(network)},
             .shared = BridgeRecord::of(network).foreign,
             .tunnels = {}};
@@ -147,7 +167,8 @@ class BridgeDriver : public Driver {
                             .mtu = network.mtu,
                             .addresses = bridge_addresses(network),
                             .ipv6 = network.has(Family::kV6),
-                            .alias = mark_.after("fairlead " + network.name.str())};
+                            .alias = mark_.after("fairlead " + network.name.str()),
+                            .vlan = network.options.vlan};
     TRY(const kernel::Link made, links_.ensure_bridge(spec, BridgeRecord::of(network).foreign));
     if (!was_there)
       undo.push([this, bridge] {
@@ -255,6 +276,10 @@ class BridgeDriver : public Driver {
                   bridge.name);
     if (!host.up || !bridge.up)
       return fail(Code::kConflict, "interface {} is down", host.up ? bridge.name : host.name);
+    TRY(const bool in_vlan, is_in_vlan(network, host));
+    if (!in_vlan)
+      return fail(Code::kConflict, "interface {} is not a port of VLAN {} alone", host.name,
+                  *network.options.vlan);
     if (netns_fd < 0) return {};
     TRY(auto name, IfName::parse(ifname));
     TRY(auto view, links_.inspect(netns_fd, name));
@@ -282,7 +307,8 @@ class BridgeDriver : public Driver {
   Result<bool> mend(const Network& network, const Endpoint& endpoint) override {
     TRY(auto bridge, links_.find(bridge_of(network)));
     TRY(auto host, links_.find(host_side_of(endpoint)));
-    if (host.master == bridge.index && host.up) return false;
+    TRY(const bool in_vlan, is_in_vlan(network, host));
+    if (host.master == bridge.index && host.up && in_vlan) return false;
     TRY_STATUS(
         links_.set_master(host.index, bridge.index, port_flags(network, !endpoint.ports.empty())));
     TRY_STATUS(set_up_port(network, endpoint, host.index));
@@ -359,14 +385,36 @@ class BridgeDriver : public Driver {
   static Status check_gateways(const NetworkSpec& spec) {
     constexpr std::string_view kHint = "use -o mode=routed";
     const NetworkOptions& options = spec.options;
-    if (spec.internal) return {};
+    if (spec.internal || (options.vlan && options.bridge)) return {};
     if (!options.inhibit_ipv4)
       TRY_STATUS(refuse_single_addresses(spec.subnets, Family::kV4, kHint));
     return refuse_single_addresses(spec.subnets, Family::kV6, kHint);
   }
 
+  static bool is_other_vlan(const Network& network, const Network& other) {
+    return network.options.vlan && network.options.vlan != other.options.vlan;
+  }
+
+  static Status check_filtering(const kernel::Link& bridge) {
+    if (!bridge.filters_vlans)
+      return fail(Code::kUnsupported,
+                  "option \"vlan\": this kernel has no bridge VLAN filtering: "
+                  "CONFIG_BRIDGE_VLAN_FILTERING");
+    if (*bridge.filters_vlans) return {};
+    return fail(
+        Code::kInvalid,
+        "option \"vlan\": bridge {} does not look at VLANs; switch it on with `ip link set {} "
+        "type bridge vlan_filtering 1`",
+        bridge.name, bridge.name);
+  }
+
+  Result<bool> is_in_vlan(const Network& network, const kernel::Link& port) {
+    if (!network.options.vlan) return true;
+    return links_.has_access_vlan(port.index, *network.options.vlan);
+  }
+
   Status enable_forwarding(const Network& network) {
-    if (network.internal) return {};
+    if (network.internal || is_away(network)) return {};
     for (const Family family : {Family::kV4, Family::kV6}) {
       if (!network.has(family)) continue;
       TRY(const bool on, links_.host_routing().is_forwarding(family));
@@ -397,7 +445,8 @@ class BridgeDriver : public Driver {
 
   bool needs_keeping(const Network& network, const kernel::Link& bridge) const {
     const BridgeRecord record = BridgeRecord::of(network);
-    return record.foreign && (record.boot != boot_id_ || bridge.mac != record.mac);
+    return record.foreign && !is_away(network) &&
+           (record.boot != boot_id_ || bridge.mac != record.mac);
   }
 
   // Finds the bridge, and makes it again when someone has deleted it. When somebody else's bridge
@@ -441,6 +490,7 @@ class BridgeDriver : public Driver {
     kernel::PortFlags flags = ports_;
     flags.hairpin = published;
     flags.isolated = !network.options.icc;
+    flags.vlan = network.options.vlan;
     if (is_pinned(network)) flags.learning = false;
     return flags;
   }

@@ -151,11 +151,11 @@ Status Ports::check_ports_allowed(const LockedNetwork& held, std::span<const Por
   if (held.network.internal)
     return fail(Code::kInvalid, "network {} is internal: its containers cannot publish ports",
                 held.network.name.str());
-  const NetworkTraits traits = held.driver->traits();
-  if (traits.no_ports.empty()) return {};
+  const std::string why = held.driver->why_no_ports(held.network);
+  if (why.empty()) return {};
   return fail(Code::kInvalid,
               "network {} has mode {}, in which containers cannot publish ports: {}",
-              held.network.name.str(), held.network.options.mode, traits.no_ports);
+              held.network.name.str(), held.network.options.mode, why);
 }
 
 std::vector<PortSpec> Ports::with_defaults(const Network& network,

@@ -22,7 +22,7 @@ struct Config {
   std::map<std::string, std::string> options, labels;
   std::string bridge, network;
   std::string device, mac, pci;  // as the plugin host-device has them
-  std::uint16_t mtu = 0;
+  std::uint16_t mtu = 0, vlan = 0;
   std::optional<bool> masquerade;
   bool is_gateway = true, is_default_gateway = false;
   bool hairpin = false;  // not looked at: always on for published ports
@@ -37,7 +37,7 @@ constexpr auto kConfig = fields(
     defaulted<&Config::bridge>("bridge"), defaulted<&Config::network>("network"),
     defaulted<&Config::device>("device"), defaulted<&Config::mac>("hwaddr"),
     defaulted<&Config::pci>("pciBusID"), defaulted<&Config::mtu>("mtu"),
-     defaulted<&Config::masquerade>("ipMasq"),
+    defaulted<&Config::vlan>("vlan"), defaulted<&Config::masquerade>("ipMasq"),
     defaulted<&Config::is_gateway>("isGateway"),
     defaulted<&Config::is_default_gateway>("isDefaultGateway"),
     defaulted<&Config::hairpin>("hairpinMode"), defaulted<&Config::ipv6>("ipv6"),
@@ -70,6 +70,7 @@ Result<network::NetworkOptions> decode_options(const Config& config) {
   if (!config.network.empty()) TRY_STATUS(set_option(options, "network", config.network));
   TRY_STATUS(add_device(config, options));
   if (config.mtu != 0) TRY_STATUS(set_option(options, "mtu", std::to_string(config.mtu)));
+  if (config.vlan != 0) TRY_STATUS(set_option(options, "vlan", std::to_string(config.vlan)));
   if (config.masquerade)
     TRY_STATUS(set_option(options, "masquerade", *config.masquerade ? "true" : "false"));
   if (config.port_isolation) TRY_STATUS(set_option(options, "icc", "false"));
@@ -192,7 +193,7 @@ Status add_addresses(const json::Object& config, Settings& settings) {
 
 // Keys of the standard plugins that would change who reaches whom; off values are let through.
 constexpr auto kNotSupported = std::to_array<std::string_view>(
-    {"vlan", "vlanTrunk", "promiscMode", "disableContainerInterface", "kernelpath"});
+    {"vlanTrunk", "preserveDefaultVlan", "promiscMode", "disableContainerInterface", "kernelpath"});
 
 bool is_off(const json::Json& value) {
   if (value.is_boolean()) return !value.get<bool>();

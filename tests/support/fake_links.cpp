@@ -197,8 +197,14 @@ Result<Link> FakeLinks::ensure_bridge(const kernel::BridgeSpec& spec, bool forei
   Device* bridge = device(key_of(-1), spec.name.str());
   if (bridge == nullptr && foreign) return no_such_link();
   if (bridge == nullptr) {
+    if (spec.vlan && !vlans_on_bridges_)
+      return fail(Code::kUnsupported,
+                  "make bridge {}: this kernel has no bridge VLAN filtering: "
+                  "CONFIG_BRIDGE_VLAN_FILTERING",
+                  spec.name.str());
     const int index = add(key_of(-1), {.name = spec.name.str(), .kind = "bridge"});
     bridge = device(key_of(-1), index);
+    if (vlans_on_bridges_) bridge->link.filters_vlans = spec.vlan.has_value();
     if (spec.ipv6) add_address(*bridge, Cidr::of(IpAddress::link_local(spec.mac), 64));
   }
   if (bridge->link.kind != "bridge")
@@ -502,6 +508,19 @@ Status FakeLinks::settle(int index) {
   TRY(const Device* found, host_device(index));
   (void)found;
   return {};
+}
+
+Result<bool> FakeLinks::has_access_vlan(int index, std::uint16_t vlan) {
+  const std::lock_guard lock(mutex_);
+  TRY_STATUS(enter("has_access_vlan"));
+  TRY(const Device* found, host_device(index));
+  return found->flags.vlan == vlan;
+}
+
+void FakeLinks::lack_vlans_on_bridges() {
+  const std::lock_guard lock(mutex_);
+  vlans_on_bridges_ = false;
+  for (Device& each : devices_) each.link.filters_vlans.reset();
 }
 
 Status FakeLinks::set_port_flags(int index, kernel::PortFlags flags) {

@@ -80,6 +80,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Result<bool> routes_container(const kernel::RoutedLink& link) override;
   Status answer_for(int index, const IpAddress& address, bool on) override;
   Status settle(int index) override;
+  Result<bool> has_access_vlan(int index, std::uint16_t vlan) override;
+  void lack_vlans_on_bridges();  // as a kernel without CONFIG_BRIDGE_VLAN_FILTERING
   Status set_port_flags(int index, kernel::PortFlags flags) override;
   Status set_master(int index, int master, kernel::PortFlags flags) override;
   Status remove_address(int index, const Cidr& address) override;
@@ -137,6 +139,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   std::vector<Announcement> announcements_;
   std::vector<Cidr> occupied_;
   std::set<std::string> lacking_;
+  bool vlans_on_bridges_ = true;
   kernel::IpvlanSpec last_ipvlan_;
   std::optional<std::string> default_route_;
   std::map<Family, bool> forwarding_;

@@ -22,12 +22,16 @@ std::optional<NetlinkMessage> difference(const BridgeSpec& spec, const LinkDetai
   NetlinkMessage change = change_link(link.index, link.up ? LinkState::kKeep : LinkState::kUp);
   bool differs =
       put_difference(change, {.mtu = spec.mtu, .alias = spec.alias, .mac = spec.mac}, link);
-  if (present.multicast_snooping.value_or(false) || present.link_local_learning.value_or(false)) {
+  const bool vlan_differs =
+      spec.vlan && (!present.vlan_filtering.value_or(false) || present.default_vlan != spec.vlan);
+  if (present.multicast_snooping.value_or(false) || present.link_local_learning.value_or(false) ||
+      vlan_differs) {
     differs = true;
     const auto info = change.nest(IFLA_LINKINFO);
     change.put_text(IFLA_INFO_KIND, "bridge");
     const auto data = change.nest(IFLA_INFO_DATA);
     put_bridge_settings(change);
+    if (vlan_differs) put_bridge_vlan(change, *spec.vlan);
   }
   if (!differs && link.up) return std::nullopt;
   return change;
@@ -90,6 +94,9 @@ Status NetlinkLinks::set_mac(int index, const MacAddress& mac) {
 Result<LinkDetails> NetlinkLinks::make_bridge(const BridgeSpec& spec) {
   const std::string what = fmt::format("make bridge {}", spec.name.str());
   const Status made = socket_.request(create_bridge(spec), what);
+  if (!made && made.error().sys_errno == EOPNOTSUPP && spec.vlan)
+    return fail(Code::kUnsupported,
+                "{}: this kernel has no bridge VLAN filtering: CONFIG_BRIDGE_VLAN_FILTERING", what);
   // EEXIST: another process was faster.
   if (!made && made.error().sys_errno != EEXIST) return fail(made.error());
   return socket_.get(get_link(spec.name), what);

@@ -2,7 +2,9 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "base/fault.h"
 #include "network/kernel/host/netns.h"
@@ -117,6 +119,10 @@ Status NetlinkLinks::finish_veth(const VethSpec& spec, const Veth& veth) {
   if (!spec.host_ipv6)
     steps.push_back(no_link_local(veth.host_index, fmt::format("switch IPv6 off on {}", name)));
   const bool flags = spec.port != PortFlags();
+  if (spec.master != 0 && spec.port.vlan) {
+    TRY(auto vlan, vlan_steps(veth.host_index, spec.master, *spec.port.vlan));
+    std::ranges::move(vlan, std::back_inserter(steps));
+  }
   if (flags || (spec.host_up && !spec.host_ipv6)) {
     // The kernel sets the flags of the port first (net/core/rtnetlink.c, rtnl_changelink).
     NetlinkMessage up =
@@ -147,6 +153,13 @@ Status NetlinkLinks::set_master(int index, int master, PortFlags flags) {
   NetlinkMessage joining = change_link(index, flagged ? LinkState::kKeep : LinkState::kUp);
   joining.put_u32(IFLA_MASTER, static_cast<std::uint32_t>(master));
   steps.push_back({std::move(joining), what});
+  if (flagged && flags.vlan) {
+    TRY(auto vlan, vlan_steps(index, master, *flags.vlan));
+    std::ranges::move(vlan, std::back_inserter(steps));
+    TRY(const auto others, vlans_of(index));  // what somebody has added to a port that it was
+    for (const VlanDetails& other : others)
+      if (other.id != *flags.vlan) steps.push_back({delete_vlan(index, other.id), what, ENOENT});
+  }
   if (flagged) {
     NetlinkMessage up = change_link(index, LinkState::kUp);
     put_port_flags(up, flags);

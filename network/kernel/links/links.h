@@ -28,6 +28,8 @@ struct Link {
   int master = 0;               // ifindex, 0 = none
   int peer_index = 0;           // veth: IFLA_LINK
   bool peer_elsewhere = false;  // veth: the peer is in another namespace (IFLA_LINK_NETNSID)
+  // A bridge: whether its ports are members of VLANs. std::nullopt: this kernel has none on bridges.
+  std::optional<bool> filters_vlans{};
   bool route_localnet = false;  // takes and sends packets of 127.0.0.0/8 (ip-sysctl.rst)
   std::string alias;
 };
@@ -39,6 +41,8 @@ struct BridgeSpec {
   std::vector<Cidr> addresses;  // missing ones are added; others are left alone
   bool ipv6 = false;            // false: no link-local address on the bridge
   std::string alias;
+  // The VLAN of the bridge itself and, unless they have another one, of its ports, all untagged.
+  std::optional<std::uint16_t> vlan{};
 };
 
 // Flags of a bridge port (IFLA_BRPORT_*). `learning` and `flood` are on by the kernel's default,
@@ -48,6 +52,9 @@ struct PortFlags {
   bool isolated = false;
   bool learning = true;  // MAC addresses are learned from the packets that come in
   bool flood = true;     // packets to unknown MAC addresses go out here
+  // An access port of this VLAN alone: what comes in without a tag is of it, and leaves without one.
+  // It is set where the link becomes a port (create_veth, set_master), before it is up.
+  std::optional<std::uint16_t> vlan{};
 
   bool operator==(const PortFlags&) const = default;
 };
@@ -240,6 +247,8 @@ class Links {
   // the kernel run its pending link watch work (net/core/rtnetlink.c, rtnl_getlink). Each takes the
   // longer the more namespaces there are (net/core/net_namespace.c, __peernet2id).
   virtual Status settle(int index) = 0;
+  // Whether the port is an untagged member of that VLAN, and of no other one (PortFlags).
+  virtual Result<bool> has_access_vlan(int index, std::uint16_t vlan) = 0;
   virtual Status set_port_flags(int index, PortFlags flags) = 0;
   // Makes the link a port of the bridge `master` (0: of none) with these flags, and then brings it up.
   virtual Status set_master(int index, int master, PortFlags flags = {}) = 0;

@@ -139,6 +139,44 @@ NetlinkMessage create_bridge(const BridgeSpec& spec) {
   message.put_text(IFLA_INFO_KIND, "bridge");
   const auto data = message.nest(IFLA_INFO_DATA);
   put_bridge_settings(message);
+  if (spec.vlan) put_bridge_vlan(message, *spec.vlan);
+  return message;
+}
+
+// The default of ports and of the bridge itself (net/bridge/br_vlan.c, __br_vlan_set_default_pvid).
+void put_bridge_vlan(NetlinkMessage& message, std::uint16_t vlan) {
+  message.put_u8(IFLA_BR_VLAN_FILTERING, 1).put_u16(IFLA_BR_VLAN_DEFAULT_PVID, vlan);
+}
+
+namespace {
+
+NetlinkMessage vlan_message(std::uint16_t type, int index, std::uint16_t vlan,
+                            std::uint16_t flags) {
+  NetlinkMessage message(type, 0);
+  ifinfomsg header = link_header(index);
+  header.ifi_family = AF_BRIDGE;
+  message.put_struct(header);
+  const bridge_vlan_info info{.flags = flags, .vid = vlan};
+  const auto spec = message.nest(IFLA_AF_SPEC);
+  message.put(IFLA_BRIDGE_VLAN_INFO, {reinterpret_cast<const std::uint8_t*>(&info), sizeof info});
+  return message;
+}
+
+}  // namespace
+
+NetlinkMessage add_access_vlan(int index, std::uint16_t vlan) {
+  return vlan_message(RTM_SETLINK, index, vlan, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED);
+}
+
+NetlinkMessage delete_vlan(int index, std::uint16_t vlan) {
+  return vlan_message(RTM_DELLINK, index, vlan, 0);
+}
+
+NetlinkMessage dump_vlans() {
+  NetlinkMessage message(RTM_GETLINK, NLM_F_DUMP);
+  ifinfomsg header = link_header(0);
+  header.ifi_family = AF_BRIDGE;
+  message.put_struct(header).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
   return message;
 }
 

@@ -59,6 +59,11 @@ tcmsg traffic_header(int index, std::uint32_t parent, std::uint32_t handle);
 // from link-local frames.
 void put_bridge_settings(NetlinkMessage& message);
 void put_port_flags(NetlinkMessage& message, PortFlags flags);
+void put_bridge_vlan(NetlinkMessage& message, std::uint16_t vlan);
+// RTM_SETLINK of a port: the VLAN of what has no tag, whose packets leave without one.
+NetlinkMessage add_access_vlan(int index, std::uint16_t vlan);
+NetlinkMessage delete_vlan(int index, std::uint16_t vlan);  // RTM_DELLINK; succeeds without it
+NetlinkMessage dump_vlans();                                // of all bridges and ports
 
 // RTM_NEWADDR, without duplicate address detection; EEXIST when the link has the address.
 NetlinkMessage add_address(int index, const Cidr& address);

@@ -47,6 +47,7 @@ class NetlinkLinks final : public Links {
   Result<bool> routes_container(const RoutedLink& link) override;
   Status answer_for(int index, const IpAddress& address, bool on) override;
   Status settle(int index) override;
+  Result<bool> has_access_vlan(int index, std::uint16_t vlan) override;
   Status set_port_flags(int index, PortFlags flags) override;
   Status set_master(int index, int master, PortFlags flags) override;
   Status remove_address(int index, const Cidr& address) override;
@@ -69,6 +70,9 @@ class NetlinkLinks final : public Links {
   Status in_host(const std::function<Status()>& work);
 
   Result<Link> create_on_parent(NetlinkMessage message, const IfName& name, int netns_fd);
+  // What makes the port of that bridge one of the VLAN alone.
+  Result<std::vector<NetlinkStep>> vlan_steps(int index, int bridge, std::uint16_t vlan);
+  Result<std::vector<VlanDetails>> vlans_of(int index);
   Result<LinkDetails> make_bridge(const BridgeSpec& spec);
   Status mend_bridge(const BridgeSpec& spec, const LinkDetails& present);
   Status finish_veth(const VethSpec& spec, const Veth& veth);

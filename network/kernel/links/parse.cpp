@@ -100,6 +100,10 @@ PortFlags read_port_flags(Bytes bytes) {
 void read_bridge(Bytes bytes, LinkDetails& details) {
   for (const Attribute& setting : Attributes(bytes)) {
     if (setting.type == IFLA_BR_MCAST_SNOOPING) details.multicast_snooping = setting.u8() != 0;
+    if (setting.type == IFLA_BR_VLAN_FILTERING)
+      details.link.filters_vlans = details.vlan_filtering = setting.u8() != 0;
+    if (setting.type == IFLA_BR_VLAN_DEFAULT_PVID)
+      details.default_vlan = read_struct<std::uint16_t>(setting.data);
     if (setting.type == IFLA_BR_MULTI_BOOLOPT && setting.data.size() >= sizeof(br_boolopt_multi)) {
       br_boolopt_multi options{};
       std::memcpy(&options, setting.data.data(), sizeof options);
@@ -244,6 +248,23 @@ std::optional<LinkDetails> parse_link(Bytes payload) {
   for (const Attribute& attribute : Attributes(behind(payload, sizeof(ifinfomsg))))
     read_link_attribute(attribute, details);
   return details;
+}
+
+std::vector<VlanDetails> parse_vlans(Bytes payload, int index) {
+  std::vector<VlanDetails> vlans;
+  const auto header = read_struct<ifinfomsg>(payload);
+  if (!header || header->ifi_index != index) return vlans;
+  for (const Attribute& attribute : Attributes(behind(payload, sizeof(ifinfomsg)))) {
+    if (attribute.type != IFLA_AF_SPEC) continue;
+    for (const Attribute& entry : Attributes(attribute.data)) {
+      const auto info = read_struct<bridge_vlan_info>(entry.data);
+      if (entry.type == IFLA_BRIDGE_VLAN_INFO && info)
+        vlans.push_back({.id = info->vid,
+                         .pvid = (info->flags & BRIDGE_VLAN_INFO_PVID) != 0,
+                         .untagged = (info->flags & BRIDGE_VLAN_INFO_UNTAGGED) != 0});
+    }
+  }
+  return vlans;
 }
 
 std::optional<AddressDetails> parse_address(Bytes payload) {

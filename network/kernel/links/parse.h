@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/ip.h"
 #include "network/kernel/links/links.h"
@@ -30,10 +31,20 @@ struct LinkDetails {
   bool bridge_port_event = false;          // sent by the bridge about one of its ports (AF_BRIDGE)
   std::optional<bool> multicast_snooping;  // bridges
   std::optional<bool> link_local_learning;
+  std::optional<bool> vlan_filtering;
+  std::optional<std::uint16_t> default_vlan;  // 0: none
   std::optional<int> accept_ra;
   std::optional<std::uint8_t> addr_gen_mode;  // IN6_ADDR_GEN_MODE_*
 };
 std::optional<LinkDetails> parse_link(Bytes payload);
+
+// The VLANs of one bridge or port, of the answers to dump_vlans().
+struct VlanDetails {
+  std::uint16_t id = 0;
+  bool pvid = false, untagged = false;
+  bool operator==(const VlanDetails&) const = default;
+};
+std::vector<VlanDetails> parse_vlans(Bytes payload, int index);
 
 // RTM_NEWADDR.
 struct AddressDetails {

@@ -54,6 +54,14 @@ TEST(NetworkOptions, ConnectionsToAPortAreANumber) {
   }
 }
 
+TEST(NetworkOptions, AVlanIsANumberOfABridge) {
+  EXPECT_EQ(parsed({{"vlan", "20"}}).vlan, 20);
+  EXPECT_EQ(to_map(parsed({{"vlan", "4094"}})).at("vlan"), "4094");
+  for (const char* wrong : {"0", "-1", "4095", "65556", "4294967316", "twenty", "", "20-30"})
+    EXPECT_NE(refusal({{"vlan", wrong}}).find("is not a VLAN; use 1 to 4094"), std::string::npos)
+        << wrong;
+}
+
 TEST(NetworkOptions, ACardHasAMacAddressOrAPlaceOnTheBus) {
   EXPECT_EQ(to_map(parsed({{"parent_mac", "02:AA:00:00:00:01"}})).at("parent_mac"),
             "02:aa:00:00:00:01");

@@ -313,6 +313,32 @@ TEST_F(OneAddress, DockerIsToldAGatewayThatIsNotInTheSubnet) {
   EXPECT_EQ(must(request(pool.id)), cidr("10.1.0.9/32"));
 }
 
+// ---- VLANs of a bridge, whose ports are tested under another kernel (vlans_test)
+
+TEST_F(OneAddress, AVlanNeedsAKernelWhoseBridgesHaveAny) {
+  auto spec = single({"10.1.0.0/24"});
+  spec.options.vlan = 20;
+  host_.links.lack_vlans_on_bridges();
+  EXPECT_THAT(refusal(spec), HasSubstr("this kernel has no bridge VLAN filtering: "
+                                       "CONFIG_BRIDGE_VLAN_FILTERING"));
+  host_.links.put({.name = "br0", .kind = "bridge", .up = true});
+  spec.options.bridge = IfName::parse("br0").value();
+  EXPECT_THAT(refusal(spec), HasSubstr("CONFIG_BRIDGE_VLAN_FILTERING"));
+  host_.links.put({.name = "br0", .kind = "bridge", .up = true, .filters_vlans = false});
+  EXPECT_THAT(refusal(spec), HasSubstr("ip link set br0 type bridge vlan_filtering 1"));
+  host_.links.put({.name = "br0", .kind = "bridge", .up = true, .filters_vlans = true});
+  must(service().create_network(spec));
+  const auto a = must(attach_to("a")).endpoint;
+  const auto port = must(host_.links.find(host_side_of(a)));
+  EXPECT_EQ(host_.links.port_flags(port.index).vlan, 20);
+  for (const char* mode : {"macvlan", "routed", "overlay"}) {
+    auto other = single({"10.2.0.0/24"});
+    other.options.mode = mode;
+    other.options.vlan = 20;
+    EXPECT_THAT(refusal(other), HasSubstr("option \"vlan\" is for mode \"bridge\"")) << mode;
+  }
+}
+
 // ---- room
 
 TEST_F(SeveralSubnets, ThereIsRoomAsLongAsAnAttachWouldSucceed) {

@@ -60,7 +60,7 @@ TEST(Hostile, NamesOf64KibAreRefusedWithShortMessages) {
   expect_code(run_input(json::Json{{"name", "a"}, {"subnet", huge}}.dump()), 7);
   expect_code(run_input(json::Json{{"name", "a"}, {"options", {{huge, "1"}}}}.dump()), 7);
   expect_code(run_input(json::Json{{"name", "a"}, {"ipam", {{"type", huge}}}}.dump()), 7);
-  expect_code(run_input(json::Json{{"name", "a"}, {"vlan", huge}}.dump()), 2);
+  expect_code(run_input(json::Json{{"name", "a"}, {"vlan", huge}}.dump()), 7);
   expect_code(run_input(json::Json{{"name", "a"}, {"kernelpath", huge}}.dump()), 2);
 }
 

@@ -238,7 +238,7 @@ TEST(Settings, AStaticGatewayOutsideOfItsSubnetIsRefused) {
 
 TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
   for (const char* key :
-       {"vlan", "promiscMode", "disableContainerInterface", "kernelpath"}) {
+       {"preserveDefaultVlan", "promiscMode", "disableContainerInterface", "kernelpath"}) {
     expect_refused(fmt::format(R"({{"{}":true}})", key), fmt::format("field {} is true", key),
                    ErrorCode::kUnsupportedField);
     EXPECT_TRUE(settings_of(fmt::format(R"({{"{}":false}})", key))) << key;
@@ -246,6 +246,15 @@ TEST(Settings, WhatCannotBeDoneIsRefusedWithKeyAndValue) {
   expect_refused(R"({"vlanTrunk":[{"id":5}]})", "field vlanTrunk is [{\"id\":5}]",
                  ErrorCode::kUnsupportedField);
   EXPECT_TRUE(settings_of(R"({"vlan":0,"vlanTrunk":[]})"));
+}
+
+TEST(Settings, AVlanIsThatOfTheBridgePlugin) {
+  EXPECT_EQ(settings_of(R"({"bridge":"br0","vlan":20})")->network.options.vlan, 20);
+  EXPECT_EQ(settings_of(R"({"vlan":20,"options":{"vlan":"20"}})")->network.options.vlan, 20);
+  expect_refused(R"({"vlan":20,"options":{"vlan":"30"}})", "field vlan is \"20\"");
+  expect_refused(R"({"vlan":4095})", "use 1 to 4094");
+  expect_refused(R"({"vlan":70000})", "field vlan");
+  expect_refused(R"({"vlan":true})", "field vlan");
 }
 
 TEST(Settings, ADeviceIsThatOfThePluginHostDevice) {

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=$1
 # With what they depend on.
 modules=(wireguard vxlan veth bridge dummy macvlan ipvlan 8021q
-  nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_fib_inet nft_masq nft_nat nft_reject_inet nf_conntrack_netlink)
+  nf_tables nf_conntrack nf_nat nft_chain_nat nft_ct nft_fib_inet nft_masq nft_nat nft_reject_inet nft_socket nft_connlimit nft_meta_bridge nf_conntrack_netlink)
 
 cannot() { echo "$*" >&2; exit 77; }
 [ "$(uname -m)" = x86_64 ] || cannot "the guest is an x86_64 machine, this one is $(uname -m)"
