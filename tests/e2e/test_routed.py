@@ -5,6 +5,7 @@ import json
 from support.e2e import cni
 from support.e2e.case import CniCalls, DockerCase, FairleadCase
 from support.e2e.host import FURTHER_V4, FURTHER_V6, HOST_V4, HOST_V6, OUTSIDE_V4, UPLINK
+from support.e2e.images import IMAGE
 from support.e2e.waiting import eventually
 from test_docker_ports import Forms
 from test_join import Namespaces, join
@@ -108,6 +109,20 @@ class Routed(DockerCase):
                 for far in (FURTHER_V4, HOST_V4, OUTSIDE_V4):
                     with self.assertRaises(OSError):
                         namespace.ask(far, 80, timeout=0.5)
+
+    def test_a_subnet_of_one_address_has_the_host_on_its_link(self):
+        self.docker.network("one", "--subnet", "10.99.0.9/32", "--ipv6", "--subnet", "fd00:99::9/128", "-o", "mode=routed")
+        for _ in range(2):
+            self.docker.run("only", network="one")
+            self.assertEqual(("10.99.0.9", "fd00:99::9"), (self.docker.address("only", "one"), self.docker.address6("only", "one")))
+            self.assertEqual(HOST_V4, self.docker.ask("only", FURTHER_V4, 80).peer)
+            self.assertEqual(HOST_V6, self.docker.ask("only", FURTHER_V6, 80).peer)
+            self.assertEqual("only", self.host.net.ask("10.99.0.9", 80).name)
+            self.docker.fails("run", "--network", "one", "--name", "second", IMAGE, "true")
+            self.docker.remove("only", "second")
+        said = self.docker.fails("network", "create", "-d", "fairlead", "--ipam-driver", "fairlead", "--subnet", "10.99.0.10/32", "bridged")
+        self.assertIn("subnet 10.99.0.10/32 has one address, and this network needs two", said)
+        self.assertIn("use -o mode=routed", said)
 
     def test_with_the_runtime_s_own_addresses_neighbours_are_answered_for(self):
         self.docker.network("net", "--subnet", SUBNET, "-o", "mode=routed", ipam="default")
