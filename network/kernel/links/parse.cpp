@@ -100,8 +100,7 @@ PortFlags read_port_flags(Bytes bytes) {
 void read_bridge(Bytes bytes, LinkDetails& details) {
   for (const Attribute& setting : Attributes(bytes)) {
     if (setting.type == IFLA_BR_MCAST_SNOOPING) details.multicast_snooping = setting.u8() != 0;
-    if (setting.type == IFLA_BR_VLAN_FILTERING)
-      details.link.filters_vlans = details.vlan_filtering = setting.u8() != 0;
+    if (setting.type == IFLA_BR_VLAN_FILTERING) details.vlan_filtering = setting.u8() != 0;
     if (setting.type == IFLA_BR_VLAN_DEFAULT_PVID)
       details.default_vlan = read_struct<std::uint16_t>(setting.data);
     if (setting.type == IFLA_BR_MULTI_BOOLOPT && setting.data.size() >= sizeof(br_boolopt_multi)) {
@@ -110,6 +109,9 @@ void read_bridge(Bytes bytes, LinkDetails& details) {
       details.link_local_learning = (options.optval & 1U << BR_BOOLOPT_NO_LL_LEARN) == 0;
     }
   }
+  // A kernel without VLANs on bridges tells whether they are filtered, and nothing else of them
+  // (net/bridge/br_netlink.c, br_fill_info).
+  if (details.default_vlan) details.link.filters_vlans = details.vlan_filtering;
 }
 
 void read_linkinfo(Bytes bytes, LinkDetails& details) {

@@ -16,7 +16,7 @@ namespace fairlead::kernel {
 Result<std::vector<NetlinkStep>> NetlinkLinks::vlan_steps(int index, int bridge,
                                                           std::uint16_t vlan) {
   TRY(const LinkDetails master, socket_.get(get_link(bridge), "find the bridge of a VLAN"));
-  if (!master.vlan_filtering)
+  if (!master.link.filters_vlans)
     return fail(Code::kUnsupported,
                 "this kernel has no bridge VLAN filtering: CONFIG_BRIDGE_VLAN_FILTERING");
   const std::string what = fmt::format("make interface {} a port of VLAN {}", index, vlan);

@@ -183,5 +183,28 @@ TEST_F(Vlans, LeaveTheTrunkAsItWas) {
   run_in("host", "bridge vlan show dev trunk0 | grep -q 20");
 }
 
+class NoVlans : public Vlans {
+ protected:
+  void SetUp() override {
+    ServiceWorld::SetUp();
+    if (!IsSkipped() && filters_vlans()) GTEST_SKIP() << "the bridges of this kernel filter VLANs";
+  }
+};
+
+TEST_F(NoVlans, AreSaidAndNothingIsLeft) {
+  auto wanted = spec("own", "10.20.0.0/24");
+  wanted.options.vlan = 20;
+  const auto own = service_->create_network(wanted);
+  ASSERT_FALSE(own);
+  EXPECT_EQ(own.error().code, Code::kUnsupported);
+  EXPECT_THAT(own.error().text, HasSubstr("this kernel has no bridge VLAN filtering: "
+                                          "CONFIG_BRIDGE_VLAN_FILTERING"));
+  run_in("host", "ip link add br0 type bridge && ip link set br0 up");
+  const auto joined = service_->create_network(on_trunk("office", 20));
+  ASSERT_FALSE(joined);
+  EXPECT_THAT(joined.error().text, HasSubstr("CONFIG_BRIDGE_VLAN_FILTERING"));
+  EXPECT_EQ(leftovers(), "");
+}
+
 }  // namespace
 }  // namespace fairlead::testing
