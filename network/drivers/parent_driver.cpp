@@ -60,6 +60,7 @@ Status refuse_firewall_options(const std::string& mode, const NetworkOptions& op
   if (options.spoofing != Spoofing::kDeny) return refuse(mode, "spoofing", kWhy);
   if (options.publish != HostModel::kStrong) return refuse(mode, "publish", kWhy);
   if (options.host_ip_missing) return refuse(mode, "host_ip_missing", kWhy);
+  if (options.port_max_connections != 0) return refuse(mode, "port_max_connections", kWhy);
   if (!options.trusted_interfaces.empty()) return refuse(mode, "trusted_interfaces", kWhy);
   if (options.host_access) return refuse(mode, "host_access", kWhy);
   if (options.snat_v4) return refuse(mode, "snat", kWhy);

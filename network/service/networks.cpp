@@ -182,6 +182,13 @@ Result<Network> Networks::begin_network(const NetworkSpec& spec) {
 Status Networks::check_egress_holds(const Network& network) const {
   if (network.options.egress == Egress::kAllow) return {};
   const FirewallLinks links = context_.firewall.links_of(network);
+  if (links.interfaces.empty() && network.options.vlan)
+    return fail(
+        Code::kUnsupported,
+        "egress=deny does not hold in VLAN {} of a bridge that is also others': the host is "
+        "not in it, and sees nothing of what its containers send; leave out the options "
+        "vlan and bridge",
+        *network.options.vlan);
   if (links.interfaces.empty())
     return fail(Code::kUnsupported,
                 "egress=deny does not hold in mode {}: the containers are on the wire of the "

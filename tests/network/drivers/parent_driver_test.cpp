@@ -96,6 +96,9 @@ TEST_F(OnAParent, WrongOptionsAreNamed) {
   EXPECT_THAT(said({{"ipvlan_mode", "l4"}}), HasSubstr("none of l2, l3, l3s"));
   EXPECT_THAT(said({{"ipvlan_flag", "passthru"}}), HasSubstr("none of bridge, private, vepa"));
   EXPECT_THAT(said({{"ipvlan_mod", "l2"}}), HasSubstr("ipvlan_mode"));
+  network::NetworkSpec limited{.options = on("ipvlan", "eth1").options};
+  limited.options.port_max_connections = 5;
+  EXPECT_THAT(ipvlan_->validate(limited).error().text, HasSubstr("\"port_max_connections\""));
 }
 
 TEST_F(OnAParent, AMissingVlanIsMadeWithTheNetworkAndRemovedWithIt) {

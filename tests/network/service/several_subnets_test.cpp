@@ -327,6 +327,9 @@ TEST_F(OneAddress, AVlanNeedsAKernelWhoseBridgesHaveAny) {
   host_.links.put({.name = "br0", .kind = "bridge", .up = true, .filters_vlans = false});
   EXPECT_THAT(refusal(spec), HasSubstr("ip link set br0 type bridge vlan_filtering 1"));
   host_.links.put({.name = "br0", .kind = "bridge", .up = true, .filters_vlans = true});
+  spec.options.egress = network::Egress::kDeny;
+  EXPECT_THAT(refusal(spec), HasSubstr("egress=deny does not hold in VLAN 20"));
+  spec.options.egress = network::Egress::kAllow;
   must(service().create_network(spec));
   const auto a = must(attach_to("a")).endpoint;
   const auto port = must(host_.links.find(host_side_of(a)));
