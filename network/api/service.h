@@ -144,7 +144,7 @@ class NetworkService {
   // result.
   virtual Result<Attachment> attach(const EndpointSpec& spec, const Placement& placement) = 0;
   // Gives an endpoint of AddressSource::kPlugin, which attach() has made without addresses, the
-  // addresses that another program has chosen. kExists when it has some already, or when another
+  // addresses that another program has chosen, and publishes its ports. kInUse as publish(); kExists when it has some already, or when another
   // endpoint has one of them in a network whose addresses are Fairlead's. After a failure the endpoint
   // is good for nothing but its removal.
   virtual Result<Attachment> give_addresses(const EndpointRef& endpoint,

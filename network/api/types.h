@@ -432,9 +432,10 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
-// What another program has given an attached endpoint (AddressSource::kPlugin).
+// What another program has given an attached endpoint (AddressSource::kPlugin), and what had to wait for it.
 struct GivenAddresses {
   std::vector<Cidr> addresses;  // with their prefix lengths
+  std::vector<PortSpec> ports;  // to be published
   std::vector<Route> routes;    // in addition to the default route; `via` as in Route
   std::string digest;           // as EndpointSpec::digest: from now on the call is answered again
   // What the program said, in its own form, for the protocol that has asked it. Nobody else reads it.

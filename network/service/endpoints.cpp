@@ -303,14 +303,25 @@ Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const Given
       !before.addresses.empty())
     return fail(Code::kExists, "endpoint {} on network {} has its addresses already",
                 short_name_of(before), held.network.name.str());
-  TRY(Endpoint after, take_given(held, before, given));
+  TRY_STATUS(Ports::check_ports_allowed(held, given.ports));
+  const auto ports = Ports::with_default_addresses(held.network, given.ports);
+  auto taken = take_given(held, before, given, ports);
+  if (!taken) {
+    TRY(const bool freed, collector_.make_room(held, taken.error(), ports));
+    if (freed) taken = take_given(held, before, given, ports);
+  }
+  TRY(Endpoint after, std::move(taken));
   fault_point("endpoint.address.intent");
   Rollback undo;
   const auto set = [&]() -> Result<EndpointLinks> {
+    TRY_STATUS(context_.claims.confirm(PortClaimant::of(after, held.network), claimed_of(after)));
     TRY_STATUS(context_.firewall.ensure());
-    TRY_STATUS(context_.firewall.change_sender(held.network, before, after));
+    TRY_STATUS(context_.firewall.change(held.network, before, after));
     fault_point("endpoint.address.firewall");
-    return held.driver->give_addresses(held.network, after, inside, context_.for_drivers, undo);
+    TRY(auto links,
+        held.driver->give_addresses(held.network, after, inside, context_.for_drivers, undo));
+    TRY_STATUS(held.driver->open_ports(held.network, after, context_.for_drivers));
+    return links;
   };
   auto links = set();
   if (links) undo.commit();
@@ -319,6 +330,7 @@ Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const Given
         with_context(links.error(), fmt::format("give {} its addresses on network {}",
                                                 short_name_of(after), held.network.name.str())));
   fault_point("endpoint.address.link");
+  removal_.forget_flows(after, after.ports);
   if (!links->routes.empty()) after.routes = std::move(links->routes);
   after.digest = given.digest;
   after.allocation = given.allocation;
@@ -329,17 +341,28 @@ Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const Given
   return attachment_of(held.network, std::move(after), std::move(*links));
 }
 
-// In one transaction: the leases, where the network's addresses are Fairlead's, and the record.
-Result<Endpoint> Endpoints::take_given(const LockedNetwork& held, const Endpoint& before,
-                                       const GivenAddresses& given) {
+// In one transaction: the ports, the leases where the network's addresses are Fairlead's, and the record.
+Result<Endpoint> Endpoints::take_given(LockedNetwork& held, const Endpoint& before,
+                                       const GivenAddresses& given,
+                                       std::span<const PortSpec> ports) {
   Endpoint after = before;
   after.addresses = given.addresses;
   after.routes.insert(after.routes.end(), given.routes.begin(), given.routes.end());
   add_ways(held, after);
   if (held.driver->traits().host_prefixes) take_single_addresses(after);
+  bool looked = ports.empty();
   for (unsigned attempt = 0;; ++attempt) {
-    state::Txn txn{.puts = {{keys::endpoint(held.network.id, after.id), encode(after)}}};
+    state::Txn txn;
     TRY_STATUS(addresses_.take_over_leases(held.network, after, attempt, txn));
+    TRY(auto claimed, context_.claims.plan(PortClaimant::of(after, held.network), ports, {}, txn));
+    if (!claimed.standby.empty() && !std::exchange(looked, true)) {
+      // Whoever serves them for this container may be dead.
+      TRY(const bool freed, collector_.make_room(held, Error{.code = Code::kInUse}, ports));
+      if (freed) continue;
+    }
+    after.ports = std::move(claimed.serves);
+    after.standby_ports = std::move(claimed.standby);
+    txn.puts.push_back({keys::endpoint(held.network.id, after.id), encode(after)});
     const Status done = context_.commit(std::move(txn));
     if (done) return after;
     if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());

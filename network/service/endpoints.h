@@ -49,8 +49,8 @@ class Endpoints {
   Result<Endpoint> draft(const LockedNetwork& held, const EndpointSpec& spec) const;
   Status lease(const LockedNetwork& held, const EndpointSpec& spec, Endpoint& endpoint,
                unsigned attempt, state::Txn& txn);
-  Result<Endpoint> take_given(const LockedNetwork& held, const Endpoint& before,
-                              const GivenAddresses& given);
+  Result<Endpoint> take_given(LockedNetwork& held, const Endpoint& before,
+                              const GivenAddresses& given, std::span<const PortSpec> ports);
   // After a failure: addresses and ports are given back, and the record is deleted.
   void undo_reservation(LockedNetwork& held, const Endpoint& endpoint);
   void tell_attached(const Network& network, const Endpoint& endpoint);

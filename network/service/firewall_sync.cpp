@@ -215,9 +215,8 @@ Status FirewallSync::select_endpoint(const Endpoint* leaving) {
   return write_policies(leaving);
 }
 
-Status FirewallSync::change_sender(const Network& network, const Endpoint& before,
-                                   const Endpoint& after) {
-  nat::NatState had, has;
+Status FirewallSync::change(const Network& network, const Endpoint& before, const Endpoint& after) {
+  nat::NatState had = ports_of(network, before), has = ports_of(network, after);
   add_endpoint(network, before, had);
   add_endpoint(network, after, has);
   TRY_STATUS(select_endpoint());

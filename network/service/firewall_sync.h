@@ -64,8 +64,8 @@ class FirewallSync {
   Status select_endpoint(const Endpoint* leaving = nullptr);
   // Afterwards it may send nothing. To be called after its ports were dropped.
   Status dismiss(const Network& network, const Endpoint& endpoint);
-  // Changes what an endpoint without ports may send.
-  Status change_sender(const Network& network, const Endpoint& before, const Endpoint& after);
+  // Changes what an endpoint may send, and its ports.
+  Status change(const Network& network, const Endpoint& before, const Endpoint& after);
   // Changes the elements of an endpoint's ports in one transaction.
   Status change_ports(const Network& network, const Endpoint& before, const Endpoint& after);
   // Removes the elements of all ports of these endpoints. Endpoints of another boot are skipped,

@@ -219,6 +219,7 @@ Status refuse_overlay(const network::Network& network) {
 network::GivenAddresses given_by(const IpamResult& result, std::string text,
                                  std::vector<Route> routes, const Request& request) {
   network::GivenAddresses given{.addresses = {},
+                                .ports = request.endpoint.ports,
                                 .routes = std::move(routes),
                                 .digest = request.endpoint.digest,
                                 .allocation = std::move(text)};
@@ -257,10 +258,6 @@ Answer fill_link(const Request& request, const Call& call, const network::Networ
       given_by(result, std::move(text), complete_routes(request.endpoint.routes, network), request);
   const auto attachment = service.give_addresses(endpoint_ref(request), given, placement);
   if (!attachment) return fail(failure_of(attachment.error()));
-  if (!request.endpoint.ports.empty()) {
-    const auto published = service.publish(endpoint_ref(request), request.endpoint.ports);
-    if (!published) return fail(failure_of(published.error()));
-  }
   fault_point("cni.add.attached");
   return encode_delegated(request, *attachment, result);
 }

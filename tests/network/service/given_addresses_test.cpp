@@ -49,6 +49,7 @@ class GivenAddresses : public ::testing::Test {
                           const std::string& id = "web") {
     return service().give_addresses(ref(name, id),
                                     {.addresses = {Cidr::parse(address).value()},
+                                     .ports = ports_,
                                      .routes = {},
                                      .digest = "d1",
                                      .allocation = "its words"},
@@ -63,6 +64,7 @@ class GivenAddresses : public ::testing::Test {
   }
 
   FakeHost host_;
+  std::vector<network::PortSpec> ports_;
 };
 
 TEST_F(GivenAddresses, ANetworkMayHaveNoSubnet) {
@@ -111,6 +113,22 @@ TEST_F(GivenAddresses, InAFairleadNetworkTheyAreLeasedToTheEndpoint) {
   must(service().remove_endpoint(ref("shop", "cache")));
   must(service().remove_endpoint(ref("shop")));
   EXPECT_EQ(leased("shop").size(), 1U) << "that of db";
+  EXPECT_THAT(must(service().status()).problems, IsEmpty());
+}
+
+TEST_F(GivenAddresses, PortsArePublishedWithThem) {
+  make("net", AddressSource::kPlugin, "10.1.0.0/24");
+  ports_ = {{.host_port = 8080, .container_port = 80}};
+  must(link("net"));
+  EXPECT_EQ(must(give("net", "10.1.0.9/24")).endpoint.ports.size(), 1U);
+  EXPECT_EQ(must(host_.firewall.elements("published_any_v4")).size(), 1U);
+  must(service().check(ref("net"), {.netns_fd = FakeHost::kNetns, .ifname = "web"}));
+  must(link("net", "db"));
+  EXPECT_EQ(give("net", "10.1.0.8/24", "db").error().code, Code::kInUse);
+  must(service().remove_endpoint(ref("net", "db")));
+  must(service().remove_endpoint(ref("net")));
+  EXPECT_THAT(must(host_.firewall.elements("published_any_v4")), IsEmpty());
+  EXPECT_THAT(must(service().list_ports()), IsEmpty());
   EXPECT_THAT(must(service().status()).problems, IsEmpty());
 }
 

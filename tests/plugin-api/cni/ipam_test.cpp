@@ -129,7 +129,7 @@ class Delegated : public ::testing::Test {
   // What the service was asked since, in between.
   void note(const std::string& step) {
     for (; seen_ < service_.calls.size(); ++seen_)
-      for (const char* verb : {"attach", "give_addresses", "publish", "remove_endpoint", "check"})
+      for (const char* verb : {"attach", "give_addresses", "remove_endpoint", "check"})
         if (service_.calls[seen_].contains(verb)) steps_.emplace_back(verb);
     if (step != "end") steps_.push_back(step);
   }
@@ -138,15 +138,16 @@ class Delegated : public ::testing::Test {
   std::size_t seen_ = 0;
 };
 
-TEST_F(Delegated, TheLinkIsMadeFirstAndPortsArePublishedLast) {
+TEST_F(Delegated, TheLinkIsMadeFirstAndPortsWaitForTheAddresses) {
   json::Json with_port = config();
   with_port["runtimeConfig"] = {{"portMappings", {{{"hostPort", 80}, {"containerPort", 80}}}}};
   const Outcome outcome = run_call(add_call(with_port));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
-  EXPECT_THAT(steps_, ElementsAre("attach", "static ADD", "give_addresses", "publish"));
+  EXPECT_THAT(steps_, ElementsAre("attach", "static ADD", "give_addresses"));
   const json::Json& attach = *service_.call("attach");
   EXPECT_EQ(attach["address_source"], "plugin");
   EXPECT_FALSE(attach.contains("ports"));
+  EXPECT_EQ((*service_.call("give_addresses"))["ports"][0]["host_port"], 80);
   EXPECT_EQ((*service_.call("create_network"))["address_source"], "plugin");
   const auto result = *json::parse(outcome.out);
   EXPECT_EQ(result["ips"][0]["gateway"], "10.1.0.1");

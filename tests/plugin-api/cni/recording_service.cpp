@@ -128,12 +128,6 @@ RecordingService::RecordingService() {
       .WillByDefault([this](const auto& ref, const auto& given, const auto& inside) {
         return give(ref, given, inside);
       });
-  ON_CALL(*this, publish).WillByDefault([this](const auto& ref, auto ports) {
-    Json list = Json::array();
-    for (const auto& port : ports) list.push_back(describe(port));
-    calls.push_back({{"publish", {{"endpoint", describe(ref)}, {"ports", list}}}});
-    return Result<std::vector<network::PublishedPort>>(std::vector<network::PublishedPort>());
-  });
   ON_CALL(*this, remove_endpoint).WillByDefault([this](const auto& ref) {
     calls.push_back({{"remove_endpoint", describe(ref)}});
     return Status();
@@ -210,9 +204,10 @@ Result<network::Attachment> RecordingService::give(const network::EndpointRef& r
                                                    const network::IntoNetns& inside) {
   Json routes = Json::array();
   for (const auto& route : given.routes) routes.push_back(describe(route));
-  calls.push_back(
-      {{"give_addresses",
-        {{"endpoint", describe(ref)}, {"addresses", texts(given.addresses)}, {"routes", routes}}}});
+  Json asked{
+      {"endpoint", describe(ref)}, {"addresses", texts(given.addresses)}, {"routes", routes}};
+  for (const auto& port : given.ports) asked["ports"].push_back(describe(port));
+  calls.push_back({{"give_addresses", asked}});
   network::Attachment made{.container_ifname = inside.ifname, .routes = given.routes};
   made.endpoint.addresses = given.addresses;
   return made;
