@@ -1,6 +1,7 @@
-"""SIGKILL at every fault point of ADD and DEL, then DEL: nothing is left over."""
+"""SIGKILL at every fault point of ADD and DEL, then DEL, or ADD once more and DEL: nothing is left over."""
 
 import collections
+import contextlib
 import fcntl
 import json
 import threading
@@ -105,6 +106,36 @@ class Crash(HostCase):
                 self.assert_works(address)
                 self.delete()
 
+    def test_an_add_killed_anywhere_succeeds_when_it_is_repeated_at_once(self):
+        """A runtime that takes the end of the plugin for a failure and calls ADD again, without a DEL in between."""
+        self.network.add("first")
+        before = Snapshot(self.host)
+        points = self.points_of(self.add)
+        self.delete()
+        for point in points:
+            with self.subTest(point):
+                self.assert_dies(self.add, point)
+                result = self.add()
+                self.assert_works(cni.address_of(result))
+                self.network.check("one")
+                self.assertEqual(result, self.add(), "and once more it is the same")
+                self.assertEqual([], self.host.fairlead_json("reconcile")["network"]["actions"])
+                self.delete()
+                self.assert_as_before(before, within=2)
+
+    def test_an_add_killed_twice_leaves_nothing_after_del(self):
+        self.network.add("first")
+        before = Snapshot(self.host)
+        points = self.points_of(self.add)
+        self.delete()
+        for first, second in zip(points, reversed(points)):
+            with self.subTest(f"{first} {second}"):
+                for point in (first, second):
+                    with self.assertRaises(cni.CniError) if point == first else contextlib.suppress(cni.CniError):
+                        self.add(env={"FAIRLEAD_FAULT": point})  # the second may be past its point already
+                self.delete()
+                self.assert_as_before(before, within=2)
+
     def assert_works(self, address):
         with self.containers.net("one") as inside, self.containers.net("first") as other, \
                 inside.listen("0.0.0.0", 80):
@@ -194,6 +225,31 @@ class Crash(HostCase):
                 self.assert_as_before(before, within=2)
         other.delete("first", "eth1", forget=True)
         self.host.fairlead("network", "rm", "other")
+
+
+class CrashWithAnotherIpamPlugin(Crash):
+    """The same with addresses of the real host-local, whose leases are files."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        ipam = {"type": "host-local", "delegate": True, "ranges": [[{"subnet": "10.90.0.0/24"}], [{"subnet": "fd00:90::/64"}]],
+                "routes": [{"dst": "10.99.0.0/16"}]}
+        cls.network = cni.Network(cls.host, cni.fairlead_conflist("net", ipam=ipam),
+                                  env={"CNI_PATH": f"{cni.BIN_FOLDER}:{cni.STANDARD_PLUGINS}"})
+        cls.network.add("one")  # the plugin's own files stay
+        cls.network.delete("one")
+        cls.host.fairlead("network", "rm", "net")
+
+    def points_of(self, verb):
+        points = super().points_of(verb)
+        for name in ("linked", "added") if verb == self.add else ("link-removed",):
+            self.assertIn(f"cni.ipam.{name}:1", points)
+        return points
+
+    # What has nothing to do with who gives the addresses.
+    test_a_publish_or_an_unpublish_killed_anywhere_is_undone_by_the_other = None
+    test_a_del_that_hands_ports_on_killed_anywhere_leaves_nothing_after_both = None
 
 
 class CrashOfTheDaemon(HostCase):
