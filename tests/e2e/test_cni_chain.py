@@ -134,6 +134,26 @@ class CniChain(CniCalls):
         network.delete("one")
         self.assert_clean("one")
 
+    def test_the_conflists_of_the_documentation(self):
+        self.host.fairlead("network", "create", "--subnet", "10.66.0.0/24", "shop")
+        shown = cni.documented_conflists()
+        self.assertLessEqual({"shop-from-cni", "fixed", "files", "two-networks"}, set(shown))
+        for name, conflist in shown.items():
+            if name == "lan":
+                continue  # test_cni_ipam.py has a DHCP server
+            with self.subTest(name):
+                self.containers.make("one")
+                network = cni.Network(self.host, conflist)
+                self.assertTrue(network.add("one", ports=[(8086, 80)])["ips"])
+                self.check_ours(network, "one")
+                with self.containers.net("one") as namespace, namespace.listen("0.0.0.0", 80):
+                    self.assertEqual(HOST_V4, namespace.ask(FURTHER_V4, 80).peer)
+                    if any("portMappings" in plugin.get("capabilities", {}) for plugin in conflist["plugins"]):
+                        self.host.outside.connect(HOST_V4, 8086).close()
+                network.delete("one")
+                self.assert_clean("one")
+                self.containers.remove("one")
+
     # ---- before others
 
     def test_portmap_behind_it(self):

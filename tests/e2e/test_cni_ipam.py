@@ -305,7 +305,7 @@ class Dhcp(CniCalls):
         self.remove_networks()
         self.daemon.kill()
         self.server.kill()
-        self.host.exec("ip", "link", "del", "mybr", check=False)
+        self.host.exec("ip", "link", "del", "br0", check=False)
         self.host.exec("ip", "link", "del", LAN, check=False)
         super().tearDown()
 
@@ -337,10 +337,10 @@ class Dhcp(CniCalls):
             self.remove_networks()
 
     def test_on_a_bridge_of_the_host_s(self):
-        self.host.exec("ip", "link", "add", "mybr", "type", "bridge")
-        self.host.exec("ip", "link", "set", "mybr", "up")
-        self.host.exec("ip", "link", "set", LAN, "master", "mybr")
-        self.assert_leased(self.network(bridge="mybr"))
+        self.host.exec("ip", "link", "add", "br0", "type", "bridge")
+        self.host.exec("ip", "link", "set", "br0", "up")
+        self.host.exec("ip", "link", "set", LAN, "master", "br0")
+        self.assert_leased(cni.Network(self.host, cni.documented_conflists()["lan"], env=PATH))
 
     def test_on_the_network_of_the_parent(self):
         self.assert_leased(self.network(options={"mode": "macvlan", "parent": LAN}))

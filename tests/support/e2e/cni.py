@@ -1,6 +1,8 @@
 """CNI as a runtime calls it: one process per plugin and verb, a conflist's plugins in a row."""
 
 import json
+import re
+from pathlib import Path
 
 from support.e2e.host import bin_folder
 from support.e2e.namespaces import NetNs
@@ -32,6 +34,13 @@ def fairlead_conflist(name, subnet=None, version="1.0.0", **keys):
     if subnet:
         plugin["subnet"] = subnet
     return {"cniVersion": version, "name": name, "plugins": [plugin]}
+
+
+def documented_conflists():
+    """Those that docs/cni.md shows, by their names."""
+    text = (Path(__file__).resolve().parents[3] / "docs/cni.md").read_text()
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    return {conflist["name"]: conflist for conflist in shown}
 
 
 def standard_conflist(name, bridge, subnet):
