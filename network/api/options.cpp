@@ -150,6 +150,16 @@ Result<HostModel> parse_publish(std::string_view text) {
   return fail(Code::kInvalid, "\"{}\" is neither strict nor any", text);
 }
 
+Result<HostPrefix> parse_host_prefix(std::string_view text) {
+  for (const HostPrefix prefix : {HostPrefix::kFairlead, HostPrefix::kVeth})
+    if (text == to_string(prefix)) return prefix;
+  return fail(
+      Code::kInvalid,
+      "\"{}\" is neither fl nor veth: by other names neither the firewall nor network managers "
+      "would know the links of containers from those of others",
+      text);
+}
+
 // "allow" and "deny" beside the words of other booleans.
 Result<bool> parse_access(std::string_view text) {
   if (text == "allow") return true;
@@ -299,6 +309,7 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::egress_allow, parse_egress_rules, format_egress_rules>("egress_allow"),
     row<&Options::ifname_prefix, parse_prefix<&IfName::parse>>(
         "ifname_prefix", "com.docker.network.container_iface_prefix"),
+    row<&Options::host_interface_prefix, parse_host_prefix>("host_interface_prefix"),
     row<&Options::vlan, parse_vlan>("vlan"),
     row<&Options::parent, &IfName::parse>("parent"),
     row<&Options::parent_mac, &MacAddress::parse>("parent_mac"),
@@ -400,6 +411,10 @@ std::string_view to_string(Spoofing spoofing) {
 }
 
 std::string_view to_string(Egress egress) { return egress == Egress::kDeny ? "deny" : "allow"; }
+
+std::string_view to_string(HostPrefix prefix) {
+  return prefix == HostPrefix::kFairlead ? "fl" : "veth";
+}
 
 std::string_view to_string(HostModel model) {
   return model == HostModel::kStrong ? "strict" : "any";

@@ -49,6 +49,14 @@ enum class HostModel {
 };
 std::string_view to_string(HostModel model);  // "strict", "any"
 
+// How the names of the host's ends of containers' links begin. The firewall, network managers and other
+// programs know whose a link is by it, so that it cannot be any text.
+enum class HostPrefix {
+  kFairlead,  // "fl": flh and flr
+  kVeth,      // "veth": vethfl- and vethfr-, for programs that look for veth*
+};
+std::string_view to_string(HostPrefix prefix);
+
 struct PortRange {
   std::uint16_t first = 0;
   std::uint16_t last = 0;
@@ -97,6 +105,7 @@ struct NetworkOptions {
   Egress egress = Egress::kAllow;
   std::vector<EgressRule> egress_allow;  // what containers reach all the same
   std::string ifname_prefix = "eth";
+  HostPrefix host_interface_prefix = HostPrefix::kFairlead;
   // Mode bridge: the VLAN of the bridge that the network is, 1 to 4094.
   std::optional<std::uint16_t> vlan;
   std::optional<IfName> parent;  // the host's interface, for modes without a bridge

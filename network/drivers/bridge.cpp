@@ -340,8 +340,10 @@ class BridgeDriver : public Driver {
     TRY(const auto all, links_.list());
     std::vector<MadeLink> made;
     for (const kernel::Link& link : all) {
-      const bool veth = link.kind == "veth" && link.name.starts_with(kVethPrefix) &&
-                        link.name.size() == kVethPrefix.size() + 12;
+      const bool veth =
+          link.kind == "veth" &&
+          ((link.name.starts_with(kVethPrefix) && link.name.size() == kVethPrefix.size() + 12) ||
+           is_name_of(link.name, kNamedVethPrefix, kNamedVethDigits));
       const bool bridge = link.kind == "bridge" && link.name.starts_with(kBridgePrefix) &&
                           link.alias.starts_with("fairlead ");
       const auto name = IfName::parse(link.name);
@@ -473,8 +475,8 @@ class BridgeDriver : public Driver {
 
   static Result<IfName> peer_name(const Endpoint& endpoint, const IntoNetns* inside) {
     if (inside != nullptr) return inside->ifname;
-    return IfName::parse(
-        fmt::format("{}{}", kPeerPrefix, host_side_of(endpoint).str().substr(kVethPrefix.size())));
+    return IfName::parse(fmt::format(
+        "{}{}", kPeerPrefix, digits_of(host_side_of(endpoint), kVethPrefix, kNamedVethPrefix)));
   }
 
   Result<std::vector<Route>> configure(const Endpoint& endpoint, const IntoNetns& inside,

@@ -108,6 +108,8 @@ Status ParentDriver::validate(const NetworkSpec& spec) const {
   if (options.gateway_mode_v4 != GatewayMode::kNat || options.gateway_mode_v6 != GatewayMode::kNat)
     return refuse(mode, "gateway_mode", "the router of the parent's network is the gateway");
   TRY_STATUS(refuse_firewall_options(mode, options));
+  if (options.host_interface_prefix != HostPrefix::kFairlead)
+    return refuse(mode, "host_interface_prefix", "nothing of a container is in the host");
   if (options.rates != Rates())
     return refuse(mode, "rate_in", "nothing of a container is in the host");
   return {};

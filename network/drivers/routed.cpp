@@ -14,19 +14,14 @@ namespace fairlead::network {
 
 namespace {
 
-constexpr std::string_view kLinkPrefix = "flr";  // the firewall knows it too (nat/ruleset.cpp)
+constexpr std::string_view kLinkPrefix =
+    kernel::kRoutedPrefixes[0];  // the firewall knows it too (nat/ruleset.cpp)
 constexpr std::size_t kNetworkDigits = 4, kEndpointDigits = 8;
+// With host_interface_prefix=veth (bridge_record.h). Few digits are left: a name that is taken is not chosen.
+constexpr std::string_view kNamedPrefix = kernel::kRoutedPrefixes[1];
+constexpr std::size_t kNamedNetworkDigits = 3, kNamedEndpointDigits = 5;
 constexpr const char* kLinks = "link_prefix";  // of a network: how the names of its links begin
 constexpr const char* kProxyOption = "routed_proxy";
-
-// Digits to the base of 36, of which an interface's name holds more than of hex digits.
-std::string short_hash(std::string_view text, std::size_t digits, std::uint64_t seed = 0) {
-  constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
-  std::uint64_t hash = fnv1a(text, seed);
-  std::string name;
-  for (; name.size() < digits; hash /= kDigits.size()) name += kDigits[hash % kDigits.size()];
-  return name;
-}
 
 std::string links_prefix(const DriverRecord& links) {
   const auto found = links.shown.find(kLinks);
@@ -132,7 +127,9 @@ class RoutedDriver : public Driver {
                   network.options.bridge->str());
     for (std::uint64_t seed = 0;; ++seed) {
       const std::string prefix =
-          fmt::format("{}{}", kLinkPrefix, short_hash(network.id, kNetworkDigits, seed));
+          is_named(network)
+              ? fmt::format("{}{}", kNamedPrefix, short_hash(network.id, kNamedNetworkDigits, seed))
+              : fmt::format("{}{}", kLinkPrefix, short_hash(network.id, kNetworkDigits, seed));
       const bool taken = std::ranges::any_of(
           others, [&](const Network& other) { return links_prefix(other.links) == prefix; });
       if (taken) continue;
@@ -175,9 +172,7 @@ class RoutedDriver : public Driver {
   Result<DriverRecord> plan_endpoint(const Network& network,
                                      const Endpoint& endpoint) const override {
     DriverRecord record = veth_record(network, endpoint);
-    for (auto& [key, name] : record.shown)
-      name = fmt::format("{}{}", links_prefix(network.links),
-                         short_hash(network.id + "/" + endpoint.id, kEndpointDigits));
+    for (auto& [key, name] : record.shown) name = free_name(network, endpoint);
     return record;
   }
 
@@ -324,8 +319,10 @@ class RoutedDriver : public Driver {
     TRY(const auto all, links_.list());
     std::vector<MadeLink> made;
     for (const kernel::Link& link : all) {
-      const bool own = link.kind == "veth" && link.name.starts_with(kLinkPrefix) &&
-                       link.name.size() == kLinkPrefix.size() + kNetworkDigits + kEndpointDigits;
+      const bool own =
+          link.kind == "veth" &&
+          (is_name_of(link.name, kLinkPrefix, kNetworkDigits + kEndpointDigits) ||
+           is_name_of(link.name, kNamedPrefix, kNamedNetworkDigits + kNamedEndpointDigits));
       const auto name = IfName::parse(link.name);
       if (own && name) made.push_back({*name, link.alias});
     }
@@ -340,6 +337,23 @@ class RoutedDriver : public Driver {
   Status remove_link(const IfName& name) override { return links_.remove(name); }
 
  private:
+  static bool is_named(const Network& network) {
+    return network.options.host_interface_prefix == HostPrefix::kVeth;
+  }
+
+  // What a crash has left under a name that is not chosen is removed as a link that no record names.
+  std::string free_name(const Network& network, const Endpoint& endpoint) const {
+    constexpr std::uint64_t kMostTries = 32;
+    for (std::uint64_t seed = 0;; ++seed) {
+      std::string name =
+          fmt::format("{}{}", links_prefix(network.links),
+                      short_hash(network.id + "/" + endpoint.id,
+                                 is_named(network) ? kNamedEndpointDigits : kEndpointDigits, seed));
+      const auto parsed = IfName::parse(name);
+      if (!is_named(network) || !parsed || !links_.find(*parsed) || seed == kMostTries) return name;
+    }
+  }
+
   Result<kernel::Link> uplink(const IfName& name) const {
     auto link = links_.find(name);
     if (!link && link.error().code == Code::kNotFound)
@@ -380,7 +394,8 @@ class RoutedDriver : public Driver {
 
   static Result<IfName> peer_name(const IfName& host, const IntoNetns* inside) {
     if (inside != nullptr) return inside->ifname;
-    return IfName::parse(fmt::format("{}{}", kPeerPrefix, host.str().substr(kLinkPrefix.size())));
+    return IfName::parse(
+        fmt::format("{}{}", kPeerPrefix, digits_of(host, kLinkPrefix, kNamedPrefix)));
   }
 
   Result<std::vector<Route>> configure(const Network& network, const Endpoint& endpoint,

@@ -5,14 +5,14 @@
 namespace fairlead::nat {
 
 // What an endpoint may send into its bridge, by the host's end of its veth pair, whose names begin
-// with "flh" (drivers/bridge_record.h): what is in no set is dropped, so that a link whose elements
-// are missing sends nothing. Frames of all other ports pass, after one comparison. The type of a
+// with "flh" or "vethfl-" (drivers/bridge_record.h): what is in no set is dropped, so that a link whose
+// elements are missing sends nothing. Frames of all other ports pass, after two comparisons. The type of a
 // frame is compared as it is on the wire as well, so that VLAN tags hide nothing: `ip saddr` alone
 // finds the packet behind them.
 constexpr std::string_view kText = R"(
 	chain from_ports {
 		type filter hook prerouting priority -300; policy accept;
-		iifname != "flh*" accept
+		iifname != "flh*" iifname != "vethfl-*" accept
 		iifname . ether saddr . ip saddr @senders_v4 goto own_v4
 		iifname . ether saddr . ip6 saddr @senders_v6 goto own_v6
 		iifname @unchecked accept

@@ -157,6 +157,7 @@ constexpr std::string_view kInetChains = R"(
 		iifname . oifname vmap @same_bridge
 		iifname @own_bridges fib saddr . iif oif missing drop
 		iifname "flr*" jump from_routed
+		iifname "vethfr-*" jump from_routed
 		ct state related jump quoted
 	}
 
@@ -289,6 +290,7 @@ constexpr std::string_view kInetChains = R"(
 		iifname . oifname vmap @same_bridge
 		iifname @own_bridges fib saddr . iif oif missing drop
 		iifname "flr*" iifname . oifname vmap @same_routed
+		iifname "vethfr-*" iifname . oifname vmap @same_routed
 		ip saddr @tunnel_hosts_v4 fib saddr . iif oif exists return
 		ip6 saddr @tunnel_hosts_v6 fib saddr . iif oif exists return
 		drop
@@ -307,7 +309,9 @@ constexpr std::string_view kInetChains = R"(
 		iifname @own_bridges ip6 saddr != :: fib saddr . iif oif missing drop
 		iifname @own_bridges ip saddr != 0.0.0.0 fib saddr . iif oif missing drop
 		iifname "flr*" meta l4proto 1 jump own_icmp
+		iifname "vethfr-*" meta l4proto 1 jump own_icmp
 		iifname "flr*" meta l4proto 58 jump own_icmpv6
+		iifname "vethfr-*" meta l4proto 58 jump own_icmpv6
 		meta nfproto @policies jump host_policies
 		iifname @confined goto gateway_only
 		iifname . ip saddr @confined_v4 goto gateway_only

@@ -35,7 +35,9 @@ const std::vector<Layer>& layers() {
       {"network/kernel/tunnels",
        {"base", "network/kernel/netlink", "network/kernel/host", "network/kernel/links"}},
       {"network/kernel/firewall", {"base", "network/kernel/host"}},
-      {"network/kernel/events", {"base", "network/kernel/netlink", "network/kernel/links"}},
+      {"network/kernel/events",
+       {"base", "network/kernel/netlink", "network/kernel/links",
+        "network/kernel/host/own_names.h"}},
       {"network/ipam", {"network/api", "base", "base/state", "base/json"}},
       // One choice of free subnets for networks of one host and of several.
       {"network/cluster",

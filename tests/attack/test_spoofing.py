@@ -23,6 +23,7 @@ KINDS = {
     "foreign bridge": ("46", "-o", "bridge={bridge}"),
     "internal": ("46", "--internal"),
     "without icc": ("46", "-o", "icc=false"),
+    "called veth": ("46", "-o", "host_interface_prefix=veth"),
     "routed": ("46", "-o", "gateway_mode_ipv4=routed", "-o", "gateway_mode_ipv6=routed"),
 }
 

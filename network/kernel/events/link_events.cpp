@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
+#include "network/kernel/host/own_names.h"
 #include "network/kernel/links/answer_routes.h"
 #include "network/kernel/links/host_routing.h"
 
@@ -164,7 +165,7 @@ std::vector<int> LinkEvents::quiet() const {
   for (const auto& [index, known] : links_) {
     const Link& link = known.now.link;
     // Links of containers have no link-local address on the host's side, and hear no router.
-    const bool routed = link.kind == "veth" && link.name.starts_with("flr");
+    const bool routed = link.kind == "veth" && is_routed_link(link.name);
     const bool hears_routers = link.master == 0 && link.kind != "bridge" && !routed &&
                                known.now.addr_gen_mode != IN6_ADDR_GEN_MODE_NONE;
     if (hears_routers || link.route_localnet) indexes.push_back(index);

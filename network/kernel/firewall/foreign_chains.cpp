@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "network/kernel/firewall/attributes.h"
+#include "network/kernel/host/own_names.h"
 
 namespace fairlead::kernel {
 
@@ -267,7 +268,8 @@ std::vector<PassRule> pass_rules(std::span<const IfName> bridges,
   std::vector<std::string> own = {"fl-*"};
   for (const IfName& bridge : bridges) {
     // Networks without a bridge have links with names of their own, all of which begin so.
-    const std::string name = bridge.str().starts_with("flr") ? "flr*" : bridge.str();
+    const std::string_view prefix = routed_prefix_of(bridge.str());
+    const std::string name = prefix.empty() ? bridge.str() : std::string(prefix) + "*";
     const bool there = std::ranges::find(own, name) != own.end();
     if (!there && !name.starts_with("fl-") && IfName::parse(bridge.str())) own.push_back(name);
   }
@@ -282,7 +284,9 @@ std::vector<PassRule> pass_rules(std::span<const IfName> bridges,
 
 std::vector<PassRule> pass_rules_for_frames() {
   PassRules rules;
-  for (const char* ports : {"flh*", "flx*"}) {
+  for (const std::string_view prefix :
+       {kPortPrefixes[0], kPortPrefixes[1], std::string_view("flx")}) {
+    const std::string ports = std::string(prefix) + "*";
     rules.add({}, ports, true);
     rules.add(ports, {}, true);
   }

@@ -1,5 +1,6 @@
 #include "network/kernel/firewall/foreign_firewall.h"
 
+#include <fmt/ranges.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "network/kernel/firewall/foreign_firewall_rules.h"
 #include "network/kernel/firewall/foreign_tables.h"
 #include "network/kernel/firewall/xtables.h"
+#include "network/kernel/host/own_names.h"
 
 namespace fairlead::kernel {
 
@@ -239,11 +241,13 @@ class HostFirewalls : public ForeignFirewall {
   }
 
   static Obstacle obstacle_of(const Listing& listing, bool opened) {
+    std::vector<std::string> commands;
+    for (const std::string_view links :
+         {std::string_view("fl-"), kRoutedPrefixes[0], kRoutedPrefixes[1]})
+      for (const char* way : {"-i", "-o"})
+        commands.push_back(fmt::format("{} -I FORWARD {} {}+ -j ACCEPT", listing.tool, way, links));
     return {.chain = fmt::format("{}, chain FORWARD", listing.tool),
-            .command =
-                fmt::format("{0} -I FORWARD -i fl-+ -j ACCEPT; {0} -I FORWARD -o fl-+ -j ACCEPT; "
-                            "{0} -I FORWARD -i flr+ -j ACCEPT; {0} -I FORWARD -o flr+ -j ACCEPT",
-                            listing.tool),
+            .command = fmt::format("{}", fmt::join(commands, "; ")),
             .opened = opened};
   }
 
@@ -306,7 +310,7 @@ class HostFirewalls : public ForeignFirewall {
     for (const IfName& bridge : bridges) {
       if (!IfName::parse(bridge.str())) continue;
       // Of networks without a bridge this is how the names of their links begin.
-      const std::string name = bridge.str().starts_with("flr") ? bridge.str() + "+" : bridge.str();
+      const std::string name = is_routed_link(bridge.str()) ? bridge.str() + "+" : bridge.str();
       if (std::ranges::find(trusted, name) == trusted.end()) TRY_STATUS(Firewalld::trust(name));
       trusted_.insert(name);
       names += " " + name;
@@ -318,7 +322,7 @@ class HostFirewalls : public ForeignFirewall {
   Status withdraw_from_firewalld() {
     TRY(const auto trusted, Firewalld::trusted());
     for (const std::string& name : trusted)
-      if (name.starts_with("fl-") || name.starts_with("flr") || trusted_.contains(name))
+      if (name.starts_with("fl-") || is_routed_link(name) || trusted_.contains(name))
         TRY_STATUS(Firewalld::forget(name));
     trusted_.clear();
     return {};

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "network/kernel/firewall/foreign_firewall_rules.h"
+#include "network/kernel/host/own_names.h"
 
 namespace fairlead::kernel {
 
@@ -39,12 +40,14 @@ std::string command_for(const ForeignChain& chain) {
   if (!may_be_pasted(chain.table) || !may_be_pasted(chain.name)) return {};
   const std::string where =
       fmt::format("nft insert rule {} {} {}", family_name(chain.family), chain.table, chain.name);
-  const auto pass = [&](std::string_view links) {
-    return fmt::format("{0} iifname '\"{1}\"' accept; {0} oifname '\"{1}\"' accept", where, links);
+  const auto pass = [&](const std::string_view prefix) {
+    return fmt::format("{0} iifname '\"{1}*\"' accept; {0} oifname '\"{1}*\"' accept", where,
+                       prefix);
   };
   // Ports of bridges; and bridges, and the links of networks without one.
-  if (chain.family == NFPROTO_BRIDGE) return pass("flh*");
-  return pass("fl-*") + "; " + pass("flr*");
+  const auto [own, named] = chain.family == NFPROTO_BRIDGE ? kPortPrefixes : kRoutedPrefixes;
+  const std::string links = pass(own) + "; " + pass(named);
+  return chain.family == NFPROTO_BRIDGE ? links : pass("fl-") + "; " + links;
 }
 
 }  // namespace

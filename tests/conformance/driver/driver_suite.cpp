@@ -235,6 +235,45 @@ TEST_P(DriverSuite, CheckFindsALostAddress) {
               ::testing::HasSubstr("10.40.0.9/24"));
 }
 
+TEST_P(DriverSuite, TheHostsEndMayBeCalledVeth) {
+  network_.options.host_interface_prefix = network::HostPrefix::kVeth;
+  if (!GetParam().in_host) {
+    const network::NetworkSpec spec{.name = network_.name, .options = network_.options};
+    EXPECT_THAT(driver().validate(spec).error().text,
+                ::testing::HasSubstr("host_interface_prefix"));
+    return;
+  }
+  network_.links = must(driver().plan(network_, {})).links;
+  ensure();
+  // Names as other runtimes choose them, and some that nearly are.
+  const std::set<std::string> strangers{"vethflabcdefgh", "vethfl-1",  "vethfl-ABCDEFGH",
+                                        "veth1a2b3c4d",   "vethfr-12", "vethfr1234567"};
+  for (const std::string& name : strangers)
+    must(links().create_veth({.host_name = ifname(name),
+                              .peer_name = ifname("eth0"),
+                              .peer_netns_fd = netns("stranger of " + name),
+                              .peer_mac = MacAddress::from_hash(name)}));
+  const auto a = endpoint("a", "10.40.0.2/24");
+  const auto made = must(attach_in(a, "a"));
+  const std::string host = made.host_links.back().name.str();
+  EXPECT_TRUE(host.starts_with("vethfl-") || host.starts_with("vethfr-")) << host;
+  EXPECT_EQ(host.size(), 15U);
+  EXPECT_TRUE(ping("a", "10.40.0.1"));
+  std::set<std::string> listed;
+  for (const network::MadeLink& link : must(driver().list_links())) listed.insert(link.name.str());
+  // Overlay's veth pairs are the bridge driver's to list.
+  for (const network::MadeLink& link : must(drivers_.at("bridge")->list_links()))
+    listed.insert(link.name.str());
+  EXPECT_TRUE(listed.contains(host));
+  for (const std::string& name : strangers) EXPECT_FALSE(listed.contains(name)) << name;
+  must(driver().check(network_, a, netns("a"), "eth0"));
+  must(driver().detach(network_, a));
+  EXPECT_FALSE(links().find(ifname(host)));
+  const auto left = must(attach(a, network::LeaveInHost{}));
+  EXPECT_TRUE(links().find(left.container_ifname));
+  must(driver().detach(network_, a));
+}
+
 TEST_P(DriverSuite, AddressesMayComeAfterTheLink) {
   ensure();
   const auto with = endpoint("a", "10.40.0.2/24");
