@@ -304,7 +304,7 @@ Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const Given
     return fail(Code::kExists, "endpoint {} on network {} has its addresses already",
                 short_name_of(before), held.network.name.str());
   TRY_STATUS(Ports::check_ports_allowed(held, given.ports));
-  const auto ports = Ports::with_default_addresses(held.network, given.ports);
+  const auto ports = Ports::with_defaults(held.network, given.ports);
   auto taken = take_given(held, before, given, ports);
   if (!taken) {
     TRY(const bool freed, collector_.make_room(held, taken.error(), ports));
