@@ -92,7 +92,7 @@ Status FirewallSync::change(TableSync& table, const nat::NatState& before,
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
   TRY_STATUS(change(packets_, {}, state_of(network)));
-  return policies_of_networks();
+  return policies_of_networks(nullptr);
 }
 
 // A table that is not present may be another store's.
@@ -100,11 +100,11 @@ Status FirewallSync::dismiss(const Network& network) {
   TRY(const bool there, packets_.present());
   if (!there) return {};
   TRY_STATUS(packets_.drop(state_of(network)));
-  return policies_of_networks();
+  return policies_of_networks(&network);
 }
 
 // "outside" is what no network has, and a network may have a list of its own.
-Status FirewallSync::policies_of_networks() {
+Status FirewallSync::policies_of_networks(const Network* leaving) {
   TRY(const auto stored, records_.policies());
   TRY(const auto networks, records_.networks());
   const bool any =
@@ -113,7 +113,7 @@ Status FirewallSync::policies_of_networks() {
       });
   if (!any) return {};
   TRY(const auto guard, lock_policies());
-  return write_policies();
+  return write_policies({.network = leaving});
 }
 
 Status FirewallSync::change_underlay(const UnderlayRecord& before, const UnderlayRecord& after) {
@@ -176,11 +176,12 @@ Result<NamedLocks::Guard> FirewallSync::lock_policies() {
   return locks_.lock("policies", kDeadline);
 }
 
+// With the networks that are being made: what policies say of one holds before it is ready.
 Result<PolicyWorld> FirewallSync::policy_world() {
   PolicyWorld world;
   TRY(world.networks, records_.networks());
   std::erase_if(world.networks,
-                [](const Network& network) { return network.phase != Phase::kReady; });
+                [](const Network& network) { return network.phase == Phase::kDeleting; });
   TRY(world.endpoints, records_.endpoints(""));
   std::erase_if(world.endpoints, [&](const Endpoint& endpoint) {
     return endpoint.boot_id != host_.boot_id || endpoint.phase == Phase::kDeleting;
@@ -191,16 +192,20 @@ Result<PolicyWorld> FirewallSync::policy_world() {
   return world;
 }
 
-Status FirewallSync::write_policies() { return write_policies(nullptr); }
+Status FirewallSync::write_policies() { return write_policies(Leaving{}); }
 
-Status FirewallSync::write_policies(const Endpoint* leaving) {
+Status FirewallSync::write_policies(const Leaving& leaving) {
   TRY(const bool there, packets_.present());
   if (!there) return {};  // it is rendered with all of them
   TRY(const auto stored, records_.policies());
   TRY(auto world, policy_world());
-  if (leaving != nullptr)
+  if (leaving.network != nullptr)
+    std::erase_if(world.networks,
+                  [&](const Network& network) { return network.id == leaving.network->id; });
+  if (leaving.endpoint != nullptr)
     std::erase_if(world.endpoints, [&](const Endpoint& endpoint) {
-      return endpoint.id == leaving->id && endpoint.network_id == leaving->network_id;
+      return endpoint.id == leaving.endpoint->id &&
+             endpoint.network_id == leaving.endpoint->network_id;
     });
   TRY(const std::string rendered,
       packets_.replace(nat::policy_set_names(), {.policies = meaning_of(stored.value, world)}));
@@ -212,7 +217,7 @@ Status FirewallSync::select_endpoint(const Endpoint* leaving) {
   TRY(const bool any, records_.any_policy_selects());
   if (!any) return {};
   TRY(const auto guard, lock_policies());
-  return write_policies(leaving);
+  return write_policies({.endpoint = leaving});
 }
 
 Status FirewallSync::change(const Network& network, const Endpoint& before, const Endpoint& after) {

@@ -105,8 +105,13 @@ class FirewallSync {
  private:
   Result<nat::NatState> wanted();
   Result<std::vector<TableSync*>> tables();
-  Status write_policies(const Endpoint* leaving);
-  Status policies_of_networks();
+  // What is on its way out of the records, and has no policy any more; nullptr: none.
+  struct Leaving {
+    const Network* network = nullptr;
+    const Endpoint* endpoint = nullptr;
+  };
+  Status write_policies(const Leaving& leaving);
+  Status policies_of_networks(const Network* leaving);
   nat::NatHost host_of(const ForwardingRecord& record) const;
   void add_surroundings(const SurroundingsRecord& record, nat::NatHost& host) const;
   void add_network(const Network& network, nat::NatState& state) const;

@@ -364,19 +364,23 @@ Status Networks::reserve(const Cidr& pool, const IpAddress& address, AddressUse 
 
 // Whoever finds the record of a process that was killed takes back what it names: also the addresses
 // on a bridge of somebody else's, which stays. So they are in the record before they are on the link.
+// A network is ready when the firewall knows it: once it is, the same call again finds it and looks no
+// further.
 Status Networks::build_network(Network& network, Driver& driver) {
   TRY_STATUS(context_.commit({.puts = {{keys::network(network.id), encode(network)}}}));
   Rollback undo;
   TRY_STATUS(driver.ensure(network, undo));
   fault_point("network.create.links");
+  TRY_STATUS(context_.firewall.admit(network));
+  fault_point("network.create.firewall");
   network.phase = Phase::kReady;
-  TRY_STATUS(context_.commit({.puts = {{keys::network(network.id), encode(network)}},
-                              .durability = state::Durability::kDurable}));
-  fault_point("network.create.ready");
-  if (auto admitted = context_.firewall.admit(network); !admitted) {
+  const Status ready = context_.commit({.puts = {{keys::network(network.id), encode(network)}},
+                                        .durability = state::Durability::kDurable});
+  if (!ready) {
     network.phase = Phase::kCreating;
-    return fail(admitted.error());
+    return ready;
   }
+  fault_point("network.create.ready");
   undo.commit();
   return {};
 }

@@ -474,6 +474,8 @@ class Killing(HostCase):
                     self.assert_all_agree()
             elif then == "the same":
                 verb.do()
+                if self.has_base:  # what is beside the networks, as second uplinks, is followed by reconcile
+                    self.assertEqual("nothing to do\n", self.fairlead("reconcile").out)
         finally:
             verb.undo()
 
