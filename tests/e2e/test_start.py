@@ -278,6 +278,7 @@ class LeftAlone(HostCase):
     """What is installed keeps those who manage the host's interfaces from Fairlead's, as their own programs say."""
 
     NETWORKD = "/lib/systemd/systemd-networkd"
+    VETHS = ("vethfl-0a1b2c3z", "vethfr-0a1b2c3z")
 
     @classmethod
     def setUpClass(cls):
@@ -289,6 +290,10 @@ class LeftAlone(HostCase):
         cls.host.fairlead("network", "create", "--subnet", "10.71.0.0/24", "shop")
         cls.bridge = cls._bridge()
         cls.host.exec("ip", "link", "add", "flannel.1", "type", "bridge")
+        # As host_interface_prefix=veth names them, and as another runtime does.
+        for name in cls.VETHS:
+            cls.host.exec("ip", "link", "add", name, "type", "bridge")
+        cls.host.exec("ip", "link", "add", "vethfl0a1b2c3", "type", "bridge")
 
     @classmethod
     def _bridge(cls):
@@ -318,19 +323,24 @@ class LeftAlone(HostCase):
             file = self.host.path(f"/run/systemd/netif/links/{self.index(name)}")
             return file.exists() and dict(line.split("=", 1) for line in file.read_text().split("\n") if "=" in line)
         eventually(lambda: (state("flannel.1") or {}).get("NETWORK_FILE"), "networkd to manage another bridge", 20)
-        self.assertEqual("unmanaged", state(self.bridge)["ADMIN_STATE"], networkd.log())
+        for name in (self.bridge, *self.VETHS):
+            self.assertEqual("unmanaged", state(name)["ADMIN_STATE"], networkd.log())
+        eventually(lambda: (state("vethfl0a1b2c3") or {}).get("NETWORK_FILE"), "networkd to manage another's veth", 20)
         self.assertNotIn("10-fairlead", networkd.log())
 
     def test_by_udev(self):
         if not shutil.which("udevadm"):
             self.skipTest("no udevadm")
         said = {}
-        for name in (self.bridge, "flannel.1"):
+        for name in (self.bridge, "flannel.1", *self.VETHS, "vethfl0a1b2c3"):
             done = self.host.exec("udevadm", "test-builtin", "net_setup_link", f"/sys/class/net/{name}", check=False,
                                   env={"SYSTEMD_LOG_LEVEL": "debug"})
             said[name] = done.out + done.err
         self.assertIn("10-fairlead.link is applied", said[self.bridge])
-        self.assertNotIn("10-fairlead.link is applied", said["flannel.1"])
+        for name in self.VETHS:
+            self.assertIn("10-fairlead.link is applied", said[name])
+        for name in ("flannel.1", "vethfl0a1b2c3"):
+            self.assertNotIn("10-fairlead.link is applied", said[name])
         self.assertNotIn("10-fairlead.link:", said[self.bridge])  # where it complains of a line
 
     def test_by_network_manager(self):
@@ -342,7 +352,8 @@ class LeftAlone(HostCase):
                                "--system-config-dir=/etc/nm", "--print-config")
         self.assertIn("[device-fairlead]", shown.out)
         self.assertIn("managed=0", shown.out)
-        self.assertIn("interface-name:fl-*", shown.out)
+        for name in ("fl-", "vethfl-", "vethfr-"):
+            self.assertIn(f"interface-name:{name}*", shown.out)
         self.assertNotIn("10-fairlead", shown.err)
 
 

@@ -113,9 +113,11 @@ TEST(ForeignFirewallRules, UplinkAndBridgesThatAreCalledLikeDockersAreNot) {
 }
 
 TEST(ForeignFirewallRules, NetworksWithoutABridgeHaveOneNameTogether) {
-  const std::vector<IfName> links = {name("flr0abc"), name("flr1abc"), name("fl-1")};
+  const std::vector<IfName> links = {name("flr0abc"), name("flr1abc"), name("fl-1"),
+                                     name("vethfr-0ab"), name("vethfr-1ab")};
   EXPECT_THAT(texts(wanted("-P FORWARD DROP\n", links, "eth0")),
-              ElementsAre(">fl-* accept", "fl-*> accept", ">flr* accept", "flr*> accept"));
+              ElementsAre(">fl-* accept", "fl-*> accept", ">flr* accept", "flr*> accept",
+                          ">vethfr-* accept", "vethfr-*> accept"));
 }
 
 // The place of our rule: 0 is the end.
