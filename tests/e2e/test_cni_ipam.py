@@ -2,7 +2,8 @@
 
 import json
 
-from support.e2e import cni
+from support.e2e import cni, frames
+from support.e2e.attacker import Ear, Guest, marks_in, new_mark, on_one_cpu
 from support.e2e.case import CniCalls, FairleadCase, HostCase
 from support.e2e.host import FURTHER_V4, HOST_V4
 from support.e2e.waiting import eventually
@@ -344,6 +345,38 @@ class Dhcp(CniCalls):
 
     def test_on_the_network_of_the_parent(self):
         self.assert_leased(self.network(options={"mode": "macvlan", "parent": LAN}))
+
+    def test_who_may_ask_a_server_may_be_nobody_else(self):
+        """The attacks arrive where spoofing is allowed: that is the control."""
+        self.host.exec("ip", "link", "add", "br0", "type", "bridge")
+        self.host.exec("ip", "link", "set", "br0", "up")
+        self.host.exec("ip", "link", "set", LAN, "master", "br0")
+        self.containers.make("one")
+        for spoofing in ("deny", "allow"):
+            with self.subTest(spoofing):
+                network = self.network(bridge="br0", name=spoofing, options={"spoofing": spoofing})
+                result = network.add("one")
+                mine = next(link["mac"] for link in result["interfaces"] if link.get("sandbox"))
+                guest = Guest("one", self.containers.net("one"), "eth0", mine, cni.address_of(result))
+                question, last, *marks = (new_mark() for _ in range(9))
+                everybody = "255.255.255.255"
+
+                def datagram(mark, source="0.0.0.0", ports=(68, 67), sender=mine, tags=()):
+                    packet = frames.packet(source, everybody, frames.UDP, frames.udp(source, everybody, *ports, mark))
+                    return frames.ethernet(frames.BROADCAST, sender, frames.IPV4, packet, tags)
+
+                attacks = [datagram(marks[0], sender="02:00:00:00:00:99"), datagram(marks[1], ports=(4444, 67)),
+                           datagram(marks[2], ports=(68, 53)), datagram(marks[3], ports=(67, 68)),
+                           datagram(marks[4], source=guest.v4, ports=(67, 68)), datagram(marks[5], source="192.168.70.250"),
+                           frames.ethernet(frames.BROADCAST, mine, frames.ARP,
+                                           frames.arp(2, mine, "0.0.0.0", frames.BROADCAST, ROUTER_V4, marks[6]))]
+                with self.containers.net(SERVER) as server, Ear(server, "eth0") as ear, on_one_cpu():
+                    guest.send(*attacks, datagram(question), guest.greeting(last))
+                    heard = ear.until(last)
+                self.assertEqual({question} | (set(marks) if spoofing == "allow" else set()), marks_in(heard, [question, *marks]))
+                guest.close()
+                network.delete("one")
+                self.remove_networks()
 
     def test_an_add_that_waits_for_a_silent_server_ends_with_its_runtime_s_patience(self):
         self.containers.make("one")
