@@ -73,7 +73,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"port", "ls", "list", "List the published ports", "", kNoTrunc | kNetworkFilter,
      "fairlead port ls\nfairlead port ls --network shop --json", port_list},
     {"", "publish", "", "Publish more ports of a running container", "ENDPOINT PORT...",
-     kNetworkFilter | kConnections,
+     kNetworkFilter | kLimit,
      "fairlead publish web 8080:80\n"
      "fairlead publish web 127.0.0.1:5353:53/udp 7000-7009:7000-7009\n"
      "fairlead publish --network shop web 8443:443\n"

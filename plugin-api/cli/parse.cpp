@@ -132,7 +132,7 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_repeated(app, "--filter", line.filters, "name=TEXT", "Only those whose name contains TEXT");
   if (command.takes & kNetworkFilter)
     add_text(app, "--network", line.network, "NETWORK", "Only those of this network");
-  if (command.takes & kConnections)
+  if (command.takes & kLimit)
     add_text(app, "--max-connections", line.max_connections, "N",
              "At once to each of these ports; default: what the network has, or any number");
 }
