@@ -247,7 +247,13 @@ Result<Endpoint> Ports::swap_ports(LockedNetwork& held, const Endpoint& before,
   fault_point("endpoint.publish.intent");
   const auto program = [&]() -> Status {
     TRY_STATUS(context_.claims.confirm(claimant, claimed_of(after)));
-    return program_ports(held, before, after);
+    // A process that was killed has recorded ports and not opened them: they are asked for again.
+    const bool asked_again = before.ports == after.ports && after.joined && !after.ports.empty();
+    if (!asked_again || context_.firewall.check(held.network, after))
+      return program_ports(held, before, after);
+    Endpoint closed = before;
+    closed.ports.clear();
+    return program_ports(held, closed, after);
   };
   const Status programmed = program();
   if (programmed) return after;
