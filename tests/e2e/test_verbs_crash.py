@@ -138,8 +138,9 @@ class Killing(HostCase):
         if mode not in ("macvlan", "ipvlan"):  # where a network makes nothing on the host
             yield Verb(f"network create, {mode}", create, remove, needs=mode)
             yield Verb(f"network rm, {mode}", remove, create_and_remove, prepare=create, needs=mode)
-        yield Verb(f"ADD, {mode}", attach, detach_and_remove, prepare=create, needs=mode)
-        yield Verb(f"DEL, {mode}", detach, attach_and_remove, prepare=attached, needs=mode)
+        stays = mode != "host-device"  # with the device an address of the host comes and goes, which reconcile follows
+        yield Verb(f"ADD, {mode}", attach, detach_and_remove, prepare=create, needs=mode, is_whole_when_repeated=stays)
+        yield Verb(f"DEL, {mode}", detach, attach_and_remove, prepare=attached, needs=mode, is_whole_when_repeated=stays)
 
     def of_addresses(self):
         def create():
