@@ -166,6 +166,8 @@ constexpr std::string_view kInetChains = R"(
 	chain from_routed {
 		oifname "flr*" udp sport 67 drop
 		oifname "flr*" udp sport 547 drop
+		oifname "vethfr-*" udp sport 67 drop
+		oifname "vethfr-*" udp sport 547 drop
 		meta l4proto 1 jump own_icmp
 		meta l4proto 58 jump own_icmpv6
 		iifname . oifname vmap @same_routed

@@ -189,7 +189,7 @@ Result<std::vector<PublishedPort>> Ports::publish(const EndpointRef& ref,
   TRY(auto held, context_.hold(ref.network));
   TRY(const auto stored, existing(held, ref.id));
   TRY_STATUS(check_ports_allowed(held, ports));
-  TRY(auto after, swap_ports(held, stored.value, with_defaults(held.network, ports)));
+  TRY(auto after, swap_ports(held, stored.value, with_defaults(held.network, ports), Change::kAny));
   return after.ports;
 }
 
@@ -198,7 +198,7 @@ Status Ports::unpublish(const EndpointRef& ref) {
   if (!held) return {};
   TRY(auto stored, context_.records.endpoint(held->network.id, ref.id));
   if (!stored || claimed_of(stored->value) == ClaimedPorts()) return {};
-  return status_of(swap_ports(*held, stored->value, {}));
+  return status_of(swap_ports(*held, stored->value, {}, Change::kRemoves));
 }
 
 // The lock of the network keeps two changes of one endpoint apart, so that none undoes the other's.
@@ -213,16 +213,25 @@ Result<std::vector<PublishedPort>> Ports::change_ports(const EndpointRef& ref,
     wanted = without_limited_otherwise(wanted, added);
     wanted.push_back(added);
   }
-  TRY(auto after, swap_ports(held, stored.value, wanted));
+  const Change kind = change.add.empty() ? Change::kRemoves : Change::kAny;
+  TRY(auto after, swap_ports(held, stored.value, wanted, kind));
   return after.ports;
 }
 
 Result<Endpoint> Ports::swap_ports(LockedNetwork& held, const Endpoint& before,
-                                   std::span<const PortSpec> wanted) {
+                                   std::span<const PortSpec> wanted, Change change) {
   const PortClaimant claimant = PortClaimant::of(before, held.network);
   const ClaimedPorts had = claimed_of(before);
   const std::string key = keys::endpoint(held.network.id, before.id);
   Endpoint after = before;
+  Endpoint open = before;  // as the firewall has it
+  const auto reopen = [&](const Error& error) -> tl::unexpected<Error> {
+    if (open.ports != before.ports)
+      if (const Status opened = program_ports(held, open, before); !opened)
+        log::error("undo: unpublish ports",
+                   {{"endpoint", before.id}, {"error", opened.error().text}});
+    return fail(error);
+  };
   std::vector<PortOwner> heirs;
   bool made_room = false;
   for (unsigned attempt = 0;; ++attempt) {
@@ -239,12 +248,19 @@ Result<Endpoint> Ports::swap_ports(LockedNetwork& held, const Endpoint& before,
     after.ports = std::move(now.serves);
     after.standby_ports = std::move(now.standby);
     txn.puts.push_back({key, encode(after)});
+    if (change == Change::kRemoves) {
+      if (const Status closed = program_ports(held, open, after); !closed)
+        return reopen(with_context(closed.error(), "unpublish ports"));
+      open = after;
+    }
     const Status done = context_.commit(std::move(txn));
     if (done) break;
-    if (done.error().code != Code::kConflict || attempt >= kMostAttempts) return fail(done.error());
+    if (done.error().code != Code::kConflict || attempt >= kMostAttempts)
+      return reopen(done.error());
   }
   context_.heirs.add(heirs);
   fault_point("endpoint.publish.intent");
+  if (change == Change::kRemoves) return after;
   const auto program = [&]() -> Status {
     TRY_STATUS(context_.claims.confirm(claimant, claimed_of(after)));
     // A process that was killed has recorded ports and not opened them: they are asked for again.
@@ -315,7 +331,7 @@ Status Ports::take_over(const PortOwner& heir) {
       context_.claims.plan(PortClaimant::of(endpoint, held->network),
                            as_specs(claimed_of(endpoint)), claimed_of(endpoint), unused));
   if (claimed.serves.size() == endpoint.ports.size()) return {};  // it is served by somebody
-  return status_of(swap_ports(*held, endpoint, as_specs(claimed_of(endpoint))));
+  return status_of(swap_ports(*held, endpoint, as_specs(claimed_of(endpoint)), Change::kAny));
 }
 
 Status Ports::find_heirs(const Network& network) {

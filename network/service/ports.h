@@ -36,9 +36,12 @@ class Ports {
 
  private:
   Result<Stored<Endpoint>> existing(const LockedNetwork& held, const std::string& id);
-  // The ports that the endpoint is to have, defaults filled in.
+  enum class Change { kAny, kRemoves };
+  // The ports that the endpoint is to have, defaults filled in. Ports that only go are closed before
+  // they are free for others: whoever is killed in between has still recorded them, and closes them
+  // when the call is repeated.
   Result<Endpoint> swap_ports(LockedNetwork& held, const Endpoint& before,
-                              std::span<const PortSpec> wanted);
+                              std::span<const PortSpec> wanted, Change change);
   // Of the endpoints of one container the one comes first whose default route is in use.
   std::vector<PortOwner> by_way_out(std::vector<PortOwner> heirs);
   Status take_over(const PortOwner& heir);

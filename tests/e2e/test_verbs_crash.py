@@ -245,7 +245,7 @@ class Killing(HostCase):
             self.fairlead("network", "rm", "net")
 
         yield Verb("publish", publish, unpublish)
-        yield Verb("unpublish", unpublish, publish_and_unpublish, prepare=publish, is_whole_when_repeated=False)
+        yield Verb("unpublish", unpublish, publish_and_unpublish, prepare=publish)
         yield Verb("DEL that hands a port on", give_up, off, prepare=on_two, is_whole_when_repeated=False)
 
     def of_surroundings(self):

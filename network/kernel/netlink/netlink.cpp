@@ -120,7 +120,8 @@ NetlinkMessage::Nest::~Nest() {
 
 // ---- NetlinkSocket
 
-NetlinkSocket::NetlinkSocket(mnl_socket* socket) : socket_(socket), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferSize)) {}
+NetlinkSocket::NetlinkSocket(mnl_socket* socket)
+    : socket_(socket), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferSize)) {}
 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol) {
   mnl_socket* raw = mnl_socket_open2(protocol, SOCK_CLOEXEC);
