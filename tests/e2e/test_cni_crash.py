@@ -24,10 +24,15 @@ class Crash(HostCase):
     def setUpClass(cls):
         super().setUpClass()
         cni.install_fairlead(cls.host)
+        cls.prepare()
         cls.network = cni.Network(cls.host, cni.fairlead_conflist(
             "net", subnets=["10.90.0.0/24", "fd00:90::/64"]))
         cls.containers = cni.Containers(cls.host)
         cls.containers.make("first", "one")
+
+    @classmethod
+    def prepare(cls):
+        """What the network needs on the host."""
 
     def setUp(self):
         super().setUp()
@@ -146,7 +151,7 @@ class Crash(HostCase):
         self.network.add("first")
         before = Snapshot(self.host)
         self.add()
-        self.assertIn(" 1\n", self.host.exec("sysctl", "-ar", r"^net\.ipv4\.conf\.fl-.*\.route_localnet").out)
+        self.assert_has_ports()
         points = self.points_of(self.delete)
         for point in points:
             with self.subTest(point):
@@ -154,6 +159,9 @@ class Crash(HostCase):
                 self.assert_dies(self.delete, point)
                 self.delete()
                 self.assert_as_before(before, within=2)
+
+    def assert_has_ports(self):
+        self.assertIn(" 1\n", self.host.exec("sysctl", "-ar", r"^net\.ipv4\.conf\.fl-.*\.route_localnet").out)
 
     def publish(self, env=None):
         return self.cli("publish", env)
@@ -230,12 +238,14 @@ class Crash(HostCase):
 class CrashWithAnotherIpamPlugin(Crash):
     """The same with addresses of the real host-local, whose leases are files."""
 
+    options = {}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         ipam = {"type": "host-local", "delegate": True, "ranges": [[{"subnet": "10.90.0.0/24"}], [{"subnet": "fd00:90::/64"}]],
                 "routes": [{"dst": "10.99.0.0/16"}]}
-        cls.network = cni.Network(cls.host, cni.fairlead_conflist("net", ipam=ipam),
+        cls.network = cni.Network(cls.host, cni.fairlead_conflist("net", ipam=ipam, **cls.options),
                                   env={"CNI_PATH": f"{cni.BIN_FOLDER}:{cni.STANDARD_PLUGINS}"})
         cls.network.add("one")  # the plugin's own files stay
         cls.network.delete("one")
@@ -250,6 +260,37 @@ class CrashWithAnotherIpamPlugin(Crash):
     # What has nothing to do with who gives the addresses.
     test_a_publish_or_an_unpublish_killed_anywhere_is_undone_by_the_other = None
     test_a_del_that_hands_ports_on_killed_anywhere_leaves_nothing_after_both = None
+
+
+class CrashWithAnotherIpamPluginWithoutABridge(CrashWithAnotherIpamPlugin):
+    options = {"options": {"mode": "routed"}}
+
+    def assert_has_ports(self):
+        self.assertEqual(len(PORTS), len(json.loads(self.host.fairlead("port", "ls", "--json").out)))
+
+    # What the mode does not do in its own way.
+    test_the_first_add_killed_anywhere_leaves_nothing_after_del = None
+    test_an_add_killed_anywhere_leaves_nothing_after_del = None
+    test_an_add_killed_anywhere_succeeds_when_it_is_done_again_after_del = None
+    test_an_add_killed_twice_leaves_nothing_after_del = None
+
+
+class CrashWithAnotherIpamPluginOnAParent(CrashWithAnotherIpamPluginWithoutABridge):
+    options = {"options": {"mode": "macvlan", "parent": "lan0"}}
+
+    @classmethod
+    def prepare(cls):
+        cls.host.exec("sh", "-c", "ip link add lan0 type veth peer lan1 && ip link set lan0 up && ip link set lan1 up")
+
+    def add(self, env=None):
+        return self.network.add("one", env=env)
+
+    def assert_has_ports(self):
+        self.assertEqual([], json.loads(self.host.fairlead("port", "ls", "--json").out))
+
+    def assert_works(self, address):
+        with self.containers.net("first") as other:
+            self.assertIsNotNone(other.ping(address))
 
 
 class CrashOfTheDaemon(HostCase):
