@@ -257,9 +257,5 @@ class OverTimeWithCompose26(OverTime, Compose26, DockerCase):
     pass
 
 
-class OverTimeWithCompose40(OverTime, Compose40, DockerCase):
-    pass
-
-
 if __name__ == "__main__":
     unittest.main()
