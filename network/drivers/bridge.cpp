@@ -229,8 +229,11 @@ class BridgeDriver : public Driver {
       TRY(routes, configure(endpoint, *inside, veth));
     }
     TRY_STATUS(set_up_port(network, endpoint, veth.host_index));
-    TRY_STATUS(links_.settle(veth.host_index));
-    if (inside == nullptr) announce(bridge.index, endpoint, *endpoint.mac);
+    // What a runtime has yet to take carries nothing before the runtime brings it up.
+    if (inside != nullptr)
+      TRY_STATUS(links_.settle(veth.host_index));
+    else
+      announce(bridge.index, endpoint, *endpoint.mac);
     TRY_STATUS(localnet_.open(network, endpoint, context));
     undo.push([this, &network, &endpoint, &context] {
       if (auto closed = localnet_.close(network, endpoint, Endpoint{.id = endpoint.id}, context);
