@@ -16,9 +16,9 @@ GROUP = 50  # attaches whose median is compared
 # Times the first. Measured are 1.1 to 1.35: to tell of a link whose peer is in another namespace the kernel walks through all of
 # these (net/core/net_namespace.c, __peernet2id).
 MOST = 1.5
-# Measured are 1.4 to 1.9: the kernel's bridge looks at all of its ports when one comes (net/bridge/br_if.c, br_add_if and what it
+# Measured are 1.3 to 1.5: the kernel's bridge looks at all of its ports when one comes (net/bridge/br_if.c, br_add_if and what it
 # calls), and IPv6 at all links (net/ipv6/route.c, rt6_sync_down_dev).
-MOST_ON_A_BRIDGE = 2.5
+MOST_ON_A_BRIDGE = 1.8
 ROUNDS = 5  # of a measurement that something else on the machine disturbs
 PAIRS = 60
 
