@@ -118,7 +118,8 @@ std::string how_to_open(const Obstacle& obstacle) {
     return "firewalld opens it with a policy: firewall-cmd --permanent --new-policy=fairlead; "
            "firewall-cmd --permanent --policy=fairlead --add-ingress-zone=ANY "
            "--add-egress-zone=trusted --set-target=ACCEPT; firewall-cmd --reload";
-  if (obstacle.command.empty()) return "accept there what comes from and goes to fl-*, flr* and vethfr-*";
+  if (obstacle.command.empty())
+    return "accept there what comes from and goes to fl-*, flr* and vethfr-*";
   return "this opens it: " + obstacle.command;
 }
 
