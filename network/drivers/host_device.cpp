@@ -211,8 +211,8 @@ class HostDeviceDriver : public ParentDriver {
       if (link.permanent_mac == mac) own.push_back(link);
       if (link.mac == mac) present.push_back(link);
     }
-    return only_one(own.empty() ? present : own, fmt::format("the MAC address {}", mac.to_string()),
-                    Code::kNotFound);
+    return only_one(own.empty() ? present : own,
+                    fmt::format("the MAC address {}", mac.to_string()));
   }
 
   Result<kernel::Link> find_by_pci(const std::string& address) const {
@@ -223,17 +223,16 @@ class HostDeviceDriver : public ParentDriver {
       TRY(found.emplace_back(), links_.find(name));
     }
     const std::string driver = kernel::driver_of_pci(address, sysfs_);
-    return only_one(found,
-                    fmt::format("the PCI address {}{}", address,
-                                driver.empty() ? "" : fmt::format(" (driver {})", driver)),
-                    Code::kNotFound);
+    return only_one(found, fmt::format("the PCI address {}{}", address,
+                                       driver.empty() ? "" : fmt::format(" (driver {})", driver)));
   }
 
   static Result<kernel::Link> only_one(const std::vector<kernel::Link>& found,
-                                       const std::string& what, Code code) {
+                                       const std::string& what) {
     if (found.size() == 1) return found.front();
     if (found.empty())
-      return fail(code, "no interface of the host has {}; `ip -d link` shows them", what);
+      return fail(Code::kNotFound, "no interface of the host has {}; `ip -d link` shows them",
+                  what);
     std::vector<std::string> names;
     for (const kernel::Link& link : found) names.push_back(link.name);
     return fail(Code::kConflict,
