@@ -116,6 +116,8 @@ class Wire(CniCalls):
         self.service.close()
         self.network.delete("web", forget=True)
         self.host.fairlead("network", "rm", "net", check=False)
+        # By itself: the kernel removes the interfaces of a namespace some time after its name is gone.
+        self.host.exec("ip", "link", "del", "lan0")
         self.containers.remove_all()
         self.host.exec("ip", "link", "del", self.BRIDGE)
         super().tearDown()
