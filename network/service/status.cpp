@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "network/api/options.h"
+#include "network/service/neighbours.h"
 #include "network/service/overlaps.h"
 #include "network/service/policy_checks.h"
 #include "network/service/reconciler.h"
@@ -167,6 +168,8 @@ Result<ServiceStatus> Reconciler::status() {
     status.notes = std::move(told.notes);
     status.problems.insert(status.problems.end(), told.problems.begin(), told.problems.end());
   }
+  std::ranges::move(neighbour_problems(context_.parts.links.host_routing(), endpoints),
+                    std::back_inserter(status.problems));
   TRY(const auto problems, surroundings_.problems());
   std::ranges::move(problems, std::back_inserter(status.problems));
   TRY(const auto ways, surroundings_.notes());

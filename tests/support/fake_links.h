@@ -52,6 +52,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   // The number of calls of a verb so far, for tests that the kernel is not asked.
   int calls(const std::string& verb) const;
 
+  std::optional<std::size_t> neighbours_v4;  // for neighbour_limit()
+
   Result<kernel::Link> find(const IfName& name) override;
   Result<kernel::Link> find(int index) override;
   Result<std::vector<kernel::Link>> list() override;
@@ -95,6 +97,9 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Result<std::optional<kernel::Link>> default_route_link() override;
   Result<bool> is_forwarding(Family family) override { return forwards(family); }
   Result<bool> enable_forwarding(Family family) override;
+  Result<std::optional<std::size_t>> neighbour_limit(Family family) override {
+    return family == Family::kV4 ? neighbours_v4 : std::nullopt;
+  }
   // Nothing is learned from router advertisements here.
   Result<std::vector<std::string>> keep_router_advertisements(kernel::Hearing) override {
     return std::vector<std::string>();

@@ -1,10 +1,12 @@
 #include "network/kernel/links/host_routing.h"
 
+#include <fmt/format.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <string_view>
@@ -123,6 +125,19 @@ Result<bool> NetlinkHostRouting::enable_forwarding(Family family) {
   if (family == Family::kV6) TRY_STATUS(keep_router_advertisements(Hearing::kAny));
   TRY_STATUS(in_netns(netns_, [&] { return write_sysctl(forwarding_setting(family), "1"); }));
   return true;
+}
+
+Result<std::optional<std::size_t>> NetlinkHostRouting::neighbour_limit(Family family) {
+  std::optional<std::size_t> limit;
+  TRY_STATUS(in_netns(netns_, [&]() -> Status {
+    const auto text = read_sysctl(
+        fmt::format("net/ipv{}/neigh/default/gc_thresh3", family == Family::kV4 ? 4 : 6));
+    if (!text && text.error().code == Code::kNotFound) return {};
+    if (!text) return tl::unexpected(text.error());
+    limit = std::strtoull(text->c_str(), nullptr, 10);
+    return {};
+  }));
+  return limit;
 }
 
 Result<std::vector<int>> NetlinkHostRouting::learned_from() {

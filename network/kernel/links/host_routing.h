@@ -70,6 +70,9 @@ class HostRouting {
   // Lets the host forward packets of the family. With IPv6, interfaces that learn their routes from
   // router advertisements go on doing so (accept_ra=2). Returns whether anything was changed.
   virtual Result<bool> enable_forwarding(Family family) = 0;
+  // How many neighbours (MAC addresses) of the family the kernel keeps at most, in all namespaces
+  // together. Only the first namespace of the machine knows: std::nullopt in others.
+  virtual Result<std::optional<std::size_t>> neighbour_limit(Family family) = 0;
   // Sets accept_ra to 2 where it is 1, since a host that forwards ignores router advertisements
   // otherwise: on links from which routes were learned, or on every link that may have a router.
   // Returns the names of the links that it changed.

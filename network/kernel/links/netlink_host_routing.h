@@ -15,6 +15,7 @@ class NetlinkHostRouting final : public HostRouting {
   Result<std::optional<Link>> default_route_link() override;
   Result<bool> is_forwarding(Family family) override;
   Result<bool> enable_forwarding(Family family) override;
+  Result<std::optional<std::size_t>> neighbour_limit(Family family) override;
   Result<std::vector<std::string>> keep_router_advertisements(Hearing of) override;
   Result<RoutingView> routing_view() override;  // answer_routes.cpp
   Result<bool> set_answer_routes(std::span<const AnswerRoute> answers) override;

@@ -349,6 +349,16 @@ TEST_F(Links, TheDefaultRouteAndWhatIsOccupiedAreTheHosts) {
                             cidr("2001:db8::/64")}));
 }
 
+TEST_F(Links, HowManyNeighboursThereMayBeIsKnownToTheFirstNamespaceOnly) {
+  for (const Family family : {Family::kV4, Family::kV6})
+    EXPECT_EQ(must(links().host_routing().neighbour_limit(family)), std::nullopt);
+  const auto own = must(kernel::open_netlink_links(kernel::RemovalMode::kThread));
+  const auto setting = kernel::read_sysctl("net/ipv4/neigh/default/gc_thresh3");
+  const auto limit = must(own->host_routing().neighbour_limit(Family::kV4));
+  ASSERT_EQ(limit.has_value(), setting.has_value());
+  if (limit) EXPECT_EQ(std::to_string(*limit), *setting);
+}
+
 std::set<Cidr> destinations(const std::vector<kernel::HostRoute>& routes) {
   std::set<Cidr> found;
   for (const kernel::HostRoute& route : routes) found.insert(route.destination);
