@@ -45,11 +45,11 @@ if wants unit || wants conformance || wants kernel || wants crash || wants fuzz 
 fi
 
 # ctest's JUnit file has the counts and the reasons for skips.
-run_ctest() { # tier
+run_ctest() { # tier, tests at the same time
   say "$1"
   local xml="$root/build/asan/$1.xml"
   rm -f "$xml"
-  (cd build/asan && ctest -L "^$1\$" -j2 --output-on-failure --no-tests=ignore --output-junit "$xml" >"ctest-$1.log" 2>&1)
+  (cd build/asan && ctest -L "^$1\$" -j"$2" --output-on-failure --no-tests=ignore --output-junit "$xml" >"ctest-$1.log" 2>&1)
   python3 tests/support/count_junit.py "$xml" "$skips" "$failures" "$times" >counts.tmp || { tail -n 60 "build/asan/ctest-$1.log"; die "no results of tier $1"; }
   read -r p f s <counts.tmp
   rm -f counts.tmp
@@ -76,7 +76,9 @@ if wants tidy; then  # some seconds for each file: not part of every run
   tests/support/tidy.sh
   count "lint: clang-tidy" $?
 fi
-for tier in unit conformance kernel crash; do wants "$tier" && run_ctest "$tier"; done
+# More than there are processors, as tests wait too: in the kernel's tier for half of their time.
+for tier in unit conformance crash; do wants "$tier" && run_ctest "$tier" $(($(nproc) + 1)); done
+wants kernel && run_ctest kernel $(($(nproc) * 2))
 
 # A fixed seed: what a change meets here does not depend on luck. FAIRLEAD_FUZZ_SEED=0 takes another one each time.
 fuzz() { # folder of outcomes, source

@@ -73,7 +73,7 @@ def read_options():
     parser.add_argument("--suite", default="e2e", choices=("e2e", "attack"), help="folder of the tests (default e2e)")
     parser.add_argument("-k", dest="filters", action="append", default=[], metavar="TEXT",
                         help="only tests whose name holds TEXT (again: or TEXT)")
-    parser.add_argument("-j", dest="jobs", type=int, default=2, help="classes at the same time (default 2)")
+    parser.add_argument("-j", dest="jobs", type=int, default=3, help="classes at the same time (default 3)")
     parser.add_argument("--stand-in", action="store_true",
                         help="Docker's own drivers in Fairlead's place: proves the tests, not Fairlead")
     parser.add_argument("--list", action="store_true", help="print the tests and stop")

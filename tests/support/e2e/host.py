@@ -156,6 +156,7 @@ class Host:
                  f"addr add {FURTHER_V4}/32 dev lo", f"addr add {FURTHER_V6}/128 dev lo",
                  "link set lo up", "link set eth0 up")
         self._ip(self.pid, f"route add default via {OUTSIDE_V4}", f"-6 route add default via {OUTSIDE_V6}")
+        eventually(lambda: " UP " in self.exec("ip", "-br", "link", "show", UPLINK).out, "the uplink to be up")
 
     def add_uplink(self, name, ifname, *addresses):
         """A second neighbour, behind an interface of its own: a namespace of the host's, which is returned.
