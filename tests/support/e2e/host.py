@@ -149,14 +149,22 @@ class Host:
         self._connect_outside()
 
     def _connect_outside(self):
-        self._ip(self.pid, f"link add {UPLINK} type veth peer name eth0 netns {self._outside.pid}",
+        # Numbers that differ: of a link that has its peer's the kernel tells a second later that it is up (link_watch.c).
+        self._ip(self.pid, f"link add {UPLINK} index 10 type veth peer name eth0 netns {self._outside.pid}",
                  f"addr add {HOST_V4}/24 dev {UPLINK}", f"addr add {HOST_V6}/64 dev {UPLINK} nodad",
                  f"link set {UPLINK} up")
         self._ip(self._outside.pid, f"addr add {OUTSIDE_V4}/24 dev eth0", f"addr add {OUTSIDE_V6}/64 dev eth0 nodad",
                  f"addr add {FURTHER_V4}/32 dev lo", f"addr add {FURTHER_V6}/128 dev lo",
                  "link set lo up", "link set eth0 up")
         self._ip(self.pid, f"route add default via {OUTSIDE_V4}", f"-6 route add default via {OUTSIDE_V6}")
-        eventually(lambda: " UP " in self.exec("ip", "-br", "link", "show", UPLINK).out, "the uplink to be up")
+        eventually(self._is_connected, "the uplink to be ready")
+
+    def _is_connected(self):
+        """Whether both ends are up: from then on they have a link-local address, and hear who asks for their IPv6 addresses."""
+        def is_up(pid, ifname):
+            rows = [row.split() for row in Path(f"/proc/{pid}/net/if_inet6").read_text().splitlines()]
+            return any(row[0].startswith("fe80") and row[5] == ifname for row in rows)
+        return is_up(self.pid, UPLINK) and is_up(self._outside.pid, "eth0")
 
     def add_uplink(self, name, ifname, *addresses):
         """A second neighbour, behind an interface of its own: a namespace of the host's, which is returned.
