@@ -33,7 +33,6 @@ SECONDS = {
     "test_join.Docker28OrNewer": 18, "test_docker_network.Create": 17, "test_cni_crash.CrashOfTheDaemon": 17,
     "test_docker_ports.Forms": 16, "test_volume_depth.InAPool": 15, "test_docker_compose.OverTimeWithCompose1": 40,
     "test_docker_compose.OverTimeWithCompose26": 25, "test_docker_compose.TwoServicesWithCompose1": 20,
-   
     "test_verbs_crash.OfBridges": 100, "test_verbs_crash.WithoutBridges": 55, "test_verbs_crash.OfAddresses": 50,
     "test_verbs_crash.FirstAndLast": 30, "test_verbs_crash.OfTheDaemon": 30, "test_many_ports.WhileConnectionsRun": 20,
     "test_many_ports.WhileConnectionsRunWithoutABridge": 20, "test_loopback.AlteredTable": 30, "test_spoofing.WithTheDaemon": 20, "test_spoofing.WithoutADaemon": 18, "test_spoofing.OfAnOverlay": 13,

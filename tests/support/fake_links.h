@@ -52,7 +52,7 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   // The number of calls of a verb so far, for tests that the kernel is not asked.
   int calls(const std::string& verb) const;
 
-  std::optional<std::size_t> neighbours_v4;  // for neighbour_limit()
+  std::map<Family, std::size_t> neighbour_limits;  // no limit is known without one
 
   Result<kernel::Link> find(const IfName& name) override;
   Result<kernel::Link> find(int index) override;
@@ -98,7 +98,8 @@ class FakeLinks : public kernel::Links, public kernel::HostRouting {
   Result<bool> is_forwarding(Family family) override { return forwards(family); }
   Result<bool> enable_forwarding(Family family) override;
   Result<std::optional<std::size_t>> neighbour_limit(Family family) override {
-    return family == Family::kV4 ? neighbours_v4 : std::nullopt;
+    const auto found = neighbour_limits.find(family);
+    return found == neighbour_limits.end() ? std::nullopt : std::optional(found->second);
   }
   // Nothing is learned from router advertisements here.
   Result<std::vector<std::string>> keep_router_advertisements(kernel::Hearing) override {

@@ -20,17 +20,20 @@ std::vector<Endpoint> endpoints(std::size_t count, const char* address) {
 
 TEST(Neighbours, AreTwoForEachContainerOfTheFamily) {
   testing::FakeLinks links;
-  links.neighbours_v4 = 1024;
+  links.neighbour_limits = {{Family::kV4, 1024}, {Family::kV6, 4096}};
   EXPECT_THAT(neighbour_problems(links, endpoints(512, "10.1.0.2/16")), IsEmpty());
   EXPECT_THAT(neighbour_problems(links, endpoints(513, "10.1.0.2/16")),
               ElementsAre(AllOf(HasSubstr("1024 neighbours of IPv4"), HasSubstr("513 containers"),
                                 HasSubstr("net.ipv4.neigh.default.gc_thresh3=8192"))));
-  EXPECT_THAT(neighbour_problems(links, endpoints(600, "fd00::2/64")), IsEmpty());
+  EXPECT_THAT(neighbour_problems(links, endpoints(2048, "fd00::2/64")), IsEmpty());
+  EXPECT_THAT(neighbour_problems(links, endpoints(2049, "fd00::2/64")),
+              ElementsAre(AllOf(HasSubstr("4096 neighbours of IPv6"), HasSubstr("2049 containers"),
+                                HasSubstr("net.ipv6.neigh.default.gc_thresh3=8196"))));
 }
 
 TEST(Neighbours, GetRoomForWhatIsThere) {
   testing::FakeLinks links;
-  links.neighbours_v4 = 1024;
+  links.neighbour_limits = {{Family::kV4, 1024}};
   EXPECT_THAT(neighbour_problems(links, endpoints(9000, "10.1.0.2/16")),
               ElementsAre(HasSubstr("gc_thresh3=36000")));
 }
