@@ -3,6 +3,7 @@
 // runtime does not answer any more.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,16 @@ struct NamedEndpoint {
   bool operator==(const NamedEndpoint&) const = default;
 };
 
+// Where a network's containers ask for names: one of its gateways.
+struct NameServer {
+  std::string network_id;
+  IpAddress address;
+  std::uint16_t port = 0;  // 53, or another one to which questions are led; 0: nobody answers
+  std::string problem{};   // of what is not as it should be; for `status`
+
+  auto operator<=>(const NameServer&) const = default;
+};
+
 // Thread-safe. Takes no lock of a network, so that no verb waits for it. What no network or endpoint
 // has the id of is passed over, and nothing is written where nothing is new. Names are forgotten
 // with their network or endpoint.
@@ -36,6 +47,10 @@ class NameService {
   // Whether names of new endpoints are on their way. While they are, the log line of an attachment
   // waits for them.
   virtual void expect(bool coming) = 0;
+  // Where names are answered from now on, in this boot, and the host's own servers: containers that ask those are
+  // led to their network's. Who makes links tells containers of it; the firewall leads to it.
+  virtual Status serve(std::span<const NameServer> places,
+                       std::span<const IpAddress> upstreams) = 0;
 };
 
 }  // namespace fairlead::network

@@ -104,6 +104,10 @@ struct NetworkOptions {
   bool host_access = false;
   Egress egress = Egress::kAllow;
   std::vector<EgressRule> egress_allow;  // what containers reach all the same
+  // Names of its containers are answered at its gateways.
+  bool dns = true;
+  std::string dns_domain;  // NAME.dns_domain, and the containers' search list; in lower case
+  std::vector<IpAddress> dns_servers;  // that are asked for all other names; empty: the host's
   std::string ifname_prefix = "eth";
   HostPrefix host_interface_prefix = HostPrefix::kFairlead;
   // Mode bridge: the VLAN of the bridge that the network is, 1 to 4094.
@@ -365,6 +369,9 @@ struct ContainerNames {
   std::string name;              // "web"; of a pod "namespace/pod"
   std::string project, service;  // of compose
   std::map<std::string, std::string> labels;
+  std::string hostname{};
+  std::vector<std::string> aliases{};    // that the runtime tells later: more of Endpoint::aliases
+  std::vector<IpAddress> dns_servers{};  // of its own
 
   bool empty() const { return *this == ContainerNames(); }
   bool operator==(const ContainerNames&) const = default;
@@ -498,6 +505,9 @@ struct Attachment {
   unsigned mtu = 1500;
   std::vector<Route> routes;  // default routes and the spec's own
   std::string ifname_prefix;
+  // Where the container asks for names, and its search list. Empty where nobody answers at the network's
+  // gateways: the host's servers are asked then.
+  Dns dns{};
 };
 
 }  // namespace fairlead::network
