@@ -90,6 +90,9 @@ class Driver {
   // What the firewall has to know of the network.
   virtual FirewallLinks firewall_links(const Network& network) const = 0;
 
+  // The network's gateways that are addresses of this host.
+  virtual std::vector<IpAddress> own_gateways(const Network&) const { return {}; }
+
   // Makes the network's links and addresses, or repairs what is missing. Idempotent.
   virtual Status ensure(Network& network, Rollback& undo) = 0;
   // The links that ensure() would make, in words: "bridge fl-12ab".

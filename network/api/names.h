@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "network/api/types.h"
 
@@ -34,7 +35,16 @@ struct NameServer {
   auto operator<=>(const NameServer&) const = default;
 };
 
-// Thread-safe. Takes no lock of a network, so that no verb waits for it. What no network or endpoint
+// What answers the names of containers.
+struct NameServers {
+  bool running = false;                // a process of this host does
+  std::vector<NameServer> places{};    // of those that are known to be served, or not to be
+  std::vector<IpAddress> upstreams{};  // the host's own servers
+
+  bool operator==(const NameServers&) const = default;
+};
+
+// Thread-safe. keep() takes no lock of a network, so that no verb waits for it. What no network or endpoint
 // has the id of is passed over, and nothing is written where nothing is new. Names are forgotten
 // with their network or endpoint.
 class NameService {
@@ -47,10 +57,9 @@ class NameService {
   // Whether names of new endpoints are on their way. While they are, the log line of an attachment
   // waits for them.
   virtual void expect(bool coming) = 0;
-  // Where names are answered from now on, in this boot, and the host's own servers: containers that ask those are
-  // led to their network's. Who makes links tells containers of it; the firewall leads to it.
-  virtual Status serve(std::span<const NameServer> places,
-                       std::span<const IpAddress> upstreams) = 0;
+  // Who answers names from now on. Containers that ask the host's own servers are led to their network's;
+  // who makes links tells containers of it. Nothing of another boot counts.
+  virtual Status serve(const NameServers& servers) = 0;
 };
 
 }  // namespace fairlead::network

@@ -193,6 +193,59 @@ std::string format_egress_rules(const std::vector<EgressRule>& rules) {
   return fmt::format("{}", fmt::join(texts, ","));
 }
 
+Result<bool> parse_switch(std::string_view text) {
+  if (text == "on") return true;
+  if (text == "off") return false;
+  return parse_bool(text);
+}
+std::string format_switch(bool on) { return on ? "on" : "off"; }
+
+// ---- the name service
+
+bool is_label(std::string_view label) {
+  constexpr std::size_t kMostBytes = 63;  // RFC 1035 section 2.3.4
+  return !label.empty() && label.size() <= kMostBytes && label.front() != '-' &&
+         label.back() != '-' && std::ranges::all_of(label, [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '-' || c == '_';
+         });
+}
+
+// In lower case, as names are compared (RFC 4343).
+Result<std::string> parse_domain(std::string_view text) {
+  constexpr std::size_t kMostBytes = 190;  // so that a name of 63 bytes can stand before it
+  std::string domain(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+  std::ranges::transform(domain, domain.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto labels = split(domain, ".");
+  const bool fits = !domain.empty() && domain.size() <= kMostBytes && !domain.ends_with('.') &&
+                    std::ranges::all_of(labels, is_label);
+  if (!fits)
+    return fail(Code::kInvalid, "\"{}\" is not a domain, as shop.internal", text.substr(0, 64));
+  // Special names of RFC 6761, and where addresses are looked up.
+  for (const std::string_view special : {"localhost", "invalid", "arpa"})
+    if (labels.back() == special)
+      return fail(Code::kInvalid, "no names can be below \"{}\"; use another one, as shop.internal",
+                  special);
+  return domain;
+}
+
+Result<std::vector<IpAddress>> parse_servers(std::string_view text) {
+  std::vector<IpAddress> servers;
+  for (const std::string_view part : split(text, ", ")) {
+    if (part.empty()) continue;
+    TRY(const auto server, IpAddress::parse(part));
+    if (server.is_any() || server.is_multicast())
+      return fail(Code::kInvalid, "{} is no address of a name server", server.to_string());
+    if (std::ranges::find(servers, server) == servers.end()) servers.push_back(server);
+  }
+  return servers;
+}
+std::string format_servers(const std::vector<IpAddress>& servers) {
+  std::vector<std::string> texts;
+  for (const IpAddress& server : servers) texts.push_back(server.to_string());
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
 // Separated by commas, or by colons as Docker's own option has them.
 Result<std::vector<IfName>> parse_interfaces(std::string_view text) {
   std::vector<IfName> names;
@@ -307,6 +360,10 @@ constexpr auto kRows = std::to_array<Row>({
     row<&Options::host_access, parse_access, format_access>("host_access"),
     row<&Options::egress, parse_egress>("egress"),
     row<&Options::egress_allow, parse_egress_rules, format_egress_rules>("egress_allow"),
+    row<&Options::dns, parse_switch, format_switch>("dns"),
+    row<&Options::dns_intercept, parse_switch, format_switch>("dns_intercept"),
+    row<&Options::dns_domain, parse_domain>("dns_domain"),
+    row<&Options::dns_servers, parse_servers, format_servers>("dns_servers"),
     row<&Options::ifname_prefix, parse_prefix<&IfName::parse>>(
         "ifname_prefix", "com.docker.network.container_iface_prefix"),
     row<&Options::host_interface_prefix, parse_host_prefix>("host_interface_prefix"),

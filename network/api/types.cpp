@@ -326,4 +326,16 @@ Result<std::vector<PortSpec>> in_ranges(std::span<const PortSpec> ports) {
   return all;
 }
 
+Dns name_service_of(const Network& network, const Endpoint& endpoint) {
+  Dns dns;
+  for (const IpAddress& server : network.name_servers)
+    if (std::ranges::any_of(endpoint.addresses, [&](const Cidr& address) {
+          return address.family() == server.family();
+        }))
+      dns.nameservers.push_back(server.to_string());
+  if (!dns.nameservers.empty() && !network.options.dns_domain.empty())
+    dns.search.push_back(network.options.dns_domain);
+  return dns;
+}
+
 }  // namespace fairlead::network

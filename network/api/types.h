@@ -106,6 +106,8 @@ struct NetworkOptions {
   std::vector<EgressRule> egress_allow;  // what containers reach all the same
   // Names of its containers are answered at its gateways.
   bool dns = true;
+  // What its containers ask the host's own name servers is answered there as well.
+  bool dns_intercept = true;
   std::string dns_domain;  // NAME.dns_domain, and the containers' search list; in lower case
   std::vector<IpAddress> dns_servers;  // that are asked for all other names; empty: the host's
   std::string ifname_prefix = "eth";
@@ -239,6 +241,9 @@ struct Network {
   // As far as it is known (names.h). Verbs that show networks say it; it is no part of the record.
   std::vector<RuntimeNetwork> runtimes{};
   std::vector<Reservation> reservations{};
+  // Its gateways at which the daemon of this host answers names. Verbs that show networks say it; it is no part of
+  // the record.
+  std::vector<IpAddress> name_servers{};
 
   bool has(Family family) const {
     for (const Subnet& subnet : subnets)
@@ -471,6 +476,10 @@ std::optional<IpAddress> gateway_for(const Endpoint& endpoint, const Cidr& addre
 // that is in no subnet of the endpoint's (its address is a /32 or /128) has a route of its own before
 // them.
 std::vector<Route> container_routes(const Endpoint& endpoint);
+
+// Where the endpoint's container asks for names while the daemon runs: the network's name servers of the families
+// that it has addresses of, and its domain as search list. Empty where there are none.
+Dns name_service_of(const Network& network, const Endpoint& endpoint);
 
 struct EndpointRef {
   NetworkRef network;

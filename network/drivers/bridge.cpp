@@ -152,6 +152,12 @@ class BridgeDriver : public Driver {
         *network.options.vlan, bridge_of(network).str());
   }
 
+  std::vector<IpAddress> own_gateways(const Network& network) const override {
+    std::vector<IpAddress> gateways;
+    for (const Cidr& address : bridge_addresses(network)) gateways.push_back(address.address());
+    return gateways;
+  }
+
   FirewallLinks firewall_links(const Network& network) const override {
     if (is_away(network)) return {};
     return {.interfaces = {bridge_of(network)},

@@ -84,6 +84,10 @@ class OverlayDriver : public Driver {
     return bridge_->is_on_host_network(network);
   }
 
+  std::vector<IpAddress> own_gateways(const Network& network) const override {
+    return bridge_->own_gateways(network);
+  }
+
   FirewallLinks firewall_links(const Network& network) const override {
     FirewallLinks links = bridge_->firewall_links(network);
     if (network.overlay)

@@ -144,6 +144,10 @@ class RoutedDriver : public Driver {
     return proxy && proxy->has_value();
   }
 
+  std::vector<IpAddress> own_gateways(const Network& network) const override {
+    return bridge_->own_gateways(network);
+  }
+
   FirewallLinks firewall_links(const Network& network) const override {
     const auto prefix = stored_ifname(links_prefix(network.links));
     if (!prefix || prefix->empty()) return {};

@@ -168,6 +168,16 @@ struct NatPolicy {
   bool operator==(const NatPolicy&) const = default;
 };
 
+// A question of the name service out of a network: to whom it was asked, and which of the network's gateways answers.
+struct NatQuestions {
+  IfName link;
+  bool routed = false;  // as NatNetwork::routed
+  IpAddress asked, gateway;
+  std::uint16_t port = 53;  // of the answerer
+
+  bool operator==(const NatQuestions&) const = default;
+};
+
 // The host itself.
 struct NatHost {
   // The families whose forwarding was switched on for Fairlead's networks: packets between other
@@ -175,6 +185,7 @@ struct NatHost {
   std::vector<Family> not_routed{};
   std::vector<NatUplink> uplinks{};
   std::vector<NatBroadcast> broadcasts{};  // no two of a link and destination overlap
+  std::vector<NatQuestions> questions{};
 
   bool operator==(const NatHost&) const = default;
 };

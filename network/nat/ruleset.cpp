@@ -59,6 +59,8 @@ constexpr std::string_view kInetChains = R"(
 		type nat hook prerouting priority dstnat; policy accept;
 		ip daddr 127.0.0.0/8 return
 		ip6 daddr ::1 return
+		udp dport 53 iifname @bridges jump questions
+		tcp dport 53 iifname @bridges jump questions
 		fib daddr . iif type local goto publish
 		iifname @bridges fib daddr type local goto publish
 		fib daddr type local goto publish_weak
@@ -66,7 +68,25 @@ constexpr std::string_view kInetChains = R"(
 
 	chain nat_output {
 		type nat hook output priority -100; policy accept;
+		udp dport 53 jump own_questions
+		tcp dport 53 jump own_questions
 		fib daddr type local goto publish
+	}
+
+	# The name service has a port of its own, so that a gateway's port 53 can be anybody's; whoever asks there, or asks the
+	# host's own servers out of a network, asks the name service all the same.
+	chain questions {
+		meta l4proto 17 dnat ip to iifname . ip daddr map @questions_v4
+		meta l4proto 17 dnat ip6 to iifname . ip6 daddr map @questions_v6
+		meta l4proto 6 dnat ip to iifname . ip daddr map @questions_v4
+		meta l4proto 6 dnat ip6 to iifname . ip6 daddr map @questions_v6
+	}
+
+	chain own_questions {
+		meta l4proto 17 dnat ip to ip daddr map @own_questions_v4
+		meta l4proto 17 dnat ip6 to ip6 daddr map @own_questions_v6
+		meta l4proto 6 dnat ip to ip daddr map @own_questions_v4
+		meta l4proto 6 dnat ip6 to ip6 daddr map @own_questions_v6
 	}
 
 	# A port that has as many connections as it may have takes no more, and is not translated.
@@ -349,6 +369,8 @@ constexpr std::string_view kInetChains = R"(
 		icmpv6 type echo-request accept
 		udp dport 53 accept
 		tcp dport 53 accept
+		ct status dnat meta l4proto 17 ct original proto-dst 53 accept
+		ct status dnat meta l4proto 6 ct original proto-dst 53 accept
 		drop
 	}
 

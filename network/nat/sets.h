@@ -122,6 +122,14 @@ inline constexpr std::array kInetSets = {
     // them: the host's own address there.
     SetDeclaration{"set", "broadcast_ports", "inet_service"},
     SetDeclaration{"map", "broadcasts", "ifname . ipv4_addr . ipv4_addr : ipv4_addr", "interval"},
+    // (in, destination) of questions for names that the name service answers: the network's gateway and
+    // the service's port there. The same of the host's own, which ask a gateway.
+    SetDeclaration{"map", "questions_v4", "ifname . ipv4_addr : ipv4_addr . inet_service",
+                   "interval"},
+    SetDeclaration{"map", "questions_v6", "ifname . ipv6_addr : ipv6_addr . inet_service",
+                   "interval"},
+    SetDeclaration{"map", "own_questions_v4", "ipv4_addr : ipv4_addr . inet_service"},
+    SetDeclaration{"map", "own_questions_v6", "ipv6_addr : ipv6_addr . inet_service"},
     // Bridges whose containers reach nothing but what policies allow.
     SetDeclaration{"set", "no_egress", "ifname", "interval"},
     // Policies: who begins a connection, with whom, and the service: every protocol among these, or

@@ -108,6 +108,22 @@ Status validate(const EndpointSpec& spec) {
 
 }  // namespace
 
+// Where nobody answers names, or another program sits on their port, the host's servers are asked.
+Attachment Endpoints::with_names(const Network& network, Attachment attachment) const {
+  if (!network.options.dns) return attachment;
+  const auto servers = context_.records.name_servers(context_.parts.boot_id);
+  if (!servers || !servers->running) return attachment;
+  Network with = network;
+  context_.add_name_servers(with);
+  std::erase_if(with.name_servers, [&](const IpAddress& address) {
+    return std::ranges::any_of(servers->places, [&](const NameServer& place) {
+      return place.network_id == network.id && place.address == address && place.port == 0;
+    });
+  });
+  attachment.dns = name_service_of(with, attachment.endpoint);
+  return attachment;
+}
+
 Result<Endpoint> Endpoints::draft(const LockedNetwork& held, const EndpointSpec& spec) const {
   const Network& network = held.network;
   Endpoint endpoint{.id = spec.id,
@@ -277,7 +293,8 @@ Result<Attachment> Endpoints::answer_again(LockedNetwork& held, const EndpointSp
   if (!links)
     return fail(Code::kExists, "{}; it is no longer as it was attached: {}", refusal.text,
                 links.error().text);
-  return attachment_of(held.network, std::move(stored->value), std::move(*links));
+  return with_names(held.network,
+                    attachment_of(held.network, std::move(stored->value), std::move(*links)));
 }
 
 Result<Attachment> Endpoints::join(const EndpointRef& ref, const Placement& placement) {
@@ -338,7 +355,7 @@ Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const Given
       context_.commit({.puts = {{keys::endpoint(held.network.id, after.id), encode(after)}}}));
   fault_point("endpoint.address.ready");
   tell_attached(held.network, after);
-  return attachment_of(held.network, std::move(after), std::move(*links));
+  return with_names(held.network, attachment_of(held.network, std::move(after), std::move(*links)));
 }
 
 // In one transaction: the ports, the leases where the network's addresses are Fairlead's, and the record.
@@ -395,7 +412,10 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
     fault_point("endpoint.attach.ready");
     undo.commit();
     tell_attached(held.network, endpoint);
-    return attachment_of(held.network, endpoint, std::move(links));
+    Attachment attachment = attachment_of(held.network, endpoint, std::move(links));
+    // Who moves the link itself (Docker) tells the container itself whom to ask.
+    if (std::holds_alternative<LeaveInHost>(placement)) return attachment;
+    return with_names(held.network, std::move(attachment));
   };
   if (const auto* left = std::get_if<LeaveInHost>(&placement); left && !left->netns_path.empty())
     endpoint.netns_path = left->netns_path;

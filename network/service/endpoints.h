@@ -39,6 +39,7 @@ class Endpoints {
                               std::span<const ValidAttachment> valid);
 
  private:
+  Attachment with_names(const Network& network, Attachment attachment) const;
   Status clear_leftover(LockedNetwork& held, const std::string& id);
   Result<Attachment> answer_again(LockedNetwork& held, const EndpointSpec& spec,
                                   const Placement& placement, const Error& refusal);

@@ -59,10 +59,41 @@ void FirewallSync::add_network(const Network& network, nat::NatState& state) con
         {.vni = tunnel.vni, .port = tunnel.port, .encrypted = tunnel.encrypted});
 }
 
-nat::NatState FirewallSync::state_of(const Network& network) const {
+Result<nat::NatState> FirewallSync::state_of(const Network& network) {
   nat::NatState state;
   add_network(network, state);
+  TRY(const auto servers, records_.name_servers(host_.boot_id));
+  add_questions(network, servers, state.host);
   return state;
+}
+
+// What is asked at a gateway, and what the host's own servers are asked: those on a bridge that is also
+// others' are left alone, and a server of the host's loopback interface is out of reach anyway.
+void FirewallSync::add_questions(const Network& network, const NameServers& servers,
+                                 nat::NatHost& host) const {
+  const FirewallLinks links = links_of(network);
+  const bool intercepted = network.options.dns_intercept && !links.shared;
+  for (const NameServer& place : servers.places) {
+    if (place.network_id != network.id || place.port == 0) continue;
+    std::vector<IpAddress> asked{place.address};
+    const bool first = std::ranges::none_of(host.questions, [&](const auto& each) {
+      return each.link == links.interfaces.front() &&
+             each.gateway.family() == place.address.family();
+    });
+    if (intercepted && first)
+      std::ranges::copy_if(servers.upstreams, std::back_inserter(asked),
+                           [&](const IpAddress& each) {
+                             return each.family() == place.address.family() &&
+                                    each != place.address && !each.is_loopback();
+                           });
+    for (const IfName& link : links.interfaces)
+      for (const IpAddress& each : asked)
+        host.questions.push_back({.link = link,
+                                  .routed = links.routed,
+                                  .asked = each,
+                                  .gateway = place.address,
+                                  .port = place.port});
+  }
 }
 
 // On a bridge that is Fairlead's alone the whole network is confined, if it is.
@@ -91,7 +122,8 @@ Status FirewallSync::change(TableSync& table, const nat::NatState& before,
 
 Status FirewallSync::admit(const Network& network) {
   TRY_STATUS(ensure());
-  TRY_STATUS(change(packets_, {}, state_of(network)));
+  TRY(const auto state, state_of(network));
+  TRY_STATUS(change(packets_, {}, state));
   return policies_of_networks(nullptr);
 }
 
@@ -99,7 +131,8 @@ Status FirewallSync::admit(const Network& network) {
 Status FirewallSync::dismiss(const Network& network) {
   TRY(const bool there, packets_.present());
   if (!there) return {};
-  TRY_STATUS(packets_.drop(state_of(network)));
+  TRY(const auto state, state_of(network));
+  TRY_STATUS(packets_.drop(state));
   return policies_of_networks(&network);
 }
 
@@ -161,6 +194,22 @@ Status FirewallSync::change_surroundings(const SurroundingsRecord& before,
   add_surroundings(before, had.host);
   add_surroundings(after, has.host);
   return change(packets_, had, has);
+}
+
+Result<nat::NatHost> FirewallSync::questions_of(const NameServers& servers) {
+  nat::NatHost host;
+  TRY(const auto networks, records_.networks());
+  for (const Network& network : networks)
+    if (network.phase == Phase::kReady) add_questions(network, servers, host);
+  return host;
+}
+
+Status FirewallSync::change_names(const NameServers& before, const NameServers& after) {
+  TRY(const bool there, packets_.present());
+  if (!there) return {};  // the table is rendered with the first network
+  TRY(const auto had, questions_of(before));
+  TRY(const auto has, questions_of(after));
+  return change(packets_, {.host = had}, {.host = has});
 }
 
 Status FirewallSync::admit(const Network& network, const Endpoint& endpoint) {
@@ -287,10 +336,12 @@ Result<nat::NatState> FirewallSync::wanted() {
   wanted.host = host_of(forwarding);
   TRY(const auto surroundings, records_.surroundings());
   add_surroundings(surroundings, wanted.host);
+  TRY(const auto servers, records_.name_servers(host_.boot_id));
   TRY(const auto stored, records_.networks());
   for (const Network& network : stored) {
     if (network.phase != Phase::kReady) continue;
     add_network(network, wanted);
+    add_questions(network, servers, wanted.host);
     TRY(const auto endpoints, records_.endpoints(network.id));
     for (const Endpoint& endpoint : endpoints) {
       if (endpoint.boot_id != host_.boot_id) continue;

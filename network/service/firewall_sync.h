@@ -47,6 +47,8 @@ class FirewallSync {
   Status change_forwarding(const ForwardingRecord& before, const ForwardingRecord& after);
   // Changes by which ways answers leave, and which broadcasts are questions to published ports.
   Status change_surroundings(const SurroundingsRecord& before, const SurroundingsRecord& after);
+  // Changes where questions for names are led. With the lock of networks, so that none of them is removed meanwhile.
+  Status change_names(const NameServers& before, const NameServers& after);
   // Whether the table keeps packets of strangers from being forwarded, also without networks.
   Result<bool> holds_strangers();
   // What the endpoint may send, and its ports, before its link is up: a link without elements sends
@@ -115,8 +117,10 @@ class FirewallSync {
   nat::NatHost host_of(const ForwardingRecord& record) const;
   void add_surroundings(const SurroundingsRecord& record, nat::NatHost& host) const;
   void add_network(const Network& network, nat::NatState& state) const;
+  void add_questions(const Network& network, const NameServers& servers, nat::NatHost& host) const;
+  Result<nat::NatHost> questions_of(const NameServers& servers);
   void add_endpoint(const Network& network, const Endpoint& endpoint, nat::NatState& state) const;
-  nat::NatState state_of(const Network& network) const;
+  Result<nat::NatState> state_of(const Network& network);
   Status change(TableSync& table, const nat::NatState& before, const nat::NatState& after);
   void note_rendered(const std::string& reason);
 

@@ -23,6 +23,8 @@
 //                                      tunnels are accepted
 //   forwarding                         {"boot","ipv4","ipv6"}: the families whose forwarding Fairlead
 //                                      has switched on, void in another boot. Committed before that
+//   name-servers                       {"boot","running","places","upstreams"}: who answers names, void in
+//                                      another boot
 //   policies                           {"next","policies":[...]}: all policies, see policy_records.h
 //   policy-name/<name>                 the addresses of a name of the DNS in policies
 //   instance                           {"id"}: the store's own number, see ownership.h
@@ -46,6 +48,7 @@ inline constexpr std::string_view kAliases = "network-alias/";
 inline constexpr std::string_view kUnderlay = "underlay";
 inline constexpr std::string_view kForwarding = "forwarding";
 inline constexpr std::string_view kSurroundings = "surroundings";
+inline constexpr std::string_view kNameServers = "name-servers";
 inline constexpr std::string_view kPolicies = "policies";
 inline constexpr std::string_view kPolicyNames = "policy-name/";
 inline constexpr std::string_view kInstance = "instance";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/fault.h"
 #include "network/kernel/host/netns.h"
 #include "network/service/change_log.h"
 #include "network/service/keys.h"
@@ -49,6 +50,18 @@ Status Names::keep(std::span<const NamedEndpoint> endpoints) {
   // Policies select endpoints by their labels.
   const Status selected = changed ? context_.firewall.select_endpoint() : Status();
   return kept ? selected : kept;
+}
+
+// The record goes first: the table that is rendered meanwhile is right.
+Status Names::serve(const NameServers& servers) {
+  TRY(const auto guard, context_.lock_networks());
+  const std::string& boot = context_.parts.boot_id;
+  TRY(const auto before, context_.records.name_servers(boot));
+  if (before == servers) return {};
+  TRY_STATUS(context_.commit(
+      {.puts = {{std::string(keys::kNameServers), encode(NameServersRecord{boot, servers})}}}));
+  fault_point("network.names.recorded");
+  return context_.firewall.change_names(before, servers);
 }
 
 // Committed only while the network (or the binding) is as it was read, so that no name is left of

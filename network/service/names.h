@@ -15,6 +15,7 @@ class Names : public NameService {
   Status keep(std::span<const RuntimeNetwork> networks) override;
   Status keep(std::span<const NamedEndpoint> endpoints) override;
   void expect(bool coming) override { context_.names_coming = coming; }
+  Status serve(const NameServers& servers) override;
 
  private:
   Status keep_network(const RuntimeNetwork& network);

@@ -456,6 +456,7 @@ Result<std::vector<NetworkUsage>> Networks::list_networks() {
   TRY(auto networks, context_.records.networks());
   context_.records.add_names(networks);
   for (Network& network : networks) {
+    context_.add_name_servers(network);
     TRY(const std::size_t endpoints, context_.records.count(keys::endpoints_of(network.id)));
     usages.push_back({std::move(network), endpoints});
   }

@@ -278,6 +278,13 @@ Result<UnderlayRecord> RecordStore::underlay() {
   return decode_underlay(record->value);
 }
 
+Result<NameServers> RecordStore::name_servers(std::string_view boot_id) {
+  TRY(const auto text, store_.get(keys::kNameServers));
+  if (!text) return NameServers();
+  TRY(auto record, decode_name_servers(text->value));
+  return record.boot_id == boot_id ? std::move(record.servers) : NameServers();
+}
+
 Result<SurroundingsRecord> RecordStore::surroundings() {
   TRY(const auto record, store_.get(keys::kSurroundings));
   if (!record) return SurroundingsRecord();

@@ -57,7 +57,9 @@ class RecordStore {
   Result<UnderlayRecord> underlay();          // an empty record when there is none
   Result<ForwardingRecord> forwarding();      // an empty record when there is none
   Result<SurroundingsRecord> surroundings();  // an empty record when there is none
-  Result<Stored<PolicyRecord>> policies();    // an empty record of revision 0 when there is none
+  // Who answers names; nobody where there is no record of this boot.
+  Result<NameServers> name_servers(std::string_view boot_id);
+  Result<Stored<PolicyRecord>> policies();  // an empty record of revision 0 when there is none
   Result<std::map<std::string, NameRecord>> policy_names();
   Result<NameRecord> policy_name(const std::string& name);  // an empty record when there is none
   // Whether some policy selects endpoints: one read, of a record that most hosts do not have.

@@ -90,9 +90,11 @@ constexpr auto kPublishedPort =
            sparse<&PublishedPort::host_port_end>("host_port_end"),
            sparse<&PublishedPort::max_connections>("max_connections"));
 
-constexpr auto kNames =
-    fields(sparse<&ContainerNames::name>("name"), sparse<&ContainerNames::project>("project"),
-           sparse<&ContainerNames::service>("service"), sparse<&ContainerNames::labels>("labels"));
+constexpr auto kNames = fields(
+    sparse<&ContainerNames::name>("name"), sparse<&ContainerNames::project>("project"),
+    sparse<&ContainerNames::service>("service"), sparse<&ContainerNames::labels>("labels"),
+    sparse<&ContainerNames::hostname>("hostname"), sparse<&ContainerNames::aliases>("aliases"),
+    sparse<&ContainerNames::dns_servers>("dns_servers"));
 
 constexpr auto kRuntimeNetwork =
     fields(required<&RuntimeNetwork::name>("name"), sparse<&RuntimeNetwork::project>("project"));
@@ -149,6 +151,16 @@ constexpr auto kSurroundings =
     fields(required<&SurroundingsRecord::boot_id>("boot"),
            sparse<&SurroundingsRecord::uplinks>("uplinks", object(kUplink)),
            sparse<&SurroundingsRecord::broadcasts>("broadcasts", object(kBroadcast)));
+
+constexpr auto kNameServer =
+    fields(required<&NameServer::network_id>("network"), required<&NameServer::address>("address"),
+           required<&NameServer::port>("port"), sparse<&NameServer::problem>("problem"));
+constexpr auto kServers = &NameServersRecord::servers;
+constexpr auto kNameServers =
+    fields(required<&NameServersRecord::boot_id>("boot"),
+           defaulted<kServers, &NameServers::running>("running"),
+           sparse<kServers, &NameServers::places>("places", object(kNameServer)),
+           sparse<kServers, &NameServers::upstreams>("upstreams"));
 
 struct IdRecord {
   std::string id;
@@ -254,6 +266,15 @@ std::string encode(const SurroundingsRecord& surroundings) {
 Result<SurroundingsRecord> decode_surroundings(std::string_view text) {
   TRY(const auto json, json::parse(text));
   return as_damage(json::read(json, kSurroundings), "surroundings");
+}
+
+std::string encode(const NameServersRecord& record) {
+  return json::dump(json::write(record, kNameServers));
+}
+
+Result<NameServersRecord> decode_name_servers(std::string_view text) {
+  TRY(const auto json, json::parse(text));
+  return as_damage(json::read(json, kNameServers), "name server");
 }
 
 std::string encode(const RuntimeNetwork& network) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "network/api/names.h"
 #include "network/api/types.h"
 
 namespace fairlead::network {
@@ -88,6 +89,15 @@ struct SurroundingsRecord {
 };
 std::string encode(const SurroundingsRecord& surroundings);
 Result<SurroundingsRecord> decode_surroundings(std::string_view text);
+// Who answers names, in which boot.
+struct NameServersRecord {
+  std::string boot_id{};
+  NameServers servers{};
+
+  bool operator==(const NameServersRecord&) const = default;
+};
+std::string encode(const NameServersRecord& record);
+Result<NameServersRecord> decode_name_servers(std::string_view text);
 // What a runtime calls a network; its id is in the key.
 std::string encode(const RuntimeNetwork& network);
 Result<RuntimeNetwork> decode_runtime_network(std::string_view text);

@@ -50,19 +50,19 @@ class Service : public NetworkService {
     return groups_.context.traits(options);
   }
   Result<Network> create_network(const NetworkSpec& spec) override {
-    return groups_.networks.create_network(spec);
+    return shown(groups_.networks.create_network(spec));
   }
   Status remove_network(const NetworkRef& network) override {
     return settled(groups_.networks.remove_network(network));
   }
   Result<Network> inspect_network(const NetworkRef& network) override {
-    return groups_.networks.inspect_network(network);
+    return shown(groups_.networks.inspect_network(network));
   }
   Result<std::vector<NetworkUsage>> list_networks() override {
     return groups_.networks.list_networks();
   }
   Result<Network> bind_network(const std::string& runtime_id, const NetworkName& name) override {
-    return groups_.networks.bind_network(runtime_id, name);
+    return shown(groups_.networks.bind_network(runtime_id, name));
   }
   Status unbind_network(const std::string& runtime_id) override {
     return groups_.networks.unbind_network(runtime_id);
@@ -75,10 +75,10 @@ class Service : public NetworkService {
     return groups_.pools.reserve_addresses(network, addresses);
   }
   Result<Network> reserve(const NetworkRef& network, const Reservation& reservation) override {
-    return groups_.leases.reserve(network, reservation);
+    return shown(groups_.leases.reserve(network, reservation));
   }
   Result<Network> unreserve(const NetworkRef& network, const IpAddress& address) override {
-    return groups_.leases.unreserve(network, address);
+    return shown(groups_.leases.unreserve(network, address));
   }
   Result<std::vector<AddressLease>> list_leases(const std::optional<NetworkRef>& network) override {
     return groups_.leases.list(network);
@@ -168,6 +168,11 @@ class Service : public NetworkService {
   T settled(T result) {
     groups_.ports.let_heirs_take_over();
     return result;
+  }
+
+  Result<Network> shown(Result<Network> network) {
+    if (network) groups_.context.add_name_servers(*network);
+    return network;
   }
 
   Groups& groups_;

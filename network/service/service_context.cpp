@@ -117,6 +117,12 @@ Result<LockedNetwork> ServiceContext::hold(const NetworkRef& ref) {
   }
 }
 
+void ServiceContext::add_name_servers(Network& network) const {
+  const auto driver = parts.drivers.find(network.options.mode);
+  if (!network.options.dns || driver == parts.drivers.end()) return;
+  network.name_servers = driver->second->own_gateways(network);
+}
+
 Status ServiceContext::commit(state::Txn txn) {
   TRY_STATUS(parts.store.commit(txn));
   return {};

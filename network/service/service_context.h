@@ -75,6 +75,8 @@ class ServiceContext {
   Result<Driver*> driver_of(const NetworkOptions& options);
   Result<NetworkTraits> traits(const NetworkOptions& options);
   Status commit(state::Txn txn);
+  // Fills in Network::name_servers.
+  void add_name_servers(Network& network) const;
 
   ServiceParts parts;
   RecordStore records;

@@ -172,6 +172,10 @@ Result<ServiceStatus> Reconciler::status() {
                     std::back_inserter(status.problems));
   TRY(const auto problems, surroundings_.problems());
   std::ranges::move(problems, std::back_inserter(status.problems));
+  TRY(const auto servers, context_.records.name_servers(context_.parts.boot_id));
+  for (const NameServer& place : servers.places)
+    if (!place.problem.empty())
+      (place.port == 0 ? status.problems : status.notes).push_back(place.problem);
   TRY(const auto ways, surroundings_.notes());
   std::ranges::move(ways, std::back_inserter(status.notes));
   TRY(const auto policies, context_.records.policies());

@@ -47,6 +47,7 @@ Attachment attachment_of(native::EndpointView view, const network::IntoNetns& in
   Attachment made{.endpoint = std::move(view.endpoint), .container_ifname = into.ifname};
   made.container_mac = made.endpoint.mac.value_or(MacAddress());
   made.mtu = view.mtu;
+  made.dns = std::move(view.dns);
   made.routes = network::container_routes(made.endpoint);
   return made;
 }

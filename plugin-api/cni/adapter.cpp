@@ -171,9 +171,11 @@ Answer add(const Request& request, const Call& call, NetworkService& service) {
   if (!attachment && request.join) return fail(cannot_join(request, attachment.error()));
   if (!attachment) return fail(failure_of(attachment.error()));
   fault_point("cni.add.attached");
-  Answer result = encode_result(
-      *attachment, {.dns = dns, .netns = request.invocation.netns, .earlier = request.earlier},
-      *request.version);
+  Answer result = encode_result(*attachment,
+                                {.dns = dns == network::Dns() ? attachment->dns : dns,
+                                 .netns = request.invocation.netns,
+                                 .earlier = request.earlier},
+                                *request.version);
   if (result && call.hung_up()) result = nobody_waits();
   if (!result) undo_add(request, service);
   return result;
@@ -239,7 +241,8 @@ Decoded<IpamResult> read_ipam(const Request& request, const std::string& text) {
 
 Answer encode_delegated(const Request& request, const network::Attachment& attachment,
                         const IpamResult& result) {
-  ResultParts parts{.dns = request.dns == network::Dns() ? result.dns : request.dns,
+  const network::Dns& given = result.dns == network::Dns() ? attachment.dns : result.dns;
+  ResultParts parts{.dns = request.dns == network::Dns() ? given : request.dns,
                     .netns = request.invocation.netns,
                     .earlier = request.earlier};
   for (const IpamAddress& each : result.addresses)

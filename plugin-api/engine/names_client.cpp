@@ -24,11 +24,17 @@ constexpr std::string_view kEventsPath =
     "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%2C%22event%22%3A%5B"
     "%22create%22%2C%22start%22%2C%22rename%22%2C%22connect%22%5D%7D";
 
-// {"id":["..."]}; ids of dockerd's own are safe in a path, and others are not asked for.
+// Ids of dockerd's own are safe in a path, and others are not asked for.
+Status check_id(const std::string& id) {
+  if (!id.empty() && std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c) != 0; }))
+    return {};
+  return fail(Code::kInvalid, "not an id of Docker's");
+}
+
+// {"id":["..."]}
 Result<std::string> filtered(std::string_view path, const std::string& id) {
   if (id.empty()) return std::string(path);
-  if (!std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c) != 0; }))
-    return fail(Code::kInvalid, "not an id of Docker's");
+  TRY_STATUS(check_id(id));
   return fmt::format("{}?filters=%7B%22id%22%3A%5B%22{}%22%5D%7D", path, id);
 }
 
@@ -43,11 +49,18 @@ class SocketClient : public NamesClient {
     return decode_networks(body);
   }
 
-  Result<std::vector<network::NamedEndpoint>> containers(const std::string& id,
-                                                         std::stop_token stop) override {
-    TRY(const auto path, filtered("/containers/json", id));
-    TRY(const auto body, get(path, stop));
+  Result<std::vector<std::string>> containers(std::stop_token stop) override {
+    TRY(const auto body, get("/containers/json", stop));
     return decode_containers(body);
+  }
+
+  Result<std::vector<network::NamedEndpoint>> endpoints(const std::string& container,
+                                                        std::stop_token stop) override {
+    TRY_STATUS(check_id(container));
+    const auto body = get(fmt::format("/containers/{}/json", container), stop);
+    if (!body && body.error().code == Code::kNotFound) return std::vector<network::NamedEndpoint>();
+    if (!body) return fail(body.error());
+    return decode_endpoints(*body);
   }
 
   Status follow(std::stop_token stop, const std::function<void()>& on_ready,
@@ -75,7 +88,8 @@ class SocketClient : public NamesClient {
     TRY(const auto stream,
         http_client::LineStream::open(server_, request, kPatience, stop, kMostAnswer));
     if (stream->status() != 200)
-      return fail(Code::kIo, "dockerd answers {} with status {}", path, stream->status());
+      return fail(stream->status() == 404 ? Code::kNotFound : Code::kIo,
+                  "dockerd answers {} with status {}", path, stream->status());
     std::string body;
     while (true) {
       TRY(const auto line, stream->next_line(kPatience));

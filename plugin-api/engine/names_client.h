@@ -18,13 +18,14 @@ class NamesClient {
  public:
   virtual ~NamesClient() = default;
 
-  // All networks, or one; all running containers, or one. An id that dockerd does not know gives an
-  // empty list. kUnavailable when nobody listens; kIo, kExhausted and kInvalid for a broken, too
+  // All networks, or one; the ids of all running containers, and the endpoints of one. An id that dockerd does not
+  // know gives an empty list. kUnavailable when nobody listens; kIo, kExhausted and kInvalid for a broken, too
   // long or unreadable answer.
   virtual Result<std::vector<network::RuntimeNetwork>> networks(const std::string& id,
                                                                 std::stop_token stop) = 0;
-  virtual Result<std::vector<network::NamedEndpoint>> containers(const std::string& id,
-                                                                 std::stop_token stop) = 0;
+  virtual Result<std::vector<std::string>> containers(std::stop_token stop) = 0;
+  virtual Result<std::vector<network::NamedEndpoint>> endpoints(const std::string& container,
+                                                                std::stop_token stop) = 0;
 
   // Calls `on_ready` once events are listened to, so that nothing that happens after it is missed,
   // then `on_event` for each event that may change a name. Returns when the stream has ended or

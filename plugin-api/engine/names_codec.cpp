@@ -46,18 +46,36 @@ std::map<std::string, std::string> labels_of(const Json& container) {
   return labels;
 }
 
-// "/web". Links of the old kind give a container further names, with a second slash.
+// "/web".
 std::string name_of(const Json& container) {
-  const Json* names = container.find("Names");
-  if (names == nullptr || !names->is_array()) return "";
-  for (const Json& name : *names) {
-    if (!name.is_string() || name.string().size() > kMostNameBytes || has_nul(name.string()))
-      continue;
-    std::string_view text = name.string();
-    if (text.starts_with('/')) text.remove_prefix(1);
-    if (!text.empty() && text.find('/') == std::string_view::npos) return std::string(text);
+  std::string name = text_at(container, "Name");
+  if (name.starts_with('/')) name.erase(0, 1);
+  return name.find('/') == std::string::npos ? name : "";
+}
+
+// The texts of a member that is a list; what is no name is left out.
+std::vector<std::string> texts_at(const Json& object, std::string_view key, std::size_t most) {
+  std::vector<std::string> texts;
+  const Json* list = object.find(key);
+  if (list == nullptr || !list->is_array()) return texts;
+  for (const Json& each : *list) {
+    if (texts.size() >= most) break;
+    if (each.is_string() && !each.string().empty() && each.string().size() <= kMostNameBytes &&
+        !has_nul(each.string()))
+      texts.push_back(each.string());
   }
-  return "";
+  return texts;
+}
+
+std::vector<IpAddress> servers_of(const Json& container) {
+  std::vector<IpAddress> servers;
+  for (const std::string& text : texts_at(object_at(container, "HostConfig"), "Dns", kMostServers))
+    if (const auto server = IpAddress::parse(text)) servers.push_back(*server);
+  return servers;
+}
+
+const Json& networks_of(const Json& container) {
+  return object_at(object_at(container, "NetworkSettings"), "Networks");
 }
 
 Result<Json> array_of(std::string_view body) {
@@ -65,22 +83,6 @@ Result<Json> array_of(std::string_view body) {
   if (!document.is_array())
     return fail(Code::kInvalid, "a list is expected, not {}", document.type_name());
   return document;
-}
-
-void add_endpoints(const Json& container, std::vector<NamedEndpoint>& endpoints) {
-  const std::string id = text_at(container, "Id");
-  const Json& labels = object_at(container, "Labels");
-  const ContainerNames names{.name = name_of(container),
-                             .project = text_at(labels, kProject),
-                             .service = text_at(labels, kService),
-                             .labels = labels_of(container)};
-  if (id.empty() || names.name.empty()) return;
-  const Json& networks = object_at(object_at(container, "NetworkSettings"), "Networks");
-  for (const auto& [name, settings] : networks.members()) {
-    const std::string network = text_at(settings, "NetworkID"),
-                      endpoint = text_at(settings, "EndpointID");
-    if (!network.empty() && !endpoint.empty()) endpoints.push_back({network, endpoint, id, names});
-  }
 }
 
 }  // namespace
@@ -97,10 +99,37 @@ Result<std::vector<RuntimeNetwork>> decode_networks(std::string_view body) {
   return networks;
 }
 
-Result<std::vector<NamedEndpoint>> decode_containers(std::string_view body) {
+Result<std::vector<std::string>> decode_containers(std::string_view body) {
   TRY(const auto list, array_of(body));
+  std::vector<std::string> ids;
+  for (const Json& container : list)
+    if (auto id = text_at(container, "Id");
+        !id.empty() && !networks_of(container).members().empty())
+      ids.push_back(std::move(id));
+  return ids;
+}
+
+Result<std::vector<NamedEndpoint>> decode_endpoints(std::string_view body) {
+  TRY(const auto container, json::parse(body));
+  if (!container.is_object())
+    return fail(Code::kInvalid, "a container is expected, not {}", container.type_name());
+  const Json& config = object_at(container, "Config");
+  const Json& labels = object_at(config, "Labels");
+  const std::string id = text_at(container, "Id");
+  ContainerNames names{.name = name_of(container),
+                       .project = text_at(labels, kProject),
+                       .service = text_at(labels, kService),
+                       .labels = labels_of(config),
+                       .hostname = text_at(config, "Hostname"),
+                       .dns_servers = servers_of(container)};
   std::vector<NamedEndpoint> endpoints;
-  for (const Json& container : list) add_endpoints(container, endpoints);
+  if (id.empty() || names.name.empty()) return endpoints;
+  for (const auto& [called, settings] : networks_of(container).members()) {
+    const std::string network = text_at(settings, "NetworkID"),
+                      endpoint = text_at(settings, "EndpointID");
+    names.aliases = texts_at(settings, "Aliases", kMostAliases);
+    if (!network.empty() && !endpoint.empty()) endpoints.push_back({network, endpoint, id, names});
+  }
   return endpoints;
 }
 

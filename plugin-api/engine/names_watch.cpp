@@ -135,15 +135,19 @@ void NamesWatch::listen(const std::stop_token& stop) {
 Status NamesWatch::keep_all(const std::stop_token& stop) {
   TRY(const auto networks, client_->networks("", stop));
   TRY_STATUS(names_.keep(networks));
-  TRY(const auto containers, client_->containers("", stop));
-  return names_.keep(containers);
+  TRY(const auto containers, client_->containers(stop));
+  for (const std::string& container : containers) {
+    TRY(const auto endpoints, client_->endpoints(container, stop));
+    TRY_STATUS(names_.keep(endpoints));
+  }
+  return {};
 }
 
 // dockerd shows the endpoint of a container that is connected while it runs a moment after the
 // event.
 Status NamesWatch::look_at(const std::string& container, NamesDue::Look look,
                            const std::stop_token& stop) {
-  TRY(const auto endpoints, client_->containers(container, stop));
+  TRY(const auto endpoints, client_->endpoints(container, stop));
   TRY_STATUS(names_.keep(endpoints));
   const bool there =
       look.network.empty() || std::ranges::any_of(endpoints, [&](const auto& endpoint) {

@@ -54,6 +54,7 @@ struct EndpointView {
   std::string network;          // its name; its id when the network is gone
   unsigned mtu = 0;             // 0: not known
   std::string network_title{};  // title_of() the network, where it is not its name
+  network::Dns dns{};           // name_service_of() the two
 };
 EndpointView view_of(network::Endpoint endpoint, const network::Network& network);
 // A list for the document of their network.

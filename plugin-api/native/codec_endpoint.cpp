@@ -88,7 +88,10 @@ using network::ContainerNames;
 constexpr auto kNames = fields(sparse<&ContainerNames::name>("name", kTitle),
                                sparse<&ContainerNames::project>("project", kTitle),
                                sparse<&ContainerNames::service>("service", kTitle),
-                               sparse<&ContainerNames::labels>("labels", kTexts));
+                               sparse<&ContainerNames::labels>("labels", kTexts),
+                               sparse<&ContainerNames::hostname>("hostname", kTitle),
+                               sparse<&ContainerNames::aliases>("aliases", kTitle),
+                               sparse<&ContainerNames::dns_servers>("dns_servers"));
 
 constexpr auto kPort = &PortHolder::port;
 constexpr auto kPortHolder = fields(
@@ -228,6 +231,9 @@ constexpr auto kRemoved = fields(required<&Removed::removed>("removed"));
 
 // ---- endpoints
 
+constexpr auto kDns = fields(required<&network::Dns::nameservers>("servers"),
+                             sparse<&network::Dns::search>("search"));
+
 constexpr auto kEndpoint = &EndpointView::endpoint;
 constexpr auto kState = fields(
     required<kEndpoint, &Endpoint::phase>(
@@ -237,6 +243,7 @@ constexpr auto kState = fields(
     required<kEndpoint, &Endpoint::network_id>("network_id"),
     sparse<&EndpointView::network_title>("network_title"),
     required<kEndpoint, &Endpoint::gateways>("gateways"), sparse<&EndpointView::mtu>("mtu"),
+    sparse<&EndpointView::dns>("dns", object(kDns)),
     required<kEndpoint, &Endpoint::created>("created", kTime));
 
 EndpointSpec spec_of(const EndpointView& view) {
@@ -330,6 +337,7 @@ Result<AttachRequest> decode_attach(const Json& document) {
 EndpointView view_of(Endpoint endpoint, const network::Network& network) {
   EndpointView view{std::move(endpoint), network.name.str(), network.mtu};
   if (title_of(network) != view.network) view.network_title = title_of(network);
+  view.dns = name_service_of(network, view.endpoint);
   return view;
 }
 
@@ -408,6 +416,7 @@ std::vector<DocumentTable> endpoint_tables() {
           {"ValidAttachment", kValid.rows},
           {"CollectRequest", kCollect.rows},
           {"Removed", kRemoved.rows},
+          {"NameService", kDns.rows},
           {"ContainerNames", kNames.rows},
           {"AttachedEndpoint", kAttached.rows},
           {"AttachRequest", kAttach.rows},

@@ -118,6 +118,7 @@ constexpr auto kState = fields(
         one_of<network::Phase::kCreating, network::Phase::kReady, network::Phase::kDeleting>()),
     required<&Network::created>("created", kTime), required<&Network::mtu>("mtu"),
     sparse<&Network::runtimes>("runtimes", object(kRuntimeNetwork)),
+    sparse<&Network::name_servers>("name_servers"),
     sparse<&Network::overlay>("overlay", object(kOverlay)));
 
 struct Usage {

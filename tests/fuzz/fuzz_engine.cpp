@@ -28,6 +28,10 @@ void check(const network::NamedEndpoint& endpoint) {
                            endpoint.names.name, endpoint.names.project, endpoint.names.service})
     must_be_text(text);
   must(endpoint.names.labels.size() <= kMostLabels);
+  must(endpoint.names.aliases.size() <= kMostAliases);
+  must(endpoint.names.dns_servers.size() <= kMostServers);
+  must_be_text(endpoint.names.hostname);
+  for (const auto& alias : endpoint.names.aliases) must_be_text(alias);
   for (const auto& [key, value] : endpoint.names.labels)
     must(!key.empty() && key.size() <= kMostLabelKeyBytes && value.size() <= kMostLabelBytes);
 }
@@ -40,7 +44,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto networks = decode_networks(text))
     for (const auto& network : *networks) check(network);
-  if (const auto endpoints = decode_containers(text))
+  if (const auto ids = decode_containers(text))
+    for (const auto& id : *ids) must_be_text(id);
+  if (const auto endpoints = decode_endpoints(text))
     for (const auto& endpoint : *endpoints) check(endpoint);
   if (const auto event = decode_event(text)) {
     must_be_text(event->network);

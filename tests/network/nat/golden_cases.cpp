@@ -190,6 +190,18 @@ GoldenCase surroundings() {
                   {first, *Cidr::parse("10.9.0.0/16"), ip("255.255.255.255"), ip("10.9.0.1")}}}}};
 }
 
+// Of a bridge, and of interfaces without one.
+GoldenCase questions() {
+  const IfName bridge = *IfName::parse("fl-shop"), routed = *IfName::parse("flrabcd");
+  const std::uint16_t port = 10053;
+  return {.name = "questions",
+          .state = {.networks = {shop()},
+                    .host = {.questions = {{bridge, false, ip("10.1.0.1"), ip("10.1.0.1"), port},
+                                           {bridge, false, ip("192.0.2.53"), ip("10.1.0.1"), port},
+                                           {bridge, false, ip("fd00:1::1"), ip("fd00:1::1"), port},
+                                           {routed, true, ip("10.2.0.1"), ip("10.2.0.1"), port}}}}};
+}
+
 GoldenCase ranges() {
   const auto range = [](NatPort port, std::uint16_t first, std::uint16_t last) {
     port.host_port = port.container_port = first;
@@ -263,8 +275,9 @@ std::vector<GoldenCase> golden_cases() {
           tunnels(),         trust(),
           senders(),         not_routed(),
           outwards(),        surroundings(),
-          policies(),        ranges(),
-          routed(),          limits()};
+          questions(),       policies(),
+          ranges(),          routed(),
+          limits()};
 }
 
 }  // namespace fairlead::nat

@@ -40,6 +40,33 @@ TEST(NetworkOptions, SnatPortsAreARange) {
     EXPECT_NE(refusal({{"snat_ports", wrong}}), "") << wrong;
 }
 
+TEST(NetworkOptions, OfTheNameService) {
+  EXPECT_TRUE(parsed({}).dns);
+  EXPECT_FALSE(parsed({{"dns", "off"}}).dns);
+  const Texts shown{{"dns", "off"},
+                    {"dns_intercept", "off"},
+                    {"dns_domain", "shop.internal"},
+                    {"dns_servers", "192.0.2.53,2001:db8::53"}};
+  EXPECT_EQ(to_map(parsed({{"dns", "false"},
+                           {"dns_intercept", "off"},
+                           {"dns_domain", "Shop.Internal."},
+                           {"dns_servers", "192.0.2.53, 2001:db8::53 192.0.2.53"}})),
+            shown);
+  EXPECT_EQ(to_map(parsed(shown)), shown);
+  EXPECT_EQ(to_map(parsed({{"dns", "on"}, {"dns_intercept", "yes"}})), Texts());
+  EXPECT_EQ(parsed({{"dns_servers", "127.0.0.1"}}).dns_servers.size(), 1U);
+  for (const char* wrong : {"maybe", "", "auto"}) EXPECT_NE(refusal({{"dns", wrong}}), "") << wrong;
+  const std::string long_label(64, 'a'), long_name(200, 'a');
+  for (const std::string& wrong :
+       {std::string(), std::string("."), std::string("a..b"), std::string(".a"), std::string("a b"),
+        std::string("-a"), std::string("a-"), std::string("sh\xc3\xb6p"), std::string("a.b.."),
+        long_label, long_name, std::string("localhost"), std::string("x.LocalHost"),
+        std::string("in-addr.arpa"), std::string("invalid")})
+    EXPECT_NE(refusal({{"dns_domain", wrong}}), "") << wrong;
+  for (const char* wrong : {"0.0.0.0", "::", "224.0.0.251", "ff02::fb", "server", "192.0.2.53:53"})
+    EXPECT_NE(refusal({{"dns_servers", wrong}}), "") << wrong;
+}
+
 TEST(NetworkOptions, ConnectionsToAPortAreANumber) {
   EXPECT_EQ(parsed({{"port_max_connections", "100"}}).port_max_connections, 100U);
   EXPECT_EQ(to_map(parsed({{"port_max_connections", "1000000"}})).at("port_max_connections"),

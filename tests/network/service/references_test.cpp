@@ -118,16 +118,16 @@ TEST_F(References, ANameIsNoIdAndAnIdNoName) {
   EXPECT_FALSE(finds(NetworkText{shop.id.substr(0, 2)}));
 }
 
-// And whether policies select endpoints.
+// And whether policies select endpoints, and who answers names.
 TEST_F(References, AJoinReadsTheNetworkAndTheEndpoint) {
   create("docker-6", "10.81.0.0/24", kDockers);
-  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kDockers})), 3U);
+  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kDockers})), 4U);
 }
 
 TEST_F(References, AJoinOfABoundNetworkAlsoReadsWhatItIsBoundTo) {
   create("shop", "10.81.0.0/24");
   must(service().bind_network(kOther, name("shop")));
-  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kOther})), 5U);
+  EXPECT_EQ(reads_of_join(endpoint_at(RuntimeNetworkId{kOther})), 6U);
 }
 
 TEST_F(References, CreatingANetworkAgainWaitsForNobody) {

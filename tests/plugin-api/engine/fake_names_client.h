@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 
 #include "plugin-api/engine/names_client.h"
 
@@ -80,13 +81,19 @@ class FakeNamesClient : public NamesClient {
     std::erase_if(found, [&](const auto& network) { return !id.empty() && network.id != id; });
     return found;
   }
-  Result<std::vector<network::NamedEndpoint>> containers(const std::string& id,
-                                                         std::stop_token) override {
+  Result<std::vector<std::string>> containers(std::stop_token) override {
+    const std::scoped_lock hold(docker_.guard_);
+    TRY_STATUS(answers());
+    std::set<std::string> found;
+    for (const auto& endpoint : docker_.endpoints_) found.insert(endpoint.container);
+    return std::vector<std::string>(found.begin(), found.end());
+  }
+  Result<std::vector<network::NamedEndpoint>> endpoints(const std::string& container,
+                                                        std::stop_token) override {
     const std::scoped_lock hold(docker_.guard_);
     TRY_STATUS(answers());
     auto found = docker_.endpoints_;
-    std::erase_if(found,
-                  [&](const auto& endpoint) { return !id.empty() && endpoint.container != id; });
+    std::erase_if(found, [&](const auto& endpoint) { return endpoint.container != container; });
     return found;
   }
   Status follow(std::stop_token stop, const std::function<void()>& on_ready,

@@ -49,9 +49,22 @@ TEST(NamesClient, AsksForAllAndForOne) {
   EXPECT_THAT(docker.asked().query, IsEmpty());
   ASSERT_TRUE(client->networks("6cdb", {}));
   EXPECT_EQ(docker.asked().query["filters"], R"({"id":["6cdb"]})");
-  ASSERT_TRUE(client->containers("f1e2", {}));
+  ASSERT_TRUE(client->containers({}));
   EXPECT_EQ(docker.asked().path, "/containers/json");
-  EXPECT_EQ(docker.asked().query["filters"], R"({"id":["f1e2"]})");
+  EXPECT_THAT(docker.asked().query, IsEmpty());
+}
+
+TEST(NamesClient, AsksForTheEndpointsOfOneContainer) {
+  Dockerd docker(
+      R"({"Id":"f1e2","Name":"/web","NetworkSettings":{"Networks":{"a":{"NetworkID":"n1","EndpointID":"e1"}}}})");
+  const auto endpoints = docker.client()->endpoints("f1e2", {});
+  ASSERT_TRUE(endpoints) << endpoints.error().text;
+  EXPECT_THAT(*endpoints, SizeIs(1));
+  EXPECT_EQ(docker.asked().path, "/containers/f1e2/json");
+  Dockerd none(R"({"message":"No such container: f1e2"})", 404);
+  const auto gone = none.client()->endpoints("f1e2", {});
+  ASSERT_TRUE(gone) << gone.error().text;
+  EXPECT_THAT(*gone, IsEmpty());
 }
 
 // An event could bring anything as an id.
@@ -59,7 +72,7 @@ TEST(NamesClient, WhatIsNoIdIsNotAskedFor) {
   Dockerd docker("[]");
   for (const char* id : {"a b", "x\"]}", "../containers", "a%22", "a\r\nX: y"}) {
     EXPECT_FALSE(docker.client()->networks(id, {})) << id;
-    EXPECT_FALSE(docker.client()->containers(id, {})) << id;
+    EXPECT_FALSE(docker.client()->endpoints(id, {})) << id;
   }
   EXPECT_EQ(docker.asked().path, "");
 }
@@ -86,7 +99,9 @@ TEST(NamesClient, OtherAnswersAreErrors) {
         std::pair("<html>", 200), std::pair("", 200)}) {
     Dockerd docker(body, status);
     EXPECT_FALSE(docker.client()->networks("", {})) << body;
-    EXPECT_FALSE(docker.client()->containers("", {})) << body;
+    EXPECT_FALSE(docker.client()->containers({})) << body;
+    EXPECT_FALSE(docker.client()->endpoints("f1e2", {})) << body;
+    EXPECT_FALSE(docker.client()->endpoints("", {})) << body;
   }
   Dockerd garbage("not an event\n");
   EXPECT_FALSE(garbage.client()->follow(
@@ -148,7 +163,7 @@ TEST(NamesClient, AStopEndsWhateverItWaitsFor) {
     std::stop_source stop;
     const auto start = std::chrono::steady_clock::now();
     std::jthread asking([&] {
-      (void)client->containers("", stop.get_token());
+      (void)client->containers(stop.get_token());
       (void)client->follow(
           stop.get_token(), [] {}, [](const NameEvent&) {});
     });

@@ -39,7 +39,7 @@ TEST(NetworkCodec, ShowsTheWholeNetwork) {
     "ipv6": true, "internal": false, "address_source": "fairlead", "labels": {"team": "a"},
     "reservations": [{"container": "db", "address": "10.89.0.7"}],
     "state": {"phase": "ready", "created": "2026-01-01T00:00:00Z", "bridge": "fl-aaaaaaaaaaaa", "foreign_bridge": false,
-              "bridge_mac": "02:00:00:00:00:01", "mtu": 1400, "endpoints": 3}})"));
+              "bridge_mac": "02:00:00:00:00:01", "mtu": 1400, "name_servers": ["10.89.0.1", "fd89::1"], "endpoints": 3}})"));
 }
 
 TEST(NetworkCodec, KeepsTheOrderInWhichPeopleRead) {

@@ -34,6 +34,7 @@ network::Network shop_network() {
                          {"foreign_bridge", "false"}};
   network.links.kept = {{"bridge_boot", "this boot"}};
   network.mtu = 1400;
+  network.name_servers = {ip("10.89.0.1"), ip("fd89::1")};
   return network;
 }
 
@@ -64,8 +65,13 @@ network::Endpoint web_endpoint() {
   endpoint.ports = {{network::Proto::kTcp, std::nullopt, 8080, 80},
                     {network::Proto::kUdp, ip("127.0.0.1"), 53, 53}};
   endpoint.aliases = {"www", "shop.local"};
-  endpoint.names = {
-      .name = "shop_web_1", .project = "shop", .service = "web", .labels = {{"tier", "front"}}};
+  endpoint.names = {.name = "shop_web_1",
+                    .project = "shop",
+                    .service = "web",
+                    .labels = {{"tier", "front"}},
+                    .hostname = "front",
+                    .aliases = {"w"},
+                    .dns_servers = {ip("192.0.2.53")}};
   endpoint.rates = {1'000'000, 2'000'000, 10, 20};
   endpoint.routes = {{cidr("10.0.0.0/8"), ip("10.89.0.5"), 1300, 1260, 10, 254, 0}};
   endpoint.netns_path = "/run/netns/web";
