@@ -8,7 +8,7 @@ namespace fairlead::dns {
 
 namespace {
 
-constexpr std::uint16_t kLeastUdp = 512, kMostUdp = 1232;
+constexpr std::uint16_t kLeastUdp = 512;  // RFC 1035 section 4.2.1
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Message failure(std::span<const std::uint8_t> query, Failure why) {
 std::size_t udp_limit(std::span<const std::uint8_t> query) {
   const auto asked = scan(query);
   if (!asked || !asked->edns) return kLeastUdp;
-  return std::clamp(asked->edns->udp_size, kLeastUdp, kMostUdp);
+  return std::clamp(asked->edns->udp_size, kLeastUdp, kOwnUdpSize);
 }
 
 Message shortened(Message answer, std::size_t limit) {

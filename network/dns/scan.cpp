@@ -10,8 +10,6 @@ constexpr std::size_t kMaxLabel = 63, kMaxName = 255;  // RFC 1035 section 2.3.4
 constexpr std::uint8_t kPointer = 0xc0;                // section 4.1.4
 constexpr std::uint16_t kTypeOpt = 41;
 constexpr std::uint16_t kDnssecOk = 0x8000;  // of the flags of OPT (RFC 6891 section 6.1.4)
-// What may be sent to us over UDP and over what we send: nothing of it is ever in two fragments (RFC 9715).
-constexpr std::uint16_t kOwnUdpSize = 1232;
 
 // Reads from front to back. What is not there makes it fail, for good.
 class Reader {

@@ -28,6 +28,9 @@ inline constexpr std::uint16_t kFlagQr = 0x8000, kFlagAa = 0x0400, kFlagTc = 0x0
                                kFlagRd = 0x0100, kFlagRa = 0x0080, kFlagCd = 0x0010;
 inline constexpr std::uint16_t kOpcodeBits = 0x7800;
 inline constexpr std::size_t kHeaderSize = 12;
+// Bytes that we take over UDP, as our EDNS says, and the most that we send over it: nothing of it is ever in two fragments
+// (RFC 9715).
+inline constexpr std::uint16_t kOwnUdpSize = 1232;
 
 struct Question {
   // Each label behind its length, without the root's: at most 254 bytes, in the case in which it was asked.

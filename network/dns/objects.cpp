@@ -1,0 +1,105 @@
+// What of networks and endpoints is a zone and a host.
+#include <algorithm>
+#include <cctype>
+
+#include "network/dns/directory.h"
+
+namespace fairlead::dns {
+
+namespace {
+
+using network::Endpoint;
+using network::GatewayMode;
+using network::Network;
+
+template <class T>
+void add_once(std::vector<T>& all, const T& each) {
+  if (std::ranges::find(all, each) == all.end()) all.push_back(each);
+}
+
+void add(std::vector<std::string>& names, const std::string& name) {
+  if (!name.empty()) add_once(names, name);
+}
+
+bool is_hex_id(const std::string& id) {
+  constexpr std::size_t kLeast = 32;
+  return id.size() >= kLeast &&
+         std::ranges::all_of(id, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+// A pod is called "namespace/pod": by its name within the namespace, and by both as Kubernetes orders them.
+void add_name(std::vector<std::string>& names, const std::string& name) {
+  const auto slash = name.find('/');
+  if (slash == name.npos) return add(names, name);
+  const std::string space = name.substr(0, slash), pod = name.substr(slash + 1);
+  add(names, pod);
+  add(names, pod + "." + space);
+}
+
+std::vector<std::string> names_of(const Endpoint& endpoint) {
+  constexpr std::size_t kShortId = 12;
+  std::vector<std::string> names;
+  add_name(names, endpoint.names.name);
+  add(names, endpoint.names.service);
+  for (const std::string& alias : endpoint.aliases) add(names, alias);
+  for (const std::string& alias : endpoint.names.aliases) add(names, alias);
+  add(names, endpoint.names.hostname);
+  if (is_hex_id(endpoint.container))
+    add(names, endpoint.container.substr(0, kShortId));
+  else
+    add(names, endpoint.container);
+  return names;
+}
+
+bool is_on_host(const Network& network, const network::Subnet& subnet) {
+  const bool v4 = subnet.subnet.is_v4();
+  const GatewayMode mode = v4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
+  return subnet.gateway && mode != GatewayMode::kIsolated && !(v4 && network.options.inhibit_ipv4);
+}
+
+// Modes on an interface of the host have a router outside, and so has a VLAN of somebody else's bridge.
+bool has_gateways_on_host(const Network& network) {
+  const auto& options = network.options;
+  if (options.mode != "bridge" && options.mode != "routed" && options.mode != "overlay")
+    return false;
+  const auto foreign = network.links.shown.find("foreign_bridge");
+  return !options.vlan || foreign == network.links.shown.end() || foreign->second != "true";
+}
+
+}  // namespace
+
+Zone zone_of(const Network& network) {
+  Zone zone{.network = network.id,
+            .domain = network.options.dns_domain,
+            .servers = network.options.dns_servers,
+            .internal = network.internal,
+            .answers = network.options.dns};
+  add(zone.names, title_of(network));
+  add(zone.names, network.name.str());
+  for (const network::RuntimeNetwork& runtime : network.runtimes) add(zone.names, runtime.name);
+  for (const network::Subnet& subnet : network.subnets) {
+    zone.subnets.push_back(subnet.subnet.network());
+    if (has_gateways_on_host(network) && is_on_host(network, subnet))
+      add_once(zone.gateways, *subnet.gateway);
+  }
+  return zone;
+}
+
+bool is_host(const Endpoint& endpoint) {
+  return endpoint.phase == network::Phase::kReady && endpoint.joined;
+}
+
+Host host_of(const Endpoint& endpoint) {
+  Host host{.network = endpoint.network_id,
+            .endpoint = endpoint.id,
+            .owner = endpoint.container.empty() ? endpoint.id
+                                                : endpoint.runtime + "/" + endpoint.container,
+            .names = names_of(endpoint),
+            .ports = endpoint.ports,
+            .servers = endpoint.names.dns_servers};
+  for (const Cidr& address : endpoint.addresses) host.addresses.push_back(address.address());
+  host.ports.insert(host.ports.end(), endpoint.standby_ports.begin(), endpoint.standby_ports.end());
+  return host;
+}
+
+}  // namespace fairlead::dns
