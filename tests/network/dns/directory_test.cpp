@@ -10,9 +10,9 @@
 namespace fairlead::dns {
 namespace {
 
-using testing::ip;
-using testing::query;
-using testing::World;
+using tests::ip;
+using tests::query;
+using tests::World;
 
 // Two networks, "shop" and "lab". web and db are in shop; probe is in lab; both is in both, as one container.
 class DirectoryTest : public ::testing::Test {
@@ -323,7 +323,7 @@ TEST_F(DirectoryTest, ManyReplicasAreWithinAMessageInTurn) {
   for (int i = 0; i < 3; ++i) {
     const auto reply = world.reply("shop", "10.1.0.2", query("many", {.type = "AAAA"}));
     EXPECT_LE(std::get<Message>(reply).size(), 65535U);
-    const auto answers = testing::read(std::get<Message>(reply)).answers;
+    const auto answers = tests::read(std::get<Message>(reply)).answers;
     ASSERT_EQ(answers.size(), 2000U);
     EXPECT_EQ(answers.front(), fmt::format("many. 0 IN AAAA fd00:1::{:x}", i + 0x1000));
   }
@@ -581,7 +581,7 @@ TEST_F(ServicesTest, TheLongestTargetsAreWithinAMessage) {
   const auto reply = world.reply("shop", "10.1.0.2", query("_80._tcp.service", {.type = "SRV"}));
   const auto& message = std::get<Message>(reply);
   EXPECT_LE(message.size(), 65535U);
-  EXPECT_EQ(testing::read(message).answers.size(), 64U);
+  EXPECT_EQ(tests::read(message).answers.size(), 64U);
 }
 
 TEST_F(ServicesTest, InADomain) {
@@ -646,16 +646,16 @@ TEST_F(DirectoryTest, AContainerWithAnotherNetworkHasAWayOut) {
 
 TEST_F(DirectoryTest, QueriesThatAreNotAnswered) {
   const auto say = [&](const Message& message) {
-    return testing::said(world.reply("shop", "10.1.0.2", message));
+    return tests::said(world.reply("shop", "10.1.0.2", message));
   };
   EXPECT_EQ(say({}), "ignored");
-  EXPECT_EQ(say(testing::bytes("1234 0100 0001 0000 0000 00")), "ignored");
+  EXPECT_EQ(say(tests::bytes("1234 0100 0001 0000 0000 00")), "ignored");
   Message answer = query("web");
   answer[2] |= 0x80;
   EXPECT_EQ(say(answer), "ignored");
   EXPECT_EQ(say(query("web", {.opcode = 4})), "NOTIMPL");
   EXPECT_EQ(say(query("web", {.opcode = 5})), "NOTIMPL");
-  EXPECT_EQ(say(testing::bytes("1234 0100 0000 0000 0000 0000")), "FORMERR");
+  EXPECT_EQ(say(tests::bytes("1234 0100 0000 0000 0000 0000")), "FORMERR");
   Message two = query("web");
   two[5] = 2;
   two.insert(two.end(), two.begin() + 12, two.end());

@@ -9,9 +9,9 @@
 namespace fairlead::dns {
 namespace {
 
-using testing::bytes;
-using testing::query;
-using testing::read;
+using tests::bytes;
+using tests::query;
+using tests::read;
 
 // One question, and the records that are given as hex digits.
 Message with_records(std::string_view counts, std::string_view records) {

@@ -7,7 +7,7 @@
 #include <cctype>
 #include <memory>
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 namespace {
 
@@ -104,4 +104,4 @@ Message bytes(std::string_view hex) {
   return result;
 }
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

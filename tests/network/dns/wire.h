@@ -8,7 +8,7 @@
 
 #include "network/dns/responder.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 struct Asked {
   std::string type = "A", klass = "IN";
@@ -41,4 +41,4 @@ Read read(std::span<const std::uint8_t> message);
 // The same from a text of hex digits and blanks.
 Message bytes(std::string_view hex);
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

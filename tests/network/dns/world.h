@@ -10,7 +10,7 @@
 #include "network/dns/directory.h"
 #include "tests/network/dns/wire.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 inline IpAddress ip(std::string_view text) { return *IpAddress::parse(text); }
 
@@ -33,7 +33,7 @@ inline std::string said(const Reply& reply) {
       text += (text == "forward" ? " to " : ",") + server.to_string();
     return text;
   }
-  const Read read = testing::read(std::get<Message>(reply));
+  const Read read = tests::read(std::get<Message>(reply));
   if (!read.valid) return "cannot be read";
   const bool authoritative = read.flags.find("aa") != std::string::npos;
   std::vector<std::string> answers;
@@ -88,4 +88,4 @@ class World {
   std::unique_ptr<Directory> names;
 };
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests
