@@ -1,9 +1,9 @@
 #include "network/dns/answer.h"
 
-#include <ldns/ldns.h>
-
 #include <cstdlib>
 #include <memory>
+
+#include "network/dns/ldns.h"
 
 namespace fairlead::dns {
 

@@ -1,11 +1,14 @@
 #include "tests/network/dns/wire.h"
 
 #include <fmt/format.h>
-#include <ldns/ldns.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <memory>
+#include <stdexcept>
+
+#include "network/dns/ldns.h"
 
 namespace fairlead::dns::tests {
 
