@@ -1,5 +1,6 @@
 #include "network/dns/name.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
