@@ -36,11 +36,18 @@ void add_name(std::vector<std::string>& names, const std::string& name) {
   add(names, pod + "." + space);
 }
 
+// `docker compose run` makes one container more, which does not do the service's work: for Docker's own server it has not the
+// service's name either.
+bool is_one_off(const network::ContainerNames& names) {
+  const auto label = names.labels.find("com.docker.compose.oneoff");
+  return label != names.labels.end() && label->second == "True";
+}
+
 std::vector<std::string> names_of(const Endpoint& endpoint) {
   constexpr std::size_t kShortId = 12;
   std::vector<std::string> names;
   add_name(names, endpoint.names.name);
-  add(names, endpoint.names.service);
+  if (!is_one_off(endpoint.names)) add(names, endpoint.names.service);
   for (const std::string& alias : endpoint.aliases) add(names, alias);
   for (const std::string& alias : endpoint.names.aliases) add(names, alias);
   add(names, endpoint.names.hostname);

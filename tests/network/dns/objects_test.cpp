@@ -108,6 +108,15 @@ TEST(HostOf, HasItsNamesInTheirOrder) {
             (Names{"shop_web_1", "web", "www", "front", "web01", "000000000000"}));
 }
 
+TEST(HostOf, AOneOffContainerIsNotItsService) {
+  Endpoint endpoint = web();
+  endpoint.names = {.name = "shop-web-run-1", .service = "web"};
+  endpoint.names.labels["com.docker.compose.oneoff"] = "True";
+  EXPECT_EQ(host_of(endpoint).names, (Names{"shop-web-run-1", "000000000000"}));
+  endpoint.names.labels["com.docker.compose.oneoff"] = "False";
+  EXPECT_EQ(host_of(endpoint).names, (Names{"shop-web-run-1", "web", "000000000000"}));
+}
+
 TEST(HostOf, DockersHostnameIsItsShortId) {
   Endpoint endpoint = web();
   endpoint.names.name = "web";
