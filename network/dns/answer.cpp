@@ -62,10 +62,10 @@ class Writer {
       if (!check(*field != nullptr) || !check(ldns_rr_push_rdf(record.get(), field->get())))
         return;
       else
-        field->release();
+        (void)field->release();
     if (check(ldns_rr_owner(record.get()) != nullptr) &&
         check(ldns_pkt_push_rr(packet_.get(), section, record.get())))
-      record.release();
+      (void)record.release();
   }
 
   std::optional<Message> done() {
@@ -93,7 +93,7 @@ class Writer {
     ldns_rr_set_class(record.get(), static_cast<ldns_rr_class>(question.klass));
     if (check(ldns_rr_owner(record.get()) != nullptr) &&
         check(ldns_pkt_push_rr(packet_.get(), LDNS_SECTION_QUESTION, record.get())))
-      record.release();
+      (void)record.release();
   }
 
   Packet packet_;

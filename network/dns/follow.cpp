@@ -4,9 +4,11 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "base/log.h"
@@ -23,7 +25,9 @@ using network::NetworkId;
 struct Subject {
   std::string network, endpoint;  // ids; no endpoint: the network itself
 
-  auto operator<=>(const Subject&) const = default;
+  bool operator<(const Subject& other) const {
+    return std::tie(network, endpoint) < std::tie(other.network, other.endpoint);
+  }
 };
 
 // Each once, in the order in which they came.
