@@ -58,11 +58,10 @@ class Writer {
     ldns_rr_set_type(record.get(), type);
     ldns_rr_set_class(record.get(), LDNS_RR_CLASS_IN);
     ldns_rr_set_ttl(record.get(), kTtl);
-    for (Data* field : data)
-      if (!check(*field != nullptr) || !check(ldns_rr_push_rdf(record.get(), field->get())))
-        return;
-      else
-        (void)field->release();
+    for (Data* field : data) {
+      if (!check(*field != nullptr && ldns_rr_push_rdf(record.get(), field->get()))) return;
+      (void)field->release();
+    }
     if (check(ldns_rr_owner(record.get()) != nullptr) &&
         check(ldns_pkt_push_rr(packet_.get(), section, record.get())))
       (void)record.release();

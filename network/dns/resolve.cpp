@@ -28,6 +28,13 @@ bool is_invalid(std::string_view name) {
   return is_at_or_below(name, key);
 }
 
+// Where a client asks its server for an encrypted way to it. Those of the servers behind this one would lead past the names
+// of containers, so that it is not asked elsewhere (RFC 9462 section 6.4).
+const std::string& resolver_arpa() {
+  static const std::string key = *key_of("resolver.arpa");
+  return key;
+}
+
 // What runtimes call the host.
 const std::string& host_name() {
   static const std::string key = *key_of("host.containers.internal");
@@ -39,8 +46,9 @@ bool is_host_name(std::string_view name) {
   return name == host_name() || std::ranges::find(others, name) != others.end();
 }
 
-IpAddress loopback(Family family) {
-  return *IpAddress::parse(family == Family::kV4 ? "127.0.0.1" : "::1");
+const IpAddress& loopback(Family family) {
+  static const IpAddress v4 = *IpAddress::parse("127.0.0.1"), v6 = *IpAddress::parse("::1");
+  return family == Family::kV4 ? v4 : v6;
 }
 
 bool wants(std::uint16_t asked, std::uint16_t type) { return asked == type || asked == kTypeAny; }
@@ -119,6 +127,7 @@ class Resolution {
     if (is_at_or_below(name_, localhost()))
       return with_addresses({loopback(Family::kV4), loopback(Family::kV6)}, type_, name_);
     if (is_invalid(name_)) return no_name(parent());
+    if (is_at_or_below(name_, resolver_arpa())) return no_data(resolver_arpa());
     return std::nullopt;
   }
 

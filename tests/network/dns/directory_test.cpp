@@ -468,6 +468,11 @@ TEST_F(DirectoryTest, InvalidIsNothing) {
   EXPECT_EQ(from_web("invalid"), "NXDOMAIN by .");
 }
 
+TEST_F(DirectoryTest, NobodyIsLedPastTheNames) {
+  EXPECT_EQ(from_web("_dns.resolver.arpa", "SVCB"), "NODATA by resolver.arpa.");
+  EXPECT_EQ(from_web("resolver.arpa"), "NODATA by resolver.arpa.");
+}
+
 TEST_F(DirectoryTest, TheHostIsTheAskedNetworksGateway) {
   for (const char* name :
        {"host.docker.internal", "host.containers.internal", "gateway.docker.internal"}) {
