@@ -161,6 +161,7 @@ TEST_F(DomainTest, WhatIsNotInItIsNowhere) {
   EXPECT_EQ(from_web("nobody.shop.internal"), "NXDOMAIN by shop.internal.");
   EXPECT_EQ(from_web("a.db.shop.internal"), "NXDOMAIN by shop.internal.");
   EXPECT_EQ(from_web("nobody.xshop.internal"), "forward");
+  EXPECT_EQ(from_web("x\\004shop.internal"), "forward");  // a label that ends as the domain begins
   EXPECT_EQ(from_web("other.internal"), "forward");
 }
 
@@ -188,6 +189,7 @@ TEST_F(DomainTest, TheLongerOfTwoDomains) {
   lab.domain = "internal";
   world.put(lab);
   EXPECT_EQ(from_both("nobody.shop.internal"), "NXDOMAIN by shop.internal.");
+  EXPECT_EQ(world.ask("lab", "10.2.0.9", "nobody.shop.internal"), "NXDOMAIN by shop.internal.");
   EXPECT_EQ(from_both("nobody.internal"), "NXDOMAIN by internal.");
   EXPECT_EQ(from_both("probe.internal"), "A 10.2.0.2");
 }
@@ -405,6 +407,11 @@ TEST_F(DirectoryTest, ReplacePutsAllInPlaceOfAll) {
   EXPECT_EQ(world.ask("shop", "10.1.0.2", "db"), "forward");
 }
 
+TEST_F(DirectoryTest, AnAddressIsAnsweredOnce) {
+  world.put(World::host("shop", "e-t", {"t", "t"}, {"10.1.0.44", "10.1.0.44"}));
+  EXPECT_EQ(from_web("t"), "A 10.1.0.44");
+}
+
 TEST_F(DirectoryTest, AnEndpointWithoutAddressesHasItsName) {
   world.put(World::host("shop", "e-none", {"none"}, {}));
   EXPECT_EQ(from_web("none"), "NODATA by none.");
@@ -443,7 +450,7 @@ TEST_F(DirectoryTest, TheLongestNames) {
   const std::string label(63, 'a');
   const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'b');
   ASSERT_EQ(longest.size(), 253U);
-  world.put(World::host("shop", "e-l", {longest, longest + "b"}, {"10.1.0.42"}));
+  world.put(World::host("shop", "e-l", {longest + "b", longest}, {"10.1.0.42"}));
   EXPECT_EQ(from_web(longest), "A 10.1.0.42");
   // It does not fit with the network's name behind it.
   EXPECT_EQ(from_web("42.0.1.10.in-addr.arpa", "PTR"), "PTR " + longest + ".");
@@ -668,6 +675,13 @@ TEST_F(DirectoryTest, QueriesThatAreNotAnswered) {
   Message cut = query("web");
   cut.pop_back();
   EXPECT_EQ(say(cut), "FORMERR");
+  for (const std::size_t count : {7U, 9U}) {  // of answers, of authorities
+    Message with = query("web");
+    with[count] = 1;
+    const Message record = tests::bytes("00 0001 0001 00000000 0000");
+    with.insert(with.end(), record.begin(), record.end());
+    EXPECT_EQ(say(with), "FORMERR");
+  }
   EXPECT_EQ(say(query("web", {.klass = "CH"})), "REFUSED");
   EXPECT_EQ(say(query("web", {.klass = "HS"})), "REFUSED");
   EXPECT_EQ(say(query("web", {.klass = "ANY"})), "A 10.1.0.2");

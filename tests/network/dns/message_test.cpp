@@ -74,6 +74,15 @@ TEST(Scan, WhatIsNoNameOfAQuestion) {
   }
 }
 
+TEST(Scan, LabelsOfMoreThan63BytesAreNone) {
+  std::string label = "40";
+  for (int i = 0; i < 64; ++i) label += "61";
+  EXPECT_FALSE(scan(bytes("1234 0100 0001 0000 0000 0000" + label + "00 0001 0001"))->whole);
+  const std::string record = "00 0001 0001 00000000 0000";
+  EXPECT_TRUE(scan(with_records("0001 0000 0000", "0161" + record))->whole);
+  EXPECT_FALSE(scan(with_records("0001 0000 0000", label + record))->whole);
+}
+
 TEST(Scan, NamesOfAtMost255Bytes) {
   const std::string label(63, 'a');
   const std::string longest = label + "." + label + "." + label + "." + std::string(61, 'b');
