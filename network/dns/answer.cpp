@@ -36,7 +36,6 @@ class Writer {
     if (!ok_) return;
     ldns_pkt_set_id(packet_.get(), query.id);
     ldns_pkt_set_qr(packet_.get(), true);
-    ldns_pkt_set_aa(packet_.get(), true);
     ldns_pkt_set_ra(packet_.get(), true);
     ldns_pkt_set_rd(packet_.get(), (query.flags & kFlagRd) != 0);
     ldns_pkt_set_cd(packet_.get(), (query.flags & kFlagCd) != 0);
@@ -47,7 +46,9 @@ class Writer {
   }
 
   void set_rcode(Rcode rcode) {
-    if (ok_) ldns_pkt_set_rcode(packet_.get(), static_cast<std::uint8_t>(rcode));
+    if (!ok_) return;
+    ldns_pkt_set_rcode(packet_.get(), static_cast<std::uint8_t>(rcode));
+    ldns_pkt_set_aa(packet_.get(), rcode == Rcode::kNoError || rcode == Rcode::kNxDomain);
   }
 
   void put(ldns_pkt_section section, const std::string& owner, ldns_rr_type type,

@@ -38,7 +38,7 @@ struct Answer {
 // of a name (RFC 2308 section 5: the SOA's TTL and its MINIMUM).
 inline constexpr std::uint32_t kTtl = 0;
 
-// The answer in the wire format: authoritative, names compressed. `query` has a question. SERVFAIL without records if it would be
+// The answer in the wire format: authoritative unless it is a failure, names compressed. `query` has a question. SERVFAIL without records if it would be
 // longer than a message can be, or memory is short.
 Message wire_of(const Answer& answer, const Scan& query);
 

@@ -52,7 +52,8 @@ Host host_of(const network::Endpoint& endpoint);
 // Whether it can be reached: it is ready and has joined.
 bool is_host(const network::Endpoint& endpoint);
 
-// What is answered, in this order (resolve.cpp has the reasons):
+// Clients are those of the asked network: its containers, other addresses of its subnets, and the host from its gateway; all
+// others are refused. What is answered, in this order (resolve.cpp has the reasons):
 //   localhost and below                127.0.0.1, ::1 (RFC 6761 section 6.3); `invalid`: NXDOMAIN (section 6.4)
 //   NAME                               of the first network of the client's that has it, the asked one first
 //   NAME.NETWORK, NAME.domain          of that network, if the client is in it

@@ -84,12 +84,14 @@ class Resolution {
              const Question& question)
       : services_(services),
         asked_(tables.zone_asked(asker.network, asker.client)),
+        address_(asker.client),
         type_(question.type),
         name_(lowered(question.name)) {
     find_networks(tables, asker);
   }
 
   std::variant<Answer, Forward> result() {
+    if (!is_admitted()) return Answer{.rcode = Rcode::kRefused};
     if (auto special = of_special_name()) return *std::move(special);
     if (auto found = find(name_)) return of_group(*found);
     if (is_host_name(name_)) return with_addresses(gateways(), type_, name_);
@@ -108,8 +110,24 @@ class Resolution {
     bool in_domain = false;
   };
 
-  // The networks whose names the client may see, the asked one first. A client whose address nobody has there (the host
-  // itself; somebody who forges it) sees that one alone.
+  // Whoever can send to a gateway is not yet of its network: containers of other networks can, and machines that have a route
+  // to it. They are told nothing, and nothing is asked for them (RFC 5358). The host asks from the gateway itself.
+  bool is_admitted() const {
+    if (asked_ == nullptr || !asked_->zone || client_ != nullptr) return true;
+    return address_.is_loopback() || asked_->has_subnet_of(address_) ||
+           asked_->has_gateway(address_) || is_at_link_local_gateway();
+  }
+
+  // Where the gateway is an address of the link alone. Of another gateway one may come from any link of the host.
+  bool is_at_link_local_gateway() const {
+    static const Cidr links = *Cidr::parse("fe80::/10");
+    return links.contains(address_) &&
+           std::ranges::any_of(asked_->zone->gateways,
+                               [](const IpAddress& gateway) { return links.contains(gateway); });
+  }
+
+  // The networks whose names the client may see, the asked one first. A client whose address nobody has there sees that one
+  // alone.
   void find_networks(Tables& tables, const Asker& asker) {
     if (asked_ == nullptr) return;
     networks_.push_back(asked_);
@@ -355,6 +373,7 @@ class Resolution {
 
   const ServicePorts& services_;
   ZoneEntry* asked_;
+  const IpAddress address_;  // of the client
   std::uint16_t type_;
   std::string name_;
   const HostEntry* client_ = nullptr;

@@ -54,7 +54,7 @@ class WatchedDirectory : public Directory {
   }
 
   std::string ask(const std::string& network, const std::string& name,
-                  const std::string& client = "192.0.2.1") {
+                  const std::string& client = "127.0.0.1") {
     const Message message = query(name);
     return tests::said(answer({.message = message, .client = ip(client), .network = network}));
   }
