@@ -348,6 +348,18 @@ class BoundHostPorts final : public HostPorts {
 
 }  // namespace
 
+std::string port_holder(std::uint8_t proto, const IpAddress& address, std::uint16_t port) {
+  const auto holders = find_holders(proto, {port, port});
+  if (!holders) return {};
+  const std::string self = std::to_string(::getpid());
+  for (const Holder& holder : *holders) {
+    if (!holder.address.is_any() && holder.address != address) continue;
+    const auto owner = owner_of(holder.inode);
+    if (owner && owner->pid != self) return owner->text();
+  }
+  return {};
+}
+
 Result<std::unique_ptr<HostPorts>> open_host_ports() {
   TRY(UniqueFd netns, current_netns());
   return std::make_unique<BoundHostPorts>(std::move(netns));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -44,5 +45,9 @@ class HostPorts {
 };
 
 Result<std::unique_ptr<HostPorts>> open_host_ports();
+
+// Who keeps the port of this address from being bound in the thread's network namespace, as "dnsmasq (pid 812)"; empty
+// where no process shows it, and for sockets of this process. Looks at the descriptors of every process.
+std::string port_holder(std::uint8_t proto, const IpAddress& address, std::uint16_t port);
 
 }  // namespace fairlead::kernel
