@@ -55,11 +55,13 @@ void AnswerCache::keep(std::string key, Message answer, Clock::time_point now) {
   if (const auto old = by_key_.find(key); old != by_key_.end()) erase(old->second);
   answer.resize(shape->size);
   answer.shrink_to_fit();
-  entries_.push_front({.key = std::move(key),
-                       .answer = std::move(answer),
-                       .ttls = std::move(shape->ttls),
-                       .since = now,
-                       .until = now + *time});
+  Entry entry{.key = std::move(key),
+              .answer = std::move(answer),
+              .ttls = std::move(shape->ttls),
+              .since = now,
+              .until = now + *time};
+  if (entry.bytes() > limits_.bytes) return;
+  entries_.push_front(std::move(entry));
   by_key_.emplace(entries_.front().key, entries_.begin());
   bytes_ += entries_.front().bytes();
   while (entries_.size() > limits_.entries || bytes_ > limits_.bytes)
