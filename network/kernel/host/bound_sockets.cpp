@@ -10,7 +10,7 @@ namespace fairlead::kernel {
 
 namespace {
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = 1024;  // of connections that come at once; net.core.somaxconn may be less
 
 bool is_v4(const SocketName& name) { return name.bytes.sin6_family == AF_INET; }
 
