@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace fairlead::dns;
   if (size < 2) return 0;
   const std::span<const std::uint8_t> rest(data + 2, size - 2);
-  const std::size_t length = std::min<std::size_t>(data[0] << 8 | data[1], rest.size());
+  const std::size_t length = std::min(std::size_t{data[0]} << 8 | data[1], rest.size());
   const auto query = rest.first(length);
   Message answer(rest.begin() + static_cast<std::ptrdiff_t>(length), rest.end());
   const auto shape = read_shape(answer);
