@@ -88,9 +88,7 @@ class Spot {
 
   void set_places(std::vector<Place> places) {
     places_ = std::move(places);
-    const bool one = std::ranges::all_of(
-        places_, [this](const Place& each) { return each.network == places_[0].network; });
-    network_ = one ? places_[0].network : "";
+    network_ = places_.front().network;
   }
 
   // Binds what is not bound as it should be.

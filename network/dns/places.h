@@ -27,8 +27,8 @@ struct PlaceTimes {
 // Everything happens in the loop's thread.
 class Places {
  public:
-  // What is asked at a place. The network's id is empty where several networks have that address; it may change, and lives
-  // as long as the front.
+  // What is asked at a place: with the id of one of the networks that have that address, of which the responder knows by the
+  // client which one it is. The id may change, and lives as long as the front.
   using FrontOf = std::function<std::unique_ptr<Front>(const std::string& network)>;
 
   virtual ~Places() = default;

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "network/dns/places.h"
 #include "network/kernel/host/bound_sockets.h"
 #include "tests/network/dns/server_fixture.h"
 
@@ -39,7 +40,7 @@ TEST_F(NameServerSockets, TheNetworkIsTheOneOfTheAddress) {
   };
   EXPECT_THAT(who("127.0.0.10"), HasSubstr("\"n1\""));
   EXPECT_THAT(who("127.0.0.11"), HasSubstr("\"n2\""));
-  EXPECT_THAT(who("127.0.0.12"), HasSubstr("\"\"")) << "of two networks";
+  EXPECT_THAT(who("127.0.0.12"), HasSubstr("\"n3\"")) << "of two networks";
   serve({place("127.0.0.12", "n4")});
   EXPECT_THAT(who("127.0.0.12"), HasSubstr("\"n4\""));
 }
@@ -136,6 +137,48 @@ TEST_F(NameServerSockets, ATakenPortIsLeftAloneUntilItIsFree) {
   EXPECT_TRUE(DatagramClient("127.0.0.10", other.port).ask(query("web"))) << "who was led there";
   stream.send(query("web"));
   EXPECT_TRUE(stream.receive());
+}
+
+// Gives back what it gets.
+class Echo final : public Front {
+ public:
+  std::optional<Message> ask(const dns::Asked& asked, const std::function<Answer()>&) override {
+    return Message(asked.message.begin(), asked.message.end());
+  }
+};
+
+// Without being told, and for how long the other port is served.
+TEST_F(NameServerSockets, ItLooksWhetherThePortHasBecomeFree) {
+  auto holder = std::make_optional(
+      must(kernel::bind_stream(kernel::SocketName::of(IpAddress::any(Family::kV4), 53))));
+  const auto loop = must(Loop::make());
+  std::atomic<std::uint16_t> port = 0;
+  std::thread thread([&] {
+    std::unique_ptr<Places> places = make_places(
+        *loop, 53, [](const std::string&) { return std::make_unique<Echo>(); },
+        [&] { port = places->served().at(0).port; },
+        {.patience = milliseconds(60),
+         .look_again = milliseconds(100),
+         .grace = milliseconds(200)});
+    places->serve({place("127.0.0.10")});
+    loop->run();
+  });
+  const bool has_other = wait_until([&] { return port != 0 && port != 53; });
+  const std::uint16_t other = port;
+  holder.reset();
+  const bool moved = wait_until([&] { return port == 53; });
+  const auto at_other = DatagramClient("127.0.0.10", other).ask({1, 2, 3});
+  const bool closed = wait_until([&] {
+    return !DatagramClient("127.0.0.10", other).ask({1, 2, 3}, milliseconds(20));
+  });
+  const auto at_own = DatagramClient("127.0.0.10").ask({1, 2, 3});
+  loop->stop();
+  thread.join();
+  EXPECT_TRUE(has_other);
+  EXPECT_TRUE(moved);
+  EXPECT_TRUE(at_other) << "who was led there";
+  EXPECT_TRUE(closed);
+  EXPECT_TRUE(at_own);
 }
 
 TEST_F(NameServerSockets, APortThatIsTakenForTcpAloneIsTakenForBoth) {
