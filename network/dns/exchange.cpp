@@ -43,7 +43,7 @@ Message with_random_id(Bytes question) {
   return sent;
 }
 
-// Servers that do not understand a query (EDNS) may answer its header alone.
+// Servers that cannot read a query may answer its header alone.
 bool refuses_whole(Bytes sent, Bytes answer) {
   return answer.size() >= kHeaderSize && answer[0] == sent[0] && answer[1] == sent[1] &&
          (answer[2] & 0x80) != 0 && (answer[3] & 0xf) != 0 && answer[4] == 0 && answer[5] == 0;
@@ -70,8 +70,8 @@ class Datagram final : public Exchange {
       if (size < 0) return finish(std::nullopt);  // the server's host has nobody at that port
       if (static_cast<std::size_t>(size) > bytes.size()) continue;
       const Bytes answer(bytes.data(), static_cast<std::size_t>(size));
-      if (answers(sent_, answer)) return finish(Message(answer.begin(), answer.end()));
-      if (refuses_whole(sent_, answer)) return finish(std::nullopt);
+      if (answers(sent_, answer) || refuses_whole(sent_, answer))
+        return finish(Message(answer.begin(), answer.end()));
     }
   }
 
@@ -127,7 +127,7 @@ class Stream final : public Exchange {
     if (size <= 0) return finish(std::nullopt);
     if (in_.size() < wanted() || in_.size() == kLengthBytes) return;
     in_.erase(in_.begin(), in_.begin() + kLengthBytes);
-    if (answers(sent_, in_)) return finish(std::move(in_));
+    if (answers(sent_, in_) || refuses_whole(sent_, in_)) return finish(std::move(in_));
     finish(std::nullopt);
   }
 

@@ -21,8 +21,8 @@ enum class Transport : std::uint8_t { kDatagram, kStream };
 // when this is gone; who asked decides how long he waits.
 class Exchange {
  public:
-  // Called once, from the loop: the answer, or nothing, when the server cannot be reached or has refused the question as a
-  // whole. The exchange may be destroyed in it.
+  // Called once, from the loop: the answer, or nothing, when the server cannot be reached. An answer to the question may also be
+  // a header alone, with an error: of servers that cannot read it. The exchange may be destroyed in it.
   using Done = std::function<void(std::optional<Message> answer)>;
 
   virtual ~Exchange() = default;

@@ -40,6 +40,11 @@ bool is_answer(Rcode rcode) {
          rcode != Rcode::kFormErr;
 }
 
+bool cannot_read(const Message& answer) {
+  const auto rcode = static_cast<Rcode>(answer[3] & 0xf);
+  return rcode == Rcode::kFormErr || rcode == Rcode::kNotImp;
+}
+
 }  // namespace
 
 // One question, who waits for it, and who was asked.
@@ -134,6 +139,7 @@ class Forwarder::Job {
     Attempt& attempt = attempts_[index];
     end(attempt);
     const auto shape = answer ? read_shape(*answer) : std::nullopt;
+    if (answer && cannot_read(*answer) && drop_edns(question_)) return ask_again(attempt.server);
     if (!shape) {
       owner_.note(owner_.health_.missed(attempt.server, owner_.loop_.now()), attempt.server);
       return go_on();
@@ -147,6 +153,14 @@ class Forwarder::Job {
     if (shape->truncated && attempt.transport == Transport::kDatagram) return on_truncated(*answer);
     blame_silent(attempt.server);
     owner_.finish(key_, std::move(*answer));
+  }
+
+  // As a server wants it that does not know EDNS (RFC 6891 section 6.2.2).
+  void ask_again(const Upstream& server) {
+    asked_ = static_cast<std::size_t>(std::ranges::find(servers_, server) - servers_.begin());
+    end_attempts();
+    attempts_.clear();
+    ask_next();
   }
 
   // One has failed.
@@ -195,7 +209,7 @@ class Forwarder::Job {
 
   Forwarder& owner_;
   const std::string key_;
-  const Message question_;
+  Message question_;
   const std::vector<Upstream> servers_;  // in the order in which they are asked
   const Loop::Clock::time_point deadline_;
   Transport transport_ = Transport::kDatagram;

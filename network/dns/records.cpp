@@ -9,6 +9,7 @@ namespace {
 using Bytes = std::span<const std::uint8_t>;
 using std::chrono::seconds;
 
+constexpr std::size_t kAdditionalsAt = 10;  // their number, in a header
 constexpr std::size_t kMaxLabel = 63;
 constexpr std::uint8_t kPointer = 0xc0;  // RFC 1035 section 4.1.4
 constexpr std::uint16_t kFlagAd = 0x0020;
@@ -16,6 +17,7 @@ constexpr std::uint16_t kTypeSoa = 6, kTypeOpt = 41, kTypeIxfr = 251, kTypeAxfr 
                         kTypeAny = 255;
 constexpr std::uint16_t kOwnUdpSize = 1232;  // RFC 9715
 constexpr std::uint16_t kDnssecOk = 0x8000;
+constexpr std::size_t kEdnsSize = 11;                        // of an OPT without options
 constexpr std::size_t kTypeAndClass = 4, kSmallestSoa = 22;  // two roots and five numbers
 constexpr std::uint32_t kTtlSign = 0x80000000;
 
@@ -167,7 +169,7 @@ std::optional<PassedOn> pass_on(Bytes query) {
   PassedOn passed{.id = asked->id, .question = std::move(*asked->question)};
   passed.edns = asked->edns.has_value();
   Message& message = passed.message;
-  message.reserve(kHeaderSize + passed.question.name.size() + 1 + kTypeAndClass + 11);
+  message.reserve(kHeaderSize + passed.question.name.size() + 1 + kTypeAndClass + kEdnsSize);
   put_number(message, 0);
   put_number(message, asked->flags & (kFlagRd | kFlagAd | kFlagCd));
   for (const int count : {1, 0, 0, passed.edns ? 1 : 0})
@@ -175,6 +177,13 @@ std::optional<PassedOn> pass_on(Bytes query) {
   put_question(message, passed.question);
   if (passed.edns) put_edns(message, *asked->edns);
   return passed;
+}
+
+bool drop_edns(Message& passed_on) {
+  if (number_at(passed_on, kAdditionalsAt) == 0) return false;
+  passed_on.resize(passed_on.size() - kEdnsSize);
+  passed_on[kAdditionalsAt + 1] = 0;
+  return true;
 }
 
 bool answers(Bytes sent, Bytes answer) {
@@ -206,7 +215,7 @@ std::optional<AnswerShape> read_shape(Bytes answer) {
   ShapeReader reader(answer, *behind + kTypeAndClass);
   if (!reader.read_answers(number_at(answer, 6)) ||
       !reader.read_authorities(number_at(answer, 8)) ||
-      !reader.read_additionals(number_at(answer, 10)))
+      !reader.read_additionals(number_at(answer, kAdditionalsAt)))
     return std::nullopt;
   return reader.finish();
 }

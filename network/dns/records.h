@@ -29,6 +29,9 @@ struct PassedOn {
 // opcode, records that are cut off, a transfer of a zone (RFC 5936).
 std::optional<PassedOn> pass_on(std::span<const std::uint8_t> query);
 
+// Takes EDNS out of PassedOn::message; false: there is none.
+bool drop_edns(Message& passed_on);
+
 // Whether `answer` is one to what was sent: id, opcode and the question byte by byte, with its case (RFC 5452 section 3).
 bool answers(std::span<const std::uint8_t> sent, std::span<const std::uint8_t> answer);
 // The id and the question of the client, in the place of those that were sent. `answer` has the same question in another case.

@@ -153,6 +153,22 @@ TEST_F(Forwarding, TheFailureOfOneIsNotTheLastWord) {
   }
 }
 
+TEST_F(Forwarding, AServerThatDoesNotKnowEdnsIsAskedWithoutIt) {
+  for (const bool header_alone : {false, true}) {
+    const FakeNameServer old(kFirst, [&](const Received& asked) {
+      if (read(asked.message).edns.empty()) return answer(asked.message, {{}});
+      Message refusal = bare_answer({.id = scan(asked.message)->id}, Rcode::kFormErr);
+      if (!header_alone) refusal = answer(asked.message, {}, Rcode::kFormErr);
+      return refusal;
+    });
+    const auto got = DatagramClient("127.0.0.10")
+                         .ask(query(header_alone ? "a" : "b", {.udp_size = 1232}), seconds(2));
+    ASSERT_TRUE(got);
+    EXPECT_EQ(read(*got).rcode, "NOERROR");
+    EXPECT_EQ(old.received().size(), 2U);
+  }
+}
+
 TEST_F(Forwarding, WhatAllRefuseIsRefused) {
   const FakeNameServer first(kFirst, failing(Rcode::kRefused));
   const FakeNameServer second(kSecond, failing(Rcode::kRefused));
