@@ -63,7 +63,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Connection(StreamService& service, UniqueFd fd, Front& front, Origin origin)
       : service_(service),
         front_(front),
-        origin_(std::move(origin)),
+        origin_(origin),
         fd_(std::move(fd)),
         timer_(service.loop, [this] { on_time(); }) {}
 

@@ -97,27 +97,19 @@ TEST_F(Forwarding, EachQuestionHasAPortAndAnIdOfItsOwn) {
 }
 
 TEST_F(Forwarding, ForgedAnswersAreNotTaken) {
-  std::unique_ptr<FakeNameServer> other;
-  std::function<void(const Received&)> forge;
-  FakeNameServer server(kFirst, [&](const Received& asked) -> std::optional<Message> {
-    forge(asked);
+  FakeNameServer other(kSecond, silent), another_port(kFirst, silent, 5353);
+  const Record forged{.data = {6, 6, 6, 6}};
+  FakeNameServer server(kFirst, [&](const Received& asked) {
+    const Message right = answer(asked.message, {forged});
+    Message wrong_id = right, wrong_name = right;
+    wrong_id[0] ^= 1;
+    wrong_name[kHeaderSize + 1] ^= 0x20;
+    for (const Message& message : {wrong_id, wrong_name, asked.message, Message{1}})
+      server.send(message, asked.from, asked.from_port);
+    other.send(right, asked.from, asked.from_port);
+    another_port.send(right, asked.from, asked.from_port);
     return answer(asked.message, {{.data = {192, 0, 2, 1}}});
   });
-  other = std::make_unique<FakeNameServer>(kSecond, silent);
-  FakeNameServer another_port(kFirst, silent, 5353);
-  const Record forged{.data = {6, 6, 6, 6}};
-  forge = [&](const Received& asked) {
-    Message wrong_id = answer(asked.message, {forged});
-    wrong_id[0] ^= 1;
-    Message wrong_name = answer(asked.message, {forged});
-    wrong_name[kHeaderSize + 1] ^= 0x20;
-    Message query_only = asked.message;
-    for (const Message& message : {wrong_id, wrong_name, query_only, Message{1}})
-      server.send(message, asked.from, asked.from_port);
-    const Message right = answer(asked.message, {forged});
-    other->send(right, asked.from, asked.from_port);
-    another_port.send(right, asked.from, asked.from_port);
-  };
   for (int i = 0; i < 20; ++i) {
     const auto got = DatagramClient("127.0.0.10").ask(query("name" + std::to_string(i)));
     ASSERT_TRUE(got);
