@@ -9,7 +9,6 @@ namespace fairlead::dns {
 namespace {
 
 using network::Endpoint;
-using network::GatewayMode;
 using network::Network;
 
 template <class T>
@@ -58,21 +57,6 @@ std::vector<std::string> names_of(const Endpoint& endpoint) {
   return names;
 }
 
-bool is_on_host(const Network& network, const network::Subnet& subnet) {
-  const bool v4 = subnet.subnet.is_v4();
-  const GatewayMode mode = v4 ? network.options.gateway_mode_v4 : network.options.gateway_mode_v6;
-  return subnet.gateway && mode != GatewayMode::kIsolated && !(v4 && network.options.inhibit_ipv4);
-}
-
-// Modes on an interface of the host have a router outside, and so has a VLAN of somebody else's bridge.
-bool has_gateways_on_host(const Network& network) {
-  const auto& options = network.options;
-  if (options.mode != "bridge" && options.mode != "routed" && options.mode != "overlay")
-    return false;
-  const auto foreign = network.links.shown.find("foreign_bridge");
-  return !options.vlan || foreign == network.links.shown.end() || foreign->second != "true";
-}
-
 }  // namespace
 
 Zone zone_of(const Network& network) {
@@ -84,11 +68,9 @@ Zone zone_of(const Network& network) {
   add(zone.names, title_of(network));
   add(zone.names, network.name.str());
   for (const network::RuntimeNetwork& runtime : network.runtimes) add(zone.names, runtime.name);
-  for (const network::Subnet& subnet : network.subnets) {
+  for (const network::Subnet& subnet : network.subnets)
     zone.subnets.push_back(subnet.subnet.network());
-    if (has_gateways_on_host(network) && is_on_host(network, subnet))
-      add_once(zone.gateways, *subnet.gateway);
-  }
+  zone.gateways = network.name_servers;
   return zone;
 }
 

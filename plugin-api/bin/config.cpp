@@ -131,6 +131,7 @@ constexpr auto kFile = fields(
     defaulted<&File::foreign_firewalls>("foreign_firewalls"),
     defaulted<&File::config, &Config::restart_docker_containers>("restart_docker_containers"),
     defaulted<&File::config, &Config::api_group>("api_group"),
+    defaulted<&File::config, &Config::dns_port>("dns_port", Range{0, 65535}),
     defaulted<&File::config, &Config::docker_socket>("docker_socket",
                                                      json::text<&parse_docker_socket>()),
     defaulted<&File::log_level>("log_level"), defaulted<&File::log_format>("log_format"),

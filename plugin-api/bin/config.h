@@ -19,6 +19,8 @@
 //     "device_roots": ["/dev/vg0"],  block devices, or folders of them, that callers of the API may
 //                                make pools on; none without it. Root's command line may use any
 //     "api_group": "fairlead",   who may use the API socket besides root
+//     "dns_port": 10053,         of the name service at each network's gateway, to which what containers ask at
+//                                port 53 is led; 0: names are not answered
 //     "docker_socket": "/run/docker.sock",   where dockerd is asked what its networks and containers
 //                                are called, as a path or unix://...; "": it is not asked
 //     "log_level": "info",       debug, info, warn, error
@@ -73,6 +75,7 @@ struct Config {
   Paths paths;
   std::string api_group = "fairlead";
   std::string docker_socket = "/run/docker.sock";  // empty: dockerd is not asked
+  std::uint16_t dns_port = 10053;                  // 0: names are not answered
   log::Level log_level = log::Level::kInfo;
   log::Format log_format = log::Format::kText;
   unsigned reconcile_seconds = 60;

@@ -25,6 +25,7 @@
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/docker_names.h"
 #include "plugin-api/bin/instance.h"
+#include "plugin-api/bin/name_service.h"
 #include "plugin-api/bin/notify.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/stop.h"
@@ -385,6 +386,10 @@ Status serve(const Flags& flags, const Config& config) {
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   Periodic looks([&] { look_around(*core); }, kLookPeriod);
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
+  std::unique_ptr<NameAnswering> name_service;
+  if (config.dns_port != 0) {
+    TRY(name_service, NameAnswering::start(*core, config.dns_port));
+  }
   Periodic policy_names([&] { keep_names(*core); }, kNamesPeriod);
   const ReloadSignal on_reload([&] {
     notifier.reloading();
@@ -402,6 +407,7 @@ Status serve(const Flags& flags, const Config& config) {
   notifier.stopping();
   restarts.reset();
   log::info("stopping");
+  name_service.reset();
   monitor.reset();
   if (core->cluster() != nullptr) core->cluster()->stop();
   core->finish();

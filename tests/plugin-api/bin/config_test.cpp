@@ -99,6 +99,7 @@ TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
     EXPECT_THAT(refused(fmt::format(R"({{"uplink_mask": {}}})", mask)),
                 HasSubstr("field uplink_mask"))
         << mask;
+  EXPECT_THAT(refused(R"({"dns_port": 65536})"), HasSubstr("field dns_port must be 0 to 65535"));
   EXPECT_THAT(refused(R"({"reconcile_seconds": 0})"),
               HasSubstr("field reconcile_seconds must be 1 to 86400, not 0"));
   EXPECT_THAT(refused(R"({"cluster": {"etcd": ["http://x"], "wireguard_port": 0}})"),
