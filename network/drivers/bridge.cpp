@@ -154,7 +154,9 @@ class BridgeDriver : public Driver {
 
   std::vector<IpAddress> own_gateways(const Network& network) const override {
     std::vector<IpAddress> gateways;
-    for (const Cidr& address : bridge_addresses(network)) gateways.push_back(address.address());
+    for (const Cidr& each : bridge_addresses(network))
+      if (std::ranges::find(gateways, each.address()) == gateways.end())
+        gateways.push_back(each.address());
     return gateways;
   }
 

@@ -440,14 +440,13 @@ std::vector<Entry> entries_of(const NatUnderlay& underlay) {
   return entries;
 }
 
-// The host itself asks a network's gateway for the network's names.
 void add_questions(const NatQuestions& questions, std::vector<Entry>& entries) {
   const Family family = questions.asked.family();
   const Field link = questions.routed ? Field(Beginning{questions.link}) : Field(questions.link);
   const std::vector<Field> answerer{questions.gateway, questions.port};
   entries.push_back(
       {.set = suffixed("questions", family), .key = {link, questions.asked}, .data = answerer});
-  if (questions.asked == questions.gateway)
+  if (questions.by_host)
     entries.push_back(
         {.set = suffixed("own_questions", family), .key = {questions.asked}, .data = answerer});
 }

@@ -174,6 +174,7 @@ struct NatQuestions {
   bool routed = false;  // as NatNetwork::routed
   IpAddress asked, gateway;
   std::uint16_t port = 53;  // of the answerer
+  bool by_host = false;     // the host itself may ask there as well
 
   bool operator==(const NatQuestions&) const = default;
 };

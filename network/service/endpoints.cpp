@@ -117,7 +117,7 @@ Attachment Endpoints::with_names(const Network& network, Attachment attachment) 
   context_.add_name_servers(with);
   std::erase_if(with.name_servers, [&](const IpAddress& address) {
     return std::ranges::any_of(servers->places, [&](const NameServer& place) {
-      return place.network_id == network.id && place.address == address && place.port == 0;
+      return place.address == address && place.port == 0;
     });
   });
   attachment.dns = name_service_of(with, attachment.endpoint);

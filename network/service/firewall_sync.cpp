@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 #include "network/nat/nat.h"
@@ -67,32 +68,48 @@ Result<nat::NatState> FirewallSync::state_of(const Network& network) {
   return state;
 }
 
-// What is asked at a gateway, and what the host's own servers are asked: those on a bridge that is also
-// others' are left alone, and a server of the host's loopback interface is out of reach anyway.
+namespace {
+
+// A gateway that several networks have in common is answered at one place, whatever the client's network.
+std::optional<std::uint16_t> port_at(const NameServers& servers, const IpAddress& gateway) {
+  for (const NameServer& place : servers.places)
+    if (place.address == gateway && place.port != 0) return place.port;
+  return std::nullopt;
+}
+
+bool is_inside(const Network& network, const IpAddress& address) {
+  return std::ranges::any_of(network.subnets,
+                             [&](const Subnet& subnet) { return subnet.subnet.contains(address); });
+}
+
+}  // namespace
+
+// What is asked at a gateway, and by the family's first one what the host's own servers are asked: those on a bridge that is
+// also others' are left alone, and a server of the host's loopback interface is out of reach anyway.
 void FirewallSync::add_questions(const Network& network, const NameServers& servers,
                                  nat::NatHost& host) const {
+  const auto driver = drivers_.find(network.options.mode);
+  if (!network.options.dns || driver == drivers_.end()) return;
   const FirewallLinks links = links_of(network);
-  const bool intercepted = network.options.dns_intercept && !links.shared;
-  for (const NameServer& place : servers.places) {
-    if (place.network_id != network.id || place.port == 0) continue;
-    std::vector<IpAddress> asked{place.address};
-    const bool first = std::ranges::none_of(host.questions, [&](const auto& each) {
-      return each.link == links.interfaces.front() &&
-             each.gateway.family() == place.address.family();
-    });
-    if (intercepted && first)
-      std::ranges::copy_if(servers.upstreams, std::back_inserter(asked),
-                           [&](const IpAddress& each) {
-                             return each.family() == place.address.family() &&
-                                    each != place.address && !each.is_loopback();
-                           });
+  std::set<Family> intercepted;
+  for (const IpAddress& gateway : driver->second->own_gateways(network)) {
+    const auto port = port_at(servers, gateway);
+    if (!port) continue;
+    std::vector<IpAddress> asked{gateway};
+    const bool first = intercepted.insert(gateway.family()).second;
+    if (network.options.dns_intercept && !links.shared && first)
+      std::ranges::copy_if(
+          servers.upstreams, std::back_inserter(asked), [&](const IpAddress& each) {
+            return each.family() == gateway.family() && each != gateway && !each.is_loopback();
+          });
     for (const IfName& link : links.interfaces)
       for (const IpAddress& each : asked)
         host.questions.push_back({.link = link,
                                   .routed = links.routed,
                                   .asked = each,
-                                  .gateway = place.address,
-                                  .port = place.port});
+                                  .gateway = gateway,
+                                  .port = *port,
+                                  .by_host = each == gateway && is_inside(network, gateway)});
   }
 }
 

@@ -195,11 +195,12 @@ GoldenCase questions() {
   const IfName bridge = *IfName::parse("fl-shop"), routed = *IfName::parse("flrabcd");
   const std::uint16_t port = 10053;
   return {.name = "questions",
-          .state = {.networks = {shop()},
-                    .host = {.questions = {{bridge, false, ip("10.1.0.1"), ip("10.1.0.1"), port},
-                                           {bridge, false, ip("192.0.2.53"), ip("10.1.0.1"), port},
-                                           {bridge, false, ip("fd00:1::1"), ip("fd00:1::1"), port},
-                                           {routed, true, ip("10.2.0.1"), ip("10.2.0.1"), port}}}}};
+          .state = {
+              .networks = {shop()},
+              .host = {.questions = {{bridge, false, ip("10.1.0.1"), ip("10.1.0.1"), port, true},
+                                     {bridge, false, ip("192.0.2.53"), ip("10.1.0.1"), port},
+                                     {bridge, false, ip("fd00:1::1"), ip("fd00:1::1"), port, true},
+                                     {routed, true, ip("10.2.0.1"), ip("10.2.0.1"), port}}}}};
 }
 
 GoldenCase ranges() {

@@ -111,6 +111,16 @@ TEST_F(NameServersTest, SomeNetworksHaveNone) {
               IsEmpty());
 }
 
+TEST_F(NameServersTest, OneGatewayOfSeveralSubnetsIsOne) {
+  network::NetworkSpec spec{.name = *NetworkName::parse("routed")};
+  spec.options.mode = "routed";
+  for (const char* subnet : {"10.20.0.5/32", "10.20.0.6/32"})
+    spec.subnets.push_back({.subnet = Cidr::parse(subnet).value(), .gateway = ip("169.254.1.1")});
+  const auto made = host_.service->create_network(spec);
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_THAT(made->name_servers, ElementsAre(ip("169.254.1.1")));
+}
+
 TEST_F(NameServersTest, QuestionsAreLedToTheAnswerer) {
   const auto shop = create("shop", {"10.20.0.0/24", "fd20::/64"}, {{"bridge", "br-shop"}});
   const auto lab =
