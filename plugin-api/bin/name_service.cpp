@@ -17,7 +17,9 @@ network::NameServer as_told(const dns::Served& served) {
 }  // namespace
 
 NameAnswering::NameAnswering(Core& core)
-    : core_(core), directory_(dns::make_directory()), teller_([this] { tell(); }, kTellPeriod) {}
+    : core_(core),
+      directory_(dns::make_directory(dns::service_ports_of_host())),
+      teller_([this] { tell(); }, kTellPeriod) {}
 
 Result<std::unique_ptr<NameAnswering>> NameAnswering::start(Core& core, std::uint16_t port) {
   std::unique_ptr<NameAnswering> made(new NameAnswering(core));

@@ -9,7 +9,7 @@
 
 #include "network/dns/scan.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 enum class Section : std::uint8_t { kAnswer, kAuthority, kAdditional };
 
@@ -61,4 +61,4 @@ inline Message answer(std::span<const std::uint8_t> query, std::vector<Record> r
   return message;
 }
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

@@ -6,7 +6,7 @@
 #include "tests/network/dns/answers.h"
 #include "tests/network/dns/wire.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using std::chrono::seconds;
@@ -125,4 +125,4 @@ TEST_F(Cache, ANewAnswerIsInThePlaceOfTheOldOne) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

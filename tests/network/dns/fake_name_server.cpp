@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <stdexcept>
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 namespace {
 
@@ -189,4 +189,4 @@ void StreamClient::set_receive_buffer(int bytes) {
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

@@ -15,7 +15,7 @@
 #include "network/dns/responder.h"
 #include "network/kernel/host/bound_sockets.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 class FakeNameServer {
  public:
@@ -87,4 +87,4 @@ class StreamClient {
   bool connected_ = false;
 };
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

@@ -448,8 +448,7 @@ network::Network with_gateways(const std::string& mode, std::vector<std::string>
   network::Network network{.id = "n", .name = *NetworkName::parse("n")};
   network.options.mode = mode;
   network.links.shown["bridge"] = "fl-n";
-  for (const std::string& gateway : gateways)
-    network.subnets.push_back({.subnet = Cidr::of(ip(gateway), 24), .gateway = ip(gateway)});
+  for (const std::string& gateway : gateways) network.name_servers.push_back(ip(gateway));
   return network;
 }
 
@@ -462,7 +461,7 @@ TEST(Places, HaveAnInterfaceWhereTheAddressNeedsIt) {
   EXPECT_EQ(places("bridge", {"fe80::1"}), (std::vector<Place>{{"n", ip("fe80::1"), "fl-n"}}));
   EXPECT_EQ(places("routed", {"169.254.1.1", "fe80::1"}),
             (std::vector<Place>{{"n", ip("169.254.1.1")}}));
-  EXPECT_TRUE(places("macvlan", {"10.0.0.1"}).empty());
+  EXPECT_TRUE(places("macvlan", {}).empty());
   auto off = with_gateways("bridge", {"10.0.0.1"});
   off.options.dns = false;
   EXPECT_TRUE(places_of(off).empty());

@@ -4,7 +4,7 @@
 
 #include "tests/network/dns/server_fixture.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using ::testing::ElementsAre;
@@ -315,4 +315,4 @@ TEST_F(HostServersOf, AServerOfALinkLocalAddressIsAskedOnItsInterface) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

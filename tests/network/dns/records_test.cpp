@@ -7,7 +7,7 @@
 #include "tests/network/dns/answers.h"
 #include "tests/network/dns/wire.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using std::chrono::seconds;
@@ -112,4 +112,4 @@ TEST(Shape, EveryCutAnswerIsRefused) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

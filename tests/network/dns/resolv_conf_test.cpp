@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using ::testing::ElementsAre;
@@ -79,4 +79,4 @@ TEST(ResolvConf, AHostWithoutServersAsksItself) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

@@ -21,7 +21,7 @@
 #include "tests/network/dns/wire.h"
 #include "tests/support/kernel_fixture.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 
 using fairlead::testing::ip;
 using fairlead::testing::KernelFixture;
@@ -37,13 +37,13 @@ class FewNames final : public Responder {
     if (!said || !said->is_query()) return Ignore{};
     if (!said->question || said->question->name.empty()) return bare_answer(*said, Rcode::kFormErr);
     const std::string_view name = std::string_view(said->question->name).substr(1);
-    if (name.starts_with("web")) return testing::answer(asked.message, {{}});
+    if (name.starts_with("web")) return tests::answer(asked.message, {{}});
     if (name.starts_with("who")) {
       Message text{static_cast<std::uint8_t>(asked.network.size())};
       text.insert(text.end(), asked.network.begin(), asked.network.end());
-      return testing::answer(asked.message, {{.type = 16, .data = text}});
+      return tests::answer(asked.message, {{.type = 16, .data = text}});
     }
-    if (name.starts_with("big")) return testing::answer(asked.message, std::vector<Record>(125));
+    if (name.starts_with("big")) return tests::answer(asked.message, std::vector<Record>(125));
     return Forward{};
   }
 };
@@ -115,4 +115,4 @@ class NameService : public KernelFixture {
   std::condition_variable changed_;
 };
 
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

@@ -10,7 +10,7 @@
 #include "network/kernel/host/bound_sockets.h"
 #include "tests/network/dns/server_fixture.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using ::testing::HasSubstr;
@@ -265,4 +265,4 @@ TEST_F(NameServerSockets, APlaceThatIsTakenAwayAnswersNoMore) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

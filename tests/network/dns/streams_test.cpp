@@ -6,7 +6,7 @@
 
 #include "tests/network/dns/server_fixture.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using Received = FakeNameServer::Received;
@@ -203,4 +203,4 @@ TEST_F(Streams, WithoutDescriptorsItWaitsInsteadOfTrying) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests

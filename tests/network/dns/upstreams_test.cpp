@@ -6,7 +6,7 @@
 
 #include "network/dns/shares.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 using std::chrono::milliseconds;
@@ -102,4 +102,4 @@ TEST(Shares, NothingIsRefusedWhereEverybodyIsAnswered) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests
