@@ -130,7 +130,8 @@ constexpr std::string_view kInetChains = R"(
 	}
 
 	# The client's address stays, except where the answer would not come back through the host: a container that speaks
-	# to its own subnet through a published port, and the host's loopback addresses.
+	# to its own subnet through a published port, and the host's loopback addresses. What the host says to itself under a
+	# gateway's address stays in the host.
 	chain nat_postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
 		ct status dnat oifname . ip saddr @hairpin_v4 masquerade
@@ -138,6 +139,7 @@ constexpr std::string_view kInetChains = R"(
 		oifname @bridges ip saddr 127.0.0.0/8 masquerade
 		oifname @bridges ip6 saddr ::1 masquerade
 		oifname @bridges return
+		oifname "lo" return
 		ip saddr . ip daddr @unmasked_v4 return
 		ip6 saddr . ip6 daddr @unmasked_v6 return
 		meta l4proto 6 snat ip to ip saddr map @snat_ports_v4
