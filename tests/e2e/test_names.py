@@ -1,22 +1,23 @@
 """Names of containers, whatever runs them, answered at the gateways of their networks."""
 
 import contextlib
-import json
+import random
+import socket
+import threading
+import time
 
 from support.e2e import cni, names, newer_docker
-from support.e2e.docker import stand_in
-from support.e2e.host import OUTSIDE_V4, UPLINK
+from support.e2e.case import FairleadCase
+from support.e2e.host import FURTHER_V4, HOST_V4, OUTSIDE_V4
 from support.e2e.name_server import NameServer
 from support.e2e.waiting import eventually
-from test_join import JoinCase, join
+from test_join import JoinCase, Namespaces, join
 
 GATEWAY, GATEWAY6 = "10.72.0.1", "fd00:72::1"
 
 
-class NamesCase(JoinCase):
-    """A network "shop" of Fairlead's; the host asks a name server outside."""
-
-    together = "names"
+class Asking:
+    """Beside a FairleadCase: a network "shop" of Fairlead's; the host asks a name server outside."""
 
     @classmethod
     def setUpClass(cls):
@@ -28,24 +29,28 @@ class NamesCase(JoinCase):
 
     def setUp(self):
         super().setUp()
-        self.make_shop()
+        self.make("shop")
 
-    def make_shop(self, *options):
-        self.host.fairlead("network", "create", "--subnet", "10.72.0.0/24", "--subnet", "fd00:72::/64", "--ipv6", *options,
-                           "shop")
-
-    def await_names(self, server=GATEWAY):
-        def answers():
-            with contextlib.suppress(OSError):
-                return names.ask(self.host.net, server, "nobody.invalid").rcode() is not None
-            return False
-        eventually(answers, "names to be answered")
+    def make(self, name, *options, number=72):
+        self.host.fairlead("network", "create", "--subnet", f"10.{number}.0.0/24", "--subnet", f"fd00:{number}::/64", "--ipv6",
+                           *options, name)
 
     def asked(self, net, name, kind="A", server=GATEWAY, **options):
         return names.addresses(net, server, name, kind, **options)
 
     def await_answer(self, expected, net, name, kind="A", server=GATEWAY):
-        eventually(lambda: self.asked(net, name, kind, server) == expected, f"{name} to be {expected}")
+        def answered():
+            with contextlib.suppress(OSError):  # nobody listens yet
+                return self.asked(net, name, kind, server) == expected
+            return False
+        eventually(answered, f"{name} to be {expected}")
+
+    def await_names(self, server=GATEWAY):
+        self.await_answer("NXDOMAIN", self.host.net, "nobody.invalid", server=server)
+
+
+class NamesCase(Asking, JoinCase):
+    together = "names"
 
 
 class OfEveryRuntime(NamesCase):
@@ -103,3 +108,212 @@ class Docker26(OfEveryRuntime):
     @classmethod
     def make_docker(cls):
         return newer_docker.NewerDocker(cls.host, "trixie")
+
+
+class OfTheApi(Asking, FairleadCase):
+    """Without Docker: containers are namespaces that the API attaches."""
+
+    together = "names"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host.answer_here("tcp/9")  # brings the program to the host
+
+    def setUp(self):
+        super().setUp()
+        self.others = Namespaces(self.host)
+
+    def tearDown(self):
+        self.others.remove_all()
+        for network in self.host.networks():
+            self.host.fairlead("network", "rm", network["name"])
+        self.host.write("/etc/resolv.conf", f"nameserver {OUTSIDE_V4}\n")
+        super().tearDown()
+
+    def attach(self, name, network="shop", **more):
+        """Its addresses; `more` of the request."""
+        self.others.namespaces.make(name)
+        made = self.others.call("POST", "/v1/endpoints", {"network": network, "id": name, "container": name,
+                                                          "netns": f"/run/netns/{name}", **more})
+        return [address.split("/")[0] for address in made["addresses"]]
+
+    def test_a_container_of_two_networks_asks_either_and_sees_both_and_no_other(self):
+        self.make("lab", number=73)
+        self.make("else", number=74)
+        self.attach("both")
+        self.others.call("POST", "/v1/endpoints", {"network": "lab", "container": "both", "netns": "/run/netns/both",
+                                                   "ifname": "eth1"})
+        in_shop, in_lab = self.attach("web"), self.attach("db", "lab")
+        self.attach("hidden", "else")
+        with self.others.net("both") as net:
+            for server in (GATEWAY, "10.73.0.1"):
+                self.await_answer([in_shop[0]], net, "web", server=server)
+                self.assertEqual([in_lab[0]], self.asked(net, "db", server=server))
+                self.assertEqual([in_lab[0]], self.asked(net, "db.lab", server=server))
+                self.assertEqual("NXDOMAIN", self.asked(net, "hidden", server=server))
+                self.assertEqual("NXDOMAIN", self.asked(net, "hidden.else", server=server))
+        with self.others.net("web") as net:
+            self.assertEqual("NXDOMAIN", self.asked(net, "db"))
+            for name in ("hidden", "www.example.org"):  # of another network's gateway
+                with self.assertRaises(OSError):
+                    self.asked(net, name, server="10.74.0.1")
+                self.assertEqual("REFUSED", self.asked(net, name, server="10.74.0.1", port=10053))
+
+    def test_machines_around_the_host_are_told_nothing(self):
+        self.attach("web")
+        self.await_names()
+        self.host.outside_ip(f"route add 10.72.0.0/24 via {HOST_V4}")
+        self.addCleanup(self.host.outside_ip, "route del 10.72.0.0/24")
+        for port in (53, 10053):
+            for name in ("web", "www.example.org"):
+                with contextlib.suppress(OSError):
+                    self.assertEqual("REFUSED", names.addresses(self.host.outside, GATEWAY, name, port=port))
+
+    def test_out_of_an_internal_network_nothing_is_asked(self):
+        self.make("closed", "--internal", number=75)
+        addresses = self.attach("web", "closed")
+        before = self.server.questions
+        with self.others.net("web") as net:
+            self.await_answer([addresses[0]], net, "web", server="10.75.0.1")
+            self.assertEqual([addresses[0]], self.asked(net, "web", server="10.75.0.1", tcp=True))
+            for name in ("www.example.org", "single"):
+                self.assertEqual("NXDOMAIN", self.asked(net, name, server="10.75.0.1"))
+        self.assertEqual(before, self.server.questions)
+
+    def test_options_of_a_network(self):
+        other = NameServer(self.host.outside, FURTHER_V4)
+        self.addCleanup(other.close)
+        other.names["www.example.org"] = ["192.0.2.99"]
+        self.make("quiet", "-o", "dns=off", number=76)
+        self.make("named", "-o", "dns_domain=Shop.Internal", "-o", f"dns_servers={FURTHER_V4}", number=77)
+        self.others.namespaces.make("web")
+        made = self.others.call("POST", "/v1/endpoints", {"network": "named", "container": "web", "netns": "/run/netns/web"})
+        self.assertEqual({"servers": ["10.77.0.1", "fd00:77::1"], "search": ["shop.internal"]}, made["state"]["dns"])
+        address = made["addresses"][0].split("/")[0]
+        with self.others.net("web") as net:
+            for name in ("web", "web.shop.internal", "web.named"):
+                self.await_answer([address], net, name, server="10.77.0.1")
+            self.assertEqual(["web.shop.internal."], names.pointer(net, "10.77.0.1", address))
+            self.assertEqual("NXDOMAIN", self.asked(net, "other.shop.internal", server="10.77.0.1"))
+            self.assertEqual(["192.0.2.99"], self.asked(net, "www.example.org", server="10.77.0.1"))
+        self.attach("alone", "quiet")
+        with self.others.net("alone") as net, self.assertRaises(OSError):
+            self.asked(net, "alone", server="10.76.0.1", timeout=0.5)
+        self.assertNotIn("name_servers", self.host.fairlead_json("network", "inspect", "quiet")[0]["state"])
+
+    def test_services_are_found_by_their_ports(self):
+        address = self.attach("web", ports=[{"host_port": 8080, "container_port": 80}])[0]
+        with self.others.net("web") as net:
+            self.await_answer(["0 0 80 web.shop."], net, "_80._tcp.web", "SRV")
+            self.assertEqual(["0 0 80 web.shop."], self.asked(net, "_http._tcp.web.shop", "SRV"))
+            self.assertEqual("NXDOMAIN", self.asked(net, "_81._tcp.web", "SRV"))
+            self.assertEqual([address], self.asked(net, "web.shop"))
+
+    def test_port_53_of_a_gateway_may_be_anybodys(self):
+        """A program on every address, and a container that publishes it: both are reached as before, and names are answered."""
+        with self.host.net.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("", 53))
+            address = self.attach("web")[0]
+            with self.others.net("web") as net:
+                self.await_answer([address], net, "web")
+        self.attach("pihole", ports=[{"host_port": 53, "container_port": 53, "protocol": "udp"}])
+        with self.others.net("pihole") as inside, inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, \
+                self.host.outside.socket(socket.AF_INET, socket.SOCK_DGRAM) as client, self.others.net("web") as net:
+            server.bind(("", 53))
+            client.sendto(b"from outside", (HOST_V4, 53))
+            server.settimeout(3)
+            self.assertEqual(b"from outside", server.recv(100))
+            self.assertEqual([address], self.asked(net, "web"))
+
+    def test_a_port_that_is_taken_is_told_and_another_one_serves(self):
+        with self.host.net.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("", 10053))
+            self.make("late", number=78)
+            address = self.attach("web", "late")[0]
+            with self.others.net("web") as net:
+                self.await_answer([address], net, "web", server="10.78.0.1")
+            eventually(lambda: "10053" in self.host.fairlead("status").out, "the status to tell of the port")
+
+    def test_the_daemon_stops_is_killed_and_comes_back(self):
+        address = self.attach("web")[0]
+        with self.others.net("web") as net:
+            self.await_answer([address], net, "web")
+            self.assertEqual(["192.0.2.80"], self.asked(net, "www.example.org", server=OUTSIDE_V4))
+            self.fairleadd.stop()
+            with self.assertRaises(OSError):
+                self.asked(net, "web", timeout=0.5)
+            # What containers ask the host's servers is asked of those again.
+            self.assertEqual("NXDOMAIN", self.asked(net, "web", server=OUTSIDE_V4))
+            self.restart_fairleadd()
+            self.await_answer([address], net, "web")
+            self.fairleadd.kill()
+            self.restart_fairleadd()
+            self.await_answer([address], net, "web")
+            self.assertEqual([address], self.asked(net, "web", server=OUTSIDE_V4))
+
+    def test_the_hosts_servers_are_followed(self):
+        other = NameServer(self.host.outside, FURTHER_V4)
+        self.addCleanup(other.close)
+        other.names["www.example.com"] = ["192.0.2.98"]
+        address = self.attach("web")[0]
+        with self.others.net("web") as net:
+            self.await_answer([address], net, "web")
+            self.host.write("/etc/resolv.conf", f"nameserver {FURTHER_V4}\n")
+            self.await_answer(["192.0.2.98"], net, "www.example.com")
+            self.await_answer([address], net, "web", server=FURTHER_V4)
+            self.assertEqual("NXDOMAIN", self.asked(net, "web", server=OUTSIDE_V4), "it is not the host's any more")
+
+    def test_rules_that_somebody_flushes_come_back(self):
+        address = self.attach("web")[0]
+        with self.others.net("web") as net:
+            self.await_answer([address], net, "web")
+            self.host.exec("nft", "flush", "ruleset")
+            self.await_answer([address], net, "web")
+
+    def test_no_answer_is_wrong_and_none_is_missing_while_containers_come_and_go(self):
+        """150 containers start and stop while 20 clients ask for one that stays, and for those that come and go."""
+        asking, starting, most = 20, 4, 150
+        stays = self.attach("stays")[0]
+        faults, counts, ended = [], [], threading.Event()
+        present = {}  # the address of each that is there for certain
+        with self.others.net("stays") as net:
+            self.await_answer([stays], net, "stays")
+
+            def ask():
+                count = 0
+                while not ended.is_set():
+                    count += 1
+                    name, address = random.choice([("stays", stays), *list(present.items())])
+                    try:
+                        got = self.asked(net, name, timeout=5)
+                    except Exception as error:  # pylint: disable=broad-except
+                        got = repr(error)
+                    if got != [address] and present.get(name, stays) == address:
+                        faults.append((name, address, got))
+                counts.append(count)
+
+            def start(number):
+                for each in range(number, most, starting):
+                    name = f"c{each}"
+                    address = self.attach(name)[0]
+                    self.await_answer([address], net, name)
+                    present[name] = address
+                    if each >= 8:
+                        gone = f"c{each - 8}"
+                        if present.pop(gone, None):
+                            time.sleep(0.05)  # for questions on their way
+                            self.others.off_by_api(gone, "shop")
+                            self.await_answer("NXDOMAIN", net, gone)
+
+            clients = [threading.Thread(target=ask) for _ in range(asking)]
+            starters = [threading.Thread(target=start, args=(number,)) for number in range(starting)]
+            for thread in (*clients, *starters):
+                thread.start()
+            for thread in starters:
+                thread.join()
+            ended.set()
+            for thread in clients:
+                thread.join()
+        self.assertEqual([], faults[:5])
+        self.assertGreater(sum(counts), 1000)

@@ -13,6 +13,7 @@ class NameServer:
 
     def __init__(self, net, address):
         self.names = {}
+        self.questions = 0
         self._socket = net.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -24,6 +25,7 @@ class NameServer:
                 question, client = self._socket.recvfrom(1500)
                 if not question:
                     return
+                self.questions += 1
                 self._socket.sendto(self._answer(question), client)
 
     def _answer(self, question):
