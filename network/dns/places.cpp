@@ -78,11 +78,7 @@ class Spot {
         address_(place.address),
         interface_(kernel::is_link_local(place.address) ? place.interface : std::string()),
         front_(shared.front_of(network_)),
-        retry_(shared.loop,
-               [this] {
-                 attempt();
-                 shared_.on_change();
-               }),
+        retry_(shared.loop, [this] { try_again(); }),
         grace_(shared.loop, [this] { old_ = Sockets(); }),
         scope_check_(shared.loop, [this] { check_scope(); }) {}
 
@@ -109,6 +105,14 @@ class Spot {
     std::uint8_t proto = 0;
     Error error;
   };
+
+  // Nothing is told where nothing is new: there may be many that wait for their address.
+  void try_again() {
+    const std::string problem = problem_;
+    const std::uint16_t port = sockets_.port;
+    attempt();
+    if (problem != problem_ || port != sockets_.port) shared_.on_change();
+  }
 
   void attempt() {
     if (!find_scope()) {
@@ -152,8 +156,9 @@ class Spot {
     if (sockets_.port != 0) return retry_.set_in(shared_.times.look_again);
     if (now - *taken_since_ < shared_.times.patience) return retry();
     open_other();
-    log::warn("name service has not got its port",
-              {{"address", address_.to_string()}, {"port", sockets_.port}, {"reason", problem_}});
+    if (!std::exchange(warned_, true))
+      log::warn("name service has not got its port",
+                {{"address", address_.to_string()}, {"port", sockets_.port}, {"reason", problem_}});
     if (sockets_.port != 0) return retry_.set_in(shared_.times.look_again);
     retry();
   }
@@ -188,6 +193,7 @@ class Spot {
     old_ = std::exchange(sockets_, std::move(fresh));
     if (port == shared_.port) {
       problem_.clear();
+      warned_ = false;
       taken_since_.reset();
       failures_ = 0;
       retry_.cancel();
@@ -211,6 +217,7 @@ class Spot {
   std::string problem_;
   std::optional<Clock::time_point> taken_since_;
   unsigned failures_ = 0;
+  bool warned_ = false;  // since it had its port
   Loop::Timer retry_, grace_, scope_check_;
 };
 

@@ -137,6 +137,20 @@ TEST_F(Forwarding, AServerThatIsNotThereIsPassedOverAtOnce) {
   EXPECT_LT(took, milliseconds(190));
 }
 
+// The kernel refuses at once: an address of a link, and no link.
+TEST_F(Forwarding, WhatCannotBeAskedAtAllFailsAtOnce) {
+  write_resolv_conf("nameserver fe80::9\n");
+  ASSERT_TRUE(wait_until([&] { return server_->upstreams().size() == 1; }));
+  for (int i = 0; i < 3; ++i) {
+    const auto [rcode, took] = timed("name" + std::to_string(i));
+    EXPECT_EQ(rcode, "SERVFAIL");
+    EXPECT_LT(took, seconds(1));
+  }
+  StreamClient client("127.0.0.10");
+  for (std::uint16_t id = 0; id < 5; ++id) client.send(query("b.example", {.id = id}));
+  for (std::uint16_t id = 0; id < 5; ++id) EXPECT_EQ(read(*client.receive()).id, id);
+}
+
 TEST_F(Forwarding, TheFailureOfOneIsNotTheLastWord) {
   for (const Rcode rcode : {Rcode::kServFail, Rcode::kRefused, Rcode::kNotImp}) {
     const FakeNameServer failing_one(kFirst, failing(rcode));
