@@ -88,34 +88,35 @@ namespace {
 class BoundDatagrams final : public DatagramSocket,
                              public std::enable_shared_from_this<BoundDatagrams> {
  public:
-  BoundDatagrams(Loop& loop, UniqueFd fd, Front& front, std::shared_ptr<DatagramBatch> batch)
-      : loop_(loop), front_(front), batch_(std::move(batch)), fd_(std::move(fd)) {}
+  BoundDatagrams(DatagramService service, UniqueFd fd)
+      : service_(std::move(service)), fd_(std::move(fd)) {}
 
   Status start() {
-    TRY(watch_, loop_.watch(fd_.get(), EPOLLIN, [this](std::uint32_t) { read(); }));
+    TRY(watch_, service_.loop.watch(fd_.get(), EPOLLIN, [this](std::uint32_t) { read(); }));
     return {};
   }
 
  private:
   void read() {
     for (int i = 0; i < kBatchesAtOnce; ++i) {
-      const std::size_t count = batch_->receive(fd_.get());
+      const std::size_t count = service_.batch->receive(fd_.get());
       for (std::size_t index = 0; index < count; ++index) handle(index);
-      batch_->send(fd_.get());
+      service_.batch->send(fd_.get());
       if (count < kBatch) return;
     }
-    shares_.crowded();
+    service_.shares->crowded();
   }
 
   void handle(std::size_t index) {
-    const auto bytes = batch_->bytes(index);
-    const kernel::SocketName& from = batch_->from(index);
+    const auto bytes = service_.batch->bytes(index);
+    const kernel::SocketName& from = service_.batch->from(index);
     // Nothing can be sent to port 0.
     if (!bytes || from.port() == 0) return;
     const IpAddress client = from.address();
-    if (!shares_.admit(client, loop_.now())) return;
-    auto answer = front_.ask({*bytes, client, Transport::kDatagram}, [&] { return later(from); });
-    if (answer) batch_->answer(index, std::move(*answer));
+    if (!service_.shares->admit(client, service_.loop.now())) return;
+    auto answer =
+        service_.front.ask({*bytes, client, Transport::kDatagram}, [&] { return later(from); });
+    if (answer) service_.batch->answer(index, std::move(*answer));
   }
 
   Front::Answer later(const kernel::SocketName& to) {
@@ -126,10 +127,7 @@ class BoundDatagrams final : public DatagramSocket,
     };
   }
 
-  Loop& loop_;
-  Front& front_;
-  const std::shared_ptr<DatagramBatch> batch_;
-  ClientShares shares_;
+  const DatagramService service_;
   const UniqueFd fd_;
   Loop::Watch watch_;
 };
@@ -138,9 +136,8 @@ class BoundDatagrams final : public DatagramSocket,
 
 std::shared_ptr<DatagramBatch> make_datagram_batch() { return std::make_shared<DatagramBatch>(); }
 
-Result<std::shared_ptr<DatagramSocket>> serve_datagrams(Loop& loop, UniqueFd fd, Front& front,
-                                                        std::shared_ptr<DatagramBatch> batch) {
-  auto socket = std::make_shared<BoundDatagrams>(loop, std::move(fd), front, std::move(batch));
+Result<std::shared_ptr<DatagramSocket>> serve_datagrams(DatagramService service, UniqueFd fd) {
+  auto socket = std::make_shared<BoundDatagrams>(std::move(service), std::move(fd));
   TRY_STATUS(socket->start());
   return std::shared_ptr<DatagramSocket>(std::move(socket));
 }

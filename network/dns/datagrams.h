@@ -22,8 +22,14 @@ class DatagramSocket {
  public:
   virtual ~DatagramSocket() = default;
 };
-// `fd` is bound and does not block. All of what is given outlives the socket.
-Result<std::shared_ptr<DatagramSocket>> serve_datagrams(Loop& loop, UniqueFd fd, Front& front,
-                                                        std::shared_ptr<DatagramBatch> batch);
+// What the sockets of one address have in common.
+struct DatagramService {
+  Loop& loop;  // it and the front outlive the sockets
+  Front& front;
+  std::shared_ptr<DatagramBatch> batch;
+  std::shared_ptr<ClientShares> shares;
+};
+// `fd` is bound and does not block.
+Result<std::shared_ptr<DatagramSocket>> serve_datagrams(DatagramService service, UniqueFd fd);
 
 }  // namespace fairlead::dns

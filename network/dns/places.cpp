@@ -2,6 +2,7 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,10 +26,19 @@ constexpr int kReceiveBuffer = 1 << 20;  // bytes: some thousands of queries
 constexpr int kPortTries = 16;
 constexpr std::chrono::seconds kHolderKept{10}, kScopePeriod{1};
 
+// Descriptors are for the rest of the daemon too: there may be hundreds of addresses.
+std::size_t queues_here() {
+  constexpr rlim_t kForEach = 4096;
+  constexpr std::size_t kMost = 8;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return 1;
+  return std::clamp<std::size_t>(files.rlim_cur / kForEach, 1, kMost);
+}
+
 // UDP and TCP of one port.
 struct Sockets {
   std::uint16_t port = 0;
-  std::shared_ptr<DatagramSocket> datagrams;
+  std::vector<std::shared_ptr<DatagramSocket>> datagrams;
   std::unique_ptr<StreamSocket> streams;
 };
 
@@ -59,6 +69,7 @@ class Shared {
   const Places::FrontOf front_of;
   const std::function<void()> on_change;
   const PlaceTimes times;
+  const std::size_t queues = queues_here();  // for UDP, of each address
   const std::shared_ptr<DatagramBatch> batch = make_datagram_batch();
   const std::shared_ptr<StreamService> streams = make_stream_service(loop);
 
@@ -123,7 +134,7 @@ class Spot {
     if (!refusal) return;
     if (refusal->error.sys_errno == EADDRINUSE) return on_taken(*refusal);
     taken_since_.reset();
-    if (!sockets_.datagrams) problem_ = refusal->error.text;
+    if (sockets_.port == 0) problem_ = refusal->error.text;
     retry();
   }
 
@@ -168,23 +179,28 @@ class Spot {
       if (const auto refusal = open(0); refusal && refusal->error.sys_errno != EADDRINUSE) return;
   }
 
-  // Port 0: one that is free for both.
+  // Port 0: one that is free for both. TCP comes first, because a daemon before this one would share UDP with it.
   std::optional<Refusal> open(std::uint16_t port) {
-    auto datagrams =
-        kernel::bind_datagram(kernel::SocketName::of(address_, port, scope_), kReceiveBuffer);
-    if (!datagrams) return Refusal{IPPROTO_UDP, datagrams.error()};
-    const auto bound = kernel::bound_name(datagrams->get());
-    if (!bound) return Refusal{IPPROTO_UDP, bound.error()};
-    auto streams = kernel::bind_stream(kernel::SocketName::of(address_, bound->port(), scope_));
+    auto streams = kernel::bind_stream(kernel::SocketName::of(address_, port, scope_));
     if (!streams) return Refusal{IPPROTO_TCP, streams.error()};
+    const auto bound = kernel::bound_name(streams->get());
+    if (!bound) return Refusal{IPPROTO_TCP, bound.error()};
+    auto datagrams = kernel::bind_datagram_group(
+        kernel::SocketName::of(address_, bound->port(), scope_), shared_.queues, kReceiveBuffer);
+    if (!datagrams) return Refusal{IPPROTO_UDP, datagrams.error()};
     return take(bound->port(), std::move(*datagrams), std::move(*streams));
   }
 
-  std::optional<Refusal> take(std::uint16_t port, UniqueFd datagrams, UniqueFd streams) {
+  std::optional<Refusal> take(std::uint16_t port, std::vector<UniqueFd> datagrams,
+                              UniqueFd streams) {
     Sockets fresh{.port = port, .datagrams = {}, .streams = {}};
-    auto udp = serve_datagrams(shared_.loop, std::move(datagrams), *front_, shared_.batch);
-    if (!udp) return Refusal{IPPROTO_UDP, udp.error()};
-    fresh.datagrams = std::move(*udp);
+    const DatagramService service{shared_.loop, *front_, shared_.batch,
+                                  std::make_shared<ClientShares>()};
+    for (UniqueFd& fd : datagrams) {
+      auto udp = serve_datagrams(service, std::move(fd));
+      if (!udp) return Refusal{IPPROTO_UDP, udp.error()};
+      fresh.datagrams.push_back(std::move(*udp));
+    }
     auto tcp = serve_streams(shared_.streams, std::move(streams), *front_);
     if (!tcp) return Refusal{IPPROTO_TCP, tcp.error()};
     fresh.streams = std::move(*tcp);

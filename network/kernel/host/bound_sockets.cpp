@@ -1,10 +1,14 @@
 #include "network/kernel/host/bound_sockets.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <utility>
 
 namespace fairlead::kernel {
 
@@ -34,6 +38,24 @@ Result<UniqueFd> open_socket(const SocketName& name, int type) {
 void turn_on(const UniqueFd& fd, int level, int option) {
   const int on = 1;
   (void)::setsockopt(fd.get(), level, option, &on, sizeof(on));
+}
+
+// Beyond the host's limit where this process may.
+void set_receive_buffer(const UniqueFd& fd, int bytes) {
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0)
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+// The last 32 bits of the source address, divided by `count`: the rest is the socket's place in its group (net/core/
+// sock_reuseport.c). Without it the kernel chooses by both ends' addresses and ports.
+void choose_by_sender(const UniqueFd& fd, const SocketName& name, std::uint32_t count) {
+  constexpr std::uint32_t kNetworkHeader = static_cast<std::uint32_t>(SKF_NET_OFF);
+  const std::uint32_t source = is_v4(name) ? 12 : 20;
+  std::array<sock_filter, 3> code{{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kNetworkHeader + source),
+                                   BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
+                                   BPF_STMT(BPF_RET | BPF_A, 0)}};
+  const sock_fprog program{.len = code.size(), .filter = code.data()};
+  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
 Status bind_to(const UniqueFd& fd, const SocketName& name) {
@@ -84,11 +106,23 @@ bool is_link_local(const IpAddress& address) {
 
 Result<UniqueFd> bind_datagram(const SocketName& name, int receive_buffer) {
   TRY(UniqueFd fd, open_socket(name, SOCK_DGRAM));
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer)) !=
-      0)
-    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+  set_receive_buffer(fd, receive_buffer);
   TRY_STATUS(bind_to(fd, name));
   return fd;
+}
+
+Result<std::vector<UniqueFd>> bind_datagram_group(const SocketName& name, std::size_t count,
+                                                  int receive_buffer) {
+  std::vector<UniqueFd> group;
+  while (group.size() < count) {
+    TRY(UniqueFd fd, open_socket(name, SOCK_DGRAM));
+    turn_on(fd, SOL_SOCKET, SO_REUSEPORT);
+    set_receive_buffer(fd, receive_buffer);
+    TRY_STATUS(bind_to(fd, name));
+    if (group.empty()) choose_by_sender(fd, name, static_cast<std::uint32_t>(count));
+    group.push_back(std::move(fd));
+  }
+  return group;
 }
 
 Result<UniqueFd> bind_stream(const SocketName& name) {

@@ -5,8 +5,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
+#include <vector>
 
 #include "base/ip.h"
 #include "base/result.h"
@@ -35,6 +36,10 @@ bool is_link_local(const IpAddress& address);
 // EADDRNOTAVAIL, when the host does not have the address or IPv6 still looks whether it is the only one that has it;
 // EADDRINUSE.
 Result<UniqueFd> bind_datagram(const SocketName& name, int receive_buffer);
+// `count` of them with one name, each with a queue of its own: the sender's address says which of them gets a datagram, so that
+// one who sends more than is read loses what is his, and what others send whose addresses have the same rest of a division.
+Result<std::vector<UniqueFd>> bind_datagram_group(const SocketName& name, std::size_t count,
+                                                  int receive_buffer);
 // It listens. Connections of a server before this one, which the kernel remembers for a minute, do not keep it from being
 // bound.
 Result<UniqueFd> bind_stream(const SocketName& name);

@@ -61,28 +61,31 @@ TEST_F(Containers, FindEachOtherAtEitherGateway) {
   }
 }
 
+// The one who floods has a thread that does nothing else; what it sends is more than is read.
 TEST_F(Containers, OneThatFloodsDoesNotKeepTheOthersFromTheirNames) {
-  std::atomic<bool> over = false;
-  std::atomic<long> sent = 0;
-  std::thread flood([&] {
-    in("db", [&] {
-      DatagramClient client("10.1.0.1");
-      const Message asked = query("web");
-      for (; !over; ++sent) client.send(asked);
+  for (const char* server : {"10.1.0.1", "2001:db8:1::1"}) {
+    std::atomic<bool> over = false;
+    std::atomic<long> sent = 0;
+    std::thread flood([&] {
+      in("db", [&] {
+        DatagramClient client(server);
+        const Message asked = query("web");
+        for (; !over; ++sent) client.send(asked);
+      });
     });
-  });
-  EXPECT_TRUE(wait_until([&] { return sent > 1000; }));
-  int answered = 0;
-  in("web", [&] {
-    DatagramClient client("10.1.0.1");
-    for (std::uint16_t id = 0; id < 100; ++id) {
-      const auto got = client.ask(query("db", {.id = id}), milliseconds(500));
-      if (got && read(*got).id == id) ++answered;
-    }
-  });
-  over = true;
-  flood.join();
-  EXPECT_GE(answered, 90);
+    EXPECT_TRUE(wait_until([&] { return sent > 10'000; }));
+    int answered = 0;
+    in("web", [&] {
+      DatagramClient client(server);
+      for (std::uint16_t id = 0; id < 100; ++id) {
+        const auto got = client.ask(query("db", {.id = id}), milliseconds(500));
+        if (got && read(*got).id == id) ++answered;
+      }
+    });
+    over = true;
+    flood.join();
+    EXPECT_GE(answered, 95) << server;  // the queues of links are the kernel's
+  }
 }
 
 }  // namespace

@@ -74,6 +74,24 @@ TEST_F(BoundSockets, AClientHearsItsServerAlone) {
   EXPECT_EQ(::recv(client.get(), got.data(), got.size(), 0), 4);
 }
 
+TEST_F(BoundSockets, OfAGroupTheSendersAddressChooses) {
+  const auto group =
+      must(kernel::bind_datagram_group(SocketName::of(ip("127.0.0.1"), 53), 4, 1 << 16));
+  ASSERT_EQ(group.size(), 4U);
+  for (std::uint8_t sender = 8; sender < 16; ++sender) {
+    const SocketName from = SocketName::of(ip("127.0.0." + std::to_string(sender)), 0);
+    const SocketName to = SocketName::of(ip("127.0.0.1"), 53);
+    const UniqueFd client = must(kernel::bind_datagram(from, 1 << 16));
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(::sendto(client.get(), "x", 1, 0, to.get(), to.size), 1);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      std::array<char, 8> got{};
+      int count = 0;
+      while (::recv(group[i].get(), got.data(), got.size(), 0) > 0) ++count;
+      EXPECT_EQ(count, i == sender % 4U ? 3 : 0) << int{sender} << " at " << i;
+    }
+  }
+}
+
 TEST_F(BoundSockets, AHolderOfThisProcessIsNotNamed) {
   const UniqueFd held = must(kernel::bind_datagram(SocketName::of(ip("127.0.0.1"), 53), 1 << 16));
   EXPECT_EQ(kernel::port_holder(IPPROTO_UDP, ip("127.0.0.1"), 53), "");
