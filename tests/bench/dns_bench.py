@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Measures the name service beside dnsmasq and aardvark-dns, in one run on one machine. Needs root.
 
-    tests/bench/dns_bench.py [--build DIR] [--rounds N] [--seconds N] [--names 10 10000] [--aardvark FILE]
+    tests/bench/dns_bench.py [--build DIR] [--rounds N] [--seconds N] [--names 10 10000] [--aardvark FILE] [--real-time]
 
 DIR is a release build with its tests (default build/bench). Each server is alone on one core, in a network namespace of its own,
 and is asked from another one over a veth pair, on another core, for the A records of all names by turns. Prints medians of
 several rounds, the servers by turns; asserts nothing: machines are shared and noisy, so that the rate for each second of the
-server's processor time says more than the rate that was reached.
+server's processor time says more than the rate that was reached. With --real-time nobody else has the cores meanwhile: for waits.
 """
 
 import argparse
@@ -35,6 +35,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--names", type=int, nargs="+", default=[10, 10000])
     parser.add_argument("--aardvark", default=next((path for path in AARDVARK if os.path.exists(path)), None))
+    parser.add_argument("--real-time", action="store_true", help="before all that the machine does otherwise")
     options = parser.parse_args()
     with Street(options) as street:
         for names in options.names:
@@ -113,9 +114,9 @@ class Street:
         running.callback(process.terminate)
         return process
 
-    @staticmethod
-    def inside(namespace, core, *command):
-        return [str(word) for word in ("ip", "netns", "exec", namespace, "taskset", "-c", core, *command)]
+    def inside(self, namespace, core, *command):
+        before = ("chrt", "-r", 1) if self.options.real_time else ()
+        return [str(word) for word in ("ip", "netns", "exec", namespace, *before, "taskset", "-c", core, *command)]
 
     def fairlead(self, names, running):
         process = self.start(running, self.build / "dns_server", GATEWAY, names, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
