@@ -260,4 +260,20 @@ std::string MacAddress::to_string() const {
                      bytes_[3], bytes_[4], bytes_[5]);
 }
 
+std::vector<Cidr> prefixes_between(const IpAddress& first, const IpAddress& last) {
+  std::vector<Cidr> prefixes;
+  std::optional<IpAddress> next = first;
+  while (next && *next <= last) {
+    unsigned length = first.is_v4() ? 32 : 128;
+    const auto fits = [&](unsigned candidate) {
+      const Cidr block = Cidr::of(*next, candidate);
+      return block.first() == *next && block.last() <= last;
+    };
+    while (length > 0 && fits(length - 1)) --length;
+    prefixes.push_back(Cidr::of(*next, length));
+    next = prefixes.back().last().plus(1);
+  }
+  return prefixes;
+}
+
 }  // namespace fairlead

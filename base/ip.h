@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -87,6 +88,9 @@ class Cidr {
   IpAddress address_;
   unsigned prefix_length_ = 0;
 };
+
+// The fewest prefixes that hold exactly `first` to `last` (first <= last, one family), in order.
+std::vector<Cidr> prefixes_between(const IpAddress& first, const IpAddress& last);
 
 // An Ethernet address (EUI-48).
 class MacAddress {

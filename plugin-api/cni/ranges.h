@@ -42,7 +42,4 @@ bool is_plain(const std::vector<AddressRangeSet>& sets, Family family);
 network::RangeSet prefixes_of(const AddressRangeSet& set,
                               const std::vector<network::SubnetSpec>& subnets);
 
-// The fewest prefixes that hold exactly `first` to `last` (first <= last, one family), in order.
-std::vector<Cidr> prefixes_between(const IpAddress& first, const IpAddress& last);
-
 }  // namespace fairlead::cni
