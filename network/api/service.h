@@ -110,6 +110,12 @@ class NetworkService {
                                        const NetworkName& network) = 0;
   virtual Status unbind_network(const std::string& runtime_id) = 0;
   virtual Result<bool> is_bound(const std::string& runtime_id) = 0;
+  // Unbinds the runtime's id unless endpoints are on the network, for runtimes whose networks are there
+  // for as long as containers are on them. Returns whether it is unbound now.
+  virtual Result<bool> release_network(const std::string& runtime_id) = 0;
+  // Asks other servers for the names that are none of the network's containers'; empty: the host's.
+  virtual Status set_dns_servers(const NetworkRef& network,
+                                 const std::vector<IpAddress>& servers) = 0;
   // Reserves addresses, by name, that the runtime has requested for something that is not an
   // endpoint of the network. They stay reserved until the runtime releases them.
   virtual Status reserve_addresses(const NetworkRef& network,

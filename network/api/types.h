@@ -414,6 +414,7 @@ struct EndpointSpec {
   // A digest of all that the runtime asked for. attach() with the digest of an endpoint that is
   // attached to this container's interface answers again what it answered then; empty: kExists.
   std::string digest{};
+  bool default_route = true;  // false: none through the network's gateways
 };
 
 // The id of the endpoint of (container, interface), for protocols without endpoint ids: 32 hex

@@ -176,6 +176,7 @@ Status Endpoints::lease(const LockedNetwork& held, const EndpointSpec& spec, End
     TRY(endpoint.addresses, addresses_.lease(network, spec, attempt, txn));
   }
   add_ways(held, endpoint);
+  if (!spec.default_route) endpoint.gateways.clear();
   if (!endpoint.mac && !endpoint.addresses.empty())
     endpoint.mac = MacAddress::for_ip(endpoint.addresses.front().address());
   if (!endpoint.mac) endpoint.mac = MacAddress::from_hash(network.id + "/" + spec.id);

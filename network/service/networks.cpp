@@ -497,4 +497,24 @@ Result<bool> Networks::is_bound(const std::string& runtime_id) {
   return bound.has_value();
 }
 
+Result<bool> Networks::release_network(const std::string& runtime_id) {
+  TRY(const auto id, context_.records.id_at(keys::alias(runtime_id)));
+  if (!id) return true;
+  TRY(const std::size_t endpoints, context_.records.count(keys::endpoints_of(*id)));
+  if (endpoints != 0) return false;
+  TRY_STATUS(unbind_network(runtime_id));
+  return true;
+}
+
+Status Networks::set_dns_servers(const NetworkRef& ref, const std::vector<IpAddress>& servers) {
+  TRY(const auto id, context_.records.network_id(ref));
+  TRY(const auto guard, context_.lock_network(id));
+  TRY(auto stored, context_.records.network_at(id, ref));
+  if (stored.value.options.dns_servers == servers) return {};
+  stored.value.options.dns_servers = servers;
+  return context_.commit({.preconditions = {{keys::network(id), stored.revision}},
+                          .puts = {{keys::network(id), encode(stored.value)}},
+                          .durability = state::Durability::kDurable});
+}
+
 }  // namespace fairlead::network

@@ -32,6 +32,8 @@ class Networks {
   Result<Network> bind_network(const std::string& runtime_id, const NetworkName& network);
   Status unbind_network(const std::string& runtime_id);
   Result<bool> is_bound(const std::string& runtime_id);
+  Result<bool> release_network(const std::string& runtime_id);
+  Status set_dns_servers(const NetworkRef& network, const std::vector<IpAddress>& servers);
 
  private:
   Result<bool> is_wanted(const Network& network);

@@ -70,6 +70,13 @@ class Service : public NetworkService {
   Result<bool> is_bound(const std::string& runtime_id) override {
     return groups_.networks.is_bound(runtime_id);
   }
+  Result<bool> release_network(const std::string& runtime_id) override {
+    return groups_.networks.release_network(runtime_id);
+  }
+  Status set_dns_servers(const NetworkRef& network,
+                         const std::vector<IpAddress>& servers) override {
+    return groups_.networks.set_dns_servers(network, servers);
+  }
   Status reserve_addresses(const NetworkRef& network,
                            const std::map<std::string, IpAddress>& addresses) override {
     return groups_.pools.reserve_addresses(network, addresses);

@@ -95,6 +95,12 @@ class RemoteNetworks : public network::NetworkService {
   Result<bool> is_bound(const std::string&) override {
     return daemons_own("asking for a runtime's binding");
   }
+  Result<bool> release_network(const std::string&) override {
+    return daemons_own("unbinding a network from a runtime's id");
+  }
+  Status set_dns_servers(const NetworkRef&, const std::vector<IpAddress>&) override {
+    return daemons_own("other servers of names for a network");
+  }
   Status reserve_addresses(const NetworkRef&, const std::map<std::string, IpAddress>&) override {
     return daemons_own("reserving addresses for a runtime");
   }

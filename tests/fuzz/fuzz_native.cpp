@@ -42,6 +42,10 @@ class EchoNetworks : public network::NetworkService {
   }
   Status unbind_network(const std::string&) override { return {}; }
   Result<bool> is_bound(const std::string&) override { return false; }
+  Result<bool> release_network(const std::string&) override { return true; }
+  Status set_dns_servers(const network::NetworkRef&, const std::vector<IpAddress>&) override {
+    return {};
+  }
   Status reserve_addresses(const network::NetworkRef&,
                            const std::map<std::string, IpAddress>&) override {
     return {};

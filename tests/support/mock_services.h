@@ -26,6 +26,9 @@ class MockNetworkService : public network::NetworkService {
               (override));
   MOCK_METHOD(Status, unbind_network, (const std::string&), (override));
   MOCK_METHOD(Result<bool>, is_bound, (const std::string&), (override));
+  MOCK_METHOD(Result<bool>, release_network, (const std::string&), (override));
+  MOCK_METHOD(Status, set_dns_servers, (const NetworkRef&, const std::vector<IpAddress>&),
+              (override));
   MOCK_METHOD(Status, reserve_addresses,
               (const NetworkRef&, (const std::map<std::string, IpAddress>&)), (override));
   MOCK_METHOD(Result<network::Turn>, take_turn, (const std::string&), (override));
