@@ -3,66 +3,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 
-#include "network/kernel/host/netns.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
+#include "plugin-api/bin/local_call.h"
 #include "plugin-api/cni/adapter.h"
 
 namespace fairlead {
 
 namespace {
 
-constexpr std::size_t kMostInput = 2 << 20;
-
-Result<std::string> read_input() {
-  std::string input;
-  std::array<char, 8 << 10> block;
-  for (;;) {
-    const ssize_t got = ::read(STDIN_FILENO, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(errno, "read the configuration from stdin");
-    if (got == 0) return input;
-    input.append(block.data(), static_cast<std::size_t>(got));
-    if (input.size() > kMostInput)
-      return fail(Code::kInvalid, "the configuration on stdin is larger than 2 MiB");
-  }
-}
-
-bool is_own_netns(int fd) {
-  const auto own = kernel::current_netns();
-  if (!own) return false;
-  const auto own_id = kernel::netns_id(own->get()), id = kernel::netns_id(fd);
-  return own_id && id && *own_id == *id;
-}
-
-Result<bool> holds_endpoint(network::NetworkService& networks, const ContainerId& container) {
-  TRY(const auto endpoints, networks.list_endpoints(std::nullopt));
-  return std::ranges::any_of(endpoints, [&](const network::Endpoint& endpoint) {
-    return endpoint.container == container.str();
-  });
-}
-
-// Refuses to remove anything where another store owns what is in the kernel. A DEL of what this
-// store does not know succeeds there as everywhere.
+// GC looks at all that is there.
 Status may_remove(Core& core, const cni::Invocation& invocation) {
-  const bool removes = invocation.verb == cni::Verb::kDel || invocation.verb == cni::Verb::kGc;
-  if (!removes) return {};
-  const Status claimed = core.claim();
-  if (claimed || invocation.verb == cni::Verb::kGc) return claimed;
-  TRY(const bool known, holds_endpoint(core.networks(), invocation.container));
-  return known ? claimed : Status();
+  if (invocation.verb == cni::Verb::kGc) return core.claim();
+  if (invocation.verb == cni::Verb::kDel) return may_remove(core, invocation.container.str());
+  return {};
 }
 
 cni::Outcome run_call() {
-  cni::Call call{.environment = cni::read_environment(&std::getenv),
-                 .netns = {.open = kernel::open_netns, .is_own = is_own_netns}};
+  cni::Call call{.environment = cni::read_environment(&std::getenv), .netns = local_netns()};
   if (!call.environment.command.empty()) {
-    auto input = read_input();
+    auto input = read_document(STDIN_FILENO);
     if (!input) {
       const bool too_large = input.error().code == Code::kInvalid;
       return cni::refused(
@@ -85,16 +47,6 @@ cni::Outcome run_call() {
   if (const Status may = may_remove(**core, prepared.request->invocation); !may)
     return cni::unavailable(*prepared.request, may.error());
   return cni::perform(*prepared.request, call, (*core)->networks());
-}
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
 }
 
 }  // namespace

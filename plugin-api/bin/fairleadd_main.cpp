@@ -26,6 +26,7 @@
 #include "plugin-api/bin/docker_names.h"
 #include "plugin-api/bin/instance.h"
 #include "plugin-api/bin/name_service.h"
+#include "plugin-api/bin/netavark_host.h"
 #include "plugin-api/bin/notify.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/stop.h"
@@ -37,6 +38,7 @@
 #include "plugin-api/http/server.h"
 #include "plugin-api/native/codec.h"
 #include "plugin-api/native/native_handler.h"
+#include "plugin-api/netavark/netavark_handler.h"
 #include "volume/kernel/freeze.h"
 
 namespace fairlead {
@@ -143,9 +145,14 @@ bool answers_at_default_place(const Config& config) {
          host->paths.state_dir == config.paths.state_dir && host->paths.run_dir != Paths().run_dir;
 }
 
-// CNI's calls are about networks alone.
+// By thin clients.
+bool is_thin(const http::Request& request) {
+  return request.path == "/v1/cni" || request.path == "/v1/netavark";
+}
+
+// Their calls are about networks alone.
 http::Work api_work(const http::Request& request) {
-  return request.path == "/v1/cni" ? http::Work::kNetwork : native::work_of(request);
+  return is_thin(request) ? http::Work::kNetwork : native::work_of(request);
 }
 
 // The listening sockets: those that systemd passed, and our own where it passed none. Passed
@@ -237,10 +244,13 @@ http::Handler make_api_handler(const Config& config, Core& core) {
                                                    .version = std::string(kVersion)});
   return [instance = Instance(config), native, &core,
           opener = netns_opener()](const http::Request& request) {
-    const bool thin = request.path == "/v1/cni";
-    const Status meant = thin ? instance.accept_thin(request) : instance.accept(request);
+    const Status meant =
+        is_thin(request) ? instance.accept_thin(request) : instance.accept(request);
     if (!meant) return misdirected(meant.error());
-    return thin ? cni::handle_cni(request, core.networks(), opener) : native(request);
+    if (request.path == "/v1/netavark")
+      return netavark::handle_netavark(request, netavark_services(core),
+                                       {opener, bring_up_loopback});
+    return is_thin(request) ? cni::handle_cni(request, core.networks(), opener) : native(request);
   };
 }
 
@@ -252,10 +262,19 @@ void thaw_left_overs(const Paths& paths) {
   for (const std::string& place : *thawed) log::warn("a volume was left frozen", {{"path", place}});
 }
 
+// Podman tells nobody which of its networks it has removed.
+void collect_podmans(Core& core) {
+  const auto services = netavark_services(core);
+  netavark::Networks networks(services.networks, services.names, services.surroundings);
+  if (const auto collected = networks.collect(); !collected)
+    log::warn("collect the networks of Podman", {{"error", collected.error().text}});
+}
+
 void reconcile_all(Core& core) {
   log::tell_repeated();
   if (auto report = core.networks().reconcile(); !report)
     log::error("reconcile networks", {{"error", report.error().text}});
+  collect_podmans(core);
   for (const std::string& failure : core.volume_pools().reconcile().failures)
     log::warn("reconcile pools", {{"error", failure}});
   const auto volumes = core.volumes().reconcile();

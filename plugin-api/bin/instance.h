@@ -9,7 +9,7 @@
 //                                            what the client has read
 //   X-Fairlead-Config: /etc/fairlead/b.json  FAIRLEAD_CONFIG, of a client that reads no JSON
 //
-// A thin client (plugin-api/cni/client) sends both variables as they are. When it has neither, its
+// A thin client (plugin-api/thin) sends both variables as they are. When it has neither, its
 // configuration is that of the host.
 #pragma once
 

@@ -6,20 +6,14 @@
 #include <string>
 #include <string_view>
 
-#include "base/unique_fd.h"
 #include "network/api/service.h"
 #include "plugin-api/cni/codec.h"
 #include "plugin-api/cni/ipam.h"
+#include "plugin-api/http/held_netns.h"
 
 namespace fairlead::cni {
 
-// How network namespaces are opened: by the functions of network/kernel, or by a test's own.
-struct NetnsOpener {
-  // Opens a path; kNotFound when it is missing or is no network namespace.
-  std::function<Result<UniqueFd>(const std::string& path)> open;
-  // Whether this is the namespace that the plugin itself runs in.
-  std::function<bool(int fd)> is_own;
-};
+using NetnsOpener = http::NetnsOpener;
 
 struct Call {
   Environment environment;

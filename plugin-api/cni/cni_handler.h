@@ -15,8 +15,6 @@
 // The response is a 200 with the text for stdout as its body and the exit code in X-CNI-Exit. A call for
 // which another IPAM plugin has to be run is answered with 421, before anything was done: the plugin is run in the
 // environment that the runtime has given, which the daemon has not, and so the client's process does all of it.
-// Passing the descriptor itself (SCM_RIGHTS) was rejected: the HTTP server does not read control
-// messages, and /proc needs no extra step.
 #pragma once
 
 #include "plugin-api/cni/adapter.h"

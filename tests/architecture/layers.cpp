@@ -64,7 +64,7 @@ const std::vector<Layer>& layers() {
       {"plugin-api/engine", {"network/api", "base", "base/json", "base/http_client"}},
       {"plugin-api/cni", protocol},
       // Thin clients are made without the C library.
-      {"plugin-api/cni/client", {}},
+      {"plugin-api/thin", {}},
       {"plugin-api/netavark", protocol},
       {"plugin-api/native", protocol},
       // It reads and writes what the API does, by the same codec.

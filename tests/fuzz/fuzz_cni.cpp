@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/json/json.h"
-#include "plugin-api/cni/client/cni_text.h"
+#include "plugin-api/thin/cni_text.h"
 #include "plugin-api/cni/codec.h"
 #include "plugin-api/cni/ipam.h"
 

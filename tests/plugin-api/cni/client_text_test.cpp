@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "plugin-api/cni/client/cni_text.h"
+#include "plugin-api/thin/cni_text.h"
 
 namespace client {
 namespace {

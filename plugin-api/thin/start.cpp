@@ -1,6 +1,6 @@
-#include "plugin-api/cni/client/start.h"
+#include "plugin-api/thin/start.h"
 
-#include "plugin-api/cni/client/process.h"
+#include "plugin-api/thin/process.h"
 
 #ifdef FAIRLEAD_NOLIBC
 

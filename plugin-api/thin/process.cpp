@@ -1,4 +1,4 @@
-#include "plugin-api/cni/client/process.h"
+#include "plugin-api/thin/process.h"
 
 #include <fcntl.h>
 #include <linux/errno.h>
@@ -23,6 +23,12 @@ constinit bool was_read = false;
 void set_process(char* const* argv, char** envp) {
   arguments = argv;
   environment = envp;
+}
+
+Text argument(std::size_t number) {
+  for (std::size_t i = 0; i <= number; ++i)
+    if (arguments[i] == nullptr) return {};
+  return Text(arguments[number]);
 }
 
 Text variable(Text name_and_equals) {

@@ -2,7 +2,7 @@
 // tests can call it.
 #pragma once
 
-#include "plugin-api/cni/client/text.h"
+#include "plugin-api/thin/text.h"
 
 namespace client {
 

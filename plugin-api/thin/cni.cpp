@@ -5,13 +5,11 @@
 // (see system_call.h) and no JSON. What it sends is described in plugin-api/cni/cni_handler.h. It
 // connects first and reads stdin afterwards, so that fairlead-cni-local finds stdin unread. Only
 // the protocol's JSON is written to stdout.
-#include <fcntl.h>
-#include <linux/stat.h>
-
-#include "plugin-api/cni/client/cni_text.h"
-#include "plugin-api/cni/client/daemon_call.h"
-#include "plugin-api/cni/client/process.h"
-#include "plugin-api/cni/client/start.h"
+#include "plugin-api/thin/cni_text.h"
+#include "plugin-api/thin/daemon_call.h"
+#include "plugin-api/thin/netns.h"
+#include "plugin-api/thin/process.h"
+#include "plugin-api/thin/start.h"
 
 #ifndef FAIRLEAD_LIBEXECDIR  // the folder into which the build installs it
 #define FAIRLEAD_LIBEXECDIR "/usr/libexec/fairlead"
@@ -123,21 +121,10 @@ void answer_version() {
 
 // ---- with the daemon
 
-// Opens the container's namespace here, because only this process sees the runtime's mounts. It
-// stays open until the daemon has answered. O_NONBLOCK, because the path may be anything, a FIFO
-// too.
 void add_netns() {
-  const Text path = variable("CNI_NETNS=");
-  if (path.empty() || !(command == "ADD" || command == "CHECK")) return;
-  const long fd = call(SYS_openat, AT_FDCWD, path.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return daemon.add("X-CNI-NETNS-ERROR: ", -fd);
-  daemon.add("X-CNI-NETNS-FD: ", fd);
-  struct statx container, own;
-  const bool known = call(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &container) == 0 &&
-                     call(SYS_statx, AT_FDCWD, "/proc/self/ns/net", 0, STATX_INO, &own) == 0;
-  if (known && container.stx_ino == own.stx_ino && container.stx_dev_minor == own.stx_dev_minor &&
-      container.stx_dev_major == own.stx_dev_major)
-    daemon.add("X-CNI-SAME-NETNS: ", 1);
+  if (!(command == "ADD" || command == "CHECK")) return;
+  add_open_netns(daemon, variable("CNI_NETNS="),
+                 {"X-CNI-NETNS-FD: ", "X-CNI-NETNS-ERROR: ", "X-CNI-SAME-NETNS: "});
 }
 
 // What became of the call, when it is not the daemon's answer.

@@ -1,4 +1,4 @@
-#include "plugin-api/cni/client/daemon_call.h"
+#include "plugin-api/thin/daemon_call.h"
 
 #include <linux/errno.h>
 #include <poll.h>
@@ -6,7 +6,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "plugin-api/cni/client/process.h"
+#include "plugin-api/thin/process.h"
 
 namespace client {
 

@@ -2,13 +2,16 @@
 // take its place. No memory but static buffers, of which only the touched pages exist.
 #pragma once
 
-#include "plugin-api/cni/client/system_call.h"
-#include "plugin-api/cni/client/text.h"
+#include "plugin-api/thin/system_call.h"
+#include "plugin-api/thin/text.h"
 
 namespace client {
 
 // Called first, with what the kernel passes to a program.
 void set_process(char* const* argv, char** envp);
+
+// The argument with that number, from 1 on; empty behind the last.
+Text argument(std::size_t number);
 
 // The value of a variable, or empty. `name_and_equals` ends with "=".
 Text variable(Text name_and_equals);

@@ -10,7 +10,7 @@
 
 #include <sys/un.h>
 
-#include "plugin-api/cni/client/text.h"
+#include "plugin-api/thin/text.h"
 
 namespace client {
 
