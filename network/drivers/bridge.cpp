@@ -68,6 +68,12 @@ Status check_bridge_name(const IfName& bridge) {
               bridge.str(), master);
 }
 
+// Whether the network is that of the runtime which gives bridges such names.
+bool is_of_runtime(const Network& network) {
+  const auto made = network.labels.find(kMadeForLabel);
+  return made != network.labels.end() && made->second == "podman";
+}
+
 // Whether neighbours have to be told the MAC address, because it is not the one that is derived
 // from the IP address, under which they may know it.
 bool needs_announcement(const Endpoint& endpoint, const MacAddress& mac) {
@@ -116,7 +122,7 @@ class BridgeDriver : public Driver {
     IfName bridge;
     if (network.options.bridge) {
       bridge = *network.options.bridge;
-      TRY_STATUS(check_bridge_name(bridge));
+      if (!is_of_runtime(network)) TRY_STATUS(check_bridge_name(bridge));
     } else {
       TRY(bridge, IfName::parse(fmt::format("{}{}", kBridgePrefix, network.id.substr(0, 12))));
     }

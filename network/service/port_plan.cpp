@@ -252,10 +252,15 @@ Status PortPlan::settle(const Taken& taken) {
   return {};
 }
 
+kernel::PortUser PortPlan::user() const {
+  return {.container = claimant_.container,
+          .by_podman = claimant_.runtime == "podman",
+          .allow_missing_address = claimant_.allow_missing_address};
+}
+
 Status PortPlan::check_socket(const PublishedPort& port) {
   const kernel::HostPort asked = host_port(port);
-  auto free = claims_.host_ports_.check_free(
-      {&asked, 1}, {claimant_.container, claimant_.allow_missing_address});
+  auto free = claims_.host_ports_.check_free({&asked, 1}, user());
   return free ? Status() : fail(with_context(free.error(), "publish a port"));
 }
 
@@ -263,8 +268,7 @@ Status PortPlan::check_sockets() {
   if (to_check_.empty()) return {};
   std::vector<kernel::HostPort> asked;
   for (const PublishedPort& port : to_check_) asked.push_back(host_port(port));
-  auto free =
-      claims_.host_ports_.check_free(asked, {claimant_.container, claimant_.allow_missing_address});
+  auto free = claims_.host_ports_.check_free(asked, user());
   return free ? Status() : fail(with_context(free.error(), "publish a port"));
 }
 

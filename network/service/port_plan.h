@@ -62,6 +62,7 @@ class PortPlan {
   Status ask_singles(Taken& taken);
   Status take_one_of(const PortSpec& wanted, unsigned last);
   Status take_ephemeral(const PortSpec& wanted);
+  kernel::PortUser user() const;
   Status check_socket(const PublishedPort& port);
   Result<std::uint16_t> cursor_of(Proto proto, std::uint16_t first, std::uint16_t last);
   Error taken_by(const PortClaim& claim, const PublishedPort& port);

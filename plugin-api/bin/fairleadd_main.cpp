@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,6 +29,7 @@
 #include "plugin-api/bin/name_service.h"
 #include "plugin-api/bin/netavark_host.h"
 #include "plugin-api/bin/notify.h"
+#include "plugin-api/bin/podman_folder.h"
 #include "plugin-api/bin/repair.h"
 #include "plugin-api/bin/stop.h"
 #include "plugin-api/bin/version.h"
@@ -270,6 +272,10 @@ void collect_podmans(Core& core) {
     log::warn("collect the networks of Podman", {{"error", collected.error().text}});
 }
 
+void look_at_podmans(Core& core, PodmanFolder& folder) {
+  if (folder.is_due(::time(nullptr), netavark::Networks::kGrace)) collect_podmans(core);
+}
+
 void reconcile_all(Core& core) {
   log::tell_repeated();
   if (auto report = core.networks().reconcile(); !report)
@@ -403,7 +409,13 @@ Status serve(const Flags& flags, const Config& config) {
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
   reconcile_all(*core);
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
-  Periodic looks([&] { look_around(*core); }, kLookPeriod);
+  PodmanFolder podmans(netavark::kNetworkFolder);
+  Periodic looks(
+      [&] {
+        look_around(*core);
+        look_at_podmans(*core, podmans);
+      },
+      kLookPeriod);
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   std::unique_ptr<NameAnswering> name_service;
   if (config.dns_port != 0) {

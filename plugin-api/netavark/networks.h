@@ -39,7 +39,7 @@ class Networks {
   // Returns how many there were. What is younger than kGrace is left alone: Podman writes a network's
   // file when create has answered.
   Result<std::size_t> collect();
-  static constexpr long long kGrace = 10;  // seconds
+  static constexpr long long kGrace = 2;  // seconds
 
  private:
   Result<network::Network> join(const network::NetworkSpec& spec);

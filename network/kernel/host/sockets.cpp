@@ -86,17 +86,26 @@ std::optional<Process> owner_of(std::uint32_t inode) {
   return std::nullopt;
 }
 
-// Whether the process is the monitor of this container: conmon, run by root or by this user, with
-// the container's id as one of its arguments ("-c ID").
-bool is_monitor_of(const Process& process, std::string_view container) {
-  if (container.empty() || process.name != "conmon") return false;
+// Whether root runs the process, or this user.
+bool is_ours(const Process& process) {
   struct stat status {};
   if (::stat(("/proc/" + process.pid).c_str(), &status) != 0) return false;
-  if (status.st_uid != 0 && status.st_uid != ::geteuid()) return false;
+  return status.st_uid == 0 || status.st_uid == ::geteuid();
+}
+
+// Whether the process is the monitor of this container: conmon, with the container's id as one of its
+// arguments ("-c ID").
+bool is_monitor_of(const Process& process, std::string_view container) {
+  if (container.empty() || process.name != "conmon" || !is_ours(process)) return false;
   std::ifstream arguments("/proc/" + process.pid + "/cmdline");
   for (std::string argument; std::getline(arguments, argument, '\0');)
     if (argument == container) return true;
   return false;
+}
+
+bool is_podman_of(const Process& process, const PortUser& user) {
+  return is_monitor_of(process, user.container) ||
+         (user.by_podman && process.name == "podman" && is_ours(process));
 }
 
 struct PortRange {
@@ -163,26 +172,26 @@ Result<std::vector<Holder>> find_holders(std::uint8_t proto, PortRange ports) {
 }
 
 struct Users {
-  std::string named;          // the first process whose socket is in the way; empty: none was found
-  bool all_monitors = false;  // of the container that asks
+  std::string named;         // the first process whose socket is in the way; empty: none was found
+  bool all_podmans = false;  // of the container that asks
 };
 
 // Whose sockets keep `wanted` from being bound.
-Users users_of(const SocketAddress& wanted, std::string_view container) {
-  Users users{.named = {}, .all_monitors = false};
+Users users_of(const SocketAddress& wanted, const PortUser& user) {
+  Users users{.named = {}, .all_podmans = false};
   const auto holders = find_holders(wanted.proto, {wanted.port, wanted.port});
   if (!holders) return users;
-  bool any = false, all_monitors = true;
+  bool any = false, all_podmans = true;
   for (const Holder& holder : *holders) {
     if (!wanted.address.is_any() && !holder.address.is_any() && holder.address != wanted.address)
       continue;
     const auto owner = owner_of(holder.inode);
     if (owner && users.named.empty()) users.named = owner->text();
     any = true;
-    all_monitors = all_monitors && owner && is_monitor_of(*owner, container);
-    if (!users.named.empty() && !all_monitors) break;
+    all_podmans = all_podmans && owner && is_podman_of(*owner, user);
+    if (!users.named.empty() && !all_podmans) break;
   }
-  users.all_monitors = any && all_monitors;
+  users.all_podmans = any && all_podmans;
   return users;
 }
 
@@ -239,8 +248,8 @@ Status check_endpoint(const SocketAddress& wanted, const PortUser& user) {
                             "net.ipv{}.ip_nonlocal_bind=1 does",
                             port, wanted.address.to_string(), wanted.address.is_v4() ? 4 : 6)});
     case EADDRINUSE: {
-      const Users users = users_of(wanted, user.container);
-      if (users.all_monitors) return {};
+      const Users users = users_of(wanted, user);
+      if (users.all_podmans) return {};
       return fail(
           Error{Code::kInUse, error,
                 fmt::format("{} is in use by {}", port,

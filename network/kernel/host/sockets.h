@@ -26,6 +26,9 @@ struct PortUser {
   // The container's id. A port that is held by this container's own conmon (Podman's monitor, which
   // binds the host ports of its container as long as it runs) counts as free.
   std::string_view container{};
+  // Also one that is held by Podman itself, which binds the ports of a container before it asks for its
+  // network. Two containers cannot have it so: the second one's Podman fails.
+  bool by_podman = false;
   bool allow_missing_address = false;  // also where the host does not have the address
 };
 

@@ -23,9 +23,9 @@ constexpr std::uint8_t kTcp = 6, kUdp = 17;
 // started from.
 class Monitor {
  public:
-  Monitor(const std::string& container, int netns) {
+  Monitor(const std::string& container, int netns, const char* name = "conmon") {
     std::filesystem::create_directory(folder_);
-    const std::string conmon = folder_ / "conmon";
+    const std::string conmon = folder_ / name;
     std::filesystem::create_symlink("/usr/bin/python3", conmon);
     constexpr const char* kListen =
         "import socket,time\ns=socket.socket()\n"
@@ -140,6 +140,19 @@ TEST_F(Sockets, TheContainersOwnMonitorIsNotInTheWay) {
   expect_in_use(check(kTcp, "", 8080, {.container = "another"}));
   expect_in_use(check(kTcp, "", 8080, {.container = "4ba1"}));
   EXPECT_TRUE(check(kTcp, "", 8080, {.container = "4ba1c0ffee"}));
+}
+
+TEST_F(Sockets, PodmanItselfIsInTheWayOfOthersAlone) {
+  const Monitor podman("start", netns("host"), "podman");
+  for (int tries = 0; tries < 500 && check(kTcp, "", 8080); ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  expect_in_use(check(kTcp, "", 8080, {.container = "4ba1c0ffee"}));
+  EXPECT_TRUE(check(kTcp, "", 8080, {.container = "4ba1c0ffee", .by_podman = true}));
+}
+
+TEST_F(Sockets, AnotherProgramIsInTheWayOfPodmansContainersToo) {
+  const auto service = serve_tcp("host", 8080);
+  expect_in_use(check(kTcp, "", 8080, {.container = "4ba1c0ffee", .by_podman = true}));
 }
 
 TEST_F(Sockets, ASocketOfBothFamiliesHoldsIpv4Too) {

@@ -1,0 +1,313 @@
+"""Podman 5 with netavark: Fairlead as its plugin, and in its place."""
+
+import json
+
+from support.e2e import newer_podman
+from support.e2e.case import FairleadCase, HostCase
+from support.e2e.host import FURTHER_V4, FURTHER_V6, HOST_V4, HOST_V6, OUTSIDE_V4
+from support.e2e.newer_podman import NewerPodman
+from support.e2e.waiting import eventually
+
+
+def reaches(namespace, address):
+    try:
+        return namespace.ping(address) is not None
+    except OSError:  # no route
+        return False
+
+
+class WithPodman:
+    """Podman on the host of the class; every test removes what it made."""
+
+    drop_in = False
+
+    @classmethod
+    def setUpClass(cls):
+        newer_podman.require()
+        super().setUpClass()
+        cls.podman = NewerPodman(cls.host, cls.drop_in).load_image()
+
+    def tearDown(self):
+        self.podman.remove_everything()
+        for network in self.host.networks():  # without a daemon nobody notices that Podman has removed them
+            self.host.fairlead("network", "rm", network["name"], check=False)
+        super().tearDown()
+
+    def network(self, name, *options):
+        self.podman("network", "create", *options, name)
+
+    def names(self):
+        return sorted(network["name"] for network in self.host.networks())
+
+    def assert_nothing_is_left(self):
+        self.assertEqual(([], []), (self.host.endpoints(), self.host.ports()))
+        self.assertEqual("", self.host.exec("sh", "-c", "ip -o link | grep ' fl' || true").out)
+
+
+class AsPlugin(WithPodman):
+    """Networks of the driver fairlead; mixed in below."""
+
+    def network(self, name, *options):
+        super().network(name, "--driver", "fairlead", *options)
+
+    def test_a_network_is_there_for_all_runtimes_as_soon_as_it_is_made(self):
+        self.network("shop", "--opt", "mtu=1400", "--subnet", "10.71.0.0/24")
+        self.assertEqual(["shop"], self.names())
+        shown = self.podman.json("network", "inspect", "shop")[0]
+        self.assertEqual([{"subnet": "10.71.0.0/24", "gateway": "10.71.0.1"}], shown["subnets"])
+        self.assertEqual({"driver": "none"}, shown["ipam_options"])
+        self.assertEqual(shown["id"], self.host.networks()[0]["id"])
+
+    def test_a_published_port_answers_and_the_client_s_address_is_kept(self):
+        self.network("shop")
+        self.podman.run("web", "--publish", "8080:80", "--publish", "127.0.0.1:5353:53/udp", "--publish", "9000-9011:80-91",
+                        network="shop", serve=("tcp/80", "udp/53", "tcp/91"))
+        answer = self.host.outside.ask(HOST_V4, 8080)
+        self.assertEqual(("web", OUTSIDE_V4), (answer.name, answer.peer))
+        self.assertEqual("web", self.host.net.ask("127.0.0.1", 8080).name)
+        self.assertEqual("web", self.host.net.ask("127.0.0.1", 5353, "udp").name)
+        self.assertFalse(self.host.outside.answers(HOST_V4, 5353, "udp", timeout=0.3))
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 9011).name)
+        self.podman.remove("web")
+        self.assert_ports_are_gone()
+
+    def assert_ports_are_gone(self):
+        self.assertEqual(([], []), (self.host.endpoints(), self.host.ports()))
+        self.assertFalse(self.host.outside.answers(HOST_V4, 8080, timeout=0.3))
+
+    def test_static_addresses_macs_and_rates_of_a_container(self):
+        self.network("shop", "--subnet", "10.71.0.0/24", "--ip-range", "10.71.0.128/25", "--ipv6", "--subnet", "fd71::/64")
+        self.podman.run("one", network="shop:ip=10.71.0.9,ip6=fd71::9,mac=02:11:22:33:44:55,rate_in=10m")
+        self.podman.run("two", network="shop")
+        self.assertEqual("10.71.0.9", self.podman.address("one", "shop"))
+        self.assertIn("02:11:22:33:44:55", self.podman("exec", "one", "ip", "link", "show", "eth0").out)
+        self.assertGreaterEqual(int(self.podman.address("two", "shop").rpartition(".")[2]), 128)
+        self.assertEqual("one", self.podman.net("two").ask("fd71::9", 80).name)
+        error = self.podman("run", "--rm", "--network", "shop:ip=10.71.0.9", "docker.io/library/fairlead-e2e:1", "true", check=False)
+        self.assertNotEqual(0, error.code)
+        self.assertIn("10.71.0.9", error.err)
+
+    def test_containers_reach_each_other_and_the_outside_in_both_families(self):
+        self.network("shop", "--ipv6")
+        self.podman.run("one", network="shop")
+        self.podman.run("two", network="shop")
+        with self.podman.net("one") as namespace:
+            self.assertEqual("two", namespace.ask(self.podman.address("two", "shop"), 80).name)
+            self.assertIsNotNone(namespace.ping(FURTHER_V4))
+            self.assertIsNotNone(namespace.ping(FURTHER_V6))
+
+    def test_internal_networks_have_no_way_out_and_no_ports(self):
+        self.network("inside", "--internal")
+        self.network("shop")
+        self.podman.run("one", "--publish", "8080:80", network="inside,shop")
+        self.podman.run("two", network="inside")
+        with self.podman.net("two") as namespace:
+            self.assertEqual("one", namespace.ask(self.podman.address("one", "inside"), 80).name)
+            self.assertFalse(reaches(namespace, FURTHER_V4))
+        self.assertEqual("one", self.host.outside.ask(HOST_V4, 8080).name)
+
+    def test_connect_disconnect_and_reload(self):
+        self.network("shop")
+        self.network("blog")
+        self.podman.run("web", "--publish", "8080:80", network="shop")
+        self.podman("network", "connect", "--alias", "www", "blog", "web")
+        address = self.podman.address("web", "blog")
+        self.assertEqual("web", self.host.net.ask(address, 80).name)
+        self.podman("network", "reload", "web")
+        self.assertEqual(address, self.podman.address("web", "blog"))
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.podman("network", "disconnect", "shop", "web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)  # the other network serves it
+        self.podman("network", "disconnect", "blog", "web")
+        self.assertEqual([], self.host.endpoints())
+
+    def test_pods_and_restarts(self):
+        self.network("shop")
+        self.podman("pod", "create", "--name", "pod", "--network", "shop", "--publish", "8080:80", "--infra-image",
+                    newer_podman.images.IMAGE, "--infra-command", "sleep 1000", "--cgroup-parent", self.host.cgroup)
+        self.podman("run", "--detach", "--pod", "pod", "--name", "web", newer_podman.images.IMAGE, "answer", "web", "tcp/80")
+        eventually(lambda: self.host.outside.answers(HOST_V4, 8080), "the pod to serve")
+        self.podman("pod", "restart", "pod")
+        eventually(lambda: self.host.outside.answers(HOST_V4, 8080), "the pod to serve again")
+        self.podman.run("db", "--publish", "8081:80", network="shop")
+        self.podman("restart", "--time", "0", "db")
+        self.podman.wait_serving("db")
+        self.assertEqual("db", self.host.outside.ask(HOST_V4, 8081).name)
+
+    def test_a_network_that_is_there_is_joined(self):
+        self.host.fairlead("network", "create", "--subnet", "10.72.0.0/24", "shop")
+        self.network("shop-of-podman", "--opt", "network=shop")
+        self.podman.run("web", network="shop-of-podman")
+        self.assertTrue(self.podman.address("web", "shop-of-podman").startswith("10.72.0."))
+        self.assertEqual(["shop"], self.names())
+        refused = self.podman("network", "create", "--driver", "fairlead", "--opt", "network=shop", "--opt", "mtu=1300", "no",
+                              check=False)
+        self.assertIn("mtu=1300 is not its own", refused.err)
+        refused = self.podman("network", "create", "--driver", "fairlead", "shop", check=False)
+        self.assertIn("this joins it: podman network create -d fairlead -o network=shop", refused.err)
+        self.podman.remove("web")
+        self.host.fairlead("network", "rm", "shop")
+
+    def test_what_cannot_be_is_refused_and_leaves_nothing(self):
+        for options, text in ((("--opt", "mtuu=1"), "mtu"), (("--ipam-driver", "dhcp"), "ipam-driver"),
+                              (("--subnet", "203.0.113.0/24"), "203.0.113.0/24")):
+            refused = self.podman("network", "create", "--driver", "fairlead", *options, "no", check=False)
+            self.assertIn(text, refused.err)
+        self.assertEqual([], self.host.networks())
+
+    def test_a_removed_network_can_be_made_anew_at_once(self):
+        self.network("shop", "--subnet", "10.71.0.0/24")
+        self.podman.run("web", network="shop")
+        self.podman.remove("web")
+        self.podman("network", "rm", "shop")
+        self.network("shop", "--subnet", "10.71.0.0/24", "--opt", "mtu=1400")
+        self.podman.run("web", network="shop")
+        self.assertIn("mtu 1400", self.podman("exec", "web", "ip", "link", "show", "eth0").out)
+
+    def test_setup_and_teardown_can_be_repeated(self):
+        """As after an answer that was lost, or a kill."""
+        self.network("shop")
+        network = self.podman.json("network", "inspect", "shop")[0]
+        self.host.exec("ip", "netns", "add", "box")
+        self.addCleanup(self.host.exec, "ip", "netns", "del", "box")
+        document = json.dumps({"container_id": "c" * 64, "container_name": "box", "port_mappings": None, "network": network,
+                               "network_options": {"interface_name": "eth0", "static_ips": None}})
+        setup = lambda: self.podman.exec(f"{newer_podman.PLUGINS}/fairlead", "setup", "/run/netns/box", data=document).out
+        self.assertEqual(setup(), setup())
+        for _ in range(2):
+            self.podman.exec(f"{newer_podman.PLUGINS}/fairlead", "teardown", "/run/netns/box", data=document)
+        self.assertEqual([], self.host.endpoints())
+        setup()
+        self.podman.exec(f"{newer_podman.PLUGINS}/fairlead", "teardown", "/run/netns/gone", data=document)
+        self.assertEqual([], self.host.endpoints())
+
+
+class PluginWithTheDaemon(AsPlugin, FairleadCase):
+
+    def test_a_network_that_podman_has_removed_is_collected(self):
+        self.network("shop")
+        self.podman.run("web", network="shop")
+        self.podman("network", "rm", "--force", "shop")
+        eventually(lambda: self.host.networks() == [], "the network to be collected", 10)
+        self.assert_nothing_is_left()
+
+
+class PluginWithoutADaemon(AsPlugin, HostCase):
+    pass
+
+
+class AsDropIn(WithPodman):
+    """Podman's own networks; mixed in below."""
+
+    drop_in = True
+
+    def links(self):
+        return self.host.exec("ip", "-o", "link", "show", "type", "bridge").out
+
+    def test_the_default_network_and_a_published_port(self):
+        with self.leaving_nothing():
+            self.podman.run("web", "--publish", "8080:80", "--publish", "127.0.0.1:5353:53/udp", serve=("tcp/80", "udp/53"))
+            self.assertEqual(["podman"], self.names())
+            self.assertIn("podman0", self.links())
+            self.assertTrue(self.podman.inspect("web")["NetworkSettings"]["IPAddress"].startswith("10.88.0."))
+            answer = self.host.outside.ask(HOST_V4, 8080)
+            self.assertEqual(("web", OUTSIDE_V4), (answer.name, answer.peer))
+            self.assertEqual("web", self.host.net.ask("127.0.0.1", 5353, "udp").name)
+            self.assertFalse(self.host.outside.answers(HOST_V4, 5353, "udp", timeout=0.3))
+            with self.podman.net("web") as namespace:
+                self.assertIsNotNone(namespace.ping(FURTHER_V4))
+                self.assertIsNotNone(namespace.ping("127.0.0.1"))
+            self.podman.remove("web")
+            self.assertEqual([], self.host.networks())
+
+    def test_networks_of_both_families_with_options_of_netavark(self):
+        self.network("n1", "--ipv6", "--subnet", "10.60.0.0/24", "--subnet", "fd60::/64", "--opt", "mtu=1400", "--opt", "isolate=true")
+        self.network("n2", "--interface-name", "br-n2")
+        self.podman.run("srv", "--network-alias", "www", "--ip", "10.60.0.50", "--mac-address", "02:11:22:33:44:55", network="n1")
+        self.podman.run("both", "--publish", "8080:80", network="n1,n2")
+        self.podman.run("other", network="n2")
+        self.assertEqual(["n1", "n2"], self.names())
+        self.assertIn("br-n2", self.links())
+        self.assertIn("mtu 1400", self.podman("exec", "srv", "ip", "link", "show", "eth0").out)
+        self.assertIn("02:11:22:33:44:55", self.podman("exec", "srv", "ip", "link", "show", "eth0").out)
+        with self.podman.net("both") as namespace:
+            self.assertEqual("srv", namespace.ask("10.60.0.50", 80).name)
+            self.assertIsNotNone(namespace.ping(FURTHER_V6))
+        with self.podman.net("other") as namespace:
+            self.assertFalse(namespace.answers("10.60.0.50", 80, timeout=0.5))
+        self.assertEqual("both", self.host.outside.ask(HOST_V4, 8080).name)
+        self.assertEqual("both", self.host.outside.ask(HOST_V6, 8080).name)
+
+    def test_connect_disconnect_reload_and_update(self):
+        self.network("n1")
+        self.network("n2")
+        self.podman.run("web", "--publish", "8080:80", network="n1")
+        self.podman("network", "connect", "n2", "web")
+        address = self.podman.address("web", "n2")
+        self.assertEqual("web", self.host.net.ask(address, 80).name)
+        self.podman("network", "reload", "web")
+        self.assertEqual(address, self.podman.address("web", "n2"))
+        self.podman("network", "update", "n1", "--dns-add", "192.0.2.53")
+        self.podman.run("later", network="n1")
+        self.podman("network", "disconnect", "n1", "web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.podman.remove("web", "later")
+        self.assertEqual([], self.host.networks())
+
+    def test_a_network_of_another_one_s_name_is_beside_it(self):
+        self.host.fairlead("network", "create", "--subnet", "10.72.0.0/24", "podman")
+        self.podman.run("web")
+        self.assertEqual(["podman", "podman-podman"], self.names())
+        self.podman.remove("web")
+        self.assertEqual(["podman"], self.names())
+
+    def test_networks_of_the_driver_fairlead_beside_podman_s_own(self):
+        self.network("shop", "--driver", "fairlead")
+        self.network("n1")
+        self.podman.run("web", "--publish", "8080:80", network="n1,shop")
+        self.assertEqual(["n1", "shop"], self.names())
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.assertEqual("web", self.host.net.ask(self.podman.address("web", "shop"), 80).name)
+
+    def test_internal_networks_have_no_way_out(self):
+        self.network("inside", "--internal")
+        self.podman.run("one", network="inside")
+        self.podman.run("two", network="inside")
+        with self.podman.net("two") as namespace:
+            self.assertEqual("one", namespace.ask(self.podman.address("one", "inside"), 80).name)
+            self.assertFalse(reaches(namespace, FURTHER_V4))
+
+    def test_a_failure_on_one_network_leaves_nothing_of_the_others(self):
+        self.network("n1")
+        self.network("n2", "--opt", "vrf=blue")
+        with self.leaving_nothing():
+            refused = self.podman("run", "--rm", "--network", "n1,n2", newer_podman.images.IMAGE, "true", check=False)
+            self.assertIn("vrf", refused.err)
+
+    def test_back_to_netavark_and_again_to_fairlead(self):
+        self.network("n1")
+        self.podman.run("web", "--publish", "8080:80", network="n1")
+        self.podman("stop", "--time", "0", "web")
+        self.podman.use_drop_in(False)
+        self.addCleanup(self.podman.use_drop_in)
+        self.podman("start", "web")
+        self.podman.wait_serving("web")
+        self.assertEqual([], self.host.endpoints())
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.podman("stop", "--time", "0", "web")
+        self.podman.use_drop_in()
+        self.podman("start", "web")
+        self.podman.wait_serving("web")
+        self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
+        self.assertEqual(["n1"], self.names())
+
+    def test_its_version_is_known(self):
+        self.assertIn("netavark 2", self.podman("info", "--format", "{{.Host.NetworkBackendInfo.Version}}").out)
+
+
+class DropInWithTheDaemon(AsDropIn, FairleadCase):
+    pass
+
+
+class DropInWithoutADaemon(AsDropIn, HostCase):
+    pass
