@@ -5,12 +5,14 @@ if(FAIRLEAD_FUZZ)  # without the CNI executables
 endif()
 include(FairleadClientPackage)
 set(FAIRLEAD_CNI_DIR /opt/cni/bin CACHE STRING "Where the runtimes look for CNI plugins (Debian 13's containerd: /usr/lib/cni)")
-target_compile_definitions(fairlead PRIVATE FAIRLEAD_CNI_DIR="${FAIRLEAD_CNI_DIR}")
+target_compile_definitions(fairlead PRIVATE FAIRLEAD_CNI_DIR="${FAIRLEAD_CNI_DIR}"
+  FAIRLEAD_LIBEXEC_DIR="${CMAKE_INSTALL_FULL_LIBEXECDIR}/fairlead")
 set(FAIRLEAD_UNIT_DIR lib/systemd/system CACHE STRING "Where systemd's units go, below the prefix")
 
 install(TARGETS fairleadd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS fairlead RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS fairlead_cni_local RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/fairlead)
+install(TARGETS fairlead_cni_local fairlead_netavark_local fairlead_netavark_client RUNTIME
+  DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/fairlead) # `fairlead podman install` puts the last one where Podman looks
 install(PROGRAMS $<TARGET_FILE:fairlead_cni_client> DESTINATION ${FAIRLEAD_CNI_DIR} RENAME fairlead)
 install(FILES README.md CHANGELOG.md LICENSE docs/starting.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")  # where README.md looks for them

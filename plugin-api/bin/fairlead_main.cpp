@@ -22,6 +22,9 @@
 #ifndef FAIRLEAD_CNI_DIR  // where the build installs the plugin
 #define FAIRLEAD_CNI_DIR "/opt/cni/bin"
 #endif
+#ifndef FAIRLEAD_LIBEXEC_DIR  // and other programs that others start
+#define FAIRLEAD_LIBEXEC_DIR "/usr/libexec/fairlead"
+#endif
 
 namespace fairlead {
 namespace {
@@ -119,6 +122,28 @@ cli::CniPlugin find_cni_plugin() {
   return found;
 }
 
+// The defaults are those of containers.conf(5).
+cli::PodmanPlugin find_podman_plugin() {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  cli::PodmanPlugin found{.program = "",
+                          .plugin_folders = {"/usr/local/libexec/netavark", "/usr/libexec/netavark",
+                                             "/usr/local/lib/netavark", "/usr/lib/netavark"},
+                          .helper_folders = {"/usr/local/libexec/podman", "/usr/local/lib/podman",
+                                             "/usr/libexec/podman", "/usr/lib/podman"},
+                          .own_folder = "/usr/local/libexec/fairlead",
+                          .config_folder = "/etc/containers/containers.conf.d",
+                          .volume_socket = Paths().plugin_socket()};
+  const fs::path beside = fs::read_symlink("/proc/self/exe", failed).parent_path();
+  if (fs::exists(beside / "fairlead-netavark", failed)) {
+    found.program = beside / "fairlead-netavark";
+    found.local = beside / "fairlead-netavark-local";
+  } else if (fs::exists(FAIRLEAD_LIBEXEC_DIR "/fairlead-netavark", failed)) {
+    found.program = FAIRLEAD_LIBEXEC_DIR "/fairlead-netavark";
+  }
+  return found;
+}
+
 int run(const std::vector<std::string>& args) {
   ::umask(022);                   // no folder is open to more than it says, whoever started us
   std::signal(SIGPIPE, SIG_IGN);  // writing to a closed pipe fails and is reported as a failure
@@ -140,7 +165,8 @@ int run(const std::vector<std::string>& args) {
                                 .ask_daemon = ask_daemon,
                                 .follow_daemon = follow_daemon,
                                 .daemon_networks = daemon_networks,
-                                .cni = find_cni_plugin()};
+                                .cni = find_cni_plugin(),
+                                .podman = find_podman_plugin()};
   return cli::run_cli(args, context);
 }
 

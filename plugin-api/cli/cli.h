@@ -38,6 +38,16 @@ struct CniPlugin {
   std::vector<std::string> folders = {};  // the first is made when there is none
 };
 
+// Fairlead's plugin of netavark as this program finds it, and where Podman looks (containers.conf(5)).
+struct PodmanPlugin {
+  std::string program;     // empty: it was not found
+  std::string local = {};  // fairlead-netavark-local, where the plugin would not find it
+  std::vector<std::string> plugin_folders = {}, helper_folders = {};  // Podman's own defaults
+  std::string own_folder = {};                                        // of Fairlead's programs
+  std::string config_folder = {};                                     // containers.conf.d
+  std::string volume_socket = {};
+};
+
 struct CliContext {
   std::istream& in;
   std::ostream& out;    // results: names, tables, JSON
@@ -70,6 +80,7 @@ struct CliContext {
   std::function<Result<std::shared_ptr<network::NetworkService>>(const CliSettings&)>
       daemon_networks;
   CniPlugin cni = {};
+  PodmanPlugin podman = {};
 };
 
 // Exit codes: done; failed and usage error (both explained on `err`); stopped by Ctrl-C.

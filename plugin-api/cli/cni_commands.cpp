@@ -1,7 +1,7 @@
 #include <filesystem>
 
-#include "plugin-api/cli/cni_files.h"
 #include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/program_files.h"
 #include "plugin-api/cli/session.h"
 
 namespace fairlead::cli {
@@ -12,6 +12,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPlugin = "fairlead";
 constexpr const char* kLocal = "fairlead-cni-local";
+constexpr const char* kSays = "CNI fairlead plugin";  // what both programs say of themselves
 
 // The folder that is named, or those of the usual ones that are there.
 Result<std::vector<std::string>> folders_of(const Session& session) {
@@ -65,7 +66,7 @@ Status uninstall(Session& session) {
   for (const std::string& folder : folders)
     for (const auto& [source, name] :
          {std::pair(plugin.program, kPlugin), std::pair(plugin.local, kLocal)}) {
-      const auto done = uninstall_program(source, folder, name);
+      const auto done = uninstall_program(source, folder, name, kSays);
       if (!done && !session.line.folder.empty()) return fail(done.error());
       if (!done) session.print(done.error().text);
       if (done && *done != "not there")

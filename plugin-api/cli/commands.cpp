@@ -21,6 +21,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"host", "Show and remove the hosts that share networks"},
     {"cluster", "Show how this host and the others share networks", "status"},
     {"cni", "Put the CNI plugin where runtimes look for it"},
+    {"podman", "Put the plugins where Podman looks for them"},
 });
 
 constexpr auto kCommands = std::to_array<Command>({
@@ -208,6 +209,11 @@ constexpr auto kCommands = std::to_array<Command>({
      "sudo fairlead cni install\nsudo fairlead cni install --dir /usr/lib/cni", cni_install},
     {"cni", "uninstall", "", "Remove the plugin from the runtimes' folders", "", kFolder,
      "sudo fairlead cni uninstall", cni_uninstall},
+    {"podman", "install", "", "Give Podman networks and volumes of the driver fairlead", "",
+     kPodmanFolder | kDropIn,
+     "sudo fairlead podman install\nsudo fairlead podman install --drop-in", podman_install},
+    {"podman", "uninstall", "", "Take back what install gave", "", kPodmanFolder,
+     "sudo fairlead podman uninstall", podman_uninstall},
     {"", "events", "", "Show what happens to networks, endpoints, ports and volumes, as it happens",
      "", kSince,
      "fairlead events\nfairlead events --kind network,volume\n"

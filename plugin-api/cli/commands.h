@@ -18,22 +18,24 @@ enum Takes : unsigned {
   kNoTrunc = 1 << 3,
   kFilter = 1 << 4,
   kNetworkFilter = 1 << 5,
-  kNetworkSpec = 1 << 6,  // the options of network create
-  kOptions = 1 << 7,      // -o k=v --label k=v
-  kPoolFilter = 1 << 8,   // --pool NAME
-  kTo = 1 << 9,           // --to DIR
-  kFrom = 1 << 10,        // --from DIR --backup ID
-  kAs = 1 << 11,          // --as NEW
-  kPoolSpec = 1 << 12,    // the options of pool create
-  kYes = 1 << 13,         // -f: do not ask
-  kSure = 1 << 14,        // -f: do not ask, and remove the host even if it is alive
-  kForceAll = 1 << 15,    // -f: as kForce, and remove also what Docker made
-  kDigest = 1 << 16,      // --sha256 HEX, of import
-  kSince = 1 << 17,       // --since, --until, --kind of events
-  kForceLive = 1 << 18,   // -f: as kForce, and remove also what is alive
-  kPolicy = 1 << 20,      // --dry-run
-  kFolder = 1 << 21,      // --dir DIR
-  kLimit = 1 << 22,       // --max-connections N
+  kNetworkSpec = 1 << 6,    // the options of network create
+  kOptions = 1 << 7,        // -o k=v --label k=v
+  kPoolFilter = 1 << 8,     // --pool NAME
+  kTo = 1 << 9,             // --to DIR
+  kFrom = 1 << 10,          // --from DIR --backup ID
+  kAs = 1 << 11,            // --as NEW
+  kPoolSpec = 1 << 12,      // the options of pool create
+  kYes = 1 << 13,           // -f: do not ask
+  kSure = 1 << 14,          // -f: do not ask, and remove the host even if it is alive
+  kForceAll = 1 << 15,      // -f: as kForce, and remove also what Docker made
+  kDigest = 1 << 16,        // --sha256 HEX, of import
+  kSince = 1 << 17,         // --since, --until, --kind of events
+  kForceLive = 1 << 18,     // -f: as kForce, and remove also what is alive
+  kPolicy = 1 << 20,        // --dry-run
+  kFolder = 1 << 21,        // --dir DIR
+  kLimit = 1 << 22,         // --max-connections N
+  kPodmanFolder = 1 << 23,  // --dir DIR
+  kDropIn = 1 << 24,        // --drop-in
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -111,6 +113,8 @@ int cluster_status(Session& session);
 int cluster_release(Session& session);
 int cni_install(Session& session);
 int cni_uninstall(Session& session);
+int podman_install(Session& session);
+int podman_uninstall(Session& session);
 int show_events(Session& session);
 int show_status(Session& session);
 int run_reconcile(Session& session);

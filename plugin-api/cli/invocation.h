@@ -35,7 +35,8 @@ struct Invocation {
   bool repair = false, overwrite = false;
 
   std::string since, until, kinds;  // of events
-  std::string folder;               // of cni install
+  std::string folder;               // of cni and podman install
+  bool drop_in = false;             // of podman install
 
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses, reservations;

@@ -38,6 +38,16 @@ TEST_F(BridgeNames, OfOtherProgramsAreTheirs) {
   EXPECT_EQ(leftovers(), "");
 }
 
+TEST_F(BridgeNames, OfPodmanAreThoseOfItsOwnNetworks) {
+  auto wanted = spec("shop", "10.74.0.0/24");
+  wanted.options.bridge = ifname("podman1");
+  wanted.labels[network::kMadeForLabel] = "podman";
+  must(service_->create_network(wanted));
+  run("ip link show podman1");
+  must(service_->remove_network(network::NetworkText{"shop"}));
+  EXPECT_EQ(leftovers(), "");
+}
+
 TEST_F(BridgeNames, OfTheAdminAreJoined) {
   for (const char* name : {"br0", "br-lan", "br-0123", "virbridge", "podmanlan"}) {
     run(std::string("ip link add ") + name + " type bridge");

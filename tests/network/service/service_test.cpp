@@ -233,6 +233,44 @@ TEST_F(NetworkVerbs, IdPrefixesAndBoundIdsAreReferences) {
             Code::kNotFound);
 }
 
+TEST_F(NetworkVerbs, ReleasedNetworkGoesWithItsLastEndpoint) {
+  auto wanted = spec("shop", "10.20.0.0/24");
+  wanted.labels[network::kMadeForLabel] = "podman";
+  const auto made = must(service_->create_network(wanted));
+  must(service_->bind_network(made.id, made.name));
+  EXPECT_TRUE(must(service_->release_network(std::string(64, 'd'))));  // unknown
+  const auto web = must(attach_to("shop", "web"));
+  EXPECT_FALSE(must(service_->release_network(made.id)));
+  EXPECT_TRUE(must(service_->is_bound(made.id)));
+  must(service_->remove_endpoint({network::NetworkText{"shop"}, web.endpoint.id}));
+  must(service_->bind_network(std::string(64, 'd'), made.name));  // another runtime
+  EXPECT_TRUE(must(service_->release_network(made.id)));
+  EXPECT_TRUE(service_->inspect_network(network::NetworkText{"shop"}));
+  EXPECT_TRUE(must(service_->release_network(std::string(64, 'd'))));
+  EXPECT_EQ(leftovers(), "");
+}
+
+TEST_F(NetworkVerbs, EndpointWithoutADefaultRouteHasItsOwnRoutesAlone) {
+  create("shop", "10.20.0.0/24");
+  auto wanted = endpoint("shop", "web");
+  wanted.default_route = false;
+  wanted.routes = {{.destination = cidr("10.99.0.0/16"), .via = ip("10.20.0.1")}};
+  const auto attached = must(service_->attach(wanted, into("web")));
+  ASSERT_EQ(attached.routes.size(), 1U);
+  EXPECT_EQ(attached.routes[0].destination, cidr("10.99.0.0/16"));
+}
+
+TEST_F(NetworkVerbs, OtherServersOfNamesAreRemembered) {
+  create("shop", "10.20.0.0/24");
+  const std::vector<IpAddress> servers{ip("192.0.2.53")};
+  must(service_->set_dns_servers(network::NetworkText{"shop"}, servers));
+  must(service_->set_dns_servers(network::NetworkText{"shop"}, servers));
+  EXPECT_EQ(must(service_->inspect_network(network::NetworkText{"shop"})).options.dns_servers,
+            servers);
+  EXPECT_EQ(service_->set_dns_servers(network::NetworkText{"blog"}, servers).error().code,
+            Code::kNotFound);
+}
+
 TEST_F(NetworkVerbs, ForeignBridgeIsJoinedAndStays) {
   add_bridge("br-mine", {});
   auto wanted = spec("shop", "10.20.0.0/24");

@@ -61,7 +61,8 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
       },
       .daemon_networks = [this](const cli::CliSettings&)
           -> Result<std::shared_ptr<network::NetworkService>> { return daemon_networks_; },
-      .cni = cni_};
+      .cni = cni_,
+      .podman = podman_};
   const int exit_code = cli::run_cli(words, context);
   return {exit_code, out.str(), err.str()};
 }

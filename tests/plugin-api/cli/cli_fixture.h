@@ -46,6 +46,7 @@ class CliTest : public ::testing::Test {
   int opened_ = 0;
   cli::CliSettings settings_;
   cli::CniPlugin cni_;
+  cli::PodmanPlugin podman_;
   std::optional<Error> broken_;   // the core cannot be opened
   std::optional<Error> foreign_;  // another store owns the network namespace
 };

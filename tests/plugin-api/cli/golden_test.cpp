@@ -216,6 +216,8 @@ TEST_F(Help, TellsEveryOption) {
       {"cluster release", {}},
       {"cni install", {"--dir"}},
       {"cni uninstall", {"--dir"}},
+      {"podman install", {"--dir", "--drop-in"}},
+      {"podman uninstall", {"--dir"}},
       {"publish", {"ENDPOINT", "PORT...", "--network"}},
       {"unpublish", {"ENDPOINT", "[PORT...]", "--network"}},
       {"events", {"--since", "--until", "--kind"}},

@@ -1,4 +1,4 @@
-#include "plugin-api/cli/cni_files.h"
+#include "plugin-api/cli/program_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,8 +17,6 @@ namespace fairlead::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kMark = "CNI fairlead plugin";  // what both programs say of themselves
 
 Result<std::string> read_program(const std::string& path) {
   std::error_code failed;
@@ -39,13 +37,13 @@ Status write_all(int fd, std::string_view bytes, const std::string& path) {
   return {};
 }
 
-Status replace(const std::string& path, std::string_view bytes) {
+Status replace(const std::string& path, std::string_view bytes, mode_t mode) {
   std::string temporary = path + ".XXXXXX";
   const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) return fail_errno(errno, "write " + path);
   const auto put = [&]() -> Status {
     TRY_STATUS(write_all(file.get(), bytes, path));
-    if (::fchmod(file.get(), 0755) != 0 || ::fsync(file.get()) != 0 ||
+    if (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0 ||
         ::rename(temporary.c_str(), path.c_str()) != 0)
       return fail_errno(errno, "write " + path);
     return {};
@@ -75,12 +73,12 @@ Result<std::string> install_program(const std::string& source, const std::string
     const bool runs = (there.permissions() & fs::perms::others_exec) != fs::perms::none;
     if (present && *present == bytes && runs) return std::string("there already");
   }
-  TRY_STATUS(replace(target, bytes));
+  TRY_STATUS(replace(target, bytes, 0755));
   return std::string(taken ? "replaced" : "installed");
 }
 
 Result<std::string> uninstall_program(const std::string& source, const std::string& folder,
-                                      const std::string& name) {
+                                      const std::string& name, std::string_view mark) {
   const std::string target = folder + "/" + name;
   std::error_code failed;
   const auto there = fs::symlink_status(target, failed);
@@ -90,8 +88,35 @@ Result<std::string> uninstall_program(const std::string& source, const std::stri
                 "{} belongs to the installation of Fairlead itself; it goes with the package",
                 target);
   TRY(const std::string bytes, read_program(target));
-  if (bytes.find(kMark) == std::string::npos)
+  if (bytes.find(mark) == std::string::npos)
     return fail(Code::kConflict, "{} is not Fairlead's plugin", target);
+  if (::unlink(target.c_str()) != 0) return fail_errno(errno, "remove " + target);
+  return std::string("removed");
+}
+
+Result<std::string> install_text(const std::string& text, const std::string& folder,
+                                 const std::string& name) {
+  const std::string target = folder + "/" + name;
+  std::error_code failed;
+  const bool there = fs::exists(fs::symlink_status(target, failed));
+  if (there) {
+    TRY(const std::string present, read_program(target));
+    if (present == text) return std::string("there already");
+    if (!present.starts_with(text.substr(0, text.find('\n'))))
+      return fail(Code::kConflict, "{} is not Fairlead's; remove it first", target);
+  }
+  TRY_STATUS(replace(target, text, 0644));
+  return std::string(there ? "replaced" : "installed");
+}
+
+Result<std::string> uninstall_text(std::string_view first_line, const std::string& folder,
+                                   const std::string& name) {
+  const std::string target = folder + "/" + name;
+  std::error_code failed;
+  if (!fs::exists(fs::symlink_status(target, failed))) return std::string("not there");
+  TRY(const std::string present, read_program(target));
+  if (!present.starts_with(first_line))
+    return fail(Code::kConflict, "{} is not Fairlead's", target);
   if (::unlink(target.c_str()) != 0) return fail_errno(errno, "remove " + target);
   return std::string("removed");
 }
