@@ -1,11 +1,13 @@
 """Podman 5 with netavark: Fairlead as its plugin, and in its place."""
 
 import json
+import uuid
 
 from support.e2e import newer_podman
 from support.e2e.case import FairleadCase, HostCase
-from support.e2e.host import FURTHER_V4, FURTHER_V6, HOST_V4, HOST_V6, OUTSIDE_V4
+from support.e2e.host import FURTHER_V4, FURTHER_V6, HOST_V4, HOST_V6, OUTSIDE_V4, bin_folder
 from support.e2e.newer_podman import NewerPodman
+from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import eventually
 
 
@@ -311,3 +313,108 @@ class DropInWithTheDaemon(AsDropIn, FairleadCase):
 
 class DropInWithoutADaemon(AsDropIn, HostCase):
     pass
+
+
+class Reboot(WithPodman, FairleadCase):
+    """A power cut: containers were never torn down, and nothing of /run is left. Everything starts again by Podman's own commands."""
+
+    drop_in = True
+    BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+    def power_cut(self):
+        for name in self.podman("ps", "--format", "{{.Names}}").out.split():
+            state = self.podman.inspect(name)["State"]
+            self.host.exec("kill", "-9", str(state["ConmonPid"]), str(state["Pid"]))
+        self.fairleadd.kill()
+        self.podman.exec("sh", "-c", "umount -l /run/netns/netns-* /var/lib/containers/storage/overlay/*/merged; "
+                                     "rm -rf /run/libpod /run/containers /run/runc /run/netns/netns-* /dev/shm/libpod*")
+        for line in self.host.exec("ip", "-brief", "link", "show").out.splitlines():
+            if line.startswith(("fl", "podman")):
+                self.host.exec("ip", "link", "delete", line.split()[0].split("@")[0], check=False)
+        self.host.exec("nft", "flush", "ruleset")
+        boot_id = self.host.path("/run/host/boot_id")  # stays until the host ends: Podman remembers it as well
+        first = not boot_id.exists()
+        boot_id.write_text(str(uuid.uuid4()) + "\n")
+        if first:
+            self.host.exec("mount", "--bind", "/run/host/boot_id", self.BOOT_ID)
+
+    def test_containers_start_again(self):
+        self.network("shop", "--driver", "fairlead")
+        self.network("n1", "--subnet", "10.60.0.0/24")
+        self.podman.run("web", "--publish", "8080:80", network="shop")
+        self.podman.run("db", "--publish", "8081:80", "--ip", "10.60.0.9", network="n1")
+        self.power_cut()
+        self.restart_fairleadd()
+        eventually(lambda: self.host.endpoints() == [], "the endpoints of the boot before to go")
+        self.podman("start", "web", "db")
+        for name, port in (("web", 8080), ("db", 8081)):
+            self.podman.wait_serving(name)
+            self.assertEqual(name, self.host.outside.ask(HOST_V4, port).name)
+        self.assertEqual("10.60.0.9", self.podman.address("db", "n1"))
+        self.assertEqual(2, len(self.host.endpoints()))
+        self.assertEqual([], self.host.fairlead_json("status")["problems"])
+
+    def test_netavark_takes_over_after_the_reboot(self):
+        self.network("n1", "--subnet", "10.60.0.0/24")
+        self.podman.run("db", "--publish", "8081:80", network="n1")
+        self.power_cut()
+        self.podman.use_drop_in(False)
+        self.addCleanup(self.podman.use_drop_in)
+        self.podman("start", "db")
+        self.podman.wait_serving("db")
+        self.assertEqual("db", self.host.outside.ask(HOST_V4, 8081).name)
+        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman.exec("nft", "flush", "ruleset")
+        self.restart_fairleadd()
+        eventually(lambda: self.host.networks() == [], "the network to be let go of", 10)
+
+
+class Killed(WithPodman, HostCase):
+    """Fairlead killed at every step of setup and of teardown: the next call clears up."""
+
+    def test_setup_and_teardown_killed_anywhere(self):
+        self.host.exec("ip", "netns", "add", "box")
+        self.addCleanup(self.host.exec, "ip", "netns", "del", "box")
+        for driver in ("fairlead", "bridge"):
+            self.network(f"of-{driver}", "--driver", driver)
+            network = self.podman.json("network", "inspect", f"of-{driver}")[0]
+            network.pop("containers", None)
+            document = self.document(network, driver)
+            for verb in ("setup", "teardown"):
+                with self.subTest(driver=driver, verb=verb):
+                    self.kill_everywhere(verb, document)
+
+    @staticmethod
+    def document(network, driver):
+        document = {"container_id": "c" * 64, "container_name": "box",
+                    "port_mappings": [{"host_ip": "", "container_port": 80, "host_port": 8080, "range": 1, "protocol": "tcp"}]}
+        options = {"interface_name": "eth0"}
+        if driver == "fairlead":
+            document |= {"network": network, "network_options": options}
+        else:
+            options["static_ips"] = [network["subnets"][0]["subnet"].replace(".0/24", ".9")]
+            document |= {"networks": {network["name"]: options}, "network_info": {network["name"]: network}}
+        return json.dumps(document)
+
+    def call(self, verb, document, fault=None):
+        return self.host.exec(bin_folder() / "fairlead-netavark-local", verb, "/run/netns/box", data=document, check=False,
+                              env={"FAIRLEAD_FAULT": fault} if fault else {})
+
+    def kill_everywhere(self, verb, document):
+        before = Snapshot(self.host)
+        if verb == "teardown":
+            self.assertEqual(0, self.call("setup", document).code)
+        self.host.path("/run/host/points").unlink(missing_ok=True)
+        self.assertEqual(0, self.call(verb, document, "list:/run/host/points").code)
+        points = self.host.path("/run/host/points").read_text().split()
+        self.assertTrue(any(point.startswith(f"netavark.{verb}") for point in points), points)
+        self.call("teardown", document)
+        for point in points:
+            if verb == "teardown":
+                self.assertEqual(0, self.call("setup", document).code, point)
+            self.assertNotEqual(0, self.call(verb, document, point).code, point)
+            again = self.call(verb, document)
+            self.assertEqual(0, again.code, f"{point}: {again.out}")
+            self.assertEqual(0, self.call("teardown", document).code, point)
+            self.assertEqual(([], []), (self.host.endpoints(), self.host.ports()), point)
+        self.assert_as_before(before)

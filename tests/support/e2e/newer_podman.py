@@ -32,6 +32,7 @@ class NewerPodman:
     def __init__(self, host, drop_in=False):
         self.host = host
         suites.mount(host, suites.folder_of(SUITE), _ROOT, _OWN)
+        host.exec("mount", "-t", "tmpfs", "locks", f"{_ROOT}/dev/shm")  # Podman's locks of this host alone
         host.write("/etc/containers/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
         host.write("/etc/containers/storage.conf", '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\n'
                                                    'graphroot = "/var/lib/containers/storage"\n')
