@@ -38,13 +38,12 @@ std::vector<char*> pointers_to(const std::vector<std::string>& entries) {
 }
 
 // Nothing is allocated in the child.
-[[noreturn]] void become(const std::string& program, const std::vector<char*>& environment, int in,
-                         int out, int err) {
-  std::array<char*, 2> arguments{const_cast<char*>(program.c_str()), nullptr};
+[[noreturn]] void become(const std::vector<char*>& arguments, const std::vector<char*>& environment,
+                         int in, int out, int err) {
   ::dup2(in, 0);
   ::dup2(out, 1);
   ::dup2(err, 2);
-  ::execve(program.c_str(), arguments.data(), environment.data());
+  ::execve(arguments.front(), arguments.data(), environment.data());
   ::_exit(127);
 }
 
@@ -72,15 +71,18 @@ bool read_some(UniqueFd& fd, std::string& text) {
 }  // namespace
 
 Finished run_client(const std::string& program, const Variables& variables,
-                    const std::string& input) {
+                    const std::string& input, const std::vector<std::string>& arguments) {
   ::signal(SIGPIPE, SIG_IGN);
+  std::vector<std::string> words{program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const auto argv = pointers_to(words);
   Pipe in = make_pipe(), out = make_pipe(), err = make_pipe();
   const auto entries = entries_of(variables);
   const auto environment = pointers_to(entries);
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::signal(SIGPIPE, SIG_DFL);
-    become(program, environment, in.read_end.get(), out.write_end.get(), err.write_end.get());
+    become(argv, environment, in.read_end.get(), out.write_end.get(), err.write_end.get());
   }
   in.read_end.reset();
   out.write_end.reset();
@@ -117,9 +119,11 @@ std::vector<double> measure(const std::string& program, const Variables& variabl
         static_cast<ssize_t>(input.size()))
       std::abort();
     in.write_end.reset();
+    const std::vector<std::string> words{program};
+    const auto argv = pointers_to(words);
     const auto start = std::chrono::steady_clock::now();
     const pid_t pid = ::vfork();
-    if (pid == 0) become(program, environment, in.read_end.get(), nothing.get(), nothing.get());
+    if (pid == 0) become(argv, environment, in.read_end.get(), nothing.get(), nothing.get());
     if (wait_for(pid) != 0) return {};
     microseconds.push_back(
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)

@@ -16,7 +16,7 @@ using Variables = std::map<std::string, std::string>;
 
 // `input` is written to its stdin as it takes it.
 Finished run_client(const std::string& program, const Variables& variables,
-                    const std::string& input);
+                    const std::string& input, const std::vector<std::string>& arguments = {});
 
 // exec to exit of `runs` runs in microseconds, sorted. Output is thrown away.
 std::vector<double> measure(const std::string& program, const Variables& variables,

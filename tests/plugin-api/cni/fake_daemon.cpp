@@ -70,8 +70,9 @@ void FakeDaemon::serve() {
   }
 }
 
-FakeDaemon::Script FakeDaemon::answer(const std::string& body, int exit_code) {
-  return say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-CNI-Exit: " +
+FakeDaemon::Script FakeDaemon::answer(const std::string& body, int exit_code,
+                                      const std::string& header) {
+  return say("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + header + ": " +
              std::to_string(exit_code) + "\r\nContent-Length: " + std::to_string(body.size()) +
              "\r\n\r\n" + body);
 }

@@ -25,7 +25,9 @@ class FakeDaemon {
   // What was received so far, whole requests, oldest first.
   std::vector<std::string> requests();
 
-  static Script answer(const std::string& body, int exit_code);
+  // `header`: of the exit code.
+  static Script answer(const std::string& body, int exit_code,
+                       const std::string& header = "X-CNI-Exit");
   static Script say(const std::string& bytes);  // these bytes, and no more
 
  private:
