@@ -97,12 +97,8 @@ Status take_bridge_options(const Network& network, Options& left, NetworkOptions
   if (mode && *mode != "managed" && *mode != "unmanaged")
     return fail(Code::kInvalid, "network {}: mode \"{}\" is neither managed nor unmanaged",
                 network.name, mode->substr(0, 32));
-  // Networks are apart from each other, as netavark 2 has it (isolate=strict), unless they say otherwise.
-  const auto isolate = take(left, "isolate");
-  if (isolate && *isolate != "strict" && !is_true(isolate)) {
-    options.gateway_mode_v4 = network::GatewayMode::kNatUnprotected;
-    options.gateway_mode_v6 = network::GatewayMode::kNatUnprotected;
-  }
+  // Networks are apart from each other, whatever they say, and policies open them.
+  take(left, "isolate");
   for (const char* key : {"outbound_addr4", "outbound_addr6"}) {
     const auto text = take(left, key);
     if (!text) continue;
@@ -134,9 +130,6 @@ Status take_parent_options(const Network& network, Options& left, NetworkOptions
 
 // What Podman's words said, where an option of Fairlead's own did not say it.
 void add_said(const NetworkOptions& said, NetworkOptions& options) {
-  using network::GatewayMode;
-  if (options.gateway_mode_v4 == GatewayMode::kNat) options.gateway_mode_v4 = said.gateway_mode_v4;
-  if (options.gateway_mode_v6 == GatewayMode::kNat) options.gateway_mode_v6 = said.gateway_mode_v6;
   if (!options.snat_v4) options.snat_v4 = said.snat_v4;
   if (!options.snat_v6) options.snat_v6 = said.snat_v6;
   if (!options.bridge) options.bridge = said.bridge;

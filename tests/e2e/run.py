@@ -30,7 +30,7 @@ SECONDS = {
     "test_docker_lifecycle.FairleaddAway": 80, "test_docker_lifecycle.AnAddressForNothing": 66, "test_start.AfterDocker": 83,
     "test_cluster.Faults": 65, "test_cluster.AHostIsLost": 45, "test_cluster.FromDocker": 20, "test_cluster_crash.AgentsThatDie": 30,
     "test_cni_crash.Crash": 60, "test_cni_crash.CrashWithAnotherIpamPlugin": 65, "test_join.AllRuntimes": 20, "test_docker_lifecycle.Containers": 18,
-    "test_join.Docker28OrNewer": 18, "test_docker_network.Create": 17, "test_cni_crash.CrashOfTheDaemon": 17,
+    "test_join.Docker28OrNewer": 18, "test_podman_netavark.Killed": 30, "test_docker_network.Create": 17, "test_cni_crash.CrashOfTheDaemon": 17,
     "test_docker_ports.Forms": 16, "test_volume_depth.InAPool": 15, "test_docker_compose.OverTimeWithCompose1": 40,
     "test_docker_compose.OverTimeWithCompose26": 25, "test_docker_compose.TwoServicesWithCompose1": 20,
     "test_verbs_crash.OfBridges": 100, "test_verbs_crash.WithoutBridges": 55, "test_verbs_crash.OfAddresses": 50,

@@ -1,14 +1,24 @@
 """Podman 5 with netavark: Fairlead as its plugin, and in its place."""
 
 import json
+import time
 import uuid
 
-from support.e2e import newer_podman
+from support.e2e import cni, newer_podman
 from support.e2e.case import FairleadCase, HostCase
 from support.e2e.host import FURTHER_V4, FURTHER_V6, HOST_V4, HOST_V6, OUTSIDE_V4, bin_folder
 from support.e2e.newer_podman import NewerPodman
 from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import eventually
+
+
+OTHER_PLUGIN = """#!/bin/sh
+echo $1 >>/run/host/other.log
+case $1 in
+create) cat ;;
+setup) echo '{"interfaces":{"eth0":{"mac_address":"52:d2:1e:65:e0:75","subnets":[{"ipnet":"192.0.2.9/24"}]}}}' ;;
+esac
+"""
 
 
 def reaches(namespace, address):
@@ -186,6 +196,25 @@ class AsPlugin(WithPodman):
 
 class PluginWithTheDaemon(AsPlugin, FairleadCase):
 
+    def test_containers_of_other_runtimes_are_on_the_same_network(self):
+        self.network("shop")
+        self.podman.run("web", network="shop")
+        cni.install_fairlead(self.host)
+        containers = cni.Containers(self.host)
+        self.addCleanup(containers.remove_all)
+        pods = cni.Network(self.host, cni.fairlead_conflist("pods", network="shop"))
+        containers.make("pod")
+        result = pods.add("pod")
+        with self.host.named_net("pod") as namespace:
+            self.assertEqual("web", namespace.ask(self.podman.address("web", "shop"), 80).name)
+        self.assertNotIn(self.podman.address("web", "shop"), result["ips"][0]["address"])
+        self.podman.remove("web")
+        self.podman("network", "rm", "shop")
+        eventually(lambda: not self.host.path("/etc/containers/networks/shop.json").exists(), "Podman to have removed it")
+        time.sleep(4)  # nobody lets go of it while the pod is on it
+        self.assertEqual(["shop"], self.names())
+        pods.delete("pod")
+
     def test_a_network_that_podman_has_removed_is_collected(self):
         self.network("shop")
         self.podman.run("web", network="shop")
@@ -270,6 +299,32 @@ class AsDropIn(WithPodman):
         self.assertEqual(["n1", "shop"], self.names())
         self.assertEqual("web", self.host.outside.ask(HOST_V4, 8080).name)
         self.assertEqual("web", self.host.net.ask(self.podman.address("web", "shop"), 80).name)
+
+    def test_networks_are_apart_from_each_other_until_a_policy_opens_them(self):
+        for name, *options in (("one",), ("other", "--opt", "isolate=false")):
+            self.network(name, *options)
+            self.podman.run("on-" + name, network=name)
+        address = self.podman.address("on-other", "other")
+        with self.podman.net("on-one") as namespace:
+            self.assertFalse(namespace.answers(address, 80, timeout=0.5))
+            policy = self.host.fairlead("policy", "allow", "network:one", "network:other", "80/tcp", "-q").out.strip()
+            self.addCleanup(self.host.fairlead, "policy", "rm", policy)
+            self.assertEqual("on-other", namespace.ask(address, 80).name)
+
+    def test_plugins_of_netavark_for_other_drivers(self):
+        self.host.write(f"{newer_podman.FURTHER_PLUGINS}/other", OTHER_PLUGIN, 0o755)
+        self.network("foreign", "--driver", "other")
+        self.network("n1")
+        self.podman.run("web", network="foreign,n1")
+        self.assertEqual("192.0.2.9", self.podman.address("web", "foreign"))
+        self.assertEqual("web", self.host.net.ask(self.podman.address("web", "n1"), 80).name)
+        self.podman.remove("web")
+        self.assertEqual(["create", "setup", "teardown"], self.host.path("/run/host/other.log").read_text().split())
+
+    def test_macvlan_on_an_interface_of_the_host(self):
+        self.network("lan", "--driver", "macvlan", "--opt", "parent=uplink0", "--subnet", "203.0.113.0/24", "--gateway", OUTSIDE_V4)
+        self.podman.run("web", "--ip", "203.0.113.77", network="lan")
+        self.assertEqual("web", self.host.outside.ask("203.0.113.77", 80).name)
 
     def test_internal_networks_have_no_way_out(self):
         self.network("inside", "--internal")

@@ -9,7 +9,8 @@ from support.e2e.waiting import eventually
 SUITE = suites.Suite("trixie-podman", "trixie", "podman,netavark,aardvark-dns,runc,conmon,iproute2,nftables,libnftables1",
                      (("podman", "--version"), ("/usr/lib/podman/netavark", "--version")))
 PLUGINS = "/usr/local/libexec/netavark"
-HELPERS = "/usr/local/libexec/fairlead-podman"
+FURTHER_PLUGINS = "/run/host/plugins"
+HELPERS = "/usr/local/libexec/fairlead/podman"
 NETWORKS = "/etc/containers/networks"  # the host's, as fairleadd sees it
 _ROOT = "/mnt/podman"  # where a host has the folder
 _OWN = ("/dev", "/sys", "/run", "/proc", "/etc/containers", "/var/lib/containers", "/var/lib/fairlead")
@@ -19,10 +20,17 @@ pids_limit = 0
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
-{engine}
 [network]
 network_backend = "netavark"
 firewall_driver = "nftables"
+netavark_plugin_dirs = ["/usr/local/libexec/netavark", "/run/host/plugins"]
+"""
+# As `fairlead podman install --drop-in` writes it.
+_FRAGMENT = f"""[engine]
+helper_binaries_dir = ["{HELPERS}", "/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman"]
+
+[engine.volume_plugins]
+fairlead = "/run/docker/plugins/fairlead.sock"
 """
 
 
@@ -33,6 +41,7 @@ class NewerPodman:
         self.host = host
         suites.mount(host, suites.folder_of(SUITE), _ROOT, _OWN)
         host.exec("mount", "-t", "tmpfs", "locks", f"{_ROOT}/dev/shm")  # Podman's locks of this host alone
+        host.write("/etc/containers/containers.conf", _CONFIG)
         host.write("/etc/containers/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
         host.write("/etc/containers/storage.conf", '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\n'
                                                    'graphroot = "/var/lib/containers/storage"\n')
@@ -51,8 +60,10 @@ class NewerPodman:
         """Fairlead in netavark's place, or netavark again."""
         self._install("fairlead-netavark", f"{HELPERS}/netavark")
         self._install("fairlead-netavark-local", f"{HELPERS}/fairlead-netavark-local")
-        folders = [HELPERS] * drop_in + ["/usr/lib/podman", "/usr/libexec/podman"]
-        self.host.write("/etc/containers/containers.conf", _CONFIG.format(engine=f"helper_binaries_dir = {json.dumps(folders)}"))
+        fragment = self.host.path("/etc/containers/containers.conf.d/fairlead.conf")
+        fragment.unlink(missing_ok=True)
+        if drop_in:
+            self.host.write("/etc/containers/containers.conf.d/fairlead.conf", _FRAGMENT)
 
     def _install(self, program, path):
         """The program without the daemon runs where the host's libraries are: what one libnftables has written, an older one
