@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "network/kernel/events/monitor.h"
 #include "network/kernel/host/netns.h"
+#include "network/kernel/links/altname.h"
 #include "network/nat/nat.h"
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
@@ -251,7 +252,7 @@ http::Handler make_api_handler(const Config& config, Core& core) {
     if (!meant) return misdirected(meant.error());
     if (request.path == "/v1/netavark")
       return netavark::handle_netavark(request, netavark_services(core),
-                                       {opener, bring_up_loopback});
+                                       {opener, bring_up_loopback, kernel::add_altname});
     return is_thin(request) ? cni::handle_cni(request, core.networks(), opener) : native(request);
   };
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/piped_process.h"
+#include "network/kernel/links/altname.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
 #include "plugin-api/bin/local_call.h"
@@ -57,8 +58,10 @@ Error explained(Error error) {
 }
 
 Result<netavark::Call> read_call(const std::vector<std::string>& arguments) {
-  netavark::Call call{
-      .netns = local_netns(), .bring_up_loopback = bring_up_loopback, .run_plugin = run_plugin};
+  netavark::Call call{.netns = local_netns(),
+                      .bring_up_loopback = bring_up_loopback,
+                      .name_link = kernel::add_altname,
+                      .run_plugin = run_plugin};
   TRY(call.environment, netavark::read_arguments(arguments));
   if (const char* folder = std::getenv("FAIRLEAD_PODMAN_NETWORKS"))
     call.environment.network_folder = folder;

@@ -75,6 +75,7 @@ class Setup {
       log_failure("undo setup", services_.networks.remove_endpoint(ref));
       release(connection);
     });
+    TRY_STATUS(name_host_side(connection, *attached));
     return encode_status(*attached);
   }
 
@@ -97,6 +98,12 @@ class Setup {
     if (!services_.networks.inspect_endpoint(ref)) return attached;
     TRY_STATUS(services_.networks.remove_endpoint(ref));
     return services_.networks.attach(spec, placement);
+  }
+
+  Status name_host_side(const Connection& connection, const network::Attachment& attached) const {
+    TRY(const auto name, host_name(connection.options));
+    if (!name || attached.host_links.empty()) return {};
+    return call_.name_link(attached.host_links.back().name, *name);
   }
 
   Result<Json> connect_by_plugin(const Connection& connection, Rollback& undo) {

@@ -22,6 +22,8 @@ struct Call {
   NetnsOpener netns;
   // Brings up `lo` in the container, which netavark does for all networks.
   std::function<Status(int netns_fd)> bring_up_loopback;
+  // Gives a link of the host's a second name.
+  std::function<Status(const IfName& link, const IfName& name)> name_link;
   // Whether the caller has given up, so that nobody will read the outcome.
   std::function<bool()> hung_up = [] { return false; };
   // Runs netavark's plugins of other drivers. Only the process that the runtime has started has their

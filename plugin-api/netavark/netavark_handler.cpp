@@ -55,6 +55,7 @@ http::Response handle_netavark(const http::Request& request, const Services& ser
                   .input = request.body,
                   .netns = http::held_by_client(request, "x-netavark-", host.netns),
                   .bring_up_loopback = host.bring_up_loopback,
+                  .name_link = host.name_link,
                   .hung_up = request.hung_up};
   const Prepared prepared = prepare(call);
   if (!prepared.request) return respond(prepared.outcome);

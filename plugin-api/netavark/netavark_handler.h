@@ -25,6 +25,7 @@ namespace fairlead::netavark {
 struct HostFunctions {
   NetnsOpener netns;
   std::function<Status(int netns_fd)> bring_up_loopback;
+  std::function<Status(const IfName& link, const IfName& name)> name_link;
 };
 
 // Thread-safe, as the services are. `host` holds the daemon's own functions.

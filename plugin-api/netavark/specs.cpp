@@ -21,6 +21,7 @@ using Options = std::map<std::string, std::string>;
 
 // The domain of names on Podman's own networks (aardvark-dns).
 constexpr const char* kDomain = "dns.podman";
+constexpr const char* kHostName = "host_interface_name";  // an option of a container on a network
 
 std::optional<std::string> take(Options& options, const char* key) {
   const auto found = options.find(key);
@@ -267,8 +268,10 @@ void add_addresses(const Connection& connection, const network::Network& network
 
 // Options of one container on one network (--network shop:rate_in=10m).
 Status add_options(const ContainerOptions& asked, EndpointSpec& spec) {
-  if (asked.options.empty()) return {};
-  TRY(const auto options, network::parse_options(asked.options));
+  auto words = asked.options;
+  take(words, kHostName);
+  if (words.empty()) return {};
+  TRY(const auto options, network::parse_options(words));
   NetworkOptions others = options;
   others.rates = {};
   if (const auto left = network::to_map(others); !left.empty())
@@ -296,6 +299,13 @@ network::NetworkRef network_ref(const Network& network) {
   if (is_podmans(network) || joined == network.options.end())
     return network::RuntimeNetworkId{network.id};
   return network::NetworkText{joined->second};
+}
+
+Result<std::optional<IfName>> host_name(const ContainerOptions& options) {
+  const auto found = options.options.find(kHostName);
+  if (found == options.options.end()) return std::optional<IfName>();
+  TRY(auto name, IfName::parse(found->second));
+  return std::optional(std::move(name));
 }
 
 bool is_podmans(const Network& network) { return network.driver != kOwnDriver; }

@@ -31,6 +31,10 @@ void add_dns_options(Network& network);
 Result<network::EndpointSpec> endpoint_spec(const Connections& call, const Connection& connection,
                                             const network::Network& network, bool takes_ports);
 
+// What the host's end of the container's link is to be called, beside its own name: firewalls and network
+// managers know whose it is by that.
+Result<std::optional<IfName>> host_name(const ContainerOptions& options);
+
 // The network as the core finds it: by Podman's id, or by the name of the one that is joined.
 network::NetworkRef network_ref(const Network& network);
 // Of the container's attachment to the network.

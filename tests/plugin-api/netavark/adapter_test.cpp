@@ -216,6 +216,26 @@ TEST_F(Verbs, SetupGivesPortsToNetworksThatCanHaveThem) {
   EXPECT_TRUE(service_.call("attach")->contains("ports"));
 }
 
+TEST_F(Verbs, SetupNamesTheHostsEndOfTheLink) {
+  EXPECT_CALL(service_, attach(_, _))
+      .WillRepeatedly(Return(network::Attachment{
+          .host_links = {{*IfName::parse("podman1"), {}}, {*IfName::parse("flh1"), {}}},
+          .container_ifname = *IfName::parse("eth0")}));
+  json::Json document = drop_in_document(bridge_network());
+  document["networks"]["shop"]["options"] = {{"host_interface_name", "vethhost0"}};
+  std::string named;
+  Call call = netavark_call("setup", document);
+  call.name_link = [&](const IfName& link, const IfName& name) -> Status {
+    named = link.str() + " " + name.str();
+    return {};
+  };
+  EXPECT_EQ(perform_call(call).exit_code, 0);
+  EXPECT_EQ(named, "flh1 vethhost0");
+  call.name_link = [](const auto&, const auto&) -> Status { return fail(Code::kExists, "taken"); };
+  expect_failure(perform_call(call), "taken");
+  EXPECT_EQ(service_.count("remove_endpoint"), 1U);
+}
+
 TEST_F(Verbs, SetupRunsThePluginsOfOtherDrivers) {
   json::Json document = two_networks();
   document["network_info"]["blog"]["driver"] = "other";

@@ -275,6 +275,7 @@ netavark::Call netavark_call(const std::string& command, const Json& document,
   };
   call.netns.is_own = [own = netns == "/run/netns/own"](int) { return own; };
   call.bring_up_loopback = [](int) { return Status(); };
+  call.name_link = [](const auto&, const auto&) { return Status(); };
   return call;
 }
 

@@ -9,12 +9,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iostream>
 #include <set>
 
 #include "base/process.h"
 #include "network/kernel/host/netns.h"
 #include "network/kernel/host/sysctl.h"
+#include "network/kernel/links/altname.h"
 #include "tests/network/kernel/links/links_fixture.h"
 
 namespace fairlead::testing {
@@ -45,6 +47,25 @@ void advertise_router(const std::string& ifname, const std::string& prefix) {
   ASSERT_EQ(::sendto(socket.get(), packet.data(), packet.size(), 0,
                      reinterpret_cast<sockaddr*>(&to), sizeof(to)),
             static_cast<ssize_t>(packet.size()));
+}
+
+// ---- names
+
+TEST_F(Links, ALinkHasASecondNameOnce) {
+  in("host", [&] {
+    for (const char* name : {"fl-one", "fl-two"})
+      ASSERT_EQ(std::system(fmt::format("ip link add {} type dummy || ip link add {} type bridge",
+                                        name, name)
+                                .c_str()),
+                0);
+    must(kernel::add_altname(ifname("fl-one"), ifname("vethhost0")));
+    must(kernel::add_altname(ifname("fl-one"), ifname("vethhost0")));
+    EXPECT_EQ(::if_nametoindex("vethhost0"), ::if_nametoindex("fl-one"));
+    EXPECT_EQ(kernel::add_altname(ifname("fl-two"), ifname("vethhost0")).error().code,
+              Code::kExists);
+    EXPECT_EQ(kernel::add_altname(ifname("fl-two"), ifname("fl-one")).error().code, Code::kExists);
+    EXPECT_FALSE(kernel::add_altname(ifname("nobody"), ifname("vethhost1")));
+  });
 }
 
 // ---- bridges
