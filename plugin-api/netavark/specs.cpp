@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "network/api/made_by.h"
 #include "network/api/options.h"
@@ -214,6 +213,20 @@ Result<std::vector<network::PortSpec>> port_specs(const std::vector<PortMapping>
   return network::in_ranges(specs);
 }
 
+std::vector<network::PortSpec> by_family(const std::vector<network::PortSpec>& ports,
+                                         const network::Network& network) {
+  std::vector<network::PortSpec> split;
+  for (const network::PortSpec& port : ports) {
+    if (port.host_ip) split.push_back(port);
+    for (const Family family : {Family::kV4, Family::kV6}) {
+      if (port.host_ip || !network.has(family)) continue;
+      split.push_back(port);
+      split.back().host_ip = IpAddress::any(family);
+    }
+  }
+  return split;
+}
+
 Result<network::Route> route_of(const Route& route) {
   if (!route.type.empty() && route.type != "unicast")
     return fail(Code::kUnsupported, "route to {}: routes of type {} are not supported",
@@ -369,7 +382,8 @@ Result<network::EndpointSpec> endpoint_spec(const Connections& call, const Conne
     TRY(spec.mac, MacAddress::parse(connection.options.static_mac));
   }
   if (takes_ports && !is_unmanaged(connection.network)) {
-    TRY(spec.ports, port_specs(call.container.ports));
+    TRY(const auto ports, port_specs(call.container.ports));
+    spec.ports = by_family(ports, network);
   }
   if (!is_podmans(connection.network)) {
     TRY(spec.range_sets, range_sets(connection.network));

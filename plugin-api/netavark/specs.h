@@ -27,7 +27,8 @@ Result<network::NetworkSpec> network_spec(const Network& network, const std::str
 void add_dns_options(Network& network);
 
 // How the container is attached. `network`: as it exists. `takes_ports`: whether containers of the network
-// can publish any.
+// can publish any. Those without an address of the host are published for each family that the network has
+// by itself: another network of the container's, which Podman gives the same ports, may have the other one.
 Result<network::EndpointSpec> endpoint_spec(const Connections& call, const Connection& connection,
                                             const network::Network& network, bool takes_ports);
 

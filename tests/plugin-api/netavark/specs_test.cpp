@@ -241,6 +241,17 @@ TEST(EndpointSpec, PublishesNothingWhereNothingCanBe) {
   EXPECT_TRUE(attach.spec().ports.empty());
 }
 
+TEST(EndpointSpec, PublishesEachFamilyThatTheNetworkHas) {
+  Attach attach;
+  attach.call.container.ports = {{"", 8080, 80, 1, "tcp"}, {"192.0.2.1", 8081, 80, 1, "tcp"}};
+  ASSERT_EQ(attach.spec().ports.size(), 2U);
+  EXPECT_EQ(attach.spec().ports[0].host_ip, ip("0.0.0.0"));
+  EXPECT_EQ(attach.spec().ports[1].host_ip, ip("192.0.2.1"));
+  attach.network.subnets.push_back({.subnet = cidr("fd89::/64")});
+  ASSERT_EQ(attach.spec().ports.size(), 3U);
+  EXPECT_EQ(attach.spec().ports[1].host_ip, ip("::"));
+}
+
 TEST(EndpointSpec, RefusesRangesThatEndBehindTheLastPort) {
   Attach attach;
   attach.call.container.ports = {{"", 65530, 80, 10, "tcp"}};
