@@ -11,7 +11,6 @@ namespace fairlead::netavark {
 namespace {
 
 using network::NetworkSpec;
-using network::RuntimeNetworkId;
 
 bool has_label(const network::Network& network, const char* label, std::string_view value) {
   const auto found = network.labels.find(label);
@@ -137,11 +136,7 @@ Result<network::Network> Networks::make_beside(const Network& network, NetworkSp
 // Podman's name is kept where it is not the network's own.
 Status Networks::bind(const Network& network, const network::Network& made) {
   TRY(const bool bound, service_.is_bound(network.id));
-  if (bound) {
-    const auto present = service_.inspect_network(RuntimeNetworkId{network.id});
-    if (present && present->id == made.id) return {};
-    TRY_STATUS(service_.unbind_network(network.id));
-  }
+  if (bound) return {};  // to itself: the id is the network's own
   TRY_STATUS(status_of(service_.bind_network(network.id, made.name)));
   fault_point("netavark.network.bound");
   if (names_ == nullptr || made.name.str() == network.name) return {};
