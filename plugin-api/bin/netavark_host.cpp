@@ -1,30 +1,35 @@
 #include "plugin-api/bin/netavark_host.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "base/host.h"
+#include "base/unique_fd.h"
 #include "network/kernel/host/netns.h"
+#include "plugin-api/bin/local_call.h"
 
 namespace fairlead {
 
 namespace {
 
+// A network's file has some hundred bytes. The path is in a label, which callers of the API set as well: it
+// may be of anything, a FIFO too.
 Result<std::string> read_file(const std::string& path) {
-  std::error_code failed;
-  if (!std::filesystem::exists(path, failed) && !failed)
-    return fail(Code::kNotFound, "{} is not there", path);
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.good() && !file.eof()) return fail(Code::kIo, "{} cannot be read", path);
-  return text;
+  constexpr off_t kMostBytes = 1 << 20;
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.get() < 0) return fail_errno(errno, "open " + path);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return fail_errno(errno, "read " + path);
+  if (!S_ISREG(status.st_mode) || status.st_size > kMostBytes)
+    return fail(Code::kIo, "{} is no file of Podman's", path);
+  return read_document(file.get());
 }
 
 Status set_up(const char* name) {

@@ -7,6 +7,7 @@
 //   containers.conf.d/fairlead.conf     tells Podman of all that
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "plugin-api/cli/commands.h"

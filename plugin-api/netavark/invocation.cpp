@@ -136,6 +136,9 @@ Result<Invocation> check_environment(const Environment& environment) {
   Invocation invocation{.command = found->command};
   invocation.plugin_folders = environment.plugin_folders;
   if (!environment.network_folder.empty()) invocation.network_folder = environment.network_folder;
+  if (invocation.network_folder.front() != '/')
+    return fail(Code::kInvalid, "FAIRLEAD_PODMAN_NETWORKS: \"{}\" is not an absolute path",
+                environment.network_folder.substr(0, 128));
   if (works_on_container(found->command)) invocation.netns = environment.netns;
   if (works_on_container(found->command) && environment.netns.empty())
     return fail(Code::kInvalid, "{}: the path of the network namespace is missing", found->name);

@@ -68,6 +68,7 @@ TEST(Arguments, ThatAreWrongAreNamed) {
               HasSubstr("\"bogus\" is not known"));
   EXPECT_THAT(check_environment({.command = "setup"}).error().text,
               HasSubstr("the path of the network namespace is missing"));
+  EXPECT_FALSE(check_environment({.command = "create", .network_folder = "relative"}));
   EXPECT_FALSE(check_environment({.command = "update"}));
   EXPECT_FALSE(check_environment({.command = "update", .network = "a", .dns_servers = "x"}));
 }
