@@ -42,6 +42,14 @@ bool is_one_off(const network::ContainerNames& names) {
   return label != names.labels.end() && label->second == "True";
 }
 
+// Clients of containerd tell CNI their namespace and the id: of `ctr run IMAGE web` it is "default-web".
+std::vector<std::string> ids_of(const Endpoint& endpoint) {
+  constexpr std::string_view kNamespace = "default-";
+  const std::string& id = endpoint.container;
+  if (endpoint.runtime != "cni" || !id.starts_with(kNamespace)) return {id};
+  return {id.substr(kNamespace.size()), id};
+}
+
 std::vector<std::string> names_of(const Endpoint& endpoint) {
   constexpr std::size_t kShortId = 12;
   std::vector<std::string> names;
@@ -50,10 +58,8 @@ std::vector<std::string> names_of(const Endpoint& endpoint) {
   for (const std::string& alias : endpoint.aliases) add(names, alias);
   for (const std::string& alias : endpoint.names.aliases) add(names, alias);
   add(names, endpoint.names.hostname);
-  if (is_hex_id(endpoint.container))
-    add(names, endpoint.container.substr(0, kShortId));
-  else
-    add(names, endpoint.container);
+  for (const std::string& id : ids_of(endpoint))
+    add(names, is_hex_id(id) ? id.substr(0, kShortId) : id);
   return names;
 }
 

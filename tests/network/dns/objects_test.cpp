@@ -108,6 +108,21 @@ TEST(HostOf, AnIdThatIsAName) {
   EXPECT_EQ(host_of(endpoint).names, Names{"deadbeef"});
 }
 
+TEST(HostOf, AnIdOfContainerdIsANameAfterItsNamespace) {
+  Endpoint endpoint = web();
+  endpoint.runtime = "cni";
+  endpoint.names = {};
+  endpoint.aliases = {};
+  endpoint.container = "default-web";
+  EXPECT_EQ(host_of(endpoint).names, (Names{"web", "default-web"}));
+  endpoint.container = "default-" + std::string(64, 'a');
+  EXPECT_EQ(host_of(endpoint).names,
+            (Names{std::string(12, 'a'), "default-" + std::string(64, 'a')}));
+  endpoint.runtime = "api";
+  endpoint.container = "default-web";
+  EXPECT_EQ(host_of(endpoint).names, Names{"default-web"});
+}
+
 TEST(HostOf, ItsOwnerIsTheContainer) {
   Endpoint endpoint = web();
   endpoint.container = "abc";

@@ -54,10 +54,10 @@ class Containerd:
         """ctr run --rm --cni: returns what the command said after ADD, command and DEL."""
         return self("run", "--rm", "--cni", "--cgroup", f"{self.host.cgroup}/{name}", images.IMAGE, name, *command).out
 
-    def run_background(self, name, *serve):
+    def run_background(self, name, *serve, options=()):
         """ctr run --cni of the answer server, waited for; ctr itself waits for its end and then sends DEL."""
         ctr = self.host.start("ctr", "--address", SOCKET, "run", "--rm", "--cni", "--cgroup",
-                              f"{self.host.cgroup}/{name}", images.IMAGE, name, "answer", name, *serve, name="ctr-" + name)
+                              f"{self.host.cgroup}/{name}", *options, images.IMAGE, name, "answer", name, *serve, name="ctr-" + name)
         eventually(lambda: self.pid(name), f"{name} to run")
         return ctr
 

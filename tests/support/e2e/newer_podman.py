@@ -26,12 +26,13 @@ firewall_driver = "nftables"
 netavark_plugin_dirs = ["/usr/local/libexec/netavark", "/run/host/plugins"]
 """
 # As `fairlead podman install --drop-in` writes it.
+_VOLUMES = """[engine.volume_plugins]
+fairlead = "/run/docker/plugins/fairlead.sock"
+"""
 _FRAGMENT = f"""[engine]
 helper_binaries_dir = ["{HELPERS}", "/usr/local/libexec/podman", "/usr/local/lib/podman", "/usr/libexec/podman", "/usr/lib/podman"]
 
-[engine.volume_plugins]
-fairlead = "/run/docker/plugins/fairlead.sock"
-"""
+{_VOLUMES}"""
 
 
 class NewerPodman:
@@ -60,10 +61,7 @@ class NewerPodman:
         """Fairlead in netavark's place, or netavark again."""
         self._install("fairlead-netavark", f"{HELPERS}/netavark")
         self._install("fairlead-netavark-local", f"{HELPERS}/fairlead-netavark-local")
-        fragment = self.host.path("/etc/containers/containers.conf.d/fairlead.conf")
-        fragment.unlink(missing_ok=True)
-        if drop_in:
-            self.host.write("/etc/containers/containers.conf.d/fairlead.conf", _FRAGMENT)
+        self.host.write("/etc/containers/containers.conf.d/fairlead.conf", _FRAGMENT if drop_in else _VOLUMES)
 
     def _install(self, program, path):
         """The program without the daemon runs where the host's libraries are: what one libnftables has written, an older one
