@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "base/json/json.h"
-#include "plugin-api/thin/cni_text.h"
 #include "plugin-api/cni/codec.h"
 #include "plugin-api/cni/ipam.h"
+#include "plugin-api/thin/cni_text.h"
 
 namespace {
 

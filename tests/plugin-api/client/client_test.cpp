@@ -216,6 +216,8 @@ TEST_F(RemoteClient, WhatIsTheDaemonsOwnIsRefusedWithoutAskingIt) {
       networks->bind_network("id", NetworkName::parse("shop").value()).error(),
       networks->unbind_network("id").error(),
       networks->is_bound("id").error(),
+      networks->release_network("id").error(),
+      networks->set_dns_servers(network::NetworkText{"shop"}, {}).error(),
       networks->reserve_addresses(network::NetworkText{"shop"}, {}).error(),
       networks->take_turn("e1").error(),
       networks->create_endpoint(spec).error(),
