@@ -42,11 +42,16 @@ bool is_one_off(const network::ContainerNames& names) {
   return label != names.labels.end() && label->second == "True";
 }
 
+// "cni" of "cni:shop": CNI's containers on networks that others have made are told apart by their configuration.
+std::string_view family_of(std::string_view runtime) {
+  return runtime.substr(0, runtime.find(':'));
+}
+
 // Clients of containerd tell CNI their namespace and the id: of `ctr run IMAGE web` it is "default-web".
 std::vector<std::string> ids_of(const Endpoint& endpoint) {
   constexpr std::string_view kNamespace = "default-";
   const std::string& id = endpoint.container;
-  if (endpoint.runtime != "cni" || !id.starts_with(kNamespace)) return {id};
+  if (family_of(endpoint.runtime) != "cni" || !id.starts_with(kNamespace)) return {id};
   return {id.substr(kNamespace.size()), id};
 }
 
@@ -61,6 +66,11 @@ std::vector<std::string> names_of(const Endpoint& endpoint) {
   for (const std::string& id : ids_of(endpoint))
     add(names, is_hex_id(id) ? id.substr(0, kShortId) : id);
   return names;
+}
+
+std::string owner_of(const Endpoint& endpoint) {
+  if (endpoint.container.empty()) return endpoint.id;
+  return fmt::format("{}/{}", family_of(endpoint.runtime), endpoint.container);
 }
 
 }  // namespace
@@ -87,8 +97,7 @@ bool is_host(const Endpoint& endpoint) {
 Host host_of(const Endpoint& endpoint) {
   Host host{.network = endpoint.network_id,
             .endpoint = endpoint.id,
-            .owner = endpoint.container.empty() ? endpoint.id
-                                                : endpoint.runtime + "/" + endpoint.container,
+            .owner = owner_of(endpoint),
             .names = names_of(endpoint),
             .ports = endpoint.ports,
             .servers = endpoint.names.dns_servers};

@@ -106,9 +106,8 @@ class EveryRuntime(JoinCase):
             self.host.fairlead("network", "create", "--subnet", "10.79.0.0/24", "shop")
             self.host.fairlead("volume", "create", "data")
             mounted = self.others.call("POST", "/v1/volumes/data/mount", {"id": "own"})["state"]["mountpoint"]
-            runtimes = {"of-docker": self.run_docker()}
+            runtimes = {"of-docker": self.run_docker(), "of-containerd": self.run_containerd(mounted)}
             runtimes["of-podman"] = self.run_podman()
-            runtimes["of-containerd"] = self.run_containerd(mounted)
             runtimes["of-api"] = self.run_own(mounted)
             eventually(lambda: self.addresses_of("of-docker"), "Docker's name to be known")
             addresses = {name: self.addresses_of(name) for name in runtimes}
@@ -140,8 +139,7 @@ class EveryRuntime(JoinCase):
             self.podman("volume", "rm", "data")
             self.docker("volume", "rm", "data", check=False)  # it is gone with Podman's
             eventually(lambda: self.host.fairlead("network", "rm", "shop", check=False).code == 0, "nobody to be on it")
-            self.containerd.use_network({"name": "none", "cniVersion": "1.0.0", "plugins": []})
-            self.host.path(f"{cni.CONFIG_FOLDER}/10-none.conflist").unlink()
+            self.host.path(f"{cni.CONFIG_FOLDER}/10-of-containerd.conflist").unlink()
 
     @staticmethod
     def resolved(run, name):

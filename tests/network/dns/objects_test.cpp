@@ -110,7 +110,7 @@ TEST(HostOf, AnIdThatIsAName) {
 
 TEST(HostOf, AnIdOfContainerdIsANameAfterItsNamespace) {
   Endpoint endpoint = web();
-  endpoint.runtime = "cni";
+  endpoint.runtime = "cni:shop";
   endpoint.names = {};
   endpoint.aliases = {};
   endpoint.container = "default-web";
@@ -130,6 +130,11 @@ TEST(HostOf, ItsOwnerIsTheContainer) {
   endpoint.container.clear();
   EXPECT_EQ(host_of(endpoint).owner, "e1");
   EXPECT_TRUE(host_of(endpoint).names.empty());
+  endpoint.container = "web";
+  endpoint.runtime = "cni:shop";  // a network that is joined
+  const std::string joined = host_of(endpoint).owner;
+  endpoint.runtime = "cni";
+  EXPECT_EQ(host_of(endpoint).owner, joined);
 }
 
 TEST(HostOf, ItsAddressesPortsAndServers) {
