@@ -262,9 +262,11 @@ class Listener final : public StreamSocket {
 }  // namespace
 
 bool StreamService::make_room(const IpAddress& client) {
+  const std::size_t free = limits.all - std::min(limits.all, connections.size());
   const auto own = of_client_.find(client);
-  if (own != of_client_.end() && own->second >= limits.of_client) return close_one(&client);
-  return connections.size() < limits.all || close_one(nullptr);
+  if (own != of_client_.end() && own->second >= std::min(limits.of_client, free))
+    return close_one(&client);
+  return free > 0 || close_one(nullptr);
 }
 
 void StreamService::add(std::shared_ptr<Connection> connection) {

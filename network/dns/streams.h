@@ -13,8 +13,9 @@
 namespace fairlead::dns {
 
 struct StreamLimits {
-  // Of connections. A new one takes the place of the one that has been idle for the longest time: of its client's, where that
-  // has as many as it may have.
+  // Of connections. Each client may have as many as are still free, `of_client` at most, so that there is always room for
+  // another. A new one takes the place of the one that has been idle for the longest time: of its client's, where that has as many as
+  // it may have.
   std::size_t all = 256, of_client = 16;
   std::size_t query_bytes = 4096;
   std::size_t outstanding = 16;  // queries of one connection, until no more are read

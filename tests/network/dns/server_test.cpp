@@ -118,6 +118,19 @@ TEST_F(NameServerSockets, ALinkLocalAddressIsServedAgainOnAnInterfaceThatWasMade
   EXPECT_TRUE(wait_until([&] { return server_->served()[0].port == 53; }));
 }
 
+TEST_F(NameServerSockets, AnAddressThatGoesAndComesAgainIsAnsweredAt) {
+  for (int i = 0; i < 2; ++i) {
+    add_bridge("fl-dns", {"10.9.0.1/24", "2001:db8:9::1/64"});
+    if (i == 0) serve({place("10.9.0.1"), place("2001:db8:9::1")});
+    EXPECT_EQ(ask("10.9.0.1", "web"), "NOERROR");
+    EXPECT_EQ(ask("2001:db8:9::1", "web"), "NOERROR");
+    StreamClient client("10.9.0.1");
+    client.send(query("web"));
+    EXPECT_TRUE(client.receive());
+    must(links().remove(fairlead::testing::ifname("fl-dns")));
+  }
+}
+
 TEST_F(NameServerSockets, ATakenPortIsLeftAloneUntilItIsFree) {
   auto holder = std::make_optional(must(
       kernel::bind_datagram(kernel::SocketName::of(IpAddress::any(Family::kV4), 53), 1 << 16)));

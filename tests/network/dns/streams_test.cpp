@@ -168,6 +168,18 @@ TEST_F(Streams, AThousandConnectionsOfManyClientsKeepNobodyOut) {
   EXPECT_GT(open, 200);
 }
 
+// All of them wait for an answer, so that none is idle.
+TEST_F(Streams, ManyClientsThatAreAtWorkLeaveRoomForAnother) {
+  const FakeNameServer server("127.0.1.1", [](const Received&) { return std::nullopt; });
+  std::vector<std::unique_ptr<StreamClient>> clients;
+  for (int i = 0; i < 600; ++i) {
+    clients.push_back(
+        std::make_unique<StreamClient>("127.0.0.10", 53, fmt::format("127.0.9.{}", 1 + i % 30)));
+    clients.back()->send(query("slow.example"));
+  }
+  EXPECT_TRUE(answers_others());
+}
+
 TEST_F(Streams, OneClientHasSixteenConnectionsAndTheNewestLive) {
   std::vector<std::unique_ptr<StreamClient>> clients;
   for (int i = 0; i < 100; ++i) {
