@@ -50,17 +50,21 @@ class Server {
  public:
   virtual ~Server() = default;
   // From now on exactly these are served. Sockets of places that stay are not touched: no query is lost. What could not
-  // be bound (the address is not there yet, the port is taken) is tried again every second; `on_served` tells
-  // what became of it.
+  // be bound is tried again: after some milliseconds, then every second, and when this is called. Where port 53 is somebody
+  // else's for longer than a restart takes, another one is bound on the same address, for UDP and TCP, and 53 is tried
+  // every ten seconds; once it is ours, the other one is served for ten seconds more. `on_served` tells what became of it.
+  // An address of several networks (IPv6's link-local ones belong to their interface) is one place: queries name one of these
+  // networks.
   virtual void serve(std::vector<Place> places) = 0;
   virtual std::vector<Served> served() const = 0;
   virtual ServerCounters counters() const = 0;
-  // The servers that the host has configured (without 127.0.0.53 and its like, of which the ones behind it are given).
+  // The servers of the host that are asked, ours excepted, once they were read (without 127.0.0.53 and its like, of which the ones behind it are given).
   virtual std::vector<IpAddress> upstreams() const = 0;
 };
 
 struct ServerEvents {
-  // Both are called from the server's thread, with all that there is; not while nothing has changed.
+  // Both are called from the server's thread, with all that there is; not while nothing has changed, and perhaps before
+  // start_server() has returned. No query is answered meanwhile: what takes long belongs to another thread.
   std::function<void(const std::vector<Served>&)> on_served;
   std::function<void(const std::vector<IpAddress>&)> on_upstreams;
 };
