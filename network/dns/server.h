@@ -58,7 +58,8 @@ class Server {
   virtual void serve(std::vector<Place> places) = 0;
   virtual std::vector<Served> served() const = 0;
   virtual ServerCounters counters() const = 0;
-  // The servers of the host that are asked, ours excepted, once they were read (without 127.0.0.53 and its like, of which the ones behind it are given).
+  // The servers of the host that are asked, once they were read: without our own addresses, and in the place of 127.0.0.53 and
+  // its like those behind it.
   virtual std::vector<IpAddress> upstreams() const = 0;
 };
 
