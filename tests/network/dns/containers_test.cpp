@@ -77,14 +77,21 @@ TEST_F(Containers, OneThatFloodsDoesNotKeepTheOthersFromTheirNames) {
     int answered = 0;
     in("web", [&] {
       DatagramClient client(server);
-      for (std::uint16_t id = 0; id < 100; ++id) {
-        const auto got = client.ask(query("db", {.id = id}), milliseconds(500));
-        if (got && read(*got).id == id) ++answered;
-      }
+      // The queues of links are the kernel's, and full now and then: a resolver asks again. An answer may be late.
+      const auto gets = [&](std::uint16_t id) {
+        for (int attempt = 0; attempt < 3; ++attempt) {
+          auto got = client.ask(query("db", {.id = id}), milliseconds(700));
+          while (got && read(*got).id != id) got = client.receive(milliseconds(700));
+          if (got) return true;
+        }
+        return false;
+      };
+      for (std::uint16_t id = 0; id < 100; ++id)
+        if (gets(id)) ++answered;
     });
     over = true;
     flood.join();
-    EXPECT_GE(answered, 95) << server;  // the queues of links are the kernel's
+    EXPECT_GE(answered, 95) << server;
   }
 }
 
