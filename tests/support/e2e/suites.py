@@ -48,10 +48,10 @@ def mount(host, tree, root, own):
     """Mounts the folder with a layer of changes above at `root` of the host, below /mnt; what is in `own` is the host's. A root can
     only be moved out of private mounts."""
     script = f"""
-        mount -t tmpfs -o mode=0755 newer-suite /mnt
+        mountpoint --quiet /mnt || mount -t tmpfs -o mode=0755 newer-suite /mnt
         mount --make-private /mnt
-        mkdir -p /mnt/changes /mnt/work {root}
-        mount -t overlay -o lowerdir={tree},upperdir=/mnt/changes,workdir=/mnt/work newer-suite {root}
+        mkdir -p {root}.changes {root}.work {root}
+        mount -t overlay -o lowerdir={tree},upperdir={root}.changes,workdir={root}.work newer-suite {root}
         mount --make-private {root}
         for folder in {' '.join(own)}; do
             mkdir -p $folder {root}$folder
