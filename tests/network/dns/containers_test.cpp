@@ -4,7 +4,7 @@
 #include "network/dns/directory.h"
 #include "tests/network/dns/server_fixture.h"
 
-namespace fairlead::dns::testing {
+namespace fairlead::dns::tests {
 namespace {
 
 class Containers : public NameService {
@@ -96,4 +96,4 @@ TEST_F(Containers, OneThatFloodsDoesNotKeepTheOthersFromTheirNames) {
 }
 
 }  // namespace
-}  // namespace fairlead::dns::testing
+}  // namespace fairlead::dns::tests
