@@ -155,7 +155,7 @@ std::vector<Change> changes_of(const std::optional<Network>& before,
     return {change_of(*after, "create")};
   }
   if (!exists(after)) return {change_of(*before, "remove")};
-  if (shown(*before) == shown(*after)) return {};
+  if (shown(*before) == shown(*after) && before->options == after->options) return {};
   return {change_of(*after, "update")};
 }
 

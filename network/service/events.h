@@ -12,7 +12,7 @@
 //
 // An object exists while its record is in the phase "ready": one that is not finished yet, or is
 // being undone, was never there. A network or endpoint that is being removed is gone with the first
-// step of its removal. Names that a runtime tells later are an "update" of the network or endpoint. An endpoint of an earlier boot and its successor are two. Attributes without a value are left out; several values in one attribute are
+// step of its removal. Names that a runtime tells later, and options that change, are an "update" of the network or endpoint. An endpoint of an earlier boot and its successor are two. Attributes without a value are left out; several values in one attribute are
 // separated by commas.
 #pragma once
 

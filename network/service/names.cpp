@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/fault.h"
 #include "network/kernel/host/netns.h"
 #include "network/service/change_log.h"
 #include "network/service/keys.h"
@@ -58,9 +57,13 @@ Status Names::serve(const NameServers& servers) {
   const std::string& boot = context_.parts.boot_id;
   TRY(const auto before, context_.records.name_servers(boot));
   if (before == servers) return {};
-  TRY_STATUS(context_.commit(
-      {.puts = {{std::string(keys::kNameServers), encode(NameServersRecord{boot, servers})}}}));
-  fault_point("network.names.recorded");
+  const std::string key(keys::kNameServers);
+  state::Txn txn;
+  if (servers == NameServers())
+    txn.deletes.push_back(key);
+  else
+    txn.puts.push_back({key, encode(NameServersRecord{boot, servers})});
+  TRY_STATUS(context_.commit(std::move(txn)));
   return context_.firewall.change_names(before, servers);
 }
 

@@ -37,6 +37,7 @@ struct Invocation {
   std::string since, until, kinds;  // of events
   std::string folder;               // of cni and podman install
   bool drop_in = false;             // of podman install
+  bool take_back = false;           // the same
 
   // network create
   std::vector<std::string> subnets, ranges, gateways, aux_addresses, reservations;

@@ -122,9 +122,11 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kPodmanFolder)
     add_text(app, "--dir", line.folder, "DIR",
              "The folder of netavark's plugins; default: /usr/local/libexec/netavark and the like");
-  if (command.takes & kDropIn)
+  if (command.takes & kDropIn) {
     add_flag(app, "--drop-in", line.drop_in,
              "Also take netavark's place, for the networks that Podman makes by itself");
+    add_flag(app, "--remove", line.take_back, "Take all of it back: the same as podman uninstall");
+  }
   if (command.takes & kSince) {
     add_text(app, "--since", line.since, "WHEN",
              "Also what happened since then: so long ago (10m), a time as shown, or a revision");

@@ -139,6 +139,7 @@ Status uninstall(Session& session) {
 }  // namespace
 
 int podman_install(Session& session) {
+  if (session.line.take_back) return podman_uninstall(session);
   return session.finish("install the plugin for Podman", install(session));
 }
 

@@ -91,6 +91,39 @@ class OfEveryRuntime(NamesCase):
         self.assertIn(by_api[0], self.docker.resolves("of-docker", "of-api.shop"))
         self.assertIn("192.0.2.80", self.docker.resolves("of-docker", "www.example.org"))
 
+    def test_where_the_hosts_servers_are_on_its_loopback_interface(self):
+        """As with systemd-resolved, whose servers Docker asks; and another one, which it asks from the host."""
+        join(self.docker, "shop", "--ipv6")
+        by_api = self.others.by_api("of-api", "shop")
+        kept = self.host.path("/etc/resolv.conf").read_text()
+        self.host.write("/run/systemd/resolve/resolv.conf", f"nameserver {OUTSIDE_V4}\n")
+        self.addCleanup(self.docker.start)
+        self.addCleanup(self.docker.stop)
+        self.addCleanup(self.host.write, "/etc/resolv.conf", kept)
+        self.host.write("/etc/resolv.conf", "nameserver 127.0.0.53\n")
+        self.docker.stop()
+        self.docker.start()
+        self.docker.run("resolved", network="shop")
+        self.assertIn(by_api[0], self.docker.resolves("resolved", "of-api"))
+        self.host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+        self.docker.stop()
+        self.docker.start()
+        self.docker.run("told", "--dns", GATEWAY, network="shop")
+        self.assertIn(by_api[0], self.docker.resolves("told", "of-api"))
+        self.docker.remove("told")
+
+    def test_all_replicas_of_a_compose_service_take_turns(self):
+        join(self.docker, "shop", "--ipv6")
+        labels = ("--label", "com.docker.compose.project=app", "--label", "com.docker.compose.service=web")
+        for number in (1, 2):
+            self.docker.run(f"app-web-{number}", *labels, network="shop")
+        self.others.by_api("of-api", "shop")
+        expected = sorted(self.docker.address(f"app-web-{number}", "shop") for number in (1, 2))
+        with self.others.net("of-api") as net:
+            self.await_answer(expected, net, "web")
+            first = {names.ask(net, GATEWAY, "web").answer[0].to_text().split()[4] for _ in range(4)}
+        self.assertEqual(set(expected), first)
+
     def test_an_answer_of_cni_tells_whom_to_ask(self):
         cni.install_fairlead(self.host)
         conflist = cni.Network(self.host, cni.fairlead_conflist("cni-net", network="shop"))

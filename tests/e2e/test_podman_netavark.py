@@ -7,6 +7,7 @@ import uuid
 from support.e2e import cni, newer_podman
 from support.e2e.case import FairleadCase, HostCase
 from support.e2e.host import FURTHER_V4, FURTHER_V6, HOST_V4, HOST_V6, OUTSIDE_V4, bin_folder
+from support.e2e.name_server import NameServer
 from support.e2e.newer_podman import NewerPodman
 from support.e2e.snapshot import Snapshot
 from support.e2e.waiting import eventually
@@ -368,7 +369,50 @@ class AsDropIn(WithPodman):
 
 
 class DropInWithTheDaemon(AsDropIn, FairleadCase):
-    pass
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = NameServer(cls.host.outside, FURTHER_V4)
+        cls.addClassCleanup(cls.server.close)
+        cls.server.names["www.example.org"] = ["192.0.2.80"]
+
+    def resolved(self, container, name):
+        said = self.podman("exec", container, "nslookup", name, check=False).out
+        return [line.split()[-1] for line in said.splitlines() if line.startswith("Address")][1:]
+
+    def test_names_as_aardvark_dns_has_them_without_it(self):
+        self.network("n1", "--ipv6")
+        self.network("n2")
+        self.podman.run("web", "--hostname", "front", network="n1:alias=www,alias=other")
+        self.podman.run("client", network="n1,n2")
+        address = self.podman.address("web", "n1")
+        short = self.podman.inspect("web")["Id"][:12]
+        for name in ("web", "www", "other", "front", short, "web.dns.podman", "WEB"):
+            with self.subTest(name):
+                self.assertIn(address, self.resolved("client", name))
+        self.podman.run("elsewhere", network="n2")
+        self.assertIn(self.podman.address("elsewhere", "n2"), self.resolved("client", "elsewhere"))
+        self.assertEqual([], self.resolved("web", "elsewhere"))
+        self.podman.remove("web")
+        self.assertEqual([], self.resolved("client", "web"))
+        self.podman("network", "update", "n1", "--dns-add", FURTHER_V4)
+        eventually(lambda: "192.0.2.80" in self.resolved("client", "www.example.org"), "the network's server to be asked")
+        self.assertEqual("", self.host.exec("sh", "-c", "pgrep -f aardvark-dns || true").out)
+
+    def test_a_network_without_names(self):
+        self.network("quiet", "--disable-dns")
+        self.podman.run("web", network="quiet")
+        self.podman.run("client", network="quiet")
+        self.assertEqual([], self.resolved("client", "web"))
+
+    def test_the_containers_of_a_pod_are_found_by_its_name(self):
+        self.network("n1")
+        self.podman("pod", "create", "--name", "shop", "--network", "n1", "--infra-image", newer_podman.images.IMAGE,
+                    "--infra-command", "sleep 1000", "--cgroup-parent", self.host.cgroup)
+        self.podman("run", "--detach", "--pod", "shop", "--name", "web", newer_podman.images.IMAGE, "answer", "web", "tcp/80")
+        self.podman.run("client", network="n1")
+        address = self.host.endpoints()[0]["addresses"][0].split("/")[0]
+        self.assertIn(address, self.resolved("client", "shop"))
 
 
 class DropInWithoutADaemon(AsDropIn, HostCase):

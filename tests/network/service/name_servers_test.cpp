@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "network/api/options.h"
+#include "network/service/keys.h"
 #include "network/service/records.h"
 #include "tests/support/fake_host.h"
 
@@ -160,6 +161,7 @@ TEST_F(NameServersTest, ChangesAreFollowedAndNothingIsLeft) {
   EXPECT_THAT(led("own_questions_v4"), IsEmpty());
   serve({.running = true, .places = {{other.id, ip("10.21.0.1"), 10053}}});
   serve({});
+  EXPECT_FALSE(host_.store.get(network::keys::kNameServers).value());
   EXPECT_THAT(led("questions_v4"), IsEmpty());
   EXPECT_THAT(led("own_questions_v4"), IsEmpty());
   EXPECT_THAT(host_.service->status()->problems, IsEmpty());

@@ -216,7 +216,7 @@ TEST_F(Help, TellsEveryOption) {
       {"cluster release", {}},
       {"cni install", {"--dir"}},
       {"cni uninstall", {"--dir"}},
-      {"podman install", {"--dir", "--drop-in"}},
+      {"podman install", {"--dir", "--drop-in", "--remove"}},
       {"podman uninstall", {"--dir"}},
       {"publish", {"ENDPOINT", "PORT...", "--network"}},
       {"unpublish", {"ENDPOINT", "[PORT...]", "--network"}},

@@ -100,6 +100,10 @@ TEST_F(PodmanCommands, UninstallTakesBackAllOfItAndNothingElse) {
     EXPECT_FALSE(has(file)) << file;
   EXPECT_TRUE(has("libexec/netavark/other"));
   EXPECT_EQ(run("podman uninstall").exit_code, 0);
+  ASSERT_EQ(run("podman install --drop-in").exit_code, 0);
+  EXPECT_EQ(run("podman install --remove").exit_code, 0);
+  EXPECT_FALSE(has("etc/containers.conf.d/fairlead.conf"));
+  EXPECT_FALSE(has("libexec/netavark/fairlead"));
 }
 
 TEST_F(PodmanCommands, OthersFilesStay) {
