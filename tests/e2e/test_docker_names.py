@@ -39,8 +39,9 @@ class DockerNames(DockerCase):
                          r"^0\.0\.0\.0:8080->80/tcp +\S+ +shop +web +blog$")
         shown = json.loads(self.host.fairlead("network", "inspect", "shop").out)[0]["state"]
         self.assertEqual(["shop"], [runtime["name"] for runtime in shown["runtimes"]])
-        self.assertEqual({"name": "web", "project": "blog", "service": "front"},
-                         {key: value for key, value in shown["attached"][0]["names"].items() if key != "labels"})
+        names = shown["attached"][0]["names"]
+        self.assertEqual(("web", "blog", "front", "web"), tuple(names[key] for key in ("name", "project", "service", "hostname")))
+        self.assertIn("web", names["aliases"])
         self.assertEqual("eth0", shown["attached"][0]["ifname"])
 
     def test_dockers_name_finds_the_network(self):

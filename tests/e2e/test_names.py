@@ -92,25 +92,15 @@ class OfEveryRuntime(NamesCase):
         self.assertIn("192.0.2.80", self.docker.resolves("of-docker", "www.example.org"))
 
     def test_where_the_hosts_servers_are_on_its_loopback_interface(self):
-        """As with systemd-resolved, whose servers Docker asks; and another one, which it asks from the host."""
+        """Docker asks such a server from the host: a container that names the gateway asks from its own namespace."""
         join(self.docker, "shop", "--ipv6")
         by_api = self.others.by_api("of-api", "shop")
+        self.await_names()
         kept = self.host.path("/etc/resolv.conf").read_text()
-        self.host.write("/run/systemd/resolve/resolv.conf", f"nameserver {OUTSIDE_V4}\n")
-        self.addCleanup(self.docker.start)
-        self.addCleanup(self.docker.stop)
         self.addCleanup(self.host.write, "/etc/resolv.conf", kept)
-        self.host.write("/etc/resolv.conf", "nameserver 127.0.0.53\n")
-        self.docker.stop()
-        self.docker.start()
-        self.docker.run("resolved", network="shop")
-        self.assertIn(by_api[0], self.docker.resolves("resolved", "of-api"))
         self.host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
-        self.docker.stop()
-        self.docker.start()
         self.docker.run("told", "--dns", GATEWAY, network="shop")
         self.assertIn(by_api[0], self.docker.resolves("told", "of-api"))
-        self.docker.remove("told")
 
     def test_all_replicas_of_a_compose_service_take_turns(self):
         join(self.docker, "shop", "--ipv6")
@@ -283,7 +273,7 @@ class OfTheApi(Asking, FairleadCase):
             self.fairleadd.kill()
             self.restart_fairleadd()
             self.await_answer([address], net, "web")
-            self.assertEqual([address], self.asked(net, "web", server=OUTSIDE_V4))
+            self.await_answer([address], net, "web", server=OUTSIDE_V4)
 
     def test_the_hosts_servers_are_followed(self):
         other = NameServer(self.host.outside, FURTHER_V4)

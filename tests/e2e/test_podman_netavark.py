@@ -397,7 +397,7 @@ class DropInWithTheDaemon(AsDropIn, FairleadCase):
         self.assertEqual([], self.resolved("client", "web"))
         self.podman("network", "update", "n1", "--dns-add", FURTHER_V4)
         eventually(lambda: "192.0.2.80" in self.resolved("client", "www.example.org"), "the network's server to be asked")
-        self.assertEqual("", self.host.exec("sh", "-c", "pgrep -f aardvark-dns || true").out)
+        self.assertEqual("", self.host.exec("sh", "-c", "pgrep -x aardvark-dns || true").out)
 
     def test_a_network_without_names(self):
         self.network("quiet", "--disable-dns")

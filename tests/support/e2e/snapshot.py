@@ -8,6 +8,7 @@ from support.e2e.host import have_fairlead
 
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _ELEMENTS = re.compile(r"elements = \{([^}]*)\}")
+_QUESTIONS = re.compile(r"(map (?:own_)?questions_v[46] \{[^}]*?)(\n\t\t)elements = \{(.*?) \}", re.DOTALL)
 _HANDLES = re.compile(r" # handle \d+")
 _LINK_KEYS = ("ifname", "link_type", "operstate", "address", "master", "mtu", "linkinfo")
 _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
@@ -48,8 +49,17 @@ def _ruleset(host):
     """All tables and elements of sets, whatever their order. dockerd puts its own rules in another order when it starts again: their order is left out."""
     text = _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
     text = _ELEMENTS.sub(lambda found: "elements = {" + ", ".join(sorted(re.split(r",\s+", found[1].strip()))) + " }", text)
+    text = _QUESTIONS.sub(lambda found: _left_questions(found, host), text)
     tables = [table for table in re.split(r"^(?=table )", text, flags=re.MULTILINE) if not has_no_network(table)]
     return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in sorted(tables))
+
+
+def _left_questions(found, host):
+    """Where names are asked follows the networks and the daemon, a moment later; of networks that are gone nothing may be left."""
+    shown = host.exec("ip", "-o", "address").out
+    there = [re.search(r'"([^"*]+)\*?"|^([0-9a-f.:]+) :', each) for each in found[3].split(", ")]
+    left = [match.string for match in there if (match[1] or f" {match[2]}/") not in shown]
+    return found[1] + (found[2] + "elements = {" + ", ".join(left) + " }" if left else "")
 
 
 def has_no_network(table):
