@@ -367,8 +367,20 @@ class Resolution {
   }
 
   Forward forward(const ZoneEntry& way) const {
-    if (client_ != nullptr && !client_->host.servers.empty()) return {client_->host.servers};
+    std::vector<IpAddress> own = servers_of_client();
+    if (!own.empty()) return {std::move(own)};
     return {way.zone->servers};
+  }
+
+  // A container that names its gateway (`docker run --dns`) means the name service itself.
+  std::vector<IpAddress> servers_of_client() const {
+    std::vector<IpAddress> servers;
+    if (client_ == nullptr) return servers;
+    for (const IpAddress& server : client_->host.servers)
+      if (std::ranges::none_of(networks_,
+                               [&](const ZoneEntry* zone) { return zone->has_gateway(server); }))
+        servers.push_back(server);
+    return servers;
   }
 
   const ServicePorts& services_;

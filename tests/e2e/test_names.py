@@ -101,6 +101,8 @@ class OfEveryRuntime(NamesCase):
         self.host.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
         self.docker.run("told", "--dns", GATEWAY, network="shop")
         self.assertIn(by_api[0], self.docker.resolves("told", "of-api"))
+        self.host.write("/etc/resolv.conf", kept)
+        eventually(lambda: "192.0.2.80" in self.docker.resolves("told", "www.example.org"), "the host's server to be asked")
 
     def test_all_replicas_of_a_compose_service_take_turns(self):
         join(self.docker, "shop", "--ipv6")

@@ -399,6 +399,17 @@ class DropInWithTheDaemon(AsDropIn, FairleadCase):
         eventually(lambda: "192.0.2.80" in self.resolved("client", "www.example.org"), "the network's server to be asked")
         self.assertEqual("", self.host.exec("sh", "-c", "pgrep -x aardvark-dns || true").out)
 
+    def test_ports_of_every_protocol_and_a_range(self):
+        self.network("n1")
+        self.podman.run("web", "--publish", "127.0.0.1:8080:80", "--publish", "9000-9009:9000-9009/udp", "--publish", "9100:9100/sctp",
+                        network="n1")
+        ports = {(port["protocol"], port.get("host_ip"), port["host_port"], port.get("host_port_end", 0)) for port in self.host.ports()}
+        self.assertIn(("tcp", "127.0.0.1", 8080, 0), ports)
+        self.assertIn(("udp", "0.0.0.0", 9000, 9009), ports)
+        self.assertIn(("sctp", "0.0.0.0", 9100, 0), ports)
+        self.assertEqual("web", self.host.net.ask("127.0.0.1", 8080).name)
+        self.assertFalse(self.host.outside.answers(HOST_V4, 8080))
+
     def test_a_network_without_names(self):
         self.network("quiet", "--disable-dns")
         self.podman.run("web", network="quiet")

@@ -638,6 +638,12 @@ TEST_F(DirectoryTest, ForwardedToTheContainersOrTheNetworksServers) {
   host.servers = {ip("198.51.100.1")};
   world.put(host);
   EXPECT_EQ(world.ask("shop", "10.1.0.70", "example.com"), "forward to 198.51.100.1");
+  host.servers = {ip("10.1.0.1"), ip("198.51.100.1")};  // the gateway is nobody else
+  world.put(host);
+  EXPECT_EQ(world.ask("shop", "10.1.0.70", "example.com"), "forward to 198.51.100.1");
+  host.servers = {ip("10.1.0.1")};
+  world.put(host);
+  EXPECT_EQ(world.ask("shop", "10.1.0.70", "example.com"), "forward to 192.0.2.53,2001:db8::53");
 }
 
 TEST_F(DirectoryTest, NothingLeavesAnInternalNetwork) {
