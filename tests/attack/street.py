@@ -6,6 +6,7 @@ import json
 from spoofs import Link
 from support.e2e import cni
 from support.e2e.attacker import Guest
+from support.e2e.snapshot import without_questions
 
 POLICIES = {"deny": (), "allow": ("-o", "spoofing=allow")}
 
@@ -43,7 +44,7 @@ def has_bridge_netfilter(host):
 
 def ruleset(host):
     """The words of all tables, sorted: sets keep no order."""
-    return sorted(host.exec("nft", "--stateless", "list", "ruleset").out.replace(",", " ").split())
+    return sorted(without_questions(host.exec("nft", "--stateless", "list", "ruleset").out).replace(",", " ").split())
 
 
 class Street:

@@ -10,6 +10,7 @@ from support.e2e import cni
 from support.e2e.case import CniCalls, DockerCase, FairleadCase, HostCase
 from support.e2e.host import API_SOCKET, HOST_V4, HOST_V6
 from support.e2e.namespaces import advertise_router
+from support.e2e.snapshot import without_questions
 from support.e2e.waiting import eventually
 
 
@@ -278,7 +279,7 @@ class AlteredTable(FairleadCase):
         cls.network.add("web", ports=[(8080, 80)])
 
     def table(self):
-        return "".join(self.host.exec("nft", "--stateless", "list", "table", family, "fairlead", check=False).out
+        return "".join(without_questions(self.host.exec("nft", "--stateless", "list", "table", family, "fairlead", check=False).out)
                        for family in ("inet", "bridge"))
 
     def daemon_status(self):

@@ -5,6 +5,7 @@ import json
 from support.e2e import cni
 from support.e2e.case import CniCalls, FairleadCase
 from support.e2e.host import API_SOCKET, PLUGIN_SOCKET
+from support.e2e.snapshot import without_questions
 
 # The last ones stand for every interface in /proc/sys/net/ipv4/conf.
 BAD_LINKS = ('a"b', "a*", "up+", "a%d", "a b", "a\nb", "a\\b", "a/b", "a;b", "a{b", "a'b", "a\tb", "a\u00e4", "a#b", "a,b", "-b", ".", "..",
@@ -32,7 +33,7 @@ class Names(CniCalls, FairleadCase):
     def seen(self):
         """What names could have become a part of."""
         links = {link["ifname"] for link in json.loads(self.host.exec("ip", "-j", "link").out)}
-        return (self.host.exec("nft", "-s", "list", "table", "inet", "fairlead").out,
+        return (without_questions(self.host.exec("nft", "-s", "list", "table", "inet", "fairlead").out),
                 self.host.exec("iptables-nft", "-w", "-S").out, links,
                 self.host.exec("cat", "/proc/sys/net/ipv4/conf/all/route_localnet", "/proc/sys/net/ipv4/conf/default/route_localnet",
                                "/proc/sys/net/ipv6/conf/all/accept_ra", "/proc/sys/net/ipv6/conf/default/disable_ipv6").out)

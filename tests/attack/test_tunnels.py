@@ -6,6 +6,7 @@ import socket
 
 from support.e2e import frames
 from support.e2e.cluster import INTERFACE, address_of
+from support.e2e.snapshot import without_questions
 from support.e2e.waiting import eventually
 from test_cluster import EVIL, TwoHosts
 
@@ -46,7 +47,7 @@ class TunnelCase(TwoHosts):
 
     def table(self, node):
         """Its words; the elements of a set have no order."""
-        return sorted(node.host.exec("nft", "--stateless", "list", "ruleset").out.replace(",", " ").split())
+        return sorted(without_questions(node.host.exec("nft", "--stateless", "list", "ruleset").out).replace(",", " ").split())
 
 
 class IntoTheClear(TunnelCase):
@@ -193,7 +194,7 @@ class IntoTheEncrypted(TunnelCase):
     @contextlib.contextmanager
     def without(self, *commands):
         """Until the class ends the daemon is stopped: what is taken out is put back by hand."""
-        before = self.one.host.exec("nft", "list", "table", "inet", "fairlead").out
+        before = without_questions(self.one.host.exec("nft", "list", "table", "inet", "fairlead").out)
         for command in commands:
             self.one.host.exec("nft", *command.split())
         try:

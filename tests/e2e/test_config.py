@@ -5,6 +5,7 @@ import json
 from support.e2e import cni
 from support.e2e.case import HostCase
 from support.e2e.host import API_SOCKET, bin_folder
+from support.e2e.snapshot import without_questions
 
 FIRST = {"run_dir": "/run/elsewhere", "state_dir": "/var/lib/fairlead/elsewhere", "volume_dir": "/var/lib/fairlead/data"}
 SECOND = {"run_dir": "/run/second", "state_dir": "/var/lib/fairlead/second", "volume_dir": "/var/lib/fairlead/data2",
@@ -40,7 +41,7 @@ class OneConfiguration(HostCase):
         links = json.loads(self.host.exec("ip", "-json", "link", "show").out)
         ours = sorted((link["ifname"], link.get("ifalias"), link.get("master")) for link in links
                       if link["ifname"].startswith("fl"))
-        return ours, self.host.exec("nft", "list", "table", "inet", "fairlead", check=False).out
+        return ours, without_questions(self.host.exec("nft", "list", "table", "inet", "fairlead", check=False).out)
 
     def bridges(self):
         return [name for name, alias, _ in self.kernel()[0] if alias]

@@ -5,7 +5,7 @@ import json
 from support.e2e import cni
 from support.e2e.case import HostCase
 from support.e2e.host import API_SOCKET, bin_folder
-from support.e2e.snapshot import has_no_network
+from support.e2e.snapshot import has_no_network, without_questions
 from support.e2e.waiting import eventually
 
 
@@ -48,7 +48,7 @@ class Instance:
         links = json.loads(self.host.exec("ip", "-json", "link", "show", namespace=self.namespace).out)
         ours = sorted((link["ifname"], link.get("ifalias"), link.get("master")) for link in links
                       if link["ifname"].startswith("fl"))
-        table = self.host.exec("nft", "list", "table", "inet", "fairlead", check=False, namespace=self.namespace).out
+        table = without_questions(self.host.exec("nft", "list", "table", "inet", "fairlead", check=False, namespace=self.namespace).out)
         return ours, "" if has_no_network(table) else table
 
     def records(self):

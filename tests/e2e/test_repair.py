@@ -13,6 +13,7 @@ from support.e2e import cni
 from support.e2e.case import CniCalls, FairleadCase
 from support.e2e.host import API_SOCKET, HOST_V4, UPLINK
 from support.e2e.namespaces import Pinger, advertise_router
+from support.e2e.snapshot import without_questions
 from support.e2e.waiting import eventually
 
 ROUNDS = 5
@@ -179,7 +180,7 @@ class Repair(CniCalls, FairleadCase):
             return connection.recv(1) == b"?"
 
     def table(self):
-        return self.host.exec("nft", "--stateless", "list", "table", "inet", "fairlead", check=False).out
+        return without_questions(self.host.exec("nft", "--stateless", "list", "table", "inet", "fairlead", check=False).out)
 
     def daemon_status(self):
         return self.host.exec("curl", "--silent", "--unix-socket", API_SOCKET, "http://localhost/v1/status").out

@@ -62,6 +62,11 @@ def _left_questions(found, host):
     return found[1] + (found[2] + "elements = {" + ", ".join(left) + " }" if left else "")
 
 
+def without_questions(ruleset):
+    """What follows the daemon, a moment later, is left out of a ruleset."""
+    return _QUESTIONS.sub(r"\1", ruleset)
+
+
 def has_no_network(table):
     """Where Fairlead has switched forwarding on, its table stays with it, and keeps strangers from being routed."""
     return table.startswith("table inet fairlead") and "set bridges {\n\t\ttype ifname\n\t\tflags interval\n\t}" in table
