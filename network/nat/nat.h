@@ -175,6 +175,8 @@ struct NatQuestions {
   IpAddress asked, gateway;
   std::uint16_t port = 53;  // of the answerer
   bool by_host = false;     // the host itself may ask there as well
+  std::vector<Cidr>
+      clients{};  // the network's subnets; rules go by the link, connection tracking by addresses
 
   bool operator==(const NatQuestions&) const = default;
 };

@@ -348,7 +348,7 @@ Result<Attachment> Endpoints::give_addresses(const EndpointRef& ref, const Given
         with_context(links.error(), fmt::format("give {} its addresses on network {}",
                                                 short_name_of(after), held.network.name.str())));
   fault_point("endpoint.address.link");
-  removal_.forget_flows(after, after.ports);
+  context_.flows.forget(after, after.ports);
   if (!links->routes.empty()) after.routes = std::move(links->routes);
   after.digest = given.digest;
   after.allocation = given.allocation;
@@ -404,7 +404,7 @@ Result<Attachment> Endpoints::connect(LockedNetwork& held, Endpoint endpoint,
     TRY(auto links,
         held.driver->attach(held.network, endpoint, placement, context_.for_drivers, undo));
     fault_point("endpoint.attach.link");
-    removal_.forget_flows(endpoint, endpoint.ports);
+    context_.flows.forget(endpoint, endpoint.ports);
     if (!links.routes.empty()) endpoint.routes = std::move(links.routes);
     endpoint.phase = Phase::kReady;
     endpoint.joined = true;

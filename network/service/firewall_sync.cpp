@@ -77,6 +77,13 @@ std::optional<std::uint16_t> port_at(const NameServers& servers, const IpAddress
   return std::nullopt;
 }
 
+std::vector<Cidr> subnets_of(const Network& network, Family family) {
+  std::vector<Cidr> subnets;
+  for (const Subnet& subnet : network.subnets)
+    if (subnet.subnet.family() == family) subnets.push_back(subnet.subnet);
+  return subnets;
+}
+
 bool is_inside(const Network& network, const IpAddress& address) {
   return std::ranges::any_of(network.subnets,
                              [&](const Subnet& subnet) { return subnet.subnet.contains(address); });
@@ -109,7 +116,8 @@ void FirewallSync::add_questions(const Network& network, const NameServers& serv
                                   .asked = each,
                                   .gateway = gateway,
                                   .port = *port,
-                                  .by_host = each == gateway && is_inside(network, gateway)});
+                                  .by_host = each == gateway && is_inside(network, gateway),
+                                  .clients = subnets_of(network, gateway.family())});
   }
 }
 
@@ -221,12 +229,23 @@ Result<nat::NatHost> FirewallSync::questions_of(const NameServers& servers) {
   return host;
 }
 
-Status FirewallSync::change_names(const NameServers& before, const NameServers& after) {
+Result<std::vector<nat::NatQuestions>> FirewallSync::change_names(const NameServers& before,
+                                                                  const NameServers& after) {
   TRY(const bool there, packets_.present());
-  if (!there) return {};  // the table is rendered with the first network
+  if (!there)
+    return std::vector<nat::NatQuestions>();  // the table is rendered with the first network
   TRY(const auto had, questions_of(before));
   TRY(const auto has, questions_of(after));
-  return change(packets_, {.host = had}, {.host = has});
+  TRY_STATUS(change(packets_, {.host = had}, {.host = has}));
+  std::vector<nat::NatQuestions> changed;
+  const auto add_missing = [&](const nat::NatHost& from, const nat::NatHost& in) {
+    std::ranges::copy_if(from.questions, std::back_inserter(changed), [&](const auto& each) {
+      return std::ranges::find(in.questions, each) == in.questions.end();
+    });
+  };
+  add_missing(had, has);
+  add_missing(has, had);
+  return changed;
 }
 
 Status FirewallSync::admit(const Network& network, const Endpoint& endpoint) {
@@ -345,7 +364,6 @@ Status FirewallSync::ensure() {
   return frames_.ensure();
 }
 
-// Everything that the tables should contain.
 Result<nat::NatState> FirewallSync::wanted() {
   TRY(const auto underlay, records_.underlay());
   nat::NatState wanted = as_state(underlay);

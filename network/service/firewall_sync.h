@@ -48,9 +48,13 @@ class FirewallSync {
   // Changes by which ways answers leave, and which broadcasts are questions to published ports.
   Status change_surroundings(const SurroundingsRecord& before, const SurroundingsRecord& after);
   // Changes where questions for names are led. With the lock of networks, so that none of them is removed meanwhile.
-  Status change_names(const NameServers& before, const NameServers& after);
+  // Returns what was led elsewhere before, or is now.
+  Result<std::vector<nat::NatQuestions>> change_names(const NameServers& before,
+                                                      const NameServers& after);
   // Whether the table keeps packets of strangers from being forwarded, also without networks.
   Result<bool> holds_strangers();
+  // Everything that the tables should contain.
+  Result<nat::NatState> wanted();
   // What the endpoint may send, and its ports, before its link is up: a link without elements sends
   // nothing. Every endpoint that has a record of this boot has its elements.
   Status admit(const Network& network, const Endpoint& endpoint);
@@ -105,7 +109,6 @@ class FirewallSync {
   std::string unsupported() const;
 
  private:
-  Result<nat::NatState> wanted();
   Result<std::vector<TableSync*>> tables();
   // What is on its way out of the records, and has no policy any more; nullptr: none.
   struct Leaving {

@@ -103,7 +103,17 @@ Reconciler::TableState Reconciler::mend_table(const std::vector<Network>& networ
   }
   if (!mended->empty())
     report.actions.push_back(fmt::format("rendered the firewall table again: {}", *mended));
+  if (was_gone || !mended->empty()) forget_flows();
   return state;
+}
+
+// What came while the table was not whole has entries that lead nowhere.
+void Reconciler::forget_flows() {
+  if (const auto wanted = context_.firewall.wanted())
+    context_.flows.forget(*wanted);
+  else
+    log::warn("forget flows from before the firewall table was rendered",
+              {{"error", wanted.error().text}});
 }
 
 void Reconciler::note_mended(ReconcileReport& report, std::string action) {

@@ -51,12 +51,18 @@ Status Names::keep(std::span<const NamedEndpoint> endpoints) {
   return kept ? selected : kept;
 }
 
-// The record goes first: the table that is rendered meanwhile is right.
 Status Names::serve(const NameServers& servers) {
+  TRY(const auto changed, lead(servers));
+  context_.flows.forget(changed);
+  return {};
+}
+
+// The record goes first: the table that is rendered meanwhile is right.
+Result<std::vector<nat::NatQuestions>> Names::lead(const NameServers& servers) {
   TRY(const auto guard, context_.lock_networks());
   const std::string& boot = context_.parts.boot_id;
   TRY(const auto before, context_.records.name_servers(boot));
-  if (before == servers) return {};
+  if (before == servers) return std::vector<nat::NatQuestions>();
   const std::string key(keys::kNameServers);
   state::Txn txn;
   if (servers == NameServers())

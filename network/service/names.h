@@ -18,6 +18,8 @@ class Names : public NameService {
   Status serve(const NameServers& servers) override;
 
  private:
+  // Returns the questions that are led elsewhere now.
+  Result<std::vector<nat::NatQuestions>> lead(const NameServers& servers);
   Status keep_network(const RuntimeNetwork& network);
   // `changed` becomes true when something was new.
   Status keep_endpoint(const NamedEndpoint& named, bool& changed);

@@ -290,7 +290,7 @@ Status Ports::program_ports(LockedNetwork& held, const Endpoint& before, const E
   TRY_STATUS(context_.firewall.change_ports(held.network, before, after));
   TRY_STATUS(held.driver->close_ports(held.network, before, after, context_.for_drivers));
   fault_point("endpoint.publish.firewall");
-  removal_.forget_all_flows(after, changed(before, after));
+  context_.flows.forget_all(after, changed(before, after));
   return {};
 }
 

@@ -75,6 +75,7 @@ class Reconciler : public Mender {
   enum class TableState { kRight, kPerhapsStale, kWrong };
   TableState mend_table(const std::vector<Network>& networks, std::chrono::milliseconds most_wait,
                         ReconcileReport& report);
+  void forget_flows();
   void mend_links(const Network& listed, std::span<const LinkDamage> damages,
                   ReconcileReport& report);
   Status mend_link(LockedNetwork& held, const LinkDamage& damage, ReconcileReport& report);

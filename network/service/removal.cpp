@@ -100,7 +100,7 @@ Status Removal::take_down(LockedNetwork& held, const Endpoint& endpoint) {
   fault_point("endpoint.remove.firewall");
   TRY_STATUS(held.driver->detach(held.network, endpoint));
   fault_point("endpoint.remove.link");
-  forget_flows(endpoint, endpoint.ports);
+  context_.flows.forget(endpoint, endpoint.ports);
   return {};
 }
 
@@ -145,40 +145,6 @@ Status Removal::remove_held(LockedNetwork& held, Endpoint endpoint) {
   fault_point("endpoint.remove.forgotten");
   if (told) log_detached(context_.records.title(held.network), named);
   return {};
-}
-
-// Conntrack entries stay when the NAT rule comes or goes, and UDP clients would send to the old
-// owner, or to nobody, for minutes.
-void Removal::forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports) {
-  std::vector<PublishedPort> of_udp;
-  for (const PublishedPort& port : ports)
-    if (port.proto == Proto::kUdp) of_udp.push_back(port);
-  forget_all_flows(endpoint, std::move(of_udp));
-}
-
-// Consecutive ports are one filter.
-void Removal::forget_all_flows(const Endpoint& endpoint, std::vector<PublishedPort> ports) {
-  std::ranges::sort(ports);
-  std::vector<kernel::FlowFilter> filters;
-  for (const PublishedPort& port : ports) {
-    kernel::FlowFilter filter{.proto = static_cast<std::uint8_t>(port.proto),
-                              .destination = port.host_ip,
-                              .destination_port = port.host_port,
-                              .destination_port_last = port.last(),
-                              .to_host = true};
-    if (filter.destination && filter.destination->is_any()) filter.destination.reset();
-    const bool follows = !filters.empty() && filters.back().proto == filter.proto &&
-                         filters.back().destination == filter.destination &&
-                         filters.back().destination_port_last + 1 == port.host_port;
-    if (follows)
-      filters.back().destination_port_last = port.last();
-    else
-      filters.push_back(filter);
-  }
-  if (filters.empty()) return;
-  if (auto forgotten = context_.parts.conntrack.forget(filters); !forgotten)
-    log::warn("forget flows of published ports",
-              {{"endpoint", endpoint.id.substr(0, 12)}, {"error", forgotten.error().text}});
 }
 
 }  // namespace fairlead::network

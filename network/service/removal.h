@@ -30,10 +30,6 @@ class Removal {
   Status discard(LockedNetwork& held, const Endpoint& endpoint, Fate fate);  // both
   // With the intent first, as the runtime has asked.
   Status remove_held(LockedNetwork& held, Endpoint endpoint);
-  // Of UDP ports, when the endpoint comes or goes: connections of the other protocols end with it.
-  void forget_flows(const Endpoint& endpoint, std::span<const PublishedPort> ports);
-  // Of ports that come or go while the endpoint stays.
-  void forget_all_flows(const Endpoint& endpoint, std::vector<PublishedPort> ports);
 
  private:
   Result<std::optional<LockedNetwork>> hold_unfinished(const NetworkRef& ref);

@@ -29,6 +29,7 @@ ServiceContext::ServiceContext(ServiceParts with)
       ownership(parts.links, parts.firewall, parts.mark),
       firewall({parts.firewall, parts.bridge_firewall}, records, ownership, parts.drivers,
                parts.locks, {parts.boot_id, parts.allow_forwarding}),
+      flows(parts.conntrack),
       for_drivers(records, parts.boot_id) {}
 
 Status StoredContext::remember(const Network& network) {

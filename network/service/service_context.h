@@ -9,6 +9,7 @@
 
 #include "network/ipam/ipam.h"
 #include "network/service/firewall_sync.h"
+#include "network/service/flows.h"
 #include "network/service/heirs.h"
 #include "network/service/network_service.h"
 #include "network/service/ownership.h"
@@ -85,6 +86,7 @@ class ServiceContext {
   Heirs heirs;
   Ownership ownership;
   FirewallSync firewall;
+  Flows flows;
   StoredContext for_drivers;
   std::atomic<bool> names_coming{false};  // NameService::expect
 };

@@ -296,6 +296,41 @@ class OfTheApi(Asking, FairleadCase):
             self.host.exec("nft", "flush", "ruleset")
             self.await_answer([address], net, "web")
 
+    def test_a_client_that_keeps_its_port_is_answered_again(self):
+        """Asked before anybody answered, and asked on: connection tracking would remember for as long that it led nowhere."""
+        address = self.attach("web")[0]
+        with self.others.net("web") as net:
+            self.await_answer([address], net, "web")
+            self.await_answer([address], net, "web", server=OUTSIDE_V4)
+            self.fairleadd.stop()
+            with names.Client(net, GATEWAY) as gateway, names.Client(net, OUTSIDE_V4) as upstream:
+                clients = (gateway, upstream)
+                with self.assertRaises(OSError):
+                    gateway.addresses("web")
+                self.assertEqual("NXDOMAIN", upstream.addresses("web"))
+                self.restart_fairleadd()
+                self.await_all([address], clients, "web")
+                self.fairleadd.stop()
+                with self.assertRaises(OSError):
+                    gateway.addresses("web")
+                self.assertEqual("NXDOMAIN", upstream.addresses("web"))
+                self.restart_fairleadd()
+                self.await_all([address], clients, "web")
+                with names.Client(net, GATEWAY) as early:
+                    with self.fairleadd.paused():
+                        self.host.exec("nft", "flush", "ruleset")
+                        with self.assertRaises(OSError):
+                            early.addresses("web")
+                    self.await_all([address], (early, *clients), "web")
+
+    def await_all(self, expected, clients, name):
+        for client in clients:
+            def answered(client=client):
+                with contextlib.suppress(OSError):
+                    return client.addresses(name, timeout=0.5) == expected
+                return False
+            eventually(answered, f"{name} to be {expected} for who asks {client.server}")
+
     def test_no_answer_is_wrong_and_none_is_missing_while_containers_come_and_go(self):
         """150 containers start and stop while 20 clients ask for one that stays, and for those that come and go."""
         asking, starting, most = 20, 4, 150

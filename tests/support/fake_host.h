@@ -17,9 +17,22 @@
 
 namespace fairlead::testing {
 
+// Without entries; keeps what was to be forgotten.
 class NoConntrack : public kernel::Conntrack {
  public:
-  Result<std::size_t> forget(std::span<const kernel::FlowFilter>) override { return 0U; }
+  Result<std::size_t> forget(std::span<const kernel::FlowFilter> filters) override {
+    const std::scoped_lock hold(guard_);
+    asked_.insert(asked_.end(), filters.begin(), filters.end());
+    return 0U;
+  }
+  std::vector<kernel::FlowFilter> take() {
+    const std::scoped_lock hold(guard_);
+    return std::exchange(asked_, {});
+  }
+
+ private:
+  std::mutex guard_;
+  std::vector<kernel::FlowFilter> asked_;
 };
 
 class AllPortsFree : public kernel::HostPorts {

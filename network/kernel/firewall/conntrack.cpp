@@ -25,7 +25,8 @@ constexpr int kMostAttempts = 3;
 constexpr std::size_t kDeletionsAtOnce = 64;
 
 bool is_of(const FlowFilter& filter, Family family) {
-  return (!filter.destination || filter.destination->family() == family) &&
+  return (!filter.source || filter.source->family() == family) &&
+         (!filter.destination || filter.destination->family() == family) &&
          (!filter.reply_source || filter.reply_source->family() == family);
 }
 

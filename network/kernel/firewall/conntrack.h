@@ -1,5 +1,5 @@
 // Connection tracking entries. The entries of a port are deleted when the port changes its owner;
-// otherwise clients would go on talking to the old owner, UDP clients for minutes.
+// otherwise clients would go on talking to the old owner: UDP clients that keep their port for as long as they ask.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,11 @@ namespace fairlead::kernel {
 
 struct FlowFilter {
   std::uint8_t proto = 17;
-  std::optional<IpAddress> destination;     // original destination address
+  std::optional<Cidr> source{};             // where the original source address is
+  std::optional<IpAddress> destination{};   // original destination address
   std::uint16_t destination_port = 0;       // original destination port, host order; 0 = any
   std::uint16_t destination_port_last = 0;  // 0, or the last of a range that begins there
-  std::optional<IpAddress> reply_source;    // address of the container behind the NAT
+  std::optional<IpAddress> reply_source{};  // address of the container behind the NAT
   // Without `destination`: only entries whose original destination is an address of this host.
   bool to_host = false;
 };

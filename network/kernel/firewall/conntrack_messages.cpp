@@ -97,6 +97,7 @@ std::optional<FlowTuple> tuple_of(const nlattr* nest) {
 
 bool matches(const Flow& flow, const FlowFilter& filter) {
   return flow.original.proto == filter.proto &&
+         (!filter.source || filter.source->contains(flow.original.source)) &&
          (!filter.destination || flow.original.destination == *filter.destination) &&
          (filter.destination_port == 0 ||
           (flow.original.destination_port >= filter.destination_port &&

@@ -31,8 +31,8 @@ struct Flow {
 bool matches(const Flow& flow, const FlowFilter& filter);
 
 // Dumps the entries of one family that match the filter, or all of them with std::nullopt. The
-// kernel compares since Linux 5.8; an older one sends everything, so each answer has to be compared
-// again with matches().
+// kernel compares since Linux 5.8, but not sources and ranges; an older one sends everything, so each answer has to be
+// compared again with matches().
 std::vector<std::uint8_t> build_dump_flows(Family family, const std::optional<FlowFilter>& filter,
                                            std::uint32_t seq);
 // Deletes the entry. The kernel acknowledges the request.

@@ -52,6 +52,20 @@ TEST_F(Mend, AnAlteredTableIsRenderedAndOneThatIsRightIsNot) {
   EXPECT_TRUE(ask_tcp("outside", "203.0.113.2", 8080));
 }
 
+TEST_F(Mend, AClientThatKeepsItsUdpPortIsServedAgain) {
+  create("shop", "10.20.0.0/24");
+  must(attach_to("shop", "web", {port(5353, 53, network::Proto::kUdp)}));
+  const auto server = serve_udp("web", 53);
+  auto client = udp_client("outside", "203.0.113.2", 5353);
+  EXPECT_TRUE(client.ask());
+  auto early = udp_client("outside", "203.0.113.2", 5353);
+  must(firewall_->run("flush ruleset"));
+  EXPECT_FALSE(early.ask());
+  mend({.table = true});
+  EXPECT_TRUE(early.ask());
+  EXPECT_TRUE(client.ask());
+}
+
 // What that call changes may be missing in the table, so it has to be looked at again.
 TEST_F(Mend, ATableIsRenderedThoughACallIsAtWorkAndIsThenComparedAgain) {
   const auto network = create("shop", "10.20.0.0/24");

@@ -167,6 +167,31 @@ TEST_F(NameServersTest, ChangesAreFollowedAndNothingIsLeft) {
   EXPECT_THAT(host_.service->status()->problems, IsEmpty());
 }
 
+TEST_F(NameServersTest, FlowsOfQuestionsAreForgottenWhereTheyAreLedElsewhere) {
+  const auto shop = create("shop", {"10.20.0.0/24", "10.21.0.0/24"}, {{"bridge", "br-shop"}});
+  const auto forgotten = [&] {
+    std::vector<std::string> texts;
+    for (const kernel::FlowFilter& filter : host_.conntrack.take())
+      texts.push_back(fmt::format("{} {} to {} port {}", filter.proto,
+                                  filter.source ? filter.source->to_string() : "any",
+                                  filter.destination->to_string(), filter.destination_port));
+    return texts;
+  };
+  NameServers servers{.running = true, .places = {{shop.id, ip("10.20.0.1"), 10053}}};
+  serve(servers);
+  EXPECT_THAT(forgotten(), ElementsAre("17 any to 10.20.0.1 port 53"));
+  serve(servers);
+  EXPECT_THAT(forgotten(), IsEmpty());
+  servers.upstreams = {ip("192.0.2.53")};
+  serve(servers);
+  EXPECT_THAT(forgotten(), ElementsAre("17 10.20.0.0/24 to 192.0.2.53 port 53",
+                                       "17 10.21.0.0/24 to 192.0.2.53 port 53"));
+  serve({.running = true});
+  EXPECT_THAT(forgotten(), UnorderedElementsAre("17 any to 10.20.0.1 port 53",
+                                                "17 10.20.0.0/24 to 192.0.2.53 port 53",
+                                                "17 10.21.0.0/24 to 192.0.2.53 port 53"));
+}
+
 // Two gateways of a family answer both; what the host's servers are asked can be led to one alone.
 TEST_F(NameServersTest, SeveralGatewaysOfAFamily) {
   const auto shop = create("shop", {"10.20.0.0/24", "10.21.0.0/24"}, {{"bridge", "br-shop"}});

@@ -27,6 +27,31 @@ def ask(net, server, name, kind="A", tcp=False, timeout=3.0, port=53, **options)
         return dns.message.from_wire(connection.recv(65535))
 
 
+class Client:
+    """One that asks from the same port each time, by UDP. As a context manager it is closed."""
+
+    def __init__(self, net, server):
+        self.server = server
+        self._socket = net.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((server, 53))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def addresses(self, name, kind="A", timeout=3.0):
+        """As addresses(). OSError where nobody listens, or nobody answers in time."""
+        question = dns.message.make_query(name, kind)
+        self._socket.settimeout(timeout)
+        self._socket.send(question.to_wire())
+        while True:
+            answer = dns.message.from_wire(self._socket.recv(65535))
+            if answer.id == question.id:
+                return data(answer)
+
+
 def data(answer):
     """The data of the answer's records, sorted as texts; the name of the code where it is not NOERROR."""
     if answer.rcode() != dns.rcode.NOERROR:

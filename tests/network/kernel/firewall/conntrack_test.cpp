@@ -143,6 +143,19 @@ TEST_F(ConntrackTest, TheKernelSendsOnlyWhatMatches) {
   EXPECT_EQ(count(FlowFilter{.proto = kUdp, .reply_source = ip("10.1.0.3")}), 0U);
 }
 
+TEST_F(ConntrackTest, FlowsOfOneSubnetAreForgotten) {
+  auto client = udp_client("outside", "203.0.113.2", 53);
+  EXPECT_TRUE(client.ask());
+  const auto from = [](const char* subnet) {
+    return FlowFilter{.proto = kUdp,
+                      .source = Cidr::parse(subnet).value(),
+                      .destination = ip("203.0.113.2"),
+                      .destination_port = 53};
+  };
+  EXPECT_EQ(forget({from("10.9.0.0/16"), from("2001:db8::/32")}), 0U);
+  EXPECT_EQ(forget({from("203.0.113.0/24")}), 1U);
+}
+
 TEST_F(ConntrackTest, NothingToForgetIsNothing) { EXPECT_EQ(forget({}), 0U); }
 
 TEST(ConntrackMessages, TruncatedEntriesAreRefused) {
