@@ -421,8 +421,8 @@ class DropInWithTheDaemon(AsDropIn, FairleadCase):
         self.podman("pod", "create", "--name", "shop", "--network", "n1", "--infra-image", newer_podman.images.IMAGE,
                     "--infra-command", "sleep 1000", "--cgroup-parent", self.host.cgroup)
         self.podman("run", "--detach", "--pod", "shop", "--name", "web", newer_podman.images.IMAGE, "answer", "web", "tcp/80")
+        address, = (each["addresses"][0].split("/")[0] for each in self.host.endpoints())
         self.podman.run("client", network="n1")
-        address = self.host.endpoints()[0]["addresses"][0].split("/")[0]
         self.assertIn(address, self.resolved("client", "shop"))
 
 

@@ -52,7 +52,9 @@ class Containerd:
 
     def run(self, name, *command):
         """ctr run --rm --cni: returns what the command said after ADD, command and DEL."""
-        return self("run", "--rm", "--cni", "--cgroup", f"{self.host.cgroup}/{name}", images.IMAGE, name, *command).out
+        # ctr drops what is in its pipe when the task ends, so the task outlives the command by a moment.
+        lasting = ("sh", "-c", '"$@"; code=$?; sleep 0.2; exit $code', "sh", *command)
+        return self("run", "--rm", "--cni", "--cgroup", f"{self.host.cgroup}/{name}", images.IMAGE, name, *lasting).out
 
     def run_background(self, name, *serve, options=()):
         """ctr run --cni of the answer server, waited for; ctr itself waits for its end and then sends DEL."""
