@@ -12,10 +12,12 @@ N failed, N skipped". The exit code is 1 when a test failed or none was run.
 import argparse
 import collections
 import concurrent.futures
+import importlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -59,7 +61,10 @@ def main():
         for test in (test for module in modules for test in tests_of(load(module, options.filters))):
             print(sentence(test))
         return
-    sys.exit(run_all(modules, options))
+    with tempfile.TemporaryDirectory(prefix="fairlead-e2e-") as folder:
+        importlib.import_module("support.e2e.images").make_all(folder)
+        code = run_all(modules, options)
+    sys.exit(code)
 
 
 def suite_folder(options):

@@ -7,7 +7,7 @@ from support.e2e import cni
 from support.e2e.docker import Docker, stand_in
 from support.e2e.host import Host, have_fairlead
 from support.e2e.snapshot import Snapshot
-from support.e2e.waiting import eventually
+from support.e2e.waiting import DeadlineExceeded, eventually
 
 
 class HostCase(unittest.TestCase):
@@ -24,10 +24,15 @@ class HostCase(unittest.TestCase):
 
     def assert_as_before(self, before, within=10.0):
         """The host is as the snapshot says; some removals of the kernel and the runtimes take a moment."""
-        with contextlib.suppress(AssertionError):
-            eventually(lambda: not before.difference(Snapshot(self.host)), "the host to be as before", within, 0.2)
-        difference = before.difference(Snapshot(self.host))
-        if difference:
+        difference = ""
+
+        def is_as_before():
+            nonlocal difference
+            difference = before.difference(Snapshot(self.host))
+            return not difference
+        try:
+            eventually(is_as_before, "the host to be as before", within, 0.2)
+        except DeadlineExceeded:
             self.fail("not as before:\n" + difference)
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -80,13 +81,12 @@ class Daemon:
 
     @contextlib.contextmanager
     def paused(self):
-        """It does nothing meanwhile. nsenter, which waits for it, stops with it."""
+        """It does nothing meanwhile."""
         self.signal(signal.SIGSTOP)
         try:
             yield
         finally:
             self.signal(signal.SIGCONT)
-            self._popen.send_signal(signal.SIGCONT)
 
     def stop(self, deadline=30):
         """SIGTERM and the exit code; SIGKILL (and a failure) when that takes too long."""
@@ -264,11 +264,12 @@ class Host:
     # ---- commands and files ---------------------------------------------------------------------------------------
 
     def _enter(self, namespace, command, env):
+        """Arguments of Popen."""
         settings = {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", **(env or {})}
-        known = {"host": f"/proc/{self.pid}/ns/net", "outside": f"/proc/{self._outside.pid}/ns/net"}
-        net = f"--net={known.get(namespace) or self.path('/run/netns/' + namespace)}"
-        return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", net, "--wd=/", "--",
-                "/usr/bin/env", "-i", *(f"{key}={value}" for key, value in settings.items()), *map(str, command)]
+        known = {"host": "-", "outside": f"/proc/{self._outside.pid}/ns/net"}
+        net = known.get(namespace) or self.path("/run/netns/" + namespace)
+        return {"args": [images.enter(), str(self.pid), str(net), *map(str, command)],
+                "env": {key: str(value) for key, value in settings.items()}}
 
     def exec(self, *command, check=True, data=None, timeout=120, env=None, namespace="host"):
         """Runs a command on the host; CommandFailed with all that it said when it fails and `check` is on.
@@ -276,12 +277,22 @@ class Host:
         `namespace` is "host", "outside", or the name of a network namespace of the host's.
         """
         text = data is None or isinstance(data, str)
-        done = subprocess.run(self._enter(namespace, command, env), input=data, capture_output=True, text=text,
+        done = subprocess.run(**self._enter(namespace, command, env), input=data, capture_output=True, text=text,
                               timeout=timeout, check=False, stdin=subprocess.DEVNULL if data is None else None)
         output = Output(done.returncode, *(x if text else x.decode(errors="replace") for x in (done.stdout, done.stderr)))
         if check and output.code != 0:
             raise CommandFailed(f"{' '.join(map(str, command))}\nexit code {output.code}\n{output.out}{output.err}")
         return output
+
+    def exec_all(self, *commands):
+        """What each of the commands says, as a list: one entry into the host for all of them. CommandFailed as exec()."""
+        script = "\n".join(f"{shlex.join(map(str, each))} </dev/null; printf '\\036%d\\036' $?" for each in commands)
+        parts = self.exec("sh", "-c", script).out.split("\x1e")
+        outs, codes = parts[0:-1:2], parts[1::2]
+        for command, code in zip(commands, codes, strict=True):
+            if code != "0":
+                self.exec(*command)  # says what is wrong, unless it went away
+        return outs
 
     def start(self, *command, name, env=None, namespace="host", may_end=False):
         """Starts a program in the background, its output in /run/host/<name>.log.
@@ -290,8 +301,8 @@ class Host:
         """
         log = self.path(f"/run/host/{name}.log")
         with open(log, "ab") as file:
-            # The daemon is a child of nsenter: its cgroup is left as it is, the runtime makes its own below.
-            popen = subprocess.Popen(self._enter(namespace, command, env), stdin=subprocess.DEVNULL, stdout=file,
+            # The daemon is a child of enter: its cgroup is left as it is, the runtime makes its own below.
+            popen = subprocess.Popen(**self._enter(namespace, command, env), stdin=subprocess.DEVNULL, stdout=file,
                                      stderr=file)
         try:
             pid = eventually(lambda: _only_child(popen), f"{name} to start")

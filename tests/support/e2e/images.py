@@ -1,9 +1,11 @@
-"""A container image without a registry: busybox, the answer server and a folder of seed data."""
+"""What tests need of files: a container image without a registry (busybox, the answer server and a folder of seed data), and
+programs that are compiled. Each is made once for all processes of a run, by make_all()."""
 
 import functools
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -14,20 +16,47 @@ SEED_FILE = "/seed/file"
 SEED_TEXT = "from the image\n"
 SEED_OWNER = 1234
 
+_FOLDER = "FAIRLEAD_E2E_MADE"
 _HERE = Path(__file__).resolve().parent
 
 
-@functools.lru_cache(maxsize=None)
-def answer_server():
-    """The static answer server, compiled once for each process."""
-    folder = _scratch()
-    program = folder / "answer"
-    subprocess.run(["gcc", "-Os", "-static", "-o", str(program), str(_HERE / "answer.c")], check=True)
-    return program
+def make_all(folder):
+    """Makes everything in `folder`, where the processes that are started from now on find it."""
+    os.environ[_FOLDER] = str(folder)
+    answer_server()
+    enter()
+    image_archive()
 
 
-@functools.lru_cache(maxsize=None)
-def image_archive():
+def _made(make):
+    """A function that makes a file at a path, as one that returns the path of the file, which is made when it is not there."""
+    @functools.lru_cache(maxsize=None)
+    def made():
+        path = _folder() / make.__name__
+        if not path.exists():
+            make(path)
+        return path
+    return functools.update_wrapper(made, make)
+
+
+@_made
+def answer_server(path):
+    """The static answer server."""
+    subprocess.run(["gcc", "-Os", "-static", "-o", str(path), str(_HERE / "answer.c")], check=True)
+
+
+@_made
+def enter(path):
+    """enter PID NET COMMAND...: see enter.cpp."""
+    repository = _HERE.parent.parent.parent
+    known = ("-DFAIRLEAD_NOLIBC", "-ffreestanding", "-nostdlib", "-nostartfiles", "-fno-tree-loop-distribute-patterns")
+    subprocess.run(["g++", "-std=c++20", "-Os", "-static", "-no-pie", "-fno-pie", "-fno-exceptions", "-fno-rtti",
+                    "-fno-stack-protector", *(known if os.uname().machine in ("x86_64", "aarch64") else ()), f"-I{repository}",
+                    "-o", str(path), str(_HERE / "enter.cpp"), str(repository / "plugin-api/thin/start.cpp")], check=True)
+
+
+@_made
+def image_archive(path):
     """A docker-archive with IMAGE in it, for docker load, podman load and ctr images import."""
     layer = _root_filesystem()
     digest = hashlib.sha256(layer).hexdigest()
@@ -39,12 +68,10 @@ def image_archive():
     }).encode()
     config_name = hashlib.sha256(config).hexdigest() + ".json"
     manifest = json.dumps([{"Config": config_name, "RepoTags": [IMAGE], "Layers": [digest + "/layer.tar"]}])
-    path = _scratch() / "image.tar"
     with tarfile.open(path, "w") as archive:
         _add_file(archive, config_name, config)
         _add_file(archive, digest + "/layer.tar", layer)
         _add_file(archive, "manifest.json", manifest.encode())
-    return path
 
 
 def root_filesystem(folder):
@@ -81,8 +108,8 @@ def _scratch_folder():
     return tempfile.TemporaryDirectory(prefix="fairlead-e2e-")
 
 
-def _scratch():
-    return Path(_scratch_folder().name)
+def _folder():
+    return Path(os.environ.get(_FOLDER) or _scratch_folder().name)
 
 
 def _add_file(archive, name, data, mode=0o644, owner=0):

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 
-from support.e2e.host import have_fairlead
+from support.e2e.host import bin_folder, have_fairlead
 
 _COUNTERS = re.compile(r"counter packets \d+ bytes \d+")
 _ELEMENTS = re.compile(r"elements = \{([^}]*)\}")
@@ -15,26 +15,47 @@ _FOLDERS = ("/run/fairlead", "/run/netns", "/var/lib/fairlead", "/var/lib/cni")
 _VOLATILE = re.compile(r"state\.db(-wal|-shm|-reserve)?$|\.log$|/run/fairlead$|/run/fairlead/other-firewalls$|/locks?(/|$)|\.lock$|\.sock$|\.pid$"
                        r"|/fairlead/volumes(/tmp|/trash|/vol)?$"  # the empty house of volumes stays
                        r"|/fairlead/cluster/peers-hosts$")
+_RECORDS = ("network", "endpoint", "port", "volume")  # everything that Fairlead remembers, by its own command line
+
+
+def _commands():
+    commands = {
+        "nftables": ("nft", "list", "ruleset"),
+        "links": ("ip", "-json", "-details", "link"),
+        "traffic control": ("tc", "qdisc", "show"),
+        "loop devices": ("losetup", "--list", "--noheadings", "--raw", "--output", "BACK-MAJ:MIN,BACK-FILE"),
+        "files": ("sh", "-c", f"find {' '.join(_FOLDERS)} 2>/dev/null || :"),
+    }
+    for family in ("-4", "-6"):
+        commands[f"{family} address"] = ("ip", family, "-oneline", "address")
+        commands[f"{family} route"] = ("ip", family, "-oneline", "route", "show", "table", "all")
+        commands[f"{family} rule"] = ("ip", family, "-oneline", "rule")
+    if have_fairlead():
+        for what in _RECORDS:
+            commands[f"{what} records"] = (bin_folder() / "fairlead", what, "ls", "--json")
+    return commands
 
 
 class Snapshot:
     """The state of a host at one time, as one text of sections."""
 
     def __init__(self, host):
+        commands = _commands()
+        said = dict(zip(commands, host.exec_all(*commands.values()), strict=True))
+        records = [said[f"{what} records"] for what in _RECORDS] if have_fairlead() else []
+        addresses = said["-4 address"] + said["-6 address"]
         self.sections = {
-            "nftables": _ruleset(host),
-            "links": _links(host),
-            "addresses": _ip_lines(host, "address"),
-            "routes": _ip_lines(host, "route", "show", "table", "all"),
-            "rules": _ip_lines(host, "rule"),
-            "traffic control": _qdiscs(host),
+            "nftables": _ruleset(said["nftables"], addresses),
+            "links": _links(said["links"]),
+            "addresses": _ip_lines(addresses),
+            "routes": _ip_lines(said["-4 route"] + said["-6 route"]),
+            "rules": _ip_lines(said["-4 rule"] + said["-6 rule"]),
+            "traffic control": _qdiscs(said["traffic control"]),
             "mounts": _mounts(host),
-            "loop devices": _loop_devices(host),
-            "files": host.exec("find", *_FOLDERS, check=False).out,
-            "records": _records(host),
+            "loop devices": _loop_devices(host, said["loop devices"]),
+            "files": "\n".join(sorted(line for line in said["files"].splitlines() if not _VOLATILE.search(line))),
+            "records": _records(records),
         }
-        self.sections["files"] = "\n".join(sorted(
-            line for line in self.sections["files"].splitlines() if not _VOLATILE.search(line)))
 
     def difference(self, later):
         """The lines that differ, or an empty text."""
@@ -45,20 +66,19 @@ class Snapshot:
         return "\n".join(lines)
 
 
-def _ruleset(host):
+def _ruleset(text, addresses):
     """All tables and elements of sets, whatever their order. dockerd puts its own rules in another order when it starts again: their order is left out."""
-    text = _HANDLES.sub("", _COUNTERS.sub("counter", host.exec("nft", "list", "ruleset").out))
+    text = _HANDLES.sub("", _COUNTERS.sub("counter", text))
     text = _ELEMENTS.sub(lambda found: "elements = {" + ", ".join(sorted(re.split(r",\s+", found[1].strip()))) + " }", text)
-    text = _QUESTIONS.sub(lambda found: _left_questions(found, host), text)
+    text = _QUESTIONS.sub(lambda found: _left_questions(found, addresses), text)
     tables = [table for table in re.split(r"^(?=table )", text, flags=re.MULTILINE) if not has_no_network(table)]
     return "".join(table if table.startswith("table inet fairlead") else _in_any_order(table) for table in sorted(tables))
 
 
-def _left_questions(found, host):
+def _left_questions(found, addresses):
     """Where names are asked follows the networks and the daemon, a moment later; of networks that are gone nothing may be left."""
-    shown = host.exec("ip", "-o", "address").out
     there = [re.search(r'"([^"*]+)\*?"|^([0-9a-f.:]+) :', each) for each in found[3].split(", ")]
-    left = [match.string for match in there if (match[1] or f" {match[2]}/") not in shown]
+    left = [match.string for match in there if (match[1] or f" {match[2]}/") not in addresses]
     return found[1] + (found[2] + "elements = {" + ", ".join(left) + " }" if left else "")
 
 
@@ -82,8 +102,8 @@ def _chain_in_any_order(chain):
     return "\n".join([name] + sorted(rules)) + "\n"
 
 
-def _links(host):
-    links = json.loads(host.exec("ip", "-json", "-details", "link").out)
+def _links(text):
+    links = json.loads(text)
     return "\n".join(json.dumps({key: _settled(link, key) for key in _LINK_KEYS}, sort_keys=True) for link in
                      sorted(links, key=lambda link: link["ifname"]))
 
@@ -97,25 +117,22 @@ def _settled(link, key):
     return link.get(key)
 
 
-def _qdiscs(host):
+def _qdiscs(text):
     """That of the loopback guard stays with the bridge."""
-    lines = host.exec("tc", "qdisc", "show").out.splitlines()
-    return "\n".join(sorted(line for line in lines if not line.startswith("qdisc clsact ffff: dev fl-")))
+    return "\n".join(sorted(line for line in text.splitlines() if not line.startswith("qdisc clsact ffff: dev fl-")))
 
 
-def _ip_lines(host, *command):
-    lines = [line for family in ("-4", "-6") for line in host.exec("ip", family, "-oneline", *command).out.splitlines()]
+def _ip_lines(text):
     # Forwarding stays on when the last network goes, as Docker leaves it; with it come IPv6's anycast addresses.
-    lines = [line for line in lines if not line.startswith("anycast ")]
+    lines = [line for line in text.splitlines() if not line.startswith("anycast ")]
     kept = [re.sub(r"^\d+: | (valid|preferred)_lft \S+|\\|expires \S+| tentative| linkdown", "", line).strip() for line in lines]
     return "\n".join(sorted(line for line in kept if "fe80::" not in line and "ff00::/8" not in line))
 
 
-def _loop_devices(host):
+def _loop_devices(host, shown):
     """Those whose file lies on a file system that only this host has: loop devices are shared by all hosts."""
     rows = [row.split() for row in host.path("/proc/1/mountinfo").read_text().splitlines()]
     own = {row[2] for row in rows if row[0] not in host.inherited_mounts}
-    shown = host.exec("losetup", "--list", "--noheadings", "--raw", "--output", "BACK-MAJ:MIN,BACK-FILE").out
     return "\n".join(sorted(line.split(maxsplit=1)[1] for line in shown.splitlines() if line.split()[0] in own))
 
 
@@ -132,12 +149,8 @@ def _mounts(host):
     return "\n".join(sorted(mounts))
 
 
-def _records(host):
-    """Everything that Fairlead remembers, by its own command line."""
-    if not have_fairlead():
-        return ""
+def _records(texts):
     lines = []
-    for what in ("network", "endpoint", "port", "volume"):
-        output = host.fairlead(what, "ls", "--json")
-        lines += [what] + json.dumps(json.loads(output.out), indent=1, sort_keys=True).splitlines()
+    for what, text in zip(_RECORDS, texts):
+        lines += [what] + json.dumps(json.loads(text), indent=1, sort_keys=True).splitlines()
     return "\n".join(lines)
