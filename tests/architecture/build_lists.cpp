@@ -26,11 +26,12 @@ void add_words(const std::filesystem::path& list, std::set<std::string>& words) 
   }
 }
 
-// The words of a folder's CMakeLists.txt and of what stands beside it for include().
+// The words of a folder's CMakeLists.txt, and of what stands beside it for include() or compiles by itself.
 std::set<std::string> words_of(const std::filesystem::path& folder) {
   std::set<std::string> words;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().filename() == "CMakeLists.txt" || entry.path().extension() == ".cmake")
+    if (entry.path().filename() == "CMakeLists.txt" || entry.path().extension() == ".cmake" ||
+        entry.path().extension() == ".py")
       add_words(entry.path(), words);
   return words;
 }
