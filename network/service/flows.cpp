@@ -71,7 +71,8 @@ void Flows::forget(const nat::NatState& state) {
       add(filters, {.proto = IPPROTO_UDP,
                     .destination = port.host_ip,
                     .destination_port = port.host_port,
-                    .destination_port_last = std::max(port.host_port, port.host_port_end)});
+                    .destination_port_last = std::max(port.host_port, port.host_port_end),
+                    .led_nowhere = true});
   for (const nat::NatQuestions& each : state.host.questions) add(filters, each);
   forget_filters(filters, "the whole table");
 }

@@ -22,7 +22,7 @@ class Flows {
   void forget_all(const Endpoint& endpoint, std::vector<PublishedPort> ports);
   // Of questions by UDP that were led elsewhere, or nowhere.
   void forget(std::span<const nat::NatQuestions> questions);
-  // Of all UDP that the state leads elsewhere.
+  // After the table was not whole: of all UDP that the state leads elsewhere, and that came while nothing did. Others go on.
   void forget(const nat::NatState& state);
 
  private:

@@ -303,16 +303,19 @@ class OfTheApi(Asking, FairleadCase):
             self.await_answer([address], net, "web")
             self.await_answer([address], net, "web", server=OUTSIDE_V4)
             self.fairleadd.stop()
-            with names.Client(net, GATEWAY) as gateway, names.Client(net, OUTSIDE_V4) as upstream:
-                clients = (gateway, upstream)
-                with self.assertRaises(OSError):
-                    gateway.addresses("web")
+            with names.Client(net, GATEWAY) as gateway, names.Client(net, GATEWAY6) as gateway6, \
+                    names.Client(net, OUTSIDE_V4) as upstream:
+                clients = (gateway, gateway6, upstream)
+                for each in (gateway, gateway6):
+                    with self.assertRaises(OSError):
+                        each.addresses("web")
                 self.assertEqual("NXDOMAIN", upstream.addresses("web"))
                 self.restart_fairleadd()
                 self.await_all([address], clients, "web")
                 self.fairleadd.stop()
-                with self.assertRaises(OSError):
-                    gateway.addresses("web")
+                for each in (gateway, gateway6):
+                    with self.assertRaises(OSError):
+                        each.addresses("web")
                 self.assertEqual("NXDOMAIN", upstream.addresses("web"))
                 self.restart_fairleadd()
                 self.await_all([address], clients, "web")

@@ -21,6 +21,8 @@ struct FlowFilter {
   std::optional<IpAddress> reply_source{};  // address of the container behind the NAT
   // Without `destination`: only entries whose original destination is an address of this host.
   bool to_host = false;
+  // Only entries that no rule has led elsewhere: whoever was asked answers, or nobody does.
+  bool led_nowhere = false;
 };
 
 class Conntrack {
@@ -35,7 +37,7 @@ class Conntrack {
 // the socket loads the kernel's netfilter netlink module when it is missing.
 Result<std::unique_ptr<Conntrack>> open_conntrack();
 
-// Over a socket that is open already.
+// Over a socket that is open already, whose other users wait while the kernel's table is walked.
 struct SharedNetfilterSocket;
 Result<std::unique_ptr<Conntrack>> make_conntrack(std::shared_ptr<SharedNetfilterSocket> socket);
 

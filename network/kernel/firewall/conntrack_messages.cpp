@@ -103,6 +103,7 @@ bool matches(const Flow& flow, const FlowFilter& filter) {
           (flow.original.destination_port >= filter.destination_port &&
            flow.original.destination_port <=
                std::max(filter.destination_port, filter.destination_port_last))) &&
+         (!filter.led_nowhere || flow.reply.source == flow.original.destination) &&
          (!filter.reply_source || flow.reply.source == *filter.reply_source);
 }
 

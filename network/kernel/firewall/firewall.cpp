@@ -364,7 +364,7 @@ Result<Firewalls> open_nft_firewalls(const std::string& table, bool detach_close
   Firewalls all;
   TRY(all.inet, open_over(line, {table, TableFamily::kInet}, detach_close, Removal::kDestroy));
   TRY(all.bridge, open_over(line, {table, TableFamily::kBridge}, detach_close, Removal::kDestroy));
-  TRY(all.conntrack, make_conntrack(std::move(line)));
+  TRY(all.conntrack, detach_close ? make_conntrack(std::move(line)) : open_conntrack());
   return all;
 }
 

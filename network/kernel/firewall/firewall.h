@@ -127,7 +127,8 @@ class Firewall {
 // when `detach_close` is set, a child process waits instead (exec'd plugins).
 Result<std::unique_ptr<Firewall>> open_nft_firewall(TableName table, bool detach_close);
 
-// The tables of one name in both families, and the entries of conntrack, over one socket.
+// The tables of one name in both families, and the entries of conntrack. With `detach_close` they have one socket; a process
+// that stays has a second one for conntrack, as the tables cannot wait for walks through all connections.
 struct Firewalls {
   std::unique_ptr<Firewall> inet, bridge;
   std::unique_ptr<Conntrack> conntrack;

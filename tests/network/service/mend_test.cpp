@@ -1,6 +1,7 @@
 // What mend() repairs after events of the kernel, and what it leaves alone.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 
 #include <cstdlib>
 
@@ -64,6 +65,10 @@ TEST_F(Mend, AClientThatKeepsItsUdpPortIsServedAgain) {
   mend({.table = true});
   EXPECT_TRUE(early.ask());
   EXPECT_TRUE(client.ask());
+  must(firewall_->run("flush ruleset"));
+  mend({.table = true});
+  const kernel::FlowFilter of_port{.proto = IPPROTO_UDP, .destination_port = 5353};
+  EXPECT_EQ(must(conntrack_->forget({&of_port, 1})), 2U) << "what was led to the container goes on";
 }
 
 // What that call changes may be missing in the table, so it has to be looked at again.

@@ -156,6 +156,17 @@ TEST_F(ConntrackTest, FlowsOfOneSubnetAreForgotten) {
   EXPECT_EQ(forget({from("203.0.113.0/24")}), 1U);
 }
 
+TEST_F(ConntrackTest, FlowsThatWereLedSomewhereMayBeKept) {
+  auto led = udp_client("outside", "203.0.113.2", 53);
+  EXPECT_TRUE(led.ask());
+  auto not_led = udp_client("outside", "203.0.113.2", 55);
+  EXPECT_FALSE(not_led.ask());
+  const FlowFilter filter{
+      .proto = kUdp, .destination_port = 53, .destination_port_last = 55, .led_nowhere = true};
+  EXPECT_EQ(forget({filter}), 1U);
+  EXPECT_EQ(forget({{.proto = kUdp, .destination_port = 53}}), 1U);
+}
+
 TEST_F(ConntrackTest, NothingToForgetIsNothing) { EXPECT_EQ(forget({}), 0U); }
 
 TEST(ConntrackMessages, TruncatedEntriesAreRefused) {
