@@ -49,10 +49,34 @@ bool refuses_whole(Bytes sent, Bytes answer) {
          (answer[2] & 0x80) != 0 && (answer[3] & 0xf) != 0 && answer[4] == 0 && answer[5] == 0;
 }
 
-class Datagram final : public Exchange {
+// What both transports have: the socket and the question, until the answer is given away.
+class OverSocket : public Exchange {
  public:
-  Datagram(UniqueFd fd, Message sent, Done done)
+  OverSocket(UniqueFd fd, Message sent, Done done)
       : fd_(std::move(fd)), sent_(std::move(sent)), done_(std::move(done)) {}
+
+ protected:
+  bool is_answer(Bytes message) const {
+    return answers(sent_, message) || refuses_whole(sent_, message);
+  }
+  // std::nullopt: there will be none. The caller may destroy this.
+  void finish(std::optional<Message> answer) {
+    watch_.end();
+    const Done done = std::move(done_);
+    done(std::move(answer));
+  }
+
+  const UniqueFd fd_;
+  const Message sent_;
+  Loop::Watch watch_;
+
+ private:
+  Done done_;
+};
+
+class Datagram final : public OverSocket {
+ public:
+  using OverSocket::OverSocket;
 
   Status start(Loop& loop) {
     if (::send(fd_.get(), sent_.data(), sent_.size(), MSG_NOSIGNAL) < 0)
@@ -70,27 +94,15 @@ class Datagram final : public Exchange {
       if (size < 0) return finish(std::nullopt);  // the server's host has nobody at that port
       if (static_cast<std::size_t>(size) > bytes.size()) continue;
       const Bytes answer(bytes.data(), static_cast<std::size_t>(size));
-      if (answers(sent_, answer) || refuses_whole(sent_, answer))
-        return finish(Message(answer.begin(), answer.end()));
+      if (is_answer(answer)) return finish(Message(answer.begin(), answer.end()));
     }
   }
-
-  void finish(std::optional<Message> answer) {
-    watch_.end();
-    const Done done = std::move(done_);
-    done(std::move(answer));
-  }
-
-  UniqueFd fd_;
-  const Message sent_;
-  Done done_;
-  Loop::Watch watch_;
 };
 
-class Stream final : public Exchange {
+class Stream final : public OverSocket {
  public:
   Stream(UniqueFd fd, Message sent, Done done)
-      : fd_(std::move(fd)), sent_(std::move(sent)), done_(std::move(done)) {
+      : OverSocket(std::move(fd), std::move(sent), std::move(done)) {
     out_ = {static_cast<std::uint8_t>(sent_.size() >> 8),
             static_cast<std::uint8_t>(sent_.size() & 0xff)};
     out_.insert(out_.end(), sent_.begin(), sent_.end());
@@ -127,7 +139,7 @@ class Stream final : public Exchange {
     if (size <= 0) return finish(std::nullopt);
     if (in_.size() < wanted() || in_.size() == kLengthBytes) return;
     in_.erase(in_.begin(), in_.begin() + kLengthBytes);
-    if (answers(sent_, in_) || refuses_whole(sent_, in_)) return finish(std::move(in_));
+    if (is_answer(in_)) return finish(std::move(in_));
     finish(std::nullopt);
   }
 
@@ -137,18 +149,8 @@ class Stream final : public Exchange {
     return kLengthBytes + (static_cast<std::size_t>(in_[0]) << 8 | in_[1]);
   }
 
-  void finish(std::optional<Message> answer) {
-    watch_.end();
-    const Done done = std::move(done_);
-    done(std::move(answer));
-  }
-
-  UniqueFd fd_;
-  const Message sent_;
-  Done done_;
   Message out_, in_;
   std::size_t written_ = 0;
-  Loop::Watch watch_;
 };
 
 }  // namespace
