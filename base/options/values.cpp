@@ -119,7 +119,8 @@ Result<bool> parse_bool(std::string_view text) {
   constexpr std::array<std::string_view, 5> no{"false", "f", "no", "off", "0"};
   if (std::ranges::any_of(yes, is)) return true;
   if (std::ranges::any_of(no, is)) return false;
-  return fail(Code::kInvalid, "\"{}\" is neither true nor false", shown(text));
+  return fail(Code::kInvalid, "\"{}\" is neither true (yes, on, 1) nor false (no, off, 0)",
+              shown(text));
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) { return parse_quantity(text, kBytes); }

@@ -110,8 +110,9 @@ TEST(OptionTable, NamesTheClosestOption) {
 }
 
 TEST(OptionTable, PutsTheOptionBeforeWhatIsWrongWithItsValue) {
-  EXPECT_EQ(refusal({{"painted", "maybe"}}).text,
-            "wall option \"painted\": \"maybe\" is neither true nor false");
+  EXPECT_EQ(
+      refusal({{"painted", "maybe"}}).text,
+      "wall option \"painted\": \"maybe\" is neither true (yes, on, 1) nor false (no, off, 0)");
   EXPECT_EQ(refusal({{"com.example.wall.colour", "blue"}}).text,
             "wall option \"com.example.wall.colour\": \"blue\" is neither white nor red");
 }

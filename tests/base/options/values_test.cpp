@@ -22,7 +22,8 @@ TEST(Bool, HasTheSameWordsEverywhereInAnyCase) {
 TEST(Bool, RefusesWhatIsNone) {
   for (const char* text : {"", "2", "01", "y", "n", "truee", "o", "enabled", " true", "true "})
     EXPECT_FALSE(parse_bool(text)) << text;
-  EXPECT_EQ(parse_bool("maybe").error().text, "\"maybe\" is neither true nor false");
+  EXPECT_EQ(parse_bool("maybe").error().text,
+            "\"maybe\" is neither true (yes, on, 1) nor false (no, off, 0)");
 }
 
 TEST(Size, ReadsWhatDockerReads) {
