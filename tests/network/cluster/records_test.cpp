@@ -4,12 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
-
 #include "base/json/json.h"
 #include "network/cluster/keys.h"
+#include "tests/support/golden.h"
 
 namespace fairlead::network::cluster {
 namespace {
@@ -106,13 +103,7 @@ std::vector<state::Put> samples() {
 TEST(ClusterRecords, AreTheReviewedBytes) {
   std::string text;
   for (const state::Put& put : samples()) text += put.key + " " + put.value + "\n";
-  const std::string path = std::string(FAIRLEAD_GOLDEN_FOLDER) + "/records.txt";
-  if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is missing; FAIRLEAD_UPDATE_GOLDEN=1 writes it";
-  std::stringstream golden;
-  golden << file.rdbuf();
-  EXPECT_EQ(text, golden.str());
+  fairlead::testing::expect_golden(FAIRLEAD_GOLDEN_FOLDER "/records.txt", text);
 }
 
 template <class Value>

@@ -3,12 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
-#include "base/hash.h"
-#include "tests/plugin-api/cli/cli_fixture.h"
+#include "tests/plugin-api/cli/install_fixture.h"
 
 namespace fairlead::testing {
 namespace {
@@ -20,32 +15,13 @@ constexpr const char* kProgram =
     "\x7f"
     "ELF CNI fairlead plugin 1";
 
-class CniCommands : public CliTest {
+class CniCommands : public InstallTest {
  protected:
-  CniCommands() : root_(fs::temp_directory_path() / ("fairlead-cni-" + random_hex(8))) {
-    fs::create_directories(root_ / "built");
-    write("built/plugin", kProgram);
-    write("built/local", std::string(kProgram) + " local");
+  CniCommands() : InstallTest(kProgram) {
     cni_ = {.program = path("built/plugin"),
             .local = path("built/local"),
             .folders = {path("opt/cni/bin"), path("lib/cni")}};
   }
-  ~CniCommands() override { fs::remove_all(root_); }
-
-  std::string path(const std::string& name) const { return root_ / name; }
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(root_ / name, std::ios::binary) << text;
-  }
-  std::string read(const std::string& name) const {
-    std::ifstream file(root_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  std::size_t files_in(const std::string& folder) const {
-    return static_cast<std::size_t>(
-        std::distance(fs::directory_iterator(root_ / folder), fs::directory_iterator()));
-  }
-
-  const fs::path root_;
 };
 
 TEST_F(CniCommands, TheUsualFolderIsMadeWhenThereIsNone) {
@@ -57,11 +33,11 @@ TEST_F(CniCommands, TheUsualFolderIsMadeWhenThereIsNone) {
   struct stat status {};
   ASSERT_EQ(::stat(path("opt/cni/bin/fairlead").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0755U);
-  EXPECT_FALSE(fs::exists(root_ / "lib"));
+  EXPECT_FALSE(has("lib"));
 }
 
 TEST_F(CniCommands, EachUsualFolderThatIsThereGetsItAndTwiceIsOnce) {
-  for (const char* folder : {"opt/cni/bin", "lib/cni"}) fs::create_directories(root_ / folder);
+  for (const char* folder : {"opt/cni/bin", "lib/cni"}) make_folder(folder);
   ASSERT_EQ(run("cni install").exit_code, 0);
   const auto again = run("cni install");
   EXPECT_EQ(again.exit_code, 0);
@@ -84,14 +60,14 @@ TEST_F(CniCommands, TheFolderMayBeNamedAndHasToBeThere) {
   const auto missing = run("cni install --dir " + path("nowhere"));
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_THAT(missing.err, HasSubstr("folder " + path("nowhere") + " does not exist"));
-  fs::create_directories(root_ / "own");
+  make_folder("own");
   EXPECT_EQ(run("cni install --dir " + path("own")).exit_code, 0);
   EXPECT_EQ(files_in("own"), 2U);
-  EXPECT_FALSE(fs::exists(root_ / "opt"));
+  EXPECT_FALSE(has("opt"));
 }
 
 TEST_F(CniCommands, ALinkIsReplacedAndNotWhatItLeadsTo) {
-  fs::create_directories(root_ / "own");
+  make_folder("own");
   write("victim", "precious");
   fs::create_symlink(root_ / "victim", root_ / "own/fairlead");
   EXPECT_EQ(run("cni install --dir " + path("own")).exit_code, 0);
@@ -100,14 +76,14 @@ TEST_F(CniCommands, ALinkIsReplacedAndNotWhatItLeadsTo) {
 }
 
 TEST_F(CniCommands, WhatIsNotFairleadsOrIsThePackagesStays) {
-  fs::create_directories(root_ / "own");
+  make_folder("own");
   write("own/fairlead", "#!/bin/sh");
   const auto refused = run("cni uninstall --dir " + path("own"));
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("is not Fairlead's plugin"));
   EXPECT_EQ(read("own/fairlead"), "#!/bin/sh");
 
-  fs::create_directories(root_ / "lib/cni");
+  make_folder("lib/cni");
   write("lib/cni/fairlead", kProgram);
   cni_.program = path("lib/cni/fairlead");
   cni_.local.clear();
@@ -122,11 +98,11 @@ TEST_F(CniCommands, WithoutRootOrThePluginNothingIsDone) {
   uid_ = 0;
   cni_.program.clear();
   EXPECT_THAT(run("cni install").err, HasSubstr("was not found"));
-  EXPECT_FALSE(fs::exists(root_ / "opt"));
+  EXPECT_FALSE(has("opt"));
 }
 
 TEST_F(CniCommands, AFolderInThePlaceOfThePluginIsToldAndLeavesNothing) {
-  fs::create_directories(root_ / "own/fairlead");
+  make_folder("own/fairlead");
   const auto refused = run("cni install --dir " + path("own"));
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr(path("own/fairlead")));

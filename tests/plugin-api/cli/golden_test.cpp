@@ -1,7 +1,6 @@
 // What each command prints, as files in tests/golden/cli: the diff is the review.
 // FAIRLEAD_UPDATE_GOLDEN=1 writes them.
-#include <cstdlib>
-#include <fstream>
+#include "tests/support/golden.h"
 
 #include "plugin-api/cli/commands.h"
 #include "tests/plugin-api/cli/cli_fixture.h"
@@ -11,17 +10,8 @@ namespace {
 
 using ::testing::Return;
 
-std::string golden_path(const std::string& name) {
-  return std::string(FAIRLEAD_GOLDEN_CLI) + "/" + name + ".txt";
-}
-
-void expect_golden(const std::string& name, const std::string& text) {
-  if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(golden_path(name)) << text;
-  std::ifstream file(golden_path(name));
-  ASSERT_TRUE(file) << golden_path(name) << " is missing; FAIRLEAD_UPDATE_GOLDEN=1 writes it";
-  std::stringstream wanted;
-  wanted << file.rdbuf();
-  EXPECT_EQ(text, wanted.str()) << name;
+void expect_printed(const std::string& name, const std::string& text) {
+  expect_golden(std::string(FAIRLEAD_GOLDEN_CLI) + "/" + name + ".txt", text);
 }
 
 struct Case {
@@ -74,7 +64,7 @@ TEST_P(Golden, IsPrinted) {
   const Outcome outcome = run(GetParam().line);
   EXPECT_EQ(outcome.exit_code, cli::kDone) << outcome.err;
   EXPECT_EQ(outcome.err, "");
-  expect_golden(GetParam().name, outcome.out);
+  expect_printed(GetParam().name, outcome.out);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -138,16 +128,16 @@ INSTANTIATE_TEST_SUITE_P(
 
 using Help = CliTest;
 
-TEST_F(Help, OfTheProgramIsPrinted) { expect_golden("help", run("--help").out); }
+TEST_F(Help, OfTheProgramIsPrinted) { expect_printed("help", run("--help").out); }
 
 TEST_F(Help, OfEachCommandIsPrinted) {
   for (const auto& group : cli::groups())
-    expect_golden("help-" + std::string(group.name), run(std::string(group.name) + " --help").out);
+    expect_printed("help-" + std::string(group.name), run(std::string(group.name) + " --help").out);
   for (const auto& command : cli::commands()) {
     const std::string line = fmt::format("{} {}", command.group, command.name);
     const Outcome outcome = run(line + " --help");
     EXPECT_EQ(outcome.exit_code, cli::kDone);
-    expect_golden(
+    expect_printed(
         fmt::format("help-{}{}{}", command.group, command.group.empty() ? "" : "-", command.name),
         outcome.out);
   }

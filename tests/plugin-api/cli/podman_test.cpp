@@ -1,12 +1,7 @@
 // fairlead podman install and uninstall, over folders of the test.
 #include <gmock/gmock.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
-#include "base/hash.h"
-#include "tests/plugin-api/cli/cli_fixture.h"
+#include "tests/plugin-api/cli/install_fixture.h"
 
 namespace fairlead::testing {
 namespace {
@@ -19,12 +14,9 @@ constexpr const char* kProgram =
     "\x7f"
     "ELF Fairlead's networks are root's";
 
-class PodmanCommands : public CliTest {
+class PodmanCommands : public InstallTest {
  protected:
-  PodmanCommands() : root_(fs::temp_directory_path() / ("fairlead-podman-" + random_hex(8))) {
-    fs::create_directories(root_ / "built");
-    write("built/plugin", kProgram);
-    write("built/local", std::string(kProgram) + " local");
+  PodmanCommands() : InstallTest(kProgram) {
     podman_ = {.program = path("built/plugin"),
                .local = path("built/local"),
                .plugin_folders = {path("libexec/netavark"), path("lib/netavark")},
@@ -33,19 +25,6 @@ class PodmanCommands : public CliTest {
                .config_folder = path("etc/containers.conf.d"),
                .volume_socket = "/run/docker/plugins/fairlead.sock"};
   }
-  ~PodmanCommands() override { fs::remove_all(root_); }
-
-  std::string path(const std::string& name) const { return root_ / name; }
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(root_ / name, std::ios::binary) << text;
-  }
-  std::string read(const std::string& name) const {
-    std::ifstream file(root_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  bool has(const std::string& name) const { return fs::exists(root_ / name); }
-
-  const fs::path root_;
 };
 
 TEST_F(PodmanCommands, InstallPutsThePluginAndTellsOfVolumes) {
@@ -83,7 +62,7 @@ TEST_F(PodmanCommands, AnotherFolderIsNamedToPodman) {
 }
 
 TEST_F(PodmanCommands, TheFolderThatIsThereIsTaken) {
-  fs::create_directories(root_ / "lib/netavark");
+  make_folder("lib/netavark");
   ASSERT_EQ(run("podman install").exit_code, 0);
   EXPECT_TRUE(has("lib/netavark/fairlead"));
   EXPECT_FALSE(has("libexec/netavark"));
@@ -107,7 +86,7 @@ TEST_F(PodmanCommands, UninstallTakesBackAllOfItAndNothingElse) {
 }
 
 TEST_F(PodmanCommands, OthersFilesStay) {
-  fs::create_directories(root_ / "etc/containers.conf.d");
+  make_folder("etc/containers.conf.d");
   write("etc/containers.conf.d/fairlead.conf", "[engine]\n");
   EXPECT_THAT(run("podman install").err, HasSubstr("is not Fairlead's"));
   EXPECT_THAT(run("podman uninstall").err, HasSubstr("is not Fairlead's"));

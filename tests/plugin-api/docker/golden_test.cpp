@@ -1,7 +1,7 @@
 // Replays what real runtimes sent. See tests/golden/docker/README.md.
+#include "tests/support/golden.h"
+
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 #include "tests/plugin-api/docker/describe.h"
@@ -44,13 +44,6 @@ const std::map<std::string, Decoder>& decoders() {
   return table;
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 std::string replay(const std::string& captured) {
   Plugin plugin;
   std::string text;
@@ -71,12 +64,11 @@ std::string replay(const std::string& captured) {
 class DockerGolden : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(DockerGolden, RequestsOfARealRuntimeAreUnderstoodAndAnswered) {
-  const std::string captured = read_file(fmt::format("{}/captured/{}.txt", kFolder, GetParam()));
+  const std::string captured =
+      fairlead::testing::read_golden(fmt::format("{}/captured/{}.txt", kFolder, GetParam()));
   ASSERT_FALSE(captured.empty());
-  const std::string path = fmt::format("{}/replayed/{}.txt", kFolder, GetParam());
-  const std::string replayed = replay(captured);
-  if (std::getenv("FAIRLEAD_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << replayed;
-  EXPECT_EQ(replayed, read_file(path));
+  fairlead::testing::expect_golden(fmt::format("{}/replayed/{}.txt", kFolder, GetParam()),
+                                   replay(captured));
 }
 
 INSTANTIATE_TEST_SUITE_P(Captured, DockerGolden,
@@ -84,10 +76,7 @@ INSTANTIATE_TEST_SUITE_P(Captured, DockerGolden,
                                            "docker-26.1", "docker-28.5", "docker-20.10-join",
                                            "docker-26.1-join", "docker-28.5-join", "podman-volume"),
                          [](const auto& tested) {
-                           std::string name = tested.param;
-                           std::ranges::replace_if(
-                               name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-                           return name;
+                           return fairlead::testing::parameter_name(tested.param);
                          });
 
 }  // namespace
