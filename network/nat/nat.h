@@ -175,10 +175,10 @@ struct NatQuestions {
   IpAddress asked, gateway;
   std::uint16_t port = 53;  // of the answerer
   bool by_host = false;     // the host itself may ask there as well
-  std::vector<Cidr>
-      clients{};  // the network's subnets; rules go by the link, connection tracking by addresses
+  // The network's subnets: rules go by the link, connection tracking by addresses.
+  std::vector<Cidr> clients{};
 
-  bool operator==(const NatQuestions&) const = default;
+  auto operator<=>(const NatQuestions&) const = default;
 };
 
 // The host itself.

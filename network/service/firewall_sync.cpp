@@ -234,17 +234,13 @@ Result<std::vector<nat::NatQuestions>> FirewallSync::change_names(const NameServ
   TRY(const bool there, packets_.present());
   if (!there)
     return std::vector<nat::NatQuestions>();  // the table is rendered with the first network
-  TRY(const auto had, questions_of(before));
-  TRY(const auto has, questions_of(after));
+  TRY(auto had, questions_of(before));
+  TRY(auto has, questions_of(after));
   TRY_STATUS(change(packets_, {.host = had}, {.host = has}));
+  std::ranges::sort(had.questions);
+  std::ranges::sort(has.questions);
   std::vector<nat::NatQuestions> changed;
-  const auto add_missing = [&](const nat::NatHost& from, const nat::NatHost& in) {
-    std::ranges::copy_if(from.questions, std::back_inserter(changed), [&](const auto& each) {
-      return std::ranges::find(in.questions, each) == in.questions.end();
-    });
-  };
-  add_missing(had, has);
-  add_missing(has, had);
+  std::ranges::set_symmetric_difference(had.questions, has.questions, std::back_inserter(changed));
   return changed;
 }
 

@@ -19,7 +19,7 @@ namespace fairlead::kernel {
 namespace {
 
 // Up to this number of filters there is one dump for each, in which the kernel compares. With more
-// of them one dump of all entries is compared with all filters here.
+// of them one dump, of what all filters have in common, is compared with all of them here.
 constexpr std::size_t kMostDumps = 8;
 constexpr int kMostAttempts = 3;
 constexpr std::size_t kDeletionsAtOnce = 64;
@@ -28,6 +28,19 @@ bool is_of(const FlowFilter& filter, Family family) {
   return (!filter.source || filter.source->family() == family) &&
          (!filter.destination || filter.destination->family() == family) &&
          (!filter.reply_source || filter.reply_source->family() == family);
+}
+
+// What the kernel can compare for all of them; std::nullopt: nothing.
+std::optional<FlowFilter> common_to(std::span<const FlowFilter> filters) {
+  FlowFilter common{.proto = filters.front().proto,
+                    .destination_port = filters.front().destination_port};
+  for (const FlowFilter& filter : filters) {
+    if (filter.proto != common.proto) return std::nullopt;
+    if (filter.destination_port != common.destination_port ||
+        filter.destination_port_last > filter.destination_port)
+      common.destination_port = 0;
+  }
+  return common;
 }
 
 // The addresses of this host. None when the kernel cannot be asked.
@@ -75,7 +88,7 @@ class NetlinkConntrack : public Conntrack {
  private:
   Result<std::size_t> forget(Family family, std::span<const FlowFilter> filters) {
     if (filters.empty()) return std::size_t{0};
-    if (filters.size() > kMostDumps) return forget(family, std::nullopt, filters);
+    if (filters.size() > kMostDumps) return forget(family, common_to(filters), filters);
     std::size_t forgotten = 0;
     for (const FlowFilter& filter : filters) {
       TRY(const std::size_t by_filter, forget(family, filter, {&filter, 1}));

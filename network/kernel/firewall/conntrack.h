@@ -29,7 +29,8 @@ class Conntrack {
  public:
   virtual ~Conntrack() = default;
   // Deletes the entries that match any of the filters and returns how many. The kernel's table is
-  // walked once for each filter, or, with more than 8 filters, once for all of them. Thread-safe.
+  // walked once for each filter, or, with more than 8 filters, once for all of them: cheaply
+  // where they have one protocol and one port. Thread-safe.
   virtual Result<std::size_t> forget(std::span<const FlowFilter> filters) = 0;
 };
 
