@@ -81,8 +81,7 @@ class EveryRuntime(JoinCase):
         def leave():
             self.containerd.kill("of-containerd")
             ctr.wait(20)
-        return (self.containerd.net,
-                lambda *command: self.containerd("tasks", "exec", "--exec-id", "1", "of-containerd", *command).out, leave)
+        return self.containerd.net, lambda *command: self.containerd.exec("of-containerd", *command), leave
 
     def run_own(self, volume):
         """A runtime of one's own: a namespace and the API."""

@@ -1,5 +1,6 @@
 """A real containerd on a host, and its own command line, ctr."""
 
+import itertools
 import json
 
 from support.e2e import cni, images
@@ -20,6 +21,7 @@ class Containerd:
     def __init__(self, host):
         self.host = host
         self.daemon = None
+        self._numbers = itertools.count(1)
 
     def start(self):
         self.host.write("/run/host/containerd.toml", CONFIG)
@@ -52,9 +54,20 @@ class Containerd:
 
     def run(self, name, *command):
         """ctr run --rm --cni: returns what the command said after ADD, command and DEL."""
-        # ctr drops what is in its pipe when the task ends, so the task outlives the command by a moment.
-        lasting = ("sh", "-c", '"$@"; code=$?; sleep 0.2; exit $code', "sh", *command)
-        return self("run", "--rm", "--cni", "--cgroup", f"{self.host.cgroup}/{name}", images.IMAGE, name, *lasting).out
+        return self._said("run", "--rm", "--cni", "--cgroup", f"{self.host.cgroup}/{name}", behind=(images.IMAGE, name, *command))
+
+    def exec(self, name, *command):
+        """Returns what a command in the container says."""
+        return self._said("tasks", "exec", "--exec-id", f"of-{next(self._numbers)}", behind=(name, *command))
+
+    def _said(self, *ctr, behind):
+        """ctr drops what is in its own pipes when a task ends; a file is written by the shim, which waits for all of it."""
+        log = f"/run/host/said-{next(self._numbers)}.log"
+        self(*ctr, "--log-uri", f"file://{log}", *behind)
+        file = self.host.path(log)
+        said = file.read_text()
+        file.unlink()
+        return said
 
     def run_background(self, name, *serve, options=()):
         """ctr run --cni of the answer server, waited for; ctr itself waits for its end and then sends DEL."""
