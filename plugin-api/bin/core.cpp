@@ -8,6 +8,7 @@
 
 #include "base/host.h"
 #include "base/lock.h"
+#include "base/state/lock_folder.h"
 #include "base/state/sqlite_store.h"
 #include "base/state/store_changes.h"
 #include "network/drivers/registry.h"
@@ -24,8 +25,8 @@ constexpr std::chrono::seconds kReservePeriod{1};
 class WiredCore : public Core {
  public:
   WiredCore(Paths paths, MakeVolumes make_volumes, std::unique_ptr<state::Store> store,
-            std::unique_ptr<kernel::Links> links, std::unique_ptr<kernel::Tunnels> tunnels,
-            std::unique_ptr<kernel::Firewall> firewall,
+            std::string lock_folder, std::unique_ptr<kernel::Links> links,
+            std::unique_ptr<kernel::Tunnels> tunnels, std::unique_ptr<kernel::Firewall> firewall,
             std::unique_ptr<kernel::Firewall> bridge_firewall,
             std::unique_ptr<kernel::Conntrack> conntrack,
             std::unique_ptr<kernel::HostPorts> host_ports, std::unique_ptr<ClusterPart> cluster,
@@ -33,7 +34,7 @@ class WiredCore : public Core {
       : paths_(std::move(paths)),
         make_volumes_(make_volumes),
         store_(std::move(store)),
-        locks_(paths_.lock_dir()),
+        locks_(std::move(lock_folder)),
         links_(std::move(links)),
         tunnels_(std::move(tunnels)),
         conntrack_(std::move(conntrack)),
@@ -149,6 +150,7 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   TRY(auto firewalls, kernel::open_nft_firewalls("fairlead", one_shot));
   TRY(auto host_ports, kernel::open_host_ports());
   TRY(const auto mark, mark_of(*store, paths));
+  TRY(auto lock_folder, state::agree_on_lock_folder(*store, boot_id(), paths.lock_dir()));
   // A daemon refuses to start beside another one in the same network namespace, before it makes any
   // links.
   if (!one_shot) TRY_STATUS(network::Ownership(*links, *firewalls.inet, mark).claim());
@@ -156,10 +158,10 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   if (make_cluster) {
     TRY(cluster, make_cluster(*store, *tunnels));
   }
-  return std::make_unique<WiredCore>(paths, make_volumes, std::move(store), std::move(links),
-                                     std::move(tunnels), std::move(firewalls.inet),
-                                     std::move(firewalls.bridge), std::move(firewalls.conntrack),
-                                     std::move(host_ports), std::move(cluster), mark, one_shot);
+  return std::make_unique<WiredCore>(
+      paths, make_volumes, std::move(store), std::move(lock_folder), std::move(links),
+      std::move(tunnels), std::move(firewalls.inet), std::move(firewalls.bridge),
+      std::move(firewalls.conntrack), std::move(host_ports), std::move(cluster), mark, one_shot);
 }
 
 }  // namespace fairlead

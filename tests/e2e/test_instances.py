@@ -188,6 +188,10 @@ class AnotherStoreInANamespaceThatHasOne(InstancesCase):
 
 
 class AtTheWrongSocket(InstancesCase):
+    def locks_of(self, instance):
+        folder = self.host.path(instance.folders["run_dir"] + "/locks")
+        return sorted(each.name for each in folder.iterdir()) if folder.exists() else []
+
     def test_a_daemon_with_a_store_of_its_own_does_not_take_the_host_s_calls(self):
         """It runs at the default place, where the plugin asks, in another namespace."""
         flags = ("--config", self.second.file, "--run-dir", "/run/fairlead")
@@ -202,16 +206,20 @@ class AtTheWrongSocket(InstancesCase):
     def test_a_run_folder_without_its_store_is_noticed(self):
         self.first.start(), self.second.start()
         run_folder_alone = {"FAIRLEAD_RUN_DIR": self.second.folders["run_dir"]}
+        locks = self.locks_of(self.second)
         self.first.network.add("one", env=run_folder_alone)  # the store is the host's
         self.assertEqual(1, len(self.first.shown("endpoint", "ls")))
         self.assertEqual((([], ""), ([], [], [])), self.second.everything())
+        self.assertEqual(locks, self.locks_of(self.second))  # the daemon would take an ADD that is at work for a leftover
 
     def test_a_store_without_its_run_folder_is_noticed(self):
         self.first.start(), self.second.start()
         store_alone = {"FAIRLEAD_CONFIG": "", "FAIRLEAD_STATE_DIR": self.second.folders["state_dir"]}
+        locks = self.locks_of(self.first)
         self.second.network.add("two", env=store_alone)  # the socket is that of the first
         self.assertEqual(1, len(self.second.shown("endpoint", "ls")))
         self.assertEqual((([], ""), ([], [], [])), self.first.everything())
+        self.assertEqual(locks, self.locks_of(self.first))
 
     def test_the_command_line_notices_it_as_well(self):
         self.first.start()
