@@ -22,9 +22,8 @@ struct Paths {
 
   std::string database() const { return state_dir + "/state.db"; }
   std::string firewall_memory() const { return run_dir + "/other-firewalls"; }
-  std::string lock_dir() const {
-    return run_dir + "/locks";
-  }  // proposed: base/state/lock_folder.h decides
+  // Unless other processes of this store use another one (base/state/lock_folder.h).
+  std::string lock_dir() const { return run_dir + "/locks"; }
   std::string api_socket() const { return run_dir + "/api.sock"; }
   std::string plugin_socket() const { return plugin_dir + "/fairlead.sock"; }
   std::string volumes() const { return volume_dir.empty() ? state_dir + "/volumes" : volume_dir; }

@@ -43,11 +43,12 @@ TEST_P(LockFolderTest, WhoAgreesAgainWritesNothing) {
   EXPECT_EQ(*store_->revision(), *before);
 }
 
-TEST_P(LockFolderTest, ADamagedRecordIsNoFolder) {
-  ASSERT_TRUE(store_->commit({.puts = {{std::string(kLockFolder), R"({"boot": 1})"}}}));
-  const auto agreed = agree_on_lock_folder(*store_, "boot", "/run/a/locks");
-  ASSERT_FALSE(agreed);
-  EXPECT_EQ(agreed.error().code, Code::kIo);
+TEST_P(LockFolderTest, ADamagedRecordIsReplaced) {
+  for (const std::string damaged : {R"({"boot": 1})", R"({"boot": "boot"})", "[]"}) {
+    ASSERT_TRUE(store_->commit({.puts = {{std::string(kLockFolder), damaged}}}));
+    EXPECT_EQ(agree("boot", "/run/a/locks"), "/run/a/locks");
+    EXPECT_EQ(agree("boot", "/run/b/locks"), "/run/a/locks");
+  }
 }
 
 // A full disk: every commit fails, and what is there can be read.

@@ -63,10 +63,12 @@ class Containerd:
     def _said(self, *ctr, behind):
         """ctr drops what is in its own pipes when a task ends; a file is written by the shim, which waits for all of it."""
         log = f"/run/host/said-{next(self._numbers)}.log"
-        self(*ctr, "--log-uri", f"file://{log}", *behind)
+        output = self(*ctr, "--log-uri", f"file://{log}", *behind, check=False)
         file = self.host.path(log)
-        said = file.read_text()
-        file.unlink()
+        said = file.read_text() if file.exists() else ""
+        file.unlink(missing_ok=True)
+        if output.code != 0:
+            raise CommandFailed(f"{' '.join(behind)}\nexit code {output.code}\n{said}{output.err}")
         return said
 
     def run_background(self, name, *serve, options=()):
