@@ -83,8 +83,9 @@ struct CliContext {
   PodmanPlugin podman = {};
 };
 
-// Exit codes: done; failed and usage error (both explained on `err`); stopped by Ctrl-C.
-inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130;
+// Exit codes: done; failed and usage error (both explained on `err`); done, but something could not
+// be kept, which is listed; stopped by Ctrl-C.
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2, kIncomplete = 3, kInterrupted = 130;
 
 // Runs one command. `args` are without the program's name. Sets the log level when asked to be
 // verbose.

@@ -42,6 +42,28 @@ std::string_view to_string(ChangeKind kind) {
   return "snapshot";
 }
 
+std::string_view to_string(Condition condition) {
+  switch (condition) {
+    case Condition::kOk:
+      return "ok";
+    case Condition::kWarning:
+      return "warning";
+    case Condition::kFull:
+      return "full";
+    case Condition::kDiskFull:
+      return "disk-full";
+    case Condition::kDamaged:
+      return "damaged";
+    case Condition::kMissing:
+      return "missing";
+    case Condition::kOffline:
+      return "offline";
+    case Condition::kLocked:
+      return "locked";
+  }
+  return "warning";
+}
+
 std::string_view to_string(JobState state) {
   switch (state) {
     case JobState::kRunning:

@@ -78,16 +78,41 @@ struct Volume {
   bool operator==(const Volume&) const = default;
 };
 
+// How a volume is, in one word for lists and filters; `health` says it in a sentence.
+enum class Condition {
+  kOk,
+  kWarning,   // it works, and somebody should look at it
+  kFull,      // its own limit is reached
+  kDiskFull,  // the disk below it is full
+  kDamaged,   // its file system, or what belongs to it, is broken
+  kMissing,   // its data is gone
+  kOffline,   // its pool, device or server is away
+  kLocked,    // its key is missing or wrong
+};
+std::string_view to_string(Condition condition);  // "ok", "warning", "full", "disk-full", ...
+
+// What a verb that reads or writes a whole tree could not keep. The verb succeeds; its result is
+// incomplete, and each door says so.
+struct LeftOut {
+  std::uint64_t count = 0;
+  std::vector<std::string> notes;  // the first kMostNotes: what was left out and why, for people
+  static constexpr std::size_t kMostNotes = 20;
+  bool operator==(const LeftOut&) const = default;
+};
+
 // What `volume inspect` shows beyond the record. Cheap enough to be computed for every List.
 struct VolumeStatus {
   std::string backend;
   std::string reason;                 // why this backend was chosen
   std::optional<std::uint64_t> size;  // bytes, the hard limit; std::nullopt: none
   std::optional<std::uint64_t> used;  // bytes; std::nullopt: not known without a walk
+  // bytes that only snapshots hold, and that their removal would free; std::nullopt: not known
+  std::optional<std::uint64_t> only_in_snapshots;
   std::optional<std::uint64_t> inodes, inodes_used;
   std::optional<bool> in_use;  // as the kernel reports
   std::string users;           // who uses it, for people; empty: nobody, or not known
-  std::string health;          // "ok", or what is wrong
+  Condition condition = Condition::kOk;
+  std::string health = "ok";  // "ok", or what is wrong and what to do
 };
 
 // Called by long verbs about ten times a second, on the thread of the verb, with the bytes done and

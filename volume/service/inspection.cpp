@@ -46,16 +46,12 @@ Result<VolumeStatus> Inspection::status(const Volume& volume) {
     return backend->status(volume);
   };
   auto status = look();
-  if (!status)
-    return VolumeStatus{.backend = volume.backend,
-                        .reason = {},
-                        .size = {},
-                        .used = {},
-                        .inodes = {},
-                        .inodes_used = {},
-                        .in_use = {},
-                        .users = {},
-                        .health = status.error().text};
+  if (!status) {
+    VolumeStatus unknown{.backend = volume.backend};
+    unknown.condition = Condition::kWarning;
+    unknown.health = status.error().text;
+    return unknown;
+  }
   status->reason = reason_of(volume, status->reason);
   return status;
 }
