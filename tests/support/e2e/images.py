@@ -28,24 +28,24 @@ def make_all(folder):
     image_archive()
 
 
-def _made(make):
+def made(make):
     """A function that makes a file at a path, as one that returns the path of the file, which is made when it is not there."""
     @functools.lru_cache(maxsize=None)
-    def made():
+    def path_of():
         path = _folder() / make.__name__
         if not path.exists():
             make(path)
         return path
-    return functools.update_wrapper(made, make)
+    return functools.update_wrapper(path_of, make)
 
 
-@_made
+@made
 def answer_server(path):
     """The static answer server."""
     subprocess.run(["gcc", "-Os", "-static", "-o", str(path), str(_HERE / "answer.c")], check=True)
 
 
-@_made
+@made
 def enter(path):
     """enter PID NET COMMAND...: see enter.cpp."""
     repository = _HERE.parent.parent.parent
@@ -55,33 +55,38 @@ def enter(path):
                     "-o", str(path), str(_HERE / "enter.cpp"), str(repository / "plugin-api/thin/start.cpp")], check=True)
 
 
-@_made
+@made
 def image_archive(path):
     """A docker-archive with IMAGE in it, for docker load, podman load and ctr images import."""
-    layer = _root_filesystem()
-    digest = hashlib.sha256(layer).hexdigest()
+    write_archive(path, IMAGE, base_layer())
+
+
+def write_archive(path, image, *layers, configuration=None):
+    """A docker-archive with an image of these layers, tar files as bytes."""
+    digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
     config = json.dumps({
         "architecture": "amd64", "os": "linux",
-        "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"], "ExposedPorts": {"80/tcp": {}, "53/udp": {}}},
-        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]},
-        "history": [{"created_by": "fairlead"}],
+        "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"], "ExposedPorts": {"80/tcp": {}, "53/udp": {}}, **(configuration or {})},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest for digest in digests]},
+        "history": [{"created_by": "fairlead"} for _ in layers],
     }).encode()
     config_name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = json.dumps([{"Config": config_name, "RepoTags": [IMAGE], "Layers": [digest + "/layer.tar"]}])
+    manifest = json.dumps([{"Config": config_name, "RepoTags": [image], "Layers": [digest + "/layer.tar" for digest in digests]}])
     with tarfile.open(path, "w") as archive:
         _add_file(archive, config_name, config)
-        _add_file(archive, digest + "/layer.tar", layer)
+        for digest, layer in zip(digests, layers):
+            _add_file(archive, digest + "/layer.tar", layer)
         _add_file(archive, "manifest.json", manifest.encode())
 
 
 def root_filesystem(folder):
     """Unpacks the image's root into `folder` (for runtimes that take a folder)."""
-    with tarfile.open(fileobj=io.BytesIO(_root_filesystem())) as archive:
+    with tarfile.open(fileobj=io.BytesIO(base_layer())) as archive:
         archive.extractall(folder)
 
 
 @functools.lru_cache(maxsize=None)
-def _root_filesystem():
+def base_layer():
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "run", "www", "data"):
