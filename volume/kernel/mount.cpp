@@ -14,6 +14,9 @@
 #include <array>
 #include <cerrno>
 #include <fstream>
+#include <optional>
+
+#include "volume/kernel/mountinfo.h"
 
 namespace fairlead::volume {
 
@@ -215,30 +218,63 @@ Status unmount(int parent, const std::string& name, Unmount how) {
 }
 
 namespace {
-Result<struct statx> look_at(int parent, const std::string& name, int flags) {
-  struct statx info {};
-  if (::statx(parent, name.c_str(), flags | AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE,
-              &info) != 0)
-    return fail_errno(errno, name.empty() ? "look at a folder" : fmt::format("look at {}", name));
-  return info;
+
+struct Place {
+  bool is_mount_root = false;
+  dev_t device = 0;
+};
+
+// The field of /proc/self/fdinfo, which is there without asking the file system.
+std::optional<std::uint64_t> mount_id_of(int fd) {
+  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", fd));
+  std::uint64_t id = 0;
+  for (std::string word; info >> word;)
+    if (word == "mnt_id:" && info >> id) return id;
+  return std::nullopt;
 }
+
+// A file system that has shut itself down (xfs, when its device could not be written) answers
+// statx(2) with EIO. What is mounted where is known all the same.
+Result<Place> place_without_asking(int parent, const std::string& name) {
+  const UniqueFd fd(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  const auto own = mount_id_of(name.empty() ? parent : fd.get());
+  std::ifstream table("/proc/thread-self/mountinfo");
+  for (std::string line; own && std::getline(table, line);) {
+    const auto entry = parse_mount_line(line);
+    if (entry && entry->id == *own)
+      return Place{.is_mount_root = mount_id_of(parent) != own,
+                   .device = ::makedev(entry->major, entry->minor)};
+  }
+  return fail_errno(EIO, fmt::format("look at {}", name.empty() ? "a folder" : name));
+}
+
+Result<Place> look_at(int parent, const std::string& name) {
+  struct statx info {};
+  const int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC | (name.empty() ? AT_EMPTY_PATH : 0);
+  if (::statx(parent, name.c_str(), flags, STATX_TYPE, &info) == 0)
+    return Place{.is_mount_root = (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0,
+                 .device = ::makedev(info.stx_dev_major, info.stx_dev_minor)};
+  if (errno == EIO) return place_without_asking(parent, name);
+  return fail_errno(errno, name.empty() ? "look at a folder" : fmt::format("look at {}", name));
+}
+
 }  // namespace
 
 Result<bool> is_mount_point(int parent, const std::string& name) {
   TRY_STATUS(check_component(name));
-  TRY(const auto info, look_at(parent, name, 0));
-  return (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  TRY(const auto place, look_at(parent, name));
+  return place.is_mount_root;
 }
 
 Result<dev_t> device_of(int fd) {
-  TRY(const auto info, look_at(fd, "", AT_EMPTY_PATH));
-  return ::makedev(info.stx_dev_major, info.stx_dev_minor);
+  TRY(const auto place, look_at(fd, ""));
+  return place.device;
 }
 
 Result<dev_t> device_at(int parent, const std::string& name) {
   TRY_STATUS(check_component(name));
-  TRY(const auto info, look_at(parent, name, 0));
-  return ::makedev(info.stx_dev_major, info.stx_dev_minor);
+  TRY(const auto place, look_at(parent, name));
+  return place.device;
 }
 
 Result<int> IdMaps::user_namespace(const std::vector<IdLine>& lines) {

@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "tests/support/power_cut.h"
 #include "tests/volume/scratch.h"
 
 namespace fairlead::volume {
 namespace {
 
+using fairlead::testing::PowerCutDisk;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::is_there;
@@ -129,6 +131,25 @@ TEST_F(MountTest, UnmountingTwiceOrNothingSucceedsAndABusyOneIsInUse) {
     EXPECT_TRUE(unmount(folder->fd(), "fs", Unmount::kLazy));
   }
   EXPECT_FALSE(is_mount_point(folder->fd(), "fs").value());
+}
+
+TEST_F(MountTest, AFileSystemThatHasShutItselfDownIsSeenAndUnmounted) {
+  for (const std::string type : {"xfs", "ext4"}) {
+    PowerCutDisk disk(type, 512U << 20U);
+    if (!disk.ok()) GTEST_SKIP() << disk.why();
+    const auto above = Folder::open(std::filesystem::path(disk.path()).parent_path()).value();
+    const dev_t device = device_at(above.fd(), "disk").value();
+    const UniqueFd root(::open(disk.path().c_str(), O_PATH | O_CLOEXEC));
+    disk.cut();
+    struct stat info {};
+    EXPECT_EQ(::fstat(root.get(), &info) != 0, type == "xfs") << "it stands for nothing here";
+    const auto mounted = is_mount_point(above.fd(), "disk");
+    ASSERT_TRUE(mounted) << mounted.error().text;
+    EXPECT_TRUE(*mounted);
+    EXPECT_EQ(device_at(above.fd(), "disk").value(), device);
+    EXPECT_EQ(device_of(root.get()).value(), device);
+    EXPECT_FALSE(is_mount_point(root.get(), "missing"));
+  }
 }
 
 TEST_F(MountTest, OnlyOneComponentIsAMountPoint) {
