@@ -34,7 +34,9 @@ def made(make):
     def path_of():
         path = _folder() / make.__name__
         if not path.exists():
-            make(path)
+            building = path.with_name(f"{path.name}.{os.getpid()}")  # another process may make the same at this moment
+            make(building)
+            building.rename(path)
         return path
     return functools.update_wrapper(path_of, make)
 
