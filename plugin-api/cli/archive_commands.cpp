@@ -95,34 +95,48 @@ std::string ids_text(const std::vector<BackupInfo>& backups) {
   return text;
 }
 
+// The folder of the backups, and what opens it. `what` names the argument: "--to DIR".
+Result<volume::BackupPlace> backup_place(const Invocation& line, const std::string& folder,
+                                         std::string_view what) {
+  volume::BackupPlace place;
+  TRY(place.folder, absolute_path(folder, what));
+  if (!line.key_file.empty()) {
+    TRY(place.key_file, absolute_path(line.key_file, "--key-file FILE"));
+  }
+  if (!line.passphrase_file.empty()) {
+    TRY(place.passphrase_file, absolute_path(line.passphrase_file, "--passphrase-file FILE"));
+  }
+  return place;
+}
+
 // The id that was asked for, or the id of the volume's newest backup.
-Result<std::string> wanted_backup(const CliServices& core, const std::string& folder,
+Result<std::string> wanted_backup(const CliServices& core, const volume::BackupPlace& place,
                                   const std::string& volume, const std::string& id) {
-  TRY(auto backups, core.archives->backups(folder));
+  TRY(auto backups, core.archives->backups(place));
   std::erase_if(backups, [&](const BackupInfo& one) { return one.volume != volume; });
   std::ranges::sort(backups, {}, &BackupInfo::id);
   if (backups.empty())
     return fail(Code::kNotFound, "there is no backup of {} in {}; see: fairlead backup ls {}",
-                volume, folder, folder);
+                volume, place.folder, place.folder);
   if (id.empty()) return backups.back().id;
   if (std::ranges::find(backups, id, &BackupInfo::id) != backups.end()) return id;
   return fail(Code::kNotFound, "there is no backup {} of {} in {}; the newest are {}", id, volume,
-              folder, ids_text(backups));
+              place.folder, ids_text(backups));
 }
 
 Status restore(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
-               const std::string& folder) {
+               const volume::BackupPlace& place) {
   TRY(auto core, session.services());
-  TRY(auto id, wanted_backup(core, folder, session.line.names[0], session.line.backup));
-  return show_made(session, verb, core.archives->restore(spec, folder, id, verb.progress()));
+  TRY(auto id, wanted_backup(core, place, session.line.names[0], session.line.backup));
+  return show_made(session, verb, core.archives->restore(spec, place, id, verb.progress()));
 }
 
 // ---- backup
 
 Status back_up(Session& session, LongVerb& verb, const std::string& name,
-               const std::string& folder) {
+               const volume::BackupPlace& place) {
   TRY(auto core, session.services());
-  const auto made = core.archives->back_up(name, folder, verb.progress());
+  const auto made = core.archives->back_up(name, place, verb.progress());
   verb.clear_bar();
   if (!made) return fail(suggest_volume(core, made.error(), name));
   if (session.line.json)
@@ -148,9 +162,9 @@ void show_table(Session& session, const std::vector<BackupInfo>& backups) {
   session.print(table);
 }
 
-Status list(Session& session, const std::string& folder) {
+Status list(Session& session, const volume::BackupPlace& place) {
   TRY(auto core, session.services());
-  TRY(auto backups, core.archives->backups(folder));
+  TRY(auto backups, core.archives->backups(place));
   std::ranges::sort(backups, {}, &BackupInfo::id);
   if (session.line.json) {
     Document documents = Document::array();
@@ -206,36 +220,36 @@ int volume_import(Session& session) {
 
 int volume_backup(Session& session) {
   const std::string& name = session.line.names[0];
-  const auto folder = absolute_path(session.line.to, "--to DIR");
-  if (!folder) return session.misused(folder.error());
+  const auto place = backup_place(session.line, session.line.to, "--to DIR");
+  if (!place) return session.misused(place.error());
   LongVerb verb(session, "back up volume " + name, name);
-  return verb.finish(back_up(session, verb, name, *folder));
+  return verb.finish(back_up(session, verb, name, *place));
 }
 
 int volume_restore(Session& session) {
-  const auto folder = absolute_path(session.line.from, "--from DIR");
-  if (!folder) return session.misused(folder.error());
+  const auto place = backup_place(session.line, session.line.from, "--from DIR");
+  if (!place) return session.misused(place.error());
   const std::string& name = session.line.as.empty() ? session.line.names[0] : session.line.as;
   const auto spec = volume_spec_of(session.line, name);
   if (!spec) return session.misused(spec.error());
   LongVerb verb(session, "restore volume " + spec->name.str(), spec->name.str());
-  return verb.finish(restore(session, verb, *spec, *folder));
+  return verb.finish(restore(session, verb, *spec, *place));
 }
 
 int backup_list(Session& session) {
-  const auto folder = absolute_path(session.line.names[0], "DIR");
-  if (!folder) return session.misused(folder.error());
-  return session.finish("list backups", list(session, *folder));
+  const auto place = backup_place(session.line, session.line.names[0], "DIR");
+  if (!place) return session.misused(place.error());
+  return session.finish("list backups", list(session, *place));
 }
 
 int backup_verify(Session& session) {
-  const auto folder = absolute_path(session.line.names[0], "DIR");
-  if (!folder) return session.misused(folder.error());
+  const auto place = backup_place(session.line, session.line.names[0], "DIR");
+  if (!place) return session.misused(place.error());
   const std::string id = session.line.names.size() > 1 ? session.line.names[1] : "";
-  LongVerb verb(session, "verify the backups in " + *folder, "");
+  LongVerb verb(session, "verify the backups in " + place->folder, "");
   const auto core = session.services();
   if (!core) return verb.finish(fail(core.error()));
-  const auto report = core->archives->verify(*folder, id, verb.progress());
+  const auto report = core->archives->verify(*place, id, verb.progress());
   if (!report) return verb.finish(fail(report.error()));
   verb.clear_bar();
   if (session.line.json) {

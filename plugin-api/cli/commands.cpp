@@ -148,10 +148,13 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume import data data.tar.zst\n"
      "ssh backup cat data.tar.zst | fairlead volume import -o size=10g data -",
      volume_import},
-    {"volume", "backup", "", "Write what changed since the last backup into a folder", "NAME", kTo,
-     "fairlead volume backup data --to /srv/backup", volume_backup},
+    {"volume", "backup", "", "Write what changed since the last backup into a folder", "NAME",
+     kTo | kSecret,
+     "fairlead volume backup data --to /srv/backup\n"
+     "fairlead volume backup data --to /srv/backup --key-file /etc/fairlead/backup.key",
+     volume_backup},
     {"volume", "restore", "", "Make a volume from a backup; the newest one without --backup",
-     "NAME", kFrom | kAs | kOptions,
+     "NAME", kFrom | kSecret | kAs | kOptions,
      "fairlead volume restore data --from /srv/backup\n"
      "fairlead volume restore data --from /srv/backup --as old-data\n"
      "fairlead volume restore data --from /srv/backup --backup $(fairlead backup ls -q "
@@ -168,10 +171,10 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead snapshot rm data@monday data@tuesday\nfairlead snapshot rm $(fairlead snapshot ls "
      "-q data)",
      snapshot_remove},
-    {"backup", "ls", "list", "List the backups in a folder", "DIR", kNoTrunc,
+    {"backup", "ls", "list", "List the backups in a folder", "DIR", kNoTrunc | kSecret,
      "fairlead backup ls /srv/backup", backup_list},
     {"backup", "verify", "", "Read one backup, or all, and compare every digest", "DIR [BACKUP]",
-     kNothing, "fairlead backup verify /srv/backup", backup_verify},
+     kSecret, "fairlead backup verify /srv/backup", backup_verify},
     {"pool", "create", "", "Make a pool, in one file or on a block device", "NAME", kPoolSpec,
      "fairlead pool create fast --size 20g\n"
      "fairlead pool create disk --device /dev/sdb1 --fstype xfs\n"

@@ -36,6 +36,7 @@ enum Takes : unsigned {
   kLimit = 1 << 22,         // --max-connections N
   kPodmanFolder = 1 << 23,  // --dir DIR
   kDropIn = 1 << 24,        // --drop-in
+  kSecret = 1 << 30,        // --key-file FILE, --passphrase-file FILE
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is

@@ -30,6 +30,7 @@ struct Invocation {
   std::string output;                          // of export
   std::string sha256;                          // of import
   std::string to, from, backup;                // of backup and restore
+  std::string key_file, passphrase_file;       // of a backup folder
   std::string as;                              // of restore
   std::string size, device, fstype = "btrfs";  // of pool create
   bool repair = false, overwrite = false;

@@ -96,6 +96,11 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_text(app, "--from", line.from, "DIR", "The folder of the backups");
     add_text(app, "--backup", line.backup, "ID", "This one, as backup ls shows it");
   }
+  if (command.takes & kSecret) {
+    add_text(app, "--key-file", line.key_file, "FILE", "The backups are encrypted with this key");
+    add_text(app, "--passphrase-file", line.passphrase_file, "FILE",
+             "The backups are encrypted with the passphrase in it");
+  }
   if (command.takes & kAs) add_text(app, "--as", line.as, "NEW", "Under another name");
   if (command.takes & kRepair) add_flag(app, "--repair", line.repair, "Mend what can be mended");
   if (command.takes & kNetworkSpec) add_network_spec(app, line);

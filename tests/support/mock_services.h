@@ -154,14 +154,17 @@ class MockVolumeArchives : public volume::VolumeArchives {
               (const volume::VolumeSpec&, int, const std::string&, const volume::Progress&),
               (override));
   MOCK_METHOD(Result<volume::BackupInfo>, back_up,
-              (const std::string&, const std::string&, const volume::Progress&), (override));
-  MOCK_METHOD(Result<std::vector<volume::BackupInfo>>, backups, (const std::string&), (override));
+              (const std::string&, const volume::BackupPlace&, const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<std::vector<volume::BackupInfo>>, backups, (const volume::BackupPlace&),
+              (override));
   MOCK_METHOD(Result<volume::Volume>, restore,
-              (const volume::VolumeSpec&, const std::string&, const std::string&,
+              (const volume::VolumeSpec&, const volume::BackupPlace&, const std::string&,
                const volume::Progress&),
               (override));
   MOCK_METHOD(Result<volume::CheckReport>, verify,
-              (const std::string&, const std::string&, const volume::Progress&), (override));
+              (const volume::BackupPlace&, const std::string&, const volume::Progress&),
+              (override));
 };
 
 class MockVolumeJobs : public volume::VolumeJobs {

@@ -127,16 +127,17 @@ class VolumeArchives {
                                      const Progress& progress) = 0;
 
   // Writes a backup into a folder, which can be copied anywhere. Only what changed since the last
-  // backup in that folder is written.
-  virtual Result<BackupInfo> back_up(const std::string& volume, const std::string& folder,
+  // backup in that folder is written. A new folder is encrypted when the place has a secret; of an
+  // encrypted one every verb is kInvalid without the right secret.
+  virtual Result<BackupInfo> back_up(const std::string& volume, const BackupPlace& place,
                                      const Progress& progress) = 0;
-  virtual Result<std::vector<BackupInfo>> backups(const std::string& folder) = 0;
+  virtual Result<std::vector<BackupInfo>> backups(const BackupPlace& place) = 0;
   // `backup` is an id, or empty for the newest backup of the volume named in the spec. Options and
   // labels are those of the backup where the spec sets none.
-  virtual Result<Volume> restore(const VolumeSpec& spec, const std::string& folder,
+  virtual Result<Volume> restore(const VolumeSpec& spec, const BackupPlace& place,
                                  const std::string& backup, const Progress& progress) = 0;
   // Reads all content of one backup, or of all when `backup` is empty, and compares digests.
-  virtual Result<CheckReport> verify(const std::string& folder, const std::string& backup,
+  virtual Result<CheckReport> verify(const BackupPlace& place, const std::string& backup,
                                      const Progress& progress) = 0;
 };
 

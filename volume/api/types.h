@@ -115,6 +115,19 @@ struct VolumeStatus {
   std::string health = "ok";  // "ok", or what is wrong and what to do
 };
 
+// Where backups are kept: a folder (an absolute path), and what opens it when it is encrypted. Both
+// files are of root and of nobody else; without either, the environment's
+// FAIRLEAD_BACKUP_PASSPHRASE is asked.
+struct BackupPlace {
+  std::string folder;
+  std::string key_file, passphrase_file;  // absolute paths, or empty
+
+  BackupPlace() = default;
+  BackupPlace(std::string where) : folder(std::move(where)) {}
+  BackupPlace(const char* where) : folder(where) {}
+  bool operator==(const BackupPlace&) const = default;
+};
+
 // Called by long verbs about ten times a second, on the thread of the verb, with the bytes done and
 // the total (0: not known). Returning false stops the work at the next safe point: the verb fails
 // with kUnavailable and leaves nothing half done.

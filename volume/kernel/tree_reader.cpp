@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,7 +52,8 @@ std::optional<EntryKind> kind_of(mode_t mode) {
   }
 }
 
-FileTime time_of(const timespec& time) {
+template <class Time>  // timespec or statx_timestamp
+FileTime time_of(const Time& time) {
   return {.seconds = time.tv_sec, .nanos = static_cast<std::uint32_t>(time.tv_nsec)};
 }
 
@@ -64,6 +66,23 @@ void fill(TreeEntry& entry, const struct stat& info) {
   entry.ctime = time_of(info.st_ctim);
   entry.inode = info.st_ino;
   entry.size = entry.kind == EntryKind::kFile ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
+void fill(TreeEntry& entry, const struct statx& info) {
+  entry.kind = kind_of(info.stx_mode).value_or(EntryKind::kDevice);
+  entry.mode = info.stx_mode & 07777;
+  entry.uid = info.stx_uid;
+  entry.gid = info.stx_gid;
+  entry.mtime = time_of(info.stx_mtime);
+  entry.ctime = time_of(info.stx_ctime);
+  entry.inode = info.stx_ino;
+  entry.size = entry.kind == EntryKind::kFile ? info.stx_size : 0;
+}
+
+// Everything of one entry in one call, also on which mount it is (since Linux 5.8).
+bool stat_entry(int parent, const char* name, struct statx& info) {
+  return ::statx(parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+                 STATX_BASIC_STATS | STATX_MNT_ID, &info) == 0;
 }
 
 bool has_no_xattrs(int error) { return error == ENOTSUP || error == ENODATA; }
@@ -87,7 +106,8 @@ Result<std::optional<std::string>> read_xattr(int fd, const std::string& name) {
 }
 
 Status read_xattrs(int fd, std::map<std::string, std::string>& xattrs) {
-  std::string names(64 << 10, '\0');  // XATTR_LIST_MAX
+  if (::flistxattr(fd, nullptr, 0) == 0) return {};  // most files have none
+  std::string names(64 << 10, '\0');                 // XATTR_LIST_MAX
   const ssize_t size = ::flistxattr(fd, names.data(), names.size());
   if (size < 0 && has_no_xattrs(errno)) return {};
   if (size < 0) return fail_errno(errno, "list the extended attributes");
@@ -110,34 +130,55 @@ Result<std::string> read_target(int parent, const std::string& name) {
   return target;
 }
 
-Result<std::vector<std::string>> names_in(int folder) {
+// The names in a folder, sorted by their bytes; a million of them in some 20 MB.
+class Names {
+ public:
+  void add(const char* name) {
+    starts_.push_back(bytes_.size());
+    bytes_.append(name).push_back('\0');
+  }
+  void sort() {
+    std::ranges::sort(starts_, [this](std::size_t left, std::size_t right) {
+      return std::strcmp(bytes_.data() + left, bytes_.data() + right) < 0;
+    });
+  }
+  std::size_t size() const { return starts_.size(); }
+  const char* operator[](std::size_t k) const { return bytes_.data() + starts_[k]; }
+
+ private:
+  std::string bytes_;  // each with a zero behind it
+  std::vector<std::size_t> starts_;
+};
+
+Result<Names> names_in(int folder) {
   UniqueFd again(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!again) return fail_errno(errno, "list");
   const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(again.get()));
   if (!dir) return fail_errno(errno, "list");
   again.release();
-  std::vector<std::string> names;
+  Names names;
   errno = 0;
   while (const dirent* entry = ::readdir(dir.get())) {
     const std::string_view name(entry->d_name);
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (name != "." && name != "..") names.add(entry->d_name);
   }
   if (errno != 0) return fail_errno(errno, "list");
-  std::ranges::sort(names);
+  names.sort();
   return names;
 }
 
 struct Level {
-  UniqueFd fd;  // closed while the walk is far below
-  std::string path;
-  std::vector<std::string> names;
+  UniqueFd fd;           // closed while the walk is far below
+  std::size_t path = 0;  // how much of the walk's path is this folder's
+  Names names;
   std::size_t next = 0;
 };
 
-// "a/b" and "c" -> "a/b/c".
-std::string join(const std::string& folder, const std::string& name) {
-  return folder.empty() ? name : folder + "/" + name;
-}
+// The first path of a file that has several, until all of them were met.
+struct LinkedFile {
+  std::string path;
+  std::uint32_t left = 0;
+};
 
 // Opens the entry of this name without following it, whatever it has become.
 Result<UniqueFd> open_entry(int parent, const std::string& name, EntryKind kind) {
@@ -155,34 +196,38 @@ class Walker {
  private:
   friend class Cursor;
   Status enter(int parent, const std::string& name, const std::string& path);
-  Status meet(const std::string& name);
+  Status meet(const char* name);
+  Status meet_entry(TreeEntry entry, const char* name, const struct statx& info);
   Status meet_hollow(const std::string& path);
-  bool is_foreign_mount(int parent, const std::string& name) const;
-  Result<bool> tell(TreeEntry entry, int parent, const std::string& name);
+  bool is_foreign_mount(int parent, const char* name, const struct statx& info) const;
+  Result<bool> tell(TreeEntry entry, int parent, const char* name);
   Status push(UniqueFd fd, std::string path);
   Status reopen();
+  std::string path_to(const char* name) const;
 
   int top_;
   const std::function<Status(TreeCursor&)>& visit_;
   WalkNotes& notes_;
   Hollow hollow_;
   bool on_btrfs_ = false;
+  std::uint64_t mount_ = 0;  // of the top, where the kernel tells
+  bool knows_mounts_ = false;
+  std::string path_;  // of the last level; each level has the beginning of it
   std::vector<Level> levels_;
-  std::map<std::pair<dev_t, ino_t>, std::string>
-      linked_;  // the first path of each file that has several
+  std::map<std::pair<std::uint64_t, std::uint64_t>, LinkedFile> linked_;  // by device and inode
 };
 
 class Cursor : public TreeCursor {
  public:
-  Cursor(TreeEntry seen, int parent, std::string name)
-      : seen_(std::move(seen)), parent_(parent), name_(std::move(name)) {}
+  Cursor(TreeEntry seen, int parent, const char* name)
+      : seen_(std::move(seen)), parent_(parent), name_(name) {}
   const TreeEntry& seen() const override { return seen_; }
   Result<TreeEntry> read(UniqueFd& file) override;
 
  private:
   TreeEntry seen_;
   int parent_;
-  std::string name_;
+  const char* name_;  // borrowed from the level
 };
 
 // Everything is read by the descriptor, so that it is all of the same file.
@@ -209,7 +254,7 @@ Result<TreeEntry> Cursor::read(UniqueFd& file) {
 }
 
 // Calls the visitor. Returns false when the entry has vanished, which is no error.
-Result<bool> Walker::tell(TreeEntry entry, int parent, const std::string& name) {
+Result<bool> Walker::tell(TreeEntry entry, int parent, const char* name) {
   Cursor cursor(std::move(entry), parent, name);
   const auto told = visit_(cursor);
   if (told || told.error().code == Code::kNotFound) return told.has_value();
@@ -219,7 +264,8 @@ Result<bool> Walker::tell(TreeEntry entry, int parent, const std::string& name) 
 Status Walker::push(UniqueFd fd, std::string path) {
   auto names = names_in(fd.get());
   if (!names) return fail(with_context(names.error(), printable(path)));
-  levels_.push_back({.fd = std::move(fd), .path = std::move(path), .names = std::move(*names)});
+  levels_.push_back({.fd = std::move(fd), .path = path.size(), .names = std::move(*names)});
+  path_ = std::move(path);
   if (levels_.size() > kMostOpen) levels_[levels_.size() - 1 - kMostOpen].fd.reset();
   return {};
 }
@@ -231,7 +277,7 @@ Status Walker::reopen() {
   if (!at) return fail_errno(errno, "open the folder again");
   for (std::size_t k = 0; k < levels_.size(); ++k) {
     if (k > 0) {
-      const std::string& path = levels_[k].path;
+      const std::string path = path_.substr(0, levels_[k].path);
       const std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
       TRY(at, open_entry(levels_[k - 1].fd.get(), name, EntryKind::kFolder));
     }
@@ -249,10 +295,20 @@ Status Walker::enter(int parent, const std::string& name, const std::string& pat
   return fail(with_context(fd.error(), printable(path)));
 }
 
-// Checks without opening the entry for reading.
-bool Walker::is_foreign_mount(int parent, const std::string& name) const {
+// Where the kernel does not tell the mount, checks without opening the entry for reading.
+bool Walker::is_foreign_mount(int parent, const char* name, const struct statx& info) const {
+  if (knows_mounts_ && (info.stx_mask & STATX_MNT_ID) != 0) return info.stx_mnt_id != mount_;
   const auto probe = open_beneath(parent, name, O_PATH | O_NOFOLLOW, RESOLVE_NO_XDEV);
   return !probe && probe.error().sys_errno == EXDEV;
+}
+
+std::string Walker::path_to(const char* name) const {
+  const std::size_t length = levels_.back().path, more = std::strlen(name);
+  std::string path;
+  path.reserve(length + 1 + more);
+  path.append(path_, 0, length);
+  if (length != 0) path += '/';
+  return path.append(name, more);
 }
 
 Status Walker::meet_hollow(const std::string& path) {
@@ -266,38 +322,51 @@ Status Walker::meet_hollow(const std::string& path) {
   return {};
 }
 
-Status Walker::meet(const std::string& name) {
-  Level& level = levels_.back();
-  struct stat info {};
-  if (::fstatat(level.fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+Status Walker::meet(const char* name) {
+  const int parent = levels_.back().fd.get();
+  struct statx info {};
+  if (!stat_entry(parent, name, info)) {
     if (errno == ENOENT) return {};
-    return fail_errno(errno, printable(join(level.path, name)));
+    return fail_errno(errno, printable(path_to(name)));
   }
   TreeEntry entry;
-  entry.path = join(level.path, name);
+  entry.path = path_to(name);
   fill(entry, info);
   if (entry.kind == EntryKind::kDevice || entry.kind == EntryKind::kSocket) {
     notes_.add(fmt::format("{} is a {}; it was left out", printable(entry.path),
                            entry.kind == EntryKind::kDevice ? "device node" : "socket"));
     return {};
   }
-  if (is_foreign_mount(level.fd.get(), name)) {
+  if (is_foreign_mount(parent, name, info)) {
     notes_.add(fmt::format("something is mounted at {}; it was left out", printable(entry.path)));
     return {};
   }
+  return meet_entry(std::move(entry), name, info);
+}
+
+Status Walker::meet_entry(TreeEntry entry, const char* name, const struct statx& info) {
+  const int parent = levels_.back().fd.get();
   const bool is_folder = entry.kind == EntryKind::kFolder;
+  const bool has_more_names = !is_folder && info.stx_nlink > 1;
+  if (!is_folder && !has_more_names) return status_of(tell(std::move(entry), parent, name));
   if (is_folder && entry.path.size() > kLongestPath)
     return fail(Code::kInvalid, "{}: its path is longer than {} bytes", printable(entry.path),
                 kLongestPath);
-  if (on_btrfs_ && is_folder && btrfs::is_hollow(info.st_ino)) TRY_STATUS(meet_hollow(entry.path));
-  const bool has_more_names = !is_folder && info.st_nlink > 1;
-  const std::pair<dev_t, ino_t> id{info.st_dev, info.st_ino};
-  if (const auto first = linked_.find(id); has_more_names && first != linked_.end())
-    entry.hard_link = first->second;
+  if (on_btrfs_ && is_folder && btrfs::is_hollow(info.stx_ino)) TRY_STATUS(meet_hollow(entry.path));
   const std::string path = entry.path;
-  TRY(const bool told, tell(std::move(entry), level.fd.get(), name));
-  if (told && has_more_names) linked_.try_emplace(id, path);
-  return told && is_folder ? enter(level.fd.get(), name, path) : Status();
+  if (is_folder) {
+    TRY(const bool told, tell(std::move(entry), parent, name));
+    return told ? enter(parent, name, path) : Status();
+  }
+  const std::uint64_t device = std::uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
+  const auto first = linked_.find({device, info.stx_ino});
+  if (first != linked_.end()) entry.hard_link = first->second.path;
+  TRY(const bool told, tell(std::move(entry), parent, name));
+  if (told && first == linked_.end())
+    linked_.try_emplace({device, info.stx_ino}, LinkedFile{path, info.stx_nlink - 1});
+  else if (told && --first->second.left == 0)
+    linked_.erase(first);
+  return {};
 }
 
 Status Walker::run() {
@@ -307,9 +376,14 @@ Status Walker::run() {
   TreeEntry top;
   fill(top, info);
   TRY([[maybe_unused]] const bool told, tell(std::move(top), top_, "."));
+  struct statx mount {};
+  knows_mounts_ = ::statx(top_, "", AT_EMPTY_PATH, STATX_MNT_ID, &mount) == 0 &&
+                  (mount.stx_mask & STATX_MNT_ID) != 0;
+  mount_ = mount.stx_mnt_id;
   TRY_STATUS(enter(top_, ".", ""));
   while (!levels_.empty()) {
     Level& level = levels_.back();
+    path_.resize(level.path);
     if (level.next == level.names.size()) {
       levels_.pop_back();
       continue;
@@ -322,8 +396,7 @@ Status Walker::run() {
         continue;
       }
     }
-    const std::string name = level.names[level.next++];
-    TRY_STATUS(meet(name));
+    TRY_STATUS(meet(level.names[level.next++]));
   }
   return {};
 }
@@ -359,18 +432,23 @@ Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int fil
   return ranges;
 }
 
-Result<std::string> read_range(int file, std::uint64_t offset, std::size_t length) {
-  std::string bytes(length, '\0');
+Result<std::size_t> read_at(int file, std::uint64_t offset, std::span<char> into) {
   std::size_t done = 0;
-  while (done < length) {
+  while (done < into.size()) {
     const ssize_t got =
-        ::pread(file, bytes.data() + done, length - done, static_cast<off_t>(offset + done));
+        ::pread(file, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno(errno, "read");
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }
-  bytes.resize(done);
+  return done;
+}
+
+Result<std::string> read_range(int file, std::uint64_t offset, std::size_t length) {
+  std::string bytes(length, '\0');
+  TRY(const std::size_t size, read_at(file, offset, bytes));
+  bytes.resize(size);
   return bytes;
 }
 

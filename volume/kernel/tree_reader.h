@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +47,8 @@ Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, Wa
 Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,
                                                                          std::uint64_t size);
 
+// Fills `into` and returns how many bytes there were: fewer only at the end of the file.
+Result<std::size_t> read_at(int file, std::uint64_t offset, std::span<char> into);
 // Reads exactly `length` bytes, or fewer at the end of the file.
 Result<std::string> read_range(int file, std::uint64_t offset, std::size_t length);
 

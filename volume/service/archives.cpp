@@ -26,6 +26,26 @@ using namespace std::chrono_literals;
 constexpr auto kLockDeadline = 4s;
 constexpr std::string_view kOption = "option.", kLabel = "label.";
 
+std::string argument(const Job& job, const std::string& key) {
+  const auto found = job.arguments.find(key);
+  return found == job.arguments.end() ? std::string() : found->second;
+}
+
+// A job keeps where the secrets are, never the secrets.
+std::map<std::string, std::string> arguments_of(const BackupPlace& place) {
+  std::map<std::string, std::string> arguments{{"folder", place.folder}};
+  if (!place.key_file.empty()) arguments["key-file"] = place.key_file;
+  if (!place.passphrase_file.empty()) arguments["passphrase-file"] = place.passphrase_file;
+  return arguments;
+}
+
+BackupPlace place_of(const Job& job) {
+  BackupPlace place(argument(job, "folder"));
+  place.key_file = argument(job, "key-file");
+  place.passphrase_file = argument(job, "passphrase-file");
+  return place;
+}
+
 void log_notes(const std::vector<std::string>& notes, const std::string& verb,
                const std::string& volume) {
   for (const std::string& note : notes)
@@ -74,12 +94,12 @@ class Archives : public VolumeArchives {
                                   const Progress& progress) override;
   Result<Volume> import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
                              const Progress& progress) override;
-  Result<BackupInfo> back_up(const std::string& volume, const std::string& folder,
+  Result<BackupInfo> back_up(const std::string& volume, const BackupPlace& place,
                              const Progress& progress) override;
-  Result<std::vector<BackupInfo>> backups(const std::string& folder) override;
-  Result<Volume> restore(const VolumeSpec& spec, const std::string& folder,
+  Result<std::vector<BackupInfo>> backups(const BackupPlace& place) override;
+  Result<Volume> restore(const VolumeSpec& spec, const BackupPlace& place,
                          const std::string& backup, const Progress& progress) override;
-  Result<CheckReport> verify(const std::string& folder, const std::string& backup,
+  Result<CheckReport> verify(const BackupPlace& place, const std::string& backup,
                              const Progress& progress) override;
 
  private:
@@ -89,9 +109,9 @@ class Archives : public VolumeArchives {
   Result<Volume> make_volume(const VolumeSpec& spec, Origin origin, const Writing& write);
   Status fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write);
   Result<ArchiveReport> export_now(const std::string& volume, int fd, const Progress& progress);
-  Result<BackupInfo> back_up_now(const std::string& volume, const std::string& path,
+  Result<BackupInfo> back_up_now(const std::string& volume, const BackupPlace& place,
                                  const Progress& progress);
-  Result<Volume> restore_now(VolumeSpec spec, const std::string& path, const std::string& id,
+  Result<Volume> restore_now(VolumeSpec spec, const BackupPlace& place, const std::string& id,
                              const Progress& progress);
   Status note_backup(const Volume& volume, long long when);
 
@@ -185,12 +205,10 @@ Status Archives::note_backup(const Volume& volume, long long when) {
   return records_.put(*stored, state::Durability::kDurable);
 }
 
-Result<BackupInfo> Archives::back_up_now(const std::string& volume, const std::string& path,
+Result<BackupInfo> Archives::back_up_now(const std::string& volume, const BackupPlace& place,
                                          const Progress& progress) {
-  if (!path.starts_with('/'))
-    return fail(Code::kInvalid, "the backup folder \"{}\" must be an absolute path", shown(path));
   TRY([[maybe_unused]] const auto there, service_.inspect(volume.substr(0, volume.find('@'))));
-  TRY(const auto folder, BackupFolder::prepare(path));
+  TRY(const auto folder, BackupFolder::prepare(place));
   TRY(const auto source, VolumeSource::open(parts(), volume));
   if (!source.warning().empty())
     log::warn("backup of a live volume", {{"volume", volume}, {"why", source.warning()}});
@@ -210,19 +228,19 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const std::s
   return std::move(result.info);
 }
 
-Result<BackupInfo> Archives::back_up(const std::string& volume, const std::string& folder,
+Result<BackupInfo> Archives::back_up(const std::string& volume, const BackupPlace& place,
                                      const Progress& progress) {
-  JobRun job(jobs_, {.verb = "backup", .volume = shown(volume), .arguments = {{"folder", folder}}},
+  JobRun job(jobs_, {.verb = "backup", .volume = shown(volume), .arguments = arguments_of(place)},
              progress);
-  return job.end(in_context(back_up_now(volume, folder, job.progress()),
+  return job.end(in_context(back_up_now(volume, place, job.progress()),
                             fmt::format("back up volume \"{}\"", shown(volume))));
 }
 
-Result<std::vector<BackupInfo>> Archives::backups(const std::string& path) {
-  TRY(const auto folder, BackupFolder::open(path));
+Result<std::vector<BackupInfo>> Archives::backups(const BackupPlace& place) {
+  TRY(const auto folder, BackupFolder::open(place));
   TRY(const auto listing, folder.list());
   for (const std::string& line : listing.damaged)
-    log::warn("a backup is left out of the list", {{"folder", path}, {"error", line}});
+    log::warn("a backup is left out of the list", {{"folder", place.folder}, {"error", line}});
   std::vector<BackupInfo> infos;
   for (const BackupSummary& summary : listing.backups) infos.push_back(summary.info);
   return infos;
@@ -240,9 +258,9 @@ Result<BackupSummary> choose(const BackupFolder& folder, const std::string& id,
   return fail(Code::kNotFound, "there is {} in {}{}", what, folder.path(), trouble);
 }
 
-Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
+Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
                                      const std::string& id, const Progress& progress) {
-  TRY(const auto folder, BackupFolder::open(path));
+  TRY(const auto folder, BackupFolder::open(place));
   TRY(const auto backup, choose(folder, id, spec.name.str()));
   if (spec.options == VolumeOptions{}) {
     TRY(spec.options, parse_options(backup.options));
@@ -256,23 +274,24 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const std::string& path,
   });
 }
 
-Result<Volume> Archives::restore(const VolumeSpec& spec, const std::string& folder,
+Result<Volume> Archives::restore(const VolumeSpec& spec, const BackupPlace& place,
                                  const std::string& backup, const Progress& progress) {
   TRY_STATUS(refuse_secrets(spec.options));  // a job keeps them
-  std::map<std::string, std::string> arguments{{"folder", folder}, {"backup", backup}};
+  auto arguments = arguments_of(place);
+  arguments["backup"] = backup;
   for (const auto& [key, value] : to_map(spec.options))
     arguments[std::string(kOption) + key] = value;
   for (const auto& [key, value] : spec.labels) arguments[std::string(kLabel) + key] = value;
   JobRun job(jobs_,
              {.verb = "restore", .volume = spec.name.str(), .arguments = std::move(arguments)},
              progress);
-  return job.end(in_context(restore_now(spec, folder, backup, job.progress()),
+  return job.end(in_context(restore_now(spec, place, backup, job.progress()),
                             fmt::format("restore volume \"{}\"", spec.name.str())));
 }
 
-Result<CheckReport> verify_now(const std::string& path, const std::string& id,
+Result<CheckReport> verify_now(const BackupPlace& place, const std::string& id,
                                const Progress& progress) {
-  TRY(const auto folder, BackupFolder::open(path));
+  TRY(const auto folder, BackupFolder::open(place));
   TRY(const auto listing, folder.list());
   if (listing.backups.empty() && listing.damaged.empty())
     return fail(Code::kNotFound, "there is no backup in {}", folder.path());
@@ -286,19 +305,13 @@ Result<CheckReport> verify_now(const std::string& path, const std::string& id,
   return run_verify(folder, {backup}, progress);
 }
 
-Result<CheckReport> Archives::verify(const std::string& folder, const std::string& backup,
+Result<CheckReport> Archives::verify(const BackupPlace& place, const std::string& backup,
                                      const Progress& progress) {
-  JobRun job(
-      jobs_,
-      {.verb = "verify", .volume = {}, .arguments = {{"folder", folder}, {"backup", backup}}},
-      progress);
-  return job.end(in_context(verify_now(folder, backup, job.progress()),
-                            fmt::format("verify the backups in {}", shown(folder))));
-}
-
-std::string argument(const Job& job, const std::string& key) {
-  const auto found = job.arguments.find(key);
-  return found == job.arguments.end() ? std::string() : found->second;
+  auto arguments = arguments_of(place);
+  arguments["backup"] = backup;
+  JobRun job(jobs_, {.verb = "verify", .volume = {}, .arguments = std::move(arguments)}, progress);
+  return job.end(in_context(verify_now(place, backup, job.progress()),
+                            fmt::format("verify the backups in {}", shown(place.folder))));
 }
 
 Status restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
@@ -310,8 +323,7 @@ Status restore_again(VolumeArchives& archives, const Job& job, const Progress& p
     if (key.starts_with(kLabel)) spec.labels[key.substr(kLabel.size())] = value;
   }
   TRY(spec.options, parse_options(options));
-  return status_of(
-      archives.restore(spec, argument(job, "folder"), argument(job, "backup"), progress));
+  return status_of(archives.restore(spec, place_of(job), argument(job, "backup"), progress));
 }
 
 }  // namespace
@@ -332,15 +344,14 @@ std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
           {"import", from_a_pipe},
           {"backup",
            [&archives](const Job& job, const Progress& progress) {
-             return status_of(archives.back_up(job.volume, argument(job, "folder"), progress));
+             return status_of(archives.back_up(job.volume, place_of(job), progress));
            }},
           {"restore",
            [&archives](const Job& job, const Progress& progress) {
              return restore_again(archives, job, progress);
            }},
           {"verify", [&archives](const Job& job, const Progress& progress) {
-             return status_of(
-                 archives.verify(argument(job, "folder"), argument(job, "backup"), progress));
+             return status_of(archives.verify(place_of(job), argument(job, "backup"), progress));
            }}};
 }
 

@@ -1,9 +1,9 @@
 #include "volume/service/backup.h"
 
 #include <algorithm>
-#include <chrono>
 #include <ctime>
-#include <set>
+#include <optional>
+#include <span>
 
 #include "base/fault.h"
 #include "base/hash.h"
@@ -14,9 +14,6 @@
 namespace fairlead::volume {
 
 namespace {
-
-constexpr std::size_t kBlock = 4096, kMostFindings = 100;
-constexpr std::uint64_t kPackEstimate = 16U << 20;  // about the size of a pack
 
 // "20260131T120000Z-3f2a…": sorts by time, and is a valid name in any file system.
 std::string make_id(long long created, const std::vector<BackupSummary>& there) {
@@ -39,18 +36,18 @@ std::string make_id(long long created, const std::vector<BackupSummary>& there) 
 class Before {
  public:
   static Result<Before> open(const BackupFolder& folder, const BackupSummary& summary) {
-    TRY(auto reader, IndexReader::open(folder.backups(), summary));
+    TRY(auto reader, folder.read_index(summary));
     return Before(std::move(reader), summary.started);
   }
   // The entry of this path, or nullptr. After damage in the index it always returns nullptr, so
   // that everything is read again.
   const BackupEntry* find(const std::string& path) {
-    while (!over_ && (!entry_ || compare_paths(entry_->entry.path, path) < 0)) {
-      auto next = reader_.next();
+    while (!over_ && (!begun_ || compare_paths(entry_.entry.path, path) < 0)) {
+      const auto next = reader_.next(entry_);
       over_ = !next || !*next;
-      if (!over_) entry_ = std::move(**next);
+      begun_ = true;
     }
-    return !over_ && entry_->entry.path == path ? &*entry_ : nullptr;
+    return !over_ && entry_.entry.path == path ? &entry_ : nullptr;
   }
   const FileTime& started() const { return started_; }
 
@@ -58,8 +55,8 @@ class Before {
   Before(IndexReader reader, FileTime started) : reader_(std::move(reader)), started_(started) {}
   IndexReader reader_;
   FileTime started_;
-  std::optional<BackupEntry> entry_;
-  bool over_ = false;
+  BackupEntry entry_;
+  bool begun_ = false, over_ = false;
 };
 
 // The kernel's times advance in steps of some milliseconds, and a file that changed in the same
@@ -94,9 +91,8 @@ class BackupRun {
   Status visit(TreeCursor& cursor);
   Status read_content(const UniqueFd& file, BackupEntry& entry);
   Status read_chunk(int file, std::uint64_t offset, std::uint64_t length, BackupEntry& entry);
-  Status keep(BackupEntry entry);
+  Status keep(const BackupEntry& entry);
   bool has_all(const std::vector<Chunk>& chunks) const;
-  std::vector<Digest> needed_packs() const;
 
   const BackupFolder& folder_;
   const BackupRequest& request_;
@@ -104,7 +100,7 @@ class BackupRun {
   ChunkStore store_;
   IndexWriter index_;
   std::optional<Before> before_;
-  std::unordered_map<Digest, char, DigestHash> needed_;
+  std::string buffer_ = std::string(kChunkSize, '\0');
   WalkNotes notes_;
   std::uint64_t bytes_ = 0, entries_ = 0;
 };
@@ -113,8 +109,8 @@ bool BackupRun::has_all(const std::vector<Chunk>& chunks) const {
   return std::ranges::all_of(chunks, [&](const Chunk& chunk) { return store_.has(chunk.digest); });
 }
 
-Status BackupRun::keep(BackupEntry entry) {
-  for (const Chunk& chunk : entry.chunks) needed_.try_emplace(chunk.digest, 0);
+Status BackupRun::keep(const BackupEntry& entry) {
+  for (const Chunk& chunk : entry.chunks) store_.mark(chunk.digest);
   bytes_ += entry.entry.size;
   ++entries_;
   return index_.add(entry);
@@ -122,16 +118,17 @@ Status BackupRun::keep(BackupEntry entry) {
 
 Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t length,
                              BackupEntry& entry) {
-  auto bytes = read_range(file, offset, length);
-  if (!bytes)
-    return fail(with_context(bytes.error(), fmt::format("file \"{}\"", shown(entry.entry.path))));
-  if (bytes->empty()) return {};  // the file became shorter meanwhile
+  const auto size = read_at(file, offset, std::span(buffer_).first(length));
+  if (!size)
+    return fail(with_context(size.error(), fmt::format("file \"{}\"", shown(entry.entry.path))));
+  if (*size == 0) return {};  // the file became shorter meanwhile
+  const std::string_view bytes = std::string_view(buffer_).substr(0, *size);
   const Chunk chunk{.offset = offset,
-                    .length = static_cast<std::uint32_t>(bytes->size()),
-                    .digest = sha256(*bytes)};
-  TRY_STATUS(store_.put(chunk.digest, *bytes));
+                    .length = static_cast<std::uint32_t>(bytes.size()),
+                    .digest = store_.digest(bytes)};
+  TRY_STATUS(store_.put(chunk.digest, bytes));
   entry.chunks.push_back(chunk);
-  return reporter_.add(bytes->size());
+  return reporter_.add(bytes.size());
 }
 
 // A chunk starts at a multiple of the chunk size and covers the data from its first to its last
@@ -170,13 +167,7 @@ Status BackupRun::visit(TreeCursor& cursor) {
   TRY(auto entry, cursor.read(file));
   BackupEntry now{.entry = std::move(entry), .has_holes = false, .chunks = {}};
   if (file) TRY_STATUS(read_content(file, now));
-  return keep(std::move(now));
-}
-
-std::vector<Digest> BackupRun::needed_packs() const {
-  std::set<Digest> packs;
-  for (const auto& [digest, unused] : needed_) packs.insert(store_.pack_of(digest));
-  return {packs.begin(), packs.end()};
+  return keep(now);
 }
 
 Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
@@ -195,6 +186,7 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
   const auto flushed = store_.flush();
   if (!walked) return fail(walked.error());
   TRY_STATUS(flushed);
+  TRY_STATUS(index_.drain());
   fault_point("backup.content.stored");
   const std::uint64_t stored = store_.stored() + index_.size();
   BackupSummary summary{.info = {.id = make_id(request_.created, listing.backups),
@@ -210,8 +202,8 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
                         .started = request_.started,
                         .entries = entries_,
                         .lines = {},
-                        .packs = needed_packs()};
-  TRY_STATUS(index_.publish(summary, folder_.tmp(), folder_.backups()));
+                        .packs = store_.needed_packs()};
+  TRY_STATUS(index_.publish(summary));
   BackupResult result{.info = summary.info, .notes = notes_.lines};
   // The backup is complete. What cannot be cleaned up now is cleaned up by the next one.
   const auto gone = folder_.collect(store_);
@@ -223,144 +215,14 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
   return result;
 }
 
-// --- restore
-
-// Leaves runs of zeros as holes.
-Status write_sparse(TreeWriter& writer, std::uint64_t offset, std::string_view bytes) {
-  static const std::string kZeros(kBlock, '\0');
-  std::size_t from = 0;
-  for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
-    const std::string_view block = bytes.substr(at, kBlock);
-    if (block != std::string_view(kZeros).substr(0, block.size())) continue;
-    if (at > from) TRY_STATUS(writer.write(offset + from, bytes.substr(from, at - from)));
-    from = at + block.size();
-  }
-  return from < bytes.size() ? writer.write(offset + from, bytes.substr(from)) : Status();
-}
-
-Status restore_entry(ChunkStore& store, const BackupEntry& entry, TreeWriter& writer,
-                     ProgressReporter& reporter) {
-  TRY_STATUS(writer.add(entry.entry));
-  for (const Chunk& chunk : entry.chunks) {
-    auto bytes = store.get(chunk.digest);
-    if (bytes && bytes->size() != chunk.length)
-      bytes = fail(Code::kInvalid, "a chunk has another length");
-    if (!bytes)
-      return fail(Code::kInvalid,
-                  "file \"{}\" cannot be restored: {}; `verify` tells what else is affected",
-                  shown(entry.entry.path), bytes.error().text);
-    TRY_STATUS(entry.has_holes ? write_sparse(writer, chunk.offset, *bytes)
-                               : writer.write(chunk.offset, *bytes));
-    TRY_STATUS(reporter.add(bytes->size()));
-  }
-  return reporter.add(0);
-}
-
-// --- verify
-
-class Verifier {
- public:
-  Verifier(const BackupFolder& folder, ChunkStore& store, ProgressReporter& reporter)
-      : folder_(folder), store_(store), reporter_(reporter) {}
-
-  Status check_packs(const std::set<Digest>& packs);
-  Status check_backup(const BackupSummary& backup);
-  CheckReport report();
-  void find(std::string line);
-
- private:
-  Status check_entries(const BackupSummary& backup);
-
-  const BackupFolder& folder_;
-  ChunkStore& store_;
-  ProgressReporter& reporter_;
-  std::set<Digest> bad_;
-  std::vector<std::string> findings_;
-  std::size_t count_ = 0;
-};
-
-void Verifier::find(std::string line) {
-  if (++count_ <= kMostFindings) findings_.push_back(std::move(line));
-}
-
-Status Verifier::check_packs(const std::set<Digest>& packs) {
-  for (const Digest& pack : packs) {
-    const auto bad = store_.check_pack(pack);
-    if (!bad) {
-      find(fmt::format("pack {} cannot be read: {}", to_hex(pack), bad.error().text));
-    } else {
-      bad_.insert(bad->begin(), bad->end());
-      if (!bad->empty())
-        find(
-            fmt::format("pack {}.pack is damaged: {} chunks are lost; delete it, and the next "
-                        "backup stores again what the volume still has",
-                        to_hex(pack), bad->size()));
-    }
-    TRY_STATUS(reporter_.add(kPackEstimate));
-  }
-  return {};
-}
-
-Status Verifier::check_entries(const BackupSummary& backup) {
-  TRY(auto reader, IndexReader::open(folder_.backups(), backup));
-  for (;;) {
-    TRY(const auto entry, reader.next());
-    if (!entry) return {};
-    const auto lost = std::ranges::count_if(entry->chunks, [&](const Chunk& chunk) {
-      return !store_.has(chunk.digest) || bad_.contains(chunk.digest);
-    });
-    if (lost > 0)
-      find(fmt::format("backup {}: file \"{}\" is damaged: {} of {} chunks are lost",
-                       backup.info.id, shown(entry->entry.path), lost, entry->chunks.size()));
-  }
-}
-
-Status Verifier::check_backup(const BackupSummary& backup) {
-  const auto checked = check_entries(backup);
-  if (!checked) find(fmt::format("backup {}: {}", backup.info.id, checked.error().text));
-  return reporter_.add(0);
-}
-
-CheckReport Verifier::report() {
-  if (count_ > kMostFindings) findings_.push_back(fmt::format("{} more", count_ - kMostFindings));
-  return {.clean = count_ == 0, .findings = std::move(findings_)};
-}
-
 }  // namespace
 
 Result<BackupResult> run_backup(const BackupFolder& folder, const BackupRequest& request,
                                 const Progress& progress) {
   TRY(const auto listing, folder.list());
-  TRY(auto store, folder.chunks());
-  TRY(auto index, IndexWriter::open(folder.tmp()));
+  TRY(auto store, folder.chunks(listing));
+  TRY(auto index, folder.write_index());
   return BackupRun(folder, request, progress, std::move(store), std::move(index)).run(listing);
-}
-
-Status run_restore(const BackupFolder& folder, const BackupSummary& backup, TreeWriter& writer,
-                   const Progress& progress) {
-  TRY(auto store, folder.chunks());
-  TRY(auto reader, IndexReader::open(folder.backups(), backup));
-  ProgressReporter reporter(progress, backup.info.bytes);
-  for (;;) {
-    TRY(const auto entry, reader.next());
-    if (!entry) return writer.finish();
-    TRY_STATUS(restore_entry(store, *entry, writer, reporter));
-    fault_point("backup.restore.entry");
-  }
-}
-
-Result<CheckReport> run_verify(const BackupFolder& folder,
-                               const std::vector<BackupSummary>& backups,
-                               const Progress& progress) {
-  TRY(auto store, folder.chunks());
-  std::set<Digest> packs;
-  for (const BackupSummary& backup : backups)
-    packs.insert(backup.packs.begin(), backup.packs.end());
-  ProgressReporter reporter(progress, packs.size() * kPackEstimate);
-  Verifier verifier(folder, store, reporter);
-  TRY_STATUS(verifier.check_packs(packs));
-  for (const BackupSummary& backup : backups) TRY_STATUS(verifier.check_backup(backup));
-  return verifier.report();
 }
 
 }  // namespace fairlead::volume

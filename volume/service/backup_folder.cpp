@@ -1,308 +1,156 @@
 #include "volume/service/backup_folder.h"
 
-#include <endian.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <set>
 
 #include "base/fault.h"
-#include "base/hash.h"
-#include "base/json/fields.h"
 #include "base/text.h"
-#include "volume/kernel/remove_tree.h"
-#include "volume/kernel/tree_reader.h"
+#include "volume/service/parallel.h"
 
 namespace fairlead::volume {
 
 namespace {
 
 constexpr const char* kMarker = "fairlead-backup.json";
-constexpr std::int64_t kFormat = 1;
-constexpr std::string_view kEnding = ".index";
-constexpr std::uint32_t kSkippable = 0x184D2A50;  // RFC 8878, 3.1.2
-constexpr std::size_t kFooter = 16, kLargestSummary = 256U << 20;
-constexpr std::size_t kStep = 256 << 10;
+constexpr std::size_t kLargestMarker = 4096;
+constexpr std::array<std::string_view, 3> kParts{"packs/", "backups/", "tmp/"};
 
-struct Marker {
-  std::int64_t format = kFormat;
-};
-constexpr auto kMarkerFields =
-    json::fields(json::required<&Marker::format>("format", json::Range{1, INT32_MAX}));
-
-std::string index_name(const std::string& id) { return id + std::string(kEnding); }
-
-std::string to_footer(std::uint64_t summary_size) {
-  const std::uint32_t head[2] = {htole32(kSkippable), htole32(8)};
-  const std::uint64_t size = htole64(summary_size);
-  std::string footer(reinterpret_cast<const char*>(head), sizeof head);
-  return footer.append(reinterpret_cast<const char*>(&size), sizeof size);
-}
-
-Result<std::uint64_t> parse_footer(std::string_view footer, std::uint64_t room) {
-  std::uint64_t size = 0;
-  if (footer.size() != kFooter || footer.substr(0, 8) != to_footer(0).substr(0, 8))
-    return fail(Code::kInvalid, "it is cut off");
-  std::memcpy(&size, footer.data() + 8, sizeof size);
-  size = le64toh(size);
-  if (size > room || size > kLargestSummary) return fail(Code::kInvalid, "its end is damaged");
-  return size;
-}
-
-Result<BackupSummary> read_summary(const Folder& backups, const std::string& id) {
-  TRY(const auto file, open_backup_file(backups, index_name(id)));
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return fail_errno(errno, "read it");
-  const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size < kFooter) return fail(Code::kInvalid, "it is cut off");
-  TRY(const auto footer, read_range(file.get(), size - kFooter, kFooter));
-  TRY(const auto length, parse_footer(footer, size - kFooter));
-  TRY(const auto packed, read_range(file.get(), size - kFooter - length, length));
-  ZstdReader zstd;
-  TRY(const auto text, zstd.unpack_at_most(packed, kLargestSummary));
-  TRY(auto summary, parse_summary(text));
-  if (summary.info.id != id) return fail(Code::kInvalid, "it is the index of another backup");
-  return summary;
-}
-
-// An id has to be a name that is safe in any file system and in messages.
-bool is_backup_id(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-  });
-}
-
-Status lock_file(const UniqueFd& file, int how, const std::string& path) {
-  if (::flock(file.get(), how | LOCK_NB) == 0) return {};
-  if (errno == EWOULDBLOCK)
-    return fail(Code::kUnavailable,
-                "the backup folder {} is in use by another backup, restore or verify; try again "
-                "when it has ended",
-                path);
-  return fail_errno(errno, fmt::format("lock the backup folder {}", path));
-}
-
-Status check_marker(const Folder& top) {
-  const auto text = top.read_file(kMarker, 4096);
-  if (!text && text.error().code == Code::kNotFound)
-    return fail(Code::kInvalid, "{} is not a backup folder: it has no {}", top.path(), kMarker);
-  if (!text) return fail(text.error());
-  const auto format = [&]() -> Result<Marker> {
-    TRY(const auto document, json::parse(*text));
-    return json::read(document, kMarkerFields);
+Result<BackupMarker> read_marker(BackupStorage& storage) {
+  auto file = storage.open(kMarker);
+  if (!file && file.error().code == Code::kNotFound)
+    return fail(Code::kInvalid, "{} is not a backup folder: it has no {}", storage.name(), kMarker);
+  if (!file) return fail(file.error());
+  auto marker = [&]() -> Result<BackupMarker> {
+    if ((*file)->size() > kLargestMarker) return fail(Code::kInvalid, "it is too large");
+    std::string text((*file)->size(), '\0');
+    const BackupRange range{.offset = 0, .into = text};
+    TRY_STATUS((*file)->read({&range, 1}));
+    return parse_marker(text);
   }();
-  if (!format) return fail(with_context(format.error(), fmt::format("{}/{}", top.path(), kMarker)));
-  if (format->format > kFormat)
-    return fail(Code::kUnsupported,
-                "the backup folder {} has format {}; this version of Fairlead knows up to {}",
-                top.path(), format->format, kFormat);
-  return {};
+  if (!marker)
+    return fail(with_context(marker.error(), fmt::format("{}/{}", storage.name(), kMarker)));
+  return marker;
 }
 
-constexpr std::array kParts{"packs", "backups", "tmp"};
-
-// Whether this is a folder of ours that an unfinished call left empty.
-bool is_empty_part(const Folder& top, const std::string& name) {
+// Whether this is a folder of ours that an unfinished call left: empty, or with files that never
+// got a name.
+bool is_unused_part(BackupStorage& storage, const std::string& name) {
   if (std::ranges::find(kParts, name) == kParts.end()) return false;
-  const auto part = top.folder(name);
-  const auto names = part ? part->names() : Result<std::vector<std::string>>(fail(part.error()));
-  return names && names->empty();
+  const auto files = storage.list(name.substr(0, name.size() - 1));
+  const auto is_unnamed = [&](const BackupFile& file) {
+    return name == "tmp/" && file.name.size() == 32 &&
+           file.name.find_first_not_of("0123456789abcdef") == std::string::npos;
+  };
+  return files && std::ranges::all_of(*files, is_unnamed);
 }
 
 // An empty folder can become a backup folder. One that has other things in it is somebody else's.
-Status check_empty(const Folder& top) {
-  TRY(const auto names, top.names());
-  for (const std::string& name : names)
-    if (!name.starts_with("lock") && name != "lost+found" && !is_empty_part(top, name))
+Status check_empty(BackupStorage& storage, const std::vector<BackupFile>& files) {
+  for (const BackupFile& file : files)
+    if (!file.name.starts_with("lock") && file.name != "lost+found/" &&
+        !is_unused_part(storage, file.name))
       return fail(Code::kConflict,
                   "{} is not empty and not a backup folder: \"{}\" is in it; name an empty folder, "
                   "or a new one",
-                  top.path(), shown(name));
+                  storage.name(), shown(file.name.substr(0, file.name.find('/'))));
   return {};
 }
 
-// Written under another name and renamed, so that the marker is never half written.
-Status mark(const Folder& top) {
-  const std::string building = "lock." + random_hex(8);
-  TRY_STATUS(
-      top.write_file(building, json::dump(json::write(Marker(), kMarkerFields)) + "\n", 0600));
-  if (::renameat(top.fd(), building.c_str(), top.fd(), kMarker) != 0)
-    return fail_errno(errno, fmt::format("make {}/{}", top.path(), kMarker));
-  return top.sync();
+Result<BackupMarker> make_marker(const BackupPlace& place,
+                                 std::shared_ptr<const BackupCipher>& cipher) {
+  BackupMarker marker;
+  TRY(const auto secret, read_secret(place));
+  if (!secret) return marker;
+  SecretKey master;
+  TRY(marker.encryption, wrap_new_key(*secret, master));
+  cipher = std::make_shared<const BackupCipher>(master);
+  return marker;
 }
 
-Status empty_folder(const Folder& folder) {
-  TRY(const auto names, folder.names());
-  for (const std::string& name : names) TRY_STATUS(remove_tree(folder, name));
-  return {};
+Status write_marker(BackupStorage& storage, const BackupMarker& marker) {
+  TRY(const auto file, storage.create());
+  TRY_STATUS(file->append(to_text(marker)));
+  TRY_STATUS(file->publish(kMarker));
+  return storage.sync();
 }
 
 }  // namespace
 
-// --- IndexWriter
-
-Result<IndexWriter> IndexWriter::open(const Folder& tmp) {
-  std::string name = random_hex(32);
-  UniqueFd file(
-      ::openat(tmp.fd(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) return fail_errno(errno, fmt::format("begin an index in {}", tmp.path()));
-  return IndexWriter(std::move(file), std::move(name));
+Result<BackupFolder> BackupFolder::open(const BackupPlace& place) {
+  TRY(std::shared_ptr<BackupStorage> storage, open_storage(place.folder));
+  TRY(auto lock, storage->lock(Use::kRead, "read"));
+  TRY(const auto marker, read_marker(*storage));
+  BackupFolder folder(std::move(storage), std::move(lock), Use::kRead);
+  TRY(folder.cipher_, open_cipher(marker, place));
+  return folder;
 }
 
-Status IndexWriter::put(std::string_view bytes) {
-  size_ += bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(file_.get(), bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(errno, "write the index of the backup");
-    bytes.remove_prefix(static_cast<std::size_t>(put));
+Result<BackupFolder> BackupFolder::prepare(const BackupPlace& place, const std::string& verb) {
+  TRY(std::shared_ptr<BackupStorage> storage, open_storage(place.folder));
+  TRY(auto lock, storage->lock(Use::kWrite, verb));
+  TRY(const auto files, storage->list(""));
+  const bool is_marked = std::ranges::find(files, kMarker, &BackupFile::name) != files.end();
+  BackupFolder folder(std::move(storage), std::move(lock), Use::kWrite);
+  BackupMarker fresh;
+  if (is_marked) {
+    TRY(const auto marker, read_marker(*folder.storage_));
+    TRY(folder.cipher_, open_cipher(marker, place));
+  } else {
+    TRY_STATUS(check_empty(*folder.storage_, files));
+    TRY(fresh, make_marker(place, folder.cipher_));
   }
-  return {};
-}
-
-Status IndexWriter::add(const BackupEntry& entry) {
-  const std::string lines = to_lines(entry);
-  hash_.add(lines);
-  return put(zstd_.add(lines));
-}
-
-Status IndexWriter::publish(BackupSummary summary, const Folder& tmp, const Folder& backups) {
-  TRY_STATUS(put(zstd_.finish()));
-  summary.lines = hash_.finish();
-  const std::string packed = ZstdWriter().pack(to_text(summary));
-  TRY_STATUS(put(packed));
-  TRY_STATUS(put(to_footer(packed.size())));
-  if (::fsync(file_.get()) != 0) return fail_errno(errno, "flush the index of the backup");
-  fault_point("backup.index.written");
-  if (::renameat(tmp.fd(), name_.c_str(), backups.fd(), index_name(summary.info.id).c_str()) != 0)
-    return fail_errno(errno, "publish the index of the backup");
-  fault_point("backup.index.renamed");
-  return backups.sync();
-}
-
-// --- IndexReader
-
-Result<IndexReader> IndexReader::open(const Folder& backups, const BackupSummary& summary) {
-  auto file = open_backup_file(backups, index_name(summary.info.id));
-  if (!file)
-    return fail(with_context(file.error(), fmt::format("the index of backup {}", summary.info.id)));
-  return IndexReader(std::move(*file), summary.lines);
-}
-
-Status IndexReader::refill() {
-  plain_.erase(0, at_);
-  at_ = 0;
-  if (packed_.empty()) {
-    TRY(packed_, read_range(file_.get(), offset_, kStep));
-    offset_ += packed_.size();
-    if (packed_.empty()) return fail(Code::kInvalid, "the index is cut off");
-  }
-  std::string_view rest(packed_);
-  TRY(ended_, zstd_.add(rest, plain_, kStep));
-  packed_.erase(0, packed_.size() - rest.size());
-  return {};
-}
-
-// The next line without its '\n'; std::nullopt at the end of the frame.
-Result<std::optional<std::string>> IndexReader::line() {
-  for (;;) {
-    const std::size_t end = plain_.find('\n', at_);
-    if (end != std::string::npos) {
-      std::string text = plain_.substr(at_, end - at_);
-      hash_.add(std::string_view(plain_).substr(at_, end + 1 - at_));
-      at_ = end + 1;
-      return std::optional<std::string>(std::move(text));
-    }
-    if (plain_.size() - at_ > kLongestLine) return fail(Code::kInvalid, "a line is too long");
-    if (ended_ && plain_.size() != at_) return fail(Code::kInvalid, "the last line is cut off");
-    if (ended_) return std::nullopt;
-    TRY_STATUS(refill());
-  }
-}
-
-Result<std::optional<BackupEntry>> IndexReader::next() {
-  TRY(const auto head, line());
-  if (!head) {
-    if (hash_.finish() != expected_) return fail(Code::kInvalid, "the index is damaged");
-    return std::nullopt;
-  }
-  TRY(auto parsed, parse_entry(*head));
-  while (parsed.entry.chunks.size() < parsed.chunks) {
-    TRY(const auto more, line());
-    if (!more) return fail(Code::kInvalid, "the index is cut off");
-    TRY_STATUS(parse_chunks(*more, parsed.entry));
-  }
-  if (parsed.entry.chunks.size() != parsed.chunks)
-    return fail(Code::kInvalid, "an entry of the index has more chunks than it says");
-  return std::optional<BackupEntry>(std::move(parsed.entry));
-}
-
-// --- BackupFolder
-
-Result<BackupFolder> BackupFolder::open(const std::string& path) {
-  TRY(auto top, Folder::open(path));
-  TRY_STATUS(check_marker(top));
-  // A copy on a read-only medium may have no lock file, and no writers to exclude.
-  auto lock = open_backup_file(top, "lock");
-  if (lock) TRY_STATUS(lock_file(*lock, LOCK_SH, path));
-  TRY(auto packs, top.folder("packs"));
-  TRY(auto backups, top.folder("backups"));
-  TRY(auto tmp, top.folder("."));  // a placeholder: nothing is written
-  return BackupFolder(lock ? std::move(*lock) : UniqueFd(), std::move(top), std::move(packs),
-                      std::move(backups), std::move(tmp));
-}
-
-Result<BackupFolder> BackupFolder::prepare(const std::string& path) {
-  TRY(auto top, Folder::ensure(path, 0700));
-  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  UniqueFd lock(::openat(top.fd(), "lock", kFlags, 0600));
-  if (!lock) return fail_errno(errno, fmt::format("open the lock of the backup folder {}", path));
-  struct stat info {};
-  if (::fstat(lock.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    return fail(Code::kInvalid, "{}/lock is not a regular file; take it away", path);
-  TRY_STATUS(lock_file(lock, LOCK_EX, path));
-  TRY(const bool is_marked, top.has(kMarker));
-  TRY_STATUS(is_marked ? check_marker(top) : check_empty(top));
-  TRY(auto packs, top.ensure_folder("packs", 0700));
-  TRY(auto backups, top.ensure_folder("backups", 0700));
-  TRY(auto tmp, top.ensure_folder("tmp", 0700));
-  TRY_STATUS(top.sync());
+  TRY_STATUS(folder.storage_->prepare());
   fault_point("backup.folder.made");
-  if (!is_marked) TRY_STATUS(mark(top));  // last, so that a folder with the marker is complete
-  TRY_STATUS(empty_folder(tmp));
+  // Last, so that a folder with the marker is complete.
+  if (!is_marked) TRY_STATUS(write_marker(*folder.storage_, fresh));
   fault_point("backup.folder.ready");
-  return BackupFolder(std::move(lock), std::move(top), std::move(packs), std::move(backups),
-                      std::move(tmp));
+  return folder;
 }
 
+// Reads several at the same time, because a far storage is slow to answer.
 Result<BackupFolder::Listing> BackupFolder::list() const {
-  TRY(const auto names, backups_.names());
+  TRY(const auto files, storage_->list("backups"));
+  std::vector<std::string> ids;
+  for (const BackupFile& file : files)
+    if (auto id = parse_index_name(file.name)) ids.push_back(std::move(*id));
+  std::ranges::sort(ids);
+  std::vector<Result<BackupSummary>> summaries(ids.size(), BackupSummary());
+  in_parallel(ids.size(), worker_count(), [&](std::size_t k) {
+    summaries[k] = read_summary(*storage_, cipher_.get(), ids[k]);
+    return true;
+  });
   Listing listing;
-  for (const std::string& name : names) {
-    if (!name.ends_with(kEnding)) continue;
-    const std::string id = name.substr(0, name.size() - kEnding.size());
-    if (!is_backup_id(id)) continue;
-    auto summary = read_summary(backups_, id);
-    if (summary)
-      listing.backups.push_back(std::move(*summary));
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    if (summaries[k])
+      listing.backups.push_back(std::move(*summaries[k]));
     else
       listing.damaged.push_back(
-          fmt::format("backup {} cannot be read: {}", id, summary.error().text));
+          fmt::format("backup {} cannot be read: {}", ids[k], summaries[k].error().text));
   }
   return listing;
 }
 
+Result<ChunkStore> BackupFolder::chunks(const Listing& listing) const {
+  if (use_ == Use::kRead) return ChunkStore::open({storage_, cipher_});
+  std::set<Digest> trusted;
+  for (const BackupSummary& summary : listing.backups)
+    trusted.insert(summary.packs.begin(), summary.packs.end());
+  return ChunkStore::open({storage_, cipher_}, trusted);
+}
+
 Result<ChunkStore> BackupFolder::chunks() const {
-  TRY(auto packs, top_.folder("packs"));
-  TRY(auto tmp, tmp_.folder("."));
-  return ChunkStore::open(std::move(packs), std::move(tmp));
+  if (use_ == Use::kRead) return chunks(Listing());
+  TRY(const auto listing, list());
+  return chunks(listing);
+}
+
+Result<IndexReader> BackupFolder::read_index(const BackupSummary& backup) const {
+  return IndexReader::open(storage_, cipher_, backup);
+}
+
+Result<IndexWriter> BackupFolder::write_index() const {
+  return IndexWriter::open(storage_, cipher_);
 }
 
 Result<std::uint64_t> BackupFolder::collect(ChunkStore& chunks) const {
@@ -322,10 +170,8 @@ Result<std::uint64_t> BackupFolder::collect(ChunkStore& chunks) const {
 }
 
 Status BackupFolder::remove(const BackupSummary& backup) const {
-  const std::string name = index_name(backup.info.id);
-  if (::unlinkat(backups_.fd(), name.c_str(), 0) != 0 && errno != ENOENT)
-    return fail_errno(errno, fmt::format("remove backup {}", backup.info.id));
-  return backups_.sync();
+  TRY_STATUS(storage_->remove(index_name(backup.info.id)));
+  return storage_->sync();
 }
 
 }  // namespace fairlead::volume

@@ -1,104 +1,66 @@
-// A backup folder on the disk: its lock, and the indexes of its backups.
+// A backup folder: its lock, and the indexes of its backups.
 //
-//   fairlead-backup.json     {"format":1}
-//   lock                     flock(2): many readers, or one writer
-//   packs/                   see chunk_store.h
-//   backups/<id>.index       zstd frame of the lines, zstd frame of the summary, and a skippable
-//                            frame (RFC 8878, 3.1.2) of 8 bytes: the size of the summary's frame
+//   fairlead-backup.json     see backup_marker.h
+//   lock                     see local_storage.h
+//   packs/                   see pack_format.h
+//   backups/<id>.index       see index_file.h
 //   tmp/                     files being written; a writer empties it first
 //
-// A backup exists from the moment its index is renamed. Indexes do not depend on each other: a
-// backup may be deleted without harm to the others.
+// A backup exists from the moment its index has its name; what the index needs is on the disk
+// before. Indexes do not depend on each other: a backup may be deleted without harm to the others.
+// Files never change, so a folder may be copied by any tool, also while a backup runs.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
-#include "volume/kernel/folder.h"
-#include "volume/kernel/zstd.h"
 #include "volume/service/backup_index.h"
+#include "volume/service/backup_marker.h"
+#include "volume/service/backup_storage.h"
 #include "volume/service/chunk_store.h"
+#include "volume/service/index_file.h"
 
 namespace fairlead::volume {
-
-// Writes the index of one backup.
-class IndexWriter {
- public:
-  static Result<IndexWriter> open(const Folder& tmp);
-  Status add(const BackupEntry& entry);
-  // Completes the index and renames it into place; from then on the backup exists.
-  Status publish(BackupSummary summary, const Folder& tmp, const Folder& backups);
-  std::uint64_t size() const { return size_; }  // bytes so far
-
- private:
-  IndexWriter(UniqueFd file, std::string name) : file_(std::move(file)), name_(std::move(name)) {}
-  Status put(std::string_view bytes);
-
-  UniqueFd file_;
-  std::string name_;
-  ZstdWriter zstd_;
-  Sha256 hash_;
-  std::uint64_t size_ = 0;
-};
-
-// Reads an index from its beginning to its end. Damage is detected at the end, where the digest of
-// all lines is compared.
-class IndexReader {
- public:
-  static Result<IndexReader> open(const Folder& backups, const BackupSummary& summary);
-  Result<std::optional<BackupEntry>> next();
-
- private:
-  IndexReader(UniqueFd file, Digest lines) : file_(std::move(file)), expected_(lines) {}
-  Result<std::optional<std::string>> line();
-  Status refill();
-
-  UniqueFd file_;
-  Digest expected_;
-  ZstdReader zstd_;
-  Sha256 hash_;
-  std::string packed_, plain_;
-  std::size_t at_ = 0;  // position in plain_
-  std::uint64_t offset_ = 0;
-  bool ended_ = false;
-};
 
 class BackupFolder {
  public:
   // Opens an existing folder for reading.
-  static Result<BackupFolder> open(const std::string& path);
+  static Result<BackupFolder> open(const BackupPlace& place);
   // Opens a folder for writing, creating it when it is missing or empty. kConflict for a folder
-  // with other things in it, kUnavailable while somebody else writes to it.
-  static Result<BackupFolder> prepare(const std::string& path);
+  // with other things in it, kUnavailable while somebody else writes to it. `verb` is what others
+  // are told then.
+  static Result<BackupFolder> prepare(const BackupPlace& place, const std::string& verb = "backup");
 
   struct Listing {
     std::vector<BackupSummary> backups;  // oldest first
     std::vector<std::string> damaged;    // what is wrong with the others, one line each
   };
   Result<Listing> list() const;
+  // Of a folder that is open for writing, with nothing in it that a power cut may have damaged.
   Result<ChunkStore> chunks() const;
+  Result<ChunkStore> chunks(const Listing& listing) const;  // spares to list again
+  Result<IndexReader> read_index(const BackupSummary& backup) const;
+  Result<IndexWriter> write_index() const;
   // Removes the packs that no backup needs and returns the bytes that were freed. Removes nothing
   // while an index is unreadable.
   Result<std::uint64_t> collect(ChunkStore& chunks) const;
   Status remove(const BackupSummary& backup) const;
 
-  const Folder& backups() const { return backups_; }
-  const Folder& tmp() const { return tmp_; }
-  const std::string& path() const { return top_.path(); }
+  std::string path() const { return storage_->name(); }
+  bool is_encrypted() const { return cipher_ != nullptr; }
 
  private:
-  BackupFolder(UniqueFd lock, Folder top, Folder packs, Folder backups, Folder tmp)
-      : lock_(std::move(lock)),
-        top_(std::move(top)),
-        packs_(std::move(packs)),
-        backups_(std::move(backups)),
-        tmp_(std::move(tmp)) {}
+  using Use = BackupStorage::Use;
+  BackupFolder(std::shared_ptr<BackupStorage> storage, std::unique_ptr<BackupStorage::Lock> lock,
+               Use use)
+      : storage_(std::move(storage)), lock_(std::move(lock)), use_(use) {}
 
-  UniqueFd lock_;
-  Folder top_, packs_, backups_, tmp_;
+  std::shared_ptr<BackupStorage> storage_;
+  std::unique_ptr<BackupStorage::Lock> lock_;  // released before the storage
+  Use use_;
+  std::shared_ptr<const BackupCipher> cipher_;  // nullptr: not encrypted
 };
 
 }  // namespace fairlead::volume

@@ -1,6 +1,8 @@
 #include "volume/service/backup_index.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/json/fields.h"
 #include "base/text.h"
@@ -17,8 +19,6 @@ using json::Slot;
 using json::sparse;
 
 namespace {
-
-constexpr std::int64_t kFormat = 1;
 
 // ---- forms
 
@@ -87,6 +87,11 @@ constexpr auto kEntry =
            sparse<&TreeEntry::target>("l", kBytes), sparse<&TreeEntry::hard_link>("h", kBytes),
            sparse<&TreeEntry::xattrs>("x", kXattrs));
 
+// What few entries have, in a record.
+constexpr auto kRest =
+    fields(sparse<&TreeEntry::target>("l", kBytes), sparse<&TreeEntry::hard_link>("h", kBytes),
+           sparse<&TreeEntry::xattrs>("x", kXattrs));
+
 // Only written of files.
 struct Content {
   std::uint64_t size = 0, inode = 0;
@@ -115,6 +120,25 @@ Result<Chunk> parse_chunk(const Json& value) {
   return chunk;
 }
 
+std::uint64_t end_of_chunks(const BackupEntry& entry) {
+  return entry.chunks.empty() ? 0 : entry.chunks.back().offset + entry.chunks.back().length;
+}
+
+Status add_chunk(const Chunk& chunk, BackupEntry& entry) {
+  if (chunk.offset < end_of_chunks(entry) || chunk.offset > entry.entry.size ||
+      chunk.length > entry.entry.size - chunk.offset)
+    return fail(Code::kInvalid, "a chunk of \"{}\" lies outside of its place",
+                shown(entry.entry.path));
+  entry.chunks.push_back(chunk);
+  return {};
+}
+
+Status check_chunk_count(std::uint64_t chunks, std::uint64_t size) {
+  if (chunks <= size) return {};
+  return fail(Code::kInvalid, "field d must be 0 to {}, not {}: each chunk has a byte at least",
+              size, chunks);
+}
+
 Json head_of(const BackupEntry& entry) {
   const TreeEntry& file = entry.entry;
   Json line = json::write(file, kEntry);
@@ -134,10 +158,8 @@ struct Format {
 };
 constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1, INT32_MAX}));
 
-Json show_format(const BackupSummary&) { return kFormat; }
-
 constexpr auto kSummary = fields(
-    json::shown<BackupSummary, show_format>("format"),
+    required<&BackupSummary::format>("format", Range{kLinesFormat, kRecordsFormat}),
     required<&BackupSummary::info, &BackupInfo::id>("id"),
     required<&BackupSummary::info, &BackupInfo::volume>("volume"),
     required<&BackupSummary::volume_id>("volume_id"), required<&BackupSummary::backend>("backend"),
@@ -225,9 +247,7 @@ Result<ParsedLine> parse_entry(std::string_view line) {
   entry.ctime = content.ctime;
   TRY(const auto chunk_count, json::read(document, kChunkCount));
   parsed.entry.has_holes = chunk_count.has_holes == 1;
-  if (chunk_count.chunks > entry.size)
-    return fail(Code::kInvalid, "field d must be 0 to {}, not {}: each chunk has a byte at least",
-                entry.size, chunk_count.chunks);
+  TRY_STATUS(check_chunk_count(chunk_count.chunks, entry.size));
   parsed.chunks = chunk_count.chunks;
   return parsed;
 }
@@ -240,13 +260,207 @@ Status parse_chunks(std::string_view line, BackupEntry& entry) {
     return fail(Code::kInvalid, "a line of chunk_count is malformed");
   for (const Json& value : *list) {
     TRY(const auto chunk, parse_chunk(value));
-    const std::uint64_t from =
-        entry.chunks.empty() ? 0 : entry.chunks.back().offset + entry.chunks.back().length;
-    if (chunk.offset < from || chunk.offset > entry.entry.size ||
-        chunk.length > entry.entry.size - chunk.offset)
-      return fail(Code::kInvalid, "a chunk of \"{}\" lies outside of its place",
-                  shown(entry.entry.path));
-    entry.chunks.push_back(chunk);
+    TRY_STATUS(add_chunk(chunk, entry));
+  }
+  return {};
+}
+
+// ---- format 2
+
+namespace {
+
+constexpr unsigned char kKindBits = 7, kHasHoles = 8, kHasRest = 16;
+
+void append_number(std::string& to, std::uint64_t number) {
+  for (; number >= 0x80; number >>= 7) to += static_cast<char>(number | 0x80);
+  to += static_cast<char>(number);
+}
+
+void append_signed(std::string& to, std::int64_t number) {
+  append_number(
+      to, (static_cast<std::uint64_t>(number) << 1) ^ static_cast<std::uint64_t>(number >> 63));
+}
+
+void append_time(std::string& to, const FileTime& time) {
+  append_signed(to, time.seconds);
+  append_number(to, time.nanos);
+}
+
+// Takes values from the front of a record. After a failure everything that is taken is 0.
+class Taker {
+ public:
+  explicit Taker(std::string_view rest) : rest_(rest) {}
+
+  std::uint64_t number() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= std::uint64_t{byte & 0x7fU} << shift;
+      if (byte < 0x80) return value;
+    }
+    return broken();
+  }
+  std::uint64_t at_most(std::uint64_t most) {
+    const std::uint64_t value = number();
+    return value <= most ? value : broken();
+  }
+  std::int64_t signed_number() {
+    const std::uint64_t value = number();
+    return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+  }
+  FileTime time() {
+    FileTime time{.seconds = signed_number()};
+    time.nanos = static_cast<std::uint32_t>(at_most(999'999'999));
+    return time;
+  }
+  std::string_view bytes(std::uint64_t count) {
+    if (count > rest_.size()) count = broken();
+    const std::string_view taken = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return taken;
+  }
+  std::string_view rest() { return std::exchange(rest_, {}); }
+  bool is_empty() const { return rest_.empty(); }
+  bool is_broken() const { return is_broken_; }
+
+ private:
+  std::uint64_t broken() {
+    is_broken_ = true;
+    rest_ = {};
+    return 0;
+  }
+  std::string_view rest_;
+  bool is_broken_ = false;
+};
+
+tl::unexpected<Error> malformed() { return fail(Code::kInvalid, "a record is malformed"); }
+
+constexpr std::array kKinds{EntryKind::kFile, EntryKind::kFolder, EntryKind::kSymlink,
+                            EntryKind::kFifo, EntryKind::kDevice, EntryKind::kSocket};
+
+unsigned char number_of(EntryKind kind) {
+  return static_cast<unsigned char>(std::ranges::find(kKinds, kind) - kKinds.begin());
+}
+
+// True for members of kRest that are set.
+bool has_rest(const TreeEntry& entry) {
+  return !entry.target.empty() || !entry.hard_link.empty() || !entry.xattrs.empty();
+}
+
+std::string to_record(const BackupEntry& entry, std::string_view before) {
+  const TreeEntry& file = entry.entry;
+  const auto same =
+      static_cast<std::size_t>(std::ranges::mismatch(file.path, before).in1 - file.path.begin());
+  std::string record;
+  const bool rest = has_rest(file);
+  record += static_cast<char>(number_of(file.kind) | (entry.has_holes ? kHasHoles : 0) |
+                              (rest ? kHasRest : 0));
+  append_number(record, same);
+  append_number(record, file.path.size() - same);
+  record.append(file.path, same);
+  append_number(record, file.mode);
+  append_number(record, file.uid);
+  append_number(record, file.gid);
+  append_time(record, file.mtime);
+  if (file.kind == EntryKind::kFile) {
+    append_number(record, file.size);
+    append_number(record, file.inode);
+    append_time(record, file.ctime);
+    append_number(record, entry.chunks.size());
+  }
+  if (rest) record += json::dump(json::write(file, kRest));
+  return record;
+}
+
+std::string to_chunk_record(const BackupEntry& entry, std::size_t from, std::size_t end) {
+  std::string record;
+  std::uint64_t at = from == 0 ? 0 : entry.chunks[from - 1].offset + entry.chunks[from - 1].length;
+  for (std::size_t k = from; k < end; ++k) {
+    const Chunk& chunk = entry.chunks[k];
+    append_number(record, chunk.offset - at);
+    append_number(record, chunk.length);
+    record.append(reinterpret_cast<const char*>(chunk.digest.data()), chunk.digest.size());
+    at = chunk.offset + chunk.length;
+  }
+  return record;
+}
+
+void append_record(std::string& to, std::string_view record) {
+  append_number(to, record.size());
+  to += record;
+}
+
+}  // namespace
+
+void append_records(const BackupEntry& entry, std::string_view before, std::string& to) {
+  append_record(to, to_record(entry, before));
+  for (std::size_t from = 0; from < entry.chunks.size(); from += kMostChunksInALine)
+    append_record(
+        to, to_chunk_record(entry, from, std::min(from + kMostChunksInALine, entry.chunks.size())));
+}
+
+Result<RecordSize> record_size(std::string_view bytes) {
+  constexpr std::size_t kLongestNumber = 4;  // 28 bits
+  const std::string_view head = bytes.substr(0, kLongestNumber);
+  const auto last =
+      std::ranges::find_if(head, [](char byte) { return static_cast<unsigned char>(byte) < 0x80; });
+  if (last == head.end())
+    return head.size() < kLongestNumber ? Result<RecordSize>(RecordSize{}) : malformed();
+  const auto length = static_cast<std::size_t>(last - head.begin()) + 1;
+  const std::uint64_t size = Taker(head.substr(0, length)).number();
+  if (size > kLongestLine) return fail(Code::kInvalid, "a record is too long");
+  return RecordSize{.head = length, .whole = length + static_cast<std::size_t>(size)};
+}
+
+Status parse_record(std::string_view record, BackupEntry& entry, std::uint64_t& chunks) {
+  Taker taker(record);
+  const std::string_view first = taker.bytes(1);
+  const unsigned char flags = first.empty() ? 0xff : static_cast<unsigned char>(first.front());
+  const std::uint64_t same = taker.at_most(entry.entry.path.size());
+  const std::string_view path = taker.bytes(taker.number());
+  if (taker.is_broken() || path.size() > kLongestLine - same ||
+      (flags & kKindBits) >= kKinds.size() || (flags & ~(kKindBits | kHasHoles | kHasRest)) != 0)
+    return malformed();
+  TreeEntry& file = entry.entry;
+  file.path.resize(same);
+  file.path += path;
+  entry.chunks.clear();
+  file.target.clear();
+  file.hard_link.clear();
+  file.xattrs.clear();
+  file.kind = kKinds[flags & kKindBits];
+  entry.has_holes = (flags & kHasHoles) != 0;
+  file.mode = static_cast<mode_t>(taker.at_most(07777));
+  file.uid = static_cast<uid_t>(taker.at_most(UINT32_MAX - 1));
+  file.gid = static_cast<gid_t>(taker.at_most(UINT32_MAX - 1));
+  file.mtime = taker.time();
+  const bool is_file = file.kind == EntryKind::kFile;
+  file.size = is_file ? taker.at_most(INT64_MAX) : 0;
+  file.inode = is_file ? taker.number() : 0;
+  file.ctime = is_file ? taker.time() : FileTime();
+  chunks = is_file ? taker.number() : 0;
+  if ((flags & kHasRest) != 0 && !taker.is_broken()) {
+    TRY(const auto rest, json::parse(taker.rest()));
+    TRY_STATUS(json::read_into(json::Slot(rest, {}), kRest, file));
+  }
+  if (taker.is_broken() || !taker.is_empty()) return malformed();
+  return check_chunk_count(chunks, file.size);
+}
+
+Status parse_chunk_record(std::string_view record, BackupEntry& entry) {
+  Taker taker(record);
+  if (taker.is_empty()) return malformed();
+  for (std::size_t count = 0; !taker.is_empty(); ++count) {
+    const std::uint64_t gap = taker.number(), from = end_of_chunks(entry);
+    Chunk chunk{.offset = from + gap,
+                .length = static_cast<std::uint32_t>(taker.at_most(kChunkSize))};
+    const std::string_view digest = taker.bytes(chunk.digest.size());
+    if (taker.is_broken() || chunk.length == 0 || chunk.offset < from ||
+        count == kMostChunksInALine)
+      return malformed();
+    std::ranges::copy(digest, chunk.digest.begin());
+    TRY_STATUS(add_chunk(chunk, entry));
   }
   return {};
 }
@@ -258,10 +472,10 @@ std::string to_text(const BackupSummary& summary) {
 Result<BackupSummary> parse_summary(std::string_view text) {
   TRY(const auto document, json::parse(text));
   TRY(const auto format, json::read(document, kFormatOnly));
-  if (format.number > kFormat)
+  if (format.number > kRecordsFormat)
     return fail(Code::kUnsupported,
                 "the backup has format {}; this version of Fairlead reads up to {}", format.number,
-                kFormat);
+                kRecordsFormat);
   return json::read(document, kSummary);
 }
 

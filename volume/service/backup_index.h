@@ -1,7 +1,19 @@
-// Converts the index of a backup between JSON lines and values. Pure, and fuzzed, because a backup
-// folder may come from anywhere.
+// Converts the index of a backup between bytes and values. Pure, and fuzzed, because a backup folder
+// may come from anywhere.
 //
-// An entry is followed by lines with its chunks (offset, length, SHA-256), at most 4,096 in each:
+// Format 2, which is written, is a row of records. Each begins with its length; numbers are of
+// variable length (LEB128: 7 bits in a byte, the low ones first, the high bit of all but the last
+// set), signed ones as zigzag. An entry is
+//   1 byte              its kind (bits 0 to 2), holes (bit 3), rest (bit 4)
+//   number              how many bytes of its path are as in the entry before
+//   number and bytes    the rest of its path
+//   numbers             mode, uid, gid; time of change of the content: seconds (signed), nanoseconds
+//   numbers, of files   size, inode; time of change of the inode as above; how many chunks follow
+//   bytes, if rest      a JSON object with what few entries have: l, h and x, as below
+// and is followed by records with its chunks, at most 4,096 in each: for each the bytes between the
+// end of the last one and it, its length, and 32 bytes digest.
+//
+// Format 1, which is read, is JSON lines. An entry is followed by lines with its chunks (offset, length, SHA-256), at most 4,096 in each:
 //   {"k":"file","p":"a/b","m":420,"u":0,"g":0,"t":[1767225600,5],"s":1048577,"i":12,"c":[1767225600,7],"d":2}
 //   {"d":[[0,1048576,"9f…"],[1048576,1,"3c…"]]}
 //
@@ -11,8 +23,8 @@
 // plain text are written as %XX.
 //
 // The summary is one line in a frame of its own, so that listing backups reads no index:
-//   {"format":1,"id":"…","volume":"shop","volume_id":"3f…",…,
-//    "lines":"<SHA-256 of the lines>","packs":["…"]}
+//   {"format":2,"id":"…","volume":"shop","volume_id":"3f…",…,
+//    "lines":"<SHA-256 of the records or lines>","packs":["…"]}
 #pragma once
 
 #include <cstdint>
@@ -48,6 +60,28 @@ struct BackupEntry {
   bool operator==(const BackupEntry&) const = default;
 };
 
+inline constexpr std::int64_t kLinesFormat = 1, kRecordsFormat = 2;
+
+// ---- format 2
+
+// Appends the records of an entry and its chunks. `before` is the path of the entry before, or
+// empty.
+void append_records(const BackupEntry& entry, std::string_view before, std::string& to);
+
+// The length of the record that begins here, with the number itself; 0: more bytes are needed for
+// that. kInvalid for more than kLongestLine.
+struct RecordSize {
+  std::size_t head = 0;  // of the number
+  std::size_t whole = 0;
+};
+Result<RecordSize> record_size(std::string_view bytes);
+// `entry` is the one before, whose path begins the new one's; its memory is used again. `chunks`:
+// how many follow. `record` is without the number before it.
+Status parse_record(std::string_view record, BackupEntry& entry, std::uint64_t& chunks);
+Status parse_chunk_record(std::string_view record, BackupEntry& entry);
+
+// ---- format 1
+
 // The line of an entry with the number of its chunks, then the lines of its chunks; each ends with
 // '\n'.
 std::string to_lines(const BackupEntry& entry);
@@ -61,6 +95,7 @@ Result<ParsedLine> parse_entry(std::string_view line);
 Status parse_chunks(std::string_view line, BackupEntry& entry);
 
 struct BackupSummary {
+  std::int64_t format = kRecordsFormat;
   BackupInfo info;
   std::string volume_id, backend;
   std::map<std::string, std::string> options, labels;  // of the volume

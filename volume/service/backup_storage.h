@@ -41,7 +41,9 @@ class BackupWriter {
  public:
   virtual ~BackupWriter() = default;
   virtual Status append(std::string_view bytes) = 0;
-  // Gives the file its name. It survives a power cut after the next BackupStorage::sync().
+  // Gives the file its name. It survives a power cut after the next BackupStorage::sync(). A power
+  // cut before that leaves the file whole or not at all, except for packs: their names tell
+  // whether they are whole, so they need not be flushed one by one.
   virtual Status publish(const std::string& name) = 0;
 };
 
@@ -64,14 +66,22 @@ class BackupStorage {
   // "backup", ...
   virtual Result<std::unique_ptr<Lock>> lock(Use use, const std::string& verb) = 0;
   // The files of "" (the top), "packs" or "backups", unsorted; empty when there is no such folder.
+  // A folder is named with a '/' at the end: "packs/".
   virtual Result<std::vector<BackupFile>> list(const std::string& folder) = 0;
   virtual Result<std::unique_ptr<BackupReader>> open(const std::string& name) = 0;  // kNotFound
-  // Makes the folders that the target needs.
+  // Makes the folders that the target needs, and removes what interrupted writers left unnamed.
+  // Called with the lock for writing.
   virtual Status prepare() = 0;
   virtual Result<std::unique_ptr<BackupWriter>> create() = 0;
   virtual Status remove(const std::string& name) = 0;  // succeeds when there is none
   // All that was published or removed so far survives a power cut.
   virtual Status sync() = 0;
+  // Whether a pack survives a power cut from its publish() on. Where not, a pack that no index
+  // names yet is read before it is trusted.
+  virtual bool publishes_durably() const { return false; }
 };
+
+// A folder of this host: an absolute path. kInvalid for anything else.
+Result<std::unique_ptr<BackupStorage>> open_storage(const std::string& target);
 
 }  // namespace fairlead::volume

@@ -1,251 +1,293 @@
 #include "volume/service/chunk_store.h"
 
-#include <endian.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
-#include "base/fault.h"
-#include "base/hash.h"
-#include "volume/kernel/tree_reader.h"
 #include "volume/service/backup_index.h"
+#include "volume/service/parallel.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::string_view kMagic = "FLPACK1\n", kEnding = ".pack";
-constexpr std::size_t kPackSize = 16U << 20;
-constexpr std::size_t kLargestPack = 1U << 30;
-constexpr std::uint32_t kOpenPack = UINT32_MAX;
-constexpr std::size_t kMostOpened = 32;
-constexpr std::size_t kRow = sizeof(Digest) + 3 * sizeof(std::uint32_t);
-constexpr std::size_t kTail = sizeof(std::uint32_t) + sizeof(Digest) + kMagic.size();
+constexpr std::size_t kMostOpened = 32, kStep = 1U << 20, kFirstLook = 8U << 10;
+constexpr std::uint64_t kLargestEnd = 1U << 30;
 
-void append_number(std::string& to, std::uint32_t number) {
-  const std::uint32_t raw = htole32(number);
-  to.append(reinterpret_cast<const char*>(&raw), sizeof raw);
+std::string_view text_of(const Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
-std::uint32_t read_number(std::string_view from) {
-  std::uint32_t raw = 0;
-  std::memcpy(&raw, from.data(), sizeof raw);
-  return le32toh(raw);
+Result<std::string> read_end(BackupReader& pack, std::uint64_t size) {
+  std::string end(size, '\0');
+  const BackupRange range{.offset = pack.size() - size, .into = end};
+  TRY_STATUS(pack.read({&range, 1}));
+  return end;
 }
 
-void append_digest(std::string& to, const Digest& digest) {
-  to.append(reinterpret_cast<const char*>(digest.data()), digest.size());
-}
-
-Digest read_digest(std::string_view from) {
-  Digest digest{};
-  std::memcpy(digest.data(), from.data(), digest.size());
-  return digest;
-}
-
-std::string to_list(const std::vector<PackedChunk>& chunks) {
-  std::string list;
-  for (const PackedChunk& chunk : chunks) {
-    append_digest(list, chunk.digest);
-    append_number(list, chunk.offset);
-    append_number(list, chunk.stored);
-    append_number(list, chunk.length);
+// The list of a pack. Most lists are in the first look; the end of the pack tells of longer ones.
+Result<std::vector<PackedChunk>> read_list(BackupReader& pack, const BackupCipher* cipher) {
+  TRY(auto end, read_end(pack, std::min<std::uint64_t>(pack.size(), kFirstLook)));
+  TRY(const std::uint64_t size, pack_end_size(end, cipher));
+  if (size > pack.size() || size > kLargestEnd)
+    return fail(Code::kInvalid, "it is damaged: its list is longer than it");
+  if (size > end.size()) {
+    TRY(end, read_end(pack, size));
   }
-  const Digest digest = sha256(list);
-  append_number(list, static_cast<std::uint32_t>(chunks.size()));
-  append_digest(list, digest);
-  return list.append(kMagic);
+  return parse_pack_end(std::string_view(end).substr(end.size() - size), pack.size(), cipher);
 }
 
-std::string file_name(const Digest& pack) { return to_hex(pack) + std::string(kEnding); }
+// The digest of all bytes, by pieces.
+Result<Digest> hash_of(BackupReader& pack) {
+  std::string buffer(std::min<std::uint64_t>(kStep, pack.size()), '\0');
+  Sha256 hash;
+  for (std::uint64_t at = 0; at < pack.size();) {
+    const std::size_t length = std::min<std::uint64_t>(buffer.size(), pack.size() - at);
+    const BackupRange range{.offset = at, .into = std::span(buffer).first(length)};
+    TRY_STATUS(pack.read({&range, 1}));
+    hash.add(std::string_view(buffer).substr(0, length));
+    at += length;
+  }
+  return hash.finish();
+}
 
-// The list of a pack; the end of the pack tells how long it is.
-Result<std::vector<PackedChunk>> read_list(int file, const std::string& name) {
-  struct stat info {};
-  if (::fstat(file, &info) != 0) return fail_errno(errno, fmt::format("read {}", name));
-  const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size < kMagic.size() + kTail) return fail(Code::kInvalid, "{} is cut off", name);
-  TRY(const auto tail, read_range(file, size - kTail, kTail));
-  if (tail.size() < kTail) return fail(Code::kInvalid, "{} is cut off", name);
-  const std::uint64_t list = pack_list_size(read_number(tail));
-  if (list > size) return fail(Code::kInvalid, "{} is damaged: its list is longer than it", name);
-  TRY(const auto end, read_range(file, size - list, list));
-  auto chunks = parse_pack_list(end, size);
-  if (!chunks) return fail(with_context(chunks.error(), name));
-  return chunks;
+struct LoadedPack {
+  std::vector<PackedChunk> chunks;
+  std::string wrong;         // why its list cannot be used
+  bool is_leftover = false;  // of an interrupted writer, and damaged
+};
+
+LoadedPack load_pack(const ChunkStore::Parts& parts, const Digest& digest, bool is_trusted) {
+  const auto loaded = [&]() -> Result<LoadedPack> {
+    TRY(const auto pack, parts.storage->open(pack_name(digest)));
+    if (!is_trusted) {
+      TRY(const auto hash, hash_of(*pack));
+      if (hash != digest) return LoadedPack{.chunks = {}, .wrong = {}, .is_leftover = true};
+    }
+    TRY(auto chunks, read_list(*pack, parts.cipher.get()));
+    return LoadedPack{.chunks = std::move(chunks), .wrong = {}};
+  }();
+  if (loaded) return *loaded;
+  return {.chunks = {},
+          .wrong = fmt::format("{}.pack: {}", to_hex(digest), loaded.error().text),
+          .is_leftover = !is_trusted};
 }
 
 }  // namespace
 
-Result<UniqueFd> open_backup_file(const Folder& folder, const std::string& name) {
-  TRY(auto file, open_beneath(folder.fd(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode))
-    return fail(Code::kInvalid, "open {}/{}: it is not a regular file", folder.path(), name);
-  return file;
+// The packs that were read last, open.
+struct ChunkStore::Shared {
+  std::mutex mutex;
+  std::list<std::pair<std::uint32_t, std::shared_ptr<BackupReader>>> opened;  // newest first
+};
+
+ChunkStore::ChunkStore(Parts parts)
+    : parts_(std::move(parts)), shared_(std::make_unique<Shared>()) {}
+ChunkStore::ChunkStore(ChunkStore&&) noexcept = default;
+ChunkStore& ChunkStore::operator=(ChunkStore&&) noexcept = default;
+ChunkStore::~ChunkStore() = default;
+
+Result<ChunkStore> ChunkStore::open(Parts parts) { return load(std::move(parts), nullptr); }
+
+Result<ChunkStore> ChunkStore::open(Parts parts, const std::set<Digest>& trusted) {
+  return load(std::move(parts), &trusted);
 }
 
-std::size_t DigestHash::operator()(const Digest& digest) const {
-  std::size_t first = 0;  // as well distributed as any hash of it
-  std::memcpy(&first, digest.data(), sizeof first);
-  return first;
-}
-
-std::size_t pack_list_size(std::uint32_t chunks) { return std::size_t{chunks} * kRow + kTail; }
-
-Result<std::vector<PackedChunk>> parse_pack_list(std::string_view end, std::uint64_t pack_size) {
-  if (end.size() < kTail || !end.ends_with(kMagic)) return fail(Code::kInvalid, "it is cut off");
-  const std::string_view tail = end.substr(end.size() - kTail);
-  const std::uint32_t count = read_number(tail);
-  const std::string_view list = end.substr(0, end.size() - kTail);
-  if (list.size() != std::size_t{count} * kRow ||
-      sha256(list) != read_digest(tail.substr(sizeof(std::uint32_t))))
-    return fail(Code::kInvalid, "its list is damaged");
-  std::vector<PackedChunk> chunks;
-  chunks.reserve(count);
-  for (std::size_t at = 0; at < list.size(); at += kRow) {
-    const std::string_view row = list.substr(at, kRow);
-    const PackedChunk chunk{.digest = read_digest(row),
-                            .offset = read_number(row.substr(32)),
-                            .stored = read_number(row.substr(36)),
-                            .length = read_number(row.substr(40))};
-    if (chunk.length > kChunkSize || chunk.stored > kChunkSize ||
-        chunk.stored > pack_size - std::min<std::uint64_t>(chunk.offset, pack_size))
-      return fail(Code::kInvalid, "a chunk lies outside of it");
-    chunks.push_back(chunk);
+// Reads the lists of several packs at the same time, because a far storage is slow to answer.
+Result<ChunkStore> ChunkStore::load(Parts parts, const std::set<Digest>* trusted) {
+  ChunkStore store(std::move(parts));
+  TRY(const auto files, store.parts_.storage->list("packs"));
+  for (const BackupFile& file : files) {
+    const auto digest = parse_pack_name(file.name);
+    if (!digest) continue;            // not one of our files
+    store.packs_.push_back(*digest);  // a damaged pack too, so that it can be checked and removed
+    store.sizes_.push_back(file.size);
   }
-  return chunks;
-}
-
-Result<ChunkStore> ChunkStore::open(Folder packs, Folder tmp) {
-  ChunkStore store(std::move(packs), std::move(tmp));
-  TRY(const auto names, store.folder_.names());
-  for (const std::string& name : names) {
-    Digest digest{};
-    const std::size_t stem = name.size() - std::min(name.size(), kEnding.size());
-    if (!name.ends_with(kEnding) || !parse_hex(std::string_view(name).substr(0, stem), digest))
-      continue;  // not one of our files
-    if (const auto loaded = store.load(name, digest); !loaded)
-      store.damaged_.push_back(loaded.error().text);
+  constexpr std::size_t kAtOnce = 256;
+  const bool is_durable = store.parts_.storage->publishes_durably();
+  for (std::size_t from = 0; from < store.packs_.size(); from += kAtOnce) {
+    std::vector<LoadedPack> loaded(std::min(kAtOnce, store.packs_.size() - from));
+    in_parallel(loaded.size(), worker_count(), [&](std::size_t k) {
+      const Digest& pack = store.packs_[from + k];
+      const bool is_trusted = trusted == nullptr || is_durable || trusted->contains(pack);
+      loaded[k] = load_pack(store.parts_, pack, is_trusted);
+      return true;
+    });
+    for (std::size_t k = 0; k < loaded.size(); ++k) {
+      store.add_pack(static_cast<std::uint32_t>(from + k), loaded[k].chunks);
+      if (!loaded[k].is_leftover && !loaded[k].wrong.empty())
+        store.damaged_.push_back(std::move(loaded[k].wrong));
+    }
   }
+  store.marked_.resize(store.packs_.size());
+  store.first_own_ = store.packs_.size();
   return store;
 }
 
-Status ChunkStore::load(const std::string& name, const Digest& digest) {
-  TRY(const auto file, open_backup_file(folder_, name));
-  const auto pack = static_cast<std::uint32_t>(packs_.size());
-  packs_.push_back(digest);  // a damaged pack too, so that it can be checked and removed
-  TRY(const auto chunks, read_list(file.get(), name));
+void ChunkStore::add_pack(std::uint32_t number, const std::vector<PackedChunk>& chunks) {
   for (const PackedChunk& chunk : chunks)
-    places_.try_emplace(chunk.digest,
-                        ChunkLocation{pack, chunk.offset, chunk.stored, chunk.length});
-  return {};
+    table_.add(chunk.digest, {number, chunk.offset, chunk.stored, chunk.length});
+}
+
+Digest ChunkStore::digest(std::string_view bytes) const {
+  return parts_.cipher ? parts_.cipher->digest(bytes) : sha256(bytes);
 }
 
 Status ChunkStore::put(const Digest& digest, std::string_view bytes) {
-  if (has(digest)) return {};
-  if (open_bytes_.empty()) open_bytes_ = kMagic;
-  const std::string packed = writer_.pack(bytes);
-  const std::string_view stored = packed.size() < bytes.size() ? std::string_view(packed) : bytes;
-  const PackedChunk chunk{.digest = digest,
-                          .offset = static_cast<std::uint32_t>(open_bytes_.size()),
-                          .stored = static_cast<std::uint32_t>(stored.size()),
-                          .length = static_cast<std::uint32_t>(bytes.size())};
-  open_bytes_.append(stored);
-  open_list_.push_back(chunk);
-  places_.emplace(digest, ChunkLocation{kOpenPack, chunk.offset, chunk.stored, chunk.length});
-  return open_bytes_.size() < kPackSize ? Status() : flush();
+  if (!table_.add(digest, {.pack = kOpenPack})) return {};
+  if (!writer_) writer_ = std::make_unique<PackWriter>(*parts_.storage, parts_.cipher.get());
+  return writer_->put(digest, bytes);
+}
+
+void ChunkStore::take_finished() {
+  for (FinishedPack& pack : writer_->take_finished()) {
+    const auto number = static_cast<std::uint32_t>(packs_.size());
+    packs_.push_back(pack.name);
+    sizes_.push_back(pack.size);
+    marked_.push_back(false);
+    stored_ += pack.size;
+    for (const PackedChunk& chunk : pack.chunks)
+      table_.move(chunk.digest, {number, chunk.offset, chunk.stored, chunk.length});
+  }
 }
 
 Status ChunkStore::flush() {
-  if (open_list_.empty()) return {};
-  open_bytes_ += to_list(open_list_);
-  const Digest digest = sha256(open_bytes_);
-  const std::string building = random_hex(32), name = file_name(digest);
-  TRY_STATUS(tmp_.write_file(building, open_bytes_, 0600));
-  fault_point("backup.pack.written");
-  // Without RENAME_NOREPLACE, which network file systems lack: a pack of this name would have the
-  // same bytes.
-  if (::renameat(tmp_.fd(), building.c_str(), folder_.fd(), name.c_str()) != 0)
-    return fail_errno(errno, fmt::format("publish {}", name));
-  TRY_STATUS(folder_.sync());
-  fault_point("backup.pack.renamed");
-  const auto pack = static_cast<std::uint32_t>(packs_.size());
-  packs_.push_back(digest);
-  for (const PackedChunk& chunk : open_list_) places_[chunk.digest].pack = pack;
-  stored_ += open_bytes_.size();
-  open_list_.clear();
-  open_bytes_.clear();
-  return {};
+  if (!writer_) return {};
+  const auto finished = writer_->finish();
+  take_finished();
+  const auto synced = parts_.storage->sync();
+  return finished ? synced : finished;
 }
 
-Result<UniqueFd> ChunkStore::open_pack(std::uint32_t pack) {
-  return open_backup_file(folder_, file_name(packs_[pack]));
+// ---- reading
+
+Result<std::shared_ptr<BackupReader>> ChunkStore::reader(std::uint32_t pack) const {
+  auto& opened = shared_->opened;
+  {
+    const std::lock_guard guard(shared_->mutex);
+    const auto found = std::ranges::find(opened, pack, [](const auto& one) { return one.first; });
+    if (found != opened.end()) {
+      opened.splice(opened.begin(), opened, found);
+      return found->second;
+    }
+  }
+  TRY(std::shared_ptr<BackupReader> fresh, parts_.storage->open(pack_name(packs_[pack])));
+  const std::lock_guard guard(shared_->mutex);
+  opened.emplace_front(pack, fresh);
+  if (opened.size() > kMostOpened) opened.pop_back();
+  return fresh;
 }
 
-Result<std::string> ChunkStore::unpack(std::string_view stored, const PackedChunk& chunk) {
-  if (stored.size() != chunk.stored) return fail(Code::kInvalid, "a pack is cut off");
+Result<std::string> ChunkStore::unpack(std::string_view stored, const Wanted& chunk) const {
+  thread_local ZstdReader zstd;
+  std::string opened;
+  if (parts_.cipher) {
+    TRY(opened, parts_.cipher->open(stored, text_of(chunk.digest)));
+    stored = opened;
+  }
   std::string bytes;
-  if (chunk.stored == chunk.length) {
+  if (stored.size() == chunk.place.length) {
     bytes = stored;
   } else {
-    TRY(bytes, reader_.unpack(stored, chunk.length));
+    TRY(bytes, zstd.unpack(stored, chunk.place.length));
   }
-  if (sha256(bytes) != chunk.digest)
+  if (digest(bytes) != chunk.digest)
     return fail(Code::kInvalid, "a chunk is not what its digest says");
   return bytes;
 }
 
-Result<std::string> ChunkStore::get(const Digest& digest) {
-  const auto found = places_.find(digest);
-  if (found == places_.end() || found->second.pack == kOpenPack)
-    return fail(Code::kNotFound, "the chunk {} is in no pack", to_hex(digest));
-  const ChunkLocation& place = found->second;
-  auto opened = opened_.find(place.pack);
-  if (opened == opened_.end()) {
-    if (opened_.size() >= kMostOpened) opened_.clear();
-    TRY(auto file, open_pack(place.pack));
-    opened = opened_.emplace(place.pack, std::move(file)).first;
+std::vector<Result<std::string>> ChunkStore::read(const std::vector<Wanted>& chunks) const {
+  std::vector<Result<std::string>> texts;
+  texts.reserve(chunks.size());
+  const std::uint32_t number = chunks.front().place.pack;
+  const auto in_pack = [&](Error error) {
+    return with_context(std::move(error), fmt::format("pack {}.pack", to_hex(packs_[number])));
+  };
+  std::size_t total = 0;
+  for (const Wanted& chunk : chunks) total += chunk.place.stored;
+  std::string buffer(total, '\0');
+  std::vector<BackupRange> ranges;
+  std::size_t at = 0;
+  for (const Wanted& chunk : chunks) {  // neighbours become one range
+    const std::span<char> into = std::span(buffer).subspan(at, chunk.place.stored);
+    if (!ranges.empty() && ranges.back().offset + ranges.back().into.size() == chunk.place.offset)
+      ranges.back().into = {ranges.back().into.data(), ranges.back().into.size() + into.size()};
+    else
+      ranges.push_back({.offset = chunk.place.offset, .into = into});
+    at += into.size();
   }
-  TRY(const auto stored, read_range(opened->second.get(), place.offset, place.stored));
-  auto bytes = unpack(stored, {digest, place.offset, place.stored, place.length});
-  if (!bytes)
-    return fail(with_context(bytes.error(), fmt::format("pack {}", file_name(packs_[place.pack]))));
-  return bytes;
+  const auto pack = reader(number);
+  const auto got = pack ? (*pack)->read(ranges) : fail(pack.error());
+  if (!got && pack && chunks.size() > 1) {  // the others may still be there
+    for (const Wanted& chunk : chunks) texts.push_back(std::move(read({chunk}).front()));
+    return texts;
+  }
+  at = 0;
+  for (const Wanted& chunk : chunks) {
+    if (!got) {
+      texts.emplace_back(fail(in_pack(got.error())));
+      continue;
+    }
+    auto text = unpack(std::string_view(buffer).substr(at, chunk.place.stored), chunk);
+    texts.push_back(text ? std::move(text) : fail(in_pack(text.error())));
+    at += chunk.place.stored;
+  }
+  return texts;
 }
+
+std::optional<ChunkLocation> ChunkStore::place_of(const Digest& digest) const {
+  const ChunkLocation* const place = table_.find(digest);
+  if (place == nullptr || place->pack == kOpenPack) return std::nullopt;
+  return *place;
+}
+
+Result<std::string> ChunkStore::get(const Digest& digest) const {
+  const auto place = place_of(digest);
+  if (!place) return fail(Code::kNotFound, "the chunk {} is in no pack", to_hex(digest));
+  return std::move(read({{digest, *place}}).front());
+}
+
+// ---- packs
 
 const Digest& ChunkStore::pack_of(const Digest& digest) const {
-  return packs_[places_.at(digest).pack];
+  return packs_.at(table_.find(digest)->pack);
 }
 
-Result<std::vector<Digest>> ChunkStore::check_pack(const Digest& pack) {
-  TRY(const auto text, folder_.read_file(file_name(pack), kLargestPack));
-  if (sha256(text) == pack) return std::vector<Digest>();
+void ChunkStore::mark(const Digest& digest) {
+  const ChunkLocation* const place = table_.find(digest);
+  if (place != nullptr && place->pack != kOpenPack) marked_[place->pack] = true;
+}
+
+std::vector<Digest> ChunkStore::needed_packs() const {
+  std::set<Digest> needed(packs_.begin() + static_cast<std::ptrdiff_t>(first_own_), packs_.end());
+  for (std::size_t k = 0; k < first_own_; ++k)
+    if (marked_[k]) needed.insert(packs_[k]);
+  return {needed.begin(), needed.end()};
+}
+
+// One by one, because of a pack that is cut off the beginning is still good.
+Result<std::vector<Digest>> ChunkStore::find_damage(BackupReader& pack, const Digest& name) const {
   std::vector<Digest> bad;
-  for (const auto& [digest, place] : places_) {
-    if (place.pack == kOpenPack || packs_[place.pack] != pack) continue;
-    const std::string_view all(text);
-    const std::string_view stored =
-        all.substr(std::min<std::size_t>(place.offset, all.size()), place.stored);
-    if (!unpack(stored, {digest, place.offset, place.stored, place.length})) bad.push_back(digest);
-  }
+  const auto number = static_cast<std::uint32_t>(std::ranges::find(packs_, name) - packs_.begin());
+  table_.for_each([&](const Digest& digest, const ChunkLocation& place) {
+    if (place.pack != number) return;
+    std::string stored(place.stored, '\0');
+    const BackupRange range{.offset = place.offset, .into = stored};
+    if (!pack.read({&range, 1}) || !unpack(stored, {digest, place})) bad.push_back(digest);
+  });
   // Empty when only the list is damaged, or bytes between the chunks: no content is lost then.
   return bad;
 }
 
+Result<std::vector<Digest>> ChunkStore::check_pack(const Digest& pack) const {
+  TRY(const auto file, parts_.storage->open(pack_name(pack)));
+  TRY(const auto hash, hash_of(*file));
+  if (hash == pack) return std::vector<Digest>();
+  return find_damage(*file, pack);
+}
+
 Result<std::uint64_t> ChunkStore::remove_pack(const Digest& pack) {
-  const std::string name = file_name(pack);
-  struct stat info {};
-  if (::fstatat(folder_.fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
-      ::unlinkat(folder_.fd(), name.c_str(), 0) != 0)
-    return errno == ENOENT ? Result<std::uint64_t>(0)
-                           : fail_errno(errno, fmt::format("remove {}", name));
-  return static_cast<std::uint64_t>(info.st_size);
+  TRY_STATUS(parts_.storage->remove(pack_name(pack)));
+  const auto found = std::ranges::find(packs_, pack);
+  return found == packs_.end() ? 0 : sizes_[static_cast<std::size_t>(found - packs_.begin())];
 }
 
 }  // namespace fairlead::volume

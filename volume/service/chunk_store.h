@@ -1,69 +1,68 @@
-// The content of backups: chunks named by their SHA-256, each stored once, many in a pack.
-//
-//   packs/<SHA-256 of the file>.pack
-//
-//   "FLPACK1\n"
-//   the chunks one after the other, each a zstd frame, or plain where that is not larger
-//   the list: per chunk 32 bytes SHA-256, then offset, stored length and length (32 bits each,
-//             little-endian)
-//   the number of chunks (32 bits), SHA-256 of the list, "FLPACK1\n"
-//
-// A pack never changes, so a folder may be copied by any tool, also while a backup runs. Rejected:
-// a file for each chunk, because every small file would cost an fsync(2).
+// The content of backups: chunks named by their digests, each stored once, many in a pack
+// (pack_format.h).
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <list>
+#include <memory>
+#include <mutex>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
-#include "volume/kernel/folder.h"
-#include "volume/kernel/sha256.h"
-#include "volume/kernel/zstd.h"
+#include "volume/service/chunk_table.h"
+#include "volume/service/pack_writer.h"
 
 namespace fairlead::volume {
 
-struct DigestHash {
-  std::size_t operator()(const Digest& digest) const;
-};
-
-// An item of the list at the end of a pack. Parsing is pure and fuzzed; kInvalid when the list is
-// damaged.
-struct PackedChunk {
-  Digest digest{};
-  std::uint32_t offset = 0, stored = 0, length = 0;
-  bool operator==(const PackedChunk&) const = default;
-};
-Result<std::vector<PackedChunk>> parse_pack_list(std::string_view pack_end,
-                                                 std::uint64_t pack_size);
-std::size_t pack_list_size(std::uint32_t chunks);  // bytes of the list and what follows it
-
-// Opens a file of a backup folder for reading. kInvalid when it is no regular file. Never blocks,
-// not even on a FIFO in place of the file.
-Result<UniqueFd> open_backup_file(const Folder& folder, const std::string& name);
-
-// Not thread-safe. The caller holds the lock of the backup folder.
+// Of one thread, except for read(). The caller holds the lock of the backup folder.
 class ChunkStore {
  public:
+  struct Parts {
+    std::shared_ptr<BackupStorage> storage;
+    std::shared_ptr<const BackupCipher> cipher;  // nullptr: not encrypted
+  };
   // Reads the lists of all packs. Packs with a damaged list are left out and reported in `damaged`.
-  static Result<ChunkStore> open(Folder packs, Folder tmp);
+  static Result<ChunkStore> open(Parts parts);
+  // The same for a writer: a pack that is not in `trusted` was left by an interrupted writer and
+  // may have lost bytes in a power cut, so it is read whole and left out when it is not what its
+  // name says.
+  static Result<ChunkStore> open(Parts parts, const std::set<Digest>& trusted);
+  ChunkStore(ChunkStore&&) noexcept;
+  ChunkStore& operator=(ChunkStore&&) noexcept;
+  ~ChunkStore();
 
-  bool has(const Digest& digest) const { return places_.contains(digest); }
-  // Stores the chunk unless the store has it. It is on the disk after the next flush().
+  // The name of these bytes in this store.
+  Digest digest(std::string_view bytes) const;
+  bool has(const Digest& digest) const { return table_.find(digest) != nullptr; }
+  // Stores the chunk unless the store has it. It is on its way then (pack_writer.h): failures come
+  // with a later call, and it can be read after the next flush().
   Status put(const Digest& digest, std::string_view bytes);
-  // Writes everything put so far into packs under their final names, flushed to the disk.
+  // Completes the packs of everything that was put, on the disk.
   Status flush();
+
   // kNotFound when no pack holds the chunk, kInvalid when it is damaged.
-  Result<std::string> get(const Digest& digest);
+  Result<std::string> get(const Digest& digest) const;
+  // Several chunks of one pack by one question to the storage: a text for each. Thread-safe while
+  // nothing is put. Fails when the pack cannot be read; a damaged chunk fails alone.
+  struct Wanted {
+    Digest digest{};
+    ChunkLocation place;
+  };
+  std::vector<Result<std::string>> read(const std::vector<Wanted>& chunks) const;
+  // std::nullopt when no published pack holds the chunk.
+  std::optional<ChunkLocation> place_of(const Digest& digest) const;
 
   // The pack that holds the chunk, which must be in the store and flushed.
   const Digest& pack_of(const Digest& digest) const;
   const std::vector<Digest>& packs() const { return packs_; }
+  // The packs that hold the chunks of mark(), and all that this object has written. After flush().
+  std::vector<Digest> needed_packs() const;
+  void mark(const Digest& digest);
   // The chunks of this pack that cannot be read any more; empty when the pack is as it was written.
-  Result<std::vector<Digest>> check_pack(const Digest& pack);
+  // Thread-safe while nothing is put.
+  Result<std::vector<Digest>> check_pack(const Digest& pack) const;
   // Returns the bytes that were freed.
   Result<std::uint64_t> remove_pack(const Digest& pack);
 
@@ -71,25 +70,26 @@ class ChunkStore {
   std::uint64_t stored() const { return stored_; }  // bytes of the packs written by this object
 
  private:
-  struct ChunkLocation {
-    std::uint32_t pack = 0;  // in packs_; kOpenPack: not flushed yet
-    std::uint32_t offset = 0, stored = 0, length = 0;
-  };
-  ChunkStore(Folder packs, Folder tmp) : folder_(std::move(packs)), tmp_(std::move(tmp)) {}
-  Status load(const std::string& name, const Digest& digest);
-  Result<UniqueFd> open_pack(std::uint32_t pack);
-  Result<std::string> unpack(std::string_view stored, const PackedChunk& chunk);
+  static constexpr std::uint32_t kOpenPack = UINT32_MAX;  // not published yet
+  struct Shared;                                          // the open packs
+  explicit ChunkStore(Parts parts);
+  static Result<ChunkStore> load(Parts parts, const std::set<Digest>* trusted);
+  void add_pack(std::uint32_t number, const std::vector<PackedChunk>& chunks);
+  void take_finished();
+  Result<std::shared_ptr<BackupReader>> reader(std::uint32_t pack) const;
+  Result<std::string> unpack(std::string_view stored, const Wanted& chunk) const;
+  Result<std::vector<Digest>> find_damage(BackupReader& pack, const Digest& name) const;
 
-  Folder folder_, tmp_;
+  Parts parts_;
   std::vector<Digest> packs_;
-  std::unordered_map<Digest, ChunkLocation, DigestHash> places_;
-  std::vector<PackedChunk> open_list_;
-  std::string open_bytes_;
-  std::map<std::uint32_t, UniqueFd> opened_;
+  std::vector<std::uint64_t> sizes_;  // of the packs
+  std::vector<bool> marked_;          // of the packs
+  ChunkTable table_;
   std::vector<std::string> damaged_;
   std::uint64_t stored_ = 0;
-  ZstdWriter writer_;
-  ZstdReader reader_;
+  std::size_t first_own_ = 0;  // the packs from here on were written by this object
+  std::unique_ptr<Shared> shared_;
+  std::unique_ptr<PackWriter> writer_;  // from the first put() on
 };
 
 }  // namespace fairlead::volume

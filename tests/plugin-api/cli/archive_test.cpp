@@ -163,7 +163,7 @@ class Backup : public CliTest {
 
 TEST_F(Backup, OfTheVolumeThatIsNewestIsRestored) {
   EXPECT_CALL(*archives_, restore(_, "/srv", "20260101T010000-1", _))
-      .WillOnce([](const volume::VolumeSpec& spec, const std::string&, const std::string&,
+      .WillOnce([](const volume::VolumeSpec& spec, const volume::BackupPlace&, const std::string&,
                    const volume::Progress&) {
         EXPECT_EQ(spec.name.str(), "again");
         return Result<volume::Volume>(data_volume());
@@ -185,6 +185,24 @@ TEST_F(Backup, FoldersBecomeAbsolute) {
   EXPECT_CALL(*archives_, back_up("data", std::filesystem::current_path().string() + "/here", _))
       .WillOnce(Return(data_backup()));
   EXPECT_EQ(run("volume backup data --to ./here").exit_code, cli::kDone);
+}
+
+TEST_F(Backup, WhatOpensThemGoesWithTheFolder) {
+  volume::BackupPlace place("/srv");
+  place.key_file = std::filesystem::current_path().string() + "/key";
+  EXPECT_CALL(*archives_, back_up("data", place, _)).WillOnce(Return(data_backup()));
+  EXPECT_EQ(run("volume backup data --to /srv --key-file key").exit_code, cli::kDone);
+  EXPECT_CALL(*archives_, verify(place, "", _)).WillOnce(Return(volume::CheckReport{true, {}}));
+  EXPECT_EQ(run("backup verify /srv --key-file key").exit_code, cli::kDone);
+  place.key_file.clear();
+  place.passphrase_file = "/etc/words";
+  EXPECT_CALL(*archives_, backups(place))
+      .Times(2)
+      .WillRepeatedly(Return(std::vector{data_backup()}));
+  EXPECT_EQ(run("backup ls /srv --passphrase-file /etc/words").exit_code, cli::kDone);
+  EXPECT_CALL(*archives_, restore(_, place, data_backup().id, _)).WillOnce(Return(data_volume()));
+  EXPECT_EQ(run("volume restore data --from /srv --passphrase-file /etc/words").exit_code,
+            cli::kDone);
 }
 
 TEST_F(Backup, ThatIsDamagedFailsTheVerify) {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json/json.h"
-#include "volume/service/chunk_store.h"
+#include "volume/service/pack_format.h"
 
 namespace fairlead::volume {
 namespace {
@@ -83,6 +83,127 @@ TEST(BackupIndexTest, AFieldOfAnotherTypeIsRefusedByItsName) {
   }
 }
 
+// ---- records
+
+// The entries of a row of records.
+Result<std::vector<BackupEntry>> parse_all(std::string_view text) {
+  std::vector<BackupEntry> entries;
+  BackupEntry entry;
+  std::uint64_t chunks = 0;
+  while (!text.empty()) {
+    TRY(const auto size, record_size(text));
+    if (size.head == 0 || size.whole > text.size()) return fail(Code::kInvalid, "cut off");
+    const std::string_view record = text.substr(size.head, size.whole - size.head);
+    text.remove_prefix(size.whole);
+    if (entry.chunks.size() < chunks) {
+      TRY_STATUS(parse_chunk_record(record, entry));
+      entries.back() = entry;
+      continue;
+    }
+    TRY_STATUS(parse_record(record, entry, chunks));
+    entries.push_back(entry);
+  }
+  if (entry.chunks.size() != chunks) return fail(Code::kInvalid, "chunks");
+  return entries;
+}
+
+std::string to_records(const std::vector<BackupEntry>& entries) {
+  std::string text, before;
+  for (const BackupEntry& entry : entries) {
+    append_records(entry, before, text);
+    before = entry.entry.path;
+  }
+  return text;
+}
+
+std::vector<BackupEntry> some_entries() {
+  BackupEntry top, link, other, large = some_file();
+  top.entry = {.path = "", .kind = EntryKind::kFolder, .mode = 0755};
+  link.entry = {.path = "a/\xff\n%", .kind = EntryKind::kSymlink, .target = "../\x01"};
+  other.entry = {.path = "z", .kind = EntryKind::kFile, .size = 5, .hard_link = "a/b"};
+  other.entry.mtime = {.seconds = INT64_MIN, .nanos = 0};
+  other.entry.uid = UINT32_MAX - 1;
+  other.entry.inode = UINT64_MAX;
+  large.entry.path = "y";
+  large.entry.size = 10'000ULL * kChunkSize;
+  large.chunks.clear();
+  for (std::uint64_t k = 0; k < 10'000; ++k)
+    large.chunks.push_back({.offset = k * kChunkSize, .length = 5, .digest = sha256("x")});
+  return {top, some_file(), link, large, other};
+}
+
+TEST(BackupRecordTest, EntriesAreReadAsTheyWereWritten) {
+  const auto entries = some_entries();
+  const auto parsed = parse_all(to_records(entries));
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_EQ(*parsed, entries);
+}
+
+// A folder 10,000 deep would take 25 GB with the whole path in each entry.
+TEST(BackupRecordTest, WhatAPathHasInCommonWithTheOneBeforeIsNotWrittenAgain) {
+  std::vector<BackupEntry> entries(200);
+  std::string path;
+  for (BackupEntry& entry : entries) {
+    path += (path.empty() ? "" : "/") + std::string(250, 'n');
+    entry.entry = {.path = path, .kind = EntryKind::kFolder};
+  }
+  const std::string text = to_records(entries);
+  EXPECT_LT(text.size(), 200 * 300U);
+  EXPECT_EQ(parse_all(text).value(), entries);
+}
+
+TEST(BackupRecordTest, RecordsAreTheReviewedBytes) {
+  auto file = some_file();
+  file.entry.xattrs.clear();
+  file.chunks.resize(1);
+  const std::string text = to_records({file});
+  const std::string digest(reinterpret_cast<const char*>(file.chunks[0].digest.data()), 32);
+  const std::string head(
+      "\x1e\x08\x00\x03"
+      "a/b"
+      "\xed\x13\x01\x02"
+      "\x09\xff\x93\xeb\xdc\x03"
+      "\x81\x80\xc0\x01\x0c"
+      "\x80\xe4\xad\x95\x0d\x07\x01",
+      29);
+  EXPECT_EQ(text.substr(1, text.size() - 1 - 37), head.substr(1));
+  EXPECT_EQ(text.substr(text.size() - 36), std::string("\x00\x80\x80\x40", 4) + digest);
+}
+
+TEST(BackupRecordTest, WhatIsCutOffOrTooLargeIsRefused) {
+  const std::string text = to_records({some_file()});
+  for (std::size_t size = 1; size < text.size(); ++size)
+    EXPECT_FALSE(parse_all(text.substr(0, size))) << size;
+  EXPECT_FALSE(record_size("\xff\xff\xff\xff\x01"));
+  EXPECT_EQ(record_size("\xff\xff").value().head, 0U);
+  const auto refused = [](BackupEntry entry) {
+    std::string record = to_records({std::move(entry)});
+    return !parse_all(record);
+  };
+  auto file = some_file();
+  file.entry.mode = 010000;
+  EXPECT_TRUE(refused(file));
+  file = some_file();
+  file.entry.mtime.nanos = 1'000'000'000;
+  EXPECT_TRUE(refused(file));
+  file = some_file();
+  file.chunks[1].length = kChunkSize + 1;
+  EXPECT_TRUE(refused(file));
+  file = some_file();
+  file.entry.size = kChunkSize;  // a chunk lies behind the end
+  EXPECT_TRUE(refused(file));
+  file = some_file();
+  file.entry.size = 1;  // more chunks than bytes
+  EXPECT_TRUE(refused(file));
+  BackupEntry entry;
+  std::uint64_t chunks = 0;
+  EXPECT_FALSE(
+      parse_record(std::string_view("\x00\x01\x00", 3), entry, chunks));  // no path to share
+  EXPECT_FALSE(parse_chunk_record("", entry));
+}
+
+// ---- lines
+
 TEST(BackupIndexTest, AnEntryHasNoMoreChunksThanBytes) {
   const std::string line = R"({"g":2,"k":"file","m":1,"p":"a","s":3,"t":[0,0],"u":1,"d":)";
   EXPECT_EQ(parse_entry(line + "3}")->chunks, 3U);
@@ -140,7 +261,7 @@ TEST(BackupIndexTest, ASummaryIsReadAsItWasWritten) {
   EXPECT_EQ(to_text(*parsed), to_text(summary));
   EXPECT_EQ(parsed->packs, summary.packs);
   EXPECT_EQ(to_text(summary),
-            R"({"backend":"dir","bytes":6,"created":5,"entries":0,"format":1,)"
+            R"({"backend":"dir","bytes":6,"created":5,"entries":0,"format":2,)"
             R"("id":"20260131T120000Z-1","incremental":true,"labels":{"a":"b"},"lines":")" +
                 to_hex(summary.lines) + R"(","options":{"uid":"7"},"packs":[")" +
                 to_hex(sha256("a")) + R"(",")" + to_hex(sha256("b")) +
@@ -148,7 +269,7 @@ TEST(BackupIndexTest, ASummaryIsReadAsItWasWritten) {
 }
 
 TEST(BackupIndexTest, ANewerFormatIsSaid) {
-  const auto parsed = parse_summary("{\"format\":2}");
+  const auto parsed = parse_summary("{\"format\":3}");
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code, Code::kUnsupported);
 }
