@@ -1,6 +1,5 @@
 // The commands export, import, backup and restore.
 #include <algorithm>
-#include <optional>
 #include <ostream>
 
 #include "plugin-api/cli/archive_file.h"
@@ -14,6 +13,7 @@ namespace fairlead::cli {
 
 using native::Document;
 using volume::BackupInfo;
+using volume::LeftOut;
 
 namespace {
 
@@ -28,55 +28,52 @@ std::string report_text(const Session& session, const std::string& what,
                      report.digest);
 }
 
-Status export_to(Session& session, LongVerb& verb, const VolumeRef& ref, int fd,
-                 std::optional<volume::ArchiveReport>& report) {
+Result<volume::ArchiveReport> export_to(Session& session, LongVerb& verb, const VolumeRef& ref,
+                                        int fd) {
   TRY(auto core, session.services());
   auto written = core.archives->export_to(ref.text(), fd, verb.progress());
   if (!written)
     return fail(ref.snapshot.empty() ? suggest_volume(core, written.error(), ref.volume)
                                      : suggest_snapshot(core, written.error(), ref));
-  report = std::move(*written);
-  return {};
+  return written;
 }
 
 // The archive goes to stdout, so messages about it go to stderr.
-Status export_to_stdout(Session& session, LongVerb& verb, const VolumeRef& ref) {
-  std::optional<volume::ArchiveReport> report;
-  TRY_STATUS(export_to(session, verb, ref, session.context.out_fd, report));
+Result<LeftOut> export_to_stdout(Session& session, LongVerb& verb, const VolumeRef& ref) {
+  TRY(auto report, export_to(session, verb, ref, session.context.out_fd));
   verb.clear_bar();
   if (!session.quiet())
-    session.context.err << printable(report_text(session, ref.text(), *report)) << '\n';
-  return {};
+    session.context.err << printable(report_text(session, ref.text(), report)) << '\n';
+  return std::move(report.left_out);
 }
 
-Status export_to_file(Session& session, LongVerb& verb, const VolumeRef& ref,
-                      const std::string& path) {
+Result<LeftOut> export_to_file(Session& session, LongVerb& verb, const VolumeRef& ref,
+                               const std::string& path) {
   TRY(auto file, OutputFile::open(path));
-  std::optional<volume::ArchiveReport> report;
-  TRY_STATUS(export_to(session, verb, ref, file.fd(), report));
+  TRY(auto report, export_to(session, verb, ref, file.fd()));
   TRY_STATUS(file.commit());
   verb.clear_bar();
   if (session.line.json)
-    session.print_json(native::encode_archive(*report));
+    session.print_json(native::encode_archive(report));
   else if (!session.quiet())
-    session.print(report_text(session, path, *report));
-  return {};
+    session.print(report_text(session, path, report));
+  return std::move(report.left_out);
 }
 
 // ---- import and restore
 
-Status show_made(Session& session, LongVerb& verb, const Result<volume::Volume>& volume) {
+Result<LeftOut> show_made(Session& session, LongVerb& verb, const Result<volume::Volume>& volume) {
   verb.clear_bar();
   if (!volume) return fail(volume.error());
   if (session.line.json)
     session.print_json(native::encode_volume(*volume));
   else if (!session.quiet())
     session.print(volume->name.str());
-  return {};
+  return volume->left_out;
 }
 
-Status import_from(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
-                   const std::string& path, const std::string& sha256) {
+Result<LeftOut> import_from(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
+                            const std::string& path, const std::string& sha256) {
   TRY(auto core, session.services());
   if (is_standard_stream(path))
     return show_made(
@@ -124,8 +121,8 @@ Result<std::string> wanted_backup(const CliServices& core, const volume::BackupP
               place.folder, ids_text(backups));
 }
 
-Status restore(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
-               const volume::BackupPlace& place) {
+Result<LeftOut> restore(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
+                        const volume::BackupPlace& place) {
   TRY(auto core, session.services());
   TRY(auto id, wanted_backup(core, place, session.line.names[0], session.line.backup));
   return show_made(session, verb, core.archives->restore(spec, place, id, verb.progress()));
@@ -133,8 +130,8 @@ Status restore(Session& session, LongVerb& verb, const volume::VolumeSpec& spec,
 
 // ---- backup
 
-Status back_up(Session& session, LongVerb& verb, const std::string& name,
-               const volume::BackupPlace& place) {
+Result<LeftOut> back_up(Session& session, LongVerb& verb, const std::string& name,
+                        const volume::BackupPlace& place) {
   TRY(auto core, session.services());
   const auto made = core.archives->back_up(name, place, verb.progress());
   verb.clear_bar();
@@ -146,7 +143,14 @@ Status back_up(Session& session, LongVerb& verb, const std::string& name,
   else
     session.print(fmt::format("{}: {} of {}, {} newly written", made->id, size_text(made->bytes),
                               name, size_text(made->stored)));
-  return {};
+  return made->left_out;
+}
+
+// "full", "incremental, 2 left out".
+std::string kind_text(const BackupInfo& backup) {
+  const std::string kind = backup.incremental ? "incremental" : "full";
+  const std::uint64_t left_out = backup.left_out.count;
+  return left_out == 0 ? kind : fmt::format("{}, {} left out", kind, left_out);
 }
 
 void show_table(Session& session, const std::vector<BackupInfo>& backups) {
@@ -157,8 +161,8 @@ void show_table(Session& session, const std::vector<BackupInfo>& backups) {
                {"KIND"},
                {"CREATED"}});
   for (const BackupInfo& one : backups)
-    table.add({one.id, one.volume, size_text(one.bytes), size_text(one.stored),
-               one.incremental ? "incremental" : "full", ago(one.created, session.context.now)});
+    table.add({one.id, one.volume, size_text(one.bytes), size_text(one.stored), kind_text(one),
+               ago(one.created, session.context.now)});
   session.print(table);
 }
 
@@ -202,8 +206,8 @@ int volume_export(Session& session) {
     return session.misused(
         invalid("an archive is nothing for a terminal: give -o FILE, or pipe it somewhere"));
   LongVerb verb(session, "export volume " + ref->text(), ref->volume);
-  return verb.finish(to_stdout ? export_to_stdout(session, verb, *ref)
-                               : export_to_file(session, verb, *ref, session.line.output));
+  return verb.conclude(to_stdout ? export_to_stdout(session, verb, *ref)
+                                 : export_to_file(session, verb, *ref, session.line.output));
 }
 
 int volume_import(Session& session) {
@@ -215,7 +219,7 @@ int volume_import(Session& session) {
   const auto digest = digest_of(session.line.sha256);
   if (!digest) return session.misused(digest.error());
   LongVerb verb(session, "import volume " + spec->name.str(), spec->name.str());
-  return verb.finish(import_from(session, verb, *spec, path, *digest));
+  return verb.conclude(import_from(session, verb, *spec, path, *digest));
 }
 
 int volume_backup(Session& session) {
@@ -223,7 +227,7 @@ int volume_backup(Session& session) {
   const auto place = backup_place(session.line, session.line.to, "--to DIR");
   if (!place) return session.misused(place.error());
   LongVerb verb(session, "back up volume " + name, name);
-  return verb.finish(back_up(session, verb, name, *place));
+  return verb.conclude(back_up(session, verb, name, *place));
 }
 
 int volume_restore(Session& session) {
@@ -233,7 +237,7 @@ int volume_restore(Session& session) {
   const auto spec = volume_spec_of(session.line, name);
   if (!spec) return session.misused(spec.error());
   LongVerb verb(session, "restore volume " + spec->name.str(), spec->name.str());
-  return verb.finish(restore(session, verb, *spec, *place));
+  return verb.conclude(restore(session, verb, *spec, *place));
 }
 
 int backup_list(Session& session) {

@@ -52,6 +52,20 @@ std::string LongVerb::how_to_resume() {
   return "nothing is left half done: run the same command again";
 }
 
+int LongVerb::conclude(const Result<volume::LeftOut>& done) {
+  if (!done) return finish(Status(fail(done.error())));
+  clear_bar();
+  if (done->count == 0) return kDone;
+  std::ostream& err = session_.context.err;
+  err << "fairlead: " << printable(action_) << ": incomplete, "
+      << (done->count == 1 ? "1 entry was" : fmt::format("{} entries were", done->count))
+      << " left out\n";
+  for (const std::string& note : done->notes) err << "  " << printable(note) << '\n';
+  if (done->count > done->notes.size() && !done->notes.empty())
+    err << "  and " << done->count - done->notes.size() << " more\n";
+  return kIncomplete;
+}
+
 int LongVerb::finish(const Status& status) {
   clear_bar();
   if (status) return kDone;

@@ -22,6 +22,9 @@ class LongVerb {
   // Returns kDone, kFailed, or kInterrupted after Ctrl-C. Removes the bar before it prints the
   // reason.
   int finish(const Status& status);
+  // The same of a verb that may have left something out: prints what that was, and returns
+  // kIncomplete.
+  int conclude(const Result<volume::LeftOut>& done);
   // Removes the bar. To be called before anything is printed.
   void clear_bar();
 

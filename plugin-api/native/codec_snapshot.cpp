@@ -81,6 +81,7 @@ constexpr auto kCheckReport =
 
 constexpr auto kUsage = fields(
     sparse<&VolumeStatus::size>("size"), sparse<&VolumeStatus::used>("used"),
+    sparse<&VolumeStatus::only_in_snapshots>("only_in_snapshots"),
     sparse<&VolumeStatus::inodes>("inodes"), sparse<&VolumeStatus::inodes_used>("inodes_used"));
 
 }  // namespace

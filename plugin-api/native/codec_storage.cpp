@@ -72,11 +72,13 @@ constexpr auto kJob = fields(
 constexpr auto kBackup = fields(
     required<&BackupInfo::id>("id"), required<&BackupInfo::volume>("volume"),
     required<&BackupInfo::created>("created", kTime), required<&BackupInfo::bytes>("bytes"),
-    required<&BackupInfo::stored>("stored"), required<&BackupInfo::incremental>("incremental"));
+    required<&BackupInfo::stored>("stored"), required<&BackupInfo::incremental>("incremental"),
+    sparse<&BackupInfo::left_out>("left_out", json::object(kLeftOut)));
 
 constexpr auto kArchive =
     fields(required<&ArchiveReport::files>("files"), required<&ArchiveReport::bytes>("bytes"),
-           required<&ArchiveReport::digest>("digest"));
+           required<&ArchiveReport::digest>("digest"),
+           sparse<&ArchiveReport::left_out>("left_out", json::object(kLeftOut)));
 
 }  // namespace
 

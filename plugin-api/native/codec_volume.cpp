@@ -52,13 +52,16 @@ constexpr auto kState = fields(
         one_of<volume::Phase::kCreating, volume::Phase::kReady, volume::Phase::kDeleting>()),
     required<&Volume::created>("created", kTime),
     required<&Volume::mounts>("mounts", object(kMountHint)),
-    shown<Volume, snapshots_of>("snapshots"), sparse<&Volume::backed_up>("last_backup", kTime));
+    shown<Volume, snapshots_of>("snapshots"), sparse<&Volume::backed_up>("last_backup", kTime),
+    sparse<&Volume::left_out>("left_out", object(kLeftOut)));
 
 constexpr auto kStatus = fields(
     sparse<&VolumeStatus::reason>("reason"), sparse<&VolumeStatus::size>("size"),
-    sparse<&VolumeStatus::used>("used"), sparse<&VolumeStatus::inodes>("inodes"),
-    sparse<&VolumeStatus::inodes_used>("inodes_used"), sparse<&VolumeStatus::in_use>("in_use"),
-    sparse<&VolumeStatus::users>("users"), required<&VolumeStatus::health>("health"));
+    sparse<&VolumeStatus::used>("used"),
+    sparse<&VolumeStatus::only_in_snapshots>("only_in_snapshots"),
+    sparse<&VolumeStatus::inodes>("inodes"), sparse<&VolumeStatus::inodes_used>("inodes_used"),
+    sparse<&VolumeStatus::in_use>("in_use"), sparse<&VolumeStatus::users>("users"),
+    required<&VolumeStatus::health>("health"));
 
 // ---- the host
 
@@ -191,9 +194,10 @@ Result<Error> decode_problem(const Json& document) {
 }
 
 std::vector<DocumentTable> volume_tables() {
-  return {{"VolumeSpec", kSpec.rows},    {"MountHint", kMountHint.rows},
-          {"VolumeState", kState.rows},  {"VolumeState", kStatus.rows},
-          {"MountRequest", kMount.rows}, {"Problem", kProblem.rows}};
+  return {{"VolumeSpec", kSpec.rows},   {"MountHint", kMountHint.rows},
+          {"VolumeState", kState.rows}, {"VolumeState", kStatus.rows},
+          {"LeftOut", kLeftOut.rows},   {"MountRequest", kMount.rows},
+          {"Problem", kProblem.rows}};
 }
 
 }  // namespace fairlead::native

@@ -12,6 +12,7 @@
 #include "base/json/scalars.h"
 #include "network/api/types.h"
 #include "plugin-api/native/codec.h"
+#include "volume/api/types.h"
 
 namespace fairlead::native {
 
@@ -50,6 +51,10 @@ inline constexpr auto kSize = json::custom<&read_size, &write_size>();
 Result<long long> read_time(const json::Slot& slot);
 json::Json write_time(const long long& seconds);
 inline constexpr auto kTime = json::custom<&read_time, &write_time>();
+
+// What a verb could not keep.
+inline constexpr auto kLeftOut = json::fields(json::required<&volume::LeftOut::count>("count"),
+                                              json::required<&volume::LeftOut::notes>("notes"));
 
 // A table and the schema of openapi.json that describes it; a test compares the two. Several tables
 // may make up one schema.

@@ -2,8 +2,14 @@
 // trees are equal when their facts are.
 #pragma once
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -14,6 +20,7 @@
 #include <vector>
 
 #include "tests/volume/scratch.h"
+#include "volume/kernel/file_flags.h"
 #include "volume/kernel/tree_entry.h"
 
 namespace fairlead::volume::testing {
@@ -40,6 +47,20 @@ inline std::size_t hash_of(const std::string& path) {
   return std::hash<std::string>()(text);
 }
 
+// What lsattr(1) shows of a file or a folder, as far as it is kept.
+inline std::uint32_t flags_at(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  int flags = 0;
+  if (!fd || ::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) != 0) return 0;
+  return static_cast<std::uint32_t>(flags) & kKeptFlags;
+}
+
+// Whether the file system took them.
+inline bool flag(const std::string& path, std::uint32_t flags) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return fd && add_flags(fd.get(), flags);
+}
+
 // Path -> one line. Hard links are told by the first path of their file.
 inline std::map<std::string, std::string> facts_of(const std::string& top) {
   std::vector<std::string> paths{""};
@@ -59,6 +80,10 @@ inline std::map<std::string, std::string> facts_of(const std::string& top) {
     if (!S_ISDIR(info.st_mode))
       line += fmt::format(" links {} as {}", info.st_nlink,
                           first.try_emplace(info.st_ino, path).first->second);
+    if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) line += fmt::format(" is {}", info.st_rdev);
+    if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+      if (const auto flags = flags_at(top + path); flags != 0)
+        line += fmt::format(" flags {}", names_of_flags(flags));
     for (const auto& [name, value] : xattrs_of(top + path))
       line += fmt::format(" {}={}", name, std::hash<std::string>()(value));
     facts[path] = line;
@@ -148,6 +173,78 @@ inline void make_rich_tree(const std::string& top) {
   ASSERT_EQ(::chmod(top.c_str(), 0751), 0);
   ASSERT_EQ(::chown(top.c_str(), 7, 8), 0);
   set_mtime(top, 1'500'000'000, 999'999'999);
+}
+
+// What is kept wherever it can be, and is seldom met: flags, whiteouts of overlayfs, links that lead
+// out, ids of four thousand millions, capabilities, and a path longer than any call takes.
+inline void make_odd_tree(const std::string& top) {
+  namespace fs = std::filesystem;
+  fs::create_directories(top + "/odd/sealed");
+  write_text(top + "/odd/immutable", "i");
+  write_text(top + "/odd/append", "a");
+  write_text(top + "/odd/nodump", "d");
+  write_text(top + "/odd/sealed/in", "s");
+  write_text(top + "/odd/capable", "c");
+  write_text(top + "/odd/far", "f");
+  write_text(top + "/odd/" + std::string(255, 'n'), "longest name");
+  fs::create_hard_link(top + "/odd/immutable", top + "/odd/sealed/same");
+  ASSERT_EQ(::mknod((top + "/odd/whiteout").c_str(), S_IFCHR | 0644, 0), 0);
+  fs::create_hard_link(top + "/odd/whiteout", top + "/odd/whiteout-too");
+  EXPECT_TRUE(set_xattr(top + "/odd/whiteout", "trusted.note", "w"));
+  fs::create_symlink("../../../../etc", top + "/odd/up");
+  fs::create_symlink(std::string(4000, 'l'), top + "/odd/long");
+  EXPECT_TRUE(set_xattr(top + "/odd/up", "trusted.note", "l"));
+  EXPECT_TRUE(set_xattr(top + "/odd", "trusted.overlay.opaque", "y"));
+  // CAP_NET_BIND_SERVICE, permitted and effective (struct vfs_cap_data, revision 2)
+  EXPECT_TRUE(set_xattr(top + "/odd/capable", "security.capability",
+                        std::string("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20)));
+  ASSERT_EQ(::chown((top + "/odd/far").c_str(), 4'000'000'000U, 4'000'000'001U), 0);
+  for (const char* path : {"/odd/whiteout", "/odd/up", "/odd/immutable"})
+    set_mtime(top + path, -1'000'000, 7);
+  EXPECT_TRUE(flag(top + "/odd/nodump", FS_NODUMP_FL));
+  EXPECT_TRUE(flag(top + "/odd/append", FS_APPEND_FL));
+  EXPECT_TRUE(flag(top + "/odd/immutable", FS_IMMUTABLE_FL));
+  set_mtime(top + "/odd/sealed", 1'234'567'890, 5);
+  EXPECT_TRUE(flag(top + "/odd/sealed", FS_IMMUTABLE_FL | FS_NOATIME_FL));
+}
+
+// A file below folders whose path no call of the kernel takes at once, and the file's content.
+inline constexpr int kDeepLevels = 25;
+inline void make_deep_file(const std::string& top, const std::string& content) {
+  UniqueFd at(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string name(250, 'd');
+  for (int k = 0; k < kDeepLevels; ++k) {
+    ASSERT_EQ(::mkdirat(at.get(), name.c_str(), 0700), 0);
+    at = UniqueFd(::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  const UniqueFd file(::openat(at.get(), "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::write(file.get(), content.data(), content.size()),
+            static_cast<ssize_t>(content.size()));
+  ASSERT_EQ(::linkat(at.get(), "file", at.get(), "same", 0), 0);
+}
+inline std::string read_deep_file(const std::string& top) {
+  UniqueFd at(::open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string name(250, 'd');
+  for (int k = 0; k < kDeepLevels && at; ++k)
+    at = UniqueFd(::openat(at.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat file {
+  }, same{};
+  if (::fstatat(at.get(), "file", &file, 0) != 0 || ::fstatat(at.get(), "same", &same, 0) != 0 ||
+      file.st_ino != same.st_ino)
+    return "no two names of one file";
+  const UniqueFd fd(::openat(at.get(), "file", O_RDONLY | O_CLOEXEC));
+  char text[64];
+  const auto got = ::read(fd.get(), text, sizeof text);
+  return got < 0 ? "" : std::string(text, static_cast<std::size_t>(got));
+}
+
+inline void make_socket(const std::string& path) {
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof name.sun_path);
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
 }
 
 }  // namespace fairlead::volume::testing

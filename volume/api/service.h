@@ -101,6 +101,7 @@ class VolumePools {
 struct ArchiveReport {
   std::uint64_t files = 0, bytes = 0;
   std::string digest;  // SHA-256 of the content, hex
+  LeftOut left_out = {};
 };
 
 struct BackupInfo {
@@ -109,6 +110,7 @@ struct BackupInfo {
   long long created = 0;                // Unix seconds
   std::uint64_t bytes = 0, stored = 0;  // of the content; newly written to the folder
   bool incremental = false;
+  LeftOut left_out = {};
 };
 
 // Long verbs. Thread-safe. `fd` is borrowed. Paths are absolute.
@@ -116,13 +118,15 @@ class VolumeArchives {
  public:
   virtual ~VolumeArchives() = default;
   // Writes a tar (pax) compressed with zstd, of a volume ("shop") or of a snapshot ("shop@monday"),
-  // with owners, modes, times, links, ACLs and extended attributes.
+  // with owners, modes, times, links, ACLs, extended attributes, flags (chattr) and whiteouts of
+  // overlayfs. Device nodes, sockets and what is mounted inside are left out and counted.
   virtual Result<ArchiveReport> export_to(const std::string& volume, int fd,
                                           const Progress& progress) = 0;
   // Creates the volume and fills it from a tar, plain or compressed in any way that libarchive
   // reads (gzip, xz, zstd and others). Refuses entries that would leave the folder, a damaged
-  // archive, and one whose SHA-256 is not `sha256` (64 digits; empty accepts any). Nothing is left
-  // after a failure.
+  // archive, and one whose SHA-256 is not `sha256` (64 digits; empty accepts any). An absolute name
+  // is taken beneath the folder. What could not be kept is in `left_out` of the volume. Nothing is
+  // left after a failure.
   virtual Result<Volume> import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
                                      const Progress& progress) = 0;
 
@@ -133,7 +137,8 @@ class VolumeArchives {
                                      const Progress& progress) = 0;
   virtual Result<std::vector<BackupInfo>> backups(const BackupPlace& place) = 0;
   // `backup` is an id, or empty for the newest backup of the volume named in the spec. Options and
-  // labels are those of the backup where the spec sets none.
+  // labels are those of the backup where the spec sets none. `left_out` of the volume holds what
+  // the backup lacks as well.
   virtual Result<Volume> restore(const VolumeSpec& spec, const BackupPlace& place,
                                  const std::string& backup, const Progress& progress) = 0;
   // Reads all content of one backup, or of all when `backup` is empty, and compares digests.

@@ -42,6 +42,12 @@ std::string_view to_string(ChangeKind kind) {
   return "snapshot";
 }
 
+void LeftOut::add(const LeftOut& more) {
+  count += more.count;
+  for (const std::string& note : more.notes)
+    if (notes.size() < kMostNotes) notes.push_back(note);
+}
+
 std::string_view to_string(Condition condition) {
   switch (condition) {
     case Condition::kOk:

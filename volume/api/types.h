@@ -59,6 +59,16 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
+// What a verb that reads or writes a whole tree could not keep. The verb succeeds; its result is
+// incomplete, and each door says so.
+struct LeftOut {
+  std::uint64_t count = 0;
+  std::vector<std::string> notes;  // the first kMostNotes: what was left out and why, for people
+  static constexpr std::size_t kMostNotes = 20;
+  void add(const LeftOut& more);
+  bool operator==(const LeftOut&) const = default;
+};
+
 struct Volume {
   std::string id;  // 32 hex digits; names the folder, because user strings never become paths
   VolumeName name;
@@ -73,7 +83,9 @@ struct Volume {
   std::vector<MountHint> mounts;
   std::vector<Snapshot> snapshots;  // oldest first
   std::optional<Change> change;
-  long long backed_up = 0;  // Unix seconds of the last successful backup; 0: never
+  long long backed_up = 0;            // Unix seconds of the last successful backup; 0: never
+  std::uint64_t backup_left_out = 0;  // how many entries that backup had to leave out
+  LeftOut left_out = {};              // what the import or the restore that made it could not keep
 
   bool operator==(const Volume&) const = default;
 };
@@ -90,15 +102,6 @@ enum class Condition {
   kLocked,    // its key is missing or wrong
 };
 std::string_view to_string(Condition condition);  // "ok", "warning", "full", "disk-full", ...
-
-// What a verb that reads or writes a whole tree could not keep. The verb succeeds; its result is
-// incomplete, and each door says so.
-struct LeftOut {
-  std::uint64_t count = 0;
-  std::vector<std::string> notes;  // the first kMostNotes: what was left out and why, for people
-  static constexpr std::size_t kMostNotes = 20;
-  bool operator==(const LeftOut&) const = default;
-};
 
 // What `volume inspect` shows beyond the record. Cheap enough to be computed for every List.
 struct VolumeStatus {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "volume/kernel/archive_acl.h"
+#include "volume/kernel/file_flags.h"
 #include "volume/kernel/zstd.h"
 
 namespace fairlead::volume {
@@ -57,6 +58,8 @@ mode_t file_type(EntryKind kind) {
       return AE_IFLNK;
     case EntryKind::kFifo:
       return AE_IFIFO;
+    case EntryKind::kWhiteout:
+      return AE_IFCHR;
     default:
       return AE_IFREG;
   }
@@ -107,6 +110,8 @@ Entry to_archive(const TreeEntry& from) {
   if (from.kind == EntryKind::kSymlink) archive_entry_copy_symlink(to.get(), from.target.c_str());
   if (from.kind == EntryKind::kFile)
     archive_entry_set_size(to.get(), static_cast<std::int64_t>(from.size));
+  if (from.kind == EntryKind::kWhiteout) archive_entry_set_rdev(to.get(), 0);
+  if (from.flags != 0) archive_entry_set_fflags(to.get(), from.flags, 0);
   copy_xattrs(to.get(), from);
   return to;
 }
@@ -137,6 +142,8 @@ Result<TreeEntry> from_archive(archive_entry* from) {
   if (!kind && link == nullptr)
     return fail(Code::kInvalid, "entry \"{}\" is of no known kind", printable(to.path));
   to.kind = kind.value_or(EntryKind::kFile);
+  if (archive_entry_filetype(from) == AE_IFCHR && archive_entry_rdev(from) == 0)
+    to.kind = EntryKind::kWhiteout;
   const char* target = archive_entry_symlink(from);
   if (target != nullptr) to.target = target;
   if (to.kind == EntryKind::kSymlink && link == nullptr && to.target.empty())
@@ -153,6 +160,9 @@ Result<TreeEntry> from_archive(archive_entry* from) {
   to.mtime.seconds = archive_entry_mtime(from);
   to.mtime.nanos = static_cast<std::uint32_t>(archive_entry_mtime_nsec(from)) % 1'000'000'000;
   to.size = to.kind == EntryKind::kFile && link == nullptr ? static_cast<std::uint64_t>(size) : 0;
+  unsigned long flags = 0, cleared = 0;
+  archive_entry_fflags(from, &flags, &cleared);
+  to.flags = static_cast<std::uint32_t>(flags) & kKeptFlags;
   read_xattrs(from, to);
   return to;
 }

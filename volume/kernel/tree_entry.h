@@ -10,7 +10,9 @@
 
 namespace fairlead::volume {
 
-enum class EntryKind { kFile, kFolder, kSymlink, kFifo, kDevice, kSocket };
+// kWhiteout is the character device 0:0, by which overlayfs says that a name was deleted. It opens
+// nothing, unlike a kDevice.
+enum class EntryKind { kFile, kFolder, kSymlink, kFifo, kDevice, kSocket, kWhiteout };
 
 struct FileTime {
   std::int64_t seconds = 0;  // since 1970
@@ -30,6 +32,7 @@ struct TreeEntry {
   std::string hard_link;   // the path of an earlier entry that is the same file, or empty
   // those for which is_kept_xattr() is true, ACLs among them
   std::map<std::string, std::string> xattrs;
+  std::uint32_t flags = 0;  // those of kKeptFlags (file_flags.h), of files and folders
 
   // These tell that a file was not changed since; no archive holds them.
   std::uint64_t inode = 0;

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -16,13 +17,14 @@
 #include <optional>
 
 #include "volume/kernel/btrfs.h"
+#include "volume/kernel/file_flags.h"
 #include "volume/kernel/folder.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::size_t kMostOpen = 64, kMostNotes = 100;
+constexpr std::size_t kMostOpen = 64;
 // Of a folder; four times what the kernel takes in one call. Each entry is written with its path,
 // so that without a limit a tree would cost the square of its depth.
 constexpr std::size_t kLongestPath = 16'000;
@@ -59,6 +61,7 @@ FileTime time_of(const Time& time) {
 
 void fill(TreeEntry& entry, const struct stat& info) {
   entry.kind = kind_of(info.st_mode).value_or(EntryKind::kDevice);
+  if (S_ISCHR(info.st_mode) && info.st_rdev == 0) entry.kind = EntryKind::kWhiteout;
   entry.mode = info.st_mode & 07777;
   entry.uid = info.st_uid;
   entry.gid = info.st_gid;
@@ -103,6 +106,26 @@ Result<std::optional<std::string>> read_xattr(int fd, const std::string& name) {
     return value;
   }
   return fail(Code::kUnavailable, "read the attribute {}: it is changing", printable(name));
+}
+
+// Of an entry that is not opened, because it is a link or opening it would have effects. It may have
+// become another one meanwhile.
+std::map<std::string, std::string> unopened_xattrs(int parent, const std::string& name) {
+  const std::string path = fmt::format("/proc/self/fd/{}/{}", parent, name);
+  std::map<std::string, std::string> xattrs;
+  const ssize_t size = ::llistxattr(path.c_str(), nullptr, 0);
+  if (size <= 0) return xattrs;
+  std::string names(static_cast<std::size_t>(size), '\0');
+  const ssize_t got = ::llistxattr(path.c_str(), names.data(), names.size());
+  std::string value(XATTR_SIZE_MAX, '\0');
+  for (ssize_t at = 0; at < got;) {
+    const std::string one(names.c_str() + at);
+    at += static_cast<ssize_t>(one.size()) + 1;
+    const ssize_t length = ::lgetxattr(path.c_str(), one.c_str(), value.data(), value.size());
+    if (length >= 0 && is_kept_xattr(one))
+      xattrs.emplace(one, value.substr(0, static_cast<std::size_t>(length)));
+  }
+  return xattrs;
 }
 
 Status read_xattrs(int fd, std::map<std::string, std::string>& xattrs) {
@@ -230,25 +253,35 @@ class Cursor : public TreeCursor {
   const char* name_;  // borrowed from the level
 };
 
+// Another kind of file has the name now.
+bool is_replaced(int error) { return error == ELOOP || error == ENOTDIR || error == ENXIO; }
+
+tl::unexpected<Error> replaced() {
+  return fail(Error{Code::kNotFound, ESTALE, "another kind of file replaced it meanwhile"});
+}
+
 // Everything is read by the descriptor, so that it is all of the same file.
 Result<TreeEntry> Cursor::read(UniqueFd& file) {
   TreeEntry entry = seen_;
   if (entry.kind == EntryKind::kSymlink) {
-    TRY(entry.target, read_target(parent_, name_));
-    return entry;
+    auto target = read_target(parent_, name_);
+    if (!target && target.error().sys_errno == EINVAL) return replaced();
+    TRY(entry.target, std::move(target));
   }
   if (!entry.hard_link.empty()) return entry;
-  if (entry.kind != EntryKind::kFile && entry.kind != EntryKind::kFolder) return entry;
+  if (entry.kind != EntryKind::kFile && entry.kind != EntryKind::kFolder) {
+    entry.xattrs = unopened_xattrs(parent_, name_);
+    return entry;
+  }
   auto opened = open_entry(parent_, name_, entry.kind);
-  if (!opened && (opened.error().sys_errno == ELOOP || opened.error().sys_errno == ENOTDIR))
-    return fail(Code::kNotFound, "it was replaced meanwhile");
+  if (!opened && is_replaced(opened.error().sys_errno)) return replaced();
   TRY(auto fd, std::move(opened));
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return fail_errno(errno, "stat");
-  if (kind_of(info.st_mode) != entry.kind)
-    return fail(Code::kNotFound, "it was replaced meanwhile");
+  if (kind_of(info.st_mode) != entry.kind) return replaced();
   fill(entry, info);
   TRY_STATUS(read_xattrs(fd.get(), entry.xattrs));
+  entry.flags = flags_of(fd.get());
   if (entry.kind == EntryKind::kFile) file = std::move(fd);
   return entry;
 }
@@ -257,6 +290,10 @@ Result<TreeEntry> Cursor::read(UniqueFd& file) {
 Result<bool> Walker::tell(TreeEntry entry, int parent, const char* name) {
   Cursor cursor(std::move(entry), parent, name);
   const auto told = visit_(cursor);
+  if (!told && told.error().sys_errno == ESTALE && told.error().code == Code::kNotFound)
+    notes_.add(
+        fmt::format("{}: another kind of file replaced it while it was read; it was left out",
+                    printable(cursor.seen().path)));
   if (told || told.error().code == Code::kNotFound) return told.has_value();
   return fail(told.error());
 }
@@ -291,7 +328,14 @@ Status Walker::enter(int parent, const std::string& name, const std::string& pat
   auto fd = open_entry(parent, name, EntryKind::kFolder);
   if (fd) return push(std::move(*fd), path);
   const int cause = fd.error().sys_errno;
-  if (cause == ENOENT || cause == ENOTDIR || cause == ELOOP) return {};  // replaced meanwhile
+  if (cause == ENOENT) return {};
+  if (is_replaced(cause)) {
+    notes_.add(
+        fmt::format("{}: another kind of file replaced the folder while it was read; what "
+                    "was in it was left out",
+                    printable(path)));
+    return {};
+  }
   return fail(with_context(fd.error(), printable(path)));
 }
 
@@ -332,9 +376,8 @@ Status Walker::meet(const char* name) {
   TreeEntry entry;
   entry.path = path_to(name);
   fill(entry, info);
-  if (entry.kind == EntryKind::kDevice || entry.kind == EntryKind::kSocket) {
-    notes_.add(fmt::format("{} is a {}; it was left out", printable(entry.path),
-                           entry.kind == EntryKind::kDevice ? "device node" : "socket"));
+  if (entry.kind == EntryKind::kDevice) {
+    notes_.add(fmt::format("{} is a device node; it was left out", printable(entry.path)));
     return {};
   }
   if (is_foreign_mount(parent, name, info)) {
@@ -402,11 +445,6 @@ Status Walker::run() {
 }
 
 }  // namespace
-
-void WalkNotes::add(std::string line) {
-  ++left_out;
-  if (lines.size() < kMostNotes) lines.push_back(std::move(line));
-}
 
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
                  Hollow hollow) {

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "volume/kernel/left_behind.h"
 #include "volume/kernel/tree_entry.h"
 
 namespace fairlead::volume {
@@ -24,20 +25,14 @@ class TreeCursor {
   virtual Result<TreeEntry> read(UniqueFd& file) = 0;
 };
 
-struct WalkNotes {
-  std::vector<std::string> lines;  // what was left out, and why; at most 100
-  std::uint64_t left_out = 0;
-  void add(std::string line);
-};
-
 // A snapshot of btrfs has an empty folder where there was a subvolume, without any of its content.
 // Tells whether the walk notes that or ends with kConflict.
 enum class Hollow { kNote, kRefuse };
 
 // Visits the folder itself (with an empty path) and then everything below it, in the order of
 // compare_paths, at any depth with at most 70 descriptors. Symbolic links are not followed. What is
-// mounted below, sockets and device nodes are left out and noted; what vanishes during the walk is
-// left out without a note. A failure of the visitor other than kNotFound ends the walk. Subvolumes
+// mounted below, device nodes and what another kind of file replaces during the walk are left out
+// and noted; what vanishes during the walk is left out without a note. A failure of the visitor other than kNotFound ends the walk. Subvolumes
 // of btrfs are visited like folders.
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
                  Hollow hollow = Hollow::kNote);

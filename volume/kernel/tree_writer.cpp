@@ -5,12 +5,14 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "volume/kernel/file_flags.h"
 #include "volume/kernel/folder.h"
 
 namespace fairlead::volume {
@@ -19,11 +21,12 @@ namespace {
 
 constexpr std::size_t kMostLevels = 64;        // open at once
 constexpr std::size_t kMostLater = 1'000'000;  // folders whose times are still to be set
-constexpr std::size_t kMostNotes = 100;
+constexpr std::size_t kMostFlagged = 1'000'000;
+constexpr std::size_t kMostDevices = 10'000;  // that are remembered by name
 
-// The components of a path; kInvalid when it would lead out of the folder.
+// The components of a path; kInvalid when it would lead out of the folder. A leading slash counts
+// for nothing.
 Result<std::vector<std::string>> components(const std::string& path) {
-  if (path.starts_with('/')) return fail(Code::kInvalid, "its name is absolute");
   if (path.find('\0') != std::string::npos)
     return fail(Code::kInvalid, "its name holds a NUL byte");
   std::vector<std::string> parts;
@@ -45,21 +48,6 @@ std::string joined(const std::vector<std::string>& parts, std::size_t count) {
       "{}", fmt::join(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(count), "/"));
 }
 
-// Whether a relative link that has `depth` folders above it leads out of the top folder.
-bool climbs_out(const std::string& target, std::size_t depth) {
-  if (target.starts_with('/')) return false;
-  auto level = static_cast<std::ptrdiff_t>(depth);
-  for (std::size_t from = 0; from < target.size();) {
-    const std::size_t slash = std::min(target.find('/', from), target.size());
-    const std::string_view part(target.data() + from, slash - from);
-    from = slash + 1;
-    if (part.empty() || part == ".") continue;
-    level += part == ".." ? -1 : 1;
-    if (level < 0) return true;
-  }
-  return false;
-}
-
 timespec to_timespec(const FileTime& time) {
   return {.tv_sec = time.seconds, .tv_nsec = static_cast<long>(time.nanos)};
 }
@@ -71,16 +59,23 @@ Status set_times(int fd, const FileTime& mtime) {
   return {};
 }
 
-bool is_permission(int error) { return error == EPERM || error == EACCES || error == ENOTSUP; }
+// Whether the file system has room: where it has, ENOSPC for an attribute means that it is too large
+// for this kind of file system.
+bool has_room(int fd) {
+  struct statfs info {};
+  return ::fstatfs(fd, &info) == 0 && info.f_bavail > 16;
+}
+
+// Whether a target of this kind refuses the attribute, rather than failing.
+bool is_refusal(int fd, int error) {
+  return error == EPERM || error == EACCES || error == ENOTSUP || error == E2BIG ||
+         error == ERANGE || error == EINVAL || (error == ENOSPC && has_room(fd));
+}
 
 }  // namespace
 
 TreeWriter::TreeWriter(int folder, Origin origin, TreeLimits limits)
     : folder_(folder), origin_(origin), limits_(limits) {}
-
-void TreeWriter::note(std::string line) {
-  if (notes_.size() < kMostNotes) notes_.push_back(std::move(line));
-}
 
 Status TreeWriter::add(const TreeEntry& entry) {
   TRY_STATUS(end_file());
@@ -94,23 +89,52 @@ Status TreeWriter::add(const TreeEntry& entry) {
 }
 
 Status TreeWriter::add_checked(const TreeEntry& entry) {
-  TRY(const auto parts, components(entry.path));
-  if (entry.kind == EntryKind::kDevice)
-    return fail(Code::kInvalid, "it is a device node; a volume takes none");
-  if (entry.kind == EntryKind::kSocket) {
-    note(fmt::format("{} is a socket; it was left out", printable(entry.path)));
-    return {};
+  if (entry.path.starts_with('/')) {
+    if (origin_ == Origin::kOwn) return fail(Code::kInvalid, "its name is absolute");
+    ++absolute_names_;
   }
-  if (entry.kind == EntryKind::kFolder) return add_folder(entry, joined(parts, parts.size()));
+  TRY(const auto parts, components(entry.path));
+  const std::string path = joined(parts, parts.size());
+  if (entry.kind == EntryKind::kFolder) return add_folder(entry, path);
   if (parts.empty()) return fail(Code::kInvalid, "only a folder can be the top");
-  if (origin_ == Origin::kForeign && entry.kind == EntryKind::kSymlink &&
-      climbs_out(entry.target, parts.size() - 1))
-    return fail(Code::kInvalid, "it is a link to \"{}\", which leads out of the volume",
-                printable(entry.target));
   TRY(const int parent, enter(joined(parts, parts.size() - 1), Missing::kMake));
   TRY_STATUS(make_way(parent, parts.back()));
+  flagged_.erase(path);
+  devices_.erase(path);
+  if (entry.kind == EntryKind::kDevice ||
+      (!entry.hard_link.empty() && is_left_out_device(entry.hard_link))) {
+    leave_out_device(entry, path);
+    return {};
+  }
   if (!entry.hard_link.empty()) return add_hard_link(entry.hard_link, parent, parts.back());
+  flag_later(entry, path);
   return add_leaf(entry, parent, parts.back());
+}
+
+bool TreeWriter::is_left_out_device(const std::string& path) const {
+  if (devices_.empty()) return false;
+  const auto parts = components(path);
+  return parts && devices_.contains(joined(*parts, parts->size()));
+}
+
+void TreeWriter::leave_out_device(const TreeEntry& entry, const std::string& path) {
+  notes_.add(fmt::format("{} is a device node; it was left out", printable(entry.path)));
+  if (devices_.size() < kMostDevices) devices_.insert(path);
+}
+
+void TreeWriter::flag_later(const TreeEntry& entry, const std::string& path) {
+  std::uint32_t flags = entry.flags & kKeptFlags;
+  const std::uint32_t refused = path.empty() ? flags & kSealingFlags : 0;
+  flags &= ~refused;
+  if (refused != 0)
+    notes_.add(fmt::format("the top folder was {}, which a volume cannot be; that was left out",
+                           names_of_flags(refused)));
+  if (flags == 0) return;
+  if (flagged_.size() < kMostFlagged)
+    flagged_[path] = flags;
+  else
+    notes_.add(fmt::format("{} was {}; that was left out, because too many files are",
+                           printable(path), names_of_flags(flags)));
 }
 
 // Opens a folder below the parent; nothing but a folder is entered.
@@ -154,13 +178,17 @@ Status TreeWriter::make_way(int parent, const std::string& name) {
   return fail_errno(errno, "replace what has this name already");
 }
 
+void TreeWriter::note_xattr(const TreeEntry& entry, const std::string& name, int error) {
+  notes_.add(fmt::format("{}: the attribute {} could not be set here: {}", printable(entry.path),
+                         printable(name), std::strerror(error)));
+}
+
 Status TreeWriter::set_xattrs(int fd, const TreeEntry& entry) {
   for (const auto& [name, value] : entry.xattrs) {
     if (!is_kept_xattr(name) || name == kDefaultAcl) continue;  // a default ACL is set later
     if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) == 0) continue;
-    if (!is_permission(errno)) return fail_errno(errno, fmt::format("set {}", printable(name)));
-    note(fmt::format("{}: the attribute {} could not be set here: {}", printable(entry.path),
-                     printable(name), std::strerror(errno)));
+    if (!is_refusal(fd, errno)) return fail_errno(errno, fmt::format("set {}", printable(name)));
+    note_xattr(entry, name, errno);
   }
   return {};
 }
@@ -177,6 +205,10 @@ Status TreeWriter::dress(int fd, const TreeEntry& entry) {
 Status TreeWriter::add_folder(const TreeEntry& entry, const std::string& path) {
   TRY(const int fd, enter(path, Missing::kMake));
   TRY_STATUS(dress(fd, entry));
+  flagged_.erase(path);
+  flag_later(entry, path);
+  // at once, because files that are created in it inherit this flag
+  if ((entry.flags & FS_NOCOW_FL) != 0) (void)add_flags(fd, FS_NOCOW_FL);
   const auto acl = entry.xattrs.find(kDefaultAcl);
   later_.push_back({.path = path,
                     .mtime = entry.mtime,
@@ -206,35 +238,54 @@ Status TreeWriter::add_hard_link(const std::string& from, int parent, const std:
 }
 
 Status TreeWriter::add_leaf(const TreeEntry& entry, int parent, const std::string& name) {
-  if (entry.kind == EntryKind::kSymlink) {
-    if (::symlinkat(entry.target.c_str(), parent, name.c_str()) != 0)
-      return fail_errno(errno, "make the link");
-    if (::fchownat(parent, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0)
-      return fail_errno(errno, "set the owner of the link");
-    const timespec times[2] = {to_timespec(entry.mtime), to_timespec(entry.mtime)};
-    if (::utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
-      return fail_errno(errno, "set the time of the link");
-    return {};
-  }
-  if (entry.kind == EntryKind::kFifo) {
-    if (::mkfifoat(parent, name.c_str(), 0600) != 0) return fail_errno(errno, "make the FIFO");
-    // By O_PATH, because opening a FIFO would wait for its other end.
-    const UniqueFd handle(::openat(parent, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    const std::string self = fmt::format("/proc/self/fd/{}", handle.get());
-    const timespec times[2] = {to_timespec(entry.mtime), to_timespec(entry.mtime)};
-    if (!handle || ::fchownat(handle.get(), "", entry.uid, entry.gid, AT_EMPTY_PATH) != 0 ||
-        ::chmod(self.c_str(), entry.mode & 07777) != 0 ||
-        ::utimensat(AT_FDCWD, self.c_str(), times, 0) != 0)
-      return fail_errno(errno, "set the owner of the FIFO");
-    return {};
-  }
-  if (entry.size > limits_.bytes && origin_ == Origin::kForeign)
-    return fail(Code::kExhausted, "it has {} bytes, more than the volume's limit of {}", entry.size,
-                limits_.bytes);
+  if (entry.kind == EntryKind::kFile) return add_file(entry, parent, name);
+  if (entry.kind != EntryKind::kSymlink) return add_node(entry, parent, name);
+  if (::symlinkat(entry.target.c_str(), parent, name.c_str()) != 0)
+    return fail_errno(errno, "make the link");
+  return dress_leaf(entry, parent, name);
+}
+
+Status TreeWriter::add_file(const TreeEntry& entry, int parent, const std::string& name) {
   UniqueFd file(
       ::openat(parent, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return fail_errno(errno, "make the file");
+  if ((entry.flags & FS_NOCOW_FL) != 0) (void)add_flags(file.get(), FS_NOCOW_FL);
   open_.emplace(Open{.fd = std::move(file), .entry = entry});
+  return {};
+}
+
+mode_t type_of(EntryKind kind) {
+  if (kind == EntryKind::kWhiteout) return S_IFCHR;
+  return kind == EntryKind::kSocket ? S_IFSOCK : S_IFIFO;
+}
+
+Status TreeWriter::add_node(const TreeEntry& entry, int parent, const std::string& name) {
+  if (::mknodat(parent, name.c_str(), type_of(entry.kind) | 0600U, 0) == 0)
+    return dress_leaf(entry, parent, name);
+  if (errno != EPERM || entry.kind != EntryKind::kWhiteout)
+    return fail_errno(errno, "make the special file");
+  notes_.add(
+      fmt::format("{}: the file system takes no whiteout; it was left out", printable(entry.path)));
+  return {};
+}
+
+// Of what cannot be opened without effects: a link, a FIFO. Nobody else can reach the folder.
+Status TreeWriter::dress_leaf(const TreeEntry& entry, int parent, const std::string& name) {
+  if (::fchownat(parent, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, "set its owner");
+  const std::string path = fmt::format("/proc/self/fd/{}/{}", parent, name);
+  if (entry.kind != EntryKind::kSymlink && ::chmod(path.c_str(), entry.mode & 07777) != 0)
+    return fail_errno(errno, "set its mode");
+  for (const auto& [key, value] : entry.xattrs) {
+    if (!is_kept_xattr(key) ||
+        ::lsetxattr(path.c_str(), key.c_str(), value.data(), value.size(), 0) == 0)
+      continue;
+    if (!is_refusal(parent, errno)) return fail_errno(errno, fmt::format("set {}", printable(key)));
+    note_xattr(entry, key, errno);
+  }
+  const timespec times[2] = {to_timespec(entry.mtime), to_timespec(entry.mtime)};
+  if (::utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, "set its time");
   return {};
 }
 
@@ -285,17 +336,39 @@ Status TreeWriter::end_folders() {
     TRY(const int fd, enter(later.path, Missing::kRefuse));
     if (!later.default_acl.empty() &&
         ::fsetxattr(fd, kDefaultAcl, later.default_acl.data(), later.default_acl.size(), 0) != 0)
-      note(fmt::format("{}: the default ACL could not be set here: {}", printable(later.path),
-                       std::strerror(errno)));
+      notes_.add(fmt::format("{}: the default ACL could not be set here: {}", printable(later.path),
+                             std::strerror(errno)));
     TRY_STATUS(set_times(fd, later.mtime));
   }
   later_.clear();
   return {};
 }
 
+Status TreeWriter::set_flags_of(const std::string& path, std::uint32_t flags) {
+  const std::size_t slash = path.rfind('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  TRY(const int parent,
+      enter(slash == std::string::npos ? "" : path.substr(0, slash), Missing::kRefuse));
+  TRY(const auto fd, open_beneath(parent, name.empty() ? "." : name,
+                                  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_XDEV));
+  return add_flags(fd.get(), flags);
+}
+
+// At the very end, because nothing can be added to an immutable folder, and no name to an immutable
+// file.
+Status TreeWriter::set_flags() {
+  for (const auto& [path, flags] : flagged_)
+    if (const auto set = set_flags_of(path, flags); !set)
+      notes_.add(fmt::format("{} was {}, which could not be kept here: {}", printable(path),
+                             names_of_flags(flags), set.error().text));
+  flagged_.clear();
+  return {};
+}
+
 Status TreeWriter::finish() {
   TRY_STATUS(end_file());
   TRY_STATUS(end_folders());
+  TRY_STATUS(set_flags());
   levels_.clear();
   if (::syncfs(folder_) != 0) return fail_errno(errno, "flush the volume");
   return {};

@@ -61,6 +61,11 @@ Status Exporter::copy(int file, const TreeEntry& entry,
 }
 
 Status Exporter::visit(TreeCursor& cursor) {
+  if (cursor.seen().kind == EntryKind::kSocket) {
+    tree_.notes.add(fmt::format("{} is a socket, for which archives have no form; it was left out",
+                                printable(cursor.seen().path)));
+    return fail(Code::kNotFound, "a socket");
+  }
   UniqueFd file;
   TRY(const auto entry, cursor.read(file));
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;

@@ -14,6 +14,7 @@
 #include "volume/service/archive_tree.h"
 #include "volume/service/backup.h"
 #include "volume/service/create_plan.h"
+#include "volume/service/left_out.h"
 #include "volume/service/new_volume.h"
 #include "volume/service/volume_source.h"
 
@@ -44,12 +45,6 @@ BackupPlace place_of(const Job& job) {
   place.key_file = argument(job, "key-file");
   place.passphrase_file = argument(job, "passphrase-file");
   return place;
-}
-
-void log_notes(const std::vector<std::string>& notes, const std::string& verb,
-               const std::string& volume) {
-  for (const std::string& note : notes)
-    log::warn("left out of an archive", {{"verb", verb}, {"volume", volume}, {"what", note}});
 }
 
 // The bytes that a descriptor still gives; 0 for a pipe.
@@ -106,14 +101,16 @@ class Archives : public VolumeArchives {
   using Writing = std::function<Status(TreeWriter&)>;
 
   ArchiveParts parts() { return {service_, records_, locks_, backends_}; }
-  Result<Volume> make_volume(const VolumeSpec& spec, Origin origin, const Writing& write);
-  Status fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write);
+  // `already`: what the content lacked before it was written.
+  Result<Volume> make_volume(const VolumeSpec& spec, Origin origin, const LeftOut& already,
+                             const Writing& write);
+  Result<LeftOut> fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write);
   Result<ArchiveReport> export_now(const std::string& volume, int fd, const Progress& progress);
   Result<BackupInfo> back_up_now(const std::string& volume, const BackupPlace& place,
                                  const Progress& progress);
   Result<Volume> restore_now(VolumeSpec spec, const BackupPlace& place, const std::string& id,
                              const Progress& progress);
-  Status note_backup(const Volume& volume, long long when);
+  Status note_backup(const Volume& volume, const BackupInfo& made);
 
   VolumeService& service_;
   Records records_;
@@ -131,17 +128,24 @@ Result<T> in_context(Result<T> result, const std::string& context) {
 
 // --- creating volumes
 
-Status Archives::fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write) {
+Result<LeftOut> Archives::fill(const Volume& volume, Backend& backend, Origin origin,
+                               const Writing& write) {
   TRY(const auto data, backend.open_data(volume, {}));
   TreeWriter writer(data.get(), origin, limits_of(volume.options));
   TRY_STATUS(write(writer));
   TRY_STATUS(dress_top(data.get(), volume));
-  log_notes(writer.notes(), "fill", volume.name.str());
+  if (writer.absolute_names() > 0)
+    log::info(
+        "absolute names were taken beneath the volume",
+        {{"volume", volume.name.str()}, {"entries", std::to_string(writer.absolute_names())}});
+  LeftOut left_out = left_out_of(writer.notes());
+  log_left_out(left_out, "fill", volume.name.str());
   if (::syncfs(data.get()) != 0) return fail_errno(errno, "flush the volume");
-  return {};
+  return left_out;
 }
 
-Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, const Writing& write) {
+Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, const LeftOut& already,
+                                     const Writing& write) {
   TRY(auto plan, plan_create(spec));
   if (!plan.options.from_volume.empty())
     return fail(Code::kInvalid, "option \"from\" makes a clone; leave it out here");
@@ -162,14 +166,17 @@ Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, cons
   TRY(const bool again, is_there());
   if (again) return fail(Code::kUnavailable, "somebody else is making it; try again");
   return make_filled_volume(records_, plan, now_(), [&](const Volume& volume, Backend& backend) {
-    return fill(volume, backend, origin, write);
+    return fill(volume, backend, origin, write).map([&](LeftOut left_out) {
+      left_out.add(already);
+      return left_out;
+    });
   });
 }
 
 Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
                                      const Progress& progress) {
   JobRun job(jobs_, {.verb = "import", .volume = spec.name.str(), .arguments = {}}, progress);
-  auto made = make_volume(spec, Origin::kForeign, [&](TreeWriter& writer) {
+  auto made = make_volume(spec, Origin::kForeign, {}, [&](TreeWriter& writer) {
     return import_tree(fd, sha256, writer, rest_of(fd), job.progress());
   });
   return job.end(in_context(std::move(made), fmt::format("import volume \"{}\"", spec.name.str())));
@@ -184,7 +191,8 @@ Result<ArchiveReport> Archives::export_now(const std::string& volume, int fd,
     log::warn("export of a live volume", {{"volume", volume}, {"why", source.warning()}});
   TRY(auto tree, export_tree(source.data(), fd, source.used(), progress, source.hollow()));
   fault_point("archive.export.written");
-  log_notes(tree.notes.lines, "export", volume);
+  tree.report.left_out = left_out_of(tree.notes);
+  log_left_out(tree.report.left_out, "export", volume);
   return std::move(tree.report);
 }
 
@@ -197,11 +205,12 @@ Result<ArchiveReport> Archives::export_to(const std::string& volume, int fd,
 
 // --- backups
 
-Status Archives::note_backup(const Volume& volume, long long when) {
+Status Archives::note_backup(const Volume& volume, const BackupInfo& made) {
   TRY(const auto guard, locks_.lock("volume-" + volume.name.str(), kLockDeadline));
   TRY(auto stored, records_.by_id(volume.id));
   if (!stored || stored->volume.phase != Phase::kReady) return {};
-  stored->volume.backed_up = when;
+  stored->volume.backed_up = made.created;
+  stored->volume.backup_left_out = made.left_out.count;
   return records_.put(*stored, state::Durability::kDurable);
 }
 
@@ -221,8 +230,10 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const Backup
                                .hollow = source.hollow()},
                               progress));
   fault_point("backup.done");
-  log_notes(result.notes, "backup", volume);
-  if (const auto noted = note_backup(source.volume(), result.info.created); !noted)
+  log_left_out(result.info.left_out, "backup", volume);
+  for (const std::string& note : result.notes)
+    log::warn("a backup has a remark", {{"volume", volume}, {"what", note}});
+  if (const auto noted = note_backup(source.volume(), result.info); !noted)
     log::warn("the time of a backup could not be noted",
               {{"volume", volume}, {"error", noted.error().text}});
   return std::move(result.info);
@@ -269,7 +280,7 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
     spec.options.from_snapshot.clear();
   }
   if (spec.labels.empty()) spec.labels = backup.labels;
-  return make_volume(spec, Origin::kOwn, [&](TreeWriter& writer) {
+  return make_volume(spec, Origin::kOwn, backup.info.left_out, [&](TreeWriter& writer) {
     return run_restore(folder, backup, writer, progress);
   });
 }

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "volume/kernel/tree_reader.h"
+#include "volume/service/left_out.h"
 #include "volume/service/progress_reporter.h"
 
 namespace fairlead::volume {
@@ -194,7 +195,8 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
                                  .created = request_.created,
                                  .bytes = bytes_,
                                  .stored = stored,
-                                 .incremental = !is_first},
+                                 .incremental = !is_first,
+                                 .left_out = left_out_of(notes_)},
                         .volume_id = request_.volume.id,
                         .backend = request_.volume.backend,
                         .options = to_map(request_.volume.options),
@@ -204,7 +206,7 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
                         .lines = {},
                         .packs = store_.needed_packs()};
   TRY_STATUS(index_.publish(summary));
-  BackupResult result{.info = summary.info, .notes = notes_.lines};
+  BackupResult result{.info = summary.info, .notes = {}};
   // The backup is complete. What cannot be cleaned up now is cleaned up by the next one.
   const auto gone = folder_.collect(store_);
   if (gone && *gone > 0)

@@ -21,7 +21,7 @@ struct BackupRequest {
 
 struct BackupResult {
   BackupInfo info;
-  std::vector<std::string> notes;  // what was left out and why, and what was cleaned up
+  std::vector<std::string> notes;  // what was cleaned up, and what is damaged
 };
 
 // Files whose inode, size and times are as in the newest backup of this volume are not read. Of

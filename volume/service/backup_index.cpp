@@ -74,8 +74,8 @@ constexpr auto kBytes = custom<&read_bytes, &write_bytes>();
 constexpr auto kXattrs = custom<&read_xattrs, &write_xattrs>();
 constexpr auto kTime = custom<&read_time, &write_time>();
 constexpr auto kDigest = custom<&read_digest, &write_digest>();
-constexpr auto kKind =
-    json::one_of<EntryKind::kFile, EntryKind::kFolder, EntryKind::kSymlink, EntryKind::kFifo>();
+constexpr auto kKind = json::one_of<EntryKind::kFile, EntryKind::kFolder, EntryKind::kSymlink,
+                                    EntryKind::kFifo, EntryKind::kSocket, EntryKind::kWhiteout>();
 constexpr Range kOwner{0, UINT32_MAX - 1};
 
 // ---- the fields of a line
@@ -85,12 +85,12 @@ constexpr auto kEntry =
            required<&TreeEntry::mode>("m", Range{0, 07777}), required<&TreeEntry::uid>("u", kOwner),
            required<&TreeEntry::gid>("g", kOwner), required<&TreeEntry::mtime>("t", kTime),
            sparse<&TreeEntry::target>("l", kBytes), sparse<&TreeEntry::hard_link>("h", kBytes),
-           sparse<&TreeEntry::xattrs>("x", kXattrs));
+           sparse<&TreeEntry::xattrs>("x", kXattrs), sparse<&TreeEntry::flags>("f"));
 
 // What few entries have, in a record.
 constexpr auto kRest =
     fields(sparse<&TreeEntry::target>("l", kBytes), sparse<&TreeEntry::hard_link>("h", kBytes),
-           sparse<&TreeEntry::xattrs>("x", kXattrs));
+           sparse<&TreeEntry::xattrs>("x", kXattrs), sparse<&TreeEntry::flags>("f"));
 
 // Only written of files.
 struct Content {
@@ -158,6 +158,9 @@ struct Format {
 };
 constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1, INT32_MAX}));
 
+constexpr auto kLeftOut =
+    fields(required<&LeftOut::count>("count"), defaulted<&LeftOut::notes>("notes", kBytes));
+
 constexpr auto kSummary = fields(
     required<&BackupSummary::format>("format", Range{kLinesFormat, kRecordsFormat}),
     required<&BackupSummary::info, &BackupInfo::id>("id"),
@@ -169,6 +172,7 @@ constexpr auto kSummary = fields(
     required<&BackupSummary::info, &BackupInfo::bytes>("bytes"),
     required<&BackupSummary::info, &BackupInfo::stored>("stored"),
     defaulted<&BackupSummary::info, &BackupInfo::incremental>("incremental"),
+    sparse<&BackupSummary::info, &BackupInfo::left_out>("left_out", json::object(kLeftOut)),
     required<&BackupSummary::entries>("entries"), required<&BackupSummary::lines>("lines", kDigest),
     defaulted<&BackupSummary::packs>("packs", kDigest));
 
@@ -182,9 +186,12 @@ std::string_view to_string(EntryKind kind) {
       return "link";
     case EntryKind::kFifo:
       return "fifo";
+    case EntryKind::kSocket:
+      return "socket";
+    case EntryKind::kWhiteout:
+      return "whiteout";
     case EntryKind::kFile:
     case EntryKind::kDevice:
-    case EntryKind::kSocket:
       break;
   }
   return "file";
@@ -337,7 +344,7 @@ class Taker {
 tl::unexpected<Error> malformed() { return fail(Code::kInvalid, "a record is malformed"); }
 
 constexpr std::array kKinds{EntryKind::kFile, EntryKind::kFolder, EntryKind::kSymlink,
-                            EntryKind::kFifo, EntryKind::kDevice, EntryKind::kSocket};
+                            EntryKind::kFifo, EntryKind::kWhiteout, EntryKind::kSocket};
 
 unsigned char number_of(EntryKind kind) {
   return static_cast<unsigned char>(std::ranges::find(kKinds, kind) - kKinds.begin());
@@ -345,7 +352,8 @@ unsigned char number_of(EntryKind kind) {
 
 // True for members of kRest that are set.
 bool has_rest(const TreeEntry& entry) {
-  return !entry.target.empty() || !entry.hard_link.empty() || !entry.xattrs.empty();
+  return !entry.target.empty() || !entry.hard_link.empty() || !entry.xattrs.empty() ||
+         entry.flags != 0;
 }
 
 std::string to_record(const BackupEntry& entry, std::string_view before) {
@@ -429,6 +437,7 @@ Status parse_record(std::string_view record, BackupEntry& entry, std::uint64_t& 
   file.target.clear();
   file.hard_link.clear();
   file.xattrs.clear();
+  file.flags = 0;
   file.kind = kKinds[flags & kKindBits];
   entry.has_holes = (flags & kHasHoles) != 0;
   file.mode = static_cast<mode_t>(taker.at_most(07777));

@@ -18,9 +18,9 @@
 //   {"d":[[0,1048576,"9f…"],[1048576,1,"3c…"]]}
 //
 // Keys: k kind, p path, m mode, u uid, g gid, t time of change of the content, s size, l target of
-// a link, h path of the file that a hard link is to, x extended attributes, i inode, c time of
-// change of the inode, d how many chunks follow, z 1 where the file has holes. Bytes that are not
-// plain text are written as %XX.
+// a link, h path of the file that a hard link is to, x extended attributes, f flags of chattr(1) as
+// in linux/fs.h, i inode, c time of change of the inode, d how many chunks follow, z 1 where the file
+// has holes. Bytes that are not plain text are written as %XX.
 //
 // The summary is one line in a frame of its own, so that listing backups reads no index:
 //   {"format":2,"id":"…","volume":"shop","volume_id":"3f…",…,

@@ -44,7 +44,8 @@ Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
                 .mounts = {},
                 .snapshots = {},
                 .change = {},
-                .backed_up = 0};
+                .backed_up = 0,
+                .backup_left_out = 0};
   TRY(auto stored, volumes_.records().add(volume));
   fault_point("volume.create.intent");
   Rollback undo;

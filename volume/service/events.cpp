@@ -39,6 +39,10 @@ fairlead::Change change_of(const Volume& volume, const Snapshot& snapshot, const
                          {"origin", std::string(to_string(snapshot.origin))}}};
 }
 
+void note_left_out(fairlead::Change& change, std::uint64_t count) {
+  if (count > 0) change.attributes["left_out"] = std::to_string(count);
+}
+
 bool exists(const std::optional<Volume>& volume) {
   return volume && volume->phase == Phase::kReady;
 }
@@ -51,7 +55,10 @@ void add_renames_and_properties(const Volume& before, const Volume& after,
   }
   if (before.options.size != after.options.size) changes.push_back(change_of(after, "resize"));
   if (before.labels != after.labels) changes.push_back(change_of(after, "label"));
-  if (before.backed_up != after.backed_up) changes.push_back(change_of(after, "backup"));
+  if (before.backed_up != after.backed_up) {
+    changes.push_back(change_of(after, "backup"));
+    note_left_out(changes.back(), after.backup_left_out);
+  }
   if (before.change && before.change->kind == ChangeKind::kRollback && !after.change &&
       std::ranges::find(after.snapshots, before.change->kept.id, &Snapshot::id) !=
           after.snapshots.end()) {
@@ -135,6 +142,7 @@ std::vector<fairlead::Change> changes_of(const std::optional<Volume>& before,
   std::vector<fairlead::Change> changes;
   if (!exists(before)) {
     changes.push_back(change_of(*after, restored ? "restore" : "create"));
+    if (!restored) note_left_out(changes.back(), after->left_out.count);
     add_mounts(*after, {}, after->mounts, changes);
   } else if (!exists(after)) {
     add_mounts(*before, before->mounts, {}, changes);

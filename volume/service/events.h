@@ -1,9 +1,11 @@
 // What commits to the store mean for people and for programs that follow the change feed.
 //
 //   kind      action                  id        name             attributes
-//   volume    create, remove          volume    its name         backend, pool, size
+//   volume    create                  volume    its name         backend, pool, size, left_out
+//             remove                  volume    its name         backend, pool, size
 //             rename                  volume    the new name     the same, former
-//             resize, label, backup   volume    its name         the same
+//             resize, label           volume    its name         the same
+//             backup                  volume    its name         the same, left_out
 //             rollback                volume    its name         the same, snapshot, kept
 //             mount, unmount          volume    its name         the same, client, user (the id
 //                                                                that the runtime gave)
@@ -12,7 +14,8 @@
 //             purge                   volume    its name         the same; gone for good
 //   snapshot  create, remove          snapshot  volume@snapshot  volume, origin
 //
-// A volume exists while its record is in the phase "ready". A mount is reported for each user, when
+// left_out is how many entries could not be kept: of what a volume was filled with, of a backup. A
+// volume exists while its record is in the phase "ready". A mount is reported for each user, when
 // the runtime's count of it becomes larger or smaller. Snapshots that only serve an export or a
 // backup are left out. Attributes without a value are left out.
 #pragma once

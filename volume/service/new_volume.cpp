@@ -44,7 +44,7 @@ Result<Volume> make_filled_volume(Records& records, const CreatePlan& plan, long
     built.commit();  // from here on `abandon` removes it
   }
   fault_point("volume.fill.built");
-  TRY_STATUS(fill(stored.volume, backend));
+  TRY(stored.volume.left_out, fill(stored.volume, backend));
   fault_point("volume.fill.filled");
   stored.volume.phase = Phase::kReady;
   TRY_STATUS(records.put(stored, state::Durability::kDurable));

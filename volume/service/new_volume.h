@@ -10,7 +10,8 @@
 namespace fairlead::volume {
 
 // Writes the content into the data of the volume, which is empty and which nobody else can use yet.
-using Fill = std::function<Status(const Volume& volume, Backend& backend)>;
+// Returns what could not be kept, which the record of the volume then holds.
+using Fill = std::function<Result<LeftOut>(const Volume& volume, Backend& backend)>;
 
 // Commits the intent, creates the data, writes the content, and only then makes the volume ready.
 // The caller holds the lock of the name, which is free. When anything fails nothing is left. When

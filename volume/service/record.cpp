@@ -74,6 +74,9 @@ constexpr auto kMount =
     fields(required<&MountHint::client>("client"), required<&MountHint::id>("id"),
            required<&MountHint::count>("count", Range{1, UINT32_MAX}));
 
+constexpr auto kLeftOut =
+    fields(required<&LeftOut::count>("count"), defaulted<&LeftOut::notes>("notes"));
+
 constexpr auto kVolume = fields(
     required<&VolumeRecord::volume, &Volume::id>("id"),
     required<&VolumeRecord::volume, &Volume::name>("name"),
@@ -85,6 +88,8 @@ constexpr auto kVolume = fields(
     sparse<&VolumeRecord::volume, &Volume::deleted>("deleted"),
     sparse<&VolumeRecord::volume, &Volume::pool>("pool"), sparse<&VolumeRecord::former>("former"),
     sparse<&VolumeRecord::volume, &Volume::backed_up>("backed_up"),
+    sparse<&VolumeRecord::volume, &Volume::backup_left_out>("backup_left_out"),
+    sparse<&VolumeRecord::volume, &Volume::left_out>("left_out", object(kLeftOut)),
     sparse<&VolumeRecord::volume, &Volume::snapshots>("snapshots", kSnapshot),
     sparse<&VolumeRecord::volume, &Volume::change>("change", kChange),
     sparse<&VolumeRecord::boot>("boot"), sparse<&VolumeRecord::counted>("counted"),

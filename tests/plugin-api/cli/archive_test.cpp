@@ -52,6 +52,43 @@ TEST_F(Archive, IsWrittenToAFile) {
   EXPECT_EQ(files(), 1U);
 }
 
+// The file is written and the code says that it is not the whole volume.
+TEST_F(Archive, ThatLacksSomethingSaysWhat) {
+  volume::ArchiveReport report = kReport;
+  report.left_out = {.count = 3, .notes = {"a is a socket; it was left out", "b\x1b[31m"}};
+  EXPECT_CALL(*archives_, export_to).WillRepeatedly(Return(report));
+  const Outcome outcome = run("volume export data -o " + path("a.tar.zst"));
+  EXPECT_EQ(outcome.exit_code, cli::kIncomplete);
+  EXPECT_EQ(outcome.out, path("a.tar.zst") + ": 3 files, 5 B, sha256 abc\n");
+  EXPECT_EQ(outcome.err,
+            "fairlead: export volume data: incomplete, 3 entries were left out\n"
+            "  a is a socket; it was left out\n"
+            "  b?[31m\n"
+            "  and 1 more\n");
+  EXPECT_EQ(files(), 1U);
+  const Outcome json = run("--json volume export data -o " + path("a.tar.zst"));
+  EXPECT_EQ(json.exit_code, cli::kIncomplete);
+  EXPECT_NE(json.out.find("\"left_out\""), std::string::npos) << json.out;
+}
+
+TEST_F(Archive, ImportsAndBackupsThatLackSomethingSaySo) {
+  volume::Volume made = data_volume();
+  made.left_out = {.count = 1, .notes = {"null is a device node; it was left out"}};
+  volume::BackupInfo backup = data_backup();
+  backup.left_out = made.left_out;
+  ON_CALL(*archives_, import_from).WillByDefault(Return(made));
+  ON_CALL(*archives_, restore).WillByDefault(Return(made));
+  ON_CALL(*archives_, back_up).WillByDefault(Return(backup));
+  ON_CALL(*archives_, backups).WillByDefault(Return(std::vector{backup}));
+  for (const char* command : {"volume import data -", "volume restore data --from /srv",
+                              "volume backup data --to /srv"}) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.exit_code, cli::kIncomplete) << command;
+    EXPECT_NE(outcome.err.find("null is a device node"), std::string::npos) << outcome.err;
+  }
+  EXPECT_NE(run("backup ls /srv").out.find("1 left out"), std::string::npos);
+}
+
 TEST_F(Archive, ThatFailsLeavesTheOldFileAndNothingElse) {
   std::ofstream(folder_ / "a.tar.zst") << "old";
   ON_CALL(*archives_, export_to)

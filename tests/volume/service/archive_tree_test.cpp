@@ -1,6 +1,7 @@
 // Trees to archives and back, between plain folders.
 #include "volume/service/archive_tree.h"
 
+#include <gmock/gmock.h>
 #include <sys/resource.h>
 
 #include <random>
@@ -11,14 +12,18 @@
 namespace fairlead::volume {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::facts_of;
 using testing::hash_of;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::Scratch;
 using testing::write_text;
 
 struct ArchiveTreeTest : ::testing::Test {
   Scratch scratch;
   std::string from = scratch / "from", to = scratch / "to", archive = scratch / "archive";
+  WalkNotes notes;  // of unpack()
 
   void SetUp() override {
     if (!testing::is_root()) GTEST_SKIP() << "owners need root";
@@ -34,7 +39,9 @@ struct ArchiveTreeTest : ::testing::Test {
     const auto folder = Folder::open(to);
     const UniqueFd in(::open(archive.c_str(), O_RDONLY | O_CLOEXEC));
     TreeWriter writer(folder->fd(), Origin::kForeign, limits);
-    return import_tree(in.get(), {}, writer, 0, {});
+    auto done = import_tree(in.get(), {}, writer, 0, {});
+    notes = writer.notes();
+    return done;
   }
   static std::string run(const std::vector<std::string>& argv) {
     const auto result = run_process(argv, std::chrono::seconds(60));
@@ -51,6 +58,45 @@ TEST_F(ArchiveTreeTest, EverythingComesBackAsItWas) {
   const auto unpacked = unpack();
   ASSERT_TRUE(unpacked) << unpacked.error().text;
   EXPECT_EQ(facts_of(from), facts_of(to));
+}
+
+TEST_F(ArchiveTreeTest, WhatIsOddComesBackAsItWas) {
+  testing::make_odd_tree(from);
+  const auto packed = pack(archive);
+  ASSERT_TRUE(packed) << packed.error().text;
+  EXPECT_THAT(packed->notes.lines, IsEmpty());
+  const auto unpacked = unpack();
+  ASSERT_TRUE(unpacked) << unpacked.error().text;
+  EXPECT_THAT(notes.lines, IsEmpty());
+  EXPECT_EQ(facts_of(from), facts_of(to));
+}
+
+// The top is dressed as the volume's options say, and exchanged by a roll-back.
+TEST_F(ArchiveTreeTest, TheTopIsNotSealed) {
+  write_text(from + "/file", "x");
+  ASSERT_TRUE(testing::flag(from, FS_IMMUTABLE_FL | FS_NODUMP_FL));
+  const auto packed = pack(archive);
+  ASSERT_TRUE(packed && unpack());
+  EXPECT_EQ(testing::flags_at(to), std::uint32_t{FS_NODUMP_FL});
+  EXPECT_EQ(notes.left_out, 1U);
+  EXPECT_THAT(notes.lines, ElementsAre(HasSubstr("immutable")));
+}
+
+TEST_F(ArchiveTreeTest, FlagsAreWrittenAsBsdTarReadsThem) {
+  testing::make_odd_tree(from);
+  ASSERT_TRUE(pack(archive));
+  const std::string tar = run({"zstd", "-dcq", archive});
+  for (const char* flags : {"SCHILY.fflags=schg\n", "SCHILY.fflags=sappnd\n"})
+    EXPECT_NE(tar.find(flags), std::string::npos) << flags;
+}
+
+TEST_F(ArchiveTreeTest, AHoleDoesNotCountAgainstTheLimit) {
+  write_text(from + "/sparse", "begin");
+  std::filesystem::resize_file(from + "/sparse", 20ULL << 30);
+  ASSERT_TRUE(pack(archive));
+  const auto unpacked = unpack({.bytes = 1 << 20});
+  ASSERT_TRUE(unpacked) << unpacked.error().text;
+  EXPECT_EQ(std::filesystem::file_size(to + "/sparse"), 20ULL << 30);
 }
 
 // libarchive hands out what it has decompressed in parts of 128 KiB: also when the end of the tar
@@ -178,11 +224,13 @@ TEST_F(ArchiveTreeTest, DevicesSocketsAndMountsAreLeftOutAndSaid) {
   const bool has_device = ::mknod((from + "/null").c_str(), S_IFCHR | 0600, 259) == 0;
   if (!testing::enter_own_mount_namespace()) GTEST_SKIP() << "no mount namespace of its own";
   std::filesystem::create_directory(from + "/mounted");
+  testing::make_socket(from + "/socket");
   ASSERT_EQ(::mount("/etc", (from + "/mounted").c_str(), nullptr, MS_BIND, nullptr), 0);
   const auto packed = pack(archive);
   ASSERT_EQ(::umount2((from + "/mounted").c_str(), 0), 0);
   ASSERT_TRUE(packed) << packed.error().text;
-  EXPECT_EQ(packed->notes.lines.size(), has_device ? 2U : 1U);
+  EXPECT_EQ(packed->notes.left_out, has_device ? 3U : 2U);
+  EXPECT_EQ(packed->notes.lines.size(), packed->notes.left_out);
   ASSERT_TRUE(unpack());
   EXPECT_EQ(testing::entries_in(to), 1U);
 }

@@ -80,6 +80,63 @@ TEST_P(ArchivesTest, ARestoreOfABackupIsTheVolume) {
   expect_nothing_left(2);
 }
 
+TEST_P(ArchivesTest, WhatIsLeftOutIsPartOfEachResult) {
+  write([](const std::string& data) {
+    ASSERT_EQ(::mknod((data + "/null").c_str(), S_IFCHR | 0600, 259), 0);
+  });
+  const auto exported = world->export_to("shop", file);
+  ASSERT_TRUE(exported) << exported.error().text;
+  EXPECT_EQ(exported->left_out.count, 1U);
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_EQ(imported->left_out, LeftOut{});  // the archive is whole in itself
+  write_text(file, TarMaker().add({.name = "/dev/null", .type = '3'}).file("/a", "x").bytes());
+  const auto foreign = world->import_from(ArchiveWorld::spec("other", options()), file);
+  ASSERT_TRUE(foreign) << foreign.error().text;
+  EXPECT_EQ(world->service->inspect("other")->left_out.count, 1U);
+  const auto backup = world->archives->back_up("shop", folder, {});
+  ASSERT_TRUE(backup) << backup.error().text;
+  EXPECT_EQ(world->archives->backups(folder)->at(0).left_out, backup->left_out);
+  EXPECT_EQ(world->service->inspect("shop")->backup_left_out, 1U);
+  const auto restored =
+      world->archives->restore(ArchiveWorld::spec("back", options()), folder, backup->id, {});
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->left_out, backup->left_out);
+  EXPECT_EQ(world->service->inspect("back")->left_out, restored->left_out);
+}
+
+TEST_P(ArchivesTest, WhatIsOddGoesThroughEachOfThem) {
+  write([](const std::string& data) { testing::make_odd_tree(data); });
+  ASSERT_TRUE(world->export_to("shop", file));
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", options()), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  ASSERT_TRUE(world->archives->back_up("shop", folder, {}));
+  const auto restored = world->archives->restore(ArchiveWorld::spec("back"), folder, "", {});
+  EXPECT_FALSE(restored);  // there is none of that name
+  auto again = ArchiveWorld::spec("back", options());
+  const auto id = world->archives->backups(folder)->at(0).id;
+  ASSERT_TRUE(world->archives->restore(again, folder, id, {}));
+  EXPECT_EQ(world->facts("copy"), world->facts("shop"));
+  EXPECT_EQ(world->facts("back"), world->facts("shop"));
+  for (const char* name : {"copy", "back", "shop"}) {
+    const auto gone = world->service->remove(name);
+    EXPECT_TRUE(gone) << gone.error().text;
+  }
+  expect_nothing_left(0);
+}
+
+TEST_P(ArchivesTest, AFileOfTwentyGibibytesOfHolesFitsIntoASmallVolume) {
+  if (options().contains("size")) GTEST_SKIP() << "what a small ext4 takes is its own affair";
+  write([](const std::string& data) {
+    write_text(data + "/sparse", "begin");
+    std::filesystem::resize_file(data + "/sparse", 20ULL << 30);
+  });
+  ASSERT_TRUE(world->export_to("shop", file));
+  const auto imported = world->import_from(ArchiveWorld::spec("copy", {{"size", "64m"}}), file);
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_EQ(world->facts("copy"), world->facts("shop"));
+}
+
 TEST_P(ArchivesTest, TheNewestBackupOfTheNameIsRestored) {
   ASSERT_TRUE(world->archives->back_up("shop", folder, {}));
   write([](const std::string& data) { write_text(data + "/new", "newest"); });

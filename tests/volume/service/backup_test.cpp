@@ -88,6 +88,30 @@ TEST_F(BackupTest, EverythingComesBackAsItWas) {
   EXPECT_EQ(testing::blocks_of(scratch / ("to-" + done->info.id) + "/only-hole"), 0U);
 }
 
+TEST_F(BackupTest, WhatIsOddComesBackAsItWasASocketAsWell) {
+  testing::make_odd_tree(from);
+  testing::make_socket(from + "/socket");
+  for (int k = 0; k < 2; ++k) {
+    const auto done = back_up();
+    ASSERT_TRUE(done) << done.error().text;
+    EXPECT_EQ(done->info.left_out, LeftOut{});
+    expect_restored(list().back(), facts_of(from));
+  }
+}
+
+TEST_F(BackupTest, TheSummarySaysWhatWasLeftOut) {
+  write_text(from + "/kept", "k");
+  ASSERT_EQ(::mknod((from + "/null").c_str(), S_IFCHR | 0600, 259), 0);
+  ASSERT_TRUE(back_up());
+  const LeftOut left_out = list().back().info.left_out;
+  EXPECT_EQ(left_out.count, 1U);
+  ASSERT_EQ(left_out.notes.size(), 1U);
+  EXPECT_NE(left_out.notes[0].find("null is a device node"), std::string::npos);
+  std::filesystem::remove(from + "/null");
+  ASSERT_TRUE(back_up());
+  EXPECT_EQ(list().back().info.left_out, LeftOut{});
+}
+
 TEST_F(BackupTest, EachBackupHasTheContentOfItsTime) {
   testing::make_rich_tree(from);
   ASSERT_TRUE(back_up());

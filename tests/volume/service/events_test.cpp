@@ -52,6 +52,16 @@ TEST(VolumeEvents, EveryPropertyHasAnActionOfItsOwn) {
                                           "volume label shop", "volume backup shop"));
   EXPECT_EQ(changes[0].attributes.at("former"), "data");
   EXPECT_EQ(changes[1].attributes.at("size"), "4096");
+  EXPECT_FALSE(changes[3].attributes.contains("left_out"));
+}
+
+TEST(VolumeEvents, WhatCouldNotBeKeptIsCounted) {
+  Volume filled = data(), backed_up = data();
+  filled.left_out.count = 2;
+  backed_up.backed_up = 5;
+  backed_up.backup_left_out = 3;
+  EXPECT_EQ(changes_of(data(Phase::kCreating), filled)[0].attributes.at("left_out"), "2");
+  EXPECT_EQ(changes_of(data(), backed_up)[0].attributes.at("left_out"), "3");
 }
 
 TEST(VolumeEvents, MountsAreToldByUser) {

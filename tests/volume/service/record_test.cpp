@@ -33,7 +33,9 @@ Volume a_volume() {
                            .snapshot = a_snapshot("monday"),
                            .kept = a_snapshot("before-monday"),
                            .size = 0},
-          .backed_up = 1767225800};
+          .backed_up = 1767225800,
+          .backup_left_out = 3,
+          .left_out = {.count = 2, .notes = {"null is a device node; it was left out"}}};
 }
 
 Entry an_entry() { return {.volume = a_volume(), .counted = 1767225750, .former = "store"}; }
