@@ -18,6 +18,7 @@
 #include "volume/backends/users.h"
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
+#include "volume/kernel/btrfs_tree.h"
 #include "volume/kernel/copy_tree.h"
 #include "volume/kernel/remove_tree.h"
 
@@ -26,7 +27,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::string_view kBackend = "btrfs";
-constexpr std::size_t kMostInner = 1000;  // subvolumes inside that are looked at, at most
+constexpr std::size_t kMostInner = btrfs::kMostInTree + 1;  // inside, that are looked at
 constexpr const char* kFs = "fs";
 constexpr const char* kRolling = "rolling";  // holds the other content during a roll-back
 // An attribute of the top folder of a subvolume that a roll-back built: the id of the snapshot that
@@ -101,15 +102,28 @@ std::string names_of(const InnerSubvolumes& inner) {
                      inner.size() - kNamed);
 }
 
-// kConflict when there are subvolumes inside: `what` is made by a snapshot of btrfs, which does not
-// include them.
-Status refuse_inner(const Folder& fs, std::string_view what) {
-  TRY(const auto inner, inner_of(fs));
-  if (inner.empty()) return {};
-  return fail(Code::kConflict,
-              "{} would leave out what is in the subvolumes made inside: {}; an export or a backup "
-              "takes them along; or remove them first (btrfs subvolume delete)",
-              what, names_of(inner));
+// Says which subvolumes are meant where `what` could not take them along.
+Error with_names(Error error, const Folder& fs, std::string_view what) {
+  const auto inner = inner_of(fs);
+  if (!inner || inner->empty()) return error;
+  return with_context(
+      std::move(error),
+      fmt::format("{} has to take along the subvolumes inside: {}", what, names_of(*inner)));
+}
+
+// Makes place/name a snapshot of `fs` and of all subvolumes inside. One snapshot of btrfs is enough
+// while there are none.
+Status snapshot_whole(const Folder& fs, const Folder& place, const std::string& name,
+                      btrfs::Writable writable, std::string_view what) {
+  TRY(const auto before, inner_of(fs));
+  if (before.empty()) {
+    TRY_STATUS(btrfs::snapshot(fs.fd(), place, name, writable));
+    TRY(const auto meanwhile, inner_of(fs));
+    if (meanwhile.empty()) return {};
+    TRY_STATUS(remove_tree(place, name));
+  }
+  const auto made = btrfs::snapshot_tree(fs, place, name, writable);
+  return made ? made : Status(fail(with_names(made.error(), fs, what)));
 }
 
 class BtrfsBackend : public FolderBackend {
@@ -197,10 +211,8 @@ Status BtrfsBackend::clone(const Volume& volume, const Volume& source,
   if (const auto there = pool_.has(volume.id); there && *there) return {};
   const VolumeOptions& options = volume.options;
   TRY(const auto from, snapshot_id.empty() ? fs_of(source) : snapshot_of(source, snapshot_id));
-  TRY_STATUS(refuse_inner(from, "a clone"));
   TRY(const auto building, begin_on_btrfs(volume, undo));
-  TRY_STATUS(btrfs::snapshot(from.fd(), building, kFs, btrfs::Writable::kYes));
-  TRY_STATUS(refuse_inner(from, "a clone"));  // again, for those created meanwhile
+  TRY_STATUS(snapshot_whole(from, building, kFs, btrfs::Writable::kYes, "a clone"));
   fault_point("volume.clone.copied");
   TRY(const auto fs, building.folder(kFs));
   TRY_STATUS(set_size(building, fs, options.size));  // before anybody can write
@@ -290,15 +302,25 @@ Status BtrfsBackend::look_inside(const Folder& fs, std::uint64_t id, VolumeStatu
         "quotas, not simple ones (kernel 6.7)";
   TRY(const bool loose, btrfs::needs_joining(fs.fd(), id));
   TRY(const auto inner, inner_of(fs));
+  const auto warn = [&](std::string text) {
+    status.condition = Condition::kWarning;
+    status.health = std::move(text);
+  };
   if (status.size && loose)
-    status.health =
+    warn(
         "its limit does not hold for subvolumes inside it; mount it again, or run "
-        "fairlead reconcile";
-  else if (!inner.empty())
-    status.health = fmt::format(
-        "subvolumes were made inside: {}; snapshots, clones and rollback would leave them out and "
-        "are refused; export and backup take them along",
-        names_of(inner));
+        "fairlead reconcile");
+  else if (!inner.empty() && kind == btrfs::QuotaKind::kFull)
+    warn(
+        fmt::format("subvolumes were made inside: {}; with the full quotas of this file system "
+                    "snapshots, clones and rollback cannot take them along and are refused; "
+                    "export and backup can",
+                    names_of(inner)));
+  else if (inner.size() > btrfs::kMostInTree)
+    warn(
+        fmt::format("more than {} subvolumes were made inside: {}; snapshots, clones and rollback "
+                    "take no more along and are refused; export and backup can",
+                    btrfs::kMostInTree, names_of(inner)));
   return {};
 }
 
@@ -366,26 +388,9 @@ Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapsho
   TRY(const auto snapshots, folder.ensure_folder("snapshots", 0700));
   TRY(const bool there, snapshots.has(snapshot.id));
   if (there) return {};
-  TRY_STATUS(refuse_inner(fs, "a snapshot"));
-  TRY_STATUS(btrfs::snapshot(fs.fd(), snapshots, snapshot.id, btrfs::Writable::kNo));
+  TRY_STATUS(snapshot_whole(fs, snapshots, snapshot.id, btrfs::Writable::kNo, "a snapshot"));
   fault_point("volume.snapshot.made");
-  const auto whole = refuse_inner(fs, "a snapshot");  // again, for those created meanwhile
-  if (!whole) (void)remove_tree(snapshots, snapshot.id);
-  return whole;
-}
-
-// kConflict when the snapshot has the only copy of a subvolume: older versions rolled back although
-// there were subvolumes inside, which then remained in the snapshot that was kept.
-Status refuse_only_copy(const Folder& snapshots, const std::string& snapshot_id) {
-  const auto snapshot = snapshots.folder(snapshot_id);
-  if (!snapshot && snapshot.error().code == Code::kNotFound) return {};
-  if (!snapshot) return fail(snapshot.error());
-  TRY(const auto inner, inner_of(*snapshot));
-  if (inner.empty()) return {};
-  return fail(Code::kConflict,
-              "it has the only copy of what is in the subvolumes made inside: {}; export it, then "
-              "remove them (btrfs property set {} ro false; btrfs subvolume delete)",
-              names_of(inner), snapshot->path());
+  return {};
 }
 
 Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {
@@ -394,8 +399,19 @@ Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snap
       [](const Folder& folder) { return tl::expected<Folder, Error>(folder.folder("snapshots")); });
   if (!snapshots && snapshots.error().code == Code::kNotFound) return {};
   if (!snapshots) return fail(snapshots.error());
-  TRY_STATUS(refuse_only_copy(*snapshots, snapshot_id));
+  TRY_STATUS(btrfs::forget_tree_snapshot(*snapshots));  // what a killed one left
   return remove_tree(*snapshots, snapshot_id);
+}
+
+// The content that a roll-back replaces becomes a snapshot with all that is inside.
+Status refuse_unsealable(const Folder& fs) {
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(const auto inner, btrfs::inner_ids(fs.fd(), id));
+  if (inner.size() <= btrfs::kMostInTree) return {};
+  return fail(Code::kExhausted,
+              "it has {} subvolumes inside, and the snapshot that keeps them takes at most {}; "
+              "remove some (btrfs subvolume delete)",
+              inner.size(), btrfs::kMostInTree);
 }
 
 // Whether the roll-back that leaves `kept` behind has exchanged the contents already.
@@ -414,7 +430,7 @@ Status BtrfsBackend::build_next(const Folder& folder, const Volume& volume, cons
   TRY(auto size, btrfs::limit_of(old.fd(), old_id));
   if (!size) size = volume.options.size;
   TRY_STATUS(remove_tree(folder, kRolling));
-  TRY_STATUS(btrfs::snapshot(snapshot.fd(), folder, kRolling, btrfs::Writable::kYes));
+  TRY_STATUS(snapshot_whole(snapshot, folder, kRolling, btrfs::Writable::kYes, "a rollback"));
   fault_point("volume.roll-back.copied");
   TRY(const auto next, folder.folder(kRolling));
   TRY_STATUS(set_size(folder, next, size));
@@ -441,8 +457,7 @@ Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, c
     TRY(const bool exchanged, is_exchanged(fs, kept.id));
     if (!exchanged) {
       TRY(const auto source, snapshot_of(volume, snapshot.id));
-      TRY_STATUS(refuse_inner(fs, "a rollback"));
-      TRY_STATUS(refuse_inner(source, "a rollback to that snapshot"));
+      TRY_STATUS(refuse_unsealable(fs));
       TRY_STATUS(build_next(folder, volume, source, kept.id));
     }
     TRY_STATUS(folder.rename(kRolling, snapshots, kept.id));
@@ -452,7 +467,7 @@ Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, c
   TRY(const auto old_id, btrfs::id_of(old.fd()));
   // because a subvolume at its limit cannot be made read-only
   TRY_STATUS(btrfs::forget_limit(snapshots.fd(), old_id));
-  TRY_STATUS(btrfs::set_read_only(old.fd(), true));
+  TRY_STATUS(btrfs::seal_tree(old));
   return btrfs::flush(old.fd());
 }
 

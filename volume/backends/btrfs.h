@@ -7,10 +7,9 @@
 // its source is charged to the source.
 //
 // Containers can create subvolumes inside their volume (Docker or Podman in a container, Ceph).
-// With simple quotas the limit holds for those too. A snapshot of btrfs has only empty folders in
-// their place. Therefore snapshots, clones and roll-backs are refused (kConflict, with the names of
-// the subvolumes) while there are any, and so is dropping a snapshot that holds the only copy of
-// one.
+// With simple quotas the limit holds for those too, and snapshots, clones and roll-backs take them
+// along, all of one moment (btrfs_tree.h). With full quotas (before kernel 6.7), and for more than
+// btrfs::kMostInTree of them, those verbs are refused with the names.
 #pragma once
 
 #include <memory>

@@ -15,6 +15,7 @@
 
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
+#include "volume/kernel/btrfs_tree.h"
 
 namespace fairlead::volume {
 
@@ -71,12 +72,15 @@ int unlink_entry(int folder, const char* name, int flags) {
   return ::unlinkat(folder, name, flags) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-// A btrfs subvolume is removed at once, however large it is. One that holds others is made writable
-// (it may be a read-only snapshot) and emptied like a folder; rmdir(2) removes it at the end. The
-// limit is removed first, because a subvolume at its limit cannot be removed.
+// A btrfs subvolume is removed at once, however large it is, and those inside it before it. One of
+// which some stay is made writable (it may be a read-only snapshot) and emptied like a folder;
+// rmdir(2) removes it at the end. The limit is removed first, because a subvolume at its limit cannot
+// be removed.
 bool destroy_subvolume(int folder, const std::string& name, int subvolume) {
   if (!btrfs::is_subvolume(subvolume).value_or(false)) return false;
   if (const auto id = btrfs::id_of(subvolume)) (void)btrfs::forget_limit(folder, *id);
+  if (btrfs::destroy(folder, name)) return true;
+  btrfs::destroy_inner(subvolume);
   if (btrfs::destroy(folder, name)) return true;
   (void)btrfs::set_read_only(subvolume, false);  // if this fails, the first unlink fails too
   return false;

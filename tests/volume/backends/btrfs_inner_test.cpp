@@ -1,8 +1,12 @@
-// Volumes in which somebody made subvolumes: their limit, and the verbs that would lose content.
+// Volumes in which somebody made subvolumes: their limit, and the verbs that take them along.
 #include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
 
 #include "tests/volume/backends/btrfs_world.h"
 #include "tests/volume/inner_subvolumes.h"
+#include "tests/volume/tree_facts.h"
 #include "volume/backends/dir.h"
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
@@ -28,10 +32,35 @@ struct BtrfsInnerTest : testing::BtrfsWorld {
     options.insert({{"uid", "1000"}, {"gid", "1000"}});
     return created(std::move(options));
   }
-  void expect_refused(const Status& done) {
-    ASSERT_FALSE(done);
-    EXPECT_EQ(done.error().code, Code::kConflict);
-    EXPECT_THAT(done.error().text, HasSubstr("\"x\""));
+  // "x" with "y" and a read-only "seen" in it, below a folder; and odd names.
+  void make_nest(const Volume& volume) {
+    std::filesystem::create_directory(data(volume, "folder"));
+    ASSERT_EQ(::chown(data(volume, "folder").c_str(), 1000, 1000), 0);
+    user_makes_subvolume(data(volume, "folder"), "x");
+    user_makes_subvolume(data(volume, "folder/x"), "y");
+    user_makes_subvolume(data(volume, "folder/x"), "seen");
+    user_makes_subvolume(data(volume, "."), "\xff\n odd");
+    write_text(data(volume, "file"), "outer");
+    write_text(data(volume, "folder/x/precious"), "here");
+    write_text(data(volume, "folder/x/y/deep"), "down here");
+    write_text(data(volume, "folder/x/seen/fixed"), "as it was");
+    write_text(data(volume, "\xff\n odd/file"), "odd");
+    ASSERT_TRUE(btrfs::set_read_only(Folder::open(data(volume, "folder/x/seen"))->fd(), true));
+    testing::set_mtime(data(volume, "folder"), 1'500'000'000, 5);
+    testing::set_mtime(data(volume, "folder/x"), 1'500'000'001, 6);
+    ASSERT_TRUE(testing::flag(data(volume, "folder"), FS_IMMUTABLE_FL));
+  }
+  static bool writable(const std::string& folder) { return ::access(folder.c_str(), W_OK) == 0; }
+  std::map<std::string, std::string> facts_in(const std::string& folder) {
+    return testing::facts_of(folder);
+  }
+  std::string snapshot_data(const Volume& volume, const Snapshot& snapshot) {
+    return at(volume, "snapshots/" + snapshot.id + "/_data");
+  }
+  // All subvolumes of the file system.
+  std::size_t subvolumes() const {
+    const auto top = Folder::open(disk.path());
+    return btrfs::inner_ids(top->fd(), *btrfs::id_of(top->fd()))->size();
   }
   Status try_clone(const Volume& source, const std::string& snapshot) {
     Rollback undo;
@@ -123,59 +152,157 @@ TEST_F(BtrfsInnerTest, AFullVolumeIsRolledBackResizedAndRemoved) {
   remove_for_good(volume);
 }
 
-TEST_F(BtrfsInnerTest, WhatWouldLeaveThemOutIsRefusedByName) {
+TEST_F(BtrfsInnerTest, SnapshotsClonesAndRollBacksTakeThemAlong) {
+  const Volume volume = a_users_volume({{"size", "30m"}});
+  make_nest(volume);
+  const auto facts = facts_in(data(volume, ""));
+  const Snapshot monday = a_snapshot(), kept = a_snapshot();
+  const auto taken = backend->take_snapshot(volume, monday, {});
+  ASSERT_TRUE(taken) << taken.error().text;
+  EXPECT_EQ(facts_in(data(volume, "")), facts);
+  EXPECT_EQ(facts_in(snapshot_data(volume, monday) + "/"), facts);
+  for (const char* place : {"", "/folder/x", "/folder/x/y", "/folder/x/seen"})
+    EXPECT_FALSE(writable(snapshot_data(volume, monday) + place)) << place;
+
+  const Volume live = cloned(volume, {}), old = cloned(volume, monday.id, {{"size", "20m"}});
+  for (const Volume& clone : {live, old}) {
+    EXPECT_EQ(facts_in(data(clone, "")), facts);
+    EXPECT_TRUE(writable(data(clone, "folder/x/y")));
+    EXPECT_FALSE(writable(data(clone, "folder/x/seen")));
+    EXPECT_EQ(backend->status(clone)->health, "ok");
+  }
+  if (has_simple_quotas()) EXPECT_EQ(user_fills(data(old, "."), "folder/x/y/large", 40), EDQUOT);
+
+  write_text(data(volume, "folder/x/precious"), "tuesday");
+  const auto tuesday = facts_in(data(volume, ""));
+  const auto done = backend->roll_back(volume, monday, kept, {});
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(facts_in(data(volume, "")), facts);
+  EXPECT_TRUE(writable(data(volume, "folder/x/y")));
+  EXPECT_FALSE(writable(data(volume, "folder/x/seen")));
+  if (has_simple_quotas()) EXPECT_EQ(user_fills(data(volume, "."), "folder/x/y/l", 40), EDQUOT);
+  EXPECT_EQ(facts_in(snapshot_data(volume, kept) + "/"), tuesday);
+  EXPECT_FALSE(writable(snapshot_data(volume, kept) + "/folder/x/y"));
+  ASSERT_TRUE(backend->roll_back(volume, kept, a_snapshot(), {}));
+  EXPECT_EQ(facts_in(data(volume, "")), tuesday);
+  EXPECT_TRUE(writable(data(volume, "folder/x/y")));
+  EXPECT_FALSE(writable(data(volume, "folder/x/seen")));
+
+  ASSERT_TRUE(backend->drop_snapshot(volume, monday.id));
+  for (const Volume& one : {volume, live, old}) remove_for_good(one);
+  EXPECT_EQ(subvolumes(), 0U);
+  EXPECT_THAT(groups_of(Folder::open(disk.path())->fd()), IsEmpty());
+}
+
+// Two files in two subvolumes are written in turn: at any moment they differ by one step at most.
+TEST_F(BtrfsInnerTest, ASnapshotOfATreeIsOfOneMoment) {
   const Volume volume = a_users_volume();
-  const Snapshot before = a_snapshot();
-  write_text(data(volume, "file"), "monday");
-  ASSERT_TRUE(backend->take_snapshot(volume, before, {}));
+  for (const char* name : {"one", "two", "idle"}) user_makes_subvolume(data(volume, "."), name);
+  std::atomic<bool> end = false;
+  const auto put = [&](const char* where, int step) {
+    write_text(data(volume, where) + ".new", std::to_string(step));
+    std::filesystem::rename(data(volume, where) + ".new", data(volume, where));
+  };
+  put("one/file", 0);
+  put("two/file", 0);
+  std::thread writer([&] {
+    for (int step = 1; !end; ++step) {
+      put("one/file", step);
+      put("two/file", step);
+    }
+  });
+  int taken = 0;
+  for (int k = 0; k < 8; ++k) {
+    const Snapshot moment = a_snapshot();
+    const auto done = backend->take_snapshot(volume, moment, {});
+    if (!done) {
+      EXPECT_EQ(done.error().code, Code::kUnavailable) << done.error().text;
+      continue;
+    }
+    ++taken;
+    const int one = std::stoi(read_text(snapshot_data(volume, moment) + "/one/file"));
+    const int two = std::stoi(read_text(snapshot_data(volume, moment) + "/two/file"));
+    EXPECT_TRUE(one == two || one == two + 1) << one << " and " << two;
+  }
+  end = true;
+  writer.join();
+  EXPECT_GT(taken, 0);
+  EXPECT_FALSE(testing::is_there(at(volume, "snapshots/taking")));
+}
+
+TEST_F(BtrfsInnerTest, WhoMakesAndRemovesThemMeanwhileGetsASnapshotOrIsToldSo) {
+  const Volume volume = a_users_volume();
   user_makes_subvolume(data(volume, "."), "x");
   write_text(data(volume, "x/precious"), "here");
-  const Snapshot refused = a_snapshot();
-  expect_refused(backend->take_snapshot(volume, refused, {}));
-  expect_refused(try_clone(volume, {}));
-  expect_refused(backend->roll_back(volume, before, a_snapshot(), {}));
-  EXPECT_FALSE(testing::is_there(at(volume, "snapshots/" + refused.id)));
-  EXPECT_EQ(testing::entries_in(at(volume, "snapshots")), 1U);
-  EXPECT_THAT(backend->status(volume)->health, HasSubstr("\"x\""));
-  EXPECT_EQ(read_text(data(volume, "x/precious")), "here");
-  // The snapshot of the time before is whole.
-  const Volume clone = cloned(volume, before.id);
-  EXPECT_EQ(read_text(data(clone, "file")), "monday");
-  EXPECT_EQ(backend->status(clone)->health, "ok");
-
-  ASSERT_TRUE(btrfs::destroy(Folder::open(data(volume, "."))->fd(), "x"));
-  EXPECT_EQ(backend->status(volume)->health, "ok");
-  EXPECT_TRUE(backend->take_snapshot(volume, refused, {}));
-  EXPECT_TRUE(try_clone(volume, {}));
-  EXPECT_TRUE(backend->roll_back(volume, before, a_snapshot(), {}));
-  EXPECT_TRUE(backend->drop_snapshot(volume, before.id));
-}
-
-TEST_F(BtrfsInnerTest, TheFirstFewAreNamedAndTheOthersCounted) {
-  const Volume volume = a_users_volume();
-  for (const char* name : {"a", "b", "c", "d", "e"}) user_makes_subvolume(data(volume, "."), name);
-  const auto refused = backend->take_snapshot(volume, a_snapshot(), {});
-  EXPECT_THAT(refused.error().text, AllOf(HasSubstr("\"a\", \"b\", \"c\" and 2 more"),
-                                          Not(HasSubstr("_data")), HasSubstr("export")));
-}
-
-// A roll-back of an older version put them away.
-TEST_F(BtrfsInnerTest, TheOnlyCopyIsNotDropped) {
-  const Volume volume = a_users_volume();
-  const Snapshot kept = a_snapshot();
-  ASSERT_TRUE(backend->take_snapshot(volume, kept, {}));
-  const auto there = Folder::open(at(volume, "snapshots/" + kept.id));
-  ASSERT_TRUE(btrfs::set_read_only(there->fd(), false));
-  ASSERT_EQ(testing::make_subvolume(there->folder("_data")->fd(), "x"), 0);
-  write_text(at(volume, "snapshots/" + kept.id + "/_data/x/precious"), "here");
-  ASSERT_TRUE(btrfs::set_read_only(there->fd(), true));
-  expect_refused(backend->drop_snapshot(volume, kept.id));
-  expect_refused(try_clone(volume, kept.id));
-  expect_refused(backend->roll_back(volume, kept, a_snapshot(), {}));
-  const auto opened = backend->open_data(volume, kept.id);
-  EXPECT_TRUE(open_beneath(opened->get(), "x/precious", O_RDONLY));
+  std::atomic<bool> end = false;
+  std::thread hostile([&] {
+    const auto folder = Folder::open(data(volume, "."));
+    for (int k = 0; !end; ++k) {
+      testing::make_subvolume(folder->fd(), "flicker");
+      ::renameat(folder->fd(), "flicker", folder->fd(), "moved");
+      (void)btrfs::destroy(folder->fd(), "moved");
+    }
+  });
+  for (int k = 0; k < 10; ++k) {
+    const Snapshot moment = a_snapshot();
+    const auto done = backend->take_snapshot(volume, moment, {});
+    if (done)
+      EXPECT_EQ(read_text(snapshot_data(volume, moment) + "/x/precious"), "here");
+    else
+      EXPECT_EQ(done.error().code, Code::kUnavailable) << done.error().text;
+    EXPECT_EQ(testing::is_there(at(volume, "snapshots/" + moment.id)), done.has_value());
+  }
+  end = true;
+  hostile.join();
+  EXPECT_FALSE(testing::is_there(at(volume, "snapshots/taking")));
   remove_for_good(volume);
-  EXPECT_EQ(testing::entries_in(disk / "root/trash"), 0U);
+  EXPECT_EQ(subvolumes(), 0U);
+}
+
+TEST_F(BtrfsInnerTest, WhatAKilledSnapshotLeftGoesWithTheNext) {
+  const Volume volume = a_users_volume();
+  user_makes_subvolume(data(volume, "."), "x");
+  std::filesystem::create_directories(at(volume, "snapshots/taking/0"));
+  const auto left = Folder::open(at(volume, "snapshots/taking/0"));
+  ASSERT_TRUE(btrfs::create(*left, "s"));
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->drop_snapshot(volume, monday.id));
+  EXPECT_FALSE(testing::is_there(at(volume, "snapshots/taking")));
+  std::filesystem::create_directories(at(volume, "snapshots/taking/0"));
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  EXPECT_EQ(testing::entries_in(at(volume, "snapshots")), 1U);
+}
+
+TEST_F(BtrfsInnerTest, MoreThanAThousandAreRefusedWithTheNumber) {
+  const Volume volume = a_users_volume();
+  const auto folder = Folder::open(data(volume, "."));
+  for (int k = 0; k < 1001; ++k)
+    ASSERT_EQ(testing::make_subvolume(folder->fd(), fmt::format("n{:04}", k)), 0);
+  const auto refused = backend->take_snapshot(volume, a_snapshot(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kExhausted);
+  EXPECT_THAT(refused.error().text, AllOf(HasSubstr("1001 subvolumes"),
+                                          HasSubstr("\"n0000\", \"n0001\", \"n0002\" and at "
+                                                    "least 998 more")));
+  EXPECT_EQ(testing::entries_in(at(volume, "snapshots")), 0U);
+  EXPECT_THAT(backend->status(volume)->health, HasSubstr("more than 1000"));
+}
+
+TEST_F(BtrfsInnerTest, WithFullQuotasTheyAreRefusedByName) {
+  ASSERT_TRUE(testing::run({"btrfs", "quota", "enable", disk.path()}));
+  const Volume volume = a_users_volume({{"size", "20m"}});
+  const Snapshot before = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, before, {}));
+  user_makes_subvolume(data(volume, "."), "x");
+  for (const Status& done :
+       {backend->take_snapshot(volume, a_snapshot(), {}), try_clone(volume, {})}) {
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::kUnsupported);
+    EXPECT_THAT(done.error().text, AllOf(HasSubstr("\"x\""), HasSubstr("full quotas")));
+  }
+  const auto status = backend->status(volume);
+  EXPECT_EQ(status->condition, Condition::kWarning);
+  EXPECT_THAT(status->health, AllOf(HasSubstr("\"x\""), HasSubstr("export")));
 }
 
 // Copies are made file by file there, and enter subvolumes as they enter folders.

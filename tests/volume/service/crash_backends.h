@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/support/fixed_backends.h"
+#include "volume/backends/btrfs.h"
 #include "volume/backends/dir.h"
 #include "volume/backends/image.h"
 
@@ -14,6 +15,7 @@ inline std::unique_ptr<BackendRegistry> make_crash_backends(const std::string& f
   auto backends = std::make_unique<fairlead::testing::FixedBackends>();
   backends->add("dir", make_dir_backend(folder));
   backends->add("image", make_image_backend(folder));
+  backends->add("btrfs", make_btrfs_backend(folder));
   return backends;
 }
 

@@ -12,6 +12,7 @@
 #include "base/state/sqlite_store.h"
 #include "tests/volume/service/crash_backends.h"
 #include "tests/volume/spec.h"
+#include "volume/kernel/btrfs.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
@@ -40,17 +41,30 @@ Status make(VolumeService& service, const std::string& name, const Options& opti
   return testing::create_volume(service, name, options, go_on).map(kNothing);
 }
 
-// What a container does: mounts, writes, makes it last, goes.
+Status write_to(const std::string& path, const std::string& text) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file) return fail_errno(errno, "open goods");
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::fsync(file.get()) != 0)
+    return fail_errno(errno, "write goods");
+  return {};
+}
+
+// What a container does: mounts, writes, makes it last, goes. Also into subvolumes of its own.
 Status write_goods(VolumeService& service, const std::string& text) {
   TRY(const auto volume, service.mount("shop", "test", "writer"));
-  {
-    const UniqueFd file(::open((volume.mountpoint + "/goods").c_str(),
-                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file) return fail_errno(errno, "open goods");
-    if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-        ::fsync(file.get()) != 0)
-      return fail_errno(errno, "write goods");
-  }
+  for (const std::string folder : {"/", "/x/", "/x/y/"})
+    if (::access((volume.mountpoint + folder).c_str(), F_OK) == 0)
+      TRY_STATUS(write_to(volume.mountpoint + folder + "goods", text));
+  return service.unmount("shop", "test", "writer");
+}
+
+Status make_subvolumes(VolumeService& service) {
+  TRY(const auto volume, service.mount("shop", "test", "writer"));
+  TRY(const auto data, Folder::open(volume.mountpoint));
+  TRY_STATUS(btrfs::create(data, "x"));
+  TRY(const auto inner, data.folder("x"));
+  TRY_STATUS(btrfs::create(inner, "y"));
   return service.unmount("shop", "test", "writer");
 }
 
@@ -65,6 +79,7 @@ const std::map<std::string, Verb>& verbs() {
       {"unmount",
        [](VolumeService& s, const Options&) { return s.unmount("shop", "docker", "a"); }},
       {"reconcile", [](VolumeService& s, const Options&) { return s.reconcile().map(kNothing); }},
+      {"nest", [](VolumeService& s, const Options&) { return make_subvolumes(s); }},
       {"write-old", [](VolumeService& s, const Options&) { return write_goods(s, "old"); }},
       {"write-new", [](VolumeService& s, const Options&) { return write_goods(s, "new"); }},
       {"snapshot",

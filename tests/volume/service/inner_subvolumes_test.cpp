@@ -109,42 +109,25 @@ TEST_F(InnerSubvolumesTest, ASnapshotThatLacksThemIsNotTakenForTheWhole) {
   EXPECT_TRUE(exported("shop"));
 }
 
-TEST_F(InnerSubvolumesTest, VerbsThatWouldLoseThemNameThem) {
-  const Volume volume = made();
-  ASSERT_TRUE(world->service->take_snapshot("shop", "before", {}));
-  with_precious(volume);
-  auto plan = spec("clone");
-  plan.options = testing::options_of({{"from", "shop"}});
-  const auto refused = std::to_array<Status>({
-      status_of(world->service->take_snapshot("shop", "now", {})),
-      status_of(world->service->roll_back("shop", "before", {})),
-      status_of(world->service->create(plan)),
-  });
-  for (const Status& one : refused) {
-    ASSERT_FALSE(one);
-    EXPECT_EQ(one.error().code, Code::kConflict);
-    EXPECT_THAT(one.error().text, HasSubstr("\"x\""));
-  }
-  EXPECT_EQ(world->service->inspect("shop")->snapshots.size(), 1U);
-  EXPECT_EQ(world->service->inspect("clone").error().code, Code::kNotFound);
-  EXPECT_THAT(problems_of(*world->service, *world->service->list()),
-              ElementsAre(HasSubstr("\"x\"")));
-  without_it(volume);
-  EXPECT_TRUE(world->service->take_snapshot("shop", "now", {}));
-  EXPECT_TRUE(world->service->create(plan));
-  EXPECT_TRUE(world->service->roll_back("shop", "before", {}));
-  EXPECT_THAT(problems_of(*world->service, *world->service->list()), IsEmpty());
-}
-
-TEST_F(InnerSubvolumesTest, AScheduleFailsByName) {
+TEST_F(InnerSubvolumesTest, SnapshotsClonesRollBacksAndSchedulesTakeThemAlong) {
   const Volume volume = made({{"snapshots", "daily:7"}});
   with_precious(volume);
-  const auto failed = world->service->keep_schedules();
-  ASSERT_TRUE(failed);
-  EXPECT_THAT(failed->actions, IsEmpty());
-  EXPECT_THAT(failed->failures, ElementsAre(AllOf(HasSubstr("\"shop\""), HasSubstr("\"x\""))));
-  without_it(volume);
+  ASSERT_TRUE(world->service->take_snapshot("shop", "monday", {}));
   EXPECT_EQ(world->service->keep_schedules()->actions.size(), 1U);
+  auto plan = spec("clone");
+  plan.options = testing::options_of({{"from", "shop@monday"}});
+  const auto clone = world->service->create(plan);
+  ASSERT_TRUE(clone) << clone.error().text;
+  EXPECT_EQ(read_text(clone->mountpoint + "/x/precious"), "here");
+  without_it(volume);
+  const auto back = world->service->roll_back("shop", "monday", {});
+  ASSERT_TRUE(back) << back.error().text;
+  EXPECT_EQ(read_text(volume.mountpoint + "/x/precious"), "here");
+  EXPECT_THAT(problems_of(*world->service, *world->service->list()), IsEmpty());
+  ASSERT_TRUE(exported("shop@monday"));
+  EXPECT_TRUE(world->service->drop_snapshot("shop", "monday"));
+  EXPECT_TRUE(world->service->remove("shop"));
+  EXPECT_TRUE(world->service->remove("clone"));
 }
 
 TEST_F(InnerSubvolumesTest, TheyComeBackFromTheTrash) {
