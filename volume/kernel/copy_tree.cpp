@@ -14,6 +14,7 @@
 #include <set>
 #include <vector>
 
+#include "volume/kernel/file_flags.h"
 #include "volume/kernel/folder.h"
 #include "volume/kernel/image_file.h"
 #include "volume/kernel/walk.h"
@@ -22,7 +23,8 @@ namespace fairlead::volume {
 
 namespace {
 
-constexpr std::size_t kLongestPath = 4000;
+constexpr std::size_t kLongestPath = 16'000;  // of a folder; for each one a path is held
+constexpr std::size_t kLongestStep = 4000;    // what the kernel takes in one call
 
 using Inode = std::pair<dev_t, ino_t>;
 Inode inode_of(const struct stat& info) { return {info.st_dev, info.st_ino}; }
@@ -31,13 +33,32 @@ std::string join(const std::string& folder, const std::string& name) {
   return folder == "." ? name : folder + "/" + name;
 }
 
+// For messages.
+std::string short_path(const std::string& path) {
+  constexpr std::size_t kMost = 200;
+  return path.size() <= kMost ? path : path.substr(0, kMost) + "...";
+}
+
 tl::unexpected<Error> stopped() { return fail(Code::kUnavailable, "it was stopped"); }
 
+// Opens what is at a path of any length, in as many steps as the kernel needs for it.
+Result<UniqueFd> open_at(int root, std::string_view path, int flags) {
+  UniqueFd way;
+  while (path.size() > kLongestStep) {
+    const std::size_t slash = path.rfind('/', kLongestStep);
+    TRY(way, open_beneath(way ? way.get() : root, std::string(path.substr(0, slash)),
+                          O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV));
+    path.remove_prefix(slash + 1);
+  }
+  return open_beneath(way ? way.get() : root, std::string(path), flags, RESOLVE_NO_XDEV);
+}
+
 Result<UniqueFd> open_folder(int root, const std::string& path) {
-  auto fd = open_beneath(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
+  auto fd = open_at(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (fd || fd.error().sys_errno != EXDEV) return fd;
-  return fail(Error{Code::kInUse, EXDEV,
-                    fmt::format("something is mounted inside at {}; unmount it first", path)});
+  return fail(
+      Error{Code::kInUse, EXDEV,
+            fmt::format("something is mounted inside at {}; unmount it first", short_path(path))});
 }
 
 // The path of an entry for calls that take only paths. The folder is named by its descriptor, and
@@ -52,8 +73,11 @@ Status copy_xattr(const std::string& from, const std::string& to, const char* na
   if (length < 0) return {};  // gone meanwhile
   if (::lsetxattr(to.c_str(), name, value.data(), static_cast<std::size_t>(length), 0) == 0)
     return {};
-  // Attributes that this file system does not keep, or that a security module sets itself.
-  if (errno == EOPNOTSUPP || std::string_view(name).starts_with("security.selinux")) return {};
+  // What a security module sets itself, and what the file system only shows.
+  const std::string_view kind(name);
+  const bool is_data = kind.starts_with("user.") || kind.starts_with("trusted.") ||
+                       kind == "security.capability" || kind.starts_with("system.posix_acl_");
+  if (!is_data && (errno == EOPNOTSUPP || kind.starts_with("security."))) return {};
   return fail_errno(errno, fmt::format("copy the extended attribute {}", name));
 }
 
@@ -107,7 +131,7 @@ Result<TreeSize> TreeMeter::run(int root) {
     auto folder = open_folder(root, path);
     if (!folder) continue;  // gone, or something else is mounted there
     const int fd = folder->get();
-    TRY_STATUS(each_entry(std::move(*folder), path,
+    TRY_STATUS(each_entry(std::move(*folder), short_path(path),
                           [&](const dirent& entry) { return look_at(fd, path, entry); }));
   }
   return size_;
@@ -139,6 +163,8 @@ class TreeCopier {
   Result<bool> make_hard_link(const Entry& entry);
   static Status copy_attributes(const Entry& entry);
   Status finish_folder(const std::string& path);
+  void flag_later(const std::string& path, int source);
+  Status set_flags();
 
   int from_, to_;
   const KeepGoing& keep_going_;
@@ -146,13 +172,14 @@ class TreeCopier {
   bool shares_blocks_ = true;
   std::vector<std::string> todo_{"."}, folders_;
   std::map<Inode, std::string> linked_;  // the path in the copy of the first name of a file
+  std::map<std::string, std::uint32_t> flagged_;  // by path, to be set at the end
 };
 
 Result<bool> TreeCopier::make_hard_link(const Entry& entry) {
   if (entry.info.st_nlink < 2) return false;
   const auto [first, fresh] = linked_.try_emplace(inode_of(entry.info), entry.path());
   if (fresh) return false;
-  TRY(const auto file, open_beneath(to_, first->second, O_PATH | O_NOFOLLOW));
+  TRY(const auto file, open_at(to_, first->second, O_PATH | O_NOFOLLOW));
   if (::linkat(file.get(), "", entry.to, entry.name.c_str(), AT_EMPTY_PATH) != 0)
     return fail_errno(errno, "make a hard link");
   return true;
@@ -179,8 +206,27 @@ Status TreeCopier::make_file(Entry& entry) {
   const UniqueFd target(::openat(entry.to, entry.name.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!target) return fail_errno(errno, "make the copy");
+  flag_later(entry.path(), source.get());
+  if (const auto flags = flags_of(source.get()); (flags & FS_NOCOW_FL) != 0)
+    (void)add_flags(target.get(), FS_NOCOW_FL);  // possible while it is empty
   TRY_STATUS(copy_content(source.get(), target.get()));
   copied_ += static_cast<std::uint64_t>(entry.info.st_blocks) * 512;
+  return {};
+}
+
+void TreeCopier::flag_later(const std::string& path, int source) {
+  std::uint32_t flags = flags_of(source);
+  if (path == ".") flags &= ~kSealingFlags;
+  if (flags != 0) flagged_[path] = flags;
+}
+
+// At the very end, because what is immutable takes no entries, names and attributes any more.
+Status TreeCopier::set_flags() {
+  for (const auto& [path, flags] : flagged_) {
+    TRY(const auto file, open_at(to_, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    if (const auto set = add_flags(file.get(), flags); !set)
+      return fail(with_context(set.error(), fmt::format("copy {}", short_path(path))));
+  }
   return {};
 }
 
@@ -237,13 +283,15 @@ Status TreeCopier::copy_entry(Entry& entry) {
 Status TreeCopier::copy_folder(const std::string& path) {
   TRY(auto from, open_folder(from_, path));
   TRY(const auto to, open_folder(to_, path));
+  if ((flags_of(from.get()) & FS_NOCOW_FL) != 0)
+    (void)add_flags(to.get(), FS_NOCOW_FL);  // at once: files that are made in it inherit it
   folders_.push_back(path);
   const int from_fd = from.get();
-  return each_entry(std::move(from), path, [&](const dirent& found) -> Status {
+  return each_entry(std::move(from), short_path(path), [&](const dirent& found) -> Status {
     if (keep_going_ && !keep_going_(copied_)) return stopped();
     Entry entry{.from = from_fd, .to = to.get(), .folder = path, .name = found.d_name};
     if (auto done = copy_entry(entry); !done)
-      return fail(with_context(done.error(), fmt::format("copy {}", entry.path())));
+      return fail(with_context(done.error(), fmt::format("copy {}", short_path(entry.path()))));
     return {};
   });
 }
@@ -255,9 +303,10 @@ Status TreeCopier::finish_folder(const std::string& path) {
   TRY(const auto to, open_folder(to_, path));
   Entry entry{.from = from.get(), .to = to.get(), .folder = path, .name = "."};
   if (::fstat(from.get(), &entry.info) != 0)
-    return fail_errno(errno, fmt::format("look at {}", path));
+    return fail_errno(errno, fmt::format("look at {}", short_path(path)));
   if (auto done = copy_attributes(entry); !done)
-    return fail(with_context(done.error(), fmt::format("copy {}", path)));
+    return fail(with_context(done.error(), fmt::format("copy {}", short_path(path))));
+  flag_later(path, from.get());
   return {};
 }
 
@@ -269,7 +318,7 @@ Status TreeCopier::run() {
   }
   for (auto path = folders_.rbegin(); path != folders_.rend(); ++path)
     TRY_STATUS(finish_folder(*path));
-  return {};
+  return set_flags();
 }
 
 }  // namespace

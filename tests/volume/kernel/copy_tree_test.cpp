@@ -6,6 +6,7 @@
 #include <sys/xattr.h>
 
 #include "tests/volume/loop_disk.h"
+#include "tests/volume/tree_facts.h"
 #include "volume/kernel/folder.h"
 
 namespace fairlead::volume {
@@ -96,6 +97,33 @@ TEST_F(CopyTreeTest, ADeepTreeIsCopiedWithFewDescriptors) {
   ASSERT_TRUE(copy());
   path.replace(0, from().size(), to());
   EXPECT_TRUE(is_there(path));
+}
+
+TEST_F(CopyTreeTest, WhatIsOddIsKeptFlagsAsWell) {
+  testing::make_rich_tree(from());
+  testing::make_odd_tree(from());
+  testing::make_socket(from() + "/socket");
+  const auto done = copy();
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(testing::facts_of(to()), testing::facts_of(from()));
+}
+
+TEST_F(CopyTreeTest, TheTopIsNotSealed) {
+  write_text(from() + "/file", "x");
+  ASSERT_TRUE(testing::flag(from(), FS_APPEND_FL | FS_NODUMP_FL));
+  ASSERT_TRUE(copy());
+  EXPECT_EQ(testing::flags_at(to()), std::uint32_t{FS_NODUMP_FL});
+}
+
+TEST_F(CopyTreeTest, APathLongerThanAnyCallTakesIsCopiedAndMeasured) {
+  testing::make_deep_file(from(), "down here");
+  const auto done = copy();
+  ASSERT_TRUE(done) << done.error().text;
+  EXPECT_EQ(testing::read_deep_file(to()), "down here");
+  const auto from_size = measure_tree(Folder::open(from())->fd(), {});
+  const auto to_size = measure_tree(Folder::open(to())->fd(), {});
+  EXPECT_EQ(to_size->inodes, from_size->inodes);
+  EXPECT_EQ(to_size->inodes, testing::kDeepLevels + 2U);
 }
 
 TEST_F(CopyTreeTest, SomethingMountedInsideIsRefused) {
