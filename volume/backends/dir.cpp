@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/fault.h"
+#include "base/options/values.h"
 #include "volume/backends/copied_snapshots.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
@@ -32,6 +33,7 @@ class DirBackend : public FolderBackend {
   Result<std::string> mount(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
 
+  Status resize(const Volume& volume, std::uint64_t size) override;
   Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
                        const Progress& progress) override;
   Status drop_snapshot(const Volume& volume, const std::string& snapshot_id) override;
@@ -129,6 +131,14 @@ Result<UniqueFd> DirBackend::open_data(const Volume& volume, const std::string& 
   return open_beneath(data.fd(), ".", O_RDONLY | O_DIRECTORY);
 }
 
+Status DirBackend::resize(const Volume& volume, std::uint64_t size) {
+  return fail(Code::kUnsupported,
+              "backend dir has no size: it may use all of the file system below it; for a limit "
+              "make a new volume of its content: fairlead volume export {0} | fairlead volume "
+              "import -o size={1} NEW",
+              volume.name.str(), format_size(size));
+}
+
 // --- copies
 
 Status DirBackend::need_rest(const Volume& volume, std::string_view what) {
@@ -137,7 +147,8 @@ Status DirBackend::need_rest(const Volume& volume, std::string_view what) {
   return fail(
       Code::kInUse,
       "{} of a volume of backend dir is a copy, made while nobody writes, and it is in use: "
-      "{}; stop what uses it, or use backend=image or btrfs",
+      "{}; stop what uses it, or keep it in a btrfs pool, where a snapshot costs nothing (fairlead "
+      "pool create, then -o pool=NAME)",
       what, users);
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
 
 #include "base/options/values.h"
 #include "base/text.h"
@@ -171,6 +173,53 @@ Result<CheckReport> check_filesystem(const std::string& path, const std::string&
   return type == "xfs" ? check_xfs(path, repair) : check_ext4(path, repair);
 }
 
+namespace {
+
+// The least size in bytes that resize2fs(8) estimates. It prints a number of blocks at the end of
+// its last line.
+Result<std::uint64_t> least_size(const std::string& path) {
+  TRY(const auto result, run_tool({.action = fmt::format("ask for the least size of {}", path),
+                                   .argv = {"resize2fs", "-P", path},
+                                   .deadline = kFsckDeadline,
+                                   .package = "e2fsprogs"}));
+  std::string text = result.out;
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+    text.pop_back();
+  std::uint64_t blocks = 0;
+  const std::size_t at = text.find_last_not_of("0123456789") + 1;
+  const auto read = std::from_chars(text.data() + at, text.data() + text.size(), blocks);
+  if (read.ec != std::errc{} || blocks == 0 || blocks > kLargest / kFsBlock)
+    return fail(Code::kIo, "resize2fs -P does not tell the least size");
+  return blocks * kFsBlock;
+}
+
+tl::unexpected<Error> too_small(const std::string& path, std::uint64_t size) {
+  const auto least = least_size(path);
+  if (!least)
+    return fail(Code::kExhausted, "its files need more than {}; delete some, or take a larger size",
+                format_size(size));
+  return fail(Code::kExhausted,
+              "it needs at least {} MiB, more than {}; delete some files, or take that size",
+              (*least + kMiB - 1) / kMiB, format_size(size));
+}
+
+// The copy takes the place of the original, so a fault of resize2fs would be a loss.
+Status check_resized(const std::string& path) {
+  const auto report = check_ext4(path, false);
+  if (report && report->clean) return {};
+  std::string how = "e2fsck does not say how";
+  if (!report)
+    how = report.error().text;
+  else if (!report->findings.empty())
+    how = report->findings.back();
+  return fail(Code::kIo,
+              "the resized copy is damaged, so that the volume stays as it is: {}; export it and "
+              "import it with the other size",
+              how);
+}
+
+}  // namespace
+
 Status resize_ext4(const std::string& path, std::uint64_t size) {
   TRY(const auto checked, check_ext4(path, true));  // resize2fs requires it
   if (!checked.clean)
@@ -180,12 +229,12 @@ Status resize_ext4(const std::string& path, std::uint64_t size) {
                               .argv = {"resize2fs", path, fmt::format("{}K", size / 1024)},
                               .deadline = kFsckDeadline,
                               .package = "e2fsprogs"});
-  if (done) return {};
-  Error error = done.error();
-  const bool too_small = error.text.find("smaller than minimum") != std::string::npos ||
-                         error.text.find("Not enough space") != std::string::npos;
-  if (too_small) error.code = Code::kExhausted;
-  return fail(std::move(error));
+  if (done) return check_resized(path);
+  const std::string& words = done.error().text;
+  if (words.find("smaller than minimum") != std::string::npos ||
+      words.find("Not enough space") != std::string::npos)
+    return too_small(path, size);
+  return fail(done.error());
 }
 
 }  // namespace fairlead::volume

@@ -33,7 +33,8 @@ Status make_filesystem(const NewFilesystem& what);
 Result<CheckReport> check_filesystem(const std::string& path, const std::string& type, bool repair);
 
 // Resizes an ext4 that is mounted nowhere to `size` bytes. Killed half way it may leave the file
-// system damaged, so it is for copies only. kExhausted when the data needs more than that.
+// system damaged, so it is for copies only. The result is checked by e2fsck: kIo when it is damaged.
+// kExhausted, with the least size, when the data needs more than that.
 Status resize_ext4(const std::string& path, std::uint64_t size);
 
 }  // namespace fairlead::volume

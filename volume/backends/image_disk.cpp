@@ -135,10 +135,12 @@ Status ImageDisk::freeze_and_share(const Superblock& superblock, const LoopImage
   const auto share = [&]() -> Status {
     auto shared = to.share_from(image_);
     if (shared || shared.error().code != Code::kUnsupported) return shared;
-    return fail(Code::kUnsupported,
-                "it is mounted, and the file system below {} cannot share blocks: unmount it first "
-                "for a copy, or keep volumes in a pool (fairlead pool create)",
-                folder_.path());
+    return fail(
+        Code::kUnsupported,
+        "it is mounted, and the file system below {} cannot share blocks: stop what uses it "
+        "and try again, for a copy; or move it to a pool, where a snapshot costs nothing "
+        "(fairlead pool create, then export it and import it with -o pool=NAME)",
+        folder_.path());
   };
   TRY_STATUS(attached.fs.at_one_moment([&] { return image_.sync(); }, share));
   return to.sync();

@@ -29,7 +29,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"from", [](const Options& o) { return !o.from_volume.empty(); },
      "there is nothing of its own to copy into; use another backend"},
     {"snapshots", [](const Options& o) { return o.snapshots != Schedule{}; },
-     "use backend=image or btrfs"},
+     "keep it in a pool (fairlead pool create, then pool=NAME), or use backend=image"},
     {"idmap", [](const Options& o) { return !o.idmap.empty(); }, "use backend=dir, btrfs or bind"},
     {"compress", [](const Options& o) { return !o.compress.empty(); },
      "it belongs to backend=btrfs"},

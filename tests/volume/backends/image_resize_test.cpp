@@ -91,6 +91,48 @@ TEST_F(ImageResizeTest, LessThanTheDataIsExhausted) {
   EXPECT_EQ(testing::entries_in(world.at(volume, ".")), 5U);  // nothing unfinished is left
 }
 
+TEST_F(ImageResizeTest, WhatItNeedsAtLeastIsSaidAndIsEnough) {
+  const Volume volume = world.mounted({{"size", "64m"}});
+  write_text(world.data(volume) + "/file", std::string(30 * kMiB, 'x'));
+  ASSERT_TRUE(world->unmount(volume));
+  const auto refused = world->resize(volume, 16 * kMiB);
+  ASSERT_FALSE(refused);
+  constexpr std::string_view kWords = "it needs at least ";
+  const std::size_t at = refused.error().text.find(kWords);
+  ASSERT_NE(at, std::string::npos) << refused.error().text;
+  EXPECT_THAT(refused.error().text, ::testing::Not(HasSubstr("resize.part")));
+  const auto least = std::stoull(refused.error().text.substr(at + kWords.size()));
+  EXPECT_GT(least, 30U);
+  const auto done = world->resize(volume, least * kMiB);
+  EXPECT_TRUE(done) << done.error().text;
+}
+
+// A resize2fs that damages what it resizes.
+TEST_F(ImageResizeTest, ACopyThatCameOutDamagedDoesNotReplaceTheVolume) {
+  if (!testing::enter_own_mount_namespace()) GTEST_SKIP() << "no mount namespace of its own";
+  const Volume volume = world.mounted({{"size", "64m"}});
+  write_text(world.data(volume) + "/file", "precious");
+  ASSERT_TRUE(world->unmount(volume));
+  const testing::Scratch scratch;
+  std::filesystem::copy_file("/usr/sbin/resize2fs", scratch / "real");
+  write_text(scratch / "false",
+             fmt::format("#!/bin/sh\n{} \"$@\" && dd if=/dev/urandom of=\"$1\" bs=4096 seek=1 "
+                         "count=1 conv=notrunc 2>/dev/null\n",
+                         scratch / "real"));
+  ASSERT_EQ(::chmod((scratch / "false").c_str(), 0755), 0);
+  ASSERT_EQ(::mount((scratch / "false").c_str(), "/usr/sbin/resize2fs", nullptr, MS_BIND, nullptr),
+            0);
+  const auto refused = world->resize(volume, 32 * kMiB);
+  ASSERT_EQ(::umount2("/usr/sbin/resize2fs", 0), 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kIo);
+  EXPECT_THAT(refused.error().text, HasSubstr("the resized copy is damaged"));
+  EXPECT_EQ(world->status(volume)->size, 64 * kMiB);
+  EXPECT_TRUE(world.fsck(world.at(volume, "disk.img")));
+  ASSERT_TRUE(world->mount(volume));
+  EXPECT_EQ(read_text(world.data(volume) + "/file"), "precious");
+}
+
 TEST_F(ImageResizeTest, AnXfsDoesNotShrink) {
   const Volume volume = world.created({{"size", "400m"}, {"fstype", "xfs"}});
   EXPECT_EQ(world->resize(volume, 300 * kMiB).error().code, Code::kUnsupported);
