@@ -11,12 +11,14 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/options/values.h"
 #include "base/text.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
 #include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_live.h"
 #include "volume/kernel/btrfs_quota.h"
 #include "volume/kernel/btrfs_tree.h"
 #include "volume/kernel/copy_tree.h"
@@ -124,6 +126,57 @@ Status snapshot_whole(const Folder& fs, const Folder& place, const std::string& 
   }
   const auto made = btrfs::snapshot_tree(fs, place, name, writable);
   return made ? made : Status(fail(with_names(made.error(), fs, what)));
+}
+
+// --- what only snapshots hold
+
+constexpr std::size_t kFewItems = 50'000;       // of a tree: some 10 ms, for each List
+constexpr std::size_t kManyItems = 20'000'000;  // for whoever asks for it
+
+// Bytes of the `used` ones that the present content does not need. std::nullopt where that is not
+// known: without simple quotas, without snapshots, or when there is more to read than `most`.
+Result<std::optional<std::uint64_t>> only_in_snapshots(const Folder& fs, const Volume& volume,
+                                                       std::optional<std::uint64_t> used,
+                                                       std::size_t most) {
+  if (!used || volume.snapshots.empty()) return std::nullopt;
+  TRY(const auto kind, btrfs::quota_kind(fs.fd()));
+  if (kind != btrfs::QuotaKind::kSimple) return std::nullopt;
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(auto trees, btrfs::inner_ids(fs.fd(), id));
+  if (trees.size() > kMostInner) return std::nullopt;
+  trees.push_back(id);
+  std::uint64_t live = 0;
+  for (const std::uint64_t tree : trees) {
+    TRY(const auto bytes, btrfs::live_bytes(fs.fd(), tree, most));
+    if (!bytes) return std::nullopt;
+    live += *bytes;
+  }
+  return *used > live ? *used - live : 0;
+}
+
+// Whether next to nothing can be written any more.
+bool is_full(const VolumeStatus& status) {
+  constexpr std::uint64_t kLeast = 4 << 20;  // what the kernel reserves before it writes
+  if (!status.size || !status.used) return false;
+  const std::uint64_t room = *status.size > *status.used ? *status.size - *status.used : 0;
+  return room < std::max(*status.size / 50, std::min(kLeast, *status.size / 10));
+}
+
+// Says so when the volume is full and would not be without its snapshots.
+Status look_at_snapshots(const Folder& fs, const Volume& volume, VolumeStatus& status) {
+  if (!is_full(status)) return {};
+  TRY(const auto kept, only_in_snapshots(fs, volume, status.used, kFewItems));
+  if (!kept) return {};
+  status.only_in_snapshots = kept;
+  VolumeStatus without = status;
+  without.used = *status.used - *kept;
+  if (is_full(without)) return {};
+  status.condition = Condition::kFull;
+  status.health = fmt::format(
+      "full because of snapshots, which alone hold {} MiB of it: remove one (fairlead snapshot ls "
+      "{}), or resize it",
+      *kept >> 20, volume.name.str());
+  return {};
 }
 
 class BtrfsBackend : public FolderBackend {
@@ -337,7 +390,8 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
       status.health = "its limit is missing: quotas were switched off; set the size again";
       return {};
     }
-    return look_inside(fs, id, status);
+    TRY_STATUS(look_inside(fs, id, status));
+    return look_at_snapshots(fs, volume, status);
   };
   if (const auto seen = look(); !seen) status.health = seen.error().text;
   return status;
@@ -347,6 +401,8 @@ Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& p
   TRY(const auto fs, fs_of(volume));
   TRY_STATUS(btrfs::flush(fs.fd()));  // because quotas count only what is committed
   TRY(auto status, status(volume));
+  if (const auto kept = only_in_snapshots(fs, volume, status.used, kManyItems))
+    status.only_in_snapshots = *kept;
   if (status.used) return status;
   TRY(const auto data, data_of(volume));
   TRY(const auto size, measure_tree(data.fd(), [&](std::uint64_t bytes) {
@@ -372,9 +428,9 @@ Status BtrfsBackend::resize(const Volume& volume, std::uint64_t size) {
   TRY(const auto used, btrfs::used_by(fs.fd(), id));
   if (used && *used > size)
     return fail(Code::kExhausted,
-                "{} bytes are used, more than {}; delete some, or take a larger "
-                "size",
-                *used, size);
+                "it needs at least {} MiB, more than {}; delete some files or snapshots, or take "
+                "that size",
+                (*used >> 20) + 1, format_size(size));
   fault_point("volume.resize.checked");
   TRY(const auto folder, pool_.open(volume.id));
   return btrfs::set_limit(folder.fd(), id, size);
@@ -400,7 +456,8 @@ Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snap
   if (!snapshots && snapshots.error().code == Code::kNotFound) return {};
   if (!snapshots) return fail(snapshots.error());
   TRY_STATUS(btrfs::forget_tree_snapshot(*snapshots));  // what a killed one left
-  return remove_tree(*snapshots, snapshot_id);
+  TRY_STATUS(remove_tree(*snapshots, snapshot_id));
+  return btrfs::free_destroyed(snapshots->fd());  // a full volume waits for it
 }
 
 // The content that a roll-back replaces becomes a snapshot with all that is inside.

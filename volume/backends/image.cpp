@@ -79,6 +79,11 @@ class ImageBackend : public Backend {
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override {
     return open_image_data(pool_, volume, snapshot_id);
   }
+  Result<VolumeStatus> usage(const Volume& volume, const Progress&) override {
+    TRY(auto found, status(volume));
+    if (const auto kept = only_in_image_snapshots(pool_, volume)) found.only_in_snapshots = *kept;
+    return found;
+  }
   Status restore(const Volume& volume) override {
     return pool_.from_trash(volume.id, volume.deleted);
   }

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "volume/backends/image_verbs.h"
+#include "volume/kernel/extents.h"
 
 namespace fairlead::volume {
 
@@ -127,6 +128,23 @@ Status roll_back_image(const VolumeTree& pool, const Volume& volume, const Snaps
   TRY(const bool done, keep_present(disk, snapshots, kept.id));
   if (done) return {};
   return disk.replace_image(part.release());
+}
+
+Result<std::optional<std::uint64_t>> only_in_image_snapshots(const VolumeTree& pool,
+                                                             const Volume& volume) {
+  constexpr std::size_t kMostExtents = 200'000;  // of a file
+  if (volume.snapshots.empty()) return std::nullopt;
+  TRY(const auto folder, pool.open(volume.id));
+  DiskRanges present, kept;
+  TRY(const auto image, LoopImage::open(folder, kImageName, Open::kReadOnly));
+  TRY(const bool known, add_extents(image.fd(), kMostExtents, present));
+  if (!known) return std::nullopt;
+  for (const Snapshot& snapshot : volume.snapshots) {
+    TRY(const auto one, open_snapshot(folder, snapshot.id));
+    TRY(const bool also, add_extents(one.fd(), kMostExtents, kept));
+    if (!also) return std::nullopt;
+  }
+  return kept.bytes_beyond(present);
 }
 
 Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,

@@ -14,6 +14,10 @@ Status drop_image_snapshot(const VolumeTree& pool, const Volume& volume,
                            const std::string& snapshot_id);
 Status roll_back_image(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                        const Snapshot& kept, const Progress& progress);
+// Bytes on the disk below that only the snapshots of the volume hold; std::nullopt when it has none,
+// or when that is not known.
+Result<std::optional<std::uint64_t>> only_in_image_snapshots(const VolumeTree& pool,
+                                                             const Volume& volume);
 Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,
                                  const std::string& snapshot_id);
 

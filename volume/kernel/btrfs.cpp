@@ -166,6 +166,11 @@ Status flush(int fd) {
   return {};
 }
 
+Status free_destroyed(int fd) {
+  if (::ioctl(fd, BTRFS_IOC_SYNC) != 0) return fail_errno(errno, "flush a btrfs file system");
+  return {};
+}
+
 Status set_compression(int folder, const std::string& algorithm) {
   if (::fsetxattr(folder, "btrfs.compression", algorithm.data(), algorithm.size(), 0) != 0)
     return fail_errno(errno, fmt::format("set the compression {} of a folder", algorithm));

@@ -56,6 +56,10 @@ Result<std::uint64_t> id_of(int subvolume);
 // Writes everything that was written to this file system so far to the disk (syncfs(2)).
 Status flush(int fd);
 
+// Flushes as well, and has the kernel free the space of destroyed subvolumes now; by itself it does so
+// every half a minute.
+Status free_destroyed(int fd);
+
 // Sets the compression, "zstd", "zlib", "lzo" or "none", of what is written in this folder from now
 // on.
 Status set_compression(int folder, const std::string& algorithm);

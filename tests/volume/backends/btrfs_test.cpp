@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/volume/backends/btrfs_world.h"
 #include "volume/kernel/btrfs.h"
+#include "volume/kernel/btrfs_quota.h"
 
 namespace fairlead::volume {
 namespace {
@@ -159,6 +161,57 @@ TEST_F(BtrfsBackendTest, ReadOnlyAndMappedIdsAreASecondMount) {
   ASSERT_TRUE(backend->unmount(volume));
   ASSERT_TRUE(backend->unmount(volume));
   EXPECT_EQ(testing::entries_in(at(volume, "mnt")), 1U);
+}
+
+TEST_F(BtrfsBackendTest, AVolumeThatItsSnapshotsFillSaysSoUntilOneIsGone) {
+  const auto top = Folder::open(disk.path());
+  if (*btrfs::enable_quota(top->fd()) != btrfs::QuotaKind::kSimple)
+    GTEST_SKIP() << "no simple quotas (kernel 6.7)";
+  Volume volume = created({{"size", "60m"}});
+  EXPECT_EQ(backend->usage(volume, {})->only_in_snapshots, std::nullopt);
+  ASSERT_EQ(fill(data(volume, "large"), 45 * kMiB), 0);
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  volume.snapshots = {monday};
+  EXPECT_LT(backend->usage(volume, {})->only_in_snapshots.value_or(100 * kMiB), kMiB);
+  EXPECT_EQ(backend->status(volume)->health, "ok");
+
+  ASSERT_TRUE(std::filesystem::remove(data(volume, "large")));
+  EXPECT_EQ(fill(data(volume, "more"), 40 * kMiB), EDQUOT);
+  const auto usage = backend->usage(volume, {});
+  ASSERT_TRUE(usage);
+  EXPECT_GT(usage->only_in_snapshots.value_or(0), 44 * kMiB);
+  EXPECT_LT(usage->only_in_snapshots.value_or(0), 48 * kMiB);
+  EXPECT_EQ(usage->condition, Condition::kFull) << usage->used.value_or(0);
+  EXPECT_THAT(usage->health, HasSubstr("full because of snapshots"));
+  EXPECT_EQ(backend->status(volume)->condition, Condition::kFull);
+
+  ASSERT_TRUE(backend->drop_snapshot(volume, monday.id));
+  volume.snapshots.clear();
+  for (int k = 0; k < 500 && backend->usage(volume, {})->used.value_or(0) > 30 * kMiB; ++k)
+    ::usleep(20'000);  // the kernel removes it a little later
+  EXPECT_EQ(backend->status(volume)->health, "ok");
+  EXPECT_EQ(backend->status(volume)->condition, Condition::kOk);
+  EXPECT_EQ(fill(data(volume, "again"), 10 * kMiB), 0);
+}
+
+// A clone shares with its source what the source is charged for.
+TEST_F(BtrfsBackendTest, WhatACloneSharesIsNotHeldByItsSnapshots) {
+  const auto top = Folder::open(disk.path());
+  if (*btrfs::enable_quota(top->fd()) != btrfs::QuotaKind::kSimple)
+    GTEST_SKIP() << "no simple quotas (kernel 6.7)";
+  const Volume source = created();
+  ASSERT_EQ(fill(data(source, "shared"), 20 * kMiB), 0);
+  Volume clone = cloned(source, {});
+  ASSERT_EQ(fill(data(clone, "own"), 10 * kMiB), 0);
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(clone, monday, {}));
+  clone.snapshots = {monday};
+  ASSERT_TRUE(std::filesystem::remove(data(clone, "own")));
+  ASSERT_TRUE(std::filesystem::remove(data(clone, "shared")));
+  const auto kept = backend->usage(clone, {})->only_in_snapshots;
+  EXPECT_GT(kept.value_or(0), 9 * kMiB);
+  EXPECT_LT(kept.value_or(100 * kMiB), 12 * kMiB);
 }
 
 TEST_F(BtrfsBackendTest, ACheckScrubsAndTellsHowFarItIs) {

@@ -248,5 +248,25 @@ TEST_F(ImageCopyTest, AnUnmountedOneIsCopiedAndTells) {
   EXPECT_EQ(testing::entries_in(world.at(volume, "snapshots")), 1U);
 }
 
+TEST(ImageSnapshots, WhatOnlyTheyHoldIsMeasured) {
+  testing::ImageWorld world("xfs");
+  if (!world.why().empty()) GTEST_SKIP() << world.why();
+  Volume volume = world.mounted({{"size", "100m"}});
+  write_text(world.data(volume) + "/file", std::string(20 << 20, 'x'));
+  EXPECT_EQ(world->usage(volume, {})->only_in_snapshots, std::nullopt);
+  const Snapshot monday{.id = random_hex(32)};
+  ASSERT_TRUE(world->take_snapshot(volume, monday, {}));
+  volume.snapshots = {monday};
+  EXPECT_LT(world->usage(volume, {})->only_in_snapshots.value_or(UINT64_MAX), 5U << 20);
+  write_text(world.data(volume) + "/new", std::string(20 << 20, 'y'));
+  ASSERT_TRUE(std::filesystem::remove(world.data(volume) + "/file"));
+  ASSERT_TRUE(world->unmount(volume));
+  ASSERT_TRUE(world->mount(volume));
+  ::sync();
+  const auto kept = world->usage(volume, {})->only_in_snapshots;
+  EXPECT_GT(kept.value_or(0), 19U << 20);
+  EXPECT_LT(kept.value_or(UINT64_MAX), 30U << 20);
+}
+
 }  // namespace
 }  // namespace fairlead::volume

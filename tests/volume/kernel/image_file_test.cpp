@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/volume/loop_disk.h"
+#include "volume/kernel/extents.h"
 
 namespace fairlead::volume {
 namespace {
@@ -105,6 +106,20 @@ TEST(SharedBlocks, AreNotToBeHadOnExt4) {
   fill(from.get(), 0, 4096, 'a');
   const auto to = make_sparse_file(folder, "to", 0).value();
   EXPECT_EQ(share_blocks(from.get(), to.get()).error().code, Code::kUnsupported);
+}
+
+TEST(DiskRanges, OverlapsCountOnce) {
+  DiskRanges some, others;
+  some.add(100, 50);
+  some.add(140, 20);   // 100 to 160
+  some.add(300, 100);  // to 400
+  some.add(160, 10);   // to 170
+  EXPECT_EQ(some.bytes_beyond(others), 170U);
+  others.add(150, 10);
+  others.add(0, 110);
+  others.add(350, 1000);
+  EXPECT_EQ(some.bytes_beyond(others), 40U + 10U + 50U);
+  EXPECT_EQ(some.bytes_beyond(some), 0U);
 }
 
 }  // namespace

@@ -122,17 +122,18 @@ TEST_P(ArchivesTest, WhatIsOddGoesThroughEachOfThem) {
     const auto gone = world->service->remove(name);
     EXPECT_TRUE(gone) << gone.error().text;
   }
+  ASSERT_TRUE(world->service->reconcile());  // removes what is not removed behind the answer yet
   expect_nothing_left(0);
 }
 
 TEST_P(ArchivesTest, AFileOfTwentyGibibytesOfHolesFitsIntoASmallVolume) {
-  if (options().contains("size")) GTEST_SKIP() << "what a small ext4 takes is its own affair";
   write([](const std::string& data) {
     write_text(data + "/sparse", "begin");
     std::filesystem::resize_file(data + "/sparse", 20ULL << 30);
   });
   ASSERT_TRUE(world->export_to("shop", file));
-  const auto imported = world->import_from(ArchiveWorld::spec("copy", {{"size", "64m"}}), file);
+  const auto imported =
+      world->import_from(ArchiveWorld::spec("copy", {{"backend", "image"}, {"size", "64m"}}), file);
   ASSERT_TRUE(imported) << imported.error().text;
   EXPECT_EQ(world->facts("copy"), world->facts("shop"));
 }

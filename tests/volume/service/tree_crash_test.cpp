@@ -58,7 +58,8 @@ class TreeCrash : public ::testing::TestWithParam<TreeCase> {
     ASSERT_TRUE(report) << report.error().text;
     EXPECT_THAT(report->failures, IsEmpty());
     std::size_t trees = 0;
-    for (const Volume& volume : service->list().value()) {
+    const auto volumes = service->list().value();
+    for (const Volume& volume : volumes) {
       expect_whole(volume.mountpoint);
       EXPECT_EQ(service->status(volume)->health, "ok");
       const std::string place = folder + "/volumes/vol/" + volume.id;
