@@ -34,9 +34,12 @@ Error error_of(int code, int sys_errno, std::string_view message, const std::str
       return text(Code::kIo, "it is read-only; check the permissions and the mount of its folder");
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      return text(Code::kIo, fmt::format("it is damaged or not a database ({}); put a copy back, "
-                                         "or move {}* away to start anew",
-                                         message, path));
+      return text(Code::kIo,
+                  fmt::format("it is damaged or not a database ({}); put a copy back, "
+                              "or move {}* away: then start anew, and `fairlead volume "
+                              "recover` takes back the volumes, whose data is untouched; "
+                              "networks have to be made again",
+                              message, path));
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_IOERR:

@@ -113,6 +113,13 @@ Result<std::uint32_t> read_uplink_mask(const Slot& slot) {
   return mask ? std::move(mask) : fail(slot.located(std::move(mask.error())));
 }
 
+Result<double> read_ratio(const Slot& slot) {
+  if (!slot.value().is_number()) return slot.wrong("a number");
+  const double ratio = slot.value().real();
+  if (ratio >= 0 && ratio <= 1000) return ratio;
+  return fail(slot.located({Code::kInvalid, 0, "must be 0 to 1000"}));
+}
+
 // A configuration, and its words as they are written: an empty one leaves what was there.
 struct File {
   Config config;
@@ -124,6 +131,8 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::volume_dir>("volume_dir", kPath),
     defaulted<&File::config, &Config::paths, &Paths::plugin_dir>("plugin_dir", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::bind_roots>("bind_roots", kFolder),
+    defaulted<&File::config, &Config::paths, &Paths::overcommit>("overcommit",
+                                                                 json::custom<&read_ratio>()),
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
     defaulted<&File::config, &Config::paths, &Paths::uplink_mask>(
         "uplink_mask", json::custom<&read_uplink_mask>()),

@@ -10,6 +10,9 @@
 //     "volume_dir": "/var/lib/fairlead/volumes",
 //     "plugin_dir": "/run/docker/plugins",
 //     "bind_roots": ["/srv"],    the folders of the host that volumes may show; none without it
+//     "overcommit": 1.0,         how many times over the disk below volumes may be promised to sparse
+//                                images and pools: beyond it, creating and growing warn. 0: what is
+//                                not covered by what is free is refused
 //     "allow_forwarding": false, packets between interfaces of others are routed, although it is
 //                                Fairlead that has switched the host's forwarding on
 //     "foreign_firewalls": "open",  what is done where another firewall drops what is forwarded:
@@ -40,8 +43,8 @@
 //     }
 //   }
 //
-// Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format and
-// reconcile_seconds take effect at once, the others with the next start.
+// Every key is optional; unknown ones are refused. SIGHUP reads it again: log_level, log_format,
+// reconcile_seconds, bind_roots and overcommit take effect at once, the others with the next start.
 //
 // Environment: FAIRLEAD_CONFIG (another file, which must be there), FAIRLEAD_RUN_DIR,
 // FAIRLEAD_STATE_DIR and FAIRLEAD_VOLUME_DIR. An empty variable counts as none.

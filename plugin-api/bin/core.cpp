@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kReservePeriod{1};
 
 class WiredCore : public Core {
  public:
-  WiredCore(Paths paths, MakeVolumes make_volumes, std::unique_ptr<state::Store> store,
+  WiredCore(Paths paths, const MakeVolumes& make_volumes, std::unique_ptr<state::Store> store,
             std::string lock_folder, std::unique_ptr<kernel::Links> links,
             std::unique_ptr<kernel::Tunnels> tunnels, std::unique_ptr<kernel::Firewall> firewall,
             std::unique_ptr<kernel::Firewall> bridge_firewall,
@@ -82,6 +82,9 @@ class WiredCore : public Core {
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
+  void configure(const Paths& paths) override {
+    if (make_volumes_.make != nullptr) made().configure(paths);
+  }
   Status claim() override { return ownership_.claim(); }
   Status refresh_names() override { return networks_->refresh_names(); }
   network::cluster::UnderlayGuard& underlay_guard() override { return networks_->underlay(); }
@@ -90,8 +93,9 @@ class WiredCore : public Core {
 
  private:
   VolumeServices& made() {
-    if (make_volumes_ == nullptr) std::abort();  // opened without `make_volumes`
-    std::call_once(volumes_made_, [this] { volumes_ = make_volumes_(paths_, *store_, locks_); });
+    if (make_volumes_.make == nullptr) std::abort();  // opened without `make_volumes`
+    std::call_once(volumes_made_,
+                   [this] { volumes_ = make_volumes_.make(paths_, *store_, locks_); });
     return *volumes_;
   }
 
@@ -137,7 +141,8 @@ Result<network::StoreMark> mark_of(state::Store& store, const Paths& paths) {
 
 }  // namespace
 
-Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeVolumes make_volumes,
+Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
+                                        const MakeVolumes& make_volumes,
                                         const MakeCluster& make_cluster) {
   if (geteuid() != 0) return fail(Code::kInvalid, "Fairlead needs root: run it with sudo");
   const bool one_shot = mode == CoreMode::kOneShot;
@@ -149,6 +154,7 @@ Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode, MakeV
   TRY(auto tunnels, kernel::open_netlink_tunnels());
   TRY(auto firewalls, kernel::open_nft_firewalls("fairlead", one_shot));
   TRY(auto host_ports, kernel::open_host_ports());
+  if (make_volumes.agree != nullptr) TRY_STATUS(make_volumes.agree(paths, *store));
   TRY(const auto mark, mark_of(*store, paths));
   TRY(auto lock_folder, state::agree_on_lock_folder(*store, boot_id(), paths.lock_dir()));
   // A daemon refuses to start beside another one in the same network namespace, before it makes any

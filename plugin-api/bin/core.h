@@ -33,9 +33,16 @@ class VolumeServices {
   virtual volume::VolumeArchives& archives() = 0;
   virtual volume::VolumeJobs& jobs() = 0;
   virtual state::ReadChanges read_changes() = 0;  // what commits mean for volumes
+  // Takes what of the configuration can change while it runs (config.h).
+  virtual void configure(const Paths& paths) = 0;
 };
-// make_volumes() of volumes.h. Everything borrowed must outlive the result.
-using MakeVolumes = std::unique_ptr<VolumeServices> (*)(const Paths&, state::Store&, NamedLocks&);
+// kMakeVolumes of volumes.h. Everything borrowed must outlive the result.
+struct MakeVolumes {
+  using Make = std::unique_ptr<VolumeServices> (*)(const Paths&, state::Store&, NamedLocks&);
+  Make make = nullptr;
+  // kConflict when the volumes of this store are in another folder.
+  Status (*agree)(const Paths&, state::Store&) = nullptr;
+};
 
 // This host's part in a cluster, with everything that it owns.
 class ClusterPart {
@@ -60,6 +67,7 @@ class Core {
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
+  virtual void configure(const Paths& paths) = 0;  // as VolumeServices::configure()
   // kInUse when the objects in this network namespace belong to another store; the text names both
   // stores. For processes that run one verb, before they remove anything: a record of this store
   // may be of another namespace, and what has the same address here is not this store's.
@@ -76,7 +84,7 @@ class Core {
 // root. Without `make_volumes` the services for volumes must not be used. The agent of the cluster
 // is created but not started.
 Result<std::unique_ptr<Core>> open_core(const Paths& paths, CoreMode mode,
-                                        MakeVolumes make_volumes = nullptr,
+                                        const MakeVolumes& make_volumes = {},
                                         const MakeCluster& make_cluster = {});
 
 }  // namespace fairlead

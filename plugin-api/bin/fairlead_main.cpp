@@ -45,7 +45,7 @@ Result<Paths> paths_of(const cli::CliSettings& settings) {
 
 Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
   TRY(const auto paths, paths_of(settings));
-  TRY(auto opened, open_core(paths, CoreMode::kOneShot, make_volumes));
+  TRY(auto opened, open_core(paths, CoreMode::kOneShot, kMakeVolumes));
   const std::shared_ptr<Core> core(opened.release(), [](Core* last) {
     last->finish();
     delete last;

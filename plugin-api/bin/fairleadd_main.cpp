@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "base/log.h"
@@ -277,17 +278,48 @@ void look_at_podmans(Core& core, PodmanFolder& folder) {
   if (folder.is_due(::time(nullptr), netavark::Networks::kGrace)) collect_podmans(core);
 }
 
-void reconcile_all(Core& core) {
-  log::tell_repeated();
-  if (auto report = core.networks().reconcile(); !report)
-    log::error("reconcile networks", {{"error", report.error().text}});
-  collect_podmans(core);
-  for (const std::string& failure : core.volume_pools().reconcile().failures)
+// Says a failure once, and again when it was gone in between: each volume's own is in its health.
+class Failures {
+ public:
+  void tell(const std::vector<std::string>& failures) {
+    std::set<std::string> now(failures.begin(), failures.end());
+    for (const std::string& failure : now)
+      if (!told_.contains(failure)) log::warn("reconcile volumes", {{"error", failure}});
+    told_ = std::move(now);
+  }
+
+ private:
+  std::set<std::string> told_;
+};
+
+void reconcile_volumes(Core& core, Failures& failures) {
+  const auto pools = core.volume_pools().reconcile();
+  for (const std::string& action : pools.actions)
+    log::info("reconcile pools", {{"action", action}});
+  for (const std::string& failure : pools.failures)
     log::warn("reconcile pools", {{"error", failure}});
   const auto volumes = core.volumes().reconcile();
   if (!volumes) return log::error("reconcile volumes", {{"error", volumes.error().text}});
   for (const std::string& action : volumes->actions)
     log::info("reconcile volumes", {{"action", action}});
+  failures.tell(volumes->failures);
+}
+
+void reconcile_networks(Core& core) {
+  log::tell_repeated();
+  if (auto report = core.networks().reconcile(); !report)
+    log::error("reconcile networks", {{"error", report.error().text}});
+  collect_podmans(core);
+}
+
+// Volumes that grow, and disks that become full.
+constexpr std::chrono::seconds kSpacePeriod{1};
+
+void watch_space(Core& core) {
+  const auto report = core.volumes().watch_space();
+  if (!report) return log::warn("watch the space of volumes", {{"error", report.error().text}});
+  for (const std::string& action : report->actions) log::info("space", {{"action", action}});
+  for (const std::string& failure : report->failures) log::warn("space", {{"error", failure}});
 }
 
 // Returns whether everything is repaired.
@@ -373,11 +405,12 @@ void keep_names(Core& core) {
     log::warn("ask for the names of policies", {{"error", done.error().text}});
 }
 
-void read_again(const Flags& flags, Periodic& reconciler) {
+void read_again(const Flags& flags, Core& core, Periodic& reconciler) {
   const auto fresh = load_config(flags, &std::getenv);
   if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
   log::configure(fresh->log_level, fresh->log_format);
   reconciler.set_period(std::chrono::seconds(fresh->reconcile_seconds));
+  core.configure(fresh->paths);
   log::info("configuration read again");
 }
 
@@ -388,7 +421,7 @@ Status serve(const Flags& flags, const Config& config) {
   const Notifier notifier;
   thaw_left_overs(config.paths);
   TRY(auto core,
-      open_core(config.paths, CoreMode::kDaemon, make_volumes,
+      open_core(config.paths, CoreMode::kDaemon, kMakeVolumes,
                 config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
   const auto names = watch_docker_names(config.docker_socket, core->names());
   const http::Handler docker =
@@ -400,15 +433,23 @@ Status serve(const Flags& flags, const Config& config) {
   TRY(auto made, http::make_server(std::move(listeners), {}));
   const std::shared_ptr<http::Server> server = std::move(made);
   stop_signal.stops(server);
-  Periodic reconciler([&] { reconcile_all(*core); },
-                      std::chrono::seconds(config.reconcile_seconds));
+  // Volumes are looked over beside the first requests: each verb puts right what a crash has left of
+  // the volume that it is about.
+  Failures failures;
+  Periodic reconciler(
+      [&] {
+        reconcile_networks(*core);
+        reconcile_volumes(*core, failures);
+      },
+      std::chrono::seconds(config.reconcile_seconds));
   Repairer repairer([&](const network::Damage& damage) { return mend(*core, damage); },
                     [&] { reconciler.soon(); });
   // Before the first look at everything, so that nothing is missed between the two.
   TRY(auto monitor,
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
-  reconcile_all(*core);
+  reconcile_networks(*core);
+  reconciler.soon();
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   PodmanFolder podmans(netavark::kNetworkFolder);
   Periodic looks(
@@ -417,6 +458,7 @@ Status serve(const Flags& flags, const Config& config) {
         look_at_podmans(*core, podmans);
       },
       kLookPeriod);
+  Periodic space([&] { watch_space(*core); }, kSpacePeriod);
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
   std::unique_ptr<NameAnswering> name_service;
   if (config.dns_port != 0) {
@@ -425,7 +467,7 @@ Status serve(const Flags& flags, const Config& config) {
   Periodic policy_names([&] { keep_names(*core); }, kNamesPeriod);
   const ReloadSignal on_reload([&] {
     notifier.reloading();
-    read_again(flags, reconciler);
+    read_again(flags, *core, reconciler);
     notifier.ready();
   });
   log::info("ready", {{"version", kVersion},

@@ -11,10 +11,11 @@ namespace fairlead {
 struct Paths {
   std::string run_dir =
       "/run/fairlead";  // FAIRLEAD_RUN_DIR, --run-dir: locks, sockets; gone after a reboot
-  std::string state_dir = "/var/lib/fairlead";     // FAIRLEAD_STATE_DIR, --state-dir: the store
-  std::string volume_dir;                          // --volume-dir; empty: <state_dir>/volumes
-  std::vector<std::string> bind_roots;             // folders that volumes may use (backend=bind)
-  std::vector<std::string> device_roots;           // block devices that may become pools
+  std::string state_dir = "/var/lib/fairlead";  // FAIRLEAD_STATE_DIR, --state-dir: the store
+  std::string volume_dir;                       // --volume-dir; empty: <state_dir>/volumes
+  std::vector<std::string> bind_roots;          // folders that volumes may use (backend=bind)
+  double overcommit = 1.0;                // of the disks below volumes (volume/service/promises.h)
+  std::vector<std::string> device_roots;  // block devices that may become pools
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
   bool allow_forwarding = false;                   // of packets between interfaces of others
   bool open_foreign_firewalls = true;              // false: they are only reported

@@ -1,45 +1,111 @@
 #include "plugin-api/bin/volumes.h"
 
+#include <mutex>
+
+#include "volume/backends/disk_room.h"
+#include "volume/backends/lost_volumes.h"
 #include "volume/backends/pools.h"
 #include "volume/backends/registry.h"
 #include "volume/service/archives.h"
 #include "volume/service/events.h"
 #include "volume/service/jobs.h"
 #include "volume/service/pools.h"
+#include "volume/service/promises.h"
+#include "volume/service/volume_folder.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead {
 
 namespace {
 
+// What of the configuration can change while it runs. Thread-safe.
+class LiveSettings {
+ public:
+  explicit LiveSettings(const Paths& paths) { set(paths); }
+  void set(const Paths& paths) {
+    const std::scoped_lock hold(guard_);
+    bind_roots_ = paths.bind_roots;
+    overcommit_ = paths.overcommit;
+  }
+  std::vector<std::string> bind_roots() const {
+    const std::scoped_lock hold(guard_);
+    return bind_roots_;
+  }
+  double overcommit() const {
+    const std::scoped_lock hold(guard_);
+    return overcommit_;
+  }
+
+ private:
+  mutable std::mutex guard_;
+  std::vector<std::string> bind_roots_;
+  double overcommit_ = 1.0;
+};
+
 // From the disk up: each member borrows from those before it.
 class WiredVolumes : public VolumeServices {
  public:
   WiredVolumes(const Paths& paths, state::Store& store, NamedLocks& locks)
-      : disks_(volume::make_pool_disks(paths.volumes(), paths.device_roots)),
+      : settings_(paths),
+        state_dir_(paths.state_dir),
+        volume_dir_(paths.volumes()),
+        disks_(volume::make_pool_disks(paths.volumes(), paths.device_roots)),
         pools_(store, locks, *disks_),
-        backends_(
-            volume::make_backends({paths.volumes(), paths.bind_roots}, {&pools_, disks_.get()})),
-        service_(volume::make_volume_service(store, locks, *backends_)),
-        archives_(volume::make_volume_archives(*service_, store, locks, *backends_)),
-        jobs_(volume::make_volume_jobs(store, locks, job_verbs())) {}
+        backends_(volume::make_backends({paths.volumes(), bind_roots()}, {&pools_, disks_.get()})),
+        promises_(store, *backends_, &pools_, disks_.get(),
+                  [this] { return settings_.overcommit(); }),
+        service_(volume::make_volume_service(store, locks, *backends_, environment())),
+        archives_(volume::make_volume_archives(*service_, store, locks, *backends_, environment())),
+        jobs_(volume::make_volume_jobs(store, locks, job_verbs())) {
+    pools_.admit_by(environment().admit);
+  }
 
   volume::VolumeService& volumes() override { return *service_; }
   volume::VolumePools& pools() override { return pools_; }
   volume::VolumeArchives& archives() override { return *archives_; }
   volume::VolumeJobs& jobs() override { return *jobs_; }
   state::ReadChanges read_changes() override { return volume::volume_changes; }
+  void configure(const Paths& paths) override { settings_.set(paths); }
 
  private:
+  volume::RootList bind_roots() {
+    return volume::RootList::asked([this] { return settings_.bind_roots(); });
+  }
+  volume::Environment environment() {
+    volume::Environment environment;
+    environment.admit = [this](const volume::DiskRoom& room, std::uint64_t more) {
+      return promises_.admit(room, more);
+    };
+    environment.disks = [this] { return watched_disks(); };
+    return environment;
+  }
+  // A disk that cannot be looked at is left out: the volumes on it tell of it.
+  std::vector<volume::WatchedDisk> watched_disks() {
+    std::vector<volume::WatchedDisk> watched;
+    const auto add = [&](const std::string& name, const std::string& path) {
+      if (const auto room = volume::room_of(path)) watched.push_back({name, *room});
+    };
+    add("state", state_dir_);
+    add("volumes", volume_dir_);
+    const auto pools = pools_.finished();
+    for (const auto& pool : pools.value_or(std::vector<volume::VolumePool>{}))
+      if (disks_->is_mounted(pool).value_or(false))
+        add("pool " + pool.name.str(), disks_->root_of(pool));
+    return watched;
+  }
+
   std::map<std::string, volume::JobVerb> job_verbs() {
     auto verbs = volume::service_job_verbs(*service_);
     verbs.merge(volume::archive_job_verbs(*archives_));
     return verbs;
   }
 
+  LiveSettings settings_;
+  std::string state_dir_, volume_dir_;
   std::unique_ptr<volume::PoolDisks> disks_;
   volume::Pools pools_;
   std::unique_ptr<volume::BackendRegistry> backends_;
+  volume::Promises promises_;
   std::unique_ptr<volume::VolumeService> service_;
   std::unique_ptr<volume::VolumeArchives> archives_;
   std::unique_ptr<volume::VolumeJobs> jobs_;
@@ -50,6 +116,13 @@ class WiredVolumes : public VolumeServices {
 std::unique_ptr<VolumeServices> make_volumes(const Paths& paths, state::Store& store,
                                              NamedLocks& locks) {
   return std::make_unique<WiredVolumes>(paths, store, locks);
+}
+
+Status agree_on_volumes(const Paths& paths, state::Store& store) {
+  const auto holds = [](const std::string& folder, const volume::FolderOf& of) {
+    return volume::holds_data(folder, of.volumes, of.pools);
+  };
+  return volume::agree_on_volume_folder(store, paths.volumes(), holds);
 }
 
 }  // namespace fairlead

@@ -129,6 +129,11 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume usage data\nfairlead volume usage $(fairlead volume ls -q)", volume_usage},
     {"volume", "check", "fsck", "Check the file system of a volume (fsck, scrub)", "NAME", kRepair,
      "fairlead volume check data\nfairlead volume check --repair data", volume_check},
+    {"volume", "recover", "",
+     "Take back the volumes whose data is on the disk but not in the database", "[NAME...]",
+     kRecovery,
+     "fairlead volume recover --dry-run\nfairlead volume recover\nfairlead volume recover data",
+     volume_recover},
     {"volume", "clone", "", "Make a new volume with the content of another one, or of a snapshot",
      "SOURCE[@SNAPSHOT] NEW", kOptions,
      "fairlead volume clone data test-data\n"

@@ -37,6 +37,7 @@ enum Takes : unsigned {
   kPodmanFolder = 1 << 23,  // --dir DIR
   kDropIn = 1 << 24,        // --drop-in
   kSecret = 1 << 30,        // --key-file FILE, --passphrase-file FILE
+  kRecovery = 1 << 29,      // --dry-run
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -86,6 +87,7 @@ int volume_resize(Session& session);
 int volume_label(Session& session);
 int volume_usage(Session& session);
 int volume_check(Session& session);
+int volume_recover(Session& session);
 int volume_clone(Session& session);
 int volume_rollback(Session& session);
 int volume_export(Session& session);

@@ -85,6 +85,8 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   for (const std::string& word : words_of(command.arguments)) add_positional(app, word, line);
   if (command.takes & kPolicy)
     add_flag(app, "--dry-run", line.dry_run, "Show what would be added, and change nothing");
+  if (command.takes & kRecovery)
+    add_flag(app, "--dry-run", line.dry_run, "Show what would be taken back, and change nothing");
   if (command.takes & kPoolSpec) add_pool_spec(app, line);
   if (command.takes & kOutput)
     add_text(app, "-o,--output", line.output, "FILE", "Write there (- for stdout, the default)");

@@ -35,6 +35,7 @@ void show(Session& session, const VolumePool& pool, std::string_view text) {
     session.print_json(native::encode_pool(pool));
   else if (!session.quiet())
     session.print(text);
+  session.warn(pool.warnings);
 }
 
 Status create(Session& session, const PoolSpec& spec) {

@@ -53,6 +53,11 @@ void Session::print_json(const native::Document& document) {
   context.out << document.dump(2) << '\n';
 }
 
+void Session::warn(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings)
+    context.err << "warning: " << printable(warning) << '\n';
+}
+
 int Session::failed(std::string_view action, const Error& error) {
   const bool told = tells(error.text, action) || context.uid != 0;
   context.err << "fairlead: "

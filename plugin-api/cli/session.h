@@ -38,6 +38,8 @@ class Session {
   void print(const Table& table);
   void print_json(const native::Document& document);
   bool quiet() const { return line.quiet; }
+  // What was done all the same, and should be known: one line each on stderr, "warning: ...".
+  void warn(const std::vector<std::string>& warnings);
 
   // Prints a failure as "fairlead: <action>: <cause>", leaving the action out when the text begins
   // with it already. Returns kFailed.

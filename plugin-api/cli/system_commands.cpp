@@ -21,8 +21,9 @@ Status status(Session& session) {
   TRY(auto volumes, core.volumes->list());
   const auto problems = volume::problems_of(*core.volumes, volumes);
   told.problems.insert(told.problems.end(), problems.begin(), problems.end());
+  TRY(const auto pools, core.pools->list());
   if (session.line.json) {
-    session.print_json(native::encode_status(told, volumes.size()));
+    session.print_json(native::encode_status(told, volumes.size(), pools.size()));
     return {};
   }
   const auto counts =
@@ -30,9 +31,10 @@ Status status(Session& session) {
                                                                {"endpoints", told.endpoints},
                                                                {"ports", told.ports},
                                                                {"leases", told.leases},
-                                                               {"pools", told.pools},
-                                                               {"volumes", volumes.size()}});
-  for (const auto& [name, count] : counts) session.print(fmt::format("{:<12}{}", name, count));
+                                                               {"address pools", told.pools},
+                                                               {"volumes", volumes.size()},
+                                                               {"volume pools", pools.size()}});
+  for (const auto& [name, count] : counts) session.print(fmt::format("{:<15}{}", name, count));
   print_list(session, "Problems", told.problems);
   print_list(session, "Notes", told.notes);
   return {};

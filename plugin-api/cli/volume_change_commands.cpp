@@ -47,6 +47,7 @@ Status resize(Session& session, const std::string& name, const SizeChange& chang
   const auto volume = core.volumes->resize(name, *size);
   if (!volume) return fail(suggest_volume(core, volume.error(), name));
   show(session, *volume, fmt::format("{}: {}", name, size_text(*size)));
+  session.warn(volume->warnings);
   return {};
 }
 

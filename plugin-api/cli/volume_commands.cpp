@@ -89,6 +89,7 @@ Status create(Session& session, LongVerb& verb, const volume::VolumeSpec& spec) 
     session.print_json(native::encode_volume(*volume));
   else if (!session.quiet())
     session.print(volume->name.str());
+  session.warn(volume->warnings);
   return {};
 }
 

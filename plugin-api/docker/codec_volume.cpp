@@ -41,6 +41,13 @@ Json snapshot_names(const InspectedVolume& inspected) {
   return names;
 }
 
+// As text: Docker reads numbers of a Status as floats, and shows 10 GiB as 1.073741824e+10.
+template <auto Member>
+Json digits(const InspectedVolume& inspected) {
+  const auto& number = inspected.status.*Member;
+  return number ? Json(std::to_string(*number)) : Json();
+}
+
 // What `docker volume inspect` shows under Status. In Docker's spelling; sizes in bytes; what is
 // not known, or was never done, is absent.
 using volume::VolumeStatus;
@@ -50,10 +57,10 @@ constexpr auto kStatus =
            shown<InspectedVolume, snapshot_names>("Snapshots"),
            sparse<&InspectedVolume::volume, &volume::Volume::pool>("Pool"),
            sparse<&InspectedVolume::status, &VolumeStatus::reason>("Reason"),
-           sparse<&InspectedVolume::status, &VolumeStatus::size>("Size"),
-           sparse<&InspectedVolume::status, &VolumeStatus::used>("Used"),
-           sparse<&InspectedVolume::status, &VolumeStatus::inodes>("Inodes"),
-           sparse<&InspectedVolume::status, &VolumeStatus::inodes_used>("InodesUsed"),
+           shown<InspectedVolume, digits<&VolumeStatus::size>>("Size"),
+           shown<InspectedVolume, digits<&VolumeStatus::used>>("Used"),
+           shown<InspectedVolume, digits<&VolumeStatus::inodes>>("Inodes"),
+           shown<InspectedVolume, digits<&VolumeStatus::inodes_used>>("InodesUsed"),
            sparse<&InspectedVolume::status, &VolumeStatus::in_use>("InUse"),
            sparse<&InspectedVolume::status, &VolumeStatus::users>("Users"),
            shown<InspectedVolume, last_backup>("LastBackup"));

@@ -201,7 +201,8 @@ Result<long long> parse_time(std::string_view text);
 
 // ---- the rest
 
-Document encode_status(const network::ServiceStatus& status, std::size_t volumes);
+Document encode_status(const network::ServiceStatus& status, std::size_t volumes,
+                       std::size_t volume_pools);
 Result<network::ServiceStatus> decode_status(const json::Json& document);
 
 struct ReconcileReports {

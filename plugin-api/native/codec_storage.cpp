@@ -45,7 +45,7 @@ constexpr auto kPoolSpec =
 constexpr auto kPoolState = fields(
     required<&VolumePool::id>("id"), required<&VolumePool::used>("used"),
     required<&VolumePool::volumes>("volumes"), required<&VolumePool::created>("created", kTime),
-    required<&VolumePool::health>("health"));
+    required<&VolumePool::health>("health"), sparse<&VolumePool::warnings>("warnings"));
 Json state_of(const VolumePool& pool) { return json::write(pool, kPoolState); }
 
 constexpr auto kPool =

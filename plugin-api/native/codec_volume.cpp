@@ -53,7 +53,8 @@ constexpr auto kState = fields(
     required<&Volume::created>("created", kTime),
     required<&Volume::mounts>("mounts", object(kMountHint)),
     shown<Volume, snapshots_of>("snapshots"), sparse<&Volume::backed_up>("last_backup", kTime),
-    sparse<&Volume::left_out>("left_out", object(kLeftOut)));
+    sparse<&Volume::left_out>("left_out", object(kLeftOut)),
+    sparse<&Volume::warnings>("warnings"));
 
 constexpr auto kStatus = fields(
     sparse<&VolumeStatus::reason>("reason"), sparse<&VolumeStatus::size>("size"),
@@ -67,7 +68,7 @@ constexpr auto kStatus = fields(
 
 struct StatusView {
   network::ServiceStatus status;
-  std::size_t volumes = 0;
+  std::size_t volumes = 0, volume_pools = 0;
 };
 using network::ServiceStatus;
 constexpr auto kHost = &StatusView::status;
@@ -77,6 +78,7 @@ constexpr auto kHostStatus = fields(required<kHost, &ServiceStatus::networks>("n
                                     required<kHost, &ServiceStatus::leases>("leases"),
                                     required<kHost, &ServiceStatus::pools>("pools"),
                                     required<&StatusView::volumes>("volumes"),
+                                    required<&StatusView::volume_pools>("volume_pools"),
                                     required<kHost, &ServiceStatus::problems>("problems"),
                                     required<kHost, &ServiceStatus::notes>("notes"));
 
@@ -134,8 +136,9 @@ Result<MountRequest> decode_mount(const Json& document) {
   return json::read(document, kMount, kStrict);
 }
 
-Document encode_status(const network::ServiceStatus& status, std::size_t volumes) {
-  return json::write(StatusView{status, volumes}, kHostStatus);
+Document encode_status(const network::ServiceStatus& status, std::size_t volumes,
+                       std::size_t volume_pools) {
+  return json::write(StatusView{status, volumes, volume_pools}, kHostStatus);
 }
 
 Document encode_reconcile(const network::ReconcileReport& network,

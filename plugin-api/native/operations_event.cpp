@@ -21,7 +21,8 @@ Result<std::int64_t> parse_since(const std::string& text, ChangeFeed& feed) {
   return revision;
 }
 
-constexpr std::string_view kKinds[] = {"network", "endpoint", "port", "volume", "snapshot"};
+constexpr std::string_view kKinds[] = {"network",  "endpoint",    "port",       "volume",
+                                       "snapshot", "volume-pool", "volume-disk"};
 
 Result<std::set<std::string>> parse_kinds(const std::string& text) {
   std::set<std::string> kinds;
@@ -30,8 +31,8 @@ Result<std::set<std::string>> parse_kinds(const std::string& text) {
     const std::string kind = text.substr(start, comma - start);
     if (std::find(std::begin(kKinds), std::end(kKinds), kind) == std::end(kKinds))
       return fail(Code::kInvalid,
-                  "query parameter kind: \"{}\" is none of network, endpoint, port, volume and "
-                  "snapshot",
+                  "query parameter kind: \"{}\" is none of network, endpoint, port, volume, "
+                  "snapshot, volume-pool and volume-disk",
                   kind);
     kinds.insert(kind);
     start = comma + 1;

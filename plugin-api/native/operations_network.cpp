@@ -56,7 +56,8 @@ Result<Answer> get_status(const Core& core, const Call&) {
   TRY(auto volumes, core.volumes.list());
   const auto problems = volume::problems_of(core.volumes, volumes);
   status.problems.insert(status.problems.end(), problems.begin(), problems.end());
-  return Answer{kOk, encode_status(status, volumes.size())};
+  TRY(const auto pools, core.pools.list());
+  return Answer{kOk, encode_status(status, volumes.size(), pools.size())};
 }
 
 Result<Answer> get_version(const Core& core, const Call&) {

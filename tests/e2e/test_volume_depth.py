@@ -102,8 +102,8 @@ class Sizes(DepthCase):
         self.assertTrue(self.fill("one", 32))
         self.assertFalse(self.fill("one", 80, "/data/more"))
         status = self.status("data")
-        self.assertEqual(64 * MIB, status["Size"])
-        self.assertGreater(status["Used"], 32 * MIB)
+        self.assertEqual(64 * MIB, int(status["Size"]))
+        self.assertGreater(int(status["Used"]), 32 * MIB)
         self.assertIn(status["Backend"], ("image", "btrfs"))
         self.assertTrue(status["Reason"])
         self.assertEqual("ok", status["Health"])
@@ -120,7 +120,7 @@ class Sizes(DepthCase):
         self.docker.exec("one", "rm", "-f", "/data/large")
         self.assertEqual("data: 640 MiB", self.fairlead("volume", "resize", "data", "+320m"))
         self.assertTrue(self.fill("one", 400))
-        self.assertEqual(640 * MIB, self.status("data")["Size"])
+        self.assertEqual(640 * MIB, int(self.status("data")["Size"]))
         before = self.docker.exec("one", "wc", "-l", "/data/log").out
         eventually(lambda: self.docker.exec("one", "wc", "-l", "/data/log").out != before, "the writer to go on")
 
@@ -141,13 +141,13 @@ class Sizes(DepthCase):
         self.docker.remove("one")
         said = self.fairlead_fails("volume", "resize", "data", "16m")
         self.assertIn('resize volume "data"', said)
-        self.assertEqual(64 * MIB, self.status("data")["Size"])
+        self.assertEqual(64 * MIB, int(self.status("data")["Size"]))
 
     def test_the_owner_the_mode_and_the_inodes_are_as_asked(self):
         self.volume("data", size="64m", uid="1000", gid="1001", mode="2750")
         self.docker.run("one", "--network", "none", "--volume", "data:/own", command=("sleep", "3600"))
         self.assertEqual("1000 1001 2750\n", self.docker.exec("one", "stat", "-c", "%u %g %a", "/own").out)
-        self.assertGreater(self.status("data")["Inodes"], 0)
+        self.assertGreater(int(self.status("data")["Inodes"]), 0)
 
     def test_an_empty_sized_volume_gets_the_image_s_data(self):
         self.volume("data", size="64m")

@@ -13,6 +13,21 @@ tl::unexpected<Error> cannot(const Backend& backend, std::string_view verb) {
 }  // namespace
 
 Result<bool> Backend::mend(const Volume&) { return false; }
+Status Backend::write_down(const Volume&) { return {}; }
+Result<std::optional<Promise>> Backend::promise(const Volume&) { return std::nullopt; }
+Result<std::optional<Fullness>> Backend::fill(const Volume&) { return std::nullopt; }
+bool Backend::promises(const VolumeOptions&) const { return false; }
+Result<DiskRoom> Backend::room() { return cannot(*this, "tell of its disk"); }
+Result<std::vector<FoundVolume>> Backend::find_lost(
+    const std::function<Result<bool>(const std::string& id)>&) {
+  return std::vector<FoundVolume>();
+}
+std::vector<BackendRegistry::Tree> BackendRegistry::trees() {
+  std::vector<Tree> found;
+  for (Backend* const backend : all()) found.push_back({{}, backend});
+  return found;
+}
+
 Status Backend::resize(const Volume&, std::uint64_t) { return cannot(*this, "change a size"); }
 Status Backend::take_snapshot(const Volume&, const Snapshot&, const Progress&) {
   return cannot(*this, "make snapshots");

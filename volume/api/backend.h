@@ -95,6 +95,25 @@ class Backend {
   // Moves the removed volume back into its place. kNotFound when the trash was emptied.
   virtual Status restore(const Volume& volume);
 
+  // --- What the record needs to be written again, and the space that is promised.
+
+  // Keeps beside the data what the record says now (volume.json). A hint that comes too late, or on
+  // a full disk not at all, so it is called again by reconcile; by default nothing is kept.
+  virtual Status write_down(const Volume& volume);
+  // What the volume promises of the disk below; std::nullopt when it takes only what is written.
+  virtual Result<std::optional<Promise>> promise(const Volume& volume);
+  // How full a mounted volume with a limit is, by asking only its file system: cheap enough for each
+  // second. std::nullopt when it is not mounted, or has no limit.
+  virtual Result<std::optional<Fullness>> fill(const Volume& volume);
+  // Whether a volume with these options would be such a promise.
+  virtual bool promises(const VolumeOptions& options) const;
+  // The disk below new volumes of this tree.
+  virtual Result<DiskRoom> room();
+  // What lies in the tree and has no record: `is_known` is asked for each id, after the folders were
+  // listed. Of the whole tree, whatever the backend of the data.
+  virtual Result<std::vector<FoundVolume>> find_lost(
+      const std::function<Result<bool>(const std::string& id)>& is_known);
+
   // Cleans up after crashes: removes half-built data of ids for which `is_known` returns false,
   // empties trash whose `retain` is over at `now` (Unix seconds), and reports data of finished
   // volumes that have no record, which it leaves alone.
@@ -123,6 +142,12 @@ class BackendRegistry {
   virtual Result<Backend*> find(const Volume& volume) = 0;  // in its pool
   // One backend for each tree of volumes, so that their sweep() together covers every tree.
   virtual std::vector<Backend*> all() = 0;
+  // The same with the pool of each tree; empty: the volume folder itself.
+  struct Tree {
+    std::string pool;
+    Backend* backend = nullptr;
+  };
+  virtual std::vector<Tree> trees();
 };
 
 }  // namespace fairlead::volume

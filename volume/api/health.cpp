@@ -10,6 +10,7 @@ std::vector<std::string> problems_of(VolumeService& service, const std::vector<V
     if (health != "ok")
       problems.push_back(fmt::format("volume \"{}\": {}", volume.name.str(), health));
   }
+  for (std::string& problem : service.problems()) problems.push_back(std::move(problem));
   return problems;
 }
 

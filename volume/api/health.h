@@ -8,7 +8,7 @@
 
 namespace fairlead::volume {
 
-// One line for each of `volumes` that is not healthy.
+// One line for each of `volumes` that is not healthy, and what else is wrong with volumes.
 std::vector<std::string> problems_of(VolumeService& service, const std::vector<Volume>& volumes);
 
 }  // namespace fairlead::volume

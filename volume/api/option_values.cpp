@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/names.h"
+#include "base/options/values.h"
 #include "base/text.h"
 
 namespace fairlead::volume {
@@ -122,6 +123,28 @@ std::string format_schedule(const Schedule& schedule) {
     if (schedule.*kind.count != 0)
       parts.push_back(fmt::format("{}:{}", kind.name, schedule.*kind.count));
   return fmt::format("{}", fmt::join(parts, ","));
+}
+
+Result<AutoGrow> parse_autogrow(std::string_view text) {
+  constexpr std::string_view kMax = ":max=";
+  const auto colon = text.find(kMax);
+  std::string_view share = text.substr(0, colon);
+  const bool has_sign = share.ends_with('%');
+  if (has_sign) share.remove_suffix(1);
+  const auto percent = whole_number<unsigned>(share);
+  if (!has_sign || !percent || *percent < 1 || *percent > 100 || colon == std::string_view::npos)
+    return fail(Code::kInvalid,
+                "\"{}\" does not say how a limit grows; write by how much and up to where, like "
+                "20%:max=100g",
+                shown(text));
+  TRY(const auto most, parse_size(text.substr(colon + kMax.size())));
+  if (most == 0) return fail(Code::kInvalid, "max must be above 0");
+  return AutoGrow{.percent = *percent, .most = most};
+}
+
+std::string format_autogrow(const AutoGrow& autogrow) {
+  if (autogrow.percent == 0) return {};
+  return fmt::format("{}%:max={}", autogrow.percent, format_size(autogrow.most));
 }
 
 Result<std::pair<std::string, std::string>> parse_source(std::string_view text) {

@@ -20,6 +20,10 @@ std::string format_idmap(const std::vector<IdRange>& map);
 Result<Schedule> parse_schedule(std::string_view text);
 std::string format_schedule(const Schedule& schedule);
 
+// "20%:max=100g": 1 to 100 percent, and a size.
+Result<AutoGrow> parse_autogrow(std::string_view text);
+std::string format_autogrow(const AutoGrow& autogrow);
+
 // "shop" or "shop@monday": the names of a volume and of its snapshot. The latter may be empty.
 Result<std::pair<std::string, std::string>> parse_source(std::string_view text);
 

@@ -103,6 +103,7 @@ constexpr auto kRows = std::to_array<options::Row<Options>>({
     row<&Options::device, parse_text>("device"),
     {.name = "from", .set = set_from, .get = get_from},
     row<&Options::snapshots, parse_schedule, format_schedule>("snapshots"),
+    row<&Options::autogrow, parse_autogrow, format_autogrow>("autogrow"),
     row<&Options::fstype, parse_fstype>("fstype"),
     row<&Options::pool, parse_pool>("pool"),
     row<&Options::compress, parse_compression>("compress"),
@@ -223,6 +224,9 @@ Status Parser::settle_type() {
 // The options name the file of a key and never hold the key, because runtimes keep options as plain
 // text and show them.
 Status Parser::check_pairs() const {
+  if (parsed_.autogrow.percent != 0 && parsed_.size && *parsed_.size > parsed_.autogrow.most)
+    return fail(Code::kInvalid, "volume option \"autogrow\": its max is below size={}",
+                format_size(*parsed_.size));
   if (parsed_.encrypt.empty() == parsed_.keyfile.empty()) return {};
   return fail(Code::kInvalid, "volume options \"encrypt\" and \"keyfile\" go together; add {}",
               parsed_.encrypt.empty() ? "encrypt=fscrypt" : "keyfile=<absolute path>");
@@ -258,8 +262,48 @@ Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& op
   return Parser().parse(options);
 }
 
+// What this version does not know is taken out first, then what it cannot read, one after the other.
+VolumeOptions parse_stored_options(const std::map<std::string, std::string>& options) {
+  auto whole = parse_options(options);
+  if (whole) return std::move(*whole);
+  std::map<std::string, std::string> read, unread;
+  for (const auto& option : options) {
+    read.insert(option);
+    if (parse_options(read)) continue;
+    read.erase(option.first);
+    unread.insert(option);
+  }
+  // Some go together only: what was taken out because its partner came later is tried again.
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& option : std::map(unread)) {
+      read.insert(option);
+      if (parse_options(read)) {
+        unread.erase(option.first);
+        more = true;
+      } else {
+        read.erase(option.first);
+      }
+    }
+  }
+  VolumeOptions parsed = parse_options(read).value_or(VolumeOptions{});
+  parsed.unread = std::move(unread);
+  return parsed;
+}
+
+Status refuse_unread(const VolumeOptions& options) {
+  if (options.unread.empty()) return {};
+  std::vector<std::string> texts;
+  for (const auto& [key, value] : options.unread) texts.push_back(shown(key) + "=" + shown(value));
+  return fail(Code::kUnsupported,
+              "it has options that this version of Fairlead cannot read ({}): it is shown, and can "
+              "be removed; update Fairlead to use it",
+              fmt::join(texts, ", "));
+}
+
 std::map<std::string, std::string> to_map(const VolumeOptions& options) {
   auto map = options::to_map(kTable, options);
+  map.insert(options.unread.begin(), options.unread.end());
   if (!options.mount_options.empty())
     map["o"] = fmt::format("{}", fmt::join(options.mount_options, ","));
   for (const auto& [key, value] : options.labels) map[std::string(kLabelPrefix) + key] = value;

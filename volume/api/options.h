@@ -29,6 +29,14 @@ struct IdRange {
   bool operator==(const IdRange&) const = default;
 };
 
+// When a limit grows by itself: autogrow=20%:max=100g. Less than `percent` free: the limit grows by
+// `percent` of itself, to `most` bytes at most.
+struct AutoGrow {
+  unsigned percent = 0;  // 1 to 100; 0: it does not grow
+  std::uint64_t most = 0;
+  bool operator==(const AutoGrow&) const = default;
+};
+
 // How many snapshots of each kind are made automatically and kept: hourly:24,daily:7.
 struct Schedule {
   unsigned hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0;
@@ -50,6 +58,7 @@ struct VolumeOptions {
   Access access = Access::kShared;
   std::vector<IdRange> idmap;  // of uids and gids alike; empty: none
   Schedule snapshots;
+  AutoGrow autogrow;
   std::string compress;      // of backend btrfs: "zstd", "zstd:9", "lzo", "zlib", "off"
   bool cow = true;           // of backend btrfs; false (for databases) also turns checksums off
   bool discard = true;       // of backend image: deleted blocks go back to the disk below
@@ -59,6 +68,9 @@ struct VolumeOptions {
   // the words of `o` that are not options of their own, sorted
   std::vector<std::string> mount_options;
   std::map<std::string, std::string> labels;  // from label.<key>=<value>
+  // of a record that a newer version wrote: options that this one does not have, or cannot read.
+  // They are kept as they are, and the volume is not changed (refuse_unread()).
+  std::map<std::string, std::string> unread;
 
   bool operator==(const VolumeOptions&) const = default;
 };
@@ -69,6 +81,12 @@ struct VolumeOptions {
 // with the closest known name; kUnsupported, with what to do instead, for one that this version
 // does not have. type=tmpfs, type=nfs and type=none with o=bind set `backend`.
 Result<VolumeOptions> parse_options(const std::map<std::string, std::string>& options);
+
+// The same for what was stored: what cannot be read becomes `unread`.
+VolumeOptions parse_stored_options(const std::map<std::string, std::string>& options);
+
+// kUnsupported, naming them, when there are options that were not read.
+Status refuse_unread(const VolumeOptions& options);
 
 // The inverse of parse_options, without defaults. Equal options give equal maps, and parsing the
 // map gives the same options again. `inspect` shows it, and records hold it.

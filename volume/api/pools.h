@@ -17,6 +17,8 @@ class PoolCatalog {
   // Finds a pool that is completely created; kNotFound with a hint when there is none.
   virtual Result<VolumePool> find(const std::string& name) = 0;
   virtual Result<std::vector<VolumePool>> finished() = 0;
+  // The pools that lie on the disk without any record.
+  virtual Result<std::vector<VolumePool>> lost() { return std::vector<VolumePool>(); }
 };
 
 // The file systems of pools. Thread-safe. Several processes may work on the same pool at once,
@@ -48,8 +50,20 @@ class PoolDisks {
   virtual Status grow(const VolumePool& pool, std::uint64_t size) = 0;
   // Returns the pool with `size`, `used` and `health` filled in as far as that needs no mount().
   virtual VolumePool look_at(const VolumePool& pool) = 0;
+  // Goes on with a file system that has stopped because the disk below was full: mounts it anew, once
+  // there is room and nobody uses it. Returns whether it did.
+  virtual Result<bool> mend(const VolumePool& pool) = 0;
   // The number of volumes, half-built volumes and trash folders in the pool. Mounts it.
   virtual Result<std::size_t> entries_in(const VolumePool& pool) = 0;
+
+  // Keeps beside the pool's file what the record says (pool.json); as Backend::write_down().
+  virtual Status write_down(const VolumePool& pool) = 0;
+  // What the pool's file promises of the disk below; std::nullopt for one on a device.
+  virtual Result<std::optional<Promise>> promise(const VolumePool& pool) = 0;
+  virtual Result<DiskRoom> room() = 0;  // of the disk below the files of pools
+  // The pools that lie on the disk without a record; `health` holds what could not be read.
+  virtual Result<std::vector<VolumePool>> find_lost(
+      const std::function<Result<bool>(const std::string& id)>& is_known) = 0;
 
   // Reports folders of pools for which `is_known` returns false, and leaves them alone.
   virtual ReconcileReport sweep(

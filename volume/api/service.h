@@ -38,6 +38,18 @@ class VolumeService {
   // Never fails for a known volume: trouble is reported in `health`.
   virtual Result<VolumeStatus> status(const Volume& volume) = 0;
   virtual Result<ReconcileReport> reconcile() = 0;
+  // What is wrong beside single volumes, one line each: disks that are nearly full, data without a
+  // record.
+  virtual std::vector<std::string> problems() { return {}; }
+  // Takes back the volumes whose data lies on the disk without a record: the database was lost, or is
+  // an older copy. Changes no data. Pools come first (VolumePools::recover).
+  virtual Result<RecoverReport> recover(const RecoverRequest&) {
+    return fail(Code::kUnsupported,
+                "recover volumes: use the command line (fairlead volume recover)");
+  }
+  // Lets volumes with autogrow= grow that are nearly full, and tells when a disk becomes full. The
+  // daemon calls it about once a second.
+  virtual Result<ReconcileReport> watch_space() { return ReconcileReport{}; }
 
   // Changes only the name: mounts and data stay where they are. kExists when `to` is taken, kInUse
   // while a mount that a runtime counted is in use.
@@ -95,6 +107,11 @@ class VolumePools {
   virtual Result<VolumePool> grow(const std::string& name, std::uint64_t size) = 0;
   // Finishes or undoes what a crash left half done.
   virtual ReconcileReport reconcile() { return {}; }
+  // As VolumeService::recover, for pools.
+  virtual Result<RecoverReport> recover(const RecoverRequest&) {
+    return fail(Code::kUnsupported,
+                "recover pools: use the command line (fairlead volume recover)");
+  }
 };
 
 // What an export wrote.

@@ -56,6 +56,7 @@ struct Change {
   Snapshot snapshot;       // the snapshot that is made, dropped or rolled back to
   Snapshot kept;           // kRollback: holds the replaced content
   std::uint64_t size = 0;  // kResize: bytes
+  bool automatic = false;  // kResize: because of autogrow=
   bool operator==(const Change&) const = default;
 };
 
@@ -86,6 +87,8 @@ struct Volume {
   long long backed_up = 0;            // Unix seconds of the last successful backup; 0: never
   std::uint64_t backup_left_out = 0;  // how many entries that backup had to leave out
   LeftOut left_out = {};              // what the import or the restore that made it could not keep
+  // Not stored. What whoever created or resized it should know, one line each.
+  std::vector<std::string> warnings = {};
 
   bool operator==(const Volume&) const = default;
 };
@@ -175,12 +178,56 @@ struct PoolSpec {
 
 struct VolumePool {
   PoolName name;
-  std::string id;                    // 32 hex digits
-  std::string fstype, device;        // device: empty when the pool is in a file
-  std::uint64_t size = 0, used = 0;  // bytes; 0 while it is not mounted
-  long long created = 0;             // Unix seconds
-  std::string health;                // "ok", or what is wrong
-  std::size_t volumes = 0;           // number of volumes in it
+  std::string id;                          // 32 hex digits
+  std::string fstype, device;              // device: empty when the pool is in a file
+  std::uint64_t size = 0, used = 0;        // bytes; 0 while it is not mounted
+  long long created = 0;                   // Unix seconds
+  std::string health;                      // "ok", or what is wrong
+  std::size_t volumes = 0;                 // number of volumes in it
+  std::vector<std::string> warnings = {};  // as Volume::warnings
+};
+
+// The file system below volumes, pools or the state.
+struct DiskRoom {
+  std::string path;                            // a folder on it
+  std::uint64_t device = 0;                    // tells file systems apart
+  std::uint64_t size = 0, free = 0, used = 0;  // bytes; free: for everybody
+};
+
+// What a sparse file promises of the file system that it is on.
+struct Promise {
+  std::uint64_t device = 0;
+  std::uint64_t size = 0, taken = 0;  // bytes; taken: it has them already
+};
+
+// How full a volume with a limit is; 0 inodes: they are not counted.
+struct Fullness {
+  std::uint64_t size = 0, free = 0;  // bytes
+  std::uint64_t inodes = 0, inodes_free = 0;
+};
+
+// The data of a volume that lies on the disk without a record.
+struct FoundVolume {
+  std::string path;    // of its folder
+  Volume volume;       // phase kReady; `deleted` is set when it is in the trash
+  bool named = false;  // `volume` is what is written beside the data, else what the data looks like
+  std::string doubt;   // what could not be read; or, when it cannot be taken back, why
+  bool lost = false;   // it cannot be taken back
+};
+
+// Which of what lies on the disk without a record is taken back.
+struct RecoverRequest {
+  std::vector<std::string> names;  // or ids; empty: all
+  bool dry_run = false;            // only says what would be done
+};
+struct Recovered {
+  std::string kind;  // "volume", "trash", "pool"
+  std::string name, id;
+  std::string note;  // what is not as it was; empty
+};
+struct RecoverReport {
+  std::vector<Recovered> recovered;
+  std::vector<std::string> failures;  // one line each
 };
 
 // What a reconcile did and what it could not do, one line each.

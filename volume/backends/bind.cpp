@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/text.h"
 #include "volume/backends/bind_roots.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"
@@ -22,7 +23,7 @@ constexpr std::string_view kBackend = "bind";
 
 class BindBackend : public FolderBackend {
  public:
-  BindBackend(std::string root, std::vector<std::string> bind_roots)
+  BindBackend(std::string root, RootList bind_roots)
       : FolderBackend(std::move(root)), roots_(std::move(bind_roots)) {}
 
   std::string name() const override { return std::string(kBackend); }
@@ -97,7 +98,7 @@ Result<VolumeStatus> BindBackend::status(const Volume& volume) {
     TRY([[maybe_unused]] const auto device, open_device(volume.options));
     return tell_users(volume, status);
   };
-  if (const auto seen = look(); !seen) status.health = seen.error().text;
+  if (const auto seen = look(); !seen) set_health(status, seen.error());
   return status;
 }
 
@@ -120,7 +121,7 @@ Result<VolumeStatus> BindBackend::usage(const Volume& volume, const Progress& pr
 
 }  // namespace
 
-std::unique_ptr<Backend> make_bind_backend(std::string root, std::vector<std::string> bind_roots) {
+std::unique_ptr<Backend> make_bind_backend(std::string root, RootList bind_roots) {
   return std::make_unique<BindBackend>(std::move(root), std::move(bind_roots));
 }
 

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "volume/api/backend.h"
+#include "volume/backends/bind_roots.h"
 
 namespace fairlead::volume {
 
 // `root` is the absolute path of a pool's tree (volume_tree.h), `bind_roots` as in bind_roots.h.
-std::unique_ptr<Backend> make_bind_backend(std::string root, std::vector<std::string> bind_roots);
+std::unique_ptr<Backend> make_bind_backend(std::string root, RootList bind_roots);
 
 }  // namespace fairlead::volume

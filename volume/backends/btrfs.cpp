@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/options/values.h"
 #include "base/text.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"
@@ -202,6 +203,7 @@ class BtrfsBackend : public FolderBackend {
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
   Result<bool> mend(const Volume& volume) override;
+  Result<std::optional<Fullness>> fill(const Volume& volume) override;
 
  private:
   Status look_inside(const Folder& fs, std::uint64_t id, VolumeStatus& status);
@@ -219,7 +221,8 @@ class BtrfsBackend : public FolderBackend {
 Status BtrfsBackend::validate(const VolumeOptions& options) const {
   TRY_STATUS(refuse_unsupported(
       kBackend, options,
-      {"size", "uid", "gid", "mode", "from", "idmap", "compress", "cow", "snapshots"}));
+      {"size", "uid", "gid", "mode", "from", "idmap", "compress", "cow", "snapshots", "autogrow"}));
+  TRY_STATUS(check_autogrow(options));
   TRY_STATUS(check_compress(options.compress));
   if (!options.cow && !options.compress.empty() && options.compress != "off")
     return fail(Code::kInvalid,
@@ -356,8 +359,7 @@ Status BtrfsBackend::look_inside(const Folder& fs, std::uint64_t id, VolumeStatu
   TRY(const bool loose, btrfs::needs_joining(fs.fd(), id));
   TRY(const auto inner, inner_of(fs));
   const auto warn = [&](std::string text) {
-    status.condition = Condition::kWarning;
-    status.health = std::move(text);
+    set_health(status, Condition::kWarning, std::move(text));
   };
   if (status.size && loose)
     warn(
@@ -387,14 +389,26 @@ Result<VolumeStatus> BtrfsBackend::status(const Volume& volume) {
     TRY(status.used, btrfs::used_by(fs.fd(), id));
     TRY_STATUS(tell_users(volume, status));
     if (volume.options.size && !status.size) {
-      status.health = "its limit is missing: quotas were switched off; set the size again";
+      set_health(status, Condition::kWarning,
+                 "its limit is missing: quotas were switched off; set the size again");
       return {};
     }
     TRY_STATUS(look_inside(fs, id, status));
     return look_at_snapshots(fs, volume, status);
   };
-  if (const auto seen = look(); !seen) status.health = seen.error().text;
+  if (const auto seen = look(); !seen) set_health(status, seen.error());
+  tell_full_disk(pool_.room(), status);
+  tell_own_limit(volume, status);
   return status;
+}
+
+Result<std::optional<Fullness>> BtrfsBackend::fill(const Volume& volume) {
+  TRY(const auto fs, fs_of(volume));
+  TRY(const auto id, btrfs::id_of(fs.fd()));
+  TRY(const auto limit, btrfs::limit_of(fs.fd(), id));
+  TRY(const auto used, btrfs::used_by(fs.fd(), id));
+  if (!limit || !used) return std::nullopt;
+  return Fullness{.size = *limit, .free = *limit - std::min(*limit, *used)};
 }
 
 Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& progress) {

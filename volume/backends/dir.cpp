@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/options/values.h"
 #include "volume/backends/copied_snapshots.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"
@@ -107,10 +108,11 @@ Result<VolumeStatus> DirBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
   const auto data = data_of(volume);
   if (!data) {
-    status.health = data.error().text;
+    set_health(status, data.error());
     return status;
   }
-  if (const auto seen = tell_users(volume, status); !seen) status.health = seen.error().text;
+  if (const auto seen = tell_users(volume, status); !seen) set_health(status, seen.error());
+  tell_full_disk(room_of(data->fd(), pool_.root()), status);
   return status;
 }
 

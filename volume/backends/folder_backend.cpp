@@ -1,6 +1,7 @@
 #include "volume/backends/folder_backend.h"
 
 #include "base/fault.h"
+#include "volume/backends/lost_volumes.h"
 #include "volume/backends/mount_view.h"
 
 namespace fairlead::volume {
@@ -36,6 +37,11 @@ Result<std::string> FolderBackend::users(const Volume& volume) {
   if (!folder) return fail(folder.error());
   TRY(const auto scan, MountScan::take());
   return users_in(scan, *folder);
+}
+
+Result<std::vector<FoundVolume>> FolderBackend::find_lost(
+    const std::function<Result<bool>(const std::string& id)>& is_known) {
+  return find_lost_volumes(pool_, is_known);
 }
 
 ReconcileReport FolderBackend::sweep(

@@ -23,6 +23,10 @@ class FolderBackend : public Backend {
   // Unmounts the view (mount_view.h).
   Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
+  Status write_down(const Volume& volume) override { return pool_.write_down(volume); }
+  Result<DiskRoom> room() override { return pool_.room(); }
+  Result<std::vector<FoundVolume>> find_lost(
+      const std::function<Result<bool>(const std::string& id)>& is_known) override;
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,
                         const StopRequest& stop) override;

@@ -220,6 +220,16 @@ Status check_resized(const std::string& path) {
 
 }  // namespace
 
+Result<bool> repair_safely(const std::string& path, const std::string& type) {
+  if (type != "ext4") return false;
+  TRY(const auto result, run_tool({.action = fmt::format("repair the ext4 file system in {}", path),
+                                   .argv = {"e2fsck", "-f", "-p", path},
+                                   .deadline = kFsckDeadline,
+                                   .package = "e2fsprogs",
+                                   .accepted = {0, 1, 2, 4}}));
+  return result.exit_code < 4;
+}
+
 Status resize_ext4(const std::string& path, std::uint64_t size) {
   TRY(const auto checked, check_ext4(path, true));  // resize2fs requires it
   if (!checked.clean)

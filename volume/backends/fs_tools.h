@@ -32,6 +32,10 @@ Status make_filesystem(const NewFilesystem& what);
 // repaired.
 Result<CheckReport> check_filesystem(const std::string& path, const std::string& type, bool repair);
 
+// Lets fsck repair what is safe to repair without being asked, as a host does at its boot: afterwards
+// the mark of errors is gone. False: more has to be repaired, or the type has no such tool.
+Result<bool> repair_safely(const std::string& path, const std::string& type);
+
 // Resizes an ext4 that is mounted nowhere to `size` bytes. Killed half way it may leave the file
 // system damaged, so it is for copies only. The result is checked by e2fsck: kIo when it is damaged.
 // kExhausted, with the least size, when the data needs more than that.

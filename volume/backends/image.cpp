@@ -12,8 +12,12 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/fs_tools.h"
+#include "volume/backends/image_health.h"
 #include "volume/backends/image_verbs.h"
+#include "volume/backends/lost_volumes.h"
+#include "volume/backends/option_support.h"
 #include "volume/kernel/freeze.h"
 #include "volume/kernel/fscrypt.h"
 
@@ -56,6 +60,14 @@ class ImageBackend : public Backend {
   Status unmount(const Volume& volume) override;
   Result<std::string> users(const Volume& volume) override;
   Result<VolumeStatus> status(const Volume& volume) override;
+  Result<bool> mend(const Volume& volume) override;
+  Status write_down(const Volume& volume) override { return pool_.write_down(volume); }
+  Result<std::optional<Promise>> promise(const Volume& volume) override;
+  bool promises(const VolumeOptions& options) const override { return options.size.has_value(); }
+  Result<std::optional<Fullness>> fill(const Volume& volume) override;
+  Result<DiskRoom> room() override { return pool_.room(); }
+  Result<std::vector<FoundVolume>> find_lost(
+      const std::function<Result<bool>(const std::string& id)>& is_known) override;
 
   Status resize(const Volume& volume, std::uint64_t size) override {
     return resize_image(pool_, volume, size);
@@ -98,6 +110,7 @@ class ImageBackend : public Backend {
   Result<Folder> open_folder(const Volume& volume) const;
   Status mount_held(const ImageDisk& disk, const VolumeOptions& options);
   Status fill_status(const Volume& volume, VolumeStatus& status);
+  Status measure_mounted(const Volume& volume, const Folder& folder, VolumeStatus& status);
   void tidy(const std::string& id, ReconcileReport& report) const;
 
   VolumeTree pool_;
@@ -111,6 +124,7 @@ Status ImageBackend::validate(const VolumeOptions& options) const {
                 "backend image needs the volume option \"size\": how large the file system is at "
                 "most, as size=10g; space is taken as it is written");
   TRY_STATUS(check_fs_request(options));
+  TRY_STATUS(check_autogrow(options));
   if (!options.encrypt.empty() && !kernel_has_fscrypt())
     return fail(Code::kUnsupported,
                 "volume option encrypt is not available here: this kernel has no fscrypt for ext4; "
@@ -227,19 +241,8 @@ Result<std::string> ImageBackend::users(const Volume& volume) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
-Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
-  TRY(const auto folder, open_folder(volume));
-  TRY(const auto image, LoopImage::open(folder, kImageName, Open::kReadOnly));
-  TRY(const auto size, image.size());
-  status.size = size.length;
-  status.used = size.allocated;
-  TRY(const auto identity, read_identity(folder));
-  TRY(const auto superblock, verify_image(image, identity));
-  if (superblock.has_errors)
-    status.health = "the file system is damaged; run a check (fairlead volume check)";
-  status.in_use = false;
-  const auto mounted = is_mount_point(folder.fd(), kMountPoint);
-  if (!mounted || !*mounted) return {};
+Status ImageBackend::measure_mounted(const Volume& volume, const Folder& folder,
+                                     VolumeStatus& status) {
   TRY(const dev_t device, device_at(folder.fd(), kMountPoint));
   TRY(const auto scan, recent_.get());
   status.in_use = !image_users(*scan, device, fs_path(volume)).empty();
@@ -250,13 +253,85 @@ Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
                 static_cast<std::uint64_t>(info.f_bsize);
   status.inodes = info.f_files;
   status.inodes_used = info.f_files - info.f_ffree;
+  tell_free_blocks(volume, info, status);
+  return {};
+}
+
+Status ImageBackend::fill_status(const Volume& volume, VolumeStatus& status) {
+  TRY(const auto folder, open_folder(volume));
+  TRY(const auto image, LoopImage::open(folder, kImageName, Open::kReadOnly));
+  TRY(const auto size, image.size());
+  status.size = size.length;
+  status.used = size.allocated;
+  TRY(const auto identity, read_identity(folder));
+  TRY(const auto superblock, verify_image(image, identity));
+  status.in_use = false;
+  const auto mounted = is_mount_point(folder.fd(), kMountPoint);
+  const bool is_mounted = mounted && *mounted;
+  if (is_mounted) TRY_STATUS(measure_mounted(volume, folder, status));
+  const auto room = room_of(image.fd(), pool_.root());
+  tell_stopped(has_stopped(folder, superblock, is_mounted), room, volume, status);
+  tell_full_disk(room, status);
+  if (!is_mounted) tell_missing_key(volume.options, status);
   return {};
 }
 
 Result<VolumeStatus> ImageBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = std::string(kBackend), .health = "ok"};
-  if (const auto filled = fill_status(volume, status); !filled) status.health = filled.error().text;
+  if (const auto filled = fill_status(volume, status); !filled) set_health(status, filled.error());
   return status;
+}
+
+// An image whose file system has stopped because the disk below was full goes on once there is room
+// and nobody uses it: its log is played back, and fsck takes the mark of errors away.
+Result<bool> ImageBackend::mend(const Volume& volume) {
+  TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
+  TRY(const auto superblock, disk.verify());
+  TRY(const bool mounted, disk.is_mounted());
+  const Stopped stopped = has_stopped(disk.folder(), superblock, mounted);
+  const auto room = room_of(disk.image().fd(), pool_.root());
+  if (stopped != Stopped::kWriteFailed || !room || is_full(*room)) return false;
+  TRY(const auto users, users(volume));
+  if (!users.empty()) return false;
+  TRY_STATUS(disk.unmount());
+  fault_point("volume.image.heal-unmounted");
+  TRY_STATUS(settle_image(disk.image(), superblock));
+  if (superblock.type == "ext4") {
+    TRY(const bool repaired, repair_safely(disk.image().path(), superblock.type));
+    if (!repaired) return false;
+  }
+  fault_point("volume.image.healed");
+  if (mounted) TRY_STATUS(mount_held(disk, volume.options));
+  return true;
+}
+
+Result<std::optional<Promise>> ImageBackend::promise(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder) return std::nullopt;  // its data is missing, and takes nothing
+  const auto image = LoopImage::open(*folder, kImageName, Open::kReadOnly);
+  if (!image) return std::nullopt;
+  TRY(const auto size, image->size());
+  TRY(const auto room, room_of(image->fd(), image->path()));
+  return Promise{.device = room.device, .size = size.length, .taken = size.allocated};
+}
+
+Result<std::optional<Fullness>> ImageBackend::fill(const Volume& volume) {
+  TRY(const auto folder, open_folder(volume));
+  TRY(const bool mounted, is_mount_point(folder.fd(), kMountPoint));
+  if (!mounted) return std::nullopt;
+  const UniqueFd fs(::openat(folder.fd(), kMountPoint, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct statfs info {};
+  if (!fs || ::fstatfs(fs.get(), &info) != 0) return fail_errno(errno, "look at a file system");
+  const auto block = static_cast<std::uint64_t>(info.f_bsize);
+  return Fullness{.size = static_cast<std::uint64_t>(info.f_blocks) * block,
+                  .free = static_cast<std::uint64_t>(info.f_bavail) * block,
+                  .inodes = info.f_files,
+                  .inodes_free = info.f_ffree};
+}
+
+Result<std::vector<FoundVolume>> ImageBackend::find_lost(
+    const std::function<Result<bool>(const std::string& id)>& is_known) {
+  return find_lost_volumes(pool_, is_known);
 }
 
 // Removes what killed verbs left in a volume that nobody works on: thaws a frozen file system and

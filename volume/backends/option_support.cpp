@@ -30,6 +30,8 @@ constexpr auto kRows = std::to_array<Row>({
      "there is nothing of its own to copy into; use another backend"},
     {"snapshots", [](const Options& o) { return o.snapshots != Schedule{}; },
      "keep it in a pool (fairlead pool create, then pool=NAME), or use backend=image"},
+    {"autogrow", [](const Options& o) { return o.autogrow.percent != 0; },
+     "it goes with size=, of an image or in a btrfs pool"},
     {"idmap", [](const Options& o) { return !o.idmap.empty(); }, "use backend=dir, btrfs or bind"},
     {"compress", [](const Options& o) { return !o.compress.empty(); },
      "it belongs to backend=btrfs"},
@@ -42,6 +44,12 @@ constexpr auto kRows = std::to_array<Row>({
 });
 
 }  // namespace
+
+Status check_autogrow(const VolumeOptions& options) {
+  if (options.autogrow.percent == 0 || options.size || !options.from_volume.empty()) return {};
+  return fail(Code::kInvalid,
+              "volume option \"autogrow\" needs the size that grows; add it, as size=10g");
+}
 
 Status refuse_unsupported(std::string_view backend, const VolumeOptions& options,
                           std::initializer_list<std::string_view> supported) {

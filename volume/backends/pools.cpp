@@ -16,6 +16,9 @@
 #include "base/options/values.h"
 #include "base/text.h"
 #include "volume/backends/device_roots.h"
+#include "volume/backends/disk_room.h"
+#include "volume/backends/lost_volumes.h"
+#include "volume/backends/pool_json.h"
 #include "volume/backends/volume_tree.h"
 #include "volume/kernel/block_device.h"
 #include "volume/kernel/btrfs.h"
@@ -38,6 +41,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kImage = "pool.img";
 constexpr const char* kFs = "fs";
+constexpr const char* kPoolJson = "pool.json";
 constexpr mode_t kVolumeDirMode = 0711, kTopMode = 0711;
 constexpr auto kToolDeadline = 120s;
 constexpr auto kBusyDeadline = 4s;
@@ -101,7 +105,13 @@ class Disks : public PoolDisks {
   Result<bool> is_mounted(const VolumePool& pool) override;
   Status grow(const VolumePool& pool, std::uint64_t size) override;
   VolumePool look_at(const VolumePool& pool) override;
+  Result<bool> mend(const VolumePool& pool) override;
   Result<std::size_t> entries_in(const VolumePool& pool) override;
+  Status write_down(const VolumePool& pool) override;
+  Result<std::optional<Promise>> promise(const VolumePool& pool) override;
+  Result<DiskRoom> room() override { return room_of(volume_dir_); }
+  Result<std::vector<VolumePool>> find_lost(
+      const std::function<Result<bool>(const std::string& id)>& is_known) override;
   ReconcileReport sweep(
       const std::function<Result<bool>(const std::string& id)>& is_known) override;
 
@@ -115,6 +125,9 @@ class Disks : public PoolDisks {
   Result<UniqueFd> mount_device(const VolumePool& pool, const std::string& path, int fd);
   Status prepare_tree(const VolumePool& pool);
   Status unmount_pool(const Folder& folder);
+  Status unmount_now(const Folder& folder);
+  void tell_health(const Folder& folder, VolumePool& pool);
+  VolumePool lost_pool(const Folder& folder, const std::string& id);
   Status grow_file(const VolumePool& pool, const Folder& folder, std::uint64_t size);
   Status sweep_folders(const std::function<Result<bool>(const std::string& id)>& is_known,
                        ReconcileReport& report);
@@ -199,6 +212,7 @@ Status Disks::make(const VolumePool& pool, std::uint64_t size) {
     TRY_STATUS(check_unused(pool.device));
     TRY_STATUS(format(pool, pool.device));
   }
+  TRY_STATUS(folder.write_file(kPoolJson, to_pool_json(pool), 0600));
   fault_point("volume.pool.formatted");
   TRY_STATUS(folder.sync());
   TRY_STATUS(all.sync());
@@ -288,6 +302,12 @@ Status Disks::unmount_pool(const Folder& folder) {
   return fail(Code::kInUse, "somebody still has the pool mounted; stop what uses its volumes");
 }
 
+Status Disks::unmount_now(const Folder& folder) {
+  TRY_STATUS(unmount(folder.fd(), kFs));
+  const auto image = open_image(folder, kImage, Open::kReadWrite);
+  return image ? status_of(wait_for_release(image->get(), kBusyDeadline)) : status_of(image);
+}
+
 Status Disks::discard(const VolumePool& pool) {
   const auto folder = folder_of(pool);
   if (!folder && folder.error().code == Code::kNotFound) return {};
@@ -348,6 +368,47 @@ Status Disks::grow(const VolumePool& pool, std::uint64_t size) {
   return grow_mounted(top.fd(), pool.fstype, whole);
 }
 
+// The file system of the pool, and the disk below it.
+void Disks::tell_health(const Folder& folder, VolumePool& pool) {
+  const auto top = folder.folder(kFs);
+  struct statvfs info {};
+  const bool stopped =
+      !top || (::fstatvfs(top->fd(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0);
+  const auto below = pool.device.empty() ? room_of(folder.fd(), volume_dir_)
+                                         : Result<DiskRoom>(fail(Code::kNotFound, "no disk below"));
+  const bool full_below = below && is_full(*below);
+  if (stopped)
+    pool.health = fmt::format(
+        "its file system has stopped writing: {}; stop the containers of its volumes, then it goes "
+        "on by itself (fairlead reconcile)",
+        full_below ? full_disk_text(*below) + ": free space there"
+                   : "a write failed, as on a disk below that was full");
+  else if (full_below)
+    pool.health = full_disk_text(*below) + ": what is written to the pool fails; free space there";
+  else if (const auto own = room_of(top->fd(), ""); own && is_full(*own))
+    pool.health =
+        fmt::format("it is full: remove volumes or snapshots, or make it larger ({})",
+                    pool.device.empty() ? fmt::format("fairlead pool grow {} SIZE", pool.name.str())
+                                        : "grow its device, then fairlead pool grow");
+}
+
+Result<bool> Disks::mend(const VolumePool& pool) {
+  TRY(const auto folder, folder_of(pool));
+  TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
+  if (!mounted || !pool.device.empty()) return false;
+  const auto top = folder.folder(kFs);
+  struct statvfs info {};
+  if (top && (::fstatvfs(top->fd(), &info) != 0 || (info.f_flag & ST_RDONLY) == 0)) return false;
+  const auto below = room_of(folder.fd(), volume_dir_);
+  if (!below || is_full(*below)) return false;
+  const auto released = unmount_now(folder);
+  if (!released && released.error().code == Code::kInUse) return false;
+  TRY_STATUS(released);
+  fault_point("volume.pool.heal-unmounted");
+  TRY_STATUS(mount(pool));
+  return true;
+}
+
 VolumePool Disks::look_at(const VolumePool& pool) {
   VolumePool seen = pool;
   seen.health = "ok";
@@ -356,10 +417,11 @@ VolumePool Disks::look_at(const VolumePool& pool) {
     TRY(const bool mounted, is_mount_point(folder.fd(), kFs));
     struct statvfs info {};
     if (mounted) {
-      TRY(const auto top, folder.folder(kFs));
-      if (::fstatvfs(top.fd(), &info) != 0) return fail_errno(errno, "measure a pool");
+      const UniqueFd top(::openat(folder.fd(), kFs, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      if (!top || ::fstatvfs(top.get(), &info) != 0) return fail_errno(errno, "measure a pool");
       seen.size = std::uint64_t{info.f_blocks} * info.f_frsize;
       seen.used = std::uint64_t{info.f_blocks - info.f_bfree} * info.f_frsize;
+      tell_health(folder, seen);
       return {};
     }
     if (!pool.device.empty()) return status_of(size_of_device(pool.device));
@@ -383,6 +445,71 @@ Result<std::size_t> Disks::entries_in(const VolumePool& pool) {
   return count;
 }
 
+// --- what the record says, beside the pool
+
+Status Disks::write_down(const VolumePool& pool) {
+  const auto folder = folder_of(pool);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  const std::string text = to_pool_json(pool);
+  const auto there = folder->read_file(kPoolJson, kLargestJson);
+  if (there && *there == text) return {};
+  return folder->replace_file(kPoolJson, text, 0600);
+}
+
+Result<std::optional<Promise>> Disks::promise(const VolumePool& pool) {
+  const auto folder = folder_of(pool);
+  if (!folder || !pool.device.empty()) return std::nullopt;
+  const auto image = open_image(*folder, kImage, Open::kReadOnly);
+  if (!image) return std::nullopt;
+  TRY(const auto size, size_of_file(image->get()));
+  TRY(const auto room, room_of(image->get(), folder->path()));
+  return Promise{.device = room.device, .size = size.length, .taken = size.allocated};
+}
+
+// Of one that an older version made, or whose pool.json is damaged, the file system says what it is,
+// and the volumes in it what it was called.
+VolumePool Disks::lost_pool(const Folder& folder, const std::string& id) {
+  const auto text = folder.read_file(kPoolJson, kLargestJson);
+  if (auto pool = text ? parse_pool_json(*text) : Result<VolumePool>(fail(text.error()));
+      pool && pool->id == id)
+    return std::move(*pool);
+  VolumePool pool{.id = id, .fstype = {}, .device = {}, .health = {}};
+  pool.name = PoolName::parse("recovered-" + id.substr(0, 8)).value_or(PoolName());
+  const auto look = [&]() -> Status {
+    TRY(const auto image, open_image(folder, kImage, Open::kReadOnly));
+    TRY(const auto signature, read_signature(image.get()));
+    if (!signature || signature->uuid != id)
+      return fail(Code::kIo, "its file {}/{} does not hold it", folder.path(), kImage);
+    TRY(const auto size, size_of_file(image.get()));
+    pool.fstype = signature->type;
+    pool.size = size.length;
+    TRY(const auto root, mount(pool));
+    TRY(const auto lost, find_lost_volumes(VolumeTree(root), [](const auto&) { return false; }));
+    for (const FoundVolume& found : lost)
+      if (auto name = PoolName::parse(found.volume.options.pool); name) pool.name = *name;
+    return {};
+  };
+  if (const auto done = look(); !done) pool.health = done.error().text;
+  return pool;
+}
+
+Result<std::vector<VolumePool>> Disks::find_lost(
+    const std::function<Result<bool>(const std::string& id)>& is_known) {
+  std::vector<VolumePool> found;
+  const auto all = pools();
+  if (!all && all.error().code == Code::kNotFound) return found;
+  if (!all) return fail(all.error());
+  TRY(const auto names, all->names());
+  for (const std::string& name : names) {
+    if (!is_volume_id(name)) continue;
+    TRY(const bool known, is_known(name));
+    const auto folder = known ? Result<Folder>(fail(Code::kExists, "")) : all->folder(name);
+    if (folder) found.push_back(lost_pool(*folder, name));
+  }
+  return found;
+}
+
 Status Disks::sweep_folders(const std::function<Result<bool>(const std::string& id)>& is_known,
                             ReconcileReport& report) {
   TRY(const auto all, pools());
@@ -393,8 +520,9 @@ Status Disks::sweep_folders(const std::function<Result<bool>(const std::string& 
     // A folder without a record may hold anything, so it is kept. An unfinished pool has a record
     // until it is discarded.
     report.failures.push_back(
-        fmt::format("{}/{} belongs to no pool that Fairlead knows; it was left alone", all.path(),
-                    shown(name)));
+        fmt::format("{}/{} belongs to no pool that Fairlead knows; it was left alone (fairlead "
+                    "volume recover takes pools back)",
+                    all.path(), shown(name)));
   }
   return {};
 }

@@ -2,6 +2,9 @@
 //
 //   <volume_dir>/pools/          0700
 //     <id>/                      0700
+//       pool.json                its record, to write it again when the store is lost: {"format":1,
+//                                "name":"fast","id":"3f…","fstype":"btrfs","device":"",
+//                                "size":21474836480,"created":1767225600}
 //       pool.img                 0600, of a pool in a file: btrfs or xfs, its UUID is the pool's id
 //       fs/                      the mount point, immutable: nothing can be written beneath the
 //                                mount by mistake; what is in it: volume_tree.h

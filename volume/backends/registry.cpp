@@ -142,6 +142,7 @@ class HostBackends : public BackendRegistry {
   Result<Backend*> find(const std::string& name) override { return find_in(here_, name); }
   Result<Backend*> find(const Volume& volume) override;
   std::vector<Backend*> all() override;
+  std::vector<Tree> trees() override;
 
  private:
   struct PoolChoice {
@@ -153,6 +154,7 @@ class HostBackends : public BackendRegistry {
     BackendMap backends;
   };
   Result<PoolChoice> place_of(const std::string& pool);
+  Result<PoolChoice> open_pool(const VolumePool& pool);
 
   BackendSettings settings_;
   PoolSide pools_;
@@ -168,12 +170,16 @@ Result<HostBackends::PoolChoice> HostBackends::place_of(const std::string& name)
     return fail(Code::kUnsupported, "pool \"{}\": there are no pools here; leave pool= out",
                 shown(name));
   TRY(const auto pool, pools_.catalog->find(name));
+  return open_pool(pool);
+}
+
+Result<HostBackends::PoolChoice> HostBackends::open_pool(const VolumePool& pool) {
   TRY(const auto root, pools_.disks->mount(pool));
   const std::scoped_lock hold(guard_);
   auto open = open_.find(pool.id);
   if (open == open_.end())
     open = open_.emplace(pool.id, OpenPool{pool, backends_of_pool(root)}).first;
-  return PoolChoice{&open->second.backends, root, fmt::format("pool {}", name)};
+  return PoolChoice{&open->second.backends, root, fmt::format("pool {}", pool.name.str())};
 }
 
 Result<BackendRegistry::Choice> HostBackends::choose(const VolumeOptions& options) {
@@ -215,6 +221,20 @@ std::vector<Backend*> HostBackends::all() {
     const auto place = place_of(pool.name.str());
     if (place) found.push_back(place->backends->at("image").get());
   }
+  return found;
+}
+
+// With those of pools that have no record, and of pools that were not used since the boot: a volume
+// that has lost its record may be in any of them.
+std::vector<BackendRegistry::Tree> HostBackends::trees() {
+  std::vector<Tree> found{{{}, here_.at("image").get()}};
+  if (pools_.catalog == nullptr || pools_.disks == nullptr) return found;
+  auto pools = pools_.catalog->finished().value_or(std::vector<VolumePool>{});
+  for (VolumePool& lost : pools_.catalog->lost().value_or(std::vector<VolumePool>{}))
+    pools.push_back(std::move(lost));
+  for (const VolumePool& pool : pools)
+    if (const auto place = open_pool(pool); place)
+      found.push_back({pool.name.str(), place->backends->at("image").get()});
   return found;
 }
 

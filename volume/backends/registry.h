@@ -8,12 +8,13 @@
 
 #include "volume/api/backend.h"
 #include "volume/api/pools.h"
+#include "volume/backends/bind_roots.h"
 
 namespace fairlead::volume {
 
 struct BackendSettings {
-  std::string volume_dir;               // absolute: /var/lib/fairlead/volumes
-  std::vector<std::string> bind_roots;  // absolute; see bind_roots.h
+  std::string volume_dir;  // absolute: /var/lib/fairlead/volumes
+  RootList bind_roots;     // see bind_roots.h
 };
 
 // The records and file systems of pools: both or neither. Without them a volume in a pool is

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "volume/api/secrets.h"
 #include "volume/backends/bind_roots.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"
@@ -68,7 +69,7 @@ Result<std::string> read_credentials(const std::string& path) {
 
 class RemoteBackend : public FolderBackend {
  public:
-  RemoteBackend(std::string backend, std::string root, std::vector<std::string> bind_roots,
+  RemoteBackend(std::string backend, std::string root, RootList bind_roots,
                 RemoteEnvironment environment)
       : FolderBackend(std::move(root)),
         name_(std::move(backend)),
@@ -176,15 +177,14 @@ Result<std::string> RemoteBackend::users_in(const MountScan& scan, const Folder&
 
 Result<VolumeStatus> RemoteBackend::status(const Volume& volume) {
   VolumeStatus status{.backend = name_, .health = "ok"};
-  if (const auto seen = tell_users(volume, status); !seen) status.health = seen.error().text;
+  if (const auto seen = tell_users(volume, status); !seen) set_health(status, seen.error());
   return status;
 }
 
 }  // namespace
 
 std::unique_ptr<Backend> make_remote_backend(std::string backend, std::string root,
-                                             std::vector<std::string> bind_roots,
-                                             RemoteEnvironment environment) {
+                                             RootList bind_roots, RemoteEnvironment environment) {
   return std::make_unique<RemoteBackend>(std::move(backend), std::move(root), std::move(bind_roots),
                                          std::move(environment));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "volume/api/backend.h"
+#include "volume/backends/bind_roots.h"
 #include "volume/backends/remote_options.h"
 #include "volume/kernel/remote_mount.h"
 
@@ -27,7 +28,7 @@ struct RemoteEnvironment {
 
 // `backend` is "nfs", "cifs" or "mount". Block devices are allowed beneath `bind_roots` only.
 std::unique_ptr<Backend> make_remote_backend(std::string backend, std::string root,
-                                             std::vector<std::string> bind_roots,
+                                             RootList bind_roots,
                                              RemoteEnvironment environment = {});
 
 }  // namespace fairlead::volume

@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
@@ -154,7 +155,8 @@ Result<VolumeStatus> TmpfsBackend::status(const Volume& volume) {
     if (mounted) measure(folder, status);
     return tell_users(volume, status);
   };
-  if (const auto seen = look(); !seen) status.health = seen.error().text;
+  if (const auto seen = look(); !seen) set_health(status, seen.error());
+  tell_own_limit(volume, status);
   return status;
 }
 

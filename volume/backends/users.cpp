@@ -1,6 +1,7 @@
 #include "volume/backends/users.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
@@ -20,6 +21,22 @@ std::vector<std::string> describe_some(const std::vector<MountUser>& users) {
   return texts;
 }
 
+// Whether the mount point is one of Fairlead's own, seen by another path: where the volume folder is
+// shown twice (a bind mount with shared propagation), each of its mounts is there twice.
+bool is_twin(const MountUser& user, const Folder& volume, const OwnMounts& own) {
+  struct stat here {
+  }, there{};
+  if (::fstat(volume.fd(), &here) != 0) return false;
+  return std::ranges::any_of(own, [&](const std::string& name) {
+    if (!user.mount_point.ends_with("/" + name)) return false;
+    const std::string folder =
+        user.mount_point.substr(0, user.mount_point.size() - name.size() - 1);
+    const std::string root = user.pid == 0 ? "" : fmt::format("/proc/{}/root", user.pid);
+    return ::stat((root + folder).c_str(), &there) == 0 && here.st_dev == there.st_dev &&
+           here.st_ino == there.st_ino;
+  });
+}
+
 }  // namespace
 
 Result<std::string> users_text(const MountScan& scan, const Folder& volume,
@@ -32,7 +49,8 @@ Result<std::string> users_text(const MountScan& scan, const Folder& volume,
   std::vector<MountUser> users;
   for (const FsPlace& place : places)
     for (MountUser& user : scan.users_of(place))
-      if (!is_own(user.mount_point)) users.push_back(std::move(user));
+      if (!is_own(user.mount_point) && !is_twin(user, volume, own))
+        users.push_back(std::move(user));
   auto texts = describe_some(users);
   TRY(const auto inside, scan.mounted_inside(volume.fd()));
   const auto stranger = std::ranges::find_if_not(inside, is_own);

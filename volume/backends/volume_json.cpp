@@ -22,16 +22,25 @@ json::Json show_format(const Volume&) { return kFormat; }
 
 Result<VolumeOptions> read_options(const json::Slot& slot) {
   TRY(const auto options, json::texts_by_name(slot));
-  return parse_options(options);
+  return parse_stored_options(options);
 }
 json::Json write_options(const VolumeOptions& options) { return to_map(options); }
 constexpr auto kOptions = json::custom<&read_options, &write_options>();
+
+constexpr auto kOrigin = json::one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
+                                      SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>();
+constexpr auto kSnapshot =
+    fields(required<&Snapshot::id>("id"), required<&Snapshot::name>("name"),
+           required<&Snapshot::origin>("origin", kOrigin), required<&Snapshot::created>("created"),
+           json::sparse<&Snapshot::size>("size"));
 
 constexpr auto kVolume =
     fields(json::shown<Volume, show_format>("format"), required<&Volume::id>("id"),
            required<&Volume::name>("name"), required<&Volume::backend>("backend"),
            defaulted<&Volume::options>("options", kOptions), defaulted<&Volume::labels>("labels"),
-           required<&Volume::created>("created"));
+           required<&Volume::created>("created"), json::sparse<&Volume::pool>("pool"),
+           json::sparse<&Volume::backed_up>("backed_up"),
+           json::sparse<&Volume::snapshots>("snapshots", json::object(kSnapshot)));
 
 }  // namespace
 

@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "base/text.h"
+#include "volume/backends/disk_room.h"
 #include "volume/backends/volume_json.h"
 #include "volume/kernel/loop.h"
 #include "volume/kernel/remove_tree.h"
@@ -20,25 +21,8 @@ namespace fairlead::volume {
 namespace {
 
 constexpr mode_t kRootMode = 0711, kPartMode = 0700;
-constexpr std::size_t kLargestJson = 1 << 20;
-constexpr const char* kJsonName = "volume.json";
-
-struct TrashName {
-  std::string id;
-  long long deleted = 0;
-};
 
 std::string to_string(const TrashName& name) { return fmt::format("{}.{}", name.id, name.deleted); }
-
-std::optional<TrashName> parse_trash_name(std::string_view text) {
-  const auto dot = text.find('.');
-  if (dot == std::string_view::npos || !is_volume_id(text.substr(0, dot))) return std::nullopt;
-  TrashName name{.id = std::string(text.substr(0, dot))};
-  const std::string_view time = text.substr(dot + 1);
-  const auto [end, error] = std::from_chars(time.data(), time.data() + time.size(), name.deleted);
-  if (error != std::errc{} || end != time.data() + time.size()) return std::nullopt;
-  return name;
-}
 
 // Who has the folder mounted; its data must not be touched then.
 Result<std::vector<MountUser>> users_of(const Folder& folder) {
@@ -75,9 +59,10 @@ Result<bool> holds_attached_image(const Folder& folder) {
   });
 }
 
-// Removes volume.json, so that the volume is never restored: half of its data may be gone.
+// Takes volume.json away, so that the volume is never restored: half of its data may be gone.
 Status mark_as_going(const Folder& folder) {
-  if (::unlinkat(folder.fd(), kJsonName, 0) == 0) return folder.sync();
+  if (::renameat(folder.fd(), kJsonName, folder.fd(), kGoingName) == 0) return folder.sync();
+  if (errno == ENOSPC && ::unlinkat(folder.fd(), kJsonName, 0) == 0) return folder.sync();
   if (errno == ENOENT || errno == EISDIR) return {};
   return fail_errno(errno, fmt::format("remove {}/{}", folder.path(), kJsonName));
 }
@@ -131,6 +116,16 @@ bool is_volume_id(std::string_view text) {
          });
 }
 
+std::optional<TrashName> parse_trash_name(std::string_view text) {
+  const auto dot = text.find('.');
+  if (dot == std::string_view::npos || !is_volume_id(text.substr(0, dot))) return std::nullopt;
+  TrashName name{.id = std::string(text.substr(0, dot))};
+  const std::string_view time = text.substr(dot + 1);
+  const auto [end, error] = std::from_chars(time.data(), time.data() + time.size(), name.deleted);
+  if (error != std::errc{} || end != time.data() + time.size()) return std::nullopt;
+  return name;
+}
+
 Status VolumeTree::prepare() const {
   TRY(const auto root, Folder::ensure(root_, kRootMode));
   for (const char* name : {"vol", "tmp", "trash"}) TRY_STATUS(root.ensure_folder(name, kPartMode));
@@ -181,6 +176,20 @@ Result<Folder> VolumeTree::open(const std::string& id) const {
   TRY(const auto vol, part("vol"));
   return vol.folder(id);
 }
+
+Status VolumeTree::write_down(const Volume& volume) const {
+  const auto folder = open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  const std::string text = to_volume_json(volume);
+  const auto there = folder->read_file(kJsonName, kLargestJson);
+  if (there && *there == text) return {};
+  TRY(const bool going, folder->has(kGoingName));
+  if (going) return {};
+  return folder->replace_file(kJsonName, text, 0600);
+}
+
+Result<DiskRoom> VolumeTree::room() const { return room_of(root_); }
 
 Status VolumeTree::to_trash(const Volume& volume) const {
   const auto vol = part("vol");
@@ -253,17 +262,14 @@ Status VolumeTree::sweep_tmp(const std::function<Result<bool>(const std::string&
   return {};
 }
 
-Status VolumeTree::report_strays(const std::function<Result<bool>(const std::string&)>& is_known,
-                                 ReconcileReport& report) const {
+// Volumes without a record are found by find_lost_volumes().
+Status VolumeTree::report_strays(ReconcileReport& report) const {
   TRY(const auto vol, part("vol"));
   TRY(const auto names, vol.names());
-  for (const std::string& name : names) {
-    TRY(const bool known, is_known(name));
-    if (!known)
+  for (const std::string& name : names)
+    if (!is_volume_id(name))
       report.failures.push_back(
-          fmt::format("{}/{} belongs to no volume that Fairlead knows; it was left alone",
-                      vol.path(), shown(name)));
-  }
+          fmt::format("{}/{} is not Fairlead's; it was left alone", vol.path(), shown(name)));
   return {};
 }
 
@@ -302,7 +308,7 @@ ReconcileReport VolumeTree::sweep(
     return report;
   }
   note(sweep_tmp(is_known, stop, report));
-  note(report_strays(is_known, report));
+  note(report_strays(report));
   note(sweep_trash(now, stop, report));
   return report;
 }

@@ -3,7 +3,8 @@
 //   <root>/                     0711  containers of other users reach their data through it,
 //                                     nobody lists it
 //     vol/<id>/                 0700  a volume; <id> is made by us, never by a user
-//       volume.json                   see volume_json.h
+//       volume.json                   see volume_json.h; volume.json.next while it is replaced
+//       going                         its removal has begun: volume.json, under another name
 //       _data/                        what is handed out, or
 //       fs/_data/                     in a file system of its own (subvolume, mount), or
 //       mnt/_data/                    a second mount of it, with flags or an id map
@@ -16,6 +17,7 @@
 // strings would become paths and a rename would move data.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "volume/api/backend.h"
@@ -47,7 +49,13 @@ class VolumeTree {
   Status discard(const std::string& id) const;
 
   Result<bool> has(const std::string& id) const;
-  Result<Folder> open(const std::string& id) const;  // vol/<id>; kNotFound when it is missing
+  Result<Folder> open(const std::string& id) const;    // vol/<id>; kNotFound when it is missing
+  Result<Folder> part(const std::string& name) const;  // vol, tmp or trash
+
+  // Writes volume.json anew where it says something else. Succeeds when there is no vol/<id>.
+  Status write_down(const Volume& volume) const;
+  // As Backend::room().
+  Result<DiskRoom> room() const;
 
   // The ids in vol/; empty when there is no such folder yet.
   Result<std::vector<std::string>> volumes() const;
@@ -65,15 +73,24 @@ class VolumeTree {
                         const StopRequest& stop) const;
 
  private:
-  Result<Folder> part(const std::string& name) const;  // vol, tmp or trash
   Status sweep_tmp(const std::function<Result<bool>(const std::string&)>& is_known,
                    const StopRequest& stop, ReconcileReport& report) const;
-  Status report_strays(const std::function<Result<bool>(const std::string&)>& is_known,
-                       ReconcileReport& report) const;
+  Status report_strays(ReconcileReport& report) const;
   Status sweep_trash(long long now, const StopRequest& stop, ReconcileReport& report) const;
 
   std::string root_;
 };
+
+inline constexpr const char* kJsonName = "volume.json";
+inline constexpr const char* kGoingName = "going";
+inline constexpr std::size_t kLargestJson = 1 << 20;
+
+// A name in trash/; std::nullopt when it is none.
+struct TrashName {
+  std::string id;
+  long long deleted = 0;
+};
+std::optional<TrashName> parse_trash_name(std::string_view text);
 
 // 32 lower-case hex digits, as random_hex makes them.
 bool is_volume_id(std::string_view text);

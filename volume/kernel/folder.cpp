@@ -145,6 +145,17 @@ Status Folder::write_file(const std::string& name, std::string_view text, mode_t
   return {};
 }
 
+Status Folder::replace_file(const std::string& name, std::string_view text, mode_t mode) const {
+  TRY_STATUS(check_component(name));
+  const std::string next = name + ".next";
+  ::unlinkat(fd_.get(), next.c_str(), 0);  // left by a crash
+  auto written = write_file(next, text, mode);
+  if (written && ::renameat(fd_.get(), next.c_str(), fd_.get(), name.c_str()) != 0)
+    written = fail_errno(errno, fmt::format("replace {}", below(name)));
+  if (!written) ::unlinkat(fd_.get(), next.c_str(), 0);
+  return written;
+}
+
 Result<std::string> Folder::read_file(const std::string& relative, std::size_t most) const {
   auto file = open_beneath(fd_.get(), relative, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return fail(with_context(file.error(), fmt::format("below {}", path_)));

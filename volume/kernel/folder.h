@@ -45,6 +45,9 @@ class Folder {
 
   // Creates a file, writes it and flushes it to the disk (fsync). The folder is not flushed.
   Status write_file(const std::string& name, std::string_view text, mode_t mode) const;
+  // The same for a file that may be there already: a reader, and who comes after a power cut, sees
+  // the old one or the new one. On failure the old one is kept.
+  Status replace_file(const std::string& name, std::string_view text, mode_t mode) const;
   // kInvalid when it has more than `most` bytes or is no regular file.
   Result<std::string> read_file(const std::string& relative, std::size_t most) const;
   Result<std::vector<std::string>> names() const;  // without "." and "..", sorted

@@ -39,6 +39,8 @@ std::string hex(Bytes bytes) {
 // struct ext4_super_block, from byte 1024 on.
 constexpr std::size_t kExtStart = 1024, kExtBytes = 1024, kExtUuid = 0x68, kExtChecksum = 0x3FC;
 constexpr std::uint16_t kExtMagic = 0xEF53, kExtErrors = 2;
+// s_first_error_errcode (fs/ext4/ext4.h, EXT4_ERR_EIO and EXT4_ERR_ENOSPC).
+constexpr unsigned kExtErrIo = 2, kExtErrNoSpace = 6;
 constexpr std::uint32_t kIncompatRecover = 0x4, kIncompat64Bit = 0x80, kIncompatCsumSeed = 0x2000,
                         kIncompatExtents = 0x40, kLargestLogBlock = 6,
                         kRoCompatMetadataCsum = 0x400;
@@ -58,6 +60,9 @@ Result<Superblock> parse_ext4(Bytes ext) {
   found.size = blocks * found.block_size;
   found.needs_recovery = (incompat & kIncompatRecover) != 0;
   found.has_errors = (little<std::uint16_t>(ext, 0x3A) & kExtErrors) != 0;
+  const unsigned first_error = ext[0x27A];
+  found.write_failed =
+      found.has_errors && (first_error == kExtErrIo || first_error == kExtErrNoSpace);
   return found;
 }
 

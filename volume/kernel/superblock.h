@@ -21,7 +21,8 @@ struct Superblock {
   std::uint32_t sector_size = 512;
   std::uint64_t size = 0;       // bytes that the file system takes
   bool needs_recovery = false;  // ext4: its journal was not played back
-  bool has_errors = false;      // ext4: the kernel found it damaged
+  bool has_errors = false;      // ext4: the kernel found it damaged, or could not write it
+  bool write_failed = false;    // of these: the first error was a write that the device refused
   bool operator==(const Superblock&) const = default;
 };
 

@@ -16,6 +16,7 @@
 #include "volume/service/create_plan.h"
 #include "volume/service/left_out.h"
 #include "volume/service/new_volume.h"
+#include "volume/service/recovery.h"
 #include "volume/service/volume_source.h"
 
 namespace fairlead::volume {
@@ -83,6 +84,7 @@ class Archives : public VolumeArchives {
         locks_(locks),
         backends_(backends),
         now_(environment.now),
+        admit_(environment.admit),
         jobs_(store, locks, environment.now) {}
 
   Result<ArchiveReport> export_to(const std::string& volume, int fd,
@@ -110,6 +112,7 @@ class Archives : public VolumeArchives {
                                  const Progress& progress);
   Result<Volume> restore_now(VolumeSpec spec, const BackupPlace& place, const std::string& id,
                              const Progress& progress);
+  Result<std::vector<std::string>> admit(const CreatePlan& plan);
   Status note_backup(const Volume& volume, const BackupInfo& made);
 
   VolumeService& service_;
@@ -117,6 +120,7 @@ class Archives : public VolumeArchives {
   NamedLocks& locks_;
   BackendRegistry& backends_;
   std::function<long long()> now_;
+  Admit admit_;
   JobRecords jobs_;
 };
 
@@ -144,6 +148,14 @@ Result<LeftOut> Archives::fill(const Volume& volume, Backend& backend, Origin or
   return left_out;
 }
 
+Result<std::vector<std::string>> Archives::admit(const CreatePlan& plan) {
+  Backend& backend = *plan.choice.backend;
+  if (!admit_ || !plan.options.size || !backend.promises(plan.options))
+    return std::vector<std::string>();
+  TRY(const auto room, backend.room());
+  return admit_(room, *plan.options.size);
+}
+
 Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, const LeftOut& already,
                                      const Writing& write) {
   TRY(auto plan, plan_create(spec));
@@ -164,13 +176,18 @@ Result<Volume> Archives::make_volume(const VolumeSpec& spec, Origin origin, cons
   }
   TRY(const auto guard, locks_.lock("volume-" + spec.name.str(), kLockDeadline));
   TRY(const bool again, is_there());
+  TRY_STATUS(LostVolumes(records_, backends_).refuse(spec.name));
+  TRY(auto warnings, admit(plan));
   if (again) return fail(Code::kUnavailable, "somebody else is making it; try again");
-  return make_filled_volume(records_, plan, now_(), [&](const Volume& volume, Backend& backend) {
-    return fill(volume, backend, origin, write).map([&](LeftOut left_out) {
-      left_out.add(already);
-      return left_out;
-    });
-  });
+  TRY(auto made,
+      make_filled_volume(records_, plan, now_(), [&](const Volume& volume, Backend& backend) {
+        return fill(volume, backend, origin, write).map([&](LeftOut left_out) {
+          left_out.add(already);
+          return left_out;
+        });
+      }));
+  made.warnings = std::move(warnings);
+  return made;
 }
 
 Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const std::string& sha256,

@@ -103,6 +103,7 @@ Status Changes::make(OpenVolume& opened, const Change& change, const Progress& p
   opened.stored.volume.change.reset();
   TRY_STATUS(volumes_.records().put(opened.stored, state::Durability::kDurable));
   pass(change.kind, "done");
+  volumes_.write_down(opened.stored.volume);
   return {};
 }
 
@@ -128,11 +129,14 @@ Status Changes::settle(OpenVolume& opened) {
   }
   pass(change.kind, "settled");
   volume.change.reset();
-  return volumes_.records().put(opened.stored, state::Durability::kDurable);
+  TRY_STATUS(volumes_.records().put(opened.stored, state::Durability::kDurable));
+  volumes_.write_down(volume);
+  return {};
 }
 
 Result<OpenVolume> Changes::open(const VolumeName& name) {
   TRY(auto opened, volumes_.open(name));
+  TRY_STATUS(refuse_unread(opened.stored.volume.options));
   TRY_STATUS(settle(opened));
   return opened;
 }

@@ -22,6 +22,16 @@ JobRun::Task clone_task(const CreatePlan& plan) {
   return task;
 }
 
+Result<std::vector<std::string>> admit(LockedVolumes& volumes, const CreatePlan& plan) {
+  Backend& backend = *plan.choice.backend;
+  if (!plan.options.size || !backend.promises(plan.options)) return std::vector<std::string>();
+  auto warnings = volumes.admit(backend, *plan.options.size);
+  for (const std::string& warning : warnings.value_or(std::vector<std::string>{}))
+    log::warn("a volume may not get what it was promised",
+              {{"volume", plan.name.str()}, {"warning", warning}});
+  return warnings;
+}
+
 Result<std::string> snapshot_id(const Volume& source, const std::string& name) {
   if (name.empty()) return std::string();
   if (const Snapshot* const found = find_snapshot(source, name)) return found->id;
@@ -31,6 +41,8 @@ Result<std::string> snapshot_id(const Volume& source, const std::string& name) {
 }  // namespace
 
 Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
+  TRY_STATUS(lost_.refuse(plan.name));
+  TRY(auto warnings, admit(volumes_, plan));
   Volume volume{.id = random_hex(32),
                 .name = plan.name,
                 .backend = plan.choice.name,
@@ -60,6 +72,7 @@ Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
   TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   undo.commit();
   fault_point("volume.create.ready");
+  stored.volume.warnings = std::move(warnings);
   return volumes_.with_path(std::move(stored.volume));
 }
 

@@ -6,14 +6,15 @@
 #include "volume/service/changes.h"
 #include "volume/service/clone_jobs.h"
 #include "volume/service/create_plan.h"
+#include "volume/service/recovery.h"
 #include "volume/service/removal.h"
 
 namespace fairlead::volume {
 
 class Creation {
  public:
-  Creation(LockedVolumes& volumes, Changes& changes, Removal& removal)
-      : volumes_(volumes), changes_(changes), removal_(removal) {}
+  Creation(LockedVolumes& volumes, Changes& changes, Removal& removal, LostVolumes& lost)
+      : volumes_(volumes), changes_(changes), removal_(removal), lost_(lost) {}
 
   Result<Volume> create(const VolumeSpec& spec, const Progress& progress);
 
@@ -28,6 +29,7 @@ class Creation {
   LockedVolumes& volumes_;
   Changes& changes_;
   Removal& removal_;
+  LostVolumes& lost_;
   CloneJobs clone_jobs_;  // the last member, because its threads use all others
 };
 

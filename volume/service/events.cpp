@@ -4,13 +4,16 @@
 #include <set>
 
 #include "base/host.h"
+#include "volume/service/pools.h"
 #include "volume/service/record.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-constexpr std::string_view kRecordPrefix = "volume/", kTrashPrefix = "volume-trash/";
+constexpr std::string_view kRecordPrefix = "volume/", kTrashPrefix = "volume-trash/",
+                           kDiskPrefix = "volume-disk/", kGrowthPrefix = "volume-growth/",
+                           kPoolPrefix = "volume-pool/";
 
 // ---- volumes
 
@@ -53,7 +56,10 @@ void add_renames_and_properties(const Volume& before, const Volume& after,
     changes.push_back(change_of(after, "rename"));
     changes.back().attributes["former"] = before.name.str();
   }
-  if (before.options.size != after.options.size) changes.push_back(change_of(after, "resize"));
+  if (before.options.size != after.options.size) {
+    changes.push_back(change_of(after, "resize"));
+    if (before.change && before.change->automatic) changes.back().attributes["auto"] = "true";
+  }
   if (before.labels != after.labels) changes.push_back(change_of(after, "label"));
   if (before.backed_up != after.backed_up) {
     changes.push_back(change_of(after, "backup"));
@@ -115,6 +121,32 @@ std::optional<std::string> text_after(const state::Event& event) {
   return event.record.value;
 }
 
+// ---- disks, and growth that failed
+
+std::vector<fairlead::Change> disk_changes(const state::Event& event, const std::string& name) {
+  const auto text = text_after(event);
+  const auto after = text ? parse_disk_record(*text) : Result<DiskState>(fail(Code::kNotFound, ""));
+  if (!after) return {};
+  const auto before = event.before ? parse_disk_record(*event.before)
+                                   : Result<DiskState>(fail(Code::kNotFound, ""));
+  if ((before ? before->level : DiskLevel::kOk) == after->level) return {};
+  return {{.kind = "volume-disk",
+           .action = fmt::format("disk-{}", to_string(after->level)),
+           .id = name,
+           .name = name,
+           .attributes = {{"path", after->path}, {"percent", std::to_string(after->percent)}}}};
+}
+
+std::vector<fairlead::Change> growth_changes(const state::Event& event, const std::string& id) {
+  const auto text = text_after(event);
+  if (!text) return {};
+  return {{.kind = "volume",
+           .action = "grow-failed",
+           .id = id,
+           .name = {},
+           .attributes = {{"error", growth_error_of(*text)}}}};
+}
+
 std::string last_part(const std::string& key) { return key.substr(key.rfind('/') + 1); }
 
 // The ids of the records below `prefix` that the commit wrote or deleted.
@@ -168,6 +200,12 @@ std::vector<fairlead::Change> volume_changes(const std::vector<state::Event>& co
           changes_of(volume_in(event.before), volume_in(text_after(event)), untrashed.contains(id));
     else if (event.record.key.starts_with(kTrashPrefix))
       changes = trash_changes(event, written.contains(id));
+    else if (event.record.key.starts_with(kDiskPrefix))
+      changes = disk_changes(event, id);
+    else if (event.record.key.starts_with(kGrowthPrefix))
+      changes = growth_changes(event, id);
+    else if (event.record.key.starts_with(kPoolPrefix))
+      changes = pool_changes(id, event.before, text_after(event));
     std::ranges::move(changes, std::back_inserter(all));
   }
   return all;

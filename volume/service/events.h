@@ -4,8 +4,10 @@
 //   volume    create                  volume    its name         backend, pool, size, left_out
 //             remove                  volume    its name         backend, pool, size
 //             rename                  volume    the new name     the same, former
-//             resize, label           volume    its name         the same
+//             resize, label           volume    its name         the same; "auto" of a resize that
+//                                                                autogrow= asked for
 //             backup                  volume    its name         the same, left_out
+//             grow-failed             volume                     error: of autogrow=
 //             rollback                volume    its name         the same, snapshot, kept
 //             mount, unmount          volume    its name         the same, client, user (the id
 //                                                                that the runtime gave)
@@ -13,6 +15,9 @@
 //             restore                 volume    its name         the same; out of the trash
 //             purge                   volume    its name         the same; gone for good
 //   snapshot  create, remove          snapshot  volume@snapshot  volume, origin
+//   volume-pool  create, remove, grow pool      its name         fstype, device, size
+//   volume-disk  disk-filling,        its name  its name         path, percent; of the disk below
+//             disk-full, disk-ok      "volumes", "state", "pool-<pool>"
 //
 // left_out is how many entries could not be kept: of what a volume was filled with, of a backup. A
 // volume exists while its record is in the phase "ready". A mount is reported for each user, when

@@ -40,18 +40,30 @@ std::string Inspection::choice_of(const Volume& volume) {
   return fmt::format("{} was chosen when it was created", volume.backend);
 }
 
+// Why a volume that should have grown did not.
+void Inspection::add_growth(const Volume& volume, VolumeStatus& status) {
+  if (volume.options.autogrow.percent == 0) return;
+  const auto failed = volumes_.records().growth_failure(volume.id);
+  if (!failed || failed->empty()) return;
+  const std::string text = fmt::format("it could not grow: {}", *failed);
+  status.health = status.condition == Condition::kOk ? text : status.health + "; " + text;
+  if (status.condition == Condition::kOk) status.condition = Condition::kWarning;
+}
+
 Result<VolumeStatus> Inspection::status(const Volume& volume) {
-  const auto look = [&]() -> Result<VolumeStatus> {
-    TRY(Backend* const backend, volumes_.backends().find(volume));
-    return backend->status(volume);
-  };
-  auto status = look();
+  const auto backend = volumes_.backends().find(volume);
+  auto status = backend ? (*backend)->status(volume) : Result<VolumeStatus>(fail(backend.error()));
   if (!status) {
     VolumeStatus unknown{.backend = volume.backend};
-    unknown.condition = Condition::kWarning;
+    unknown.condition = backend ? Condition::kWarning : Condition::kOffline;
     unknown.health = status.error().text;
     return unknown;
   }
+  if (const auto read = refuse_unread(volume.options); !read) {
+    status->condition = Condition::kWarning;
+    status->health = read.error().text;
+  }
+  add_growth(volume, *status);
   status->reason = reason_of(volume, status->reason);
   return status;
 }

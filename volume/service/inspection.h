@@ -18,6 +18,7 @@ class Inspection {
   Result<CheckReport> check(const std::string& name, bool repair, const Progress& progress);
 
  private:
+  void add_growth(const Volume& volume, VolumeStatus& status);
   // Why the volume has its backend, with the backend's own remark added.
   std::string reason_of(const Volume& volume, const std::string& remark);
   std::string choice_of(const Volume& volume);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "volume/service/archive_snapshots.h"
 #include "volume/service/clone_jobs.h"
 
@@ -30,7 +31,24 @@ LockedVolumes::LockedVolumes(state::Store& store, NamedLocks& locks, BackendRegi
       jobs_(store, locks, environment.now),
       locks_(locks),
       backends_(backends),
+      environment_(environment),
       now_(std::move(environment.now)) {}
+
+void LockedVolumes::write_down(const Volume& volume) {
+  const auto run = [&]() -> Status {
+    TRY(Backend* const backend, backends_.find(volume));
+    return backend->write_down(volume);
+  };
+  if (const auto done = run(); !done)
+    log::warn("what is kept beside a volume is out of date",
+              {{"volume", volume.name.str()}, {"error", done.error().text}});
+}
+
+Result<std::vector<std::string>> LockedVolumes::admit(Backend& backend, std::uint64_t more) {
+  if (!environment_.admit) return std::vector<std::string>();
+  TRY(const auto room, backend.room());
+  return environment_.admit(room, more);
+}
 
 // A verb that holds the lock for long is a job, so that the error can tell how far it is.
 Result<LockedVolumes::Guard> LockedVolumes::lock(const VolumeName& name,

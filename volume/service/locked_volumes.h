@@ -39,6 +39,11 @@ class LockedVolumes {
   JobRecords& jobs() { return jobs_; }
   BackendRegistry& backends() { return backends_; }
   long long now() const { return now_(); }  // Unix seconds
+  const Environment& environment() const { return environment_; }
+  // Keeps beside the data what the record says now. Fails no verb: reconcile does it again.
+  void write_down(const Volume& volume);
+  // Of a promise of `more` bytes below the volumes of this backend.
+  Result<std::vector<std::string>> admit(Backend& backend, std::uint64_t more);
 
   // The lock of a volume, which belongs to its name. kUnavailable, telling what is going on, when
   // the deadline has passed.
@@ -65,6 +70,7 @@ class LockedVolumes {
   JobRecords jobs_;
   NamedLocks& locks_;
   BackendRegistry& backends_;
+  Environment environment_;
   std::function<long long()> now_;
 };
 

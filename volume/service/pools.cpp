@@ -43,6 +43,19 @@ std::string_view to_string(PoolPhase phase) {
 constexpr auto kPhase = json::one_of<PoolPhase::kCreating, PoolPhase::kReady, PoolPhase::kGrowing,
                                      PoolPhase::kDeleting>();
 
+// The record, without the name, which is in the key.
+struct PoolRecord {
+  VolumePool pool;
+  PoolPhase phase = PoolPhase::kCreating;
+  bool is_there() const { return phase == PoolPhase::kReady || phase == PoolPhase::kGrowing; }
+};
+constexpr auto kRecord = json::fields(required<&PoolRecord::pool, &VolumePool::id>("id"),
+                                      required<&PoolRecord::pool, &VolumePool::fstype>("fstype"),
+                                      required<&PoolRecord::pool, &VolumePool::device>("device"),
+                                      required<&PoolRecord::pool, &VolumePool::size>("size"),
+                                      required<&PoolRecord::phase>("phase", kPhase),
+                                      required<&PoolRecord::pool, &VolumePool::created>("created"));
+
 std::string key_of(const PoolName& name) { return fmt::format("{}{}", kPrefix, name.str()); }
 
 tl::unexpected<Error> no_such_pool(const PoolName& name) {
@@ -54,32 +67,48 @@ tl::unexpected<Error> no_such_pool(const PoolName& name) {
 
 }  // namespace
 
-struct Pools::Stored {
-  VolumePool pool;
-  PoolPhase phase = PoolPhase::kCreating;
+struct Pools::Stored : PoolRecord {
   std::int64_t revision = 0;
-  bool is_there() const { return phase == PoolPhase::kReady || phase == PoolPhase::kGrowing; }
 
-  static constexpr auto table() {
-    return json::fields(required<&Stored::pool, &VolumePool::id>("id"),
-                        required<&Stored::pool, &VolumePool::fstype>("fstype"),
-                        required<&Stored::pool, &VolumePool::device>("device"),
-                        required<&Stored::pool, &VolumePool::size>("size"),
-                        required<&Stored::phase>("phase", kPhase),
-                        required<&Stored::pool, &VolumePool::created>("created"));
+  std::string text() const {
+    return json::dump(json::write(static_cast<const PoolRecord&>(*this), kRecord));
   }
-
-  std::string text() const { return json::dump(json::write(*this, table())); }
 
   static Result<Stored> parse(const state::Record& record) {
     TRY(const auto name, PoolName::parse(record.key.substr(kPrefix.size())));
     TRY(const auto document, json::parse(record.value));
-    TRY(auto stored, json::read(document, table()));
+    TRY(auto read, json::read(document, kRecord));
+    Stored stored;
+    static_cast<PoolRecord&>(stored) = std::move(read);
     stored.pool.name = name;
     stored.revision = record.revision;
     return stored;
   }
 };
+
+std::vector<fairlead::Change> pool_changes(const std::string& name,
+                                           const std::optional<std::string>& before,
+                                           const std::optional<std::string>& after) {
+  const auto read = [](const std::optional<std::string>& text) -> std::optional<PoolRecord> {
+    const auto document = text ? json::parse(*text) : Result<json::Json>(json::Json());
+    auto record =
+        document ? json::read(*document, kRecord) : Result<PoolRecord>(fail(document.error()));
+    return record && record->is_there() ? std::optional(std::move(*record)) : std::nullopt;
+  };
+  const auto old = read(before), now = read(after);
+  const char* const action = !old && now ? "create" : old && !now ? "remove" : "grow";
+  const bool grown = old && now && old->pool.size != now->pool.size;
+  if ((!old && !now) || (old && now && !grown)) return {};
+  const VolumePool& pool = now ? now->pool : old->pool;
+  fairlead::Change change{
+      .kind = "volume-pool",
+      .action = action,
+      .id = pool.id,
+      .name = name,
+      .attributes = {{"fstype", pool.fstype}, {"size", std::to_string(pool.size)}}};
+  if (!pool.device.empty()) change.attributes["device"] = pool.device;
+  return {change};
+}
 
 Pools::Pools(state::Store& store, NamedLocks& locks, PoolDisks& disks,
              std::function<long long()> now)
@@ -167,20 +196,30 @@ VolumePool Pools::shown_pool(const Stored& stored) {
   return pool;
 }
 
+// Fails no verb: reconcile does it again.
+void Pools::write_down(const Stored& stored) {
+  if (const auto done = disks_.write_down(stored.pool); !done)
+    log::warn("what is kept beside a pool is out of date",
+              {{"pool", stored.pool.name.str()}, {"error", done.error().text}});
+}
+
+Result<std::vector<std::string>> Pools::admit(const PoolSpec& spec, std::uint64_t there) {
+  if (!admit_ || !spec.size || *spec.size <= there) return std::vector<std::string>();
+  TRY(const auto room, disks_.room());
+  return admit_(room, *spec.size - there);
+}
+
 // --- verbs
 
 Result<VolumePool> Pools::build(const PoolSpec& spec) {
-  Stored stored{.pool = {.name = spec.name,
-                         .id = random_hex(32),
-                         .fstype = spec.fstype,
-                         .device = spec.device,
-                         .size = spec.size.value_or(0),
-                         .used = 0,
-                         .created = now_(),
-                         .health = {},
-                         .volumes = 0},
-                .phase = PoolPhase::kCreating,
-                .revision = 0};
+  TRY(auto warnings, admit(spec, 0));
+  Stored stored;
+  stored.pool.name = spec.name;
+  stored.pool.id = random_hex(32);
+  stored.pool.fstype = spec.fstype;
+  stored.pool.device = spec.device;
+  stored.pool.size = spec.size.value_or(0);
+  stored.pool.created = now_();
   TRY_STATUS(add(stored));
   fault_point("volume.pool.intent");
   if (auto made = disks_.make(stored.pool, stored.pool.size); !made) {
@@ -193,7 +232,9 @@ Result<VolumePool> Pools::build(const PoolSpec& spec) {
   stored.phase = PoolPhase::kReady;
   TRY_STATUS(put(stored));
   fault_point("volume.pool.ready");
-  return shown_pool(stored);
+  VolumePool pool = shown_pool(stored);
+  pool.warnings = std::move(warnings);
+  return pool;
 }
 
 Result<VolumePool> Pools::create(const PoolSpec& spec) {
@@ -301,7 +342,9 @@ Status Pools::finish_growth(Stored& stored) {
   TRY_STATUS(disks_.grow(stored.pool, stored.pool.size));
   fault_point("volume.pool.grown");
   stored.phase = PoolPhase::kReady;
-  return put(stored);
+  TRY_STATUS(put(stored));
+  write_down(stored);
+  return {};
 }
 
 Result<VolumePool> Pools::grow(const std::string& name, std::uint64_t size) {
@@ -316,12 +359,15 @@ Result<VolumePool> Pools::grow(const std::string& name, std::uint64_t size) {
     if (size != 0 && size < stored.pool.size)
       return fail(Code::kUnsupported, "it has {} already: a pool only grows",
                   format_size(stored.pool.size));
+    TRY(auto warnings, admit({.name = parsed, .size = size, .device = {}}, stored.pool.size));
     stored.pool.size = size;
     stored.phase = PoolPhase::kGrowing;
     TRY_STATUS(put(stored));
     fault_point("volume.pool.growing");
     TRY_STATUS(finish_growth(stored));
-    return shown_pool(stored);
+    VolumePool pool = shown_pool(stored);
+    pool.warnings = std::move(warnings);
+    return pool;
   };
   auto grown = run();
   if (!grown)
@@ -329,7 +375,73 @@ Result<VolumePool> Pools::grow(const std::string& name, std::uint64_t size) {
   return grown;
 }
 
+// --- what lies on the disk without a record
+
+Result<std::vector<VolumePool>> Pools::lost() {
+  std::optional<Result<std::vector<Stored>>> all;
+  ReconcileReport unreadable;
+  return disks_.find_lost([&](const std::string& id) -> Result<bool> {
+    if (!all) all = load_all(unreadable);
+    if (!*all) return fail(all->error());
+    // one that cannot be read may be this one
+    if (!unreadable.failures.empty()) return true;
+    return std::ranges::any_of(**all, [&](const Stored& one) { return one.pool.id == id; });
+  });
+}
+
+Result<Recovered> Pools::take_back(VolumePool pool, bool dry_run) {
+  Recovered done{.kind = "pool", .name = pool.name.str(), .id = pool.id, .note = {}};
+  if (!pool.health.empty()) return fail(Code::kIo, "{}", pool.health);
+  TRY(const auto taken, load(pool.name));
+  if (taken) {
+    done.note = fmt::format("its name was {}, which another pool has", pool.name.str());
+    TRY(pool.name, PoolName::parse(fmt::format("{}-recovered-{}", pool.name.str().substr(0, 100),
+                                               pool.id.substr(0, 8))));
+    done.name = pool.name.str();
+  }
+  if (dry_run) return done;
+  TRY(const auto guard, lock(pool.name, kLockDeadline));
+  Stored stored;
+  stored.pool = std::move(pool);
+  stored.phase = PoolPhase::kReady;
+  fault_point("volume.recover.pool-chosen");
+  TRY_STATUS(add(stored));
+  fault_point("volume.recover.pool-added");
+  write_down(stored);
+  return done;
+}
+
+Result<RecoverReport> Pools::recover(const RecoverRequest& request) {
+  TRY(auto found, lost());
+  RecoverReport report;
+  for (VolumePool& pool : found) {
+    const std::string name = pool.name.str(), id = pool.id;
+    const auto done = take_back(std::move(pool), request.dry_run);
+    if (done)
+      report.recovered.push_back(*done);
+    else
+      report.failures.push_back(fmt::format("pool \"{}\" ({}): {}", name, id, done.error().text));
+  }
+  return report;
+}
+
 // --- reconcile
+
+// A pool whose file system has stopped goes on once it can, and what is kept beside it is written.
+void Pools::look_after(const Stored& stored, ReconcileReport& report) {
+  const auto guard = lock(stored.pool.name, kReconcileLockDeadline);
+  if (!guard) return;  // somebody is working on it
+  const auto again = load(stored.pool.name);
+  if (!again || !*again || (*again)->phase != PoolPhase::kReady) return;
+  write_down(**again);
+  const auto mended = disks_.mend((*again)->pool);
+  const std::string name = stored.pool.name.str();
+  if (!mended)
+    report.failures.push_back(fmt::format("pool \"{}\": {}", name, mended.error().text));
+  else if (*mended)
+    report.actions.push_back(
+        fmt::format("pool \"{}\" goes on: the disk below has room again", name));
+}
 
 // What was done, or nothing.
 Result<std::string> Pools::heal(const PoolName& name) {
@@ -363,6 +475,7 @@ ReconcileReport Pools::reconcile() {
     const auto healed =
         stored.phase == PoolPhase::kReady ? Result<std::string>("") : heal(stored.pool.name);
     if (healed && !healed->empty()) report.actions.push_back(*healed);
+    if (stored.phase == PoolPhase::kReady) look_after(stored, report);
     if (!healed && healed.error().code != Code::kUnavailable)  // busy: somebody is at it
       report.failures.push_back(
           fmt::format("pool \"{}\": {}", stored.pool.name.str(), healed.error().text));

@@ -11,13 +11,20 @@
 #include <memory>
 #include <string>
 
+#include "base/changes.h"
 #include "base/host.h"
 #include "base/lock.h"
 #include "base/state/store.h"
 #include "volume/api/pools.h"
 #include "volume/api/service.h"
+#include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
+
+// What a commit to the record of a pool means (events.h).
+std::vector<fairlead::Change> pool_changes(const std::string& name,
+                                           const std::optional<std::string>& before,
+                                           const std::optional<std::string>& after);
 
 // Thread-safe. What a crash left half done is finished or undone by the next verb on that pool, or
 // by reconcile().
@@ -26,6 +33,8 @@ class Pools : public VolumePools, public PoolCatalog {
   // Everything borrowed must outlive this object.
   Pools(state::Store& store, NamedLocks& locks, PoolDisks& disks,
         std::function<long long()> now = unix_time);
+  // Asked before a file is made or grown; before the first verb.
+  void admit_by(Admit admit) { admit_ = std::move(admit); }
 
   Result<VolumePool> create(const PoolSpec& spec) override;
   Result<std::vector<VolumePool>> list() override;
@@ -35,6 +44,8 @@ class Pools : public VolumePools, public PoolCatalog {
 
   Result<VolumePool> find(const std::string& name) override;
   Result<std::vector<VolumePool>> finished() override;
+  Result<std::vector<VolumePool>> lost() override;
+  Result<RecoverReport> recover(const RecoverRequest& request) override;
 
   ReconcileReport reconcile() override;
 
@@ -54,11 +65,16 @@ class Pools : public VolumePools, public PoolCatalog {
   Status finish_removal(const Stored& stored);
   Status finish_growth(Stored& stored);
   Result<std::string> heal(const PoolName& name);
+  void look_after(const Stored& stored, ReconcileReport& report);
+  void write_down(const Stored& stored);
+  Result<std::vector<std::string>> admit(const PoolSpec& spec, std::uint64_t there);
+  Result<Recovered> take_back(VolumePool pool, bool dry_run);
 
   state::Store& store_;
   NamedLocks& locks_;
   PoolDisks& disks_;
   std::function<long long()> now_;
+  Admit admit_;
 };
 
 }  // namespace fairlead::volume

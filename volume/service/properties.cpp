@@ -36,6 +36,7 @@ Result<Volume> Properties::rename(const std::string& name, const std::string& to
     fault_point("volume.rename.checked");
     TRY_STATUS(volumes_.records().rename(*stored, to_name));
     fault_point("volume.rename.done");
+    volumes_.write_down(stored->volume);
     return volumes_.with_path(std::move(stored->volume));
   };
   return in_context(run(), "rename", name);
@@ -59,9 +60,18 @@ Result<Volume> Properties::set_labels(
     TRY_STATUS(check_label_count(there.size()));
     TRY_STATUS(volumes_.records().put(*stored, state::Durability::kDurable));
     fault_point("volume.label.done");
+    volumes_.write_down(stored->volume);
     return volumes_.with_path(std::move(stored->volume));
   };
   return in_context(run(), "label", name);
+}
+
+// A growth is one more promise, where the size is one.
+Result<std::vector<std::string>> Properties::admit_growth(const OpenVolume& opened,
+                                                          std::uint64_t size) {
+  TRY(const auto promise, opened.backend->promise(opened.stored.volume));
+  if (!promise || size <= promise->size) return std::vector<std::string>();
+  return volumes_.admit(*opened.backend, size - promise->size);
 }
 
 Result<Volume> Properties::resize(const std::string& name, std::uint64_t size) {
@@ -74,9 +84,12 @@ Result<Volume> Properties::resize(const std::string& name, std::uint64_t size) {
     if (opened.stored.volume.options.size == size)
       return volumes_.with_path(std::move(opened.stored.volume));
     TRY(const auto content, volumes_.lock_content(opened.stored.volume, kReconcileLockDeadline));
+    TRY(auto warnings, admit_growth(opened, size));
     TRY_STATUS(changes_.make(
         opened, {.kind = ChangeKind::kResize, .snapshot = {}, .kept = {}, .size = size}, {}));
-    return volumes_.with_path(std::move(opened.stored.volume));
+    Volume resized = volumes_.with_path(std::move(opened.stored.volume));
+    resized.warnings = std::move(warnings);
+    return resized;
   };
   return in_context(run(), "resize", name);
 }

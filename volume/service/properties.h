@@ -19,6 +19,8 @@ class Properties {
   Result<Volume> resize(const std::string& name, std::uint64_t size);
 
  private:
+  Result<std::vector<std::string>> admit_growth(const OpenVolume& opened, std::uint64_t size);
+
   LockedVolumes& volumes_;
   Changes& changes_;
   Removal& removal_;

@@ -119,6 +119,8 @@ void Reconciler::heal_all(ReconcileReport& report, const Records::Listing& listi
       report.failures.push_back(
           fmt::format("volume \"{}\": {}", stored.volume.name.str(), healed.error().text));
     if (stored.volume.phase == Phase::kReady) look_after(stored.volume, report);
+    // what a crash, a full disk or an older version left out
+    if (at_rest) volumes_.write_down(stored.volume);
     fault_point("volume.reconcile.volume");
   }
 }
@@ -141,6 +143,20 @@ void Reconciler::empty_due_trash(ReconcileReport& report) {
   }
 }
 
+void Reconciler::look_for_lost(ReconcileReport& report) {
+  const auto found = verbs_.lost.look();
+  if (!found)
+    return report.failures.push_back(
+        fmt::format("look for data without a record: {}", found.error().text));
+  if (std::string text = verbs_.lost.text(); !text.empty())
+    report.failures.push_back(std::move(text));
+  for (const FoundVolume& one : *found)
+    if (one.lost)
+      report.failures.push_back(
+          fmt::format("{} belongs to no volume that Fairlead knows; it was left alone: {}",
+                      one.path, one.doubt));
+}
+
 Result<ReconcileReport> Reconciler::reconcile() {
   ReconcileReport report;
   TRY(const auto listing, volumes_.records().all());
@@ -156,6 +172,7 @@ Result<ReconcileReport> Reconciler::reconcile() {
     report.actions.insert(report.actions.end(), swept.actions.begin(), swept.actions.end());
     report.failures.insert(report.failures.end(), swept.failures.begin(), swept.failures.end());
   }
+  look_for_lost(report);
   (void)volumes_.jobs().all();  // deletes old jobs
   return report;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "volume/service/inspection.h"
+#include "volume/service/recovery.h"
 #include "volume/service/snapshots.h"
 #include "volume/service/trash.h"
 
@@ -16,6 +17,7 @@ class Reconciler {
     Inspection& inspection;
     Snapshots& snapshots;
     Trash& trash;
+    LostVolumes& lost;
   };
   Reconciler(LockedVolumes& volumes, const Verbs& verbs) : volumes_(volumes), verbs_(verbs) {}
 
@@ -28,6 +30,7 @@ class Reconciler {
   Status unmount_if_idle(const Volume& seen);
   Status drop_leftovers_of_archives(const Volume& seen, ReconcileReport& report);
   void look_after(const Volume& volume, ReconcileReport& report);
+  void look_for_lost(ReconcileReport& report);
   void empty_due_trash(ReconcileReport& report);
   Result<bool> mend(const Volume& seen);
 

@@ -46,7 +46,7 @@ Status check_change(const Slot& slot, void* value) {
 
 Result<VolumeOptions> read_options(const Slot& slot) {
   TRY(const auto options, json::texts_by_name(slot));
-  return parse_options(options);
+  return parse_stored_options(options);
 }
 json::Json write_options(const VolumeOptions& options) { return to_map(options); }
 constexpr auto kOptions = json::custom<&read_options, &write_options>();
@@ -67,7 +67,8 @@ constexpr auto kSnapshot = object(kSnapshotFields, check_snapshot);
 
 constexpr auto kChangeFields =
     fields(required<&Change::kind>("kind", kKind), sparse<&Change::snapshot>("snapshot", kSnapshot),
-           sparse<&Change::kept>("kept", kSnapshot), sparse<&Change::size>("size"));
+           sparse<&Change::kept>("kept", kSnapshot), sparse<&Change::size>("size"),
+           sparse<&Change::automatic>("automatic"));
 constexpr auto kChange = object(kChangeFields, check_change);
 
 constexpr auto kMount =
@@ -101,6 +102,11 @@ struct TrashRecord {
 };
 constexpr auto kTrash = fields(required<&TrashRecord::due>("due"),
                                required<&TrashRecord::volume>("volume", object(kVolume)));
+
+constexpr auto kLevel = one_of<DiskLevel::kOk, DiskLevel::kFilling, DiskLevel::kFull>();
+constexpr auto kDisk =
+    fields(required<&DiskState::path>("path"), required<&DiskState::level>("level", kLevel),
+           required<&DiskState::percent>("percent", Range{0, 100}));
 
 VolumeRecord record_of(const Entry& entry, const std::string& boot) {
   VolumeRecord record{.volume = entry.volume, .former = entry.former, .boot = {}, .counted = {}};
@@ -142,6 +148,19 @@ std::string to_record(const Entry& entry, const std::string& boot) {
 Result<ParsedRecord> parse_record(std::string_view text, const std::string& boot) {
   TRY(auto record, read_text(text, kVolume, "volume"));
   return parsed_of(std::move(record), boot);
+}
+
+std::string to_disk_record(const DiskState& state) { return json::dump(json::write(state, kDisk)); }
+
+Result<DiskState> parse_disk_record(std::string_view text) {
+  return read_text(text, kDisk, "disk");
+}
+
+std::string growth_error_of(std::string_view text) {
+  const auto document = json::parse(text);
+  const auto whole =
+      document ? json::Object::of(*document) : Result<json::Object>(fail(document.error()));
+  return whole ? whole->string("error").value_or("") : "";
 }
 
 std::string to_trash_record(const TrashedVolume& trashed) {

@@ -5,6 +5,7 @@
 //    "pool":"fast","former":"store","backed_up":1767225800,
 //    "snapshots":[{"id":"77…","name":"monday","origin":"user","created":1767225650,"size":1073741824}],
 //    "change":{"kind":"rollback","snapshot":{…},"kept":{…}}}
+//    or             {"kind":"resize","size":2147483648,"automatic":true}
 //
 // `deleted` is present in phase deleting. `boot` is the boot in which the mounts were counted, and
 // `counted` the time of the last count. `former` is the volume's name before the last rename.
@@ -17,6 +18,7 @@
 #include <string_view>
 
 #include "volume/api/types.h"
+#include "volume/service/disk_level.h"
 
 namespace fairlead::volume {
 
@@ -38,6 +40,12 @@ struct ParsedRecord {
 
 // kInternal when the text is not a record. `boot` is the present boot.
 Result<ParsedRecord> parse_record(std::string_view text, const std::string& boot);
+
+std::string to_disk_record(const DiskState& state);
+Result<DiskState> parse_disk_record(std::string_view text);  // kInternal when it is none
+
+// Why a volume could not grow; empty when the text cannot be read.
+std::string growth_error_of(std::string_view text);
 
 std::string to_trash_record(const TrashedVolume& trashed);
 Result<TrashedVolume> parse_trash_record(std::string_view text);  // kInternal when it is none

@@ -16,6 +16,9 @@ std::string name_key(const VolumeName& name) {
   return fmt::format("{}{}", kNamePrefix, name.str());
 }
 
+std::string disk_key(const std::string& name) { return fmt::format("volume-disk/{}", name); }
+std::string growth_key(const std::string& id) { return fmt::format("volume-growth/{}", id); }
+
 std::string trash_key(const std::string& id) { return fmt::format("{}{}", kTrashPrefix, id); }
 
 Result<TrashedVolume> parse_trashed(const state::Record& record) {
@@ -75,6 +78,44 @@ Result<Records::Listing> Records::all() {
   return listing;
 }
 
+Result<std::set<std::string>> Records::ids() {
+  std::set<std::string> ids;
+  for (const std::string_view prefix : {kRecordPrefix, kTrashPrefix}) {
+    TRY(const auto records, store_.list(prefix));
+    for (const state::Record& record : records) ids.insert(record.key.substr(prefix.size()));
+  }
+  return ids;
+}
+
+Result<std::string> Records::growth_failure(const std::string& id) {
+  TRY(const auto record, store_.get(growth_key(id)));
+  return record ? growth_error_of(record->value) : std::string();
+}
+
+Status Records::put_growth_failure(const std::string& id, const std::string& error) {
+  state::Txn txn;
+  if (error.empty())
+    txn.deletes.push_back(growth_key(id));
+  else
+    txn.puts.push_back({growth_key(id), json::dump({{"error", error}})});
+  return status_of(store_.commit(txn));
+}
+
+Result<std::optional<DiskState>> Records::disk(const std::string& name) {
+  TRY(const auto record, store_.get(disk_key(name)));
+  if (!record) return std::nullopt;
+  auto state = parse_disk_record(record->value);
+  // one that cannot be read is written anew
+  return state ? std::optional(std::move(*state)) : std::nullopt;
+}
+
+Status Records::put_disk(const std::string& name, const DiskState& state) {
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {{disk_key(name), to_disk_record(state)}},
+                                  .deletes = {},
+                                  .durability = state::Durability::kBoot}));
+}
+
 Result<Stored> Records::add(const Volume& volume) {
   Stored stored{.volume = volume, .revision = 0, .void_mounts = false, .counted = 0, .former = {}};
   TRY(const auto committed,
@@ -119,7 +160,7 @@ Status Records::rename(Stored& stored, const VolumeName& to) {
 Status Records::erase(const Volume& volume, const std::optional<TrashedVolume>& trashed) {
   state::Txn txn{.preconditions = {},
                  .puts = {},
-                 .deletes = {name_key(volume.name), record_key(volume.id)},
+                 .deletes = {name_key(volume.name), record_key(volume.id), growth_key(volume.id)},
                  .durability = state::Durability::kDurable};
   if (trashed) txn.puts.push_back({trash_key(volume.id), to_trash_record(*trashed)});
   return status_of(store_.commit(txn));

@@ -3,6 +3,10 @@
 //   volume/<id>           the record, see record.h
 //   volume-name/<name>    "<id>"
 //   volume-trash/<id>     the record of a removed volume whose data is kept for a while
+//   volume-growth/<id>    {"error":"…"}: why a volume with autogrow= could not grow the last time;
+//                         absent when it could
+//   volume-disk/<name>    how full a disk is that is watched (space_watch.h): {"path":"/var/lib/…",
+//                         "level":"filling","percent":87}; <name> is "state", "volumes", "pool-fast"
 //
 // The first two are written and deleted in one transaction, so that a name always leads to its
 // record. A volume has a record in volume/ or in volume-trash/, never in both.
@@ -10,10 +14,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/state/store.h"
+#include "volume/service/disk_level.h"
 #include "volume/service/record.h"
 
 namespace fairlead::volume {
@@ -40,6 +46,17 @@ class Records {
     std::vector<std::string> unreadable;  // what is wrong, one line each
   };
   Result<Listing> all();
+
+  // Of the volumes and of what is in the trash.
+  Result<std::set<std::string>> ids();
+
+  Result<std::int64_t> revision() { return store_.revision(); }
+  Result<std::optional<DiskState>> disk(const std::string& name);
+  Status put_disk(const std::string& name, const DiskState& state);
+
+  // Empty when it grew, or needed not to.
+  Result<std::string> growth_failure(const std::string& id);
+  Status put_growth_failure(const std::string& id, const std::string& error);  // "": none
 
   // kConflict when the name is taken.
   Result<Stored> add(const Volume& volume);

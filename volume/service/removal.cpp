@@ -4,7 +4,22 @@
 
 namespace fairlead::volume {
 
+namespace {
+
+// Seconds. Between its Mount and the moment in which a runtime binds the path, the kernel knows of
+// no user.
+constexpr long long kOnItsWay = 10;
+
+}  // namespace
+
 Status Removal::begin(Stored& stored, Backend& backend) {
+  const long long age = volumes_.now() - stored.counted;
+  if (!stored.volume.mounts.empty() && age >= 0 && age < kOnItsWay)
+    return fail(
+        Code::kInUse,
+        "it is in use: {} mounted it {} s ago, and a container may be starting with it; try "
+        "again in some seconds, or have it unmounted",
+        shown(stored.volume.mounts.front().client), age);
   TRY(const auto users, backend.users(stored.volume));
   if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
   TRY(const auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));

@@ -100,6 +100,7 @@ Result<Volume> Trash::bring_back(const TrashedVolume& trashed, const VolumeName&
   stored.former.clear();
   TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   fault_point("volume.restore.done");
+  volumes_.write_down(stored.volume);
   return volumes_.with_path(std::move(stored.volume));
 }
 

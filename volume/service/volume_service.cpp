@@ -5,8 +5,10 @@
 #include "volume/service/mounts.h"
 #include "volume/service/properties.h"
 #include "volume/service/reconciler.h"
+#include "volume/service/recovery.h"
 #include "volume/service/schedules.h"
 #include "volume/service/snapshots.h"
+#include "volume/service/space_watch.h"
 #include "volume/service/trash.h"
 
 namespace fairlead::volume {
@@ -37,6 +39,16 @@ class Service : public VolumeService {
   Result<std::vector<Volume>> list() override { return inspection_.list(); }
   Result<VolumeStatus> status(const Volume& volume) override { return inspection_.status(volume); }
   Result<ReconcileReport> reconcile() override { return reconciler_.reconcile(); }
+  std::vector<std::string> problems() override {
+    auto problems = space_watch_.problems();
+    (void)lost_.look();  // what it could not look at, reconcile tells
+    if (std::string text = lost_.text(); !text.empty()) problems.push_back(std::move(text));
+    return problems;
+  }
+  Result<RecoverReport> recover(const RecoverRequest& request) override {
+    return recovery_.recover(request);
+  }
+  Result<ReconcileReport> watch_space() override { return space_watch_.round(); }
 
   Result<Volume> rename(const std::string& name, const std::string& to) override {
     return properties_.rename(name, to);
@@ -91,8 +103,11 @@ class Service : public VolumeService {
   Snapshots snapshots_{volumes_, changes_};
   Schedules schedules_{volumes_, changes_, snapshots_};
   Trash trash_{volumes_, removal_};
-  Reconciler reconciler_{volumes_, {changes_, removal_, inspection_, snapshots_, trash_}};
-  Creation creation_{volumes_, changes_, removal_};  // the last: its threads use the others
+  LostVolumes lost_{volumes_.records(), volumes_.backends()};
+  Recovery recovery_{volumes_, lost_};
+  SpaceWatch space_watch_{volumes_, changes_};
+  Reconciler reconciler_{volumes_, {changes_, removal_, inspection_, snapshots_, trash_, lost_}};
+  Creation creation_{volumes_, changes_, removal_, lost_};  // the last: its threads use the others
 };
 
 }  // namespace

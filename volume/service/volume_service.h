@@ -13,10 +13,22 @@
 
 namespace fairlead::volume {
 
+// A disk that is watched, and what lies on it: "volumes", "state", "pool fast".
+struct WatchedDisk {
+  std::string name;
+  DiskRoom room;
+};
+
+// Whether a promise of `more` bytes on that disk may be made: warnings, or kExhausted (promises.h).
+using Admit =
+    std::function<Result<std::vector<std::string>>(const DiskRoom& room, std::uint64_t more)>;
+
 // What tests replace.
 struct Environment {
   std::function<long long()> now = unix_time;  // Unix seconds
   std::string boot = boot_id();
+  Admit admit = {};                                      // empty: any promise is made
+  std::function<std::vector<WatchedDisk>()> disks = {};  // empty: none is watched
 };
 
 // The keys in the store are described in records.h. The lock of a volume is "volume-<name>" in

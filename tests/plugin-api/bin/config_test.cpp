@@ -95,6 +95,13 @@ TEST(ConfigTest, EveryFieldOfTheWrongTypeIsRefusedByItsName) {
                           "user", "password_file"})
     EXPECT_THAT(refused(fmt::format(R"({{"cluster": {{"etcd": ["http://x"], "{}": 7}}}})", key)),
                 HasSubstr(fmt::format("field cluster.{} must be a string", key)));
+  for (const char* ratio : {"\"1\"", "-1", "1001", "true"})
+    EXPECT_THAT(refused(fmt::format(R"({{"overcommit": {}}})", ratio)),
+                HasSubstr("field overcommit"))
+        << ratio;
+  for (const auto& [text, ratio] : {std::pair("0", 0.0), {"1", 1.0}, {"2.5", 2.5}})
+    EXPECT_EQ(parse_config(fmt::format(R"({{"overcommit": {}}})", text), {})->paths.overcommit,
+              ratio);
   for (const char* mask : {"7", "\"\"", "\"0x0\"", "\"0x90000000\"", "\"0x1f0000000\"", "\"f0\""})
     EXPECT_THAT(refused(fmt::format(R"({{"uplink_mask": {}}})", mask)),
                 HasSubstr("field uplink_mask"))

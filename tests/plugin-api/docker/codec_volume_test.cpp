@@ -62,9 +62,9 @@ TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
   EXPECT_EQ(
       encode(full_volume()),
       R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
-      R"("Name":"data","Status":{"Backend":"image","Health":"ok","InUse":true,"Inodes":64,"InodesUsed":11,)"
-      R"("LastBackup":"2026-01-01T00:00:00Z","Pool":"fast","Reason":"size","Size":1024,"Snapshots":["monday"],)"
-      R"("Used":10,"Users":"process 42 of web"}}})");
+      R"("Name":"data","Status":{"Backend":"image","Health":"ok","InUse":true,"Inodes":"64","InodesUsed":"11",)"
+      R"("LastBackup":"2026-01-01T00:00:00Z","Pool":"fast","Reason":"size","Size":"1024","Snapshots":["monday"],)"
+      R"("Used":"10","Users":"process 42 of web"}}})");
 }
 
 TEST(VolumeAnswers, LeaveOutOfTheStatusWhatIsNotKnown) {

@@ -110,6 +110,7 @@ const std::map<std::string, Verb>& verbs() {
          return s.restore_from_trash("shop", "bazaar").map(kNothing);
        }},
       {"empty", [](VolumeService& s, const Options&) { return s.empty_trash("").map(kNothing); }},
+      {"recover", [](VolumeService& s, const Options&) { return s.recover({}).map(kNothing); }},
       {"schedule",
        [](VolumeService& s, const Options&) { return s.keep_schedules().map(kNothing); }},
   };
@@ -130,6 +131,11 @@ int exit_code(Code code) {
 }
 
 int main_of(const std::string& folder, const std::string& verb, const std::string& options) {
+  if (verb == "lose-database") {
+    for (const char* file : {"/state.db", "/state.db-wal", "/state.db-shm"})
+      ::unlink((folder + file).c_str());
+    return 0;
+  }
   const auto found = verbs().find(verb);
   if (found == verbs().end()) return 2;
   auto store = state::open_sqlite_store(folder + "/state.db");

@@ -142,6 +142,36 @@ INSTANTIATE_TEST_SUITE_P(
              .crash_before = "remove@volume.purge.begin"}),
     [](const auto& plan) { return plan.param.name; });
 
+// Reconcile cannot heal it: until the call is made again the data is without a record.
+TEST(RecoverCrash, TheSameCallAgainTakesBackWhatIsThere) {
+  const Case live{.name = "live",
+                  .verb = "recover",
+                  .before = {"create", "lose-database"},
+                  .exists_after = true};
+  const Case trash{.name = "trash",
+                   .verb = "recover",
+                   .retain = "1d",
+                   .before = {"create", "remove", "lose-database"},
+                   .trash_after = 1};
+  for (const Case& plan : {live, trash}) {
+    std::size_t own = 0;
+    for (const std::string& point : points_of(plan)) {
+      SCOPED_TRACE(point);
+      if (point.starts_with("volume.recover.")) ++own;
+      const Scratch scratch(Where::kMemory);
+      prepare(plan, scratch.path());
+      if (run_child(scratch.path(), "recover", point, plan.retain) != kKilled) continue;
+      EXPECT_EQ(run_child(scratch.path(), "recover", "", plan.retain), 0);
+      DiskService world(scratch.path());
+      EXPECT_TRUE(world->reconcile()->failures.empty());
+      EXPECT_EQ(world->inspect("shop").has_value(), plan.exists_after);
+      EXPECT_EQ(world->trash()->size(), plan.trash_after);
+      expect_agreement(world, scratch.path(), plan.trash_after);
+    }
+    EXPECT_EQ(own, plan.exists_after ? 2U : 1U);
+  }
+}
+
 TEST(CrashPoints, StandBetweenAllStepsOfCreateAndRemove) {
   const auto names = [](const Case& plan) {
     std::set<std::string> found;

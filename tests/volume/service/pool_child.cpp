@@ -21,6 +21,7 @@ Status run(Pools& pools, const std::string& verb) {
   }
   if (verb == "grow") return pools.grow("fast", 500 << 20).map(nothing);
   if (verb == "remove") return pools.remove("fast");
+  if (verb == "recover") return pools.recover({}).map(nothing);
   return fail(Code::kInvalid, "unknown verb {}", verb);
 }
 

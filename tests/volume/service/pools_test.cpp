@@ -212,6 +212,59 @@ TEST_F(PoolsTest, AnotherDiskInItsPlaceIsRefused) {
 
 using testing::kKilled;
 
+// The database goes; what is mounted stays.
+void lose_database(std::unique_ptr<PoolWorld>& world, const std::string& folder) {
+  world.reset();
+  for (const char* file : {"/state.db", "/state.db-wal", "/state.db-shm"})
+    std::filesystem::remove(folder + file);
+  world = std::make_unique<PoolWorld>(folder);
+}
+
+TEST_F(PoolsTest, APoolAndItsVolumesAreTakenBackWhenTheDatabaseIsLost) {
+  const VolumePool pool = made(pool_spec());
+  const auto volume = world->create("shop", {{"pool", "fast"}, {"size", "20m"}});
+  ASSERT_TRUE(volume) << volume.error().text;
+  ASSERT_TRUE(world->service->take_snapshot("shop", "monday", {}));
+  const auto before = world->service->inspect("shop");
+  for (const bool reviewed : {true, false}) {
+    if (!reviewed) std::filesystem::remove(folder_of(pool) + "/pool.json");  // of an older version
+    lose_database(world, scratch.path());
+    EXPECT_EQ(world->create("shop", {}).error().code, Code::kConflict);
+    const auto pools = world->pools.recover({});
+    ASSERT_TRUE(pools) << pools.error().text;
+    ASSERT_EQ(pools->recovered.size(), 1U) << pools->failures.size();
+    EXPECT_EQ(pools->recovered.front().name, "fast");
+    ASSERT_TRUE(world->service->recover({}));
+    const auto again = world->service->inspect("shop");
+    ASSERT_TRUE(again) << again.error().text;
+    EXPECT_EQ(*again, *before);
+    EXPECT_EQ(world->pools.inspect("fast")->health, "ok");
+    if (reviewed) EXPECT_EQ(world->pools.inspect("fast")->created, pool.created);
+    EXPECT_TRUE(world->pools.reconcile().failures.empty());
+    EXPECT_TRUE(testing::is_there(folder_of(pool) + "/pool.json"));
+  }
+  ASSERT_TRUE(world->service->remove("shop"));
+}
+
+TEST_F(PoolsTest, WhatHappensToPoolsIsTold) {
+  const auto text = [](const char* phase, int size) {
+    return fmt::format(
+        R"({{"created":1,"device":"","fstype":"btrfs","id":"ab","phase":"{}","size":{}}})", phase,
+        size);
+  };
+  const auto action = [&](const std::optional<std::string>& before,
+                          const std::optional<std::string>& after) {
+    const auto changes = pool_changes("fast", before, after);
+    return changes.empty() ? "" : changes.front().action;
+  };
+  EXPECT_EQ(action(std::nullopt, text("creating", 1)), "");
+  EXPECT_EQ(action(text("creating", 1), text("ready", 1)), "create");
+  EXPECT_EQ(action(text("ready", 1), text("growing", 2)), "grow");
+  EXPECT_EQ(action(text("growing", 2), text("ready", 2)), "");
+  EXPECT_EQ(action(text("ready", 1), text("deleting", 1)), "remove");
+  EXPECT_EQ(action(text("deleting", 1), std::nullopt), "");
+}
+
 int run_child(const std::string& folder, const std::string& verb, const std::string& fault) {
   return testing::run_program({POOL_CHILD, folder, verb}, fault);
 }
@@ -277,6 +330,26 @@ TEST_P(PoolCrashTest, ReconcileAloneLeavesNothingHalfDone) {
     const auto report = after.pools.reconcile();
     EXPECT_TRUE(report.failures.empty()) << report.failures.front();
     check(other.path(), !after.pools.list()->empty());
+  }
+}
+
+TEST(PoolRecoverCrash, TheSameCallAgainTakesItBack) {
+  if (!testing::is_root()) GTEST_SKIP() << "mounting needs root";
+  const auto lose = [](const PoolScratch& scratch) {
+    ASSERT_EQ(run_child(scratch.path(), "create", ""), 0);
+    for (const char* file : {"state.db", "state.db-wal", "state.db-shm"})
+      std::filesystem::remove(scratch / file);
+  };
+  for (const char* point : {"volume.recover.pool-chosen", "volume.recover.pool-added"}) {
+    SCOPED_TRACE(point);
+    const PoolScratch scratch;
+    lose(scratch);
+    ASSERT_EQ(run_child(scratch.path(), "recover", point), kKilled);
+    ASSERT_EQ(run_child(scratch.path(), "recover", ""), 0);
+    PoolWorld after(scratch.path());
+    EXPECT_TRUE(after.pools.reconcile().failures.empty());
+    ASSERT_EQ(after.pools.list()->size(), 1U);
+    EXPECT_EQ(after.pools.inspect("fast")->health, "ok");
   }
 }
 

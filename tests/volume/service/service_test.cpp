@@ -88,9 +88,24 @@ TEST_F(ServiceTest, AVolumeInUseIsNotRemovedAndTheUserIsNamed) {
   EXPECT_TRUE(fake->has(made->id));
 }
 
-TEST_F(ServiceTest, CountsAloneNeverRefuseARemoval) {
+// Between its Mount and the moment in which the runtime binds the path, the kernel knows no user.
+TEST_F(ServiceTest, WhatWasJustMountedIsNotRemoved) {
+  ASSERT_TRUE(create("shop"));
+  ASSERT_TRUE(service->mount("shop", "docker", "a"));
+  now += 9;
+  const auto refused = service->remove("shop");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kInUse);
+  EXPECT_THAT(refused.error().text, HasSubstr("docker mounted it 9 s ago"));
+  ASSERT_TRUE(service->unmount("shop", "docker", "a"));
+  EXPECT_TRUE(service->remove("shop"));
+  EXPECT_TRUE(is_clean());
+}
+
+TEST_F(ServiceTest, CountsAloneRefuseARemovalForAMomentOnly) {
   ASSERT_TRUE(create("shop"));
   ASSERT_TRUE(service->mount("shop", "docker", "lost"));
+  now += 10;
   EXPECT_TRUE(service->remove("shop"));
   EXPECT_TRUE(is_clean());
 }

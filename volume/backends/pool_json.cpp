@@ -1,0 +1,41 @@
+#include "volume/backends/pool_json.h"
+
+#include "base/json/fields.h"
+
+namespace fairlead::volume {
+
+using json::fields;
+using json::required;
+
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+
+struct Format {
+  std::int64_t number = 0;
+};
+constexpr auto kFormatOnly = fields(required<&Format::number>("format", json::Range{1, INT32_MAX}));
+
+json::Json show_format(const VolumePool&) { return kFormat; }
+
+constexpr auto kPool =
+    fields(json::shown<VolumePool, show_format>("format"), required<&VolumePool::name>("name"),
+           required<&VolumePool::id>("id"), required<&VolumePool::fstype>("fstype"),
+           required<&VolumePool::device>("device"), required<&VolumePool::size>("size"),
+           required<&VolumePool::created>("created"));
+
+}  // namespace
+
+std::string to_pool_json(const VolumePool& pool) { return json::dump(json::write(pool, kPool)); }
+
+Result<VolumePool> parse_pool_json(std::string_view text) {
+  TRY(const auto document, json::parse(text));
+  TRY(const auto format, json::read(document, kFormatOnly));
+  if (format.number > kFormat)
+    return fail(Code::kUnsupported,
+                "pool.json has format {}; this version of Fairlead reads up to {}", format.number,
+                kFormat);
+  return json::read(document, kPool);
+}
+
+}  // namespace fairlead::volume
