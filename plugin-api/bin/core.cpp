@@ -81,6 +81,7 @@ class WiredCore : public Core {
   volume::VolumeService& volumes() override { return made().volumes(); }
   volume::VolumePools& volume_pools() override { return made().pools(); }
   volume::VolumeArchives& volume_archives() override { return made().archives(); }
+  volume::VolumeContent& volume_content() override { return made().content(); }
   volume::VolumeJobs& volume_jobs() override { return made().jobs(); }
   void configure(const Paths& paths) override {
     if (make_volumes_.make != nullptr) made().configure(paths);

@@ -31,6 +31,7 @@ class VolumeServices {
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& pools() = 0;
   virtual volume::VolumeArchives& archives() = 0;
+  virtual volume::VolumeContent& content() = 0;
   virtual volume::VolumeJobs& jobs() = 0;
   virtual state::ReadChanges read_changes() = 0;  // what commits mean for volumes
   // Takes what of the configuration can change while it runs (config.h).
@@ -66,6 +67,7 @@ class Core {
   virtual volume::VolumeService& volumes() = 0;
   virtual volume::VolumePools& volume_pools() = 0;
   virtual volume::VolumeArchives& volume_archives() = 0;
+  virtual volume::VolumeContent& volume_content() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
   virtual void configure(const Paths& paths) = 0;  // as VolumeServices::configure()
   // kInUse when the objects in this network namespace belong to another store; the text names both

@@ -50,9 +50,10 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
     last->finish();
     delete last;
   });
-  return cli::CliServices{{core, &core->networks()},     {core, &core->volumes()},
-                          {core, &core->volume_pools()}, {core, &core->volume_archives()},
-                          {core, &core->volume_jobs()},  [core] { return core->claim(); }};
+  return cli::CliServices{{core, &core->networks()},      {core, &core->volumes()},
+                          {core, &core->volume_pools()},  {core, &core->volume_archives()},
+                          {core, &core->volume_jobs()},   [core] { return core->claim(); },
+                          {core, &core->volume_content()}};
 }
 
 // Longer than any verb of the cluster waits for etcd.

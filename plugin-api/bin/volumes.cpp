@@ -7,12 +7,14 @@
 #include "volume/backends/pools.h"
 #include "volume/backends/registry.h"
 #include "volume/service/archives.h"
+#include "volume/service/content.h"
 #include "volume/service/events.h"
 #include "volume/service/jobs.h"
 #include "volume/service/pools.h"
 #include "volume/service/promises.h"
 #include "volume/service/volume_folder.h"
 #include "volume/service/volume_service.h"
+#include "volume/service/volume_views.h"
 
 namespace fairlead {
 
@@ -51,11 +53,14 @@ class WiredVolumes : public VolumeServices {
         volume_dir_(paths.volumes()),
         disks_(volume::make_pool_disks(paths.volumes(), paths.device_roots)),
         pools_(store, locks, *disks_),
-        backends_(volume::make_backends({paths.volumes(), bind_roots()}, {&pools_, disks_.get()})),
+        host_backends_(
+            volume::make_backends({paths.volumes(), bind_roots()}, {&pools_, disks_.get()})),
+        backends_(volume::make_view_backends(store, locks, *host_backends_)),
         promises_(store, *backends_, &pools_, disks_.get(),
                   [this] { return settings_.overcommit(); }),
         service_(volume::make_volume_service(store, locks, *backends_, environment())),
         archives_(volume::make_volume_archives(*service_, store, locks, *backends_, environment())),
+        content_(volume::make_volume_content(*service_, store, locks, *backends_)),
         jobs_(volume::make_volume_jobs(store, locks, job_verbs())) {
     pools_.admit_by(environment().admit);
   }
@@ -63,6 +68,7 @@ class WiredVolumes : public VolumeServices {
   volume::VolumeService& volumes() override { return *service_; }
   volume::VolumePools& pools() override { return pools_; }
   volume::VolumeArchives& archives() override { return *archives_; }
+  volume::VolumeContent& content() override { return *content_; }
   volume::VolumeJobs& jobs() override { return *jobs_; }
   state::ReadChanges read_changes() override { return volume::volume_changes; }
   void configure(const Paths& paths) override { settings_.set(paths); }
@@ -104,10 +110,11 @@ class WiredVolumes : public VolumeServices {
   std::string state_dir_, volume_dir_;
   std::unique_ptr<volume::PoolDisks> disks_;
   volume::Pools pools_;
-  std::unique_ptr<volume::BackendRegistry> backends_;
+  std::unique_ptr<volume::BackendRegistry> host_backends_, backends_;
   volume::Promises promises_;
   std::unique_ptr<volume::VolumeService> service_;
   std::unique_ptr<volume::VolumeArchives> archives_;
+  std::unique_ptr<volume::VolumeContent> content_;
   std::unique_ptr<volume::VolumeJobs> jobs_;
 };
 

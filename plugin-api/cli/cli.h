@@ -29,6 +29,7 @@ struct CliServices {
   // Asked before something of a network is removed: kInUse when what is in this network namespace
   // belongs to another store. Empty: nothing does.
   std::function<Status()> claim_networks = {};
+  std::shared_ptr<volume::VolumeContent> content = {};
 };
 
 // Fairlead's CNI plugin as this program finds it, and where runtimes look for plugins.

@@ -19,6 +19,10 @@ constexpr int kCreated = 201;
 
 std::string volume_path(const std::string& name) { return path_of({"volumes", name}); }
 
+std::string snapshot_path(const std::string& name, const std::string& snapshot) {
+  return path_of({"volumes", name, "snapshots", snapshot});
+}
+
 Result<SnapshotName> snapshot_name(const std::string& name) {
   return name.empty() ? SnapshotName() : SnapshotName::parse(name);
 }
@@ -92,7 +96,7 @@ class RemoteVolumes : public volume::VolumeService {
                 name);
   }
   Status drop_snapshot(const std::string& name, const std::string& snapshot) override {
-    return api_.remove(path_of({"volumes", name, "snapshots", snapshot}));
+    return api_.remove(snapshot_path(name, snapshot));
   }
   Result<Snapshot> roll_back(const std::string& name, const std::string& snapshot,
                              const Progress&) override {
@@ -100,6 +104,31 @@ class RemoteVolumes : public volume::VolumeService {
     TRY(const auto document,
         api_.post(volume_path(name) + "/rollback", native::encode_rollback(wanted)));
     return understand(document, native::decode_taken_snapshot);
+  }
+  Result<volume::SnapshotView> mount_snapshot(const std::string& name, const std::string& snapshot,
+                                              const std::string& client,
+                                              const std::string& id) override {
+    TRY(const auto document,
+        api_.post(snapshot_path(name, snapshot) + "/mount", native::encode_mount({client, id})));
+    return understand(document, native::decode_view);
+  }
+  Status unmount_snapshot(const std::string& name, const std::string& snapshot,
+                          const std::string& client, const std::string& id) override {
+    return status_of(
+        api_.post(snapshot_path(name, snapshot) + "/unmount", native::encode_mount({client, id})));
+  }
+  Result<volume::SnapshotView> inspect_snapshot(const std::string& name,
+                                                const std::string& snapshot) override {
+    TRY(const auto document, api_.get(snapshot_path(name, snapshot)));
+    return understand(document, native::decode_view);
+  }
+  Result<std::map<std::string, std::uint64_t>> snapshot_space(const std::string& name) override {
+    TRY(const auto document, api_.get(volume_path(name) + "/snapshots"));
+    TRY(const auto all, decode_all(document, "snapshots", native::decode_space));
+    std::map<std::string, std::uint64_t> space;
+    for (const native::SnapshotSpace& one : all)
+      if (one.only_here) space[one.id] = *one.only_here;
+    return space;
   }
   Result<VolumeStatus> usage(const std::string& name, const Progress&) override {
     TRY(const auto document, api_.get(volume_path(name) + "/usage"));

@@ -51,8 +51,12 @@ Json digits(const InspectedVolume& inspected) {
 // What `docker volume inspect` shows under Status. In Docker's spelling; sizes in bytes; what is
 // not known, or was never done, is absent.
 using volume::VolumeStatus;
+using enum volume::Condition;
+constexpr auto kCondition =
+    json::one_of<kOk, kWarning, kFull, kDiskFull, kDamaged, kMissing, kOffline, kLocked>();
 constexpr auto kStatus =
     fields(required<&InspectedVolume::status, &VolumeStatus::backend>("Backend"),
+           required<&InspectedVolume::status, &VolumeStatus::condition>("Condition", kCondition),
            required<&InspectedVolume::status, &VolumeStatus::health>("Health"),
            shown<InspectedVolume, snapshot_names>("Snapshots"),
            sparse<&InspectedVolume::volume, &volume::Volume::pool>("Pool"),
@@ -64,6 +68,20 @@ constexpr auto kStatus =
            sparse<&InspectedVolume::status, &VolumeStatus::in_use>("InUse"),
            sparse<&InspectedVolume::status, &VolumeStatus::users>("Users"),
            shown<InspectedVolume, last_backup>("LastBackup"));
+
+// The same of a snapshot: what it is one of, and who has it mounted.
+using volume::SnapshotView;
+Json view_created(const SnapshotView& view) { return time_or_none(view.snapshot.created); }
+Json view_name(const SnapshotView& view) { return view.name(); }
+Json view_in_use(const SnapshotView& view) { return !view.users.empty(); }
+Json always(const SnapshotView&) { return true; }
+constexpr auto kView = fields(shown<SnapshotView, view_name>("Name"),
+                              required<&SnapshotView::mountpoint>("Mountpoint"),
+                              shown<SnapshotView, view_created>("CreatedAt"));
+constexpr auto kViewStatus =
+    fields(required<&SnapshotView::backend>("Backend"), required<&SnapshotView::health>("Health"),
+           required<&SnapshotView::volume>("SnapshotOf"), shown<SnapshotView, always>("ReadOnly"),
+           shown<SnapshotView, view_in_use>("InUse"), sparse<&SnapshotView::users>("Users"));
 
 }  // namespace
 
@@ -82,6 +100,11 @@ std::string encode(const Mountpoint& mountpoint) {
 }
 
 std::string encode(const InspectedVolume& inspected) {
+  if (inspected.view) {
+    Json view = json::write(*inspected.view, kView);
+    view["Status"] = json::write(*inspected.view, kViewStatus);
+    return json::dump({{"Volume", std::move(view)}, {"Err", ""}});
+  }
   Json volume = json::write(inspected.volume, kVolume);
   volume["Status"] = json::write(inspected, kStatus);
   return json::dump({{"Volume", std::move(volume)}, {"Err", ""}});

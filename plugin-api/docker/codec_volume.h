@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,7 @@ struct Mountpoint {
 struct InspectedVolume {
   volume::Volume volume;
   volume::VolumeStatus status;
+  std::optional<volume::SnapshotView> view = {};  // of a snapshot, in the place of the volume
 };
 
 std::string encode(const Mountpoint& mountpoint);

@@ -9,7 +9,8 @@
 namespace fairlead::docker {
 
 // One method per verb. Thread-safe. `volumes` must outlive the adapter. Podman uses it too: its
-// mounts are counted for the client "docker" under one constant id.
+// mounts are counted for the client "docker" under one constant id. A name with '@' ("data@monday")
+// is that of a snapshot: it can be mounted and inspected, and is in no list.
 class VolumeAdapter {
  public:
   explicit VolumeAdapter(volume::VolumeService& volumes) : volumes_(volumes) {}
@@ -24,6 +25,8 @@ class VolumeAdapter {
   Result<std::vector<volume::Volume>> list(const Nothing& request);
 
  private:
+  Status create_view(const CreateVolumeRequest& request);
+
   volume::VolumeService& volumes_;
 };
 

@@ -147,7 +147,16 @@ Document encode_volume_change(const VolumeChange& change);
 Result<VolumeChange> decode_volume_change(const json::Json& document);
 
 // {"name": "monday", "state": {"volume": "data", "id": "5e...", "origin": "user", ...}}
-Document encode_snapshot(const VolumeName& volume, const volume::Snapshot& snapshot);
+// `only_here`: the bytes that no other has, where that is known.
+Document encode_snapshot(const VolumeName& volume, const volume::Snapshot& snapshot,
+                         std::optional<std::uint64_t> only_here = {});
+Document encode_view(const volume::SnapshotView& view);
+Result<volume::SnapshotView> decode_view(const json::Json& document);
+struct SnapshotSpace {
+  std::string id;
+  std::optional<std::uint64_t> only_here;
+};
+Result<SnapshotSpace> decode_space(const json::Json& document);
 Result<volume::Snapshot> decode_taken_snapshot(const json::Json& document);
 Document encode_snapshot_request(const SnapshotName& name);
 Result<std::string> decode_snapshot(const json::Json& document);  // its name; empty: by the time

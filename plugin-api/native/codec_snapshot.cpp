@@ -48,15 +48,29 @@ constexpr auto kChange =
 struct SnapshotState {
   std::string volume;  // its name
   Snapshot snapshot;
+  std::optional<std::uint64_t> only_here;
 };
 constexpr auto kSnapshot = &SnapshotState::snapshot;
-constexpr auto kState =
-    fields(required<&SnapshotState::volume>("volume"), required<kSnapshot, &Snapshot::id>("id"),
-           required<kSnapshot, &Snapshot::origin>(
-               "origin", one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
-                                SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>()),
-           required<kSnapshot, &Snapshot::created>("created", kTime),
-           sparse<kSnapshot, &Snapshot::size>("size"));
+constexpr auto kState = fields(
+    required<&SnapshotState::volume>("volume"), required<kSnapshot, &Snapshot::id>("id"),
+    required<kSnapshot, &Snapshot::origin>(
+        "origin", one_of<SnapshotOrigin::kUser, SnapshotOrigin::kSchedule,
+                         SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>()),
+    required<kSnapshot, &Snapshot::created>("created", kTime),
+    sparse<kSnapshot, &Snapshot::size>("size"), sparse<&SnapshotState::only_here>("only_here"),
+    sparse<kSnapshot, &Snapshot::mounts>("mounts", json::object(kMountHint)));
+
+// What a mounted snapshot has beside that.
+using volume::SnapshotView;
+struct ViewState {
+  SnapshotView view;
+  std::optional<bool> in_use;
+};
+constexpr auto kView = &ViewState::view;
+constexpr auto kViewState = fields(
+    sparse<kView, &SnapshotView::backend>("backend"),
+    sparse<kView, &SnapshotView::mountpoint>("mountpoint"), sparse<&ViewState::in_use>("in_use"),
+    sparse<kView, &SnapshotView::users>("users"), sparse<kView, &SnapshotView::health>("health"));
 
 struct SnapshotSpec {
   SnapshotName name;
@@ -93,10 +107,38 @@ Result<VolumeChange> decode_volume_change(const Json& document) {
   return change;
 }
 
-Document encode_snapshot(const VolumeName& volume, const Snapshot& snapshot) {
+Document encode_snapshot(const VolumeName& volume, const Snapshot& snapshot,
+                         std::optional<std::uint64_t> only_here) {
   Document document = json::write(SnapshotSpec{snapshot.name}, kSpec);
-  document.add("state", json::write(SnapshotState{volume.str(), snapshot}, kState));
+  document.add("state", json::write(SnapshotState{volume.str(), snapshot, only_here}, kState));
   return document;
+}
+
+Document encode_view(const SnapshotView& view) {
+  Document document = json::write(SnapshotSpec{view.snapshot.name}, kSpec);
+  Json state = json::write(SnapshotState{view.volume.str(), view.snapshot, {}}, kState);
+  json::append(state, json::write(ViewState{view, !view.users.empty()}, kViewState));
+  document.add("state", std::move(state));
+  return document;
+}
+
+Result<SnapshotView> decode_view(const Json& document) {
+  TRY(const auto whole, json::Object::of(document));
+  TRY(const auto state, whole.object("state"));
+  const Slot place(state, kLenient);
+  TRY(auto read, json::read(place, kViewState));
+  TRY(read.view.snapshot, decode_taken_snapshot(document));
+  TRY(const auto of, json::read(place, kState));
+  TRY(read.view.volume, VolumeName::parse(of.volume));
+  return std::move(read.view);
+}
+
+Result<SnapshotSpace> decode_space(const Json& document) {
+  TRY(const auto state, json::Object::of(document).and_then([](const json::Object& whole) {
+    return tl::expected<json::Object, Error>(whole.object("state"));
+  }));
+  TRY(auto read, json::read(Slot(state, kLenient), kState));
+  return SnapshotSpace{std::move(read.snapshot.id), read.only_here};
 }
 
 Document encode_volume_change(const VolumeChange& change) { return json::write(change, kChange); }
@@ -152,10 +194,10 @@ Document encode_check(const CheckReport& report) { return json::write(report, kC
 Document encode_usage(const VolumeStatus& usage) { return json::write(usage, kUsage); }
 
 std::vector<DocumentTable> snapshot_tables() {
-  return {{"VolumeChange", kChange.rows},       {"SnapshotSpec", kSpec.rows},
-          {"SnapshotState", kState.rows},       {"RollbackRequest", kRollback.rows},
-          {"CheckRequest", kCheckRequest.rows}, {"CheckReport", kCheckReport.rows},
-          {"VolumeUsage", kUsage.rows}};
+  return {{"VolumeChange", kChange.rows},      {"SnapshotSpec", kSpec.rows},
+          {"SnapshotState", kState.rows},      {"SnapshotState", kViewState.rows},
+          {"RollbackRequest", kRollback.rows}, {"CheckRequest", kCheckRequest.rows},
+          {"CheckReport", kCheckReport.rows},  {"VolumeUsage", kUsage.rows}};
 }
 
 }  // namespace fairlead::native

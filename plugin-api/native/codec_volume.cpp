@@ -33,10 +33,6 @@ constexpr auto kSpec = fields(
 
 // ---- what Fairlead decided
 
-constexpr auto kMountHint =
-    fields(required<&MountHint::client>("client"), required<&MountHint::id>("id"),
-           required<&MountHint::count>("count"));
-
 Json snapshots_of(const Volume& volume) {
   Json list = Json::array();
   for (const Snapshot& snapshot : volume.snapshots)
@@ -56,12 +52,17 @@ constexpr auto kState = fields(
     sparse<&Volume::left_out>("left_out", object(kLeftOut)),
     sparse<&Volume::warnings>("warnings"));
 
+using volume::Condition;
+constexpr auto kCondition =
+    one_of<Condition::kOk, Condition::kWarning, Condition::kFull, Condition::kDiskFull,
+           Condition::kDamaged, Condition::kMissing, Condition::kOffline, Condition::kLocked>();
 constexpr auto kStatus = fields(
     sparse<&VolumeStatus::reason>("reason"), sparse<&VolumeStatus::size>("size"),
     sparse<&VolumeStatus::used>("used"),
     sparse<&VolumeStatus::only_in_snapshots>("only_in_snapshots"),
     sparse<&VolumeStatus::inodes>("inodes"), sparse<&VolumeStatus::inodes_used>("inodes_used"),
     sparse<&VolumeStatus::in_use>("in_use"), sparse<&VolumeStatus::users>("users"),
+    defaulted<&VolumeStatus::condition>("condition", kCondition),
     required<&VolumeStatus::health>("health"));
 
 // ---- the host

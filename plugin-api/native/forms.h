@@ -55,6 +55,10 @@ inline constexpr auto kTime = json::custom<&read_time, &write_time>();
 // What a verb could not keep.
 inline constexpr auto kLeftOut = json::fields(json::required<&volume::LeftOut::count>("count"),
                                               json::required<&volume::LeftOut::notes>("notes"));
+inline constexpr auto kMountHint =
+    json::fields(json::required<&volume::MountHint::client>("client"),
+                 json::required<&volume::MountHint::id>("id"),
+                 json::required<&volume::MountHint::count>("count"));
 
 // A table and the schema of openapi.json that describes it; a test compares the two. Several tables
 // may make up one schema.

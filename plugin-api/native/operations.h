@@ -78,6 +78,9 @@ Result<Answer> check_volume(const Core& core, const Call& call);
 Result<Answer> list_snapshots(const Core& core, const Call& call);
 Result<Answer> list_snapshots_of(const Core& core, const Call& call);
 Result<Answer> create_snapshot(const Core& core, const Call& call);
+Result<Answer> get_snapshot(const Core& core, const Call& call);
+Result<Answer> mount_snapshot(const Core& core, const Call& call);
+Result<Answer> unmount_snapshot(const Core& core, const Call& call);
 Result<Answer> delete_snapshot(const Core& core, const Call& call);
 Result<Answer> roll_back(const Core& core, const Call& call);
 

@@ -8,9 +8,17 @@ namespace fairlead::native {
 
 namespace {
 
-void add_snapshots(Document& list, const volume::Volume& volume) {
-  for (const volume::Snapshot& snapshot : volume.snapshots)
-    list.push_back(encode_snapshot(volume.name, snapshot));
+// What a snapshot holds is left out where it cannot be told; the list is answered all the same.
+void add_snapshots(const Core& core, Document& list, const volume::Volume& volume) {
+  if (volume.snapshots.empty()) return;
+  const auto space = core.volumes.snapshot_space(volume.name.str());
+  for (const volume::Snapshot& snapshot : volume.snapshots) {
+    std::optional<std::uint64_t> only_here;
+    if (space)
+      if (const auto found = space->find(snapshot.id); found != space->end())
+        only_here = found->second;
+    list.push_back(encode_snapshot(volume.name, snapshot, only_here));
+  }
 }
 
 const volume::Snapshot* find_snapshot(const volume::Volume& volume, const std::string& name) {
@@ -24,14 +32,14 @@ const volume::Snapshot* find_snapshot(const volume::Volume& volume, const std::s
 Result<Answer> list_snapshots(const Core& core, const Call&) {
   TRY(auto volumes, core.volumes.list());
   Document list = Document::array();
-  for (const volume::Volume& volume : volumes) add_snapshots(list, volume);
+  for (const volume::Volume& volume : volumes) add_snapshots(core, list, volume);
   return Answer{kOk, {{"snapshots", std::move(list)}}};
 }
 
 Result<Answer> list_snapshots_of(const Core& core, const Call& call) {
   TRY(auto volume, core.volumes.inspect(call.params[0]));
   Document list = Document::array();
-  add_snapshots(list, volume);
+  add_snapshots(core, list, volume);
   return Answer{kOk, {{"snapshots", std::move(list)}}};
 }
 
@@ -47,6 +55,33 @@ Result<Answer> create_snapshot(const Core& core, const Call& call) {
     return fail(deadline.explain(
         taken.error(), fmt::format("fairlead snapshot create {} {}", call.params[0], name)));
   return Answer{kCreated, encode_snapshot(volume.name, *taken)};
+}
+
+Result<Answer> get_snapshot(const Core& core, const Call& call) {
+  TRY(const auto view, core.volumes.inspect_snapshot(call.params[0], call.params[1]));
+  return Answer{kOk, encode_view(view)};
+}
+
+// What was mounted for a client that has hung up meanwhile is unmounted, as with volumes.
+Result<Answer> mount_snapshot(const Core& core, const Call& call) {
+  TRY(auto request, decode_mount(call.body));
+  const auto nobody_waits = fail(Code::kUnavailable, "the client hung up: nothing was mounted");
+  if (call.hung_up()) return nobody_waits;
+  TRY(const auto view,
+      core.volumes.mount_snapshot(call.params[0], call.params[1], request.client, request.id));
+  if (call.hung_up()) {
+    TRY_STATUS(
+        core.volumes.unmount_snapshot(call.params[0], call.params[1], request.client, request.id));
+    return nobody_waits;
+  }
+  return Answer{kOk, encode_view(view)};
+}
+
+Result<Answer> unmount_snapshot(const Core& core, const Call& call) {
+  TRY(auto request, decode_mount(call.body));
+  TRY_STATUS(
+      core.volumes.unmount_snapshot(call.params[0], call.params[1], request.client, request.id));
+  return Answer{kNoContent, {}};
 }
 
 Result<Answer> delete_snapshot(const Core& core, const Call& call) {

@@ -7,6 +7,7 @@ import secrets
 
 from support.e2e import images
 from support.e2e.case import DockerCase
+from support.e2e.host import bin_folder
 from support.e2e.podman import Podman
 from support.e2e.waiting import eventually
 
@@ -483,3 +484,98 @@ class TwoRuntimes(DepthCase):
         self.assertNotEqual(0, said.code)
         self.assertIn("size", said.err)
         self.assertNotIn("data", self.podman("volume", "ls", "--quiet").out.split())
+
+
+class SnapshotsAsVolumes(DepthCase):
+    """A container has a snapshot, read-only, under its own name or under that of a volume that shows it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.podman = Podman(cls.host).load_image()
+
+    def tearDown(self):
+        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman("volume", "rm", "--all", "--force")
+        super().tearDown()
+
+    def with_monday(self, **options):
+        """data, whose file held "monday" when data@monday was made, and holds "now"."""
+        self.volume("data", size="64m", **options)
+        for text in ("monday", "now"):
+            self.use("writer", "data")
+            self.write("writer", text)
+            self.docker.remove("writer")
+            if text == "monday":
+                self.host.fairlead("snapshot", "create", "data@monday")
+
+    def test_docker_mounts_a_snapshot_by_its_name(self):
+        self.with_monday()
+        self.use("old", "data@monday")
+        self.use("older", "data@monday")
+        self.use("now", "data")
+        self.assertEqual(["monday", "monday", "now"], [self.read(name) for name in ("old", "older", "now")])
+        refused = self.docker.exec("old", "touch", "/data/other", check=False)
+        self.assertIn("Read-only file system", refused.out + refused.err)
+        self.assertNotIn("data@monday", self.docker("volume", "ls", "--filter", "driver=fairlead", "-q").out.split())
+        shown = self.docker.inspect("volume", "data@monday")
+        self.assertEqual(("data@monday", "data", True),
+                         (shown["Name"], shown["Status"]["SnapshotOf"], shown["Status"]["ReadOnly"]))
+        self.docker.remove("now", "older")
+        for words in (("snapshot", "rm", "data@monday"), ("volume", "rm", "data")):
+            failed = self.host.fairlead(*words, check=False)
+            self.assertEqual(1, failed.code)
+            self.assertIn("in use: mounted at", failed.err)
+        self.docker.remove("old")
+        self.host.fairlead("snapshot", "rm", "data@monday")
+        self.docker("volume", "rm", "data")
+
+    def test_docker_makes_and_removes_no_snapshot(self):
+        self.with_monday()
+        self.docker("volume", "create", "--driver", "fairlead", "data@monday")
+        self.use("old", "data@monday")
+        self.docker.remove("old")
+        self.assertIn("fairlead snapshot create data@tuesday",
+                      self.docker.fails("volume", "create", "--driver", "fairlead", "data@tuesday"))
+        self.assertIn("fairlead snapshot rm data@monday", self.docker.fails("volume", "rm", "data@monday"))
+        self.assertEqual("data@monday\n", self.host.fairlead("snapshot", "ls", "-q").out)
+
+    def test_a_daemon_that_dies_leaves_the_container_its_snapshot(self):
+        self.with_monday()
+        self.use("old", "data@monday")
+        self.fairleadd.kill()
+        self.assertEqual("monday", self.read("old"))
+        self.restart_fairleadd()
+        self.assertIn("in use", self.host.fairlead("snapshot", "rm", "data@monday", check=False).err)
+        self.docker.remove("old")
+        self.host.fairlead("reconcile")
+        self.assertNotIn("/views/", self.host.exec("cat", "/proc/self/mountinfo").out)
+        self.host.fairlead("snapshot", "rm", "data@monday")
+
+    def test_podman_has_a_volume_that_shows_it(self):
+        self.with_monday()
+        self.podman("volume", "create", "--driver", "fairlead", "--opt", "snapshot=data@monday", "old")
+        for name in ("one", "two"):
+            self.podman("run", "--detach", "--name", name, "--network", "none", "--cgroup-parent", self.host.cgroup,
+                        "--volume", "old:/data", images.IMAGE, "sleep", "3600")
+            self.assertEqual("monday\n", self.podman("exec", name, "cat", "/data/file").out)
+        self.assertNotEqual(0, self.podman("exec", "one", "touch", "/data/other", check=False).code)
+        self.podman("rm", "--force", "--time", "0", "one")
+        self.assertEqual("monday\n", self.podman("exec", "two", "cat", "/data/file").out)
+        self.assertIn("in use", self.host.fairlead("snapshot", "rm", "data@monday", check=False).err)
+        self.podman("rm", "--force", "--time", "0", "two")
+        self.podman("volume", "rm", "old")
+        self.assertEqual("data@monday\n", self.host.fairlead("snapshot", "ls", "-q").out)
+        self.host.fairlead("snapshot", "rm", "data@monday")
+
+    def test_files_are_looked_at_and_taken_out_without_a_container(self):
+        self.with_monday()
+        run = self.host.fairlead
+        self.assertEqual("monday\n", run("volume", "cat", "data@monday:/file").out)
+        self.assertEqual("now\n", run("volume", "cat", "data:/file").out)
+        run("volume", "backup", "data", "--to", "/run/host/backup")
+        self.assertEqual("file\n", run("volume", "ls-files", "data", "--from", "/run/host/backup").out)
+        run("volume", "cp", "data:/file", "/run/host/taken", "--from", "/run/host/backup")
+        self.assertEqual("now\n", self.host.path("/run/host/taken").read_text())
+        listed = self.host.exec("sh", "-c", f"{bin_folder() / 'fairlead'} volume cp data@monday:/ - | tar tf -").out
+        self.assertIn("./file\n", listed)

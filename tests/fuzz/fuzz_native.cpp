@@ -195,6 +195,27 @@ class EchoVolumes : public volume::VolumeService {
                                      const volume::Progress& progress) override {
     return take_snapshot(name, snapshot, progress);
   }
+  Result<volume::SnapshotView> mount_snapshot(const std::string& name, const std::string& snapshot,
+                                              const std::string& client,
+                                              const std::string& id) override {
+    TRY(auto view, inspect_snapshot(name, snapshot));
+    view.snapshot.mounts = {{client, id, 1}};
+    return view;
+  }
+  Status unmount_snapshot(const std::string&, const std::string&, const std::string&,
+                          const std::string&) override {
+    return {};
+  }
+  Result<volume::SnapshotView> inspect_snapshot(const std::string& name,
+                                                const std::string& snapshot) override {
+    volume::SnapshotView view;
+    TRY(view.volume, VolumeName::parse(name));
+    TRY(view.snapshot.name, SnapshotName::parse(snapshot));
+    return view;
+  }
+  Result<std::map<std::string, std::uint64_t>> snapshot_space(const std::string&) override {
+    return std::map<std::string, std::uint64_t>{};
+  }
   Result<volume::VolumeStatus> usage(const std::string&, const volume::Progress&) override {
     return volume::VolumeStatus{};
   }

@@ -315,4 +315,51 @@ Status FakeBackend::restore(const Volume& volume) {
   return take_late_failure("restore");
 }
 
+void FakeBackend::set_snapshot_users(const std::string& snapshot_id, std::string text) {
+  const std::scoped_lock hold(guard_);
+  snapshot_users_[snapshot_id] = std::move(text);
+}
+
+Result<std::string> FakeBackend::mount_snapshot(const Volume& volume,
+                                                const std::string& snapshot_id) {
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("mount-snapshot"));
+  TRY(Data* const data, find_data(volume));
+  if (!data->snapshots.contains(snapshot_id))
+    return fail(Code::kNotFound, "snapshot {} is missing", snapshot_id);
+  mounted_snapshots_.insert(snapshot_id);
+  return snapshot_path(volume, snapshot_id);
+}
+
+Status FakeBackend::unmount_snapshot(const Volume&, const std::string& snapshot_id) {
+  const std::scoped_lock hold(guard_);
+  TRY_STATUS(take_failure("unmount-snapshot"));
+  mounted_snapshots_.erase(snapshot_id);
+  return {};
+}
+
+std::string FakeBackend::snapshot_path(const Volume& volume, const std::string& snapshot_id) const {
+  return "/fake/" + volume.id + "/views/" + snapshot_id + "/_data";
+}
+
+Result<std::vector<std::string>> FakeBackend::mounted_snapshots(const Volume& volume) {
+  const std::scoped_lock hold(guard_);
+  std::vector<std::string> ids;
+  const auto found = built_.find(volume.id);
+  for (const std::string& id : mounted_snapshots_)
+    if (found != built_.end() && found->second.snapshots.contains(id)) ids.push_back(id);
+  return ids;
+}
+
+Result<std::string> FakeBackend::snapshot_users(const Volume& volume,
+                                                const std::string& snapshot_id) {
+  const std::scoped_lock hold(guard_);
+  const auto found = built_.find(volume.id);
+  if (found == built_.end()) return std::string();
+  for (const auto& [id, content] : found->second.snapshots)
+    if ((snapshot_id.empty() || id == snapshot_id) && !snapshot_users_[id].empty())
+      return snapshot_users_[id];
+  return std::string();
+}
+
 }  // namespace fairlead::testing

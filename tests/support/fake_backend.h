@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "volume/api/backend.h"
 
@@ -25,6 +26,7 @@ class FakeBackend : public volume::Backend {
   void fail_after(const std::string& verb, Error error);
   void fail_after_create(Error error) { fail_after("create", std::move(error)); }
   void set_users(const std::string& id, std::string text);
+  void set_snapshot_users(const std::string& snapshot_id, std::string text);
   void lose(const std::string& id);        // somebody deleted the data by hand
   void half_build(const std::string& id);  // as a create that died
   // The number of everything it holds: built and half-built volumes and trash. A test that ends
@@ -69,6 +71,14 @@ class FakeBackend : public volume::Backend {
   Result<volume::CheckReport> check(const volume::Volume& volume, bool repair,
                                     const volume::Progress& progress) override;
   Status restore(const volume::Volume& volume) override;
+  Result<std::string> mount_snapshot(const volume::Volume& volume,
+                                     const std::string& snapshot_id) override;
+  Status unmount_snapshot(const volume::Volume& volume, const std::string& snapshot_id) override;
+  std::string snapshot_path(const volume::Volume& volume,
+                            const std::string& snapshot_id) const override;
+  Result<std::vector<std::string>> mounted_snapshots(const volume::Volume& volume) override;
+  Result<std::string> snapshot_users(const volume::Volume& volume,
+                                     const std::string& snapshot_id) override;
 
  private:
   struct Content {
@@ -94,7 +104,8 @@ class FakeBackend : public volume::Backend {
   std::set<std::string> building_, mounted_;
   std::map<std::string, Data> built_;
   std::map<std::pair<std::string, long long>, Trash> trash_;  // id and time of removal
-  std::map<std::string, std::string> users_;
+  std::map<std::string, std::string> users_, snapshot_users_;
+  std::set<std::string> mounted_snapshots_;
   int copy_steps_ = 0;
   std::chrono::milliseconds copy_pause_{0};
 };

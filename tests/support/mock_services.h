@@ -113,6 +113,16 @@ class MockVolumeService : public volume::VolumeService {
   MOCK_METHOD(Status, drop_snapshot, (const std::string&, const std::string&), (override));
   MOCK_METHOD(Result<volume::Snapshot>, roll_back,
               (const std::string&, const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::SnapshotView>, mount_snapshot,
+              (const std::string&, const std::string&, const std::string&, const std::string&),
+              (override));
+  MOCK_METHOD(Status, unmount_snapshot,
+              (const std::string&, const std::string&, const std::string&, const std::string&),
+              (override));
+  MOCK_METHOD(Result<volume::SnapshotView>, inspect_snapshot,
+              (const std::string&, const std::string&), (override));
+  MOCK_METHOD((Result<std::map<std::string, std::uint64_t>>), snapshot_space, (const std::string&),
+              (override));
   MOCK_METHOD(Result<volume::VolumeStatus>, usage, (const std::string&, const volume::Progress&),
               (override));
   MOCK_METHOD(Result<volume::CheckReport>, check,
@@ -167,6 +177,21 @@ class MockVolumeArchives : public volume::VolumeArchives {
               (override));
 };
 
+class MockVolumeContent : public volume::VolumeContent {
+ public:
+  MockVolumeContent();
+  ~MockVolumeContent() override;
+  MOCK_METHOD(Result<volume::LeftOut>, list, (const volume::ContentPlace&, Reach, const Visit&),
+              (override));
+  MOCK_METHOD(Status, read, (const volume::ContentPlace&, int, const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::ContentReport>, copy,
+              (const volume::ContentPlace&, const std::string&, const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::ContentReport>, archive,
+              (const volume::ContentPlace&, int, const volume::Progress&), (override));
+};
+
 class MockVolumeJobs : public volume::VolumeJobs {
  public:
   MockVolumeJobs();
@@ -184,6 +209,7 @@ extern template class testing::NiceMock<fairlead::testing::MockPoolService>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumeService>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumePools>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumeArchives>;
+extern template class testing::NiceMock<fairlead::testing::MockVolumeContent>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumeJobs>;
 extern template class testing::StrictMock<fairlead::testing::MockNetworkService>;
 extern template class testing::StrictMock<fairlead::testing::MockControl>;
@@ -191,4 +217,5 @@ extern template class testing::StrictMock<fairlead::testing::MockPoolService>;
 extern template class testing::StrictMock<fairlead::testing::MockVolumeService>;
 extern template class testing::StrictMock<fairlead::testing::MockVolumePools>;
 extern template class testing::StrictMock<fairlead::testing::MockVolumeArchives>;
+extern template class testing::StrictMock<fairlead::testing::MockVolumeContent>;
 extern template class testing::StrictMock<fairlead::testing::MockVolumeJobs>;

@@ -46,6 +46,20 @@ Result<CheckReport> Backend::check(const Volume&, bool, const Progress&) {
 Result<UniqueFd> Backend::open_data(const Volume&, const std::string&) {
   return cannot(*this, "be read for an archive");
 }
+Result<std::string> Backend::mount_snapshot(const Volume&, const std::string&) {
+  return cannot(*this, "mount snapshots");
+}
+Status Backend::unmount_snapshot(const Volume&, const std::string&) { return {}; }
+std::string Backend::snapshot_path(const Volume&, const std::string&) const { return {}; }
+Result<std::vector<std::string>> Backend::mounted_snapshots(const Volume&) {
+  return std::vector<std::string>();
+}
+Result<std::string> Backend::snapshot_users(const Volume&, const std::string&) {
+  return std::string();
+}
+Result<std::map<std::string, std::uint64_t>> Backend::snapshot_space(const Volume&) {
+  return std::map<std::string, std::uint64_t>();
+}
 Result<VolumeStatus> Backend::usage(const Volume& volume, const Progress&) {
   return status(volume);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,20 @@ class Backend {
   // Opens the `_data` folder for archives; that of a snapshot is read-only. A mount that is made
   // for this is attached nowhere in the tree and ends with the descriptor.
   virtual Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id);
+  // Makes the content of a snapshot available, read-only, with the mount options and the id map of
+  // the volume, and returns the absolute path of its data. Idempotent.
+  virtual Result<std::string> mount_snapshot(const Volume& volume, const std::string& snapshot_id);
+  // Succeeds when it is not mounted. Mounts that others made of it stay.
+  virtual Status unmount_snapshot(const Volume& volume, const std::string& snapshot_id);
+  // The path that mount_snapshot() returns. Touches nothing.
+  virtual std::string snapshot_path(const Volume& volume, const std::string& snapshot_id) const;
+  // The ids of the snapshots that mount_snapshot() mounted, and perhaps others; none by default.
+  virtual Result<std::vector<std::string>> mounted_snapshots(const Volume& volume);
+  // As users(), of this snapshot, or of any when the id is empty. users() does not count them.
+  virtual Result<std::string> snapshot_users(const Volume& volume, const std::string& snapshot_id);
+  // The bytes that only this one snapshot holds, by id, where that can be told without reading
+  // everything; empty by default.
+  virtual Result<std::map<std::string, std::uint64_t>> snapshot_space(const Volume& volume);
   // Counts bytes and inodes by asking the file system, or by walking the tree where there is no
   // other way.
   virtual Result<VolumeStatus> usage(const Volume& volume, const Progress& progress);

@@ -73,6 +73,19 @@ std::string get_from(const VolumeOptions& options) {
   return options.from_volume + (options.from_snapshot.empty() ? "" : "@" + options.from_snapshot);
 }
 
+Status set_view(VolumeOptions& options, std::string_view text) {
+  TRY(const auto source, parse_source(text));
+  if (source.second.empty())
+    return fail(Code::kInvalid, "which snapshot of {}? write snapshot={}@<snapshot>", source.first,
+                source.first);
+  std::tie(options.view_volume, options.view_snapshot) = source;
+  return {};
+}
+
+std::string get_view(const VolumeOptions& options) {
+  return options.view_volume + (options.view_volume.empty() ? "" : "@" + options.view_snapshot);
+}
+
 Result<std::string> parse_encrypt(std::string_view text) {
   if (text == "luks")
     return fail(Code::kUnsupported,
@@ -102,6 +115,7 @@ constexpr auto kRows = std::to_array<options::Row<Options>>({
     row<&Options::type, parse_text>("type"),
     row<&Options::device, parse_text>("device"),
     {.name = "from", .set = set_from, .get = get_from},
+    {.name = "snapshot", .set = set_view, .get = get_view},
     row<&Options::snapshots, parse_schedule, format_schedule>("snapshots"),
     row<&Options::autogrow, parse_autogrow, format_autogrow>("autogrow"),
     row<&Options::fstype, parse_fstype>("fstype"),

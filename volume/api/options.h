@@ -55,6 +55,7 @@ struct VolumeOptions {
   std::string pool;                        // empty: the volume folder itself
   std::string fstype;                      // of backend image: "ext4" (default) or "xfs"
   std::string from_volume, from_snapshot;  // from=volume[@snapshot]; empty: a new volume
+  std::string view_volume, view_snapshot;  // snapshot=volume@snapshot: shows that, read-only
   Access access = Access::kShared;
   std::vector<IdRange> idmap;  // of uids and gids alike; empty: none
   Schedule snapshots;

@@ -1,7 +1,10 @@
 // The interfaces of volumes: VolumeService (the volumes), VolumePools (the file systems that hold
-// them), VolumeArchives (export, import, backup and restore) and VolumeJobs (long verbs).
+// them), VolumeArchives (export, import, backup and restore), VolumeContent (single files) and
+// VolumeJobs (long verbs).
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -73,6 +76,20 @@ class VolumeService {
   // is returned.
   virtual Result<Snapshot> roll_back(const std::string& name, const std::string& snapshot,
                                      const Progress& progress) = 0;
+  // Makes the content of a snapshot available, read-only, with the mount options and the id map of
+  // its volume, and returns it with `mountpoint` set. Counted as mount() is. While anybody has it
+  // mounted, neither the snapshot nor its volume is removed.
+  virtual Result<SnapshotView> mount_snapshot(const std::string& name, const std::string& snapshot,
+                                              const std::string& client, const std::string& id) = 0;
+  virtual Status unmount_snapshot(const std::string& name, const std::string& snapshot,
+                                  const std::string& client,
+                                  const std::string& id) = 0;  // succeeds when unknown
+  // kNotFound when the volume or the snapshot does not exist.
+  virtual Result<SnapshotView> inspect_snapshot(const std::string& name,
+                                                const std::string& snapshot) = 0;
+  // The bytes that each snapshot alone holds, by its id, and that its removal would free; without
+  // those for which that is not known.
+  virtual Result<std::map<std::string, std::uint64_t>> snapshot_space(const std::string& name) = 0;
   virtual Result<VolumeStatus> usage(const std::string& name, const Progress& progress) = 0;
   virtual Result<CheckReport> check(const std::string& name, bool repair,
                                     const Progress& progress) = 0;
@@ -161,6 +178,30 @@ class VolumeArchives {
   // Reads all content of one backup, or of all when `backup` is empty, and compares digests.
   virtual Result<CheckReport> verify(const BackupPlace& place, const std::string& backup,
                                      const Progress& progress) = 0;
+};
+
+// Looks into volumes, snapshots and backups without restoring them. Thread-safe. Symbolic links are
+// shown and copied, never followed: kInvalid for a path that leads through one. kNotFound for what
+// is not there. Of a backup only the chunks that are needed are read. A present content is read as
+// it is, also while it changes.
+class VolumeContent {
+ public:
+  virtual ~VolumeContent() = default;
+  using Visit = std::function<Status(const ContentEntry&)>;
+  enum class Reach { kHere, kBelow };  // what is in the folder; everything below it
+
+  // Visits what is in the folder at the place, without the folder itself, or the one entry that is
+  // no folder; each folder's entries by the bytes of their names. A failure of `visit` ends it.
+  virtual Result<LeftOut> list(const ContentPlace& place, Reach reach, const Visit& visit) = 0;
+  // Writes the content of a file to `fd` (borrowed; may be a pipe). kInvalid for anything else.
+  virtual Status read(const ContentPlace& place, int fd, const Progress& progress) = 0;
+  // Copies a file or a folder to `path` (absolute), as docker cp does: into it when it is a folder,
+  // else under that name. Owners, modes, times and extended attributes are kept.
+  virtual Result<ContentReport> copy(const ContentPlace& place, const std::string& path,
+                                     const Progress& progress) = 0;
+  // Writes a file or a folder as a plain tar to `fd`, under its own name.
+  virtual Result<ContentReport> archive(const ContentPlace& place, int fd,
+                                        const Progress& progress) = 0;
 };
 
 // Long verbs that run, or have ended, in any process. Thread-safe.

@@ -70,6 +70,24 @@ std::string_view to_string(Condition condition) {
   return "warning";
 }
 
+std::string_view to_string(ContentKind kind) {
+  switch (kind) {
+    case ContentKind::kFile:
+      return "file";
+    case ContentKind::kFolder:
+      return "folder";
+    case ContentKind::kSymlink:
+      return "link";
+    case ContentKind::kFifo:
+      return "fifo";
+    case ContentKind::kDevice:
+      return "device";
+    case ContentKind::kSocket:
+      return "socket";
+  }
+  return "file";
+}
+
 std::string_view to_string(JobState state) {
   switch (state) {
     case JobState::kRunning:

@@ -41,8 +41,9 @@ struct Snapshot {
   std::string id;  // 32 hex digits; names it on the disk
   SnapshotName name;
   SnapshotOrigin origin = SnapshotOrigin::kUser;
-  long long created = 0;              // Unix seconds
-  std::optional<std::uint64_t> size;  // bytes, the volume's limit at that moment
+  long long created = 0;               // Unix seconds
+  std::optional<std::uint64_t> size;   // bytes, the volume's limit at that moment
+  std::vector<MountHint> mounts = {};  // of the snapshot itself, shown read-only
   bool operator==(const Snapshot&) const = default;
 };
 
@@ -134,6 +135,17 @@ struct BackupPlace {
   bool operator==(const BackupPlace&) const = default;
 };
 
+// A snapshot as runtimes mount it, read-only, under the name "data@monday".
+struct SnapshotView {
+  VolumeName volume;  // the name of its volume
+  Snapshot snapshot;
+  std::string backend;
+  std::string mountpoint;  // absolute path of its data, valid while it is mounted
+  std::string users;       // who has it mounted, as the kernel says; empty: nobody
+  std::string health = "ok";
+  std::string name() const { return volume.str() + "@" + snapshot.name.str(); }
+};
+
 // Called by long verbs about ten times a second, on the thread of the verb, with the bytes done and
 // the total (0: not known). Returning false stops the work at the next safe point: the verb fails
 // with kUnavailable and leaves nothing half done.
@@ -143,6 +155,34 @@ using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 struct CheckReport {
   bool clean = false;
   std::vector<std::string> findings;
+};
+
+// Where something is: in a volume, in one of its snapshots, or in a backup of the volume.
+struct ContentPlace {
+  std::string volume, snapshot;  // no snapshot: the present content
+  std::string folder, backup;    // a backup folder, and an id in it or the newest of the volume
+  std::string path;              // from the top of the volume: "a/b"; empty: the top itself
+};
+
+enum class ContentKind { kFile, kFolder, kSymlink, kFifo, kDevice, kSocket };
+std::string_view to_string(ContentKind kind);  // "file", "folder", "link", ...
+
+// One entry of that content, as lstat(2) shows it.
+struct ContentEntry {
+  std::string path;  // from the top of the volume; any bytes but NUL
+  ContentKind kind = ContentKind::kFile;
+  std::uint32_t mode = 0;  // permission bits with setuid, setgid and sticky
+  std::uint32_t uid = 0, gid = 0;
+  std::uint64_t size = 0;   // bytes, of a file
+  long long modified = 0;   // Unix seconds
+  std::string target = {};  // of a symbolic link, as it is written
+  bool operator==(const ContentEntry&) const = default;
+};
+
+// What a copy out of a volume wrote.
+struct ContentReport {
+  std::uint64_t entries = 0, bytes = 0;  // of any kind; of content
+  LeftOut left_out;
 };
 
 // A removed volume whose data is kept for the time of `retain`.

@@ -201,6 +201,7 @@ class BtrfsBackend : public FolderBackend {
                Rollback& undo, const Progress& progress) override;
   Result<CheckReport> check(const Volume& volume, bool repair, const Progress& progress) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
+  Result<std::string> mount_snapshot(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
   Result<bool> mend(const Volume& volume) override;
   Result<std::optional<Fullness>> fill(const Volume& volume) override;
@@ -333,7 +334,7 @@ Result<std::string> BtrfsBackend::mount(const Volume& volume) {
 
 Result<std::string> BtrfsBackend::users_in(const MountScan& scan, const Folder& folder) const {
   TRY(const auto place, scan.place_of(folder.fd()));
-  return users_text(scan, folder, {place}, own_mounts());
+  return users_text(scan, folder, {place}, own_mounts(), snapshots_place(place));
 }
 
 // Brings subvolumes under the limit that are not: those that an older version limited alone, or
@@ -430,6 +431,12 @@ Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& p
 Result<UniqueFd> BtrfsBackend::open_data(const Volume& volume, const std::string& snapshot_id) {
   TRY(const auto fs, snapshot_id.empty() ? fs_of(volume) : snapshot_of(volume, snapshot_id));
   return open_beneath(fs.fd(), "_data", O_RDONLY | O_DIRECTORY);
+}
+
+Result<std::string> BtrfsBackend::mount_snapshot(const Volume& volume,
+                                                 const std::string& snapshot_id) {
+  TRY(const auto data, open_data(volume, snapshot_id));
+  return mount_snapshot_folder(views_, volume, snapshot_id, data.get());
 }
 
 // --- sizes, snapshots

@@ -43,6 +43,7 @@ class DirBackend : public FolderBackend {
   Status clone(const Volume& volume, const Volume& source, const std::string& snapshot_id,
                Rollback& undo, const Progress& progress) override;
   Result<UniqueFd> open_data(const Volume& volume, const std::string& snapshot_id) override;
+  Result<std::string> mount_snapshot(const Volume& volume, const std::string& snapshot_id) override;
   Result<VolumeStatus> usage(const Volume& volume, const Progress& progress) override;
 
  private:
@@ -101,7 +102,7 @@ Result<std::string> DirBackend::mount(const Volume& volume) {
 
 Result<std::string> DirBackend::users_in(const MountScan& scan, const Folder& folder) const {
   TRY(const auto place, scan.place_of(folder.fd()));
-  return users_text(scan, folder, {place}, own_mounts());
+  return users_text(scan, folder, {place}, own_mounts(), snapshots_place(place));
 }
 
 Result<VolumeStatus> DirBackend::status(const Volume& volume) {
@@ -139,6 +140,12 @@ Status DirBackend::resize(const Volume& volume, std::uint64_t size) {
               "make a new volume of its content: fairlead volume export {0} | fairlead volume "
               "import -o size={1} NEW",
               volume.name.str(), format_size(size));
+}
+
+Result<std::string> DirBackend::mount_snapshot(const Volume& volume,
+                                               const std::string& snapshot_id) {
+  TRY(const auto data, open_data(volume, snapshot_id));
+  return mount_snapshot_folder(views_, volume, snapshot_id, data.get());
 }
 
 // --- copies

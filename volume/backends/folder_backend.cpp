@@ -3,16 +3,31 @@
 #include "base/fault.h"
 #include "volume/backends/lost_volumes.h"
 #include "volume/backends/mount_view.h"
+#include "volume/backends/snapshot_views.h"
+#include "volume/backends/users.h"
 
 namespace fairlead::volume {
 
+namespace {
+
+Status unmount_views(const VolumeTree& pool, const Volume& volume) {
+  const auto folder = pool.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return snapshot_views::remove_all(*folder, Unmount::kLazy);
+}
+
+}  // namespace
+
 Status FolderBackend::discard(const Volume& volume) {
   TRY_STATUS(unmount(volume));
+  TRY_STATUS(unmount_views(pool_, volume));
   return pool_.discard(volume.id);
 }
 
 Status FolderBackend::remove(const Volume& volume) {
   TRY_STATUS(unmount(volume));
+  TRY_STATUS(unmount_views(pool_, volume));
   return pool_.to_trash(volume);
 }
 
@@ -42,6 +57,48 @@ Result<std::string> FolderBackend::users(const Volume& volume) {
 Result<std::vector<FoundVolume>> FolderBackend::find_lost(
     const std::function<Result<bool>(const std::string& id)>& is_known) {
   return find_lost_volumes(pool_, is_known);
+}
+
+// --- mounted snapshots
+
+Result<std::string> FolderBackend::mount_snapshot_folder(MountViews& views, const Volume& volume,
+                                                         const std::string& snapshot_id, int data) {
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY(const auto place, snapshot_views::prepare(folder, snapshot_id));
+  TRY(const auto own, place.ensure_folder(snapshot_id, 0700));
+  TRY_STATUS(views.mount_read_only(own, "_data", data, volume.options));
+  return snapshot_path(volume, snapshot_id);
+}
+
+Status FolderBackend::unmount_snapshot(const Volume& volume, const std::string& snapshot_id) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return snapshot_views::remove(*folder, snapshot_id, Unmount::kLazy);
+}
+
+std::string FolderBackend::snapshot_path(const Volume& volume,
+                                         const std::string& snapshot_id) const {
+  return snapshot_views::path_of(pool_.path_of(volume.id), snapshot_id);
+}
+
+Result<std::vector<std::string>> FolderBackend::mounted_snapshots(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::vector<std::string>();
+  if (!folder) return fail(folder.error());
+  return snapshot_views::ids(*folder);
+}
+
+Result<std::string> FolderBackend::snapshot_users(const Volume& volume,
+                                                  const std::string& snapshot_id) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  TRY(const bool some, folder->has("snapshots"));
+  if (!some) return std::string();
+  TRY(const auto scan, MountScan::take());
+  TRY(auto place, scan.place_of(folder->fd()));
+  return snapshot_users_text(scan, *folder, snapshots_place(std::move(place), snapshot_id));
 }
 
 ReconcileReport FolderBackend::sweep(

@@ -5,8 +5,10 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "volume/api/backend.h"
+#include "volume/backends/mount_view.h"
 #include "volume/backends/volume_tree.h"
 #include "volume/kernel/mount_scan.h"
 
@@ -27,6 +29,11 @@ class FolderBackend : public Backend {
   Result<DiskRoom> room() override { return pool_.room(); }
   Result<std::vector<FoundVolume>> find_lost(
       const std::function<Result<bool>(const std::string& id)>& is_known) override;
+  // For backends that keep snapshots as folders, snapshots/<id> (snapshot_views.h).
+  Status unmount_snapshot(const Volume& volume, const std::string& snapshot_id) override;
+  std::string snapshot_path(const Volume& volume, const std::string& snapshot_id) const override;
+  Result<std::vector<std::string>> mounted_snapshots(const Volume& volume) override;
+  Result<std::string> snapshot_users(const Volume& volume, const std::string& snapshot_id) override;
   ReconcileReport sweep(long long now,
                         const std::function<Result<bool>(const std::string& id)>& is_known,
                         const StopRequest& stop) override;
@@ -42,6 +49,10 @@ class FolderBackend : public Backend {
   virtual Result<std::string> users_in(const MountScan& scan, const Folder& folder) const = 0;
   // Fills in the users from a scan that may be some moments old. For status().
   Status tell_users(const Volume& volume, VolumeStatus& status);
+
+  // Mounts the folder `data` of a snapshot where snapshot_path() says.
+  Result<std::string> mount_snapshot_folder(MountViews& views, const Volume& volume,
+                                            const std::string& snapshot_id, int data);
 
   VolumeTree pool_;
 

@@ -18,6 +18,9 @@
 #include "volume/backends/image_verbs.h"
 #include "volume/backends/lost_volumes.h"
 #include "volume/backends/option_support.h"
+#include "volume/backends/mount_view.h"
+#include "volume/backends/snapshot_views.h"
+#include "volume/backends/users.h"
 #include "volume/kernel/freeze.h"
 #include "volume/kernel/fscrypt.h"
 
@@ -26,7 +29,6 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::string_view kBackend = "image";
-constexpr std::size_t kUsersShown = 3;
 
 // Words of o= that would bypass safety: they skip the playback of the journal, or name another
 // device.
@@ -96,6 +98,16 @@ class ImageBackend : public Backend {
     if (const auto kept = only_in_image_snapshots(pool_, volume)) found.only_in_snapshots = *kept;
     return found;
   }
+  Result<std::string> mount_snapshot(const Volume& volume, const std::string& snapshot_id) override;
+  Status unmount_snapshot(const Volume& volume, const std::string& snapshot_id) override;
+  std::string snapshot_path(const Volume& volume, const std::string& snapshot_id) const override {
+    return snapshot_views::path_of(pool_.path_of(volume.id), snapshot_id);
+  }
+  Result<std::vector<std::string>> mounted_snapshots(const Volume& volume) override;
+  Result<std::string> snapshot_users(const Volume& volume, const std::string& snapshot_id) override;
+  Result<std::map<std::string, std::uint64_t>> snapshot_space(const Volume& volume) override {
+    return image_snapshot_space(pool_, volume);
+  }
   Status restore(const Volume& volume) override {
     return pool_.from_trash(volume.id, volume.deleted);
   }
@@ -163,7 +175,11 @@ Status ImageBackend::clone(const Volume& volume, const Volume& source,
 }
 
 Status ImageBackend::discard(const Volume& volume) {
-  if (const auto there = pool_.has(volume.id); there && *there) TRY_STATUS(unmount(volume));
+  if (const auto there = pool_.has(volume.id); there && *there) {
+    TRY_STATUS(unmount(volume));
+    TRY(const auto folder, pool_.open(volume.id));
+    TRY_STATUS(snapshot_views::remove_all(folder, Unmount::kLazy));
+  }
   return pool_.discard(volume.id);
 }
 
@@ -175,6 +191,7 @@ Status ImageBackend::remove(const Volume& volume) {
   if (!freed && freed.error().code != Code::kInUse)
     freed = volume::unmount(folder->fd(), kMountPoint);
   if (!freed) return freed;
+  TRY_STATUS(snapshot_views::remove_all(*folder, Unmount::kLazy));
   return pool_.to_trash(volume);
 }
 
@@ -194,10 +211,7 @@ Status ImageBackend::mount_held(const ImageDisk& disk, const VolumeOptions& opti
   TRY(const auto attached, attach_image(disk.image(), superblock));
   TRY(const auto mount, attached.fs.mount(options));
   TRY_STATUS(unlock_data(mount.get(), options));
-  std::vector<IdLine> lines;
-  for (const IdRange& range : options.idmap)
-    lines.push_back({range.disk, range.shown, range.count});
-  TRY_STATUS(id_maps_.apply(mount.get(), lines));
+  TRY_STATUS(id_maps_.apply(mount.get(), id_lines(options)));
   fault_point("volume.image.mounted");
   if (::faccessat(mount.get(), "_data", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
     return fail_errno(errno, fmt::format("find the folder _data in {}", disk.image().path()));
@@ -233,12 +247,50 @@ Result<std::string> ImageBackend::users(const Volume& volume) {
   if (!loop) return std::string();
   TRY(const auto scan, MountScan::take());
   const auto users = image_users(scan, loop->device(), fs_path(volume));
-  std::vector<std::string> texts;
-  for (std::size_t k = 0; k < std::min(users.size(), kUsersShown); ++k)
-    texts.push_back(describe(users[k]));
-  if (users.size() > kUsersShown)
-    texts.push_back(fmt::format("{} more", users.size() - kUsersShown));
-  return fmt::format("{}", fmt::join(texts, ", "));
+  return describe_users(users);
+}
+
+// --- mounted snapshots
+
+Result<std::string> ImageBackend::mount_snapshot(const Volume& volume,
+                                                 const std::string& snapshot_id) {
+  TRY_STATUS(open_folder(volume));
+  TRY(const auto disk, ImageDisk::hold(pool_, volume.id));
+  TRY(const auto views, snapshot_views::prepare(disk.folder(), snapshot_id));
+  TRY_STATUS(views.ensure_folder(snapshot_id, 0700));
+  TRY(const bool mounted, is_mount_point(views.fd(), snapshot_id));
+  if (mounted) return snapshot_path(volume, snapshot_id);
+  TRY(const auto mount, mount_image_snapshot(disk.folder(), snapshot_id));
+  MountFlags flags = view_flags(volume.options);
+  flags.read_only = true;
+  TRY_STATUS(set_flags(mount.get(), flags));
+  TRY_STATUS(unlock_data(mount.get(), volume.options));
+  TRY_STATUS(id_maps_.apply(mount.get(), id_lines(volume.options)));
+  fault_point("volume.image.snapshot-mounted");
+  TRY_STATUS(attach(mount.get(), views.fd(), snapshot_id));
+  return snapshot_path(volume, snapshot_id);
+}
+
+Status ImageBackend::unmount_snapshot(const Volume& volume, const std::string& snapshot_id) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return {};
+  if (!folder) return fail(folder.error());
+  return snapshot_views::remove(*folder, snapshot_id, Unmount::kLazy);
+}
+
+Result<std::vector<std::string>> ImageBackend::mounted_snapshots(const Volume& volume) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::vector<std::string>();
+  if (!folder) return fail(folder.error());
+  return snapshot_views::ids(*folder);
+}
+
+Result<std::string> ImageBackend::snapshot_users(const Volume& volume,
+                                                 const std::string& snapshot_id) {
+  const auto folder = pool_.open(volume.id);
+  if (!folder && folder.error().code == Code::kNotFound) return std::string();
+  if (!folder) return fail(folder.error());
+  return image_snapshot_users(*folder, snapshot_id);
 }
 
 Status ImageBackend::measure_mounted(const Volume& volume, const Folder& folder,

@@ -1,12 +1,16 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 
 #include "base/fault.h"
 #include "base/text.h"
 #include "volume/backends/image_verbs.h"
+#include "volume/backends/snapshot_views.h"
+#include "volume/backends/users.h"
 #include "volume/kernel/extents.h"
 
 namespace fairlead::volume {
@@ -55,15 +59,6 @@ Result<UniqueFd> mount_recovered_copy(const Folder& volume, const LoopImage& ima
   return attached.fs.mount(std::move(request));
 }
 
-Result<UniqueFd> mount_snapshot(const Folder& volume, const std::string& snapshot_id) {
-  TRY(const auto identity, read_identity(volume));
-  TRY(const auto image, open_snapshot(volume, snapshot_id));
-  TRY(const auto superblock, verify_image(image, identity));
-  if (superblock.needs_recovery) return mount_recovered_copy(volume, image, superblock);
-  TRY(const auto attached, attach_image(image, superblock, Attach::kReadOnly));
-  return attached.fs.mount_read_only();
-}
-
 Result<UniqueFd> mount_present(const VolumeTree& pool, const Volume& volume) {
   TRY(const auto disk, ImageDisk::hold(pool, volume.id));
   TRY(const auto superblock, disk.verify());
@@ -72,6 +67,77 @@ Result<UniqueFd> mount_present(const VolumeTree& pool, const Volume& volume) {
 }
 
 }  // namespace
+
+Result<UniqueFd> mount_image_snapshot(const Folder& volume, const std::string& snapshot_id) {
+  TRY(const auto identity, read_identity(volume));
+  TRY(const auto image, open_snapshot(volume, snapshot_id));
+  TRY(const auto superblock, verify_image(image, identity));
+  if (superblock.needs_recovery) return mount_recovered_copy(volume, image, superblock);
+  TRY(const auto attached, attach_image(image, superblock, Attach::kReadOnly));
+  return attached.fs.mount_read_only();
+}
+
+namespace {
+
+// The file systems by which snapshots are mounted: that of the view, and those on loop devices that
+// show one of the images. A copy that was made to be mounted is only in the view.
+Result<std::vector<dev_t>> devices_of_snapshots(const Folder& volume,
+                                                const std::string& snapshot_id) {
+  std::vector<dev_t> devices;
+  if (const auto views = volume.folder(snapshot_views::kFolder)) {
+    TRY(const auto ids, snapshot_views::ids(volume));
+    for (const std::string& id : ids) {
+      if (!snapshot_id.empty() && id != snapshot_id) continue;
+      const auto mounted = is_mount_point(views->fd(), id);
+      if (!mounted || !*mounted) continue;
+      TRY(const dev_t device, device_at(views->fd(), id));
+      devices.push_back(device);
+    }
+  }
+  const auto snapshots = volume.folder(kSnapshots);
+  if (!snapshots && snapshots.error().code == Code::kNotFound) return devices;
+  if (!snapshots) return fail(snapshots.error());
+  TRY(const auto bound, bound_images());
+  if (bound.empty()) return devices;
+  TRY(const auto names, snapshots->names());
+  for (const std::string& name : names) {
+    struct stat info {};
+    if (!snapshot_id.empty() && name != image_of(snapshot_id)) continue;
+    if (::fstatat(snapshots->fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    for (const BoundImage& one : bound)
+      if (one.device == info.st_dev && one.inode == info.st_ino)
+        devices.push_back(Loop{.number = one.loop, .fd = {}}.device());
+  }
+  return devices;
+}
+
+}  // namespace
+
+Result<std::string> image_snapshot_users(const Folder& volume, const std::string& snapshot_id) {
+  TRY(const auto devices, devices_of_snapshots(volume, snapshot_id));
+  if (devices.empty()) return std::string();
+  TRY(const auto scan, MountScan::take());
+  TRY(const auto base, MountScan::path_of(volume.fd()));
+  const std::string own = fmt::format("{}/{}/", base, snapshot_views::kFolder);
+  std::vector<MountUser> users;
+  for (const dev_t device : std::set<dev_t>(devices.begin(), devices.end()))
+    for (MountUser& user : scan.users_of({::major(device), ::minor(device), "/"}))
+      if (!user.mount_point.starts_with(own)) users.push_back(std::move(user));
+  return describe_users(users);
+}
+
+Result<std::map<std::string, std::uint64_t>> image_snapshot_space(const VolumeTree& pool,
+                                                                  const Volume& volume) {
+  TRY(const auto folder, pool.open(volume.id));
+  std::map<std::string, std::uint64_t> space;
+  for (const Snapshot& snapshot : volume.snapshots) {
+    const auto image = open_snapshot(folder, snapshot.id);
+    if (!image) continue;  // a missing one is not measured, and holds nothing
+    TRY(const auto bytes, unshared_bytes(image->fd()));
+    if (bytes) space[snapshot.id] = *bytes;
+  }
+  return space;
+}
 
 Status take_image_snapshot(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                            const Progress& progress) {
@@ -152,7 +218,7 @@ Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,
   const auto mount_it = [&]() -> Result<UniqueFd> {
     if (snapshot_id.empty()) return mount_present(pool, volume);
     TRY(const auto folder, pool.open(volume.id));
-    return mount_snapshot(folder, snapshot_id);
+    return mount_image_snapshot(folder, snapshot_id);
   };
   TRY(const auto mount, mount_it());
   TRY_STATUS(unlock_data(mount.get(), volume.options));

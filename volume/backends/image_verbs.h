@@ -2,6 +2,9 @@
 // volume/api/backend.h, in one file for each theme.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "volume/api/backend.h"
 #include "volume/backends/image_disk.h"
 
@@ -20,6 +23,11 @@ Result<std::optional<std::uint64_t>> only_in_image_snapshots(const VolumeTree& p
                                                              const Volume& volume);
 Result<UniqueFd> open_image_data(const VolumeTree& pool, const Volume& volume,
                                  const std::string& snapshot_id);
+// A detached mount of the snapshot, read-only; see Backend::mount_snapshot and snapshot_users.
+Result<UniqueFd> mount_image_snapshot(const Folder& volume, const std::string& snapshot_id);
+Result<std::map<std::string, std::uint64_t>> image_snapshot_space(const VolumeTree& pool,
+                                                                  const Volume& volume);
+Result<std::string> image_snapshot_users(const Folder& volume, const std::string& snapshot_id);
 
 // image_build.cpp
 Status create_image(const VolumeTree& pool, const Volume& volume);

@@ -14,20 +14,21 @@ namespace {
 constexpr std::array<std::string_view, 6> kNothing{"async",   "bind",  "nocopy",
                                                    "noquota", "rbind", "relatime"};
 
+}  // namespace
+
 // A view that is needed for another reason gets nosuid and nodev as well.
-MountFlags flags_of(const VolumeOptions& options) {
+MountFlags view_flags(const VolumeOptions& options) {
   MountFlags flags = sort_mount_words(options.mount_options).flags;
   flags.read_only = flags.read_only || options.access == Access::kReadOnly;
   return flags;
 }
 
-std::vector<IdLine> lines_of(const std::vector<IdRange>& ranges) {
+std::vector<IdLine> id_lines(const VolumeOptions& options) {
   std::vector<IdLine> lines;
-  for (const IdRange& range : ranges) lines.push_back({range.disk, range.shown, range.count});
+  for (const IdRange& range : options.idmap)
+    lines.push_back({range.disk, range.shown, range.count});
   return lines;
 }
-
-}  // namespace
 
 bool MountViews::needed(const VolumeOptions& options) {
   const auto asked = [&](std::string_view word) {
@@ -36,7 +37,8 @@ bool MountViews::needed(const VolumeOptions& options) {
   MountFlags plain;
   plain.nosuid = !asked("suid");
   plain.nodev = !asked("dev");
-  return !options.idmap.empty() || asked("nosuid") || asked("nodev") || flags_of(options) != plain;
+  return !options.idmap.empty() || asked("nosuid") || asked("nodev") ||
+         view_flags(options) != plain;
 }
 
 Status MountViews::validate(std::string_view backend, const VolumeOptions& options) {
@@ -49,19 +51,31 @@ Status MountViews::validate(std::string_view backend, const VolumeOptions& optio
   return {};
 }
 
+Status MountViews::attach_view(const Folder& place, const std::string& name, int data,
+                               const VolumeOptions& options, const MountFlags& flags, Depth depth) {
+  TRY_STATUS(place.ensure_folder(name, 0700));
+  TRY(const bool mounted, is_mount_point(place.fd(), name));
+  if (mounted) return {};
+  TRY(const auto view, clone_tree(data, depth));
+  TRY_STATUS(set_flags(view.get(), flags));
+  TRY_STATUS(maps_.apply(view.get(), id_lines(options)));
+  fault_point("volume.view.made");
+  TRY_STATUS(attach(view.get(), place.fd(), name));
+  fault_point("volume.view.mounted");
+  return {};
+}
+
 Status MountViews::mount(const Folder& volume, int data, const VolumeOptions& options,
                          Depth depth) {
   TRY(const auto place, volume.ensure_folder(kViewFolder, 0700));
-  TRY_STATUS(place.ensure_folder("_data", 0700));
-  TRY(const bool mounted, is_mount_point(place.fd(), "_data"));
-  if (mounted) return {};
-  TRY(const auto view, clone_tree(data, depth));
-  TRY_STATUS(set_flags(view.get(), flags_of(options)));
-  TRY_STATUS(maps_.apply(view.get(), lines_of(options.idmap)));
-  fault_point("volume.view.made");
-  TRY_STATUS(attach(view.get(), place.fd(), "_data"));
-  fault_point("volume.view.mounted");
-  return {};
+  return attach_view(place, "_data", data, options, view_flags(options), depth);
+}
+
+Status MountViews::mount_read_only(const Folder& place, const std::string& name, int data,
+                                   const VolumeOptions& options) {
+  MountFlags flags = view_flags(options);
+  flags.read_only = true;
+  return attach_view(place, name, data, options, flags, Depth::kOne);
 }
 
 Status MountViews::unmount(const Folder& volume, Unmount how) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "volume/api/options.h"
 #include "volume/kernel/folder.h"
@@ -24,11 +25,22 @@ class MountViews {
   // Mounts the folder `data` for this volume, unless that is done already.
   Status mount(const Folder& volume, int data, const VolumeOptions& options,
                Depth depth = Depth::kOne);
+  // Mounts the folder `data` of a snapshot, read-only, on `name` below `place`, unless that is done
+  // already; else with the flags and the id map of its volume.
+  Status mount_read_only(const Folder& place, const std::string& name, int data,
+                         const VolumeOptions& options);
   // Succeeds when nothing is mounted.
   static Status unmount(const Folder& volume, Unmount how = Unmount::kPlain);
 
  private:
+  Status attach_view(const Folder& place, const std::string& name, int data,
+                     const VolumeOptions& options, const MountFlags& flags, Depth depth);
+
   IdMaps maps_;
 };
+
+// The flags of a mount with these options.
+MountFlags view_flags(const VolumeOptions& options);
+std::vector<IdLine> id_lines(const VolumeOptions& options);
 
 }  // namespace fairlead::volume

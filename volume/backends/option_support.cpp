@@ -28,6 +28,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"device", [](const Options& o) { return !o.device.empty(); }, "leave it out"},
     {"from", [](const Options& o) { return !o.from_volume.empty(); },
      "there is nothing of its own to copy into; use another backend"},
+    {"snapshot", [](const Options& o) { return !o.view_volume.empty(); },
+     "it shows a snapshot of another volume, and takes no backend="},
     {"snapshots", [](const Options& o) { return o.snapshots != Schedule{}; },
      "keep it in a pool (fairlead pool create, then pool=NAME), or use backend=image"},
     {"autogrow", [](const Options& o) { return o.autogrow.percent != 0; },

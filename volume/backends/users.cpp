@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "volume/backends/snapshot_views.h"
+
 namespace fairlead::volume {
 
 namespace {
@@ -37,19 +39,51 @@ bool is_twin(const MountUser& user, const Folder& volume, const OwnMounts& own) 
   });
 }
 
+bool is_view(const std::string& mount_point, const std::string& base) {
+  return mount_point.starts_with(fmt::format("{}/{}/", base, snapshot_views::kFolder));
+}
+
+bool contains(const std::vector<MountUser>& users, const MountUser& user) {
+  return std::ranges::any_of(users, [&](const MountUser& one) {
+    return one.pid == user.pid && one.mount_point == user.mount_point;
+  });
+}
+
 }  // namespace
 
+FsPlace snapshots_place(FsPlace volume, const std::string& snapshot_id) {
+  if (volume.path != "/") volume.path += '/';
+  volume.path += "snapshots";
+  if (!snapshot_id.empty()) volume.path += "/" + snapshot_id;
+  return volume;
+}
+
+std::string describe_users(const std::vector<MountUser>& users) {
+  return fmt::format("{}", fmt::join(describe_some(users), ", "));
+}
+
+Result<std::string> snapshot_users_text(const MountScan& scan, const Folder& volume,
+                                        const FsPlace& place) {
+  TRY(const auto base, MountScan::path_of(volume.fd()));
+  auto users = scan.users_of(place);
+  std::erase_if(users, [&](const MountUser& user) { return is_view(user.mount_point, base); });
+  return describe_users(users);
+}
+
 Result<std::string> users_text(const MountScan& scan, const Folder& volume,
-                               const std::vector<FsPlace>& places, const OwnMounts& own) {
+                               const std::vector<FsPlace>& places, const OwnMounts& own,
+                               const std::optional<FsPlace>& except) {
   TRY(const auto base, MountScan::path_of(volume.fd()));
   const auto is_own = [&](const std::string& mount_point) {
-    return std::ranges::any_of(
-        own, [&](const std::string& name) { return mount_point == base + "/" + name; });
+    return is_view(mount_point, base) || std::ranges::any_of(own, [&](const std::string& name) {
+             return mount_point == base + "/" + name;
+           });
   };
+  const auto others = except ? scan.users_of(*except) : std::vector<MountUser>();
   std::vector<MountUser> users;
   for (const FsPlace& place : places)
     for (MountUser& user : scan.users_of(place))
-      if (!is_own(user.mount_point) && !is_twin(user, volume, own))
+      if (!is_own(user.mount_point) && !is_twin(user, volume, own) && !contains(others, user))
         users.push_back(std::move(user));
   auto texts = describe_some(users);
   TRY(const auto inside, scan.mounted_inside(volume.fd()));
@@ -67,7 +101,7 @@ std::string strangers_text(const MountScan& scan, const FsPlace& place) {
   std::vector<MountUser> users;
   for (const MountUser& user : all)
     if (!of_host.contains(user.mount_point)) users.push_back(user);
-  return fmt::format("{}", fmt::join(describe_some(users), ", "));
+  return describe_users(users);
 }
 
 Result<std::optional<FsPlace>> mounted_at(const MountScan& scan, const Folder& volume,

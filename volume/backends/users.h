@@ -15,10 +15,22 @@ namespace fairlead::volume {
 // count as a use either.
 using OwnMounts = std::vector<std::string>;
 
+// The place of a volume's snapshots, or of one of them, below the place of the folder vol/<id>.
+FsPlace snapshots_place(FsPlace volume, const std::string& snapshot_id = {});
+
 // Lists who has `places`, or what lies beneath them, mounted, and what is mounted inside `volume`,
-// the folder vol/<id>. Empty when nobody has.
+// the folder vol/<id>. Empty when nobody has. Fairlead's own mounts of snapshots do not count, nor
+// do users of `except` or what lies beneath it.
 Result<std::string> users_text(const MountScan& scan, const Folder& volume,
-                               const std::vector<FsPlace>& places, const OwnMounts& own);
+                               const std::vector<FsPlace>& places, const OwnMounts& own,
+                               const std::optional<FsPlace>& except = {});
+
+// Who has snapshots mounted that are kept as folders at `place`, in vol/<id>.
+Result<std::string> snapshot_users_text(const MountScan& scan, const Folder& volume,
+                                        const FsPlace& place);
+
+// "mounted at /data by sleep (pid 812), mounted at /x on the host, 5 more".
+std::string describe_users(const std::vector<MountUser>& users);
 
 // The same for a place that is not Fairlead's (a folder of the host, a share). Mounts of it in our
 // own namespace, and copies of those in other namespaces, belong to the host and do not count; what

@@ -9,6 +9,7 @@
 //       fs/_data/                     in a file system of its own (subvolume, mount), or
 //       mnt/_data/                    a second mount of it, with flags or an id map
 //       snapshots/<snapshot id>/
+//       views/<snapshot id>/          see snapshot_views.h
 //     tmp/<id>/                 0700  a volume that is being built
 //     trash/<id>.<unix time>/   0700  a removed volume, and when it was removed
 //

@@ -176,6 +176,7 @@ struct ArchiveWriter::State {
     void operator()(archive* writer) const { archive_write_free(writer); }
   };
   int fd = -1;
+  Packing packing = Packing::kZstd;
   ZstdWriter zstd;
   Sha256 hash;
   std::string path;  // path of the entry that is being written
@@ -192,8 +193,9 @@ struct ArchiveWriter::State {
 
 la_ssize_t ArchiveWriter::State::put(archive*, void* self, const void* bytes, std::size_t size) {
   auto* state = static_cast<State*>(self);
+  const std::string_view plain(static_cast<const char*>(bytes), size);
   if (!state->error && !state->is_given_up)
-    state->write(state->zstd.add({static_cast<const char*>(bytes), size}));
+    state->write(state->packing == Packing::kNone ? plain : state->zstd.add(plain));
   return static_cast<la_ssize_t>(size);
 }
 
@@ -222,11 +224,12 @@ ArchiveWriter::~ArchiveWriter() {
   if (state_) state_->is_given_up = true;
 }
 
-Result<ArchiveWriter> ArchiveWriter::open(int fd) {
+Result<ArchiveWriter> ArchiveWriter::open(int fd, Packing packing) {
   const Utf8Locale locale;
   auto state = std::make_unique<State>();
   state->handle.reset(archive_write_new());
   state->fd = fd;
+  state->packing = packing;
   archive* const handle = state->handle.get();
   if (handle == nullptr) throw std::bad_alloc();
   // The last block is not padded, so that a pipe and a file get the same bytes.
@@ -282,7 +285,8 @@ Status ArchiveWriter::skip(std::uint64_t hole) {
 Result<Digest> ArchiveWriter::close() {
   const Utf8Locale locale;
   const bool ended = archive_write_close(state_->handle.get()) == ARCHIVE_OK;
-  if (ended && !state_->error) state_->write(state_->zstd.finish());
+  if (ended && !state_->error && state_->packing == Packing::kZstd)
+    state_->write(state_->zstd.finish());
   if (!ended || state_->error) return state_->failed("end the archive after");
   return state_->hash.finish();
 }

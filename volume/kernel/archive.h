@@ -16,14 +16,17 @@
 
 namespace fairlead::volume {
 
+enum class Packing { kZstd, kNone };  // kNone: a plain tar
+
 // Writes pax (POSIX.1-2001) in one zstd frame with a checksum of the content, which whoever unpacks
 // the frame compares at its end (libarchive's own zstd filter writes no checksum). The same entries
 // give the same bytes, because the archive holds no time, host or user of its writer. Not
 // thread-safe.
 class ArchiveWriter {
  public:
-  // `fd` is borrowed and written from its present position; it may be a pipe.
-  static Result<ArchiveWriter> open(int fd);
+  // `fd` is borrowed and written from its present position; it may be a pipe. Unpacked there is no
+  // checksum.
+  static Result<ArchiveWriter> open(int fd, Packing packing = Packing::kZstd);
   ArchiveWriter(ArchiveWriter&&) noexcept;
   ~ArchiveWriter();  // without close() before: the archive is left cut off
 

@@ -1,6 +1,7 @@
 #include "volume/kernel/image_file.h"
 
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <vector>
 
 namespace fairlead::volume {
 
@@ -112,6 +114,35 @@ Result<FileSize> size_of_file(int fd) {
   constexpr std::uint64_t kBlock = 512;  // the unit of st_blocks, whatever the file system
   return FileSize{static_cast<std::uint64_t>(info.st_size),
                   static_cast<std::uint64_t>(info.st_blocks) * kBlock};
+}
+
+Result<std::optional<std::uint64_t>> unshared_bytes(int fd) {
+  constexpr std::size_t kAtOnce = 512, kMost = 200'000;
+  constexpr std::uint32_t kElsewhere =
+      FIEMAP_EXTENT_SHARED | FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC;
+  std::vector<std::uint64_t> buffer(
+      (sizeof(fiemap) + kAtOnce * sizeof(fiemap_extent)) / sizeof(std::uint64_t) + 1);
+  auto* const map = reinterpret_cast<fiemap*>(buffer.data());
+  std::uint64_t bytes = 0, start = 0;
+  for (std::size_t seen = 0; seen < kMost;) {
+    std::ranges::fill(buffer, 0);
+    map->fm_start = start;
+    map->fm_length = FIEMAP_MAX_OFFSET - start;
+    map->fm_extent_count = kAtOnce;
+    if (::ioctl(fd, FS_IOC_FIEMAP, map) != 0) {
+      if (errno == EOPNOTSUPP || errno == ENOTTY || errno == EINVAL) return std::nullopt;
+      return fail_errno(errno, "look at the extents of an image");
+    }
+    if (map->fm_mapped_extents == 0) return bytes;
+    seen += map->fm_mapped_extents;
+    for (std::uint32_t k = 0; k < map->fm_mapped_extents; ++k) {
+      const fiemap_extent& extent = map->fm_extents[k];
+      if ((extent.fe_flags & kElsewhere) == 0) bytes += extent.fe_length;
+      if ((extent.fe_flags & FIEMAP_EXTENT_LAST) != 0) return bytes;
+      start = extent.fe_logical + extent.fe_length;
+    }
+  }
+  return std::nullopt;
 }
 
 Status set_file_size(int fd, std::uint64_t size) {

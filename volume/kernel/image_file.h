@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -27,6 +28,9 @@ struct FileSize {
   std::uint64_t length = 0, allocated = 0;  // bytes
 };
 Result<FileSize> size_of_file(int fd);
+// The bytes on the disk that no other file shares, as the file system tells by the extents of the
+// file (FIEMAP). std::nullopt where it cannot, and for a file of more than 200,000 extents.
+Result<std::optional<std::uint64_t>> unshared_bytes(int fd);
 Status set_file_size(int fd, std::uint64_t size);  // flushes the file as well
 Status sync_file(int fd);
 

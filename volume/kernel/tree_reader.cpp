@@ -451,6 +451,25 @@ Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, Wa
   return Walker(folder, visit, notes, hollow).run();
 }
 
+Result<std::vector<std::string>> entry_names(int folder) { return names_in(folder); }
+
+Result<TreeEntry> look_at_entry(int folder, const std::string& name) {
+  struct stat info {};
+  if (::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno(errno, printable(name));
+  TreeEntry entry;
+  fill(entry, info);
+  if (entry.kind == EntryKind::kSymlink) {
+    TRY(entry.target, read_target(folder, name));
+  }
+  return entry;
+}
+
+Result<TreeEntry> read_entry(int folder, const std::string& name, UniqueFd& file) {
+  TRY(auto entry, look_at_entry(folder, name));
+  return Cursor(std::move(entry), folder, name).read(file);
+}
+
 Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,
                                                                          std::uint64_t size) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;

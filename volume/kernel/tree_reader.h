@@ -37,6 +37,15 @@ enum class Hollow { kNote, kRefuse };
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
                  Hollow hollow = Hollow::kNote);
 
+// --- one folder, or one entry, of such a tree. `name` is one component, or "." for the folder itself;
+// entries have no path.
+
+Result<std::vector<std::string>> entry_names(int folder);  // sorted, without "." and ".."
+// The metadata of lstat(2), and the target of a link.
+Result<TreeEntry> look_at_entry(int folder, const std::string& name);
+// As TreeCursor::read(); what is neither file, folder, link nor FIFO has metadata only.
+Result<TreeEntry> read_entry(int folder, const std::string& name, UniqueFd& file);
+
 // The parts of a file that hold data, by SEEK_DATA and SEEK_HOLE, as ascending (offset, length),
 // cut at `size`. The whole file where the file system cannot tell.
 Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,

@@ -50,6 +50,14 @@ void Inspection::add_growth(const Volume& volume, VolumeStatus& status) {
   if (status.condition == Condition::kOk) status.condition = Condition::kWarning;
 }
 
+namespace {
+// What a backend only describes is still no "ok".
+void settle_condition(VolumeStatus& status) {
+  if (status.condition == Condition::kOk && status.health != "ok")
+    status.condition = Condition::kWarning;
+}
+}  // namespace
+
 Result<VolumeStatus> Inspection::status(const Volume& volume) {
   const auto backend = volumes_.backends().find(volume);
   auto status = backend ? (*backend)->status(volume) : Result<VolumeStatus>(fail(backend.error()));
@@ -65,6 +73,7 @@ Result<VolumeStatus> Inspection::status(const Volume& volume) {
   }
   add_growth(volume, *status);
   status->reason = reason_of(volume, status->reason);
+  settle_condition(*status);
   return status;
 }
 
@@ -73,10 +82,20 @@ Result<VolumeStatus> Inspection::usage(const std::string& name, const Progress& 
     TRY(const auto parsed, VolumeName::parse(name));
     TRY(const auto opened, volumes_.open(parsed));
     TRY(auto usage, opened.backend->usage(opened.stored.volume, progress));
+    settle_condition(usage);
     usage.reason = reason_of(opened.stored.volume, usage.reason);
     return usage;
   };
   return in_context(run(), "measure", name);
+}
+
+Result<std::map<std::string, std::uint64_t>> Inspection::snapshot_space(const std::string& name) {
+  const auto run = [&]() -> Result<std::map<std::string, std::uint64_t>> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto opened, volumes_.open(parsed));
+    return opened.backend->snapshot_space(opened.stored.volume);
+  };
+  return in_context(run(), "measure the snapshots of", name);
 }
 
 // Under the lock, because fsck needs the volume to itself.

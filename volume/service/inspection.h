@@ -1,6 +1,8 @@
 // Lists volumes, reports their state, and has their file systems checked.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "volume/service/changes.h"
@@ -15,6 +17,7 @@ class Inspection {
   Result<std::vector<Volume>> list();
   Result<VolumeStatus> status(const Volume& volume);
   Result<VolumeStatus> usage(const std::string& name, const Progress& progress);
+  Result<std::map<std::string, std::uint64_t>> snapshot_space(const std::string& name);
   Result<CheckReport> check(const std::string& name, bool repair, const Progress& progress);
 
  private:

@@ -21,13 +21,6 @@ const MountHint* other_hint(const Volume& volume, const std::string& client,
   return found == volume.mounts.end() ? nullptr : &*found;
 }
 
-// On a full disk a volume is mounted and unmounted without a count, because counts are hints only.
-bool may_go_uncounted(const Volume& volume, const Error& error) {
-  if (error.code != Code::kExhausted) return false;
-  log::warn("a mount is not counted", {{"volume", volume.name.str()}, {"error", error.text}});
-  return true;
-}
-
 }  // namespace
 
 // With access=single only one (client, id) may use the volume. A count that a runtime never took
@@ -73,8 +66,8 @@ Result<Volume> Mounts::mount(const std::string& name, const std::string& client,
     fault_point("volume.mount.mounted");
     const bool first = stored.volume.mounts.empty();
     const bool single = stored.volume.options.access == Access::kSingle;
-    if (single) drop_others(stored.volume, client, id);
-    count_up(stored.volume, client, id);
+    if (single) drop_others(stored.volume.mounts, client, id);
+    count_up(stored.volume.mounts, client, id);
     stored.counted = volumes_.now();
     auto counted = volumes_.records().put(stored, state::Durability::kBoot);
     if (!counted && (single || !may_go_uncounted(stored.volume, counted.error()))) {
@@ -94,7 +87,7 @@ Status Mounts::unmount(const std::string& name, const std::string& client, const
     TRY(const auto guard, volumes_.lock(parsed));
     TRY(auto stored, volumes_.ready(parsed));
     if (!stored) return {};
-    const bool counted = count_down(stored->volume, client, id);
+    const bool counted = count_down(stored->volume.mounts, client, id);
     if (stored->volume.mounts.empty()) {
       TRY(Backend* const backend, volumes_.backends().find(stored->volume));
       TRY_STATUS(backend->unmount(stored->volume));

@@ -1,9 +1,20 @@
 #include "volume/service/properties.h"
 
+#include <algorithm>
+
 #include "base/fault.h"
 #include "volume/service/create_plan.h"
+#include "volume/service/snapshot_mounts.h"
 
 namespace fairlead::volume {
+
+namespace {
+bool is_counted(const Volume& volume) {
+  return !volume.mounts.empty() || std::ranges::any_of(volume.snapshots, [](const Snapshot& one) {
+    return !one.mounts.empty();
+  });
+}
+}  // namespace
 
 // Only the record changes; data and mounts stay where they are. Refused while a counted mount is in
 // use, because the runtime will unmount by the old name.
@@ -27,8 +38,9 @@ Result<Volume> Properties::rename(const std::string& name, const std::string& to
       return fail(Code::kExists, "volume \"{}\" exists already; choose another name",
                   to_name.str());
     if (taken) TRY_STATUS(removal_.clear_leftovers(*taken));
-    if (!stored->volume.mounts.empty()) {
+    if (is_counted(stored->volume)) {
       TRY(Backend* const backend, volumes_.backends().find(stored->volume));
+      TRY_STATUS(refuse_mounted_snapshots(*backend, stored->volume));
       TRY(const auto users, backend->users(stored->volume));
       if (!users.empty())
         return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);

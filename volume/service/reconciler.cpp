@@ -114,6 +114,8 @@ void Reconciler::heal_all(ReconcileReport& report, const Records::Listing& listi
         stored.volume.phase == Phase::kReady && !stored.void_mounts && !stored.volume.change;
     auto healed = at_rest ? Status() : heal(stored.volume, report);
     if (healed) healed = drop_leftovers_of_archives(stored.volume, report);
+    if (healed && stored.volume.phase == Phase::kReady)
+      healed = verbs_.snapshot_mounts.tidy(stored.volume);
     // kUnavailable: somebody is working on it
     if (!healed && healed.error().code != Code::kUnavailable)
       report.failures.push_back(

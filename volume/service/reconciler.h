@@ -16,6 +16,7 @@ class Reconciler {
     Removal& removal;
     Inspection& inspection;
     Snapshots& snapshots;
+    SnapshotMounts& snapshot_mounts;
     Trash& trash;
     LostVolumes& lost;
   };

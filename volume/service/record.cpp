@@ -1,5 +1,7 @@
 #include "volume/service/record.h"
 
+#include <algorithm>
+
 #include "base/json/fields.h"
 
 namespace fairlead::volume {
@@ -59,10 +61,14 @@ constexpr auto kKind = one_of<ChangeKind::kSnapshot, ChangeKind::kDropSnapshot,
 
 // ---- the fields of each part
 
+constexpr auto kMount =
+    fields(required<&MountHint::client>("client"), required<&MountHint::id>("id"),
+           required<&MountHint::count>("count", Range{1, UINT32_MAX}));
+
 constexpr auto kSnapshotFields =
     fields(required<&Snapshot::id>("id"), required<&Snapshot::name>("name"),
            required<&Snapshot::origin>("origin", kOrigin), required<&Snapshot::created>("created"),
-           sparse<&Snapshot::size>("size"));
+           sparse<&Snapshot::size>("size"), sparse<&Snapshot::mounts>("mounts", object(kMount)));
 constexpr auto kSnapshot = object(kSnapshotFields, check_snapshot);
 
 constexpr auto kChangeFields =
@@ -70,10 +76,6 @@ constexpr auto kChangeFields =
            sparse<&Change::kept>("kept", kSnapshot), sparse<&Change::size>("size"),
            sparse<&Change::automatic>("automatic"));
 constexpr auto kChange = object(kChangeFields, check_change);
-
-constexpr auto kMount =
-    fields(required<&MountHint::client>("client"), required<&MountHint::id>("id"),
-           required<&MountHint::count>("count", Range{1, UINT32_MAX}));
 
 constexpr auto kLeftOut =
     fields(required<&LeftOut::count>("count"), defaulted<&LeftOut::notes>("notes"));
@@ -108,9 +110,20 @@ constexpr auto kDisk =
     fields(required<&DiskState::path>("path"), required<&DiskState::level>("level", kLevel),
            required<&DiskState::percent>("percent", Range{0, 100}));
 
+bool has_mounts(const Volume& volume) {
+  return !volume.mounts.empty() || std::ranges::any_of(volume.snapshots, [](const Snapshot& one) {
+    return !one.mounts.empty();
+  });
+}
+
+void clear_mounts(Volume& volume) {
+  volume.mounts.clear();
+  for (Snapshot& snapshot : volume.snapshots) snapshot.mounts.clear();
+}
+
 VolumeRecord record_of(const Entry& entry, const std::string& boot) {
   VolumeRecord record{.volume = entry.volume, .former = entry.former, .boot = {}, .counted = {}};
-  if (!entry.volume.mounts.empty()) {
+  if (has_mounts(entry.volume)) {
     record.boot = boot;
     record.counted = entry.counted;
   }
@@ -121,9 +134,9 @@ ParsedRecord parsed_of(VolumeRecord record, const std::string& boot) {
   ParsedRecord parsed;
   Volume& volume = parsed.entry.volume;
   volume = std::move(record.volume);
-  parsed.void_mounts = !volume.mounts.empty() && record.boot.value_or("") != boot;
-  if (parsed.void_mounts) volume.mounts.clear();
-  if (!volume.mounts.empty()) parsed.entry.counted = record.counted.value_or(0);
+  parsed.void_mounts = has_mounts(volume) && record.boot.value_or("") != boot;
+  if (parsed.void_mounts) clear_mounts(volume);
+  if (has_mounts(volume)) parsed.entry.counted = record.counted.value_or(0);
   parsed.entry.former = std::move(record.former);
   return parsed;
 }

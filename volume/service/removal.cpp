@@ -1,6 +1,7 @@
 #include "volume/service/removal.h"
 
 #include "base/fault.h"
+#include "volume/service/snapshot_mounts.h"
 
 namespace fairlead::volume {
 
@@ -22,11 +23,13 @@ Status Removal::begin(Stored& stored, Backend& backend) {
         shown(stored.volume.mounts.front().client), age);
   TRY(const auto users, backend.users(stored.volume));
   if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
+  TRY_STATUS(refuse_mounted_snapshots(backend, stored.volume));
   TRY(const auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));
   fault_point("volume.remove.checked");
   stored.volume.phase = Phase::kDeleting;
   stored.volume.deleted = volumes_.now();
   stored.volume.mounts.clear();
+  for (Snapshot& snapshot : stored.volume.snapshots) snapshot.mounts.clear();
   stored.former.clear();
   TRY_STATUS(volumes_.records().put(stored, state::Durability::kDurable));
   fault_point("volume.remove.intent");

@@ -23,7 +23,9 @@ Status Schedules::follow(const Volume& seen, ReconcileReport& report) {
     const auto found = std::ranges::find(volume.snapshots, id, &Snapshot::id);
     if (found == volume.snapshots.end()) continue;
     const Snapshot old = *found;
-    TRY_STATUS(snapshots_.drop_of(opened, old));
+    const auto dropped = snapshots_.drop_of(opened, old);
+    if (!dropped && dropped.error().code == Code::kInUse) continue;  // mounted: it stays until then
+    TRY_STATUS(dropped);
     report.actions.push_back(
         fmt::format("removed snapshot {} of volume \"{}\"", old.name.str(), volume.name.str()));
   }

@@ -87,6 +87,7 @@ Result<Snapshot> Snapshots::take_for_archive(const std::string& name) {
 }
 
 Status Snapshots::drop_of(OpenVolume& opened, const Snapshot& snapshot) {
+  TRY_STATUS(mounts_.release(opened, snapshot));
   TRY(const auto content, volumes_.lock_content(opened.stored.volume, kReconcileLockDeadline));
   const Change dropped{
       .kind = ChangeKind::kDropSnapshot, .snapshot = snapshot, .kept = {}, .size = 0};

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "volume/service/changes.h"
+#include "volume/service/snapshot_mounts.h"
 
 namespace fairlead::volume {
 
 class Snapshots {
  public:
-  Snapshots(LockedVolumes& volumes, Changes& changes) : volumes_(volumes), changes_(changes) {}
+  Snapshots(LockedVolumes& volumes, Changes& changes, SnapshotMounts& mounts)
+      : volumes_(volumes), changes_(changes), mounts_(mounts) {}
 
   Result<Snapshot> take(const std::string& name, const std::string& snapshot,
                         const Progress& progress);
@@ -24,6 +26,7 @@ class Snapshots {
  private:
   LockedVolumes& volumes_;
   Changes& changes_;
+  SnapshotMounts& mounts_;
 };
 
 }  // namespace fairlead::volume

@@ -7,6 +7,7 @@
 #include "volume/service/reconciler.h"
 #include "volume/service/recovery.h"
 #include "volume/service/schedules.h"
+#include "volume/service/snapshot_mounts.h"
 #include "volume/service/snapshots.h"
 #include "volume/service/space_watch.h"
 #include "volume/service/trash.h"
@@ -76,6 +77,21 @@ class Service : public VolumeService {
                              const Progress& progress) override {
     return snapshots_.roll_back(name, snapshot, progress);
   }
+  Result<SnapshotView> mount_snapshot(const std::string& name, const std::string& snapshot,
+                                      const std::string& client, const std::string& id) override {
+    return snapshot_mounts_.mount(name, snapshot, client, id);
+  }
+  Status unmount_snapshot(const std::string& name, const std::string& snapshot,
+                          const std::string& client, const std::string& id) override {
+    return snapshot_mounts_.unmount(name, snapshot, client, id);
+  }
+  Result<SnapshotView> inspect_snapshot(const std::string& name,
+                                        const std::string& snapshot) override {
+    return snapshot_mounts_.inspect(name, snapshot);
+  }
+  Result<std::map<std::string, std::uint64_t>> snapshot_space(const std::string& name) override {
+    return inspection_.snapshot_space(name);
+  }
   Result<VolumeStatus> usage(const std::string& name, const Progress& progress) override {
     return inspection_.usage(name, progress);
   }
@@ -100,13 +116,16 @@ class Service : public VolumeService {
   Mounts mounts_{volumes_, changes_};
   Properties properties_{volumes_, changes_, removal_};
   Inspection inspection_{volumes_, changes_};
-  Snapshots snapshots_{volumes_, changes_};
+  SnapshotMounts snapshot_mounts_{volumes_, changes_};
+  Snapshots snapshots_{volumes_, changes_, snapshot_mounts_};
   Schedules schedules_{volumes_, changes_, snapshots_};
   Trash trash_{volumes_, removal_};
   LostVolumes lost_{volumes_.records(), volumes_.backends()};
   Recovery recovery_{volumes_, lost_};
   SpaceWatch space_watch_{volumes_, changes_};
-  Reconciler reconciler_{volumes_, {changes_, removal_, inspection_, snapshots_, trash_, lost_}};
+  Reconciler reconciler_{
+      volumes_,
+      {changes_, removal_, inspection_, snapshots_, snapshot_mounts_, trash_, lost_}};
   Creation creation_{volumes_, changes_, removal_, lost_};  // the last: its threads use the others
 };
 

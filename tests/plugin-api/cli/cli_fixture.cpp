@@ -10,7 +10,8 @@ CliTest::CliTest()
       volumes_(std::make_shared<::testing::NiceMock<MockVolumeService>>()),
       pools_(std::make_shared<::testing::NiceMock<MockVolumePools>>()),
       archives_(std::make_shared<::testing::NiceMock<MockVolumeArchives>>()),
-      jobs_(std::make_shared<::testing::NiceMock<MockVolumeJobs>>()) {}
+      jobs_(std::make_shared<::testing::NiceMock<MockVolumeJobs>>()),
+      content_(std::make_shared<::testing::NiceMock<MockVolumeContent>>()) {}
 CliTest::~CliTest() = default;
 
 Outcome CliTest::run(const std::string& line, const std::vector<std::string>& more) {
@@ -41,7 +42,8 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
         if (broken_) return fail(*broken_);
         return cli::CliServices{
             networks_, volumes_, pools_,
-            archives_, jobs_,    [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); }};
+            archives_, jobs_,    [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); },
+            content_};
       },
       .ask_daemon = [this](const cli::CliSettings&, std::string_view method,
                            std::string_view path) -> Result<json::Json> {
@@ -88,7 +90,10 @@ void CliTest::has_volumes() {
   ON_CALL(*volumes_, status)
       .WillByDefault([](const volume::Volume& volume) -> Result<volume::VolumeStatus> {
         if (volume.backend == "image") return data_status();
-        return volume::VolumeStatus{.backend = "dir", .health = "the folder is missing"};
+        volume::VolumeStatus missing{.backend = "dir"};
+        missing.condition = volume::Condition::kMissing;
+        missing.health = "the folder is missing";
+        return missing;
       });
 }
 

@@ -40,6 +40,27 @@ TEST_F(ImageFileTest, ASparseFileTakesNoSpace) {
   EXPECT_EQ(make_sparse_file(folder, "disk", 1).error().code, Code::kExists);
 }
 
+// What a copy shares with its source does not count; what was written since does.
+TEST_F(ImageFileTest, TellsWhatNoOtherFileShares) {
+  const LoopDisk disk("xfs");
+  if (!disk.ok()) GTEST_SKIP() << disk.why();
+  const Folder there = Folder::open(disk.path()).value();
+  const auto from = make_sparse_file(there, "from", 8 * kMiB).value();
+  fill(from.get(), 0, 4 * kMiB, 'a');
+  ASSERT_TRUE(sync_file(from.get()));
+  EXPECT_EQ(unshared_bytes(from.get())->value_or(0), 4 * kMiB);
+  const auto to = make_sparse_file(there, "to", 0).value();
+  ASSERT_TRUE(share_blocks(from.get(), to.get()));
+  EXPECT_EQ(unshared_bytes(to.get())->value_or(1), 0U);
+  fill(from.get(), 0, kMiB, 'b');
+  ASSERT_TRUE(sync_file(from.get()));
+  EXPECT_EQ(unshared_bytes(to.get())->value_or(0), kMiB);
+  const Scratch memory(testing::Where::kMemory);  // tmpfs does not tell
+  const auto folder_there = Folder::open(memory.path()).value();
+  const auto file = make_sparse_file(folder_there, "file", kMiB).value();
+  EXPECT_EQ(unshared_bytes(file.get()).value(), std::nullopt);
+}
+
 TEST_F(ImageFileTest, OnlyRegularFilesAreImages) {
   std::filesystem::create_directory(scratch / "folder");
   std::filesystem::create_symlink("/etc/passwd", scratch / "link");

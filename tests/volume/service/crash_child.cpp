@@ -78,6 +78,14 @@ const std::map<std::string, Verb>& verbs() {
                    const Options&) { return s.mount("shop", "docker", "a").map(kNothing); }},
       {"unmount",
        [](VolumeService& s, const Options&) { return s.unmount("shop", "docker", "a"); }},
+      {"mount-snapshot",
+       [](VolumeService& s, const Options&) {
+         return s.mount_snapshot("shop", "monday", "docker", "a").map(kNothing);
+       }},
+      {"unmount-snapshot",
+       [](VolumeService& s, const Options&) {
+         return s.unmount_snapshot("shop", "monday", "docker", "a");
+       }},
       {"reconcile", [](VolumeService& s, const Options&) { return s.reconcile().map(kNothing); }},
       {"nest", [](VolumeService& s, const Options&) { return make_subvolumes(s); }},
       {"write-old", [](VolumeService& s, const Options&) { return write_goods(s, "old"); }},

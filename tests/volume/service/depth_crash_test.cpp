@@ -194,7 +194,10 @@ class DepthCrash : public ::testing::TestWithParam<Plan> {
   }
   void expect_no_leaks(Machine& machine) const {
     for (int k = 0; k < 2; ++k)  // of the cases where a container stays, or was counted twice
+    {
       EXPECT_EQ(machine.run("unmount"), 0);
+      EXPECT_EQ(machine.run("unmount-snapshot"), 0);
+    }
     for (int k = 0; k < 300 && !machine.loops().empty(); ++k) ::usleep(10000);
     EXPECT_THAT(machine.loops(), IsEmpty());
     EXPECT_THAT(machine.mounts(), IsEmpty());
@@ -238,6 +241,10 @@ std::vector<Plan> plans() {
       {"unmount", "unmount", {"create", "write-new", "mount"}},
       {"snapshot", "snapshot", {"create", "write-new"}, {0, 3}},
       {"drop", "drop", {"create", "write-new", "snapshot"}, {0, 1}},
+      {"mount_snapshot", "mount-snapshot", {"create", "write-new", "snapshot"}},
+      {"unmount_snapshot",
+       "unmount-snapshot",
+       {"create", "write-new", "snapshot", "mount-snapshot"}},
       {"rollback", "rollback", {"create", "write-old", "snapshot", "write-new"}},
       {"resize", "resize", {"create", "write-new"}},
       {"clone", "clone", {"create", "write-new"}},

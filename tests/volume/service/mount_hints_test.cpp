@@ -7,20 +7,20 @@ namespace {
 
 TEST(MountHints, AreAMultiset) {
   Volume volume;
-  count_up(volume, "docker", "a");
-  count_up(volume, "docker", "a");
-  count_up(volume, "podman", "a");
+  count_up(volume.mounts, "docker", "a");
+  count_up(volume.mounts, "docker", "a");
+  count_up(volume.mounts, "podman", "a");
   EXPECT_EQ(volume.mounts, (std::vector<MountHint>{{"docker", "a", 2}, {"podman", "a", 1}}));
-  EXPECT_TRUE(count_down(volume, "docker", "a"));
-  EXPECT_TRUE(count_down(volume, "docker", "a"));
-  EXPECT_FALSE(count_down(volume, "docker", "a"));
-  EXPECT_FALSE(count_down(volume, "docker", "b"));
+  EXPECT_TRUE(count_down(volume.mounts, "docker", "a"));
+  EXPECT_TRUE(count_down(volume.mounts, "docker", "a"));
+  EXPECT_FALSE(count_down(volume.mounts, "docker", "a"));
+  EXPECT_FALSE(count_down(volume.mounts, "docker", "b"));
   EXPECT_EQ(volume.mounts, (std::vector<MountHint>{{"podman", "a", 1}}));
 }
 
 TEST(MountHints, DoNotGrowWithoutEnd) {
   Volume volume;
-  for (int k = 0; k < 1500; ++k) count_up(volume, "docker", std::to_string(k));
+  for (int k = 0; k < 1500; ++k) count_up(volume.mounts, "docker", std::to_string(k));
   EXPECT_EQ(volume.mounts.size(), 1024U);
   EXPECT_EQ(volume.mounts.back().id, "1499");
 }
