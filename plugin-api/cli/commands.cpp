@@ -12,7 +12,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"lease", "Show and free addresses that are taken"},
     {"port", "Show published ports"},
     {"policy", "Allow and deny connections between networks, containers and addresses"},
-    {"volume", "Create, show, change, copy and remove volumes"},
+    {"volume", "Create, show, change, copy and remove volumes", {}, {}, "vol"},
     {"snapshot", "Take, show and remove snapshots of volumes", {}, "volume"},
     {"backup", "Show and verify backups of volumes"},
     {"pool", "Make, show, grow and remove pools of volumes"},
@@ -106,8 +106,12 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead policy inspect 3", policy_inspect},
     {"policy", "rm", "remove", "Remove policies; what one has allowed ends", "ID...", kForce,
      "fairlead policy rm 3 4\nfairlead policy rm $(fairlead policy ls -q)", policy_remove},
-    {"volume", "ls", "list", "List the volumes", "", kNoTrunc | kFilter | kPoolFilter,
-     "fairlead volume ls\nfairlead volume ls -q --filter name=db\nfairlead volume ls --pool fast",
+    {"volume", "ls", "list", "List the volumes", "", kNoTrunc | kVolumeFilter | kPoolFilter,
+     "fairlead volume ls\n"
+     "fairlead volume ls -q -f name=db\n"
+     "fairlead volume ls -f label=team=a -f dangling=true\n"
+     "fairlead volume ls -f health=full -f health=disk-full\n"
+     "fairlead volume ls --pool fast",
      volume_list},
     {"volume", "inspect", "", "Show volumes as JSON", "NAME...", kNothing,
      "fairlead volume inspect data", volume_inspect},
@@ -119,6 +123,30 @@ constexpr auto kCommands = std::to_array<Command>({
      volume_create},
     {"volume", "rm", "remove", "Remove volumes", "NAME...", kForce,
      "fairlead volume rm data db\nfairlead volume rm -f maybe", volume_remove},
+    {"volume", "prune", "", "Remove volumes that nothing has mounted", "", kVolumeFilter | kPrune,
+     "fairlead volume prune --dry-run\n"
+     "fairlead volume prune\n"
+     "fairlead volume prune --all --filter label!=keep --filter pool=fast\n"
+     "fairlead volume prune -f",
+     volume_prune},
+    {"volume", "ls-files", "", "List what is in a volume, a snapshot or a backup",
+     "NAME[@SNAPSHOT][:PATH]", kLook | kFrom,
+     "fairlead volume ls-files data\n"
+     "fairlead volume ls-files -l data@monday:/etc\n"
+     "fairlead volume ls-files -R --json data:/var\n"
+     "fairlead volume ls-files data:/etc --from /srv/backup",
+     volume_ls_files},
+    {"volume", "cat", "", "Print one file of a volume, a snapshot or a backup",
+     "NAME[@SNAPSHOT]:PATH", kFrom,
+     "fairlead volume cat data@monday:/etc/app.conf\n"
+     "fairlead volume cat data:/dump.sql --from /srv/backup > dump.sql",
+     volume_cat},
+    {"volume", "cp", "", "Copy a file or a folder out of a volume, a snapshot or a backup",
+     "NAME[@SNAPSHOT]:PATH DEST", kFrom,
+     "fairlead volume cp data@monday:/etc/app.conf .\n"
+     "fairlead volume cp data:/uploads /srv/uploads --from /srv/backup\n"
+     "fairlead volume cp data@monday:/etc - | tar tv",
+     volume_copy},
     {"volume", "rename", "mv", "Give a volume that nothing has mounted another name", "NAME NEW",
      kNothing, "fairlead volume rename data shop-data", volume_rename},
     {"volume", "resize", "grow", "Change the limit of a volume, online where it can", "NAME SIZE",
@@ -170,8 +198,10 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead snapshot create data\nfairlead snapshot create data monday\nfairlead snapshot "
      "create data@monday",
      snapshot_create},
-    {"snapshot", "ls", "list", "List the snapshots of a volume, or all", "[VOLUME]", kNoTrunc,
-     "fairlead snapshot ls\nfairlead snapshot ls data", snapshot_list},
+    {"snapshot", "ls", "list", "List the snapshots of a volume, or all", "[VOLUME]",
+     kNoTrunc | kOfVolume,
+     "fairlead snapshot ls\nfairlead snapshot ls data\nfairlead snapshot ls -f volume=data",
+     snapshot_list},
     {"snapshot", "rm", "remove", "Remove snapshots", "VOLUME@SNAPSHOT...", kForce,
      "fairlead snapshot rm data@monday data@tuesday\nfairlead snapshot rm $(fairlead snapshot ls "
      "-q data)",

@@ -2,6 +2,7 @@
 // each row.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -10,34 +11,38 @@ namespace fairlead::cli {
 class Session;
 
 // The arguments and options that a command takes, combined with |.
-enum Takes : unsigned {
+enum Takes : std::uint64_t {
   kNothing = 0,
-  kRepair = 1 << 0,  // --repair
-  kOutput = 1 << 1,  // -o FILE, of export
-  kForce = 1 << 2,   // -f: a missing object is no error
-  kNoTrunc = 1 << 3,
-  kFilter = 1 << 4,
-  kNetworkFilter = 1 << 5,
-  kNetworkSpec = 1 << 6,    // the options of network create
-  kOptions = 1 << 7,        // -o k=v --label k=v
-  kPoolFilter = 1 << 8,     // --pool NAME
-  kTo = 1 << 9,             // --to DIR
-  kFrom = 1 << 10,          // --from DIR --backup ID
-  kAs = 1 << 11,            // --as NEW
-  kPoolSpec = 1 << 12,      // the options of pool create
-  kYes = 1 << 13,           // -f: do not ask
-  kSure = 1 << 14,          // -f: do not ask, and remove the host even if it is alive
-  kForceAll = 1 << 15,      // -f: as kForce, and remove also what Docker made
-  kDigest = 1 << 16,        // --sha256 HEX, of import
-  kSince = 1 << 17,         // --since, --until, --kind of events
-  kForceLive = 1 << 18,     // -f: as kForce, and remove also what is alive
-  kPolicy = 1 << 20,        // --dry-run
-  kFolder = 1 << 21,        // --dir DIR
-  kLimit = 1 << 22,         // --max-connections N
-  kPodmanFolder = 1 << 23,  // --dir DIR
-  kDropIn = 1 << 24,        // --drop-in
-  kSecret = 1 << 30,        // --key-file FILE, --passphrase-file FILE
-  kRecovery = 1 << 29,      // --dry-run
+  kRepair = 1ULL << 0,  // --repair
+  kOutput = 1ULL << 1,  // -o FILE, of export
+  kForce = 1ULL << 2,   // -f: a missing object is no error
+  kNoTrunc = 1ULL << 3,
+  kFilter = 1ULL << 4,
+  kNetworkFilter = 1ULL << 5,
+  kNetworkSpec = 1ULL << 6,    // the options of network create
+  kOptions = 1ULL << 7,        // -o k=v --label k=v
+  kPoolFilter = 1ULL << 8,     // --pool NAME
+  kTo = 1ULL << 9,             // --to DIR
+  kFrom = 1ULL << 10,          // --from DIR --backup ID
+  kAs = 1ULL << 11,            // --as NEW
+  kPoolSpec = 1ULL << 12,      // the options of pool create
+  kYes = 1ULL << 13,           // -f: do not ask
+  kSure = 1ULL << 14,          // -f: do not ask, and remove the host even if it is alive
+  kForceAll = 1ULL << 15,      // -f: as kForce, and remove also what Docker made
+  kDigest = 1ULL << 16,        // --sha256 HEX, of import
+  kSince = 1ULL << 17,         // --since, --until, --kind of events
+  kForceLive = 1ULL << 18,     // -f: as kForce, and remove also what is alive
+  kPolicy = 1ULL << 20,        // --dry-run
+  kFolder = 1ULL << 21,        // --dir DIR
+  kLimit = 1ULL << 22,         // --max-connections N
+  kPodmanFolder = 1ULL << 23,  // --dir DIR
+  kDropIn = 1ULL << 24,        // --drop-in
+  kVolumeFilter = 1ULL << 25,  // --filter of volumes
+  kPrune = 1ULL << 26,         // --all, -f, --dry-run
+  kLook = 1ULL << 27,          // -R, -l
+  kOfVolume = 1ULL << 28,      // --filter volume=NAME
+  kSecret = 1ULL << 30,        // --key-file FILE, --passphrase-file FILE
+  kRecovery = 1ULL << 29,      // --dry-run
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -45,7 +50,7 @@ enum Takes : unsigned {
 // Invocation::names, in order.
 struct Command {
   std::string_view group, name, alias, summary, arguments;
-  unsigned takes;
+  std::uint64_t takes;
   std::string_view examples;  // one a line
   int (*run)(Session&);       // returns an exit code
 };
@@ -54,6 +59,7 @@ struct Group {
   std::string_view name, summary;
   std::string_view fallback = {};  // the command to run when only the group is named
   std::string_view also_in = {};   // another group in which this group is available, too
+  std::string_view alias = {};     // another name of it
 };
 
 std::span<const Command> commands();
@@ -82,6 +88,10 @@ int volume_list(Session& session);
 int volume_inspect(Session& session);
 int volume_create(Session& session);
 int volume_remove(Session& session);
+int volume_prune(Session& session);
+int volume_ls_files(Session& session);
+int volume_cat(Session& session);
+int volume_copy(Session& session);
 int volume_rename(Session& session);
 int volume_resize(Session& session);
 int volume_label(Session& session);

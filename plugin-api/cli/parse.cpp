@@ -6,6 +6,7 @@
 #include "network/api/options.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/text.h"
+#include "plugin-api/cli/word_hints.h"
 #include "volume/api/options.h"
 
 namespace fairlead::cli {
@@ -109,6 +110,8 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kOptions) {
     add_repeated(app, "-o,--opt", line.options, "K=V", "An option; several times");
     add_repeated(app, "--label", line.labels, "K=V", "A label; several times");
+    if (!(command.takes & kNetworkSpec))
+      add_text(app, "--size", line.size, "SIZE", "A hard limit, like 10g: the same as -o size=");
   }
   if (command.takes & kForce)
     add_flag(app, "-f,--force", line.force, "What does not exist is no error");
@@ -144,7 +147,25 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kNoTrunc)
     add_flag(app, "--no-trunc", line.no_trunc, "Do not shorten anything");
   if (command.takes & kFilter)
-    add_repeated(app, "--filter", line.filters, "name=TEXT", "Only those whose name contains TEXT");
+    add_repeated(app, "-f,--filter", line.filters, "name=TEXT",
+                 "Only those whose name contains TEXT");
+  if (command.takes & kVolumeFilter)
+    add_repeated(app, command.takes & kPrune ? "--filter" : "-f,--filter", line.filters,
+                 "KEY=VALUE",
+                 "Only those with name=TEXT, label=K[=V], label!=K[=V], driver=, pool=, health=, "
+                 "dangling=BOOL or mounted=BOOL; of one key any, of several all");
+  if (command.takes & kOfVolume)
+    add_repeated(app, "-f,--filter", line.filters, "volume=NAME", "Only those of this volume");
+  if (command.takes & kPrune) {
+    add_flag(app, "-a,--all", line.all,
+             "Also those with a name of their own, not only those whose name was made up");
+    add_flag(app, "-f,--force", line.force, "Do not ask");
+    add_flag(app, "--dry-run", line.dry_run, "Show what would be removed, and change nothing");
+  }
+  if (command.takes & kLook) {
+    add_flag(app, "-R,--recursive", line.recursive, "Everything below it");
+    add_flag(app, "-l,--long", line.long_form, "With kind, mode, owner, size and time");
+  }
   if (command.takes & kNetworkFilter)
     add_text(app, "--network", line.network, "NETWORK", "Only those of this network");
   if (command.takes & kLimit)
@@ -224,6 +245,7 @@ struct Parser {
     for (const Group& group : groups()) {
       CLI::App* sub = app.add_subcommand(std::string(group.name), std::string(group.summary));
       sub->require_subcommand(0, 1)->fallthrough();
+      if (!group.alias.empty()) sub->alias(std::string(group.alias));
     }
     for (const Command& command : commands())
       add_command(command.group.empty() ? app : *app.get_subcommand(std::string(command.group)),
@@ -284,11 +306,30 @@ std::vector<std::string> command_words(const CLI::App* app) {
   return words;
 }
 
+// A word that begins another one is meant for it; otherwise the closest one that begins alike, for
+// "vol" is as close to "pool" as to "volume". A single letter says too little to guess.
+std::string closest_of(std::string_view word, const std::vector<std::string>& words) {
+  if (word.size() > 64 || word.size() < 2 || (word.size() == 2 && word[0] == '-')) return "";
+  std::vector<std::string_view> alike, begun;
+  const std::size_t first = word.find_first_not_of('-');
+  for (const std::string& one : words) {
+    if (one.starts_with(word)) begun.push_back(one);
+    if (first < one.size() && first < word.size() && one[first] == word[first] &&
+        one.starts_with(word.substr(0, first)))
+      alike.push_back(one);
+  }
+  if (begun.size() == 1) return std::string(begun.front());
+  return closest_word(word, alike.data(), alike.size());
+}
+
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& words) {
-  const std::vector<std::string_view> candidates(words.begin(), words.end());
-  const std::string closest =
-      word.size() <= 64 ? closest_word(word, candidates.data(), candidates.size()) : "";
+  const std::string closest = closest_of(word, words);
   return closest.empty() ? "" : fmt::format("; did you mean \"{}\"?", closest);
+}
+
+std::string group_of(const WordPosition& place) {
+  const auto space = place.name.rfind(' ');
+  return space == std::string::npos ? "" : place.name.substr(space + 1);
 }
 
 // Describes a word that CLI11 could not place: an unknown command, an unknown option, or one name
@@ -300,6 +341,8 @@ std::string describe(const WordPosition& place, const std::string& word) {
     return fmt::format("unknown option \"{}\"{}", shown,
                        did_you_mean(word.substr(0, word.find('=')), option_words(place.app)));
   if (leaf) return fmt::format("unexpected argument \"{}\"", shown);
+  if (const std::string_view hint = word_hint(group_of(place), word); !hint.empty())
+    return fmt::format("unknown command \"{}\"; {}", shown, hint);
   return fmt::format("unknown command \"{}\"{}", shown,
                      did_you_mean(word, command_words(place.app)));
 }
@@ -327,17 +370,33 @@ const Command* fallback_of(CLI::App& app) {
   return nullptr;
 }
 
+bool is_group(std::string_view word) {
+  return std::ranges::any_of(groups(), [&](const Group& group) {
+    return group.name == word || (!group.alias.empty() && group.alias == word);
+  });
+}
+
+// --size 10g says the same as -o size=10g.
+void merge_size(Invocation& line) {
+  if (line.command->takes & kOptions && !line.size.empty())
+    line.options.push_back("size=" + line.size);
+}
+
 }  // namespace
 
 std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::string>& args) {
   Parser parser;
   // CLI11 takes the words from the back
   std::vector<std::string> words(args.rbegin(), args.rend());
-  if (!args.empty() &&
-      args.front() == "help") {  // `fairlead help network`, as `docker help network`
-    words.pop_back();
+  // `fairlead help network`, as `docker help network`, and `fairlead network help`
+  const auto help =
+      std::find(args.begin(), args.begin() + std::min<long>(2, std::ssize(args)), "help");
+  if (help != args.begin() + std::min<long>(2, std::ssize(args)) &&
+      (help == args.begin() || is_group(args.front()))) {
+    words.erase(words.end() - 1 - (help - args.begin()));
     words.insert(words.begin(), "--help");
   }
+  if (args.size() == 1 && args.front() == "-v") words = {"--version"};  // as docker -v
   try {
     parser.app.parse(words);
   } catch (const CLI::CallForHelp&) {
@@ -348,7 +407,10 @@ std::variant<Invocation, EarlyExit> parse_command_line(const std::vector<std::st
   if (parser.line.command == nullptr) parser.line.command = fallback_of(parser.app);
   if (parser.line.command == nullptr && parser.version)
     parser.line.command = &*std::ranges::find(commands(), "version", &Command::name);
-  if (parser.line.command != nullptr) return parser.line;
+  if (parser.line.command != nullptr) {
+    merge_size(parser.line);
+    return parser.line;
+  }
   return EarlyExit{kUsage, parser.app.help()};
 }
 

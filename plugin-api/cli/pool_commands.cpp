@@ -52,6 +52,12 @@ Status grow(Session& session, const std::string& name, std::uint64_t size) {
   return {};
 }
 
+// One word; inspect has the sentence. A pool without a size is not mounted.
+std::string health_word(const VolumePool& pool) {
+  if (pool.health == "ok") return "ok";
+  return pool.size == 0 ? "offline" : "warning";
+}
+
 Status list(Session& session) {
   TRY(auto core, session.services());
   TRY(auto pools, core.pools->list());
@@ -72,7 +78,7 @@ Status list(Session& session) {
     };
     documents.push_back(native::encode_pool(pool));
     table.add({pool.name.str(), pool.fstype, pool.device.empty() ? "a file" : pool.device,
-               known(pool.size), known(pool.used), std::to_string(pool.volumes), pool.health,
+               known(pool.size), known(pool.used), std::to_string(pool.volumes), health_word(pool),
                ago(pool.created, session.context.now)});
     if (session.quiet() && !session.line.json) session.print(pool.name.str());
   }

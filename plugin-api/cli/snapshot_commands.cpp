@@ -1,8 +1,12 @@
+#include <map>
+#include <optional>
+
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
 #include "plugin-api/cli/volume_arguments.h"
+#include "plugin-api/cli/volume_filters.h"
 
 namespace fairlead::cli {
 
@@ -25,40 +29,76 @@ Status take(Session& session, LongVerb& verb, const VolumeRef& ref) {
   return {};
 }
 
-Result<std::vector<Volume>> shown_volumes(Session& session) {
+// A volume and the bytes that each of its snapshots alone holds, by id, where that is known.
+struct Shown {
+  Volume volume;
+  std::map<std::string, std::uint64_t> space;
+
+  std::optional<std::uint64_t> only_in(const Snapshot& snapshot) const {
+    const auto found = space.find(snapshot.id);
+    return found == space.end() ? std::nullopt : std::optional(found->second);
+  }
+};
+
+Result<std::vector<Volume>> wanted_volumes(const CliServices& core,
+                                           const std::vector<std::string>& names) {
+  if (names.empty()) return core.volumes->list();
+  std::vector<Volume> volumes;
+  for (const std::string& name : names) {
+    auto volume = core.volumes->inspect(name);
+    if (!volume) return fail(suggest_volume(core, volume.error(), name));
+    volumes.push_back(std::move(*volume));
+  }
+  return volumes;
+}
+
+// What cannot be measured is shown without a size, because the snapshots are there all the same.
+Result<std::vector<Shown>> shown_volumes(Session& session, std::vector<std::string> names) {
   TRY(auto core, session.services());
-  if (session.line.names.empty()) return core.volumes->list();
-  const std::string& name = session.line.names.front();
-  auto volume = core.volumes->inspect(name);
-  if (!volume) return fail(suggest_volume(core, volume.error(), name));
-  return std::vector<Volume>{std::move(*volume)};
+  names.insert(names.end(), session.line.names.begin(), session.line.names.end());
+  TRY(auto volumes, wanted_volumes(core, names));
+  std::vector<Shown> all;
+  for (Volume& volume : volumes) {
+    Shown one{.volume = std::move(volume), .space = {}};
+    if (!one.volume.snapshots.empty() && !session.quiet())
+      if (auto space = core.volumes->snapshot_space(one.volume.name.str()))
+        one.space = std::move(*space);
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
-void show_table(Session& session, const std::vector<Volume>& volumes) {
+void show_table(Session& session, const std::vector<Shown>& all) {
   using enum Column::Fit;
-  Table table(
-      {{"VOLUME NAME", kShrink}, {"SNAPSHOT", kShrink}, {"SIZE"}, {"MADE BY"}, {"CREATED"}});
-  for (const Volume& volume : volumes)
-    for (const Snapshot& snapshot : volume.snapshots)
-      table.add({volume.name.str(), snapshot.name.str(), size_text(snapshot.size),
+  Columns table({{"VOLUME NAME", kShrink},
+                 {"SNAPSHOT", kShrink},
+                 {"ONLY HERE"},
+                 {"MADE BY"},
+                 {"MOUNTED"},
+                 {"CREATED"}},
+                4);
+  for (const Shown& one : all)
+    for (const Snapshot& snapshot : one.volume.snapshots)
+      table.add({one.volume.name.str(), snapshot.name.str(), size_text(one.only_in(snapshot)),
                  std::string(volume::to_string(snapshot.origin)),
-                 ago(snapshot.created, session.context.now)});
-  session.print(table);
+                 snapshot.mounts.empty() ? "" : "yes", ago(snapshot.created, session.context.now)});
+  session.print(table.table());
 }
 
-Status list(Session& session) {
-  TRY(auto volumes, shown_volumes(session));
+Status list(Session& session, std::vector<std::string> names) {
+  TRY(const auto all, shown_volumes(session, std::move(names)));
   Document documents = Document::array();
-  for (const Volume& volume : volumes)
-    for (const Snapshot& snapshot : volume.snapshots) {
-      documents.push_back(native::encode_snapshot(volume.name, snapshot));
+  for (const Shown& one : all)
+    for (const Snapshot& snapshot : one.volume.snapshots) {
+      documents.push_back(
+          native::encode_snapshot(one.volume.name, snapshot, one.only_in(snapshot)));
       if (session.quiet() && !session.line.json)
-        session.print(fmt::format("{}@{}", volume.name.str(), snapshot.name.str()));
+        session.print(fmt::format("{}@{}", one.volume.name.str(), snapshot.name.str()));
     }
   if (session.line.json)
     session.print_json(documents);
   else if (!session.quiet())
-    show_table(session, volumes);
+    show_table(session, all);
   return {};
 }
 
@@ -79,7 +119,11 @@ int snapshot_create(Session& session) {
   return verb.finish(take(session, verb, *ref));
 }
 
-int snapshot_list(Session& session) { return session.finish("list snapshots", list(session)); }
+int snapshot_list(Session& session) {
+  auto names = volume_filters_of_snapshots(session.line.filters);
+  if (!names) return session.misused(names.error());
+  return session.finish("list snapshots", list(session, std::move(*names)));
+}
 
 int snapshot_remove(Session& session) {
   std::vector<VolumeRef> refs;

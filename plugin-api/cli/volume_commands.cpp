@@ -1,9 +1,13 @@
+#include <algorithm>
+#include <ostream>
+
 #include "base/hash.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
 #include "plugin-api/cli/volume_arguments.h"
+#include "plugin-api/cli/volume_filters.h"
 
 namespace fairlead::cli {
 
@@ -42,12 +46,12 @@ Table table_of(const Session& session, const std::vector<Row>& rows) {
                {"CREATED"}});
   for (const auto& [volume, status] : rows)
     table.add({volume.name.str(), volume.backend, size_text(status.size), size_text(status.used),
-               std::to_string(volume.snapshots.size()), yes_no(status.in_use), status.health,
-               age_text(volume, session.context.now)});
+               std::to_string(volume.snapshots.size()), yes_no(status.in_use),
+               std::string(to_string(status.condition)), age_text(volume, session.context.now)});
   return table;
 }
 
-Result<std::vector<Row>> filtered(Session& session) {
+Result<std::vector<Row>> filtered(Session& session, const VolumeFilters& filters) {
   TRY(auto core, session.services());
   const std::string& pool = session.line.pool;
   if (!pool.empty())
@@ -57,16 +61,25 @@ Result<std::vector<Row>> filtered(Session& session) {
   TRY(auto volumes, core.volumes->list());
   std::vector<Row> rows;
   for (Volume& volume : volumes) {
-    if (!session.passes_filters(volume.name.str())) continue;
     if (!pool.empty() && volume.pool != pool) continue;
     TRY(auto row, row_of(core, std::move(volume)));
-    rows.push_back(std::move(row));
+    if (filters.pass(row.volume, row.status)) rows.push_back(std::move(row));
   }
   return rows;
 }
 
-Status list(Session& session) {
-  TRY(auto rows, filtered(session));
+// The table has one word for how a volume is; who sees another than "ok" wants to know more.
+void hint_at_trouble(Session& session, const std::vector<Row>& rows) {
+  const auto troubled = std::ranges::find_if(
+      rows, [](const Row& row) { return row.status.condition != volume::Condition::kOk; });
+  if (session.context.is_tty && troubled != rows.end())
+    session.context.err << printable(fmt::format("What is the matter: fairlead volume inspect {}",
+                                                 troubled->volume.name.str()))
+                        << '\n';
+}
+
+Status list(Session& session, const VolumeFilters& filters) {
+  TRY(auto rows, filtered(session, filters));
   if (session.line.json) {
     Document documents = Document::array();
     for (const auto& [volume, status] : rows)
@@ -76,6 +89,7 @@ Status list(Session& session) {
     for (const Row& row : rows) session.print(row.volume.name.str());
   } else {
     session.print(table_of(session, rows));
+    hint_at_trouble(session, rows);
   }
   return {};
 }
@@ -96,8 +110,9 @@ Status create(Session& session, LongVerb& verb, const volume::VolumeSpec& spec) 
 }  // namespace
 
 int volume_list(Session& session) {
-  if (auto known = session.check_filters(); !known) return session.misused(known.error());
-  return session.finish("list volumes", list(session));
+  const auto filters = VolumeFilters::parse(session.line.filters);
+  if (!filters) return session.misused(filters.error());
+  return session.finish("list volumes", list(session, *filters));
 }
 
 int volume_inspect(Session& session) {

@@ -121,8 +121,59 @@ INSTANTIATE_TEST_SUITE_P(
             "network ls --filter label=a",
             R"(fairlead: filter "label=a" is not known; use name=TEXT; see "fairlead network ls --help")"},
         Misuse{
-            "volume ls --filter dangling=true",
-            R"(fairlead: filter "dangling=true" is not known; use name=TEXT; see "fairlead volume ls --help")"},
+            "volume ls --filter colour=red",
+            R"(fairlead: filter "colour=red" is not known; those that are: name=TEXT, label=K or K=V, label!=K, driver=, pool=, health=, dangling=true or false, mounted=true or false; see "fairlead volume ls --help")"},
+        Misuse{
+            "volume ls -f dangling=perhaps",
+            R"(fairlead: filter dangling="perhaps" must be true or false; see "fairlead volume ls --help")"},
+        Misuse{
+            "volume prune --filter health=bad",
+            R"(fairlead: filter health="bad" must be one of ok, warning, full, disk-full, damaged, missing, offline, locked; see "fairlead volume prune --help")"},
+        Misuse{
+            "snapshot ls -f name=x",
+            R"(fairlead: filter "name=x" is not known; use volume=NAME; see "fairlead snapshot ls --help")"},
+        Misuse{
+            "volume delete data",
+            R"(fairlead: unknown command "delete"; did you mean "rm"?; see "fairlead volume --help")"},
+        Misuse{
+            "snapshot delete data@monday",
+            R"(fairlead: unknown command "delete"; did you mean "rm"?; see "fairlead snapshot --help")"},
+        Misuse{
+            "volume info data",
+            R"(fairlead: unknown command "info"; did you mean "inspect"?; see "fairlead volume --help")"},
+        Misuse{
+            "snapshot restore data@monday",
+            R"(fairlead: unknown command "restore"; go back with "fairlead volume rollback NAME@SNAPSHOT", or make a new volume with "fairlead volume clone NAME@SNAPSHOT NEW"; see "fairlead snapshot --help")"},
+        Misuse{
+            "volume snapshot restore data@monday",
+            R"(fairlead: unknown command "restore"; go back with "fairlead volume rollback NAME@SNAPSHOT", or make a new volume with "fairlead volume clone NAME@SNAPSHOT NEW"; see "fairlead volume snapshot --help")"},
+        Misuse{
+            "ps",
+            R"(fairlead: unknown command "ps"; "docker ps" and "podman ps" list containers, "fairlead endpoint ls" those in networks; see "fairlead --help")"},
+        Misuse{"volume usage -f data",
+               R"(fairlead: unknown option "-f"; see "fairlead volume usage --help")"},
+        Misuse{
+            "volumes ls",
+            R"(fairlead: unknown command "volumes"; did you mean "volume"?; see "fairlead --help")"},
+        Misuse{
+            "volume pru",
+            R"(fairlead: unknown command "pru"; did you mean "prune"?; see "fairlead volume --help")"},
+        Misuse{"volume create --size 10g -o size=20g data",
+               R"(fairlead: --opt size is given twice; see "fairlead volume create --help")"},
+        Misuse{"volume cat data",
+               R"(fairlead: which file? say data:/PATH; see "fairlead volume cat --help")"},
+        Misuse{
+            "volume cat data:/a/../b",
+            R"(fairlead: the path may not hold "..": say it from the top of the volume; see "fairlead volume cat --help")"},
+        Misuse{
+            "volume cp data@monday:/x . --from /srv",
+            R"(fairlead: a backup is named by --backup ID; leave @monday out; see "fairlead volume cp --help")"},
+        Misuse{
+            "volume ls-files data --backup 2026",
+            R"(fairlead: --backup needs --from DIR, its folder; see "fairlead volume ls-files --help")"},
+        Misuse{
+            "volume cp data:/x data:/y",
+            R"(fairlead: copying into a volume is the runtime's: docker cp, or a container that has it mounted; a file of that name here is "./data:/y"; see "fairlead volume cp --help")"},
         Misuse{"volume create x",
                "fairlead: \"x\" is not a volume name: it must have 2 to 128 characters; see "
                "\"fairlead volume create --help\""}));
@@ -139,6 +190,10 @@ TEST_F(Program, WithoutACommandShowsItsHelpAsAMistake) {
 
 TEST_F(Program, HelpIsAlsoACommand) {
   EXPECT_EQ(run("help").out, run("--help").out);
+  EXPECT_EQ(run("volume help").out, run("volume --help").out);
+  EXPECT_EQ(run("help volume").out, run("volume --help").out);
+  EXPECT_EQ(run("vol ls --help").out, run("volume ls --help").out);
+  EXPECT_EQ(run("-v").out, run("version").out);
   EXPECT_EQ(run("help network create").out, run("network create --help").out);
 }
 
