@@ -92,11 +92,13 @@ void show_usage(Session& session, const std::vector<Measured>& all) {
                {"SIZE"},
                {"USED"},
                {"USED %"},
+               {"IN SNAPSHOTS"},
                {"INODES"},
                {"INODES USED"}});
   for (const auto& [name, usage] : all)
     table.add({name, size_text(usage.size), size_text(usage.used), percent_text(usage),
-               number_text(usage.inodes), number_text(usage.inodes_used)});
+               size_text(usage.only_in_snapshots), number_text(usage.inodes),
+               number_text(usage.inodes_used)});
   session.print(table);
 }
 

@@ -63,11 +63,14 @@ constexpr auto kStatus =
            sparse<&InspectedVolume::status, &VolumeStatus::reason>("Reason"),
            shown<InspectedVolume, digits<&VolumeStatus::size>>("Size"),
            shown<InspectedVolume, digits<&VolumeStatus::used>>("Used"),
+           shown<InspectedVolume, digits<&VolumeStatus::only_in_snapshots>>("OnlyInSnapshots"),
            shown<InspectedVolume, digits<&VolumeStatus::inodes>>("Inodes"),
            shown<InspectedVolume, digits<&VolumeStatus::inodes_used>>("InodesUsed"),
            sparse<&InspectedVolume::status, &VolumeStatus::in_use>("InUse"),
            sparse<&InspectedVolume::status, &VolumeStatus::users>("Users"),
-           shown<InspectedVolume, last_backup>("LastBackup"));
+           shown<InspectedVolume, last_backup>("LastBackup"),
+           sparse<&InspectedVolume::volume, &volume::Volume::left_out, &volume::LeftOut::count>(
+               "LeftOut"));
 
 // The same of a snapshot: what it is one of, and who has it mounted.
 using volume::SnapshotView;

@@ -122,7 +122,9 @@ Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t lengt
   const auto size = read_at(file, offset, std::span(buffer_).first(length));
   if (!size)
     return fail(with_context(size.error(), fmt::format("file \"{}\"", shown(entry.entry.path))));
-  if (*size == 0) return {};  // the file became shorter meanwhile
+  if (*size < length)
+    notes_.add(fmt::format("{} became shorter while it was read", printable(entry.entry.path)));
+  if (*size == 0) return {};
   const std::string_view bytes = std::string_view(buffer_).substr(0, *size);
   const Chunk chunk{.offset = offset,
                     .length = static_cast<std::uint32_t>(bytes.size()),

@@ -4,13 +4,17 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "base/state/memory_store.h"
 #include "tests/support/fake_backend.h"
 #include "tests/volume/loop_disk.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/tree_facts.h"
 #include "volume/backends/btrfs.h"
 #include "volume/backends/dir.h"
 #include "volume/backends/image.h"
 #include "volume/kernel/btrfs.h"
+#include "volume/service/archives.h"
+#include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
 namespace {
@@ -33,6 +37,7 @@ class World {
   virtual std::map<std::string, std::string> usual_options() { return {}; }
   virtual VolumeOptions refused_options() { return {.inodes = 1000}; }
   virtual std::string why_not() { return ""; }  // the reason to skip the tests, or empty
+  virtual bool holds_files() { return true; }
 };
 
 class FakeWorld : public World {
@@ -43,6 +48,7 @@ class FakeWorld : public World {
   void lose(const Volume& volume) override { fake_.lose(volume.id); }
   void half_build(const Volume& volume) override { fake_.half_build(volume.id); }
   bool is_empty() override { return fake_.leftovers() == 0; }
+  bool holds_files() override { return false; }
 
  private:
   fairlead::testing::FakeBackend fake_;
@@ -346,16 +352,126 @@ TEST_P(BackendConformance, HundredVolumesLeaveNothing) {
   EXPECT_TRUE(world->is_empty());
 }
 
+// --- what a volume may hold
+
+// A registry of one backend.
+class OnlyBackend : public BackendRegistry {
+ public:
+  explicit OnlyBackend(Backend& backend) : backend_(backend) {}
+  Result<Choice> choose(const VolumeOptions& options) override {
+    return Choice{backend_.name(), options.pool, &backend_, "the only one"};
+  }
+  Result<Backend*> find(const std::string&) override { return &backend_; }
+  Result<Backend*> find(const Volume&) override { return &backend_; }
+  std::vector<Backend*> all() override { return {&backend_}; }
+
+ private:
+  Backend& backend_;
+};
+
+class ContentConformance : public BackendConformance {
+ protected:
+  void SetUp() override {
+    BackendConformance::SetUp();
+    if (IsSkipped()) return;
+    if (!world->holds_files()) GTEST_SKIP() << "it holds no files";
+    registry = std::make_unique<OnlyBackend>(backend());
+    service = make_volume_service(*store, locks, *registry);
+    archives = make_volume_archives(*service, *store, locks, *registry);
+  }
+  VolumeSpec spec(const std::string& name, std::map<std::string, std::string> options = {}) {
+    if (world->usual_options().contains("size")) options.try_emplace("size", "96m");
+    return {.name = VolumeName::parse(name).value(),
+            .options = parse_options(options).value(),
+            .labels = {}};
+  }
+  using Look = std::function<void(const std::string& data)>;
+  void look_into(const std::string& name, const Look& look) {
+    SCOPED_TRACE(name);
+    const auto mounted = service->mount(name, "test", "look");
+    ASSERT_TRUE(mounted) << mounted.error().text;
+    look(mounted->mountpoint);
+    ASSERT_TRUE(service->unmount(name, "test", "look"));
+  }
+  // Fills the volume "shop", copies it in every way that there is, and looks into each copy.
+  void copy_in_every_way(const Look& fill, const Look& look) {
+    const Progress go_on = [](std::uint64_t, std::uint64_t) { return true; };
+    const auto expect = [](const auto& done) { ASSERT_TRUE(done) << done.error().text; };
+    expect(service->create(spec("shop"), go_on));
+    look_into("shop", fill);
+    expect(service->create(spec("clone", {{"from", "shop"}}), go_on));
+    look_into("clone", look);
+
+    expect(service->take_snapshot("shop", "monday", go_on));
+    look_into("shop", [](const std::string& data) { testing::write_text(data + "/new", "new"); });
+    expect(service->create(spec("of-monday", {{"from", "shop@monday"}}), go_on));
+    look_into("of-monday", look);
+    expect(service->roll_back("shop", "monday", go_on));
+    look_into("shop", look);
+
+    const std::string file = scratch / "archive";
+    {
+      const UniqueFd out(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+      const auto written = archives->export_to("shop", out.get(), go_on);
+      expect(written);
+      EXPECT_EQ(written->left_out, LeftOut{});
+    }
+    const UniqueFd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto imported = archives->import_from(spec("imported"), in.get(), {}, go_on);
+    expect(imported);
+    EXPECT_EQ(imported->left_out, LeftOut{});
+    look_into("imported", look);
+
+    const auto backup = archives->back_up("shop", scratch / "backups", go_on);
+    expect(backup);
+    EXPECT_EQ(backup->left_out, LeftOut{});
+    const auto restored =
+        archives->restore(spec("restored"), scratch / "backups", backup->id, go_on);
+    expect(restored);
+    EXPECT_EQ(restored->left_out, LeftOut{});
+    look_into("restored", look);
+    for (const char* name : {"shop", "clone", "of-monday", "imported", "restored"})
+      expect(service->remove(name));
+    expect(service->reconcile());
+    EXPECT_TRUE(world->is_empty());
+  }
+
+  Scratch scratch;
+  std::unique_ptr<state::Store> store = state::make_memory_store();
+  NamedLocks locks{scratch / "locks"};
+  std::unique_ptr<BackendRegistry> registry;
+  std::unique_ptr<VolumeService> service;
+  std::unique_ptr<VolumeArchives> archives;
+};
+
+TEST_P(ContentConformance, WhatAVolumeMayHoldIsTheSameAfterEachWayToCopyIt) {
+  std::map<std::string, std::string> facts;
+  copy_in_every_way(
+      [&](const std::string& data) {
+        testing::make_rich_tree(data);
+        testing::make_odd_tree(data);
+        facts = testing::facts_of(data);
+      },
+      [&](const std::string& data) { EXPECT_EQ(testing::facts_of(data), facts); });
+}
+
+TEST_P(ContentConformance, APathLongerThanAnyCallTakesIsCopiedInEachWay) {
+  copy_in_every_way(
+      [](const std::string& data) { testing::make_deep_file(data, "down here"); },
+      [](const std::string& data) { EXPECT_EQ(testing::read_deep_file(data), "down here"); });
+}
+
 template <class T>
 std::unique_ptr<World> make() {
   return std::make_unique<T>();
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, BackendConformance,
-                         ::testing::Values(Row{"fake", make<FakeWorld>}, Row{"dir", make<DirWorld>},
-                                           Row{"image", make<ImageWorld>},
-                                           Row{"btrfs", make<BtrfsWorld>}),
-                         [](const auto& row) { return row.param.name; });
+const auto kRows =
+    ::testing::Values(Row{"fake", make<FakeWorld>}, Row{"dir", make<DirWorld>},
+                      Row{"image", make<ImageWorld>}, Row{"btrfs", make<BtrfsWorld>});
+constexpr auto kName = [](const auto& row) { return row.param.name; };
+INSTANTIATE_TEST_SUITE_P(Backends, BackendConformance, kRows, kName);
+INSTANTIATE_TEST_SUITE_P(Backends, ContentConformance, kRows, kName);
 
 }  // namespace
 }  // namespace fairlead::volume

@@ -51,7 +51,9 @@ class Golden : public CliTest, public ::testing::WithParamInterface<Case> {
     ON_CALL(*pools_, grow).WillByDefault(Return(fast_pool()));
     ON_CALL(*archives_, back_up).WillByDefault(Return(data_backup()));
     ON_CALL(*archives_, backups).WillByDefault(Return(std::vector{data_backup()}));
-    ON_CALL(*archives_, restore).WillByDefault(Return(data_volume()));
+    volume::Volume whole = data_volume();
+    whole.left_out = {};
+    ON_CALL(*archives_, restore).WillByDefault(Return(whole));
     ON_CALL(*archives_, verify).WillByDefault(Return(volume::CheckReport{true, {}}));
     ON_CALL(*jobs_, list).WillByDefault(Return(std::vector{failed_job()}));
     ON_CALL(*volumes_, reconcile)

@@ -45,6 +45,7 @@ InspectedVolume full_volume() {
                                        .reason = "size",
                                        .size = 1024,
                                        .used = 10,
+                                       .only_in_snapshots = 7,
                                        .inodes = 64,
                                        .inodes_used = 11,
                                        .in_use = true,
@@ -52,6 +53,7 @@ InspectedVolume full_volume() {
                                        .health = "ok"}};
   inspected.volume.pool = "fast";
   inspected.volume.backed_up = inspected.volume.created;
+  inspected.volume.left_out.count = 2;
   volume::Snapshot monday;
   monday.name = SnapshotName::parse("monday").value();
   inspected.volume.snapshots = {monday};
@@ -63,7 +65,7 @@ TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
       encode(full_volume()),
       R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
       R"("Name":"data","Status":{"Backend":"image","Health":"ok","InUse":true,"Inodes":"64","InodesUsed":"11",)"
-      R"("LastBackup":"2026-01-01T00:00:00Z","Pool":"fast","Reason":"size","Size":"1024","Snapshots":["monday"],)"
+      R"("LastBackup":"2026-01-01T00:00:00Z","LeftOut":2,"OnlyInSnapshots":"7","Pool":"fast","Reason":"size","Size":"1024","Snapshots":["monday"],)"
       R"("Used":"10","Users":"process 42 of web"}}})");
 }
 

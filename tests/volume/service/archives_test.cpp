@@ -135,7 +135,11 @@ TEST_P(ArchivesTest, AFileOfTwentyGibibytesOfHolesFitsIntoASmallVolume) {
   const auto imported =
       world->import_from(ArchiveWorld::spec("copy", {{"backend", "image"}, {"size", "64m"}}), file);
   ASSERT_TRUE(imported) << imported.error().text;
-  EXPECT_EQ(world->facts("copy"), world->facts("shop"));
+  const auto mounted = world->service->mount("copy", "test", "reader");
+  ASSERT_TRUE(mounted) << mounted.error().text;
+  EXPECT_EQ(std::filesystem::file_size(mounted->mountpoint + "/sparse"), 20ULL << 30);
+  EXPECT_LT(testing::blocks_of(mounted->mountpoint + "/sparse"), 1U << 20);
+  EXPECT_TRUE(world->service->unmount("copy", "test", "reader"));
 }
 
 TEST_P(ArchivesTest, TheNewestBackupOfTheNameIsRestored) {

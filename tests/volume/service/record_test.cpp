@@ -126,12 +126,13 @@ TEST(VolumeRecord, OtherTextsAreInternalErrors) {
 }
 
 constexpr std::string_view kRecord =
-    R"({"backed_up":1767225800,"backend":"dir","boot":"boot-1",)"
+    R"({"backed_up":1767225800,"backend":"dir","backup_left_out":3,"boot":"boot-1",)"
     R"("change":{"kept":{"created":1767225650,"id":"00000000000000000000000000000001","name":"before-monday","origin":"schedule","size":1073741824},)"
     R"("kind":"rollback",)"
     R"("snapshot":{"created":1767225650,"id":"00000000000000000000000000000001","name":"monday","origin":"schedule","size":1073741824}},)"
     R"("counted":1767225750,"created":1767225600,"deleted":1767225700,"former":"store",)"
     R"("id":"0123456789abcdef0123456789abcdef","labels":{"a":"größe"},)"
+    R"("left_out":{"count":2,"notes":["null is a device node; it was left out"]},)"
     R"("mounts":[{"client":"docker","count":2,"id":"9a"},{"client":"podman","count":1,"id":""}],)"
     R"("name":"shop","options":{"retain":"1d","uid":"7"},"phase":"deleting","pool":"fast",)"
     R"("snapshots":[{"created":1767225650,"id":"00000000000000000000000000000001","name":"monday","origin":"schedule","size":1073741824},)"
