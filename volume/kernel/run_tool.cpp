@@ -14,21 +14,6 @@ constexpr std::size_t kMostWords = 300;
 
 bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
 
-std::string find_program(const std::string& name) {
-  constexpr std::array<const char*, 4> kFolders{"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
-  for (const char* folder : kFolders)
-    if (const auto path = fmt::format("{}/{}", folder, name); is_program(path)) return path;
-  const char* variable = std::getenv("PATH");
-  std::string_view rest = variable == nullptr ? "" : variable;
-  while (!rest.empty()) {
-    const auto colon = rest.find(':');
-    const auto path = fmt::format("{}/{}", rest.substr(0, colon), name);
-    if (path.starts_with('/') && is_program(path)) return path;
-    rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
-  }
-  return "";
-}
-
 // The end of what a tool wrote, where the cause is, as one line.
 std::string one_line(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
@@ -44,6 +29,21 @@ std::string one_line(std::string text) {
 }
 
 }  // namespace
+
+std::string find_program(const std::string& name) {
+  constexpr std::array<const char*, 4> kFolders{"/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+  for (const char* folder : kFolders)
+    if (const auto path = fmt::format("{}/{}", folder, name); is_program(path)) return path;
+  const char* variable = std::getenv("PATH");
+  std::string_view rest = variable == nullptr ? "" : variable;
+  while (!rest.empty()) {
+    const auto colon = rest.find(':');
+    const auto path = fmt::format("{}/{}", rest.substr(0, colon), name);
+    if (path.starts_with('/') && is_program(path)) return path;
+    rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
+  }
+  return "";
+}
 
 bool has_tool(const std::string& name) { return !find_program(name).empty(); }
 

@@ -26,5 +26,7 @@ Result<ProcessResult> run_tool(const Tool& tool);
 
 // Whether the tool is installed.
 bool has_tool(const std::string& name);
+// Its path, or "" when it is missing.
+std::string find_program(const std::string& name);
 
 }  // namespace fairlead::volume
