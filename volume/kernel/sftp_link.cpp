@@ -41,9 +41,11 @@ std::string last_words(std::string_view text) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!is_noise(line)) words += (words.empty() ? "" : "; ") + shown(line);
+    if (!is_noise(line)) words.append(words.empty() ? "" : "; ").append(line);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
+  for (char& c : words)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   return words;
 }
 

@@ -6,9 +6,10 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include <cstring>
+#include <random>
 #include <thread>
 
-#include "base/hash.h"
 #include "base/host.h"
 #include "tests/volume/scratch.h"
 #include "tests/volume/sftp_server.h"
@@ -29,8 +30,12 @@ using Use = BackupStorage::Use;
 using namespace std::chrono_literals;
 
 std::string noise(std::size_t size) {
-  std::string bytes;
-  while (bytes.size() < size) bytes += random_hex(32);
+  static std::mt19937_64 random(size);
+  std::string bytes(size + 8, '\0');
+  for (std::size_t at = 0; at < size; at += 8) {
+    const std::uint64_t word = random();
+    std::memcpy(bytes.data() + at, &word, sizeof word);
+  }
   bytes.resize(size);
   return bytes;
 }

@@ -1,4 +1,4 @@
-#include "volume/service/backup_target.h"
+#include "volume/service/far_storage.h"
 
 #include <gmock/gmock.h>
 
@@ -55,9 +55,9 @@ TEST(BackupTarget, OverSsh) {
 TEST(BackupTarget, OverRclone) {
   EXPECT_EQ(parsed("rclone:cloud:a/b").remote, "cloud:a/b");
   EXPECT_EQ(parsed("rclone::local:/tmp/x").remote, ":local:/tmp/x");
-  EXPECT_EQ(parsed("s3:bucket/a").remote, ":s3,env_auth=true:bucket/a");
+  EXPECT_EQ(parsed("s3:bucket/a").remote, ":s3,provider=AWS,env_auth=true:bucket/a");
   EXPECT_EQ(parsed("s3:https://h.example:9000/bucket//a/").remote,
-            ":s3,env_auth=true,endpoint=\"https://h.example:9000\":bucket/a");
+            ":s3,provider=Other,endpoint=\"https://h.example:9000\",env_auth=true:bucket/a");
   EXPECT_EQ(parsed("s3:bucket").kind, Kind::kRclone);
 }
 

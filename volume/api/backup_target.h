@@ -8,14 +8,10 @@
 //   s3:https://host[:port]/bucket/path   the same, of a server of one's own
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
-#include "volume/service/backup_storage.h"
 
 namespace fairlead::volume {
 
@@ -33,15 +29,7 @@ struct BackupTarget {
 // which would be seen in `ps` and kept in records.
 Result<BackupTarget> parse_backup_target(std::string_view text);
 
-// The program that is run, with its arguments. `ssh`: the value of FAIRLEAD_SSH, a program and
-// options in front of ours, separated by spaces; empty for "ssh". `remembers`: seconds that rclone
-// may remember what a folder held.
-std::vector<std::string> target_command(const BackupTarget& target, std::string_view ssh,
-                                        unsigned remembers);
-
-// Connects to far targets: the errors of SftpClient. kUnsupported with the package when the program
-// is missing. `stopped` is asked while somebody waits for a server: see SftpSettings.
-Result<std::unique_ptr<BackupStorage>> open_backup_target(const BackupTarget& target,
-                                                          std::function<bool()> stopped = {});
+// Whether this is no folder of this host, by how it begins.
+bool is_far_target(std::string_view text);
 
 }  // namespace fairlead::volume

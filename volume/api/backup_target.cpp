@@ -1,22 +1,15 @@
-#include "volume/service/backup_target.h"
+#include "volume/api/backup_target.h"
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include "base/text.h"
-#include "volume/service/remote_storage.h"
 
 namespace fairlead::volume {
 
 namespace {
 
 using Kind = BackupTarget::Kind;
-using namespace std::chrono_literals;
-
-// What rclone may remember of folders that nobody else writes to while their lock is held.
-constexpr unsigned kWhileLocked = 3600;
-constexpr auto kAgain = 10s;  // to connect once more, for giving a lock back
 
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -143,65 +136,20 @@ Result<BackupTarget> parse_rclone(std::string_view text, BackupTarget target) {
 
 Result<BackupTarget> parse_s3(std::string_view text, BackupTarget target) {
   std::string_view rest = text.substr(std::string_view("s3:").size());
-  std::string endpoint;
+  std::string server = "provider=AWS";
   if (rest.starts_with("https://") || rest.starts_with("http://")) {
     const std::size_t scheme = rest.find("//") + 2, slash = rest.find('/', scheme);
     const std::string_view host = rest.substr(scheme, slash - scheme);
     if (slash == rest.npos || !is_made_of(host, ".:[]_-"))
       return refuse(text, "it must be s3:https://HOST/BUCKET/FOLDER");
-    endpoint = fmt::format(",endpoint=\"{}\"", rest.substr(0, slash));
+    server = fmt::format("provider=Other,endpoint=\"{}\"", rest.substr(0, slash));
     rest.remove_prefix(slash + 1);
   }
   while (rest.starts_with('/')) rest.remove_prefix(1);
   if (!is_path(rest)) return refuse(text, "it must be s3:BUCKET/FOLDER");
   target.kind = Kind::kRclone;
-  target.remote = fmt::format(":s3,env_auth=true{}:{}", endpoint, without_slashes(rest));
+  target.remote = fmt::format(":s3,{},env_auth=true:{}", server, without_slashes(rest));
   return target;
-}
-
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) words.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
-std::vector<std::string> ssh_command(const BackupTarget& target, std::string_view ssh) {
-  std::vector<std::string> command = words_of(ssh);
-  if (command.empty()) command = {"ssh"};
-  // Never a question: there may be no one to answer. A line that is dead ends after a minute. What
-  // the configuration says for people at a terminal is off, as sftp(1) has it.
-  for (const char* option :
-       {"BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4",
-        "ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes", "PermitLocalCommand=no",
-        "RemoteCommand=none", "RequestTTY=no"}) {
-    command.emplace_back("-o");
-    command.emplace_back(option);
-  }
-  if (!target.port.empty()) command.insert(command.end(), {"-p", target.port});
-  if (!target.user.empty()) command.insert(command.end(), {"-l", target.user});
-  command.insert(command.end(), {"-s", "--", target.host, "sftp"});
-  return command;
-}
-
-const char* variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-Result<std::unique_ptr<SftpClient>> connect(const BackupTarget& target, unsigned remembers,
-                                            SftpSettings settings) {
-  const bool is_ssh = target.kind == Kind::kSsh;
-  settings.host = is_ssh ? target.host : "rclone";
-  // rclone answers only when an object store has all of a file, after attempts of its own.
-  if (!is_ssh) settings.silence = 15min;
-  TRY(auto process,
-      RemoteProcess::start(target_command(target, variable("FAIRLEAD_SSH"), remembers),
-                           is_ssh ? "openssh-client" : "rclone"));
-  return SftpClient::start(std::move(process), std::move(settings));
 }
 
 }  // namespace
@@ -220,33 +168,8 @@ Result<BackupTarget> parse_backup_target(std::string_view text) {
   return target;
 }
 
-std::vector<std::string> target_command(const BackupTarget& target, std::string_view ssh,
-                                        unsigned remembers) {
-  if (target.kind == Kind::kSsh) return ssh_command(target, ssh);
-  return {"rclone",
-          "serve",
-          "sftp",
-          "--stdio",
-          "--vfs-cache-mode=off",  // nothing is kept on this host; files are written in order
-          "--vfs-write-wait=60s",  // writes that overtook each other wait for each other
-          fmt::format("--dir-cache-time={}s", remembers),
-          "--poll-interval=0",
-          "--",
-          target.remote};
-}
-
-Result<std::unique_ptr<BackupStorage>> open_backup_target(const BackupTarget& target,
-                                                          std::function<bool()> stopped) {
-  const SftpSettings settings{.host = {}, .stopped = std::move(stopped)};
-  RemotePlace place{.name = target.name, .path = target.path};
-  TRY(place.data, connect(target, kWhileLocked, settings));
-  if (target.kind == Kind::kRclone) {
-    TRY(place.locks, connect(target, 0, settings));
-  }
-  place.reconnect = [target] {
-    return connect(target, 0, {.host = {}, .silence = kAgain, .opening = kAgain, .stopped = {}});
-  };
-  return make_remote_storage(std::move(place));
+bool is_far_target(std::string_view text) {
+  return text.starts_with("sftp:") || text.starts_with("rclone:") || text.starts_with("s3:");
 }
 
 }  // namespace fairlead::volume

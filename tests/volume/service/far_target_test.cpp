@@ -1,0 +1,136 @@
+// Targets over the programs that reach them: rclone, and ssh in the shape of a script, because a
+// real sshd is part of the end-to-end tests.
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <random>
+
+#include "tests/volume/scratch.h"
+#include "tests/volume/sftp_server.h"
+#include "volume/kernel/run_tool.h"
+#include "volume/service/far_storage.h"
+
+namespace fairlead::volume {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Scratch;
+using ::testing::SizeIs;
+using Use = BackupStorage::Use;
+
+std::string noise(std::size_t size) {
+  static std::mt19937_64 random(size);
+  std::string bytes(size + 8, '\0');
+  for (std::size_t at = 0; at < size; at += 8) {
+    const std::uint64_t word = random();
+    std::memcpy(bytes.data() + at, &word, sizeof word);
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+Result<std::unique_ptr<BackupStorage>> open(const std::string& text) {
+  TRY(const auto target, parse_backup_target(text));
+  return open_far_storage(target);
+}
+
+Status put(BackupStorage& storage, const std::string& name, std::string_view bytes) {
+  TRY(const auto writer, storage.create());
+  TRY_STATUS(writer->append(bytes));
+  return writer->publish(name);
+}
+
+std::string get(BackupStorage& storage, const std::string& name) {
+  const auto file = storage.open(name);
+  EXPECT_TRUE(file) << file.error().text;
+  if (!file) return {};
+  std::string bytes((*file)->size(), '\0');
+  const BackupRange all{.offset = 0, .into = bytes};
+  const auto read = (*file)->read({&all, 1});
+  EXPECT_TRUE(read) << read.error().text;
+  return bytes;
+}
+
+// Everything that a backup folder needs, twice, as two runs.
+void use(const std::string& target) {
+  const std::string large = noise(20'000'000);
+  {
+    const auto storage = open(target);
+    ASSERT_TRUE(storage) << storage.error().text;
+    const auto lock = (*storage)->lock(Use::kWrite, "backup");
+    ASSERT_TRUE(lock) << lock.error().text;
+    const auto prepared = (*storage)->prepare();
+    ASSERT_TRUE(prepared) << prepared.error().text;
+    ASSERT_TRUE(put(**storage, "packs/1.pack", large));
+    ASSERT_TRUE(put(**storage, "packs/2.pack", "small"));
+    ASSERT_TRUE(put(**storage, "backups/x.index", "index"));
+    const auto synced = (*storage)->sync();
+    ASSERT_TRUE(synced) << synced.error().text;
+    EXPECT_EQ(get(**storage, "packs/1.pack"), large);
+    const auto other = open(target);
+    ASSERT_TRUE(other) << other.error().text;
+    const auto refused = (*other)->lock(Use::kRead, "verify");
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text, HasSubstr("in use by backup on"));
+  }
+  const auto storage = open(target);
+  ASSERT_TRUE(storage) << storage.error().text;
+  const auto lock = (*storage)->lock(Use::kWrite, "prune");
+  ASSERT_TRUE(lock) << lock.error().text;
+  ASSERT_TRUE((*storage)->prepare());
+  EXPECT_THAT((*storage)->list("packs").value(), SizeIs(2));
+  EXPECT_THAT((*storage)->list("tmp").value(), IsEmpty());
+  EXPECT_EQ(get(**storage, "backups/x.index"), "index");
+  EXPECT_EQ((*storage)->open("packs/3.pack").error().code, Code::kNotFound);
+  ASSERT_TRUE((*storage)->remove("packs/1.pack"));
+  ASSERT_TRUE((*storage)->sync());
+  EXPECT_THAT((*storage)->list("packs").value(), SizeIs(1));
+}
+
+TEST(FarTarget, RcloneKeepsABackupFolder) {
+  if (!has_tool("rclone")) GTEST_SKIP() << "rclone is not installed";
+  const Scratch scratch;
+  ::setenv("RCLONE_CONFIG", "/dev/null", 1);
+  use("rclone::local:" + (scratch / "b"));
+  EXPECT_EQ(testing::read_text(scratch / "b/packs/2.pack"), "small");
+  for (const auto& entry : std::filesystem::directory_iterator(scratch / "b"))
+    EXPECT_FALSE(entry.path().filename().string().starts_with("lock.")) << entry.path();
+}
+
+TEST(FarTarget, WhatRcloneSaysIsTheCause) {
+  if (!has_tool("rclone")) GTEST_SKIP() << "rclone is not installed";
+  ::setenv("RCLONE_CONFIG", "/dev/null", 1);
+  const auto storage = open("rclone:nowhere:b");
+  ASSERT_FALSE(storage);
+  EXPECT_THAT(storage.error().text, AllOf(HasSubstr("rclone"), HasSubstr("nowhere")));
+}
+
+// An S3 server that somebody started: FAIRLEAD_TEST_S3=s3:http://127.0.0.1:4568/bucket/folder.
+TEST(FarTarget, S3KeepsABackupFolder) {
+  const char* const target = std::getenv("FAIRLEAD_TEST_S3");
+  if (target == nullptr) GTEST_SKIP() << "FAIRLEAD_TEST_S3 names no server";
+  use(target);
+}
+
+TEST(FarTarget, SshIsAnyProgramThatTheEnvironmentNames) {
+  if (!testing::has_sftp_server()) GTEST_SKIP() << "openssh-sftp-server is not installed";
+  const Scratch scratch;
+  testing::write_text(scratch / "ssh", fmt::format("#!/bin/sh\necho \"$@\" >{}\nexec {}\n",
+                                                   scratch / "words", testing::kSftpServer));
+  std::filesystem::permissions(scratch / "ssh", std::filesystem::perms::owner_all);
+  ::setenv("FAIRLEAD_SSH", ((scratch / "ssh") + " -i key").c_str(), 1);
+  use("sftp:me@nas:2222:" + (scratch / "b"));
+  EXPECT_THAT(testing::read_text(scratch / "words"),
+              AllOf(HasSubstr("-i key -o BatchMode=yes"), HasSubstr("-s -- nas sftp")));
+  ::setenv("FAIRLEAD_SSH", "no-such-ssh", 1);
+  const auto missing = open("sftp:nas:/b");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Code::kUnsupported);
+  EXPECT_THAT(missing.error().text, HasSubstr("no-such-ssh"));
+  ::unsetenv("FAIRLEAD_SSH");
+}
+
+}  // namespace
+}  // namespace fairlead::volume
