@@ -184,6 +184,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"volume", "backup", "", "Write what changed since the last backup into a folder", "NAME",
      kTo | kSecret,
      "fairlead volume backup data --to /srv/backup\n"
+     "fairlead volume backup data --to sftp:backup@nas:/backup\n"
      "fairlead volume backup data --to /srv/backup --key-file /etc/fairlead/backup.key",
      volume_backup},
     {"volume", "restore", "", "Make a volume from a backup; the newest one without --backup",

@@ -36,7 +36,7 @@ Result<std::map<std::string, std::optional<std::string>>> label_changes(
 // The spec of a volume of that name, by -o and --label.
 Result<volume::VolumeSpec> volume_spec_of(const Invocation& line, std::string_view name);
 
-// The absolute path, which the services require.
+// The absolute path, which the services require; targets on other hosts stay as they are.
 Result<std::string> absolute_path(std::string_view word, std::string_view what);
 
 // Adds the closest existing name to a kNotFound that suggests none, because the name may have been

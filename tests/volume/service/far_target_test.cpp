@@ -1,10 +1,16 @@
 // Targets over the programs that reach them: rclone, and ssh in the shape of a script, because a
 // real sshd is part of the end-to-end tests.
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <cstring>
 #include <random>
 
+#include "base/process.h"
 #include "tests/volume/scratch.h"
 #include "tests/volume/sftp_server.h"
 #include "volume/kernel/run_tool.h"
@@ -107,11 +113,56 @@ TEST(FarTarget, WhatRcloneSaysIsTheCause) {
   EXPECT_THAT(storage.error().text, AllOf(HasSubstr("rclone"), HasSubstr("nowhere")));
 }
 
-// An S3 server that somebody started: FAIRLEAD_TEST_S3=s3:http://127.0.0.1:4568/bucket/folder.
+// A server of S3 in a network namespace of this test's own.
+class S3Server {
+ public:
+  explicit S3Server(const std::string& folder) {
+    std::filesystem::create_directories(folder + "/bucket");
+    const std::vector<std::string> up{"ip", "link", "set", "lo", "up"};
+    ready_ = ::unshare(CLONE_NEWNET) == 0 && run_process(up, std::chrono::seconds(10)).has_value();
+    if (!ready_) return;
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::execlp("python3", "python3", S3_SERVER, folder.c_str(), "4568", nullptr);
+      ::_exit(127);
+    }
+    for (int attempt = 0; attempt < 600 && !answers(); ++attempt) ::usleep(50'000);
+  }
+  S3Server(const S3Server&) = delete;
+  ~S3Server() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  bool ready() const { return ready_; }
+
+ private:
+  static bool answers() {
+    const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(4568);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+           0;
+  }
+  pid_t pid_ = -1;
+  bool ready_ = false;
+};
+
 TEST(FarTarget, S3KeepsABackupFolder) {
-  const char* const target = std::getenv("FAIRLEAD_TEST_S3");
-  if (target == nullptr) GTEST_SKIP() << "FAIRLEAD_TEST_S3 names no server";
-  use(target);
+  if (!has_tool("rclone")) GTEST_SKIP() << "rclone is not installed";
+  if (!testing::is_root()) GTEST_SKIP() << "a network namespace needs root";
+  const Scratch scratch;
+  const S3Server server(scratch / "s3");
+  ASSERT_TRUE(server.ready());
+  ::setenv("RCLONE_CONFIG", "/dev/null", 1);
+  ::setenv("AWS_ACCESS_KEY_ID", "key", 1);
+  ::setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+  ::unsetenv("AWS_CA_BUNDLE");  // rclone 1.60 fails with it
+  use("s3:http://127.0.0.1:4568/bucket/folder");
+  EXPECT_TRUE(testing::is_there(scratch / "s3/bucket/folder%2Fpacks%2F2.pack"));
 }
 
 TEST(FarTarget, SshIsAnyProgramThatTheEnvironmentNames) {
