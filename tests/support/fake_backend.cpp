@@ -257,6 +257,7 @@ Status FakeBackend::roll_back(const Volume& volume, const Snapshot& snapshot, co
   TRY_STATUS(copy(progress));
   const std::scoped_lock hold(guard_);
   TRY_STATUS(take_failure("rollback"));
+  if (on_roll_back_) TRY_STATUS(on_roll_back_());
   TRY(Data* const data, find_data(volume));
   if (!users_[volume.id].empty()) return fail(Code::kInUse, "{}", users_[volume.id]);
   if (data->snapshots.contains(kept.id)) return {};

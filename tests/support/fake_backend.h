@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -41,6 +42,9 @@ class FakeBackend : public volume::Backend {
   std::optional<std::uint64_t> size(const std::string& id) const;
   // Clones, snapshots and checks report progress `steps` times and wait for `pause` each time.
   void copy_slowly(int steps, std::chrono::milliseconds pause);
+
+  // Called by each roll-back before it does anything; its failure is that of the roll-back.
+  void on_roll_back(std::function<Status()> call) { on_roll_back_ = std::move(call); }
 
   // --- Backend
 
@@ -106,6 +110,7 @@ class FakeBackend : public volume::Backend {
   std::map<std::pair<std::string, long long>, Trash> trash_;  // id and time of removal
   std::map<std::string, std::string> users_, snapshot_users_;
   std::set<std::string> mounted_snapshots_;
+  std::function<Status()> on_roll_back_;
   int copy_steps_ = 0;
   std::chrono::milliseconds copy_pause_{0};
 };

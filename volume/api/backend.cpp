@@ -10,7 +10,35 @@ tl::unexpected<Error> cannot(const Backend& backend, std::string_view verb) {
               backend.name(), verb);
 }
 
+// A snapshot of what nobody uses: whenever it is made, it is of the same moment.
+class RestingPart : public MomentPart {
+ public:
+  RestingPart(Backend& backend, const Volume& volume, const Snapshot& snapshot)
+      : backend_(backend), volume_(volume), snapshot_(snapshot) {}
+
+  How how() const override { return How::kResting; }
+  Status prepare(const Progress& progress) override {
+    return backend_.take_snapshot(volume_, snapshot_, progress);
+  }
+
+ private:
+  Backend& backend_;
+  const Volume& volume_;
+  const Snapshot& snapshot_;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<MomentPart>> Backend::begin_moment(const Volume& volume,
+                                                          const Snapshot& snapshot) {
+  TRY(const auto users, this->users(volume));
+  if (!users.empty())
+    return fail(Code::kInUse,
+                "backend {} makes snapshots only while nobody writes, and it is in use: {}; stop "
+                "what uses it, or use backend=image or btrfs",
+                name(), users);
+  return std::make_unique<RestingPart>(*this, volume, snapshot);
+}
 
 Result<bool> Backend::mend(const Volume&) { return false; }
 Status Backend::write_down(const Volume&) { return {}; }

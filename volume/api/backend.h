@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/rollback.h"
 #include "base/unique_fd.h"
+#include "volume/api/moment.h"
 #include "volume/api/options.h"
 #include "volume/api/types.h"
 
@@ -72,6 +74,11 @@ class Backend {
   // frozen for it is frozen for at most 2 s. A snapshot that exists already is kept.
   virtual Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
                                const Progress& progress);
+  // The volume's part in a snapshot of several at one moment. `volume` and `snapshot` must outlive
+  // the part. By default it works for volumes that nobody uses, by take_snapshot(); kInUse, naming
+  // the users, while somebody does.
+  virtual Result<std::unique_ptr<MomentPart>> begin_moment(const Volume& volume,
+                                                           const Snapshot& snapshot);
   // Succeeds when there is no such snapshot.
   virtual Status drop_snapshot(const Volume& volume, const std::string& snapshot_id);
   // Replaces the content by that of the snapshot, and keeps the replaced content as the snapshot

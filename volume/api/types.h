@@ -44,6 +44,9 @@ struct Snapshot {
   long long created = 0;               // Unix seconds
   std::optional<std::uint64_t> size;   // bytes, the volume's limit at that moment
   std::vector<MountHint> mounts = {};  // of the snapshot itself, shown read-only
+  // 32 hex digits, the same for all volumes of which it was taken at one moment; empty: of one
+  // volume
+  std::string group = {};
   bool operator==(const Snapshot&) const = default;
 };
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/options/values.h"
 #include "base/text.h"
+#include "volume/backends/btrfs_moment.h"
 #include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
@@ -194,6 +195,8 @@ class BtrfsBackend : public FolderBackend {
   Status resize(const Volume& volume, std::uint64_t size) override;
   Status take_snapshot(const Volume& volume, const Snapshot& snapshot,
                        const Progress& progress) override;
+  Result<std::unique_ptr<MomentPart>> begin_moment(const Volume& volume,
+                                                   const Snapshot& snapshot) override;
   Status drop_snapshot(const Volume& volume, const std::string& snapshot_id) override;
   Status roll_back(const Volume& volume, const Snapshot& snapshot, const Snapshot& kept,
                    const Progress& progress) override;
@@ -468,6 +471,33 @@ Status BtrfsBackend::take_snapshot(const Volume& volume, const Snapshot& snapsho
   TRY_STATUS(snapshot_whole(fs, snapshots, snapshot.id, btrfs::Writable::kNo, "a snapshot"));
   fault_point("volume.snapshot.made");
   return {};
+}
+
+// A moment of several volumes takes one subvolume of each.
+Status refuse_inner_in_group(const Folder& fs) {
+  TRY(const auto inner, inner_of(fs));
+  if (inner.empty()) return {};
+  return fail(Code::kConflict,
+              "subvolumes were made inside: {}; a snapshot of several volumes cannot take them "
+              "along; take one of this volume alone",
+              names_of(inner));
+}
+
+Result<std::unique_ptr<MomentPart>> BtrfsBackend::begin_moment(const Volume& volume,
+                                                               const Snapshot& snapshot) {
+  TRY_STATUS(check_id(snapshot.id));
+  TRY(const auto users, users(volume));
+  if (users.empty()) return Backend::begin_moment(volume, snapshot);
+  TRY(auto fs, fs_of(volume));
+  TRY(const auto folder, pool_.open(volume.id));
+  TRY(auto snapshots, folder.ensure_folder("snapshots", 0700));
+  return make_subvolume_part({.fs = std::move(fs),
+                              .snapshots = std::move(snapshots),
+                              .name = snapshot.id,
+                              .is_whole = [this, &volume]() -> Status {
+                                TRY(const auto now, fs_of(volume));
+                                return refuse_inner_in_group(now);
+                              }});
 }
 
 Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snapshot_id) {

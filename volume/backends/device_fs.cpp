@@ -105,12 +105,17 @@ Status FileSystemOnDevice::recover() const {
   return may_need_recovery() ? status_of(mount(VolumeOptions{})) : Status();
 }
 
-Status FileSystemOnDevice::at_one_moment(const std::function<Status()>& flush_below,
-                                         const std::function<Status()>& copy) const {
+Result<UniqueFd> FileSystemOnDevice::flushed(const std::function<Status()>& flush_below) const {
   TRY(const auto mounted, mount(VolumeOptions{}));
-  TRY(const auto root, root_of(mounted.get()));
+  TRY(auto root, root_of(mounted.get()));
   if (::syncfs(root.get()) != 0) return fail_errno(errno, "flush a file system");
   TRY_STATUS(flush_below());
+  return root;
+}
+
+Status FileSystemOnDevice::at_one_moment(const std::function<Status()>& flush_below,
+                                         const std::function<Status()>& copy) const {
+  TRY(const auto root, flushed(flush_below));
   TRY(auto frozen, Frozen::freeze(root.get()));
   const auto copied = copy();
   const auto thawed = frozen.thaw();

@@ -73,6 +73,10 @@ class FileSystemOnDevice {
   Status at_one_moment(const std::function<Status()>& flush_below,
                        const std::function<Status()>& copy) const;
 
+  // The first half of that: flushes everything, and returns a folder to freeze (Frozen::freeze). It
+  // keeps the file system mounted.
+  Result<UniqueFd> flushed(const std::function<Status()>& flush_below) const;
+
   // Takes `size` bytes of a device that has grown, mounted or not, by the kernel's own change,
   // which is journalled and safe at any moment. kUnsupported where the kernel refuses.
   Status grow(std::uint64_t size) const;

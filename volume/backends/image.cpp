@@ -78,6 +78,12 @@ class ImageBackend : public Backend {
                        const Progress& progress) override {
     return take_image_snapshot(pool_, volume, snapshot, progress);
   }
+  Result<std::unique_ptr<MomentPart>> begin_moment(const Volume& volume,
+                                                   const Snapshot& snapshot) override {
+    TRY(auto part, begin_image_moment(pool_, volume, snapshot));
+    if (part == nullptr) return Backend::begin_moment(volume, snapshot);
+    return part;
+  }
   Status drop_snapshot(const Volume& volume, const std::string& snapshot_id) override {
     return drop_image_snapshot(pool_, volume, snapshot_id);
   }

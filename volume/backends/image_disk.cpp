@@ -130,19 +130,20 @@ Status ImageDisk::unmount() const {
   return status_of(wait_for_release(image_.fd(), kReleaseDeadline));
 }
 
+Status ImageDisk::share_into(const LoopImage& to) const {
+  auto shared = to.share_from(image_);
+  if (shared || shared.error().code != Code::kUnsupported) return shared;
+  return fail(Code::kUnsupported,
+              "it is mounted, and the file system below {} cannot share blocks: stop what uses it "
+              "and try again, for a copy; or move it to a pool, where a snapshot costs nothing "
+              "(fairlead pool create, then export it and import it with -o pool=NAME)",
+              folder_.path());
+}
+
 Status ImageDisk::freeze_and_share(const Superblock& superblock, const LoopImage& to) const {
   TRY(const auto attached, attach_image(image_, superblock));
-  const auto share = [&]() -> Status {
-    auto shared = to.share_from(image_);
-    if (shared || shared.error().code != Code::kUnsupported) return shared;
-    return fail(
-        Code::kUnsupported,
-        "it is mounted, and the file system below {} cannot share blocks: stop what uses it "
-        "and try again, for a copy; or move it to a pool, where a snapshot costs nothing "
-        "(fairlead pool create, then export it and import it with -o pool=NAME)",
-        folder_.path());
-  };
-  TRY_STATUS(attached.fs.at_one_moment([&] { return image_.sync(); }, share));
+  TRY_STATUS(
+      attached.fs.at_one_moment([&] { return image_.sync(); }, [&] { return share_into(to); }));
   return to.sync();
 }
 

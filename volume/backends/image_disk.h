@@ -61,6 +61,9 @@ class ImageDisk {
   // Copies the content of this moment into the empty file `to` and flushes it. A mounted file
   // system is frozen for it and must be able to share blocks; else kUnsupported with a hint.
   Status copy_moment(const LoopImage& to, const Progress& progress) const;
+  // Shares the blocks of the image into the empty file `to`, without flushing; kUnsupported, with a
+  // hint for a mounted volume, where the file system below cannot.
+  Status share_into(const LoopImage& to) const;
   // Puts the file `part` of this folder in the place of the image.
   Status replace_image(const std::string& part) const;
 

@@ -13,6 +13,9 @@ namespace fairlead::volume {
 // image_snapshots.cpp
 Status take_image_snapshot(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,
                            const Progress& progress);
+// In image_moment.cpp. nullptr when it is mounted nowhere: take_image_snapshot() will do then.
+Result<std::unique_ptr<MomentPart>> begin_image_moment(const VolumeTree& pool, const Volume& volume,
+                                                       const Snapshot& snapshot);
 Status drop_image_snapshot(const VolumeTree& pool, const Volume& volume,
                            const std::string& snapshot_id);
 Status roll_back_image(const VolumeTree& pool, const Volume& volume, const Snapshot& snapshot,

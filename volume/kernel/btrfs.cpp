@@ -1,6 +1,7 @@
 #include "volume/kernel/btrfs.h"
 
 #include <endian.h>
+#include <fmt/ranges.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
 #include <linux/fs.h>
@@ -67,6 +68,11 @@ Status create(const Folder& parent, const std::string& name) {
 
 Status snapshot(int source, const Folder& parent, const std::string& name, Writable writable) {
   TRY_STATUS(flush(source));
+  return snapshot_unflushed(source, parent, name, writable);
+}
+
+Status snapshot_unflushed(int source, const Folder& parent, const std::string& name,
+                          Writable writable) {
   btrfs_ioctl_vol_args_v2 args{};
   args.fd = source;
   args.flags = writable == Writable::kNo ? BTRFS_SUBVOL_RDONLY : 0;
@@ -74,6 +80,40 @@ Status snapshot(int source, const Folder& parent, const std::string& name, Writa
   if (::ioctl(parent.fd(), BTRFS_IOC_SNAP_CREATE_V2, &args) != 0)
     return fail_errno(errno, fmt::format("make the snapshot {}", at(parent, name)));
   return {};
+}
+
+namespace {
+
+Result<btrfs_ioctl_get_subvol_info_args> info_of(int subvolume) {
+  btrfs_ioctl_get_subvol_info_args args{};
+  if (::ioctl(subvolume, BTRFS_IOC_GET_SUBVOL_INFO, &args) < 0)  // success may be 1
+    return fail_errno(errno, "ask in which transaction a subvolume was made");
+  return args;
+}
+
+}  // namespace
+
+Result<std::uint64_t> made_in(int subvolume) {
+  TRY(const auto info, info_of(subvolume));
+  return info.otransid;
+}
+
+Result<std::uint64_t> changed_in(int subvolume) {
+  TRY(const auto info, info_of(subvolume));
+  return info.generation;
+}
+
+void begin_commit(const Folder& folder) {
+  std::uint64_t transaction = 0;
+  (void)::futimens(folder.fd(), nullptr);  // else there may be nothing to write
+  (void)::ioctl(folder.fd(), BTRFS_IOC_START_SYNC, &transaction);
+}
+
+Result<std::string> file_system_id(int fd) {
+  btrfs_ioctl_fs_info_args args{};
+  if (::ioctl(fd, BTRFS_IOC_FS_INFO, &args) != 0)
+    return fail_errno(errno, "ask for the id of a file system");
+  return fmt::format("{:02x}", fmt::join(args.fsid, ""));
 }
 
 Status destroy(int parent, const std::string& name) {

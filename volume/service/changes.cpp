@@ -107,6 +107,62 @@ Status Changes::make(OpenVolume& opened, const Change& change, const Progress& p
   return {};
 }
 
+// --- several volumes
+
+Status Changes::commit_together(const std::vector<Step>& steps) {
+  std::vector<Stored*> all;
+  for (const Step& step : steps) all.push_back(&step.opened->stored);
+  return volumes_.records().put_all(all);
+}
+
+Status Changes::take_together(const std::vector<Step>& steps, const std::function<Status()>& act) {
+  for (const Step& step : steps) step.opened->stored.volume.change = step.change;
+  TRY_STATUS(commit_together(steps));
+  fault_point("volume.group.intent");
+  if (auto acted = act(); !acted) {
+    for (const Step& step : steps) take_back(*step.opened, step.change, acted.error());
+    return acted;
+  }
+  fault_point("volume.group.acted");
+  for (const Step& step : steps) {
+    conclude(step.opened->stored.volume, step.change);
+    step.opened->stored.volume.change.reset();
+  }
+  TRY_STATUS(commit_together(steps));
+  fault_point("volume.group.done");
+  return {};
+}
+
+// Those that were not reached have done nothing: their intents are dropped.
+Status Changes::make_each(const std::vector<Step>& steps, const Progress& progress,
+                          std::size_t& done) {
+  done = 0;
+  for (const Step& step : steps) step.opened->stored.volume.change = step.change;
+  TRY_STATUS(commit_together(steps));
+  fault_point("volume.group.intent");
+  Status acted;
+  for (const Step& step : steps) {
+    acted = act(*step.opened, step.change, progress);
+    if (!acted) break;
+    fault_point("volume.group.one");
+    ++done;
+  }
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    Volume& volume = steps[i].opened->stored.volume;
+    if (i < done) conclude(volume, steps[i].change);
+    if (i == done && may_be_half_done(acted.error())) continue;
+    volume.change.reset();
+  }
+  if (const auto kept = commit_together(steps); !kept) {
+    done = 0;  // the intents are in the store: reconcile goes on with all of them
+    return kept;
+  }
+  fault_point("volume.group.done");
+  if (acted) return {};
+  return fail(with_context(
+      acted.error(), fmt::format("volume \"{}\"", steps[done].opened->stored.volume.name.str())));
+}
+
 // Makes the interrupted call again, which is possible because the backend's verbs are idempotent.
 // If the backend refuses it now (the volume is mounted, the disk is full), the change is given up:
 // it was never acknowledged.

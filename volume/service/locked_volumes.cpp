@@ -32,7 +32,8 @@ LockedVolumes::LockedVolumes(state::Store& store, NamedLocks& locks, BackendRegi
       locks_(locks),
       backends_(backends),
       environment_(environment),
-      now_(std::move(environment.now)) {}
+      now_(std::move(environment.now)),
+      hooks_(environment.hooks) {}
 
 void LockedVolumes::write_down(const Volume& volume) {
   const auto run = [&]() -> Status {
@@ -75,6 +76,24 @@ Result<std::array<std::optional<LockedVolumes::Guard>, 2>> LockedVolumes::lock_b
   TRY_STATUS(name < other ? take(0, name) : take(1, other));
   TRY_STATUS(name < other ? take(1, other) : take(0, name));
   return guards;
+}
+
+Result<std::vector<LockedVolumes::Guard>> LockedVolumes::lock_all(
+    const std::vector<VolumeName>& names) {
+  std::vector<Guard> guards;
+  for (const VolumeName& name : names) {
+    TRY(auto guard, lock(name));
+    guards.push_back(std::move(guard));
+  }
+  return guards;
+}
+
+Result<LockedVolumes::Guard> LockedVolumes::lock_hooks(const Volume& volume) {
+  auto guard = locks_.lock("volume.hooks-" + volume.id, kLockDeadline);
+  if (guard || guard.error().code != Code::kUnavailable) return guard;
+  return fail(Code::kUnavailable,
+              "the hooks of another snapshot of volume \"{}\" are running; try again",
+              volume.name.str());
 }
 
 // No volume's name begins with a dot, so this cannot be the lock of a volume.

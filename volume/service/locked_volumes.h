@@ -44,6 +44,7 @@ class LockedVolumes {
   void write_down(const Volume& volume);
   // Of a promise of `more` bytes below the volumes of this backend.
   Result<std::vector<std::string>> admit(Backend& backend, std::uint64_t more);
+  ContainerHooks* hooks() const { return hooks_; }  // nullptr: none are run
 
   // The lock of a volume, which belongs to its name. kUnavailable, telling what is going on, when
   // the deadline has passed.
@@ -51,6 +52,11 @@ class LockedVolumes {
   // Takes both locks, in the order of the names. The first guard is for `name`.
   Result<std::array<std::optional<Guard>, 2>> lock_both(const VolumeName& name,
                                                         const VolumeName& other);
+  // Takes the locks of all of them in the order of their names, which are sorted and differ.
+  Result<std::vector<Guard>> lock_all(const std::vector<VolumeName>& names);
+  // Held while the hooks of containers that use the volume run, so that those of two snapshots do
+  // not mix. Taken without another lock.
+  Result<Guard> lock_hooks(const Volume& volume);
   // Taken by whoever reads a volume for long, and by every verb that would remove or replace the
   // data meanwhile.
   Result<Guard> lock_content(const Volume& volume, std::chrono::milliseconds deadline);
@@ -72,6 +78,7 @@ class LockedVolumes {
   BackendRegistry& backends_;
   Environment environment_;
   std::function<long long()> now_;
+  ContainerHooks* hooks_;
 };
 
 tl::unexpected<Error> no_such_volume(const VolumeName& name);

@@ -68,7 +68,8 @@ constexpr auto kMount =
 constexpr auto kSnapshotFields =
     fields(required<&Snapshot::id>("id"), required<&Snapshot::name>("name"),
            required<&Snapshot::origin>("origin", kOrigin), required<&Snapshot::created>("created"),
-           sparse<&Snapshot::size>("size"), sparse<&Snapshot::mounts>("mounts", object(kMount)));
+           sparse<&Snapshot::size>("size"), sparse<&Snapshot::group>("group"),
+           sparse<&Snapshot::mounts>("mounts", object(kMount)));
 constexpr auto kSnapshot = object(kSnapshotFields, check_snapshot);
 
 constexpr auto kChangeFields =

@@ -7,6 +7,7 @@
 //    "change":{"kind":"rollback","snapshot":{…},"kept":{…}}}
 //    or             {"kind":"resize","size":2147483648,"automatic":true}
 //
+// A snapshot that was taken of several volumes at one moment has their common "group":"5b…" as well.
 // `deleted` is present in phase deleting. `boot` is the boot in which the mounts were counted, and
 // `counted` the time of the last count. `former` is the volume's name before the last rename.
 // Everything after "created" may be missing, as in records of older versions.

@@ -140,6 +140,22 @@ Status Records::put(Stored& stored, state::Durability durability) {
   return {};
 }
 
+Status Records::put_all(const std::vector<Stored*>& all) {
+  state::Txn txn{
+      .preconditions = {}, .puts = {}, .deletes = {}, .durability = state::Durability::kDurable};
+  for (const Stored* const stored : all) {
+    const std::string key = record_key(stored->volume.id);
+    txn.preconditions.push_back({key, stored->revision});
+    txn.puts.push_back({key, text_of(*stored, boot_)});
+  }
+  TRY(const auto committed, store_.commit(txn));
+  for (Stored* const stored : all) {
+    stored->revision = committed.revision;
+    stored->void_mounts = false;
+  }
+  return {};
+}
+
 Status Records::rename(Stored& stored, const VolumeName& to) {
   Stored renamed = stored;
   renamed.former = stored.volume.name.str();

@@ -61,6 +61,8 @@ class Records {
   // kConflict when the name is taken.
   Result<Stored> add(const Volume& volume);
   Status put(Stored& stored, state::Durability durability);
+  // All or none of them; kConflict as put().
+  Status put_all(const std::vector<Stored*>& all);
   // Gives the volume another name. kConflict when that is taken.
   Status rename(Stored& stored, const VolumeName& to);
   // Removes the volume; `trashed`, if given, is stored in its place.

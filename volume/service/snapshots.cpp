@@ -5,16 +5,20 @@
 
 #include "base/fault.h"
 #include "base/hash.h"
+#include "volume/service/hooks.h"
 
 namespace fairlead::volume {
 
 namespace {
 
-// A record can hold many more; file systems get slow before that.
-constexpr std::size_t kMostSnapshots = 2048;
 constexpr std::size_t kLongestName = 128;
 
-// "2026-01-31T12.00.00": sorts by time, and is a valid name (names may not hold a colon).
+tl::unexpected<Error> no_such_snapshot(const std::string& snapshot) {
+  return fail(Code::kNotFound, "it has no snapshot \"{}\"", shown(snapshot));
+}
+
+}  // namespace
+
 std::string name_of_time(long long time) {
   const std::time_t moment = time;
   std::tm parts{};
@@ -23,8 +27,10 @@ std::string name_of_time(long long time) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-tl::unexpected<Error> no_such_snapshot(const std::string& snapshot) {
-  return fail(Code::kNotFound, "it has no snapshot \"{}\"", shown(snapshot));
+std::string name_of_replaced(const Snapshot& snapshot, long long time) {
+  const std::string end = "-" + name_of_time(time);
+  return fmt::format("before-{}", snapshot.name.str()).substr(0, kLongestName - end.size() - 4) +
+         end;
 }
 
 Snapshot snapshot_of(const Volume& volume, const SnapshotName& name, SnapshotOrigin origin,
@@ -36,14 +42,16 @@ Snapshot snapshot_of(const Volume& volume, const SnapshotName& name, SnapshotOri
           .size = volume.options.size};
 }
 
-}  // namespace
+Status refuse_one_too_many(const Volume& volume) {
+  if (volume.snapshots.size() < kMostSnapshots) return {};
+  return fail(Code::kExhausted, "it has {} snapshots already; remove some first",
+              volume.snapshots.size());
+}
 
 Result<Snapshot> Snapshots::take_of(OpenVolume& opened, const SnapshotName& name,
                                     SnapshotOrigin origin, const Progress& progress) {
   const Volume& volume = opened.stored.volume;
-  if (volume.snapshots.size() >= kMostSnapshots)
-    return fail(Code::kExhausted, "it has {} snapshots already; remove some first",
-                volume.snapshots.size());
+  TRY_STATUS(refuse_one_too_many(volume));
   const Snapshot made = snapshot_of(volume, name, origin, volumes_.now());
   JobRun job(
       volumes_.jobs(),
@@ -54,22 +62,35 @@ Result<Snapshot> Snapshots::take_of(OpenVolume& opened, const SnapshotName& name
   return made;
 }
 
+// The hooks are told a name before the lock is taken; one of the time may have to be another one
+// then.
 Result<Snapshot> Snapshots::take(const std::string& name, const std::string& snapshot,
                                  const Progress& progress) {
   const auto run = [&]() -> Result<Snapshot> {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, volumes_.lock(parsed));
-    TRY(auto opened, changes_.open(parsed));
-    const Volume& volume = opened.stored.volume;
-    TRY(const auto wanted, snapshot.empty()
-                               ? free_snapshot_name(volume, name_of_time(volumes_.now()))
-                               : SnapshotName::parse(snapshot));
-    if (find_snapshot(volume, wanted.str()) != nullptr)
-      return fail(Code::kExists, "it has a snapshot \"{}\" already; choose another name",
-                  wanted.str());
-    return take_of(opened, wanted, SnapshotOrigin::kUser, progress);
+    TRY(const auto wanted,
+        SnapshotName::parse(snapshot.empty() ? name_of_time(volumes_.now()) : snapshot));
+    TRY(auto hooks, HooksAround::begin(volumes_, {parsed}, "snapshot", wanted.str(), progress));
+    auto taken = take_locked(parsed, wanted, snapshot.empty(), progress);
+    hooks.end(taken.has_value());
+    return taken;
   };
   return in_context(run(), "snapshot", name);
+}
+
+Result<Snapshot> Snapshots::take_locked(const VolumeName& name, const SnapshotName& wanted,
+                                        bool or_another, const Progress& progress) {
+  TRY(const auto guard, volumes_.lock(name));
+  TRY(auto opened, changes_.open(name));
+  const Volume& volume = opened.stored.volume;
+  if (or_another) {
+    TRY(const auto free, free_snapshot_name(volume, wanted.str()));
+    return take_of(opened, free, SnapshotOrigin::kUser, progress);
+  }
+  if (find_snapshot(volume, wanted.str()) != nullptr)
+    return fail(Code::kExists, "it has a snapshot \"{}\" already; choose another name",
+                wanted.str());
+  return take_of(opened, wanted, SnapshotOrigin::kUser, progress);
 }
 
 Result<Snapshot> Snapshots::take_for_archive(const std::string& name) {
@@ -78,10 +99,13 @@ Result<Snapshot> Snapshots::take_for_archive(const std::string& name) {
   const Progress no_copy = [](std::uint64_t, std::uint64_t) { return false; };
   const auto run = [&]() -> Result<Snapshot> {
     TRY(const auto parsed, VolumeName::parse(name));
+    TRY(const auto own, SnapshotName::parse("for-archive-" + random_hex(16)));
+    TRY(auto hooks, HooksAround::begin(volumes_, {parsed}, "archive", own.str(), {}));
     TRY(const auto guard, volumes_.lock(parsed));
     TRY(auto opened, changes_.open(parsed));
-    TRY(const auto own, SnapshotName::parse("for-archive-" + random_hex(16)));
-    return take_of(opened, own, SnapshotOrigin::kArchive, no_copy);
+    auto taken = take_of(opened, own, SnapshotOrigin::kArchive, no_copy);
+    hooks.end(taken.has_value());
+    return taken;
   };
   return in_context(run(), "snapshot", name);
 }
@@ -120,10 +144,7 @@ Result<Snapshot> Snapshots::roll_back(const std::string& name, const std::string
       return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
     TRY(const auto content, volumes_.lock_content(volume, kReconcileLockDeadline));
     fault_point("volume.rollback.checked");
-    const std::string time = "-" + name_of_time(volumes_.now());
-    const std::string before =
-        fmt::format("before-{}", found->name.str()).substr(0, kLongestName - time.size() - 4);
-    TRY(const auto kept_name, free_snapshot_name(volume, before + time));
+    TRY(const auto kept_name, free_snapshot_name(volume, name_of_replaced(*found, volumes_.now())));
     const Change back{
         .kind = ChangeKind::kRollback,
         .snapshot = *found,

@@ -118,7 +118,8 @@ class Service : public VolumeService {
   Inspection inspection_{volumes_, changes_};
   SnapshotMounts snapshot_mounts_{volumes_, changes_};
   Snapshots snapshots_{volumes_, changes_, snapshot_mounts_};
-  Schedules schedules_{volumes_, changes_, snapshots_};
+  Groups groups_{volumes_, changes_};
+  Schedules schedules_{volumes_, changes_, snapshots_, groups_};
   Trash trash_{volumes_, removal_};
   LostVolumes lost_{volumes_.records(), volumes_.backends()};
   Recovery recovery_{volumes_, lost_};

@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/state/store.h"
 #include "volume/api/backend.h"
+#include "volume/api/hooks.h"
 #include "volume/api/service.h"
 
 namespace fairlead::volume {
@@ -29,6 +30,8 @@ struct Environment {
   std::string boot = boot_id();
   Admit admit = {};                                      // empty: any promise is made
   std::function<std::vector<WatchedDisk>()> disks = {};  // empty: none is watched
+  // Run around snapshots; borrowed. nullptr: none are.
+  ContainerHooks* hooks = nullptr;
 };
 
 // The keys in the store are described in records.h. The lock of a volume is "volume-<name>" in
