@@ -92,20 +92,6 @@ std::string ids_text(const std::vector<BackupInfo>& backups) {
   return text;
 }
 
-// The folder of the backups, and what opens it. `what` names the argument: "--to DIR".
-Result<volume::BackupPlace> backup_place(const Invocation& line, const std::string& folder,
-                                         std::string_view what) {
-  volume::BackupPlace place;
-  TRY(place.folder, absolute_path(folder, what));
-  if (!line.key_file.empty()) {
-    TRY(place.key_file, absolute_path(line.key_file, "--key-file FILE"));
-  }
-  if (!line.passphrase_file.empty()) {
-    TRY(place.passphrase_file, absolute_path(line.passphrase_file, "--passphrase-file FILE"));
-  }
-  return place;
-}
-
 // The id that was asked for, or the id of the volume's newest backup.
 Result<std::string> wanted_backup(const CliServices& core, const volume::BackupPlace& place,
                                   const std::string& volume, const std::string& id) {

@@ -130,19 +130,19 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume prune -f",
      volume_prune},
     {"volume", "ls-files", "", "List what is in a volume, a snapshot or a backup",
-     "NAME[@SNAPSHOT][:PATH]", kLook | kFrom,
+     "NAME[@SNAPSHOT][:PATH]", kLook | kFrom | kSecret,
      "fairlead volume ls-files data\n"
      "fairlead volume ls-files -l data@monday:/etc\n"
      "fairlead volume ls-files -R --json data:/var\n"
      "fairlead volume ls-files data:/etc --from /srv/backup",
      volume_ls_files},
     {"volume", "cat", "", "Print one file of a volume, a snapshot or a backup",
-     "NAME[@SNAPSHOT]:PATH", kFrom,
+     "NAME[@SNAPSHOT]:PATH", kFrom | kSecret,
      "fairlead volume cat data@monday:/etc/app.conf\n"
      "fairlead volume cat data:/dump.sql --from /srv/backup > dump.sql",
      volume_cat},
     {"volume", "cp", "", "Copy a file or a folder out of a volume, a snapshot or a backup",
-     "NAME[@SNAPSHOT]:PATH DEST", kFrom,
+     "NAME[@SNAPSHOT]:PATH DEST", kFrom | kSecret,
      "fairlead volume cp data@monday:/etc/app.conf .\n"
      "fairlead volume cp data:/uploads /srv/uploads --from /srv/backup\n"
      "fairlead volume cp data@monday:/etc - | tar tv",

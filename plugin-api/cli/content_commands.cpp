@@ -40,7 +40,7 @@ Result<ContentPlace> place_of(const Invocation& line, std::string_view word) {
   const std::size_t colon = word.find(':');
   TRY(const auto ref, volume_ref(word.substr(0, colon)));
   ContentPlace place{
-      .volume = ref.volume, .snapshot = ref.snapshot, .folder = {}, .backup = {}, .path = {}};
+      .volume = ref.volume, .snapshot = ref.snapshot, .from = {}, .backup = {}, .path = {}};
   if (colon != std::string_view::npos) {
     TRY(place.path, plain_path(word.substr(colon + 1)));
   }
@@ -48,7 +48,7 @@ Result<ContentPlace> place_of(const Invocation& line, std::string_view word) {
   if (line.from.empty()) return fail(Code::kInvalid, "--backup needs --from DIR, its folder");
   if (!place.snapshot.empty())
     return fail(Code::kInvalid, "a backup is named by --backup ID; leave @{} out", place.snapshot);
-  TRY(place.folder, absolute_path(line.from, "--from DIR"));
+  TRY(place.from, backup_place(line, line.from, "--from DIR"));
   place.backup = line.backup;
   return place;
 }
@@ -65,7 +65,7 @@ Result<std::shared_ptr<VolumeContent>> content_of(Session& session) {
 
 Error suggest(Session& session, Error error, const ContentPlace& place) {
   const auto core = session.services();
-  if (!core || !place.folder.empty()) return error;
+  if (!core || !place.from.folder.empty()) return error;
   if (error.text.find("does not exist") == std::string::npos) return error;
   return suggest_volume(*core, std::move(error), place.volume);
 }

@@ -163,7 +163,8 @@ struct CheckReport {
 // Where something is: in a volume, in one of its snapshots, or in a backup of the volume.
 struct ContentPlace {
   std::string volume, snapshot;  // no snapshot: the present content
-  std::string folder, backup;    // a backup folder, and an id in it or the newest of the volume
+  BackupPlace from;              // of a backup; without a folder: of the volume itself
+  std::string backup;            // the id, or empty for the newest of the volume
   std::string path;              // from the top of the volume: "a/b"; empty: the top itself
 };
 

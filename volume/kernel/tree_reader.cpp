@@ -73,6 +73,8 @@ void fill(TreeEntry& entry, const struct stat& info) {
 
 void fill(TreeEntry& entry, const struct statx& info) {
   entry.kind = kind_of(info.stx_mode).value_or(EntryKind::kDevice);
+  if (S_ISCHR(info.stx_mode) && info.stx_rdev_major == 0 && info.stx_rdev_minor == 0)
+    entry.kind = EntryKind::kWhiteout;
   entry.mode = info.stx_mode & 07777;
   entry.uid = info.stx_uid;
   entry.gid = info.stx_gid;
@@ -451,7 +453,12 @@ Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, Wa
   return Walker(folder, visit, notes, hollow).run();
 }
 
-Result<std::vector<std::string>> entry_names(int folder) { return names_in(folder); }
+Result<std::vector<std::string>> entry_names(int folder) {
+  TRY(const auto names, names_in(folder));
+  std::vector<std::string> texts;
+  for (std::size_t k = 0; k < names.size(); ++k) texts.emplace_back(names[k]);
+  return texts;
+}
 
 Result<TreeEntry> look_at_entry(int folder, const std::string& name) {
   struct stat info {};
@@ -467,7 +474,7 @@ Result<TreeEntry> look_at_entry(int folder, const std::string& name) {
 
 Result<TreeEntry> read_entry(int folder, const std::string& name, UniqueFd& file) {
   TRY(auto entry, look_at_entry(folder, name));
-  return Cursor(std::move(entry), folder, name).read(file);
+  return Cursor(std::move(entry), folder, name.c_str()).read(file);
 }
 
 Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> data_ranges(int file,

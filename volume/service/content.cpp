@@ -114,10 +114,10 @@ Result<LiveData> Content::open_live(const ContentPlace& place) {
 
 Result<LeftOut> Content::list(const ContentPlace& place, Reach reach, const Visit& visit) {
   const auto run = [&]() -> Result<LeftOut> {
-    if (!place.folder.empty()) {
-      TRY(const auto folder, BackupFolder::open(place.folder));
+    if (!place.from.folder.empty()) {
+      TRY(const auto folder, BackupFolder::open(place.from));
       TRY(auto backup, choose_backup(folder, place.backup, place.volume));
-      TRY_STATUS(BackupPlace(folder, std::move(backup), place.path).list(reach, visit));
+      TRY_STATUS(BackupContent(folder, std::move(backup), place.path).list(reach, visit));
       return LeftOut{};
     }
     TRY(const auto live, open_live(place));
@@ -129,10 +129,10 @@ Result<LeftOut> Content::list(const ContentPlace& place, Reach reach, const Visi
 
 Status Content::read(const ContentPlace& place, int fd, const Progress& progress) {
   const auto run = [&]() -> Status {
-    if (!place.folder.empty()) {
-      TRY(const auto folder, BackupFolder::open(place.folder));
+    if (!place.from.folder.empty()) {
+      TRY(const auto folder, BackupFolder::open(place.from));
       TRY(auto backup, choose_backup(folder, place.backup, place.volume));
-      return BackupPlace(folder, std::move(backup), place.path).read(fd, progress);
+      return BackupContent(folder, std::move(backup), place.path).read(fd, progress);
     }
     TRY(const auto live, open_live(place));
     TRY(const auto from, LivePlace::find(live.data.get(), place.path));
@@ -159,10 +159,10 @@ Result<ContentReport> Content::copy_now(const ContentPlace& place, const std::st
     ProgressReporter reporter(progress, total);
     return copy_from(from, *sink, to.name, reporter);
   };
-  if (!place.folder.empty()) {
-    TRY(const auto folder, BackupFolder::open(place.folder));
+  if (!place.from.folder.empty()) {
+    TRY(const auto folder, BackupFolder::open(place.from));
     TRY(auto backup, choose_backup(folder, place.backup, place.volume));
-    const BackupPlace from(folder, std::move(backup), place.path);
+    const BackupContent from(folder, std::move(backup), place.path);
     TRY(const auto seen, from.look());
     return to_folder(from, seen.kind == EntryKind::kFolder, seen.size);
   }
@@ -183,10 +183,10 @@ Result<ContentReport> Content::archive_now(const ContentPlace& place, int fd,
     ProgressReporter reporter(progress, 0);
     return copy_from(from, *sink, place.path.empty() ? "" : own_name(place), reporter);
   };
-  if (!place.folder.empty()) {
-    TRY(const auto folder, BackupFolder::open(place.folder));
+  if (!place.from.folder.empty()) {
+    TRY(const auto folder, BackupFolder::open(place.from));
     TRY(auto backup, choose_backup(folder, place.backup, place.volume));
-    const BackupPlace from(folder, std::move(backup), place.path);
+    const BackupContent from(folder, std::move(backup), place.path);
     TRY_STATUS(from.look());
     return to_tar(from);
   }

@@ -75,8 +75,8 @@ Result<BackupSummary> choose_backup(const BackupFolder& folder, const std::strin
 }
 
 // The index is read to its end, where its digest is compared.
-Status BackupPlace::scan(const OnEntry& each) const {
-  TRY(auto reader, IndexReader::open(folder_.backups(), backup_));
+Status BackupContent::scan(const OnEntry& each) const {
+  TRY(auto reader, folder_.read_index(backup_));
   bool found = false;
   std::optional<TreeEntry> barrier;
   for (;;) {
@@ -95,8 +95,8 @@ Status BackupPlace::scan(const OnEntry& each) const {
   return nothing_there(path_);
 }
 
-Result<BackupEntry> BackupPlace::find(const std::string& path) const {
-  TRY(auto reader, IndexReader::open(folder_.backups(), backup_));
+Result<BackupEntry> BackupContent::find(const std::string& path) const {
+  TRY(auto reader, folder_.read_index(backup_));
   std::optional<BackupEntry> found;
   for (;;) {
     TRY(auto entry, reader.next());
@@ -107,7 +107,7 @@ Result<BackupEntry> BackupPlace::find(const std::string& path) const {
   return std::move(*found);
 }
 
-Result<TreeEntry> BackupPlace::look() const {
+Result<TreeEntry> BackupContent::look() const {
   std::optional<TreeEntry> seen;
   TRY_STATUS(scan([&](const BackupEntry& entry) -> Status {
     if (entry.entry.path == path_) seen = entry.entry;
@@ -117,7 +117,7 @@ Result<TreeEntry> BackupPlace::look() const {
   return std::move(*seen);
 }
 
-Status BackupPlace::list(VolumeContent::Reach reach, const VolumeContent::Visit& visit) const {
+Status BackupContent::list(VolumeContent::Reach reach, const VolumeContent::Visit& visit) const {
   return scan([&](const BackupEntry& entry) -> Status {
     const TreeEntry& tree = entry.entry;
     const bool itself = tree.path == path_;
@@ -127,7 +127,7 @@ Status BackupPlace::list(VolumeContent::Reach reach, const VolumeContent::Visit&
   });
 }
 
-Status BackupPlace::read(int fd, const Progress& progress) const {
+Status BackupContent::read(int fd, const Progress& progress) const {
   std::optional<BackupEntry> wanted;
   TRY_STATUS(scan([&](const BackupEntry& entry) -> Status {
     if (entry.entry.path == path_) wanted = entry;
@@ -152,7 +152,7 @@ Status BackupPlace::read(int fd, const Progress& progress) const {
 }
 
 // The files outside of the path that hard links below it lead to, by their paths.
-Result<std::map<std::string, BackupEntry>> BackupPlace::linked_from_outside() const {
+Result<std::map<std::string, BackupEntry>> BackupContent::linked_from_outside() const {
   std::set<std::string> wanted;
   TRY_STATUS(scan([&](const BackupEntry& entry) -> Status {
     const std::string& link = entry.entry.hard_link;
@@ -161,7 +161,7 @@ Result<std::map<std::string, BackupEntry>> BackupPlace::linked_from_outside() co
   }));
   std::map<std::string, BackupEntry> found;
   if (wanted.empty()) return found;
-  TRY(auto reader, IndexReader::open(folder_.backups(), backup_));
+  TRY(auto reader, folder_.read_index(backup_));
   for (;;) {
     TRY(auto entry, reader.next());
     if (!entry) return found;
@@ -173,7 +173,7 @@ Result<std::map<std::string, BackupEntry>> BackupPlace::linked_from_outside() co
 }
 
 // The first link to a file outside of the copy becomes that file, the others links to it.
-Status BackupPlace::copy(ContentCopy& copy) const {
+Status BackupContent::copy(ContentCopy& copy) const {
   TRY(auto outside, linked_from_outside());
   std::map<std::string, std::string> inside;  // the first path in the copy, by the path outside
   TRY(auto store, folder_.chunks());

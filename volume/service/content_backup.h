@@ -16,9 +16,9 @@ Result<BackupSummary> choose_backup(const BackupFolder& folder, const std::strin
                                     const std::string& volume);
 
 // A path within a backup. `folder` is borrowed.
-class BackupPlace {
+class BackupContent {
  public:
-  BackupPlace(const BackupFolder& folder, BackupSummary backup, std::string path)
+  BackupContent(const BackupFolder& folder, BackupSummary backup, std::string path)
       : folder_(folder), backup_(std::move(backup)), path_(std::move(path)) {}
 
   // As those of LivePlace (content_live.h).

@@ -2,6 +2,7 @@
 
 #include "volume/kernel/archive.h"
 #include "volume/kernel/tree_writer.h"
+#include "volume/service/left_out.h"
 
 namespace fairlead::volume {
 
@@ -16,7 +17,7 @@ class FolderSink : public ContentSink {
     return writer_.write(offset, bytes);
   }
   Status finish() override { return writer_.finish(); }
-  std::vector<std::string> notes() const override { return writer_.notes(); }
+  LeftOut left_out() const override { return left_out_of(writer_.notes()); }
 
  private:
   TreeWriter writer_;
@@ -69,6 +70,7 @@ ContentKind shown_kind(EntryKind kind) {
     case EntryKind::kFifo:
       return ContentKind::kFifo;
     case EntryKind::kDevice:
+    case EntryKind::kWhiteout:
       return ContentKind::kDevice;
     case EntryKind::kSocket:
       return ContentKind::kSocket;
@@ -121,7 +123,7 @@ void ContentCopy::leave_out(std::string note) {
 
 Result<ContentReport> ContentCopy::finish() {
   TRY_STATUS(sink_.finish());
-  for (std::string& note : sink_.notes()) leave_out(std::move(note));
+  report_.left_out.add(sink_.left_out());
   return std::move(report_);
 }
 

@@ -24,7 +24,7 @@ class ContentSink {
   virtual Status add(const TreeEntry& entry, const DataRanges& ranges) = 0;
   virtual Status write(std::uint64_t offset, std::string_view bytes) = 0;
   virtual Status finish() = 0;
-  virtual std::vector<std::string> notes() const { return {}; }  // what could not be kept
+  virtual LeftOut left_out() const { return {}; }  // what could not be kept
 };
 
 // Beneath the folder, which is borrowed.

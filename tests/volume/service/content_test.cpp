@@ -55,9 +55,9 @@ class ContentTest : public ::testing::TestWithParam<From> {
     ASSERT_EQ(::truncate((data + "/sparse").c_str(), 3 << 20), 0);
   }
   ContentPlace at(const std::string& path) const {
-    ContentPlace place{.volume = "shop", .snapshot = {}, .folder = {}, .backup = {}, .path = path};
+    ContentPlace place{.volume = "shop", .snapshot = {}, .from = {}, .backup = {}, .path = path};
     if (GetParam() == From::kSnapshot) place.snapshot = "monday";
-    if (GetParam() == From::kBackup) place.folder = scratch / "backup";
+    if (GetParam() == From::kBackup) place.from = scratch / "backup";
     return place;
   }
   std::vector<std::string> listed(const std::string& path, Reach reach = Reach::kHere) {
@@ -249,7 +249,7 @@ TEST_P(OneContent, ABackupIsChosenByItsIdAndVolume) {
   const std::string first = world.archives->backups(scratch / "backup")->front().id;
   ASSERT_TRUE(world.archives->back_up("shop", scratch / "backup", {}));
   ContentPlace place = at("etc/app.conf");
-  place.folder = scratch / "backup";
+  place.from = scratch / "backup";
   const auto text_of = [&](const std::string& id) {
     place.backup = id;
     const UniqueFd out(::open(to("text").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
@@ -271,7 +271,7 @@ TEST_P(OneContent, OfADamagedBackupNoWrongByteIsGiven) {
     file.write("XXXX", 4);
   }
   ContentPlace place = at("");
-  place.folder = scratch / "backup";
+  place.from = scratch / "backup";
   const auto copied = content->copy(place, to("damaged"), {});
   ASSERT_FALSE(copied);
   EXPECT_THAT(copied.error().text, HasSubstr("cannot be read"));
