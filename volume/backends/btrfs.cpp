@@ -13,14 +13,15 @@
 #include "base/log.h"
 #include "base/options/values.h"
 #include "base/text.h"
+#include "volume/backends/btrfs_inner.h"
 #include "volume/backends/btrfs_moment.h"
+#include "volume/backends/btrfs_space.h"
 #include "volume/backends/disk_room.h"
 #include "volume/backends/folder_backend.h"
 #include "volume/backends/mount_view.h"
 #include "volume/backends/option_support.h"
 #include "volume/backends/users.h"
 #include "volume/kernel/btrfs.h"
-#include "volume/kernel/btrfs_live.h"
 #include "volume/kernel/btrfs_quota.h"
 #include "volume/kernel/btrfs_tree.h"
 #include "volume/kernel/copy_tree.h"
@@ -31,7 +32,6 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::string_view kBackend = "btrfs";
-constexpr std::size_t kMostInner = btrfs::kMostInTree + 1;  // inside, that are looked at
 constexpr const char* kFs = "fs";
 constexpr const char* kRolling = "rolling";  // holds the other content during a roll-back
 // An attribute of the top folder of a subvolume that a roll-back built: the id of the snapshot that
@@ -78,107 +78,6 @@ Status set_size(const Folder& folder, const Folder& fs, const std::optional<std:
   if (kind == btrfs::QuotaKind::kNone) return {};
   TRY(const auto id, btrfs::id_of(fs.fd()));
   return btrfs::set_limit(folder.fd(), id, size);
-}
-
-// --- subvolumes that were created inside
-
-using InnerSubvolumes = std::vector<btrfs::InnerSubvolume>;
-
-Result<InnerSubvolumes> inner_of(const Folder& fs) {
-  TRY(const auto id, btrfs::id_of(fs.fd()));
-  return btrfs::inner_subvolumes(fs.fd(), id, kMostInner);
-}
-
-// `"x", "docker/a" and 4 more`, with the names by which they are known inside the volume.
-std::string names_of(const InnerSubvolumes& inner) {
-  constexpr std::size_t kNamed = 3;
-  constexpr std::string_view kData = "_data/";
-  std::vector<std::string> names;
-  for (const btrfs::InnerSubvolume& one : inner) {
-    const bool below = one.path.starts_with(kData);
-    if (names.size() < kNamed)
-      names.push_back(
-          fmt::format("\"{}\"", shown(below ? one.path.substr(kData.size()) : one.path)));
-  }
-  const std::string text = fmt::format("{}", fmt::join(names, ", "));
-  if (inner.size() <= kNamed) return text;
-  return fmt::format("{} and {}{} more", text, inner.size() >= kMostInner ? "at least " : "",
-                     inner.size() - kNamed);
-}
-
-// Says which subvolumes are meant where `what` could not take them along.
-Error with_names(Error error, const Folder& fs, std::string_view what) {
-  const auto inner = inner_of(fs);
-  if (!inner || inner->empty()) return error;
-  return with_context(
-      std::move(error),
-      fmt::format("{} has to take along the subvolumes inside: {}", what, names_of(*inner)));
-}
-
-// Makes place/name a snapshot of `fs` and of all subvolumes inside. One snapshot of btrfs is enough
-// while there are none.
-Status snapshot_whole(const Folder& fs, const Folder& place, const std::string& name,
-                      btrfs::Writable writable, std::string_view what) {
-  TRY(const auto before, inner_of(fs));
-  if (before.empty()) {
-    TRY_STATUS(btrfs::snapshot(fs.fd(), place, name, writable));
-    TRY(const auto meanwhile, inner_of(fs));
-    if (meanwhile.empty()) return {};
-    TRY_STATUS(remove_tree(place, name));
-  }
-  const auto made = btrfs::snapshot_tree(fs, place, name, writable);
-  return made ? made : Status(fail(with_names(made.error(), fs, what)));
-}
-
-// --- what only snapshots hold
-
-constexpr std::size_t kFewItems = 50'000;       // of a tree: some 10 ms, for each List
-constexpr std::size_t kManyItems = 20'000'000;  // for whoever asks for it
-
-// Bytes of the `used` ones that the present content does not need. std::nullopt where that is not
-// known: without simple quotas, without snapshots, or when there is more to read than `most`.
-Result<std::optional<std::uint64_t>> only_in_snapshots(const Folder& fs, const Volume& volume,
-                                                       std::optional<std::uint64_t> used,
-                                                       std::size_t most) {
-  if (!used || volume.snapshots.empty()) return std::nullopt;
-  TRY(const auto kind, btrfs::quota_kind(fs.fd()));
-  if (kind != btrfs::QuotaKind::kSimple) return std::nullopt;
-  TRY(const auto id, btrfs::id_of(fs.fd()));
-  TRY(auto trees, btrfs::inner_ids(fs.fd(), id));
-  if (trees.size() > kMostInner) return std::nullopt;
-  trees.push_back(id);
-  std::uint64_t live = 0;
-  for (const std::uint64_t tree : trees) {
-    TRY(const auto bytes, btrfs::live_bytes(fs.fd(), tree, most));
-    if (!bytes) return std::nullopt;
-    live += *bytes;
-  }
-  return *used > live ? *used - live : 0;
-}
-
-// Whether next to nothing can be written any more.
-bool is_full(const VolumeStatus& status) {
-  constexpr std::uint64_t kLeast = 4 << 20;  // what the kernel reserves before it writes
-  if (!status.size || !status.used) return false;
-  const std::uint64_t room = *status.size > *status.used ? *status.size - *status.used : 0;
-  return room < std::max(*status.size / 50, std::min(kLeast, *status.size / 10));
-}
-
-// Says so when the volume is full and would not be without its snapshots.
-Status look_at_snapshots(const Folder& fs, const Volume& volume, VolumeStatus& status) {
-  if (!is_full(status)) return {};
-  TRY(const auto kept, only_in_snapshots(fs, volume, status.used, kFewItems));
-  if (!kept) return {};
-  status.only_in_snapshots = kept;
-  VolumeStatus without = status;
-  without.used = *status.used - *kept;
-  if (is_full(without)) return {};
-  status.condition = Condition::kFull;
-  status.health = fmt::format(
-      "full because of snapshots, which alone hold {} MiB of it: remove one (fairlead snapshot ls "
-      "{}), or resize it",
-      *kept >> 20, volume.name.str());
-  return {};
 }
 
 class BtrfsBackend : public FolderBackend {
@@ -419,7 +318,7 @@ Result<VolumeStatus> BtrfsBackend::usage(const Volume& volume, const Progress& p
   TRY(const auto fs, fs_of(volume));
   TRY_STATUS(btrfs::flush(fs.fd()));  // because quotas count only what is committed
   TRY(auto status, status(volume));
-  if (const auto kept = only_in_snapshots(fs, volume, status.used, kManyItems))
+  if (const auto kept = only_in_snapshots(fs, volume, status.used))
     status.only_in_snapshots = *kept;
   if (status.used) return status;
   TRY(const auto data, data_of(volume));
@@ -511,17 +410,6 @@ Status BtrfsBackend::drop_snapshot(const Volume& volume, const std::string& snap
   return btrfs::free_destroyed(snapshots->fd());  // a full volume waits for it
 }
 
-// The content that a roll-back replaces becomes a snapshot with all that is inside.
-Status refuse_unsealable(const Folder& fs) {
-  TRY(const auto id, btrfs::id_of(fs.fd()));
-  TRY(const auto inner, btrfs::inner_ids(fs.fd(), id));
-  if (inner.size() <= btrfs::kMostInTree) return {};
-  return fail(Code::kExhausted,
-              "it has {} subvolumes inside, and the snapshot that keeps them takes at most {}; "
-              "remove some (btrfs subvolume delete)",
-              inner.size(), btrfs::kMostInTree);
-}
-
 // Whether the roll-back that leaves `kept` behind has exchanged the contents already.
 Result<bool> is_exchanged(const Folder& fs, const std::string& kept) {
   std::array<char, 64> mark{};
@@ -565,7 +453,7 @@ Status BtrfsBackend::roll_back(const Volume& volume, const Snapshot& snapshot, c
     TRY(const bool exchanged, is_exchanged(fs, kept.id));
     if (!exchanged) {
       TRY(const auto source, snapshot_of(volume, snapshot.id));
-      TRY_STATUS(refuse_unsealable(fs));
+      TRY_STATUS(refuse_too_many(fs));
       TRY_STATUS(build_next(folder, volume, source, kept.id));
     }
     TRY_STATUS(folder.rename(kRolling, snapshots, kept.id));

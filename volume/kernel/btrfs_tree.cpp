@@ -38,7 +38,7 @@ constexpr int kMostAttempts = 8, kMostRounds = 12;
 
 // Retried: what was seen a moment ago is different now.
 tl::unexpected<Error> changed() {
-  return fail(Error{Code::kUnavailable, ESTALE,
+  return fail(Error{Code::kConflict, ESTALE,
                     "subvolumes inside are being created, removed or written all the time; try "
                     "again"});
 }

@@ -21,10 +21,10 @@ inline constexpr std::size_t kMostInTree = 1000;  // subvolumes inside that a sn
 
 // Creates place/name with the content of the subvolume `source` and of all subvolumes inside it at
 // this moment, everything written so far included. It has its name when it is whole, and is on the
-// disk when the call returns. Read-only subvolumes inside are writable never: a copy made kYes has
-// them read-only, and one made kNo remembers which they were, for the copy that is made of it.
+// disk when the call returns. A subvolume inside that is read-only by itself is so again in a copy
+// made kYes; a copy made kNo remembers which they were, for the copy that is made of it.
 //
-// kExhausted for more than kMostInTree subvolumes inside; kUnavailable when they were created,
+// kExhausted for more than kMostInTree subvolumes inside; kConflict when they were created,
 // removed or written all the time; kUnsupported with full quotas, which would count each copy
 // against the limit of its source; kInUse when something is mounted on one. What a killed process
 // left in `place` is removed by the next call, or by forget_tree_snapshot().

@@ -216,7 +216,7 @@ TEST_F(BtrfsInnerTest, ASnapshotOfATreeIsOfOneMoment) {
     const Snapshot moment = a_snapshot();
     const auto done = backend->take_snapshot(volume, moment, {});
     if (!done) {
-      EXPECT_EQ(done.error().code, Code::kUnavailable) << done.error().text;
+      EXPECT_EQ(done.error().code, Code::kConflict) << done.error().text;
       continue;
     }
     ++taken;
@@ -249,7 +249,7 @@ TEST_F(BtrfsInnerTest, WhoMakesAndRemovesThemMeanwhileGetsASnapshotOrIsToldSo) {
     if (done)
       EXPECT_EQ(read_text(snapshot_data(volume, moment) + "/x/precious"), "here");
     else
-      EXPECT_EQ(done.error().code, Code::kUnavailable) << done.error().text;
+      EXPECT_EQ(done.error().code, Code::kConflict) << done.error().text;
     EXPECT_EQ(testing::is_there(at(volume, "snapshots/" + moment.id)), done.has_value());
   }
   end = true;

@@ -35,6 +35,13 @@ struct DirCopiesTest : ::testing::Test {
   std::unique_ptr<Backend> dir = make_dir_backend(scratch / "root");
 };
 
+// Whether the folder is in a pool or not: a pool of xfs gives it no size.
+TEST_F(DirCopiesTest, AResizeSaysTheWayToALimit) {
+  const auto refused = dir->resize(created(), 1 << 30);
+  EXPECT_EQ(refused.error().code, Code::kUnsupported);
+  EXPECT_THAT(refused.error().text, HasSubstr("volume import -o size=1g"));
+}
+
 TEST_F(DirCopiesTest, ASnapshotIsACopyThatStays) {
   const Volume volume = created();
   write_text(at(volume, "_data/file"), "monday");
@@ -82,13 +89,14 @@ TEST_F(DirCopiesTest, RollingBackKeepsWhatWasReplacedAndIsFinishedAfterACrash) {
   EXPECT_FALSE(is_there(at(volume, "rolling")));
 }
 
-TEST_F(DirCopiesTest, AVolumeInUseIsNotCopiedAndTheHintIsAnImage) {
+TEST_F(DirCopiesTest, AVolumeInUseIsNotCopiedAndTheHintIsAPool) {
   const Volume volume = created();
   std::filesystem::create_directory(scratch / "target");
   const testing::Holder holder(at(volume, "_data"), scratch / "target");
   const auto refused = dir->take_snapshot(volume, a_snapshot(), {});
   EXPECT_EQ(refused.error().code, Code::kInUse);
-  EXPECT_THAT(refused.error().text, HasSubstr("backend=image"));
+  EXPECT_THAT(refused.error().text, HasSubstr("btrfs pool"));
+  EXPECT_THAT(refused.error().text, ::testing::Not(HasSubstr("image")));
   Rollback undo;
   EXPECT_EQ(dir->clone(a_volume(), volume, "", undo, {}).error().code, Code::kInUse);
   EXPECT_EQ(dir->roll_back(volume, a_snapshot(), a_snapshot(), {}).error().code, Code::kInUse);
