@@ -16,6 +16,12 @@ std::string progress_text(const Job& job) {
   return fmt::format("{:.0f} % of {}", 100 * part, size_text(job.total));
 }
 
+// Why it failed, or how much it could not keep.
+std::string trouble_text(const Job& job) {
+  if (!job.error.empty() || job.left_out == 0) return job.error;
+  return fmt::format("incomplete: {} left out", job.left_out);
+}
+
 Status list(Session& session) {
   TRY(auto core, session.services());
   TRY(auto jobs, core.jobs->list());
@@ -31,7 +37,7 @@ Status list(Session& session) {
   for (const Job& job : jobs) {
     documents.push_back(native::encode_job(job));
     table.add({job.id, job.verb, job.volume, std::string(volume::to_string(job.state)),
-               progress_text(job), ago(job.started, session.context.now), job.error});
+               progress_text(job), ago(job.started, session.context.now), trouble_text(job)});
     if (session.quiet() && !session.line.json) session.print(job.id);
   }
   if (session.line.json)
@@ -41,12 +47,12 @@ Status list(Session& session) {
   return {};
 }
 
-Status resume(Session& session, LongVerb& verb, const std::string& id) {
+Result<volume::LeftOut> resume(Session& session, LongVerb& verb, const std::string& id) {
   TRY(auto core, session.services());
-  TRY_STATUS(core.jobs->resume(id, verb.progress()));
+  TRY(auto left_out, core.jobs->resume(id, verb.progress()));
   verb.clear_bar();
   if (!session.quiet() && !session.line.json) session.print(id);
-  return {};
+  return left_out;
 }
 
 // The name that the bar and the hint after Ctrl-C use.
@@ -75,7 +81,7 @@ int job_stop(Session& session) {
 int job_resume(Session& session) {
   const std::string& id = session.line.names[0];
   LongVerb verb(session, "resume job " + id, volume_of(session, id));
-  return verb.finish(resume(session, verb, id));
+  return verb.conclude(resume(session, verb, id));
 }
 
 }  // namespace fairlead::cli

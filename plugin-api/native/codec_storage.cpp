@@ -67,7 +67,7 @@ constexpr auto kJob = fields(
                                           JobState::kStopped, JobState::kInterrupted>()),
     required<&Job::done>("done"), sparse<&Job::total>("total"),
     required<&Job::started>("started", kTime), sparse<&Job::ended>("ended", kTime),
-    sparse<&Job::error>("error"));
+    sparse<&Job::error>("error"), sparse<&Job::left_out>("left_out"));
 
 constexpr auto kBackup = fields(
     required<&BackupInfo::id>("id"), required<&BackupInfo::volume>("volume"),

@@ -260,7 +260,9 @@ class EchoJobs : public volume::VolumeJobs {
  public:
   Result<std::vector<volume::Job>> list() override { return std::vector<volume::Job>(1); }
   Status stop(const std::string& id) override { return fail(Code::kNotFound, "no job {}", id); }
-  Status resume(const std::string&, const volume::Progress&) override { return {}; }
+  Result<volume::LeftOut> resume(const std::string&, const volume::Progress&) override {
+    return volume::LeftOut{};
+  }
 };
 
 // ---- what must hold

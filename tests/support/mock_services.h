@@ -198,7 +198,8 @@ class MockVolumeJobs : public volume::VolumeJobs {
   ~MockVolumeJobs() override;
   MOCK_METHOD(Result<std::vector<volume::Job>>, list, (), (override));
   MOCK_METHOD(Status, stop, (const std::string&), (override));
-  MOCK_METHOD(Status, resume, (const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::LeftOut>, resume, (const std::string&, const volume::Progress&),
+              (override));
 };
 
 }  // namespace fairlead::testing

@@ -213,8 +213,8 @@ class VolumeJobs {
   // when it has ended.
   virtual Status stop(const std::string& id) = 0;
   // Starts a stopped, failed or interrupted job again with the same arguments. Work that was done
-  // already is not repeated where the verb can tell.
-  virtual Status resume(const std::string& id, const Progress& progress) = 0;
+  // already is not repeated where the verb can tell. Returns what the verb could not keep.
+  virtual Result<LeftOut> resume(const std::string& id, const Progress& progress) = 0;
 };
 
 }  // namespace fairlead::volume

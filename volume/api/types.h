@@ -208,6 +208,7 @@ struct Job {
   std::uint64_t done = 0, total = 0;             // bytes; total 0: not known
   long long started = 0, ended = 0;              // Unix seconds
   std::string error;                             // of kFailed
+  std::uint64_t left_out = 0;                    // of kDone: entries that could not be kept
 };
 
 // A file system that Fairlead creates for volumes, in one file or on a block device. It can provide

@@ -342,7 +342,7 @@ Result<CheckReport> Archives::verify(const BackupPlace& place, const std::string
                             fmt::format("verify the backups in {}", shown(place.folder))));
 }
 
-Status restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
+Result<LeftOut> restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
   VolumeSpec spec;
   TRY(spec.name, VolumeName::parse(job.volume));
   std::map<std::string, std::string> options;
@@ -351,7 +351,8 @@ Status restore_again(VolumeArchives& archives, const Job& job, const Progress& p
     if (key.starts_with(kLabel)) spec.labels[key.substr(kLabel.size())] = value;
   }
   TRY(spec.options, parse_options(options));
-  return status_of(archives.restore(spec, place_of(job), argument(job, "backup"), progress));
+  TRY(auto volume, archives.restore(spec, place_of(job), argument(job, "backup"), progress));
+  return std::move(volume.left_out);
 }
 
 }  // namespace
@@ -363,7 +364,7 @@ std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, sta
 }
 
 std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
-  const auto from_a_pipe = [](const Job& job, const Progress&) -> Status {
+  const auto from_a_pipe = [](const Job& job, const Progress&) -> Result<LeftOut> {
     return fail(Code::kUnsupported,
                 "{} reads or writes a file that only its caller has; give the command again",
                 job.verb);
@@ -372,14 +373,16 @@ std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
           {"import", from_a_pipe},
           {"backup",
            [&archives](const Job& job, const Progress& progress) {
-             return status_of(archives.back_up(job.volume, place_of(job), progress));
+             return archives.back_up(job.volume, place_of(job), progress)
+                 .map([](BackupInfo made) { return std::move(made.left_out); });
            }},
           {"restore",
            [&archives](const Job& job, const Progress& progress) {
              return restore_again(archives, job, progress);
            }},
           {"verify", [&archives](const Job& job, const Progress& progress) {
-             return status_of(archives.verify(place_of(job), argument(job, "backup"), progress));
+             return archives.verify(place_of(job), argument(job, "backup"), progress)
+                 .map([](const CheckReport&) { return LeftOut{}; });
            }}};
 }
 

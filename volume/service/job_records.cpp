@@ -28,11 +28,12 @@ std::string stop_key(const std::string& id) { return fmt::format("{}{}", kStopPr
 
 constexpr auto kState = json::one_of<JobState::kRunning, JobState::kDone, JobState::kFailed,
                                      JobState::kStopped, JobState::kInterrupted>();
-constexpr auto kJob = json::fields(
-    required<&Job::verb>("verb"), required<&Job::volume>("volume"),
-    defaulted<&Job::arguments>("arguments"), required<&Job::state>("state", kState),
-    defaulted<&Job::done>("done"), defaulted<&Job::total>("total"),
-    required<&Job::started>("started"), sparse<&Job::ended>("ended"), sparse<&Job::error>("error"));
+constexpr auto kJob =
+    json::fields(required<&Job::verb>("verb"), required<&Job::volume>("volume"),
+                 defaulted<&Job::arguments>("arguments"), required<&Job::state>("state", kState),
+                 defaulted<&Job::done>("done"), defaulted<&Job::total>("total"),
+                 required<&Job::started>("started"), sparse<&Job::ended>("ended"),
+                 sparse<&Job::error>("error"), sparse<&Job::left_out>("left_out"));
 
 Result<Job> read_job(const state::Record& record) {
   TRY(const auto document, json::parse(record.value));

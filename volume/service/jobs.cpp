@@ -20,7 +20,7 @@ class Jobs : public VolumeJobs {
 
   Result<std::vector<Job>> list() override { return records_.all(); }
   Status stop(const std::string& id) override;
-  Status resume(const std::string& id, const Progress& progress) override;
+  Result<LeftOut> resume(const std::string& id, const Progress& progress) override;
 
  private:
   JobRecords records_;
@@ -41,8 +41,8 @@ Status Jobs::stop(const std::string& id) {
 
 // The verb runs as a job of its own. The old job is removed when that has ended, whatever the
 // result.
-Status Jobs::resume(const std::string& id, const Progress& progress) {
-  const auto run = [&]() -> Status {
+Result<LeftOut> Jobs::resume(const std::string& id, const Progress& progress) {
+  const auto run = [&]() -> Result<LeftOut> {
     TRY(const auto job, records_.find(id));
     if (job.state == JobState::kDone || job.state == JobState::kRunning)
       return fail(Code::kConflict, "it is {}", to_string(job.state));
@@ -58,7 +58,7 @@ Status Jobs::resume(const std::string& id, const Progress& progress) {
   };
   auto done = run();
   if (!done) return fail(with_context(done.error(), fmt::format("resume job \"{}\"", shown(id))));
-  return {};
+  return done;
 }
 
 }  // namespace
@@ -134,25 +134,25 @@ std::map<std::string, JobVerb> service_job_verbs(VolumeService& service) {
     const auto found = job.arguments.find(key);
     return found == job.arguments.end() ? std::string() : found->second;
   };
-  const auto nothing = [](const auto&) {};
+  const auto nothing = [](const auto&) { return LeftOut{}; };
   return {
       {"clone",
-       [&service, nothing](const Job& job, const Progress& progress) -> Status {
+       [&service, nothing](const Job& job, const Progress& progress) -> Result<LeftOut> {
          VolumeSpec spec;
          TRY(spec.name, VolumeName::parse(job.volume));
          TRY(spec.options, parse_options(job.arguments));
          return service.create(spec, progress).map(nothing);
        }},
       {"snapshot",
-       [&service, nothing, argument](const Job& job, const Progress& progress) -> Status {
+       [&service, nothing, argument](const Job& job, const Progress& progress) -> Result<LeftOut> {
          return service.take_snapshot(job.volume, argument(job, "snapshot"), progress).map(nothing);
        }},
       {"rollback",
-       [&service, nothing, argument](const Job& job, const Progress& progress) -> Status {
+       [&service, nothing, argument](const Job& job, const Progress& progress) -> Result<LeftOut> {
          return service.roll_back(job.volume, argument(job, "snapshot"), progress).map(nothing);
        }},
       {"check",
-       [&service, nothing, argument](const Job& job, const Progress& progress) -> Status {
+       [&service, nothing, argument](const Job& job, const Progress& progress) -> Result<LeftOut> {
          return service.check(job.volume, argument(job, "repair") == "true", progress).map(nothing);
        }},
   };

@@ -85,6 +85,8 @@ class JobRun {
   Progress progress();
   template <class T>
   Result<T> end(Result<T> result) {
+    if constexpr (requires { result->left_out.count; })
+      if (result) job_.left_out = result->left_out.count;
     end_with(result ? nullptr : &result.error());
     return result;
   }
@@ -103,8 +105,9 @@ class JobRun {
   bool visible_ = false, ended_ = false, stopped_ = false;
 };
 
-// Starts a job again with its arguments. The verb makes a JobRun of its own.
-using JobVerb = std::function<Status(const Job& job, const Progress& progress)>;
+// Starts a job again with its arguments, and returns what it could not keep. The verb makes a JobRun
+// of its own.
+using JobVerb = std::function<Result<LeftOut>(const Job& job, const Progress& progress)>;
 
 // The verbs of the service: clone, snapshot, rollback, check.
 std::map<std::string, JobVerb> service_job_verbs(VolumeService& service);

@@ -86,9 +86,10 @@ TEST_F(Archive, ImportsAndBackupsThatLackSomethingSaySo) {
   ON_CALL(*archives_, import_from).WillByDefault(Return(made));
   ON_CALL(*archives_, restore).WillByDefault(Return(made));
   ON_CALL(*archives_, back_up).WillByDefault(Return(backup));
+  ON_CALL(*jobs_, resume).WillByDefault(Return(made.left_out));
   ON_CALL(*archives_, backups).WillByDefault(Return(std::vector{backup}));
   for (const char* command : {"volume import data -", "volume restore data --from /srv",
-                              "volume backup data --to /srv"}) {
+                              "volume backup data --to /srv", "jobs resume 20260101T000000-1"}) {
     const Outcome outcome = run(command);
     EXPECT_EQ(outcome.exit_code, cli::kIncomplete) << command;
     EXPECT_NE(outcome.err.find("null is a device node"), std::string::npos) << outcome.err;

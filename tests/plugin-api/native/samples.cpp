@@ -196,7 +196,8 @@ volume::Job failed_job() {
           .total = 4ULL << 30,
           .started = kCreated,
           .ended = kCreated + 60,
-          .error = "write /srv/backup: No space left on device"};
+          .error = "write /srv/backup: No space left on device",
+          .left_out = 2};
 }
 
 volume::BackupInfo data_backup() {

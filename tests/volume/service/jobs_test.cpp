@@ -45,10 +45,17 @@ class JobsTest : public ::testing::Test {
   std::vector<Job> resumed;
   std::map<std::string, JobVerb> verbs{{"backup", [this](const Job& job, const Progress&) {
                                           resumed.push_back(job);
-                                          return Status();
+                                          return LeftOut{.count = 3};
                                         }}};
   Process first{*this}, second{*this};
 };
+
+TEST_F(JobsTest, WhatItCouldNotKeepIsCounted) {
+  JobRun run(first.records, task(), {});
+  EXPECT_TRUE(run.end(Result<ArchiveReport>(ArchiveReport{.left_out = {.count = 2, .notes = {}}})));
+  EXPECT_EQ(only().state, JobState::kDone);
+  EXPECT_EQ(only().left_out, 2U);
+}
 
 TEST_F(JobsTest, ARunIsSeenFromItsStartToItsEnd) {
   JobRun run(first.records, task(), {});
@@ -123,7 +130,9 @@ TEST_F(JobsTest, ARecordWithoutALockIsAnInterruptedJobThatCanBeResumed) {
                                  .arguments = task().arguments,
                                  .started = now}));
   EXPECT_EQ(only().state, JobState::kInterrupted);
-  ASSERT_TRUE(second.jobs->resume(only().id, {}));
+  const auto again = second.jobs->resume(only().id, {});
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->count, 3U);
   ASSERT_EQ(resumed.size(), 1U);
   EXPECT_EQ(resumed.front().arguments, task().arguments);
   EXPECT_TRUE(second.jobs->list()->empty());
