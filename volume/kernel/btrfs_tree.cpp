@@ -15,6 +15,7 @@
 #include <cstring>
 #include <future>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -33,7 +34,7 @@ constexpr const char* kCopy = "s";          // in each of those
 // An attribute of the top folder of a read-only tree: the ids (64 bits each, of this host's order)
 // of the subvolumes inside that were read-only before the whole tree was.
 constexpr const char* kSealed = "trusted.fairlead.sealed";
-constexpr std::size_t kAtOnce = 32;
+constexpr std::size_t kAtOnce = 128;
 constexpr int kMostAttempts = 8, kMostRounds = 12;
 
 // Retried: what was seen a moment ago is different now.
@@ -69,6 +70,20 @@ Result<std::optional<Ids>> read_sealed(int top) {
 Status write_sealed(int top, const Ids& ids) {
   if (::fsetxattr(top, kSealed, ids.data(), ids.size() * sizeof ids[0], 0) == 0) return {};
   return fail_errno(errno, "note which subvolumes inside were read-only");
+}
+
+// Several at once, because the kernel commits a transaction for each, or for those that come
+// together.
+Status make_read_only(std::span<const int> subvolumes) {
+  Status all;
+  for (std::size_t from = 0; from < subvolumes.size(); from += kAtOnce) {
+    std::vector<std::future<Status>> working;
+    for (const int one : subvolumes.subspan(from, std::min(kAtOnce, subvolumes.size() - from)))
+      working.push_back(std::async(std::launch::async, [one] { return set_read_only(one, true); }));
+    for (auto& work : working)
+      if (auto done = work.get(); !done && all) all = std::move(done);
+  }
+  return all;
 }
 
 // --- the subvolumes of a tree
@@ -280,9 +295,10 @@ Status TreeSnapshot::finish_inside() {
     TRY_STATUS(write_sealed(top, sealed));
   else if (::fremovexattr(top, kSealed) != 0 && errno != ENODATA)
     return fail_errno(errno, "take a mark from a copy");
-  for (std::size_t k = sources_.size(); k-- > 1;)
-    if (all || sources_[k].read_only) TRY_STATUS(set_read_only(copies_[k].fd.get(), true));
-  return {};
+  std::vector<int> inside;
+  for (std::size_t k = 1; k < sources_.size(); ++k)
+    if (all || sources_[k].read_only) inside.push_back(copies_[k].fd.get());
+  return make_read_only(inside);
 }
 
 // A subvolume that is read-only cannot be moved to another folder.
@@ -357,9 +373,32 @@ Status seal_tree(const Folder& top) {
     TRY_STATUS(write_sealed(top.fd(), sealed));
   else if (!known && !inner.empty())
     TRY_STATUS(write_sealed(top.fd(), {}));
-  for (const UniqueFd& fd : opened) TRY_STATUS(set_read_only(fd.get(), true));
+  std::vector<int> inside;
+  for (const UniqueFd& fd : opened) inside.push_back(fd.get());
+  TRY_STATUS(make_read_only(inside));
   return set_read_only(top.fd(), true);
 }
+
+namespace {
+
+// The paths of those that hold others.
+std::set<std::string> outer_ones(const std::vector<InnerSubvolume>& inner) {
+  std::set<std::string_view> paths;
+  for (const InnerSubvolume& one : inner) paths.insert(one.path);
+  std::set<std::string> found;
+  for (const InnerSubvolume& one : inner) {
+    std::string_view way = one.path;
+    for (std::size_t slash = way.rfind('/'); slash != way.npos; slash = way.rfind('/')) {
+      way = way.substr(0, slash);
+      if (!paths.contains(way)) continue;
+      found.emplace(way);
+      break;
+    }
+  }
+  return found;
+}
+
+}  // namespace
 
 void destroy_inner(int subvolume) {
   const auto id = id_of(subvolume);
@@ -370,8 +409,10 @@ void destroy_inner(int subvolume) {
   const auto open_folder = [&](const std::string& way) {
     return open_beneath(subvolume, way, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV);
   };
-  for (const InnerSubvolume& one : *inner)  // a child can be removed from a writable one only
-    if (const auto fd = open_folder(one.path); fd && is_subvolume(fd->get()).value_or(false))
+  // One can be removed only from another one that is writable. Making it so is what takes time, and
+  // most hold no others.
+  for (const std::string& outer : outer_ones(*inner))
+    if (const auto fd = open_folder(outer); fd && is_subvolume(fd->get()).value_or(false))
       (void)set_read_only(fd->get(), false);
   for (auto one = inner->rbegin(); one != inner->rend(); ++one) {
     const auto [way, name] = split(one->path);
