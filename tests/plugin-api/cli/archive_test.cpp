@@ -207,7 +207,7 @@ class Backup : public CliTest {
 };
 
 TEST_F(Backup, OfTheVolumeThatIsNewestIsRestored) {
-  EXPECT_CALL(*archives_, restore(_, "/srv", "20260101T010000-1", _))
+  EXPECT_CALL(*archives_, restore(_, volume::BackupPlace("/srv"), "20260101T010000-1", _))
       .WillOnce([](const volume::VolumeSpec& spec, const volume::BackupPlace&, const std::string&,
                    const volume::Progress&) {
         EXPECT_EQ(spec.name.str(), "again");
@@ -227,7 +227,9 @@ TEST_F(Backup, ThatIsNotThereIsToldWithThoseThatAre) {
 }
 
 TEST_F(Backup, FoldersBecomeAbsolute) {
-  EXPECT_CALL(*archives_, back_up("data", std::filesystem::current_path().string() + "/here", _))
+  EXPECT_CALL(
+      *archives_,
+      back_up("data", volume::BackupPlace(std::filesystem::current_path().string() + "/here"), _))
       .WillOnce(Return(data_backup()));
   EXPECT_EQ(run("volume backup data --to ./here").exit_code, cli::kDone);
 }
@@ -261,7 +263,7 @@ TEST_F(Backup, TargetsOnOtherHostsStayAsTheyAre) {
 }
 
 TEST_F(Backup, ThatIsDamagedFailsTheVerify) {
-  EXPECT_CALL(*archives_, verify("/srv", "", _))
+  EXPECT_CALL(*archives_, verify(volume::BackupPlace("/srv"), "", _))
       .WillOnce(Return(volume::CheckReport{false, {"chunk 7 of 20260101T010000-1 is damaged"}}));
   const Outcome outcome = run("backup verify /srv");
   EXPECT_EQ(outcome.exit_code, cli::kFailed);

@@ -11,7 +11,7 @@ class LongVerb : public CliTest {
   LongVerb() {
     ON_CALL(*volumes_, inspect).WillByDefault(Return(data_volume()));
     ON_CALL(*archives_, back_up)
-        .WillByDefault([this](const std::string&, const std::string&,
+        .WillByDefault([this](const std::string&, const volume::BackupPlace&,
                               const volume::Progress& progress) -> Result<volume::BackupInfo> {
           for (std::uint64_t part = 0; part <= 4; ++part) {
             interrupted_ = interrupted_ || part == stop_at_;
