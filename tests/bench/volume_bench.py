@@ -5,7 +5,8 @@
 
     verbs      create + mount + unmount + remove of dir and image; create + rm through Docker beside its local driver
     snapshot   snapshot and clone of a volume of N GiB beside cp
-    backup     a first backup of N GiB, and one after 1 % was changed, beside restic and tar
+    backup     a first backup of N GiB (half text, half random), unchanged, after 1 % was changed, verify and restore, beside restic,
+               tar --zstd and cp; 100,000 files that did not change beside find; the memory that each takes
     fio        a database's writes and a long write in volumes beside the folder's own file system
 
 Needs root, the programs of the release build, and the packages in tests/bench/packages.txt (it installs what is missing).
@@ -16,6 +17,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -207,6 +209,58 @@ def snapshots(bed, options):
 
 # ---- backups ------------------------------------------------------------------------------------------------------------
 
+class Figures:
+    """What one run of a program took: seconds on the clock and of all cores, and MiB of memory at most."""
+
+    def __init__(self, argv, environment=None, stdout=None):
+        start = time.monotonic()
+        process = subprocess.Popen([str(word) for word in argv], env=environment, stdout=stdout or subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wrong = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stderr.close()
+        if process.returncode != 0:
+            raise RuntimeError(f"{argv}: {wrong.decode()}")
+        self.seconds = time.monotonic() - start
+        self.cores = used.ru_utime + used.ru_stime
+        self.memory = used.ru_maxrss / 1024
+
+
+class Table:
+    """The medians of what several programs took for one thing, and how they compare with ours."""
+
+    def __init__(self, what):
+        self.what, self.runs = what, {}
+
+    def add(self, who, figures):
+        self.runs.setdefault(who, []).append(figures)
+
+    def show(self):
+        def median(who, which):
+            return statistics.median(getattr(one, which) for one in self.runs[who])
+        print(f"  {self.what}", flush=True)
+        for who in self.runs:
+            print(f"    {who:22} {median(who, 'seconds'):8.2f} s {median(who, 'cores'):8.2f} s of cores {median(who, 'memory'):6.0f} MiB"
+                  f"    {median(who, 'seconds') / median('fairlead', 'seconds'):5.2f} times fairlead on the clock,"
+                  f" {median(who, 'cores') / median('fairlead', 'cores'):5.2f} of cores", flush=True)
+
+
+def text_and_noise(folder, gib):
+    """Files of 8 MiB: half of them text that compresses some 3 to 4 times, half random bytes. Always the same."""
+    rng = random.Random(7)
+    words = ["".join(rng.choices("etaoinshrdlucmfw", k=rng.randint(2, 9))).encode() for _ in range(4000)]
+    weights = [1 / (rank + 1) for rank in range(len(words))]
+    lines = [b" ".join(rng.choices(words, weights, k=14)) + b" %08x\n" % rng.getrandbits(32) for _ in range(90_000)]
+    for number in range(gib * 128):
+        if number % 2 == 0:
+            rng.shuffle(lines)
+            content = b"".join(lines)[:8 << 20]
+        else:
+            content = rng.randbytes(8 << 20)
+        (folder / f"file-{number:04}").write_bytes(content)
+    os.sync()
+
+
 def change_one_percent(data):
     """In every file, one block of 1 % of its length."""
     for path in sorted(data.iterdir()):
@@ -217,33 +271,97 @@ def change_one_percent(data):
     os.sync()
 
 
+class Peers:
+    """The programs side by side over one folder, each with a place of its own."""
+
+    def __init__(self, bed, volume, data):
+        self.bed, self.volume, self.data = bed, volume, data
+        self.fresh()
+
+    def fresh(self):
+        for name in ("ours", "restic", "tar.zst", "copy", "restored"):
+            path = self.bed.folder / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        self.environment = dict(os.environ, RESTIC_PASSWORD="bench", RESTIC_REPOSITORY=str(self.bed.folder / "restic"))
+        self.restic("init")
+
+    def fairlead(self, *words):
+        return Figures([self.bed.bin / "fairlead", *words])
+
+    def restic(self, *words):
+        return Figures(["restic", "--quiet", "--cache-dir", self.bed.folder / "restic-cache", *words], self.environment)
+
+    def back_up(self, table):
+        os.sync()
+        table.add("fairlead", self.fairlead("volume", "backup", self.volume, "--to", self.bed.folder / "ours"))
+        os.sync()
+        table.add("restic", self.restic("backup", self.data))
+
+    def copy(self, table):
+        os.sync()
+        table.add("tar --zstd", Figures(["tar", "-C", self.data, "--zstd", "-cf", self.bed.folder / "tar.zst", "."]))
+        os.sync()
+        table.add("cp --reflink=auto", Figures(["cp", "-a", "--reflink=auto", self.data, self.bed.folder / "copy"]))
+
+    def verify(self, table):
+        table.add("fairlead", self.fairlead("backup", "verify", self.bed.folder / "ours"))
+        table.add("restic check", self.restic("check", "--read-data"))
+
+    def restore(self, table):
+        os.sync()
+        table.add("fairlead", self.fairlead("volume", "restore", self.volume, "--from", self.bed.folder / "ours", "--as", "again"))
+        self.bed.fairlead("volume", "rm", "again")
+        os.sync()
+        table.add("restic", self.restic("restore", "latest", "--target", self.bed.folder / "restored"))
+        shutil.rmtree(self.bed.folder / "restored")
+
+    def stored(self, name):
+        return sum(path.stat().st_blocks * 512 for path in (self.bed.folder / name).rglob("*") if path.is_file()) / 2**20
+
+
 def backups(bed, options):
     data = bed.mounted("big")
-    fill(data, options.gib)
-    environment = dict(os.environ, RESTIC_PASSWORD="bench", RESTIC_REPOSITORY=str(bed.folder / "restic"))
-    restic = ["restic", "--quiet", "--cache-dir", str(bed.folder / "restic-cache")]
-    subprocess.run([*restic, "init"], env=environment, check=True)
-
-    def ours():
-        bed.fairlead("volume", "backup", "big", "--to", bed.folder / "ours")
-
-    def theirs():
-        subprocess.run([*restic, "backup", str(data)], env=environment, check=True)
-
-    def tar():
-        subprocess.run(["tar", "-C", str(data), "--zstd", "-cf", str(bed.folder / "tar.zst"), "."], check=True)
-
-    def stored(name):
-        return sum(path.stat().st_blocks * 512 for path in (bed.folder / name).rglob("*") if path.is_file()) / 2**20
-    for what in (f"first backup of {options.gib} GiB", "after 1 % was changed"):
-        figures = {name: timed(work) for name, work in (("ours", ours), ("restic", theirs), ("tar", tar))}
-        header("restic")
-        line(what, figures["ours"] / 1000, figures["restic"] / 1000, "s")
-        header("tar --zstd")
-        line(what, figures["ours"] / 1000, figures["tar"] / 1000, "s")
-        print(f"  stored so far: fairlead {stored('ours'):.0f} MiB, restic {stored('restic'):.0f} MiB", flush=True)
+    text_and_noise(data, options.gib)
+    peers = Peers(bed, "big", data)
+    tables = {what: Table(f"{what}, {options.gib} GiB") for what in ("first backup", "unchanged", "verify", "restore", "1 % was changed")}
+    turns = max(3, min(options.runs // 10, 5))
+    for turn in range(turns):
+        if turn > 0:
+            peers.fresh()
+        peers.back_up(tables["first backup"])
+        peers.copy(tables["first backup"])
+        peers.back_up(tables["unchanged"])
+        peers.verify(tables["verify"])
+        peers.restore(tables["restore"])
         change_one_percent(data)
+        peers.back_up(tables["1 % was changed"])
+    for table in tables.values():
+        table.show()
+    print(f"  stored: fairlead {peers.stored('ours'):.0f} MiB, restic {peers.stored('restic'):.0f} MiB", flush=True)
     bed.volume("Unmount", "big", ID="bench")
+    bed.fairlead("volume", "rm", "big")
+    many_files(bed, turns)
+
+
+def many_files(bed, turns):
+    """100,000 files that did not change, beside a program that only asks the kernel for the time of each."""
+    data = bed.mounted("many")
+    for folder in range(1000):
+        (data / f"folder-{folder:04}").mkdir()
+        for number in range(100):
+            (data / f"folder-{folder:04}" / f"some-file-{number:03}").write_bytes(b"%d of %d" % (number, folder))
+    os.sync()
+    time.sleep(2)  # what changed in the last second is read again
+    peers = Peers(bed, "many", data)
+    first, again = Table("first backup of 100,000 small files"), Table("100,000 files that did not change")
+    peers.back_up(first)
+    time.sleep(2)
+    for _ in range(2 * turns + 1):
+        peers.back_up(again)
+        again.add("find -newer", Figures(["find", data, "-newer", bed.folder]))
+    first.show()
+    again.show()
+    bed.volume("Unmount", "many", ID="bench")
 
 
 # ---- reading and writing ------------------------------------------------------------------------------------------------

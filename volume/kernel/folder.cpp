@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <memory>
 #include <thread>
@@ -162,14 +161,18 @@ Result<std::string> Folder::read_file(const std::string& relative, std::size_t m
   struct stat info {};
   if (::fstat(file->get(), &info) != 0 || !S_ISREG(info.st_mode))
     return fail(Code::kInvalid, "read {}: it is not a regular file", below(relative));
-  std::string text;
-  std::array<char, 8192> buffer{};
-  while (text.size() <= most) {
-    const ssize_t got = ::read(file->get(), buffer.data(), buffer.size());
+  // A byte more than it has, so that its end is found by the same call; it may grow meanwhile.
+  std::string text(std::min(static_cast<std::size_t>(info.st_size), most) + 1, '\0');
+  for (std::size_t size = 0; size <= most;) {
+    if (size == text.size()) text.resize(2 * size);
+    const ssize_t got = ::read(file->get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno(errno, fmt::format("read {}", below(relative)));
-    if (got == 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(got));
+    size += static_cast<std::size_t>(got);
+    if (got == 0) {
+      text.resize(size);
+      return text;
+    }
   }
   return fail(Code::kInvalid, "read {}: it is larger than {} bytes", below(relative), most);
 }

@@ -42,14 +42,16 @@ ZstdWriter::ZstdWriter() : context_(ZSTD_createCCtx()) {
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1);
 }
 
-std::string ZstdWriter::pack(std::string_view plain) {
-  std::string packed(ZSTD_compressBound(plain.size()), '\0');
+std::string_view ZstdWriter::pack_in_place(std::string_view plain) {
+  const std::size_t most = ZSTD_compressBound(plain.size());
+  if (room_.size() < most) room_.resize(most);
   const std::size_t size =
-      ZSTD_compress2(context_.get(), packed.data(), packed.size(), plain.data(), plain.size());
+      ZSTD_compress2(context_.get(), room_.data(), room_.size(), plain.data(), plain.size());
   if (ZSTD_isError(size) != 0) throw std::bad_alloc();
-  packed.resize(size);
-  return packed;
+  return std::string_view(room_).substr(0, size);
 }
+
+std::string ZstdWriter::pack(std::string_view plain) { return std::string(pack_in_place(plain)); }
 
 std::string ZstdWriter::add(std::string_view plain) {
   return compress(context_.get(), plain, ZSTD_e_continue);

@@ -16,21 +16,31 @@ namespace fairlead::volume {
 
 namespace {
 
-// "20260131T120000Z-3f2a…": sorts by time, and is a valid name in any file system.
+constexpr const char* kStamp = "%Y%m%dT%H%M%SZ";
+constexpr std::size_t kStampSize = 16;
+constexpr long long kLastSecond = 253402300799;  // of the year 9999
+
+std::string stamp_of(long long seconds) {
+  const std::time_t time = std::clamp(seconds, 0LL, kLastSecond);
+  std::tm utc{};
+  ::gmtime_r(&time, &utc);
+  char buffer[32];
+  return std::string(buffer, std::strftime(buffer, sizeof buffer, kStamp, &utc));
+}
+
+// The time in an id; 0 when there is none.
+long long time_in(const std::string& id) {
+  std::tm utc{};
+  const std::string stamp = id.substr(0, kStampSize);
+  const char* const end = ::strptime(stamp.c_str(), kStamp, &utc);
+  return end != nullptr && *end == '\0' ? ::timegm(&utc) : 0;
+}
+
+// "20260131T120000Z-3f2a…": sorts by time, and is a valid name in any file system. It sorts last
+// even when the clock was set back, or for two backups in one second.
 std::string make_id(long long created, const std::vector<BackupSummary>& there) {
-  const auto text = [](long long seconds) {
-    const std::time_t time = seconds;
-    std::tm utc{};
-    ::gmtime_r(&time, &utc);
-    char buffer[32];
-    return std::string(buffer, std::strftime(buffer, sizeof buffer, "%Y%m%dT%H%M%SZ", &utc));
-  };
-  // The id sorts last even when the clock was set back, or for two backups in one second.
-  std::string stamp = text(created);
-  while (!there.empty() && stamp <= there.back().info.id.substr(0, stamp.size()) &&
-         ++created < 253402300799)
-    stamp = text(created);
-  return fmt::format("{}-{}", stamp, random_hex(8));
+  const long long last = there.empty() ? 0 : time_in(there.back().info.id);
+  return fmt::format("{}-{}", stamp_of(std::max(created, last + 1)), random_hex(8));
 }
 
 // The index of the previous backup, read in step with the walk, because both have the same order.
@@ -93,7 +103,7 @@ class BackupRun {
   Status read_content(const UniqueFd& file, BackupEntry& entry);
   Status read_chunk(int file, std::uint64_t offset, std::uint64_t length, BackupEntry& entry);
   Status keep(const BackupEntry& entry);
-  bool has_all(const std::vector<Chunk>& chunks) const;
+  bool mark_all(const std::vector<Chunk>& chunks);
 
   const BackupFolder& folder_;
   const BackupRequest& request_;
@@ -106,12 +116,11 @@ class BackupRun {
   std::uint64_t bytes_ = 0, entries_ = 0;
 };
 
-bool BackupRun::has_all(const std::vector<Chunk>& chunks) const {
-  return std::ranges::all_of(chunks, [&](const Chunk& chunk) { return store_.has(chunk.digest); });
+bool BackupRun::mark_all(const std::vector<Chunk>& chunks) {
+  return std::ranges::all_of(chunks, [&](const Chunk& chunk) { return store_.mark(chunk.digest); });
 }
 
 Status BackupRun::keep(const BackupEntry& entry) {
-  for (const Chunk& chunk : entry.chunks) store_.mark(chunk.digest);
   bytes_ += entry.entry.size;
   ++entries_;
   return index_.add(entry);
@@ -130,6 +139,7 @@ Status BackupRun::read_chunk(int file, std::uint64_t offset, std::uint64_t lengt
                     .length = static_cast<std::uint32_t>(bytes.size()),
                     .digest = store_.digest(bytes)};
   TRY_STATUS(store_.put(chunk.digest, bytes));
+  store_.mark(chunk.digest);
   entry.chunks.push_back(chunk);
   return reporter_.add(bytes.size());
 }
@@ -159,13 +169,13 @@ Status BackupRun::read_content(const UniqueFd& file, BackupEntry& entry) {
 }
 
 Status BackupRun::visit(TreeCursor& cursor) {
-  TRY_STATUS(reporter_.add(0));
   const TreeEntry& seen = cursor.seen();
   const BackupEntry* const then = before_ ? before_->find(seen.path) : nullptr;
-  if (then != nullptr && is_unchanged(seen, *then, before_->started()) && has_all(then->chunks)) {
+  if (then != nullptr && is_unchanged(seen, *then, before_->started()) && mark_all(then->chunks)) {
     TRY_STATUS(reporter_.add(seen.size));
     return keep(*then);
   }
+  TRY_STATUS(reporter_.add(0));
   UniqueFd file;
   TRY(auto entry, cursor.read(file));
   BackupEntry now{.entry = std::move(entry), .has_holes = false, .chunks = {}};

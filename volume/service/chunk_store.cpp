@@ -10,6 +10,7 @@ namespace fairlead::volume {
 namespace {
 
 constexpr std::size_t kMostOpened = 32, kStep = 1U << 20, kFirstLook = 8U << 10;
+constexpr std::size_t kTakeAfter = 4096;  // chunks
 constexpr std::uint64_t kLargestEnd = 1U << 30;
 
 std::string_view text_of(const Digest& digest) {
@@ -123,6 +124,7 @@ Result<ChunkStore> ChunkStore::load(Parts parts, const std::set<Digest>* trusted
 }
 
 void ChunkStore::add_pack(std::uint32_t number, const std::vector<PackedChunk>& chunks) {
+  table_.reserve(chunks.size());
   for (const PackedChunk& chunk : chunks)
     table_.add(chunk.digest, {number, chunk.offset, chunk.stored, chunk.length});
 }
@@ -134,6 +136,7 @@ Digest ChunkStore::digest(std::string_view bytes) const {
 Status ChunkStore::put(const Digest& digest, std::string_view bytes) {
   if (!table_.add(digest, {.pack = kOpenPack})) return {};
   if (!writer_) writer_ = std::make_unique<PackWriter>(*parts_.storage, parts_.cipher.get());
+  if (table_.size() % kTakeAfter == 0) take_finished();  // or the lists would pile up
   return writer_->put(digest, bytes);
 }
 
@@ -251,9 +254,10 @@ const Digest& ChunkStore::pack_of(const Digest& digest) const {
   return packs_.at(table_.find(digest)->pack);
 }
 
-void ChunkStore::mark(const Digest& digest) {
+bool ChunkStore::mark(const Digest& digest) {
   const ChunkLocation* const place = table_.find(digest);
   if (place != nullptr && place->pack != kOpenPack) marked_[place->pack] = true;
+  return place != nullptr;
 }
 
 std::vector<Digest> ChunkStore::needed_packs() const {

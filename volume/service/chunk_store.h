@@ -59,7 +59,7 @@ class ChunkStore {
   const std::vector<Digest>& packs() const { return packs_; }
   // The packs that hold the chunks of mark(), and all that this object has written. After flush().
   std::vector<Digest> needed_packs() const;
-  void mark(const Digest& digest);
+  bool mark(const Digest& digest);  // false: the store does not have the chunk
   // The chunks of this pack that cannot be read any more; empty when the pack is as it was written.
   // Thread-safe while nothing is put.
   Result<std::vector<Digest>> check_pack(const Digest& pack) const;

@@ -24,6 +24,7 @@ class ChunkTable {
   bool add(const Digest& digest, const ChunkLocation& place);
   // Puts the place of a chunk that is there.
   void move(const Digest& digest, const ChunkLocation& place);
+  void reserve(std::size_t more);  // makes room at once
   std::size_t size() const { return rows_.size(); }
 
   // Calls visit(digest, place) for each chunk.
@@ -37,8 +38,9 @@ class ChunkTable {
     Digest digest{};
     ChunkLocation place;
   };
+  std::size_t first_slot(const Digest& digest) const;
   std::size_t slot_of(const Digest& digest) const;
-  void grow();
+  void grow(std::size_t slots);
 
   std::deque<Row> rows_;              // never copied when it grows
   std::vector<std::uint32_t> slots_;  // a power of two; number of the row + 1, or 0: free

@@ -12,7 +12,10 @@ namespace {
 
 constexpr std::size_t kPackSize = 16U << 20, kBatch = kChunkSize;
 constexpr std::size_t kMostInBatch = 4096;  // chunks
+constexpr std::size_t kMostInPack = 32768;  // chunks: of small ones, the list takes the memory
 constexpr unsigned kMostWorkers = 8;
+// On their way. Who gives goes on when half of them are written, or it would be woken for each.
+constexpr std::size_t kMostBatches = 24, kFewBatches = kMostBatches / 2;
 
 std::string_view text_of(const Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
@@ -25,10 +28,16 @@ unsigned worker_count() {
 }
 
 PackWriter::PackWriter(BackupStorage& storage, const BackupCipher* cipher)
-    : storage_(storage), cipher_(cipher), most_batches_(2 * worker_count() + 2) {
+    : storage_(storage), cipher_(cipher) {
   for (unsigned k = 0; k < worker_count(); ++k)
     threads_.emplace_back([this] { run(&PackWriter::compress); });
   threads_.emplace_back([this] { run(&PackWriter::write); });
+}
+
+void PackWriter::wake_all() {
+  has_room_.notify_all();
+  has_work_.notify_all();
+  has_packed_.notify_all();
 }
 
 PackWriter::~PackWriter() {
@@ -36,7 +45,7 @@ PackWriter::~PackWriter() {
     const std::lock_guard guard(mutex_);
     ending_ = true;
   }
-  changed_.notify_all();
+  wake_all();
 }
 
 void PackWriter::end(Error error) {
@@ -44,7 +53,7 @@ void PackWriter::end(Error error) {
     const std::lock_guard guard(mutex_);
     if (!error_) error_ = std::move(error);
   }
-  changed_.notify_all();
+  wake_all();
 }
 
 // The body of each thread. Memory that is lacking ends the run like any other failure.
@@ -73,11 +82,12 @@ Status PackWriter::put(const Digest& digest, std::string_view bytes) {
 Status PackWriter::send() {
   {
     std::unique_lock guard(mutex_);
-    changed_.wait(guard, [&] { return is_over() || batches_.size() < most_batches_; });
+    if (batches_.size() >= kMostBatches)
+      has_room_.wait(guard, [&] { return is_over() || batches_.size() <= kFewBatches; });
     if (error_) return fail(*error_);
     batches_.push_back(std::move(filling_));
   }
-  changed_.notify_all();
+  has_work_.notify_one();
   return {};
 }
 
@@ -86,8 +96,8 @@ Status PackWriter::finish() {
   std::unique_lock guard(mutex_);
   finishing_ = true;
   finished_ = false;
-  changed_.notify_all();
-  changed_.wait(guard, [&] { return finished_ || error_.has_value(); });
+  has_packed_.notify_all();
+  has_room_.wait(guard, [&] { return finished_ || error_.has_value(); });
   finishing_ = false;
   if (error_) return fail(*error_);
   return {};
@@ -106,21 +116,18 @@ void PackWriter::compress() {
     Batch* batch = nullptr;
     {
       std::unique_lock guard(mutex_);
-      changed_.wait(guard, [&] {
-        const auto next =
-            std::ranges::find(batches_, false, [](const auto& one) { return one->taken; });
-        batch = next == batches_.end() ? nullptr : next->get();
-        return is_over() || batch != nullptr;
-      });
+      has_work_.wait(guard, [&] { return is_over() || taken_ < batches_.size(); });
       if (is_over()) return;
-      batch->taken = true;
+      batch = batches_[taken_++].get();
     }
     pack(*batch, zstd);
+    bool is_first = false;
     {
       const std::lock_guard guard(mutex_);
       batch->is_packed = true;
+      is_first = batches_.front().get() == batch;
     }
-    changed_.notify_all();
+    if (is_first) has_packed_.notify_one();
   }
 }
 
@@ -129,9 +136,8 @@ void PackWriter::pack(Batch& batch, ZstdWriter& zstd) const {
   for (PackedChunk& chunk : batch.chunks) {
     const std::string_view plain = std::string_view(batch.plain).substr(at, chunk.length);
     at += chunk.length;
-    const std::string packed = zstd.pack(plain);
-    const std::string_view smaller =
-        packed.size() < plain.size() ? std::string_view(packed) : plain;
+    const std::string_view packed = zstd.pack_in_place(plain);
+    const std::string_view smaller = packed.size() < plain.size() ? packed : plain;
     chunk.offset = static_cast<std::uint32_t>(batch.packed.size());
     if (cipher_ != nullptr)
       cipher_->seal(smaller, text_of(chunk.digest), batch.packed);
@@ -147,9 +153,10 @@ void PackWriter::pack(Batch& batch, ZstdWriter& zstd) const {
 void PackWriter::write() {
   for (;;) {
     std::unique_ptr<Batch> batch;
+    bool has_room = false;
     {
       std::unique_lock guard(mutex_);
-      changed_.wait(guard, [&] {
+      has_packed_.wait(guard, [&] {
         return is_over() || (!batches_.empty() && batches_.front()->is_packed) ||
                (batches_.empty() && finishing_ && !finished_);
       });
@@ -157,15 +164,17 @@ void PackWriter::write() {
       if (!batches_.empty()) {
         batch = std::move(batches_.front());
         batches_.pop_front();
+        --taken_;
+        has_room = batches_.size() == kFewBatches;
       }
     }
-    changed_.notify_all();
+    if (has_room) has_room_.notify_one();
     const auto done = batch ? append(*batch) : close_pack();
     if (!done) return end(done.error());
     if (batch) continue;
     const std::lock_guard guard(mutex_);
     finished_ = true;
-    changed_.notify_all();
+    has_room_.notify_all();
   }
 }
 
@@ -184,7 +193,8 @@ Status PackWriter::append(const Batch& batch) {
   TRY_STATUS(open_.file->append(batch.packed));
   open_.hash.add(batch.packed);
   open_.size += batch.packed.size();
-  return open_.size < kPackSize ? Status() : close_pack();
+  const bool is_full = open_.size >= kPackSize || open_.chunks.size() >= kMostInPack;
+  return is_full ? close_pack() : Status();
 }
 
 Status PackWriter::close_pack() {

@@ -25,7 +25,7 @@ struct FinishedPack {
   std::uint64_t size = 0;
 };
 
-// Its functions are called by one thread. Memory: some 4 MiB for each core, at most 40 MiB.
+// Its functions are called by one thread. Memory: some 40 MiB.
 class PackWriter {
  public:
   // Both are borrowed; `cipher` is nullptr in a folder that is not encrypted.
@@ -47,7 +47,7 @@ class PackWriter {
   struct Batch {
     std::string plain, packed;
     std::vector<PackedChunk> chunks;  // offset: in `packed`, once it is packed
-    bool taken = false, is_packed = false;
+    bool is_packed = false;
   };
   struct OpenPack {
     std::unique_ptr<BackupWriter> file;
@@ -64,6 +64,7 @@ class PackWriter {
   Status append(const Batch& batch);
   Status close_pack();
   void end(Error error);
+  void wake_all();
   bool is_over() const { return ending_ || error_.has_value(); }
 
   BackupStorage& storage_;
@@ -72,9 +73,10 @@ class PackWriter {
   OpenPack open_;  // of the writing thread
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  // Of who gives, who compresses, and who writes.
+  std::condition_variable has_room_, has_work_, has_packed_;
   std::deque<std::unique_ptr<Batch>> batches_;  // in the order in which they are written
-  std::size_t most_batches_;
+  std::size_t taken_ = 0;                       // of those, from the first on
   bool finishing_ = false, finished_ = false, ending_ = false;
   std::optional<Error> error_;
   std::vector<FinishedPack> done_;

@@ -117,7 +117,7 @@ TEST_F(OldFolderTest, IsReadVerifiedAndRestored) {
   EXPECT_EQ(std::filesystem::file_size(first + "/a/b/words"), 27'999U);
   struct stat info {};
   ASSERT_EQ(::stat((second + "/a/noise").c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 07777U, 04711U);
+  EXPECT_EQ(info.st_mode & 07777U, 0711U);
   EXPECT_EQ(info.st_uid, 7U);
   EXPECT_EQ(info.st_mtim.tv_sec, 1'577'934'245);
   EXPECT_EQ(info.st_mtim.tv_nsec, 678'901'234);
@@ -130,6 +130,8 @@ TEST_F(OldFolderTest, TakesNewBackupsThatUseItsChunks) {
   const auto done = back_up();
   ASSERT_TRUE(done) << done.error().text;
   EXPECT_EQ(packs().size(), 2U);  // no new one: all of it was there
+  // The newest, although the clock says that the old ones are of the future.
+  EXPECT_EQ(list()->backups.back().info.id, done->info.id);
   EXPECT_EQ(list()->backups.back().format, kRecordsFormat);
   EXPECT_TRUE(verify()->clean);
   ASSERT_TRUE(restore(list()->backups.back(), scratch / "to"));
