@@ -17,6 +17,7 @@
 #include "volume/service/left_out.h"
 #include "volume/service/new_volume.h"
 #include "volume/service/recovery.h"
+#include "volume/service/stoppable.h"
 #include "volume/service/volume_source.h"
 
 namespace fairlead::volume {
@@ -232,9 +233,11 @@ Status Archives::note_backup(const Volume& volume, const BackupInfo& made) {
 }
 
 Result<BackupInfo> Archives::back_up_now(const std::string& volume, const BackupPlace& place,
-                                         const Progress& progress) {
+                                         const Progress& outer) {
   TRY([[maybe_unused]] const auto there, service_.inspect(volume.substr(0, volume.find('@'))));
-  TRY(const auto folder, BackupFolder::prepare(place));
+  const Stoppable stoppable(outer);
+  const Progress progress = stoppable.progress();
+  TRY(const auto folder, BackupFolder::prepare(place, "backup", stoppable.stopped()));
   TRY(const auto source, VolumeSource::open(parts(), volume));
   if (!source.warning().empty())
     log::warn("backup of a live volume", {{"volume", volume}, {"why", source.warning()}});
@@ -287,8 +290,10 @@ Result<BackupSummary> choose(const BackupFolder& folder, const std::string& id,
 }
 
 Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
-                                     const std::string& id, const Progress& progress) {
-  TRY(const auto folder, BackupFolder::open(place));
+                                     const std::string& id, const Progress& outer) {
+  const Stoppable stoppable(outer);
+  const Progress progress = stoppable.progress();
+  TRY(const auto folder, BackupFolder::open(place, stoppable.stopped()));
   TRY(const auto backup, choose(folder, id, spec.name.str()));
   if (spec.options == VolumeOptions{}) {
     TRY(spec.options, parse_options(backup.options));
@@ -318,8 +323,10 @@ Result<Volume> Archives::restore(const VolumeSpec& spec, const BackupPlace& plac
 }
 
 Result<CheckReport> verify_now(const BackupPlace& place, const std::string& id,
-                               const Progress& progress) {
-  TRY(const auto folder, BackupFolder::open(place));
+                               const Progress& outer) {
+  const Stoppable stoppable(outer);
+  const Progress progress = stoppable.progress();
+  TRY(const auto folder, BackupFolder::open(place, stoppable.stopped()));
   TRY(const auto listing, folder.list());
   if (listing.backups.empty() && listing.damaged.empty())
     return fail(Code::kNotFound, "there is no backup in {}", folder.path());

@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* kMarker = "fairlead-backup.json";
 constexpr std::size_t kLargestMarker = 4096;
+constexpr unsigned kFarLists = 32;
 constexpr std::array<std::string_view, 3> kParts{"packs/", "backups/", "tmp/"};
 
 Result<BackupMarker> read_marker(BackupStorage& storage) {
@@ -77,8 +78,8 @@ Status write_marker(BackupStorage& storage, const BackupMarker& marker) {
 
 }  // namespace
 
-Result<BackupFolder> BackupFolder::open(const BackupPlace& place) {
-  TRY(std::shared_ptr<BackupStorage> storage, open_storage(place.folder));
+Result<BackupFolder> BackupFolder::open(const BackupPlace& place, std::function<bool()> stopped) {
+  TRY(std::shared_ptr<BackupStorage> storage, open_storage(place.folder, std::move(stopped)));
   TRY(auto lock, storage->lock(Use::kRead, "read"));
   TRY(const auto marker, read_marker(*storage));
   BackupFolder folder(std::move(storage), std::move(lock), Use::kRead);
@@ -86,8 +87,9 @@ Result<BackupFolder> BackupFolder::open(const BackupPlace& place) {
   return folder;
 }
 
-Result<BackupFolder> BackupFolder::prepare(const BackupPlace& place, const std::string& verb) {
-  TRY(std::shared_ptr<BackupStorage> storage, open_storage(place.folder));
+Result<BackupFolder> BackupFolder::prepare(const BackupPlace& place, const std::string& verb,
+                                           std::function<bool()> stopped) {
+  TRY(std::shared_ptr<BackupStorage> storage, open_storage(place.folder, std::move(stopped)));
   TRY(auto lock, storage->lock(Use::kWrite, verb));
   TRY(const auto files, storage->list(""));
   const bool is_marked = std::ranges::find(files, kMarker, &BackupFile::name) != files.end();
@@ -116,7 +118,7 @@ Result<BackupFolder::Listing> BackupFolder::list() const {
     if (auto id = parse_index_name(file.name)) ids.push_back(std::move(*id));
   std::ranges::sort(ids);
   std::vector<Result<BackupSummary>> summaries(ids.size(), BackupSummary());
-  in_parallel(ids.size(), worker_count(), [&](std::size_t k) {
+  in_parallel(ids.size(), reading_threads(*storage_, kFarLists), [&](std::size_t k) {
     summaries[k] = read_summary(*storage_, cipher_.get(), ids[k]);
     return true;
   });

@@ -26,12 +26,13 @@ namespace fairlead::volume {
 
 class BackupFolder {
  public:
-  // Opens an existing folder for reading.
-  static Result<BackupFolder> open(const BackupPlace& place);
+  // Opens an existing folder for reading. `stopped`: as in open_storage().
+  static Result<BackupFolder> open(const BackupPlace& place, std::function<bool()> stopped = {});
   // Opens a folder for writing, creating it when it is missing or empty. kConflict for a folder
   // with other things in it, kUnavailable while somebody else writes to it. `verb` is what others
   // are told then.
-  static Result<BackupFolder> prepare(const BackupPlace& place, const std::string& verb = "backup");
+  static Result<BackupFolder> prepare(const BackupPlace& place, const std::string& verb = "backup",
+                                      std::function<bool()> stopped = {});
 
   struct Listing {
     std::vector<BackupSummary> backups;  // oldest first

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -79,9 +80,17 @@ class BackupStorage {
   // Whether a pack survives a power cut from its publish() on. Where not, a pack that no index
   // names yet is read before it is trusted.
   virtual bool publishes_durably() const { return false; }
+  // Whether an answer takes long, so that many files are best asked for at the same time.
+  virtual bool is_far() const { return false; }
 };
 
-// A folder of this host: an absolute path. kInvalid for anything else.
-Result<std::unique_ptr<BackupStorage>> open_storage(const std::string& target);
+// For a target as users write it (volume/api/backup_target.h). `stopped` is asked now and then, on
+// any thread, while somebody waits for a server; when it says true, calls fail with kUnavailable
+// soon.
+Result<std::unique_ptr<BackupStorage>> open_storage(const std::string& target,
+                                                    std::function<bool()> stopped = {});
+
+// How many threads read from it: as many as there are processors, or `far` from a far one.
+unsigned reading_threads(const BackupStorage& storage, unsigned far);
 
 }  // namespace fairlead::volume

@@ -106,7 +106,7 @@ Result<ChunkStore> ChunkStore::load(Parts parts, const std::set<Digest>* trusted
   const bool is_durable = store.parts_.storage->publishes_durably();
   for (std::size_t from = 0; from < store.packs_.size(); from += kAtOnce) {
     std::vector<LoadedPack> loaded(std::min(kAtOnce, store.packs_.size() - from));
-    in_parallel(loaded.size(), worker_count(), [&](std::size_t k) {
+    in_parallel(loaded.size(), reading_threads(*store.parts_.storage, 32), [&](std::size_t k) {
       const Digest& pack = store.packs_[from + k];
       const bool is_trusted = trusted == nullptr || is_durable || trusted->contains(pack);
       loaded[k] = load_pack(store.parts_, pack, is_trusted);

@@ -13,7 +13,7 @@ constexpr std::uint32_t kNoPack = UINT32_MAX;  // of a chunk that is in none
 }  // namespace
 
 ChunkStream::ChunkStream(const ChunkStore& store) : store_(store) {
-  for (unsigned k = 0; k < worker_count(); ++k) threads_.emplace_back([this] { work(); });
+  for (unsigned k = 0; k < store.readers(); ++k) threads_.emplace_back([this] { work(); });
 }
 
 ChunkStream::~ChunkStream() {

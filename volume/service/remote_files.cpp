@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 #include "base/text.h"
 
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kMostCalls = 64;           // requests under way for one file
 constexpr std::size_t kMostInFlight = 8U << 20;  // bytes of them
 constexpr std::size_t kMostListCalls = 16;
-constexpr std::size_t kTail = 64U << 10;  // of a file: see open_remote()
+constexpr std::size_t kTail = 16U << 10;  // of a file: see open_remote()
 constexpr std::size_t kAhead = 4U << 20;
 constexpr std::uint64_t kFull = 1U << 20;  // what is left of a disk that counts as full
 
@@ -59,6 +60,7 @@ class RemoteReader : public BackupReader {
   Status read_pieces(std::span<const BackupRange> ranges);
   Status finish_oldest(std::deque<Piece>& pieces);
   Status read_tail(const BackupRange& range);
+  bool is_read_on(const BackupRange& range);
   Status read_on(std::span<char> into);
   void ask_ahead();
   tl::unexpected<Error> cut_off() const {
@@ -72,6 +74,9 @@ class RemoteReader : public BackupReader {
 
   std::mutex mutex_;
   std::vector<char> tail_;
+  std::thread::id thread_;
+  bool is_shared_ = false;
+  unsigned runs_ = 0;                // ranges in a row, each from where the one before ended
   std::uint64_t next_ = UINT64_MAX;  // where the last read ended
   std::uint64_t asked_ = 0;          // up to where blocks are asked for
   std::deque<Block> ahead_;
@@ -114,6 +119,16 @@ Status RemoteReader::read_tail(const BackupRange& range) {
   }
   std::memcpy(range.into.data(), tail_.data() + (range.offset - tail_begin()), range.into.size());
   return {};
+}
+
+// Whether one thread reads on and on from where it ended. Where several share a file, what is asked
+// for ahead would often be in vain.
+bool RemoteReader::is_read_on(const BackupRange& range) {
+  const auto self = std::this_thread::get_id();
+  if (thread_ == std::thread::id()) thread_ = self;
+  if (thread_ != self) is_shared_ = true;
+  runs_ = range.offset == next_ ? runs_ + 1 : 0;
+  return !is_shared_ && runs_ >= 2;
 }
 
 void RemoteReader::ask_ahead() {
@@ -160,7 +175,7 @@ Status RemoteReader::read(std::span<const BackupRange> ranges) {
     const BackupRange& range = ranges.front();
     const std::scoped_lock hold(mutex_);
     if (range.offset >= tail_begin() && ahead_.empty()) return read_tail(range);
-    if (range.offset == next_) return read_on(range.into);
+    if (is_read_on(range)) return read_on(range.into);
     ahead_.clear();
     next_ = asked_ = range.offset + range.into.size();
   }

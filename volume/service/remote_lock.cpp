@@ -313,11 +313,11 @@ RemoteLock::~RemoteLock() {
 
 bool is_lock_name(std::string_view name) { return parse_lock_name(name).has_value(); }
 
-Result<std::unique_ptr<BackupStorage::Lock>> take_remote_lock(LockPlace place, Use use,
+Result<std::shared_ptr<BackupStorage::Lock>> take_remote_lock(LockPlace place, Use use,
                                                               const std::string& verb) {
-  auto lock = std::make_unique<RemoteLock>(std::move(place), use, verb);
+  auto lock = std::make_shared<RemoteLock>(std::move(place), use, verb);
   TRY_STATUS(lock->acquire());
-  return std::unique_ptr<BackupStorage::Lock>(std::move(lock));
+  return std::shared_ptr<BackupStorage::Lock>(std::move(lock));
 }
 
 }  // namespace fairlead::volume

@@ -38,7 +38,7 @@ struct LockPlace {
 
 // kUnavailable with who has it. A reader of a folder where he may not write has no file, as on a
 // medium that nobody can write to.
-Result<std::unique_ptr<BackupStorage::Lock>> take_remote_lock(LockPlace place,
+Result<std::shared_ptr<BackupStorage::Lock>> take_remote_lock(LockPlace place,
                                                               BackupStorage::Use use,
                                                               const std::string& verb);
 

@@ -34,6 +34,16 @@ class RemoteWriter : public BackupWriter {
   std::optional<RemoteFile> file_;
 };
 
+// What the caller holds. The storage looks at the same lock before it changes anything.
+class HeldLock : public BackupStorage::Lock {
+ public:
+  explicit HeldLock(std::shared_ptr<BackupStorage::Lock> lock) : lock_(std::move(lock)) {}
+  Status check() override { return lock_->check(); }
+
+ private:
+  std::shared_ptr<BackupStorage::Lock> lock_;
+};
+
 class RemoteStorage : public BackupStorage {
  public:
   explicit RemoteStorage(RemotePlace place) : place_(std::move(place)) {}
@@ -47,6 +57,7 @@ class RemoteStorage : public BackupStorage {
   Result<std::unique_ptr<BackupWriter>> create() override;
   Status remove(const std::string& name) override;
   Status sync() override;
+  bool is_far() const override { return true; }
 
   Status publish(RemoteFile file, const std::string& name);
 
@@ -65,6 +76,7 @@ class RemoteStorage : public BackupStorage {
   std::string path(const std::string& name) const {
     return name.empty() && !place_.path.empty() ? place_.path : place_.path + "/" + name;
   }
+  Status check_lock();
   Status finish_oldest();
   Status wait_oldest();
   Status settle(std::size_t unfinished, std::size_t changes);
@@ -73,6 +85,7 @@ class RemoteStorage : public BackupStorage {
   void sync_folder(const std::string& name);
 
   RemotePlace place_;
+  std::weak_ptr<Lock> lock_;
   std::mutex mutex_;  // what follows
   std::deque<Unfinished> unfinished_;
   std::deque<Change> changes_;
@@ -93,12 +106,20 @@ RemoteStorage::~RemoteStorage() {
 
 Result<std::unique_ptr<BackupStorage::Lock>> RemoteStorage::lock(Use use, const std::string& verb) {
   if (use == Use::kWrite) TRY_STATUS(make_remote_folder(*place_.locks, path("")));
-  return take_remote_lock({.name = place_.name,
-                           .path = place_.path,
-                           .client = place_.locks,
-                           .reconnect = place_.reconnect,
-                           .times = place_.times},
-                          use, verb);
+  auto lock = take_remote_lock({.name = place_.name,
+                                .path = place_.path,
+                                .client = place_.locks,
+                                .reconnect = place_.reconnect,
+                                .times = place_.times},
+                               use, verb);
+  if (!lock) return fail(lock.error());
+  lock_ = *lock;
+  return std::make_unique<HeldLock>(std::move(*lock));
+}
+
+Status RemoteStorage::check_lock() {
+  const auto lock = lock_.lock();
+  return lock ? lock->check() : Status();
 }
 
 // --- reading
@@ -176,6 +197,7 @@ Status RemoteStorage::finish_oldest() {
     return finished;
   }
   fault_point("remote.file.written");
+  TRY_STATUS(check_lock());
   changes_.push_back({.call = client().rename(oldest.file.path(), path(oldest.name)),
                       .what = fmt::format("publish {}/{}", place_.name, oldest.name)});
   return {};
@@ -208,6 +230,7 @@ Status RemoteStorage::publish(RemoteFile file, const std::string& name) {
 }
 
 Status RemoteStorage::remove(const std::string& name) {
+  TRY_STATUS(check_lock());
   const std::scoped_lock hold(mutex_);
   touch(name);
   changes_.push_back({.call = client().remove(path(name)),

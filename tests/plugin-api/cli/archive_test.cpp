@@ -253,9 +253,9 @@ TEST_F(Backup, WhatOpensThemGoesWithTheFolder) {
 }
 
 TEST_F(Backup, TargetsOnOtherHostsStayAsTheyAre) {
-  EXPECT_CALL(*archives_, back_up("data", "sftp:me@nas:/b", _)).WillOnce(Return(data_backup()));
+  EXPECT_CALL(*archives_, back_up("data", volume::BackupPlace("sftp:me@nas:/b"), _)).WillOnce(Return(data_backup()));
   EXPECT_EQ(run("volume backup data --to sftp:me@nas:/b").exit_code, cli::kDone);
-  EXPECT_CALL(*archives_, backups("s3:bucket/b")).WillOnce(Return(std::vector{data_backup()}));
+  EXPECT_CALL(*archives_, backups(volume::BackupPlace("s3:bucket/b"))).WillOnce(Return(std::vector{data_backup()}));
   EXPECT_EQ(run("backup ls -q s3:bucket/b").exit_code, cli::kDone);
   const Outcome refused = run("volume backup data --to sftp:nas");
   EXPECT_EQ(refused.exit_code, cli::kUsage);

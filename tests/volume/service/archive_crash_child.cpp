@@ -4,6 +4,7 @@
 
 #include "base/state/sqlite_store.h"
 #include "tests/volume/service/archive_world.h"
+#include "tests/volume/sftp_server.h"
 
 namespace fairlead::volume {
 namespace {
@@ -27,8 +28,17 @@ Status change(testing::ArchiveWorld& world) {
   return world.service->unmount("shop", "test", "change");
 }
 
+// In the place of ssh, without a network: a program that ignores what it is told.
+void replace_ssh(const std::string& folder) {
+  const std::string program = folder + "/ssh";
+  testing::write_text(program, fmt::format("#!/bin/sh\nexec {}\n", testing::kSftpServer));
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  ::setenv("FAIRLEAD_SSH", program.c_str(), 1);
+}
+
 Status run(testing::ArchiveWorld& world, const std::string& folder, const std::string& verb) {
   const std::string file = folder + "/archive", backup = folder + "/backup";
+  const std::string far = "sftp:nas:" + backup;
   if (verb == "fill") return fill(world);
   if (verb == "fill-image") return fill(world, {{"backend", "image"}, {"size", "64m"}});
   if (verb == "change") return change(world);
@@ -36,6 +46,12 @@ Status run(testing::ArchiveWorld& world, const std::string& folder, const std::s
   if (verb == "import")
     return world.import_from(testing::ArchiveWorld::spec("copy"), file).map(kNothing);
   if (verb == "backup") return world.archives->back_up("shop", backup, {}).map(kNothing);
+  if (verb == "backup-far") return world.archives->back_up("shop", far, {}).map(kNothing);
+  if (verb == "restore-far")
+    return world.archives
+        ->restore(testing::ArchiveWorld::spec("copy"), far,
+                  world.archives->backups(far).value().back().id, {})
+        .map(kNothing);
   if (verb == "restore")
     return world.archives
         ->restore(testing::ArchiveWorld::spec("copy"), backup,
@@ -50,6 +66,7 @@ Status run(testing::ArchiveWorld& world, const std::string& folder, const std::s
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const std::string folder = argv[1];
+  fairlead::volume::replace_ssh(folder);
   fairlead::volume::testing::ArchiveWorld world(folder);
   const auto done = fairlead::volume::run(world, folder, argv[2]);
   if (!done) std::fprintf(stderr, "%s\n", done.error().text.c_str());

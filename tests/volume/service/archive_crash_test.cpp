@@ -9,6 +9,7 @@
 #include "tests/volume/loop_disk.h"
 #include "tests/volume/service/archive_world.h"
 #include "tests/volume/service/crash_process.h"
+#include "tests/volume/sftp_server.h"
 
 namespace fairlead::volume {
 namespace {
@@ -35,6 +36,8 @@ class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     if (!testing::is_root()) GTEST_SKIP() << "owners need root";
+    if (GetParam().verb.ends_with("far") && !testing::has_sftp_server())
+      GTEST_SKIP() << "openssh-sftp-server is not installed";
   }
   static void prepare(const std::string& folder) {
     for (const std::string& verb : GetParam().before) ASSERT_EQ(run_child(folder, verb), 0) << verb;
@@ -50,7 +53,7 @@ class ArchiveCrashTest : public ::testing::TestWithParam<Case> {
     return found;
   }
   static bool makes_a_volume() {
-    return GetParam().verb == "import" || GetParam().verb == "restore";
+    return GetParam().verb == "import" || GetParam().verb.starts_with("restore");
   }
 
   static void check(const std::string& folder) {
@@ -108,9 +111,14 @@ TEST_P(ArchiveCrashTest, KilledAndCalledAgainWithoutAReconcile) {
 INSTANTIATE_TEST_SUITE_P(Verbs, ArchiveCrashTest,
                          ::testing::Values(Case{"export", {"fill"}},
                                            Case{"import", {"fill", "export"}},
-                                           Case{"backup", {"fill"}},
+                                           Case{"backup", {"fill"}}, Case{"backup-far", {"fill"}},
+                                           Case{"restore-far", {"fill", "backup-far"}},
                                            Case{"restore", {"fill", "backup"}}),
-                         [](const auto& plan) { return plan.param.verb; });
+                         [](const auto& plan) {
+                           std::string name = plan.param.verb;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 // Where blocks can be shared the content of now is read from a snapshot, also while it is in use.
 TEST(ArchiveSourceTest, ASnapshotThatAKilledExportLeftGoesWithTheNext) {
