@@ -31,17 +31,18 @@ constexpr std::size_t kLongest = 4096;  // bytes of a lock's file
 
 // --- what a lock's file says
 
-struct Holder {
+// (Not "Holder": g++ 12 takes tables of fields of equally named structs of two files for one.)
+struct LockOwner {
   std::string host, verb;
   std::int64_t since = 0;
   std::string boot, pid_namespace;
   std::int64_t pid = 0, started = 0;
 };
-constexpr auto kHolder =
-    json::fields(json::required<&Holder::host>("host"), json::required<&Holder::verb>("verb"),
-                 json::required<&Holder::since>("since"), json::required<&Holder::boot>("boot"),
-                 json::required<&Holder::pid_namespace>("pid_namespace"),
-                 json::required<&Holder::pid>("pid"), json::required<&Holder::started>("started"));
+constexpr auto kLockOwner = json::fields(
+    json::required<&LockOwner::host>("host"), json::required<&LockOwner::verb>("verb"),
+    json::required<&LockOwner::since>("since"), json::required<&LockOwner::boot>("boot"),
+    json::required<&LockOwner::pid_namespace>("pid_namespace"),
+    json::required<&LockOwner::pid>("pid"), json::required<&LockOwner::started>("started"));
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -50,19 +51,19 @@ std::string host_name() {
 
 std::string describe_self(const std::string& verb) {
   const ProcessId self = own_process();
-  const Holder holder{host_name(),        verb,     unix_time(), self.boot,
-                      self.pid_namespace, self.pid, self.started};
-  return json::dump(json::write(holder, kHolder)) + "\n";
+  const LockOwner holder{host_name(),        verb,     unix_time(), self.boot,
+                         self.pid_namespace, self.pid, self.started};
+  return json::dump(json::write(holder, kLockOwner)) + "\n";
 }
 
-std::optional<Holder> parse_holder(const std::string& text) {
+std::optional<LockOwner> parse_holder(const std::string& text) {
   const auto document = json::parse(text);
   if (!document) return std::nullopt;
-  auto holder = json::read(*document, kHolder);
+  auto holder = json::read(*document, kLockOwner);
   return holder ? std::optional(std::move(*holder)) : std::nullopt;
 }
 
-bool is_holder_dead(const Holder& holder) {
+bool is_holder_dead(const LockOwner& holder) {
   return is_dead({holder.boot, holder.pid_namespace, holder.pid, holder.started});
 }
 
@@ -122,8 +123,8 @@ class RemoteLock : public BackupStorage::Lock {
   std::string file() const { return place_.path + "/" + lock_name(own_, number_); }
   Status write_file(SftpClient& client, const std::string& path);
   Result<std::map<std::string, Other>> others();
-  Result<bool> is_void(const Other& other, std::optional<Holder>& holder);
-  Status refuse(const Other& other, const std::optional<Holder>& holder) const;
+  Result<bool> is_void(const Other& other, std::optional<LockOwner>& holder);
+  Status refuse(const Other& other, const std::optional<LockOwner>& holder) const;
   Result<bool> try_once(Status& refusal);
   void give_back();
   void run();
@@ -179,7 +180,7 @@ Result<std::map<std::string, Other>> RemoteLock::others() {
 }
 
 // Whether nobody has this lock any more.
-Result<bool> RemoteLock::is_void(const Other& other, std::optional<Holder>& holder) {
+Result<bool> RemoteLock::is_void(const Other& other, std::optional<LockOwner>& holder) {
   if (other.age > place_.times.stale.count()) return true;
   const std::string path = place_.path + "/" + other.files.front();
   auto file = open_remote(place_.client, path);
@@ -193,7 +194,7 @@ Result<bool> RemoteLock::is_void(const Other& other, std::optional<Holder>& hold
   return holder && is_holder_dead(*holder);
 }
 
-Status RemoteLock::refuse(const Other& other, const std::optional<Holder>& holder) const {
+Status RemoteLock::refuse(const Other& other, const std::optional<LockOwner>& holder) const {
   if (!holder)
     return fail(Code::kUnavailable,
                 "the backup folder {} is in use by somebody else; try again when he has ended",
@@ -210,7 +211,7 @@ Result<bool> RemoteLock::try_once(Status& refusal) {
   TRY(const auto found, others());
   for (const auto& [owner, other] : found) {
     if (own_.use == Use::kRead && other.use == Use::kRead) continue;
-    std::optional<Holder> holder;
+    std::optional<LockOwner> holder;
     TRY(const bool gone, is_void(other, holder));
     if (!gone) {
       refusal = refuse(other, holder);
