@@ -95,11 +95,9 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
     add_text(app, "--sha256", line.sha256, "HEX", "Only an archive with this digest");
   if (command.takes & kTo)
     add_text(app, "--to", line.to, "DIR",
-             "The folder of the backups, made when it is missing; also sftp:HOST:/DIR, "
-             "rclone:REMOTE:DIR or s3:BUCKET/DIR");
+             "The folder of the backups, made when missing; or sftp:HOST:/DIR");
   if (command.takes & kFrom) {
-    add_text(app, "--from", line.from, "DIR",
-             "The folder of the backups; also sftp:, rclone: or s3:");
+    add_text(app, "--from", line.from, "DIR", "The folder of the backups, or sftp:HOST:/DIR");
     add_text(app, "--backup", line.backup, "ID", "This one, as backup ls shows it");
   }
   if (command.takes & kSecret) {

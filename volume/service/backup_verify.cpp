@@ -59,7 +59,7 @@ Status Verifier::check_packs(const std::vector<Digest>& packs) {
   std::atomic<std::uint64_t> done = 0;
   std::mutex mutex;
   Status told;
-  in_parallel(packs.size(), store_.readers(), [&](std::size_t k) {
+  in_parallel(packs.size(), store_.checkers(), [&](std::size_t k) {
     const auto bad = store_.check_pack(packs[k]);
     const std::lock_guard guard(mutex);
     judge(packs[k], bad);

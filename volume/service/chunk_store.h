@@ -66,8 +66,10 @@ class ChunkStore {
   // Returns the bytes that were freed.
   Result<std::uint64_t> remove_pack(const Digest& pack);
 
-  // How many threads are best to read(): see reading_threads().
-  unsigned readers() const { return reading_threads(*parts_.storage, 8); }
+  // How many threads are best to read() chunks, a MiB or less each, and to check_pack(), which has
+  // several MiB under way.
+  unsigned readers() const { return reading_threads(*parts_.storage, 32); }
+  unsigned checkers() const { return reading_threads(*parts_.storage, 8); }
 
   const std::vector<std::string>& damaged() const { return damaged_; }
   std::uint64_t stored() const { return stored_; }  // bytes of the packs written by this object
