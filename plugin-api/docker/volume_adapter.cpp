@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace fairlead::docker {
@@ -48,7 +49,11 @@ Status VolumeAdapter::create(const CreateVolumeRequest& request) {
     return fail(
         with_context(options.error(), fmt::format("create volume \"{}\"", shown(request.name))));
   spec.options = std::move(*options);
-  TRY_STATUS(volumes_.create(spec));
+  TRY(const auto made, volumes_.create(spec));
+  // Docker has no place for them in its answer.
+  for (const std::string& warning : made.warnings)
+    log::warn("a volume may not get what it was promised",
+              {{"volume", request.name}, {"warning", warning}});
   return {};
 }
 

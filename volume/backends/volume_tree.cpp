@@ -59,6 +59,19 @@ Result<bool> holds_attached_image(const Folder& folder) {
   });
 }
 
+// On a full disk even what frees space may find none: btrfs gives what was freed only with its next
+// commit, which is asked for here.
+template <class Act>
+auto once_there_is_room(const Folder& folder, const Act& act) {
+  constexpr int kTries = 4;
+  auto done = act();
+  for (int k = 0; k < kTries && !done && done.error().code == Code::kExhausted; ++k) {
+    ::syncfs(folder.fd());
+    done = act();
+  }
+  return done;
+}
+
 // Takes volume.json away, so that the volume is never restored: half of its data may be gone.
 Status mark_as_going(const Folder& folder) {
   if (::renameat(folder.fd(), kJsonName, folder.fd(), kGoingName) == 0) return folder.sync();
@@ -79,8 +92,9 @@ Result<TrashState> empty(const Folder& trash, const std::string& name, const Sto
   TRY(const bool attached, holds_attached_image(*folder));
   if (attached) return TrashState::kLeft;
   fault_point("volume.purge.begin");
-  TRY_STATUS(mark_as_going(*folder));
-  TRY(const auto removal, remove_tree(trash, name, stop));
+  TRY_STATUS(once_there_is_room(*folder, [&] { return mark_as_going(*folder); }));
+  TRY(const auto removal,
+      once_there_is_room(trash, [&] { return remove_tree(trash, name, stop); }));
   return removal == Removal::kGone ? TrashState::kEmptied : TrashState::kLeft;
 }
 
@@ -197,7 +211,12 @@ Status VolumeTree::to_trash(const Volume& volume) const {
   if (!vol) return fail(vol.error());
   TRY_STATUS(prepare());
   TRY(const auto trash, part("trash"));
-  const auto moved = vol->rename(volume.id, trash, to_string({volume.id, volume.deleted}));
+  const auto move = [&] {
+    return vol->rename(volume.id, trash, to_string({volume.id, volume.deleted}));
+  };
+  auto moved = move();
+  if (!moved && moved.error().code == Code::kExhausted && volume.options.retain.count() > 0)
+    moved = once_there_is_room(*vol, move);
   if (!moved && moved.error().code == Code::kExhausted)
     return remove_in_place(*vol, volume, moved.error());
   if (!moved && moved.error().code != Code::kNotFound) return moved;

@@ -25,11 +25,7 @@ JobRun::Task clone_task(const CreatePlan& plan) {
 Result<std::vector<std::string>> admit(LockedVolumes& volumes, const CreatePlan& plan) {
   Backend& backend = *plan.choice.backend;
   if (!plan.options.size || !backend.promises(plan.options)) return std::vector<std::string>();
-  auto warnings = volumes.admit(backend, *plan.options.size);
-  for (const std::string& warning : warnings.value_or(std::vector<std::string>{}))
-    log::warn("a volume may not get what it was promised",
-              {{"volume", plan.name.str()}, {"warning", warning}});
-  return warnings;
+  return volumes.admit(backend, *plan.options.size);
 }
 
 Result<std::string> snapshot_id(const Volume& source, const std::string& name) {

@@ -143,6 +143,8 @@ Result<Recovered> Recovery::take_back_trash(const FoundVolume& found, bool dry_r
   Recovered done{.kind = "trash", .name = volume.name.str(), .id = volume.id, .note = found.doubt};
   if (dry_run) return done;
   TRY(const auto guard, volumes_.lock_trash(volume));
+  TRY(const auto known, volumes_.records().trashed(volume.id));
+  if (known) return done;  // by another process meanwhile
   TRY_STATUS(volumes_.records().put_trashed(
       {.volume = volume, .due = volume.deleted + volume.options.retain.count()}));
   fault_point("volume.recover.trashed");

@@ -79,6 +79,13 @@ void SpaceWatch::watch_disks(ReconcileReport& report) {
   }
 }
 
+void SpaceWatch::add_promises(const DiskRoom& room, std::vector<std::string>& problems) {
+  if (!volumes_.environment().admit) return;
+  auto warnings = volumes_.environment().admit(room, 0);
+  if (!warnings) return problems.push_back(warnings.error().text);
+  for (std::string& warning : *warnings) problems.push_back(std::move(warning));
+}
+
 std::vector<std::string> SpaceWatch::problems() {
   std::vector<std::string> problems;
   if (!volumes_.environment().disks) return problems;
@@ -88,7 +95,9 @@ std::vector<std::string> SpaceWatch::problems() {
     const unsigned percent = percent_of(disk.room);
     const bool is_known = before && *before;
     const DiskLevel level = next_level(is_known ? (*before)->level : DiskLevel::kOk, percent);
-    if (level == DiskLevel::kOk || !told.insert(disk.room.device).second) continue;
+    if (!told.insert(disk.room.device).second) continue;
+    add_promises(disk.room, problems);
+    if (level == DiskLevel::kOk) continue;
     problems.push_back(
         fmt::format("the disk below {} ({}) is {} % full: {} of {} are free; free space there "
                     "before writes fail",

@@ -22,7 +22,7 @@ class SpaceWatch {
   SpaceWatch(LockedVolumes& volumes, Changes& changes) : volumes_(volumes), changes_(changes) {}
 
   Result<ReconcileReport> round();
-  // The disks that are nearly full now, one line each.
+  // The disks that are nearly full now, and those of which too much is promised, one line each.
   std::vector<std::string> problems();
 
  private:
@@ -33,6 +33,7 @@ class SpaceWatch {
     std::string failure;
     std::chrono::steady_clock::time_point not_before;
   };
+  void add_promises(const DiskRoom& room, std::vector<std::string>& problems);
   void watch_disks(ReconcileReport& report);
   Status refresh();
   void look_at(Grower& grower, ReconcileReport& report);

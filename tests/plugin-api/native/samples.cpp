@@ -136,6 +136,7 @@ volume::Volume data_volume() {
   volume.snapshots = {monday_snapshot()};
   volume.backed_up = kCreated + 3600;
   volume.left_out = {.count = 1, .notes = {"dev/null is a device node; it was left out"}};
+  volume.warnings = {"more is promised than there is"};
   return volume;
 }
 
@@ -183,7 +184,8 @@ volume::VolumePool fast_pool() {
           .used = 10ULL << 30,
           .created = kCreated,
           .health = "ok",
-          .volumes = 3};
+          .volumes = 3,
+          .warnings = {"more is promised than there is"}};
 }
 
 volume::Job failed_job() {

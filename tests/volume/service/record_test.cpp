@@ -117,12 +117,32 @@ TEST(VolumeRecord, OtherTextsAreInternalErrors) {
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"mounts":[{"client":"d","id":"x","count":0}]})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":{"kind":"rollback"}})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"change":{"kind":"melt"}})",
-       R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"options":{"sise":"1g"}})",
        R"({"id":"x","name":"shop","backend":"dir","phase":"ready","created":1,"snapshots":[{"id":"y"}]})"}) {
     const auto parsed = parse_record(text, "b");
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Code::kInternal);
   }
+}
+
+// As a newer version may have written them.
+TEST(VolumeRecord, OptionsThatCannotBeReadAreKept) {
+  const std::string text =
+      R"({"backend":"dir","created":1,"id":"x","labels":{},"mounts":[],"name":"shop","options":{"autogrow":"never","keyfile":"/k","sise":"1g","uid":"7"},"phase":"ready"})";
+  const auto parsed = parse_record(text, "b");
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  const VolumeOptions& options = parsed->entry.volume.options;
+  EXPECT_EQ(options.uid, 7U);
+  EXPECT_EQ(options.unread, (std::map<std::string, std::string>{
+                                {"autogrow", "never"}, {"keyfile", "/k"}, {"sise", "1g"}}));
+  const auto again = parse_record(to_record(parsed->entry, "b"), "b");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->entry, parsed->entry);
+  EXPECT_FALSE(refuse_unread(options));
+  EXPECT_TRUE(refuse_unread({}));
+  // those that go together are read whatever the order
+  EXPECT_TRUE(
+      parse_stored_options({{"encrypt", "fscrypt"}, {"keyfile", "/k"}, {"warp", "9"}}).encrypt ==
+      "fscrypt");
 }
 
 constexpr std::string_view kRecord =

