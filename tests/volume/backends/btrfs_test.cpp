@@ -78,6 +78,24 @@ TEST_F(BtrfsBackendTest, SnapshotsAreReadOnlyAndStayWhenTheDataChanges) {
   EXPECT_FALSE(is_there(kept));
 }
 
+TEST_F(BtrfsBackendTest, UsageTellsWhatOnlySnapshotsHold) {
+  Volume volume = created({{"size", "60m"}});
+  ASSERT_EQ(fill(data(volume, "large"), 20 * kMiB), 0);
+  EXPECT_FALSE(backend->usage(volume, {})->only_in_snapshots);
+  const Snapshot monday = a_snapshot();
+  ASSERT_TRUE(backend->take_snapshot(volume, monday, {}));
+  volume.snapshots = {monday};
+  EXPECT_LT(backend->usage(volume, {})->only_in_snapshots.value_or(kMiB << 10), kMiB);
+  std::filesystem::remove(data(volume, "large"));
+  const auto usage = backend->usage(volume, {});
+  ASSERT_TRUE(usage);
+  if (usage->used.value_or(0) < 10 * kMiB) GTEST_SKIP() << "full quotas charge it to the snapshot";
+  EXPECT_GT(usage->only_in_snapshots.value_or(0), 15 * kMiB);
+  EXPECT_EQ(fill(data(volume, "more"), 60 * kMiB), EDQUOT);
+  EXPECT_EQ(backend->status(volume)->condition, Condition::kFull);
+  EXPECT_NE(backend->status(volume)->health.find("full because of snapshots"), std::string::npos);
+}
+
 TEST_F(BtrfsBackendTest, RollingBackKeepsWhatWasReplaced) {
   const Volume volume = created({{"size", "50m"}});
   write_text(data(volume, "file"), "monday");

@@ -92,6 +92,39 @@ TEST_P(FullDiskTest, WhatIsThereIsMountedUnmountedAndRemoved) {
   }
 }
 
+// What needs room for a copy is refused, and what was there before is there afterwards.
+TEST_P(FullDiskTest, ARollbackWithoutRoomChangesNothing) {
+  ASSERT_TRUE(create("data"));
+  ASSERT_TRUE(create("full"));
+  const auto mounted = world()->mount("data", "docker", "a");
+  ASSERT_TRUE(mounted) << mounted.error().text;
+  const std::string path = mounted->mountpoint;
+  testing::write_text(path + "/large", std::string(8 << 20, 'a'));
+  expect_done(world()->unmount("data", "docker", "a"));
+  ASSERT_TRUE(world()->take_snapshot("data", "monday", {}));
+  testing::write_text(path + "/now", "now");
+  fill("full");
+  const auto kept = world()->roll_back("data", "monday", {});
+  const auto volume = world()->inspect("data");
+  ASSERT_TRUE(volume);
+  EXPECT_FALSE(volume->change);
+  if (kept) {  // it shares its blocks
+    EXPECT_FALSE(testing::is_there(path + "/now"));
+  } else {
+    EXPECT_EQ(kept.error().code, Code::kExhausted) << kept.error().text;
+    EXPECT_EQ(testing::read_text(path + "/now"), "now");
+    EXPECT_EQ(volume->snapshots.size(), 1U);
+  }
+  EXPECT_EQ(testing::read_text(path + "/large").size(), 8U << 20);
+  const auto clone = create("copy", {{"from", "data@monday"}});
+  if (!clone) EXPECT_EQ(clone.error().code, Code::kExhausted) << clone.error().text;
+  expect_done(world()->unmount("full", "docker", "writer"));
+  expect_done(world()->remove("full"));
+  if (clone) expect_done(world()->remove("copy"));
+  expect_done(world()->remove("data"));
+  testing::expect_agreement(world(), disk_.path());
+}
+
 TEST_P(FullDiskTest, ACreateFailsAndLeavesNothing) {
   ASSERT_TRUE(create("full"));
   fill("full");
@@ -109,10 +142,10 @@ TEST_P(FullDiskTest, ACreateFailsAndLeavesNothing) {
   testing::expect_agreement(world(), disk_.path());
 }
 
-// More names than one block of the trash's folder has room for (about 85). With some 180 btrfs at
-// times has no room left for its own trees, and the last ones have to wait for it.
+// More names than one block of the trash's folder has room for (about 85). With some 180 btrfs has no
+// room left for its own trees, and gives what was freed only with its next commit.
 TEST_P(FullDiskTest, MoreVolumesAreRemovedThanABlockHasNames) {
-  constexpr int kMany = 140;
+  constexpr int kMany = 180;
   for (int k = 0; k < kMany; ++k) ASSERT_TRUE(create(fmt::format("small{}", k)));
   ASSERT_TRUE(create("full"));
   fill("full");
