@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -414,6 +415,14 @@ void read_again(const Flags& flags, Core& core, Periodic& reconciler) {
   log::info("configuration read again");
 }
 
+// What is there is shown and used all the same, so that containers go on.
+void tell_read_only(const Paths& paths) {
+  for (const std::string& folder : {paths.state_dir, paths.volumes()})
+    if (::access(folder.c_str(), W_OK) != 0 && errno == EROFS)
+      log::error("nothing can be created, changed or removed: a file system is read-only",
+                 {{"folder", folder}, {"hint", "mount it writable, then restart fairleadd"}});
+}
+
 Status serve(const Flags& flags, const Config& config) {
   block_signals();
   allow_open_files();
@@ -423,6 +432,7 @@ Status serve(const Flags& flags, const Config& config) {
   TRY(auto core,
       open_core(config.paths, CoreMode::kDaemon, kMakeVolumes,
                 config.cluster ? make_cluster(config.paths, *config.cluster) : MakeCluster()));
+  tell_read_only(config.paths);
   const auto names = watch_docker_names(config.docker_socket, core->names());
   const http::Handler docker =
       waking(docker::make_docker_handler(core->networks(), core->pools(), core->volumes()), names);

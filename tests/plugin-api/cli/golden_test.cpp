@@ -182,6 +182,7 @@ TEST_F(Help, TellsEveryOption) {
       {"volume label", {"NAME", "LABEL..."}},
       {"volume usage", {"NAME..."}},
       {"volume check", {"NAME", "--repair"}},
+      {"volume recover", {"NAME", "--dry-run"}},
       {"volume clone", {"SOURCE[@SNAPSHOT]", "NEW", "-o,--opt", "--label"}},
       {"volume rollback", {"NAME[@SNAPSHOT]", "[SNAPSHOT]"}},
       {"volume export", {"NAME[@SNAPSHOT]", "-o,--output"}},
