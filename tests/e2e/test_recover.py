@@ -42,10 +42,10 @@ class Recover(FairleadCase):
         self.restart_fairleadd()
         self.assertEqual([], self.host.volumes())
         self.assertIn("fairlead volume recover", self.call("VolumeDriver.Create", Name="plain", Opts={})["Err"])
-        problems = json.loads(self.host.fairlead("status", "--json"))["problems"]
+        problems = self.host.fairlead_json("status")["problems"]
         self.assertTrue(any("plain, shop" in problem for problem in problems), problems)
 
-        self.assertIn("would take back volume shop", self.host.fairlead("volume", "recover", "--dry-run"))
+        self.assertIn("would take back volume shop", self.host.fairlead("volume", "recover", "--dry-run").out)
         self.host.fairlead("volume", "recover")
         after = {volume["name"]: volume for volume in self.host.volumes()}
         self.assertEqual(before, after)

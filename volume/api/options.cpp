@@ -238,9 +238,6 @@ Status Parser::settle_type() {
 // The options name the file of a key and never hold the key, because runtimes keep options as plain
 // text and show them.
 Status Parser::check_pairs() const {
-  if (parsed_.autogrow.percent != 0 && parsed_.size && *parsed_.size > parsed_.autogrow.most)
-    return fail(Code::kInvalid, "volume option \"autogrow\": its max is below size={}",
-                format_size(*parsed_.size));
   if (parsed_.encrypt.empty() == parsed_.keyfile.empty()) return {};
   return fail(Code::kInvalid, "volume options \"encrypt\" and \"keyfile\" go together; add {}",
               parsed_.encrypt.empty() ? "encrypt=fscrypt" : "keyfile=<absolute path>");
@@ -287,19 +284,16 @@ VolumeOptions parse_stored_options(const std::map<std::string, std::string>& opt
     read.erase(option.first);
     unread.insert(option);
   }
-  // Some go together only: what was taken out because its partner came later is tried again.
-  for (bool more = true; more;) {
-    more = false;
-    for (const auto& option : std::map(unread)) {
-      read.insert(option);
-      if (parse_options(read)) {
-        unread.erase(option.first);
-        more = true;
-      } else {
-        read.erase(option.first);
-      }
+  // Two that go together only, as encrypt and keyfile.
+  for (const auto& one : std::map(unread))
+    for (const auto& other : std::map(unread)) {
+      auto more = read;
+      more.insert({one, other});
+      if (one == other || !unread.contains(one.first) || !parse_options(more)) continue;
+      read = std::move(more);
+      unread.erase(one.first);
+      unread.erase(other.first);
     }
-  }
   VolumeOptions parsed = parse_options(read).value_or(VolumeOptions{});
   parsed.unread = std::move(unread);
   return parsed;

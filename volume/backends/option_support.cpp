@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/options/values.h"
+
 namespace fairlead::volume {
 
 namespace {
@@ -48,7 +50,11 @@ constexpr auto kRows = std::to_array<Row>({
 }  // namespace
 
 Status check_autogrow(const VolumeOptions& options) {
-  if (options.autogrow.percent == 0 || options.size || !options.from_volume.empty()) return {};
+  if (options.autogrow.percent == 0) return {};
+  if (options.size && *options.size > options.autogrow.most)
+    return fail(Code::kInvalid, "volume option \"autogrow\": its max={} is below size={}",
+                format_size(options.autogrow.most), format_size(*options.size));
+  if (options.size || !options.from_volume.empty()) return {};
   return fail(Code::kInvalid,
               "volume option \"autogrow\" needs the size that grows; add it, as size=10g");
 }

@@ -1,5 +1,8 @@
 #include "volume/service/removal.h"
 
+#include <chrono>
+#include <thread>
+
 #include "base/fault.h"
 #include "volume/service/snapshot_mounts.h"
 
@@ -7,22 +10,33 @@ namespace fairlead::volume {
 
 namespace {
 
-// Seconds. Between its Mount and the moment in which a runtime binds the path, the kernel knows of
-// no user.
-constexpr long long kOnItsWay = 10;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+// Between its Mount and the moment in which a runtime binds the path, the kernel knows of no user.
+constexpr auto kOnItsWay = 2s;
+constexpr auto kLook = 50ms;
+
+// How long a Mount may still be on its way to a container.
+std::chrono::seconds on_its_way(const Stored& stored, long long now) {
+  const std::chrono::seconds age(now - stored.counted);
+  if (stored.volume.mounts.empty() || age < 0s || age >= kOnItsWay) return 0s;
+  return kOnItsWay - age;
+}
 
 }  // namespace
 
+// Counts refuse nothing, because a runtime that was killed does not take them back; the kernel is
+// asked, after a Mount of this moment until the container would have it.
 Status Removal::begin(Stored& stored, Backend& backend) {
-  const long long age = volumes_.now() - stored.counted;
-  if (!stored.volume.mounts.empty() && age >= 0 && age < kOnItsWay)
-    return fail(
-        Code::kInUse,
-        "it is in use: {} mounted it {} s ago, and a container may be starting with it; try "
-        "again in some seconds, or have it unmounted",
-        shown(stored.volume.mounts.front().client), age);
-  TRY(const auto users, backend.users(stored.volume));
-  if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
+  const auto end = Clock::now() + on_its_way(stored, volumes_.now());
+  for (;;) {
+    TRY(const auto users, backend.users(stored.volume));
+    if (!users.empty())
+      return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
+    if (Clock::now() >= end) break;
+    std::this_thread::sleep_for(kLook);
+  }
   TRY_STATUS(refuse_mounted_snapshots(backend, stored.volume));
   TRY(const auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));
   fault_point("volume.remove.checked");

@@ -77,6 +77,14 @@ struct AnyPool : PoolCatalog, PoolDisks {
   Status discard(const VolumePool&) override { return {}; }
   Status grow(const VolumePool&, std::uint64_t) override { return {}; }
   VolumePool look_at(const VolumePool& pool) override { return pool; }
+  Result<bool> mend(const VolumePool&) override { return false; }
+  Status write_down(const VolumePool&) override { return {}; }
+  Result<std::optional<Promise>> promise(const VolumePool&) override { return std::nullopt; }
+  Result<DiskRoom> room() override { return DiskRoom{}; }
+  Result<std::vector<VolumePool>> find_lost(
+      const std::function<Result<bool>(const std::string&)>&) override {
+    return std::vector<VolumePool>();
+  }
   Result<std::size_t> entries_in(const VolumePool&) override { return 0U; }
   ReconcileReport sweep(const std::function<Result<bool>(const std::string&)>&) override {
     return {};

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "tests/volume/service/world.h"
 
 namespace fairlead::volume {
@@ -89,23 +91,20 @@ TEST_F(ServiceTest, AVolumeInUseIsNotRemovedAndTheUserIsNamed) {
 }
 
 // Between its Mount and the moment in which the runtime binds the path, the kernel knows no user.
-TEST_F(ServiceTest, WhatWasJustMountedIsNotRemoved) {
-  ASSERT_TRUE(create("shop"));
+TEST_F(ServiceTest, ARemovalWaitsForAContainerThatIsStarting) {
+  const auto made = create("shop");
   ASSERT_TRUE(service->mount("shop", "docker", "a"));
-  now += 9;
-  const auto refused = service->remove("shop");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kInUse);
-  EXPECT_THAT(refused.error().text, HasSubstr("docker mounted it 9 s ago"));
-  ASSERT_TRUE(service->unmount("shop", "docker", "a"));
-  EXPECT_TRUE(service->remove("shop"));
-  EXPECT_TRUE(is_clean());
+  std::jthread starts([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    fake->set_users(made->id, "mounted at /data by sleep (pid 812)");
+  });
+  EXPECT_EQ(service->remove("shop").error().code, Code::kInUse);
+  EXPECT_TRUE(service->inspect("shop"));
 }
 
-TEST_F(ServiceTest, CountsAloneRefuseARemovalForAMomentOnly) {
+TEST_F(ServiceTest, CountsAloneNeverRefuseARemoval) {
   ASSERT_TRUE(create("shop"));
   ASSERT_TRUE(service->mount("shop", "docker", "lost"));
-  now += 10;
   EXPECT_TRUE(service->remove("shop"));
   EXPECT_TRUE(is_clean());
 }

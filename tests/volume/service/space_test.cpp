@@ -67,17 +67,18 @@ class SpaceTest : public ::testing::Test {
   std::vector<fairlead::Change> events_since(std::int64_t revision) {
     std::vector<fairlead::Change> all;
     std::mutex guard;
+    std::int64_t seen = 0;
+    const auto last = store_->revision().value();
     const auto watch = store_->watch("", revision, [&](const std::vector<state::Event>& commit) {
       const std::scoped_lock hold(guard);
       for (auto& change : volume_changes(commit)) all.push_back(std::move(change));
+      for (const state::Event& event : commit) seen = std::max(seen, event.record.revision);
     });
-    const auto last = store_->revision().value();
-    for (int k = 0; k < 200; ++k) {
+    for (int k = 0; k < 1000; ++k) {
       ::usleep(10'000);
       const std::scoped_lock hold(guard);
-      if (!all.empty() && k > 10) break;
+      if (seen >= last) break;
     }
-    (void)last;
     return all;
   }
 
@@ -220,6 +221,11 @@ TEST_F(GrowthTest, AVolumeGrowsBeforeItIsFullUpToItsMax) {
     if (event.action == "resize") resizes.push_back(event.attributes.at("auto"));
   EXPECT_THAT(resizes, ElementsAre("true", "true"));
   EXPECT_EQ(service_->resize("db", 440 * kMiB)->options.size, 440 * kMiB);  // by hand it may
+  EXPECT_EQ(service_->inspect("db")->options.unread, testing::Texts{});
+  EXPECT_EQ(create("bad", {{"size", "300m"}, {"autogrow", "20%:max=200m"}}).error().code,
+            Code::kInvalid);
+  EXPECT_EQ(create("bad", {{"autogrow", "20%:max=200m"}, {"backend", "image"}}).error().code,
+            Code::kInvalid);
   ASSERT_TRUE(service_->unmount("db", "docker", "a"));
 }
 
