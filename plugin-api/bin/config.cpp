@@ -224,6 +224,7 @@ Result<Config> load_config(const Flags& flags, const GetVariable& variable) {
                                      std::pair("FAIRLEAD_VOLUME_DIR", &paths.volume_dir)})
     TRY_STATUS(set_folder(name, said(name), *folder));
   TRY_STATUS(apply_flags(flags, config));
+  paths.docker_socket = config.docker_socket;
   return config;
 }
 

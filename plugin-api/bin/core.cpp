@@ -86,6 +86,7 @@ class WiredCore : public Core {
   void configure(const Paths& paths) override {
     if (make_volumes_.make != nullptr) made().configure(paths);
   }
+  volume::VolumeGroups& volume_groups() override { return made().groups(); }
   Status claim() override { return ownership_.claim(); }
   Status refresh_names() override { return networks_->refresh_names(); }
   network::cluster::UnderlayGuard& underlay_guard() override { return networks_->underlay(); }

@@ -14,6 +14,7 @@
 #include "network/api/service.h"
 #include "network/service/mender.h"
 #include "plugin-api/bin/paths.h"
+#include "volume/api/groups.h"
 #include "volume/api/service.h"
 
 namespace fairlead {
@@ -33,6 +34,7 @@ class VolumeServices {
   virtual volume::VolumeArchives& archives() = 0;
   virtual volume::VolumeContent& content() = 0;
   virtual volume::VolumeJobs& jobs() = 0;
+  virtual volume::VolumeGroups& groups() = 0;
   virtual state::ReadChanges read_changes() = 0;  // what commits mean for volumes
   // Takes what of the configuration can change while it runs (config.h).
   virtual void configure(const Paths& paths) = 0;
@@ -70,6 +72,7 @@ class Core {
   virtual volume::VolumeContent& volume_content() = 0;
   virtual volume::VolumeJobs& volume_jobs() = 0;
   virtual void configure(const Paths& paths) = 0;  // as VolumeServices::configure()
+  virtual volume::VolumeGroups& volume_groups() = 0;
   // kInUse when the objects in this network namespace belong to another store; the text names both
   // stores. For processes that run one verb, before they remove anything: a record of this store
   // may be of another namespace, and what has the same address here is not this store's.

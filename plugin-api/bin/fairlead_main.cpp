@@ -39,6 +39,7 @@ Result<Paths> paths_of(const cli::CliSettings& settings) {
                                 .state_dir = said(settings.state_dir),
                                 .volume_dir = said(settings.volume_dir)},
                                &std::getenv));
+  config.paths.run_hooks = !settings.no_hooks;
   config.paths.device_roots = {"/"};  // whoever may run this is root
   return std::move(config.paths);
 }
@@ -52,8 +53,8 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
   });
   return cli::CliServices{{core, &core->networks()},      {core, &core->volumes()},
                           {core, &core->volume_pools()},  {core, &core->volume_archives()},
-                          {core, &core->volume_jobs()},   [core] { return core->claim(); },
-                          {core, &core->volume_content()}};
+                          {core, &core->volume_jobs()},   {core, &core->volume_groups()},
+                          [core] { return core->claim(); }, {core, &core->volume_content()}};
 }
 
 // Longer than any verb of the cluster waits for etcd.

@@ -17,9 +17,12 @@ struct Paths {
   double overcommit = 1.0;                // of the disks below volumes (volume/service/promises.h)
   std::vector<std::string> device_roots;  // block devices that may become pools
   std::string plugin_dir = "/run/docker/plugins";  // --plugin-dir: Docker's and Podman's socket
-  bool allow_forwarding = false;                   // of packets between interfaces of others
-  bool open_foreign_firewalls = true;              // false: they are only reported
-  std::uint32_t uplink_mask = 0xf0000000;          // the bits of marks that name a way out
+  // Where dockerd is asked which containers use a volume, and whether these have hooks at all.
+  std::string docker_socket = "/run/docker.sock";
+  bool run_hooks = true;
+  bool allow_forwarding = false;           // of packets between interfaces of others
+  bool open_foreign_firewalls = true;      // false: they are only reported
+  std::uint32_t uplink_mask = 0xf0000000;  // the bits of marks that name a way out
 
   std::string database() const { return state_dir + "/state.db"; }
   std::string firewall_memory() const { return run_dir + "/other-firewalls"; }

@@ -2,6 +2,9 @@
 
 #include <mutex>
 
+#include "plugin-api/hooks/container_hooks.h"
+#include "plugin-api/hooks/docker_runtime.h"
+#include "plugin-api/hooks/podman_runtime.h"
 #include "volume/backends/disk_room.h"
 #include "volume/backends/lost_volumes.h"
 #include "volume/backends/pools.h"
@@ -9,6 +12,7 @@
 #include "volume/service/archives.h"
 #include "volume/service/content.h"
 #include "volume/service/events.h"
+#include "volume/service/groups.h"
 #include "volume/service/jobs.h"
 #include "volume/service/pools.h"
 #include "volume/service/promises.h"
@@ -58,7 +62,9 @@ class WiredVolumes : public VolumeServices {
         backends_(volume::make_view_backends(store, locks, *host_backends_)),
         promises_(store, *backends_, &pools_, disks_.get(),
                   [this] { return settings_.overcommit(); }),
+        hooks_(make_hooks(paths)),
         service_(volume::make_volume_service(store, locks, *backends_, environment())),
+        groups_(volume::make_volume_groups(store, locks, *backends_, environment())),
         archives_(volume::make_volume_archives(*service_, store, locks, *backends_, environment())),
         content_(volume::make_volume_content(*service_, store, locks, *backends_)),
         jobs_(volume::make_volume_jobs(store, locks, job_verbs())) {
@@ -70,6 +76,7 @@ class WiredVolumes : public VolumeServices {
   volume::VolumeArchives& archives() override { return *archives_; }
   volume::VolumeContent& content() override { return *content_; }
   volume::VolumeJobs& jobs() override { return *jobs_; }
+  volume::VolumeGroups& groups() override { return *groups_; }
   state::ReadChanges read_changes() override { return volume::volume_changes; }
   void configure(const Paths& paths) override { settings_.set(paths); }
 
@@ -83,6 +90,7 @@ class WiredVolumes : public VolumeServices {
       return promises_.admit(room, more);
     };
     environment.disks = [this] { return watched_disks(); };
+    environment.hooks = hooks_.get();
     return environment;
   }
   // A disk that cannot be looked at is left out: the volumes on it tell of it.
@@ -100,6 +108,15 @@ class WiredVolumes : public VolumeServices {
     return watched;
   }
 
+  static std::unique_ptr<volume::ContainerHooks> make_hooks(const Paths& paths) {
+    if (!paths.run_hooks) return nullptr;
+    std::vector<std::unique_ptr<hooks::Runtime>> runtimes;
+    if (!paths.docker_socket.empty())
+      runtimes.push_back(hooks::make_docker_runtime(paths.docker_socket, paths.plugin_socket()));
+    runtimes.push_back(hooks::make_podman_runtime());
+    return hooks::make_container_hooks(std::move(runtimes));
+  }
+
   std::map<std::string, volume::JobVerb> job_verbs() {
     auto verbs = volume::service_job_verbs(*service_);
     verbs.merge(volume::archive_job_verbs(*archives_));
@@ -112,7 +129,9 @@ class WiredVolumes : public VolumeServices {
   volume::Pools pools_;
   std::unique_ptr<volume::BackendRegistry> host_backends_, backends_;
   volume::Promises promises_;
+  std::unique_ptr<volume::ContainerHooks> hooks_;
   std::unique_ptr<volume::VolumeService> service_;
+  std::unique_ptr<volume::VolumeGroups> groups_;
   std::unique_ptr<volume::VolumeArchives> archives_;
   std::unique_ptr<volume::VolumeContent> content_;
   std::unique_ptr<volume::VolumeJobs> jobs_;

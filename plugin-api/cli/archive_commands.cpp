@@ -4,6 +4,7 @@
 
 #include "plugin-api/cli/archive_file.h"
 #include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/group_commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
@@ -209,6 +210,9 @@ int volume_import(Session& session) {
 }
 
 int volume_backup(Session& session) {
+  if (!session.line.group.empty()) return group_backup(session);
+  if (const auto given = needs_words(session.line, {"NAME"}); !given)
+    return session.misused(given.error());
   const std::string& name = session.line.names[0];
   const auto place = backup_place(session.line, session.line.to, "--to DIR");
   if (!place) return session.misused(place.error());

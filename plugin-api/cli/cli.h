@@ -11,6 +11,7 @@
 #include "base/json/json.h"
 #include "base/result.h"
 #include "network/api/service.h"
+#include "volume/api/groups.h"
 #include "volume/api/service.h"
 
 namespace fairlead::cli {
@@ -18,6 +19,7 @@ namespace fairlead::cli {
 // The values of the global options; an empty path means the one in the configuration.
 struct CliSettings {
   std::string config, state_dir, run_dir, volume_dir;
+  bool no_hooks = false;  // nothing is run in containers around snapshots
 };
 
 struct CliServices {
@@ -26,6 +28,7 @@ struct CliServices {
   std::shared_ptr<volume::VolumePools> pools;
   std::shared_ptr<volume::VolumeArchives> archives;
   std::shared_ptr<volume::VolumeJobs> jobs;
+  std::shared_ptr<volume::VolumeGroups> groups;
   // Asked before something of a network is removed: kInUse when what is in this network namespace
   // belongs to another store. Empty: nothing does.
   std::function<Status()> claim_networks = {};

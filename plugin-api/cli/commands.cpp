@@ -163,16 +163,19 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume recover --dry-run\nfairlead volume recover\nfairlead volume recover data",
      volume_recover},
     {"volume", "clone", "", "Make a new volume with the content of another one, or of a snapshot",
-     "SOURCE[@SNAPSHOT] NEW", kOptions,
+     "[SOURCE[@SNAPSHOT]] [NEW]", kOptions | kGroup | kAffix,
      "fairlead volume clone data test-data\n"
      "fairlead volume clone data@monday monday-data\n"
-     "fairlead volume clone -o size=20g data larger-data",
+     "fairlead volume clone -o size=20g data larger-data\n"
+     "fairlead volume clone --group shop monday --suffix test",
      volume_clone},
     {"volume", "rollback", "", "Go back to a snapshot; what was there is kept as a snapshot",
-     "NAME[@SNAPSHOT] [SNAPSHOT]", kNothing,
-     "fairlead volume rollback data monday\nfairlead volume rollback data@monday", volume_rollback},
+     "[NAME[@SNAPSHOT]] [SNAPSHOT]", kGroup,
+     "fairlead volume rollback data monday\nfairlead volume rollback data@monday\n"
+     "fairlead volume rollback --group db,files monday",
+     volume_rollback},
     {"volume", "export", "", "Write a volume, or a snapshot, as an archive (tar with zstd)",
-     "NAME[@SNAPSHOT]", kOutput,
+     "NAME[@SNAPSHOT]", kOutput | kHooks,
      "fairlead volume export -o data.tar.zst data\n"
      "fairlead volume export data@monday | ssh backup 'cat > data.tar.zst'",
      volume_export},
@@ -181,11 +184,12 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume import data data.tar.zst\n"
      "ssh backup cat data.tar.zst | fairlead volume import -o size=10g data -",
      volume_import},
-    {"volume", "backup", "", "Write what changed since the last backup into a folder", "NAME",
-     kTo | kSecret,
+    {"volume", "backup", "", "Write what changed since the last backup into a folder", "[NAME]",
+     kTo | kSecret | kGroup | kHooks,
      "fairlead volume backup data --to /srv/backup\n"
      "fairlead volume backup data --to sftp:backup@nas:/backup\n"
-     "fairlead volume backup data --to /srv/backup --key-file /etc/fairlead/backup.key",
+     "fairlead volume backup data --to /srv/backup --key-file /etc/fairlead/backup.key\n"
+     "fairlead volume backup --group shop --to /srv/backup",
      volume_backup},
     {"volume", "restore", "", "Make a volume from a backup; the newest one without --backup",
      "NAME", kFrom | kSecret | kAs | kOptions,
@@ -195,16 +199,18 @@ constexpr auto kCommands = std::to_array<Command>({
      "/srv/backup | tail -1)",
      volume_restore},
     {"snapshot", "create", "", "Take a snapshot; without a name, the time becomes its name",
-     "VOLUME[@SNAPSHOT] [SNAPSHOT]", kNothing,
+     "[VOLUME[@SNAPSHOT]] [SNAPSHOT]", kGroup | kHooks,
      "fairlead snapshot create data\nfairlead snapshot create data monday\nfairlead snapshot "
-     "create data@monday",
+     "create data@monday\n"
+     "fairlead snapshot create --group db,files monday",
      snapshot_create},
     {"snapshot", "ls", "list", "List the snapshots of a volume, or all", "[VOLUME]",
      kNoTrunc | kOfVolume,
      "fairlead snapshot ls\nfairlead snapshot ls data\nfairlead snapshot ls -f volume=data",
      snapshot_list},
-    {"snapshot", "rm", "remove", "Remove snapshots", "VOLUME@SNAPSHOT...", kForce,
-     "fairlead snapshot rm data@monday data@tuesday\nfairlead snapshot rm $(fairlead snapshot ls "
+    {"snapshot", "rm", "remove", "Remove snapshots", "[VOLUME@SNAPSHOT...]", kForce | kGroup,
+     "fairlead snapshot rm data@monday data@tuesday\nfairlead snapshot rm --group shop "
+     "monday\nfairlead snapshot rm $(fairlead snapshot ls "
      "-q data)",
      snapshot_remove},
     {"backup", "ls", "list", "List the backups in a folder", "DIR", kNoTrunc | kSecret,

@@ -43,6 +43,9 @@ enum Takes : std::uint64_t {
   kOfVolume = 1ULL << 28,      // --filter volume=NAME
   kSecret = 1ULL << 30,        // --key-file FILE, --passphrase-file FILE
   kRecovery = 1ULL << 29,      // --dry-run
+  kGroup = 1ULL << 31,         // --group GROUP, instead of a volume
+  kAffix = 1ULL << 32,         // --suffix TEXT --prefix TEXT, of clones of a group
+  kHooks = 1ULL << 33,         // --no-hooks
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is

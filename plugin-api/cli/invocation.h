@@ -37,6 +37,7 @@ struct Invocation {
   bool repair = false, overwrite = false;
   bool all = false;                           // of prune
   bool recursive = false, long_form = false;  // of ls-files
+  std::string group, prefix, suffix;  // of several volumes
 
   std::string since, until, kinds;  // of events
   std::string folder;               // of cni and podman install

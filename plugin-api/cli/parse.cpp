@@ -84,6 +84,16 @@ void add_positional(CLI::App& app, std::string word, Invocation& line) {
 
 void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   for (const std::string& word : words_of(command.arguments)) add_positional(app, word, line);
+  if (command.takes & kGroup)
+    add_text(app, "--group", line.group, "GROUP",
+             "Several volumes at one moment: their names with commas, or a label group=GROUP");
+  if (command.takes & kAffix) {
+    add_text(app, "--suffix", line.suffix, "TEXT", "Of the clones of a group: test makes db-test");
+    add_text(app, "--prefix", line.prefix, "TEXT", "Before their names: test makes test-db");
+  }
+  if (command.takes & kHooks)
+    add_flag(app, "--no-hooks", line.settings.no_hooks,
+             "Run nothing in the containers that use the volume");
   if (command.takes & kPolicy)
     add_flag(app, "--dry-run", line.dry_run, "Show what would be added, and change nothing");
   if (command.takes & kRecovery)

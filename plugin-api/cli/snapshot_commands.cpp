@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/group_commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
@@ -74,13 +75,15 @@ void show_table(Session& session, const std::vector<Shown>& all) {
                  {"SNAPSHOT", kShrink},
                  {"ONLY HERE"},
                  {"MADE BY"},
+                 {"GROUP"},
                  {"MOUNTED"},
                  {"CREATED"}},
-                4);
+                5);
   for (const Shown& one : all)
     for (const Snapshot& snapshot : one.volume.snapshots)
       table.add({one.volume.name.str(), snapshot.name.str(), size_text(one.only_in(snapshot)),
                  std::string(volume::to_string(snapshot.origin)),
+                 snapshot.group.empty() ? "-" : session.id_text(snapshot.group),
                  snapshot.mounts.empty() ? "" : "yes", ago(snapshot.created, session.context.now)});
   session.print(table.table());
 }
@@ -113,6 +116,9 @@ Status drop(Session& session, const VolumeRef& ref) {
 }  // namespace
 
 int snapshot_create(Session& session) {
+  if (!session.line.group.empty()) return group_snapshot_create(session);
+  if (const auto given = needs_words(session.line, {"VOLUME[@SNAPSHOT]"}); !given)
+    return session.misused(given.error());
   const auto ref = volume_ref(session.line.names);
   if (!ref) return session.misused(ref.error());
   LongVerb verb(session, "snapshot volume " + ref->volume, ref->volume);
@@ -126,6 +132,9 @@ int snapshot_list(Session& session) {
 }
 
 int snapshot_remove(Session& session) {
+  if (!session.line.group.empty()) return group_snapshot_remove(session);
+  if (const auto given = needs_words(session.line, {"VOLUME@SNAPSHOT"}); !given)
+    return session.misused(given.error());
   std::vector<VolumeRef> refs;
   for (const std::string& word : session.line.names) {
     auto ref = snapshot_ref({word});

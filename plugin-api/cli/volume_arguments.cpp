@@ -81,6 +81,11 @@ Result<volume::VolumeSpec> volume_spec_of(const Invocation& line, std::string_vi
   return spec;
 }
 
+Status needs_words(const Invocation& line, const std::vector<std::string_view>& words) {
+  if (line.names.size() >= words.size()) return {};
+  return fail(Code::kInvalid, "{} is required", words[line.names.size()]);
+}
+
 Result<std::string> absolute_path(std::string_view word, std::string_view what) {
   if (word.empty()) return fail(Code::kInvalid, "{} is missing", what);
   if (volume::is_far_target(word)) {

@@ -36,6 +36,10 @@ Result<std::map<std::string, std::optional<std::string>>> label_changes(
 // The spec of a volume of that name, by -o and --label.
 Result<volume::VolumeSpec> volume_spec_of(const Invocation& line, std::string_view name);
 
+// kInvalid, naming the first that is missing, when fewer words are given: with --group they are
+// not needed.
+Status needs_words(const Invocation& line, const std::vector<std::string_view>& words);
+
 // The absolute path, which the services require; targets on other hosts stay as they are.
 Result<std::string> absolute_path(std::string_view word, std::string_view what);
 

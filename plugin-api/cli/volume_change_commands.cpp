@@ -1,5 +1,6 @@
 // The commands that change existing volumes: name, size, labels, content.
 #include "plugin-api/cli/commands.h"
+#include "plugin-api/cli/group_commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
@@ -197,6 +198,9 @@ int volume_check(Session& session) {
 }
 
 int volume_clone(Session& session) {
+  if (!session.line.group.empty()) return group_clone(session);
+  if (const auto given = needs_words(session.line, {"SOURCE[@SNAPSHOT]", "NEW"}); !given)
+    return session.misused(given.error());
   const auto source = volume_ref(session.line.names[0]);
   if (!source) return session.misused(source.error());
   auto spec = volume_spec_of(session.line, session.line.names[1]);
@@ -213,6 +217,9 @@ int volume_clone(Session& session) {
 }
 
 int volume_rollback(Session& session) {
+  if (!session.line.group.empty()) return group_rollback(session);
+  if (const auto given = needs_words(session.line, {"NAME[@SNAPSHOT]"}); !given)
+    return session.misused(given.error());
   const auto ref = snapshot_ref(session.line.names);
   if (!ref) return session.misused(ref.error());
   LongVerb verb(session,

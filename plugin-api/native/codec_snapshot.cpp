@@ -58,6 +58,7 @@ constexpr auto kState = fields(
                          SnapshotOrigin::kRollback, SnapshotOrigin::kArchive>()),
     required<kSnapshot, &Snapshot::created>("created", kTime),
     sparse<kSnapshot, &Snapshot::size>("size"), sparse<&SnapshotState::only_here>("only_here"),
+    sparse<kSnapshot, &Snapshot::group>("group"),
     sparse<kSnapshot, &Snapshot::mounts>("mounts", json::object(kMountHint)));
 
 // What a mounted snapshot has beside that.

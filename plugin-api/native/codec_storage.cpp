@@ -73,7 +73,8 @@ constexpr auto kBackup = fields(
     required<&BackupInfo::id>("id"), required<&BackupInfo::volume>("volume"),
     required<&BackupInfo::created>("created", kTime), required<&BackupInfo::bytes>("bytes"),
     required<&BackupInfo::stored>("stored"), required<&BackupInfo::incremental>("incremental"),
-    sparse<&BackupInfo::left_out>("left_out", json::object(kLeftOut)));
+    sparse<&BackupInfo::left_out>("left_out", json::object(kLeftOut)),
+    sparse<&BackupInfo::group>("group"));
 
 constexpr auto kArchive =
     fields(required<&ArchiveReport::files>("files"), required<&ArchiveReport::bytes>("bytes"),

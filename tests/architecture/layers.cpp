@@ -62,6 +62,8 @@ const std::vector<Layer>& layers() {
       {"plugin-api/docker", protocol},
       // What dockerd itself is asked, over its API.
       {"plugin-api/engine", {"network/api", "base", "base/json", "base/http_client"}},
+      // What containers want to have run in them around a snapshot.
+      {"plugin-api/hooks", {"volume/api", "base", "base/json", "base/http_client"}},
       {"plugin-api/cni", protocol},
       // Thin clients are made without the C library.
       {"plugin-api/thin", {}},

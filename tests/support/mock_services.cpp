@@ -24,6 +24,8 @@ MockVolumeContent::MockVolumeContent() = default;
 MockVolumeContent::~MockVolumeContent() = default;
 MockVolumeJobs::MockVolumeJobs() = default;
 MockVolumeJobs::~MockVolumeJobs() = default;
+MockVolumeGroups::MockVolumeGroups() = default;
+MockVolumeGroups::~MockVolumeGroups() = default;
 
 }  // namespace fairlead::testing
 
@@ -34,6 +36,7 @@ template class testing::NiceMock<fairlead::testing::MockVolumeService>;
 template class testing::NiceMock<fairlead::testing::MockVolumePools>;
 template class testing::NiceMock<fairlead::testing::MockVolumeArchives>;
 template class testing::NiceMock<fairlead::testing::MockVolumeContent>;
+template class testing::NiceMock<fairlead::testing::MockVolumeGroups>;
 template class testing::NiceMock<fairlead::testing::MockVolumeJobs>;
 template class testing::StrictMock<fairlead::testing::MockNetworkService>;
 template class testing::StrictMock<fairlead::testing::MockControl>;

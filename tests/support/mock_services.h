@@ -7,6 +7,7 @@
 
 #include "network/api/cluster.h"
 #include "network/api/service.h"
+#include "volume/api/groups.h"
 #include "volume/api/service.h"
 
 namespace fairlead::testing {
@@ -192,6 +193,19 @@ class MockVolumeContent : public volume::VolumeContent {
               (const volume::ContentPlace&, int, const volume::Progress&), (override));
 };
 
+class MockVolumeGroups : public volume::VolumeGroups {
+ public:
+  MockVolumeGroups();
+  ~MockVolumeGroups() override;
+  using Snapshots = std::vector<volume::VolumeSnapshot>;
+  MOCK_METHOD(Result<std::vector<VolumeName>>, members, (const std::string&), (override));
+  MOCK_METHOD(Result<Snapshots>, take,
+              (const std::string&, const std::string&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<Snapshots>, drop, (const std::string&, const std::string&), (override));
+  MOCK_METHOD(Result<Snapshots>, roll_back,
+              (const std::string&, const std::string&, const volume::Progress&), (override));
+};
+
 class MockVolumeJobs : public volume::VolumeJobs {
  public:
   MockVolumeJobs();
@@ -211,6 +225,7 @@ extern template class testing::NiceMock<fairlead::testing::MockVolumeService>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumePools>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumeArchives>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumeContent>;
+extern template class testing::NiceMock<fairlead::testing::MockVolumeGroups>;
 extern template class testing::NiceMock<fairlead::testing::MockVolumeJobs>;
 extern template class testing::StrictMock<fairlead::testing::MockNetworkService>;
 extern template class testing::StrictMock<fairlead::testing::MockControl>;

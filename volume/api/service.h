@@ -145,6 +145,8 @@ struct BackupInfo {
   std::uint64_t bytes = 0, stored = 0;  // of the content; newly written to the folder
   bool incremental = false;
   LeftOut left_out = {};
+  // of the snapshot that it holds (Snapshot::group); the backups of one moment have the same
+  std::string group = {};
 };
 
 // Long verbs. Thread-safe. `fd` is borrowed. Paths are absolute.

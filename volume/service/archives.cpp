@@ -247,7 +247,8 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const Backup
                                .started = source.taken(),
                                .created = now_(),
                                .total = source.used(),
-                               .hollow = source.hollow()},
+                               .hollow = source.hollow(),
+                               .group = source.group()},
                               progress));
   fault_point("backup.done");
   log_left_out(result.info.left_out, "backup", volume);

@@ -17,6 +17,7 @@ struct BackupRequest {
   long long created = 0;    // Unix seconds
   std::uint64_t total = 0;  // bytes, for the progress; 0: not known
   Hollow hollow = Hollow::kNote;
+  std::string group = {};  // Snapshot::group
 };
 
 struct BackupResult {

@@ -173,6 +173,7 @@ constexpr auto kSummary = fields(
     required<&BackupSummary::info, &BackupInfo::stored>("stored"),
     defaulted<&BackupSummary::info, &BackupInfo::incremental>("incremental"),
     sparse<&BackupSummary::info, &BackupInfo::left_out>("left_out", json::object(kLeftOut)),
+    sparse<&BackupSummary::info, &BackupInfo::group>("group"),
     required<&BackupSummary::entries>("entries"), required<&BackupSummary::lines>("lines", kDigest),
     defaulted<&BackupSummary::packs>("packs", kDigest));
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/log.h"
 
 namespace fairlead::volume {
 
@@ -35,6 +36,10 @@ Result<HooksAround> HooksAround::begin(LockedVolumes& volumes, const std::vector
   const std::vector<Volume> used = in_use(volumes, names);
   if (used.empty()) return around;
   auto run = volumes.hooks()->find({.volumes = used, .verb = verb, .snapshot = snapshot});
+  if (!run && verb == "schedule") {  // one without hooks is better than none
+    log::warn("a snapshot is taken without hooks", {{"error", run.error().text}});
+    return around;
+  }
   if (!run) return fail(run.error());
   if (*run == nullptr) return around;
   for (const Volume& volume : used) {

@@ -89,6 +89,7 @@ Status VolumeSource::open_snapshot(const std::string& name) {
   if (found == volume_.snapshots.end()) return no_such_snapshot(volume_, name);
   taken_ = {.seconds = found->created, .nanos = 0};
   named_ = true;
+  group_ = found->group;
   return open_data(found->id);
 }
 

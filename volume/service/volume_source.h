@@ -38,7 +38,8 @@ class VolumeSource {
   // A named snapshot that lacks the content of subvolumes is refused, because it would be taken for
   // complete. For the present content an empty folder is only noted: it came with a roll-back.
   Hollow hollow() const { return named_ ? Hollow::kRefuse : Hollow::kNote; }
-  std::uint64_t used() const { return used_; }  // bytes, 0: not known
+  const std::string& group() const { return group_; }  // of the snapshot that was named
+  std::uint64_t used() const { return used_; }         // bytes, 0: not known
   // Why the content may change while it is read; empty when it cannot change, or nobody uses it.
   const std::string& warning() const { return warning_; }
 
@@ -57,6 +58,7 @@ class VolumeSource {
   std::optional<NamedLocks::Guard> content_;
   UniqueFd data_;
   FileTime taken_;
+  std::string group_;
   bool named_ = false;  // reads a snapshot that was named, not the present content
   std::uint64_t used_ = 0;
   std::string warning_;

@@ -11,6 +11,7 @@ CliTest::CliTest()
       pools_(std::make_shared<::testing::NiceMock<MockVolumePools>>()),
       archives_(std::make_shared<::testing::NiceMock<MockVolumeArchives>>()),
       jobs_(std::make_shared<::testing::NiceMock<MockVolumeJobs>>()),
+      groups_(std::make_shared<::testing::NiceMock<MockVolumeGroups>>()),
       content_(std::make_shared<::testing::NiceMock<MockVolumeContent>>()) {}
 CliTest::~CliTest() = default;
 
@@ -41,8 +42,13 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
         settings_ = settings;
         if (broken_) return fail(*broken_);
         return cli::CliServices{
-            networks_, volumes_, pools_,
-            archives_, jobs_,    [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); },
+            networks_,
+            volumes_,
+            pools_,
+            archives_,
+            jobs_,
+            groups_,
+            [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); },
             content_};
       },
       .ask_daemon = [this](const cli::CliSettings&, std::string_view method,

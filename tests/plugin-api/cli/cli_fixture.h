@@ -36,6 +36,7 @@ class CliTest : public ::testing::Test {
   std::shared_ptr<::testing::NiceMock<MockVolumePools>> pools_;
   std::shared_ptr<::testing::NiceMock<MockVolumeArchives>> archives_;
   std::shared_ptr<::testing::NiceMock<MockVolumeJobs>> jobs_;
+  std::shared_ptr<::testing::NiceMock<MockVolumeGroups>> groups_;
   std::shared_ptr<::testing::NiceMock<MockVolumeContent>> content_;
   // What the daemon answers to "GET /v1/hosts", one after the other.
   std::map<std::string, std::vector<std::string>> answers_;
