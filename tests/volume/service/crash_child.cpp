@@ -13,6 +13,7 @@
 #include "tests/volume/service/crash_backends.h"
 #include "tests/volume/spec.h"
 #include "volume/kernel/btrfs.h"
+#include "volume/service/groups.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
@@ -68,11 +69,40 @@ Status make_subvolumes(VolumeService& service) {
   return service.unmount("shop", "test", "writer");
 }
 
+// Two volumes with one label.
+Status each_of_two(const std::function<Status(const std::string& name)>& act) {
+  for (const char* const name : {"one", "two"}) TRY_STATUS(act(name));
+  return {};
+}
+
+using GroupVerb = std::function<Status(VolumeGroups&)>;
+
+const std::map<std::string, GroupVerb>& group_verbs() {
+  static const std::map<std::string, GroupVerb> all{
+      {"group", [](VolumeGroups& g) { return status_of(g.take("stall", "monday", go_on)); }},
+      {"group-drop", [](VolumeGroups& g) { return status_of(g.drop("stall", "monday")); }},
+      {"group-rollback",
+       [](VolumeGroups& g) { return status_of(g.roll_back("stall", "monday", go_on)); }},
+  };
+  return all;
+}
+
 using Verb = std::function<Status(VolumeService&, const Options&)>;
 
 const std::map<std::string, Verb>& verbs() {
   static const std::map<std::string, Verb> all{
       {"create", [](VolumeService& s, const Options& o) { return make(s, "shop", o); }},
+      {"create-two",
+       [](VolumeService& s, const Options& o) {
+         Options grouped = o;
+         grouped["label.group"] = "stall";
+         return each_of_two([&](const std::string& name) { return make(s, name, grouped); });
+       }},
+      {"mount-two",
+       [](VolumeService& s, const Options&) {
+         return each_of_two(
+             [&](const std::string& name) { return status_of(s.mount(name, "docker", "a")); });
+       }},
       {"remove", [](VolumeService& s, const Options&) { return s.remove("shop"); }},
       {"mount", [](VolumeService& s,
                    const Options&) { return s.mount("shop", "docker", "a").map(kNothing); }},
@@ -145,13 +175,16 @@ int main_of(const std::string& folder, const std::string& verb, const std::strin
     return 0;
   }
   const auto found = verbs().find(verb);
-  if (found == verbs().end()) return 2;
+  const auto of_group = group_verbs().find(verb);
+  if (found == verbs().end() && of_group == group_verbs().end()) return 2;
   auto store = state::open_sqlite_store(folder + "/state.db");
   if (!store) return std::fprintf(stderr, "%s\n", store.error().text.c_str()), 2;
   NamedLocks locks(folder + "/locks");
   const auto backends = testing::make_crash_backends(folder + "/volumes");
   const auto service = make_volume_service(**store, locks, *backends);
-  const auto done = found->second(*service, parse(options));
+  const auto groups = make_volume_groups(**store, locks, *backends);
+  const auto done = of_group != group_verbs().end() ? of_group->second(*groups)
+                                                    : found->second(*service, parse(options));
   if (!done)
     return std::fprintf(stderr, "%s\n", done.error().text.c_str()), exit_code(done.error().code);
   return 0;

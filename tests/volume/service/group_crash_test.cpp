@@ -1,0 +1,108 @@
+// SIGKILL at every fault point of the verbs of a group of two: both volumes can be written at once
+// afterwards, both have the snapshot or none, and the same call again succeeds.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/mount.h>
+
+#include "tests/volume/loop_disk.h"
+#include "tests/volume/service/crash_backends.h"
+#include "tests/volume/service/crash_process.h"
+#include "tests/volume/service/disk_world.h"
+
+namespace fairlead::volume {
+namespace {
+
+using ::testing::AnyOf;
+using testing::DiskService;
+using testing::kKilled;
+using testing::LoopDisk;
+
+struct Case {
+  std::string name, verb;
+  std::vector<std::string> before;
+  std::size_t snapshots;  // of each volume, when the verb was done
+};
+
+class GroupCrashTest : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (!disk.ok()) GTEST_SKIP() << disk.why();
+  }
+  std::string folder() const { return disk / fmt::format("s{}", round); }
+  int run(const std::string& verb, const std::string& fault = "") const {
+    return testing::run_program(
+        {CRASH_CHILD, folder(), verb, "backend=image,size=32m,label.group=stall"}, fault);
+  }
+  void prepare() {
+    ++round;
+    std::filesystem::create_directory(folder());
+    for (const std::string& verb : GetParam().before) ASSERT_EQ(run(verb), 0) << verb;
+  }
+  bool is_mounted() const {
+    return std::ranges::find(GetParam().before, "mount-two") != GetParam().before.end();
+  }
+  // What a container does; a frozen file system would hang it for ever.
+  void expect_writable(DiskService& world, const std::string& name) const {
+    const auto volume = world->inspect(name);
+    ASSERT_TRUE(volume) << volume.error().text;
+    const UniqueFd file(
+        ::open((volume->mountpoint + "/more").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    EXPECT_EQ(::write(file.get(), "x", 1), 1);
+    EXPECT_EQ(::fsync(file.get()), 0);
+  }
+  void clean(DiskService& world) const {
+    for (const char* const name : {"one", "two"}) {
+      (void)world->unmount(name, "docker", "a");
+      EXPECT_TRUE(world->remove(name));
+    }
+  }
+
+  LoopDisk disk{"btrfs", "1G", testing::Where::kMemory};
+  int round = 0;
+};
+
+TEST_P(GroupCrashTest, BothOrNoneAndNothingStaysFrozen) {
+  const Case& plan = GetParam();
+  prepare();
+  ASSERT_EQ(run(plan.verb, "list:" + (disk / "points")), 0);
+  const auto points = testing::read_points(disk / "points");
+  ASSERT_FALSE(points.empty());
+  {
+    DiskService world(folder());
+    clean(world);
+  }
+  for (const std::string& point : points) {
+    SCOPED_TRACE(point);
+    prepare();
+    if (run(plan.verb, point) != kKilled) continue;
+    DiskService world(folder());
+    if (is_mounted())
+      for (const char* const name : {"one", "two"}) expect_writable(world, name);
+    const auto report = world->reconcile();
+    ASSERT_TRUE(report && report->failures.empty());
+    const auto one = world->inspect("one"), two = world->inspect("two");
+    EXPECT_EQ(one->snapshots.size(), two->snapshots.size());
+    EXPECT_FALSE(one->change || two->change);
+    for (const auto* const volume : {&*one, &*two}) {
+      const std::string place = fmt::format("{}/volumes/vol/{}/snapshots", folder(), volume->id);
+      const std::size_t there = testing::is_there(place) ? testing::entries_in(place) : 0;
+      EXPECT_EQ(there, volume->snapshots.size());
+    }
+    // again: done, or there already (3), or gone already (1)
+    EXPECT_THAT(run(plan.verb), AnyOf(0, 3, 1));
+    if (plan.verb != "group-rollback")  // each one keeps what it replaced
+      EXPECT_EQ(world->inspect("two")->snapshots.size(), plan.snapshots);
+    clean(world);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Verbs, GroupCrashTest,
+    ::testing::Values(Case{"snapshot_of_mounted", "group", {"create-two", "mount-two"}, 1},
+                      Case{"snapshot_at_rest", "group", {"create-two"}, 1},
+                      Case{"drop", "group-drop", {"create-two", "mount-two", "group"}, 0},
+                      Case{"rollback", "group-rollback", {"create-two", "group"}, 2}),
+    [](const auto& plan) { return plan.param.name; });
+
+}  // namespace
+}  // namespace fairlead::volume
