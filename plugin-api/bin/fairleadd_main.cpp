@@ -40,6 +40,7 @@
 #include "plugin-api/cni/cni_handler.h"
 #include "plugin-api/docker/docker_handler.h"
 #include "plugin-api/engine/restarts.h"
+#include "plugin-api/hooks/container_hooks.h"
 #include "plugin-api/http/server.h"
 #include "plugin-api/native/codec.h"
 #include "plugin-api/native/native_handler.h"
@@ -489,6 +490,7 @@ Status serve(const Flags& flags, const Config& config) {
     restarts.emplace(engine::make_engine(config.docker_socket), plugin_name(config));
   if (server->run()) stop_signal.served();
   notifier.stopping();
+  hooks::end_hooks();
   restarts.reset();
   log::info("stopping");
   name_service.reset();

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <atomic>
+#include <functional>
 #include <future>
 
 #include "base/hash.h"
@@ -20,6 +22,7 @@ using volume::HookedMoment;
 using volume::Progress;
 
 constexpr const char* kMark = "FAIRLEAD_HOOK";
+std::atomic<bool> all_end{false};  // of the process
 constexpr std::chrono::milliseconds kLook{100};
 constexpr std::size_t kMostHooks = 32;   // containers with hooks, of one snapshot
 constexpr std::size_t kMostShown = 300;  // bytes of what a command said
@@ -91,13 +94,7 @@ class AroundMoment : public ContainerHooks::Run {
 
   Status before(const Progress& progress) override {
     auto running = start(&HookSpec::pre, "fairlead.snapshot.pre", {});
-    bool stopped = false;
-    for (const auto& one : running)
-      while (!one->has_ended()) {
-        stopped = stopped || (progress && !progress(0, 0));
-        if (stopped)
-          for (const auto& any : running) any->kill();
-      }
+    const bool stopped = await(running, [&] { return progress && !progress(0, 0); });
     Status all;
     for (const auto& one : running) {
       const auto ended = one->result();
@@ -107,7 +104,7 @@ class AroundMoment : public ContainerHooks::Run {
       else if (all)
         all = ended;
     }
-    if (stopped) return fail(Code::kUnavailable, "stopped while hooks ran");
+    if (stopped || all_end) return fail(Code::kUnavailable, "stopped while hooks ran");
     if (all) return {};
     return fail(Code::kConflict,
                 "{}; mend it, or leave hooks out (--no-hooks, or fairlead.hook.on_error=continue)",
@@ -117,17 +114,32 @@ class AroundMoment : public ContainerHooks::Run {
   void after(Outcome outcome) override {
     auto running = start(&HookSpec::post, "fairlead.snapshot.post",
                          outcome == Outcome::kTaken ? "taken" : "failed");
+    (void)await(running, [] { return false; });
     for (const auto& one : running)
       if (const auto ended = one->result(); !ended)
         log::warn("a hook failed", {{"error", ended.error().text}});
   }
 
  private:
-  std::vector<std::unique_ptr<Running>> start(std::vector<std::string> HookSpec::*words,
-                                              const char* label, const std::string& result) const {
-    std::vector<std::unique_ptr<Running>> running;
+  using All = std::vector<std::unique_ptr<Running>>;
+
+  // Returns whether they were stopped.
+  static bool await(const All& running, const std::function<bool()>& is_asked_to_stop) {
+    bool stopped = false;
+    for (const auto& one : running)
+      while (!one->has_ended()) {
+        stopped = stopped || all_end || is_asked_to_stop();
+        if (!stopped) continue;
+        for (const auto& any : running) any->kill();
+      }
+    return stopped;
+  }
+
+  All start(std::vector<std::string> HookSpec::*words, const char* label,
+            const std::string& result) const {
+    All running;
     for (const Hook& hook : hooks_) {
-      if ((hook.spec.*words).empty()) continue;
+      if (all_end || (hook.spec.*words).empty()) continue;
       std::map<std::string, std::string> environment{
           {"FAIRLEAD_VOLUME", fmt::format("{}", fmt::join(hook.container.volumes, ","))},
           {"FAIRLEAD_VERB", moment_.verb},
@@ -197,6 +209,8 @@ class AllHooks : public ContainerHooks {
 };
 
 }  // namespace
+
+void end_hooks() { all_end = true; }
 
 std::unique_ptr<ContainerHooks> make_container_hooks(
     std::vector<std::unique_ptr<Runtime>> runtimes) {

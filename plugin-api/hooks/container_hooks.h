@@ -15,4 +15,8 @@ namespace fairlead::hooks {
 std::unique_ptr<volume::ContainerHooks> make_container_hooks(
     std::vector<std::unique_ptr<Runtime>> runtimes);
 
+// Ends the commands that run, and starts none any more: of a daemon that stops, which does not wait
+// for them. Snapshots that waited for commands before them are refused.
+void end_hooks();
+
 }  // namespace fairlead::hooks

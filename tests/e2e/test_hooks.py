@@ -80,7 +80,7 @@ class Docker(InAPool, DockerCase):
         self.assertNotIn("sleep", self.docker("top", "db").out)
 
     def test_the_user_is_the_containers_unless_its_label_says_another(self):
-        self.container("db", "--user", "1000", "--label", f"fairlead.snapshot.pre=id -u > {BUFFER}.log")
+        self.container("db", "--user", "1000", "--tmpfs", "/tmp:mode=1777", "--label", f"fairlead.snapshot.pre=id -u > {BUFFER}.log")
         self.host.fairlead("snapshot", "create", "db", "monday")
         self.assertEqual("1000\n", self.log("db"))
 

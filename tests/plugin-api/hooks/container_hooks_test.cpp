@@ -179,5 +179,30 @@ TEST_F(ContainerHooksTest, EndlessOutputIsCut) {
   EXPECT_LT(failed.error().text.size(), 2000U);
 }
 
+// The last test: nothing is run any more.
+TEST(EndOfHooks, ADaemonThatStopsWaitsForNone) {
+  auto owned = std::make_unique<FakeRuntime>();
+  FakeRuntime* const runtime = owned.get();
+  runtime->containers = {{.id = "7d",
+                          .name = "slow",
+                          .image = "i",
+                          .labels = {{"fairlead.snapshot.pre", "sleep 1000"},
+                                     {"fairlead.snapshot.post", "sleep 1000"}},
+                          .volumes = {"db"}}};
+  std::vector<std::unique_ptr<Runtime>> all;
+  all.push_back(std::move(owned));
+  const auto hooks = make_container_hooks(std::move(all));
+  const auto run =
+      std::move(*hooks->find({.volumes = {}, .verb = "snapshot", .snapshot = "monday"}));
+  const auto stopped = run->before([](std::uint64_t, std::uint64_t) {
+    end_hooks();
+    return true;
+  });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::kUnavailable);
+  run->after(Outcome::kFailed);
+  EXPECT_EQ(runtime->marks.size(), 1U);
+}
+
 }  // namespace
 }  // namespace fairlead::hooks
