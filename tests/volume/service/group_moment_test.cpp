@@ -174,10 +174,10 @@ TEST_P(GroupMomentTest, OneAfterTheOtherTheSecondIsAhead) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, GroupMomentTest,
-                         ::testing::Values(Kinds{"images", "image", "image", 100},
+                         ::testing::Values(Kinds{"images", "image", "image", 30},
                                            Kinds{"subvolumes", "btrfs", "btrfs", 100},
-                                           Kinds{"image_then_subvolume", "image", "btrfs", 50},
-                                           Kinds{"subvolume_then_image", "btrfs", "image", 50}),
+                                           Kinds{"image_then_subvolume", "image", "btrfs", 20},
+                                           Kinds{"subvolume_then_image", "btrfs", "image", 20}),
                          [](const auto& kinds) { return kinds.param.name; });
 
 struct GroupTest : ::testing::Test {
