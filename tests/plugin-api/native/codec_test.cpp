@@ -187,7 +187,8 @@ TEST(VolumeCodec, ShowsTheWholeVolume) {
               "users": "process 42 of web", "health": "ok", "pool": "fast", "last_backup": "2026-01-01T01:00:00Z",
               "warnings": ["more is promised than there is"],
               "snapshots": [{"name": "monday", "state": {"volume": "data", "id": "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
-                             "origin": "user", "created": "2026-01-01T00:01:00Z", "size": 10737418240}}]}})"));
+                             "origin": "user", "created": "2026-01-01T00:01:00Z", "size": 10737418240,
+                             "group": "55555555555555555555555555555555"}}]}})"));
 }
 
 TEST(VolumeCodec, AMountIsOfTheApiUnlessSaid) {

@@ -158,7 +158,8 @@ volume::Snapshot monday_snapshot() {
           .name = SnapshotName::parse("monday").value(),
           .origin = volume::SnapshotOrigin::kUser,
           .created = kCreated + 60,
-          .size = 10ULL << 30};
+          .size = 10ULL << 30,
+          .group = std::string(32, '5')};
 }
 
 volume::CheckReport troubled_check() {
