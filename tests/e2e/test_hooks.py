@@ -80,9 +80,12 @@ class Docker(InAPool, DockerCase):
         self.assertNotIn("sleep", self.docker("top", "db").out)
 
     def test_the_user_is_the_containers_unless_its_label_says_another(self):
-        self.container("db", "--user", "1000", "--tmpfs", "/tmp:mode=1777", "--label", f"fairlead.snapshot.pre=id -u > {BUFFER}.log")
-        self.host.fairlead("snapshot", "create", "db", "monday")
-        self.assertEqual("1000\n", self.log("db"))
+        for name, user, options in (("one", "1000", ()), ("two", "1001", ("--label", "fairlead.hook.user=1001"))):
+            self.docker.volume(name, "--opt", "pool=fast", "--opt", "mode=0777")
+            self.docker.run(name, "--volume", f"{name}:/data:nocopy", "--user", "1000", "--label",
+                            "fairlead.snapshot.pre=id -u > /data/user", *options, command=("sleep", "1000"))
+            self.host.fairlead("snapshot", "create", name, "monday")
+            self.assertEqual(f"{user}\n", self.docker.exec(name, "cat", "/data/user").out)
 
     def test_several_volumes_at_one_moment(self):
         self.container("db", *LABELS)
