@@ -1,4 +1,5 @@
 // Looks into volumes, snapshots and backups: ls-files, cat, cp.
+#include <algorithm>
 #include <ctime>
 #include <ostream>
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 
 #include "network/api/options.h"
 #include "plugin-api/cli/commands.h"
@@ -242,6 +243,28 @@ std::string footer_of(const Command& command) {
   return footer + "\n\nGlobal options: fairlead --help";
 }
 
+// Under which heading the help of a group shows a command; empty: under the usual one.
+std::string heading_of(std::string_view group, std::string_view name) {
+  struct Row {
+    std::string_view heading, names;  // names with a space before and behind each
+  };
+  static constexpr auto kOfVolume =
+      std::to_array<Row>({{"Volumes", " ls inspect create rm prune rename label "},
+                          {"Size and health", " resize usage check "},
+                          {"Content", " ls-files cat cp clone rollback snapshot "},
+                          {"Archives and backups", " export import backup restore "}});
+  if (group != "volume") return "";
+  for (const Row& row : kOfVolume)
+    if (row.names.find(fmt::format(" {} ", name)) != std::string_view::npos)
+      return std::string(row.heading);
+  return "";
+}
+
+void put_under_heading(CLI::App& sub, std::string_view group) {
+  if (const std::string heading = heading_of(group, sub.get_name()); !heading.empty())
+    sub.group(heading);
+}
+
 struct Parser {
   Invocation line;
   bool version = false;
@@ -270,6 +293,7 @@ struct Parser {
     CLI::App* sub = app.get_subcommand(std::string(group.also_in))
                         ->add_subcommand(std::string(group.name), std::string(group.summary));
     sub->require_subcommand(0, 1)->fallthrough();
+    put_under_heading(*sub, group.also_in);
     for (const Command& command : commands())
       if (command.group == group.name) add_command(*sub, command);
   }
@@ -279,6 +303,7 @@ struct Parser {
     CLI::App* sub = parent->add_subcommand(std::string(command.name), std::string(command.summary));
     sub->fallthrough()->footer(footer_of(command));
     if (!command.alias.empty()) sub->alias(std::string(command.alias));
+    put_under_heading(*sub, command.group);
     add_arguments(*sub, command, line);
     sub->callback([this, &command] { line.command = &command; });
   }

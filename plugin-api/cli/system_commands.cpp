@@ -19,6 +19,7 @@ Status status(Session& session) {
   TRY(auto core, session.services());
   TRY(auto told, core.networks->status());
   TRY(auto volumes, core.volumes->list());
+  TRY(const auto pools, core.pools->list());
   const auto problems = volume::problems_of(*core.volumes, volumes);
   told.problems.insert(told.problems.end(), problems.begin(), problems.end());
   TRY(const auto pools, core.pools->list());
@@ -34,7 +35,7 @@ Status status(Session& session) {
                                                                {"address pools", told.pools},
                                                                {"volumes", volumes.size()},
                                                                {"volume pools", pools.size()}});
-  for (const auto& [name, count] : counts) session.print(fmt::format("{:<15}{}", name, count));
+  for (const auto& [name, count] : counts) session.print(fmt::format("{:<16}{}", name, count));
   print_list(session, "Problems", told.problems);
   print_list(session, "Notes", told.notes);
   return {};

@@ -115,6 +115,49 @@ class Secrets(FairleadCase):
         self.assertIn(SECRET, self.everywhere(), "the control: it would be found")
 
 
+class Links(FairleadCase):
+    """Who writes into a volume leads nobody out of it who looks into it from the host, not even by a race."""
+
+    SWAP = "cd {} && while :; do mv -T d x; mv -T l d; mv -T d l; mv -T x d; done"
+
+    def setUp(self):
+        self.host.fairlead("volume", "create", "data")
+        self.data = self.host.fairlead_json("volume", "inspect", "data")[0]["state"]["mountpoint"]
+        self.addCleanup(self.host.fairlead, "volume", "rm", "data")
+        self.host.write("/run/host/secret/file", SECRET)
+        self.host.exec("sh", "-ec", f"cd {self.data}; mkdir d; echo inside > d/file; ln -s /run/host/secret l")
+
+    def look(self, *words):
+        done = self.host.fairlead("volume", *words, check=False)
+        self.assertNotIn(SECRET, done.out + done.err, words)
+        return done
+
+    def test_a_link_is_named_and_not_followed(self):
+        self.host.exec("ln", "-s", "../../../../../../../../run/host/secret", self.data + "/up")
+        self.assertEqual(SECRET, self.host.exec("cat", self.data + "/l/file").out, "the control: it leads there")
+        for path in ("l/file", "up/file", "l", "d/../l/file", "../l", "l/."):
+            for words in (("cat", "data:" + path), ("cp", f"data:{path}/x", "/run/host/stolen"), ("ls-files", f"data:{path}/")):
+                self.look(*words)
+        self.assertIn("not followed", self.look("cat", "data:/l/file").err)
+        self.look("cp", "data:/", "/run/host/copy")
+        self.assertEqual("/run/host/secret", self.host.exec("readlink", "/run/host/copy/l").out.strip())
+        self.assertEqual("", self.host.exec("grep", "-rl", SECRET, "/run/host/copy", check=False).out)
+
+    def test_a_folder_that_becomes_a_link_meanwhile(self):
+        attacker = self.host.start("sh", "-c", self.SWAP.format(self.data), name="attacker")
+        try:
+            eventually(lambda: SECRET in self.host.exec("cat", self.data + "/d/file", check=False).out, "the control: the race leads there")
+            seen = ""
+            for number in range(25):
+                seen += self.look("cat", "data:/d/file").out
+                self.look("cp", "data:/d", f"/run/host/taken-{number}")
+                self.look("ls-files", "-R", "data:/d")
+            self.assertIn("inside", seen)
+        finally:
+            attacker.stop()
+        self.assertEqual("", self.host.exec("grep", "-rl", "--exclude-dir=secret", SECRET, "/run/host", check=False).out)
+
+
 class Devices(FairleadCase):
     """A caller of the API makes no pool on a disk of the host's, unless the configuration says so."""
 

@@ -215,24 +215,11 @@ class Compose1(Versions):
     between = "_"
 
 
-class Newer(Versions):
-    """Of the Debian suite `suite`."""
-
-    @classmethod
-    def setUpClass(cls):
-        newer_docker.require(cls.suite)
-        super().setUpClass()
-
-    @classmethod
-    def make_docker(cls):
-        return newer_docker.NewerDocker(cls.host, cls.suite)
-
-
-class Compose26(Newer):
+class Compose26(newer_docker.OfASuite, Versions):
     suite = "trixie"  # Compose 2.26, Docker 26.1
 
 
-class Compose40(Newer):
+class Compose40(newer_docker.OfASuite, Versions):
     suite = "sid"  # Compose 2.40 or newer, Docker 28.5 or newer
     makes_networks_anew = True
 

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 
-from support.e2e import images
+from support.e2e import images, newer_docker
 from support.e2e.case import DockerCase
 from support.e2e.host import bin_folder
 from support.e2e.podman import Podman
@@ -488,19 +488,7 @@ class TwoRuntimes(DepthCase):
         self.assertNotIn("data", self.podman("volume", "ls", "--quiet").out.split())
 
 
-class SnapshotsAsVolumes(DepthCase):
-    """A container has a snapshot, read-only, under its own name or under that of a volume that shows it."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.podman = Podman(cls.host).load_image()
-
-    def tearDown(self):
-        self.podman("rm", "--all", "--force", "--time", "0")
-        self.podman("volume", "rm", "--all", "--force")
-        super().tearDown()
-
+class OfMonday(DepthCase):
     def with_monday(self, **options):
         """data, whose file held "monday" when data@monday was made, and holds "now"."""
         self.volume("data", size="64m", **options)
@@ -510,6 +498,10 @@ class SnapshotsAsVolumes(DepthCase):
             self.docker.remove("writer")
             if text == "monday":
                 self.host.fairlead("snapshot", "create", "data@monday")
+
+
+class SnapshotsInDocker(OfMonday):
+    """A container has a snapshot, read-only, under its own name."""
 
     def test_docker_mounts_a_snapshot_by_its_name(self):
         self.with_monday()
@@ -553,6 +545,28 @@ class SnapshotsAsVolumes(DepthCase):
         self.host.fairlead("reconcile")
         self.assertNotIn("/views/", self.host.exec("cat", "/proc/self/mountinfo").out)
         self.host.fairlead("snapshot", "rm", "data@monday")
+
+
+class SnapshotsInDocker26(newer_docker.OfASuite, SnapshotsInDocker):
+    suite = "trixie"
+
+
+class SnapshotsInDocker28(newer_docker.OfASuite, SnapshotsInDocker):
+    suite = "sid"
+
+
+class SnapshotsElsewhere(OfMonday):
+    """In Podman, as a volume that shows one; and without a container."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.podman = Podman(cls.host).load_image()
+
+    def tearDown(self):
+        self.podman("rm", "--all", "--force", "--time", "0")
+        self.podman("volume", "rm", "--all", "--force")
+        super().tearDown()
 
     def test_podman_has_a_volume_that_shows_it(self):
         self.with_monday()

@@ -101,6 +101,25 @@ void add_snapshots(const Volume& about, const std::vector<Snapshot>& some,
       changes.push_back(change_of(about, snapshot, action));
 }
 
+// Of snapshots that are there before and after.
+void add_snapshot_mounts(const Volume& about, const std::vector<Snapshot>& before,
+                         const std::vector<Snapshot>& after,
+                         std::vector<fairlead::Change>& changes) {
+  const auto add = [&](const Snapshot& snapshot, const MountHint& user, const char* action) {
+    changes.push_back(change_of(about, snapshot, action));
+    changes.back().attributes["client"] = user.client;
+    changes.back().attributes["user"] = user.id;
+  };
+  for (const Snapshot& now : after) {
+    const auto then = std::ranges::find(before, now.id, &Snapshot::id);
+    const std::vector<MountHint> none, &former = then == before.end() ? none : then->mounts;
+    for (const MountHint& user : former)
+      if (count_of(now.mounts, user) < user.count) add(now, user, "unmount");
+    for (const MountHint& user : now.mounts)
+      if (count_of(former, user) < user.count) add(now, user, "mount");
+  }
+}
+
 // ---- records
 
 // Mounts of another boot are no mounts.
@@ -183,6 +202,7 @@ std::vector<fairlead::Change> changes_of(const std::optional<Volume>& before,
     add_renames_and_properties(*before, *after, changes);
     add_snapshots(*after, before->snapshots, after->snapshots, "remove", changes);
     add_snapshots(*after, after->snapshots, before->snapshots, "create", changes);
+    add_snapshot_mounts(*after, before->snapshots, after->snapshots, changes);
     add_mounts(*after, before->mounts, after->mounts, changes);
   }
   return changes;

@@ -15,6 +15,7 @@
 //             restore                 volume    its name         the same; out of the trash
 //             purge                   volume    its name         the same; gone for good
 //   snapshot  create, remove          snapshot  volume@snapshot  volume, origin
+//             mount, unmount          snapshot  the same         the same, client, user
 //   volume-pool  create, remove, grow pool      its name         fstype, device, size
 //   volume-disk  disk-filling,        its name  its name         path, percent; of the disk below
 //             disk-full, disk-ok      "volumes", "state", "pool-<pool>"

@@ -79,6 +79,10 @@ TEST_F(RemoteClient, WhatTheSamplesHoldComesThrough) {
   ON_CALL(networks_, status).WillByDefault(Return(troubled_status()));
   ON_CALL(volumes_, inspect).WillByDefault(Return(data_volume()));
   ON_CALL(volumes_, status).WillByDefault(Return(data_status()));
+  ON_CALL(volumes_, inspect_snapshot).WillByDefault(Return(monday_view()));
+  ON_CALL(volumes_, mount_snapshot).WillByDefault(Return(monday_view()));
+  const std::map<std::string, std::uint64_t> space{{monday_snapshot().id, 4096}};
+  ON_CALL(volumes_, snapshot_space).WillByDefault(Return(space));
   ON_CALL(volumes_, trash).WillByDefault(Return(std::vector{old_volume()}));
   ON_CALL(volumes_, check).WillByDefault(Return(troubled_check()));
   const RunningServer server(handler());
@@ -103,6 +107,13 @@ TEST_F(RemoteClient, WhatTheSamplesHoldComesThrough) {
   EXPECT_EQ(native::encode_trashed(volumes->trash().value().at(0)).dump(),
             native::encode_trashed(old_volume()).dump());
   EXPECT_EQ(volumes->check("data", false, {}).value().findings, troubled_check().findings);
+  for (const auto& view : {volumes->inspect_snapshot("data", "monday"),
+                           volumes->mount_snapshot("data", "monday", "api", "web")})
+    EXPECT_EQ(native::encode_view(view.value()).dump(), native::encode_view(monday_view()).dump());
+  EXPECT_CALL(volumes_, unmount_snapshot("data", "monday", "api", "web"))
+      .WillOnce(Return(Status()));
+  EXPECT_TRUE(volumes->unmount_snapshot("data", "monday", "api", "web"));
+  EXPECT_EQ(volumes->snapshot_space("data").value(), space);
 }
 
 TEST_F(RemoteClient, SaysThatTheDaemonDoesNotRun) {

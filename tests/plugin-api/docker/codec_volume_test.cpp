@@ -64,15 +64,32 @@ TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
   EXPECT_EQ(
       encode(full_volume()),
       R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
-      R"("Name":"data","Status":{"Backend":"image","Health":"ok","InUse":true,"Inodes":"64","InodesUsed":"11",)"
+      R"("Name":"data","Status":{"Backend":"image","Condition":"ok","Health":"ok","InUse":true,"Inodes":"64","InodesUsed":"11",)"
       R"("LastBackup":"2026-01-01T00:00:00Z","LeftOut":2,"OnlyInSnapshots":"7","Pool":"fast","Reason":"size","Size":"1024","Snapshots":["monday"],)"
       R"("Used":"10","Users":"process 42 of web"}}})");
+}
+
+TEST(VolumeAnswers, OfASnapshotSayWhatItIsOneOf) {
+  InspectedVolume inspected;
+  inspected.view.emplace();
+  inspected.view->volume = VolumeName::parse("data").value();
+  inspected.view->snapshot.name = SnapshotName::parse("monday").value();
+  inspected.view->snapshot.created = 1767225600;
+  inspected.view->backend = "image";
+  inspected.view->mountpoint = "/v/views/77/_data";
+  inspected.view->users = "mounted at /old by sleep";
+  EXPECT_EQ(
+      encode(inspected),
+      R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/v/views/77/_data",)"
+      R"("Name":"data@monday","Status":{"Backend":"image","Health":"ok","InUse":true,"ReadOnly":true,)"
+      R"("SnapshotOf":"data","Users":"mounted at /old by sleep"}}})");
 }
 
 TEST(VolumeAnswers, LeaveOutOfTheStatusWhatIsNotKnown) {
   const InspectedVolume bare{.volume = data_volume("data"),
                              .status = {.backend = "dir", .health = "ok"}};
-  EXPECT_NE(encode(bare).find(R"("Status":{"Backend":"dir","Health":"ok","Snapshots":[]})"),
+  EXPECT_NE(encode(bare).find(
+                R"("Status":{"Backend":"dir","Condition":"ok","Health":"ok","Snapshots":[]})"),
             std::string::npos);
 }
 

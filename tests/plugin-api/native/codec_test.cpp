@@ -184,7 +184,7 @@ TEST(VolumeCodec, ShowsTheWholeVolume) {
               "created": "2026-01-01T00:00:00Z", "mounts": [{"client": "api", "id": "web", "count": 2}], "reason": "asked for",
               "size": 10737418240, "used": 1610612736, "only_in_snapshots": 1048576, "inodes": 655360, "inodes_used": 12, "in_use": true,
               "left_out": {"count": 1, "notes": ["dev/null is a device node; it was left out"]},
-              "users": "process 42 of web", "health": "ok", "pool": "fast", "last_backup": "2026-01-01T01:00:00Z",
+              "users": "process 42 of web", "condition": "ok", "health": "ok", "pool": "fast", "last_backup": "2026-01-01T01:00:00Z",
               "warnings": ["more is promised than there is"],
               "snapshots": [{"name": "monday", "state": {"volume": "data", "id": "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
                              "origin": "user", "created": "2026-01-01T00:01:00Z", "size": 10737418240,

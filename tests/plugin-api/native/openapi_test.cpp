@@ -180,6 +180,11 @@ const std::vector<Exchange> kExchanges{
     {"GET", "/v1/volumes/{volume}/snapshots", "/v1/volumes/data/snapshots", ""},
     {"POST", "/v1/volumes/{volume}/snapshots", "/v1/volumes/data/snapshots",
      R"({"name": "friday", "state": {"x": 1}})"},
+    {"GET", "/v1/volumes/{volume}/snapshots/{snapshot}", "/v1/volumes/data/snapshots/monday", ""},
+    {"POST", "/v1/volumes/{volume}/snapshots/{snapshot}/mount",
+     "/v1/volumes/data/snapshots/monday/mount", R"({"client": "api", "id": "web"})"},
+    {"POST", "/v1/volumes/{volume}/snapshots/{snapshot}/unmount",
+     "/v1/volumes/data/snapshots/monday/unmount", R"({"client": "api", "id": "web"})"},
     {"DELETE", "/v1/volumes/{volume}/snapshots/{snapshot}", "/v1/volumes/data/snapshots/monday",
      ""},
     {"POST", "/v1/volumes/{volume}/rollback", "/v1/volumes/data/rollback",
@@ -289,6 +294,10 @@ class OpenApiAnswers : public ApiTest {
     ON_CALL(volumes_, drop_snapshot).WillByDefault(Return(Status()));
     ON_CALL(volumes_, roll_back).WillByDefault(Return(monday_snapshot()));
     ON_CALL(volumes_, usage).WillByDefault(Return(data_status()));
+    ON_CALL(volumes_, inspect_snapshot).WillByDefault(Return(monday_view()));
+    ON_CALL(volumes_, mount_snapshot).WillByDefault(Return(monday_view()));
+    ON_CALL(volumes_, snapshot_space)
+        .WillByDefault(Return(std::map<std::string, std::uint64_t>{{monday_snapshot().id, 4096}}));
     ON_CALL(volumes_, check).WillByDefault(Return(troubled_check()));
     ON_CALL(volumes_, trash).WillByDefault(Return(std::vector{old_volume()}));
     ON_CALL(volumes_, restore_from_trash).WillByDefault(Return(data_volume()));

@@ -153,6 +153,18 @@ volume::VolumeStatus data_status() {
           .health = "ok"};
 }
 
+volume::SnapshotView monday_view() {
+  volume::SnapshotView view;
+  view.volume = VolumeName::parse("data").value();
+  view.snapshot = monday_snapshot();
+  view.snapshot.mounts = {{"api", "web", 1}};
+  view.backend = "image";
+  view.mountpoint = "/var/lib/fairlead/volumes/vol/" + std::string(32, 'd') + "/views/" +
+                    view.snapshot.id + "/_data";
+  view.users = "mounted at /old by sleep (pid 7)";
+  return view;
+}
+
 volume::Snapshot monday_snapshot() {
   return {.id = std::string(32, 'e'),
           .name = SnapshotName::parse("monday").value(),

@@ -22,7 +22,8 @@ network::Policy github_policy();  // of shop
 network::ServiceStatus troubled_status();
 volume::Volume data_volume();
 volume::VolumeStatus data_status();
-volume::Snapshot monday_snapshot();  // of data
+volume::Snapshot monday_snapshot();
+volume::SnapshotView monday_view();  // mounted  // of data
 volume::CheckReport troubled_check();
 volume::TrashedVolume old_volume();
 volume::VolumePool fast_pool();

@@ -115,5 +115,23 @@ TEST_F(VolumeVerbs, AJobThatHasEndedCannotBeStopped) {
   expect_problem(send("POST", "/v1/jobs/j1/stop"), 409, "conflict", "has ended");
 }
 
+TEST_F(VolumeVerbs, ASnapshotIsMountedAndUnmountedForAClient) {
+  EXPECT_CALL(volumes_, mount_snapshot("data", "monday", "api", "web"))
+      .WillOnce(Return(monday_view()));
+  const auto mounted =
+      send("POST", "/v1/volumes/data/snapshots/monday/mount", R"({"client": "api", "id": "web"})");
+  EXPECT_EQ(mounted.status, 200);
+  EXPECT_THAT(mounted.body, ::testing::HasSubstr(monday_view().mountpoint));
+  EXPECT_CALL(volumes_, unmount_snapshot("data", "monday", "api", "web"))
+      .WillOnce(Return(Status()));
+  EXPECT_EQ(
+      send("POST", "/v1/volumes/data/snapshots/monday/unmount", R"({"client": "api", "id": "web"})")
+          .status,
+      204);
+  EXPECT_CALL(volumes_, inspect_snapshot("data", "friday"))
+      .WillOnce(Return(fail(Code::kNotFound, "volume \"data\" has no snapshot \"friday\"")));
+  expect_problem(send("GET", "/v1/volumes/data/snapshots/friday"), 404, "not_found", "friday");
+}
+
 }  // namespace
 }  // namespace fairlead::testing

@@ -31,3 +31,16 @@ def require(suite):
 
 def _suite(suite):
     return suites.Suite(suite, suite, _PACKAGES, _PROGRAMS)
+
+
+class OfASuite:
+    """Beside a DockerCase: its dockerd is that of the Debian suite `suite`."""
+
+    @classmethod
+    def setUpClass(cls):
+        require(cls.suite)
+        super().setUpClass()
+
+    @classmethod
+    def make_docker(cls):
+        return NewerDocker(cls.host, cls.suite)

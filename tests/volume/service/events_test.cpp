@@ -76,6 +76,22 @@ TEST(VolumeEvents, MountsAreToldByUser) {
               ElementsAre("volume unmount data", "volume unmount data", "volume remove data"));
 }
 
+TEST(VolumeEvents, MountsOfASnapshotAreItsOwn) {
+  Volume none = data(), one = data(), two = data();
+  for (Volume* const volume : {&none, &one, &two}) volume->snapshots = {monday()};
+  one.snapshots[0].mounts = {{"docker", "a", 1}};
+  two.snapshots[0].mounts = {{"docker", "a", 2}, {"volume", "b", 1}};
+  const auto mounted = changes_of(none, one);
+  EXPECT_THAT(words(mounted), ElementsAre("snapshot mount data@monday"));
+  EXPECT_EQ(mounted[0].attributes.at("client"), "docker");
+  EXPECT_EQ(mounted[0].attributes.at("user"), "a");
+  EXPECT_THAT(of(one, two),
+              ElementsAre("snapshot mount data@monday", "snapshot mount data@monday"));
+  EXPECT_THAT(of(two, one),
+              ElementsAre("snapshot unmount data@monday", "snapshot unmount data@monday"));
+  EXPECT_THAT(of(one, one), IsEmpty());
+}
+
 TEST(VolumeEvents, SnapshotsComeAndGoButThoseOfArchivesAreNobodysBusiness) {
   Volume with = data(), archived = data();
   with.snapshots = {monday()};

@@ -15,6 +15,7 @@ using ::testing::IsEmpty;
 class SnapshotMountsTest : public testing::FakeServiceTest {
  protected:
   SnapshotMountsTest() { start("boot-1"); }
+  ~SnapshotMountsTest() override { service.reset(); }  // before the backends that it borrows
   // A new process of that boot, with the volumes that show snapshots.
   void start(const std::string& boot) {
     service.reset();
