@@ -22,7 +22,6 @@ Status status(Session& session) {
   TRY(const auto pools, core.pools->list());
   const auto problems = volume::problems_of(*core.volumes, volumes);
   told.problems.insert(told.problems.end(), problems.begin(), problems.end());
-  TRY(const auto pools, core.pools->list());
   if (session.line.json) {
     session.print_json(native::encode_status(told, volumes.size(), pools.size()));
     return {};

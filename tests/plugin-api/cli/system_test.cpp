@@ -9,9 +9,8 @@ using SystemCommand = CliTest;
 TEST_F(SystemCommand, StatusOfAHealthyHostIsShort) {
   EXPECT_CALL(*networks_, status).WillOnce(Return(network::ServiceStatus{.networks = 1}));
   EXPECT_EQ(run("status").out,
-            "networks       1\nendpoints      0\nports          0\nleases         0\naddress pools "
-            " 0\nvolumes        "
-            "0\nvolume pools   0\n");
+            "networks        1\nendpoints       0\nports           0\nleases          0\naddress "
+            "pools   0\nvolumes         0\nvolume pools    0\n");
 }
 
 TEST_F(SystemCommand, StatusTellsWhichVolumesAreNotWell) {

@@ -34,6 +34,16 @@ TEST(Options, OwnerAndModeAreRead) {
   EXPECT_EQ(options.mode, 02775U);
 }
 
+TEST(Options, ASnapshotIsShownByItsName) {
+  const auto options = parsed({{"snapshot", "data@monday"}});
+  EXPECT_EQ(options.view_volume, "data");
+  EXPECT_EQ(options.view_snapshot, "monday");
+  EXPECT_EQ(to_map(options), (Map{{"snapshot", "data@monday"}}));
+  EXPECT_THAT(refusal({{"snapshot", "data"}}).text, HasSubstr("snapshot=data@<snapshot>"));
+  for (const char* bad : {"", "@monday", "data@", "../x@monday", "data@a/b"})
+    EXPECT_EQ(refusal({{"snapshot", bad}}).code, Code::kInvalid) << bad;
+}
+
 TEST(Options, MayStandInO) {
   EXPECT_EQ(parsed({{"o", "uid=1000,gid=100,mode=0700,size=1g"}}),
             parsed({{"uid", "1000"}, {"gid", "100"}, {"mode", "0700"}, {"size", "1g"}}));
