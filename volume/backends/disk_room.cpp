@@ -86,7 +86,9 @@ void tell_own_limit(const Volume& volume, VolumeStatus& status) {
     return;
   const std::uint64_t size = *status.size, used = std::min(*status.used, size);
   const AutoGrow& autogrow = volume.options.autogrow;
-  const bool at_most = autogrow.percent != 0 && size >= autogrow.most;
+  // what the file system keeps for itself is a part of the volume's size
+  const bool at_most =
+      autogrow.percent != 0 && std::max(size, volume.options.size.value_or(0)) >= autogrow.most;
   const std::string grown = at_most ? fmt::format(" and has grown to the max of autogrow ({})",
                                                   format_size(autogrow.most))
                                     : "";

@@ -17,26 +17,16 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kOnItsWay = 2s;
 constexpr auto kLook = 50ms;
 
-// How long a Mount may still be on its way to a container.
-std::chrono::seconds on_its_way(const Stored& stored, long long now) {
+bool is_on_its_way(const Stored& stored, long long now) {
   const std::chrono::seconds age(now - stored.counted);
-  if (stored.volume.mounts.empty() || age < 0s || age >= kOnItsWay) return 0s;
-  return kOnItsWay - age;
+  return !stored.volume.mounts.empty() && age >= 0s && age < kOnItsWay;
 }
 
 }  // namespace
 
-// Counts refuse nothing, because a runtime that was killed does not take them back; the kernel is
-// asked, after a Mount of this moment until the container would have it.
 Status Removal::begin(Stored& stored, Backend& backend) {
-  const auto end = Clock::now() + on_its_way(stored, volumes_.now());
-  for (;;) {
-    TRY(const auto users, backend.users(stored.volume));
-    if (!users.empty())
-      return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
-    if (Clock::now() >= end) break;
-    std::this_thread::sleep_for(kLook);
-  }
+  TRY(const auto users, backend.users(stored.volume));
+  if (!users.empty()) return fail(Code::kInUse, "it is in use: {}; stop what uses it first", users);
   TRY_STATUS(refuse_mounted_snapshots(backend, stored.volume));
   TRY(const auto content, volumes_.lock_content(stored.volume, kReconcileLockDeadline));
   fault_point("volume.remove.checked");
@@ -83,19 +73,33 @@ Status Removal::clear_leftovers(const Stored& stored) {
   return finish(stored, *backend);
 }
 
+// False: a container may be starting with it.
+Result<bool> Removal::try_remove(const VolumeName& name, bool may_wait) {
+  TRY(const auto guard, volumes_.lock(name));
+  TRY(auto stored, volumes_.records().by_name(name));
+  if (!stored) return no_such_volume(name);
+  if (stored->volume.phase == Phase::kCreating) {
+    TRY_STATUS(abandon(stored->volume));
+    return no_such_volume(name);
+  }
+  TRY(Backend* const backend, volumes_.backends().find(stored->volume));
+  if (stored->volume.phase == Phase::kReady) {
+    if (may_wait && is_on_its_way(*stored, volumes_.now())) return false;
+    TRY_STATUS(begin(*stored, *backend));
+  }
+  TRY_STATUS(finish(*stored, *backend));
+  return true;
+}
+
+// Counts refuse nothing, because a runtime that was killed does not take them back. The kernel is
+// asked, but after a Mount of this moment only when the container would have it, or it is unmounted.
 Status Removal::remove(const std::string& name) {
   const auto run = [&]() -> Status {
     TRY(const auto parsed, VolumeName::parse(name));
-    TRY(const auto guard, volumes_.lock(parsed));
-    TRY(auto stored, volumes_.records().by_name(parsed));
-    if (!stored) return no_such_volume(parsed);
-    if (stored->volume.phase == Phase::kCreating) {
-      TRY_STATUS(abandon(stored->volume));
-      return no_such_volume(parsed);
+    for (const auto end = Clock::now() + kOnItsWay;; std::this_thread::sleep_for(kLook)) {
+      TRY(const bool removed, try_remove(parsed, Clock::now() < end));
+      if (removed) return {};
     }
-    TRY(Backend* const backend, volumes_.backends().find(stored->volume));
-    if (stored->volume.phase == Phase::kReady) TRY_STATUS(begin(*stored, *backend));
-    return finish(*stored, *backend);
   };
   return in_context(run(), "remove", name);
 }

@@ -22,6 +22,7 @@ class Removal {
   Status finish(const Stored& stored, Backend& backend);
 
  private:
+  Result<bool> try_remove(const VolumeName& name, bool may_wait);
   Status begin(Stored& stored, Backend& backend);
 
   LockedVolumes& volumes_;

@@ -227,5 +227,16 @@ TEST(Difference, NamesTheFirst) {
   EXPECT_EQ(between({{"label.a", "b"}}, {{"label.a", "c"}}), "label.a is b, not c");
 }
 
+TEST(VolumeOptionsThatGrow, SayByHowMuchAndUpToWhere) {
+  const auto options = parse_options({{"size", "10g"}, {"autogrow", "20%:max=102400m"}});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->autogrow, (AutoGrow{.percent = 20, .most = 100ULL << 30}));
+  EXPECT_EQ(to_map(*options).at("autogrow"), "20%:max=100g");
+  EXPECT_FALSE(to_map(parse_options({}).value()).contains("autogrow"));
+  for (const char* text : {"", "20", "20%", "20:max=1g", "0%:max=1g", "101%:max=1g",
+                           "20%:max=", "20%:max=0", "x%:max=1g", "20%:most=1g", "-1%:max=1g"})
+    EXPECT_EQ(parse_options({{"autogrow", text}}).error().code, Code::kInvalid) << text;
+}
+
 }  // namespace
 }  // namespace fairlead::volume

@@ -82,7 +82,8 @@ TEST_F(DirServiceTest, ALostStoreLosesNoData) {
   std::filesystem::create_directory(scratch / "new");
   std::filesystem::rename(scratch / "volumes", scratch / "new/volumes");
   DiskService fresh(scratch / "new");
-  EXPECT_THAT(fresh->reconcile()->failures, ::testing::ElementsAre(HasSubstr(made->id)));
+  EXPECT_THAT(fresh->reconcile()->failures,
+              ::testing::ElementsAre(HasSubstr("the data of volume shop is on the disk")));
   EXPECT_EQ(testing::read_text(scratch / ("new/volumes/vol/" + made->id + "/_data/file")),
             "precious");
 }

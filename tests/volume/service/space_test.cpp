@@ -200,7 +200,8 @@ TEST_F(GrowthTest, AVolumeGrowsBeforeItIsFullUpToItsMax) {
   // A slow writer: it grows by its percentage.
   int steps = 0;
   for (; size_of("db") == 300 * kMiB && steps < 30; ++steps) {
-    ASSERT_GT(write(path + "/more", 8 * kMiB), 0U);
+    // a file of its own: xfs allocates ahead for one that is appended to
+    ASSERT_GT(write(fmt::format("{}/more{}", path, steps), 8 * kMiB), 0U);
     const auto round = service_->watch_space();
     ASSERT_TRUE(round);
     EXPECT_THAT(round->failures, IsEmpty());
@@ -211,8 +212,10 @@ TEST_F(GrowthTest, AVolumeGrowsBeforeItIsFullUpToItsMax) {
   ASSERT_GT(write(path + "/six", 70 * kMiB), 0U);
   ASSERT_TRUE(service_->watch_space());
   EXPECT_EQ(size_of("db"), 420 * kMiB);
-  ASSERT_GT(write(path + "/seven", 60 * kMiB), 0U);
-  EXPECT_THAT(service_->watch_space()->actions, IsEmpty());
+  for (int k = 0; status("db").condition == Condition::kOk && k < 12; ++k) {
+    ASSERT_GT(write(fmt::format("{}/seven{}", path, k), 8 * kMiB), 0U);
+    EXPECT_THAT(service_->watch_space()->actions, IsEmpty());
+  }
   EXPECT_EQ(size_of("db"), 420 * kMiB);
   EXPECT_EQ(status("db").condition, Condition::kWarning);
   EXPECT_THAT(status("db").health, HasSubstr("the max of autogrow (420m)"));
