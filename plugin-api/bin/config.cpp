@@ -136,6 +136,7 @@ constexpr auto kFile = fields(
     defaulted<&File::config, &Config::paths, &Paths::allow_forwarding>("allow_forwarding"),
     defaulted<&File::config, &Config::paths, &Paths::uplink_mask>(
         "uplink_mask", json::custom<&read_uplink_mask>()),
+    defaulted<&File::config, &Config::paths, &Paths::backup_roots>("backup_roots", kFolder),
     defaulted<&File::config, &Config::paths, &Paths::device_roots>("device_roots", kFolder),
     defaulted<&File::foreign_firewalls>("foreign_firewalls"),
     defaulted<&File::config, &Config::restart_docker_containers>("restart_docker_containers"),

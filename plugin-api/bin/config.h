@@ -19,6 +19,8 @@
 //                                "open" lets Fairlead's bridges pass, "report" only tells of it
 //     "uplink_mask": "0xf0000000",  bits of marks of packets, by which answers of published ports
 //                                find the uplink from which they were asked; no other program's
+//     "backup_roots": ["/srv/backup"],  the folders that the option `backup` of volumes may name when it
+//                                comes through a socket; none without it. Root's command line may use any
 //     "device_roots": ["/dev/vg0"],  block devices, or folders of them, that callers of the API may
 //                                make pools on; none without it. Root's command line may use any
 //     "api_group": "fairlead",   who may use the API socket besides root

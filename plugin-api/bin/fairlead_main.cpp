@@ -40,7 +40,9 @@ Result<Paths> paths_of(const cli::CliSettings& settings) {
                                 .volume_dir = said(settings.volume_dir)},
                                &std::getenv));
   config.paths.run_hooks = !settings.no_hooks;
-  config.paths.device_roots = {"/"};  // whoever may run this is root
+  // whoever may run this is root
+  config.paths.device_roots = {"/"};
+  config.paths.backup_roots = {"/"};
   return std::move(config.paths);
 }
 
@@ -51,9 +53,9 @@ Result<cli::CliServices> open_services(const cli::CliSettings& settings) {
     last->finish();
     delete last;
   });
-  return cli::CliServices{{core, &core->networks()},      {core, &core->volumes()},
-                          {core, &core->volume_pools()},  {core, &core->volume_archives()},
-                          {core, &core->volume_jobs()},   {core, &core->volume_groups()},
+  return cli::CliServices{{core, &core->networks()},        {core, &core->volumes()},
+                          {core, &core->volume_pools()},    {core, &core->volume_archives()},
+                          {core, &core->volume_jobs()},     {core, &core->volume_groups()},
                           [core] { return core->claim(); }, {core, &core->volume_content()}};
 }
 
@@ -96,7 +98,12 @@ bool interrupted() {
     struct sigaction action {};
     action.sa_handler = [](int) { stop_asked = true; };
     action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaction(number, &action, nullptr);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+      struct sigaction before {};
+      // What nohup(1) ignores stays ignored.
+      if (sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+      sigaction(number, &action, nullptr);
+    }
     return true;
   }();
   return listening && stop_asked;

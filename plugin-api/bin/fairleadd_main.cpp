@@ -24,6 +24,7 @@
 #include "network/kernel/host/netns.h"
 #include "network/kernel/links/altname.h"
 #include "network/nat/nat.h"
+#include "plugin-api/bin/backup_thread.h"
 #include "plugin-api/bin/cluster.h"
 #include "plugin-api/bin/config.h"
 #include "plugin-api/bin/core.h"
@@ -471,6 +472,8 @@ Status serve(const Flags& flags, const Config& config) {
       kLookPeriod);
   Periodic space([&] { watch_space(*core); }, kSpacePeriod);
   Periodic schedules([&] { keep_schedules(*core); }, kSchedulePeriod);
+  std::optional<BackupThread> backups;
+  backups.emplace(core->volume_archives());
   std::unique_ptr<NameAnswering> name_service;
   if (config.dns_port != 0) {
     TRY(name_service, NameAnswering::start(*core, config.dns_port));
@@ -493,6 +496,7 @@ Status serve(const Flags& flags, const Config& config) {
   hooks::end_hooks();
   restarts.reset();
   log::info("stopping");
+  backups.reset();
   name_service.reset();
   monitor.reset();
   if (core->cluster() != nullptr) core->cluster()->stop();

@@ -55,6 +55,7 @@ class WiredVolumes : public VolumeServices {
       : settings_(paths),
         state_dir_(paths.state_dir),
         volume_dir_(paths.volumes()),
+        backup_roots_(paths.backup_roots),
         disks_(volume::make_pool_disks(paths.volumes(), paths.device_roots)),
         pools_(store, locks, *disks_),
         host_backends_(
@@ -91,6 +92,7 @@ class WiredVolumes : public VolumeServices {
     };
     environment.disks = [this] { return watched_disks(); };
     environment.hooks = hooks_.get();
+    environment.backup_roots = backup_roots_;
     return environment;
   }
   // A disk that cannot be looked at is left out: the volumes on it tell of it.
@@ -125,6 +127,7 @@ class WiredVolumes : public VolumeServices {
 
   LiveSettings settings_;
   std::string state_dir_, volume_dir_;
+  std::vector<std::string> backup_roots_;
   std::unique_ptr<volume::PoolDisks> disks_;
   volume::Pools pools_;
   std::unique_ptr<volume::BackendRegistry> host_backends_, backends_;

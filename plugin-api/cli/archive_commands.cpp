@@ -1,8 +1,9 @@
-// The commands export, import, backup and restore.
+// The commands export, import and restore.
 #include <algorithm>
 #include <ostream>
 
 #include "plugin-api/cli/archive_file.h"
+#include "plugin-api/cli/backup_arguments.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/group_commands.h"
 #include "plugin-api/cli/long_verb.h"
@@ -12,7 +13,6 @@
 
 namespace fairlead::cli {
 
-using native::Document;
 using volume::BackupInfo;
 using volume::LeftOut;
 
@@ -31,8 +31,9 @@ std::string report_text(const Session& session, const std::string& what,
 
 Result<volume::ArchiveReport> export_to(Session& session, LongVerb& verb, const VolumeRef& ref,
                                         int fd) {
+  TRY(const auto excludes, excludes_of(session.line));
   TRY(auto core, session.services());
-  auto written = core.archives->export_to(ref.text(), fd, verb.progress());
+  auto written = core.archives->export_to(ref.text(), fd, excludes, verb.progress());
   if (!written)
     return fail(ref.snapshot.empty() ? suggest_volume(core, written.error(), ref.volume)
                                      : suggest_snapshot(core, written.error(), ref));
@@ -115,60 +116,6 @@ Result<LeftOut> restore(Session& session, LongVerb& verb, const volume::VolumeSp
   return show_made(session, verb, core.archives->restore(spec, place, id, verb.progress()));
 }
 
-// ---- backup
-
-Result<LeftOut> back_up(Session& session, LongVerb& verb, const std::string& name,
-                        const volume::BackupPlace& place) {
-  TRY(auto core, session.services());
-  const auto made = core.archives->back_up(name, place, verb.progress());
-  verb.clear_bar();
-  if (!made) return fail(suggest_volume(core, made.error(), name));
-  if (session.line.json)
-    session.print_json(native::encode_backup(*made));
-  else if (session.quiet())
-    session.print(made->id);
-  else
-    session.print(fmt::format("{}: {} of {}, {} newly written", made->id, size_text(made->bytes),
-                              name, size_text(made->stored)));
-  return made->left_out;
-}
-
-// "full", "incremental, 2 left out".
-std::string kind_text(const BackupInfo& backup) {
-  const std::string kind = backup.incremental ? "incremental" : "full";
-  const std::uint64_t left_out = backup.left_out.count;
-  return left_out == 0 ? kind : fmt::format("{}, {} left out", kind, left_out);
-}
-
-void show_table(Session& session, const std::vector<BackupInfo>& backups) {
-  Table table({{"BACKUP ID"},
-               {"VOLUME NAME", Column::Fit::kShrink},
-               {"SIZE"},
-               {"WRITTEN"},
-               {"KIND"},
-               {"CREATED"}});
-  for (const BackupInfo& one : backups)
-    table.add({one.id, one.volume, size_text(one.bytes), size_text(one.stored), kind_text(one),
-               ago(one.created, session.context.now)});
-  session.print(table);
-}
-
-Status list(Session& session, const volume::BackupPlace& place) {
-  TRY(auto core, session.services());
-  TRY(auto backups, core.archives->backups(place));
-  std::ranges::sort(backups, {}, &BackupInfo::id);
-  if (session.line.json) {
-    Document documents = Document::array();
-    for (const BackupInfo& one : backups) documents.push_back(native::encode_backup(one));
-    session.print_json(documents);
-  } else if (session.quiet()) {
-    for (const BackupInfo& one : backups) session.print(one.id);
-  } else {
-    show_table(session, backups);
-  }
-  return {};
-}
-
 Error invalid(std::string text) { return {Code::kInvalid, 0, std::move(text)}; }
 
 // 64 hex digits in lower case; empty for an empty text.
@@ -188,6 +135,8 @@ Result<std::string> digest_of(std::string text) {
 int volume_export(Session& session) {
   const auto ref = volume_ref(session.line.names[0]);
   if (!ref) return session.misused(ref.error());
+  if (const auto excludes = excludes_of(session.line); !excludes)
+    return session.misused(excludes.error());
   const bool to_stdout = is_standard_stream(session.line.output);
   if (to_stdout && session.context.is_tty)
     return session.misused(
@@ -209,17 +158,6 @@ int volume_import(Session& session) {
   return verb.conclude(import_from(session, verb, *spec, path, *digest));
 }
 
-int volume_backup(Session& session) {
-  if (!session.line.group.empty()) return group_backup(session);
-  if (const auto given = needs_words(session.line, {"NAME"}); !given)
-    return session.misused(given.error());
-  const std::string& name = session.line.names[0];
-  const auto place = backup_place(session.line, session.line.to, "--to DIR");
-  if (!place) return session.misused(place.error());
-  LongVerb verb(session, "back up volume " + name, name);
-  return verb.conclude(back_up(session, verb, name, *place));
-}
-
 int volume_restore(Session& session) {
   const auto place = backup_place(session.line, session.line.from, "--from DIR");
   if (!place) return session.misused(place.error());
@@ -228,32 +166,6 @@ int volume_restore(Session& session) {
   if (!spec) return session.misused(spec.error());
   LongVerb verb(session, "restore volume " + spec->name.str(), spec->name.str());
   return verb.conclude(restore(session, verb, *spec, *place));
-}
-
-int backup_list(Session& session) {
-  const auto place = backup_place(session.line, session.line.names[0], "DIR");
-  if (!place) return session.misused(place.error());
-  return session.finish("list backups", list(session, *place));
-}
-
-int backup_verify(Session& session) {
-  const auto place = backup_place(session.line, session.line.names[0], "DIR");
-  if (!place) return session.misused(place.error());
-  const std::string id = session.line.names.size() > 1 ? session.line.names[1] : "";
-  LongVerb verb(session, "verify the backups in " + place->folder, "");
-  const auto core = session.services();
-  if (!core) return verb.finish(fail(core.error()));
-  const auto report = core->archives->verify(*place, id, verb.progress());
-  if (!report) return verb.finish(fail(report.error()));
-  verb.clear_bar();
-  if (session.line.json) {
-    session.print_json(native::encode_check(*report));
-  } else {
-    for (const std::string& finding : report->findings) session.print(finding);
-    if (!session.quiet())
-      session.print(report->clean ? "every digest is right" : "the backup is damaged");
-  }
-  return report->clean ? kDone : kFailed;
 }
 
 }  // namespace fairlead::cli

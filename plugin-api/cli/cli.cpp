@@ -1,5 +1,7 @@
 #include "plugin-api/cli/cli.h"
 
+#include <poll.h>
+
 #include <ostream>
 
 #include "base/log.h"
@@ -8,6 +10,16 @@
 #include "plugin-api/cli/session.h"
 
 namespace fairlead::cli {
+
+namespace {
+
+// Whoever read the output has seen enough: `fairlead volume ls | head -1`.
+bool nobody_reads(int fd) {
+  pollfd pipe{.fd = fd, .events = 0, .revents = 0};
+  return fd >= 0 && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR) != 0;
+}
+
+}  // namespace
 
 int run_cli(const std::vector<std::string>& args, const CliContext& context) {
   const auto parsed = parse_command_line(args);
@@ -21,7 +33,7 @@ int run_cli(const std::vector<std::string>& args, const CliContext& context) {
   Session session(line, context);
   const int exit_code = line.command->run(session);
   context.out.flush();
-  if (context.out) return exit_code;
+  if (context.out || nobody_reads(context.out_fd)) return exit_code;
   context.err << "fairlead: write the answer: the output is closed or full\n";
   return kFailed;
 }

@@ -14,7 +14,7 @@ constexpr auto kGroups = std::to_array<Group>({
     {"policy", "Allow and deny connections between networks, containers and addresses"},
     {"volume", "Create, show, change, copy and remove volumes", {}, {}, "vol"},
     {"snapshot", "Take, show and remove snapshots of volumes", {}, "volume"},
-    {"backup", "Show and verify backups of volumes"},
+    {"backup", "Show, verify, mend and remove backups of volumes"},
     {"pool", "Make, show, grow and remove pools of volumes"},
     {"trash", "Show, restore and empty what removed volumes left"},
     {"jobs", "Show, stop and resume what runs long", "ls"},
@@ -153,6 +153,10 @@ constexpr auto kCommands = std::to_array<Command>({
      kNothing, "fairlead volume resize data 20g\nfairlead volume resize data +5g", volume_resize},
     {"volume", "label", "", "Set labels (K=V) and take labels away (K-)", "NAME LABEL...", kNothing,
      "fairlead volume label data team=a tier=gold\nfairlead volume label data tier-", volume_label},
+    {"volume", "set", "", "Change options (K=V), or reset them (K-)", "NAME OPTION...", kNothing,
+     "fairlead volume set data backup=daily:7,weekly:5@/srv/backup\n"
+     "fairlead volume set data snapshots=hourly:24 retain=7d\nfairlead volume set data backup-",
+     volume_set},
     {"volume", "usage", "df", "Measure what volumes take", "NAME...", kNothing,
      "fairlead volume usage data\nfairlead volume usage $(fairlead volume ls -q)", volume_usage},
     {"volume", "check", "fsck", "Check the file system of a volume (fsck, scrub)", "NAME", kRepair,
@@ -175,8 +179,9 @@ constexpr auto kCommands = std::to_array<Command>({
      "fairlead volume rollback --group db,files monday",
      volume_rollback},
     {"volume", "export", "", "Write a volume, or a snapshot, as an archive (tar with zstd)",
-     "NAME[@SNAPSHOT]", kOutput | kHooks,
+     "NAME[@SNAPSHOT]", kOutput | kExclude | kHooks,
      "fairlead volume export -o data.tar.zst data\n"
+     "fairlead volume export --exclude '*.tmp' --exclude-caches -o data.tar.zst data\n"
      "fairlead volume export data@monday | ssh backup 'cat > data.tar.zst'",
      volume_export},
     {"volume", "import", "", "Make a volume from an archive (tar; gzip, xz, zstd)", "NAME [FILE]",
@@ -185,9 +190,12 @@ constexpr auto kCommands = std::to_array<Command>({
      "ssh backup cat data.tar.zst | fairlead volume import -o size=10g data -",
      volume_import},
     {"volume", "backup", "", "Write what changed since the last backup into a folder", "[NAME]",
-     kTo | kSecret | kGroup | kHooks,
+     kTo | kKeep | kExclude | kSecret | kGroup | kHooks,
      "fairlead volume backup data --to /srv/backup\n"
      "fairlead volume backup data --to sftp:backup@nas:/backup\n"
+     "fairlead volume backup data --to /srv/backup --keep hourly:24,daily:7,weekly:5,monthly:12\n"
+     "fairlead volume backup data --to /srv/backup --exclude '*.tmp' --exclude-if-present "
+     ".nobackup\n"
      "fairlead volume backup data --to /srv/backup --key-file /etc/fairlead/backup.key\n"
      "fairlead volume backup --group shop --to /srv/backup",
      volume_backup},
@@ -216,7 +224,20 @@ constexpr auto kCommands = std::to_array<Command>({
     {"backup", "ls", "list", "List the backups in a folder", "DIR", kNoTrunc | kSecret,
      "fairlead backup ls /srv/backup", backup_list},
     {"backup", "verify", "", "Read one backup, or all, and compare every digest", "DIR [BACKUP]",
-     kSecret, "fairlead backup verify /srv/backup", backup_verify},
+     kRepairBackup | kSecret,
+     "fairlead backup verify /srv/backup\nfairlead backup verify --repair /srv/backup",
+     backup_verify},
+    {"backup", "rm", "remove", "Remove backups, and free what no other backup needs", "DIR ID...",
+     kPruneBackups | kSecret,
+     "fairlead backup rm /srv/backup 20260131T120000Z-3f9a01bc\n"
+     "fairlead backup rm /srv/backup $(fairlead backup ls -q /srv/backup | head -1)",
+     backup_remove},
+    {"backup", "prune", "", "Remove the backups that --keep does not keep; the newest always stays",
+     "DIR", kPruneBackups | kKeep | kBackupsOf | kSecret,
+     "fairlead backup prune /srv/backup --keep daily:7,weekly:5,monthly:12 --dry-run\n"
+     "fairlead backup prune /srv/backup --keep last:3 --volume data\n"
+     "fairlead backup prune /srv/backup",
+     backup_prune},
     {"pool", "create", "", "Make a pool, in one file or on a block device", "NAME", kPoolSpec,
      "fairlead pool create fast --size 20g\n"
      "fairlead pool create disk --device /dev/sdb1 --fstype xfs\n"

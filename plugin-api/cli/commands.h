@@ -46,6 +46,11 @@ enum Takes : std::uint64_t {
   kGroup = 1ULL << 31,         // --group GROUP, instead of a volume
   kAffix = 1ULL << 32,         // --suffix TEXT --prefix TEXT, of clones of a group
   kHooks = 1ULL << 33,         // --no-hooks
+  kExclude = 1ULL << 34,       // --exclude PATTERN and the like, of export and backup
+  kKeep = 1ULL << 35,          // --keep KIND:N,... of backups
+  kPruneBackups = 1ULL << 36,  // --dry-run, -f: also while an index cannot be read
+  kBackupsOf = 1ULL << 37,     // --volume NAME
+  kRepairBackup = 1ULL << 38,  // --repair, of backup verify
 };
 
 // `group` is "network" for `network ls`, and empty for commands without a group. `arguments` is
@@ -98,6 +103,7 @@ int volume_copy(Session& session);
 int volume_rename(Session& session);
 int volume_resize(Session& session);
 int volume_label(Session& session);
+int volume_set(Session& session);
 int volume_usage(Session& session);
 int volume_check(Session& session);
 int volume_recover(Session& session);
@@ -109,6 +115,8 @@ int volume_backup(Session& session);
 int volume_restore(Session& session);
 int backup_list(Session& session);
 int backup_verify(Session& session);
+int backup_remove(Session& session);
+int backup_prune(Session& session);
 int snapshot_create(Session& session);
 int snapshot_list(Session& session);
 int snapshot_remove(Session& session);

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <ostream>
 
+#include "plugin-api/cli/backup_arguments.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"

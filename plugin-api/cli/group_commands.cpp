@@ -4,6 +4,7 @@
 #include <optional>
 #include <ostream>
 
+#include "plugin-api/cli/backup_arguments.h"
 #include "plugin-api/cli/long_verb.h"
 #include "plugin-api/cli/session.h"
 #include "plugin-api/cli/text.h"
@@ -136,15 +137,18 @@ void show(Session& session, const std::vector<volume::BackupInfo>& all) {
 }
 
 // Of snapshots of one moment, which go when all are backed up.
-Status back_up_all(Session& session, LongVerb& verb, const std::string& folder) {
+Result<volume::LeftOut> back_up_all(Session& session, LongVerb& verb,
+                                    const volume::BackupPlace& place,
+                                    const volume::BackupOptions& options) {
   TRY(auto core, session.services());
   const std::string& group = session.line.group;
   TRY(const auto taken, core.groups->take(group, {}, verb.progress()));
   std::vector<volume::BackupInfo> made;
   Status done;
   for (const VolumeSnapshot& one : taken) {
-    auto backup = core.archives->back_up(
-        fmt::format("{}@{}", one.volume.str(), one.snapshot.name.str()), folder, verb.progress());
+    auto backup =
+        core.archives->back_up(fmt::format("{}@{}", one.volume.str(), one.snapshot.name.str()),
+                               place, options, verb.progress());
     if (!backup) {
       done = fail(backup.error());
       break;
@@ -160,7 +164,10 @@ Status back_up_all(Session& session, LongVerb& verb, const std::string& folder) 
                                                    one.snapshot.name.str(), gone.error().text))
                           << '\n';
   show(session, made);
-  return done;
+  if (!done) return fail(done.error());
+  volume::LeftOut left_out;
+  for (const volume::BackupInfo& one : made) left_out.add(one.left_out);
+  return left_out;
 }
 
 }  // namespace
@@ -231,10 +238,14 @@ int group_backup(Session& session) {
     return session.misused({Code::kInvalid, 0,
                             fmt::format("\"{}\" is too much: --group says which volumes",
                                         session.line.names.front())});
-  const auto folder = absolute_path(session.line.to, "--to DIR");
-  if (!folder) return session.misused(folder.error());
+  const auto place = backup_place(session.line, session.line.to, "--to DIR");
+  if (!place) return session.misused(place.error());
+  const auto excludes = excludes_of(session.line);
+  if (!excludes) return session.misused(excludes.error());
+  const auto keep = retention_of(session.line);
+  if (!keep) return session.misused(keep.error());
   LongVerb verb(session, action_of(session, "back up"), session.line.group);
-  return verb.finish(back_up_all(session, verb, *folder));
+  return verb.conclude(back_up_all(session, verb, *place, {.excludes = *excludes, .keep = *keep}));
 }
 
 }  // namespace fairlead::cli

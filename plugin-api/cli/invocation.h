@@ -26,18 +26,22 @@ struct Invocation {
   bool no_trunc = false;
 
   // volumes
-  std::string pool;                       // of volume ls
-  std::string output;                     // of export
-  std::string sha256;                     // of import
-  std::string to, from, backup;           // of backup and restore
-  std::string key_file, passphrase_file;  // of a backup folder
-  std::string as;                         // of restore
-  std::string size;                       // of pool create, and of what makes volumes
-  std::string device, fstype = "btrfs";   // of pool create
+  std::string pool;                                       // of volume ls
+  std::string output;                                     // of export
+  std::string sha256;                                     // of import
+  std::string to, from, backup;                           // of backup and restore
+  std::string key_file, passphrase_file;                  // of a backup folder
+  std::string as;                                         // of restore
+  std::vector<std::string> excludes, exclude_if_present;  // of export and backup
+  bool exclude_caches = false;                            // the same
+  std::string keep;                                       // of backup and backup prune
+  std::string of_volume;                                  // of backup prune
+  std::string size;                      // of pool create, and of what makes volumes
+  std::string device, fstype = "btrfs";  // of pool create
   bool repair = false, overwrite = false;
   bool all = false;                           // of prune
   bool recursive = false, long_form = false;  // of ls-files
-  std::string group, prefix, suffix;  // of several volumes
+  std::string group, prefix, suffix;          // of several volumes
 
   std::string since, until, kinds;  // of events
   std::string folder;               // of cni and podman install

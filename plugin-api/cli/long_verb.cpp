@@ -40,16 +40,17 @@ void LongVerb::clear_bar() {
   if (bar_) bar_->clear();
 }
 
-// A hint on resuming the job that this process began and that has just been stopped.
-std::string LongVerb::how_to_resume() {
+// The job that this process began and that has just been stopped: its id, or an empty text where it
+// can only be started anew.
+std::optional<std::string> LongVerb::stopped_job() {
   const auto core = session_.services();
   const auto jobs = core ? core->jobs->list() : Result<std::vector<volume::Job>>();
   if (jobs)
     for (const volume::Job& job : *jobs)
       if (job.volume == volume_ && job.state == volume::JobState::kStopped &&
-          job.started >= session_.context.now && !needs_its_caller(job))
-        return fmt::format("go on with: fairlead jobs resume {}", job.id);
-  return "nothing is left half done: run the same command again";
+          job.started >= session_.context.now)
+        return needs_its_caller(job) ? std::string() : job.id;
+  return std::nullopt;
 }
 
 int LongVerb::conclude(const Result<volume::LeftOut>& done) {
@@ -71,11 +72,15 @@ int LongVerb::finish(const Status& status) {
   if (status) return kDone;
   // Ctrl-C also reaches the tools that a verb runs, so their messages are not the reason.
   if (session_.context.interrupted && session_.context.interrupted()) stopped_ = true;
-  if (!stopped_) return session_.failed(action_, status.error());
-  session_.context.err << "fairlead: "
-                       << printable(fmt::format("{}: stopped; {}", action_, how_to_resume()))
+  const bool may_be_stopped = stopped_ || status.error().code == Code::kUnavailable;
+  const auto job = may_be_stopped ? stopped_job() : std::nullopt;
+  if (!stopped_ && !job) return session_.failed(action_, status.error());
+  const std::string how = job && !job->empty()
+                              ? "go on with: fairlead jobs resume " + *job
+                              : "nothing is left half done: run the same command again";
+  session_.context.err << "fairlead: " << printable(fmt::format("{}: stopped; {}", action_, how))
                        << '\n';
-  return kInterrupted;
+  return stopped_ ? kInterrupted : kFailed;
 }
 
 }  // namespace fairlead::cli

@@ -19,7 +19,7 @@ class LongVerb {
 
   // The Progress to pass to the verb; valid as long as this object.
   volume::Progress progress();
-  // Returns kDone, kFailed, or kInterrupted after Ctrl-C. Removes the bar before it prints the
+  // Returns kDone, kFailed (also when another shell stopped the job), or kInterrupted after Ctrl-C. Removes the bar before it prints the
   // reason.
   int finish(const Status& status);
   // The same of a verb that may have left something out: prints what that was, and returns
@@ -30,7 +30,7 @@ class LongVerb {
 
  private:
   bool go_on(std::uint64_t done, std::uint64_t total);
-  std::string how_to_resume();
+  std::optional<std::string> stopped_job();
 
   Session& session_;
   const std::string action_, volume_;

@@ -107,6 +107,27 @@ void add_arguments(CLI::App& app, const Command& command, Invocation& line) {
   if (command.takes & kTo)
     add_text(app, "--to", line.to, "DIR",
              "The folder of the backups, made when missing; or sftp:HOST:/DIR");
+  if (command.takes & kExclude) {
+    add_repeated(app, "--exclude", line.excludes, "PATTERN",
+                 "Leave out what fits, as in .gitignore (*.tmp, /cache, logs/); several times");
+    add_flag(app, "--exclude-caches", line.exclude_caches,
+             "Of folders with a CACHEDIR.TAG, keep that file only");
+    add_repeated(app, "--exclude-if-present", line.exclude_if_present, "NAME",
+                 "Of folders with a file of that name, keep that file only; several times");
+  }
+  if (command.takes & kKeep)
+    add_text(app, "--keep", line.keep, "KIND:N,...",
+             "Keep so many: last:3,hourly:24,daily:7,weekly:5,monthly:12,yearly:2");
+  if (command.takes & kBackupsOf)
+    add_text(app, "--volume", line.of_volume, "NAME", "Only the backups of this volume");
+  if (command.takes & kPruneBackups) {
+    add_flag(app, "--dry-run", line.dry_run, "Show what would be removed, and change nothing");
+    add_flag(app, "-f,--force", line.force,
+             "Also while the index of another backup cannot be read");
+  }
+  if (command.takes & kRepairBackup)
+    add_flag(app, "--repair", line.repair,
+             "Mend what can be mended, from what is good and from volumes that are there");
   if (command.takes & kFrom) {
     add_text(app, "--from", line.from, "DIR", "The folder of the backups, or sftp:HOST:/DIR");
     add_text(app, "--backup", line.backup, "ID", "This one, as backup ls shows it");

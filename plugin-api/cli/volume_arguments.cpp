@@ -116,17 +116,4 @@ Error suggest_snapshot(const CliServices& core, Error error, const VolumeRef& re
   return with_closest(std::move(error), ref.snapshot, names);
 }
 
-Result<volume::BackupPlace> backup_place(const Invocation& line, const std::string& folder,
-                                         std::string_view what) {
-  volume::BackupPlace place;
-  TRY(place.folder, absolute_path(folder, what));
-  if (!line.key_file.empty()) {
-    TRY(place.key_file, absolute_path(line.key_file, "--key-file FILE"));
-  }
-  if (!line.passphrase_file.empty()) {
-    TRY(place.passphrase_file, absolute_path(line.passphrase_file, "--passphrase-file FILE"));
-  }
-  return place;
-}
-
 }  // namespace fairlead::cli

@@ -48,9 +48,4 @@ Result<std::string> absolute_path(std::string_view word, std::string_view what);
 Error suggest_volume(const CliServices& core, Error error, std::string_view volume);
 Error suggest_snapshot(const CliServices& core, Error error, const VolumeRef& ref);
 
-// The folder of backups, or a target on another host, and what opens it. `what` names the argument:
-// "--to DIR".
-Result<volume::BackupPlace> backup_place(const Invocation& line, const std::string& folder,
-                                         std::string_view what);
-
 }  // namespace fairlead::cli

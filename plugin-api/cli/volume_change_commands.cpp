@@ -1,4 +1,5 @@
 // The commands that change existing volumes: name, size, labels, content.
+#include "plugin-api/cli/backup_arguments.h"
 #include "plugin-api/cli/commands.h"
 #include "plugin-api/cli/group_commands.h"
 #include "plugin-api/cli/long_verb.h"
@@ -56,6 +57,15 @@ Status label(Session& session, const std::string& name,
              const std::map<std::string, std::optional<std::string>>& changes) {
   TRY(auto core, session.services());
   const auto volume = core.volumes->set_labels(name, changes);
+  if (!volume) return fail(suggest_volume(core, volume.error(), name));
+  show(session, *volume, name);
+  return {};
+}
+
+Status set(Session& session, const std::string& name,
+           const std::map<std::string, std::optional<std::string>>& changes) {
+  TRY(auto core, session.services());
+  const auto volume = core.volumes->set_options(name, changes);
   if (!volume) return fail(suggest_volume(core, volume.error(), name));
   show(session, *volume, name);
   return {};
@@ -171,6 +181,13 @@ int volume_label(Session& session) {
   const auto changes = label_changes({session.line.names.begin() + 1, session.line.names.end()});
   if (!changes) return session.misused(changes.error());
   return session.finish("label volume " + name, label(session, name, *changes));
+}
+
+int volume_set(Session& session) {
+  const std::string& name = session.line.names[0];
+  const auto changes = option_changes({session.line.names.begin() + 1, session.line.names.end()});
+  if (!changes) return session.misused(changes.error());
+  return session.finish("set options of volume " + name, set(session, name, *changes));
 }
 
 int volume_usage(Session& session) {

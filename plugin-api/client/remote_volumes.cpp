@@ -74,6 +74,11 @@ class RemoteVolumes : public volume::VolumeService {
     if (labels.empty()) return inspect(name);
     return change(name, {.name = {}, .labels = labels, .size = {}});
   }
+  Result<Volume> set_options(const std::string& name,
+                             const std::map<std::string, std::optional<std::string>>&) override {
+    return fail(Code::kUnsupported,
+                "set options of volume \"{}\": use the command line (fairlead volume set)", name);
+  }
   Result<Volume> resize(const std::string& name, std::uint64_t size) override {
     return change(name, {.name = {}, .labels = {}, .size = size});
   }

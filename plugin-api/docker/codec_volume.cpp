@@ -34,6 +34,14 @@ constexpr auto kVolume = fields(required<&volume::Volume::name>("Name"),
 Json last_backup(const InspectedVolume& inspected) {
   return time_or_none(inspected.volume.backed_up);
 }
+Json backup_target(const InspectedVolume& inspected) {
+  const std::string& folder = inspected.volume.options.backup.folder;
+  return folder.empty() ? Json() : Json(folder);
+}
+Json backup_error(const InspectedVolume& inspected) {
+  const std::string& error = inspected.volume.backup.error;
+  return error.empty() ? Json() : Json(error);
+}
 Json snapshot_names(const InspectedVolume& inspected) {
   Json names = Json::array();
   for (const volume::Snapshot& snapshot : inspected.volume.snapshots)
@@ -54,23 +62,24 @@ using volume::VolumeStatus;
 using enum volume::Condition;
 constexpr auto kCondition =
     json::one_of<kOk, kWarning, kFull, kDiskFull, kDamaged, kMissing, kOffline, kLocked>();
-constexpr auto kStatus =
-    fields(required<&InspectedVolume::status, &VolumeStatus::backend>("Backend"),
-           required<&InspectedVolume::status, &VolumeStatus::condition>("Condition", kCondition),
-           required<&InspectedVolume::status, &VolumeStatus::health>("Health"),
-           shown<InspectedVolume, snapshot_names>("Snapshots"),
-           sparse<&InspectedVolume::volume, &volume::Volume::pool>("Pool"),
-           sparse<&InspectedVolume::status, &VolumeStatus::reason>("Reason"),
-           shown<InspectedVolume, digits<&VolumeStatus::size>>("Size"),
-           shown<InspectedVolume, digits<&VolumeStatus::used>>("Used"),
-           shown<InspectedVolume, digits<&VolumeStatus::only_in_snapshots>>("OnlyInSnapshots"),
-           shown<InspectedVolume, digits<&VolumeStatus::inodes>>("Inodes"),
-           shown<InspectedVolume, digits<&VolumeStatus::inodes_used>>("InodesUsed"),
-           sparse<&InspectedVolume::status, &VolumeStatus::in_use>("InUse"),
-           sparse<&InspectedVolume::status, &VolumeStatus::users>("Users"),
-           shown<InspectedVolume, last_backup>("LastBackup"),
-           sparse<&InspectedVolume::volume, &volume::Volume::left_out, &volume::LeftOut::count>(
-               "LeftOut"));
+constexpr auto kStatus = fields(
+    required<&InspectedVolume::status, &VolumeStatus::backend>("Backend"),
+    required<&InspectedVolume::status, &VolumeStatus::condition>("Condition", kCondition),
+    required<&InspectedVolume::status, &VolumeStatus::health>("Health"),
+    shown<InspectedVolume, snapshot_names>("Snapshots"),
+    sparse<&InspectedVolume::volume, &volume::Volume::pool>("Pool"),
+    sparse<&InspectedVolume::status, &VolumeStatus::reason>("Reason"),
+    shown<InspectedVolume, digits<&VolumeStatus::size>>("Size"),
+    shown<InspectedVolume, digits<&VolumeStatus::used>>("Used"),
+    shown<InspectedVolume, digits<&VolumeStatus::only_in_snapshots>>("OnlyInSnapshots"),
+    shown<InspectedVolume, digits<&VolumeStatus::inodes>>("Inodes"),
+    shown<InspectedVolume, digits<&VolumeStatus::inodes_used>>("InodesUsed"),
+    sparse<&InspectedVolume::status, &VolumeStatus::in_use>("InUse"),
+    sparse<&InspectedVolume::status, &VolumeStatus::users>("Users"),
+    shown<InspectedVolume, last_backup>("LastBackup"),
+    sparse<&InspectedVolume::volume, &volume::Volume::left_out, &volume::LeftOut::count>("LeftOut"),
+    shown<InspectedVolume, backup_target>("BackupTarget"),
+    shown<InspectedVolume, backup_error>("BackupError"));
 
 // The same of a snapshot: what it is one of, and who has it mounted.
 using volume::SnapshotView;

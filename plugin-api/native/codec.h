@@ -182,6 +182,8 @@ Result<std::uint64_t> decode_pool_growth(const json::Json& document);  // 0: all
 
 Document encode_job(const volume::Job& job);
 Document encode_backup(const volume::BackupInfo& backup);
+Document encode_prune(const volume::PruneReport& report);
+Document encode_repair(const volume::RepairReport& report);
 Document encode_archive(const volume::ArchiveReport& report);
 
 // ---- clusters

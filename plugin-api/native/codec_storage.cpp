@@ -74,7 +74,17 @@ constexpr auto kBackup = fields(
     required<&BackupInfo::created>("created", kTime), required<&BackupInfo::bytes>("bytes"),
     required<&BackupInfo::stored>("stored"), required<&BackupInfo::incremental>("incremental"),
     sparse<&BackupInfo::left_out>("left_out", json::object(kLeftOut)),
-    sparse<&BackupInfo::group>("group"));
+    sparse<&BackupInfo::group>("group"), sparse<&BackupInfo::excluded>("excluded"));
+constexpr auto kBackupForm = json::object(kBackup);
+
+using volume::PruneReport;
+using volume::RepairReport;
+constexpr auto kPrune =
+    fields(required<&PruneReport::removed>("removed", kBackupForm),
+           required<&PruneReport::kept>("kept", kBackupForm),
+           required<&PruneReport::freed>("freed"), required<&PruneReport::notes>("notes"));
+constexpr auto kRepair = fields(required<&RepairReport::healed>("healed"),
+                                required<&RepairReport::findings>("findings"));
 
 constexpr auto kArchive =
     fields(required<&ArchiveReport::files>("files"), required<&ArchiveReport::bytes>("bytes"),
@@ -118,6 +128,8 @@ Result<std::uint64_t> decode_pool_growth(const Json& document) {
 
 Document encode_job(const Job& job) { return json::write(job, kJob); }
 Document encode_backup(const BackupInfo& backup) { return json::write(backup, kBackup); }
+Document encode_prune(const PruneReport& report) { return json::write(report, kPrune); }
+Document encode_repair(const RepairReport& report) { return json::write(report, kRepair); }
 Document encode_archive(const ArchiveReport& report) { return json::write(report, kArchive); }
 
 std::vector<DocumentTable> storage_tables() {

@@ -12,6 +12,7 @@ using json::one_of;
 using json::required;
 using json::shown;
 using json::sparse;
+using volume::BackupState;
 using volume::MountHint;
 using volume::Snapshot;
 using volume::Volume;
@@ -49,8 +50,12 @@ constexpr auto kState = fields(
     required<&Volume::created>("created", kTime),
     required<&Volume::mounts>("mounts", object(kMountHint)),
     shown<Volume, snapshots_of>("snapshots"), sparse<&Volume::backed_up>("last_backup", kTime),
-    sparse<&Volume::left_out>("left_out", object(kLeftOut)),
-    sparse<&Volume::warnings>("warnings"));
+    sparse<&Volume::left_out>("left_out", object(kLeftOut)), sparse<&Volume::warnings>("warnings"),
+    sparse<&Volume::backup, &BackupState::done>("last_scheduled_backup", kTime),
+    sparse<&Volume::backup, &BackupState::tried>("last_backup_try", kTime),
+    sparse<&Volume::backup, &BackupState::since>("backup_failing_since", kTime),
+    sparse<&Volume::backup, &BackupState::failures>("backup_failures"),
+    sparse<&Volume::backup, &BackupState::error>("backup_error"));
 
 using volume::Condition;
 constexpr auto kCondition =

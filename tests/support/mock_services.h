@@ -104,6 +104,9 @@ class MockVolumeService : public volume::VolumeService {
   MOCK_METHOD(Result<volume::Volume>, create, (const volume::VolumeSpec&, const volume::Progress&),
               (override));
   MOCK_METHOD(Result<volume::Volume>, rename, (const std::string&, const std::string&), (override));
+  MOCK_METHOD(Result<volume::Volume>, set_options,
+              (const std::string&, (const std::map<std::string, std::optional<std::string>>&)),
+              (override));
   MOCK_METHOD(Result<volume::Volume>, set_labels,
               (const std::string&, (const std::map<std::string, std::optional<std::string>>&)),
               (override));
@@ -160,13 +163,27 @@ class MockVolumeArchives : public volume::VolumeArchives {
   MockVolumeArchives();
   ~MockVolumeArchives() override;
   MOCK_METHOD(Result<volume::ArchiveReport>, export_to,
-              (const std::string&, int, const volume::Progress&), (override));
+              (const std::string&, int, const volume::Excludes&, const volume::Progress&),
+              (override));
   MOCK_METHOD(Result<volume::Volume>, import_from,
               (const volume::VolumeSpec&, int, const std::string&, const volume::Progress&),
               (override));
   MOCK_METHOD(Result<volume::BackupInfo>, back_up,
-              (const std::string&, const volume::BackupPlace&, const volume::Progress&),
+              (const std::string&, const volume::BackupPlace&, const volume::BackupOptions&,
+               const volume::Progress&),
               (override));
+  MOCK_METHOD(Result<volume::PruneReport>, remove_backups,
+              (const volume::BackupPlace&, const std::vector<std::string>&,
+               const volume::PruneOptions&, const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::PruneReport>, prune,
+              (const volume::BackupPlace&, const std::string&,
+               const std::optional<volume::Retention>&, const volume::PruneOptions&,
+               const volume::Progress&),
+              (override));
+  MOCK_METHOD(Result<volume::RepairReport>, repair,
+              (const volume::BackupPlace&, const volume::Progress&), (override));
+  MOCK_METHOD(Result<volume::ReconcileReport>, keep_backups, (const volume::Progress&), (override));
   MOCK_METHOD(Result<std::vector<volume::BackupInfo>>, backups, (const volume::BackupPlace&),
               (override));
   MOCK_METHOD(Result<volume::Volume>, restore,

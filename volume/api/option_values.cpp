@@ -97,24 +97,73 @@ std::string format_idmap(const std::vector<IdRange>& map) {
   return fmt::format("{}", fmt::join(parts, ","));
 }
 
-Result<Schedule> parse_schedule(std::string_view text) {
+namespace {
+
+// `other`: one kind more, or empty; its number goes to `others`.
+Result<Schedule> parse_kinds(std::string_view text, std::string_view other, unsigned& others) {
   Schedule schedule;
   for (const std::string_view part : split(text, ",")) {
     const auto colon = std::min(part.find(':'), part.size());
-    const auto kind = std::ranges::find(kKinds, part.substr(0, colon), &Kind::name);
+    const std::string_view name = part.substr(0, colon);
+    const auto kind = std::ranges::find(kKinds, name, &Kind::name);
+    const bool is_other = !other.empty() && name == other;
     const auto count = whole_number<unsigned>(part.substr(std::min(colon + 1, part.size())));
-    if (kind == kKinds.end() || !count || *count == 0 || *count > kMostSnapshots)
+    if ((kind == kKinds.end() && !is_other) || !count || *count == 0 || *count > kMostSnapshots)
       return fail(
           Code::kInvalid,
-          "\"{}\" is not a schedule; write hourly, daily, weekly, monthly or yearly and how "
+          "\"{}\" is not a schedule; write {}hourly, daily, weekly, monthly or yearly and how "
           "many are kept, 1 to {} (like hourly:24,daily:7)",
-          shown(part), kMostSnapshots);
-    unsigned& kept = schedule.*kind->count;
-    if (kept != 0 && kept != *count)
-      return fail(Code::kInvalid, "\"{}\" is given twice", kind->name);
+          shown(part), other.empty() ? "" : "last, ", kMostSnapshots);
+    unsigned& kept = is_other ? others : schedule.*kind->count;
+    if (kept != 0 && kept != *count) return fail(Code::kInvalid, "\"{}\" is given twice", name);
     kept = *count;
   }
   return schedule;
+}
+
+}  // namespace
+
+Result<Schedule> parse_schedule(std::string_view text) {
+  unsigned none = 0;
+  return parse_kinds(text, {}, none);
+}
+
+Result<Retention> parse_retention(std::string_view text) {
+  Retention keep;
+  TRY(keep.periods, parse_kinds(text, "last", keep.last));
+  return keep;
+}
+
+std::string format_retention(const Retention& keep) {
+  const std::string periods = format_schedule(keep.periods);
+  if (keep.last == 0) return periods;
+  return fmt::format("last:{}{}{}", keep.last, periods.empty() ? "" : ",", periods);
+}
+
+Result<BackupPlan> parse_backup_plan(std::string_view text) {
+  const auto at = text.find('@');
+  if (at == std::string_view::npos)
+    return fail(Code::kInvalid,
+                "\"{}\" lacks the folder of the backups; write a schedule, @ and the folder (like "
+                "daily:7@/srv/backup)",
+                shown(text));
+  BackupPlan plan;
+  TRY(plan.every, parse_schedule(text.substr(0, at)));
+  const std::string_view folder = text.substr(at + 1);
+  const auto parts = split(folder, "/");
+  const bool plain = std::ranges::none_of(
+      parts, [](std::string_view part) { return part == "." || part == ".."; });
+  if (!folder.starts_with('/') || folder.size() < 2 || folder.ends_with('/') || !plain)
+    return fail(Code::kInvalid,
+                "\"{}\" is not the absolute path of a folder, without . and .. (like "
+                "daily:7@/srv/backup)",
+                shown(folder));
+  plan.folder = folder;
+  return plan;
+}
+
+std::string format_backup_plan(const BackupPlan& plan) {
+  return format_schedule(plan.every) + "@" + plan.folder;
 }
 
 std::string format_schedule(const Schedule& schedule) {

@@ -23,6 +23,9 @@ std::string format_schedule(const Schedule& schedule);
 // "20%:max=100g": 1 to 100 percent, and a size.
 Result<AutoGrow> parse_autogrow(std::string_view text);
 std::string format_autogrow(const AutoGrow& autogrow);
+// "daily:7@/srv/backup": a schedule, and the folder of the backups.
+Result<BackupPlan> parse_backup_plan(std::string_view text);
+std::string format_backup_plan(const BackupPlan& plan);
 
 // "shop" or "shop@monday": the names of a volume and of its snapshot. The latter may be empty.
 Result<std::pair<std::string, std::string>> parse_source(std::string_view text);

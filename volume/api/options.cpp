@@ -118,6 +118,8 @@ constexpr auto kRows = std::to_array<options::Row<Options>>({
     {.name = "snapshot", .set = set_view, .get = get_view},
     row<&Options::snapshots, parse_schedule, format_schedule>("snapshots"),
     row<&Options::autogrow, parse_autogrow, format_autogrow>("autogrow"),
+    row<&Options::backup, parse_backup_plan, format_backup_plan>("backup"),
+    row<&Options::backup_exclude, parse_excludes, format_excludes>("backup_exclude"),
     row<&Options::fstype, parse_fstype>("fstype"),
     row<&Options::pool, parse_pool>("pool"),
     row<&Options::compress, parse_compression>("compress"),
@@ -238,6 +240,10 @@ Status Parser::settle_type() {
 // The options name the file of a key and never hold the key, because runtimes keep options as plain
 // text and show them.
 Status Parser::check_pairs() const {
+  if (!parsed_.backup_exclude.empty() && parsed_.backup.folder.empty())
+    return fail(Code::kInvalid,
+                "volume option \"backup_exclude\" is for the backups that \"backup\" makes; add "
+                "backup=daily:7@/srv/backup, or leave it out");
   if (parsed_.encrypt.empty() == parsed_.keyfile.empty()) return {};
   return fail(Code::kInvalid, "volume options \"encrypt\" and \"keyfile\" go together; add {}",
               parsed_.encrypt.empty() ? "encrypt=fscrypt" : "keyfile=<absolute path>");

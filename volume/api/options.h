@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "volume/api/excludes.h"
 
 namespace fairlead::volume {
 
@@ -43,6 +44,23 @@ struct Schedule {
   bool operator==(const Schedule&) const = default;
 };
 
+// Which backups are kept: the newest `last`, and those that the schedule keeps.
+struct Retention {
+  unsigned last = 0;
+  Schedule periods;
+  bool operator==(const Retention&) const = default;
+};
+// "last:3,hourly:24,daily:7": each kind at most once, with a count of 1 to 1000.
+Result<Retention> parse_retention(std::string_view text);
+std::string format_retention(const Retention& keep);
+
+// Backups that are made automatically: daily:7@/srv/backup.
+struct BackupPlan {
+  Schedule every;      // when, and how many are kept
+  std::string folder;  // absolute path, without "." and ".."; empty: no backups
+  bool operator==(const BackupPlan&) const = default;
+};
+
 struct VolumeOptions {
   std::string backend;                // empty: the registry chooses
   std::optional<std::uint64_t> size;  // bytes, a hard limit
@@ -60,6 +78,8 @@ struct VolumeOptions {
   std::vector<IdRange> idmap;  // of uids and gids alike; empty: none
   Schedule snapshots;
   AutoGrow autogrow;
+  BackupPlan backup;
+  Excludes backup_exclude;   // of the backups that `backup` makes
   std::string compress;      // of backend btrfs: "zstd", "zstd:9", "lzo", "zlib", "off"
   bool cow = true;           // of backend btrfs; false (for databases) also turns checksums off
   bool discard = true;       // of backend image: deleted blocks go back to the disk below

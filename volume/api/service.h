@@ -60,6 +60,11 @@ class VolumeService {
   // Sets the labels that have a value, and removes the others.
   virtual Result<Volume> set_labels(
       const std::string& name, const std::map<std::string, std::optional<std::string>>& labels) = 0;
+  // Sets the options that have a value and resets the others: backup, backup_exclude, snapshots and
+  // retain. kUnsupported for others.
+  virtual Result<Volume> set_options(
+      const std::string& name,
+      const std::map<std::string, std::optional<std::string>>& options) = 0;
   // `size` is in bytes. Fails with the errors of Backend::resize.
   virtual Result<Volume> resize(const std::string& name, std::uint64_t size) = 0;
 
@@ -147,6 +152,32 @@ struct BackupInfo {
   LeftOut left_out = {};
   // of the snapshot that it holds (Snapshot::group); the backups of one moment have the same
   std::string group = {};
+  std::string excluded;  // what was left out on request, as format_excludes() writes it
+};
+
+struct BackupOptions {
+  Excludes excludes;
+  // After a backup that succeeded, backups of the same volume that this does not keep are removed.
+  std::optional<Retention> keep;
+};
+
+struct PruneOptions {
+  bool dry_run = false;  // only tells what would be done
+  // Also while the index of some backup cannot be read; what only that one needs is lost then.
+  bool force = false;
+};
+
+// What a removal of backups did, or would do.
+struct PruneReport {
+  std::vector<BackupInfo> removed;  // oldest first
+  std::vector<BackupInfo> kept;     // all others in the folder, oldest first
+  std::uint64_t freed = 0;          // bytes
+  std::vector<std::string> notes;   // what could not be freed, and why
+};
+
+struct RepairReport {
+  std::vector<std::string> healed;    // one line each
+  std::vector<std::string> findings;  // what stays lost, one line each; empty: all is whole
 };
 
 // Long verbs. Thread-safe. `fd` is borrowed. Paths are absolute.
@@ -157,7 +188,10 @@ class VolumeArchives {
   // with owners, modes, times, links, ACLs, extended attributes, flags (chattr) and whiteouts of
   // overlayfs. Device nodes, sockets and what is mounted inside are left out and counted.
   virtual Result<ArchiveReport> export_to(const std::string& volume, int fd,
-                                          const Progress& progress) = 0;
+                                          const Excludes& excludes, const Progress& progress) = 0;
+  Result<ArchiveReport> export_to(const std::string& volume, int fd, const Progress& progress) {
+    return export_to(volume, fd, Excludes{}, progress);
+  }
   // Creates the volume and fills it from a tar, plain or compressed in any way that libarchive
   // reads (gzip, xz, zstd and others). Refuses entries that would leave the folder, a damaged
   // archive, and one whose SHA-256 is not `sha256` (64 digits; empty accepts any). An absolute name
@@ -168,9 +202,14 @@ class VolumeArchives {
 
   // Writes a backup into a folder, which can be copied anywhere. Only what changed since the last
   // backup in that folder is written. A new folder is encrypted when the place has a secret; of an
-  // encrypted one every verb is kInvalid without the right secret.
+  // encrypted one every verb is kInvalid without the right secret. kInvalid for a folder that is in
+  // the volume itself.
   virtual Result<BackupInfo> back_up(const std::string& volume, const BackupPlace& place,
-                                     const Progress& progress) = 0;
+                                     const BackupOptions& options, const Progress& progress) = 0;
+  Result<BackupInfo> back_up(const std::string& volume, const BackupPlace& place,
+                             const Progress& progress) {
+    return back_up(volume, place, BackupOptions{}, progress);
+  }
   virtual Result<std::vector<BackupInfo>> backups(const BackupPlace& place) = 0;
   // `backup` is an id, or empty for the newest backup of the volume named in the spec. Options and
   // labels are those of the backup where the spec sets none. `left_out` of the volume holds what
@@ -180,6 +219,29 @@ class VolumeArchives {
   // Reads all content of one backup, or of all when `backup` is empty, and compares digests.
   virtual Result<CheckReport> verify(const BackupPlace& place, const std::string& backup,
                                      const Progress& progress) = 0;
+
+  // Removes backups by their ids, or by the first digits of them, and frees what no other backup
+  // needs. kNotFound for an id that none has or several have: nothing is removed then. kConflict
+  // while an index cannot be read, unless forced; an unreadable backup is removed by its whole id.
+  // Killed anywhere, every backup that is listed is whole, and the next call frees the rest.
+  virtual Result<PruneReport> remove_backups(const BackupPlace& place,
+                                             const std::vector<std::string>& ids,
+                                             const PruneOptions& options,
+                                             const Progress& progress) = 0;
+  // Removes the backups that `keep` does not keep, of one volume or of each (empty). The newest
+  // backup of a volume always stays, and so do those from the future. Without `keep` none is
+  // removed, and only what failed backups left is freed.
+  virtual Result<PruneReport> prune(const BackupPlace& place, const std::string& volume,
+                                    const std::optional<Retention>& keep,
+                                    const PruneOptions& options, const Progress& progress) = 0;
+  // Looks for damage as verify does, keeps what is good in damaged packs, and stores again what the
+  // volumes still have.
+  virtual Result<RepairReport> repair(const BackupPlace& place, const Progress& progress) = 0;
+
+  // Makes the backups that are due by the option `backup` of volumes, one after the other, and
+  // removes old ones. Backups that fail are noted in their volumes and tried again later. The
+  // daemon calls it about once a minute.
+  virtual Result<ReconcileReport> keep_backups(const Progress& progress) = 0;
 };
 
 // Looks into volumes, snapshots and backups without restoring them. Thread-safe. Symbolic links are
@@ -214,8 +276,9 @@ class VolumeJobs {
   // Asks the job to stop at its next safe point. kNotFound when there is no such job, kConflict
   // when it has ended.
   virtual Status stop(const std::string& id) = 0;
-  // Starts a stopped, failed or interrupted job again with the same arguments. Work that was done
-  // already is not repeated where the verb can tell. Returns what the verb could not keep.
+  // Starts a stopped, failed or interrupted job again with the same arguments, under the same id.
+  // Work that was done already is not repeated where the verb can tell. Returns what the verb could
+  // not keep.
   virtual Result<LeftOut> resume(const std::string& id, const Progress& progress) = 0;
 };
 

@@ -74,6 +74,16 @@ struct LeftOut {
   bool operator==(const LeftOut&) const = default;
 };
 
+// How the backups of the option `backup` go.
+struct BackupState {
+  long long done = 0;     // Unix seconds of the last one that succeeded; 0: none yet
+  long long tried = 0;    // of the last attempt; 0: none yet
+  long long since = 0;    // of the first attempt that failed since `done`
+  unsigned failures = 0;  // since `done`
+  std::string error;      // of the last attempt; empty: it succeeded
+  bool operator==(const BackupState&) const = default;
+};
+
 struct Volume {
   std::string id;  // 32 hex digits; names the folder, because user strings never become paths
   VolumeName name;
@@ -93,6 +103,7 @@ struct Volume {
   LeftOut left_out = {};              // what the import or the restore that made it could not keep
   // Not stored. What whoever created or resized it should know, one line each.
   std::vector<std::string> warnings = {};
+  BackupState backup = {};  // of those that are made by the option `backup`
 
   bool operator==(const Volume&) const = default;
 };

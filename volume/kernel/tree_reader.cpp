@@ -167,6 +167,11 @@ class Names {
       return std::strcmp(bytes_.data() + left, bytes_.data() + right) < 0;
     });
   }
+  bool has(std::string_view name) const {  // of sorted ones
+    const auto found = std::ranges::lower_bound(
+        starts_, name, {}, [this](std::size_t start) { return std::string_view(&bytes_[start]); });
+    return found != starts_.end() && std::string_view(&bytes_[*found]) == name;
+  }
   std::size_t size() const { return starts_.size(); }
   const char* operator[](std::size_t k) const { return bytes_.data() + starts_[k]; }
 
@@ -214,8 +219,9 @@ Result<UniqueFd> open_entry(int parent, const std::string& name, EntryKind kind)
 
 class Walker {
  public:
-  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes, Hollow hollow)
-      : top_(top), visit_(visit), notes_(notes), hollow_(hollow) {}
+  Walker(int top, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes, Hollow hollow,
+         const WalkFilter* filter)
+      : top_(top), visit_(visit), notes_(notes), hollow_(hollow), filter_(filter) {}
   Status run();
 
  private:
@@ -234,6 +240,7 @@ class Walker {
   const std::function<Status(TreeCursor&)>& visit_;
   WalkNotes& notes_;
   Hollow hollow_;
+  const WalkFilter* filter_;  // borrowed; nullptr: nothing is left out on request
   bool on_btrfs_ = false;
   std::uint64_t mount_ = 0;  // of the top, where the kernel tells
   bool knows_mounts_ = false;
@@ -303,6 +310,14 @@ Result<bool> Walker::tell(TreeEntry entry, int parent, const char* name) {
 Status Walker::push(UniqueFd fd, std::string path) {
   auto names = names_in(fd.get());
   if (!names) return fail(with_context(names.error(), printable(path)));
+  const auto only =
+      filter_ == nullptr
+          ? std::nullopt
+          : filter_->only(fd.get(), [&](std::string_view name) { return names->has(name); });
+  if (only) {
+    *names = Names();
+    names->add(only->c_str());
+  }
   levels_.push_back({.fd = std::move(fd), .path = path.size(), .names = std::move(*names)});
   path_ = std::move(path);
   if (levels_.size() > kMostOpen) levels_[levels_.size() - 1 - kMostOpen].fd.reset();
@@ -378,6 +393,8 @@ Status Walker::meet(const char* name) {
   TreeEntry entry;
   entry.path = path_to(name);
   fill(entry, info);
+  if (filter_ != nullptr && filter_->leaves_out(entry.path, entry.kind == EntryKind::kFolder))
+    return {};
   if (entry.kind == EntryKind::kDevice) {
     notes_.add(fmt::format("{} is a device node; it was left out", printable(entry.path)));
     return {};
@@ -449,8 +466,8 @@ Status Walker::run() {
 }  // namespace
 
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
-                 Hollow hollow) {
-  return Walker(folder, visit, notes, hollow).run();
+                 Hollow hollow, const WalkFilter* filter) {
+  return Walker(folder, visit, notes, hollow, filter).run();
 }
 
 Result<std::vector<std::string>> entry_names(int folder) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,13 +31,26 @@ class TreeCursor {
 // Tells whether the walk notes that or ends with kConflict.
 enum class Hollow { kNote, kRefuse };
 
+// What a walk leaves out because somebody asked for it: without a note, and without looking at it.
+class WalkFilter {
+ public:
+  virtual ~WalkFilter() = default;
+  // Of an entry below the top, before it is visited. What is in a folder that is left out is not
+  // asked about.
+  virtual bool leaves_out(const std::string& path, bool is_folder) const = 0;
+  // The one name in an open folder that is kept, where all others are left out because of it. `has`
+  // tells whether there is such a name.
+  using HasName = std::function<bool(std::string_view name)>;
+  virtual std::optional<std::string> only(int folder, const HasName& has) const = 0;
+};
+
 // Visits the folder itself (with an empty path) and then everything below it, in the order of
 // compare_paths, at any depth with at most 70 descriptors. Symbolic links are not followed. What is
 // mounted below, device nodes and what another kind of file replaces during the walk are left out
 // and noted; what vanishes during the walk is left out without a note. A failure of the visitor other than kNotFound ends the walk. Subvolumes
 // of btrfs are visited like folders.
 Status walk_tree(int folder, const std::function<Status(TreeCursor&)>& visit, WalkNotes& notes,
-                 Hollow hollow = Hollow::kNote);
+                 Hollow hollow = Hollow::kNote, const WalkFilter* filter = nullptr);
 
 // --- one folder, or one entry, of such a tree. `name` is one component, or "." for the folder itself;
 // entries have no path.

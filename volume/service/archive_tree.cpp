@@ -120,13 +120,14 @@ class HashedInput {
 }  // namespace
 
 Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
-                                 Hollow hollow) {
+                                 Hollow hollow, const WalkFilter* filter) {
   TRY(auto writer, ArchiveWriter::open(to));
   ProgressReporter reporter(progress, total);
   ExportedTree tree;
   Exporter exporter(writer, reporter, tree);
   TRY_STATUS(walk_tree(
-      data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes, hollow));
+      data, [&](TreeCursor& cursor) { return exporter.visit(cursor); }, tree.notes, hollow,
+      filter));
   TRY(const auto digest, writer.close());
   tree.report.digest = to_hex(digest);
   return tree;

@@ -15,7 +15,7 @@ struct ExportedTree {
 
 // `data` and `to` are borrowed. The digest is of the archive's bytes, as sha256sum(1) shows it.
 Result<ExportedTree> export_tree(int data, int to, std::uint64_t total, const Progress& progress,
-                                 Hollow hollow = Hollow::kNote);
+                                 Hollow hollow = Hollow::kNote, const WalkFilter* filter = nullptr);
 
 // `from` is borrowed. `sha256` is the expected digest of everything that `from` gives, in lower
 // case, or empty. `total` is the size of the archive, 0 when it is not known. kInvalid for a

@@ -13,7 +13,11 @@
 #include "volume/api/secrets.h"
 #include "volume/service/archive_tree.h"
 #include "volume/service/backup.h"
+#include "volume/service/backup_keeping.h"
+#include "volume/service/backup_plans.h"
+#include "volume/service/backup_target.h"
 #include "volume/service/create_plan.h"
+#include "volume/service/exclude_filter.h"
 #include "volume/service/left_out.h"
 #include "volume/service/new_volume.h"
 #include "volume/service/recovery.h"
@@ -88,17 +92,29 @@ class Archives : public VolumeArchives {
         admit_(environment.admit),
         jobs_(store, locks, environment.now) {}
 
-  Result<ArchiveReport> export_to(const std::string& volume, int fd,
+  using VolumeArchives::back_up;
+  using VolumeArchives::export_to;
+  Result<ArchiveReport> export_to(const std::string& volume, int fd, const Excludes& excludes,
                                   const Progress& progress) override;
   Result<Volume> import_from(const VolumeSpec& spec, int fd, const std::string& sha256,
                              const Progress& progress) override;
   Result<BackupInfo> back_up(const std::string& volume, const BackupPlace& place,
-                             const Progress& progress) override;
+                             const BackupOptions& options, const Progress& progress) override;
   Result<std::vector<BackupInfo>> backups(const BackupPlace& place) override;
   Result<Volume> restore(const VolumeSpec& spec, const BackupPlace& place,
                          const std::string& backup, const Progress& progress) override;
   Result<CheckReport> verify(const BackupPlace& place, const std::string& backup,
                              const Progress& progress) override;
+  Result<PruneReport> remove_backups(const BackupPlace& place, const std::vector<std::string>& ids,
+                                     const PruneOptions& options,
+                                     const Progress& progress) override;
+  Result<PruneReport> prune(const BackupPlace& place, const std::string& volume,
+                            const std::optional<Retention>& keep, const PruneOptions& options,
+                            const Progress& progress) override;
+  Result<RepairReport> repair(const BackupPlace& place, const Progress& progress) override;
+  Result<ReconcileReport> keep_backups(const Progress& progress) override {
+    return BackupPlans(*this, records_, locks_, now_).keep(progress);
+  }
 
  private:
   using Writing = std::function<Status(TreeWriter&)>;
@@ -108,12 +124,17 @@ class Archives : public VolumeArchives {
   Result<Volume> make_volume(const VolumeSpec& spec, Origin origin, const LeftOut& already,
                              const Writing& write);
   Result<LeftOut> fill(const Volume& volume, Backend& backend, Origin origin, const Writing& write);
-  Result<ArchiveReport> export_now(const std::string& volume, int fd, const Progress& progress);
+  Result<ArchiveReport> export_now(const std::string& volume, int fd, const Excludes& excludes,
+                                   const Progress& progress);
   Result<BackupInfo> back_up_now(const std::string& volume, const BackupPlace& place,
-                                 const Progress& progress);
+                                 const BackupOptions& options, const Progress& progress);
   Result<Volume> restore_now(VolumeSpec spec, const BackupPlace& place, const std::string& id,
                              const Progress& progress);
   Result<std::vector<std::string>> admit(const CreatePlan& plan);
+  Result<std::uint64_t> measured_bytes(const VolumeSource& source, const Excludes& excludes,
+                                       const Progress& progress);
+  Result<std::uint64_t> expected_bytes(const BackupFolder& folder, const VolumeSource& source,
+                                       const Excludes& excludes, const Progress& progress);
   Status note_backup(const Volume& volume, const BackupInfo& made);
 
   VolumeService& service_;
@@ -202,12 +223,37 @@ Result<Volume> Archives::import_from(const VolumeSpec& spec, int fd, const std::
 
 // --- export
 
+// For percent and time left, where nobody knows what a folder holds: a walk that reads no content.
+Result<std::uint64_t> Archives::measured_bytes(const VolumeSource& source, const Excludes& excludes,
+                                               const Progress& progress) {
+  if (source.used() != 0 || !excludes.empty() || !progress) return source.used();
+  const auto usage = service_.usage(source.volume().name.str(),
+                                    [&](std::uint64_t, std::uint64_t) { return progress(0, 0); });
+  if (!usage && usage.error().code == Code::kUnavailable) return fail(usage.error());
+  return usage ? usage->used.value_or(0) : 0;
+}
+
+// Of a volume that was backed up here before, as much as then.
+Result<std::uint64_t> Archives::expected_bytes(const BackupFolder& folder,
+                                               const VolumeSource& source, const Excludes& excludes,
+                                               const Progress& progress) {
+  TRY(const auto listing, folder.list());
+  for (auto last = listing.backups.rbegin(); last != listing.backups.rend(); ++last)
+    if (last->volume_id == source.volume().id && last->info.bytes > 0) return last->info.bytes;
+  return measured_bytes(source, excludes, progress);
+}
+
 Result<ArchiveReport> Archives::export_now(const std::string& volume, int fd,
-                                           const Progress& progress) {
+                                           const Excludes& excludes, const Progress& progress) {
+  TRY_STATUS(check_excludes(excludes));
   TRY(const auto source, VolumeSource::open(parts(), volume));
+  TRY_STATUS(refuse_file_inside({source.data(), source.volume().mountpoint}, fd));
+  const ExcludeFilter filter(excludes);
+  TRY(const auto total, measured_bytes(source, excludes, progress));
   if (!source.warning().empty())
     log::warn("export of a live volume", {{"volume", volume}, {"why", source.warning()}});
-  TRY(auto tree, export_tree(source.data(), fd, source.used(), progress, source.hollow()));
+  TRY(auto tree, export_tree(source.data(), fd, total, progress, source.hollow(),
+                             excludes.empty() ? nullptr : &filter));
   fault_point("archive.export.written");
   tree.report.left_out = left_out_of(tree.notes);
   log_left_out(tree.report.left_out, "export", volume);
@@ -215,9 +261,9 @@ Result<ArchiveReport> Archives::export_now(const std::string& volume, int fd,
 }
 
 Result<ArchiveReport> Archives::export_to(const std::string& volume, int fd,
-                                          const Progress& progress) {
+                                          const Excludes& excludes, const Progress& progress) {
   JobRun job(jobs_, {.verb = "export", .volume = shown(volume), .arguments = {}}, progress);
-  return job.end(in_context(export_now(volume, fd, job.progress()),
+  return job.end(in_context(export_now(volume, fd, excludes, job.progress()),
                             fmt::format("export volume \"{}\"", shown(volume))));
 }
 
@@ -233,22 +279,30 @@ Status Archives::note_backup(const Volume& volume, const BackupInfo& made) {
 }
 
 Result<BackupInfo> Archives::back_up_now(const std::string& volume, const BackupPlace& place,
-                                         const Progress& outer) {
-  TRY([[maybe_unused]] const auto there, service_.inspect(volume.substr(0, volume.find('@'))));
+                                         const BackupOptions& options, const Progress& outer) {
+  TRY_STATUS(check_excludes(options.excludes));
+  TRY(const auto there, service_.inspect(volume.substr(0, volume.find('@'))));
+  if (place.folder.starts_with('/')) {
+    TRY_STATUS(refuse_target_inside({-1, there.mountpoint}, place.folder));
+    if (there.backend == "bind")  // where it is, also while nothing has it mounted
+      TRY_STATUS(refuse_target_inside({-1, there.options.device}, place.folder));
+  }
   const Stoppable stoppable(outer);
   const Progress progress = stoppable.progress();
   TRY(const auto folder, BackupFolder::prepare(place, "backup", stoppable.stopped()));
   TRY(const auto source, VolumeSource::open(parts(), volume));
   if (!source.warning().empty())
     log::warn("backup of a live volume", {{"volume", volume}, {"why", source.warning()}});
+  TRY(const auto total, expected_bytes(folder, source, options.excludes, progress));
   TRY(auto result, run_backup(folder,
                               {.volume = source.volume(),
                                .data = source.data(),
                                .started = source.taken(),
                                .created = now_(),
-                               .total = source.used(),
+                               .total = total,
                                .hollow = source.hollow(),
-                               .group = source.group()},
+                               .group = source.group(),
+                               .excludes = options.excludes},
                               progress));
   fault_point("backup.done");
   log_left_out(result.info.left_out, "backup", volume);
@@ -257,14 +311,21 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const Backup
   if (const auto noted = note_backup(source.volume(), result.info); !noted)
     log::warn("the time of a backup could not be noted",
               {{"volume", volume}, {"error", noted.error().text}});
+  if (options.keep) {
+    const auto kept = keep_after_backup(folder, source.volume(), *options.keep, now_(), progress);
+    if (!kept) log::warn("old backups stay", {{"volume", volume}, {"error", kept.error().text}});
+  }
   return std::move(result.info);
 }
 
 Result<BackupInfo> Archives::back_up(const std::string& volume, const BackupPlace& place,
-                                     const Progress& progress) {
-  JobRun job(jobs_, {.verb = "backup", .volume = shown(volume), .arguments = arguments_of(place)},
+                                     const BackupOptions& options, const Progress& progress) {
+  auto arguments = arguments_of(place);
+  if (!options.excludes.empty()) arguments["exclude"] = format_excludes(options.excludes);
+  if (options.keep) arguments["keep"] = format_retention(*options.keep);
+  JobRun job(jobs_, {.verb = "backup", .volume = shown(volume), .arguments = std::move(arguments)},
              progress);
-  return job.end(in_context(back_up_now(volume, place, job.progress()),
+  return job.end(in_context(back_up_now(volume, place, options, job.progress()),
                             fmt::format("back up volume \"{}\"", shown(volume))));
 }
 
@@ -301,6 +362,11 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
     // its content is in the backup, so it is no clone any more
     spec.options.from_volume.clear();
     spec.options.from_snapshot.clear();
+    // A folder from elsewhere must not make the daemon write wherever it likes.
+    if (spec.options.backup.folder != place.folder) {
+      spec.options.backup = {};
+      spec.options.backup_exclude = {};
+    }
   }
   if (spec.labels.empty()) spec.labels = backup.labels;
   return make_volume(spec, Origin::kOwn, backup.info.left_out, [&](TreeWriter& writer) {
@@ -350,6 +416,34 @@ Result<CheckReport> Archives::verify(const BackupPlace& place, const std::string
                             fmt::format("verify the backups in {}", shown(place.folder))));
 }
 
+// --- order
+
+Result<PruneReport> Archives::remove_backups(const BackupPlace& place,
+                                             const std::vector<std::string>& ids,
+                                             const PruneOptions& options,
+                                             const Progress& progress) {
+  JobRun job(jobs_, {.verb = "prune", .volume = {}, .arguments = arguments_of(place)}, progress,
+             JobSeen::kWhenLong);
+  return job.end(in_context(remove_backups_in(place, ids, options, job.progress()),
+                            fmt::format("remove backups in {}", shown(place.folder))));
+}
+
+Result<PruneReport> Archives::prune(const BackupPlace& place, const std::string& volume,
+                                    const std::optional<Retention>& keep,
+                                    const PruneOptions& options, const Progress& progress) {
+  JobRun job(jobs_, {.verb = "prune", .volume = shown(volume), .arguments = arguments_of(place)},
+             progress, JobSeen::kWhenLong);
+  return job.end(in_context(
+      prune_in(place, {.volume = volume, .keep = keep, .now = now_()}, options, job.progress()),
+      fmt::format("prune the backups in {}", shown(place.folder))));
+}
+
+Result<RepairReport> Archives::repair(const BackupPlace& place, const Progress& progress) {
+  JobRun job(jobs_, {.verb = "repair", .volume = {}, .arguments = arguments_of(place)}, progress);
+  return job.end(in_context(repair_in(parts(), place, job.progress()),
+                            fmt::format("repair the backups in {}", shown(place.folder))));
+}
+
 Result<LeftOut> restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
   VolumeSpec spec;
   TRY(spec.name, VolumeName::parse(job.volume));
@@ -361,6 +455,19 @@ Result<LeftOut> restore_again(VolumeArchives& archives, const Job& job, const Pr
   TRY(spec.options, parse_options(options));
   TRY(auto volume, archives.restore(spec, place_of(job), argument(job, "backup"), progress));
   return std::move(volume.left_out);
+}
+
+Result<LeftOut> back_up_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
+  BackupOptions options;
+  if (const std::string text = argument(job, "exclude"); !text.empty()) {
+    TRY(options.excludes, parse_excludes(text));
+  }
+  if (const std::string text = argument(job, "keep"); !text.empty()) {
+    TRY(options.keep, parse_retention(text));
+  }
+  return archives.back_up(job.volume, place_of(job), options, progress).map([](BackupInfo made) {
+    return std::move(made.left_out);
+  });
 }
 
 }  // namespace
@@ -381,12 +488,17 @@ std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
           {"import", from_a_pipe},
           {"backup",
            [&archives](const Job& job, const Progress& progress) {
-             return archives.back_up(job.volume, place_of(job), progress)
-                 .map([](BackupInfo made) { return std::move(made.left_out); });
+             return back_up_again(archives, job, progress);
            }},
           {"restore",
            [&archives](const Job& job, const Progress& progress) {
              return restore_again(archives, job, progress);
+           }},
+          {"repair",
+           [&archives](const Job& job, const Progress& progress) {
+             return archives.repair(place_of(job), progress).map([](const RepairReport&) {
+               return LeftOut{};
+             });
            }},
           {"verify", [&archives](const Job& job, const Progress& progress) {
              return archives.verify(place_of(job), argument(job, "backup"), progress)

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "volume/kernel/tree_reader.h"
+#include "volume/service/exclude_filter.h"
 #include "volume/service/left_out.h"
 #include "volume/service/progress_reporter.h"
 
@@ -192,8 +193,10 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
     TRY(auto before, Before::open(folder_, *last));
     before_.emplace(std::move(before));
   }
+  const ExcludeFilter filter(request_.excludes);
   const auto walked = walk_tree(
-      request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_, request_.hollow);
+      request_.data, [this](TreeCursor& cursor) { return visit(cursor); }, notes_, request_.hollow,
+      request_.excludes.empty() ? nullptr : &filter);
   // Flushes also after a stop or failure, so that the next backup need not store again what was
   // read so far.
   const auto flushed = store_.flush();
@@ -209,7 +212,8 @@ Result<BackupResult> BackupRun::run(const BackupFolder::Listing& listing) {
                                  .stored = stored,
                                  .incremental = !is_first,
                                  .left_out = left_out_of(notes_),
-                                 .group = request_.group},
+                                 .group = request_.group,
+                                 .excluded = format_excludes(request_.excludes)},
                         .volume_id = request_.volume.id,
                         .backend = request_.volume.backend,
                         .options = to_map(request_.volume.options),

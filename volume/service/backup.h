@@ -18,6 +18,7 @@ struct BackupRequest {
   std::uint64_t total = 0;  // bytes, for the progress; 0: not known
   Hollow hollow = Hollow::kNote;
   std::string group = {};  // Snapshot::group
+  Excludes excludes = {};
 };
 
 struct BackupResult {

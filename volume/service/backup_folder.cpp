@@ -111,12 +111,17 @@ Result<BackupFolder> BackupFolder::prepare(const BackupPlace& place, const std::
 }
 
 // Reads several at the same time, because a far storage is slow to answer.
-Result<BackupFolder::Listing> BackupFolder::list() const {
+Result<std::vector<std::string>> BackupFolder::ids() const {
   TRY(const auto files, storage_->list("backups"));
   std::vector<std::string> ids;
   for (const BackupFile& file : files)
     if (auto id = parse_index_name(file.name)) ids.push_back(std::move(*id));
   std::ranges::sort(ids);
+  return ids;
+}
+
+Result<BackupFolder::Listing> BackupFolder::list() const {
+  TRY(const auto ids, this->ids());
   std::vector<Result<BackupSummary>> summaries(ids.size(), BackupSummary());
   in_parallel(ids.size(), reading_threads(*storage_, kFarLists), [&](std::size_t k) {
     summaries[k] = read_summary(*storage_, cipher_.get(), ids[k]);

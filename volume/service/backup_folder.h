@@ -39,6 +39,7 @@ class BackupFolder {
     std::vector<std::string> damaged;    // what is wrong with the others, one line each
   };
   Result<Listing> list() const;
+  Result<std::vector<std::string>> ids() const;  // also of those that list() cannot read
   // Of a folder that is open for writing, with nothing in it that a power cut may have damaged.
   Result<ChunkStore> chunks() const;
   Result<ChunkStore> chunks(const Listing& listing) const;  // spares to list again

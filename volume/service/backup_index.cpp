@@ -174,6 +174,7 @@ constexpr auto kSummary = fields(
     defaulted<&BackupSummary::info, &BackupInfo::incremental>("incremental"),
     sparse<&BackupSummary::info, &BackupInfo::left_out>("left_out", json::object(kLeftOut)),
     sparse<&BackupSummary::info, &BackupInfo::group>("group"),
+    sparse<&BackupSummary::info, &BackupInfo::excluded>("excluded"),
     required<&BackupSummary::entries>("entries"), required<&BackupSummary::lines>("lines", kDigest),
     defaulted<&BackupSummary::packs>("packs", kDigest));
 
@@ -344,7 +345,7 @@ class Taker {
 
 tl::unexpected<Error> malformed() { return fail(Code::kInvalid, "a record is malformed"); }
 
-constexpr std::array kKinds{EntryKind::kFile, EntryKind::kFolder, EntryKind::kSymlink,
+constexpr std::array kKinds{EntryKind::kFile, EntryKind::kFolder,   EntryKind::kSymlink,
                             EntryKind::kFifo, EntryKind::kWhiteout, EntryKind::kSocket};
 
 unsigned char number_of(EntryKind kind) {

@@ -25,6 +25,7 @@
 // The summary is one line in a frame of its own, so that listing backups reads no index:
 //   {"format":2,"id":"…","volume":"shop","volume_id":"3f…",…,
 //    "lines":"<SHA-256 of the records or lines>","packs":["…"]}
+// "excluded", if it is there, is what was left out on request (volume/api/excludes.h).
 #pragma once
 
 #include <cstdint>

@@ -134,7 +134,8 @@ Digest ChunkStore::digest(std::string_view bytes) const {
 }
 
 Status ChunkStore::put(const Digest& digest, std::string_view bytes) {
-  if (!table_.add(digest, {.pack = kOpenPack})) return {};
+  if (has(digest)) return {};
+  if (!table_.add(digest, {.pack = kOpenPack})) table_.move(digest, {.pack = kOpenPack});
   if (!writer_) writer_ = std::make_unique<PackWriter>(*parts_.storage, parts_.cipher.get());
   if (table_.size() % kTakeAfter == 0) take_finished();  // or the lists would pile up
   return writer_->put(digest, bytes);
@@ -238,7 +239,7 @@ std::vector<Result<std::string>> ChunkStore::read(const std::vector<Wanted>& chu
 
 std::optional<ChunkLocation> ChunkStore::place_of(const Digest& digest) const {
   const ChunkLocation* const place = table_.find(digest);
-  if (place == nullptr || place->pack == kOpenPack) return std::nullopt;
+  if (place == nullptr || place->pack >= packs_.size()) return std::nullopt;
   return *place;
 }
 
@@ -256,8 +257,8 @@ const Digest& ChunkStore::pack_of(const Digest& digest) const {
 
 bool ChunkStore::mark(const Digest& digest) {
   const ChunkLocation* const place = table_.find(digest);
-  if (place != nullptr && place->pack != kOpenPack) marked_[place->pack] = true;
-  return place != nullptr;
+  if (place != nullptr && place->pack < packs_.size()) marked_[place->pack] = true;
+  return place != nullptr && place->pack != kForgotten;
 }
 
 std::vector<Digest> ChunkStore::needed_packs() const {
@@ -286,6 +287,24 @@ Result<std::vector<Digest>> ChunkStore::check_pack(const Digest& pack) const {
   TRY(const auto hash, hash_of(*file));
   if (hash == pack) return std::vector<Digest>();
   return find_damage(*file, pack);
+}
+
+std::vector<PackedChunk> ChunkStore::chunks_in(const Digest& pack) const {
+  std::vector<PackedChunk> chunks;
+  table_.for_each([&](const Digest& digest, const ChunkLocation& place) {
+    if (place.pack < packs_.size() && packs_[place.pack] == pack)
+      chunks.push_back({digest, place.offset, place.stored, place.length});
+  });
+  return chunks;
+}
+
+std::uint64_t ChunkStore::pack_size(const Digest& pack) const {
+  const auto found = std::ranges::find(packs_, pack);
+  return found == packs_.end() ? 0 : sizes_[static_cast<std::size_t>(found - packs_.begin())];
+}
+
+void ChunkStore::forget(const Digest& digest) {
+  if (has(digest)) table_.move(digest, {.pack = kForgotten});
 }
 
 Result<std::uint64_t> ChunkStore::remove_pack(const Digest& pack) {

@@ -35,7 +35,10 @@ class ChunkStore {
 
   // The name of these bytes in this store.
   Digest digest(std::string_view bytes) const;
-  bool has(const Digest& digest) const { return table_.find(digest) != nullptr; }
+  bool has(const Digest& digest) const {
+    const ChunkLocation* const place = table_.find(digest);
+    return place != nullptr && place->pack != kForgotten;
+  }
   // Stores the chunk unless the store has it. It is on its way then (pack_writer.h): failures come
   // with a later call, and it can be read after the next flush().
   Status put(const Digest& digest, std::string_view bytes);
@@ -63,6 +66,11 @@ class ChunkStore {
   // The chunks of this pack that cannot be read any more; empty when the pack is as it was written.
   // Thread-safe while nothing is put.
   Result<std::vector<Digest>> check_pack(const Digest& pack) const;
+  // Those that get() reads from this pack. Reads nothing; in no order.
+  std::vector<PackedChunk> chunks_in(const Digest& pack) const;
+  std::uint64_t pack_size(const Digest& pack) const;  // bytes
+  // From now on has() is false, and put() stores the chunk again.
+  void forget(const Digest& digest);
   // Returns the bytes that were freed.
   Result<std::uint64_t> remove_pack(const Digest& pack);
 
@@ -75,8 +83,9 @@ class ChunkStore {
   std::uint64_t stored() const { return stored_; }  // bytes of the packs written by this object
 
  private:
-  static constexpr std::uint32_t kOpenPack = UINT32_MAX;  // not published yet
-  struct Shared;                                          // the open packs
+  static constexpr std::uint32_t kOpenPack = UINT32_MAX;       // not published yet
+  static constexpr std::uint32_t kForgotten = UINT32_MAX - 1;  // as if it were in no pack
+  struct Shared;                                               // the open packs
   explicit ChunkStore(Parts parts);
   static Result<ChunkStore> load(Parts parts, const std::set<Digest>* trusted);
   void add_pack(std::uint32_t number, const std::vector<PackedChunk>& chunks);

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "volume/service/backup_plans.h"
 
 namespace fairlead::volume {
 
@@ -53,7 +54,8 @@ Result<Volume> Creation::build(const CreatePlan& plan, const Maker& make) {
                 .snapshots = {},
                 .change = {},
                 .backed_up = 0,
-                .backup_left_out = 0};
+                .backup_left_out = 0,
+                .backup = {}};
   TRY(auto stored, volumes_.records().add(volume));
   fault_point("volume.create.intent");
   Rollback undo;
@@ -131,6 +133,7 @@ Result<Volume> Creation::clone_behind(const CreatePlan& plan) {
 Result<Volume> Creation::create(const VolumeSpec& spec, const Progress& progress) {
   const auto run = [&]() -> Result<Volume> {
     TRY(auto plan, plan_create(spec));
+    TRY_STATUS(check_backup_folder(plan.options, volumes_.backup_roots()));
     if (plan.options.from_volume.empty()) return create_new(std::move(plan));
     return progress ? clone(std::move(plan), progress) : clone_behind(plan);
   };

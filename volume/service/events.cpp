@@ -65,6 +65,13 @@ void add_renames_and_properties(const Volume& before, const Volume& after,
     changes.push_back(change_of(after, "backup"));
     note_left_out(changes.back(), after.backup_left_out);
   }
+  if (before.backup.failures < after.backup.failures) {
+    changes.push_back(change_of(after, "backup-failed"));
+    changes.back().attributes["folder"] = after.options.backup.folder;
+    changes.back().attributes["error"] = after.backup.error;
+  }
+  if (before.options != after.options && before.options.size == after.options.size)
+    changes.push_back(change_of(after, "set"));
   if (before.change && before.change->kind == ChangeKind::kRollback && !after.change &&
       std::ranges::find(after.snapshots, before.change->kept.id, &Snapshot::id) !=
           after.snapshots.end()) {

@@ -8,6 +8,9 @@
 //                                                                autogrow= asked for
 //             backup                  volume    its name         the same, left_out
 //             grow-failed             volume                     error: of autogrow=
+//             backup-failed           volume    its name         the same, folder, error; of a
+//                                                                backup that its option makes
+//             set                     volume    its name         the same; options were changed
 //             rollback                volume    its name         the same, snapshot, kept
 //             mount, unmount          volume    its name         the same, client, user (the id
 //                                                                that the runtime gave)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "volume/service/backup_plans.h"
 
 namespace fairlead::volume {
 
@@ -73,6 +74,11 @@ Result<VolumeStatus> Inspection::status(const Volume& volume) {
   }
   add_growth(volume, *status);
   status->reason = reason_of(volume, status->reason);
+  const std::string trouble = backup_trouble(volume);
+  if (!trouble.empty()) {
+    if (status->condition == Condition::kOk) status->condition = Condition::kWarning;
+    status->health = status->health == "ok" ? trouble : status->health + "; " + trouble;
+  }
   settle_condition(*status);
   return status;
 }

@@ -147,6 +147,13 @@ Status JobRecords::ask_to_stop(const std::string& id) {
                                   .durability = state::Durability::kBoot}));
 }
 
+Status JobRecords::forget_stop(const std::string& id) {
+  return status_of(store_.commit({.preconditions = {},
+                                  .puts = {},
+                                  .deletes = {stop_key(id)},
+                                  .durability = state::Durability::kBoot}));
+}
+
 bool JobRecords::is_asked_to_stop(const std::string& id) {
   const auto asked = store_.get(stop_key(id));
   return asked && *asked;

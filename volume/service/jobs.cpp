@@ -12,6 +12,14 @@ using namespace std::chrono_literals;
 constexpr auto kLongAfter = 500ms, kWriteEvery = 500ms;
 constexpr auto kClaimDeadline = 1s;
 
+// A job that is started again, between Jobs::resume() and the JobRun of its verb, which is made by
+// a call through interfaces that know no jobs.
+struct Resumed {
+  std::string id;
+  NamedLocks::Guard alive;
+};
+thread_local std::optional<Resumed> resumed;
+
 class Jobs : public VolumeJobs {
  public:
   Jobs(state::Store& store, NamedLocks& locks, std::map<std::string, JobVerb> verbs,
@@ -39,8 +47,6 @@ Status Jobs::stop(const std::string& id) {
   return {};
 }
 
-// The verb runs as a job of its own. The old job is removed when that has ended, whatever the
-// result.
 Result<LeftOut> Jobs::resume(const std::string& id, const Progress& progress) {
   const auto run = [&]() -> Result<LeftOut> {
     TRY(const auto job, records_.find(id));
@@ -51,9 +57,12 @@ Result<LeftOut> Jobs::resume(const std::string& id, const Progress& progress) {
       return fail(Code::kUnsupported,
                   "a job of verb {} cannot be started again; give the command again",
                   shown(job.verb));
-    TRY(const auto claimed, records_.claim(id, kClaimDeadline));
+    TRY(auto claimed, records_.claim(id, kClaimDeadline));
+    TRY_STATUS(records_.forget_stop(id));
+    resumed.emplace(Resumed{id, std::move(claimed)});
     auto done = verb->second(job, progress);
-    (void)records_.erase(id);  // if this fails, it is removed after a week
+    const bool never_began = std::exchange(resumed, std::nullopt).has_value();
+    if (done && never_began) (void)records_.erase(id);  // if this fails, it is removed after a week
     return done;
   };
   auto done = run();
@@ -72,7 +81,13 @@ JobRun::JobRun(JobRecords& jobs, Task task, Progress outer, JobSeen seen)
            .started = jobs.now()},
       outer_(std::move(outer)),
       begun_(std::chrono::steady_clock::now()) {
-  if (seen == JobSeen::kAtOnce) appear();
+  if (auto again = std::exchange(resumed, std::nullopt)) {
+    job_.id = again->id;
+    alive_ = std::move(again->alive);
+    appear();
+  } else if (seen == JobSeen::kAtOnce) {
+    appear();
+  }
 }
 
 JobRun::~JobRun() {
@@ -86,7 +101,8 @@ Progress JobRun::progress() {
 
 // The lock is taken first, because a record without it would be an interrupted job.
 void JobRun::appear() {
-  auto claimed = jobs_.claim(job_.id, kClaimDeadline);
+  auto claimed =
+      alive_ ? Result<NamedLocks::Guard>(std::move(*alive_)) : jobs_.claim(job_.id, kClaimDeadline);
   if (claimed)
     alive_ = std::move(*claimed);
   else

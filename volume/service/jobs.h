@@ -43,6 +43,7 @@ class JobRecords {
   Status erase(const std::string& id);
   Status ask_to_stop(const std::string& id);
   bool is_asked_to_stop(const std::string& id);
+  Status forget_stop(const std::string& id);
   // Takes the lock that whoever runs the job holds.
   Result<NamedLocks::Guard> claim(const std::string& id, std::chrono::milliseconds deadline);
   std::string new_id() const;
@@ -105,8 +106,8 @@ class JobRun {
   bool visible_ = false, ended_ = false, stopped_ = false;
 };
 
-// Starts a job again with its arguments, and returns what it could not keep. The verb makes a JobRun
-// of its own.
+// Starts a job again with its arguments, and returns what it could not keep. The first JobRun that
+// the verb makes, on the same thread, is this job: it keeps the id.
 using JobVerb = std::function<Result<LeftOut>(const Job& job, const Progress& progress)>;
 
 // The verbs of the service: clone, snapshot, rollback, check.

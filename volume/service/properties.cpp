@@ -1,8 +1,13 @@
 #include "volume/service/properties.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 
 #include "base/fault.h"
+#include "base/text.h"
+#include "volume/service/backup_plans.h"
 #include "volume/service/create_plan.h"
 #include "volume/service/snapshot_mounts.h"
 
@@ -14,6 +19,20 @@ bool is_counted(const Volume& volume) {
     return !one.mounts.empty();
   });
 }
+
+// What is read again each time it is needed, and so may change at any time.
+constexpr auto kChangeable =
+    std::to_array<std::string_view>({"backup", "backup_exclude", "retain", "snapshots"});
+
+Status check_changeable(const std::string& option) {
+  if (std::ranges::find(kChangeable, option) != kChangeable.end()) return {};
+  if (option == "size")
+    return fail(Code::kUnsupported, "the size is changed by: fairlead volume resize");
+  return fail(Code::kUnsupported,
+              "option \"{}\" is for new volumes; of one that is there {} can be changed",
+              shown(option), fmt::join(kChangeable, ", "));
+}
+
 }  // namespace
 
 // Only the record changes; data and mounts stay where they are. Refused while a counted mount is in
@@ -84,6 +103,33 @@ Result<std::vector<std::string>> Properties::admit_growth(const OpenVolume& open
   TRY(const auto promise, opened.backend->promise(opened.stored.volume));
   if (!promise || size <= promise->size) return std::vector<std::string>();
   return volumes_.admit(*opened.backend, size - promise->size);
+}
+
+Result<Volume> Properties::set_options(
+    const std::string& name, const std::map<std::string, std::optional<std::string>>& options) {
+  const auto run = [&]() -> Result<Volume> {
+    TRY(const auto parsed, VolumeName::parse(name));
+    for (const auto& [option, value] : options) TRY_STATUS(check_changeable(option));
+    TRY(const auto guard, volumes_.lock(parsed));
+    TRY(auto opened, changes_.open(parsed));
+    Volume& volume = opened.stored.volume;
+    auto texts = to_map(volume.options);
+    for (const auto& [option, value] : options) {
+      texts.erase(option);
+      if (value) texts[option] = *value;
+    }
+    TRY(auto wanted, parse_options(texts));
+    if (wanted.backup.folder != volume.options.backup.folder) {
+      TRY_STATUS(check_backup_folder(wanted, volumes_.backup_roots()));
+      volume.backup = {};
+    }
+    TRY_STATUS(opened.backend->validate(wanted));
+    volume.options = std::move(wanted);
+    TRY_STATUS(volumes_.records().put(opened.stored, state::Durability::kDurable));
+    fault_point("volume.set.done");
+    return volumes_.with_path(std::move(volume));
+  };
+  return in_context(run(), "set options of", name);
 }
 
 Result<Volume> Properties::resize(const std::string& name, std::uint64_t size) {

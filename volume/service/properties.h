@@ -16,6 +16,8 @@ class Properties {
   Result<Volume> rename(const std::string& name, const std::string& to);
   Result<Volume> set_labels(const std::string& name,
                             const std::map<std::string, std::optional<std::string>>& labels);
+  Result<Volume> set_options(const std::string& name,
+                             const std::map<std::string, std::optional<std::string>>& options);
   Result<Volume> resize(const std::string& name, std::uint64_t size);
 
  private:

@@ -81,6 +81,11 @@ constexpr auto kChange = object(kChangeFields, check_change);
 constexpr auto kLeftOut =
     fields(required<&LeftOut::count>("count"), defaulted<&LeftOut::notes>("notes"));
 
+constexpr auto kBackupFields =
+    fields(sparse<&BackupState::done>("done"), sparse<&BackupState::tried>("tried"),
+           sparse<&BackupState::since>("since"), sparse<&BackupState::failures>("failures"),
+           sparse<&BackupState::error>("error"));
+
 constexpr auto kVolume = fields(
     required<&VolumeRecord::volume, &Volume::id>("id"),
     required<&VolumeRecord::volume, &Volume::name>("name"),
@@ -94,6 +99,7 @@ constexpr auto kVolume = fields(
     sparse<&VolumeRecord::volume, &Volume::backed_up>("backed_up"),
     sparse<&VolumeRecord::volume, &Volume::backup_left_out>("backup_left_out"),
     sparse<&VolumeRecord::volume, &Volume::left_out>("left_out", object(kLeftOut)),
+    sparse<&VolumeRecord::volume, &Volume::backup>("backup", object(kBackupFields)),
     sparse<&VolumeRecord::volume, &Volume::snapshots>("snapshots", kSnapshot),
     sparse<&VolumeRecord::volume, &Volume::change>("change", kChange),
     sparse<&VolumeRecord::boot>("boot"), sparse<&VolumeRecord::counted>("counted"),

@@ -3,6 +3,7 @@
 //   {"id":"3f…","name":"shop","backend":"dir","options":{"uid":"1000"},"labels":{},"phase":"ready","created":1767225600,
 //    "boot":"6c1f…","mounts":[{"client":"docker","id":"9a…","count":1}],"counted":1767225700,
 //    "pool":"fast","former":"store","backed_up":1767225800,
+//    "backup":{"done":1767225800,"tried":1767229400,"since":1767229400,"failures":1,"error":"…"},
 //    "snapshots":[{"id":"77…","name":"monday","origin":"user","created":1767225650,"size":1073741824,"mounts":[as above]}],
 //    "change":{"kind":"rollback","snapshot":{…},"kept":{…}}}
 //    or             {"kind":"resize","size":2147483648,"automatic":true}

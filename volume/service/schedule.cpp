@@ -72,15 +72,10 @@ constexpr std::array<Kind, 5> kKinds{{
      [](long long time) { return "yearly-" + date_text(time).substr(0, 4); }},
 }};
 
-struct Scheduled {
-  std::string id;  // empty for the snapshot that is about to be made
-  long long created = 0;
-};
-
-std::string due_name(const Schedule& schedule, const std::vector<Scheduled>& made, long long now) {
+std::string due_name(const Schedule& schedule, const std::vector<Moment>& made, long long now) {
   for (const Kind& kind : kKinds) {
-    const auto in_present = [&](const Scheduled& snapshot) {
-      return kind.period(snapshot.created) == kind.period(now);
+    const auto in_present = [&](const Moment& moment) {
+      return kind.period(moment.created) == kind.period(now);
     };
     if (schedule.*kind.count != 0 && std::ranges::none_of(made, in_present)) return kind.name(now);
   }
@@ -88,30 +83,48 @@ std::string due_name(const Schedule& schedule, const std::vector<Scheduled>& mad
 }
 
 // `made` is sorted, the newest first.
-void keep(const Kind& kind, unsigned count, const std::vector<Scheduled>& made,
+void keep(unsigned count, long long (*period)(long long), const std::vector<Moment>& made,
           std::set<std::string>& kept) {
   std::set<long long> periods;
-  for (const Scheduled& snapshot : made) {
+  for (const Moment& moment : made) {
     if (periods.size() >= count) return;
-    if (periods.insert(kind.period(snapshot.created)).second) kept.insert(snapshot.id);
+    if (periods.insert(period(moment.created)).second) kept.insert(moment.id);
   }
 }
 
 }  // namespace
 
+std::set<std::string> kept_by(const Retention& retention, std::vector<Moment> there,
+                              long long now) {
+  std::set<std::string> kept;
+  for (const Moment& moment : there)
+    if (moment.created > now) kept.insert(moment.id);
+  std::erase_if(there, [&](const Moment& moment) { return moment.created > now; });
+  std::ranges::stable_sort(there, std::greater(), &Moment::created);
+  for (std::size_t k = 0; k < std::min<std::size_t>(retention.last, there.size()); ++k)
+    kept.insert(there[k].id);
+  for (const Kind& kind : kKinds) keep(retention.periods.*kind.count, kind.period, there, kept);
+  return kept;
+}
+
+bool is_due(const Schedule& schedule, long long last, long long now) {
+  if (last <= 0 || last > now) return schedule != Schedule{};
+  return !due_name(schedule, {{{}, last}}, now).empty();
+}
+
 SnapshotPlan plan_snapshots(const Schedule& schedule, const std::vector<Snapshot>& there,
                             long long now) {
-  std::vector<Scheduled> made;
+  std::vector<Moment> made;
   for (const Snapshot& snapshot : there)
     if (snapshot.origin == SnapshotOrigin::kSchedule)
       made.push_back({snapshot.id, snapshot.created});
   SnapshotPlan plan{.make = due_name(schedule, made, now), .drop = {}};
-  if (!plan.make.empty()) made.push_back({{}, now});
-  std::ranges::stable_sort(made, std::greater(), &Scheduled::created);
-  std::set<std::string> kept;
-  for (const Kind& kind : kKinds) keep(kind, schedule.*kind.count, made, kept);
-  for (auto snapshot = made.rbegin(); snapshot != made.rend(); ++snapshot)
-    if (!snapshot->id.empty() && !kept.contains(snapshot->id)) plan.drop.push_back(snapshot->id);
+  std::ranges::stable_sort(made, std::less(), &Moment::created);
+  std::vector<Moment> all = made;
+  if (!plan.make.empty()) all.push_back({{}, now});
+  const auto kept = kept_by({.last = 0, .periods = schedule}, std::move(all), now);
+  for (const Moment& snapshot : made)
+    if (!kept.contains(snapshot.id)) plan.drop.push_back(snapshot.id);
   return plan;
 }
 

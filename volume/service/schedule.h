@@ -5,6 +5,7 @@
 // of the year, where a snapshot may be a copy.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,24 @@ struct SnapshotPlan {
 // A snapshot is due when some kind of the schedule has none in the present hour, day, ISO week,
 // month or year (UTC). For each kind and its number n, the newest snapshot of each of the last n
 // periods that have one is kept. Only snapshots that a schedule made are counted and dropped;
-// `make` counts as made. Names are "hourly-2026-01-31T12", "daily-2026-01-31", "weekly-2026-W05",
+// `make` counts as made. Those from the future (the clock ran ahead) are neither counted nor
+// dropped until their time has come. Names are "hourly-2026-01-31T12", "daily-2026-01-31", "weekly-2026-W05",
 // "monthly-2026-01" and "yearly-2026", by the finest kind of the schedule that lacks a snapshot.
 SnapshotPlan plan_snapshots(const Schedule& schedule, const std::vector<Snapshot>& there,
                             long long now);
+
+// Something that a retention keeps or not.
+struct Moment {
+  std::string id;
+  long long created = 0;  // Unix seconds
+};
+
+// The ids of what is kept: the newest `last`, and for each kind and its number n the newest of each
+// of the last n periods that have one. What is from the future fills no place and is kept.
+std::set<std::string> kept_by(const Retention& keep, std::vector<Moment> there, long long now);
+
+// Whether some kind of the schedule has nothing yet in its present period, when the last was made
+// at `last` (0, or in the future: never). What was missed is due once.
+bool is_due(const Schedule& schedule, long long last, long long now);
 
 }  // namespace fairlead::volume

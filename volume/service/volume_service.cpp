@@ -59,6 +59,11 @@ class Service : public VolumeService {
       const std::map<std::string, std::optional<std::string>>& labels) override {
     return properties_.set_labels(name, labels);
   }
+  Result<Volume> set_options(
+      const std::string& name,
+      const std::map<std::string, std::optional<std::string>>& options) override {
+    return properties_.set_options(name, options);
+  }
   Result<Volume> resize(const std::string& name, std::uint64_t size) override {
     return properties_.resize(name, size);
   }
@@ -125,8 +130,7 @@ class Service : public VolumeService {
   Recovery recovery_{volumes_, lost_};
   SpaceWatch space_watch_{volumes_, changes_};
   Reconciler reconciler_{
-      volumes_,
-      {changes_, removal_, inspection_, snapshots_, snapshot_mounts_, trash_, lost_}};
+      volumes_, {changes_, removal_, inspection_, snapshots_, snapshot_mounts_, trash_, lost_}};
   Creation creation_{volumes_, changes_, removal_, lost_};  // the last: its threads use the others
 };
 

@@ -32,6 +32,8 @@ struct Environment {
   std::function<std::vector<WatchedDisk>()> disks = {};  // empty: none is watched
   // Run around snapshots; borrowed. nullptr: none are.
   ContainerHooks* hooks = nullptr;
+  // Folders that the option `backup` may name (backup_plans.h); none: it is refused.
+  std::vector<std::string> backup_roots = {};
 };
 
 // The keys in the store are described in records.h. The lock of a volume is "volume-<name>" in

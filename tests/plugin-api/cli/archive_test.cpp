@@ -30,7 +30,7 @@ class Archive : public CliTest {
     std::string pattern = ::testing::TempDir() + "archive.XXXXXX";
     folder_ = mkdtemp(pattern.data());
     ON_CALL(*archives_, export_to)
-        .WillByDefault([](const std::string&, int fd,
+        .WillByDefault([](const std::string&, int fd, const volume::Excludes&,
                           const volume::Progress&) -> Result<volume::ArchiveReport> {
           if (write(fd, "bytes", 5) != 5) return fail_errno(errno, "write");
           return kReport;
@@ -100,11 +100,11 @@ TEST_F(Archive, ImportsAndBackupsThatLackSomethingSaySo) {
 TEST_F(Archive, ThatFailsLeavesTheOldFileAndNothingElse) {
   std::ofstream(folder_ / "a.tar.zst") << "old";
   ON_CALL(*archives_, export_to)
-      .WillByDefault(
-          [](const std::string&, int fd, const volume::Progress&) -> Result<volume::ArchiveReport> {
-            if (write(fd, "half", 4) != 4) return fail_errno(errno, "write");
-            return fail(Code::kIo, "the disk is full");
-          });
+      .WillByDefault([](const std::string&, int fd, const volume::Excludes&,
+                        const volume::Progress&) -> Result<volume::ArchiveReport> {
+        if (write(fd, "half", 4) != 4) return fail_errno(errno, "write");
+        return fail(Code::kIo, "the disk is full");
+      });
   EXPECT_EQ(run("volume export data -o " + path("a.tar.zst")).exit_code, cli::kFailed);
   EXPECT_EQ(content("a.tar.zst"), "old");
   EXPECT_EQ(files(), 1U);
@@ -229,15 +229,51 @@ TEST_F(Backup, ThatIsNotThereIsToldWithThoseThatAre) {
 TEST_F(Backup, FoldersBecomeAbsolute) {
   EXPECT_CALL(
       *archives_,
-      back_up("data", volume::BackupPlace(std::filesystem::current_path().string() + "/here"), _))
+      back_up("data", volume::BackupPlace(std::filesystem::current_path().string() + "/here"), _,
+              _))
       .WillOnce(Return(data_backup()));
   EXPECT_EQ(run("volume backup data --to ./here").exit_code, cli::kDone);
+}
+
+TEST_F(Backup, TellsWhatIsLeftOutAndWhatIsKept) {
+  const volume::BackupOptions options{
+      .excludes = {.patterns = {"*.tmp", "logs/"}, .if_present = {".nobackup"}, .caches = true},
+      .keep = volume::Retention{.last = 3, .periods = {.daily = 7}}};
+  EXPECT_CALL(*archives_, back_up("data", volume::BackupPlace("/srv"), _, _))
+      .WillOnce([&](const std::string&, const volume::BackupPlace&,
+                    const volume::BackupOptions& given,
+                    const volume::Progress&) -> Result<volume::BackupInfo> {
+        EXPECT_EQ(given.excludes, options.excludes);
+        EXPECT_EQ(given.keep, options.keep);
+        return data_backup();
+      });
+  EXPECT_EQ(run("volume backup data --to /srv --exclude *.tmp --exclude logs/ --exclude-caches "
+                "--exclude-if-present .nobackup --keep daily:7,last:3")
+                .exit_code,
+            cli::kDone);
+}
+
+TEST_F(Backup, ThatStaysDamagedFailsTheRepair) {
+  ON_CALL(*archives_, repair)
+      .WillByDefault(Return(volume::RepairReport{{"two are healed"}, {"one is lost"}}));
+  const Outcome outcome = run("backup verify --repair /srv");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.out, "two are healed\none is lost\nthe backup is damaged\n");
+}
+
+TEST_F(Backup, IsRemovedById) {
+  EXPECT_CALL(*archives_,
+              remove_backups(volume::BackupPlace("/srv"), std::vector<std::string>{"a", "b"}, _, _))
+      .WillOnce(Return(fail(Code::kNotFound, "there is no backup \"b\"")));
+  const Outcome outcome = run("backup rm /srv a b");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.err, "fairlead: remove backups in /srv: there is no backup \"b\"\n");
 }
 
 TEST_F(Backup, WhatOpensThemGoesWithTheFolder) {
   volume::BackupPlace place("/srv");
   place.key_file = std::filesystem::current_path().string() + "/key";
-  EXPECT_CALL(*archives_, back_up("data", place, _)).WillOnce(Return(data_backup()));
+  EXPECT_CALL(*archives_, back_up("data", place, _, _)).WillOnce(Return(data_backup()));
   EXPECT_EQ(run("volume backup data --to /srv --key-file key").exit_code, cli::kDone);
   EXPECT_CALL(*archives_, verify(place, "", _)).WillOnce(Return(volume::CheckReport{true, {}}));
   EXPECT_EQ(run("backup verify /srv --key-file key").exit_code, cli::kDone);
@@ -253,9 +289,11 @@ TEST_F(Backup, WhatOpensThemGoesWithTheFolder) {
 }
 
 TEST_F(Backup, TargetsOnOtherHostsStayAsTheyAre) {
-  EXPECT_CALL(*archives_, back_up("data", volume::BackupPlace("sftp:me@nas:/b"), _)).WillOnce(Return(data_backup()));
+  EXPECT_CALL(*archives_, back_up("data", volume::BackupPlace("sftp:me@nas:/b"), _, _))
+      .WillOnce(Return(data_backup()));
   EXPECT_EQ(run("volume backup data --to sftp:me@nas:/b").exit_code, cli::kDone);
-  EXPECT_CALL(*archives_, backups(volume::BackupPlace("s3:bucket/b"))).WillOnce(Return(std::vector{data_backup()}));
+  EXPECT_CALL(*archives_, backups(volume::BackupPlace("s3:bucket/b")))
+      .WillOnce(Return(std::vector{data_backup()}));
   EXPECT_EQ(run("backup ls -q s3:bucket/b").exit_code, cli::kDone);
   const Outcome refused = run("volume backup data --to sftp:nas");
   EXPECT_EQ(refused.exit_code, cli::kUsage);

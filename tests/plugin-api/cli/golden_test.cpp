@@ -54,6 +54,13 @@ class Golden : public CliTest, public ::testing::WithParamInterface<Case> {
     volume::Volume whole = data_volume();
     whole.left_out = {};
     ON_CALL(*archives_, restore).WillByDefault(Return(whole));
+    const volume::PruneReport pruned{
+        .removed = {data_backup()}, .kept = {data_backup()}, .freed = 5U << 20, .notes = {}};
+    ON_CALL(*archives_, remove_backups).WillByDefault(Return(pruned));
+    ON_CALL(*archives_, prune).WillByDefault(Return(pruned));
+    ON_CALL(*archives_, repair)
+        .WillByDefault(Return(volume::RepairReport{{"pack 7 is packed anew"}, {}}));
+    ON_CALL(*volumes_, set_options).WillByDefault(Return(data_volume()));
     ON_CALL(*archives_, verify).WillByDefault(Return(volume::CheckReport{true, {}}));
     ON_CALL(*jobs_, list).WillByDefault(Return(std::vector{failed_job()}));
     ON_CALL(*volumes_, reconcile)
@@ -106,6 +113,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"volume-restore", "volume restore data --from /srv"},
         Case{"backup-ls", "backup ls /srv"}, Case{"backup-ls-json", "backup ls /srv --json"},
         Case{"backup-verify", "backup verify /srv"},
+        Case{"backup-verify-repair", "backup verify --repair /srv"},
+        Case{"backup-rm", "backup rm /srv 20260101"},
+        Case{"backup-rm-quiet", "backup rm /srv 20260101 -q"},
+        Case{"backup-prune", "backup prune /srv --keep last:1 --dry-run"},
+        Case{"backup-prune-json", "backup prune /srv --keep daily:7 --json"},
+        Case{"volume-set", "volume set data retain=7d"},
         Case{"snapshot-create", "snapshot create data monday"},
         Case{"snapshot-create-json", "volume snapshot create data --json"},
         Case{"snapshot-ls", "snapshot ls"}, Case{"snapshot-ls-quiet", "snapshot ls -q"},
@@ -186,15 +199,22 @@ TEST_F(Help, TellsEveryOption) {
       {"volume clone",
        {"[SOURCE[@SNAPSHOT]]", "[NEW]", "-o,--opt", "--label", "--group", "--suffix", "--prefix"}},
       {"volume rollback", {"[NAME[@SNAPSHOT]]", "[SNAPSHOT]", "--group"}},
-      {"volume export", {"NAME[@SNAPSHOT]", "-o,--output", "--no-hooks"}},
+      {"volume export",
+       {"NAME[@SNAPSHOT]", "-o,--output", "--exclude", "--exclude-caches", "--exclude-if-present",
+        "--no-hooks"}},
       {"volume import", {"NAME", "[FILE]", "-o,--opt", "--label"}},
-      {"volume backup", {"[NAME]", "--to", "--group", "--no-hooks"}},
+      {"volume backup",
+       {"[NAME]", "--to", "--keep", "--exclude", "--exclude-caches", "--exclude-if-present",
+        "--group", "--no-hooks"}},
+      {"volume set", {"NAME", "OPTION..."}},
       {"volume restore", {"NAME", "--from", "--backup", "--as", "-o,--opt", "--label"}},
       {"snapshot create", {"[VOLUME[@SNAPSHOT]]", "[SNAPSHOT]", "--group", "--no-hooks"}},
       {"snapshot ls", {"[VOLUME]", "--no-trunc", "-f,--filter"}},
       {"snapshot rm", {"[VOLUME@SNAPSHOT...]", "-f,--force", "--group"}},
       {"backup ls", {"DIR", "--no-trunc"}},
-      {"backup verify", {"DIR", "[BACKUP]"}},
+      {"backup verify", {"DIR", "[BACKUP]", "--repair"}},
+      {"backup rm", {"DIR", "ID", "--dry-run", "-f,--force"}},
+      {"backup prune", {"DIR", "--keep", "--volume", "--dry-run", "-f,--force"}},
       {"pool create", {"NAME", "--size", "--device", "--fstype", "--overwrite"}},
       {"pool ls", {"--no-trunc"}},
       {"pool inspect", {"NAME..."}},

@@ -116,9 +116,9 @@ TEST_F(CliGroupTest, SnapshotsOfTwoMomentsAreNotCloned) {
 
 TEST_F(CliGroupTest, ABackupReadsTheSnapshotsAndDropsThem) {
   EXPECT_CALL(*groups_, take("shop", "", _)).WillRepeatedly(Return(both()));
-  EXPECT_CALL(*archives_, back_up("db@monday", "/b", _))
+  EXPECT_CALL(*archives_, back_up("db@monday", volume::BackupPlace("/b"), _, _))
       .WillRepeatedly(Return(volume::BackupInfo{.id = "1", .volume = "db", .group = "5b"}));
-  EXPECT_CALL(*archives_, back_up("files@monday", "/b", _))
+  EXPECT_CALL(*archives_, back_up("files@monday", volume::BackupPlace("/b"), _, _))
       .WillOnce(Return(volume::BackupInfo{.id = "2", .volume = "files", .group = "5b"}))
       .WillRepeatedly(Return(fail(Code::kIo, "broken")));
   EXPECT_CALL(*volumes_, drop_snapshot("db", "monday")).Times(2).WillRepeatedly(Return(Status()));

@@ -12,6 +12,7 @@ class LongVerb : public CliTest {
     ON_CALL(*volumes_, inspect).WillByDefault(Return(data_volume()));
     ON_CALL(*archives_, back_up)
         .WillByDefault([this](const std::string&, const volume::BackupPlace&,
+                              const volume::BackupOptions&,
                               const volume::Progress& progress) -> Result<volume::BackupInfo> {
           for (std::uint64_t part = 0; part <= 4; ++part) {
             interrupted_ = interrupted_ || part == stop_at_;
@@ -55,6 +56,21 @@ TEST_F(LongVerb, StopsAtCtrlCAndSaysHowToGoOn) {
   EXPECT_EQ(outcome.err,
             "fairlead: back up volume data: stopped; go on with: fairlead jobs resume "
             "20260101T000000-1\n");
+}
+
+// `fairlead jobs stop` in another shell.
+TEST_F(LongVerb, ThatAnotherShellStoppedSaysHowToGoOn) {
+  ON_CALL(*archives_, back_up).WillByDefault(Return(fail(Code::kUnavailable, "it was stopped")));
+  ON_CALL(*jobs_, list).WillByDefault(Return(std::vector{stopped_job(kNow)}));
+  const Outcome outcome = run("volume backup data --to /srv");
+  EXPECT_EQ(outcome.exit_code, cli::kFailed);
+  EXPECT_EQ(outcome.err,
+            "fairlead: back up volume data: stopped; go on with: fairlead jobs resume "
+            "20260101T000000-1\n");
+  // What is unavailable for another reason says its own.
+  ON_CALL(*jobs_, list).WillByDefault(Return(std::vector<volume::Job>()));
+  EXPECT_EQ(run("volume backup data --to /srv").err,
+            "fairlead: back up volume data: it was stopped\n");
 }
 
 TEST_F(LongVerb, ThatLeavesNoJobIsSimplyRunAgain) {

@@ -1,4 +1,7 @@
 // Lines that are not understood: exit code 2, one line on stderr, nothing touched.
+#include <unistd.h>
+
+#include "base/unique_fd.h"
 #include "tests/plugin-api/cli/cli_fixture.h"
 
 namespace fairlead::testing {
@@ -63,6 +66,23 @@ INSTANTIATE_TEST_SUITE_P(
             R"(fairlead: the source is named twice: -o from= is not needed; see "fairlead volume clone --help")"},
         Misuse{"volume backup data",
                R"(fairlead: --to DIR is missing; see "fairlead volume backup --help")"},
+        Misuse{
+            "volume backup data --to /srv --exclude a//b",
+            R"x(fairlead: "a//b" is not a pattern of what to leave out: a name between two slashes is empty; write it as in .gitignore (*.tmp, /cache, logs/, a/**/b, !keep); see "fairlead volume backup --help")x"},
+        Misuse{
+            "volume export data -o x --exclude-if-present a/b",
+            R"(fairlead: "a/b" is not the name of a file, like .nobackup; see "fairlead volume export --help")"},
+        Misuse{
+            "volume backup data --to /srv --keep daily",
+            R"x(fairlead: --keep: "daily" is not a schedule; write last, hourly, daily, weekly, monthly or yearly and how many are kept, 1 to 1000 (like hourly:24,daily:7); see "fairlead volume backup --help")x"},
+        Misuse{
+            "backup verify --repair /srv 2026",
+            R"(fairlead: --repair is for all backups in the folder: leave the BACKUP out; see "fairlead backup verify --help")"},
+        Misuse{
+            "volume set data retain",
+            R"(fairlead: option "retain" must be OPTION=VALUE, or OPTION- to reset it; see "fairlead volume set --help")"},
+        Misuse{"volume set data retain=1d retain-",
+               R"(fairlead: option retain is given twice; see "fairlead volume set --help")"},
         Misuse{"volume restore data",
                R"(fairlead: --from DIR is missing; see "fairlead volume restore --help")"},
         Misuse{
@@ -255,6 +275,25 @@ TEST_F(Program, ANetworkMayBeCalledLikeACommand) {
   EXPECT_CALL(*networks_, remove_network(network::NetworkRef(network::NetworkText{"rm"})))
       .WillOnce(::testing::Return(Status()));
   EXPECT_EQ(run("network rm volume rm").exit_code, cli::kDone);
+}
+
+// `fairlead version | head -0`: whoever read the output has seen enough.
+TEST_F(Program, APipeThatNobodyReadsAnyMoreIsNoFailure) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const UniqueFd write_end(ends[1]);
+  close(ends[0]);
+  std::istringstream in;
+  std::ostringstream out, err;
+  out.setstate(std::ios::badbit);
+  const cli::CliContext context{.in = in,
+                                .out = out,
+                                .err = err,
+                                .out_fd = write_end.get(),
+                                .version = "1.2.3",
+                                .open = nullptr};
+  EXPECT_EQ(cli::run_cli({"version"}, context), cli::kDone);
+  EXPECT_EQ(err.str(), "");
 }
 
 TEST_F(Program, AnOutputThatIsClosedIsAFailure) {

@@ -54,6 +54,8 @@ InspectedVolume full_volume() {
   inspected.volume.pool = "fast";
   inspected.volume.backed_up = inspected.volume.created;
   inspected.volume.left_out.count = 2;
+  inspected.volume.options.backup.folder = "/srv/backup";
+  inspected.volume.backup.error = "the disk is full";
   volume::Snapshot monday;
   monday.name = SnapshotName::parse("monday").value();
   inspected.volume.snapshots = {monday};
@@ -64,7 +66,7 @@ TEST(VolumeAnswers, CarryTheTimeAndTheStatus) {
   EXPECT_EQ(
       encode(full_volume()),
       R"({"Err":"","Volume":{"CreatedAt":"2026-01-01T00:00:00Z","Mountpoint":"/var/lib/fairlead/volumes/0123/_data",)"
-      R"("Name":"data","Status":{"Backend":"image","Condition":"ok","Health":"ok","InUse":true,"Inodes":"64","InodesUsed":"11",)"
+      R"("Name":"data","Status":{"Backend":"image","BackupError":"the disk is full","BackupTarget":"/srv/backup","Condition":"ok","Health":"ok","InUse":true,"Inodes":"64","InodesUsed":"11",)"
       R"("LastBackup":"2026-01-01T00:00:00Z","LeftOut":2,"OnlyInSnapshots":"7","Pool":"fast","Reason":"size","Size":"1024","Snapshots":["monday"],)"
       R"("Used":"10","Users":"process 42 of web"}}})");
 }

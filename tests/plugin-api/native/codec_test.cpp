@@ -186,6 +186,8 @@ TEST(VolumeCodec, ShowsTheWholeVolume) {
               "left_out": {"count": 1, "notes": ["dev/null is a device node; it was left out"]},
               "users": "process 42 of web", "condition": "ok", "health": "ok", "pool": "fast", "last_backup": "2026-01-01T01:00:00Z",
               "warnings": ["more is promised than there is"],
+              "last_scheduled_backup": "2026-01-01T01:00:00Z", "last_backup_try": "2026-01-01T02:00:00Z",
+              "backup_failing_since": "2026-01-01T02:00:00Z", "backup_failures": 1, "backup_error": "the disk is full",
               "snapshots": [{"name": "monday", "state": {"volume": "data", "id": "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
                              "origin": "user", "created": "2026-01-01T00:01:00Z", "size": 10737418240,
                              "group": "55555555555555555555555555555555"}}]}})"));

@@ -137,6 +137,11 @@ volume::Volume data_volume() {
   volume.backed_up = kCreated + 3600;
   volume.left_out = {.count = 1, .notes = {"dev/null is a device node; it was left out"}};
   volume.warnings = {"more is promised than there is"};
+  volume.backup = {.done = kCreated + 3600,
+                   .tried = kCreated + 7200,
+                   .since = kCreated + 7200,
+                   .failures = 1,
+                   .error = "the disk is full"};
   return volume;
 }
 

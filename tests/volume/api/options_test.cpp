@@ -238,5 +238,31 @@ TEST(VolumeOptionsThatGrow, SayByHowMuchAndUpToWhere) {
     EXPECT_EQ(parse_options({{"autogrow", text}}).error().code, Code::kInvalid) << text;
 }
 
+TEST(Options, ABackupIsAScheduleAndAFolder) {
+  const auto options =
+      parsed({{"backup", "hourly:24,daily:7@/srv/backup"}, {"backup_exclude", "*.tmp,@caches"}});
+  EXPECT_EQ(options.backup.every, (Schedule{.hourly = 24, .daily = 7}));
+  EXPECT_EQ(options.backup.folder, "/srv/backup");
+  EXPECT_EQ(to_map(options), (Map{{"backup", "hourly:24,daily:7@/srv/backup"},
+                                  {"backup_exclude", "*.tmp,@caches"}}));
+  for (const char* wrong : {"daily:7", "daily:7@", "daily:7@srv", "@/srv", "daily:7@/srv/../etc",
+                            "daily:0@/srv", "last:3@/srv", "daily:7@/", "daily:7@/srv/"})
+    EXPECT_EQ(refusal({{"backup", wrong}}).code, Code::kInvalid) << wrong;
+  EXPECT_THAT(refusal({{"backup_exclude", "*.tmp"}}).text, HasSubstr("add backup="));
+  EXPECT_THAT(refusal({{"backup", "daily:7@/srv"}, {"backup_exclude", "[x"}}).text,
+              HasSubstr("is not a pattern"));
+}
+
+TEST(Options, ARetentionAlsoCountsTheLast) {
+  const auto keep = parse_retention("daily:7,last:3");
+  ASSERT_TRUE(keep) << keep.error().text;
+  EXPECT_EQ(*keep, (Retention{.last = 3, .periods = {.daily = 7}}));
+  EXPECT_EQ(format_retention(*keep), "last:3,daily:7");
+  EXPECT_EQ(format_retention({.last = 1}), "last:1");
+  for (const char* wrong : {"", "last", "last:0", "last:1,last:2", "newest:3", "last:1001"})
+    EXPECT_FALSE(parse_retention(wrong)) << wrong;
+  EXPECT_THAT(parse_retention("x").error().text, HasSubstr("write last, hourly"));
+}
+
 }  // namespace
 }  // namespace fairlead::volume

@@ -36,12 +36,59 @@ void replace_ssh(const std::string& folder) {
   ::setenv("FAIRLEAD_SSH", program.c_str(), 1);
 }
 
+// The content is another one, but for a little.
+Status replace(testing::ArchiveWorld& world) {
+  TRY(const auto mounted, world.service->mount("shop", "test", "replace"));
+  testing::write_text(mounted.mountpoint + "/a/b/two", testing::noise(100'000, 4));
+  return world.service->unmount("shop", "test", "replace");
+}
+
+// The oldest backup goes; where it is gone already, what is left of it.
+Status remove_oldest(testing::ArchiveWorld& world, const std::string& backup) {
+  TRY(const auto backups, world.archives->backups(backup));
+  if (backups.size() > 1)
+    return world.archives->remove_backups(backup, {backups.front().id}, {}, {}).map(kNothing);
+  return world.archives->prune(backup, "", {}, {}, {}).map(kNothing);
+}
+
+Status damage(const std::string& backup) {
+  for (const auto& pack : std::filesystem::directory_iterator(backup + "/packs")) {
+    std::fstream file(pack.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(50'000);
+    file.write("damage", 6);
+  }
+  return {};
+}
+
+Status repair(testing::ArchiveWorld& world, const std::string& backup) {
+  TRY(const auto report, world.archives->repair(backup, {}));
+  if (report.findings.empty()) return {};
+  return fail(Code::kInvalid, "{}", report.findings.front());
+}
+
+Status keep_plans(testing::ArchiveWorld& world) {
+  TRY(const auto report, world.archives->keep_backups({}));
+  if (report.failures.empty()) return {};
+  return fail(Code::kIo, "{}", report.failures.front());
+}
+
 Status run(testing::ArchiveWorld& world, const std::string& folder, const std::string& verb) {
   const std::string file = folder + "/archive", backup = folder + "/backup";
   const std::string far = "sftp:nas:" + backup;
   if (verb == "fill") return fill(world);
   if (verb == "fill-image") return fill(world, {{"backend", "image"}, {"size", "64m"}});
+  if (verb == "fill-plan") return fill(world, {{"backup", "daily:1@" + backup}});
   if (verb == "change") return change(world);
+  if (verb == "replace") return replace(world);
+  if (verb == "damage") return damage(backup);
+  if (verb == "rm") return remove_oldest(world, backup);
+  if (verb == "prune")
+    return world.archives->prune(backup, "shop", Retention{.last = 1}, {}, {}).map(kNothing);
+  if (verb == "keep")
+    return world.archives->back_up("shop", backup, {.keep = Retention{.last = 1}}, {})
+        .map(kNothing);
+  if (verb == "repair") return repair(world, backup);
+  if (verb == "plan") return keep_plans(world);
   if (verb == "export") return world.export_to("shop", file).map(kNothing);
   if (verb == "import")
     return world.import_from(testing::ArchiveWorld::spec("copy"), file).map(kNothing);
@@ -67,7 +114,7 @@ int main(int argc, char** argv) {
   if (argc < 3) return 2;
   const std::string folder = argv[1];
   fairlead::volume::replace_ssh(folder);
-  fairlead::volume::testing::ArchiveWorld world(folder);
+  fairlead::volume::testing::ArchiveWorld world(folder, {.backup_roots = {"/"}});
   const auto done = fairlead::volume::run(world, folder, argv[2]);
   if (!done) std::fprintf(stderr, "%s\n", done.error().text.c_str());
   return done ? 0 : 1;

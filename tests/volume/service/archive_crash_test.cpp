@@ -10,6 +10,7 @@
 #include "tests/volume/service/archive_world.h"
 #include "tests/volume/service/crash_process.h"
 #include "tests/volume/sftp_server.h"
+#include "volume/service/backup_folder.h"
 
 namespace fairlead::volume {
 namespace {
@@ -119,6 +120,64 @@ INSTANTIATE_TEST_SUITE_P(Verbs, ArchiveCrashTest,
                            std::erase(name, '-');
                            return name;
                          });
+
+// ---- backup folders kept in order
+
+// Verbs that remove or mend something in a folder of backups.
+class KeepingCrashTest : public ArchiveCrashTest {
+ protected:
+  // `done`: the newest backup has the content of now.
+  static void expect_whole(const std::string& folder, bool done) {
+    ArchiveWorld world(folder);
+    const auto backups = world.archives->backups(folder + "/backup");
+    ASSERT_TRUE(backups) << backups.error().text;
+    for (const BackupInfo& one : *backups) {
+      const auto restored =
+          world.archives->restore(ArchiveWorld::spec("copy"), folder + "/backup", one.id, {});
+      ASSERT_TRUE(restored) << restored.error().text;
+      if (done && one.id == backups->back().id) {
+        EXPECT_EQ(world.facts("copy"), world.facts("shop"));
+      }
+      ASSERT_TRUE(world.service->remove("copy"));
+    }
+  }
+  static void expect_nothing_left(const std::string& folder) {
+    const auto opened = BackupFolder::prepare(folder + "/backup");
+    ASSERT_TRUE(opened) << opened.error().text;
+    std::set<Digest> listed;
+    const auto listing = opened->list();
+    for (const BackupSummary& one : listing->backups)
+      listed.insert(one.packs.begin(), one.packs.end());
+    EXPECT_EQ(testing::entries_in(folder + "/backup/packs"), listed.size());
+    EXPECT_EQ(testing::entries_in(folder + "/backup/tmp"), 0U);
+  }
+  // What is damaged is no worse after a repair that was killed.
+  static bool is_whole_meanwhile() { return GetParam().verb != "repair"; }
+};
+
+TEST_P(KeepingCrashTest, KilledAnywhereEveryBackupIsWholeAndTheNextCallFreesTheRest) {
+  for (const std::string& point : points()) {
+    SCOPED_TRACE(point);
+    const Scratch scratch(Where::kMemory);
+    prepare(scratch.path());
+    ASSERT_EQ(run_child(scratch.path(), GetParam().verb, point), kKilled);
+    const bool has_backups = testing::is_there(scratch / "backup/fairlead-backup.json");
+    if (is_whole_meanwhile() && has_backups) expect_whole(scratch.path(), false);
+    ASSERT_EQ(run_child(scratch.path(), GetParam().verb), 0);
+    expect_whole(scratch.path(), true);
+    expect_nothing_left(scratch.path());
+    check(scratch.path());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Keeping, KeepingCrashTest,
+    ::testing::Values(Case{"rm", {"fill", "backup", "replace", "backup"}},
+                      Case{"prune", {"fill", "backup", "replace", "backup", "backup"}},
+                      Case{"keep", {"fill", "backup", "replace"}},
+                      Case{"repair", {"fill", "backup", "change", "backup", "damage"}},
+                      Case{"plan", {"fill-plan"}}),
+    [](const auto& plan) { return plan.param.verb; });
 
 // Where blocks can be shared the content of now is read from a snapshot, also while it is in use.
 TEST(ArchiveSourceTest, ASnapshotThatAKilledExportLeftGoesWithTheNext) {

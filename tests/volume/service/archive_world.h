@@ -17,12 +17,12 @@
 namespace fairlead::volume::testing {
 
 struct ArchiveWorld {
-  explicit ArchiveWorld(const std::string& folder)
+  explicit ArchiveWorld(const std::string& folder, const Environment& environment = {})
       : store(state::open_sqlite_store(folder + "/state.db").value()),
         locks(folder + "/locks"),
         backends(make_crash_backends(folder + "/volumes")),
-        service(make_volume_service(*store, locks, *backends)),
-        archives(make_volume_archives(*service, *store, locks, *backends)) {}
+        service(make_volume_service(*store, locks, *backends, environment)),
+        archives(make_volume_archives(*service, *store, locks, *backends, environment)) {}
 
   static VolumeSpec spec(const std::string& name, const Texts& options = {}) {
     return spec_of(name, options);

@@ -143,6 +143,10 @@ const std::map<std::string, Verb>& verbs() {
        [](VolumeService& s, const Options&) {
          return s.set_labels("shop", {{"a", "1"}}).map(kNothing);
        }},
+      {"set",
+       [](VolumeService& s, const Options&) {
+         return s.set_options("shop", {{"retain", "1d"}}).map(kNothing);
+       }},
       {"restore",
        [](VolumeService& s, const Options&) {
          return s.restore_from_trash("shop", "bazaar").map(kNothing);

@@ -251,6 +251,7 @@ std::vector<Plan> plans() {
       {"clone_of_a_snapshot", "clone-snapshot", {"create", "write-old", "snapshot", "write-new"}},
       {"rename", "rename", {"create", "write-new"}},
       {"label", "label", {"create", "write-new"}},
+      {"set", "set", {"create", "write-new"}},
       {"restore", "restore", {"create", "write-new", "remove"}, {0, 1}, "retain=1d"},
       {"empty", "empty", {"create", "write-new", "remove"}, {0}, "retain=1d"},
       {"schedule", "schedule", {"create", "write-new"}, {0}, "snapshots=hourly:2"},

@@ -138,6 +138,31 @@ TEST_F(JobsTest, ARecordWithoutALockIsAnInterruptedJobThatCanBeResumed) {
   EXPECT_TRUE(second.jobs->list()->empty());
 }
 
+TEST_F(JobsTest, AJobThatIsResumedKeepsItsId) {
+  {
+    JobRun run(first.records, task(), {});
+    EXPECT_FALSE(run.end(Status(fail(Code::kIo, "no"))));
+  }
+  const std::string id = only().id;
+  ASSERT_TRUE(
+      first.records.ask_to_stop(id));  // too late for the first run, and no word to the next
+  verbs["backup"] = [&](const Job& job, const Progress& progress) {
+    JobRun run(second.records, {.verb = "backup", .volume = job.volume, .arguments = {}}, progress,
+               JobSeen::kWhenLong);
+    EXPECT_EQ(only().id, id);
+    EXPECT_EQ(only().state, JobState::kRunning);
+    EXPECT_FALSE(second.records.is_asked_to_stop(id));
+    EXPECT_EQ(first.jobs->resume(id, {}).error().code, Code::kConflict);  // by two at once
+    JobRun other(second.records, {.verb = "clone", .volume = "x", .arguments = {}}, {},
+                 JobSeen::kWhenLong);
+    return run.end(Status());
+  };
+  Process third{*this};
+  ASSERT_TRUE(third.jobs->resume(id, {}));
+  EXPECT_EQ(only().id, id);
+  EXPECT_EQ(only().state, JobState::kDone);
+}
+
 TEST_F(JobsTest, WhatRunsOrIsDoneIsNotResumed) {
   JobRun run(first.records, task(), {});
   EXPECT_EQ(second.jobs->resume(only().id, {}).error().code, Code::kConflict);

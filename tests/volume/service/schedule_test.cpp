@@ -1,8 +1,10 @@
 #include "volume/service/schedule.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 namespace fairlead::volume {
 namespace {
@@ -116,6 +118,42 @@ TEST(Schedule, AClockThatWasSetBackLosesNothingButTheSurplus) {
   const auto plan = plan_snapshots({.daily = 3}, there, kNoon);
   EXPECT_EQ(plan.make, "daily-2026-01-31");
   EXPECT_EQ(plan.drop, Names{});
+}
+
+// A clock ran ahead for a while: what was made then is no restore point of today.
+TEST(Schedule, WhatIsFromTheFutureFillsNoPlace) {
+  std::vector<Snapshot> there{scheduled(kNoon - kDay), scheduled(kNoon + 3 * kDay)};
+  auto plan = plan_snapshots({.daily = 1}, there, kNoon);
+  EXPECT_EQ(plan.make, "daily-2026-01-31");
+  EXPECT_EQ(plan.drop, Names{there[0].id});
+  there = {scheduled(kNoon), there[1]};
+  EXPECT_EQ(plan_snapshots({.daily = 1}, there, kNoon + 60), SnapshotPlan{});
+  // When its time has come, it counts.
+  plan = plan_snapshots({.daily = 1}, there, kNoon + 3 * kDay);
+  EXPECT_EQ(plan.make, "");
+  EXPECT_EQ(plan.drop, Names{there[0].id});
+}
+
+TEST(Retention, KeepsTheLastAndOneOfEachPeriod) {
+  std::vector<Moment> there;
+  for (int hour = 0; hour < 72; ++hour)
+    there.push_back({fmt::format("{:02}", hour), kNoon - (71 - hour) * kHour});
+  EXPECT_EQ(kept_by({.last = 3}, there, kNoon), (std::set<std::string>{"69", "70", "71"}));
+  EXPECT_EQ(kept_by({.last = 1, .periods = {.daily = 3}}, there, kNoon),
+            (std::set<std::string>{"71", "58", "34"}));
+  EXPECT_TRUE(kept_by({}, there, kNoon).empty());
+  there.push_back({"ahead", kNoon + 1});
+  EXPECT_EQ(kept_by({.last = 1}, there, kNoon), (std::set<std::string>{"71", "ahead"}));
+}
+
+TEST(Retention, WhatWasMissedIsDueOnce) {
+  EXPECT_TRUE(is_due({.daily = 7}, 0, kNoon));
+  EXPECT_TRUE(is_due({.daily = 7}, kNoon - 30 * kDay, kNoon));
+  EXPECT_FALSE(is_due({.daily = 7}, kNoon, kNoon + 11 * kHour));
+  EXPECT_TRUE(is_due({.daily = 7}, kNoon, kNoon + 12 * kHour));
+  EXPECT_TRUE(is_due({.hourly = 2, .monthly = 7}, kNoon, kNoon + kHour));
+  EXPECT_TRUE(is_due({.daily = 7}, kNoon + kDay, kNoon));  // its clock ran ahead
+  EXPECT_FALSE(is_due({}, 0, kNoon));
 }
 
 }  // namespace
