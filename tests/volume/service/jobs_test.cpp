@@ -146,7 +146,7 @@ TEST_F(JobsTest, AJobThatIsResumedKeepsItsId) {
   const std::string id = only().id;
   ASSERT_TRUE(
       first.records.ask_to_stop(id));  // too late for the first run, and no word to the next
-  verbs["backup"] = [&](const Job& job, const Progress& progress) {
+  verbs["backup"] = [&](const Job& job, const Progress& progress) -> Result<LeftOut> {
     JobRun run(second.records, {.verb = "backup", .volume = job.volume, .arguments = {}}, progress,
                JobSeen::kWhenLong);
     EXPECT_EQ(only().id, id);
@@ -155,7 +155,7 @@ TEST_F(JobsTest, AJobThatIsResumedKeepsItsId) {
     EXPECT_EQ(first.jobs->resume(id, {}).error().code, Code::kConflict);  // by two at once
     JobRun other(second.records, {.verb = "clone", .volume = "x", .arguments = {}}, {},
                  JobSeen::kWhenLong);
-    return run.end(Status());
+    return run.end(Result<LeftOut>(LeftOut{}));
   };
   Process third{*this};
   ASSERT_TRUE(third.jobs->resume(id, {}));
