@@ -270,7 +270,7 @@ std::string heading_of(std::string_view group, std::string_view name) {
     std::string_view heading, names;  // names with a space before and behind each
   };
   static constexpr auto kOfVolume =
-      std::to_array<Row>({{"Volumes", " ls inspect create rm prune rename label "},
+      std::to_array<Row>({{"Volumes", " ls inspect create rm prune rename label set recover "},
                           {"Size and health", " resize usage check "},
                           {"Content", " ls-files cat cp clone rollback snapshot "},
                           {"Archives and backups", " export import backup restore "}});

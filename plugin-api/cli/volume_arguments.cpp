@@ -1,5 +1,6 @@
 #include "plugin-api/cli/volume_arguments.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/options/values.h"
@@ -104,6 +105,7 @@ Error suggest_volume(const CliServices& core, Error error, std::string_view volu
   if (!volumes) return error;
   std::vector<std::string> names;
   for (const volume::Volume& one : *volumes) names.push_back(one.name.str());
+  if (std::ranges::find(names, volume) != names.end()) return error;  // something else is missing
   return with_closest(std::move(error), volume, names);
 }
 

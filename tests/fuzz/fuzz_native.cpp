@@ -178,6 +178,10 @@ class EchoVolumes : public volume::VolumeService {
       const std::string& name, const std::map<std::string, std::optional<std::string>>&) override {
     return inspect(name);
   }
+  Result<volume::Volume> set_options(
+      const std::string& name, const std::map<std::string, std::optional<std::string>>&) override {
+    return inspect(name);
+  }
   Result<volume::Volume> resize(const std::string& name, std::uint64_t) override {
     return inspect(name);
   }

@@ -283,9 +283,20 @@ TEST_F(Backup, WhatOpensThemGoesWithTheFolder) {
       .Times(2)
       .WillRepeatedly(Return(std::vector{data_backup()}));
   EXPECT_EQ(run("backup ls /srv --passphrase-file /etc/words").exit_code, cli::kDone);
-  EXPECT_CALL(*archives_, restore(_, place, data_backup().id, _)).WillOnce(Return(data_volume()));
+  volume::Volume whole = data_volume();
+  whole.left_out = {};
+  EXPECT_CALL(*archives_, restore(_, place, data_backup().id, _)).WillOnce(Return(whole));
   EXPECT_EQ(run("volume restore data --from /srv --passphrase-file /etc/words").exit_code,
             cli::kDone);
+}
+
+TEST_F(Backup, AMissingKeyFileIsNoMissingVolume) {
+  has_volumes();
+  EXPECT_CALL(*archives_, back_up)
+      .WillOnce(Return(tl::unexpected(Error{Code::kNotFound, ENOENT, "open the key file /k"})));
+  const Outcome refused = run("volume backup data --to /srv --key-file /k");
+  EXPECT_EQ(refused.exit_code, cli::kFailed);
+  EXPECT_EQ(refused.err.find("did you mean"), std::string::npos) << refused.err;
 }
 
 TEST_F(Backup, TargetsOnOtherHostsStayAsTheyAre) {

@@ -31,10 +31,16 @@ class Golden : public CliTest, public ::testing::WithParamInterface<Case> {
     ON_CALL(*networks_, status).WillByDefault(Return(troubled_status()));
     ON_CALL(*networks_, reconcile)
         .WillByDefault(Return(network::ReconcileReport{{"made bridge fl-aaaaaaaaaaaa again"}, {}}));
+    // As they are made when there is nothing to tell of.
+    volume::Volume whole = data_volume();
+    whole.left_out = {};
+    whole.warnings.clear();
+    volume::VolumePool covered = fast_pool();
+    covered.warnings.clear();
     ON_CALL(*volumes_, inspect).WillByDefault(Return(data_volume()));
-    ON_CALL(*volumes_, create).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, create).WillByDefault(Return(whole));
     ON_CALL(*volumes_, rename).WillByDefault(Return(data_volume()));
-    ON_CALL(*volumes_, resize).WillByDefault(Return(data_volume()));
+    ON_CALL(*volumes_, resize).WillByDefault(Return(whole));
     ON_CALL(*volumes_, set_labels).WillByDefault(Return(data_volume()));
     ON_CALL(*volumes_, usage).WillByDefault(Return(data_status()));
     ON_CALL(*volumes_, check)
@@ -47,12 +53,10 @@ class Golden : public CliTest, public ::testing::WithParamInterface<Case> {
     ON_CALL(*volumes_, empty_trash).WillByDefault(Return(std::size_t{1}));
     ON_CALL(*pools_, list).WillByDefault(Return(std::vector{fast_pool()}));
     ON_CALL(*pools_, inspect).WillByDefault(Return(fast_pool()));
-    ON_CALL(*pools_, create).WillByDefault(Return(fast_pool()));
-    ON_CALL(*pools_, grow).WillByDefault(Return(fast_pool()));
+    ON_CALL(*pools_, create).WillByDefault(Return(covered));
+    ON_CALL(*pools_, grow).WillByDefault(Return(covered));
     ON_CALL(*archives_, back_up).WillByDefault(Return(data_backup()));
     ON_CALL(*archives_, backups).WillByDefault(Return(std::vector{data_backup()}));
-    volume::Volume whole = data_volume();
-    whole.left_out = {};
     ON_CALL(*archives_, restore).WillByDefault(Return(whole));
     const volume::PruneReport pruned{
         .removed = {data_backup()}, .kept = {data_backup()}, .freed = 5U << 20, .notes = {}};

@@ -231,7 +231,7 @@ TEST_F(Looking, ABackupIsNamedByItsFolder) {
   answer({});
   EXPECT_EQ(run("volume ls-files data:/etc --from /srv/backup --backup 2026x").exit_code,
             cli::kDone);
-  EXPECT_EQ(asked_.folder, "/srv/backup");
+  EXPECT_EQ(asked_.from.folder, "/srv/backup");
   EXPECT_EQ(asked_.backup, "2026x");
 }
 
