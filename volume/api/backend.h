@@ -137,8 +137,8 @@ class Backend {
       const std::function<Result<bool>(const std::string& id)>& is_known);
 
   // Cleans up after crashes: removes half-built data of ids for which `is_known` returns false,
-  // empties trash whose `retain` is over at `now` (Unix seconds), and reports data of finished
-  // volumes that have no record, which it leaves alone.
+  // empties trash whose `retain` is over at `now` (Unix seconds), and leaves data of finished volumes
+  // that have no record alone: find_lost() tells of it.
   virtual ReconcileReport sweep(long long now,
                                 const std::function<Result<bool>(const std::string& id)>& is_known,
                                 const StopRequest& stop) = 0;

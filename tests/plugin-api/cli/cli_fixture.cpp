@@ -41,15 +41,14 @@ Outcome CliTest::run(const std::string& line, const std::vector<std::string>& mo
         ++opened_;
         settings_ = settings;
         if (broken_) return fail(*broken_);
-        return cli::CliServices{
-            networks_,
-            volumes_,
-            pools_,
-            archives_,
-            jobs_,
-            groups_,
-            [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); },
-            content_};
+        return cli::CliServices{networks_,
+                                volumes_,
+                                pools_,
+                                archives_,
+                                jobs_,
+                                groups_,
+                                [this] { return foreign_ ? Status(fail(*foreign_)) : Status(); },
+                                content_};
       },
       .ask_daemon = [this](const cli::CliSettings&, std::string_view method,
                            std::string_view path) -> Result<json::Json> {
