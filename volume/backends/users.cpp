@@ -23,19 +23,24 @@ std::vector<std::string> describe_some(const std::vector<MountUser>& users) {
   return texts;
 }
 
+bool is_folder(const std::string& path, const struct stat& folder) {
+  struct stat there {};
+  return ::stat(path.c_str(), &there) == 0 && folder.st_dev == there.st_dev &&
+         folder.st_ino == there.st_ino;
+}
+
 // Whether the mount point is one of Fairlead's own, seen by another path: where the volume folder is
-// shown twice (a bind mount with shared propagation), each of its mounts is there twice.
+// shown twice (a bind mount with shared propagation), each of its mounts is there twice. Another
+// namespace that gets our mounts has both by the paths that they have here.
 bool is_twin(const MountUser& user, const Folder& volume, const OwnMounts& own) {
-  struct stat here {
-  }, there{};
+  struct stat here {};
   if (::fstat(volume.fd(), &here) != 0) return false;
   return std::ranges::any_of(own, [&](const std::string& name) {
     if (!user.mount_point.ends_with("/" + name)) return false;
     const std::string folder =
         user.mount_point.substr(0, user.mount_point.size() - name.size() - 1);
-    const std::string root = user.pid == 0 ? "" : fmt::format("/proc/{}/root", user.pid);
-    return ::stat((root + folder).c_str(), &there) == 0 && here.st_dev == there.st_dev &&
-           here.st_ino == there.st_ino;
+    return is_folder(folder, here) ||
+           (user.pid != 0 && is_folder(fmt::format("/proc/{}/root{}", user.pid, folder), here));
   });
 }
 
