@@ -408,11 +408,12 @@ void keep_names(Core& core) {
     log::warn("ask for the names of policies", {{"error", done.error().text}});
 }
 
-void read_again(const Flags& flags, Core& core, Periodic& reconciler) {
+void read_again(const Flags& flags, Core& core, const std::vector<Periodic*>& rounds) {
   const auto fresh = load_config(flags, &std::getenv);
   if (!fresh) return log::error("configuration not read again", {{"error", fresh.error().text}});
   log::configure(fresh->log_level, fresh->log_format);
-  reconciler.set_period(std::chrono::seconds(fresh->reconcile_seconds));
+  for (Periodic* const round : rounds)
+    round->set_period(std::chrono::seconds(fresh->reconcile_seconds));
   core.configure(fresh->paths);
   log::info("configuration read again");
 }
@@ -445,15 +446,12 @@ Status serve(const Flags& flags, const Config& config) {
   TRY(auto made, http::make_server(std::move(listeners), {}));
   const std::shared_ptr<http::Server> server = std::move(made);
   stop_signal.stops(server);
+  const std::chrono::seconds period(config.reconcile_seconds);
+  Periodic reconciler([&] { reconcile_networks(*core); }, period);
   // Volumes are looked over beside the first requests: each verb puts right what a crash has left of
   // the volume that it is about.
   Failures failures;
-  Periodic reconciler(
-      [&] {
-        reconcile_networks(*core);
-        reconcile_volumes(*core, failures);
-      },
-      std::chrono::seconds(config.reconcile_seconds));
+  Periodic volumes([&] { reconcile_volumes(*core, failures); }, period);
   Repairer repairer([&](const network::Damage& damage) { return mend(*core, damage); },
                     [&] { reconciler.soon(); });
   // Before the first look at everything, so that nothing is missed between the two.
@@ -461,7 +459,7 @@ Status serve(const Flags& flags, const Config& config) {
       kernel::start_monitor(std::string(nat::kTable),
                             [&](const kernel::KernelEvent& event) { repairer.on_event(event); }));
   reconcile_networks(*core);
-  reconciler.soon();
+  volumes.soon();
   if (core->cluster() != nullptr) core->cluster()->start(core->networks(), core->underlay_guard());
   PodmanFolder podmans(netavark::kNetworkFolder);
   Periodic looks(
@@ -481,7 +479,7 @@ Status serve(const Flags& flags, const Config& config) {
   Periodic policy_names([&] { keep_names(*core); }, kNamesPeriod);
   const ReloadSignal on_reload([&] {
     notifier.reloading();
-    read_again(flags, *core, reconciler);
+    read_again(flags, *core, {&reconciler, &volumes});
     notifier.ready();
   });
   log::info("ready", {{"version", kVersion},

@@ -50,8 +50,8 @@ MODES = {
     "host-device": ("--mode", "host-device", "-o", f"parent={DEVICE}", *DUAL),
 }
 PORTS = [(8080, 80), (5353, 53, "udp"), (8081, 80, "tcp", "127.0.0.1")]
-# The counters and the numbers of a store, which go on.
-STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor)")
+# The counters and the numbers of a store, which go on, and how full its disks are.
+STAYS = re.compile(r"^(instance|forwarding|policies|ula-prefix|pool-guard|port-cursor|cursor|volume-disk)")
 
 
 @dataclass

@@ -53,7 +53,8 @@ class GroupCrashTest : public ::testing::TestWithParam<Case> {
   void clean(DiskService& world) const {
     for (const char* const name : {"one", "two"}) {
       (void)world->unmount(name, "docker", "a");
-      EXPECT_TRUE(world->remove(name));
+      const auto gone = world->remove(name);
+      EXPECT_TRUE(gone) << gone.error().text;
     }
   }
 
