@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(FAIRLEAD_CLIENT_LIBRARIES fairlead_client fairlead_native_codec fairlead_http_client fairlead_json fairlead_network_api
   fairlead_volume_api fairlead_base_options fairlead_base)
 set(FAIRLEAD_CLIENT_HEADERS plugin-api/client/client.h network/api/service.h network/api/types.h network/api/policy.h network/api/options.h
-  volume/api/service.h volume/api/types.h volume/api/options.h base/ip.h base/names.h base/result.h)
+  volume/api/service.h volume/api/types.h volume/api/options.h volume/api/excludes.h base/ip.h base/names.h base/result.h)
 set(FAIRLEAD_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Fairlead)
 
 foreach(library ${FAIRLEAD_CLIENT_LIBRARIES})
