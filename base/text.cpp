@@ -27,15 +27,17 @@ std::size_t sequence_length(std::string_view text) {
   return overlong || surrogate || beyond ? 0 : length;
 }
 
+constexpr std::size_t kReadable = 160;  // a path into a volume, with what it is about
+
 bool is_control(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
 }  // namespace
 
 std::string shown(std::string_view text) {
-  std::string masked(text.substr(0, 64));
+  std::string masked(text.substr(0, kReadable));
   std::ranges::replace_if(
       masked, [](unsigned char c) { return is_control(c) || c >= 0x80; }, '?');
-  if (text.size() > 64) masked += fmt::format("... ({} bytes)", text.size());
+  if (text.size() > kReadable) masked += fmt::format("... ({} bytes)", text.size());
   return masked;
 }
 

@@ -136,6 +136,16 @@ std::string format_size(std::uint64_t bytes) {
   return std::to_string(bytes);
 }
 
+std::string rough_size(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 7> kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1023.95 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  const std::string number = fmt::format("{:.1f}", value);
+  return fmt::format("{} {}", number.ends_with(".0") ? number.substr(0, number.size() - 2) : number,
+                     kUnits[unit]);
+}
+
 Result<std::chrono::seconds> parse_duration(std::string_view text) {
   const auto bad = [&] {
     return fail(

@@ -21,6 +21,7 @@ Result<bool> parse_bool(std::string_view text);
 // Bytes ("b"), at most INT64_MAX; the units are powers of 1024, as Docker's RAMInBytes has them.
 Result<std::uint64_t> parse_size(std::string_view text);
 std::string format_size(std::uint64_t bytes);  // the largest unit that is exact: "512m"
+std::string rough_size(std::uint64_t bytes);   // for people, one decimal at most: "671.6 MiB"
 
 // Bits ("bit") per second; the units are powers of 1000, as tc(8) has them, and with an "i" powers
 // of 1024.

@@ -1,8 +1,9 @@
 #include "plugin-api/cli/text.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+
+#include "base/options/values.h"
 
 namespace fairlead::cli {
 
@@ -118,14 +119,7 @@ std::string ago(long long then, long long now) {
 }
 
 std::string size_text(std::optional<std::uint64_t> bytes) {
-  constexpr std::array<std::string_view, 7> kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (!bytes) return "-";
-  double value = static_cast<double>(*bytes);
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-  const std::string number = fmt::format("{:.1f}", value);
-  return fmt::format("{} {}", number.ends_with(".0") ? number.substr(0, number.size() - 2) : number,
-                     kUnits[unit]);
+  return bytes ? rough_size(*bytes) : "-";
 }
 
 std::string ports_text(std::vector<network::PublishedPort> ports, Families reached) {

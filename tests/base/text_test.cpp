@@ -18,7 +18,7 @@ TEST(PlainText, IsUtf8WithoutControlCharacters) {
 
 TEST(Shown, MasksAndCuts) {
   EXPECT_EQ(shown("a\x1b[31m"), "a?[31m");
-  EXPECT_EQ(shown(std::string(65536, 'x')), std::string(64, 'x') + "... (65536 bytes)");
+  EXPECT_EQ(shown(std::string(65536, 'x')), std::string(160, 'x') + "... (65536 bytes)");
 }
 
 }  // namespace

@@ -53,8 +53,8 @@ bool is_full(const DiskRoom& room) {
 }
 
 std::string full_disk_text(const DiskRoom& room) {
-  return fmt::format("the disk below {} is full ({} of {} free)", room.path, format_size(room.free),
-                     format_size(room.size));
+  return fmt::format("the disk below {} is full ({} of {} free)", room.path, rough_size(room.free),
+                     rough_size(room.size));
 }
 
 void set_health(VolumeStatus& status, Condition condition, std::string text) {
@@ -97,7 +97,7 @@ void tell_own_limit(const Volume& volume, VolumeStatus& status) {
   if (size - used < std::min(kLeast, size / kShare))
     return set_health(
         status, Condition::kFull,
-        fmt::format("it is full: all of {} is used{}; {}", format_size(size), grown, what));
+        fmt::format("it is full: all of {} is used{}; {}", rough_size(size), grown, what));
   if (at_most && used > size / 5 * 4)
     set_health(status, Condition::kWarning,
                fmt::format("it is {} % full{}; {}", used * 100 / size, grown, what));

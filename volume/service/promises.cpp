@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/host.h"
-#include "volume/service/sizes.h"
+#include "base/options/values.h"
 
 namespace fairlead::volume {
 

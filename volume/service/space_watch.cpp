@@ -5,7 +5,6 @@
 
 #include "base/fault.h"
 #include "base/options/values.h"
-#include "volume/service/sizes.h"
 
 namespace fairlead::volume {
 

@@ -48,6 +48,10 @@ TEST(Size, IsWrittenInTheLargestExactUnit) {
   EXPECT_EQ(format_size(512ULL << 20), "512m");
   EXPECT_EQ(format_size(1536), "1536");
   EXPECT_EQ(format_size(3ULL << 39), "1536g");
+  EXPECT_EQ(rough_size(0), "0 B");
+  EXPECT_EQ(rough_size(704241664), "671.6 MiB");
+  EXPECT_EQ(rough_size((1ULL << 30) - 1), "1 GiB");
+  EXPECT_EQ(rough_size(~0ULL), "16 EiB");
   for (const std::uint64_t bytes : {0ULL, 1ULL, 1024ULL, 1025ULL, 1ULL << 60})
     EXPECT_EQ(parse_size(format_size(bytes)).value(), bytes);
 }
