@@ -39,6 +39,11 @@ SnapshotView view_of(const Volume& volume, const Snapshot& snapshot, std::string
           .users = {}};
 }
 
+std::string who_mounted(const MountHint& hint) {
+  return hint.client == kViewClient ? "somebody who has a volume that shows it"
+                                    : shown(hint.client);
+}
+
 std::string verb_on(std::string_view verb, const std::string& snapshot) {
   return fmt::format("{} snapshot \"{}\" of", verb, shown(snapshot));
 }
@@ -129,7 +134,7 @@ Status SnapshotMounts::release(const OpenVolume& opened, const Snapshot& snapsho
   const auto age = volumes_.now() - opened.stored.counted;
   if (!snapshot.mounts.empty() && age >= 0 && age < kOnItsWay)
     return fail(Code::kInUse, "it is in use: {} mounted it a moment ago; stop what uses it first",
-                shown(snapshot.mounts.front().client));
+                who_mounted(snapshot.mounts.front()));
   return opened.backend->unmount_snapshot(volume, snapshot.id);
 }
 

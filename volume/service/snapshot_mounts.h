@@ -6,6 +6,9 @@
 
 namespace fairlead::volume {
 
+// The client under which a volume that shows a snapshot (`snapshot=`) mounts it.
+inline constexpr const char* kViewClient = "volume";
+
 class SnapshotMounts {
  public:
   SnapshotMounts(LockedVolumes& volumes, Changes& changes) : volumes_(volumes), changes_(changes) {}

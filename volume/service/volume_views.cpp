@@ -7,7 +7,6 @@ namespace fairlead::volume {
 namespace {
 
 constexpr const char* kBackend = "snapshot";
-constexpr const char* kClient = "volume";
 
 std::string shown_by(const VolumeOptions& options) {
   return options.view_volume + "@" + options.view_snapshot;
@@ -101,14 +100,14 @@ std::string ViewBackend::data_path(const Volume& volume) const {
 
 Result<std::string> ViewBackend::mount(const Volume& volume) {
   const VolumeOptions& options = volume.options;
-  TRY(auto view, mounts_.mount(options.view_volume, options.view_snapshot, kClient, volume.id,
+  TRY(auto view, mounts_.mount(options.view_volume, options.view_snapshot, kViewClient, volume.id,
                                SnapshotMounts::Count::kOnce));
   return std::move(view.mountpoint);
 }
 
 Status ViewBackend::unmount(const Volume& volume) {
   const VolumeOptions& options = volume.options;
-  return mounts_.unmount(options.view_volume, options.view_snapshot, kClient, volume.id);
+  return mounts_.unmount(options.view_volume, options.view_snapshot, kViewClient, volume.id);
 }
 
 // Others may use the same snapshot under another name. A view that no runtime has mounted has no

@@ -122,6 +122,12 @@ TEST_F(SnapshotMountsTest, ARuntimeThatWasToldThePathAMomentAgoIsWaitedFor) {
   EXPECT_THAT(mounted(), IsEmpty());
 }
 
+TEST_F(SnapshotMountsTest, AVolumeThatShowsItIsSpokenOfInWords) {
+  have_monday();
+  ASSERT_TRUE(service->mount_snapshot("shop", "monday", "volume", "0123"));
+  EXPECT_THAT(drop().error().text, HasSubstr("somebody who has a volume that shows it mounted it"));
+}
+
 TEST_F(SnapshotMountsTest, AScheduleLeavesAMountedOneAndGoesOn) {
   ASSERT_TRUE(create("shop", {{"snapshots", "hourly:1"}}));
   ASSERT_TRUE(service->keep_schedules());
