@@ -1,5 +1,6 @@
 #include "volume/backends/registry.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
@@ -11,12 +12,14 @@
 #include <optional>
 
 #include "base/text.h"
+#include "base/unique_fd.h"
 #include "volume/backends/bind.h"
 #include "volume/backends/btrfs.h"
 #include "volume/backends/dir.h"
 #include "volume/backends/image.h"
 #include "volume/backends/remote.h"
 #include "volume/backends/tmpfs.h"
+#include "volume/kernel/btrfs_quota.h"
 
 namespace fairlead::volume {
 
@@ -90,18 +93,29 @@ constexpr std::array<FsKind, 6> kFsKinds{{{EXT4_SUPER_MAGIC, "ext4"},
                                           {OVERLAYFS_SUPER_MAGIC, "overlayfs"},
                                           {F2FS_SUPER_MAGIC, "f2fs"}}};
 
+struct FsHere {
+  std::string name;
+  bool limits_hold = true;  // also for what is made inside of what is limited
+};
+
+// Without the rights to ask, or on an error, the limit itself will tell.
+bool limits_hold_on_btrfs(const std::string& path) {
+  const UniqueFd top(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return !top || btrfs::limits_hold_inside(top.get()).value_or(true);
+}
+
 // The file system of the folder, or of the place where it will be created.
-std::string fs_of(std::string path) {
+FsHere fs_of(std::string path) {
   struct statfs info {};
   while (::statfs(path.c_str(), &info) != 0) {
     const auto slash = path.rfind('/');
-    if (path.empty() || slash == std::string::npos) return "an unknown file system";
+    if (path.empty() || slash == std::string::npos) return {"an unknown file system"};
     path = slash == 0 ? "/" : path.substr(0, slash);
-    if (path == "/" && ::statfs("/", &info) != 0) return "an unknown file system";
+    if (path == "/" && ::statfs("/", &info) != 0) return {"an unknown file system"};
   }
   const auto kind = std::ranges::find(kFsKinds, static_cast<long>(info.f_type), &FsKind::magic);
-  return kind == kFsKinds.end() ? fmt::format("a file system of type {:#x}", info.f_type)
-                                : std::string(kind->name);
+  if (kind == kFsKinds.end()) return {fmt::format("a file system of type {:#x}", info.f_type)};
+  return {std::string(kind->name), info.f_type != BTRFS_SUPER_MAGIC || limits_hold_on_btrfs(path)};
 }
 
 // The first option that only an image can honour here; empty when there is none.
@@ -120,12 +134,18 @@ struct Default {
   std::string name, reason;
 };
 Default default_backend(const VolumeOptions& options, const std::string& place,
-                        const std::string& fs) {
+                        const FsHere& here) {
+  const auto& [fs, limits_hold] = here;
   const bool on_btrfs = fs == "btrfs";
   const std::string_view request = image_request(options, on_btrfs);
   if (!request.empty())
     return {"image", fmt::format("{} asks for an image: {} is on {}, which has that for no folder",
                                  request, place, fs)};
+  if (on_btrfs && options.size && !limits_hold)
+    return {"image",
+            fmt::format("size asks for an image: {} is on btrfs with full quotas (simple ones need "
+                        "kernel 6.7), whose limits do not hold for subvolumes made inside",
+                        place)};
   if (on_btrfs)
     return {"btrfs", fmt::format("{} is on btrfs: limits, snapshots and clones at once", place)};
   return {"dir", fmt::format("the default of this host: {} is on {}, and nothing asks for more "
@@ -184,7 +204,7 @@ Result<HostBackends::PoolChoice> HostBackends::open_pool(const VolumePool& pool)
 
 Result<BackendRegistry::Choice> HostBackends::choose(const VolumeOptions& options) {
   TRY(const auto place, place_of(options.pool));
-  const std::string fs = fs_of(place.root);
+  const FsHere fs = fs_of(place.root);
   if (options.backend.empty()) {
     auto [name, reason] = default_backend(options, place.text, fs);
     TRY(Backend* const backend, find_in(*place.backends, name));
@@ -194,11 +214,11 @@ Result<BackendRegistry::Choice> HostBackends::choose(const VolumeOptions& option
   if (!options.pool.empty() && here_.contains(name) && !place.backends->contains(name))
     return fail(Code::kInvalid, "backend {} keeps no data in a pool; leave pool={} out", name,
                 options.pool);
-  if (name == "btrfs" && fs != "btrfs")
+  if (name == "btrfs" && fs.name != "btrfs")
     return fail(Code::kUnsupported,
                 "backend btrfs is not available: {} is on {}; make a pool (fairlead pool create) "
                 "and use pool=<name>",
-                place.text, fs);
+                place.text, fs.name);
   TRY(Backend* const backend, find_in(*place.backends, name));
   std::string reason = fmt::format("asked for with backend={}", name);
   if (name == "tmpfs") reason += "; it is memory: the data goes with the last unmount";

@@ -81,6 +81,14 @@ Result<QuotaKind> quota_kind(int fd) {
   return kind_of(item);
 }
 
+Result<bool> limits_hold_inside(int fd) {
+  TRY(const QuotaKind kind, quota_kind(fd));
+  if (kind != QuotaKind::kNone) return kind == QuotaKind::kSimple;
+  const std::string features = "/sys/fs/btrfs/features";
+  return ::access((features + "/simple_quota").c_str(), F_OK) == 0 ||
+         ::access(features.c_str(), F_OK) != 0;
+}
+
 Result<QuotaKind> enable_quota(int fd) {
   TRY(const QuotaKind before, quota_kind(fd));
   if (before != QuotaKind::kNone) return before;

@@ -28,6 +28,10 @@ Result<QuotaKind> quota_kind(int fd);
 // already are kept. Waits until full quotas have counted what is there.
 Result<QuotaKind> enable_quota(int fd);
 
+// Whether limits on this file system hold for subvolumes that are made inside as well: it has simple
+// quotas, or none yet and the kernel has simple ones (/sys/fs/btrfs/features, where it is mounted).
+Result<bool> limits_hold_inside(int fd);
+
 // Sets the hard limit of a subvolume and of all that is inside it, in bytes of data and metadata
 // together. std::nullopt means no limit; what is used is counted all the same. Writing past the
 // limit fails with EDQUOT. With simple quotas subvolumes inside join the group, and a limit on the

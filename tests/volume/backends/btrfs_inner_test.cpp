@@ -8,6 +8,7 @@
 #include "tests/volume/inner_subvolumes.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/backends/dir.h"
+#include "volume/backends/registry.h"
 #include "volume/kernel/btrfs.h"
 #include "volume/kernel/btrfs_quota.h"
 
@@ -364,6 +365,24 @@ TEST_F(BtrfsInnerTest, WithFullQuotasInspectSaysThatTheLimitDoesNotHoldInside) {
   EXPECT_THAT(status->reason, HasSubstr("does not hold for subvolumes"));
   EXPECT_EQ(user_fills(data(volume, "."), "large", 40), EDQUOT);
   EXPECT_THAT(backend->status(a_users_volume())->reason, IsEmpty());
+}
+
+TEST_F(BtrfsInnerTest, ASizeThatWouldNotHoldInsideAsksForAnImage) {
+  const auto backends = make_backends(disk / "volumes/new");
+  const auto chosen = [&](std::map<std::string, std::string> options) {
+    return *backends->choose(testing::a_volume("", std::move(options)).options);
+  };
+  if (has_simple_quotas()) {
+    EXPECT_EQ(chosen({{"size", "20m"}}).name, "btrfs");
+    ASSERT_TRUE(testing::run({"btrfs", "quota", "disable", disk.path()}));
+    EXPECT_EQ(chosen({{"size", "20m"}}).name, "btrfs");
+    ASSERT_TRUE(testing::run({"btrfs", "quota", "enable", disk.path()}));
+  }
+  const auto image = chosen({{"size", "20m"}});
+  EXPECT_EQ(image.name, "image");
+  EXPECT_THAT(image.reason, HasSubstr("full quotas"));
+  EXPECT_EQ(chosen({}).name, "btrfs");
+  EXPECT_EQ(chosen({{"size", "20m"}, {"backend", "btrfs"}}).name, "btrfs");
 }
 
 }  // namespace
