@@ -252,7 +252,7 @@ Result<std::string> ImageBackend::users(const Volume& volume) {
   TRY(const auto loop, image->loop());
   if (!loop) return std::string();
   TRY(const auto scan, MountScan::take());
-  const auto users = image_users(scan, loop->device(), fs_path(volume));
+  const auto users = image_users(scan, loop->device(), *folder, fs_path(volume));
   return describe_users(users);
 }
 
@@ -303,7 +303,7 @@ Status ImageBackend::measure_mounted(const Volume& volume, const Folder& folder,
                                      VolumeStatus& status) {
   TRY(const dev_t device, device_at(folder.fd(), kMountPoint));
   TRY(const auto scan, recent_.get());
-  status.in_use = !image_users(*scan, device, fs_path(volume)).empty();
+  status.in_use = !image_users(*scan, device, folder, fs_path(volume)).empty();
   const UniqueFd fs(::openat(folder.fd(), kMountPoint, O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct statfs info {};
   if (!fs || ::fstatfs(fs.get(), &info) != 0) return fail_errno(errno, "look at a file system");

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/fault.h"
+#include "volume/backends/users.h"
 
 namespace fairlead::volume {
 
@@ -162,10 +163,11 @@ Status ImageDisk::replace_image(const std::string& part) const {
   return folder_.sync();
 }
 
-std::vector<MountUser> image_users(const MountScan& scan, dev_t device,
+std::vector<MountUser> image_users(const MountScan& scan, dev_t device, const Folder& folder,
                                    const std::string& fs_path) {
   auto users = scan.users_of({::major(device), ::minor(device), "/"});
   std::erase_if(users, [&](const MountUser& user) { return user.mount_point == fs_path; });
+  leave_out_twins(users, folder, {kMountPoint});
   return users;
 }
 

@@ -81,7 +81,9 @@ class ImageDisk {
 
 // The mounts of the loop device by which somebody uses it: all but our own mount on `fs` and the
 // copies of that mount which other mount namespaces were created with.
-std::vector<MountUser> image_users(const MountScan& scan, dev_t device, const std::string& fs_path);
+// `fs_path` is `fs` in `folder`, the volume's own.
+std::vector<MountUser> image_users(const MountScan& scan, dev_t device, const Folder& folder,
+                                   const std::string& fs_path);
 
 // An image that is written under a temporary name and renamed when it is complete. It is removed if
 // it was not committed.

@@ -29,9 +29,7 @@ bool is_folder(const std::string& path, const struct stat& folder) {
          folder.st_ino == there.st_ino;
 }
 
-// Whether the mount point is one of Fairlead's own, seen by another path: where the volume folder is
-// shown twice (a bind mount with shared propagation), each of its mounts is there twice. Another
-// namespace that gets our mounts has both by the paths that they have here.
+// Another namespace that gets our mounts has both by the paths that they have here.
 bool is_twin(const MountUser& user, const Folder& volume, const OwnMounts& own) {
   struct stat here {};
   if (::fstat(volume.fd(), &here) != 0) return false;
@@ -55,6 +53,10 @@ bool contains(const std::vector<MountUser>& users, const MountUser& user) {
 }
 
 }  // namespace
+
+void leave_out_twins(std::vector<MountUser>& users, const Folder& volume, const OwnMounts& own) {
+  std::erase_if(users, [&](const MountUser& user) { return is_twin(user, volume, own); });
+}
 
 FsPlace snapshots_place(FsPlace volume, const std::string& snapshot_id) {
   if (volume.path != "/") volume.path += '/';

@@ -15,6 +15,10 @@ namespace fairlead::volume {
 // count as a use either.
 using OwnMounts = std::vector<std::string>;
 
+// Drops the mounts that are Fairlead's own by another path: where the volume folder is shown twice
+// (a bind mount with shared propagation), each of its mounts is there twice.
+void leave_out_twins(std::vector<MountUser>& users, const Folder& volume, const OwnMounts& own);
+
 // The place of a volume's snapshots, or of one of them, below the place of the folder vol/<id>.
 FsPlace snapshots_place(FsPlace volume, const std::string& snapshot_id = {});
 
