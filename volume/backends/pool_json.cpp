@@ -1,6 +1,7 @@
 #include "volume/backends/pool_json.h"
 
 #include "base/json/fields.h"
+#include "base/json/format.h"
 
 namespace fairlead::volume {
 
@@ -10,11 +11,6 @@ using json::required;
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-
-struct Format {
-  std::int64_t number = 0;
-};
-constexpr auto kFormatOnly = fields(required<&Format::number>("format", json::Range{1, INT32_MAX}));
 
 json::Json show_format(const VolumePool&) { return kFormat; }
 
@@ -30,11 +26,7 @@ std::string to_pool_json(const VolumePool& pool) { return json::dump(json::write
 
 Result<VolumePool> parse_pool_json(std::string_view text) {
   TRY(const auto document, json::parse(text));
-  TRY(const auto format, json::read(document, kFormatOnly));
-  if (format.number > kFormat)
-    return fail(Code::kUnsupported,
-                "pool.json has format {}; this version of Fairlead reads up to {}", format.number,
-                kFormat);
+  TRY_STATUS(status_of(json::read_format(document, "pool.json", kFormat)));
   return json::read(document, kPool);
 }
 

@@ -1,22 +1,17 @@
 #include "volume/backends/volume_json.h"
 
 #include "base/json/fields.h"
+#include "base/json/format.h"
 
 namespace fairlead::volume {
 
 using json::defaulted;
 using json::fields;
-using json::Range;
 using json::required;
 
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-
-struct Format {
-  std::int64_t number = 0;
-};
-constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1, INT32_MAX}));
 
 json::Json show_format(const Volume&) { return kFormat; }
 
@@ -50,11 +45,7 @@ std::string to_volume_json(const Volume& volume) {
 
 Result<Volume> parse_volume_json(std::string_view text) {
   TRY(const auto document, json::parse(text));
-  TRY(const auto format, json::read(document, kFormatOnly));
-  if (format.number > kFormat)
-    return fail(Code::kUnsupported,
-                "volume.json has format {}; this version of Fairlead reads up to {}", format.number,
-                kFormat);
+  TRY_STATUS(status_of(json::read_format(document, "volume.json", kFormat)));
   TRY(auto volume, json::read(document, kVolume));
   volume.phase = Phase::kReady;
   return volume;

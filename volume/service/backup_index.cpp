@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/json/fields.h"
+#include "base/json/format.h"
 #include "base/text.h"
 
 namespace fairlead::volume {
@@ -152,11 +153,6 @@ Json head_of(const BackupEntry& entry) {
 }
 
 // ---- the fields of the summary
-
-struct Format {
-  std::int64_t number = 0;
-};
-constexpr auto kFormatOnly = fields(required<&Format::number>("format", Range{1, INT32_MAX}));
 
 constexpr auto kLeftOut =
     fields(required<&LeftOut::count>("count"), defaulted<&LeftOut::notes>("notes", kBytes));
@@ -482,11 +478,7 @@ std::string to_text(const BackupSummary& summary) {
 
 Result<BackupSummary> parse_summary(std::string_view text) {
   TRY(const auto document, json::parse(text));
-  TRY(const auto format, json::read(document, kFormatOnly));
-  if (format.number > kRecordsFormat)
-    return fail(Code::kUnsupported,
-                "the backup has format {}; this version of Fairlead reads up to {}", format.number,
-                kRecordsFormat);
+  TRY_STATUS(status_of(json::read_format(document, "the backup", kRecordsFormat)));
   return json::read(document, kSummary);
 }
 
