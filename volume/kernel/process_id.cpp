@@ -53,4 +53,9 @@ bool is_dead(const ProcessId& process) {
   return start_of(process.pid) != process.started;
 }
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
 }  // namespace fairlead::volume

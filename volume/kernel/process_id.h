@@ -18,4 +18,7 @@ ProcessId own_process();
 // Only when it is certain: false for processes of other kernels and namespaces.
 bool is_dead(const ProcessId& process);
 
+// The name of this host, for people; empty when it has none.
+std::string host_name();
+
 }  // namespace fairlead::volume

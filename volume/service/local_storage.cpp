@@ -17,6 +17,7 @@
 #include "base/json/fields.h"
 #include "base/text.h"
 #include "volume/kernel/folder.h"
+#include "volume/kernel/process_id.h"
 #include "volume/kernel/remove_tree.h"
 
 namespace fairlead::volume {
@@ -29,16 +30,17 @@ constexpr const char *kLock = "lock", *kTmp = "tmp";  // see local_storage.h
 
 // ---- what the lock file says
 
-struct Holder {
-  std::string verb;
+// (Not "Holder": g++ 12 takes tables of fields of equally named structs of two files for one.)
+struct LocalHolder {
+  std::string verb, host;  // host: empty in what older versions wrote
   std::int64_t pid = 0, since = 0;
 };
-constexpr auto kHolder =
-    json::fields(json::required<&Holder::verb>("verb"), json::required<&Holder::pid>("pid"),
-                 json::required<&Holder::since>("since"));
+constexpr auto kHolder = json::fields(
+    json::required<&LocalHolder::verb>("verb"), json::sparse<&LocalHolder::host>("host"),
+    json::required<&LocalHolder::pid>("pid"), json::required<&LocalHolder::since>("since"));
 
-std::optional<Holder> read_holder(int lock) {
-  char text[512];
+std::optional<LocalHolder> read_holder(int lock) {
+  char text[1024];
   const ssize_t got = ::pread(lock, text, sizeof text, 0);
   if (got <= 0) return std::nullopt;
   const auto document = json::parse(std::string_view(text, static_cast<std::size_t>(got)));
@@ -49,17 +51,20 @@ std::optional<Holder> read_holder(int lock) {
 
 // It is for messages only, so a failure (a full disk) does no harm.
 void write_holder(int lock, const std::string& verb) {
-  const std::string text =
-      json::dump(json::write(Holder{verb, ::getpid(), unix_time()}, kHolder)) + "\n";
+  const LocalHolder self{verb, host_name(), ::getpid(), unix_time()};
+  const std::string text = json::dump(json::write(self, kHolder)) + "\n";
   if (::ftruncate(lock, 0) == 0) [[maybe_unused]]
     const ssize_t put = ::pwrite(lock, text.data(), text.size(), 0);
 }
 
-// Who waits to read was refused by a writer, whose note is in the file.
-std::string told_holder(int lock, BackupStorage::Use use) {
-  const auto holder = use == BackupStorage::Use::kRead ? read_holder(lock) : std::nullopt;
-  if (!holder) return "another backup, restore or verify";
-  return fmt::format("{} (process {}, since {} seconds)", shown(holder->verb), holder->pid,
+// The note in the file is a writer's: where readers are let in, they are who has the lock.
+std::string told_holder(int lock) {
+  const bool is_read = ::flock(lock, LOCK_SH | LOCK_NB) == 0;
+  if (is_read) ::flock(lock, LOCK_UN);
+  const auto holder = is_read ? std::nullopt : read_holder(lock);
+  if (!holder) return is_read ? "a restore, a verify or a list" : "another backup";
+  return fmt::format("{}{}{} (process {}, since {} seconds)", shown(holder->verb),
+                     holder->host.empty() ? "" : " on ", shown(holder->host), holder->pid,
                      std::max<std::int64_t>(0, unix_time() - holder->since));
 }
 
@@ -69,7 +74,7 @@ Status lock_file(int lock, BackupStorage::Use use, const std::string& path) {
   if (errno == EWOULDBLOCK)
     return fail(Code::kUnavailable,
                 "the backup folder {} is in use by {}; try again when it has ended", path,
-                told_holder(lock, use));
+                told_holder(lock));
   return fail_errno(errno, fmt::format("lock the backup folder {}", path));
 }
 

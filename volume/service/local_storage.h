@@ -1,7 +1,7 @@
 // A backup folder on this host.
 //
 //   lock   flock(2): many readers, or one writer. The last writer has written into it what it does:
-//          {"verb":"backup","pid":12,"since":1767225600}
+//          {"verb":"backup","host":"web1","pid":12,"since":1767225600}
 //   tmp/   files that have no name yet
 #pragma once
 

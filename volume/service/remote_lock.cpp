@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <map>
@@ -43,11 +42,6 @@ constexpr auto kLockOwner = json::fields(
     json::required<&LockOwner::since>("since"), json::required<&LockOwner::boot>("boot"),
     json::required<&LockOwner::pid_namespace>("pid_namespace"),
     json::required<&LockOwner::pid>("pid"), json::required<&LockOwner::started>("started"));
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
 
 std::string describe_self(const std::string& verb) {
   const ProcessId self = own_process();

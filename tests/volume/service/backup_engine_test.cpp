@@ -12,6 +12,7 @@
 #include "tests/volume/spec.h"
 #include "tests/volume/tree_facts.h"
 #include "volume/kernel/folder.h"
+#include "volume/kernel/process_id.h"
 #include "volume/service/backup.h"
 #include "volume/service/chunk_stream.h"
 #include "volume/service/local_storage.h"
@@ -288,10 +289,25 @@ TEST_F(BackupEngineTest, AFolderThatWasKilledWhileItWasMarkedIsMadeAnew) {
 }
 
 TEST_F(BackupEngineTest, WhoIsRefusedHearsWhoHasTheFolder) {
-  const auto writer = BackupFolder::prepare(place, "prune");
-  ASSERT_TRUE(writer);
-  EXPECT_THAT(BackupFolder::open(place).error().text,
-              HasSubstr(fmt::format("in use by prune (process {}, since ", ::getpid())));
+  const std::string who =
+      fmt::format("in use by prune on {} (process {}, since ", host_name(), ::getpid());
+  {
+    const auto writer = BackupFolder::prepare(place, "prune");
+    ASSERT_TRUE(writer);
+    EXPECT_THAT(BackupFolder::open(place).error().text, HasSubstr(who));
+    EXPECT_THAT(BackupFolder::prepare(place).error().text, HasSubstr(who));
+  }
+  {  // what an older version wrote
+    write_text(place.folder + "/lock", R"({"verb":"backup","pid":7,"since":1})");
+    const UniqueFd held(::open((place.folder + "/lock").c_str(), O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
+    EXPECT_THAT(BackupFolder::open(place).error().text,
+                HasSubstr("in use by backup (process 7, since "));
+  }
+  const auto reader = BackupFolder::open(place);
+  ASSERT_TRUE(reader) << reader.error().text;
+  EXPECT_THAT(BackupFolder::prepare(place).error().text,
+              HasSubstr("in use by a restore, a verify or a list"));
 }
 
 // ---- stages that fail
