@@ -7,12 +7,11 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <cstring>
-#include <random>
-
 #include "base/process.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/service/storage_files.h"
 #include "tests/volume/sftp_server.h"
+#include "tests/volume/tree_facts.h"
 #include "volume/kernel/run_tool.h"
 #include "volume/service/far_storage.h"
 
@@ -20,48 +19,23 @@ namespace fairlead::volume {
 namespace {
 
 using ::testing::AllOf;
+using testing::get;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::noise;
+using testing::put;
 using testing::Scratch;
 using ::testing::SizeIs;
 using Use = BackupStorage::Use;
-
-std::string noise(std::size_t size) {
-  static std::mt19937_64 random(size);
-  std::string bytes(size + 8, '\0');
-  for (std::size_t at = 0; at < size; at += 8) {
-    const std::uint64_t word = random();
-    std::memcpy(bytes.data() + at, &word, sizeof word);
-  }
-  bytes.resize(size);
-  return bytes;
-}
 
 Result<std::unique_ptr<BackupStorage>> open(const std::string& text) {
   TRY(const auto target, parse_backup_target(text));
   return open_far_storage(target);
 }
 
-Status put(BackupStorage& storage, const std::string& name, std::string_view bytes) {
-  TRY(const auto writer, storage.create());
-  TRY_STATUS(writer->append(bytes));
-  return writer->publish(name);
-}
-
-std::string get(BackupStorage& storage, const std::string& name) {
-  const auto file = storage.open(name);
-  EXPECT_TRUE(file) << file.error().text;
-  if (!file) return {};
-  std::string bytes((*file)->size(), '\0');
-  const BackupRange all{.offset = 0, .into = bytes};
-  const auto read = (*file)->read({&all, 1});
-  EXPECT_TRUE(read) << read.error().text;
-  return bytes;
-}
-
 // Everything that a backup folder needs, twice, as two runs.
 void use(const std::string& target) {
-  const std::string large = noise(20'000'000);
+  const std::string large = noise(20'000'000, 1);
   {
     const auto storage = open(target);
     ASSERT_TRUE(storage) << storage.error().text;

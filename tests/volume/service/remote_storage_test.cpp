@@ -6,39 +6,31 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
-#include <cstring>
-#include <random>
 #include <thread>
 
 #include "base/host.h"
 #include "tests/volume/scratch.h"
+#include "tests/volume/service/storage_files.h"
 #include "tests/volume/sftp_server.h"
+#include "tests/volume/tree_facts.h"
 
 namespace fairlead::volume {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::ElementsAre;
+using testing::get;
 using ::testing::HasSubstr;
 using testing::is_there;
 using ::testing::IsEmpty;
 using testing::Line;
+using testing::noise;
+using testing::put;
 using testing::Scratch;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using Use = BackupStorage::Use;
 using namespace std::chrono_literals;
-
-std::string noise(std::size_t size) {
-  static std::mt19937_64 random(size);
-  std::string bytes(size + 8, '\0');
-  for (std::size_t at = 0; at < size; at += 8) {
-    const std::uint64_t word = random();
-    std::memcpy(bytes.data() + at, &word, sizeof word);
-  }
-  bytes.resize(size);
-  return bytes;
-}
 
 class RemoteStorageTest : public ::testing::Test {
  protected:
@@ -53,22 +45,6 @@ class RemoteStorageTest : public ::testing::Test {
     place.data = std::move(*client);
     place.reconnect = [] { return testing::connect(); };
     return make_remote_storage(std::move(place));
-  }
-  static Status put(BackupStorage& storage, const std::string& name, std::string_view bytes) {
-    TRY(const auto writer, storage.create());
-    TRY_STATUS(writer->append(bytes.substr(0, bytes.size() / 3)));
-    TRY_STATUS(writer->append(bytes.substr(bytes.size() / 3)));
-    return writer->publish(name);
-  }
-  static std::string get(BackupStorage& storage, const std::string& name) {
-    const auto file = storage.open(name);
-    EXPECT_TRUE(file) << file.error().text;
-    if (!file) return {};
-    std::string bytes((*file)->size(), '\0');
-    const BackupRange all{.offset = 0, .into = bytes};
-    const auto read = (*file)->read({&all, 1});
-    EXPECT_TRUE(read) << read.error().text;
-    return bytes;
   }
   std::vector<std::string> locks() const {
     std::vector<std::string> names;
@@ -86,7 +62,7 @@ TEST_F(RemoteStorageTest, FilesAppearWholeUnderTheirNames) {
   const auto lock = storage->lock(Use::kWrite, "backup");
   ASSERT_TRUE(lock) << lock.error().text;
   ASSERT_TRUE(storage->prepare());
-  const std::string large = noise(3'000'001);
+  const std::string large = noise(3'000'001, 1);
   {
     const auto writer = storage->create().value();
     ASSERT_TRUE(writer->append(large));
@@ -121,7 +97,7 @@ TEST_F(RemoteStorageTest, FilesAppearWholeUnderTheirNames) {
 
 TEST_F(RemoteStorageTest, ReadsInAnyOrderAreRight) {
   std::filesystem::create_directories(folder_ + "/packs");
-  const std::string bytes = noise(9'000'000);
+  const std::string bytes = noise(9'000'000, 1);
   testing::write_text(folder_ + "/packs/1.pack", bytes);
   const auto storage = open();
   const auto file = storage->open("packs/1.pack").value();
@@ -154,7 +130,7 @@ TEST_F(RemoteStorageTest, AFarServerIsAskedForMuchAtOnce) {
   std::filesystem::create_directories(folder_ + "/packs");
   for (int i = 0; i < 1500; ++i)
     testing::write_text(folder_ + "/packs/" + std::to_string(i) + ".pack", "x");
-  testing::write_text(folder_ + "/packs/large.pack", noise(16'000'000));
+  testing::write_text(folder_ + "/packs/large.pack", noise(16'000'000, 1));
   const auto storage = open({.delay = 25});
   const auto begun = std::chrono::steady_clock::now();
   EXPECT_THAT(storage->list("packs").value(), SizeIs(1501));
@@ -180,7 +156,7 @@ TEST_F(RemoteStorageTest, ManyThreadsShareIt) {
   ASSERT_TRUE(storage->prepare());
   std::vector<std::thread> threads;
   std::vector<std::string> contents;
-  for (int i = 0; i < 8; ++i) contents.push_back(noise(700'000));
+  for (int i = 0; i < 8; ++i) contents.push_back(noise(700'000, static_cast<unsigned>(i) + 1));
   for (std::size_t i = 0; i < contents.size(); ++i)
     threads.emplace_back([&, i] {
       const std::string name = "packs/" + std::to_string(i) + ".pack";
@@ -205,7 +181,8 @@ TEST_F(RemoteStorageTest, ACutLineLeavesNoHalfFileUnderAName) {
     const auto lock = storage->lock(Use::kWrite, "backup");
     ASSERT_TRUE(storage->prepare());
     for (int i = 1; i < 20 && status; ++i)
-      status = put(*storage, fmt::format("packs/{}.pack", i), noise(500'000));
+      status =
+          put(*storage, fmt::format("packs/{}.pack", i), noise(500'000, static_cast<unsigned>(i)));
     if (status) status = storage->sync();
     ASSERT_FALSE(status);
     EXPECT_THAT(status.error().text, HasSubstr("connection to nas is lost"));
@@ -235,7 +212,7 @@ TEST_F(RemoteStorageTest, AFullDiskIsToldAsOne) {
     const auto lock = storage->lock(Use::kWrite, "backup");
     ASSERT_TRUE(lock) << lock.error().text;
     ASSERT_TRUE(storage->prepare());
-    auto status = put(*storage, "packs/1.pack", noise(6'000'000));
+    auto status = put(*storage, "packs/1.pack", noise(6'000'000, 1));
     if (status) status = storage->sync();
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, Code::kExhausted) << status.error().text;
