@@ -9,6 +9,7 @@
 #include "volume/backends/lost_volumes.h"
 #include "volume/backends/pools.h"
 #include "volume/backends/registry.h"
+#include "volume/service/archive_jobs.h"
 #include "volume/service/archives.h"
 #include "volume/service/content.h"
 #include "volume/service/events.h"

@@ -11,8 +11,10 @@
 #include "base/text.h"
 #include "volume/api/options.h"
 #include "volume/api/secrets.h"
+#include "volume/service/archive_jobs.h"
 #include "volume/service/archive_tree.h"
 #include "volume/service/backup.h"
+#include "volume/service/backup_choice.h"
 #include "volume/service/backup_keeping.h"
 #include "volume/service/backup_plans.h"
 #include "volume/service/backup_target.h"
@@ -31,27 +33,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLockDeadline = 4s;
-constexpr std::string_view kOption = "option.", kLabel = "label.";
-
-std::string argument(const Job& job, const std::string& key) {
-  const auto found = job.arguments.find(key);
-  return found == job.arguments.end() ? std::string() : found->second;
-}
-
-// A job keeps where the secrets are, never the secrets.
-std::map<std::string, std::string> arguments_of(const BackupPlace& place) {
-  std::map<std::string, std::string> arguments{{"folder", place.folder}};
-  if (!place.key_file.empty()) arguments["key-file"] = place.key_file;
-  if (!place.passphrase_file.empty()) arguments["passphrase-file"] = place.passphrase_file;
-  return arguments;
-}
-
-BackupPlace place_of(const Job& job) {
-  BackupPlace place(argument(job, "folder"));
-  place.key_file = argument(job, "key-file");
-  place.passphrase_file = argument(job, "passphrase-file");
-  return place;
-}
 
 // The bytes that a descriptor still gives; 0 for a pipe.
 std::uint64_t rest_of(int fd) {
@@ -320,11 +301,7 @@ Result<BackupInfo> Archives::back_up_now(const std::string& volume, const Backup
 
 Result<BackupInfo> Archives::back_up(const std::string& volume, const BackupPlace& place,
                                      const BackupOptions& options, const Progress& progress) {
-  auto arguments = arguments_of(place);
-  if (!options.excludes.empty()) arguments["exclude"] = format_excludes(options.excludes);
-  if (options.keep) arguments["keep"] = format_retention(*options.keep);
-  JobRun job(jobs_, {.verb = "backup", .volume = shown(volume), .arguments = std::move(arguments)},
-             progress);
+  JobRun job(jobs_, backup_task(volume, place, options), progress);
   return job.end(in_context(back_up_now(volume, place, options, job.progress()),
                             fmt::format("back up volume \"{}\"", shown(volume))));
 }
@@ -339,24 +316,12 @@ Result<std::vector<BackupInfo>> Archives::backups(const BackupPlace& place) {
   return infos;
 }
 
-Result<BackupSummary> choose(const BackupFolder& folder, const std::string& id,
-                             const std::string& volume) {
-  TRY(const auto listing, folder.list());
-  for (auto summary = listing.backups.rbegin(); summary != listing.backups.rend(); ++summary)
-    if (id.empty() ? summary->info.volume == volume : summary->info.id == id) return *summary;
-  const std::string what = id.empty() ? fmt::format("no backup of volume \"{}\"", shown(volume))
-                                      : fmt::format("no backup \"{}\"", shown(id));
-  const std::string trouble =
-      listing.damaged.empty() ? std::string() : "; " + listing.damaged.front();
-  return fail(Code::kNotFound, "there is {} in {}{}", what, folder.path(), trouble);
-}
-
 Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
                                      const std::string& id, const Progress& outer) {
   const Stoppable stoppable(outer);
   const Progress progress = stoppable.progress();
   TRY(const auto folder, BackupFolder::open(place, stoppable.stopped()));
-  TRY(const auto backup, choose(folder, id, spec.name.str()));
+  TRY(const auto backup, choose_backup(folder, id, id.empty() ? spec.name.str() : ""));
   if (spec.options == VolumeOptions{}) {
     TRY(spec.options, parse_options(backup.options));
     // its content is in the backup, so it is no clone any more
@@ -377,14 +342,7 @@ Result<Volume> Archives::restore_now(VolumeSpec spec, const BackupPlace& place,
 Result<Volume> Archives::restore(const VolumeSpec& spec, const BackupPlace& place,
                                  const std::string& backup, const Progress& progress) {
   TRY_STATUS(refuse_secrets(spec.options));  // a job keeps them
-  auto arguments = arguments_of(place);
-  arguments["backup"] = backup;
-  for (const auto& [key, value] : to_map(spec.options))
-    arguments[std::string(kOption) + key] = value;
-  for (const auto& [key, value] : spec.labels) arguments[std::string(kLabel) + key] = value;
-  JobRun job(jobs_,
-             {.verb = "restore", .volume = spec.name.str(), .arguments = std::move(arguments)},
-             progress);
+  JobRun job(jobs_, restore_task(spec, place, backup), progress);
   return job.end(in_context(restore_now(spec, place, backup, job.progress()),
                             fmt::format("restore volume \"{}\"", spec.name.str())));
 }
@@ -403,15 +361,13 @@ Result<CheckReport> verify_now(const BackupPlace& place, const std::string& id,
     report.clean = report.findings.empty();
     return report;
   }
-  TRY(const auto backup, choose(folder, id, {}));
+  TRY(const auto backup, choose_backup(folder, id, {}));
   return run_verify(folder, {backup}, progress);
 }
 
 Result<CheckReport> Archives::verify(const BackupPlace& place, const std::string& backup,
                                      const Progress& progress) {
-  auto arguments = arguments_of(place);
-  arguments["backup"] = backup;
-  JobRun job(jobs_, {.verb = "verify", .volume = {}, .arguments = std::move(arguments)}, progress);
+  JobRun job(jobs_, verify_task(place, backup), progress);
   return job.end(in_context(verify_now(place, backup, job.progress()),
                             fmt::format("verify the backups in {}", shown(place.folder))));
 }
@@ -422,8 +378,7 @@ Result<PruneReport> Archives::remove_backups(const BackupPlace& place,
                                              const std::vector<std::string>& ids,
                                              const PruneOptions& options,
                                              const Progress& progress) {
-  JobRun job(jobs_, {.verb = "prune", .volume = {}, .arguments = arguments_of(place)}, progress,
-             JobSeen::kWhenLong);
+  JobRun job(jobs_, task_of("prune", place), progress, JobSeen::kWhenLong);
   return job.end(in_context(remove_backups_in(place, ids, options, job.progress()),
                             fmt::format("remove backups in {}", shown(place.folder))));
 }
@@ -431,43 +386,16 @@ Result<PruneReport> Archives::remove_backups(const BackupPlace& place,
 Result<PruneReport> Archives::prune(const BackupPlace& place, const std::string& volume,
                                     const std::optional<Retention>& keep,
                                     const PruneOptions& options, const Progress& progress) {
-  JobRun job(jobs_, {.verb = "prune", .volume = shown(volume), .arguments = arguments_of(place)},
-             progress, JobSeen::kWhenLong);
+  JobRun job(jobs_, task_of("prune", place, volume), progress, JobSeen::kWhenLong);
   return job.end(in_context(
       prune_in(place, {.volume = volume, .keep = keep, .now = now_()}, options, job.progress()),
       fmt::format("prune the backups in {}", shown(place.folder))));
 }
 
 Result<RepairReport> Archives::repair(const BackupPlace& place, const Progress& progress) {
-  JobRun job(jobs_, {.verb = "repair", .volume = {}, .arguments = arguments_of(place)}, progress);
+  JobRun job(jobs_, task_of("repair", place), progress);
   return job.end(in_context(repair_in(parts(), place, job.progress()),
                             fmt::format("repair the backups in {}", shown(place.folder))));
-}
-
-Result<LeftOut> restore_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
-  VolumeSpec spec;
-  TRY(spec.name, VolumeName::parse(job.volume));
-  std::map<std::string, std::string> options;
-  for (const auto& [key, value] : job.arguments) {
-    if (key.starts_with(kOption)) options[key.substr(kOption.size())] = value;
-    if (key.starts_with(kLabel)) spec.labels[key.substr(kLabel.size())] = value;
-  }
-  TRY(spec.options, parse_options(options));
-  TRY(auto volume, archives.restore(spec, place_of(job), argument(job, "backup"), progress));
-  return std::move(volume.left_out);
-}
-
-Result<LeftOut> back_up_again(VolumeArchives& archives, const Job& job, const Progress& progress) {
-  BackupOptions options;
-  if (const std::string text = argument(job, "exclude"); !text.empty()) {
-    TRY(options.excludes, parse_excludes(text));
-  }
-  if (const std::string text = argument(job, "keep"); !text.empty()) {
-    TRY(options.keep, parse_retention(text));
-  }
-  return archives.back_up(job.volume, place_of(job), options, progress).map([](BackupInfo made) {
-    return std::move(made.left_out);
-  });
 }
 
 }  // namespace
@@ -476,34 +404,6 @@ std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, sta
                                                      NamedLocks& locks, BackendRegistry& backends,
                                                      Environment environment) {
   return std::make_unique<Archives>(service, store, locks, backends, std::move(environment));
-}
-
-std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives) {
-  const auto from_a_pipe = [](const Job& job, const Progress&) -> Result<LeftOut> {
-    return fail(Code::kUnsupported,
-                "{} reads or writes a file that only its caller has; give the command again",
-                job.verb);
-  };
-  return {{"export", from_a_pipe},
-          {"import", from_a_pipe},
-          {"backup",
-           [&archives](const Job& job, const Progress& progress) {
-             return back_up_again(archives, job, progress);
-           }},
-          {"restore",
-           [&archives](const Job& job, const Progress& progress) {
-             return restore_again(archives, job, progress);
-           }},
-          {"repair",
-           [&archives](const Job& job, const Progress& progress) {
-             return archives.repair(place_of(job), progress).map([](const RepairReport&) {
-               return LeftOut{};
-             });
-           }},
-          {"verify", [&archives](const Job& job, const Progress& progress) {
-             return archives.verify(place_of(job), argument(job, "backup"), progress)
-                 .map([](const CheckReport&) { return LeftOut{}; });
-           }}};
 }
 
 }  // namespace fairlead::volume

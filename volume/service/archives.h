@@ -1,15 +1,12 @@
 // Export and import of volumes as tar archives, and backup folders.
 #pragma once
 
-#include <map>
 #include <memory>
-#include <string>
 
 #include "base/lock.h"
 #include "base/state/store.h"
 #include "volume/api/backend.h"
 #include "volume/api/service.h"
-#include "volume/service/jobs.h"
 #include "volume/service/volume_service.h"
 
 namespace fairlead::volume {
@@ -24,8 +21,5 @@ namespace fairlead::volume {
 std::unique_ptr<VolumeArchives> make_volume_archives(VolumeService& service, state::Store& store,
                                                      NamedLocks& locks, BackendRegistry& backends,
                                                      Environment environment = {});
-
-// For make_volume_jobs: the verbs that need nothing but their arguments.
-std::map<std::string, JobVerb> archive_job_verbs(VolumeArchives& archives);
 
 }  // namespace fairlead::volume

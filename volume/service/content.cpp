@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "volume/kernel/folder.h"
+#include "volume/service/backup_choice.h"
 #include "volume/service/content_backup.h"
 #include "volume/service/content_live.h"
 

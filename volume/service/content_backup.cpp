@@ -62,18 +62,6 @@ Status write_zeros(int fd, std::uint64_t count) {
 
 }  // namespace
 
-Result<BackupSummary> choose_backup(const BackupFolder& folder, const std::string& id,
-                                    const std::string& volume) {
-  TRY(const auto listing, folder.list());
-  for (auto summary = listing.backups.rbegin(); summary != listing.backups.rend(); ++summary)
-    if (summary->info.volume == volume && (id.empty() || summary->info.id == id)) return *summary;
-  const std::string trouble =
-      listing.damaged.empty() ? std::string() : "; " + listing.damaged.front();
-  return fail(Code::kNotFound, "there is no backup {}of volume \"{}\" in {}{}",
-              id.empty() ? "" : fmt::format("\"{}\" ", shown(id)), shown(volume), folder.path(),
-              trouble);
-}
-
 // The index is read to its end, where its digest is compared.
 Status BackupContent::scan(const OnEntry& each) const {
   TRY(auto reader, folder_.read_index(backup_));

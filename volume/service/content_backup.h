@@ -10,11 +10,6 @@
 
 namespace fairlead::volume {
 
-// The backup of that id, or the newest of the volume. kNotFound when there is none, also when the
-// one of that id is of another volume.
-Result<BackupSummary> choose_backup(const BackupFolder& folder, const std::string& id,
-                                    const std::string& volume);
-
 // A path within a backup. `folder` is borrowed.
 class BackupContent {
  public:
